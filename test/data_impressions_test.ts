@@ -14,6 +14,7 @@ interface More {
   readonly news?: string;
   readonly features?: string;
   readonly itemIds?: boolean;
+  readonly timeFormat?: string;
 }
 
 /** Paths are below the folder. */
@@ -173,6 +174,14 @@ Deno.test("impressions: the long layout is a log with columns of fixed names", a
   );
 });
 
+Deno.test("impressions: times of the long layout are read as --time-format says", async () => {
+  const long = "user,time,page,item,position,clicked\na,31/1/2020,p,x,2,1\na,31/1/2020,p,y,1,0\n";
+  const more = { layout: "long", timeFormat: "%d/%m/%Y" } as const;
+  await withPrepared({ "log.csv": long }, "log.csv", more, async ({ folder }) => {
+    assert.deepEqual((await pagesOf(folder)).map(({ time }) => time), ["2020-01-31 00:00:00"]);
+  });
+});
+
 Deno.test("impressions: bad lines are counted by kind and shown with file and line", async () => {
   const line = (...fields: string[]) => fields.join("\t") + "\n";
   const time = "11/11/2019 9:05:58 AM";
@@ -253,6 +262,7 @@ Deno.test("impressions: files that are not what they should be are told", async 
       /news\.tsv: expected one category and subcategory for each item, found several for N1/,
     ],
     [files, "behaviors.tsv", { features: "x.csv" }, /--features belongs to the layout long/],
+    [files, "behaviors.tsv", { timeFormat: "%Y" }, /--time-format belongs to the layout long/],
     [{ "log.csv": long }, "log.csv", { layout: "long", news: "n.tsv" }, /--news belongs to the layout mind/],
     [
       { "log.csv": long.replace("page", "request") },

@@ -150,6 +150,20 @@ Deno.test("shapes: times are read as they are said to be written; numbers that a
   });
 });
 
+Deno.test("shapes: a table of clicks may have its date in columns of its own", async () => {
+  const files = {
+    "shown.csv":
+      "uid,sku,ts\nu,a,2009-01-31 07:05\nu,b,2009-01-31 07:05\nu,a,2010-12-01 17:30\nu,b,2010-12-01 17:30\n",
+    "clicks.csv": "uid,sku,y,m,d,clock\nu,b,2009,1,31,7:06\nu,a,2010,12,1,17:31\n",
+  };
+  await withFolder(files, async (folder) => {
+    const args = "--source shown.csv --user uid --item sku --time ts --clicks clicks.csv --clicks-columns";
+    const { folder: out } = await prepared(folder, [...args.split(" "), "date=y,month=m,day=d,time=clock"]);
+    assert.deepEqual((await pagesOf(out)).map(({ clicked }) => clicked), ["b", "a"]);
+    await refuses(folder, `${args} date=y,month=m,time=clock`, /year, month and day of the clicks together/);
+  });
+});
+
 Deno.test("shapes: sampled pages show the click among items by popularity, whatever the order of the rows", async () => {
   const args = "--source clicks_only.csv --user uid --item sku --time ts --pages sampled --page-size 5".split(
     " ",

@@ -18,6 +18,7 @@ interface Options extends PrepareOptions, ItemOptions {
   features?: string;
   featuresKey?: string;
   pages?: "log" | "as-is";
+  timeFormat?: string;
   format?: Format;
   dense?: string[];
   tokens?: string[];
@@ -51,6 +52,7 @@ export function impressionsCommand(run: Prepare): Command {
     .addOption(
       new Option("--pages <how>", "of the long layout, as of deno task data log").choices(["log", "as-is"]),
     )
+    .option("--time-format <format>", "of the long layout, as of deno task data log", given)
     .option(
       "--news <files>",
       "MIND's news.tsv, for the categories of items (default: the one in the folder)",
@@ -71,11 +73,15 @@ export function recipeOf(options: Options): Recipe {
     }
     return logRecipe({ ...options, ...LONG });
   }
-  for (const name of ["format", "features", "featuresKey", "dense", "tokens", "pages"] as const) {
+  for (
+    const name of ["format", "features", "featuresKey", "dense", "tokens", "pages", "timeFormat"] as const
+  ) {
     if (options[name] === undefined) continue;
     throw new UserError(
       `${flag(name)} belongs to the layout long. ` +
-        (name === "pages" ? "Leave it out." : "In the layout mind, name the table of items with --news."),
+        (name === "pages" || name === "timeFormat"
+          ? "Leave it out."
+          : "In the layout mind, name the table of items with --news."),
     );
   }
   return mindRecipe(options);

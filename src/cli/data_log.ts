@@ -90,7 +90,7 @@ function withClickOptions(command: Command): void {
     )
     .option(
       "--clicks-columns <names>",
-      "its columns that have other names than in the log, such as item=sku,time=clicked_at",
+      "its columns that have other names than in the log, such as item=sku,time=clicked_at or date=year,month=month,day=day",
       clicksNames,
     )
     .option("--event <column>", "or a column that tells rows of displayed items from rows of clicks", given)

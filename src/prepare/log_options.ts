@@ -56,7 +56,8 @@ export interface LogOptions extends FeatureOptions {
 /** What numbers since 1970 may count. */
 export const timeUnits = ["seconds", "milliseconds", "microseconds", "nanoseconds"] as const;
 
-export const clicksColumns = ["user", "item", "time", "date", "page"] as const;
+/** What the columns of a table of clicks are called in `--clicks-columns`; `date` may be a year, with a month and a day. */
+export const clicksColumns = ["user", "item", "time", "date", "month", "day", "page"] as const;
 export type ClicksColumn = (typeof clicksColumns)[number];
 
 export const DEFAULT_CLICK_WITHIN = 30;

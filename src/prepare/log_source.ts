@@ -48,7 +48,7 @@ const LISTS: Readonly<Record<string, Value>> = {
   items_text: { option: "items", as: "text", read: "items_text" },
 };
 /** The columns of a table of clicks, as the view calls them. */
-type ClicksNames = Partial<Readonly<Record<ClicksColumn | "month" | "day", string>>>;
+type ClicksNames = Partial<Readonly<Record<ClicksColumn, string>>>;
 const CLICKS: Readonly<Partial<Record<string, keyof ClicksNames>>> = {
   user_id: "user",
   item_id: "item",
@@ -154,6 +154,11 @@ export function clicksColumnsOf(options: LogOptions): ClicksNames {
   // A time that has a name of its own there is a whole one, unless its date is named as well.
   const [year, month, day] = clicksColumns.time === undefined ? date : [];
   const dates = clicksColumns.date === undefined ? { date: year, month, day } : {};
+  if ((clicksColumns.month === undefined) !== (clicksColumns.day === undefined)) {
+    throw new UserError(
+      "Expected year, month and day of the clicks together: --clicks-columns date=year,month=month,day=day.",
+    );
+  }
   const own = page === undefined ? { user, item, time, ...dates } : { item, page };
   return Object.fromEntries(
     Object.entries({ ...own, ...clicksColumns }).filter(([, column]) => column !== undefined),
@@ -210,12 +215,12 @@ function textsOf(
 ): Record<string, FaultText> {
   const { items = "items", clicked = "clicked", position = "position" } = options;
   const click = clickText(options);
-  const either = (name: ClicksColumn) => {
+  const either = (name: "user" | "item" | "page" | "time" | "date") => {
     const own = [options[name] ?? name].flat().join(", ");
     const other = name === "date" && named.month !== undefined ? own : named[name] ?? own;
     return own === other ? own : `${own} (of clicks: ${other})`;
   };
-  const empty = (name: ClicksColumn, value: string) => ({
+  const empty = (name: "user" | "item" | "page", value: string) => ({
     kind: `${either(name)} is empty`,
     expected: `${either(name)} to be an id`,
     value,
