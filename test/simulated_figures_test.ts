@@ -192,9 +192,6 @@ Deno.test("where no page is without a click, clicks are not counted: neither rat
     Array(3).fill([null, null, null]),
   );
   assert.deepEqual(results.differences, []);
-  const utility = { ...without, options: { ...told.options, reward: "utility" as const } };
-  assert.match(resultText(utility, runs, 100), /return: utility of what a user clicked over 5 pages/);
-  assert.equal(resultsOf(utility, runs).differences.length, 2);
 });
 
 Deno.test("a reward that can be negative is said to be one", () => {

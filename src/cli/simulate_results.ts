@@ -46,10 +46,8 @@ function columnsOf({ options, noClickRate }: Told): Column[] {
   const leaves = options.leave > 0 || options.patience !== undefined;
   const columns: (Column | false)[] = [
     { head: "policy", goes: 0, cell: ({ name }) => name },
-    hasReturn({ options, noClickRate }) &&
-    { head: "return", goes: 0, cell: ({ figures }) => number(figures.return.mean) },
-    hasReturn({ options, noClickRate }) &&
-    { head: RANGE, goes: 2, cell: ({ figures }) => range(figures.return, number) },
+    counts && { head: "return", goes: 0, cell: ({ figures }) => number(figures.return.mean) },
+    counts && { head: RANGE, goes: 2, cell: ({ figures }) => range(figures.return, number) },
     counts && { head: "click rate", goes: 0, cell: ({ figures }) => percent(figures.clickRate.mean) },
     counts && {
       head: RANGE,
@@ -60,11 +58,6 @@ function columnsOf({ options, noClickRate }: Told): Column[] {
     { head: "coverage", goes: 4, cell: ({ figures }) => small(figures.coverage) },
   ];
   return columns.filter((column) => column !== false);
-}
-
-/** Whether rewards mean something: clicks that cannot be counted add up to nothing. */
-function hasReturn({ options, noClickRate }: Pick<Told, "options" | "noClickRate">): boolean {
-  return noClickRate === undefined || options.reward === "utility";
 }
 
 /** All that is printed. @param width characters of a line; columns go where they do not fit. */
@@ -133,7 +126,7 @@ function sentences(told: Told, runs: readonly PolicyRun[], ranges: boolean): str
   const { options: { reward, pages }, noClickRate, notes } = told;
   const texts: string[] = [];
   const of = reward === "click" ? "clicks of a user" : "utility of what a user clicked";
-  if (hasReturn(told)) {
+  if (noClickRate === undefined) {
     texts.push(
       `return: ${of} over ${some(pages, "page")}${ranges ? `; ${RANGE}: of the resamples of the users` : ""}`,
     );
@@ -158,7 +151,7 @@ function sentences(told: Told, runs: readonly PolicyRun[], ranges: boolean): str
 /** How far the first policy is above the others, on the same users. */
 function differenceWords(told: Told, runs: readonly PolicyRun[]): string[] {
   const [first, ...rivals] = runs;
-  if (!first || !hasReturn(told)) return [];
+  if (!first || told.noClickRate !== undefined) return [];
   if (rivals.length === 0) {
     const others = RIVALS.filter((name) => name !== first.name).join(" and ");
     return [
@@ -178,15 +171,14 @@ function differenceWords(told: Told, runs: readonly PolicyRun[]): string[] {
 /** What result.json says of the policies: figures that mean nothing are null. */
 export function resultsOf(told: Told, runs: readonly PolicyRun[]) {
   const counts = told.noClickRate === undefined;
-  const returns = hasReturn(told);
   const [first] = runs;
   return {
     noClickRate: told.noClickRate ?? null,
     notes: told.notes,
     policies: runs.map(({ name, figures }) => ({
       policy: name,
-      return: returns ? figures.return : null,
-      rewardAPage: returns ? figures.rewardAPage : null,
+      return: counts ? figures.return : null,
+      rewardAPage: counts ? figures.rewardAPage : null,
       clickRate: counts ? figures.clickRate : null,
       pages: figures.pages,
       coverage: figures.coverage,
@@ -194,10 +186,10 @@ export function resultsOf(told: Told, runs: readonly PolicyRun[]) {
       byPage: figures.byPage.map(({ users, clickRate, reward }) => ({
         users,
         clickRate: counts ? clickRate : null,
-        reward: returns ? reward : null,
+        reward: counts ? reward : null,
       })),
     })),
-    differences: !first || !returns ? [] : runs.slice(1).map((rival) => {
+    differences: !first || !counts ? [] : runs.slice(1).map((rival) => {
       const { mean, interval, gain, lose } = differenceOf([first.returns], [rival.returns]);
       return { policy: first.name, minus: rival.name, mean, interval, gain, lose };
     }),

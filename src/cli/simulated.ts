@@ -6,6 +6,7 @@ import { Made } from "../gpu/made.ts";
 import { openGpu } from "../host/open_gpu.ts";
 import type { OpenedDataset } from "../run/open_dataset.ts";
 import type { UsersSource } from "../simulate/users.ts";
+import { UserError } from "../user_error.ts";
 import { findUsers, type FoundUsers } from "./found_users.ts";
 import type { SimulateOptions } from "./simulate_options.ts";
 
@@ -35,6 +36,12 @@ export async function withSimulated<T>(
   const found = await findUsers(options);
   const { data, truth, run } = found;
   const noClickRate = truth || hasPagesWithoutClick(data.source) ? undefined : noClickWords(data.source.name);
+  if (noClickRate !== undefined && options.reward === "utility") {
+    throw new UserError(
+      `Expected --reward click: every page of ${data.source.name} has a click, so how high its utilities are was never ` +
+        "seen, and sums of them say nothing. Leave --reward out; slates are ranked all the same.",
+    );
+  }
   const made = new Made();
   const gpu = await openGpu();
   try {

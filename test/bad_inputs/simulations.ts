@@ -52,6 +52,12 @@ export const simulations: readonly BadInput[] = [
     ["--truth"],
     "Expected a made-up shop (--shop demo or restless)",
   ),
+  model(
+    "utilities of users who always click",
+    ["--reward", "utility"],
+    "Expected --reward click: every page of log.tsv has a click",
+    all(paperRows(usersOf(0, 3, 0)), snapshot()),
+  ),
   // What they see.
   shop("no page", ["--pages", "0"], "Expected a whole number in 1..100000"),
   shop("nobody to see it", ["--users", "0"], "Expected a whole number in 1..10000000"),

@@ -22,7 +22,6 @@ export const simulateMutations: readonly Mutation[] = [
     ["at * k, (at + 1) * k", "at, at + k"],
   ]),
   ...mutationsOf("src/cli/simulate_results.ts", figures, [
-    ['return noClickRate === undefined || options.reward === "utility";', "return true;"],
     ["const counts = told.noClickRate === undefined;", "const counts = true;"],
     ["if (next === Infinity) break;", "break;"],
   ]),
