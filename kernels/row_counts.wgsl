@@ -2,8 +2,9 @@
 //
 //   recent [E, 2 + LAGS (2 + S)] of recent_clicks.wgsl      table [I, WIDTH] of each item, see src/counts/columns.ts
 //   fact   [., 2]   with LOGGED, by the log's rows: what is the user's own, the catalogue's number of the item; else row_item is
-//                   that number
-//   scale  [3, C]   mean of each column, 1 / sd; (clicks a display of all items, items on the longest page)
+//                   that number, and with USERS these are the words of pass_over.wgsl
+//   scale  [3, C]   mean of each column, 1 / sd; (clicks a display of all items, items on the longest page,
+//                   users of an item whose pairs were counted, at least)
 //   counts [R, C]   standardised, with n = clicks of the user so far, q those on a category among the last LAGS, a = PRIOR:
 //     rate          log((clicks' + a rate) / ((shown' + a) rate))          ' = without the user's own pages
 //     shown         log(1 + shown')
@@ -33,6 +34,7 @@ const NEIGHBOURS = 8u;  // M
 const WIDTH = 20u;
 const LOGGED = true;
 const PAGE = 0u;        // items of a page; 0: all rows of an event are one page
+const USERS = 0u;       // of simulated users: how many there are; 0: nothing is known of what they passed over
 const C4 = 2u;          // columns / 4, rounded up
 const PRIOR = 5.0;
 const FLOOR = 0.05;
@@ -44,6 +46,7 @@ const IN_PAIRS = 1u << 31u;
 
 struct Step {
   size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  first_entry: u32,    // the first user of a chunk
 }
 
 @group(0) @binding(0) var<storage, read> event: array<vec4u>;
@@ -127,13 +130,19 @@ fn row_counts(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
     item = known.y;
   } else {
     item = row_item[r];
+    if (USERS > 0u) {
+      let word = (item / 8u) * USERS + step.first_entry + e;
+      own = (fact[word / 2u][word % 2u] >> (4u * (item % 8u))) & 15u;
+    }
   }
   let first = item * WIDTH;
   let shown = max(table[first] - f32((own >> 8u) & 2047u), 0.0);
   let clicked = max(table[first + 1u] - f32((own >> 19u) & 2047u), 0.0);
   let in_pairs = select(0.0, 1.0, (own & IN_PAIRS) != 0u);
   let paired = select(0.0, 1.0, (own & PAIRED) != 0u);
-  let users = max(table[first + 2u] - in_pairs, 1.0);
+  let own_users = table[first + 2u] - in_pairs;
+  let users = max(own_users, 1.0);
+  let least_users = scale[2u * C4].z;
   var similarity = 0.0;
   var again = 0.0;
   for (var lag = 0u; lag < lags; lag++) {
@@ -142,9 +151,11 @@ fn row_counts(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
       again += 1.0;
     } else if (noted >= 0.0) {
       let both = max(clicked_both(first, noted) - in_pairs, 0.0);
-      let others = max(recent[past + lag * STRIDE + 1u] - paired, 1.0);
-      // Without the user's own clicks the pair may be none of the nearest.
-      if (paired == 0.0 || both - 0.5 > table[first + 3u] * sqrt(others)) { similarity += both / sqrt(users * others); }
+      let their_users = recent[past + lag * STRIDE + 1u] - paired;
+      let others = max(their_users, 1.0);
+      // Without the user's own clicks the pair may not have been counted, or be none of the nearest.
+      let counted = min(own_users, their_users) >= least_users && both - 0.5 > table[first + 3u] * sqrt(others);
+      if (paired == 0.0 || counted) { similarity += both / sqrt(users * others); }
     }
   }
   var c: array<f32, 12>;

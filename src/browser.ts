@@ -16,7 +16,6 @@ export {
   usersOf,
 } from "./data/click_log.ts";
 export { checkLog } from "./data/check_log.ts";
-export { parsePaperLog } from "./data/paper_log.ts";
 export type {
   DenseFeature,
   Features,

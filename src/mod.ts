@@ -11,6 +11,7 @@ export { PackedLog } from "./sets/packed_log.ts";
 export { PackedLogWriter } from "./sets/packed_log_writer.ts";
 export { PackedItems } from "./sets/packed_items.ts";
 export { PackedItemsWriter } from "./sets/packed_items_writer.ts";
+export { parsePaperLog } from "./data/paper_log.ts";
 export { readPaperFile } from "./sets/paper_file.ts";
 export { openGpu, type OpenGpuOptions } from "./host/open_gpu.ts";
 export { readSnapshot, writeSnapshot } from "./run/snapshot.ts";

@@ -61,6 +61,7 @@ const NOT_TIMED = [
     "choose",
     "lstm_step",
     "push_click",
+    "pass_over",
     "keep_state",
     "put_state",
     "take_rows",

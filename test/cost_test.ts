@@ -30,7 +30,7 @@ import { algorithms } from "../src/policy/learning/algorithms.ts";
 import { defaultPolicyTraining } from "../src/policy/learning/config.ts";
 import { PolicyTrainer } from "../src/policy/learning/policy_trainer.ts";
 import { pageReward } from "../src/policy/learning/targets.ts";
-import { clickLists, lstmStep, pushClick, takeRows } from "../src/simulate/carried.ts";
+import { clickLists, lstmStep, passOver, pushClick, takeRows } from "../src/simulate/carried.ts";
 import { fill } from "../src/simulate/masks.ts";
 import { Page } from "../src/simulate/page.ts";
 import { ShopSource } from "../src/simulate/shop_users.ts";
@@ -609,6 +609,7 @@ Deno.test("cost: what simulates users, and rewards of a page", () =>
       new Starts(page, [[1, 2, 3]]).feed(),
       lstmStep(page, { input: state, product: state, state, cell: view }),
       pushClick(page, lists),
+      passOver(page, view),
       takeRows(state, view),
       popularSlate(page, view),
       topSlate(page, view),
@@ -619,6 +620,7 @@ Deno.test("cost: what simulates users, and rewards of a page", () =>
       "feed click": ({ users }) => [0, 36 * users],
       "encoder/lstm/state step": ({ events }) => [40 * events * columns, 48 * events * stride],
       "push click": ({ users }) => [0, 40 * users],
+      "pass over": ({ users }) => [0, (16 + 12 * 2) * users],
       "state of some users": ({ events }) => [0, 8 * events * stride],
       "popular slate": ({ users }) => [0, 16 * users * 2],
       "top slate": ({ users, rows }) => [0, 4 * rows + 4 * 2 * users],

@@ -4,6 +4,13 @@ import assert from "node:assert/strict";
 import { type ClickLog, usersOf } from "../src/data/click_log.ts";
 import { itemsShape } from "../src/data/item_catalogue.ts";
 import { MemoryLog } from "../src/data/log_source.ts";
+import { countsIn } from "../src/counts/log_counts.ts";
+import type { CountsConfig } from "../src/counts/columns.ts";
+import { PairCounts } from "../src/counts/pair_counts.ts";
+import { countPairs } from "../src/counts/pairs.ts";
+import { countTables } from "../src/counts/tables.ts";
+import { countTrain } from "../src/counts/train_counts.ts";
+import { randomStream } from "../src/data/random.ts";
 import type { ModelConfig } from "../src/model/config.ts";
 import { countedOn, SCALE, TABLE } from "../src/model/counted.ts";
 import { initialWeights } from "../src/model/initial_weights.ts";
@@ -77,3 +84,36 @@ Deno.test("a page longer than any that was counted is taken for the longest", ()
     assert.equal(whole?.[0], most?.[0]);
     model.destroy();
   }));
+
+Deno.test("a train user is counted as if the log had been without them, also where not all pairs have room", () => {
+  // Many users of many items, of which few are popular.
+  const random = randomStream(7, "popular");
+  const many = smallLog(8, { users: 400, items: 300, width: 0, maxEvents: 14, maxPage: 4 });
+  const rowItem = many.rowItem.slice();
+  for (let e = 0; e + 1 < many.eventRows.length; e++) {
+    const page = rowItem.subarray(many.eventRows[e], many.eventRows[e + 1]);
+    for (let k = 0; k < page.length; k++) {
+      do page[k] = Math.floor(300 * random.uniform() ** 3); while (page.indexOf(page[k]!) < k);
+    }
+  }
+  const clicks: ClickLog = { ...many, rowItem, userSplit: new Uint8Array(400) };
+  const config: CountsConfig = { fields: [], neighbours: 300, latest: 500 };
+  const counted = (log: ClickLog) => {
+    const source = new MemoryLog(log);
+    const pairs = countPairs(source, config.latest, undefined, new PairCounts(2 ** 12));
+    return { tables: countTables(source, config, undefined, { counts: countTrain(source), pairs }), pairs };
+  };
+  const { tables, pairs } = counted(clicks);
+  assert.ok(pairs.least > 2, `${pairs.least} users`);
+  let [same, users] = [0, 0];
+  for (let user = 0; user < 400; user += 9) {
+    // The same log, but that this user is a test user.
+    const without = counted({ ...clicks, userSplit: clicks.userSplit.map((_, u) => u === user ? 2 : 0) });
+    if (without.pairs.least !== pairs.least) continue;
+    const own = countsIn(clicks, [user], tables, config.latest);
+    const other = countsIn(clicks, [user], { ...without.tables, meanRate: tables.meanRate }, undefined);
+    users++;
+    if (own.every((value, k) => Math.abs(value - (other[k] ?? NaN)) < 1e-12)) same++;
+  }
+  assert.ok(users > 30 && same === users, `${same} of ${users} users`);
+});

@@ -23,8 +23,17 @@ export interface State64 {
   readonly clicks: readonly number[][];
   /** The clicked items, the latest first. */
   readonly recent: readonly number[];
+  /** How often items were shown before and not clicked; see {@link shownTo}. */
+  readonly passed?: ReadonlyMap<number, number>;
   readonly h: readonly number[];
   readonly c: readonly number[];
+}
+
+/** A page was shown. @param click the clicked item */
+export function shownTo(state: State64, shown: ArrayLike<number>, click: number): State64 {
+  const passed = new Map(state.passed);
+  for (const item of Array.from(shown)) if (item !== click) passed.set(item, (passed.get(item) ?? 0) + 1);
+  return { ...state, passed };
 }
 
 /** @param p by the model's names, see `toParameters64`. @param eta of the choice model. @param counts of the model's config */
@@ -64,7 +73,7 @@ export function modelDynamics(
       h: new Array<number>(H).fill(0),
       c: new Array<number>(H).fill(0),
     }),
-    utilities: ({ clicks, recent: items, h }, shown) => {
+    utilities: ({ clicks, recent: items, passed, h }, shown) => {
       const recent = pw ? clicks.slice(-pw.m).reverse() : [];
       const bias = pw?.tanh ? get("encoder/pw/bias").flat() : undefined;
       const state = none ? [] : pw ? pwState64(recent, F, pw.n, get("encoder/pw/weights"), bias) : h;
@@ -72,7 +81,12 @@ export function modelDynamics(
       return Float64Array.from(Array.from(shown), (item) => {
         const f = features[item] ?? [];
         let x = [...state, ...f];
-        const counted = ofCounts?.(items, item, shown.length);
+        const counted = ofCounts?.(
+          { recent: items, clicks: items.length },
+          item,
+          shown.length,
+          passed?.get(item),
+        );
         for (const [k, { kernel, bias }] of layers.entries()) {
           const more = k === 0 ? counted?.layer : undefined;
           x = affine(x, kernel, bias).map((z, j) => z + (more?.[j] ?? 0)).map((z) =>
@@ -83,9 +97,9 @@ export function modelDynamics(
         return outB + deep + (wideState?.term(f) ?? 0) + (counted?.term ?? 0);
       });
     },
-    next: ({ clicks, recent, h, c }, item) => {
+    next: ({ clicks, recent, passed, h, c }, item) => {
       const f = features[item] ?? [];
-      const past = { clicks: [...clicks, f], recent: [item, ...recent] };
+      const past = { clicks: [...clicks, f], recent: [item, ...recent], ...(passed && { passed }) };
       if (pw || none) return { ...past, h, c };
       const z = affine([...f, ...h], lstmW, only("encoder/lstm/bias"));
       const gate = (k: number, j: number) => z[k * H + j] ?? NaN;
@@ -104,13 +118,18 @@ export function modelDynamics(
 /** What the counts give the first layer, and the utility. */
 function countsIn64(p: Parameters64, config: CountsConfig) {
   const of = (name: string) => p.get(`counts/${name}`) ?? [];
-  const [mean = [], scaled = [], [meanRate = NaN, longestPage = NaN] = []] = of("scale");
-  const tables = { config, items: Float32Array.from(of("table").flat()), meanRate, longestPage };
+  const [mean = [], scaled = [], [meanRate = NaN, longestPage = NaN, leastUsers = NaN] = []] = of("scale");
+  const tables = { config, items: Float32Array.from(of("table").flat()), meanRate, longestPage, leastUsers };
   const [[w = []], [[b = NaN] = []]] = [of("kernel"), of("bias")];
   const kernel = p.get("utility/layer1/count_kernel") ?? [];
-  return (recent: readonly number[], item: number, pageLength: number) => {
+  return (
+    history: { recent: readonly number[]; clicks: number },
+    item: number,
+    pageLength: number,
+    passed = 0,
+  ) => {
     const raw = new Float64Array(countWidth(config));
-    countsOf(tables, item, { recent, clicks: recent.length }, pageLength, NOTHING_OWN, raw, 0);
+    countsOf(tables, item, history, pageLength, { ...NOTHING_OWN, passed }, raw, 0);
     const c = Array.from(raw, (x, k) => (x - (mean[k] ?? NaN)) * (scaled[k] ?? NaN));
     const zeros = (kernel[0] ?? []).map(() => 0);
     return { layer: affine(c, kernel, zeros), term: c.reduce((sum, x, k) => sum + x * (w[k] ?? NaN), b) };

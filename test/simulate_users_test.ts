@@ -25,7 +25,7 @@ import { type HostPolicy, simulateOnHost } from "../src/simulate/host/host_simul
 import type { ShopState } from "../src/data/shops/truth.ts";
 import { ShopSource } from "../src/simulate/shop_users.ts";
 import type { Weights } from "../src/tape/parameters.ts";
-import { modelDynamics, type State64 } from "./f64_dynamics.ts";
+import { modelDynamics, shownTo, type State64 } from "./f64_dynamics.ts";
 import { shape64, toParameters64 } from "./f64_model.ts";
 import { withGpu } from "./op_check.ts";
 import { widened } from "../src/selftest/small_logs.ts";
@@ -95,6 +95,7 @@ function walkedOn(dynamics: HostDynamics<State64>, log: ClickLog, user: number) 
     const shown = log.rowItem.subarray(log.eventRows[e], log.eventRows[e + 1]);
     utilities.push(Array.from(dynamics.utilities(state, shown)));
     const click = log.eventClick[e] ?? NONE;
+    if (!log.eventGiven?.[e]) state = shownTo(state, shown, log.rowItem[click] ?? NONE);
     if (click !== NONE) state = dynamics.next(state, log.rowItem[click] ?? 0);
   }
   return { utilities, state };

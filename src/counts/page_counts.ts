@@ -20,6 +20,8 @@ export interface CountTables {
   readonly meanRate: number;
   /** Items on the longest page that was counted: a longer one, such as a whole catalogue, is taken for one of these. */
   readonly longestPage: number;
+  /** Users of an item whose pairs were counted, at least. */
+  readonly leastUsers: number;
 }
 
 /** What a user did before a page. */
@@ -72,7 +74,7 @@ export function countsOf(
 
 /** The sum over the user's different last clicks of the cosine with the item: users of both / sqrt(users x users). */
 function similarity(
-  { config, items }: CountTables,
+  { config, items, leastUsers }: CountTables,
   item: number,
   recent: ArrayLike<number>,
   lags: number,
@@ -81,7 +83,9 @@ function similarity(
   const width = tableWidth(config);
   const first = item * width + 4 + 2 * slotsOf(config.fields);
   const { neighbours } = config;
-  const users = Math.max(1, items[item * width + 2]! - (inPairs ? 1 : 0));
+  const users = items[item * width + 2]! - (inPairs ? 1 : 0);
+  // Without the user's own clicks its pairs would not have been counted.
+  if (paired && users < leastUsers) return 0;
   const cutoff = items[item * width + 3]!;
   let sum = 0;
   for (let lag = 0; lag < lags; lag++) {
@@ -95,9 +99,9 @@ function similarity(
     }
     if (low === neighbours || items[first + low] !== other) continue;
     const both = Math.max(0, items[first + neighbours + low]! - (inPairs ? 1 : 0));
-    const others = Math.max(1, items[other * width + 2]! - (paired ? 1 : 0));
-    if (paired && nearnessOf(both, others) <= cutoff) continue;
-    sum += both / Math.sqrt(users * others);
+    const others = items[other * width + 2]! - (paired ? 1 : 0);
+    if (paired && (others < leastUsers || nearnessOf(both, Math.max(1, others)) <= cutoff)) continue;
+    sum += both / Math.sqrt(Math.max(1, users) * Math.max(1, others));
   }
   return sum;
 }

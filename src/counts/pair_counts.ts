@@ -1,10 +1,13 @@
-/** How often pairs of items occur, in bounded memory: when there are too many pairs, the rarest are forgotten. */
+/** How often pairs of items occur, in bounded memory. */
 
 const SMALLEST = 2 ** 12;
 /** 12 bytes each, so 48 MiB. */
 const MOST_SLOTS = 2 ** 22;
 
-/** A hash table with open addressing. */
+/** The share of the slots that are taken at most. */
+const FULL = 0.6;
+
+/** A hash table with open addressing. It grows up to its most slots; then whoever fills it says which pairs go. */
 export class PairCounts {
   #low = new Uint32Array(SMALLEST);
   #high = new Uint32Array(SMALLEST);
@@ -19,10 +22,22 @@ export class PairCounts {
     return this.#used;
   }
 
+  /** Whether some are to go, by {@link keep}, before many more are added. */
+  get isFull(): boolean {
+    return this.#used > FULL * this.mostSlots;
+  }
+
   /** Counts a pair of different items, in whichever order. */
   add(a: number, b: number): void {
     this.#put(Math.min(a, b), Math.max(a, b), 1);
-    if (this.#used > 0.6 * this.#count.length) this.#makeRoom();
+    if (this.#used > FULL * this.#count.length && this.#count.length < this.mostSlots) {
+      this.#rebuild(2 * this.#count.length, () => true);
+    }
+  }
+
+  /** Forgets all other pairs. */
+  keep(isKept: (a: number, b: number) => boolean): void {
+    this.#rebuild(this.#count.length, isKept);
   }
 
   /** 0 for a pair that is not known. */
@@ -59,25 +74,15 @@ export class PairCounts {
     return slot;
   }
 
-  /** A table of twice the size, or the same without the pairs that occurred least. */
-  #makeRoom(): void {
+  #rebuild(size: number, isKept: (a: number, b: number) => boolean): void {
     const [low, high, count] = [this.#low, this.#high, this.#count];
-    const grows = count.length < this.mostSlots;
-    const size = grows ? 2 * count.length : count.length;
-    const least = grows ? 1 : leastOf(count, 0.4 * size);
     this.#low = new Uint32Array(size);
     this.#high = new Uint32Array(size);
     this.#count = new Uint32Array(size);
     this.#used = 0;
     count.forEach((n, slot) => {
-      if (n >= least) this.#put(low[slot]!, high[slot]!, n);
+      const [a, b] = [low[slot]!, high[slot]!];
+      if (n > 0 && isKept(a, b)) this.#put(a, b, n);
     });
-  }
-}
-
-/** The least count of which at most so many pairs remain. */
-function leastOf(count: Uint32Array, most: number): number {
-  for (let least = 2;; least++) {
-    if (count.reduce((sum, n) => sum + (n >= least ? 1 : 0), 0) <= most) return least;
   }
 }

@@ -14,24 +14,45 @@ const MOST_CLICKS = 500;
 export interface ClickPairs {
   /** [I] users who clicked an item, among their latest. */
   readonly users: Uint32Array;
+  /** Of items that at least {@link least} users clicked. */
   readonly pairs: PairCounts;
+  /**
+   * 1 where there is room for all pairs. By their items' users and not by how often they occur: one more user, who is to be left
+   * out later, could lift a pair that would have been forgotten over a limit on that, and so tell what this user clicked.
+   */
+  readonly least: number;
 }
 
-/** Counts them; clicks that are given count, too. @param latest see {@link latestFor}. */
-export function countPairs(source: LogSource, latest: number, onProgress?: OnProgress): ClickPairs {
+/**
+ * Counts them; clicks that are given count, too.
+ * @param latest see {@link latestFor}. @param pairs to count in, of another size than usual.
+ */
+export function countPairs(
+  source: LogSource,
+  latest: number,
+  onProgress?: OnProgress,
+  pairs = new PairCounts(),
+): ClickPairs {
   const train = usersOf(source, "train");
   const users = new Uint32Array(source.items.shape.count);
-  const pairs = new PairCounts();
-  for (const { log, users: places } of walk(source, train, told("Counting pairs of clicks", onProgress))) {
-    for (const user of places) {
-      const items = latestClicks(log, user, latest);
-      items.forEach((item, k) => {
-        users[item]!++;
-        for (let other = 0; other < k; other++) pairs.add(item, items[other]!);
-      });
+  const each = (what: string, take: (items: number[]) => void) => {
+    for (const { log, users: places } of walk(source, train, told(what, onProgress))) {
+      for (const user of places) take(latestClicks(log, user, latest));
     }
-  }
-  return { users, pairs };
+  };
+  each("Counting users of items", (items) => items.forEach((item) => users[item]!++));
+  let least = 1;
+  each("Counting pairs of clicks", (items) => {
+    const kept = items.filter((item) => users[item]! >= least);
+    kept.forEach((item, k) => {
+      for (let other = 0; other < k; other++) pairs.add(item, kept[other]!);
+    });
+    while (pairs.isFull) {
+      least += 1 + (least >> 2);
+      pairs.keep((a, b) => Math.min(users[a]!, users[b]!) >= least);
+    }
+  });
+  return { users, pairs, least };
 }
 
 /** Different items of a user, the latest clicked first. */

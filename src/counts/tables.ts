@@ -89,7 +89,8 @@ export function countTables(
   }
   writeTokens(items, source.items, config, counts);
   writeNeighbours(items, config, pairs);
-  const tables = { config, items, meanRate: counts.meanRate, longestPage: counts.longestPage };
+  const { meanRate, longestPage } = counts;
+  const tables = { config, items, meanRate, longestPage, leastUsers: pairs.least };
   known.set(source, tables);
   return tables;
 }

@@ -27,7 +27,7 @@ import { type ModelParameter, truncatedNormal, zeros } from "./initial_weights.t
 import { POSITION_EFFECT } from "./position_effect.ts";
 import { PART } from "./wide.ts";
 
-/** The names of its weights: [I, .] what is counted of each item; [3, C] means, 1 / sd, (mean rate, longest page); the linear part. */
+/** The names of its weights: [I, .] what is counted of each item; [3, C] means, 1 / sd, (mean rate, longest page, least users); the linear part. */
 export const TABLE = "counts/table";
 export const SCALE = "counts/scale";
 export const KERNEL = "counts/kernel";
@@ -114,8 +114,8 @@ export function countedStart(
 }
 
 /** The third row of the scale, as far as it is used. */
-function ofAllItems({ meanRate, longestPage }: CountTables): readonly number[] {
-  return [meanRate, longestPage];
+function ofAllItems({ meanRate, longestPage, leastUsers }: CountTables): readonly number[] {
+  return [meanRate, longestPage, leastUsers];
 }
 
 /** What a model is made with: weights that are drawn, some of which are given, or all of them. */

@@ -82,7 +82,7 @@ export interface RowCountsInputs {
   readonly recent: Tensor;
   /** constant [I, {@link tableWidth}] */
   readonly table: Tensor;
-  /** constant [3, C]: means, 1 / standard deviations, then clicks a display of all items, and the longest page */
+  /** constant [3, C]: means, 1 / standard deviations, then clicks a display of all items, the longest page, and the least users */
   readonly scale: Tensor;
 }
 
@@ -99,7 +99,7 @@ export function rowCounts(
   expectShape("row_counts", scale, 3, C);
   const output = tape.tensor(name, "rows", C, { trainable: false });
   const slots = config.fields.flatMap(({ slots }, field) => new Array<number>(slots).fill(field));
-  const { pageLength = 0 } = tape.batch;
+  const { pageLength = 0, passed } = tape.batch;
   const searched = Math.ceil(Math.log2(config.neighbours)) + slots.length;
   const forward = (): ClickDispatch[] => [{
     kernel: countsKernel,
@@ -113,12 +113,13 @@ export function rowCounts(
       WIDTH: table.stride,
       LOGGED: tape.batch.facts !== undefined,
       PAGE: pageLength,
+      USERS: passed?.users ?? 0,
       C4: output.stride / 4,
     },
     views: {
       event: tape.batch.event,
       row: tape.batch.facts ? tape.batch.row : tape.batch.event,
-      fact: tape.batch.facts?.fact ?? bufferOf(recent.view),
+      fact: tape.batch.facts?.fact ?? passed?.view ?? bufferOf(recent.view),
       row_item: tape.batch.rowItem,
       recent: bufferOf(recent.view),
       table: bufferOf(table.view),
@@ -143,6 +144,7 @@ function reference(config: CountsConfig): ClickReference {
       items: Float32Array.from(table.data),
       meanRate: at(scale, 2, 0),
       longestPage: at(scale, 2, 1),
+      leastUsers: at(scale, 2, 2),
     };
     const C = countWidth(config);
     const counts = new Float64Array(C * batch.rows.length);

@@ -1,5 +1,6 @@
 /** What carries users on from page to page on the device: a step of an LSTM, lists of clicks, rows of some users. */
 
+import passText from "../../kernels/pass_over.wgsl" with { type: "text" };
 import keepText from "../../kernels/keep_state.wgsl" with { type: "text" };
 import pushText from "../../kernels/push_click.wgsl" with { type: "text" };
 import putText from "../../kernels/put_state.wgsl" with { type: "text" };
@@ -15,6 +16,7 @@ import { plain } from "./plain.ts";
 
 const stepKernel = kernel("lstm_step", stepText);
 const pushKernel = kernel("push_click", pushText);
+const passKernel = kernel("pass_over", passText);
 const takeKernel = kernel("take_rows", takeText);
 const keepKernel = kernel("keep_state", keepText);
 const putKernel = kernel("put_state", putText);
@@ -66,6 +68,26 @@ export function pushClick(page: Page, { history, clicks, room }: ClickLists): Cl
     views: { event: page.event, history, clicks },
     invocations: ["users"],
     cost: (s) => ({ flops: 0, bytes: 40 * s.users }),
+  };
+}
+
+/** Items a word of {@link passOver}. */
+const PASSED_ITEMS = 8;
+
+/** Words of each user that say how often each item was shown and not clicked. */
+export function passedWords({ items }: Pick<Page, "items">): number {
+  return Math.ceil(items / PASSED_ITEMS);
+}
+
+/** A page was shown: counts what of it each user passed over. @param passed [{@link passedWords}, U] */
+export function passOver({ event, slates, slate: SLATE, users: USERS }: Page, passed: View): ClickDispatch {
+  return {
+    kernel: passKernel,
+    label: "pass over",
+    constants: { SLATE, USERS },
+    views: { event, slate: slates, passed },
+    invocations: ["users"],
+    cost: (s) => ({ flops: 0, bytes: 12 * s.users * SLATE + 16 * s.users }),
   };
 }
 

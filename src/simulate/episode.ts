@@ -58,6 +58,7 @@ export class Episode {
       ...slates,
       ...slate.dispatches,
       choose(page, environment, slate.utilities, parts.log, parts.rules),
+      ...observers.flatMap((one) => one.shown()),
       ...step,
       ...parts.after?.(context) ?? [],
     ];

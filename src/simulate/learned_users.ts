@@ -6,7 +6,7 @@ import { DeviceItems } from "../batch/device_items.ts";
 import { LAGS as COUNTED_LAGS } from "../counts/columns.ts";
 import { NONE } from "../data/click_log.ts";
 import type { Arena } from "../gpu/arena.ts";
-import { bufferOf } from "../gpu/memory.ts";
+import { bufferOf, type View } from "../gpu/memory.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { RECENT } from "../model/counted.ts";
 import { itemFeatures, itemProduct } from "../model/item_features.ts";
@@ -24,6 +24,8 @@ import {
   keptState,
   type LstmStep,
   lstmStep,
+  passedWords,
+  passOver,
   pushClick,
   putState,
   takeRows,
@@ -53,6 +55,8 @@ export class LearnedUsers implements Users {
   readonly #tape: ClickTape;
   readonly #utilities: Tensor;
   readonly #lists: ClickLists | undefined;
+  /** Of a model with counts: what users passed over. */
+  readonly #passed: View | undefined;
   /** Of a model that looks back at clicks: the state with the last of them. */
   readonly #kept: KeptState | undefined;
   readonly #lstm: LstmStep | undefined;
@@ -74,7 +78,10 @@ export class LearnedUsers implements Users {
     try {
       const lags = lagsOf(config);
       this.#lists = lags > 0 ? clickLists(page, arena, lags) : undefined;
-      const batch = new PageBatch(page, this.#items, this.#lists);
+      this.#passed = config.counts
+        ? arena.allocate("passed over", 4 * padded(passedWords(page) * page.users))
+        : undefined;
+      const batch = new PageBatch(page, this.#items, { lists: this.#lists, passed: this.#passed });
       this.#tape = new ClickTape(batch, { arena, parameters, capacity: page.sizes, shapes: gpu.shapes });
       this.#lstm = config.encoder === "lstm" ? this.#carriedLstm(config.lstmUnits) : undefined;
       this.#utilities = model.record(this.#tape, { ...evaluating, given: { lstm: this.#lstm?.state } });
@@ -105,7 +112,8 @@ export class LearnedUsers implements Users {
     const zeros = state && cell
       ? [bufferOf(state.view), cell].map((view) => fill("reset", view, state.stride))
       : [];
-    return [...lists, ...zeros, ...this.#moved()];
+    const nothing = this.#passed ? [fill("nothing passed over", this.#passed, passedWords(this.page))] : [];
+    return [...lists, ...zeros, ...nothing, ...this.#moved()];
   }
 
   step(): ClickDispatch[] {
@@ -114,6 +122,10 @@ export class LearnedUsers implements Users {
       ...(this.#lstm ? [...this.#dispatches.product, lstmStep(this.page, this.#lstm)] : []),
       ...this.#moved(),
     ];
+  }
+
+  shown(): ClickDispatch[] {
+    return this.#passed ? [passOver(this.page, this.#passed)] : [];
   }
 
   fromState(): readonly ClickDispatch[] {
@@ -219,7 +231,7 @@ export class LearnedUsers implements Users {
       ),
     };
     const capacity = { users, events: users, rows: users * items, items };
-    const batch = new PageBatch(page, this.#items, undefined, shown);
+    const batch = new PageBatch(page, this.#items, { passed: this.#passed, all: shown });
     const tape = new ClickTape(batch, { arena, parameters, capacity, shapes: gpu.shapes });
     const taken: ClickDispatch[] = [];
     const take = (name: string): Tensor | undefined => {

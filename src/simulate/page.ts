@@ -97,30 +97,37 @@ export class PageBatch implements ClickBatch {
   readonly rowItem: View;
   readonly slotItem: View;
   readonly pageLength?: number;
+  readonly passed?: ClickBatch["passed"];
 
   /**
-   * @param deviceItems of the model whose ops read the page. @param lists where it looks back at clicks.
-   * @param all other events and rows than the page's: those of all items for some of its users, who see them on such pages.
+   * @param deviceItems of the model whose ops read the page. @param more.lists where it looks back at clicks.
+   * @param more.passed where it looks at what was passed over. @param more.all other events and rows than the page's: those of
+   *   all items for some of its users, who see them on such pages.
    */
   constructor(
     readonly page: Page,
     private readonly deviceItems: DeviceItems | undefined,
-    private readonly lists?: ClickLists,
-    all?: { readonly event: View; readonly rowItem: View },
+    private readonly more: {
+      readonly lists?: ClickLists | undefined;
+      readonly passed?: View | undefined;
+      readonly all?: { readonly event: View; readonly rowItem: View };
+    } = {},
   ) {
+    const { all, passed } = more;
     const { event, rowItem } = all ?? { event: page.event, rowItem: page.slates };
     [this.event, this.rowItem, this.slotItem] = [event, rowItem, page.allItems];
     if (all) this.pageLength = page.slate;
+    if (passed) this.passed = { view: passed, users: page.users };
   }
 
   get items(): DeviceItems {
     return this.deviceItems ?? missing("items");
   }
   get history(): View {
-    return this.lists?.history ?? missing("history");
+    return this.more.lists?.history ?? missing("history");
   }
   get clicks(): View | undefined {
-    return this.lists?.clicks;
+    return this.more.lists?.clicks;
   }
   // What only a batch of a log has: the ops that are recorded over pages never ask for it.
   get plan(): View {

@@ -104,6 +104,11 @@ class ShopUsers implements Users {
     }];
   }
 
+  /** They click by what they clicked. */
+  shown(): ClickDispatch[] {
+    return [];
+  }
+
   fromState(): readonly ClickDispatch[] {
     return [];
   }

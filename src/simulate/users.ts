@@ -22,6 +22,8 @@ export interface Observer {
   reset(): ClickDispatch[];
   /** Moves users by what they clicked, `page.event[u].w`; who clicked nothing stays. */
   step(): ClickDispatch[];
+  /** A page was shown to them. The first clicks that users are fed are not: they stand on no page. */
+  shown(): ClickDispatch[];
   /** Frees what does not stand in the arena that it was made with. */
   destroy(): void;
 }

@@ -109,6 +109,16 @@ export const simulateKernels = [
     ["vec2u(count + 1u, u * LIST", "vec2u(count + 1u, 0u * LIST"],
     ["item == NONE || count >= LIST", "item == NONE", "a list has room for all clicks of an episode"],
   ]),
+  ...mutationsOf("kernels/pass_over.wgsl", { tests: ["selftest"], filter: "/pages/" }, [
+    ["== of_event.z) { continue; }", "== of_event.y) { continue; }"],
+    ["4u * (item % 8u)", "4u * (item % 7u)"],
+    ["< MOST) {", "<= MOST) {"],
+    ["const MOST = 15u;", "const MOST = 7u;"],
+  ]),
+  ...mutationsOf("kernels/row_counts.wgsl", users("/^trajectories: counts, PW/"), [
+    ["step.first_entry + e;", "step.first_entry;"],
+    ["(4u * (item % 8u))) & 15u", "(4u * (item % 8u))) & 7u"],
+  ]),
   ...mutationsOf("kernels/keep_state.wgsl", fromState, [
     ["clicks[past.y - back]", "clicks[past.y - 1u]"],
     ["x[c] = f32(past.x);", "x[c] = f32(min(past.x, LAGS));"],
@@ -148,7 +158,10 @@ export const simulateKernels = [
         "/^(trajectories: PW, one-hot items, cpu|trajectories: LSTM, dense items, cpu|greedy: .*, dense)/",
     },
     [
-      ["return [...lists, ...zeros, ...this.#moved()];", "return [...lists, ...zeros];"],
+      [
+        "return [...lists, ...zeros, ...nothing, ...this.#moved()];",
+        "return [...lists, ...zeros, ...nothing];",
+      ],
       [
         "...(this.#lstm ? [...this.#dispatches.product, lstmStep(this.page, this.#lstm)] : []),",
         "...(this.#lstm ? [lstmStep(this.page, this.#lstm)] : []),",

@@ -18,7 +18,8 @@ export function rowCountsOf(
   const tables = countTables(new MemoryLog(log), config);
   const C = countWidth(config);
   const scale = new Float32Array(3 * C).map((_, k) => k < C ? k / 8 : 1 + k / 16);
-  scale.set([tables.meanRate, Math.max(1, tables.longestPage - 1)], 2 * C); // so that some pages are longer
+  // So that some pages are longer, and pairs of some items not counted.
+  scale.set([tables.meanRate, Math.max(1, tables.longestPage - 1), 2], 2 * C);
   const constant = { constant: true };
   return {
     log,

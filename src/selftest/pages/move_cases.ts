@@ -13,6 +13,8 @@ import {
   keepState,
   keptState,
   lstmStep,
+  passedWords,
+  passOver,
   pushClick,
   putState,
   takeRows,
@@ -120,6 +122,47 @@ const checkPush: Check = async (checked, checks) => {
   checks.same(found.map(({ got }) => got), found.map(({ item }) => item), { kernels, what: "items clicked" });
 };
 
+const checkPassed: Check = async (checked, checks) => {
+  const { page } = checked;
+  const { users, slate, items, pages } = page;
+  const words = passedWords(page);
+  const passed = checked.arena.allocate("passed over", 4 * words * users);
+  const shown = (u: number, j: number) => (7 * u + 3 * j) % items;
+  // Some nothing, the others one of their slate.
+  const slot = (u: number) => u % 3 === 0 ? NONE : u % slate;
+  checked.write(
+    page.slates,
+    Uint32Array.from({ length: users * slate }, (_, r) => shown(Math.floor(r / slate), r % slate)),
+  );
+  checked.write(
+    page.event,
+    Uint32Array.from(
+      range(users).flatMap((u) => {
+        const own = slot(u);
+        return [
+          u * slate,
+          (u + 1) * slate,
+          own === NONE ? NONE : u * slate + own,
+          own === NONE ? NONE : shown(u, own),
+        ];
+      }),
+    ),
+  );
+  // Some have been counted before, up to the most that a number holds.
+  const before = (u: number, item: number) => (u + item) % 16;
+  const packed = (of: (u: number, item: number) => number) =>
+    Uint32Array.from({ length: words * users }, (_, w) => {
+      const [u, first] = [w % users, 8 * Math.floor(w / users)];
+      return range(8).reduce((sum, k) => sum + (first + k < items ? of(u, first + k) * 16 ** k : 0), 0);
+    });
+  const set = () => checked.write(passed, packed(before));
+  const [after] = await checked.run([passOver(page, passed)], [passed], { set });
+  const seen = (u: number, item: number) =>
+    range(slate).filter((j) => j !== slot(u) && shown(u, j) === item).length;
+  const expected = packed((u, item) => Math.min(15, before(u, item) + pages * seen(u, item)));
+  checks.same(after, expected, { kernels: ["pass_over"], what: "numbers of displays", columns: 1 });
+};
+
 const checkKept: Check = async (checked, checks) => {
   const { page, arena } = checked;
   const { users } = page;
@@ -225,6 +268,7 @@ export const moveCases: readonly PageCase[] = [
   { name: "page: users of a shop", check: checkShop },
   { name: "page: what users start with", check: checkFeed, pages: 2, startClicks: 2 },
   { name: "page: lists of clicks", check: checkPush, pages: 2 },
+  { name: "page: what users passed over", check: checkPassed, pages: 2 },
   { name: "page: a step of an LSTM", check: checkStep },
   { name: "page: rows of some users", check: checkTake },
   { name: "page: states with the last clicks", check: checkKept },
