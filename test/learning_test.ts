@@ -34,7 +34,7 @@ Deno.test("demo shop, 600 iterations: 97 % of the attainable prec@1, log-likelih
     const of = (name: string) => test.find(({ snapshot }) => snapshot === name) ?? assert.fail(`no ${name}`);
     const { log, truth } = makeDemoShop(1);
     const best = attainable(log, truth, usersOf(log, "test"));
-    const share = of("best-prec1").prec1 / best.prec1;
+    const share = of("best-loss").prec1 / best.prec1;
     assert.ok(share >= 0.97, `${share} of the attainable prec@1`);
     const loss = of("best-loss").nll / best.nll;
     assert.ok(loss <= 1.03, `${loss} times the truth's own loss`);

@@ -83,7 +83,7 @@ Deno.test("train leaves a complete run, and evaluate agrees with its test figure
     assert.match(stdout, new RegExp(`^${row} `, "m"));
   }
   assert.match(stdout, /^best-prec1 .*\.\d{3}-\.\d{3}/m);
-  assert.match(stdout, /best-prec1 ranks/);
+  assert.match(stdout, /best-loss ranks/);
   assert.match(stdout, new RegExp(`Results are in ${run}`));
   assert.deepEqual(filesIn(run), RUN_FILES);
 

@@ -76,23 +76,24 @@ const ITEMS = {
 const ALL = { random: 0.4, clickRate: 0.2, lastClick: 0.19, itemKnn: 0.15 };
 
 Deno.test("a model that beats all baselines says which is the nearest", () => {
-  const found = verdict([snapshot("best-loss", 900, ALL), snapshot("best-prec1", 1000, ALL)]);
+  const worse = { ...ALL, itemKnn: -0.15 };
+  const found = verdict([snapshot("best-loss", 900, ALL), snapshot("best-prec1", 1000, worse)]);
   assert.equal(
     found,
-    "best-prec1 ranks better than every baseline. The nearest is item-kNN (prec@1 +0.150, 95 %: +0.140 to +0.160).",
+    "best-loss ranks better than every baseline. The nearest is item-kNN (prec@1 +0.150, 95 %: +0.140 to +0.160).",
   );
 });
 
 Deno.test("a model that is worse than a baseline, or not told apart from one, says so and what to try", () => {
-  const found = verdict([snapshot("best-prec1", 1000, { ...ALL, itemKnn: -0.02, lastClick: -0.003 })]);
+  const found = verdict([snapshot("best-loss", 1000, { ...ALL, itemKnn: -0.02, lastClick: -0.003 })]);
   assert.match(
     found,
-    /^best-prec1 ranks WORSE than item-kNN \(prec@1 -0\.020, 95 %: -0\.030 to -0\.010\)\.$/m,
+    /^best-loss ranks WORSE than item-kNN \(prec@1 -0\.020, 95 %: -0\.030 to -0\.010\)\.$/m,
   );
-  assert.match(found, /^best-prec1 ranks neither better nor worse than last click/m);
+  assert.match(found, /^best-loss ranks neither better nor worse than last click/m);
   assert.match(found, /^Try more features of the items.*data describe/m);
   assert.doesNotMatch(found, /click rate|better than every/);
-  const worst = verdict([snapshot("best-prec1", 1000, { random: -0.1, clickRate: -0.2, itemKnn: -0.3 })]);
+  const worst = verdict([snapshot("best-loss", 1000, { random: -0.1, clickRate: -0.2, itemKnn: -0.3 })]);
   assert.match(worst, /WORSE than item-kNN \(prec@1 -0\.300[^)]*\), click rate, random\.$/m);
   const few = snapshot("last", 1000, {});
   const against = { clickRate: { prec1: { value: 1, interval: null } } };
@@ -129,6 +130,13 @@ Deno.test("a best validation at the end or at the beginning is told with what to
   assert.match(tried, /a larger --weight-decay, a smaller --learning-rate/);
   assert.doesNotMatch(tried, /--item-dropout|--early-stopping/);
   assert.doesNotMatch(verdict(best(1000)), /iteration/);
+  const counted = {
+    ...config(),
+    model: { ...defaultModel, counts: { fields: [], neighbours: 0, latest: 1 } },
+  };
+  const kept = verdictOf(best(0), shannonStage, counted, ITEMS, 2000).join("\n");
+  assert.match(kept, /best-loss is the logit on counts/);
+  assert.doesNotMatch(kept, /over-fits/);
   // Too few validations to say anything.
   assert.doesNotMatch(verdict(best(10), {}, 12), /iteration/);
 });
@@ -138,7 +146,7 @@ Deno.test("item ids are not advised where the set has them", () => {
   const brand = { name: "brand", first: 0, count: 4, meaning: "", column: "brand" };
   const advice = (...tokens: Features["tokens"]) => {
     const data = { source: { items: { shape } }, features: { dense: [], tokens } };
-    const test = [snapshot("best-prec1", 1000, { ...ALL, itemKnn: -0.02 })];
+    const test = [snapshot("best-loss", 1000, { ...ALL, itemKnn: -0.02 })];
     return verdictOf(test, shannonStage, config(), data, 2000).join("\n");
   };
   assert.match(advice(brand), /^Try item ids beside the features/m);

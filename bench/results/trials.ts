@@ -54,7 +54,7 @@ export const trialsTable: ResultTable = {
       rows.push(rowOf(name, results.filter((result) => result !== undefined)));
     }
     return [
-      `Test users: loss of best-loss, prec@1 of best-prec1, mean and sd of ${SEEDS} seeds; the best of the baselines in each; in how many` +
+      `Test users: loss and prec@1 of best-loss, mean and sd of ${SEEDS} seeds; the best of the baselines in each; in how many` +
       " seeds the model is told apart from it, by the paired 95 % range over users.",
       "",
       ...markdownTable(
@@ -112,19 +112,19 @@ async function logsOf({ logs, papers }: Runs): Promise<[string, string][]> {
   for (const { name } of logs === undefined ? [] : [...Deno.readDirSync(logs)]) {
     if (await exists(`${logs}/${name}/manifest.json`)) found.push([name, `${logs}/${name}`]);
   }
-  for (const name of ["yelp", "rsc"]) {
-    if (await exists(`${papers}/${name}.txt`)) found.push([name, `${papers}/${name}.txt`]);
+  for (const { name } of Deno.readDirSync(papers)) {
+    if (name.endsWith(".txt")) found.push([name.slice(0, -".txt".length), `${papers}/${name}`]);
   }
   return [...found.sort(([a], [b]) => a < b ? -1 : 1), ["demo", "demo"]];
 }
 
 function rowOf(name: string, results: readonly Result[]): string[] {
-  return [name, ...cells(results, "nll", "best-loss"), ...cells(results, "prec1", "best-prec1")];
+  return [name, ...cells(results, "nll"), ...cells(results, "prec1")];
 }
 
 /** The model's figure, the best baseline's, and in how many seeds one is better. */
-function cells(results: readonly Result[], of: "nll" | "prec1", snapshot: string): string[] {
-  const own = results.map(({ test }) => test.find((one) => one.snapshot === snapshot));
+function cells(results: readonly Result[], of: "nll" | "prec1"): string[] {
+  const own = results.map(({ test }) => test.find(({ snapshot }) => snapshot === "best-loss"));
   const { mean, sd } = meanAndSd(own.map((one) => one?.[of] ?? NaN));
   const sign = of === "nll" ? -1 : 1;
   const baselines = results[0]?.baselines ?? {};

@@ -103,14 +103,12 @@ export function attainedText(
   results: readonly SnapshotResult[],
   { attainable }: BaselineResults,
 ): string | undefined {
-  const best = (of: string) => results.find((r) => r.snapshot === of);
-  const [loss, prec1] = [best("best-loss"), best("best-prec1")];
-  if (attainable?.nll === undefined || !loss || !prec1) return undefined;
+  const best = results.find(({ snapshot }) => snapshot === "best-loss");
+  if (attainable?.nll === undefined || !best) return undefined;
   const share = (x: number) => `${(100 * x).toFixed(1)} %`;
-  const above = loss.nll / attainable.nll - 1;
-  return "Beside the best possible model: " +
-    `${share(prec1.prec1 / attainable.prec1)} of its prec@1 (best-prec1), ` +
-    `a loss that is ${share(Math.abs(above))} ${above >= 0 ? "higher" : "lower"} (best-loss).`;
+  const above = best.nll / attainable.nll - 1;
+  return `best-loss beside the best possible model: ${share(best.prec1 / attainable.prec1)} of its prec@1, ` +
+    `a loss that is ${share(Math.abs(above))} ${above >= 0 ? "higher" : "lower"}.`;
 }
 
 /** Whether the reward ranks as the truth does, on data whose truth is known. */

@@ -32,6 +32,12 @@ export function modelParameters(items: ItemsShape, config: ModelConfig): ModelPa
   ];
 }
 
+/** All weights that a model begins with. */
+export function weightsOf(parameters: readonly ModelParameter[], initial: Initial): Weights {
+  if ("weights" in initial) return initial.weights;
+  return new Map([...initialWeights(parameters, initial.seed), ...(initial.start ?? [])]);
+}
+
 function encoderParameters(items: ItemsShape, config: ModelConfig): ModelParameter[] {
   switch (config.encoder) {
     case "lstm":
@@ -87,8 +93,7 @@ export class UserModel implements RecordableModel {
     const specs = modelParameters(this.shape, this.config);
     if ("weights" in initial) checkWeights(specs, initial.weights);
     this.parameters = new ParameterArena(gpu, specs);
-    const drawn = "weights" in initial ? initial.weights : initialWeights(specs, initial.seed);
-    this.parameters.write(new Map([...drawn, ...("start" in initial && initial.start ? initial.start : [])]));
+    this.parameters.write(weightsOf(specs, initial));
   }
 
   /** Kind, count and widths of the items that it is over. */

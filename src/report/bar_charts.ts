@@ -15,9 +15,9 @@ import {
 
 export function barCharts(models: readonly Model[]): BarChart[] {
   return [
-    barChart(models, lossParts(models), "nll", "loss", "best-loss"),
-    barChart(models, rankingParts(models), "prec1", "prec@1", "best-prec1"),
-    barChart(models, rankingParts(models), "prec2", "prec@2", "best-prec2"),
+    barChart(models, lossParts(models), "nll", "loss"),
+    barChart(models, rankingParts(models), "prec1", "prec@1"),
+    barChart(models, rankingParts(models), "prec2", "prec@2"),
   ].flatMap((chart) => chart ?? []);
 }
 
@@ -26,15 +26,13 @@ function barChart(
   parts: readonly Part[],
   figure: FigureName,
   label: string,
-  wanted: string,
 ): BarChart | undefined {
-  const bars = parts.flatMap((part) => barOf(part, figure, wanted) ?? []);
+  const bars = parts.flatMap((part) => barOf(part, figure) ?? []);
   if (bars.length === 0) return undefined;
   const groups = baselineGroups(models);
-  const others = [...new Set(bars.map(({ snapshot }) => snapshot).filter((name) => name !== wanted))];
+  const snapshots = [...new Set(bars.map(({ snapshot }) => snapshot))];
   const note = [
-    `Of each model's ${wanted} snapshot` +
-    (others.length > 0 ? `; where it has none, of ${others.join(" or ")}.` : "."),
+    `Of each model's ${snapshots.join(" or ")}.`,
     bars.some(({ sd }) => sd !== null)
       ? "Whiskers are one standard deviation over seeds to each side."
       : "Whiskers are where 95 % of the resamples of the test users are.",
@@ -56,10 +54,11 @@ function baselineBars(baselines: readonly BaselineFigures[], figure: FigureName)
   });
 }
 
-/** The bar of the snapshot that was chosen for this figure, or of the next best one that there is. */
-function barOf(part: Part, figure: FigureName, wanted: string): Bar | undefined {
+/** The bar of the snapshot that is judged by this figure, or of the next best one that there is. */
+function barOf(part: Part, figure: FigureName): Bar | undefined {
   const present = snapshotsOf(part);
-  for (const snapshot of [wanted, "best-prec1", "last", ...present]) {
+  const judged = figure === "nll" ? "best-loss" : part.judged;
+  for (const snapshot of [judged, "best-prec1", "last", ...present]) {
     const tests = testsWith(part, snapshot);
     const found = spread(tests.map((test) => figureOf(test, part.ranking, figure)));
     if (!found) continue;

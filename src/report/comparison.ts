@@ -13,9 +13,8 @@ import { figureOf, spread, testsWith } from "./test_figures.ts";
 /** A part of a model with what was kept of its snapshots. */
 interface Compared {
   readonly part: Part;
-  /** Of best-prec1, by which rankings are compared, and of best-loss. */
-  readonly ranked: Kept | undefined;
-  readonly likely: Kept | undefined;
+  /** Of the snapshot that it is judged by. */
+  readonly judged: Kept | undefined;
   readonly prec1: number;
 }
 
@@ -27,7 +26,7 @@ export function comparisonTable(models: readonly Model[]): Html | undefined {
   const rows = others.flatMap((other) => rowOf(best, other) ?? []);
   if (rows.length === 0) return undefined;
   return markup`<h3>${best.part.name} minus the others</h3>
-<p>It has the highest prec@1. Differences are on the same test users, of best-prec1 and, for the loss, of best-loss.
+<p>It has the highest prec@1. Differences are on the same test users, of the snapshots that the models are judged by.
 A range that does not hold 0 tells the two apart.</p>
 <div class="scroll" tabindex="0" role="region" aria-label="Differences of models">
 <table class="figures"><thead><tr><th scope="col">minus</th><th scope="col">prec@1</th><th scope="col">told apart</th>
@@ -39,24 +38,26 @@ function comparedOf(part: Part): Compared | undefined {
     const found = testsWith(part, snapshot).map(({ paired }) => paired);
     return keptOf(found.every((one) => one !== undefined) ? found : []);
   };
-  const prec1 = spread(testsWith(part, "best-prec1").map((test) => figureOf(test, part.ranking, "prec1")))
+  const prec1 = spread(testsWith(part, part.judged).map((test) => figureOf(test, part.ranking, "prec1")))
     ?.mean;
   if (prec1 === undefined) return undefined;
-  const hasLoss = part.stage === "likelihood";
-  return { part, prec1, ranked: kept("best-prec1"), likely: hasLoss ? kept("best-loss") : undefined };
+  return { part, prec1, judged: kept(part.judged) };
 }
 
 function rowOf(best: Compared, other: Compared): Html | undefined {
   const ranking = ({ part }: Compared): Name => part.ranking === "generator" ? "piPrec1" : "prec1";
-  const prec1 = keptDifference(best.ranked, ranking(best), other.ranked, ranking(other));
+  const prec1 = keptDifference(best.judged, ranking(best), other.judged, ranking(other));
   if (!prec1) return undefined;
-  const loss = lossOf(best) === lossOf(other) ? keptDifference(best.likely, "nll", other.likely) : undefined;
+  const scale = scaleOf(best);
+  const loss = scale !== undefined && scale === scaleOf(other)
+    ? keptDifference(best.judged, "nll", other.judged)
+    : undefined;
   return markup`<tr><th scope="row">${other.part.name}</th>${cells(prec1, false)}${cells(loss, true)}</tr>`;
 }
 
-/** Losses of different kinds are not of one scale. */
-function lossOf({ part: { model } }: Compared): string {
-  return model.settings.get("model.loss") ?? "choice";
+/** Losses of different kinds are not of one scale, and a game's are of none. */
+function scaleOf({ part: { model, stage } }: Compared): string | undefined {
+  return stage === "likelihood" ? model.settings.get("model.loss") ?? "choice" : undefined;
 }
 
 function cells(found: Difference | undefined, lessIsBetter: boolean): Html {

@@ -25,8 +25,6 @@ const PROBABILITIES: Columns = [
   ["pNoClick", "P(no click)"],
   ["noClick", "no click"],
 ];
-/** The snapshot whose ranking is set beside the baselines. */
-const RANKED = "best-prec1";
 
 /** A fold for each part that has such figures; of several seeds, those of the first. */
 export function figureDetails(models: readonly Model[]): Html {
@@ -89,7 +87,7 @@ function differenceRow(name: string, differences: FigureDifferences, columns: Co
 
 /** prec@1 of the model and of the baselines, side by side for each part of the pages. */
 function comparedSlices(part: Part, { test, baselines }: StageResult): Html {
-  const model = test.find(({ snapshot }) => snapshot === RANKED) ?? test.at(-1);
+  const model = test.find(({ snapshot }) => snapshot === part.judged) ?? test.at(-1);
   if (!model?.details) return markup``;
   const others = baselines.flatMap(({ name, details }) => details ? [{ name, details }] : []);
   const all = [{ name: model.snapshot, details: model.details }, ...others];

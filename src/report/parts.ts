@@ -1,5 +1,6 @@
 /** The parts of a model with figures of their own: its stages, and in the adversarial stage pi and u. */
 
+import { adversarialStage, shannonStage, type Stage as TrainedStage } from "../run/stages.ts";
 import { type Model, type Stage, type StageName, stageNames } from "./report_data.ts";
 
 export interface Part {
@@ -10,6 +11,8 @@ export interface Part {
   readonly stage: StageName;
   /** Whose ranking it is: the reward's, or the generator's. */
   readonly ranking: "reward" | "generator";
+  /** The snapshot by which it is judged. */
+  readonly judged: TrainedStage["judged"];
 }
 
 /** Parts with a loss: the stages. */
@@ -23,6 +26,7 @@ export function lossParts(models: readonly Model[]): Part[] {
       model,
       stage,
       ranking: "reward",
+      judged: (stage === "likelihood" ? shannonStage : adversarialStage).judged,
     }));
   });
 }

@@ -17,8 +17,6 @@ export interface Verdict {
   readonly text: string;
 }
 
-/** It is chosen by its prec@1 on the validation users, so its prec@1 on the test users is what is compared. */
-const SNAPSHOT = "best-prec1";
 /** What a model cannot beat is no rival. */
 const NO_RIVAL = "best attainable";
 /** Standard errors by which two figures must differ to be told apart. */
@@ -40,7 +38,7 @@ function verdictOn(
   part: Part,
   rivals: readonly BaselineFigures[],
 ): Omit<Verdict, "stage" | "part"> | undefined {
-  const tests = testsWith(part, SNAPSHOT);
+  const tests = testsWith(part, part.judged);
   const model = spread(tests.map((test) => figureOf(test, part.ranking, "prec1")));
   const known = rivals.flatMap(({ name, figures: { prec1 } }) => prec1 === null ? [] : [{ name, prec1 }]);
   const [rival] = known.sort((a, b) => b.prec1 - a.prec1);

@@ -42,6 +42,8 @@ export interface Stage {
   readonly shown: { readonly loss: NamedFigure; readonly prec1: NamedFigure };
   /** Whether its loss is a likelihood, which compares with that of the truth. */
   readonly hasLikelihood: boolean;
+  /** The snapshot by which its ranking is judged. */
+  readonly judged: "best-loss" | "best-prec1";
   isPartOf(config: StagesConfig): boolean;
   /** Where it is written, in the run's folder. */
   folder(run: string): string;
@@ -68,6 +70,9 @@ export const shannonStage: Stage = {
   columns: { loss: "nll", prec1: "prec1", prec2: "prec2" },
   shown: { loss: { name: "loss", figure: "nll" }, prec1: { name: "prec@1", figure: "prec1" } },
   hasLikelihood: true,
+  // It is what all commands take of a run, and on most logs it ranks better than what a validation's prec@1 chooses: a page
+  // gives that one answer, and the loss a probability (bench/trials.md).
+  judged: "best-loss",
   isPartOf: ({ pretrain }) => pretrain,
   folder: (run) => run,
   iterations: ({ training }) => training.iterations,
@@ -97,6 +102,7 @@ export const adversarialStage: Stage = {
     prec1: { name: "pi prec@1", figure: "piPrec1" },
   },
   hasLikelihood: false,
+  judged: "best-prec1",
   isPartOf: ({ adversarial }) => adversarial !== null,
   folder: (run) => `${run}/adversarial`,
   iterations: (config) => adversarialOf(config).iterations,

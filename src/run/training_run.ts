@@ -5,11 +5,12 @@ import type { OnProgress } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { recordedShapes } from "../gpu/kernel_shapes.ts";
 import { countedOn } from "../model/counted.ts";
-import { UserModel } from "../model/user_model.ts";
+import { modelParameters, UserModel, weightsOf } from "../model/user_model.ts";
 import type { Weights } from "../tape/parameters.ts";
 import type { ClickTrainer } from "../train/click_trainer.ts";
 import { DivergedError, type StepResult, type ValidationResult } from "../train/results.ts";
 import type { Dataset } from "./dataset.ts";
+import { keepStart } from "./kept_start.ts";
 import { readRunState } from "./run_state.ts";
 import { RunFolder } from "./run_folder.ts";
 import { hasConfig, removeConfig, type RunConfig, writeConfig } from "./run_config.ts";
@@ -161,6 +162,21 @@ async function withTrainer<T>(
   }
 }
 
+/** Whether it starts from a logit on counts: validations are then compared with that. */
+function isFitted({ model, init }: RunConfig): boolean {
+  return model.counts !== null && init === null;
+}
+
+/** What a run's first stage started from, in this session or in an earlier one. */
+function fittedStart(
+  { shape, config }: UserModel,
+  { source }: Dataset,
+  { training: { seed } }: RunConfig,
+  onProgress?: OnProgress,
+): Weights {
+  return weightsOf(modelParameters(shape, config), countedOn(source, config, { seed }, onProgress));
+}
+
 async function save(
   trainer: ClickTrainer<StageFigures>,
   model: UserModel,
@@ -204,8 +220,11 @@ async function train(
         saved = performance.now();
       },
     }, signal);
-    await save(trainer, model, folder);
     const tested = !untested && (trainer.iteration >= iterations || trainer.stopped);
+    if (tested && stage.hasLikelihood && isFitted(config)) {
+      await keepStart(trainer, fittedStart(model, data, config, events.onProgress));
+    }
+    await save(trainer, model, folder);
     const result: RunResult = {
       stage: stage.name,
       folder: folder.path,

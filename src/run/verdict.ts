@@ -23,7 +23,7 @@ export function verdictOf(
   iterations: number,
 ): string[] {
   return [
-    ...baselineWords(test, data),
+    ...baselineWords(test, data, stage.judged),
     // A game's utilities are no log-odds, and a uniform guess knows that a page has one click, which the logistic loss does
     // not: their losses are shown, and say nothing against them.
     ...(stage.hasLikelihood && config.model.loss === "choice" ? lossWords(test) : []),
@@ -49,9 +49,16 @@ function rivalsOf({ against }: SnapshotResult, figure: "prec1" | "piPrec1" | "nl
   return rivals.sort((a, b) => (isLoss ? -1 : 1) * (a.difference.value - b.difference.value));
 }
 
-/** Which baselines the best ranking beats: its reward's, or where there is a generator the better of the two. */
-export function baselineWords(test: readonly SnapshotResult[], data: ItemData): string[] {
-  const best = test.find(({ snapshot }) => snapshot === "best-prec1") ?? test.at(-1);
+/**
+ * Which baselines the ranking of a snapshot beats: its reward's, or where there is a generator the better of the two.
+ * @param judged the last one where there is none of that name.
+ */
+export function baselineWords(
+  test: readonly SnapshotResult[],
+  data: ItemData,
+  judged?: SnapshotResult["snapshot"],
+): string[] {
+  const best = test.find(({ snapshot }) => snapshot === judged) ?? test.at(-1);
   if (!best) return [];
   const { figures } = best.details;
   const byPi = (figures.piPrec1 ?? -1) > (figures.prec1 ?? 0);
@@ -108,7 +115,7 @@ export function lossWords(test: readonly SnapshotResult[]): string[] {
 /** Where the best validation was: at the end, or at the beginning. */
 function trainingWords(
   test: readonly SnapshotResult[],
-  { training }: StagesConfig,
+  { model, training }: StagesConfig,
   iterations: number,
 ): string[] {
   const best = test.find(({ snapshot }) => snapshot === "best-loss");
@@ -118,6 +125,12 @@ function trainingWords(
     return [
       `The validation loss was best near the end (best-loss is of ${of}). Training longer may help: ` +
       `--resume with --iterations ${2 * iterations}, or a larger --learning-rate.`,
+    ];
+  }
+  if (best.iteration === 0 && model.counts) {
+    return [
+      "best-loss is the logit on counts that the training started from: on the validation users no later weights were " +
+      "better than it by more than chance. The log may hold no more than counts tell; more users would show more.",
     ];
   }
   if (best.iteration > EARLY * iterations) return [];

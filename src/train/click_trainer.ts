@@ -75,7 +75,8 @@ export interface ClickStage<F extends ChoiceFigures> {
 
 /** A stage with all that it needs but its programs, which are recorded over the plan, the log and the ring. */
 export interface ClickSetUp<F extends ChoiceFigures>
-  extends ClickBatches, Omit<TrainerParts<never, F>, "steps"> {
+  extends ClickBatches, Omit<TrainerParts<never, F>, "steps" | "validation"> {
+  readonly validation: { readonly evaluation: Evaluation<F>; readonly keeper: BestKeeper } | undefined;
   readonly schedule: ClickSchedule;
   readonly evaluate: ClickStage<F>["evaluate"];
   /** Makes what computes batches or parts of them. @throws as {@link forParts}. */
@@ -169,6 +170,14 @@ export class ClickTrainer<F extends ChoiceFigures> extends BatchTrainer<ArrayLik
   /** The train users of iteration t. */
   override batchOf(t: number): Uint32Array {
     return this.#steps.draw(t);
+  }
+
+  /**
+   * Of the networks as they stand, on the users whom it validates on; undefined for a trainer that does not.
+   * @internal
+   */
+  get validation(): Evaluation<F> | undefined {
+    return this.#clicks.validation?.evaluation;
   }
 
   /**
