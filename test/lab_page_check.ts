@@ -1,7 +1,6 @@
-/** Opens the lab in Chromium: `deno run ... lab_page_check.ts CHROMIUM FOLDER`, with lab.html, site, own.tsv, long.csv and its set in it. */
+/** Opens the lab in Chromium: `deno run ... lab_page_check.ts CHROMIUM FOLDER`, with lab.html, site, own.tsv, example.csv and its sets in it. */
 
 import assert from "node:assert/strict";
-import { basename } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 import axe from "axe-core";
 import type { ClickLog } from "../src/data/click_log.ts";
@@ -19,7 +18,6 @@ import { UserModel } from "../src/model/user_model.ts";
 import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
 import { defaultAdversarial } from "../src/train/config.ts";
 import { Trainer } from "../src/train/trainer.ts";
-import { cutFiles, giveItems, giveOtherColumns } from "./lab_files_check.ts";
 import { checkHost } from "./lab_host_check.ts";
 import { checkSmaller, SMALLER_ADAPTER } from "./lab_limits_check.ts";
 import { checkKeyboard, checkPaper, checkUnderWay } from "./lab_look_check.ts";
@@ -32,7 +30,7 @@ const pictures = Deno.env.get("CLICKGAN_PICTURES");
 const WEBGPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"];
 const ITERATIONS = 200;
 /** Of a log that takes seconds to read. */
-const LONG_ROWS = 600_000;
+const LONG_ROWS = 2_000_000;
 /** Iterations of the adversarial stage. */
 const GAMES = 40;
 /** Of a loss in the browser from the same in Deno: sums are added up in another order by neither, but exp and tanh differ. */
@@ -315,7 +313,7 @@ async function dropOn(page: Page, path: string): Promise<void> {
   await session.detach();
 }
 
-/** A prepared set trains as in Deno, and so does the CSV that it was made of; what is damaged is refused. */
+/** A prepared set trains as in Deno; of the CSV that it was made of the command is shown; what is damaged is refused. */
 async function checkOwnData(page: Page): Promise<void> {
   await page.click("nav >> text=Train");
   await page.selectOption("#data", "own");
@@ -330,10 +328,12 @@ async function checkOwnData(page: Page): Promise<void> {
     await train();
     await page.locator(".notice", { hasText: message }).waitFor(PATIENCE);
   };
-  const set = ["manifest.json", "users.parquet", "items.parquet", "pages.parquet"].map((name) =>
-    `${folder}/set/${name}`
-  );
-  const [manifest = "", ...tables] = set;
+  const filesOf = (set: string) =>
+    ["manifest.json", "users.parquet", "items.parquet", "pages.parquet"].map((name) =>
+      `${folder}/${set}/${name}`
+    );
+  const set = filesOf("set");
+  const [, ...tables] = set;
   await refused(tables, "Expected the files of a prepared data set, manifest.json,");
   await Deno.mkdir(`${folder}/damaged`);
   const pages = `${folder}/damaged/pages.parquet`;
@@ -342,40 +342,42 @@ async function checkOwnData(page: Page): Promise<void> {
     [...set.slice(0, 3), pages],
     "pages.parquet: not a Parquet file, or a damaged one (it does not end as one).",
   );
-  for (const path of await cutFiles(folder)) {
-    await refused([path], `${basename(path)}: the compressed file is cut off or damaged (`);
-  }
-  const csv = `${folder}/damaged/long.csv`;
-  const [header, , ...lines] = Deno.readTextFileSync(`${folder}/long.csv`).split("\r\n");
-  await Deno.writeTextFile(csv, [header, "user-1,then,1,a,1,1", ...lines.slice(0, 90)].join("\r\n"));
-  await refused(
-    [csv],
-    'long.csv:2: expected time to be a time (a number since 1970, or ISO 8601), found "then"',
-  );
-  await Deno.writeTextFile(csv, "\r\n", { append: true });
+  const paper = `${folder}/damaged/own.tsv`;
+  await Deno.copyFile(`${folder}/own.tsv`, paper);
+  await page.setInputFiles("#data-file", paper);
+  await Deno.writeTextFile(paper, "\n", { append: true });
   await train();
-  await page.locator(".notice", { hasText: "long.csv: the browser cannot read the file any more (" }).waitFor(
+  await page.locator(".notice", { hasText: "own.tsv: the browser cannot read the file any more (" }).waitFor(
     PATIENCE,
   );
-  const rows = Array.from(
-    { length: LONG_ROWS },
-    (_, k) => `u${k >> 5},${1e9 + k},${k >> 2},i${k % 999},${k % 4},0`,
+  const [header = "", ...rows] = Deno.readTextFileSync(`${folder}/own.tsv`).trimEnd().split("\n");
+  // The same sessions over and over, under numbers of their own.
+  const sessions = 1 + Math.max(...rows.map((row) => Number(row.split("\t")[0])));
+  const repeated = Array.from(
+    { length: Math.ceil(LONG_ROWS / rows.length) },
+    (_, k) =>
+      rows.map((row) => row.replace(/^\d+/, (session) => String(Number(session) + k * sessions))).join("\n"),
   );
-  await Deno.writeTextFile(`${folder}/large.csv`, [header, ...rows].join("\n"));
-  await page.setInputFiles("#data-file", `${folder}/large.csv`);
+  await Deno.writeTextFile(`${folder}/large.tsv`, [header, ...repeated].join("\n"));
+  await page.setInputFiles("#data-file", `${folder}/large.tsv`);
   await expectStop(page, "Reading");
   const png = `${folder}/damaged/shop.png`;
   await Deno.writeFile(png, Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0, 0));
   await dropOn(page, png);
   await page.locator(".drop .error", { hasText: "shop.png: expected text, found bytes that are none" })
     .waitFor(PATIENCE);
-  await page.setInputFiles("#data-file", [csv, manifest.replace(/set.*/, "own.tsv")]);
-  await page.locator(".drop .error", {
-    hasText:
-      "Expected one log, and beside it at most one table of its items, or the files of a prepared data set, got",
-  }).waitFor(PATIENCE);
+  await page.setInputFiles("#data-file", [png, `${folder}/own.tsv`]);
+  await page.locator(".drop .error", { hasText: "Expected one file in the paper's layout, or all files" })
+    .waitFor(PATIENCE);
+  await dropOn(page, `${folder}/example.csv`);
+  await page.locator(".drop code", {
+    hasText: "deno task data log --source example.csv --user user --time time",
+  })
+    .waitFor(PATIENCE);
+  await look.fine(page, "the command for a log");
+  await look.picture(page, "log command");
 
-  const expectSame = async (name: string, give: readonly (() => Promise<void>)[], told: string) => {
+  const expectSame = async (name: string, give: readonly (() => Promise<void>)[]) => {
     const prepared = await openPreparedSet(`${folder}/${name}`);
     const expected = (await denoLosses(dataOf(await readPreparedLog(prepared)), [7], 4)).shannon;
     for (const files of give) {
@@ -384,7 +386,6 @@ async function checkOwnData(page: Page): Promise<void> {
       await until(page, `lab.kept.get("training")?.iteration === 4`);
       expectNear(`losses on own data, ${name}`, (await keptIn(page)).losses, expected);
     }
-    await page.locator(`text=${told}`).waitFor(PATIENCE);
     const saved = page.waitForEvent("download");
     await page.getByRole("button", { name: "Save as it stands" }).click();
     await (await saved).saveAs(`${folder}/last.safetensors`);
@@ -399,16 +400,10 @@ async function checkOwnData(page: Page): Promise<void> {
       await page.locator(".file-name", { hasText: "does not let this page read the folder" }).waitFor(
         PATIENCE,
       );
-      await dropOn(page, `${folder}/long.csv`);
-      await page.locator(".file-name", { hasText: "long.csv," }).waitFor(PATIENCE);
+      await page.setInputFiles("#data-file", set);
     },
-    () => giveOtherColumns(page, folder, look),
-  ], "There are no features: each item has a token of its own.");
-  await expectSame(
-    "set-items",
-    [() => giveItems(page, folder, look)],
-    "Numbers with a heavy tail are taken as logarithms: price.",
-  );
+  ]);
+  await expectSame("set-items", [() => page.setInputFiles("#data-file", filesOf("set-items"))]);
 }
 
 /** The reader's own log trains, stops, goes on after the loss of the device, and its snapshot is saved and brought back. */

@@ -10,7 +10,7 @@ import { parseManifest } from "../src/data/manifest.ts";
 import { Engine, literal } from "../src/prepare/engine.ts";
 import { writeSet } from "./foreign_set.ts";
 import { withFolder } from "./prepared_folder.ts";
-import { longItems, longLog, prepareLong } from "./long_log.ts";
+import { exampleItems, exampleLog, prepareExample } from "./example_log.ts";
 import { smallLog } from "../src/selftest/small_logs.ts";
 
 const page = await buildLab();
@@ -83,7 +83,7 @@ Deno.test("the script that reads files reads what other engines compress, withou
   const { text } = page.scripts.reader;
   assert.doesNotMatch(text, /WebAssembly/); // the page's policy does not allow it
   const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
-  const reader: typeof import("../src/lab/client/reading/read_own.ts") = await import(url);
+  const reader: typeof import("../src/lab/client/reader.ts") = await import(url);
   const log = smallLog(33, { users: 40, items: 20, width: 2, tokens: 5 });
   const paths = [
     "manifest.json",
@@ -104,7 +104,7 @@ Deno.test("the script that reads files reads what other engines compress, withou
           path,
           file: new File([Deno.readFileSync(`${folder}/${path}`)], path),
         }));
-        const read = await reader.readOwn(files, undefined, { tell() {}, parseManifest });
+        const read = await reader.readOwn(files, { tell() {}, parseManifest });
         if (codec === "brotli") {
           assert.match(
             "fault" in read ? read.fault : "",
@@ -137,13 +137,13 @@ Deno.test({
       for (const [name, text] of page.files) await Deno.writeTextFile(`${folder}/site/${name}`, text);
       writePaperFile(`${folder}/own.tsv`, smallLog(31, { users: 90, items: 30, width: 0 }));
       await Deno.writeTextFile(
-        `${folder}/long.csv`,
-        longLog(smallLog(32, { users: 90, items: 30, width: 0 })),
+        `${folder}/example.csv`,
+        exampleLog(smallLog(32, { users: 90, items: 30, width: 0 })),
       );
-      await prepareLong(`${folder}/long.csv`, `${folder}/set`);
+      await prepareExample(`${folder}/example.csv`, `${folder}/set`);
       const features = `${folder}/items.csv`;
-      await Deno.writeTextFile(features, longItems(30));
-      await prepareLong(`${folder}/long.csv`, `${folder}/set-items`, { features, featuresKey: "sku" });
+      await Deno.writeTextFile(features, exampleItems(30));
+      await prepareExample(`${folder}/example.csv`, `${folder}/set-items`, { features, featuresKey: "sku" });
       // The browser's driver looks at places of the system that no smaller permission covers.
       const script = new URL("./lab_page_check.ts", import.meta.url).href;
       const args = ["run", ...DENO_FLAGS, "--allow-all", script, String(chromium), folder];

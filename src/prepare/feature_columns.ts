@@ -2,7 +2,6 @@
 
 import { UserError } from "../user_error.ts";
 import { shown } from "../data/bad_rows.ts";
-import { DATE_LIKE } from "../data/long_log/times.ts";
 import { forgetRejects } from "./bad_rows.ts";
 import { type Engine, identifier, literal } from "./engine.ts";
 import { selectOf, type TableSource } from "./table_select.ts";
@@ -31,6 +30,8 @@ export interface NamedColumns {
 const NUMBER = /^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DOUBLE|FLOAT|DECIMAL\(.*\))$/;
 const TOKEN = /^(VARCHAR|BOOLEAN|UUID|ENUM\(.*\))$/;
 const TIME = /^(DATE|TIMESTAMP.*)$/;
+/** A text that is a date, which is not told of 03/04/1995. A regular expression of the engine. */
+const DATE_LIKE = String.raw`(\d{1,2}[./-]\d{1,2}[./-]\d{4}|\d{4}[./]\d{1,2}[./]\d{1,2})([T ].*)?`;
 
 const theItem: ColumnKind = { kind: "other", example: "the items themselves (their tokens: --item-ids)" };
 

@@ -2,7 +2,6 @@
 
 import { UserError } from "../user_error.ts";
 import { type Engine, literal } from "./engine.ts";
-import { LOG_TIMES } from "../data/long_log/times.ts";
 import { type LogOptions, timeUnits } from "./log_options.ts";
 import { thousands } from "../thousands.ts";
 
@@ -29,6 +28,9 @@ export async function expectClickForm(engine: Engine, options: LogOptions): Prom
 
 const timeWords = ({ date = [], time }: LogOptions) =>
   [...date, ...time === undefined ? [] : [time]].join(", ");
+
+/** Numbers are only counted since 1970 where most are within these, in ms: others are years, or count from somewhere else. */
+const LOG_TIMES = { from: Date.UTC(1990), to: Date.UTC(2100) } as const;
 
 /** @throws UserError for numbers that, counted since 1970, are no times of a log. */
 export async function expectTimes(engine: Engine, options: LogOptions): Promise<void> {

@@ -2,7 +2,6 @@
 
 import { expectParquet } from "../prepared/parquet.ts";
 import { parquetFile } from "../sets/parquet_file.ts";
-import { isNoHeader, NO_HEADER } from "../data/long_log/columns.ts";
 import { UserError } from "../user_error.ts";
 import type { Engine } from "./engine.ts";
 import { findInJson, namesWithin, nestedTwice, objectLines, pathsOf, typeAt } from "./nested_names.ts";
@@ -228,13 +227,18 @@ async function missingText(
   const hint = near !== undefined
     ? `Is it "${near}"?`
     : format === "csv" && isNoHeader(names)
-    ? NO_HEADER
+    ? "Is the header missing? Write a line with the columns' names above the first one."
     : option === "--like"
     ? "The set of --like is made of it: add it to the features."
     : names.length === 1 && format === "csv"
     ? "Separate the columns by commas, tabs, semicolons or |."
     : `Name the column with ${option}.`;
   return `${place}: expected a column "${column}" (${option}), found ${there}. ${hint}`;
+}
+
+/** Whether one of these is called as values are: where the first line of a file is no header. */
+function isNoHeader(names: readonly string[]): boolean {
+  return names.some((name) => /^-?\d+(\.\d+)?$/.test(name) || /^\d{4}-\d\d-\d\d([T ][\d:.,]+)?/.test(name));
 }
 
 function expectSame(

@@ -94,30 +94,6 @@ export const dataMutations = [
     ["MOST_BAD = 0.01;", "MOST_BAD = 0.02;"],
     ["a.line - b.line", "b.line - a.line"],
   ]),
-  ...mutationsOf("src/data/long_log/pages.ts", { tests: ["long_log"] }, [
-    ["a.time - b.time || byCodePoint(a.id, b.id)", "a.time - b.time"],
-    ["one.place - other.place || a - b", "a - b"],
-    ["Math.min(page.time", "Math.max(page.time"],
-    ["shown.clicked ||=", "shown.clicked ="],
-  ]),
-  ...mutationsOf("src/data/long_log/tokens.ts", { tests: ["long_log", "long_features"] }, [
-    ["rows < RARE_BELOW ||", "rows < 1 ||"],
-    ["items < 3 && shown", "items < 2 && shown"],
-    ["[...value].length", "value.length"],
-  ]),
-  ...mutationsOf("src/data/long_log/scales.ts", { tests: ["long_features"] }, [
-    ["Math.floor(95 * n / 100)", "Math.ceil(95 * n / 100)"],
-    ["isAge || (plain.kurtosis", "(plain.kurtosis"],
-  ]),
-  ...mutationsOf("src/data/long_log/times.ts", { tests: ["lab_files"] }, [
-    ["return below === 0 ?", "return true ?"],
-  ]),
-  ...mutationsOf("src/lab/client/reading/own_text.ts", { tests: ["lab_files"] }, [
-    ["if (hasChecksum && xxh64", "if (!hasChecksum && xxh64"],
-  ]),
-  ...mutationsOf("src/data/long_log/records.ts", { tests: ["long_log"] }, [
-    ['field.split("\\n").length - 1', "0"],
-  ]),
   ...mutationsOf("src/prepare/log.ts", { tests: ["data_log", "data_log_faults"] }, [
     ["with_pages: options.page !== undefined,", "with_pages: false,"],
     ["with_positions: options.position !== undefined,", "with_positions: false,"],

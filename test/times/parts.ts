@@ -65,7 +65,7 @@ export const parts: readonly Part[] = [
     about: "logs, prepared data sets and their faults",
     files: named(
       "bad_rows baselines collector csv_log data_command data_impressions data_log data_log_faults data_log_laws " +
-        "data_retailrocket item_ids long_features long_fuzz long_log data_shapes foreign_files foreign_laws foreign_set item_features made_logs packed_cache packed_items " +
+        "data_retailrocket item_ids data_shapes foreign_files foreign_laws foreign_set item_features made_logs packed_cache packed_items " +
         "packed_log paper_file place_effect " +
         "philox prepared_set prepared_writer random ranking source_ids source_paths zstd_frames",
     ),

@@ -1,17 +1,183 @@
 /**
- * A script of its own: the worker loads it to read the reader's own files, the page to ask which of their columns hold what,
- * both when the first such file is given.
+ * Reads the reader's own files: one in the paper's layout, or all of a prepared data set. A script of its own, which is loaded when
+ * the first such file is given. What is returned is plain data, as the worker and the page have classes of their own.
  */
 
+import { type ClickLog, splits } from "../../data/click_log.ts";
+import { checkSource, MemoryLog } from "../../data/log_source.ts";
+import type { Features, Manifest, Places } from "../../data/manifest.ts";
+import { MOST_PAPER_BYTES, parsePaperLog } from "../../data/paper_log.ts";
+import type { Part, TableFile } from "../../prepared/files.ts";
+import { expectParts } from "../../prepared/parts.ts";
+import { readPreparedLog } from "../../prepared/read_log.ts";
+import { PreparedSet } from "../../prepared/set.ts";
+import { UserError } from "../../user_error.ts";
+import { whole } from "../draw/number.ts";
+import { commandOf } from "./log_command.ts";
 import type { OwnFile } from "./own_file.ts";
-import { type ColumnForm, columnForm } from "./reading/column_form.ts";
-import { outcome, type Read } from "./reading/read_own.ts";
 
-export { readOwn } from "./reading/read_own.ts";
+/** What files say, or what is wrong with them. */
+export type Read<T> = T | { readonly fault: string };
 
-/** Whether files can be used, as far as they are looked at, and what is to be asked about them. */
+/** What the files hold. */
+export interface OwnData {
+  readonly kind: "paper" | "prepared";
+  readonly log: ClickLog;
+  /** What the features of its items mean, where the data say it. */
+  readonly features?: Features;
+  /** Whether the items of its pages are in the order in which they were shown, where that is known. */
+  readonly places?: Places | undefined;
+}
+
+/** What the worker has. */
+export interface Reading {
+  /** Told what is being done. */
+  tell(what: string): void;
+  /** @throws UserError of the worker's for what is no manifest */
+  parseManifest(path: string, text: string): Manifest;
+}
+
+/** Bytes of a file that are looked at: the header, and a line of JSON. */
+const HEAD_BYTES = 1 << 16;
+/** Columns of a file in the paper's layout, which may have any name. */
+const PAPER = ["session_new_index", "tr_val_tst"];
+
+/** Whether files can be used. @returns the command that prepares them, for a log that is to be prepared first */
 export function lookInto(
   files: readonly OwnFile[],
-): Promise<Read<{ readonly form: ColumnForm | undefined }>> {
-  return outcome(async () => ({ form: await columnForm(files) }));
+): Promise<Read<{ readonly command: string | undefined }>> {
+  return outcome(async () => {
+    const [first, ...others] = files;
+    const empty = files.find(({ file }) => file.size === 0);
+    if (empty) {
+      throw new UserError(`${empty.path}: the file is empty. Choose the file that has the log in it.`);
+    }
+    if (isPrepared(files)) return { command: undefined };
+    if (!first || others.length > 0) throw filesFault(files);
+    if (/\.(gz|zst)$/i.test(first.path)) return { command: commandOf(first.path, "") };
+    const head = await headOf(first);
+    return { command: isPaper(head) ? undefined : commandOf(first.path, head) };
+  });
+}
+
+/** What the files hold. @throws nothing: what is wrong is returned */
+export function readOwn(files: readonly OwnFile[], reading: Reading): Promise<Read<OwnData>> {
+  return outcome(async () => {
+    for (const file of files) await expectReadable(file);
+    if (isPrepared(files)) return await readPrepared(files, reading);
+    const [first, ...others] = files;
+    if (!first || others.length > 0) throw filesFault(files);
+    const { path, file } = first;
+    if (file.size > MOST_PAPER_BYTES) {
+      throw new UserError(
+        `${path}: ${whole(file.size)} bytes, expected at most ${
+          whole(MOST_PAPER_BYTES)
+        }. Give a part of its users.`,
+      );
+    }
+    reading.tell(`Reading ${path}`);
+    return { kind: "paper", log: parsePaperLog(path, await file.text()) };
+  });
+}
+
+const isManifest = ({ path }: OwnFile) => path.split("/").at(-1) === "manifest.json";
+const isPrepared = (files: readonly OwnFile[]) =>
+  files.some((file) => isManifest(file) || /\.parquet$/i.test(file.path));
+const isPaper = (head: string) => PAPER.some((name) => (head.split("\n")[0] ?? "").includes(name));
+
+function filesFault(files: readonly OwnFile[]): UserError {
+  return new UserError(
+    `Expected one file in the paper's layout, or all files of a prepared data set, got ${
+      files.map(({ path }) => path).join(", ") || "nothing"
+    }.`,
+  );
+}
+
+async function headOf({ path, file }: OwnFile): Promise<string> {
+  const head = await file.slice(0, HEAD_BYTES).text();
+  if (!head.includes("\0")) return head;
+  throw new UserError(
+    `${path}: expected text, found bytes that are none. Give a file in the paper's layout, or a prepared data set.`,
+  );
+}
+
+/** @throws UserError for a file that has changed since it was chosen: browsers do not read such ones. */
+async function expectReadable({ path, file }: OwnFile): Promise<void> {
+  try {
+    await file.slice(0, 1).arrayBuffer();
+  } catch (error) {
+    const cause = error instanceof Error ? error.message : String(error);
+    throw new UserError(
+      `${path}: the browser cannot read the file any more (${cause}). It was changed, moved or removed after it was chosen: ` +
+        "choose it again.",
+    );
+  }
+}
+
+/** A set's manifest.json and its tables. */
+async function readPrepared(
+  files: readonly OwnFile[],
+  { tell, parseManifest }: Reading,
+): Promise<OwnData> {
+  const about = files.find(isManifest);
+  if (!about) {
+    throw new UserError(
+      `Expected the files of a prepared data set, manifest.json, users.parquet, items.parquet and pages.parquet, all at once; ` +
+        `got ${files.map(({ path }) => path).join(", ")}. A folder that deno task data made has them.`,
+    );
+  }
+  const manifest = parseManifest(about.path, await about.file.text());
+  const part = (part: Part) => tablesOf(files, part);
+  const set = await PreparedSet.open({ folder: manifest.name, manifest, part });
+  const { log } = await readPreparedLog(set, (what, done, all) => {
+    tell(`${what}: ${Math.round(100 * done / Math.max(1, all))} %`);
+  });
+  const source = new MemoryLog(log);
+  expectParts(source.name, source, splits);
+  checkSource(source);
+  const { features, places } = manifest;
+  return { kind: "prepared", log, features, places };
+}
+
+/** What browsers throw where an array or a text is too long, or is not granted. */
+function isTooLarge(error: unknown): error is RangeError {
+  return error instanceof RangeError && /allocation|length|size|memory/i.test(error.message);
+}
+
+async function outcome<T>(read: () => Promise<T>): Promise<Read<T>> {
+  try {
+    return await read();
+  } catch (error) {
+    if (error instanceof UserError) return { fault: error.message };
+    if (isTooLarge(error)) {
+      return {
+        fault:
+          `The data do not fit the memory of this tab (${error.message}). Give a part of the users, or train in a terminal: ` +
+          "deno task train --help.",
+      };
+    }
+    throw error;
+  }
+}
+
+/** The files of a table, in the order of their names: its own, or those of its folder. */
+function tablesOf(files: readonly OwnFile[], part: Part): TableFile[] {
+  const single = files.filter(({ path }) => path.endsWith(`/${part}.parquet`) || path === `${part}.parquet`);
+  const inFolder = files.filter(({ path }) => new RegExp(`(^|/)${part}/[^._/][^/]*\\.parquet$`).test(path));
+  const found = single.length > 0 ? single : inFolder;
+  if (found.length === 0) {
+    throw new UserError(
+      `Expected ${part}.parquet, or a folder ${part} of Parquet files, among ${
+        files.map(({ path }) => path).join(", ")
+      }, found neither. Give all files of the prepared data set at once.`,
+    );
+  }
+  return found.toSorted((a, b) => a.path < b.path ? -1 : 1).map(({ path, file }) => ({
+    path,
+    open: () => ({
+      byteLength: file.size,
+      slice: (start: number, end?: number) => file.slice(start, end).arrayBuffer(),
+      [Symbol.dispose]() {},
+    }),
+  }));
 }

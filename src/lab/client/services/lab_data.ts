@@ -9,18 +9,16 @@ import { type Features, parseManifest, type Places } from "../../../data/manifes
 import { shopNamed, shopNames } from "../../../data/shops.ts";
 import type { ShopTruth } from "../../../data/shops/truth.ts";
 import { UserError } from "../../../user_error.ts";
-import type { ChosenColumns, OwnFile } from "../own_file.ts";
+import type { OwnFile } from "../own_file.ts";
 import { type LaterScript, loadReader } from "../later_script.ts";
 
 /** Which data the reader has chosen. */
 export type DataChoice =
   | { readonly kind: "shop"; readonly name: string; readonly seed: number }
-  /** A log, or the files of a prepared data set; and where the script is that reads them. */
+  /** A file in the paper's layout, or the files of a prepared data set; and where the script is that reads them. */
   | {
     readonly kind: "files";
     readonly files: readonly OwnFile[];
-    /** Of a log whose columns have names of their own. */
-    readonly columns: ChosenColumns | undefined;
     readonly reader: LaterScript;
   };
 
@@ -32,8 +30,6 @@ export interface LabData {
   readonly source: LogSource;
   /** What the features of its items mean, where the data say it. */
   readonly features?: Features;
-  /** How files were understood, and what of them is left out. */
-  readonly notes?: readonly string[];
   /** Whether the items of its pages are in the order in which they were shown, where that is known. */
   readonly places?: Places;
   /** [R] the true utility of every row, and why users click; of a made-up shop. */
@@ -63,12 +59,12 @@ export async function openLabData(choice: DataChoice, tell: Tell): Promise<LabDa
 }
 
 async function openFiles(
-  { files, columns, reader: script }: Extract<DataChoice, { kind: "files" }>,
+  { files, reader: script }: Extract<DataChoice, { kind: "files" }>,
   tell: Tell,
 ): Promise<LabData> {
   tell("Loading what reads files");
   const { readOwn } = await loadReader(script);
-  const read = await readOwn(files, columns, { tell, parseManifest });
+  const read = await readOwn(files, { tell, parseManifest });
   if ("fault" in read) throw new UserError(read.fault);
   const { log, ...about } = read;
   return { ...about, source: new MemoryLog(log), truth: undefined };

@@ -150,8 +150,7 @@ async function dataOf(
     progress(doing(what));
   });
   const { name } = data.source;
-  const notes = [notePages(name, data.source), ...data.notes ?? []];
-  progress({ kind: "data", facts: factsOf(data), note: notes.filter((note) => note).join("\n") });
+  progress({ kind: "data", facts: factsOf(data), note: notePages(name, data.source) ?? "" });
   expectPlaces(name, data, { positions: options.positionEffect ?? 0 });
   return info ? fitData("The model of the snapshot", info, data) : data;
 }

@@ -7,7 +7,6 @@ import { readerScript } from "../../page_scripts.ts";
 import { whole } from "../../../draw/number.ts";
 import { shops } from "../../../../data/shops.ts";
 import { element } from "../../elements.ts";
-import type { ColumnForm } from "../../reading/column_form.ts";
 import type { DataChoice } from "../../services/lab_data.ts";
 
 const OWN = "own";
@@ -19,17 +18,16 @@ export class DataField {
     type: "file",
     id: "data-file",
     multiple: true,
-    accept: ".csv,.txt,.tsv,.tab,.json,.jsonl,.ndjson,.gz,.zst,.parquet,text/plain",
+    accept: ".csv,.txt,.tsv,.json,.jsonl,.gz,.zst,.parquet,text/plain",
   });
   readonly #drop: HTMLElement;
   readonly #name = element("span", { class: "file-name" }, "No file yet.");
   #files: readonly OwnFile[] = [];
-  /** Where it is asked which columns hold what. */
-  readonly #place = element("div");
+  /** Where it is said what is wrong with files, or what makes data of them. */
+  readonly #place = element("div", { role: "status" });
   #reader: ReturnType<typeof loadReader> | undefined;
-  #form: Promise<ColumnForm | undefined> = Promise.resolve(undefined);
-  /** Whether it is asked. */
-  #isAsked = false;
+  /** Ends when the files have been looked at. */
+  #looked: Promise<void> = Promise.resolve();
 
   constructor(private readonly changed: () => void) {
     this.#select = element(
@@ -48,9 +46,8 @@ export class DataField {
       element(
         "p",
         { class: "about" },
-        "A log with a row for each displayed item: CSV, TSV or JSON lines, plain, .gz or .zst; together with it, if you like, " +
-          "a file with a row for each item. Or a file in the paper's layout. Or all files of the folder that deno task data log " +
-          "has made. They stay in this tab.",
+        "All files of the folder that deno task data has made, or a file in the paper's layout. They stay in this tab. Of any " +
+          "other log the page shows the command that makes such a folder.",
       ),
     );
     this.element = element(
@@ -70,32 +67,34 @@ export class DataField {
     this.#files = files;
     this.#name.textContent = files.map(({ path, file }) => `${path}, ${whole(file.size)} bytes`).join("; ");
     this.#select.value = OWN;
-    this.#isAsked = false;
-    this.#form = this.#ask(files);
+    this.#looked = this.#lookInto(files);
     this.#turn();
   }
 
-  /** Files that cannot be used are not taken. */
-  async #ask(files: readonly OwnFile[]): Promise<ColumnForm | undefined> {
+  /** Files that cannot be used as they are are not taken. */
+  async #lookInto(files: readonly OwnFile[]): Promise<void> {
     this.#place.replaceChildren();
     try {
       const reader = await (this.#reader ??= loadReader(readerScript()));
       const found = await reader.lookInto(files);
-      if (files !== this.#files) return undefined;
+      if (files !== this.#files) return;
       if ("fault" in found) {
-        this.#files = [];
-        this.#name.textContent = "No file yet.";
         this.#place.append(element("p", { class: "error", role: "alert" }, found.fault));
-        return undefined;
-      }
-      const { form } = found;
-      this.#isAsked = form !== undefined;
-      this.#place.append(form?.element ?? "");
+      } else if (found.command !== undefined) {
+        this.#place.append(
+          element(
+            "p",
+            {},
+            "Prepare this log in a terminal, and drop all files of the folder that comes of it:",
+          ),
+          element("code", { class: "command" }, found.command),
+        );
+      } else return;
+      this.#files = [];
+      this.#name.textContent = "No file yet.";
       this.changed();
-      return form;
     } catch {
       this.#reader = undefined; // it may come the next time
-      return undefined;
     }
   }
 
@@ -112,28 +111,20 @@ export class DataField {
     }
   }
 
-  /** @returns undefined where a file or a column is still to be chosen: the field says so. */
+  /** @returns undefined where a file is still to be chosen: the field says so. */
   async read(seed: number): Promise<DataChoice | undefined> {
     if (this.#select.value !== OWN) return { kind: "shop", name: this.#select.value, seed };
-    const form = await this.#form;
-    if (this.#files.length > 0) {
-      const columns = form?.read();
-      if (form && !columns) return undefined;
-      return { kind: "files", files: this.#files, columns, reader: readerScript() };
-    }
+    await this.#looked;
+    if (this.#files.length > 0) return { kind: "files", files: this.#files, reader: readerScript() };
     this.#name.textContent = "Expected a file, none is chosen.";
     this.#picker.focus();
     return undefined;
   }
 
-  /** What `--data` would be; empty for the default. The folder is the one that a log is prepared in. */
+  /** What `--data` would be; empty for the default. The folder is that of the prepared set. */
   get word(): string {
     const [file, other] = this.#files;
-    if (this.#select.value === OWN) {
-      return other || this.#isAsked || /\.(csv|jsonl|ndjson|gz|zst)$/i.test(file?.path ?? "")
-        ? "FOLDER"
-        : file?.path ?? "FILE";
-    }
+    if (this.#select.value === OWN) return other ? "FOLDER" : file?.path ?? "FILE";
     return this.#select.value === shops[0]?.name ? "" : this.#select.value;
   }
 

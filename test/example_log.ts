@@ -15,7 +15,7 @@ const COLUMNS = {
 };
 
 /** Its text, with a byte order mark, quotes where there need be none, and lines that end as on Windows. */
-export function longLog(log: ClickLog): string {
+export function exampleLog(log: ClickLog): string {
   const lines = ["\ufeffuser,time,page,item,position,clicked"];
   for (let user = 0; user < log.userSplit.length; user++) {
     for (let event = log.userEvents[user] ?? 0; event < (log.userEvents[user + 1] ?? 0); event++) {
@@ -31,8 +31,8 @@ export function longLog(log: ClickLog): string {
   return lines.join("\r\n") + "\r\n";
 }
 
-/** What is known of the items of {@link longLog}, but for the last one: columns of numbers, times and text, and the id as `sku`. */
-export function longItems(items: number): string {
+/** What is known of the items of {@link exampleLog}, but for the last one: columns of numbers, times and text, and the id as `sku`. */
+export function exampleItems(items: number): string {
   const rows = Array.from({ length: items - 1 }, (_, k) => {
     const price = (1.5 ** k).toFixed(2);
     return `kind ${k % 3},${price},"item, ${k}",2025-0${1 + k % 9}-11,${k % 4 === 0 ? "" : k}\n`;
@@ -41,7 +41,7 @@ export function longItems(items: number): string {
 }
 
 /** @param out the folder of the set. @param others options of `data log` that are not those of `data example` */
-export async function prepareLong(
+export async function prepareExample(
   source: string,
   out: string,
   others: Partial<LogOptions> = {},
