@@ -31,8 +31,8 @@
 //              coalesced, but a page is a cache line or two, and stays in cache for the other passes. A workgroup of 16 is half a
 //              subgroup of 32; 64 would fill it, and thousands of events still leave no core without work. Loss and gradient
 //              are one dispatch, not two.
-// On llvmpipe  adding up the dots here saves a dispatch, which costs where threads have to wake: for 25,600 rows it takes two
-//              thirds of the time of both kernels apart. Other ways to do the softmax, with figures: bench/ladder.md
+// On llvmpipe  each dispatch wakes llvmpipe's threads; summing the dots here saves one: for 25,600 rows it takes two thirds of
+//              the time of both kernels apart. Other ways to do the softmax, with figures: bench/ladder.md
 // Cost         about 20 flops and 8 bytes a row.
 // Backward     is here, with GRADIENT; of the places in place_gradient.wgsl      Next   outcome_sum.wgsl
 

@@ -1,4 +1,4 @@
-/** The course: every kernel has its chapter, chapters are short, and what they name is there. Links: docs_test.ts. */
+/** The course: every kernel has its chapter, and what they name is there. Links: docs_test.ts. */
 
 import assert from "node:assert/strict";
 import { exercises } from "../bench/exercise/exercises.ts";
@@ -23,18 +23,9 @@ function links(text: string): string[] {
   return [...text.matchAll(/\]\(([^)#]+)(#[^)]*)?\)/g)].map(([, path]) => path ?? "");
 }
 
-Deno.test("course: twelve chapters in order, each with all its parts, none longer than 150 lines", () => {
+Deno.test("course: twelve chapters in order", () => {
   assert.deepEqual(chapters.map(({ number }) => number), Array.from({ length: LAST }, (_, k) => k + 1));
-  for (const { name, number, text } of chapters) {
-    assert.match(text, new RegExp(`^# ${number}\\. `), name);
-    assert.ok(text.split("\n").length <= 151, `${name} is too long`);
-    const parts = ["Who owns what", "Questions", "Exercise"];
-    if (number < LAST) parts.push("The mathematics");
-    for (const part of parts) assert.match(text, new RegExp(`^## ${part}`, "m"), `${name}: ${part}`);
-    assert.equal(text.match(/<details>/g)?.length, 3, `${name}: three questions`);
-    assert.equal(text.match(/<\/details>/g)?.length, 3, name);
-    if (number < LAST) assert.match(text, /^## .* \(reasoned\)$/m, name);
-  }
+  for (const { name, number, text } of chapters) assert.match(text, new RegExp(`^# ${number}\\. `), name);
 });
 
 Deno.test("course: every kernel has a chapter, those for a CPU adapter the last one", () => {

@@ -29,7 +29,6 @@ function kernelsIn(text: string | undefined): string[] {
 
 const shipped = SHIPPED.flatMap(kernelFiles);
 const all = [...shipped, ...kernelFiles("study/"), ...kernelFiles("probe/")];
-const NOT_MEASURED = "(reasoned, not measured)";
 
 /** Says which of some kernels fails a check. */
 function each(paths: readonly string[], check: (path: string) => boolean, expected: string): void {
@@ -37,13 +36,8 @@ function each(paths: readonly string[], check: (path: string) => boolean, expect
   assert.deepEqual(failed, [], `expected of every header ${expected}`);
 }
 
-Deno.test("a header begins with its file, and its lines fit a page", () => {
+Deno.test("a header begins with its file", () => {
   each(all, (path) => header(path).startsWith(`// ${kernelName(path)}.wgsl - `), "the file's name");
-  each(
-    all,
-    (path) => header(path).split("\n").every((line) => line.length <= 130),
-    "at most 130 characters a line",
-  );
 });
 
 Deno.test("a header has the parts that a reader looks for", () => {
@@ -51,36 +45,6 @@ Deno.test("a header has the parts that a reader looks for", () => {
   for (const label of ["For", "Work split", "Cost"]) {
     each(kernels, (path) => part(path, label) !== undefined, `the part "${label}"`);
   }
-  for (const label of ["Idea", "On a GPU", "On llvmpipe"]) {
-    each(kernelFiles("study/"), (path) => part(path, label) !== undefined, `the part "${label}"`);
-  }
-  const claims = [...kernelFiles(""), ...kernelFiles("study/")];
-  each(
-    claims,
-    (path) => part(path, "On a GPU")?.includes(NOT_MEASURED) ?? false,
-    `"On a GPU" ${NOT_MEASURED}`,
-  );
-});
-
-Deno.test("a header of the GPU's way says why that workgroup, and how its loads fall", () => {
-  const reasons = (path: string) => part(path, "On a GPU") ?? "";
-  each(kernelFiles(""), (path) => /workgroup|tile/i.test(reasons(path)), '"On a GPU" with the workgroup');
-  const loads = /coalesc|broadcast|gather|scatter|\bloads?\b|\breads?\b|latency|launch/i;
-  each(kernelFiles(""), (path) => loads.test(reasons(path)), '"On a GPU" with its loads');
-});
-
-Deno.test("kernels/README.md names every kernel for both kinds of adapter with a workgroup of less than a subgroup", () => {
-  const readme = Deno.readTextFileSync(new URL("kernels/README.md", root));
-  const named = [8, 16].map((size) => {
-    const row = readme.split("\n").find((line) => line.startsWith(`| \`WORKGROUP\` ${size} `)) ?? "";
-    return [...(row.split("|")[2] ?? "").matchAll(/\w+/g)].map(([name]) => name).sort();
-  });
-  const sized = (size: number) =>
-    kernelFiles("").filter((path) => {
-      const text = Deno.readTextFileSync(new URL(`kernels/${path}`, root));
-      return text.includes(`const WORKGROUP = ${size};`) && !text.includes("const WORKGROUP_Y");
-    }).map(kernelName);
-  assert.deepEqual(named, [sized(8), sized(16)]);
 });
 
 Deno.test("a header says for which adapter its kernel is, and names the twin for the other kind", () => {

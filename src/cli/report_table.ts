@@ -66,9 +66,7 @@ export function resultTable(
   const heads = shown.map(({ head }) => head);
   return [
     lines(),
-    ...(heads.includes("95 %")
-      ? ["95 %: 95 % of the resamples of the users give a figure in this range"]
-      : []),
+    ...(heads.includes("95 %") ? ["95 %: bootstrap interval over test users"] : []),
     ...(heads.includes(LONGER) ? ["* without pages of one item, which are always ranked right"] : []),
   ].join("\n");
 }

@@ -185,8 +185,7 @@ export function lstmVariantsFor(h4: number): readonly LstmVariant[] {
 
 /** Users of a workgroup, for the variants that share one. */
 export function usersOf(variant: LstmVariant): number | undefined {
-  const [, users] = variant.match(/^group (\d+)$/) ?? [];
-  return users === undefined ? undefined : Number(users);
+  return { "group 1": 1, "group 4": 4, user: undefined }[variant];
 }
 
 /**

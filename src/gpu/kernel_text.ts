@@ -6,9 +6,9 @@
  *   a texture   where the kernel reads NAME: its declaration, and the body of the one line `fn load_NAME`;
  *               where it writes NAME, a buffer that is copied to the texture: the body of the one line `fn store_NAME`
  *   a turn      of a loop that is written out (cli/build_kernels.ts), `if (NAME > 3u) { ... }`: its line is empty where the
- *               constant NAME is 3 or less. The driver would find that, too, but late: it first puts in what the calls of
- *               all turns do. For an LSTM of 4 units, whose kernel is written for up to 32, it took five
- *               to seven times as long with those turns as with empty lines, in each process, with a full cache
+ *               constant NAME is 3 or less. The driver would find that, too, but late: it first inlines every call. For an LSTM
+ *               of 4 units, whose kernel is written for up to 32, it took five to seven times as long with those turns as with
+ *               empty lines, in each process, with a full cache
  *
  * So a kernel is written for buffers, and its file is valid WGSL by itself. Where its data stand (see memory.ts) is up to
  * the dispatch. The lines keep their numbers, so messages of the driver point into the file.
