@@ -125,7 +125,7 @@ export function awayParts({ folder, python, short }: PartOptions): Part[] {
       name: "tests-all",
       about: "commands, training, faults",
       minutes: 25,
-      command: test(short ? ["test/random_test.ts"] : ["test"]),
+      command: test(short ? ["test/figures/random_test.ts"] : ["test"]),
       figures: testFigures,
     },
   ];

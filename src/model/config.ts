@@ -48,7 +48,7 @@ const pwSchema = v.strictObject({
 });
 const noneSchema = v.strictObject({ encoder: v.literal("none"), ...common, dims: layers });
 
-/** What a {@link ModelConfig} must be; what may be left out has a default. test/package_test.ts holds them together. */
+/** What a {@link ModelConfig} must be; what may be left out has a default. test/docs/package_test.ts holds them together. */
 export const modelConfigSchema = v.variant("encoder", [lstmSchema, pwSchema, noneSchema]);
 
 /** What all models have. */

@@ -16,7 +16,7 @@ export interface Counted {
  * interface alone: how a batch is drawn (C), what it holds and how it gets to the device (B), which programs make a step
  * of it, and what its means are taken over. Clicks do it in click_steps.ts. A policy would do it with transitions of a
  * replay buffer: draw their numbers, put them on the device, and encode a step of its Q-network; a small one that does so
- * is in test/other_training_test.ts.
+ * is in test/train/other_training_test.ts.
  *
  * The batch of iteration t stands at place t modulo the places of the ring. For each group of steps the engine calls
  * {@link put} once, then {@link encodeLayout} for every {@link slices} batches and {@link encode} for each batch. Nothing

@@ -182,7 +182,7 @@ export const reports: readonly BadInput[] = [
   ),
   experiment(
     "whose folder leads out",
-    '{"models":[{"name":"a","folder":"../../../../../../../etc"}]}',
+    '{"models":[{"name":"a","folder":"../../../../etc"}]}',
     "found none with a row",
   ),
   experiment(

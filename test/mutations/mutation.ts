@@ -1,5 +1,7 @@
 /** A mutation: a small fault put into the program, which a test of the part itself has to notice. */
 
+import { testFile } from "../test_files.ts";
+
 export interface Mutation {
   /** From the project's folder. */
   readonly file: string;
@@ -23,7 +25,7 @@ export function mutationsOf(
   { tests, filter }: { tests: readonly string[]; filter?: string },
   changes: readonly Change[],
 ): Mutation[] {
-  const named = tests.map((name) => `test/${name}_test.ts`);
+  const named = tests.map(testFile);
   return changes.map(([find, replacement, equivalent]) => ({
     file,
     find,

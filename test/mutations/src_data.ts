@@ -78,10 +78,10 @@ export const dataMutations = [
   ...mutationsOf("src/data/item_catalogue.ts", { tests: ["packed_items"], filter: "the most tokens" }, [
     ["tokens += size * taken;", "tokens += taken;"],
   ]),
-  ...mutationsOf("src/data/zstd_frames.ts", { tests: ["zstd_frames"] }, [
+  ...mutationsOf("src/prepare/zstd_frames.ts", { tests: ["zstd_frames"] }, [
     ["at += 3 + (type === RLE ? 1 : header >> 3);", "at += 3 + (header >> 3);"],
-    ["fault: at > size ? CUT", "fault: at > size + 1 ? CUT"],
-    ["if (hasChecksum) at += 4;", ""],
+    ["return at > size ? CUT", "return at > size + 1 ? CUT"],
+    ["if ((descriptor & 4) !== 0) at += 4;", ""],
   ]),
   ...mutationsOf("src/prepare/glob.ts", { tests: ["source_paths"], filter: "globs find" }, [
     ['if (piece === "?") return ".";', 'if (piece === "?") return ".?";'],

@@ -9,7 +9,7 @@ import { parseAndRun, path, wholeNumber } from "../../src/cli/options.ts";
 import { table } from "../../src/cli/table.ts";
 import { expectMarkers, markdownTable, writeBetweenMarkers } from "../../src/run/markers.ts";
 import { UserError } from "../../src/user_error.ts";
-import { type Part, parts } from "./parts.ts";
+import { parts } from "../test_files.ts";
 import { timed, type Took } from "./timed.ts";
 import { WHOLE_MARKERS, wholeTable } from "./whole.ts";
 
@@ -34,8 +34,6 @@ async function emptyCache(folder: string): Promise<string> {
   return `${folder}/deno`;
 }
 
-const filesOf = ({ files }: Part) => files.map((file) => `test/${file}`);
-
 async function main({ only, whole, rounds, readme }: Options): Promise<void> {
   const markers = whole ? WHOLE_MARKERS : MARKERS;
   if (readme !== undefined) await expectMarkers(readme, markers);
@@ -48,28 +46,25 @@ async function main({ only, whole, rounds, readme }: Options): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "clickgan-times-" });
   try {
     const env = { MESA_SHADER_CACHE_DIR: folder, DENO_DIR: await emptyCache(folder) };
-    const work: [name: string, about: string, args: readonly string[]][] = [
-      ...CHECKS.map((task) => [task, "", [task]] as [string, string, string[]]),
-      ...parts.map((part) =>
-        [part.name, part.about, ["test", ...filesOf(part)]] as [string, string, string[]]
-      ),
-      ["test:fast", "run again, as a person does", ["test:fast"]],
+    const work: [name: string, args: readonly string[]][] = [
+      ...CHECKS.map((task): [string, string[]] => [task, [task]]),
+      ...parts.map((part): [string, string[]] => [`test/${part}`, ["test", `test/${part}`]]),
+      ["test:fast", ["test:fast"]],
     ];
     const chosen = work.filter(([name]) => name.includes(only));
     if (chosen.length === 0) throw new UserError(`no part has "${only}" in its name`);
     const passes: Took[][] = [];
     for (const pass of ["cold", "warm"]) {
       const took: Took[] = [];
-      for (const [name, , args] of chosen) {
+      for (const [name, args] of chosen) {
         console.error(`${pass}: ${name}`);
         took.push(await timed(args, env));
       }
       passes.push(took);
     }
     const [cold = [], warm = []] = passes;
-    const row = (name: string, about: string, c: Seconds, w: Seconds) => [
+    const row = (name: string, c: Seconds, w: Seconds) => [
       name,
-      about,
       ...[c.cpu, w.cpu, c.wall, w.wall].map((seconds) => seconds.toFixed(0)),
     ];
     const sum = (took: readonly Took[]): Seconds => {
@@ -78,9 +73,9 @@ async function main({ only, whole, rounds, readme }: Options): Promise<void> {
       return { cpu: of("cpu"), wall: of("wall") };
     };
     const none: Seconds = { cpu: NaN, wall: NaN };
-    const rows = chosen.map(([name, about], k) => row(name, about, cold[k] ?? none, warm[k] ?? none));
-    if (only === "") rows.push(row("all but test:fast", "one after another", sum(cold), sum(warm)));
-    const head = ["part", "what", "CPU cold", "CPU warm", "wall cold", "wall warm"];
+    const rows = chosen.map(([name], k) => row(name, cold[k] ?? none, warm[k] ?? none));
+    if (only === "") rows.push(row("all but test:fast, one after another", sum(cold), sum(warm)));
+    const head = ["part", "CPU cold", "CPU warm", "wall cold", "wall warm"];
     console.log(table(head, rows));
     if (readme !== undefined) {
       const on =

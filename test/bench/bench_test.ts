@@ -1,0 +1,434 @@
+/** The bench: that no kernel is left out, what its files hold, what it calls noise, and the command. */
+
+import assert from "node:assert/strict";
+import { probeKernels } from "../../src/profile/adapter_ceilings.ts";
+import type { BenchReport } from "../../src/profile/bench_report.ts";
+import { adaptersCommand } from "../../bench/adapters.ts";
+import { benchCommand } from "../../bench/bench_command.ts";
+import { labCommand } from "../../bench/lab.ts";
+import { labSurveyCommand } from "../../bench/lab_survey.ts";
+import { readBench, writeBench } from "../../bench/bench_json.ts";
+import { parseAndRun } from "../../src/cli/options.ts";
+import { compare } from "../../bench/compare.ts";
+import { growthCharts } from "../../bench/growth_charts.ts";
+import { fitLine, type GrowthAxis, measureGrowth } from "../../bench/growth.ts";
+import { casesOf, partsOf } from "../../bench/kernel_cases.ts";
+import { queueClock } from "../../src/profile/clock.ts";
+import { timeRepeated } from "../../src/profile/measure.ts";
+import { timingOf } from "../../src/profile/timing.ts";
+import { benchModels, modelsFor } from "../../src/profile/recordings.ts";
+import { standing } from "../../src/profile/roofline.ts";
+import { adapterCells, compareCells, growthCells, slopeCells, stepSummaryCells } from "../../bench/tables.ts";
+import { benchLog, type Workload } from "../../src/profile/workloads.ts";
+import { DENO_FLAGS } from "../../src/deno_flags.ts";
+import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
+import { UserError } from "../../src/user_error.ts";
+import { AS_USERS_HAVE_IT } from "../driver_settings.ts";
+import { kernelNames, SHIPPED } from "../kernel_files.ts";
+import { withGpu } from "../op_check.ts";
+
+const root = new URL("../../", import.meta.url);
+const tiny: Workload = { name: "tiny", users: 6, events: 2, page: 3, items: 40, width: 8 };
+
+/** They run only where a batch does not fit the device: cut_batches_test.ts. */
+const NOT_TIMED = [
+  "gradient_add",
+  "gradient_rows_add",
+  // Of slates, likewise.
+  ...[
+    "q_loss",
+    "slate_pick",
+    "slate_ratio",
+    "slate_score_panel",
+    "slate_score_tiled",
+    "slate_value_backward",
+    "slate_value_forward",
+  ],
+  "state_input",
+  // Of simulated users, who have a bench of their own.
+  ...[
+    "gradient_clip",
+    "gradient_norm",
+    "recall",
+    "recall_masks",
+    "recall_states",
+    "remember",
+    "replay_draw",
+    "replay_starts",
+  ],
+  ...["page_reward", "q_target"],
+  ...[
+    "choose",
+    "lstm_step",
+    "push_click",
+    "pass_over",
+    "keep_state",
+    "put_state",
+    "take_rows",
+    "feed_click",
+    "fill",
+    "page_mask",
+    "popular_slate",
+    "random_slate",
+    "shop_step",
+    "shop_utility",
+    "top_slate",
+  ],
+];
+
+Deno.test("every column of a bench's tables has a name, and the first one says what a row is", () => {
+  const all = [adapterCells([]), stepSummaryCells([]), growthCells([]), slopeCells([]), compareCells([])];
+  for (const { head } of all) assert.ok(head.every((name) => name !== ""), head.join(", "));
+});
+
+Deno.test("the bench times every kernel of a step, with the shapes of both kinds of adapter", async () => {
+  const timed = new Set<string>();
+  for (const shapes of ["cpu", "gpu"] as const) {
+    await withGpu(shapes, async (gpu) => {
+      const mixed = { ...tiny, categories: { fields: 2, each: 5 } };
+      for (const workload of [tiny, { ...tiny, width: 0 }, mixed]) {
+        const { log, users } = benchLog(workload);
+        for (const model of modelsFor(log)) {
+          const recording = await model.record(gpu, log, users);
+          const { parts, steps } = await partsOf(recording);
+          const cases = casesOf(parts, steps);
+          for (const { spec } of cases) timed.add(spec.kernel.name);
+          assert.equal(new Set(cases.map(({ label }) => label)).size, cases.length, "labels differ");
+          recording.destroy();
+        }
+      }
+    });
+  }
+  assert.deepEqual([...timed, ...NOT_TIMED].sort(), kernelNames(...SHIPPED));
+  assert.deepEqual(probeKernels.map(({ name }) => name).sort(), kernelNames("probe/"));
+});
+
+Deno.test("quartiles, a fitted line, and where work stands under the roofline", () => {
+  assert.deepEqual(timingOf([5, 1, 3, 2, 4]), { median: 3, min: 1, lower: 2, upper: 4, samples: 5 });
+  assert.throws(() => timingOf([]), /expected samples/);
+  const line = fitLine([10, 20, 40].map((x) => ({ x, y: 3 + 2 * x })));
+  assert.ok(Math.abs(line.slope - 2) < 1e-9 && Math.abs(line.constant - 3) < 1e-9 && line.error < 1e-9);
+  assert.throws(() => fitLine([{ x: 1, y: 2 }]), /different x/);
+  const ceilings = { flops: 100, bandwidth: 10, floor: 30, busy: 128 };
+  // 10 MFLOP and 10 MB: 1 FLOP a byte, so 10 GFLOP/s at most, in 1,000 us.
+  const memory = standing({ flops: 1e7, bytes: 1e7 }, 2000, ceilings);
+  assert.deepEqual(memory, { gflops: 5, gbs: 5, intensity: 1, share: 0.5, bound: "memory" });
+  assert.equal(standing({ flops: 1e9, bytes: 1e6 }, 2e4, ceilings).bound, "arithmetic");
+  assert.equal(standing({ flops: 1e9, bytes: 1e6 }, 2e4, ceilings).share, 0.5);
+  assert.equal(standing({ flops: 0, bytes: 0 }, 50, ceilings).bound, "launch");
+  assert.equal(standing({ flops: 0, bytes: 0 }, 50, ceilings).share, undefined);
+  const bound = (invocations: number, microseconds: number) =>
+    standing({ flops: 1e7, bytes: 1e7 }, microseconds, ceilings, invocations).bound;
+  // Few invocations leave the adapter idle; near the roofline it is not.
+  assert.deepEqual([bound(127, 1e5), bound(128, 1e5), bound(127, 2000)], ["latency", "memory", "memory"]);
+  assert.equal(bound(1, 50), "launch");
+});
+
+const timing = (median: number, spread: number) => ({
+  median,
+  min: median - spread,
+  lower: median - spread / 2,
+  upper: median + spread / 2,
+  samples: 9,
+});
+const kernelOf = (id: string, median: number, spread: number) => ({
+  id,
+  kernel: "adam",
+  workload: "W0",
+  invocations: [64, 1] as const,
+  dispatches: 2,
+  compileMs: 12.5,
+  flops: 1000,
+  bytes: 2000,
+  ...timing(median, spread),
+});
+const report: BenchReport = {
+  format: 1,
+  date: "2026-01-02T03:04:05.678Z",
+  version: "0.1.0",
+  adapter: { kind: "cpu", description: "llvmpipe", vendor: "", architecture: "", runtime: "Deno/2.9.6" },
+  machine: { cores: 2, timestamps: true, shaderCache: false },
+  figures: [{
+    name: "multiply-add",
+    unit: "GFLOP/s",
+    median: 100,
+    lower: 95,
+    upper: 105,
+    best: 110,
+    samples: 9,
+  }],
+  kernels: [kernelOf("W0 LSTM: adam", 100, 10), kernelOf("W0 LSTM: batch rank", 50, 2)],
+  steps: [{
+    workload: "W0",
+    model: "LSTM",
+    users: 50,
+    events: 100,
+    rows: 500,
+    items: 480,
+    dispatches: [{ label: "adam", kernel: "adam", flops: 1, bytes: 2, ...timing(100, 10) }],
+    wall: timing(3000, 100),
+    group: 27,
+    host: { draw: 1, put: 2, upload: 3, encode: 4, submit: 5 },
+    gpuBytes: 1000,
+  }],
+  growth: [
+    { axis: "users a batch", value: 32, x: 1600, time: timing(9000, 100), gpuBytes: 5000 },
+    { axis: "items, one-hot", value: 1e6, x: 1e6, refusal: { limit: "maxBufferSize", message: "too large" } },
+  ],
+  ladders: [{
+    ladder: "choice",
+    size: [40, 4],
+    steps: [
+      {
+        number: 1,
+        kernel: "choice_nll_1_naive",
+        idea: "one row an invocation",
+        changes: 1,
+        time: { ...timing(50, 2), error: 4 },
+      },
+      {
+        number: 2,
+        kernel: "choice_nll_2_workgroup",
+        idea: "a workgroup an event",
+        changes: 1,
+        refusal: "too many",
+      },
+    ],
+  }],
+  selftest: [{
+    kind: "gpu",
+    cases: 80,
+    differing: [{ name: "lstm", message: "gates[3, 4]: expected 1, got 2" }],
+  }, { kind: "cpu", cases: 70, differing: [], leftOut: ["lstm_forward_panel"] }],
+};
+
+Deno.test("charts of growth: whiskers of the times, and logarithmic axes where sizes span a decade", () => {
+  const point = (axis: string, value: number, x: number, median: number) => ({
+    ...{ axis, value, x, time: timing(median, median / 10), gpuBytes: 2 ** 20 },
+  });
+  const charts = growthCharts([
+    point("users a batch", 32, 1600, 5000),
+    point("users a batch", 512, 25_600, 50_000),
+    point("hidden units", 16, 16, 5000),
+    point("hidden units", 64, 64, 6000),
+    { axis: "items, one-hot", value: 1e6, x: 1e6, refusal: { limit: "maxBufferSize", message: "too large" } },
+  ]);
+  assert.deepEqual(charts.map(({ id, logarithmic }) => [id, logarithmic.join("")]), [
+    ["growth-time-rows", "xy"],
+    ["growth-memory-rows", "x"],
+    ["growth-time-hidden-units", ""],
+    ["growth-memory-hidden-units", ""],
+  ]);
+  const [first] = charts[0]?.series[0]?.points ?? [];
+  assert.deepEqual(first, { x: 1600, name: "users a batch 32", y: 5, low: 4.75, high: 5.25 });
+});
+
+Deno.test("figures are read as they were written; others are refused", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "clickgan-bench-" });
+  try {
+    const file = `${folder}/deep/bench.json`;
+    await writeBench(file, report);
+    assert.deepEqual(await readBench(file), report);
+    const refused = (pattern: RegExp) => (error: unknown) =>
+      error instanceof UserError && pattern.test(error.message);
+    await assert.rejects(
+      readBench(`${folder}/none.json`),
+      refused(/earlier bench .* found no file .*none\.json/),
+    );
+    await Deno.writeTextFile(file, JSON.stringify({ ...report, kernels: [{ id: 3 }] }));
+    await assert.rejects(readBench(file), refused(/bench\.json is damaged[^]*kernels/));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("a change within the spreads is noise; beyond them it is one, and rates count the other way", () => {
+  const verdicts = (after: Partial<BenchReport>) =>
+    Object.fromEntries(compare(report, { ...report, ...after }).map(({ id, verdict }) => [id, verdict]));
+  const same = compare(report, report);
+  assert.ok(same.length >= 5 && same.every(({ verdict, change }) => verdict === "noise" && change === 0));
+  const [figure] = report.figures;
+  const naive = report.ladders?.[0]?.steps[0];
+  assert.ok(figure && naive);
+  const changed = verdicts({
+    kernels: [
+      kernelOf("W0 LSTM: adam", 119, 10), // 19 is less than both spreads, 20
+      kernelOf("W0 PW: adam", 70, 1),
+    ],
+    figures: [{ ...figure, median: 80, lower: 79, upper: 81 }], // 20 less, the spreads are 12
+    growth: [{ axis: "users a batch", value: 32, x: 1600, time: timing(8000, 100), gpuBytes: 5000 }],
+    // 11 less: the spreads are 4, but a coarse clock may be off by 4 each.
+    ladders: [{
+      ladder: "choice",
+      size: [40, 4],
+      steps: [{ ...naive, time: { ...timing(39, 2), error: 4 } }],
+    }],
+  });
+  assert.deepEqual(changed, {
+    "adapter: multiply-add": "worse",
+    "W0 LSTM: adam": "noise",
+    "W0 PW: adam": "new",
+    "step of W0 LSTM": "noise",
+    "growth: users a batch 32": "better",
+    "ladder choice 40 x 4, step 1: choice_nll_1_naive": "noise",
+    "W0 LSTM: batch rank": "gone",
+  });
+  assert.equal(verdicts({ kernels: [kernelOf("W0 LSTM: adam", 121, 10)] })["W0 LSTM: adam"], "worse");
+  assert.equal(
+    verdicts({ kernels: [] })["W0 LSTM: adam"],
+    undefined,
+    "a part that was not measured is not gone",
+  );
+});
+
+Deno.test("without timestamps the wall clock is used", () =>
+  withGpu(undefined, async (gpu) => {
+    const recording = await (benchModels[0] ?? assert.fail()).record(gpu, benchLog(tiny).log, tiny.users);
+    const [part] = recording.step();
+    assert.ok(part);
+    const encode = (pass: GPUComputePassEncoder) => part.program.encodeOne(pass, 1, part.sizes, part.offset);
+    const wall = await timeRepeated(gpu, encode, { seconds: 0, clock: await queueClock(gpu) });
+    assert.ok(wall.samples >= 5 && wall.min > 0 && wall.min <= wall.lower && wall.lower <= wall.upper);
+    recording.destroy();
+  }));
+
+Deno.test("growth: a refusal by the adapter is a point with the limit's name, and memory is counted", () =>
+  withGpu(undefined, async (gpu) => {
+    const axis: GrowthAxis = {
+      name: "items, one-hot",
+      unit: "item",
+      values: [30, 60, 1_000_000],
+      workload: (items) => ({ ...tiny, width: 0, items }),
+      dims: () => [4, 4],
+      x: (value) => value,
+    };
+    const points = await measureGrowth(gpu, [axis], 0.01);
+    assert.deepEqual(points.map(({ value, refusal }) => [value, refusal?.limit]), [
+      [30, undefined],
+      [60, undefined],
+      [1_000_000, "maxStorageBufferBindingSize"],
+    ]);
+    const [small, large, refused] = points;
+    assert.ok((small?.time?.samples ?? 0) >= 6);
+    assert.ok((large?.gpuBytes ?? 0) > (small?.gpuBytes ?? Infinity));
+    assert.equal(refused?.time, undefined);
+    assert.match(refused?.refusal?.message ?? "", /encoder\/lstm\/input_kernel/);
+    assert.equal(slopeCells(points).rows.length, 1);
+  }));
+
+async function runBench(...args: string[]) {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      ...DENO_FLAGS,
+      "--no-prompt",
+      "--allow-read",
+      "--allow-env",
+      "--allow-write",
+      "--allow-run",
+      "bench/main.ts",
+      ...args,
+    ],
+    cwd: root,
+    env: { ...GPU_ENVIRONMENT, ...AS_USERS_HAVE_IT, NO_COLOR: "1" },
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, stdout: text(stdout), stderr: text(stderr) };
+}
+
+Deno.test("the command prints tables and changes, and writes figures, page and a table between markers", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "clickgan-bench-" });
+  try {
+    const readme = `${folder}/README.md`;
+    await Deno.writeTextFile(readme, "before\n<!-- bench -->\nold\n<!-- end of bench -->\nafter\n");
+    const json = `${folder}/bench.json`;
+    // The earlier figures are in the file that the new ones go to.
+    await writeBench(json, { ...report, kernels: [kernelOf("W0 PW: batch rank", 50, 2)] });
+    const args = ["kernels", "steps", "--workload", "W0", "--model", "^PW$", "--only", "^batch_"];
+    const files = ["--json", json, "--compare", json, "--readme", readme];
+    const { code, stdout, stderr } = await runBench(...args, "--seconds", "0.01", ...files);
+    assert.equal(code, 0, stderr);
+    for (const text of [/multiply-add .*GFLOP\/s/, /W0 PW: batch rank +batch_rank/, /adam +adam/]) {
+      assert.match(stdout, text);
+    }
+    assert.match(stdout, /a step in a run: [\d.]+ ms/);
+    assert.match(stdout, /Changes since[^]*W0 PW: batch rank .*(noise|better|worse)/);
+    assert.match(stderr, /W0 PW/);
+    const { figures, kernels, steps, growth } = await readBench(json);
+    assert.equal(figures.length, 2 + 2 + 6 + 4);
+    assert.ok(
+      steps[0]?.dispatches.every(({ kernel, invocations = 0 }) => kernel === "copy" || invocations > 0),
+    );
+    for (const { name, median, lower, upper, best } of figures) {
+      assert.ok([median, lower, upper, best].every((value) => value > 0 && Number.isFinite(value)), name);
+      assert.ok(lower <= median && median <= upper, name);
+    }
+    // Training lays out many batches at once, an evaluation one.
+    const layout = ["batch_expand", "batch_rank", "batch_group"];
+    assert.deepEqual(kernels.map(({ kernel }) => kernel), [...layout, ...layout]);
+    assert.ok(kernels.every(({ median, compileMs }) => median > 0 && compileMs > 0));
+    assert.deepEqual(steps.map(({ model, rows, dispatches }) => [model, rows, dispatches.length > 15]), [
+      ["PW", 500, true],
+    ]);
+    assert.deepEqual(growth, []);
+    const page = await Deno.readTextFile(`${folder}/bench.html`);
+    assert.match(page, /W0 PW: batch rank/);
+    assert.match(page, /"kind":"stack"/);
+    assert.match(page, /Changes/);
+    assert.doesNotMatch(page.split("<script")[0] ?? "", /NaN|undefined/);
+    assert.match(
+      await Deno.readTextFile(readme),
+      /^before\n<!-- bench -->\n\n[^]*\| W0 \| PW \| 500 \|[^]*\nafter\n$/,
+    );
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("demo: what train prints is kept between the markers of a page", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "clickgan-bench-" });
+  try {
+    const page = `${folder}/page.md`;
+    await Deno.writeTextFile(page, "before\n<!-- bench demo -->\nold\n<!-- end of bench demo -->\nafter\n");
+    const { code, stderr } = await runBench("demo", "--iterations", "10", "--readme", page);
+    assert.equal(code, 0, stderr);
+    const text = await Deno.readTextFile(page);
+    assert.match(
+      text,
+      /^before\n[^]*```\nTest users:[^]*\nbest-loss +\d[^]*This run took \d+ s\.\n[^]*\nafter\n$/,
+    );
+    assert.doesNotMatch(text, /old|clickgan-demo/);
+    const refused = await runBench("demo", "--readme", `${folder}/none.md`);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /none\.md/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("what is no part, workload, pattern, file or number is refused", async () => {
+  const wrong: [args: string[], message: RegExp][] = [
+    [["kernles"], /Allowed choices are adapter, kernels, steps, growth/],
+    [["--workload", "W9"], /Expected one of W0, .*got "W9"/],
+    [["--only", "("], /Expected a regular expression, got "\("/],
+    [["--seconds", "0"], /above 0/],
+    [["--compare", "none.json"], /found no file none\.json/],
+    [["--data", "none.tsv"], /none\.tsv/],
+    [["adapters", "none.json"], /found no file none\.json/],
+    [["lab", "--readme", "none.md"], /none\.md/],
+    [["lab-survey", "new.json", "--parts", "all"], /Expected names of training, step, .*got "all"/],
+  ];
+  for (const [args, message] of wrong) {
+    const command = benchCommand().enablePositionalOptions();
+    for (const other of [adaptersCommand(), labCommand(), labSurveyCommand()]) command.addCommand(other);
+    await assert.rejects(
+      parseAndRun(command, args),
+      (error) => error instanceof UserError && message.test(error.message),
+      args.join(" "),
+    );
+  }
+  const { code, stdout, stderr } = await runBench("kernles");
+  assert.equal(code, 1, stderr);
+  assert.match(stderr, /^error: .*Allowed choices are/);
+  assert.equal(stdout, "");
+});

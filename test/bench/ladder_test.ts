@@ -1,0 +1,222 @@
+/** The ladders: every step is right at odd sizes, the command prints its table, and a wrong step is refused. */
+
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { ladderCells } from "../../bench/ladder.ts";
+import { jsonBeside, readLadders } from "../../bench/ladder_json.ts";
+import { short } from "../../bench/tables.ts";
+import { faultsAt, gpuWay } from "../../src/ladder/check.ts";
+import { runLadder } from "../../src/ladder/run.ts";
+import { ladders } from "../../src/ladder/ladders.ts";
+import type { Size } from "../../src/ladder/problem.ts";
+import { lstmBackwardProblem, lstmProblem } from "../../src/ladder/problems/lstm.ts";
+import { DENO_FLAGS } from "../../src/deno_flags.ts";
+import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
+import { kernel } from "../../src/gpu/kernel.ts";
+import { kernelFiles, kernelName, kernelNames, SHIPPED } from "../kernel_files.ts";
+import { withGpu } from "../op_check.ts";
+
+const root = new URL("../../", import.meta.url);
+
+function ladderNamed(name: string) {
+  return ladders.find((ladder) => ladder.name === name) ?? assert.fail(`no ladder ${name}`);
+}
+
+Deno.test("every file of kernels/study is a step, and its number and name are the file's", () => {
+  const used = new Set<string>();
+  const shipped = SHIPPED.flatMap(kernelFiles);
+  for (const { name, steps } of ladders) {
+    for (const [k, { kernel }] of steps.entries()) {
+      const own = kernel.name.match(/_(\d+)_/);
+      if (!own) continue;
+      assert.match(kernel.source, new RegExp(`^// ${kernel.name}\\.wgsl - [^]*fn ${kernel.name}\\(`), name);
+      if (!used.has(kernel.name)) assert.equal(Number(own[1]), k + 1, kernel.name);
+      used.add(kernel.name);
+    }
+    const ends = steps.filter(({ idea }) => /\(shipped( for GPUs)?\)$/.test(idea));
+    assert.ok(ends.some(({ idea }) => idea.endsWith("(shipped)")), name);
+    for (const { kernel: { name, source } } of ends) {
+      const path = shipped.find((file) => kernelName(file) === name) ?? assert.fail(name);
+      assert.equal(source, Deno.readTextFileSync(new URL(`kernels/${path}`, root)), "is shipped");
+    }
+  }
+  assert.deepEqual([...used].sort(), kernelNames("study/"));
+});
+
+Deno.test("the GPU's way has the kernel for GPUs, steps that its steps change, and nothing in a texture", () => {
+  for (const ladder of ladders) {
+    const { steps } = gpuWay(ladder);
+    assert.ok(steps.some(({ idea }) => /\(shipped( for GPUs)?\)$/.test(idea)), ladder.name);
+    const numbers = steps.map(({ number }) => number);
+    assert.deepEqual(numbers, ladder.forGpus ?? ladder.steps.map((_, k) => k + 1));
+    for (const { number = 0, changes = 0, where = {}, kernel } of steps) {
+      assert.ok(numbers.includes(changes), `${ladder.name} ${number} changes ${changes}`);
+      assert.equal(kernel, ladder.steps[number - 1]?.kernel);
+      assert.deepEqual(where, {}, kernel.name);
+    }
+  }
+});
+
+function expectRight(faults: ReadonlyMap<number, string | undefined>): void {
+  assert.ok(faults.size > 0);
+  for (const [number, fault] of faults) assert.equal(fault, undefined, `step ${number}`);
+}
+
+for (const [name, problem] of [["lstm", lstmProblem], ["lstm-backward", lstmBackwardProblem]] as const) {
+  Deno.test(`ladder ${name}, a unit an invocation: gates of up to 100, and users without events`, () =>
+    withGpu(undefined, async (gpu) => {
+      const ladder = gpuWay(ladderNamed(name));
+      const steps = ladder.steps.filter(({ kernel }) => kernel.name.endsWith("_group"));
+      assert.equal(steps.length, 3);
+      // The texts of the odd size below, so that nothing more is compiled.
+      const rare = { ...ladder, steps, problem: (size: Size) => problem(size, true) };
+      expectRight(await faultsAt(gpu, rare, [11, 5, 6]));
+    }));
+}
+
+/** Kernels that take seconds to compile, and are tried at these sizes and others in lstm_test.ts and panel_rungs_test.ts. */
+const ELSEWHERE = ["lstm_forward", "lstm_backward", "lstm_forward_panel", "lstm_backward_panel"];
+
+for (const ladder of ladders) {
+  Deno.test(`every step of ladder ${ladder.name} gives the reference's result at odd sizes`, () =>
+    withGpu(undefined, async (gpu) => {
+      const steps = ladder.steps.filter(({ kernel }) => !ELSEWHERE.includes(kernel.name));
+      for (const size of ladder.oddSizes.slice(0, 2)) {
+        expectRight(await faultsAt(gpu, { ...ladder, steps }, size));
+      }
+    }));
+}
+
+Deno.test("a step that is wrong is not timed, and does not keep the others from it", () =>
+  withGpu(undefined, async (gpu) => {
+    const ladder = ladderNamed("choice");
+    const [naive] = ladder.steps;
+    assert.ok(naive);
+    const size = [13, 3];
+    const { source } = naive.kernel;
+    const changed = (from: string, to: string) => {
+      assert.ok(source.includes(from));
+      return { ...naive, kernel: kernel(naive.kernel.name, source.replace(from, to)) };
+    };
+    const steps = [
+      naive,
+      changed("var sum = exp(-most);", "var sum = 0.0;"), // "no click" is forgotten in the sum
+      changed("if (e >= step.size.y)", "if (e + 1u >= step.size.y)"), // nothing is written for the last event
+      { ...naive, changes: 2 },
+    ];
+    const told: string[] = [];
+    const results = await runLadder(gpu, { ...ladder, oddSizes: [[5, 2]], steps }, {
+      size,
+      rounds: 1,
+      onProgress: (text) => told.push(text),
+    });
+    const [right, wrong, short, last] = results;
+    assert.match(
+      wrong?.refusal ?? "",
+      /^wrong, and not timed: outcome\[\d+, 0\] of \[13, 4\] \(page .*\): expected [\d.]+, got/,
+    );
+    assert.match(short?.refusal ?? "", /outcome\[12, 0\].*got NaN/);
+    assert.deepEqual(results.map(({ isWrong, checkedSizes }) => [isWrong, checkedSizes]), [
+      [false, 2],
+      [true, 2],
+      [true, 2],
+      [false, 2],
+    ]);
+    for (const timed of [right, last]) {
+      assert.ok(timed?.time && timed.time.min > 0 && timed.time.median >= timed.time.min);
+    }
+    assert.deepEqual([wrong?.time, short?.time, last?.gain], [undefined, undefined, undefined]);
+    assert.equal(right?.gainOnFirst, 1);
+    const timing = told.filter((text) => text.includes("timing"));
+    assert.ok(
+      timing.length === 2 && timing.every((text) => /about \d+ s left$/.test(text)),
+      timing.join("\n"),
+    );
+    const { head, rows } = ladderCells(results);
+    assert.ok(rows.every((row) => row.length === head.length));
+  }));
+
+Deno.test("a size that a step cannot do leaves it out", () =>
+  withGpu(undefined, async (gpu) => {
+    const ladder = ladderNamed("input");
+    const steps = ladder.steps.slice(-1);
+    const [result] = await runLadder(gpu, { ...ladder, oddSizes: [], steps }, {
+      size: [3, 4, 260],
+      rounds: 1,
+    });
+    assert.equal(result?.refusal, "sums over more than 256");
+    assert.equal(result.time, undefined);
+    assert.match(ladderCells([result]).rows[0]?.join(" ") ?? "", /sums over more than 256 - -/);
+  }));
+
+async function bench(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const permissions = ["--allow-read", "--allow-env", "--allow-write"];
+  const output = await new Deno.Command(Deno.execPath(), {
+    args: ["run", ...DENO_FLAGS, "--no-prompt", ...permissions, "bench/main.ts", ...args],
+    cwd: root,
+    env: GPU_ENVIRONMENT,
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code: output.code, stdout: text(output.stdout), stderr: text(output.stderr) };
+}
+
+Deno.test("the command prints a row a step", async () => {
+  const page = await Deno.makeTempFile({ suffix: ".md" });
+  await Deno.writeTextFile(page, "<!-- ladder choice -->\nold\n<!-- end of ladder choice -->\n");
+  const args = ["ladder", "choice", "--choice-size", "40x4", "--rounds", "1", "--readme", page];
+  const { code, stdout, stderr } = await bench(...args);
+  assert.equal(code, 0, stderr);
+  const written = await Deno.readTextFile(page);
+  const [shipped, ...others] = await readLadders(jsonBeside(page));
+  for (const file of [page, jsonBeside(page)]) await Deno.remove(file);
+  assert.deepEqual([shipped?.ladder, shipped?.size, others], ["choice", [40, 4], []]);
+  assert.ok(shipped?.steps.every(({ microseconds = 0, least = 0 }) => least > 0 && microseconds >= least));
+  assert.match(
+    written,
+    /^<!-- ladder choice -->\n\n40 x 4; [^]*\| 1 \| [^]*choice_nll[^]*<!-- end of ladder choice -->\n$/,
+  );
+  assert.match(stdout, /choice softmax.*: 40 x 4\n/);
+  const { steps } = ladderNamed("choice");
+  const rows = stdout.split("\n").filter((line) => /^ *\d+ /.test(line));
+  assert.equal(rows.length, steps.length, stdout);
+  for (const [k, { idea, kernel }] of steps.entries()) {
+    assert.match(rows[k] ?? "", /\d(\.\d+)?x/);
+    assert.ok(rows[k]?.includes(idea) && rows[k]?.includes(kernel.name), stdout);
+  }
+});
+
+Deno.test("the JSON beside the ladders' page has its numbers, of the ladders as they are", async () => {
+  const page = await Deno.readTextFile(new URL("bench/ladder.md", root));
+  const shipped = await readLadders(fileURLToPath(new URL("bench/ladder.json", root)));
+  assert.deepEqual(shipped.map(({ ladder }) => ladder), ladders.map(({ name }) => name));
+  for (const { ladder, size, adapter, cores, runtime, steps } of shipped) {
+    const part =
+      page.match(new RegExp(`<!-- ladder ${ladder} -->([^]*)<!-- end of ladder ${ladder} -->`))?.[1] ?? "";
+    assert.ok(part.includes(`${size.join(" x ")}; ${adapter}, ${cores} cores, ${runtime}:`), ladder);
+    assert.deepEqual(
+      steps.map(({ kernel, idea }) => [kernel, idea]),
+      ladderNamed(ladder).steps.map((s) => [s.kernel.name, s.idea]),
+    );
+    for (const { number, microseconds = NaN, least = NaN, gain } of steps) {
+      const row = part.match(new RegExp(`^\\| ${number} +\\|.*`, "m"))?.[0].split("|").map((cell) =>
+        cell.trim()
+      );
+      assert.deepEqual([row?.[4], row?.[5]], [short(microseconds), short(least)], `${ladder} ${number}`);
+      assert.equal(row?.[9], gain === undefined ? "-" : `${gain.toFixed(2)}x`, `${ladder} ${number}`);
+    }
+  }
+});
+
+Deno.test("a size or ladder that is none is refused", async () => {
+  const wrong: [string[], RegExp][] = [
+    [["ladder", "forward", "--size", "12x8"], /Expected 3 sizes of 1\.\.1048576.*12800x64x64, got "12x8"/],
+    [["ladder", "--choice-size", "0x3"], /Expected 2 sizes/],
+    [["ladder", "stairs"], /Allowed choices are forward, input, weight, lstm, lstm-backward, choice/],
+    [["ladder", "--rounds", "0"], /of at least 1|in 1\.\.1000/],
+  ];
+  for (const [args, message] of wrong) {
+    const { code, stderr } = await bench(...args);
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, message);
+  }
+});

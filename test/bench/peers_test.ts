@@ -1,0 +1,371 @@
+/** The comparison with other libraries: that the peers compute what clickgan does, and that one that does not is found. */
+
+import assert from "node:assert/strict";
+import { COMPARED_STEPS, disagreement, TOLERANCE } from "../../bench/peers/agreement.ts";
+import { clickganPeer } from "../../bench/peers/clickgan.ts";
+import { type ClickganJob, makeJob, readJob, writeJob } from "../../bench/peers/job.ts";
+import { jaxPeer } from "../../bench/peers/jax_js.ts";
+import { measure, type Result } from "../../bench/peers/measure.ts";
+import { CannotError, type Peer } from "../../bench/peers/peer.ts";
+import { PeerProcess } from "../../bench/peers/process.ts";
+import { findTorches, type Torch } from "../../bench/peers/python.ts";
+import { plainPeer } from "../../bench/peers/plain_typescript.ts";
+import { type PeerEntry, roster, withTorches } from "../../bench/peers/roster.ts";
+import {
+  figuresOf,
+  notesOf,
+  problemLines,
+  quantile,
+  summaryCells,
+  tableCells,
+} from "../../bench/peers/summary.ts";
+import { tensorflowPeer } from "../../bench/peers/tensorflow_js.ts";
+import { DENO_FLAGS } from "../../src/deno_flags.ts";
+import { workloadLog } from "../../src/profile/workloads.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
+
+/** Ragged pages and histories, one-hot items, no click at all now and then; and pages of one length, dense features. */
+const jobs: Record<string, ClickganJob> = {
+  ragged: makeJob(smallLog(41, { users: 40, items: 23, width: 0, maxEvents: 6, maxPage: 7 }), "lstm", 9, {
+    file: "small",
+  }),
+  even: makeJob(
+    workloadLog({ name: "tiny", users: 7, events: 4, page: 3, items: 19, width: 6 }),
+    "lstm",
+    7,
+    { workload: "W0" },
+  ),
+};
+
+async function lossesOf(peer: Peer): Promise<number[]> {
+  const losses: number[] = [];
+  for (let step = 0; step < COMPARED_STEPS; step++) losses.push(await peer.run(1));
+  return losses;
+}
+
+const gpuTest = { sanitizeOps: false, sanitizeResources: false };
+for (const [name, own] of Object.entries(jobs)) {
+  Deno.test({
+    name: `plain TypeScript, TensorFlow.js and jax-js take clickgan's steps: ${name}`,
+    ...gpuTest,
+    async fn() {
+      const expected = await lossesOf(await clickganPeer(own, "dense"));
+      assert.ok(
+        Math.abs((expected[4] ?? 0) - (expected[0] ?? 0)) > 10 * TOLERANCE,
+        "the steps change the loss",
+      );
+      const peers = { plain: await plainPeer(own.job), tensorflow: await tensorflowPeer(own.job, "cpu") };
+      for (const [peer, found] of Object.entries(peers)) {
+        assert.equal(disagreement(expected, await lossesOf(found)), undefined, peer);
+      }
+      assert.equal(
+        disagreement(expected, await lossesOf(await jaxPeer(own.job, "wasm"))),
+        undefined,
+        "jax-js",
+      );
+    },
+  });
+}
+
+Deno.test("steps at another rate, on other batches, or left out are a disagreement", async () => {
+  const { job } = jobs["even"] ?? assert.fail();
+  const expected = await lossesOf(await plainPeer(job));
+  const changed = {
+    rate: { ...job, learningRate: 2 * job.learningRate },
+    still: { ...job, learningRate: 0 },
+    batches: { ...job, batches: job.batches.toReversed() },
+  };
+  for (const [name, other] of Object.entries(changed)) {
+    assert.ok(disagreement(expected, await lossesOf(await plainPeer(other))), name);
+  }
+  assert.equal(disagreement(expected, expected), undefined);
+  assert.match(disagreement(expected, expected.slice(1)) ?? "", /^9 losses, expected 10$/);
+  assert.match(disagreement(expected, expected.with(3, NaN)) ?? "", /^the loss of step 4 is NaN/);
+});
+
+Deno.test("a job is read as it was written", async () => {
+  const { job } = jobs["ragged"] ?? assert.fail();
+  const file = await Deno.makeTempFile({ suffix: ".safetensors" });
+  try {
+    await writeJob(file, job);
+    assert.deepEqual(await readJob(file), job);
+  } finally {
+    await Deno.remove(file);
+  }
+});
+
+/** A peer whose process answers with these losses, then with the last of them. */
+function fakePeer(key: string, losses: readonly number[], more = ""): PeerEntry {
+  const script = `
+    const say = (m) => console.log("@peer " + JSON.stringify(m));
+    const losses = ${JSON.stringify(losses)};
+    ${more}
+    say({ ready: "" });
+    let n = 0;
+    for await (const _ of Deno.stdin.readable) say({ ms: 1, loss: losses[Math.min(n++, losses.length - 1)] });`;
+  const variants = [{ settings: "", args: [script], environment: {} }];
+  return { key, name: key, program: "deno", variants, models: ["lstm"] };
+}
+
+Deno.test("whoever is slow is compared by fewer steps, but clickgan takes them all", async () => {
+  const right = Array.from({ length: COMPARED_STEPS }, (_, k) => 2 - 0.01 * k);
+  const results = await measure([fakePeer("clickgan", right), fakePeer("torch", right)], {
+    ...{ rounds: 1, seconds: 1e-6, signal: new AbortController().signal, say: () => {} },
+    command: (_, { args, environment }) => ({
+      program: Deno.execPath(),
+      args: ["eval", ...args],
+      environment,
+    }),
+  });
+  assert.deepEqual(results.map(({ losses, wrong }) => [losses.length, wrong]), [[10, undefined], [
+    5,
+    undefined,
+  ]]);
+});
+
+Deno.test("a wrong loss and a failure are told in the table, and do not end the comparison", async () => {
+  const right = Array.from({ length: COMPARED_STEPS }, (_, k) => 2 - 0.01 * k);
+  const entries = [
+    fakePeer("clickgan", right),
+    fakePeer("torch", right.with(6, 2)),
+    fakePeer("jax-wasm", right, `say({ failed: "does not fit", cannot: true }); Deno.exit(1);`),
+    fakePeer("typescript", right),
+  ];
+  const results = await measure(entries, {
+    rounds: 2,
+    seconds: 1,
+    signal: new AbortController().signal,
+    say: () => {},
+    command: (_, { args, environment }) => ({
+      program: Deno.execPath(),
+      args: ["eval", ...args],
+      environment,
+    }),
+  });
+  const figures = figuresOf(results);
+  assert.deepEqual(figures.map(({ peer, wrong }) => [peer, wrong]), [
+    ["clickgan", false],
+    ["torch", true],
+    ["jax-wasm", false],
+    ["typescript", false],
+  ]);
+  const cells = figures.map(tableCells);
+  assert.equal(cells[1]?.[1], "WRONG");
+  assert.equal(cells[2]?.[1], "-");
+  assert.equal(cells[3]?.[4], "1.00");
+  assert.equal(figures[3]?.samples, 4);
+  const [wrong, failure] = problemLines(figures);
+  assert.match(wrong ?? "", /^torch: the loss of step 7 is 2\.000000, clickgan's is 1\.940000/);
+  assert.equal(failure, "jax-wasm: does not fit");
+  assert.deepEqual(summaryCells([{ workload: "W1", figures }, { workload: "W2", figures: [] }]), {
+    head: ["", "W1", "W2"],
+    rows: [["torch", "WRONG", "-"], ["jax-wasm", "-", "-"], ["typescript", "1.00", "-"]],
+  });
+});
+
+Deno.test("a peer runs without what slows OpenBLAS, with its own variables, and its note is told", async () => {
+  const names = ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS", "CLICKGAN_AROUND"];
+  const script = `
+    const said = ${JSON.stringify(names)}.map((name) => name + "=" + Deno.env.get(name));
+    console.log("@peer " + JSON.stringify({ ready: said.join(" ") }));
+    for await (const _ of Deno.stdin.readable) console.log('@peer {"ms":1,"loss":1}');`;
+  const around = { OPENBLAS_CORETYPE: "Haswell", OPENBLAS_L2_SIZE: "262144", CLICKGAN_AROUND: "here" };
+  for (const [name, value] of Object.entries(around)) Deno.env.set(name, value);
+  const said: string[] = [];
+  try {
+    const environment = { OPENBLAS_NUM_THREADS: "2" };
+    const entry: PeerEntry = {
+      ...fakePeer("clickgan", [1]),
+      variants: [{ settings: "", args: [script], environment }],
+    };
+    const [result] = await measure([entry], {
+      rounds: 1,
+      seconds: 1,
+      signal: new AbortController().signal,
+      say: (text) => said.push(text),
+      command: () => ({ program: Deno.execPath(), args: ["eval", script], environment }),
+    });
+    const note =
+      "OPENBLAS_CORETYPE=undefined OPENBLAS_L2_SIZE=undefined OPENBLAS_NUM_THREADS=2 CLICKGAN_AROUND=here";
+    assert.equal(result?.note, note);
+    const measured = { figures: result ? figuresOf([result]) : [] };
+    assert.deepEqual(notesOf([measured, measured]), [note]);
+    assert.match(said[0] ?? "", /^clickgan \(OPENBLAS_CORETYPE=undefined .*\): agrees, /);
+  } finally {
+    for (const name of Object.keys(around)) Deno.env.delete(name);
+  }
+});
+
+Deno.test("PyTorch takes clickgan's steps as a graph of a card would; without a card it says so", async () => {
+  const [torch] = await findTorches([]);
+  if (torch === undefined) return; // no PyTorch: no peer of it either
+  const { job } = jobs["even"] ?? assert.fail();
+  const file = await Deno.makeTempFile({ suffix: ".safetensors" });
+  const script = new URL("../../bench/peers/torch_peer.py", import.meta.url).pathname;
+  const start = (...where: string[]) =>
+    PeerProcess.start(
+      { program: torch.python, args: ["-B", script, "best", "1", ...where, file], environment: {} },
+      120,
+    );
+  try {
+    await writeJob(file, job);
+    const expected = await lossesOf(await plainPeer(job));
+    const onCpu = await start("cpu", "graphs");
+    const found: number[] = [];
+    while (found.length < COMPARED_STEPS) found.push((await onCpu.run(1, 60)).loss);
+    onCpu.stop();
+    assert.equal(disagreement(expected, found), undefined);
+    const onCard = await start("cuda", "eager").catch((error: unknown) => error);
+    if (onCard instanceof PeerProcess) return onCard.stop();
+    assert.ok(onCard instanceof CannotError, String(onCard));
+    assert.match(onCard.message, /^no card: torch\.cuda\.is_available\(\) is false \(PyTorch /);
+  } finally {
+    await Deno.remove(file);
+  }
+});
+
+Deno.test("OpenBLAS's kernels are asked of the library that PyTorch uses", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const at = (path: string) => `7f00-7f01 r-xp 00000000 08:01 1 ${path}\n`;
+    const maps: [string, string][] = [
+      [
+        at("/usr/lib/libm.so.6") + at("/lib/openblas-pthread/libblas.so.3") + "7f02-7f03 rw-p 0 00:00 0\n",
+        "Zen",
+      ],
+      [at("/site/numpy.libs/libopenblas64.so"), "None"],
+      [at("/lib/blas/libblas.so.3"), "None"], // the reference BLAS chooses nothing
+      [at("/usr/lib/libm.so.6"), "None"],
+    ];
+    const program = [
+      "import sys, types, openblas",
+      "def load(path):",
+      "    return types.SimpleNamespace(**({'openblas_get_corename': Name()} if 'openblas' in path else {}))",
+      "class Name:",
+      "    def __call__(self): return b'Zen'",
+      "for path in sys.argv[1:]: print(openblas.chosen_kernels(path, load))",
+    ].join("\n");
+    const files: string[] = [];
+    for (const [k, [text]] of maps.entries()) {
+      files.push(`${folder}/${k}`);
+      await Deno.writeTextFile(`${folder}/${k}`, text);
+    }
+    let output: Deno.CommandOutput;
+    try {
+      output = await new Deno.Command("python3", {
+        args: ["-B", "-c", program, ...files, `${folder}/none`],
+        cwd: new URL("../../bench/peers/", import.meta.url),
+      }).output();
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return; // no Python: no peer of it either
+      throw error;
+    }
+    const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+    assert.equal(output.code, 0, decode(output.stderr));
+    assert.deepEqual(decode(output.stdout).trim().split("\n"), [...maps.map(([, name]) => name), "None"]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("PyTorch's BLAS is that of its build, though NumPy has loaded another one", async () => {
+  const mkl =
+    "  - Intel(R) oneAPI Math Kernel Library Version 2024.2-Product Build 1\n  - Build settings: BLAS_INFO=mkl, X=1";
+  const generic = "  - Build settings: BLAS_INFO=generic, LAPACK_INFO=mkl";
+  const cases: [config: string, kernels: string | null, name: string, more: string][] = [
+    [mkl, null, "MKL", "MKL 2024.2"],
+    [mkl, "Zen", "MKL", "MKL 2024.2"],
+    [generic, "Zen", "OpenBLAS", "OpenBLAS's kernels for Zen"],
+    [generic, null, "generic BLAS", "generic BLAS, no OpenBLAS found"],
+    ["BLAS_INFO=accelerate,", null, "Accelerate", "Accelerate"],
+  ];
+  const program = "import json, sys, openblas\n" +
+    "print(json.dumps([openblas.blas_of(*case) for case in json.loads(sys.argv[1])]))";
+  let output: Deno.CommandOutput;
+  try {
+    output = await new Deno.Command("python3", {
+      args: ["-B", "-c", program, JSON.stringify(cases.map(([config, kernels]) => [config, kernels]))],
+      cwd: new URL("../../bench/peers/", import.meta.url),
+    }).output();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return; // no Python: no peer of it either
+    throw error;
+  }
+  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  assert.equal(output.code, 0, decode(output.stderr));
+  assert.deepEqual(JSON.parse(decode(output.stdout)), cases.map(([, , name, more]) => [name, more]));
+});
+
+Deno.test("each PyTorch is found once, and has a name of its own", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    /** A program that answers as a Python with such a torch. */
+    const python = async (name: string, file: string, version: string, blas: string) => {
+      const said = JSON.stringify({ file, version, blas, made: `made of ${blas}`, card: false });
+      await Deno.writeTextFile(`${folder}/${name}`, `#!/bin/sh\necho '${said}'\n`, { mode: 0o755 });
+      return `${folder}/${name}`;
+    };
+    const wheel = await python("a", "/a/torch", "2.13.0", "MKL");
+    const again = await python("b", "/a/torch", "2.13.0", "MKL");
+    const other = await python("c", "/c/torch", "2.6.0", "OpenBLAS");
+    const twin = await python("d", "/d/torch", "2.13.0", "MKL");
+    const found = await findTorches([wheel, again, other, twin]);
+    assert.deepEqual(found.map(({ python, name }) => [python, name]), [
+      [wheel, "PyTorch 2.13.0 MKL"],
+      [other, "PyTorch 2.6.0 OpenBLAS"],
+      [twin, "PyTorch 2.13.0 MKL no. 2"],
+    ]);
+    await assert.rejects(findTorches([wheel, `${folder}/none`]), /none -c "import torch" fails/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("each PyTorch has turns, and a row of its own in table and summary", () => {
+  const torch = (name: string, card: boolean): Torch => ({ python: `/${name}`, name, made: name, card });
+  const torches = [torch("PyTorch A", false), torch("PyTorch B", true)];
+  const asked = roster.filter(({ key }) => ["clickgan", "torch", "torch-cuda"].includes(key));
+  const names = (cards: boolean, own = torches) => withTorches(asked, own, cards).map(({ name }) => name);
+  const best = ["PyTorch A, best", "PyTorch B, best"];
+  assert.deepEqual(names(true), ["clickgan", ...best, "PyTorch A CUDA", "PyTorch B CUDA"]);
+  assert.deepEqual(names(false), ["clickgan", ...best, "PyTorch B CUDA"]);
+  assert.deepEqual(names(false, []), ["clickgan", "PyTorch, best"]);
+  const entries = withTorches(asked, torches, false).slice(0, 3);
+  assert.deepEqual(entries.map(({ python }) => python), [undefined, "/PyTorch A", "/PyTorch B"]);
+  const results = entries.flatMap((entry, k): Result[] =>
+    entry.variants.map((variant) => ({ entry, variant, turns: [[k + 1]], stepsPerBlock: 1, losses: [] }))
+  );
+  const figures = figuresOf(results);
+  assert.deepEqual(figures.map(({ peer, ratio }) => [peer, ratio]), [["clickgan", 1], [best[0], 2], [
+    best[1],
+    3,
+  ]]);
+  assert.deepEqual(summaryCells([{ workload: "W0", figures }]).rows, [[best[0], "2.00"], [best[1], "3.00"]]);
+});
+
+Deno.test("quantiles are linear between the samples", () => {
+  assert.equal(quantile([4, 1, 3, 2], 0.25), 1.75);
+  assert.equal(quantile([7], 0.75), 7);
+});
+
+Deno.test("the command refuses what it does not know", async () => {
+  const script = new URL("../../bench/peers.ts", import.meta.url).pathname;
+  const cases: [string[], RegExp][] = [
+    [["--workloads", "W0,W9"], /Expected names of W0, W4, W1, W2, W5, got "W9"/],
+    [["--peers", "torch,mxnet"], /Expected names of clickgan, .*, torch, .*, got "mxnet"/],
+    [["--rounds", "0"], /Expected a whole number/],
+    [
+      ["--python", "no-such-python", "--python", "python3"],
+      /Expected --python to be a Python that has torch/,
+    ],
+  ];
+  await Promise.all(cases.map(async ([args, message]) => {
+    const flags = ["run", ...DENO_FLAGS, "--no-prompt", "--allow-read", "--allow-env", "--allow-run"];
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [...flags, script, ...args],
+      env: { NO_COLOR: "1" },
+    }).output();
+    assert.equal(code, 1);
+    assert.match(new TextDecoder().decode(stderr), message);
+  }));
+});

@@ -1,0 +1,198 @@
+/** `train --adversarial` from the outside: both stages, stopping and going on, --init of a run, bad options. */
+
+import assert from "node:assert/strict";
+import { parseTrainOptions } from "../../src/cli/train_options.ts";
+import { stagesConfigOf } from "../../src/options/train.ts";
+import { tinyData } from "../tiny_data.ts";
+import { UserError } from "../../src/user_error.ts";
+import { filesIn, interrupt, runCommand, withSmallLog, writePaperFile } from "../command_check.ts";
+import { CommandSeries } from "../command_series.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
+
+const SMALL = ["--batch-size", "12", "--dims", "8", "--lstm-units", "4", "--validate-every", "4"];
+const GAME = [
+  "--adversarial",
+  "20",
+  "--adversarial-batch-size",
+  "12",
+  "--adversarial-validate-every",
+  "5",
+  "--behaviour-dims",
+  "8-5",
+  "--generator-warmup",
+  "6",
+];
+const SHANNON = ["--iterations", "12", ...SMALL];
+const STAGE_FILES = [
+  "best-loss.safetensors",
+  "best-prec1.safetensors",
+  "best-prec2.safetensors",
+  "config.json",
+  "last.safetensors",
+  "result.json",
+  "train.csv",
+  "validation.csv",
+];
+
+/** The process for the trainings of a test. */
+function trainings(folder: string, names: readonly string[]): CommandSeries {
+  return new CommandSeries("train", names.map((name) => ["--save-dir", `${folder}/${name}`]));
+}
+
+function assertSameStage(a: string, b: string): void {
+  for (const file of STAGE_FILES.filter((name) => /safetensors|csv/.test(name))) {
+    assert.deepEqual(Deno.readFileSync(`${a}/${file}`), Deno.readFileSync(`${b}/${file}`), file);
+  }
+}
+
+Deno.test("both stages in one folder, with their logs, snapshots and figures; evaluate agrees with them", () =>
+  withSmallLog(async (folder, data) => {
+    const run = `${folder}/run`;
+    const trained = await runCommand("train", "--data", data, "--save-dir", run, ...SHANNON, ...GAME);
+    assert.equal(trained.code, 0, trained.stderr);
+    assert.deepEqual(filesIn(`${run}/adversarial`), STAGE_FILES);
+    const [head, ...rows] = Deno.readTextFileSync(`${run}/adversarial/train.csv`).trim().split("\n");
+    assert.equal(head, "iteration,loss,loss_min,loss_max,pi_prec1,pi_prec2,prec1,prec2");
+    assert.equal(rows.length, 20);
+    assert.doesNotMatch(rows.join(), /NaN/);
+    assert.match(trained.stderr, /^20\/20 {2}loss_min -?\d.* {2}pi prec@1 \d/m);
+    assert.match(trained.stdout, /after the adversarial stage/);
+    assert.match(trained.stdout, /best-prec1, pi /);
+    assert.match(Deno.readTextFileSync(`${run}/report.html`), /loss_min|loss_max/);
+    const { test } = JSON.parse(Deno.readTextFileSync(`${run}/adversarial/result.json`));
+    const snapshot = `${run}/adversarial/best-prec1.safetensors`;
+    const evaluated = await runCommand("evaluate", "--model", snapshot, "--data", data, "--json");
+    assert.equal(evaluated.code, 0, evaluated.stderr);
+    const figures = JSON.parse(evaluated.stdout);
+    const own = test.find((r: { snapshot: string }) => r.snapshot === "best-prec1");
+    for (const name of ["nll", "prec1", "piPrec1", "piPrec2", "lossMin", "lossMax"]) {
+      assert.ok(Math.abs(figures[name] - own[name]) < 1e-6, `${name}: ${figures[name]} ${own[name]}`);
+    }
+
+    await using series = trainings(folder, ["tuned", "again", "x", "y"]);
+    // From the finished run, in one of its own: the same stage, as it starts from the same snapshot.
+    const tuned = `${folder}/tuned`;
+    const from = await series.run(["--data", data, "--save-dir", tuned, "--init", run, ...GAME]);
+    assert.equal(from.code, 0, from.stderr);
+    assert.deepEqual(filesIn(tuned), ["adversarial", "config.json", "report.html"]);
+    assert.deepEqual(
+      Deno.readTextFileSync(`${tuned}/adversarial/train.csv`),
+      Deno.readTextFileSync(`${run}/adversarial/train.csv`),
+    );
+    // And its reward goes on in a Shannon stage.
+    const again = ["--init", snapshot, "--save-dir", `${folder}/again`, ...SHANNON, "--no-report"];
+    assert.equal((await series.run(["--data", data, ...again])).code, 0);
+
+    // Another data set.
+    const other = `${folder}/other.tsv`;
+    writePaperFile(other, smallLog(32, { users: 90, items: 30, width: 0 }));
+    const refused = await series.run(["--data", other, "--init", run, "--save-dir", `${folder}/x`, ...GAME]);
+    assert.equal(refused.code, 1);
+    assert.match(
+      refused.stderr,
+      /Expected --init of a run on the same data, but .*run was trained on other data/,
+    );
+    // Another shape.
+    const shape = ["--init", run, "--save-dir", `${folder}/y`, "--dims", "7", ...GAME];
+    const misfit = await series.run(["--data", data, ...shape]);
+    assert.equal(misfit.code, 1);
+    assert.match(misfit.stderr, /do not fit the model:[^]*state_kernel: expected 140 values/);
+  }));
+
+Deno.test("an adversarial stage that is interrupted goes on bit for bit, alone and after the Shannon stage", () =>
+  withSmallLog(async (folder, data) => {
+    const game = GAME.with(GAME.indexOf("--adversarial-validate-every") + 1, "50");
+    const long = game.with(1, "500");
+    const names = ["both", "alone"].flatMap((name) => [`${name}-whole`, `${name}-part`]);
+    await using series = trainings(folder, names);
+    for (const [name, options] of [["both", SHANNON], ["alone", [...SMALL, "--no-pretrain"]]] as const) {
+      const args = (
+        run: string,
+      ) => ["--data", data, "--save-dir", `${folder}/${run}`, "--no-report", ...options];
+      const whole = await series.run([...args(`${name}-whole`), ...game.with(1, "600")]);
+      assert.equal(whole.code, 0, whole.stderr);
+      const stopped = await interrupt(/\d\/500/, "train", ...args(`${name}-part`), ...long);
+      assert.equal(stopped.code, 130, stopped.stderr);
+      const part = `${folder}/${name}-part`;
+      const resumed = await series.run(["--resume", part, "--adversarial", "600", "--no-report"]);
+      assert.equal(resumed.code, 0, resumed.stderr);
+      assertSameStage(`${folder}/${name}-whole/adversarial`, `${part}/adversarial`);
+    }
+    const late = await series.run(["--resume", `${folder}/both-part`, "--iterations", "20"]);
+    assert.equal(late.code, 1);
+    assert.match(late.stderr, /has begun from its Shannon stage/);
+  }));
+
+Deno.test("seeds go through both stages, with position weights and batch norm, stopping early", () =>
+  withSmallLog(async (folder, data) => {
+    const path = `${folder}/seeds`;
+    const options = [
+      "--encoder",
+      "pw",
+      "--pw-nonlinearity",
+      "tanh",
+      "--batch-norm",
+      "--eta",
+      "2",
+      "--generator",
+      "exact",
+    ];
+    const stop = [
+      "--early-stopping",
+      "loss",
+      "--patience",
+      "8",
+      "--weight-decay",
+      "1",
+      "--item-dropout",
+      "0.2",
+    ];
+    const game = GAME.filter((arg) => arg !== "--behaviour-dims" && arg !== "8-5");
+    const { code, stdout, stderr } = await runCommand(
+      "train",
+      ...["--data", data, "--save-dir", path, "--seeds", "2", "--iterations", "300", "--batch-size", "12"],
+      ...["--dims", "8-5", "--validate-every", "4", ...options, ...stop, ...game],
+    );
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /Test users, adversarial stage, mean \+- sd over 2 seeds/);
+    const result = JSON.parse(Deno.readTextFileSync(`${path}/seed-1/result.json`));
+    assert.ok(result.iteration < 300, "it stopped early");
+    const report = await runCommand("report", path, "--out", `${folder}/page.html`);
+    assert.equal(report.code, 0, report.stderr);
+    assert.doesNotMatch(Deno.readTextFileSync(`${folder}/page.html`), /unfinished/);
+  }));
+
+const wrong: [string[], RegExp][] = [
+  [["--no-pretrain"], /Expected --adversarial <n> with --no-pretrain, got none/],
+  [["--reward-steps", "0"], /Expected --adversarial <n> with --reward-steps, got none/],
+  [["--adversarial", "10"], /Expected --adversarial-validate-every of at most the 10 iterations/],
+  [["--adversarial", "200", "--reward-steps", "-1"], /Expected a whole number in 0\.\.32, got "-1"/],
+  [["--adversarial", "200", "--generator-steps", "0"], /Expected a whole number in 1\.\.32, got "0"/],
+  [["--adversarial", "200", "--behaviour-dims", "8x8"], /such as 64-64 or 32-64-32, got "8x8"/],
+  [["--adversarial", "200", "--generator", "best"], /Allowed choices are network, exact/],
+  [["--encoder", "gru"], /Allowed choices are lstm, pw/],
+  [["--eta", "0"], /Expected a number above 0 and at most 1000, got "0"/],
+  [["--item-dropout", "1"], /Expected a number from 0 to 0\.99, got "1"/],
+  [["--weight-decay", "-1"], /Expected a number from 0 to 1000, got "-1"/],
+  [["--adam", "sparse"], /Allowed choices are dense, row-sparse/],
+  [["--early-stopping", "accuracy"], /Allowed choices are loss, prec1, prec2/],
+  [["--pw-lags", "65"], /Expected a whole number in 1\.\.64, got "65"/],
+];
+Deno.test("options of both stages that make no sense are refused", () => {
+  for (const [options, message] of wrong) {
+    const parsed = () => {
+      const { options: all } = parseTrainOptions(["--iterations", "12", ...options]);
+      return stagesConfigOf(all, tinyData);
+    };
+    assert.throws(parsed, (error) => error instanceof UserError && message.test(error.message), `${options}`);
+  }
+});
+
+Deno.test("train refuses batches of the adversarial stage that are larger than the train users", () =>
+  withSmallLog(async (folder, data) => {
+    const args = ["--data", data, "--save-dir", `${folder}/run`, ...SHANNON];
+    const game = ["--adversarial", "200", "--adversarial-batch-size", "500"];
+    const { code, stderr } = await runCommand("train", ...args, ...game);
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /at most 30 users .*--adversarial-batch-size 500/);
+  }));

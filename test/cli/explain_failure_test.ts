@@ -1,0 +1,88 @@
+/** Failures of the system become a line that says what happened and what to do; faults of the program stay faults. */
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { explainFailure } from "../../src/cli/explain_failure.ts";
+
+async function thrownBy(action: () => unknown): Promise<unknown> {
+  try {
+    await action();
+  } catch (error) {
+    return error;
+  }
+  return assert.fail("expected an error");
+}
+
+const withCode = (code: string, message = "it failed") => Object.assign(new Error(message), { code });
+
+Deno.test("what the system says becomes a line with the path, the cause and the remedy", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "clickgan-" });
+  try {
+    Deno.symlinkSync(`${folder}/loop`, `${folder}/loop`);
+    const long = `/${"n".repeat(5000)}`;
+    const cases: [what: string, error: unknown, words: RegExp][] = [
+      [
+        "a loop of links",
+        await thrownBy(() => Deno.statSync(`${folder}/loop`)),
+        /\/loop: .*(links|symbolic)/,
+      ],
+      [
+        "a long name",
+        // With less than all permissions Deno leaves the path out.
+        withCode("ENAMETOOLONG", `File name too long (os error 36): readfile '${long}'`),
+        /^cannot read \/n+\.\.\..*: the name is too long\. \w/,
+      ],
+      ["an empty path", await thrownBy(() => Deno.readTextFile("")), /(empty|"")/],
+      ["NUL in a name", await thrownBy(() => Deno.stat("a\0b")), /does not take this name/],
+      [
+        "an error of Node's",
+        await thrownBy(() => readFileSync(`${folder}/none`)),
+        /\/none: no such file or folder/,
+      ],
+      [
+        "a folder that cannot be made",
+        await thrownBy(() => Deno.mkdir(`${folder}/a/b`)),
+        /^cannot make the folder .*\/a\/b: /,
+      ],
+      [
+        "no memory",
+        await thrownBy(() => new Uint8Array(2 ** 45)),
+        /there is not enough memory .*Use a smaller input/,
+      ],
+      [
+        "a command that is not there",
+        await thrownBy(() => new Deno.Command("clickgan-none").output()),
+        /expected the command clickgan-none, found none\. Install it/,
+      ],
+      ["a full device", withCode("ENOSPC"), /the disk is full\. Free some space/],
+      ["a broken disk", withCode("EIO"), /the disk reports a fault/],
+      ["what is not known", withCode("EWHATEVER", "the moon is full"), /the moon is full\. \w/],
+      ["a cause", new Error("outer", { cause: withCode("ENOSPC") }), /the disk is full/],
+      [
+        "no permission",
+        new Deno.errors.NotCapable('Requires read access to "/x", run again'),
+        /cannot use \/x: /,
+      ],
+    ];
+    for (const [what, error, words] of cases) {
+      const found = explainFailure(error) ?? assert.fail(`${what}: taken for a fault`);
+      assert.match(found.message, words, what);
+      assert.ok(found.message.length < 1000, what);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("a fault of the program is no failure of the system", () => {
+  for (
+    const error of [
+      new Error("parameter x: expected 3"),
+      new TypeError("undefined is not a function"),
+      new RangeError("Invalid typed array length: -1"),
+      new RangeError("a tensor cannot be named x"),
+      "text",
+      undefined,
+    ]
+  ) assert.equal(explainFailure(error), undefined);
+});

@@ -1,0 +1,167 @@
+/** What a command fetches on a fresh machine: the packages that it uses, and nothing by `deno task` itself. */
+
+import assert from "node:assert/strict";
+import * as v from "../../src/schema.ts";
+import { fetchPackages } from "../../src/cli/fetch_packages.ts";
+import { CHILD_ENVIRONMENT } from "../../src/cli/setup.ts";
+import { DENO_FLAGS } from "../../src/deno_flags.ts";
+import { UserError } from "../../src/user_error.ts";
+
+const root = new URL("../../", import.meta.url);
+/** Where nobody answers: what needs the network fails at once. */
+const NOWHERE = "http://127.0.0.1:9";
+const NO_NETWORK = {
+  HTTPS_PROXY: NOWHERE,
+  HTTP_PROXY: NOWHERE,
+  NO_PROXY: "",
+  ...CHILD_ENVIRONMENT,
+  NO_COLOR: "1",
+};
+
+const graphSchema = v.object({
+  modules: v.array(v.object({ specifier: v.string(), error: v.optional(v.string()) })),
+});
+const lockSchema = v.object({
+  specifiers: v.record(v.string(), v.string()),
+  npm: v.record(
+    v.string(),
+    v.object({
+      dependencies: v.optional(v.array(v.string()), []),
+      optionalDependencies: v.optional(v.array(v.string()), []),
+      os: v.optional(v.array(v.string())),
+    }),
+  ),
+});
+const configSchema = v.object({
+  nodeModulesDir: v.string(),
+  unstable: v.array(v.string()),
+  tasks: v.record(v.string(), v.object({ command: v.optional(v.string()) })),
+});
+
+async function readJson<T>(name: string, schema: v.GenericSchema<unknown, T>): Promise<T> {
+  return v.parse(schema, JSON.parse(await Deno.readTextFile(new URL(name, root))));
+}
+
+/** Names of the packages of modules and of all that they depend on; those of other systems are left out. */
+async function packagesOf(...modules: string[]): Promise<string[]> {
+  const lock = await readJson("deno.lock", lockSchema);
+  const keys = Object.keys(lock.npm);
+  /** The lock file leaves the version out where there is but one. */
+  const keyOf = (name: string) => keys.find((key) => key === name || nameOf(key) === name);
+  const found = new Set<string>();
+  const add = (key: string) => {
+    const entry = lock.npm[key] ?? assert.fail(`${key} is not in deno.lock`);
+    if (found.has(key) || (entry.os && !entry.os.includes(Deno.build.os))) return;
+    found.add(key);
+    for (const name of [...entry.dependencies, ...entry.optionalDependencies]) {
+      add(keyOf(name) ?? assert.fail(`${name}, which ${key} needs, is not in deno.lock`));
+    }
+  };
+  for (const module of modules) {
+    const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["info", "--json", ...DENO_FLAGS, module],
+      cwd: root,
+    }).output();
+    assert.ok(success, new TextDecoder().decode(stderr));
+    const graph = v.parse(graphSchema, JSON.parse(new TextDecoder().decode(stdout)));
+    for (const { specifier, error } of graph.modules) {
+      assert.equal(error, undefined, specifier);
+      const [, spec] = /^npm:\/?((?:@[^/]+\/)?[^/]+)/.exec(specifier) ?? [];
+      if (spec !== undefined) add(spec);
+    }
+  }
+  return [...new Set([...found].map(nameOf))];
+}
+
+/** @param key such as @a/b@1.0.0_c@2.0.0 */
+function nameOf(key: string): string {
+  return key.slice(0, key.indexOf("@", 1));
+}
+
+const HEAVY =
+  /^(@duckdb\/|@tensorflow\/|@jax-js\/|@esbuild\/|onnxruntime-)|^(esbuild|playwright-core|chart\.js|fast-check)$/;
+const heavy = (packages: readonly string[]) => packages.filter((name) => HEAVY.test(name));
+
+Deno.test("training, evaluation, reports and experiments use small packages, and few", async () => {
+  for (
+    const name of [
+      "train",
+      "evaluate",
+      "predict",
+      "recommend",
+      "serve",
+      "export",
+      "report",
+      "reproduce",
+      "tune",
+      "selftest",
+    ]
+  ) {
+    const packages = await packagesOf(`src/cli/${name}.ts`);
+    assert.deepEqual(heavy(packages), [], name);
+    assert.ok(packages.includes("valibot"));
+    assert.ok(packages.length <= 20, `${name}: ${packages.length} packages`);
+  }
+});
+
+Deno.test("the launcher and the set-up use no package: they say what is fetched before anything is", async () => {
+  assert.deepEqual(await packagesOf("src/cli/launch.ts", "src/cli/setup.ts"), []);
+});
+
+Deno.test("of what is large, the data commands use the engine alone", async () => {
+  const found = heavy(await packagesOf("src/cli/data.ts"));
+  assert.ok(found.length > 0);
+  for (const name of found) assert.match(name, /^@duckdb\//);
+});
+
+Deno.test("deno task fetches nothing, and its commands their own packages, in silence", async () => {
+  const { nodeModulesDir, unstable, tasks } = await readJson("deno.json", configSchema);
+  assert.equal(nodeModulesDir, "manual");
+  // Without it Deno fetches the whole lock file for any module.
+  assert.ok(unstable.includes("npm-lazy-caching"));
+  for (const [name, { command = "" }] of Object.entries(tasks)) {
+    if (!/\bdeno (run|test|check|cache)\b/.test(command)) continue;
+    for (const flag of DENO_FLAGS) assert.ok(command.includes(` ${flag} `) || command.endsWith(flag), name);
+  }
+  const DENO_DIR = await Deno.makeTempDir();
+  try {
+    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["task", "--eval", "echo done"],
+      cwd: root,
+      env: { ...NO_NETWORK, DENO_DIR },
+    }).output();
+    const said = new TextDecoder().decode(stderr);
+    assert.ok(success, said);
+    assert.doesNotMatch(said, /Download|Warning/);
+  } finally {
+    await Deno.remove(DENO_DIR, { recursive: true });
+  }
+});
+
+Deno.test("packages that cannot be fetched are a message; those that are there need no network", async () => {
+  const said: string[] = [];
+  const fetching = {
+    command: "train",
+    script: new URL("src/cli/train.ts", root).href,
+    megabytes: 20,
+    say: (text: string) => said.push(text),
+  };
+  await fetchPackages({ ...fetching, environment: NO_NETWORK });
+  assert.deepEqual(said, [], "nothing is fetched");
+  const DENO_DIR = await Deno.makeTempDir();
+  try {
+    await assert.rejects(
+      fetchPackages({ ...fetching, environment: { ...NO_NETWORK, DENO_DIR } }),
+      (error) => {
+        assert.ok(error instanceof UserError);
+        assert.match(error.message, /^the packages of train could not be fetched. Check the network/);
+        assert.match(error.message, /error: Failed caching npm package/);
+        assert.doesNotMatch(error.message, /Stack backtrace|Download/);
+        return true;
+      },
+    );
+  } finally {
+    await Deno.remove(DENO_DIR, { recursive: true });
+  }
+  assert.deepEqual(said, ["Fetching what train needs, once (up to 20 MB) ..."]);
+});

@@ -1,0 +1,154 @@
+/** Predictions in files, and the commands that use a trained model. */
+
+import assert from "node:assert/strict";
+import { asyncBufferFromFile, parquetReadObjects } from "hyparquet";
+import { clickedRows, NONE } from "../../src/data/click_log.ts";
+import { choiceProbabilities } from "../../src/model/choice.ts";
+import { UserModel } from "../../src/model/user_model.ts";
+import { writePredictions } from "../../src/predict/prediction_files.ts";
+import { type Prediction, predictions } from "../../src/predict/predictions.ts";
+import { openDataset } from "../../src/run/open_dataset.ts";
+import { UserError } from "../../src/user_error.ts";
+import { filesIn } from "../command_check.ts";
+import { foreignLog, withCopy } from "../foreign_set.ts";
+import { withGpu } from "../op_check.ts";
+import { withFolder } from "../prepared_folder.ts";
+
+const { signal } = new AbortController();
+const config = { encoder: "lstm" as const, lstmUnits: 3, dims: [7, 5] };
+
+async function collected(lists: AsyncIterable<Prediction[]>): Promise<Prediction[]> {
+  return (await Array.fromAsync(lists)).flat();
+}
+
+Deno.test("predictions are the utilities of each page by the ids of the log, in memory and on disk alike", () =>
+  withCopy((folder) =>
+    withGpu(undefined, async (gpu) => {
+      const data = await openDataset(folder);
+      const onDisk = await openDataset(folder, { memoryRows: 0, cache: `${folder}/cache` });
+      const model = new UserModel(gpu, data.source.items, config, { seed: 4 });
+      try {
+        const users = Uint32Array.from({ length: 30 }, (_, user) => user);
+        const rows = await collected(predictions(model, data, users, { shards: 0, signal }));
+        const { userEvents, eventRows, eventClick, eventGiven, rowItem } = foreignLog;
+        let k = 0;
+        for (const user of users) {
+          let number = -1;
+          const history: number[] = [];
+          for (let e = userEvents[user] ?? 0; e < (userEvents[user + 1] ?? 0); e++) {
+            const [from, to] = [eventRows[e] ?? 0, eventRows[e + 1] ?? 0];
+            const page = Array.from(rowItem.subarray(from, to));
+            if (eventGiven?.[e] !== 2) number++;
+            if (!eventGiven?.[e]) {
+              const utilities = await model.score({ history, page });
+              const { items, noClick } = choiceProbabilities(model.config, utilities);
+              page.forEach((item, place) => {
+                const { utility, ...row } = rows[k++] ?? assert.fail();
+                assert.ok(Math.abs(utility - (utilities[place] ?? NaN)) < 1e-6);
+                assert.ok(Math.abs(row.probability - (items[place] ?? NaN)) < 1e-6);
+                assert.ok(Math.abs(row.noClick - noClick) < 1e-6);
+                const { probability: _, noClick: __, ...ids } = row;
+                const clicked = clickedRows(foreignLog, e).includes(from + place);
+                assert.deepEqual(ids, {
+                  user: `u${user}`,
+                  page: number,
+                  place,
+                  item: `i${item}`,
+                  clicked,
+                });
+              });
+            }
+            const click = eventClick[e] ?? NONE;
+            if (click !== NONE) history.push(rowItem[click] ?? 0);
+          }
+        }
+        assert.equal(k, rows.length);
+        const read: number[] = [];
+        const { source } = onDisk;
+        const readNow = source.read.bind(source);
+        Object.defineProperty(source, "read", {
+          value: (users: Uint32Array) => (read.push(...users), readNow(users)),
+        });
+        assert.deepEqual(await collected(predictions(model, onDisk, users, { shards: 4, signal })), rows);
+        assert.ok(read.length > 20);
+        assert.equal(new Set(read).size, read.length, "each user is read once");
+        const some = await collected(predictions(model, data, [3, 7], { shards: 0, signal }));
+        assert.deepEqual(some, rows.filter(({ user }) => user === "u3" || user === "u7"));
+      } finally {
+        model.destroy();
+      }
+    })
+  ));
+
+const rows: Prediction[] = Array.from({ length: 70_000 }, (_, k) => ({
+  user: k % 3 === 0 ? `a "quoted", id` : `ünï ${k}`,
+  page: k >> 4,
+  place: k & 15,
+  item: ["", "plain", "two\nlines"][k % 3] ?? "",
+  utility: Math.fround(Math.sin(k)),
+  probability: Math.fround(Math.exp(-k % 80)),
+  noClick: Math.fround(1 / (k + 3)),
+  clicked: k % 7 === 0,
+}));
+async function* lists(): AsyncGenerator<Prediction[]> {
+  for (let k = 0; k < rows.length; k += 999) yield rows.slice(k, k + 999);
+}
+
+Deno.test("a Parquet file has all rows as they are, in groups", () =>
+  withFolder({}, async (folder) => {
+    const path = `${folder}/p.parquet`;
+    assert.deepEqual(await writePredictions(path, lists()), { rows: rows.length, formulas: 0 });
+    const read = await parquetReadObjects({ file: await asyncBufferFromFile(path) });
+    assert.deepEqual(
+      read.map(({ no_click: noClick, ...row }) => ({ ...row, noClick })),
+      rows,
+    );
+    assert.deepEqual(filesIn(folder), ["p.parquet"]);
+  }));
+
+Deno.test("a CSV file has all rows, quoted where it must be, and floats as they are", () =>
+  withFolder({}, async (folder) => {
+    const path = `${folder}/P.CSV`;
+    await writePredictions(path, lists());
+    const text = await Deno.readTextFile(path);
+    assert.ok(text.startsWith("user,page,place,item,utility,probability,no_click,clicked\n"));
+    const found = [...text.matchAll(/("(?:[^"]|"")*"|[^,\n]*)(,|\n)/g)].map(([, field = ""]) =>
+      field.startsWith('"') ? field.slice(1, -1).replaceAll('""', '"') : field
+    ).slice(8);
+    assert.equal(found.length, 8 * rows.length);
+    rows.forEach((row, k) => {
+      const [user, page, place, item, utility, probability, noClick, clicked] = found.slice(8 * k, 8 * k + 8);
+      assert.equal(user, row.user);
+      assert.equal(item, row.item);
+      assert.deepEqual([page, place, clicked].map(Number), [row.page, row.place, Number(row.clicked)]);
+      assert.deepEqual(
+        [utility, probability, noClick].map((text) => Math.fround(Number(text))),
+        [row.utility, row.probability, row.noClick],
+      );
+    });
+  }));
+
+Deno.test("cells that a spreadsheet would run stand as they are, and are counted", () =>
+  withFolder({}, async (folder) => {
+    const ids = ["=1+1", "+49 30", "@SUM(A1)", "\tx", "-5", "+1e3", "a=1"];
+    async function* odd(): AsyncGenerator<Prediction[]> {
+      yield await Promise.resolve(ids.map((item) => ({ ...rows[0] ?? assert.fail(), item })));
+    }
+    assert.equal((await writePredictions(`${folder}/p.csv`, odd())).formulas, 4);
+    assert.match(await Deno.readTextFile(`${folder}/p.csv`), /,=1\+1,/);
+    assert.equal((await writePredictions(`${folder}/p.parquet`, odd())).formulas, 0);
+  }));
+
+Deno.test("predictions that end early leave the old file, and nothing beside it", () =>
+  withFolder({ "p.csv": "old" }, async (folder) => {
+    async function* broken(): AsyncGenerator<Prediction[]> {
+      yield rows.slice(0, 66_000);
+      throw new UserError("the disk of the log");
+    }
+    await assert.rejects(writePredictions(`${folder}/p.csv`, broken()), /the disk of the log/);
+    assert.equal(await Deno.readTextFile(`${folder}/p.csv`), "old");
+    assert.deepEqual(filesIn(folder), ["p.csv"]);
+    for (const name of ["p", "p.txt", "csv", "p.csv/x"]) {
+      await assert.rejects(writePredictions(`${folder}/${name}`, lists()), UserError, name);
+    }
+  }));

@@ -1,0 +1,212 @@
+/** `reproduce`: paired tests, claims, stopping and going on, and the table in a Markdown file. */
+
+import assert from "node:assert/strict";
+import { pairedDifference } from "../../src/data/paired.ts";
+import { claimsOn } from "../../src/experiment/claims.ts";
+import { experimentModels, worksOver } from "../../src/experiment/models.ts";
+import { type ModelOutcome, readOutcome, type SeedOutcome } from "../../src/experiment/outcome.ts";
+import { folderOfSeed } from "../../src/run/seeds_folder.ts";
+import { UserError } from "../../src/user_error.ts";
+import { itemsShape } from "../../src/data/item_catalogue.ts";
+import { modelParameters } from "../../src/model/user_model.ts";
+import { parseReproduceOptions } from "../../src/cli/reproduce_options.ts";
+import { filesIn, interrupt, runCommand, withSmallLog, writePaperFile } from "../command_check.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
+
+Deno.test("pairedDifference is Student's t on the differences", () => {
+  // Differences 1, 2, 3, 4: mean 2.5, sd 1.29099, t(0.975, 3) = 3.18245.
+  const d = pairedDifference([2, 4, 6, 8], [1, 2, 3, 4]);
+  assert.equal(d.mean, 2.5);
+  assert.ok(Math.abs(d.high - (2.5 + 3.182446 * 1.2909944 / 2)) < 1e-5);
+  assert.ok(Math.abs(d.low - (2.5 - 3.182446 * 1.2909944 / 2)) < 1e-5);
+  assert.deepEqual(pairedDifference([3], [1]), { mean: 2, low: -Infinity, high: Infinity, count: 1 });
+  assert.throws(() => pairedDifference([1], [1, 2]), RangeError);
+});
+
+function outcome(of: { prec1: number; loss?: number; pi?: number; curve?: number[] }): SeedOutcome {
+  const { prec1, loss = 1, pi, curve = [0.1, prec1] } = of;
+  const set = { loss, prec1, prec2: prec1 };
+  const column = pi === undefined ? "prec1" : "pi_prec1";
+  return {
+    validation: set,
+    test: set,
+    sampling: { reward: NaN, pi: NaN },
+    pi: pi === undefined
+      ? undefined
+      : { validation: { prec1: pi, prec2: pi }, test: { prec1: pi, prec2: pi } },
+    log: { iteration: curve.map((_, k) => k), columns: new Map([[column, curve]]) },
+  };
+}
+function model(folder: string, seeds: SeedOutcome[]): ModelOutcome {
+  return { model: experimentModels.find((m) => m.folder === folder) ?? assert.fail(folder), seeds };
+}
+
+Deno.test("a finished run that lacks a figure is refused, with the file and what to do", async () => {
+  const path = await Deno.makeTempDir({ prefix: "clickgan-outcome-" });
+  try {
+    const [model] = experimentModels;
+    assert.ok(model);
+    const folder = folderOfSeed(`${path}/${model.folder}`, 1);
+    await Deno.mkdir(folder, { recursive: true });
+    const figures = { iteration: 10, nll: 1, prec1: 0.5, prec2: 0.7 };
+    const write = async (snapshots: readonly string[], iteration: number) => {
+      const test = snapshots.map((snapshot) => ({ snapshot, ...figures }));
+      await Deno.writeTextFile(`${folder}/result.json`, JSON.stringify({ test }));
+      const lines = ["iteration,loss,prec1,prec2", `${iteration},1.5,0.25,0.5`];
+      await Deno.writeTextFile(`${folder}/validation.csv`, lines.join("\n") + "\n");
+    };
+    const refused = (says: RegExp) => (error: unknown) =>
+      error instanceof UserError && says.test(error.message);
+    const all = ["best-loss", "best-prec1", "best-prec2"];
+    await write(all, 10);
+    assert.equal((await readOutcome(model, path, 1))?.validation.loss, 1.5);
+    await write(all.slice(0, 2), 10);
+    await assert.rejects(
+      readOutcome(model, path, 1),
+      refused(/result\.json to have figures of best-prec2.*Remove/),
+    );
+    await write(all, 20);
+    await assert.rejects(
+      readOutcome(model, path, 1),
+      refused(/validation\.csv to have loss of iteration 10/),
+    );
+  } finally {
+    await Deno.remove(path, { recursive: true });
+  }
+});
+
+Deno.test("claims: what holds, what does not, what is not decided, in plain words", () => {
+  const baseline = model("baseline-64-64", [
+    outcome({ prec1: 0.7, loss: 1, curve: [0.7, 0.7] }),
+    outcome({ prec1: 0.72, loss: 1.1, curve: [0.71, 0.72] }),
+    outcome({ prec1: 0.71, loss: 1, curve: [0.71, 0.71] }),
+  ]);
+  const better = model("fine-tuned-64-64", [
+    outcome({ prec1: 0.7, pi: 0.75, curve: [0.7, 0.8] }),
+    outcome({ prec1: 0.7, pi: 0.77, curve: [0.7, 0.8] }),
+    outcome({ prec1: 0.7, pi: 0.765, curve: [0.7, 0.8] }),
+  ]);
+  const random = model("l2-nopretrain-64-64", [
+    outcome({ prec1: 0.7, pi: 0.8, curve: [0.4, 0.8] }),
+    outcome({ prec1: 0.7, pi: 0.81, curve: [0.4, 0.8] }),
+    outcome({ prec1: 0.7, pi: 0.815, curve: [0.41, 0.8] }),
+  ]);
+  const norm = model("batchnorm-64-64", [
+    outcome({ prec1: 0.7, loss: 0.9 }),
+    outcome({ prec1: 0.7, loss: 1.3 }),
+    outcome({ prec1: 0.7, loss: 1 }),
+  ]);
+  const claims = claimsOn([baseline, norm, random, better]);
+  assert.deepEqual(claims.map(({ claim, holds }) => `${claim.slice(0, 3)} ${holds}`), [
+    "(1) yes",
+    "(2) no",
+    "(3) yes",
+    "(4) undecided",
+    "(5) yes",
+  ]);
+  assert.match(
+    claims[0]?.text ?? "",
+    /^It holds on this data: .* is \+5\.2 points \(95 % interval \+4\.4 to \+5\.9 over 3 seeds\)\.$/,
+  );
+  assert.match(claims[3]?.text ?? "", /^This data does not decide it: .* is \+0\.033 \(95 % interval -/);
+  assert.deepEqual(claimsOn([baseline]), [], "claims about models that were not trained are left out");
+});
+
+Deno.test("reproduce refuses a log with fewer train users than a batch", () =>
+  withSmallLog(async (folder, data) => {
+    const { code, stderr } = await runCommand(
+      "reproduce",
+      "--data",
+      data,
+      "--save-dir",
+      `${folder}/experiments`,
+    );
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /Expected at least 50 train users, as many as the published batch .* takes, found 30 in/,
+    );
+    assert.deepEqual(filesIn(folder).filter((name) => name === "experiments"), []);
+  }));
+
+Deno.test("reproduce stops, goes on, repeats nothing, writes its table, and refuses other settings in its folder", () =>
+  withSmallLog(async (folder) => {
+    const data = `${folder}/log.tsv`;
+    writePaperFile(data, smallLog(31, { users: 330, items: 30, width: 0 }));
+    const path = `${folder}/experiments`;
+    const readme = `${folder}/notes.md`;
+    Deno.writeTextFileSync(
+      readme,
+      "before\n<!-- reproduce log -->\nold\n<!-- end of reproduce log -->\nafter\n",
+    );
+    const args = [
+      "--data",
+      data,
+      "--save-dir",
+      path,
+      "--iterations",
+      "20",
+      "--adversarial",
+      "30",
+      "--seeds",
+      "2",
+    ];
+    const models = ["--models", "fine-tuned-64-64", "--readme", readme];
+    const stopped = await interrupt(/Fine-tuned 64-64 \(2 of 2\), seed 1/, "reproduce", ...args, ...models);
+    assert.equal(stopped.code, 130, stopped.stderr);
+    assert.match(stopped.stderr, /Go on with the same command/);
+    const before = Deno.readTextFileSync(`${path}/baseline-64-64/seed-2/result.json`);
+    const finished = await runCommand("reproduce", ...args, ...models);
+    assert.equal(finished.code, 0, finished.stderr);
+    assert.doesNotMatch(finished.stderr, /Baseline/, "finished runs are not repeated");
+    assert.equal(Deno.readTextFileSync(`${path}/baseline-64-64/seed-2/result.json`), before);
+    assert.match(finished.stdout, /Fine-tuned 64-64: reward .* \+- /);
+    assert.match(finished.stdout, /\(1\) Adversarial fine-tuning helps generalisation \(64-64\)/);
+    const config = JSON.parse(Deno.readTextFileSync(`${path}/fine-tuned-64-64/seed-2/config.json`));
+    assert.equal(config.init.path, `${path}/baseline-64-64/seed-2/best-prec1.safetensors`);
+    assert.equal(config.pretrain, false);
+    const notes = Deno.readTextFileSync(readme);
+    assert.match(notes, /^before\n<!-- reproduce log -->\n\n\*\*log\*\*, mean .* 2 seeds/);
+    assert.match(notes, /\| Baseline 64-64 \| \d?\.\d+ \+- /);
+    assert.match(notes, /<!-- end of reproduce log -->\nafter\n$/);
+    assert.doesNotMatch(notes, /old/);
+    assert.match(Deno.readTextFileSync(`${path}/report.html`), /Fine-tuned 64-64/);
+    const other = await runCommand(
+      "reproduce",
+      "--data",
+      data,
+      "--save-dir",
+      path,
+      "--iterations",
+      "30",
+      "--seeds",
+      "2",
+    );
+    assert.equal(other.code, 1);
+    assert.match(other.stderr, /iterations is 20 there and 30 here\. Choose another --save-dir/);
+  }));
+
+Deno.test("reproduce says what is wrong with its options", async () => {
+  for (
+    const [args, message] of [
+      [["--models", "baseline"], /Expected --models among baseline-64-64, .*, got "baseline"/],
+      [["--seeds", "0"], /Expected a whole number in 1\.\.1000, got "0"/],
+    ] as const
+  ) {
+    const parsed = () => parseReproduceOptions(args);
+    assert.throws(parsed, (error) => error instanceof UserError && message.test(error.message));
+  }
+  const { code, stderr } = await runCommand("reproduce", "--data", "/nowhere.txt");
+  assert.equal(code, 1, stderr);
+  assert.match(stderr, /nowhere\.txt/);
+});
+
+Deno.test("which models mixed features cannot be given is known before anything is trained", () => {
+  const shape = itemsShape(smallLog(1, { users: 3, items: 5, width: 2, tokens: 4 }).items);
+  for (const model of experimentModels) {
+    const make = () => modelParameters(shape, model.model);
+    if (worksOver(model, "mixed")) assert.doesNotThrow(make, model.name);
+    else assert.throws(make, /got mixed ones/, model.name);
+    for (const kind of ["one-hot", "dense"] as const) assert.ok(worksOver(model, kind));
+  }
+});

@@ -1,0 +1,226 @@
+/** Tables of results: what is trained for them is kept, and what came of it stands in the right cells. */
+
+import assert from "node:assert/strict";
+import { likelihoodTable } from "../../bench/results/likelihood.ts";
+import { modelsTable } from "../../bench/results/models.ts";
+import { newUsersTable } from "../../bench/results/new_users.ts";
+import { referenceTable } from "../../bench/results/reference.ts";
+import { KeptRuns, type Runs } from "../../bench/results/runs.ts";
+import { secondModelTable } from "../../bench/results/second_model.ts";
+import { simulatedTable } from "../../bench/results/simulated.ts";
+import { slatesTable } from "../../bench/results/slates.ts";
+import { testFigures } from "../../bench/results/test_figures.ts";
+import { truthTable } from "../../bench/results/truth.ts";
+import { exists } from "../../src/files/file_error.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
+import { writePaperFile } from "../command_check.ts";
+import { withFolder } from "../prepared_folder.ts";
+
+/** Trains nothing. @param results of each run of a training. @param printed by each command */
+function madeRuns(
+  folder: string,
+  results: (name: string, seed: number) => unknown,
+  printed: (command: string, args: readonly string[]) => unknown,
+): Runs & { readonly asked: string[]; readonly names: Set<string> } {
+  const asked: string[] = [];
+  const names = new Set<string>();
+  return {
+    asked,
+    names,
+    papers: "papers",
+    trained(name, command, args) {
+      asked.push(`${command} ${args.join(" ")}`);
+      names.add(name);
+      const seeds = Number(args[args.indexOf("--seeds") + 1]);
+      for (let seed = 1; args.includes("--seeds") && seed <= seeds; seed++) {
+        const path = `${folder}/${name}/seed-${seed}`;
+        Deno.mkdirSync(path, { recursive: true });
+        Deno.writeTextFileSync(`${path}/result.json`, JSON.stringify(results(name, seed)));
+      }
+      return Promise.resolve(`${folder}/${name}`);
+    },
+    printed: (command, args) => Promise.resolve(String(printed(command, args))),
+    json: (command, args) => Promise.resolve(printed(command, args)),
+  };
+}
+
+function resultOf(loss: number, prec1: number) {
+  const details = { intervals: { prec1: [0.5, 0.54] } };
+  const of = (snapshot: string, nll: number, prec1: number) => ({
+    ...{ snapshot, nll, prec1, prec2: snapshot === "best-prec2" ? 0.8 : 0.2, details },
+  });
+  return {
+    test: [of("best-loss", loss, 0.1), of("best-prec1", 9, prec1), of("best-prec2", 9, 0.1)],
+    baselines: { clickRate: { nll: 0.988, prec1: 0.627, prec2: 0.8 } },
+  };
+}
+
+/** The cells of a table, by the first cell of their row. */
+function rowsOf(text: string): Record<string, string[]> {
+  const rows = text.split("\n").filter((line) => line.startsWith("| "));
+  return Object.fromEntries(rows.map((row) => {
+    const [first = "", ...cells] = row.split("|").slice(1, -1).map((cell) => cell.trim());
+    return [first, cells];
+  }));
+}
+
+const none = () => assert.fail("asks for nothing more");
+
+Deno.test("results: models of both data sets, mean and sd over seeds, each figure from its own snapshot", async () => {
+  await withFolder({}, async (folder) => {
+    const runs = madeRuns(
+      folder,
+      (name, seed) => resultOf(name.startsWith("yelp") ? seed : 1.5, 0.5 + seed / 100),
+      none,
+    );
+    const text = await modelsTable.make(runs);
+    const rows = rowsOf(text);
+    assert.deepEqual(rows["click rate"], ["", ".988", ".627", ".988", ".627"]);
+    assert.deepEqual(rows["LSTM"], ["", "2.000 +- 1.000", ".520 +- .010", "1.500 +- .000", ".520 +- .010"]);
+    assert.match(text, /by some \.020 on yelp/);
+    assert.deepEqual([runs.asked.length, runs.names.size], [16, 16]);
+    assert.ok(runs.asked.every((asked) => /^train --data (papers\/yelp\.txt|demo) --seeds 3 /.test(asked)));
+  });
+});
+
+Deno.test("results: the likelihood with and without what there is against over-fitting, seed by seed", async () => {
+  await withFolder({}, async (folder) => {
+    const runs = madeRuns(
+      folder,
+      (name, seed) => resultOf(name.includes("early-stopping") ? 0.9 + seed / 100 : 1 + seed / 100, 0.5),
+      none,
+    );
+    const rows = rowsOf(await likelihoodTable.make(runs));
+    const [, , best, plain, difference] = rows["yelp"] ?? [];
+    assert.deepEqual([best, plain], [".980 +- .045", "1.080 +- .045"]);
+    assert.equal(difference, "-.100 (-.100 to -.100)");
+  });
+});
+
+Deno.test("results: models beside another implementation's figures", async () => {
+  await withFolder({}, async (folder) => {
+    const runs = madeRuns(folder, (_, seed) => resultOf(seed / 10, 0.5), none);
+    const text = await referenceTable.make(runs);
+    const lines = text.split("\n").filter((line) => /^\| (yelp|rsc) /.test(line));
+    assert.equal(lines.length, 10);
+    assert.equal(
+      lines[0],
+      "| yelp | LSTM 64-64 | .875 +- .016 | .300 +- .158 | .733 +- .011 | .500 +- .000 | .871 +- .006 | .800 +- .000 |",
+    );
+  });
+});
+
+const OWN = "the model a";
+const SECOND = "the model b";
+const SHOP = "the restless shop";
+
+/** A comparison in which everything that a policy does brings so much. */
+function comparisonOf(slate: number, policies: Readonly<Record<string, readonly (number | null)[]>>) {
+  const environments = [
+    { name: OWN, role: "trained on" },
+    { name: SECOND, role: "second model" },
+    { name: SHOP, role: "truth", optimum: 15 },
+  ];
+  const cells = Object.entries(policies).flatMap(([policy, seeds]) =>
+    environments.flatMap(({ name, role }, e) =>
+      seeds.map((seed) => {
+        const clicks = (seed ?? 0) + 10 - e;
+        return {
+          ...{ policy, seed, environment: name },
+          figures: { return: { mean: clicks }, clickRate: { mean: clicks / 20 + slate / 1000 } },
+          ...(role === "truth" && { calibration: { predicted: clicks + 0.5 } }),
+        };
+      })
+    )
+  );
+  const difference = { mean: 2, interval: [1, 3] };
+  const differences = Object.keys(policies).filter((policy) => policy !== "greedy").map((policy) => ({
+    ...{ environment: SHOP, policy, rival: "greedy", difference },
+  }));
+  return { ...{ slate, pages: 20, users: 10000 }, environments, cells, differences };
+}
+
+Deno.test("results: trainings on the truth, from the least to the most, beside the optimum and greedy", async () => {
+  const printed: string[] = [];
+  const runs = madeRuns("", none, (command, args) => {
+    printed.push(`${command} ${args.join(" ")}`);
+    const { environments, cells, ...rest } = comparisonOf(3, { CDQN: [1, 2, 3, 4, 5], greedy: [null] });
+    const shop = environments.filter(({ role }) => role === "truth");
+    return [{ ...rest, environments: shop, cells: cells.filter(({ environment }) => environment === SHOP) }];
+  });
+  const rows = rowsOf(await truthTable.make(runs));
+  assert.deepEqual(rows["optimum's policy"], ["-", "15.00", "100 %"]);
+  assert.deepEqual(rows["GDQN"], ["1,000,000", "11.00 (9.00 to 13.00)", "73.3 %"]);
+  assert.deepEqual(rows["greedy"], ["-", "8.00", "53.3 %"]);
+  assert.deepEqual([new Set(runs.asked).size, runs.names.size], [30, 30]);
+  assert.deepEqual(printed.map((line) => /--optimum (\w+)/.exec(line)?.[1]), [
+    "fine",
+    ...Array.from({ length: 5 }, () => "none"),
+  ]);
+});
+
+Deno.test("results: what simulate prints, with the folder's name as on the page", async () => {
+  const runs = madeRuns(
+    "kept",
+    none,
+    (command, args) => `${command} of the users of ${args[1]}/best.safetensors\n`,
+  );
+  const text = await simulatedTable.make(runs);
+  assert.equal(text, "```\nsimulate of the users of runs/a/best.safetensors\n```");
+  assert.deepEqual(runs.asked, ["train --data restless --counts none --no-report"]);
+});
+
+Deno.test("results: slates of two sizes, in three environments", async () => {
+  const policies = { SlateQ: [1], CDQN: [2], greedy: [null] };
+  const runs = madeRuns("", none, () => [comparisonOf(3, policies), comparisonOf(5, policies)]);
+  const text = await slatesTable.make(runs);
+  assert.match(text, /^\| policy \| its own model, k = 3 \| its own model, k = 5 \| second model, k = 3 /m);
+  assert.deepEqual(rowsOf(text)["CDQN"], [".603", ".605", ".553", ".555", ".503", ".505"]);
+});
+
+Deno.test("results: what models promise of policies, and what the shop gives", async () => {
+  const runs = madeRuns("", none, () => [comparisonOf(3, { CDQN: [1, 2, 3], greedy: [null] })]);
+  const rows = rowsOf(await secondModelTable.make(runs));
+  assert.deepEqual(rows["CDQN"], [
+    ...["12.00", "11.00", "10.00", "+2.00 (+1.00 to +3.00)", "20 %", "10 %", "10.50"],
+  ]);
+  assert.equal(rows["greedy"]?.[3], "");
+});
+
+Deno.test("results: new users, a row for some of the points of the curves", async () => {
+  const points = Array.from(
+    { length: 19 },
+    (_, k) => ({ interactions: 100 * (k + 1), mean: k / 100, sd: 0.01 }),
+  );
+  const curves = [{ name: "CDQN, trained before", points }, { name: "LinUCB", points }];
+  const differences = [{ policy: "A", rival: "B", mean: 0.1, interval: [0.05, 0.15] }];
+  const runs = madeRuns("", none, () => ({ users: 100, window: 100, curves, differences }));
+  const text = await newUsersTable.make(runs);
+  const rows = rowsOf(text);
+  const first = [...text.matchAll(/^\| ([\d,]+) /gm)].map(([, interactions]) => interactions);
+  assert.deepEqual(first, ["100", "400", "700", "1,000", "1,300", "1,600", "1,900"]);
+  assert.deepEqual(rows["400"], [".030 +- .010", ".030 +- .010"]);
+  assert.match(text, /^- A less B, over all interactions: \.100 \(95 % over runs: \.050 to \.150\)\.$/m);
+});
+
+Deno.test("results: a training that is done is not done again, unless something else is asked of it", async () => {
+  await withFolder({}, async (folder) => {
+    const data = `${folder}/log.txt`;
+    writePaperFile(data, smallLog(3, { users: 30, items: 12, width: 4 }));
+    const runs = new KeptRuns(`${folder}/runs`, folder);
+    const args = [
+      ...["--data", data, "--dims", "8", "--lstm-units", "4", "--batch-size", "5", "--no-report"],
+      ...["--validate-every", "1", "--iterations"],
+    ];
+    const path = await runs.trained("small", "train", [...args, "2"]);
+    const before = Deno.statSync(`${path}/result.json`).mtime;
+    assert.ok((await testFigures(path)).loss > 0);
+    assert.equal(await runs.trained("small", "train", [...args, "2"]), path);
+    assert.deepEqual(Deno.statSync(`${path}/result.json`).mtime, before);
+    await assert.rejects(runs.trained("small", "train", [...args, "0"]), /Expected train to end well/);
+    assert.ok(
+      !await exists(path) && !await exists(`${path}.done.json`),
+      "what was asked before is not there any more",
+    );
+  });
+});

@@ -1,0 +1,98 @@
+/** The service as a user starts it: its answers over HTTP, its port, and its end. */
+
+import assert from "node:assert/strict";
+import type { Call, LoadResult } from "../../bench/serve_load.ts";
+import { DENO_FLAGS } from "../../src/deno_flags.ts";
+import { itemsShape } from "../../src/data/item_catalogue.ts";
+import { initialWeights } from "../../src/model/initial_weights.ts";
+import { modelParameters, UserModel } from "../../src/model/user_model.ts";
+import { writeSnapshot } from "../../src/run/snapshot.ts";
+import { runCommand, startCommand, withSmallLog } from "../command_check.ts";
+import { withGpu } from "../op_check.ts";
+import { requestsOf, scoreCases } from "../score_cases.ts";
+
+const { config, log } = scoreCases["LSTM, one-hot"] ?? assert.fail();
+
+/** A service over a small log, and calls with the utilities that they must give. */
+async function withService(
+  use: (
+    service: { url: string; calls: string; child: Deno.ChildProcess; model: string; data: string },
+  ) => Promise<void>,
+): Promise<void> {
+  await withSmallLog(async (folder, data) => {
+    const items = itemsShape({ kind: "one-hot", count: 30 });
+    const specs = modelParameters(items, config);
+    const weights = initialWeights(specs, 8);
+    const model = `${folder}/model.safetensors`;
+    await writeSnapshot(model, specs, weights, { model: config, items, iteration: 1, kind: "last" });
+    const calls: Call[] = [];
+    await withGpu(undefined, async (gpu) => {
+      const own = new UserModel(gpu, { kind: "one-hot", count: 30 }, config, { weights });
+      for (
+        const { history, page } of requestsOf({
+          config,
+          log: { ...log, items: { kind: "one-hot", count: 30 } },
+        }, 30)
+      ) {
+        const utilities = await own.score({ history, page });
+        calls.push({ path: "/score", body: JSON.stringify({ history, page }), utilities });
+      }
+      own.destroy();
+    });
+    await Deno.writeTextFile(`${folder}/calls.json`, JSON.stringify(calls));
+    const child = startCommand("serve", "--model", model, "--data", data, "--port", "0");
+    const output = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    let said = "";
+    while (!/answers on \S+\n/.test(said)) {
+      const { value, done } = await output.read();
+      assert.ok(!done, said);
+      said += value;
+    }
+    const url = /answers on (http:\/\/127\.0\.0\.1:\d+)\n/.exec(said)?.[1] ?? assert.fail(said);
+    await output.cancel();
+    await use({ url, calls: `${folder}/calls.json`, child, model, data });
+  });
+}
+
+/** The load of a client in a process of its own, as the tests may not use the network. */
+async function clientLoad(
+  url: string,
+  calls: string,
+  requests: number,
+  clients: number,
+): Promise<LoadResult> {
+  const script = new URL("../serve_client.ts", import.meta.url).href;
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", ...DENO_FLAGS, "--no-prompt", "--allow-net=127.0.0.1", "--allow-read", script],
+      ...[url, calls, String(requests), String(clients)],
+    ],
+  }).output();
+  assert.equal(code, 0, new TextDecoder().decode(stderr));
+  return JSON.parse(new TextDecoder().decode(stdout));
+}
+
+async function endOf(child: Deno.ChildProcess): Promise<{ code: number; stderr: string }> {
+  const [{ code }, stderr] = await Promise.all([child.status, new Response(child.stderr).text()]);
+  return { code, stderr };
+}
+
+Deno.test("serve answers every request with its own utilities, also while it ends", () =>
+  withService(async ({ url, calls, child, model, data }) => {
+    const { requests, lost, mixedUp } = await clientLoad(url, calls, 600, 24);
+    assert.deepEqual({ requests, lost, mixedUp }, { requests: 600, lost: 0, mixedUp: 0 });
+    const port = new URL(url).port;
+    const taken = await runCommand("serve", "--model", model, "--data", data, "--port", port);
+    assert.equal(taken.code, 1);
+    assert.match(
+      taken.stderr,
+      /^error: cannot listen on 127\.0\.0\.1:\d+: another program does\. Choose another --port/,
+    );
+    const during = clientLoad(url, calls, 4000, 24);
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    child.kill("SIGTERM");
+    const { code, stderr } = await endOf(child);
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /Ended\.\n$/);
+    assert.equal((await during).mixedUp, 0);
+  }));

@@ -1,0 +1,304 @@
+/** The service: what it answers, what it refuses and why, and how it ends. */
+
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { MemoryLog } from "../../src/data/log_source.ts";
+import { choiceProbabilities } from "../../src/model/choice.ts";
+import { type PageRequest, roomOf, Scorer } from "../../src/model/scorer.ts";
+import { UserModel } from "../../src/model/user_model.ts";
+import { datasetOf } from "../../src/run/dataset.ts";
+import { OpenedDataset } from "../../src/run/open_dataset.ts";
+import { Batcher, type BatchScorer } from "../../src/serve/batcher.ts";
+import { defaultService, Service, type ServiceOptions } from "../../src/serve/service.ts";
+import { withGpu } from "../op_check.ts";
+import { requestsOf, type ScoreCase, scoreCases, weightsOf } from "../score_cases.ts";
+
+const one: ScoreCase = scoreCases["LSTM, dense"] ?? assert.fail();
+const data = await OpenedDataset.of(datasetOf(new MemoryLog(one.log), { kind: "demo", seed: 1 }));
+
+/** Utility of an item: its number, and a thousandth for each click. Answers when it is told to, if it is to be slow. */
+class FakeScorer implements BatchScorer {
+  readonly room = { users: 4, events: 10_000, rows: 20_000 };
+  readonly batches: number[] = [];
+  readonly #held: (() => void)[] = [];
+  constructor(private readonly slow = false) {}
+
+  async score(requests: readonly PageRequest[]): Promise<Float32Array<ArrayBuffer>[]> {
+    this.batches.push(requests.length);
+    if (this.slow) await new Promise<void>((resolve) => this.#held.push(resolve));
+    return requests.map(({ history, page }) =>
+      Float32Array.from(page, (item) => item + history.length / 1000)
+    );
+  }
+  go(): void {
+    for (const resolve of this.#held.splice(0)) resolve();
+  }
+}
+
+/** A service over items whose model only says what its config is. */
+function serviceOf(scorer: BatchScorer, options: Partial<ServiceOptions> = {}): Service {
+  const model = { config: one.config } as UserModel;
+  return new Service(model, data, scorer, { ...defaultService, ...options });
+}
+
+const JSON_TYPE = { "content-type": "application/json" };
+
+function post(service: Service, path: string, body: unknown, headers = JSON_TYPE): Promise<Response> {
+  const text = typeof body === "string" ? body : JSON.stringify(body);
+  return service.handle({ method: "POST", path, headers, body: new Blob([text]).stream() });
+}
+const get = (service: Service, path: string) =>
+  service.handle({ method: "GET", path, headers: {}, body: new Blob([]).stream() });
+const settle = () => new Promise((resolve) => setTimeout(resolve, 0));
+
+Deno.test("the service scores a page as the model does, by ids", () =>
+  withGpu(undefined, async (gpu) => {
+    const model = new UserModel(gpu, one.log.items, one.config, { weights: weightsOf(one) });
+    const scorer = await Scorer.create(model, { users: 8, events: 128, rows: 512 });
+    try {
+      const service = new Service(model, data, scorer, defaultService);
+      const requests = requestsOf(one);
+      const answers = await Promise.all(
+        requests.map(({ history, page }) =>
+          post(service, "/score", { history, page: Array.from(page, String) })
+        ),
+      );
+      for (const [k, answer] of answers.entries()) {
+        const request = requests[k] ?? assert.fail();
+        const utilities = await model.score(request);
+        const { items, noClick } = choiceProbabilities(one.config, utilities);
+        assert.deepEqual(await answer.json(), { utilities, probabilities: Array.from(items), noClick });
+      }
+      const history = Array.from(data.historyOf(3));
+      const page = Array.from({ length: 41 }, (_, item) => item);
+      const utilities = await model.score({ history, page });
+      const wanted = page.filter((item) => !history.includes(item))
+        .sort((a, b) => (utilities[b] ?? 0) - (utilities[a] ?? 0)).slice(0, 4);
+      const answer = await post(service, "/recommend", { user: 3, top: 4, newOnly: true });
+      assert.deepEqual(
+        await answer.json(),
+        { items: wanted.map((item) => ({ item: String(item), utility: utilities[item] })) },
+      );
+    } finally {
+      scorer.destroy();
+      model.destroy();
+    }
+  }));
+
+Deno.test("requests that arrive while a dispatch runs make the next one together, and each gets its own answer", async () => {
+  const scorer = new FakeScorer(true);
+  const batcher = new Batcher(scorer);
+  const answers = Array.from({ length: 10 }, (_, k) => batcher.submit({ history: [], page: [k, 40 - k] }));
+  assert.equal(batcher.waiting, 9);
+  for (let k = 0; k < 4; k++) {
+    scorer.go();
+    await settle();
+  }
+  const found = await Promise.all(answers);
+  assert.deepEqual(found.map((u) => Array.from(u)), Array.from({ length: 10 }, (_, k) => [k, 40 - k]));
+  assert.deepEqual(scorer.batches, [1, 4, 4, 1]);
+  assert.throws(() => batcher.submit({ history: Array(10_000).fill(0), page: [0] }), /does not fit/);
+});
+
+Deno.test("a batch is cut where its clicks and rows would not fit", async () => {
+  const scorer = new FakeScorer();
+  const sizes: number[] = [];
+  const batcher = new Batcher({
+    room: scorer.room,
+    score: (requests) => {
+      const room = roomOf(requests);
+      assert.ok(room.events <= 10_000 && room.rows <= 20_000);
+      sizes.push(requests.length);
+      return scorer.score(requests);
+    },
+  });
+  const long = { history: Array<number>(4000).fill(1), page: Array<number>(4000).fill(2) };
+  await Promise.all(Array.from({ length: 6 }, () => batcher.submit(long)));
+  assert.deepEqual(sizes, [1, 2, 2, 1]);
+});
+
+Deno.test("what the service cannot answer is refused with a reason", async () => {
+  const service = serviceOf(new FakeScorer(), { maxBody: 300 });
+  const cases: [string, unknown, number, RegExp][] = [
+    ["/score", "{", 400, /^the body is not JSON: /],
+    ["/score", "", 400, /^the body is not JSON: /],
+    ["/score", null, 400, /expected Object, got null/],
+    ["/score", [], 400, /^page: missing/],
+    ["/score", { history: [] }, 400, /^page: /],
+    [
+      "/score",
+      { page: [1] },
+      400,
+      /expected either "user" \(an id\) or "history" \(a list of ids, \[\] for none\)/,
+    ],
+    ["/score", { user: 1, history: [], page: [1] }, 400, /expected either "user"/],
+    ["/score", { history: [], page: [] }, 400, /^page: expected at least one id/],
+    ["/score", { history: [3, 1.5], page: [1] }, 400, /^history\.1: /],
+    ["/score", { history: [3, "B07"], page: [1] }, 400, /^history\.1: the data set has no item "B07"/],
+    ["/score", { history: [], page: [1, 41] }, 400, /^page\.1: the data set has no item "41"/],
+    ["/score", { history: [], page: [-1] }, 400, /no item "-1"/],
+    ["/score", { user: "nobody", page: [1] }, 400, /Expected the id of a user of small, got "nobody"/],
+    ["/score", { history: [], page: [1], top: 3 }, 400, /^top: not known/],
+    ["/score", { history: Array(140).fill(7), page: [1] }, 413, /a body of at most 300 bytes/],
+    ["/recommend", { history: [], top: 0 }, 400, /^top: /],
+    ["/recommend", { history: [], top: 1e9 }, 400, /^top: /],
+    ["/recommend", { history: null }, 400, /^history: /],
+    ["/train", {}, 404, /there is no \/train here; there is \/score, \/recommend, \/health, \/metrics/],
+    ["/constructor", {}, 404, /there is no \/constructor/],
+    ["/health", {}, 405, /\/health takes GET, not POST/],
+  ];
+  for (const [path, body, status, says] of cases) {
+    const answer = await post(service, path, body);
+    const { error, ...rest } = await answer.json();
+    assert.deepEqual(rest, {});
+    assert.match(error, says);
+    assert.equal(answer.status, status, error);
+  }
+  // What a form or a script of another site may send without asking.
+  for (const type of ["text/plain", "application/x-www-form-urlencoded", "text/plain; x=application/json"]) {
+    const answer = await post(service, "/recommend", { history: [], top: 1 }, { "content-type": type });
+    assert.equal(answer.status, 415, type);
+    assert.match((await answer.json()).error, /application\/json/);
+  }
+  const wrong = await get(service, "/score");
+  assert.equal(wrong.status, 405);
+  assert.equal(wrong.headers.get("allow"), "POST");
+  await wrong.body?.cancel();
+  // Without a length beforehand, what arrives is counted.
+  const parts = new ReadableStream({
+    pull: (controller) => controller.enqueue(new Uint8Array(200).fill(32)),
+  });
+  const request = { method: "POST", path: "/score", headers: JSON_TYPE };
+  assert.equal((await service.handle({ ...request, body: parts })).status, 413);
+  const breaksOff = new ReadableStream({
+    start: (controller) => controller.enqueue(new TextEncoder().encode('{"hist')),
+    pull: (controller) => controller.error(new Error("the client is gone")),
+  });
+  const broken = await service.handle({ ...request, body: breaksOff });
+  assert.equal(broken.status, 400);
+  assert.equal((await broken.json()).error, "the body broke off");
+  assert.equal((await get(service, "/health")).status, 200);
+  const long = { history: Array(4097).fill(7), page: [1] };
+  assert.match(
+    (await (await post(serviceOf(new FakeScorer()), "/score", long)).json()).error,
+    /at most 4096 ids/,
+  );
+});
+
+Deno.test("ids that the data set does not have are left out where that is asked for", async () => {
+  const service = serviceOf(new FakeScorer());
+  const known = await (await post(service, "/score", { history: [3, 4], page: [7, 5] })).json();
+  const body = { history: [3, "new", 4], page: ["newer", 7, 5, "new"], skipUnknown: true };
+  const { utilities, probabilities, noClick } = await (await post(service, "/score", body)).json();
+  assert.deepEqual(utilities, [null, ...known.utilities, null]);
+  assert.deepEqual(probabilities, [null, ...known.probabilities, null]);
+  assert.equal(noClick, known.noClick);
+  const none = await post(service, "/score", { ...body, page: ["new"] });
+  assert.equal(none.status, 400);
+  assert.match((await none.json()).error, /^page: the data set has none of these items/);
+  const answer = await post(service, "/recommend", { history: ["new"], top: 2, skipUnknown: true });
+  assert.deepEqual((await answer.json()).items.map(({ item }: { item: string }) => item), ["40", "39"]);
+});
+
+Deno.test("any body is answered, or refused as the client's fault", async () => {
+  const service = serviceOf(new FakeScorer());
+  const id = fc.oneof(
+    fc.integer({ min: -2, max: 45 }),
+    fc.string({ maxLength: 3 }),
+    fc.double(),
+    fc.anything(),
+  );
+  const field = fc.oneof({ weight: 5, arbitrary: fc.array(id, { maxLength: 4 }) }, id);
+  const names = fc.constantFrom("history", "user", "page", "top", "newOnly", "skipUnknown", "__proto__", "x");
+  const body = fc.oneof(
+    { weight: 6, arbitrary: fc.array(fc.tuple(names, field), { maxLength: 4 }).map(Object.fromEntries) },
+    fc.anything(),
+    fc.json(),
+  );
+  const seen = new Set<number>();
+  await fc.assert(
+    fc.asyncProperty(body, fc.constantFrom("/score", "/recommend"), async (value, path) => {
+      let text: string | undefined;
+      try {
+        text = JSON.stringify(value);
+      } catch {
+        text = String(value);
+      }
+      const answer = await post(service, path, text ?? "");
+      const { error } = await answer.json();
+      assert.ok(
+        answer.status === 200 ? error === undefined : answer.status === 400,
+        `${answer.status} ${error}`,
+      );
+      seen.add(answer.status);
+    }),
+    { numRuns: 2000, seed: 16 },
+  );
+  assert.deepEqual([...seen].sort(), [200, 400]);
+  assert.ok(!service.failed);
+});
+
+Deno.test("requests beyond the limit are turned away at once; those under way are answered, also at the end", async () => {
+  const scorer = new FakeScorer(true);
+  const service = serviceOf(scorer, { maxRequests: 3 });
+  const score = () => post(service, "/score", { history: [1, 2], page: [5] });
+  const admitted = [score(), score(), score()];
+  const turnedAway = await score();
+  assert.equal(turnedAway.status, 503);
+  assert.equal(turnedAway.headers.get("retry-after"), "1");
+  assert.match((await turnedAway.json()).error, /^3 requests are under way, which is the most; try again/);
+  assert.equal((await get(service, "/health")).status, 200);
+  service.close();
+  const health = await get(service, "/health");
+  assert.equal(health.status, 503);
+  assert.equal((await health.json()).status, "ending");
+  assert.match((await (await score()).json()).error, /the service is ending/);
+  for (let k = 0; k < 3; k++) {
+    await settle();
+    scorer.go();
+  }
+  for (const answer of await Promise.all(admitted)) {
+    assert.deepEqual((await answer.json()).utilities, [Math.fround(5.002)]);
+  }
+});
+
+Deno.test("metrics are counts and times in Prometheus' text form", async () => {
+  const service = serviceOf(new FakeScorer());
+  await post(service, "/score", { history: [1, 2], page: [5, 6] });
+  await post(service, "/score", { history: [1, 2], page: [5, 6, 7] });
+  await post(service, "/score", "no");
+  await get(service, "/nowhere");
+  const answer = await get(service, "/metrics");
+  assert.equal(answer.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+  const text = await answer.text();
+  const has = (line: string) => assert.ok(text.split("\n").includes(line), `${line} is not in\n${text}`);
+  has("# TYPE clickgan_requests_total counter");
+  has('clickgan_requests_total{endpoint="/score",status="200"} 2');
+  has('clickgan_requests_total{endpoint="/score",status="400"} 1');
+  has('clickgan_requests_total{endpoint="other",status="404"} 1');
+  has('clickgan_request_seconds_count{endpoint="/score"} 3');
+  has('clickgan_request_seconds_bucket{endpoint="/score",le="+Inf"} 3');
+  has('clickgan_batch_requests_bucket{le="1"} 2');
+  has("clickgan_batch_requests_sum 2");
+  has("clickgan_rows_total 9");
+  has("clickgan_requests_in_flight 0");
+  for (const line of text.trim().split("\n")) {
+    assert.match(line, /^(# (HELP|TYPE) \w+ .+|\w+(\{\w+="[^"]*"(,\w+="[^"]*")*\})? [\d.e+-]+)$/);
+  }
+});
+
+Deno.test("when scoring fails, requests hear of it, and the service says that it cannot go on", async () => {
+  const failures: unknown[] = [];
+  const broken: BatchScorer = {
+    room: { users: 4, events: 100, rows: 100 },
+    score: () => Promise.reject(new Error("the device was lost")),
+  };
+  const model = { config: one.config } as UserModel;
+  const service = new Service(model, data, broken, defaultService, (error) => failures.push(error));
+  const answer = await post(service, "/score", { history: [], page: [1] });
+  assert.equal(answer.status, 500);
+  assert.doesNotMatch((await answer.json()).error, /device/);
+  assert.match(String(failures[0]), /the device was lost/);
+  assert.ok(service.failed);
+  assert.equal((await (await get(service, "/health")).json()).status, "failed");
+});

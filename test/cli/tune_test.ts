@@ -1,0 +1,438 @@
+/** The search of `tune` without a device: what it tries, in which order, in how much time, and what it says at the end. */
+
+import assert from "node:assert/strict";
+import { parseTuneOptions, trainedBy } from "../../src/cli/tune_options.ts";
+import { budgetText, cautions, type Finalists, verdictText } from "../../src/cli/tune_words.ts";
+import { randomStream } from "../../src/data/random.ts";
+import { column, columns } from "../../src/figures/columns.ts";
+import { type Paired, pairedOf } from "../../src/figures/paired.ts";
+import { type SettingRow, tableCsv, trainArguments } from "../../src/tune/outcome.ts";
+import { verdictOn } from "../../src/tune/verdict.ts";
+import { search } from "../../src/tune/search.ts";
+import {
+  argumentsOf,
+  meaninglessOn,
+  NO_ITEM_IDS,
+  POSITION_EFFECT,
+  type Setting,
+  settingOf,
+  type Space,
+  textOf,
+} from "../../src/tune/space.ts";
+import {
+  bestOf,
+  type Candidate,
+  hasReached,
+  rungsUpTo,
+  type Standing,
+  winnerOf,
+} from "../../src/tune/standing.ts";
+import { UserError } from "../../src/user_error.ts";
+import { tinyData } from "../tiny_data.ts";
+
+/** Undefined where train refuses the arguments. */
+function trainedOn(args: readonly string[]): ReturnType<typeof trainedBy> | undefined {
+  try {
+    return trainedBy(args, tinyData);
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
+}
+
+/** Of a set without item ids, in whose pages places mean nothing. */
+const NOTHING_OF_DATA = meaninglessOn({ features: undefined, places: "arbitrary" });
+const space: Space = {
+  seed: 3,
+  fixed: NOTHING_OF_DATA,
+  encoder: "lstm",
+  learningRate: 5e-4,
+  accepts: (setting) => trainedOn(argumentsOf(setting)) !== undefined,
+  stopping: "loss",
+};
+
+function settings(count: number, space: Space): Setting[] {
+  const all: Setting[] = [];
+  for (let k = 0; k < count; k++) {
+    const setting = settingOf(k, space, all);
+    if (setting) all.push(setting);
+  }
+  return all;
+}
+
+Deno.test("tune: the first setting is the default, and all are different and understood by train", () => {
+  const all = settings(60, space);
+  assert.deepEqual(all[0], {});
+  assert.equal(new Set(all.map(textOf)).size, 60);
+  assert.deepEqual(settings(60, space), all);
+  assert.notDeepEqual(settings(60, { ...space, seed: 4 }), all);
+  for (const setting of all.slice(1)) {
+    const { model, training } = trainedBy(argumentsOf(setting), tinyData);
+    assert.equal(training.earlyStopping, "loss");
+    // What a step takes off the kernels is never much.
+    assert.ok(training.weightDecay * training.learningRate < 0.025, textOf(setting));
+    assert.equal(setting["--encoder"] ?? "lstm", model.encoder);
+  }
+  assert.ok(all.some((setting) => setting["--pw-nonlinearity"] === "tanh"));
+  assert.ok(all.some((setting) => setting["--encoder"] === "none" && setting["--dims"] === "none"));
+  assert.ok(all.every((setting) => setting[NO_ITEM_IDS] === undefined), "a set that has none");
+  const brand = { name: "brand", first: 0, count: 4, meaning: "" };
+  const features = { dense: [], tokens: [brand, { ...brand, name: "item", first: 4 }] };
+  const whole = settings(60, { ...space, fixed: meaninglessOn({ features, places: "shown" }) });
+  const placeless = whole.filter((setting) => setting[POSITION_EFFECT] === "0");
+  assert.ok(placeless.length > 3 && placeless.length < 25);
+  for (const setting of whole) {
+    const places = placeless.includes(setting) ? 0 : 20;
+    assert.equal(trainedBy(argumentsOf(setting), tinyData).model.positions, places);
+  }
+  assert.ok(all.every((setting) => setting[POSITION_EFFECT] === undefined), "places mean nothing");
+  const less = whole.filter((setting) => setting[NO_ITEM_IDS] === "");
+  assert.ok(less.length > 15 && less.every((setting) => argumentsOf(setting).includes(NO_ITEM_IDS)));
+  assert.match(textOf(less[0] ?? {}), /^no item-ids, learning-rate/);
+});
+
+Deno.test("tune: what is fixed is in no setting, and a space that is used up has an end", () => {
+  const fixed = NOTHING_OF_DATA.union(
+    new Set(["--encoder", "--dims", "--wide", "--learning-rate", "--weight-decay", "--position-effect"]),
+  );
+  const all = settings(60, { ...space, fixed });
+  // Only the dropout is left: 0.1, 0.2, 0.3, 0.5, and none.
+  assert.equal(all.length, 5);
+  for (const setting of all) for (const flag of fixed) assert.equal(setting[flag], undefined);
+  const accepts = (setting: Setting) => trainedOn(["--encoder", "pw", ...argumentsOf(setting)]) !== undefined;
+  const pw = settings(60, {
+    ...space,
+    encoder: "pw",
+    fixed: NOTHING_OF_DATA.union(new Set(["--encoder"])),
+    accepts,
+  });
+  assert.equal(pw.length, 60);
+  for (const setting of pw) {
+    assert.equal(setting["--encoder"], undefined);
+    // Without hidden layers the state of position weights would change nothing.
+    assert.notEqual(setting["--dims"], "none");
+  }
+  assert.ok(pw.some((setting) => setting["--pw-nonlinearity"] === "tanh"));
+});
+
+Deno.test("tune: rungs are multiples of the validations, the last is the whole training", () => {
+  assert.deepEqual(rungsUpTo(2000, 10), [670, 2000]);
+  assert.deepEqual(rungsUpTo(90, 10), [30, 90]);
+  assert.deepEqual(rungsUpTo(10, 10), [10]);
+});
+
+/** Settings whose loss falls to a floor of their own, on a machine that is as fast as it is. */
+interface World {
+  readonly secondsEach: number;
+  readonly setUp: number;
+  readonly budget: number;
+  readonly iterations: number;
+  /** Stops the search once so many trainings are done. */
+  readonly stopAfter?: number;
+}
+
+const STEP = 10;
+
+async function searched(world: World, before?: { standing: Standing; spent: number }) {
+  let clock = 0;
+  const stop = new AbortController();
+  const kept: { standing: Standing; spent: number }[] = [];
+  const trained: { number: number; from: number; to: number }[] = [];
+  const train = (number: number, candidate: Candidate, iterations: number, seconds: number) => {
+    const random = randomStream(17, "world", number);
+    const [floor, pace, speed] = [1 + random.uniform(), 50 + 400 * random.uniform(), 0.5 + random.uniform()];
+    const diverges = number > 0 && random.uniform() < 0.1;
+    const each = world.secondsEach * (number === 0 ? 1 : speed);
+    const room = Math.max(0, Math.floor((seconds - world.setUp) / each));
+    const to = Math.min(iterations, candidate.iterations + room);
+    clock += world.setUp + (to - candidate.iterations) * each;
+    const at = Array.from({ length: Math.floor(to / STEP) + 1 }, (_, k) => STEP * k);
+    trained.push({ number, from: candidate.iterations, to });
+    if (trained.length === world.stopAfter) stop.abort();
+    return Promise.resolve<Candidate>({
+      ...candidate,
+      iterations: to,
+      seconds: candidate.seconds + (to - candidate.iterations) * each,
+      setUpSeconds: world.setUp,
+      curve: { iteration: at, value: at.map((t) => floor + Math.exp(-t / pace)) },
+      end: diverges && to > 100 ? "diverged" : "open",
+    });
+  };
+  const result = await search(
+    before?.standing ?? { criterion: "loss", rungs: [], candidates: [] },
+    before?.spent ?? 0,
+    {
+      budgetSeconds: world.budget,
+      iterations: world.iterations,
+      validateEvery: STEP,
+      draw: (number, all) => settingOf(number, space, all),
+      train,
+      keep: (standing, spent) => Promise.resolve(void kept.push({ standing, spent })),
+      now: () => clock,
+      signal: stop.signal,
+    },
+  );
+  return { ...result, kept, trained };
+}
+
+const WORLDS: readonly World[] = [
+  { secondsEach: 0.01, setUp: 0.3, budget: 600, iterations: 2000 },
+  { secondsEach: 0.1, setUp: 2, budget: 600, iterations: 2000 },
+  { secondsEach: 1, setUp: 10, budget: 600, iterations: 2000 },
+  { secondsEach: 0.005, setUp: 0.1, budget: 30, iterations: 500 },
+  { secondsEach: 5, setUp: 1, budget: 60, iterations: 2000 },
+];
+
+for (const world of WORLDS) {
+  Deno.test(`tune: ${world.budget} s at ${world.secondsEach} s an iteration are held, and the default is beaten or equalled`, async () => {
+    const { standing, spentSeconds, trained } = await searched(world);
+    const { candidates, rungs, criterion } = standing;
+    assert.ok(spentSeconds <= world.budget + world.setUp, `${spentSeconds}`);
+    // Time that is left over would not have trained another setting.
+    assert.ok(spentSeconds >= 0.8 * world.budget || world.secondsEach === 5, `${spentSeconds}`);
+    const winner = winnerOf(standing) ?? assert.fail("no winner");
+    const ranks = candidates.map((candidate) => bestOf(candidate, criterion).rank);
+    assert.equal(ranks[winner], Math.min(...ranks));
+    assert.ok((ranks[winner] ?? NaN) <= (ranks[0] ?? NaN));
+    assert.ok(
+      hasReached(candidates[0] ?? assert.fail(), rungs.at(-1) ?? Infinity) || world.secondsEach === 5,
+    );
+    // No iteration is trained twice.
+    const reached = new Map<number, number>();
+    for (const { number, from, to } of trained) {
+      assert.equal(from, reached.get(number) ?? 0);
+      reached.set(number, to);
+    }
+    // About a third goes on.
+    const at = (rung: number) =>
+      candidates.filter((one) => one.end === "open" && hasReached(one, rung)).length;
+    for (const [k, rung] of rungs.slice(1).entries()) assert.ok(at(rung) <= 0.45 * at(rungs[k] ?? 0) + 2);
+  });
+}
+
+Deno.test("tune: a search that is stopped at any moment goes on as if it had not been", async () => {
+  const world = { secondsEach: 0.01, setUp: 0.3, budget: 120, iterations: 900 };
+  const whole = await searched(world);
+  assert.ok(whole.trained.length > 20);
+  for (const stopAfter of [1, 2, 5, 13]) {
+    const first = await searched({ ...world, stopAfter });
+    assert.equal(first.trained.length, stopAfter);
+    const last = first.kept.at(-1) ?? assert.fail();
+    const rest = await searched(world, last);
+    assert.deepEqual(rest.standing, whole.standing);
+  }
+  // One that has ended does nothing more, and goes on with a larger budget.
+  const ended = { standing: whole.standing, spent: whole.spentSeconds };
+  assert.deepEqual((await searched(world, ended)).trained, []);
+  const longer = await searched({ ...world, budget: 240 }, ended);
+  assert.ok(longer.standing.candidates.length > whole.standing.candidates.length);
+  assert.ok(longer.trained.every(({ number }) => number > 0), "the default is at its end");
+});
+
+Deno.test("tune: a larger budget takes the default and the best one on, to where train would have ended", async () => {
+  for (const secondsEach of [0.1, 0.3]) {
+    const world = { secondsEach, setUp: 1, budget: 60, iterations: 2000 };
+    const short = await searched(world);
+    const [cut] = short.standing.candidates;
+    assert.ok(cut && cut.iterations < 200, `${cut?.iterations}`);
+    const before = { standing: short.standing, spent: short.spentSeconds };
+    assert.deepEqual((await searched({ ...world, budget: 62 }, before)).standing.rungs, short.standing.rungs);
+    // The default needs 200 or 600 s; 30 % of the budget are its own.
+    const long = await searched({ ...world, budget: 2400 }, before);
+    const { candidates, rungs } = long.standing;
+    assert.ok(long.spentSeconds <= 2400 + world.setUp && long.trained[0]?.number === 0);
+    assert.deepEqual(rungs, rungsUpTo(2000, STEP));
+    for (const number of [0, winnerOf(long.standing) ?? NaN]) {
+      assert.ok(hasReached(candidates[number] ?? assert.fail(), 2000), `setting ${number}`);
+    }
+    // As far as the budget allows.
+    const middle = await searched({ ...world, budget: 300 }, before);
+    const [usual] = middle.standing.candidates;
+    assert.ok(usual && usual.iterations > 2 * cut.iterations && middle.spentSeconds <= 300 + world.setUp);
+    assert.ok((middle.standing.rungs.at(-1) ?? 0) > usual.iterations - STEP);
+  }
+});
+
+Deno.test("tune: its options are its own and those of train, which hold for all settings", () => {
+  const args = ["--data", "x.txt", "--budget=3", "--dims", "8", "--criterion", "prec1", "--save-dir", "here"];
+  const { options, trainArguments: rest, given } = parseTuneOptions(args);
+  assert.equal(options.budget, 3);
+  assert.equal(options.criterion, "prec1");
+  assert.deepEqual(rest, ["--data", "x.txt", "--dims", "8"]);
+  assert.ok(given.has("--dims") && !given.has("--encoder"));
+  for (
+    const [wrong, says] of [
+      [["--budget", "0"], /a number of minutes above 0/],
+      [["--budget", "soon"], /a number of minutes above 0/],
+      [["--budget", ""], /a number of minutes above 0/],
+      [["--criterion", "auc"], /Allowed choices are loss, prec1, prec2/],
+      [["--resume", "x"], /unknown option '--resume'/],
+      [["--adversarial", "5"], /unknown option '--adversarial'/],
+      [["--iterations", "5"], /--validate-every of at most the 5 iterations/],
+      [["runs/x"], /too many arguments/],
+    ] as const
+  ) {
+    assert.throws(
+      () => parseTuneOptions(wrong),
+      (error) => error instanceof UserError && says.test(error.message),
+    );
+  }
+});
+
+const row = (more: Partial<SettingRow>): SettingRow => ({
+  number: 1,
+  setting: { "--encoder": "pw", "--early-stopping": "loss" },
+  text: "pw",
+  folder: "runs/x/setting-001",
+  iterations: 2000,
+  bestIteration: 500,
+  seconds: 3,
+  end: "open",
+  validation: { loss: 1.25, prec1: 0.5, prec2: 0.75 },
+  ...more,
+});
+
+Deno.test("tune: the table and the command of a setting", () => {
+  const usual = row({ number: 0, setting: {}, validation: { loss: 1.5, prec1: null, prec2: null } });
+  assert.equal(
+    tableCsv([row({}), usual]),
+    "setting,validation_loss,validation_prec1,validation_prec2,best_iteration,iterations,end,seconds,early-stopping,encoder\n" +
+      "1,1.25,0.5,0.75,500,2000,open,3.0,loss,pw\n0,1.5,,,500,2000,open,3.0,,\n",
+  );
+  const args = trainArguments(["--data", "x.txt"], row({ iterations: 670 }), 2000);
+  assert.deepEqual(args, [
+    "--data",
+    "x.txt",
+    "--encoder",
+    "pw",
+    "--early-stopping",
+    "loss",
+    "--iterations",
+    "670",
+  ]);
+  assert.ok(!trainArguments([], row({}), 2000).includes("--iterations"));
+});
+
+type Bounds = readonly [number, number] | null;
+
+/** A snapshot with prec@1 .4 and loss 1.5 beside two baselines. @param loss of the range of its loss minus theirs. */
+const tested = (click: Bounds, rate: Bounds, loss: Bounds = [-0.4, -0.2]) => {
+  const against = (value: number, interval: Bounds) => ({
+    prec1: { value, interval },
+    nll: { value: -0.3, interval: loss },
+  });
+  return [{
+    snapshot: "best-loss" as const,
+    nll: 1.5,
+    prec1: 0.4,
+    prec2: 0.6,
+    against: { clickRate: against(0.1, click), categoryRate: against(0.05, rate) },
+  }];
+};
+const BEST = row({});
+const FINALISTS: Finalists = {
+  ...{ rows: [BEST, row({ number: 0, setting: {} })], winner: BEST, criterion: "loss" },
+  ...{ iterations: 2000, unused: "item ids" },
+};
+const CHOICE = { criterion: "loss", isChoice: true } as const;
+
+Deno.test("tune: says whether the best setting beats the baselines, and by how much", () => {
+  const text = (...of: Parameters<typeof tested>) =>
+    verdictText(verdictOn(tested(...of), { ...CHOICE, isChoice: false }), FINALISTS).join("\n");
+  const all = text([0.05, 0.15], [0.01, 0.09]);
+  assert.match(
+    all,
+    /better than every baseline: prec@1 \.4000 \(best-loss\)\. The nearest: category rate \.3500/,
+  );
+  assert.match(all, /\(\+0\.050, 95 %: \+0\.010 to \+0\.090\)/);
+  assert.doesNotMatch(all, /probabilities/, "the logistic loss is no loss of a choice");
+  const near = text([0.05, 0.15], [-0.01, 0.09]);
+  assert.match(near, /NO SETTING BEATS EVERY BASELINE[^]*cannot be told apart from category rate \.35/);
+  assert.match(near, /rank by the category rate: it is simpler/);
+  assert.doesNotMatch(near, /WORSE/);
+  assert.match(text([-0.15, -0.05], [0.01, 0.09]), /It is WORSE than click rate \.3000/);
+  assert.match(text(null, [0.01, 0.09]), /cannot be told apart from click rate/, "too few users to say");
+  const none = tested(null, [0, 1]).map((result) => ({ ...result, prec1: NaN }));
+  assert.deepEqual(verdictText(verdictOn(none, CHOICE), FINALISTS), []);
+});
+
+Deno.test("tune: says the same of the probabilities, by the loss", () => {
+  const text = (loss: Bounds) =>
+    verdictText(verdictOn(tested([0.05, 0.15], [0.01, 0.09], loss), CHOICE), FINALISTS).join("\n");
+  assert.match(
+    text([-0.4, -0.2]),
+    /probabilities are better than those of every baseline: loss 1\.5000 \(best-loss\)\. The nearest: \w+ rate 1\.8000/,
+  );
+  assert.match(text([-0.4, -0.2]), /1\.8000 \(-0\.300, 95 %: -0\.400 to -0\.200\)/);
+  assert.match(
+    text([-0.6, 0.1]),
+    /By its probabilities NO SETTING BEATS EVERY BASELINE[^]*cannot be told apart from/,
+  );
+  assert.match(text([0.1, 0.3]), /It is WORSE than/);
+});
+
+/** Sums of users with four pages each, of which some are ranked right. */
+function paired(right: (user: number) => number): Paired {
+  const groups = 200;
+  const sums = new Float64Array(groups * columns);
+  for (let g = 0; g < groups; g++) {
+    sums[g * columns + column.events] = 4;
+    sums[g * columns + column.clicks] = 4;
+    sums[g * columns + column.prec1] = right(g);
+    sums[g * columns + column.nll] = 8 - right(g);
+  }
+  return pairedOf({
+    groups,
+    sums,
+    users: "a",
+    details: { figures: {}, intervals: {}, slices: {} },
+    resampled: new Map(),
+  });
+}
+
+Deno.test("tune: says how far the best setting is from the default, on the same users", () => {
+  const text = (best: Paired, usual: Paired, finalists = FINALISTS) => {
+    const [own] = tested([0.05, 0.15], [0.01, 0.09]);
+    assert.ok(own);
+    const verdict = verdictOn([{ ...own, paired: best }], { ...CHOICE, usual: [{ ...own, paired: usual }] });
+    return verdictText(verdict, finalists).join("\n");
+  };
+  const usual = paired((user) => user % 4);
+  // One page more of every third user: +.083 of the precision, and as much less of the loss.
+  const better = text(paired((user) => user % 4 + (user % 3 === 0 ? 1 : 0)), usual);
+  assert.match(
+    better,
+    /minus the default, on the same test users: prec@1 \+0\.084 \(95 %: \+0\.0\d+ to \+0\.1\d+\): better; loss -0\.084/,
+  );
+  const shifted = text(paired((user) => user % 4 + (user % 2 === 0 ? 1 : user % 4 > 0 ? -1 : 0)), usual);
+  assert.match(shifted, /prec@1 [-+]0\.000 \([^)]*\): not told apart/);
+  assert.match(text(usual, paired(() => 4)), /: worse; loss \+[^]*: worse\./);
+  const short = { ...FINALISTS, rows: [BEST, row({ number: 0, iterations: 140 })] };
+  assert.match(text(usual, usual, short), /minus the default, each as far as it was trained, on the same/);
+  assert.doesNotMatch(text(usual, { ...usual, users: "b" }), /minus the default/, "other users are no pairs");
+});
+
+Deno.test("tune: says how far its figures may be trusted", () => {
+  const usual = row({ number: 0, setting: {} });
+  const text = (rows: SettingRow[], winner: SettingRow) =>
+    cautions({ ...FINALISTS, rows, winner }).join("\n");
+  assert.match(
+    text([row({}), usual], row({})),
+    /best of 2 settings was chosen by its validation loss, which flatters/,
+  );
+  assert.match(
+    text([usual, row({})], usual),
+    /None of 1 other settings has a better validation loss than the default/,
+  );
+  assert.equal(text([usual], usual), "");
+  const short = row({ number: 0, iterations: 400 });
+  assert.match(text([short], short), /default came to 400 of 2000 iterations: the budget allows no more/);
+  const ended = row({ iterations: 400, end: "stopped" });
+  assert.doesNotMatch(text([ended, usual], ended), /came to/, "it stopped early by itself");
+  const cut = row({ iterations: 400 });
+  assert.match(text([cut, usual], cut), /^The best setting came to 400 of 2000 iterations/m);
+  const late = row({ bestIteration: 1990 });
+  assert.match(text([late, usual], late), /--resume runs\/x\/setting-001 --iterations 4000/);
+  assert.equal(budgetText(59.6, 60), "The search took 1m00s of 1m00s.");
+  assert.match(budgetText(61.5, 60), /1\.5 s more than its budget/);
+});

@@ -1,0 +1,398 @@
+/** `data` from the outside: what it says, what it leaves behind, how it stops, and the guide's commands. */
+
+import assert from "node:assert/strict";
+import { Command } from "commander";
+import { describeCommand } from "../../src/cli/data_describe.ts";
+import type { Prepare } from "../../src/cli/data_options.ts";
+import { retailrocketCommand } from "../../src/cli/data_retailrocket.ts";
+import { exitCodeOf } from "../../src/cli/fail.ts";
+import { parseAndRun } from "../../src/cli/options.ts";
+import { prepare } from "../../src/prepare/prepare.ts";
+import { permissionFlags } from "../../src/cli/launch.ts";
+import { dataFolders } from "../../src/cli/output_folders.ts";
+import { stepLine, stepProgress } from "../../src/cli/step_progress.ts";
+import { describe, warningsOf } from "../../src/prepare/describe.ts";
+import { filesIn, interrupt, runCommand, signalled } from "../command_check.ts";
+import { CommandSeries } from "../command_series.ts";
+import { AS_USERS_HAVE_IT } from "../driver_settings.ts";
+import { recipe as logRecipeOf } from "../data_log_check.ts";
+import { prepareIn, withFolder } from "../prepared_folder.ts";
+
+const START = 1_433_000_000_000;
+
+/** Visitors who each view three items and put the second in the cart. */
+function eventsOf(visitors: number): string {
+  const lines = ["timestamp,visitorid,event,itemid,transactionid"];
+  for (let v = 0; v < visitors; v++) {
+    const at = START + v * 1000;
+    for (let k = 0; k < 3; k++) lines.push(`${at + k},${v},view,${(v + 5 * k) % 20},`);
+    lines.push(`${at + 3},${v},addtocart,${(v + 5) % 20},`);
+  }
+  return lines.join("\n") + "\n";
+}
+
+Deno.test("data retailrocket prepares, describe describes, train trains on it, in memory and on disk", async () => {
+  await withFolder({ "raw/events.csv": eventsOf(200) }, async (folder) => {
+    const out = `${folder}/prepared`;
+    const memory = ["--save-dir", `${folder}/memory`];
+    await using data = new CommandSeries("data", [["retailrocket", "--out", out]]);
+    await using train = new CommandSeries("train", [memory, ["--resume", `${folder}/memory`]]);
+    const prepared = await data.run([
+      "retailrocket",
+      "--source",
+      `${folder}/raw`,
+      "--out",
+      out,
+      "--shares",
+      "60-20-20",
+    ]);
+    assert.equal(prepared.code, 0, prepared.stderr);
+    assert.match(prepared.stderr, /^1\/\d+ Reading events$/m);
+    assert.match(
+      prepared.stdout,
+      /^200 pages with 600 displayed items of \d+, 200 clicks; users: \d+ train/m,
+    );
+    assert.match(prepared.stdout, new RegExp(`Train on it: deno task train --data ${out}`));
+    assert.deepEqual(filesIn(out), ["items.parquet", "manifest.json", "pages.parquet", "users.parquet"]);
+    const manifest = JSON.parse(await Deno.readTextFile(`${out}/manifest.json`));
+    assert.deepEqual(manifest.command.slice(0, 3), ["retailrocket", "--source", `${folder}/raw`]);
+    assert.match(manifest.duckdb, /^v\d/);
+    assert.equal(manifest.sources[0].bytes, (await Deno.stat(`${folder}/raw/events.csv`)).size);
+
+    const described = await data.run(["describe", out]);
+    assert.equal(described.code, 0, described.stderr);
+    assert.match(described.stdout, /^train +\d+ +\d+ +3\.00 +0\.0 % +- +-$/m);
+    assert.match(described.stdout, /^place of the click: 2: 100\.0 %$/m);
+    assert.match(
+      described.stdout,
+      /last click +category rate +item-kNN\n.*\n(train .* -\n)?(\w+ .* \d\.\d{3}\n)+/,
+    );
+    assert.match(
+      described.stdout,
+      /^- The clicked item is in place 2 in 100 % of the clicks \(33 % by chance\)/m,
+    );
+    assert.match(described.stdout, /^- 100 % of the users have one event/m);
+    assert.equal(described.stdout.split("\nBeware:\n- ")[1]?.trimEnd(), manifest.warnings.join("\n- "));
+    assert.match(described.stdout, /^events a user: 1 \/ 1 \/ 1 \/ 1 \/ 1 /m);
+
+    const options = [
+      "--iterations",
+      "6",
+      "--validate-every",
+      "3",
+      "--batch-size",
+      "8",
+      "--dims",
+      "8",
+      "--lstm-units",
+      "4",
+    ];
+    const run = await train.run(["--data", out, ...memory, ...options]);
+    assert.equal(run.code, 0, run.stderr);
+    assert.match(run.stderr, /^data: prepared, 200 users, 200 events, 600 displayed items/m);
+    const evaluated = await runCommand(
+      "evaluate",
+      "--model",
+      `${folder}/memory/last.safetensors`,
+      "--data",
+      out,
+      "--json",
+    );
+    assert.equal(evaluated.code, 0, evaluated.stderr);
+    const result = JSON.parse(await Deno.readTextFile(`${folder}/memory/result.json`));
+    assert.equal(JSON.parse(evaluated.stdout).nll, result.test.at(-1).nll);
+    assert.deepEqual(result.data.warnings, manifest.warnings);
+    const resumed = await train.run(["--resume", `${folder}/memory`, "--iterations", "9"]);
+    assert.equal(resumed.code, 0, resumed.stderr);
+
+    // A data set that changed is not the one that the run began with.
+    manifest.features.dense[0].meaning = "something else";
+    await Deno.writeTextFile(`${out}/manifest.json`, JSON.stringify(manifest));
+    const other = await train.run(["--resume", `${folder}/memory`, "--iterations", "12"]);
+    assert.equal(other.code, 1);
+    assert.match(other.stderr, /has changed since the run began/);
+  });
+});
+
+Deno.test("a preparation that is stopped leaves nothing behind", async () => {
+  await withFolder({ "raw/events.csv": eventsOf(60_000) }, async (folder) => {
+    const args = [
+      "retailrocket",
+      "--source",
+      `${folder}/raw`,
+      "--pages",
+      "sampled",
+      "--out",
+      `${folder}/out`,
+    ];
+    const { code, stderr } = await interrupt(/Who competes|Pages drawn/, "data", ...args);
+    assert.equal(code, 130, stderr);
+    assert.match(stderr, /Stopped; the unfinished data set was removed\./);
+    assert.deepEqual(filesIn(folder), ["raw"]);
+  });
+});
+
+/** Users who see three pages of three items: with two clicks, with one, and with none. */
+function severalClicks(users: number): string {
+  const lines = ["uid,sku,ts,label"];
+  for (let u = 0; u < users; u++) {
+    for (let page = 0; page < 3; page++) {
+      for (let k = 0; k < 3; k++) {
+        lines.push(`u${u},i${(u + page + k) % 9},${1_600_000_000 + page},${Number(k + page < 2)}`);
+      }
+    }
+  }
+  return lines.join("\n") + "\n";
+}
+
+Deno.test("a page of several clicks is one page: of the log, to describe, to a training and to what it says of no click", () =>
+  withFolder({ "log.csv": severalClicks(60) }, async (folder) => {
+    const { folder: set, manifest } = await prepareIn(folder, logRecipeOf(`${folder}/log.csv`));
+    // 60 of 180 pages have no click; the 60 of two clicks count once.
+    assert.deepEqual([manifest.counts?.pages, manifest.counts?.clicks], [180, 180]);
+    const { parts } = await describe(set, "500MB");
+    for (const { users, events, rows, clicks } of parts) {
+      assert.deepEqual([events, rows, clicks], [3 * users, 9 * users, 2 * users]);
+    }
+    assert.equal(parts.reduce((sum, { users }) => sum + users, 0), 60);
+    const run = `${folder}/run`;
+    await using train = new CommandSeries("train", [["--save-dir", run]]);
+    const options = "--iterations 60 --learning-rate 0.05 --batch-size 12 --encoder none --no-report";
+    const trained = await train.run(["--data", set, "--save-dir", run, ...options.split(" ")]);
+    assert.equal(trained.code, 0, trained.stderr);
+    assert.match(trained.stderr, /^data: .*, 60 users, 180 events, 540 displayed items/m);
+    const { test } = JSON.parse(await Deno.readTextFile(`${run}/result.json`));
+    const { noClick, pNoClick } = test.at(-1).details.figures;
+    assert.equal(noClick.toFixed(9), (1 / 3).toFixed(9));
+    // Of copies, one for each click, a quarter has none.
+    assert.ok(Math.abs(pNoClick - noClick) < 0.03, `P(no click) is ${pNoClick}`);
+  }));
+
+Deno.test("what a killed preparation leaves is removed by the next one", async () => {
+  await withFolder({ "raw/events.csv": eventsOf(60_000) }, async (folder) => {
+    const args = [
+      "retailrocket",
+      "--source",
+      `${folder}/raw`,
+      "--pages",
+      "sampled",
+      "--out",
+      `${folder}/out`,
+    ];
+    const killed = await signalled("SIGKILL", /Who competes|Pages drawn/, "data", ...args);
+    assert.notEqual(killed.code, 0);
+    assert.deepEqual(filesIn(folder), [".out.clickgan.lock", "out.partial", "raw"]);
+    await Deno.writeTextFile(`${folder}/out.partial/pages.parquet`, "half a file");
+    // What this program did not write stays, and so does all else.
+    await Deno.writeTextFile(`${folder}/out.partial/work/notes.txt`, "mine");
+    await using data = new CommandSeries("data", [args]);
+    const refused = await data.run(args);
+    assert.equal(refused.code, 1);
+    assert.match(
+      refused.stderr,
+      /out\.partial to be free .* found notes\.txt in it, which this program did not write/,
+    );
+    assert.ok(filesIn(`${folder}/out.partial`).includes("pages.parquet"));
+    await Deno.remove(`${folder}/out.partial/work/notes.txt`);
+    await Deno.writeTextFile(`${folder}/raw/events.csv`, eventsOf(200)); // it is soon done
+    const { code, stderr } = await data.run(args);
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(filesIn(folder), ["out", "raw"]);
+    assert.equal((await describe(`${folder}/out`, "500MB")).parts.length, 3);
+  });
+});
+
+Deno.test("data refuses what it cannot use, with exit code 1 and nothing written", async () => {
+  await withFolder({ "raw/events.csv": eventsOf(20), "file": "" }, async (folder) => {
+    const out = ["--out", `${folder}/out`];
+    const cases: [string[], RegExp][] = [
+      [["retailrocket", ...out], /required option '--source/],
+      [["retailrocket", "--source", `${folder}/none`, ...out], /found no events\. Name the folder/],
+      [["retailrocket", "--source", `${folder}/raw`, ...out, "--pages", "all"], /session, sampled/],
+      [
+        ["retailrocket", "--source", `${folder}/raw`, ...out, "--shares", "80-30-10"],
+        /three percentages that add up to 100/,
+      ],
+      [
+        ["retailrocket", "--source", `${folder}/raw`, ...out, "--session-gap", "0"],
+        /whole number of at least 1/,
+      ],
+      [
+        ["retailrocket", "--source", `${folder}/raw`, ...out, "--numeric", "price"],
+        /different numbers of properties/,
+      ],
+      [
+        ["retailrocket", "--source", `${folder}/raw`, ...out, "--memory", "lots"],
+        /Expected a size such as 2GB or 800MB, got "lots"/,
+      ],
+      [
+        ["retailrocket", "--source", `${folder}/raw`, ...out, "--min-events", "9"],
+        /Nothing is left of the source/,
+      ],
+      [
+        ["retailrocket", "--source", `${folder}/raw`, "--out", folder],
+        /Expected a new or empty folder for the prepared data, but .* holds file\. Choose another --out/,
+      ],
+      [
+        ["retailrocket", "--source", `${folder}/raw`, "--out", `${folder}/file/x`],
+        /file.*(not a folder|a part of this path is a file)/s,
+      ],
+      [["describe", folder], /Expected a prepared data set, a folder with a manifest\.json/],
+      [["describe"], /missing required argument/],
+      [["mix"], /unknown command 'mix'/],
+    ];
+    // As the command ends, but for its process; those of a folder in the way have its permissions, too.
+    const inProcess = async (args: readonly string[]) => {
+      const run: Prepare = async (recipe, options) => void await prepare(recipe, options, args);
+      const command = new Command("data").addCommand(retailrocketCommand(run)).addCommand(describeCommand());
+      let stderr = "";
+      const code = await exitCodeOf(() => parseAndRun(command, args), (text) => void (stderr += `${text}\n`));
+      return { code, stderr, stdout: "" };
+    };
+    for (const [args, message] of cases) {
+      const isOut = [folder, `${folder}/file/x`].includes(args.at(-1) ?? "");
+      const { code, stderr, stdout } = await (isOut ? runCommand("data", ...args) : inProcess(args));
+      assert.equal(code, 1, `${args.join(" ")}: ${stderr}`);
+      assert.match(stderr, message);
+      assert.match(stderr, /^error: /m);
+      assert.equal(stdout, "");
+      assert.deepEqual(filesIn(folder), ["file", "raw"], args.join(" "));
+    }
+  });
+});
+
+Deno.test("data on a full disk says so and leaves nothing", async (t) => {
+  await withFolder({ "raw/events.csv": eventsOf(3000) }, async (folder) => {
+    const disk = `${folder}/disk`;
+    await Deno.mkdir(disk);
+    // Full when the engine makes its file, and when the pages are written.
+    for (const [size, says] of [["8k", /work\.duckdb/], ["50k", /pages\.parquet/]] as const) {
+      const mount = await new Deno.Command("mount", {
+        args: ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", disk],
+      }).output().catch(() => undefined);
+      if (!mount?.success) {
+        console.log("skipped: mounting is not allowed here, so a full disk is not tested");
+        return;
+      }
+      try {
+        await t.step(size, async () => {
+          const args = ["retailrocket", "--source", `${folder}/raw`, "--out", `${disk}/out`];
+          const { code, stderr } = await runCommand("data", ...args);
+          assert.equal(code, 1, stderr);
+          assert.match(stderr, says);
+          assert.match(stderr, /Free some space, or choose another --out/);
+          assert.deepEqual(filesIn(disk), []);
+        });
+      } finally {
+        await new Deno.Command("umount", { args: [disk] }).output();
+      }
+    }
+  });
+});
+
+Deno.test("warnings come for what they name and for nothing else", () => {
+  const fine = {
+    pages: 100,
+    clicks: 80,
+    place_by_chance: 0.2,
+    most_clicks: 20,
+    most_place: 1,
+    last_clicks: 16,
+    pages_of_one: 2,
+    users: 50,
+    users_of_one: 10,
+    pages_with_twice: 0,
+    twice_clicked: 0,
+  };
+  const part = (split: string, unseenClicked: number) => ({
+    split,
+    users: 1,
+    events: 1,
+    rows: 1,
+    clicks: 1,
+    uniformLoss: 1,
+    chance: [0, 0] as const,
+    clickRate: [0, 0] as const,
+    unseenShown: 0,
+    unseenClicked,
+    neverClicked: 0,
+  });
+  const parts = [part("train", 0), part("validation", 0.05), part("test", 0.1)];
+  assert.deepEqual(warningsOf(fine, parts), []);
+  const cases: [Record<string, number>, RegExp][] = [
+    [{ last_clicks: 80 }, /is the last of its page in 100 % of the clicks \(20 % by chance\)/],
+    [{ most_clicks: 60 }, /is in place 1 in 75 %/],
+    [{ pages_with_twice: 3, twice_clicked: 2 }, /3 pages show an item twice; 2 times it is the clicked one/],
+    [{ pages_of_one: 30 }, /30 % of the pages show one item/],
+    [{ users_of_one: 40 }, /80 % of the users have one event/],
+  ];
+  for (const [change, message] of cases) {
+    const warnings = warningsOf({ ...fine, ...change }, parts);
+    assert.equal(warnings.length, 1);
+    assert.match(warnings[0] ?? "", message);
+  }
+  assert.match(
+    warningsOf(fine, [...parts.slice(0, 2), part("test", 0.3)])[0] ?? "",
+    /30 % of the items clicked in the test/,
+  );
+  assert.match(warningsOf(fine, parts.slice(0, 2))[0] ?? "", /The test part has no users/);
+});
+
+Deno.test("progress of steps fits a terminal's line, and is a line a step elsewhere", () => {
+  const standing = { title: "Pages drawn for views", number: 10, of: 17, round: 2, rounds: 19 };
+  assert.equal(stepLine(standing, 12.7, 80), "[10/17] Pages drawn for views  2/19  12s");
+  assert.equal(stepLine({ ...standing, rounds: 1 }, 0, 80), "[10/17] Pages drawn for views  0s");
+  assert.equal(stepLine(standing, 12.7, 20).length, 20);
+  let written = "";
+  const progress = stepProgress({ write: (text) => written += text });
+  progress.begin(standing);
+  progress.begin({ ...standing, round: 3 });
+  progress.begin({ ...standing, number: 11, title: "Numbers of items", rounds: 1 });
+  progress.stop();
+  assert.equal(written, "10/17 Pages drawn for views\n11/17 Numbers of items\n");
+});
+
+Deno.test("dataFolders finds what data writes to, and only data may run native code", () => {
+  assert.deepEqual(dataFolders(["log", "--out", "x/y/"]), ["x/y", "x/y.partial", "x"]);
+  assert.deepEqual(dataFolders(["log", "--out=z"]), ["z", "z.partial", "."]);
+  assert.deepEqual(dataFolders(["retailrocket"]).map((path) => path.replaceAll("\\", "/")), [
+    "runs/data/retailrocket",
+    "runs/data/retailrocket.partial",
+    "runs/data",
+  ]);
+  for (const args of [[], ["--help"], ["describe", "x"]]) assert.deepEqual(dataFolders(args), []);
+  assert.ok(permissionFlags("data", ["describe", "x"]).includes("--allow-ffi"));
+  for (const command of ["train", "evaluate", "report", "reproduce"]) {
+    assert.ok(!permissionFlags(command, ["--data", "x"]).includes("--allow-ffi"), command);
+  }
+});
+
+Deno.test("the guide's commands run as they stand", async () => {
+  const guide = await Deno.readTextFile(new URL("../../data/README.md", import.meta.url));
+  const blocks = guide.matchAll(/<!-- The tests run these commands\. -->\n+```sh\n([^]*?)```/g);
+  const commands = [...blocks].flatMap(([, block = ""]) => block.trim().split("\n"))
+    .map((line) => line.replace(/^deno task /, "").split(" "));
+  assert.ok(commands.length >= 7);
+  await withFolder({}, async (folder) => {
+    const of = (task: string) => commands.filter(([name]) => name === task).map(([, ...args]) => args);
+    await using data = new CommandSeries("data", of("data"), { cwd: folder });
+    // A training of some length, and models of the size that users get: on shaders that the driver optimises for them.
+    const asUsers = { cwd: folder, env: AS_USERS_HAVE_IT };
+    await using train = new CommandSeries("train", of("train"), asUsers);
+    await using evaluate = new CommandSeries("evaluate", of("evaluate"), asUsers);
+    const series = new Map(Object.entries({ data, train, evaluate }));
+    // Larger steps, and fewer: 60 of these come further than 250 of the page's 500.
+    const shorter = "--no-calibration --iterations 60 --learning-rate 0.008 --validate-every 30".split(" ");
+    const outputs: string[] = [];
+    for (const [name = "", ...args] of commands) {
+      const run = series.get(name) ?? assert.fail(`no test runs ${name}`);
+      const { code, stdout, stderr } = await run.run([...args, ...name === "train" ? shorter : []]);
+      assert.equal(code, 0, `${name} ${args.join(" ")}\n${stderr}`);
+      outputs.push(stdout);
+    }
+    assert.match(outputs[2] ?? "", /features: 6 numbers .* category .* brand/);
+    // The model beats the click rate: prec@1 .32 in the README.
+    const best = (outputs[3] ?? "").match(/^best-loss +\d+ +(\d\.\d+) +(\d?\.\d+)/m);
+    assert.ok(Number(best?.[2]) > 0.45, outputs[3]);
+  });
+});

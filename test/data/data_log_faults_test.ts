@@ -1,0 +1,315 @@
+/** What is wrong with a log is told, with its place. */
+
+import assert from "node:assert/strict";
+import { zstdCompressSync } from "node:zlib";
+import type { LogOptions } from "../../src/prepare/log.ts";
+import { gzip, prepareIn, withFolder } from "../prepared_folder.ts";
+import { type Files, good, recipe, rejects, withPrepared } from "../data_log_check.ts";
+import { parquet } from "../one_engine.ts";
+
+Deno.test("log: bad rows are counted by kind and shown with file and line", async () => {
+  const log = "uid,sku,ts,label,page\n" +
+    `"a\nb",x,1600000000,1,1\n` + // two lines, and right
+    ",x,1600000000,1,1\n" + // 4
+    "a,,1600000000,1,1\n" +
+    "\n" +
+    "a,x,yesterday,1,1\n" + // 7
+    "a,x,1600000000123,1,1\n" +
+    "a,x,2020-01-01,1,1\n" +
+    "a,x,1600000000,perhaps,1\n" + // 10
+    "a,x,1600000000,,1\n" +
+    "a,x,1600000000,1,\n" +
+    "a,x,2020-02-30,1,1\n" + // 13
+    good(1000).replaceAll(",1\n", ",1,1\n");
+  const lines = [
+    /log\.csv:4: expected uid to be an id, found nothing/,
+    /log\.csv:5: expected sku to be an id, found nothing/,
+    /log\.csv:7: expected ts to be a time \(.*\), found "yesterday"/,
+    /log\.csv:8: expected ts to be a time of the kind that most rows have, found "1600000000123"/,
+    /log\.csv:9: expected ts to be a time of the kind that most rows have, found "2020-01-01"/,
+    /log\.csv:10: expected label to be 0, 1, true, false, yes or no, found "perhaps"/,
+    /log\.csv:11: expected label to be 0, 1, true, false, yes or no, found nothing/,
+    /log\.csv:12: expected page to be an id, found nothing/,
+    /log\.csv:13: expected ts to be a time \(.*\), found "2020-02-30"/,
+  ];
+  const more = { page: "page" };
+  await withPrepared({ "log.csv": log }, "log.csv", more, ({ bad, manifest }) => {
+    assert.equal(bad.total, 9);
+    assert.equal(manifest.skipped["rows that cannot be read"], 9);
+    const { train = 0, validation = 0, test = 0 } = manifest.counts?.users ?? {};
+    assert.equal(train + validation + test, 1001);
+    assert.deepEqual(Object.fromEntries(bad.counts), {
+      "uid is empty": 1,
+      "sku is empty": 1,
+      "page is empty": 1,
+      "ts cannot be read": 2,
+      "ts is another kind of time than in most rows": 2,
+      "label cannot be read (other words: --clicked-values; ratings: --clicked-from; any value: --clicked-any)":
+        2,
+    });
+    const found = bad.examples.map(({ file, line, fault }) => `${file}:${line}: ${fault}`);
+    assert.equal(found.length, lines.length);
+    lines.forEach((line, k) => assert.match(found[k] ?? "", line));
+  });
+  for (
+    const [name, text] of [["log.csv.gz", await gzip(log)], ["log.csv.zst", zstdCompressSync(log)]] as const
+  ) {
+    await withPrepared(
+      { [name]: text },
+      name,
+      more,
+      ({ bad }) => assert.equal(bad.examples.at(-1)?.line, 13),
+    );
+  }
+  await rejects(
+    { "log.csv": log },
+    "log.csv",
+    more,
+    /log\.csv:4: expected uid to be an id, found nothing\. Correct/,
+    {
+      strict: true,
+    },
+  );
+  await rejects(
+    { "log.csv": log.slice(0, log.indexOf("u500,")) },
+    "log.csv",
+    more,
+    /9 of 51\d rows cannot be read, expected at most 1 %\. Correct the source\.\n.*1 x page is empty/s,
+  );
+});
+
+Deno.test("log: rows with too few or too many values have the right lines, behind blank lines and long values", async () => {
+  const log = "uid,sku,ts,label\n" +
+    '"a\nb\nc",x,1600000000,1\n' +
+    "\n\n" +
+    "a,x\n" + // 7
+    "a,x,1600000000,maybe\n" +
+    "\n" +
+    "a,x,1600000000,1,1\n" + // 10
+    good(500);
+  await withPrepared({ "log.csv": log }, "log.csv", {}, ({ bad }) => {
+    assert.deepEqual(bad.examples.map(({ line, fault }) => [line, fault]), [
+      [7, "expected 4 values as in the header, found 2: a,x"],
+      [
+        8,
+        'expected label to be 0, 1, true, false, yes or no, found "maybe"',
+      ],
+      [10, "expected 4 values as in the header, found 5: a,x,1600000000,1,1"],
+    ]);
+    assert.equal(bad.total, 3);
+  });
+  await rejects({ "log.csv": log }, "log.csv", {}, /log\.csv:7: expected 4 values/, { strict: true });
+});
+
+Deno.test("log: bad rows of JSON lines and Parquet have lines and row numbers", async () => {
+  const row = '{"uid": 1, "sku": "x", "ts": 1600000000, "label": 1, "pos": 1}\n';
+  const json = row + "\n" + '{"uid": 1, "sku": "x", "ts": 1600000000\n' +
+    '{"uid": 1, "ts": 1600000000, "label": 1}\n' + "[1]\n" +
+    '{"uid": 1, "sku": "x", "ts": 1600000000, "label": 1, "pos": "first"}' + "\n" + row.repeat(500);
+  await withPrepared({ "log.ndjson": json }, "log.ndjson", { position: "pos" }, ({ bad }) => {
+    assert.deepEqual(bad.examples.map(({ line, fault }) => [line, fault]), [
+      [3, 'expected a JSON object, found "{"uid": 1, "sku": "x", "ts": 1600000000"'],
+      [4, "expected sku to be an id, found nothing"],
+      [5, 'expected a JSON object, found "[1]"'],
+      [6, 'expected pos to be a number, found "first"'],
+    ]);
+  });
+  await withFolder({}, async (folder) => {
+    await parquet(
+      `${folder}/log.parquet`,
+      "SELECT if(k = 7, NULL, k) AS uid, 'x' AS sku, 1600000000 AS ts, if(k = 9, 2, 1) AS label FROM range(1, 1001) AS r(k)",
+    );
+    const { bad } = await prepareIn(folder, recipe(`${folder}/log.parquet`));
+    assert.deepEqual(bad.examples.map(({ line, fault }) => [line, fault]), [
+      [7, "expected uid to be an id, found nothing"],
+      [
+        9,
+        'expected label to be 0, 1, true, false, yes or no, found "2"',
+      ],
+    ]);
+  });
+});
+
+Deno.test("log: features that cannot be used are told", async () => {
+  const log = "uid,sku,ts,label\na,1,1600000000,1\na,2,1600000000,0\n";
+  const cases: [features: string, more: Partial<LogOptions>, message: RegExp][] = [
+    [
+      "id,x\n1,2\n",
+      {},
+      /f\.csv:1: expected a column "sku" \(--features-key\), found id, x\. Name the column with --features-key/,
+    ],
+    [
+      "sku,x\n1,2\n1,3\n",
+      {},
+      /f\.csv: expected one row for each item, found several with different values for the item "1"/,
+    ],
+    [
+      "sku,x\n1,2\n2,inf\n",
+      {},
+      /expected x to be a number that a 32-bit float holds, found inf for the item "2"/,
+    ],
+    ["sku,x\n1,nan\n", {}, /found nan for the item "1"/],
+    ["sku,x\n1,1e39\n", {}, /found 1e\+?39 for the item "1"/],
+    [
+      "sku,x\n1,2\n2,dear\n",
+      { dense: ["x"] },
+      /expected x \(--dense\) to be numbers, found "dear"\. Name it with --tokens/,
+    ],
+    [
+      "sku,x\n1,2\n",
+      { dense: ["sku"] },
+      /expected sku \(--dense\) to be numbers, found the items themselves/,
+    ],
+    ["sku,x\n1,2\n", { tokens: ["y"] }, /expected a column "y" \(--tokens\), found sku, x/],
+    ["sku,x\n1,2\n", { tokens: ["x"], dense: ["x"] }, /x is named by --dense and by --tokens/],
+    ["sku,x\n,2\n", {}, /1 of 1 rows cannot be read.*f\.csv:2: expected sku to be an id, found nothing/s],
+    ["sku,x\n1,2,3\n", {}, /f\.csv:2: expected 2 values as in the header, found 3: 1,2,3/],
+  ];
+  for (const [features, more, message] of cases) {
+    await rejects({ "log.csv": log, "f.csv": features }, "log.csv", { ...more, features: "f.csv" }, message);
+  }
+  await rejects({ "log.csv": log }, "log.csv", { dense: ["x"] }, /Expected --features with --dense/);
+  // The same row twice is one; what is not displayed may be anything.
+  const fine = "sku,x\n1,2\n1,2\n9,1e300\n";
+  await withPrepared({ "log.csv": log, "f.csv": fine }, "log.csv", { features: "f.csv" }, ({ manifest }) => {
+    // One value says no more than that it is known.
+    assert.deepEqual(manifest.features.dense.map(({ name }) => name), ["x_known"]);
+  });
+});
+
+Deno.test("log: files that are not what they should be are told", async () => {
+  const row = "a,x,1600000000,1\n";
+  const csv = "uid,sku,ts,label\n" + row;
+  const zst = zstdCompressSync(csv.repeat(100));
+  const gz = await gzip(csv + good(1000));
+  const cases: [files: Files, name: string, more: Partial<LogOptions>, message: RegExp][] = [
+    [{ "log.csv": csv }, "*.tsv", {}, /Expected a log at .*\*\.tsv, found no such file\. .*quote a glob/],
+    [{ "log.csv": csv }, ".", {}, /found a folder\. Name the files in it, such as '.*\*\.parquet'/],
+    [{ "log.dat": csv }, "log.dat", {}, /log\.dat: expected a file whose name ends in \.csv/],
+    [
+      { "a.csv": csv, "b.json": "{}" },
+      "*",
+      {},
+      /Expected files of one format at .*, found .*a\.csv and .*b\.json/,
+    ],
+    [{ "log.csv": "" }, "log.csv", {}, /log\.csv is empty\. Expected a header/],
+    [
+      { "log.csv": csv.replace("uid", "UID") },
+      "log.csv",
+      {},
+      /log\.csv:1: expected a column "uid" \(--user\), found UID, sku, ts, label\. Is it "UID"\?/,
+    ],
+    [
+      { "log.csv": csv },
+      "log.csv",
+      { page: "request_id" },
+      /expected a column "request_id" \(--page\), found uid, sku, ts, label\. Name the column with --page/,
+    ],
+    [
+      { "log.csv": csv },
+      "log.csv",
+      { position: "labels" },
+      /expected a column "labels" \(--position\), .* Is it "label"\?/,
+    ],
+    [
+      { "log.csv": csv.replaceAll(",", ":") },
+      "log.csv",
+      {},
+      /log\.csv:1: expected a column "uid" \(--user\), found one column, uid:sku:ts:label\. Separate the columns by commas/,
+    ],
+    [{ "log.csv": "uid,uid,sku,ts,label\n" + row }, "log.csv", {}, /expected one column "uid", found two/],
+    [
+      { "log.csv": csv + good(200).replaceAll(",", ";") },
+      "log.csv",
+      {},
+      /200 of 201 rows cannot be read.*expected 4 values as in the header, found 1: u0;i0;/s,
+    ],
+    [
+      { "log.csv": csv + 'a,"x,1600000000,1\n' + row.repeat(50) },
+      "log.csv",
+      {},
+      /log\.csv:3: the quote of a value that begins here is never closed/,
+    ],
+    [
+      { "log.csv": 'uid,"sku,ts,label\n' + row },
+      "log.csv",
+      {},
+      /log\.csv:1: .*(never closed|expected a column)/,
+    ],
+    [
+      { "log.csv.gz": gz.slice(0, gz.length / 2) },
+      "log.csv.gz",
+      {},
+      /log\.csv\.gz: the compressed file is cut off or damaged/,
+    ],
+    [
+      { "log.csv.zst": zst.slice(0, zst.length - 5) },
+      "log.csv.zst",
+      {},
+      /log\.csv\.zst: the compressed file is cut off or damaged/,
+    ],
+    [
+      { "log.parquet": csv },
+      "log.parquet",
+      {},
+      /log\.parquet: not a Parquet file, or a damaged one .it does not begin as one/,
+    ],
+    [
+      { "a.csv": csv, "b.csv": "uid,sku,time,label\n" + row },
+      "*.csv",
+      {},
+      /Expected the same columns in all files, but .*a\.csv and .*b\.csv differ: .*b\.csv lacks ts; .*a\.csv lacks time/,
+    ],
+    [
+      { "a.csv": csv, "b.csv": "sku,uid,ts,label\n" + row },
+      "*.csv",
+      {},
+      /differ: the order is uid, sku, ts, label in the first, sku, uid, ts, label in the second/,
+    ],
+    [
+      { "a.csv": csv, "b.csv": csv.replaceAll(",", "\t") },
+      "*.csv",
+      {},
+      /a\.csv are separated by commas, those of .*b\.csv by tabs/,
+    ],
+    [
+      { "log.json": `[${'{"uid": 1}'}]` },
+      "log.json",
+      {},
+      /log\.json: expected JSON lines \(one object on each line\), found an array/,
+    ],
+    [
+      { "log.json": '{"uid": 1, "sku": 2}\n' },
+      "log.json",
+      {},
+      /log\.json: expected a column "ts" \(--time\), found sku, uid/,
+    ],
+    [{ "log.json": "" }, "log.json", {}, /log\.json: expected a column "uid" \(--user\), found no columns/],
+    [{ "log.csv": "uid,sku,ts,label\n" }, "log.csv", {}, /Nothing is left of the source/],
+  ];
+  for (const [files, name, more, message] of cases) await rejects(files, name, more, message);
+  const mixed = csv + row.replace("\n", "\r\n") + row;
+  await rejects({ "log.csv": mixed }, "log.csv", {}, /log\.csv.*\n.*Lines may end in two ways/);
+  const latin1 = Uint8Array.from(csv + "caf\xe9,x,1600000000,1\n", (letter) => letter.charCodeAt(0));
+  await rejects({ "log.csv": latin1 }, "log.csv", {}, /log\.csv.*: .*Line: 3.*not utf-8.*\n.*iconv/);
+  await withFolder({}, async (folder) => {
+    await parquet(`${folder}/a.parquet`, "SELECT 'a' AS uid, 1 AS sku, 1600000000 AS ts, 1 AS label");
+    await parquet(`${folder}/b.parquet`, "SELECT 'a' AS uid, 'x' AS sku, 1600000000 AS ts, 1 AS label");
+    await assert.rejects(
+      prepareIn(folder, recipe(`${folder}/*.parquet`)),
+      /a\.parquet and .*b\.parquet differ: sku is INTEGER in the first, VARCHAR in the second/,
+    );
+    await parquet(`${folder}/c.parquet`, "SELECT ['a'] AS uid, 1 AS sku, 1600000000 AS ts, 1 AS label");
+    await assert.rejects(
+      prepareIn(folder, recipe(`${folder}/c.parquet`)),
+      /c\.parquet: expected uid \(--user\) to be text or whole numbers, found VARCHAR\[\]/,
+    );
+    const bytes = await Deno.readFile(`${folder}/a.parquet`);
+    await Deno.writeFile(`${folder}/cut.parquet`, bytes.slice(0, bytes.length - 40));
+    await assert.rejects(prepareIn(folder, recipe(`${folder}/cut.parquet`)), /cut\.parquet/);
+    const left = [...Deno.readDirSync(folder)].map(({ name }) => name).filter((name) =>
+      name.startsWith("out")
+    );
+    assert.deepEqual(left, []);
+  });
+});

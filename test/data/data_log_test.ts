@@ -1,0 +1,302 @@
+/** Any log of displayed items to prepared data: small cases with the answer written out. */
+
+import assert from "node:assert/strict";
+import { Engine } from "../../src/prepare/engine.ts";
+import { filesIn } from "../command_check.ts";
+import { pagesOf, prepareIn, query, withFolder } from "../prepared_folder.ts";
+import { recipe, rejects, withPrepared } from "../data_log_check.ts";
+import { parquet } from "../one_engine.ts";
+
+Deno.test("log: pages by user and time; an item comes once; a page has all its clicks; ties go by id", async () => {
+  const log = `uid,sku,ts,label
+b,i2,1600000000,0
+b,i10,1600000000,1
+b,i2,1600000000,1
+b,i1,1600000000,0
+b,i1,1600000001,0
+b,i2,1600000001,False
+a,i3,1600000000,TRUE
+`;
+  await withPrepared({ "log.csv": log }, "log.csv", {}, async ({ folder, manifest }) => {
+    assert.deepEqual(await pagesOf(folder), [
+      { user: "a", time: "2020-09-13 12:26:40", items: ["i3"], clicked: "i3" },
+      { user: "b", time: "2020-09-13 12:26:40", items: ["i1", "i10", "i2"], clicked: "i10 i2" },
+      { user: "b", time: "2020-09-13 12:26:41", items: ["i1", "i2"], clicked: null },
+    ]);
+    assert.deepEqual(await query(folder, "SELECT item, id, dense, tokens FROM items"), [
+      { item: 0, id: "i1", dense: [], tokens: [] },
+      { item: 1, id: "i10", dense: [], tokens: [] },
+      { item: 2, id: "i2", dense: [], tokens: [] },
+      { item: 3, id: "i3", dense: [], tokens: [] },
+    ]);
+    assert.deepEqual(manifest.skipped, {
+      "rows of an item that is on its page already": 1,
+    });
+    assert.deepEqual([manifest.features.dense, manifest.features.tokens], [[], []]);
+    assert.deepEqual(manifest.counts?.pages, 3);
+    assert.deepEqual(manifest.counts?.clicks, 3);
+    assert.deepEqual(manifest.notes, [
+      "pages with several clicks: 1, each click a choice among what was not clicked yet",
+      "times are read as seconds since 1970",
+    ]);
+  });
+});
+
+Deno.test("log: clicks of a page are in the order of their times, where the log has these", async () => {
+  const shown = ["x", "y", "z", "w"].map((sku, k) => ({
+    sku,
+    at: ["1600000900", "", "1600000100", "1599999999"][k],
+  }));
+  const files = {
+    "times.csv": `uid,sku,ts,label\n${shown.map(({ sku, at }) => `a,${sku},1600000000,${at}\n`).join("")}`,
+    "shown.csv": `uid,sku,ts\n${shown.map(({ sku }) => `a,${sku},1600000000\n`).join("")}`,
+    "clicks.csv": "uid,sku,ts\na,x,1600000900\na,z,1600000100\na,x,1600000050\na,w,1600000060\n",
+  };
+  await withFolder(files, async (folder) => {
+    const any = await prepareIn(folder, recipe(`${folder}/times.csv`, { clickedAny: true }));
+    assert.deepEqual((await pagesOf(any.folder)).map(({ clicked }) => clicked), ["w z x"]);
+    const apart = { clicked: undefined, clicks: `${folder}/clicks.csv` };
+    const later = await prepareIn(folder, recipe(`${folder}/shown.csv`, apart));
+    assert.deepEqual((await pagesOf(later.folder)).map(({ clicked }) => clicked), ["x w z"]);
+  });
+});
+
+Deno.test("log: pages by page id, at the time of their first row; places by position", async () => {
+  const log = `uid;sku;ts;label;request;pos
+a;x;1600000002;0;p2;1
+a;y;1600000001;1;p2;10
+a;z;1600000009;0;p2;2
+a;w;1600000009;0;p2;2
+a;x;1600000001;1;p10;5
+b;x;1600000001;1;p2;0.5
+`;
+  const more = { page: "request", position: "pos" };
+  await withPrepared({ "log.txt": log }, "log.txt", more, async ({ folder }) => {
+    assert.deepEqual(await pagesOf(folder), [
+      // Both at one time: by page id, as text.
+      { user: "a", time: "2020-09-13 12:26:41", items: ["x"], clicked: "x" },
+      { user: "a", time: "2020-09-13 12:26:41", items: ["x", "w", "z", "y"], clicked: "y" },
+      { user: "b", time: "2020-09-13 12:26:41", items: ["x"], clicked: "x" },
+    ]);
+  });
+});
+
+Deno.test("log: ids beyond 2^53 stay exact in CSV, JSON lines and Parquet", async () => {
+  const ids = ["9007199254740993", "18446744073709551615", "0012", "1.0", " 7"];
+  const csv = "uid,sku,ts,label\n" + ids.map((id) => `${id},${id},1600000000,1\n`).join("");
+  await withPrepared({ "log.csv": csv }, "log.csv", {}, async ({ folder }) => {
+    assert.deepEqual((await pagesOf(folder)).map(({ user }) => user), ids.toSorted());
+    assert.deepEqual((await query(folder, "SELECT id FROM items")).map(({ id }) => id), ids.toSorted());
+  });
+  const whole = [
+    "9007199254740992",
+    "9007199254740993",
+    "18446744073709551615",
+    "123456789012345678901234567890",
+  ];
+  const json = whole.map((id) => `{"uid": ${id}, "sku": "${id}", "ts": 1600000000, "label": true}\n`).join(
+    "\n",
+  );
+  await withPrepared({ "log.jsonl": json }, "log.jsonl", {}, async ({ folder }) => {
+    assert.deepEqual((await pagesOf(folder)).map(({ user }) => user), whole.toSorted());
+  });
+  await withFolder({}, async (folder) => {
+    await parquet(
+      `${folder}/log.parquet`,
+      "SELECT uid::HUGEINT::DECIMAL(38, 0) AS uid, (uid % 10000000000000000000)::UBIGINT AS sku, 1600000000 AS ts, true AS label " +
+        `FROM (SELECT unnest([${whole.join(", ")}]::HUGEINT[]) AS uid)`,
+    );
+    const prepared = await prepareIn(folder, recipe(`${folder}/log.parquet`));
+    assert.deepEqual((await pagesOf(prepared.folder)).map(({ user }) => user), whole.toSorted());
+    await parquet(
+      `${folder}/float.parquet`,
+      "SELECT 9007199254740991::DOUBLE AS uid, 7::FLOAT AS sku, 1600000000 AS ts, 1::DOUBLE AS label",
+    );
+    const floats = await prepareIn(folder, recipe(`${folder}/float.parquet`));
+    assert.deepEqual(await pagesOf(floats.folder), [
+      { user: "9007199254740991", time: "2020-09-13 12:26:40", items: ["7"], clicked: "7" },
+    ]);
+    // 2^53 may have been 2^53 + 1, and so with 2^24.
+    const lost = [
+      "9007199254740993::DOUBLE",
+      "9007199254740994::DOUBLE",
+      "-9007199254740993::DOUBLE",
+      "16777217::FLOAT",
+    ];
+    for (
+      const id of [...lost, "9007199254740993::HUGEINT", "1.5::DOUBLE", "16777218::FLOAT", "'inf'::DOUBLE"]
+    ) {
+      await parquet(`${folder}/lost.parquet`, `SELECT ${id} AS uid, 1 AS sku, 1600000000 AS ts, 1 AS label`);
+      await assert.rejects(
+        prepareIn(folder, recipe(`${folder}/lost.parquet`)),
+        /Expected uid or sku to be text or whole numbers, found floating point numbers .* in 1 rows.*as text or integers.\n.*lost\.parquet:1: /,
+      );
+    }
+  });
+  await rejects(
+    { "log.json": '{"uid": 9.1e20, "sku": 1, "ts": 1600000000, "label": 1}\n' },
+    "log.json",
+    {},
+    /floating point numbers .*\n .*log\.json:1: expected uid or sku to be text or a whole number, exactly, found "910000000000000000000\.0"/,
+  );
+});
+
+Deno.test("log: every way to write a time", async () => {
+  const wanted = "2019-11-11 09:05:58.123";
+  const cases: [text: string, read: string, note: RegExp][] = [
+    ["1573463158", "2019-11-11 09:05:58", /as seconds/],
+    ["1573463158.1239", wanted, /as seconds/],
+    ["1.573463158e9", "2019-11-11 09:05:58", /as seconds/],
+    ["0", "1970-01-01 00:00:00", /as seconds/],
+    ["-1", "1969-12-31 23:59:59", /as seconds/],
+    ["1573463158123", wanted, /as milliseconds/],
+    ["1573463158123.9", wanted, /as milliseconds/],
+    ["1573463158123999", wanted, /as microseconds/],
+    ["1573463158123999999", wanted, /as nanoseconds/],
+    ["2019-11-11", "2019-11-11 00:00:00", /as dates/],
+    ["2019-11-11 09:05", "2019-11-11 09:05:00", /as dates/],
+    ["2019-11-11T09:05Z", "2019-11-11 09:05:00", /as dates/],
+    ["2019-11-11 09:05:58.123", wanted, /as dates/],
+    ["2019-11-11T09:05:58.123999999Z", wanted, /as dates/],
+    ["2019-11-11T09:05:58,123Z", wanted, /as dates/],
+    ["2019-11-11 09:05:58.123 UTC", wanted, /as dates/],
+    ["2019-11-11T10:05:58.123+01:00", wanted, /as dates/],
+    ["2019-11-11T10:05:58.123+0100", wanted, /as dates/],
+    ["2019-11-11 10:05:58.123 +01", wanted, /as dates/],
+    ["2019-11-10T23:05:58.123-10:00", wanted, /as dates/],
+  ];
+  await withFolder({}, async (folder) => {
+    // Those of one kind in one log, each of a user of its own: one that were of another kind would be a bad row.
+    for (const group of Map.groupBy(cases, ([, , note]) => String(note)).values()) {
+      const lines = group.map(([text], k) => `u${String(k).padStart(2, "0")}\tx\t${text}\t1\n`);
+      await Deno.writeTextFile(`${folder}/log.tsv`, `uid\tsku\tts\tlabel\n${lines.join("")}`);
+      const prepared = await prepareIn(folder, recipe(`${folder}/log.tsv`));
+      const times = (await pagesOf(prepared.folder)).map(({ time }) => time);
+      assert.deepEqual(
+        times.map((time, k) => [group[k]?.[0], time]),
+        group.map(([text, read]) => [text, read]),
+      );
+      assert.match(prepared.manifest.notes.join("\n"), group[0]?.[2] ?? assert.fail());
+    }
+    const typed = [
+      "1573463158::INTEGER",
+      "1573463158::DOUBLE",
+      "1573463158000::BIGINT",
+      "1.573463158e18::DOUBLE",
+      "'2019-11-11 09:05:58'",
+      "TIMESTAMP '2019-11-11 09:05:58'",
+      "TIMESTAMP_NS '2019-11-11 09:05:58'",
+      "TIMESTAMP_MS '2019-11-11 09:05:58'",
+      "TIMESTAMPTZ '2019-11-11 11:05:58+02'",
+    ];
+    for (const value of typed) {
+      await parquet(`${folder}/log.parquet`, `SELECT 'a' AS uid, 'x' AS sku, ${value} AS ts, true AS label`);
+      const prepared = await prepareIn(folder, recipe(`${folder}/log.parquet`));
+      assert.deepEqual(
+        (await pagesOf(prepared.folder)).map(({ time }) => time),
+        ["2019-11-11 09:05:58"],
+        value,
+      );
+    }
+    await parquet(
+      `${folder}/log.parquet`,
+      "SELECT 'a' AS uid, 'x' AS sku, DATE '2019-11-11' AS ts, 1 AS label",
+    );
+    const dates = await prepareIn(folder, recipe(`${folder}/log.parquet`));
+    assert.deepEqual((await pagesOf(dates.folder)).map(({ time }) => time), ["2019-11-11 00:00:00"]);
+  });
+});
+
+Deno.test("log: features by the types of their columns", async () => {
+  const log = "uid,sku,ts,label\n" +
+    ["i1", "i2", "i3", "i4"].map((sku) => `a,${sku},1600000000,1\n`).join("");
+  const features = `sku,price,colour,weight,sold,nothing
+i3,2.5,red,1,true,
+i1,,blue,2,false,
+i2,-1e3,,3,true,
+i9,7,green,4,true,
+`;
+  const files = { "log.csv": log, "features.csv": features };
+  const z = Math.fround(Math.sqrt(1.5)); // of 1, 2, 3
+  await withPrepared(files, "log.csv", { features: "features.csv" }, async ({ folder, manifest }) => {
+    const { dense, tokens } = manifest.features;
+    assert.deepEqual(dense.map(({ name, meaning }) => ({ name, meaning })), [
+      { name: "price", meaning: "price, standardised, 0 where it is not known" },
+      { name: "price_known", meaning: "1 if price is known" },
+      { name: "weight", meaning: "weight, standardised, 0 where it is not known" },
+      { name: "weight_known", meaning: "1 if weight is known" },
+    ]);
+    assert.deepEqual(tokens.map(({ name, first, count, values }) => ({ name, first, count, values })), [
+      { name: "colour", first: 0, count: 3, values: ["blue", "red"] },
+      { name: "sold", first: 3, count: 3, values: ["false", "true"] },
+    ]);
+    assert.deepEqual(await query(folder, "SELECT id, dense, tokens FROM items"), [
+      { id: "i1", dense: [0, 0, 0, 1], tokens: [0, 3] },
+      { id: "i2", dense: [-1, 1, z, 1], tokens: [4] },
+      { id: "i3", dense: [1, 1, -z, 1], tokens: [1, 4] },
+      { id: "i4", dense: [0, 0, 0, 0], tokens: [] },
+    ]);
+    assert.equal(manifest.skipped["items on pages that have no row of features"], 1);
+    assert.match(manifest.notes.join(), /without numbers or text are left out: nothing/);
+  });
+  const some = { features: "features.csv", dense: ["weight"], tokens: ["price"], itemIds: true };
+  const three = { ...files, "log.csv": log.replace("a,i4,1600000000,1\n", "") };
+  await withPrepared(three, "log.csv", some, async ({ folder, manifest }) => {
+    assert.deepEqual(manifest.features.dense.map(({ name }) => name), ["weight"]); // known of all
+    assert.deepEqual(manifest.features.tokens.map(({ name, first, count }) => [name, first, count]), [
+      ["price", 0, 3],
+      ["item", 3, 4],
+    ]);
+    assert.deepEqual(await query(folder, "SELECT id, dense, tokens FROM items"), [
+      { id: "i1", dense: [0], tokens: [3] },
+      { id: "i2", dense: [z], tokens: [0, 4] },
+      { id: "i3", dense: [-z], tokens: [1, 5] },
+    ]);
+  });
+});
+
+Deno.test("log: lists of text are several tokens, from JSON lines and Parquet", async () => {
+  const log = "uid,sku,ts,label\na,1,1600000000,1\na,2,1600000000,0\n";
+  const json =
+    '{"sku": 1, "tags": ["b", "a", "b"], "n": 3, "deep": {"x": 1}}\n{"sku": 2, "tags": "c", "n": null}\n';
+  const expected = [
+    { id: "1", dense: [1], tokens: [0, 1] }, // the number is the same wherever it is known
+    { id: "2", dense: [0], tokens: [2] },
+  ];
+  await withPrepared(
+    { "log.csv": log, "f.json": json },
+    "log.csv",
+    { features: "f.json" },
+    async ({ folder, manifest }) => {
+      assert.deepEqual(await query(folder, "SELECT id, dense, tokens FROM items"), expected);
+      assert.match(manifest.notes.join(), /left out: deep/);
+    },
+  );
+  await withFolder({ "log.csv": log }, async (folder) => {
+    await parquet(
+      `${folder}/f.parquet`,
+      "SELECT * FROM (VALUES (1::BIGINT, ['b', 'a', 'b'], 3, {x: 1}), (2, ['c'], NULL, NULL)) AS f(sku, tags, n, deep)",
+    );
+    const prepared = await prepareIn(
+      folder,
+      recipe(`${folder}/log.csv`, { features: `${folder}/f.parquet` }),
+    );
+    assert.deepEqual(await query(prepared.folder, "SELECT id, dense, tokens FROM items"), expected);
+  });
+});
+
+Deno.test("the engine's file is no record that could be read again: no log of changes is kept beside it", async () => {
+  await withFolder({}, async (folder) => {
+    const engine = await Engine.open({ workFolder: folder, memory: "500MB", threads: 1 });
+    try {
+      await engine.setVariables({ one: 1, list: ["a", "it's"], none: null });
+      await engine.run("CREATE TABLE t AS SELECT getvariable('one') AS x; INSERT INTO t VALUES (2)");
+      assert.deepEqual(await engine.rows("SELECT getvariable('list') AS list, sum(x)::INTEGER AS x FROM t"), [
+        { list: ["a", "it's"], x: 3 },
+      ]);
+      assert.deepEqual(filesIn(folder), ["work.duckdb"]);
+    } finally {
+      engine.close();
+    }
+  });
+});

@@ -1,0 +1,298 @@
+/**
+ * Three made-up logs of other shapes than the demo shop, each with its truth: impressions of news, films with some 100
+ * choices a user, and a shop whose items come with raw numbers. As in the demo shop a user is what they clicked before,
+ * so that no model can be better than `bestFigures`.
+ *
+ *   news    MIND's layout; pages of 2 to 40 items; a history before the log; few of the items are described; topics and
+ *           age decide
+ *   films   titles, several genres a film, dates; genres decide, and the film itself
+ *   shop    prices over five decades, nulls, dates, rare brands, a constant; the price beside what the user is used to,
+ *           the rating, the age and the category decide
+ */
+
+import { type Random, randomStream } from "../../src/data/random.ts";
+
+export interface MadeRow {
+  readonly user: string;
+  readonly page: string;
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  readonly item: string;
+  /** Place on the page, from 1. */
+  readonly position: number;
+  readonly clicked: boolean;
+  /** The true utility; no click has 0. */
+  readonly utility: number;
+}
+
+export interface MadeLog {
+  /** By user, then page, then position. */
+  readonly rows: readonly MadeRow[];
+  /** A row for each item that is described, the id under `item`; "" where something is not known. */
+  readonly items: readonly Readonly<Record<string, string>>[];
+  /** What a user clicked before the log, the oldest first. */
+  readonly history: ReadonlyMap<string, readonly string[]>;
+}
+
+export interface MadeSizes {
+  readonly users?: number;
+  readonly items?: number;
+  /** Pages of a user, on average. */
+  readonly events?: number;
+  /** What a place further down takes from the utility: effect x ln(place). */
+  readonly positionEffect?: number;
+}
+
+const DAY = 86_400_000;
+const START = Date.UTC(2024, 2, 1);
+const SPAN = 28 * DAY;
+
+interface Item {
+  readonly id: string;
+  /** What users come to like by clicking it. */
+  readonly traits: Float64Array;
+  /** What all users see in it. */
+  readonly appeal: number;
+  /** When it came; it is on no page before. */
+  readonly born: number;
+}
+
+interface World {
+  readonly items: readonly Item[];
+  readonly users: number;
+  readonly events: (random: Random) => number;
+  readonly pageSize: (random: Random) => number;
+  /** How many clicks a user has made before the log. */
+  readonly given: number;
+  /** Items are shown for so long. */
+  readonly life: number;
+  /** How much of the taste a click leaves. */
+  readonly keeps: number;
+  readonly utility: (item: Item, taste: Float64Array, time: number) => number;
+  readonly positionEffect: number;
+}
+
+function simulate(seed: number, kind: string, world: World): Pick<MadeLog, "rows" | "history"> {
+  const rows: MadeRow[] = [];
+  const history = new Map<string, string[]>();
+  for (let u = 0; u < world.users; u++) {
+    const user = `${kind[0]}${1000 + u}`;
+    const random = randomStream(seed, kind, "user", u);
+    const taste = new Float64Array(world.items[0]?.traits.length ?? 0);
+    const count = world.events(random);
+    const times = Array.from(
+      { length: world.given + count },
+      (_, k) => k < world.given ? START + k : START + Math.floor(random.uniform() * SPAN),
+    ).sort((a, b) => a - b);
+    for (const [k, time] of times.entries()) {
+      const page = `${user}-${k}`;
+      const shown = draw(world, time, random);
+      const utilities = shown.map((item, place) =>
+        world.utility(item, taste, time) - world.positionEffect * Math.log(place + 1)
+      );
+      const click = choose(utilities, random);
+      if (k < world.given) {
+        const item = shown[click];
+        if (item) history.set(user, [...history.get(user) ?? [], item.id]);
+      } else {
+        shown.forEach(({ id }, place) =>
+          rows.push({
+            user,
+            page,
+            time,
+            item: id,
+            position: place + 1,
+            clicked: place === click,
+            utility: utilities[place] ?? 0,
+          })
+        );
+      }
+      const traits = shown[click]?.traits;
+      if (traits) taste.forEach((t, j) => taste[j] = world.keeps * t + (1 - world.keeps) * (traits[j] ?? 0));
+    }
+  }
+  return { rows, history };
+}
+
+/** Different items that are there at the time. */
+function draw({ items, pageSize, life }: World, time: number, random: Random): Item[] {
+  const there = items.filter(({ born }) => born <= time && time < born + life);
+  const size = Math.min(pageSize(random), there.length);
+  return [...random.sampleWithoutReplacement(there.length, size)].flatMap((k) => there[k] ?? []);
+}
+
+/** The place that is clicked; the length of the page for none. */
+function choose(utilities: readonly number[], random: Random): number {
+  const weights = utilities.map(Math.exp);
+  let left = random.uniform() * weights.reduce((sum, weight) => sum + weight, 1);
+  const place = weights.findIndex((weight) => (left -= weight) < 0);
+  return place < 0 ? utilities.length : place;
+}
+
+const oneHot = (size: number, ...places: number[]) => {
+  const traits = new Float64Array(size);
+  for (const place of places) traits[place] = 1;
+  return traits;
+};
+const dot = (a: Float64Array, b: Float64Array) => a.reduce((sum, x, k) => sum + x * (b[k] ?? 0), 0);
+const days = (from: number, to: number) => (to - from) / DAY;
+const date = (time: number) => new Date(time).toISOString().slice(0, 10);
+
+/** @param sizes `described`: the share of the items that news.tsv has. */
+export function madeNews(seed: number, sizes: MadeSizes & { readonly described?: number } = {}): MadeLog {
+  const { users = 600, items: count = 400, events = 6, described = 0.05, positionEffect = 0 } = sizes;
+  const random = randomStream(seed, "news", "items");
+  const topics = 10;
+  const about: Record<string, string>[] = [];
+  const items = Array.from({ length: count }, (_, k): Item => {
+    const [topic, appeal, id] = [random.integer(topics), 0.8 * random.normal(), `N${100 + k}`];
+    const row = { item: id, category: `topic-${topic}`, subcategory: `topic-${topic}-${k % 3}` };
+    if (random.uniform() < described) about.push(row);
+    // From two days before the log on.
+    return { id, traits: oneHot(topics, topic), appeal, born: START + (random.uniform() * 30 - 2) * DAY };
+  });
+  const log = simulate(seed, "news", {
+    items,
+    users,
+    events: (random) => 1 + random.integer(2 * events - 1),
+    pageSize: (random) => random.uniform() < 0.3 ? 20 + random.integer(21) : 2 + random.integer(10),
+    given: 8,
+    life: 6 * DAY,
+    keeps: 0.85,
+    utility: ({ appeal, traits, born }, taste, time) =>
+      -1.2 + appeal + 6 * dot(taste, traits) - 0.9 * Math.log1p(days(born, time)),
+    positionEffect,
+  });
+  return { ...log, items: about };
+}
+
+export function madeFilms(seed: number, sizes: MadeSizes = {}): MadeLog {
+  const { users = 150, items: count = 300, events = 100, positionEffect = 0 } = sizes;
+  const random = randomStream(seed, "films", "items");
+  const genres = ["action", "comedy", "crime", "drama", "family", "horror", "music", "war"];
+  const about: Record<string, string>[] = [];
+  const items = Array.from({ length: count }, (_, k): Item => {
+    const own = [...random.sampleWithoutReplacement(genres.length, 1 + random.integer(3))].sort();
+    const [appeal, released] = [0.5 * random.normal(), START - random.uniform() * 30 * 365 * DAY];
+    const item = `${k + 1}`;
+    about.push({
+      item,
+      title: `The ${own.map((g) => genres[g]).join(" and ")} no. ${k + 1}`,
+      genres: own.map((g) => genres[g]).join("|"),
+      released: date(released),
+      minutes: random.uniform() < 0.1 ? "" : (90 + 20 * random.normal()).toFixed(0),
+      budget: (1e6 * Math.exp(1.5 * random.normal())).toFixed(0),
+    });
+    return { id: item, traits: oneHot(genres.length, ...own), appeal, born: 0 };
+  });
+  const log = simulate(seed, "films", {
+    items,
+    users,
+    events: (random) => Math.round(events / 2) + random.integer(events + 1),
+    pageSize: () => 8,
+    given: 0,
+    life: Infinity,
+    keeps: 0.9,
+    utility: ({ appeal, traits }, taste) => -2.6 + appeal + 4 * dot(taste, traits),
+    positionEffect,
+  });
+  return { ...log, items: about };
+}
+
+export function madeShop(seed: number, sizes: MadeSizes = {}): MadeLog {
+  const { users = 600, items: count = 500, events = 10, positionEffect = 0 } = sizes;
+  const random = randomStream(seed, "shop", "items");
+  const categories = 8;
+  const about: Record<string, string>[] = [];
+  const items = Array.from({ length: count }, (_, k): Item => {
+    const item = `sku-${k + 1}`;
+    const category = random.integer(categories);
+    const logPrice = 1.7 * random.normal(); // of the price / 30
+    const rating = random.uniform() < 0.4 ? undefined : 1 + 4 * random.uniform();
+    const stock = Math.floor(Math.exp(2.5 * random.uniform() ** 2 * 3));
+    // Most came long ago, some during the log.
+    const born = START + (random.uniform() < 0.3 ? 25 * random.uniform() : -800 * random.uniform()) * DAY;
+    about.push({
+      item,
+      price: random.uniform() < 0.15 ? "" : (30 * Math.exp(logPrice)).toFixed(2),
+      rating: rating === undefined ? "" : rating.toFixed(1),
+      stock: `${stock}`,
+      created: new Date(born).toISOString(),
+      category: `category-${category}`,
+      brand: random.uniform() < 0.6 ? `brand-${random.integer(6)}` : `brand-${6 + random.integer(150)}`,
+      name: `thing ${k + 1} of ${category}`,
+      currency: "EUR",
+    });
+    const traits = Float64Array.of(...oneHot(categories, category), logPrice);
+    return { id: item, traits, appeal: 0.9 * ((rating ?? 3) - 3), born };
+  });
+  const log = simulate(seed, "shop", {
+    items,
+    users,
+    events: (random) => 1 + random.integer(2 * events - 1),
+    pageSize: () => 10,
+    given: 0,
+    life: Infinity,
+    keeps: 0.7,
+    utility({ appeal, traits, born }, taste, time) {
+      const gap = (traits[categories] ?? 0) - (taste[categories] ?? 0);
+      const match = dot(taste.subarray(0, categories), traits.subarray(0, categories));
+      return -0.9 + appeal + 4 * match - 0.5 * gap * gap - 0.35 * Math.log1p(days(born, time) / 7);
+    },
+    positionEffect,
+  });
+  return { ...log, items: about };
+}
+
+/** What the truth itself scores: mean loss, and prec@1 and prec@2 of the pages with a click. */
+export function bestFigures(rows: readonly MadeRow[]): { loss: number; prec1: number; prec2: number } {
+  let [events, clicks, loss, prec1, prec2] = [0, 0, 0, 0, 0];
+  for (const page of Map.groupBy(rows, ({ page }) => page).values()) {
+    const clicked = page.find((row) => row.clicked);
+    loss += Math.log(page.reduce((sum, { utility }) => sum + Math.exp(utility), 1)) - (clicked?.utility ?? 0);
+    events++;
+    if (!clicked) continue;
+    const higher = page.filter(({ utility }) => utility > clicked.utility).length;
+    clicks++;
+    if (higher < 1) prec1++;
+    if (higher < 2) prec2++;
+  }
+  return { loss: loss / events, prec1: prec1 / clicks, prec2: prec2 / clicks };
+}
+
+/** A header and a line a row; what has a comma is quoted. */
+export function csvOf(rows: readonly Readonly<Record<string, unknown>>[]): string {
+  const names = Object.keys(rows[0] ?? {});
+  const text = (value: unknown) => {
+    const plain = value === true ? "1" : value === false ? "0" : String(value ?? "");
+    return /[",\n]/.test(plain) ? `"${plain.replaceAll('"', '""')}"` : plain;
+  };
+  return [names, ...rows.map((row) => names.map((name) => row[name]))].map((row) =>
+    row.map(text).join(",") + "\n"
+  ).join("");
+}
+
+/** The log as `data log` reads it (user, page, time, item, position, clicked), and its items. */
+export function logFiles({ rows, items }: MadeLog): { "log.csv": string; "items.csv": string } {
+  return {
+    "log.csv": csvOf(rows.map(({ utility: _, ...row }) => row)),
+    "items.csv": csvOf(items),
+  };
+}
+
+/** The same in MIND's layout. */
+export function mindFiles({ rows, items, history }: MadeLog): Record<"behaviors.tsv" | "news.tsv", string> {
+  const when = (time: number) =>
+    new Date(time).toLocaleString("en-US", { timeZone: "UTC" }).replace(",", "").replaceAll("\u202f", " ");
+  const lines = [...Map.groupBy(rows, ({ page }) => page).values()].map((page, k) => {
+    const [first] = page;
+    if (!first) return "";
+    const shown = page.map(({ item, clicked }) => `${item}-${clicked ? 1 : 0}`).join(" ");
+    return [k + 1, first.user, when(first.time), (history.get(first.user) ?? []).join(" "), shown].join("\t");
+  });
+  const news = items.map(({ item, category, subcategory }) =>
+    [item, category, subcategory, "", "", "", "[]", "[]"].join("\t")
+  );
+  const text = (lines: readonly string[]) => lines.map((line) => line + "\n").join("");
+  return { "behaviors.tsv": text(lines), "news.tsv": text(news) };
+}

@@ -1,0 +1,370 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { checkLog } from "../../src/data/check_log.ts";
+import { clickedRows, type ClickLog, NONE, type Split, splits, usersOf } from "../../src/data/click_log.ts";
+import { canonical } from "../../src/data/decimal.ts";
+import { readPaperFile } from "../../src/sets/paper_file.ts";
+import { UserError } from "../../src/user_error.ts";
+import { realData } from "../real_data.ts";
+
+const header = ["session_new_index", "Time", "item_new_index", "is_click", "tr_val_tst"];
+/** Users 0, 1 and 2 in train, validation and test, a page each. */
+const good = ["0 10 0 0 0", "0 10 1 1 0", "1 5 1 1 1", "2 5 2 1 2"];
+
+/** Writes lines (columns separated by spaces, tabs in the file), hands the path on and removes the file. */
+function withFile<T>(lines: string[], use: (path: string) => T, ending = "\n"): T {
+  const folder = Deno.makeTempDirSync();
+  const path = `${folder}/log.tsv`;
+  try {
+    Deno.writeTextFileSync(path, lines.map((line) => line.replaceAll(" ", "\t")).join(ending) + ending);
+    return use(path);
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+}
+
+/** Reads rows below the usual header. */
+function read(...rows: string[]): ClickLog {
+  return withFile([header.join(" "), ...rows], readPaperFile);
+}
+
+Deno.test("readPaperFile: users, events and rows", () => {
+  const log = read(
+    "7 20 3 0 0", // user 7's later page
+    "7 20 1 1 0",
+    "9 1.5 0 1 2",
+    "7 10 2 0 0", // the earlier page, without a click
+    "8 3 1 1 1",
+    "7 10 0 0 0",
+    "9 -1 1 1 2",
+  );
+  assert.deepEqual(log, {
+    name: "log.tsv",
+    items: { kind: "one-hot", count: 4 },
+    userSplit: Uint8Array.of(0, 1, 2),
+    userEvents: Uint32Array.of(0, 2, 3, 5),
+    eventRows: Uint32Array.of(0, 2, 4, 5, 6, 7),
+    eventClick: Uint32Array.of(NONE, 3, 4, 5, 6),
+    rowItem: Uint32Array.of(2, 0, 3, 1, 1, 1, 0),
+  });
+});
+
+Deno.test("readPaperFile: repeated rows are dropped, of a repeated item the clicked row is kept", () => {
+  const log = read(
+    "0 1 5 0 0",
+    "0 1 6 0 0",
+    "0 1 5 1 0",
+    "0 1 6 0 0",
+    "0 1 5 1 0",
+    "0 1 5 0 0",
+    ...good.slice(2),
+  );
+  assert.deepEqual([...log.rowItem.subarray(0, log.eventRows[1])], [6, 5]);
+  assert.equal(log.eventClick[0], 1);
+});
+
+Deno.test("readPaperFile: an event of several clicks has a further click for each but the first, and nanoseconds tell events apart", () => {
+  const at = ["1600000000000000001", "1600000000000000002"];
+  const log = read(
+    ...[4, 5, 6, 7].map((item) => `0 ${at[0]} ${item} ${item === 5 ? 0 : 1} 0`),
+    ...[5, 8].map((item) => `0 ${at[1]} ${item} 1 0`),
+    ...good.slice(2),
+  );
+  const own = log.userEvents[1] ?? 0;
+  assert.deepEqual([...log.eventGiven?.subarray(0, own) ?? []], [0, 2, 2, 0, 2]);
+  assert.deepEqual([...log.eventRows.subarray(0, own + 1)], [0, 4, 5, 6, 8, 9]);
+  assert.deepEqual(clickedRows(log, 0).sort(), [0, 2, 3]);
+  assert.deepEqual(clickedRows(log, 3).sort(), [6, 7]);
+});
+
+Deno.test("readPaperFile: other columns, any order, CRLF, blank lines and a byte order mark are fine", () => {
+  const expected = read(...good);
+  const lines = ["\ufefftr_val_tst SessionId is_click item_new_index Time session_new_index"];
+  for (const row of good) {
+    const [user, time, item, click, split] = row.split(" ");
+    lines.push([split, `"x,`, click, item, time, user].join(" "));
+  }
+  assert.deepEqual(withFile([...lines, "", ""], readPaperFile, "\r\n"), expected);
+});
+
+/** What the error of a file must say; the file's own name stands for its path. */
+const faults: { name: string; lines: string[]; says: RegExp }[] = [
+  { name: "an empty file", lines: [], says: /log\.tsv: the file is empty/ },
+  { name: "only a header", lines: [header.join(" ")], says: /log\.tsv: a header and no rows/ },
+  {
+    name: "missing columns",
+    lines: ["session_new_index Time item_new_index", "0 1 2"],
+    says: /log\.tsv:1: .*is_click, tr_val_tst are missing; found session_new_index, Time, item_new_index\./,
+  },
+  {
+    name: "a column twice",
+    lines: [`${header.join(" ")} Time`, "0 10 0 0 0 11"],
+    says: /log\.tsv:1: expected one column Time, found several\. Rename/,
+  },
+  {
+    name: "times that only more than a double tells apart",
+    lines: [header.join(" "), "0 1.00000000000000001 0 0 0", "0 1.00000000000000002 1 0 0", ...good.slice(2)],
+    says: /log\.tsv:3: user 0 has a Time here and another one in line 2 .*both are read as 1\. Write fewer/,
+  },
+  {
+    name: "commas",
+    lines: [header.join(","), "0,1,2,1,0"],
+    says: /session_new_index, .* are missing.*separated by commas/,
+  },
+  ...Object.entries({
+    "a short row": ["0 10 0 0", /log\.tsv:3: expected 5 tab-separated values as in the header, found 4/],
+    "a long row": ["0 10 0 0 0 0", /log\.tsv:3: expected 5 .* found 6/],
+    "a user that is no number": ["u7 1 0 0 0", /log\.tsv:3: expected session_new_index .* found "u7"/],
+    "a negative user": ["-1 1 0 0 0", /log\.tsv:3: expected session_new_index .* found "-1"/],
+    "an empty id": [" 1 0 0 0", /log\.tsv:3: expected session_new_index .* found ""/],
+    "a fractional item": ["0 1 0.5 0 0", /log\.tsv:3: expected item_new_index .* found "0.5"/],
+    "a negative item": ["0 1 -2 0 0", /log\.tsv:3: expected item_new_index .* found "-2"/],
+    "a raw item id": ["0 1 214821275 0 0", /log\.tsv:3: .*item_new_index .*Renumber the items.*214821275/],
+    "a time in hexadecimal": ["0 0x10 0 0 0", /log\.tsv:3: expected Time to be a number, found "0x10"/],
+    "a time of too many digits": [
+      `0 ${"1".repeat(31)} 0 0 0`,
+      /log\.tsv:3: expected Time .*at most 30 digits/,
+    ],
+    "a time that is no number": ["0 noon 0 0 0", /log\.tsv:3: expected Time to be a number, found "noon"/],
+    "an empty time": ["0  0 0 0", /log\.tsv:3: expected Time to be a number, found ""/],
+    "a click of 2": ["0 1 0 2 0", /log\.tsv:3: expected is_click to be 0 or 1 .* found "2"/],
+    "a split of 3": ["0 1 0 0 3", /log\.tsv:3: expected tr_val_tst .* found "3"/],
+    "a user in two splits": ["0 11 0 0 2", /log\.tsv:4: user 0 has tr_val_tst 0 here and 2 in line 3/],
+  } as Record<string, [string, RegExp]>).map(([name, [row, says]]) => ({
+    name,
+    lines: [header.join(" "), row, ...good].toSpliced(1, 0, ""), // a blank line counts as a line
+    says,
+  })),
+  ...splits.map((split, code) => ({
+    name: `no ${split} users`,
+    lines: [header.join(" "), ...good.filter((row) => !row.endsWith(`${code}`))],
+    says: new RegExp(`log\\.tsv: no ${split} users \\(rows with tr_val_tst ${code}\\)`),
+  })),
+];
+
+for (const { name, lines, says } of faults) {
+  Deno.test(`readPaperFile refuses ${name}`, () => {
+    withFile(lines, (path) =>
+      assert.throws(() => readPaperFile(path), (error) => {
+        assert.ok(error instanceof UserError, `expected a UserError, got ${error}`);
+        assert.match(error.message, says);
+        assert.ok(error.message.startsWith(path));
+        return true;
+      }));
+  });
+}
+
+Deno.test("readPaperFile refuses a missing file and a directory", () => {
+  const folder = Deno.makeTempDirSync();
+  assert.throws(() => readPaperFile(`${folder}/none.txt`), /UserError: .*none\.txt: there is no such file/);
+  assert.throws(() => readPaperFile(folder), /UserError: .*found a folder/);
+  Deno.removeSync(folder);
+});
+
+Deno.test("readPaperFile: times are apart where they differ in a nanosecond or in how they are written", () => {
+  const events = (...times: string[]) => {
+    const log = read(...times.map((time, k) => `0 ${time} ${k} 0 0`), ...good.slice(2));
+    return [...log.rowItem.subarray(0, log.eventRows[log.userEvents[1] ?? 0])].map((item, row) =>
+      `${log.eventRows.findLastIndex((first) => first <= row)}:${item}`
+    ).join(" ");
+  };
+  // As doubles, each three of these are one.
+  assert.equal(events("1600000000000000003", "1600000000000000001", "1600000000000000002"), "0:1 1:2 2:0");
+  assert.equal(events("-1600000000000000003", "-1600000000000000001", "+5"), "0:0 1:1 2:2");
+  assert.equal(events("9007199254740993", "9007199254740992", "9007199254740994"), "0:1 1:0 2:2");
+  // What is the same number is one event, and the digits of a double's own text are its number.
+  assert.equal(events("10", "1e1", "10.0", "+10.", "1.0e+1"), "0:0 0:1 0:2 0:3 0:4");
+  assert.equal(events("1396808691.2950001", "1396808691.29500010", "01396808691.2950001"), "0:0 0:1 0:2");
+  assert.equal(events("0.30000000000000004", "0.3"), "0:1 1:0");
+});
+
+Deno.test("canonical: two texts are the same if, and only if, they are the same number", () => {
+  const number = fc.record({
+    digits: fc.bigInt({ min: -(10n ** 25n), max: 10n ** 25n }),
+    places: fc.integer({ min: 0, max: 30 }),
+  });
+  const plain = ({ digits, places }: { digits: bigint; places: number }) => {
+    const text = String(digits < 0n ? -digits : digits).padStart(places + 1, "0");
+    const point = text.length - places;
+    return `${digits < 0n ? "-" : ""}${text.slice(0, point)}.${text.slice(point)}`;
+  };
+  fc.assert(
+    fc.property(number, number, fc.integer({ min: -9, max: 9 }), (a, b, shift) => {
+      const moved = `${a.digits}e${-a.places}`;
+      assert.equal(canonical(plain(a)), canonical(moved));
+      assert.equal(canonical(`${plain(a)}000`), canonical(moved));
+      const same = a.digits * 10n ** BigInt(b.places) === b.digits * 10n ** BigInt(a.places);
+      assert.equal(canonical(plain(a)) === canonical(plain(b)), same);
+      if (a.digits !== 0n) {
+        assert.equal(canonical(`${a.digits}e${shift}`) === canonical(`${a.digits}`), shift === 0);
+      }
+    }),
+    { numRuns: 500, seed: 5 },
+  );
+});
+
+Deno.test("readPaperFile: what is no readable file of this machine ends with a line, and nothing is waited for", async () => {
+  const folder = Deno.makeTempDirSync();
+  try {
+    Deno.symlinkSync(`${folder}/b`, `${folder}/a`);
+    Deno.symlinkSync(`${folder}/a`, `${folder}/b`);
+    const fifo = await new Deno.Command("mkfifo", { args: [`${folder}/fifo`] }).output().catch(() =>
+      undefined
+    );
+    const cases: [path: string, says: RegExp][] = [
+      ["", /^Expected the path of a tab-separated file, found an empty one\. Name the file\.$/],
+      ["x".repeat(5000), /^cannot read x{150}\.\.\.x{75} \(5000 characters\): the name is too long\. Choose/],
+      [`${folder}/a`, /^cannot read .*\/a: links lead to each other in a loop\. Name the file itself/],
+      [`${folder}/a/x`, /^cannot read .*links lead to each other/],
+      [`${folder}/x\0y`, /^cannot read .*x\\x00y: the system does not take this name/],
+      [`${folder}/x\ny`, /^.*x\\x0ay: there is no such file/],
+      [
+        "https://example.org/log.tsv",
+        /^Expected a path on this machine, found https:.*: only local files are read/,
+      ],
+      ["s3://bucket/log.tsv", /only local files are read\. Fetch the data first/],
+      [`file://${folder}/x`, /Name it without file:\/\//],
+      [
+        "/dev/null",
+        /^\/dev\/null: expected a regular file, found a character device\. Write the data to a file/,
+      ],
+      ...fifo?.success
+        ? [[`${folder}/fifo`, /fifo: expected a regular file, found a FIFO/] as [string, RegExp]]
+        : [],
+    ];
+    for (const [path, says] of cases) {
+      assert.throws(() => readPaperFile(path), (error) => {
+        assert.ok(error instanceof UserError, `expected a UserError for ${path}, got ${error}`);
+        assert.match(error.message, says);
+        assert.ok(!error.message.includes("\n"), error.message);
+        return true;
+      });
+    }
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+});
+
+function checkSays(change: Partial<ClickLog>, says: RegExp): void {
+  const log = { ...read(...good), ...change };
+  assert.throws(() => checkLog(log), (error) => {
+    assert.ok(error instanceof UserError, `expected a UserError, got ${error}`);
+    assert.match(error.message, /^The click log "log\.tsv" is faulty: /);
+    assert.match(error.message, says);
+    return true;
+  });
+}
+
+Deno.test("checkLog names what does not fit", () => {
+  checkLog(read(...good));
+  const u32 = (...values: number[]) => Uint32Array.from(values);
+  checkSays({ userEvents: u32(0, 1, 3) }, /userEvents has 3 entries, expected .* = 4/);
+  checkSays({ userEvents: u32(1, 1, 2, 3) }, /userEvents starts at 1, expected 0/);
+  checkSays({ userEvents: u32(0, 2, 1, 3) }, /userEvents falls from 2 to 1 after user 1/);
+  checkSays({ userEvents: u32(0, 1, 2, 2) }, /userEvents ends at 2, expected the length of eventClick, 3/);
+  checkSays({ eventRows: u32(0, 2, 3, 5) }, /eventRows ends at 5, expected the length of rowItem, 4/);
+  checkSays({ eventRows: u32(0, 2, 2, 4) }, /event 1 of user 1 displays no items/);
+  checkSays({ eventClick: u32(2, 2, 3) }, /event 0 of user 0: the clicked row is not displayed/);
+  checkSays({ eventClick: u32(1, 1, 3) }, /event 1 of user 1: the clicked row is not displayed/);
+  checkSays({ rowItem: u32(0, 1, 1, 3) }, /row 3 displays item 3, but there are 3 items/);
+  checkSays({ userSplit: Uint8Array.of(0, 1, 3) }, /userSplit of user 2 is 3/);
+  checkSays({ userSplit: Uint8Array.of(0, 1, 0) }, /there are no test users/);
+  const given = (...values: number[]) => ({ eventGiven: Uint8Array.from(values) });
+  // Events of one row, of which the last has no click.
+  const singles = { eventRows: u32(0, 1, 2, 3), eventClick: u32(0, 1, NONE), rowItem: u32(0, 1, 2) };
+  checkLog({ ...read(...good), ...singles, ...given(1, 1, 0) });
+  checkSays(given(0, 0), /eventGiven has 2 entries, expected one per event = 3/);
+  checkSays(
+    { ...singles, ...given(0, 2, 0) },
+    /event 1 of user 1 is a further click on item 1, expected an item of the clicked page/,
+  );
+  checkSays({ ...singles, ...given(0, 3, 0) }, /eventGiven of event 1 is 3, expected 0, 1 or 2/);
+  checkSays({ ...singles, ...given(0, 0, 1) }, /event 2 of user 2 is given .* it has 1 rows and no click/);
+  checkSays(
+    { ...given(1, 0, 0) },
+    /event 0 of user 0 is given as history, expected one row, clicked; it has 2/,
+  );
+  // A page of items 0, 1, 2 with a click on 1, and further ones.
+  const several = (clicks: number[], kinds = [0, 2, 2], click = 1) => ({
+    userEvents: u32(0, 3, 3, 3),
+    eventRows: u32(0, 3, 4, 5),
+    eventClick: u32(click, 3, 4),
+    eventGiven: Uint8Array.from(kinds),
+    rowItem: u32(0, 1, 2, ...clicks),
+  });
+  checkLog({ ...read(...good), ...several([2, 0]) });
+  checkSays(
+    several([2, 1]),
+    /event 2 of user 0 is a further click on item 1, expected .* that is not clicked yet/,
+  );
+  checkSays(several([2, 2]), /event 2 of user 0 is a further click on item 2/);
+  checkSays(several([2, 0], [0, 1, 2]), /event 2 of user 0 is a further click on item 0/);
+  checkSays(several([2, 0], [0, 2, 2], NONE), /event 1 of user 0 is a further click on item 2/);
+  const dense = (...values: number[]): Partial<ClickLog> => ({
+    items: { kind: "dense", count: 3, width: 2, values: Float32Array.from(values) },
+  });
+  checkLog({ ...read(...good), ...dense(1, 2, 3, 4, 5, 6) });
+  checkSays(dense(1, 2, 3, 4, 5), /5 feature values, expected 3 items x 2 features = 6/);
+  checkSays(dense(1, 2, 3, NaN, 5, 6), /feature 1 of item 1 is NaN/);
+  checkSays(dense(1, 2, 3, 4, Infinity, 6), /feature 0 of item 2 is Infinity/);
+});
+
+interface Counts {
+  file: string;
+  users: number[];
+  items: number;
+  events: number[];
+  rows: number;
+  longest: number;
+  widest: number;
+  single: number;
+}
+
+for (
+  const expected of [
+    {
+      file: "yelp.txt",
+      users: [703, 351, 352],
+      items: 804,
+      events: [841, 447, 437],
+      rows: 6676,
+      longest: 11,
+      widest: 10,
+      single: 293,
+    },
+    {
+      file: "rsc.txt",
+      users: [541, 270, 271],
+      items: 890,
+      events: [1051, 519, 493],
+      rows: 6624,
+      longest: 12,
+      widest: 10,
+      single: 505,
+    },
+  ] satisfies Counts[]
+) {
+  const path = realData(expected.file);
+  Deno.test({
+    name: `readPaperFile: the counts of ${expected.file}`,
+    ignore: path === undefined,
+    fn() {
+      const log = readPaperFile(path!);
+      const lengths = (starts: Uint32Array) => [...starts.subarray(1)].map((end, i) => end - starts[i]!);
+      const events = lengths(log.userEvents), widths = lengths(log.eventRows);
+      const eventsOf = (split: Split) => usersOf(log, split).reduce((sum, user) => sum + events[user]!, 0);
+      const found: Counts = {
+        file: log.name,
+        users: splits.map((split) => usersOf(log, split).length),
+        items: log.items.count,
+        events: splits.map(eventsOf),
+        rows: log.rowItem.length,
+        longest: Math.max(...events),
+        widest: Math.max(...widths),
+        single: widths.filter((width) => width === 1).length,
+      };
+      assert.deepEqual(found, expected);
+      assert.ok(log.eventClick.every((click) => click !== NONE));
+    },
+  });
+}

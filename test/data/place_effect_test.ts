@@ -1,0 +1,92 @@
+/** Whether a log shows an effect of the place: on logs whose truth is known. */
+
+import assert from "node:assert/strict";
+import { Engine } from "../../src/prepare/engine.ts";
+import { effectOf, type PlaceEffect, placeEffect } from "../../src/prepare/place_effect.ts";
+import { stepsOf } from "../../src/prepare/script.ts";
+import script from "../../data/describe_places.sql" with { type: "text" };
+
+/**
+ * Pages of 3 to 12 of 60 items, clicked by strength, by the effect of the place, and by chance: the best ones, if the best is
+ * better than no click. The order of a page's clicks is drawn.
+ * @param order by what a page is sorted: SQL of the item's strength `w` and a random number `x`.
+ * @param effect what is added to the utility at `place`. @param clicks SQL of how many.
+ */
+const shop = (order: string, effect: string, users: number, clicks: string) => `
+CREATE MACRO chance(a, b, c) AS (hash(a, b, c) % 1000003 + 0.5) / 1000003;
+CREATE MACRO gumbel(x) AS -ln(-ln(x));
+CREATE OR REPLACE TEMP TABLE place_on AS
+SELECT user, page, item, w, row_number() OVER (PARTITION BY user, page ORDER BY ${order}) AS place
+FROM (
+  SELECT user, page, item, (item % 12) / 6 - 2.5 AS w, chance(user, page, item + 1000) AS x
+  FROM range(${users}) u(user), range(6) p(page), range(60) i(item)
+  QUALIFY row_number() OVER (PARTITION BY user, page ORDER BY chance(user, page, item)) <= 3 + (user + page) % 10
+);
+CREATE OR REPLACE TABLE shown AS
+SELECT * EXCLUDE is_clicked, if(is_clicked, row_number() OVER (PARTITION BY user, page, is_clicked ORDER BY hash(page, id)), NULL) AS turn
+FROM (
+SELECT
+  user, page, item AS id, place, false AS given,
+  rank() OVER (PARTITION BY user, page ORDER BY u DESC) <= ${clicks}
+    AND max(u) OVER (PARTITION BY user, page) > gumbel(chance(user, page, -2)) AS is_clicked
+FROM (SELECT *, w + ${effect} + gumbel(chance(user, page, item + 2000)) AS u FROM place_on));
+CREATE OR REPLACE TABLE page AS
+SELECT
+  user, page, count(*)::INTEGER AS size, max(place - 1) FILTER (turn = 1) AS clicked,
+  coalesce(list(place - 1 ORDER BY turn) FILTER (turn > 1), []) AS also, false AS given
+FROM shown GROUP BY user, page;
+DROP MACRO chance; DROP MACRO gumbel;
+DROP TABLE IF EXISTS place_effect;`;
+
+Deno.test("place effect: found where it is, and not where pages are only sorted or of mixed length", async () => {
+  const engine = await Engine.open({ workFolder: "", memory: "500MB", threads: 1 });
+  const effect = async (order: string, effect: string, users = 1500, clicks = "1"): Promise<PlaceEffect> => {
+    await engine.run(shop(order, effect, users, clicks));
+    await engine.runSteps(stepsOf(script));
+    return await placeEffect(engine, "shown");
+  };
+  try {
+    const none = await effect("x", "0");
+    assert.equal(none.verdict, "none", none.text);
+    assert.match(none.text, /shows no effect of the place: .* within \d+ %/);
+    assert.equal(none.places.length, 10);
+    // Sorted by strength, the first one is clicked most, and so are its likes elsewhere.
+    const sorted = await effect("-w + 2 * x", "0");
+    assert.ok(["none", "small"].includes(sorted.verdict), JSON.stringify(sorted));
+    const looked = await effect("x", "if(place = 1, 0.7, 0)");
+    assert.equal(looked.verdict, "effect", looked.text);
+    const [first, second] = looked.places;
+    assert.ok(
+      first && second && first.ratio - first.error > 1.3 && second.ratio < 1,
+      JSON.stringify(looked.places),
+    );
+    assert.match(looked.text, /in place 1 items are clicked 1\.\d\d times \(95 %: 1\.\d\d to 1\.\d\d\)/);
+    // Of several clicks, each is a choice among what was not clicked yet.
+    const several = "1 + (user + page) % 3";
+    const noneOfSeveral = await effect("x", "0", 1000, several);
+    assert.equal(noneOfSeveral.verdict, "none", JSON.stringify(noneOfSeveral));
+    assert.equal((await effect("x", "if(place = 1, 0.7, 0)", 1000, several)).verdict, "effect");
+    const few = await effect("x", "0", 40);
+    assert.equal(few.verdict, "unclear", few.text);
+  } finally {
+    engine.close();
+  }
+});
+
+Deno.test("place effect: what is said of the figures", () => {
+  const at = (place: number, ratio: number, error: number) => ({
+    place,
+    shown: 1000,
+    clicks: 100 * ratio,
+    expected: 100,
+    ratio,
+    error,
+  });
+  assert.equal(effectOf([at(1, 2, 0.1), at(2, 0.5, 0.1)], "arbitrary").verdict, "unknown");
+  assert.equal(effectOf([at(1, 2, 0.1), at(2, 0.5, 0.1)], undefined).verdict, "effect");
+  assert.equal(effectOf([at(1, 1.03, 0.01), at(2, 0.98, 0.01)], "shown").verdict, "small");
+  assert.equal(effectOf([at(1, 1.03, 0.03), at(2, 0.98, 0.03)], "shown").verdict, "none");
+  assert.equal(effectOf([at(1, 1.2, 0.4), at(2, 0.9, 0.3)], "shown").verdict, "unclear");
+  assert.equal(effectOf([at(1, 2, NaN), at(2, 0.5, 0.1)], "shown").verdict, "unclear");
+  assert.equal(effectOf([], "shown").verdict, "unclear");
+});

@@ -1,0 +1,186 @@
+/** Prepared data sets as training reads them: in memory and on disk, from one file or many, whole or damaged. */
+
+import assert from "node:assert/strict";
+import type { ClickLog } from "../../src/data/click_log.ts";
+import type { Part, TableFile } from "../../src/prepared/files.ts";
+import { readPreparedLog } from "../../src/prepared/read_log.ts";
+import { PreparedSet } from "../../src/prepared/set.ts";
+import { openPreparedSet } from "../../src/sets/prepared_folder.ts";
+import { Engine, literal } from "../../src/prepare/engine.ts";
+import { describe } from "../../src/prepare/describe.ts";
+import { openPrepared } from "../../src/run/prepared_dataset.ts";
+import { rewrite, writeSet } from "../foreign_set.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
+import { withFolder } from "../prepared_folder.ts";
+
+const logs: Record<string, ClickLog> = {
+  "one-hot": smallLog(1, { users: 60, items: 30, width: 0 }),
+  dense: smallLog(2, { users: 60, items: 30, width: 5 }),
+  mixed: smallLog(3, { users: 60, items: 30, width: 3, tokens: 9 }),
+  "tokens alone": smallLog(4, { users: 60, items: 30, width: 0, tokens: 9 }),
+  given: smallLog(5, { users: 60, items: 30, width: 5, given: 0.4 }),
+};
+
+for (const [name, log] of Object.entries(logs)) {
+  Deno.test(`${name}: what another engine wrote is read as it was, in memory and on disk`, async () => {
+    await withFolder({}, async (folder) => {
+      // Few pages a row group, so that users go over its end; and the pages in several files.
+      await writeSet(folder, log, { files: 3, rowGroup: 2048 });
+      const { source, sha256 } = await openPrepared(folder, { memoryRows: Infinity });
+      const found = source.log ?? assert.fail("expected it in memory");
+      const { name: _, ...expected } = log;
+      const { name: __, ...read } = found;
+      assert.deepEqual(read, expected);
+      const packed = await openPrepared(folder, { memoryRows: 0, cache: `${folder}/cache` });
+      assert.equal(packed.source.log, undefined);
+      assert.equal(packed.sha256, sha256);
+      const users = Uint32Array.from({ length: 20 }, (_, k) => 3 * k);
+      assert.deepEqual(packed.source.read(users), source.read(users));
+      assert.deepEqual(packed.source.userSplit, source.userSplit);
+      if ("close" in packed.source && typeof packed.source.close === "function") packed.source.close();
+      await assert.rejects(
+        () => openPrepared(folder, { memoryRows: 0 }),
+        /there is no cache folder.*set HOME or XDG_CACHE_HOME, or raise --memory-rows/,
+      );
+    });
+  });
+}
+
+Deno.test("what the schema lets out may be left out: given, and all columns of items but item and id", async () => {
+  const log = logs["one-hot"] ?? assert.fail();
+  await withFolder({}, async (folder) => {
+    await writeSet(folder, log);
+    const engine = await Engine.open({ workFolder: "", memory: "500MB" });
+    try {
+      for (const [part, columns] of [["pages", "* EXCLUDE given"], ["items", "item, id"]]) {
+        const path = literal(`${folder}/${part}.parquet`);
+        await engine.run(`CREATE OR REPLACE TABLE t AS FROM ${path}`);
+        await engine.run(`COPY (SELECT ${columns} FROM t) TO ${path} (FORMAT parquet)`);
+      }
+    } finally {
+      engine.close();
+    }
+    const { source } = await openPrepared(folder, { memoryRows: Infinity });
+    const { name: _, ...expected } = log;
+    const { name: __, ...read } = source.log ?? assert.fail();
+    assert.deepEqual(read, expected);
+    const { parts } = await describe(folder, "500MB");
+    assert.equal(parts.reduce((sum, { events }) => sum + events, 0), log.eventClick.length);
+  });
+});
+
+Deno.test("row groups and files that end within a user are put together again", async () => {
+  const log = smallLog(6, { users: 3000, items: 30, width: 0 });
+  await withFolder({}, async (folder) => {
+    await writeSet(folder, log, { rowGroup: 2048 });
+    const set = await openPreparedSet(folder);
+    let chunks = 0;
+    await set.readPages(30, () => chunks++);
+    assert.ok(chunks > 2, `${chunks} row groups`);
+    const { source } = await openPrepared(folder, { memoryRows: Infinity });
+    assert.deepEqual(source.log?.rowItem, log.rowItem);
+    assert.deepEqual(source.log?.eventClick, log.eventClick);
+  });
+});
+
+Deno.test("a set is read from bytes in memory, too, as a page does with files that were dropped on it", async () => {
+  const log = logs.mixed ?? assert.fail();
+  await withFolder({}, async (folder) => {
+    await writeSet(folder, log, { files: 2 });
+    const { manifest, files } = await openPreparedSet(folder);
+    const part = (name: Part) =>
+      files.part(name).map(({ path }): TableFile => {
+        const blob = new Blob([Deno.readFileSync(path)]);
+        return {
+          path,
+          open: () => ({
+            byteLength: blob.size,
+            slice: (start, end) => blob.slice(start, end).arrayBuffer(),
+            [Symbol.dispose]() {},
+          }),
+        };
+      });
+    const told = new Set<string>();
+    const set = await PreparedSet.open({ folder: "dropped", manifest, part });
+    const source = await readPreparedLog(set, (what) => told.add(what));
+    const { name: _, ...expected } = log;
+    const { name: __, ...read } = source.log ?? assert.fail();
+    assert.deepEqual(read, expected);
+    assert.deepEqual([...told], ["Reading items", "Reading pages"]);
+  });
+});
+
+Deno.test("a set that is damaged or does not fit together is refused, with the place", async () => {
+  const log = logs.mixed ?? assert.fail();
+  const spoil = async (change: (folder: string) => Promise<void>, message: RegExp) => {
+    await withFolder({}, async (folder) => {
+      await writeSet(folder, log);
+      await change(folder);
+      await assert.rejects(() => openPrepared(folder, { memoryRows: Infinity }), (error: Error) => {
+        assert.equal(error.name, "UserError", error.stack);
+        assert.match(error.message, message);
+        return true;
+      });
+    });
+  };
+  const manifest = (folder: string) => `${folder}/manifest.json`;
+  await spoil(
+    (f) => Deno.remove(manifest(f)),
+    /Expected a prepared data set, a folder with a manifest\.json, found none/,
+  );
+  await spoil((f) => Deno.writeTextFile(manifest(f), "{"), /is not valid JSON/);
+  await spoil(
+    (f) => Deno.writeTextFile(manifest(f), `{"format": "x"}`),
+    /is not a manifest of a prepared data set/,
+  );
+  await spoil(
+    (f) => Deno.remove(`${f}/pages.parquet`),
+    /Expected pages\.parquet, or a folder pages of Parquet files/,
+  );
+  await spoil((f) => Deno.truncate(`${f}/pages.parquet`, 500), /not a Parquet file, or a damaged one/);
+  await spoil(
+    (f) => rewrite(f, "pages", 'SELECT * FROM t ORDER BY "user" DESC, page'),
+    /pages\.parquet: page 1: expected user 0 \(pages are sorted by user.*found 59/,
+  );
+  await spoil(
+    (f) => rewrite(f, "pages", "SELECT * FROM t LIMIT 20"),
+    /users has \d+ pages .* but pages has 20 with/,
+  );
+  await spoil(
+    (f) => rewrite(f, "pages", "SELECT * REPLACE (99 AS clicked) FROM t"),
+    /page 1: expected clicked to be a place on its page/,
+  );
+  await spoil(
+    (f) => rewrite(f, "pages", "SELECT * REPLACE ([30] AS items, NULL AS clicked) FROM t"),
+    /page 1: expected items of 0\.\.29, found 30/,
+  );
+  await spoil(
+    (f) => rewrite(f, "pages", "SELECT * EXCLUDE items FROM t"),
+    /expected the columns .*items is missing/,
+  );
+  await spoil(
+    (f) => rewrite(f, "users", "SELECT * REPLACE ('testing' AS split) FROM t"),
+    /user 0: expected split to be train, validation, test, found testing/,
+  );
+  await spoil(
+    (f) => rewrite(f, "users", 'SELECT * FROM t ORDER BY "user" DESC'),
+    /expected users numbered 0, 1, 2/,
+  );
+  await spoil(
+    (f) => rewrite(f, "items", "SELECT * REPLACE ([1, 2]::FLOAT[] AS dense) FROM t"),
+    /item 0: expected 3 dense features as in the manifest, found 2/,
+  );
+  await spoil(
+    (f) => rewrite(f, "items", "SELECT * REPLACE ([1, 'NaN'::FLOAT, 2]::FLOAT[] AS dense) FROM t"),
+    /item 0: expected finite features, found NaN for f1/,
+  );
+  await spoil(
+    (f) => rewrite(f, "items", "SELECT * REPLACE ([9]::UINTEGER[] AS tokens) FROM t"),
+    /item 0: expected tokens of 0\.\.8, found 9/,
+  );
+  await spoil(async (f) => {
+    const text = JSON.parse(await Deno.readTextFile(manifest(f)));
+    text.files = { pages: { rows: 1, bytes: 1, sha256: "0".repeat(64) } };
+    await Deno.writeTextFile(manifest(f), JSON.stringify(text));
+  }, /pages\.parquet is not what the manifest says \(SHA-256 .*it was damaged or changed/);
+});

@@ -1,0 +1,269 @@
+/** What a path of a source stands for: globs, odd names, links, and what is no file of this machine. */
+
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { mindRecipe } from "../../src/prepare/impressions.ts";
+import { describe } from "../../src/prepare/describe.ts";
+import { Engine, literal } from "../../src/prepare/engine.ts";
+import { filesOf, plainPath } from "../../src/prepare/glob.ts";
+import { retailrocket } from "../../src/prepare/retailrocket.ts";
+import type { Recipe } from "../../src/prepare/prepare.ts";
+import { findFiles } from "../../src/prepare/sources.ts";
+import { UserError } from "../../src/user_error.ts";
+import { good, rawRetailrocket as raw, recipe } from "../data_log_check.ts";
+import { parquet } from "../one_engine.ts";
+import { rewrite, writeSet } from "../foreign_set.ts";
+import { prepareIn, refuses, withFolder } from "../prepared_folder.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
+
+const csv = "uid,sku,ts,label\n" + good(9);
+const events = "timestamp,visitorid,event,itemid,transactionid\n1433000000000,1,view,5,\n";
+const behaviors = "1\tU1\t11/11/2019 9:05:58 AM\t\tN1-0 N2-1\n";
+
+async function fifo(path: string): Promise<boolean> {
+  return (await new Deno.Command("mkfifo", { args: [path] }).output().catch(() => undefined))?.success ??
+    false;
+}
+
+Deno.test("globs find what they say, in order, and nothing is left out in silence", async () => {
+  await withFolder({}, async (folder) => {
+    const names = [
+      "a.csv",
+      "b.csv",
+      "c1.csv",
+      "c].csv",
+      ".hidden.csv",
+      "x/a.csv",
+      "x/y/a.csv",
+      "w*.csv",
+      "w1.csv",
+    ];
+    await Deno.mkdir(`${folder}/x/y`, { recursive: true });
+    await Deno.mkdir(`${folder}/folder.csv`);
+    for (const name of names) await Deno.writeTextFile(`${folder}/${name}`, "");
+    const cases: [pattern: string, found: string[]][] = [
+      ["*.csv", [".hidden.csv", "a.csv", "b.csv", "c1.csv", "c].csv", "w*.csv", "w1.csv"]],
+      ["?.csv", ["a.csv", "b.csv"]],
+      ["[ab].csv", ["a.csv", "b.csv"]],
+      ["[!a].csv", ["b.csv"]],
+      ["[a-c]?.csv", ["c1.csv", "c].csv"]],
+      ["c[]].csv", ["c].csv"]],
+      ["w*.csv", ["w*.csv"]], // is there as it stands
+      ["w[*].csv", ["w*.csv"]],
+      ["w?.csv", ["w*.csv", "w1.csv"]],
+      ["*/a.csv", ["x/a.csv"]],
+      ["**/a.csv", ["a.csv", "x/a.csv", "x/y/a.csv"]],
+      ["x/**", ["x/a.csv", "x/y/a.csv"]],
+      ["*/../b.csv", ["x/../b.csv", "folder.csv/../b.csv"]],
+      ["a.csv", ["a.csv"]],
+      ["d.csv", []],
+      ["none/*.csv", []],
+      ["a.csv/*", []],
+    ];
+    for (const [pattern, found] of cases) {
+      const expected = found.map((name) => `${folder}/${name}`).sort();
+      assert.deepEqual(filesOf(`${folder}/${pattern}`), expected, pattern);
+      assert.deepEqual(filesOf(pattern, folder), expected, pattern);
+    }
+    for (const name of ["x1", "x[1]"]) {
+      await Deno.mkdir(`${folder}/${name}`);
+      await Deno.writeTextFile(`${folder}/${name}/a.csv`, "");
+    }
+    assert.deepEqual(filesOf(`${folder}/x[1]/*.csv`), [`${folder}/x[1]/a.csv`]);
+    assert.deepEqual(filesOf(`${folder}/x[12]/*.csv`), [`${folder}/x1/a.csv`]);
+    for (const name of ["x1", "x[1]"]) await Deno.remove(`${folder}/${name}`, { recursive: true });
+    // Links to folders are followed, but not in circles.
+    await Deno.symlink(folder, `${folder}/x/back`);
+    await Deno.symlink(`${folder}/x/y`, `${folder}/link`);
+    assert.deepEqual(
+      filesOf("**/a.csv", folder),
+      ["a.csv", "link/a.csv", "x/a.csv", "x/y/a.csv"].map((name) => `${folder}/${name}`),
+    );
+  });
+});
+
+Deno.test("a file of any name is found by that name, and by itself alone, here and in the engine", async () => {
+  const engine = await Engine.open({ workFolder: "", memory: "500MB", threads: 1 });
+  try {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.string({
+          unit: fc.constantFrom("a", "b", "*", "?", "[", "]", "!", "-", "'", "{", " "),
+          minLength: 1,
+          maxLength: 6,
+        }),
+        async (name) => {
+          await withFolder({
+            [`${name}.csv`]: "v\n1\n",
+            "a.csv": "v\n2\n",
+            "ab.csv": "v\n2\n",
+            "-.csv": "v\n2\n",
+          }, async (folder) => {
+            const path = `${folder}/${name}.csv`;
+            const kept = ["a", "ab", "-"].includes(name) ? 2 : 1;
+            assert.deepEqual(filesOf(path), [path]);
+            const rows = await engine.rows(
+              `SELECT v, filename FROM read_csv(${literal(plainPath(path))}, filename = true)`,
+            );
+            assert.deepEqual(rows.map(({ v, filename }) => [Number(v), filename]), [[kept, path]]);
+          });
+        },
+      ),
+      { numRuns: 80, seed: 2 },
+    );
+  } finally {
+    engine.close();
+  }
+});
+
+Deno.test("a source that is no readable file of this machine is refused by name", async () => {
+  await withFolder({ "a.csv": csv, "features.csv": "sku,x\ni1,2\n" }, async (folder) => {
+    const at = (name: string) => `${folder}/${name}`;
+    await Deno.symlink(at("none"), at("dangling.csv"));
+    await Deno.symlink("loop.tsv", at("loop.tsv"));
+    await Deno.mkdir(at("sub"));
+    await Deno.symlink(at("none"), at("sub/gone"));
+    const cases: [source: string, says: RegExp][] = [
+      [at("*.csv"), /dangling\.csv is a link to .*none, which is not there\. Correct or remove the link/],
+      [at("dangling.csv"), /dangling\.csv is a link to .*none, which is not there/],
+      [at("sub/*/x.csv"), /sub\/gone is a link to .*none, which is not there/],
+      [at("loop.tsv"), /cannot read .*loop\.tsv: links lead to each other in a loop/],
+      ["/dev/null", /\/dev\/null: expected a regular file, found a character device/],
+      [at("x".repeat(5000)), /cannot read .* \(\d+ characters\): the name is too long/],
+      [
+        "s3://bucket/log.csv",
+        /Expected a path on this machine, found s3:\/\/bucket\/log\.csv: only local files are read\. Fetch the data first/,
+      ],
+      ["https://example.org/*.csv", /found https:.*only local files are read/],
+      ["HTTP://x/y.parquet", /only local files are read/],
+      [`file://${folder}/a.csv`, /only local files are read\. Name it without file:\/\//],
+    ];
+    for (const [source, says] of cases) await refuses(folder, recipe(source), says);
+    const others: Recipe[] = [
+      recipe(at("a.csv"), { features: "s3://bucket/f.csv" }),
+      retailrocket({ ...raw, source: "s3://bucket" }),
+      mindRecipe({ source: "s3://bucket", itemIds: false }),
+      mindRecipe({ source: at("a.csv"), news: "gs://bucket/news.tsv", itemIds: false }),
+    ];
+    for (const other of others) await refuses(folder, other, /only local files are read/);
+    await assert.rejects(describe("s3://bucket/set", "500MB"), /UserError: .*only local files are read/);
+    await refuses(folder, recipe(at("a.csv"), { features: at("dangling.csv") }), /is a link to/);
+    if (await fifo(at("fifo.csv"))) {
+      await Deno.remove(at("dangling.csv"));
+      await refuses(folder, recipe(at("fifo.csv")), /fifo\.csv: expected a regular file, found a FIFO/);
+      await refuses(folder, recipe(at("*.csv")), /fifo\.csv: expected a regular file, found a FIFO/);
+      await refuses(folder, recipe(at("a.csv"), { features: at("fifo.csv") }), /found a FIFO/);
+    }
+    assert.throws(
+      () => findFiles(at("none"), "a log"),
+      /UserError: Expected a log at .*none, found no such file/,
+    );
+  });
+});
+
+Deno.test("folders and files whose names hold *, ? or [ are read as they are named", async () => {
+  await withFolder({}, async (folder) => {
+    const odd = `${folder}/rr[1]*?`;
+    await Deno.mkdir(odd);
+    // What the name would match, were it a pattern.
+    await Deno.mkdir(`${folder}/rr1xy`);
+    await Deno.writeTextFile(`${folder}/rr1xy/events.csv`, events + "1433000000000,2,view,5,\n");
+    await Deno.writeTextFile(`${odd}/events.csv`, events);
+    await Deno.writeTextFile(`${odd}/behaviors.tsv`, behaviors);
+    await Deno.writeTextFile(`${odd}/log[2].csv`, csv);
+    await Deno.writeTextFile(`${odd}/bad.csv`, csv + good(300) + "a,x,1600000000,perhaps\nshort\n");
+    await Deno.writeTextFile(`${odd}/log.ndjson`, '{"uid": 1, "sku": "x", "ts": 1600000000, "label": 1}\n');
+    await parquet(`${odd}/log.parquet`, "SELECT 1 AS uid, 2 AS sku, 1600000000 AS ts, 1 AS label");
+    const users = async (recipe: Recipe, described = false) => {
+      const { manifest: { counts }, bad, folder: out } = await prepareIn(into, recipe);
+      if (described) assert.ok((await describe(out, "500MB")).items > 0);
+      return [Object.values(counts?.users ?? {}).reduce((sum, n) => sum + n, 0), bad.examples.length];
+    };
+    await refuses(odd, recipe(`${odd}/log[2].csv`), /Expected a path without a \? for the prepared data/);
+    const into = `${folder}/out[1]*`;
+    await Deno.mkdir(into);
+    assert.deepEqual(await users(retailrocket({ ...raw, source: odd }), true), [1, 0]);
+    assert.deepEqual(await users(mindRecipe({ source: odd, itemIds: false })), [1, 0]);
+    assert.deepEqual(await users(recipe(`${odd}/log[2].csv`)), [9, 0]);
+    assert.deepEqual(await users(recipe(`${odd}/log.ndjson`)), [1, 0]);
+    assert.deepEqual(await users(recipe(`${odd}/log.parquet`)), [1, 0]);
+    assert.deepEqual(await users(recipe(`${odd}/bad.csv`), true), [300, 2]);
+  });
+});
+
+Deno.test("describe reads what training reads, and says what is wrong with the rest", async () => {
+  const log = smallLog(4, { users: 30, items: 6, width: 2 });
+  const withSet = async (
+    changes: readonly (readonly [part: string, sql: string])[],
+    use: (folder: string) => Promise<void>,
+  ) => {
+    await withFolder({}, async (folder) => {
+      await writeSet(folder, log);
+      for (const [part, sql] of changes) await rewrite(folder, part, sql);
+      await use(folder);
+    });
+  };
+  const refused: [part: string, sql: string, says: RegExp][] = [
+    [
+      "pages",
+      "SELECT * REPLACE ([items] AS items) FROM t",
+      /expected items to be lists of whole numbers, found .*nested lists/,
+    ],
+    ["pages", "SELECT * REPLACE ({a: items} AS items) FROM t", /expected items to be lists .* STRUCT/],
+    ["items", "SELECT * EXCLUDE item FROM t", /expected the columns item, dense, item is missing/],
+    [
+      "users",
+      "SELECT * REPLACE ('x' AS split) FROM t",
+      /expected split to be train, validation, test, found x/,
+    ],
+    [
+      "items",
+      "SELECT * REPLACE ([1e300, 1]::DOUBLE[] AS dense) FROM t",
+      /item 0: expected features that a 32-bit float holds/,
+    ],
+  ];
+  for (const [part, sql, says] of refused) {
+    await withSet([[part, sql]], async (folder) => {
+      await assert.rejects(describe(folder, "500MB"), (error) => {
+        assert.ok(error instanceof UserError, error instanceof Error ? error.stack : String(error));
+        assert.match(error.message, says);
+        return true;
+      });
+    });
+  }
+  const figures = await withFolderDescribed(log);
+  // Parts that are changed at once: none of it changes a figure.
+  const fine: [part: string, sql: string][][] = [
+    [
+      ["items", "SELECT * EXCLUDE id FROM t"],
+      ["users", "SELECT * EXCLUDE id FROM t"],
+      ["pages", "SELECT * EXCLUDE page FROM t"],
+    ],
+    [["items", "SELECT * REPLACE (item * 7 AS id) FROM t"], ["pages", "SELECT * EXCLUDE given FROM t"]],
+    [
+      ["items", "SELECT * REPLACE ([item] AS id) FROM t"],
+      ["pages", "SELECT * REPLACE (clicked::DOUBLE AS clicked, items::DOUBLE[] AS items) FROM t"],
+    ],
+  ];
+  for (const changes of fine) {
+    await withSet(changes, async (folder) => {
+      const { parts, pageSizes, clickPlaces, ids } = await describe(folder, "500MB");
+      assert.deepEqual(rounded({ parts, pageSizes, clickPlaces, ids }), figures, JSON.stringify(changes));
+    });
+  }
+});
+
+/** Means are sums in whatever order. */
+function rounded(figures: object): object {
+  return JSON.parse(JSON.stringify(figures, (_, x) => typeof x === "number" ? Number(x.toPrecision(12)) : x));
+}
+
+async function withFolderDescribed(log: ReturnType<typeof smallLog>) {
+  let found: object = {};
+  await withFolder({}, async (folder) => {
+    await writeSet(folder, log);
+    const { parts, pageSizes, clickPlaces, ids } = await describe(folder, "500MB");
+    found = rounded({ parts, pageSizes, clickPlaces, ids });
+  });
+  return found;
+}

@@ -1,0 +1,189 @@
+/** The pages hold what they say: links lead somewhere, commands run as they stand, the library's example too. */
+
+import assert from "node:assert/strict";
+import { parseReproduceOptions } from "../../src/cli/reproduce_options.ts";
+import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
+import { parseTuneOptions } from "../../src/cli/tune_options.ts";
+import { DENO_FLAGS } from "../../src/deno_flags.ts";
+import { withSmallLog } from "../command_check.ts";
+import { AS_USERS_HAVE_IT } from "../driver_settings.ts";
+import { NOT_RUN } from "./not_run.ts";
+import { brokenLinks, pages, type ShownCommand, shownCommands } from "./pages.ts";
+import { fillSandbox, type MadeRuns, PageRunner } from "./sandbox.ts";
+
+const root = new URL("../../", import.meta.url);
+
+/** Commands that differ from one that runs here by options that a short run takes no notice of: they are parsed. */
+const PARSED: Readonly<Record<string, string>> = {
+  "src/run/README.md: deno task reproduce --data yelp.txt": "src/experiment/README.md, with --readme",
+  "src/experiment/README.md: deno task reproduce --data rsc.txt --seeds 2 --models baseline-64-64,fine-tuned-64-64":
+    "the command before it: one seed of fine-tuned-64-64, and of what it starts from",
+  "src/run/README.md: deno task tune --data log.tsv --budget 10": "README.md, with another data set",
+  "src/run/README.md: deno task tune --data log.tsv --budget 30": "README.md, with another budget",
+};
+const PARSERS: Readonly<Record<string, (args: readonly string[]) => unknown>> = {
+  reproduce: parseReproduceOptions,
+  tune: parseTuneOptions,
+};
+
+const POLICIES = "src/policy/README.md";
+/** Pages whose commands run here, each page in one folder, in order. */
+const RUN = [
+  "README.md",
+  "src/run/README.md",
+  "src/experiment/README.md",
+  "src/simulate/README.md",
+  POLICIES,
+];
+/** Its commands train as long as they say: data_command_test.ts. */
+const GUIDE = "data/README.md";
+
+Deno.test("pages: every link leads to a file that is there, and to a heading of it", () => {
+  const broken = pages().flatMap((page) => brokenLinks(page).map((target) => `${page.path}: ${target}`));
+  assert.deepEqual(broken, []);
+});
+
+Deno.test("pages: every command is a task, and is run by a test", () => {
+  const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", root)));
+  const strange = pages().flatMap(shownCommands).filter(({ page, task }) =>
+    !Object.hasOwn(tasks, task) || !(Object.hasOwn(NOT_RUN, task) || [...RUN, GUIDE].includes(page))
+  );
+  assert.deepEqual(strange.map(({ page, line }) => `${page}: ${line}`), []);
+});
+
+for (const path of RUN) {
+  Deno.test(`pages: the commands of ${path} run as they stand, but for iterations and sizes`, async () => {
+    const page = pages().find((page) => page.path === path) ?? assert.fail(`no page ${path}`);
+    const shown = shownCommands(page)
+      .filter((command) => !Object.hasOwn(NOT_RUN, command.task) && !isParsed(command))
+      .flatMap((command) => [...neededBy(command), command]);
+    assert.ok(shown.length > 0);
+    const folder = await Deno.makeTempDir({ prefix: "clickgan-docs-" });
+    try {
+      await fillSandbox(folder, page);
+      await using runner = new PageRunner(folder, shown, made);
+      for (const command of shown) assert.notEqual(await runner.run(command), "", command.line);
+      if (path === "README.md") await useFolders(folder);
+      if (path === POLICIES) await usePolicy(folder);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+}
+
+function isParsed({ page, line }: ShownCommand): boolean {
+  return Object.hasOwn(PARSED, `${page}: ${line}`);
+}
+
+Deno.test("pages: the commands that are not run, as another is all but the same, are understood", () => {
+  const parsed = pages().flatMap(shownCommands).filter(isParsed);
+  assert.equal(parsed.length, Object.keys(PARSED).length);
+  for (const { task, args } of parsed) (PARSERS[task] ?? assert.fail(task))(args);
+});
+
+/** The library's second example, with the data set and the run that the README's commands made. */
+async function useFolders(folder: string): Promise<void> {
+  const { code, stdout, stderr } = await runScript("recommend", folder);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /^recommended \S+ -?\d\S*\nreward's loss -?\d/);
+}
+
+/** The script of the page about policies, with what its commands made. */
+async function usePolicy(folder: string): Promise<void> {
+  const { code, stdout, stderr } = await runScript("policy", folder);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /^(show \d+ -?\d\S* 0\.\d+\n){3}no click 0\.\d+ expected of all pages -?\d/);
+}
+
+/** What was trained already, for all pages. */
+const made: MadeRuns = new Map();
+
+/** A page speaks of a run that it does not make: runs/lstm. */
+function neededBy(command: ShownCommand): ShownCommand[] {
+  if (!command.args.includes("runs/lstm")) return [];
+  return [{ ...command, task: "train", args: ["--data", "log.tsv", "--save-dir", "runs/lstm"] }];
+}
+
+Deno.test("pages: the options of the benches that take minutes are understood", async () => {
+  const shown = pages().flatMap(shownCommands).filter(({ task }) =>
+    /^bench:(stability|data|results)$/.test(task)
+  );
+  assert.ok(shown.length >= 4);
+  await withSmallLog(async (_, data) => {
+    await Promise.all(shown.map(async ({ task, args, line }) => {
+      // The page is looked for before anything is measured.
+      const rest = [
+        ...args,
+        ...(task === "bench:stability" ? ["--data", data] : []),
+        "--readme",
+        "nowhere/page.md",
+      ];
+      const script = new URL(`${task.replace(":", "/")}.ts`, root).href;
+      const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: [
+          "run",
+          ...DENO_FLAGS,
+          "--no-prompt",
+          "--allow-read",
+          "--allow-env",
+          "--allow-write=/tmp",
+          script,
+          ...rest,
+        ],
+        env: { NO_COLOR: "1" },
+      }).output();
+      assert.equal(code, 1, line);
+      assert.match(new TextDecoder().decode(stderr), /^error: .*nowhere\/page\.md/m, line);
+    }));
+  });
+});
+
+/** The scripts of the pages, in order: files of docs/scripts, whose types `deno task check:types` checks. */
+const SCRIPTS: Readonly<Record<string, readonly string[]>> = {
+  "src/README.md": ["library", "recommend"],
+  "src/simulate/README.md": ["simulated_users"],
+  [POLICIES]: ["policy"],
+};
+
+const scriptFile = (name: string) => new URL(`scripts/${name}.ts`, import.meta.url);
+
+Deno.test("the scripts of the pages are the files that are run and whose types are checked", () => {
+  for (const page of pages()) {
+    const shown = [...page.text.matchAll(/```ts\n([^]*?)```/g)].map(([, script = ""]) => script).filter((
+      script,
+    ) => script.includes("./src/mod.ts"));
+    const files = SCRIPTS[page.path]?.map((name) => Deno.readTextFileSync(scriptFile(name))) ?? [];
+    assert.deepEqual(shown.map((text) => text.replace('"./src/', '"../../../src/')), files, page.path);
+  }
+});
+
+/** Runs a script of a page. @param cwd where its relative paths start. */
+async function runScript(name: string, cwd?: string) {
+  const config = new URL("deno.json", root).pathname;
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", ...DENO_FLAGS, "--no-prompt", "--allow-read", "--config", config, scriptFile(name).href],
+    env: { ...GPU_ENVIRONMENT, ...AS_USERS_HAVE_IT, NO_COLOR: "1" },
+    cwd,
+  }).output();
+  const [out = "", errors = ""] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  return { code, stdout: out, stderr: errors };
+}
+
+Deno.test("the example of simulated users runs: to plan for this page beats chance", async () => {
+  const { code, stdout, stderr } = await runScript("simulated_users");
+  assert.equal(code, 0, stderr);
+  const [random = 0, greedy = 0] = ["random", "greedy"].map((name) =>
+    Number(stdout.match(new RegExp(`^${name} clicks ([0-9.]+)`, "m"))?.[1])
+  );
+  assert.ok(random > 4.5 && random < 6 && greedy > 9.5 && greedy < 11.5, stdout);
+  assert.match(stdout, /^page 1 /m);
+});
+
+Deno.test("the library's example runs", async () => {
+  const { code, stdout, stderr } = await runScript("library");
+  assert.equal(code, 0, stderr);
+  const losses = [...stdout.matchAll(/^step \d+: loss (\d+\.\d+)/gm)].map((m) => Number(m[1]));
+  assert.equal(losses.length, 20);
+  assert.ok((losses[19] ?? Infinity) < (losses[0] ?? 0), "the loss on the same users falls");
+  assert.match(stdout, /^utilities \[ -?\d[^\]]*\]$/m);
+});

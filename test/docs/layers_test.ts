@@ -1,0 +1,104 @@
+/** The folders of src are layers: each uses itself and those below it, never one above. */
+
+import assert from "node:assert/strict";
+
+/** From the lowest to the highest; folders of one line may use each other. */
+const LAYERS = [
+  ["user_error.ts", "thousands.ts", "version.ts", "deno_flags.ts", "schema.ts"],
+  ["gpu"],
+  ["tape"],
+  ["data"],
+  ["prepared"],
+  ["figures"],
+  ["counts"],
+  ["baselines"],
+  ["batch"],
+  ["ops"],
+  ["model"],
+  ["train"],
+  ["profile"],
+  ["ladder"],
+  ["snapshot"],
+  ["options"],
+  ["simulate"],
+  ["host"],
+  ["files"],
+  ["bundle"],
+  ["sets"],
+  ["run", "prepare"],
+  ["policy"],
+  ["mod.ts", "browser.ts", "calibration", "report", "predict", "onnx", "selftest"],
+  ["experiment", "lab", "serve", "tune"],
+  ["cli"],
+];
+
+const SRC = new URL("../../src/", import.meta.url);
+
+/** Files of src by their paths in it, each with the files there that it imports. */
+function importsOf(folder = ""): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  for (const entry of Deno.readDirSync(new URL(folder, SRC))) {
+    const path = folder + entry.name;
+    if (entry.isDirectory) importsOf(`${path}/`).forEach((imports, file) => found.set(file, imports));
+    if (!entry.name.endsWith(".ts")) continue;
+    const text = Deno.readTextFileSync(new URL(path, SRC));
+    const names = [...text.matchAll(/\b(?:from |await import\()"(\.[^"]+)"/g)].map(([, name]) => name ?? "");
+    const urls = names.map((name) => new URL(name, new URL(path, SRC)).href);
+    found.set(path, urls.filter((url) => url.startsWith(SRC.href)).map((url) => url.slice(SRC.href.length)));
+  }
+  return found;
+}
+
+function layerOf(file: string): number {
+  const name = file.replace(/\/.*/, "");
+  const layer = LAYERS.findIndex((names) => names.includes(name));
+  assert.ok(
+    layer >= 0,
+    `Expected src/${name} in the list of layers in test/docs/layers_test.ts, found none.`,
+  );
+  return layer;
+}
+
+Deno.test("no file of src imports from a layer above its own", () => {
+  const up: string[] = [];
+  for (const [file, imports] of importsOf()) {
+    for (const used of imports) if (layerOf(used) > layerOf(file)) up.push(`${file} imports ${used}`);
+  }
+  assert.deepEqual(up, []);
+});
+
+/** From here on layers may ask for Deno, Node.js and files. */
+const HOST = "host";
+
+Deno.test("nothing below the host asks for Deno or Node.js", () => {
+  const asking = [...importsOf().keys()].filter((file) => {
+    if (!file.includes("/") || layerOf(file) >= layerOf(HOST)) return false;
+    const code = Deno.readTextFileSync(new URL(file, SRC)).replace(/\/\*[^]*?\*\/|\/\/.*/g, "");
+    return /\bDeno\b|"node:|\bprocess\./.test(code);
+  });
+  assert.deepEqual(asking, []);
+});
+
+/** These know nothing of clicks: they work for batches of any kind. */
+const GENERAL = ["gpu", "tape"];
+
+Deno.test("the device and the tape use nothing that knows what a batch is", () => {
+  const wrong = [...importsOf()].filter(([file]) => GENERAL.includes(file.replace(/\/.*/, "")))
+    .flatMap(([file, imports]) => imports.map((used) => ({ file, used })))
+    .filter(({ used }) => used.includes("/") && !GENERAL.includes(used.replace(/\/.*/, "")))
+    .map(({ file, used }) => `${file} imports ${used}`);
+  assert.deepEqual(wrong, []);
+});
+
+Deno.test("no file of src imports itself by way of others", () => {
+  const imports = importsOf();
+  const done = new Set<string>();
+  const visit = (file: string, path: readonly string[]) => {
+    const from = path.indexOf(file);
+    assert.ok(from < 0, `Expected no circle of imports, found ${[...path.slice(from), file].join(" -> ")}`);
+    if (done.has(file)) return;
+    for (const used of imports.get(file) ?? []) visit(used, [...path, file]);
+    done.add(file);
+  };
+  for (const file of imports.keys()) visit(file, []);
+});

@@ -1,0 +1,102 @@
+/** The library for browsers: it bundles, asks for nothing of a host, has a size that a page can bear, and trains. */
+
+import assert from "node:assert/strict";
+import { bundle, sizeOf } from "../../src/bundle/bundle.ts";
+import { withoutComments } from "../../src/bundle/without_comments.ts";
+import { exportOf } from "../../src/bundle/package_exports.ts";
+import * as source from "../../src/browser.ts";
+import { kernel } from "../../src/gpu/kernel.ts";
+import { alone } from "../open_alone.ts";
+import { kernelFiles, SHIPPED } from "../kernel_files.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
+import { smallLstm, WIDTH } from "../small_models.ts";
+
+/** Folders of src with what needs Deno or files. */
+const HOST = ["host", "files", "bundle", "sets", "run", "prepare", "cli", "report", "calibration"];
+/** Bytes of the script as it runs, before compression. */
+const MOST_BYTES = { code: 241_000, kernels: 187_000 };
+
+type Library = typeof source;
+
+/** The losses of two steps. */
+async function train({ openDevice, UserModel, Trainer, defaultTraining }: Library): Promise<number[]> {
+  const log = smallLog(21, { users: 30, items: 41, width: WIDTH, maxEvents: 3, maxPage: 4 });
+  const gpu = await alone(() => openDevice());
+  const model = new UserModel(gpu, log.items, smallLstm, { seed: 1 });
+  const trainer = await Trainer.create(model, log, { ...defaultTraining, batchSize: 5 }, { validate: false });
+  const losses: number[] = [];
+  await trainer.run(2, { onStep: ({ nll }) => losses.push(nll) });
+  for (const part of [trainer, model]) part.destroy();
+  gpu.check();
+  gpu.close();
+  return losses;
+}
+
+Deno.test("src/browser.ts bundles without Deno, Node.js and files, stays small, and trains as the source does", async () => {
+  const { text, inputs } = await bundle({
+    entry: "src/browser.ts",
+    format: "esm",
+    kernels: "without comments",
+  });
+  const paths = [...inputs.keys()];
+  const foreign = paths.filter((path) => HOST.some((folder) => path.startsWith(`src/${folder}/`)));
+  assert.deepEqual(foreign, []);
+  for (const part of ["src/train/trainer.ts", "kernels/adam.wgsl"]) assert.ok(paths.includes(part), part);
+  const asking = [...text.matchAll(/\bDeno\.|["']node:|\brequire\(/g)].map(({ index }) =>
+    text.slice(index - 30, index + 60)
+  );
+  assert.deepEqual(asking, []);
+  const size = sizeOf({ text, inputs });
+  for (const part of ["code", "kernels"] as const) {
+    assert.ok(
+      size[part] <= MOST_BYTES[part],
+      `${size[part]} bytes of ${part}, at most ${MOST_BYTES[part]} expected`,
+    );
+  }
+
+  const file = await Deno.makeTempFile({ suffix: ".mjs" });
+  try {
+    await Deno.writeTextFile(file, text);
+    const bundled: Library = await import(`file://${file}`);
+    const losses = await train(bundled);
+    assert.equal(losses.length, 2);
+    assert.deepEqual(losses, await train(source));
+  } finally {
+    await Deno.remove(file);
+  }
+});
+
+Deno.test("without comments kernels have the same code and interface", () => {
+  const texts = SHIPPED.flatMap(kernelFiles).map((path) => Deno.readTextFileSync(`kernels/${path}`));
+  const code = (text: string) => text.replace(/\/\/.*/g, "").replace(/\s+/g, " ").trim();
+  for (const text of texts) {
+    const plain = withoutComments(text);
+    assert.doesNotMatch(plain, /\/\/|^ *\n| \n/m);
+    assert.equal(code(plain), code(text));
+    assert.deepEqual({ ...kernel("k", plain), source: "" }, { ...kernel("k", text), source: "" });
+  }
+  assert.equal(withoutComments("a; /* b\nc */ d; // e\n\n  f;  \n"), "a;  d;\n  f;\n");
+});
+
+Deno.test("which file of a package a path means: exact, by pattern, by condition; what is not exported is refused", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const exports = {
+      "./a": { require: "./a.cjs", import: "./a.js" },
+      "./b": { browser: { import: "./b.browser.js" }, default: "./b.js" },
+      "./c/*.js": { types: "./c/*.d.ts", default: "./src/*.js" },
+      "./c/deep/*.js": "./deep/*.js",
+    };
+    const write = (json: object) => Deno.writeTextFile(`${folder}/package.json`, JSON.stringify(json));
+    await write({ exports });
+    const found = await Promise.all(
+      ["./a", "./b", "./c/x.js", "./c/deep/y.js"].map((path) => exportOf(folder, path)),
+    );
+    assert.deepEqual(found, ["./a.js", "./b.browser.js", "./src/x.js", "./deep/y.js"]);
+    await assert.rejects(exportOf(folder, "./d"), /does not export \.\/d to browsers/);
+    await write({});
+    assert.equal(await exportOf(folder, "./d.js"), "./d.js");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

@@ -1,0 +1,222 @@
+/** The device layer: what goes wrong is said, by the kernel's name; nothing stays alive; steps are timed. */
+
+import assert from "node:assert/strict";
+import { UserError } from "../../src/user_error.ts";
+import { Arena } from "../../src/gpu/arena.ts";
+import { Commands } from "../../src/gpu/commands.ts";
+import { openGpu } from "../open_alone.ts";
+import { constantOf, type Constants, kernel } from "../../src/gpu/kernel.ts";
+import { kernelText } from "../../src/gpu/kernel_text.ts";
+import { fixedShapes, type KernelShapes } from "../../src/gpu/kernel_shapes.ts";
+import { type DispatchSpec, Program } from "../../src/gpu/program.ts";
+import { type View, writeMemory } from "../../src/gpu/memory.ts";
+import { timePasses, workOf } from "../../src/gpu/profiler.ts";
+import { readFloats, readViews } from "../../src/gpu/readback.ts";
+import { matmulKernel } from "../../src/ops/matmul_kernels.ts";
+import { versionIn } from "../../src/run/driver.ts";
+import { withGpu } from "../op_check.ts";
+
+const doubleText = `
+const WORKGROUP = 8;
+const FACTOR = 2.0;
+const COUNT = 4u;
+const ON = true;
+struct Step { size: vec4u, first_entry: u32, slot: u32, chunks: u32, learning_rate: f32, iteration: u32 }
+@group(0) @binding(0) var<storage, read_write> values: array<f32>;
+@group(0) @binding(1) var<uniform> step: Step;
+@compute @workgroup_size(WORKGROUP)
+fn double(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x < COUNT && ON) { values[id.x] *= FACTOR; }
+}`;
+const double = kernel("double", doubleText);
+const sizes = { users: 1, events: 1, rows: 1, items: 1 };
+
+function spec(views: Record<string, View>, more: Partial<DispatchSpec> = {}): DispatchSpec {
+  return {
+    kernel: double,
+    label: "double it",
+    views,
+    invocations: [8],
+    cost: () => ({ flops: 4, bytes: 32 }),
+    ...more,
+  };
+}
+
+Deno.test("a kernel's interface and constants are read from its text", () => {
+  assert.deepEqual(double.bindings, [
+    { name: "values", index: 0, kind: "read_write" },
+    { name: "step", index: 1, kind: "uniform" },
+  ]);
+  assert.equal(constantOf(double, "WORKGROUP"), 8);
+  const textOf = (constants: Constants) => kernelText({ kernel: double, constants, views: {} });
+  const text = textOf({ FACTOR: 3, COUNT: 7, ON: false });
+  assert.match(text, /const FACTOR = 3\.0;\nconst COUNT = 7u;\nconst ON = false;/);
+  assert.match(textOf({ FACTOR: 1e-8 }), /const FACTOR = 1e-8;/);
+  assert.throws(() => textOf({ MISSING: 1 }), /kernel double has no constant MISSING/);
+  assert.throws(() => kernel("none", "fn f() {}"), /last binding must be the uniform step/);
+});
+
+Deno.test("views of all kinds and sizes are read together, small ones through one buffer", () =>
+  withGpu(undefined, async (gpu) => {
+    const arena = new Arena(gpu, "read");
+    const wanted = [1, 3, 300_000, 70, 7, 100_000, 5, 64].map((words, k) =>
+      Uint32Array.from({ length: words }, (_, i) => (k + 1) * 1_000_003 + i)
+    );
+    const views = wanted.map((words, k) => {
+      // Some in textures: one line, many lines of one number of vectors.
+      const texture = k === 3 || k === 7;
+      const bytes = texture ? 16 * Math.ceil(words.length / 4) : words.byteLength;
+      const view = texture ? arena.allocateTexture(`view ${k}`, bytes) : arena.allocate(`view ${k}`, bytes);
+      const all = new Uint32Array(bytes / 4);
+      all.set(words);
+      writeMemory(gpu.queue, view, all);
+      return view;
+    });
+    const before = gpu.liveBuffers;
+    const found = readViews(gpu, views);
+    // The first two, the one that is larger than what is shared, and the rest.
+    assert.equal(gpu.liveBuffers, before + 3);
+    await found;
+    assert.equal(gpu.liveBuffers, before);
+    const words = (await found).map((all, k) => all.subarray(0, wanted[k]?.length));
+    assert.deepEqual(words, wanted);
+    assert.deepEqual(await readViews(gpu, []), []);
+    arena.destroy();
+  }));
+
+Deno.test("errors name the kernel: source line, missing and unknown views, invalid bindings", () =>
+  withGpu(undefined, async (gpu) => {
+    const arena = new Arena(gpu, "test");
+    const steps = arena.allocate("steps", 256).buffer;
+    const values = arena.allocate("values", 32);
+    const record = (s: DispatchSpec) => Program.record(gpu, "test", steps, [s]);
+    const broken = kernel("broken", doubleText.replace("*= FACTOR", "*= UNKNOWN"));
+    await assert.rejects(
+      record(spec({ values }, { kernel: broken })),
+      /kernel broken does not compile[^]*broken[^]*UNKNOWN/,
+    );
+    await assert.rejects(
+      record(spec({})),
+      /double it \(kernel double\): nothing is given for binding values/,
+    );
+    await assert.rejects(
+      record(spec({ values, more: values })),
+      /no binding is called more; there are values, step/,
+    );
+    await assert.rejects(record(spec({ values: { ...values, offset: 4 } })), /double it \(kernel double\)/);
+    arena.destroy();
+  }));
+
+Deno.test("an uncaptured error fails the next check, and names the kernel", async () => {
+  const gpu = await openGpu();
+  const arena = new Arena(gpu, "test");
+  const steps = arena.allocate("steps", 256).buffer;
+  const program = await Program.record(gpu, "test", steps, [spec({ values: arena.allocate("values", 32) })]);
+  const commands = new Commands(gpu, "test");
+  program.encode(commands, sizes, 4096); // beyond the headers: invalid, and silent by default
+  gpu.queue.submit([commands.finish()]);
+  await assert.rejects(readFloats(gpu, arena.allocate("other", 4)), /WebGPU reported[^]*double/);
+  gpu.check();
+  arena.destroy();
+  gpu.close();
+});
+
+Deno.test("replay, profile, and the count of live buffers", () =>
+  withGpu(undefined, async (gpu) => {
+    const arena = new Arena(gpu, "test");
+    assert.equal(gpu.liveBuffers, 0);
+    const steps = arena.allocate("steps", 256).buffer;
+    const values = arena.upload("values", Float32Array.of(1, 2, 3, 4, 5));
+    assert.deepEqual(gpu.liveBufferLabels, ["test: steps", "test: values"]);
+    assert.equal(arena.bytes, 256 + 20);
+    const program = await Program.record(gpu, "test", steps, [spec({ values })]);
+    const commands = new Commands(gpu, "test");
+    for (let k = 0; k < 3; k++) program.encode(commands, sizes, 0);
+    gpu.queue.submit([commands.finish()]);
+    assert.deepEqual(Array.from(await readFloats(gpu, values)), [8, 16, 24, 32, 5]);
+    if (gpu.hasTimestamps) {
+      const work = workOf(program, sizes, 0);
+      assert.deepEqual(work.map(({ kernel, label, flops }) => ({ kernel, label, flops })), [
+        { kernel: "double", label: "double it", flops: 4 },
+      ]);
+      const [microseconds = NaN] = await timePasses(gpu, work.map(({ encode }) => encode));
+      assert.ok(microseconds > 0 && microseconds < 1e6);
+    }
+    arena.destroy();
+    assert.equal(gpu.liveBuffers, 0);
+  }));
+
+Deno.test("what exceeds a limit is refused by the limit's name", () =>
+  withGpu(undefined, (gpu) => {
+    const arena = new Arena(gpu, "test");
+    const { maxStorageBufferBindingSize, maxBufferSize } = gpu.device.limits;
+    const refused = (name: string) => (error: unknown) =>
+      error instanceof UserError && error.message.includes(name);
+    assert.throws(
+      () => arena.allocate("big", maxStorageBufferBindingSize + 4),
+      refused("maxStorageBufferBindingSize"),
+    );
+    assert.throws(() => arena.allocateUnbound("huge", maxBufferSize + 4), refused("maxBufferSize"));
+    arena.destroy();
+    return Promise.resolve();
+  }));
+
+Deno.test("matmul kernels are chosen by shape and kind of adapter", () => {
+  const chosen = (k4: number, n4: number, kind: "cpu" | "gpu", workgroupBytes = 32768) =>
+    (["forward", "input", "weight"] as const).map((direction) =>
+      matmulKernel(direction, k4, n4, 5000, { shapes: fixedShapes(kind), workgroupBytes }).name
+    );
+  const rows = ["matmul_forward_rows", "matmul_input_gradient_rows", "matmul_weight_gradient_rows"];
+  const panel = ["matmul_forward_panel", "matmul_input_gradient_panel", "matmul_weight_gradient_rows"];
+  assert.deepEqual(chosen(16, 16, "cpu"), panel);
+  // A panel kernel writes out at most 256 columns of what it sums over.
+  assert.deepEqual(chosen(65, 64, "cpu"), [rows[0], panel[1], rows[2]]);
+  assert.deepEqual(chosen(64, 65, "cpu"), [panel[0], rows[1], rows[2]]);
+  assert.deepEqual(chosen(65, 16, "gpu"), rows.map((name) => name.replace("_rows", "_tiled")));
+  // Its panel and the bias behind it must fit what the adapter grants a workgroup.
+  assert.deepEqual(chosen(64, 64, "cpu"), panel);
+  assert.deepEqual(chosen(64, 64, "cpu", 16511), [rows[0], panel[1], rows[2]]);
+  assert.deepEqual(chosen(63, 64, "cpu", 16384), panel);
+
+  const shapes: KernelShapes = {
+    kind: "cpu",
+    matmul: { "forward 64x8": "panel 64", "input 64x8": "rows", "forward 260x8": "panel 64" },
+  };
+  const choice = { shapes, workgroupBytes: 32768 };
+  const panelRows = (k4: number, rows: number) => matmulKernel("forward", k4, 2, rows, choice).own.WORKGROUP;
+  assert.equal(panelRows(16, 5000), 64);
+  // Few rows are not worth a large workgroup.
+  assert.deepEqual([5000, 500, 212, 100, 58, 1].map((rows) => panelRows(15, rows)), [
+    256,
+    256,
+    256,
+    128,
+    64,
+    64,
+  ]);
+  assert.equal(matmulKernel("input", 16, 2, 5000, choice).name, rows[1]);
+  assert.throws(
+    () => matmulKernel("forward", 65, 2, 5000, choice),
+    /Expected one of rows for the product forward 260x8, found panel 64/,
+  );
+});
+
+Deno.test("the driver's version is found wherever it stands in its file, and is none where it does not", async () => {
+  const path = await Deno.makeTempFile();
+  try {
+    for (
+      const [before, after] of [[0, 0], [5, 300_000], [(1 << 18) - 7, 0], [(1 << 19) - 60, 1], [700_000, 70]]
+    ) {
+      const filling = (length = 0) => "Mesa x ".repeat(length / 7 + 1).slice(0, length);
+      await Deno.writeTextFile(
+        path,
+        `${filling(before)}Mesa 25.0.7-2+deb13u1${after ? `\0${filling(after)}` : ""}`,
+      );
+      assert.equal(versionIn(path), "Mesa 25.0.7-2+deb13u1", `${before} bytes before it`);
+    }
+    await Deno.writeTextFile(path, "Mesa x");
+    assert.equal(versionIn(path), undefined);
+  } finally {
+    await Deno.remove(path);
+  }
+});

@@ -1,0 +1,189 @@
+/** CPU adapters whose products read buffers, not textures: which they are, their kernels, and a run that changes adapters. */
+
+import assert from "node:assert/strict";
+import { openDevice } from "../../src/gpu/device.ts";
+import { fixedShapes, type KernelShapes, recordedShapes, variantsFor } from "../../src/gpu/kernel_shapes.ts";
+import { isTexture } from "../../src/gpu/memory.ts";
+import { LEAST } from "../../src/gpu/limits.ts";
+import { blamed } from "../../src/selftest/results.ts";
+import { selftestCases } from "../../src/selftest/cases.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
+import { UserModel } from "../../src/model/user_model.ts";
+import { defaultTraining } from "../../src/train/config.ts";
+import { Trainer } from "../../src/train/trainer.ts";
+import { MemoryLog } from "../../src/data/log_source.ts";
+import { changesOf } from "../../src/cli/other_machine.ts";
+import { computedOn } from "../../src/lab/client/services/computed_on.ts";
+import { datasetOf } from "../../src/run/dataset.ts";
+import { runConfigSchema } from "../../src/run/run_config.ts";
+import { shannonStage } from "../../src/run/stages.ts";
+import { resumeStage, startStage } from "../../src/run/training_run.ts";
+import * as v from "../../src/schema.ts";
+import { withGpu } from "../op_check.ts";
+import { smallLstm, WIDTH } from "../small_models.ts";
+
+const textures = fixedShapes("cpu");
+const buffers = fixedShapes("cpu", "buffers");
+
+/** An adapter that says this of itself, and computes nothing. */
+function named(info: Partial<GPUAdapterInfo>): GPU {
+  const device = {
+    limits: LEAST,
+    lost: new Promise(() => {}),
+    addEventListener() {},
+    destroy() {},
+  };
+  const adapter = {
+    info: { vendor: "", architecture: "", device: "", description: "", isFallbackAdapter: false, ...info },
+    limits: LEAST,
+    features: new Set(),
+    requestDevice: () => Promise.resolve(device),
+  };
+  return { requestAdapter: () => Promise.resolve(adapter) } as unknown as GPU;
+}
+
+Deno.test("where matrices stand follows from what an adapter says of itself", async () => {
+  const shapesOf = async (info: Partial<GPUAdapterInfo>, shapesFor?: "cpu" | "gpu") =>
+    (await openDevice({ shapesFor }, named(info))).shapes;
+  const deno = { description: "SwiftShader Device (Subzero)" };
+  const chromium = { vendor: "google", architecture: "swiftshader" };
+  for (const info of [deno, chromium, { ...chromium, isFallbackAdapter: true }]) {
+    assert.deepEqual(await shapesOf(info), buffers);
+    assert.deepEqual(await shapesOf(info, "cpu"), buffers);
+    assert.deepEqual(await shapesOf(info, "gpu"), fixedShapes("gpu"));
+  }
+  // Software that nobody has measured is taken to be like llvmpipe.
+  const llvmpipe = { description: "llvmpipe (LLVM 19.1.7, 256 bits)" };
+  const warp = { description: "Microsoft Basic Render Driver" };
+  for (const info of [llvmpipe, warp, { isFallbackAdapter: true }]) {
+    assert.deepEqual(await shapesOf(info), textures);
+  }
+  const card = { vendor: "nvidia", architecture: "ampere" };
+  assert.deepEqual(await shapesOf(card), fixedShapes("gpu"));
+  assert.deepEqual(await shapesOf(card, "cpu"), textures);
+});
+
+Deno.test("products from buffers are done by rows; panels stay what a calibration may try", () => {
+  const choice = (shapes: KernelShapes) => ({ shapes, workgroupBytes: 32768 });
+  const variants = (shapes: KernelShapes, k4 = 16) => variantsFor(choice(shapes), "forward", k4, 16, 5000);
+  assert.deepEqual(variants(textures), ["panel 256", "panel 128", "panel 64", "rows"]);
+  assert.deepEqual(variants(buffers), ["rows", "panel 256", "panel 128", "panel 64"]);
+  assert.deepEqual([variants(textures, 65), variants(buffers, 65)], [["rows"], ["rows"]]);
+  assert.deepEqual(variantsFor(choice(buffers), "weight", 16, 16, 5000), ["rows"]);
+});
+
+Deno.test("recorded shapes are taken where matrices stand alike", () => {
+  const matmul = { "forward 64x64": "rows" } as const;
+  assert.deepEqual(recordedShapes({ ...textures, matmul }, textures), { ...textures, matmul });
+  assert.deepEqual(recordedShapes({ ...buffers, matmul }, buffers), { ...buffers, matmul });
+  assert.deepEqual(recordedShapes({ ...textures, matmul }, buffers), buffers);
+  assert.deepEqual(recordedShapes({ ...buffers, matmul }, textures), textures);
+  assert.deepEqual(recordedShapes({ ...buffers, matmul }, fixedShapes("gpu")), fixedShapes("gpu"));
+  assert.deepEqual(recordedShapes(undefined, buffers), buffers);
+});
+
+Deno.test("shapes that have matrices elsewhere are refused on an open device", () =>
+  withGpu(buffers, (gpu) => {
+    assert.throws(
+      () => gpu.useShapes(textures),
+      /expected kernel shapes for the kind cpu with buffers, got some for cpu/,
+    );
+    gpu.useShapes({ ...buffers, matmul: { "forward 8x8": "panel 64" } });
+    return Promise.resolve();
+  }));
+
+Deno.test("the self-test's cases that differ agree with float64 from buffers", () =>
+  withGpu(buffers, async (gpu) => {
+    const wanted = ["linear", "lstm", "slates: scores of all items"];
+    const cases = selftestCases("cpu").filter(({ name }) => wanted.includes(name));
+    assert.equal(cases.length, wanted.length);
+    const kernels = new Set<string>();
+    for (const { run } of cases) {
+      const finding = await run(gpu);
+      assert.equal(finding.error, undefined);
+      assert.deepEqual(blamed(finding), [], finding.name);
+      for (const name of finding.kernels) kernels.add(name);
+    }
+    for (
+      const name of ["matmul_forward_rows", "matmul_input_gradient_rows", "lstm_forward", "lstm_backward"]
+    ) {
+      assert.ok(kernels.has(name), `${name}: ${[...kernels].join()}`);
+    }
+  }));
+
+const log = smallLog(21, { users: 60, items: 41, width: WIDTH, maxEvents: 6, maxPage: 7 });
+const model = { ...smallLstm, dims: [6] };
+
+Deno.test("a step from buffers binds no texture and no panel", () =>
+  withGpu(buffers, async (gpu) => {
+    const trained = new UserModel(gpu, log.items, model, { seed: 5 });
+    const trainer = await Trainer.create(trained, log, { ...defaultTraining, batchSize: 13 }, {
+      validate: false,
+    });
+    for (const { spec: { kernel, views } } of trainer.program.program.dispatches) {
+      assert.doesNotMatch(kernel.name, /panel|tiled|group$/);
+      for (const [name, memory] of Object.entries(views)) assert.ok(!isTexture(memory), name);
+    }
+    trainer.destroy();
+    trained.destroy();
+  }));
+
+Deno.test("a run that was begun with textures goes on with buffers, and the other way round", async () => {
+  const path = await Deno.makeTempDir();
+  try {
+    for (const [one, other] of [[textures, buffers], [buffers, textures]] as const) {
+      const folder = `${path}/${one.matrices ?? "textures"}`;
+      await Deno.mkdir(folder);
+      const config = (shapes: KernelShapes) =>
+        v.parse(runConfigSchema, {
+          ...{ clickgan: "0", command: [], data: { kind: "demo", seed: 1 }, model, adversarial: null },
+          training: { ...defaultTraining, batchSize: 13, iterations: 12, validateEvery: 4 },
+          ...{ pretrain: true, init: null, system: "", shapes },
+          adapter: { kind: "cpu", description: "", vendor: "", architecture: "", runtime: "", driver: "" },
+        });
+      const data = datasetOf(new MemoryLog(log), config(one).data);
+      const losses: number[] = [];
+      const session = (shapes: KernelShapes, go: typeof startStage, upTo?: number) =>
+        withGpu(shapes, async (gpu) => {
+          const stop = new AbortController();
+          const onStep = ({ iteration, nll }: { iteration: number; nll?: number }) => {
+            losses.push(nll ?? NaN);
+            if (iteration === upTo) stop.abort();
+          };
+          const context = { gpu, data, init: undefined, signal: stop.signal };
+          const result = await go(shannonStage, context, folder, config(one), { onStep });
+          assert.deepEqual(gpu.shapes, shapes);
+          return result;
+        });
+      await session(one, startStage, 4);
+      const { iteration } = await session(other, resumeStage);
+      assert.equal(iteration, 12);
+      assert.ok(losses.length >= 12 && losses.every(Number.isFinite), losses.join());
+    }
+  } finally {
+    await Deno.remove(path, { recursive: true });
+  }
+});
+
+Deno.test("whoever goes on with a run is told that its kernels are others, or its machine; a file of the lab's page says it", () => {
+  const adapter = { kind: "cpu", description: "a", vendor: "", architecture: "", runtime: "r" } as const;
+  const by = (shapes?: KernelShapes, description = "a") => ({
+    ...{ clickgan: "0", system: "s", shapes },
+    adapter: { ...adapter, kind: shapes?.kind ?? "cpu", description, driver: "1" },
+  });
+  const other = { ...buffers, matmul: { "forward 64x64": "panel 64" } } as const;
+  assert.deepEqual(changesOf(by(buffers), by(other)), []); // what was recorded is taken
+  assert.deepEqual(changesOf(by(), by(buffers)), []); // so old that it recorded none
+  assert.deepEqual(changesOf(by(textures), by(buffers)), [
+    "kernels: for matrices in buffers (was for matrices in textures)",
+  ]);
+  assert.deepEqual(changesOf(by(buffers, "b"), by(textures)), [
+    "description: a (was b)",
+    "kernels: for matrices in textures (was for matrices in buffers)",
+  ]);
+  assert.deepEqual(changesOf(by(textures), by(fixedShapes("gpu"))), ["kind: gpu (was cpu)"]);
+  const [one, two] = [textures, buffers].map((shapes) => computedOn({ adapter, shapes }));
+  assert.equal(one, JSON.stringify(adapter)); // as files have it that are older than this choice
+  assert.notEqual(one, two);
+  assert.equal(two, computedOn({ adapter, shapes: other }));
+});

@@ -1,0 +1,205 @@
+/** The self-test: what it says of kernels that are right, of one that is broken, and as a command. */
+
+import assert from "node:assert/strict";
+import type { Gpu } from "../../src/gpu/device.ts";
+import { fixedShapes } from "../../src/gpu/kernel_shapes.ts";
+import { openGpu } from "../open_alone.ts";
+import { Checks, faultsOf, shareOf } from "../../src/selftest/finding.ts";
+import { blamed, byKernel, type KindFinding, leftOutText, selftestJson } from "../../src/selftest/results.ts";
+import { casesOf, type LeftOutChoice, type OpenSelftest, runSelftest } from "../../src/selftest/run.ts";
+import { outcomeOf, rowsOf, valuesOf } from "../adapters/outcome.ts";
+import { runCommand } from "../command_check.ts";
+
+Deno.test("an element is off by a share of its tolerance", () => {
+  const share = (expected: number, got: number, tolerance: number) =>
+    shareOf({ index: "", expected, got, tolerance });
+  assert.equal(share(1, 1.5, 2), 0.25);
+  assert.equal(share(0, -0, 0), 0);
+  assert.equal(share(1, 2, 0), Infinity);
+  assert.equal(share(1, NaN, 1), Infinity);
+  assert.equal(share(NaN, 1, 1), Infinity);
+  assert.equal(share(NaN, NaN, 0), 0);
+  assert.equal(share(Infinity, Infinity, 0), 0);
+  assert.equal(share(Infinity, 1, 1), Infinity);
+});
+
+Deno.test("checks name the worst element, what was not read, and where it stands", () => {
+  const checks = new Checks();
+  const by = { kernels: ["k"], what: "output", tolerance: 0.1, columns: 2 };
+  checks.numbers([1, 2, 3, 4.3], [1, 2.05, 3, 4], by);
+  checks.numbers([1], [1, 2], by);
+  checks.numbers(undefined, [1], by);
+  checks.same([7, 8], [7, 8], by);
+  checks.holds(false, ["k"], "stray writes", "behind x");
+  const [off, short, unread, same, stray] = checks.all;
+  assert.deepEqual(off?.worst, { index: "[1, 1]", expected: 4, got: 4.3, tolerance: 0.1 });
+  assert.deepEqual([off?.differs, off?.values], [true, 4]);
+  assert.equal(short?.fault, "expected 2 numbers, found 1");
+  assert.equal(unread?.fault, "expected 1 numbers, found 0");
+  assert.deepEqual([same?.differs, same?.worst?.tolerance], [false, 0]);
+  const texts = faultsOf({ name: "case", kernels: ["k"], checks: checks.all });
+  assert.match(
+    texts[0] ?? "",
+    /^k: output \[1, 1\]: expected 4, got 4\.3, off by 0\.3 with 0\.1 allowed$/,
+  );
+  assert.equal(texts.at(-1), "k: stray writes: behind x");
+  assert.equal(stray?.differs, true);
+});
+
+/** One case, on kernels of which some may have another text. */
+async function run(only: string, change?: (name: string, source: string) => string): Promise<KindFinding[]> {
+  const open = async (): Promise<Gpu> => {
+    const gpu = await openGpu({ shapesFor: "cpu" });
+    const compile = gpu.pipeline.bind(gpu);
+    if (change) gpu.pipeline = (name, source, layout) => compile(name, change(name, source), layout);
+    return gpu;
+  };
+  const { findings } = await runSelftest(open, { kinds: ["cpu"], only });
+  assert.ok(findings.length > 0);
+  return [...findings];
+}
+
+/** Small faults. The numbers of the second and the third kernel are read by other kernels alone. */
+const broken = [
+  { kernel: "shop_step", from: "0.3 * item", to: "0.301 * item", only: "users of a shop", what: /states \[/ },
+  {
+    kernel: "batch_rank",
+    from: "countOneBits(",
+    to: "firstLeadingBit(",
+    only: "batch, few rows",
+    what: /items/,
+  },
+  {
+    kernel: "batch_norm_statistics",
+    from: "f32(max(end - first, 1u))",
+    to: "f32(end - first + 1u)",
+    only: "batch_norm",
+    what: /output/,
+  },
+] as const;
+
+for (const { kernel, from, to, only, what } of broken) {
+  Deno.test(`a fault in ${kernel} is found, and it is named`, async () => {
+    const right = await run(only);
+    assert.deepEqual(right.flatMap(faultsOf), []);
+    let changed = 0;
+    const wrong = await run(only, (name, source) => {
+      if (name !== kernel) return source;
+      assert.ok(source.includes(from), `${kernel} has no ${from}`);
+      changed++;
+      return source.replace(from, to);
+    });
+    assert.ok(changed > 0);
+    const finding = wrong.find((finding) => faultsOf(finding).length > 0) ?? assert.fail("nothing was found");
+    assert.ok(blamed(finding).includes(kernel), blamed(finding).join(", "));
+    assert.match(faultsOf(finding)[0] ?? "", what);
+    assert.ok(byKernel(wrong).some((result) => result.kernel === kernel && result.differs));
+  });
+}
+
+Deno.test("a kernel that does not compile ends its case, and no other", async () => {
+  const findings = await run("slates", (name, source) => name === "slate_pick" ? `${source} fault` : source);
+  const failed = findings.filter(({ error }) => error !== undefined);
+  assert.deepEqual(failed.map(({ name }) => name), ["slates: the best item into the next slot"]);
+  assert.match(failed[0]?.error ?? "", /kernel slate_pick does not compile/);
+  assert.ok(findings.length > 3);
+  assert.equal(
+    JSON.parse(selftestJson({ findings, leftOut: [], seconds: 1 })).findings.length,
+    findings.length,
+  );
+});
+
+Deno.test("kernels that an adapter never takes are named, or run, too, on a device that takes them", async () => {
+  const only = "row_dot, made by a layer";
+  const run = async (open: OpenSelftest, leftOut?: LeftOutChoice) => {
+    const told: string[] = [];
+    const onCase = ({ number, of }: { number: number; of: number }) => told.push(`${number} of ${of}`);
+    const result = await runSelftest(open, { kinds: ["cpu"], only, leftOut, onCase });
+    assert.deepEqual(result.findings.flatMap(faultsOf), []);
+    const { findings } = result;
+    return {
+      leftOut: result.leftOut,
+      names: findings.map(({ name, kind }) => `${name} (${kind})`),
+      has: byKernel(findings).some(({ kernel }) => kernel === "row_dot_sum"),
+      last: told.at(-1),
+    };
+  };
+  const others = { names: [`${only} (cpu)`], leftOut: [], last: "1 of 1" };
+  // As SwiftShader's, on whatever adapter this is.
+  const buffers: OpenSelftest = ({ shapes = fixedShapes("cpu", "buffers") }) => openGpu({ shapes });
+  assert.deepEqual(await run(buffers), { ...others, has: false, leftOut: ["row_dot_sum"] });
+  const more = `${only}, from textures (cpu)`;
+  assert.deepEqual(await run(buffers, "too"), {
+    ...others,
+    ...{ has: true, names: [...others.names, more], last: "2 of 2" },
+  });
+  assert.deepEqual(await run(buffers, "alone"), { leftOut: [], has: true, names: [more], last: "1 of 1" });
+  const textures: OpenSelftest = ({ shapesFor = "cpu", shapes = fixedShapes(shapesFor) }) =>
+    openGpu({ shapes });
+  assert.deepEqual(await run(textures, "too"), { ...others, has: true });
+  assert.equal(leftOutText([]), "");
+  assert.equal(
+    leftOutText(["a", "b"]),
+    "Not run: a, b. No model takes them on this adapter, where matrices stand in buffers.",
+  );
+});
+
+Deno.test("what several implementations say is a table, and a row a kernel", () => {
+  const checks = new Checks();
+  checks.numbers([1.5], [1], { kernels: ["k", "before"], what: "output", tolerance: 1 });
+  checks.same([1], [2], { kernels: ["other"], what: "words" });
+  const findings = [{
+    name: "case",
+    kind: "gpu" as const,
+    kernels: ["k", "before", "other"],
+    checks: checks.all,
+  }];
+  const adapter = {
+    kind: "cpu" as const,
+    description: "made up",
+    vendor: "",
+    architecture: "",
+    runtime: "test",
+  };
+  const json = selftestJson({ adapter, findings, leftOut: [], seconds: 3 });
+  const outcome = outcomeOf("one", json, "");
+  assert.deepEqual(rowsOf([outcome]), [["one", "made up", "1", "3", "2", "1"]]);
+  assert.deepEqual(outcome.faults.length, 1);
+  assert.match(outcome.faults[0] ?? "", /^case \(gpu\): other: words .*"got":1/);
+  assert.deepEqual(valuesOf([outcome]).slice(2), [
+    "| `before` | gpu | 0.50 |",
+    "| `k` | gpu | 0.50 |",
+    "| `other` | gpu | differs |",
+  ]);
+  assert.throws(() => outcomeOf("one", "", "a crash"), /one came to no end:\na crash/);
+});
+
+Deno.test("names of cases are all different", () => {
+  for (const kind of ["cpu", "gpu"] as const) {
+    const names = casesOf(kind).map(({ name }) => name);
+    assert.equal(new Set(names).size, names.length);
+  }
+});
+
+Deno.test("selftest: a table, JSON, and names that no case has", async () => {
+  const shown = await runCommand("selftest", "--shapes", "cpu", "--only", "page: fill");
+  assert.equal(shown.code, 0, shown.stderr);
+  assert.match(
+    shown.stdout,
+    /kernel +shapes +numbers[^]*\nfill +cpu +140 +exact[^]*\nAll agree: 1 kernel, 1 case, \d/,
+  );
+  assert.match(shown.stderr, /page: fill \(cpu\)/);
+  assert.doesNotMatch(shown.stdout, /Not run/);
+  const json = await runCommand("selftest", "--only", "page: fill", "--every", "--json");
+  const { adapter, kernels, findings, leftOut } = JSON.parse(json.stdout);
+  assert.deepEqual(leftOut, []);
+  assert.match(adapter.description, /\w/);
+  assert.deepEqual(kernels.map(({ kernel, kind }: KindFinding & { kernel: string }) => `${kernel} ${kind}`), [
+    "fill cpu",
+    "fill gpu",
+  ]);
+  assert.equal(findings.length, 2);
+  const none = await runCommand("selftest", "--only", "nothing");
+  assert.equal(none.code, 1);
+  assert.match(none.stderr, /Expected --only with a part of a case's name, got "nothing"[^]*page: fill/);
+});

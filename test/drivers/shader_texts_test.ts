@@ -1,0 +1,333 @@
+/**
+ * Every shader text through Tint, without an adapter: what models of all kinds compile on the kernel shapes of both kinds
+ * of adapter, the steps of the ladders, and the probes. Tint refuses what naga lets pass, as barriers in divergent flow.
+ * The models train, too: on an adapter with no more than WebGPU promises, whose every call Dawn checks.
+ */
+
+import assert from "node:assert/strict";
+import { stepOf } from "../../bench/exercise/answer.ts";
+import { exercises } from "../../bench/exercise/exercises.ts";
+import { measureAdapter } from "../../src/profile/adapter_ceilings.ts";
+import { bindSteps } from "../../src/ladder/check.ts";
+import { ladders } from "../../src/ladder/ladders.ts";
+import { countsConfigFor } from "../../src/counts/tables.ts";
+import type { ClickLog } from "../../src/data/click_log.ts";
+import { MemoryLog } from "../../src/data/log_source.ts";
+import { shopItems } from "../../src/data/demo_shop.ts";
+import { restless } from "../../src/data/shops/restless.ts";
+import { Arena } from "../../src/gpu/arena.ts";
+import type { Gpu } from "../../src/gpu/device.ts";
+import { kernel } from "../../src/gpu/kernel.ts";
+import { type AdapterKind, fixedShapes } from "../../src/gpu/kernel_shapes.ts";
+import { Program } from "../../src/gpu/program.ts";
+import { Dimensions } from "../../src/gpu/sizes.ts";
+import { StepHeaders } from "../../src/gpu/step.ts";
+import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/config.ts";
+import { countedStart } from "../../src/model/counted.ts";
+import { UserModel } from "../../src/model/user_model.ts";
+import { gradientClip } from "../../src/ops/gradient_clip.ts";
+import { greedyPolicy } from "../../src/policy/greedy.ts";
+import { popularPolicy } from "../../src/policy/popular.ts";
+import { randomPolicy } from "../../src/policy/random.ts";
+import { defaultPolicyTraining } from "../../src/policy/learning/config.ts";
+import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
+import { Recall } from "../../src/policy/learning/recall.ts";
+import { Replay } from "../../src/policy/learning/replay.ts";
+import { slateq } from "../../src/policy/learning/slateq.ts";
+import { pageReward, qTarget } from "../../src/policy/learning/targets.ts";
+import { LearnedSource } from "../../src/simulate/learned_source.ts";
+import { ShopSource } from "../../src/simulate/shop_users.ts";
+import { Simulator } from "../../src/simulate/simulator.ts";
+import { ParameterArena } from "../../src/tape/parameters.ts";
+import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
+import { DivergedError } from "../../src/train/results.ts";
+import {
+  type AdversarialConfig,
+  defaultAdversarial,
+  defaultTraining,
+  type TrainingConfig,
+} from "../../src/train/config.ts";
+import { Trainer } from "../../src/train/trainer.ts";
+import { ShaderTexts, useDawn } from "./dawn.ts";
+import { filledStarter } from "../exercise_answers.ts";
+import { kernelNames, SHIPPED } from "../kernel_files.ts";
+import { openGpu } from "../open_alone.ts";
+import { compileSlateKernels } from "./policy_texts.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
+
+const missing = await useDawn();
+if (missing) {
+  console.log(`Skipped: shader texts through Tint, as npm's webgpu does not load here (${missing})`);
+}
+
+const size = { users: 30, items: 41, maxEvents: 5, maxPage: 6 };
+const logs = {
+  dense: smallLog(1, { ...size, width: 9, given: 0.3 }),
+  wide: smallLog(2, { ...size, width: 256 }),
+  oneFeature: smallLog(3, { ...size, width: 1 }),
+  oneHot: smallLog(4, { ...size, width: 0 }),
+  mixed: smallLog(5, { ...size, width: 5, tokens: 12 }),
+  tokens: smallLog(6, { ...size, width: 0, tokens: 12 }),
+};
+const lstm = { ...defaultModel, dims: [8, 8] };
+const { lstmUnits: _, ...noHistory } = lstm;
+const pw = { ...defaultPwModel, dims: [8, 8] };
+const none: ModelConfig = { ...noHistory, encoder: "none", dims: [], wide: 3, positions: 4 };
+const pwTanh: ModelConfig = { ...pw, pwNonlinearity: "tanh", pwLags: 3, pwWeightings: 16 };
+
+interface Case {
+  readonly log: ClickLog;
+  readonly model: ModelConfig;
+  readonly training?: Partial<TrainingConfig>;
+  /** Plays the game of the adversarial stage instead. */
+  readonly game?: Partial<AdversarialConfig>;
+}
+
+/** All widths of a layer up to what a panel sums over, in fours, and what is beyond it; odd ones last. */
+const widths = [...Array.from({ length: 66 }, (_, k) => 4 * (k + 1)), 1, 3, 255, 257, 18, 5];
+const layers = Array.from({ length: Math.ceil(widths.length / 8) }, (_, k) => widths.slice(8 * k, 8 * k + 8));
+
+const ends = [layers[0] ?? [], layers.at(-1) ?? []];
+
+/** What is written out for a width is written out for CPU adapters. */
+const cpuCases: Case[] = layers.map((dims) => ({ log: logs.dense, model: { ...lstm, dims } }));
+
+const cases: Case[] = [
+  ...ends.map((dims): Case => ({ log: logs.dense, model: { ...pw, dims, batchNorm: true } })),
+  { log: logs.dense, model: { ...lstm, dims: [256, 256] } },
+  { log: logs.dense, model: { ...lstm, dims: [512, 8] } },
+  ...[...Array.from({ length: 8 }, (_, k) => 4 * (k + 1)), 1, 33, 64, 250].map((lstmUnits): Case => ({
+    log: logs.dense,
+    model: { ...lstm, lstmUnits },
+  })),
+  ...Object.values(logs).flatMap((log) => {
+    const tokens = log.items.kind === "mixed";
+    return [lstm, pw, ...(tokens ? [] : [pwTanh])].flatMap((model): Case[] => [
+      { log, model },
+      { log, model: { ...model, batchNorm: true }, training: { itemDropout: 0.2, weightDecay: 0.1 } },
+      { log, model, training: { adam: "row-sparse", evaluationShards: 2 } },
+      { log, model, game: { behaviourDims: [256, 8] } },
+    ]);
+  }),
+  // Batches that are cut into parts.
+  { log: logs.dense, model: lstm, training: { partRows: 12 } },
+  { log: logs.oneHot, model: lstm, training: { partRows: 12, adam: "row-sparse" } },
+  ...[logs.dense, logs.oneHot, logs.mixed].flatMap((log): Case[] => [
+    { log, model: none, training: { itemDropout: 0.2 } },
+    { log, model: { ...none, wide: 0 }, training: { adam: "row-sparse" } },
+    { log, model: { ...pw, wide: 3, loss: "logistic" } },
+  ]),
+  ...[logs.dense, logs.oneHot, logs.mixed].flatMap((log) =>
+    [lstm, pw].flatMap((model): Case[] => [
+      { log, model, game: { generator: "exact", rewardSteps: 2, itemDropout: 0.2, skipNoClick: false } },
+      {
+        log,
+        model: { ...model, batchNorm: true },
+        game: { behaviourDims: [7, 5, 3], generatorSteps: 2, rewardSteps: 0, adam: "row-sparse" },
+      },
+    ])
+  ),
+];
+
+/** Records a case with all that training, validation and scoring compile, and runs a few steps. */
+async function train(gpu: Gpu, { log, model: config, training, game }: Case, steps: number): Promise<void> {
+  const model = new UserModel(gpu, log.items, config, { seed: 1 });
+  const schedule = { batchSize: 5, validateEvery: 2 };
+  const shannon = () => Trainer.create(model, log, { ...defaultTraining, ...schedule, ...training });
+  const adversarial = () =>
+    AdversarialTrainer.create(
+      model,
+      log,
+      { ...defaultAdversarial, ...schedule, ...game },
+      { seed: 1, evaluationShards: 0 },
+    );
+  const trainer = game ? await adversarial() : await shannon();
+  const { batch, step } = trainer instanceof Trainer
+    ? { batch: trainer.plan, step: [trainer.program.program] }
+    : { batch: trainer.plan, step: [trainer.programs.generatorStep, trainer.programs.rewardStep] };
+  for (const { spec: { choice } } of step.flatMap(({ dispatches }) => dispatches)) {
+    const specs = choice?.variants.map((variant) => choice.by(variant)) ?? [];
+    await Program.record(gpu, "variants", batch.steps, specs);
+  }
+  // Of zeros some figures are no numbers.
+  await trainer.run(steps).catch((error) => assert.ok(error instanceof DivergedError, String(error)));
+  trainer.destroy();
+  if (steps > 0) await model.score({ history: [1, 2], page: [0, 3] });
+  model.destroy();
+}
+
+async function climb(gpu: Gpu): Promise<void> {
+  for (const ladder of ladders) {
+    const few = ladder.size.map((n, k) => (k === 0 ? 3 : n));
+    for (const own of [few, ...ladder.oddSizes]) {
+      const { arena, steps } = await bindSteps(gpu, ladder, own);
+      for (const { encode } of steps) {
+        const encoder = gpu.device.createCommandEncoder();
+        const pass = encoder.beginComputePass();
+        encode(pass);
+        pass.end();
+        gpu.queue.submit([encoder.finish()]);
+      }
+      arena.destroy();
+    }
+  }
+}
+
+/** Users of a made-up shop and of models, under every policy. */
+async function simulate(gpu: Gpu): Promise<void> {
+  const shop = new ShopSource(restless, shopItems(1, 40));
+  const counts = countsConfigFor(new MemoryLog(logs.mixed), []);
+  const counted: ModelConfig = { ...lstm, wide: 2, positions: 3, counts };
+  const start = countedStart(new MemoryLog(logs.mixed), counted, 1);
+  const models: readonly UserModel[] = [
+    new UserModel(gpu, logs.oneHot.items, { ...pw, pwNonlinearity: "tanh", pwWeightings: 3 }, { seed: 1 }),
+    new UserModel(gpu, logs.mixed.items, counted, { seed: 1, start }),
+  ];
+  const room = { users: 5, slate: 3, pages: 2, start: [[1, 2], []], pool: { random: 20 } };
+  for (const source of [shop, ...models.map((model) => new LearnedSource(model))]) {
+    const simulator = await Simulator.create(gpu, source, room);
+    for (const policy of [randomPolicy, popularPolicy(new Float64Array(source.itemCount)), greedyPolicy()]) {
+      await simulator.run(policy);
+    }
+    simulator.destroy();
+    const training = {
+      ...defaultPolicyTraining,
+      users: 64,
+      pages: 2,
+      slate: 3,
+      rows: 64,
+      hidden: 8,
+      trunk: 8,
+    };
+    (await PolicyTrainer.create(gpu, source, { ...training, replay: 256 }, slateq)).destroy();
+  }
+  for (const model of models) model.destroy();
+}
+
+/** What learns from simulated users. */
+async function learnFromUsers(gpu: Gpu): Promise<void> {
+  const arena = new Arena(gpu, "replay");
+  const parameters = new ParameterArena(gpu, [{ name: "kernel", rows: 4, columns: 4 }]);
+  const dimensions = new Dimensions<Record<"rows", number>>(["rows"], "rows");
+  const headers = new StepHeaders(arena, dimensions, 1);
+  const size = { users: 70, pages: 3, slate: 2, stateStride: 8, episodes: 2 };
+  const replay = new Replay(arena, size);
+  const view = arena.allocate("anything", 8192);
+  const state = { name: "state", rows: 70, columns: 6, groups: 1, stride: 8, view, trainable: false };
+  const seen = { state, slates: view, outcomes: view, alive: view };
+  const recall = new Recall(arena, replay, { rows: 64, items: 70, stateColumns: 6, repeats: false });
+  const next = { view, stride: 1, first: 0, count: 1 };
+  await Program.record(gpu, "learn", headers.buffer, [
+    ...[...replay.begin(seen), ...replay.remember(seen), ...recall.dispatches()],
+    ...gradientClip(parameters, dimensions, 1, arena),
+    qTarget(defaultPolicyTraining, { outcome: view, next, wanted: arena.allocate("wanted", 256) }),
+    pageReward(defaultPolicyTraining, { outcome: view, ring: arena.allocate("ring", 256) }),
+  ]);
+  arena.destroy();
+  parameters.destroy();
+}
+
+/**
+ * With a device of its own: who watches it, and limits that are changed, are for one use. It is closed at once: where a
+ * device of Dawn is closed as its file ends, as `withGpu` does, the process of all tests crashes.
+ */
+async function withDawn(kind: AdapterKind, run: (gpu: Gpu) => Promise<void>): Promise<void> {
+  const gpu = await openGpu({ shapes: fixedShapes(kind) });
+  try {
+    await run(gpu);
+    gpu.check();
+    assert.equal(gpu.liveBuffers, 0, `buffers left alive: ${gpu.liveBufferLabels.join(", ")}`);
+  } finally {
+    gpu.close();
+  }
+}
+
+Deno.test("every shader text passes Tint, and every call Dawn, within the limits of WebGPU", {
+  ignore: missing !== undefined,
+}, async () => {
+  const texts = new ShaderTexts();
+  for (const kind of ["cpu", "gpu"] as const) {
+    await withDawn(kind, async (gpu) => {
+      assert.equal(gpu.device.limits.maxComputeWorkgroupStorageSize, 16384);
+      texts.watch(gpu);
+      for (const one of kind === "cpu" ? [...cpuCases, ...cases] : cases) {
+        await train(gpu, one, 3);
+        gpu.check();
+      }
+      await compileSlateKernels(gpu);
+      if (kind === "cpu") {
+        await climb(gpu);
+        await measureAdapter(gpu, 0);
+        await learnFromUsers(gpu);
+        await simulate(gpu);
+      }
+    });
+  }
+  // With more memory, other kernels are chosen.
+  let larger = 0;
+  await withDawn("cpu", async (gpu) => {
+    const { limits } = gpu.device;
+    const more = new Proxy(limits, {
+      get: (_, name) => name === "maxComputeWorkgroupStorageSize" ? 32768 : Reflect.get(limits, name, limits),
+    });
+    Object.defineProperty(gpu.device, "limits", { value: more });
+    texts.watch(gpu, 32768);
+    const before = texts.count;
+    await train(gpu, { log: logs.dense, model: { ...lstm, dims: [256, 256] } }, 0);
+    larger = texts.count - before;
+  });
+  console.log(`${texts.count} texts of ${texts.kernels.length} kernels`);
+  const faults = texts.faults.map(({ kernel, constants, message }) => `${kernel} (${constants}): ${message}`);
+  assert.equal(faults.length, 0, `${faults.length} kernels at fault:\n\n${faults.join("\n\n")}`);
+  assert.ok(larger > 0, "no kernel is chosen by memory: the case is weak");
+  assert.deepEqual(texts.kernels, kernelNames(...SHIPPED, "study/", "probe/"));
+});
+
+Deno.test(
+  "the exercises' starters pass Tint, and so do their answers",
+  { ignore: missing !== undefined },
+  () =>
+    withDawn("cpu", async (gpu) => {
+      const texts = new ShaderTexts();
+      texts.watch(gpu);
+      for (const exercise of exercises) {
+        const { ladder, name, starter } = exercise;
+        for (const text of [starter, filledStarter(exercise)]) {
+          const steps = [stepOf(exercise, `${name}.wgsl`, text)];
+          const { arena } = await bindSteps(gpu, { ...ladder, steps }, ladder.oddSizes[0] ?? ladder.size);
+          arena.destroy();
+        }
+      }
+      assert.deepEqual(texts.faults, []);
+      assert.equal(texts.count, 2 * exercises.length);
+    }),
+);
+
+Deno.test("a barrier that some invocations may miss is found, by kernel, constants and line", {
+  ignore: missing !== undefined,
+}, () =>
+  withDawn("cpu", async (gpu) => {
+    const texts = new ShaderTexts();
+    texts.watch(gpu);
+    const diverging = kernel(
+      "diverging",
+      `const WORKGROUP = 64;
+@group(0) @binding(0) var<uniform> step: vec4u;
+@compute @workgroup_size(WORKGROUP)
+fn diverging(@builtin(local_invocation_index) i: u32) {
+  if (i < step.x) { workgroupBarrier(); }
+}`,
+    );
+    const arena = new Arena(gpu, "test");
+    await Program.record(gpu, "test", arena.allocate("steps", 256).buffer, [{
+      kernel: diverging,
+      label: "diverging",
+      views: {},
+      invocations: [64],
+      cost: () => ({ flops: 0, bytes: 0 }),
+    }]);
+    arena.destroy();
+    const [fault] = texts.faults;
+    assert.equal(fault?.constants, "WORKGROUP = 64");
+    assert.match(fault.message, /diverging\.wgsl:5:21 'workgroupBarrier' must only be called from uniform/);
+  }));

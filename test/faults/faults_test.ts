@@ -1,0 +1,60 @@
+/** A part of `deno task test:faults` that is quick: some crash points of every command, a race, a few kills. */
+
+import assert from "node:assert/strict";
+import { randomStream } from "../../src/data/random.ts";
+import { hows } from "./crash_points.ts";
+import { killAtRandom } from "./kills.ts";
+import { tryPoints } from "./points.ts";
+import { removePrepared } from "./prepared.ts";
+import { raceRounds, races } from "./races.ts";
+import { scenarios } from "./scenarios.ts";
+import { SecondStarts } from "./second_starts.ts";
+
+/** One point in so many of each kind of fault, and the first of them: three or four. */
+const QUICK: Readonly<Record<string, readonly [every: number, first: number]>> = {
+  "train, both stages": [200, 4],
+  "train --seeds": [199, 4],
+  "train, a log on disk": [400, 4],
+  "reproduce": [339, 82],
+  "data retailrocket": [31, 4],
+  "data log": [27, 4],
+  "data example": [15, 4],
+  "policy train": [40, 29],
+  "simulate": [100, 62],
+};
+
+const starts = new SecondStarts();
+Deno.test.afterAll(async () => {
+  await starts[Symbol.asyncDispose]();
+  await removePrepared();
+});
+
+for (const [name, [every, first]] of Object.entries(QUICK)) {
+  Deno.test(`crash points: ${name}, one in ${every}`, async () => {
+    const chosen = scenarios.filter((scenario) => scenario.name === name);
+    assert.equal(chosen.length, 1);
+    const tried = await tryPoints(chosen, {
+      every,
+      first,
+      jobs: 2,
+      again: (...start) => starts.run(...start),
+    });
+    assert.deepEqual([...new Set(tried.map(({ how }) => how))].sort(), [...hows].sort());
+    const failed = tried.filter(({ verdict }) => verdict.outcome === "failed");
+    assert.deepEqual(failed.map(({ how, at, verdict }) => `${how} at ${at}: ${verdict.text}`), []);
+  });
+}
+
+Deno.test("races: of two commands in one folder one does its work, and the other is told who does", async () => {
+  for (const race of races) {
+    if (race.name !== "two reproduce") assert.deepEqual(await raceRounds(race, 1), [], race.name);
+  }
+});
+
+Deno.test("kills at random moments, of a training or of its launcher, cost nothing", async () => {
+  const scenario = scenarios.find(({ name }) => name === "train, both stages");
+  assert.ok(scenario);
+  const random = randomStream(7, "kills");
+  const { failures } = await killAtRandom({ scenario, kills: 3, random: () => random.uniform() });
+  assert.deepEqual(failures, []);
+});

@@ -1,0 +1,158 @@
+/** Which sum of the device becomes which figure, which figure which column, and which events count for it. */
+
+import assert from "node:assert/strict";
+import { type ClickLog, NONE } from "../../src/data/click_log.ts";
+import { choiceFigures, meanSpearman, precisionAt } from "../../src/data/ranking.ts";
+import { UserModel } from "../../src/model/user_model.ts";
+import { type GameOptions, sparsemax } from "../../src/ops/minimax.ts";
+import { rowOf, stages } from "../../src/run/stages.ts";
+import { evaluateGame } from "../../src/train/adversarial_trainer.ts";
+import { Evaluation } from "../../src/train/evaluation.ts";
+import { choiceSummary, gameSummary } from "../../src/train/sums.ts";
+import { withGpu } from "../op_check.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
+import { smallLstm, WIDTH } from "../small_models.ts";
+
+Deno.test("sums become means: each over its own events, none in another's place", () => {
+  // nll, prec@1, prec@2, clicks of the reward; loss_min, prec@1, prec@2 of pi, loss_max.
+  const sums = [6, 1, 3, 4, 20, 2, 3, 10];
+  assert.deepEqual(choiceSummary.means(sums, 12), { nll: 0.5, prec1: 0.25, prec2: 0.75 });
+  const precisions = { prec1: 0.25, prec2: 0.75, piPrec1: 0.5, piPrec2: 0.75 };
+  assert.deepEqual(gameSummary(true).means(sums, 12), {
+    nll: 0.5,
+    ...precisions,
+    lossMin: 5,
+    lossMax: 2.5,
+  });
+  assert.deepEqual(gameSummary(false).means(sums, 10), {
+    nll: 0.6,
+    ...precisions,
+    lossMin: 2,
+    lossMax: 1,
+  });
+  assert.equal(choiceSummary.bestBy, 0);
+  // The best of a game are loss_min, prec@1 and prec@2 of pi.
+  assert.equal(gameSummary(true).bestBy, 1);
+});
+
+Deno.test("every column of a log holds the figure of its name", () => {
+  const figures = { nll: 1, lossMin: 2, lossMax: 3, piPrec1: 4, piPrec2: 5, prec1: 6, prec2: 7 };
+  const named: Record<string, number> = {
+    loss: 1,
+    loss_min: 2,
+    loss_max: 3,
+    pi_prec1: 4,
+    pi_prec2: 5,
+    prec1: 6,
+    prec2: 7,
+  };
+  for (const stage of stages) {
+    assert.deepEqual(
+      rowOf(stage, figures),
+      Object.keys(stage.columns).map((name) => named[name]),
+      stage.name,
+    );
+  }
+});
+
+/** Pages of one to five items, some without a click, some given. */
+const log = smallLog(43, { users: 80, items: 30, width: WIDTH, maxPage: 5, given: 0.1 });
+const users = Array.from(log.userSplit.keys());
+
+/** The events whose page is at least so long. */
+function* longEvents(of: ClickLog, least: number): Generator<number> {
+  for (let e = 0; e < of.eventClick.length; e++) {
+    const page = (of.eventRows[e + 1] ?? 0) - (of.eventRows[e] ?? 0);
+    if (page >= least && !of.eventGiven?.[e]) yield e;
+  }
+}
+
+/** Figures of a choice model over some events, by the definition. */
+function over(events: Iterable<number>, utility: ArrayLike<number>) {
+  let [count, clicks, nll, prec1, prec2] = [0, 0, 0, 0, 0];
+  for (const e of events) {
+    const [start = 0, end = 0, click = NONE] = [log.eventRows[e], log.eventRows[e + 1], log.eventClick[e]];
+    let sum = 1;
+    for (let r = start; r < end; r++) sum += Math.exp(utility[r] ?? NaN);
+    nll += Math.log(sum) - (click === NONE ? 0 : utility[click] ?? NaN);
+    count++;
+    if (click === NONE) continue;
+    clicks++;
+    prec1 += precisionAt(utility, start, end, [click], 1);
+    prec2 += precisionAt(utility, start, end, [click], 2);
+  }
+  return { nll: nll / count, prec1: prec1 / clicks, prec2: prec2 / clicks };
+}
+
+function near(found: number | undefined, expected: number, what: string): void {
+  assert.ok(Math.abs((found ?? NaN) - expected) < 1e-5, `${what}: expected ${expected}, got ${found}`);
+}
+
+Deno.test("the figures of longer pages leave out pages of one item, and no others", () =>
+  withGpu(undefined, async (gpu) => {
+    const lengths = [1, 2, 3].map((least) => [...longEvents(log, least)].length);
+    assert.ok((lengths[0] ?? 0) > (lengths[1] ?? 0) && (lengths[1] ?? 0) > (lengths[2] ?? 0), `${lengths}`);
+    const model = new UserModel(gpu, log.items, { ...smallLstm, dims: [6], kernelSd: 1 }, { seed: 1 });
+    const evaluation = await Evaluation.ofModel(model, undefined, log, users, 3);
+    const utility = await evaluation.utilities();
+    const { longerPages, ...all } = await evaluation.figures();
+    const whole = over(longEvents(log, 1), utility);
+    const longer = over(longEvents(log, 2), utility);
+    const host = choiceFigures(log, users, utility);
+    for (const name of ["nll", "prec1", "prec2"] as const) {
+      near(all[name], whole[name], name);
+      near(host[name], whole[name], `${name} of the host`);
+      near(longerPages[name], longer[name], `${name} of longer pages`);
+      assert.notEqual(whole[name], longer[name]);
+    }
+    assert.equal(all.events, lengths[0]);
+    evaluation.destroy();
+    model.destroy();
+  }));
+
+Deno.test("prec@1 and prec@2 of the exact generator are those of sparsemax, the one no larger than the other", () =>
+  withGpu(undefined, async (gpu) => {
+    const model = new UserModel(gpu, log.items, { ...smallLstm, dims: [6], kernelSd: 1 }, { seed: 1 });
+    const game: GameOptions = {
+      eta: 1,
+      generatorEta: 0.3,
+      etaByPage: false,
+      utilityPenalty: 0,
+      skipNoClick: true,
+    };
+    const evaluation = await evaluateGame(model, undefined, game, undefined, log, users, { shards: 2 });
+    const utility = await evaluation.utilities();
+    const { longerPages, ...all } = await evaluation.figures();
+    const policy = new Float64Array(utility.length);
+    for (const e of longEvents(log, 1)) {
+      const [start = 0, end = 0] = [log.eventRows[e], log.eventRows[e + 1]];
+      policy.set(sparsemax(Array.from(utility.subarray(start, end), (x) => 0.3 * x)), start);
+    }
+    const [whole, longer] = [1, 2].map((least) => over(longEvents(log, least), policy));
+    near(all.piPrec1, whole?.prec1 ?? NaN, "prec@1");
+    near(all.piPrec2, whole?.prec2 ?? NaN, "prec@2");
+    near(longerPages.piPrec1, longer?.prec1 ?? NaN, "prec@1 of longer pages");
+    near(longerPages.piPrec2, longer?.prec2 ?? NaN, "prec@2 of longer pages");
+    assert.ok(all.piPrec1 < all.piPrec2 - 0.05, `${all.piPrec1} ${all.piPrec2}`);
+    evaluation.destroy();
+    model.destroy();
+  }));
+
+Deno.test("meanSpearman: over pages of two items and more, ties at their mean rank", () => {
+  const pages: ClickLog = {
+    name: "pages",
+    items: { kind: "one-hot", count: 4 },
+    userSplit: Uint8Array.of(0),
+    userEvents: Uint32Array.of(0, 4),
+    eventRows: Uint32Array.of(0, 1, 3, 6, 10),
+    eventClick: Uint32Array.of(0, 1, 3, NONE),
+    rowItem: Uint32Array.of(0, 0, 1, 0, 1, 2, 0, 1, 2, 3),
+  };
+  // The page of one does not count; the page of two is in the same order, that of three has a tie: 3 / sqrt(12).
+  const scores = [5, 1, 2, 1, 1, 2, 4, 3, 2, 1];
+  const truth = [9, 0, 3, 1, 2, 3, 1, 2, 3, 4];
+  const expected = (1 + Math.sqrt(3) / 2 - 1) / 3;
+  assert.ok(Math.abs(meanSpearman(pages, [0], scores, truth) - expected) < 1e-12);
+  const single = { ...pages, userEvents: Uint32Array.of(0, 1) };
+  assert.ok(Number.isNaN(meanSpearman(single, [0], scores, truth)));
+});

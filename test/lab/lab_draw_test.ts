@@ -1,0 +1,518 @@
+/** What the lab draws and says, from plain data: no browser. */
+
+import assert from "node:assert/strict";
+import { adapterCells, ladderCells, runtimeName } from "../../bench/adapters.ts";
+import * as v from "../../src/schema.ts";
+import { kernelPanel } from "../../src/lab/draw/kernel_panel.ts";
+import { placeNames } from "../../src/lab/draw/level_names.ts";
+import { bytesText, duration, percent } from "../../src/lab/draw/number.ts";
+import { gainScale, ladderTable } from "../../src/lab/draw/ladder_table.ts";
+import { launchedBy, ownershipDrawing, ownershipText, shownCells } from "../../src/lab/draw/ownership.ts";
+import { indexValues } from "../../src/lab/draw/index_values.ts";
+import { owned, subscriptsOf, valuesText } from "../../src/lab/draw/owned.ts";
+import { proseHtml } from "../../src/lab/draw/prose.ts";
+import {
+  spansOf,
+  stripSummary,
+  type TimedDispatch,
+  timelineStrip,
+  timelineTable,
+} from "../../src/lab/draw/timeline.ts";
+import { evenTicks } from "../../src/lab/draw/scale.ts";
+import { headerPart, wgslLine, wgslListing } from "../../src/lab/draw/wgsl.ts";
+import { kernelsOf, kernelTexts, referencesOf } from "../../src/lab/kernel_texts.ts";
+import { compareLadder, comparisonText, noiseOf } from "../../src/lab/ladder_comparison.ts";
+import {
+  adapterName,
+  contentsOf,
+  fileName,
+  nothingMeasured,
+  savedReport,
+  selftestFigures,
+  withMeasured,
+} from "../../src/lab/saved.ts";
+import type { DispatchFacts, KernelFacts } from "../../src/lab/step/facts.ts";
+import type { LadderFigures } from "../../src/profile/bench_report.ts";
+import { benchSchema } from "../../bench/bench_json.ts";
+import { specialisedLines } from "../../src/lab/draw/specialised.ts";
+import { kernelFiles, kernelName, kernelNames, SHIPPED } from "../kernel_files.ts";
+
+const timing = (median: number, spread = 0) => ({
+  ...{ median, min: median - spread, samples: 5 },
+  ...{ lower: median - spread, upper: median + spread },
+});
+const dispatch = (label: string, median: number, more: Partial<TimedDispatch> = {}): TimedDispatch => ({
+  ...{ label, kernel: "adam", phase: "forward", flops: 2e6, bytes: 1e6 },
+  ...timing(median, 1),
+  ...more,
+});
+const ceilings = { flops: 100, bandwidth: 10, floor: 5, busy: 128 };
+
+Deno.test("numbers: three figures, units that fit", () => {
+  assert.deepEqual([0.1234, 12.345, 999.4, 1234, 56789].map(duration), [
+    "0.123 us",
+    "12.3 us",
+    "999 us",
+    "1.23 ms",
+    "56.8 ms",
+  ]);
+  assert.deepEqual([12, 2048, 3.5 * 2 ** 20].map(bytesText), ["12 B", "2 KiB", "3.5 MiB"]);
+  assert.deepEqual([undefined, 0.0312, 0.5].map(percent), ["-", "3.1 %", "50 %"]);
+});
+
+Deno.test("timeline: dispatches follow each other, as wide as they are long, and what is named <x> is escaped", () => {
+  const dispatches = [dispatch("a <b>", 10), dispatch("c", 30, { phase: "backward", flops: 0, error: 4 })];
+  assert.deepEqual(spansOf(dispatches), { spans: [[0, 10], [10, 40]], total: 40 });
+  const { text } = timelineStrip(dispatches);
+  const bars = [...text.matchAll(/data-dispatch="(\d)" x="([\d.]+)" y="0" width="([\d.]+)"/g)].map((m) =>
+    m.slice(1).map(Number)
+  );
+  assert.deepEqual(bars, [[0, 0, 249.2], [1, 250, 749.2]]);
+  assert.ok(text.includes("a &lt;b&gt;") && !text.includes("<b>"));
+  assert.equal(stripSummary(dispatches), "2 dispatches take 40 us; the longest, c, takes 75 %");
+  assert.match(timelineStrip([]).text, /No dispatches/);
+  const table = timelineTable(dispatches, ceilings).text;
+  assert.equal(table.match(/<tr>/g)?.length, 3);
+  // 2 MFLOP and 1 MB in 10 us: 200 GFLOP/s and 100 GB/s, ten times the ceiling of memory.
+  assert.match(
+    table,
+    /<td>10<\/td>\n<td>1<\/td>\n<td>25 %<\/td>\n<td>2<\/td>\n<td>1<\/td>\n<td>200<\/td>\n<td>100<\/td>\n<td>1000 %/,
+  );
+  assert.match(
+    table,
+    /<td>30<\/td>\n<td>4<\/td>\n<td>75 %<\/td>\n<td>-<\/td>/,
+    "the clock's error is more than the spread",
+  );
+  const bounds = (more: Partial<TimedDispatch>) =>
+    /"text">([^<]*)<\/td>\n<\/tr>/.exec(timelineTable([dispatch("few", 1000, more)], ceilings).text)?.[1];
+  assert.deepEqual([bounds({ invocations: 65 }), bounds({ invocations: 6500 })], ["latency", "memory"]);
+  assert.ok(timelineTable(dispatches, undefined).text.includes("<td>-</td>"));
+});
+
+Deno.test("ticks are round, and within the range", () => {
+  assert.deepEqual(evenTicks([0, 40], 5), [0, 10, 20, 30, 40]);
+  assert.deepEqual(evenTicks([0, 1234], 5), [0, 500, 1000]);
+  assert.deepEqual(evenTicks([-0.25, 0.31], 3), [-0.2, 0, 0.2]);
+  for (const total of [0.3, 7, 99, 12_345]) {
+    const { length } = evenTicks([0, total], 5);
+    assert.ok(length >= 3 && length <= 7, `${total}`);
+  }
+  assert.match(timelineStrip([]).text, />0 us</);
+});
+
+Deno.test("names of levels: above their lines, apart, and where no curve is", () => {
+  const levels = [{ name: "random", at: 40 }, { name: "last click", at: 105 }, {
+    name: "click rate",
+    at: 110,
+  }];
+  const ends = [50, 400] as const;
+  const right = [
+    { name: "click rate", place: { x: 400, y: 102 }, end: "right" },
+    { name: "last click", place: { x: 400, y: 89 }, end: "right" },
+    { name: "random", place: { x: 400, y: 37 }, end: "right" },
+  ];
+  assert.deepEqual(placeNames(levels, [], ends, 130), right);
+  const curve = [{ x: 52, y: 35 }, { x: 200, y: 60 }, { x: 395, y: 98 }];
+  const [rate, last, random] = placeNames(levels, curve, ends, 130);
+  assert.deepEqual(rate, { name: "click rate", place: { x: 50, y: 102 }, end: "left" });
+  assert.deepEqual([last, random], right.slice(1));
+  const along = [{ x: 60, y: 100 }, { x: 390, y: 99 }];
+  assert.deepEqual(placeNames(levels, along, ends, 130)[0]?.place, { x: 400, y: 120 }, "below its line");
+  assert.deepEqual(placeNames(levels, along, ends, 119)[0]?.place, { x: 400, y: 102 }, "no room below");
+  assert.deepEqual(placeNames([{ name: "best", at: 9 }], [], ends, 130), [], "it would be cut");
+});
+
+Deno.test("who owns what: idle invocations, folded grids, long axes with a gap", () => {
+  const rows = { invocations: [500, 1], workgroup: [64, 1], grid: [8, 1, 1] } as const;
+  assert.deepEqual(launchedBy(rows), { launched: 512, idle: 12 });
+  assert.equal(
+    ownershipText(rows),
+    "8 workgroups of 64 invocations: 512 in all. 500 have something to do; 12 are idle, as grids are whole workgroups.",
+  );
+  const { text } = ownershipDrawing(rows);
+  assert.equal(text.match(/class="owner part"/g)?.length, 1, "the last workgroup is partly idle");
+  assert.equal(text.match(/<rect class="owner/g)?.length, 8 + 64);
+  const folded = { invocations: [250, 1], workgroup: [64, 1], grid: [2, 2, 1] } as const;
+  assert.equal(ownershipDrawing(folded).text.match(/class="owner part"/g)?.length, 1);
+  const tiles = { invocations: [32, 33], workgroup: [16, 16], grid: [2, 3, 1] } as const;
+  assert.equal(ownershipDrawing(tiles).text.match(/class="owner part"/g)?.length, 2);
+  assert.deepEqual(launchedBy({ ...rows, grid: [8, 1, 4] }), { launched: 2048, idle: 48 });
+  assert.deepEqual(shownCells(3, 5), [0, 1, 2]);
+  assert.deepEqual(shownCells(100, 6), [0, 1, 2, undefined, 98, 99]);
+});
+
+Deno.test("who owns what: a chosen cell is drawn however long the axis is, and a column lies down", () => {
+  assert.deepEqual(shownCells(100, 8, 40), [0, 1, 2, undefined, 40, undefined, 98, 99]);
+  assert.deepEqual(shownCells(100, 6, 99), [0, 1, 2, undefined, 98, 99]);
+  const column = { invocations: [4, 60], workgroup: [4, 1], grid: [1, 60, 1] } as const;
+  const { text } = ownershipDrawing(column, { group: [0, 30], local: [2, 0] });
+  assert.equal(text.match(/class="owner one"/g)?.length, 2, "a workgroup and an invocation");
+  const [, height = ""] = /viewBox="0 0 640 ([\d.]+)"/.exec(text) ?? [];
+  assert.ok(Number(height) < 150, height);
+});
+
+const indexed = `// one owns four columns of a row; let no = 1u;
+const WORKGROUP = 4;
+const N4 = 3u;  // vectors of a row
+const HALF = 0.5;
+const FEW = true;
+@group(0) @binding(0) var<storage, read> input: array<vec4f>;
+fn load_input(i: u32) -> vec4f { return input[i]; }
+@compute @workgroup_size(WORKGROUP)
+fn k(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let i = id.x + id.y * (grid.x * WORKGROUP);
+  if (i >= step.size.z * N4) { return; }
+  let row = i / N4;
+  let column: u32 = i % N4;
+  let seen = event[row].x;
+  let scale = HALF * 2.0;
+  if (FEW && row > 0u) {
+    let above = min(row - 1u, step.size[2]);
+    output[above] = load_input(row * N4 + column);
+  } else { let below = 1u; }
+  for (var r = 0u; r < step.chunks; r++) { let late = r; output[r * N4 + column] = input[late]; }
+  var at = row;
+  output[at] = vec4f(0.0);
+  output[row ^ 1u].x = f32(seen);
+}
+`;
+
+Deno.test("index values: what an invocation computes from its number, and where it reads and writes", () => {
+  const scope = { workgroup: [4, 1], grid: [2, 2, 1], sizes: [2, 4, 5, 7], chunks: 3 } as const;
+  const valuesOf = indexValues(indexed, scope);
+  const { lines, idle, valueOf } = valuesOf({ group: [1, 1], local: [2, 0] });
+  assert.equal(idle, false);
+  assert.deepEqual(lines, [
+    { name: "i", from: "id.x + id.y * (grid.x * WORKGROUP)", value: 14 },
+    { name: "row", from: "i / N4", value: 4 },
+    { name: "column", from: "i % N4", value: 2 },
+    { name: "above", from: "min(row - 1u, step.size[2])", value: 3 },
+  ]);
+  assert.deepEqual(subscriptsOf(indexed, "output"), ["above", "r * N4 + column", "at", "row ^ 1u"]);
+  assert.deepEqual(subscriptsOf(indexed, "input"), ["row * N4 + column", "late"]);
+  assert.equal(valueOf("row * N4 + column"), 14);
+  assert.equal(valueOf("row ^ 1u"), 5);
+  for (const unknown of ["r * N4 + column", "at", "late", "seen", "scale", "row +"]) {
+    assert.equal(valueOf(unknown), undefined, unknown);
+  }
+  assert.equal(valuesOf({ group: [1, 1], local: [3, 0] }).idle, true, "15 of 15");
+});
+
+Deno.test("owned: a workgroup's values as ranges; who is idle is told so", () => {
+  assert.deepEqual([[3, 3], [4, 5, 6], [0, 8, 4], [0, 1, 7], []].map(valuesText), [
+    "3",
+    "4 to 6",
+    "0 to 8 by 4",
+    "3 of 0 to 7",
+    "-",
+  ]);
+  const code: KernelFacts = {
+    ...{ text: indexed, constants: [], invocations: [15, 1], workgroup: [4, 1], grid: [2, 2, 1] },
+    ...{ sizes: [2, 4, 5, 7], chunks: 3 },
+    bindings: [{ name: "output", access: "writes", place: "storage", bytes: 64 }],
+  };
+  const { text } = owned(code, { group: 3, invocation: 2 });
+  assert.match(text, /row = i \/ N4<\/code><\/th><td>4<\/td><td>4<\/td>/);
+  assert.match(text, /column = i % N4<\/code><\/th><td>2<\/td><td>0 to 2<\/td>/);
+  assert.match(text, /output\[above\]<\/code><\/th><td class="text">writes<\/td><td>3<\/td>/);
+  assert.match(text, /output\[r \* N4 \+ column\][^]*?<td>by more than its number<\/td>/);
+  assert.match(
+    owned(code, { group: 9, invocation: 9 }).text,
+    /Invocation 3 of workgroup 3 has nothing to do/,
+  );
+});
+
+Deno.test("index values: of every kernel of a step the numbers that its work split is about are known", async () => {
+  const expected: Readonly<Record<string, readonly string[]>> = {
+    ...{ matmul_forward_panel: ["m", "column"], matmul_forward_rows: ["m", "column"] },
+    ...{ matmul_weight_gradient_rows: ["k", "column", "chunk"], lstm_forward_panel: ["user"] },
+    ...{ first_layer_forward: ["e", "column"], choice_nll: ["e"], adam: ["i"], row_dot_backward: ["k"] },
+    ...{ lstm_forward_group: ["first_user", "unit"], batch_expand: ["e"], batch_group: ["r"] },
+  };
+  for (const path of SHIPPED.flatMap(kernelFiles)) {
+    const text = await Deno.readTextFile(new URL(`../../kernels/${path}`, import.meta.url));
+    const scope = { workgroup: [16, 16], grid: [1, 1, 1], sizes: [9, 99, 999, 99], chunks: 4 } as const;
+    const { lines } = indexValues(text, scope)({ group: [0, 0], local: [0, 0] });
+    const names = lines.map(({ name }) => name);
+    for (const name of expected[kernelName(path)] ?? []) {
+      assert.ok(names.includes(name), `${path}: ${name} of ${names}`);
+    }
+    for (const { name, value } of lines) {
+      assert.ok(Number.isInteger(value) && value >= 0, `${path}: ${name} ${value}`);
+    }
+  }
+});
+
+Deno.test("WGSL: its parts are marked, its text stays, specialised lines stand out", () => {
+  const line = "  let x = load_input(i * 4u) + vec4f(0.5); // <sum>";
+  const plain = (html: string) =>
+    html.replace(/<[^>]*>/g, "").replaceAll("&lt;", "<").replaceAll("&gt;", ">");
+  const { text } = wgslLine(line);
+  assert.equal(plain(text), line);
+  for (
+    const part of [
+      'keyword">let',
+      'call">load_input',
+      'number">4u',
+      'type">vec4f',
+      'number">0.5',
+      'comment">// &lt;sum',
+    ]
+  ) {
+    assert.ok(text.includes(`wgsl-${part}`), part);
+  }
+  assert.equal(wgslListing("a\nb\nc\n", [2]).text.match(/<mark>b<\/mark>/g)?.length, 1);
+  const file = "// head\n\nconst N = 4u;  // so many\nlet x = 1;\n";
+  assert.deepEqual(specialisedLines(file.replace("4u", "8u"), file), [3]);
+  assert.deepEqual(specialisedLines(file, file), []);
+  const header =
+    "// k.wgsl - what\n//\n// Work split   one owns one\n//              and more.\n// Cost  2 flops\n\nfn k() {}";
+  assert.equal(headerPart(header, "Work split"), "one owns one and more.");
+  assert.equal(headerPart(header, "On a GPU"), undefined);
+});
+
+Deno.test("prose: what the course's sections use of Markdown", () => {
+  const { text } = proseHtml(
+    "One _two_ **three** `a<b`, [four](x.md).\n\n```text\nx_1 = <y>\n```\n\n- a\n- b\n\n| p | q |\n| - | - |\n| 1 | 2 |",
+  );
+  assert.equal(
+    text,
+    "<p>One <em>two</em> <strong>three</strong> <code>a&lt;b</code>, four.</p>" +
+      '<pre tabindex="0" role="region" aria-label="Formulas"><code>x_1 = &lt;y&gt;</code></pre>' +
+      "<ul><li>a\n</li><li>b</li></ul>" +
+      '<table><thead><tr><th scope="col">p</th><th scope="col">q</th></tr></thead><tbody><tr><td>1</td><td>2</td></tr></tbody></table>',
+  );
+});
+
+Deno.test("every kernel of a step that has a derivation in the course finds it, every op its reference", async () => {
+  const texts = await kernelTexts();
+  for (const kernel of kernelNames("cpu/").filter((name) => !name.startsWith("slate_"))) {
+    assert.ok(texts.chapterOf[kernel], kernel);
+  }
+  assert.equal(texts.chapterOf["matmul_forward_panel"], "2-matmul.md");
+  assert.equal(texts.chapterOf["lstm_backward_panel"], "3-lstm.md");
+  assert.equal(texts.chapterOf["row_dot_sum"], "1-softmax.md");
+  assert.match(texts.chapters["2-matmul.md"]?.mathematics ?? "", /dX = dZ W\^T/);
+  for (
+    const op of [
+      "linear",
+      "lstm",
+      "choice_nll",
+      "row_dot",
+      "first_layer",
+      "pw_state",
+      "pw_table",
+      "batch_norm",
+      "item_term",
+      "mixed_product",
+      "minimax",
+      "exact_minimax",
+    ]
+  ) {
+    assert.match(texts.references[op] ?? "", /eference[^]*=> \{|return/, op);
+  }
+  const bytes = JSON.stringify(texts).length;
+  assert.ok(bytes < 50_000, `expected at most 50 KB of texts, got ${bytes}`);
+  assert.deepEqual(kernelsOf("# T\n\nKernels: [a](../a.wgsl),\n[b](../cpu/b.wgsl).\n\n[c](../c.wgsl)\n"), [
+    "a",
+    "b",
+  ]);
+  assert.deepEqual(referencesOf('op: "x"\nfunction reference() {\n  return 1;\n}\nfn'), [[
+    "x",
+    "function reference() {\n  return 1;\n}",
+  ]]);
+});
+
+Deno.test("a dispatch's panel: figures, ownership, tape node, text, derivation and reference; copies have no kernel", () => {
+  const facts: DispatchFacts = {
+    ...{ label: "utility/layer1 forward", kernel: "k", phase: "forward" },
+    node: { op: "linear", direction: "forward", inputs: ["x [rows, 8]"], output: "y [rows, 4]" },
+    code: {
+      ...{ text: "// k\n// Work split   all of one\nconst N = 4u;\n", constants: [["N", 4]] },
+      bindings: [{ name: "acc", access: "reads and writes", place: "storage", bytes: 2048 }],
+      ...{ invocations: [10, 1], workgroup: [64, 1], grid: [1, 1, 1], sizes: [2, 5, 10, 7], chunks: 1 },
+    },
+  };
+  const texts = {
+    chapters: { "2.md": { title: "2. Matmul", mathematics: "Z = X W" } },
+    chapterOf: { k: "2.md" },
+    references: { linear: "product(x, weights)" },
+    files: { k: "// k\n// Work split   all of one\nconst N = 1u;\n" },
+  };
+  const { text } = kernelPanel(facts, dispatch("d", 12), ceilings, texts);
+  for (
+    const part of [
+      "utility/layer1 forward",
+      "12 us ± 1 us",
+      "y [rows, 4]",
+      "2. Matmul",
+      "Z = X W",
+      "product(x, weights)",
+      "reads what it writes (acc)",
+      "N = 4",
+      "all of one",
+      "1 line is not as in the file",
+    ]
+  ) {
+    assert.ok(text.includes(part), part);
+  }
+  const copy =
+    kernelPanel({ label: "d, into a texture", kernel: "copy", phase: "forward" }, undefined, undefined, texts)
+      .text;
+  assert.match(copy, /A copy, and no kernel/);
+});
+
+const own: LadderFigures = {
+  ladder: "forward",
+  size: [8, 8, 8],
+  steps: [
+    { number: 1, kernel: "a", idea: "naive", changes: 1, time: timing(100, 1), gainOnFirst: 1 },
+    { number: 2, kernel: "b", idea: "tile", changes: 1, time: timing(50, 1), gainOnFirst: 2, gain: 2 },
+    {
+      number: 3,
+      kernel: "c",
+      idea: "texture",
+      changes: 2,
+      time: timing(80, 1),
+      gainOnFirst: 1.25,
+      gain: 0.6,
+    },
+    { number: 4, kernel: "d", idea: "panel", changes: 3, time: timing(81, 30), gainOnFirst: 1.2, gain: 0.7 },
+    { number: 5, kernel: "e", idea: "more", changes: 4, refusal: "too large" },
+  ],
+};
+const shipped = {
+  ...{ ladder: "forward", size: [8, 8, 8], adapter: "llvmpipe (LLVM)", cores: 2, runtime: "Deno/2" },
+  steps: [
+    { number: 1, kernel: "a", idea: "naive", changes: 1, microseconds: 100, gainOnFirst: 1 },
+    { number: 2, kernel: "b", idea: "tile", changes: 1, microseconds: 130, gainOnFirst: 0.77, gain: 0.77 },
+    { number: 3, kernel: "c", idea: "texture", changes: 2, microseconds: 30, gainOnFirst: 3, gain: 4 },
+    { number: 4, kernel: "d", idea: "panel", changes: 3, microseconds: 20, gainOnFirst: 5, gain: 1.5 },
+  ],
+};
+
+Deno.test("a ladder beside the shipped one: what turns around stands out, and what is within the noise does not", () => {
+  const steps = compareLadder(own, shipped);
+  assert.deepEqual(steps.map(({ turned }) => turned), [
+    undefined,
+    "wins here",
+    "loses here",
+    undefined,
+    undefined,
+  ]);
+  assert.deepEqual(steps.map(({ outcome }) => outcome), [undefined, "wins", "loses", "alike", undefined]);
+  assert.equal(noiseOf(timing(100, 1), timing(100, 1)), 0.05);
+  assert.ok(Math.abs(noiseOf(timing(100, 10), timing(50, 10)) - 0.3) < 1e-12);
+  assert.deepEqual(comparisonText(steps, shipped), [
+    "The fastest step here is 2, tile.",
+    "On llvmpipe (LLVM) it is step 4, panel.",
+    "Won there and loses here: step 3 (texture).",
+    "Lost there and wins here: step 2 (tile).",
+  ]);
+  const { text } = ladderTable("t", steps, shipped);
+  assert.equal(text.match(/class="turned"/g)?.length, 2);
+  assert.match(text, /fastest here|lost there, wins here/);
+  assert.ok(text.includes("too large"));
+  const noisy = compareLadder({
+    ...own,
+    steps: own.steps.map((step) =>
+      step.number === 3 ? { ...step, checkedSizes: 4, time: timing(40, 90) } : step
+    ),
+  }, shipped);
+  assert.match(comparisonText(noisy, shipped)[0] ?? "", /alike within their noise: .*2, tile; 3, texture/);
+  const both = ladderTable("t", noisy, undefined).text;
+  assert.doesNotMatch(both, />fastest here/);
+  assert.match(both, /3\. texture[^]*right at 4 sizes/);
+  const scale = gainScale([0.5, 1, 2]);
+  assert.deepEqual([0.5, 1, 2].map((gain) => Math.round(scale(gain))), [0, 50, 100]);
+  assert.deepEqual(compareLadder(own, undefined).map(({ turned }) => turned), Array(5).fill(undefined));
+});
+
+Deno.test("what is saved is what the bench reads; the last of the same measurement counts", () => {
+  const first = withMeasured(nothingMeasured, {
+    ladders: [own],
+    selftest: [{ kind: "gpu", cases: 3, differing: [] }],
+  });
+  const again = withMeasured(first, { ladders: [{ ...own, steps: own.steps.slice(0, 1) }] });
+  assert.deepEqual(again.ladders.map(({ steps }) => steps.length), [1]);
+  assert.equal(withMeasured(first, { ladders: [{ ...own, size: [9, 9, 9] }] }).ladders.length, 2);
+  const adapter = {
+    kind: "gpu",
+    description: "unnamed adapter",
+    vendor: "nvidia",
+    architecture: "ampere",
+    runtime: "Chrome/1",
+  } as const;
+  assert.equal(adapterName(adapter), "nvidia ampere");
+  const on = {
+    adapter,
+    cores: 8,
+    timestamps: true,
+    date: new Date("2026-01-02T03:04:05Z"),
+    version: "0.1.0",
+  };
+  const report = savedReport(first, { ...on, name: " RTX 3060 " });
+  assert.equal(fileName(report), "clickgan-rtx-3060-2026-01-02.json");
+  const read = v.parse(benchSchema, JSON.parse(JSON.stringify(report)));
+  assert.equal(read.adapter.description, "RTX 3060");
+  assert.equal(read.ladders?.[0]?.steps.length, 5);
+  assert.deepEqual(contentsOf(first), [
+    "ladder forward, 8 x 8 x 8: 5 steps",
+    "self-test of the gpu shapes: 3 cases, 0 differing",
+  ]);
+  const check = { kernels: ["k"], what: "output", values: 4 };
+  const found = selftestFigures([
+    { name: "a", kind: "gpu", kernels: ["k"], checks: [{ ...check, differs: false }] },
+    { name: "b", kind: "gpu", kernels: ["k"], checks: [{ ...check, differs: true, fault: "stray write" }] },
+    { name: "c", kind: "gpu", kernels: ["k"], checks: [], error: "does not compile" },
+  ]);
+  assert.deepEqual(found, [{
+    kind: "gpu",
+    cases: 3,
+    differing: [{ name: "b", message: "output: stray write" }, { name: "c", message: "does not compile" }],
+  }]);
+  const without = selftestFigures([{ name: "a", kind: "cpu", kernels: ["k"], checks: [] }], ["panel", "sum"]);
+  assert.deepEqual(without, [{ kind: "cpu", cases: 1, differing: [], leftOut: ["panel", "sum"] }]);
+  assert.deepEqual(contentsOf({ ...nothingMeasured, selftest: without }), [
+    "self-test of the cpu shapes: 1 case, 0 differing, without 2 kernels",
+  ]);
+  const { head, rows } = adapterCells([report]);
+  assert.equal(rows[0]?.length, head.length);
+  assert.deepEqual([rows[0]?.[0], rows[0]?.[4], rows[0]?.at(-1)], ["RTX 3060", "-", "all 3"]);
+  const ladder = ladderCells([report]);
+  assert.equal(ladder.rows.length, 5);
+  assert.ok(ladder.rows.every((row) => row.length === ladder.head.length));
+  assert.deepEqual(ladder.rows.map(([key, number]) => [key, number]).slice(0, 2), [[
+    "forward, 8 x 8 x 8",
+    "1",
+  ], ["", "2"]]);
+  const gains = ladder.rows.map((row) => row.at(-1));
+  assert.deepEqual([gains[0], gains[1]], ["1x", "**2x**"]);
+  assert.equal(
+    runtimeName("Mozilla/5.0 (X11) AppleWebKit/537.36 (KHTML) Chrome/142.0.0.0 Safari/537.36"),
+    "Chrome/142.0.0.0",
+  );
+});
+
+Deno.test("the gallery has a picture of each screen, with words for who does not see it, and they are small", () => {
+  const lab = new URL("../../src/lab/", import.meta.url);
+  const read = (path: string) => Deno.readTextFileSync(new URL(path, lab));
+  const gallery = read("gallery.md");
+  const later = [...read("client/screens.ts").matchAll(/later\("(?<screen>\w+)", "(?<title>[^"]+)"\)/g)];
+  const screens = [{ screen: "train", title: "Train" }, ...later.map(({ groups }) => groups ?? {})];
+  assert.equal(screens.length, 6);
+  const shown = [...gallery.matchAll(/!\[([^\]]*)\]\(gallery\/(\w+)\.webp\)/g)].map(
+    ([, words = "", name = ""]) => {
+      assert.ok(words.length > 40, `${name}: ${words}`);
+      return name;
+    },
+  );
+  for (const { screen, title } of screens) {
+    assert.ok(gallery.includes(`\n## ${title}\n`), title);
+    assert.ok(shown.includes(screen ?? ""), screen);
+  }
+  const files = [...Deno.readDirSync(new URL("gallery/", lab))].map(({ name }) => name).sort();
+  assert.deepEqual(files, shown.map((name) => `${name}.webp`).sort());
+  const bytes = files.reduce((sum, name) => sum + Deno.statSync(new URL(`gallery/${name}`, lab)).size, 0);
+  assert.ok(bytes <= 500_000, `${bytes} bytes`);
+});

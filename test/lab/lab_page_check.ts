@@ -1,0 +1,532 @@
+/** Opens the lab in Chromium: `deno run ... lab_page_check.ts CHROMIUM FOLDER`, with lab.html, site, own.tsv, example.csv and its sets in it. */
+
+import assert from "node:assert/strict";
+import { type Browser, chromium, type Page } from "playwright-core";
+import axe from "axe-core";
+import type { ClickLog } from "../../src/data/click_log.ts";
+import { differenceOf } from "../../src/data/feature_meaning.ts";
+import { makeDemoShop } from "../../src/data/demo_shop.ts";
+import { decodeSnapshot } from "../../src/snapshot/snapshot.ts";
+import { readPreparedLog } from "../../src/prepared/read_log.ts";
+import { openPreparedSet } from "../../src/sets/prepared_folder.ts";
+import { openGpu } from "../open_alone.ts";
+import { MemoryLog } from "../../src/data/log_source.ts";
+import { readOptions } from "../../src/lab/client/services/train_options.ts";
+import { countedOn } from "../../src/model/counted.ts";
+import { type ModelData, stagesConfigOf } from "../../src/options/train.ts";
+import { UserModel } from "../../src/model/user_model.ts";
+import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
+import { defaultAdversarial } from "../../src/train/config.ts";
+import { Trainer } from "../../src/train/trainer.ts";
+import { checkHost } from "./lab_host_check.ts";
+import { checkSmaller, SMALLER_ADAPTER } from "./lab_limits_check.ts";
+import { checkKeyboard, checkPaper, checkUnderWay } from "./lab_look_check.ts";
+import { checkLadder, checkSaved, checkStep, type Look } from "./lab_measure_check.ts";
+
+const [executablePath = "", folder = ""] = Deno.args;
+/** A folder for screenshots, to look at; none are taken without it. */
+const pictures = Deno.env.get("CLICKGAN_PICTURES");
+
+const WEBGPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"];
+const ITERATIONS = 200;
+/** Of a log that takes seconds to read. */
+const LONG_ROWS = 2_000_000;
+/** Iterations of the adversarial stage. */
+const GAMES = 40;
+/** Of a loss in the browser from the same in Deno: sums are added up in another order by neither, but exp and tanh differ. */
+const TOLERANCE = 1e-5;
+/** Software, on a machine that does other things. */
+const PATIENCE = { timeout: 120_000 };
+
+/** What the page keeps of a training. */
+interface Kept {
+  readonly losses: readonly number[];
+  readonly iteration: number;
+}
+
+/** Waits for an expression of the page to be true; the page's policy keeps others from doing it inside of the page. */
+async function until(page: Page, expression: string): Promise<void> {
+  const end = performance.now() + PATIENCE.timeout;
+  while (!await page.evaluate<boolean>(expression)) {
+    assert.ok(performance.now() < end, `waited in vain for ${expression}`);
+    await page.waitForTimeout(50);
+  }
+}
+
+const keptIn = (page: Page, name = "training") => page.evaluate<Kept>(`lab.kept.get("${name}")`);
+
+async function expectNoFaults(page: Page, what: string): Promise<void> {
+  const found = await page.evaluate<string[]>(
+    `(async () => {
+      if (!globalThis.axe) { ${axe.source} }
+      const { violations } = await globalThis.axe.run();
+      return violations.map(({ id, nodes }) => id + ": " + nodes.map((node) => node.html).join(" "));
+    })()`,
+  );
+  assert.deepEqual(found, [], what);
+}
+
+async function picture(page: Page, name: string): Promise<void> {
+  if (pictures === undefined) return;
+  for (const width of [1280, 390]) {
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.setViewportSize({ width, height: 900 });
+      await page.emulateMedia({ colorScheme });
+      await page.waitForTimeout(400);
+      await page.screenshot({ path: `${pictures}/${name}-${width}-${colorScheme}.png`, fullPage: true });
+    }
+  }
+  await page.setViewportSize({ width: 1280, height: 900 });
+  await page.emulateMedia({ colorScheme: "light" });
+}
+
+async function expectNarrow(page: Page): Promise<void> {
+  await page.setViewportSize({ width: 390, height: 900 });
+  const [scroll = 0, inner = 0] = await page.evaluate<number[]>(
+    "[document.documentElement.scrollWidth, innerWidth]",
+  );
+  assert.ok(scroll <= inner, `the page is ${scroll} wide in a window of ${inner}`);
+  await page.setViewportSize({ width: 1280, height: 900 });
+}
+
+async function setOptions(page: Page, options: Readonly<Record<string, string>>): Promise<void> {
+  for (const [name, value] of Object.entries(options)) await page.fill(`#option-${name}`, value);
+}
+
+/** Presses Stop when the first steps are told of: from outside, a fast training could be over before. */
+const STOP_AT_ONCE = `(() => {
+  const numbers = document.querySelector(".numbers");
+  const observer = new MutationObserver(() => {
+    if (!/^[1-9]/.test(numbers.querySelector("dd").textContent)) return;
+    observer.disconnect();
+    [...document.querySelectorAll("button")].find(({ textContent }) => textContent === "Stop").click();
+  });
+  observer.observe(numbers, { subtree: true, childList: true });
+})()`;
+
+/** Stop is heard within a second on a quiet machine, whatever the worker is in the midst of. @param what it says that it does */
+async function expectStop(page: Page, what: string): Promise<void> {
+  const train = page.getByRole("button", { name: "Train", exact: true });
+  await train.click();
+  await page.locator(".doing", { hasText: what }).waitFor(PATIENCE);
+  const pressed = performance.now();
+  await page.locator("#screen-train").getByRole("button", { name: "Stop" }).click();
+  await page.locator(".notice", { hasText: "Stopped." }).waitFor(PATIENCE);
+  await until(
+    page,
+    `![...document.querySelectorAll("#screen-train .main")].some(({ disabled }) => disabled)`,
+  );
+  const ms = performance.now() - pressed;
+  assert.ok(ms < 2500, `Stop was answered after ${ms.toFixed(0)} ms, while: ${what}`);
+}
+
+/** The losses of the demo shop are Deno's. @returns what those of the adversarial stage are there. */
+async function checkDemo(page: Page): Promise<readonly number[]> {
+  await setOptions(page, { lstmUnits: "x" });
+  await page.locator("#option-lstmUnits-error", { hasText: 'Expected a whole number in 1..1024, got "x".' })
+    .waitFor();
+  const small = { lstmUnits: "3", dims: "7-5", iterations: "10", batchSize: "5", validateEvery: "100" };
+  await page.click("#screen-train summary >> text=More options");
+  await setOptions(page, { ...small, validationUsers: "20" });
+  await page.getByRole("button", { name: "Train", exact: true }).click();
+  await page.locator("text=Expected --validate-every of at most the 10 iterations, got 100").waitFor(
+    PATIENCE,
+  );
+  await setOptions(page, { iterations: String(ITERATIONS) });
+  await expectNoFaults(page, "Train, before");
+  await expectStop(page, "Compiling kernels");
+  await page.evaluate(STOP_AT_ONCE);
+  await page.getByRole("button", { name: "Train", exact: true }).click();
+  await page.locator("text=/^Stopped after \\d+ of 200 iterations. It can go on.$/").waitFor(PATIENCE);
+  await page.getByRole("button", { name: "Go on" }).click();
+  await page.locator("table.figures").waitFor(PATIENCE);
+  const expected = await denoLosses(dataOf({ log: makeDemoShop(1).log }), [7, 5], ITERATIONS, GAMES);
+  expectNear("losses", (await keptIn(page)).losses, expected.shannon);
+  await expectNoFaults(page, "Train, after");
+  await expectNarrow(page);
+  await picture(page, "train");
+  return expected.adversarial;
+}
+
+/** After the first stage the adversarial one: stopped, saved, gone on with, and gone on with from the file. */
+async function checkAdversarial(page: Page, expected: readonly number[]): Promise<void> {
+  await page.click("nav >> text=Train");
+  await setOptions(page, { adversarial: String(GAMES) });
+  const goOn = page.getByRole("button", { name: "Go on" });
+  await goOn.click();
+  await page.locator(
+    `text=Expected --adversarial-validate-every of at most the ${GAMES} iterations of --adversarial, got 100`,
+  ).waitFor(PATIENCE);
+  await setOptions(page, { adversarialValidateEvery: "10", adversarialBatchSize: "5", learningRate: "0.1" });
+  await setOptions(page, { behaviourDims: "6-4", generatorWarmup: "2" });
+  await goOn.click();
+  await page.locator("text=begun with, got --learning-rate changed").waitFor(PATIENCE);
+  await setOptions(page, { learningRate: "" });
+  await page.evaluate(STOP_AT_ONCE);
+  await goOn.click();
+  await page.locator(`text=/^Stopped after \\d+ of ${GAMES} iterations. It can go on.$/`).waitFor(PATIENCE);
+  await page.locator(".numbers dt", { hasText: "validation pi prec@1" }).waitFor(PATIENCE);
+  await page.getByRole("button", { name: "Save best loss", exact: true }).waitFor(PATIENCE); // of the first stage
+  const last = `${folder}/adversarial-last.safetensors`;
+  const saved = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Save as it stands" }).click();
+  await (await saved).saveAs(last);
+  await goOn.click();
+  await page.locator("#stage-adversarial table.figures").waitFor(PATIENCE);
+  const { losses } = await keptIn(page, "adversarial");
+  expectNear("losses of the adversarial stage", losses, expected);
+  await expectNoFaults(page, "Train, both stages");
+  const cut = await page.evaluate<string[]>(
+    `[...document.querySelectorAll("#screen-train .scroll")].filter((part) => part.scrollWidth > part.clientWidth)
+      .map((part) => part.ariaLabel + ": " + part.scrollWidth + " in " + part.clientWidth)`,
+  );
+  assert.deepEqual(cut, [], "tables that a desk's window is too narrow for");
+  await expectNarrow(page);
+  await picture(page, "train-adversarial");
+  await page.setInputFiles("#snapshot-file", last);
+  await page.locator("text=Go on goes on with its training, bit for bit.").waitFor(PATIENCE);
+  await goOn.click();
+  await page.locator("#stage-adversarial table.figures").waitFor(PATIENCE);
+  const rest = (await keptIn(page, "adversarial")).losses;
+  assert.ok(rest.length > 0 && rest.length < GAMES, `${rest.length} steps`);
+  assert.deepEqual(rest, losses.slice(-rest.length));
+  await page.getByRole("button", { name: "Start from random weights again" }).click();
+  await setOptions(page, { adversarial: "" });
+}
+
+function expectNear(what: string, found: readonly number[], expected: readonly number[]): void {
+  assert.equal(found.length, expected.length, what);
+  const far = Math.max(...found.map((loss, k) => Math.abs(loss - (expected[k] ?? NaN))));
+  assert.ok(far <= TOLERANCE, `${what} differ by up to ${far}`);
+  console.log(`${what} differ from Deno's by ${far.toExponential(1)} at most`);
+}
+
+/** Of both stages. @param games iterations of the adversarial one. */
+function dataOf<T extends { readonly log: ClickLog }>(read: T): T & ModelData {
+  return { ...read, source: new MemoryLog(read.log) };
+}
+
+async function denoLosses(
+  data: ModelData & { readonly log: ClickLog },
+  dims: readonly number[],
+  iterations: number,
+  games = 0,
+): Promise<{ shannon: number[]; adversarial: number[] }> {
+  const gpu = await openGpu();
+  const { log, source } = data;
+  const small = {
+    lstmUnits: "3",
+    dims: dims.join("-"),
+    batchSize: "5",
+    validateEvery: "100",
+    validationUsers: "20",
+  };
+  const options = readOptions({ texts: small, fromSnapshot: false });
+  const { model: modelConfig, training } = stagesConfigOf(options, data);
+  const model = new UserModel(gpu, log.items, modelConfig, countedOn(source, modelConfig, { seed: 1 }));
+  const trainer = await Trainer.create(model, log, training, { validate: games > 0 });
+  const [shannon, adversarial]: [number[], number[]] = [[], []];
+  await trainer.run(iterations, { onStep: ({ nll }) => shannon.push(nll) });
+  if (games > 0) {
+    model.setWeights(await trainer.snapshot("prec1"));
+    const config = { ...defaultAdversarial, batchSize: 5, behaviourDims: [6, 4], generatorWarmup: 2 };
+    const options = { seed: 1, evaluationShards: 0, validate: false };
+    const players = await AdversarialTrainer.create(model, log, config, options);
+    await players.run(games, { onStep: ({ lossMin }) => adversarial.push(lossMin) });
+    players.destroy();
+  }
+  for (const part of [trainer, model]) part.destroy();
+  gpu.close();
+  return { shannon, adversarial };
+}
+
+/** A click is remembered, and changes what the model expects of the same page. */
+async function checkUser(page: Page): Promise<void> {
+  await page.click("nav >> text=Be the user");
+  await page.locator(".page .item").first().waitFor(PATIENCE);
+  const chances = () => page.locator(".chance.model .percent").allInnerTexts();
+  await page.check("#same-page");
+  const before = await chances();
+  assert.equal(before.length, 11);
+  await page.locator(".page .item").nth(3).click();
+  await page.locator(".history li:not(.none)").waitFor(PATIENCE);
+  await until(page, `document.querySelectorAll(".percent small").length > 0`);
+  assert.notDeepEqual(await chances(), before);
+  await page.keyboard.press("Enter"); // the focus stays on the line
+  await page.locator(".history li").nth(1).waitFor(PATIENCE);
+  const [first = "", second = ""] = await page.locator(".history li").allInnerTexts();
+  assert.equal(first, second);
+  await expectNoFaults(page, "Be the user");
+  await expectNarrow(page);
+  await picture(page, "user");
+}
+
+/** Kernels are compared with float64, and the list says so. All of them take minutes in software. */
+async function checkSelftest(page: Page): Promise<void> {
+  await page.click("nav >> text=Self-test");
+  await page.selectOption("#selftest-kinds", "both");
+  const run = page.getByRole("button", { name: "Run the self-test" });
+  await page.fill("#selftest-only", "no such case");
+  await run.click();
+  await page.locator('text=No case has "no such case" in its name.').waitFor(PATIENCE);
+  await page.fill("#selftest-only", pictures === undefined ? "page: fill" : "page:");
+  await run.click();
+  await page.locator("text=/All agree: \\d+ kernels?, \\d+ cases/").waitFor(PATIENCE);
+  const rows = await page.locator(".kernels tbody tr", { hasText: "fill" }).allInnerTexts();
+  assert.deepEqual(rows.map((row) => row.split(/\s*[\t\n]\s*/)), [
+    ["fill", "for CPU adapters", "the same bits", "140"],
+    ["fill", "for GPUs", "the same bits", "140"],
+  ]);
+  await page.evaluate(LEAVES_OUT);
+  await run.click();
+  const said = page.locator(".left-out", { hasText: "Not run: made_up. No model takes it on this adapter" });
+  await said.waitFor(PATIENCE);
+  const standing = await page.locator("#screen-selftest .standing").innerText();
+  const [, cases] = /(\d+) cases/.exec(standing) ?? assert.fail(standing);
+  await expectNoFaults(page, "Self-test");
+  await expectNarrow(page);
+  await picture(page, "selftest");
+  await said.getByRole("button", { name: "Run these, too" }).click();
+  await page.locator(`text=/All agree: \\d+ kernels?, ${Number(cases) + 1} cases/`).waitFor(PATIENCE);
+  assert.ok(await said.isHidden());
+  await page.evaluate("lab.call = answer");
+}
+
+/** Such kernels take long to compile: here the worker says that it has left one out, and runs another in its place. */
+const LEAVES_OUT = `globalThis.answer = lab.call;
+lab.call = async (service, method, { leftOut, ...request }, options) => {
+  if (leftOut === "alone") request = { kinds: ["cpu"], only: "page: fill" };
+  const found = await answer(service, method, request, options);
+  return { ...found, leftOut: leftOut === "alone" ? [] : ["made_up"] };
+};`;
+
+/** Drops a file or a folder from the disk, as the reader does it by hand. */
+async function dropOn(page: Page, path: string): Promise<void> {
+  const place = page.locator("#screen-train .drop");
+  await place.scrollIntoViewIfNeeded();
+  const { x, y } = await place.boundingBox() ?? assert.fail("expected a place to drop files on");
+  const session = await page.context().newCDPSession(page);
+  const data = { items: [], files: [path], dragOperationsMask: 1 };
+  for (const type of ["dragEnter", "dragOver", "drop"] as const) {
+    await session.send("Input.dispatchDragEvent", { type, x: x + 5, y: y + 5, data });
+  }
+  await session.detach();
+}
+
+/** A prepared set trains as in Deno; of the CSV that it was made of the command is shown; what is damaged is refused. */
+async function checkOwnData(page: Page): Promise<void> {
+  await page.click("nav >> text=Train");
+  await page.selectOption("#data", "own");
+  // A layer less than the demo's: its kernels are compiled anew for each size of data and each device.
+  await setOptions(page, { dims: "7", iterations: "4", validateEvery: "2" });
+  const train = async () => {
+    await page.evaluate(`lab.kept.delete("training")`);
+    await page.getByRole("button", { name: "Train", exact: true }).click();
+  };
+  const refused = async (files: string[], message: string) => {
+    await page.setInputFiles("#data-file", files);
+    await train();
+    await page.locator(".notice", { hasText: message }).waitFor(PATIENCE);
+  };
+  const filesOf = (set: string) =>
+    ["manifest.json", "users.parquet", "items.parquet", "pages.parquet"].map((name) =>
+      `${folder}/${set}/${name}`
+    );
+  const set = filesOf("set");
+  const [, ...tables] = set;
+  await refused(tables, "Expected the files of a prepared data set, manifest.json,");
+  await Deno.mkdir(`${folder}/damaged`);
+  const pages = `${folder}/damaged/pages.parquet`;
+  await Deno.writeFile(pages, Deno.readFileSync(`${folder}/set/pages.parquet`).subarray(0, -1));
+  await refused(
+    [...set.slice(0, 3), pages],
+    "pages.parquet: not a Parquet file, or a damaged one (it does not end as one).",
+  );
+  const paper = `${folder}/damaged/own.tsv`;
+  await Deno.copyFile(`${folder}/own.tsv`, paper);
+  await page.setInputFiles("#data-file", paper);
+  await Deno.writeTextFile(paper, "\n", { append: true });
+  await train();
+  await page.locator(".notice", { hasText: "own.tsv: the browser cannot read the file any more (" }).waitFor(
+    PATIENCE,
+  );
+  const [header = "", ...rows] = Deno.readTextFileSync(`${folder}/own.tsv`).trimEnd().split("\n");
+  // The same sessions over and over, under numbers of their own.
+  const sessions = 1 + Math.max(...rows.map((row) => Number(row.split("\t")[0])));
+  const repeated = Array.from(
+    { length: Math.ceil(LONG_ROWS / rows.length) },
+    (_, k) =>
+      rows.map((row) => row.replace(/^\d+/, (session) => String(Number(session) + k * sessions))).join("\n"),
+  );
+  await Deno.writeTextFile(`${folder}/large.tsv`, [header, ...repeated].join("\n"));
+  await page.setInputFiles("#data-file", `${folder}/large.tsv`);
+  await expectStop(page, "Reading");
+  const png = `${folder}/damaged/shop.png`;
+  await Deno.writeFile(png, Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0, 0));
+  await dropOn(page, png);
+  await page.locator(".drop .error", { hasText: "shop.png: expected text, found bytes that are none" })
+    .waitFor(PATIENCE);
+  await page.setInputFiles("#data-file", [png, `${folder}/own.tsv`]);
+  await page.locator(".drop .error", { hasText: "Expected one file in the paper's layout, or all files" })
+    .waitFor(PATIENCE);
+  await dropOn(page, `${folder}/example.csv`);
+  await page.locator(".drop code", {
+    hasText: "deno task data log --source example.csv --user user --time time",
+  })
+    .waitFor(PATIENCE);
+  await look.fine(page, "the command for a log");
+  await look.picture(page, "log command");
+
+  const expectSame = async (name: string, give: readonly (() => Promise<void>)[]) => {
+    const prepared = await openPreparedSet(`${folder}/${name}`);
+    const expected = (await denoLosses(dataOf(await readPreparedLog(prepared)), [7], 4)).shannon;
+    for (const files of give) {
+      await files();
+      await train();
+      await until(page, `lab.kept.get("training")?.iteration === 4`);
+      expectNear(`losses on own data, ${name}`, (await keptIn(page)).losses, expected);
+    }
+    const saved = page.waitForEvent("download");
+    await page.getByRole("button", { name: "Save as it stands" }).click();
+    await (await saved).saveAs(`${folder}/last.safetensors`);
+    const { info } = decodeSnapshot(Deno.readFileSync(`${folder}/last.safetensors`), "last");
+    assert.ok(info?.features);
+    assert.equal(differenceOf(info.features, prepared.manifest.features), undefined);
+  };
+  await expectSame("set", [
+    () => page.setInputFiles("#data-file", set),
+    async () => {
+      await dropOn(page, `${folder}/set`);
+      await page.locator(".file-name", { hasText: "does not let this page read the folder" }).waitFor(
+        PATIENCE,
+      );
+      await page.setInputFiles("#data-file", set);
+    },
+  ]);
+  await expectSame("set-items", [() => page.setInputFiles("#data-file", filesOf("set-items"))]);
+}
+
+/** The reader's own log trains, stops, goes on after the loss of the device, and its snapshot is saved and brought back. */
+async function checkOwnLog(page: Page): Promise<void> {
+  await page.click("nav >> text=Train");
+  await page.selectOption("#data", "own");
+  await page.setInputFiles("#data-file", `${folder}/own.tsv`);
+  await setOptions(page, { iterations: "4", validateEvery: "2" });
+  const train = page.getByRole("button", { name: "Train", exact: true });
+  await train.click();
+  await page.locator("text=Done: 4 iterations").or(
+    page.locator("table.figures caption", { hasText: "30 test users" }),
+  ).first()
+    .waitFor(PATIENCE);
+  await until(page, `lab.kept.get("training").iteration === 4`);
+  await page.evaluate(`lab.call("adapter", "lose")`);
+  await page.locator(".device.lost").waitFor(PATIENCE);
+  await expectNoFaults(page, "after the GPU was lost");
+  await setOptions(page, { iterations: "6" });
+  await page.getByRole("button", { name: "Go on" }).click();
+  await until(page, `lab.kept.get("training").iteration === 6`);
+  assert.equal((await keptIn(page)).losses.length, 6);
+  const saved = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Save best loss" }).click();
+  await (await saved).saveAs(`${folder}/best-loss.safetensors`);
+  await page.setInputFiles("#snapshot-file", `${folder}/best-loss.safetensors`);
+  await page.locator("text=best-loss.safetensors: best-loss, after").waitFor(PATIENCE);
+}
+
+/** Whoever comes back to a tab that was hidden is told what browsers do with such tabs. */
+async function checkHidden(page: Page): Promise<void> {
+  await page.evaluate(`(() => {
+    const [now, hide] = [performance.now.bind(performance), (hidden) => {
+      Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }];
+    hide(true);
+    performance.now = () => now() + 30_000;
+    hide(false);
+    performance.now = now;
+    delete document.hidden;
+  })()`);
+  await page.locator("text=This tab was hidden for 30 s. Browsers slow hidden tabs down").waitFor(PATIENCE);
+}
+
+/** @param before a script that runs before the page's own. */
+async function withLab(
+  browser: Browser,
+  use: (page: Page) => Promise<void>,
+  before = "",
+): Promise<void> {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, acceptDownloads: true });
+  const problems: string[] = [];
+  try {
+    await context.setOffline(true);
+    const page = await context.newPage();
+    page.setDefaultTimeout(PATIENCE.timeout);
+    page.on("console", (message) => problems.push(message.text()));
+    page.on("pageerror", (error) => problems.push(String(error)));
+    page.on("request", (request) => {
+      if (!/^(file|data|blob):/.test(request.url())) problems.push(request.url());
+    });
+    await page.addInitScript(before);
+    // The page of Be the user is drawn anew each time: here always the same one.
+    await page.addInitScript(
+      "let drawn = 0; Math.random = () => (drawn = (drawn * 16807 + 12345) % 2147483647) / 2147483647;",
+    );
+    await page.goto(`file://${folder}/lab.html`);
+    await use(page);
+    assert.deepEqual(problems, []);
+  } finally {
+    await context.close();
+  }
+}
+
+/** Without WebGPU the page says what to do. */
+async function checkWithout(): Promise<void> {
+  const browser = await chromium.launch({
+    executablePath,
+    args: ["--no-sandbox", "--disable-features=WebGPU"],
+  });
+  try {
+    await withLab(browser, async (page) => {
+      await page.locator("text=/Expected a WebGPU adapter, found none.*chrome:\\/\\/gpu/").waitFor(PATIENCE);
+      assert.ok(await page.getByRole("button", { name: "Train", exact: true }).isDisabled());
+      await expectNoFaults(page, "without WebGPU");
+    });
+  } finally {
+    await browser.close();
+  }
+}
+
+const look: Look = {
+  async fine(page, what) {
+    await expectNoFaults(page, what);
+    await expectNarrow(page);
+  },
+  picture,
+  all: pictures !== undefined,
+};
+
+const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", ...WEBGPU] });
+try {
+  await withLab(browser, async (page) => {
+    await page.locator(".device.open").waitFor(PATIENCE);
+    const expected = await checkDemo(page);
+    await checkUser(page);
+    await checkAdversarial(page, expected);
+    await checkSelftest(page);
+    await checkOwnData(page);
+    await checkOwnLog(page);
+    await checkStep(page, look);
+    await checkLadder(page, look);
+    await checkSaved(page, folder, look);
+    await checkHidden(page);
+    await expectNoFaults(page, "after the tab was hidden");
+    await checkUnderWay(page, look);
+    await checkKeyboard(page);
+    await checkPaper(page);
+  });
+  await withLab(browser, (page) => checkSmaller(page, look), SMALLER_ADAPTER);
+  await checkHost(browser, `${folder}/site`);
+} finally {
+  await browser.close();
+}
+await checkWithout();

@@ -1,0 +1,167 @@
+/** The lab: its page in a browser, with a device of its own, and that what it saves is read elsewhere. */
+
+import assert from "node:assert/strict";
+import { DENO_FLAGS } from "../../src/deno_flags.ts";
+import { tableName } from "../../src/bundle/kernel_table.ts";
+import { buildLab } from "../../src/lab/build.ts";
+import { findChromium } from "../chromium.ts";
+import { runCommand, writePaperFile } from "../command_check.ts";
+import { parseManifest } from "../../src/data/manifest.ts";
+import { Engine, literal } from "../../src/prepare/engine.ts";
+import { writeSet } from "../foreign_set.ts";
+import { withFolder } from "../prepared_folder.ts";
+import { exampleItems, exampleLog, prepareExample } from "./example_log.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
+
+const page = await buildLab();
+
+/** Of the scripts of the page and of its worker together, before compression. */
+const MOST_BYTES = 425_000;
+/** By which the sizes in src/lab/README.md may be off, in KB. */
+const ROUNDED = 5;
+const bytesOf = (text = "") => new TextEncoder().encode(text).length;
+
+/** What the single file has as data, by the element's id. */
+function dataOf(id: string): string {
+  return new RegExp(`<script type="application/json" id="${id}">(.*)</script>`).exec(page.single)?.[1] ?? "";
+}
+
+Deno.test("the scripts are as large as they may be, have nothing of Deno or Node.js, and need no file beside them", () => {
+  const { scripts, single, files } = page;
+  const script = bytesOf(scripts.page.text + scripts.worker.text);
+  assert.ok(script <= MOST_BYTES, `${script} bytes of script, expected at most ${MOST_BYTES}`);
+  const readme = Deno.readTextFileSync(new URL("../../src/lab/README.md", import.meta.url));
+  const sizes = {
+    "The scripts that run at once": script,
+    "the page's": bytesOf(scripts.page.text),
+    "the worker's": bytesOf(scripts.worker.text),
+    "The other screens": bytesOf(scripts.screens.text),
+    "What reads files": bytesOf(scripts.reader.text),
+    "The kernels' files": bytesOf(dataOf("lab-kernels")),
+    "The rest": bytesOf(dataOf("lab-data")),
+    "The single file": bytesOf(single),
+  };
+  for (const [what, bytes] of Object.entries(sizes)) {
+    const said = Number(new RegExp(`^\\| ${what}[^|]*\\| +(\\d+) KB`, "m").exec(readme)?.[1]);
+    assert.ok(
+      Math.abs(said - bytes / 1000) <= ROUNDED,
+      `${what}: ${bytes / 1000} KB, and the lab's README says ${said}`,
+    );
+  }
+  for (const { text, inputs } of Object.values(scripts)) {
+    assert.doesNotMatch(text, /\bDeno\.|["']node:/);
+    const hosts = [...inputs.keys()].filter((path) => /^src\/(files|host|sets|prepare|cli)\//.test(path));
+    assert.deepEqual(hosts, []);
+  }
+  assert.doesNotMatch(single, /<(script|link|img)[^>]* (src|href)="(?!data:)/);
+  assert.deepEqual([...files.keys()], [
+    "index.html",
+    "lab.css",
+    "lab.js",
+    "worker.js",
+    "screens.js",
+    "reader.js",
+    "lab.html",
+  ]);
+});
+
+Deno.test("kernels stand in the page once, as data: their files as they are, of all that the worker uses", () => {
+  const kernels: Record<string, string> = JSON.parse(dataOf("lab-kernels"));
+  const used = [...page.scripts.worker.inputs.keys()].filter((path) => path.endsWith(".wgsl"));
+  assert.ok(used.length > 100, `${used.length} kernels`);
+  for (const path of used) {
+    assert.equal(kernels[tableName(path)], Deno.readTextFileSync(new URL(`../../${path}`, import.meta.url)));
+  }
+  assert.equal(Object.keys(kernels).length, used.length);
+  for (const { text } of Object.values(page.scripts)) assert.doesNotMatch(text, /@compute @workgroup_size/);
+  const entries = (text = "") => text.split("@compute ").length - 1;
+  const once = used.reduce((sum, path) => sum + entries(kernels[tableName(path)]), 0);
+  for (const name of ["lab.html", "index.html"]) assert.equal(entries(page.files.get(name)), once, name);
+});
+
+Deno.test("the script that reads files reads what other engines compress, without WebAssembly, and names what it cannot", async () => {
+  const { text } = page.scripts.reader;
+  assert.doesNotMatch(text, /WebAssembly/); // the page's policy does not allow it
+  const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+  const reader: typeof import("../../src/lab/client/reader.ts") = await import(url);
+  const log = smallLog(33, { users: 40, items: 20, width: 2, tokens: 5 });
+  const paths = [
+    "manifest.json",
+    "users.parquet",
+    "items.parquet",
+    "pages/part-00000.parquet",
+    "pages/part-00001.parquet",
+  ];
+  await withFolder({}, async (folder) => {
+    await writeSet(folder, log, { files: 2 });
+    const engine = await Engine.open({ workFolder: "", memory: "500MB", threads: 1 });
+    try {
+      for (const codec of ["snappy", "gzip", "zstd", "lz4_raw", "brotli"]) {
+        const last = literal(`${folder}/${paths.at(-1)}`);
+        await engine.run(`CREATE OR REPLACE TABLE t AS FROM ${last}`);
+        await engine.run(`COPY t TO ${last} (FORMAT parquet, COMPRESSION ${codec})`);
+        const files = paths.map((path) => ({
+          path,
+          file: new File([Deno.readFileSync(`${folder}/${path}`)], path),
+        }));
+        const read = await reader.readOwn(files, { tell() {}, parseManifest });
+        if (codec === "brotli") {
+          assert.match(
+            "fault" in read ? read.fault : "",
+            /^pages\/part-00001\.parquet: expected a compression that can be read here \(.*ZSTD.*\), found BROTLI\. Write/,
+          );
+        } else {
+          const found = "log" in read ? read.log : log;
+          assert.deepEqual({ ...found, name: log.name }, log);
+        }
+      }
+    } finally {
+      engine.close();
+    }
+  });
+  URL.revokeObjectURL(url);
+});
+
+const chromium = await findChromium();
+if (typeof chromium !== "string") console.warn(`The lab is not tested in a browser: ${chromium.missing}`);
+
+Deno.test({
+  name:
+    "the lab in a browser: trains as Deno does, takes a log and a snapshot, shows pages, outlives its device",
+  ignore: typeof chromium !== "string",
+  fn: async () => {
+    const folder = await Deno.makeTempDir({ prefix: "clickgan-lab-" });
+    try {
+      await Deno.writeTextFile(`${folder}/lab.html`, page.single);
+      await Deno.mkdir(`${folder}/site`);
+      for (const [name, text] of page.files) await Deno.writeTextFile(`${folder}/site/${name}`, text);
+      writePaperFile(`${folder}/own.tsv`, smallLog(31, { users: 90, items: 30, width: 0 }));
+      await Deno.writeTextFile(
+        `${folder}/example.csv`,
+        exampleLog(smallLog(32, { users: 90, items: 30, width: 0 })),
+      );
+      await prepareExample(`${folder}/example.csv`, `${folder}/set`);
+      const features = `${folder}/items.csv`;
+      await Deno.writeTextFile(features, exampleItems(30));
+      await prepareExample(`${folder}/example.csv`, `${folder}/set-items`, { features, featuresKey: "sku" });
+      // The browser's driver looks at places of the system that no smaller permission covers.
+      const script = new URL("./lab_page_check.ts", import.meta.url).href;
+      const args = ["run", ...DENO_FLAGS, "--allow-all", script, String(chromium), folder];
+      const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
+      const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+      assert.ok(success, decode(stdout) + decode(stderr));
+      const saved = [
+        { name: "best-loss", data: `${folder}/own.tsv`, row: "best-loss" },
+        { name: "adversarial-last", data: "demo", row: "last, pi" },
+      ];
+      for (const { name, data, row } of saved) {
+        const model = `${folder}/${name}.safetensors`;
+        const evaluated = await runCommand("evaluate", "--model", model, "--data", data);
+        assert.equal(evaluated.code, 0, evaluated.stderr);
+        assert.ok(evaluated.stdout.includes(row), evaluated.stdout);
+      }
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});

@@ -1,0 +1,122 @@
+/** What the lab's page keeps of a training: its options as texts, and all of it in one file. */
+
+import assert from "node:assert/strict";
+import { itemsShape } from "../../src/data/item_catalogue.ts";
+import { changedFlags, readOptions, textsOf } from "../../src/lab/client/services/train_options.ts";
+import { dataChecksum } from "../../src/lab/client/services/data_checksum.ts";
+import { MemoryLog } from "../../src/data/log_source.ts";
+import { adversarialGroup } from "../../src/options/adversarial.ts";
+import { namesOf } from "../../src/options/definition.ts";
+import { stagesConfigOf } from "../../src/options/train.ts";
+import { modelParameters } from "../../src/model/user_model.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
+import { decodeSnapshot } from "../../src/snapshot/snapshot.ts";
+import { encodeTraining, trainingSetting, trainingState } from "../../src/snapshot/training_file.ts";
+import type { Weights } from "../../src/tape/parameters.ts";
+import { noBest } from "../../src/train/best_records.ts";
+
+const log = smallLog(5, { users: 9, items: 7, width: 2 });
+const source = new MemoryLog(log);
+const read = (texts: Record<string, string>, fromSnapshot = false) =>
+  stagesConfigOf(readOptions({ texts, fromSnapshot }), { source });
+
+/** With an option of every kind away from its default. */
+const OPTIONS = {
+  ...{ encoder: "pw", pwLags: "3", dims: "4-3", wide: "2", batchNorm: "yes", kernelSd: "0.2", seed: "7" },
+  ...{ iterations: "30", batchSize: "4", earlyStopping: "loss", partRows: "50", validationUsers: "8" },
+  ...{ adversarial: "20", adversarialValidateEvery: "5", behaviourDims: "6-2", generator: "exact" },
+  ...{ etaByPage: "yes", countNoClick: "yes", utilityPenalty: "0.5", pretrain: "" },
+};
+
+Deno.test("options that are written out are those that were read", () => {
+  const config = read(OPTIONS);
+  const texts = textsOf(config);
+  const given = Object.fromEntries(Object.entries(texts).filter(([, text]) => text !== ""));
+  const typed = Object.fromEntries(Object.entries(OPTIONS).filter(([, text]) => text !== ""));
+  // What follows from the data is written out, too.
+  assert.deepEqual(given, { ...typed, learningRate: "0.001", positionEffect: "0" });
+  assert.deepEqual(read(texts), config);
+  assert.equal(textsOf(read({ kernelSd: "0.1" })).kernelSd, "0.1");
+  assert.ok(config.model.counts);
+  assert.equal(textsOf(read({ counts: "none" })).counts, "none");
+});
+
+Deno.test("options that make no sense together are refused as by the command", () => {
+  const refused = (texts: Record<string, string>, message: RegExp, fromSnapshot = false) =>
+    assert.throws(() => read(texts, fromSnapshot), message);
+  refused({ generatorEta: "2" }, /^UserError: Expected --adversarial <n> with --generator-eta, got none/);
+  refused({ adversarial: "5" }, /--adversarial-validate-every of at most the 5 iterations/);
+  refused({ adversarial: "500", positionEffect: "4" }, /either --position-effect or --adversarial/);
+  refused({ adversarial: "500", pretrain: "yes" }, /either --no-pretrain .* or --init/, true);
+  assert.equal(read({ adversarial: "500" }, true).pretrain, false);
+  // Without a Shannon stage its schedule says nothing.
+  assert.ok(read({ adversarial: "500", iterations: "1" }, true));
+  refused({ adversarial: "500", iterations: "1" }, /Expected --validate-every of at most the 1 iterations/);
+});
+
+Deno.test("options that changed are named, but for those that may", () => {
+  const starts: Record<string, string>[] = [{}, { counts: "none" }, { weightDecay: "0.5" }];
+  for (const texts of starts) {
+    const game = read({ ...texts, adversarial: "500" });
+    assert.deepEqual(
+      changedFlags(read(texts), game, namesOf([adversarialGroup])),
+      [],
+      "a stage that is still to come",
+    );
+    assert.deepEqual(read(textsOf(game)), game);
+  }
+  const other = read({ ...OPTIONS, iterations: "40", batchNorm: "", utilityPenalty: "" });
+  assert.deepEqual(changedFlags(read(OPTIONS), other, ["iterations"]), ["--batch-norm", "--utility-penalty"]);
+});
+
+Deno.test("a training comes back out of its file as it was; a file that lacks a part of it is refused", () => {
+  const config = read(OPTIONS);
+  const specs = modelParameters(itemsShape(log.items), config.model);
+  // What is counted stays in all of a training.
+  const weights = (from: number): Weights =>
+    new Map(
+      specs.map(({ name, rows, columns, constant }, k) => [
+        name,
+        new Float32Array(rows * columns).fill(constant ? k : from + k),
+      ]),
+    );
+  const moments = (from: number): Weights =>
+    new Map(
+      [...weights(from)].filter(([name]) => !specs.some((spec) => spec.constant && spec.name === name)),
+    );
+  const best = { ...noBest, loss: { value: 0.1 + 0.2, iteration: 5 } };
+  const state = {
+    ...{ iteration: 6, weights: weights(0), m: moments(100), v: moments(200), best },
+    snapshots: { loss: weights(300) },
+  };
+  const setting = { config, stage: "shannon", data: "1a", adapter: "one" } as const;
+  const info = { model: config.model, items: itemsShape(log.items), iteration: 6, kind: "last" };
+  const bytes = encodeTraining(specs, state, info, setting);
+  const snapshot = decodeSnapshot(bytes, "last.safetensors");
+  assert.deepEqual(snapshot.weights, state.weights);
+  assert.deepEqual(trainingSetting(snapshot, "last.safetensors"), setting);
+  assert.deepEqual(trainingState(snapshot, specs, "last.safetensors"), state);
+  const without = (snapshots: typeof state.snapshots | Record<string, never>) =>
+    decodeSnapshot(encodeTraining(specs, { ...state, snapshots }, info, setting), "cut.safetensors");
+  assert.throws(
+    () => trainingState(without({}), specs, "cut.safetensors"),
+    /best-loss\/ of cut.safetensors do not fit/,
+  );
+  assert.throws(
+    () => trainingSetting({ ...snapshot, metadata: { training: '{"stage":"third"}' } }, "x"),
+    /^UserError: x: what it says of its training is damaged/,
+  );
+  assert.equal(trainingSetting({ ...snapshot, metadata: {} }, "x"), undefined);
+});
+
+Deno.test("data that differ in one click or one feature have another checksum", () => {
+  const sum = (change: (copy: typeof log) => void) => {
+    const copy = structuredClone(log);
+    change(copy);
+    return dataChecksum(new MemoryLog(copy));
+  };
+  const own = sum(() => {});
+  assert.equal(sum(() => {}), own);
+  assert.notEqual(sum(({ eventClick }) => eventClick[3] = (eventClick[3] ?? 0) + 1), own);
+  assert.notEqual(sum(({ items }) => items.kind === "dense" && (items.values[1] = 9)), own);
+});

@@ -1,0 +1,381 @@
+/** Batch norm: the op in training, evaluation, its running statistics, and numbers that are hard on it. */
+
+import assert from "node:assert/strict";
+import { BatchBuffers } from "../../src/batch/batch_buffers.ts";
+import { DeviceLog } from "../../src/batch/device_log.ts";
+import { batchCapacity, Plan } from "../../src/batch/plan.ts";
+import type { ClickLog } from "../../src/data/click_log.ts";
+import { randomStream } from "../../src/data/random.ts";
+import { Arena } from "../../src/gpu/arena.ts";
+import { Commands } from "../../src/gpu/commands.ts";
+import type { Gpu } from "../../src/gpu/device.ts";
+import { fixedShapes } from "../../src/gpu/kernel_shapes.ts";
+import { writeMemory } from "../../src/gpu/memory.ts";
+import { Program } from "../../src/gpu/program.ts";
+import { readFloats } from "../../src/gpu/readback.ts";
+import { clickDimensions } from "../../src/batch/click_sizes.ts";
+import { MAX_CHUNKS } from "../../src/gpu/sizes.ts";
+import { batchNorm } from "../../src/ops/batch_norm.ts";
+import { ParameterArena, type ParameterSpec, type Weights } from "../../src/tape/parameters.ts";
+import { at, type Matrix, matrix } from "../../src/tape/reference.ts";
+import { ClickTape } from "../../src/batch/click_tape.ts";
+import { padRows, type Tensor, unpadRows } from "../../src/tape/tensor.ts";
+import { checkOp, withGpu } from "../op_check.ts";
+import { shuffled, smallLog, type SmallLogOptions } from "../../src/selftest/small_logs.ts";
+
+const U = 2 ** -24;
+
+function batchOf(seed: number, options: SmallLogOptions): { log: ClickLog; users: number[] } {
+  return { log: smallLog(seed, options), users: shuffled(seed, options.users) };
+}
+const one = batchOf(1, { users: 1, items: 1, width: 3, maxEvents: 1, maxPage: 1 });
+const few = batchOf(2, { users: 5, items: 7, width: 5 });
+const many = batchOf(3, { users: 67, items: 33, width: 2, maxEvents: 7, maxPage: 9 });
+/** More than 16 x 256 rows: chunks longer than 256. */
+const most = batchOf(4, { users: 210, items: 50, width: 2, maxEvents: 9, maxPage: 9 });
+
+function parametersOf(columns: number): ParameterSpec[] {
+  const statistic = true;
+  return [
+    { name: "mean", rows: 1, columns, statistic },
+    { name: "scale", rows: 1, columns },
+    { name: "variance", rows: 1, columns, statistic },
+    { name: "shift", rows: 1, columns },
+  ];
+}
+function normOf(tape: ClickTape, input: Tensor, training: boolean): Tensor {
+  const [scale, shift, mean, variance] = ["scale", "shift", "mean", "variance"].map((name) =>
+    tape.parameter(name)
+  );
+  if (!scale || !shift || !mean || !variance) assert.fail();
+  return batchNorm(tape, "y", { input, scale, shift, mean, variance }, { training });
+}
+
+for (const [name, b] of Object.entries({ one, few, many })) {
+  for (const N of [1, 3, 5, 16, 17, 64]) {
+    for (const activation of [undefined, "elu"] as const) {
+      Deno.test(`batch_norm: ${N} columns${activation ? " of ELU" : ""}, ${name}`, () =>
+        checkOp({
+          ...b,
+          leaves: [{ name: "x", rows: "rows", columns: N, activation }],
+          parameters: parametersOf(N),
+          build: (tape, t) => normOf(tape, t("x"), true),
+          tolerance: 4 * U * 400,
+        }));
+    }
+  }
+}
+Deno.test("batch_norm: 5 columns of ReLU", () =>
+  checkOp({
+    ...few,
+    leaves: [{ name: "x", rows: "rows", columns: 5, activation: "relu" }],
+    parameters: parametersOf(5),
+    build: (tape, t) => normOf(tape, t("x"), true),
+    tolerance: 4 * U * 400,
+  }));
+Deno.test("batch_norm: as many chunks as there can be", () => {
+  const { rows } = batchCapacity(most.log, most.users, most.users.length);
+  assert.ok(rows > 256 * MAX_CHUNKS);
+  return checkOp({
+    ...most,
+    leaves: [{ name: "x", rows: "rows", columns: 6, activation: "elu" }],
+    parameters: parametersOf(6),
+    build: (tape, t) => normOf(tape, t("x"), true),
+    tolerance: 4 * U * 600,
+  });
+});
+Deno.test("batch_norm: an input that is not trained", () =>
+  checkOp({
+    ...few,
+    leaves: [{ name: "x", rows: "rows", columns: 5, trainable: false }],
+    parameters: parametersOf(5),
+    build: (tape, t) => normOf(tape, t("x"), true),
+    tolerance: 4 * U * 400,
+  }));
+
+interface Norm {
+  readonly parameters: ParameterArena;
+  /** Runs place k of the plan on [rows, N] values and reads output and gradient of the input, all dy being `dy`. */
+  run(
+    place: number,
+    x: Matrix,
+    dy?: (row: number, column: number) => number,
+  ): Promise<{ y: Matrix; dx: Matrix; raw: Float32Array }>;
+  /** Rows of each place. */
+  readonly rows: number[];
+}
+
+/** The op alone, a place of the plan for each list of users. */
+async function withNorm(
+  gpu: Gpu,
+  log: ClickLog,
+  batches: readonly number[][],
+  N: number,
+  training: boolean,
+  use: (norm: Norm) => Promise<void>,
+): Promise<void> {
+  const users = Math.max(...batches.map((b) => b.length));
+  const capacity = batchCapacity(log, "all", users);
+  const arena = new Arena(gpu, "norm");
+  const deviceLog = new DeviceLog(gpu, log);
+  const plan = new Plan(gpu, log, capacity, batches.length);
+  const parameters = new ParameterArena(gpu, parametersOf(N));
+  try {
+    const sizes = batches.map((b, k) => plan.put(k, b, { slot: 0, learningRate: 0, iteration: 0 }));
+    plan.upload(0, batches.length);
+    const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity);
+    const tape = new ClickTape(batch, { arena, parameters, capacity, shapes: gpu.shapes });
+    const input = tape.tensor("x", "rows", N);
+    const output = normOf(tape, input, training);
+    tape.place();
+    const specs = [...tape.forward(), ...(training ? tape.backward([output]) : [])];
+    const program = await Program.record(gpu, "norm", plan.steps, specs);
+    assert.equal(program.dispatches.length, training ? 4 : 1);
+    await use({
+      parameters,
+      rows: sizes.map((s) => s.rows),
+      run: async (place, x, dy = () => 0) => {
+        const size = sizes[place] ?? assert.fail();
+        assert.equal(x.rows, size.rows);
+        const gradient = matrix(x.rows, N, dy);
+        writeMemory(gpu.queue, input.view, padRows(x.data, x.rows, N, 1));
+        const dyView = tape.gradientOf(output);
+        writeMemory(gpu.queue, dyView, padRows(gradient.data, x.rows, N, 1));
+        const commands = new Commands(gpu, "test");
+        program.encode(commands, size, plan.offset(place));
+        gpu.queue.submit([commands.finish()]);
+        const [raw, dx] = await Promise.all([
+          readFloats(gpu, output.view),
+          readFloats(gpu, tape.gradientOf(input)),
+        ]);
+        const dense = (values: Float32Array) => ({
+          rows: x.rows,
+          columns: N,
+          data: Float64Array.from(unpadRows(values, x.rows, N, 1)),
+        });
+        return { y: dense(raw), dx: dense(dx), raw };
+      },
+    });
+  } finally {
+    for (const part of [arena, deviceLog, plan, parameters]) part.destroy();
+  }
+}
+
+/** Mean and biased variance of each column in f64. */
+function momentsOf(x: Matrix): { mean: number[]; variance: number[] } {
+  const column = (j: number) => Array.from({ length: x.rows }, (_, i) => at(x, i, j));
+  const average = (values: number[]) => values.reduce((sum, v) => sum + v, 0) / values.length;
+  const columns = Array.from({ length: x.columns }, (_, j) => column(j));
+  const mean = columns.map(average);
+  return {
+    mean,
+    variance: columns.map((values, j) => average(values.map((v) => (v - (mean[j] ?? 0)) ** 2))),
+  };
+}
+
+function close(
+  found: ArrayLike<number> | undefined,
+  expected: ArrayLike<number>,
+  most: number,
+  what: string,
+) {
+  assert.equal(found?.length, expected.length, what);
+  Array.from(expected).forEach((x, k) => {
+    const y = found?.[k] ?? NaN;
+    assert.ok(Math.abs(y - x) <= most * Math.max(1, Math.abs(x)), `${what} ${k}: expected ${x}, got ${y}`);
+  });
+}
+
+/** Parameters of N columns; running statistics as Keras starts them. */
+function startOf(N: number): Weights {
+  const row = (value: (j: number) => number) => Float32Array.from({ length: N }, (_, j) => value(j));
+  return new Map([
+    ["scale", row((j) => 1 + 0.1 * j)],
+    ["shift", row((j) => 0.2 - 0.3 * j)],
+    ["mean", row(() => 0)],
+    ["variance", row(() => 1)],
+  ]);
+}
+
+Deno.test("batch_norm: running statistics follow the batches, and evaluation uses them", () =>
+  withGpu(undefined, async (gpu) => {
+    const N = 5;
+    const { log } = many;
+    const users = shuffled(9, 67);
+    const batches = [users.slice(0, 40), users.slice(40, 41), users.slice(10, 67), users.slice(0, 67)];
+    const random = randomStream(5, "running statistics");
+    const start = startOf(N);
+    const mean = Array.from(start.get("mean") ?? []);
+    const variance = Array.from(start.get("variance") ?? []);
+    let trained: Weights = new Map();
+    await withNorm(gpu, log, batches, N, true, async ({ parameters, rows, run }) => {
+      parameters.write(start);
+      for (const [place, count] of rows.entries()) {
+        const x = matrix(count, N, (_, j) => Math.fround(3 * j - 2 + (1 + j) * random.normal()));
+        const moments = momentsOf(x);
+        const { y } = await run(place, x);
+        const expected = matrix(count, N, (i, j) => {
+          const [mu, v] = [moments.mean[j] ?? NaN, moments.variance[j] ?? NaN];
+          return (1 + 0.1 * j) * (at(x, i, j) - mu) / Math.sqrt(v + 1e-3) + 0.2 - 0.3 * j;
+        });
+        close(y.data, expected.data, 1e-5, `output of step ${place}`);
+        for (let j = 0; j < N; j++) {
+          mean[j] = 0.99 * (mean[j] ?? NaN) + 0.01 * (moments.mean[j] ?? NaN);
+          variance[j] = 0.99 * (variance[j] ?? NaN) + 0.01 * (moments.variance[j] ?? NaN);
+        }
+        trained = await parameters.read();
+        close(trained.get("mean"), mean, 2e-6, `running mean after step ${place}`);
+        close(trained.get("variance"), variance, 2e-6, `running variance after step ${place}`);
+      }
+      assert.deepEqual(trained.get("scale"), start.get("scale"));
+      assert.deepEqual(trained.get("shift"), start.get("shift"));
+    });
+    await withNorm(gpu, log, batches, N, false, async ({ parameters, rows, run }) => {
+      parameters.write(trained);
+      const [count = 0] = rows;
+      const x = matrix(count, N, () => Math.fround(2 * random.normal()));
+      const { y, raw } = await run(0, x);
+      const expected = matrix(
+        count,
+        N,
+        (i, j) =>
+          (1 + 0.1 * j) * (at(x, i, j) - (mean[j] ?? NaN)) / Math.sqrt((variance[j] ?? NaN) + 1e-3) +
+          0.2 - 0.3 * j,
+      );
+      close(y.data, expected.data, 1e-5, "evaluation");
+      for (let k = 0; k < 8 * count; k++) assert.ok(k % 8 < N || raw[k] === 0, "padding is not zero");
+      assert.deepEqual(await parameters.read(), trained, "evaluation moves no statistic");
+      // A row's output does not depend on its batch.
+      const [, single = 0] = rows;
+      const again = await run(1, matrix(single, N, (i, j) => at(x, i, j)));
+      assert.deepEqual(again.y.data, y.data.slice(0, N * single));
+    });
+  }));
+
+Deno.test("batch_norm: a mean that is large against the spread costs no more digits than the input has", () =>
+  withGpu(undefined, async (gpu) => {
+    const random = randomStream(6, "large mean");
+    await withNorm(gpu, many.log, [many.users], 3, true, async ({ parameters, rows, run }) => {
+      const [count = 0] = rows;
+      assert.ok(clickDimensions.chunks({ users: 0, events: 0, rows: count, items: 0 }) > 2);
+      parameters.write(startOf(3));
+      const x = matrix(count, 3, (_, j) => Math.fround(10 ** (j + 2) + random.normal()));
+      const { variance } = momentsOf(x);
+      await run(0, x);
+      const found = (await parameters.read()).get("variance");
+      // Of a variance of 1 only a hundredth is moved; E[x^2] - E[x]^2 in f32 would be off by 600 at a mean of 10^4.
+      const batch = Array.from(found ?? [], (v) => (v - 0.99) / 0.01);
+      close(batch, variance, 2e-4, "variance");
+    });
+  }));
+
+Deno.test("batch_norm: one row gives the shift and no gradient; equal rows too", () =>
+  withGpu(undefined, async (gpu) => {
+    for (const { log, users } of [one, many]) {
+      await withNorm(gpu, log, [users], 3, true, async ({ parameters, rows, run }) => {
+        const [count = 0] = rows;
+        parameters.write(startOf(3));
+        const x = matrix(count, 3, (_, j) => [4, -0.5, 1024][j] ?? NaN);
+        const { y, dx } = await run(0, x, (_, j) => j - 1.5);
+        const shift = startOf(3).get("shift") ?? assert.fail();
+        for (let i = 0; i < count; i++) {
+          for (let j = 0; j < 3; j++) {
+            assert.equal(at(y, i, j), shift[j]);
+            assert.equal(Math.abs(at(dx, i, j)), 0);
+          }
+        }
+      });
+    }
+  }));
+
+Deno.test("batch_norm: what is no finite number is handed on", () =>
+  withGpu(undefined, async (gpu) => {
+    for (const broken of [NaN, Infinity, -Infinity]) {
+      for (const training of [true, false]) {
+        await withNorm(gpu, many.log, [many.users], 4, training, async ({ parameters, rows, run }) => {
+          const [count = 0] = rows;
+          parameters.write(startOf(4));
+          const row = count - 5;
+          const x = matrix(
+            count,
+            4,
+            (i, j) => (i === row && j === 2 ? broken : Math.fround(Math.sin(i + j))),
+          );
+          const { y, dx } = await run(0, x, () => 1);
+          assert.ok(!Number.isFinite(at(y, row, 2)));
+          // In training a column shares its mean.
+          assert.equal(Number.isFinite(at(y, 0, 2)), !training);
+          for (const j of [0, 1, 3]) assert.ok(Number.isFinite(at(y, 0, j)));
+          if (!training) return;
+          assert.ok(!Number.isFinite(at(dx, 0, 2)));
+          const after = await parameters.read();
+          assert.ok(!Number.isFinite(after.get("mean")?.[2]));
+          assert.ok(!Number.isFinite(after.get("variance")?.[2]));
+          for (const j of [0, 1, 3]) assert.ok(Number.isFinite(after.get("variance")?.[j]));
+        });
+      }
+    }
+  }));
+
+Deno.test("batch_norm: a grid longer than an axis is folded", async () => {
+  const run = async (training: boolean, maxGrid?: number) => {
+    const out: unknown[] = [];
+    await withGpu(
+      undefined,
+      (gpu) =>
+        withNorm(gpu, most.log, [most.users], 17, training, async ({ parameters, rows, run }) => {
+          const [count = 0] = rows;
+          const x = matrix(count, 17, (i, j) => Math.fround(Math.cos(3 * i + j)));
+          parameters.write(startOf(17));
+          const { y, dx } = await run(0, x, (i, j) => Math.sin(i * j));
+          out.push(y, dx, await parameters.read(), await readFloats(gpu, parameters.partials));
+        }),
+      maxGrid,
+    );
+    return out;
+  };
+  // In training at most 10 workgroups, in evaluation 20 and more.
+  assert.deepEqual(await run(true, 4), await run(true));
+  assert.deepEqual(await run(false, 8), await run(false));
+});
+
+Deno.test("batch_norm: wrong inputs are named; in evaluation there is no gradient", () =>
+  withGpu(undefined, (gpu) => {
+    const { log } = few;
+    const capacity = { users: 5, events: 20, rows: 100, items: 7 };
+    const arena = new Arena(gpu, "tape");
+    const deviceLog = new DeviceLog(gpu, log);
+    const plan = new Plan(gpu, log, capacity, 1);
+    const parameters = new ParameterArena(gpu, parametersOf(5));
+    const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity);
+    const tape = new ClickTape(batch, { arena, parameters, capacity, shapes: fixedShapes("cpu") });
+    try {
+      const x = tape.tensor("x", "rows", 5);
+      assert.throws(
+        () => normOf(tape, tape.tensor("z", "rows", 6), true),
+        /batch_norm: expected scale to be \[1, 6\], but got scale \[1, 5\]/,
+      );
+      assert.throws(
+        () => normOf(tape, tape.tensor("z", 4, 5), true),
+        /expected z to have a row for each part of the batch/,
+      );
+      const [scale, shift, mean] = ["scale", "shift", "mean"].map((name) => tape.parameter(name));
+      if (!scale || !shift || !mean) assert.fail();
+      assert.throws(
+        () => batchNorm(tape, "y", { input: x, scale, shift, mean, variance: shift }, { training: true }),
+        /expected shift to be a statistic/,
+      );
+      const y = normOf(tape, x, false);
+      tape.place();
+      assert.throws(() => tape.backward([y]), /op batch_norm \(y\) has no gradient/);
+      const other = new ClickTape(batch, tape.options);
+      const wrong = batchNorm(other, "y", { input: x, scale: mean, shift, mean, variance: mean }, {
+        training: true,
+      });
+      other.place();
+      assert.throws(() => other.backward([wrong]), /mean is no parameter that is summed over the batch/);
+    } finally {
+      for (const part of [arena, deviceLog, plan, parameters]) part.destroy();
+    }
+    return Promise.resolve();
+  }));

@@ -1,0 +1,102 @@
+/**
+ * The LSTM through {@link checkOp}: sizes 1, 3, 5, 17, 20, and one more than a panel kernel has units for. Its other sizes are
+ * in panel_rungs_test.ts.
+ */
+
+import {
+  fixedShapes,
+  type KernelShapes,
+  lstmKey,
+  type LstmVariant,
+  lstmVariantsFor,
+} from "../../src/gpu/kernel_shapes.ts";
+import { padded } from "../../src/tape/tensor.ts";
+import { lstm } from "../../src/ops/lstm.ts";
+import {
+  batchOf,
+  few,
+  given,
+  many,
+  mixed,
+  noClicks,
+  one,
+  oneHot,
+  rareItems,
+  tokensOf,
+  U,
+  widthOf,
+} from "../../src/selftest/ops/op_batches.ts";
+import { lstmOf, lstmOfTable } from "../../src/selftest/ops/encoder_recipes.ts";
+import { checkOp } from "../op_check.ts";
+
+/** More units than workgroup memory has room for their weights. */
+const NOT_KEPT = 45;
+
+/**
+ * The fixed kernels of a CPU adapter have a text of their own for each number of vectors of units. Those of a GPU differ in a
+ * constant alone, so that few sizes do, and one for the others that a calibration may choose.
+ */
+function shapesFor(units: number, batch: unknown): KernelShapes[] {
+  const fixed = [fixedShapes("cpu"), fixedShapes("gpu")];
+  if (units === NOT_KEPT) return fixed.slice(1);
+  if (units > 8) return fixed.slice(0, 1);
+  if (units !== 5 || (batch !== few && batch !== many)) return fixed;
+  const h4 = padded(units) / 4;
+  const [, ...others] = lstmVariantsFor(h4);
+  return [...fixed, ...others.map((variant) => onGpu(h4, variant))];
+}
+
+function onGpu(h4: number, variant: LstmVariant): KernelShapes {
+  const lstm = { [lstmKey("forward", h4)]: variant, [lstmKey("backward", h4)]: variant };
+  return { kind: "gpu", matmul: {}, lstm };
+}
+
+/** Units of those that are recorded twice: with a panel kernel, and beyond what it has units for. */
+const addedUp: readonly number[] = [5, 33];
+/** All of four neighbours have several events: the users of one invocation. */
+const longer = batchOf(8, { users: 9, items: 7, width: 5, maxEvents: 9, noClick: 0.1 });
+for (const [name, b] of Object.entries({ one, few, many, given, noClicks, longer })) {
+  const sizes = b === longer ? [33, NOT_KEPT] : b === few ? [1, 3, 5, 20] : b === many ? [3, 5, 17] : [1, 5];
+  for (const H of sizes) {
+    Deno.test(`lstm: ${H} units, ${name}`, () =>
+      checkOp({
+        ...lstmOf(H)(b),
+        once: !addedUp.includes(H) || !(b === few || b === longer),
+      }, shapesFor(H, b)));
+  }
+}
+for (const [name, b] of Object.entries(mixed)) {
+  for (const H of name === "many" ? [1, 5] : [5]) {
+    Deno.test(`lstm: mixed features, ${H} units, ${name}`, () => {
+      const F = widthOf(b);
+      return checkOp({
+        ...b,
+        leaves: F > 0 ? [{ name: "f", rows: b.log.items.count, columns: F, trainable: false }] : [],
+        parameters: [
+          ...(F > 0 ? [{ name: "x", rows: F, columns: 4 * H, groups: 4 }] : []),
+          { name: "t", rows: tokensOf(b), columns: 4 * H, groups: 4, table: true },
+          { name: "w", rows: H, columns: 4 * H, groups: 4 },
+          { name: "b", rows: 1, columns: 4 * H, groups: 4 },
+        ],
+        build: (tape, t) =>
+          lstm(tape, "s", {
+            ...(F > 0 ? { features: t("f"), inputWeights: t("x") } : {}),
+            tokenTable: t("t"),
+            weights: t("w"),
+            bias: t("b"),
+          }),
+        scale: 0.5,
+        tolerance: 4 * U * 300,
+      });
+    });
+  }
+}
+for (
+  const [name, b, touchedOnly] of [
+    ["", oneHot, false],
+    [", items that are not shown", rareItems, false],
+    [", touched rows", rareItems, true],
+  ] as const
+) {
+  Deno.test(`lstm: one-hot table${name}`, () => checkOp(lstmOfTable(6, touchedOnly)(b)));
+}

@@ -1,0 +1,161 @@
+/** The other ops through {@link checkOp}: a line a case. Sizes 1, 3, 5, 17 and the tiles' edges. */
+
+import { fixedShapes } from "../../src/gpu/kernel_shapes.ts";
+import { itemTerm } from "../../src/ops/item_term.ts";
+import {
+  firstLayerOf,
+  firstLayerOfTable,
+  itemTermOf,
+  mixedProductOf,
+  rowDotOf,
+  rowDotOfLayer,
+} from "../../src/selftest/ops/layer_recipes.ts";
+import { choiceOf, choiceOfLayer } from "../../src/selftest/ops/loss_recipes.ts";
+import {
+  chunks,
+  few,
+  further,
+  given,
+  many,
+  manyTokens,
+  mixed,
+  noClicks,
+  one,
+  oneHot,
+  rareItems,
+  rareTokens,
+  U,
+} from "../../src/selftest/ops/op_batches.ts";
+import { checkOp } from "../op_check.ts";
+
+for (const [name, b] of Object.entries({ ...mixed, "many tokens": manyTokens })) {
+  for (const rows of ["items", "events"] as const) {
+    const sizes = b === manyTokens
+      ? [[1, 1], [5, 1], [11, 1], [17, 1], [64, 1]] as const
+      : [[20, 4]] as const;
+    for (const [N, groups] of sizes) {
+      Deno.test(`mixed_product: ${rows}, ${N} columns in ${groups}, ${name}`, () => {
+        return checkOp({ ...mixedProductOf(rows, N, { groups })(b), once: b !== mixed.few });
+      });
+    }
+  }
+}
+
+for (const rows of ["items", "events"] as const) {
+  Deno.test(`mixed_product: ${rows}, touched rows`, () =>
+    checkOp(mixedProductOf(rows, 17, { touchedOnly: true })(rareTokens)));
+}
+
+for (const [name, b] of Object.entries({ one, few, many, chunks, noClicks })) {
+  // An invocation owns four vectors: the last one has each number of them.
+  for (const N of b === few ? [1, 5, 11, 16, 17] : [1, 5, 16, 17]) {
+    Deno.test(`first_layer: ${N} columns, ${name}`, () => checkOp(firstLayerOf(N)(b)));
+  }
+}
+for (const dropout of [0.2, 0.9]) {
+  Deno.test(`first_layer: rows hide their items, ${dropout}`, () =>
+    checkOp(firstLayerOf(5, dropout)(chunks)));
+}
+for (
+  const [name, b, touchedOnly] of [
+    ["", oneHot, false],
+    [", items that are not shown", rareItems, false],
+    [", touched rows", rareItems, true],
+  ] as const
+) {
+  for (const N of [3, 64]) {
+    Deno.test(`first_layer: one-hot table, ${N} columns${name}`, () =>
+      checkOp(firstLayerOfTable(N, touchedOnly)(b)));
+  }
+}
+
+for (const [name, b] of Object.entries({ one, few, many, chunks })) {
+  for (const K of [1, 3, 17, 32, 64]) {
+    const activation = K % 2 ? undefined : K === 32 ? "relu" : "elu";
+    Deno.test(`row_dot: ${K} columns, ${name}`, () => checkOp(rowDotOf(K, activation)(b)));
+  }
+}
+
+// The layer makes the products on the way, but for whoever asks second.
+for (const [name, b] of Object.entries({ one, few, many, chunks })) {
+  const sizes = [[5, 3], [64, 64], [12, 84]] as const;
+  // How many rows a batch has decides how large a panel is: sizes are tried on few, one of them on the others.
+  for (const [K, N] of b === few ? sizes : b === chunks ? sizes.slice(1, 2) : sizes.slice(0, 1)) {
+    Deno.test(`row_dot: made by a layer of ${K} x ${N}, ${name}`, () => {
+      return checkOp(rowDotOfLayer(K, N)(b), [
+        fixedShapes("cpu"),
+        { kind: "cpu", matmul: { [`forward ${4 * Math.ceil(K / 4)}x${4 * Math.ceil(N / 4)}`]: "rows" } },
+        ...(K === 5 ? [fixedShapes("gpu")] : []),
+      ]);
+    });
+  }
+}
+
+for (const [name, b] of Object.entries({ one, few, many, given, further, noClicks })) {
+  for (const [K, N] of b === few ? [[5, 20], [64, 84]] as const : [[5, 20]] as const) {
+    Deno.test(`choice_nll: of a fused last layer of ${K} x ${N}, ${name}`, () =>
+      checkOp(choiceOfLayer(K, N)(b), [
+        fixedShapes("cpu"),
+        { kind: "cpu", matmul: { [`forward ${4 * Math.ceil(K / 4)}x${N}`]: "rows" } },
+        ...(K === 5 ? [fixedShapes("gpu")] : []),
+      ]));
+  }
+}
+
+for (const [name, b] of Object.entries({ one, few, many, chunks, given, further, noClicks })) {
+  // At 100 whole pages lie so far below no click, or above it, that one of the exponentials would overflow.
+  for (const [scale, eta] of [[1, 1], [40, 1], [100, 1], [1, 3]] as const) {
+    Deno.test(`choice_nll: utilities of ${scale}, eta ${eta}, ${name}`, () =>
+      checkOp({ ...choiceOf({ scale, eta })(b), tolerance: 4 * U * 64 }));
+  }
+}
+
+for (const [name, b] of Object.entries({ few, many, given, further })) {
+  Deno.test(`choice_nll: utilities that are equal, ${name}`, () =>
+    checkOp({ ...choiceOf({ whole: true, eta: 1 })(b), tolerance: 4 * U * 64 }));
+}
+
+// Effects of places two to four: pages of one item have none, and long pages share the last.
+for (const [name, b] of Object.entries({ one, few, many, chunks, given, further, noClicks })) {
+  Deno.test(`choice_nll: places, ${name}`, () => checkOp(choiceOf({ place: true })(b)));
+}
+
+for (const [name, b] of Object.entries({ one, few, many, given, further, noClicks })) {
+  for (const [scale, eta] of [[1, 2], [100, 1]] as const) {
+    Deno.test(`choice_nll: logistic, utilities of ${scale}, eta ${eta}, ${name}`, () =>
+      checkOp({ ...choiceOf({ scale, eta, loss: "logistic" })(b), tolerance: 4 * U * 64 }));
+  }
+}
+
+for (const [name, b] of Object.entries({ one, few, many, chunks, noClicks })) {
+  for (const N of name === "many" ? [1, 5, 8, 17] : [5]) {
+    Deno.test(`item_term: ${N} columns, ${name}`, () => checkOp(itemTermOf(N)(b)));
+  }
+  Deno.test(`item_term: an item's number and a bias, ${name}`, () =>
+    checkOp({
+      ...b,
+      leaves: [{ name: "item", rows: "items", columns: 1 }],
+      parameters: [{ name: "b", rows: 1, columns: 1 }],
+      build: (tape, t) => itemTerm(tape, "u", { item: t("item"), base: t("b") }),
+      tolerance: 4 * U * 400,
+    }));
+}
+for (const dropout of [0.2, 0.9]) {
+  Deno.test(`item_term: rows hide their items, ${dropout}`, () => checkOp(itemTermOf(5, dropout)(chunks)));
+}
+for (
+  const [name, b, rows, touchedOnly] of [
+    ["items that are not shown", rareItems, 300, false],
+    ["touched rows", rareItems, 300, true],
+  ] as const
+) {
+  Deno.test(`item_term: one-hot table, ${name}`, () =>
+    checkOp({
+      ...b,
+      leaves: [{ name: "state", rows: "events", columns: 3 }],
+      parameters: [{ name: "item", rows, columns: 3, table: true }, { name: "b", rows: 1, columns: 1 }],
+      build: (tape, t) => itemTerm(tape, "u", { item: t("item"), state: t("state"), base: t("b") }),
+      touchedOnly,
+      tolerance: 4 * U * 400,
+    }));
+}

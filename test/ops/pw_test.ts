@@ -1,0 +1,247 @@
+/** The ops of the position-weights encoder: facts that hold exactly, and each beside the other. */
+
+import assert from "node:assert/strict";
+import { BatchBuffers } from "../../src/batch/batch_buffers.ts";
+import { DeviceLog } from "../../src/batch/device_log.ts";
+import { batchCapacity, Plan } from "../../src/batch/plan.ts";
+import { referenceBatch } from "../../src/batch/reference_batch.ts";
+import { randomStream } from "../../src/data/random.ts";
+import { Arena } from "../../src/gpu/arena.ts";
+import { Commands } from "../../src/gpu/commands.ts";
+import type { Gpu } from "../../src/gpu/device.ts";
+import { writeMemory } from "../../src/gpu/memory.ts";
+import { Program } from "../../src/gpu/program.ts";
+import { readFloats } from "../../src/gpu/readback.ts";
+import { AdamState } from "../../src/ops/adam.ts";
+import { linear } from "../../src/ops/linear.ts";
+import { lastClicks, pwState } from "../../src/ops/pw_state.ts";
+import { pwTable } from "../../src/ops/pw_table.ts";
+import { ParameterArena, type ParameterSpec, type Weights } from "../../src/tape/parameters.ts";
+import { ClickTape } from "../../src/batch/click_tape.ts";
+import { padRows, type Tensor, unpadRows } from "../../src/tape/tensor.ts";
+import { batchOf } from "../../src/selftest/ops/op_batches.ts";
+import { withGpu } from "../op_check.ts";
+import { type Batch, chunks, long, one } from "../../src/selftest/ops/pw_batches.ts";
+
+/** Values of a parameter by row and column. */
+interface Value extends ParameterSpec {
+  readonly value: (row: number, column: number) => number;
+}
+
+/** Output and gradients by name of what is built over a batch of a log, for a fixed gradient of the output. */
+async function evaluate(
+  gpu: Gpu,
+  b: Batch,
+  values: readonly Value[],
+  build: (tape: ClickTape) => Tensor,
+): Promise<
+  { output: Float32Array; gradients: Weights }
+> {
+  const capacity = batchCapacity(b.log, b.users, b.users.length);
+  const arena = new Arena(gpu, "test");
+  const log = new DeviceLog(gpu, b.log);
+  const plan = new Plan(gpu, b.log, capacity, 1);
+  const sizes = plan.put(0, b.users, { slot: 0, learningRate: 0, iteration: 0 });
+  plan.upload(0, 1);
+  const parameters = new ParameterArena(gpu, values);
+  const adam = new AdamState(parameters);
+  try {
+    parameters.write(
+      new Map(values.map(({ name, rows, columns, value }) => [
+        name,
+        Float32Array.from({ length: rows * columns }, (_, k) => value(Math.floor(k / columns), k % columns)),
+      ])),
+    );
+    const batch = new BatchBuffers(arena, plan.view, log, capacity);
+    const tape = new ClickTape(batch, { arena, parameters, capacity: sizes, shapes: gpu.shapes });
+    const output = build(tape);
+    tape.place();
+    const specs = [
+      ...batch.layout(),
+      ...batch.ownDispatches(),
+      ...tape.forward(),
+      ...tape.backward(),
+      ...adam.dispatches(tape).slice(0, 1),
+    ];
+    const program = await Program.record(gpu, "test", plan.steps, specs);
+    const random = randomStream(3, "gradient of the output");
+    const given = Float32Array.from({ length: sizes.events * output.columns }, () => random.normal());
+    const view = tape.gradientOf(output);
+    writeMemory(gpu.queue, view, padRows(given, sizes.events, output.columns, 1));
+    const commands = new Commands(gpu, "test");
+    program.encode(commands, sizes, plan.offset(0));
+    gpu.queue.submit([commands.finish()]);
+    const found = await readFloats(gpu, output.view);
+    return {
+      output: unpadRows(found, sizes.events, output.columns, 1),
+      gradients: await parameters.read(parameters.gradient.buffer),
+    };
+  } finally {
+    for (const part of [arena, log, plan, parameters, adam]) part.destroy();
+  }
+}
+
+/** A constant [I, F] on the device. */
+function constant(tape: ClickTape, rows: number, columns: number, value: Value["value"]): Tensor {
+  const data = Float32Array.from(
+    { length: rows * columns },
+    (_, k) => value(Math.floor(k / columns), k % columns),
+  );
+  const view = tape.options.arena.upload("features", padRows(data, rows, columns, 1));
+  return tape.tensor("features", rows, columns, { view, trainable: false });
+}
+
+const number = (row: number, column: number) => Math.fround(Math.sin(1 + 7 * row + column));
+
+Deno.test("weights of 1 at the first lag, 0 elsewhere: the last click's features or row of the table, exactly", () =>
+  withGpu(undefined, async (gpu) => {
+    const I = long.log.items.count;
+    const weights: Value = { name: "w", rows: 5, columns: 1, value: (lag) => (lag === 0 ? 1 : 0) };
+    const dense = await evaluate(
+      gpu,
+      long,
+      [weights],
+      (tape) => pwState(tape, "s", { features: constant(tape, I, 6, number), weights: tape.parameter("w") }),
+    );
+    const table: Value = { name: "table", rows: I, columns: 6, table: true, value: number };
+    const bias: Value = { name: "b", rows: 1, columns: 6, value: () => 0 };
+    const oneHot = await evaluate(gpu, long, [weights, table, bias], (tape) =>
+      pwTable(tape, "z", {
+        table: tape.parameter("table"),
+        weights: tape.parameter("w"),
+        layerBias: tape.parameter("b"),
+      }));
+    const expected = lastClicks(referenceBatch(long.log, long.users), 1).flatMap(([item]) =>
+      Array.from({ length: 6 }, (_, k) => (item === undefined ? 0 : number(item, k)))
+    );
+    assert.deepEqual(Array.from(dense.output), expected);
+    assert.deepEqual(Array.from(oneHot.output), expected);
+  }));
+
+/** The two ways to the first layer over one-hot features: a table, and the whole state with a dense layer. */
+function twoWays(b: Batch, tanh: boolean) {
+  const [I, m, n, N] = [b.log.items.count, 4, 3, 6];
+  const small = (row: number, column: number) => 0.5 * number(row, column);
+  const weights: Value = { name: "w", rows: m, columns: n, value: small };
+  const bias: Value = { name: "b", rows: 1, columns: N, value: number };
+  // One order of the numbers, as [I, n N] and [I n, N], as [I, n] and [1, I n].
+  const of = (columns: number) => (row: number, column: number) => small(0, row * columns + column);
+  const table: Value[] = [
+    weights,
+    bias,
+    { name: "table", rows: I, columns: n * N, groups: n, table: true, value: of(n * N) },
+    ...(tanh ? [{ name: "c", rows: I, columns: n, table: true, value: of(n) }] : []),
+  ];
+  const dense: Value[] = [
+    weights,
+    bias,
+    { name: "table", rows: I * n, columns: N, value: of(N) },
+    ...(tanh ? [{ name: "c", rows: 1, columns: I * n, value: of(I * n) }] : []),
+  ];
+  return {
+    byTable: (gpu: Gpu) =>
+      evaluate(gpu, b, table, (tape) =>
+        pwTable(tape, "z", {
+          table: tape.parameter("table"),
+          weights: tape.parameter("w"),
+          layerBias: tape.parameter("b"),
+          itemBias: tanh ? tape.parameter("c") : undefined,
+        })),
+    byState: (gpu: Gpu) =>
+      evaluate(gpu, b, dense, (tape) => {
+        const features = constant(tape, I, I, (row, column) => (row === column ? 1 : 0));
+        const state = pwState(tape, "s", {
+          features,
+          weights: tape.parameter("w"),
+          bias: tanh ? tape.parameter("c") : undefined,
+        });
+        return linear(tape, "z", {
+          input: state,
+          weights: tape.parameter("table"),
+          bias: tape.parameter("b"),
+        });
+      }),
+  };
+}
+
+for (const tanh of [false, true]) {
+  Deno.test(`one-hot features as a table and as dense vectors: the same numbers, ${tanh ? "tanh" : "none"}`, () =>
+    withGpu(undefined, async (gpu) => {
+      const { byTable, byState } = twoWays(chunks, tanh);
+      const [a, b] = [await byTable(gpu), await byState(gpu)];
+      const close = (what: string, x: Float32Array, y: Float32Array | undefined) => {
+        assert.equal(x.length, y?.length, what);
+        const most = x.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+        assert.ok(most > 0.1, `${what} is nothing`);
+        x.forEach((v, k) =>
+          assert.ok(Math.abs(v - (y?.[k] ?? NaN)) <= 1e-5 * most, `${what} ${k}: ${v} ${y?.[k]}`)
+        );
+      };
+      close("output", a.output, b.output);
+      for (const [name, gradient] of a.gradients) close(name, gradient, b.gradients.get(name));
+    }));
+}
+
+Deno.test("pw_table: a grid that is folded gives the same bits", async () => {
+  const catalogue = batchOf(8, { users: 9, items: 300, width: 0, maxEvents: 20 });
+  const { byTable } = twoWays(catalogue, true);
+  const [whole, folded] = [await withGpu(undefined, byTable), await withGpu(undefined, byTable, 20)];
+  assert.deepEqual(whole, folded);
+});
+
+Deno.test("a number that is none is handed on through tanh", () =>
+  withGpu(undefined, async (gpu) => {
+    const broken = (row: number, column: number) => (row === 0 && column === 0 ? NaN : 0.1);
+    const I = long.log.items.count;
+    const weights: Value = { name: "w", rows: 2, columns: 1, value: () => 0.1 };
+    const state = await evaluate(
+      gpu,
+      long,
+      [weights, { name: "c", rows: 1, columns: I, value: broken }],
+      (tape) =>
+        pwState(tape, "s", {
+          features: constant(tape, I, I, number),
+          weights: tape.parameter("w"),
+          bias: tape.parameter("c"),
+        }),
+    );
+    assert.ok(state.output.every((x, k) => Number.isNaN(x) === (k % I === 0)));
+    const table = await evaluate(gpu, long, [
+      weights,
+      { name: "b", rows: 1, columns: 3, value: () => 0 },
+      { name: "c", rows: I, columns: 1, table: true, value: broken },
+      { name: "table", rows: I, columns: 3, table: true, value: number },
+    ], (tape) =>
+      pwTable(tape, "z", {
+        table: tape.parameter("table"),
+        weights: tape.parameter("w"),
+        layerBias: tape.parameter("b"),
+        itemBias: tape.parameter("c"),
+      }));
+    assert.ok(table.output.every(Number.isNaN));
+  }));
+
+Deno.test("pw ops: shapes that do not fit", () =>
+  withGpu(undefined, async (gpu) => {
+    const wrong = (build: (tape: ClickTape) => Tensor, message: RegExp) =>
+      assert.rejects(
+        evaluate(gpu, one, [
+          { name: "w", rows: 2, columns: 3, value: number },
+          { name: "b", rows: 1, columns: 4, value: number },
+          { name: "table", rows: 1, columns: 12, groups: 2, table: true, value: number },
+        ], build),
+        message,
+      );
+    await wrong((tape) =>
+      pwState(tape, "s", {
+        features: constant(tape, 1, 2, number),
+        weights: tape.parameter("w"),
+        bias: tape.parameter("b"),
+      }), /pw_state: expected b to be \[1, 6\]/);
+    await wrong((tape) =>
+      pwTable(tape, "z", {
+        table: tape.parameter("table"),
+        weights: tape.parameter("w"),
+        layerBias: tape.parameter("b"),
+      }), /expected table \[1, 12\] to be a table of 3 groups, got 2/);
+  }));

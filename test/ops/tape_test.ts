@@ -1,0 +1,168 @@
+/** The tape says what is wrong with a model: shapes, ops without a gradient, parameters and results without a use. */
+
+import assert from "node:assert/strict";
+import { BatchBuffers } from "../../src/batch/batch_buffers.ts";
+import { DeviceLog } from "../../src/batch/device_log.ts";
+import { Plan } from "../../src/batch/plan.ts";
+import { Arena } from "../../src/gpu/arena.ts";
+import { fixedShapes } from "../../src/gpu/kernel_shapes.ts";
+import { bufferOf } from "../../src/gpu/memory.ts";
+import { choiceNll } from "../../src/ops/choice_nll.ts";
+import { firstLayer } from "../../src/ops/first_layer.ts";
+import { linear } from "../../src/ops/linear.ts";
+import { lstm } from "../../src/ops/lstm.ts";
+import { rowDot } from "../../src/ops/row_dot.ts";
+import { ParameterArena, type ParameterSpec, windows } from "../../src/tape/parameters.ts";
+import { ClickTape } from "../../src/batch/click_tape.ts";
+import { padRows, unpadRows } from "../../src/tape/tensor.ts";
+import { withGpu } from "../op_check.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
+
+function withTape(specs: readonly ParameterSpec[], use: (tape: ClickTape) => void): Promise<void> {
+  return withGpu(undefined, (gpu) => {
+    const log = smallLog(1, { users: 3, items: 5, width: 4 });
+    const arena = new Arena(gpu, "tape");
+    const deviceLog = new DeviceLog(gpu, log);
+    const capacity = { users: 3, events: 20, rows: 100, items: 5 };
+    const plan = new Plan(gpu, log, capacity, 1);
+    const parameters = new ParameterArena(gpu, specs);
+    const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity);
+    try {
+      use(new ClickTape(batch, { arena, parameters, capacity, shapes: fixedShapes("cpu") }));
+    } finally {
+      for (const part of [arena, deviceLog, plan, parameters]) part.destroy();
+    }
+    return Promise.resolve();
+  });
+}
+
+const loss = { train: true, eta: 1 };
+const w: ParameterSpec = { name: "w", rows: 4, columns: 8 };
+const dot: ParameterSpec[] = [{ name: "v", rows: 1, columns: 8 }, { name: "c", rows: 1, columns: 1 }];
+
+Deno.test("tape: wrong shapes are named", () =>
+  withTape([w, ...dot, { name: "table", rows: 5, columns: 8 }], (tape) => {
+    const x = tape.tensor("x", "rows", 5);
+    const p = (name: string) => tape.parameter(name);
+    assert.throws(
+      () => linear(tape, "y", { input: x, weights: p("w") }),
+      /linear: expected w to be \[5, 8\], but got w \[4, 8\]/,
+    );
+    assert.throws(() => linear(tape, "y", { input: p("w"), weights: p("w") }), /expected w to be/);
+    assert.throws(
+      () => rowDot(tape, "u", { input: x, weights: p("v"), bias: p("c") }),
+      /row_dot: expected x to be \[rows, 8\], but got x \[rows, 5\]/,
+    );
+    assert.throws(
+      () => choiceNll(tape, "loss", x, bufferOf(p("w").view), loss),
+      /choice_nll: expected x to be \[rows, 1\]/,
+    );
+    const state = tape.tensor("s", "events", 8);
+    assert.throws(
+      () => firstLayer(tape, "h", { item: p("table"), state }),
+      /expected table \[5, 8\] to be a table parameter/,
+    );
+    assert.throws(
+      () => firstLayer(tape, "h", { item: x, state }),
+      /first_layer: expected x to be \[items, 8\]/,
+    );
+    assert.throws(
+      () => lstm(tape, "s", { features: x, inputWeights: p("table"), weights: p("w"), bias: p("c") }),
+      /lstm: expected table to be \[5, 16\]/,
+    );
+    assert.throws(() => tape.parameter("none"), /no parameter is called none; there are w, v, c, table/);
+  }));
+
+Deno.test("tape: an unused parameter, an unused result, a missing gradient", async () => {
+  const build = (tape: ClickTape) => {
+    const x = tape.tensor("x", "rows", 4, { trainable: true });
+    const h = linear(tape, "h", { input: x, weights: tape.parameter("w") });
+    return { x, u: rowDot(tape, "u", { input: h, weights: tape.parameter("v"), bias: tape.parameter("c") }) };
+  };
+  await withTape([w, ...dot, { name: "spare", rows: 1, columns: 1 }], (tape) => {
+    const { u } = build(tape);
+    choiceNll(tape, "loss", u, tape.options.arena.allocate("ring", 16), loss);
+    tape.place();
+    tape.forward();
+    assert.throws(() => tape.backward(), /parameter spare is unused: no op of the tape reads it/);
+  });
+  await withTape([w, ...dot], (tape) => {
+    const { x, u } = build(tape);
+    linear(tape, "aside", { input: x, weights: tape.parameter("w") });
+    choiceNll(tape, "loss", u, tape.options.arena.allocate("ring", 16), loss);
+    tape.place();
+    tape.forward();
+    assert.throws(() => tape.backward(), /aside \[rows, 8\] has no part in the loss/);
+  });
+  await withTape([], (tape) => {
+    const output = tape.tensor("y", "rows", 1);
+    tape.record({ op: "round", inputs: [], output, forward: () => [], reference: () => assert.fail() });
+    tape.place();
+    assert.throws(() => tape.backward(), /op round \(y\) has no gradient/);
+  });
+});
+
+Deno.test("tape: recorded, then placed, then dispatched, each node once", () =>
+  withTape([w, ...dot], (tape) => {
+    const x = tape.tensor("x", "rows", 4);
+    const h = linear(tape, "h", { input: x, weights: tape.parameter("w") });
+    const u = rowDot(tape, "u", { input: h, weights: tape.parameter("v"), bias: tape.parameter("c") });
+    assert.throws(() => h.view, /h has no memory: expected the tape to be placed before/);
+    assert.throws(() => tape.forward({ upTo: h }), /h has no memory/);
+    tape.place();
+    assert.equal(h.view, h.view);
+    assert.throws(
+      () => linear(tape, "again", { input: x, weights: tape.parameter("w") }),
+      /again: expected all ops to be recorded before the tape is placed/,
+    );
+    assert.equal(tape.forward({ upTo: h }).length, 1);
+    assert.throws(() => tape.forward(), /h was computed before/);
+    assert.deepEqual(tape.forward({ after: h }).map(({ label }) => label), ["u forward"]);
+    assert.throws(() => tape.forward({ after: h }), /u was computed before/);
+    assert.ok(u.view);
+  }));
+
+Deno.test("tape: a table whose rows are touched apart is used once", () => {
+  const table: ParameterSpec = { name: "table", rows: 5, columns: 8, table: true };
+  return withTape([table, ...dot], ({ batch, options }) => {
+    const tape = new ClickTape(batch, { ...options, touchedOnly: true });
+    const hidden = ["h", "again"].map((name) =>
+      firstLayer(tape, name, {
+        item: tape.parameter("table"),
+        state: tape.tensor(`${name} state`, "events", 8),
+      })
+    );
+    tape.place();
+    tape.forward();
+    assert.throws(() => tape.backward(hidden), /table is used twice: expected one op that says which rows/);
+  });
+});
+
+Deno.test("padding: each of the parts of a row to a multiple of four, and back", () => {
+  const values = Array.from({ length: 2 * 6 }, (_, k) => k + 1);
+  const packed = padRows(values, 2, 6, 2);
+  assert.deepEqual(Array.from(packed), [1, 2, 3, 0, 4, 5, 6, 0, 7, 8, 9, 0, 10, 11, 12, 0]);
+  assert.deepEqual(Array.from(unpadRows(packed, 2, 6, 2)), values);
+  // Nothing to pad: a copy, as long as the rows say, of whatever numbers.
+  const whole = Array.from({ length: 20 }, (_, k) => k);
+  for (const move of [padRows, unpadRows]) {
+    for (const data of [whole, Float32Array.from(whole), Float64Array.from(whole)]) {
+      assert.deepEqual(move(data, 2, 8, 2), Float32Array.from(whole.slice(0, 16)));
+    }
+    const given = new Float32Array(16);
+    move(given, 2, 8, 2)[0] = 1;
+    assert.equal(given[0], 0);
+  }
+});
+
+Deno.test("windows cover an arena once, aligned, none too large", () => {
+  assert.deepEqual(windows(1000, 2 ** 27), [{ offset: 0, size: 4000 }]);
+  const cut = windows(1000, 1025);
+  assert.deepEqual(cut.map((w) => w.offset), [0, 1024, 2048, 3072]);
+  assert.deepEqual(cut.map((w) => w.size), [1024, 1024, 1024, 928]);
+  const part = windows({ start: 64, end: 600 }, 1025);
+  assert.deepEqual(part, [{ offset: 256, size: 1024 }, { offset: 1280, size: 1024 }, {
+    offset: 2304,
+    size: 96,
+  }]);
+});

@@ -1,0 +1,371 @@
+/** The figures that policies are compared by, on made-up episodes whose answers are known. */
+
+import assert from "node:assert/strict";
+import { randomStream } from "../../src/data/random.ts";
+import { adaptationCurve, adaptationDifferences } from "../../src/policy/adaptation/adaptation.ts";
+import {
+  type Cell,
+  type Comparison,
+  differenceIn,
+  differencesOf,
+  policiesOf,
+} from "../../src/policy/comparison/comparison.ts";
+import { choleskyOf, solveLower } from "../../src/policy/comparison/cholesky.ts";
+import { consistencyOf } from "../../src/policy/comparison/consistency.ts";
+import { differenceOf, PLACES } from "../../src/policy/comparison/difference.ts";
+import { type Episodes, figuresOf, ratioOf } from "../../src/policy/comparison/episodes.ts";
+import { cellOf, type CellOptions } from "../../src/policy/comparison/cells.ts";
+import { pageCalibrationOf } from "../../src/policy/comparison/page_calibration.ts";
+import { LoggedStates, rareSlots } from "../../src/policy/comparison/support.ts";
+import type { Trial } from "../../src/policy/comparison/trial.ts";
+import type { EpisodeLog } from "../../src/simulate/episode_log.ts";
+import { verdictsOn } from "../../src/policy/comparison/verdict.ts";
+
+const near = (a: number, b: number, tolerance = 1e-9) =>
+  assert.ok(Math.abs(a - b) <= tolerance, `${a} is not ${b}`);
+
+/** Two users, three pages of two items; the second leaves after the second page. */
+const log: EpisodeLog = {
+  ...{ episode: 0, firstUser: 0 },
+  users: 2,
+  pages: 3,
+  slate: 2,
+  slates: Uint32Array.of(0, 1, 0, 2, 3, 4, 0, 1, 5, 6, 9, 9), // the last slate was never seen
+  choices: Uint32Array.of(1, 2, 0, 2, 2, 0),
+  rewards: Float32Array.of(0.5, 0, 2, 0, 0, 0),
+  probabilities: Float32Array.of(0.75, 0.25, 0.5, 0.5, 0.5, 0),
+  present: Uint8Array.of(1, 1, 1, 1, 1, 0),
+};
+
+Deno.test("episodes: returns, click rate, reward a page, pages and coverage by hand; who left counts no more", () => {
+  const { returns, return: mean, rewardAPage, clickRate, byPage, coverage } = figuresOf([log], 20);
+  assert.deepEqual([...returns], [2.5, 0]);
+  assert.equal(mean.mean, 1.25);
+  near(rewardAPage.mean, 2.5 / 5);
+  near(clickRate.mean, 2 / 5);
+  assert.deepEqual(byPage, [
+    { users: 2, clickRate: 0.5, reward: 0.25, clickChance: 0.5 },
+    { users: 2, clickRate: 0.5, reward: 1, clickChance: 0.5 },
+    { users: 1, clickRate: 0, reward: 0, clickChance: 0.5 },
+  ]);
+  near(coverage, 7 / 20);
+  assert.throws(() => figuresOf([{ ...log, slates: log.slates.subarray(1) }], 20), /expected 12 slates/);
+  assert.throws(() => figuresOf([], 20), /expected episodes/);
+  const gone = { ...log, present: Uint8Array.of(1, 1, 1, 1, 0, 0) };
+  assert.ok(Number.isNaN(figuresOf([gone], 20).byPage[2]?.clickRate));
+});
+
+Deno.test("episodes of users who follow one another are those of all of them", () => {
+  const two = figuresOf([log, { ...log, rewards: log.rewards.map((reward) => 2 * reward) }], 20);
+  assert.deepEqual([...two.returns], [2.5, 0, 5, 0]);
+  assert.deepEqual(two.byPage.map(({ users, reward }) => [users, reward]), [[4, 0.375], [4, 1.5], [2, 0]]);
+  near(two.clickRate.mean, 2 / 5);
+});
+
+Deno.test("intervals over users: as wide as theory has it, none for one user", () => {
+  const random = randomStream(1, "users");
+  const values = Float64Array.from({ length: 4000 }, () => random.uniform());
+  const { mean, interval } = ratioOf(values);
+  const [low, high] = interval ?? assert.fail("no interval");
+  near(mean, 0.5, 0.02);
+  // 2 x 1.96 x sqrt(1/12 / 4000), within a tenth.
+  near((high - low) / (2 * 1.96 * Math.sqrt(1 / 12 / 4000)), 1, 0.1);
+  assert.ok(low < mean && mean < high);
+  assert.equal(ratioOf(Float64Array.of(3)).interval, null);
+});
+
+Deno.test("differences: users are paired, and the wider interval is told with what it is over", () => {
+  const random = randomStream(2, "pairs");
+  const users = 500;
+  const luck = Float64Array.from({ length: users }, () => 100 * random.uniform());
+  const above = (by: number) => luck.map((value, user) => value + by + (user % 2 === 0 ? 0.1 : -0.1));
+  // One training: what differs between users falls out of a paired difference.
+  const one = differenceOf([above(1)], [luck]);
+  near(one.mean, 1);
+  near(one.rival, luck.reduce((sum, value) => sum + value, 0) / users);
+  assert.ok(one.interval && one.interval[0] > 0.98 && one.interval[1] < 1.02);
+  assert.deepEqual([one.wider, one.overSeeds, one.trainings], ["users", null, 1]);
+  assert.deepEqual([one.lose, one.gain], [0, 1]);
+  // Three trainings that differ by more than users do: t with 2 degrees of freedom, 4.303 x 1 / sqrt(3).
+  const three = differenceOf([above(0), above(1), above(2)], [luck]);
+  near(three.mean, 1);
+  assert.deepEqual([three.wider, three.trainings], ["training seeds", 3]);
+  assert.deepEqual(three.interval, three.overSeeds);
+  near(three.interval?.[1] ?? NaN, 1 + 4.30265 / Math.sqrt(3), 1e-4);
+  // Trainings that agree: users are what is uncertain.
+  const alike = differenceOf([above(1), above(1.0001)], [luck]);
+  assert.equal(alike.wider, "users");
+  assert.deepEqual(alike.interval, alike.overUsers);
+  // Both trained: in their order, as far as both go.
+  assert.equal(differenceOf([above(1), above(2), above(9)], [above(0), above(1)]).trainings, 2);
+  near(differenceOf([above(1), above(2), above(9)], [above(0), above(1)]).mean, 1);
+  near(differenceOf([above(1)], [above(0), above(2)]).mean, 0);
+  assert.throws(() => differenceOf([luck], [luck.subarray(1)]), /the same users/);
+  assert.throws(() => differenceOf([], [luck]), /the same users/);
+});
+
+Deno.test("differences: the curve of all users is sorted, has its ends, and knows who loses", () => {
+  const users = 1001;
+  const zero = new Float64Array(users);
+  const found = differenceOf([Float64Array.from(zero, (_, user) => (user * 8) % users - 250)], [zero]);
+  assert.equal(found.sorted.length, PLACES);
+  assert.deepEqual([found.sorted[0], found.sorted[PLACES - 1]], [-250, 750]);
+  assert.deepEqual([...found.sorted], [...found.sorted].sort((a, b) => a - b));
+  near(found.lose, 250 / users);
+  near(found.gain, 750 / users);
+  assert.equal(differenceOf([zero.subarray(0, 5)], [zero.subarray(0, 5)]).sorted.length, 5);
+});
+
+Deno.test("consistency: the root mean square of Q^j - Q^k, beside the mean of Q^k", () => {
+  const q = Float32Array.of(...[11, 9, 10], ...[9, 9, 10]);
+  const [first, second, ...none] = consistencyOf(q, 3);
+  assert.deepEqual(none, []);
+  near(first?.rmse ?? NaN, 1);
+  near(second?.relative ?? NaN, 0.1);
+  assert.deepEqual(first?.points, [[10, 11], [10, 9]]);
+  assert.deepEqual(consistencyOf(Float32Array.of(1, 2), 1), []);
+  assert.throws(() => consistencyOf(Float32Array.of(1, 2), 3), /slates of 3 items/);
+  assert.ok((consistencyOf(new Float32Array(4000), 2)[0]?.points.length ?? 0) <= 300);
+});
+
+Deno.test("calibration: predicted less realised, by page and a user, of those who were there", () => {
+  const predicted = Float32Array.of(0.75, 0.25, 0.5, 0.5, 0.5, 123); // the last was never seen
+  const { pages, predicted: said, realised, gap } = pageCalibrationOf([{ log, predicted }]);
+  assert.deepEqual(pages.map((page) => [page.predicted, page.realised]), [[0.5, 0.5], [0.5, 0.5], [0.5, 0]]);
+  near(said, 2.5 / 2);
+  near(realised, 1);
+  near(gap.mean, 0.25);
+  // Of two users a resample has one, both or the other; who left has no gap.
+  assert.deepEqual(pages.map(({ gap }) => gap), [[-0.25, 0.25], [-0.5, 0.5], [0.5, 0.5]]);
+  assert.deepEqual(gap.interval, [-0.25, 0.75]);
+  const gone = { ...log, present: Uint8Array.of(1, 1, 1, 1, 0, 0) };
+  assert.equal(pageCalibrationOf([{ log: gone, predicted }]).pages[2]?.gap, null);
+  const twice = pageCalibrationOf([{ log, predicted }, { log, predicted: predicted.map((p) => p / 2) }]);
+  near(twice.predicted, (2.5 + 1.25) / 4);
+  near(twice.gap.mean, (0.5 - 0.75) / 4);
+  assert.throws(
+    () => pageCalibrationOf([{ log, predicted: predicted.subarray(1) }]),
+    /expected 6 predictions/,
+  );
+});
+
+/** The trial of the log, with a state of one number after each page, and values of the slates. */
+function trialOf(states: readonly number[], values?: readonly number[]): Trial {
+  return {
+    log,
+    witness: {
+      ...{ utilities: new Float32Array(12), predicted: new Float32Array(6).fill(0.5), width: 1 },
+      ...{ choice: { eta: 1, places: [] }, states: Float32Array.from(states) },
+    },
+    ...(values && { values: { count: values.length / 6, values: Float32Array.from(values) } }),
+  };
+}
+
+Deno.test("cells: what users who were there did, the states that they were in and the items that they were shown", () => {
+  const about = { policy: "cdqn", seed: 3 };
+  const logged = {
+    states: new LoggedStates(Float32Array.of(-1, 0, 1), 1),
+    displays: Array.from({ length: 20 }, (_, item) => item < 6 ? 20 : 19),
+  };
+  const options = { items: 20, learnedHere: true, logged };
+  // The last page was seen by nobody: neither its state counts, nor its items, nor what its slate was held for.
+  const states = [0, 5, 0, 0, -5, 5];
+  const q = [[1, 2], [2, 2], [4, 4], [3, 2], [2, 2], [9, 100]];
+  const one = trialOf(states, q.flat());
+  const cell = cellOf(about, "A", [one, trialOf([0, 0, 0, 0, 0, 5], q.flat())], options);
+  assert.deepEqual([cell.policy, cell.seed, cell.environment], ["cdqn", 3, "A"]);
+  assert.equal(cell.figures.returns.length, 4);
+  assert.deepEqual(cell.support, { statesBeyond: 2 / 10, rareSlots: 2 / 20 });
+  near(cell.calibration?.predicted ?? NaN, 5 / 4);
+  const [first] = cell.consistency ?? [];
+  near(first?.rmse ?? NaN, Math.sqrt(2 / 5));
+  near(first?.relative ?? NaN, Math.sqrt(2 / 5) / (12 / 5));
+  // What is not known is not told.
+  const told = (trial: Trial, more: Partial<CellOptions> = {}) => {
+    const { consistency, support, calibration } = cellOf(about, "A", [trial], { ...options, ...more });
+    return [consistency, support, calibration].map((part) => part !== undefined);
+  };
+  assert.deepEqual(told(one), [true, true, true]);
+  assert.deepEqual(told(one, { learnedHere: false }), [false, true, true]);
+  assert.deepEqual(told(one, { logged: undefined }), [true, false, true]);
+  assert.deepEqual(told({ log: one.log }), [false, false, false]);
+  assert.deepEqual(
+    told(trialOf(states, [1, 2, 3, 4, 5, 6])),
+    [false, true, true],
+    "a value of the slate alone",
+  );
+});
+
+Deno.test("cells: of many states each n-th is looked at", () => {
+  const users = 100_000;
+  const log = {
+    ...{ episode: 0, firstUser: 0, users, pages: 1, slate: 1, slates: new Uint32Array(users) },
+    ...{ choices: new Uint32Array(users), rewards: new Float32Array(users) },
+    ...{ probabilities: new Float32Array(users), present: new Uint8Array(users).fill(1) },
+  };
+  const states = new LoggedStates(Float32Array.of(-1, 0, 1), 1);
+  for (const [far, expected] of [[0, 1], [1, 0]]) {
+    const own = Float32Array.from({ length: users }, (_, user) => user % 2 === far ? 9 : 0);
+    const witness = { ...trialOf([]).witness!, states: own, predicted: new Float32Array(users) };
+    const values = { count: 1, values: new Float32Array(users) };
+    const { support, consistency } = cellOf({ policy: "p", seed: null }, "A", [{ log, witness, values }], {
+      ...{ items: 1, learnedHere: true, logged: { states, displays: [20] } },
+    });
+    assert.deepEqual([support, consistency], [{ statesBeyond: expected, rareSlots: 0 }, undefined]);
+  }
+});
+
+Deno.test("support: factors of matrices, and distances of few states, by hand", () => {
+  const l = Float64Array.of(...[2, 0, 0], ...[1, 3, 0], ...[-1, 0.5, 4]);
+  const a = l.map((_, at) => {
+    const [i, j] = [Math.floor(at / 3), at % 3];
+    return [0, 1, 2].reduce((sum, k) => sum + l[3 * i + k]! * l[3 * j + k]!, 0);
+  });
+  choleskyOf(a, 3).forEach((value, at) => near(value, l[at]!));
+  assert.deepEqual([...solveLower(l, 3, Float64Array.of(4, 5, 3.5))], [2, 1, 1.25]);
+  assert.throws(() => choleskyOf(Float64Array.of(1, 0, 2, 1), 2), /positive definite/);
+  near(new LoggedStates(Float32Array.of(-1, 0, 1), 1).limit, 1, 1e-5); // the variance of three is over two
+  near(new LoggedStates(Float32Array.of(5, 5), 1).distance(Float32Array.of(5, 7), 1), 4); // nothing varies
+});
+
+Deno.test("support: one state in a hundred of the log's own is far out; correlated numbers are known as such", () => {
+  const random = randomStream(4, "states");
+  const bell = () => Array.from({ length: 12 }, () => random.uniform()).reduce((sum, u) => sum + u, -6);
+  const width = 3; // the second follows the first, the third never varies
+  const states = new Float32Array(width * 2000);
+  for (let row = 0; row < 2000; row++) {
+    const a = bell();
+    states.set([a, a + 0.1 * bell(), 7], width * row);
+  }
+  const logged = new LoggedStates(states, width);
+  const { beyond, of } = logged.beyond(states);
+  assert.deepEqual([beyond, of], [20, 2000]);
+  near(logged.limit, 9.21, 1.5); // chi-square with two degrees of freedom
+  // As far along the line as the logged ones, and across it.
+  const tried = Float32Array.of(...[2, 2, 7], ...[1, -1, 7], ...[0, 0, 8]);
+  assert.deepEqual(logged.beyond(tried), { beyond: 2, of: 3 });
+  assert.deepEqual(logged.beyond(tried, (row) => row === 0), { beyond: 0, of: 1 });
+  assert.throws(() => new LoggedStates(new Float32Array(3), 3), /two or more logged states/);
+  near(rareSlots([0, 1, 1, 2], [100, 19, 20]), 0.5);
+  near(rareSlots([5], [100]), 1);
+});
+
+/** Cells with returns around a mean, so that all users agree on the difference. */
+function cell(policy: string, seed: number | null, environment: string, mean: number): Cell {
+  const users = 40;
+  const log: Episodes = {
+    ...{ users, pages: 1, slate: 1, slates: new Uint32Array(users), choices: new Uint32Array(users) },
+    rewards: Float32Array.from({ length: users }, (_, user) => mean + (user % 2 === 0 ? 0.5 : -0.5)),
+    probabilities: new Float32Array(users).fill(0.5),
+    present: new Uint8Array(users).fill(1),
+  };
+  return { policy, seed, environment, figures: figuresOf([log], 10) };
+}
+
+function comparison(
+  environments: Comparison["environments"],
+  returns: Readonly<Record<string, readonly [number, number]>>, // greedy's and cdqn's
+): Comparison {
+  const cells = Object.entries(returns).flatMap(([name, [greedy, cdqn]]) => [
+    cell("greedy", null, name, greedy),
+    cell("cdqn", 1, name, cdqn),
+    cell("cdqn", 2, name, cdqn + 0.01),
+  ]);
+  const task = {
+    slate: 3,
+    pages: 20,
+    reward: "click",
+    start: "empty",
+    repeats: false,
+    leave: 0,
+    patience: 0,
+  } as const;
+  return { ...task, users: 40, seed: 1, environments, cells };
+}
+const A = { name: "A", role: "trained on" } as const;
+const B = { name: "B", role: "second model" } as const;
+const restless = { name: "restless shop", role: "truth", optimum: 15.19 } as const;
+
+Deno.test("verdict: on the truth it holds, the opposite holds, or it is not decided, and the promise stands beside it", () => {
+  const good = comparison([A, B, restless], { A: [11, 14.8], B: [11.5, 14.8], "restless shop": [9.2, 14.1] });
+  const [found, ...others] = verdictsOn(good);
+  assert.deepEqual(others, []);
+  assert.equal(found?.claim, "cdqn beats greedy on the truth (restless shop)");
+  assert.equal(found?.holds, "yes");
+  assert.match(
+    found?.text ?? "",
+    /^It holds: \+4\.9\d clicks a user \(\+53 %; 95 %: \+4\.\d+ to \+4\.\d+ over 2 training seeds, the wider interval\)\./,
+  );
+  assert.match(
+    found?.text ?? "",
+    /best policy that is known is \+65 % above greedy; cdqn reaches 93 % of it\./,
+  );
+  assert.match(
+    found?.text ?? "",
+    /Promised by A: 14\.8\d clicks a user; given by restless shop: 14\.1\d, so the promise is 5 % too high\./,
+  );
+  assert.match(found?.text ?? "", /By B, which never saw the policy: 14\.8\d \(\+5\.0 %\)\.$/);
+  assert.doesNotMatch(found?.text ?? "", /in the simulator only/);
+  const exploits = comparison([A, B, restless], { A: [11, 14], B: [11, 14], "restless shop": [9, 8] });
+  assert.equal(verdictsOn(exploits)[0]?.holds, "no");
+  assert.match(
+    verdictsOn(exploits)[0]?.text ?? "",
+    /^The opposite holds: -0\.99 .*in the simulator only \(A, B\)\..*75 % too high/,
+  );
+  const same = comparison([A, restless], { A: [11, 11], "restless shop": [9, 9 - 0.005] });
+  assert.equal(verdictsOn(same)[0]?.holds, "undecided");
+  assert.match(verdictsOn(same)[0]?.text ?? "", /^These users and trainings do not decide it/);
+});
+
+Deno.test("verdict: where planning has nothing to gain it says so, and how far a policy stays behind", () => {
+  const demo = { name: "demo shop", role: "truth", optimum: 19.653 } as const;
+  const found = verdictsOn(comparison([demo], { "demo shop": [19.645, 18.8] }))[0];
+  assert.match(
+    found?.text ?? "",
+    /Planning has nothing to gain in demo shop: the best policy that is known is \+0\.04 % above greedy\. cdqn stays 4\.3 % behind greedy\./,
+  );
+  const below = verdictsOn(comparison([{ ...demo, optimum: 19.5 }], { "demo shop": [19.645, 18.8] }))[0];
+  assert.match(below?.text ?? "", /the best policy that is known is 0\.7 % below greedy\./);
+});
+
+Deno.test("verdict: without a truth nothing is claimed beyond the simulators, each by its name", () => {
+  const found = verdictsOn(comparison([A, B], { A: [11, 14], B: [11, 10] }))[0];
+  assert.equal(found?.claim, "cdqn beats greedy in the simulator");
+  assert.equal(found?.holds, "undecided");
+  assert.match(
+    found?.text ?? "",
+    /^It beats greedy in A: \+3\.0.* greedy beats it in B: -0\.99.*Only users can tell\.$/,
+  );
+  assert.equal(verdictsOn(comparison([A], { A: [11, 14] }))[0]?.holds, "yes");
+});
+
+Deno.test("comparison: learned policies first; a policy that was not tried somewhere has no difference there", () => {
+  const found = comparison([A], { A: [1, 2] });
+  assert.deepEqual(policiesOf(found), [{ name: "cdqn", learned: true }, { name: "greedy", learned: false }]);
+  assert.equal(differenceIn(found, "cdqn", "random", "A"), undefined);
+  assert.deepEqual(
+    differencesOf(found).map(({ environment, policy, rival }) => [environment, policy, rival]),
+    [["A", "cdqn", "greedy"]],
+  );
+});
+
+Deno.test("adaptation: click rates of each window, their spread over runs, and differences paired by run", () => {
+  const run = (...values: number[]) => Float64Array.from(values);
+  const learns = { name: "cdqn", runs: [run(0, 0.2, 0.4, 0.6, 1), run(0.2, 0.4, 0.6, 0.8, 1)] };
+  const curve = adaptationCurve(learns, 2); // the last interaction fills no window
+  assert.deepEqual(curve.map(({ interactions, runs }) => [interactions, runs]), [[2, 2], [4, 2]]);
+  near(curve[0]?.mean ?? NaN, 0.2);
+  near(curve[1]?.mean ?? NaN, 0.6);
+  near(curve[1]?.sd ?? NaN, 0.2 / Math.SQRT2);
+  const [difference] = adaptationDifferences([learns, {
+    name: "random",
+    runs: learns.runs.map((r) => r.map((x) => x - 0.1)),
+  }]);
+  near(difference?.mean ?? NaN, 0.1);
+  near(difference?.interval?.[0] ?? NaN, 0.1, 1e-6);
+  assert.equal(adaptationCurve({ name: "one", runs: [run(1)] }, 100)[0]?.sd, null);
+  assert.throws(
+    () => adaptationCurve({ name: "odd", runs: [run(1), run(1, 2)] }, 1),
+    /same number of interactions/,
+  );
+});

@@ -1,0 +1,125 @@
+/** The page about policies: what stands on it, and that every figure has its environment beside it. In a browser: report_test.ts. */
+
+import assert from "node:assert/strict";
+import { adaptationPageOf } from "../../src/report/adaptation_page.ts";
+import { adaptationChart } from "../../src/report/policy_charts.ts";
+import { policiesOf } from "../../src/policy/comparison/comparison.ts";
+import { bySlates } from "../../src/policy/comparison/slates.ts";
+import { taskNames } from "../../src/policy/comparison/tasks.ts";
+import type { ChartDefinition } from "../../src/report/chart_types.ts";
+import { policyPageOf } from "../../src/report/policy_page.ts";
+import { madeComparison } from "../made_comparison.ts";
+
+const ENVIRONMENTS = ["model A", "model B", "restless shop"];
+const parts = { style: "", script: "" };
+const [three, five] = [madeComparison(3), madeComparison(5)];
+
+Deno.test("the page about policies: verdicts, tables and charts of every environment, by slate", () => {
+  const head = { title: "Policies <compared>", facts: [["users", "60"]] as const, notes: ["Read this."] };
+  const page = policyPageOf(head, [three, five], parts);
+  const json = page.match(/<script type="application\/json" id="chart-data">(.*?)<\/script>/)?.[1] ?? "";
+  const charts: ChartDefinition[] = JSON.parse(json);
+  const ids = charts.map(({ id }) => id);
+  assert.equal(new Set(ids).size, ids.length);
+  for (const id of ids) {
+    assert.match(id, /^[a-z0-9-]+$/);
+    assert.ok(page.includes(`<figure id="${id}">`), id);
+  }
+  for (const { title, note } of charts) {
+    assert.ok(ENVIRONMENTS.some((name) => `${title} ${note}`.includes(name)), title);
+  }
+  const count = (kind: string, start: string) =>
+    charts.filter((chart) => chart.kind === kind && chart.id.startsWith(start)).length;
+  assert.deepEqual(
+    [
+      count("bar", "return-3"),
+      count("line", "pages-3"),
+      count("line", "calibration-3"),
+      count("line", "users-3"),
+    ],
+    [3, 3, 2, 2], // users: both learned policies, in the truth
+  );
+  assert.equal(count("scatter", "consistency-3"), 1);
+  assert.match(page, /<h1>Policies &lt;compared&gt;<\/h1>/);
+  assert.equal(page.match(/beats greedy on the truth \(restless shop\)/g)?.length, 4);
+  assert.match(page, /<th scope="row">slateq \(3 trainings\)<\/th><td>\d\.\d\d ± 0\.\d\d/);
+  assert.match(page, /<th scope="row">cdqn less greedy<\/th><td>\+\d\.\d\d<br><small>/);
+  assert.match(page, /may not reveal a policy that exploits the first/);
+  // The published table: both sizes in one.
+  const table = page.match(/aria-label="Policies by the size of the slate">(.*?)<\/table>/s)?.[1] ?? "";
+  const heads = ["policy", ...[3, 5].flatMap((k) => [`reward a page, k = ${k}`, `click rate, k = ${k}`])];
+  assert.deepEqual([...table.matchAll(/<th scope="col">(.*?)<\/th>/g)].map(([, name]) => name), heads);
+  assert.equal(
+    table.match(/<th scope="row">slateq<\/th>(<td>0\.\d{3} ± 0\.\d{3}<\/td>){4}<\/tr>/g)?.length,
+    3,
+  );
+  const single = policyPageOf(head, [three], parts);
+  assert.doesNotMatch(single, /Policies by the size of the slate/);
+});
+
+Deno.test("slates of one size, other tasks: no id stands twice on the page, and headings tell them apart", () => {
+  const head = { title: "Policies", facts: [], notes: [] };
+  const page = policyPageOf(head, [three, { ...three, leave: 0.1 }, { ...three, pages: 9 }], parts);
+  const ids = [...page.matchAll(/ id="([^"]*)"/g)].map(([, id]) => id);
+  assert.equal(new Set(ids).size, ids.length);
+  const charts: ChartDefinition[] = JSON.parse(page.match(/id="chart-data">(.*?)<\/script>/)?.[1] ?? "");
+  assert.equal(new Set(charts.map(({ id }) => id)).size, charts.length);
+  for (const { id } of charts) assert.ok(page.includes(`<figure id="${id}">`), id);
+  assert.deepEqual(
+    [...page.matchAll(/<h2[^>]*>Verdict of (.*?)<\/h2>/g)].map(([, name]) => name),
+    [
+      "slates of 3, 6 pages, no leaving by chance",
+      "slates of 3, 6 pages, leaving with probability 0.1",
+      "slates of 3, 9 pages, no leaving by chance",
+    ],
+  );
+  assert.deepEqual(taskNames([three, five]), ["slates of 3", "slates of 5"]);
+  assert.deepEqual(taskNames([three]), [""]);
+  const [clicks, utility] = taskNames([three, { ...three, reward: "utility" }]);
+  assert.match(clicks ?? "", /click/);
+  assert.match(utility ?? "", /utility/);
+});
+
+Deno.test("slates of several sizes: each has its own cells, and other tasks are not set beside each other", () => {
+  const groups = bySlates([three, five]) ?? assert.fail();
+  assert.deepEqual(groups.map(({ environment }) => environment.name), ENVIRONMENTS);
+  for (const { rows } of groups) {
+    for (const { cells } of rows) {
+      [three, five].forEach((comparison, k) => {
+        assert.ok(cells[k]?.length && cells[k].every((cell) => comparison.cells.includes(cell)));
+      });
+    }
+  }
+  const inOrder = policiesOf(three).map(({ name }) => name);
+  for (const { rows } of groups) {
+    const names = rows.map(({ policy }) => policy);
+    assert.ok(names.includes("greedy") && names.includes("cdqn"));
+    assert.deepEqual(names, inOrder.filter((name) => names.includes(name)));
+  }
+  assert.equal(bySlates([three]), undefined);
+  assert.equal(bySlates([three, three]), undefined);
+  assert.equal(bySlates([three, { ...five, pages: 9 }]), undefined);
+  assert.equal(bySlates([three, { ...five, reward: "utility" }]), undefined);
+  assert.equal(bySlates([three, { ...five, leave: 0.1 }]), undefined);
+});
+
+Deno.test("the chart of adaptation has its environment in the title and says what an interaction is", () => {
+  const runs = [new Float64Array(200).fill(0.5), new Float64Array(200).fill(0.6)];
+  const [chart] = adaptationChart("restless shop (the truth)", [{ name: "LinUCB", runs }], 100, 100);
+  assert.match(chart?.title ?? "", /restless shop \(the truth\)$/);
+  assert.match(chart?.note ?? "", /one page of each of 100 users.*over runs/);
+  assert.deepEqual(chart?.series[0]?.x, [100, 200]);
+});
+
+Deno.test("the page about adaptation: the curve, and differences with the environment's name", () => {
+  const rising = (from: number) => Float64Array.from({ length: 200 }, (_, k) => from + k / 1000);
+  const policies = [
+    { name: "cdqn, trained before", runs: [rising(0.5), rising(0.51)] },
+    { name: "LinUCB", runs: [rising(0.2), rising(0.21)] },
+  ];
+  const facts = [["new users", "the restless shop"]] as const;
+  const page = adaptationPageOf(facts, "the restless shop", policies, { users: 100, window: 50 }, parts);
+  assert.match(page, /<figure id="adaptation">/);
+  assert.match(page, /over all interactions with the restless shop/);
+  assert.match(page, /cdqn, trained before less LinUCB<\/th><td>\+0\.300<br><small>0\.300 to 0\.300.*better/);
+});

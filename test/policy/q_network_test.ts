@@ -1,0 +1,262 @@
+/** Q-networks: what they choose beside f64, position by position, and the gradients of what they learn. */
+
+import assert from "node:assert/strict";
+import { randomStream } from "../../src/data/random.ts";
+import { readFloats } from "../../src/gpu/readback.ts";
+import { chooseByPosition } from "../../src/policy/network/q_act.ts";
+import type { QCounts, QLossBatch } from "../../src/policy/learning/q_loss.ts";
+import type { QShape } from "../../src/policy/network/q_shape.ts";
+import { stateInput } from "../../src/policy/network/state_input.ts";
+import {
+  type Learned,
+  LEARNED_ITEMS,
+  madeNetwork,
+  runLearning,
+} from "../../src/selftest/slates/network_run.ts";
+import { at } from "../../src/tape/reference.ts";
+import { padRows } from "../../src/tape/tensor.ts";
+import { withGpu } from "../op_check.ts";
+import { maskBits, normals, withBench } from "../../src/selftest/slates/slate_bench.ts";
+import type { Q64 } from "../../src/selftest/slates/q_reference.ts";
+import { floats } from "../../src/selftest/words.ts";
+
+const shapeOf = (kind: QShape["kind"], slate: number): QShape => ({
+  ...{ kind, slate, units: 8, trunk: 8, inputs: 3, itemColumns: 5 },
+});
+
+const shapes = [shapeOf("cascade", 3), shapeOf("shared", 3)];
+
+for (const kind of ["cpu", "gpu"] as const) {
+  for (const shape of shapes) {
+    Deno.test(`act: the best item of each position, ${shape.kind}, kernels for a ${kind}`, () =>
+      withGpu(kind, async (gpu) => {
+        const [R, items] = [70, 37];
+        await withBench(gpu, { rows: R, items }, async (bench) => {
+          const { network, itemVectors, input, q64, x, rows, arena } = madeNetwork(
+            gpu,
+            bench,
+            shape,
+            R,
+            items,
+          );
+          const taken = (row: number, item: number) => (item * 5 + row) % 3 === 0 || item === row % 7;
+          const bits = maskBits(R, items, taken);
+          const masked = { view: bench.upload("masked", bits), stride: R };
+          const slates = arena.allocate("slates", 4 * R * shape.slate);
+          const reset = () => gpu.queue.writeBuffer(masked.view.buffer, 0, bits);
+          const { dispatches, q, stride } = chooseByPosition(network, rows, {
+            copy: "online",
+            input,
+            slates,
+            masked,
+          });
+          const tables = network.makeTables(rows, "online", itemVectors);
+          const [shown, values, after] = await bench.run(
+            [...tables, ...dispatches],
+            [slates, q, masked.view],
+            { reset },
+          );
+          const found = floats(values);
+          for (let row = 0; row < R; row++) {
+            const slate = Array.from(shown?.subarray(row * shape.slate, (row + 1) * shape.slate) ?? []);
+            slate.forEach((item, j) => {
+              const before = slate.slice(0, j);
+              assert.ok(
+                item < items && !taken(row, item) && !before.includes(item),
+                `item ${item} of row ${row}`,
+              );
+              const value = q64.q(x(row), [...before, item]);
+              assert.ok(
+                Math.abs((found[row * stride + j] ?? NaN) - value) < 1e-5,
+                `Q of row ${row}, ${j}: ${value}`,
+              );
+              for (let other = 0; other < items; other++) {
+                if (taken(row, other) || before.includes(other)) continue;
+                assert.ok(
+                  q64.q(x(row), [...before, other]) < value + 1e-5,
+                  `${other} beats ${item} for row ${row}`,
+                );
+              }
+            });
+          }
+          const expected = maskBits(
+            R,
+            items,
+            (row, item) =>
+              taken(row, item) ||
+              (shown ?? new Uint32Array()).slice(row * shape.slate, (row + 1) * shape.slate).includes(item),
+          );
+          assert.deepEqual(after?.subarray(0, expected.length), expected);
+          network.destroy();
+        });
+      }));
+  }
+}
+
+for (const kind of ["cpu", "gpu"] as const) {
+  Deno.test(`state input: the state, and how far the episode is, kernels for a ${kind}`, () =>
+    withGpu(kind, async (gpu) => {
+      for (const columns of [3, 4]) {
+        await withBench(gpu, { rows: 70, items: 1 }, async ({ rows, textured, run }) => {
+          const values = normals(70 * columns, "states", columns);
+          const state = {
+            ...{ name: "state", rows: "rows", columns, groups: 1, stride: 4, trainable: false },
+            view: textured("state", padRows(values, 70, columns, 1)),
+          };
+          const { input, dispatch } = stateInput(rows, state, 20);
+          const page = { page: 5, episode: 0, firstUser: 0 };
+          const [found] = await run([dispatch], [input.view], { purpose: { page } });
+          const expected = Float32Array.from({ length: 70 * (columns + 1) }, (_, i) => {
+            const [row, c] = [Math.floor(i / (columns + 1)), i % (columns + 1)];
+            return c === columns ? 0.25 : values[row * columns + c] ?? NaN;
+          });
+          const padded = padRows(expected, 70, columns + 1, 1);
+          assert.deepEqual(floats(found).subarray(0, padded.length), padded);
+        });
+      }
+    }));
+}
+
+for (const shape of shapes) {
+  Deno.test(`act: the best that could follow the beginning of a given slate, ${shape.kind}`, () =>
+    withGpu("cpu", async (gpu) => {
+      const [R, items] = [70, 37];
+      await withBench(gpu, { rows: R, items }, async (bench) => {
+        const { network, itemVectors, input, q64, x, rows } = madeNetwork(gpu, bench, shape, R, items);
+        const taken = (row: number, item: number) => (item + row) % 3 === 0;
+        const free = (row: number) =>
+          Array.from({ length: items }, (_, i) => i).filter((i) => !taken(row, i));
+        const given = Array.from({ length: R }, (_, row) => free(row).slice(row % 5, row % 5 + shape.slate));
+        const bits = maskBits(R, items, taken);
+        const masked = { view: bench.upload("masked", bits), stride: R };
+        const slates = bench.upload("slates", Uint32Array.from(given.flat()));
+        const act = { copy: "online", input, slates, masked, given: true } as const;
+        const { dispatches, q, stride } = chooseByPosition(network, rows, act);
+        const tables = network.makeTables(rows, "online", itemVectors);
+        const reset = () => gpu.queue.writeBuffer(masked.view.buffer, 0, bits);
+        const [values, after] = await bench.run([...tables, ...dispatches], [q, slates], { reset });
+        assert.deepEqual(
+          Array.from(after?.subarray(0, R * shape.slate) ?? []),
+          given.flat(),
+          "the slates stay",
+        );
+        given.forEach((slate, row) => {
+          for (let j = 0; j < shape.slate; j++) {
+            const before = slate.slice(0, j);
+            const others = free(row).filter((item) => !before.includes(item));
+            const best = Math.max(...others.map((item) => q64.q(x(row), [...before, item])));
+            const found = floats(values)[row * stride + j] ?? NaN;
+            assert.ok(Math.abs(found - best) < 1e-5, `row ${row}, ${j}: ${found}, expected ${best}`);
+          }
+        });
+        network.destroy();
+      });
+    }));
+}
+
+const learned: Readonly<Record<string, Learned>> = {
+  "by position": { shape: shapeOf("cascade", 3), counts: "each", count: 70 },
+  "by position, several chunks": { shape: shapeOf("cascade", 3), counts: "each", count: 300 },
+  "by position, chained, of large errors": {
+    ...{ shape: shapeOf("cascade", 3), counts: "each", count: 70, huber: true, chained: true },
+  },
+  "one net for all positions": { shape: shapeOf("shared", 4), counts: "each", count: 70 },
+  "sum of items, which fill their vector": { shape: shapeOf("item", 4), counts: "sum", count: 70 },
+  "the outcome": { shape: { ...shapeOf("item", 3), zero: true }, counts: "outcome", count: 70 },
+};
+
+for (const kind of ["cpu", "gpu"] as const) {
+  for (const [name, { shape, counts, huber, chained, count }] of Object.entries(learned)) {
+    // Their own kernels are the same for both; those of products have tests of their own.
+    if (kind === "gpu" && counts !== "outcome") continue;
+    Deno.test(`learn: gradients of the loss, ${name}, kernels for a ${kind}`, () =>
+      withGpu(kind, async (gpu) => {
+        const most = 64 * Math.ceil(count / 64);
+        await withBench(gpu, { rows: count, items: LEARNED_ITEMS, most }, async (bench) => {
+          const learning = await runLearning(gpu, bench, { shape, counts, huber, chained, count });
+          const { network, q64, x, batch, columns, found, q, expected } = learning;
+          const { parameters } = network;
+          const stride = q.stride;
+          const onDevice = found.q;
+          batch.slates.forEach((slate, row) => {
+            for (let j = 0; j < columns; j++) {
+              const z = q64.trunk(x(row));
+              const formula = j === slate.length ? q64.value(z, 1) : q64.q(x(row), slate.slice(0, j + 1));
+              assert.ok(
+                Math.abs(at(expected.q, row, j) - formula) < 1e-12,
+                "the op's reference is not the formula",
+              );
+              assert.ok(Math.abs((onDevice[row * stride + j] ?? NaN) - formula) < 2e-5, `value ${row}, ${j}`);
+            }
+            for (let c = columns; c < stride; c++) assert.equal(onDevice[row * stride + c], 0);
+          });
+          const mean = () => meanLoss(q64, x, batch, { counts, huber, columns });
+          const [sum, shown] = found.sums;
+          const total = Array.from({ length: count }, (_, r) => at(expected.loss, r, 0)).reduce(
+            (a, b) => a + b,
+            0,
+          );
+          assert.ok(
+            Math.abs((sum ?? NaN) - total) < 1e-4 * total && Math.abs(mean() * count - total) < 1e-9 * total,
+          );
+          const values64 = Array.from({ length: count }, (_, r) => at(expected.loss, r, 1)).reduce(
+            (a, b) => a + b,
+            0,
+          );
+          assert.ok(Math.abs((shown ?? NaN) - values64) < 1e-3, "the sum of values shown");
+          const all = found.gradients;
+          for (const { name, rows, columns } of parameters.specs) {
+            const wanted = expected.gradients.get(name) ?? assert.fail(name);
+            const largest = wanted.data.reduce((most, g) => Math.max(most, Math.abs(g)), 1e-3);
+            all.get(name)?.forEach((g, i) => {
+              assert.ok(
+                Math.abs(g - (wanted.data[i] ?? NaN)) < 2e-5 * largest + 1e-6,
+                `gradient of ${name}, ${i}: ${g}`,
+              );
+            });
+            const raw = await readFloats(gpu, parameters.gradientView(parameters.get(name)));
+            const padded = padRows(all.get(name) ?? assert.fail(), rows, columns, 1);
+            assert.deepEqual(raw.subarray(0, padded.length), padded, `padding of ${name} is not zero`);
+            const weights = q64.weights.get(name) as Float64Array;
+            const random = randomStream(1, name);
+            for (let trial = 0; trial < 3; trial++) {
+              const i = random.integer(rows * columns);
+              const [own, h] = [weights[i] ?? NaN, 1e-5];
+              weights[i] = own + h;
+              const up = mean();
+              weights[i] = own - h;
+              const slope = (up - mean()) / (2 * h);
+              weights[i] = own;
+              assert.ok(
+                Math.abs(slope - (wanted.data[i] ?? NaN)) < 2e-3 * largest,
+                `slope of ${name}, ${i}: ${slope}`,
+              );
+            }
+          }
+          network.destroy();
+        });
+      }));
+  }
+}
+
+/** The mean of the loss by the formula alone. */
+function meanLoss(
+  q64: Q64,
+  x: (row: number) => number[],
+  { slates, wanted, outcome, chained }: QLossBatch,
+  { counts, huber, columns }: { counts: QCounts; huber?: boolean; columns: number },
+): number {
+  const rho = (d: number) => huber && Math.abs(d) > 1 ? 2 * Math.abs(d) - 1 : d * d;
+  let sum = 0;
+  slates.forEach((slate, row) => {
+    const q = Array.from(
+      { length: columns },
+      (_, j) => j === slate.length ? q64.value(q64.trunk(x(row)), 1) : q64.q(x(row), slate.slice(0, j + 1)),
+    );
+    const y = wanted[row] ?? NaN;
+    if (counts === "sum") sum += rho(q.reduce((a, b) => a + b, 0) - y);
+    else if (counts === "outcome") sum += rho((q[outcome[row] ?? NaN] ?? NaN) - y);
+    else q.forEach((value, j) => sum += rho(value - (j + 1 < columns ? chained?.[row]?.[j + 1] ?? y : y)));
+  });
+  return sum / slates.length;
+}

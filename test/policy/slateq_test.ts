@@ -1,0 +1,225 @@
+/** SlateQ on the device: the worth of the best slates after remembered pages, beside the host. */
+
+import assert from "node:assert/strict";
+import { shopItems } from "../../src/data/demo_shop.ts";
+import { shopNamed } from "../../src/data/shops.ts";
+import { demoFeatures, featuresOf } from "../../src/data/shops/items.ts";
+import { shopUtility } from "../../src/data/shops/truth.ts";
+import { Arena } from "../../src/gpu/arena.ts";
+import { Commands } from "../../src/gpu/commands.ts";
+import type { Gpu } from "../../src/gpu/device.ts";
+import { Program } from "../../src/gpu/program.ts";
+import { readFloats } from "../../src/gpu/readback.ts";
+import { StepHeaders } from "../../src/gpu/step.ts";
+import type { ModelConfig } from "../../src/model/config.ts";
+import { UserModel } from "../../src/model/user_model.ts";
+import { defaultPolicyTraining, type PolicyTrainingConfig } from "../../src/policy/learning/config.ts";
+import { learnDimensions, learnSizes } from "../../src/policy/learning/learner.ts";
+import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
+import { Recall } from "../../src/policy/learning/recall.ts";
+import { Replay } from "../../src/policy/learning/replay.ts";
+import { tryPolicy } from "../../src/policy/comparison/trial.ts";
+import { cdqn } from "../../src/policy/learning/cdqn.ts";
+import { gdqn } from "../../src/policy/learning/gdqn.ts";
+import { slateq } from "../../src/policy/learning/slateq.ts";
+import { rank } from "../../src/policy/rank.ts";
+import { Page } from "../../src/simulate/page.ts";
+import { LearnedSource } from "../../src/simulate/learned_source.ts";
+import { ShopSource } from "../../src/simulate/shop_users.ts";
+import { withGpu } from "../op_check.ts";
+import { maskBits, normals } from "../../src/selftest/slates/slate_bench.ts";
+import { counted, logs, lstm, none, pw, someWeights } from "../simulated_models.ts";
+import { Q64 } from "../../src/selftest/slates/q_reference.ts";
+
+const restless = shopNamed("restless") ?? assert.fail();
+const items = 41;
+const source = new ShopSource(restless, shopItems(1).subarray(0, items * demoFeatures));
+const sizes = { users: 64, pages: 4, slate: 2, rows: 64, hidden: 8, trunk: 8 };
+
+for (const kind of ["cpu", "gpu"] as const) {
+  Deno.test(`slateq: best slates by the weights that learn, their worth by older ones, kernels for a ${kind}`, () =>
+    withGpu(kind, async (gpu) => {
+      const config: PolicyTrainingConfig = { ...defaultPolicyTraining, ...sizes, algorithm: "slateq" };
+      const { rows, slate } = config;
+      const arena = new Arena(gpu, "test");
+      const observer = source.users(new Page(gpu, arena, { ...sizes, items, startClicks: 0 }));
+      const learner = slateq({ gpu, config, observer, source, items });
+      const replay = new Replay(arena, { ...sizes, stateStride: 4, episodes: 2 });
+      const recall = new Recall(arena, replay, { rows, items, stateColumns: 3, repeats: false });
+      const [wanted, ring] = [arena.allocate("wanted", 4 * rows), arena.allocate("ring", 64)];
+      const lesson = learner.record({ recall, wanted, ring });
+      // Two sets of weights, states after the pages, and what cannot be shown then.
+      const drawn = (seed: string) =>
+        new Map(learner.parameters.specs.map(({ name, rows, columns }) => [
+          name,
+          normals(rows * columns, seed, name).map((w) => w / 2),
+        ]));
+      const [online, older] = [drawn("online"), drawn("older")];
+      learner.parameters.write(online);
+      learner.parameters.write(older, learner.older.buffer);
+      const x = normals(4 * rows, "states").map((value, i) => i % 4 === 3 ? 0.25 : value);
+      const taken = (row: number, item: number) => (item * 7 + row) % 4 === 0;
+      const write = (
+        view: { buffer: GPUBuffer; offset: number },
+        data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>,
+      ) => gpu.queue.writeBuffer(view.buffer, view.offset, data);
+      // Each row is the page of a user; the state after it stands behind that before it.
+      write(recall.after, x);
+      write(
+        recall.drawn,
+        Uint32Array.from({ length: 4 * rows }, (_, k) => k % 4 === 2 ? Math.floor(k / 4) : 0),
+      );
+      const { buffer, offset } = replay.states;
+      write({ buffer, offset: offset + 4 * x.length }, x.map((value, i) => i % 4 === 3 ? 0 : value));
+      write(recall.maskAfter, maskBits(rows, items, taken));
+      const headers = new StepHeaders(arena, learnDimensions, 1);
+      const batch = learnSizes(rows, slate, items);
+      headers.put(0, { sizes: batch, counted: rows, first: 0 }, { slot: 0, learningRate: 0, iteration: 0 });
+      headers.upload(0, 1);
+      const tables = await Program.record(gpu, "tables", headers.buffer, [...lesson.moved, ...lesson.copied]);
+      const between = await lesson.between?.() ?? assert.fail();
+      const commands = new Commands(gpu, "test");
+      tables.encode(commands, batch, headers.offset(0));
+      between(commands);
+      gpu.queue.submit([commands.finish()]);
+      const worth = await readFloats(gpu, lesson.nextValue.view);
+
+      const shape = {
+        kind: "item",
+        zero: true,
+        slate,
+        units: 8,
+        trunk: 8,
+        inputs: 4,
+        itemColumns: demoFeatures,
+      } as const;
+      const [q, q0] = [online, older].map((weights) => new Q64(shape, weights, source.values));
+      assert.ok(q && q0);
+      let moved = 0;
+      for (let row = 0; row < rows; row++) {
+        const own = Array.from(x.subarray(4 * row, 4 * row + 4));
+        const [m1 = NaN, m2 = NaN, p = NaN] = own;
+        const free = Array.from({ length: items }, (_, item) => item).filter((item) => !taken(row, item));
+        const v = new Map(
+          free.map((
+            item,
+          ) => [item, Math.exp(shopUtility(restless, { m1, m2, p }, featuresOf(source.values, item)))]),
+        );
+        const worthBy = (q: Q64) => {
+          const none = q.value(q.trunk(own), 1);
+          const values = new Map(free.map((item) => [item, q.q(own, [item])]));
+          return (slate: readonly number[]) => {
+            let [sum, share] = [none, 1];
+            for (const item of slate) {
+              sum += (v.get(item) ?? NaN) * (values.get(item) ?? NaN);
+              share += v.get(item) ?? NaN;
+            }
+            return sum / share;
+          };
+        };
+        const [chosen, valued] = [worthBy(q), worthBy(q0)];
+        let best: number[] = [];
+        for (const [k, a] of free.entries()) {
+          for (const b of free.slice(k + 1)) {
+            if (best.length === 0 || chosen([a, b]) > chosen(best)) best = [a, b];
+          }
+        }
+        const expected = valued(best);
+        assert.ok(
+          Math.abs((worth[row] ?? NaN) - expected) < 1e-4,
+          `row ${row}: ${worth[row]}, expected ${expected}`,
+        );
+        if (Math.abs(expected - chosen(best)) > 1e-3) moved++;
+      }
+      assert.ok(moved > rows / 2, "both sets of weights say the same: the case is weak");
+      for (const part of [learner, observer, arena]) part.destroy();
+    }));
+}
+
+const makers = { slateq, cdqn, gdqn };
+/** With whom the algorithms learn: the users of a shop, or of a model that looks back at clicks. */
+const learning: readonly (readonly [keyof typeof makers, name: string, ModelConfig?])[] = [
+  ["slateq", "a shop"],
+  ["slateq", "counts, wide LSTM", counted("mixed", { ...lstm, wide: 3 })],
+  ["cdqn", "counts, wide LSTM", counted("mixed", { ...lstm, wide: 3 })],
+  ["slateq", "counts, PW", counted("mixed", pw)],
+  ["gdqn", "counts, no history", counted("mixed", none)],
+];
+
+for (const [algorithm, name, model] of learning) {
+  Deno.test(`${algorithm}, ${name}: learns, and a training that is resumed gives the same bits`, () =>
+    withGpu(undefined, (gpu) => learnsAndResumes(gpu, algorithm, model)));
+}
+
+async function learnsAndResumes(gpu: Gpu, algorithm: keyof typeof makers, model?: ModelConfig) {
+  const config: PolicyTrainingConfig = {
+    ...{ ...defaultPolicyTraining, ...sizes, algorithm, steps: 64 * 4 * 4 },
+    ...{ replay: 64 * 8, targetEvery: 3, evaluationUsers: 50, start: "train" },
+  };
+  // What users have clicked before is shown to them no more, and its value is learned of by nobody.
+  const start = [[], Array.from({ length: 18 }, (_, k) => 2 * k), [7, 8]];
+  const { items } = logs.mixed;
+  const users = model && new UserModel(gpu, items, model, { weights: someWeights(logs.mixed, model) });
+  const trainedOn = users ? new LearnedSource(users) : source;
+  const make = () => PolicyTrainer.create(gpu, trainedOn, config, makers[algorithm], trainedOn, start);
+  const whole = await make();
+  const losses: number[] = [];
+  await whole.run(whole.schedule.iterations, { onStep: ({ loss }) => void losses.push(loss) });
+  assert.ok(losses.slice(4).every((loss) => Number.isFinite(loss) && loss > 0), losses.join());
+  const stepped = await make();
+  await stepped.run(8);
+  const resumed = await make();
+  resumed.restoreAll(await stepped.stateOfAll(), "it");
+  await resumed.run(whole.schedule.iterations);
+  assert.deepEqual(await resumed.stateOfAll(), await whole.stateOfAll());
+  for (const one of [whole, stepped, resumed]) one.destroy();
+  users?.destroy();
+}
+
+Deno.test("a user is ranked as on the page of an episode that they are on, with what they clicked before", () =>
+  withGpu(undefined, async (gpu) => {
+    const config = { ...defaultPolicyTraining, ...sizes, algorithm: "slateq", steps: 64 * 4 } as const;
+    const trainer = await PolicyTrainer.create(gpu, source, config, slateq);
+    const { slate, pages } = sizes;
+    const users = 5;
+    const { policy } = trainer;
+    const [trial] = await tryPolicy(gpu, source, source, policy, { users, slate, pages, seed: 3 });
+    const { log, values } = trial ?? assert.fail();
+    let [clicks, differing] = [0, 0];
+    for (let user = 0; user < users; user++) {
+      const history: number[] = [];
+      for (let page = 0; page < pages; page++) {
+        const at = page * users + user;
+        const shown = Array.from(log.slates.subarray(at * slate, (at + 1) * slate));
+        const found = await rank(gpu, source, policy, { history, slate, pages, page });
+        assert.deepEqual(found.items.map(({ item }) => item), shown, `user ${user}, page ${page}`);
+        assert.equal(found.value, values?.values[at]);
+        if (page > 0) {
+          const first = await rank(gpu, source, policy, { history, slate, pages });
+          if (first.value !== found.value) differing++;
+        }
+        const slot = log.choices[at] ?? slate;
+        if (slot < slate) history.push(shown[slot] ?? NaN);
+      }
+      clicks += history.length;
+    }
+    assert.ok(clicks > users / 2 && differing > users, `the case is weak: ${clicks}, ${differing}`);
+    trainer.destroy();
+  }));
+
+Deno.test("huber: errors of values above 1 count less, in the lessons of both kinds of learners", () =>
+  withGpu(undefined, async (gpu) => {
+    for (const [algorithm, make] of Object.entries({ slateq, gdqn })) {
+      /** Of the first lesson, by the first weights: the same pages, and the same errors. */
+      const lossOf = async (huber: boolean) => {
+        const config = { ...defaultPolicyTraining, ...sizes, reward: "utility", steps: 64 * 4 * 2 } as const;
+        const trainer = await PolicyTrainer.create(gpu, source, { ...config, huber }, make);
+        const losses: number[] = [];
+        await trainer.run(8, { onStep: ({ loss }) => void losses.push(loss) });
+        trainer.destroy();
+        return losses[4] ?? NaN;
+      };
+      const [squares, sizesOfErrors] = [await lossOf(false), await lossOf(true)];
+      assert.ok(0 < sizesOfErrors && sizesOfErrors < squares, `${algorithm}: ${sizesOfErrors}, ${squares}`);
+    }
+  }));

@@ -1,0 +1,339 @@
+/** A policy tried on simulated users, with a witness who follows what they click. */
+
+import assert from "node:assert/strict";
+import { shopItems } from "../../src/data/demo_shop.ts";
+import { featuresOf } from "../../src/data/shops/items.ts";
+import { restless } from "../../src/data/shops/restless.ts";
+import { firstState, nextState, type ShopState, shopUtility } from "../../src/data/shops/truth.ts";
+import { sourceOf } from "../../src/data/log_source.ts";
+import type { Gpu } from "../../src/gpu/device.ts";
+import type { View } from "../../src/gpu/memory.ts";
+import { cellOf, loggedStates } from "../../src/policy/comparison/cells.ts";
+import { compare, linUcb, onDevice } from "../../src/policy/comparison/compare.ts";
+import { differenceIn } from "../../src/policy/comparison/comparison.ts";
+import { trainHistories } from "../../src/policy/comparison/histories.ts";
+import { itemVectorsOf } from "../../src/policy/adaptation/item_vectors.ts";
+import { LinUcb } from "../../src/policy/adaptation/lin_ucb.ts";
+import { playLinUcb } from "../../src/policy/adaptation/lin_ucb_play.ts";
+import { LoggedStates } from "../../src/policy/comparison/support.ts";
+import { shownAgain } from "../../src/policy/comparison/shown_again.ts";
+import { clickChances, EVALUATION_EPISODE, tryPolicy } from "../../src/policy/comparison/trial.ts";
+import { greedyPolicy } from "../../src/policy/greedy.ts";
+import { randomPolicy } from "../../src/policy/random.ts";
+import { defaultPolicyTraining, type PolicyTrainingConfig } from "../../src/policy/learning/config.ts";
+import { OpenedPolicy } from "../../src/policy/open_policy.ts";
+import { groupsOf } from "../../src/policy/opened_groups.ts";
+import type { PolicyConfig } from "../../src/policy/policy_config.ts";
+import type { PolicySnapshot } from "../../src/policy/learning/policy_snapshot.ts";
+import { optimum } from "../../src/policy/optimum.ts";
+import { rank } from "../../src/policy/rank.ts";
+import { ShopSource } from "../../src/simulate/shop_users.ts";
+import { withGpu } from "../op_check.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
+
+const ITEMS = 40;
+const values = shopItems(1, ITEMS);
+const shop = new ShopSource(restless, values);
+const options = { users: 9, slate: 2, pages: 4, seed: 3 };
+
+const near = (a: number, b: number, tolerance: number) =>
+  assert.ok(Math.abs(a - b) <= tolerance, `${a} is not ${b}`);
+
+Deno.test("chances of a slate: by hand, with places, and beyond what exp can hold", () => {
+  const chances = (utilities: number[], eta = 1, places: number[] = []) => {
+    const { items, none } = clickChances(utilities, { eta, places });
+    return [...items, none];
+  };
+  const same = (found: number[], wanted: number[]) =>
+    found.forEach((value, k) => near(value, wanted[k] ?? NaN, 1e-12));
+  same(chances([0, 0]), [1 / 3, 1 / 3, 1 / 3]);
+  same(chances([Math.log(2)], 2), [4 / 5, 1 / 5]);
+  same(chances([0, 0, 0], 1, [Math.log(2)]), [1 / 6, 2 / 6, 2 / 6, 1 / 6]); // slots behind the last place count as it
+  same(chances([800, 0]), [1, 0, 0]);
+  same(chances([-800]), [0, 1]);
+});
+
+Deno.test("a witness that is the truth agrees with it on every page, and has the states that clicks lead to", () =>
+  withGpu(undefined, async (gpu) => {
+    const witness = new ShopSource(restless, values);
+    const [trial, ...others] = await tryPolicy(gpu, shop, witness, randomPolicy, options);
+    assert.deepEqual(others, []);
+    const { log, witness: said } = trial ?? assert.fail("no trial");
+    assert.ok(said);
+    const { users, pages, slate } = options;
+    assert.equal(said.predicted.length, users * pages);
+    said.predicted.forEach((chance, at) => near(chance, log.probabilities[at] ?? NaN, 1e-5));
+    assert.equal(said.width, 3);
+    let clicks = 0;
+    for (let user = 0; user < users; user++) {
+      let state: ShopState = firstState;
+      for (let page = 0; page < pages; page++) {
+        const at = page * users + user;
+        const slot = log.choices[at] ?? slate;
+        if (slot < slate) {
+          clicks++;
+          state = nextState(state, featuresOf(values, log.slates[at * slate + slot] ?? 0));
+        }
+        const found = said.states.subarray(3 * at, 3 * at + 3);
+        [state.m1, state.m2, state.p].forEach((value, k) => near(found[k] ?? NaN, value, 1e-6));
+      }
+    }
+    assert.ok(clicks > 3 && clicks < users * pages);
+    // Users who are stepped in groups are the same users.
+    const groups = await tryPolicy(gpu, shop, witness, randomPolicy, { ...options, together: 5 });
+    assert.deepEqual(groups.map(({ log }) => log.users), [5, 4]);
+    assert.deepEqual(
+      groups.flatMap((
+        { witness },
+      ) => [...witness?.predicted.subarray(0, witness.predicted.length / pages) ?? []]),
+      [...said.predicted.subarray(0, users)],
+    );
+  }));
+
+Deno.test("a witness that is wrong is told from the truth by the calibration on the policy's pages", () =>
+  withGpu(undefined, async (gpu) => {
+    const content = new ShopSource({ ...restless, constant: 3, fatigue: 0 }, values);
+    let told = 0;
+    const trials = await tryPolicy(gpu, shop, content, randomPolicy, options, (done, of) => {
+      told++;
+      assert.deepEqual([done, of], [told, options.pages]);
+    });
+    const cell = cellOf(
+      { policy: "random", seed: null },
+      "the restless shop",
+      trials,
+      {
+        ...{ items: ITEMS, learnedHere: false },
+        logged: {
+          states: new LoggedStates(Float32Array.of(0, 0, 0, 0.1, 0.1, 0.1), 3),
+          displays: new Uint32Array(ITEMS),
+        },
+      },
+    );
+    assert.equal(told, options.pages);
+    assert.ok((cell.calibration?.gap.mean ?? 0) > 0.5, "it predicts more clicks than there are");
+    assert.equal(cell.support?.rareSlots, 1);
+    assert.ok((cell.support?.statesBeyond ?? 0) > 0);
+    assert.equal(cell.figures.returns.length, options.users);
+    const elsewhere = { ...randomPolicy, observes: new ShopSource(restless, values) };
+    await assert.rejects(tryPolicy(gpu, shop, content, elsewhere, options), /see users through/);
+  }));
+
+Deno.test("a slate for a history: what the policy shows next, what it is held for, and nothing that was clicked", () =>
+  withGpu(undefined, async (gpu) => {
+    const history = [3, 14, 15];
+    const best = await rank(gpu, shop, greedyPolicy(shop), { history, slate: 2, pages: 4 });
+    let state: ShopState = firstState;
+    for (const item of history) state = nextState(state, featuresOf(values, item));
+    const utilities = Array.from(
+      { length: ITEMS },
+      (_, item) => shopUtility(restless, state, featuresOf(values, item)),
+    );
+    const order = utilities.map((_, item) => item).filter((item) => !history.includes(item))
+      .sort((a, b) => (utilities[b] ?? 0) - (utilities[a] ?? 0));
+    assert.deepEqual(best.items.map(({ item }) => item), order.slice(0, 2));
+    const weights = best.items.map(({ item }) => Math.exp(utilities[item] ?? NaN));
+    const all = weights.reduce((sum, weight) => sum + weight, 1);
+    best.items.forEach(({ item, utility, probability }, k) => {
+      near(utility, utilities[item] ?? NaN, 1e-5);
+      near(probability, (weights[k] ?? NaN) / all, 1e-5);
+    });
+    near(best.noClick, 1 / all, 1e-5);
+    const view = valuesOf(gpu);
+    const valued = { ...randomPolicy, values: () => ({ view: { ...view, size: 12 }, stride: 3, count: 2 }) };
+    const { items, value } = await rank(gpu, shop, valued, { history: [], slate: 2, pages: 4 });
+    assert.equal(value, 2, "that of the last slot");
+    assert.deepEqual(items.map(({ value }) => value), [1, 2]);
+    assert.equal(best.value, undefined);
+    gpu.destroyBuffer(view.buffer);
+    // What is left need not last for all pages.
+    const long = Array.from({ length: 38 }, (_, k) => k < 5 ? k : k + 1);
+    const last = await rank(gpu, shop, randomPolicy, { history: long, slate: 2, pages: 4 });
+    assert.deepEqual(last.items.map(({ item }) => item).sort((a, b) => a - b), [5, 39]);
+    await assert.rejects(
+      rank(gpu, shop, randomPolicy, { history: [ITEMS], slate: 2, pages: 4 }),
+      /items in 0\.\.39/,
+    );
+    await assert.rejects(
+      rank(gpu, shop, randomPolicy, { history: [], slate: 41, pages: 4 }),
+      /a pool of 41 items/,
+    );
+  }));
+
+Deno.test("vectors of items, as policies see them", () =>
+  withGpu(undefined, async (gpu) => {
+    const found = await itemVectorsOf(gpu, shop);
+    assert.equal(found.width, 16);
+    assert.deepEqual(found.values, values);
+  }));
+
+Deno.test("states of a log: those that its histories lead to, none of them far out but one in a hundred", () =>
+  withGpu(undefined, async (gpu) => {
+    const logged = await loggedStates(gpu, shop, [[], [3], [3, 14], [15, 9, 2]], 1);
+    assert.equal(logged.width, 3);
+    assert.equal(logged.beyond(Float32Array.of(0, 0, 0), () => true).beyond, 0);
+    assert.equal(logged.beyond(Float32Array.of(2, -2, 1), () => true).beyond, 1);
+  }));
+
+Deno.test("histories of a log: a page of a train user each, with the clicks up to it", () => {
+  const log = smallLog(31, { users: 12, items: 30, width: 0 });
+  const all = trainHistories(sourceOf(log), 10_000, 1);
+  const events = Array.from(
+    log.userSplit,
+    (split, user) => split === 0 ? (log.userEvents[user + 1] ?? 0) - (log.userEvents[user] ?? 0) : 0,
+  );
+  assert.equal(all.length, events.reduce((sum, count) => sum + count, 0));
+  // Further clicks are no pages of their own: none of the histories ends within a page.
+  const further = smallLog(31, { users: 12, items: 30, width: 0, further: 0.7 });
+  const pages = Array.from(
+    further.userSplit,
+    (split, user) =>
+      split === 0
+        ? further.eventGiven?.subarray(further.userEvents[user], further.userEvents[user + 1])
+          .filter((kind) => kind === 0).length ?? 0
+        : 0,
+  );
+  assert.ok((further.eventGiven?.includes(2)) ?? false);
+  const ofPages = trainHistories(sourceOf(further), 10_000, 1);
+  assert.equal(ofPages.length, pages.reduce((sum, count) => sum + count, 0));
+  const few = trainHistories(sourceOf(log), 5, 1);
+  assert.equal(few.length, 5);
+  const texts = all.map((history) => history.join());
+  for (const history of few) assert.ok(texts.includes(history.join()));
+  assert.throws(
+    () => trainHistories(sourceOf({ ...log, userSplit: log.userSplit.map(() => 2) }), 5, 1),
+    /train users/,
+  );
+});
+
+Deno.test("LinUCB plays with simulated users: legal slates, one log an episode, and it learns only when told to", () =>
+  withGpu(undefined, async (gpu) => {
+    const bandit = new LinUcb(values, 16, 0.5);
+    const play = { ...options, leave: 0.5, episodes: 2, learns: false };
+    await playLinUcb(gpu, shop, bandit, { values, width: 16 }, play);
+    assert.ok(bandit.beta.every((value) => value === 0));
+    const logs = await playLinUcb(gpu, shop, bandit, { values, width: 16 }, { ...play, learns: true });
+    assert.ok(bandit.beta.some((value) => value !== 0));
+    assert.deepEqual(logs.map(({ episode }) => episode), [0, 1]);
+    const { users, pages, slate } = options;
+    for (const log of logs) {
+      for (let user = 0; user < users; user++) {
+        const clicked = new Set<number>();
+        for (let page = 0; page < pages; page++) {
+          const at = page * users + user;
+          if (!log.present[at]) continue;
+          assert.ok(page === 0 || log.present[at - users], "who left stays away");
+          const shown = [...log.slates.subarray(at * slate, (at + 1) * slate)];
+          assert.equal(new Set(shown).size, slate);
+          assert.ok(!shown.some((item) => clicked.has(item)));
+          const slot = log.choices[at] ?? slate;
+          assert.equal(log.rewards[at], slot < slate ? 1 : 0);
+          if (slot < slate) clicked.add(shown[slot] ?? -1);
+        }
+      }
+    }
+    assert.ok(logs.some(({ present }) => present.includes(0)));
+    // It lives on the host. Its slates are shown once more, so that a witness sees them.
+    const own = { ...options, leave: 0.5 };
+    const last = { ...own, episodes: 1, firstEpisode: EVALUATION_EPISODE, learns: false };
+    const [log = assert.fail()] = await playLinUcb(gpu, shop, bandit, { values, width: 16 }, last);
+    const { witness } = await shownAgain(gpu, shop, new ShopSource(restless, values), log, own);
+    log.probabilities.forEach((chance, at) => {
+      if (log.present[at]) near(witness?.predicted[at] ?? NaN, chance, 1e-5);
+    });
+    const others = { ...log, choices: log.choices.map((slot) => (slot + 1) % 3) };
+    await assert.rejects(shownAgain(gpu, shop, shop, others, own), /got others on page 0/);
+  }));
+
+Deno.test("a comparison has a cell for each policy in each environment, with the same users and random numbers", () =>
+  withGpu(undefined, async (gpu) => {
+    const content = new ShopSource({ ...restless, fatigue: 0 }, values);
+    const environments = [
+      { name: "A", role: "trained on", source: content },
+      { name: "the restless shop", role: "truth", source: shop },
+    ] as const;
+    const view = valuesOf(gpu);
+    const valued = { ...randomPolicy, name: "valued", values: () => ({ view, stride: 2, count: 2 }) };
+    const told = new Set<string>();
+    const found = await compare(environments, [
+      onDevice(gpu, { policy: "valued", seed: 7 }, valued, content, options),
+      onDevice(gpu, { policy: "random", seed: null }, randomPolicy, content, options),
+      onDevice(gpu, { policy: "exact", seed: null, only: "truth" }, randomPolicy, content, options),
+      optimum(shop, options, [5, 5, 3]),
+      linUcb(gpu, content, { values, width: 16 }, { alpha: 0.5, episodes: 1, users: 3 }, options),
+    ], { ...options, reward: "click", onProgress: (what) => void told.add(what) });
+    const best = found.cells.find(({ policy }) => policy === "optimum's policy");
+    assert.deepEqual(found.environments, [
+      { name: "A", role: "trained on" },
+      { name: "the restless shop", role: "truth", optimum: best?.figures.return.mean },
+    ]);
+    // It has the users of all others: the first page is full of the best items, and they click on more than of random ones.
+    assert.ok((differenceIn(found, "optimum's policy", "random", "the restless shop")?.mean ?? 0) > 0.5);
+    assert.deepEqual(found.cells.map(({ policy, environment }) => [policy, environment]), [
+      ...["valued", "random", "LinUCB"].map((policy) => [policy, "A"]),
+      ...["valued", "random", "exact", "optimum's policy", "LinUCB"].map((
+        policy,
+      ) => [policy, "the restless shop"]),
+    ]);
+    assert.ok(told.has("valued, seed 7 in A") && told.has("LinUCB in the restless shop"));
+    const [valuedCell, randomCell] = found.cells;
+    assert.deepEqual(valuedCell?.figures, randomCell?.figures, "the same slates, the same users");
+    assert.equal(differenceIn(found, "valued", "random", "A")?.mean, 0);
+    assert.equal(differenceIn(found, "exact", "random", "the restless shop")?.lose, 0);
+    for (const { policy, calibration, figures } of found.cells) {
+      if (policy === "LinUCB") near(calibration?.realised ?? NaN, figures.return.mean, 1e-9);
+    }
+    // Values are told where the policy learned, and nowhere else: here 1 and 2 on all pages.
+    assert.deepEqual(found.cells.map(({ consistency }) => consistency?.map(({ rmse }) => rmse)), [
+      [1],
+      ...Array.from({ length: 7 }, () => undefined),
+    ]);
+    gpu.destroyBuffer(view.buffer);
+  }));
+
+/** [U, k] the values 1, 2 of every slate. */
+function valuesOf(gpu: Gpu): View {
+  const { users, slate } = options;
+  const data = Float32Array.from({ length: users * slate }, (_, k) => 1 + k % slate);
+  const buffer = gpu.createBuffer(
+    "values",
+    data.byteLength,
+    GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+  );
+  gpu.queue.writeBuffer(buffer, 0, data);
+  return { buffer, offset: 0, size: data.byteLength };
+}
+
+/** A trained policy as its folder says it is; it is not opened. */
+function opened(path: string, training: Partial<PolicyTrainingConfig>, dataSeed = 1): OpenedPolicy {
+  const config = {
+    ...{ clickgan: "0", command: [], items: ITEMS, system: "", shapes: undefined },
+    adapter: { kind: "cpu", description: "", vendor: "", architecture: "", runtime: "", driver: "" },
+    trainedOn: { kind: "truth", shop: "restless", dataSeed },
+    training: { ...defaultPolicyTraining, ...training },
+  };
+  const snapshot = { iteration: 1 } as unknown as PolicySnapshot;
+  return new OpenedPolicy(path, config as unknown as PolicyConfig, snapshot);
+}
+
+Deno.test("trainings that differ in their seed alone are one policy; slates of another size are another comparison", () => {
+  const groups = groupsOf([
+    opened("runs/five", { slate: 5 }),
+    opened("runs/a1", { seed: 1 }),
+    opened("runs/a2", { seed: 2 }),
+    opened("runs/chained", { target: "chained" }),
+    opened("runs/g", { algorithm: "gdqn" }),
+  ]);
+  assert.deepEqual(
+    groups.map(({ task, policies }) => [task.slate, policies.map(({ name, seed }) => `${name}, ${seed}`)]),
+    [
+      [3, ["cdqn (a1), 1", "cdqn (a1), 2", "cdqn (chained), 1", "gdqn, 1"]],
+      [5, ["cdqn, 1"]],
+    ],
+  );
+  const [alike] = groupsOf([opened("x/p", { rows: 128 }), opened("y/p", { rows: 64 })]);
+  assert.deepEqual(alike?.policies.map(({ name }) => name), ["cdqn (x/p)", "cdqn (y/p)"]);
+  assert.throws(() => groupsOf([opened("a", {}), opened("b", {})]), /trainings of other seeds, got a and b/);
+  assert.throws(() => groupsOf([opened("a", {}), opened("b", { seed: 2 }, 9)]), /but it was trained on .* 9/);
+  assert.throws(() => groupsOf([]), /got none/);
+});

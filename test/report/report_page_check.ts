@@ -1,0 +1,247 @@
+/** Opens reports in Chromium: `deno run ... report_page_check.ts CHROMIUM RUN EXPERIMENT POLICIES`, each with a report.html. */
+
+import assert from "node:assert/strict";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { type ReportChart, seriesName } from "../../src/report/chart_types.ts";
+import { CURVE, DATASETS_A_SERIES } from "../../src/report/client/datasets.ts";
+import { dark, light } from "../../src/report/client/theme.ts";
+
+const [executablePath = "", run = "", experiment = "", policies = ""] = Deno.args;
+
+/** What the page's charts hold; the library's own objects do not leave the browser. */
+interface Shown {
+  readonly id: string;
+  readonly colour: string;
+  readonly labels: readonly string[];
+  readonly datasets: readonly { readonly label: string; readonly data: readonly unknown[] }[];
+  /** Pixels that are neither grey nor empty. */
+  readonly coloured: number;
+  readonly width: number;
+}
+
+const SHOWN = `Object.values(Chart.instances).map((chart) => {
+  const { canvas, data, options } = chart;
+  const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
+  copy.drawImage(canvas, 0, 0);
+  const pixels = copy.getImageData(0, 0, canvas.width, canvas.height).data;
+  let coloured = 0;
+  for (let k = 0; k < pixels.length; k += 4) {
+    const [r, g, b] = [pixels[k], pixels[k + 1], pixels[k + 2]];
+    if (pixels[k + 3] > 0 && Math.max(r, g, b) - Math.min(r, g, b) > 40) coloured++;
+  }
+  const datasets = data.datasets.map(({ label = "", data }) => ({ label, data }));
+  const id = canvas.closest("figure").id;
+  return { id, colour: options.color, labels: data.labels ?? [], datasets, coloured, width: canvas.clientWidth };
+})`;
+
+const definitionsIn = (page: Page) =>
+  page.evaluate<ReportChart[]>(`JSON.parse(document.getElementById("chart-data").textContent)`);
+const shownIn = (page: Page) => page.evaluate<Shown[]>(SHOWN);
+
+/** Rows of a CSV file, as numbers. */
+function csv(file: string): number[][] {
+  return Deno.readTextFileSync(file).trim().split("\n").slice(1).map((row) => row.split(",").map(Number));
+}
+
+/** A window without a network; whatever goes wrong in it is an error at the end. */
+async function withWindow(
+  browser: Browser,
+  view: { width: number; colorScheme: "light" | "dark" },
+  use: (page: Page) => Promise<void>,
+): Promise<void> {
+  const { width, colorScheme } = view;
+  const context = await browser.newContext({
+    viewport: { width, height: 900 },
+    colorScheme,
+    acceptDownloads: true,
+  });
+  const problems: string[] = [];
+  try {
+    await context.setOffline(true);
+    const page = await context.newPage();
+    page.on("console", (message) => problems.push(message.text()));
+    page.on("pageerror", (error) => problems.push(String(error)));
+    page.on("request", (request) => {
+      if (!/^(file|data|blob):/.test(request.url())) problems.push(request.url());
+    });
+    await use(page);
+    assert.deepEqual(problems, []);
+  } finally {
+    await context.close();
+  }
+}
+
+/** What the charts show once they have the theme's colours, or five seconds later: the page hears of a theme after us. */
+async function shownInTheme(page: Page, theme: typeof light): Promise<Shown[]> {
+  const end = performance.now() + 5000;
+  for (;;) {
+    const shown = await shownIn(page);
+    if (shown.every(({ colour }) => colour === theme.text) || performance.now() > end) return shown;
+    await page.waitForTimeout(20);
+  }
+}
+
+/** All charts are there, drawn, in the theme's colours, and nothing is wider than the window. */
+async function checkDrawn(page: Page, theme: typeof light): Promise<void> {
+  const [definitions, shown] = [await definitionsIn(page), await shownInTheme(page, theme)];
+  assert.deepEqual(shown.map(({ id }) => id).sort(), definitions.map(({ id }) => id).sort());
+  assert.equal(await page.locator("canvas").count(), definitions.length);
+  for (const { id, colour, coloured } of shown) {
+    assert.ok(coloured > 50, `${id}: ${coloured} coloured pixels`);
+    assert.equal(colour, theme.text, id);
+  }
+  const [scroll = 0, inner = 0] = await page.evaluate<number[]>(
+    "[document.documentElement.scrollWidth, innerWidth]",
+  );
+  assert.ok(scroll <= inner, `the page is ${scroll} wide in a window of ${inner}`);
+  const heads = await page.locator("thead th").allTextContents();
+  assert.ok(heads.every((head) => head.trim() !== ""), `empty heads of columns: ${heads.join(", ")}`);
+  const figures = page.getByRole("region", { name: "Table of test figures" });
+  if (inner < 1280 || await figures.count() === 0) return;
+  const cut = await figures.evaluate((part) => part.scrollWidth - part.clientWidth);
+  assert.ok(cut <= 0, `${cut} pixels of the test figures are cut off`);
+}
+
+/** On A4 between the page's margins nothing is cut off, with all folds open. */
+async function checkPaper(page: Page): Promise<void> {
+  const size = page.viewportSize();
+  await page.setViewportSize({ width: Math.floor((210 - 2 * 12) / 25.4 * 96), height: 900 });
+  const wide = await page.evaluate<string[]>(
+    `[...document.querySelectorAll("details")].map((fold) => fold.open = true),
+    [...document.querySelectorAll("table")].filter((table) => table.getBoundingClientRect().right > innerWidth)
+      .map((table) => table.closest("[aria-label]")?.getAttribute("aria-label"))`,
+  );
+  assert.deepEqual(wide, []);
+  assert.ok(await page.locator("details table").count() > 0, "there are folds");
+  await page.evaluate(`[...document.querySelectorAll("details")].map((fold) => fold.open = false)`);
+  if (size) await page.setViewportSize(size);
+}
+
+/** What is drawn is what the run's logs hold. */
+async function checkValues(page: Page): Promise<void> {
+  const shown = await shownIn(page);
+  const curve = (id: string, label: string, stage = 0) => {
+    const sets = shown.find((chart) => chart.id === id)?.datasets.filter((set) => set.label === label) ?? [];
+    return sets[DATASETS_A_SERIES * stage + CURVE]?.data ?? assert.fail(`no curve ${label} in ${id}`);
+  };
+  const points = (file: string, column: number, offset = 0) =>
+    csv(`${run}/${file}`).map((row) => ({
+      x: (row[0] ?? NaN) + offset,
+      y: Number.isNaN(row[column]) ? null : row[column],
+    }));
+  const behind = 4; // iterations of the first stage
+  assert.deepEqual(curve("loss", "train"), points("train.csv", 1));
+  assert.deepEqual(curve("loss", "validation"), points("validation.csv", 1));
+  assert.deepEqual(curve("loss", "train", 1), points("adversarial/train.csv", 1, behind));
+  assert.deepEqual(curve("prec1", "reward u, validation"), points("validation.csv", 2));
+  assert.deepEqual(
+    curve("prec2", "generator π, validation"),
+    points("adversarial/validation.csv", 5, behind),
+  );
+  assert.deepEqual(
+    curve("prec1", "reward u, validation", 1),
+    points("adversarial/validation.csv", 6, behind),
+  );
+  assert.deepEqual(
+    curve("adversarial-losses", "generator π, validation"),
+    points("adversarial/validation.csv", 3),
+  );
+}
+
+async function saved(page: Page, id: string, kind: "csv" | "png"): Promise<Uint8Array> {
+  const download = page.waitForEvent("download");
+  await page.focus(`#${id} [data-save=${kind}]`);
+  await page.keyboard.press("Enter");
+  const file = await download;
+  assert.equal(file.suggestedFilename(), `${id}.${kind}`);
+  return await Deno.readFile(await file.path());
+}
+
+/** As CSV has a text with a comma. */
+function quoted(text: string): string {
+  return text.includes(",") ? `"${text}"` : text;
+}
+
+async function checkDownloads(page: Page): Promise<void> {
+  for (const chart of await definitionsIn(page)) {
+    const text = new TextDecoder().decode(await saved(page, chart.id, "csv"));
+    const rows = text.trimEnd().split("\n").map((row) => row.split(","));
+    const cell = (value: unknown) => value === null ? "" : String(value);
+    const expected = chart.kind === "line"
+      ? chart.series.flatMap((series) =>
+        series.x.map((at, k) => {
+          const { mean, sd, runs, offset } = series;
+          return [quoted(seriesName(chart, series)), at, mean[k], sd[k], runs[k], offset].map(cell);
+        })
+      )
+      : chart.bars.map(({ name, snapshot, mean, sd, runs, range = [null, null] }) =>
+        [name, snapshot, mean, sd, runs, ...range].map(cell)
+      );
+    assert.deepEqual(rows.slice(1), expected.map((row) => row.join(",").split(",")), chart.id);
+    if (chart.id !== "test-prec1" && chart.id !== "prec1") continue; // each takes a second
+    const png = await saved(page, chart.id, "png");
+    assert.deepEqual([...png.subarray(0, 8)], [137, 80, 78, 71, 13, 10, 26, 10]);
+    const size = new DataView(png.buffer, png.byteOffset);
+    assert.deepEqual([size.getUint32(16), size.getUint32(20)], [1920, 1200]);
+  }
+  assert.equal((await shownIn(page)).length, (await definitionsIn(page)).length, "a copy was left behind");
+}
+
+/** A curve that is switched off stays so in other colours; on paper all is light, and comes back. */
+async function checkThemes(page: Page): Promise<void> {
+  const button = page.locator("#loss .legend button").first();
+  const visible = () =>
+    page.evaluate<boolean>(
+      `Object.values(Chart.instances).find((c) => c.canvas.closest("#loss")).isDatasetVisible(2)`,
+    );
+  await button.click();
+  assert.equal(await button.getAttribute("aria-pressed"), "false");
+  assert.equal(await visible(), false);
+  await page.emulateMedia({ colorScheme: "dark" });
+  await checkDrawn(page, dark);
+  assert.equal(await visible(), false);
+  await page.emulateMedia({ media: "print" });
+  await checkDrawn(page, light);
+  await checkPaper(page);
+  await page.emulateMedia({ media: null });
+  await checkDrawn(page, dark);
+  const pdf = await page.pdf({ format: "A4" });
+  assert.equal(new TextDecoder().decode(pdf.subarray(0, 5)), "%PDF-");
+  await checkDrawn(page, dark);
+  await button.click();
+  assert.equal(await visible(), true);
+}
+
+/** Numbers on hover: of every curve the point nearest in x. */
+async function checkTooltip(page: Page): Promise<void> {
+  await page.locator("#prec1 canvas").scrollIntoViewIfNeeded();
+  await page.locator("#prec1 canvas").hover();
+  const tooltip = `Object.values(Chart.instances).find((c) => c.canvas.closest("#prec1")).tooltip`;
+  await page.waitForFunction(`${tooltip}.opacity > 0`);
+  const lines = await page.evaluate<string[]>(`${tooltip}.body.flatMap(({ lines }) => lines)`);
+  assert.ok(lines.length >= 10, `${lines.length} lines`);
+  for (const line of lines) assert.match(line, /^ .+: 0\.\d{4} ± 0\.\d{4}(, [\d.]+ of its stage)?$/);
+}
+
+const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+try {
+  for (const view of [{ width: 1280, colorScheme: "light" }, { width: 390, colorScheme: "dark" }] as const) {
+    const isFirst = view.colorScheme === "light";
+    await withWindow(browser, view, async (page) => {
+      const open = async (folder: string) => {
+        await page.goto(`file://${folder}/report.html`);
+        await checkDrawn(page, { light, dark }[view.colorScheme]);
+      };
+      await open(policies);
+      await open(run);
+      if (isFirst) await checkValues(page);
+      await open(experiment);
+      if (!isFirst) return;
+      await checkTooltip(page);
+      await checkDownloads(page);
+      await checkThemes(page);
+    });
+  }
+} finally {
+  await browser.close();
+}

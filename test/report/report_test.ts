@@ -1,0 +1,569 @@
+/** `report`: what it reads, what it draws, the page in a browser, and the command. */
+
+import assert from "node:assert/strict";
+import { dirname } from "node:path";
+import { makeFolder } from "../../src/files/atomic_write.ts";
+import { DENO_FLAGS } from "../../src/deno_flags.ts";
+import { UserError } from "../../src/user_error.ts";
+import { BUNDLE, bundleClient } from "../../src/report/build_client.ts";
+import {
+  type BarChart,
+  type ChartDefinition,
+  type LineChart,
+  seriesName,
+  whiskerOf,
+} from "../../src/report/chart_types.ts";
+import { chartsOf } from "../../src/report/charts.ts";
+import { csvOf } from "../../src/report/client/csv.ts";
+import { shortNumber, ticksBetween } from "../../src/report/client/logarithmic.ts";
+import { collect } from "../../src/report/collect.ts";
+import { curveOf, windowFor } from "../../src/report/curve.ts";
+import { pageOf } from "../../src/report/page.ts";
+import { readPageParts } from "../../src/report/page_shell.ts";
+import { policyPageOf } from "../../src/report/policy_page.ts";
+import { progressNotes } from "../../src/report/progress_notes.ts";
+import { parseLog } from "../../src/report/read_log.ts";
+import { verdictsOn } from "../../src/report/verdict.ts";
+import { writeReport } from "../../src/report/write_report.ts";
+import { findChromium } from "../chromium.ts";
+import { filesIn, runCommand } from "../command_check.ts";
+import { madeComparison } from "../made_comparison.ts";
+import { column, columns } from "../../src/figures/columns.ts";
+import { pairedOf } from "../../src/figures/paired.ts";
+import { comparisonTable } from "../../src/report/comparison.ts";
+import {
+  configOf,
+  type RunFiles,
+  type StageFiles,
+  writeExperiment,
+  writeJson,
+  writeRun,
+  writeSeedsFolder,
+} from "./report_folders.ts";
+
+const COLUMNS = ["loss", "prec1", "prec2"];
+const TRAIN = [[1, 2, 0.1, 0.2], [2, 1.5, 0.2, 0.3], [3, 1.25, "NaN", "NaN"], [4, 1, 0.4, 0.5]];
+const VALIDATION = [[0, 2.25, 0.1, 0.2], [2, 1.75, 0.25, 0.375], [4, 1.125, 0.5, 0.625]];
+const figures = (snapshot: string, nll: number, prec1: number, prec2: number) => ({
+  snapshot,
+  iteration: 4,
+  nll,
+  prec1,
+  prec2,
+  longerPages: { nll, prec1: null, prec2: null },
+  events: 3000,
+});
+const TEST = [figures("best-loss", 1.5, 0.3, 0.4), figures("best-prec1", 1.75, 0.5, 0.6)];
+const FINISHED: StageFiles = { train: TRAIN, validation: VALIDATION, test: TEST };
+const ADVERSARIAL: StageFiles = {
+  train: [[1, 1.5, -0.5, 0.75, 0.1, 0.2, 0.3, 0.4], [2, 1.25, -0.25, 1, 0.2, 0.3, 0.4, 0.5]],
+  validation: [[0, 1.5, -0.75, 0.5, 0.125, 0.25, 0.375, 0.5]],
+  test: [{ ...figures("best-prec1", 1.25, 0.4, 0.5), piPrec1: 0.45, piPrec2: 0.55, lossMin: 0, lossMax: 1 }],
+};
+
+async function withFolder(use: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "clickgan-report-" });
+  try {
+    await use(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+function lineIn(charts: readonly ChartDefinition[], id: string): LineChart {
+  const chart = charts.find((chart) => chart.id === id);
+  return chart?.kind === "line" ? chart : assert.fail(`no chart of curves ${id}`);
+}
+
+function barsIn(charts: readonly ChartDefinition[], id: string): BarChart {
+  const chart = charts.find((chart) => chart.id === id);
+  return chart?.kind === "bar" ? chart : assert.fail(`no chart of bars ${id}`);
+}
+
+const idsOf = (charts: readonly ChartDefinition[]) => charts.map(({ id }) => id);
+
+Deno.test("a log is read by the names of its columns; NaN and nothing are gaps, and a torn last line is not read", () => {
+  const { iteration, columns } = parseLog(
+    'note,loss,iteration,prec1\n"a, b",2.5,1,NaN\nx,-1e-3,7,Infinity\nx,,8,\ny,3,9',
+    "log.csv",
+    COLUMNS,
+  );
+  assert.deepEqual(iteration, [1, 7, 8]);
+  assert.deepEqual([...columns], [["loss", [2.5, -1e-3, null]], ["prec1", [null, null, null]]]);
+  assert.deepEqual(parseLog("", "log.csv", COLUMNS).iteration, []);
+});
+
+Deno.test("a damaged row is told by file and line", () => {
+  const cases: [string, RegExp][] = [
+    ["iteration,loss\n1,2\n2\n", /^log\.csv:3: expected 2 values, found "2"\. Correct or remove/],
+    ["iteration,loss\n1,x\n", /^log\.csv:2: expected a number for loss, found "1,x"/],
+    ["iteration,loss\n2,1\n2,1\n", /^log\.csv:3: expected an iteration above 2/],
+    ["iteration,loss\n,1\n", /^log\.csv:2: expected an iteration above -1/],
+    ["iteration,loss\n1.5,1\n", /^log\.csv:2: expected an iteration/],
+    ["iteration,loss\n\n1,1\n", /^log\.csv:2: expected 2 values, found ""/],
+    ["step,loss\n1,2\n", /^log\.csv:1: expected a header with a column "iteration", found "step,loss"/],
+  ];
+  for (const [text, message] of cases) {
+    assert.throws(() => parseLog(text, "log.csv", COLUMNS), (error) => {
+      assert.ok(error instanceof UserError);
+      assert.match(error.message, message);
+      return true;
+    });
+  }
+});
+
+Deno.test("a curve is the mean over runs with its sd, and a gap where no run has a number", () => {
+  const log = (rows: string) => parseLog(`iteration,loss\n${rows}\n`, "log.csv", ["loss"]);
+  const curve = curveOf([log("1,2\n2,NaN\n3,4\n4,7"), log("1,4\n2,NaN\n3,NaN")], "loss", 1);
+  assert.deepEqual(curve, {
+    x: [1, 2, 3, 4],
+    mean: [3, null, 4, 7],
+    sd: [Math.SQRT2, null, null, null],
+    runs: [2, 0, 1, 1],
+  });
+  assert.equal(curveOf([log("1,NaN")], "loss", 1), undefined);
+  assert.equal(curveOf([log("1,1")], "prec1", 1), undefined);
+  assert.equal(curveOf([], "loss", 1), undefined);
+});
+
+Deno.test("a curve is smoothed by windows that follow from the longest run of the page", () => {
+  assert.deepEqual([1, 150, 151, 450, 750, 751, 1000, 15_000].map((n) => windowFor(n)), [
+    ...[1, 1, 2, 5, 5, 10, 10, 100],
+  ]);
+  const log = (count: number) => {
+    const rows = Array.from({ length: count }, (_, k) => `${k + 1},${k % 4}`).join("\n");
+    return parseLog(`iteration,loss\n${rows}\n`, "log.csv", ["loss"]);
+  };
+  const [long, short] = [curveOf([log(1000)], "loss", 4), curveOf([log(10)], "loss", 4, 500)];
+  assert.equal(long?.x.length, 250);
+  assert.deepEqual(long?.x.slice(0, 2), [2.5, 6.5]);
+  assert.ok(long?.mean.every((value) => value === 1.5));
+  assert.deepEqual(short?.x, [502.5, 506.5, 509.5]);
+  assert.deepEqual(short?.mean, [1.5, 1.5, 0.5]);
+});
+
+Deno.test("a bar's whisker is the range of its resamples, or one standard deviation over seeds", () => {
+  const bar = { name: "run", colour: 0, mean: 0.5, sd: null, runs: 1, snapshot: "last" };
+  assert.equal(whiskerOf(bar), undefined);
+  assert.deepEqual(whiskerOf({ ...bar, range: [0.4, 0.7] }), [0.4, 0.7]);
+  assert.deepEqual(whiskerOf({ ...bar, sd: 0.25, runs: 2 }), [0.25, 0.75]);
+});
+
+Deno.test("a finished run has its curves, bars and baselines", () =>
+  withFolder(async (folder) => {
+    writeRun(`${folder}/run`, { likelihood: FINISHED });
+    const data = await collect([`${folder}/run`]);
+    const charts = chartsOf(data);
+    assert.deepEqual(idsOf(charts), [
+      "test-nll",
+      "test-prec1",
+      "test-prec2",
+      "loss",
+      "prec1",
+      "prec2",
+    ]);
+    const loss = lineIn(charts, "loss");
+    assert.deepEqual(loss.series.map((one) => [seriesName(loss, one), one.x, one.mean]), [
+      ["validation", [0, 2, 4], [2.25, 1.75, 1.125]],
+      ["train", [1, 2, 3, 4], [2, 1.5, 1.25, 1]],
+    ]);
+    assert.deepEqual(loss.series[1]?.sd, [null, null, null, null]);
+    // best-loss was tested at iteration 4; best-prec2 was not tested, and has its best value there.
+    assert.deepEqual(loss.series.map(({ marks }) => marks), [[{ x: 4, y: 1.125 }], []]);
+    assert.deepEqual(lineIn(charts, "prec2").series[0]?.marks, [{ x: 4, y: 0.625 }]);
+    assert.deepEqual([loss.dividers, loss.logarithmic], [[], false]);
+    assert.deepEqual(loss.levels.map(({ name }) => name), ["random", "best attainable"]);
+    assert.deepEqual(lineIn(charts, "prec2").levels.map(({ y }) => y), [0.2, 0.5, 0.8]);
+    const bars = barsIn(charts, "test-prec2");
+    assert.deepEqual(bars.bars.map(({ name, mean, sd, snapshot }) => [name, mean, sd, snapshot]), [
+      ["run", 0.4, null, "best-loss"],
+      ["random", 0.2, null, "baseline"],
+      ["click rate", 0.5, null, "baseline"],
+      ["best attainable", 0.8, null, "baseline"],
+    ]);
+    assert.match(bars.note, /best-loss/);
+    assert.deepEqual(barsIn(charts, "test-nll").bars.map(({ name }) => name), [
+      "run",
+      "random",
+      "best attainable",
+    ]);
+    const page = pageOf(data, charts, { style: "", script: "" });
+    assert.doesNotMatch(page, /NaN|undefined|null</);
+    assert.doesNotMatch(page, /unfinished/);
+    for (
+      const text of [
+        "1.7500",
+        "2.4000",
+        "llvmpipe",
+        "Mesa 25.0.7",
+        "Deno/2.9.6",
+        "x86_64",
+        "training.batchSize",
+        "Not told apart from the best baseline: prec@1 0.3000 against 0.3000 (click rate).",
+        "the demo shop, seed 1",
+        "2026-11-26 10:03 UTC",
+        "1 min 31 s<",
+        "60 train, 20 validation and 20 test users, 1,234 pages, 9,000 displayed items of 500",
+        "Each page shows one item.",
+      ]
+    ) {
+      assert.ok(page.includes(text), text);
+    }
+  }));
+
+Deno.test("runs over seeds have means, bands and notes on what is not finished", () =>
+  withFolder(async (folder) => {
+    const second = {
+      ...FINISHED,
+      train: TRAIN.map(([at, loss, ...rest]) => [at ?? 0, Number(loss) + 1, ...rest]),
+    };
+    writeSeedsFolder(`${folder}/seeds`, [1, 2, 3, 4], [
+      { seed: 1, likelihood: FINISHED },
+      { seed: 2, likelihood: { ...second, test: [figures("best-loss", 2.5, 0.5, 0.6)] } },
+      { seed: 3, likelihood: { train: TRAIN.slice(0, 2), validation: VALIDATION.slice(0, 2) } },
+    ]);
+    const data = await collect([`${folder}/seeds`]);
+    const [model] = data.models;
+    assert.deepEqual(model && progressNotes(model), [
+      "seed 3 unfinished: iteration 2 of 4",
+      "seed 4 not begun",
+    ]);
+    const charts = chartsOf(data);
+    const [validation, loss] = lineIn(charts, "loss").series;
+    assert.deepEqual(loss?.runs, [3, 3, 2, 2]);
+    assert.deepEqual(loss?.mean, [7 / 3, 5.5 / 3, 1.75, 1.5]);
+    assert.ok(Math.abs((loss?.sd[3] ?? NaN) - Math.SQRT1_2) < 1e-12);
+    assert.match(lineIn(charts, "loss").note, /bands one standard deviation.*Circles are the best snapshots/);
+    // Of a run that is not finished, the best so far.
+    assert.deepEqual(validation?.marks, [{ x: 4, y: 1.125 }, { x: 4, y: 1.125 }, { x: 2, y: 1.75 }]);
+    const [bar] = barsIn(charts, "test-nll").bars;
+    assert.deepEqual([bar?.mean, bar?.runs], [2, 2]);
+    assert.ok(Math.abs((bar?.sd ?? NaN) - Math.SQRT1_2) < 1e-12);
+    const page = pageOf(data, charts, { style: "", script: "" });
+    assert.match(page, /seed 3 unfinished: iteration 2 of 4/);
+    assert.match(page, /2\.0000<br><small>± 0\.7071/);
+  }));
+
+Deno.test("the adversarial stage is drawn with pi and u, alone or after the first stage", () =>
+  withFolder(async (folder) => {
+    writeRun(`${folder}/both`, { likelihood: FINISHED, adversarial: ADVERSARIAL });
+    writeRun(`${folder}/NoPretrain`, { adversarial: ADVERSARIAL });
+    const data = await collect([`${folder}/both`, `${folder}/NoPretrain`]);
+    const charts = chartsOf(data);
+    const lines = charts.flatMap((chart) => chart.kind === "line" ? chart : []);
+    const names = (id: string) => lineIn(charts, id).series.map((one) => seriesName(lineIn(charts, id), one));
+    assert.deepEqual(names("loss"), [
+      ...["both: validation", "both: train", "both: validation", "both: train"],
+      ...["NoPretrain: validation", "NoPretrain: train"],
+    ]);
+    const [reward, generator] = ["reward u", "generator π"];
+    assert.deepEqual(names("adversarial-losses").slice(0, 4), [
+      ...[`both: ${reward}, validation`, `both: ${reward}, train`],
+      ...[`both: ${generator}, validation`, `both: ${generator}, train`],
+    ]);
+    assert.deepEqual(names("prec1").filter((name) => name.endsWith("validation")), [
+      `both: ${reward}, validation`,
+      `both: ${generator}, validation`,
+      `both: ${reward}, validation`,
+      `NoPretrain: ${generator}, validation`,
+      `NoPretrain: ${reward}, validation`,
+    ]);
+    assert.ok(lineIn(charts, "prec1-pretrained").series.every(({ model }) => model === "both"));
+    const validation = (id: string) => lineIn(charts, id).series.filter(({ faint }) => !faint);
+    assert.deepEqual(validation("prec2").map(({ mean }) => mean.at(-1)), [0.625, 0.25, 0.5, 0.25, 0.5]);
+    // The adversarial stage stands behind the first one, which has 4 iterations.
+    assert.deepEqual(validation("prec1").map(({ x, offset }) => [x[0], offset]), [
+      ...[[0, 0], [4, 4], [4, 4], [0, 0], [0, 0]],
+    ]);
+    for (const id of ["loss", "prec1", "prec2"]) {
+      assert.deepEqual(lineIn(charts, id).dividers.map(({ x, name }) => [x, name]), [[
+        4,
+        "adversarial stage",
+      ]]);
+    }
+    assert.deepEqual(lineIn(charts, "adversarial-losses").dividers, []);
+    assert.deepEqual(lineIn(charts, "adversarial-losses").series[3]?.mean, [0.75, 1]);
+    // The adversarial stage's best snapshot is the one whose generator is best.
+    assert.deepEqual(validation("prec2").map(({ marks }) => marks.length), [1, 1, 0, 1, 0]);
+    assert.deepEqual(validation("adversarial-losses").map(({ marks }) => marks), [
+      ...[[{ x: 0, y: -0.75 }], [], [{ x: 0, y: -0.75 }], []],
+    ]);
+    const models = barsIn(charts, "test-prec1").bars.filter(({ snapshot }) => snapshot !== "baseline");
+    assert.deepEqual(models.map(({ mean }) => mean), [0.3, 0.45, 0.4, 0.45, 0.4]);
+    // A dash is the same in every chart, and in none do two curves of one stage look the same.
+    const parts = lines.flatMap(({ series }) =>
+      series.map(({ part, dash }) => [part.replace(/^reward u, /, ""), dash])
+    );
+    assert.equal(new Set(parts.map(([part]) => part)).size, new Set(parts.map(String)).size);
+    for (const { id, series } of lines) {
+      const looks = series.map(({ colour, dash, offset }) => `${colour} ${dash} ${offset}`);
+      assert.equal(new Set(looks).size, looks.length, id);
+    }
+    const page = pageOf(data, charts, { style: "", script: "" });
+    assert.match(page, /both: generator π/);
+    assert.doesNotMatch(page, /unfinished/);
+  }));
+
+Deno.test("the verdict compares with the best baseline, and knows the sampling error", () =>
+  withFolder(async (folder) => {
+    const verdict = async (prec1: number, events: number) => {
+      const test = [{ ...figures("best-loss", 1.5, prec1, 0.5), events }];
+      writeRun(`${folder}/run`, { likelihood: { ...FINISHED, test } });
+      const [model] = (await collect([`${folder}/run`])).models;
+      return model && verdictsOn(model).map(({ outcome, text }) => `${outcome}: ${text}`).join();
+    };
+    assert.match(
+      await verdict(0.35, 3000) ?? "",
+      /^better: .* prec@1 0\.3500 against 0\.3000 \(click rate\)\.$/,
+    );
+    assert.match(
+      await verdict(0.35, 300) ?? "",
+      /^alike: Not told apart from the best.*between -0\.0\d+ and 0\.1\d+, by the sampling error/,
+    );
+    assert.match(await verdict(0.25, 3000) ?? "", /^worse: Worse than a baseline/);
+    // What train said stands there in its words, each sentence once.
+    const result = JSON.parse(await Deno.readTextFile(`${folder}/run/result.json`));
+    writeJson(`${folder}/run/result.json`, {
+      ...result,
+      verdict: ["It ranks badly.", "Try <this>.", "Try <this>."],
+    });
+    const said = await collect([`${folder}/run`]);
+    const page = pageOf(said, chartsOf(said), { style: "", script: "" });
+    assert.match(
+      page,
+      /<p class="outcome"><span class="worse">.<\/span> It ranks badly\.<\/p><p>Try &lt;this&gt;\.<\/p>/,
+    );
+    assert.equal(page.match(/Try &lt;this/g)?.length, 1);
+    writeRun(`${folder}/other`, { likelihood: { train: TRAIN, validation: VALIDATION } });
+    const unfinished = await collect([`${folder}/other`]);
+    assert.deepEqual(unfinished.models.map(verdictsOn), [[]]);
+    assert.match(pageOf(unfinished, chartsOf(unfinished), { style: "", script: "" }), /not yet/);
+  }));
+
+Deno.test("logarithmic axes have ticks whatever they span, and losses that span a decade have one", () =>
+  withFolder(async (folder) => {
+    assert.deepEqual(ticksBetween(1, 1e6), [1, 10, 100, 1e3, 1e4, 1e5, 1e6]);
+    assert.deepEqual(ticksBetween(4, 150), [5, 10, 20, 50, 100]);
+    assert.deepEqual(ticksBetween(16, 128), [20, 30, 40, 50, 60, 80, 100]);
+    assert.deepEqual(ticksBetween(7, 9), [7, 7.5, 8, 8.5, 9]);
+    assert.deepEqual([0.00123, 999, 12_345, 2_500_000].map(shortNumber), [
+      "0.00123",
+      "999",
+      "12.35k",
+      "2.5M",
+    ]);
+    writeRun(folder, {
+      likelihood: {
+        ...FINISHED,
+        train: TRAIN.map(([at = 0, loss = 0, ...rest]) => [at, 9 * Number(loss), ...rest]),
+      },
+    });
+    assert.equal(lineIn(chartsOf(await collect([folder])), "loss").logarithmic, true);
+  }));
+
+/** What is kept of 200 users with four pages each. @param right pages of a user that are ranked right. */
+function kept(right: (user: number) => number, users = "a") {
+  const groups = 200;
+  const sums = new Float64Array(groups * columns);
+  for (let g = 0; g < groups; g++) {
+    for (const name of ["events", "clicks"] as const) sums[g * columns + column[name]] = 4;
+    sums[g * columns + column.prec1] = right(g);
+    sums[g * columns + column.nll] = 8 - right(g);
+  }
+  const details = { figures: {}, intervals: {}, slices: {} };
+  return pairedOf({ groups, sums, users, details, resampled: new Map() });
+}
+
+Deno.test("models that were tested on the same users are compared in pairs", () =>
+  withFolder(async (folder) => {
+    const test = (prec1: number, paired?: unknown) => ({
+      ...FINISHED,
+      test: ["best-loss", "best-prec1"].map((name) => ({ ...figures(name, 1.5, prec1, 0.6), paired })),
+    });
+    const usual = kept((user) => user % 4);
+    const better = kept((user) => user % 4 + (user % 3 === 0 ? 1 : 0));
+    writeRun(`${folder}/usual`, { likelihood: test(0.375, usual) });
+    writeRun(`${folder}/better`, { likelihood: test(0.459, better) });
+    writeRun(`${folder}/elsewhere`, { likelihood: test(0.1, kept(() => 0, "b")) });
+    writeRun(`${folder}/older`, { likelihood: test(0.1) });
+    writeSeedsFolder(`${folder}/seeds`, [1, 2], [
+      { seed: 1, likelihood: test(0.375, usual) },
+      { seed: 2, likelihood: test(0.459, better) },
+    ]);
+    const all = ["usual", "better", "elsewhere", "older", "seeds"].map((name) => `${folder}/${name}`);
+    const text = comparisonTable((await collect(all)).models)?.text ?? assert.fail("no table");
+    assert.match(text, /better minus the others/);
+    const rows = text.split("<tr>").slice(2).map((row) =>
+      row.replace(/<[^>]*>/g, " ").replace(/\s+/g, " ").trim()
+    );
+    assert.equal(rows.length, 2, "others were tested on other users, or keep nothing");
+    // One page of four more for every third user: 67 of 800.
+    assert.match(
+      rows[0] ?? "",
+      /^seeds \+0\.0419 0\.03\d to 0\.05\d better -0\.0419 -0\.05\d to -0\.03\d better$/,
+    );
+    assert.match(rows[1] ?? "", /^usual \+0\.0837 0\.0\d+ to 0\.1\d+ better -0\.0837 .* better$/);
+    const alone = await collect([`${folder}/better`, `${folder}/elsewhere`]);
+    assert.equal(comparisonTable(alone.models), undefined);
+  }));
+
+Deno.test("an experiment has its models' names, its claims, and what has not begun", () =>
+  withFolder(async (folder) => {
+    writeExperiment(folder, [1, 2]);
+    await Deno.remove(`${folder}/batchnorm-64-64`, { recursive: true });
+    const data = await collect([folder]);
+    assert.equal(data.models.length, 5);
+    assert.deepEqual(data.notes, ["BatchNorm 64-64: not begun"]);
+    assert.deepEqual(data.claims.map(({ holds }) => holds), ["yes", "undecided"]);
+    const page = pageOf(data, chartsOf(data), { style: "", script: "" });
+    assert.match(page, /BatchNorm 64-64: not begun/);
+    assert.match(page, /Batch norm &lt;worsens&gt; convergence/);
+    await Deno.remove(`${folder}/result.json`);
+    assert.deepEqual((await collect([folder])).claims, []);
+  }));
+
+Deno.test("a result that is older than the run's extension is not shown", () =>
+  withFolder(async (folder) => {
+    writeRun(folder, { iterations: 9, likelihood: { ...FINISHED, iteration: 3 } });
+    const data = await collect([folder]);
+    assert.deepEqual(data.models.flatMap(progressNotes), ["unfinished: iteration 4 of 9"]);
+    const charts = chartsOf(data);
+    assert.ok(charts.every(({ kind }) => kind === "line"));
+    assert.match(pageOf(data, charts, { style: "", script: "" }), /No run is finished yet/);
+  }));
+
+Deno.test("charts without a number are left out", () =>
+  withFolder(async (folder) => {
+    const rows = [[0, 2.5, "NaN", "NaN"]];
+    writeRun(folder, { likelihood: { validation: rows } });
+    assert.deepEqual(idsOf(chartsOf(await collect([folder]))), ["loss"]);
+  }));
+
+Deno.test("folders that cannot be reported on are refused, and nothing is written", () =>
+  withFolder(async (folder) => {
+    const run = (name: string, files: RunFiles) => writeRun(`${folder}/${name}`, files);
+    run("empty", { likelihood: {} });
+    run("good", { likelihood: FINISHED });
+    run("torn", { likelihood: { ...FINISHED, train: [[1, 2, 0.1]] } });
+    run("gone", { likelihood: { ...FINISHED, train: [], validation: [] } });
+    run("damaged", { likelihood: FINISHED });
+    Deno.writeTextFileSync(`${folder}/damaged/config.json`, "{");
+    writeSeedsFolder(`${folder}/waiting`, [1, 2], []);
+    Deno.mkdirSync(`${folder}/nothing`);
+    Deno.mkdirSync(`${folder}/experiment`);
+    writeJson(`${folder}/experiment/experiment.json`, { models: [{ name: "A", folder: "a" }] });
+    const cases: [string, RegExp][] = [
+      ["none", /cannot read the folder .*none: no such file or folder/],
+      ["good/train.csv", /Expected the folder of a run, but .* is a file/],
+      ["nothing", /to be the folder of a run \(with a config\.json\).*found none of these files/],
+      ["empty", /Expected rows in the train\.csv or validation\.csv of .*empty, found none yet/],
+      ["waiting", /found none yet/],
+      ["experiment", /Expected a model of the experiment in .* to have begun/],
+      ["torn", /torn\/train\.csv:2: expected 4 values, found "1,2,0\.1"/],
+      ["gone", /gone to hold the train\.csv and validation\.csv .* found no row/],
+      ["damaged", /config\.json is damaged/],
+    ];
+    for (const [name, message] of cases) {
+      const out = `${folder}/page.html`;
+      await assert.rejects(writeReport([`${folder}/good`, `${folder}/${name}`], out), (error) => {
+        assert.ok(error instanceof UserError, String(error));
+        assert.match(error.message, message);
+        return true;
+      });
+      assert.ok(!filesIn(folder).includes("page.html"));
+    }
+  }));
+
+Deno.test("text from the data stays text", () =>
+  withFolder(async (folder) => {
+    const evil = `</script><script>alert("1")</script><!--&'`;
+    writeRun(`${folder}/a`, { likelihood: FINISHED });
+    writeJson(`${folder}/experiment.json`, { models: [{ name: evil, folder: "a" }] });
+    writeJson(`${folder}/a/config.json`, { ...configOf({}), command: [evil] });
+    const data = await collect([folder]);
+    const charts = chartsOf(data);
+    const page = pageOf(data, charts, { style: "", script: 'const x = "</script>";' });
+    assert.equal(page.match(/<script/g)?.length, 2);
+    assert.equal(page.match(/<\/script/g)?.length, 2);
+    assert.ok(!page.includes("<!--") && !page.includes('alert("1")</'));
+    const json = page.match(/<script type="application\/json" id="chart-data">(.*)<\/script>/)?.[1] ?? "";
+    assert.deepEqual(JSON.parse(json), charts);
+    assert.equal(
+      csvOf(barsIn(charts, "test-nll")).split("\n")[1]?.slice(0, evil.length + 3),
+      `"${evil.replaceAll('"', '""')}`.slice(0, evil.length + 3),
+    );
+  }));
+
+Deno.test("models of one name are told apart, and a folder named twice is one", () =>
+  withFolder(async (folder) => {
+    for (const name of ["a/run", "b/run"]) writeRun(`${folder}/${name}`, { likelihood: FINISHED });
+    const data = await collect([`${folder}/a/run`, `${folder}/b/run`, `${folder}/a/run/`]);
+    assert.deepEqual(data.models.map(({ name }) => name), [
+      `run (${folder}/a/run)`,
+      `run (${folder}/b/run)`,
+    ]);
+  }));
+
+Deno.test("the page's script is what its sources say; else: deno task build:report", async () => {
+  assert.ok(await bundleClient() === await Deno.readTextFile(BUNDLE), "src/report/client_bundle.js is stale");
+});
+
+Deno.test("the command writes the page into the first folder, or where --out says", () =>
+  withFolder(async (folder) => {
+    const [a, b] = [`${folder}/a`, `${folder}/b`];
+    writeRun(a, { likelihood: FINISHED });
+    writeRun(b, { dims: [32], likelihood: FINISHED });
+    const before = filesIn(a);
+    const first = await runCommand("report", a);
+    assert.equal(first.code, 0, first.stderr);
+    assert.equal(first.stdout, `The report is ${a}/report.html\n`);
+    assert.deepEqual(filesIn(a), [...before, "report.html"].sort());
+    const out = `${folder}/new/compared.html`;
+    const both = await runCommand("report", a, b, "--out", out);
+    assert.equal(both.code, 0, both.stderr);
+    assert.match(await Deno.readTextFile(out), /Differences[^]*model\.dims/);
+    const cases: [string[], RegExp][] = [
+      [[], /missing required argument 'run'/],
+      [[""], /Expected the path of a folder, got nothing/],
+      [
+        [a, "--out", `${a}/config.json`],
+        /Expected a file that ends in \.html or \.htm, got ".*config\.json"/,
+      ],
+      [[`${folder}/none`], /^error: cannot read the folder .*none: no such file or folder/],
+    ];
+    for (const [args, message] of cases) {
+      const { code, stderr } = await runCommand("report", ...args);
+      assert.equal(code, 1, stderr);
+      assert.match(stderr, message);
+    }
+  }));
+
+const chromium = await findChromium();
+if (typeof chromium !== "string") console.warn(`The page is not tested in a browser: ${chromium.missing}`);
+
+Deno.test({
+  name: "the page in a browser: drawn, readable, savable, by day and night, on a phone and on paper",
+  ignore: typeof chromium !== "string",
+  fn: () =>
+    withFolder(async (folder) => {
+      const [run, experiment, policies] = [`${folder}/run`, `${folder}/experiment`, `${folder}/policies`];
+      writeRun(run, { likelihood: FINISHED, adversarial: ADVERSARIAL });
+      writeExperiment(experiment, [1, 2, 3]);
+      for (const path of [run, experiment]) await writeReport([path], `${path}/report.html`);
+      await writePolicyPage(`${policies}/report.html`);
+      // The browser's driver looks at places of the system that no smaller permission covers.
+      const script = new URL("./report_page_check.ts", import.meta.url).href;
+      const args = ["run", ...DENO_FLAGS, "--allow-all", script, String(chromium), run, experiment, policies];
+      const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
+      const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+      assert.ok(success, decode(stdout) + decode(stderr));
+    }),
+});
+
+/** Of made-up figures. */
+async function writePolicyPage(file: string): Promise<void> {
+  const head = { title: "Policies", facts: [], notes: [] };
+  const page = policyPageOf(head, [madeComparison(3)], await readPageParts());
+  await makeFolder(dirname(file));
+  await Deno.writeTextFile(file, page);
+}

@@ -1,0 +1,162 @@
+import fc from "fast-check";
+import assert from "node:assert/strict";
+import { UserError } from "../../src/user_error.ts";
+import { userError, withEmptyFolder } from "./folder_check.ts";
+import { CsvLog, type LogFile, type LogMark } from "../../src/run/csv_log.ts";
+
+/** Runs `body` with the path of a log in an empty folder. */
+function withPath(body: (path: string) => void): Promise<void> {
+  return withEmptyFolder((folder) => body(`${folder}/log.csv`));
+}
+
+const columns = ["iteration", "loss", "prec@1"];
+
+Deno.test("CsvLog writes a header and rows, and resumes from a mark", () =>
+  withPath((path) => {
+    const log = CsvLog.begin(path, columns);
+    for (let i = 1; i <= 2; i++) log.append([i, i / 8, 0.5]);
+    log.flush();
+    const mark = log.mark();
+    for (let i = 3; i <= 4; i++) log.append([i, i / 8, 0.5]);
+    assert.deepEqual(log.mark(), mark, "rows that wait do not count");
+    log.close();
+    assert.equal(
+      Deno.readTextFileSync(path),
+      "iteration,loss,prec@1\n1,0.125,0.5\n2,0.25,0.5\n3,0.375,0.5\n4,0.5,0.5\n",
+    );
+    const resumed = CsvLog.resume(path, columns, mark);
+    resumed.append([3, 1, "a"]);
+    resumed.close();
+    assert.equal(Deno.readTextFileSync(path), "iteration,loss,prec@1\n1,0.125,0.5\n2,0.25,0.5\n3,1,a\n");
+  }));
+
+Deno.test("CsvLog keeps rows in memory until it is flushed", () =>
+  withPath((path) => {
+    const log = CsvLog.begin(path, ["x"]);
+    log.append([1]);
+    assert.equal(Deno.readTextFileSync(path), "x\n");
+    log.flush();
+    assert.equal(Deno.readTextFileSync(path), "x\n1\n");
+    log.flush();
+    log.close();
+    assert.equal(Deno.readTextFileSync(path), "x\n1\n");
+  }));
+
+Deno.test("CsvLog writes numbers that read back as the same floats", () =>
+  withPath((path) => {
+    const log = CsvLog.begin(path, ["x"]);
+    const numbers = fc.sample(fc.double(), { numRuns: 300, seed: 1 }).concat(NaN, -0, Infinity, 5e-324);
+    for (const x of numbers) log.append([x]);
+    log.close();
+    const read = Deno.readTextFileSync(path).trimEnd().split("\n").slice(1).map(Number);
+    assert.deepEqual(read, numbers);
+  }));
+
+Deno.test("CsvLog quotes text", () =>
+  withPath((path) => {
+    const log = CsvLog.begin(path, ["i", "note"]);
+    log.append([1, 'a, "b"']);
+    assert.throws(() => log.append([2, "two\nlines"]), RangeError);
+    assert.throws(() => log.append([2]), /2 values expected, got 1/);
+    log.close();
+    assert.equal(Deno.readTextFileSync(path), 'i,note\n1,"a, ""b"""\n');
+  }));
+
+/** What a log of this text is marked by. */
+function markOf(text: string): LogMark {
+  const file = {
+    writeSync: (bytes: Uint8Array) => bytes.length,
+    truncateSync() {},
+    syncSync() {},
+    close() {},
+  };
+  return new CsvLog(file, "", 1, new TextEncoder().encode(text)).mark();
+}
+
+const HEADER = "iteration,loss,prec@1\n";
+
+Deno.test("CsvLog goes on from its mark, whatever stands behind it", () =>
+  withPath((path) => {
+    const text = `${HEADER}1,2,3\n4,5,6\n`;
+    for (const behind of ["", "7", "7,8,9\n", "\n\n", "no number", "\0".repeat(5000)]) {
+      Deno.writeTextFileSync(path, text + behind);
+      const log = CsvLog.resume(path, columns, markOf(text));
+      assert.deepEqual(log.mark(), markOf(text));
+      log.append([7, 8, 9]);
+      log.close();
+      assert.equal(Deno.readTextFileSync(path), `${text}7,8,9\n`);
+    }
+  }));
+
+Deno.test("CsvLog does not go on from a log that is not as it was, and touches none", () =>
+  withPath((path) => {
+    const text = `${HEADER}1,2,3\n4,5,6\n`;
+    const mark = markOf(text);
+    assert.throws(
+      () => CsvLog.resume(path, columns, mark),
+      userError(/is not the log .* only 0\. Put the old file/),
+    );
+    const changed = [
+      "",
+      text.slice(0, -1),
+      text.replace("5", "6"),
+      text.replace(HEADER, ""),
+      `${HEADER}4,5,6\n1,2,3\n`,
+      text.replaceAll("\n", "\r\n"),
+      `\ufeff${text}`,
+    ];
+    for (const other of changed) {
+      Deno.writeTextFileSync(path, other);
+      assert.throws(
+        () => CsvLog.resume(path, columns, mark),
+        userError(/log\.csv is not the log that the run wrote/),
+      );
+      assert.equal(Deno.readTextFileSync(path), other);
+    }
+  }));
+
+Deno.test("CsvLog begins where nothing is, or a header that was cut short, and nowhere else", () =>
+  withPath((path) => {
+    for (let cut = 0; cut <= HEADER.length; cut++) {
+      Deno.writeTextFileSync(path, HEADER.slice(0, cut));
+      CsvLog.begin(path, columns).close();
+      assert.equal(Deno.readTextFileSync(path), HEADER);
+    }
+    for (const other of [`${HEADER}1,2,3\n`, "a,b\n", "x", `${HEADER}\n`]) {
+      Deno.writeTextFileSync(path, other);
+      assert.throws(() => CsvLog.begin(path, columns), userError(/Expected no log at .*Nothing was changed/));
+      assert.equal(Deno.readTextFileSync(path), other);
+    }
+    assert.throws(() => CsvLog.begin(`${path}/x`, columns), userError(/a part of this path is a file/));
+  }));
+
+Deno.test("CsvLog names the file when the disk is full, keeps the rows, and writes them once there is room", () => {
+  // A disk with room for a few bytes. (Deno gives /dev/full only to processes with every permission.)
+  let text = "";
+  let room = 6;
+  const file: LogFile = {
+    writeSync(bytes) {
+      const taken = Math.min(4, room - text.length, bytes.length);
+      if (taken === 0) throw Object.assign(new Error("No space left on device"), { code: "ENOSPC" });
+      text += new TextDecoder().decode(bytes.subarray(0, taken));
+      return taken;
+    },
+    truncateSync: (length = 0) => text = text.slice(0, length),
+    syncSync() {},
+    close() {},
+  };
+  const log = new CsvLog(file, "runs/log.csv", 2);
+  log.append([1, 2]);
+  log.flush();
+  log.append([3, 4]);
+  assert.throws(() => log.flush(), (error) => {
+    assert.ok(error instanceof UserError);
+    assert.match(error.message, /cannot write runs\/log\.csv: the disk is full\. Free some space/);
+    return true;
+  });
+  assert.equal(text, "1,2\n");
+  room = 100;
+  log.append([5, 6]);
+  log.close();
+  assert.equal(text, "1,2\n3,4\n5,6\n");
+});

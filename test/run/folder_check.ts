@@ -1,0 +1,23 @@
+/** What tests of files share: a folder that goes again, and errors that are the user's to mend. */
+
+import assert from "node:assert/strict";
+import { UserError } from "../../src/user_error.ts";
+
+/** An empty folder, which is removed afterwards. */
+export async function withEmptyFolder(body: (folder: string) => Promise<void> | void): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "clickgan-" });
+  try {
+    await body(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** A check for assert.throws and assert.rejects: a UserError whose message matches. */
+export function userError(message: RegExp): (error: unknown) => boolean {
+  return (error) => {
+    assert.ok(error instanceof UserError, String(error));
+    assert.match(error.message, message);
+    return true;
+  };
+}

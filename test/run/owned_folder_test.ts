@@ -1,0 +1,232 @@
+import assert from "node:assert/strict";
+import { DENO_FLAGS } from "../../src/deno_flags.ts";
+import { atomicWriteFile } from "../../src/files/atomic_write.ts";
+import { Lock } from "../../src/files/lock.ts";
+import { contentsOf, expectEmpty, OwnedFolder, SIGN } from "../../src/files/owned_folder.ts";
+import { isTemporaryName, openTemporary, temporaryName } from "../../src/files/temporary_file.ts";
+import { exists } from "../../src/files/file_error.ts";
+import { userError, withEmptyFolder } from "./folder_check.ts";
+
+const RUN = { what: "it", option: "--there" };
+
+function names(folder: string): string[] {
+  return [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+}
+
+/** A process that runs a script of two imports, and then waits to be killed. */
+async function otherProcess(script: string): Promise<Disposable> {
+  const imports = `
+    import { OwnedFolder } from ${JSON.stringify(import.meta.resolve("../../src/files/owned_folder.ts"))};
+    import { openTemporary } from ${
+    JSON.stringify(import.meta.resolve("../../src/files/temporary_file.ts"))
+  };`;
+  const code = `${imports}\n${script}\nconsole.log("ready"); setInterval(() => {}, 1000);`;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      ...DENO_FLAGS,
+      "--no-prompt",
+      "--allow-read",
+      "--allow-write",
+      `data:text/typescript,${encodeURIComponent(code)}`,
+    ],
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  const reader = child.stdout.getReader();
+  assert.match(new TextDecoder().decode((await reader.read()).value), /ready/);
+  return {
+    [Symbol.dispose]() {
+      child.kill("SIGKILL");
+    },
+  };
+}
+
+/** Until the system has freed what a killed process held. */
+async function eventually<T>(work: () => T | Promise<T>): Promise<T> {
+  for (let tries = 0;; tries++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (tries > 100) throw error;
+      await new Promise((done) => setTimeout(done, 20));
+    }
+  }
+}
+
+Deno.test("a folder has one owner, the second is told who it is, and an owner leaves nothing behind", () =>
+  withEmptyFolder(async (folder) => {
+    const path = `${folder}/a/run`;
+    {
+      using _owned = await OwnedFolder.begin(path, RUN);
+      assert.throws(
+        () => OwnedFolder.open(path),
+        userError(new RegExp(`run is being written by process ${Deno.pid} \\(`)),
+      );
+      await Deno.writeTextFile(`${path}/x`, "");
+    }
+    assert.deepEqual(names(path), ["x"]);
+    await assert.rejects(
+      OwnedFolder.begin(path, RUN),
+      userError(
+        /new or empty folder for it, but .*run holds x\. Choose another --there; nothing was changed/,
+      ),
+    );
+    using again = OwnedFolder.open(path);
+    assert.equal(again.path, path);
+  }));
+
+Deno.test("a folder that was made for an owner goes again when nothing was written to it", () =>
+  withEmptyFolder(async (folder) => {
+    (await OwnedFolder.begin(`${folder}/new`, RUN))[Symbol.dispose]();
+    Deno.mkdirSync(`${folder}/old`);
+    (await OwnedFolder.begin(`${folder}/old`, RUN))[Symbol.dispose]();
+    OwnedFolder.open(`${folder}/old`)[Symbol.dispose]();
+    assert.deepEqual(names(folder), ["old"]);
+    assert.throws(() => OwnedFolder.open(`${folder}/no`), userError(/a folder at .*no, found nothing/));
+    Deno.writeTextFileSync(`${folder}/file`, "");
+    await assert.rejects(
+      OwnedFolder.begin(`${folder}/file`, RUN),
+      userError(/a part of this path is a file/),
+    );
+  }));
+
+Deno.test("an owner that is killed frees its folder, and the next one removes its temporary files alone", () =>
+  withEmptyFolder(async (folder) => {
+    const [mine, theirs] = [`${folder}/.notes.tmp`, `${folder}/config.json.1a2b3c4d.tmp`];
+    {
+      using _other = await otherProcess(`
+        OwnedFolder.open(${JSON.stringify(folder)});
+        openTemporary(${JSON.stringify(`${folder}/config.json`)}).file.writeSync(new Uint8Array(9));`);
+      assert.throws(() => OwnedFolder.open(folder), userError(/is being written by process \d+ \(/));
+      for (const path of [mine, theirs]) Deno.writeTextFileSync(path, "the user's own");
+      assert.ok(await exists(temporaryName(`${folder}/config.json`)));
+      assert.deepEqual(
+        contentsOf(folder),
+        [".notes.tmp", "config.json.1a2b3c4d.tmp"],
+        "what is ours does not count",
+      );
+    }
+    (await eventually(() => OwnedFolder.open(folder)))[Symbol.dispose]();
+    assert.deepEqual(names(folder), [".notes.tmp", "config.json.1a2b3c4d.tmp"]);
+    for (const path of [mine, theirs]) assert.equal(Deno.readTextFileSync(path), "the user's own");
+  }));
+
+Deno.test("a temporary file that another process writes is neither taken nor removed", () =>
+  withEmptyFolder(async (folder) => {
+    const path = `${folder}/page.html`;
+    {
+      using _other = await otherProcess(`openTemporary(${JSON.stringify(path)});`);
+      assert.equal(openTemporary(path), undefined);
+      OwnedFolder.open(folder)[Symbol.dispose]();
+      assert.ok(await exists(temporaryName(path)));
+    }
+    await eventually(() => atomicWriteFile(path, "whole"));
+    assert.deepEqual(names(folder), ["page.html"]);
+    assert.equal(Deno.readTextFileSync(path), "whole");
+  }));
+
+Deno.test("many writers of one file: it is always one of their texts", () =>
+  withEmptyFolder(async (folder) => {
+    const path = `${folder}/file`;
+    const texts = Array.from({ length: 20 }, (_, k) => String(k).repeat(100_000));
+    await Promise.all(texts.map((text) => atomicWriteFile(path, text)));
+    assert.ok(texts.includes(Deno.readTextFileSync(path)));
+    assert.deepEqual(names(folder), ["file"]);
+  }));
+
+Deno.test("a file keeps its permissions when it is replaced, and a link leads to the new one", () =>
+  withEmptyFolder(async (folder) => {
+    const [path, link] = [`${folder}/file`, `${folder}/link`];
+    Deno.writeTextFileSync(path, "old");
+    if (Deno.build.os !== "windows") Deno.chmodSync(path, 0o640);
+    Deno.symlinkSync(path, link);
+    await atomicWriteFile(link, "new");
+    assert.equal(Deno.readTextFileSync(path), "new");
+    assert.ok(Deno.lstatSync(link).isSymlink);
+    if (Deno.build.os !== "windows") assert.equal((Deno.statSync(path).mode ?? 0) & 0o777, 0o640);
+  }));
+
+Deno.test("what has a name of ours without being ours is refused, not written through", () =>
+  withEmptyFolder(async (folder) => {
+    const [path, victim] = [`${folder}/file`, `${folder}/victim`];
+    Deno.writeTextFileSync(victim, "precious");
+    Deno.symlinkSync(victim, temporaryName(path));
+    await assert.rejects(
+      atomicWriteFile(path, "x"),
+      userError(/clickgan-tmp to be free for a temporary file/),
+    );
+    Deno.symlinkSync(victim, `${folder}/lock`);
+    assert.throws(
+      () => Lock.take(`${folder}/lock`, "it"),
+      userError(/lock to be free for a lock, found something else/),
+    );
+    assert.equal(Deno.readTextFileSync(victim), "precious");
+    OwnedFolder.open(folder)[Symbol.dispose]();
+    assert.ok(Deno.lstatSync(temporaryName(path)).isSymlink);
+  }));
+
+Deno.test("Lock.wait waits for its turn, and says once for whom", () =>
+  withEmptyFolder(async (folder) => {
+    const path = `${folder}/lock`;
+    const first = Lock.take(path, "the cache");
+    const told: string[] = [];
+    const second = Lock.wait(path, "the cache", (holder) => told.push(holder));
+    await new Promise((done) => setTimeout(done, 300));
+    first[Symbol.dispose]();
+    (await second)[Symbol.dispose]();
+    assert.equal(told.length, 1);
+    assert.match(told[0] ?? "", /^process \d+ /);
+    assert.deepEqual(names(folder), []);
+  }));
+
+Deno.test("temporary names are of one kind, and an empty folder may hold them", () =>
+  withEmptyFolder(async (folder) => {
+    assert.ok(isTemporaryName(temporaryName("a/b/train.csv").split("/").at(-1) ?? ""));
+    for (
+      const name of [
+        "train.csv",
+        "train.csv.clickgan-tmp",
+        ".clickgan-tmp",
+        "x.clickgan-tmp",
+        ".x.tmp",
+        ".clickgan-tmp.x",
+      ]
+    ) {
+      assert.ok(!isTemporaryName(name), name);
+    }
+    Deno.writeTextFileSync(temporaryName(`${folder}/config.json`), "half");
+    expectEmpty(folder, RUN);
+    (await OwnedFolder.begin(folder, RUN))[Symbol.dispose]();
+    assert.deepEqual(names(folder), []);
+  }));
+
+Deno.test("what is made in one go says that it is not whole, and the next one begins it anew", () =>
+  withEmptyFolder(async (folder) => {
+    const path = `${folder}/made`;
+    const purpose = { ...RUN, own: ["a.csv", "b.json"] };
+    const write = (name: string, text: string) => Deno.writeTextFileSync(`${path}/${name}`, text);
+    const refused = () => OwnedFolder.begin(path, purpose);
+    {
+      using _left = await OwnedFolder.begin(path, purpose);
+      assert.deepEqual(names(path).filter((name) => !name.endsWith(".lock")), [SIGN]);
+    }
+    assert.deepEqual(names(folder), [], "nothing was written to it");
+    {
+      using _killed = await OwnedFolder.begin(path, purpose);
+      write("a.csv", "half");
+    }
+    assert.deepEqual(names(path), [SIGN, "a.csv"]);
+    write("notes.txt", "mine");
+    await assert.rejects(refused, userError(/holds notes\.txt/));
+    assert.deepEqual(names(path), [SIGN, "a.csv", "notes.txt"]);
+    Deno.removeSync(`${path}/notes.txt`);
+    {
+      using whole = await OwnedFolder.begin(path, purpose);
+      assert.ok(!names(path).includes("a.csv"));
+      write("b.json", "{}");
+      whole.finish();
+    }
+    assert.deepEqual(names(path), ["b.json"]);
+    await assert.rejects(refused, userError(/holds b\.json/));
+  }));

@@ -1,0 +1,188 @@
+import { crc32 } from "node:zlib";
+import fc from "fast-check";
+import assert from "node:assert/strict";
+import { UserError } from "../../src/user_error.ts";
+import { readSafetensors, writeSafetensors } from "../../src/run/safetensors.ts";
+import { decodeSafetensors, encodeSafetensors, type TensorData } from "../../src/snapshot/safetensors.ts";
+
+/** A file with this header text and these data bytes. */
+function file(header: unknown, data: Uint8Array | number = 0): Uint8Array<ArrayBuffer> {
+  const json = new TextEncoder().encode(typeof header === "string" ? header : JSON.stringify(header));
+  const dataBytes = typeof data === "number" ? new Uint8Array(data) : data;
+  const bytes = new Uint8Array(8 + json.length + dataBytes.length);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(json.length), true);
+  bytes.set(json, 8);
+  bytes.set(dataBytes, 8 + json.length);
+  return bytes;
+}
+
+function f32(begin: number, end: number, shape = [(end - begin) / 4]) {
+  return { dtype: "F32", shape, data_offsets: [begin, end] };
+}
+
+function rejects(bytes: Uint8Array<ArrayBuffer>, message: RegExp): void {
+  assert.throws(() => decodeSafetensors(bytes, "m.safetensors"), (error) => {
+    assert.ok(error instanceof UserError, String(error));
+    assert.match(error.message, /^m\.safetensors/);
+    assert.match(error.message, message);
+    return true;
+  });
+}
+
+const tensor: fc.Arbitrary<TensorData> = fc.array(fc.nat(4), { maxLength: 4 }).chain((shape) => {
+  const length = shape.reduce((product, size) => product * size, 1);
+  const size = { minLength: length, maxLength: length };
+  return fc.oneof(fc.float32Array(size), fc.uint32Array(size)).map((data) => ({ shape, data }));
+});
+const name = fc.string({ unit: "grapheme" }).filter((text) => text !== "__metadata__");
+const content = fc.record({
+  tensors: fc.uniqueArray(fc.tuple(name, tensor), { selector: ([key]) => key, maxLength: 6 }),
+  metadata: fc.dictionary(fc.string({ unit: "grapheme" }), fc.string(), { noNullPrototype: true }),
+});
+
+Deno.test("a safetensors file reads back as it was written, bit by bit", () => {
+  fc.assert(fc.property(content, ({ tensors, metadata }) => {
+    const bytes = encodeSafetensors(new Map(tensors), metadata);
+    const read = decodeSafetensors(bytes, "m");
+    assert.deepEqual(read.metadata, metadata);
+    assert.equal(read.tensors.size, tensors.length);
+    for (const [key, { shape, data }] of tensors) {
+      const found = read.tensors.get(key);
+      assert.ok(found !== undefined);
+      assert.deepEqual(found.shape, shape);
+      assert.equal(found.data.constructor, data.constructor);
+      assert.deepEqual(new Uint8Array(found.data.slice().buffer), new Uint8Array(data.slice().buffer));
+    }
+    assert.deepEqual(encodeSafetensors(new Map(tensors), metadata), bytes);
+  }));
+});
+
+Deno.test("tensors keep their order, names like __proto__ and 1 included", () => {
+  const one = { shape: [1], data: new Float32Array([1]) };
+  const names = ["b", "1", "__proto__", "0", "a"];
+  const bytes = encodeSafetensors(new Map(names.map((key) => [key, one])), { "0": "x" });
+  assert.deepEqual([...decodeSafetensors(bytes, "m").tensors.keys()], names);
+});
+
+Deno.test("the bytes are those of the format, with data aligned to 8", () => {
+  const data = new Float32Array([1, -2]);
+  const bytes = encodeSafetensors(new Map([["w", { shape: [2], data }]]), { step: "7" });
+  const length = Number(new DataView(bytes.buffer).getBigUint64(0, true));
+  const header = new TextDecoder().decode(bytes.subarray(8, 8 + length));
+  const sum = crc32(new Uint8Array(data.buffer), crc32('{"step":"7"}'));
+  assert.equal(
+    header.trimEnd(),
+    `{"__metadata__":{"step":"7","crc32":"${
+      sum.toString(16)
+    }"},"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`,
+  );
+  assert.equal((8 + length) % 8, 0);
+  assert.deepEqual([...bytes.subarray(8 + length)], [0, 0, 128, 63, 0, 0, 0, 192]);
+});
+
+Deno.test("a file made by hand is read, aligned or not, its data in another order than its header", () => {
+  const data = new Uint8Array([0, 0, 128, 63, 0, 0, 0, 192, 7, 0, 0, 0]);
+  for (let pad = 0; pad < 8; pad++) {
+    const header = { u: { dtype: "U32", shape: [], data_offsets: [8, 12] }, f: f32(0, 8, [1, 2]) };
+    const { tensors, metadata } = decodeSafetensors(
+      file(JSON.stringify(header) + " ".repeat(pad), data),
+      "m",
+    );
+    assert.deepEqual([...tensors], [
+      ["f", { shape: [1, 2], data: new Float32Array([1, -2]) }],
+      ["u", { shape: [], data: new Uint32Array([7]) }],
+    ]);
+    assert.deepEqual(metadata, {});
+  }
+});
+
+Deno.test("every truncation of a file is noticed", () => {
+  const tensors = new Map([["a", { shape: [3], data: new Float32Array(3) }]]);
+  const bytes = encodeSafetensors(tensors, { k: "v" });
+  for (let length = 0; length < bytes.length; length++) {
+    rejects(
+      bytes.slice(0, length),
+      /at least [\d,]+ bytes expected|truncated: [\d,]+ bytes expected, [\d,]+ found/,
+    );
+  }
+});
+
+Deno.test("any flipped bit of the data or of the metadata is noticed", () => {
+  const data = Float32Array.from({ length: 9 }, (_, k) => Math.sin(k));
+  const whole = encodeSafetensors(new Map([["a", { shape: [9], data }]]), { iteration: "128" });
+  const of = new TextDecoder().decode(whole).indexOf("128");
+  for (let bit = 0; bit < 8 * data.byteLength; bit++) {
+    const bytes = whole.slice();
+    bytes[whole.length - 1 - (bit >> 3)]! ^= 1 << (bit & 7);
+    rejects(bytes, /expected the checksum/);
+  }
+  const bytes = whole.slice();
+  bytes[of + 2] = "7".charCodeAt(0);
+  rejects(bytes, /checksum/);
+});
+
+Deno.test("damage is told by what it is", () => {
+  rejects(new Uint8Array(3), /at least 8 bytes expected, 3 found/);
+  rejects(new Uint8Array(8).fill(255), /its header would be .* bytes long/);
+  rejects(file({ a: f32(0, 1200) }, 1000), /truncated: 1,2\d\d bytes expected, 1,0\d\d found/);
+  rejects(file('{"a":'), /its header is not JSON/);
+  rejects(file("[]"), /should be a JSON object/);
+  rejects(file("null"), /should be a JSON object/);
+  rejects(file({ a: 3 }), /tensor "a": entry: /);
+  rejects(file({ a: { ...f32(0, 4), shape: [-1] } }, 4), /tensor "a": shape\.0: /);
+  rejects(file({ a: { ...f32(0, 4), shape: [0.25] } }, 4), /tensor "a": shape\.0: /);
+  rejects(file({ a: { ...f32(0, 4), data_offsets: [0] } }, 4), /tensor "a": data_offsets/);
+  rejects(file({ a: f32(8, 4, [1]) }, 8), /its data begin at 8 and end before, at 4/);
+  rejects(file({ a: f32(0, 8, [3]) }, 8), /shape \[3\] of F32 takes 12 bytes, 8 found/);
+  rejects(file({ a: f32(0, 8), b: f32(4, 12) }, 12), /tensors "a" and "b" overlap/);
+  rejects(file({ a: f32(0, 4), b: f32(8, 12) }, 12), /4 bytes before tensor "b" belong to none/);
+  rejects(file({ a: f32(0, 4) }, 6), /2 bytes at its end belong to no tensor/);
+  rejects(file({ a: { ...f32(0, 4, [2]), dtype: "F16" } }, 4), /type F16, and only F32 and U32/);
+  rejects(file({ __metadata__: 1 }), /__metadata__ should be an object of strings/);
+  rejects(file({ __metadata__: { k: 1 } }), /__metadata__\.k should be a string, found number/);
+  rejects(file(new TextDecoder("latin1").decode(new Uint8Array([0]))), /not JSON/);
+  const invalidUtf8 = file('{"a":1}');
+  invalidUtf8[10] = 0xff;
+  rejects(invalidUtf8, /not JSON/);
+});
+
+Deno.test("random damage gives a UserError or another file, never a fault", () => {
+  const whole = encodeSafetensors(new Map([["a", { shape: [2, 1], data: new Float32Array(2) }]]), { k: "v" });
+  fc.assert(
+    fc.property(fc.nat(whole.length - 1), fc.nat(255), (at, value) => {
+      const bytes = whole.slice();
+      bytes[at] = value;
+      try {
+        decodeSafetensors(bytes, "m");
+      } catch (error) {
+        assert.ok(error instanceof UserError, String(error));
+      }
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+Deno.test("a shape that does not fit its data is not written", () => {
+  const data = new Float32Array(3);
+  assert.throws(
+    () => encodeSafetensors(new Map([["a", { shape: [2], data }]])),
+    /shape \[2\] does not fit 3/,
+  );
+  assert.throws(() => encodeSafetensors(new Map([["__metadata__", { shape: [3], data }]])), RangeError);
+});
+
+Deno.test("readSafetensors and writeSafetensors name the path", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const path = `${folder}/model.safetensors`;
+    await assert.rejects(readSafetensors(path), /cannot read .*model\.safetensors: no such file or folder/);
+    await assert.rejects(readSafetensors(folder), /cannot read .*: it is a folder, and a file was expected/);
+    const shared = new Float32Array([0, 1, 2, 3, 4]);
+    await writeSafetensors(path, new Map([["w", { shape: [2], data: shared.subarray(1, 3) }]]));
+    const { tensors } = await readSafetensors(path);
+    assert.deepEqual(tensors.get("w"), { shape: [2], data: new Float32Array([1, 2]) });
+    await assert.rejects(writeSafetensors(`${path}/x`, new Map()), UserError);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

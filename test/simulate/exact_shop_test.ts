@@ -1,0 +1,230 @@
+/** The optimum of the made-up shops: against enumeration, against its own policy, and the figures that the pages state. */
+
+import assert from "node:assert/strict";
+import { shopItems } from "../../src/data/demo_shop.ts";
+import { demo } from "../../src/data/shops/demo.ts";
+import { restless } from "../../src/data/shops/restless.ts";
+import {
+  firstState,
+  nextState,
+  type ShopState,
+  type ShopTruth,
+  shopUtility,
+} from "../../src/data/shops/truth.ts";
+import { featuresOf } from "../../src/data/shops/items.ts";
+import { DENO_FLAGS } from "../../src/deno_flags.ts";
+import { optimumPolicy, ShopPlan } from "../../src/simulate/host/exact_shop.ts";
+import { Grid } from "../../src/simulate/host/grid.ts";
+import { greedyPolicy, randomPolicy } from "../../src/simulate/host/host_policies.ts";
+import { type HostOptions, type HostPolicy, simulateOnHost } from "../../src/simulate/host/host_simulator.ts";
+
+const SCRIPT = new URL("../../bench/truth.ts", import.meta.url).href;
+const coarse = [17, 17, 7] as const;
+
+function meanOf(plan: ShopPlan, policy: HostPolicy<ShopState>, options: Partial<HostOptions>) {
+  const all = { users: 500, seed: 3, ...plan.options, ...options };
+  const { returns } = simulateOnHost(plan.dynamics, policy, all);
+  const mean = returns.reduce((sum, x) => sum + x, 0) / returns.length;
+  const variance = returns.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (returns.length - 1);
+  return { mean, se: Math.sqrt(variance / returns.length) };
+}
+
+Deno.test("grid: what is linear in each number is exact between the points, and the points are", () => {
+  const grid = new Grid([[-2, 2], [-2, 2], [-1, 1]], [5, 4, 3]);
+  const f = (x: number, y: number, z: number) =>
+    1 + 2 * x - y + 0.5 * z + x * y - 3 * x * z + 0.7 * x * y * z;
+  const values = new Float64Array(grid.size);
+  grid.each((point, x, y, z) => values[point] = f(x, y, z));
+  grid.each((point, x, y, z) => assert.ok(Math.abs(grid.at(values, x, y, z) - values[point]!) < 1e-12));
+  for (const [x, y, z] of [[0.3, -1.9, 0.99], [-2, 2, 1], [1.99, 0, -0.4]] as const) {
+    assert.ok(Math.abs(grid.at(values, x, y, z) - f(x, y, z)) < 1e-12);
+  }
+  assert.equal(grid.at(values, 9, -9, 9), grid.at(values, 2, -2, 1));
+  assert.throws(
+    () => new Grid([[0, 1], [0, 1], [0, 1]], [1, 2, 2]),
+    /Expected 2 points or more .* 1 x 2 x 2/,
+  );
+});
+
+/** V with repeats by trying all slates in all states that clicks lead to. */
+function enumerated(shop: ShopTruth, values: Float32Array, pages: number, discount: number): number {
+  const items = values.length / 16;
+  const known = new Map<string, number>();
+  const value = (state: ShopState, left: number): number => {
+    if (left === 0) return 0;
+    const key = `${left} ${state.m1} ${state.m2} ${state.p}`;
+    const before = known.get(key);
+    if (before !== undefined) return before;
+    const f = Array.from({ length: items }, (_, item) => featuresOf(values, item));
+    const v = f.map((one) => Math.exp(shopUtility(shop, state, one)));
+    const gain = f.map((one) => 1 + discount * value(nextState(state, one), left - 1));
+    const none = discount * value(state, left - 1);
+    let best = -Infinity;
+    for (let a = 0; a < items; a++) {
+      for (let b = a + 1; b < items; b++) {
+        best = Math.max(best, (none + v[a]! * gain[a]! + v[b]! * gain[b]!) / (1 + v[a]! + v[b]!));
+      }
+    }
+    known.set(key, best);
+    return best;
+  };
+  return value(firstState, pages);
+}
+
+Deno.test("plan: the value of all slates on all pages, but for the error of the grid", () => {
+  const values = shopItems(4, 6);
+  for (const discount of [1, 0.8]) {
+    const exact = enumerated(restless, values, 4, discount);
+    const error = (points: readonly [number, number, number]) =>
+      Math.abs(new ShopPlan(restless, values, { pages: 4, slate: 2, discount, points }).bound - exact) /
+      exact;
+    const [wide, narrow] = [error([9, 9, 5]), error([33, 33, 17])];
+    assert.ok(narrow < 4e-3 && wide < 5e-2 && narrow < wide / 6, `errors ${wide}, ${narrow}`);
+  }
+});
+
+Deno.test("plan: its value is what its policy gains with repeats; without them nobody gains as much", () => {
+  for (const reward of ["click", "utility"] as const) {
+    const asked = { pages: 8, slate: 3, reward };
+    const values = shopItems(2, 60);
+    const plan = new ShopPlan(restless, values, { ...asked, points: coarse });
+    const finer = new ShopPlan(restless, values, { ...asked, points: [33, 33, 13] }); // twice as fine
+    // The error is of second order: that of the finer grid is a third of the difference.
+    const gridError = Math.abs(plan.bound - finer.bound);
+    const policy = optimumPolicy(plan);
+    const free = meanOf(plan, policy, { repeats: true });
+    const apart = Math.abs(free.mean - finer.bound);
+    assert.ok(apart < 3.3 * free.se + gridError, `${reward}: ${free.mean} +- ${free.se}, ${finer.bound}`);
+    assert.ok(gridError < 0.06 * finer.bound, `error of the grid ${gridError} of ${finer.bound}`);
+    const single = meanOf(plan, policy, {});
+    assert.ok(single.mean < finer.bound - 5 * single.se, `${reward}: without repeats ${single.mean}`);
+    const greedy = meanOf(plan, greedyPolicy(reward), {});
+    assert.ok(greedy.mean < single.mean - 3 * greedy.se, `${reward}: greedy ${greedy.mean}, ${single.mean}`);
+  }
+});
+
+Deno.test("plan: users who leave, and random pools: its value is what its policy gains with repeats", () => {
+  const values = shopItems(2, 60);
+  const asked = { pages: 6, slate: 3, points: coarse } as const;
+  const whole = new ShopPlan(restless, values, asked).bound;
+  // The grid is off by 1 %. The value of pools is a mean over some of them, not over all.
+  for (const [own, pools] of [[{ leave: 0.5 }, 0], [{ randomPool: 15 }, 0.05]] as const) {
+    const plan = new ShopPlan(restless, values, { ...asked, ...own });
+    const { mean, se } = meanOf(plan, optimumPolicy(plan), { users: 2000, repeats: true });
+    const apart = Math.abs(mean - plan.bound);
+    const what = JSON.stringify(own);
+    assert.ok(apart < 3.3 * se + 0.01 * plan.bound + pools, `${what}: ${mean} +- ${se}, ${plan.bound}`);
+    assert.ok(plan.bound < 0.85 * whole, `${what}: ${plan.bound} of ${whole}: the case is weak`);
+  }
+});
+
+Deno.test("plan: where users leave, its policy shows the best of all slates, as no click may be the end", () => {
+  const items = 12;
+  const values = shopItems(4, items);
+  const plan = new ShopPlan(restless, values, { pages: 6, slate: 2, points: coarse, leave: 0.9 });
+  const features = Array.from({ length: items }, (_, item) => featuresOf(values, item));
+  const masked = new Uint8Array(items);
+  const words = (): [number, number, number, number] => [0, 0, 0, 0];
+  for (let k = 0; k < 30; k++) {
+    const state = { m1: 1.5 * Math.sin(k), m2: 1.5 * Math.cos(2 * k), p: Math.sin(3 * k) / 2 };
+    const v = features.map((one) => Math.exp(shopUtility(restless, state, one)));
+    const gain = features.map((one) => 1 + plan.value(nextState(state, one), 5));
+    const worth = ([a = 0, b = 0]: ArrayLike<number> & Iterable<number>) =>
+      (0.1 * plan.value(state, 5) + v[a]! * gain[a]! + v[b]! * gain[b]!) / (1 + v[a]! + v[b]!);
+    const pairs = v.flatMap((_, a) => v.flatMap((_, b) => (a < b ? [worth([a, b])] : [])));
+    const at = { dynamics: plan.dynamics, state, user: 0, page: 0, pages: 6, slate: 2, masked, words };
+    const found = worth(Array.from(optimumPolicy(plan).slate(at)));
+    assert.ok(Math.max(...pairs) - found < 1e-9, `state ${k}: ${found} of ${Math.max(...pairs)}`);
+  }
+});
+
+Deno.test("plan: where later pages do not count, it shows the items of the highest utility", () => {
+  const values = shopItems(5, 50);
+  const asked = { pages: 3, slate: 4, discount: 0, points: [5, 5, 3] } as const;
+  const plan = new ShopPlan(restless, values, asked);
+  const run = (policy: HostPolicy<ShopState>) =>
+    simulateOnHost(plan.dynamics, policy, { users: 50, seed: 1, pages: 3, slate: 4 }).slates;
+  assert.deepEqual(run(optimumPolicy(plan)), run(greedyPolicy()));
+  // Nor do they on the last page. In restless it is on the page before that a narrow taste counts.
+  const policy = optimumPolicy(new ShopPlan(restless, values, { ...asked, discount: 1 }));
+  const masked = new Uint8Array(50);
+  const differ = (page: number) =>
+    [0.4, 0.8, 1.2, 1.6].filter((m1) => {
+      const state = { m1, m2: -m1, p: 0 };
+      const at = { dynamics: plan.dynamics, state, user: 0, page, pages: 3, slate: 4, masked };
+      const words = (): [number, number, number, number] => [0, 0, 0, 0];
+      const [planned, greedy] = [policy, greedyPolicy<ShopState>()].map((one) => one.slate({ ...at, words }));
+      return JSON.stringify(planned) !== JSON.stringify(greedy);
+    }).length;
+  assert.deepEqual([differ(2), differ(1) > 0], [0, true]);
+});
+
+Deno.test("plan: the figures of both shops, of 500 items, k = 3, T = 20", () => {
+  const figures = [
+    { shop: demo, bound: 19.747, random: 8.56, greedy: 19.62, best: 19.63 },
+    { shop: restless, bound: 16.869, random: 5.17, greedy: 10.27, best: 15.22 },
+  ];
+  for (const { shop, bound, ...means } of figures) {
+    const plan = new ShopPlan(shop, shopItems(1), { pages: 20, slate: 3, points: coarse });
+    assert.ok(Math.abs(plan.bound - bound) < 0.001, `${shop.name}: ${plan.bound}`);
+    const policies = {
+      random: randomPolicy<ShopState>(),
+      greedy: greedyPolicy<ShopState>(),
+      best: optimumPolicy(plan),
+    };
+    for (const [name, wanted] of Object.entries(means)) {
+      const policy = policies[name as keyof typeof policies];
+      const { mean, se } = meanOf(plan, policy, { users: 80 });
+      assert.ok(Math.abs(mean - wanted) < 3.3 * se + 0.02, `${shop.name}, ${name}: ${mean} +- ${se}`);
+    }
+  }
+});
+
+Deno.test("plan: what cannot be asked", () => {
+  const plan = new ShopPlan(restless, shopItems(1, 5), { pages: 2, slate: 2, points: [3, 3, 3] });
+  assert.equal(plan.value(firstState, 0), 0);
+  assert.throws(() => plan.value(firstState, 3), /Expected 0\.\.2 pages left, got 3/);
+  assert.throws(
+    () => new ShopPlan(restless, shopItems(1, 5), { pages: 2, slate: 6, points: [3, 3, 3] }),
+    /Expected a slate of 1\.\.5 items, got 6/,
+  );
+});
+
+Deno.test("bench truth: a row, and the table on its page", async () => {
+  const page = await Deno.makeTempFile({ suffix: ".md" });
+  const run = async (...args: string[]) => {
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        "run",
+        ...DENO_FLAGS,
+        "--no-prompt",
+        "--allow-read",
+        "--allow-env",
+        "--allow-write",
+        SCRIPT,
+        ...args,
+      ],
+      env: { NO_COLOR: "1" },
+    }).output();
+    const [out = "", errors = ""] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+    return { code, out, errors };
+  };
+  try {
+    await Deno.writeTextFile(page, "before\n<!-- bench truth -->\n<!-- end of bench truth -->\nafter\n");
+    const few = ["--users", "10", "--points", "coarse"];
+    const { code, out, errors } = await run(...few, "--only", "^restless$", "--readme", page);
+    assert.equal(code, 0, errors);
+    assert.match(out, /^restless +\d+\.\d{3} ± .* 16\.87 +\d+ \/ \d+ %$/m);
+    assert.match(errors, /1 of 1, restless: simulating optimum/);
+    const text = await Deno.readTextFile(page);
+    assert.match(
+      text,
+      /^before\n<!-- bench truth -->\n\nShop of seed 1, 10 users a policy, [^]*\| restless \| .*after\n$/s,
+    );
+    const none = await run(...few, "--only", "x");
+    assert.equal(none.code, 1);
+    assert.match(none.errors, /^error: Expected --only to match a row \(demo; .*got x\./m);
+  } finally {
+    await Deno.remove(page);
+  }
+});

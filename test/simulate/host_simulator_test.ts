@@ -1,0 +1,320 @@
+/** Simulated users on the host: what is chosen, what a user sees again, who leaves, and values that are known exactly. */
+
+import assert from "node:assert/strict";
+import jstat from "jstat";
+import { shopItems } from "../../src/data/demo_shop.ts";
+import { keyOf, philox, purposes, uniform24 } from "../../src/data/philox.ts";
+import { randomStream } from "../../src/data/random.ts";
+import { restless } from "../../src/data/shops/restless.ts";
+import { choiceWeights, choose } from "../../src/simulate/host/choice.ts";
+import { type HostDynamics, ShopDynamics } from "../../src/simulate/host/dynamics.ts";
+import { greedyPolicy, popularPolicy, randomPolicy } from "../../src/simulate/host/host_policies.ts";
+import { type HostPolicy, simulateOnHost } from "../../src/simulate/host/host_simulator.ts";
+import { inRandomPool, poolOf } from "../../src/simulate/pool.ts";
+
+const total = (values: Iterable<number>) => Array.from(values).reduce((sum, x) => sum + x, 0);
+
+/** Pools cells that are expected fewer than five times. @returns the probability of a chi-square as large */
+function pValue(observed: readonly number[], expected: readonly number[]): number {
+  const cells: { o: number; e: number }[] = [];
+  const rare = { o: 0, e: 0 };
+  observed.forEach((o, k) => {
+    const e = expected[k] ?? NaN;
+    if (e >= 5) cells.push({ o, e });
+    else [rare.o, rare.e] = [rare.o + o, rare.e + e];
+  });
+  if (rare.e >= 5) cells.push(rare);
+  else if (rare.o > 25) return 0;
+  if (cells.length < 2) return 1;
+  return 1 - jstat.chisquare.cdf(total(cells.map(({ o, e }) => (o - e) ** 2 / e)), cells.length - 1);
+}
+
+Deno.test("choice: cells as often as the formula says, for utilities of all kinds", () => {
+  const random = randomStream(1, "choice");
+  const vectors = [
+    [0],
+    [-80],
+    [80],
+    [80, 80],
+    [-800, -801, -800],
+    [80, -80, 0],
+    [0, 0, 0, 0, 0],
+    [2, 2, 2],
+    [700, 701],
+    ...Array.from({ length: 11 }, (_, k) => Array.from({ length: 1 + k }, () => 2 * random.normal())),
+  ];
+  assert.equal(vectors.length, 20);
+  const draws = 50_000; // a million with all vectors, as on the device
+  vectors.forEach((u, vector) => {
+    const counts = new Uint32Array(u.length + 1);
+    for (let user = 0; user < draws / 4; user++) {
+      for (const word of philox([user, 0, vector, purposes.CHOICE], keyOf(3))) {
+        counts[choose(u, uniform24(word)).slot]!++;
+      }
+    }
+    const { none, slots } = choiceWeights(u);
+    const all = none + total(slots);
+    const p = pValue(Array.from(counts), [...slots, none].map((weight) => draws * weight / all));
+    assert.ok(p > 1e-4, `utilities ${u.join(", ")}: ${counts.join(", ")} clicks, p ${p}`);
+  });
+});
+
+Deno.test("choice: P(no click) is 1 / (1 + sum exp(u)), no click comes first, then the slots in order", () => {
+  const u = [0.3, -1, 2];
+  const v = u.map(Math.exp);
+  const all = 1 + total(v);
+  const { clickChance } = choose(u, 0.5);
+  assert.ok(Math.abs(1 - clickChance - 1 / all) < 1e-15);
+  const borders = [1, 1 + v[0]!, 1 + v[0]! + v[1]!].map((sum) => sum / all);
+  const slots = [3, 0, 1, 2]; // 3 is none
+  borders.forEach((border, k) => {
+    const below = choose(u, border - 1e-9), above = choose(u, border + 1e-9);
+    assert.deepEqual([below.slot, above.slot], [slots[k], slots[k + 1]]);
+    for (const { margin } of [below, above]) assert.ok(Math.abs(margin - 1e-9) < 1e-12, `margin ${margin}`);
+  });
+  assert.equal(choose(u, 1 - 2 ** -24).slot, 2);
+  assert.equal(choose([-80], 0).slot, 1);
+});
+
+const shop = new ShopDynamics(restless, shopItems(1, 40));
+const sizes = { users: 60, pages: 8, slate: 3, seed: 5 };
+
+Deno.test("host simulator: a user does the same whoever else is simulated; another seed, another user", () => {
+  const policy = randomPolicy<ReturnType<ShopDynamics["initial"]>>();
+  const all = simulateOnHost(shop, policy, sizes);
+  const some = simulateOnHost(shop, policy, { ...sizes, users: 20, firstUser: 30 });
+  assert.deepEqual(some.returns, all.returns.slice(30, 50));
+  assert.deepEqual(some.states, all.states.slice(30, 50));
+  for (const other of [{ seed: 6 }, { episode: 1 }]) {
+    assert.notDeepEqual(simulateOnHost(shop, policy, { ...sizes, ...other }).outcomes, all.outcomes);
+  }
+  assert.deepEqual(simulateOnHost(shop, policy, { ...sizes, reward: "utility" }).slates, all.slates);
+});
+
+Deno.test("host simulator: clicked items are not shown again, nor those of the history, unless repeats are allowed", () => {
+  const options = { ...sizes, history: () => [4, 5], users: 40 };
+  const seen = (repeats: boolean) => {
+    const { slates, outcomes } = simulateOnHost(shop, greedyPolicy(), { ...options, repeats });
+    let again = 0, clicks = 0;
+    for (let u = 0; u < options.users; u++) {
+      const clicked = new Set([4, 5]);
+      for (let t = 0; t < options.pages; t++) {
+        const at = t * options.users + u;
+        const slate = slates.subarray(3 * at, 3 * at + 3);
+        again += slate.filter((item) => clicked.has(item)).length;
+        const item = slate[outcomes[4 * at]!];
+        if (item === undefined) continue;
+        clicked.add(item);
+        clicks++;
+      }
+    }
+    return { again, clicks };
+  };
+  assert.equal(seen(false).again, 0);
+  assert.ok(seen(false).clicks > 50);
+  assert.ok(seen(true).again > 50);
+  const greedy = greedyPolicy<unknown>();
+  const stubborn: HostPolicy<unknown> = { name: "stubborn", slate: () => [0, 1, 2] };
+  assert.throws(
+    () => simulateOnHost(shop as HostDynamics<unknown>, stubborn, { ...sizes, pages: 40 }),
+    /Expected of stubborn a slate of 3 different items that may be shown, got 0, 1, 2/,
+  );
+  assert.equal(greedy.name, "greedy");
+});
+
+Deno.test("host simulator: a random pool is that of the device, and counts for nothing where it leaves too few", () => {
+  const [users, pages, randomPool] = [30, 5, 4];
+  const { slates, outcomes } = simulateOnHost(shop, randomPolicy(), { ...sizes, users, pages, randomPool });
+  const pool = poolOf({ random: randomPool }, 40);
+  let [inside, outside, large] = [0, 0, 0];
+  for (let user = 0; user < users; user++) {
+    const clicked = new Set<number>();
+    for (let page = 0; page < pages; page++) {
+      const at = page * users + user;
+      const isIn = (item: number) => inRandomPool(pool, { user, episode: 0, page, item }, keyOf(sizes.seed));
+      const free = Array.from({ length: 40 }, (_, item) => item).filter((item) => !clicked.has(item));
+      const slate = Array.from(slates.subarray(3 * at, 3 * at + 3));
+      large += free.filter(isIn).length;
+      if (free.filter(isIn).length < 3) outside++;
+      else {
+        inside++;
+        assert.ok(slate.every(isIn), `user ${user}, page ${page}: ${slate.join(", ")}`);
+      }
+      const item = slate[outcomes[4 * at]!];
+      if (item !== undefined) clicked.add(item);
+    }
+  }
+  assert.ok(inside > 60 && outside > 10, `${inside} pools, ${outside} too small`);
+  assert.ok(Math.abs(large / (users * pages) - 4) < 0.7, `${large / (users * pages)} items a pool`);
+});
+
+Deno.test("host simulator: the states are those of the clicks, and the reward is 1 or the utility", () => {
+  const { slates, outcomes, states, returns } = simulateOnHost(shop, randomPolicy(), {
+    ...sizes,
+    reward: "utility",
+    discount: 0.9,
+  });
+  for (let u = 0; u < sizes.users; u++) {
+    let state = shop.initial();
+    let sum = 0;
+    for (let t = 0; t < sizes.pages; t++) {
+      const at = t * sizes.users + u;
+      const item = slates.subarray(3 * at, 3 * at + 3)[outcomes[4 * at]!];
+      if (item === undefined) {
+        assert.equal(outcomes[4 * at + 1], 0);
+        continue;
+      }
+      const [utility = NaN] = shop.utilities(state, [item]);
+      assert.equal(outcomes[4 * at + 1], Math.fround(utility));
+      sum += 0.9 ** t * utility;
+      state = shop.next(state, item);
+    }
+    assert.deepEqual(states[u], state);
+    assert.ok(Math.abs((returns[u] ?? NaN) - sum) < 1e-12);
+  }
+});
+
+Deno.test("host simulator: the choice of another log can be followed", () => {
+  const { outcomes } = simulateOnHost(shop, randomPolicy(), { ...sizes, follow: ({ page }) => page % 4 });
+  for (let t = 0; t < sizes.pages; t++) assert.equal(outcomes[4 * t * sizes.users], t % 4);
+});
+
+/** Nobody clicks, or everybody does. */
+function always(u: number): HostDynamics<number> {
+  return {
+    name: "always",
+    items: 50,
+    initial: () => 0,
+    utilities: (_, items) => new Float64Array(items.length).fill(u),
+    next: (state) => state + 1,
+  };
+}
+
+Deno.test("host simulator: who leaves", () => {
+  const run = (u: number, options: object) =>
+    simulateOnHost(always(u), randomPolicy(), { users: 2000, pages: 10, slate: 2, seed: 1, ...options });
+  const patient = run(-80, { patience: 4 });
+  assert.ok(patient.length.every((pages) => pages === 4) && patient.terminated.every((left) => left === 1));
+  assert.deepEqual(
+    patient.outcomes.subarray(4 * 2000 * 4),
+    new Float32Array(4 * 2000 * 6),
+    "nobody is there",
+  );
+  const clicking = run(80, { patience: 1, leave: 1 });
+  assert.ok(
+    clicking.length.every((pages) => pages === 10) && clicking.terminated.every((left) => left === 0),
+  );
+  assert.ok(clicking.returns.every((sum) => sum === 10));
+  assert.ok(run(-80, { leave: 1 }).length.every((pages) => pages === 1));
+  assert.ok(run(-80, { leave: 0 }).length.every((pages) => pages === 10));
+  // After three pages .7^3 of the users are there.
+  const lengths = run(-80, { leave: 0.3 }).length;
+  const there = lengths.filter((pages) => pages > 3).length / 2000;
+  assert.ok(Math.abs(there - 0.343) < 4 * Math.sqrt(0.343 * 0.657 / 2000), `${there}`);
+  // Patience counts pages in a row.
+  const effects = simulateOnHost(
+    always(0),
+    randomPolicy(),
+    { users: 200, pages: 30, slate: 2, seed: 1, patience: 2, follow: ({ page }) => page % 2 === 0 ? 2 : 0 },
+  );
+  assert.ok(effects.terminated.every((left) => left === 0));
+});
+
+Deno.test("host simulator: constant utilities give T sum v / (1 + sum v), with the effects of places", () => {
+  const places = { ...always(-0.5), placeEffects: [-1, -2], eta: 0.7 };
+  const { returns } = simulateOnHost(places, randomPolicy(), { users: 2000, pages: 5, slate: 4, seed: 2 });
+  const v = [0, -1, -2, -2].map((effect) => Math.exp(0.7 * (-0.5 + effect)));
+  const p = total(v) / (1 + total(v));
+  const error = (total(returns) / 2000 - 5 * p) / Math.sqrt(5 * p * (1 - p) / 2000);
+  assert.ok(Math.abs(error) < 3.3, `${error} standard errors`);
+});
+
+Deno.test("random policy: every item that may be shown in every slot equally often; popular: an order", () => {
+  const items = 12;
+  const counts = [new Array<number>(items).fill(0), new Array<number>(items).fill(0)];
+  const n = 12_000;
+  const { slates } = simulateOnHost(
+    { ...always(-80), items },
+    randomPolicy(),
+    { users: n, pages: 1, slate: 2, seed: 4, history: () => [3, 4, 5, 6, 7, 8] },
+  );
+  slates.forEach((item, k) => counts[k % 2]![item]!++);
+  const free = [0, 1, 2, 9, 10, 11];
+  for (const slot of counts) {
+    assert.equal(total(free.map((item) => slot[item]!)), n, "masked items are not shown");
+    const p = pValue(free.map((item) => slot[item]!), free.map(() => n / free.length));
+    assert.ok(p > 1e-4, `${slot.join(", ")}: p ${p}`);
+  }
+  const popular = simulateOnHost(
+    { ...always(-80), items },
+    popularPolicy([9, 4, 2, 0]),
+    { users: 3, pages: 1, slate: 2, seed: 4, history: () => [4] },
+  );
+  assert.deepEqual([...popular.slates], [9, 2, 9, 2, 9, 2]);
+});
+
+/** Users whose state is the last three of three items that they clicked, oldest first, as a string. */
+const sequences = ["", ..."012"].flatMap((a) => a === "" ? [""] : ["", ..."012"].map((b) => a + b))
+  .flatMap((start) => start.length < 2 ? [start] : ["", ..."012"].map((c) => start + c));
+const drawn = randomStream(9, "sequences");
+const utilityOf = new Map(sequences.map((state) => [state, [0, 1, 2].map(() => 1.5 * drawn.normal())]));
+const shownIn = new Map(sequences.map((state) => [state, Array.from(drawn.sampleWithoutReplacement(3, 2))]));
+const tabular: HostDynamics<string> = {
+  name: "sequences",
+  items: 3,
+  initial: () => "",
+  utilities: (state, items) =>
+    Float64Array.from(Array.from(items), (item) => utilityOf.get(state)?.[item] ?? NaN),
+  next: (state, item) => (state + item).slice(-3),
+};
+const fixed: HostPolicy<string> = { name: "fixed", slate: ({ state }) => shownIn.get(state) ?? [] };
+
+/** The value of every state under the fixed policy, for ever: V = r + discount P V, solved by elimination. */
+function exactValues(discount: number, leave: number, reward: "click" | "utility"): Map<string, number> {
+  const n = sequences.length;
+  const rows = sequences.map((state, i) => {
+    const row = Array.from({ length: n + 1 }, (_, j) => (i === j ? 1 : 0));
+    const slate = shownIn.get(state) ?? [];
+    const u = slate.map((item) => utilityOf.get(state)?.[item] ?? NaN);
+    const all = 1 + total(u.map(Math.exp));
+    row[i]! -= discount * (1 - leave) / all;
+    slate.forEach((item, k) => {
+      const p = Math.exp(u[k] ?? NaN) / all;
+      row[sequences.indexOf(tabular.next(state, item))]! -= discount * p;
+      row[n]! += p * (reward === "click" ? 1 : u[k] ?? NaN);
+    });
+    return row;
+  });
+  for (let k = 0; k < n; k++) {
+    // Diagonally dominant: no pivots are needed.
+    for (const other of rows) {
+      if (other === rows[k]) continue;
+      const factor = other[k]! / rows[k]![k]!;
+      if (factor !== 0) rows[k]!.forEach((x, j) => other[j]! -= factor * x);
+    }
+  }
+  return new Map(sequences.map((state, k) => [state, rows[k]![n]! / rows[k]![k]!]));
+}
+
+Deno.test("values: a linear solve = the simulator, where a cut-off page counts on and a user who left does not", () => {
+  assert.equal(sequences.length, 40);
+  for (const reward of ["click", "utility"] as const) {
+    const [discount, leave, pages, users] = [0.9, 0.3, 6, 4000];
+    const exact = exactValues(discount, leave, reward);
+    const found = simulateOnHost(tabular, fixed, {
+      ...{ users, pages, slate: 2, seed: 11, reward, discount, leave, repeats: true },
+    });
+    const behind = (u: number) =>
+      discount ** (found.length[u] ?? NaN) * (exact.get(found.states[u] ?? "") ?? NaN);
+    const apart = (counted: (u: number) => boolean) => {
+      const sums = Array.from(found.returns, (sum, u) => sum + (counted(u) ? behind(u) : 0));
+      const mean = total(sums) / users;
+      const se = Math.sqrt(total(sums.map((sum) => (sum - mean) ** 2)) / users / (users - 1));
+      return (mean - (exact.get("") ?? NaN)) / se;
+    };
+    const right = apart((u) => found.terminated[u] === 0);
+    assert.ok(Math.abs(right) < 3.3, `${reward}: ${right} standard errors`);
+    assert.ok(Math.abs(apart(() => false)) > 6, "the pages that were cut off count");
+    assert.ok(Math.abs(apart(() => true)) > 6, "nothing comes behind a user who left");
+  }
+});

@@ -1,0 +1,19 @@
+/** What tests of simulated pages share: pages whose every buffer is watched, and laws of what is drawn. */
+
+export { bitOf, CheckedPage, randomBits } from "../../src/selftest/pages/page_bench.ts";
+export { sameWords } from "../../src/selftest/words.ts";
+
+/** Chi-square of counts against expected ones, in standard deviations of its mean: (x - n) / sqrt(2 n). */
+export function chiSquare(
+  found: readonly number[],
+  expected: readonly number[],
+): { x: number; degrees: number } {
+  const x = found.reduce((sum, n, k) => sum + (n - (expected[k] ?? 0)) ** 2 / (expected[k] ?? 1), 0);
+  return { x, degrees: found.length - 1 };
+}
+
+/** Chi-square that is exceeded with probability 1e-4, by the cube-root approximation of Wilson and Hilferty. */
+export function chiSquareLimit(degrees: number): number {
+  const h = 2 / (9 * degrees);
+  return degrees * (1 - h + 3.719 * Math.sqrt(h)) ** 3;
+}

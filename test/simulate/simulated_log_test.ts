@@ -1,0 +1,94 @@
+/** Law: a log that a model's users wrote is, to the model, what it expects: its loss on it is the entropy of its choices. */
+
+import assert from "node:assert/strict";
+import { NONE } from "../../src/data/click_log.ts";
+import { Handover } from "../../src/data/handover.ts";
+import { writePrepared } from "../../src/sets/prepared_writer.ts";
+import { keyOf } from "../../src/data/philox.ts";
+import { choiceProbabilities } from "../../src/model/choice.ts";
+import { defaultModel } from "../../src/model/config.ts";
+import { modelParameters, UserModel } from "../../src/model/user_model.ts";
+import { randomStream } from "../../src/data/random.ts";
+import { randomPolicy } from "../../src/policy/random.ts";
+import { openDataset } from "../../src/run/open_dataset.ts";
+import { episodeLog } from "../../src/simulate/episode_log.ts";
+import { LearnedSource } from "../../src/simulate/learned_source.ts";
+import { startOf } from "../../src/simulate/start.ts";
+import { Simulator } from "../../src/simulate/simulator.ts";
+import { Evaluation } from "../../src/train/evaluation.ts";
+import { withCopy } from "../foreign_set.ts";
+import { withGpu } from "../op_check.ts";
+
+const config = { ...defaultModel, lstmUnits: 5, dims: [7, 18, 5] };
+
+Deno.test("what a model's users did is as likely to the model as it says, pages of a log that it reads by itself", () =>
+  withCopy((folder) =>
+    withGpu(undefined, async (gpu) => {
+      const { source, items: itemIds } = await openDataset(folder);
+      const weights = new Map(
+        modelParameters(source.items.shape, config).map(({ name, rows, columns }) => {
+          const random = randomStream(8, "weights", name);
+          return [name, Float32Array.from({ length: rows * columns }, () => 0.7 * random.normal())];
+        }),
+      );
+      const model = new UserModel(gpu, source.items, config, { weights });
+      try {
+        const start = [[3, 1], [], [5]]; // given events: they move users, and are not predicted
+        const options = { users: 600, slate: 3, pages: 6, seed: 4, leave: 0.1, start, repeats: true };
+        const simulator = await Simulator.create(gpu, new LearnedSource(model), options);
+        const startedWith = (user: number) => startOf(start, user, 0, keyOf(options.seed));
+        const pages = new Handover<ReturnType<typeof episodeLog>>();
+        await Deno.mkdir(`${folder}/log`);
+        const contents = { name: "simulated", items: source.items, itemIds, notes: [], command: [] };
+        const written = pages.read((from) => writePrepared(`${folder}/log`, contents, from));
+        let said: number[] = [];
+        await simulator.run(randomPolicy, {
+          onLog: async (log) => {
+            said = said.concat(
+              Array.from({ length: log.users }, (_, u) =>
+                Array.from({ length: log.pages }, (_, t) =>
+                  t * log.users + u)
+                  .filter((at) => log.present[at]).map((at) => log.probabilities[at] ?? NaN)).flat(),
+            );
+            await pages.put(
+              episodeLog([log], {
+                name: "simulated",
+                items: { kind: "one-hot", count: 12 },
+                startOf: startedWith,
+              }),
+            );
+          },
+        });
+        pages.end();
+        await written;
+        simulator.destroy();
+
+        const own = await openDataset(`${folder}/log`);
+        const { eventRows, eventClick, eventGiven } = own.source.log ?? assert.fail();
+        const users = Uint32Array.from({ length: 600 }, (_, user) =>
+          user);
+        const evaluation = await Evaluation.ofModel(model, undefined, own.source, users, 0);
+        const utilities = await evaluation.utilities();
+        evaluation.destroy();
+        let [events, surprise, variance] = [0, 0, 0];
+        eventClick.forEach((click, e) => {
+          if (eventGiven?.[e]) return;
+          const [first, end] = [eventRows[e]!, eventRows[e + 1]!];
+          const { items, noClick } = choiceProbabilities(model.config, utilities.subarray(first, end));
+          const all = [...items, noClick];
+          const entropy = all.reduce((sum, p) => sum - p * Math.log(p), 0);
+          surprise += -Math.log(all[click === NONE ? 3 : click - first]!) - entropy;
+          variance += all.reduce((sum, p) => sum + p * (-Math.log(p) - entropy) ** 2, 0);
+          const apart = Math.abs((said[events++] ?? NaN) - (1 - noClick));
+          assert.ok(apart < 1e-4, `P(any click) of event ${e}: ${apart} apart`);
+        });
+        assert.equal(events, said.length);
+        assert.ok(events > 2000 && events < 3600, String(events));
+        const [z, bits] = [surprise / Math.sqrt(variance), Math.sqrt(variance / events)];
+        assert.ok(Math.abs(z) < 3, `the loss is ${z} standard errors from the entropy`);
+        assert.ok(bits > 0.3, "clicks that are sure would show nothing");
+      } finally {
+        model.destroy();
+      }
+    })
+  ));

@@ -1,0 +1,430 @@
+/**
+ * The simulator: the same bits however many are stepped together, greedy slates, what follows exactly, and what is refused.
+ */
+
+import assert from "node:assert/strict";
+import { checkLog } from "../../src/data/check_log.ts";
+import { type ItemFeatures, NONE, usersOf } from "../../src/data/click_log.ts";
+import { makeDemoShop, shopItems } from "../../src/data/demo_shop.ts";
+import { itemsShape } from "../../src/data/item_catalogue.ts";
+import { keyOf } from "../../src/data/philox.ts";
+import { restless } from "../../src/data/shops/restless.ts";
+import type { AdapterKind } from "../../src/gpu/kernel_shapes.ts";
+import type { ModelConfig } from "../../src/model/config.ts";
+import { initialWeights } from "../../src/model/initial_weights.ts";
+import { openDataset } from "../../src/run/open_dataset.ts";
+import { OpenedRun } from "../../src/run/open_run.ts";
+import { modelParameters, UserModel } from "../../src/model/user_model.ts";
+import { greedyPolicy } from "../../src/policy/greedy.ts";
+import { popularity, popularPolicy } from "../../src/policy/popular.ts";
+import { randomPolicy } from "../../src/policy/random.ts";
+import { type EpisodeLog, episodeLog } from "../../src/simulate/episode_log.ts";
+import { clickRate, coverage, meanReturn } from "../../src/simulate/figures.ts";
+import { LearnedSource } from "../../src/simulate/learned_source.ts";
+import type { SimulatorOptions } from "../../src/simulate/options.ts";
+import type { Policy } from "../../src/simulate/policy.ts";
+import { ShopSource } from "../../src/simulate/shop_users.ts";
+import { topSlate } from "../../src/simulate/slates.ts";
+import { Simulator } from "../../src/simulate/simulator.ts";
+import { startOf } from "../../src/simulate/start.ts";
+import type { Weights } from "../../src/tape/parameters.ts";
+import { Evaluation } from "../../src/train/evaluation.ts";
+import { withGpu } from "../op_check.ts";
+import {
+  counted,
+  type Kind,
+  logs,
+  lstm,
+  none,
+  played,
+  pw,
+  run,
+  simulated,
+  someWeights,
+  startedWith,
+} from "../simulated_models.ts";
+
+Deno.test("bits: the same however many are stepped together, twice, and for episodes alone", () =>
+  withGpu("cpu", async (gpu) => {
+    const model = new UserModel(gpu, logs.dense.items, lstm, { weights: someWeights(logs.dense, lstm) });
+    const options = { ...run, leave: 0.2, pool: { random: 20 } } as const;
+    const shop = new ShopSource(restless, shopItems(1, 41));
+    for (const source of [new LearnedSource(model), shop]) {
+      for (const policy of [randomPolicy, greedyPolicy()]) {
+        const together = await simulated(source, gpu, options, async (simulator) => {
+          const once = await played(simulator, policy, { episodes: 2 });
+          assert.deepEqual(await played(simulator, policy, { episodes: 2 }), once);
+          assert.deepEqual(await played(simulator, policy, { firstEpisode: 1 }), once.slice(1));
+          return once;
+        });
+        const apart = await simulated(
+          source,
+          gpu,
+          { ...options, together: 16 },
+          (simulator) => played(simulator, policy, { episodes: 2 }),
+        );
+        assert.equal(apart.length, 6);
+        for (const [k, own] of apart.entries()) {
+          const whole = together[Math.floor(k / 3)] ?? assert.fail();
+          for (let t = 0; t < run.pages; t++) {
+            for (let u = 0; u < own.users; u++) {
+              const [a, b] = [t * own.users + u, t * whole.users + own.firstUser + u];
+              for (const what of ["choices", "rewards", "probabilities", "present"] as const) {
+                assert.equal(own[what][a], whole[what][b], `${what}, user ${own.firstUser + u}, page ${t}`);
+              }
+              for (let j = 0; j < run.slate; j++) {
+                assert.equal(own.slates[3 * a + j], whole.slates[3 * b + j]);
+              }
+            }
+          }
+        }
+        assert.ok(together.some(({ present }) => present.includes(0)) && together[0]?.present.includes(1));
+      }
+    }
+    model.destroy();
+  }));
+
+/** Greedy, with smaller chunks of users than there is room for. */
+function greedyInChunks(chunk: number): Policy {
+  return {
+    name: "greedy in chunks",
+    record({ environment, page }) {
+      const { dispatches, utilities } = environment.catalogue();
+      return [{ chunk, rows: page.items, dispatches: [...dispatches, topSlate(page, utilities)] }];
+    },
+    prepare: () => [],
+  };
+}
+
+const greedyCases: readonly (readonly [Kind, ModelConfig, AdapterKind?])[] = [
+  ["dense", lstm],
+  ["one-hot", pw],
+  ["mixed", counted("mixed", { ...lstm, wide: 3 })],
+  ["mixed", counted("mixed", { ...lstm, wide: 3 }), "gpu"],
+];
+/** [U, I] of all items after the pages before t, each at the head of a slate: as an evaluation of a log with these pages has them. */
+async function scoresBefore(
+  model: UserModel,
+  items: ItemFeatures,
+  { users: U, slate: k, slates, choices }: EpisodeLog,
+  t: number,
+): Promise<Float32Array> {
+  const I = items.count;
+  const users = U * I;
+  const [pages, own] = [t + 1, (n: number) => Math.floor((n % users) / I)];
+  const episode = {
+    ...{ episode: 2, firstUser: 0, users, pages, slate: k },
+    slates: Uint32Array.from({ length: pages * users * k }, (_, n) => {
+      const at = Math.floor(n / k);
+      const [page, slot] = [Math.floor(at / users), n % k];
+      return page < t ? slates[k * (page * U + own(at)) + slot] ?? NaN : (at % I + slot) % I;
+    }),
+    choices: Uint32Array.from({ length: pages * users }, (_, at) => {
+      const page = Math.floor(at / users);
+      return page < t ? choices[page * U + own(at)] ?? NaN : k;
+    }),
+    rewards: new Float32Array(pages * users),
+    probabilities: new Float32Array(pages * users),
+    present: new Uint8Array(pages * users).fill(1),
+  };
+  const log = episodeLog([episode], {
+    ...{ name: "what if", items, split: () => 2, startOf: (user: number) => startedWith(own(user), 2) },
+  });
+  const evaluation = await Evaluation.ofModel(model, undefined, log, usersOf(log, "test"), 0);
+  const utilities = await evaluation.utilities();
+  evaluation.destroy();
+  return Float32Array.from(
+    { length: users },
+    (_, user) => utilities[(log.eventRows[log.userEvents[user + 1]! - 1])!]!,
+  );
+}
+
+for (const [kind, config, shapes = "cpu"] of greedyCases) {
+  Deno.test(`greedy: the best items that were not clicked, ${kind} items, ${shapes}`, () =>
+    withGpu(shapes, async (gpu) => {
+      const log = logs[kind];
+      const model = new UserModel(gpu, log.items, config, { weights: someWeights(log, config) });
+      const options = { ...run, users: 9, pages: 5 };
+      const [episode] = await simulated(
+        new LearnedSource(model),
+        gpu,
+        options,
+        (simulator) => played(simulator, greedyPolicy(), { firstEpisode: 2 }),
+      );
+      assert.ok(episode);
+      const inFours = await simulated(
+        new LearnedSource(model),
+        gpu,
+        options,
+        (simulator) => played(simulator, greedyInChunks(4), { firstEpisode: 2 }),
+      );
+      assert.deepEqual(inFours, [episode]);
+      const page = Array.from({ length: log.items.count }, (_, item) => item);
+      const scored = await Promise.all(
+        [0, 1, 2, 3, 4].map((t) => scoresBefore(model, log.items, episode, t)),
+      );
+      for (let u = 0; u < 9; u++) {
+        const history = Array.from(startedWith(u, 2));
+        for (let t = 0; t < 5; t++) {
+          const scores = (scored[t] ?? assert.fail()).subarray(u * page.length, (u + 1) * page.length);
+          const best = page.filter((item) => !history.includes(item))
+            .sort((a, b) => (scores[b] ?? 0) - (scores[a] ?? 0) || a - b);
+          const at = t * 9 + u;
+          for (let j = 0; j < run.slate; j++) {
+            const [found, wanted] = [episode.slates[3 * at + j] ?? 0, best[j] ?? 0];
+            assert.ok(!history.includes(found));
+            const behind = (scores[wanted] ?? 0) - (scores[found] ?? 0);
+            assert.ok(
+              Math.abs(behind) < 1e-5,
+              `user ${u}, page ${t}, slot ${j}: ${found} is ${behind} behind ${wanted}`,
+            );
+          }
+          const choice = episode.choices[at] ?? 3;
+          if (choice < 3) history.push(episode.slates[3 * at + choice] ?? 0);
+        }
+      }
+      model.destroy();
+    }));
+}
+
+Deno.test("a policy sees users through its own model, whoever clicks", () =>
+  withGpu("cpu", async (gpu) => {
+    const items = shopItems(1, 41);
+    const features = { kind: "dense", count: 41, width: 16, values: items } as const;
+    const weights = someWeights({ ...logs.dense, items: features }, lstm);
+    const model = new UserModel(gpu, features, lstm, { weights });
+    const source = new LearnedSource(model, "a model");
+    const options = { ...run, users: 6, pages: 4 };
+    const [episode] = await simulated(new ShopSource(restless, items), gpu, options, (simulator) =>
+      played(simulator, greedyPolicy(source), {}));
+    assert.ok(episode);
+    const page = Array.from({ length: 41 }, (_, item) =>
+      item);
+    for (let u = 0; u < 6; u++) {
+      const history = Array.from(startedWith(u, 0));
+      for (let t = 0; t < 4; t++) {
+        const scores = await model.score({ history, page });
+        const best = page.filter((item) =>
+          !history.includes(item)
+        ).map((item) => scores[item] ?? 0);
+        const at = t * 6 + u;
+        const first = scores[episode.slates[3 * at] ?? 0] ?? NaN;
+        assert.ok(Math.abs(first - Math.max(...best)) < 1e-5);
+        const choice = episode.choices[at] ?? 3;
+        if (choice < 3) history.push(episode.slates[3 * at + choice] ?? 0);
+      }
+    }
+    model.destroy();
+  }));
+
+Deno.test("nothing to learn: with a pool of one item every policy has the same return, bit for bit", () =>
+  withGpu("cpu", async (gpu) => {
+    const source = new ShopSource(restless, shopItems(1, 41));
+    const options = { users: 50, slate: 1, pages: 9, repeats: true, pool: { items: [33] } };
+    await simulated(source, gpu, options, async (simulator) => {
+      const all: EpisodeLog[][] = [];
+      for (const policy of [randomPolicy, popularPolicy(new Float64Array(41)), greedyPolicy()]) {
+        all.push(await played(simulator, policy));
+      }
+      assert.deepEqual(all[1], all[0]);
+      assert.deepEqual(all[2], all[0]);
+      assert.ok(all[0]?.[0]?.slates.every((item) => item === 33));
+    });
+  }));
+
+Deno.test("nothing to learn: with a pool of k items that are alike every policy has the same return, bit for bit", () =>
+  withGpu("cpu", async (gpu) => {
+    // With k items that differ the law cannot hold bit for bit: policies show the same items in different orders, and a draw
+    // goes through the slots in their order. The same number clicks on another item, and other states follow. P(any click)
+    // of the first page is all that they share. With k = 1, or items that are alike, the order decides nothing.
+    const items = shopItems(1, 41);
+    const pool = [3, 21, 38];
+    for (const item of pool) items.copyWithin(16 * item, 16 * 33, 16 * 34);
+    const options = { users: 50, slate: 3, pages: 9, repeats: true, pool: { items: pool } };
+    await simulated(new ShopSource(restless, items), gpu, options, async (simulator) => {
+      const all: EpisodeLog[][] = [];
+      for (const policy of [randomPolicy, popularPolicy(new Float64Array(41)), greedyPolicy()]) {
+        all.push(await played(simulator, policy));
+      }
+      const [random, ...others] = all.map(([log]) => log ?? assert.fail());
+      for (const other of others) {
+        assert.notDeepEqual(other.slates, random?.slates, "in another order");
+        assert.deepEqual({ ...other, slates: 0 }, { ...random, slates: 0 });
+      }
+    });
+  }));
+
+Deno.test("constant utilities: a return is binomial, and its figures add up", () =>
+  withGpu("cpu", async (gpu) => {
+    const specs = modelParameters(itemsShape(logs["one-hot"].items), none);
+    const weights: Weights = new Map(
+      specs.map(({ name, rows, columns }) => [name, new Float32Array(rows * columns)]),
+    );
+    weights.set("utility/output/bias", Float32Array.of(-0.5));
+    const model = new UserModel(gpu, logs["one-hot"].items, none, { weights });
+    const [users, pages, slate] = [500, 20, 3];
+    await simulated(
+      new LearnedSource(model),
+      gpu,
+      { users, pages, slate, repeats: true },
+      async (simulator) => {
+        const episodes: EpisodeLog[] = [];
+        const figures = await simulator.run(randomPolicy, {
+          episodes: 2,
+          onLog: (log) => void episodes.push(log),
+        });
+        const p = slate * Math.exp(-0.5) / (1 + slate * Math.exp(-0.5));
+        const n = users * pages * 2;
+        const rate = clickRate(figures);
+        assert.ok(Math.abs(rate - p) < 3.3 * Math.sqrt(p * (1 - p) / n), `click rate ${rate}, expected ${p}`);
+        assert.ok(Math.abs(meanReturn(figures) - pages * rate) < 1e-9);
+        assert.equal(coverage(figures), 1);
+        const sum = (of: Iterable<number>) => Array.from(of).reduce((a, b) => a + b, 0);
+        assert.equal(sum(figures.clicks), sum(figures.byPage.map(({ clicks }) => clicks)));
+        assert.equal(sum(figures.itemClicked), sum(figures.clicks));
+        assert.equal(sum(figures.itemShown), n * slate);
+        assert.equal(sum(figures.seen), n);
+        assert.ok(figures.byPage.every(({ predicted, shown }) => Math.abs(predicted / shown - p) < 1e-6));
+        const log = episodeLog(episodes, { name: "x", items: logs["one-hot"].items });
+        checkLog(log);
+        assert.equal(log.eventClick.filter((click) => click !== NONE).length, sum(figures.clicks));
+        assert.equal(popularity(log).length, 41);
+      },
+    );
+    model.destroy();
+  }));
+
+Deno.test("step: given slates come to the same as a policy's, and what no user may see is refused", () =>
+  withGpu("cpu", async (gpu) => {
+    const source = new ShopSource(restless, shopItems(1, 41));
+    const options = { users: 20, slate: 2, pages: 4, leave: 0.3, start: [[1, 5], []] };
+    await simulated(source, gpu, options, async (simulator) => {
+      const [episode] = await played(simulator, randomPolicy, { firstEpisode: 3 });
+      assert.ok(episode);
+      await assert.rejects(simulator.step(new Uint32Array(40)), /Expected reset\(\) before/);
+      for (let again = 0; again < 2; again++) {
+        await simulator.reset(3);
+        for (let t = 0; t < 4; t++) {
+          const own = (values: Float32Array) => values.slice(20 * t, 20 * (t + 1));
+          const slates = Array.from(episode.slates.subarray(40 * t, 40 * (t + 1)));
+          const outcome = await simulator.step(slates);
+          assert.deepEqual(outcome.reward, own(episode.rewards));
+          assert.deepEqual(outcome.probability, own(episode.probabilities));
+          outcome.choice.forEach((choice, u) => {
+            const present = episode.present[20 * t + u];
+            assert.equal(choice, present ? episode.choices[20 * t + u] : 2);
+            if (t < 3) assert.equal(outcome.terminated[u], 1 - (episode.present[20 * (t + 1) + u] ?? 0));
+          });
+          assert.equal(outcome.truncated, t === 3);
+        }
+        await assert.rejects(simulator.step(new Uint32Array(40)), /at most 4 pages an episode/);
+      }
+      assert.equal((await simulator.states()).length, 20 * 3);
+      const held = gpu.liveBytes;
+      await simulator.reset();
+      await simulator.run(randomPolicy);
+      assert.equal(gpu.liveBytes, held, "a run leaves nothing behind");
+      await assert.rejects(simulator.step(new Uint32Array(40)), /Expected reset\(\) before/);
+      await simulator.reset();
+      const slates = Array.from({ length: 40 }, (_, r) => (r % 2 === 0 ? 30 : 31));
+      const refused = (changed: Record<number, number>, message: RegExp) =>
+        assert.rejects(simulator.step(Object.assign(slates.slice(), changed)), message);
+      await refused({ 0: 41 }, /items in 0\.\.40, got 41 for user 0/);
+      await refused({ 3: 30 }, /each item once in a slate, got 30 twice for user 1/);
+      await assert.rejects(simulator.step([1, 2]), /20 slates of 2 items = 40 numbers, got 2/);
+      const user = Array.from({ length: 20 }, (_, u) => u).find((u) =>
+        startOf(options.start, u, 0, keyOf(1)).length > 0
+      );
+      await refused({ [2 * (user ?? 0)]: 5 }, /no item that was clicked before, got 5/);
+    });
+  }));
+
+Deno.test("weights of the adversarial stage are refused, unless they are asked for", () =>
+  withGpu("cpu", async (gpu) => {
+    const data = await openDataset("demo");
+    const items = itemsShape(makeDemoShop(1, { users: 7 }).log.items);
+    const weights = initialWeights(modelParameters(items, lstm), 1);
+    const game = {
+      ...{ generator: null, eta: 1, generatorEta: 1, etaByPage: false, utilityPenalty: 0, skipNoClick: true },
+    };
+    const info = { model: lstm, items, iteration: 1, kind: "last" };
+    const opened = (own: object) =>
+      new OpenedRun("runs/a/last", { ...info, ...own }, weights, undefined, undefined);
+    const made = (own: object, uncalibrated?: boolean) =>
+      LearnedSource.ofRun(gpu, opened(own), data, { uncalibrated });
+    assert.throws(() => made({ game }), /got runs\/a\/last, of the adversarial stage.* or --uncalibrated/);
+    for (const source of [made({}), made({ game }, true)]) {
+      assert.equal(source.itemCount, 500);
+      source.model.destroy();
+    }
+  }));
+
+Deno.test("what cannot be simulated is refused, with what was expected", () =>
+  withGpu("cpu", async (gpu) => {
+    const source = new ShopSource(restless, shopItems(1, 41));
+    const good = { users: 5, slate: 3, pages: 4 };
+    const refused = (options: Partial<SimulatorOptions>, message: RegExp) =>
+      assert.rejects(Simulator.create(gpu, source, { ...good, ...options }), message);
+    await simulated(source, gpu, { ...good, together: 2, pages: 20 }, async (simulator) => {
+      const held = gpu.liveBytes;
+      const stops = (what: string) => () => {
+        throw new Error(what);
+      };
+      await assert.rejects(simulator.run(randomPolicy, { onProgress: stops("enough") }), /enough/);
+      await assert.rejects(simulator.run(randomPolicy, { episodes: 3, onLog: stops("full") }), /full/);
+      assert.equal(gpu.liveBytes, held, "what is stopped leaves nothing behind");
+    });
+    await refused({ pages: 0 }, /pages to be a whole number from 1 .* got 0/);
+    await refused({ users: 0 }, /users .* got 0/);
+    await refused({ slate: 42, repeats: true }, /a pool of 42 items or more, got 41: a slate of 42/);
+    await refused(
+      { pages: 40 },
+      /a pool of 42 items or more, got 41: a slate of 3, and 39 that may have been clicked/,
+    );
+    await refused({ leave: 1.5 }, /between 0 and 1, got 1\.5/);
+    await refused({ leave: NaN }, /between 0 and 1, got NaN/);
+    await refused({ patience: -1 }, /patience .* got -1/);
+    await refused({ pool: { items: [1, 2, 41] } }, /the pool's items to be in 0\.\.40, got 41/);
+    await refused({ pool: { items: [1, 2, 1] } }, /each item once in the pool, got 1 twice/);
+    await refused({ pool: { random: 42 } }, /random pool of 1 to 41 items, got 42/);
+    await refused({ pool: { random: 2 } }, /random pool of 3 items or more, got 2/);
+    await refused({ start: [[41]] }, /histories of items in 0\.\.40, got 41/);
+    await refused({ start: [] }, /at least one history/);
+    const logistic = new UserModel(gpu, logs.dense.items, { ...lstm, loss: "logistic" }, { seed: 1 });
+    assert.throws(() => new LearnedSource(logistic), /Train one with --loss choice/);
+    logistic.destroy();
+    const broken = someWeights(logs.dense, lstm);
+    broken.get("utility/output/bias")?.fill(NaN);
+    const model = new UserModel(gpu, logs.dense.items, lstm, { weights: broken });
+    await simulated(new LearnedSource(model), gpu, { ...good, pages: 2 }, (simulator) =>
+      assert.rejects(
+        simulator.run(randomPolicy),
+        /utilities that are numbers, got NaN or infinity for user 0 on page 0/,
+      ));
+    const other = new LearnedSource(model);
+    const half = new LearnedSource(model);
+    const unusable: Policy = {
+      name: "unusable",
+      observes: half,
+      record: () => {
+        throw new Error("no slates");
+      },
+      prepare: () => [],
+    };
+    await simulated(new ShopSource(restless, shopItems(1, 41)), gpu, good, async (simulator) => {
+      const held = gpu.liveBytes;
+      await assert.rejects(simulator.run(unusable), /no slates/);
+      assert.equal(gpu.liveBytes, held, "what fails leaves nothing behind");
+    });
+    await simulated(new ShopSource(restless, shopItems(1, 40)), gpu, good, async (simulator) => {
+      await assert.rejects(
+        simulator.run(greedyPolicy(other)),
+        /over the 40 items of the restless shop, got .* over 41/,
+      );
+      await assert.rejects(
+        simulator.run(popularPolicy(new Float64Array(7))),
+        /popularity of 40 items, got that of 7/,
+      );
+    });
+    model.destroy();
+  }));

@@ -1,0 +1,322 @@
+/** The adversarial stage as a whole: against an f64 trajectory, its dispatches, resuming, and what ends it early. */
+
+import assert from "node:assert/strict";
+import type { ClickLog } from "../../src/data/click_log.ts";
+import { NONE } from "../../src/data/click_log.ts";
+import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/config.ts";
+import { generatorConfig } from "../../src/model/generator.ts";
+import { itemsShape } from "../../src/data/item_catalogue.ts";
+import { modelParameters, UserModel } from "../../src/model/user_model.ts";
+import { etaOnPage, sparsemax } from "../../src/ops/minimax.ts";
+import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
+import { type AdversarialConfig, defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
+import { GENERATOR_PREFIX, partOf } from "../../src/train/networks.ts";
+import { Trainer } from "../../src/train/trainer.ts";
+import { Adam64, network64, type Page64, type Parameters64, shape64, toParameters64 } from "../f64_model.ts";
+import { countedOf, withGpu } from "../op_check.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
+import { smallLstm, smallPw, WIDTH } from "../small_models.ts";
+
+const logs: Record<string, ClickLog> = {
+  dense: smallLog(21, { users: 60, items: 41, width: WIDTH, maxEvents: 6, maxPage: 7 }),
+  "one-hot": smallLog(22, { users: 60, items: 41, width: 0, maxEvents: 6, maxPage: 7 }),
+};
+const small: AdversarialConfig = {
+  ...defaultAdversarial,
+  iterations: 20,
+  batchSize: 13,
+  validateEvery: 5,
+  behaviourDims: [8, 5],
+  behaviourSd: 0.3,
+  generatorWarmup: 0,
+  generatorLearningRate: 0.01,
+  rewardLearningRate: 0.005,
+};
+const options = { seed: 5, evaluationShards: 0 };
+
+function softmax(z: readonly number[]): number[] {
+  const most = Math.max(...z);
+  const weights = z.map((x) => Math.exp(x - most));
+  const sum = weights.reduce((s, w) => s + w, 0);
+  return weights.map((w) => w / sum);
+}
+
+/** What the generator ascends, of one page. */
+function valueOf({ u }: Page64, pi: readonly number[], config: AdversarialConfig): number {
+  const eta = etaOnPage(config, u.length);
+  return u.reduce((sum, x, k) => sum + (pi[k] ?? NaN) * (x - (pi[k] ?? NaN) / (2 * eta)), 0);
+}
+
+const cases: [string, ModelConfig, Partial<AdversarialConfig>][] = [
+  ["LSTM", smallLstm, {}],
+  ["LSTM, two steps each", { ...smallLstm, dims: [6] }, {
+    generatorSteps: 2,
+    rewardSteps: 2,
+  }],
+  ["position weights", smallPw, {}],
+  ["LSTM, reward frozen", { ...smallLstm, dims: [6] }, { rewardSteps: 0 }],
+  ["LSTM, exact generator", { ...smallLstm, dims: [6] }, { generator: "exact" }],
+];
+const given = smallLog(23, { users: 60, items: 41, width: 0, maxEvents: 6, maxPage: 7, given: 0.4 });
+for (const [data, log] of Object.entries({ ...logs, "events given": given })) {
+  for (const [name, config, more] of cases) {
+    for (const kind of ["cpu", "gpu"] as const) {
+      Deno.test(`ten minimax pairs follow the f64 trajectory: ${name}, ${data}, ${kind} shapes`, () =>
+        withGpu(
+          kind,
+          (gpu) => follow(new UserModel(gpu, log.items, config, { seed: 5 }), log, { ...small, ...more }),
+        ));
+    }
+  }
+}
+
+interface Follow64 {
+  /** Of each iteration; the figures are of the last reward step. */
+  readonly figures: readonly { readonly lossMin: number; readonly lossMax: number }[];
+  readonly reward: Parameters64;
+  /** Undefined for the exact one. */
+  readonly generator: Parameters64 | undefined;
+}
+const followed = new Map<string, Follow64>();
+
+/** Iterations in f64, from weights that it moves; from the same, as on the other kind of adapter, they are the same. */
+function follow64(
+  log: ClickLog,
+  model: ModelConfig,
+  config: AdversarialConfig,
+  start: Pick<Follow64, "reward" | "generator">,
+  batches: readonly (readonly number[])[],
+): Follow64 {
+  const key = JSON.stringify([
+    Object.entries({ ...logs, given }).find(([, one]) => one === log)?.[0] ??
+      assert.fail("a log without a name"),
+    ...[model, config, [...start.reward], [...start.generator ?? []], batches],
+  ]);
+  const known = followed.get(key);
+  if (known) return known;
+  const { reward, generator } = start;
+  const actor = generatorConfig(model, config);
+  const rewardAdam = new Adam64(config.rewardLearningRate);
+  const generatorAdam = new Adam64(config.generatorLearningRate);
+  const figures = batches.map((users) => {
+    const events = countedOf(log, users);
+    const logitsNow = () => generator && network64(log, users, generator, shape64(actor));
+    let { pages, gradients } = network64(log, users, reward, shape64(model));
+    for (let k = 0; generator && k < config.generatorSteps; k++) {
+      const acting = logitsNow() ?? assert.fail();
+      const slopes = ({ u: logits, clicked }: Page64, e: number) => {
+        if (clicked < 0) return logits.map(() => 0);
+        const pi = softmax(logits);
+        const slope = pi.map((p, i) => (pages[e]?.u[i] ?? NaN) - p / etaOnPage(config, pi.length));
+        const mean = slope.reduce((sum, x, i) => sum + x * (pi[i] ?? NaN), 0);
+        return pi.map((p, i) => -p * ((slope[i] ?? NaN) - mean) / events);
+      };
+      generatorAdam.step(generator, acting.gradients(slopes));
+    }
+    const acting = logitsNow();
+    const policyOf = (page: Page64, e: number) =>
+      acting
+        ? softmax(acting.pages[e]?.u ?? [])
+        : sparsemax(page.u.map((x) => etaOnPage(config, page.u.length) * x));
+    let [lossMin, lossMax] = [NaN, NaN];
+    for (let k = 0; k < Math.max(1, config.rewardSteps); k++) {
+      if (k > 0) ({ pages, gradients } = network64(log, users, reward, shape64(model)));
+      const counted = pages.flatMap((
+        page,
+        e,
+      ) => (page.clicked < 0 || page.given ? [] : [{ page, pi: policyOf(page, e) }]));
+      lossMax = counted.reduce((sum, { page, pi }) => sum + valueOf(page, pi, config), 0) / counted.length;
+      lossMin = lossMax -
+        counted.reduce((sum, { page }) => sum + (page.u[page.clicked] ?? NaN), 0) / counted.length;
+      if (config.rewardSteps === 0) break;
+      rewardAdam.step(
+        reward,
+        gradients((page, e) => {
+          if (page.clicked < 0) return page.u.map(() => 0);
+          const pi = policyOf(page, e);
+          const mean = page.u.reduce((a, b) => a + b, 0) / page.u.length;
+          return page.u.map((x, i) =>
+            ((pi[i] ?? NaN) - (i === page.clicked ? 1 : 0) +
+              config.utilityPenalty / page.u.length * (x - mean)) /
+            events
+          );
+        }),
+      );
+    }
+    return { lossMin, lossMax };
+  });
+  const found = { figures, reward, generator };
+  followed.set(key, found);
+  return found;
+}
+
+/** Ten iterations here and in f64, side by side. */
+async function follow(model: UserModel, log: ClickLog, config: AdversarialConfig): Promise<void> {
+  const trainer = await AdversarialTrainer.create(model, log, config, { ...options, validate: false });
+  const specs = (of: ModelConfig) => modelParameters(itemsShape(log.items), of);
+  const weights = await trainer.weights();
+  const start = {
+    reward: toParameters64(partOf(weights, ""), specs(model.config)),
+    generator: config.generator === "exact"
+      ? undefined
+      : toParameters64(partOf(weights, GENERATOR_PREFIX), specs(generatorConfig(model.config, config))),
+  };
+  const batches = Array.from({ length: 10 }, (_, k) => Array.from(trainer.batchOf(k + 1)));
+  const { figures, reward, generator } = follow64(log, model.config, config, start, batches);
+  for (const [k, { lossMin, lossMax }] of figures.entries()) {
+    const result = await trainer.step(batches[k]);
+    const near = (what: string, found: number, expected: number) =>
+      assert.ok(Math.abs(found - expected) < 1e-4, `${what} ${k + 1}: expected ${expected}, got ${found}`);
+    near("loss_min", result.lossMin, lossMin);
+    // The level of u moves nothing, so that its gradient is rounding noise, which Adam takes for a gradient.
+    if (k === 0 && config.rewardSteps < 2) near("loss_max", result.lossMax, lossMax);
+  }
+  const after = await trainer.weights();
+  for (const [prefix, parameters] of [["", reward], [GENERATOR_PREFIX, generator]] as const) {
+    for (const [name, matrix] of parameters ?? []) {
+      if (name === "utility/output/bias") continue; // a level, as above
+      const most = Math.max(1e-3, ...matrix.flat().map(Math.abs));
+      const found = after.get(prefix + name) ?? assert.fail(name);
+      matrix.flat().forEach((x, k) =>
+        assert.ok(Math.abs(x - (found[k] ?? NaN)) <= 4e-3 * most, `${prefix}${name}[${k}]: ${x}, ${found[k]}`)
+      );
+    }
+  }
+  trainer.destroy();
+  model.destroy();
+}
+
+Deno.test("a minimax pair takes at most 45 dispatches with the default layers", () =>
+  withGpu(undefined, async (gpu) => {
+    for (const log of Object.values(logs)) {
+      for (const config of [defaultModel, defaultPwModel]) {
+        const model = new UserModel(gpu, log.items, config, { seed: 1 });
+        const trainer = await AdversarialTrainer.create(
+          model,
+          log,
+          { ...defaultAdversarial, batchSize: 13 },
+          {
+            ...options,
+            validate: false,
+          },
+        );
+        const { layout, batch, utilities, generatorStep, rewardStep } = trainer.programs;
+        const parts = [layout, batch, utilities, generatorStep, rewardStep].map((p) => p.dispatches.length);
+        const count = parts.reduce((a, b) => a + b, 0);
+        assert.ok(count <= 45, `${log.items.kind}, ${config.encoder}: ${parts.join(" + ")} = ${count}`);
+        trainer.destroy();
+        model.destroy();
+      }
+    }
+  }));
+
+Deno.test("a stage that is resumed is the stage that never stopped; the state holds both players", () =>
+  withGpu(undefined, async (gpu) => {
+    const log = logs.dense ?? assert.fail();
+    const make = async () => {
+      const model = new UserModel(gpu, log.items, smallLstm, { seed: 5 });
+      const config = { ...small, itemDropout: 0.3, weightDecay: 0.1, generatorWarmup: 4 };
+      return { model, trainer: await AdversarialTrainer.create(model, log, config, options) };
+    };
+    const whole = await make();
+    await whole.trainer.run(20);
+    const first = await make();
+    await first.trainer.run(9);
+    const state = await first.trainer.state();
+    const second = await make();
+    second.trainer.restore(state);
+    await second.trainer.run(20);
+    assert.deepEqual(await second.trainer.state(), await whole.trainer.state());
+    assert.ok([...state.weights.keys()].some((name) => name.startsWith(GENERATOR_PREFIX)));
+    for (const { model, trainer } of [whole, first, second]) {
+      trainer.destroy();
+      model.destroy();
+    }
+  }));
+
+Deno.test("warm-up and --reward-steps 0 leave the reward as it is", () =>
+  withGpu(undefined, async (gpu) => {
+    const log = logs["one-hot"] ?? assert.fail();
+    for (const more of [{ generatorWarmup: 6 }, { rewardSteps: 0 }]) {
+      const model = new UserModel(gpu, log.items, smallLstm, { seed: 5 });
+      const before = await model.weights();
+      const trainer = await AdversarialTrainer.create(model, log, { ...small, ...more }, options);
+      await trainer.run(6);
+      assert.deepEqual(await model.weights(), before);
+      await trainer.run(8);
+      const moved = "generatorWarmup" in more;
+      assert.equal(JSON.stringify([...await model.weights()]) !== JSON.stringify([...before]), moved);
+      trainer.destroy();
+      model.destroy();
+    }
+  }));
+
+Deno.test("pages of one item, nobody with a history, no clicks at all: figures or a refusal, never NaN", () =>
+  withGpu(undefined, async (gpu) => {
+    const single = smallLog(3, { users: 40, items: 9, width: WIDTH, maxPage: 1 });
+    const noHistory = smallLog(4, { users: 40, items: 9, width: 0, maxEvents: 1 });
+    for (const log of [single, noHistory]) {
+      for (const generator of ["network", "exact"] as const) {
+        const model = new UserModel(gpu, log.items, smallLstm, { seed: 5 });
+        const trainer = await AdversarialTrainer.create(
+          model,
+          log,
+          { ...small, generator, batchSize: 10 },
+          options,
+        );
+        await trainer.run(10, {
+          onStep: (r) =>
+            Object.entries(r).forEach(([name, x]) => assert.ok(Number.isFinite(x), `${name}: ${x}`)),
+        });
+        trainer.destroy();
+        model.destroy();
+      }
+    }
+    const log = { ...single, eventClick: new Uint32Array(single.eventClick.length).fill(NONE) };
+    const model = new UserModel(gpu, log.items, smallLstm, { seed: 5 });
+    await assert.rejects(
+      AdversarialTrainer.create(model, log, { ...small, batchSize: 10 }, options),
+      /Expected clicks among the train users/,
+    );
+    // The Shannon stage learns from such a log that nobody clicks.
+    const trainer = await Trainer.create(model, log, {
+      ...defaultTraining,
+      batchSize: 10,
+      learningRate: 0.01,
+    });
+    const losses: number[] = [];
+    await trainer.run(60, { onStep: ({ nll }) => losses.push(nll) });
+    assert.ok(losses.every(Number.isFinite) && (losses.at(-1) ?? NaN) < 0.5 * (losses[0] ?? NaN));
+    trainer.destroy();
+    model.destroy();
+  }));
+
+Deno.test("early stopping ends at the same iteration whatever the pace, and item dropout changes what is learned", () =>
+  withGpu(undefined, async (gpu) => {
+    const log = logs["one-hot"] ?? assert.fail();
+    const ends: number[] = [];
+    for (const pause of [false, true]) {
+      const model = new UserModel(gpu, log.items, smallLstm, { seed: 5 });
+      const config = {
+        ...defaultTraining,
+        batchSize: 13,
+        learningRate: 0.02,
+        validateEvery: 5,
+        patience: 20,
+      };
+      const trainer = await Trainer.create(model, log, { ...config, earlyStopping: "loss" });
+      let best = Infinity;
+      await trainer.run(1000, {
+        wantsPause: () => pause,
+        onValidation: ({ best: b }) => best = b.loss.iteration,
+      });
+      assert.ok(trainer.stopped && trainer.iteration < 1000);
+      assert.equal(trainer.iteration, best + 20);
+      ends.push(trainer.iteration);
+      await trainer.run(1000);
+      assert.equal(trainer.iteration, ends[0], "a stopped training does not go on");
+      trainer.destroy();
+      model.destroy();
+    }
+    assert.equal(ends[0], ends[1]);
+  }));

@@ -1,0 +1,141 @@
+/** The batch kernels against their plain twin on the CPU. */
+
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { BatchBuffers } from "../../src/batch/batch_buffers.ts";
+import { DeviceLog } from "../../src/batch/device_log.ts";
+import { batchCapacity, largestOf, Plan } from "../../src/batch/plan.ts";
+import { type ReferenceBatch, referenceBatch } from "../../src/batch/reference_batch.ts";
+import { type ClickLog, isPredicted, NONE } from "../../src/data/click_log.ts";
+import { Arena } from "../../src/gpu/arena.ts";
+import { Commands } from "../../src/gpu/commands.ts";
+import type { Gpu } from "../../src/gpu/device.ts";
+import { Program } from "../../src/gpu/program.ts";
+import type { ClickSizes } from "../../src/batch/click_sizes.ts";
+import { compareBatch } from "../../src/selftest/batch_check.ts";
+import { Checks, checkText } from "../../src/selftest/finding.ts";
+import { withGpu } from "../op_check.ts";
+import { shuffled, smallLog } from "../../src/selftest/small_logs.ts";
+
+/** Lays the batches out one after another in the same place, then side by side, and compares each with its twin. */
+async function check(gpu: Gpu, log: ClickLog, batches: readonly (readonly number[])[]): Promise<void> {
+  const most = Math.max(...batches.map((users) => users.length));
+  const users = batches.flat();
+  const capacity = { ...batchCapacity(log, users, users.length), users: most };
+  const deviceLog = new DeviceLog(gpu, log);
+  try {
+    for (const headersEach of [1, 3]) {
+      const slices = headersEach === 1 ? 1 : batches.length;
+      const arena = new Arena(gpu, "batch");
+      const plan = new Plan(gpu, log, capacity, batches.length, headersEach, slices);
+      try {
+        const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity, plan);
+        const program = await Program.record(gpu, "batch", plan.steps, [
+          ...batch.layout(),
+          ...batch.ownDispatches(),
+        ]);
+        const layOut = (sizes: ClickSizes, place: number, count: number) => {
+          plan.upload(place, count);
+          const commands = new Commands(gpu, "test");
+          program.encode(commands, sizes, plan.offset(place), { index: 0, count });
+          gpu.queue.submit([commands.finish()]);
+        };
+        const all: { users: readonly number[]; sizes: ClickSizes }[] = [];
+        for (const users of batches) {
+          const place = all.length;
+          const expected = referenceBatch(log, users);
+          const put = () => plan.put(place, users, { slot: 0, learningRate: 0, iteration: 0 });
+          const counted = expected.events.filter(({ click }) => isPredicted(click)).length;
+          if (counted === 0) {
+            assert.throws(put, /all \d+ events of its \d+ users are given/);
+            continue;
+          }
+          const sizes = put();
+          assert.deepEqual(sizes, {
+            users: users.length,
+            events: expected.events.length,
+            rows: expected.rows.length,
+            items: expected.slotItem.length,
+            counted,
+          });
+          all.push({ users, sizes });
+          if (slices > 1) continue;
+          layOut(sizes, place, 1);
+          await compare(gpu, log, batch, 0, expected, sizes);
+        }
+        if (slices === 1 || all.length === 0) continue;
+        layOut(largestOf(all.map(({ sizes }) => sizes)), 0, all.length);
+        for (const [slice, { users, sizes }] of all.entries()) {
+          await compare(gpu, log, batch, slice, referenceBatch(log, users), sizes);
+        }
+      } finally {
+        for (const part of [arena, plan]) part.destroy();
+      }
+    }
+  } finally {
+    deviceLog.destroy();
+  }
+}
+
+/** A slice of the batch's arrays against the batch's twin. */
+async function compare(
+  gpu: Gpu,
+  log: ClickLog,
+  batch: BatchBuffers,
+  slice: number,
+  expected: ReferenceBatch,
+  sizes: ClickSizes,
+): Promise<void> {
+  const checks = new Checks();
+  await compareBatch(gpu, log, batch, slice, expected, sizes, checks);
+  assert.deepEqual(checks.all.filter(({ differs }) => differs).map(checkText), []);
+}
+
+Deno.test("batch kernels: any log, any users, two batches of one program", () =>
+  withGpu(undefined, (gpu) =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.record({
+          seed: fc.nat(1000),
+          users: fc.integer({ min: 1, max: 90 }),
+          items: fc.integer({ min: 1, max: 200 }),
+          width: fc.constantFrom(0, 2),
+          noClick: fc.constantFrom(0, 0.3, 1),
+          given: fc.constantFrom(0, 0.4),
+          further: fc.constantFrom(0, 0.6),
+          maxEvents: fc.integer({ min: 1, max: 8 }),
+          maxPage: fc.integer({ min: 1, max: 12 }),
+        }),
+        fc.infiniteStream(fc.nat(1000)),
+        async (options, draws) => {
+          const log = smallLog(options.seed, options);
+          const take = (count: number) =>
+            Array.from({ length: count }, () => Number(draws.next().value) % options.users);
+          const distinct = (users: number[]) => [...new Set(users)];
+          await check(gpu, log, [distinct(take(40)), distinct(take(1)), distinct(take(90))]);
+        },
+      ),
+      { numRuns: 12, seed: 5 },
+    )));
+
+// batch_rank.wgsl has 64 invocations; each owns several words of 32 rows here.
+Deno.test("batch kernels: a log of thousands of rows", () =>
+  withGpu(undefined, (gpu) => {
+    const log = smallLog(9, { users: 150, items: 90, width: 0, maxEvents: 9, maxPage: 12 });
+    assert.ok(log.rowItem.length > 2 * 32 * 64, String(log.rowItem.length));
+    return check(gpu, log, [shuffled(3, 150), shuffled(4, 150).slice(0, 40)]);
+  }));
+
+Deno.test("batch kernels: users without events", () =>
+  withGpu(undefined, (gpu) => {
+    const log: ClickLog = {
+      ...smallLog(1, { users: 1, items: 3, width: 0 }),
+      userSplit: new Uint8Array(5),
+      // Users 0, 2 and 4 have no events.
+      userEvents: Uint32Array.of(0, 0, 2, 2, 3, 3),
+      eventRows: Uint32Array.of(0, 2, 3, 6),
+      eventClick: Uint32Array.of(1, NONE, 3),
+      rowItem: Uint32Array.of(0, 1, 2, 2, 0, 1),
+    };
+    return check(gpu, log, [[0, 1, 2, 3, 4], [4, 3, 0], [2, 1], [3]]);
+  }));

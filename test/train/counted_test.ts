@@ -1,0 +1,119 @@
+/** Models with counts: what a training starts from, and whose own pages are left out of what was counted. */
+
+import assert from "node:assert/strict";
+import { type ClickLog, usersOf } from "../../src/data/click_log.ts";
+import { itemsShape } from "../../src/data/item_catalogue.ts";
+import { MemoryLog } from "../../src/data/log_source.ts";
+import { countsIn } from "../../src/counts/log_counts.ts";
+import type { CountsConfig } from "../../src/counts/columns.ts";
+import { PairCounts } from "../../src/counts/pair_counts.ts";
+import { countPairs } from "../../src/counts/pairs.ts";
+import { countTables } from "../../src/counts/tables.ts";
+import { countTrain } from "../../src/counts/train_counts.ts";
+import { randomStream } from "../../src/data/random.ts";
+import type { ModelConfig } from "../../src/model/config.ts";
+import { countedOn, SCALE, TABLE } from "../../src/model/counted.ts";
+import { initialWeights } from "../../src/model/initial_weights.ts";
+import { modelParameters, UserModel } from "../../src/model/user_model.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
+import { Evaluation } from "../../src/train/evaluation.ts";
+import { withGpu } from "../op_check.ts";
+import { noHistory } from "../small_models.ts";
+
+const size = { users: 60, items: 30, width: 0, tokens: 7, maxEvents: 6, maxPage: 6 };
+const log = smallLog(5, size);
+/** Other users of the same items. */
+const other: ClickLog = { ...smallLog(6, size), items: log.items };
+const counts = { fields: [{ first: 0, count: 7, slots: 2 }], neighbours: 8, latest: 500 };
+const config: ModelConfig = { ...noHistory, dims: [], counts };
+
+function weightsOn(clicks: ClickLog) {
+  const drawn = initialWeights(modelParameters(itemsShape(log.items), config), 3);
+  const found = countedOn(new MemoryLog(clicks), config, { seed: 3 });
+  return new Map([...drawn, ...("start" in found ? found.start ?? [] : [])]);
+}
+
+Deno.test("weights that a training starts from keep how they read counts, and the tables are of its log", () => {
+  const theirs = weightsOn(other);
+  const found = countedOn(new MemoryLog(log), config, { weights: theirs });
+  assert.ok("weights" in found);
+  const own = weightsOn(log);
+  assert.deepEqual(found.weights.get(TABLE), own.get(TABLE));
+  const C = (own.get(SCALE)?.length ?? 0) / 3;
+  assert.deepEqual(found.weights.get(SCALE)?.subarray(0, 2 * C), theirs.get(SCALE)?.subarray(0, 2 * C));
+  assert.deepEqual(found.weights.get(SCALE)?.subarray(2 * C), own.get(SCALE)?.subarray(2 * C));
+  // On its own log nothing changes.
+  assert.deepEqual(countedOn(new MemoryLog(log), config, { weights: own }), { weights: own });
+});
+
+Deno.test("users who were counted are evaluated without their own pages, others as they are", () =>
+  withGpu(undefined, async (gpu) => {
+    const model = new UserModel(gpu, log.items, config, { weights: weightsOn(log) });
+    const loss = (clicks: ClickLog, counted?: { latest?: number }) => lossOf(model, clicks, counted);
+    const own = await loss(log);
+    assert.equal(own, await loss(log, { latest: 500 }));
+    assert.notEqual(own, await loss(log, {}));
+    const others = await loss(other);
+    assert.equal(others, await loss(other, {}));
+    assert.notEqual(others, await loss(other, { latest: 500 }));
+    model.destroy();
+  }));
+
+async function lossOf(
+  model: UserModel,
+  clicks: ClickLog,
+  counted?: { latest?: number },
+): Promise<number> {
+  const users = usersOf(clicks, "train");
+  const evaluation = await Evaluation.ofModel(model, undefined, clicks, users, 1, counted && { counted });
+  const { nll } = await evaluation.figures();
+  evaluation.destroy();
+  return nll;
+}
+
+Deno.test("a page longer than any that was counted is taken for the longest", () =>
+  withGpu(undefined, async (gpu) => {
+    const weights = weightsOn(log);
+    weights.get("counts/kernel")?.fill(1);
+    const model = new UserModel(gpu, log.items, config, { weights });
+    const page = Array.from({ length: 30 }, (_, item) => item);
+    const [whole, most] = await model.scoreAll([
+      { history: [4], page },
+      { history: [4], page: page.slice(0, weights.get(SCALE)?.at(2 * 9 + 1)) },
+    ]);
+    assert.equal(whole?.[0], most?.[0]);
+    model.destroy();
+  }));
+
+Deno.test("a train user is counted as if the log had been without them, also where not all pairs have room", () => {
+  // Many users of many items, of which few are popular.
+  const random = randomStream(7, "popular");
+  const many = smallLog(8, { users: 400, items: 300, width: 0, maxEvents: 14, maxPage: 4 });
+  const rowItem = many.rowItem.slice();
+  for (let e = 0; e + 1 < many.eventRows.length; e++) {
+    const page = rowItem.subarray(many.eventRows[e], many.eventRows[e + 1]);
+    for (let k = 0; k < page.length; k++) {
+      do page[k] = Math.floor(300 * random.uniform() ** 3); while (page.indexOf(page[k]!) < k);
+    }
+  }
+  const clicks: ClickLog = { ...many, rowItem, userSplit: new Uint8Array(400) };
+  const config: CountsConfig = { fields: [], neighbours: 300, latest: 500 };
+  const counted = (log: ClickLog) => {
+    const source = new MemoryLog(log);
+    const pairs = countPairs(source, config.latest, undefined, new PairCounts(2 ** 12));
+    return { tables: countTables(source, config, undefined, { counts: countTrain(source), pairs }), pairs };
+  };
+  const { tables, pairs } = counted(clicks);
+  assert.ok(pairs.least > 2, `${pairs.least} users`);
+  let [same, users] = [0, 0];
+  for (let user = 0; user < 400; user += 9) {
+    // The same log, but that this user is a test user.
+    const without = counted({ ...clicks, userSplit: clicks.userSplit.map((_, u) => u === user ? 2 : 0) });
+    if (without.pairs.least !== pairs.least) continue;
+    const own = countsIn(clicks, [user], tables, config.latest);
+    const other = countsIn(clicks, [user], { ...without.tables, meanRate: tables.meanRate }, undefined);
+    users++;
+    if (own.every((value, k) => Math.abs(value - (other[k] ?? NaN)) < 1e-12)) same++;
+  }
+  assert.ok(users > 30 && same === users, `${same} of ${users} users`);
+});

@@ -1,0 +1,253 @@
+/** Batches that are cut into parts: the same step as in one part but for rounding, and the same bits where one part is enough. */
+
+import assert from "node:assert/strict";
+import type { ClickSizes } from "../../src/batch/click_sizes.ts";
+import { countedIn, cutFor, cutUsers } from "../../src/batch/cut.ts";
+import { DeviceLog } from "../../src/batch/device_log.ts";
+import { batchCapacity } from "../../src/batch/plan.ts";
+import type { ClickLog } from "../../src/data/click_log.ts";
+import { itemsShape } from "../../src/data/item_catalogue.ts";
+import { randomStream } from "../../src/data/random.ts";
+import { type Gpu, LimitError } from "../../src/gpu/device.ts";
+import { openGpu } from "../open_alone.ts";
+import type { ModelConfig } from "../../src/model/config.ts";
+import { modelParameters, UserModel } from "../../src/model/user_model.ts";
+import type { Weights } from "../../src/tape/parameters.ts";
+import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
+import {
+  type AdversarialConfig,
+  defaultAdversarial,
+  defaultTraining,
+  type TrainingConfig,
+} from "../../src/train/config.ts";
+import { fitting, forParts } from "../../src/train/fit.ts";
+import { Trainer } from "../../src/train/trainer.ts";
+import { UserError } from "../../src/user_error.ts";
+import { lossAndGradients64, shape64, toParameters64 } from "../f64_model.ts";
+import { withGpu } from "../op_check.ts";
+import { shuffled, smallLog } from "../../src/selftest/small_logs.ts";
+import { smallLstm, WIDTH } from "../small_models.ts";
+
+const sizes = { users: 60, items: 41, maxEvents: 6, maxPage: 7 };
+const logs: Record<string, ClickLog> = {
+  dense: smallLog(21, { ...sizes, width: WIDTH }),
+  "one-hot": smallLog(22, { ...sizes, width: 0 }),
+  mixed: smallLog(5, { ...sizes, width: WIDTH, tokens: 7 }),
+  "events given": smallLog(24, { ...sizes, width: 0, given: 0.4 }),
+};
+const config: ModelConfig = { ...smallLstm, dims: [6] };
+
+function rowsIn({ userEvents, eventRows }: ClickLog, users: readonly number[]): number {
+  const rowsBefore = (user: number) => eventRows[userEvents[user] ?? 0] ?? 0;
+  return users.reduce((sum, user) => sum + rowsBefore(user + 1) - rowsBefore(user), 0);
+}
+
+Deno.test("a cut keeps all users in their order, within its limits and its number of parts", () => {
+  const random = randomStream(3, "cuts");
+  for (const log of Object.values(logs)) {
+    const [whole, single] = [13, 1].map((users) => batchCapacity(log, "all", users)) as [
+      ClickSizes,
+      ClickSizes,
+    ];
+    for (let trial = 0; trial < 100; trial++) {
+      const cut = cutFor(whole, single, 1 + random.integer(whole.rows));
+      const users = shuffled(trial, 60).slice(0, 13);
+      const parts = cutUsers(log, users, cut.limit);
+      assert.deepEqual(parts.flat(), users);
+      assert.ok(parts.length <= cut.parts, `${parts.length} parts, expected at most ${cut.parts}`);
+      for (const part of parts) {
+        const rows = rowsIn(log, part);
+        assert.ok(rows <= cut.capacity.rows && rows <= Math.max(single.rows, cut.limit.rows));
+        assert.ok(batchCapacity(log, part, part.length).events <= cut.capacity.events);
+      }
+      assert.equal(parts.reduce((sum, part) => sum + countedIn(log, part), 0), countedIn(log, users));
+    }
+    assert.deepEqual(cutFor(whole, single, whole.rows), { limit: whole, capacity: whole, parts: 1 });
+  }
+  assert.throws(() => cutUsers(logs.dense ?? assert.fail(), [3, 5, 3], { rows: 9, events: 9 }), UserError);
+});
+
+Deno.test("what does not fit is tried in smaller parts; a user who does not fit is told what to do", async () => {
+  const whole = { users: 50, events: 35_000, rows: 1_400_000, items: 900 };
+  const single = { users: 1, events: 700, rows: 28_000, items: 900 };
+  const tried: number[] = [];
+  const room = (rows: number) => (most: number) => {
+    const cut = cutFor(whole, single, most);
+    return forParts(cut, single, () => {
+      tried.push(cut.capacity.rows);
+      if (cut.capacity.rows <= rows) return Promise.resolve(cut);
+      return Promise.reject(new LimitError("Too large.", rows / cut.capacity.rows));
+    });
+  };
+  assert.equal((await fitting(null, room(2_000_000))).parts, 1);
+  assert.equal((await fitting(null, room(500_000))).capacity.rows, 2 ** 17);
+  assert.equal((await fitting(null, room(60_000))).capacity.rows, 60_000);
+  assert.equal((await fitting(50_000, room(60_000))).capacity.rows, 50_000);
+  assert.deepEqual(tried, [1_400_000, 1_400_000, 2 ** 17, 1_400_000, 60_000, 50_000]);
+  await assert.rejects(fitting(null, room(14_000)), /700 events.*28,000 displayed items.*--max-events 315/);
+});
+
+/** A trainer of a stage on a log, with parts of so many rows. */
+type Stage = (
+  gpu: Gpu,
+  log: ClickLog,
+  partRows: number | null,
+) => Promise<{ model: UserModel; trainer: Trainer | AdversarialTrainer }>;
+
+const shannon = (more: Partial<TrainingConfig> = {}): Stage => async (gpu, log, partRows) => {
+  const model = new UserModel(gpu, log.items, config, { seed: 5 });
+  const training = { ...defaultTraining, batchSize: 13, learningRate: 0.01, validateEvery: 3, partRows };
+  return { model, trainer: await Trainer.create(model, log, { ...training, ...more }) };
+};
+const game = (more: Partial<AdversarialConfig> = {}): Stage => async (gpu, log, partRows) => {
+  const model = new UserModel(gpu, log.items, config, { seed: 5 });
+  const playing = {
+    ...defaultAdversarial,
+    ...{ batchSize: 13, validateEvery: 3, behaviourDims: [8, 5], behaviourSd: 0.3, generatorWarmup: 0 },
+    ...{ generatorLearningRate: 0.01, rewardLearningRate: 0.005, partRows },
+  };
+  const options = { seed: 5, evaluationShards: 0 };
+  return { model, trainer: await AdversarialTrainer.create(model, log, { ...playing, ...more }, options) };
+};
+
+function assertNear(found: Weights, expected: Weights, what: string): void {
+  for (const [name, values] of expected) {
+    if (name.endsWith("utility/output/bias")) continue; // levels, which the game leaves free
+    const most = Math.max(1e-3, ...values.map(Math.abs));
+    values.forEach((x, k) => {
+      const y = found.get(name)?.[k] ?? NaN;
+      assert.ok(Math.abs(x - y) <= 4e-3 * most, `${what} ${name}[${k}]: in one part ${x}, in several ${y}`);
+    });
+  }
+}
+
+const cases: [name: string, log: string, Stage][] = [
+  ["dense", "dense", shannon()],
+  ["one-hot", "one-hot", shannon({ weightDecay: 1 })],
+  ["one-hot, row-sparse", "one-hot", shannon({ adam: "row-sparse" })],
+  ["mixed, row-sparse", "mixed", shannon({ adam: "row-sparse" })],
+  ["events given", "events given", shannon()],
+  ["game, two steps each", "dense", game({ generatorSteps: 2, rewardSteps: 2 })],
+  ["game, row-sparse, reward frozen", "one-hot", game({ adam: "row-sparse", rewardSteps: 0 })],
+  ["exact generator", "one-hot", game({ generator: "exact" })],
+];
+for (const [name, data, stage] of cases) {
+  Deno.test(`six steps in parts end where those in one part do: ${name}`, () =>
+    withGpu(undefined, async (gpu) => {
+      const log = logs[data] ?? assert.fail();
+      const whole = await stage(gpu, log, null);
+      const cut = await stage(gpu, log, 60);
+      assert.equal(whole.trainer.batchParts, 1);
+      assert.ok(cut.trainer.batchParts > 2);
+      const figures: Record<string, number>[][] = [];
+      for (const { trainer } of [whole, cut]) {
+        const seen: Record<string, number>[] = [];
+        const take = (result: object) =>
+          void seen.push(
+            Object.fromEntries(Object.entries(result).filter(([, value]) => typeof value === "number")),
+          );
+        await trainer.run(6, { onStep: take, onValidation: take });
+        figures.push(seen);
+      }
+      const [expected = [], found = []] = figures;
+      assert.equal(found.length, 6 + 3);
+      for (const [k, own] of expected.entries()) {
+        for (const [figure, x] of Object.entries(own)) {
+          if (figure === "lossMax") continue; // as above
+          const y = found[k]?.[figure] ?? NaN;
+          assert.ok(Math.abs(x - y) < 2e-3, `${figure} of step ${k}: in one part ${x}, in several ${y}`);
+        }
+      }
+      const [one, several] = [await whole.trainer.state(), await cut.trainer.state()];
+      assertNear(several.weights, one.weights, "weight");
+      // Rows that row-sparse Adam leaves alone have no moments.
+      for (const [tensor, v] of one.v) {
+        const own = several.v.get(tensor) ?? assert.fail();
+        v.forEach((x, k) => assert.equal(x === 0, own[k] === 0, `v of ${tensor}[${k}]: ${x} and ${own[k]}`));
+      }
+      for (const { model, trainer } of [whole, cut]) {
+        trainer.destroy();
+        model.destroy();
+      }
+    }));
+}
+
+Deno.test("in parts: gradients are those of f64, a batch of one part has the bits of a whole one, a resumed run goes on", () =>
+  withGpu(undefined, async (gpu) => {
+    const log = logs.dense ?? assert.fail();
+    const cut = await shannon()(gpu, log, 60);
+    const parameters = toParameters64(
+      await cut.model.weights(),
+      modelParameters(itemsShape(log.items), config),
+    );
+    const users = cut.trainer.batchOf(1);
+    const expected = lossAndGradients64(log, users, parameters, shape64(config));
+    const { nll } = await cut.trainer.step(users);
+    assert.ok(Math.abs(nll - expected.loss) < 2e-5, `expected ${expected.loss}, got ${nll}`);
+    const gradients = await cut.model.gradients();
+    for (const [name, matrix] of expected.gradients) {
+      const most = Math.max(1e-6, ...matrix.flat().map(Math.abs));
+      matrix.flat().forEach((x, k) => {
+        const y = gradients.get(name)?.[k] ?? NaN;
+        assert.ok(Math.abs(x - y) <= 1e-5 * most, `${name}[${k}]: expected ${x}, got ${y}`);
+      });
+    }
+    const state = await cut.trainer.state();
+    await cut.trainer.run(4);
+    const resumed = await shannon()(gpu, log, 60);
+    resumed.trainer.restore(state);
+    await resumed.trainer.run(4);
+    assert.deepEqual(await resumed.trainer.weights(), await cut.trainer.weights());
+
+    const whole = await shannon()(gpu, log, null);
+    const few = users.slice(0, 2);
+    await cut.trainer.setWeights(await whole.trainer.weights());
+    await cut.trainer.restore(await whole.trainer.state());
+    assert.deepEqual(await cut.trainer.step(few), await whole.trainer.step(few));
+    assert.deepEqual(await cut.trainer.state(), await whole.trainer.state());
+    for (const { model, trainer } of [cut, resumed, whole]) {
+      trainer.destroy();
+      model.destroy();
+    }
+  }));
+
+Deno.test("an adapter with little room gets smaller parts and shards by itself; what cannot be cut says what fits", async () => {
+  const log = smallLog(31, { users: 60, items: 41, width: WIDTH, maxEvents: 9, maxPage: 9 });
+  const wide: ModelConfig = { ...smallLstm, dims: [8, 64] };
+  const training = { ...defaultTraining, batchSize: 13, validateEvery: 3 };
+  const losses: number[][] = [];
+  for (const bindingBytes of [undefined, 120_000]) {
+    const gpu = await openGpu({ bindingBytes });
+    const model = new UserModel(gpu, log.items, wide, { seed: 5 });
+    const trainer = await Trainer.create(model, log, training);
+    assert.equal(trainer.batchParts > 1, bindingBytes !== undefined);
+    const seen: number[] = [];
+    await trainer.run(3, { onStep: ({ nll }) => seen.push(nll), onValidation: ({ nll }) => seen.push(nll) });
+    losses.push(seen);
+    if (bindingBytes) {
+      await assert.rejects(
+        Trainer.create(model, log, { ...training, evaluationShards: 1 }),
+        /Expected --evaluation-shards of at least [2-9], or 0 for as few as fit, got 1: /,
+      );
+    }
+    for (const part of [trainer, model]) part.destroy();
+    gpu.check();
+    assert.equal(gpu.liveBuffers, 0, gpu.liveBufferLabels.join(", "));
+    gpu.close();
+  }
+  const [whole = [], cut = []] = losses;
+  assert.ok(whole.length === 5 && whole.every((x, k) => Math.abs(x - (cut[k] ?? NaN)) < 1e-4), `${losses}`);
+
+  const gpu = await openGpu({ bindingBytes: 9000 });
+  const { rowItem: { length: rows } } = log;
+  const fits = Math.floor(9000 / 12);
+  assert.throws(
+    () => new DeviceLog(gpu, log),
+    (error) => error instanceof UserError && rows > fits && error.message.includes(`--memory-rows ${fits}`),
+  );
+  assert.throws(
+    () => new UserModel(gpu, { kind: "one-hot", count: 1000 }, config, { seed: 1 }),
+    /input_kernel \[1000, 12\] needs 64,000 bytes.*At this width at most 140 items or tokens fit/,
+  );
+  gpu.close();
+});

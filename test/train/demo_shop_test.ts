@@ -1,0 +1,226 @@
+import assert from "node:assert/strict";
+import * as v from "../../src/schema.ts";
+import { type BaselineName, Baselines } from "../../src/baselines/baselines.ts";
+import { checkLog } from "../../src/data/check_log.ts";
+import { NONE, type Split, splits, usersOf } from "../../src/data/click_log.ts";
+import { attainable, makeDemoShop, makeShop } from "../../src/data/demo_shop.ts";
+import { demoFeatures, demoItem } from "../../src/data/shops/items.ts";
+import { demo } from "../../src/data/shops/demo.ts";
+import { restless } from "../../src/data/shops/restless.ts";
+import { runConfigSchema } from "../../src/run/run_config.ts";
+import { openDataset, reopenDataset } from "../../src/run/dataset.ts";
+
+const shop = makeDemoShop(1);
+const { log, truth } = shop;
+const events = log.eventClick.length;
+
+function between(value: number, low: number, high: number, what: string): void {
+  assert.ok(value >= low && value <= high, `expected ${what} in ${low}..${high}, got ${value}`);
+}
+
+Deno.test("demo shop: same seed, same log; other seed, other log", () => {
+  assert.deepEqual(makeDemoShop(1), shop);
+  const other = makeDemoShop(2).log;
+  assert.notDeepEqual(other.items, log.items);
+  assert.notDeepEqual(other.rowItem, log.rowItem);
+  assert.notDeepEqual(other.userSplit, log.userSplit);
+});
+
+Deno.test("demo shop: shapes", () => {
+  checkLog(log);
+  assert.equal(log.userSplit.length, 2000);
+  assert.equal(log.items.kind === "dense" && log.items.width, demoFeatures);
+  assert.equal(demoFeatures, 16);
+  assert.equal(log.items.count, 500);
+  assert.equal(truth.utility.length, log.rowItem.length);
+  assert.deepEqual(splits.map((split) => usersOf(log, split).length), [1400, 300, 300]);
+  const lengths = Array.from(log.userSplit, (_, user) => log.userEvents[user + 1]! - log.userEvents[user]!);
+  assert.equal(Math.min(...lengths), 8);
+  assert.equal(Math.max(...lengths), 22);
+  between(events / 2000, 14.5, 15.5, "the events per user");
+  for (let event = 0; event < events; event++) {
+    const page = log.rowItem.subarray(log.eventRows[event], log.eventRows[event + 1]);
+    assert.equal(page.length, 10);
+    assert.equal(new Set(page).size, 10);
+  }
+});
+
+Deno.test("demo shop: other sizes, and sizes that cannot be", () => {
+  const small = makeDemoShop(3, { users: 7, items: 4, pageSize: 3, minEvents: 1, maxEvents: 2 });
+  checkLog(small.log);
+  assert.equal(small.log.userSplit.length, 7);
+  assert.equal(small.log.rowItem.length, 3 * small.log.eventClick.length);
+  assert.throws(
+    () => makeDemoShop(1, { items: 9 }),
+    /Expected items of a made-up shop to be .* 10 or more, got 9/,
+  );
+  assert.throws(() => makeDemoShop(1, { maxEvents: 7 }), /Expected maxEvents .* 8 or more, got 7/);
+  assert.throws(() => makeDemoShop(1, { users: 10.5 }), RangeError);
+});
+
+Deno.test("demo shop: about one event in five has no click, whatever the seed", () => {
+  for (const seed of [1, 2, 3, 4, 5]) {
+    const { eventClick } = makeDemoShop(seed).log;
+    between(
+      eventClick.filter((click) => click === NONE).length / eventClick.length,
+      0.17,
+      0.23,
+      "the no-click share",
+    );
+  }
+});
+
+/** Probabilities of the rows of an event and, last, of no click. */
+function choices(event: number): number[] {
+  const weights = [...truth.utility.subarray(log.eventRows[event], log.eventRows[event + 1]), 0].map(
+    Math.exp,
+  );
+  const sum = weights.reduce((total, weight) => total + weight);
+  return weights.map((weight) => weight / sum);
+}
+
+Deno.test("demo shop: clicks are as frequent as the truth says, within 3 standard errors", () => {
+  // By place on the page (the last is no click), and by how probable the choice was.
+  const byPlace = Array.from({ length: 11 }, () => ({ expected: 0, variance: 0, observed: 0 }));
+  const byChance = Array.from({ length: 10 }, () => ({ expected: 0, variance: 0, observed: 0 }));
+  for (let event = 0; event < events; event++) {
+    const click = log.eventClick[event]!;
+    const happened = click === NONE ? 10 : click - log.eventRows[event]!;
+    choices(event).forEach((p, place) => {
+      for (const bin of [byPlace[place]!, byChance[Math.floor(10 * p)]!]) {
+        bin.expected += p;
+        bin.variance += p * (1 - p);
+        if (place === happened) bin.observed++;
+      }
+    });
+  }
+  for (const { expected, variance, observed } of [...byPlace, ...byChance]) {
+    const z = (observed - expected) / Math.sqrt(variance);
+    assert.ok(Math.abs(z) < 3, `expected ${expected}, observed ${observed}, ${z} standard errors apart`);
+  }
+});
+
+Deno.test("demo shop: the loss of the truth is the entropy of its choices, within 3 standard errors", () => {
+  let entropy = 0, variance = 0;
+  for (let event = 0; event < events; event++) {
+    const p = choices(event);
+    const mean = p.reduce((sum, x) => sum - x * Math.log(x), 0);
+    entropy += mean;
+    variance += p.reduce((sum, x) => sum + x * (Math.log(x) + mean) ** 2, 0);
+  }
+  const { nll } = attainable(log, truth, log.userSplit.keys());
+  assert.ok(Math.abs(nll * events - entropy) < 3 * Math.sqrt(variance));
+});
+
+Deno.test("demo shop: the best attainable is in its range and far above the baselines", () => {
+  for (const split of ["train", "validation", "test"] satisfies Split[]) {
+    const users = usersOf(log, split);
+    const best = attainable(log, truth, users);
+    between(best.nll, 1.3, 1.43, "nll");
+    between(best.prec1, 0.54, 0.6, "prec@1");
+    between(best.prec2, 0.75, 0.8, "prec@2");
+  }
+  const users = usersOf(log, "test");
+  const tested = Baselines.of(log).test(users);
+  const best = attainable(log, truth, users).prec1;
+  const prec1 = (name: BaselineName) => tested.get(name)?.details.figures.prec1 ?? NaN;
+  assert.ok(Math.abs((tested.get("random")?.details.figures.nll ?? NaN) - Math.log(11)) < 1e-9);
+  assert.ok(Math.abs(prec1("random") - 0.1) < 1e-9);
+  assert.ok(prec1("clickRate") < best - 0.2);
+  // Users like what they clicked: neighbours of it are better than chance, and far from the truth.
+  assert.ok(prec1("itemKnn") > prec1("clickRate") + 0.1 && prec1("itemKnn") < best - 0.08);
+});
+
+Deno.test("demo shop: before the first click every user has the same taste", () => {
+  const first = new Map<number, number>();
+  log.userSplit.forEach((_, user) => {
+    const event = log.userEvents[user]!;
+    for (let row = log.eventRows[event]!; row < log.eventRows[event + 1]!; row++) {
+      const item = log.rowItem[row]!;
+      const utility = first.get(item) ?? truth.utility[row]!;
+      assert.equal(truth.utility[row], utility);
+      first.set(item, utility);
+    }
+  });
+  assert.equal(first.size, 500);
+});
+
+Deno.test("shops: the truth of each is its formula, walked along the clicks of the log", () => {
+  const category = [-0.3, -0.1, 0.1, 0.3], brand = [-0.5, -0.3, -0.1, 0.1, 0.3, 0.5];
+  for (
+    const { shop, constant, fatigue } of [
+      { shop: demo, constant: -2.93, fatigue: 0 },
+      { shop: restless, constant: -2.93, fatigue: 1.5 },
+    ]
+  ) {
+    const { log, truth } = makeShop(shop, { items: 1, users: 1 }, { users: 40 });
+    assert.equal(log.name, shop.name);
+    assert.ok(log.items.kind === "dense");
+    const { values } = log.items;
+    let worst = 0;
+    for (let user = 0; user < 40; user++) {
+      const mean = { style_1: 0, style_2: 0, price: 0 };
+      for (let event = log.userEvents[user]!; event < log.userEvents[user + 1]!; event++) {
+        for (let row = log.eventRows[event]!; row < log.eventRows[event + 1]!; row++) {
+          const f = demoItem(values, log.rowItem[row]!) as Record<string, number> & typeof mean;
+          const match = mean.style_1 * f.style_1 + mean.style_2 * f.style_2;
+          const u = constant + 6 * Math.tanh(0.3 * match) - 0.3 * (f.price - mean.price) ** 2 +
+            category[f.category!]! + brand[f.brand!]! + 2.2 * f.quality! + f.novelty! +
+            0.5 * f.sale! * (0.5 - f.price) - fatigue * (mean.style_1 ** 2 + mean.style_2 ** 2);
+          worst = Math.max(worst, Math.abs(u - truth.utility[row]!));
+        }
+        const click = log.eventClick[event]!;
+        if (click === NONE) continue;
+        const clicked = demoItem(values, log.rowItem[click]!) as typeof mean;
+        for (const key of Object.keys(mean) as (keyof typeof mean)[]) {
+          mean[key] = 0.7 * mean[key] + 0.3 * clicked[key];
+        }
+      }
+    }
+    assert.ok(worst < 1e-12, `${shop.name}: ${worst}`);
+  }
+});
+
+Deno.test("shops: restless has the demo shop's items, other clicks, and more pages without one", () => {
+  const other = makeShop(restless, { items: 1, users: 1 });
+  checkLog(other.log);
+  assert.deepEqual(other.log.items, log.items);
+  assert.deepEqual(other.log.userSplit, log.userSplit);
+  const { eventClick } = other.log;
+  const none = (clicks: Uint32Array) => clicks.filter((click) => click === NONE).length / clicks.length;
+  between(none(eventClick), none(log.eventClick) + 0.1, 0.6, "the no-click share");
+  const best = attainable(other.log, other.truth, usersOf(other.log, "test"));
+  const byRate = Baselines.of(other.log).test(usersOf(other.log, "test")).get("clickRate");
+  assert.ok(best.prec1 > (byRate?.details.figures.prec1 ?? NaN) + 0.05, "the truth beats the click rate");
+});
+
+Deno.test("shops: users of another seed visit the same items", () => {
+  const sizes = { users: 50 };
+  const one = makeShop(restless, { items: 1, users: 1 }, sizes).log;
+  const two = makeShop(restless, { items: 1, users: 2 }, sizes).log;
+  const three = makeShop(restless, { items: 2, users: 1 }, sizes).log;
+  assert.deepEqual(two.items, one.items);
+  for (const key of ["rowItem", "eventClick", "userSplit"] as const) assert.notDeepEqual(two[key], one[key]);
+  assert.notDeepEqual(three.items, one.items);
+  assert.deepEqual(three.userSplit, one.userSplit);
+  const pages = (log: typeof one) => log.rowItem.subarray(0, 10);
+  assert.deepEqual(pages(three), pages(one)); // the first page is drawn before anybody clicks
+});
+
+Deno.test("shops: data sets by name, with seeds of their own, and what a run records of them", async () => {
+  const open = async (name: string, options = {}) => (await openDataset(name, 5, false, options));
+  assert.deepEqual((await open("demo")).config, { kind: "demo", seed: 5 });
+  assert.deepEqual((await open("demo", { dataSeed: 3 })).config, { kind: "demo", seed: 3 });
+  const own = await open("restless", { dataSeed: 3, usersSeed: 4 });
+  assert.deepEqual(own.config, { kind: "demo", seed: 3, shop: "restless", usersSeed: 4 });
+  assert.equal(own.source.name, "restless");
+  assert.deepEqual(own.truth, makeShop(restless, { items: 3, users: 4 }).truth.utility);
+  const recorded = v.parse(runConfigSchema.entries.data, JSON.parse(JSON.stringify(own.config)));
+  assert.deepEqual((await reopenDataset(recorded)).truth, own.truth);
+  assert.throws(() => v.parse(runConfigSchema.entries.data, { kind: "demo", seed: 1, shop: "shop" }));
+  await assert.rejects(
+    open("log.tsv", { dataSeed: 3 }),
+    /Expected --data-seed with the data of a made-up shop \(demo or restless\), got it with log\.tsv/,
+  );
+  await assert.rejects(open("log.tsv", { usersSeed: 3 }), /Expected --data-users-seed with/);
+});

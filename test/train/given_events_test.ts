@@ -1,0 +1,264 @@
+/** Events that are given as history move the state, and nothing else comes of them; further clicks are of the page before them. */
+
+import assert from "node:assert/strict";
+import { checkLog } from "../../src/data/check_log.ts";
+import { type ClickLog, FURTHER_CLICK, NONE, usersOf } from "../../src/data/click_log.ts";
+import { MemoryLog, sizeOf } from "../../src/data/log_source.ts";
+import { randomStream } from "../../src/data/random.ts";
+import { choiceFigures } from "../../src/data/ranking.ts";
+import { Collector } from "../../src/figures/collector.ts";
+import type { ModelConfig } from "../../src/model/config.ts";
+import { UserModel } from "../../src/model/user_model.ts";
+import { AdversarialTrainer, evaluateGame, gameOptions } from "../../src/train/adversarial_trainer.ts";
+import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
+import { Evaluation } from "../../src/train/evaluation.ts";
+import { Trainer } from "../../src/train/trainer.ts";
+import { withGpu } from "../op_check.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
+import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
+
+const models: Record<string, ModelConfig> = {
+  LSTM: smallLstm,
+  PW: smallPw,
+};
+const given = smallLog(31, { users: 60, items: 41, width: WIDTH, maxEvents: 6, maxPage: 7, given: 0.4 });
+
+Deno.test("given events are no pages of a log's size", () => {
+  const log = pagesAfterHistory(given, [
+    { history: [1, 2, 3], page: [4, 5], clicked: 0 },
+    { history: [], page: [6, 7, 8], clicked: -1 },
+  ]);
+  assert.deepEqual(sizeOf(new MemoryLog(log)), { events: 2, rows: 5, given: 3 });
+});
+
+/** Users with a history that is given, and one page. */
+function pagesAfterHistory(
+  log: ClickLog,
+  users: readonly { history: number[]; page: number[]; clicked: number }[],
+): ClickLog {
+  const [userEvents, eventRows] = [[0], [0]];
+  const eventClick: number[] = [];
+  const eventGiven: number[] = [];
+  const rowItem: number[] = [];
+  for (const { history, page, clicked } of users) {
+    for (const item of history) {
+      eventClick.push(rowItem.length);
+      rowItem.push(item);
+      eventGiven.push(1);
+      eventRows.push(rowItem.length);
+    }
+    eventClick.push(clicked < 0 ? NONE : rowItem.length + clicked);
+    rowItem.push(...page);
+    eventGiven.push(0);
+    eventRows.push(rowItem.length);
+    userEvents.push(eventClick.length);
+  }
+  return {
+    ...log,
+    userSplit: new Uint8Array(users.length),
+    userEvents: Uint32Array.from(userEvents),
+    eventRows: Uint32Array.from(eventRows),
+    eventClick: Uint32Array.from(eventClick),
+    eventGiven: Uint8Array.from(eventGiven),
+    rowItem: Uint32Array.from(rowItem),
+  };
+}
+
+for (const [name, config] of Object.entries(models)) {
+  Deno.test(`a page after a given history costs what its scores say: ${name}`, () =>
+    withGpu(undefined, async (gpu) => {
+      const users = [
+        { history: [3, 1, 4, 1, 5], page: [9, 2, 6], clicked: 1 },
+        { history: [], page: [5, 3], clicked: 0 },
+        { history: [5, 8, 9], page: [7, 9, 3, 2], clicked: -1 },
+        { history: [40], page: [1], clicked: 0 },
+      ];
+      const log = pagesAfterHistory(given, users);
+      const model = new UserModel(gpu, log.items, config, { seed: 4 });
+      let expected = 0;
+      for (const { history, page, clicked } of users) {
+        const u = await model.score({ history, page });
+        expected += Math.log(u.reduce((sum, x) => sum + Math.exp(x), 1)) - (u[clicked] ?? 0);
+      }
+      const training = { ...defaultTraining, batchSize: 4 };
+      const trainer = await Trainer.create(model, log, training, { validate: false });
+      const { nll, prec1 } = await trainer.step([2, 0, 3, 1]);
+      assert.ok(Math.abs(nll - expected / 4) < 1e-5, `${nll}, ${expected / 4} by scores`);
+      assert.ok(Number.isInteger(3 * prec1), `${prec1} is no share of three clicks`);
+      trainer.destroy();
+      model.destroy();
+    }));
+
+  Deno.test(`figures of an evaluation leave given events out: ${name}`, () =>
+    withGpu(undefined, async (gpu) => {
+      const model = new UserModel(gpu, given.items, config, { seed: 4 });
+      const trainer = await Trainer.create(model, given, {
+        ...defaultTraining,
+        batchSize: 9,
+        validateEvery: 2,
+        evaluationShards: 3,
+      });
+      const users = usersOf(given, "validation");
+      const evaluation = await Evaluation.ofModel(model, trainer.deviceLog, given, users, 2);
+      const figures = await evaluation.figures();
+      const utilities = await evaluation.utilities();
+      const expected = choiceFigures(given, users, utilities);
+      const near = (found: number, wanted: number) => assert.ok(Math.abs(found - wanted) < 1e-5);
+      for (const key of ["nll", "prec1", "prec2"] as const) near(figures[key], expected[key]);
+      const events = Array.from(users).flatMap((user) =>
+        Array.from(given.eventGiven?.subarray(given.userEvents[user], given.userEvents[user + 1]) ?? [])
+      );
+      assert.equal(figures.events, events.filter((flag) => flag === 0).length);
+      assert.ok(figures.events < events.length);
+      // The validations of a run take the same mean.
+      const validations: number[] = [];
+      await trainer.run(2, { onValidation: ({ nll }) => validations.push(nll) });
+      near(validations[0] ?? NaN, expected.nll);
+      for (const part of [evaluation, trainer, model]) part.destroy();
+    }));
+}
+
+Deno.test("a game's figures leave given events out", () =>
+  withGpu(undefined, async (gpu) => {
+    const config = models.LSTM ?? assert.fail();
+    for (const skipNoClick of [false, true]) {
+      const model = new UserModel(gpu, given.items, config, { seed: 4 });
+      const trainer = await AdversarialTrainer.create(
+        model,
+        given,
+        { ...defaultAdversarial, batchSize: 9, skipNoClick },
+        { seed: 1, evaluationShards: 0, validate: false },
+      );
+      const users = usersOf(given, "test");
+      const game = gameOptions(model, trainer.config);
+      const evaluation = await evaluateGame(
+        model,
+        trainer.generator,
+        game,
+        trainer.deviceLog,
+        given,
+        users,
+        { shards: 0 },
+      );
+      const { nll, lossMin, lossMax } = await evaluation.figures();
+      const expected = choiceFigures(given, users, await evaluation.utilities());
+      assert.ok(Math.abs(nll - expected.nll) < 1e-5);
+      assert.ok(Number.isFinite(lossMin) && Number.isFinite(lossMax));
+      for (const part of [evaluation, trainer, model]) part.destroy();
+    }
+  }));
+
+Deno.test("users of whom nothing is to be predicted make no batch, and are passed over in an evaluation", () =>
+  withGpu(undefined, async (gpu) => {
+    // User 0 has two given events and no other; users 1 and 2 end with one, and with a page.
+    const log: ClickLog = {
+      name: "given",
+      items: { kind: "one-hot", count: 5 },
+      userSplit: new Uint8Array(3),
+      userEvents: Uint32Array.of(0, 2, 4, 6),
+      eventRows: Uint32Array.of(0, 1, 2, 4, 5, 6, 8),
+      eventClick: Uint32Array.of(0, 1, 3, 4, 5, NONE),
+      eventGiven: Uint8Array.of(1, 1, 0, 1, 1, 0),
+      rowItem: Uint32Array.of(1, 2, 3, 4, 0, 1, 2, 3),
+    };
+    const model = new UserModel(gpu, log.items, models.LSTM ?? assert.fail(), { seed: 4 });
+    const training = { ...defaultTraining, batchSize: 3 };
+    const trainer = await Trainer.create(model, log, training, { validate: false });
+    await assert.rejects(trainer.step([0]), /all 2 events of its 1 users are given as history/);
+    const evaluation = await Evaluation.ofModel(model, trainer.deviceLog, log, [0, 1, 2], 0);
+    assert.equal(evaluation.counted, 2);
+    const before = await evaluation.figures();
+    const { nll } = await trainer.step([0, 1, 2]);
+    assert.ok(Math.abs(nll - before.nll) < 1e-6, `${nll} ${before.nll}`);
+    await assert.rejects(
+      Evaluation.ofModel(model, trainer.deviceLog, log, [0], 0),
+      /Expected users with events to predict, found none/,
+    );
+    const none = { ...log, eventGiven: Uint8Array.of(1, 1, 0, 1, 1, 0), eventClick: log.eventClick.slice() };
+    none.eventClick[2] = NONE;
+    await assert.rejects(
+      AdversarialTrainer.create(model, none, { ...defaultAdversarial, batchSize: 3 }, {
+        seed: 1,
+        evaluationShards: 0,
+        validate: false,
+      }),
+      /Expected clicks among the train users/,
+    );
+    for (const part of [evaluation, trainer, model]) part.destroy();
+  }));
+
+/** Pages of four of nine items, clicked by strength one after another until the user has enough. @param copies as once: a page a click. */
+function severalClicks(users: number, copies = false): ClickLog {
+  const random = randomStream(3, "several clicks");
+  const userEvents = [0], eventRows = [0];
+  const eventClick: number[] = [], eventGiven: number[] = [], rowItem: number[] = [];
+  const event = (items: readonly number[], click: number, given: number) => {
+    eventClick.push(click < 0 ? NONE : rowItem.length + click);
+    eventGiven.push(given);
+    rowItem.push(...items);
+    eventRows.push(rowItem.length);
+  };
+  for (let user = 0; user < users; user++) {
+    for (let k = 0; k < 10; k++) {
+      const page = Array.from(random.sampleWithoutReplacement(9, 4));
+      const clicks: number[] = [];
+      for (let going = true; going && clicks.length < 4; going = random.uniform() < 0.6) {
+        const weights = page.map((item, place) => clicks.includes(place) ? 0 : Math.exp(item / 3 - 2.2));
+        let left = random.uniform() * weights.reduce((sum, w) => sum + w, clicks.length === 0 ? 1 : 0);
+        const place = weights.findIndex((w) => (left -= w) < 0);
+        if (place < 0) break;
+        clicks.push(place);
+      }
+      if (copies && clicks.length > 0) clicks.forEach((place) => event(page, place, 0));
+      else event(page, clicks[0] ?? -1, 0);
+      if (!copies) { for (const place of clicks.slice(1)) event([page[place] ?? 0], 0, FURTHER_CLICK); }
+    }
+    userEvents.push(eventClick.length);
+  }
+  return {
+    name: "several",
+    items: { kind: "one-hot", count: 9 },
+    userSplit: Uint8Array.from({ length: users }, (_, user) => user % 2 === 0 ? 0 : 2),
+    userEvents: Uint32Array.from(userEvents),
+    eventRows: Uint32Array.from(eventRows),
+    eventClick: Uint32Array.from(eventClick),
+    ...(copies ? {} : { eventGiven: Uint8Array.from(eventGiven) }),
+    rowItem: Uint32Array.from(rowItem),
+  };
+}
+
+Deno.test("where pages hold several clicks, P(no click) is that of pages as users meet them; copies make it too small", () =>
+  withGpu(undefined, async (gpu) => {
+    const log = severalClicks(1000);
+    checkLog(log, ["train", "test"]);
+    const config = { ...noHistory, dims: [] };
+    const training = { ...defaultTraining, batchSize: 250, learningRate: 0.1 };
+    const errorOf = async (on: ClickLog) => {
+      const model = new UserModel(gpu, on.items, config, { seed: 4 });
+      const trainer = await Trainer.create(model, on, training, { validate: false });
+      for (let step = 0; step < 40; step++) {
+        await trainer.step(usersOf(on, "train").subarray(250 * (step % 2), 250 * (step % 2) + 250));
+      }
+      const users = Uint32Array.from(log.userSplit.keys());
+      const collector = new Collector({ users: users.length, eta: 1 });
+      const evaluation = await Evaluation.ofModel(model, undefined, log, users, 0);
+      await evaluation.figures(
+        undefined,
+        ({ log, places, utilities, outcomes, words }) =>
+          collector.add({
+            log,
+            places,
+            scores: utilities,
+            compact: true,
+            outcomes: { values: outcomes, words },
+          }),
+      );
+      const { figures } = collector.tested().details;
+      for (const part of [evaluation, trainer, model]) part.destroy();
+      return (figures.pNoClick ?? NaN) - (figures.noClick ?? NaN);
+    };
+    const error = await errorOf(log);
+    assert.ok(Math.abs(error) < 0.01, `P(no click) is off by ${error}`);
+    const ofCopies = await errorOf(severalClicks(1000, true));
+    assert.ok(ofCopies < -0.03, `learned of copies it is off by ${ofCopies}`);
+  }));

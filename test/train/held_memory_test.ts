@@ -1,0 +1,138 @@
+/** Nothing that training makes grows with its length, and nothing of it stays. An hour of it: test/soak. */
+
+import assert from "node:assert/strict";
+import * as v from "../../src/schema.ts";
+import type { Gpu } from "../../src/gpu/device.ts";
+import { openGpu } from "../open_alone.ts";
+import { UserModel } from "../../src/model/user_model.ts";
+import { openDataset } from "../../src/run/dataset.ts";
+import { driverVersion } from "../../src/run/driver.ts";
+import { type RunConfig, runConfigSchema } from "../../src/run/run_config.ts";
+import { adversarialStage, shannonStage, type Stage } from "../../src/run/stages.ts";
+import { resumeStage, startStage } from "../../src/run/training_run.ts";
+import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
+import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
+import type { ClickTrainer } from "../../src/train/click_trainer.ts";
+import { Trainer } from "../../src/train/trainer.ts";
+import type { ChoiceFigures } from "../../src/data/ranking.ts";
+import { collectGarbage, Flock, watched } from "./collected.ts";
+import { withSmallLog } from "../command_check.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
+import { smallLstm } from "../small_models.ts";
+
+const SHORT = { batchSize: 12, validateEvery: 10 };
+const TRAINING = { ...defaultTraining, ...SHORT };
+const GAME = { ...defaultAdversarial, ...SHORT, behaviourDims: [8] };
+const STEPS = 50;
+/** Objects that a collector may take for used, by what stands on the stack; each group of steps makes more. */
+const FEW = 2;
+
+async function withGpu(use: (gpu: Gpu) => Promise<void>): Promise<void> {
+  const gpu = await openGpu({ stepFlops: 1e6 });
+  try {
+    await use(gpu);
+    gpu.check();
+    assert.deepEqual(gpu.liveBufferLabels, []);
+  } finally {
+    gpu.close();
+  }
+}
+
+/** A training of `steps` makes nothing that stands but what a short one makes, and the rest can be collected. */
+async function checkLength<F extends ChoiceFigures>(gpu: Gpu, trainer: ClickTrainer<F>): Promise<void> {
+  await trainer.run(STEPS); // its first groups are smaller, as their time is not known
+  const { signal } = new AbortController();
+  const train = async (steps: number) => {
+    const results = new Flock();
+    const end = trainer.iteration + steps;
+    const add = (result: object) => results.add(result);
+    const made = await watched(() => trainer.run(end, { onStep: add, onValidation: add }, signal));
+    assert.equal(trainer.iteration, end);
+    assert.equal(results.count, steps + steps / SHORT.validateEvery);
+    await collectGarbage();
+    const alive = made.passing.alive + results.alive;
+    assert.ok(alive <= FEW, `after ${steps} steps ${alive} objects of theirs are held`);
+    assert.ok(made.passing.count > 0);
+    assert.equal(made.listeners, 0);
+    return { standing: made.standing.count, buffers: gpu.liveBuffers, bytes: gpu.liveBytes };
+  };
+  assert.deepEqual(await train(4 * STEPS), await train(STEPS));
+}
+
+Deno.test("four times the training makes no more buffers, and nothing that its steps made is held", () =>
+  withGpu(async (gpu) => {
+    const log = smallLog(31, { users: 90, items: 30, width: 0 });
+    const model = new UserModel(gpu, log.items, smallLstm, { seed: 1 });
+    const shannon = await Trainer.create(model, log, TRAINING);
+    await checkLength(gpu, shannon);
+    shannon.destroy();
+    const game = await AdversarialTrainer.create(model, log, GAME, { seed: 1, evaluationShards: 0 });
+    await checkLength(gpu, game);
+    game.destroy();
+    model.destroy();
+  }));
+
+Deno.test("a run that is stopped and resumed leaves no buffer, open file or listener behind", () =>
+  withSmallLog((folder, file) =>
+    withGpu(async (gpu) => {
+      const data = await openDataset(file, 1, false);
+      const config = v.parse(runConfigSchema, {
+        clickgan: "test",
+        command: [],
+        data: data.config,
+        model: smallLstm,
+        training: TRAINING,
+        adversarial: GAME,
+        pretrain: false,
+        init: null,
+        adapter: { ...gpu.adapter, driver: "unknown" },
+        system: "test",
+      });
+      const stopAndGoOn = async (stage: Stage, config: RunConfig) => {
+        const path = `${folder}/${stage.name}`;
+        await Deno.mkdir(path);
+        const session = async (resumes: boolean) => {
+          const stop = new AbortController();
+          let steps = 0;
+          const onStep = () => {
+            if (++steps === 5) stop.abort();
+          };
+          const context = { gpu, data, init: undefined, signal: stop.signal };
+          const go = resumes ? resumeStage : startStage;
+          const { listeners } = await watched(async () => {
+            const result = await go(stage, context, path, config, { onStep });
+            assert.equal(result.test, undefined, "it was not stopped");
+          });
+          assert.equal(listeners, 0);
+          assert.deepEqual(gpu.liveBufferLabels, []);
+          assert.deepEqual(await openFilesIn(folder), []);
+        };
+        await session(false);
+        for (let k = 0; k < 2; k++) await session(true);
+      };
+      await stopAndGoOn(shannonStage, { ...config, adversarial: null, pretrain: true });
+      await stopAndGoOn(adversarialStage, config);
+    })
+  ));
+
+Deno.test("what names the driver does not hold the driver's file", async () => {
+  const heap = async () => {
+    await collectGarbage();
+    return Deno.memoryUsage().heapUsed / 2 ** 20;
+  };
+  const before = await heap();
+  const version = await driverVersion("llvmpipe"); // 20 MB, where this driver is
+  assert.match("x", /x/); // V8 holds the text of the last match
+  const held = await heap() - before;
+  assert.ok(held < 2, `${held} MiB are held by "${version}"`);
+});
+
+/**
+ * Those of this process's open files that stand in a folder; none where the system does not tell. Asked by another program,
+ * as Deno itself may not look. Other handles do not count: tests that run beside this one open some.
+ */
+async function openFilesIn(folder: string): Promise<string[]> {
+  if (Deno.build.os !== "linux") return [];
+  const { stdout } = await new Deno.Command("ls", { args: ["-l", `/proc/${Deno.pid}/fd`] }).output();
+  return new TextDecoder().decode(stdout).split("\n").filter((line) => line.includes(folder));
+}

@@ -1,0 +1,224 @@
+/** What changes from one iteration to the next, and follows from the seed and its number alone: batch, noise, rate. */
+
+import assert from "node:assert/strict";
+import { BatchBuffers } from "../../src/batch/batch_buffers.ts";
+import { DeviceLog } from "../../src/batch/device_log.ts";
+import { batchCapacity, Plan } from "../../src/batch/plan.ts";
+import { usersOf } from "../../src/data/click_log.ts";
+import { sourceOf } from "../../src/data/log_source.ts";
+import { randomStream } from "../../src/data/random.ts";
+import { Arena } from "../../src/gpu/arena.ts";
+import { Commands } from "../../src/gpu/commands.ts";
+import type { Gpu } from "../../src/gpu/device.ts";
+import { Program } from "../../src/gpu/program.ts";
+import { readFloats } from "../../src/gpu/readback.ts";
+import { defaultModel } from "../../src/model/config.ts";
+import { UserModel } from "../../src/model/user_model.ts";
+import { firstLayer } from "../../src/ops/first_layer.ts";
+import { ParameterArena } from "../../src/tape/parameters.ts";
+import { ClickTape } from "../../src/batch/click_tape.ts";
+import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
+import { defaultAdversarial, defaultTraining, learningRateAt } from "../../src/train/config.ts";
+import { GENERATOR_PREFIX } from "../../src/train/networks.ts";
+import { noiseOf } from "../../src/train/click_steps.ts";
+import { Trainer } from "../../src/train/trainer.ts";
+import { chunks } from "../../src/selftest/ops/op_batches.ts";
+import { withGpu } from "../op_check.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
+
+const log = smallLog(41, { users: 120, items: 20, width: 3, noClick: 0.1 });
+const model = { ...defaultModel, lstmUnits: 4, dims: [6] };
+/** Too small to move a weight by a bit that counts. */
+const STILL = 1e-12;
+
+type Step = { readonly nll: number };
+interface AnyTrainer {
+  readonly iteration: number;
+  batchOf(t: number): Uint32Array;
+  step(users?: ArrayLike<number>): Promise<Step>;
+  run(to: number, callbacks: { onStep(result: Step): void }): Promise<void>;
+  destroy(): void;
+}
+const stages = {
+  Shannon: (gpu: Gpu, seed: number, itemDropout: number) => {
+    const own = new UserModel(gpu, log.items, model, { seed: 1 });
+    const config = { ...defaultTraining, seed, batchSize: 15, learningRate: STILL, itemDropout };
+    return [own, Trainer.create(own, log, config, { validate: false })] as const;
+  },
+  adversarial: (gpu: Gpu, seed: number, itemDropout: number) => {
+    const own = new UserModel(gpu, log.items, model, { seed: 1 });
+    const rates = { generatorLearningRate: STILL, rewardLearningRate: STILL, generatorWarmup: 0 };
+    const config = { ...defaultAdversarial, ...rates, batchSize: 15, behaviourDims: [5], itemDropout };
+    return [
+      own,
+      AdversarialTrainer.create(own, log, config, { seed, evaluationShards: 0, validate: false }),
+    ] as const;
+  },
+};
+
+for (const [name, make] of Object.entries(stages)) {
+  const using = (
+    options: { seed?: number; itemDropout?: number },
+    use: (trainer: AnyTrainer) => Promise<void>,
+  ) =>
+    withGpu(undefined, async (gpu) => {
+      const [own, making] = make(gpu, options.seed ?? 8, options.itemDropout ?? 0);
+      const trainer: AnyTrainer = await making;
+      await use(trainer);
+      trainer.destroy();
+      own.destroy();
+    });
+
+  Deno.test(`batches: each iteration has its own, by the seed and its number: ${name}`, () =>
+    using({}, (trainer) => {
+      const users = usersOf(sourceOf(log), "train");
+      const seen = new Set<string>();
+      const drawn = new Set<number>();
+      for (let t = 1; t <= 40; t++) {
+        const batch = trainer.batchOf(t);
+        const places = randomStream(8, "batch", t).sampleWithoutReplacement(users.length, 15);
+        assert.deepEqual(batch, places.map((place) => users[place] ?? 0));
+        assert.equal(new Set(batch).size, 15);
+        seen.add(batch.join());
+        for (const user of batch) drawn.add(user);
+      }
+      assert.equal(seen.size, 40);
+      assert.deepEqual([...drawn].sort((a, b) => a - b), Array.from(users), "every train user has its turn");
+      return Promise.resolve();
+    }));
+
+  Deno.test(`batches: a run takes that of each iteration in turn: ${name}`, () =>
+    using({}, async (trainer) => {
+      const found: number[] = [];
+      await trainer.run(6, { onStep: ({ nll }) => found.push(nll) });
+      const expected: number[] = [];
+      for (let t = 1; t <= 6; t++) expected.push((await trainer.step(trainer.batchOf(t))).nll);
+      assert.deepEqual(found, expected);
+      assert.equal(new Set(found).size, 6);
+    }));
+
+  Deno.test(`item dropout: another mask every step, others with another seed: ${name}`, async () => {
+    const users = usersOf(sourceOf(log), "train").subarray(0, 15);
+    const losses = async (seed: number, itemDropout: number) => {
+      const found: number[] = [];
+      await using({ seed, itemDropout }, async (trainer) => {
+        for (let t = 0; t < 5; t++) found.push((await trainer.step(users)).nll);
+      });
+      return found;
+    };
+    assert.equal(new Set(await losses(8, 0)).size, 1, "without it the same users cost the same");
+    const first = await losses(8, 0.5);
+    assert.equal(new Set(first).size, 5);
+    assert.deepEqual(await losses(8, 0.5), first, "the same seed");
+    const others = await losses(9, 0.5);
+    assert.equal(new Set([...first, ...others]).size, 10, "another seed");
+  });
+}
+
+Deno.test("item dropout: noise by seed and iteration, and nothing else", () => {
+  const noises = [1, 2].flatMap((seed) => Array.from({ length: 500 }, (_, k) => noiseOf(seed, k + 1)));
+  assert.equal(new Set(noises).size, 1000);
+  assert.equal(noiseOf(3, 7), randomStream(3, "noise", 7).integer(2 ** 32));
+});
+
+for (const rate of [0.1, 0.5, 0.9]) {
+  Deno.test(`item dropout: hides ${rate} of the rows, others than the step before, and scales the rest`, () =>
+    withGpu(undefined, async (gpu) => {
+      const masks: boolean[][] = [];
+      for (let t = 1; t <= 4; t++) masks.push(await maskOf(gpu, rate, noiseOf(9, t)));
+      const rows = masks[0]?.length ?? 0;
+      assert.ok(rows > 1000);
+      const share = (of: (row: number) => boolean) =>
+        Array.from({ length: rows }, (_, r) => of(r)).filter(Boolean).length / rows;
+      const near = (found: number, p: number) =>
+        assert.ok(Math.abs(found - p) < 4.5 * Math.sqrt(p * (1 - p) / rows), `${found}, expected ${p}`);
+      masks.forEach((mask, t) => {
+        near(share((r) => mask[r] ?? false), rate);
+        const next = masks[(t + 1) % masks.length] ?? [];
+        near(share((r) => mask[r] === next[r]), rate ** 2 + (1 - rate) ** 2);
+        // Nor do neighbouring rows go together.
+        near(share((r) => mask[r] === mask[(r + 1) % rows]), rate ** 2 + (1 - rate) ** 2);
+      });
+    }));
+}
+
+/** Which rows hide their item: the layer over items of 1 and a state of 0 shows it. */
+async function maskOf(gpu: Gpu, itemDropout: number, noise: number): Promise<boolean[]> {
+  const { log, users } = chunks;
+  const capacity = batchCapacity(log, users, users.length);
+  const arena = new Arena(gpu, "mask");
+  const deviceLog = new DeviceLog(gpu, log);
+  const plan = new Plan(gpu, log, capacity, 1);
+  const parameters = new ParameterArena(gpu, []);
+  const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity);
+  const tape = new ClickTape(batch, { arena, parameters, capacity, shapes: gpu.shapes });
+  try {
+    const sizes = plan.put(0, users, { slot: 0, learningRate: 0, iteration: 0, noise });
+    plan.upload(0, 1);
+    const view = arena.allocate("items", 16 * capacity.items);
+    const item = tape.tensor("items", "items", 1, { view });
+    const state = tape.tensor("state", "events", 1, { view: arena.allocate("state", 16 * capacity.events) });
+    gpu.queue.writeBuffer(view.buffer, view.offset, new Float32Array(4 * capacity.items).fill(1));
+    const output = firstLayer(tape, "h", { item, state }, { itemDropout });
+    tape.place();
+    const program = await Program.record(gpu, "mask", plan.steps, [...batch.layout(), ...tape.forward()]);
+    const commands = new Commands(gpu, "mask");
+    program.encode(commands, sizes, plan.offset(0));
+    gpu.queue.submit([commands.finish()]);
+    const values = await readFloats(gpu, output.view);
+    const kept = Math.fround(1 / (1 - itemDropout));
+    return Array.from({ length: sizes.rows }, (_, r) => {
+      const value = values[4 * r] ?? NaN;
+      assert.ok(value === 0 || Math.abs(value - kept) < 1e-6 * kept, `row ${r}: ${value}, kept ${kept}`);
+      return value === 0;
+    });
+  } finally {
+    for (const part of [arena, deviceLog, plan, parameters]) part.destroy();
+  }
+}
+
+Deno.test("learning rate: a staircase of 0.96 whose steps are 100,000 iterations", () => {
+  for (
+    const [t, steps] of [[1, 0], [2, 0], [1001, 0], [100_000, 0], [100_001, 1], [200_000, 1], [200_001, 2]]
+  ) {
+    assert.equal(learningRateAt(0.5, t ?? NaN), 0.5 * 0.96 ** (steps ?? NaN), `${t}`);
+  }
+});
+
+Deno.test("learning rate: both stages take the staircase down where it has a border", () =>
+  withGpu(undefined, async (gpu) => {
+    // From zero moments a weight's first step is 0.1 / sqrt(0.001) rates long, whatever its gradient.
+    const lengths = async (before: number) => {
+      const own = new UserModel(gpu, log.items, model, { seed: 1 });
+      const rates = { generatorLearningRate: 2e-3, rewardLearningRate: 5e-4, generatorWarmup: 0 };
+      const config = { ...defaultAdversarial, ...rates, batchSize: 15, behaviourDims: [5], behaviourSd: 0.3 };
+      const options = { seed: 8, evaluationShards: 0, validate: false };
+      const shannon = { ...defaultTraining, batchSize: 15, learningRate: 1e-3 };
+      const found: number[] = [];
+      for (const kind of ["Shannon", "adversarial"] as const) {
+        const trainer = kind === "Shannon"
+          ? await Trainer.create(own, log, shannon, options)
+          : await AdversarialTrainer.create(own, log, config, options);
+        const state = await trainer.state();
+        trainer.restore({ ...state, iteration: before });
+        await trainer.step(trainer.batchOf(1));
+        const after = await trainer.weights();
+        for (const prefix of kind === "Shannon" ? [""] : ["", GENERATOR_PREFIX]) {
+          const name = `${prefix}utility/layer1/item_kernel`;
+          const [a, b] = [state.weights.get(name), after.get(name)];
+          found.push(Math.max(...Array.from(a ?? [], (x, k) => Math.abs(x - (b?.[k] ?? NaN)))));
+        }
+        trainer.destroy();
+      }
+      own.destroy();
+      return found;
+    };
+    const length = 0.1 / Math.sqrt(0.001);
+    const rates = [1e-3, 5e-4, 2e-3];
+    for (const [before, steps] of [[99_999, 0], [100_000, 1], [199_999, 1], [200_000, 2]] as const) {
+      (await lengths(before)).forEach((found, k) => {
+        const expected = length * (rates[k] ?? NaN) * 0.96 ** steps;
+        assert.ok(Math.abs(found / expected - 1) < 2e-3, `after ${before}: ${found}, expected ${expected}`);
+      });
+    }
+  }));

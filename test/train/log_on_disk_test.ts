@@ -1,0 +1,435 @@
+/** Logs that stay on disk: the same bits as from memory, and what is read follows the batches, not the log. */
+
+import assert from "node:assert/strict";
+import { isDeepStrictEqual } from "node:util";
+import * as v from "../../src/schema.ts";
+import { Baselines } from "../../src/baselines/baselines.ts";
+import { type ClickLog, type Clicks, usersOf } from "../../src/data/click_log.ts";
+import { makeDemoShop } from "../../src/data/demo_shop.ts";
+import { type ItemCatalogue, MemoryItems } from "../../src/data/item_catalogue.ts";
+import { type LogSource, MemoryLog, sourceOf } from "../../src/data/log_source.ts";
+import { PackedItems } from "../../src/sets/packed_items.ts";
+import { PackedItemsWriter } from "../../src/sets/packed_items_writer.ts";
+import { PackedLog } from "../../src/sets/packed_log.ts";
+import { PackedLogWriter } from "../../src/sets/packed_log_writer.ts";
+import { UserError } from "../../src/user_error.ts";
+import type { Gpu } from "../../src/gpu/device.ts";
+import type { ModelConfig } from "../../src/model/config.ts";
+import { countedOn } from "../../src/model/counted.ts";
+import { StepProducts } from "../../src/calibration/step_products.ts";
+import { UserModel } from "../../src/model/user_model.ts";
+import { datasetOf } from "../../src/run/dataset.ts";
+import { type RunConfig, runConfigSchema } from "../../src/run/run_config.ts";
+import { type Stage, stagesOf } from "../../src/run/stages.ts";
+import { resumeStage, type RunEvents, startStage } from "../../src/run/training_run.ts";
+import { AdversarialTrainer, evaluateGame, gameOptions } from "../../src/train/adversarial_trainer.ts";
+import type { ClickTrainer } from "../../src/train/click_trainer.ts";
+import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
+import { Evaluation } from "../../src/train/evaluation.ts";
+import { Trainer } from "../../src/train/trainer.ts";
+import type { ChoiceFigures } from "../../src/data/ranking.ts";
+import { withGpu } from "../op_check.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
+import { smallLstm, smallPw } from "../small_models.ts";
+
+const folder = Deno.makeTempDirSync();
+globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+
+/** Of much: a list of all differences would take gigabytes. */
+function checkEqual<T>(found: T, expected: T, what: string): void {
+  assert.ok(isDeepStrictEqual(found, expected), `${what}: not the same bits`);
+}
+
+interface DiskLog extends Disposable {
+  readonly source: PackedLog;
+}
+
+/** Clicks and items in files. */
+function packed(log: ClickLog): DiskLog {
+  const path = `${folder}/${crypto.randomUUID()}`;
+  using writer = PackedLogWriter.create(`${path}.clicks`);
+  writer.write(log);
+  writer.finish();
+  using itemWriter = PackedItemsWriter.create(`${path}.items`, new MemoryItems(log.items).shape);
+  itemWriter.write(log.items);
+  itemWriter.finish();
+  const items = PackedItems.open(`${path}.items`);
+  const source = PackedLog.open(`${path}.clicks`, log.name, items);
+  return {
+    source,
+    [Symbol.dispose]() {
+      source.close();
+      items.close();
+    },
+  };
+}
+
+const shop = makeDemoShop(3, { users: 150, items: 60, minEvents: 1, maxEvents: 6 }).log;
+const logs: Record<string, ClickLog> = {
+  dense: shop,
+  "one-hot": { ...shop, items: { kind: "one-hot", count: 60 } },
+  mixed: smallLog(5, { users: 150, items: 60, width: 3, tokens: 7, maxEvents: 6 }),
+  "events given": smallLog(9, { users: 150, items: 60, width: 0, maxEvents: 6, given: 0.4 }),
+};
+const models: Record<string, ModelConfig> = {
+  LSTM: smallLstm,
+  PW: smallPw,
+};
+/** The tokens of the mixed log in two fields. */
+const counts = {
+  fields: [{ first: 0, count: 4, slots: 2 }, { first: 4, count: 3, slots: 1 }],
+  neighbours: 8,
+  latest: 5,
+};
+const counted: ModelConfig = { ...smallLstm, counts };
+
+/** A model that begins as trainings do. */
+function beginning(gpu: Gpu, clicks: ClickLog | LogSource, config: ModelConfig): UserModel {
+  return new UserModel(gpu, clicks.items, config, countedOn(sourceOf(clicks), config, { seed: 4 }));
+}
+const training = {
+  ...defaultTraining,
+  batchSize: 12,
+  learningRate: 0.01,
+  validateEvery: 5,
+  evaluationShards: 2,
+};
+const adversarial = {
+  ...defaultAdversarial,
+  batchSize: 12,
+  validateEvery: 5,
+  behaviourDims: [8],
+  generatorWarmup: 2,
+  rewardLearningRate: 0.01,
+};
+
+/** Of which there are several windows, and four validations. */
+const STEPS = 15;
+/** All that comes of these steps: figures of every step and validation, weights, moments, best snapshots, test figures. */
+async function outcome<F extends ChoiceFigures>(
+  trainer: ClickTrainer<F>,
+  evaluate: () => Promise<Evaluation<F>>,
+) {
+  const seen: unknown[] = [];
+  await trainer.run(STEPS, { onStep: (r) => seen.push(r), onValidation: (r) => seen.push(r) });
+  assert.equal(seen.length, STEPS + 4);
+  const state = await trainer.state();
+  const evaluation = await evaluate();
+  const test = await evaluation.figures();
+  evaluation.destroy();
+  return { seen, state, test };
+}
+
+async function shannon(
+  gpu: Gpu,
+  clicks: ClickLog | LogSource,
+  config: ModelConfig,
+  windowBatches?: number,
+  partRows: number | null = null,
+) {
+  const model = beginning(gpu, clicks, config);
+  const trainer = await Trainer.create(model, clicks, { ...training, partRows }, { windowBatches });
+  assert.equal(trainer.batchParts > 1, partRows !== null);
+  const resident = "read" in clicks ? undefined : trainer.deviceLog;
+  const result = await outcome(
+    trainer,
+    () => Evaluation.ofModel(model, resident, clicks, usersOf(clicks, "test"), 3),
+  );
+  for (const part of [trainer, model]) part.destroy();
+  return result;
+}
+
+async function game(
+  gpu: Gpu,
+  clicks: ClickLog | LogSource,
+  config: ModelConfig,
+  generator: "network" | "exact",
+  windowBatches?: number,
+) {
+  const model = beginning(gpu, clicks, config);
+  const trainer = await AdversarialTrainer.create(model, clicks, { ...adversarial, generator }, {
+    seed: 2,
+    evaluationShards: 2,
+    windowBatches,
+  });
+  const resident = "read" in clicks ? undefined : trainer.deviceLog;
+  const options = gameOptions(model, trainer.config);
+  const users = usersOf(clicks, "test");
+  const result = await outcome(
+    trainer,
+    () => evaluateGame(model, trainer.generator, options, resident, clicks, users, { shards: 3 }),
+  );
+  for (const part of [trainer, model]) part.destroy();
+  return result;
+}
+
+for (const [data, log] of Object.entries(logs)) {
+  for (const [name, config] of Object.entries(data === "mixed" ? { ...models, counted } : models)) {
+    Deno.test(`from disk as from memory, bit for bit, whatever fits at once: ${name}, ${data}`, () =>
+      withGpu(undefined, async (gpu) => {
+        using files = packed(log);
+        const disk = files.source;
+        const memory = await shannon(gpu, log, config);
+        // How much fits at once has nothing to do with the encoder.
+        for (const batches of name === "LSTM" ? [1, 4, undefined] : [4]) {
+          checkEqual(await shannon(gpu, disk, config, batches), memory, `${batches} batches`);
+        }
+      }));
+    Deno.test(`a game from disk as from memory: ${name}, ${data}`, () =>
+      withGpu(undefined, async (gpu) => {
+        using files = packed(log);
+        const disk = files.source;
+        for (const generator of ["network", "exact"] as const) {
+          const memory = await game(gpu, log, config, generator);
+          checkEqual(await game(gpu, disk, config, generator, 2), memory, generator);
+        }
+      }));
+  }
+}
+
+Deno.test("batches in parts from disk as from memory", () =>
+  withGpu(undefined, async (gpu) => {
+    for (const [data, config] of [["events given", smallLstm], ["mixed", counted]] as const) {
+      const log = logs[data] ?? assert.fail();
+      using files = packed(log);
+      const memory = await shannon(gpu, log, config, undefined, 60);
+      checkEqual(await shannon(gpu, files.source, config, 2, 60), memory, `in parts, ${data}`);
+    }
+  }));
+
+/** A source that says what is read of it. */
+class Watched implements LogSource {
+  readonly log = undefined;
+  readonly reads: { users: number; rows: number }[] = [];
+  /** Of each time that features are read. */
+  readonly itemsRead: number[] = [];
+  readonly items: ItemCatalogue;
+  constructor(private readonly memory: MemoryLog) {
+    const { items } = memory;
+    this.items = {
+      shape: items.shape,
+      tokenCounts: items.tokenCounts,
+      items: undefined,
+      read: (ids) => {
+        this.itemsRead.push(ids.length);
+        return items.read(ids);
+      },
+    };
+  }
+  get name() {
+    return this.memory.name;
+  }
+  get userSplit() {
+    return this.memory.userSplit;
+  }
+  get userEvents() {
+    return this.memory.userEvents;
+  }
+  get userRows() {
+    return this.memory.userRows;
+  }
+  get userCounted() {
+    return this.memory.userCounted;
+  }
+  read(users: Uint32Array): Clicks {
+    const log = this.memory.read(users);
+    this.reads.push({ users: users.length, rows: log.rowItem.length });
+    return log;
+  }
+  with(change: { items?: ItemCatalogue; userSplit?: Uint8Array<ArrayBuffer> }): Watched {
+    return new Watched(this.memory.with(change));
+  }
+}
+
+/** Users of two events of three items each, of a catalogue of 40, or of one that grows with the log. */
+function evenLog(users: number, growing: boolean): ClickLog {
+  const count = growing ? 2 * users : 40;
+  return {
+    name: "even",
+    items: growing
+      ? {
+        kind: "mixed",
+        count,
+        width: 1,
+        values: Float32Array.from({ length: count }, (_, i) => i / count),
+        tokens: {
+          count: 5,
+          first: Uint32Array.from({ length: count + 1 }, (_, i) => i),
+          token: Uint32Array.from({ length: count }, (_, i) => i % 5),
+        },
+      }
+      : { kind: "one-hot", count },
+    // Ten validation and ten test users.
+    userSplit: Uint8Array.from({ length: users }, (_, u) => (u < 10 ? 1 : u < 20 ? 2 : 0)),
+    userEvents: Uint32Array.from({ length: users + 1 }, (_, u) => 2 * u),
+    eventRows: Uint32Array.from({ length: 2 * users + 1 }, (_, e) => 3 * e),
+    eventClick: Uint32Array.from({ length: 2 * users }, (_, e) => 3 * e + e % 3),
+    rowItem: Uint32Array.from({ length: 6 * users }, (_, r) => (r * 7) % count),
+  };
+}
+
+const followsBatches = (growing: boolean) =>
+  withGpu(undefined, async (gpu) => {
+    const capacities: unknown[] = [];
+    for (const users of [1000, 20_000]) {
+      const source = new Watched(new MemoryLog(evenLog(users, growing)));
+      const model = new UserModel(gpu, source.items, models.LSTM ?? assert.fail(), { seed: 4 });
+      const trainer = await Trainer.create(model, source, { ...training, batchSize: 5 }, {
+        windowBatches: 8,
+      });
+      capacities.push(trainer.deviceLog.capacity);
+      const before = source.reads.splice(0);
+      // Nobody, for the window to begin with, and the validation users.
+      assert.deepEqual(before.map((read) => read.users), [0, 10]);
+      let groups = 0;
+      await trainer.run(200, { onStep: () => groups = source.reads.length });
+      const most = Math.max(...source.reads.map(({ rows }) => rows));
+      assert.ok(most <= 8 * 5 * 6, `${most} rows were read at once`);
+      assert.ok(groups >= 200 / 9, `${groups} groups`);
+      const read = source.reads.reduce((sum, { users }) => sum + users, 0);
+      assert.ok(read <= 200 * 5, `${read} users were read for 200 batches of 5`);
+      const test = await Evaluation.ofModel(model, undefined, source, usersOf(source, "test"), 4);
+      source.reads.length = 0;
+      const { events } = await test.figures();
+      assert.equal(events, 20);
+      assert.ok(source.reads.length >= 4 && source.reads.every(({ users }) => users <= 3));
+      assert.ok(source.itemsRead.every((items) => items <= 240), `${Math.max(...source.itemsRead)} items`);
+      const { capacity, tokens } = trainer.deviceLog.items;
+      if (growing) assert.deepEqual([capacity, tokens?.pairs], [240, 240]);
+      for (const part of [test, trainer, model]) part.destroy();
+    }
+    const capacity = { events: 80, rows: 240, items: growing ? 240 : 40 };
+    assert.deepEqual(capacities, [capacity, capacity]);
+  });
+Deno.test("what is read and held at once follows the batches, not the log", () => followsBatches(false));
+Deno.test("what is read and held of items follows the batches, not the catalogue", () =>
+  followsBatches(true));
+
+Deno.test("a step by hand takes any users of a log on disk; those that are refused leave no trace", () =>
+  withGpu(undefined, async (gpu) => {
+    const log = logs.dense ?? assert.fail();
+    using files = packed(log);
+    const disk = files.source;
+    const config = models.LSTM ?? assert.fail();
+    const results: unknown[] = [];
+    for (const clicks of [log, disk]) {
+      const model = new UserModel(gpu, log.items, config, { seed: 4 });
+      const trainer = await Trainer.create(model, clicks, training, { validate: false, windowBatches: 1 });
+      await assert.rejects(trainer.step([150]), /Expected a user in 0\.\.149, got 150/);
+      await assert.rejects(trainer.step([-1]), /Expected a user in 0\.\.149, got -1/);
+      await assert.rejects(trainer.step([7, 9, 7]), /Expected each user once in a batch, got 7 twice/);
+      await assert.rejects(trainer.step([]), /Expected a batch with events/);
+      await assert.rejects(trainer.step(Array.from({ length: 13 }, (_, k) => k)), /at most 12 users/);
+      results.push([await trainer.step([140, 3, 77]), await trainer.step([1]), await model.weights()]);
+      for (const part of [trainer, model]) part.destroy();
+    }
+    assert.deepEqual(results[0], results[1]);
+  }));
+
+Deno.test("validation users: as many as are wanted, the same for a seed, from memory and from disk", () =>
+  withGpu(undefined, async (gpu) => {
+    const log = logs["one-hot"] ?? assert.fail();
+    using files = packed(log);
+    const disk = files.source;
+    const validations = async (clicks: ClickLog | LogSource, change: Partial<typeof training>) => {
+      const model = new UserModel(gpu, log.items, models.LSTM ?? assert.fail(), { seed: 4 });
+      const trainer = await Trainer.create(model, clicks, { ...training, ...change });
+      const seen: number[] = [];
+      await trainer.run(5, { onValidation: ({ nll }) => seen.push(nll) });
+      for (const part of [trainer, model]) part.destroy();
+      return seen[0];
+    };
+    const some = await validations(log, { validationUsers: 7 });
+    assert.equal(await validations(disk, { validationUsers: 7 }), some);
+    assert.notEqual(await validations(log, { validationUsers: 7, seed: 8 }), some);
+    const all = await validations(log, {});
+    assert.notEqual(all, some);
+    assert.equal(await validations(log, { validationUsers: 1000 }), all);
+  }));
+
+Deno.test("too many validation users of a log on disk are refused before anything is read", () =>
+  withGpu(undefined, async (gpu) => {
+    const source = new Watched(new MemoryLog(evenLog(30, false)));
+    // Ten validation users of 600,000 rows each, as far as the index says.
+    Object.defineProperty(source, "userRows", {
+      value: Uint32Array.from({ length: 31 }, (_, u) => 600_000 * Math.min(u, 10) + 6 * Math.max(0, u - 10)),
+    });
+    const model = new UserModel(gpu, source.items, models.LSTM ?? assert.fail(), { seed: 4 });
+    await assert.rejects(
+      Trainer.create(model, source, { ...training, batchSize: 2 }),
+      (error) =>
+        error instanceof UserError &&
+        /at most 4,194,304 displayed items.*the 10 of even have 6,000,000.*--validation-users 6$/.test(
+          error.message,
+        ),
+    );
+    assert.ok(source.reads.every(({ users }) => users === 0));
+    model.destroy();
+  }));
+
+Deno.test("baselines and the products to be calibrated are those of the log in memory", () =>
+  withGpu(undefined, async (gpu) => {
+    for (const log of Object.values(logs)) {
+      using files = packed(log);
+      const disk = files.source;
+      const users = usersOf(log, "test");
+      const tested = (clicks: ClickLog | LogSource) => [...Baselines.of(clicks).test(users)];
+      assert.deepEqual(tested(disk), tested(log));
+      const sizes = (clicks: ClickLog | LogSource) => {
+        const products = new StepProducts(gpu, clicks, models.LSTM ?? assert.fail(), 12);
+        const found = [products.sizes(), products.products()];
+        products.destroy();
+        return found;
+      };
+      assert.deepEqual(sizes(disk), sizes(log));
+    }
+    await Promise.resolve();
+  }));
+
+/** A run of both stages in a folder of its own. @param stopAt iteration of each stage after which it is interrupted. */
+async function run(gpu: Gpu, source: LogSource, stopAt?: number): Promise<Map<string, unknown>> {
+  const path = `${folder}/run-${crypto.randomUUID()}`;
+  const config: RunConfig = v.parse(runConfigSchema, {
+    clickgan: "0",
+    command: [],
+    data: { kind: "demo", seed: 1 },
+    model: models.LSTM,
+    training: { ...training, iterations: 20 },
+    adversarial: { ...adversarial, iterations: 20 },
+    init: null,
+    adapter: { kind: "cpu", description: "", vendor: "", architecture: "", runtime: "", driver: "" },
+    system: "",
+  });
+  const data = datasetOf(source, config.data);
+  const through = async (stage: Stage) => {
+    const stop = new AbortController();
+    const events: RunEvents = {
+      onStep: ({ iteration }) => iteration === stopAt && stop.abort(),
+    };
+    const context = { gpu, data, init: undefined, signal: stop.signal };
+    const first = await startStage(stage, context, path, config, events);
+    if (stopAt === undefined) return first;
+    assert.ok(!first.test && first.iteration < 20, `stopped after ${first.iteration}`);
+    return await resumeStage(stage, { ...context, signal: new AbortController().signal }, path, config, {});
+  };
+  const found = new Map<string, unknown>();
+  for (const stage of stagesOf(config)) {
+    const { test, baselines, iteration } = await through(stage);
+    assert.equal(test?.length, 4);
+    found.set(stage.name, { test, baselines, iteration });
+    for (const file of ["train.csv", "validation.csv", "best-prec1.safetensors", "last.safetensors"]) {
+      found.set(`${stage.name} ${file}`, Deno.readFileSync(`${stage.folder(path)}/${file}`));
+    }
+  }
+  return found;
+}
+
+Deno.test("a run from disk writes what a run from memory writes, also where it was interrupted", () =>
+  withGpu(undefined, async (gpu) => {
+    const log = logs.dense ?? assert.fail();
+    using files = packed(log);
+    const disk = files.source;
+    const memory = await run(gpu, new MemoryLog(log));
+    assert.deepEqual(await run(gpu, disk), memory);
+    assert.deepEqual(await run(gpu, disk, 2), memory);
+  }));

@@ -1,0 +1,425 @@
+/**
+ * Mixed features: tokens are dense features of zeros and ones, so a model over them is the dense model over the matrix
+ * [I, V + F], in f64 and on the GPU.
+ */
+
+import assert from "node:assert/strict";
+import { checkLog } from "../../src/data/check_log.ts";
+import { referenceBatch } from "../../src/batch/reference_batch.ts";
+import { type ClickLog, type ItemTokens, NONE } from "../../src/data/click_log.ts";
+import { itemsShape } from "../../src/data/item_catalogue.ts";
+import { MemoryLog } from "../../src/data/log_source.ts";
+import { UserError } from "../../src/user_error.ts";
+import { Arena } from "../../src/gpu/arena.ts";
+import type { Gpu } from "../../src/gpu/device.ts";
+import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/config.ts";
+import { fitSource } from "../../src/model/item_features.ts";
+import { ModelProgram } from "../../src/model/model_program.ts";
+import { StepProducts } from "../../src/calibration/step_products.ts";
+import { modelParameters, UserModel } from "../../src/model/user_model.ts";
+import { readSnapshot, writeSnapshot } from "../../src/run/snapshot.ts";
+import type { AdamKind } from "../../src/ops/adam.ts";
+import type { Weights } from "../../src/tape/parameters.ts";
+import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
+import { defaultAdversarial, defaultTraining, type TrainingConfig } from "../../src/train/config.ts";
+import { Trainer } from "../../src/train/trainer.ts";
+import { toParameters64, trajectory64 } from "../f64_model.ts";
+import { withGpu } from "../op_check.ts";
+import { smallLog, widened } from "../../src/selftest/small_logs.ts";
+import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
+
+const size = { users: 60, items: 41, maxEvents: 6, maxPage: 7 };
+const logs: Record<string, ClickLog> = {
+  "tokens and dense features": smallLog(21, { ...size, width: WIDTH, tokens: 13 }),
+  "tokens alone": smallLog(22, { ...size, width: 0, tokens: 20 }),
+};
+const denseLogs = Object.fromEntries(Object.entries(logs).map(([name, log]) => [name, widened(log)]));
+const both = logs["tokens and dense features"] ?? assert.fail();
+const models: Record<string, ModelConfig> = {
+  LSTM: smallLstm,
+  PW: smallPw,
+};
+/** Of which no number fills its vectors. */
+const odd: Record<string, ModelConfig> = {
+  "PW of 3 weightings": { ...smallPw, pwWeightings: 3, dims: [6] },
+};
+const rivals: Record<string, ModelConfig> = {
+  "wide & deep": { ...noHistory, dims: [7, 5], wide: 5 },
+  "conditional logit": { ...noHistory, dims: [] },
+};
+const training: TrainingConfig = { ...defaultTraining, batchSize: 13, learningRate: 0.01 };
+
+/** The names of a table of tokens and of the kernel of the dense features below it: together the wide model's. */
+const parts = [
+  ["encoder/lstm/token_table", "encoder/lstm/input_kernel"],
+  ["utility/layer1/token_table", "utility/layer1/item_kernel"],
+  ["utility/layer1/state_token_table", "utility/layer1/state_kernel"],
+  ["wide/token_table", "wide/item_kernel"],
+  ["wide/state_token_table", "wide/state_kernel"],
+] as const;
+
+/** Weights of a model over mixed features, or their gradients, as those of the dense model over the wide matrix. */
+function wide(weights: Weights): Weights {
+  const joined = new Map(weights);
+  for (const prefix of ["", "generator/"]) {
+    for (const [table, kernel] of parts) {
+      const tokens = joined.get(prefix + table);
+      if (!tokens) continue;
+      joined.delete(prefix + table);
+      joined.set(prefix + kernel, Float32Array.from([...tokens, ...joined.get(prefix + kernel) ?? []]));
+    }
+  }
+  return joined;
+}
+
+function compareWeights(what: string, found: Weights, expected: Weights, tolerance: number): void {
+  assert.deepEqual([...found.keys()].sort(), [...expected.keys()].sort());
+  for (const [name, values] of expected) {
+    const other = found.get(name) ?? assert.fail(name);
+    assert.equal(other.length, values.length, name);
+    const most = values.reduce((most, x) => Math.max(most, Math.abs(x)), 1e-6);
+    values.forEach((x, k) => {
+      const error = Math.abs((other[k] ?? NaN) - x);
+      assert.ok(error <= tolerance * most, `${what} ${name}[${k}]: expected ${x}, got ${other[k]}`);
+    });
+  }
+}
+
+function modelOf(gpu: Gpu, log: ClickLog, config: ModelConfig): UserModel {
+  const shape = itemsShape(log.items);
+  const model = new UserModel(gpu, log.items, config, { seed: 5 });
+  assert.deepEqual(
+    model.parameters.specs.map(({ name }) => name),
+    modelParameters(shape, config).map((p) => p.name),
+  );
+  return model;
+}
+
+/** With position weights that matter: they start at 0.0001. */
+async function withPositionWeights(model: UserModel, config: ModelConfig): Promise<UserModel> {
+  if (config.encoder !== "pw") return model;
+  const { pwLags, pwWeightings } = config;
+  const W = Float32Array.from({ length: pwLags * pwWeightings }, (_, k) => Math.sin(k + 1) / 3);
+  model.setWeights(new Map([...await model.weights(), ["encoder/pw/weights", W]]));
+  return model;
+}
+
+for (const kind of ["cpu", "gpu"] as const) {
+  for (const [name, log] of Object.entries(logs)) {
+    const dense = denseLogs[name] ?? assert.fail();
+    for (
+      const [shape, config] of Object.entries(
+        log === both ? { ...models, ...odd, ...rivals } : { ...models, ...odd },
+      )
+    ) {
+      Deno.test(`ten training steps follow the f64 trajectory: ${name}, ${shape}, ${kind} shapes`, () =>
+        withGpu(kind, async (gpu) => {
+          const model = await withPositionWeights(modelOf(gpu, log, config), config);
+          const trainer = await Trainer.create(model, log, training, { validate: false });
+          const specs = modelParameters(itemsShape(dense.items), config);
+          const start = toParameters64(wide(await model.weights()), specs);
+          const flat = (p: typeof start): Weights =>
+            new Map([...p].map(([name, rows]) => [name, Float32Array.from(rows.flat())]));
+          const batches = Array.from({ length: 10 }, (_, k) => trainer.batchOf(k + 1));
+          const { steps, end } = trajectory64(dense, batches, start, config, training.learningRate);
+          for (const [k, expected] of steps.entries()) {
+            const t = k + 1;
+            const { nll } = await trainer.step(batches[k]);
+            assert.ok(Math.abs(nll - expected.loss) < 2e-5, `loss ${t}: ${expected.loss}, got ${nll}`);
+            const gradients = wide(await model.gradients());
+            compareWeights(`gradient ${t}`, gradients, flat(expected.gradients), t === 1 ? 1e-5 : 2e-3);
+          }
+          compareWeights("weight", wide(await model.weights()), flat(end), 2e-3);
+          trainer.destroy();
+          model.destroy();
+        }));
+    }
+  }
+}
+
+/** The losses of training steps, their validations, and the weights in the end. */
+async function train(gpu: Gpu, log: ClickLog, config: ModelConfig, weights: Weights, more = {}) {
+  const model = new UserModel(gpu, log.items, config, { weights });
+  const trainer = await Trainer.create(model, log, { ...training, ...more });
+  const losses: number[] = [];
+  await trainer.run(20, {
+    onStep: ({ nll }) => losses.push(nll),
+    onValidation: ({ nll, prec1 }) => losses.push(nll, prec1),
+  });
+  const state = await trainer.state();
+  const page = { history: [3, 40, 17, 3], page: [4, 0, 40, 4] };
+  const scores = await model.score(page);
+  for (const part of [trainer, model]) part.destroy();
+  return { losses, weights: state.weights, scores };
+}
+
+function near(found: readonly number[], expected: readonly number[], tolerance: number): void {
+  assert.equal(found.length, expected.length);
+  expected.forEach((x, k) =>
+    assert.ok(Math.abs((found[k] ?? NaN) - x) < tolerance, `${k}: expected ${x}, got ${found[k]}`)
+  );
+}
+
+for (const [name, config] of Object.entries(models)) {
+  Deno.test(`the dense model over the wide matrix learns and scores the same: ${name}`, () =>
+    withGpu(undefined, async (gpu) => {
+      const own = { ...config, batchNorm: true };
+      for (const log of Object.values(logs)) {
+        const model = await withPositionWeights(modelOf(gpu, log, own), own);
+        const weights = await model.weights();
+        model.destroy();
+        const more = { itemDropout: 0.3, weightDecay: 0.1, learningRate: 0.002 };
+        const found = await train(gpu, log, own, weights, more);
+        const expected = await train(gpu, widened(log), own, wide(weights), more);
+        near(found.losses, expected.losses, 1e-4);
+        near(found.scores, expected.scores, 1e-3);
+        assert.deepEqual(await train(gpu, log, own, weights, more), found, "two runs differ");
+        assert.notDeepEqual(found.weights, weights);
+      }
+    }));
+
+  Deno.test(`items that have their ids as tokens are one-hot items: ${name}`, () =>
+    withGpu(undefined, async (gpu) => {
+      const log = smallLog(23, { ...size, width: 0 });
+      const ids = Uint32Array.from({ length: size.items + 1 }, (_, i) => i);
+      const tokens: ItemTokens = { count: size.items, first: ids, token: ids.slice(0, -1) };
+      const values = new Float32Array(0);
+      const mixed: ClickLog = {
+        ...log,
+        items: { kind: "mixed", count: size.items, width: 0, values, tokens },
+      };
+      const model = await withPositionWeights(modelOf(gpu, mixed, config), config);
+      const weights = await model.weights();
+      model.destroy();
+      const found = await train(gpu, mixed, config, weights);
+      const expected = await train(gpu, log, config, wide(weights));
+      near(found.losses, expected.losses, 1e-5);
+      near(found.scores, expected.scores, 1e-4);
+    }));
+
+  for (const generator of ["network", "exact"] as const) {
+    Deno.test(`the adversarial stage is that of the wide matrix, twice the same bits: ${name}, ${generator}`, () =>
+      withGpu(undefined, async (gpu) => {
+        const config_ = { ...defaultAdversarial, generator, batchSize: 13, behaviourDims: [8, 5] };
+        const more = { behaviourSd: 0.3, generatorWarmup: 2, rewardLearningRate: 1e-3 };
+        const options = { seed: 5, evaluationShards: 0 };
+        const own = { ...config_, ...more, iterations: 10, validateEvery: 5 };
+        const run = async (log: ClickLog, weights?: Weights) => {
+          const model = await withPositionWeights(new UserModel(gpu, log.items, config, { seed: 5 }), config);
+          const trainer = await AdversarialTrainer.create(model, log, own, options);
+          if (weights) trainer.setWeights(weights);
+          const start = await trainer.weights();
+          const figures: number[] = [];
+          await trainer.run(10, {
+            onStep: ({ lossMin }) => figures.push(lossMin),
+            onValidation: ({ lossMin, lossMax }) => figures.push(lossMin, lossMax),
+          });
+          const end = await trainer.weights();
+          for (const part of [trainer, model]) part.destroy();
+          return { start, figures, end };
+        };
+        const found = await run(both);
+        const expected = await run(widened(both), wide(found.start));
+        near(found.figures, expected.figures, 1e-3);
+        assert.deepEqual(await run(both), found, "two runs differ");
+        for (const [name, values] of found.start) {
+          if (name.includes("token_table")) assert.notDeepEqual(found.end.get(name), values, name);
+        }
+      }));
+  }
+}
+
+/** The tokens of the items that a batch shows, or of those that it feeds. */
+function touchedTokens(log: ClickLog, users: ArrayLike<number>, fed: boolean): Set<number> {
+  const { items } = log;
+  assert.ok(items.kind === "mixed");
+  const { first, token } = items.tokens;
+  const batch = referenceBatch(log, users);
+  const shown = fed ? batch.events.map((e) => e.fed).filter((item) => item !== NONE) : batch.slotItem;
+  return new Set(shown.flatMap((item) => Array.from(token.subarray(first[item], first[item + 1]))));
+}
+
+const rare = smallLog(25, { ...size, items: 200, width: WIDTH, tokens: 150 });
+/** Tables of displayed items; those of the others are of fed ones. */
+const DISPLAYED = ["utility/layer1/token_table", "wide/token_table"];
+for (const [name, config] of Object.entries({ ...models, ...rivals })) {
+  Deno.test(`row-sparse Adam moves the rows of a batch's tokens as dense Adam does, and no others: ${name}`, () =>
+    withGpu(undefined, async (gpu) => {
+      // From the first step on, where moments are zero, dense Adam leaves what is not touched as it is, but for decay.
+      const model = await withPositionWeights(modelOf(gpu, rare, config), config);
+      const weights = await model.weights();
+      const twin = new UserModel(gpu, rare.items, config, { weights });
+      const own = { ...training, batchSize: 6, weightDecay: 0.5 };
+      const sparse = await Trainer.create(model, rare, { ...own, adam: "row-sparse" }, { validate: false });
+      const dense = await Trainer.create(twin, rare, own, { validate: false });
+      const users = sparse.batchOf(1);
+      assert.equal((await sparse.step(users)).nll, (await dense.step(users)).nll);
+      const [found, expected] = [await sparse.state(), await dense.state()];
+      for (const { name, rows, columns } of model.parameters.specs) {
+        const touched = name.endsWith("token_table")
+          ? touchedTokens(rare, users, !DISPLAYED.includes(name))
+          : undefined;
+        assert.ok(!touched || (touched.size > 5 && touched.size < 140), `${name}: ${touched?.size} touched`);
+        for (let row = 0; row < rows; row++) {
+          const of = (part: Weights) => part.get(name)?.subarray(row * columns, (row + 1) * columns);
+          const moved = touched?.has(row) ?? true;
+          assert.deepEqual(of(found.weights), of(moved ? expected.weights : weights), `${name} row ${row}`);
+          assert.deepEqual(
+            [of(found.m), of(found.v)],
+            [of(expected.m), of(expected.v)],
+            `${name} row ${row}`,
+          );
+        }
+      }
+      // Later what was touched once stays where it was until its next touch.
+      const next = sparse.batchOf(2);
+      await sparse.step(next);
+      const later = await sparse.state();
+      for (const { name, rows, columns } of model.parameters.specs) {
+        if (!name.endsWith("token_table")) continue;
+        const touched = touchedTokens(rare, next, !DISPLAYED.includes(name));
+        for (let row = 0; row < rows; row++) {
+          if (touched.has(row)) continue;
+          for (const part of ["weights", "m", "v"] as const) {
+            const of = (state: typeof later) =>
+              state[part].get(name)?.subarray(row * columns, (row + 1) * columns);
+            assert.deepEqual(of(later), of(found), `${part} of ${name} row ${row}`);
+          }
+        }
+      }
+      const known = [...(await model.gradients()).keys()];
+      assert.deepEqual(known, model.parameters.names().filter((name) => !name.endsWith("token_table")));
+      for (const part of [sparse, dense, model, twin]) part.destroy();
+    }));
+
+  if (name in rivals) continue;
+  Deno.test(`row-sparse Adam is dense Adam, bit for bit, where every step touches every token: ${name}`, () =>
+    withGpu(undefined, async (gpu) => {
+      const log = smallLog(26, { ...size, width: WIDTH, tokens: 4 });
+      const run = async (adam: AdamKind, game: boolean) => {
+        const model = await withPositionWeights(new UserModel(gpu, log.items, config, { seed: 3 }), config);
+        const more = { adam, batchSize: 13, validateEvery: 5 };
+        const trainer = game
+          ? await AdversarialTrainer.create(
+            model,
+            log,
+            { ...defaultAdversarial, ...more, behaviourDims: [8, 5], generatorWarmup: 0 },
+            { seed: 5, evaluationShards: 0 },
+          )
+          : await Trainer.create(model, log, { ...training, ...more });
+        for (let t = 1; t <= 15; t++) {
+          // The last token is no item's.
+          assert.equal(touchedTokens(log, trainer.batchOf(t), true).size, 3);
+        }
+        await trainer.run(15);
+        const state = await trainer.state();
+        for (const part of [trainer, model]) part.destroy();
+        return state;
+      };
+      for (const game of [false, true]) {
+        assert.deepEqual(await run("row-sparse", game), await run("dense", game));
+      }
+    }));
+}
+
+Deno.test("a step over mixed features sorts its tokens once, an evaluation never", () =>
+  withGpu(undefined, async (gpu) => {
+    const model = modelOf(gpu, both, defaultModel);
+    const trainer = await Trainer.create(model, both, training, { validate: false });
+    const { layout, program } = trainer.program;
+    const labels = [...layout.dispatches, ...program.dispatches].map(({ spec }) => spec.label);
+    assert.equal(labels.length, 31, labels.join("\n"));
+    assert.equal(labels.filter((label) => label === "batch group of tokens").length, 1);
+    const arena = new Arena(gpu, "test");
+    const { deviceLog, plan } = trainer;
+    const ring = arena.allocate("ring", 16);
+    const evaluation = await ModelProgram.create(model, { name: "evaluation", log: deviceLog, plan, ring });
+    const evaluated = evaluation.program.dispatches.map(({ spec }) => spec.label);
+    assert.ok(evaluated.includes("utility/layer1/item_part tokens"), evaluated.join("\n"));
+    assert.ok(!evaluated.some((label) => label.startsWith("batch") && label.includes("tokens")));
+    const products = new StepProducts(gpu, both, defaultModel, 13);
+    assert.ok(products.products().some(({ key }) => key.startsWith("weight")));
+    for (const part of [products, evaluation, arena, trainer, model]) part.destroy();
+  }));
+
+Deno.test("what mixed features cannot do is refused", () =>
+  withGpu(undefined, async (gpu) => {
+    const tanh: ModelConfig = { ...defaultPwModel, pwNonlinearity: "tanh" };
+    assert.throws(
+      () => new UserModel(gpu, both.items, tanh, { seed: 1 }),
+      /Expected one-hot or dense features[^]*tanh, got mixed[^]*--encoder lstm/,
+    );
+    const model = new UserModel(gpu, both.items, smallLstm, { seed: 1 });
+    const other = logs["tokens alone"] ?? assert.fail();
+    await assert.rejects(
+      Trainer.create(model, other, training),
+      /over 41 mixed items of 13 tokens and 7 features, but small shows 41 mixed items of 20 tokens\./,
+    );
+    model.destroy();
+    const { items } = both;
+    assert.ok(items.kind === "mixed");
+    for (const tokens of [{ ...items.tokens, count: 3 }, { ...items.tokens, first: Uint32Array.of(0, 1) }]) {
+      assert.throws(() => new UserModel(gpu, { ...items, tokens }, smallLstm, { seed: 1 }), UserError);
+    }
+  }));
+
+Deno.test("checkLog names what does not fit among tokens", () => {
+  const { items } = both;
+  assert.ok(items.kind === "mixed");
+  checkLog(both);
+  const tokens = (more: Partial<ItemTokens>): ClickLog => ({
+    ...both,
+    items: { ...items, tokens: { ...items.tokens, ...more } },
+  });
+  const { first, token } = items.tokens;
+  const item = first.findIndex((start, i) => (first[i + 1] ?? 0) - start >= 2);
+  const at = first[item] ?? 0;
+  const cases: [ClickLog, RegExp][] = [
+    [tokens({ count: 0 }), /there are 0 tokens, expected at least one/],
+    [
+      tokens({ first: first.slice(1) }),
+      /tokens\.first has 41 entries, expected one per item and one more = 42/,
+    ],
+    [tokens({ token: token.slice(1) }), /tokens\.first ends at \d+, expected the length of tokens\.token/],
+    [tokens({ first: first.with(20, 1000) }), /tokens\.first falls from/],
+    [tokens({ token: token.with(at, 13) }), new RegExp(`item ${item} has token 13, but there are 13 tokens`)],
+    [
+      tokens({ token: token.with(at + 1, token[at] ?? 0) }),
+      new RegExp(`item ${item} has token ${token[at]} twice, expected each token at most once`),
+    ],
+    [
+      { ...both, items: { ...items, values: items.values.slice(1) } },
+      /286 feature values, expected 41 items x 7/,
+    ],
+    [{ ...both, items: { ...items, values: items.values.with(10, NaN) } }, /feature 3 of item 1 is NaN/],
+  ];
+  for (const [log, message] of cases) {
+    assert.throws(() => checkLog(log), (error) => {
+      assert.ok(error instanceof UserError);
+      assert.match(error.message, message);
+      return true;
+    });
+  }
+});
+
+Deno.test("a snapshot says of how many tokens its model is", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    for (const log of Object.values(logs)) {
+      const items = itemsShape(log.items);
+      const specs = modelParameters(items, smallLstm);
+      const weights: Weights = new Map(
+        specs.map(({ name, rows, columns }) => [name, new Float32Array(rows * columns).fill(0.5)]),
+      );
+      const path = `${folder}/model.safetensors`;
+      await writeSnapshot(path, specs, weights, { model: smallLstm, items, iteration: 3, kind: "last" });
+      const { info, weights: read } = await readSnapshot(path);
+      assert.deepEqual(info?.items, items);
+      assert.deepEqual(read, weights);
+      const source = new MemoryLog(log);
+      assert.equal(fitSource(source, items, "The model"), source);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

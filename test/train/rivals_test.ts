@@ -1,0 +1,128 @@
+/** The simple models and losses on a log whose truth is known: see rivals_training.ts. */
+
+import assert from "node:assert/strict";
+import { usersOf } from "../../src/data/click_log.ts";
+import { defaultModel, modelConfigSchema } from "../../src/model/config.ts";
+import { UserModel } from "../../src/model/user_model.ts";
+import { parseTrainOptions } from "../../src/cli/train_options.ts";
+import { stagesConfigOf } from "../../src/options/train.ts";
+import { tinyData } from "../tiny_data.ts";
+import { Collector } from "../../src/figures/collector.ts";
+import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
+import { defaultAdversarial } from "../../src/train/config.ts";
+import * as v from "../../src/schema.ts";
+import { printedBy } from "../command_check.ts";
+import { withGpu } from "../op_check.ts";
+import { EFFECTS, type Fitted, log, logit, PAGE, TRUTH } from "./rivals_training.ts";
+
+/** What they came to on all train users. */
+let fits: Promise<Record<"plain" | "placed" | "first" | "single", Fitted>> | undefined;
+async function fitAll() {
+  const configs = [{}, { positions: PAGE }, { positions: 3 }, { loss: "logistic" }];
+  const all = await printedBy("train/rivals_training.ts", JSON.stringify(configs)) as Fitted[];
+  const [plain, placed, first, single] = all;
+  return plain && placed && first && single
+    ? { plain, placed, first, single }
+    : assert.fail("expected four models");
+}
+
+/** Some four standard errors of a coefficient, for 4,200 pages. */
+const NEAR = 0.12;
+
+function near(what: string, found: number | undefined, expected: number, within = NEAR): void {
+  const gap = Math.abs((found ?? NaN) - expected);
+  assert.ok(gap <= within, `${what}: expected ${expected} +- ${within}, got ${found}`);
+}
+
+Deno.test("--position-effect tells the place's part of a click from the item's; utilities are without it", async () => {
+  const { plain, placed, first } = await (fits ??= fitAll());
+  // Without it the ranker's feature seems to be liked.
+  assert.ok(plain.sorted > 0.4, `${plain.sorted}`);
+  near("weight of the ranker's feature", placed.sorted, TRUTH.weights[0]);
+  near("weight of what is liked", placed.liked, TRUTH.weights[1]);
+  near("no click", placed.bias, TRUTH.bias);
+  EFFECTS.forEach((effect, k) =>
+    near(`effect of place ${k}`, placed.effects?.[k], effect, k === 0 ? 0 : 2 * NEAR)
+  );
+  // All behind the third share one effect, between theirs.
+  const shared = first.effects?.[2] ?? NaN;
+  assert.ok(shared < -1.2 && shared > -1.7, `${shared}`);
+  assert.equal(first.effects?.length, 3);
+  // What is said of logged pages counts it: they are better explained, and ranked no worse.
+  assert.ok(placed.figures.nll < plain.figures.nll - 0.01, `${placed.figures.nll}, ${plain.figures.nll}`);
+  assert.ok(placed.figures.prec1 > plain.figures.prec1, `${placed.figures.prec1}, ${plain.figures.prec1}`);
+  // The host's figures agree with the device's, and with what happened.
+  const places = usersOf(log, "test");
+  const collector = new Collector({ users: places.length, eta: 1, placeEffects: placed.effects });
+  collector.add({ log, places, scores: placed.utilities });
+  const { nll, prec1, noClick = NaN, pNoClick } = collector.tested().details.figures;
+  near("the host's loss", nll, placed.figures.nll, 1e-5);
+  near("the host's prec@1", prec1, placed.figures.prec1, 1e-5);
+  near("P(no click)", pNoClick, noClick, 0.06);
+  const { values } = log.items.kind === "dense" ? log.items : assert.fail();
+  [7, 0, 21].forEach((item, k) => {
+    const u = placed.bias + placed.sorted * (values[2 * item] ?? NaN) +
+      placed.liked * (values[2 * item + 1] ?? NaN);
+    near(`score of item ${item}`, placed.scores[k], u, 1e-5);
+  });
+});
+
+Deno.test("--loss logistic: probabilities of single items that add up to the clicks, and rank as the choice's", async () => {
+  const { plain, single: logistic } = await (fits ??= fitAll());
+  const places = usersOf(log, "test");
+  const tested = ({ utilities, figures }: Fitted, single: boolean) => {
+    const collector = new Collector({ users: places.length, eta: 1, single });
+    collector.add({ log, places, scores: utilities });
+    return { device: figures, host: collector.tested().details.figures };
+  };
+  const [choice, single] = [tested(plain, false), tested(logistic, true)];
+  for (const { device, host } of [choice, single]) {
+    near("the host's loss", host.nll, device.nll, 1e-5);
+    near("P(click)", host.pClick, host.clicked ?? NaN, 0.012);
+  }
+  near("P(no click) of a choice", choice.host.pNoClick, choice.host.noClick ?? NaN, 0.06);
+  // Independent clicks leave room for several on a page: more pages without any, and a worse likelihood.
+  const room = (single.host.pNoClick ?? NaN) - (single.host.noClick ?? NaN);
+  assert.ok(room > 0.06, `${room}`);
+  assert.ok(single.device.nll > choice.device.nll + 0.02, `${single.device.nll}, ${choice.device.nll}`);
+  near("prec@1", single.device.prec1, choice.device.prec1, 0.02);
+});
+
+Deno.test("a reward that is not of choices alone has no adversarial stage", () =>
+  withGpu(undefined, async (gpu) => {
+    for (const more of [{ positions: 4 }, { loss: "logistic" } as const]) {
+      const model = new UserModel(gpu, log.items, { ...logit, ...more }, { seed: 1 });
+      const options = { seed: 1, evaluationShards: 0 };
+      await assert.rejects(
+        AdversarialTrainer.create(model, log, { ...defaultAdversarial, batchSize: 5 }, options),
+        /Expected a reward of choices.* Got one with (--position-effect 4|--loss logistic)/,
+      );
+      model.destroy();
+    }
+  }));
+
+Deno.test("options of the simple models, and configs from before they were there", () => {
+  const model = (...args: string[]) =>
+    stagesConfigOf(parseTrainOptions(["--counts", "none", ...args]).options, tinyData).model;
+  assert.deepEqual(model(), defaultModel);
+  assert.deepEqual(model("--encoder", "none", "--dims", "none"), logit);
+  const rival = { ...logit, dims: [64, 64], wide: 8, loss: "logistic", positions: 20 };
+  assert.deepEqual(model("--encoder", "none", "--wide", "--loss", "logistic", "--position-effect"), rival);
+  const numbers = model("--wide", "3", "--position-effect", "4");
+  assert.deepEqual([numbers.wide, numbers.positions], [3, 4]);
+  assert.throws(
+    () => model("--dims", "none"),
+    /Expected --encoder none with --dims none, got --encoder lstm/,
+  );
+  assert.throws(
+    () => model("--encoder", "none", "--dims", "none", "--batch-norm"),
+    /Expected hidden layers with/,
+  );
+  assert.throws(() => model("--position-effect", "1"), /Expected a whole number in 2\.\.1000, got "1"/);
+  assert.throws(
+    () => model("--position-effect", "--adversarial", "200"),
+    /Expected either --position-effect or --adversarial, got both/,
+  );
+  const old = { encoder: "lstm", lstmUnits: 20, dims: [64, 64], batchNorm: false, kernelSd: 0.1, eta: 1 };
+  assert.deepEqual(v.parse(modelConfigSchema, old), defaultModel);
+});

@@ -1,0 +1,396 @@
+/** Row-sparse Adam against f64 and against dense Adam; what a batch does not touch must keep its bits. */
+
+import { Commands } from "../../src/gpu/commands.ts";
+import { bufferOf } from "../../src/gpu/memory.ts";
+import assert from "node:assert/strict";
+import { Plan } from "../../src/batch/plan.ts";
+import { referenceBatch } from "../../src/batch/reference_batch.ts";
+import { type ClickLog, NONE } from "../../src/data/click_log.ts";
+import { randomStream } from "../../src/data/random.ts";
+import { Arena } from "../../src/gpu/arena.ts";
+import type { Gpu } from "../../src/gpu/device.ts";
+import { Program } from "../../src/gpu/program.ts";
+import { readFloats } from "../../src/gpu/readback.ts";
+import { clickDimensions, type ClickSizes } from "../../src/batch/click_sizes.ts";
+import { defaultModel, type ModelConfig } from "../../src/model/config.ts";
+import { amountOf } from "../../src/gpu/sizes.ts";
+import { UserModel } from "../../src/model/user_model.ts";
+import { type AdamKind, adamRate, AdamState } from "../../src/ops/adam.ts";
+import { ParameterArena, type ParameterSpec, type Weights } from "../../src/tape/parameters.ts";
+import type { TouchedRows } from "../../src/tape/node.ts";
+import { padRows, type Tensor } from "../../src/tape/tensor.ts";
+import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
+import type { TrainerState } from "../../src/train/trainer_state.ts";
+import { criteria } from "../../src/train/best_records.ts";
+import {
+  type AdversarialConfig,
+  defaultAdversarial,
+  defaultTraining,
+  type TrainingConfig,
+} from "../../src/train/config.ts";
+import { GENERATOR_PREFIX } from "../../src/train/networks.ts";
+import { Trainer } from "../../src/train/trainer.ts";
+import { withGpu } from "../op_check.ts";
+import { shuffled, smallLog } from "../../src/selftest/small_logs.ts";
+import { smallLstm, smallPw } from "../small_models.ts";
+
+const RATE = 0.01;
+
+/** One step of Adam on a value, in f64. @returns weight, m, v */
+function adam64([w, m, v]: number[], g: number, t: number, decay: number): number[] {
+  const [m1, v1] = [0.9 * (m ?? NaN) + 0.1 * g, 0.999 * (v ?? NaN) + 0.001 * g * g];
+  const rate = RATE * Math.sqrt(1 - 0.999 ** t) / (1 - 0.9 ** t);
+  return [(w ?? NaN) - rate * m1 / (Math.sqrt(v1) + 1e-8) - decay * (w ?? NaN), m1, v1];
+}
+
+/** Names what differs: a message with all of two large states takes minutes to make. */
+function assertSameState(found: TrainerState, expected: TrainerState): void {
+  assert.deepEqual([found.iteration, found.best], [expected.iteration, expected.best]);
+  for (const part of ["weights", "m", "v"] as const) assertSame(found[part], expected[part], part);
+  for (const criterion of criteria) {
+    assertSame(found.snapshots[criterion], expected.snapshots[criterion], criterion);
+  }
+}
+function assertSame(found: Weights | undefined, expected: Weights | undefined, what: string): void {
+  assert.ok(found && expected && found.size === expected.size, what);
+  for (const [name, values] of expected) {
+    const other = found.get(name);
+    const at = values.findIndex((x, i) => !Object.is(x, other?.[i]));
+    assert.equal(at, -1, `${what} of ${name} at ${at}: expected ${values[at]}, got ${other?.[at]}`);
+  }
+}
+
+// The kernel by itself.
+
+const specs: ParameterSpec[] = [
+  { name: "by event", rows: 90, columns: 6, groups: 2, table: true },
+  { name: "kernel", rows: 9, columns: 17, decays: true },
+  { name: "by item", rows: 70, columns: 17, table: true, decays: true },
+  { name: "whole, decaying", rows: 33, columns: 3, table: true, decays: true },
+  { name: "whole", rows: 21, columns: 5, table: true },
+];
+const log = smallLog(4, { users: 40, items: 40, width: 3, maxEvents: 4, maxPage: 5 });
+const STEPS = 5;
+const counts = { "by event": "events", "by item": "items" } as const;
+
+/** The rows that a step touches, some places empty, and garbage behind. */
+function listOf(name: keyof typeof counts, t: number, sizes: ClickSizes): Uint32Array<ArrayBuffer> {
+  const rows = specs.find((spec) => spec.name === name)?.rows ?? 0;
+  const order = shuffled(10 * t + name.length, rows);
+  const count = sizes[counts[name]];
+  return Uint32Array.from({ length: 2 * count }, (_, k) => (k % 3 === 1 ? NONE : order[k] ?? NONE));
+}
+
+function normals(length: number, ...seed: string[]): Float32Array<ArrayBuffer> {
+  const random = randomStream(3, ...seed);
+  return Float32Array.from({ length }, () => random.normal());
+}
+
+function start(): Weights {
+  return new Map(specs.map(({ name, rows, columns }) => [name, normals(rows * columns, "start", name)]));
+}
+
+/** A few steps over changing batches. @returns all that Adam moves, and the sizes of each step. */
+async function runKernel(gpu: Gpu, most?: number) {
+  const capacity = { users: 40, events: log.eventClick.length, rows: log.rowItem.length, items: 40 };
+  const plan = new Plan(gpu, log, capacity, 1);
+  const arena = new Arena(gpu, "test");
+  const parameters = new ParameterArena(gpu, specs);
+  const adam = new AdamState(parameters, "row-sparse");
+  try {
+    parameters.write(start());
+    const touched = new Map<Tensor, TouchedRows<ClickSizes>>();
+    for (const name of ["by event", "by item"] as const) {
+      const table = parameters.get(name);
+      const count = counts[name];
+      const list = arena.allocate(`${name} list`, 8 * capacity[count]);
+      const gradient = arena.allocate(`${name} gradient`, 8 * capacity[count] * table.stride);
+      touched.set(table, { count, list, gradient });
+    }
+    const program = await Program.record(
+      gpu,
+      "adam",
+      plan.steps,
+      adam.dispatches({ dimensions: clickDimensions, touched }, most),
+    );
+    // What is before, between and behind the two tables, and each of them.
+    if (most === undefined) assert.equal(program.dispatches.length, 3 + 2);
+    const all: ClickSizes[] = [];
+    for (let t = 1; t <= STEPS; t++) {
+      const header = { slot: 0, learningRate: adamRate(RATE, t), iteration: t, decay: 0.02 };
+      const sizes = plan.put(0, shuffled(t, 40).slice(0, 3 + t), header);
+      all.push(sizes);
+      plan.upload(0, 1);
+      for (const spec of specs) {
+        const { name, columns, groups = 1 } = spec;
+        const table = parameters.get(name);
+        const rows = touched.get(table);
+        const values = normals(spec.rows * columns, "gradient", name, String(t));
+        if (rows && (name === "by event" || name === "by item")) {
+          const list = listOf(name, t, sizes);
+          gpu.queue.writeBuffer(rows.list.buffer, 0, list);
+          // What belongs to no row is no number: it must not be read.
+          const own = new Float32Array(list.length * columns).fill(NaN);
+          list.subarray(0, amountOf(rows.count, sizes)).forEach((row, k) => {
+            if (row !== NONE) own.set(values.subarray(row * columns, (row + 1) * columns), k * columns);
+          });
+          gpu.queue.writeBuffer(rows.gradient.buffer, 0, padRows(own, list.length, columns, groups));
+        } else {
+          const packed = padRows(values, spec.rows, columns, groups);
+          const [target, at] = spec.table
+            ? [parameters.gradient, bufferOf(table.view).offset]
+            : [parameters.partials, 4 * (table.parameter?.offset ?? 0)];
+          gpu.queue.writeBuffer(target.buffer, at, packed);
+        }
+      }
+      const commands = new Commands(gpu, "test");
+      program.encode(commands, sizes, plan.offset(0));
+      gpu.queue.submit([commands.finish()]);
+    }
+    return {
+      sizes: all,
+      weights: await parameters.read(),
+      m: await parameters.read(adam.m.buffer),
+      v: await parameters.read(adam.v.buffer),
+      raw: await readFloats(gpu, parameters.weights),
+    };
+  } finally {
+    for (const part of [plan, arena, parameters, adam]) part.destroy();
+  }
+}
+
+Deno.test(`adam_rows: ${STEPS} steps follow f64; what is not touched keeps its bits`, () =>
+  withGpu(undefined, async (gpu) => {
+    const found = await runKernel(gpu);
+    const initial = start();
+    for (const spec of specs) {
+      const { name, columns } = spec;
+      const state = Array.from(initial.get(name) ?? [], (w) => [w, 0, 0]);
+      const touches = new Array<number>(spec.rows).fill(0);
+      found.sizes.forEach((sizes, k) => {
+        const t = k + 1;
+        const gradient = normals(spec.rows * columns, "gradient", name, String(t));
+        const touched = name === "by event" || name === "by item"
+          ? listOf(name, t, sizes).subarray(0, sizes[counts[name]])
+          : touches.keys();
+        for (const row of touched) {
+          if (row === NONE) continue;
+          touches[row] = (touches[row] ?? NaN) + 1;
+          for (let i = row * columns; i < (row + 1) * columns; i++) {
+            state[i] = adam64(state[i] ?? [], gradient[i] ?? NaN, t, spec.decays ? 0.02 : 0);
+          }
+        }
+      });
+      if (name in counts) {
+        for (const wanted of [0, 1, 2]) assert.ok(touches.includes(wanted), `${name}: ${touches}`);
+      }
+      state.forEach((expected, i) => {
+        const row = Math.floor(i / columns);
+        [found.weights, found.m, found.v].forEach((part, k) => {
+          const [x, y] = [expected[k] ?? NaN, part.get(name)?.[i] ?? NaN];
+          if (touches[row] === 0) assert.equal(y, x, `${name} ${i}, part ${k}`);
+          else assert.ok(Math.abs(y - x) < 2e-6, `${name} ${i}, part ${k}: expected ${x}, got ${y}`);
+        });
+      });
+    }
+    // Padding, within rows and between parameters, is zero still.
+    const used = found.raw.reduce((count, x) => count + (x === 0 ? 0 : 1), 0);
+    assert.equal(used, specs.reduce((count, s) => count + s.rows * s.columns, 0));
+    assert.deepEqual(await runKernel(gpu), found, "two runs differ");
+    for (const most of [256, 1024]) assert.deepEqual(await runKernel(gpu, most), found, `windows of ${most}`);
+  }));
+
+// In training.
+
+const models: Record<string, ModelConfig> = {
+  LSTM: smallLstm,
+  PW: { ...smallPw, pwWeightings: 3 },
+  "PW tanh": { ...smallPw, pwNonlinearity: "tanh", pwWeightings: 3 },
+};
+const training: TrainingConfig = {
+  ...defaultTraining,
+  batchSize: 12,
+  learningRate: RATE,
+  weightDecay: 0.5,
+  itemDropout: 0.2,
+};
+
+/** Every user is shown all of the 7 items and clicks them in turn. */
+function wholeLog(): ClickLog {
+  const [users, events, items] = [18, 9, 7];
+  const pages = users * events;
+  return {
+    name: "whole",
+    items: { kind: "one-hot", count: items },
+    userSplit: Uint8Array.from({ length: users }, (_, u) => (u < 12 ? 0 : 1 + u % 2)),
+    userEvents: Uint32Array.from({ length: users + 1 }, (_, u) => u * events),
+    eventRows: Uint32Array.from({ length: pages + 1 }, (_, e) => e * items),
+    eventClick: Uint32Array.from({ length: pages }, (_, e) => e * items + (e % items)),
+    rowItem: Uint32Array.from({ length: pages * items }, (_, r) => r % items),
+  };
+}
+
+for (const [name, config] of Object.entries(models)) {
+  Deno.test(`row-sparse Adam is dense Adam, bit for bit, where every step touches every row: ${name}`, () =>
+    withGpu(undefined, async (gpu) => {
+      const log = wholeLog();
+      const run = async (adam: AdamKind) => {
+        const model = new UserModel(gpu, log.items, config, { seed: 3 });
+        const trainer = await Trainer.create(model, log, { ...training, adam });
+        await trainer.run(15);
+        const state = await trainer.state();
+        for (const part of [trainer, model]) part.destroy();
+        return state;
+      };
+      assertSameState(await run("row-sparse"), await run("dense"));
+    }));
+}
+
+/** Rare items: a batch shows about a quarter of them and feeds fewer. */
+const rare = smallLog(22, { users: 60, items: 150, width: 0, maxEvents: 6, maxPage: 4 });
+
+/** What a batch touches of a table. */
+function touchedBy(users: ArrayLike<number>, table: string): Set<number> {
+  const batch = referenceBatch(rare, users);
+  if (table.endsWith("item_kernel")) return new Set(batch.slotItem);
+  return new Set(batch.events.map(({ fed }) => fed).filter((item) => item !== NONE));
+}
+/** The tables that a model's batches touch by row. */
+function tablesOf(parameters: ParameterArena): ParameterSpec[] {
+  return parameters.specs.filter(({ name, table }) => table && !name.endsWith("pw/bias"));
+}
+
+for (const name of ["LSTM", "PW"]) {
+  const config = models[name] ?? defaultModel;
+  Deno.test(`row-sparse training follows f64 from dense gradients, step by step: ${name}`, () =>
+    withGpu(undefined, async (gpu) => {
+      const model = new UserModel(gpu, rare.items, config, { seed: 3 });
+      const twin = new UserModel(gpu, rare.items, config, { seed: 3 });
+      const trainer = await Trainer.create(model, rare, { ...training, adam: "row-sparse" });
+      const dense = await Trainer.create(twin, rare, training, { validate: false });
+      const plain = dense.program.program.dispatches.length;
+      assert.equal(trainer.program.program.dispatches.length, plain + 2);
+      let before = await trainer.state();
+      let [moved, left] = [0, 0];
+      for (let t = 1; t <= 5; t++) {
+        const users = trainer.batchOf(t);
+        twin.setWeights(before.weights);
+        const { nll } = await dense.step(users);
+        assert.equal((await trainer.step(users)).nll, nll);
+        const gradients = await twin.gradients();
+        const after = await trainer.state();
+        for (const { name, table, columns, decays } of model.parameters.specs) {
+          const touched = table ? touchedBy(users, name) : undefined;
+          gradients.get(name)?.forEach((g, i) => {
+            const states = [before, after].map(({ weights, m, v }) =>
+              [weights, m, v].map((part) => part.get(name)?.[i] ?? NaN)
+            );
+            const [old, found] = [states[0] ?? [], states[1] ?? []];
+            if (touched && !touched.has(Math.floor(i / columns))) {
+              left++;
+              assert.deepEqual(found, old, `${name} ${i} at step ${t}`);
+              return;
+            }
+            moved++;
+            const expected = adam64(old, g, t, decays ? RATE * training.weightDecay : 0);
+            // A gradient near epsilon says little about the step.
+            expected.forEach((x, k) => {
+              const allowed = k === 0 ? 2e-6 : 1e-6 * Math.abs(x) + 1e-9;
+              assert.ok(Math.abs((found[k] ?? NaN) - x) <= allowed, `${name} ${i}: ${x}, got ${found[k]}`);
+            });
+          });
+        }
+        before = after;
+      }
+      assert.ok(moved > 4000 && left > 10_000, `${moved} moved, ${left} left`);
+      const known = [...(await model.gradients()).keys()];
+      const tables = tablesOf(model.parameters).map((spec) => spec.name);
+      assert.deepEqual(known, model.parameters.names().filter((name) => !tables.includes(name)));
+      for (const part of [trainer, dense, model, twin]) part.destroy();
+    }));
+}
+
+Deno.test("row-sparse training is resumed bit for bit, and keeps the best of a model of many windows of invocations", () =>
+  withGpu(undefined, async (gpu) => {
+    // More parameters than the copy of a snapshot has invocations, times four.
+    const log = { ...rare, items: { kind: "one-hot", count: 4000 } } as const;
+    const config = { ...training, adam: "row-sparse", learningRate: 1e-3, validateEvery: 3 } as const;
+    const make = async () => {
+      const model = new UserModel(gpu, log.items, defaultModel, { seed: 6 });
+      return { model, trainer: await Trainer.create(model, log, config) };
+    };
+    const [whole, first, second] = [await make(), await make(), await make()];
+    assert.ok(whole.model.parameters.length > 2 * 4 * 2 ** 16);
+    await whole.trainer.run(15);
+    const expected = await whole.trainer.state();
+    await first.trainer.run(7);
+    second.trainer.restore(await first.trainer.state());
+    await second.trainer.run(15);
+    assertSameState(await second.trainer.state(), expected);
+    // Another training that stops at the best iteration has the weights of the snapshot.
+    const third = await make();
+    await third.trainer.run(whole.trainer.best.loss.iteration);
+    assert.ok(third.trainer.iteration > 0);
+    assertSame(await third.model.weights(), expected.snapshots.loss, "the best loss");
+    for (const { trainer, model } of [whole, first, second, third]) {
+      for (const part of [trainer, model]) part.destroy();
+    }
+  }));
+
+for (const generator of ["network", "exact"] as const) {
+  Deno.test(`both players move touched rows alone, and go on bit for bit: generator ${generator}`, () =>
+    withGpu(undefined, async (gpu) => {
+      const config: AdversarialConfig = {
+        ...defaultAdversarial,
+        generator,
+        batchSize: 8,
+        validateEvery: 2,
+        behaviourDims: [8, 5],
+        behaviourSd: 0.3,
+        generatorSteps: 2,
+        rewardSteps: 2,
+        generatorWarmup: 0,
+        adam: "row-sparse",
+      };
+      const make = async () => {
+        const model = new UserModel(gpu, rare.items, { ...smallLstm, kernelSd: 0.3 }, { seed: 5 });
+        const options = { seed: 5, evaluationShards: 0 };
+        return { model, trainer: await AdversarialTrainer.create(model, rare, config, options) };
+      };
+      const [whole, first, second] = [await make(), await make(), await make()];
+      const before = await whole.trainer.weights();
+      await whole.trainer.run(4);
+      const state = await whole.trainer.state();
+      await first.trainer.run(2);
+      second.trainer.restore(await first.trainer.state());
+      await second.trainer.run(4);
+      assertSameState(await second.trainer.state(), state);
+
+      const users = new Set([1, 2, 3, 4].flatMap((t) => Array.from(whole.trainer.batchOf(t))));
+      const prefixes = generator === "network" ? ["", GENERATOR_PREFIX] : [""];
+      for (const prefix of prefixes) {
+        for (const { name, columns } of tablesOf(whole.model.parameters)) {
+          const width = name.endsWith("item_kernel") && prefix ? 8 : columns;
+          const touched = touchedBy(Array.from(users), name);
+          const part = (weights: Weights, item: number) =>
+            weights.get(prefix + name)?.subarray(item * width, (item + 1) * width) ?? assert.fail(name);
+          assert.ok(touched.size > 10 && touched.size < 140, `${touched.size}`);
+          let moved = 0;
+          for (let item = 0; item < 150; item++) {
+            const [old, now] = [part(before, item), part(state.weights, item)];
+            if (touched.has(item)) {
+              moved += now.some((w, k) => w !== old[k]) ? 1 : 0;
+              continue;
+            }
+            assert.deepEqual(now, old, `${prefix}${name} of item ${item}`);
+            for (const moment of [state.m, state.v]) assert.ok(part(moment, item).every((x) => x === 0));
+          }
+          // Not all: a page of one item, or an event without a click, has a gradient of zero.
+          assert.ok(moved > touched.size / 2, `${moved} of ${touched.size}`);
+        }
+      }
+      for (const { trainer, model } of [whole, first, second]) {
+        for (const part of [trainer, model]) part.destroy();
+      }
+    }));
+}
