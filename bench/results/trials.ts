@@ -131,8 +131,7 @@ function cells(results: readonly Result[], of: "nll" | "prec1"): string[] {
   const best = baselineNames.filter((name) => baselines[name]?.[of] !== undefined)
     .reduce((a, b) => sign * (baselines[b]?.[of] ?? NaN) > sign * (baselines[a]?.[of] ?? NaN) ? b : a);
   const told = own.map((one) => {
-    const found = one?.against[best]?.[of];
-    return found && toldBy(found.interval, of === "nll");
+    return toldBy(one?.against[best]?.[of]?.interval, of === "nll");
   });
   const count = (wanted: string) => String(told.filter((one) => one === wanted).length);
   const value = baselines[best]?.[of] ?? NaN;

@@ -115,7 +115,13 @@ export function differences(one: Comparable, other: Comparable): Differences {
   return found;
 }
 
-/** How far a figure of one scoring is above a figure of another; undefined where one of them has none. */
+/** Groups of users, at least: that all of fewer are on one side is chance in more than one case of twenty, 2 / 2^n. */
+const LEAST_GROUPS = 6;
+
+/**
+ * How far a figure of one scoring is above a figure of another; undefined where one of them has none. Without an interval where
+ * there are too few users to say.
+ */
 export function difference(
   one: Comparable,
   name: FigureName,
@@ -125,5 +131,6 @@ export function difference(
   const [a, b] = [one.details.figures[name], other.details.figures[to]];
   const [ofA, ofB] = [one.resampled.get(name), other.resampled.get(to)];
   if (a === undefined || b === undefined || !ofA || !ofB) return undefined;
-  return { value: a - b, interval: intervalOf(ofA.map((x, k) => x - ofB[k]!), one.groups) };
+  const interval = one.groups < LEAST_GROUPS ? null : intervalOf(ofA.map((x, k) => x - ofB[k]!), one.groups);
+  return { value: a - b, interval };
 }

@@ -5,11 +5,14 @@ import type { Interval } from "./bootstrap.ts";
 /** Of the first of the two. */
 export type Told = "better" | "worse" | "not told apart";
 
+/** What sums in another order, or in f32, make of the same figures. */
+const ROUNDING = 1e-6;
+
 /** @param interval null where there are too few to say. @param lessIsBetter as of a loss. */
 export function toldBy(interval: Interval | null | undefined, lessIsBetter = false): Told {
   const [low, high] = interval ?? [0, 0];
-  if (low > 0) return lessIsBetter ? "worse" : "better";
-  if (high < 0) return lessIsBetter ? "better" : "worse";
+  if (low > ROUNDING) return lessIsBetter ? "worse" : "better";
+  if (high < -ROUNDING) return lessIsBetter ? "better" : "worse";
   return "not told apart";
 }
 
