@@ -31,8 +31,8 @@ export const compareMutations = [
     ["if (headroom >= NOTHING)", "if (headroom >= 0)"],
   ]),
   ...mutationsOf("src/figures/told.ts", { tests: ["comparison", "verdict"] }, [
-    ["if (low > 0)", "if (low + high > 0)"],
-    ["if (high < 0)", "if (low + high < 0)"],
+    ["if (low > ROUNDING)", "if (low + high > ROUNDING)"],
+    ["if (high < -ROUNDING)", "if (low + high < -ROUNDING)"],
     ['return lessIsBetter ? "worse" : "better";', 'return "better";'],
   ]),
   ...mutationsOf("src/policy/adaptation/lin_ucb.ts", { tests: ["lin_ucb"] }, [
