@@ -93,7 +93,14 @@ function usualText({ usual = {} }: Verdict, finalists: Finalists): string[] {
   });
   if (parts.length === 0) return [];
   const short = cutShort(finalists).length > 0 ? ", each as far as it was trained" : "";
-  return [`The best setting minus the default${short}, on the same test users: ${parts.join("; ")}.`];
+  const isBetter = Object.values(usual).some((found) => found?.is === "better");
+  return [
+    `The best setting minus the default${short}, on the same test users: ${parts.join("; ")}.`,
+    ...(isBetter ? [] : [
+      "So the search has found nothing better than the default, whose options follow from the log: it is the simpler choice. " +
+      "What may help more is in the log: features of items, places, more users.",
+    ]),
+  ];
 }
 
 /** "click rate .3442 (+.0120, 95 %: +.0010 to +.0230)" */

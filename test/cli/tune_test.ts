@@ -404,6 +404,8 @@ Deno.test("tune: says how far the best setting is from the default, on the same 
     better,
     /minus the default, on the same test users: prec@1 \+0\.084 \(95 %: \+0\.0\d+ to \+0\.1\d+\): better; loss -0\.084/,
   );
+  assert.doesNotMatch(better, /nothing better than the default/);
+  assert.match(text(usual, usual), /nothing better than the default/);
   const shifted = text(paired((user) => user % 4 + (user % 2 === 0 ? 1 : user % 4 > 0 ? -1 : 0)), usual);
   assert.match(shifted, /prec@1 [-+]0\.000 \([^)]*\): not told apart/);
   assert.match(text(usual, paired(() => 4)), /: worse; loss \+[^]*: worse\./);
