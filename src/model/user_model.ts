@@ -32,7 +32,7 @@ export function modelParameters(items: ItemsShape, config: ModelConfig): ModelPa
   ];
 }
 
-/** All weights that a model begins with. */
+/** All weights that a model begins with, by name. @param parameters its own: those that are drawn follow from their order */
 export function weightsOf(parameters: readonly ModelParameter[], initial: Initial): Weights {
   if ("weights" in initial) return initial.weights;
   return new Map([...initialWeights(parameters, initial.seed), ...(initial.start ?? [])]);

@@ -8,6 +8,7 @@ import { readFloats, readViews } from "../gpu/readback.ts";
 import { bufferOf } from "../gpu/memory.ts";
 import { unpadRows } from "../tape/tensor.ts";
 import { UserError } from "../user_error.ts";
+import { passedWords } from "./carried.ts";
 import { type LogViews, logViews } from "./choose.ts";
 import { Episode } from "./episode.ts";
 import { checkedSlates } from "./given_slates.ts";
@@ -52,8 +53,8 @@ export interface StepOutcome {
 
 /** Pages that are submitted at once. A wait for them costs nothing, as the next are under way. */
 const PAGES_A_SUBMIT = 8;
-/** The most bytes that the bits of items take. */
-const BIT_BYTES = 64 * 2 ** 20;
+/** The most bytes that is taken by what users have passed over, four times the bits of items: less than any adapter binds. */
+const PASSED_BYTES = 112 * 2 ** 20;
 /** The most rows of all slates: hidden layers have a row for each. */
 const SLATE_ROWS = 2 ** 18;
 
@@ -89,8 +90,8 @@ export class Simulator {
     const { users, together, slate, pages, start } = settings;
     try {
       const items = source.itemCount;
-      const byBits = Math.floor(BIT_BYTES / 4 / Math.ceil(items / 32));
-      const most = Math.max(1, Math.min(byBits, Math.floor(SLATE_ROWS / slate)));
+      const byItems = Math.floor(PASSED_BYTES / 4 / passedWords({ items }));
+      const most = Math.max(1, Math.min(byItems, Math.floor(SLATE_ROWS / slate)));
       const room = { users: Math.min(users, together, most), slate, items, pages };
       this.#page = new Page(gpu, this.#arena, { ...room, startClicks: startClicks(start) });
       this.#log = logViews(this.#page);

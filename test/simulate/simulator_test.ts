@@ -11,6 +11,7 @@ import { keyOf } from "../../src/data/philox.ts";
 import { restless } from "../../src/data/shops/restless.ts";
 import type { AdapterKind } from "../../src/gpu/kernel_shapes.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
+import { SCALE } from "../../src/model/counted.ts";
 import { initialWeights } from "../../src/model/initial_weights.ts";
 import { openDataset } from "../../src/run/open_dataset.ts";
 import { OpenedRun } from "../../src/run/open_run.ts";
@@ -43,6 +44,26 @@ import {
   someWeights,
   startedWith,
 } from "../simulated_models.ts";
+
+Deno.test("of a large catalogue fewer are stepped together: all that is known of each user and item has room", () =>
+  withGpu("cpu", async (gpu) => {
+    const count = 100_000;
+    const counts = { fields: [], neighbours: 2, latest: 3 };
+    const items = { kind: "dense", count, width: 1, values: new Float32Array(count) } as const;
+    // Nothing was counted, but for a rate and a length of page that have logarithms.
+    const start = new Map([[
+      SCALE,
+      Float32Array.of(...new Array<number>(16).fill(0), 0.1, 9, 1, 0, 0, 0, 0, 0),
+    ]]);
+    const model = new UserModel(gpu, items, { ...none, dims: [], counts }, { seed: 1, start });
+    const options = { users: 4096, slate: 2, pages: 1, seed: 1, together: 4096 };
+    await simulated(new LearnedSource(model), gpu, options, async (simulator) => {
+      assert.ok(simulator.together < 4096 && simulator.together > 1000, `${simulator.together} users`);
+      const episodes = await played(simulator, randomPolicy);
+      assert.equal(episodes.reduce((sum, { users }) => sum + users, 0), 4096);
+    });
+    model.destroy();
+  }));
 
 Deno.test("bits: the same however many are stepped together, twice, and for episodes alone", () =>
   withGpu("cpu", async (gpu) => {
