@@ -34,7 +34,7 @@ export class DataField {
       "select",
       { id: "data" },
       ...shops.map(({ name, about }) => element("option", { value: name }, `${name}: ${about}`)),
-      element("option", { value: OWN }, "a log of your own"),
+      element("option", { value: OWN }, "data of your own"),
     );
     this.#drop = element(
       "div",
