@@ -2,8 +2,8 @@
 //
 //   item   [., N]  W1f f, one row for each distinct item (or the table itself with one-hot features)
 //   state  [E, N]  W1s s + b, one row for each event
-//   of_row [R, N]  with OF_ROW: W1c c, of what counting knows of the row
-//   output [R, N]  ELU(item[row_item[r]] + state[event of r] + of_row[r]); the rows of an event are neighbours
+//   counts [R, C]  with C4: what counting knows of the row;   count_kernel [C, N]  W1c
+//   output [R, N]  ELU(item[row_item[r]] + state[event of r] + W1c counts[r]); the rows of an event are neighbours
 //
 // W1 [s; f] = W1s s + W1f f. So the products are made once for each event and once for each distinct item, and a row only adds
 // two vectors.
@@ -22,13 +22,16 @@
 // On llvmpipe  beside sixteen columns of an event an invocation: one row and four columns take twice as long, as every vector
 //              that is read is expensive (bench/ladder.md); four columns of an event take two fifths longer, eight a tenth: the
 //              walk and the row's item are read once for four vectors.
-// Cost         2 flops and an exponential, 4 bytes an element, and 4 an element of item and of state.
+//   counts     their product is made here, with the weights of 16 columns held by the invocation: as a dispatch of its own it
+//              writes and reads back [R, N], and a step of W1 takes 1 ms more of 38. Held in workgroup memory, an event an
+//              invocation and a block of columns a workgroup, this kernel takes two thirds longer.
+// Cost         2 + 2 C flops and an exponential, 4 bytes an element, 4 an element of item and of state, 4 C a row.
 // Backward     first_layer_backward.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;  // columns / 4
 const BLOCKS = (N4 + 3u) / 4u;
-const OF_ROW = false;
+const C4 = 0u;  // columns of the counts / 4, at most 3; 0 for a model without
 const KEPT = 4294967295u;  // a row keeps its item when its noise is at most this
 const KEPT_SCALE = 1.0;
 
@@ -47,11 +50,10 @@ struct Step {
 @group(0) @binding(1) var<storage, read> state: array<vec4f>;
 @group(0) @binding(2) var<storage, read> event: array<vec4u>;
 @group(0) @binding(3) var<storage, read> row_item: array<u32>;
-@group(0) @binding(4) var<storage, read> of_row: array<vec4f>;
-@group(0) @binding(5) var<storage, read_write> output: array<vec4f>;
-@group(0) @binding(6) var<uniform> step: Step;
-
-fn load_of_row(i: u32) -> vec4f { return of_row[i]; }
+@group(0) @binding(4) var<storage, read> counts: array<vec4f>;
+@group(0) @binding(5) var<storage, read> count_kernel: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> output: array<vec4f>;
+@group(0) @binding(7) var<uniform> step: Step;
 
 fn store_output(i: u32, value: vec4f) { output[i] = value; }
 
@@ -67,6 +69,22 @@ fn noise(r: u32) -> u32 {
   return (word >> 22u) ^ word;
 }
 
+// Sixteen columns of the counts' kernel, row k at 4k.
+var<private> held: array<vec4f, 16u * max(C4, 1u)>;
+
+struct Sums { c0: vec4f, c1: vec4f, c2: vec4f, c3: vec4f }
+
+// Adds the products of four more counts, columns 4k .. 4k+3 of the row.
+fn add(s: Sums, a: vec4f, k: u32) -> Sums {
+  let p = 16u * k;
+  return Sums(
+    fma(vec4f(a.w), held[p + 12u], fma(vec4f(a.z), held[p + 8u], fma(vec4f(a.y), held[p + 4u], fma(vec4f(a.x), held[p], s.c0)))),
+    fma(vec4f(a.w), held[p + 13u], fma(vec4f(a.z), held[p + 9u], fma(vec4f(a.y), held[p + 5u], fma(vec4f(a.x), held[p + 1u], s.c1)))),
+    fma(vec4f(a.w), held[p + 14u], fma(vec4f(a.z), held[p + 10u], fma(vec4f(a.y), held[p + 6u], fma(vec4f(a.x), held[p + 2u], s.c2)))),
+    fma(vec4f(a.w), held[p + 15u], fma(vec4f(a.z), held[p + 11u], fma(vec4f(a.y), held[p + 7u], fma(vec4f(a.x), held[p + 3u], s.c3)))),
+  );
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn first_layer_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let i = id.x + id.y * (grid.x * WORKGROUP);
@@ -79,6 +97,9 @@ fn first_layer_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_wo
   let k1 = state[min(at + 1u, e * N4 + N4 - 1u)];
   let k2 = state[min(at + 2u, e * N4 + N4 - 1u)];
   let k3 = state[min(at + 3u, e * N4 + N4 - 1u)];
+  for (var i = 0u; i < 16u * C4; i++) {
+    held[i] = count_kernel[(i / 4u) * N4 + min(column + i % 4u, N4 - 1u)];
+  }
   for (var r = of_event.x; r < of_event.y; r++) {
     var z0 = k0;
     var z1 = k1;
@@ -92,11 +113,14 @@ fn first_layer_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_wo
       if (column + 3u < N4) { z3 += KEPT_SCALE * item[shown + 3u]; }
     }
     let to = r * N4 + column;
-    if (OF_ROW) {
-      z0 += load_of_row(to);
-      if (column + 1u < N4) { z1 += load_of_row(to + 1u); }
-      if (column + 2u < N4) { z2 += load_of_row(to + 2u); }
-      if (column + 3u < N4) { z3 += load_of_row(to + 3u); }
+    if (C4 > 0u) {
+      var sums = add(Sums(), counts[r * C4], 0u);
+      if (C4 > 1u) { sums = add(sums, counts[r * C4 + 1u], 1u); }
+      if (C4 > 2u) { sums = add(sums, counts[r * C4 + 2u], 2u); }
+      z0 += sums.c0;
+      z1 += sums.c1;
+      z2 += sums.c2;
+      z3 += sums.c3;
     }
     store_output(to, elu(z0));
     if (column + 1u < N4) { store_output(to + 1u, elu(z1)); }

@@ -61,11 +61,33 @@ struct Step {
 
 fn field_of(slot: u32) -> u32 { return (FIELD_OF >> (4u * slot)) & 15u; }
 
+// What the first three steps of a bisection compare with: the same for all last clicks, so it is read once for a row.
+struct Pivots { first: f32, second: vec2f, third: vec4f }
+
+const HALF1 = NEIGHBOURS / 2u;
+const HALF2 = (NEIGHBOURS - HALF1) / 2u;
+const HALF3 = (NEIGHBOURS - HALF1 - HALF2) / 2u;
+
+fn pivots(first: u32) -> Pivots {
+  let at = first + FIRST_NEIGHBOUR;
+  let second = at + max(HALF2, 1u) - 1u;
+  let third = at + max(HALF3, 1u) - 1u;
+  return Pivots(
+    table[at + max(HALF1, 1u) - 1u],
+    vec2f(table[second], table[second + HALF1]),
+    vec4f(table[third], table[third + HALF2], table[third + HALF1], table[third + HALF1 + HALF2]),
+  );
+}
+
 // How many users clicked both the item whose row starts at `first` and another one, 0 for none of its neighbours.
-fn clicked_both(first: u32, other: f32) -> f32 {
+fn clicked_both(first: u32, pivot: Pivots, other: f32) -> f32 {
   // The same steps for everybody: what a comparison says is added, nobody branches.
-  var at = first + FIRST_NEIGHBOUR;
-  for (var left = NEIGHBOURS; left > 1u;) {
+  let above1 = pivot.first < other;
+  let above2 = select(pivot.second.x, pivot.second.y, above1) < other;
+  let third = select(pivot.third.xy, pivot.third.zw, above1);
+  let above3 = select(third.x, third.y, above2) < other;
+  var at = first + FIRST_NEIGHBOUR + select(0u, HALF1, above1) + select(0u, HALF2, above2) + select(0u, HALF3, above3);
+  for (var left = NEIGHBOURS - HALF1 - HALF2 - HALF3; left > 1u;) {
     let half = left / 2u;
     at += select(0u, half, table[at + half - 1u] < other);
     left -= half;
@@ -145,12 +167,13 @@ fn row_counts(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
   let least_users = scale[2u * C4].z;
   var similarity = 0.0;
   var again = 0.0;
+  let pivot = pivots(first);
   for (var lag = 0u; lag < lags; lag++) {
     let noted = recent[past + lag * STRIDE];
     if (noted == f32(item) || noted == -1.0 - f32(item)) {
       again += 1.0;
     } else if (noted >= 0.0) {
-      let both = max(clicked_both(first, noted) - in_pairs, 0.0);
+      let both = max(clicked_both(first, pivot, noted) - in_pairs, 0.0);
       let their_users = recent[past + lag * STRIDE + 1u] - paired;
       let others = max(their_users, 1.0);
       // Without the user's own clicks the pair may not have been counted, or be none of the nearest.

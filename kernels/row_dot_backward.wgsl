@@ -7,7 +7,7 @@
 // With ELU, input = ELU(z), and ELU'(z) = 1 for z > 0, else ELU(z) + 1: it follows from the input alone.
 //
 // For          both kinds of adapter
-// Work split   one invocation owns four columns of one chunk of rows (x: columns, y: chunks).
+// Work split   one invocation owns four columns of one chunk of rows; the columns of a chunk are neighbours.
 // Why so       both gradients need the input. In one walk it is read once.
 // On a GPU     (reasoned, not measured) neighbours read neighbouring columns of the same row: coalesced, and output_gradient is a
 //              broadcast. 64 columns in 16 chunks are only 256 invocations, in workgroups of 8: memory is read with little in
@@ -56,11 +56,12 @@ fn put(at: u32, value: f32) {
 
 @compute @workgroup_size(WORKGROUP)
 fn row_dot_backward(@builtin(global_invocation_id) id: vec3u) {
-  let k = id.x;
-  if (k >= K4) { return; }
+  let k = id.x % K4;
+  let chunk = id.x / K4;
+  if (chunk >= step.chunks) { return; }
   let rows = step.size[M];
   let stretch = (rows + step.chunks - 1u) / step.chunks;
-  let first = min(id.y * stretch, rows);
+  let first = min(chunk * stretch, rows);
   let end = min(first + stretch, rows);
   let w = weights[k];
   var weight_sum = vec4f(0.0);
@@ -77,10 +78,10 @@ fn row_dot_backward(@builtin(global_invocation_id) id: vec3u) {
     let at = r * K4 + k;
     if (ACCUMULATE) { input_gradient[at] += dx; } else { input_gradient[at] = dx; }
   }
-  let at = id.y * places.chunk + places.weights + 4u * k;
+  let at = chunk * places.chunk + places.weights + 4u * k;
   put(at, weight_sum.x);
   put(at + 1u, weight_sum.y);
   put(at + 2u, weight_sum.z);
   put(at + 3u, weight_sum.w);
-  if (k == 0u) { put(id.y * places.chunk + places.bias, bias_sum); }
+  if (k == 0u) { put(chunk * places.chunk + places.bias, bias_sum); }
 }

@@ -7,9 +7,9 @@
 //
 // For          a CPU adapter
 // On a GPU     matmul_weight_gradient_tiled.wgsl
-// Work split   one invocation owns 8 x 16 weights and walks along one chunk of rows (x: block of weights, y: chunk), four rows
-//              at a time: 24 vector loads for 1,024 flops. The invocations of a workgroup own different blocks of the same
-//              chunk, so they find its rows in cache.
+// Work split   one invocation owns 8 x 16 weights and walks along one chunk of rows, four rows at a time: 24 vector loads for
+//              1,024 flops. The blocks of a chunk are neighbours, so they find its rows in cache. Where there are fewer than
+//              eight, other chunks fill the workgroup: with eight inputs and 64 columns lanes would idle otherwise.
 // On llvmpipe  both operands are read from textures. The input stands in panels of 16 columns (src/gpu/texture_layout.ts): eight
 //              lanes read 64 bytes of each row. Four rows at a time, and why not 16 x 16 weights, with figures: bench/ladder.md
 // Cost         2 M K N flops, 4 (M K + M N + chunks K N) bytes.     Accuracy   a sum of M / chunks terms
@@ -82,10 +82,12 @@ fn gradients(m: u32, last: u32, column: u32) -> mat4x4f {
 @compute @workgroup_size(WORKGROUP)
 fn matmul_weight_gradient_rows(@builtin(global_invocation_id) id: vec3u) {
   const COLUMN_BLOCKS = (N4 + 3u) / 4u;
-  let k = (id.x / COLUMN_BLOCKS) * 8u;
-  let column = (id.x % COLUMN_BLOCKS) * 4u;
-  let chunk = id.y;
-  if (k >= 4u * ALL_K4) { return; }
+  const BLOCKS = ((ALL_K4 + 1u) / 2u) * COLUMN_BLOCKS;
+  let block = id.x % BLOCKS;
+  let k = (block / COLUMN_BLOCKS) * 8u;
+  let column = (block % COLUMN_BLOCKS) * 4u;
+  let chunk = id.x / BLOCKS;
+  if (chunk >= step.chunks) { return; }
   let rows = step.size[M];
   let stretch = (rows + step.chunks - 1u) / step.chunks;
   let first = min(chunk * stretch, rows);

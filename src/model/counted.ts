@@ -12,7 +12,6 @@ import { fitCounts } from "../counts/fit.ts";
 import { countTables } from "../counts/tables.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import type { LogSource, OnProgress } from "../data/log_source.ts";
-import { linear } from "../ops/linear.ts";
 import { recentClicks, rowCounts } from "../ops/row_counts.ts";
 import { type RowDot, rowDot } from "../ops/row_dot.ts";
 import type { Weights } from "../tape/parameters.ts";
@@ -62,11 +61,6 @@ export function countsPart(tape: ClickTape, { counts }: ModelConfig, recent?: Te
   const [table, scale] = [tape.parameter(TABLE), tape.parameter(SCALE)];
   const clicks = recent ?? recentClicks(tape, RECENT, table, counts);
   return rowCounts(tape, "counts/of_rows", { recent: clicks, table, scale }, counts);
-}
-
-/** [rows, N] what the counts give the first layer. */
-export function countsLayer(tape: ClickTape, counts: Tensor): Tensor {
-  return linear(tape, "utility/layer1/count_part", { input: counts, weights: tape.parameter(FIRST_LAYER) });
 }
 
 /** [rows, 1] the linear part, added to what the rest of the model makes of a row. */

@@ -9,7 +9,7 @@ import { ParameterArena, type ParameterSpec, type Weights } from "../tape/parame
 import type { Tensor } from "../tape/tensor.ts";
 import type { ClickTape } from "../batch/click_tape.ts";
 import type { CountedLog } from "../batch/device_log.ts";
-import { addLinearPart, countParameters, countsLayer, countsPart, type Initial } from "./counted.ts";
+import { addLinearPart, countParameters, countsPart, FIRST_LAYER, type Initial } from "./counted.ts";
 import { type ModelConfig, modelConfigSchema, type ModelOptions, parseConfig } from "./config.ts";
 import { lstmParameters, lstmStatePart } from "./lstm_encoder.ts";
 import { noStatePart } from "./no_encoder.ts";
@@ -188,7 +188,7 @@ export function recordModel(
   const hidden = config.dims.length > 0
     ? utility(tape, items, config, {
       state: statePart(tape, config, options),
-      counts: counts && countsLayer(tape, counts),
+      counts: counts && { input: counts, weights: tape.parameter(FIRST_LAYER) },
     }, alone ? options : { ...options, reader: undefined })
     : tape.parameter("utility/output/bias");
   const base = isWide(config) ? wideUtility(tape, items, config, hidden, options) : hidden;

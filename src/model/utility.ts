@@ -2,7 +2,7 @@
 
 import type { DeviceItems } from "../batch/device_items.ts";
 import { batchNorm } from "../ops/batch_norm.ts";
-import { firstLayer } from "../ops/first_layer.ts";
+import { firstLayer, type FirstLayerInputs } from "../ops/first_layer.ts";
 import { linear } from "../ops/linear.ts";
 import { type RowDot, rowDot } from "../ops/row_dot.ts";
 import type { ClickTape } from "../batch/click_tape.ts";
@@ -62,14 +62,14 @@ function normParameters(layer: string, columns: number): ModelParameter[] {
 
 /**
  * @param parts state [events, N]: what the state gives the first layer, with its bias, the encoder's to make; counts
- *   [rows, N]: what counts give it
+ *   [rows, C] and their kernel [C, N]
  * @returns [rows, 1]
  */
 export function utility(
   tape: ClickTape,
   items: DeviceItems,
   { dims, batchNorm: normalised }: ModelConfig,
-  parts: { readonly state: Tensor; readonly counts?: Tensor },
+  parts: Omit<FirstLayerInputs, "item">,
   options: RecordOptions,
 ): RowDot {
   const parameter = (name: string) => tape.parameter(`utility/${name}`);
@@ -86,7 +86,7 @@ export function utility(
     }, options);
   };
   let hidden = normalise(
-    firstLayer(tape, "utility/layer1", { item, state: parts.state, ofRow: parts.counts }, options),
+    firstLayer(tape, "utility/layer1", { item, ...parts }, options),
     1,
   );
   for (let layer = 2; layer <= dims.length; layer++) {

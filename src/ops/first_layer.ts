@@ -1,13 +1,14 @@
-/** first_layer: ELU(item part + state part + row part), the first hidden layer of a row from its factored products. */
+/** first_layer: ELU(item part + state part + W counts), the first hidden layer of a row from its factored products. */
 
 import backwardText from "../../kernels/first_layer_backward.wgsl" with { type: "text" };
 import forwardText from "../../kernels/first_layer_forward.wgsl" with { type: "text" };
 import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
 import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
 import { type Constants, kernel } from "../gpu/kernel.ts";
-import { add, at, elu, matrix, throughElu } from "../tape/reference.ts";
+import { add, at, elu, matrix, product, throughElu } from "../tape/reference.ts";
 import { expectShape } from "../tape/node.ts";
 import { shapeText, type Tensor } from "../tape/tensor.ts";
+import { weightGradient } from "./linear.ts";
 
 const forwardKernel = kernel("first_layer_forward", forwardText);
 const backwardKernel = kernel("first_layer_backward", backwardText);
@@ -17,8 +18,8 @@ export interface FirstLayerInputs {
   readonly item: Tensor;
   /** [events, N] */
   readonly state: Tensor;
-  /** [rows, N] what a row has beside its item and its event; no other op may read it */
-  readonly ofRow?: Tensor;
+  /** what counting knows of a row: constant [rows, C], C at most 12, and parameter [C, N] */
+  readonly counts?: { readonly input: Tensor; readonly weights: Tensor };
 }
 
 export interface FirstLayerOptions {
@@ -26,17 +27,18 @@ export interface FirstLayerOptions {
   readonly itemDropout?: number;
 }
 
-/** [rows, N]. About 2 R N flops and R N exponentials. @throws Error for shapes that do not fit. */
+/** [rows, N]. About 2 R N (1 + C) flops and R N exponentials. @throws Error for shapes that do not fit. */
 export function firstLayer(
   tape: ClickTape,
   name: string,
-  { item, state, ofRow }: FirstLayerInputs,
+  { item, state, counts }: FirstLayerInputs,
   { itemDropout = 0 }: FirstLayerOptions = {},
 ): Tensor {
   const oneHot = isTable(item);
   if (!oneHot) expectShape("first_layer", item, "items", state.columns);
   expectShape("first_layer", state, "events", item.columns);
-  if (ofRow) expectShape("first_layer", ofRow, "rows", state.columns);
+  if (counts) expectShape("first_layer", counts.weights, counts.input.columns, state.columns);
+  const C4 = counts ? counts.input.stride / 4 : 0;
   const output = tape.tensor(name, "rows", state.columns, { activation: "elu", textured: true });
   const N4 = output.stride / 4;
   const dropout = dropoutConstants(itemDropout);
@@ -44,31 +46,40 @@ export function firstLayer(
   const forward = (): ClickDispatch[] => [{
     kernel: forwardKernel,
     label: `${name} forward`,
-    constants: { N4, OF_ROW: ofRow !== undefined, ...dropout },
+    constants: { N4, C4, ...dropout },
     views: {
       item: item.view,
       state: state.view,
       event: tape.batch.event,
       row_item: tape.batch.rowItem,
-      of_row: (ofRow ?? state).view,
+      counts: (counts?.input ?? state).view,
+      count_kernel: (counts?.weights ?? state).view,
       output: output.view,
     },
     invocations: [{ of: "events", times: Math.ceil(N4 / 4) }],
     cost: (s) => ({
-      flops: 3 * s.rows * output.columns,
-      bytes: 16 * N4 * (s.items + s.events + (ofRow ? 2 : 1) * s.rows),
+      flops: (3 + 2 * (counts?.input.columns ?? 0)) * s.rows * output.columns,
+      bytes: 16 * N4 * (s.items + s.events + s.rows) + 16 * C4 * (s.rows + 4 * N4),
     }),
   }];
 
   return tape.record({
     op: "first_layer",
-    inputs: ofRow ? [item, state, ofRow] : [item, state],
+    inputs: counts ? [item, state, counts.input, counts.weights] : [item, state],
     output,
     forward,
-    backward: (call) => {
-      if (ofRow) call.passGradient(ofRow);
-      return backward(tape, call, { item, state }, dropout);
-    },
+    backward: (call) => [
+      ...backward(tape, call, { item, state }, dropout),
+      ...(counts
+        ? [weightGradient(call, {
+          ...counts,
+          bias: undefined,
+          rows: "rows" as const,
+          gather: undefined,
+          outputGradient: call.outputGradient(),
+        })]
+        : []),
+    ],
     reference: reference(oneHot, itemDropout),
   });
 }
@@ -146,16 +157,17 @@ export function isTable(tensor: Tensor): boolean {
 }
 
 function reference(oneHot: boolean, itemDropout: number): ClickReference {
-  return ([item, state, ofRow], batch) => {
+  return ([item, state, counts, weights], batch) => {
     if (!item || !state) throw new Error("first_layer: expected an item and a state part");
     const place = (r: number) => (oneHot ? batch.rows[r]?.item : batch.rowSlot[r]) ?? 0;
     const event = (r: number) => batch.rows[r]?.event ?? 0;
     const scale = (r: number) => keptScale(r, batch.noise, itemDropout);
+    const counted = counts && weights && product(counts, weights);
     const output = matrix(
       batch.rows.length,
       item.columns,
       (r, j) =>
-        elu(scale(r) * at(item, place(r), j) + at(state, event(r), j) + (ofRow ? at(ofRow, r, j) : 0)),
+        elu(scale(r) * at(item, place(r), j) + at(state, event(r), j) + (counted ? at(counted, r, j) : 0)),
     );
     return {
       output,
@@ -169,7 +181,8 @@ function reference(oneHot: boolean, itemDropout: number): ClickReference {
             add(dState, event(r), j, at(dz, r, j));
           }
         }
-        return ofRow ? [dItem, dState, dz] : [dItem, dState];
+        if (!counts || !weights) return [dItem, dState];
+        return [dItem, dState, product(dz, weights, false, true), product(counts, dz, true)];
       },
     };
   };

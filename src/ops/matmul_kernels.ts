@@ -147,7 +147,7 @@ export function weightGradientInvocations<S extends Sizes>(
 ): Invocations<S> {
   return kernel.shape === "tiled"
     ? [16 * Math.ceil(k4 / 16) * Math.ceil(n4 / 16), dimensions.inChunks(16)]
-    : [Math.ceil(k4 / 2) * Math.ceil(n4 / 4), dimensions.inChunks()];
+    : [dimensions.inChunks(Math.ceil(k4 / 2) * Math.ceil(n4 / 4))];
 }
 
 /** Where a matmul kernel's weights stand: in a uniform for kernels of a CPU adapter that walk along k. Panels copy them. */

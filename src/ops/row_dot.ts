@@ -93,7 +93,7 @@ export function rowDot<S extends Sizes, R>(
         input_gradient: target?.view ?? call.unwritten,
         ...partialViews(call, toWeights, { bias: call.partials(bias) }),
       },
-      invocations: [K4, dimensions.inChunks()],
+      invocations: [dimensions.inChunks(K4)],
       cost: (s) => ({ flops: 5 * extent(rows, s) * K, bytes: extent(rows, s) * (32 * K4 + 4) }),
     }];
   };

@@ -170,6 +170,8 @@ export const layerKernels = [
     tests: ["ops"],
     filter: "/^first_layer: .*(few|hide)/",
   }, [
+    ["held[p + 6u]", "held[p + 2u]"],
+    ["counts[r * C4 + 2u]", "counts[r * C4 + 1u]"],
     ["noise(r) <= KEPT", "noise(e) <= KEPT"],
     ["exp(min(z, vec4f(0.0))) - 1.0", "exp(min(z, vec4f(0.0)))"],
     ["z1 += KEPT_SCALE * item[shown + 1u];", "z1 += KEPT_SCALE * item[shown];"],
@@ -200,7 +202,7 @@ export const layerKernels = [
   ...mutationsOf("kernels/row_dot_backward.wgsl", { tests: ["ops"], filter: "/^row_dot: .*(few|chunks)/" }, [
     ["bias_sum += du;", "bias_sum += du * x.x;"],
     ["var dx = du * w;", "var dx = du * x;"],
-    ["let first = min(id.y * stretch, rows);", "let first = min(id.y * stretch + 1u, rows);"],
+    ["let first = min(chunk * stretch, rows);", "let first = min(chunk * stretch + 1u, rows);"],
     ["put(at + 2u, weight_sum.z);", "put(at + 2u, weight_sum.y);"],
   ]),
   ...mutationsOf("kernels/batch_norm_forward.wgsl", {

@@ -15,7 +15,7 @@ export const opMutations = [
     "flops: 10 * extent(rows, s) * K,",
   ]]),
   ...mutationsOf("src/ops/first_layer.ts", { tests: ["cost"] }, [
-    ["flops: 3 * s.rows * output.columns", "flops: 6 * s.rows * output.columns"],
+    ["flops: (3 + 2", "flops: (6 + 2"],
   ]),
   ...mutationsOf("src/ops/pw_table.ts", { tests: ["cost"] }, [[
     "flops: 2 * m * n * N * events,",
@@ -69,8 +69,8 @@ export const opMutations = [
         "return [owned * panels, { of: rows, per: 2 * owned }];",
       ],
       [
-        "[Math.ceil(k4 / 2) * Math.ceil(n4 / 4), dimensions.inChunks()]",
-        "[Math.floor(k4 / 2) * Math.ceil(n4 / 4), dimensions.inChunks()]",
+        "[dimensions.inChunks(Math.ceil(k4 / 2) * Math.ceil(n4 / 4))]",
+        "[dimensions.inChunks(Math.floor(k4 / 2) * Math.ceil(n4 / 4))]",
       ],
     ],
   ),

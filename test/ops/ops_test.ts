@@ -4,6 +4,7 @@ import { fixedShapes } from "../../src/gpu/kernel_shapes.ts";
 import { itemTerm } from "../../src/ops/item_term.ts";
 import {
   firstLayerOf,
+  firstLayerOfCounts,
   firstLayerOfTable,
   itemTermOf,
   mixedProductOf,
@@ -55,6 +56,12 @@ for (const [name, b] of Object.entries({ one, few, many, chunks, noClicks })) {
 for (const dropout of [0.2, 0.9]) {
   Deno.test(`first_layer: rows hide their items, ${dropout}`, () =>
     checkOp(firstLayerOf(5, dropout)(chunks)));
+}
+for (const [name, b] of Object.entries({ one, few, chunks })) {
+  for (const [N, C] of [[5, 3], [17, 8], [64, 12]] as const) {
+    Deno.test(`first_layer: ${N} columns and ${C} counts, ${name}`, () =>
+      checkOp(firstLayerOfCounts(N, C)(b)));
+  }
 }
 for (
   const [name, b, touchedOnly] of [

@@ -98,6 +98,24 @@ export function firstLayerOf(columns: number, itemDropout?: number): Make {
   });
 }
 
+/** With counts of the rows, C columns. */
+export function firstLayerOfCounts(columns: number, C: number): Make {
+  return (b) => ({
+    ...b,
+    leaves: [
+      { name: "item", rows: "items", columns },
+      { name: "state", rows: "events", columns },
+      { name: "counts", rows: "rows", columns: C, trainable: false },
+    ],
+    parameters: [{ name: "w", rows: C, columns }],
+    build: (tape, t) => {
+      const counts = { input: t("counts"), weights: t("w") };
+      return firstLayer(tape, "h", { item: t("item"), state: t("state"), counts });
+    },
+    tolerance: 4 * U * 400,
+  });
+}
+
 export function firstLayerOfTable(columns: number, touchedOnly: boolean): Make {
   return (b) => ({
     ...b,

@@ -15,6 +15,7 @@ import { lstmOf, lstmOfTable, pwStateOf, pwTableByEvent, pwTableOf } from "./enc
 import {
   batchNormOf,
   firstLayerOf,
+  firstLayerOfCounts,
   firstLayerOfTable,
   itemTermOf,
   linearOf,
@@ -87,6 +88,7 @@ export function opCases(kind: AdapterKind): OpCases[] {
     own("mixed_product, touched rows", mixedProductOf("items", 12, { touchedOnly: true }), [rareTokens]),
     own("first_layer", firstLayerOf(17), on),
     own("first_layer, rows that hide their items", firstLayerOf(17, 0.2), [chunks]),
+    own("first_layer, with counts", firstLayerOfCounts(17, 9), on),
     own("first_layer, one-hot items", firstLayerOfTable(17, false), [oneHot, rareItems]),
     own("first_layer, touched rows", firstLayerOfTable(17, true), [rareItems]),
     own("item_term", itemTermOf(5), on),
