@@ -5,7 +5,7 @@
 
 import { Argument, Command } from "commander";
 import { table } from "../src/cli/table.ts";
-import type { BenchReport, LadderFigures } from "../src/profile/bench_report.ts";
+import type { BenchReport, LadderFigures } from "../src/selftest/profile/bench_report.ts";
 import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import { readBench } from "./bench_json.ts";
 import { type Cells, short } from "./tables.ts";

@@ -8,23 +8,23 @@ import { sourceOf } from "../src/data/log_source.ts";
 import { defaultModel } from "../src/model/config.ts";
 import { iterationFlops } from "../src/train/iteration_work.ts";
 import type { Gpu } from "../src/gpu/device.ts";
-import { openGpu } from "../src/host/open_gpu.ts";
+import { openGpu } from "../src/gpu/host/open_gpu.ts";
 import type { AdapterKind } from "../src/gpu/kernel_shapes.ts";
 import { openDataset, wholeLog } from "../src/run/dataset.ts";
 import { markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import { defaultTraining } from "../src/train/config.ts";
 import { version } from "../src/version.ts";
-import { measureAdapter } from "../src/profile/adapter_ceilings.ts";
-import { ceilingsOf } from "../src/profile/ceilings.ts";
-import type { BenchReport, KernelResult } from "../src/profile/bench_report.ts";
+import { measureAdapter } from "../src/selftest/profile/adapter_ceilings.ts";
+import { ceilingsOf } from "../src/selftest/profile/ceilings.ts";
+import type { BenchReport, KernelResult } from "../src/selftest/profile/bench_report.ts";
 import { readBench, writeBench } from "./bench_json.ts";
 import { writeBenchPage } from "./bench_page.ts";
 import { compare } from "./compare.ts";
 import { growthAxes, measureGrowth } from "./growth.ts";
 import { benchKernels, type KernelOptions } from "./kernel_cases.ts";
-import { type BenchModel, benchModels, modelsFor } from "../src/profile/recordings.ts";
+import { type BenchModel, benchModels, modelsFor } from "../src/selftest/profile/recordings.ts";
 import { Status } from "./status.ts";
-import { profileStep } from "../src/profile/step_profile.ts";
+import { profileStep } from "../src/selftest/profile/step_profile.ts";
 import {
   adapterCells,
   type Cells,
@@ -44,7 +44,7 @@ import {
   mixedWorkload,
   type Workload,
   workloads,
-} from "../src/profile/workloads.ts";
+} from "../src/selftest/profile/workloads.ts";
 
 const PARTS = ["adapter", "kernels", "steps", "growth"] as const;
 type Part = typeof PARTS[number];

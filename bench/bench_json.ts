@@ -2,9 +2,9 @@
 
 import { dirname } from "node:path";
 import * as v from "../src/schema.ts";
-import { atomicWriteFile, makeFolder } from "../src/files/atomic_write.ts";
-import { readJson } from "../src/files/json_file.ts";
-import type { BenchReport, LadderFigures } from "../src/profile/bench_report.ts";
+import { atomicWriteFile, makeFolder } from "../src/run/files/atomic_write.ts";
+import { readJson } from "../src/run/files/json_file.ts";
+import type { BenchReport, LadderFigures } from "../src/selftest/profile/bench_report.ts";
 import { UserError } from "../src/user_error.ts";
 import { recordsJson } from "./records_json.ts";
 

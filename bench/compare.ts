@@ -1,7 +1,7 @@
 /** What has changed between two benches, and what is only noise. */
 
-import type { BenchReport } from "../src/profile/bench_report.ts";
-import type { Timing } from "../src/profile/timing.ts";
+import type { BenchReport } from "../src/selftest/profile/bench_report.ts";
+import type { Timing } from "../src/selftest/profile/timing.ts";
 
 interface Measured {
   readonly unit: string;

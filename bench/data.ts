@@ -7,7 +7,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { runMain } from "../src/cli/fail.ts";
 import { parse, wholeNumber } from "../src/cli/options.ts";
-import { permissionFlags } from "../src/cli/launch.ts";
+import { commandScript, permissionFlags } from "../src/cli/launch.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { table } from "../src/cli/table.ts";
 import { UserError } from "../src/user_error.ts";
@@ -129,7 +129,7 @@ async function train(
 
 /** Runs a command of this program in a process of its own. @throws UserError with its errors when it fails. */
 async function run(name: string, args: string[], cache?: string): Promise<Taken> {
-  const script = new URL(`../src/cli/${name}.ts`, import.meta.url).href;
+  const script = commandScript(name);
   const began = performance.now();
   const child = new Deno.Command(Deno.execPath(), {
     args: [

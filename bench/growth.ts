@@ -3,11 +3,11 @@
 import { UserError } from "../src/user_error.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { defaultModel } from "../src/model/config.ts";
-import type { GrowthPoint } from "../src/profile/bench_report.ts";
-import { timingOf } from "../src/profile/timing.ts";
-import { shannon } from "../src/profile/recordings.ts";
-import { timeSteps } from "../src/profile/step_profile.ts";
-import { benchLog, type Workload, workloads } from "../src/profile/workloads.ts";
+import type { GrowthPoint } from "../src/selftest/profile/bench_report.ts";
+import { timingOf } from "../src/selftest/profile/timing.ts";
+import { shannon } from "../src/selftest/profile/recordings.ts";
+import { timeSteps } from "../src/selftest/profile/step_profile.ts";
+import { benchLog, type Workload, workloads } from "../src/selftest/profile/workloads.ts";
 
 export interface GrowthAxis {
   readonly name: string;

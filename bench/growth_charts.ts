@@ -1,7 +1,7 @@
 /** How a step's time and memory grow, as charts. */
 
 import { type ScatterChart, type ScatterPoint, spansDecade } from "../src/report/chart_types.ts";
-import type { GrowthPoint } from "../src/profile/bench_report.ts";
+import type { GrowthPoint } from "../src/selftest/profile/bench_report.ts";
 import { growthAxes } from "./growth.ts";
 
 interface Quantity {

@@ -10,10 +10,10 @@ import { kernelText } from "../src/gpu/kernel_text.ts";
 import { Commands } from "../src/gpu/commands.ts";
 import { type EncodePass, timePasses } from "../src/gpu/profiler.ts";
 import { type Cost, invocationsOf, onlySlice } from "../src/gpu/program.ts";
-import type { BenchLog } from "../src/profile/workloads.ts";
-import type { KernelResult } from "../src/profile/bench_report.ts";
-import { timeRepeated } from "../src/profile/measure.ts";
-import { type BenchModel, modelsFor, type Part, type Recording } from "../src/profile/recordings.ts";
+import type { BenchLog } from "../src/selftest/profile/workloads.ts";
+import type { KernelResult } from "../src/selftest/profile/bench_report.ts";
+import { timeRepeated } from "../src/selftest/profile/measure.ts";
+import { type BenchModel, modelsFor, type Part, type Recording } from "../src/selftest/profile/recordings.ts";
 
 /** A dispatch of a recording. */
 export interface KernelCase extends Cost {

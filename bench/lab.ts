@@ -7,7 +7,7 @@ import { Command } from "commander";
 import * as v from "../src/schema.ts";
 import { numberOf, path, wholeNumber } from "../src/cli/options.ts";
 import { table } from "../src/cli/table.ts";
-import { atomicWriteFile } from "../src/files/atomic_write.ts";
+import { atomicWriteFile } from "../src/run/files/atomic_write.ts";
 import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import { UserError } from "../src/user_error.ts";
 import { version } from "../src/version.ts";

@@ -6,7 +6,7 @@
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { resolve } from "node:path";
 import { numberOf, path } from "../src/cli/options.ts";
-import { ladders } from "../src/ladder/ladders.ts";
+import { ladders } from "../src/selftest/ladder/ladders.ts";
 import * as v from "../src/schema.ts";
 import { UserError } from "../src/user_error.ts";
 import { runtimeName } from "./adapters.ts";

@@ -1,11 +1,11 @@
 /** The numbers of the ladders' tables as JSON, beside the page: the lab's page shows them beside those of its own adapter. */
 
 import * as v from "../src/schema.ts";
-import { atomicWriteFile } from "../src/files/atomic_write.ts";
-import { readJson } from "../src/files/json_file.ts";
-import type { StepResult } from "../src/ladder/run.ts";
-import type { Size } from "../src/ladder/problem.ts";
-import type { ShippedLadder } from "../src/ladder/shipped.ts";
+import { atomicWriteFile } from "../src/run/files/atomic_write.ts";
+import { readJson } from "../src/run/files/json_file.ts";
+import type { StepResult } from "../src/selftest/ladder/run.ts";
+import type { Size } from "../src/selftest/ladder/problem.ts";
+import type { ShippedLadder } from "../src/selftest/ladder/shipped.ts";
 import { recordsJson } from "./records_json.ts";
 
 const ladderSchema: v.GenericSchema<unknown, ShippedLadder> = v.strictObject({

@@ -5,18 +5,18 @@
 
 import { basename } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { driverThreads } from "../src/host/driver_threads.ts";
+import { driverThreads } from "../src/gpu/host/driver_threads.ts";
 import { machineText } from "./peers/machine.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { EXIT_USER_ERROR, runMain } from "../src/cli/fail.ts";
 import { fetchPackages } from "../src/cli/fetch_packages.ts";
 import { parse, wholeNumber } from "../src/cli/options.ts";
 import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
-import { EXIT_INTERRUPTED } from "../src/cli/run_stages.ts";
+import { EXIT_INTERRUPTED } from "../src/run/commands/run_stages.ts";
 import { CHILD_ENVIRONMENT, GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { stopOnSignals } from "../src/cli/stop.ts";
 import { table } from "../src/cli/table.ts";
-import { atomicWriteFile } from "../src/files/atomic_write.ts";
+import { atomicWriteFile } from "../src/run/files/atomic_write.ts";
 import {
   isWorkloadName,
   type Model,

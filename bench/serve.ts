@@ -13,7 +13,7 @@ import { table } from "../src/cli/table.ts";
 import { makeDemoShop } from "../src/data/demo_shop.ts";
 import { itemsShape } from "../src/data/item_catalogue.ts";
 import { randomStream } from "../src/data/random.ts";
-import { openGpu } from "../src/host/open_gpu.ts";
+import { openGpu } from "../src/gpu/host/open_gpu.ts";
 import { defaultModel } from "../src/model/config.ts";
 import { initialWeights } from "../src/model/initial_weights.ts";
 import type { PageRequest } from "../src/model/scorer.ts";
@@ -168,7 +168,7 @@ async function prepare(path: string): Promise<{ mixed: Call[]; adapter: string }
 /** Starts the service as a user does. */
 async function start(model: string): Promise<{ url: string; stop: () => Promise<void> }> {
   const args = ["--model", model, "--data", "demo", "--port", "0"];
-  const script = new URL("../src/cli/serve.ts", import.meta.url).href;
+  const script = new URL("../src/serve/command.ts", import.meta.url).href;
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", ...DENO_FLAGS, ...permissionFlags("serve", args), script, ...args],
     env: { ...GPU_ENVIRONMENT, NO_COLOR: "1" },

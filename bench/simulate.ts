@@ -6,14 +6,14 @@
 import { Command, InvalidArgumentError } from "commander";
 import { numberOf, wholeNumber } from "../src/cli/options.ts";
 import { table } from "../src/cli/table.ts";
-import { atomicWriteFile } from "../src/files/atomic_write.ts";
-import { openGpu } from "../src/host/open_gpu.ts";
+import { atomicWriteFile } from "../src/run/files/atomic_write.ts";
+import { openGpu } from "../src/gpu/host/open_gpu.ts";
 import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import { UserError } from "../src/user_error.ts";
 import { version } from "../src/version.ts";
 import * as v from "../src/schema.ts";
-import { measureAdapter } from "../src/profile/adapter_ceilings.ts";
-import { type AdapterFigure, ceilingsOf } from "../src/profile/ceilings.ts";
+import { measureAdapter } from "../src/selftest/profile/adapter_ceilings.ts";
+import { type AdapterFigure, ceilingsOf } from "../src/selftest/profile/ceilings.ts";
 import { findTorches, NO_TORCH, pythonOption } from "./peers/python.ts";
 import { measureSimulateGrowth, type SimulateGrowth } from "./simulate/growth.ts";
 import { measureSimulate, type PeerNote, type SimulateResult } from "./simulate/measure.ts";

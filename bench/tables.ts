@@ -1,11 +1,11 @@
 /** The figures of a bench as tables, for the terminal, the report and the Markdown pages. */
 
-import type { AdapterFigure } from "../src/profile/ceilings.ts";
+import type { AdapterFigure } from "../src/selftest/profile/ceilings.ts";
 import type { Change } from "./compare.ts";
-import type { GrowthPoint, KernelResult } from "../src/profile/bench_report.ts";
+import type { GrowthPoint, KernelResult } from "../src/selftest/profile/bench_report.ts";
 import { fitLine, growthAxes } from "./growth.ts";
-import { type Ceilings, standing } from "../src/profile/roofline.ts";
-import { dispatchTime, hostTime, type StepResult } from "../src/profile/step_profile.ts";
+import { type Ceilings, standing } from "../src/selftest/profile/roofline.ts";
+import { dispatchTime, hostTime, type StepResult } from "../src/selftest/profile/step_profile.ts";
 
 export interface Cells {
   readonly head: readonly string[];

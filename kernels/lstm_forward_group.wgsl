@@ -16,7 +16,7 @@
 //              there (KEPT is 1), they are read from the cache.
 //              Workgroup: H invocations a user. Up to 32 units that is one subgroup, whose barriers are cheap. A batch of some
 //              hundred users is as many workgroups. USERS of 4 fills subgroups better (20 units leave 12 lanes of 32 idle),
-//              and reads the weights a quarter as often, but users wait for the longest of four. src/calibration chooses.
+//              and reads the weights a quarter as often, but users wait for the longest of four. src/selftest/calibration chooses.
 // On llvmpipe  slower than cpu/lstm_forward_panel.wgsl, as barriers are expensive there: bench/ladder.md
 // Cost         8 H^2 flops an event, 16 H^2 bytes a workgroup.      Backward   lstm_backward_group.wgsl
 

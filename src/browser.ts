@@ -33,7 +33,12 @@ export {
   type DemoTruth,
   makeDemoShop,
 } from "./data/demo_shop.ts";
-export { type BaselineName, baselineNames, Baselines, type TestedBaseline } from "./baselines/baselines.ts";
+export {
+  type BaselineName,
+  baselineNames,
+  Baselines,
+  type TestedBaseline,
+} from "./figures/baselines/baselines.ts";
 export type { CountedField, CountsConfig } from "./counts/columns.ts";
 export { countsConfigFor } from "./counts/tables.ts";
 export type { TokenField } from "./counts/token_fields.ts";
@@ -111,7 +116,7 @@ export {
   type Snapshot,
   type SnapshotGame,
   type SnapshotInfo,
-} from "./snapshot/snapshot.ts";
+} from "./run/snapshot/snapshot.ts";
 export { type ShopTruth } from "./data/shops/truth.ts";
 export { restless as restlessShop } from "./data/shops/restless.ts";
 export { shopNamed, shops } from "./data/shops.ts";

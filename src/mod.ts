@@ -7,13 +7,13 @@
  */
 
 export * from "./browser.ts";
-export { PackedLog } from "./sets/packed_log.ts";
-export { PackedLogWriter } from "./sets/packed_log_writer.ts";
-export { PackedItems } from "./sets/packed_items.ts";
-export { PackedItemsWriter } from "./sets/packed_items_writer.ts";
+export { PackedLog } from "./data/sets/packed_log.ts";
+export { PackedLogWriter } from "./data/sets/packed_log_writer.ts";
+export { PackedItems } from "./data/sets/packed_items.ts";
+export { PackedItemsWriter } from "./data/sets/packed_items_writer.ts";
 export { parsePaperLog } from "./data/paper_log.ts";
-export { readPaperFile } from "./sets/paper_file.ts";
-export { openGpu, type OpenGpuOptions } from "./host/open_gpu.ts";
+export { readPaperFile } from "./data/sets/paper_file.ts";
+export { openGpu, type OpenGpuOptions } from "./gpu/host/open_gpu.ts";
 export { readSnapshot, writeSnapshot } from "./run/snapshot.ts";
 export { openDataset, OpenedDataset } from "./run/open_dataset.ts";
 export { OpenedRun, openRun } from "./run/open_run.ts";

@@ -2,7 +2,7 @@
 
 import { AS_USERS_HAVE_IT } from "./driver_settings.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
-import { permissionFlags } from "../src/cli/launch.ts";
+import { commandScript, permissionFlags } from "../src/cli/launch.ts";
 import { cacheFolder } from "../src/cli/output_folders.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { type ClickLog, NONE } from "../src/data/click_log.ts";
@@ -49,7 +49,7 @@ export function invocation(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): { readonly args: string[]; readonly env: Record<string, string> } {
-  const script = new URL(`../src/cli/${command}.ts`, import.meta.url).href;
+  const script = commandScript(command);
   const cache = cacheFolder((name) => env[name]);
   const flags = permissionFlags(command, args, cache);
   return {

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { UserError } from "../src/user_error.ts";
-import { type LogOptions, logRecipe } from "../src/prepare/log.ts";
-import type { Prepared, PrepareOptions } from "../src/prepare/prepare.ts";
+import { type LogOptions, logRecipe } from "../src/data/prepare/log.ts";
+import type { Prepared, PrepareOptions } from "../src/data/prepare/prepare.ts";
 import { prepareIn, withFolder } from "./prepared_folder.ts";
 
 const columns = { user: "uid", item: "sku", time: "ts", clicked: "label", itemIds: false, rareBelow: 1 };

@@ -1,6 +1,6 @@
 /** The data engine that the tests of a file share: to open one and close it takes longer than most of their queries. */
 
-import { Engine, literal } from "../src/prepare/engine.ts";
+import { Engine, literal } from "../src/data/prepare/engine.ts";
 
 let opened: Promise<Engine> | undefined;
 

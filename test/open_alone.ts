@@ -1,6 +1,6 @@
 /** The device in tests: one file opens it at a time. */
 
-import { openGpu as openOnHost, type OpenGpuOptions } from "../src/host/open_gpu.ts";
+import { openGpu as openOnHost, type OpenGpuOptions } from "../src/gpu/host/open_gpu.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 
 /**

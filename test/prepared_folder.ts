@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { dirname } from "node:path";
 import type { Json } from "@duckdb/node-api";
 import { UserError } from "../src/user_error.ts";
-import { literal } from "../src/prepare/engine.ts";
+import { literal } from "../src/data/prepare/engine.ts";
 import { oneEngine } from "./one_engine.ts";
-import { prepare, type Prepared, type PrepareOptions, type Recipe } from "../src/prepare/prepare.ts";
+import { prepare, type Prepared, type PrepareOptions, type Recipe } from "../src/data/prepare/prepare.ts";
 
 export const defaults: Omit<PrepareOptions, "out"> = {
   split: "hash",

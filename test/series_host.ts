@@ -7,6 +7,7 @@
  */
 
 import process from "node:process";
+import { commandScript } from "../src/cli/launch.ts";
 import { keepDevice } from "./kept_device.ts";
 
 const [command = ""] = Deno.args;
@@ -49,7 +50,7 @@ async function run(number: number, { args, cwd }: Request) {
     ended.resolve(code);
     throw new Exit();
   };
-  import(new URL(`../src/cli/${command}.ts?series=${number}`, import.meta.url).href).catch((failure) => {
+  import(`${commandScript(command)}?series=${number}`).catch((failure) => {
     if (failure instanceof Exit) return;
     said.stderr += `Uncaught ${failure instanceof Error ? failure.stack : failure}\n`;
     ended.resolve(1);

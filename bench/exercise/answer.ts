@@ -1,8 +1,8 @@
 /** A reader's kernel as the step of a ladder: what its text says, and what cannot be run. */
 
 import { type Constants, type Kernel, kernel, STEP, STEPS } from "../../src/gpu/kernel.ts";
-import type { Step } from "../../src/ladder/check.ts";
-import type { Problem, Size } from "../../src/ladder/problem.ts";
+import type { Step } from "../../src/selftest/ladder/check.ts";
+import type { Problem, Size } from "../../src/selftest/ladder/problem.ts";
 import { UserError } from "../../src/user_error.ts";
 import type { Exercise } from "./exercise.ts";
 import { evaluate } from "./grid.ts";

@@ -14,8 +14,8 @@ import {
   type Worst,
   worstOf,
   worstText,
-} from "../../src/ladder/check.ts";
-import type { Problem, Size } from "../../src/ladder/problem.ts";
+} from "../../src/selftest/ladder/check.ts";
+import type { Problem, Size } from "../../src/selftest/ladder/problem.ts";
 import { thousands } from "../../src/thousands.ts";
 import { UserError } from "../../src/user_error.ts";
 import { constantsOf, HOLE } from "./answer.ts";

@@ -1,9 +1,9 @@
 /** What an exercise of the course is, and what an answer to it is checked on. */
 
 import { clickDimensions } from "../../src/batch/click_sizes.ts";
-import type { Ladder, Step } from "../../src/ladder/check.ts";
-import { ladders } from "../../src/ladder/ladders.ts";
-import type { Problem, Size } from "../../src/ladder/problem.ts";
+import type { Ladder, Step } from "../../src/selftest/ladder/check.ts";
+import { ladders } from "../../src/selftest/ladder/ladders.ts";
+import type { Problem, Size } from "../../src/selftest/ladder/problem.ts";
 import { padded } from "../../src/tape/tensor.ts";
 
 /** Numbers of a size, by the letters that a file's grid is written in. */

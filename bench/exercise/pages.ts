@@ -1,12 +1,12 @@
 /** Pages that a kernel which is nearly right gets wrong, for exercises that compute something of every page. */
 
-import type { Problem, Size } from "../../src/ladder/problem.ts";
-import type { Utility } from "../../src/ladder/problems/choice.ts";
+import type { Problem, Size } from "../../src/selftest/ladder/problem.ts";
+import type { Utility } from "../../src/selftest/ladder/problems/choice.ts";
 import type { HardCase, Letters } from "./exercise.ts";
 
 type PageProblem = (size: Size, utility: Utility) => Problem;
 
-/** Pages differ by a row; see {@link import("../../src/ladder/problems/choice.ts").choicePages}. */
+/** Pages differ by a row; see {@link import("../../src/selftest/ladder/problems/choice.ts").choicePages}. */
 export function pageLetters([E = 1, page = 1]: Size): Letters {
   return { E, K: page + 1 };
 }

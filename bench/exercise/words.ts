@@ -1,7 +1,7 @@
 /** Buffers of an exercise word by word: outputs that are whole numbers and have to be exact, and what stands behind inputs. */
 
-import { UNWRITTEN } from "../../src/ladder/check.ts";
-import type { Output } from "../../src/ladder/problem.ts";
+import { UNWRITTEN } from "../../src/selftest/ladder/check.ts";
+import type { Output } from "../../src/selftest/ladder/problem.ts";
 import { type Matrix, matrix } from "../../src/tape/reference.ts";
 
 /** Floats, and ones behind them: what a kernel reads past their end is then no zero, which would be right by chance. */

@@ -4,12 +4,12 @@
  */
 
 import { runMain } from "../../src/cli/fail.ts";
-import { ladders as allLadders } from "../../src/ladder/ladders.ts";
+import { ladders as allLadders } from "../../src/selftest/ladder/ladders.ts";
 import { nothingMeasured, savedReport, selftestFigures, withMeasured } from "../../src/lab/saved.ts";
 import { defaultModel } from "../../src/model/config.ts";
-import type { BenchReport, LadderFigures } from "../../src/profile/bench_report.ts";
-import type { AdapterFigure } from "../../src/profile/ceilings.ts";
-import type { StepResult } from "../../src/profile/step_profile.ts";
+import type { BenchReport, LadderFigures } from "../../src/selftest/profile/bench_report.ts";
+import type { AdapterFigure } from "../../src/selftest/profile/ceilings.ts";
+import type { StepResult } from "../../src/selftest/profile/step_profile.ts";
 import type { SelftestResult } from "../../src/selftest/results.ts";
 import { defaultTraining } from "../../src/train/config.ts";
 import type { StagesConfig } from "../../src/train/stages_config.ts";

@@ -6,7 +6,7 @@
 import { runMain } from "../../src/cli/fail.ts";
 import { makeDemoShop } from "../../src/data/demo_shop.ts";
 import { sourceOf } from "../../src/data/log_source.ts";
-import { stagesConfigOf } from "../../src/options/train.ts";
+import { stagesConfigOf } from "../../src/run/options/train.ts";
 import { LabInDeno } from "./deno_worker.ts";
 import { Recorder } from "./recorder.ts";
 import { WHOLE_WORKER } from "./trial_files.ts";

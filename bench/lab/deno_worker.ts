@@ -2,7 +2,7 @@
 
 import { makeDemoShop } from "../../src/data/demo_shop.ts";
 import { sourceOf } from "../../src/data/log_source.ts";
-import { setDriverThreads } from "../../src/host/driver_threads.ts";
+import { setDriverThreads } from "../../src/gpu/host/driver_threads.ts";
 import type { AdapterFacts, FromWorker, ToWorker } from "../../src/lab/client/protocol.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
 import type { TrainingConfig } from "../../src/train/config.ts";

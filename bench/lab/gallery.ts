@@ -5,7 +5,7 @@
 
 import type { Page } from "playwright-core";
 import { runMain } from "../../src/cli/fail.ts";
-import { atomicWriteFile, makeFolder } from "../../src/files/atomic_write.ts";
+import { atomicWriteFile, makeFolder } from "../../src/run/files/atomic_write.ts";
 import { buildLab } from "../../src/lab/build.ts";
 import { UserError } from "../../src/user_error.ts";
 import { findChromium } from "../../test/chromium.ts";

@@ -1,7 +1,7 @@
 /** What one training of the bench of the lab tells, and the figures of several. */
 
 import * as v from "../../src/schema.ts";
-import { type Timing, timingOf } from "../../src/profile/timing.ts";
+import { type Timing, timingOf } from "../../src/selftest/profile/timing.ts";
 
 /** What was asked of the device. */
 export interface Counts {

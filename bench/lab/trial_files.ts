@@ -1,7 +1,7 @@
 /** The lab's page as files, with what the bench puts before its scripts. */
 
 import { fileURLToPath } from "node:url";
-import { bundle } from "../../src/bundle/bundle.ts";
+import { bundle } from "../../src/serve/bundle/bundle.ts";
 import { buildLab } from "../../src/lab/build.ts";
 
 /** The worker as Deno runs it, without a page. */

@@ -5,7 +5,7 @@ import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { runMain } from "../../src/cli/fail.ts";
 import { parse, wholeNumber } from "../../src/cli/options.ts";
-import { atomicWriteFile } from "../../src/files/atomic_write.ts";
+import { atomicWriteFile } from "../../src/run/files/atomic_write.ts";
 import { version } from "../../src/version.ts";
 import { awayParts } from "./away_parts.ts";
 import { machineFacts } from "./machine_facts.ts";

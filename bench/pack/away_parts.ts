@@ -69,7 +69,7 @@ export function awayParts({ folder, python, short }: PartOptions): Part[] {
       about: `every kernel for a ${shapes.toUpperCase()}, and its gradients, beside float64`,
       minutes: 4,
       command: {
-        ...run("src/cli/selftest.ts", "--json", "--shapes", shapes, ...(short ? ["--only", "lstm"] : [])),
+        ...run("src/selftest/command.ts", "--json", "--shapes", shapes, ...(short ? ["--only", "lstm"] : [])),
         output: json(`selftest-${shapes}`),
       },
       ...written(`selftest-${shapes}`),

@@ -3,15 +3,15 @@
  * than a training gives it, and all times kept. Those of a GPU, whatever the adapter.
  */
 
-import { calibrate, type Meter } from "../../src/calibration/calibrate.ts";
-import { type PreparedProduct, StepProducts } from "../../src/calibration/step_products.ts";
+import { calibrate, type Meter } from "../../src/selftest/calibration/calibrate.ts";
+import { type PreparedProduct, StepProducts } from "../../src/selftest/calibration/step_products.ts";
 import { runMain } from "../../src/cli/fail.ts";
-import { atomicWriteFile } from "../../src/files/atomic_write.ts";
-import { openGpu } from "../../src/host/open_gpu.ts";
+import { atomicWriteFile } from "../../src/run/files/atomic_write.ts";
+import { openGpu } from "../../src/gpu/host/open_gpu.ts";
 import type { KernelVariant } from "../../src/gpu/kernel_shapes.ts";
 import { median } from "../../src/gpu/profiler.ts";
 import { defaultModel } from "../../src/model/config.ts";
-import { workloadLog, workloads } from "../../src/profile/workloads.ts";
+import { workloadLog, workloads } from "../../src/selftest/profile/workloads.ts";
 
 type Named = PreparedProduct & { readonly name: string };
 

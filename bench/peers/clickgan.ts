@@ -1,6 +1,6 @@
 /** clickgan itself, as `deno task train` runs it: many steps in flight, the batch made on the device. */
 
-import { openGpu } from "../../src/host/open_gpu.ts";
+import { openGpu } from "../../src/gpu/host/open_gpu.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { partOf } from "../../src/train/networks.ts";
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";

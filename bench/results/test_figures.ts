@@ -1,7 +1,7 @@
 /** Test figures of trained models, as `train` leaves them in result.json. */
 
 import * as v from "../../src/schema.ts";
-import { readJson } from "../../src/files/json_file.ts";
+import { readJson } from "../../src/run/files/json_file.ts";
 import { folderOfSeed } from "../../src/run/seeds_folder.ts";
 
 const figures = { nll: v.finiteNumber(), prec1: v.finiteNumber(), prec2: v.finiteNumber() };

@@ -1,11 +1,11 @@
 /** The default of `train` beside the best baselines, on as many logs as there are: what its defaults are chosen by. */
 
 import * as v from "../../src/schema.ts";
-import { baselineNames, baselineTitles } from "../../src/baselines/baselines.ts";
+import { baselineNames, baselineTitles } from "../../src/figures/baselines/baselines.ts";
 import { meanAndSd } from "../../src/data/mean_sd.ts";
 import { toldBy } from "../../src/figures/told.ts";
-import { exists } from "../../src/files/file_error.ts";
-import { readJson } from "../../src/files/json_file.ts";
+import { exists } from "../../src/run/files/file_error.ts";
+import { readJson } from "../../src/run/files/json_file.ts";
 import { markdownTable } from "../../src/run/markers.ts";
 import { folderOfSeed } from "../../src/run/seeds_folder.ts";
 import { fixed, meanWithSd, type ResultTable } from "./result_table.ts";

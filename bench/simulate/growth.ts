@@ -3,7 +3,7 @@
 import type { Gpu } from "../../src/gpu/device.ts";
 import { Made } from "../../src/gpu/made.ts";
 import { fitLine, type Line } from "../growth.ts";
-import { timingOf } from "../../src/profile/timing.ts";
+import { timingOf } from "../../src/selftest/profile/timing.ts";
 import { pagesFor } from "./measure.ts";
 import { PagePlayer, type PageSizes, untrainedModel } from "./pages.ts";
 

@@ -7,7 +7,7 @@ import type { UserModel } from "../../src/model/user_model.ts";
 import { cdqn } from "../../src/policy/learning/cdqn.ts";
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
 import { LEFT } from "../../src/policy/learning/replay.ts";
-import type { TensorData } from "../../src/snapshot/safetensors.ts";
+import type { TensorData } from "../../src/run/snapshot/safetensors.ts";
 import { LearnedSource } from "../../src/simulate/learned_source.ts";
 import { SEED, trainingConfig } from "./pages.ts";
 

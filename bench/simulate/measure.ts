@@ -3,7 +3,7 @@
 import type { Gpu } from "../../src/gpu/device.ts";
 import { Made } from "../../src/gpu/made.ts";
 import type { UserModel } from "../../src/model/user_model.ts";
-import { type Timing, timingOf } from "../../src/profile/timing.ts";
+import { type Timing, timingOf } from "../../src/selftest/profile/timing.ts";
 import { CannotError } from "../peers/peer.ts";
 import type { Torch } from "../peers/python.ts";
 import { randomPolicy } from "../../src/policy/random.ts";

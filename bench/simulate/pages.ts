@@ -22,7 +22,7 @@ import { settingsOf } from "../../src/simulate/options.ts";
 import { Page } from "../../src/simulate/page.ts";
 import { Starts } from "../../src/simulate/start.ts";
 import type { ParameterArena, ParameterSpec, Weights } from "../../src/tape/parameters.ts";
-import { type Timing, timingOf } from "../../src/profile/timing.ts";
+import { type Timing, timingOf } from "../../src/selftest/profile/timing.ts";
 
 /** Who chooses slates. */
 const actingKinds = ["random", "cdqn", "greedy"] as const;

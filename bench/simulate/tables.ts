@@ -1,7 +1,7 @@
 /** The figures of `bench simulate` as tables. */
 
-import type { Ceilings } from "../../src/profile/roofline.ts";
-import { standing } from "../../src/profile/roofline.ts";
+import type { Ceilings } from "../../src/selftest/profile/roofline.ts";
+import { standing } from "../../src/selftest/profile/roofline.ts";
 import type { SimulateGrowth } from "./growth.ts";
 import type { PeerNote, Played, SimulateResult } from "./measure.ts";
 import type { Kind } from "./runners.ts";

@@ -28,6 +28,6 @@ export async function shapesFor(
   say: (text: string) => void,
 ): Promise<KernelShapes> {
   if (!(wanted ?? gpu.adapter.kind === "gpu")) return recordedShapes(undefined, gpu.shapes);
-  const { fitShapes } = await import("../calibration/fit_shapes.ts");
+  const { fitShapes } = await import("../selftest/calibration/fit_shapes.ts");
   return await fitShapes(gpu, source, sizes, cacheFolder(), say);
 }

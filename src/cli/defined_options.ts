@@ -1,8 +1,8 @@
 /** Commander's options, made of the definitions that the lab shares. */
 
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { OptionDefinition, OptionGroup } from "../options/definition.ts";
-import { InvalidValue } from "../options/values.ts";
+import type { OptionDefinition, OptionGroup } from "../run/options/definition.ts";
+import { InvalidValue } from "../run/options/values.ts";
 
 /** Adds a group under its heading. */
 export function addGroup(command: Command, { heading, options }: OptionGroup): Command {

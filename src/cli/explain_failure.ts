@@ -1,6 +1,6 @@
 /** Failures of the system that nobody on the way has put into words: the last place that can. */
 
-import { explainFileError } from "../files/file_error.ts";
+import { explainFileError } from "../run/files/file_error.ts";
 import { UserError } from "../user_error.ts";
 
 /** @returns undefined for what is no failure of the system, but a fault in the program. */

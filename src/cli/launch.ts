@@ -9,7 +9,7 @@
  */
 
 import { UserError } from "../user_error.ts";
-import { DRIVER_VARIABLES } from "../host/driver_threads.ts";
+import { DRIVER_VARIABLES } from "../gpu/host/driver_threads.ts";
 import { DENO_FLAGS } from "../deno_flags.ts";
 import { asksForHelp, DEFAULT_PORT, ONNX, OUT_FILE, PORT, readArguments } from "./arguments.ts";
 import { endOfChild } from "./ended_child.ts";
@@ -33,6 +33,8 @@ import { CHILD_ENVIRONMENT, ensureAdapter, GPU_ENVIRONMENT } from "./setup.ts";
 import { quoted } from "./shell_word.ts";
 
 interface CommandNeeds {
+  /** Its module in src. */
+  readonly module: string;
   /** The folders that it writes to. */
   readonly writes: (args: readonly string[]) => string[];
   readonly adapter: boolean;
@@ -44,21 +46,31 @@ interface CommandNeeds {
   readonly listens?: boolean;
 }
 
-/** The commands, each in `src/cli/<name>.ts`. */
+/** Each is started by the name of its task. */
 const COMMANDS: Readonly<Record<string, CommandNeeds>> = {
-  train: { writes: runFolders, adapter: true, caches: true },
-  data: { writes: dataFolders, adapter: false, native: true },
-  evaluate: { writes: () => [], adapter: true, caches: true },
-  predict: { writes: (args) => singleFile(OUT_FILE, args), adapter: true, caches: true },
-  recommend: { writes: () => [], adapter: true, caches: true },
-  serve: { writes: () => [], adapter: true, caches: true, listens: true },
-  export: { writes: (args) => singleFile(ONNX, args), adapter: false, caches: true },
-  report: { writes: reportFolders, adapter: false },
-  policy: { writes: policyFolders, adapter: true, caches: true },
-  reproduce: { writes: reproduceFolders, adapter: true, caches: true },
-  tune: { writes: tuneFolders, adapter: true, caches: true },
-  simulate: { writes: simulateFolders, adapter: true, caches: true },
-  selftest: { writes: () => [], adapter: true },
+  train: { module: "run/commands/train.ts", writes: runFolders, adapter: true, caches: true },
+  data: { module: "data/commands/data.ts", writes: dataFolders, adapter: false, native: true },
+  evaluate: { module: "figures/commands/evaluate.ts", writes: () => [], adapter: true, caches: true },
+  predict: {
+    module: "figures/commands/predict.ts",
+    writes: (args) => singleFile(OUT_FILE, args),
+    adapter: true,
+    caches: true,
+  },
+  recommend: { module: "figures/commands/recommend.ts", writes: () => [], adapter: true, caches: true },
+  serve: { module: "serve/command.ts", writes: () => [], adapter: true, caches: true, listens: true },
+  export: {
+    module: "serve/onnx/command.ts",
+    writes: (args) => singleFile(ONNX, args),
+    adapter: false,
+    caches: true,
+  },
+  report: { module: "report/command.ts", writes: reportFolders, adapter: false },
+  policy: { module: "policy/commands/policy.ts", writes: policyFolders, adapter: true, caches: true },
+  reproduce: { module: "tune/commands/reproduce.ts", writes: reproduceFolders, adapter: true, caches: true },
+  tune: { module: "tune/commands/tune.ts", writes: tuneFolders, adapter: true, caches: true },
+  simulate: { module: "simulate/commands/simulate.ts", writes: simulateFolders, adapter: true, caches: true },
+  selftest: { module: "selftest/command.ts", writes: () => [], adapter: true },
 };
 
 /** What the packages for terminals look at; they do without those that are not permitted. */
@@ -120,6 +132,11 @@ function needsOf(command: string): CommandNeeds {
   throw new UserError(`expected a command (${names}), found ${JSON.stringify(command)}`);
 }
 
+/** The URL of a command's module. @throws {UserError} for an unknown command */
+export function commandScript(command: string): string {
+  return new URL(`../${needsOf(command).module}`, import.meta.url).href;
+}
+
 /** Size of its packages; most of it is the data engine. */
 function megabytesOf(command: string): number {
   return needsOf(command).native ? 160 : 20;
@@ -129,7 +146,7 @@ function megabytesOf(command: string): number {
 async function launch(command: string, args: readonly string[]): Promise<number> {
   const permissions = permissionFlags(command, args, cacheFolder());
   const needsAdapter = needsOf(command).adapter && !asksForHelp(args);
-  const script = new URL(`./${command}.ts`, import.meta.url).href;
+  const script = commandScript(command);
   await fetchPackages({
     command,
     script,

@@ -2,7 +2,7 @@
 
 import { type Command, Option } from "commander";
 import type { Gpu } from "../gpu/device.ts";
-import { openGpu } from "../host/open_gpu.ts";
+import { openGpu } from "../gpu/host/open_gpu.ts";
 import { Made } from "../gpu/made.ts";
 import { shopNamed } from "../data/shops.ts";
 import type { UserModel } from "../model/user_model.ts";

@@ -1,15 +1,15 @@
 /** Values of command-line options: what is expected, and what to say when something else is given. */
 
 import { type Command, InvalidArgumentError } from "commander";
-import type { GivenOptions } from "../options/definition.ts";
-import * as values from "../options/values.ts";
+import type { GivenOptions } from "../run/options/definition.ts";
+import * as values from "../run/options/values.ts";
 import { UserError } from "../user_error.ts";
 import { asArgument } from "./defined_options.ts";
 import { endProcess } from "./fail.ts";
 import { expectOutputsApart } from "./outputs.ts";
 
-export { type GivenOptions } from "../options/definition.ts";
-export { LARGEST_SEED } from "../options/values.ts";
+export { type GivenOptions } from "../run/options/definition.ts";
+export { LARGEST_SEED } from "../run/options/values.ts";
 
 /** A whole number of `least` or more. */
 export const wholeNumber = (least: number, most?: number): (text: string) => number =>

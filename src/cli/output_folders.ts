@@ -1,8 +1,8 @@
 /** Where commands write; the launcher must know it before the command does. */
 
 import { basename, dirname, isAbsolute, join } from "node:path";
-import { temporaryName } from "../files/temporary_file.ts";
-import { PARTIAL } from "../prepare/out_folder.ts";
+import { temporaryName } from "../run/files/temporary_file.ts";
+import { PARTIAL } from "../data/prepare/out_folder.ts";
 import {
   DATA,
   type ONNX,

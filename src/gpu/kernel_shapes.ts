@@ -1,6 +1,6 @@
 /**
  * Which kernel does a matrix product or an LSTM, of those that can. A fixed table names one for each kind of adapter. A
- * calibration (see src/calibration) may choose another, for the sizes that it timed.
+ * calibration (see src/selftest/calibration) may choose another, for the sizes that it timed.
  */
 
 import * as v from "../schema.ts";

@@ -1,13 +1,13 @@
 /** Makes the lab's page: one HTML file that needs nothing beside it, and the same as a folder of static files. */
 
 import { fileURLToPath } from "node:url";
-import { type Bundle, bundle } from "../bundle/bundle.ts";
-import { tableName, tableScript } from "../bundle/kernel_table.ts";
+import { type Bundle, bundle } from "../serve/bundle/bundle.ts";
+import { tableName, tableScript } from "../serve/bundle/kernel_table.ts";
 import { Html, inlineScript, jsonScript, markup, scriptText } from "../report/html.ts";
 import { version } from "../version.ts";
 import { MISSING } from "./client/missing_script.ts";
 import { kernelTexts } from "./kernel_texts.ts";
-import type { ShippedLadder } from "../ladder/shipped.ts";
+import type { ShippedLadder } from "../selftest/ladder/shipped.ts";
 
 /** The page, in both forms. */
 export interface LabPage {

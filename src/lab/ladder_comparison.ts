@@ -1,8 +1,8 @@
 /** A ladder on this adapter beside the same on the repository's machine: which ideas win on one and lose on the other. */
 
-import type { LadderFigures, LadderStepFigure } from "../profile/bench_report.ts";
-import type { ShippedLadder, ShippedStep } from "../ladder/shipped.ts";
-import { sureness, type Timing } from "../profile/timing.ts";
+import type { LadderFigures, LadderStepFigure } from "../selftest/profile/bench_report.ts";
+import type { ShippedLadder, ShippedStep } from "../selftest/ladder/shipped.ts";
+import { sureness, type Timing } from "../selftest/profile/timing.ts";
 
 export type Outcome = "wins" | "loses" | "alike";
 

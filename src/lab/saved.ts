@@ -1,14 +1,14 @@
 /** All that was measured in the page, as the JSON that `deno task bench --compare` reads. */
 
 import type { AdapterDescription } from "../gpu/device.ts";
-import type { AdapterFigure } from "../profile/ceilings.ts";
+import type { AdapterFigure } from "../selftest/profile/ceilings.ts";
 import type {
   BenchReport,
   LadderFigures,
   SelftestFigures,
   TrainingFigures,
-} from "../profile/bench_report.ts";
-import type { StepResult } from "../profile/step_profile.ts";
+} from "../selftest/profile/bench_report.ts";
+import type { StepResult } from "../selftest/profile/step_profile.ts";
 import { checkText } from "../selftest/finding.ts";
 import type { KindFinding } from "../selftest/results.ts";
 

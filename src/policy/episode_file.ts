@@ -1,7 +1,7 @@
 /** Episodes in a file: a row for each page that a simulated user saw, by the ids of the data set. */
 
 import type { Ids } from "../data/ids.ts";
-import { type RowColumn, type RowFormat, type RowsWritten, writeRows } from "../files/row_file.ts";
+import { type RowColumn, type RowFormat, type RowsWritten, writeRows } from "../run/files/row_file.ts";
 import type { EpisodeLog } from "../simulate/episode_log.ts";
 
 /** A page that a user saw. */

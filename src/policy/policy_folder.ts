@@ -3,7 +3,7 @@
  * brought whenever it was evaluated, and `last.safetensors`, from which its training goes on.
  */
 
-import { exists } from "../files/file_error.ts";
+import { exists } from "../run/files/file_error.ts";
 import { CsvLog } from "../run/csv_log.ts";
 import type { ParameterSpec } from "../tape/parameters.ts";
 import { type PolicyConfig, subjectText, writePolicyConfig } from "./policy_config.ts";

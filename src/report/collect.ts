@@ -2,8 +2,8 @@
 
 import { basename, resolve } from "node:path";
 import { UserError } from "../user_error.ts";
-import { explainFileError } from "../files/file_error.ts";
-import { readJson } from "../files/json_file.ts";
+import { explainFileError } from "../run/files/file_error.ts";
+import { readJson } from "../run/files/json_file.ts";
 import { folderOfSeed } from "../run/seeds_folder.ts";
 import { dataOf, readRun, settingsOf } from "./read_run.ts";
 import type { Claim, Model, ReportData, Run } from "./report_data.ts";

@@ -2,7 +2,7 @@
 
 import { basename } from "node:path";
 import { UserError } from "../user_error.ts";
-import { readJson } from "../files/json_file.ts";
+import { readJson } from "../run/files/json_file.ts";
 import { readLog } from "./read_log.ts";
 import { shownBaselines } from "../run/tested_users.ts";
 import type { BaselineFigures, Run, Settings, Stage, StageResult } from "./report_data.ts";

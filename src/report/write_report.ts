@@ -1,7 +1,7 @@
 /** A report on runs, as a file. */
 
 import { dirname } from "node:path";
-import { atomicWriteFile, makeFolder } from "../files/atomic_write.ts";
+import { atomicWriteFile, makeFolder } from "../run/files/atomic_write.ts";
 import { chartsOf } from "./charts.ts";
 import { collect } from "./collect.ts";
 import { pageOf } from "./page.ts";

@@ -4,16 +4,16 @@ import { type ClickLog, type Split, splits, usersOf } from "../data/click_log.ts
 import { makeShop } from "../data/demo_shop.ts";
 import { shopNamed, shopNames } from "../data/shops.ts";
 import { checkSource, type LogSource, MemoryLog, type OnProgress } from "../data/log_source.ts";
-import { readPaperFile } from "../sets/paper_file.ts";
+import { readPaperFile } from "../data/sets/paper_file.ts";
 import { randomStream } from "../data/random.ts";
 import { UserError } from "../user_error.ts";
 import { fitSource } from "../model/item_features.ts";
 import { differenceOf, unknownOf } from "../data/feature_meaning.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import type { Features, Places } from "../data/manifest.ts";
-import { checksum } from "../files/checksum.ts";
+import { checksum } from "./files/checksum.ts";
 import { itemIdsOf, withoutItemIds } from "./item_ids.ts";
-import { expectParts } from "../prepared/parts.ts";
+import { expectParts } from "../data/prepared/parts.ts";
 import type { DataConfig } from "./run_config.ts";
 
 export type { DataConfig };

@@ -1,9 +1,9 @@
 /** The ids of a data set, as the user wrote them: read when they are asked for, as training does without. */
 
 import { type Ids, NumberIds, TextIds } from "../data/ids.ts";
-import { readPaperUsers } from "../sets/paper_file.ts";
-import { readIds } from "../prepared/ids.ts";
-import { readManifest, setFiles } from "../sets/prepared_folder.ts";
+import { readPaperUsers } from "../data/sets/paper_file.ts";
+import { readIds } from "../data/prepared/ids.ts";
+import { readManifest, setFiles } from "../data/sets/prepared_folder.ts";
 import { TextList } from "../data/text_list.ts";
 import type { Dataset } from "./dataset.ts";
 

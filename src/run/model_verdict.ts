@@ -1,7 +1,7 @@
 /** What the test users of a model's run said of it: whoever is simulated by the model is no better than that. */
 
 import { dirname, join } from "node:path";
-import { readJson } from "../files/json_file.ts";
+import { readJson } from "./files/json_file.ts";
 import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
 

@@ -2,8 +2,8 @@
 
 import { dirname, join } from "node:path";
 import * as v from "../schema.ts";
-import { exists } from "../files/file_error.ts";
-import { readJson } from "../files/json_file.ts";
+import { exists } from "./files/file_error.ts";
+import { readJson } from "./files/json_file.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { type KernelShapes, kernelShapesSchema, recordedShapes } from "../gpu/kernel_shapes.ts";
 import { UserModel } from "../model/user_model.ts";
@@ -14,7 +14,7 @@ import { type DataConfig, type Dataset, fitDataset } from "./dataset.ts";
 import type { OpenedDataset } from "./open_dataset.ts";
 import { runConfigSchema } from "./run_config.ts";
 import { readSnapshot } from "./snapshot.ts";
-import type { SnapshotInfo } from "../snapshot/snapshot.ts";
+import type { SnapshotInfo } from "./snapshot/snapshot.ts";
 
 /** Where a run's model is looked for, best first. */
 const SNAPSHOTS = ["best-loss", "adversarial/best-prec1", "last", "adversarial/last"] as const;

@@ -1,11 +1,11 @@
 /** Packed files in the cache folder: made when they are first asked for, and made anew when they are damaged. */
 
-import { DamagedPackedFile, PackedFileError } from "../sets/packed_file.ts";
-import { makeFolder } from "../files/atomic_write.ts";
-import { explainFileError } from "../files/file_error.ts";
-import { Lock } from "../files/lock.ts";
-import { lockBeside } from "../files/owned_folder.ts";
-import { removeTemporaries } from "../files/temporary_file.ts";
+import { DamagedPackedFile, PackedFileError } from "../data/sets/packed_file.ts";
+import { makeFolder } from "./files/atomic_write.ts";
+import { explainFileError } from "./files/file_error.ts";
+import { Lock } from "./files/lock.ts";
+import { lockBeside } from "./files/owned_folder.ts";
+import { removeTemporaries } from "./files/temporary_file.ts";
 import { UserError } from "../user_error.ts";
 
 /** Opens a file of the cache: it is made where there is none, and made anew where it is not as it was written. */

@@ -2,18 +2,18 @@
 
 import { createHash } from "node:crypto";
 import type { LogSource, OnProgress } from "../data/log_source.ts";
-import { PackedFileError } from "../sets/packed_file.ts";
-import { PackedLog } from "../sets/packed_log.ts";
-import { PackedItems } from "../sets/packed_items.ts";
-import { PackedItemsWriter } from "../sets/packed_items_writer.ts";
-import { PackedLogWriter } from "../sets/packed_log_writer.ts";
-import { partFiles } from "../sets/part_files.ts";
-import { openPreparedSet } from "../sets/prepared_folder.ts";
+import { PackedFileError } from "../data/sets/packed_file.ts";
+import { PackedLog } from "../data/sets/packed_log.ts";
+import { PackedItems } from "../data/sets/packed_items.ts";
+import { PackedItemsWriter } from "../data/sets/packed_items_writer.ts";
+import { PackedLogWriter } from "../data/sets/packed_log_writer.ts";
+import { partFiles } from "../data/sets/part_files.ts";
+import { openPreparedSet } from "../data/sets/prepared_folder.ts";
 import type { Manifest } from "../data/manifest.ts";
-import { readPreparedLog, readSetClicks, readSetItems } from "../prepared/read_log.ts";
-import type { PreparedSet } from "../prepared/set.ts";
+import { readPreparedLog, readSetClicks, readSetItems } from "../data/prepared/read_log.ts";
+import type { PreparedSet } from "../data/prepared/set.ts";
 import { UserError } from "../user_error.ts";
-import { checksum } from "../files/checksum.ts";
+import { checksum } from "./files/checksum.ts";
 import { makeCache, openPacked } from "./packed_cache.ts";
 import { thousands } from "../thousands.ts";
 

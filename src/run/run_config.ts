@@ -2,9 +2,9 @@
 
 import * as v from "../schema.ts";
 import { shops } from "../data/shops.ts";
-import { atomicWriteFile } from "../files/atomic_write.ts";
-import { exists } from "../files/file_error.ts";
-import { readJson } from "../files/json_file.ts";
+import { atomicWriteFile } from "./files/atomic_write.ts";
+import { exists } from "./files/file_error.ts";
+import { readJson } from "./files/json_file.ts";
 import { kernelShapesSchema } from "../gpu/kernel_shapes.ts";
 import { modelConfigSchema } from "../model/config.ts";
 import { adversarialConfigSchema, trainingConfigSchema } from "../train/config.ts";

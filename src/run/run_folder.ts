@@ -6,10 +6,10 @@
 
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import type { Features } from "../data/manifest.ts";
-import { atomicWriteFile, makeFolder } from "../files/atomic_write.ts";
-import { exists, explainFileError } from "../files/file_error.ts";
-import { contentsOf } from "../files/owned_folder.ts";
-import { removeTemporaries } from "../files/temporary_file.ts";
+import { atomicWriteFile, makeFolder } from "./files/atomic_write.ts";
+import { exists, explainFileError } from "./files/file_error.ts";
+import { contentsOf } from "./files/owned_folder.ts";
+import { removeTemporaries } from "./files/temporary_file.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import type { TrainerState } from "../train/trainer_state.ts";
 import { criteria, type Criterion } from "../train/best_records.ts";
@@ -29,7 +29,7 @@ import {
   type SnapshotName,
 } from "./run_state.ts";
 import { writeSnapshot } from "./snapshot.ts";
-import { MOMENT_PREFIXES, type SnapshotGame, type SnapshotInfo } from "../snapshot/snapshot.ts";
+import { MOMENT_PREFIXES, type SnapshotGame, type SnapshotInfo } from "./snapshot/snapshot.ts";
 
 /** The files of a stage. The caller owns the run's folder (files/owned_folder.ts) as long as it is open. */
 export class RunFolder {

@@ -4,8 +4,8 @@
  */
 
 import * as v from "../schema.ts";
-import { exists, explainFileError } from "../files/file_error.ts";
-import { parseJson } from "../files/json_file.ts";
+import { exists, explainFileError } from "./files/file_error.ts";
+import { parseJson } from "./files/json_file.ts";
 import { checkWeights } from "../model/user_model.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import type { TrainerState } from "../train/trainer_state.ts";
@@ -14,7 +14,7 @@ import { bestOf } from "../train/best_text.ts";
 import { UserError } from "../user_error.ts";
 import { CsvLog, logMarkSchema } from "./csv_log.ts";
 import { readSnapshot } from "./snapshot.ts";
-import { MOMENT_PREFIXES, type Snapshot } from "../snapshot/snapshot.ts";
+import { MOMENT_PREFIXES, type Snapshot } from "./snapshot/snapshot.ts";
 
 export type SnapshotName = `best-${Criterion}` | "last";
 

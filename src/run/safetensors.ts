@@ -1,9 +1,9 @@
 /** Safetensors files on disk; what stands in them is in snapshot/safetensors.ts. */
 
 import { crc32 } from "node:zlib";
-import { atomicWriteFile } from "../files/atomic_write.ts";
-import { explainFileError } from "../files/file_error.ts";
-import { expectFile } from "../files/local_file.ts";
+import { atomicWriteFile } from "./files/atomic_write.ts";
+import { explainFileError } from "./files/file_error.ts";
+import { expectFile } from "./files/local_file.ts";
 import {
   decodeSafetensors,
   headerEnd,
@@ -12,7 +12,7 @@ import {
   safetensorsPieces,
   type TensorData,
   type TensorFile,
-} from "../snapshot/safetensors.ts";
+} from "./snapshot/safetensors.ts";
 
 /** Reads the file at `path`. @throws {UserError} when it cannot be read or is damaged */
 export async function readSafetensors(path: string): Promise<TensorFile> {

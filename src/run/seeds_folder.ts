@@ -1,9 +1,9 @@
 /** The folder of a `--seeds` command: `seeds.json`, a run for each seed, and at the end `result.json`. */
 
 import * as v from "../schema.ts";
-import { atomicWriteFile } from "../files/atomic_write.ts";
+import { atomicWriteFile } from "./files/atomic_write.ts";
 import { type RunConfig, runConfigSchema } from "./run_config.ts";
-import { readJson } from "../files/json_file.ts";
+import { readJson } from "./files/json_file.ts";
 import type { RunResult } from "./training_run.ts";
 
 const seedsSchema = v.strictObject({

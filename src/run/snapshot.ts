@@ -1,6 +1,6 @@
 /** Snapshots on disk; what stands in them is in snapshot/snapshot.ts. */
 
-import { type Snapshot, type SnapshotInfo, snapshotOf, snapshotTensors } from "../snapshot/snapshot.ts";
+import { type Snapshot, type SnapshotInfo, snapshotOf, snapshotTensors } from "./snapshot/snapshot.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import { readSafetensors, writeSafetensors } from "./safetensors.ts";
 

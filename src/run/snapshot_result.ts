@@ -1,6 +1,6 @@
 /** What result.json says of a snapshot. */
 
-import type { BaselineName } from "../baselines/baselines.ts";
+import type { BaselineName } from "../figures/baselines/baselines.ts";
 import type { Paired } from "../figures/paired.ts";
 import type { Details, Differences } from "../figures/tested.ts";
 import type { EvaluationFigures } from "../train/evaluation.ts";

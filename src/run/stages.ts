@@ -13,7 +13,7 @@ import { GENERATOR_PREFIX, partOf } from "../train/networks.ts";
 import type { GameFigures } from "../train/sums.ts";
 import { Trainer } from "../train/trainer.ts";
 import type { Dataset } from "./dataset.ts";
-import type { SnapshotGame } from "../snapshot/snapshot.ts";
+import type { SnapshotGame } from "./snapshot/snapshot.ts";
 
 export type StageName = "shannon" | "adversarial";
 

@@ -6,7 +6,7 @@ import {
   Baselines,
   baselineTitles,
   type TestedBaseline,
-} from "../baselines/baselines.ts";
+} from "../figures/baselines/baselines.ts";
 import type { LogSource, OnProgress } from "../data/log_source.ts";
 import { meanSpearman, type RankingFigures } from "../data/ranking.ts";
 import { Collector } from "../figures/collector.ts";

@@ -1,6 +1,6 @@
 /** What the figures of a run say, in words, and what to try. */
 
-import { type BaselineName, baselineNames, baselineTitles } from "../baselines/baselines.ts";
+import { type BaselineName, baselineNames, baselineTitles } from "../figures/baselines/baselines.ts";
 import type { Difference } from "../figures/tested.ts";
 import { signed, signedRange, type Told, toldBy } from "../figures/told.ts";
 import type { StagesConfig } from "../train/stages_config.ts";

@@ -1,8 +1,8 @@
 /** Trains a setting further: an ordinary run, which is not tested. */
 
 import { UserError } from "../user_error.ts";
-import { makeFolder } from "../files/atomic_write.ts";
-import { OwnedFolder } from "../files/owned_folder.ts";
+import { makeFolder } from "../run/files/atomic_write.ts";
+import { OwnedFolder } from "../run/files/owned_folder.ts";
 import type { RunConfig } from "../run/run_config.ts";
 import { expectUnbegun, RunFolder } from "../run/run_folder.ts";
 import { expectResumable } from "../run/run_state.ts";

@@ -4,8 +4,8 @@
  */
 
 import * as v from "../schema.ts";
-import { atomicWriteFile } from "../files/atomic_write.ts";
-import { readJson } from "../files/json_file.ts";
+import { atomicWriteFile } from "../run/files/atomic_write.ts";
+import { readJson } from "../run/files/json_file.ts";
 import { readLog } from "../report/read_log.ts";
 import { runConfigSchema } from "../run/run_config.ts";
 import { criteria, type Criterion } from "../train/best_records.ts";

@@ -1,6 +1,6 @@
 /** Whether the best setting of a search beats the baselines, and the default, on the test users. */
 
-import { baselineNames, baselineTitles } from "../baselines/baselines.ts";
+import { baselineNames, baselineTitles } from "../figures/baselines/baselines.ts";
 import { keptDifference, keptOf, type Paired } from "../figures/paired.ts";
 import type { Difference } from "../figures/tested.ts";
 import { type Told, toldBy } from "../figures/told.ts";

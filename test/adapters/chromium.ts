@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
-import { bundle } from "../../src/bundle/bundle.ts";
+import { bundle } from "../../src/serve/bundle/bundle.ts";
 
 /** WebGPU on SwiftShader, where there is no GPU. */
 const FLAGS = [

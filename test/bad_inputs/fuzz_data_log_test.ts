@@ -2,8 +2,8 @@
 
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { openPreparedSet } from "../../src/sets/prepared_folder.ts";
-import type { Prepared } from "../../src/prepare/prepare.ts";
+import { openPreparedSet } from "../../src/data/sets/prepared_folder.ts";
+import type { Prepared } from "../../src/data/prepare/prepare.ts";
 import { UserError } from "../../src/user_error.ts";
 import { recipe } from "../data_log_check.ts";
 import { prepareIn, withFolder } from "../prepared_folder.ts";

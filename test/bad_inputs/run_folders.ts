@@ -4,7 +4,7 @@ import { all, bad, type BadInput, type Maker, type More, nothing, type Words } f
 import { altered, alteredJson, alteredText, cut, file, folder, link, without } from "./files.ts";
 import { paper } from "./paper.ts";
 import { run } from "./runs.ts";
-import { decodeSafetensors, encodeSafetensors } from "../../src/snapshot/safetensors.ts";
+import { decodeSafetensors, encodeSafetensors } from "../../src/run/snapshot/safetensors.ts";
 import { snapshot } from "./snapshots.ts";
 
 const resume = (name: string, changes: readonly Maker[], says: Words, more: More = {}) =>

@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import * as v from "../../src/schema.ts";
 import { runConfigSchema } from "../../src/run/run_config.ts";
-import { encodeSafetensors, type TensorData } from "../../src/snapshot/safetensors.ts";
+import { encodeSafetensors, type TensorData } from "../../src/run/snapshot/safetensors.ts";
 import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
 import { all, type Maker } from "./corpus.ts";
 import { alteredJson, file } from "./files.ts";

@@ -4,7 +4,7 @@ import type { ItemsShape } from "../../src/data/item_catalogue.ts";
 import { defaultModel, type ModelConfig } from "../../src/model/config.ts";
 import { initialWeights } from "../../src/model/initial_weights.ts";
 import { modelParameters } from "../../src/model/user_model.ts";
-import { encodeSafetensors, type TensorData } from "../../src/snapshot/safetensors.ts";
+import { encodeSafetensors, type TensorData } from "../../src/run/snapshot/safetensors.ts";
 import type { Maker } from "./corpus.ts";
 import { type Contents, file } from "./files.ts";
 

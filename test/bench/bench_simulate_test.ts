@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
-import { timingOf } from "../../src/profile/timing.ts";
+import { timingOf } from "../../src/selftest/profile/timing.ts";
 import { drawnPages } from "../../bench/simulate/lesson.ts";
 import { type SimulateResult, usersFor } from "../../bench/simulate/measure.ts";
 import { disagreement } from "../../bench/simulate/runners.ts";

@@ -1,8 +1,8 @@
 /** The bench: that no kernel is left out, what its files hold, what it calls noise, and the command. */
 
 import assert from "node:assert/strict";
-import { probeKernels } from "../../src/profile/adapter_ceilings.ts";
-import type { BenchReport } from "../../src/profile/bench_report.ts";
+import { probeKernels } from "../../src/selftest/profile/adapter_ceilings.ts";
+import type { BenchReport } from "../../src/selftest/profile/bench_report.ts";
 import { adaptersCommand } from "../../bench/adapters.ts";
 import { benchCommand } from "../../bench/bench_command.ts";
 import { labCommand } from "../../bench/lab.ts";
@@ -13,13 +13,13 @@ import { compare } from "../../bench/compare.ts";
 import { growthCharts } from "../../bench/growth_charts.ts";
 import { fitLine, type GrowthAxis, measureGrowth } from "../../bench/growth.ts";
 import { casesOf, partsOf } from "../../bench/kernel_cases.ts";
-import { queueClock } from "../../src/profile/clock.ts";
-import { timeRepeated } from "../../src/profile/measure.ts";
-import { timingOf } from "../../src/profile/timing.ts";
-import { benchModels, modelsFor } from "../../src/profile/recordings.ts";
-import { standing } from "../../src/profile/roofline.ts";
+import { queueClock } from "../../src/selftest/profile/clock.ts";
+import { timeRepeated } from "../../src/selftest/profile/measure.ts";
+import { timingOf } from "../../src/selftest/profile/timing.ts";
+import { benchModels, modelsFor } from "../../src/selftest/profile/recordings.ts";
+import { standing } from "../../src/selftest/profile/roofline.ts";
 import { adapterCells, compareCells, growthCells, slopeCells, stepSummaryCells } from "../../bench/tables.ts";
-import { benchLog, type Workload } from "../../src/profile/workloads.ts";
+import { benchLog, type Workload } from "../../src/selftest/profile/workloads.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 import { UserError } from "../../src/user_error.ts";

@@ -21,7 +21,7 @@ import {
 } from "../../bench/peers/summary.ts";
 import { tensorflowPeer } from "../../bench/peers/tensorflow_js.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
-import { workloadLog } from "../../src/profile/workloads.ts";
+import { workloadLog } from "../../src/selftest/profile/workloads.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 
 /** Ragged pages and histories, one-hot items, no click at all now and then; and pages of one length, dense features. */

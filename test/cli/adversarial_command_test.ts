@@ -1,8 +1,8 @@
 /** `train --adversarial` from the outside: both stages, stopping and going on, --init of a run, bad options. */
 
 import assert from "node:assert/strict";
-import { parseTrainOptions } from "../../src/cli/train_options.ts";
-import { stagesConfigOf } from "../../src/options/train.ts";
+import { parseTrainOptions } from "../../src/run/commands/train_options.ts";
+import { stagesConfigOf } from "../../src/run/options/train.ts";
 import { tinyData } from "../tiny_data.ts";
 import { UserError } from "../../src/user_error.ts";
 import { filesIn, interrupt, runCommand, withSmallLog, writePaperFile } from "../command_check.ts";

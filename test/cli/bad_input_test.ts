@@ -1,9 +1,9 @@
 /** Bad input ends with a message that says what was expected, found and to do, exit code 1, and nothing half-written. */
 
 import assert from "node:assert/strict";
-import { parseTrainOptions } from "../../src/cli/train_options.ts";
+import { parseTrainOptions } from "../../src/run/commands/train_options.ts";
 import { UserError } from "../../src/user_error.ts";
-import { decodeSafetensors, encodeSafetensors } from "../../src/snapshot/safetensors.ts";
+import { decodeSafetensors, encodeSafetensors } from "../../src/run/snapshot/safetensors.ts";
 import { type CommandResult, filesIn, runCommand, withSmallLog } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 

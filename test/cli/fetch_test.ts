@@ -1,5 +1,6 @@
 /** What a command fetches on a fresh machine: the packages that it uses, and nothing by `deno task` itself. */
 
+import { commandScript } from "../../src/cli/launch.ts";
 import assert from "node:assert/strict";
 import * as v from "../../src/schema.ts";
 import { fetchPackages } from "../../src/cli/fetch_packages.ts";
@@ -97,7 +98,7 @@ Deno.test("training, evaluation, reports and experiments use small packages, and
       "selftest",
     ]
   ) {
-    const packages = await packagesOf(`src/cli/${name}.ts`);
+    const packages = await packagesOf(commandScript(name));
     assert.deepEqual(heavy(packages), [], name);
     assert.ok(packages.includes("valibot"));
     assert.ok(packages.length <= 20, `${name}: ${packages.length} packages`);
@@ -109,7 +110,7 @@ Deno.test("the launcher and the set-up use no package: they say what is fetched 
 });
 
 Deno.test("of what is large, the data commands use the engine alone", async () => {
-  const found = heavy(await packagesOf("src/cli/data.ts"));
+  const found = heavy(await packagesOf("src/data/commands/data.ts"));
   assert.ok(found.length > 0);
   for (const name of found) assert.match(name, /^@duckdb\//);
 });
@@ -142,7 +143,7 @@ Deno.test("packages that cannot be fetched are a message; those that are there n
   const said: string[] = [];
   const fetching = {
     command: "train",
-    script: new URL("src/cli/train.ts", root).href,
+    script: new URL("src/run/commands/train.ts", root).href,
     megabytes: 20,
     say: (text: string) => said.push(text),
   };

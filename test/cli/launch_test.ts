@@ -5,10 +5,10 @@ import { endOfChild } from "../../src/cli/ended_child.ts";
 import { EXIT_FAULT, EXIT_USER_ERROR, exitCodeOf } from "../../src/cli/fail.ts";
 import { permissionFlags } from "../../src/cli/launch.ts";
 import { cacheFolder, DEFAULT_RUN_FOLDER, reportFolders, runFolders } from "../../src/cli/output_folders.ts";
-import { parseTrainOptions, type TrainOptions } from "../../src/cli/train_options.ts";
+import { parseTrainOptions, type TrainOptions } from "../../src/run/commands/train_options.ts";
 import { type AdapterSummary, CHILD_ENVIRONMENT, ensureAdapter, type Host } from "../../src/cli/setup.ts";
 import { UserError } from "../../src/user_error.ts";
-import { DRIVER_VARIABLES } from "../../src/host/driver_threads.ts";
+import { DRIVER_VARIABLES } from "../../src/gpu/host/driver_threads.ts";
 import { filesIn, runCommand, withSmallLog } from "../command_check.ts";
 
 Deno.test("runFolders finds the folder to write to", () => {

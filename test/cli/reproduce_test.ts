@@ -2,14 +2,14 @@
 
 import assert from "node:assert/strict";
 import { pairedDifference } from "../../src/data/paired.ts";
-import { claimsOn } from "../../src/experiment/claims.ts";
-import { experimentModels, worksOver } from "../../src/experiment/models.ts";
-import { type ModelOutcome, readOutcome, type SeedOutcome } from "../../src/experiment/outcome.ts";
+import { claimsOn } from "../../src/tune/experiment/claims.ts";
+import { experimentModels, worksOver } from "../../src/tune/experiment/models.ts";
+import { type ModelOutcome, readOutcome, type SeedOutcome } from "../../src/tune/experiment/outcome.ts";
 import { folderOfSeed } from "../../src/run/seeds_folder.ts";
 import { UserError } from "../../src/user_error.ts";
 import { itemsShape } from "../../src/data/item_catalogue.ts";
 import { modelParameters } from "../../src/model/user_model.ts";
-import { parseReproduceOptions } from "../../src/cli/reproduce_options.ts";
+import { parseReproduceOptions } from "../../src/tune/commands/reproduce_options.ts";
 import { filesIn, interrupt, runCommand, withSmallLog, writePaperFile } from "../command_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 

@@ -11,7 +11,7 @@ import { simulatedTable } from "../../bench/results/simulated.ts";
 import { slatesTable } from "../../bench/results/slates.ts";
 import { testFigures } from "../../bench/results/test_figures.ts";
 import { truthTable } from "../../bench/results/truth.ts";
-import { exists } from "../../src/files/file_error.ts";
+import { exists } from "../../src/run/files/file_error.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { writePaperFile } from "../command_check.ts";
 import { withFolder } from "../prepared_folder.ts";

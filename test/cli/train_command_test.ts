@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { defaultModel } from "../../src/model/config.ts";
-import { decodeSafetensors } from "../../src/snapshot/safetensors.ts";
+import { decodeSafetensors } from "../../src/run/snapshot/safetensors.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { filesIn, interrupt, runCommand, startCommand, writePaperFile } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { type BadRows, badRowsText, joined } from "../../src/data/bad_rows.ts";
-import { judge } from "../../src/prepare/bad_rows.ts";
+import { judge } from "../../src/data/prepare/bad_rows.ts";
 
 const bad = (total: number): BadRows => ({
   total,

@@ -2,16 +2,16 @@
 
 import assert from "node:assert/strict";
 import { Command } from "commander";
-import { describeCommand } from "../../src/cli/data_describe.ts";
-import type { Prepare } from "../../src/cli/data_options.ts";
-import { retailrocketCommand } from "../../src/cli/data_retailrocket.ts";
+import { describeCommand } from "../../src/data/commands/describe.ts";
+import type { Prepare } from "../../src/data/commands/options.ts";
+import { retailrocketCommand } from "../../src/data/commands/retailrocket.ts";
 import { exitCodeOf } from "../../src/cli/fail.ts";
 import { parseAndRun } from "../../src/cli/options.ts";
-import { prepare } from "../../src/prepare/prepare.ts";
+import { prepare } from "../../src/data/prepare/prepare.ts";
 import { permissionFlags } from "../../src/cli/launch.ts";
 import { dataFolders } from "../../src/cli/output_folders.ts";
 import { stepLine, stepProgress } from "../../src/cli/step_progress.ts";
-import { describe, warningsOf } from "../../src/prepare/describe.ts";
+import { describe, warningsOf } from "../../src/data/prepare/describe.ts";
 import { filesIn, interrupt, runCommand, signalled } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 import { AS_USERS_HAVE_IT } from "../driver_settings.ts";

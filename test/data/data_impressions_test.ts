@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
-import { recipeOf } from "../../src/cli/data_impressions.ts";
+import { recipeOf } from "../../src/data/commands/impressions.ts";
 import { UserError } from "../../src/user_error.ts";
-import type { Prepared, PrepareOptions } from "../../src/prepare/prepare.ts";
+import type { Prepared, PrepareOptions } from "../../src/data/prepare/prepare.ts";
 import { defaults, gzip, pagesOf, prepareIn, query, sums, withFolder } from "../prepared_folder.ts";
 
 type Files = Readonly<Record<string, string | Uint8Array>>;

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { zstdCompressSync } from "node:zlib";
-import type { LogOptions } from "../../src/prepare/log.ts";
+import type { LogOptions } from "../../src/data/prepare/log.ts";
 import { gzip, prepareIn, withFolder } from "../prepared_folder.ts";
 import { type Files, good, recipe, rejects, withPrepared } from "../data_log_check.ts";
 import { parquet } from "../one_engine.ts";

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
-import { literal } from "../../src/prepare/engine.ts";
+import { literal } from "../../src/data/prepare/engine.ts";
 import { gzip, pagesOf, prepareIn, query, sums, withFolder } from "../prepared_folder.ts";
 import { recipe, withPrepared } from "../data_log_check.ts";
 import { parquet } from "../one_engine.ts";

@@ -1,7 +1,7 @@
 /** Any log of displayed items to prepared data: small cases with the answer written out. */
 
 import assert from "node:assert/strict";
-import { Engine } from "../../src/prepare/engine.ts";
+import { Engine } from "../../src/data/prepare/engine.ts";
 import { filesIn } from "../command_check.ts";
 import { pagesOf, prepareIn, query, withFolder } from "../prepared_folder.ts";
 import { recipe, rejects, withPrepared } from "../data_log_check.ts";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { retailrocket, type RetailrocketOptions } from "../../src/prepare/retailrocket.ts";
+import { retailrocket, type RetailrocketOptions } from "../../src/data/prepare/retailrocket.ts";
 import type { Features } from "../../src/data/manifest.ts";
 import { gzip, pagesOf, prepareIn, query, refuses, sums, withFolder } from "../prepared_folder.ts";
 import { realData } from "../real_data.ts";

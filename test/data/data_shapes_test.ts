@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { Command } from "commander";
-import { logCommand } from "../../src/cli/data_log.ts";
+import { logCommand } from "../../src/data/commands/log.ts";
 import { parseAndRun } from "../../src/cli/options.ts";
-import type { Prepared } from "../../src/prepare/prepare.ts";
-import { fieldsOfType, pathsOf } from "../../src/prepare/nested_names.ts";
+import type { Prepared } from "../../src/data/prepare/prepare.ts";
+import { fieldsOfType, pathsOf } from "../../src/data/prepare/nested_names.ts";
 import { UserError } from "../../src/user_error.ts";
 import { parquet } from "../one_engine.ts";
 import { clicksOnly, expectedPages, shapeFiles } from "./log_shapes.ts";

@@ -1,9 +1,9 @@
 /** Files and manifests of prepared data sets that others wrote: what is no whole one is refused by name. */
 
 import assert from "node:assert/strict";
-import { Baselines } from "../../src/baselines/baselines.ts";
+import { Baselines } from "../../src/figures/baselines/baselines.ts";
 import { usersOf } from "../../src/data/click_log.ts";
-import { describe } from "../../src/prepare/describe.ts";
+import { describe } from "../../src/data/prepare/describe.ts";
 import { openPrepared } from "../../src/run/prepared_dataset.ts";
 import { UserError } from "../../src/user_error.ts";
 import { foreignLog, foreignPages, refuses, rewrite, withCopy } from "../foreign_set.ts";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { openPreparedSet } from "../../src/sets/prepared_folder.ts";
+import { openPreparedSet } from "../../src/data/sets/prepared_folder.ts";
 import { UserError } from "../../src/user_error.ts";
 import { foreignPages, refuses, rewrite, withCopy } from "../foreign_set.ts";
 

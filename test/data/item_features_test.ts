@@ -10,11 +10,11 @@ import { modelParameters } from "../../src/model/user_model.ts";
 import { fitDataset, type ModelItems, openDataset } from "../../src/run/dataset.ts";
 import { withMeanRows } from "../../src/run/mean_rows.ts";
 import { readSnapshot, writeSnapshot } from "../../src/run/snapshot.ts";
-import { recipeOf } from "../../src/cli/data_impressions.ts";
-import { describe } from "../../src/prepare/describe.ts";
-import { logRecipe } from "../../src/prepare/log.ts";
-import type { Prepared } from "../../src/prepare/prepare.ts";
-import type { FeatureOptions } from "../../src/prepare/features.ts";
+import { recipeOf } from "../../src/data/commands/impressions.ts";
+import { describe } from "../../src/data/prepare/describe.ts";
+import { logRecipe } from "../../src/data/prepare/log.ts";
+import type { Prepared } from "../../src/data/prepare/prepare.ts";
+import type { FeatureOptions } from "../../src/data/prepare/features.ts";
 import { csvOf, logFiles, madeFilms, type MadeLog, madeNews, madeShop, mindFiles } from "./made_logs.ts";
 import { defaults, prepareIn, query, refuses, withFolder } from "../prepared_folder.ts";
 

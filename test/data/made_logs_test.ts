@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import * as v from "../../src/schema.ts";
-import { recipeOf } from "../../src/cli/data_impressions.ts";
-import { logRecipe } from "../../src/prepare/log.ts";
+import { recipeOf } from "../../src/data/commands/impressions.ts";
+import { logRecipe } from "../../src/data/prepare/log.ts";
 import { runCommandWith } from "../command_check.ts";
 import { AS_USERS_HAVE_IT } from "../driver_settings.ts";
 import {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { basename } from "node:path";
 import { crc32 } from "node:zlib";
 import fc from "fast-check";
-import { DamagedPackedFile, HEADER_WORDS, seal } from "../../src/sets/packed_file.ts";
+import { DamagedPackedFile, HEADER_WORDS, seal } from "../../src/data/sets/packed_file.ts";
 
 /** Gives an altered file the checksums of what it now holds, so that what reads it must see by itself what is wrong. */
 export function resealed(bytes: Uint8Array, path: string): Uint8Array {

@@ -11,8 +11,8 @@ import {
   overOwnItems,
   tokensAtMost,
 } from "../../src/data/item_catalogue.ts";
-import { PackedItems } from "../../src/sets/packed_items.ts";
-import { PackedItemsWriter } from "../../src/sets/packed_items_writer.ts";
+import { PackedItems } from "../../src/data/sets/packed_items.ts";
+import { PackedItemsWriter } from "../../src/data/sets/packed_items_writer.ts";
 import { UserError } from "../../src/user_error.ts";
 import { refusesAltered, resealed } from "./packed_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";

@@ -2,12 +2,12 @@
 
 import assert from "node:assert/strict";
 import type { ClickLog } from "../../src/data/click_log.ts";
-import type { Part, TableFile } from "../../src/prepared/files.ts";
-import { readPreparedLog } from "../../src/prepared/read_log.ts";
-import { PreparedSet } from "../../src/prepared/set.ts";
-import { openPreparedSet } from "../../src/sets/prepared_folder.ts";
-import { Engine, literal } from "../../src/prepare/engine.ts";
-import { describe } from "../../src/prepare/describe.ts";
+import type { Part, TableFile } from "../../src/data/prepared/files.ts";
+import { readPreparedLog } from "../../src/data/prepared/read_log.ts";
+import { PreparedSet } from "../../src/data/prepared/set.ts";
+import { openPreparedSet } from "../../src/data/sets/prepared_folder.ts";
+import { Engine, literal } from "../../src/data/prepare/engine.ts";
+import { describe } from "../../src/data/prepare/describe.ts";
 import { openPrepared } from "../../src/run/prepared_dataset.ts";
 import { rewrite, writeSet } from "../foreign_set.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";

@@ -6,7 +6,7 @@ import { Handover } from "../../src/data/handover.ts";
 import { NumberIds, TextIds } from "../../src/data/ids.ts";
 import { MemoryItems } from "../../src/data/item_catalogue.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
-import { PREPARED_FILES, writePrepared } from "../../src/sets/prepared_writer.ts";
+import { PREPARED_FILES, writePrepared } from "../../src/data/sets/prepared_writer.ts";
 import { TextList } from "../../src/data/text_list.ts";
 import { openDataset } from "../../src/run/open_dataset.ts";
 import { filesIn } from "../command_check.ts";

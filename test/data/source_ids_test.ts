@@ -1,8 +1,8 @@
 /** Ids and times of sources: what cannot be told apart any more, or is none, is refused. */
 
 import assert from "node:assert/strict";
-import { retailrocket } from "../../src/prepare/retailrocket.ts";
-import type { LogOptions } from "../../src/prepare/log.ts";
+import { retailrocket } from "../../src/data/prepare/retailrocket.ts";
+import type { LogOptions } from "../../src/data/prepare/log.ts";
 import { good, rawRetailrocket as raw, recipe } from "../data_log_check.ts";
 import { parquet } from "../one_engine.ts";
 import { pagesOf, prepareIn, refuses, withFolder } from "../prepared_folder.ts";

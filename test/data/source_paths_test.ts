@@ -2,13 +2,13 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { mindRecipe } from "../../src/prepare/impressions.ts";
-import { describe } from "../../src/prepare/describe.ts";
-import { Engine, literal } from "../../src/prepare/engine.ts";
-import { filesOf, plainPath } from "../../src/prepare/glob.ts";
-import { retailrocket } from "../../src/prepare/retailrocket.ts";
-import type { Recipe } from "../../src/prepare/prepare.ts";
-import { findFiles } from "../../src/prepare/sources.ts";
+import { mindRecipe } from "../../src/data/prepare/impressions.ts";
+import { describe } from "../../src/data/prepare/describe.ts";
+import { Engine, literal } from "../../src/data/prepare/engine.ts";
+import { filesOf, plainPath } from "../../src/data/prepare/glob.ts";
+import { retailrocket } from "../../src/data/prepare/retailrocket.ts";
+import type { Recipe } from "../../src/data/prepare/prepare.ts";
+import { findFiles } from "../../src/data/prepare/sources.ts";
 import { UserError } from "../../src/user_error.ts";
 import { good, rawRetailrocket as raw, recipe } from "../data_log_check.ts";
 import { parquet } from "../one_engine.ts";

@@ -1,9 +1,9 @@
 /** The pages hold what they say: links lead somewhere, commands run as they stand, the library's example too. */
 
 import assert from "node:assert/strict";
-import { parseReproduceOptions } from "../../src/cli/reproduce_options.ts";
+import { parseReproduceOptions } from "../../src/tune/commands/reproduce_options.ts";
 import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
-import { parseTuneOptions } from "../../src/cli/tune_options.ts";
+import { parseTuneOptions } from "../../src/tune/commands/tune_options.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { withSmallLog } from "../command_check.ts";
 import { AS_USERS_HAVE_IT } from "../driver_settings.ts";
@@ -15,8 +15,8 @@ const root = new URL("../../", import.meta.url);
 
 /** Commands that differ from one that runs here by options that a short run takes no notice of: they are parsed. */
 const PARSED: Readonly<Record<string, string>> = {
-  "src/run/README.md: deno task reproduce --data yelp.txt": "src/experiment/README.md, with --readme",
-  "src/experiment/README.md: deno task reproduce --data rsc.txt --seeds 2 --models baseline-64-64,fine-tuned-64-64":
+  "src/run/README.md: deno task reproduce --data yelp.txt": "src/tune/experiment/README.md, with --readme",
+  "src/tune/experiment/README.md: deno task reproduce --data rsc.txt --seeds 2 --models baseline-64-64,fine-tuned-64-64":
     "the command before it: one seed of fine-tuned-64-64, and of what it starts from",
   "src/run/README.md: deno task tune --data log.tsv --budget 10": "README.md, with another data set",
   "src/run/README.md: deno task tune --data log.tsv --budget 30": "README.md, with another budget",
@@ -31,7 +31,7 @@ const POLICIES = "src/policy/README.md";
 const RUN = [
   "README.md",
   "src/run/README.md",
-  "src/experiment/README.md",
+  "src/tune/experiment/README.md",
   "src/simulate/README.md",
   POLICIES,
 ];

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import config from "../../deno.json" with { type: "json" };
 import type { Features, featuresSchema, manifestSchema, Places } from "../../src/data/manifest.ts";
 import * as v from "../../src/schema.ts";
-import { buildPackage } from "../../src/cli/build_package.ts";
+import { buildPackage } from "../../src/serve/bundle/build_package.ts";
 import type { KernelShapes, kernelShapesSchema } from "../../src/gpu/kernel_shapes.ts";
 import {
   defaultModel,
@@ -14,7 +14,7 @@ import {
   modelConfigSchema,
   type ModelOptions,
 } from "../../src/model/config.ts";
-import type { gameSchema, SnapshotGame } from "../../src/snapshot/snapshot.ts";
+import type { gameSchema, SnapshotGame } from "../../src/run/snapshot/snapshot.ts";
 import {
   type AdversarialConfig,
   adversarialConfigSchema,

@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { permissionFlags } from "../../src/cli/launch.ts";
+import { commandScript, permissionFlags } from "../../src/cli/launch.ts";
 import { cacheFolder } from "../../src/cli/output_folders.ts";
 import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
-import { Engine, literal } from "../../src/prepare/engine.ts";
+import { Engine, literal } from "../../src/data/prepare/engine.ts";
 import { type CommandName, type CommandResult, writePaperFile } from "../command_check.ts";
 import { AS_USERS_HAVE_IT } from "../driver_settings.ts";
 import { CommandSeries } from "../command_series.ts";
@@ -61,8 +61,11 @@ export async function fillSandbox(folder: string, { text }: Page): Promise<void>
   for (const name of ["yelp.txt", "rsc.txt", "log.tsv"]) {
     writePaperFile(`${folder}/${name}`, smallLog(31, { users: 330, items: 30, width: 0 }));
   }
-  await Deno.mkdir(`${folder}/src/experiment`, { recursive: true });
-  await Deno.copyFile(new URL("src/experiment/README.md", root), `${folder}/src/experiment/README.md`);
+  await Deno.mkdir(`${folder}/src/tune/experiment`, { recursive: true });
+  await Deno.copyFile(
+    new URL("src/tune/experiment/README.md", root),
+    `${folder}/src/tune/experiment/README.md`,
+  );
   if (text.includes("logs/")) await fillLogs(folder);
 }
 
@@ -160,7 +163,7 @@ function argumentsOf({ page, task, args }: ShownCommand): string[] {
 
 /** In a process of its own, with the driver as users have it. */
 async function runAlone(folder: string, task: string, args: readonly string[]): Promise<CommandResult> {
-  const script = new URL(`src/cli/${task}.ts`, root).href;
+  const script = commandScript(task);
   const flags = permissionFlags(task, args, cacheFolder(() => undefined));
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", ...DENO_FLAGS, "--config", new URL("deno.json", root).pathname, ...flags, script, ...args],

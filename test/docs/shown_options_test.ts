@@ -1,5 +1,6 @@
 /** The commands of the pages that no test runs as they stand: their options and names are there. */
 
+import { commandScript } from "../../src/cli/launch.ts";
 import assert from "node:assert/strict";
 import { exercises } from "../../bench/exercise/exercises.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
@@ -37,7 +38,7 @@ async function outputOf(script: string, given: readonly string[]): Promise<strin
 /** What a command says of itself, and what the command of its list does that is named first. */
 async function helpOf({ task, args: [first = "--help"] }: ShownCommand): Promise<string> {
   const scripts = tasks[task]?.command.match(/[\w/]+\.ts/g) ?? [];
-  const script = scripts.at(-1) === "src/cli/launch.ts" ? `src/cli/${task}.ts` : scripts.at(-1) ?? "";
+  const script = scripts.at(-1) === "src/cli/launch.ts" ? commandScript(task) : scripts.at(-1) ?? "";
   const own = first.startsWith("--") ? [] : [printed(script, first, "--help")];
   return (await Promise.all([printed(script, "--help"), ...own])).join("\n");
 }

@@ -1,15 +1,15 @@
 /** Calibration by a clock that the test sets; its cache; and runs that keep the shapes they began with. */
 
 import assert from "node:assert/strict";
-import { BUDGET, calibrate, type Product } from "../../src/calibration/calibrate.ts";
-import { fittedShapes, type Timeable } from "../../src/calibration/fit_shapes.ts";
-import { ShapeCache, type ShapeKey } from "../../src/calibration/shape_cache.ts";
+import { BUDGET, calibrate, type Product } from "../../src/selftest/calibration/calibrate.ts";
+import { fittedShapes, type Timeable } from "../../src/selftest/calibration/fit_shapes.ts";
+import { ShapeCache, type ShapeKey } from "../../src/selftest/calibration/shape_cache.ts";
 import type { LogSource } from "../../src/data/log_source.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import type { EncodePass } from "../../src/gpu/profiler.ts";
 import type { AdapterKind, KernelShapes, KernelVariant, MatmulVariant } from "../../src/gpu/kernel_shapes.ts";
 import { defaultModel } from "../../src/model/config.ts";
-import { type PassClock, StepProducts } from "../../src/calibration/step_products.ts";
+import { type PassClock, StepProducts } from "../../src/selftest/calibration/step_products.ts";
 import { shapesFor } from "../../src/cli/calibration.ts";
 import { UserError } from "../../src/user_error.ts";
 import { cacheEnvironment, runCommand, withSmallLog } from "../command_check.ts";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { sourceOf } from "../../src/data/log_source.ts";
-import { threadsFor } from "../../src/host/driver_threads.ts";
+import { threadsFor } from "../../src/gpu/host/driver_threads.ts";
 import { defaultModel } from "../../src/model/config.ts";
 import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
 import { iterationFlops, type Trained } from "../../src/train/iteration_work.ts";

@@ -5,9 +5,9 @@
  */
 
 import assert from "node:assert/strict";
-import { faultsAt } from "../../src/ladder/check.ts";
-import { ladders } from "../../src/ladder/ladders.ts";
-import type { Size } from "../../src/ladder/problem.ts";
+import { faultsAt } from "../../src/selftest/ladder/check.ts";
+import { ladders } from "../../src/selftest/ladder/ladders.ts";
+import type { Size } from "../../src/selftest/ladder/problem.ts";
 import { withGpu } from "../op_check.ts";
 
 /** Of a part, which is written once, and both sides of the borders between parts. The ops' tests have the most, 64. */

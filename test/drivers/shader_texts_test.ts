@@ -7,9 +7,9 @@
 import assert from "node:assert/strict";
 import { stepOf } from "../../bench/exercise/answer.ts";
 import { exercises } from "../../bench/exercise/exercises.ts";
-import { measureAdapter } from "../../src/profile/adapter_ceilings.ts";
-import { bindSteps } from "../../src/ladder/check.ts";
-import { ladders } from "../../src/ladder/ladders.ts";
+import { measureAdapter } from "../../src/selftest/profile/adapter_ceilings.ts";
+import { bindSteps } from "../../src/selftest/ladder/check.ts";
+import { ladders } from "../../src/selftest/ladder/ladders.ts";
 import { countsConfigFor } from "../../src/counts/tables.ts";
 import type { ClickLog } from "../../src/data/click_log.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";

@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
-import { isOwnName, SIGN } from "../../src/files/owned_folder.ts";
+import { isOwnName, SIGN } from "../../src/run/files/owned_folder.ts";
 import type { CommandName, CommandResult } from "../command_check.ts";
 import { isMessage, run } from "./process.ts";
 

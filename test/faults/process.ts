@@ -1,7 +1,7 @@
 /** Commands in a folder of their own, with a cache of their own, directly or by the launcher. */
 
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
-import { permissionFlags } from "../../src/cli/launch.ts";
+import { commandScript, permissionFlags } from "../../src/cli/launch.ts";
 import { cacheFolder } from "../../src/cli/output_folders.ts";
 import { CHILD_ENVIRONMENT, GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 import type { CommandName, CommandResult } from "../command_check.ts";
@@ -24,7 +24,7 @@ export async function run(
   const env = await environment(folder);
   const permissions = permissionFlags(command, args, cacheFolder((name) => env[name]));
   const preload = fault === undefined ? [] : ["--allow-run", `--preload=${INJECT}?${fault}`];
-  const script = new URL(`src/cli/${command}.ts`, ROOT).href;
+  const script = commandScript(command);
   return await ended(start(folder, [...permissions, ...preload, script, ...args], env));
 }
 

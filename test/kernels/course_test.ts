@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { exercises } from "../../bench/exercise/exercises.ts";
-import { ladders } from "../../src/ladder/ladders.ts";
+import { ladders } from "../../src/selftest/ladder/ladders.ts";
 import { kernelFiles } from "../kernel_files.ts";
 
 const root = new URL("../../", import.meta.url);

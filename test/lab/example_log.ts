@@ -1,8 +1,8 @@
 /** A log as `data example` writes it, a row for each displayed item, and the prepared data set that is made of it. */
 
 import { type ClickLog, NONE } from "../../src/data/click_log.ts";
-import { type LogOptions, logRecipe } from "../../src/prepare/log.ts";
-import { prepare } from "../../src/prepare/prepare.ts";
+import { type LogOptions, logRecipe } from "../../src/data/prepare/log.ts";
+import { prepare } from "../../src/data/prepare/prepare.ts";
 
 /** The columns of `data example`, by the options of `data log`. */
 const COLUMNS = {

@@ -32,7 +32,7 @@ import {
   withMeasured,
 } from "../../src/lab/saved.ts";
 import type { DispatchFacts, KernelFacts } from "../../src/lab/step/facts.ts";
-import type { LadderFigures } from "../../src/profile/bench_report.ts";
+import type { LadderFigures } from "../../src/selftest/profile/bench_report.ts";
 import { benchSchema } from "../../bench/bench_json.ts";
 import { specialisedLines } from "../../src/lab/draw/specialised.ts";
 import { kernelFiles, kernelName, kernelNames, SHIPPED } from "../kernel_files.ts";

@@ -2,12 +2,12 @@
 
 import assert from "node:assert/strict";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
-import { tableName } from "../../src/bundle/kernel_table.ts";
+import { tableName } from "../../src/serve/bundle/kernel_table.ts";
 import { buildLab } from "../../src/lab/build.ts";
 import { findChromium } from "../chromium.ts";
 import { runCommand, writePaperFile } from "../command_check.ts";
 import { parseManifest } from "../../src/data/manifest.ts";
-import { Engine, literal } from "../../src/prepare/engine.ts";
+import { Engine, literal } from "../../src/data/prepare/engine.ts";
 import { writeSet } from "../foreign_set.ts";
 import { withFolder } from "../prepared_folder.ts";
 import { exampleItems, exampleLog, prepareExample } from "./example_log.ts";

@@ -5,13 +5,13 @@ import { itemsShape } from "../../src/data/item_catalogue.ts";
 import { changedFlags, readOptions, textsOf } from "../../src/lab/client/services/train_options.ts";
 import { dataChecksum } from "../../src/lab/client/services/data_checksum.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
-import { adversarialGroup } from "../../src/options/adversarial.ts";
-import { namesOf } from "../../src/options/definition.ts";
-import { stagesConfigOf } from "../../src/options/train.ts";
+import { adversarialGroup } from "../../src/run/options/adversarial.ts";
+import { namesOf } from "../../src/run/options/definition.ts";
+import { stagesConfigOf } from "../../src/run/options/train.ts";
 import { modelParameters } from "../../src/model/user_model.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
-import { decodeSnapshot } from "../../src/snapshot/snapshot.ts";
-import { encodeTraining, trainingSetting, trainingState } from "../../src/snapshot/training_file.ts";
+import { decodeSnapshot } from "../../src/run/snapshot/snapshot.ts";
+import { encodeTraining, trainingSetting, trainingState } from "../../src/run/snapshot/training_file.ts";
 import type { Weights } from "../../src/tape/parameters.ts";
 import { noBest } from "../../src/train/best_records.ts";
 

@@ -34,7 +34,7 @@ export const dataMutations = [
     ["        if (given === GIVEN_HISTORY) continue;\n", ""],
     ["given !== FURTHER_CLICK && row", "row"],
   ]),
-  ...mutationsOf("src/baselines/item_knn.ts", { tests: ["baselines"], filter: "item-kNN" }, [
+  ...mutationsOf("src/figures/baselines/item_knn.ts", { tests: ["baselines"], filter: "item-kNN" }, [
     ["Math.sqrt(users[item]! * users[other]!)", "users[item]!"],
   ]),
   ...mutationsOf("src/counts/pairs.ts", { tests: ["baselines"], filter: "item-kNN" }, [
@@ -79,12 +79,12 @@ export const dataMutations = [
   ...mutationsOf("src/data/item_catalogue.ts", { tests: ["packed_items"], filter: "the most tokens" }, [
     ["tokens += size * taken;", "tokens += taken;"],
   ]),
-  ...mutationsOf("src/prepare/zstd_frames.ts", { tests: ["zstd_frames"] }, [
+  ...mutationsOf("src/data/prepare/zstd_frames.ts", { tests: ["zstd_frames"] }, [
     ["at += 3 + (type === RLE ? 1 : header >> 3);", "at += 3 + (header >> 3);"],
     ["return at > size ? CUT", "return at > size + 1 ? CUT"],
     ["if ((descriptor & 4) !== 0) at += 4;", ""],
   ]),
-  ...mutationsOf("src/prepare/glob.ts", { tests: ["source_paths"], filter: "globs find" }, [
+  ...mutationsOf("src/data/prepare/glob.ts", { tests: ["source_paths"], filter: "globs find" }, [
     ['if (piece === "?") return ".";', 'if (piece === "?") return ".?";'],
     ['`[${not ? "^" : ""}', '`[${not ? "" : "^"}'],
     ['walk(base, rest.length > 0 ? rest : ["*"], found);', ""],
@@ -95,11 +95,11 @@ export const dataMutations = [
     ["MOST_BAD = 0.01;", "MOST_BAD = 0.02;"],
     ["a.line - b.line", "b.line - a.line"],
   ]),
-  ...mutationsOf("src/prepare/log.ts", { tests: ["data_log", "data_log_faults"] }, [
+  ...mutationsOf("src/data/prepare/log.ts", { tests: ["data_log", "data_log_faults"] }, [
     ["with_pages: options.page !== undefined,", "with_pages: false,"],
     ["with_positions: options.position !== undefined,", "with_positions: false,"],
   ]),
-  ...mutationsOf("src/files/atomic_write.ts", { tests: ["atomic_write", "owned_folder"] }, [
+  ...mutationsOf("src/run/files/atomic_write.ts", { tests: ["atomic_write", "owned_folder"] }, [
     ["    discardTemporary(temporary);\n    throw error;", "    throw error;"],
     ["if (mode !== undefined) Deno.chmodSync(temporary.path, mode);", ""],
     [
@@ -109,7 +109,7 @@ export const dataMutations = [
     ],
     ["Deno.lstatSync(path).isSymlink ? Deno.realPathSync(path) : path", "path"],
   ]),
-  ...mutationsOf("src/files/temporary_file.ts", { tests: ["atomic_write", "owned_folder"] }, [
+  ...mutationsOf("src/run/files/temporary_file.ts", { tests: ["atomic_write", "owned_folder"] }, [
     [
       "      if (tryLock(file) && holdsPath(file, path)) Deno.removeSync(path);",
       "      if (holdsPath(file, path)) Deno.removeSync(path);",
@@ -117,11 +117,11 @@ export const dataMutations = [
     ["        file.truncateSync(0);\n", ""],
     ['return name.startsWith(".") && name.endsWith(ENDING)', "return name.endsWith(ENDING)"],
   ]),
-  ...mutationsOf("src/files/lock.ts", { tests: ["owned_folder"] }, [
+  ...mutationsOf("src/run/files/lock.ts", { tests: ["owned_folder"] }, [
     ["if (!told) onWait(taken.holder);", "onWait(taken.holder);"],
     ["      Deno.removeSync(this.path); // while", "      // while"],
   ]),
-  ...mutationsOf("src/files/owned_folder.ts", { tests: ["owned_folder"] }, [
+  ...mutationsOf("src/run/files/owned_folder.ts", { tests: ["owned_folder"] }, [
     ["if (!this.made) return;", "return;"],
     ["      removeTemporaries(path);\n", ""],
   ]),

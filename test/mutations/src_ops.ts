@@ -136,7 +136,10 @@ export const opMutations = [
       'if (choice !== "alone") leftOut.push(...left.kernels);',
     ],
   ]),
-  ...mutationsOf("src/cli/other_machine.ts", { tests: ["matrix_memory"], filter: "goes on with a run" }, [
+  ...mutationsOf("src/run/commands/other_machine.ts", {
+    tests: ["matrix_memory"],
+    filter: "goes on with a run",
+  }, [
     ["|| areFor(shapes, now.shapes)", "|| shapes.kind === now.shapes.kind"],
   ]),
   ...mutationsOf("src/batch/plan.ts", { tests: ["batch", "given_events"] }, [

@@ -21,11 +21,11 @@ export const simulateMutations: readonly Mutation[] = [
     ["slot: slot < k ? slot : null", "slot"],
     ["at * k, (at + 1) * k", "at, at + k"],
   ]),
-  ...mutationsOf("src/cli/simulate_results.ts", figures, [
+  ...mutationsOf("src/simulate/commands/results.ts", figures, [
     ["const counts = told.noClickRate === undefined;", "const counts = true;"],
     ["if (next === Infinity) break;", "break;"],
   ]),
-  ...mutationsOf("src/sets/prepared_writer.ts", writer, [
+  ...mutationsOf("src/data/sets/prepared_writer.ts", writer, [
     ["clickedRows(clicks, e).map((click) => click - row);", "clickedRows(clicks, e).map(() => 0);"],
     ["const given = eventGiven?.[e] === GIVEN_HISTORY;", "const given = false;"],
     ["[users.count, pages,", "[user, pages,"],
@@ -35,11 +35,11 @@ export const simulateMutations: readonly Mutation[] = [
     ["if (this.#closed) return Promise.reject(this.#closed.why);", ""],
     ["if (this.#end.error !== undefined) throw this.#end.error;", ""],
   ]),
-  ...mutationsOf("src/cli/simulate_files.ts", command, [
+  ...mutationsOf("src/simulate/commands/files.ts", command, [
     ["parts[log.firstUser + place] ?? 0", "0"],
     ["startOf: setting.startOf,", "startOf: () => [],"],
   ]),
-  ...mutationsOf("src/cli/episode_setting.ts", command, [
+  ...mutationsOf("src/policy/commands/episode_setting.ts", command, [
     ["return number === undefined ? null : data.users.of(number);", "return null;"],
     ["const users = usersOf(source, part);", 'const users = usersOf(source, "train");'],
   ]),

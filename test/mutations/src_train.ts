@@ -118,10 +118,16 @@ export const trainMutations = [
     ["training: { ...config.training, seed } };", "training: { ...config.training } };"],
     ["new Set(seeds).size === seeds.length", "new Set(seeds).size <= seeds.length"],
   ]),
-  ...mutationsOf("src/cli/train.ts", { tests: ["train_command"], filter: "--seeds trains each seed" }, [
+  ...mutationsOf("src/run/commands/train.ts", {
+    tests: ["train_command"],
+    filter: "--seeds trains each seed",
+  }, [
     ["(_, k) => options.seed + k)", "(_, k) => options.seed + 2 * k)"],
   ]),
-  ...mutationsOf("src/cli/train_runs.ts", { tests: ["train_command"], filter: "--seeds trains each seed" }, [
+  ...mutationsOf("src/run/commands/train_runs.ts", {
+    tests: ["train_command"],
+    filter: "--seeds trains each seed",
+  }, [
     ["const config = configOfSeed(seeds, seed);", "const config = configOfSeed(seeds, seeds.seeds[0]!);"],
   ]),
   ...mutationsOf("src/run/csv_log.ts", { tests: ["csv_log"] }, [
@@ -130,7 +136,7 @@ export const trainMutations = [
     ['Object.is(value, -0) ? "-0" : String(value)', "String(value)"],
     ["value.replaceAll('\"', '\"\"')", "value"],
   ]),
-  ...mutationsOf("src/snapshot/safetensors.ts", { tests: ["safetensors"] }, [
+  ...mutationsOf("src/run/snapshot/safetensors.ts", { tests: ["safetensors"] }, [
     ["if (at < dataBytes) {", "if (at + 4 < dataBytes) {"],
     ["if (begin < at) throw", "if (end < at) throw"],
     ["const ALIGNMENT = 8;", "const ALIGNMENT = 4;"],

@@ -10,7 +10,10 @@ export const useMutations = [
   ...mutationsOf("src/model/choice.ts", { tests: ["scorer"], filter: "add up to 1" }, [
     ["let sum = Math.exp(-most);", "let sum = 1;"],
   ]),
-  ...mutationsOf("src/predict/predictions.ts", { tests: ["predict"], filter: "in memory and on disk" }, [
+  ...mutationsOf("src/figures/predict/predictions.ts", {
+    tests: ["predict"],
+    filter: "in memory and on disk",
+  }, [
     ["      if (eventGiven?.[e]) continue;\n", ""],
     ["          page,\n", "          page: e,\n"],
   ]),
@@ -31,7 +34,7 @@ export const useMutations = [
     ["if (bytes > maxBody) throw tooLarge();", ""],
     ['new Refusal(400, "the body broke off")', "error"],
   ]),
-  ...mutationsOf("src/onnx/encoders.ts", { tests: ["onnx"] }, [
+  ...mutationsOf("src/serve/onnx/encoders.ts", { tests: ["onnx"] }, [
     ["const GATES = [0, 3, 2, 1] as const;", "const GATES = [0, 2, 3, 1] as const;"],
     ["Math.floor(k / H) === 2 ? 1 : 0", "Math.floor(k / H) === 1 ? 1 : 0"],
     [

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { atomicWriteFile, makeFolder } from "../../src/files/atomic_write.ts";
-import { explainFileError } from "../../src/files/file_error.ts";
-import { temporaryName } from "../../src/files/temporary_file.ts";
+import { atomicWriteFile, makeFolder } from "../../src/run/files/atomic_write.ts";
+import { explainFileError } from "../../src/run/files/file_error.ts";
+import { temporaryName } from "../../src/run/files/temporary_file.ts";
 import { userError, withEmptyFolder } from "./folder_check.ts";
 
 function names(folder: string): string[] {

@@ -1,7 +1,7 @@
 /** What the system says of files, in the user's words. */
 
 import assert from "node:assert/strict";
-import { explainFileError, shownPath } from "../../src/files/file_error.ts";
+import { explainFileError, shownPath } from "../../src/run/files/file_error.ts";
 import { UserError } from "../../src/user_error.ts";
 
 const coded = (code: string) => Object.assign(new Error(`system: ${code}`), { code });

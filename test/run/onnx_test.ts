@@ -6,7 +6,7 @@ import { MemoryItems } from "../../src/data/item_catalogue.ts";
 import { choiceProbabilities } from "../../src/model/choice.ts";
 import type { PageRequest } from "../../src/model/scorer.ts";
 import { UserModel } from "../../src/model/user_model.ts";
-import { exportModel } from "../../src/onnx/export_model.ts";
+import { exportModel } from "../../src/serve/onnx/export_model.ts";
 import { userError } from "./folder_check.ts";
 import { withGpu } from "../op_check.ts";
 import { requestsOf, scoreCases, weightsOf } from "../score_cases.ts";

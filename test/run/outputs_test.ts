@@ -71,7 +71,7 @@ Deno.test("no output is, or lies within, what a command reads or what another on
 Deno.test("lab --build writes over its own page alone", () =>
   withEmptyFolder(async (dir) => {
     const build = async (name: string) => {
-      const args = ["run", ...DENO_FLAGS, "--allow-all", "src/cli/lab.ts", "--build", `${dir}/${name}`];
+      const args = ["run", ...DENO_FLAGS, "--allow-all", "src/lab/command.ts", "--build", `${dir}/${name}`];
       const { code, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
       return { code, stderr: new TextDecoder().decode(stderr) };
     };

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
-import { atomicWriteFile } from "../../src/files/atomic_write.ts";
-import { Lock } from "../../src/files/lock.ts";
-import { contentsOf, expectEmpty, OwnedFolder, SIGN } from "../../src/files/owned_folder.ts";
-import { isTemporaryName, openTemporary, temporaryName } from "../../src/files/temporary_file.ts";
-import { exists } from "../../src/files/file_error.ts";
+import { atomicWriteFile } from "../../src/run/files/atomic_write.ts";
+import { Lock } from "../../src/run/files/lock.ts";
+import { contentsOf, expectEmpty, OwnedFolder, SIGN } from "../../src/run/files/owned_folder.ts";
+import { isTemporaryName, openTemporary, temporaryName } from "../../src/run/files/temporary_file.ts";
+import { exists } from "../../src/run/files/file_error.ts";
 import { userError, withEmptyFolder } from "./folder_check.ts";
 
 const RUN = { what: "it", option: "--there" };
@@ -16,9 +16,9 @@ function names(folder: string): string[] {
 /** A process that runs a script of two imports, and then waits to be killed. */
 async function otherProcess(script: string): Promise<Disposable> {
   const imports = `
-    import { OwnedFolder } from ${JSON.stringify(import.meta.resolve("../../src/files/owned_folder.ts"))};
+    import { OwnedFolder } from ${JSON.stringify(import.meta.resolve("../../src/run/files/owned_folder.ts"))};
     import { openTemporary } from ${
-    JSON.stringify(import.meta.resolve("../../src/files/temporary_file.ts"))
+    JSON.stringify(import.meta.resolve("../../src/run/files/temporary_file.ts"))
   };`;
   const code = `${imports}\n${script}\nconsole.log("ready"); setInterval(() => {}, 1000);`;
   const child = new Deno.Command(Deno.execPath(), {

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import assert from "node:assert/strict";
 import { UserError } from "../../src/user_error.ts";
 import { readSafetensors, writeSafetensors } from "../../src/run/safetensors.ts";
-import { decodeSafetensors, encodeSafetensors, type TensorData } from "../../src/snapshot/safetensors.ts";
+import { decodeSafetensors, encodeSafetensors, type TensorData } from "../../src/run/snapshot/safetensors.ts";
 
 /** A file with this header text and these data bytes. */
 function file(header: unknown, data: Uint8Array | number = 0): Uint8Array<ArrayBuffer> {

@@ -1,16 +1,16 @@
 /** Whom the options of simulate and policy name, and that a policy finds again whom it was trained on. No device. */
 
 import assert from "node:assert/strict";
-import { findAgain, findUsers, subjectOf } from "../../src/cli/found_users.ts";
-import { findEnvironments } from "../../src/cli/policy_environments.ts";
-import { seenBy } from "../../src/cli/policy_sight.ts";
-import { sameItems } from "../../src/cli/same_items.ts";
+import { findAgain, findUsers, subjectOf } from "../../src/simulate/commands/found_users.ts";
+import { findEnvironments } from "../../src/policy/commands/environments.ts";
+import { seenBy } from "../../src/policy/commands/sight.ts";
+import { sameItems } from "../../src/simulate/commands/same_items.ts";
 import { shopItems } from "../../src/data/demo_shop.ts";
 import { itemsShape } from "../../src/data/item_catalogue.ts";
 import { demoFeatures } from "../../src/data/shops/items.ts";
 import type { OpenedPolicy } from "../../src/policy/open_policy.ts";
 import type { DataConfig } from "../../src/run/dataset.ts";
-import { encodeSafetensors } from "../../src/snapshot/safetensors.ts";
+import { encodeSafetensors } from "../../src/run/snapshot/safetensors.ts";
 import { all } from "../bad_inputs/corpus.ts";
 import { paperRows, usersOf } from "../bad_inputs/paper.ts";
 import { goodSnapshot, snapshot } from "../bad_inputs/snapshots.ts";

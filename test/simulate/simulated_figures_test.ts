@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { asyncBufferFromFile, parquetReadObjects } from "hyparquet";
-import type { EpisodeSetting } from "../../src/cli/episode_setting.ts";
-import { writeReturns } from "../../src/cli/simulate_files.ts";
-import { resultsOf, resultText, type Told } from "../../src/cli/simulate_results.ts";
+import type { EpisodeSetting } from "../../src/policy/commands/episode_setting.ts";
+import { writeReturns } from "../../src/simulate/commands/files.ts";
+import { resultsOf, resultText, type Told } from "../../src/simulate/commands/results.ts";
 import { NumberIds, TextIds } from "../../src/data/ids.ts";
 import { randomStream } from "../../src/data/random.ts";
 import { TextList } from "../../src/data/text_list.ts";

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { NONE } from "../../src/data/click_log.ts";
 import { Handover } from "../../src/data/handover.ts";
-import { writePrepared } from "../../src/sets/prepared_writer.ts";
+import { writePrepared } from "../../src/data/sets/prepared_writer.ts";
 import { keyOf } from "../../src/data/philox.ts";
 import { choiceProbabilities } from "../../src/model/choice.ts";
 import { defaultModel } from "../../src/model/config.ts";

@@ -14,7 +14,7 @@
 import { Command } from "commander";
 import { dirname } from "node:path";
 import * as v from "../../src/schema.ts";
-import { openGpu } from "../../src/host/open_gpu.ts";
+import { openGpu } from "../../src/gpu/host/open_gpu.ts";
 import { numberOf } from "../../src/cli/options.ts";
 import { readConfig } from "../../src/run/run_config.ts";
 import { UserError } from "../../src/user_error.ts";

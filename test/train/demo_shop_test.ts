@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import * as v from "../../src/schema.ts";
-import { type BaselineName, Baselines } from "../../src/baselines/baselines.ts";
+import { type BaselineName, Baselines } from "../../src/figures/baselines/baselines.ts";
 import { checkLog } from "../../src/data/check_log.ts";
 import { NONE, type Split, splits, usersOf } from "../../src/data/click_log.ts";
 import { attainable, makeDemoShop, makeShop } from "../../src/data/demo_shop.ts";

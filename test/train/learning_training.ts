@@ -7,7 +7,7 @@
 
 import { usersOf } from "../../src/data/click_log.ts";
 import type { ClickLog } from "../../src/data/click_log.ts";
-import { readPaperFile } from "../../src/sets/paper_file.ts";
+import { readPaperFile } from "../../src/data/sets/paper_file.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
 import { UserModel } from "../../src/model/user_model.ts";

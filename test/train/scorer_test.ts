@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { choiceProbabilities } from "../../src/model/choice.ts";
 import { UserModel } from "../../src/model/user_model.ts";
-import { recommend } from "../../src/predict/recommend.ts";
+import { recommend } from "../../src/figures/predict/recommend.ts";
 import { UserError } from "../../src/user_error.ts";
 import { withGpu } from "../op_check.ts";
 import { requestsOf, scoreCases, weightsOf } from "../score_cases.ts";

@@ -11,7 +11,7 @@ import {
   type Problem,
   type Size,
   upload,
-} from "../../../src/ladder/problem.ts";
+} from "../../../src/selftest/ladder/problem.ts";
 import { adamRate } from "../../../src/ops/adam.ts";
 import { at, type Matrix, matrix } from "../../../src/tape/reference.ts";
 import { padded } from "../../../src/tape/tensor.ts";

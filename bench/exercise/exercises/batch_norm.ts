@@ -4,7 +4,14 @@ import starter from "../../../kernels/exercises/batch_norm.wgsl" with { type: "t
 import shippedText from "../../../kernels/batch_norm_input_gradient.wgsl" with { type: "text" };
 import { clickDimensions } from "../../../src/batch/click_sizes.ts";
 import { kernel } from "../../../src/gpu/kernel.ts";
-import { drawing, noBatch, output, type Problem, type Size, upload } from "../../../src/ladder/problem.ts";
+import {
+  drawing,
+  noBatch,
+  output,
+  type Problem,
+  type Size,
+  upload,
+} from "../../../src/selftest/ladder/problem.ts";
 import { batchNormConstants, trainingReference } from "../../../src/ops/batch_norm.ts";
 import { at, type Matrix, matrix } from "../../../src/tape/reference.ts";
 import { padded } from "../../../src/tape/tensor.ts";

@@ -6,7 +6,7 @@ import { NONE } from "../../../src/data/click_log.ts";
 import { keyOf, philox, purposes, uniform24 } from "../../../src/data/philox.ts";
 import { randomStream } from "../../../src/data/random.ts";
 import { kernel } from "../../../src/gpu/kernel.ts";
-import { type Output, output, type Problem, type Size } from "../../../src/ladder/problem.ts";
+import { type Output, output, type Problem, type Size } from "../../../src/selftest/ladder/problem.ts";
 import { type Choice, choose } from "../../../src/simulate/host/choice.ts";
 import { matrix } from "../../../src/tape/reference.ts";
 import { UserError } from "../../../src/user_error.ts";

@@ -13,7 +13,7 @@ import {
   type Size,
   upload,
   uploadEvents,
-} from "../../../src/ladder/problem.ts";
+} from "../../../src/selftest/ladder/problem.ts";
 import { reference } from "../../../src/ops/pw_state.ts";
 import { type Exercise, fours, shipped } from "../exercise.ts";
 import { withOnesBehind } from "../words.ts";

@@ -2,8 +2,8 @@
 
 import backwardStarter from "../../../kernels/exercises/lstm_backward.wgsl" with { type: "text" };
 import starter from "../../../kernels/exercises/lstm.wgsl" with { type: "text" };
-import { lstmBackwardProblem, lstmProblem } from "../../../src/ladder/problems/lstm.ts";
-import type { Problem, Size } from "../../../src/ladder/problem.ts";
+import { lstmBackwardProblem, lstmProblem } from "../../../src/selftest/ladder/problems/lstm.ts";
+import type { Problem, Size } from "../../../src/selftest/ladder/problem.ts";
 import { type Exercise, fours, type HardCase, ladderNamed, type Letters } from "../exercise.ts";
 
 function letters([B = 1, , H]: Size): Letters {

@@ -4,9 +4,9 @@ import inputStarter from "../../../kernels/exercises/input_gradient.wgsl" with {
 import panelStarter from "../../../kernels/exercises/panel.wgsl" with { type: "text" };
 import matmulStarter from "../../../kernels/exercises/matmul.wgsl" with { type: "text" };
 import weightStarter from "../../../kernels/exercises/weight_gradient.wgsl" with { type: "text" };
-import { matmulForwardProblem } from "../../../src/ladder/problems/matmul.ts";
-import type { Size } from "../../../src/ladder/problem.ts";
-import { PANEL, panelRefuses } from "../../../src/ladder/steps/matmul.ts";
+import { matmulForwardProblem } from "../../../src/selftest/ladder/problems/matmul.ts";
+import type { Size } from "../../../src/selftest/ladder/problem.ts";
+import { PANEL, panelRefuses } from "../../../src/selftest/ladder/steps/matmul.ts";
 import { chunksOf, type Exercise, fours, type HardCase, ladderNamed, type Letters } from "../exercise.ts";
 
 function letters([M = 1, K, N]: Size): Letters {

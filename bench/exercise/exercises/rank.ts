@@ -4,7 +4,7 @@ import starter from "../../../kernels/exercises/rank.wgsl" with { type: "text" }
 import shippedText from "../../../kernels/batch_rank.wgsl" with { type: "text" };
 import { randomStream } from "../../../src/data/random.ts";
 import { constantOf, kernel } from "../../../src/gpu/kernel.ts";
-import type { Output, Problem, Size } from "../../../src/ladder/problem.ts";
+import type { Output, Problem, Size } from "../../../src/selftest/ladder/problem.ts";
 import { matrix } from "../../../src/tape/reference.ts";
 import { type Exercise, type HardCase, shipped } from "../exercise.ts";
 import { floatsOf, foundWords, wordsOutput } from "../words.ts";

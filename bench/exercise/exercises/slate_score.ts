@@ -6,7 +6,7 @@ import tiledText from "../../../kernels/slate_score_tiled.wgsl" with { type: "te
 import { NONE } from "../../../src/data/click_log.ts";
 import { randomStream } from "../../../src/data/random.ts";
 import { constantOf, kernel } from "../../../src/gpu/kernel.ts";
-import { type Ladder, UNWRITTEN } from "../../../src/ladder/check.ts";
+import { type Ladder, UNWRITTEN } from "../../../src/selftest/ladder/check.ts";
 import {
   drawing,
   type Output,
@@ -14,7 +14,7 @@ import {
   ROUNDING,
   type Size,
   upload,
-} from "../../../src/ladder/problem.ts";
+} from "../../../src/selftest/ladder/problem.ts";
 import { MOST_UNITS } from "../../../src/policy/network/slate_score.ts";
 import { PANEL, panelsOf, placeWords } from "../../../src/policy/network/place.ts";
 import { at, type Matrix, matrix } from "../../../src/tape/reference.ts";

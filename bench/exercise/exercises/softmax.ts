@@ -1,7 +1,7 @@
 /** Loss and gradient of a choice with a null option. */
 
 import starter from "../../../kernels/exercises/softmax.wgsl" with { type: "text" };
-import { choiceProblem } from "../../../src/ladder/problems/choice.ts";
+import { choiceProblem } from "../../../src/selftest/ladder/problems/choice.ts";
 import { type Exercise, ladderNamed } from "../exercise.ts";
 import { longPages, ordinary, pageLetters, pages } from "../pages.ts";
 

@@ -11,8 +11,8 @@ import {
   ROUNDING,
   type Size,
   uploadEvents,
-} from "../../../src/ladder/problem.ts";
-import { choicePages, pageOf, pageText, type Utility } from "../../../src/ladder/problems/choice.ts";
+} from "../../../src/selftest/ladder/problem.ts";
+import { choicePages, pageOf, pageText, type Utility } from "../../../src/selftest/ladder/problems/choice.ts";
 import { choiceOutcome, topShares } from "../../../src/ops/choice_nll.ts";
 import { sparsemax as projection } from "../../../src/ops/minimax.ts";
 import { type Matrix, matrix } from "../../../src/tape/reference.ts";

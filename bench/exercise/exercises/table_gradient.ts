@@ -4,7 +4,7 @@ import starter from "../../../kernels/exercises/table_gradient.wgsl" with { type
 import shippedText from "../../../kernels/embedding_gradient.wgsl" with { type: "text" };
 import { randomStream } from "../../../src/data/random.ts";
 import { kernel } from "../../../src/gpu/kernel.ts";
-import { drawing, output, type Problem, type Size, upload } from "../../../src/ladder/problem.ts";
+import { drawing, output, type Problem, type Size, upload } from "../../../src/selftest/ladder/problem.ts";
 import { add, at, matrix } from "../../../src/tape/reference.ts";
 import { type Exercise, fours, type HardCase, shipped } from "../exercise.ts";
 import { withOnesBehind } from "../words.ts";

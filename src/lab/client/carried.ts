@@ -1,6 +1,6 @@
 /** Data that the page carries beside its script: see build.ts. */
 
-import type { ShippedLadder } from "../../ladder/shipped.ts";
+import type { ShippedLadder } from "../../selftest/ladder/shipped.ts";
 import type { KernelTexts } from "../draw/kernel_panel.ts";
 
 export interface Carried {

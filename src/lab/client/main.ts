@@ -1,7 +1,7 @@
 /// <reference types="@webgpu/types" />
 /** The page of the lab: the script that `src/lab/build.ts` bundles. */
 
-import { tableScript } from "../../bundle/kernel_table.ts";
+import { tableScript } from "../../serve/bundle/kernel_table.ts";
 import { carriedKernels } from "./carried.ts";
 import { workerScript } from "./page_scripts.ts";
 import { screens } from "./screens.ts";

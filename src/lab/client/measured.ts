@@ -1,6 +1,6 @@
 /** What the screens have measured, of all that they keep. */
 
-import type { TrainingFigures } from "../../profile/bench_report.ts";
+import type { TrainingFigures } from "../../selftest/profile/bench_report.ts";
 import type { SelftestResult } from "../../selftest/results.ts";
 import { type Measured, nothingMeasured, selftestFigures, withMeasured } from "../saved.ts";
 import type { Lab } from "./lab.ts";

@@ -1,6 +1,6 @@
 /** A form of the options of `train`, with their words and defaults; what is right is for the worker to say. */
 
-import { flagOf } from "../../options/definition.ts";
+import { flagOf } from "../../run/options/definition.ts";
 import { element } from "./elements.ts";
 import type { OptionTexts, ShownGroup, ShownOption } from "./services/train_options.ts";
 

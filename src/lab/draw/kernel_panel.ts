@@ -1,9 +1,9 @@
 /** All that the lab says of one dispatch: its figures, who owns what, where it came from, its text, derivation and reference. */
 
 import { type Html, markup } from "../../report/html.ts";
-import { type Ceilings, standing } from "../../profile/roofline.ts";
-import { sureness } from "../../profile/timing.ts";
-import type { DispatchResult } from "../../profile/step_profile.ts";
+import { type Ceilings, standing } from "../../selftest/profile/roofline.ts";
+import { sureness } from "../../selftest/profile/timing.ts";
+import type { DispatchResult } from "../../selftest/profile/step_profile.ts";
 import { proseHtml } from "./prose.ts";
 import type { DispatchFacts, KernelFacts } from "../step/facts.ts";
 import { bytesText, duration, percent, short, whole } from "./number.ts";

@@ -1,8 +1,8 @@
 /** A ladder's steps as a table with bars: how often faster than the naive step, here and on the repository's machine. */
 
 import { type Html, markup } from "../../report/html.ts";
-import type { ShippedLadder } from "../../ladder/shipped.ts";
-import { sureness } from "../../profile/timing.ts";
+import type { ShippedLadder } from "../../selftest/ladder/shipped.ts";
+import { sureness } from "../../selftest/profile/timing.ts";
 import { type ComparedStep, fastest } from "../ladder_comparison.ts";
 import { breakable } from "./breakable.ts";
 import { short } from "./number.ts";

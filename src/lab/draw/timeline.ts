@@ -1,9 +1,9 @@
 /** A step as the sequence of its dispatches: a strip of all of them, and a table with a bar each. */
 
 import { type Html, markup } from "../../report/html.ts";
-import { sureness } from "../../profile/timing.ts";
-import { type Ceilings, standing } from "../../profile/roofline.ts";
-import type { DispatchResult } from "../../profile/step_profile.ts";
+import { sureness } from "../../selftest/profile/timing.ts";
+import { type Ceilings, standing } from "../../selftest/profile/roofline.ts";
+import type { DispatchResult } from "../../selftest/profile/step_profile.ts";
 import type { DispatchFacts, Phase } from "../step/facts.ts";
 import { duration, percent, short } from "./number.ts";
 import { breakable } from "./breakable.ts";

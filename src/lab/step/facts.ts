@@ -8,8 +8,8 @@ import { isTexture, isUniform, type Memory } from "../../gpu/memory.ts";
 import { type DispatchNode, gridOf, invocationsOf, onlySlice } from "../../gpu/program.ts";
 import { workOf } from "../../gpu/profiler.ts";
 import { STEP_BYTES } from "../../gpu/step.ts";
-import { readsWhatItWrites } from "../../profile/kept_state.ts";
-import type { Recording } from "../../profile/recordings.ts";
+import { readsWhatItWrites } from "../../selftest/profile/kept_state.ts";
+import type { Recording } from "../../selftest/profile/recordings.ts";
 
 export type Phase = "batch" | "forward" | "backward" | "optimiser";
 

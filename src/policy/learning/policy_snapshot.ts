@@ -1,11 +1,11 @@
 /** A policy's snapshot: weights, and all that its training goes on from, as a safetensors file. */
 
 import * as v from "../../schema.ts";
-import { parseJson } from "../../files/json_file.ts";
+import { parseJson } from "../../run/files/json_file.ts";
 import { logMarkSchema } from "../../run/csv_log.ts";
 import { readSafetensors, writeSafetensors } from "../../run/safetensors.ts";
-import { iterationSchema } from "../../snapshot/snapshot.ts";
-import type { TensorData, TensorFile } from "../../snapshot/safetensors.ts";
+import { iterationSchema } from "../../run/snapshot/snapshot.ts";
+import type { TensorData, TensorFile } from "../../run/snapshot/safetensors.ts";
 import type { ParameterSpec, Weights } from "../../tape/parameters.ts";
 import { noBest } from "../../train/best_records.ts";
 import { UserError } from "../../user_error.ts";

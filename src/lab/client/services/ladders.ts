@@ -1,9 +1,9 @@
 /** The service of the screen Ladders: each step of a ladder is checked here, and then they race. */
 
-import type { Size } from "../../../ladder/problem.ts";
-import { ladders } from "../../../ladder/ladders.ts";
-import { ladderFigures, runLadder } from "../../../ladder/run.ts";
-import type { LadderFigures } from "../../../profile/bench_report.ts";
+import type { Size } from "../../../selftest/ladder/problem.ts";
+import { ladders } from "../../../selftest/ladder/ladders.ts";
+import { ladderFigures, runLadder } from "../../../selftest/ladder/run.ts";
+import type { LadderFigures } from "../../../selftest/profile/bench_report.ts";
 import { UserError } from "../../../user_error.ts";
 import { expectWanted, type LabWorker } from "../lab_worker.ts";
 import type { Method } from "../protocol.ts";

@@ -1,9 +1,9 @@
 /** The service of the screen Train. */
 
 import { UserModel } from "../../../model/user_model.ts";
-import { expectPlaces, notePages } from "../../../options/check_data.ts";
-import { stagesConfigOf, type StagesOptions } from "../../../options/train.ts";
-import { decodeSnapshot, type SnapshotInfo } from "../../../snapshot/snapshot.ts";
+import { expectPlaces, notePages } from "../../../run/options/check_data.ts";
+import { stagesConfigOf, type StagesOptions } from "../../../run/options/train.ts";
+import { decodeSnapshot, type SnapshotInfo } from "../../../run/snapshot/snapshot.ts";
 import { partOf } from "../../../train/networks.ts";
 import { RewardWatch } from "../../../train/reward_watch.ts";
 import { UserError } from "../../../user_error.ts";

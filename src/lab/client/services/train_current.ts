@@ -1,7 +1,7 @@
 /** What stands on the device, one at a time: a training, or a model that was brought to be looked at. */
 
 import type { UserModel } from "../../../model/user_model.ts";
-import type { SnapshotInfo } from "../../../snapshot/snapshot.ts";
+import type { SnapshotInfo } from "../../../run/snapshot/snapshot.ts";
 import type { Weights } from "../../../tape/parameters.ts";
 import { UserError } from "../../../user_error.ts";
 import type { CurrentModel, LabWorker } from "../lab_worker.ts";

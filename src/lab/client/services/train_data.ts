@@ -1,11 +1,11 @@
 /** The data of trainings: opened once, and what does not learn from them. */
 
-import { Baselines, baselineTitles } from "../../../baselines/baselines.ts";
+import { Baselines, baselineTitles } from "../../../figures/baselines/baselines.ts";
 import { usersOf } from "../../../data/click_log.ts";
 import { differenceOf } from "../../../data/feature_meaning.ts";
 import { attainable } from "../../../data/demo_shop.ts";
 import { fitSource } from "../../../model/item_features.ts";
-import type { SnapshotInfo } from "../../../snapshot/snapshot.ts";
+import type { SnapshotInfo } from "../../../run/snapshot/snapshot.ts";
 import { UserError } from "../../../user_error.ts";
 import { type DataChoice, type LabData, openLabData } from "./lab_data.ts";
 import type { Level } from "./train_progress.ts";

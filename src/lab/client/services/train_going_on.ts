@@ -1,11 +1,11 @@
 /** A training that goes on: with what it may, and from a file that was brought. */
 
 import type { Gpu } from "../../../gpu/device.ts";
-import { adversarialGroup } from "../../../options/adversarial.ts";
-import { namesOf } from "../../../options/definition.ts";
+import { adversarialGroup } from "../../../run/options/adversarial.ts";
+import { namesOf } from "../../../run/options/definition.ts";
 import { stages } from "../../../run/stages.ts";
-import type { Snapshot } from "../../../snapshot/snapshot.ts";
-import { trainingSetting, trainingState } from "../../../snapshot/training_file.ts";
+import type { Snapshot } from "../../../run/snapshot/snapshot.ts";
+import { trainingSetting, trainingState } from "../../../run/snapshot/training_file.ts";
 import type { StagesConfig } from "../../../train/stages_config.ts";
 import { UserError } from "../../../user_error.ts";
 import { computedOn } from "./computed_on.ts";

@@ -1,10 +1,10 @@
 /** The options of `train`, read where their schemas are: the page shows them, and asks here whether a text is one of theirs. */
 
-import { WEIGHT_DECAY } from "../../../options/by_data.ts";
-import { flagOf, type OptionDefinition, type ValueOption } from "../../../options/definition.ts";
-import { checkTogether, stagesGroups, type StagesOptions } from "../../../options/train.ts";
-import { seedOption } from "../../../options/training.ts";
-import { InvalidValue } from "../../../options/values.ts";
+import { WEIGHT_DECAY } from "../../../run/options/by_data.ts";
+import { flagOf, type OptionDefinition, type ValueOption } from "../../../run/options/definition.ts";
+import { checkTogether, stagesGroups, type StagesOptions } from "../../../run/options/train.ts";
+import { seedOption } from "../../../run/options/training.ts";
+import { InvalidValue } from "../../../run/options/values.ts";
 import type { StagesConfig } from "../../../train/stages_config.ts";
 
 /** An option as a form shows it. */

@@ -2,8 +2,8 @@
 
 import { withMeanRows } from "../../../run/mean_rows.ts";
 import type { Stage, StageName } from "../../../run/stages.ts";
-import { encodeSnapshot } from "../../../snapshot/snapshot.ts";
-import { encodeTraining } from "../../../snapshot/training_file.ts";
+import { encodeSnapshot } from "../../../run/snapshot/snapshot.ts";
+import { encodeTraining } from "../../../run/snapshot/training_file.ts";
 import type { ParameterSpec, Weights } from "../../../tape/parameters.ts";
 import { type BestRecords, criteria, type Criterion } from "../../../train/best_records.ts";
 import type { StagesConfig } from "../../../train/stages_config.ts";

@@ -1,7 +1,7 @@
 /** A step that was measured: its dispatches as a strip and as a table, and the kernel of the one that is opened. */
 
-import { ceilingsOf } from "../../../../profile/ceilings.ts";
-import type { Ceilings } from "../../../../profile/roofline.ts";
+import { ceilingsOf } from "../../../../selftest/profile/ceilings.ts";
+import type { Ceilings } from "../../../../selftest/profile/roofline.ts";
 import { kernelPanel, type KernelTexts } from "../../../draw/kernel_panel.ts";
 import { duration, whole } from "../../../draw/number.ts";
 import { owned } from "../../../draw/owned.ts";

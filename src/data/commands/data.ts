@@ -1,0 +1,35 @@
+/** `data`: from a raw log to a prepared data set, and what there is in one. */
+
+import { Command } from "commander";
+import { version } from "../../version.ts";
+import { describeCommand } from "./describe.ts";
+import { exampleCommand } from "./example.ts";
+import { impressionsCommand } from "./impressions.ts";
+import { logCommand } from "./log.ts";
+import { runPreparation } from "./options.ts";
+import { retailrocketCommand } from "./retailrocket.ts";
+import { runMain } from "../../cli/fail.ts";
+import { parseAndRun } from "../../cli/options.ts";
+
+async function main(): Promise<void> {
+  const command = new Command("deno task data")
+    .description("Makes a prepared data set of a raw log, for deno task train --data, or describes one.")
+    .version(version)
+    .addCommand(retailrocketCommand(runPreparation))
+    .addCommand(impressionsCommand(runPreparation))
+    .addCommand(logCommand(runPreparation))
+    .addCommand(describeCommand())
+    .addCommand(exampleCommand())
+    .addHelpText(
+      "after",
+      "\nExamples:\n" +
+        "  deno task data retailrocket --source retailrocket --pages sampled --out runs/data/rr\n" +
+        "  deno task data impressions --source MINDsmall_train --out runs/data/mind\n" +
+        "  deno task data log --source 'logs/*.parquet' --user uid --item sku --time ts --clicked label\n" +
+        "  deno task data describe runs/data/rr\n" +
+        "\nA subcommand's options: deno task data retailrocket --help. The guide is data/README.md.",
+    );
+  await parseAndRun(command, Deno.args);
+}
+
+await runMain(main);

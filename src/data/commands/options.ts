@@ -1,0 +1,92 @@
+/** What the preparations of `data` have in common: options, progress, and what is said in the end. */
+
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { badRowsText } from "../bad_rows.ts";
+import { StoppedError } from "../prepare/engine.ts";
+import { prepare, type PrepareOptions, type Recipe } from "../prepare/prepare.ts";
+import { OUT_FOLDER } from "../../cli/arguments.ts";
+import { folder, memorySize, wholeNumber } from "../../cli/options.ts";
+import { preparedFolder } from "../../cli/output_folders.ts";
+import { EXIT_INTERRUPTED, say } from "../../run/commands/run_stages.ts";
+import { quoted } from "../../cli/shell_word.ts";
+import { stepProgress } from "../../cli/step_progress.ts";
+import { stopOnSignals } from "../../cli/stop.ts";
+import { thousands } from "../../thousands.ts";
+
+/** Runs a recipe; ends the process with its exit code where it is stopped. */
+export type Prepare = (recipe: Recipe, options: PrepareOptions) => Promise<void>;
+
+/** Adds the options of every preparation. @param name of the subcommand. */
+export function withPrepareOptions(command: Command, name: string): Command {
+  return command
+    .option(OUT_FOLDER, "the prepared data set, a new folder", folder, preparedFolder(name))
+    .addOption(
+      new Option(
+        "--split <by>",
+        "how the users are split into parts: by a hash of their id, or by the time of their last page",
+      )
+        .choices(["hash", "time"]).default("hash"),
+    )
+    .addOption(
+      new Option("--shares <train-validation-test>", "percent of the users in each part")
+        .argParser(shares).default({ train: 0.8, validation: 0.1 }, "80-10-10"),
+    )
+    .option("--max-events <n>", "keep the last n events of a user with more", wholeNumber(1))
+    .option(
+      "--strict",
+      "stop at the first row that cannot be read, not only when more than 1 % cannot",
+      false,
+    )
+    .option(
+      "--memory <size>",
+      "memory of the data engine; what does not fit goes to disk",
+      memorySize,
+      "2GB",
+    )
+    .option("--threads <n>", "threads of the data engine (default: one for each core)", wholeNumber(1, 1024));
+}
+
+/** Percentages such as 80-10-10. */
+function shares(text: string): PrepareOptions["shares"] {
+  const [train = NaN, validation = NaN, test = NaN] = text.split("-").map(Number);
+  if (/^\d+-\d+-\d+$/.test(text) && train + validation + test === 100 && train > 0) {
+    return { train: train / 100, validation: validation / 100 };
+  }
+  throw new InvalidArgumentError(
+    `Expected three percentages that add up to 100, such as 80-10-10, got "${text}".`,
+  );
+}
+
+export const runPreparation: Prepare = async (recipe, options) => {
+  const stop = stopOnSignals(EXIT_INTERRUPTED);
+  const progress = stepProgress();
+  const began = performance.now();
+  try {
+    const { manifest, bad, folder } = await prepare(recipe, options, Deno.args, {
+      signal: stop.signal,
+      onStep: progress.begin,
+    });
+    progress.stop();
+    const { counts, skipped } = manifest;
+    const n = (count: number | undefined) => thousands(count ?? 0);
+    if (bad.total > 0) say(`${n(bad.total)} rows could not be read and are left out:\n${badRowsText(bad)}`);
+    for (const note of manifest.notes) say(note);
+    for (const [kind, count] of Object.entries(skipped)) say(`left out or changed: ${n(count)} ${kind}`);
+    const { users, given = 0, pages = 0, rows = 0 } = counts ?? {};
+    console.log(
+      `${n(pages - given)} pages with ${n(rows - given)} displayed items of ${n(counts?.items)}, ` +
+        `${n(counts?.clicks)} clicks${given > 0 ? `, and ${n(given)} clicks given as history` : ""}; users: ${
+          n(users?.train)
+        } train, ${n(users?.validation)} validation, ` +
+        `${n(users?.test)} test. ${((performance.now() - began) / 1000).toFixed(1)} s.`,
+    );
+    console.log(`The prepared data set is ${folder}`);
+    console.log(`Look at it:  deno task data describe ${quoted(folder)}`);
+    console.log(`Train on it: deno task train --data ${quoted(folder)}`);
+  } catch (error) {
+    progress.stop();
+    if (!(error instanceof StoppedError)) throw error;
+    say("Stopped; the unfinished data set was removed.");
+    Deno.exit(EXIT_INTERRUPTED);
+  }
+};

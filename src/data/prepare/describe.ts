@@ -1,0 +1,258 @@
+/** What there is in a prepared data set, by `data/describe.sql`, and warnings of what fools people. */
+
+import { Engine } from "./engine.ts";
+import type { StepStanding } from "./step_standing.ts";
+import { type BaselineName, Baselines } from "../../figures/baselines/baselines.ts";
+import { type Split, splits, usersOf } from "../click_log.ts";
+import type { LogSource } from "../log_source.ts";
+import type { Manifest } from "../manifest.ts";
+import type { Part } from "../prepared/files.ts";
+import type { PreparedSet } from "../prepared/set.ts";
+import { partFiles } from "../sets/part_files.ts";
+import { openPreparedSet } from "../sets/prepared_folder.ts";
+import { MEMORY_ROWS } from "../../run/dataset.ts";
+import { readPreparedLog } from "../prepared/read_log.ts";
+import { plainPath } from "./glob.ts";
+import { type Step, stepsOf } from "./script.ts";
+import { type PlaceEffect, placeEffect } from "./place_effect.ts";
+import script from "../../../data/describe.sql" with { type: "text" };
+import placesScript from "../../../data/describe_places.sql" with { type: "text" };
+import { thousands } from "../../thousands.ts";
+
+/** Figures of the users of one part; NaN where there is nothing to take a mean of. */
+export interface PartFigures {
+  readonly split: string;
+  readonly users: number;
+  readonly events: number;
+  readonly rows: number;
+  readonly clicks: number;
+  /** The loss of utilities that are all 0. */
+  readonly uniformLoss: number;
+  /** prec@1 and prec@2 by chance, and by the train part's click rates. */
+  readonly chance: readonly [number, number];
+  readonly clickRate: readonly [number, number];
+  /** Shares of displayed and of clicked items that the train part does not show; of clicked ones it has no click of. */
+  readonly unseenShown: number;
+  readonly unseenClicked: number;
+  readonly neverClicked: number;
+}
+
+/** prec@1 on a part of what is counted on the train users; absent where the data do not give it. */
+export interface BaselineFigures {
+  readonly split: Split;
+  readonly prec1: Readonly<Partial<Record<BaselineName, number>>>;
+}
+
+export interface Description {
+  readonly manifest: Manifest;
+  readonly items: number;
+  /** Items by their id: one for all versions. */
+  readonly ids: number;
+  readonly given: number;
+  readonly parts: readonly PartFigures[];
+  /** prec@1 of the baselines of whole parts but the train part; empty for a set that is too large for memory. */
+  readonly baselines: readonly BaselineFigures[];
+  /** Pages by number of items. */
+  readonly pageSizes: readonly { size: number; pages: number }[];
+  /** Clicks by place on the page, of pages of two items or more. */
+  readonly clickPlaces: readonly { place: number; clicks: number }[];
+  readonly placeEffect: PlaceEffect;
+  /** Least, quartiles and most. */
+  readonly eventsPerUser: readonly number[];
+  readonly warnings: readonly string[];
+}
+
+/** @throws UserError when the folder is no prepared data set. */
+export async function describe(
+  folder: string,
+  memory: string,
+  onStep?: (standing: StepStanding) => void,
+): Promise<Description> {
+  onStep?.({ title: "Checking users, items and pages", number: 0, of: 0, round: 0, rounds: 1 });
+  const { set: { manifest }, log } = await checked(folder);
+  onStep?.({ title: "Baselines", number: 0, of: 0, round: 0, rounds: 1 });
+  const baselines = log ? baselinesOn(log, manifest) : [];
+  const engine = await Engine.open({ workFolder: "", memory });
+  try {
+    await count(engine, folder, [...stepsOf(script), ...stepsOf(placesScript)], { onStep });
+    return { ...await descriptionOf(engine, manifest), baselines };
+  } finally {
+    engine.close();
+  }
+}
+
+/** What {@link describe} warns of in the set that an engine has written; it is left in another database. */
+export async function warningsIn(engine: Engine, folder: string, signal?: AbortSignal): Promise<string[]> {
+  await engine.run("USE memory");
+  const steps = stepsOf(script).filter(({ title }) => title !== "Baselines");
+  await count(engine, folder, steps, { signal });
+  return await countedWarnings(engine, (await engine.rows("FROM part")).map(figuresOf));
+}
+
+async function count(
+  engine: Engine,
+  folder: string,
+  steps: readonly Step[],
+  events: Parameters<Engine["runSteps"]>[1],
+): Promise<void> {
+  const files = (part: Part) => partFiles(folder, part).map(plainPath);
+  await engine.setVariables({
+    users: files("users"),
+    items: files("items"),
+    pages: files("pages"),
+    page_files: partFiles(folder, "pages"),
+  });
+  await engine.runSteps(steps, events);
+}
+
+async function countedWarnings(engine: Engine, parts: readonly PartFigures[]): Promise<string[]> {
+  const [suspicion = {}] = await engine.rows("FROM suspicion");
+  return warningsOf(Object.fromEntries(Object.entries(suspicion).map(([k, v]) => [k, Number(v)])), parts);
+}
+
+/** What the steps of data/describe.sql have counted. */
+async function descriptionOf(
+  engine: Engine,
+  manifest: Manifest,
+): Promise<Omit<Description, "baselines">> {
+  const parts = (await engine.rows("FROM part")).map(figuresOf);
+  const [quartiles] = await engine.rows(
+    "SELECT quantile_disc(events, [0, 0.25, 0.5, 0.75, 1]) AS q FROM events_of_user",
+  );
+  return {
+    manifest,
+    items: await engine.number("SELECT count(*) FROM items"),
+    ids: await engine.number("SELECT count(DISTINCT id) FROM id_of"),
+    given: await engine.number("SELECT count(*) FROM page WHERE given"),
+    parts,
+    pageSizes: (await engine.rows("FROM page_size")).map((r) => ({
+      size: Number(r.size),
+      pages: Number(r.pages),
+    })),
+    clickPlaces: (await engine.rows("FROM click_place")).map((r) => ({
+      place: Number(r.place),
+      clicks: Number(r.clicks),
+    })),
+    placeEffect: await placeEffect(engine, manifest.places),
+    eventsPerUser: Array.isArray(quartiles?.q) ? quartiles.q.map(Number) : [],
+    warnings: await countedWarnings(engine, parts),
+  };
+}
+
+function figuresOf(row: Readonly<Record<string, unknown>>): PartFigures {
+  const of = (name: string) => row[name] === null ? NaN : Number(row[name]);
+  return {
+    split: String(row.split),
+    users: of("users"),
+    events: of("events"),
+    rows: of("rows"),
+    clicks: of("clicks"),
+    uniformLoss: of("uniform_loss"),
+    chance: [of("chance1"), of("chance2")],
+    clickRate: [of("rate1"), of("rate2")],
+    unseenShown: of("unseen_shown"),
+    unseenClicked: of("unseen_clicked"),
+    neverClicked: of("never_clicked"),
+  };
+}
+
+/**
+ * Read as training reads it: figures of what it would refuse mean nothing.
+ * @returns with the log, where it goes into memory. @throws UserError as {@link openPreparedSet}.
+ */
+async function checked(folder: string): Promise<{ set: PreparedSet; log: LogSource | undefined }> {
+  const set = await openPreparedSet(folder);
+  if (set.rows <= MEMORY_ROWS) return { set, log: await readPreparedLog(set) };
+  let items = 0;
+  await set.readItems((chunk, before) => items = before + chunk.count);
+  await set.readPages(items, () => {});
+  return { set, log: undefined };
+}
+
+function baselinesOn(log: LogSource, { features, places }: Manifest): BaselineFigures[] {
+  const counted = Baselines.of(log, features.tokens, undefined, places);
+  return splits.filter((split) => split !== "train").flatMap((split): BaselineFigures[] => {
+    const users = usersOf(log, split);
+    if (users.length === 0) return [];
+    const figures = [...counted.test(users)].map(([name, { details }]) => [name, details.figures.prec1]);
+    return [{ split, prec1: Object.fromEntries(figures) }];
+  });
+}
+
+/** Counts of what fools people: see `suspicion` in data/describe.sql. */
+type Suspicion = Readonly<Record<string, number>>;
+
+/** What a model or a reader may be fooled by, in plain words. */
+export function warningsOf(s: Suspicion, parts: readonly PartFigures[]): string[] {
+  return [...placeWarnings(s), ...pageWarnings(s), ...partWarnings(parts)];
+}
+
+const share = (part: number | undefined, whole: number | undefined) => whole ? (part ?? 0) / whole : 0;
+const percent = (x: number) => `${(100 * x).toFixed(0)} %`;
+
+/** Warns of a place of the page that is clicked more often than by chance. */
+function placeWarnings(s: Suspicion): string[] {
+  const last = share(s.last_clicks, s.clicks);
+  const most = share(s.most_clicks, s.clicks);
+  const chance = percent(s.place_by_chance ?? 0);
+  const odd = Math.min(0.9, 2 * (s.place_by_chance ?? 1));
+  if (last > odd) {
+    return [
+      `The clicked item is the last of its page in ${percent(last)} of the clicks (${chance} by chance): ` +
+      "a ranking that breaks ties by place is right or wrong for that reason alone. (This program counts ties in expectation.)",
+    ];
+  }
+  if (most <= odd) return [];
+  return [
+    `The clicked item is in place ${s.most_place} in ${percent(most)} of the clicks (${chance} by chance): ` +
+    "either people look there first, which is no merit of a reward, or the log was written in this order.",
+  ];
+}
+
+/** Warns of pages that are too easy, and users of whom nothing is known. */
+function pageWarnings(s: Suspicion): string[] {
+  const warnings: string[] = [];
+  const n = (count: number | undefined) => thousands(count ?? 0);
+  if ((s.pages_with_twice ?? 0) > 0) {
+    warnings.push(
+      `${n(s.pages_with_twice)} pages show an item twice; ${n(s.twice_clicked)} times ` +
+        "it is the clicked one: repeated rows give the click away. Keep one row for each item of a page.",
+    );
+  }
+  const one = share(s.pages_of_one, s.pages);
+  if (one === 1) {
+    warnings.push(
+      "Each page shows one item: it is always ranked right, whatever the model, and prec@1 says nothing. " +
+        "Only the probability of a click can be learned.",
+    );
+  } else if (one > 0.1) {
+    warnings.push(
+      `${percent(one)} of the pages show one item: they are always ranked right. ` +
+        "Look at the figures of longer pages.",
+    );
+  }
+  const single = share(s.users_of_one, s.users);
+  if (single > 0.5) {
+    warnings.push(
+      `${percent(single)} of the users have one event and no history before it, ` +
+        "so that a model of the history helps few of them.",
+    );
+  }
+  return warnings;
+}
+
+/** Warns of parts with items that the train part never shows, and of parts without users. */
+function partWarnings(parts: readonly PartFigures[]): string[] {
+  const unseen = parts.filter(({ split, unseenClicked }) => split !== "train" && unseenClicked > 0.1);
+  const empty = splits.filter((split) => !parts.some((part) => part.split === split));
+  return [
+    ...unseen.map(({ split, unseenClicked }) =>
+      `${percent(unseenClicked)} of the items clicked in the ${split} part are never shown ` +
+      "in the train part: " +
+      "only features can tell something of them, not their ids."
+    ),
+    ...empty.map((split) =>
+      `The ${split} part has no users: training needs all three. Prepare with other --shares.`
+    ),
+  ];
+}

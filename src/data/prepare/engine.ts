@@ -1,0 +1,247 @@
+/** The engine that prepares data: DuckDB, on a file of its own, within a limit of memory. */
+
+import type { DuckDBConnection, DuckDBInstance, Json } from "@duckdb/node-api";
+import { UserError } from "../../user_error.ts";
+import type { Step } from "./script.ts";
+import type { StepStanding } from "./step_standing.ts";
+
+/** What a script reads with getvariable(): text, a number, a truth value, or a list of them. */
+export type Variable = string | number | boolean | null | readonly Variable[];
+
+export interface EngineOptions {
+  /** Folder for the database and for what does not fit in memory; "" for a database in memory alone. */
+  readonly workFolder: string;
+  /** What it may use, as DuckDB writes it: 2GB. */
+  readonly memory: string;
+  readonly threads?: number;
+}
+
+export class StoppedError extends Error {
+  override readonly name = "StoppedError";
+}
+
+export class Engine {
+  private constructor(
+    private readonly instance: DuckDBInstance,
+    private readonly connection: DuckDBConnection,
+  ) {}
+
+  /** @throws UserError when the folder cannot be used or the limit is none. */
+  static async open({ workFolder, memory, threads }: EngineOptions): Promise<Engine> {
+    if (workFolder.includes("?")) {
+      // It would take what is behind it for settings, and look for its log elsewhere.
+      throw new UserError(
+        `Expected a path without a ? for the prepared data, found ${workFolder}. Choose another --out: the data engine ` +
+          "cannot work in such a folder.",
+      );
+    }
+    // Loaded where it is used: 60 MB that a command with a wrong option does without.
+    const duckdb = await import("@duckdb/node-api");
+    const instance = await orUserError(() => duckdb.DuckDBInstance.create(":memory:"));
+    const connection = await instance.connect();
+    const engine = new Engine(instance, connection);
+    // The engine makes this folder when it needs it, and takes it away again.
+    const spill = workFolder !== "" ? `${workFolder}/spill` : `/tmp/clickgan-spill-${Deno.pid}`;
+    try {
+      await engine.run([
+        `SET memory_limit = ${literal(memory)}`,
+        ...threads === undefined ? [] : [`SET threads = ${threads}`],
+        ...workFolder === "" && Deno.build.os === "windows" ? [] : [`SET temp_directory = ${literal(spill)}`],
+        // Nothing is fetched: what is not built in is not there.
+        "SET autoinstall_known_extensions = false",
+        "SET TimeZone = 'UTC'",
+        // The file is for what does not fit in memory. Nothing is read from it later, so a log of changes, forced to
+        // the disk at every statement, would be for nothing.
+        ...workFolder === "" ? [] : [
+          `ATTACH ${literal(`${workFolder}/work.duckdb`)} AS work (RECOVERY_MODE no_wal_writes)`,
+          "USE work",
+          "PRAGMA disable_checkpoint_on_shutdown",
+        ],
+      ].join(";\n"));
+    } catch (error) {
+      engine.close();
+      throw error;
+    }
+    return engine;
+  }
+
+  /** Runs statements, one after another. @throws UserError for what the user can mend. */
+  async run(sql: string): Promise<void> {
+    await orUserError(() => this.connection.run(sql));
+  }
+
+  /** All rows, as JSON has them: numbers beyond 2^53 as text. */
+  async rows(sql: string): Promise<Record<string, Json>[]> {
+    const reader = await orUserError(() => this.connection.runAndReadAll(sql));
+    return reader.getRowObjectsJson();
+  }
+
+  /** The first value of the first row. */
+  async value(sql: string): Promise<Json> {
+    const [row] = await this.rows(sql);
+    const [value = null] = Object.values(row ?? {});
+    return value;
+  }
+
+  /** @throws Error when the value is no number. */
+  async number(sql: string): Promise<number> {
+    const value = Number(await this.value(sql));
+    if (Number.isNaN(value)) throw new Error(`expected a number from ${sql}`);
+    return value;
+  }
+
+  /** Hands over a result of number columns, a chunk at a time, in its order; memory does not grow with it. */
+  async stream(sql: string, take: (columns: readonly NumberColumn[], rows: number) => void): Promise<void> {
+    await orUserError(async () => {
+      const result = await this.connection.stream(sql);
+      for (;;) {
+        const chunk = await result.fetchChunk();
+        if (!chunk || chunk.rowCount === 0) return;
+        const columns = Array.from(
+          { length: chunk.columnCount },
+          (_, k) => numbersOf(chunk.getColumnVector(k)),
+        );
+        take(columns, chunk.rowCount);
+      }
+    });
+  }
+
+  async setVariables(variables: Readonly<Record<string, Variable>>): Promise<void> {
+    const each = Object.entries(variables).map(([name, value]) => `SET VARIABLE ${name} = ${literal(value)}`);
+    await this.run(each.join(";\n"));
+  }
+
+  /**
+   * Runs the steps of a script in order.
+   * @param after called when a step is done. @throws StoppedError once the signal is aborted.
+   */
+  async runSteps(
+    steps: readonly Step[],
+    { signal, onStep, after }: {
+      readonly signal?: AbortSignal;
+      readonly onStep?: (standing: StepStanding) => void;
+      readonly after?: (step: Step) => Promise<void>;
+    } = {},
+  ): Promise<void> {
+    const interrupt = () => this.connection.interrupt();
+    signal?.addEventListener("abort", interrupt);
+    try {
+      for (const [k, step] of steps.entries()) {
+        const at = { title: step.title, number: k + 1, of: steps.length };
+        const values = step.repeat
+          ? (await this.rows(step.repeat.query)).map((row) => Object.values(row)[0])
+          : [null];
+        for (const [round, value] of values.entries()) {
+          if (signal?.aborted) throw new StoppedError();
+          onStep?.({ ...at, round, rounds: values.length });
+          if (step.repeat) await this.setVariables({ [step.repeat.name]: Number(value) });
+          await this.run(step.sql);
+        }
+        await after?.(step);
+      }
+    } catch (error) {
+      // What an interrupted query says is no fault of anybody.
+      throw signal?.aborted ? new StoppedError() : error;
+    } finally {
+      signal?.removeEventListener("abort", interrupt);
+    }
+  }
+
+  async version(): Promise<string> {
+    return String(await this.value("SELECT version()"));
+  }
+
+  close(): void {
+    this.connection.closeSync();
+    this.instance.closeSync();
+  }
+}
+
+/** Values of a column of integers or floats; NULL is told apart by {@link NumberColumn.isNull}. */
+export interface NumberColumn {
+  readonly values: ArrayLike<number | bigint>;
+  isNull(row: number): boolean;
+}
+
+function numbersOf(vector: unknown): NumberColumn {
+  if (typeof vector === "object" && vector !== null && "items" in vector && "validity" in vector) {
+    const { items, validity } = vector;
+    if (ArrayBuffer.isView(items) && "length" in items && hasItemValid(validity)) {
+      return {
+        values: items as ArrayLike<number | bigint> & ArrayBufferView,
+        isNull: (row) => !validity.itemValid(row),
+      };
+    }
+  }
+  throw new Error("expected a column of numbers");
+}
+
+function hasItemValid(validity: unknown): validity is { itemValid(row: number): boolean } {
+  return typeof validity === "object" && validity !== null && "itemValid" in validity &&
+    typeof validity.itemValid === "function";
+}
+
+/** A value as SQL has it. */
+export function literal(value: Variable): string {
+  if (value === null) return "NULL";
+  if (typeof value === "string") return `'${value.replaceAll("'", "''")}'`;
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  return `[${value.map(literal).join(", ")}]`;
+}
+
+/** A name as SQL has it. */
+export function identifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** What DuckDB says when the input, the disk or the limits are at fault, with what can be done. */
+const REMEDIES: readonly [RegExp, string][] = [
+  [/no space left|disk quota|could not write|failed to write/i, "Free some space, or choose another --out."],
+  [
+    /out of memory|failed to (allocate|pin|offload)/i,
+    "Give more with --memory (such as 4GB), or prepare a part of the users.",
+  ],
+  [
+    /permission denied|read-only file system/i,
+    "Change the permissions, or choose a path that this user may use.",
+  ],
+  [/no files found/i, "Check the path; a glob must be quoted, so that the shell leaves it alone."],
+  [
+    /not a parquet file|no magic bytes|thrift|TProtocol/i,
+    "The file is damaged, or not a Parquet file: write it again.",
+  ],
+  [
+    /parser state machine/i,
+    "Lines may end in two ways (\\n and \\r\\n), or there is a quote inside a value: write the file again, with one " +
+    "kind of line end, and put values that contain a quote in quotes.",
+  ],
+  [/not utf-8/i, "Convert the file to UTF-8, such as with iconv -f latin1 -t utf-8."],
+  [
+    /csv error|invalid input error|sniff/i,
+    "Correct the file, or describe it by the options that --help lists.",
+  ],
+  [/parquet/i, "The file is damaged, or not a Parquet file: write it again."],
+  [/malformed json|json/i, "Expected one JSON object a line (or one array of them)."],
+  [/gzip|zstd|decompress/i, "The compressed file is damaged: fetch or write it again."],
+  [
+    /parser error.*memory_limit|unknown unit for memory/i,
+    "Expected a size such as 2GB or 800MB for --memory.",
+  ],
+];
+
+async function orUserError<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof Error) || error instanceof UserError) throw error;
+    const remedy = REMEDIES.find(([pattern]) => pattern.test(error.message))?.[1];
+    if (!remedy) throw error;
+    const [message = ""] = error.message.split(/\s+LINE \d+:/); // behind it is the query
+    const text = message.split("\n").slice(0, 3).join(" ").replace(/\s+/g, " ");
+    const file = /^\s*file\s*=\s*(.+)$/m.exec(message)?.[1];
+    const where = file === undefined || text.includes(file) ? "" : ` at ${file}`;
+    throw new UserError(`The data engine stopped${where}: ${text.slice(0, 400)}\n${remedy}`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,194 @@
+/** Which columns of a table of items are numbers, times and tokens: by their types, or by what is written in them. */
+
+import { UserError } from "../../user_error.ts";
+import { shown } from "../bad_rows.ts";
+import { forgetRejects } from "./bad_rows.ts";
+import { type Engine, identifier, literal } from "./engine.ts";
+import { selectOf, type TableSource } from "./table_select.ts";
+
+/** The columns that are features. */
+export interface FeatureColumns {
+  /** Numbers and times. */
+  readonly dense: readonly string[];
+  /** For each of them whether it is a time. */
+  readonly times: readonly boolean[];
+  readonly tokens: readonly string[];
+  /** For each of them whether a value is several, separated by |. */
+  readonly splits: readonly boolean[];
+}
+
+export const NO_COLUMNS: FeatureColumns = { dense: [], times: [], tokens: [], splits: [] };
+
+/** Columns that the user, or the set that is followed, names. */
+export interface NamedColumns {
+  readonly dense: readonly string[] | undefined;
+  readonly tokens: readonly string[] | undefined;
+  /** The options that name them, for messages. */
+  readonly options: { readonly dense: string; readonly tokens: string };
+}
+
+const NUMBER = /^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DOUBLE|FLOAT|DECIMAL\(.*\))$/;
+const TOKEN = /^(VARCHAR|BOOLEAN|UUID|ENUM\(.*\))$/;
+const TIME = /^(DATE|TIMESTAMP.*)$/;
+/** A text that is a date, which is not told of 03/04/1995. A regular expression of the engine. */
+const DATE_LIKE = String.raw`(\d{1,2}[./-]\d{1,2}[./-]\d{4}|\d{4}[./]\d{1,2}[./]\d{1,2})([T ].*)?`;
+
+const theItem: ColumnKind = { kind: "other", example: "the items themselves (their tokens: --item-ids)" };
+
+/** @throws UserError for a column that was named and cannot be what it should. */
+export async function chooseColumns(
+  engine: Engine,
+  source: TableSource,
+  item: string,
+  { dense, tokens, options }: NamedColumns,
+): Promise<FeatureColumns> {
+  const both = dense?.find((name) => tokens?.includes(name));
+  if (both !== undefined) {
+    throw new UserError(`${both} is named by ${options.dense} and by ${options.tokens}. Choose one of them.`);
+  }
+  const kinds = await kindsOf(engine, source, item);
+  const kindOf = (name: string) => kinds.get(name) ?? theItem;
+  const path = source.files[0]?.path ?? "";
+  for (const name of dense ?? []) {
+    const { kind, example } = kindOf(name);
+    if (kind === "token" || kind === "date" || kind === "other") {
+      throw new UserError(
+        `${path}: expected ${name} (${options.dense}) to be numbers, found ${example}. Name it with --tokens, or correct it.`,
+      );
+    }
+  }
+  for (const name of tokens ?? []) {
+    const { kind, example } = kindOf(name);
+    if (kind === "other") {
+      throw new UserError(
+        `${path}: expected ${name} (${options.tokens}) to be text or lists of text, found ${example}.`,
+      );
+    }
+  }
+  const all = dense === undefined && tokens === undefined;
+  if (all) await noteColumns(engine, kinds);
+  const ofKind = (...wanted: string[]) =>
+    all ? [...kinds].filter(([, { kind }]) => wanted.includes(kind)).map(([name]) => name) : [];
+  const numbers = dense ?? ofKind("number", "time");
+  const texts = tokens ?? ofKind("token");
+  return {
+    dense: numbers,
+    times: numbers.map((name) => kindOf(name).kind === "time"),
+    tokens: texts,
+    splits: texts.map((name) => kindOf(name).isSplit === true),
+  };
+}
+
+async function noteColumns(engine: Engine, kinds: ReadonlyMap<string, ColumnKind>): Promise<void> {
+  const named = (wanted: (name: string, kind: ColumnKind) => boolean) =>
+    [...kinds].filter(([name, kind]) => wanted(name, kind)).map(([name]) => name).join(", ");
+  const left = named((_, { kind }) => kind === "other" || kind === "empty");
+  const dates = named((_, { kind }) => kind === "date");
+  const codes = named((name, { kind, isWhole }) =>
+    kind === "number" && isWhole === true && /(^|_)(id|code|nr|no)$|(Id|ID|Code)$/.test(name)
+  );
+  const split = named((_, { isSplit }) => isSplit === true);
+  for (
+    const [names, text] of [
+      [left, `columns of the features without numbers or text are left out: ${left}`],
+      [dates, `dates that are not all written like 1995-01-31 or 31-Jan-1995 are left out: ${dates}`],
+      [codes, `read as numbers; if they are codes, name the columns with --tokens: ${codes}`],
+      [split, `values are split at |: ${split}`],
+    ] as const
+  ) if (names !== "") await engine.run(`INSERT INTO note VALUES (${literal(text)})`);
+}
+
+interface ColumnKind {
+  readonly kind: "number" | "time" | "date" | "token" | "empty" | "other";
+  /** An example of what is in it, for a message. */
+  readonly example: string;
+  /** Numbers without fractions. */
+  readonly isWhole?: boolean;
+  /** Text with several values, separated by |. */
+  readonly isSplit?: boolean;
+}
+
+/** What is in each column but the item's, of the whole file. */
+async function kindsOf(engine: Engine, source: TableSource, item: string): Promise<Map<string, ColumnKind>> {
+  const columns = source.columns.filter(({ name }) => name !== item);
+  const kinds = new Map<string, ColumnKind>();
+  if (columns.length === 0) return kinds;
+  const select = selectOf(
+    source,
+    Object.fromEntries(columns.map(({ name }, k) => [`x${k}`, { column: name, as: "text" as const }])),
+  );
+  const [row = {}] = await engine.rows(
+    `SELECT ${columns.map((_, k) => figuresOf(k)).join(", ")} FROM (${select})`,
+  );
+  for (const [k, { name, type }] of columns.entries()) {
+    const of = (figure: string) => row[`${figure}${k}`] ?? null;
+    const n = Number(of("n"));
+    const wrong = of("wrong");
+    const isWhole = n > 0 && Number(of("wholes")) === n;
+    const dates = Number(of("dates"));
+    const isDate = dates + Number(of("days")) > n / 2;
+    const isTime = n > 0 &&
+      (dates === n || (isWhole && isEpoch(Number(of("low")), Number(of("high")))));
+    if (source.format === "parquet") {
+      const kind = TIME.test(type) || (isTime && (NUMBER.test(type) || type === "VARCHAR"))
+        ? "time"
+        : NUMBER.test(type)
+        ? "number"
+        : TOKEN.test(type.replace(/\[\]$/, ""))
+        ? isDate ? "date" : "token"
+        : "other";
+      kinds.set(name, { kind, isWhole, example: `the type ${type}` });
+      continue;
+    }
+    const kind = source.format === "json" && Number(of("objects")) > 0
+      ? "other"
+      : n === 0
+      ? "empty"
+      : isTime
+      ? "time"
+      : wrong === null
+      ? "number"
+      : isDate
+      ? "date"
+      : "token";
+    const isSplit = kind === "token" && source.format === "csv" && Number(of("bars")) > 0 &&
+      await hasFewerParts(engine, select, `x${k}`);
+    kinds.set(name, {
+      kind,
+      isWhole,
+      isSplit,
+      example: wrong === null ? "no text" : `"${shown(String(wrong))}"`,
+    });
+  }
+  await forgetRejects(engine);
+  return kinds;
+}
+
+/** What is counted of the column k. */
+function figuresOf(k: number): string {
+  const x = identifier(`x${k}`);
+  const number = `TRY_CAST(${x} AS DOUBLE)`;
+  const wrong = `${x} <> '' AND ${number} IS NULL`;
+  return `count(*) FILTER (${x} <> '') AS n${k}, min(${x}) FILTER (${wrong}) AS wrong${k}, ` +
+    `count(*) FILTER (starts_with(trim(${x}), '{')) AS objects${k}, ` +
+    `count(*) FILTER (iso_time(trim(${x})) IS NOT NULL) AS dates${k}, ` +
+    `count(*) FILTER (regexp_full_match(trim(${x}), ${literal(DATE_LIKE)})) AS days${k}, ` +
+    `count(*) FILTER (contains(${x}, '|')) AS bars${k}, ` +
+    `count(*) FILTER (abs(${number}) <= 9e15 AND ${number} = floor(${number})) AS wholes${k}, ` +
+    `min(${number}) AS low${k}, max(${number}) AS high${k}`;
+}
+
+/** Seconds or milliseconds since 1970, from 2001 to 2049. Prices and counts of all items are not all in so narrow a range. */
+function isEpoch(low: number, high: number): boolean {
+  return (low >= 1e9 && high < 2.5e9) || (low >= 1e12 && high < 2.5e12);
+}
+
+/** Whether what | separates are values that come again, as the genres of films do. */
+async function hasFewerParts(engine: Engine, select: string, column: string): Promise<boolean> {
+  const x = identifier(column);
+  const [row = {}] = await engine.rows(
+    `SELECT (SELECT count(DISTINCT ${x}) FROM (${select})) AS whole, ` +
+      `(SELECT count(DISTINCT part) FROM (SELECT unnest(string_split(${x}, '|')) AS part FROM (${select}))) AS parts`,
+  );
+  return Number(row.parts) < Number(row.whole);
+}

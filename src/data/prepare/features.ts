@@ -1,0 +1,295 @@
+/** What is known of items: a table's columns as a view for item_features.sql, or what another set has made of such columns. */
+
+import { UserError } from "../../user_error.ts";
+import { type Engine, literal, type Variable } from "./engine.ts";
+import { chooseColumns, type FeatureColumns, NO_COLUMNS } from "./feature_columns.ts";
+import { expectKnownItems, expectLike, type Like, openLike } from "./like.ts";
+import { type Step, stepsOf } from "./script.ts";
+import { faultsOf, type FaultSource } from "./source_faults.ts";
+import { type Format, selectOf, type TableSource } from "./table_select.ts";
+import { openTable, type Wanted } from "./table_source.ts";
+import type { BadRows } from "../bad_rows.ts";
+import timesScript from "../../../data/times.sql" with { type: "text" };
+import numbersScript from "../../../data/item_numbers.sql" with { type: "text" };
+import featuresScript from "../../../data/item_features.sql" with { type: "text" };
+import { thousands } from "../../thousands.ts";
+
+/** What every preparation of items has options for. */
+export interface ItemOptions {
+  /** Each item has a token for itself, too; by default where most of what is displayed has no features. */
+  readonly itemIds?: boolean;
+  /** Values that train users were shown fewer times share a token; by default {@link RARE_BELOW}. */
+  readonly rareBelow?: number;
+  /** A prepared set whose vocabulary and scales are taken. */
+  readonly like?: string;
+  /** Whether most values of a column may be none that it knows. */
+  readonly allowUnlike?: boolean;
+}
+
+/** As many gradients as an embedding row needs to be more than its random start. */
+export const RARE_BELOW = 10;
+
+export interface FeatureOptions extends ItemOptions {
+  /** What is in files whose names do not say it. */
+  readonly format?: Format;
+  /** A file with one row an item; none: items are known by their number alone. */
+  readonly features?: string;
+  /** The column with the item's id, where it is not called as in the log. */
+  readonly featuresKey?: string;
+  /** Columns that are numbers, and that are tokens; by default all, by their types. */
+  readonly dense?: readonly string[];
+  readonly tokens?: readonly string[];
+}
+
+export interface Features {
+  readonly source: TableSource | undefined;
+  readonly columns: FeatureColumns;
+  readonly faults: FaultSource | undefined;
+  /** The columns whose values must be exact, in words. */
+  readonly ids: string;
+  readonly like: Like | undefined;
+  /** Whether the user chose the columns of tokens. */
+  readonly areTokensNamed: boolean;
+  readonly variables: Readonly<Record<string, Variable>>;
+}
+
+/** The step of item_numbers.sql that reads them. */
+export const READING_FEATURES = "Reading item features";
+
+/** The steps of a log before the users have their parts, and behind that. */
+export const itemNumberSteps = (): Step[] => stepsOf(numbersScript);
+export const itemFeatureSteps = (): Step[] => stepsOf(featuresScript);
+
+/** What a preparation looks at when a step is done. @throws UserError for items or text that cannot be features. */
+export async function checkItems(
+  engine: Engine,
+  { like, areTokensNamed }: Pick<Features, "like" | "areTokensNamed">,
+  { title }: Step,
+): Promise<void> {
+  if (title === "Numbers of items" && like?.isOneHot) await expectKnownItems(engine, like);
+  if (title === "Vocabulary" && like) await expectLike(engine, like);
+  if (title !== "Vocabulary" || !areTokensNamed) return;
+  const [free] = await engine.rows("FROM text_column WHERE is_free ORDER BY k LIMIT 1");
+  if (!free) return;
+  throw new UserError(
+    `Expected ${free.name} (--tokens) to have values that several items share, found ${free.count} values for ` +
+      `${free.items} items. Leave it out; to learn something about each single item, give --item-ids.`,
+  );
+}
+
+/** Makes the view feature_source. @throws UserError for a file that is not what it should be. */
+export async function openFeatures(
+  engine: Engine,
+  options: FeatureOptions,
+  item: string,
+  signal?: AbortSignal,
+): Promise<Features> {
+  await engine.run(timesScript);
+  const like = await openLike(engine, options);
+  const named = namedColumns(options, like);
+  const { features, format } = options;
+  if (features === undefined) return await withoutFeatures(engine, options, like);
+  const wanted = [
+    { column: item, option: "--features-key" },
+    ...(named.dense ?? []).map((column) => ({ column, option: named.options.dense })),
+    ...(named.tokens ?? []).map((column) => ({ column, option: named.options.tokens })),
+  ];
+  const source = await openTable(engine, features, "features of items", wanted, { format, signal });
+  expectIds(source, [{ column: item, option: "--features-key" }]);
+  const chosen = await chooseColumns(engine, source, item, named);
+  const columns = like?.columns ?? chosen;
+  const ids = [item, ...columns.tokens].join(" or ");
+  await makeViews(engine, source, item, columns);
+  const variables = itemVariables(columns, true, options, like);
+  const faults = featureFaults(source, item, ids);
+  return { source, columns, ids, like, variables, faults, areTokensNamed: options.tokens !== undefined };
+}
+
+/** The columns that options name. @throws UserError for options that name them where another set does. */
+function namedColumns({ dense, tokens }: FeatureOptions, like: Like | undefined) {
+  if (!like) return { dense, tokens, options: { dense: "--dense", tokens: "--tokens" } };
+  for (
+    const [given, option] of [
+      [dense !== undefined, "--dense"],
+      [tokens !== undefined, "--tokens"],
+    ] as const
+  ) {
+    if (!given) continue;
+    throw new UserError(
+      `Expected --like without ${option}: it takes the columns and tokens of ${like.folder}.`,
+    );
+  }
+  return {
+    dense: like.columns.dense,
+    tokens: like.columns.tokens,
+    options: { dense: "--like", tokens: "--like" },
+  };
+}
+
+/** The options of item_numbers.sql and item_features.sql. */
+export function itemVariables(
+  { dense, times, tokens, splits }: FeatureColumns,
+  withFeatures: boolean,
+  { itemIds, rareBelow = RARE_BELOW }: ItemOptions,
+  like: Like | undefined,
+): Record<string, Variable> {
+  return {
+    dense,
+    times,
+    tokens,
+    splits,
+    with_features: withFeatures,
+    item_ids: itemIds ?? null,
+    rare_below: rareBelow,
+    is_like: like !== undefined,
+    like_name: like?.folder ?? "",
+  };
+}
+
+/** An empty view. @throws {UserError} for options that name columns of no file */
+async function withoutFeatures(
+  engine: Engine,
+  options: FeatureOptions,
+  like: Like | undefined,
+): Promise<Features> {
+  for (const [list, option] of [[options.dense, "--dense"], [options.tokens, "--tokens"]] as const) {
+    if (list === undefined) continue;
+    throw new UserError(`Expected --features with ${option}: the file with the columns.`);
+  }
+  const missing = [...like?.columns.dense ?? [], ...like?.columns.tokens ?? []];
+  if (like && missing.length > 0) {
+    throw new UserError(
+      `Expected --features with --like: the items of ${like.folder} have the columns ${missing.join(", ")}.`,
+    );
+  }
+  await engine.run(NO_FEATURES);
+  const columns = like?.columns ?? NO_COLUMNS;
+  const variables = itemVariables(columns, false, options, like);
+  return {
+    source: undefined,
+    columns,
+    like,
+    variables,
+    faults: undefined,
+    ids: "",
+    areTokensNamed: false,
+  };
+}
+
+/** The view feature_source where there is no table of items. */
+export const NO_FEATURES = "CREATE VIEW feature_source AS " +
+  "SELECT ''::VARCHAR AS item_id, []::DOUBLE[] AS dense, []::VARCHAR[][] AS tokens WHERE false";
+
+/** The views feature_row, with the fault of each row, and feature_source of the rows without one. */
+async function makeViews(
+  engine: Engine,
+  source: TableSource,
+  item: string,
+  { dense, times, tokens, splits }: FeatureColumns,
+): Promise<void> {
+  const values = (names: readonly string[], letter: string, as: (k: number) => "number" | "text" | "list") =>
+    Object.fromEntries(names.map((column, k) => [`${letter}${k}`, { column, as: as(k) }]));
+  const select = selectOf(source, {
+    item_id: { column: item, as: "id" },
+    ...values(dense, "d", (k) => times[k] ? "text" : "number"),
+    ...values(tokens, "t", () => "list"),
+  });
+  const numbers = dense.map((_, k) => times[k] ? `item_ms(d${k})` : `d${k}`).join(", ");
+  const lists = tokens.map((_, k) =>
+    splits[k] ? `flatten(list_transform(t${k}, lambda x: string_split(x, '|')))` : `t${k}`
+  ).join(", ");
+  await engine.run(
+    `CREATE VIEW feature_row AS SELECT *, CASE WHEN broken THEN 'broken' WHEN inexact IS NOT NULL THEN 'inexact' ` +
+      `WHEN coalesce(item_id, '') = '' THEN 'item' END AS fault FROM (${select});` +
+      `CREATE VIEW feature_source AS SELECT item_id, [${numbers}]::DOUBLE[] AS dense, ` +
+      `[${lists}]::VARCHAR[][] AS tokens FROM feature_row WHERE fault IS NULL`,
+  );
+}
+
+/** @param ids see {@link Features} */
+function featureFaults(source: TableSource, item: string, ids: string): FaultSource {
+  return {
+    view: "feature_row",
+    counted: "feature_row",
+    csv: source.format === "csv"
+      ? {
+        delimiter: source.delimiter,
+        places: { item_id: source.columns.findIndex(({ name }) => name === item) },
+      }
+      : undefined,
+    texts: {
+      broken: { kind: "not a JSON object", expected: "a JSON object" },
+      inexact: inexactText(ids),
+      item: { kind: `${item} is empty`, expected: `${item} to be an id`, value: "item_id" },
+    },
+  };
+}
+
+export function inexactText(column: string) {
+  return {
+    kind: `${column} is not an exact id`,
+    expected: `${column} to be text or a whole number, exactly`,
+    value: "inexact",
+  };
+}
+
+/**
+ * @param ids the columns, in words.
+ * @throws UserError for ids that floating point numbers do not hold: leaving these out would not set the others apart.
+ */
+export function expectExact({ counts, examples }: BadRows, ids: string): void {
+  const { kind, expected } = inexactText(ids);
+  const lost = counts.get(kind);
+  if (lost === undefined) return;
+  const example = examples.find(({ fault }) => fault.includes(expected));
+  throw new UserError(
+    `Expected ${ids} to be text or whole numbers, found floating point numbers that are not whole, or too large to ` +
+      `be exact (2^53; 2^24 with 32 bits), in ${thousands(lost)} rows: ` +
+      "different ids may have become one. Write the ids as text or integers." +
+      (example ? `\n  ${example.file}:${example.line}: ${example.fault}` : ""),
+  );
+}
+
+/** @throws UserError for a column of ids that are lists, structs or the like. */
+export function expectIds({ files, columns }: TableSource, ids: readonly Wanted[]): void {
+  for (const { column, option } of ids) {
+    const found = columns.find(({ name }) => name === column);
+    if (!found || !/\[\d*\]|^(STRUCT|MAP|UNION|BLOB|INTERVAL)/.test(found.type)) continue;
+    throw new UserError(
+      `${files[0]?.path}: expected ${column} (${option}) to be text or whole numbers, found ${found.type}.`,
+    );
+  }
+}
+
+/** Bad rows of the features. @throws UserError for an item that is there with different values, or a number without end. */
+export async function checkFeatures(
+  engine: Engine,
+  { source, columns, faults, ids }: Features,
+): Promise<BadRows> {
+  if (!source || !faults) return { total: 0, counts: new Map(), examples: [] };
+  const bad = await faultsOf(engine, faults);
+  expectExact(bad, ids);
+  const path = source.files[0]?.path ?? "";
+  const [twice] = await engine.rows(
+    "SELECT item_id FROM feature_read JOIN number_of USING (item) GROUP BY item_id HAVING count(*) > 1 ORDER BY item_id LIMIT 1",
+  );
+  if (twice) {
+    throw new UserError(
+      `${path}: expected one row for each item, found several with different values for the item "${twice.item_id}". ` +
+        "Keep one of them.",
+    );
+  }
+  const names = literal(columns.dense);
+  const [infinite] = await engine.rows(
+    `SELECT item_id, (${names}::VARCHAR[])[k] AS name, x::VARCHAR AS x FROM (` +
+      "SELECT item, unnest(dense) AS x, unnest(range(1, len(dense) + 1)) AS k FROM feature_read) " +
+      "JOIN number_of USING (item) WHERE isnan(x) OR abs(x) > 3.4028234e38 ORDER BY item_id, k LIMIT 1",
+  );
+  if (infinite) {
+    throw new UserError(
+      `${path}: expected ${infinite.name} to be a number that a 32-bit float holds, found ${infinite.x} for the item ` +
+        `"${infinite.item_id}". Leave the value empty where it is not known.`,
+    );
+  }
+  return bad;
+}

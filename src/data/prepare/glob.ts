@@ -1,0 +1,111 @@
+/**
+ * Which files a path with *, ? or [...] stands for. The engine has globs of its own, but they leave out files that cannot
+ * be opened, and read the name of a folder as a pattern. Here nothing is left out in silence.
+ */
+
+import { expectFile } from "../../run/files/local_file.ts";
+import { explainFileError } from "../../run/files/file_error.ts";
+import { isOwnName } from "../../run/files/owned_folder.ts";
+
+const MAGIC = /[*?[]/;
+/** A pattern with .. behind it: such a path is made shorter before it is looked for, and the pattern with it. */
+const CLIMBS = /[*?[].*[/\\]\.\.([/\\]|$)/;
+
+/** A path that the engine takes as it stands. */
+export function plainPath(path: string): string {
+  return path.replace(/[*?[]/g, "[$&]");
+}
+
+/**
+ * The files that a pattern stands for, in the order of their names: of the folder, if one is given, which stands for
+ * itself. A path that is there as it stands is no pattern. ** is any folders, also none.
+ * @throws UserError for a match that cannot be opened, such as a link into nowhere, and for a folder that cannot be read.
+ */
+export function filesOf(pattern: string, folder?: string): string[] {
+  const whole = folder === undefined ? pattern : `${folder}/${pattern}`;
+  if (!CLIMBS.test(pattern) && isThere(whole)) return [whole];
+  if (!MAGIC.test(pattern)) return [];
+  const separator = Deno.build.os === "windows" ? /[/\\]+/ : /\/+/;
+  const parts = pattern.split(separator);
+  const found = new Set<string>();
+  if (folder !== undefined) walk(`${folder}/`, parts, found);
+  else if (parts[0] === "") walk("/", parts.slice(1), found);
+  else walk("", parts, found);
+  return [...found].filter((path) => !isFolder(path)).sort();
+}
+
+/** @param base "" or what ends with a slash. */
+function walk(base: string, [part, ...rest]: readonly string[], found: Set<string>): void {
+  if (part === undefined) return;
+  if (part === "**") {
+    // Also the files of the folder itself.
+    walk(base, rest.length > 0 ? rest : ["*"], found);
+    for (const name of namesIn(base)) {
+      if (isFolder(base + name) && !leadsBack(base, name)) walk(`${base}${name}/`, [part, ...rest], found);
+    }
+    return;
+  }
+  // A folder that is there as it is written is no pattern either.
+  const plain = !MAGIC.test(part) || (rest.length > 0 && isThere(base + part));
+  const names = plain ? [part] : namesIn(base).filter((name) => patternOf(part).test(name));
+  for (const name of names) {
+    const path = base + name;
+    if (rest.length > 0) {
+      if (isFolder(path)) walk(`${path}/`, rest, found);
+    } else if (isThere(path)) found.add(path);
+  }
+}
+
+function namesIn(base: string): string[] {
+  const folder = base === "" ? "." : base;
+  try {
+    // The lock of the data set that is being made may lie among the sources.
+    return Array.from(Deno.readDirSync(folder), ({ name }) => name).filter((name) => !isOwnName(name)).sort();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return [];
+    throw explainFileError(error, "read the folder", folder);
+  }
+}
+
+/** Whether the path is there, be it a link into nowhere. */
+function isThere(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
+    throw explainFileError(error, "read", path);
+  }
+}
+
+/** @throws UserError for a link into nowhere: what it was for would be missing. */
+function isFolder(path: string): boolean {
+  if (!isThere(path)) return false;
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch (error) {
+    expectFile(path);
+    throw explainFileError(error, "read", path); // it can be opened by now
+  }
+}
+
+/** Whether a link leads to a folder that it is in: ** would never end. */
+function leadsBack(base: string, name: string): boolean {
+  if (!Deno.lstatSync(base + name).isSymlink) return false;
+  const here = Deno.realPathSync(base === "" ? "." : base);
+  const there = Deno.realPathSync(base + name);
+  return here === there || here.startsWith(there.endsWith("/") ? there : `${there}/`);
+}
+
+function patternOf(part: string): RegExp {
+  const text = part.replace(
+    /\[(!|\^)?(\]?[^\]]*)\]|[\\^$.*+?()[\]{}|]/g,
+    (piece, not: string | undefined, set) => {
+      if (piece === "*") return ".*";
+      if (piece === "?") return ".";
+      if (set === undefined) return `\\${piece}`;
+      return `[${not ? "^" : ""}${String(set).replace(/[\\\][^]/g, "\\$&")}]`;
+    },
+  );
+  return new RegExp(`^${text}$`, "su");
+}

@@ -1,0 +1,181 @@
+/** `--like`: what another prepared set has made of its columns, so that a new log is prepared in the same way. */
+
+import { basename } from "node:path";
+import { checksum } from "../../run/files/checksum.ts";
+import type { ColumnShares, Features, Manifest } from "../manifest.ts";
+import { partFiles } from "../sets/part_files.ts";
+import { readManifest } from "../sets/prepared_folder.ts";
+import { UserError } from "../../user_error.ts";
+import { type Engine, literal } from "./engine.ts";
+import { sharesOf, VOCABULARY } from "./feature_manifest.ts";
+import type { FeatureColumns } from "./feature_columns.ts";
+import { plainPath } from "./glob.ts";
+
+export interface Like {
+  readonly folder: string;
+  /** The columns that it was made of. */
+  readonly columns: FeatureColumns;
+  /** Its items are known by their number alone. */
+  readonly isOneHot: boolean;
+  /** What of its own columns was absent, clipped or unknown. */
+  readonly shares: readonly ColumnShares[];
+  /** Whether most values of a column may be unlike those of the set. */
+  readonly allowUnlike: boolean;
+}
+
+const TABLES = `
+CREATE TABLE like_scale (
+  k BIGINT, name VARCHAR, is_time BOOLEAN, is_used BOOLEAN, is_partly BOOLEAN,
+  low DOUBLE, high DOUBLE, scale DOUBLE, mean DOUBLE, sd DOUBLE
+);
+CREATE TABLE like_vocabulary (k BIGINT, value VARCHAR, token UINTEGER);
+CREATE TABLE like_other (k BIGINT, kind VARCHAR);
+CREATE TABLE like_item (item UINTEGER, item_id VARCHAR);`;
+
+/**
+ * Makes the tables like_scale, like_vocabulary, like_other and like_item; they are empty without a folder.
+ * @throws UserError for a set that does not say how its features were made, or options that say it anew.
+ */
+export async function openLike(
+  engine: Engine,
+  { like: folder, itemIds, allowUnlike = false }: {
+    readonly like?: string;
+    readonly itemIds?: boolean;
+    readonly allowUnlike?: boolean;
+  },
+): Promise<Like | undefined> {
+  await engine.run(TABLES);
+  if (folder === undefined) {
+    if (allowUnlike) {
+      throw new UserError("Expected --like with --allow-unlike: the set that items are prepared like.");
+    }
+    return undefined;
+  }
+  if (itemIds !== undefined) {
+    throw new UserError(
+      `Expected --like without --item-ids and --no-item-ids: it takes the tokens of ${folder}.`,
+    );
+  }
+  const manifest = await readManifest(folder);
+  const { features } = manifest;
+  expectMeaning(folder, features);
+  const numbers = numbersOf(features);
+  for (const [k, row] of numbers.entries()) {
+    await engine.run(`INSERT INTO like_scale VALUES (${[k + 1, ...row].map(literal).join(", ")})`);
+  }
+  for (const [k, { other = null }] of features.tokens.entries()) {
+    await engine.run(`INSERT INTO like_other VALUES (${k + 1}, ${literal(other)})`);
+  }
+  const fields = features.tokens.filter(({ column }) => column !== null);
+  const isOneHot = features.dense.length === 0 && features.tokens.length === 0;
+  if (features.tokens.length > 0) {
+    await engine.run(
+      "INSERT INTO like_vocabulary SELECT field + 1, value, token " +
+        `FROM read_parquet(${literal(plainPath(await vocabularyFile(folder, manifest)))})`,
+    );
+  }
+  if (isOneHot) {
+    const files = literal(partFiles(folder, "items").map(plainPath));
+    await engine.run(`INSERT INTO like_item SELECT item, id FROM read_parquet(${files})`);
+  }
+  return {
+    folder,
+    isOneHot,
+    shares: manifest.shares,
+    allowUnlike,
+    columns: {
+      dense: numbers.map(([name]) => name),
+      times: numbers.map(([, isTime]) => isTime),
+      tokens: fields.map(({ column }) => column ?? ""),
+      splits: fields.map(({ split }) => split === true),
+    },
+  };
+}
+
+/** @throws UserError for a set that another program made, or an earlier version. */
+function expectMeaning(folder: string, { dense, tokens, idsSha256 }: Features): void {
+  const unknown = dense.find(({ transform }) => transform === undefined)?.name ??
+    tokens.find(({ column, sha256 }) => column === undefined || sha256 === undefined)?.name;
+  if (unknown === undefined && (dense.length + tokens.length > 0 || idsSha256 !== undefined)) return;
+  throw new UserError(
+    `${folder}: expected a set that this version of deno task data made, but its manifest does not say how ` +
+      `${unknown ?? "its items"} came about. Prepare that set again, then name it with --like.`,
+  );
+}
+
+/** Rows of like_scale, without k. */
+function numbersOf({ dense }: Features) {
+  const columns = [...new Set(dense.flatMap(({ transform }) => transform?.column ?? []))];
+  return columns.map((column) => {
+    const own = dense.flatMap(({ transform }) => transform?.column === column ? [transform] : []);
+    const scale = own.find(({ of }) => of !== "known");
+    const isPartly = own.some(({ of }) => of === "known");
+    const of = scale?.of === "known" ? undefined : scale;
+    return [
+      column,
+      of?.of === "age",
+      of !== undefined,
+      isPartly,
+      of?.low ?? null,
+      of?.high ?? null,
+      of?.log ?? null,
+      of?.mean ?? null,
+      of?.sd ?? null,
+    ] as const;
+  });
+}
+
+/** @throws UserError for a vocabulary that is not what the manifest says. */
+async function vocabularyFile(folder: string, { files }: Manifest): Promise<string> {
+  const path = `${folder}/${VOCABULARY}.parquet`;
+  const found = await checksum(path);
+  if (files.vocabulary?.sha256 === found.sha256) return path;
+  throw new UserError(
+    `${path} is not what the manifest says (SHA-256 ${found.sha256.slice(0, 12)}..., expected ` +
+      `${
+        files.vocabulary?.sha256.slice(0, 12) ?? "none"
+      }...): it was damaged or changed. Prepare that set again.`,
+  );
+}
+
+/** @throws UserError for items that have no place in a set of one-hot items. */
+export async function expectKnownItems(engine: Engine, { folder }: Like): Promise<void> {
+  const rows = await engine.rows(
+    "SELECT item_id, count(*) OVER () AS n FROM number_of ANTI JOIN like_item USING (item_id) ORDER BY item_id LIMIT 3",
+  );
+  if (rows.length === 0) return;
+  const examples = rows.map(({ item_id }) => `"${item_id}"`).join(", ");
+  throw new UserError(
+    `Expected the items of ${basename(folder)}, found ${
+      rows[0]?.n
+    } others (${examples}). The items of that set are ` +
+      "one-hot: its models know a number for each, and have no place for new ones. Prepare it again with --item-ids, and " +
+      "train on that.",
+  );
+}
+
+/** More is refused of a column, of what the set itself knows of it. */
+const MOST_UNLIKE = 0.5;
+const UNLIKE = [
+  ["clipped", "of the numbers are beyond its scale"],
+  ["unknown", "of the values have no token"],
+  ["absent", "of the items have no value"],
+] as const;
+
+/** @throws UserError where most values of a column, but for the items themselves, are none that the set knows. */
+export async function expectLike(engine: Engine, { folder, shares, allowUnlike }: Like): Promise<void> {
+  if (allowUnlike) return;
+  const found = (await sharesOf(engine)).filter(({ column }) => column !== null).flatMap((here) => {
+    const there = shares.find(({ column }) => column === here.column);
+    const lost = (kind: (typeof UNLIKE)[number][0]) => 1 - (1 - here[kind]) / (1 - (there?.[kind] ?? 0));
+    return UNLIKE.filter(([kind]) => lost(kind) > MOST_UNLIKE)
+      .map(([kind, text]) => `${here.column}: ${(100 * here[kind]).toFixed(1)} % ${text}`);
+  });
+  if (found.length === 0) return;
+  throw new UserError(
+    `Expected items that are described as those of ${folder} are; found ${
+      found.join("; ")
+    }. A model of it cannot know them. ` +
+      "Are units, spellings and columns the same? --allow-unlike lets it pass.",
+  );
+}

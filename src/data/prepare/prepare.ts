@@ -1,0 +1,207 @@
+/** From a source to a prepared data set: what every preparation does around its own SQL. */
+
+import { basename, resolve } from "node:path";
+import * as v from "../../schema.ts";
+import { UserError } from "../../user_error.ts";
+import { atomicWriteFile } from "../../run/files/atomic_write.ts";
+import { version } from "../../version.ts";
+import { type BadRows, joined, noBadRows } from "../bad_rows.ts";
+import { judge, takeRejects } from "./bad_rows.ts";
+import { checksum } from "../../run/files/checksum.ts";
+import { warningsIn } from "./describe.ts";
+import { Engine, type Variable } from "./engine.ts";
+import { featuresOf, sharesOf, VOCABULARY, writeVocabulary } from "./feature_manifest.ts";
+import type { StepStanding } from "./step_standing.ts";
+import { MANIFEST, type Manifest, manifestSchema } from "../manifest.ts";
+import { OutFolder } from "./out_folder.ts";
+import { type Step, stepsOf } from "./script.ts";
+import type { SourceFile } from "./sources.ts";
+import usersScript from "../../../data/users.sql" with { type: "text" };
+import preparedScript from "../../../data/prepared.sql" with { type: "text" };
+
+/** What all preparations have options for. */
+export interface PrepareOptions {
+  readonly out: string;
+  readonly split: "hash" | "time";
+  /** Shares of the users in the train and the validation part; the rest is the test part. */
+  readonly shares: { readonly train: number; readonly validation: number };
+  /** The first bad row ends it. */
+  readonly strict: boolean;
+  /** What DuckDB may use, such as 2GB. */
+  readonly memory: string;
+  readonly threads?: number;
+  /** Of a longer user, the last events are kept. */
+  readonly maxEvents?: number;
+}
+
+/** How one kind of source is read. */
+export interface Recipe {
+  /** Looks at the source before anything is read. @throws UserError for a source that is not what it should be. */
+  begin(engine: Engine, workFolder: string, signal?: AbortSignal): Promise<Begun>;
+}
+
+export interface Begun {
+  readonly sources: readonly SourceFile[];
+  readonly variables: Readonly<Record<string, Variable>>;
+  /** Ends with the pages that `data/users.sql` takes. */
+  readonly steps: readonly Step[];
+  /** Run when the parts of the users are known; ends with the tables of items that `data/prepared.sql` takes. */
+  readonly itemSteps?: readonly Step[];
+  /** Rows of the source that a step read, the bad ones among them; asked for only where there are bad ones. */
+  rowsRead(engine: Engine, step: Step): Promise<number>;
+  /** Bad rows that a step's own SQL found. */
+  badRows?(engine: Engine, step: Step): Promise<BadRows>;
+  /** Looks at what a step has made. @throws UserError for what cannot be learned from. */
+  after?(engine: Engine, step: Step): Promise<void>;
+  /** Whether the items of a page are in the order in which they were shown. */
+  readonly places: Manifest["places"];
+}
+
+export interface PrepareEvents {
+  readonly signal?: AbortSignal;
+  readonly onStep?: (standing: StepStanding) => void;
+}
+
+export interface Prepared {
+  readonly folder: string;
+  readonly manifest: Manifest;
+  readonly bad: BadRows;
+}
+
+/**
+ * Makes a prepared data set. Its folder appears when it is whole; otherwise nothing is left.
+ * @param command the arguments, for the manifest.
+ * @throws UserError for a source, folder or limit at fault; StoppedError once the signal is aborted.
+ */
+export async function prepare(
+  recipe: Recipe,
+  options: PrepareOptions,
+  command: readonly string[],
+  { signal, onStep }: PrepareEvents = {},
+): Promise<Prepared> {
+  using out = await OutFolder.begin(options.out);
+  let engine: Engine | undefined;
+  try {
+    engine = await Engine.open({ workFolder: out.work, memory: options.memory, threads: options.threads });
+    await engine.run(
+      "CREATE TABLE skipped (kind VARCHAR, count BIGINT); CREATE TABLE note (text VARCHAR)",
+    );
+    onStep?.(outside("Looking at the source"));
+    const begun = await recipe.begin(engine, out.work, signal);
+    await engine.setVariables({
+      ...begun.variables,
+      out: out.partial,
+      split: options.split,
+      train_share: options.shares.train,
+      validation_share: options.shares.validation,
+      max_events: options.maxEvents ?? null,
+    });
+    let bad = noBadRows;
+    const steps = [
+      ...begun.steps,
+      ...stepsOf(usersScript),
+      ...begun.itemSteps ?? [],
+      ...stepsOf(preparedScript),
+    ];
+    const own = engine;
+    await engine.runSteps(steps, {
+      signal,
+      onStep,
+      after: async (step) => {
+        if (step.title.startsWith("Reading")) {
+          const found = joined([await takeRejects(own), await begun.badRows?.(own, step) ?? noBadRows]);
+          await judge(found, () => begun.rowsRead(own, step), options.strict);
+          bad = joined([bad, found]);
+        }
+        await begun.after?.(own, step);
+        if (step.title === "Users and their parts") await expectUsers(own);
+      },
+    });
+    onStep?.(outside("Checksums"));
+    const manifest = await manifestOf(engine, nameOf(out.path), begun, out.partial, command, bad);
+    onStep?.(outside("Warnings"));
+    manifest.warnings = await warningsIn(engine, out.partial, signal);
+    engine.close();
+    engine = undefined;
+    await atomicWriteFile(`${out.partial}/${MANIFEST}`, JSON.stringify(manifest, null, 2) + "\n");
+    await out.finish();
+    return { folder: out.path, manifest, bad };
+  } catch (error) {
+    engine?.close();
+    await out.abandon();
+    throw error;
+  }
+}
+
+/** A data set is called by its folder. */
+function nameOf(path: string): string {
+  return basename(resolve(path)) || "prepared";
+}
+
+/** Work that is no step of a script. */
+function outside(title: string): StepStanding {
+  return { title, number: 0, of: 0, round: 0, rounds: 1 };
+}
+
+async function expectUsers(engine: Engine): Promise<void> {
+  if (await engine.number("SELECT count(*) FROM users") > 0) return;
+  const skipped = await engine.rows("SELECT kind, count FROM skipped WHERE count > 0");
+  const reasons = skipped.map(({ kind, count }) => `\n  left out: ${count} ${kind}`).join("");
+  throw new UserError(
+    `Nothing is left of the source: there is no page to learn from. Loosen the filters, or check the source.${reasons}`,
+  );
+}
+
+async function manifestOf(
+  engine: Engine,
+  name: string,
+  { sources, places }: Begun,
+  folder: string,
+  command: readonly string[],
+  bad: BadRows,
+): Promise<Manifest> {
+  const [pages] = await engine.rows(
+    "SELECT count(*) AS pages, sum(len(items)) AS rows, count(clicked) FILTER (NOT given) + sum(len(also)) AS clicks, " +
+      "count(*) FILTER (given) AS given FROM page",
+  );
+  const users = await engine.rows("SELECT split, count(*) AS n FROM users GROUP BY split");
+  const inPart = (split: string) => Number(users.find((row) => row.split === split)?.n ?? 0);
+  const items = await engine.number("SELECT count(*) FROM item");
+  const skipped = await engine.rows("SELECT kind, count FROM skipped WHERE count > 0");
+  const tokens = await writeVocabulary(engine, folder);
+  const file = async (name: string, rows: number) => ({
+    rows,
+    ...await checksum(`${folder}/${name}.parquet`),
+  });
+  return v.parse(manifestSchema, {
+    format: "clickgan-dataset",
+    version: 1,
+    name,
+    places,
+    features: await featuresOf(engine),
+    shares: await sharesOf(engine),
+    files: {
+      users: await file("users", inPart("train") + inPart("validation") + inPart("test")),
+      items: await file("items", items),
+      pages: await file("pages", Number(pages?.pages)),
+      ...(tokens > 0 ? { vocabulary: await file(VOCABULARY, tokens) } : {}),
+    },
+    counts: {
+      users: { train: inPart("train"), validation: inPart("validation"), test: inPart("test") },
+      items,
+      pages: Number(pages?.pages),
+      rows: Number(pages?.rows),
+      clicks: Number(pages?.clicks),
+      given: Number(pages?.given),
+    },
+    skipped: Object.fromEntries([
+      ...skipped.map(({ kind, count }) => [String(kind), Number(count)]),
+      ...(bad.total > 0 ? [["rows that cannot be read", bad.total]] : []),
+    ]),
+    notes: (await engine.rows("SELECT text FROM note ORDER BY text")).map(({ text }) => String(text)),
+    command,
+    sources: sources.map(({ path, bytes }) => ({ path, bytes })),
+    clickgan: version,
+    duckdb: await engine.version(),
+  });
+}

@@ -1,0 +1,195 @@
+/** The Retailrocket e-commerce data set: its raw files to pages, by `data/retailrocket.sql`. */
+
+import { UserError } from "../../user_error.ts";
+import type { Engine } from "./engine.ts";
+import { checkItems, itemFeatureSteps, type ItemOptions, itemVariables } from "./features.ts";
+import { plainPath } from "./glob.ts";
+import { type Like, openLike } from "./like.ts";
+import type { Begun, Recipe } from "./prepare.ts";
+import { type Step, stepsOf } from "./script.ts";
+import { faultsOf, type FaultSource } from "./source_faults.ts";
+import { checkCompressed, expectHeader, findFilesIfAny, rowsOfCsv, type SourceFile } from "./sources.ts";
+import script from "../../../data/retailrocket.sql" with { type: "text" };
+
+export interface RetailrocketOptions extends ItemOptions {
+  /** Folder of events*.csv, item_properties*.csv and category_tree*.csv; .gz and .zst as well. */
+  readonly source: string;
+  /** A page is what was viewed in the session, clicked by cart or purchase; or a view, with drawn competitors. */
+  readonly pages: "session" | "sampled";
+  /** Minutes without an event that end a session. */
+  readonly sessionGap: number;
+  /** The most items of a page; of a sampled one, as many as there are. */
+  readonly pageSize: number;
+  /** Sessions without a cart or purchase become pages without a click. */
+  readonly keepNoClick: boolean;
+  /** Properties whose value is one number; by default {@link NUMERIC}, or those of `like`. */
+  readonly numeric?: readonly string[];
+  readonly seed: number;
+  readonly minEvents: number;
+  readonly maxUsers: number | undefined;
+}
+
+/** The price. */
+const NUMERIC = ["790"];
+/** What is known of every item, beside its properties; data/retailrocket.sql fills them in. */
+const COUNTS = ["available", "log_views", "log_carts", "log_buys"];
+const PROPERTY = "property_";
+const CATEGORY = "category";
+
+const HEADERS = {
+  events: ["timestamp", "visitorid", "event", "itemid", "transactionid"],
+  properties: ["timestamp", "itemid", "property", "value"],
+  tree: ["categoryid", "parentid"],
+} as const;
+type Kind = keyof typeof HEADERS;
+const kinds: readonly Kind[] = ["events", "properties", "tree"];
+const PATTERNS: Readonly<Record<Kind, string>> = {
+  events: "events*.csv",
+  properties: "item_properties*.csv",
+  tree: "category_tree*.csv",
+};
+const whole = (column: string) => ({
+  kind: `${column} cannot be read`,
+  expected: `${column} to be a whole number below 2^63`,
+  value: column,
+});
+const time = {
+  ...whole("timestamp"),
+  expected: "timestamp to be milliseconds since 1970, a whole number within 8.64e15",
+};
+/** What the script says of rows that it cannot read. */
+const FAULTS: Readonly<Record<Kind, FaultSource>> = {
+  events: faultSource("event", ["timestamp", "visitorid", "event", "itemid"], HEADERS.events, {
+    time,
+    visitor: whole("visitorid"),
+    item: whole("itemid"),
+    event: {
+      kind: "event cannot be read",
+      expected: "event to be one of view, addtocart, transaction",
+      value: "event",
+    },
+  }),
+  properties: faultSource("property", ["timestamp", "itemid", "property", "value"], HEADERS.properties, {
+    time,
+    item: whole("itemid"),
+    category: {
+      kind: "a categoryid is not an exact whole number",
+      expected: "the value of categoryid to be a whole number below 2^53",
+      value: "value",
+    },
+  }),
+  tree: faultSource("category", ["categoryid", "parentid"], HEADERS.tree, {
+    category: whole("categoryid"),
+    parent: whole("parentid"),
+  }),
+};
+
+/** @param names columns of the file that the view has as text. */
+function faultSource(
+  name: string,
+  names: readonly string[],
+  header: readonly string[],
+  texts: FaultSource["texts"],
+): FaultSource {
+  const places = Object.fromEntries(names.map((column) => [column, header.indexOf(column)]));
+  return { view: `checked_${name}`, counted: `${name}_read`, csv: { delimiter: ",", places }, texts };
+}
+
+/** Which kind of file each reading step reads. */
+const READS: Readonly<Record<string, Kind>> = {
+  "Reading events": "events",
+  "Reading item properties": "properties",
+  "Reading the category tree": "tree",
+};
+
+export function retailrocket(options: RetailrocketOptions): Recipe {
+  return { begin: (engine, work, signal) => begin(engine, options, work, signal) };
+}
+
+async function begin(
+  engine: Engine,
+  options: RetailrocketOptions,
+  workFolder: string,
+  signal?: AbortSignal,
+): Promise<Begun> {
+  const { source } = options;
+  const files: Record<Kind, SourceFile[]> = { events: [], properties: [], tree: [] };
+  for (const kind of kinds) {
+    for (const ending of ["", ".gz", ".zst"]) {
+      files[kind].push(...findFilesIfAny(`${PATTERNS[kind]}${ending}`, source));
+    }
+    await checkCompressed(files[kind], signal);
+    await expectHeader(engine, files[kind], HEADERS[kind]);
+  }
+  if (files.events.length === 0) {
+    throw new UserError(
+      `Expected Retailrocket's files in ${source} (${PATTERNS.events}, ${PATTERNS.properties}, ${PATTERNS.tree}; .gz or ` +
+        ".zst as well), found no events. Name the folder that holds them with --source.",
+    );
+  }
+  const paths: Record<Kind, string[]> = { events: [], properties: [], tree: [] };
+  for (const kind of kinds) {
+    paths[kind] = files[kind].map(({ path }) => path);
+    if (paths[kind].length === 0) {
+      // Without properties or a tree there is less to know of the items, and that is all.
+      const empty = `${workFolder}/no_${kind}.csv`;
+      await Deno.writeTextFile(empty, HEADERS[kind].join(",") + "\n");
+      paths[kind] = [empty];
+    }
+  }
+  const like = await openLike(engine, options);
+  const { dense, tokens, numeric } = columnsOf(options.numeric, like);
+  const features = { dense, times: dense.map(() => false), tokens, splits: tokens.map(() => false) };
+  return {
+    sources: kinds.flatMap((kind) => files[kind]),
+    steps: stepsOf(script),
+    itemSteps: itemFeatureSteps(),
+    after: (engine, step) => checkItems(engine, { like, areTokensNamed: false }, step),
+    places: options.pages === "session" ? "shown" : "arbitrary",
+    variables: {
+      ...Object.fromEntries(kinds.map((kind) => [kind, paths[kind].map(plainPath)])),
+      page_mode: options.pages,
+      gap_ms: Math.round(60_000 * options.sessionGap),
+      page_size: options.pageSize,
+      keep_no_click: options.keepNoClick,
+      numeric,
+      ...itemVariables(features, true, options, like),
+      seed: options.seed,
+      min_events: options.minEvents,
+      max_users: options.maxUsers ?? Number.MAX_SAFE_INTEGER,
+    },
+    badRows: (engine, step) => faultsOf(engine, FAULTS[kindOf(step)]),
+    rowsRead: (engine, step) => rowsOfCsv(engine, paths[kindOf(step)]),
+  };
+}
+
+/** The features, and the properties that they need. @throws UserError for a set that was made of other columns. */
+function columnsOf(numeric: readonly string[] | undefined, like: Like | undefined) {
+  if (!like) {
+    const properties = numeric ?? NUMERIC;
+    const dense = [...COUNTS, ...properties.map((name) => PROPERTY + name)];
+    return { dense, tokens: [CATEGORY], numeric: properties };
+  }
+  if (numeric !== undefined) {
+    throw new UserError(`Expected --like without --numeric: it takes the properties of ${like.folder}.`);
+  }
+  const { dense, tokens } = like.columns;
+  const isProperty = (name: string) => /^property_\d+$/.test(name);
+  const other = [
+    ...dense.filter((name) => !COUNTS.includes(name) && !isProperty(name)),
+    ...tokens.filter((name) => name !== CATEGORY),
+  ];
+  if (other.length > 0 || like.isOneHot) {
+    throw new UserError(
+      `Expected --like with a set of deno task data retailrocket, but the items of ${like.folder} have ` +
+        `${like.isOneHot ? "no features" : other.join(", ")}.`,
+    );
+  }
+  return { dense, tokens, numeric: dense.filter(isProperty).map((name) => name.slice(PROPERTY.length)) };
+}
+
+function kindOf({ title }: Step): Kind {
+  const kind = READS[title];
+  if (!kind) throw new Error(`no file is known for the step "${title}"`);
+  return kind;
+}

@@ -1,0 +1,164 @@
+/**
+ * A catalogue in one file, to be read item by item.
+ *
+ *   header     16 words: magic (2), version, kind (0 one-hot, 1 dense, 2 mixed), items I, features F, tokens V, all tokens
+ *              of all items P, C below, then 0; three checksums
+ *   items      of each item, in order: its F features, f32; its tokens, words
+ *   index      with mixed ones: [I+1] words of items before each
+ *   counts     [C] words: how many items have 0, 1, 2, ... tokens
+ *
+ * It is written by packed_items_writer.ts.
+ */
+
+import type { ItemFeatures } from "../click_log.ts";
+import type { ItemCatalogue, ItemsShape } from "../item_catalogue.ts";
+import { HEADER_WORDS, PackedFile } from "./packed_file.ts";
+
+/** Magic, version and kinds of the file, which packed_items_writer.ts writes. */
+export const MAGIC = [0x63696c63, 0x6d657469]; // "clicitem"
+export const VERSION = 2;
+export const KINDS = ["one-hot", "dense", "mixed"] as const;
+
+/** Words that are read at once: items of a batch are often close to each other. */
+const BLOCK = 4096;
+
+/**
+ * A catalogue in a file that `PackedItemsWriter` wrote. In memory are two blocks of 16 KiB, and 4 bytes for each number of
+ * tokens that an item can have.
+ */
+export class PackedItems implements ItemCatalogue, Disposable {
+  /** It is never in memory as a whole. */
+  readonly items: undefined = undefined;
+  readonly #index: Block;
+  readonly #words: Block;
+
+  private constructor(
+    private readonly file: PackedFile,
+    readonly shape: ItemsShape,
+    readonly tokenCounts: Uint32Array,
+    tokens: number,
+  ) {
+    const { kind, count, width } = shape;
+    const words = kind === "one-hot" ? 0 : count * width + tokens;
+    this.#words = new Block(file, HEADER_WORDS, words);
+    this.#index = new Block(file, HEADER_WORDS + words, kind === "mixed" ? count + 1 : 0);
+  }
+
+  /**
+   * Opens a file and checks all of it against its checksums, in a megabyte of memory.
+   * @throws {UserError} for a file that cannot be read, is none of these, or is cut off
+   */
+  static open(path: string): PackedItems {
+    const file = PackedFile.open(path, "catalogue");
+    try {
+      const [, , , code = 0, count = 0, width = 0, V = 0, tokens = 0, counts = 0] = file.header(
+        MAGIC,
+        VERSION,
+      );
+      const kind = KINDS[code];
+      if (!kind) throw file.damaged(`its items are of kind ${code}, expected 0, 1 or 2`);
+      const shape: ItemsShape = kind === "mixed"
+        ? { kind, count, width, tokens: V }
+        : { kind, count, width: kind === "dense" ? width : count };
+      const own = kind === "one-hot" ? 0 : count * width + tokens + (kind === "mixed" ? count + 1 : 0);
+      const end = 4 * (HEADER_WORDS + own);
+      if (file.size !== end + 4 * counts) {
+        throw file.damaged(
+          `expected ${end + 4 * counts} bytes for ${count} items with ${tokens} tokens, found ${file.size}`,
+        );
+      }
+      const tokenCounts = new Uint32Array(counts);
+      file.readAt(end, tokenCounts);
+      return new PackedItems(file, shape, tokenCounts, tokens);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  }
+
+  /**
+   * The features of these items, in this order; of one-hot items all of them, which takes no reading.
+   * @param ids ascending, each once.
+   * @throws {UserError} for a file that cannot be read, or whose tokens do not fit together
+   */
+  read(ids: Uint32Array): ItemFeatures {
+    const { shape } = this;
+    if (shape.kind === "one-hot") return { kind: shape.kind, count: shape.count };
+    const [count, width] = [ids.length, shape.width];
+    const values = new Float32Array(count * width);
+    if (shape.kind === "dense") {
+      ids.forEach((id, k) => this.#words.copyFloats(id * width, width, values, k * width));
+      return { kind: shape.kind, count, width, values };
+    }
+    if (shape.kind !== "mixed") throw new Error(`unknown items: ${shape.kind}`);
+    const first = new Uint32Array(count + 1);
+    const starts = new Uint32Array(count);
+    ids.forEach((id, k) => {
+      const start = this.#index.word(id);
+      const tokens = this.#index.word(id + 1) - start - width;
+      if (tokens < 0) throw this.file.damaged(`item ${id} begins at word ${start} and has ${tokens} tokens`);
+      starts[k] = start;
+      first[k + 1] = (first[k] ?? 0) + tokens;
+    });
+    const token = new Uint32Array(first[count] ?? 0);
+    ids.forEach((id, k) => {
+      const [from, to, start] = [first[k] ?? 0, first[k + 1] ?? 0, starts[k] ?? 0];
+      this.#words.copyFloats(start, width, values, k * width);
+      for (let p = from; p < to; p++) {
+        const own = this.#words.word(start + width + p - from);
+        if (own >= shape.tokens) {
+          throw this.file.damaged(`item ${id} has token ${own}, but there are ${shape.tokens}`);
+        }
+        token[p] = own;
+      }
+    });
+    return { kind: shape.kind, count, width, values, tokens: { count: shape.tokens, first, token } };
+  }
+
+  /** Closes the file; nothing can be read after it. */
+  close(): void {
+    this.file.close();
+  }
+  /** Closes the file, at the end of the block of a `using` declaration. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** A part of a file, of which one stretch is in memory. Word by word: arrays for each item would be slower by far. */
+class Block {
+  #first = 0;
+  #end = 0;
+  readonly #words = new Uint32Array(BLOCK);
+  readonly #floats = new Float32Array(this.#words.buffer);
+
+  /** @param start word of the file where the part begins. @param length words of it. */
+  constructor(
+    private readonly file: PackedFile,
+    private readonly start: number,
+    private readonly length: number,
+  ) {}
+
+  word(at: number): number {
+    return this.#words[this.#place(at)] ?? 0;
+  }
+
+  /** The words from `first` on, which are f32. */
+  copyFloats(first: number, count: number, target: Float32Array, place: number): void {
+    for (let k = 0; k < count; k++) target[place + k] = this.#floats[this.#place(first + k)] ?? 0;
+  }
+
+  /** Where a word stands in memory. */
+  #place(at: number): number {
+    if (at < this.#first || at >= this.#end) this.#read(at);
+    return at - this.#first;
+  }
+
+  #read(first: number): void {
+    if (first >= this.length) throw this.file.damaged(`word ${first} of ${this.length} is asked for`);
+    const words = this.#words.subarray(0, Math.min(BLOCK, this.length - first));
+    this.file.readAt(4 * (this.start + first), words);
+    this.#first = first;
+    this.#end = first + words.length;
+  }
+}

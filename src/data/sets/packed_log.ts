@@ -1,0 +1,187 @@
+/**
+ * A click log in one file, to be read by position: the users' events and rows one after another, then an index by user.
+ *
+ *   header     16 words: magic (2), version, users U, events E, rows R, then 0; three checksums
+ *   users      of each user, in order:
+ *                events   pairs of words: rows of the page (top bit: the event is given; the next bit, too: it is a further
+ *                         click), place of the click or NONE
+ *                rows     words: the item displayed
+ *   index      userEvents [U+1], userRows [U+1], userCounted [U+1] words, userSplit [U] bytes
+ *
+ * All words are little-endian u32. User u's events begin at byte 64 + 8 userEvents[u] + 4 userRows[u]: a user is one read,
+ * and so are users that follow each other. It is written by packed_log_writer.ts.
+ */
+
+import { type Clicks, FURTHER_CLICK, GIVEN_HISTORY, type ItemFeatures, NONE, splits } from "../click_log.ts";
+import { catalogueOf, type ItemCatalogue } from "../item_catalogue.ts";
+import { type LogSource, makeWindow, type UserIndex } from "../log_source.ts";
+import { HEADER_WORDS, PackedFile } from "./packed_file.ts";
+
+/** Magic and version of the file, which packed_log_writer.ts writes. */
+export const MAGIC = [0x63696c63, 0x676f6c6b]; // "clicklog"
+export const VERSION = 3;
+/** Set in the rows of a page whose event is given. */
+export const GIVEN_BIT = 0x80000000;
+/** Set in that of a further click, too. */
+export const FURTHER_BIT = 0x40000000;
+
+function positionOf(
+  { userEvents, userRows }: Pick<UserIndex, "userEvents" | "userRows">,
+  user: number,
+): number {
+  return 4 * HEADER_WORDS + 8 * (userEvents[user] ?? 0) + 4 * (userRows[user] ?? 0);
+}
+
+function indexBytes(users: number): number {
+  return 12 * (users + 1) + users;
+}
+
+/**
+ * A log in a file that `PackedLogWriter` wrote. In memory are the index, 13 bytes a user, and the longest run of users that
+ * was read at once.
+ */
+export class PackedLog implements LogSource, Disposable {
+  /** It is never in memory as a whole. */
+  readonly log: undefined = undefined;
+  /** Grows to the longest run of users that was read at once. */
+  #words = new Uint32Array();
+
+  private constructor(
+    private readonly file: PackedFile,
+    readonly name: string,
+    readonly items: ItemCatalogue,
+    readonly userSplit: UserIndex["userSplit"],
+    readonly userEvents: UserIndex["userEvents"],
+    readonly userRows: UserIndex["userRows"],
+    readonly userCounted: UserIndex["userCounted"],
+  ) {}
+
+  /**
+   * Opens a file and checks all of it against its checksums, in a megabyte of memory.
+   * @param name of the log, for reports. @param items that its rows display.
+   * @throws {UserError} for a file that cannot be read, is none of these, or is cut off.
+   */
+  static open(path: string, name: string, items: ItemFeatures | ItemCatalogue): PackedLog {
+    const file = PackedFile.open(path, "click log");
+    try {
+      const [, , , users = 0, events = 0, rows = 0] = file.header(MAGIC, VERSION);
+      const end = 4 * HEADER_WORDS + 8 * events + 4 * rows;
+      const expected = end + indexBytes(users);
+      if (file.size !== expected) {
+        throw file.damaged(
+          `expected ${expected} bytes for ${users} users, ${events} events and ${rows} rows, found ${file.size}`,
+        );
+      }
+      const index = new Uint32Array(3 * (users + 1));
+      file.readAt(end, index);
+      const part = (k: number) => index.subarray(k * (users + 1), (k + 1) * (users + 1));
+      const userSplit = new Uint8Array(users);
+      file.readAt(end + index.byteLength, userSplit);
+      const [userEvents, userRows, userCounted] = [part(0), part(1), part(2)];
+      checkRunning(file, "events", userEvents, events);
+      checkRunning(file, "rows", userRows, rows);
+      checkRunning(file, "counted events", userCounted, userCounted.at(-1) ?? 0);
+      if ((userCounted.at(-1) ?? 0) > events) throw file.damaged("it counts more events than there are");
+      const code = userSplit.findIndex((code) => code >= splits.length);
+      if (code >= 0) {
+        throw file.damaged(`user ${code} belongs to part ${userSplit[code]}, expected 0, 1 or 2`);
+      }
+      return new PackedLog(file, name, catalogueOf(items), userSplit, userEvents, userRows, userCounted);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  }
+
+  /** Reads from the same file: what closes one closes the other. */
+  with(change: Parameters<LogSource["with"]>[0]): PackedLog {
+    const { name, file, userEvents, userRows, userCounted } = this;
+    const { items = this.items, userSplit = this.userSplit } = change;
+    return new PackedLog(file, name, items, userSplit, userEvents, userRows, userCounted);
+  }
+
+  /**
+   * What these users did, by one read of the file for each run of neighbours.
+   * @param users ascending, each once.
+   * @throws {UserError} for a file that cannot be read, or whose events and items do not fit together
+   */
+  read(users: Uint32Array): Clicks {
+    const window = makeWindow(this, users);
+    const place = { user: 0, row: 0 };
+    for (let first = 0; first < users.length;) {
+      let end = first + 1;
+      while (end < users.length && users[end] === (users[end - 1] ?? 0) + 1) end++;
+      this.#readRun(users[first] ?? 0, end - first, window, place);
+      first = end;
+    }
+    return window;
+  }
+
+  /** Users that follow each other in the file. @param place in the window, moved on. */
+  #readRun(first: number, count: number, window: Clicks, place: { user: number; row: number }): void {
+    const position = positionOf(this, first);
+    const length = (positionOf(this, first + count) - position) / 4;
+    if (this.#words.length < length) this.#words = new Uint32Array(length);
+    const words = this.#words;
+    this.file.readAt(position, words.subarray(0, length));
+    let at = 0;
+    for (let user = first; user < first + count; user++, place.user++) {
+      const from = window.userEvents[place.user] ?? 0;
+      const to = window.userEvents[place.user + 1] ?? 0;
+      const rows = (this.userRows[user + 1] ?? 0) - (this.userRows[user] ?? 0);
+      const end = place.row + rows;
+      let [row, counted] = [place.row, 0];
+      for (let e = from; e < to; e++) {
+        const page = words[at++] ?? 0;
+        const click = words[at++] ?? 0;
+        const given = page >= GIVEN_BIT;
+        const size = page % FURTHER_BIT;
+        const further = page % GIVEN_BIT >= FURTHER_BIT;
+        if (
+          size === 0 || row + size > end || (click !== NONE && click >= size) ||
+          (given && (size > 1 || click !== 0))
+        ) {
+          throw this.file.damaged(
+            `event ${e - from} of user ${user} has ${size} rows and its click at ${click}`,
+          );
+        }
+        window.eventClick[e] = click === NONE ? NONE : row + click;
+        if (given && window.eventGiven) window.eventGiven[e] = further ? FURTHER_CLICK : GIVEN_HISTORY;
+        if (!given) counted++;
+        row += size;
+        window.eventRows[e + 1] = row;
+      }
+      const expected = (this.userCounted[user + 1] ?? 0) - (this.userCounted[user] ?? 0);
+      if (row !== end || counted !== expected) {
+        throw this.file.damaged(
+          `the events of user ${user} have ${row - place.row} rows and ${counted} are counted, ` +
+            `expected ${rows} and ${expected}`,
+        );
+      }
+      for (; place.row < end; place.row++) {
+        const item = words[at++] ?? 0;
+        const { count } = this.items.shape;
+        if (item >= count) {
+          throw this.file.damaged(`user ${user} is shown item ${item}, but there are ${count} items`);
+        }
+        window.rowItem[place.row] = item;
+      }
+    }
+  }
+
+  /** Closes the file; nothing can be read after it. */
+  close(): void {
+    this.file.close();
+  }
+  /** Closes the file, at the end of the block of a `using` declaration. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+function checkRunning(file: PackedFile, what: string, running: Uint32Array, total: number): void {
+  const fall = running.findIndex((value, k) => value < (running[k - 1] ?? 0));
+  if (running[0] !== 0 || running.at(-1) !== total || fall >= 0) {
+    throw file.damaged(`its running numbers of ${what} do not go from 0 to ${total}`);
+  }
+}

@@ -1,0 +1,55 @@
+/** Files in the layout of the paper; see data/paper_log.ts. */
+
+import type { ClickLog, Split } from "../click_log.ts";
+import { MOST_PAPER_BYTES, parsePaperLog, parsePaperUsers } from "../paper_log.ts";
+import { explainFileError, shownPath } from "../../run/files/file_error.ts";
+import { UserError } from "../../user_error.ts";
+import { expectFile, expectLocal } from "../../run/files/local_file.ts";
+import { thousands } from "../../thousands.ts";
+
+/**
+ * Reads a file of the paper's layout into a log with one-hot items (ids 0 to the largest in the file).
+ *
+ * @param needed parts that must have users; all, by default.
+ * @throws UserError with file and line where there is one
+ */
+export function readPaperFile(path: string, needed?: readonly Split[]): ClickLog {
+  return parsePaperLog(path, readText(path), needed);
+}
+
+/** The ids of its users, in the order of their numbers. @throws UserError as {@link readPaperFile}. */
+export function readPaperUsers(path: string): number[] {
+  return parsePaperUsers(path, readText(path));
+}
+
+function readText(path: string): string {
+  expectLocal(path);
+  if (path === "") {
+    throw new UserError("Expected the path of a tab-separated file, found an empty one. Name the file.");
+  }
+  try {
+    if (Deno.statSync(path).isDirectory) {
+      throw new UserError(
+        `${path}: expected a tab-separated file, found a folder. Give the path of a file in it.`,
+      );
+    }
+    const { size } = expectFile(path);
+    if (size > MOST_PAPER_BYTES) {
+      throw new UserError(
+        `${path}: ${thousands(size)} bytes, expected at most ${thousands(MOST_PAPER_BYTES)}. ` +
+          `Give a part of its users, or leave out columns that are not needed.`,
+      );
+    }
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      throw new UserError(
+        `${shownPath(path)}: there is no such file. Check the path; relative ones start at ${Deno.cwd()}.`,
+      );
+    }
+    if (error instanceof Deno.errors.PermissionDenied) {
+      throw new UserError(`${path}: the file may not be read. Check its permissions.`);
+    }
+    throw explainFileError(error, "read", path);
+  }
+}

@@ -1,0 +1,271 @@
+/** Writes clicks as a prepared data set, whole users one after another: what `PreparedSet` reads. */
+
+import { createHash } from "node:crypto";
+import { ParquetWriter } from "hyparquet-writer";
+import { atomicWrite, atomicWriteFile } from "../../run/files/atomic_write.ts";
+import { checksum } from "../../run/files/checksum.ts";
+import { version } from "../../version.ts";
+import {
+  clickedRows,
+  type Clicks,
+  FURTHER_CLICK,
+  GIVEN_HISTORY,
+  type ItemFeatures,
+  type Split,
+  splits,
+} from "../click_log.ts";
+import { Growing } from "../growing.ts";
+import type { Ids } from "../ids.ts";
+import type { ItemCatalogue } from "../item_catalogue.ts";
+import { type Features, MANIFEST, type Manifest, manifestSchema, type Places } from "../manifest.ts";
+import { FlushingWriter } from "../../run/files/row_file.ts";
+import * as v from "../../schema.ts";
+
+/** What of a data set is known before its clicks. */
+export interface PreparedContents {
+  /** Short, for reports. */
+  readonly name: string;
+  readonly items: ItemCatalogue;
+  readonly itemIds: Ids;
+  /** What the features of the items mean; names alone are made up where that is not known. */
+  readonly features?: Features;
+  readonly places?: Places;
+  /** How it was made, for the reader. */
+  readonly notes: readonly string[];
+  readonly command: readonly string[];
+}
+
+/** Rows of a row group. */
+const GROUP = 2 ** 16;
+/** The parts, in the order in which they are written. */
+const PARTS = ["pages", "users", "items"] as const;
+
+/** Names of all files of a set, in the order in which they appear. */
+export const PREPARED_FILES: readonly string[] = [...PARTS.map((part) => `${part}.parquet`), MANIFEST];
+
+/**
+ * Writes users in the order in which they come, numbered from 0.
+ * @param folder that is there. @param chunks whole users each.
+ * @throws UserError when a file cannot be written. What was written before stays: without its manifest it is no data set.
+ */
+export async function writePrepared(
+  folder: string,
+  contents: PreparedContents,
+  chunks: AsyncIterable<Clicks>,
+): Promise<Manifest> {
+  const users = new UserRows();
+  const pages = await writePart(`${folder}/pages.parquet`, PAGE_SCHEMA, pageGroups(chunks, users));
+  await writePart(`${folder}/users.parquet`, USER_SCHEMA, users.groups());
+  const { items } = contents;
+  const features = contents.features ?? namesOnly(contents);
+  await writePart(`${folder}/items.parquet`, itemSchema(items), itemGroups(contents));
+  const rows = { pages, users: users.count, items: items.shape.count };
+  const file = async (part: (typeof PARTS)[number]) => ({
+    rows: rows[part],
+    ...await checksum(`${folder}/${part}.parquet`),
+  });
+  const manifest = v.parse(manifestSchema, {
+    format: "clickgan-dataset",
+    version: 1,
+    name: contents.name,
+    places: contents.places,
+    features,
+    files: { users: await file("users"), items: await file("items"), pages: await file("pages") },
+    counts: { users: users.bySplit(), items: rows.items, pages, ...users.sums },
+    notes: [...contents.notes],
+    command: [...contents.command],
+    clickgan: version,
+  });
+  await atomicWriteFile(`${folder}/${MANIFEST}`, JSON.stringify(manifest, null, 2) + "\n");
+  return manifest;
+}
+
+type Element = ParquetWriter["schema"][number];
+/** Columns of a row group, in the order of the schema. */
+type Columns = readonly (readonly unknown[])[];
+
+function plain(name: string, type: "INT32" | "FLOAT" | "BOOLEAN" | "TEXT", nullable = false): Element {
+  const repetition_type = nullable ? "OPTIONAL" : "REQUIRED";
+  return type === "TEXT"
+    ? { name, type: "BYTE_ARRAY", converted_type: "UTF8", repetition_type }
+    : { name, type, repetition_type };
+}
+
+function list(name: string, type: "INT32" | "FLOAT"): Element[] {
+  return [
+    { name, repetition_type: "REQUIRED", converted_type: "LIST", num_children: 1 },
+    { name: "list", repetition_type: "REPEATED", num_children: 1 },
+    plain("element", type),
+  ];
+}
+
+function schemaOf(columns: readonly (Element | Element[])[]): Element[] {
+  return [{ name: "root", num_children: columns.length }, ...columns.flat()];
+}
+
+const PAGE_SCHEMA = schemaOf([
+  plain("user", "INT32"),
+  plain("page", "INT32"),
+  list("items", "INT32"),
+  plain("clicked", "INT32", true),
+  list("also", "INT32"),
+  plain("given", "BOOLEAN"),
+]);
+const USER_SCHEMA = schemaOf([
+  plain("user", "INT32"),
+  plain("split", "TEXT"),
+  plain("pages", "INT32"),
+  plain("rows", "INT32"),
+]);
+
+function itemSchema({ shape }: ItemCatalogue): Element[] {
+  return schemaOf([
+    plain("item", "INT32"),
+    plain("id", "TEXT"),
+    ...(shape.kind !== "one-hot" && shape.width > 0 ? [list("dense", "FLOAT")] : []),
+    ...(shape.kind === "mixed" ? [list("tokens", "INT32")] : []),
+  ]);
+}
+
+/** @returns how many rows it has. */
+async function writePart(
+  path: string,
+  schema: Element[],
+  groups: AsyncIterable<Columns>,
+): Promise<number> {
+  const names = columnsOf(schema);
+  let rows = 0;
+  await atomicWrite(path, async (write) => {
+    const file = new ParquetWriter({ writer: new FlushingWriter(write), schema, createdBy: "clickgan" });
+    for await (const columns of groups) {
+      const count = columns[0]?.length ?? 0;
+      const columnData = names.map((name, k) => ({ name, data: [...columns[k] ?? []] }));
+      await file.write({ columnData, rowGroupSize: count });
+      rows += count;
+    }
+    await file.finish();
+  });
+  return rows;
+}
+
+/** Names of the columns of a schema: those that are no part of a list. */
+function columnsOf(schema: readonly Element[]): string[] {
+  return schema.slice(1).filter(({ name }) => name !== "list" && name !== "element").map(({ name }) => name);
+}
+
+/** What is known of users when their pages are written. */
+class UserRows {
+  readonly #split = new Growing(Uint8Array);
+  readonly #pages = new Growing(Uint32Array);
+  readonly #rows = new Growing(Uint32Array);
+  readonly sums = { rows: 0, clicks: 0, given: 0 };
+
+  get count(): number {
+    return this.#split.length;
+  }
+
+  add(split: number, pages: number, rows: number): void {
+    this.#split.push(split);
+    this.#pages.push(pages);
+    this.#rows.push(rows);
+    this.sums.rows += rows;
+  }
+
+  bySplit(): Record<Split, number> {
+    const counts = { train: 0, validation: 0, test: 0 };
+    for (const code of this.#split.values()) counts[nameOf(code)]++;
+    return counts;
+  }
+
+  async *groups(): AsyncGenerator<Columns> {
+    const [split, pages, rows] = [this.#split.values(), this.#pages.values(), this.#rows.values()];
+    for (let first = 0; first < split.length; first += GROUP) {
+      const end = Math.min(split.length, first + GROUP);
+      yield [
+        Array.from({ length: end - first }, (_, k) => first + k),
+        Array.from(split.subarray(first, end), nameOf),
+        Array.from(pages.subarray(first, end)),
+        Array.from(rows.subarray(first, end)),
+      ];
+    }
+  }
+}
+
+function nameOf(code: number): Split {
+  return splits[code] ?? "train";
+}
+
+async function* pageGroups(chunks: AsyncIterable<Clicks>, users: UserRows): AsyncGenerator<Columns> {
+  const empty = (): unknown[][] => [[], [], [], [], [], []];
+  let group = empty();
+  for await (const clicks of chunks) {
+    const { userSplit, userEvents, eventRows, eventGiven, rowItem } = clicks;
+    for (let user = 0; user < userSplit.length; user++) {
+      let [pages, rows] = [0, 0];
+      for (let e = userEvents[user] ?? 0; e < (userEvents[user + 1] ?? 0); e++) {
+        if (eventGiven?.[e] === FURTHER_CLICK) continue;
+        const [row, end] = [eventRows[e] ?? 0, eventRows[e + 1] ?? 0];
+        const given = eventGiven?.[e] === GIVEN_HISTORY;
+        const clicked = clickedRows(clicks, e).map((click) => click - row);
+        const items = Array.from(rowItem.subarray(row, end));
+        const page = [users.count, pages, items, clicked[0] ?? null, clicked.slice(1), given];
+        page.forEach((value, column) => group[column]?.push(value));
+        if (given) users.sums.given++;
+        else users.sums.clicks += clicked.length;
+        pages++;
+        rows += end - row;
+        if ((group[0]?.length ?? 0) < GROUP) continue;
+        yield group;
+        group = empty();
+      }
+      users.add(userSplit[user] ?? 0, pages, rows);
+    }
+  }
+  if ((group[0]?.length ?? 0) > 0) yield group;
+}
+
+async function* itemGroups({ items, itemIds }: PreparedContents): AsyncGenerator<Columns> {
+  const { shape } = items;
+  for (let first = 0; first < shape.count; first += GROUP) {
+    const numbers = Uint32Array.from(
+      { length: Math.min(GROUP, shape.count - first) },
+      (_, k) => first + k,
+    );
+    const own = items.read(numbers);
+    yield [
+      Array.from(numbers),
+      Array.from(numbers, (item) => itemIds.of(item)),
+      ...(own.kind !== "one-hot" && own.width > 0 ? [denseOf(own)] : []),
+      ...(own.kind === "mixed" ? [tokensOf(own)] : []),
+    ];
+  }
+}
+
+function denseOf({ count, width, values }: Exclude<ItemFeatures, { kind: "one-hot" }>): number[][] {
+  return Array.from({ length: count }, (_, k) => Array.from(values.subarray(k * width, (k + 1) * width)));
+}
+
+function tokensOf({ count, tokens: { first, token } }: Extract<ItemFeatures, { kind: "mixed" }>): number[][] {
+  return Array.from({ length: count }, (_, k) => Array.from(token.subarray(first[k], first[k + 1])));
+}
+
+/** Features that nobody has named; one-hot items by a checksum of their ids, as `deno task data` has it. */
+function namesOnly({ items: { shape }, itemIds, name }: PreparedContents): Features {
+  if (shape.kind === "one-hot") {
+    const hash = createHash("sha256");
+    for (let item = 0; item < shape.count; item++) {
+      const id = itemIds.of(item);
+      hash.update(`${item > 0 ? "\n" : ""}${[...id].length} ${id}`);
+    }
+    return { dense: [], tokens: [], idsSha256: hash.digest("hex") };
+  }
+  return {
+    dense: Array.from({ length: shape.width }, (_, k) => ({
+      name: `feature-${k}`,
+      meaning: `number ${k} of the items of ${name}`,
+    })),
+    tokens: shape.kind === "mixed"
+      ? [{ name: "token", first: 0, count: shape.tokens, meaning: `a token of the items of ${name}` }]
+      : [],
+  };
+}

@@ -1,0 +1,256 @@
+/** `evaluate`: scores a snapshot on a click log. */
+
+import { Command, Option } from "commander";
+import { DeviceLog } from "../../batch/device_log.ts";
+import { countedFor } from "../../model/counted.ts";
+import { type Split, splits, usersOf } from "../../data/click_log.ts";
+import type { LogSource, OnProgress } from "../../data/log_source.ts";
+import type { ChoiceFigures } from "../../data/ranking.ts";
+import { differences, type Tested } from "../tested.ts";
+import { UserError } from "../../user_error.ts";
+import type { Gpu } from "../../gpu/device.ts";
+import { openGpu } from "../../gpu/host/open_gpu.ts";
+import { recordedShapes } from "../../gpu/kernel_shapes.ts";
+import { Made } from "../../gpu/made.ts";
+import { createGenerator } from "../../model/generator.ts";
+import { UserModel } from "../../model/user_model.ts";
+import { type Dataset, fitDataset } from "../../run/dataset.ts";
+import { configBeside } from "../../run/open_run.ts";
+import { readSnapshot } from "../../run/snapshot.ts";
+import type { SnapshotInfo } from "../../run/snapshot/snapshot.ts";
+import { type SnapshotResult, snapshotResult } from "../../run/snapshot_result.ts";
+import { choiceOf, TestedUsers } from "../../run/tested_users.ts";
+import { baselineWords, lossWords } from "../../run/verdict.ts";
+import type { Weights } from "../../tape/parameters.ts";
+import { evaluateGame } from "../../train/adversarial_trainer.ts";
+import { Evaluation } from "../../train/evaluation.ts";
+import { GENERATOR_PREFIX, partOf } from "../../train/networks.ts";
+import type { GameFigures } from "../../train/sums.ts";
+import { version } from "../../version.ts";
+import { runMain } from "../../cli/fail.ts";
+import { modelNotes } from "../../run/commands/model_notes.ts";
+import {
+  addShopSeeds,
+  dataOption,
+  memoryRowsOption,
+  openData,
+  type ShopSeedOptions,
+} from "../../cli/open_data.ts";
+import { LARGEST_SEED, parse, path, wholeNumber } from "../../cli/options.ts";
+import { attainedText, differencesTable, resultTable, settingsText } from "../../report/command_table.ts";
+import { delayedProgress } from "../../cli/step_progress.ts";
+
+interface EvaluateOptions extends ShopSeedOptions {
+  model: string;
+  against?: string;
+  data: string;
+  split: Split | "all";
+  seed: number;
+  resplit: boolean;
+  memoryRows: number;
+  evaluationShards: number;
+  json: boolean;
+}
+
+function parseOptions(args: readonly string[]): EvaluateOptions {
+  const command = new Command("deno task evaluate")
+    .description(
+      "Scores a snapshot of a user model on a click log, beside the baselines: loss, precision, NDCG and AUC within the " +
+        "page, with the range in which 95 % of the resamples of the users are.",
+    )
+    .version(version)
+    .requiredOption("--model <file>", "a snapshot (.safetensors) of a run", path)
+    .option(
+      "--against <file>",
+      "another snapshot, to say how far the first is above it on the same users",
+      path,
+    )
+    .addOption(dataOption())
+    .addOption(memoryRowsOption())
+    .addOption(
+      new Option("--split <users>", "users to score on").choices([...splits, "all"]).default("test"),
+    );
+  addShopSeeds(command)
+    .option("--seed <n>", "seed of a made-up shop, and of --resplit", wholeNumber(0, LARGEST_SEED), 1)
+    .option("--resplit", "deal the users out anew, as in training with the same --seed", false)
+    .option(
+      "--evaluation-shards <n>",
+      "parts in which users are evaluated; 0: as few as fit",
+      wholeNumber(0),
+      0,
+    )
+    .option(
+      "--json",
+      "print all figures as JSON: also calibration, and by page length, history, position and item",
+      false,
+    )
+    .addHelpText(
+      "after",
+      "\nExamples:\n  deno task evaluate --model runs/yelp/best-loss.safetensors --data yelp.txt\n" +
+        "  deno task evaluate --model runs/b/best-prec1.safetensors --against runs/a/best-prec1.safetensors --data yelp.txt",
+    );
+  return parse<EvaluateOptions>(command, args);
+}
+
+/** A snapshot that says what model it is. */
+interface OpenSnapshot {
+  readonly path: string;
+  readonly weights: Weights;
+  readonly info: SnapshotInfo;
+}
+
+async function openSnapshot(path: string): Promise<OpenSnapshot> {
+  const { weights, info } = await readSnapshot(path);
+  if (info) return { path, weights, info };
+  throw new UserError(
+    `Expected a snapshot written by train, got ${path}, which does not say what model it is.`,
+  );
+}
+
+async function main(): Promise<void> {
+  const options = parseOptions(Deno.args);
+  const snapshot = await openSnapshot(options.model);
+  const other = options.against === undefined ? undefined : await openSnapshot(options.against);
+  const needed = options.split === "all" ? [] : [options.split];
+  const opened = await openData(options, needed);
+  const data = fit(opened, snapshot);
+  if (other) fit(opened, other);
+  const users = options.split === "all"
+    ? Uint32Array.from(data.source.userSplit, (_, user) => user)
+    : usersOf(data.source, options.split);
+  const gpu = await openGpu();
+  const progress = delayedProgress();
+  try {
+    const tested = TestedUsers.of(data, users, progress.onProgress);
+    const test = async (snapshot: OpenSnapshot) =>
+      await score(
+        gpu,
+        snapshot,
+        fit(opened, snapshot),
+        tested,
+        options.evaluationShards,
+        progress.onProgress,
+      );
+    const found = await test(snapshot);
+    const against = other && await test(other);
+    progress.stop();
+    tell(options, data, tested, found, against);
+    if (!options.json) {
+      for (const note of modelNotes(snapshot.info.model, snapshot.weights)) console.log(note);
+    }
+  } finally {
+    progress.stop();
+    gpu.close();
+  }
+}
+
+function fit(data: Dataset, { info, path }: OpenSnapshot): Dataset {
+  return fitDataset(data, info, `The model of ${path}`);
+}
+
+/** A snapshot's figures, as they are told and as they are compared. */
+interface Scored {
+  /** Whether its utilities are the log-odds of a choice. */
+  readonly isChoice: boolean;
+  readonly result: SnapshotResult;
+  readonly tested: Tested;
+}
+
+function tell(
+  { json, split, against: path, model }: EvaluateOptions,
+  data: Dataset,
+  users: TestedUsers,
+  { result, tested, isChoice }: Scored,
+  other: Scored | undefined,
+): void {
+  const baselines = users.results();
+  const minus = other && { model: path, ...other.result, differences: differences(tested, other.tested) };
+  const verdict = [
+    ...baselineWords([result], data),
+    ...(isChoice ? lossWords([result]) : []),
+  ];
+  if (json) {
+    const all = { data: data.config, split, ...result, baselines, verdict, ...(minus ? { minus } : {}) };
+    return console.log(JSON.stringify(all, null, 2));
+  }
+  console.log(`${split === "all" ? "All" : split} users of ${data.source.name}:`);
+  const named = other && `${other.result.snapshot} (against)` as SnapshotResult["snapshot"];
+  console.log(
+    resultTable([result, ...(other && named ? [{ ...other.result, snapshot: named }] : [])], baselines),
+  );
+  const texts = [
+    settingsText(baselines),
+    attainedText([result], baselines),
+    ...(split === "train" || split === "all"
+      ? [
+        "Train users are among these: the baselines are counted on them, so their figures are too good here.",
+      ]
+      : []),
+    ...verdict,
+  ];
+  for (const text of texts) if (text) console.log(text);
+  if (minus) {
+    console.log(`\n${model} minus ${path}, on the same users:\n${differencesTable(minus.differences)}`);
+  }
+}
+
+async function score(
+  gpu: Gpu,
+  { weights, info, path }: OpenSnapshot,
+  { source }: Dataset,
+  users: TestedUsers,
+  shards: number,
+  onProgress: OnProgress,
+): Promise<Scored> {
+  gpu.useShapes(recordedShapes((await configBeside(path)).shapes, gpu.shapes));
+  const onShard = (done: number, all: number) => onProgress("Users", done, all);
+  const found = await withEvaluation(
+    gpu,
+    source,
+    users.users,
+    weights,
+    info,
+    shards,
+    (evaluation) => users.test(evaluation, choiceOf(info.model, weights), onShard),
+  );
+  const name = info.kind as SnapshotResult["snapshot"];
+  const isChoice = !info.game && info.model.loss === "choice";
+  return { isChoice, result: snapshotResult(name, info.iteration, found, users), tested: found.tested };
+}
+
+/** The reward, and the generator where the snapshot has one, on these users. */
+async function withEvaluation<T>(
+  gpu: Gpu,
+  source: LogSource,
+  users: Uint32Array,
+  weights: Weights,
+  { model: config, game }: SnapshotInfo,
+  shards: number,
+  use: (evaluation: Evaluation<ChoiceFigures & Partial<GameFigures>>) => Promise<T>,
+): Promise<T> {
+  const made = new Made();
+  try {
+    const model = made.keep(new UserModel(gpu, source.items, config, { weights: partOf(weights, "") }));
+    const counted = countedFor(model, source, users);
+    const deviceLog = source.log &&
+      made.keep(new DeviceLog(gpu, source.log, undefined, undefined, counted));
+    if (!game) {
+      return await use(
+        made.keep(await Evaluation.ofModel(model, deviceLog, source, users, shards, { counted })),
+      );
+    }
+    const own = { weights: partOf(weights, GENERATOR_PREFIX) };
+    const generator = game.generator
+      ? made.keep(createGenerator(gpu, source.items, game.generator, own))
+      : undefined;
+    const evaluation = await evaluateGame(model, generator, game, deviceLog, source, users, {
+      shards,
+      counted,
+    });
+    return await use(made.keep(evaluation));
+  } finally {
+    made.destroy();
+  }
+}
+
+await runMain(main);

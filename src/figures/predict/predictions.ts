@@ -1,0 +1,84 @@
+/** What a model says of every page of a log, shard by shard, so that memory does not follow the log. */
+
+import { clickedRows, type Clicks, FURTHER_CLICK } from "../../data/click_log.ts";
+import type { Ids } from "../../data/ids.ts";
+import { choiceProbabilities } from "../../model/choice.ts";
+import type { ModelConfig } from "../../model/config.ts";
+import type { UserModel } from "../../model/user_model.ts";
+import type { OpenedDataset } from "../../run/open_dataset.ts";
+import { Evaluation } from "../../train/evaluation.ts";
+
+/** A row for each displayed item. */
+export interface Prediction {
+  readonly user: string;
+  /** Number of the page among the user's, from 0. */
+  readonly page: number;
+  /** Place on the page, from 0. */
+  readonly place: number;
+  readonly item: string;
+  readonly utility: number;
+  /** That this item is clicked, of all on the page. */
+  readonly probability: number;
+  /** That none on the page is. */
+  readonly noClick: number;
+  readonly clicked: boolean;
+}
+
+export interface PredictOptions {
+  /** Parts in which the users are scored; 0 for as few as fit. */
+  readonly shards: number;
+  readonly signal: AbortSignal;
+  readonly onShard?: (done: number, all: number) => void;
+}
+
+/**
+ * The rows of all pages of some users that are not given as history, a list a user.
+ * @param model over the data set's items. @param users ascending, each once.
+ * @throws UserError where these users have no page to predict; DOMException when the signal comes.
+ */
+export async function* predictions(
+  model: UserModel,
+  data: OpenedDataset,
+  users: ArrayLike<number>,
+  { shards, signal, onShard }: PredictOptions,
+): AsyncGenerator<Prediction[]> {
+  const { source, users: userIds, items } = data;
+  const rowsOf = rowsWith(model.config, items);
+  const evaluation = await Evaluation.ofModel(model, undefined, source, users, shards);
+  try {
+    for await (const { users: own, log, utilities } of evaluation.scored(onShard)) {
+      signal.throwIfAborted();
+      for (const [k, user] of own.entries()) yield rowsOf(k, userIds.of(user), log, utilities);
+    }
+  } finally {
+    evaluation.destroy();
+  }
+}
+
+function rowsWith(config: ModelConfig, items: Ids) {
+  return (place: number, user: string, clicks: Clicks, utilities: Float32Array): Prediction[] => {
+    const { userEvents, eventRows, eventGiven, rowItem } = clicks;
+    const rows: Prediction[] = [];
+    let page = -1;
+    for (let e = userEvents[place] ?? 0; e < (userEvents[place + 1] ?? 0); e++) {
+      if (eventGiven?.[e] !== FURTHER_CLICK) page++;
+      if (eventGiven?.[e]) continue;
+      const clicked = clickedRows(clicks, e);
+      const [from, to] = [eventRows[e] ?? 0, eventRows[e + 1] ?? 0];
+      const { items: chances, noClick } = choiceProbabilities(config, utilities.subarray(from, to));
+      for (let row = from; row < to; row++) {
+        rows.push({
+          user,
+          page,
+          place: row - from,
+          item: items.of(rowItem[row] ?? 0),
+          utility: utilities[row] ?? NaN,
+          probability: chances[row - from] ?? NaN,
+          noClick,
+          clicked: clicked.includes(row),
+        });
+      }
+    }
+    return rows;
+  };
+}

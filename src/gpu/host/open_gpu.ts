@@ -1,0 +1,22 @@
+/** The device of this program where it runs on Deno. Browsers have none of this: they call `openDevice`. */
+
+import { type Gpu, type GpuOptions, openDevice } from "../device.ts";
+import { setDriverThreads } from "./driver_threads.ts";
+
+/** How a device is opened; nothing is needed outside of tests. */
+export interface OpenGpuOptions extends GpuOptions {
+  /** FLOPs of a training step, if they are known: they decide how many threads a software driver takes. */
+  readonly stepFlops?: number;
+}
+
+const INSTALL = "Run `deno task setup`: it installs a software Vulkan driver or says what to install.";
+
+/**
+ * Opens the default adapter; see `openDevice`. A software driver that was not asked for one before gets as many threads as
+ * suit it.
+ * @throws UserError when there is no adapter, or one whose limits are too low.
+ */
+export async function openGpu({ stepFlops, ...options }: OpenGpuOptions = {}): Promise<Gpu> {
+  setDriverThreads(stepFlops);
+  return await openDevice({ withoutAdapter: INSTALL, ...options });
+}

@@ -1,0 +1,46 @@
+/** `policy`: policies that choose slates. Each subcommand is a file of its own, and a line here. */
+
+import { Command } from "commander";
+import { version } from "../../version.ts";
+import { runMain } from "../../cli/fail.ts";
+import { parseAndRun } from "../../cli/options.ts";
+import type { PolicyAction } from "./action.ts";
+import { policyAdaptCommand } from "./adapt.ts";
+import { policyCompareCommand } from "./compare.ts";
+import { policyRankCommand } from "./rank.ts";
+import { policyTrainCommand } from "./train.ts";
+
+/** The subcommands. Each ends by `action`. */
+const subcommands: readonly ((action: PolicyAction) => Command)[] = [
+  policyTrainCommand,
+  policyCompareCommand,
+  policyAdaptCommand,
+  policyRankCommand,
+];
+
+async function main(): Promise<number> {
+  let code = 0;
+  const action: PolicyAction = async (run) => {
+    code = await run();
+  };
+  const command = new Command("deno task policy")
+    .description(
+      "Trains policies that choose slates on simulated users, compares them, and asks them for a user's next slate.",
+    )
+    .version(version)
+    .addHelpText(
+      "after",
+      "\nExamples:\n" +
+        "  deno task policy train --shop restless --truth --algorithm gdqn --save-dir runs/gdqn\n" +
+        "  deno task policy train --model runs/a --algorithm cdqn --slate 5 --save-dir runs/cdqn\n" +
+        "  deno task policy train --resume runs/cdqn\n" +
+        "  deno task policy compare runs/cdqn runs/gdqn --test-model runs/b --out compared.html\n" +
+        "  deno task policy rank runs/cdqn --history 3,141,59\n" +
+        "\nA subcommand's options: deno task policy train --help. The guide is src/policy/README.md.",
+    );
+  for (const subcommand of subcommands) command.addCommand(subcommand(action));
+  await parseAndRun(command, Deno.args);
+  return code;
+}
+
+await runMain(main);

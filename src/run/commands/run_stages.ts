@@ -1,0 +1,214 @@
+/** What `train` and `reproduce` do with a run: begin it, go on with it, show how it goes. */
+
+import { sizeOf } from "../../data/log_source.ts";
+import process from "node:process";
+import { UserError } from "../../user_error.ts";
+import type { Gpu } from "../../gpu/device.ts";
+import { openGpu } from "../../gpu/host/open_gpu.ts";
+import { type Dataset, fitDataset } from "../dataset.ts";
+import { checksum } from "../files/checksum.ts";
+import { driverVersion } from "../driver.ts";
+import type { RunConfig } from "../run_config.ts";
+import type { OwnedFolder } from "../files/owned_folder.ts";
+import { expectResumable } from "../run_state.ts";
+import { expectUnbegun, RunFolder } from "../run_folder.ts";
+import { readSnapshot } from "../snapshot.ts";
+import { type Stage, stagesOf } from "../stages.ts";
+import { resumeStage, type RunContext, type RunEvents, type RunResult, startStage } from "../training_run.ts";
+import { iterationFlops, type Trained } from "../../train/iteration_work.ts";
+import { RewardWatch } from "../../train/reward_watch.ts";
+import { trainingProgress } from "../../cli/progress.ts";
+import { delayedProgress } from "../../cli/step_progress.ts";
+import type { Stop } from "../../cli/stop.ts";
+import { thousands } from "../../thousands.ts";
+
+/** What the shell knows a process as that ended by Ctrl-C. */
+export const EXIT_INTERRUPTED = 130;
+
+/**
+ * Goes on with a run, or begins it where it was not begun, or was killed before it had saved anything.
+ * @param run its folder.
+ * @param report called after each stage that is finished, or stopped.
+ * @returns the stages' results; the last one is without test figures when the run was interrupted.
+ */
+export async function goOn(
+  context: RunContext,
+  run: OwnedFolder,
+  config: RunConfig,
+  stop: Stop,
+  report: (result: RunResult, stage: Stage) => void = () => {},
+): Promise<RunResult[]> {
+  await expectToGoOn(run.path, config);
+  const results: RunResult[] = [];
+  const stages = stagesOf(config);
+  for (const stage of stages) {
+    if (stop.signal.aborted && results.length > 0) break;
+    if (stages.length > 1) say(`${stage.name} stage`);
+    const result = await goOnWith(stage, context, run.path, config, stop);
+    results.push(result);
+    report(result, stage);
+    if (!result.test) break;
+  }
+  return results;
+}
+
+/**
+ * Looks whether a run can go on, or begin, with a config; changes nothing.
+ * @throws UserError when its files are not what they were, or more iterations are done than are asked for.
+ */
+export async function expectToGoOn(path: string, config: RunConfig): Promise<void> {
+  for (const stage of stagesOf(config)) {
+    const folder = stage.folder(path);
+    if (!await RunFolder.hasState(folder)) {
+      await expectUnbegun(folder, Object.keys(stage.columns));
+      continue;
+    }
+    const done = await expectResumable(folder);
+    const iterations = stage.iterations(config);
+    if (iterations >= done) continue;
+    throw new UserError(
+      `Expected --${stage.option} of at least ${done}, as so many are done, got ${iterations}.`,
+    );
+  }
+}
+
+/** Whether all stages have their test figures. */
+export function isFinished(config: RunConfig, results: readonly RunResult[]): boolean {
+  return results.length === stagesOf(config).length && results.every(({ test }) => test !== undefined);
+}
+
+async function goOnWith(
+  stage: Stage,
+  context: RunContext,
+  path: string,
+  config: RunConfig,
+  stop: Stop,
+): Promise<RunResult> {
+  const folder = stage.folder(path);
+  if (!await RunFolder.hasState(folder)) {
+    return await withProgress(
+      stage,
+      config,
+      0,
+      stop,
+      (events) => startStage(stage, context, path, config, events),
+    );
+  }
+  const { info } = await readSnapshot(`${folder}/last.safetensors`);
+  const start = info?.iteration ?? 0;
+  say(`going on after iteration ${start}`);
+  // The data are those that the run began with: only the shape is to be fitted.
+  const data = info
+    ? fitDataset(context.data, { items: info.items, features: context.data.features }, `The run in ${path}`)
+    : context.data;
+  const fitted = { ...context, data };
+  return await withProgress(
+    stage,
+    config,
+    start,
+    stop,
+    (events) => resumeStage(stage, fitted, path, config, events),
+  );
+}
+
+/** @param start iterations that were done before. */
+async function withProgress(
+  { name, shown, iterations }: Stage,
+  config: RunConfig,
+  start: number,
+  stop: Stop,
+  run: (events: RunEvents) => Promise<RunResult>,
+): Promise<RunResult> {
+  const names = { loss: shown.loss.name, prec1: shown.prec1.name };
+  const progress = await trainingProgress(iterations(config), start, process.stderr, names);
+  /** Of what is done before the first step, or after the last. */
+  let beside: ReturnType<typeof delayedProgress> | undefined;
+  let steps = 0;
+  let verdict: string | undefined;
+  const watch = name === "adversarial" ? new RewardWatch() : undefined;
+  stop.onStop = () =>
+    progress.note(
+      "stopping: the steps that are under way are finished and saved (Ctrl-C again to drop them)",
+    );
+  try {
+    const result = await run({
+      onParts: (parts) =>
+        progress.note(
+          `a batch is computed in up to ${parts} parts of whole users, as it is larger than the adapter or --part-rows allows`,
+        ),
+      onStep: (r) => {
+        if (steps++ === 0) beside = void beside?.stop();
+        progress.update(r.iteration, { loss: r[shown.loss.figure], prec1: r[shown.prec1.figure] });
+      },
+      onValidation: (r) => {
+        const figures = { valLoss: r[shown.loss.figure], valPrec1: r[shown.prec1.figure] };
+        progress.update(r.iteration, figures);
+        const warning = watch?.take(r);
+        if (warning) progress.note(warning);
+      },
+      onProgress: (what, done, all) => {
+        if (!beside && steps > 0) progress.stop();
+        beside ??= delayedProgress();
+        beside.onProgress(what, done, all);
+      },
+    });
+    verdict = watch?.verdict();
+    return result;
+  } finally {
+    stop.onStop = undefined;
+    if (beside) beside.stop();
+    else progress.stop();
+    if (verdict) say(verdict);
+  }
+}
+
+/** Opens the adapter, says what there is to work on, and closes it in the end. @param trained if it is one thing. */
+export async function withGpu(
+  data: Dataset,
+  trained: Trained | undefined,
+  use: (gpu: Gpu) => Promise<number>,
+): Promise<number> {
+  const gpu = await openGpu({ stepFlops: trained && iterationFlops(data.source, trained) });
+  try {
+    describe(gpu, data);
+    const code = await use(gpu);
+    gpu.check();
+    return code;
+  } finally {
+    gpu.close();
+  }
+}
+
+function describe(gpu: Gpu, data: Dataset): void {
+  const { kind, description } = gpu.adapter;
+  say(`adapter: ${description}${kind === "cpu" ? " (software: it computes on the CPU)" : ""}`);
+  const { name, items: { shape }, userSplit } = data.source;
+  const { events, rows, given } = sizeOf(data.source);
+  const features = [
+    ...(shape.kind === "mixed" ? [`${thousands(shape.tokens)} tokens`] : []),
+    shape.kind === "one-hot" ? "one-hot" : `${shape.width} features each`,
+  ].join(", ");
+  say(
+    `data: ${name}, ${thousands(userSplit.length)} users, ${thousands(events)} events, ` +
+      `${thousands(rows)} displayed items of ${thousands(shape.count)} (${features})` +
+      (given > 0 ? `, ${thousands(given)} more clicks, given or further ones on a page` : ""),
+  );
+}
+
+export async function machine(gpu: Gpu): Promise<Pick<RunConfig, "adapter" | "system">> {
+  const driver = await driverVersion(gpu.adapter.description);
+  return { adapter: { ...gpu.adapter, driver }, system: Deno.build.target };
+}
+
+/** What a run says of the file that it starts from. */
+export async function initOf(path: string): Promise<NonNullable<RunConfig["init"]>> {
+  return { path, sha256: (await checksum(path)).sha256 };
+}
+
+export function say(text: string): void {
+  console.error(text);
+}
+
+export function timestamp(): string {
+  return new Date().toISOString().slice(0, 19).replace(/[-:]/g, "").replace("T", "-");
+}

@@ -1,0 +1,68 @@
+/** The options of `train`, all groups together. */
+
+import { Command } from "commander";
+import { checkTogether, stagesGroups, type StagesOptions } from "../options/train.ts";
+import { UserError } from "../../user_error.ts";
+import { version } from "../../version.ts";
+import { addGroup } from "../../cli/defined_options.ts";
+import { checkSeeds, type GivenOptions, givenOptions, parse } from "../../cli/options.ts";
+import { quoted } from "../../cli/shell_word.ts";
+import { addRunOptions, type RunOptions } from "./run_options.ts";
+
+export { MODEL_OPTIONS } from "../options/model.ts";
+
+export type TrainOptions = RunOptions & StagesOptions;
+
+const HELP = `
+Examples:
+  deno task train                                     the demo shop
+  deno task train --data yelp.txt --seeds 5           five seeds, mean and sd
+  deno task train --data log.txt --dims 32-64-32 --iterations 500
+  deno task train --resume runs/demo-20260101-120000  after Ctrl-C
+  deno task train --data yelp.txt --encoder pw --pw-nonlinearity tanh --early-stopping loss
+  deno task train --data yelp.txt --encoder none --dims none    the conditional logit
+  deno task train --data yelp.txt --encoder pw --wide --loss logistic
+  deno task train --data yelp.txt --adversarial 5000  both stages
+  deno task train --data yelp.txt --init runs/yelp --adversarial 5000 --generator exact
+
+A run's folder holds config.json, train.csv, validation.csv, the snapshots best-loss,
+best-prec1, best-prec2 and last (.safetensors), result.json with the test figures, and
+report.html; those of the adversarial stage are in its subfolder adversarial.`;
+
+/** The options, and which of them were given, by name. @throws {UserError} for anything that is not understood */
+export function parseTrainOptions(
+  args: readonly string[],
+): { options: TrainOptions; given: ReadonlySet<string> } {
+  const command = new Command("deno task train")
+    .description(
+      "Trains a user model on a click log: what users would click, and the reward behind it.\n" +
+        "Without options it trains on the built-in demo shop, whose truth is known.",
+    )
+    .version(version);
+  addRunOptions(command);
+  for (const group of stagesGroups) addGroup(command, group);
+  command.addHelpText("after", HELP);
+  const options = parse<TrainOptions>(command, args);
+  const given = givenOptions(command);
+  if (options.resume !== undefined) checkResume(options.resume, given);
+  else {
+    checkSeeds(options.seed, options.seeds);
+    checkTogether(options, given);
+  }
+  return { options, given: new Set(given.keys()) };
+}
+
+/** The only options that may stand beside --resume: everything else is in the run's config. */
+const RESUME_OPTIONS = ["resume", "iterations", "adversarial", "report"];
+
+/** @throws {UserError} for other options beside --resume */
+function checkResume(resume: string, given: GivenOptions): void {
+  const extra = [...given].filter(([name]) => !RESUME_OPTIONS.includes(name)).map(([, flag]) => flag);
+  if (extra.length === 0) return;
+  const last = quoted(`${resume}/last.safetensors`);
+  throw new UserError(
+    `Expected --resume alone or with --iterations or --adversarial, got ${extra.join(", ")} too: ` +
+      "a resumed run keeps its settings. " +
+      `To train further under other settings, start a new run with --init ${last}.`,
+  );
+}

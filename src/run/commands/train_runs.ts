@@ -1,0 +1,105 @@
+/** What `train` does with a run that is open, or with one for each seed, and what it says at the end. */
+
+import { makeFolder } from "../files/atomic_write.ts";
+import { OwnedFolder } from "../files/owned_folder.ts";
+import { writeReport } from "../../report/write_report.ts";
+import type { RunConfig } from "../run_config.ts";
+import { configOfSeed, folderOfSeed, type Seeds, writeSeedsResult } from "../seeds_folder.ts";
+import { type Stage, stagesOf } from "../stages.ts";
+import type { RunContext, RunResult } from "../training_run.ts";
+import type { ModelConfig } from "../../model/config.ts";
+import { modelNotes } from "./model_notes.ts";
+import { reportFile } from "../../cli/output_folders.ts";
+import {
+  attainedText,
+  resultTable,
+  seedsTable,
+  settingsText,
+  spearmanText,
+} from "../../report/command_table.ts";
+import { EXIT_INTERRUPTED, goOn, isFinished, say } from "./run_stages.ts";
+import { quoted } from "../../cli/shell_word.ts";
+import type { Stop } from "../../cli/stop.ts";
+
+/** Begins a run, or goes on with it. @returns the exit code */
+export async function runOne(
+  context: RunContext,
+  run: OwnedFolder,
+  config: RunConfig,
+  report: boolean,
+  stop: Stop,
+): Promise<number> {
+  const results = await goOn(context, run, config, stop, printing(config.model));
+  if (!isFinished(config, results)) return interrupted(run.path, where(config, results));
+  if (report) await tellReport(run.path);
+  return 0;
+}
+
+/** Trains each seed, or goes on with it where it has begun. @returns the exit code */
+export async function runSeeds(
+  context: RunContext,
+  { path }: OwnedFolder,
+  seeds: Seeds,
+  report: boolean,
+  stop: Stop,
+): Promise<number> {
+  const finished: RunResult[][] = [];
+  for (const seed of seeds.seeds) {
+    if (stop.signal.aborted) break;
+    say(`seed ${seed}`);
+    const config = configOfSeed(seeds, seed);
+    const folder = folderOfSeed(path, seed);
+    await makeFolder(folder);
+    using run = OwnedFolder.open(folder);
+    const results = await goOn(context, run, config, stop, printing(config.model));
+    if (!isFinished(config, results)) break;
+    finished.push(results);
+  }
+  if (finished.length < seeds.seeds.length) {
+    return interrupted(path, `${finished.length} of ${seeds.seeds.length} seeds`);
+  }
+  stagesOf(seeds.config).forEach(({ name }, k) => {
+    console.log(`\nTest users, ${name} stage, mean +- sd over ${finished.length} seeds:`);
+    const of = finished.map((results) => results[k]);
+    console.log(seedsTable(of.map((result) => result?.test ?? []), of[0]?.baselines));
+  });
+  await writeSeedsResult(path, finished.flat());
+  console.log(`Results are in ${path}`);
+  if (report) await tellReport(path);
+  return 0;
+}
+
+async function tellReport(path: string): Promise<void> {
+  const file = reportFile(path);
+  await writeReport([path], file);
+  console.log(`The report is ${file}`);
+}
+
+function where(config: RunConfig, results: readonly RunResult[]): string {
+  const last = results.at(-1);
+  const stage = stagesOf(config).length > 1 ? ` of the ${last?.stage} stage` : "";
+  return `iteration ${last?.iteration ?? 0}${stage}`;
+}
+
+function interrupted(path: string, after: string): number {
+  say(`Stopped after ${after}; everything is saved in ${path}.`);
+  say(`Go on with: deno task train --resume ${quoted(path)}`);
+  return EXIT_INTERRUPTED;
+}
+
+function printing(model: ModelConfig) {
+  return ({ test, baselines, verdict = [], folder }: RunResult, { heading, hasLikelihood }: Stage): void => {
+    if (!test || !baselines) return;
+    console.log(`\n${heading}:`);
+    console.log(resultTable(test, baselines));
+    const texts = [
+      settingsText(baselines),
+      hasLikelihood ? attainedText(test, baselines) : undefined,
+      spearmanText(test),
+      ...verdict,
+      ...modelNotes(model),
+    ];
+    for (const text of texts) if (text) console.log(text);
+    console.log(`Results are in ${folder}`);
+  };
+}

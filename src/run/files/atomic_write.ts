@@ -1,0 +1,136 @@
+/** Files that are either whole or not there. */
+
+import { UserError } from "../../user_error.ts";
+import { explainFileError } from "./file_error.ts";
+import { discardTemporary, openTemporary, type TemporaryFile } from "./temporary_file.ts";
+
+/** What a file holds: text (written as UTF-8), bytes, or several runs of bytes one after another. */
+export type FileContents = string | Uint8Array | readonly Uint8Array[];
+
+/** How long a file is waited for that another process is writing. */
+const MOST_SECONDS = 30;
+const LOOK_MS = 20;
+/** Pieces are written together up to so many bytes. */
+const RUN_BYTES = 2 ** 20;
+
+/**
+ * Writes a file so that its name stands for the old contents or for all of the new ones, never for a part: the
+ * bytes go to a temporary file in the same folder, are forced to the disk, and only then take the final name. What
+ * stood there keeps its permissions; of a link, the file that it leads to is replaced.
+ *
+ * @throws {UserError} naming the path, the cause and the remedy; the temporary file is removed
+ */
+export function atomicWriteFile(path: string, contents: FileContents): Promise<void> {
+  return atomicWrite(path, async (write) => {
+    for (const run of runs(pieces(contents))) await write(run);
+  });
+}
+
+/**
+ * The same for contents that are made piece by piece, as they may be larger than memory.
+ * @param make hands over the pieces in order; what it throws takes the file back.
+ */
+export async function atomicWrite(
+  path: string,
+  make: (write: (bytes: Uint8Array) => Promise<void>) => Promise<void>,
+): Promise<void> {
+  const { target, mode, temporary } = await orExplained(path, async () => {
+    const found = replaced(path);
+    return { ...found, temporary: await waitForTemporary(found.target) };
+  });
+  try {
+    await make((bytes) => orExplained(path, () => writeAll(temporary.file, bytes)));
+    await orExplained(path, async () => {
+      if (mode !== undefined) Deno.chmodSync(temporary.path, mode);
+      await temporary.file.sync(); // otherwise a power cut could leave the new name with old or empty blocks
+      await Deno.rename(temporary.path, target);
+    });
+  } catch (error) {
+    discardTemporary(temporary);
+    throw error;
+  }
+  temporary.file.close(); // only now: until it has its name, it is locked
+}
+
+async function orExplained<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw explainFileError(error, "write", path);
+  }
+}
+
+/** Where the file really stands, and what its permissions are. */
+function replaced(path: string): { target: string; mode?: number } {
+  try {
+    const target = Deno.lstatSync(path).isSymlink ? Deno.realPathSync(path) : path;
+    const { isFile, mode } = Deno.statSync(target);
+    if (!isFile) return { target };
+    return { target, mode: mode === null || Deno.build.os === "windows" ? undefined : mode & 0o777 };
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return { target: path };
+    throw error;
+  }
+}
+
+async function waitForTemporary(path: string): Promise<TemporaryFile> {
+  for (let waited = 0; waited < 1000 * MOST_SECONDS; waited += LOOK_MS) {
+    const temporary = openTemporary(path);
+    if (temporary) return temporary;
+    await new Promise((done) => setTimeout(done, LOOK_MS));
+  }
+  throw new UserError(
+    `cannot write ${path}: another process has been writing it for ${MOST_SECONDS} seconds. Wait until it has ended.`,
+  );
+}
+
+/**
+ * Makes a folder and the folders above it; one that is there already is fine.
+ *
+ * @throws {UserError} when a file is in the way or the place cannot be written to
+ */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await Deno.mkdir(path, { recursive: true });
+  } catch (error) {
+    throw explainFileError(error, "make the folder", path);
+  }
+}
+
+function pieces(contents: FileContents): readonly Uint8Array[] {
+  if (typeof contents === "string") return [new TextEncoder().encode(contents)];
+  return contents instanceof Uint8Array ? [contents] : contents;
+}
+
+/** The same bytes in fewer runs: a snapshot has dozens of small tensors, and each write is a call of the system. */
+function* runs(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
+  let waiting: Uint8Array[] = [];
+  let length = 0;
+  for (const piece of pieces) {
+    if (length > 0 && length + piece.length > RUN_BYTES) {
+      yield joined(waiting, length);
+      [waiting, length] = [[], 0];
+    }
+    if (piece.length >= RUN_BYTES) yield piece;
+    else {
+      waiting.push(piece);
+      length += piece.length;
+    }
+  }
+  if (length > 0) yield joined(waiting, length);
+}
+
+function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}
+
+/** `write` may take only a part of a large piece. */
+async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
+}

@@ -1,0 +1,291 @@
+/**
+ * The safetensors file format: https://huggingface.co/docs/safetensors
+ *
+ *   8 bytes   length of the header, little-endian
+ *   header    JSON {name: {dtype, shape, data_offsets: [begin, end]}, "__metadata__": {string: string}}
+ *   data      the tensors, row-major and little-endian, without gaps; offsets count from its first byte
+ *
+ * Files that are written here have a checksum of their data and metadata in the metadata, which is checked where it stands.
+ *
+ * Only the two types that the model needs: F32 and U32. As every machine with WebGPU is little-endian,
+ * typed arrays are the file's bytes as they are.
+ */
+
+import * as v from "../../schema.ts";
+import { UserError } from "../../user_error.ts";
+import { thousands } from "../../thousands.ts";
+import { crc32 } from "./crc32.ts";
+
+/** A tensor: its shape, and its values in row-major order, as many as the shape says. */
+export interface TensorData {
+  shape: readonly number[];
+  data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
+}
+
+/** What a file holds. The data may share memory with the bytes that were decoded. */
+export interface TensorFile {
+  tensors: Map<string, TensorData>;
+  metadata: Record<string, string>;
+}
+
+const METADATA = "__metadata__";
+/** In the metadata: CRC-32 in hexadecimal. */
+const CHECKSUM = "crc32";
+/** Of the header's length, before the header. */
+export const LENGTH_BYTES = 8;
+const ALIGNMENT = 8;
+const ELEMENT_BYTES = 4;
+/** As in the reference implementation: a longer header is damage or an attack. */
+const LONGEST_HEADER = 100_000_000;
+
+/**
+ * The file's bytes. The same input gives the same bytes: tensors keep the map's order.
+ *
+ * @throws {RangeError} when a shape does not fit its data
+ */
+export function encodeSafetensors(
+  tensors: ReadonlyMap<string, TensorData>,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array<ArrayBuffer> {
+  const pieces = safetensorsPieces(tensors, metadata);
+  const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
+}
+
+/**
+ * Header and data as consecutive runs of bytes; the data are views of the tensors, not copies.
+ * @param crc CRC-32, where the host has a faster one.
+ */
+export function safetensorsPieces(
+  tensors: ReadonlyMap<string, TensorData>,
+  metadata: Readonly<Record<string, string>>,
+  crc = crc32,
+): Uint8Array[] {
+  const entries: string[] = []; // joined by hand: JSON.stringify of an object would reorder names like "1"
+  const data: Uint8Array[] = [];
+  let at = 0;
+  const summed = { ...metadata, [CHECKSUM]: checksumOf(tensors, metadata, crc) };
+  entries.push(`"${METADATA}":${JSON.stringify(summed)}`);
+  for (const [name, tensor] of tensors) {
+    if (name === METADATA) throw new RangeError(`a tensor cannot be named ${METADATA}`);
+    const bytes = new Uint8Array(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength);
+    if (bytesOfShape(tensor.shape) !== bytes.length) {
+      throw new RangeError(
+        `tensor "${name}": shape [${tensor.shape}] does not fit ${tensor.data.length} values`,
+      );
+    }
+    const dtype = tensor.data instanceof Float32Array ? "F32" : "U32";
+    const entry = { dtype, shape: tensor.shape, data_offsets: [at, at + bytes.length] };
+    entries.push(`${JSON.stringify(name)}:${JSON.stringify(entry)}`);
+    data.push(bytes);
+    at += bytes.length;
+  }
+  const json = new TextEncoder().encode(`{${entries.join(",")}}`);
+  const length = Math.ceil((LENGTH_BYTES + json.length) / ALIGNMENT) * ALIGNMENT - LENGTH_BYTES;
+  const header = new Uint8Array(LENGTH_BYTES + length).fill(0x20);
+  new DataView(header.buffer).setBigUint64(0, BigInt(length), true);
+  header.set(json, LENGTH_BYTES);
+  return [header, ...data];
+}
+
+/**
+ * Takes a file's bytes apart. Tensors come in the order of their data; their values are views of `bytes`
+ * wherever alignment permits.
+ *
+ * @param what names the bytes in errors, usually their path. @param crc as of {@link safetensorsPieces}
+ * @throws {UserError} when anything is damaged, missing, overlapping or of another type
+ */
+export function decodeSafetensors(bytes: Uint8Array<ArrayBuffer>, what: string, crc = crc32): TensorFile {
+  const { entries, rawMetadata, dataStart } = readLayout(bytes, bytes.length, what);
+  const tensors = new Map<string, TensorData>();
+  for (const { name, dtype, shape, begin, end } of entries) {
+    tensors.set(name, { shape, data: values(bytes, dtype, dataStart + begin, dataStart + end) });
+  }
+  const { [CHECKSUM]: written, ...metadata } = readMetadata(rawMetadata, what);
+  const found = written === undefined ? undefined : checksumOf(tensors, metadata, crc);
+  if (found !== written) {
+    throw damaged(what, `expected the checksum ${written}, found ${found}`);
+  }
+  return { tensors, metadata };
+}
+
+/** Of the tensors' values in their order, behind the metadata. */
+function checksumOf(
+  tensors: ReadonlyMap<string, TensorData>,
+  metadata: Readonly<Record<string, string>>,
+  crc: typeof crc32,
+): string {
+  let sum = crc(new TextEncoder().encode(JSON.stringify(metadata)));
+  for (const { data: { buffer, byteOffset, byteLength } } of tensors.values()) {
+    sum = crc(new Uint8Array(buffer, byteOffset, byteLength), sum);
+  }
+  return sum.toString(16).padStart(8, "0");
+}
+
+/**
+ * Where everything stands.
+ * @param bytes of the file, its header at least. @param size of the file. @throws {UserError} as {@link decodeSafetensors}
+ */
+export function readLayout(
+  bytes: Uint8Array,
+  size: number,
+  what: string,
+): { entries: Entry[]; rawMetadata: unknown; dataStart: number } {
+  const { header, dataStart } = readHeader(bytes, size, what);
+  const { [METADATA]: rawMetadata, ...rawEntries } = header;
+  const entries = Object.entries(rawEntries).map(([name, raw]) => readEntry(name, raw, what));
+  entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
+  checkLayout(entries, size - dataStart, size, what);
+  return { entries, rawMetadata, dataStart };
+}
+
+/** What the header says of a tensor. */
+export interface Entry {
+  name: string;
+  dtype: "F32" | "U32";
+  shape: number[];
+  begin: number;
+  end: number;
+}
+
+const size = v.whole(0);
+const rawEntry = v.object({
+  dtype: v.string(),
+  shape: v.array(size),
+  data_offsets: v.strictTuple([size, size]),
+});
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Where the header ends and the data begin. @param bytes the first 8, at least. @param size of the file. */
+export function headerEnd(bytes: Uint8Array, size: number, what: string): number {
+  if (bytes.length < LENGTH_BYTES) {
+    throw damaged(what, `at least ${LENGTH_BYTES} bytes expected, ${thousands(size)} found`);
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const length = Number(view.getBigUint64(0, true));
+  if (length > LONGEST_HEADER) {
+    throw damaged(
+      what,
+      `its header would be ${thousands(length)} bytes long, at most ${
+        thousands(LONGEST_HEADER)
+      } are expected`,
+    );
+  }
+  const end = LENGTH_BYTES + length;
+  if (end > size) {
+    throw damaged(
+      what,
+      `truncated in its header: at least ${thousands(end)} bytes expected, ${thousands(size)} found`,
+    );
+  }
+  return end;
+}
+
+function readHeader(
+  bytes: Uint8Array,
+  size: number,
+  what: string,
+): { header: Record<string, unknown>; dataStart: number } {
+  const dataStart = headerEnd(bytes, size, what);
+  let json: unknown;
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(LENGTH_BYTES, dataStart));
+    json = JSON.parse(text);
+  } catch (error) {
+    throw damaged(what, `its header is not JSON (${error instanceof Error ? error.message : error})`);
+  }
+  if (!isObject(json)) throw damaged(what, "its header should be a JSON object");
+  return { header: json, dataStart };
+}
+
+function readEntry(name: string, raw: unknown, what: string): Entry {
+  const quoted = `tensor ${JSON.stringify(name)}`;
+  const entry = v.safeParse(rawEntry, raw);
+  if (!entry.success) {
+    const [issue] = entry.issues;
+    throw damaged(what, `${quoted}: ${v.getDotPath(issue) ?? "entry"}: ${v.messageOf(issue)}`);
+  }
+  const { dtype, shape, data_offsets: [begin, end] } = entry.output;
+  if (dtype !== "F32" && dtype !== "U32") {
+    throw new UserError(
+      `${what}: ${quoted} has type ${dtype}, and only F32 and U32 can be read. Convert the file to F32.`,
+    );
+  }
+  if (begin > end) throw damaged(what, `${quoted}: its data begin at ${begin} and end before, at ${end}`);
+  if (end - begin !== bytesOfShape(shape)) {
+    throw damaged(
+      what,
+      `${quoted}: shape [${shape}] of ${dtype} takes ${thousands(bytesOfShape(shape))} bytes, ` +
+        `${thousands(end - begin)} found`,
+    );
+  }
+  return { name, dtype, shape, begin, end };
+}
+
+function readMetadata(raw: unknown, what: string): Record<string, string> {
+  if (raw === undefined) return {};
+  if (!isObject(raw)) throw damaged(what, `${METADATA} should be an object of strings`);
+  // Entry by entry, as a schema's record drops the key "__proto__".
+  return Object.fromEntries(
+    Object.entries(raw).map(([key, value]) => {
+      if (typeof value !== "string") {
+        throw damaged(what, `${METADATA}.${key} should be a string, found ${typeof value}`);
+      }
+      return [key, value];
+    }),
+  );
+}
+
+/** The data must be covered once and wholly; this also uncovers a name that the header holds twice. */
+function checkLayout(entries: readonly Entry[], dataBytes: number, fileBytes: number, what: string): void {
+  let at = 0;
+  let before = "";
+  for (const { name, begin, end } of entries) {
+    if (begin < at) throw damaged(what, `tensors "${before}" and "${name}" overlap`);
+    if (begin > at) {
+      throw damaged(what, `${thousands(begin - at)} bytes before tensor "${name}" belong to none`);
+    }
+    at = end;
+    before = name;
+  }
+  if (at > dataBytes) {
+    const expected = fileBytes - dataBytes + at;
+    throw damaged(what, `truncated: ${thousands(expected)} bytes expected, ${thousands(fileBytes)} found`);
+  }
+  if (at < dataBytes) {
+    throw damaged(what, `${thousands(dataBytes - at)} bytes at its end belong to no tensor`);
+  }
+}
+
+function values(
+  bytes: Uint8Array<ArrayBuffer>,
+  dtype: "F32" | "U32",
+  begin: number,
+  end: number,
+): TensorData["data"] {
+  const aligned = (bytes.byteOffset + begin) % ELEMENT_BYTES === 0;
+  const { buffer, byteOffset } = aligned ? bytes.subarray(begin, end) : bytes.slice(begin, end);
+  const length = (end - begin) / ELEMENT_BYTES;
+  return dtype === "F32"
+    ? new Float32Array(buffer, byteOffset, length)
+    : new Uint32Array(buffer, byteOffset, length);
+}
+
+/** Bytes of 4-byte elements; inexact, and so unlike any length in a file, beyond 2^53. */
+function bytesOfShape(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, ELEMENT_BYTES);
+}
+
+function damaged(what: string, how: string): UserError {
+  return new UserError(
+    `${what} is not a whole safetensors file: ${how}. Use another copy, or write it again.`,
+  );
+}

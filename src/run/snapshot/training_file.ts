@@ -1,0 +1,104 @@
+/**
+ * A training in one file, for a host without folders: the snapshot `last` of a run with the optimiser's moments, the best
+ * weights so far, and what is trained. Whatever reads snapshots reads the weights as they stand.
+ */
+
+import * as v from "../../schema.ts";
+import { checkWeights } from "../../model/user_model.ts";
+import type { ParameterSpec, Weights } from "../../tape/parameters.ts";
+import { criteria, type Criterion } from "../../train/best_records.ts";
+import { bestOf, bestText } from "../../train/best_text.ts";
+import { type StagesConfig, stagesConfigSchema } from "../../train/stages_config.ts";
+import type { TrainerState } from "../../train/trainer_state.ts";
+import { UserError } from "../../user_error.ts";
+import { encodeSafetensors } from "./safetensors.ts";
+import {
+  BEST_PREFIXES,
+  MOMENT_PREFIXES,
+  type Snapshot,
+  type SnapshotInfo,
+  snapshotTensors,
+} from "./snapshot.ts";
+
+/** What a training is, beside its state. */
+export interface TrainingSetting {
+  readonly config: StagesConfig;
+  /** Which of its stages the state is of. */
+  readonly stage: "shannon" | "adversarial";
+  /** A checksum of the data. */
+  readonly data: string;
+  /** Which adapter has computed it, for the reader. */
+  readonly adapter: string;
+}
+
+const settingSchema = v.pipe(
+  v.string(),
+  v.parseJson(),
+  v.strictObject({
+    config: stagesConfigSchema,
+    stage: v.picklist(["shannon", "adversarial"]),
+    data: v.string(),
+    adapter: v.string(),
+  }),
+);
+
+/** The bytes of the file. @param specs of all networks' parameters. */
+export function encodeTraining(
+  specs: readonly ParameterSpec[],
+  state: TrainerState,
+  info: SnapshotInfo,
+  setting: TrainingSetting,
+): Uint8Array<ArrayBuffer> {
+  const more = new Map<string, Weights>([[MOMENT_PREFIXES.m, state.m], [MOMENT_PREFIXES.v, state.v]]);
+  for (const criterion of criteria) {
+    const weights = state.snapshots[criterion];
+    if (weights && Number.isFinite(state.best[criterion].value)) more.set(BEST_PREFIXES[criterion], weights);
+  }
+  const extra = { best: bestText(state.best), training: JSON.stringify(setting) };
+  const { tensors, metadata } = snapshotTensors(specs, state.weights, info, more, extra);
+  return encodeSafetensors(tensors, metadata);
+}
+
+/** @returns undefined for a snapshot that is no training's. @throws UserError for one that is damaged. */
+export function trainingSetting({ metadata }: Snapshot, path: string): TrainingSetting | undefined {
+  if (metadata.training === undefined) return undefined;
+  const parsed = v.safeParse(settingSchema, metadata.training);
+  if (parsed.success) return parsed.output;
+  throw new UserError(`${path}: what it says of its training is damaged: ${v.reasons(parsed.issues)}`);
+}
+
+/**
+ * What the training goes on from.
+ * @param specs of the networks that its setting describes. @throws UserError for a file that lacks a part of it.
+ */
+export function trainingState(
+  snapshot: Snapshot,
+  specs: readonly ParameterSpec[],
+  path: string,
+): TrainerState {
+  const { info, metadata, weights } = snapshot;
+  const best = bestOf(metadata.best);
+  if (!info || !best) throw new UserError(`${path} does not say which validations were the best.`);
+  const constants = specs.filter(({ constant }) => constant).map(({ name }) => name);
+  const part = (prefix: string): Weights => {
+    const found = snapshot.part(prefix);
+    checkWeights(specs.filter(({ constant }) => !constant), found, `The tensors ${prefix} of ${path}`);
+    return found;
+  };
+  // What is counted is the same in all of a training.
+  const whole = (own: Weights): Weights =>
+    new Map([...own, ...constants.map((name) => [name, weights.get(name) ?? new Float32Array()] as const)]);
+  checkWeights(specs, weights, `The weights of ${path}`);
+  const snapshots: Partial<Record<Criterion, Weights>> = {};
+  for (const criterion of criteria) {
+    if (Number.isFinite(best[criterion].value)) snapshots[criterion] = whole(part(BEST_PREFIXES[criterion]));
+  }
+  return {
+    iteration: info.iteration,
+    weights,
+    m: part(MOMENT_PREFIXES.m),
+    v: part(MOMENT_PREFIXES.v),
+    best,
+    snapshots,
+  };
+}

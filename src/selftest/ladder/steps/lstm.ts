@@ -1,0 +1,93 @@
+/** The steps to the LSTM and to its gradients: the same ideas on the way there and back. */
+
+import lstmBackNaive from "../../../../kernels/study/lstm_backward_1_naive.wgsl" with { type: "text" };
+import lstmBackWorkgroup from "../../../../kernels/study/lstm_backward_2_workgroup.wgsl" with {
+  type: "text",
+};
+import lstmBackVectors from "../../../../kernels/study/lstm_backward_3_vectors.wgsl" with { type: "text" };
+import lstmNaive from "../../../../kernels/study/lstm_forward_1_naive.wgsl" with { type: "text" };
+import lstmWorkgroup from "../../../../kernels/study/lstm_forward_2_workgroup.wgsl" with { type: "text" };
+import lstmVectors from "../../../../kernels/study/lstm_forward_3_vectors.wgsl" with { type: "text" };
+import { kernel } from "../../../gpu/kernel.ts";
+import { keptBytes, type LstmDirection } from "../../../gpu/kernel_shapes.ts";
+import { groupShape, lstmKernels } from "../../../ops/lstm_kernels.ts";
+import { padded } from "../../../tape/tensor.ts";
+import type { Step } from "../check.ts";
+import type { Size } from "../problem.ts";
+
+/** What the ways differ in: the study's texts, small inputs that may be uniforms, and what a mat4x4f holds. */
+const WAYS = {
+  forward: {
+    texts: { naive: lstmNaive, workgroup: lstmWorkgroup, vectors: lstmVectors },
+    uniforms: ["weights", "bias"],
+    matrices: "four k at a time, mat4x4f",
+  },
+  backward: {
+    texts: { naive: lstmBackNaive, workgroup: lstmBackWorkgroup, vectors: lstmBackVectors },
+    uniforms: ["weights"],
+    matrices: "four units of the sum at a time, mat4x4f",
+  },
+} as const;
+
+export function lstmSteps(direction: LstmDirection): Step[] {
+  const { texts: { naive, workgroup, vectors }, uniforms, matrices } = WAYS[direction];
+  const { loop, panel } = lstmKernels[direction];
+  const users = (each: number) => ({
+    constants: () => ({ USERS: each }),
+    invocations: ([users = 1]: Size) => [Math.ceil(users / each)] as const,
+  });
+  const oneEach: Step["invocations"] = ([users = 1]) => [users];
+  const group = (size: Size) => 4 * padded(size[2] ?? 1);
+  const name = `lstm_${direction}`;
+  const fours = { kernel: kernel(`${name}_3_vectors`, vectors), invocations: oneEach };
+  const where = Object.fromEntries(uniforms.map((input) => [input, "uniform" as const]));
+  return [
+    { kernel: kernel(`${name}_1_naive`, naive), idea: "one user an invocation", invocations: oneEach },
+    {
+      kernel: kernel(`${name}_2_workgroup`, workgroup),
+      idea: "a workgroup a user",
+      constants: (size) => ({ WORKGROUP: group(size) }),
+      invocations: (size) => [(size[0] ?? 1) * group(size)],
+      refuses: (size) => group(size) <= 256 ? undefined : TOO_MANY,
+    },
+    { ...fours, idea: "four units at a time", changes: 1 },
+    { ...fours, idea: "weights in a uniform buffer", where },
+    { kernel: loop, idea: matrices, where, ...users(1) },
+    {
+      kernel: loop,
+      idea: "four users an invocation (shipped for many units)",
+      where,
+      ...users(4),
+    },
+    {
+      kernel: panel,
+      idea: "weights read once, before the loop (shipped)",
+      invocations: oneEach,
+      where: Object.fromEntries(
+        uniforms.filter((input) => input !== "weights").map((input) => [input, "uniform"]),
+      ),
+      refuses: ([, , units = 1]) => units <= 32 ? undefined : "more than 32 units",
+    },
+    { ...groupStep(direction, 1, false), idea: "a unit an invocation, one barrier an event", changes: 2 },
+    { ...groupStep(direction, 1, true), idea: "weights in workgroup memory (shipped for GPUs)" },
+    { ...groupStep(direction, 4, true), idea: "four users a workgroup" },
+  ];
+}
+
+const TOO_MANY = "needs more than 256 invocations a workgroup";
+
+/** The LSTM with an invocation a unit. @param keep the weights in workgroup memory. */
+function groupStep(direction: LstmDirection, users: number, keep: boolean): Omit<Step, "idea"> {
+  const units = (size: Size) => padded(size[2] ?? 1);
+  const shape = (size: Size) => groupShape(direction, units(size) / 4, users, Infinity, keep);
+  return {
+    kernel: lstmKernels[direction].group,
+    constants: (size) => shape(size).constants,
+    invocations: (size) => [{ of: "users", ...shape(size).invocations }],
+    refuses: (size, workgroupBytes) => {
+      if (users * units(size) > 256) return TOO_MANY;
+      const needed = keptBytes(direction, units(size), users);
+      return !keep || needed <= workgroupBytes ? undefined : `needs ${needed} bytes of workgroup memory`;
+    },
+  };
+}

@@ -1,0 +1,66 @@
+/**
+ * The roofline (Williams, Waterman and Patterson 2009): what an adapter can do at most with work of a given intensity,
+ * in FLOPs a byte.
+ */
+
+import type { Cost } from "../../gpu/program.ts";
+
+/** The best that was measured on an adapter. */
+export interface Ceilings {
+  /** GFLOP/s */
+  readonly flops: number;
+  /** GB/s */
+  readonly bandwidth: number;
+  /** Microseconds that an empty dispatch takes. */
+  readonly floor: number;
+  /** Invocations that keep the adapter busy; 0 where nobody has measured it. */
+  readonly busy: number;
+}
+
+export interface Standing {
+  /** 0 for work without arithmetic. */
+  readonly gflops: number;
+  readonly gbs: number;
+  /** FLOPs a byte; undefined for work that moves nothing. */
+  readonly intensity: number | undefined;
+  /** Of the most that the adapter does at this intensity, 0..1; undefined for work that costs nothing. */
+  readonly share: number | undefined;
+  /** What keeps it from being faster: the launch of a dispatch, too few invocations to wait for, moving bytes, or arithmetic. */
+  readonly bound: "launch" | "latency" | "memory" | "arithmetic";
+}
+
+/** Dispatches of less than so many floors are ruled by their launch. */
+const LAUNCH = 2;
+/** What reaches this share of the roofline is ruled by it, however few its invocations. */
+const NEAR = 0.5;
+
+/**
+ * @param microseconds that the work took.
+ * @param invocations that share it; a copy has none, and waits for nobody.
+ */
+export function standing(
+  { flops, bytes }: Cost,
+  microseconds: number,
+  ceilings: Ceilings,
+  invocations = Infinity,
+): Standing {
+  const [arithmetic, memory] = [flops / ceilings.flops / 1000, bytes / ceilings.bandwidth / 1000];
+  const least = Math.max(arithmetic, memory);
+  const bound = () => {
+    if (microseconds < LAUNCH * ceilings.floor) return "launch";
+    if (invocations < ceilings.busy && least < NEAR * microseconds) return "latency";
+    return arithmetic > memory ? "arithmetic" : "memory";
+  };
+  return {
+    gflops: flops / microseconds / 1000,
+    gbs: bytes / microseconds / 1000,
+    intensity: bytes > 0 ? flops / bytes : undefined,
+    share: least > 0 ? least / microseconds : undefined,
+    bound: bound(),
+  };
+}
+
+/** GFLOP/s that are to be had at an intensity. */
+export function attainable(intensity: number, { flops, bandwidth }: Ceilings): number {
+  return Math.min(flops, intensity * bandwidth);
+}

@@ -1,0 +1,245 @@
+/** What a training step is made of: its dispatches, and what the host does meanwhile. */
+
+import { Commands } from "../../gpu/commands.ts";
+import type { Gpu } from "../../gpu/device.ts";
+import { timePasses, workOf } from "../../gpu/profiler.ts";
+import type { Cost } from "../../gpu/program.ts";
+import { type Clock, clockOf, commandsOf } from "./clock.ts";
+import { keepingState } from "./kept_state.ts";
+import { isFine, timeRepeated } from "./measure.ts";
+import { type Timing, timingOf } from "./timing.ts";
+import type { BenchModel, Recording, Steppable } from "./recordings.ts";
+import type { BenchLog } from "./workloads.ts";
+
+export interface DispatchResult extends Cost, Timing {
+  readonly label: string;
+  readonly kernel: string;
+  /** Absent for copies, and in reports of earlier versions. */
+  readonly invocations?: number;
+}
+
+/** The host's own microseconds a step, by what it does. */
+export interface HostTimes {
+  /** Drawing the batch's users. */
+  readonly draw: number;
+  /** Laying out the batch: running numbers, sizes, header. */
+  readonly put: number;
+  readonly upload: number;
+  readonly encode: number;
+  readonly submit: number;
+}
+
+export interface StepResult {
+  readonly workload: string;
+  readonly model: string;
+  readonly users: number;
+  readonly events: number;
+  readonly rows: number;
+  readonly items: number;
+  readonly dispatches: readonly DispatchResult[];
+  /** Microseconds of a step in a run of many, samples over runs. */
+  readonly wall: Timing;
+  /** Steps that such a run puts into one command buffer. */
+  readonly group: number;
+  readonly host: HostTimes;
+  /** Bytes of all buffers: log, items, model, its step. */
+  readonly gpuBytes: number;
+}
+
+/** Microseconds of a group of steps, as the trainers have it. */
+const GROUP = 80_000;
+/** Microseconds of a run of steps that is one sample, at least: its first steps are a group of their own. */
+const RUN = 300_000;
+const ROUNDS = { least: 5, most: 11 };
+
+export interface ProfileOptions {
+  /** Time for whole steps in turn with their dispatches, but for the least number of rounds. */
+  readonly seconds: number;
+  /** By default the better one of the device. */
+  readonly clock?: Clock;
+  onProgress?(text: string): void;
+}
+
+/** A step of a model, by its dispatches and as a whole. */
+export async function profileStep(
+  gpu: Gpu,
+  { name, log, users }: BenchLog,
+  model: BenchModel,
+  options: ProfileOptions,
+): Promise<StepResult> {
+  const recording = await model.record(gpu, log, users);
+  try {
+    return { workload: name, model: model.name, ...await profileRecording(gpu, recording, options) };
+  } finally {
+    recording.destroy();
+  }
+}
+
+/** The same of a model that is recorded. Its weights stay as they are, but for the whole steps that it is trained. */
+export async function profileRecording(
+  gpu: Gpu,
+  recording: Recording,
+  { seconds, clock, onProgress = () => {} }: ProfileOptions,
+): Promise<Omit<StepResult, "workload" | "model">> {
+  const { trainer, sizes } = recording;
+  const gpuBytes = gpu.liveBytes;
+  onProgress("first steps, which compile");
+  const run = await stepRuns(trainer);
+  const profile = await dispatchProfile(gpu, recording, clock);
+  await profile.round();
+  const wanted = Math.floor(1e6 * seconds / run.microseconds);
+  const rounds = Math.max(ROUNDS.least, Math.min(ROUNDS.most, wanted));
+  const walls: number[] = [];
+  // In turn, as a machine that others use is now slower, now faster.
+  for (let round = 1; round <= rounds; round++) {
+    onProgress(`whole steps, round ${round} of ${rounds}`);
+    walls.push(await run.once());
+    await profile.round();
+  }
+  const wall = timingOf(walls);
+  const group = Math.max(1, Math.min(trainer.places, Math.round(GROUP / wall.median)));
+  const host = await timeHostSteps(gpu, recording, group);
+  const dispatches = await profile.results(onProgress);
+  const { users, events, rows, items } = sizes;
+  return { ...{ users, events, rows, items }, dispatches, wall, group, host, gpuBytes };
+}
+
+/** Microseconds a step, as training runs take it: samples of at least three runs. */
+export async function timeSteps(trainer: Steppable, seconds: number): Promise<number[]> {
+  const run = await stepRuns(trainer);
+  const runs = Math.max(3, Math.min(ROUNDS.most, Math.floor(1e6 * seconds / run.microseconds)));
+  const times: number[] = [];
+  while (times.length < runs) times.push(await run.once());
+  return times;
+}
+
+/** Runs of enough steps for a sample; the first ones, which compile, are done. */
+async function stepRuns(trainer: Steppable): Promise<{ microseconds: number; once(): Promise<number> }> {
+  const run = async (steps: number) => {
+    const began = performance.now();
+    await trainer.run(trainer.iteration + steps);
+    return 1000 * (performance.now() - began) / steps;
+  };
+  await run(2);
+  const guess = await run(4);
+  const steps = Math.max(4, Math.ceil(RUN / guess));
+  return { microseconds: steps * guess, once: () => run(steps) };
+}
+
+/**
+ * Times the dispatches of a step, each in a pass of its own, in their order, over and over. Where the clock is too coarse for
+ * one pass, each is repeated instead, on what those before it leave in a step.
+ */
+export async function dispatchProfile(gpu: Gpu, recording: Recording, given?: Clock) {
+  const samples: number[][] = [];
+  const works = () =>
+    recording.step().flatMap(({ program, sizes, offset, slice }) =>
+      workOf(program, sizes, offset, slice).map((work) => ({
+        ...work,
+        spec: program.dispatches[work.dispatch]?.spec,
+      }))
+    );
+  const [first] = works();
+  if (!first?.spec) throw new Error("expected a step with a dispatch");
+  const { spec, encode } = first;
+  const clock = given ?? await keepingState(gpu, spec, () => clockOf(gpu, encode));
+  const fine = isFine(clock);
+  let warm = false;
+  return {
+    async round(): Promise<void> {
+      if (!fine) return;
+      const times = await timePasses(gpu, works().map(({ encode }) => encode));
+      if (warm) times.forEach((time, k) => (samples[k] ??= []).push(time));
+      warm = true;
+    },
+    async results(onProgress: (text: string) => void): Promise<DispatchResult[]> {
+      const results: DispatchResult[] = [];
+      const all = works();
+      for (const [k, { label, kernel, steps, invocations, flops, bytes, encode, spec }] of all.entries()) {
+        const own = samples[k];
+        if (!own) onProgress(`dispatch ${k + 1} of ${all.length}: ${label}`);
+        const repeat = () => timeRepeated(gpu, encode, { seconds: 0, clock });
+        const timing = own ? timingOf(own) : spec ? await keepingState(gpu, spec, repeat) : await repeat();
+        if (!own) gpu.queue.submit([commandsOf(gpu, "once", encode)]);
+        results.push({
+          label,
+          kernel,
+          ...(invocations !== undefined && { invocations }),
+          flops,
+          bytes,
+          ...perStep(timing, steps),
+        });
+      }
+      return results;
+    },
+  };
+}
+
+/** The share of one step, of what does the work of several at once. */
+function perStep(timing: Timing, steps: number): Timing {
+  const { median, min, lower, upper, samples, error } = timing;
+  return {
+    median: median / steps,
+    min: min / steps,
+    lower: lower / steps,
+    upper: upper / steps,
+    samples,
+    ...(error !== undefined && { error: error / steps }),
+  };
+}
+
+const HOST_GROUPS = 5;
+
+/** Does what a training run does on the host, group by group, and waits untimed in between. */
+async function timeHostSteps(gpu: Gpu, recording: Recording, group: number): Promise<HostTimes> {
+  const { trainer } = recording;
+  const { plan } = trainer;
+  const parts = recording.step();
+  const totals = { draw: 0, put: 0, upload: 0, encode: 0, submit: 0 };
+  const time = <T>(what: keyof HostTimes, work: () => T): T => {
+    const began = performance.now();
+    const result = work();
+    totals[what] += 1000 * (performance.now() - began);
+    return result;
+  };
+  for (let g = 0; g < HOST_GROUPS; g++) {
+    const first = 1 + g * group;
+    const batches = time("draw", () => Array.from({ length: group }, (_, k) => trainer.batchOf(first + k)));
+    time("put", () => {
+      for (const [k, users] of batches.entries()) {
+        plan.put(k, users, { slot: k, learningRate: 0, iteration: first + k });
+      }
+    });
+    time("upload", () => plan.upload(0, group));
+    const commands = time("encode", () => {
+      const commands = new Commands(gpu, "steps of a host's profile");
+      for (let k = 0; k < group; k++) {
+        for (const { program, sizes, offset, slice } of parts) {
+          // What lays out several batches at once is there for the first of them.
+          if (k % (slice?.count ?? 1) === 0) program.encode(commands, sizes, offset, slice);
+        }
+      }
+      return commands.finish();
+    });
+    time("submit", () => gpu.queue.submit([commands]));
+    await gpu.workDone();
+  }
+  gpu.check();
+  const steps = HOST_GROUPS * group;
+  return {
+    draw: totals.draw / steps,
+    put: totals.put / steps,
+    upload: totals.upload / steps,
+    encode: totals.encode / steps,
+    submit: totals.submit / steps,
+  };
+}
+
+/** Microseconds that the dispatches of a step take together. */
+export function dispatchTime({ dispatches }: StepResult): number {
+  return dispatches.reduce((sum, { median }) => sum + median, 0);
+}
+/** The host's own microseconds a step. */
+export function hostTime({ host }: StepResult): number {
+  return Object.values(host).reduce((sum: number, time: number) => sum + time, 0);
+}

@@ -1,0 +1,120 @@
+/**
+ * The library as a package for JSR and npm: `deno task build:package` writes a folder to publish from, and a tarball.
+ *
+ * The folder has what src/mod.ts imports and no more, and names only the packages that it uses. Kernels become modules,
+ * as neither the registries nor other programs import WGSL as text.
+ */
+
+import { dirname, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import config from "../../../deno.json" with { type: "json" };
+import { DENO_FLAGS } from "../../deno_flags.ts";
+import { UserError } from "../../user_error.ts";
+import { runMain } from "../../cli/fail.ts";
+
+const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
+/** Files that every package has beside its modules. */
+const LICENCES = ["LICENSE", "CHANGELOG.md"];
+
+export interface StagedPackage {
+  /** Of the folder to publish from. */
+  readonly folder: string;
+  /** What `npm publish` takes. */
+  readonly tarball: string;
+}
+
+/** Makes the package and has Deno check it as it does before publishing. @param folder new or made by this before */
+export async function buildPackage(folder: string): Promise<StagedPackage> {
+  const staged = `${folder}/package`;
+  const tarball = `${folder}/clickgan-${config.version}.tgz`;
+  await Deno.remove(staged, { recursive: true }).catch(() => {});
+  const used = new Set<string>();
+  for (const path of await modulesOf("src/mod.ts")) {
+    const text = await Deno.readTextFile(ROOT + path);
+    if (path.endsWith(".wgsl")) await write(`${staged}/${path}.ts`, kernelModule(text));
+    else {
+      await write(`${staged}/${path}`, withKernelModules(text));
+      for (const [, name = ""] of text.matchAll(/from "([a-z@][^":]*)"/g)) used.add(name);
+    }
+  }
+  await write(`${staged}/deno.json`, JSON.stringify(packageConfig(used), null, 2) + "\n");
+  await write(`${staged}/README.md`, await readme());
+  for (const name of LICENCES) await write(`${staged}/${name}`, await Deno.readTextFile(ROOT + name));
+  await deno(staged, "publish", "--dry-run", "--allow-dirty", "--no-check"); // pack checks the types
+  await deno(
+    staged,
+    "pack",
+    "--allow-dirty",
+    "--output",
+    await Deno.realPath(folder) + `/clickgan-${config.version}.tgz`,
+  );
+  return { folder: staged, tarball };
+}
+
+async function write(file: string, text: string): Promise<void> {
+  await Deno.mkdir(dirname(file), { recursive: true });
+  await Deno.writeTextFile(file, text);
+}
+
+/** Paths of the local files that a module is made of, by the graph that Deno sees. */
+async function modulesOf(path: string): Promise<string[]> {
+  const graph: unknown = JSON.parse(await deno(ROOT, "info", "--json", ...DENO_FLAGS, path));
+  if (typeof graph !== "object" || graph === null || !("modules" in graph) || !Array.isArray(graph.modules)) {
+    throw new Error("expected a list of modules from deno info");
+  }
+  const specifiers: string[] = graph.modules.map(({ specifier }) => String(specifier));
+  return specifiers.filter((specifier) => specifier.startsWith("file:"))
+    .map((specifier) => relative(ROOT, fileURLToPath(specifier)).replaceAll("\\", "/"));
+}
+
+function kernelModule(text: string): string {
+  return `const text: string = ${JSON.stringify(text)};\nexport default text;\n`;
+}
+
+/** `from "./k.wgsl" with { type: "text" }` becomes `from "./k.wgsl.ts"`. */
+function withKernelModules(text: string): string {
+  return text.replace(/from "([^"]+\.wgsl)" with \{\s*type: "text",?\s*\}/g, 'from "$1.ts"');
+}
+
+function packageConfig(used: ReadonlySet<string>) {
+  const { name, version, license, exports, imports, compilerOptions } = config;
+  const own = Object.entries(imports).filter(([key]) =>
+    [...used].some((specifier) => specifier === key || specifier.startsWith(`${key}/`))
+  );
+  return {
+    ...{ name, version, license, exports, compilerOptions },
+    imports: Object.fromEntries(own),
+    // The folder may stand where git ignores it.
+    publish: { exclude: ["!src", "!kernels", "!README.md", ...LICENCES.map((file) => `!${file}`)] },
+  };
+}
+
+/** What src/README.md says of the library. */
+async function readme(): Promise<string> {
+  const page = await Deno.readTextFile(`${ROOT}src/README.md`);
+  const [, section = ""] = page.split(/^## As a library$/m);
+  const text = section.split(/^## /m)[0]?.replaceAll("./src/mod.ts", config.name).replace(
+    /<!--.*?-->\n*/gs,
+    "",
+  );
+  return `# clickgan\n\nLearns from click logs what users would click, by hand-written WGSL kernels. It needs Deno.\n${text}`;
+}
+
+/** @returns what it printed. @throws UserError with what it said, when it fails */
+async function deno(cwd: string, ...args: string[]): Promise<string> {
+  const env = { DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" };
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args, cwd, env }).output();
+  const decoder = new TextDecoder();
+  if (success) return decoder.decode(stdout);
+  throw new UserError(`deno ${args.join(" ")} failed in ${cwd}:\n${decoder.decode(stderr)}`);
+}
+
+if (import.meta.main) {
+  await runMain(async () => {
+    const { folder, tarball } = await buildPackage(
+      Deno.args[0] ?? Deno.makeTempDirSync({ prefix: "clickgan-package-" }),
+    );
+    console.log(`To publish on JSR: deno publish, in ${folder}\nTo publish on npm: npm publish ${tarball}`);
+    return 0;
+  });
+}

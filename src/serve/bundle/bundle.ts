@@ -1,0 +1,128 @@
+/**
+ * Bundles a script for browsers, with the packages that it uses, and the kernels as text or without it. Packages are in Deno's
+ * cache, which the bundler does not know; Deno says where.
+ */
+
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import * as esbuild from "esbuild";
+import { DENO_FLAGS } from "../../deno_flags.ts";
+import { kernelsFromTable } from "./kernel_table.ts";
+import { exportOf } from "./package_exports.ts";
+import { kernelsWithoutComments } from "./without_comments.ts";
+
+/** What is bundled, and how. */
+export interface BundleOptions {
+  /** Path of the module that the script begins with. */
+  readonly entry: string;
+  /** "iife" for a script that stands in a page or a worker, "esm" for a module. */
+  readonly format: "iife" | "esm";
+  /** True by default. */
+  readonly minify?: boolean;
+  /** A comment that the script begins with. */
+  readonly banner?: string;
+  /** Names that stand for a JavaScript expression each. */
+  readonly define?: Readonly<Record<string, string>>;
+  /** The kernels' text: in the script as it is (the default) or without comments, or in a table that is given to it. */
+  readonly kernels?: "whole" | "without comments" | "from a table";
+  /** Folders of packages that Deno does not find for the entry, by the packages' names. */
+  readonly folders?: Readonly<Record<string, string>>;
+  /** Texts of modules that stand in for others, by the name that these are imported by. */
+  readonly instead?: Readonly<Record<string, string>>;
+}
+
+/** A script that is bundled. */
+export interface Bundle {
+  readonly text: string;
+  /** What it was made of, by paths from the repository's folder, each with the bytes that it takes in the script. */
+  readonly inputs: ReadonlyMap<string, number>;
+}
+
+const KERNELS: Readonly<Record<NonNullable<BundleOptions["kernels"]>, readonly esbuild.Plugin[]>> = {
+  "whole": [],
+  "without comments": [kernelsWithoutComments],
+  "from a table": [kernelsFromTable],
+};
+
+const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
+
+/**
+ * One at a time, as the bundler is a process that is stopped at the end.
+ * @returns the same bytes for the same sources, on any machine. @throws Error with all that the bundler says
+ */
+export async function bundle(options: BundleOptions): Promise<Bundle> {
+  const { entry, format, minify = true, banner, define, folders, instead = {}, kernels = "whole" } = options;
+  const packages = await packageFolders(entry);
+  for (const [name, folder] of Object.entries(folders ?? {})) packages.set(name, resolve(folder));
+  try {
+    const { outputFiles, metafile } = await esbuild.build({
+      entryPoints: [entry],
+      bundle: true,
+      minify,
+      write: false,
+      format,
+      target: "es2022",
+      charset: "ascii",
+      legalComments: "inline",
+      loader: { ".wgsl": "text" },
+      metafile: true,
+      absWorkingDir: ROOT,
+      logLevel: "silent",
+      plugins: [...KERNELS[kernels], standIns(instead), fromDenoCache(packages)],
+      ...(banner === undefined ? {} : { banner: { js: banner } }),
+      ...(define === undefined ? {} : { define }),
+    });
+    const inputs = Object.values(metafile.outputs).flatMap(({ inputs }) => Object.entries(inputs));
+    return {
+      text: outputFiles[0]?.text ?? "",
+      inputs: new Map(inputs.map(([path, { bytesInOutput }]) => [path, bytesInOutput])),
+    };
+  } finally {
+    await esbuild.stop();
+  }
+}
+
+/** Bytes of a script as it runs: those of its code, and those of the kernels' text in it. */
+export function sizeOf({ text, inputs }: Bundle): { readonly code: number; readonly kernels: number } {
+  const kernels = [...inputs].reduce((sum, [path, bytes]) => sum + (path.endsWith(".wgsl") ? bytes : 0), 0);
+  return { code: new TextEncoder().encode(text).length - kernels, kernels };
+}
+
+function standIns(texts: Readonly<Record<string, string>>): esbuild.Plugin {
+  const namespace = "instead";
+  return {
+    name: namespace,
+    setup(build) {
+      build.onResolve({ filter: /./ }, ({ path }) => path in texts ? { path, namespace } : undefined);
+      build.onLoad({ filter: /./, namespace }, ({ path }) => ({ contents: texts[path] }));
+    },
+  };
+}
+
+function fromDenoCache(packages: ReadonlyMap<string, string>): esbuild.Plugin {
+  return {
+    name: "deno-cache",
+    setup(build) {
+      build.onResolve({ filter: /^[^./]/ }, async ({ path, kind, resolveDir }) => {
+        const [, name = "", rest = ""] = /^(@[^/]+\/[^/]+|[^/]+)(\/.*)?$/.exec(path) ?? [];
+        const folder = packages.get(name);
+        if (folder === undefined) return undefined;
+        const file = rest === "" ? "" : await exportOf(folder, `.${rest}`);
+        return build.resolve(resolve(folder, file), { kind, resolveDir });
+      });
+    },
+  };
+}
+
+/** Where the packages that a module uses are, by name. */
+async function packageFolders(entry: string): Promise<Map<string, string>> {
+  const { stdout, success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json", ...DENO_FLAGS, entry],
+  }).output();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
+  const { npmPackages }: { npmPackages: Record<string, { name: string; localPath: string }> } = JSON.parse(
+    new TextDecoder().decode(stdout),
+  );
+  // Relative where Deno's own folder (DENO_DIR) was named so.
+  return new Map(Object.values(npmPackages).map(({ name, localPath }) => [name, resolve(localPath)]));
+}

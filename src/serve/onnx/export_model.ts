@@ -1,0 +1,245 @@
+/** A trained model as an ONNX file: from the numbers of items clicked and displayed to utilities and probabilities. */
+
+import type { ItemCatalogue } from "../../data/item_catalogue.ts";
+import type { ModelConfig } from "../../model/config.ts";
+import { batchNormConstants } from "../../ops/batch_norm.ts";
+import type { Weights } from "../../tape/parameters.ts";
+import { weightsTooLarge } from "../../model/choice.ts";
+import { UserError } from "../../user_error.ts";
+import { version } from "../../version.ts";
+import { HISTORY, isWide, LAGS, PART } from "../../model/wide.ts";
+import { COUNTED, countsLayer, displayedCounts, LARGEST_LOG, linearPart } from "./counts.ts";
+import { clickProduct, type EncoderInputs, lstmState, noState, pwState } from "./encoders.ts";
+import { foldItems } from "./fold_items.ts";
+import { encodeModel, FLOAT, INT64 } from "./proto.ts";
+import { GraphBuilder, type Name, value } from "./graph.ts";
+import { thousands } from "../../thousands.ts";
+
+/** Operators of ONNX 1.12, which runtimes have had since 2022. */
+const OPSET = 17;
+const IR_VERSION = 8;
+const LARGEST_FLOAT = 2 ** 127;
+/** A protobuf message is smaller than 2 GiB. */
+const MOST_BYTES = 2 ** 31 - 2 ** 20;
+
+export interface ExportedModel {
+  readonly config: ModelConfig;
+  readonly catalogue: ItemCatalogue;
+  /** Of the reward, by name. */
+  readonly weights: Weights;
+  /** What is to stand in the file beside the graph. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/**
+ * The bytes of the file.
+ * @throws UserError for a model that is larger than such a file may be, or whose utilities may be no finite numbers.
+ */
+export function exportModel({ config, catalogue, weights, metadata }: ExportedModel): Uint8Array {
+  const graph = new GraphBuilder();
+  const optional = (name: string) => weights.get(name) as Float32Array<ArrayBuffer> | undefined;
+  const weight = (name: string) => {
+    const values = optional(name);
+    if (!values) throw new Error(`the model has no ${name}`);
+    return values;
+  };
+  const history = paddedHistory(graph);
+  const clicks = graph.op("ReduceSum", [
+    graph.op("Cast", [graph.op("GreaterOrEqual", ["history", graph.ints(0)])], { to: INT64 }),
+    graph.ints(1),
+  ], { keepdims: 0 });
+  const inputs: EncoderInputs = { graph, catalogue, weight, optional, history, clicks };
+  const utilities = utility(inputs, config);
+  if (!(boundOf(graph) < LARGEST_FLOAT)) throw weightsTooLarge("some that may be none");
+  outputs(graph, config, utilities);
+  const bytes = graph.initializers.reduce((sum, { rawData }) => sum + rawData.length, 0);
+  if (bytes > MOST_BYTES) {
+    throw new UserError(
+      `The model's tables over ${thousands(catalogue.shape.count)} items have ` +
+        `${thousands(bytes)} bytes, but an ONNX file holds at most ${thousands(MOST_BYTES)}. ` +
+        "Export a model with smaller layers, or over fewer items.",
+    );
+  }
+  return encodeModel({
+    irVersion: IR_VERSION,
+    producerName: "clickgan",
+    producerVersion: version,
+    docString: "Utilities and click probabilities of items on a page, for users by what they clicked before.",
+    graph: {
+      name: "user_model",
+      node: graph.nodes,
+      initializer: graph.initializers,
+      input: [
+        value("history", INT64, ["users", "clicks"], "items clicked, oldest first, then -1"),
+        value("page", INT64, ["users", "items"], "items displayed, -1 for none"),
+      ],
+      output: [
+        value("utilities", FLOAT, ["users", "items"], "-infinity for no item"),
+        value("probabilities", FLOAT, ["users", "items"], "of a click on each item"),
+        value("no_click", FLOAT, ["users"], "the probability of no click"),
+      ],
+    },
+    opsetImport: [{ domain: "", version: OPSET }],
+    metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
+  });
+}
+
+/**
+ * How large what is computed may become: on its way a number is multiplied by each tensor once at most, be it one row of it
+ * (of a table) or a sum over its rows (of a kernel).
+ */
+function boundOf({ nodes, initializers }: GraphBuilder): number {
+  const tables = new Set(nodes.filter(({ opType }) => opType === "Gather").map(({ input }) => input[0]));
+  // Counts are logarithms, however large what they are of.
+  let bound = initializers.some(({ name }) => name.startsWith(COUNTED)) ? LARGEST_LOG : 1;
+  for (const { name, dims, dataType, rawData: { buffer, byteOffset, length } } of initializers) {
+    if (dataType !== FLOAT || name.startsWith(COUNTED)) continue;
+    const values = new Float32Array(buffer, byteOffset, length / 4);
+    const sums = new Float64Array(dims.at(-1) ?? 1);
+    const isTable = tables.has(name);
+    for (let k = 0; k < values.length; k++) {
+      const [column, size] = [k % sums.length, Math.abs(values[k] ?? NaN)];
+      const before = sums[column] ?? NaN;
+      sums[column] = isTable ? Math.max(before, size) : before + size;
+    }
+    bound *= 1 + sums.reduce((most, sum) => Math.max(most, sum), 0);
+  }
+  return bound;
+}
+
+/** [users, clicks + 1] with a column of -1 more, so that there is one at least. */
+function paddedHistory(graph: GraphBuilder): Name {
+  const users = graph.op("Shape", ["history"], { start: 0, end: 1 });
+  const column = graph.op("Concat", [users, graph.ints(1)], { axis: 0 });
+  return graph.op("Concat", ["history", graph.op("Expand", [graph.ints(-1), column])], { axis: 1 });
+}
+
+/** [users, items, 1]; -1 on a page counts as item 0 here. */
+function utility(inputs: EncoderInputs, config: ModelConfig): Name {
+  const { graph, weight } = inputs;
+  const bias = graph.floats("utility/output/bias", [1], weight("utility/output/bias"));
+  const counts = config.counts ? displayedCounts(inputs, config.counts) : undefined;
+  const parts = [
+    ...(config.dims.length > 0 ? [hiddenLayers(inputs, config, state(inputs, config), counts)] : []),
+    ...(isWide(config) ? [widePart(inputs, config)] : []),
+    ...(counts ? [linearPart(inputs, counts)] : []),
+  ];
+  return parts.reduce((sum, part) => graph.op("Add", [part, sum]), bias);
+}
+
+/** [users or 1, N] */
+function state(inputs: EncoderInputs, config: ModelConfig): Name {
+  switch (config.encoder) {
+    case "lstm":
+      return lstmState(inputs, config);
+    case "pw":
+      return pwState(inputs, config);
+    case "none":
+      return noState(inputs, config);
+  }
+}
+
+/** [users, items, K] what the displayed items give a part of the model. */
+function displayed(inputs: EncoderInputs, part: string, columns: number): Name {
+  const { graph, catalogue, optional } = inputs;
+  const items = foldItems(catalogue, {
+    kernel: optional(`${part}/item_kernel`),
+    tokens: optional(`${part}/token_table`),
+    columns,
+  });
+  return graph.op("Gather", [
+    graph.floats(`${part}/item_table`, [catalogue.shape.count, columns], items),
+    graph.op("Max", ["page", graph.ints(0)]),
+  ]);
+}
+
+/** [users, items, 1] */
+function widePart(inputs: EncoderInputs, { wide: K }: ModelConfig): Name {
+  const { graph } = inputs;
+  if (K === 0) return displayed(inputs, PART, 1);
+  const clicked = clickProduct(inputs, HISTORY, { m: LAGS, n: 1, N: K });
+  const crossed = graph.op("Mul", [
+    displayed(inputs, PART, K),
+    graph.op("Unsqueeze", [clicked, graph.ints(1)]),
+  ]);
+  return graph.op("ReduceSum", [crossed, graph.ints(2)], { keepdims: 1 });
+}
+
+/** [users, items, 1], without the last bias */
+function hiddenLayers(
+  inputs: EncoderInputs,
+  config: ModelConfig,
+  state: Name,
+  counts: Name | undefined,
+): Name {
+  const { graph, weight } = inputs;
+  const { dims } = config;
+  const item = displayed(inputs, "utility/layer1", dims[0] ?? 0);
+  let hidden = graph.op("Add", [item, graph.op("Unsqueeze", [state, graph.ints(1)])]);
+  if (counts) hidden = graph.op("Add", [hidden, countsLayer(inputs, counts, dims[0] ?? 0)]);
+  hidden = normalised(graph, config, weight, graph.op("Elu", [hidden]), 1);
+  for (let layer = 2; layer <= dims.length; layer++) {
+    const [rows, columns] = [dims[layer - 2] ?? 0, dims[layer - 1] ?? 0];
+    const [kernel, bias] = [`utility/layer${layer}/kernel`, `utility/layer${layer}/bias`];
+    const product = graph.op("MatMul", [hidden, graph.floats(kernel, [rows, columns], weight(kernel))]);
+    const biased = graph.op("Add", [product, graph.floats(bias, [columns], weight(bias))]);
+    hidden = normalised(graph, config, weight, graph.op("Elu", [biased]), layer);
+  }
+  const kernel = "utility/output/kernel";
+  return graph.op("MatMul", [hidden, graph.floats(kernel, [dims.at(-1) ?? 0, 1], weight(kernel))]);
+}
+
+/** Batch normalisation by its running averages: a factor and a shift a column. */
+function normalised(
+  graph: GraphBuilder,
+  { batchNorm, dims }: ModelConfig,
+  weight: EncoderInputs["weight"],
+  input: Name,
+  layer: number,
+): Name {
+  if (!batchNorm) return input;
+  const columns = dims[layer - 1] ?? 0;
+  const name = `utility/layer${layer}/batch_norm`;
+  const [scale, shift, mean, variance] = ["scale", "shift", "mean", "variance"].map((of) =>
+    weight(`${name}/${of}`)
+  );
+  const factors = Array.from(
+    { length: columns },
+    (_, c) => (scale?.[c] ?? NaN) / Math.sqrt((variance?.[c] ?? NaN) + batchNormConstants.EPSILON),
+  );
+  const shifts = factors.map((factor, c) => (shift?.[c] ?? NaN) - factor * (mean?.[c] ?? NaN));
+  const scaled = graph.op("Mul", [
+    input,
+    graph.floats(`${name}/factor`, [columns], Float32Array.from(factors)),
+  ]);
+  return graph.op("Add", [scaled, graph.floats(`${name}/shift`, [columns], Float32Array.from(shifts))]);
+}
+
+/** A softmax over the page and no click, whose utility is 0. */
+function outputs(graph: GraphBuilder, { eta, loss }: ModelConfig, utility: Name): void {
+  const shown = graph.op("GreaterOrEqual", ["page", graph.ints(0)]);
+  const flat = graph.op("Squeeze", [utility, graph.ints(2)]);
+  const utilities = graph.op("Where", [shown, flat, graph.float(-Infinity)], {}, ["utilities"]);
+  const exponents = graph.op("Mul", [utilities, graph.float(eta)]);
+  if (loss === "logistic") {
+    const clicked = graph.op("Sigmoid", [exponents], {}, ["probabilities"]);
+    const none = graph.op("Sub", [graph.float(1), clicked]);
+    graph.op("ReduceProd", [none], { axes: [1], keepdims: 0 }, ["no_click"]);
+    return;
+  }
+  const users = graph.op("Concat", [graph.op("Shape", ["page"], { start: 0, end: 1 }), graph.ints(1)], {
+    axis: 0,
+  });
+  const zeros = graph.op("Expand", [graph.float(0), users]);
+  const all = graph.op("Softmax", [graph.op("Concat", [zeros, exponents], { axis: 1 })], { axis: 1 });
+  graph.op("Slice", [all, graph.ints(1), graph.ints(2 ** 31), graph.ints(1)], {}, ["probabilities"]);
+  graph.op(
+    "Squeeze",
+    [
+      graph.op("Slice", [all, graph.ints(0), graph.ints(1), graph.ints(1)]),
+      graph.ints(1),
+    ],
+    {},
+    ["no_click"],
+  );
+}

@@ -1,0 +1,155 @@
+/** Whom the options of a command name: a trained model, the truth of a made-up shop, or both, with their data. */
+
+import { dirname } from "node:path";
+import { shopNamed, shopNames } from "../../data/shops.ts";
+import { checksum } from "../../run/files/checksum.ts";
+import type { Gpu } from "../../gpu/device.ts";
+import type { Made } from "../../gpu/made.ts";
+import type { PolicySubject } from "../../policy/policy_config.ts";
+import { verdictBeside } from "../../run/model_verdict.ts";
+import { OpenedDataset } from "../../run/open_dataset.ts";
+import type { OpenedRun } from "../../run/open_run.ts";
+import { LearnedSource } from "../learned_source.ts";
+import { ShopSource } from "../shop_users.ts";
+import type { UsersSource } from "../users.ts";
+import { UserError } from "../../user_error.ts";
+import { openData, reopenData } from "../../cli/open_data.ts";
+import { openModel } from "../../cli/open_model.ts";
+import { sameCatalogue, sameItems } from "./same_items.ts";
+import type { UsersOptions } from "./users_options.ts";
+
+/** A learned model, as a policy that is trained on it names it. */
+export type ModelSubject = Extract<PolicySubject, { kind: "model" }>;
+/** The truth of a made-up shop, as a policy that is trained on it names it. */
+export type TruthSubject = Extract<PolicySubject, { kind: "truth" }>;
+
+/** Whom the options name, before there is a device: a model, a truth, or both. */
+export interface FoundUsers {
+  /** Over the model's items, where there is one. */
+  readonly data: OpenedDataset;
+  readonly model: ModelSubject | undefined;
+  readonly truth: TruthSubject | undefined;
+  /** Of the model. */
+  readonly run: OpenedRun | undefined;
+  /** What its test said of the model, and by how much its log's click rates are too high, in words; undefined for a truth. */
+  readonly verdict: string | undefined;
+  /** On the device, over the catalogue. @param made gets what is freed in the end. */
+  open(gpu: Gpu, made: Made): OpenedUsers;
+}
+
+/** The same on a device. */
+export interface OpenedUsers {
+  /** Who clicks: the truth where it is named. */
+  readonly environment: UsersSource;
+  /** What policies know of users, where it is not whoever clicks: the model beside a truth. */
+  readonly known: UsersSource | undefined;
+}
+
+/** Who clicks, as a policy that is trained on them names them. */
+export function subjectOf({ truth, model }: FoundUsers): PolicySubject {
+  const subject = truth ?? model;
+  if (subject) return subject;
+  throw new Error("expected a model or a truth");
+}
+
+/**
+ * @param options checked by {@link import("./users_options.ts").checkUsers}; `seed` of a made-up shop without a seed of its own, and
+ *   of `resplit`.
+ * @throws UserError for a model that is not there or over other items, and a truth that is not known.
+ */
+export async function findUsers(
+  options: UsersOptions & { readonly seed: number; readonly resplit: boolean },
+): Promise<FoundUsers> {
+  const data = options.shop ?? options.data;
+  const { model, truth, uncalibrated } = options;
+  if (model !== undefined) {
+    const opened = await openModel({ ...options, model, data });
+    const found = await foundModel(opened, { truth, uncalibrated });
+    if (truth) await expectOwnShop(opened, options);
+    return found;
+  }
+  if (data === undefined) throw new Error("expected data where there is no model");
+  return foundTruth(await OpenedDataset.of(await openData({ ...options, data }, [])));
+}
+
+/** Finds again whom a policy was trained on. @throws UserError where that has changed. */
+export async function findAgain(
+  subject: PolicySubject,
+  options: Pick<UsersOptions, "memoryRows">,
+): Promise<FoundUsers> {
+  const own = { ...options, seed: 1, resplit: false };
+  if (subject.kind === "truth") {
+    const { shop: data, dataSeed } = subject;
+    return foundTruth(await OpenedDataset.of(await openData({ ...own, data, dataSeed }, [])));
+  }
+  const opened = await openModel({ ...own, model: subject.path }, subject.data);
+  const found = await foundModel(opened, { truth: false, uncalibrated: true });
+  if (found.model?.sha256 === subject.sha256) return found;
+  throw new UserError(
+    `${subject.path}, which the policy is trained on, has changed since its training began. Put the old file back.`,
+  );
+}
+
+/** @throws UserError for a shop with other items than the model's: policies would know those, and users click on others. */
+async function expectOwnShop(
+  { run: { path, trainedOn }, data }: { run: OpenedRun; data: OpenedDataset },
+  { dataSeed }: Pick<UsersOptions, "dataSeed">,
+): Promise<void> {
+  const { name } = data.source;
+  if (!trainedOn) {
+    if (dataSeed !== undefined) return;
+    throw new UserError(
+      `Expected --data-seed, that of the ${name} shop whose items the model knows: ${path} stands in no run that says it.`,
+    );
+  }
+  if (sameCatalogue(trainedOn, data.dataset.config)) return;
+  if (trainedOn.kind !== "demo" && sameItems(await OpenedDataset.of(await reopenData(trainedOn)), data)) {
+    return;
+  }
+  throw new UserError(
+    `Expected a shop with the items of the model ${path}, got ${name} with others. ` +
+      (trainedOn.kind === "demo"
+        ? `Leave --data-seed out, or give ${trainedOn.seed}.`
+        : "Give the --data-seed of the shop that its log is of."),
+  );
+}
+
+async function foundModel(
+  { run, data }: { run: OpenedRun; data: OpenedDataset },
+  { truth, uncalibrated }: Pick<UsersOptions, "truth" | "uncalibrated">,
+): Promise<FoundUsers> {
+  const { sha256 } = await checksum(run.path);
+  const tested = await verdictBeside(run.path);
+  const verdict = tested.length === 0 ? undefined : `The test of ${dirname(run.path)}: ${tested.join(" ")}`;
+  const shop = truth ? foundTruth(data) : undefined;
+  return {
+    ...{ data, run },
+    verdict,
+    model: { kind: "model", path: run.path, sha256, data: data.dataset.config },
+    truth: shop?.truth,
+    open(gpu, made) {
+      const learned = LearnedSource.ofRun(gpu, run, data, { uncalibrated });
+      made.keep(learned.model);
+      return shop
+        ? { environment: shop.open(gpu, made).environment, known: learned }
+        : { environment: learned, known: undefined };
+    },
+  };
+}
+
+function foundTruth(data: OpenedDataset): FoundUsers {
+  const { dataset: { config }, source } = data;
+  const shop = config.kind === "demo" ? shopNamed(config.shop ?? "demo") : undefined;
+  const items = source.items.items;
+  if (config.kind !== "demo" || !shop || items?.kind !== "dense") {
+    throw new UserError(
+      `Expected the data of a made-up shop (${shopNames}) with --truth, got ${source.name}: of a log it is not known why its ` +
+        "users click. Leave --truth out.",
+    );
+  }
+  return {
+    ...{ data, run: undefined, model: undefined, verdict: undefined },
+    truth: { kind: "truth", shop: shop.name, dataSeed: config.seed },
+    open: () => ({ environment: new ShopSource(shop, items.values), known: undefined }),
+  };
+}

@@ -1,0 +1,178 @@
+/** `simulate`: slates for simulated users, and what came of them. */
+
+import { atomicWriteFile } from "../../run/files/atomic_write.ts";
+import { expectEmpty, OwnedFolder, type Purpose } from "../../run/files/owned_folder.ts";
+import type { OpenedPolicy } from "../../policy/open_policy.ts";
+import { version } from "../../version.ts";
+import type { GivenOptions } from "../../cli/options.ts";
+import { settingOf } from "../../policy/commands/episode_setting.ts";
+import { runMain } from "../../cli/fail.ts";
+import { reportFile } from "../../cli/output_folders.ts";
+import { trainingProgress } from "../../cli/progress.ts";
+import { EXIT_INTERRUPTED, machine, say } from "../../run/commands/run_stages.ts";
+import { quoted } from "../../cli/shell_word.ts";
+import { expectEnoughUsers, sinksOf, writeReturns } from "./files.ts";
+import { parseSimulateOptions, type SimulateOptions } from "./options.ts";
+import { writeSimulationPage } from "./page.ts";
+import { type ChosenPolicy, findPolicy, namedPolicy, RIVALS, trainedPolicy } from "./policies.ts";
+import { resultsOf, resultText, type Told } from "./results.ts";
+import { type PolicyRun, runPolicies } from "./runs.ts";
+import { type Simulated, withSimulated } from "./simulated.ts";
+import { delayedProgress } from "../../cli/step_progress.ts";
+import { stopOnSignals } from "../../cli/stop.ts";
+import { PREPARED_FILES } from "../../data/sets/prepared_writer.ts";
+import { UserError } from "../../user_error.ts";
+import process from "node:process";
+
+const FOLDERS = {
+  saveDir: {
+    what: "the figures",
+    option: "--save-dir",
+    own: ["episodes.csv", "episodes.parquet", "returns.csv", "result.json", "report.html"],
+  },
+  writeLog: { what: "the simulated log", option: "--write-log", own: PREPARED_FILES },
+} as const satisfies Record<string, Purpose>;
+
+/** What is done sooner is not worth a line in a pipe. */
+const SILENT_MS = 2000;
+
+async function main(): Promise<number> {
+  const { options: asked, given } = parseSimulateOptions(Deno.args);
+  const opened = await findPolicy(asked.policy);
+  const options = opened ? asTrained(asked, given, opened) : asked;
+  expectEnoughUsers(options);
+  const folders = Object.entries(FOLDERS).flatMap(([name, purpose]) => {
+    const path = options[name as keyof typeof FOLDERS];
+    return path === undefined ? [] : [{ path, purpose }];
+  });
+  for (const { path, purpose } of folders) expectEmpty(path, purpose);
+  const stop = stopOnSignals(EXIT_INTERRUPTED);
+  return await withSimulated(options, async (simulated) => {
+    const setting = settingOf(options, simulated.data);
+    const { policies, notes } = await chosen(options, opened, simulated);
+    using owned = new DisposableStack();
+    const begun: OwnedFolder[] = [];
+    for (const { path, purpose } of folders) begun.push(owned.use(await OwnedFolder.begin(path, purpose)));
+    const sinks = sinksOf({ options, simulated, setting });
+    const progress = await trainingProgress(options.users * policies.length, 0, process.stderr);
+    const began = performance.now();
+    stop.onStop = () =>
+      progress.note("stopping: the pages that are under way are finished (Ctrl-C again to drop them)");
+    let runs: PolicyRun[];
+    try {
+      runs = await runPolicies(simulated, setting, policies, {
+        signal: stop.signal,
+        onUsers: (done) => {
+          if (process.stderr.isTTY || performance.now() - began > SILENT_MS) progress.update(done);
+        },
+        onLog: async (log) => {
+          for (const sink of sinks) await sink.put(log);
+        },
+      });
+      simulated.gpu.check();
+      for (const sink of sinks) await sink.finish();
+    } catch (error) {
+      for (const sink of sinks) await sink.abandon(error);
+      if (!stop.signal.aborted) throw error;
+      progress.stop();
+      say("Stopped; nothing was written.");
+      return EXIT_INTERRUPTED;
+    } finally {
+      progress.stop();
+    }
+    const { words, noClickRate, environment: { itemCount: items } } = simulated;
+    const told: Told = { options, words, items, noClickRate, notes };
+    console.log(resultText(told, runs));
+    if (options.saveDir !== undefined) {
+      await writeReturns(`${options.saveDir}/returns.csv`, setting, runs);
+      await writeResult(options.saveDir, options, opened, simulated, told, runs);
+      await writeSimulationPage(reportFile(options.saveDir), { options, opened, simulated, told, runs });
+    }
+    for (const folder of begun) folder.finish();
+    for (const { path, purpose: { what } } of folders) {
+      console.log(`${what[0]?.toUpperCase()}${what.slice(1)}: ${quoted(path)}`);
+    }
+    return 0;
+  });
+}
+
+/** A trained policy shows slates, and as many pages, as it was trained for, to users who start so, unless others are asked for. */
+function asTrained(
+  options: SimulateOptions,
+  given: GivenOptions,
+  { config: { training } }: OpenedPolicy,
+): SimulateOptions {
+  const { slate, pages, start } = training;
+  return {
+    ...options,
+    ...(given.has("slate") ? {} : { slate }),
+    ...(given.has("pages") ? {} : { pages }),
+    ...(given.has("start") ? {} : { start }),
+  };
+}
+
+/** The policy that is asked for, and its rivals. A rival that the data say too little for is left out. */
+async function chosen(
+  options: SimulateOptions,
+  opened: OpenedPolicy | undefined,
+  simulated: Simulated,
+): Promise<{ policies: ChosenPolicy[]; notes: string[] }> {
+  const { policy, rivals } = options;
+  const progress = delayedProgress();
+  const notes: string[] = [];
+  try {
+    const policies = [
+      opened
+        ? await trainedPolicy(opened, simulated, options)
+        : namedPolicy(policy, simulated, progress.onProgress),
+    ];
+    for (const name of rivals ? RIVALS : []) {
+      if (name === policy) continue;
+      try {
+        policies.push(namedPolicy(name, simulated, progress.onProgress));
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+        notes.push(`Without ${name} slates: ${error.message}`);
+      }
+    }
+    if (simulated.found.run?.info.game) {
+      notes.push(
+        "These utilities are those of the adversarial stage, and no log-odds (--uncalibrated): levels of returns and click " +
+          "rates mean nothing.",
+      );
+    }
+    const { verdict } = simulated.found;
+    if (verdict !== undefined) notes.push(verdict);
+    return { policies, notes };
+  } finally {
+    progress.stop();
+  }
+}
+
+async function writeResult(
+  folder: string,
+  { users, pages, slate, start, repeats, pool, leave, patience = 0, reward, seed, policy }: SimulateOptions,
+  opened: OpenedPolicy | undefined,
+  { gpu, found: { model }, data: { dataset }, environment, known }: Simulated,
+  told: Told,
+  runs: readonly PolicyRun[],
+): Promise<void> {
+  const result = {
+    clickgan: version,
+    command: Deno.args,
+    finished: new Date().toISOString(),
+    users: {
+      clicks: environment.name,
+      ...(known ? { knownBy: known.name } : {}),
+      ...(model ? { model: { path: model.path, sha256: model.sha256 } } : {}),
+      data: dataset.config,
+    },
+    policy: opened ? { path: opened.path, ...opened.config } : policy,
+    settings: { users, pages, slate, start, repeats, pool, leave, patience, reward, seed },
+    ...resultsOf(told, runs),
+    ...await machine(gpu),
+  };
+  await atomicWriteFile(`${folder}/result.json`, JSON.stringify(result, null, 2) + "\n");
+}
+
+await runMain(main);

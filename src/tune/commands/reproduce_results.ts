@@ -1,0 +1,65 @@
+/** What `reproduce` ends with: a table, what it says of the published claims, and a report. */
+
+import { claimsOn } from "../experiment/claims.ts";
+import type { Experiment, ExperimentModel } from "../experiment/models.ts";
+import {
+  type ModelOutcome,
+  OUTCOME_HEAD,
+  type OutcomeRow,
+  outcomeRows,
+  readOutcome,
+  SAMPLING_NOTE,
+} from "../experiment/outcome.ts";
+import { readmeBlock } from "../experiment/readme_table.ts";
+import { atomicWriteFile } from "../../run/files/atomic_write.ts";
+import { writeReport } from "../../report/write_report.ts";
+import { writeBetweenMarkers } from "../../run/markers.ts";
+import { reportFile } from "../../cli/output_folders.ts";
+import { quoted } from "../../cli/shell_word.ts";
+import { outputWidth, table } from "../../cli/table.ts";
+
+/**
+ * Prints the table and the claims, and writes them to result.json and a report.
+ * @param path the folder of the experiments. @param readme a Markdown file that takes the table, too.
+ */
+export async function tellResults(
+  path: string,
+  experiment: Experiment,
+  models: readonly ExperimentModel[],
+  readme: string | undefined,
+): Promise<void> {
+  const outcomes = await Promise.all(models.map(async (model): Promise<ModelOutcome> => {
+    const seeds = await Promise.all(experiment.seeds.map((seed) => readOutcome(model, path, seed)));
+    return { model, seeds: seeds.filter((outcome) => outcome !== undefined) };
+  }));
+  const rows = outcomeRows(outcomes);
+  const claims = claimsOn(outcomes);
+  const count = experiment.seeds.length;
+  console.log(
+    `\nMean +- sd over ${count} seed${count === 1 ? "" : "s"}, each figure from its best validation:`,
+  );
+  console.log(outcomeTable(rows));
+  console.log(SAMPLING_NOTE);
+  console.log("\nThe published claims on this data:");
+  for (const { claim, text } of claims) console.log(`  ${claim}\n      ${text}`);
+  const result = { table: rows.map(({ name, cells }) => ({ model: name, figures: cells })), claims };
+  await atomicWriteFile(`${path}/result.json`, JSON.stringify(result, null, 2) + "\n");
+  if (readme !== undefined) {
+    const { name, text } = readmeBlock(experiment, rows, claims);
+    await writeBetweenMarkers(readme, name, text);
+    console.log(`The table is in ${readme}`);
+  }
+  const report = reportFile(path);
+  await writeReport([path], report);
+  console.log(`\nResults are in ${quoted(path)}, the report is ${quoted(report)}`);
+}
+
+/** All columns, or where the terminal is too narrow, validation above test. */
+function outcomeTable(rows: readonly OutcomeRow[]): string {
+  const cells = rows.map(({ name, cells }) => [name, ...cells]);
+  const wide = table(OUTCOME_HEAD, cells);
+  if (wide.split("\n").every((line) => line.length <= outputWidth())) return wide;
+  const part = (columns: readonly number[]) =>
+    table(columns.map((c) => OUTCOME_HEAD[c] ?? ""), cells.map((row) => columns.map((c) => row[c] ?? "")));
+  return `${part([0, 1, 2, 3])}\n\n${part([0, 4, 5, 6, 7])}`;
+}

@@ -1,0 +1,147 @@
+/** `tune`: which options of `train` fit a data set, by its validation users and within a budget of time. */
+
+import { expectEmpty, OwnedFolder } from "../../run/files/owned_folder.ts";
+import { search } from "../search.ts";
+import { meaninglessOn, settingOf, type Space } from "../space.ts";
+import type { Standing } from "../standing.ts";
+import { expectRun, trainCandidate } from "../train_candidate.ts";
+import { folderOfSetting, readTune, standingOf, type Tune, writeTune } from "../tune_folder.ts";
+import type { TrainingConfig } from "../../train/config.ts";
+import { UserError } from "../../user_error.ts";
+import { version } from "../../version.ts";
+import { checkPages, expectPlaces } from "../../run/commands/check_data.ts";
+import { runMain } from "../../cli/fail.ts";
+import { openData } from "../../cli/open_data.ts";
+import { tuneFolder } from "../../cli/output_folders.ts";
+import { EXIT_INTERRUPTED, say, withGpu } from "../../run/commands/run_stages.ts";
+import { type Stop, stopOnSignals } from "../../cli/stop.ts";
+import { parseTuneOptions, trainedBy, type TuneOptions } from "./tune_options.ts";
+import { searchProgress } from "./tune_progress.ts";
+import { tellTune } from "./tune_results.ts";
+import { TuneRuns } from "./tune_runs.ts";
+
+const PURPOSE = { what: "the search", option: "--save-dir" };
+
+type About = Pick<Tune, "clickgan" | "options" | "data" | "criterion">;
+
+async function main(): Promise<number> {
+  const { options, trainArguments, given } = parseTuneOptions(Deno.args);
+  const stop = stopOnSignals(EXIT_INTERRUPTED);
+  const path = options.saveDir ?? tuneFolder(options.data);
+  const known = await readTune(path);
+  if (!known) expectEmpty(path, PURPOSE);
+  const data = await openData(options);
+  const about = {
+    clickgan: version,
+    options: trainArguments,
+    data: data.config,
+    criterion: options.criterion,
+  };
+  if (known) expectSame(path, known, about);
+  const base = trainedBy(trainArguments, data);
+  checkPages(options.data, data.source);
+  expectPlaces(options.data, data, base.model);
+  return await withGpu(data, base, async (gpu) => {
+    using _folder = known ? OwnedFolder.open(path) : await OwnedFolder.begin(path, PURPOSE);
+    const before = await readTune(path); // another process may have gone on with it since the first look
+    if (before) expectSame(path, before, about);
+    const standing = before
+      ? await standingOf(path, before)
+      : { criterion: options.criterion, rungs: [], candidates: [] };
+    if (!before) await writeTune(path, about, standing, 0); // so that the folder says what it is, whenever this ends
+    for (const [number, candidate] of standing.candidates.entries()) {
+      await expectRun(folderOfSetting(path, number), candidate);
+    }
+    const runs = new TuneRuns(gpu, data, trainArguments, options.calibration, stop.signal);
+    const space: Space = {
+      seed: options.seed,
+      fixed: given.union(meaninglessOn(data)),
+      encoder: base.model.encoder,
+      learningRate: base.training.learningRate,
+      accepts: (setting) => runs.accepts(setting),
+      stopping: options.criterion,
+    };
+    const work: Work = { runs, path, options, training: base.training, about, space, stop };
+    const found = await searchOn(work, standing, before?.spentSeconds ?? 0);
+    if (stop.signal.aborted) {
+      say(`Stopped; everything is saved in ${path}. Go on with the same command.`);
+      return EXIT_INTERRUPTED;
+    }
+    await tellTune({ path, options, trainArguments, iterations: base.training.iterations, runs }, found);
+    return 0;
+  });
+}
+
+/** What all of a search has in common. */
+interface Work {
+  readonly runs: TuneRuns;
+  readonly path: string;
+  readonly options: TuneOptions;
+  readonly training: TrainingConfig;
+  readonly about: About;
+  readonly space: Space;
+  readonly stop: Stop;
+}
+
+/** @throws UserError for a folder of another search. */
+function expectSame(path: string, before: Tune, now: About): void {
+  const refuse = (what: string) =>
+    new UserError(
+      `Expected the search in ${path} to be the same one, but ${what}. Choose another --save-dir; nothing was changed.`,
+    );
+  const { data, criterion, options } = before;
+  if (data.kind !== now.data.kind || ("path" in data && "path" in now.data && data.path !== now.data.path)) {
+    throw refuse("it is on other data");
+  }
+  if (JSON.stringify(data) !== JSON.stringify(now.data)) {
+    throw refuse("its data have changed since it began, or are split or read in another way");
+  }
+  if (criterion !== now.criterion) throw refuse(`its --criterion is ${criterion}`);
+  if (JSON.stringify(options) !== JSON.stringify(now.options)) {
+    throw refuse(`its options of train are "${options.join(" ")}" instead of "${now.options.join(" ")}"`);
+  }
+}
+
+/** Goes on with the search until its budget is spent, or it is stopped. */
+async function searchOn(
+  work: Work,
+  standing: Standing,
+  spent: number,
+): Promise<{ readonly standing: Standing; readonly spentSeconds: number }> {
+  const { runs, path, options, training, space, stop, about } = work;
+  const progress = searchProgress(standing, 60 * options.budget, spent);
+  stop.onStop = () => progress.note("stopping: the steps that are under way are finished and saved");
+  try {
+    return await search(standing, spent, {
+      budgetSeconds: 60 * options.budget,
+      iterations: training.iterations,
+      validateEvery: training.validateEvery,
+      draw: (number, before) => settingOf(number, space, before),
+      async train(number, candidate, iterations, seconds) {
+        const { setting } = candidate;
+        const extent = { config: await runs.configOf(setting, iterations), seconds };
+        const events = progress.begin(number, candidate, iterations);
+        const folder = folderOfSetting(path, number);
+        return await trainCandidate(
+          runs.contextOf(setting),
+          folder,
+          extent,
+          candidate,
+          options.criterion,
+          events,
+        );
+      },
+      async keep(now, spentSeconds) {
+        await writeTune(path, about, now, spentSeconds);
+        progress.done(now);
+      },
+      now: () => performance.now() / 1000,
+      signal: stop.signal,
+    });
+  } finally {
+    stop.onStop = undefined;
+    progress.stop();
+  }
+}
+
+await runMain(main);

@@ -1,0 +1,178 @@
+/** What came of the experiments: the figures of every model and seed, read from its folder. */
+
+import * as v from "../../schema.ts";
+import { meanAndSd } from "../../data/mean_sd.ts";
+import type { RunLog } from "../../report/report_data.ts";
+import { readLog } from "../../report/read_log.ts";
+import { readJson } from "../../run/files/json_file.ts";
+import { folderOfSeed } from "../../run/seeds_folder.ts";
+import { UserError } from "../../user_error.ts";
+import type { ExperimentModel } from "./models.ts";
+
+/** Figures of one model with one seed, each from its own best-validation snapshot. */
+export interface SeedOutcome {
+  readonly validation: FigureSet;
+  readonly test: FigureSet;
+  /** Half the range of 95 % of the resamples of the test users, of the test prec@1: the reward's, and the generator's. */
+  readonly sampling: { readonly reward: number; readonly pi: number };
+  /** Figures of the generator, where there is one. */
+  readonly pi:
+    | { readonly validation: Omit<FigureSet, "loss">; readonly test: Omit<FigureSet, "loss"> }
+    | undefined;
+  /** The validation log of the model's own stage. */
+  readonly log: RunLog;
+}
+
+export interface FigureSet {
+  readonly loss: number;
+  readonly prec1: number;
+  readonly prec2: number;
+}
+
+/** A model and its outcomes, in the order of the seeds. */
+export interface ModelOutcome {
+  readonly model: ExperimentModel;
+  readonly seeds: readonly SeedOutcome[];
+}
+
+const resultSchema = v.looseObject({
+  test: v.array(v.looseObject({
+    snapshot: v.string(),
+    iteration: v.wholeNumber(),
+    nll: v.finiteNumber(),
+    prec1: v.finiteNumber(),
+    prec2: v.finiteNumber(),
+    piPrec1: v.optional(v.finiteNumber()),
+    piPrec2: v.optional(v.finiteNumber()),
+    details: v.optional(v.looseObject({
+      intervals: v.record(v.string(), v.nullable(v.tuple([v.finiteNumber(), v.finiteNumber()]))),
+    })),
+  })),
+});
+
+/** The folder of a model's own stage. */
+function stageFolder(model: ExperimentModel, path: string, seed: number): string {
+  const run = folderOfSeed(`${path}/${model.folder}`, seed);
+  return model.adversarialAfter === undefined ? run : `${run}/adversarial`;
+}
+
+/** Undefined for a run that is not finished. @throws UserError for a damaged one. */
+export async function readOutcome(
+  model: ExperimentModel,
+  path: string,
+  seed: number,
+): Promise<SeedOutcome | undefined> {
+  const folder = stageFolder(model, path, seed);
+  const result = await readJson(`${folder}/result.json`, resultSchema);
+  if (!result) return undefined;
+  const game = model.adversarialAfter !== undefined;
+  const log = await readLog(`${folder}/validation.csv`, [
+    "loss",
+    "prec1",
+    "prec2",
+    ...(game ? ["pi_prec1", "pi_prec2"] : []),
+  ]);
+  const test = (by: string) => {
+    const found = result.test.find(({ snapshot }) => snapshot === `best-${by}`);
+    return found ?? damaged(`Expected ${folder}/result.json to have figures of best-${by}, found none.`);
+  };
+  const valueAt = (column: string, iteration: number) =>
+    log.columns.get(column)?.[log.iteration.indexOf(iteration)] ??
+      damaged(`Expected ${folder}/validation.csv to have ${column} of iteration ${iteration}, found none.`);
+  const damaged = (text: string): never => {
+    throw new UserError(`${text} Remove the folder ${folder}, and it is trained again.`);
+  };
+  const [loss, prec1, prec2] = [test("loss"), test("prec1"), test("prec2")];
+  const sampling = (name: string) => {
+    const interval = prec1.details?.intervals[name];
+    return interval ? (interval[1] - interval[0]) / 2 : NaN;
+  };
+  return {
+    sampling: { reward: sampling("prec1"), pi: sampling("piPrec1") },
+    validation: {
+      // The best loss of a game is not that of the likelihood: its reward is judged where pi ranks best.
+      loss: valueAt("loss", (game ? prec1 : loss).iteration),
+      prec1: valueAt("prec1", prec1.iteration),
+      prec2: valueAt("prec2", prec2.iteration),
+    },
+    test: { loss: (game ? prec1 : loss).nll, prec1: prec1.prec1, prec2: prec2.prec2 },
+    pi: !game ? undefined : {
+      validation: {
+        prec1: valueAt("pi_prec1", prec1.iteration),
+        prec2: valueAt("pi_prec2", prec2.iteration),
+      },
+      test: { prec1: prec1.piPrec1 ?? NaN, prec2: prec2.piPrec2 ?? NaN },
+    },
+    log,
+  };
+}
+
+/** A row of the table: a model's reward, or its generator. */
+export interface OutcomeRow {
+  readonly name: string;
+  /** "mean +- sd", or "-" where there is no such figure. */
+  readonly cells: readonly string[];
+}
+
+export const OUTCOME_HEAD = [
+  "",
+  "val loss",
+  "val prec@1",
+  "val prec@2",
+  "test loss",
+  "test prec@1",
+  "test prec@2",
+  "sampling",
+];
+/** What the last column is. */
+export const SAMPLING_NOTE =
+  "sampling: what other test users would change in test prec@1, as half the range of 95 % of their resamples";
+
+/** Mean and sd over the seeds. */
+export function outcomeRows(outcomes: readonly ModelOutcome[]): OutcomeRow[] {
+  const cell = (values: readonly number[]) => {
+    const { mean, sd } = meanAndSd(values);
+    return `${fixed(mean)} +- ${Number.isNaN(sd) ? "-" : fixed(sd)}`;
+  };
+  return outcomes.flatMap(({ model, seeds }) => {
+    const of = (figure: (s: SeedOutcome) => number) => cell(seeds.map(figure));
+    const reward = [
+      of((s) => s.validation.loss),
+      of((s) => s.validation.prec1),
+      of((s) => s.validation.prec2),
+      of((s) => s.test.loss),
+      of((s) => s.test.prec1),
+      of((s) => s.test.prec2),
+      samplingOf(seeds.map(({ sampling }) => sampling.reward)),
+    ];
+    if (model.adversarialAfter === undefined) return [{ name: model.name, cells: reward }];
+    const ofPi = (figure: (s: NonNullable<SeedOutcome["pi"]>) => number) =>
+      cell(seeds.flatMap(({ pi }) => (pi ? [figure(pi)] : [])));
+    return [
+      { name: `${model.name}: reward`, cells: reward },
+      {
+        name: `${model.name}: pi`,
+        cells: [
+          "-",
+          ofPi((s) => s.validation.prec1),
+          ofPi((s) => s.validation.prec2),
+          "-",
+          ofPi((s) => s.test.prec1),
+          ofPi((s) => s.test.prec2),
+          samplingOf(seeds.map(({ sampling }) => sampling.pi)),
+        ],
+      },
+    ];
+  });
+}
+
+/** The mean over seeds; their test users are the same. */
+function samplingOf(values: readonly number[]): string {
+  const { mean } = meanAndSd(values.filter((value) => !Number.isNaN(value)));
+  return Number.isNaN(mean) ? "-" : `+- ${fixed(mean)}`;
+}
+
+/** .8737 */
+function fixed(value: number): string {
+  return value.toFixed(4).replace(/^0/, "");
+}
