@@ -50,7 +50,9 @@ Deno.test("the scripts are as large as they may be, have nothing of Deno or Node
   }
   for (const { text, inputs } of Object.values(scripts)) {
     assert.doesNotMatch(text, /\bDeno\.|["']node:/);
-    const hosts = [...inputs.keys()].filter((path) => /^src\/(files|host|sets|prepare|cli)\//.test(path));
+    const hosts = [...inputs.keys()].filter((path) =>
+      /^src\/(run\/files|gpu\/host|data\/sets|data\/prepare|cli)\//.test(path)
+    );
     assert.deepEqual(hosts, []);
   }
   assert.doesNotMatch(single, /<(script|link|img)[^>]* (src|href)="(?!data:)/);
