@@ -76,13 +76,6 @@ export interface PartialTarget {
   readonly accumulate: boolean;
 }
 
-/** Products of a row with one vector, in parts: the columns of each of `panels` equal parts of the row. */
-export interface RowDots {
-  /** [rows, panels] f32, rows padded to whole vectors */
-  readonly view: View;
-  readonly panels: number;
-}
-
 /** R: what an f64 reference reads of a batch. */
 export interface Node<S extends Sizes, R> {
   /** The op's name. */
@@ -92,11 +85,6 @@ export interface Node<S extends Sizes, R> {
   /** Inputs that its matrix products read many times over; and the output, if they read its gradient so. */
   readonly rereads?: readonly Tensor[];
   forward(call: Call<S>): DispatchSpec<S>[];
-  /**
-   * Asks the op to multiply each row of its output by `weights` [1, N] as well, while the row is in registers.
-   * Undefined, or absent, where the op does not do that.
-   */
-  dotRows?(weights: Tensor): RowDots | undefined;
   /** Absent for an op without a gradient. Runs only when the output is trainable. */
   backward?(call: Call<S>): DispatchSpec<S>[];
   /** The same in f64 on the CPU. */

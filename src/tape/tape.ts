@@ -14,7 +14,7 @@ import type { DispatchNode, DispatchSpec } from "../gpu/program.ts";
 import type { Memory, View } from "../gpu/memory.ts";
 import { amountOf, type Dim, type Dimensions, type Sizes } from "../gpu/sizes.ts";
 import { forProducts, rowByRow, type TextureLayout } from "../gpu/texture_layout.ts";
-import type { Call, Node, RowDots, TouchedRows } from "./node.ts";
+import type { Call, Node, TouchedRows } from "./node.ts";
 import type { ParameterArena } from "./parameters.ts";
 import { bytesOf, padded, shapeText, type Tensor } from "./tensor.ts";
 
@@ -206,11 +206,6 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
       this.#gradients.set(tensor, view);
     }
     return view;
-  }
-
-  /** See {@link Node.dotRows}. */
-  dotRows(input: Tensor, weights: Tensor): RowDots | undefined {
-    return this.#nodes.find(({ output }) => output === input)?.dotRows?.(weights);
   }
 
   #call(node: Node<S, R>): Call<S> {

@@ -1,6 +1,6 @@
 /** What the tape computes with: matrices on the GPU whose rows may be counted by the batch. */
 
-import type { Memory } from "../gpu/memory.ts";
+import type { Memory, View } from "../gpu/memory.ts";
 import type { Amount, Dim, Sizes } from "../gpu/sizes.ts";
 
 export type Activation = "elu" | "relu";
@@ -31,6 +31,18 @@ export interface Tensor {
   readonly parameter?: ParameterPlace;
   /** Whether anything trainable lies below. */
   readonly trainable: boolean;
+  /**
+   * Asks the layer that makes it to multiply each row by `weights` [1, columns] as well, while the row is in registers. Absent, or
+   * undefined, where it does not do that.
+   */
+  readonly dots?: (weights: Tensor) => RowDots | undefined;
+}
+
+/** Products of a row with one vector, in parts: the columns of each of `panels` equal parts of the row. */
+export interface RowDots {
+  /** [rows, panels] f32, rows padded to whole vectors */
+  readonly view: View;
+  readonly panels: number;
 }
 
 export interface ParameterPlace {
