@@ -12,7 +12,7 @@ import { choiceLoss, precisionAt, unclicked } from "../data/ranking.ts";
 import { kernel } from "../gpu/kernel.ts";
 import { bufferOf, type View } from "../gpu/memory.ts";
 import { at, type Matrix, matrix, sigmoid } from "../tape/reference.ts";
-import { expectShape } from "../tape/node.ts";
+import { expectShape } from "./op.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { recordLoss } from "./loss.ts";
 import { effectOf, placeGradient, placeGradient64 } from "./place_gradient.ts";

@@ -15,7 +15,7 @@ import { isPredicted, NONE } from "../data/click_log.ts";
 import { type Constants, kernel } from "../gpu/kernel.ts";
 import { bufferOf, uniformIfSmall, type View } from "../gpu/memory.ts";
 import { at, type Matrix, matrix } from "../tape/reference.ts";
-import { expectShape } from "../tape/node.ts";
+import { expectShape } from "./op.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { choiceOutcome, topShares } from "./choice_nll.ts";
 import { recordLoss } from "./loss.ts";

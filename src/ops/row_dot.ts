@@ -1,6 +1,6 @@
 /** row_dot: one number a row, the last layer of the utility. */
 
-import { slopeConstants } from "./activation.ts";
+import { slopeConstants, countedRows, expectShape, partialViews } from "./op.ts";
 import backwardText from "../../kernels/row_dot_backward.wgsl" with { type: "text" };
 import forwardText from "../../kernels/row_dot_forward.wgsl" with { type: "text" };
 import sumText from "../../kernels/cpu/row_dot_sum.wgsl" with { type: "text" };
@@ -11,7 +11,7 @@ import { bufferOf, uniformIfSmall } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import { type Dimensions, extent, type Sizes } from "../gpu/sizes.ts";
 import { at, columnSums, matrix, product, type Reference } from "../tape/reference.ts";
-import { type Call, countedRows, expectShape, partialViews } from "../tape/node.ts";
+import type { Call } from "../tape/node.ts";
 import type { Tape } from "../tape/tape.ts";
 import type { RowDots, Tensor } from "../tape/tensor.ts";
 

@@ -17,7 +17,8 @@ import { positionEffect } from "../model/position_effect.ts";
 import type { UserModel } from "../model/user_model.ts";
 import { LAGS as WIDE_LAGS } from "../model/wide.ts";
 import { linear } from "../ops/linear.ts";
-import { padded, type Tensor } from "../tape/tensor.ts";
+import { padded } from "../tape/layout.ts";
+import type { Tensor } from "../tape/tensor.ts";
 import {
   clickLists,
   keepState,

@@ -10,8 +10,8 @@ import { Program } from "../../src/gpu/program.ts";
 import { readFloats } from "../../src/gpu/readback.ts";
 import { clickDimensions } from "../../src/batch/click_sizes.ts";
 import { adamRate, AdamState } from "../../src/ops/adam.ts";
+import { padRows } from "../../src/tape/layout.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../../src/tape/parameters.ts";
-import { padRows } from "../../src/tape/tensor.ts";
 import { withGpu } from "../op_check.ts";
 import { shuffled, smallLog } from "../../src/selftest/small_logs.ts";
 
