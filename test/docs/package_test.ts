@@ -89,7 +89,7 @@ Deno.test("the package passes what Deno checks before publishing, packs with typ
       "src/mod.js",
       "src/browser.js",
       "src/mod.d.ts",
-      "kernels/adam.wgsl.js",
+      "kernels/adam/adam.wgsl.js",
     ].filter((
       file,
     ) => !exists(`${folder}/package/${file}`));
