@@ -23,7 +23,7 @@ import { plain } from "../../simulate/plain.ts";
 import { ShopSource } from "../../simulate/shop_users.ts";
 import { Starts } from "../../simulate/start.ts";
 import { bitsOf, type Check, type CheckedPage, key, type PageCase } from "./page_bench.ts";
-import { floats, range } from "../words.ts";
+import { floats, range } from "../harness.ts";
 
 const checkShop: Check = async (checked, checks) => {
   const { page } = checked;
