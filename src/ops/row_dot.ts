@@ -1,11 +1,11 @@
 /** row_dot: one number a row, the last layer of the utility. */
 
-import { slopeConstants, countedRows, expectShape, partialViews } from "./op.ts";
-import backwardText from "../../kernels/row_dot_backward.wgsl" with { type: "text" };
-import forwardText from "../../kernels/row_dot_forward.wgsl" with { type: "text" };
-import sumText from "../../kernels/cpu/row_dot_sum.wgsl" with { type: "text" };
+import backwardText from "../../kernels/choice/row_dot_backward.wgsl" with { type: "text" };
+import forwardText from "../../kernels/choice/row_dot_forward.wgsl" with { type: "text" };
+import sumText from "../../kernels/choice/row_dot_sum.wgsl" with { type: "text" };
 import type { ClickSizes } from "../batch/click_sizes.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
+import { countedRows, expectShape, partialViews, slopeConstants } from "./op.ts";
 import { kernel } from "../gpu/kernel.ts";
 import { bufferOf, uniformIfSmall } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
