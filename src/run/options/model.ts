@@ -8,7 +8,7 @@ import {
   type ModelConfig,
 } from "../../model/config.ts";
 import { countsConfigFor } from "../../counts/tables.ts";
-import type { TokenField } from "../../counts/token_fields.ts";
+import type { TokenField } from "../../counts/train_counts.ts";
 import type { LogSource } from "../../data/log_source.ts";
 import type { LossKind } from "../../ops/choice_nll.ts";
 import { UserError } from "../../user_error.ts";

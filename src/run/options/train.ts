@@ -1,6 +1,6 @@
 /** The options of `train` that say what is trained, all groups together. */
 
-import type { TokenField } from "../../counts/token_fields.ts";
+import type { TokenField } from "../../counts/train_counts.ts";
 import type { ModelConfig } from "../../model/config.ts";
 import type { StagesConfig } from "../../train/stages_config.ts";
 import {
