@@ -1,7 +1,7 @@
 /** What `tune` ends with: the settings, test figures of the best and the default beside the baselines, and a command. */
 
 import { atomicWriteFile } from "../../run/files/atomic_write.ts";
-import { writeReport } from "../../report/write_report.ts";
+import { writeReport } from "../../report/page.ts";
 import { unusedOf } from "../../run/item_ids.ts";
 import type { SnapshotResult } from "../../run/snapshot_result.ts";
 import type { RunResult } from "../../run/training_run.ts";
