@@ -1,5 +1,5 @@
 /**
- * The counts of displayed items in float64: what `kernels/row_counts.wgsl` computes, for fits, baselines and tests; and along
+ * The counts of displayed items in float64: what `kernels/pw/row_counts.wgsl` computes, for fits, baselines and tests; and along
  * a log what of them is a user's own.
  */
 
