@@ -1,7 +1,6 @@
 /** A run from its first iteration, or from where it stopped, to its test figures; all of it in its folder. */
 
-import { type DataSizes, dataSizes } from "../data/data_sizes.ts";
-import type { OnProgress } from "../data/log_source.ts";
+import { type DataSizes, dataSizes, type OnProgress } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { recordedShapes } from "../gpu/kernel_shapes.ts";
 import { countedOn } from "../model/counted.ts";
@@ -10,7 +9,7 @@ import { modelParameters, UserModel, weightsOf } from "../model/user_model.ts";
 import type { Weights } from "../tape/parameters.ts";
 import type { ClickTrainer } from "../train/click_trainer.ts";
 import { DivergedError, type StepResult, type ValidationResult } from "../train/results.ts";
-import type { Dataset } from "./dataset.ts";
+import type { Dataset } from "../data/sets/dataset.ts";
 import { keepStart } from "./kept_start.ts";
 import { expectResumable, readLast, runStateOf } from "./run_state.ts";
 import { expectUnbegun, RunFolder, type StageFiles } from "./run_folder.ts";

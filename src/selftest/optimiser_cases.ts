@@ -20,7 +20,7 @@ import { BestKeeper } from "../train/best_keeper.ts";
 import { criteria, type Criterion } from "../train/best_records.ts";
 import { ResultRing } from "../train/result_ring.ts";
 import { choiceSummary } from "../train/sums.ts";
-import { CanaryArena } from "./canary_arena.ts";
+import { CanaryArena } from "./harness.ts";
 import type { Checking, Checks } from "./finding.ts";
 
 type RowSizes = Readonly<Record<"rows", number>>;

@@ -14,7 +14,7 @@ import { Trainer } from "../../src/train/trainer.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
 import { changesOf } from "../../src/run/commands/other_machine.ts";
 import { computedOn } from "../../src/lab/client/services/computed_on.ts";
-import { datasetOf } from "../../src/run/dataset.ts";
+import { datasetOf } from "../../src/data/sets/dataset.ts";
 import { runConfigSchema } from "../../src/run/run_config.ts";
 import { shannonStage } from "../../src/run/stages.ts";
 import { runStage } from "../../src/run/training_run.ts";

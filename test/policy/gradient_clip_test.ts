@@ -9,6 +9,7 @@ import { Dimensions } from "../../src/gpu/sizes.ts";
 import { StepHeaders } from "../../src/gpu/step.ts";
 import { gradientClip } from "../../src/ops/gradient_clip.ts";
 import { ParameterArena, type ParameterSpec } from "../../src/tape/parameters.ts";
+import { checked } from "../../src/selftest/harness.ts";
 import { CanaryArena, withGpu } from "../op_check.ts";
 
 const dimensions = new Dimensions<Record<"rows", number>>(["rows"], "rows");
@@ -67,7 +68,7 @@ for (const rows of [1, 700]) {
         sums.forEach((g, i) => close(g, given.partials[i], `partial sum ${i}`));
         for (let i = summed; i < length; i++) close(direct[i], given.gradient[i], `gradient ${i}`);
         assert.deepEqual(direct.subarray(0, summed), given.gradient.subarray(0, summed), "not its to write");
-        await arena.checkCanaries();
+        await checked(undefined, (checks) => arena.check(checks, []));
         arena.destroy();
         parameters.destroy();
       }));

@@ -5,7 +5,7 @@ import * as v from "../../src/schema.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { openGpu } from "../open_alone.ts";
 import { UserModel } from "../../src/model/user_model.ts";
-import { openDataset } from "../../src/run/dataset.ts";
+import { openDataset } from "../../src/data/sets/dataset.ts";
 import { driverVersion } from "../../src/run/driver.ts";
 import { type RunConfig, runConfigSchema } from "../../src/run/run_config.ts";
 import { adversarialStage, shannonStage, type Stage } from "../../src/run/stages.ts";

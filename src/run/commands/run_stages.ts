@@ -5,7 +5,7 @@ import process from "node:process";
 import { UserError } from "../../user_error.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { openGpu } from "../../gpu/host/open_gpu.ts";
-import type { Dataset } from "../dataset.ts";
+import type { Dataset } from "../../data/sets/dataset.ts";
 import { checksum } from "../files/checksum.ts";
 import { driverVersion } from "../driver.ts";
 import type { RunConfig } from "../run_config.ts";

@@ -3,7 +3,7 @@
 import type { Gpu } from "../../gpu/device.ts";
 import { modelParameters } from "../../model/user_model.ts";
 import { modelGroup, stagesConfigOf } from "../options/train.ts";
-import { type Dataset, fitDataset } from "../dataset.ts";
+import { type Dataset, fitDataset } from "../../data/sets/dataset.ts";
 import { contentsOf, expectEmpty, OwnedFolder } from "../files/owned_folder.ts";
 import { type RunConfig, runConfigSchema } from "../run_config.ts";
 import { writeSeeds } from "../seeds_folder.ts";

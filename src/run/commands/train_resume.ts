@@ -2,7 +2,7 @@
 
 import { checksum } from "../files/checksum.ts";
 import { OwnedFolder } from "../files/owned_folder.ts";
-import { type Dataset, fitDataset } from "../dataset.ts";
+import { type Dataset, fitDataset } from "../../data/sets/dataset.ts";
 import { hasConfig, readConfig, type RunConfig } from "../run_config.ts";
 import { RunFolder } from "../run_folder.ts";
 import { configOfSeed, folderOfSeed, readSeeds, writeSeeds } from "../seeds_folder.ts";

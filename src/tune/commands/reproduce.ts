@@ -14,7 +14,7 @@ import { blockName } from "../experiment/readme_table.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { makeFolder } from "../../run/files/atomic_write.ts";
 import { expectEmpty, OwnedFolder } from "../../run/files/owned_folder.ts";
-import type { Dataset } from "../../run/dataset.ts";
+import type { Dataset } from "../../data/sets/dataset.ts";
 import { expectMarkers } from "../../run/markers.ts";
 import { type RunConfig, runConfigSchema } from "../../run/run_config.ts";
 import { configOfSeed, folderOfSeed, readSeeds, type Seeds, writeSeeds } from "../../run/seeds_folder.ts";

@@ -2,7 +2,7 @@
 
 import { atomicWriteFile } from "../../run/files/atomic_write.ts";
 import { writeReport } from "../../report/write_report.ts";
-import { unusedOf } from "../../run/item_ids.ts";
+import { unusedOf } from "../../data/item_ids.ts";
 import type { SnapshotResult } from "../../run/snapshot_result.ts";
 import type { RunResult } from "../../run/training_run.ts";
 import { defaultTraining } from "../../train/config.ts";

@@ -3,8 +3,8 @@
 import type { Gpu } from "../../gpu/device.ts";
 import type { KernelShapes } from "../../gpu/kernel_shapes.ts";
 import { modelParameters } from "../../model/user_model.ts";
-import type { Dataset } from "../../run/dataset.ts";
-import { itemIdsOf, withoutItemIds } from "../../run/item_ids.ts";
+import { type Dataset, withoutItemIds } from "../../data/sets/dataset.ts";
+import { itemIdsOf } from "../../data/item_ids.ts";
 import { type RunConfig, runConfigSchema } from "../../run/run_config.ts";
 import type { Run } from "../../run/training_run.ts";
 import { argumentsOf, NO_ITEM_IDS, type Setting } from "../space.ts";
