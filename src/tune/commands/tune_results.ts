@@ -71,7 +71,7 @@ export async function tellTune(
   const known = [settingsText(tested.baselines), attainedText(tested.test, tested.baselines)];
   const finalists = {
     ...{ rows, winner, criterion: options.criterion, iterations: results.iterations },
-    unused: unusedOf(results.runs.contextOf({}).data),
+    unused: unusedOf(results.runs.dataOf({})),
   };
   const words = [
     ...known.filter((text) => text !== undefined),
@@ -108,8 +108,8 @@ async function testOf(
 ): Promise<Tested> {
   const progress = delayedProgress();
   try {
-    const config = await runs.configOf(setting, Math.max(1, iterations));
-    return await testCandidate(runs.contextOf(setting), folder, config, { onProgress: progress.onProgress });
+    const run = await runs.runOf(setting, folder, Math.max(1, iterations));
+    return await testCandidate(run, { onProgress: progress.onProgress });
   } finally {
     progress.stop();
   }
