@@ -120,5 +120,8 @@ Deno.test("the page about adaptation: the curve, and differences with the enviro
   const page = adaptationPageOf(facts, "the restless shop", policies, { users: 100, window: 50 }, parts);
   assert.match(page, /<figure id="adaptation">/);
   assert.match(page, /over all interactions with the restless shop/);
-  assert.match(page, /cdqn, trained before less LinUCB<\/th><td>\+0\.300<br><small>\+0\.300 to \+0\.300.*better/);
+  assert.match(
+    page,
+    /cdqn, trained before less LinUCB<\/th><td>\+0\.300<br><small>\+0\.300 to \+0\.300.*better/,
+  );
 });
