@@ -7,8 +7,8 @@ import { UserError } from "../src/user_error.ts";
 export function rowsOf(table: string): string[][] {
   const lines = table.replace(/^\n|\n *$/g, "").split("\n");
   const indent = /^ */.exec(lines[0] ?? "")?.[0] ?? "";
-  const rows = lines.join("\n").replaceAll(new RegExp(`\n${indent} +`, "g"), " ").split("\n");
-  return rows.map((row) => row.trim().split(/ +\| +/));
+  const rows = lines.join("\n").replaceAll(new RegExp(`\\n${indent} +`, "g"), " ").split("\n");
+  return rows.map((row) => row.trim().split(/ *\| +/));
 }
 
 /** A message that has this text in it: … is anything, # is digits. */
