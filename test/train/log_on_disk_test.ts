@@ -19,7 +19,7 @@ import { UserModel } from "../../src/model/user_model.ts";
 import { datasetOf } from "../../src/data/sets/dataset.ts";
 import { type RunConfig, runConfigSchema } from "../../src/run/run_config.ts";
 import { type Stage, stagesOf } from "../../src/run/stages.ts";
-import { resumeStage, type RunEvents, startStage } from "../../src/run/training_run.ts";
+import { type RunEvents, runStage } from "../../src/run/training_run.ts";
 import { AdversarialTrainer, evaluateGame, gameOptions } from "../../src/train/adversarial_trainer.ts";
 import type { ClickTrainer } from "../../src/train/click_trainer.ts";
 import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
@@ -404,11 +404,11 @@ async function run(gpu: Gpu, source: LogSource, stopAt?: number): Promise<Map<st
     const events: RunEvents = {
       onStep: ({ iteration }) => iteration === stopAt && stop.abort(),
     };
-    const context = { gpu, data, init: undefined, signal: stop.signal };
-    const first = await startStage(stage, context, path, config, events);
+    const run = { gpu, data, init: undefined, signal: stop.signal, path, config };
+    const first = await runStage(stage, run, events);
     if (stopAt === undefined) return first;
     assert.ok(!first.test && first.iteration < 20, `stopped after ${first.iteration}`);
-    return await resumeStage(stage, { ...context, signal: new AbortController().signal }, path, config, {});
+    return await runStage(stage, { ...run, signal: new AbortController().signal }, {});
   };
   const found = new Map<string, unknown>();
   for (const stage of stagesOf(config)) {
