@@ -5,8 +5,7 @@
 
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { checkLog } from "../../src/data/check_log.ts";
-import { NONE } from "../../src/data/click_log.ts";
+import { checkLog, NONE } from "../../src/data/click_log.ts";
 import { openPreparedSet, readManifest } from "../../src/data/sets/prepared_folder.ts";
 import { readPaperFile } from "../../src/data/sets/paper_file.ts";
 import { readExperiment } from "../../src/tune/experiment/models.ts";
@@ -18,7 +17,7 @@ import { decodeSafetensors, encodeSafetensors } from "../../src/run/snapshot/saf
 import { readSeeds } from "../../src/run/seeds_folder.ts";
 import { readSnapshot } from "../../src/run/snapshot.ts";
 import { UserError } from "../../src/user_error.ts";
-import { damagedBytes, damagedJson, damagedText, runs } from "./mutations.ts";
+import { damagedBytes, damagedJson, damagedText, runs } from "./damage.ts";
 import { COLUMNS, goodManifest, paperText } from "./good_data.ts";
 import { goodSnapshot, markOf, run } from "./good_runs.ts";
 import type { Prepared } from "../../src/data/prepare/prepare.ts";

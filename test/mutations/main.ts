@@ -6,7 +6,7 @@ import { parseAndRun, path, wholeNumber } from "../../src/cli/options.ts";
 import { table } from "../../src/cli/table.ts";
 import { expectMarkers, markdownTable, writeBetweenMarkers } from "../../src/run/markers.ts";
 import { UserError } from "../../src/user_error.ts";
-import { byHand, FAULTS, harmless } from "./by_hand.ts";
+import { byHand, harmless } from "./by_hand.ts";
 import { drawn, drawnFiles, type Mutation, mutationText } from "./mutation.ts";
 import { type Selection, testsOf } from "./noticed_by.ts";
 import { type Outcome, WorkingCopy } from "./working_copy.ts";
@@ -40,7 +40,7 @@ const faults: string[] = [];
 async function main({ seed, count, first, files, hand, list, readme }: Options): Promise<boolean> {
   const isChosen = (file: string) => files.length === 0 || files.some((start) => file.startsWith(start));
   const chosen = [
-    ...hand ? FAULTS.filter(([file]) => isChosen(file)).map(byHand) : [],
+    ...hand ? byHand().filter(({ file }) => isChosen(file)) : [],
     ...drawn(seed, first + count, drawnFiles().filter(isChosen)).slice(first).map((mutation) => ({
       ...mutation,
       isDrawn: true,

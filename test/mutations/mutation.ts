@@ -1,7 +1,7 @@
 /** Mutations: small faults put into the program, which a test of the part itself has to notice. */
 
 import { randomStream } from "../../src/data/random.ts";
-import { kernelFiles, SHIPPED } from "../kernel_files.ts";
+import { kernelFiles } from "../kernel_files.ts";
 import { type Change, operators } from "./operators.ts";
 
 export interface Mutation extends Change {
@@ -20,7 +20,7 @@ const DRAWN = ["ops", "tape", "batch", "model", "train"];
 /** The files whose mutations are drawn. @param root of the project */
 export function drawnFiles(root = "."): string[] {
   return [
-    ...SHIPPED.flatMap(kernelFiles).map((name) => `kernels/${name}`),
+    ...kernelFiles("shipped").map((name) => `kernels/${name}`),
     ...DRAWN.flatMap((part) =>
       [...Deno.readDirSync(`${root}/src/${part}`)].map(({ name }) => name).filter((name) =>
         name.endsWith(".ts")
@@ -38,14 +38,14 @@ export function drawn(seed: number, count: number, files: readonly string[]): Mu
   const all = files.flatMap((file) => {
     const source = Deno.readTextFileSync(file);
     return Object.values(operators).flatMap((operator) =>
-      operator(source).map((change) => mutationOf(file, source, change))
+      operator(source).map((change) => () => mutationOf(file, source, change))
     );
   });
   const places = randomStream(seed, "mutations").sampleWithoutReplacement(
     all.length,
     Math.min(count, all.length),
   );
-  return [...places].map((place) => all[place]!);
+  return [...places].map((place) => all[place]!());
 }
 
 export function mutationOf(file: string, source: string, change: Change): Mutation {

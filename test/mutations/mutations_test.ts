@@ -1,7 +1,7 @@
 /** What `deno task test:mutations` is made of, without running it. */
 
 import assert from "node:assert/strict";
-import { byHand, FAULTS } from "./by_hand.ts";
+import { byHand } from "./by_hand.ts";
 import { drawn, drawnFiles, mutated, mutationText } from "./mutation.ts";
 import { testsOf } from "./noticed_by.ts";
 import { operators } from "./operators.ts";
@@ -77,7 +77,7 @@ Deno.test("draws: a seed, a number and files give the same ones, each once; fewe
 });
 
 Deno.test("tests: every kernel, and every file of what is drawn or mutated by hand, has some that are there", () => {
-  for (const file of new Set([...drawnFiles(), ...FAULTS.map(([file]) => file)])) {
+  for (const file of new Set([...drawnFiles(), ...byHand().map(({ file }) => file)])) {
     const tests = testsOf(file);
     assert.ok(tests.length > 0, `test/mutations/noticed_by.ts has no test of ${file}`);
     for (const { test } of tests) assert.ok(Deno.statSync(test).isFile, test);
@@ -85,5 +85,5 @@ Deno.test("tests: every kernel, and every file of what is drawn or mutated by ha
 });
 
 Deno.test("by hand: the text of each fault stands in its file once", () => {
-  for (const fault of FAULTS) byHand(fault);
+  assert.ok(byHand().length >= 40);
 });

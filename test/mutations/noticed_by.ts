@@ -20,13 +20,13 @@ const ROWS: readonly Row[] = [
   [/^kernels\/adam_rows/, "train/row_sparse_adam"],
   [/^kernels\/gradient_(rows_)?add/, "train/cut_batches"],
   [/^kernels\/(best_compare|keep_best)/, "train/model validation figures and snapshots"],
-  [/^kernels\/(cpu\/)?matmul_/, "ops/linear", "drivers/panel_rungs", "ops/lstm /few|table/"],
-  [/^kernels\/cpu\/(matmul_forward_panel|row_dot_sum)/, "ops/ops /made by a layer/"],
+  [/^kernels\/matmul_/, "ops/linear", "drivers/panel_rungs", "ops/lstm /few|table/"],
+  [/^kernels\/(matmul_forward_panel|row_dot_sum)/, "ops/ops /made by a layer/"],
   [/^kernels\/item_term_/, "ops/ops /^item_term/"],
   [/^kernels\/first_layer_/, "ops/ops /^first_layer/", "ops/row_counts"],
   [/^kernels\/row_dot_/, "ops/ops /^row_dot/"],
   [/^kernels\/batch_norm_/, "ops/batch_norm"],
-  [/^kernels\/(cpu\/)?lstm_(for|back)ward/, "ops/lstm", "drivers/panel_rungs"],
+  [/^kernels\/lstm_(for|back)ward/, "ops/lstm", "drivers/panel_rungs"],
   [/^kernels\/embedding_gradient/, "ops/lstm /table/"],
   [/^kernels\/pw_state_/, "ops/pw_state"],
   [/^kernels\/pw_(?!state)/, "ops/pw_table"],
@@ -42,7 +42,7 @@ const ROWS: readonly Row[] = [
   [/^kernels\/(remember|replay_|recall)/, "policy/replay", "policy/slateq best slates"],
   [/^kernels\/(q_target|page_reward)/, "policy/policy_training"],
   [/^kernels\/gradient_(norm|clip)/, "policy/gradient_clip"],
-  [/^kernels\/(cpu\/)?slate_/, "policy/slate_kernels", "policy/q_network"],
+  [/^kernels\/slate_/, "policy/slate_kernels", "policy/q_network"],
   [/^kernels\/(q_loss|state_input)/, "policy/q_network"],
   [
     /^kernels\/(page_mask|choose|random_slate|popular_slate|top_slate|shop_|feed_click|fill)/,
@@ -101,7 +101,7 @@ const ROWS: readonly Row[] = [
   // What stands on it, for the faults by hand.
   [/^src\/data\/random/, "figures/random"],
   [/^src\/data\/ranking/, "figures/ranking"],
-  [/^src\/counts\//, "figures/baselines", "train/counted"],
+  [/^src\/counts\//, "figures/baselines", "figures/ranking", "train/counted"],
   [/^src\/figures\//, "figures/collector", "figures/baselines", "figures/verdict"],
   [/^src\/run\/files\//, "run/atomic_write", "run/owned_folder"],
   [/^src\/run\/csv_log/, "run/csv_log"],
@@ -122,8 +122,10 @@ const ROWS: readonly Row[] = [
 
 /** The tests of a file, in the order in which they are asked. */
 export function testsOf(file: string): Selection[] {
+  // Of a kernel its name counts, not the family.
+  const name = file.replace(/^kernels\/.*\//, "kernels/");
   return ROWS.flatMap(([files, ...tests]) => {
-    const found = files.exec(file);
+    const found = files.exec(name);
     return found ? tests.map((test) => selectionOf(test.replace("$1", found[1] ?? ""))) : [];
   });
 }
