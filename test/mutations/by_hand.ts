@@ -60,14 +60,14 @@ const FAULTS: readonly Fault[] = [
     'randomStream(schedule.seed, "batch", t)',
     'randomStream(schedule.seed, "batch", t >> 1)',
   ],
-  ["src/train/batch_trainer.ts", "(t) => this.batchOf(t));", "() => this.batchOf(submitted + 1));"],
+  ["src/train/click_steps.ts", "own ?? this.draw(after + 1 + k)", "own ?? this.draw(1 + k)"],
   ["src/data/random.ts", "return x * scale;", "return this.uniform() < 0.001 ? 3 * x * scale : x * scale;"],
   // Figures, and answers that leak into them.
   ["src/train/sums.ts", "{ nll: nll / events, prec1", "{ nll: nll / clicks, prec1"],
   ["src/data/ranking.ts", "let sum = Math.exp(none ? -top : -Infinity);", "let sum = 0;"],
   ["src/counts/train_counts.ts", 'usersOf(source, "train")', 'usersOf(source, "test")'],
   ["src/counts/train_counts.ts", "given !== FURTHER_CLICK && row", "row"],
-  ["row_counts.wgsl", "} else if (noted >= 0.0) {", "} else {"],
+  ["row_counts.wgsl", " || noted == -1.0 - f32(item)", ""],
   ["row_counts.wgsl", "paired == 0.0 || ", ""],
   // Simulated users and policies.
   ["choose.wgsl", "drawn(u, LEAVE_PURPOSE) < LEAVE", "drawn(u, CHOICE_PURPOSE) < LEAVE"],
