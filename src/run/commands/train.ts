@@ -9,7 +9,7 @@ import { type RunConfig, runConfigSchema } from "../run_config.ts";
 import { writeSeeds } from "../seeds_folder.ts";
 import type { RunContext } from "../training_run.ts";
 import * as v from "../../schema.ts";
-import type { StagesConfig } from "../../train/stages_config.ts";
+import type { StagesConfig } from "../../train/config.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import { shapesFor } from "../../cli/calibration.ts";
