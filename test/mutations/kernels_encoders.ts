@@ -9,9 +9,9 @@ const beyond = { tests: ["lstm"], filter: "/^lstm: 33 units, longer$/" };
 const groups = { tests: ["lstm"], filter: "/^lstm: 5 units, (few|many)$/" };
 /** More units than a vector of a CPU driver has lanes: those of one vector need no barrier. */
 const barriers = { tests: ["lstm"], filter: "/^lstm: 45 units, longer$/" };
-const state = { tests: ["pw_state"], filter: "/^pw_state: (none|tanh), (long|wide|2 lags, 4 weightings)$/" };
+const state = { tests: ["pw"], filter: "/^pw_state: (none|tanh), (long|wide|2 lags, 4 weightings)$/" };
 const looked = {
-  tests: ["pw_table"],
+  tests: ["pw"],
   filter: "/^pw_table: (none|tanh), (long|wide|several chunks|2 lags, 4 weightings, 3 columns)$/",
 };
 
