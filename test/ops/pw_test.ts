@@ -16,9 +16,10 @@ import { AdamState } from "../../src/ops/adam.ts";
 import { linear } from "../../src/ops/linear.ts";
 import { lastClicks, pwState } from "../../src/ops/pw_state.ts";
 import { pwTable } from "../../src/ops/pw_table.ts";
+import { padRows, unpadRows } from "../../src/tape/layout.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../../src/tape/parameters.ts";
 import { ClickTape } from "../../src/batch/click_tape.ts";
-import { padRows, type Tensor, unpadRows } from "../../src/tape/tensor.ts";
+import type { Tensor } from "../../src/tape/tensor.ts";
 import {
   type PwSizes,
   pwStateOf,
