@@ -1,17 +1,22 @@
-/** JSON of measurements as text: a line a record, so that a change of one figure is a change of one line. */
+/**
+ * JSON of measurements as text: a line a record, so that a change of one figure is a change of one line. A record is what has
+ * no list of records in it.
+ */
 export function recordsJson(value: unknown, indent = ""): string {
-  const parts = value && typeof value === "object" ? Object.entries(value) : [];
-  if (parts.every(([, part]) => isFlat(part))) return JSON.stringify(value);
+  if (!hasRecords(value)) return JSON.stringify(value);
   const inner = `${indent} `;
-  const lines = parts.map(([key, part]) =>
+  const lines = Object.entries(value).filter(([, part]) => part !== undefined).map(([key, part]) =>
     inner + (Array.isArray(value) ? "" : `${JSON.stringify(key)}: `) + recordsJson(part, inner)
   );
   const [open, close] = Array.isArray(value) ? "[]" : "{}";
   return `${open}\n${lines.join(",\n")}\n${indent}${close}`;
 }
 
-/** A number, a word, or a list of these. */
-function isFlat(value: unknown): boolean {
-  if (Array.isArray(value)) return value.every((part) => part === null || typeof part !== "object");
-  return value === null || typeof value !== "object";
+/** Whether it is, or has, a list of objects or of lists. */
+function hasRecords(value: unknown): value is object {
+  if (typeof value !== "object" || value === null) return false;
+  const parts: unknown[] = Object.values(value);
+  return parts.some((part) =>
+    Array.isArray(value) ? typeof part === "object" && part !== null : hasRecords(part)
+  );
 }
