@@ -39,7 +39,7 @@ export function command(): Command {
 }
 
 async function logs(out: string, options: Options): Promise<void> {
-  const chosen = matching(kinds, options.only);
+  const chosen = matching(kinds, options.only, "a log");
   await Deno.mkdir(out, { recursive: true });
   const rows: string[][] = [];
   for (const kind of chosen) rows.push(await makeAndPrepare(`${out}/${kind.name}`, kind, options));

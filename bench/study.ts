@@ -36,12 +36,16 @@ export function pattern(text: string): RegExp {
   }
 }
 
-/** Those whose name a pattern matches. @throws UserError where it matches none */
-export function matching<T extends { readonly name: string }>(all: readonly T[], only: RegExp): T[] {
+/** Those whose name a pattern matches. @param what one of them is, such as "a row". @throws UserError where it matches none */
+export function matching<T extends { readonly name: string }>(
+  all: readonly T[],
+  only: RegExp,
+  what: string,
+): T[] {
   const chosen = all.filter(({ name }) => only.test(name));
   if (chosen.length > 0) return chosen;
   const known = all.map(({ name }) => name).join("; ");
-  throw new UserError(`Expected --only to match one of ${known}, got ${only.source}.`);
+  throw new UserError(`Expected --only to match ${what} (${known}), got ${only.source}.`);
 }
 
 /** Names of a list, joined by commas; in the order of the list. */

@@ -92,7 +92,7 @@ export function command(): Command {
 
 async function truth(options: Options): Promise<void> {
   const page = await Page.open(options.readme, MARKERS);
-  const chosen = matching(cases, options.only);
+  const chosen = matching(cases, options.only, "a row");
   const values = shopItems(options.dataSeed);
   const rows = chosen.map((one, k) => rowOf(one, values, options, `${k + 1} of ${chosen.length}`));
   const cells = { head: HEAD, rows };
