@@ -1,4 +1,4 @@
-/** `deno task test:mutations`: puts small faults into a copy of the program, and asks whether the tests notice. */
+/** `deno task test:special mutations`: puts small faults into a copy of the program, and asks whether the tests notice. */
 
 import { Command } from "commander";
 import { runMain } from "../../src/cli/fail.ts";
@@ -153,7 +153,7 @@ function summary(verdicts: ReadonlyMap<Mutation, Verdict>): boolean {
 
 await runMain(async () => {
   let good = true;
-  const command = new Command("deno task test:mutations")
+  const command = new Command("deno task test:special mutations")
     .description(
       "Puts one small fault at a time into a copy of the program and runs the tests of the part: at least 95 % have to " +
         "be noticed. Those that change nothing are named with the reason, and are not run.",

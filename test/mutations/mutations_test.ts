@@ -1,4 +1,4 @@
-/** The data of `deno task test:mutations`, without running it: every fault still has its place. */
+/** The data of `deno task test:special mutations`, without running it: every fault still has its place. */
 
 import assert from "node:assert/strict";
 import { kernelFiles, SHIPPED } from "../kernel_files.ts";
