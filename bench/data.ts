@@ -5,8 +5,7 @@
 
 import { type Command, Option } from "commander";
 import { wholeNumber } from "../src/cli/options.ts";
-import { Engine } from "../src/data/prepare/engine.ts";
-import { stepsOf } from "../src/data/prepare/script.ts";
+import { Engine, stepsOf } from "../src/data/prepare/engine.ts";
 import { UserError } from "../src/user_error.ts";
 import { onDeno, Page, printTable } from "./output.ts";
 import sourceFiles from "./retailrocket_files.sql" with { type: "text" };

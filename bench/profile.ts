@@ -9,7 +9,7 @@ import { iterationFlops } from "../src/train/iteration_work.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
 import type { AdapterKind } from "../src/gpu/kernel_shapes.ts";
-import { openDataset, wholeLog } from "../src/run/dataset.ts";
+import { openDataset, wholeLog } from "../src/data/sets/dataset.ts";
 import { defaultTraining } from "../src/train/config.ts";
 import { version } from "../src/version.ts";
 import { measureAdapter } from "../src/selftest/profile/adapter_ceilings.ts";

@@ -8,7 +8,7 @@ import { wholeNumber } from "../src/cli/options.ts";
 import { meanAndSd } from "../src/data/mean_sd.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
-import { openDataset, wholeLog } from "../src/run/dataset.ts";
+import { openDataset, wholeLog } from "../src/data/sets/dataset.ts";
 import type { Weights } from "../src/tape/parameters.ts";
 import { defaultAdversarial, defaultTraining } from "../src/train/config.ts";
 import { Page, printTable } from "./output.ts";

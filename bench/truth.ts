@@ -6,9 +6,7 @@
 import { type Command, Option } from "commander";
 import { LARGEST_SEED, wholeNumber } from "../src/cli/options.ts";
 import { shopItems } from "../src/data/demo_shop.ts";
-import { demo } from "../src/data/shops/demo.ts";
-import { restless } from "../src/data/shops/restless.ts";
-import type { ShopState, ShopTruth } from "../src/data/shops/truth.ts";
+import { demo, restless, type ShopState, type ShopTruth } from "../src/data/shops.ts";
 import { optimumPolicy, ShopPlan, usualPoints } from "../src/simulate/host/exact_shop.ts";
 import { greedyPolicy, randomPolicy } from "../src/simulate/host/host_policies.ts";
 import { type HostPolicy, simulateOnHost } from "../src/simulate/host/host_simulator.ts";
