@@ -7,7 +7,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { runMain } from "../src/cli/fail.ts";
 import { parse, wholeNumber } from "../src/cli/options.ts";
-import { commandScript, permissionFlags } from "../src/cli/launch.ts";
+import { commandScript, permissionFlags } from "../src/cli/permissions.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { table } from "../src/cli/table.ts";
 import { UserError } from "../src/user_error.ts";

@@ -7,7 +7,7 @@
 import { Argument, Command } from "commander";
 import { runMain } from "../src/cli/fail.ts";
 import { folder, LARGEST_SEED, parse, wholeNumber } from "../src/cli/options.ts";
-import { shellWord } from "../src/cli/shell_word.ts";
+import { shellWord } from "../src/cli/arguments.ts";
 import { table } from "../src/cli/table.ts";
 import { atomicWrite, atomicWriteFile } from "../src/run/files/atomic_write.ts";
 import { exists } from "../src/run/files/file_error.ts";

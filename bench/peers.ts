@@ -9,7 +9,7 @@ import { driverThreads } from "../src/gpu/host/driver_threads.ts";
 import { machineText } from "./peers/machine.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { EXIT_USER_ERROR, runMain } from "../src/cli/fail.ts";
-import { fetchPackages } from "../src/cli/fetch_packages.ts";
+import { fetchPackages } from "../src/cli/launch.ts";
 import { parse, wholeNumber } from "../src/cli/options.ts";
 import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import { EXIT_INTERRUPTED } from "../src/run/commands/run_stages.ts";

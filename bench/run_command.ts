@@ -1,6 +1,6 @@
 /** A command of clickgan's, in a process of its own with the launcher's permissions, but without the user's cache. */
 
-import { commandScript, permissionFlags } from "../src/cli/launch.ts";
+import { commandScript, permissionFlags } from "../src/cli/permissions.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { UserError } from "../src/user_error.ts";

@@ -6,7 +6,7 @@
 import { Command, InvalidArgumentError } from "commander";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { runMain } from "../src/cli/fail.ts";
-import { permissionFlags } from "../src/cli/launch.ts";
+import { permissionFlags } from "../src/cli/permissions.ts";
 import { parse, wholeNumber } from "../src/cli/options.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { table } from "../src/cli/table.ts";

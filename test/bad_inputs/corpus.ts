@@ -9,7 +9,7 @@
 
 import assert from "node:assert/strict";
 import { UserError } from "../../src/user_error.ts";
-import { permissionFlags } from "../../src/cli/launch.ts";
+import { permissionFlags } from "../../src/cli/permissions.ts";
 import { cacheEnvironment, type CommandName, invocation } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 import { pending } from "./pending.ts";

@@ -6,7 +6,7 @@ import { budgetText, cautions, type Finalists, verdictText } from "../../src/tun
 import { randomStream } from "../../src/data/random.ts";
 import { column, columns } from "../../src/figures/columns.ts";
 import { type Paired, pairedOf } from "../../src/figures/paired.ts";
-import { type SettingRow, tableCsv, trainArguments } from "../../src/tune/outcome.ts";
+import { type SettingRow, tableCsv, trainArguments } from "../../src/tune/tune_folder.ts";
 import { verdictOn } from "../../src/tune/verdict.ts";
 import { search } from "../../src/tune/search.ts";
 import {

@@ -2,10 +2,10 @@
 
 import type { Criterion } from "../../train/best_records.ts";
 import { signed, signedRange, type Told } from "../../figures/told.ts";
-import type { SettingRow } from "../outcome.ts";
+import type { SettingRow } from "../tune_folder.ts";
 import type { Beside, ComparedBy, Comparison, Rival, Verdict } from "../verdict.ts";
 import { duration } from "../../cli/progress.ts";
-import { quoted } from "../../cli/shell_word.ts";
+import { quoted } from "../../cli/arguments.ts";
 import { CRITERION_NAMES } from "./tune_progress.ts";
 
 const digits = (x: number) => x.toFixed(4).replace(/^0/, "");
