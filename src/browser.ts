@@ -41,13 +41,12 @@ export {
 } from "./figures/baselines/baselines.ts";
 export type { CountedField, CountsConfig } from "./counts/columns.ts";
 export { countsConfigFor } from "./counts/tables.ts";
-export type { TokenField } from "./counts/token_fields.ts";
+export type { TokenField } from "./counts/train_counts.ts";
 export { countedStart } from "./model/counted.ts";
 export { Collector, type CollectorOptions, type ScoredPart } from "./figures/collector.ts";
 export type { Interval } from "./figures/bootstrap.ts";
 export type { Calibration, ReliabilityBin } from "./figures/calibration.ts";
-export type { FigureName } from "./figures/columns.ts";
-export type { SlicedBy } from "./figures/slices.ts";
+export type { FigureName, SlicedBy } from "./figures/columns.ts";
 export {
   type Comparable,
   type Details,

@@ -69,22 +69,33 @@ export class CanaryArena extends Arena {
 /** Words or floats that were read. */
 export type Words = Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
 
+/** What is run: it puts back what a run changes, and encodes commands; several are submitted one after another. */
+export interface Run<T extends Words> {
+  readonly start?: () => void;
+  readonly encode: ((commands: Commands) => void) | readonly ((commands: Commands) => void)[];
+  /** What it gives. */
+  readonly read: () => Promise<readonly T[]>;
+}
+
 /**
  * Runs something twice from the same start, and notes whether both gave the same bits, and whether something was written behind
  * a buffer. Reads are in the queue's order, and a wait for one takes 10 ms: both are waited for at once.
- * @param encode puts back what a run changes, and encodes it. @param read what the run gives. @returns that of the first run
+ * @returns what the first run gave
  */
 export async function twice<T extends Words>(
   arena: CanaryArena,
   checks: Checks,
   kernels: readonly string[] | readonly KernelUse[],
-  { encode, read }: { encode: (commands: Commands) => void; read: () => Promise<readonly T[]> },
+  { start, encode, read }: Run<T>,
 ): Promise<readonly T[]> {
   const { gpu } = arena;
   const [first = [], second = []] = await Promise.all([1, 2].map(() => {
-    const commands = new Commands(gpu, "check");
-    encode(commands);
-    gpu.queue.submit([commands.finish()]);
+    start?.();
+    for (const one of [encode].flat()) {
+      const commands = new Commands(gpu, "check");
+      one(commands);
+      gpu.queue.submit([commands.finish()]);
+    }
     return read();
   }));
   const names = kernels.map((one) => typeof one === "string" ? one : one.kernel.name);

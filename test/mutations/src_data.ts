@@ -34,13 +34,13 @@ export const dataMutations = [
     ["        if (given === GIVEN_HISTORY) continue;\n", ""],
     ["given !== FURTHER_CLICK && row", "row"],
   ]),
-  ...mutationsOf("src/figures/baselines/item_knn.ts", { tests: ["baselines"], filter: "item-kNN" }, [
+  ...mutationsOf("src/figures/baselines/scorers.ts", { tests: ["baselines"], filter: "item-kNN" }, [
     ["Math.sqrt(users[item]! * users[other]!)", "users[item]!"],
   ]),
   ...mutationsOf("src/counts/pairs.ts", { tests: ["baselines"], filter: "item-kNN" }, [
     ['usersOf(source, "train");\n  const users', 'usersOf(source, "test");\n  const users'],
   ]),
-  ...mutationsOf("src/counts/log_counts.ts", { tests: ["counted"] }, [
+  ...mutationsOf("src/counts/page_counts.ts", { tests: ["counted"] }, [
     ["(passed.get(item) ?? 0) + 1", "(passed.get(item) ?? 0)"],
     ["shown: shown.get(item) ?? 0", "shown: 0"],
   ]),

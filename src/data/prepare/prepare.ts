@@ -9,7 +9,7 @@ import { type BadRows, joined, judge, noBadRows, takeRejects } from "./bad_rows.
 import { checksum } from "../../run/files/checksum.ts";
 import { warningsIn } from "./describe.ts";
 import { Engine, type Step, stepsOf, type Variable } from "./engine.ts";
-import { type StepStanding } from "../log_source.ts";
+import type { StepStanding } from "../log_source.ts";
 import { featuresOf, sharesOf, VOCABULARY, writeVocabulary } from "./like.ts";
 import { MANIFEST, type Manifest, manifestSchema } from "../manifest.ts";
 import { OutFolder } from "./out_folder.ts";

@@ -2,7 +2,7 @@
 
 import { makeFolder } from "../files/atomic_write.ts";
 import { OwnedFolder } from "../files/owned_folder.ts";
-import { writeReport } from "../../report/write_report.ts";
+import { writeReport } from "../../report/page.ts";
 import type { RunConfig } from "../run_config.ts";
 import { configOfSeed, folderOfSeed, type Seeds, writeSeedsResult } from "../seeds_folder.ts";
 import { type Stage, stagesOf } from "../stages.ts";

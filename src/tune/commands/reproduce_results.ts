@@ -1,6 +1,7 @@
 /** What `reproduce` ends with: a table, what it says of the published claims, and a report. */
 
-import { type Claim, claimsOn } from "../experiment/claims.ts";
+import { claimsOn } from "../experiment/claims.ts";
+import type { Claim } from "../../figures/told.ts";
 import type { Experiment, ExperimentModel } from "../experiment/models.ts";
 import {
   type ModelOutcome,
@@ -11,7 +12,7 @@ import {
   SAMPLING_NOTE,
 } from "../experiment/outcome.ts";
 import { atomicWriteFile } from "../../run/files/atomic_write.ts";
-import { writeReport } from "../../report/write_report.ts";
+import { writeReport } from "../../report/page.ts";
 import { markdownTable, writeBetweenMarkers } from "../../run/markers.ts";
 import { reportFile } from "../../cli/permissions.ts";
 import { quoted } from "../../cli/arguments.ts";

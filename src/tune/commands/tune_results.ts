@@ -1,7 +1,7 @@
 /** What `tune` ends with: the settings, test figures of the best and the default beside the baselines, and a command. */
 
 import { atomicWriteFile } from "../../run/files/atomic_write.ts";
-import { writeReport } from "../../report/write_report.ts";
+import { writeReport } from "../../report/page.ts";
 import { unusedOf } from "../../data/item_ids.ts";
 import type { SnapshotResult } from "../../run/snapshot_result.ts";
 import type { RunResult } from "../../run/training_run.ts";
@@ -9,7 +9,6 @@ import { defaultTraining } from "../../train/config.ts";
 import { type SettingRow, settingRows, tableCsv, trainArguments } from "../tune_folder.ts";
 import { type Standing, winnerOf } from "../standing.ts";
 import { testCandidate, type TuneRuns } from "./tune_runs.ts";
-import { verdictOn } from "../verdict.ts";
 import { UserError } from "../../user_error.ts";
 import { quoted, shellWord, withoutOptions } from "../../cli/arguments.ts";
 import { reportFile } from "../../cli/permissions.ts";
@@ -18,7 +17,7 @@ import { delayedProgress } from "../../cli/progress.ts";
 import { table } from "../../cli/table.ts";
 import { parseTrainOptions } from "../../run/commands/train_options.ts";
 import type { TuneOptions } from "./tune_options.ts";
-import { budgetText, cautions, verdictText } from "./tune_words.ts";
+import { budgetText, cautions, verdictOn, verdictText } from "./tune_words.ts";
 
 /** What the results are made of. */
 interface Results {
