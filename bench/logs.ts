@@ -6,7 +6,7 @@
 
 import { Argument, type Command } from "commander";
 import { folder, LARGEST_SEED, wholeNumber } from "../src/cli/options.ts";
-import { shellWord } from "../src/cli/shell_word.ts";
+import { shellWord } from "../src/cli/arguments.ts";
 import { table } from "../src/cli/table.ts";
 import { atomicWrite, atomicWriteFile } from "../src/run/files/atomic_write.ts";
 import { exists } from "../src/run/files/file_error.ts";

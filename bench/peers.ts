@@ -8,7 +8,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { driverThreads } from "../src/gpu/host/driver_threads.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { endProcess } from "../src/cli/fail.ts";
-import { fetchPackages } from "../src/cli/fetch_packages.ts";
+import { fetchPackages } from "../src/cli/launch.ts";
 import { wholeNumber } from "../src/cli/options.ts";
 import { EXIT_INTERRUPTED } from "../src/run/commands/run_stages.ts";
 import { CHILD_ENVIRONMENT, GPU_ENVIRONMENT } from "../src/cli/setup.ts";

@@ -2,8 +2,8 @@
 
 import { Command, InvalidArgumentError, Option } from "commander";
 import process from "node:process";
-import { commandScript, permissionFlags } from "../src/cli/launch.ts";
 import { path } from "../src/cli/options.ts";
+import { commandScript, permissionFlags } from "../src/cli/permissions.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { UserError } from "../src/user_error.ts";

@@ -5,7 +5,7 @@
 
 import type { Gpu } from "../../src/gpu/device.ts";
 import type { UserModel } from "../../src/model/user_model.ts";
-import { writeSafetensors } from "../../src/run/safetensors.ts";
+import { writeSafetensors } from "../../src/run/snapshot.ts";
 import type { TensorData } from "../../src/run/snapshot/safetensors.ts";
 import type { ParameterSpec } from "../../src/tape/parameters.ts";
 import { NONE } from "../../src/data/click_log.ts";

@@ -8,7 +8,7 @@ import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { runMain } from "../../src/cli/fail.ts";
 import { parseAndRun, path } from "../../src/cli/options.ts";
 import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
-import { stepProgress } from "../../src/cli/step_progress.ts";
+import { stepProgress } from "../../src/cli/progress.ts";
 import { table } from "../../src/cli/table.ts";
 import { expectMarkers, markdownTable, writeBetweenMarkers } from "../../src/run/markers.ts";
 import { findChromium } from "../chromium.ts";

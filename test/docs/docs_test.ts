@@ -140,6 +140,29 @@ Deno.test("the scripts of the pages are the files that are run and whose types a
   }
 });
 
+Deno.test("code that a page shows of a file stands there, line by line", () => {
+  let excerpts = 0;
+  for (const page of pages()) {
+    for (
+      const [, path = "", code = ""] of page.text.matchAll(/```\w+\n\/\/ ((?:src|kernels)\/\S+)\n([^]*?)```/g)
+    ) {
+      excerpts++;
+      const lines = Deno.readTextFileSync(new URL(path, root)).split("\n").map((line) => line.trim());
+      let from = 0;
+      for (
+        const line of code.split("\n").map((line) => line.replace(/(^| +)\/\/ .*$/, "").trim()).filter(
+          Boolean,
+        )
+      ) {
+        const at = lines.indexOf(line, from);
+        assert.ok(at >= 0, `${page.path}: expected "${line}" in ${path}, after the lines before it`);
+        from = at + 1;
+      }
+    }
+  }
+  assert.ok(excerpts > 0);
+});
+
 /** Runs a script of a page. @param cwd where its relative paths start. */
 async function runScript(name: string, cwd?: string) {
   const config = new URL("deno.json", root).pathname;

@@ -8,7 +8,7 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   "test:special faults": "faults_test.ts: the same functions, fewer points",
   "test:special soak": "soak_trend_test.ts, held_memory_test.ts: its parts",
   "test:special mutations":
-    "mutations_test.ts: that its data fit the files; each mutation runs tests of its own",
+    "mutations_test.ts: its operators and its draws; each mutation runs tests of its own",
   "test:special times": "it runs what runs this test",
   bench: "bench_test.ts, bench_simulate_test.ts, bench_lab_test.ts, ladder_test.ts",
   "bench peers": "peers_test.ts",

@@ -1,6 +1,6 @@
 /** The commands of the pages that no test runs as they stand: their options and names are there. */
 
-import { commandScript } from "../../src/cli/launch.ts";
+import { commandScript } from "../../src/cli/permissions.ts";
 import assert from "node:assert/strict";
 import { exercises } from "../../bench/exercise/exercises.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
