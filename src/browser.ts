@@ -134,7 +134,7 @@ export {
   type PageFigures,
   type SimulationFigures,
 } from "./simulate/figures.ts";
-export { LearnedSource, type TrainedModel } from "./simulate/learned_source.ts";
+export { LearnedSource, type TrainedModel } from "./simulate/learned_users.ts";
 export { ShopSource } from "./simulate/shop_users.ts";
 export type { Policy } from "./simulate/policy.ts";
 export type { UsersSource } from "./simulate/users.ts";

@@ -8,7 +8,7 @@ import { cdqn } from "../../src/policy/learning/cdqn.ts";
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
 import { LEFT } from "../../src/policy/learning/replay.ts";
 import type { TensorData } from "../../src/run/snapshot/safetensors.ts";
-import { LearnedSource } from "../../src/simulate/learned_source.ts";
+import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import { SEED, trainingConfig } from "./pages.ts";
 
 const LESSON = { users: 64, pages: 4 };

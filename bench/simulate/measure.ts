@@ -8,7 +8,7 @@ import { CannotError } from "../peers/peer.ts";
 import type { Torch } from "../peers/python.ts";
 import { randomPolicy } from "../../src/policy/random.ts";
 import { meanReturn } from "../../src/simulate/figures.ts";
-import { LearnedSource } from "../../src/simulate/learned_source.ts";
+import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
 import { type LearnedReturn, measureReturns } from "./returns.ts";
 import { type JobSizes, writeSimulateJob } from "./job.ts";

@@ -17,7 +17,7 @@ import { randomPolicy } from "../../src/policy/random.ts";
 import { logViews } from "../../src/simulate/choose.ts";
 import { Episode } from "../../src/simulate/episode.ts";
 import { type EpisodeLog, readLog } from "../../src/simulate/episode_log.ts";
-import { LearnedSource } from "../../src/simulate/learned_source.ts";
+import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import { settingsOf } from "../../src/simulate/options.ts";
 import { Page } from "../../src/simulate/page.ts";
 import { Starts } from "../../src/simulate/start.ts";

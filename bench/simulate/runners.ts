@@ -7,7 +7,7 @@ import type { UserModel } from "../../src/model/user_model.ts";
 import { cdqn } from "../../src/policy/learning/cdqn.ts";
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
 import { meanReturn } from "../../src/simulate/figures.ts";
-import { LearnedSource } from "../../src/simulate/learned_source.ts";
+import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import { PeerProcess } from "../peers/process.ts";
 import type { Torch } from "../peers/python.ts";
 import { torchVariants } from "../peers/roster.ts";

@@ -35,7 +35,7 @@ import { Recall } from "../../src/policy/learning/recall.ts";
 import { Replay } from "../../src/policy/learning/replay.ts";
 import { slateq } from "../../src/policy/learning/slateq.ts";
 import { pageReward, qTarget } from "../../src/policy/learning/targets.ts";
-import { LearnedSource } from "../../src/simulate/learned_source.ts";
+import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
 import { ParameterArena } from "../../src/tape/parameters.ts";

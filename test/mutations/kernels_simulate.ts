@@ -172,11 +172,11 @@ export const simulateKernels = [
       ],
     ],
   ),
-  ...mutationsOf("src/simulate/page_headers.ts", simulator("/^bits/"), [
+  ...mutationsOf("src/simulate/page_program.ts", simulator("/^bits/"), [
     ["this.sizes(place), 0);", "pageSizes(this.room, key.users), 0);"],
     ["const { episode, firstUser, seed", "const { episode, users: firstUser, seed"],
   ]),
-  ...mutationsOf("src/simulate/page_headers.ts", of("/^top_slate/"), [
+  ...mutationsOf("src/simulate/page_program.ts", of("/^top_slate/"), [
     ["Math.min(most, this.#users - first)", "most"],
   ]),
 ];

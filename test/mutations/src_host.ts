@@ -19,7 +19,7 @@ export const hostMutations = [
     ["shopItems(seeds.items, items)", "shopItems(seeds.users, items)"],
     ["splitUsers(users, randomStream(seeds.users,", "splitUsers(users, randomStream(seeds.items,"],
   ]),
-  ...mutationsOf("src/simulate/host/choice.ts", of("host_simulator"), [
+  ...mutationsOf("src/simulate/host/dynamics.ts", of("host_simulator"), [
     ["let most = 0;", "let most = -Infinity;"],
     ["threshold < none ? slots.length : 0", "threshold <= 2 * none ? slots.length : 0"],
     ["Math.min(j, effects.length) - 1", "j - 1"],
@@ -43,7 +43,7 @@ export const hostMutations = [
     ["if (!(found > value)) return", "if (rounds > 2) return"],
     ["topSlate(scores, k, masked)", "topSlate(scores, k)"],
   ]),
-  ...mutationsOf("src/simulate/host/top_slate.ts", of("slate_ratio"), [
+  ...mutationsOf("src/simulate/host/slate_ratio.ts", of("slate_ratio"), [
     ["place > 0 && score > scores", "place > 0 && score >= scores"],
     ["!(score > scores[slate[k - 1]!]!)", "!(score >= scores[slate[k - 1]!]!)"],
   ]),

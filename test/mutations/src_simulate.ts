@@ -15,7 +15,7 @@ export const simulateMutations: readonly Mutation[] = [
     ["clickRate: ofPage(t, PAGE.clicks)", "clickRate: ofPage(t, PAGE.reward)"],
     ["if (page >= 0) this.#byPage", "if (page > 0) this.#byPage"],
   ]),
-  ...mutationsOf("src/policy/episode_file.ts", figures, [
+  ...mutationsOf("src/simulate/commands/files.ts", figures, [
     ["const user = firstUser + u;", "const user = u;"],
     ["if (!present[at]) break;", ""],
     ["slot: slot < k ? slot : null", "slot"],

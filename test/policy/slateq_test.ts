@@ -24,7 +24,7 @@ import { gdqn } from "../../src/policy/learning/gdqn.ts";
 import { slateq } from "../../src/policy/learning/slateq.ts";
 import { rank } from "../../src/policy/rank.ts";
 import { Page } from "../../src/simulate/page.ts";
-import { LearnedSource } from "../../src/simulate/learned_source.ts";
+import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { withGpu } from "../op_check.ts";
 import { maskBits, normals } from "../../src/selftest/slates/slate_bench.ts";

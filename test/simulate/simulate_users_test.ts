@@ -14,7 +14,7 @@ import { greedyPolicy } from "../../src/policy/greedy.ts";
 import { popularPolicy } from "../../src/policy/popular.ts";
 import { randomPolicy } from "../../src/policy/random.ts";
 import { episodeLog } from "../../src/simulate/episode_log.ts";
-import { LearnedSource } from "../../src/simulate/learned_source.ts";
+import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import { type HostDynamics, ShopDynamics } from "../../src/simulate/host/dynamics.ts";
 import {
   greedyPolicy as greedyOnHost,

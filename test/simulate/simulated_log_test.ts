@@ -12,7 +12,7 @@ import { randomStream } from "../../src/data/random.ts";
 import { randomPolicy } from "../../src/policy/random.ts";
 import { openDataset } from "../../src/run/open_dataset.ts";
 import { episodeLog } from "../../src/simulate/episode_log.ts";
-import { LearnedSource } from "../../src/simulate/learned_source.ts";
+import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import { startOf } from "../../src/simulate/start.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
 import { Evaluation } from "../../src/train/evaluation.ts";

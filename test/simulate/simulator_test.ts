@@ -21,7 +21,7 @@ import { popularity, popularPolicy } from "../../src/policy/popular.ts";
 import { randomPolicy } from "../../src/policy/random.ts";
 import { type EpisodeLog, episodeLog } from "../../src/simulate/episode_log.ts";
 import { clickRate, coverage, meanReturn } from "../../src/simulate/figures.ts";
-import { LearnedSource } from "../../src/simulate/learned_source.ts";
+import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import type { SimulatorOptions } from "../../src/simulate/options.ts";
 import type { Policy } from "../../src/simulate/policy.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";

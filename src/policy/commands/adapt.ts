@@ -22,7 +22,7 @@ import { OUT_FILE } from "../../cli/arguments.ts";
 import {
   addEnvironmentOptions,
   type EnvironmentOptions,
-} from "../../simulate/commands/environment_options.ts";
+} from "../../simulate/commands/users_options.ts";
 import { folder, LARGEST_SEED, outputFile, wholeNumber } from "../../cli/options.ts";
 import type { PolicyAction } from "./action.ts";
 import { EXIT_INTERRUPTED, say } from "../../run/commands/run_stages.ts";

@@ -27,7 +27,7 @@ import { startsOf } from "./episode_setting.ts";
 import {
   addEnvironmentOptions,
   type EnvironmentOptions,
-} from "../../simulate/commands/environment_options.ts";
+} from "../../simulate/commands/users_options.ts";
 import { folder, LARGEST_SEED, outputFile, wholeNumber } from "../../cli/options.ts";
 import type { PolicyAction } from "./action.ts";
 import { figuresText, slatesText } from "./compare_text.ts";

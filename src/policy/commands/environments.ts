@@ -15,9 +15,8 @@ import type { OpenedDataset } from "../../run/open_dataset.ts";
 import { ShopSource } from "../../simulate/shop_users.ts";
 import type { UsersSource } from "../../simulate/users.ts";
 import { UserError } from "../../user_error.ts";
-import type { EnvironmentOptions } from "../../simulate/commands/environment_options.ts";
-import { sameItems, sameNumbers } from "../../simulate/commands/same_items.ts";
-import { findAgain, findUsers, type FoundUsers, subjectOf } from "../../simulate/commands/found_users.ts";
+import type { EnvironmentOptions } from "../../simulate/commands/users_options.ts";
+import { findAgain, findUsers, type FoundUsers, sameItems, sameNumbers, subjectOf } from "../../simulate/commands/found_users.ts";
 import { thousands } from "../../thousands.ts";
 
 /** Environments before there is a device. */

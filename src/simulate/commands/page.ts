@@ -6,8 +6,8 @@ import { readPageParts } from "../../report/page_shell.ts";
 import { simulationPageOf } from "../../report/simulation_page.ts";
 import type { PoolArgument, SimulateOptions } from "./options.ts";
 import type { Told } from "./results.ts";
-import type { PolicyRun } from "./runs.ts";
-import type { Simulated } from "./simulated.ts";
+import type { PolicyRun } from "./policies.ts";
+import type { Simulated } from "./found_users.ts";
 import { thousands } from "../../thousands.ts";
 
 interface Contents {

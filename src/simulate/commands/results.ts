@@ -5,8 +5,7 @@ import type { MeanFigure } from "../../policy/comparison/episodes.ts";
 import type { CurvePage } from "../../policy/comparison/simulated_figures.ts";
 import { signed, signedRange, toldBy } from "../../figures/told.ts";
 import type { SimulateOptions } from "./options.ts";
-import { RIVALS } from "./policies.ts";
-import type { PolicyRun } from "./runs.ts";
+import { type PolicyRun, RIVALS } from "./policies.ts";
 import { outputWidth, table } from "../../cli/table.ts";
 import { thousands } from "../../thousands.ts";
 

@@ -14,10 +14,17 @@ import { quoted } from "../../cli/shell_word.ts";
 import { expectEnoughUsers, sinksOf, writeReturns } from "./files.ts";
 import { parseSimulateOptions, type SimulateOptions } from "./options.ts";
 import { writeSimulationPage } from "./page.ts";
-import { type ChosenPolicy, findPolicy, namedPolicy, RIVALS, trainedPolicy } from "./policies.ts";
+import {
+  type ChosenPolicy,
+  findPolicy,
+  namedPolicy,
+  type PolicyRun,
+  RIVALS,
+  runPolicies,
+  trainedPolicy,
+} from "./policies.ts";
 import { resultsOf, resultText, type Told } from "./results.ts";
-import { type PolicyRun, runPolicies } from "./runs.ts";
-import { type Simulated, withSimulated } from "./simulated.ts";
+import { type Simulated, withSimulated } from "./found_users.ts";
 import { delayedProgress } from "../../cli/step_progress.ts";
 import { stopOnSignals } from "../../cli/stop.ts";
 import { PREPARED_FILES } from "../../data/sets/prepared_writer.ts";
