@@ -18,4 +18,4 @@ export { readSnapshot, writeSnapshot } from "./run/snapshot.ts";
 export { openDataset, OpenedDataset } from "./run/open_dataset.ts";
 export { OpenedRun, openRun } from "./run/open_run.ts";
 export { openPolicy, type TrainedPolicy } from "./policy/trained_policy.ts";
-export type { RankedItem, RankedSlate, RankOptions } from "./policy/rank.ts";
+export type { RankedItem, RankedSlate, RankOptions } from "./policy/trained_policy.ts";

@@ -1,6 +1,6 @@
 /** The page about policies that adapt to users whom they have never met. */
 
-import { adaptationDifferences, type AdaptingPolicy } from "../policy/adaptation/adaptation.ts";
+import { adaptationDifferences, type AdaptingPolicy } from "../policy/adaptation/adapt.ts";
 import { toldBy } from "../figures/told.ts";
 import { type Html, markup } from "./html.ts";
 import { chartFigure, noScript, type PageParts, pageShell, section } from "./page_shell.ts";

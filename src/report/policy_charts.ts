@@ -18,7 +18,7 @@ import {
   trainingsOf,
   unitOf,
 } from "../policy/comparison/comparison.ts";
-import { adaptationCurve, type AdaptingPolicy } from "../policy/adaptation/adaptation.ts";
+import { adaptationCurve, type AdaptingPolicy } from "../policy/adaptation/adapt.ts";
 import { meanAndSd } from "../data/mean_sd.ts";
 
 /** Dashes of the curves here. */

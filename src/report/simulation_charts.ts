@@ -1,8 +1,7 @@
 /** What is drawn of simulated users: what each policy brought, page by page and user by user, and how much of the catalogue. */
 
 import type { Interval } from "../figures/bootstrap.ts";
-import type { MeanFigure } from "../policy/comparison/episodes.ts";
-import type { CurvePage, PolicyFigures } from "../policy/comparison/simulated_figures.ts";
+import type { CurvePage, MeanFigure, PolicyFigures } from "../policy/comparison/figures.ts";
 import type { Bar, BarChart, LineChart, Series } from "./chart_types.ts";
 import { finite, windowFor } from "./curve.ts";
 

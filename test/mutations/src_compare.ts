@@ -10,14 +10,14 @@ export const compareMutations = [
     ["byUser.filter((value) => value < 0)", "byUser.filter((value) => value <= 0)"],
     ["returns.slice(0, trainings)", "returns.slice(0, 1)"],
   ]),
-  ...mutationsOf("src/policy/comparison/episodes.ts", comparison, [
+  ...mutationsOf("src/policy/comparison/figures.ts", comparison, [
     ["if (log.present[at] === 0) continue;", ""],
     ["seen[first + user] = seen[first + user]! + 1;", "seen[first + user] = 1;"],
   ]),
-  ...mutationsOf("src/policy/comparison/page_calibration.ts", comparison, [
+  ...mutationsOf("src/policy/comparison/calibration.ts", comparison, [
     ["gap[own] = predicted[at]! - isClick;", "gap[own] = isClick - predicted[at]!;"],
   ]),
-  ...mutationsOf("src/policy/comparison/consistency.ts", comparison, [
+  ...mutationsOf("src/policy/comparison/calibration.ts", comparison, [
     ["squares += (own - last) ** 2 / n;", "squares += (own - last) ** 2;"],
   ]),
   ...mutationsOf("src/policy/comparison/support.ts", comparison, [
@@ -40,12 +40,12 @@ export const compareMutations = [
     ["const e = reward - dot(x, arm.rewards);", "const e = reward;"],
     ["this.#beta = undefined;", ""],
   ]),
-  ...mutationsOf("src/policy/comparison/shown_again.ts", { tests: ["trial"], filter: "a comparison has" }, [
+  ...mutationsOf("src/policy/comparison/contenders.ts", { tests: ["trial"], filter: "a comparison has" }, [
     ["if (done < log.pages) slates.put(done);", ""],
     ["    this.put(0);\n", ""],
     ["page * users * slate, (page + 1)", "0, (page + 1)"],
   ]),
-  ...mutationsOf("src/policy/comparison/slates.ts", { tests: ["policy_page"] }, [
+  ...mutationsOf("src/policy/comparison/comparison.ts", { tests: ["policy_page"] }, [
     ["comparisons.length < 2", "comparisons.length < 3"],
     ["trainingsOf(comparison, policy, environment.name)", "trainingsOf(first, policy, environment.name)"],
   ]),

@@ -7,7 +7,7 @@ const writer = { tests: ["prepared_writer"] };
 const command = { tests: ["simulate_command"], filter: "/^a shop's own users/" };
 
 export const simulateMutations: readonly Mutation[] = [
-  ...mutationsOf("src/policy/comparison/simulated_figures.ts", figures, [
+  ...mutationsOf("src/policy/comparison/figures.ts", figures, [
     ["if (!present[place]) break;", "if (!present[place]) continue;", "who has left stays away"],
     ["(log.firstUser + u) % this.#groups", "u % this.#groups"],
     ["rewardAPage: ratio(WHOLE.return, WHOLE.seen)", "rewardAPage: ratio(WHOLE.return, WHOLE.users)"],

@@ -6,9 +6,8 @@
 import assert from "node:assert/strict";
 import { NONE } from "../../src/data/click_log.ts";
 import { PANEL, panelsOf, uploadPlace } from "../../src/policy/network/place.ts";
-import { slatePick } from "../../src/policy/network/slate_pick.ts";
+import { slatePick, slateScore } from "../../src/policy/network/slate_score.ts";
 import { bestSlate, slateWorth } from "../../src/policy/network/slate_ratio.ts";
-import { slateScore } from "../../src/policy/network/slate_score.ts";
 import { score64 } from "../../src/selftest/slates/slate_cases.ts";
 import { slatesOf } from "../../src/selftest/slates/slate_ratio_check.ts";
 import { withGpu } from "../op_check.ts";

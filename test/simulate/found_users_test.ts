@@ -7,7 +7,7 @@ import { seenBy } from "../../src/simulate/commands/policies.ts";
 import { shopItems } from "../../src/data/demo_shop.ts";
 import { itemsShape } from "../../src/data/item_catalogue.ts";
 import { demoFeatures } from "../../src/data/shops/items.ts";
-import type { OpenedPolicy } from "../../src/policy/open_policy.ts";
+import type { OpenedPolicy } from "../../src/policy/trained_policy.ts";
 import type { DataConfig } from "../../src/run/dataset.ts";
 import { encodeSafetensors } from "../../src/run/snapshot/safetensors.ts";
 import { all } from "../bad_inputs/corpus.ts";

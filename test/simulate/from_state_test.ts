@@ -9,7 +9,7 @@ import type { Gpu } from "../../src/gpu/device.ts";
 import type { AdapterKind } from "../../src/gpu/kernel_shapes.ts";
 import { bufferOf } from "../../src/gpu/memory.ts";
 import { readFloats } from "../../src/gpu/readback.ts";
-import { randomPolicy } from "../../src/policy/random.ts";
+import { randomPolicy } from "../../src/policy/named.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import { Page } from "../../src/simulate/page.ts";
 import { PageHeaders, PageProgram } from "../../src/simulate/page_program.ts";

@@ -8,8 +8,7 @@ import { resultsOf, resultText, type Told } from "../../src/simulate/commands/re
 import { NumberIds, TextIds } from "../../src/data/ids.ts";
 import { randomStream } from "../../src/data/random.ts";
 import { TextList } from "../../src/data/text_list.ts";
-import { figuresOf } from "../../src/policy/comparison/episodes.ts";
-import { FigureGroups } from "../../src/policy/comparison/simulated_figures.ts";
+import { FigureGroups, figuresOf } from "../../src/policy/comparison/figures.ts";
 import type { EpisodeLog } from "../../src/simulate/episode_log.ts";
 import { FigureSums } from "../../src/simulate/figures.ts";
 import { withFolder } from "../prepared_folder.ts";

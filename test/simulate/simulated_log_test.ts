@@ -9,7 +9,7 @@ import { choiceProbabilities } from "../../src/model/choice.ts";
 import { defaultModel } from "../../src/model/config.ts";
 import { modelParameters, UserModel } from "../../src/model/user_model.ts";
 import { randomStream } from "../../src/data/random.ts";
-import { randomPolicy } from "../../src/policy/random.ts";
+import { randomPolicy } from "../../src/policy/named.ts";
 import { openDataset } from "../../src/run/open_dataset.ts";
 import { episodeLog } from "../../src/simulate/episode_log.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";

@@ -11,10 +11,18 @@ import { type Call, partialViews } from "../../tape/node.ts";
 import { add, at, type Matrix, matrix, type Reference } from "../../tape/reference.ts";
 import type { Tape } from "../../tape/tape.ts";
 import type { Tensor } from "../../tape/tensor.ts";
-import type { QCopy, QNetwork, QState } from "./q_network.ts";
-import { columnsOf, itemKernel, productsOf, type QShape, widthOf } from "./q_shape.ts";
+import {
+  columnsOf,
+  itemKernel,
+  productsOf,
+  type QCopy,
+  type QNetwork,
+  type QShape,
+  type QState,
+  widthOf,
+} from "./q_network.ts";
 import { rowsIndex, rowsOf, type SlateRows } from "./slate_rows.ts";
-import { slotOf, uploadSlot } from "./slot.ts";
+import { slotOf, uploadSlot } from "./place.ts";
 
 const forwardKernel = kernel("slate_value_forward", forwardText);
 const backwardKernel = kernel("slate_value_backward", backwardText);

@@ -1,7 +1,7 @@
 /** The page of charts that `simulate` leaves beside its figures. */
 
 import { atomicWriteFile } from "../../run/files/atomic_write.ts";
-import type { OpenedPolicy } from "../../policy/open_policy.ts";
+import type { OpenedPolicy } from "../../policy/trained_policy.ts";
 import { readPageParts } from "../../report/page_shell.ts";
 import { simulationPageOf } from "../../report/simulation_page.ts";
 import type { PoolArgument, SimulateOptions } from "./options.ts";

@@ -2,7 +2,7 @@
 
 import type { OnProgress } from "../../data/log_source.ts";
 import { policyNamed, policyNames } from "../../policy/named.ts";
-import { OpenedPolicy } from "../../policy/open_policy.ts";
+import { OpenedPolicy } from "../../policy/trained_policy.ts";
 import { hasPolicy, isSame, subjectText } from "../../policy/policy_config.ts";
 import type { Policy } from "../policy.ts";
 import { UserError } from "../../user_error.ts";
@@ -11,7 +11,7 @@ import { findAgain, sameCatalogue, sameItems, type Simulated } from "./found_use
 import type { EpisodeLog } from "../episode_log.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { Simulator } from "../simulator.ts";
-import { FigureGroups, type PolicyFigures } from "../../policy/comparison/simulated_figures.ts";
+import { FigureGroups, type PolicyFigures } from "../../policy/comparison/figures.ts";
 import type { EpisodeSetting } from "../../policy/commands/episode_setting.ts";
 import type { UsersSource } from "../users.ts";
 import type { UsersOptions } from "./users_options.ts";

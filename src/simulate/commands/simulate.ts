@@ -2,7 +2,7 @@
 
 import { atomicWriteFile } from "../../run/files/atomic_write.ts";
 import { expectEmpty, OwnedFolder, type Purpose } from "../../run/files/owned_folder.ts";
-import type { OpenedPolicy } from "../../policy/open_policy.ts";
+import type { OpenedPolicy } from "../../policy/trained_policy.ts";
 import { version } from "../../version.ts";
 import type { GivenOptions } from "../../cli/options.ts";
 import { settingOf } from "../../policy/commands/episode_setting.ts";
