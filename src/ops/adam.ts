@@ -1,7 +1,7 @@
 /** The end of a step: adds up partial sums and moves the parameters by Adam. One dispatch, and one for each sparse table. */
 
-import adamText from "../../kernels/adam.wgsl" with { type: "text" };
-import rowsText from "../../kernels/adam_rows.wgsl" with { type: "text" };
+import adamText from "../../kernels/adam/adam.wgsl" with { type: "text" };
+import rowsText from "../../kernels/adam/adam_rows.wgsl" with { type: "text" };
 import { Arena } from "../gpu/arena.ts";
 import { kernel } from "../gpu/kernel.ts";
 import { bufferOf, type View } from "../gpu/memory.ts";

@@ -3,8 +3,8 @@
 import { bitWords } from "../batch/device_log.ts";
 import { type Key, philox, purposes, slotOf, type Words } from "../data/philox.ts";
 import { UserError } from "../user_error.ts";
-import fillText from "../../kernels/fill.wgsl" with { type: "text" };
-import maskText from "../../kernels/page_mask.wgsl" with { type: "text" };
+import fillText from "../../kernels/simulate/fill.wgsl" with { type: "text" };
+import maskText from "../../kernels/simulate/page_mask.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import { kernel } from "../gpu/kernel.ts";
 import type { View } from "../gpu/memory.ts";

@@ -44,12 +44,12 @@ export const dataMutations = [
     ["(passed.get(item) ?? 0) + 1", "(passed.get(item) ?? 0)"],
     ["shown: shown.get(item) ?? 0", "shown: 0"],
   ]),
-  ...mutationsOf("kernels/recent_clicks.wgsl", { tests: ["row_counts"], filter: "/recent_clicks/" }, [
+  ...mutationsOf("kernels/pw/recent_clicks.wgsl", { tests: ["row_counts"], filter: "/recent_clicks/" }, [
     ["v3 = vec4f(v2.w, v3.xyz);", "v3 = vec4f(v2.w, v3.xzz);"],
     ["table[item * WIDTH + 2u]", "table[item * WIDTH + 1u]"],
     ["recent[k] = 0.0;", ""],
   ]),
-  ...mutationsOf("kernels/row_counts.wgsl", { tests: ["row_counts"] }, [
+  ...mutationsOf("kernels/pw/row_counts.wgsl", { tests: ["row_counts"] }, [
     ["half - 1u] < other", "half] < other"],
     ["vec2f(table[second], table[second + HALF1])", "vec2f(table[second], table[second])"],
     ["(own >> 8u) & 2047u", "(own >> 8u) & 1023u"],

@@ -1,7 +1,7 @@
 /** One step of Adam, of a gradient in partial sums. */
 
 import starter from "../../../kernels/exercises/adam.wgsl" with { type: "text" };
-import shippedText from "../../../kernels/adam.wgsl" with { type: "text" };
+import shippedText from "../../../kernels/adam/adam.wgsl" with { type: "text" };
 import { clickDimensions } from "../../../src/batch/click_sizes.ts";
 import { kernel } from "../../../src/gpu/kernel.ts";
 import {

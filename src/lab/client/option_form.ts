@@ -1,6 +1,6 @@
 /** A form of the options of `train`, with their words and defaults; what is right is for the worker to say. */
 
-import { flagOf } from "../../run/options/definition.ts";
+import { flagOf, textOf } from "../../option.ts";
 import { element } from "./elements.ts";
 import type { OptionTexts, ShownGroup, ShownOption } from "./services/train_options.ts";
 
@@ -153,8 +153,7 @@ function inputOf(definition: ShownOption): HTMLInputElement | HTMLSelectElement 
       return element("select", {}, ...options);
     }
     case "value": {
-      const { defaultText, default: standard } = definition;
-      const placeholder = defaultText ?? (standard === undefined ? "" : String(standard));
+      const placeholder = textOf(definition.default);
       return element("input", { type: "text", autocomplete: "off", spellcheck: "false", placeholder });
     }
   }

@@ -1,13 +1,13 @@
 /** What values are to become, how far they are from it, and what pages bring. */
 
-import pageRewardText from "../../../kernels/page_reward.wgsl" with { type: "text" };
-import qTargetText from "../../../kernels/q_target.wgsl" with { type: "text" };
+import pageRewardText from "../../../kernels/slates/page_reward.wgsl" with { type: "text" };
+import qTargetText from "../../../kernels/slates/q_target.wgsl" with { type: "text" };
 import { kernel } from "../../gpu/kernel.ts";
 import type { View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import type { PolicyTrainingConfig } from "./config.ts";
 import type { NextValue } from "./learner.ts";
-import lossText from "../../../kernels/q_loss.wgsl" with { type: "text" };
+import lossText from "../../../kernels/slates/q_loss.wgsl" with { type: "text" };
 import type { Sizes } from "../../gpu/sizes.ts";
 import { recordLoss } from "../../ops/loss.ts";
 import { at, matrix, type Reference } from "../../tape/reference.ts";

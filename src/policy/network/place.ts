@@ -36,7 +36,7 @@ const placeFields = [
   "panels",
 ] as const;
 
-/** See the comments of `struct Place` in kernels/slate_pick.wgsl. What is left out is 0. */
+/** See the comments of `struct Place` in kernels/slates/slate_pick.wgsl. What is left out is 0. */
 export type Place = Partial<Readonly<Record<typeof placeFields[number], number>>>;
 
 /** A place as kernels read it. */
@@ -68,7 +68,7 @@ const slotFields = [
   "zeroAt",
 ] as const;
 
-/** See the comments of `struct Slot` in kernels/slate_value_forward.wgsl. */
+/** See the comments of `struct Slot` in kernels/slates/slate_value_forward.wgsl. */
 export type Slot = Readonly<Record<typeof slotFields[number], number>>;
 
 /** How the kernels work through a network of this shape. */

@@ -6,7 +6,7 @@ import type { Memory, View } from "../../gpu/memory.ts";
 import { amountOf, type Dimensions, type DimName, extent, type Sizes } from "../../gpu/sizes.ts";
 import type { ParameterArena } from "../../tape/parameters.ts";
 import { Tape } from "../../tape/tape.ts";
-import inputText from "../../../kernels/state_input.wgsl" with { type: "text" };
+import inputText from "../../../kernels/slates/state_input.wgsl" with { type: "text" };
 import { kernel } from "../../gpu/kernel.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import { rowByRow } from "../../gpu/texture_layout.ts";

@@ -1,14 +1,14 @@
 /** The score of every item for every row, the best of each panel of items, or all of them; and the best of all into the next slot. */
 
-import panelText from "../../../kernels/cpu/slate_score_panel.wgsl" with { type: "text" };
-import tiledText from "../../../kernels/slate_score_tiled.wgsl" with { type: "text" };
+import panelText from "../../../kernels/slates/slate_score_panel.wgsl" with { type: "text" };
+import tiledText from "../../../kernels/slates/slate_score_tiled.wgsl" with { type: "text" };
 import { constantOf, kernel } from "../../gpu/kernel.ts";
 import type { Memory, View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import type { Sizes } from "../../gpu/sizes.ts";
 import { PANEL, panelsOf } from "./place.ts";
 import { rowsIndex, rowsOf, shapesOf, type SlateRows, unwritten } from "./slate_rows.ts";
-import pickText from "../../../kernels/slate_pick.wgsl" with { type: "text" };
+import pickText from "../../../kernels/slates/slate_pick.wgsl" with { type: "text" };
 
 const kernels = {
   cpu: kernel("slate_score_panel", panelText),

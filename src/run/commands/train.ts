@@ -2,7 +2,7 @@
 
 import type { Gpu } from "../../gpu/device.ts";
 import { modelParameters } from "../../model/user_model.ts";
-import { stagesConfigOf } from "../options/train.ts";
+import { modelGroup, stagesConfigOf } from "../options/train.ts";
 import { type Dataset, fitDataset } from "../dataset.ts";
 import { contentsOf, expectEmpty, OwnedFolder } from "../files/owned_folder.ts";
 import { type RunConfig, runConfigSchema } from "../run_config.ts";
@@ -20,7 +20,7 @@ import { EXIT_INTERRUPTED, initOf, machine, say, timestamp, withGpu } from "./ru
 import { quoted } from "../../cli/shell_word.ts";
 import { stopOnSignals } from "../../cli/stop.ts";
 import { type Init, openInit } from "./train_init.ts";
-import { MODEL_OPTIONS, parseTrainOptions, type TrainOptions } from "./train_options.ts";
+import { parseTrainOptions, type TrainOptions } from "./train_options.ts";
 import { resume } from "./train_resume.ts";
 import { runOne, runSeeds } from "./train_runs.ts";
 
@@ -72,7 +72,7 @@ function trainedOf(
   init: Init | undefined,
 ): StagesConfig {
   const config = stagesConfigOf(options, data, init?.snapshot.info?.model);
-  const own = MODEL_OPTIONS.some((name) => given.has(name));
+  const own = modelGroup.options.some(({ name }) => given.has(name));
   if (!init?.snapshot.info || own) return config;
   const { model } = init.snapshot.info;
   return { ...config, model: config.adversarial ? { ...model, positions: 0 } : model };

@@ -5,7 +5,7 @@ import { choiceWeights } from "./dynamics.ts";
 import type { HostPage, HostPolicy } from "./host_simulator.ts";
 import { slateRatio, topSlate } from "./slate_ratio.ts";
 
-/** Every item that may be shown equally often in every slot, by the draws of kernels/random_slate.wgsl. */
+/** Every item that may be shown equally often in every slot, by the draws of kernels/simulate/random_slate.wgsl. */
 export function randomPolicy<S>(): HostPolicy<S> {
   return {
     name: "random",

@@ -1,8 +1,7 @@
 /** A training that goes on: with what it may, and from a file that was brought. */
 
 import type { Gpu } from "../../../gpu/device.ts";
-import { adversarialGroup } from "../../../run/options/adversarial.ts";
-import { namesOf } from "../../../run/options/definition.ts";
+import { adversarialGroup } from "../../../run/options/train.ts";
 import { stages } from "../../../run/stages.ts";
 import type { Snapshot } from "../../../run/snapshot/snapshot.ts";
 import { trainingSetting, trainingState } from "../../../run/snapshot/training_file.ts";
@@ -19,7 +18,7 @@ import { type SessionSetting, TrainSession } from "./train_session.ts";
 export function expectToGoOn(session: TrainSession, config: StagesConfig, choice: DataChoice): void {
   const { stage, iteration, setting } = session;
   const mayChange = stage.name === "shannon"
-    ? ["iterations", ...namesOf([adversarialGroup])]
+    ? ["iterations", ...adversarialGroup.options.map(({ name }) => name)]
     : ["adversarial"];
   const changed = changedFlags(session.config, config, mayChange);
   if (!sameData(setting.choice, choice)) changed.unshift("--data");
