@@ -1,7 +1,6 @@
 /** How users are simulated: what may be left out, and what is refused, of options and of slates that a program writes itself. */
 
 import { UserError } from "../user_error.ts";
-import type { Rules } from "./choose.ts";
 import { type Pool, poolOf, type PoolOptions } from "./pool.ts";
 import { startClicks, type StartOptions } from "./start.ts";
 import { thousands } from "../thousands.ts";
@@ -34,23 +33,9 @@ export interface SimulatorOptions {
 }
 
 /** The options with all defaults, checked. */
-export interface SimulationSettings extends Rules {
-  /** How many users. */
-  readonly users: number;
-  /** k, items of a slate. */
-  readonly slate: number;
-  /** T, pages of an episode. */
-  readonly pages: number;
-  /** 32 bits. */
-  readonly seed: number;
-  /** Whether clicked items may be shown again. */
-  readonly repeats: boolean;
+export interface SimulationSettings extends Required<Omit<SimulatorOptions, "pool">> {
   /** Which items may be shown. */
   readonly pool: Pool;
-  /** What users start with. */
-  readonly start: StartOptions;
-  /** Users that are stepped together. */
-  readonly together: number;
 }
 
 const TOGETHER = 4096;

@@ -5,8 +5,7 @@
 
 import assert from "node:assert/strict";
 import { NONE } from "../../src/data/click_log.ts";
-import { PANEL, panelsOf, uploadPlace } from "../../src/policy/network/place.ts";
-import { slatePick, slateScore } from "../../src/policy/network/slate_score.ts";
+import { PANEL, panelsOf, slatePick, slateScore, uploadPlace } from "../../src/policy/network/slate_score.ts";
 import { bestSlate, slateWorth } from "../../src/policy/network/slate_ratio.ts";
 import { score64 } from "../../src/selftest/slates/slate_cases.ts";
 import { slatesOf } from "../../src/selftest/slates/slate_ratio_check.ts";

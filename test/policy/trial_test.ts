@@ -8,12 +8,12 @@ import { firstState, nextState, type ShopState, shopUtility } from "../../src/da
 import { sourceOf } from "../../src/data/log_source.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import type { View } from "../../src/gpu/memory.ts";
-import { cellOf, compare, linUcb, loggedStates, onDevice } from "../../src/policy/comparison/compare.ts";
+import { cellOf, compare, loggedStates } from "../../src/policy/comparison/compare.ts";
 import { differenceIn } from "../../src/policy/comparison/comparison.ts";
 import { LoggedStates, trainHistories } from "../../src/policy/comparison/support.ts";
 import { itemVectorsOf, playLinUcb } from "../../src/policy/adaptation/lin_ucb_play.ts";
 import { LinUcb } from "../../src/policy/adaptation/lin_ucb.ts";
-import { optimum, shownAgain } from "../../src/policy/comparison/contenders.ts";
+import { linUcb, onDevice, optimum, shownAgain } from "../../src/policy/comparison/contenders.ts";
 import { clickChances, EVALUATION_EPISODE, tryPolicy } from "../../src/policy/comparison/trial.ts";
 import { greedyPolicy, randomPolicy } from "../../src/policy/named.ts";
 import { defaultPolicyTraining, type PolicyTrainingConfig } from "../../src/policy/learning/config.ts";

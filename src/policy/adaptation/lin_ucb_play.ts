@@ -2,7 +2,7 @@
 
 import type { LinUcb } from "./lin_ucb.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import type { EpisodeLog } from "../../simulate/episode_log.ts";
+import { emptyLog, type EpisodeLog } from "../../simulate/episode_log.ts";
 import type { SimulatorOptions } from "../../simulate/options.ts";
 import { Simulator } from "../../simulate/simulator.ts";
 import type { UsersSource } from "../../simulate/users.ts";
@@ -122,7 +122,7 @@ export async function playLinUcb(
     const agent = new LinUcbAgent(bandit, values, width, U, slate, repeats);
     const logs: EpisodeLog[] = [];
     for (let e = 0; e < episodes; e++) {
-      const log = emptyLog(firstEpisode + e, U, pages, slate);
+      const log = emptyLog({ episode: firstEpisode + e, firstUser: 0, users: U, pages, slate });
       await simulator.reset(log.episode);
       agent.newUsers();
       let here = new Uint8Array(U).fill(1);
@@ -145,18 +145,6 @@ export async function playLinUcb(
   } finally {
     simulator.destroy();
   }
-}
-
-function emptyLog(episode: number, users: number, pages: number, slate: number): EpisodeLog {
-  const count = pages * users;
-  return {
-    ...{ episode, firstUser: 0, users, pages, slate },
-    slates: new Uint32Array(count * slate),
-    choices: new Uint32Array(count),
-    rewards: new Float32Array(count),
-    probabilities: new Float32Array(count),
-    present: new Uint8Array(count),
-  };
 }
 
 /** [I, G] as policies see them: dense features, otherwise what the model makes of an item. */

@@ -7,12 +7,8 @@ import type { Cell, Comparison, Environment, PolicyTask, Support } from "./compa
 import { consistencyOf, pageCalibrationOf } from "./calibration.ts";
 import { figuresOf } from "./figures.ts";
 import { LoggedStates, rareSlots } from "./support.ts";
-import { EVALUATION_EPISODE, joined, type Trial, tryPolicy } from "./trial.ts";
+import { joined, type Trial } from "./trial.ts";
 import type { SimulatorOptions } from "../../simulate/options.ts";
-import type { Policy } from "../../simulate/policy.ts";
-import { LinUcb } from "../adaptation/lin_ucb.ts";
-import { type ItemVectors, playLinUcb } from "../adaptation/lin_ucb_play.ts";
-import { shownAgain } from "./contenders.ts";
 
 /** What the log of the model that the policies learned on knows. */
 export interface Logged {
@@ -111,7 +107,7 @@ export interface TriedEnvironment extends Environment {
   readonly source: UsersSource;
 }
 
-type OnPage = (done: number, of: number) => void | Promise<void>;
+export type OnPage = (done: number, of: number) => void | Promise<void>;
 
 /** A policy that can be tried. */
 export interface Contender {
@@ -168,59 +164,4 @@ export async function compare(
   });
   const task = { slate, pages, reward, start, repeats, leave, patience };
   return { ...task, users, seed, environments: known, cells };
-}
-
-/** A policy that acts on the device. @param witness the model that the policies learned on. */
-export function onDevice(
-  gpu: Gpu,
-  about: Pick<Contender, "policy" | "seed" | "only">,
-  policy: Policy,
-  witness: UsersSource,
-  options: SimulatorOptions,
-): Contender {
-  return {
-    ...about,
-    try: (environment, onPage) => tryPolicy(gpu, environment, witness, policy, options, onPage),
-  };
-}
-
-/** How long LinUCB learns before it is compared. */
-export interface LinUcbTraining {
-  readonly alpha: number;
-  /** Episodes, each of other users. */
-  readonly episodes: number;
-  /** Users of an episode, who see their pages together. */
-  readonly users: number;
-}
-
-/** LinUCB, which learns on the first model, and then acts by what it holds best. */
-export function linUcb(
-  gpu: Gpu,
-  learnsOn: UsersSource,
-  vectors: ItemVectors,
-  { alpha, episodes, users }: LinUcbTraining,
-  options: SimulatorOptions,
-): Contender {
-  let learned: LinUcb | undefined;
-  return {
-    policy: "LinUCB",
-    seed: null,
-    async try(environment, onPage) {
-      const acting = options.pages;
-      const all = (learned ? 0 : episodes * acting) + acting;
-      const told = (before: number) => (done: number) => onPage(before + done, all);
-      const before = all - acting;
-      if (!learned) {
-        const bandit = new LinUcb(vectors.values, vectors.width, alpha);
-        const play = { ...options, users, episodes, learns: true, onPage: told(0) };
-        await playLinUcb(gpu, learnsOn, bandit, vectors, play);
-        bandit.stopExploring();
-        learned = bandit;
-      }
-      const play = { ...options, episodes: 1, firstEpisode: EVALUATION_EPISODE, learns: false };
-      const logs = await playLinUcb(gpu, environment, learned, vectors, { ...play, onPage: told(before) });
-      // Bandits live on the host, where no witness follows: it does when their slates are shown once more.
-      return await Promise.all(logs.map((log) => shownAgain(gpu, environment, learnsOn, log, options)));
-    },
-  };
 }

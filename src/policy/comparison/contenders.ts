@@ -1,15 +1,72 @@
-/** What can be compared beside a policy on the device: LinUCB, and the best policy that is known of a made-up shop. */
+/** What can be compared: policies on the device, LinUCB, and the best policy that is known of a made-up shop. */
 
 import type { Gpu } from "../../gpu/device.ts";
 import type { EpisodeLog } from "../../simulate/episode_log.ts";
-import type { SimulatorOptions } from "../../simulate/options.ts";
-import type { PageContext, Policy } from "../../simulate/policy.ts";
-import type { UsersSource } from "../../simulate/users.ts";
-import { EVALUATION_EPISODE, type Trial, tryPolicy } from "./trial.ts";
 import { optimumPolicy, type PlanOptions, ShopPlan } from "../../simulate/host/exact_shop.ts";
 import { type HostEpisodes, simulateOnHost } from "../../simulate/host/host_simulator.ts";
+import type { SimulatorOptions } from "../../simulate/options.ts";
+import type { PageContext, Policy } from "../../simulate/policy.ts";
 import type { ShopSource } from "../../simulate/shop_users.ts";
+import type { UsersSource } from "../../simulate/users.ts";
+import { LinUcb } from "../adaptation/lin_ucb.ts";
+import { type ItemVectors, playLinUcb } from "../adaptation/lin_ucb_play.ts";
 import type { Contender } from "./compare.ts";
+import { EVALUATION_EPISODE, type Trial, tryPolicy } from "./trial.ts";
+
+/** A policy that acts on the device. @param witness the model that the policies learned on. */
+export function onDevice(
+  gpu: Gpu,
+  about: Pick<Contender, "policy" | "seed" | "only">,
+  policy: Policy,
+  witness: UsersSource,
+  options: SimulatorOptions,
+): Contender {
+  return {
+    ...about,
+    try: (environment, onPage) => tryPolicy(gpu, environment, witness, policy, options, onPage),
+  };
+}
+
+/** How long LinUCB learns before it is compared. */
+export interface LinUcbTraining {
+  readonly alpha: number;
+  /** Episodes, each of other users. */
+  readonly episodes: number;
+  /** Users of an episode, who see their pages together. */
+  readonly users: number;
+}
+
+/** LinUCB, which learns on the first model, and then acts by what it holds best. */
+export function linUcb(
+  gpu: Gpu,
+  learnsOn: UsersSource,
+  vectors: ItemVectors,
+  { alpha, episodes, users }: LinUcbTraining,
+  options: SimulatorOptions,
+): Contender {
+  let learned: LinUcb | undefined;
+  return {
+    policy: "LinUCB",
+    seed: null,
+    async try(environment, onPage) {
+      const acting = options.pages;
+      const all = (learned ? 0 : episodes * acting) + acting;
+      const told = (before: number) => (done: number) => onPage(before + done, all);
+      const before = all - acting;
+      if (!learned) {
+        const bandit = new LinUcb(vectors.values, vectors.width, alpha);
+        const play = { ...options, users, episodes, learns: true, onPage: told(0) };
+        await playLinUcb(gpu, learnsOn, bandit, vectors, play);
+        bandit.stopExploring();
+        learned = bandit;
+      }
+      const play = { ...options, episodes: 1, firstEpisode: EVALUATION_EPISODE, learns: false };
+      const logs = await playLinUcb(gpu, environment, learned, vectors, { ...play, onPage: told(before) });
+      // Bandits live on the host, where no witness follows: it does when their slates are shown once more.
+      return await Promise.all(logs.map((log) => shownAgain(gpu, environment, learnsOn, log, options)));
+    },
+  };
+}
 
 /**
  * The episode once more, with what the witness says of it.

@@ -4,25 +4,8 @@ import { Bootstrap, type Interval, intervalOf, MOST_GROUPS } from "../../figures
 import type { EpisodeLog } from "../../simulate/episode_log.ts";
 import { coverage, type SimulationFigures } from "../../simulate/figures.ts";
 
-/** An episode of users who were stepped together, by pages. Those who left see no more pages. */
-export interface Episodes {
-  /** U. */
-  readonly users: number;
-  /** T, the most pages of a user. */
-  readonly pages: number;
-  /** k. */
-  readonly slate: number;
-  /** [T, U, k] item numbers. */
-  readonly slates: Uint32Array;
-  /** [T, U] the slot that was clicked, k for none. */
-  readonly choices: Uint32Array;
-  /** [T, U] */
-  readonly rewards: Float32Array;
-  /** [T, U] P(any click), as those who click have it. */
-  readonly probabilities: Float32Array;
-  /** [T, U] 1 where the user was there, 0 after the user had left. */
-  readonly present: Uint8Array;
-}
+/** An episode of users who were stepped together, whoever they are. */
+export type Episodes = Omit<EpisodeLog, "episode" | "firstUser">;
 
 /** A mean and how far it would differ on other users. */
 export interface MeanFigure {

@@ -10,11 +10,10 @@ import { rowByRow } from "../../gpu/texture_layout.ts";
 import type { PageDispatch } from "../../simulate/policy.ts";
 import type { Users } from "../../simulate/users.ts";
 import type { Tensor } from "../../tape/tensor.ts";
-import { PANEL, panelsOf, type Place, uploadPlace } from "./place.ts";
+import { PANEL, panelsOf, type Place, slatePick, slateScore, uploadPlace } from "./slate_score.ts";
 import type { QCopy, QNetwork, QState } from "./q_network.ts";
 import { bestSlate, type Mask } from "./slate_ratio.ts";
 import { itemsOf, rowsOf, shapesOf, type SlateRows, tapeOf } from "./slate_rows.ts";
-import { slatePick, slateScore } from "./slate_score.ts";
 
 /** What slates are chosen by, and where they go. */
 export interface QAct {
@@ -183,24 +182,13 @@ function placeOf<S extends Sizes>(
 ): Place {
   const { kind, slate, units } = network.shape;
   const units4 = units / 4;
-  const cascade = kind === "cascade";
-  const isLast = position + 1 === slate;
   // The base of single items is the same for all positions: it is made once.
-  const next = isLast || (kind === "item" && position >= 0) ? NONE : cascade ? (position + 1) * units4 : 0;
-  const later = isLast || kind === "item" ? 0 : cascade ? slate - position - 1 : 1;
+  const isLast = position + 1 === slate || (kind === "item" && position >= 0);
   return {
-    items: itemsOf(rows),
-    maskStride: masked.stride,
-    slate,
-    position,
+    ...{ items: itemsOf(rows), maskStride: masked.stride, slate, position, ...network.layout(position) },
     baseStride4: bases.stride / 4,
-    nextAt4: next,
+    nextAt4: isLast ? NONE : kind === "cascade" ? (position + 1) * units4 : 0,
     nextBias4: kind === "shared" ? network.first4("position/bias") + (position + 1) * units4 : NONE,
-    tableStride4: units4 * (cascade ? slate - position : kind === "shared" ? 2 : 1),
-    chosenAt4: units4,
-    laterAt4: cascade ? (position + 1) * units4 : 0,
-    later4: units4 * later,
-    output4: network.first4("output/kernel") + (cascade ? position * units4 : 0),
     qStride: stride,
   };
 }

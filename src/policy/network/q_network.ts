@@ -163,6 +163,23 @@ export class QNetwork {
     return bufferOf(this.parameters.get(name).view).offset / 16;
   }
 
+  /** Where kernels find the parts of a position, in vectors of four; -1 is before the first one. */
+  layout(
+    position: number,
+  ): Record<"tableStride4" | "chosenAt4" | "laterAt4" | "later4" | "output4", number> {
+    const { kind, slate, units } = this.shape;
+    const units4 = units / 4;
+    const cascade = kind === "cascade";
+    const later = position + 1 === slate || kind === "item" ? 0 : cascade ? slate - position - 1 : 1;
+    return {
+      tableStride4: widthOf(this.shape, position) / 4,
+      chosenAt4: units4,
+      laterAt4: cascade ? (position + 1) * units4 : 0,
+      later4: units4 * later,
+      output4: this.first4("output/kernel") + (cascade ? position * units4 : 0),
+    };
+  }
+
   /**
    * What makes the tables of a copy, after its weights have moved. Before anything else reads them.
    * @param itemVectors [I, G], a constant
