@@ -6,6 +6,7 @@
  */
 
 export {
+  checkLog,
   type ClickLog,
   type Clicks,
   type ItemFeatures,
@@ -15,7 +16,6 @@ export {
   splits,
   usersOf,
 } from "./data/click_log.ts";
-export { checkLog } from "./data/check_log.ts";
 export type {
   DenseFeature,
   Features,
@@ -41,13 +41,12 @@ export {
 } from "./figures/baselines/baselines.ts";
 export type { CountedField, CountsConfig } from "./counts/columns.ts";
 export { countsConfigFor } from "./counts/tables.ts";
-export type { TokenField } from "./counts/token_fields.ts";
+export type { TokenField } from "./counts/train_counts.ts";
 export { countedStart } from "./model/counted.ts";
 export { Collector, type CollectorOptions, type ScoredPart } from "./figures/collector.ts";
 export type { Interval } from "./figures/bootstrap.ts";
 export type { Calibration, ReliabilityBin } from "./figures/calibration.ts";
-export type { FigureName } from "./figures/columns.ts";
-export type { SlicedBy } from "./figures/slices.ts";
+export type { FigureName, SlicedBy } from "./figures/columns.ts";
 export {
   type Comparable,
   type Details,
@@ -117,9 +116,7 @@ export {
   type SnapshotGame,
   type SnapshotInfo,
 } from "./run/snapshot/snapshot.ts";
-export { type ShopTruth } from "./data/shops/truth.ts";
-export { restless as restlessShop } from "./data/shops/restless.ts";
-export { shopNamed, shops } from "./data/shops.ts";
+export { restless as restlessShop, shopNamed, shops, type ShopTruth } from "./data/shops.ts";
 export { shopItems } from "./data/demo_shop.ts";
 export { type RunOptions, Simulator, type StepOutcome } from "./simulate/simulator.ts";
 export type { SimulationSettings, SimulatorOptions } from "./simulate/options.ts";

@@ -1,4 +1,4 @@
-// shop_step.wgsl - a click moves a user of a made-up shop: the truth (src/data/shops/truth.ts)
+// shop_step.wgsl - a click moves a user of a made-up shop: the truth (src/data/shops.ts)
 //
 //   event [U] (.w the clicked item, or NONE)   item [I] (style1, style2, price, -)   state [U] (m1, m2, p, 0)
 //   state' = .7 state + .3 (style1, style2, price)

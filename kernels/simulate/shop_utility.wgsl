@@ -1,4 +1,4 @@
-// shop_utility.wgsl - what users of a made-up shop think of items: the truth (src/data/shops/truth.ts)
+// shop_utility.wgsl - what users of a made-up shop think of items: the truth (src/data/shops.ts)
 //
 //   state [U] (m1, m2, p, -)   item [I] (style1, style2, price, appeal + constant)   row_item [U, EACH]   utility [., EACH]
 //   u = 6 tanh(.3 (m1 style1 + m2 style2)) - .3 (price - p)^2 + appeal + constant - FATIGUE (m1^2 + m2^2)

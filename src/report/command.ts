@@ -1,7 +1,7 @@
 /** `report`: one HTML page about runs, to read, keep or send. */
 
 import { Command } from "commander";
-import { writeReport } from "./write_report.ts";
+import { writeReport } from "./page.ts";
 import { version } from "../version.ts";
 import { OUT_FILE } from "../cli/arguments.ts";
 import { runMain } from "../cli/fail.ts";

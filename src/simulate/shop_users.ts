@@ -3,8 +3,7 @@
 import stepText from "../../kernels/simulate/shop_step.wgsl" with { type: "text" };
 import utilityText from "../../kernels/simulate/shop_utility.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";
-import { demoFeatures, featuresOf, places } from "../data/shops/items.ts";
-import { firstState, type ShopTruth, shopUtility } from "../data/shops/truth.ts";
+import { demoFeatures, featuresOf, firstState, places, type ShopTruth, shopUtility } from "../data/shops.ts";
 import type { Arena } from "../gpu/arena.ts";
 import { kernel } from "../gpu/kernel.ts";
 import { bufferOf, type View } from "../gpu/memory.ts";

@@ -5,13 +5,12 @@
 
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { checkLog } from "../../src/data/check_log.ts";
-import { NONE } from "../../src/data/click_log.ts";
+import { checkLog, NONE } from "../../src/data/click_log.ts";
 import { readManifest } from "../../src/data/sets/prepared_folder.ts";
 import { readPaperFile } from "../../src/data/sets/paper_file.ts";
 import { readExperiment } from "../../src/tune/experiment/models.ts";
 import { parseLog } from "../../src/report/read_log.ts";
-import { readRun } from "../../src/report/read_run.ts";
+import { readRun } from "../../src/report/collect.ts";
 import { CsvLog } from "../../src/run/csv_log.ts";
 import { readConfig } from "../../src/run/run_config.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/run/snapshot/safetensors.ts";

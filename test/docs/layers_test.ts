@@ -12,7 +12,6 @@ const LAYERS = [
   ["gpu"],
   ["tape"],
   ["data"],
-  ["data/prepared"],
   ["figures"],
   ["counts"],
   ["figures/baselines"],

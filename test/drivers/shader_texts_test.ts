@@ -14,7 +14,7 @@ import { countsConfigFor } from "../../src/counts/tables.ts";
 import type { ClickLog } from "../../src/data/click_log.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
 import { shopItems } from "../../src/data/demo_shop.ts";
-import { restless } from "../../src/data/shops/restless.ts";
+import { restless } from "../../src/data/shops.ts";
 import { Arena } from "../../src/gpu/arena.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { kernel } from "../../src/gpu/kernel.ts";

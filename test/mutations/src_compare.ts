@@ -49,7 +49,7 @@ export const compareMutations = [
     ["comparisons.length < 2", "comparisons.length < 3"],
     ["trainingsOf(comparison, policy, environment.name)", "trainingsOf(first, policy, environment.name)"],
   ]),
-  ...mutationsOf("src/report/simulation_charts.ts", { tests: ["simulation_page"] }, [
+  ...mutationsOf("src/report/simulation_page.ts", { tests: ["simulation_page"] }, [
     ["return clickRates || reward", "return reward"],
     ["sum + of(page).mean * page.users", "sum + of(page).mean"],
     ["mean: 100 * coverage", "mean: coverage"],

@@ -2,8 +2,7 @@
 
 import { Command, Option } from "commander";
 import { type Split, splits, usersOf } from "../../data/click_log.ts";
-import { writePredictions } from "../predict/prediction_files.ts";
-import { predictions } from "../predict/predictions.ts";
+import { predictions, writePredictions } from "../predict/predictions.ts";
 import { version } from "../../version.ts";
 import { OUT_FILE } from "../../cli/arguments.ts";
 import { runMain } from "../../cli/fail.ts";

@@ -1,8 +1,7 @@
 /** Horizontal bars, cut into segments. All are of one length, as their sizes may span decades. */
 
 import type { ChartConfiguration } from "chart.js";
-import { sumOf } from "../chart_summary.ts";
-import type { StackChart } from "../chart_types.ts";
+import { type StackChart, sumOf } from "../chart_types.ts";
 import { shortNumber } from "./logarithmic.ts";
 import { axis, horizontalBarOptions, nameAxis, tooltip } from "./options.ts";
 import { colourOf, faded, type Theme } from "./theme.ts";

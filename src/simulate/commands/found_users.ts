@@ -1,13 +1,14 @@
 /** Whom the options of a command name: a trained model, the truth of a made-up shop, or both, with their data; and on a device. */
 
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { shopNamed, shopNames } from "../../data/shops.ts";
 import { checksum } from "../../run/files/checksum.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { Made } from "../../gpu/made.ts";
 import type { PolicySubject } from "../../policy/policy_config.ts";
-import { verdictBeside } from "../../run/model_verdict.ts";
-import { OpenedDataset } from "../../run/open_dataset.ts";
+import { readJson } from "../../run/files/json_file.ts";
+import * as v from "../../schema.ts";
+import { OpenedDataset } from "../../data/sets/opened_dataset.ts";
 import type { OpenedRun } from "../../run/open_run.ts";
 import { LearnedSource } from "../learned_users.ts";
 import { ShopSource } from "../shop_users.ts";
@@ -17,8 +18,8 @@ import { openData, reopenData } from "../../cli/open_data.ts";
 import { openModel } from "../../cli/open_model.ts";
 import type { UsersOptions } from "./users_options.ts";
 import type { ItemFeatures } from "../../data/click_log.ts";
-import type { DataConfig } from "../../run/dataset.ts";
-import { hasPagesWithoutClick } from "../../data/no_click.ts";
+import type { DataConfig } from "../../data/sets/dataset.ts";
+import { hasPagesWithoutClick } from "../../data/log_source.ts";
 import { openGpu } from "../../gpu/host/open_gpu.ts";
 import type { SimulateOptions } from "./options.ts";
 
@@ -156,6 +157,21 @@ function foundTruth(data: OpenedDataset): FoundUsers {
     truth: { kind: "truth", shop: shop.name, dataSeed: config.seed },
     open: () => ({ environment: new ShopSource(shop, items.values), known: undefined }),
   };
+}
+
+const resultSchema = v.looseObject({ verdict: v.optional(v.array(v.string()), []) });
+
+/**
+ * What the test users said of a model, by the `result.json` beside its snapshot: whoever is simulated by it is no better than that.
+ * Nothing where there is none, or it cannot be read: a model may be used without its run.
+ */
+async function verdictBeside(snapshot: string): Promise<readonly string[]> {
+  try {
+    return (await readJson(join(dirname(snapshot), "result.json"), resultSchema))?.verdict ?? [];
+  } catch (error) {
+    if (error instanceof UserError) return [];
+    throw error;
+  }
 }
 
 /** Whether both are known to be over the same items by what a run records of them: a shop's seed, a set's checksum. */

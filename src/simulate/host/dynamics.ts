@@ -1,13 +1,14 @@
 /** Who clicks, in f64 and one user at a time: what simulated users on the device are held against; and which item they click. */
 
-import { demoFeatures, featuresOf } from "../../data/shops/items.ts";
 import {
+  demoFeatures,
+  featuresOf,
   firstState,
   nextState,
   type ShopState,
   type ShopTruth,
   shopUtility,
-} from "../../data/shops/truth.ts";
+} from "../../data/shops.ts";
 
 /** Which item of a slate is clicked: the choice model, and a draw by one uniform number. */
 

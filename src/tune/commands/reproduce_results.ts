@@ -12,7 +12,7 @@ import {
 } from "../experiment/outcome.ts";
 import { readmeBlock } from "../experiment/readme_table.ts";
 import { atomicWriteFile } from "../../run/files/atomic_write.ts";
-import { writeReport } from "../../report/write_report.ts";
+import { writeReport } from "../../report/page.ts";
 import { writeBetweenMarkers } from "../../run/markers.ts";
 import { reportFile } from "../../cli/output_folders.ts";
 import { quoted } from "../../cli/shell_word.ts";

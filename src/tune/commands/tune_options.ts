@@ -11,7 +11,15 @@ import { SAVE_DIR, withoutOptions } from "../../cli/arguments.ts";
 import { CALIBRATION, NO_CALIBRATION } from "../../cli/calibration.ts";
 import { addDataOptions, type ShopSeedOptions } from "../../cli/open_data.ts";
 
-import { addGroup, folder, givenOptions, LARGEST_SEED, numberOf, parse, wholeNumber } from "../../cli/options.ts";
+import {
+  addGroup,
+  folder,
+  givenOptions,
+  LARGEST_SEED,
+  numberOf,
+  parse,
+  wholeNumber,
+} from "../../cli/options.ts";
 import { parseTrainOptions } from "../../run/commands/train_options.ts";
 
 export interface TuneOptions extends ShopSeedOptions {

@@ -1,15 +1,14 @@
 /** What `tune` ends with: the settings, test figures of the best and the default beside the baselines, and a command. */
 
 import { atomicWriteFile } from "../../run/files/atomic_write.ts";
-import { writeReport } from "../../report/write_report.ts";
-import { unusedOf } from "../../run/item_ids.ts";
+import { writeReport } from "../../report/page.ts";
+import { unusedOf } from "../../data/item_ids.ts";
 import type { SnapshotResult } from "../../run/snapshot_result.ts";
 import type { RunResult } from "../../run/training_run.ts";
 import { defaultTraining } from "../../train/config.ts";
 import { type SettingRow, settingRows, tableCsv, trainArguments } from "../outcome.ts";
 import { type Standing, winnerOf } from "../standing.ts";
 import { testCandidate } from "../train_candidate.ts";
-import { verdictOn } from "../verdict.ts";
 import { UserError } from "../../user_error.ts";
 import { withoutOptions } from "../../cli/arguments.ts";
 import { reportFile } from "../../cli/output_folders.ts";
@@ -20,7 +19,7 @@ import { table } from "../../cli/table.ts";
 import { parseTrainOptions } from "../../run/commands/train_options.ts";
 import type { TuneOptions } from "./tune_options.ts";
 import type { TuneRuns } from "./tune_runs.ts";
-import { budgetText, cautions, verdictText } from "./tune_words.ts";
+import { budgetText, cautions, verdictOn, verdictText } from "./tune_words.ts";
 
 /** What the results are made of. */
 interface Results {
@@ -72,7 +71,7 @@ export async function tellTune(
   const known = [settingsText(tested.baselines), attainedText(tested.test, tested.baselines)];
   const finalists = {
     ...{ rows, winner, criterion: options.criterion, iterations: results.iterations },
-    unused: unusedOf(results.runs.contextOf({}).data),
+    unused: unusedOf(results.runs.dataOf({})),
   };
   const words = [
     ...known.filter((text) => text !== undefined),
@@ -109,8 +108,8 @@ async function testOf(
 ): Promise<Tested> {
   const progress = delayedProgress();
   try {
-    const config = await runs.configOf(setting, Math.max(1, iterations));
-    return await testCandidate(runs.contextOf(setting), folder, config, { onProgress: progress.onProgress });
+    const run = await runs.runOf(setting, folder, Math.max(1, iterations));
+    return await testCandidate(run, { onProgress: progress.onProgress });
   } finally {
     progress.stop();
   }

@@ -2,7 +2,7 @@
 
 import { basename } from "node:path";
 import { markdownTable } from "../../run/markers.ts";
-import type { Claim } from "./claims.ts";
+import type { Claim } from "../../figures/told.ts";
 import type { Experiment } from "./models.ts";
 import { OUTCOME_HEAD, type OutcomeRow, SAMPLING_NOTE } from "./outcome.ts";
 

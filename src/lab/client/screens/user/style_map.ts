@@ -3,7 +3,7 @@
  * has learned the shop has found this plane from clicks alone.
  */
 
-import type { ShopState } from "../../../../data/shops/truth.ts";
+import type { ShopState } from "../../../../data/shops.ts";
 import { element, svg } from "../../elements.ts";
 import type { ShopView } from "../../services/user.ts";
 

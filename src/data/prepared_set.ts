@@ -1,15 +1,16 @@
 /**
- * Reads a prepared data set: Parquet files of users, items and pages, and a manifest. data/README.md has the schema. Whoever wrote it, each value that is read is as it says, or is refused.
+ * Reads a prepared data set: Parquet files of users, items and pages, and a manifest. data/README.md has the schema. Whoever
+ * wrote it, each value that is read is as it says, or is refused. The files may be in a folder on disk, or files that a reader
+ * dropped on a page.
  */
 
-import type { Manifest } from "../manifest.ts";
-import { type ItemFeatures, splits } from "../click_log.ts";
-import type { ItemsShape } from "../item_catalogue.ts";
-import type { SetFiles } from "./files.ts";
-import { readItems } from "./items.ts";
-import { type PageChunk, PageReader } from "./pages.ts";
-import { type PreparedUsers, readUsers } from "./users.ts";
-import { UserError } from "../../user_error.ts";
+import type { Manifest } from "./manifest.ts";
+import { type Clicks, type ItemFeatures, type Split, splits, usersOf } from "./click_log.ts";
+import { type ItemsShape, joinItems } from "./item_catalogue.ts";
+import { type PreparedUsers, readItems, readUsers, type SetFiles } from "./prepared_tables.ts";
+import { inMemory, PageReader, WholeUsers } from "./prepared_pages.ts";
+import { UserError } from "../user_error.ts";
+import { type LogSource, MemoryLog, type OnProgress } from "./log_source.ts";
 
 export class PreparedSet implements PreparedUsers {
   readonly userSplit: PreparedUsers["userSplit"];
@@ -73,29 +74,41 @@ export class PreparedSet implements PreparedUsers {
 
   /**
    * Hands over all items in order, a row group at a time.
-   * @throws UserError for items that are not as the manifest says.
+   * @returns how many they are. @throws UserError for items that are not as the manifest says.
    */
-  async readItems(take: (chunk: ItemFeatures, itemsBefore: number) => void): Promise<void> {
-    let before = 0;
+  async readItems(take: (chunk: ItemFeatures) => void, onProgress?: OnProgress): Promise<number> {
+    const { counts, files } = this.manifest;
+    let done = 0;
     for (const table of this.files.part("items")) {
-      before = await readItems(table, this.manifest, this.shape(0), before, take);
+      done = await readItems(table, this.manifest, this.shape(0), done, (chunk, before) => {
+        const read = before + chunk.count;
+        onProgress?.("Reading items", read, counts?.items ?? read);
+        take(chunk);
+      });
     }
-    if (before === 0) {
+    if (done === 0) {
       throw new UserError(`${this.folder}: expected at least one item, found none. Prepare the data again.`);
     }
-    const { counts, files } = this.manifest;
-    this.#expectCount("items", counts?.items, before);
-    this.#expectCount("items", files.items?.rows, before);
+    this.#expectCount("items", counts?.items, done);
+    this.#expectCount("items", files.items?.rows, done);
+    return done;
   }
 
   /**
-   * Hands over all pages in order, of so many items.
+   * Hands over the clicks of whole users in order, on pages of so many items; memory is that of a row group.
    * @throws UserError when they do not fit users and items: out of order, too few, an item or a click that is not there.
    */
-  async readPages(itemCount: number, take: (chunk: PageChunk, pagesBefore: number) => void): Promise<void> {
-    const pages = new PageReader(this.folder, this, itemCount);
-    for (const table of this.files.part("pages")) await pages.read(table, take);
+  async readClicks(items: number, take: (chunk: Clicks) => void, onProgress?: OnProgress): Promise<void> {
+    const pages = new PageReader(this.folder, this, items);
+    const users = new WholeUsers(this, take);
+    for (const table of this.files.part("pages")) {
+      await pages.read(table, (chunk, before) => {
+        onProgress?.("Reading pages", before + chunk.sizes.length, this.pages);
+        users.add(chunk, before);
+      });
+    }
     pages.end();
+    users.end();
     const { counts, files } = this.manifest;
     this.#expectCount("pages", files.pages?.rows, pages.pages);
     this.#expectCount("clicks", counts?.clicks, pages.clicks);
@@ -125,4 +138,31 @@ function expectUnsplit({ folder, manifest: { skipped, command } }: SetFiles): vo
         words.join(" ")
       }`,
   );
+}
+
+/**
+ * A prepared data set as a log in memory.
+ * @param onProgress told which part is being read, how much of it is done, and how much there is.
+ * @throws UserError for a set that is damaged or does not fit together.
+ */
+export async function readPreparedLog(set: PreparedSet, onProgress?: OnProgress): Promise<MemoryLog> {
+  const chunks: ItemFeatures[] = [];
+  await set.readItems((chunk) => chunks.push(chunk), onProgress);
+  const items = joinItems(set.shape(0), chunks);
+  const log = inMemory(set, items);
+  await set.readClicks(items.count, log.take, onProgress);
+  return new MemoryLog(log.whole());
+}
+
+/** @param name of the set, for messages. @throws UserError for a part of the users that nobody is in. */
+export function expectParts(name: string, log: Pick<LogSource, "userSplit">, needed: readonly Split[]): void {
+  for (const split of needed) {
+    if (usersOf(log, split).length > 0) continue;
+    throw new UserError(
+      `${name} has no ${split} users; ${
+        needed.join(", ")
+      } users are needed. Prepare the data with other --shares, or from ` +
+        "more users.",
+    );
+  }
 }

@@ -1,7 +1,38 @@
-/** A catalogue without its last tokens: those by which items are known one by one, beside what they have in common. */
+/**
+ * Item ids: the tokens by which items are known one by one, beside the features that they share. A model may leave them out,
+ * without another data set.
+ */
 
-import type { ItemFeatures } from "./click_log.ts";
 import { type ItemCatalogue, type ItemsShape, MemoryItems } from "./item_catalogue.ts";
+import type { Features } from "./manifest.ts";
+import type { ItemFeatures } from "./click_log.ts";
+
+type Field = Features["tokens"][number];
+
+/** What `deno task data` calls their field. */
+const ITEM_IDS = "item";
+
+const isIds = ({ name, column = null }: Field) => name === ITEM_IDS && column === null;
+
+/** The item ids of a set that knows more of its items than these; they are the last of its tokens. */
+export function itemIdsOf(features: Features | undefined): Field | undefined {
+  const field = features?.tokens.find(isIds);
+  if (!features || !field || features.tokens.length + features.dense.length < 2) return undefined;
+  const isLast = features.tokens.every(({ first }) => first <= field.first);
+  return isLast ? field : undefined;
+}
+
+/** What of a data set says something of its items. */
+export interface ItemData {
+  readonly source: { readonly items: { readonly shape: ItemsShape } };
+  readonly features: Features | undefined;
+}
+
+/** What of the items may help a model that does not know it yet. */
+export function unusedOf({ source: { items: { shape } }, features }: ItemData): string {
+  const knowsIds = shape.kind === "one-hot" || features?.tokens.some(isIds);
+  return knowsIds ? "more features of the items" : "item ids beside the features";
+}
 
 /**
  * @param tokens how many are left, from 0 on.

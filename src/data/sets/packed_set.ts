@@ -1,23 +1,26 @@
 /** Opens a prepared data set for training: into memory, or, if it is large, packed into a file that is read user by user. */
 
 import { createHash } from "node:crypto";
-import type { LogSource, OnProgress } from "../data/log_source.ts";
-import { PackedFileError } from "../data/sets/packed_file.ts";
-import { PackedLog } from "../data/sets/packed_log.ts";
-import { PackedItems } from "../data/sets/packed_items.ts";
-import { PackedItemsWriter } from "../data/sets/packed_items_writer.ts";
-import { PackedLogWriter } from "../data/sets/packed_log_writer.ts";
-import { partFiles } from "../data/sets/part_files.ts";
-import { openPreparedSet } from "../data/sets/prepared_folder.ts";
-import type { Manifest } from "../data/manifest.ts";
-import { readPreparedLog, readSetClicks, readSetItems } from "../data/prepared/read_log.ts";
-import type { PreparedSet } from "../data/prepared/set.ts";
-import { UserError } from "../user_error.ts";
-import { checksum } from "./files/checksum.ts";
-import { makeCache, openPacked } from "./packed_cache.ts";
-import { thousands } from "../thousands.ts";
+import type { Split } from "../click_log.ts";
+import type { LogSource, OnProgress } from "../log_source.ts";
+import { DamagedPackedFile, PackedFileError } from "./packed_file.ts";
+import { PackedLog, PackedLogWriter } from "./packed_log.ts";
+import { PackedItems, PackedItemsWriter } from "./packed_items.ts";
+import { openPreparedSet, partFiles } from "./prepared_folder.ts";
+import type { Manifest } from "../manifest.ts";
+import { expectParts, type PreparedSet, readPreparedLog } from "../prepared_set.ts";
+import { UserError } from "../../user_error.ts";
+import { checksum } from "../../run/files/checksum.ts";
+import { thousands } from "../../thousands.ts";
+import { makeFolder } from "../../run/files/atomic_write.ts";
+import { explainFileError } from "../../run/files/file_error.ts";
+import { Lock } from "../../run/files/lock.ts";
+import { lockBeside } from "../../run/files/owned_folder.ts";
+import { removeTemporaries } from "../../run/files/temporary_file.ts";
 
 export interface PreparedOptions {
+  /** Parts that must have users; none, by default. */
+  readonly needed?: readonly Split[];
   readonly memoryRows: number;
   readonly cache?: string;
   readonly onProgress?: OnProgress;
@@ -31,11 +34,12 @@ export interface PreparedOptions {
  */
 export async function openPrepared(
   folder: string,
-  { memoryRows, cache, onProgress, onNote = console.error }: PreparedOptions,
+  { memoryRows, needed = [], cache, onProgress, onNote = console.error }: PreparedOptions,
 ): Promise<{ source: LogSource; sha256: string; manifest: Manifest }> {
   const set = await openPreparedSet(folder, (done, all) => onProgress?.("Reading users", done, all));
   onProgress?.("Checking files", 0, 1);
   const sha256 = await digest(set);
+  expectParts(folder, set, needed);
   const { manifest } = set;
   if (set.rows <= memoryRows) return { source: await readPreparedLog(set, onProgress), sha256, manifest };
   if (cache === undefined) {
@@ -69,14 +73,14 @@ async function pack(
 ): Promise<LogSource> {
   const items = await openPacked(`${path}.items`, PackedItems.open, onNote, async (path) => {
     using writer = PackedItemsWriter.create(path, set.shape(0));
-    await readSetItems(set, (chunk) => writer.write(chunk), onProgress);
+    await set.readItems((chunk) => writer.write(chunk), onProgress);
     writer.finish();
   });
   try {
     const open = (path: string) => PackedLog.open(path, set.name, items);
     return await openPacked(`${path}.clicks`, open, onNote, async (path) => {
       using writer = PackedLogWriter.create(path);
-      await readSetClicks(set, items.shape.count, (chunk) => writer.write(chunk), onProgress);
+      await set.readClicks(items.shape.count, (chunk) => writer.write(chunk), onProgress);
       writer.finish();
     });
   } catch (error) {
@@ -109,4 +113,69 @@ async function digest(set: PreparedSet): Promise<string> {
     }
   }
   return hash.digest("hex");
+}
+
+// Packed files in the cache folder: made when they are first asked for, and made anew when they are damaged.
+
+/** Opens a file of the cache: it is made where there is none, and made anew where it is not as it was written. */
+export async function openPacked<T>(
+  path: string,
+  open: (path: string) => T,
+  onNote: (text: string) => void,
+  make: (path: string) => Promise<void>,
+): Promise<T> {
+  const usable = async () => {
+    if (!await exists(path)) return undefined;
+    try {
+      return open(path);
+    } catch (error) {
+      if (!(error instanceof DamagedPackedFile)) throw error;
+      onNote(`the cache's file ${error.fault}: it is made anew from the data set`);
+      return undefined;
+    }
+  };
+  const found = await usable();
+  if (found !== undefined) return found;
+  // Another process may be packing the same data set: it is waited for, and its file taken.
+  let waited = false;
+  using _lock = await inCache(
+    path,
+    () =>
+      Lock.wait(lockBeside(path), path, (holder) => {
+        waited = true;
+        onNote(`waiting for ${holder}, which packs the same data set`);
+      }),
+  );
+  const theirs = waited ? await usable() : undefined;
+  if (theirs !== undefined) return theirs;
+  await make(path);
+  return open(path);
+}
+
+/** Makes the folder, and clears what killed processes left in it. @throws PackedFileError when the system refuses. */
+export async function makeCache(folder: string): Promise<void> {
+  await inCache(folder, async () => {
+    await makeFolder(folder);
+    removeTemporaries(folder); // of processes that were killed while they packed
+  });
+}
+
+/** Has what the system says of the cache told as such. */
+async function inCache<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const explained = explainFileError(error, "write", path);
+    throw explained instanceof UserError
+      ? new PackedFileError(explained.message, { cause: error })
+      : explained;
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isFile;
+  } catch {
+    return false;
+  }
 }

@@ -1,12 +1,14 @@
 /** A data set for whoever works with users and items by the ids that they have in its source. */
 
-import type { LogSource } from "../data/log_source.ts";
-import type { Ids } from "../data/ids.ts";
-import { NONE } from "../data/click_log.ts";
-import { UserError } from "../user_error.ts";
+import type { LogSource } from "../log_source.ts";
+import { type Ids, NumberIds, TextIds, TextList } from "../ids.ts";
+import { NONE } from "../click_log.ts";
+import { UserError } from "../../user_error.ts";
 import { type Dataset, openDataset as openAny } from "./dataset.ts";
-import { idsOf } from "./dataset_ids.ts";
-import { thousands } from "../thousands.ts";
+import { thousands } from "../../thousands.ts";
+import { readPaperUsers } from "./paper_file.ts";
+import { readIds } from "../prepared_tables.ts";
+import { readManifest, setFiles } from "./prepared_folder.ts";
 
 /** Users, pages and items of a data set, with their ids. */
 export class OpenedDataset {
@@ -83,4 +85,29 @@ export async function openDataset(
 ): Promise<OpenedDataset> {
   const { seed: dataSeed, ...others } = options;
   return await OpenedDataset.of(await openAny(path, 1, false, { ...others, dataSeed, needed: [] }));
+}
+
+// The ids of a data set, as the user wrote them: read when they are asked for, as training does without.
+
+/** The ids of users and items by their numbers in the log. */
+export interface DatasetIds {
+  readonly users: Ids;
+  readonly items: Ids;
+}
+
+/**
+ * Of a prepared data set its columns `id`; of a file in the paper's layout the numbers that stand there.
+ * @throws UserError for ids that cannot be read.
+ */
+export async function idsOf({ config, source }: Dataset): Promise<DatasetIds> {
+  const users = source.userSplit.length;
+  const items = source.items.shape.count;
+  if (config.kind === "demo") return { users: new NumberIds(users), items: new NumberIds(items) };
+  const { path } = config;
+  if (config.kind === "paper") {
+    const list = TextList.of(readPaperUsers(path).map(String));
+    return { users: new TextIds(list), items: new NumberIds(items) };
+  }
+  const files = setFiles(path, await readManifest(path));
+  return { users: await readIds(files, "users", users), items: await readIds(files, "items", items) };
 }

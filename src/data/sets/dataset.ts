@@ -1,22 +1,67 @@
 /** The data set of a run, from what its config says of it: in memory, or on disk if it is large. */
 
-import { type ClickLog, type Split, splits, usersOf } from "../data/click_log.ts";
-import { makeShop } from "../data/demo_shop.ts";
-import { shopNamed, shopNames } from "../data/shops.ts";
-import { checkSource, type LogSource, MemoryLog, type OnProgress } from "../data/log_source.ts";
-import { readPaperFile } from "../data/sets/paper_file.ts";
-import { randomStream } from "../data/random.ts";
-import { UserError } from "../user_error.ts";
-import { fitSource } from "../model/item_features.ts";
-import { differenceOf, unknownOf } from "../data/feature_meaning.ts";
-import type { ItemsShape } from "../data/item_catalogue.ts";
-import type { Features, Places } from "../data/manifest.ts";
-import { checksum } from "./files/checksum.ts";
-import { itemIdsOf, withoutItemIds } from "./item_ids.ts";
-import { expectParts } from "../data/prepared/parts.ts";
-import type { DataConfig } from "./run_config.ts";
+import { type ClickLog, type Split, splits, usersOf } from "../click_log.ts";
+import { makeShop } from "../demo_shop.ts";
+import { shopNamed, shopNames, shops } from "../shops.ts";
+import { checkSource, type LogSource, MemoryLog, type OnProgress } from "../log_source.ts";
+import { readPaperFile } from "./paper_file.ts";
+import { randomStream } from "../random.ts";
+import { UserError } from "../../user_error.ts";
+import { fitSource } from "../../model/item_features.ts";
+import { differenceOf, unknownOf } from "../feature_meaning.ts";
+import type { ItemsShape } from "../item_catalogue.ts";
+import type { Features, Places } from "../manifest.ts";
+import { checksum } from "../../run/files/checksum.ts";
+import { itemIdsOf, withoutTokens } from "../item_ids.ts";
+import * as v from "../../schema.ts";
 
-export type { DataConfig };
+/** What a run is trained on. */
+export type DataConfig =
+  | {
+    /** A made-up shop. */
+    kind: "demo";
+    /** Of its items, and of its users unless `usersSeed` is given. */
+    seed: number;
+    /** Which one of the shops; "demo" where it is not given. */
+    shop?: string;
+    usersSeed?: number;
+  }
+  | {
+    kind: "paper";
+    path: string;
+    sha256: string;
+    /** Seed of a new split of the users, or null for the file's own. */
+    resplit: number | null;
+  }
+  | {
+    kind: "prepared";
+    path: string;
+    /** Of its files, all together. */
+    sha256: string;
+    resplit: number | null;
+    /** A log of more displayed items than this stays on disk. */
+    memoryRows: number;
+    /** Whether items are known one by one, where the set says so, or by their features alone. */
+    itemIds: boolean;
+  };
+
+const file = { path: v.string(), sha256: v.string() };
+export const dataConfigSchema: v.GenericSchema<unknown, DataConfig> = v.variant("kind", [
+  v.strictObject({
+    kind: v.literal("demo"),
+    seed: v.wholeNumber(),
+    shop: v.optional(v.picklist(shops.map(({ name }) => name))),
+    usersSeed: v.optional(v.wholeNumber()),
+  }),
+  v.strictObject({ kind: v.literal("paper"), ...file, resplit: v.nullable(v.wholeNumber()) }),
+  v.strictObject({
+    kind: v.literal("prepared"),
+    ...file,
+    resplit: v.nullable(v.wholeNumber()),
+    memoryRows: v.whole(0),
+    itemIds: v.optional(v.boolean(), true),
+  }),
+]);
 
 /** A prepared data set of at most so many displayed items is read into memory: 12 bytes each, there and on the device. */
 export const MEMORY_ROWS = 4_000_000;
@@ -88,9 +133,8 @@ async function openWhole(
   }
   const dealt = resplit ? seed : null;
   if (isFolder(source)) {
-    const { openPrepared } = await import("./prepared_dataset.ts"); // Parquet: 20 ms of CPU
-    const { source: log, sha256, manifest } = await openPrepared(source, { ...options, memoryRows });
-    expectParts(source, log, needed);
+    const { openPrepared } = await import("./packed_set.ts"); // Parquet: 20 ms of CPU
+    const { source: log, sha256, manifest } = await openPrepared(source, { ...options, needed, memoryRows });
     checkSource(log, needed);
     const config = {
       kind: "prepared",
@@ -155,6 +199,24 @@ function isFolder(path: string): boolean {
 /** A data set whose truth is not known. @param config what a run records of it, to open it again. */
 export function datasetOf(source: LogSource, config: DataConfig): Dataset {
   return { config, source, features: undefined, truth: undefined };
+}
+
+/** A set whose items are known by their features alone. @throws UserError for one without item ids, or without features. */
+export function withoutItemIds(data: Dataset): Dataset {
+  const { source, features, config } = data;
+  const field = itemIdsOf(features);
+  if (!features || !field || config.kind !== "prepared") {
+    throw new UserError(
+      `Expected a data set with item ids and other features with --no-item-ids, got ${source.name}, ` +
+        "which has only one of the two. Leave the option out.",
+    );
+  }
+  return {
+    ...data,
+    config: { ...config, itemIds: false },
+    source: source.with({ items: withoutTokens(source.items, field.first) }),
+    features: { ...features, tokens: features.tokens.filter((other) => other !== field) },
+  };
 }
 
 /** What a model says of the items that it was trained on. */
