@@ -81,8 +81,8 @@ export const trainMutations = [
     ["(t - 1) * steps + k + 1)", "(t - 1) * steps + 1)"],
     ["for (let k = 1; k < rewardSteps; k++) {", "for (let k = 2; k < rewardSteps; k++) {"],
   ]),
-  ...mutationsOf("src/train/batch_trainer.ts", { tests: ["iterations"], filter: "batches:" }, [
-    ["(t) => this.batchOf(t));", "() => this.batchOf(submitted + 1));"],
+  ...mutationsOf("src/train/click_steps.ts", { tests: ["iterations"], filter: "batches:" }, [
+    ["own ?? this.draw(after + 1 + k)", "own ?? this.draw(after + 1)"],
   ]),
   ...mutationsOf("src/train/batch_trainer.ts", { tests: ["adversarial"], filter: "early stopping" }, [
     ["iteration + patience) / validateEvery)", "iteration + patience) / validateEvery + 1)"],

@@ -16,10 +16,11 @@ import { readFloats } from "../../src/gpu/readback.ts";
 import { clickDimensions } from "../../src/batch/click_sizes.ts";
 import { MAX_CHUNKS } from "../../src/gpu/sizes.ts";
 import { batchNorm } from "../../src/ops/batch_norm.ts";
+import { padRows, unpadRows } from "../../src/tape/layout.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../../src/tape/parameters.ts";
 import { at, type Matrix, matrix } from "../../src/tape/reference.ts";
 import { ClickTape } from "../../src/batch/click_tape.ts";
-import { padRows, type Tensor, unpadRows } from "../../src/tape/tensor.ts";
+import type { Tensor } from "../../src/tape/tensor.ts";
 import { checkOp, withGpu } from "../op_check.ts";
 import { shuffled, smallLog, type SmallLogOptions } from "../../src/selftest/small_logs.ts";
 

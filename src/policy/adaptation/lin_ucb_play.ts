@@ -11,7 +11,7 @@ import { Commands } from "../../gpu/commands.ts";
 import { readViews } from "../../gpu/readback.ts";
 import { Page } from "../../simulate/page.ts";
 import { PageHeaders, PageProgram } from "../../simulate/page_program.ts";
-import { unpadRows } from "../../tape/tensor.ts";
+import { unpadRows } from "../../tape/layout.ts";
 
 export class LinUcbAgent {
   /** [U, width] sums of the vectors of clicked items. */

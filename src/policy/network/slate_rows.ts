@@ -1,16 +1,17 @@
 /** The rows that slates are chosen for, or learned from: users of a page, or remembered rows; and what a network is told of them. */
 
+import inputText from "../../../kernels/slates/state_input.wgsl" with { type: "text" };
 import type { Arena } from "../../gpu/arena.ts";
 import { inTextures, type KernelShapes } from "../../gpu/kernel_shapes.ts";
 import type { Memory, View } from "../../gpu/memory.ts";
 import { amountOf, type Dimensions, type DimName, extent, type Sizes } from "../../gpu/sizes.ts";
 import type { ParameterArena } from "../../tape/parameters.ts";
 import { Tape } from "../../tape/tape.ts";
-import inputText from "../../../kernels/slates/state_input.wgsl" with { type: "text" };
 import { kernel } from "../../gpu/kernel.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import { rowByRow } from "../../gpu/texture_layout.ts";
-import { padded, type Tensor } from "../../tape/tensor.ts";
+import { padded } from "../../tape/layout.ts";
+import type { Tensor } from "../../tape/tensor.ts";
 
 /**
  * Which of a batch's sizes count rows and items, and where their buffers are made. Batches that count both at the same

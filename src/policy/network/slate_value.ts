@@ -8,10 +8,12 @@ import { bufferOf, type View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import type { Sizes } from "../../gpu/sizes.ts";
 import { weightGradient } from "../../ops/linear.ts";
-import { type Call, partialViews } from "../../tape/node.ts";
+import { partialViews } from "../../ops/op.ts";
+import type { Call } from "../../tape/node.ts";
 import { add, at, type Matrix, matrix, type Reference } from "../../tape/reference.ts";
 import type { Tape } from "../../tape/tape.ts";
-import { padded, type Tensor } from "../../tape/tensor.ts";
+import { padded } from "../../tape/layout.ts";
+import type { Tensor } from "../../tape/tensor.ts";
 import {
   basesOf,
   columnsOf,
