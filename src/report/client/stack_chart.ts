@@ -3,8 +3,7 @@
 import type { ChartConfiguration } from "chart.js";
 import { sumOf } from "../chart_summary.ts";
 import type { StackChart } from "../chart_types.ts";
-import { shortNumber } from "./logarithmic.ts";
-import { axis, horizontalBarOptions, nameAxis, tooltip } from "./options.ts";
+import { axis, horizontalBarOptions, nameAxis, shortNumber, tooltip } from "./options.ts";
 import { colourOf, faded, type Theme } from "./theme.ts";
 
 export function stackConfiguration(chart: StackChart, theme: Theme): ChartConfiguration<"bar"> {

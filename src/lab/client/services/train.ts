@@ -3,21 +3,47 @@
 import { UserModel } from "../../../model/user_model.ts";
 import { expectPlaces, notePages } from "../../../run/options/check_data.ts";
 import { stagesConfigOf, type StagesOptions } from "../../../run/options/train.ts";
-import { decodeSnapshot, type SnapshotInfo } from "../../../run/snapshot/snapshot.ts";
+import { decodeSnapshot, type Snapshot, type SnapshotInfo } from "../../../run/snapshot/snapshot.ts";
 import { partOf } from "../../../train/networks.ts";
 import { RewardWatch } from "../../../train/reward_watch.ts";
 import { UserError } from "../../../user_error.ts";
-import { expectWanted, type LabWorker } from "../lab_worker.ts";
+import { type CurrentModel, expectWanted, type LabWorker } from "../lab_worker.ts";
 import type { Call, Method } from "../protocol.ts";
-import { type DataChoice, type DataFacts, factsOf, type LabData } from "./lab_data.ts";
-import { CurrentTraining } from "./train_current.ts";
-import { expectToGoOn, reopen } from "./train_going_on.ts";
-import { fitData, levelsOf } from "./train_data.ts";
-import { faultsOf, type OptionTexts, readOptions, shownGroups, textsOf } from "./train_options.ts";
-import { type ShownStage, shownStage, StepGatherer, type TrainProgress } from "./train_progress.ts";
-import { TrainSession } from "./train_session.ts";
-import { offersOf, type SnapshotOffer } from "./train_snapshots.ts";
-import { type TestTable, testTable } from "./train_test.ts";
+import {
+  dataChecksum,
+  type DataChoice,
+  type DataFacts,
+  factsOf,
+  fitData,
+  type LabData,
+  levelsOf,
+  OpenedData,
+  sameData,
+} from "./data.ts";
+import {
+  changedFlags,
+  faultsOf,
+  type OptionTexts,
+  readOptions,
+  shownGroups,
+  textsOf,
+} from "./train_options.ts";
+import {
+  type ShownStage,
+  shownStage,
+  StepGatherer,
+  type TestTable,
+  testTable,
+  type TrainProgress,
+} from "./train_progress.ts";
+import { computedOn, offersOf, type SessionSetting, type SnapshotOffer, TrainSession } from "./session.ts";
+import type { Weights } from "../../../tape/parameters.ts";
+import type { Gpu } from "../../../gpu/device.ts";
+import { adversarialGroup } from "../../../run/options/adversarial.ts";
+import { namesOf } from "../../../run/options/definition.ts";
+import { stages } from "../../../run/stages.ts";
+import { trainingSetting, trainingState } from "../../../run/snapshot/training_file.ts";
+import type { StagesConfig } from "../../../train/stages_config.ts";
 
 export interface TrainRequest {
   readonly data: DataChoice;
@@ -243,4 +269,125 @@ function endOf(session: TrainSession): TrainEnd {
     ...offersOf(stage, best, false),
   ];
   return { stage: shownStage(stage, iterations), iteration, iterations, isDone, hasNext, snapshots };
+}
+
+/** A snapshot that was brought. */
+interface BroughtSnapshot {
+  readonly weights: Weights;
+  readonly info: SnapshotInfo;
+}
+
+export class CurrentTraining {
+  readonly opened = new OpenedData();
+  /** What a training may start from: the snapshot that was brought last. */
+  brought: BroughtSnapshot | undefined;
+  #session: TrainSession | undefined;
+  /** A model that was brought and is not trained. */
+  #shown: UserModel | undefined;
+  /** What reads the session: it is waited for before the session is freed. */
+  #reading: Promise<unknown> = Promise.resolve();
+
+  constructor(readonly worker: LabWorker) {}
+
+  get session(): TrainSession | undefined {
+    return this.#session;
+  }
+
+  /** @throws UserError where there is none. */
+  expectSession(): TrainSession {
+    if (this.#session) return this.#session;
+    throw new UserError("Expected a training, found none: train a model first.");
+  }
+
+  /** The training on a device that is there: what the old one held is lost with its device. */
+  async living(tell: (what: string) => void): Promise<TrainSession> {
+    const old = this.expectSession();
+    const gpu = await this.worker.gpu();
+    if (gpu === old.gpu) return old;
+    tell("Compiling kernels anew");
+    this.present(await old.on(gpu));
+    return this.expectSession();
+  }
+
+  /** The training is this one from now on; other screens have its model. */
+  present(next: TrainSession): void {
+    this.#session = next;
+    this.worker.current = { model: next.model, data: next.setting.data, iteration: () => next.iteration };
+  }
+
+  /** There is this model, and no training. */
+  show(current: CurrentModel): void {
+    this.#shown = current.model;
+    this.worker.current = current;
+  }
+
+  /** Does something that reads the session, which stays until it is done. */
+  whileReading<T>(work: Promise<T>): Promise<T> {
+    this.#reading = Promise.allSettled([this.#reading, work]);
+    return work;
+  }
+
+  /** Frees what stands on the device. */
+  async clear(): Promise<void> {
+    await this.#reading;
+    this.worker.current = undefined;
+    this.#shown?.destroy();
+    this.#shown = undefined;
+    this.#session?.destroy();
+    this.#session = undefined;
+  }
+}
+
+/** @throws UserError for other settings than it was begun with, but for its iterations and a stage that is still to come. */
+export function expectToGoOn(session: TrainSession, config: StagesConfig, choice: DataChoice): void {
+  const { stage, iteration, setting } = session;
+  const mayChange = stage.name === "shannon"
+    ? ["iterations", ...namesOf([adversarialGroup])]
+    : ["adversarial"];
+  const changed = changedFlags(session.config, config, mayChange);
+  if (!sameData(setting.choice, choice)) changed.unshift("--data");
+  if (changed.length > 0) {
+    throw new UserError(
+      `Expected the settings that the training has begun with, got ${
+        changed.join(", ")
+      } changed. Set it back, or press ` +
+        "Train to begin anew.",
+    );
+  }
+  const iterations = stage.isPartOf(config) ? stage.iterations(config) : 0;
+  const beginsNext = config.adversarial !== null && stage.name === "shannon";
+  if (iterations > iteration || (beginsNext && iterations === iteration)) return;
+  if (session.trainer.stopped && beginsNext) return;
+  throw new UserError(
+    `Expected --${stage.option} above ${iteration}, as so many are done, got ${iterations}. Raise it, then go on.`,
+  );
+}
+
+/** The training that a file holds, where it holds one of these data; and what is to be said of it. */
+export async function reopen(
+  gpu: Gpu,
+  setting: SessionSetting,
+  snapshot: Snapshot,
+  name: string,
+): Promise<{ readonly next: TrainSession | undefined; readonly note: string }> {
+  const found = trainingSetting(snapshot, name);
+  const stage = stages.find((one) => one.name === found?.stage);
+  if (!found || !stage) return { next: undefined, note: "" };
+  if (found.data !== dataChecksum(setting.data.source)) {
+    return { next: undefined, note: "It was trained on other data, so that it cannot go on here." };
+  }
+  const next = await TrainSession.create(gpu, setting, found.config, { stage, before: [] });
+  try {
+    next.restore(trainingState(snapshot, next.trainer.specs, name));
+  } catch (error) {
+    next.destroy();
+    throw error;
+  }
+  const same = found.adapter === computedOn(gpu);
+  return {
+    next,
+    note: same
+      ? "Go on goes on with its training, bit for bit."
+      : "Go on goes on with its training, but not bit for bit: it began on another adapter or browser, or with other kernels.",
+  };
 }

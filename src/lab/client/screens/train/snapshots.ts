@@ -1,7 +1,8 @@
 /** Takes snapshots away as files, and brings one back. */
 
-import { button, element, saveFile, withOptions } from "../../elements.ts";
-import type { SnapshotOffer } from "../../services/train_snapshots.ts";
+import { withOptions } from "../../../draw/text.ts";
+import { button, element, saveFile } from "../../elements.ts";
+import type { SnapshotOffer } from "../../services/session.ts";
 
 export interface SnapshotActions {
   fetch(offer: SnapshotOffer): Promise<Uint8Array<ArrayBuffer>>;
@@ -36,7 +37,7 @@ export class Snapshots {
       element(
         "p",
         { class: "about" },
-        ...withOptions(
+        withOptions(
           "The weights as a safetensors file. In a terminal: deno task evaluate --model best-loss.safetensors --data demo. " +
             '"As it stands" holds the optimiser\'s state, too: brought back, the training goes on.',
         ),

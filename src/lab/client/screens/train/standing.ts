@@ -1,10 +1,10 @@
 /** How far a training is: a bar, and the figures of the moment. */
 
-import { whole } from "../../../draw/number.ts";
+import { whole } from "../../../draw/text.ts";
 import { element } from "../../elements.ts";
 import type { TrainEnd } from "../../services/train.ts";
 import type { ShownStage } from "../../services/train_progress.ts";
-import type { Curves } from "./curves.ts";
+import type { Curves } from "./chart.ts";
 
 export class Standing {
   readonly element: HTMLElement;

@@ -1,7 +1,31 @@
-/**
- * Where the names of levels stand in a chart: each above its line, at the right end. Where the curve is there, at the left one;
- * where it is at both, the lowest name stands below its line.
- */
+/** Places in a chart: those of values, and of the names of lines across it. */
+
+export type Range = readonly [number, number];
+
+export class Scale {
+  constructor(readonly values: Range, private readonly places: Range) {}
+
+  /** Where a value stands. */
+  at(value: number): number {
+    const [[from, to], [start, end]] = [this.values, this.places];
+    return start + (value - from) / (to - from) * (end - start);
+  }
+
+  /** Which value stands at a place. */
+  from(place: number): number {
+    const [[from, to], [start, end]] = [this.values, this.places];
+    return from + (place - start) / (end - start) * (to - from);
+  }
+}
+
+/** A little more than all values span. */
+export function rangeOf(values: readonly number[]): Range {
+  const finite = values.filter((value) => Number.isFinite(value));
+  if (finite.length === 0) return [0, 1];
+  const [min, max] = [Math.min(...finite), Math.max(...finite)];
+  const room = 0.05 * (max - min || 1);
+  return [min - room, max + room];
+}
 
 /** Between the feet of two names, at least. */
 const LINE = 13;
@@ -15,7 +39,7 @@ interface Place {
   readonly y: number;
 }
 
-export interface PlacedName {
+interface PlacedName {
   readonly name: string;
   /** Its foot, at the end of the chart that it stands at. */
   readonly place: Place;
@@ -23,7 +47,8 @@ export interface PlacedName {
 }
 
 /**
- * Where the line above a name is too near, it is moved up past that; what would be cut at the top is left out.
+ * Where the names of levels stand: each above its line, at the right end. Where the curve is there, at the left one; where it is
+ * at both, the lowest name stands below its line. Where the line above a name is too near, it is moved up past that; what would be cut at the top is left out.
  * @param levels with their heights. @param points of the curve. @param ends of the lines. @param bottom of the chart
  */
 export function placeNames(
