@@ -143,7 +143,7 @@ async function shippedLadders(): Promise<ShippedLadder[]> {
 
 async function styleText(): Promise<string> {
   const texts = await Promise.all(
-    ["../report/page.css", "./client/lab.css", "./draw/draw.css"].map((path) =>
+    ["../report/page.css", "./client/lab.css"].map((path) =>
       Deno.readTextFile(new URL(path, import.meta.url))
     ),
   );

@@ -6,16 +6,8 @@ import * as v from "../../src/schema.ts";
 import { kernelPanel } from "../../src/lab/draw/kernel_panel.ts";
 import { placeNames } from "../../src/lab/draw/axes.ts";
 import { evenTicks } from "../../src/report/chart_types.ts";
-import {
-  bytesText,
-  duration,
-  headerPart,
-  percent,
-  proseHtml,
-  specialisedLines,
-  wgslLine,
-  wgslListing,
-} from "../../src/lab/draw/text.ts";
+import { bytesText, duration, percent, proseHtml } from "../../src/lab/draw/text.ts";
+import { headerPart, specialisedLines, wgslLine, wgslListing } from "../../src/lab/draw/wgsl.ts";
 import { compareLadder, comparisonText, gainScale, ladderTable, noiseOf } from "../../src/lab/draw/ladder.ts";
 import {
   launchedBy,

@@ -1,4 +1,4 @@
-/** Opens the lab in Chromium: `deno run ... lab_page_check.ts CHROMIUM FOLDER`, with lab.html, site, own.tsv, example.csv and its sets in it. */
+/** Opens the lab in Chromium: `deno run ... lab_page_check.ts CHROMIUM FOLDER`, with lab.html, site, own.tsv, log.csv and its sets in it. */
 
 import assert from "node:assert/strict";
 import { type Browser, chromium, type Page } from "playwright-core";
@@ -18,8 +18,7 @@ import { UserModel } from "../../src/model/user_model.ts";
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import { defaultAdversarial } from "../../src/train/config.ts";
 import { Trainer } from "../../src/train/trainer.ts";
-import { checkHost } from "./lab_host_check.ts";
-import { checkSmaller, SMALLER_ADAPTER } from "./lab_limits_check.ts";
+import { checkHost, checkSmaller, SMALLER_ADAPTER } from "./lab_lack_check.ts";
 import { checkKeyboard, checkPaper, checkUnderWay } from "./lab_look_check.ts";
 import { checkLadder, checkSaved, checkStep, type Look } from "./lab_measure_check.ts";
 
@@ -369,9 +368,9 @@ async function checkOwnData(page: Page): Promise<void> {
   await page.setInputFiles("#data-file", [png, `${folder}/own.tsv`]);
   await page.locator(".drop .error", { hasText: "Expected one file in the paper's layout, or all files" })
     .waitFor(PATIENCE);
-  await dropOn(page, `${folder}/example.csv`);
+  await dropOn(page, `${folder}/log.csv`);
   await page.locator(".drop code", {
-    hasText: "deno task data log --source example.csv --user user --time time",
+    hasText: "deno task data log --source log.csv --user user --time time",
   })
     .waitFor(PATIENCE);
   await look.fine(page, "the command for a log");

@@ -11,24 +11,11 @@ export type Attributes = Readonly<
 >;
 
 export function element<K extends keyof HTMLElementTagNameMap>(
-  name: K,
+  tag: K,
   attributes: Attributes = {},
   ...children: Child[]
 ): HTMLElementTagNameMap[K] {
-  return dress(document.createElement(name), attributes, children);
-}
-
-const SVG = "http://www.w3.org/2000/svg";
-
-export function svg<K extends keyof SVGElementTagNameMap>(
-  name: K,
-  attributes: Attributes = {},
-  ...children: Child[]
-): SVGElementTagNameMap[K] {
-  return dress(document.createElementNS(SVG, name), attributes, children);
-}
-
-function dress<E extends Element>(made: E, attributes: Attributes, children: readonly Child[]): E {
+  const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") made.addEventListener(name.replace(/^on/, ""), value);
     else if (value === true) made.setAttribute(name, "");

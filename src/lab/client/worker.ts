@@ -3,7 +3,7 @@
 
 import { laddersService, selftestService } from "./services/kernels.ts";
 import { stepService } from "./services/step.ts";
-import { trainService } from "./services/train.ts";
+import { TrainService } from "./services/train.ts";
 import { userService } from "./services/user.ts";
 import { DeviceLost, LabWorker, Stopped } from "./lab_worker.ts";
 import { UserError } from "../../user_error.ts";
@@ -16,7 +16,7 @@ function servicesOf(worker: LabWorker) {
     ladders: laddersService(worker),
     step: stepService(worker),
     selftest: selftestService(worker),
-    train: trainService(worker),
+    train: new TrainService(worker),
     user: userService(worker),
   };
 }
@@ -69,7 +69,7 @@ async function answer(id: number, method: AnyMethod, argument: unknown): Promise
 
 function methodOf(service: string, method: string): AnyMethod {
   const found: unknown = Reflect.get(services[service] ?? {}, method);
-  if (typeof found === "function") return found as AnyMethod;
+  if (typeof found === "function") return found.bind(services[service]) as AnyMethod;
   return () => {
     throw new Error(`the worker has no ${service}.${method}`);
   };

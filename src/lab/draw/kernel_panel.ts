@@ -4,19 +4,8 @@ import { type Html, markup } from "../../report/html.ts";
 import { type Ceilings, standing } from "../../selftest/profile/roofline.ts";
 import { sureness } from "../../selftest/profile/timing.ts";
 import type { DispatchResult } from "../../selftest/profile/step_profile.ts";
-import {
-  bytesText,
-  duration,
-  headerPart,
-  headRow,
-  percent,
-  proseHtml,
-  scrollTable,
-  short,
-  specialisedLines,
-  wgslListing,
-  whole,
-} from "./text.ts";
+import { bytesText, duration, headRow, percent, proseHtml, scrollTable, short, whole } from "./text.ts";
+import { headerPart, specialisedLines, wgslListing } from "./wgsl.ts";
 import type { DispatchFacts, KernelFacts } from "../client/services/step.ts";
 import { choices, launchedBy, middle, owned } from "./ownership.ts";
 
@@ -99,7 +88,7 @@ function chooser(code: KernelFacts): Html {
     markup`<label>${words} <input type="number" data-owner="${name}" min="0" max="${most[name] - 1}" value="${
       own[name]
     }"> of ${whole(most[name])}</label>`;
-  return markup`<div class="controls">${field("group", "Workgroup")}${
+  return markup`<div class="buttons">${field("group", "Workgroup")}${
     field("invocation", "Invocation")
   }</div>`;
 }

@@ -37,7 +37,7 @@ export function ladders(root: HTMLElement, lab: Lab): void {
     root.append(
       element(
         "div",
-        { class: "controls" },
+        { class: "buttons" },
         button("Climb all ladders", () => climb(rungs)),
         stop.element,
       ),

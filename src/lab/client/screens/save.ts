@@ -44,10 +44,10 @@ export function save(root: HTMLElement, lab: Lab): void {
     ),
     element(
       "div",
-      { class: "card saved" },
+      { class: "card" },
       element("h3", {}, "In the file"),
       list,
-      element("div", { class: "controls" }, element("label", {}, "Name of the adapter", name), away),
+      element("div", { class: "buttons" }, element("label", {}, "Name of the adapter", name), away),
       element(
         "p",
         { class: "about" },

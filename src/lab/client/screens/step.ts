@@ -37,7 +37,7 @@ export function step(root: HTMLElement, lab: Lab): void {
     ),
     element(
       "div",
-      { class: "controls" },
+      { class: "buttons" },
       element("label", {}, "Batch", chosen.workload),
       element("label", {}, "Model", chosen.model),
       ...measureButtons(lab, chosen, notice, results),
@@ -162,7 +162,7 @@ export function showStep(
 
 /** All that is said of the dispatch that is opened. */
 class DispatchPanel {
-  readonly element = element("section", { class: "kernel", "aria-label": "A dispatch", hidden: true });
+  readonly element = element("section", { class: "card kernel", "aria-label": "A dispatch", hidden: true });
   /** None of a copy. */
   #kernel: KernelFacts | undefined;
 

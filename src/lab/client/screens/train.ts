@@ -8,8 +8,7 @@ import type { DataFacts, Level } from "../services/data.ts";
 import type { TrainEnd, TrainRequest } from "../services/train.ts";
 import type { ShownStage, TrainProgress } from "../services/train_progress.ts";
 import { Snapshots } from "./train/snapshots.ts";
-import { StageView } from "./train/stage.ts";
-import { Standing } from "./train/standing.ts";
+import { StageView, Standing } from "./train/stage.ts";
 import { TrainForm } from "./train/form.ts";
 
 /** Milliseconds between two drawings of the charts. */

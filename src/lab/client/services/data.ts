@@ -91,19 +91,6 @@ export interface OwnFile {
   readonly file: File;
 }
 
-/** The last data that were opened: a file is not read twice. */
-export class OpenedData {
-  #opened: { readonly choice: DataChoice; readonly data: LabData } | undefined;
-
-  /** @throws UserError for a file that cannot be used. */
-  async of(choice: DataChoice, tell: (what: string) => void): Promise<LabData> {
-    if (!this.#opened || !sameData(this.#opened.choice, choice)) {
-      this.#opened = { choice, data: await openLabData(choice, tell) };
-    }
-    return this.#opened.data;
-  }
-}
-
 export function sameData(a: DataChoice, b: DataChoice): boolean {
   if (a.kind === "shop") return b.kind === "shop" && a.name === b.name && a.seed === b.seed;
   if (b.kind === "shop" || a.files.length !== b.files.length) return false;

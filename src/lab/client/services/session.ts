@@ -4,24 +4,27 @@ import type { Gpu } from "../../../gpu/device.ts";
 import type { ModelConfig } from "../../../model/config.ts";
 import { countedOn } from "../../../model/counted.ts";
 import { UserModel } from "../../../model/user_model.ts";
-import { type Stage, type StageFigures, type StageName, stagesOf, startOf } from "../../../run/stages.ts";
-import type { ParameterSpec, Weights } from "../../../tape/parameters.ts";
-import { type BestRecords, criteria, type Criterion } from "../../../train/best_records.ts";
+import { adversarialGroup } from "../../../run/options/adversarial.ts";
+import { namesOf } from "../../../run/options/definition.ts";
+import type { Snapshot } from "../../../run/snapshot/snapshot.ts";
+import { trainingSetting, trainingState } from "../../../run/snapshot/training_file.ts";
+import { type Stage, type StageFigures, stages, stagesOf, startOf } from "../../../run/stages.ts";
+import type { Weights } from "../../../tape/parameters.ts";
+import type { BestRecords } from "../../../train/best_records.ts";
 import type { ClickTrainer } from "../../../train/click_trainer.ts";
 import type { StepResult, ValidationResult } from "../../../train/results.ts";
 import type { StagesConfig } from "../../../train/stages_config.ts";
 import type { TrainerState } from "../../../train/trainer_state.ts";
 import { UserError } from "../../../user_error.ts";
-import { dataChecksum, type DataChoice, type LabData } from "./data.ts";
-import { withMeanRows } from "../../../run/mean_rows.ts";
-import { encodeSnapshot } from "../../../run/snapshot/snapshot.ts";
-import { encodeTraining } from "../../../run/snapshot/training_file.ts";
+import { dataChecksum, type DataChoice, type LabData, sameData } from "./data.ts";
+import { computedOn, fileOf, filledWeights, type SnapshotOffer, type StageState } from "./snapshots.ts";
+import { changedFlags } from "./train_options.ts";
 
 /** Seconds between two copies of the state in the page's memory: what a loss of the device costs at most. */
 const SAVE_SECONDS = 20;
 
 /** What all stages of a training have. */
-export interface SessionSetting {
+interface SessionSetting {
   readonly choice: DataChoice;
   readonly data: LabData;
   /** What to start from, instead of drawn weights. */
@@ -195,94 +198,56 @@ export class TrainSession {
   }
 }
 
-export type SnapshotName = `best-${Criterion}` | "last";
-
-/** A stage as it stands, or as it ended. */
-export interface StageState {
-  readonly stage: Stage;
-  /** Of all networks' parameters. */
-  readonly specs: readonly ParameterSpec[];
-  readonly state: TrainerState;
+/** @throws UserError for other settings than it was begun with, but for its iterations and a stage that is still to come. */
+export function expectToGoOn(session: TrainSession, config: StagesConfig, choice: DataChoice): void {
+  const { stage, iteration, setting } = session;
+  const mayChange = stage.name === "shannon"
+    ? ["iterations", ...namesOf([adversarialGroup])]
+    : ["adversarial"];
+  const changed = changedFlags(session.config, config, mayChange);
+  if (!sameData(setting.choice, choice)) changed.unshift("--data");
+  if (changed.length > 0) {
+    throw new UserError(
+      `Expected the settings that the training has begun with, got ${
+        changed.join(", ")
+      } changed. Set it back, or press ` +
+        "Train to begin anew.",
+    );
+  }
+  const iterations = stage.isPartOf(config) ? stage.iterations(config) : 0;
+  const beginsNext = config.adversarial !== null && stage.name === "shannon";
+  if (iterations > iteration || (beginsNext && iterations === iteration)) return;
+  if (session.trainer.stopped && beginsNext) return;
+  throw new UserError(
+    `Expected --${stage.option} above ${iteration}, as so many are done, got ${iterations}. Raise it, then go on.`,
+  );
 }
 
-/** A snapshot that can be saved. */
-export interface SnapshotOffer {
-  readonly stage: StageName;
-  readonly kind: SnapshotName;
-  /** What it is, after "Save". */
-  readonly title: string;
-  /** The file's name. */
-  readonly file: string;
-}
-
-/** What a stage has to offer. @param isOver whether another stage has begun after it. */
-export function offersOf(
-  { name, shown: { loss, prec1 } }: Stage,
-  best: BestRecords,
-  isOver: boolean,
-): SnapshotOffer[] {
-  const titles: Readonly<Record<SnapshotName, string>> = {
-    "best-loss": `best ${loss.name}`,
-    "best-prec1": `best ${prec1.name}`,
-    "best-prec2": `best ${prec1.name.replace("1", "2")}`,
-    last: isOver ? "as the first stage ended" : "as it stands",
+/** The training that a file holds, where it holds one of these data; and what is to be said of it. */
+export async function reopen(
+  gpu: Gpu,
+  setting: SessionSetting,
+  snapshot: Snapshot,
+  name: string,
+): Promise<{ readonly next: TrainSession | undefined; readonly note: string }> {
+  const found = trainingSetting(snapshot, name);
+  const stage = stages.find((one) => one.name === found?.stage);
+  if (!found || !stage) return { next: undefined, note: "" };
+  if (found.data !== dataChecksum(setting.data.source)) {
+    return { next: undefined, note: "It was trained on other data, so that it cannot go on here." };
+  }
+  const next = await TrainSession.create(gpu, setting, found.config, { stage, before: [] });
+  try {
+    next.restore(trainingState(snapshot, next.trainer.specs, name));
+  } catch (error) {
+    next.destroy();
+    throw error;
+  }
+  const same = found.adapter === computedOn(gpu);
+  return {
+    next,
+    note: same
+      ? "Go on goes on with its training, bit for bit."
+      : "Go on goes on with its training, but not bit for bit: it began on another adapter or browser, or with other kernels.",
   };
-  const found = criteria.filter((criterion) => Number.isFinite(best[criterion].value));
-  const kinds: SnapshotName[] = [...found.map((criterion) => `best-${criterion}` as const), "last"];
-  const folder = name === "adversarial" ? "adversarial-" : "";
-  return kinds.map((kind) => ({
-    stage: name,
-    kind,
-    title: titles[kind],
-    file: `${folder}${kind}.safetensors`,
-  }));
-}
-
-/** What a file says of where it comes from. */
-interface Origin {
-  readonly config: StagesConfig;
-  readonly data: LabData;
-  /** As {@link computedOn} has it. */
-  readonly adapter: string;
-}
-
-/**
- * The bytes of a snapshot's file; `last` holds all that a training goes on from.
- * @throws UserError for one that there is none of, or broken weights.
- */
-export function fileOf(
-  { stage, specs, state }: StageState,
-  kind: SnapshotName,
-  { config, data, adapter }: Origin,
-): Uint8Array<ArrayBuffer> {
-  const criterion = criteria.find((criterion) => kind === `best-${criterion}`);
-  const { iteration, value } = criterion ? state.best[criterion] : { ...state, value: 0 };
-  const own = criterion ? state.snapshots[criterion] : state.weights;
-  if (!own || !Number.isFinite(value)) {
-    throw new UserError(`Expected a snapshot, got ${kind}: there is none yet.`);
-  }
-  if (![...own.values()].every((values) => values.every(Number.isFinite))) {
-    throw new UserError("The weights are no finite numbers any more. Take the best snapshots.");
-  }
-  const game = stage.game(config.model, config);
-  const { features, source } = data;
-  const info = { model: config.model, items: source.items.shape, iteration, kind, game, features };
-  const weights = filledWeights(specs, own, data);
-  if (criterion) return encodeSnapshot(specs, weights, info);
-  const setting = { config, stage: stage.name, data: dataChecksum(source), adapter };
-  return encodeTraining(specs, { ...state, weights }, info, setting);
-}
-
-/** Weights as a snapshot has them, and as the next stage starts from: see {@link withMeanRows}. */
-export function filledWeights(
-  specs: readonly ParameterSpec[],
-  weights: Weights,
-  { source: { items: { shape } }, features }: LabData,
-): Weights {
-  return shape.kind === "mixed" ? withMeanRows(specs, weights, features, shape.tokens) : weights;
-}
-
-/** @returns the same text where a training goes on bit for bit. */
-export function computedOn({ adapter, shapes: { matrices } }: Pick<Gpu, "adapter" | "shapes">): string {
-  return JSON.stringify({ ...adapter, matrices });
 }

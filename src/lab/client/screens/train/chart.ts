@@ -5,7 +5,8 @@
  */
 
 import { whole } from "../../../draw/text.ts";
-import { element, svg } from "../../elements.ts";
+import { type Html, markup } from "../../../../report/html.ts";
+import { element, fill } from "../../elements.ts";
 import type { Criterion } from "../../../../train/best_records.ts";
 import type { Level } from "../../services/data.ts";
 import { windowFor } from "../../../../report/curve.ts";
@@ -137,20 +138,18 @@ export class LiveChart {
     | undefined;
 
   constructor(readonly figure: ChartFigure) {
+    const sample = (kind: string, text: string) => markup`<span class="sample ${kind}">${text}</span>`;
     this.element = element(
       "figure",
       {},
       element("h3", {}, figure.title),
       this.#box,
       this.#read,
-      element(
-        "p",
-        { class: "legend", "aria-hidden": "true" },
-        sample("train", "train"),
-        sample("validation", "validation"),
-        figure.best && sample("best", "best validation"),
-        figure.level && sample("level", "without learning, and the best attainable"),
-      ),
+      markup`<p class="legend" aria-hidden="true">${sample("train", "train")}${
+        sample("validation", "validation")
+      }${figure.best && sample("best", "best validation")}${
+        figure.level && sample("level", "without learning, and the best attainable")
+      }</p>`,
     );
     new ResizeObserver(() => this.#drawn && this.draw(this.#drawn.curves, this.#drawn.levels)).observe(
       this.#box,
@@ -183,16 +182,12 @@ export class LiveChart {
     }${levels.map(({ name, y }) => `${name}: ${y.toFixed(4)}`).join(", ")}`;
     const heights = levels.map((level) => ({ name: level.name, at: y.at(level.y) }));
     const points = validation.map((point) => ({ x: x.at(point.x), y: y.at(point.y) }));
-    this.#box.replaceChildren(
-      svg(
-        "svg",
-        { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: "img", "aria-label": words },
-        ...axes(x, y, width),
-        ...levelLines(heights, points, width),
-        curve("train", train, x, y),
-        curve("validation", validation, x, y),
-        best && svg("circle", { class: "best", cx: x.at(best.x), cy: y.at(best.y), r: 5 }),
-      ),
+    fill(
+      this.#box,
+      markup`<svg viewBox="0 0 ${width} ${HEIGHT}" width="${width}" height="${HEIGHT}" role="img" aria-label="${words}">
+${axes(x, y, width)}${levelLines(heights, points, width)}${curve("train", train, x, y)}${
+        curve("validation", validation, x, y)
+      }${best && markup`<circle class="best" cx="${x.at(best.x)}" cy="${y.at(best.y)}" r="5"/>`}</svg>`,
     );
   }
 
@@ -213,29 +208,26 @@ export class LiveChart {
   }
 }
 
-function axes(x: Scale, y: Scale, width: number): SVGElement[] {
+function axes(x: Scale, y: Scale, width: number): Html {
   const [bottom, right] = [HEIGHT - BOTTOM, width - RIGHT];
-  return [
-    ...evenTicks(y.values, TICKS).flatMap((value) => [
-      svg("line", { class: "grid", x1: LEFT, x2: right, y1: y.at(value), y2: y.at(value) }),
-      svg("text", { class: "tick y", x: LEFT - 6, y: y.at(value) + 4 }, String(value)),
-    ]),
-    ...evenTicks(x.values, Math.max(2, Math.min(TICKS, width / 90))).map((value) =>
-      svg(
-        "text",
-        {
-          class: "tick x",
-          x: x.at(value),
-          y: bottom + 15,
-          // The last one would be cut.
-          style: x.at(value) > right - 12 && "text-anchor: end",
-        },
-        value.toLocaleString("en"),
-      )
-    ),
-    svg("line", { class: "axis", x1: LEFT, x2: right, y1: bottom, y2: bottom }),
-    svg("text", { class: "tick x", x: (LEFT + right) / 2, y: HEIGHT - 3 }, "iteration"),
-  ];
+  const across = (kind: string, at: number) =>
+    markup`<line class="${kind}" x1="${LEFT}" x2="${right}" y1="${at}" y2="${at}"/>`;
+  const below = (at: number, y: number, text: string) =>
+    // The last one would be cut.
+    markup`<text class="tick x" x="${at}" y="${y}"${
+      at > right - 12 && markup` style="text-anchor: end"`
+    }>${text}</text>`;
+  const heights = evenTicks(y.values, TICKS).map((value) =>
+    markup`${across("grid", y.at(value))}<text class="tick y" x="${LEFT - 6}" y="${
+      y.at(value) + 4
+    }">${value}</text>`
+  );
+  const places = evenTicks(x.values, Math.max(2, Math.min(TICKS, width / 90))).map((value) =>
+    below(x.at(value), bottom + 15, value.toLocaleString("en"))
+  );
+  return markup`${heights}${places}${across("axis", bottom)}${
+    below((LEFT + right) / 2, HEIGHT - 3, "iteration")
+  }`;
 }
 
 /** Lines across the chart, each with its name. @param points of the curve that names keep clear of, as it is drawn */
@@ -243,21 +235,18 @@ function levelLines(
   levels: readonly { readonly name: string; readonly at: number }[],
   points: readonly Point[],
   width: number,
-): SVGElement[] {
+): Html {
   const lines = levels.map(({ at }) =>
-    svg("line", { class: "level", x1: LEFT, x2: width - RIGHT, y1: at, y2: at })
+    markup`<line class="level" x1="${LEFT}" x2="${width - RIGHT}" y1="${at}" y2="${at}"/>`
   );
-  const names = placeNames(levels, points, [LEFT + 4, width - RIGHT - 4], HEIGHT - BOTTOM).map((
-    { name, place, end },
-  ) => svg("text", { class: `level-name ${end}`, ...place }, name));
-  return [...lines, ...names];
+  const names = placeNames(levels, points, [LEFT + 4, width - RIGHT - 4], HEIGHT - BOTTOM).map(
+    ({ name, place: { x, y }, end }) =>
+      markup`<text class="level-name ${end}" x="${x}" y="${y}">${name}</text>`,
+  );
+  return markup`${lines}${names}`;
 }
 
-function curve(kind: string, points: readonly Point[], x: Scale, y: Scale): SVGElement {
+function curve(kind: string, points: readonly Point[], x: Scale, y: Scale): Html {
   const places = points.map((point) => `${x.at(point.x).toFixed(1)},${y.at(point.y).toFixed(1)}`);
-  return svg("polyline", { class: `curve ${kind}`, points: places.join(" ") });
-}
-
-function sample(kind: string, text: string): HTMLElement {
-  return element("span", { class: `sample ${kind}` }, text);
+  return markup`<polyline class="curve ${kind}" points="${places.join(" ")}"/>`;
 }

@@ -1,12 +1,13 @@
 /** What is to be trained: the data, the model and the options, as the command `train` takes them. */
 
+import { flagOf } from "../../../../run/options/definition.ts";
 import type { CallWorker } from "../../connection.ts";
 import { element } from "../../elements.ts";
 import type { TrainRequest } from "../../services/train.ts";
 import type { OptionTexts, ShownGroup, ShownOption } from "../../services/train_options.ts";
 import { DataField } from "./data_field.ts";
-import { flagOf } from "../../../../run/options/definition.ts";
 
+/** Options that stand in view; the others are folded away. */
 const IN_VIEW = [
   "encoder",
   "lstmUnits",
@@ -20,19 +21,29 @@ const IN_VIEW = [
   "seed",
 ];
 
+/** With the words and defaults of the command; what is right is for the worker to say. */
 export class TrainForm {
   readonly element: HTMLElement;
   readonly data: DataField;
-  /** Undefined until the worker has said what options there are. */
-  #options: OptionForm | undefined;
+  /** None until the worker has said what options there are. */
+  #fields: readonly Field[] = [];
+  /** Of the adversarial stage, which without it say nothing. */
+  #ofStage: ReadonlySet<string> = new Set();
+  #checks = 0;
   readonly #command = element("code", { class: "command" });
-  readonly #fold = element("details", { open: true }, element("summary", {}, "Options"));
+  readonly #options = element("div", { class: "options" });
+  readonly #fold = element(
+    "details",
+    { open: true },
+    element("summary", {}, "Options"),
+    this.#options,
+    element("p", { class: "about" }, "The same in a terminal:"),
+    this.#command,
+  );
 
   /** @param buttons what the form is for. */
   constructor(private readonly call: CallWorker, buttons: HTMLElement) {
     this.data = new DataField(() => this.#tellCommand());
-    const place = element("div", { class: "options" });
-    this.#fold.append(place, element("p", { class: "about" }, "The same in a terminal:"), this.#command);
     this.element = element(
       "form",
       { class: "card form", "aria-label": "What to train", onsubmit: (event) => event.preventDefault() },
@@ -41,7 +52,7 @@ export class TrainForm {
       this.#fold,
     );
     this.#tellCommand();
-    void this.#fill(place);
+    void this.call("train", "options", undefined).then((groups) => this.#fill(groups));
   }
 
   /**
@@ -49,21 +60,23 @@ export class TrainForm {
    * @throws LabError for options that make no sense together.
    */
   async read(fromSnapshot: boolean): Promise<TrainRequest | undefined> {
-    const options = this.#options;
-    if (!options) return undefined;
-    if (!await options.check()) {
+    if (this.#fields.length === 0) return undefined;
+    if (!await this.#check()) {
       this.#fold.open = true;
-      options.showFault();
+      const bad = this.#fields.find((field) => field.fault !== "");
+      bad?.element.closest("details")?.setAttribute("open", "");
+      bad?.input.focus();
       return undefined;
     }
-    const chosen = await this.call("train", "read", { texts: options.texts, fromSnapshot });
-    const data = await this.data.read(chosen.seed);
-    return data && { data, options: chosen, fromSnapshot };
+    const options = await this.call("train", "read", { texts: this.#texts, fromSnapshot });
+    const data = await this.data.read(options.seed);
+    return data && { data, options, fromSnapshot };
   }
 
-  /** Fills in options; all others are at their defaults then. */
+  /** Sets options as they would be typed, and all others to their defaults. */
   write(texts: OptionTexts): void {
-    this.#options?.write(texts);
+    for (const field of this.#fields) field.text = texts[field.definition.name] ?? "";
+    this.#changed();
   }
 
   /** Where the form stands above what comes of it, on a phone, its options are folded away. */
@@ -71,124 +84,72 @@ export class TrainForm {
     if (matchMedia("(max-width: 800px)").matches) this.#fold.open = false;
   }
 
-  async #fill(place: HTMLElement): Promise<void> {
-    const groups = await this.call("train", "options", undefined);
-    const adversarial = groups.find(({ options }) => options.some(({ name }) => name === "adversarial"));
-    const ofStage = new Set(adversarial?.options.map(({ name }) => name));
-    this.#options = new OptionForm(groups, {
-      inView: IN_VIEW,
-      isUsed: (name, text) =>
-        isUsed(name, text) && (isStage(text) || name === "adversarial" || !ofStage.has(name)),
-      faults: (texts) => this.call("train", "faults", texts),
-      onChange: () => this.#tellCommand(),
-    });
-    place.replaceWith(this.#options.element);
-  }
-
-  #tellCommand(): void {
-    const data = this.data.word === "" ? [] : ["--data", this.data.word];
-    const words = ["deno task train", ...data, ...this.#options?.words ?? []];
-    // Each in a part of its own: a line breaks between words, not behind their hyphens.
-    this.#command.replaceChildren(...words.flatMap((word) => [element("span", {}, word), " "]));
-  }
-}
-
-/** Options of an encoder that was not chosen say nothing. */
-function isUsed(name: string, text: (name: string) => string): boolean {
-  const encoder = text("encoder") || "lstm";
-  if (name === "lstmUnits") return encoder === "lstm";
-  if (name.startsWith("pw")) return encoder === "pw";
-  return name !== "patience" || text("earlyStopping") !== "";
-}
-
-/** Whether there is an adversarial stage. */
-function isStage(text: (name: string) => string): boolean {
-  return Number(text("adversarial")) !== 0;
-}
-
-export interface FormOptions {
-  /** Names of those that stand in view; the others are folded away. */
-  readonly inView: readonly string[];
-  /** Whether an option says anything beside the others. */
-  isUsed(name: string, text: (name: string) => string): boolean;
-  /** @returns what is wrong, by the options' names. */
-  faults(texts: OptionTexts): Promise<Readonly<Record<string, string>>>;
-  /** Told when anything was changed. */
-  onChange(): void;
-}
-
-export class OptionForm {
-  readonly element: HTMLElement = element("div", { class: "options" });
-  readonly #fields: readonly Field[];
-  #checks = 0;
-
-  constructor(groups: readonly ShownGroup[], private readonly options: FormOptions) {
-    const changed = () => {
-      this.#showUsed();
-      options.onChange();
-      void this.check();
-    };
+  #fill(groups: readonly ShownGroup[]): void {
     const folds: HTMLElement[] = [];
     const fields: Field[] = [];
-    for (const group of groups) {
-      const own = group.options.map((definition) => new Field(definition, changed));
+    for (const { heading, options } of groups) {
+      const own = options.map((definition) => new Field(definition, () => this.#changed()));
+      const inView = own.filter(({ definition }) => IN_VIEW.includes(definition.name));
+      const folded = own.filter((field) => !inView.includes(field)).map(({ element }) => element);
+      this.#options.append(...inView.map(({ element }) => element));
+      const title = element("h3", { class: "group" }, heading.replace(/:$/, ""));
+      if (folded.length > 0) folds.push(element("div", { class: "fold" }, title, ...folded));
+      if (options.some(({ name }) => name === "adversarial")) {
+        this.#ofStage = new Set(options.map(({ name }) => name));
+      }
       fields.push(...own);
-      const isShown = ({ definition }: Field) => options.inView.includes(definition.name);
-      this.element.append(...own.filter(isShown).map((field) => field.element));
-      const folded = own.filter((field) => !isShown(field));
-      if (folded.length === 0) continue;
-      const heading = element("h3", { class: "group" }, group.heading.replace(/:$/, ""));
-      folds.push(element("div", { class: "fold" }, heading, ...folded.map((field) => field.element)));
     }
     this.#fields = fields;
-    this.element.append(element("details", {}, element("summary", {}, "More options"), ...folds));
+    this.#options.append(element("details", {}, element("summary", {}, "More options"), ...folds));
     this.#showUsed();
+    this.#tellCommand();
   }
 
-  /** Of those that say anything. */
-  get texts(): OptionTexts {
+  #changed(): void {
+    this.#showUsed();
+    this.#tellCommand();
+    void this.#check();
+  }
+
+  /** Of the options that say anything. */
+  get #texts(): OptionTexts {
     return Object.fromEntries(this.#given().map(({ definition, text }) => [definition.name, text]));
-  }
-
-  /** What was given, as it would be typed: ["--dims", "32-32"]. */
-  get words(): string[] {
-    return this.#given().flatMap((field) => field.words);
-  }
-
-  /** Says at each field what is wrong with it. @returns whether all is right. */
-  async check(): Promise<boolean> {
-    const check = ++this.#checks;
-    const faults = await this.options.faults(this.texts);
-    if (check !== this.#checks) return Object.keys(faults).length === 0; // another one is under way, of what was typed since
-    for (const field of this.#fields) field.fault = faults[field.definition.name] ?? "";
-    return Object.keys(faults).length === 0;
-  }
-
-  /** Brings the first field into view that is not as it should be. */
-  showFault(): void {
-    const bad = this.#fields.find((field) => field.fault !== "");
-    bad?.element.closest("details")?.setAttribute("open", "");
-    bad?.input.focus();
-  }
-
-  /** Sets values as they would be typed, and all others to their defaults. */
-  write(texts: OptionTexts): void {
-    for (const field of this.#fields) field.text = texts[field.definition.name] ?? "";
-    this.#showUsed();
-    this.options.onChange();
-    void this.check();
   }
 
   #given(): Field[] {
     return this.#fields.filter((field) => !field.element.hidden && field.text !== "");
   }
 
-  #showUsed(): void {
-    const text = (name: string) =>
-      this.#fields.find(({ definition }) => definition.name === name)?.text ?? "";
-    for (const { definition, element } of this.#fields) {
-      element.hidden = !this.options.isUsed(definition.name, text);
+  /** Says at each field what is wrong with it. @returns whether all is right. */
+  async #check(): Promise<boolean> {
+    const check = ++this.#checks;
+    const faults = await this.call("train", "faults", this.#texts);
+    // Unless another one is under way, of what was typed since.
+    if (check === this.#checks) {
+      for (const field of this.#fields) field.fault = faults[field.definition.name] ?? "";
     }
+    return Object.keys(faults).length === 0;
+  }
+
+  /** Options of an encoder, or of a stage, that was not chosen say nothing. */
+  #showUsed(): void {
+    const text = (wanted: string) =>
+      this.#fields.find(({ definition: { name } }) => name === wanted)?.text ?? "";
+    const encoder = text("encoder") || "lstm";
+    const isUsed = (name: string) => {
+      if (this.#ofStage.has(name)) return name === "adversarial" || Number(text("adversarial")) !== 0;
+      if (name === "lstmUnits") return encoder === "lstm";
+      if (name.startsWith("pw")) return encoder === "pw";
+      return name !== "patience" || text("earlyStopping") !== "";
+    };
+    for (const { definition, element } of this.#fields) element.hidden = !isUsed(definition.name);
+  }
+
+  #tellCommand(): void {
+    const data = this.data.word === "" ? [] : ["--data", this.data.word];
+    const words = ["deno task train", ...data, ...this.#given().flatMap((field) => field.words)];
+    // Each in a part of its own: a line breaks between words, not behind their hyphens.
+    this.#command.replaceChildren(...words.flatMap((word) => [element("span", {}, word), " "]));
   }
 }
 
@@ -227,6 +188,7 @@ class Field {
     else input.value = text === "" && definition.kind === "choice" ? definition.default ?? "" : text;
   }
 
+  /** As it would be typed: ["--dims", "32-32"]. */
   get words(): string[] {
     const flag = flagOf(this.definition);
     return this.definition.kind === "switch" ? [flag] : [flag, this.text];

@@ -2,7 +2,7 @@
 
 import { withOptions } from "../../../draw/text.ts";
 import { button, element, saveFile } from "../../elements.ts";
-import type { SnapshotOffer } from "../../services/session.ts";
+import type { SnapshotOffer } from "../../services/snapshots.ts";
 
 export interface SnapshotActions {
   fetch(offer: SnapshotOffer): Promise<Uint8Array<ArrayBuffer>>;

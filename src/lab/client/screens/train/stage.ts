@@ -1,12 +1,84 @@
-/** A stage of a training: its curves, and below them what the test users say. */
+/** A stage of a training: how far it is, its curves, and below them what the test users say. */
 
 import type { StageName } from "../../../../run/stages.ts";
 import { type Html, markup } from "../../../../report/html.ts";
 import { element, fill } from "../../elements.ts";
 import type { ShownStage, Tested, TestTable } from "../../services/train_progress.ts";
+import type { TrainEnd } from "../../services/train.ts";
 import type { Level } from "../../services/data.ts";
 import { type ChartFigure, Curves, LiveChart } from "./chart.ts";
 import { scrollTable, whole, withOptions } from "../../../draw/text.ts";
+
+/** How far a training is: a bar, and the figures of the moment. */
+export class Standing {
+  readonly element: HTMLElement;
+  readonly #bar = element("progress", { "aria-label": "Iterations done", max: 1, value: 0 });
+  readonly #text = element("p", { class: "doing", role: "status" });
+  readonly #list = element("dl", { class: "numbers" });
+  /** What the stage's loss and precision are called. */
+  #names = { loss: "loss", prec1: "prec@1" };
+  /** When this session's first steps came, and after which iteration. */
+  #began: { readonly at: number; readonly iteration: number } | undefined;
+  #stepsPerSecond: number | undefined;
+
+  constructor() {
+    this.element = element("div", { class: "standing" }, this.#bar, this.#text, this.#list);
+    this.#tell([]);
+  }
+
+  /** Of this session, from its first group of steps on. */
+  get stepsPerSecond(): number | undefined {
+    return this.#stepsPerSecond;
+  }
+
+  begin({ iterations, loss, prec1 }: ShownStage): void {
+    this.#began = undefined;
+    this.#stepsPerSecond = undefined;
+    this.#bar.max = iterations;
+    this.#names = { loss, prec1 };
+    this.#tell([]);
+  }
+
+  say(text: string): void {
+    this.#text.textContent = text;
+  }
+
+  step(curves: Curves): void {
+    const { iteration } = curves;
+    const now = performance.now();
+    if (this.#began === undefined) {
+      this.#began = { at: now, iteration };
+      this.say("");
+    } else if (now > this.#began.at) {
+      this.#stepsPerSecond = 1000 * (iteration - this.#began.iteration) / (now - this.#began.at);
+    }
+    this.#bar.value = iteration;
+    const [loss, prec1] = curves.stage.name === "shannon" ? ["loss", "prec1"] : ["loss_min", "pi_prec1"];
+    const rate = this.#stepsPerSecond;
+    this.#tell([
+      `${whole(iteration)} of ${whole(this.#bar.max)}`,
+      rate?.toFixed(rate < 10 ? 1 : 0),
+      curves.last(loss)?.toFixed(4),
+      curves.lastValidation(loss)?.toFixed(4),
+      curves.lastValidation(prec1)?.toFixed(4),
+    ]);
+  }
+
+  end({ iteration, iterations, isDone, hasNext }: TrainEnd): void {
+    const of = `${whole(iteration)} of ${whole(iterations)} iterations`;
+    const next = hasNext ? " The adversarial stage is still to come: Go on begins it." : "";
+    if (!isDone) this.say(`Stopped after ${of}. It can go on.`);
+    else if (iteration >= iterations) this.say(`Done: ${whole(iteration)} iterations.${next}`);
+    else this.say(`Early stopping has ended it after ${whole(iteration)} iterations.${next}`);
+  }
+
+  #tell(texts: readonly (string | undefined)[]): void {
+    const { loss, prec1 } = this.#names;
+    const names = ["iteration", "steps/s", loss, `validation ${loss}`, `validation ${prec1}`];
+    const numbers = names.map((name, k) => markup`<div><dt>${name}</dt><dd>${texts[k] ?? "-"}</dd></div>`);
+    fill(this.#list, markup`${numbers}`);
+  }
+}
 
 const CHARTS: Readonly<Record<StageName, readonly ChartFigure[]>> = {
   shannon: [
