@@ -10,7 +10,7 @@ import { iterationFlops } from "../src/train/iteration_work.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
 import type { AdapterKind } from "../src/gpu/kernel_shapes.ts";
-import { openDataset, wholeLog } from "../src/run/dataset.ts";
+import { openDataset, wholeLog } from "../src/data/sets/dataset.ts";
 import { markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import { defaultTraining } from "../src/train/config.ts";
 import { version } from "../src/version.ts";

@@ -9,8 +9,7 @@
 import { Command } from "commander";
 import { runMain } from "../src/cli/fail.ts";
 import { folder, numberOf, parse } from "../src/cli/options.ts";
-import { Engine } from "../src/data/prepare/engine.ts";
-import { stepsOf } from "../src/data/prepare/script.ts";
+import { Engine, stepsOf } from "../src/data/prepare/engine.ts";
 import * as v from "../src/schema.ts";
 import script from "./retailrocket_files.sql" with { type: "text" };
 

@@ -10,7 +10,7 @@ import { table } from "../src/cli/table.ts";
 import { meanAndSd } from "../src/data/mean_sd.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
-import { openDataset, wholeLog } from "../src/run/dataset.ts";
+import { openDataset, wholeLog } from "../src/data/sets/dataset.ts";
 import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import type { Weights } from "../src/tape/parameters.ts";
 import { defaultAdversarial, defaultTraining } from "../src/train/config.ts";

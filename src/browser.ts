@@ -6,6 +6,7 @@
  */
 
 export {
+  checkLog,
   type ClickLog,
   type Clicks,
   type ItemFeatures,
@@ -15,7 +16,6 @@ export {
   splits,
   usersOf,
 } from "./data/click_log.ts";
-export { checkLog } from "./data/check_log.ts";
 export type {
   DenseFeature,
   Features,
@@ -117,9 +117,7 @@ export {
   type SnapshotGame,
   type SnapshotInfo,
 } from "./run/snapshot/snapshot.ts";
-export { type ShopTruth } from "./data/shops/truth.ts";
-export { restless as restlessShop } from "./data/shops/restless.ts";
-export { shopNamed, shops } from "./data/shops.ts";
+export { restless as restlessShop, shopNamed, shops, type ShopTruth } from "./data/shops.ts";
 export { shopItems } from "./data/demo_shop.ts";
 export { type RunOptions, Simulator, type StepOutcome } from "./simulate/simulator.ts";
 export type { SimulationSettings, SimulatorOptions } from "./simulate/options.ts";

@@ -4,6 +4,7 @@
  * the kernels or the tape but the names of the parameters.
  */
 
+import { adamReference } from "../src/ops/adam.ts";
 import { type ClickLog, type ItemFeatures, NONE } from "../src/data/click_log.ts";
 import type { ModelConfig } from "../src/model/config.ts";
 
@@ -402,7 +403,7 @@ export class Wide64 {
   }
 }
 
-/** Adam in TensorFlow's form, in f64. */
+/** Adam over all parameters, in f64. */
 export class Adam64 {
   readonly #m = new Map<string, number[][]>();
   readonly #v = new Map<string, number[][]>();
@@ -410,23 +411,13 @@ export class Adam64 {
   constructor(readonly learningRate: number) {}
 
   step(parameters: Parameters64, gradients: Parameters64): void {
-    this.#t++;
-    const rate = this.learningRate * Math.sqrt(1 - 0.999 ** this.#t) / (1 - 0.9 ** this.#t);
+    const at = { t: ++this.#t, learningRate: this.learningRate };
     for (const [name, W] of parameters) {
-      const g = gradients.get(name) ?? [];
-      const m = this.#m.get(name) ?? zerosLike(W);
-      const v = this.#v.get(name) ?? zerosLike(W);
+      const [m, v] = [this.#m.get(name) ?? zerosLike(W), this.#v.get(name) ?? zerosLike(W)];
       this.#m.set(name, m);
       this.#v.set(name, v);
-      W.forEach((row, i) =>
-        row.forEach((w, j) => {
-          const gij = g[i]?.[j] ?? NaN;
-          const mij = 0.9 * (m[i]?.[j] ?? 0) + 0.1 * gij;
-          const vij = 0.999 * (v[i]?.[j] ?? 0) + 0.001 * gij * gij;
-          (m[i] ?? [])[j] = mij;
-          (v[i] ?? [])[j] = vij;
-          row[j] = w - rate * mij / (Math.sqrt(vij) + 1e-8);
-        })
+      W.forEach((w, i) =>
+        adamReference({ w, m: m[i] ?? [], v: v[i] ?? [] }, gradients.get(name)?.[i] ?? [], at)
       );
     }
   }

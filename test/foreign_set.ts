@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { clickedRows, type ClickLog, FURTHER_CLICK } from "../src/data/click_log.ts";
 import { literal } from "../src/data/prepare/engine.ts";
 import { oneEngine, parquet } from "./one_engine.ts";
-import { openPrepared } from "../src/run/prepared_dataset.ts";
+import { openPrepared } from "../src/data/sets/packed_set.ts";
 import { UserError } from "../src/user_error.ts";
 import { withFolder } from "./prepared_folder.ts";
 import { smallLog } from "../src/selftest/small_logs.ts";

@@ -1,14 +1,35 @@
-/** The files of kernels/, by folder. */
+/** The files of kernels/: a folder a family of kernels. One with a number in its name is a step of a ladder. */
 
 const kernels = new URL("../kernels/", import.meta.url);
 
-/** Where those of the program stand: the GPU's way, and the CPU driver's. */
-export const SHIPPED = ["", "cpu/"] as const;
+/** Those of the program, the ladders' steps before them, what measures the adapter, and what a reader fills in. */
+export type KernelKind = "shipped" | "steps" | "probe" | "exercises";
 
-/** @param folder within kernels/, with a slash at its end. @returns paths within kernels/ */
-export function kernelFiles(folder: string): string[] {
-  return [...Deno.readDirSync(new URL(folder, kernels))].filter(({ name }) => name.endsWith(".wgsl"))
-    .map(({ name }) => folder + name).sort();
+/** @returns paths within kernels/ */
+export function kernelFiles(...kinds: readonly KernelKind[]): string[] {
+  return [...Deno.readDirSync(kernels)].filter(({ isDirectory }) => isDirectory)
+    .flatMap(({ name }) =>
+      [...Deno.readDirSync(new URL(`${name}/`, kernels))].map((file) => `${name}/${file.name}`)
+    )
+    .filter((path) => path.endsWith(".wgsl") && kinds.includes(kindOf(path))).sort();
+}
+
+function kindOf(path: string): KernelKind {
+  const [folder] = path.split("/");
+  if (folder === "probe" || folder === "exercises") return folder;
+  return /_\d+_/.test(path) ? "steps" : "shipped";
+}
+
+/** Where its file is, within kernels/. @throws Error for a kernel that is not shipped and no step. */
+export function kernelPath(name: string): string {
+  const path = kernelFiles("shipped", "steps").find((path) => kernelName(path) === name);
+  if (path === undefined) throw new Error(`kernels/ has no ${name}.wgsl`);
+  return path;
+}
+
+/** @param path within kernels/ */
+export function kernelFile(path: string): string {
+  return Deno.readTextFileSync(new URL(path, kernels));
 }
 
 /** The name of the kernel in a file. */
@@ -16,7 +37,12 @@ export function kernelName(path: string): string {
   return path.replace(/^.*\//, "").replace(/\.wgsl$/, "");
 }
 
-/** Names of all kernels in some folders. */
-export function kernelNames(...folders: readonly string[]): string[] {
-  return folders.flatMap(kernelFiles).map(kernelName).sort();
+/** Names of all kernels of some kinds. */
+export function kernelNames(...kinds: readonly KernelKind[]): string[] {
+  return kernelFiles(...kinds).map(kernelName).sort();
+}
+
+/** Whether a kernel is for adapters that are a CPU alone: its header says so. @param path within kernels/ */
+export function forCpu(path: string): boolean {
+  return /^\/\/ For {2,}a CPU adapter/m.test(kernelFile(path));
 }

@@ -8,13 +8,13 @@ import { randomStream } from "../src/data/random.ts";
 import { Gpu } from "../src/gpu/device.ts";
 import { openGpu } from "./open_alone.ts";
 import { type AdapterKind, fixedShapes, type KernelShapes } from "../src/gpu/kernel_shapes.ts";
-import { Checks, checkText } from "../src/selftest/finding.ts";
+import { type Checking, Checks, checkText, expectAll } from "../src/selftest/finding.ts";
 import type { OpCase } from "../src/selftest/ops/op_case.ts";
 import type { ReferenceRun } from "../src/selftest/ops/op_reference.ts";
 import { runOp } from "../src/selftest/ops/op_run.ts";
 import { add, at, matrix } from "../src/tape/reference.ts";
 
-export { CanaryArena } from "../src/selftest/canary_arena.ts";
+export { CanaryArena } from "../src/selftest/harness.ts";
 export { countedOf, meanOf } from "../src/selftest/ops/op_batches.ts";
 export type { Leaf, OpCase } from "../src/selftest/ops/op_case.ts";
 
@@ -85,6 +85,21 @@ function gpuOf(
 }
 
 addEventListener("unload", () => opened?.first.close());
+
+/** A test of a check as the self-test runs it: what differs fails it. @param shapes of the kernels; the adapter's own if absent */
+export function checkTest(
+  name: string,
+  shapes: AdapterKind | KernelShapes | undefined,
+  check: Checking["check"],
+): void {
+  Deno.test(name, () =>
+    withGpu(shapes, async (gpu) => {
+      const checks = new Checks();
+      await check(gpu, checks);
+      assert.ok(checks.all.some(({ values }) => values > 0), "nothing was compared");
+      expectAll(checks);
+    }));
+}
 
 /** Runs the case on the kernel shapes of both kinds of adapter, or on those that are given. */
 export async function checkOp(

@@ -1,8 +1,8 @@
 /** The batch on the GPU: from the users that the plan names to events, rows, distinct items, and rows by item. */
 
-import expandText from "../../kernels/batch_expand.wgsl" with { type: "text" };
-import groupText from "../../kernels/batch_group.wgsl" with { type: "text" };
-import rankText from "../../kernels/batch_rank.wgsl" with { type: "text" };
+import expandText from "../../kernels/batch/batch_expand.wgsl" with { type: "text" };
+import groupText from "../../kernels/batch/batch_group.wgsl" with { type: "text" };
+import rankText from "../../kernels/batch/batch_rank.wgsl" with { type: "text" };
 import type { Arena } from "../gpu/arena.ts";
 import { kernel } from "../gpu/kernel.ts";
 import { UNIFORM_BYTES, type View } from "../gpu/memory.ts";

@@ -21,7 +21,7 @@ export interface ClickBatch {
   readonly row: View;
   /** What counts know of the log's rows and items. Absent on a page whose items are the catalogue's. */
   readonly facts?: LogFacts;
-  /** [words, users]: see kernels/pass_over.wgsl; of simulated users. */
+  /** [words, users]: see kernels/simulate/pass_over.wgsl; of simulated users. */
   readonly passed?: { readonly view: View; readonly users: number };
   /** Items of a page, where the rows of an event are not those of one page. */
   readonly pageLength?: number;

@@ -1,8 +1,8 @@
 /** The batch's (item, token) pairs sorted by token: once of all distinct items, once of those that are fed. */
 
-import rankText from "../../kernels/batch_rank.wgsl" with { type: "text" };
-import groupText from "../../kernels/token_group.wgsl" with { type: "text" };
-import markText from "../../kernels/token_mark.wgsl" with { type: "text" };
+import rankText from "../../kernels/batch/batch_rank.wgsl" with { type: "text" };
+import groupText from "../../kernels/scatter/token_group.wgsl" with { type: "text" };
+import markText from "../../kernels/scatter/token_mark.wgsl" with { type: "text" };
 import type { Arena } from "../gpu/arena.ts";
 import { kernel } from "../gpu/kernel.ts";
 import type { View } from "../gpu/memory.ts";

@@ -2,7 +2,7 @@
  * Unrolls loops in the files of kernels. `deno task build:kernels` runs it.
  *
  * Some kernels for a CPU driver are fast only where every index is a number in the text, not the counter of a loop (why is
- * in the headers of kernels/cpu). Such a kernel has, between two comments, a line for each turn:
+ * in the headers of kernels for a CPU adapter). Such a kernel has, between two comments, a line for each turn:
  *
  *     // unrolled, n = 1 to 3: if (K4 > {n}u) { s = add(s, a[{n}], {n}u); }
  *     if (K4 > 1u) { s = add(s, a[1], 1u); }
@@ -39,15 +39,15 @@ export function unrolled(text: string): string {
 
 if (import.meta.main) {
   const kernels = new URL("../../kernels/", import.meta.url);
-  for (const folder of ["", "cpu/", "study/"]) {
-    for (const { name } of Deno.readDirSync(new URL(folder, kernels))) {
+  for (const { name: folder } of [...Deno.readDirSync(kernels)].filter(({ isDirectory }) => isDirectory)) {
+    for (const { name } of Deno.readDirSync(new URL(`${folder}/`, kernels))) {
       if (!name.endsWith(".wgsl")) continue;
-      const file = new URL(folder + name, kernels);
+      const file = new URL(`${folder}/${name}`, kernels);
       const text = Deno.readTextFileSync(file);
       const built = unrolled(text);
       if (built === text) continue;
       Deno.writeTextFileSync(file, built);
-      console.log(`wrote kernels/${folder}${name}`);
+      console.log(`wrote kernels/${folder}/${name}`);
     }
   }
 }

@@ -4,7 +4,13 @@ import { type Command, Option } from "commander";
 import type { Split } from "../data/click_log.ts";
 import type { OnProgress } from "../data/log_source.ts";
 import { shops } from "../data/shops.ts";
-import { type DataConfig, type Dataset, MEMORY_ROWS, openDataset, reopenDataset } from "../run/dataset.ts";
+import {
+  type DataConfig,
+  type Dataset,
+  MEMORY_ROWS,
+  openDataset,
+  reopenDataset,
+} from "../data/sets/dataset.ts";
 import { DATA } from "./arguments.ts";
 import { LARGEST_SEED, path, wholeNumber } from "./options.ts";
 import { cacheFolder } from "./output_folders.ts";

@@ -1,15 +1,58 @@
-/** Values of command-line options: what is expected, and what to say when something else is given. */
+/** The options of commands, with what is expected of their values and what to say when something else is given. */
 
-import { type Command, InvalidArgumentError } from "commander";
-import type { GivenOptions } from "../run/options/definition.ts";
-import * as values from "../run/options/values.ts";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import * as values from "../option.ts";
+import {
+  type GivenOptions,
+  InvalidValue,
+  type OptionDefinition,
+  type OptionGroup,
+  textOf,
+} from "../option.ts";
+import { LARGEST_SEED } from "../train/config.ts";
 import { UserError } from "../user_error.ts";
-import { asArgument } from "./defined_options.ts";
 import { endProcess } from "./fail.ts";
 import { expectOutputsApart } from "./outputs.ts";
 
-export { type GivenOptions } from "../run/options/definition.ts";
-export { LARGEST_SEED } from "../run/options/values.ts";
+export { type GivenOptions } from "../option.ts";
+export { LARGEST_SEED };
+
+/** Adds a group under its heading. */
+export function addGroup(command: Command, { heading, options }: OptionGroup): Command {
+  command.optionsGroup(heading);
+  for (const definition of options) command.addOption(optionOf(definition));
+  return command;
+}
+
+/** An option as commander has it. */
+export function optionOf(definition: OptionDefinition): Option {
+  const option = new Option(definition.flags, definition.about);
+  switch (definition.kind) {
+    case "switch":
+      return option.negate ? option : option.default(definition.default);
+    case "choice":
+      option.choices(definition.choices);
+      return definition.default === undefined ? option : option.default(definition.default);
+    case "value": {
+      option.argParser(asArgument(definition.parse));
+      if (definition.preset !== undefined) option.preset(definition.preset);
+      const { default: standard } = definition;
+      if (standard === undefined) return option;
+      return option.default(standard, Array.isArray(standard) ? textOf(standard) : undefined);
+    }
+  }
+}
+
+/** What commander takes: its own error for a value that is refused, to which it adds the option's name. */
+export function asArgument<T>(parse: (text: string) => T): (text: string) => T {
+  return (text) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      throw error instanceof InvalidValue ? new InvalidArgumentError(error.message) : error;
+    }
+  };
+}
 
 /** A whole number of `least` or more. */
 export const wholeNumber = (least: number, most?: number): (text: string) => number =>
@@ -35,9 +78,9 @@ export function memorySize(text: string): string {
 /** @throws UserError where the seeds of a command go beyond what a seed may be. */
 export function checkSeeds(first: number, count: number): void {
   const last = first + count - 1;
-  if (last <= values.LARGEST_SEED) return;
+  if (last <= LARGEST_SEED) return;
   throw new UserError(
-    `Expected seeds of at most ${values.LARGEST_SEED}, got --seed ${first} and --seeds ${count}: the last one is ${last}. ` +
+    `Expected seeds of at most ${LARGEST_SEED}, got --seed ${first} and --seeds ${count}: the last one is ${last}. ` +
       "Use a smaller --seed.",
   );
 }

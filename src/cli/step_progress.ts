@@ -2,7 +2,7 @@
 
 import process from "node:process";
 import type { OnProgress } from "../data/log_source.ts";
-import type { StepStanding } from "../data/prepare/step_standing.ts";
+import type { StepStanding } from "../data/prepare/engine.ts";
 import type { Output } from "./progress.ts";
 
 export interface StepProgress {

@@ -1,4 +1,4 @@
-/** The counts of the items of a page, in float64: what `kernels/row_counts.wgsl` computes, for fits, baselines and tests. */
+/** The counts of the items of a page, in float64: what `kernels/pw/row_counts.wgsl` computes, for fits, baselines and tests. */
 
 import {
   type CountsConfig,

@@ -12,9 +12,16 @@
 import { type ClickLog, NONE, splits } from "./click_log.ts";
 import { type Random, randomStream } from "./random.ts";
 import { type ChoiceFigures, choiceFigures } from "./ranking.ts";
-import { demo } from "./shops/demo.ts";
-import { demoFeatures, featuresOf, makeItems } from "./shops/items.ts";
-import { firstState, nextState, type ShopTruth, shopUtility } from "./shops/truth.ts";
+import {
+  demo,
+  demoFeatures,
+  featuresOf,
+  firstState,
+  makeItems,
+  nextState,
+  type ShopTruth,
+  shopUtility,
+} from "./shops.ts";
 
 /** Sizes of the shop. */
 export interface DemoOptions {

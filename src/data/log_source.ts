@@ -3,9 +3,18 @@
  * that batch alone, so that a log may be larger than memory.
  */
 
-import { checkLog, checkSplits } from "./check_log.ts";
-import { type ClickLog, type Clicks, NONE, type Split, splits, usersOf } from "./click_log.ts";
+import {
+  checkLog,
+  checkSplits,
+  type ClickLog,
+  type Clicks,
+  NONE,
+  type Split,
+  splits,
+  usersOf,
+} from "./click_log.ts";
 import { type ItemCatalogue, MemoryItems, overOwnItems } from "./item_catalogue.ts";
+import { UserError } from "../user_error.ts";
 
 /** Running numbers by user, and the part of each: all of a log that is always in memory, 13 bytes a user. */
 export interface UserIndex {
@@ -214,4 +223,51 @@ export function hasClicks(source: LogSource, split: Split): boolean {
     }
   }
   return false;
+}
+
+// How large the data of a training are.
+
+export interface DataSizes {
+  /** Train, validation, test. */
+  readonly users: readonly [number, number, number];
+  /** Without clicks that are given as history. */
+  readonly pages: number;
+  /** Displayed items of the pages. */
+  readonly rows: number;
+  readonly items: number;
+  /** What a prepared set's manifest warns of. */
+  readonly warnings?: readonly string[];
+}
+
+export function dataSizes(source: LogSource): DataSizes {
+  const count = (split: "train" | "validation" | "test") => usersOf(source, split).length;
+  const { events: pages, rows } = sizeOf(source);
+  const users = [count("train"), count("validation"), count("test")] as const;
+  return { users, pages, rows, items: source.items.shape.count };
+}
+
+// Whether a log says how often nothing is clicked: nothing else says how high utilities are.
+
+/** Whether users were ever shown a page and clicked nothing; of the train users, where there are some. */
+export function hasPagesWithoutClick(source: LogSource): boolean {
+  const train = usersOf(source, "train");
+  const users = train.length > 0 ? train : Uint32Array.from(source.userSplit, (_, user) => user);
+  for (const { log, users: places } of walk(source, users)) {
+    for (const user of places) {
+      for (let e = log.userEvents[user] ?? 0; e < (log.userEvents[user + 1] ?? 0); e++) {
+        if (log.eventClick[e] === NONE && !log.eventGiven?.[e]) return true;
+      }
+    }
+  }
+  return false;
+}
+
+/** @throws UserError for a log with a click on every page: the level of utilities, which plans rest on, is not known there. */
+export function expectPagesWithoutClick(source: LogSource): void {
+  if (hasPagesWithoutClick(source)) return;
+  throw new UserError(
+    `Expected a log that has pages without a click, to plan, got ${source.name}, where there is a click on every page. So its ` +
+      "model ranks the items of a page, but how high their utilities are, and how often nothing is clicked, was never seen: a " +
+      "plan would be made for what the model happens to say of it. Show what ranks best: deno task recommend.",
+  );
 }

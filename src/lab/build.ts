@@ -155,21 +155,26 @@ const ROOT = new URL("../../", import.meta.url);
 /** Chapters that are about the kernels of a training step. */
 const CHAPTERS = [1, 2, 3, 4, 5, 6, 7, 8, 9];
 
+/** The one about those for a CPU adapter. */
+const CPU_CHAPTER = 12;
+
 /** @throws Error where the course or an op has lost what is looked for. */
 export async function kernelTexts(): Promise<Omit<KernelTexts, "files">> {
   const chapters: Record<string, { title: string; mathematics: string }> = {};
   const chapterOf: Record<string, string> = {};
   const pages = await namesOf("kernels/course/", ".md");
-  for (const number of CHAPTERS) {
+  const page = async (number: number) => {
     const file = pages.find((name) => name.startsWith(`${number}-`));
     if (file === undefined) throw new Error(`kernels/course has no chapter ${number}`);
-    const text = await Deno.readTextFile(new URL(`kernels/course/${file}`, ROOT));
+    return { file, text: await Deno.readTextFile(new URL(`kernels/course/${file}`, ROOT)) };
+  };
+  for (const number of CHAPTERS) {
+    const { file, text } = await page(number);
     chapters[file] = chapterOfText(file, text);
     for (const kernel of kernelsOf(text)) chapterOf[kernel] ??= file;
   }
-  for (const path of await namesOf("kernels/cpu/", ".wgsl")) {
+  for (const kernel of kernelsOf((await page(CPU_CHAPTER)).text)) {
     // The same mathematics as the GPU's kernels of this name.
-    const kernel = path.replace(".wgsl", "");
     const twin = Object.keys(chapterOf).find((name) => stem(name) === stem(kernel));
     if (twin !== undefined) chapterOf[kernel] ??= chapterOf[twin] ?? "";
   }
@@ -207,7 +212,7 @@ function chapterOfText(file: string, text: string): { title: string; mathematics
 /** The kernels that a chapter names in its first paragraph. */
 export function kernelsOf(chapter: string): string[] {
   const [, first = ""] = /^Kernels([^]*?)\n\n/m.exec(chapter) ?? [];
-  return [...first.matchAll(/\(\.\.\/(?:cpu\/)?(\w+)\.wgsl\)/g)].map(([, name]) => name ?? "");
+  return [...first.matchAll(/\(\.\.\/\w+\/(\w+)\.wgsl\)/g)].map(([, name]) => name ?? "");
 }
 
 /** The f64 references of a file of ops, by the names of the ops that have them. */

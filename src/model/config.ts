@@ -1,55 +1,23 @@
 /** What a model is, in numbers. Part of every run's config and of every snapshot's metadata. */
 
 import { type CountsConfig, MOST_FIELDS, MOST_SLOTS, slotsOf } from "../counts/columns.ts";
+import {
+  defaultsOf,
+  entriesOf,
+  field,
+  type Fields,
+  fixed,
+  layers,
+  oneOf,
+  positive,
+  type Range,
+  switchedField,
+  valued,
+  whole,
+  wholeNumber,
+} from "../option.ts";
 import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
-
-export const kernelSdSchema = v.positive(10);
-export const etaSchema = v.positive(1000);
-
-const layers = v.pipe(v.array(v.whole(1, 4096)), v.maxLength(8));
-
-const common = {
-  dims: v.pipe(layers, v.minLength(1)),
-  batchNorm: v.optional(v.boolean(), false),
-  kernelSd: v.optional(kernelSdSchema, 0.1),
-  eta: v.optional(etaSchema, 1),
-  wide: v.optional(v.whole(0, 64), 0),
-  loss: v.optional(v.picklist(["choice", "logistic"]), "choice"),
-  counts: v.optional(
-    v.nullable(v.strictObject({
-      fields: v.pipe(
-        v.array(v.strictObject({ first: v.whole(0), count: v.whole(1), slots: v.whole(1, MOST_SLOTS) })),
-        v.maxLength(MOST_FIELDS),
-        v.check((fields) => slotsOf(fields) <= MOST_SLOTS, `expected at most ${MOST_SLOTS} slots of tokens`),
-      ),
-      neighbours: v.whole(1, 1024),
-      latest: v.whole(1),
-    })),
-    null,
-  ),
-  positions: v.optional(
-    v.pipe(v.whole(0, 1000), v.check((places) => places !== 1, "expected 0, or at least 2 places")),
-    0,
-  ),
-};
-
-const lstmSchema = v.strictObject({
-  encoder: v.literal("lstm"),
-  lstmUnits: v.whole(1, 1024),
-  ...common,
-});
-const pwSchema = v.strictObject({
-  encoder: v.literal("pw"),
-  pwLags: v.whole(1, 64),
-  pwWeightings: v.whole(1, 16),
-  pwNonlinearity: v.picklist(["none", "tanh"]),
-  ...common,
-});
-const noneSchema = v.strictObject({ encoder: v.literal("none"), ...common, dims: layers });
-
-/** What a {@link ModelConfig} must be; what may be left out has a default. test/docs/package_test.ts holds them together. */
-export const modelConfigSchema = v.variant("encoder", [lstmSchema, pwSchema, noneSchema]);
 
 /** What all models have. */
 export interface CommonModelConfig {
@@ -117,25 +85,122 @@ export function parseConfig<T>(schema: v.GenericSchema<unknown, T>, config: unkn
   throw new UserError(`The ${what} config is not valid: ${v.reasons(parsed.issues)}`);
 }
 
-const defaults = {
-  dims: [64, 64],
-  batchNorm: false,
-  kernelSd: 0.1,
-  eta: 1,
-  wide: 0,
-  loss: "choice",
-  counts: null,
-  positions: 0,
-} as const satisfies Partial<ModelConfig>;
+/** No effects, or those of at least two places: one place alone says nothing. */
+const places: Range<number> = {
+  schema: v.pipe(v.whole(0, 1000), v.check((places) => places !== 1, "expected 0, or at least 2 places")),
+  parse: (text) => text === "0" ? 0 : wholeNumber(2, 1000)(text),
+};
+
+const countsSchema = v.nullable(v.strictObject({
+  fields: v.pipe(
+    v.array(v.strictObject({ first: v.whole(0), count: v.whole(1), slots: v.whole(1, MOST_SLOTS) })),
+    v.maxLength(MOST_FIELDS),
+    v.check((fields) => slotsOf(fields) <= MOST_SLOTS, `expected at most ${MOST_SLOTS} slots of tokens`),
+  ),
+  neighbours: v.whole(1, 1024),
+  latest: v.whole(1),
+}));
+
+const commonFields: Fields<CommonModelConfig> = {
+  dims: field(
+    "--dims <sizes>",
+    "hidden layers of the utility, e.g. 32-64-32; none with --encoder none: the conditional logit",
+    layers(0),
+    [64, 64],
+  ),
+  batchNorm: switchedField("--batch-norm", "batch normalisation after each hidden layer", false, false),
+  kernelSd: field(
+    "--kernel-sd <x>",
+    "standard deviation of the hidden layers' initial kernels (default: 0.1, with pw 0.001)",
+    positive(10),
+    0.1,
+    { absent: 0.1, depends: true },
+  ),
+  eta: field(
+    "--eta <x>",
+    "how sharply users choose: P(a) = exp(eta u_a) / (1 + sum exp(eta u))",
+    positive(1000),
+    1,
+    { absent: 1 },
+  ),
+  wide: field(
+    "--wide [columns]",
+    "add a linear part over the item and its crosses with the last 20 clicks, of rank <columns>: wide & deep " +
+      "(default: 8, with --counts none 0)",
+    whole(0, 64),
+    0,
+    { absent: 0, depends: true, preset: "8" },
+  ),
+  loss: field(
+    "--loss <kind>",
+    "-log P(what happened) with one choice a page, or the logistic loss: each item is clicked or not by itself",
+    oneOf(["choice", "logistic"]),
+    "choice",
+    { absent: "choice" },
+  ),
+  // Which counts there are depends on the items: the option only says whether there are any.
+  counts: {
+    ...fixed<CountsConfig | null>({ schema: countsSchema }, null, null),
+    option: valued(
+      "--counts <which>",
+      "what counting knows of an item is an input of its utility: click rates, categories, similar items, repeats; none is " +
+        "the paper's model",
+      oneOf(["all", "none"]),
+      "all",
+    ),
+  },
+  positions: field(
+    "--position-effect [places]",
+    "learn what each of the first places of a page adds to a click's chance, 0 for none; utilities are without it " +
+      "(default: 20 where the items of a page stand as they were shown, with --counts none 0)",
+    places,
+    0,
+    { absent: 0, depends: true, preset: "20" },
+  ),
+};
+
+const lstmFields: Fields<Omit<LstmModelConfig, "encoder">> = {
+  lstmUnits: field("--lstm-units <n>", "size of the LSTM's state", whole(1, 1024), 20),
+  ...commonFields,
+};
+
+const pwFields: Fields<Omit<PwModelConfig, "encoder">> = {
+  pwLags: field(
+    "--pw-lags <n>",
+    "position weights: how many of the last clicks they use; the paper says 20, its code uses 19",
+    whole(1, 64),
+    20,
+  ),
+  pwWeightings: field(
+    "--pw-weightings <n>",
+    "position weights: how many weighted sums of these clicks are the state",
+    whole(1, 16),
+    4,
+  ),
+  pwNonlinearity: field(
+    "--pw-nonlinearity <kind>",
+    "position weights: none as in the paper's code, or tanh with a bias as in its Eq. 4",
+    oneOf(["none", "tanh"]),
+    "none",
+  ),
+  ...commonFields,
+  kernelSd: { ...commonFields.kernelSd, standard: 0.001 }, // its kernels start small
+};
+
+/** Fields of the models, by their encoder. */
+export const modelFields = { lstm: lstmFields, pw: pwFields, none: commonFields } as const;
+
+const { dims: _, ...entries } = entriesOf(commonFields);
+const hidden = { dims: layers(1).schema, ...entries };
+
+/** What a {@link ModelConfig} must be; what may be left out has a default. test/docs/package_test.ts holds them together. */
+export const modelConfigSchema = v.variant("encoder", [
+  v.strictObject({ encoder: v.literal("lstm"), ...entriesOf(lstmFields), ...hidden }),
+  v.strictObject({ encoder: v.literal("pw"), ...entriesOf(pwFields), ...hidden }),
+  v.strictObject({ encoder: v.literal("none"), ...entriesOf(commonFields) }),
+]);
 
 /** The LSTM encoder's defaults. */
-export const defaultModel: LstmModelConfig = { encoder: "lstm", lstmUnits: 20, ...defaults };
+export const defaultModel: LstmModelConfig = { encoder: "lstm", ...defaultsOf(lstmFields) };
 /** The position-weights encoder's defaults; its kernels start small. */
-export const defaultPwModel: PwModelConfig = {
-  encoder: "pw",
-  pwLags: 20,
-  pwWeightings: 4,
-  pwNonlinearity: "none",
-  ...defaults,
-  kernelSd: 0.001,
-};
+export const defaultPwModel: PwModelConfig = { encoder: "pw", ...defaultsOf(pwFields) };

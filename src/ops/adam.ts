@@ -1,7 +1,7 @@
 /** The end of a step: adds up partial sums and moves the parameters by Adam. One dispatch, and one for each sparse table. */
 
-import adamText from "../../kernels/adam.wgsl" with { type: "text" };
-import rowsText from "../../kernels/adam_rows.wgsl" with { type: "text" };
+import adamText from "../../kernels/adam/adam.wgsl" with { type: "text" };
+import rowsText from "../../kernels/adam/adam_rows.wgsl" with { type: "text" };
 import { Arena } from "../gpu/arena.ts";
 import { kernel } from "../gpu/kernel.ts";
 import { bufferOf, type View } from "../gpu/memory.ts";
@@ -138,4 +138,26 @@ export class AdamState {
 export function adamRate(learningRate: number, t: number): number {
   const { BETA1, BETA2 } = adamConstants;
   return learningRate * Math.sqrt(1 - BETA2 ** t) / (1 - BETA1 ** t);
+}
+
+/** Weights, and Adam's means of their gradients and of the squares of these. */
+export type Moved64 = Readonly<Record<"w" | "m" | "v", Float64Array | number[]>>;
+
+/**
+ * Step t = 1, 2, ... in f64, in place. The textbook's numbers stand here once more: whoever compares with this notices where
+ * those above change.
+ * @param decay of the weight itself, as a share of it
+ */
+export function adamReference(
+  { w, m, v }: Moved64,
+  gradient: ArrayLike<number>,
+  { t, learningRate, decay = 0 }: { readonly t: number; readonly learningRate: number; readonly decay?: number },
+): void {
+  const rate = learningRate * Math.sqrt(1 - 0.999 ** t) / (1 - 0.9 ** t);
+  for (let i = 0; i < w.length; i++) {
+    const [g = NaN, w0 = NaN, m0 = NaN, v0 = NaN] = [gradient[i], w[i], m[i], v[i]];
+    const [m1, v1] = [0.9 * m0 + 0.1 * g, 0.999 * v0 + 0.001 * g * g];
+    [m[i], v[i]] = [m1, v1];
+    w[i] = w0 - rate * m1 / (Math.sqrt(v1) + 1e-8) - decay * w0;
+  }
 }

@@ -1,10 +1,12 @@
 /** batch_norm: each column normalised over the rows of the batch, as Keras' BatchNormalization does. */
 
-import forwardText from "../../kernels/batch_norm_forward.wgsl" with { type: "text" };
-import inputGradientText from "../../kernels/batch_norm_input_gradient.wgsl" with { type: "text" };
-import runningText from "../../kernels/batch_norm_running.wgsl" with { type: "text" };
-import statisticsText from "../../kernels/batch_norm_statistics.wgsl" with { type: "text" };
-import weightGradientText from "../../kernels/batch_norm_weight_gradient.wgsl" with { type: "text" };
+import forwardText from "../../kernels/batch_norm/batch_norm_forward.wgsl" with { type: "text" };
+import inputGradientText from "../../kernels/batch_norm/batch_norm_input_gradient.wgsl" with { type: "text" };
+import runningText from "../../kernels/batch_norm/batch_norm_running.wgsl" with { type: "text" };
+import statisticsText from "../../kernels/batch_norm/batch_norm_statistics.wgsl" with { type: "text" };
+import weightGradientText from "../../kernels/batch_norm/batch_norm_weight_gradient.wgsl" with {
+  type: "text",
+};
 import { slopeConstants } from "./activation.ts";
 import { constantOf, type Kernel, kernel } from "../gpu/kernel.ts";
 import type { DispatchSpec } from "../gpu/program.ts";

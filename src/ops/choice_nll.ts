@@ -4,7 +4,7 @@
  * on its page has an effect.
  */
 
-import lossText from "../../kernels/choice_nll.wgsl" with { type: "text" };
+import lossText from "../../kernels/choice/choice_nll.wgsl" with { type: "text" };
 import type { ClickReference, ClickTape } from "../batch/click_tape.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { FURTHER, GIVEN, isPredicted, NONE } from "../data/click_log.ts";

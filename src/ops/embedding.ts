@@ -1,7 +1,7 @@
 /** The gradient of a table that events look their fed item up in. */
 
-import allText from "../../kernels/embedding_gradient.wgsl" with { type: "text" };
-import touchedText from "../../kernels/embedding_gradient_rows.wgsl" with { type: "text" };
+import allText from "../../kernels/scatter/embedding_gradient.wgsl" with { type: "text" };
+import touchedText from "../../kernels/scatter/embedding_gradient_rows.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { ClickCall, ClickTape } from "../batch/click_tape.ts";
 import { kernel } from "../gpu/kernel.ts";

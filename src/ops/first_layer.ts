@@ -1,7 +1,7 @@
 /** first_layer: ELU(item part + state part + W counts), the first hidden layer of a row from its factored products. */
 
-import backwardText from "../../kernels/first_layer_backward.wgsl" with { type: "text" };
-import forwardText from "../../kernels/first_layer_forward.wgsl" with { type: "text" };
+import backwardText from "../../kernels/matmul/first_layer_backward.wgsl" with { type: "text" };
+import forwardText from "../../kernels/matmul/first_layer_forward.wgsl" with { type: "text" };
 import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
 import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
 import { type Constants, kernel } from "../gpu/kernel.ts";

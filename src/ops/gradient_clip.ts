@@ -1,7 +1,7 @@
 /** A bound on the length of the whole gradient, before Adam: two dispatches. */
 
-import clipText from "../../kernels/gradient_clip.wgsl" with { type: "text" };
-import normText from "../../kernels/gradient_norm.wgsl" with { type: "text" };
+import clipText from "../../kernels/adam/gradient_clip.wgsl" with { type: "text" };
+import normText from "../../kernels/adam/gradient_norm.wgsl" with { type: "text" };
 import type { Arena } from "../gpu/arena.ts";
 import { constantOf, kernel } from "../gpu/kernel.ts";
 import type { DispatchSpec } from "../gpu/program.ts";

@@ -3,8 +3,8 @@
  * the next part writes its own, so they are added up after each.
  */
 
-import addText from "../../kernels/gradient_add.wgsl" with { type: "text" };
-import rowsText from "../../kernels/gradient_rows_add.wgsl" with { type: "text" };
+import addText from "../../kernels/adam/gradient_add.wgsl" with { type: "text" };
+import rowsText from "../../kernels/adam/gradient_rows_add.wgsl" with { type: "text" };
 import { NONE } from "../data/click_log.ts";
 import type { Arena } from "../gpu/arena.ts";
 import type { Commands } from "../gpu/commands.ts";

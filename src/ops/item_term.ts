@@ -1,8 +1,8 @@
 /** item_term: a term of the utility that is a product of two short vectors, of the event and of the item. */
 
-import backwardText from "../../kernels/item_term_backward.wgsl" with { type: "text" };
-import forwardText from "../../kernels/item_term_forward.wgsl" with { type: "text" };
-import gradientText from "../../kernels/item_term_gradient.wgsl" with { type: "text" };
+import backwardText from "../../kernels/scatter/item_term_backward.wgsl" with { type: "text" };
+import forwardText from "../../kernels/scatter/item_term_forward.wgsl" with { type: "text" };
+import gradientText from "../../kernels/scatter/item_term_gradient.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
 import { type Constants, kernel } from "../gpu/kernel.ts";

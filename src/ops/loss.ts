@@ -4,7 +4,7 @@
  * way forward, and backward has little left to do.
  */
 
-import sumText from "../../kernels/outcome_sum.wgsl" with { type: "text" };
+import sumText from "../../kernels/choice/outcome_sum.wgsl" with { type: "text" };
 import { constantOf, kernel } from "../gpu/kernel.ts";
 import type { Memory, View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";

@@ -1,11 +1,11 @@
 /** Which LSTM kernel runs: by direction, units, the kernel shapes and the adapter's workgroup memory. */
 
-import backwardGroupText from "../../kernels/lstm_backward_group.wgsl" with { type: "text" };
-import backwardPanelText from "../../kernels/cpu/lstm_backward_panel.wgsl" with { type: "text" };
-import backwardText from "../../kernels/lstm_backward.wgsl" with { type: "text" };
-import forwardGroupText from "../../kernels/lstm_forward_group.wgsl" with { type: "text" };
-import forwardPanelText from "../../kernels/cpu/lstm_forward_panel.wgsl" with { type: "text" };
-import forwardText from "../../kernels/lstm_forward.wgsl" with { type: "text" };
+import backwardGroupText from "../../kernels/lstm/lstm_backward_group.wgsl" with { type: "text" };
+import backwardPanelText from "../../kernels/lstm/lstm_backward_panel.wgsl" with { type: "text" };
+import backwardText from "../../kernels/lstm/lstm_backward.wgsl" with { type: "text" };
+import forwardGroupText from "../../kernels/lstm/lstm_forward_group.wgsl" with { type: "text" };
+import forwardPanelText from "../../kernels/lstm/lstm_forward_panel.wgsl" with { type: "text" };
+import forwardText from "../../kernels/lstm/lstm_forward.wgsl" with { type: "text" };
 import { type Constants, type Kernel, kernel } from "../gpu/kernel.ts";
 import {
   type AdapterShapes,

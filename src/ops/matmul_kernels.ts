@@ -1,13 +1,13 @@
 /** Which matmul kernel runs: a pure function of direction, sizes, the kernel shapes and the adapter's workgroup memory. */
 
-import forwardPanelText from "../../kernels/cpu/matmul_forward_panel.wgsl" with { type: "text" };
-import forwardRowsText from "../../kernels/cpu/matmul_forward_rows.wgsl" with { type: "text" };
-import forwardTiledText from "../../kernels/matmul_forward_tiled.wgsl" with { type: "text" };
-import inputPanelText from "../../kernels/cpu/matmul_input_gradient_panel.wgsl" with { type: "text" };
-import inputRowsText from "../../kernels/cpu/matmul_input_gradient_rows.wgsl" with { type: "text" };
-import inputTiledText from "../../kernels/matmul_input_gradient_tiled.wgsl" with { type: "text" };
-import weightRowsText from "../../kernels/cpu/matmul_weight_gradient_rows.wgsl" with { type: "text" };
-import weightTiledText from "../../kernels/matmul_weight_gradient_tiled.wgsl" with { type: "text" };
+import forwardPanelText from "../../kernels/matmul/matmul_forward_panel.wgsl" with { type: "text" };
+import forwardRowsText from "../../kernels/matmul/matmul_forward_rows.wgsl" with { type: "text" };
+import forwardTiledText from "../../kernels/matmul/matmul_forward_tiled.wgsl" with { type: "text" };
+import inputPanelText from "../../kernels/matmul/matmul_input_gradient_panel.wgsl" with { type: "text" };
+import inputRowsText from "../../kernels/matmul/matmul_input_gradient_rows.wgsl" with { type: "text" };
+import inputTiledText from "../../kernels/matmul/matmul_input_gradient_tiled.wgsl" with { type: "text" };
+import weightRowsText from "../../kernels/matmul/matmul_weight_gradient_rows.wgsl" with { type: "text" };
+import weightTiledText from "../../kernels/matmul/matmul_weight_gradient_tiled.wgsl" with { type: "text" };
 import { constantOf, type Constants, type Kernel, kernel } from "../gpu/kernel.ts";
 import {
   type KernelVariant,

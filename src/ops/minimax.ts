@@ -7,8 +7,8 @@
  * The generator ascends V, the reward descends it.
  */
 
-import exactText from "../../kernels/exact_minimax.wgsl" with { type: "text" };
-import gameText from "../../kernels/minimax.wgsl" with { type: "text" };
+import exactText from "../../kernels/minimax/exact_minimax.wgsl" with { type: "text" };
+import gameText from "../../kernels/minimax/minimax.wgsl" with { type: "text" };
 import type { ClickReference, ClickTape } from "../batch/click_tape.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { isPredicted, NONE } from "../data/click_log.ts";

@@ -1,6 +1,6 @@
 /** The gradient of an effect that rows share by their place on the page; with one place, of a bias of all rows. */
 
-import gradientText from "../../kernels/place_gradient.wgsl" with { type: "text" };
+import gradientText from "../../kernels/choice/place_gradient.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { ClickCall, ClickTape } from "../batch/click_tape.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";

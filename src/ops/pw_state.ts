@@ -1,8 +1,8 @@
 /** pw_state: position weights, the last m clicks before every event under n learned weightings (dense features). */
 
-import backwardText from "../../kernels/pw_state_backward.wgsl" with { type: "text" };
-import forwardText from "../../kernels/pw_state_forward.wgsl" with { type: "text" };
-import weightText from "../../kernels/pw_state_weight_gradient.wgsl" with { type: "text" };
+import backwardText from "../../kernels/pw/pw_state_backward.wgsl" with { type: "text" };
+import forwardText from "../../kernels/pw/pw_state_forward.wgsl" with { type: "text" };
+import weightText from "../../kernels/pw/pw_state_weight_gradient.wgsl" with { type: "text" };
 import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
 import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";

@@ -3,14 +3,14 @@
  * click's product for mixed ones.
  */
 
-import baseText from "../../kernels/pw_base.wgsl" with { type: "text" };
-import historyText from "../../kernels/pw_history_gradient.wgsl" with { type: "text" };
-import itemBiasText from "../../kernels/pw_item_bias_gradient.wgsl" with { type: "text" };
-import backwardText from "../../kernels/pw_table_backward.wgsl" with { type: "text" };
-import forwardText from "../../kernels/pw_table_forward.wgsl" with { type: "text" };
-import tableText from "../../kernels/pw_table_gradient.wgsl" with { type: "text" };
-import weightText from "../../kernels/pw_table_weight_gradient.wgsl" with { type: "text" };
-import windowText from "../../kernels/pw_window.wgsl" with { type: "text" };
+import baseText from "../../kernels/pw/pw_base.wgsl" with { type: "text" };
+import historyText from "../../kernels/pw/pw_history_gradient.wgsl" with { type: "text" };
+import itemBiasText from "../../kernels/pw/pw_item_bias_gradient.wgsl" with { type: "text" };
+import backwardText from "../../kernels/pw/pw_table_backward.wgsl" with { type: "text" };
+import forwardText from "../../kernels/pw/pw_table_forward.wgsl" with { type: "text" };
+import tableText from "../../kernels/pw/pw_table_gradient.wgsl" with { type: "text" };
+import weightText from "../../kernels/pw/pw_table_weight_gradient.wgsl" with { type: "text" };
+import windowText from "../../kernels/pw/pw_window.wgsl" with { type: "text" };
 import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
 import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
 import { distinctRows, MAX_CHUNKS } from "../gpu/sizes.ts";

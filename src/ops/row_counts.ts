@@ -1,7 +1,7 @@
 /** row_counts: what counting knows of every displayed item, from tables and the user's last clicks; nothing learns through it. */
 
-import countsText from "../../kernels/row_counts.wgsl" with { type: "text" };
-import recentText from "../../kernels/recent_clicks.wgsl" with { type: "text" };
+import countsText from "../../kernels/pw/row_counts.wgsl" with { type: "text" };
+import recentText from "../../kernels/pw/recent_clicks.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { ClickReference, ClickTape } from "../batch/click_tape.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
@@ -23,7 +23,7 @@ export function recentWidth({ fields }: CountsConfig): number {
 }
 
 /**
- * [events, {@link recentWidth}], without a gradient: the last clicks before every event; see kernels/recent_clicks.wgsl.
+ * [events, {@link recentWidth}], without a gradient: the last clicks before every event; see kernels/pw/recent_clicks.wgsl.
  * @param table constant [I, {@link tableWidth}]
  */
 export function recentClicks(tape: ClickTape, name: string, table: Tensor, config: CountsConfig): Tensor {
@@ -86,7 +86,7 @@ export interface RowCountsInputs {
   readonly scale: Tensor;
 }
 
-/** [rows, C], without a gradient; see kernels/row_counts.wgsl. @throws Error for shapes that do not fit. */
+/** [rows, C], without a gradient; see kernels/pw/row_counts.wgsl. @throws Error for shapes that do not fit. */
 export function rowCounts(
   tape: ClickTape,
   name: string,

@@ -1,9 +1,9 @@
 /** row_dot: one number a row, the last layer of the utility. */
 
 import { slopeConstants } from "./activation.ts";
-import backwardText from "../../kernels/row_dot_backward.wgsl" with { type: "text" };
-import forwardText from "../../kernels/row_dot_forward.wgsl" with { type: "text" };
-import sumText from "../../kernels/cpu/row_dot_sum.wgsl" with { type: "text" };
+import backwardText from "../../kernels/choice/row_dot_backward.wgsl" with { type: "text" };
+import forwardText from "../../kernels/choice/row_dot_forward.wgsl" with { type: "text" };
+import sumText from "../../kernels/choice/row_dot_sum.wgsl" with { type: "text" };
 import { kernel } from "../gpu/kernel.ts";
 import { bufferOf, uniformIfSmall } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";

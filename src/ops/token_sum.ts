@@ -3,10 +3,10 @@
  * that is 1 for the items that have it and 0 for the others, so W f is a sum of the rows of W of an item's tokens.
  */
 
-import chunksText from "../../kernels/token_gradient_chunks.wgsl" with { type: "text" };
-import gradientText from "../../kernels/token_gradient.wgsl" with { type: "text" };
-import touchedText from "../../kernels/token_gradient_rows.wgsl" with { type: "text" };
-import sumText from "../../kernels/token_sum.wgsl" with { type: "text" };
+import chunksText from "../../kernels/scatter/token_gradient_chunks.wgsl" with { type: "text" };
+import gradientText from "../../kernels/scatter/token_gradient.wgsl" with { type: "text" };
+import touchedText from "../../kernels/scatter/token_gradient_rows.wgsl" with { type: "text" };
+import sumText from "../../kernels/scatter/token_sum.wgsl" with { type: "text" };
 import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
 import type { ClickCall, ClickTape } from "../batch/click_tape.ts";
 import type { DeviceTokens } from "../batch/device_tokens.ts";

@@ -1,6 +1,6 @@
 /** The head of a report: what came of the runs, on which data, when, and how long it took. */
 
-import type { DataSizes } from "../data/data_sizes.ts";
+import type { DataSizes } from "../data/log_source.ts";
 import { thousands } from "../thousands.ts";
 import { type Html, markup } from "./html.ts";
 import { note } from "./page_shell.ts";

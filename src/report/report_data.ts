@@ -1,6 +1,6 @@
 /** What a report is made from: runs as they stand in their folders. */
 
-import type { DataSizes } from "../data/data_sizes.ts";
+import type { DataSizes } from "../data/log_source.ts";
 import type { Paired } from "../figures/paired.ts";
 import type { DetailFigures, FigureDifferences } from "./schemas.ts";
 

@@ -1,7 +1,7 @@
 /** config.json of a run: all that is needed to repeat it. */
 
 import * as v from "../schema.ts";
-import { shops } from "../data/shops.ts";
+import { dataConfigSchema } from "../data/sets/dataset.ts";
 import { atomicWriteFile } from "./files/atomic_write.ts";
 import { exists } from "./files/file_error.ts";
 import { readJson } from "./files/json_file.ts";
@@ -10,60 +10,12 @@ import { modelConfigSchema } from "../model/config.ts";
 import { adversarialConfigSchema, trainingConfigSchema } from "../train/config.ts";
 import { UserError } from "../user_error.ts";
 
-/** What a run is trained on. */
-export type DataConfig =
-  | {
-    /** A made-up shop. */
-    kind: "demo";
-    /** Of its items, and of its users unless `usersSeed` is given. */
-    seed: number;
-    /** Which one of the shops; "demo" where it is not given. */
-    shop?: string;
-    usersSeed?: number;
-  }
-  | {
-    kind: "paper";
-    path: string;
-    sha256: string;
-    /** Seed of a new split of the users, or null for the file's own. */
-    resplit: number | null;
-  }
-  | {
-    kind: "prepared";
-    path: string;
-    /** Of its files, all together. */
-    sha256: string;
-    resplit: number | null;
-    /** A log of more displayed items than this stays on disk. */
-    memoryRows: number;
-    /** Whether items are known one by one, where the set says so, or by their features alone. */
-    itemIds: boolean;
-  };
-
-const file = { path: v.string(), sha256: v.string() };
-const dataSchema: v.GenericSchema<unknown, DataConfig> = v.variant("kind", [
-  v.strictObject({
-    kind: v.literal("demo"),
-    seed: v.wholeNumber(),
-    shop: v.optional(v.picklist(shops.map(({ name }) => name))),
-    usersSeed: v.optional(v.wholeNumber()),
-  }),
-  v.strictObject({ kind: v.literal("paper"), ...file, resplit: v.nullable(v.wholeNumber()) }),
-  v.strictObject({
-    kind: v.literal("prepared"),
-    ...file,
-    resplit: v.nullable(v.wholeNumber()),
-    memoryRows: v.whole(0),
-    itemIds: v.optional(v.boolean(), true),
-  }),
-]);
-
 export const runConfigSchema = v.pipe(
   v.object({
     clickgan: v.string(),
     /** The arguments as given, for the reader. */
     command: v.array(v.string()),
-    data: dataSchema,
+    data: dataConfigSchema,
     model: modelConfigSchema,
     /** Of the Shannon stage; its seed is the run's. */
     training: trainingConfigSchema,
@@ -72,7 +24,7 @@ export const runConfigSchema = v.pipe(
     /** The adversarial stage after it, or alone. */
     adversarial: v.optional(v.nullable(adversarialConfigSchema), null),
     /** File that the weights start from, or null for drawn ones. */
-    init: v.nullable(v.strictObject(file)),
+    init: v.nullable(v.strictObject({ path: v.string(), sha256: v.string() })),
     adapter: v.object({
       kind: v.picklist(["cpu", "gpu"]),
       description: v.string(),

@@ -21,15 +21,25 @@ import { withMeanRows } from "./mean_rows.ts";
 import {
   asideFile,
   expectLogs,
+  type LastState,
   logFile,
   LOGS,
-  readLast,
   replaceFile,
   snapshotFile,
   type SnapshotName,
 } from "./run_state.ts";
 import { writeSnapshot } from "./snapshot.ts";
 import { MOMENT_PREFIXES, type SnapshotGame, type SnapshotInfo } from "./snapshot/snapshot.ts";
+
+/** What the files of a stage say beside its state. */
+export interface StageFiles {
+  readonly config: RunConfig;
+  /** Of its logs, after the iteration. */
+  readonly columns: readonly string[];
+  /** What its snapshots say of the generator, and of the items. */
+  readonly game: SnapshotGame | undefined;
+  readonly features: Features | undefined;
+}
 
 /** The files of a stage. The caller owns the run's folder (files/owned_folder.ts) as long as it is open. */
 export class RunFolder {
@@ -40,34 +50,23 @@ export class RunFolder {
 
   private constructor(
     readonly path: string,
-    readonly config: RunConfig,
-    private readonly game: SnapshotGame | undefined,
-    private readonly features: Features | undefined,
+    private readonly about: StageFiles,
     private readonly train: CsvLog,
     private readonly validation: CsvLog,
   ) {}
 
   /**
    * Starts a stage, also where an earlier start was killed before its first snapshot.
-   * @param columns of its logs, after the iteration. @param game what its snapshots say of the generator.
-   * @param features what they say of the items.
    * @throws UserError when the folder cannot be written, or holds what would be lost.
    */
-  static async begin(
-    path: string,
-    config: RunConfig,
-    columns: readonly string[],
-    game?: SnapshotGame,
-    features?: Features,
-  ): Promise<RunFolder> {
-    await expectUnbegun(path, columns);
+  static async begin(path: string, about: StageFiles): Promise<RunFolder> {
+    await expectUnbegun(path, about.columns);
     const before = contentsOf(path);
     try {
       await makeFolder(path);
       clean(path);
-      await writeConfig(path, config);
-      const all = ["iteration", ...columns];
-      const files = RunFolder.#with(path, config, game, features, (log) => CsvLog.begin(log, all));
+      await writeConfig(path, about.config);
+      const files = RunFolder.#with(path, about, (log, columns) => CsvLog.begin(log, columns));
       files.#before = before;
       return files;
     } catch (error) {
@@ -83,33 +82,24 @@ export class RunFolder {
 
   /**
    * Opens a stage to go on with it; its logs are cut back to what they were when its last snapshot was written.
-   * @throws UserError when they are not what they were.
+   * @param last what {@link readLast} found. @throws UserError when they are not what they were.
    */
-  static async resume(
-    path: string,
-    config: RunConfig,
-    columns: readonly string[],
-    game: SnapshotGame | undefined,
-    features?: Features,
-  ): Promise<RunFolder> {
-    const { iteration, logs } = await readLast(path);
-    expectLogs(path, { iteration, logs });
+  static resume(path: string, about: StageFiles, last: LastState): RunFolder {
+    expectLogs(path, last);
     clean(path);
-    const all = ["iteration", ...columns];
-    return RunFolder.#with(path, config, game, features, (file, log) => CsvLog.resume(file, all, logs[log]));
+    return RunFolder.#with(path, about, (file, columns, log) => CsvLog.resume(file, columns, last.logs[log]));
   }
 
   static #with(
     path: string,
-    config: RunConfig,
-    game: SnapshotGame | undefined,
-    features: Features | undefined,
-    open: (file: string, log: typeof LOGS[number]) => CsvLog,
+    about: StageFiles,
+    open: (file: string, columns: readonly string[], log: typeof LOGS[number]) => CsvLog,
   ): RunFolder {
-    const train = open(logFile(path, "train"), "train");
+    const columns = ["iteration", ...about.columns];
+    const train = open(logFile(path, "train"), columns, "train");
     try {
-      const validation = open(logFile(path, "validation"), "validation");
-      return new RunFolder(path, config, game, features, train, validation);
+      const validation = open(logFile(path, "validation"), columns, "validation");
+      return new RunFolder(path, about, train, validation);
     } catch (error) {
       train.close();
       throw error;
@@ -183,11 +173,12 @@ export class RunFolder {
   }
 
   #filled(specs: readonly ParameterSpec[], items: ItemsShape, weights: Weights): Weights {
-    return items.kind === "mixed" ? withMeanRows(specs, weights, this.features, items.tokens) : weights;
+    return items.kind === "mixed" ? withMeanRows(specs, weights, this.about.features, items.tokens) : weights;
   }
 
   #info(items: ItemsShape, iteration: number, kind: string): SnapshotInfo {
-    return { model: this.config.model, items, iteration, kind, game: this.game, features: this.features };
+    const { config: { model }, game, features } = this.about;
+    return { model, items, iteration, kind, game, features };
   }
 
   close(): void {

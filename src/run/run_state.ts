@@ -14,7 +14,7 @@ import { bestOf } from "../train/best_text.ts";
 import { UserError } from "../user_error.ts";
 import { CsvLog, logMarkSchema } from "./csv_log.ts";
 import { readSnapshot } from "./snapshot.ts";
-import { MOMENT_PREFIXES, type Snapshot } from "./snapshot/snapshot.ts";
+import { MOMENT_PREFIXES, type Snapshot, type SnapshotInfo } from "./snapshot/snapshot.ts";
 
 export type SnapshotName = `best-${Criterion}` | "last";
 
@@ -23,8 +23,9 @@ type LogMarks = v.InferOutput<typeof logsSchema>;
 export const LOGS = ["train", "validation"] as const;
 
 /** What `last` says beside its tensors. */
-interface LastState {
+export interface LastState {
   readonly snapshot: Snapshot;
+  readonly info: SnapshotInfo;
   readonly iteration: number;
   readonly best: BestRecords;
   readonly logs: LogMarks;
@@ -72,16 +73,20 @@ export async function readLast(path: string): Promise<LastState> {
         "weights with --init.",
     );
   }
-  return { snapshot, iteration: snapshot.info.iteration, best, logs: logs.output };
+  const { info } = snapshot;
+  return { snapshot, info, iteration: info.iteration, best, logs: logs.output };
 }
 
 /**
- * What `save` wrote last, checked against the model that the config describes.
- * @throws UserError when a snapshot is missing, damaged or of another shape.
+ * What a stage goes on from, checked against the model that the config describes.
+ * @param last what {@link readLast} found. @throws UserError when a snapshot is missing, damaged or of another shape.
  */
-export async function readRunState(path: string, specs: readonly ParameterSpec[]): Promise<TrainerState> {
+export async function runStateOf(
+  path: string,
+  { snapshot: last, iteration, best }: LastState,
+  specs: readonly ParameterSpec[],
+): Promise<TrainerState> {
   const file = snapshotFile(path, "last");
-  const { snapshot: last, iteration, best } = await readLast(path);
   const [m, v] = [last.part(MOMENT_PREFIXES.m), last.part(MOMENT_PREFIXES.v)];
   checkWeights(specs, last.weights, file);
   const moved = specs.filter(({ constant }) => !constant);
@@ -93,14 +98,7 @@ export async function readRunState(path: string, specs: readonly ParameterSpec[]
     if (!Number.isFinite(value)) continue;
     snapshots[criterion] = await readBest(path, specs, criterion, iteration);
   }
-  return {
-    iteration,
-    weights: last.weights,
-    m,
-    v,
-    best,
-    snapshots,
-  };
+  return { iteration, weights: last.weights, m, v, best, snapshots };
 }
 
 /** The best snapshot of an iteration, which may stand aside after a crash or a divergence. */

@@ -12,7 +12,7 @@ import type { StagesConfig } from "../train/stages_config.ts";
 import { GENERATOR_PREFIX, partOf } from "../train/networks.ts";
 import type { GameFigures } from "../train/sums.ts";
 import { Trainer } from "../train/trainer.ts";
-import type { Dataset } from "./dataset.ts";
+import type { Dataset } from "../data/sets/dataset.ts";
 import type { SnapshotGame } from "./snapshot/snapshot.ts";
 
 export type StageName = "shannon" | "adversarial";

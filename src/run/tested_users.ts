@@ -15,7 +15,7 @@ import type { EvaluatedUsers, Evaluation, EvaluationFigures } from "../train/eva
 import type { ModelConfig } from "../model/config.ts";
 import { positionEffects } from "../model/position_effect.ts";
 import type { Weights } from "../tape/parameters.ts";
-import type { Dataset } from "./dataset.ts";
+import type { Dataset } from "../data/sets/dataset.ts";
 import type { StageFigures } from "./stages.ts";
 
 /** Figures of a baseline. A ranking has no loss. */

@@ -1,18 +1,18 @@
 /** A run from its first iteration, or from where it stopped, to its test figures; all of it in its folder. */
 
-import { type DataSizes, dataSizes } from "../data/data_sizes.ts";
-import type { OnProgress } from "../data/log_source.ts";
+import { type DataSizes, dataSizes, type OnProgress } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { recordedShapes } from "../gpu/kernel_shapes.ts";
 import { countedOn } from "../model/counted.ts";
+import { fitSource } from "../model/item_features.ts";
 import { modelParameters, UserModel, weightsOf } from "../model/user_model.ts";
 import type { Weights } from "../tape/parameters.ts";
 import type { ClickTrainer } from "../train/click_trainer.ts";
 import { DivergedError, type StepResult, type ValidationResult } from "../train/results.ts";
-import type { Dataset } from "./dataset.ts";
+import type { Dataset } from "../data/sets/dataset.ts";
 import { keepStart } from "./kept_start.ts";
-import { readRunState } from "./run_state.ts";
-import { RunFolder } from "./run_folder.ts";
+import { expectResumable, readLast, runStateOf } from "./run_state.ts";
+import { expectUnbegun, RunFolder, type StageFiles } from "./run_folder.ts";
 import { hasConfig, removeConfig, type RunConfig, writeConfig } from "./run_config.ts";
 import { readSnapshot } from "./snapshot.ts";
 import { rowOf, type Stage, stageBefore, type StageFigures, type StageName, startOf } from "./stages.ts";
@@ -45,10 +45,14 @@ export interface RunResult extends Partial<StageTest> {
   readonly data: DataSizes;
 }
 
-/** What the runs of a command share. */
-export interface RunContext {
+/** A run: all that its stages need. */
+export interface Run {
   readonly gpu: Gpu;
   readonly data: Dataset;
+  /** All that is needed to repeat it. */
+  readonly config: RunConfig;
+  /** Its folder, which the caller owns. */
+  readonly path: string;
   /** Weights to start from, instead of drawn ones. */
   readonly init: Weights | undefined;
   /** Ends the run after what is in flight. */
@@ -57,103 +61,100 @@ export interface RunContext {
   readonly untested?: boolean;
 }
 
+/** What the runs of a command share. */
+export type RunContext = Omit<Run, "config" | "path">;
+
+/** A stage of a run while it trains. */
+interface Training {
+  readonly stage: Stage;
+  readonly run: Run;
+  readonly events: RunEvents;
+  readonly trainer: ClickTrainer<StageFigures>;
+  readonly model: UserModel;
+}
+
+/**
+ * Looks whether a stage can go on, or begin; changes nothing.
+ * @param path the run's folder. @returns the iterations that are done; undefined where nothing was saved that it goes on from.
+ * @throws UserError when its files are not what they were.
+ */
+export async function iterationsDone(stage: Stage, path: string): Promise<number | undefined> {
+  const folder = stage.folder(path);
+  if (await RunFolder.hasState(folder)) return await expectResumable(folder);
+  await expectUnbegun(folder, Object.keys(stage.columns));
+}
+
+/** Begins a stage, or where it was interrupted goes on with it as if it had never stopped. */
+export async function runStage(stage: Stage, run: Run, events: RunEvents): Promise<RunResult> {
+  return await RunFolder.hasState(stage.folder(run.path))
+    ? await resumeStage(stage, run, events)
+    : await startStage(stage, run, events);
+}
+
 /**
  * Starts a stage in a new folder, from the best prec@1 of the stage before it, if there was one.
- * @param path the run's folder, which the caller owns.
  * @throws UserError; what was begun is taken back when nothing could be saved in it.
  */
-export async function startStage(
-  stage: Stage,
-  context: RunContext,
-  path: string,
-  config: RunConfig,
-  events: RunEvents,
-): Promise<RunResult> {
+async function startStage(stage: Stage, run: Run, events: RunEvents): Promise<RunResult> {
+  const { path, config } = run;
   const before = stageBefore(stage, config)?.folder(path);
   const init = before === undefined
-    ? context.init
+    ? run.init
     : (await readSnapshot(`${before}/best-prec1.safetensors`)).weights;
-  return await withTrainer(stage, context, config, {
-    init,
-    begins: before === undefined,
-    onProgress: events.onProgress,
-  }, async (trainer, model) => {
+  const start = { init, begins: before === undefined };
+  return await withTrainer(stage, run, events, start, async (training) => {
     const folder = stage.folder(path);
-    const game = stage.game(model.config, config);
     // A run without a Shannon stage still has its config in its own folder, where --resume looks for it.
     const alone = folder !== path && !await hasConfig(path);
     if (alone) await writeConfig(path, config);
     let files: RunFolder | undefined;
     try {
-      files = await RunFolder.begin(folder, config, Object.keys(stage.columns), game, context.data.features);
+      files = await RunFolder.begin(folder, aboutOf(training));
       // At once: a folder that cannot be written is found out now, not after hours.
-      await save(trainer, model, files);
+      await save(training, files);
     } catch (error) {
       await files?.takeBack();
       if (alone) await removeConfig(path);
       throw error;
     }
-    return await train(stage, trainer, model, context, config, files, events);
+    return await train(training, files);
   });
 }
 
-/** Goes on with a stage that was interrupted, as if it had never stopped. */
-export async function resumeStage(
-  stage: Stage,
-  context: RunContext,
-  path: string,
-  config: RunConfig,
-  events: RunEvents,
-): Promise<RunResult> {
-  const folder = stage.folder(path);
-  return await withTrainer(
-    stage,
-    context,
-    config,
-    { init: undefined, begins: false },
-    async (trainer, model) => {
-      const state = await readRunState(folder, trainer.specs);
-      trainer.restore(state);
-      const game = stage.game(model.config, config);
-      const files = await RunFolder.resume(
-        folder,
-        config,
-        Object.keys(stage.columns),
-        game,
-        context.data.features,
-      );
-      // Only now, as nothing can be refused any more: the new config may ask for more iterations.
-      for (const place of new Set([path, folder])) await writeConfig(place, config);
-      return await train(stage, trainer, model, context, config, files, events);
-    },
-  );
-}
-
-/** What a stage starts from. */
-interface Start {
-  readonly init: Weights | undefined;
-  /** Whether the run begins, so that its data are to be counted. */
-  readonly begins: boolean;
-  readonly onProgress?: OnProgress;
+async function resumeStage(stage: Stage, run: Run, events: RunEvents): Promise<RunResult> {
+  const folder = stage.folder(run.path);
+  const last = await readLast(folder);
+  // The data are those that the run began with: only the shape is to be fitted.
+  const source = fitSource(run.data.source, last.info.items, `The run in ${run.path}`);
+  const data = { ...run.data, source };
+  const start = { init: undefined, begins: false };
+  return await withTrainer(stage, { ...run, data }, events, start, async (training) => {
+    training.trainer.restore(await runStateOf(folder, last, training.trainer.specs));
+    const files = RunFolder.resume(folder, aboutOf(training), last);
+    // Only now, as nothing can be refused any more: the new config may ask for more iterations.
+    for (const place of new Set([run.path, folder])) await writeConfig(place, run.config);
+    return await train(training, files);
+  });
 }
 
 async function withTrainer<T>(
   stage: Stage,
-  { gpu, data }: RunContext,
-  config: RunConfig,
-  start: Start,
-  use: (trainer: ClickTrainer<StageFigures>, model: UserModel) => Promise<T>,
+  run: Run,
+  events: RunEvents,
+  /** Whether the run begins, so that its data are to be counted. */
+  start: { readonly init: Weights | undefined; readonly begins: boolean },
+  use: (training: Training) => Promise<T>,
 ): Promise<T> {
+  const { gpu, data: { source }, config } = run;
   // The kernel shapes that the run began with, so that it goes on bit for bit.
   gpu.useShapes(recordedShapes(config.shapes, gpu.shapes));
-  const { seed } = config.training;
-  const { initial, generator } = startOf(start.init, seed, config.model);
-  const counted = start.begins ? countedOn(data.source, config.model, initial, start.onProgress) : initial;
-  const model = new UserModel(gpu, data.source.items, config.model, counted);
+  const { initial, generator } = startOf(start.init, config.training.seed, config.model);
+  const counted = start.begins ? countedOn(source, config.model, initial, events.onProgress) : initial;
+  const model = new UserModel(gpu, source.items, config.model, counted);
   try {
-    const trainer = await stage.create(model, data, config, generator);
+    const trainer = await stage.create(model, run.data, config, generator);
     try {
-      return await use(trainer, model);
+      return await use({ stage, run, events, trainer, model });
     } finally {
       trainer.destroy();
     }
@@ -162,26 +163,22 @@ async function withTrainer<T>(
   }
 }
 
-/** Whether it starts from a logit on counts: validations are then compared with that. */
-function isFitted({ model, init }: RunConfig): boolean {
-  return model.counts !== null && init === null;
+/** What the stage's files say of it. */
+function aboutOf({ stage, run: { config, data }, model }: Training): StageFiles {
+  const game = stage.game(model.config, config);
+  return { config, columns: Object.keys(stage.columns), game, features: data.features };
 }
 
 /** What a run's first stage started from, in this session or in an earlier one. */
-function fittedStart(
-  { shape, config }: UserModel,
-  { source }: Dataset,
-  { training: { seed } }: RunConfig,
-  onProgress?: OnProgress,
-): Weights {
-  return weightsOf(modelParameters(shape, config), countedOn(source, config, { seed }, onProgress));
+function fittedStart({ model: { shape, config }, run, events }: Training): Weights {
+  const { seed } = run.config.training;
+  return weightsOf(
+    modelParameters(shape, config),
+    countedOn(run.data.source, config, { seed }, events.onProgress),
+  );
 }
 
-async function save(
-  trainer: ClickTrainer<StageFigures>,
-  model: UserModel,
-  folder: RunFolder,
-): Promise<void> {
+async function save({ trainer, model }: Training, folder: RunFolder): Promise<void> {
   const state = await trainer.state();
   // The last step may have broken the weights, which only the next loss would show: broken weights are never written.
   for (const values of state.weights.values()) {
@@ -190,15 +187,8 @@ async function save(
   await folder.save(trainer.specs, model.shape, state);
 }
 
-async function train(
-  stage: Stage,
-  trainer: ClickTrainer<StageFigures>,
-  model: UserModel,
-  { data, signal, untested = false }: RunContext,
-  config: RunConfig,
-  folder: RunFolder,
-  events: RunEvents,
-): Promise<RunResult> {
+async function train(training: Training, folder: RunFolder): Promise<RunResult> {
+  const { stage, run: { config, data, signal, untested = false }, events, trainer, model } = training;
   const began = performance.now();
   const first = trainer.iteration;
   const iterations = stage.iterations(config);
@@ -216,15 +206,15 @@ async function train(
       },
       wantsPause: () => performance.now() - saved > 1000 * SAVE_SECONDS,
       onPause: async () => {
-        await save(trainer, model, folder);
+        await save(training, folder);
         saved = performance.now();
       },
     }, signal);
     const tested = !untested && (trainer.iteration >= iterations || trainer.stopped);
-    if (tested && stage.hasLikelihood && isFitted(config)) {
-      await keepStart(trainer, fittedStart(model, data, config, events.onProgress));
-    }
-    await save(trainer, model, folder);
+    // It starts from a logit on counts: validations are then compared with that.
+    const isFitted = config.model.counts !== null && config.init === null;
+    if (tested && stage.hasLikelihood && isFitted) await keepStart(trainer, fittedStart(training));
+    await save(training, folder);
     const result: RunResult = {
       stage: stage.name,
       folder: folder.path,

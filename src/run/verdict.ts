@@ -4,7 +4,7 @@ import { type BaselineName, baselineNames, baselineTitles } from "../figures/bas
 import type { Difference } from "../figures/tested.ts";
 import { signed, signedRange, type Told, toldBy } from "../figures/told.ts";
 import type { StagesConfig } from "../train/stages_config.ts";
-import { type ItemData, unusedOf } from "./item_ids.ts";
+import { type ItemData, unusedOf } from "../data/item_ids.ts";
 import type { Stage } from "./stages.ts";
 import type { SnapshotResult } from "./snapshot_result.ts";
 import { thousands } from "../thousands.ts";

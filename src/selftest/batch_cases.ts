@@ -9,10 +9,9 @@ import type { Gpu } from "../gpu/device.ts";
 import { making } from "../gpu/made.ts";
 import { Program } from "../gpu/program.ts";
 import { compareBatch, compareTokens } from "./batch_check.ts";
-import { CanaryArena } from "./canary_arena.ts";
+import { CanaryArena, kernelsOf } from "./harness.ts";
 import type { Checking, Checks } from "./finding.ts";
 import { type Batch, chunks, few, further, given, mixed, oneHot } from "./ops/op_batches.ts";
-import { kernelsOf } from "./writers.ts";
 
 async function checkBatch(gpu: Gpu, { log, users }: Batch, checks: Checks): Promise<void> {
   const made = await making(async (made) => {

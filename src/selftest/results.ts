@@ -43,7 +43,9 @@ export interface WorstElement {
  * right.
  */
 export function blamed({ checks }: Finding): string[] {
-  const first = checks.find(({ differs }) => differs);
+  const wrong = checks.filter(({ differs }) => differs);
+  // That two runs differ says less than which number is wrong.
+  const first = wrong.find(({ worst }) => worst) ?? wrong[0];
   if (!first) return [];
   const right = new Set(checks.filter(({ differs }) => !differs).map(({ kernels }) => kernels[0]));
   const suspects = first.kernels.filter((kernel) => !right.has(kernel));

@@ -3,7 +3,7 @@
 import * as v from "../schema.ts";
 import { idSchema } from "../data/ids.ts";
 import type { PageRequest } from "../model/scorer.ts";
-import type { OpenedDataset } from "../run/open_dataset.ts";
+import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
 
 /** The most items that a request may have. */

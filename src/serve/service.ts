@@ -4,7 +4,7 @@ import { choiceProbabilities } from "../model/choice.ts";
 import type { UserModel } from "../model/user_model.ts";
 import { type PageRequest, Scorer } from "../model/scorer.ts";
 import { recommend } from "../figures/predict/recommend.ts";
-import type { OpenedDataset } from "../run/open_dataset.ts";
+import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { Batcher, type BatchScorer } from "./batcher.ts";

@@ -1,11 +1,11 @@
 /** What carries users on from page to page on the device: a step of an LSTM, lists of clicks, rows of some users. */
 
-import passText from "../../kernels/pass_over.wgsl" with { type: "text" };
-import keepText from "../../kernels/keep_state.wgsl" with { type: "text" };
-import pushText from "../../kernels/push_click.wgsl" with { type: "text" };
-import putText from "../../kernels/put_state.wgsl" with { type: "text" };
-import stepText from "../../kernels/lstm_step.wgsl" with { type: "text" };
-import takeText from "../../kernels/take_rows.wgsl" with { type: "text" };
+import passText from "../../kernels/simulate/pass_over.wgsl" with { type: "text" };
+import keepText from "../../kernels/simulate/keep_state.wgsl" with { type: "text" };
+import pushText from "../../kernels/simulate/push_click.wgsl" with { type: "text" };
+import putText from "../../kernels/simulate/put_state.wgsl" with { type: "text" };
+import stepText from "../../kernels/simulate/lstm_step.wgsl" with { type: "text" };
+import takeText from "../../kernels/simulate/take_rows.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { Arena } from "../gpu/arena.ts";
 import { kernel } from "../gpu/kernel.ts";

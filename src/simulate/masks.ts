@@ -1,7 +1,7 @@
 /** What may be shown on a page: bits of items, a set a user. */
 
-import fillText from "../../kernels/fill.wgsl" with { type: "text" };
-import maskText from "../../kernels/page_mask.wgsl" with { type: "text" };
+import fillText from "../../kernels/simulate/fill.wgsl" with { type: "text" };
+import maskText from "../../kernels/simulate/page_mask.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import { purposes } from "../data/philox.ts";
 import { kernel } from "../gpu/kernel.ts";

@@ -1,10 +1,9 @@
 /** The users of a made-up shop as they are: the truth. */
 
-import stepText from "../../kernels/shop_step.wgsl" with { type: "text" };
-import utilityText from "../../kernels/shop_utility.wgsl" with { type: "text" };
+import stepText from "../../kernels/simulate/shop_step.wgsl" with { type: "text" };
+import utilityText from "../../kernels/simulate/shop_utility.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";
-import { demoFeatures, featuresOf, places } from "../data/shops/items.ts";
-import { firstState, type ShopTruth, shopUtility } from "../data/shops/truth.ts";
+import { demoFeatures, featuresOf, firstState, places, type ShopTruth, shopUtility } from "../data/shops.ts";
 import type { Arena } from "../gpu/arena.ts";
 import { kernel } from "../gpu/kernel.ts";
 import { bufferOf, type View } from "../gpu/memory.ts";

@@ -1,8 +1,8 @@
 /** Slates that need no model: random ones, the first of an order, and the best of given scores. */
 
-import popularText from "../../kernels/popular_slate.wgsl" with { type: "text" };
-import randomText from "../../kernels/random_slate.wgsl" with { type: "text" };
-import topText from "../../kernels/top_slate.wgsl" with { type: "text" };
+import popularText from "../../kernels/simulate/popular_slate.wgsl" with { type: "text" };
+import randomText from "../../kernels/simulate/random_slate.wgsl" with { type: "text" };
+import topText from "../../kernels/simulate/top_slate.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import { purposes } from "../data/philox.ts";
 import { kernel } from "../gpu/kernel.ts";

@@ -1,6 +1,6 @@
 /** What users start with: nothing, or the clicks of users who were logged. */
 
-import feedText from "../../kernels/feed_click.wgsl" with { type: "text" };
+import feedText from "../../kernels/simulate/feed_click.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import { NONE } from "../data/click_log.ts";
 import { type Key, philox, purposes } from "../data/philox.ts";

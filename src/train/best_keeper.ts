@@ -3,8 +3,8 @@
  * steps later.
  */
 
-import compareText from "../../kernels/best_compare.wgsl" with { type: "text" };
-import keepText from "../../kernels/keep_best.wgsl" with { type: "text" };
+import compareText from "../../kernels/adam/best_compare.wgsl" with { type: "text" };
+import keepText from "../../kernels/adam/keep_best.wgsl" with { type: "text" };
 import { Arena } from "../gpu/arena.ts";
 import type { Commands } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";

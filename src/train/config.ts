@@ -1,35 +1,26 @@
-/** How a model is trained. Part of every run's config. Defaults are those of the paper's scripts. */
+/**
+ * How a model is trained. Part of every run's config. A field stands in its interface with its type, and in the table of fields
+ * with its option, range and default; all else follows (src/option.ts).
+ */
 
+import {
+  between,
+  defaultsOf,
+  entriesOf,
+  field,
+  type Fields,
+  fixed,
+  layers,
+  oneOf,
+  orNull,
+  positive,
+  switchedField,
+  whole,
+} from "../option.ts";
 import * as v from "../schema.ts";
-import { etaSchema } from "../model/config.ts";
 import { type AdamKind, adamKinds } from "../ops/adam.ts";
 import { criteria, type Criterion } from "./best_records.ts";
 
-const learningRate = v.positive(10);
-const seed = v.whole(0, 2 ** 32 - 1);
-const iterations = v.whole(1, 2 ** 31);
-
-/** What both stages have. */
-const stage = {
-  iterations,
-  batchSize: v.whole(1),
-  partRows: v.optional(v.nullable(v.whole(1)), null),
-  validateEvery: v.whole(1),
-  adam: v.optional(v.picklist(adamKinds), "dense"),
-  weightDecay: v.optional(v.between(0, 1000), 0),
-  itemDropout: v.optional(v.between(0, 0.99), 0),
-  earlyStopping: v.optional(v.nullable(v.picklist(criteria)), null),
-  patience: v.optional(v.whole(1), 500),
-};
-
-/** What a {@link TrainingConfig} must be. */
-export const trainingConfigSchema = v.strictObject({
-  seed,
-  ...stage,
-  learningRate,
-  evaluationShards: v.whole(0),
-  validationUsers: v.optional(v.nullable(v.whole(1)), null),
-});
 /** What both stages have. */
 export interface StageConfig {
   /** Steps of the optimiser. */
@@ -64,43 +55,110 @@ export interface TrainingConfig extends StageConfig {
   validationUsers: number | null;
 }
 
-/** The Shannon stage of the paper's scripts. */
-export const defaultTraining: TrainingConfig = {
-  seed: 1,
-  iterations: 2000,
-  batchSize: 50,
-  partRows: null,
-  learningRate: 5e-4,
-  validateEvery: 10,
-  adam: "dense",
-  weightDecay: 0,
-  itemDropout: 0,
-  earlyStopping: null,
-  patience: 500,
-  evaluationShards: 0,
-  validationUsers: null,
+/** How both stages move the weights. */
+export const optimiserFields: Fields<Pick<StageConfig, "adam" | "partRows">> = {
+  adam: field(
+    "--adam <kind>",
+    "dense moves every row of a table in every step; row-sparse moves only the rows of the items in the batch, so that " +
+      "with one-hot items or tokens a larger catalogue does not slow a step down",
+    oneOf(adamKinds),
+    "dense",
+    { absent: "dense" },
+  ),
+  partRows: field(
+    "--part-rows <n>",
+    "displayed items that are computed at once: a batch with more is cut into parts of whole users, whose gradients are " +
+      "added up (default: as many as fit the adapter)",
+    orNull(whole(1)),
+    null,
+    { absent: null },
+  ),
 };
 
-/**
- * What an {@link AdversarialConfig} must be; see kernels/course/9-minimax.md and
- * {@link import("./adversarial_trainer.ts")}.
- * @internal
- */
-export const adversarialConfigSchema = v.strictObject({
-  ...stage,
-  generator: v.picklist(["network", "exact"]),
-  behaviourDims: v.pipe(v.array(v.whole(1, 4096)), v.minLength(1), v.maxLength(8)),
-  behaviourSd: v.positive(10),
-  generatorSteps: v.whole(1, 32),
-  rewardSteps: v.whole(0, 32),
-  generatorWarmup: v.whole(0, 2 ** 31),
-  generatorLearningRate: learningRate,
-  rewardLearningRate: learningRate,
-  generatorEta: v.optional(etaSchema, 1),
-  etaByPage: v.optional(v.boolean(), false),
-  utilityPenalty: v.between(0, 1000),
-  skipNoClick: v.boolean(),
-});
+/** What keeps both stages from over-fitting. */
+export const overFittingFields: Fields<
+  Pick<StageConfig, "weightDecay" | "itemDropout" | "earlyStopping" | "patience">
+> = {
+  weightDecay: field(
+    "--weight-decay <x>",
+    "each step shrinks the kernels by this share times the learning rate (default: 0.1 in the Shannon stage of a model with " +
+      "counts, otherwise 0)",
+    between(0, 1000),
+    0,
+    { absent: 0, depends: true },
+  ),
+  itemDropout: field(
+    "--item-dropout <p>",
+    "probability that the features of a displayed item are hidden, in training",
+    between(0, 0.99),
+    0,
+    { absent: 0 },
+  ),
+  earlyStopping: field(
+    "--early-stopping <figure>",
+    "stop when this validation figure no longer improves",
+    orNull(oneOf(criteria)),
+    null,
+    { absent: null },
+  ),
+  patience: field("--patience <n>", "iterations to wait for an improvement", whole(1), 500, { absent: 500 }),
+};
+
+const learningRate = positive(10);
+/** Of a run: of all that is random. */
+export const LARGEST_SEED = 2 ** 32 - 1;
+
+/** Fields of the Shannon stage alone; the defaults are those of the paper's scripts. */
+export const shannonFields: Fields<
+  Omit<TrainingConfig, "seed" | keyof typeof optimiserFields | keyof typeof overFittingFields>
+> = {
+  iterations: field("--iterations <n>", "steps of the optimiser", whole(1, 2 ** 31), 2000),
+  batchSize: field(
+    "--batch-size <n>",
+    "users in a step, with all their events (default: as many as have some 400 pages together, with --counts none 50)",
+    whole(1),
+    50,
+    { depends: true },
+  ),
+  learningRate: field(
+    "--learning-rate <x>",
+    "learning rate of Adam; multiplied by 0.96 after every 100,000 iterations (default: 0.001, with --counts none 0.0005)",
+    learningRate,
+    5e-4,
+    { depends: true },
+  ),
+  validateEvery: field("--validate-every <n>", "iterations between validations", whole(1), 10),
+  evaluationShards: field(
+    "--evaluation-shards <n>",
+    "number of parts in which users are evaluated: more parts need less memory; 0: as few as fit",
+    whole(0),
+    0,
+  ),
+  validationUsers: field(
+    "--validation-users <n>",
+    "validate on at most this many users, drawn once by the seed, in both stages (default: all)",
+    orNull(whole(1)),
+    null,
+    { absent: null },
+  ),
+};
+
+export const trainingFields: Fields<TrainingConfig> = {
+  seed: field(
+    "--seed <n>",
+    "seed of all that is random: weights, batches, dropout, a made-up shop, a new split",
+    whole(0, LARGEST_SEED),
+    1,
+  ),
+  ...shannonFields,
+  ...optimiserFields,
+  ...overFittingFields,
+};
+/** What a {@link TrainingConfig} must be. */
+export const trainingConfigSchema = v.strictObject(entriesOf(trainingFields));
+/** The Shannon stage of the paper's scripts. */
+export const defaultTraining: TrainingConfig = defaultsOf(trainingFields);
+
 /** How the adversarial stage is trained. */
 export interface AdversarialConfig extends StageConfig {
   /** A network of its own, or the exact inner maximum. */
@@ -129,30 +187,100 @@ export interface AdversarialConfig extends StageConfig {
   skipNoClick: boolean;
 }
 
-/** An adversarial stage that stays stable: bench/stability.md says by what. */
-export const defaultAdversarial: AdversarialConfig = {
-  iterations: 5000,
-  batchSize: 100,
-  partRows: null,
-  validateEvery: 100,
-  adam: "dense",
-  weightDecay: 0,
-  itemDropout: 0,
-  earlyStopping: null,
-  patience: 500,
-  generator: "network",
-  behaviourDims: [256, 32],
-  behaviourSd: 0.01,
-  generatorSteps: 1,
-  rewardSteps: 1,
-  generatorWarmup: 500,
-  generatorLearningRate: 1e-3,
-  rewardLearningRate: 2e-5,
-  generatorEta: 2,
-  etaByPage: true,
-  utilityPenalty: 0.1,
-  skipNoClick: true,
+/** Fields of the adversarial stage alone: one that stays stable. bench/stability.md says by what. */
+export const gameFields: Fields<
+  Omit<AdversarialConfig, keyof typeof optimiserFields | keyof typeof overFittingFields>
+> = {
+  iterations: fixed(whole(1, 2 ** 31), 5000), // --adversarial, which is 0 for no stage
+  generator: field(
+    "--generator <kind>",
+    "a network of its own, or the exact inner maximum (sparsemax of the utilities)",
+    oneOf(["network", "exact"]),
+    "network",
+  ),
+  behaviourDims: field(
+    "--behaviour-dims <sizes>",
+    "hidden layers of the generator (the paper calls it the behaviour)",
+    layers(1),
+    [256, 32],
+  ),
+  behaviourSd: fixed(positive(10), 0.01),
+  generatorSteps: field(
+    "--generator-steps <n>",
+    "steps of the generator in each iteration",
+    whole(1, 32),
+    1,
+  ),
+  rewardSteps: field(
+    "--reward-steps <n>",
+    "steps of the reward in each iteration; 0 freezes it",
+    whole(0, 32),
+    1,
+  ),
+  generatorWarmup: field(
+    "--generator-warmup <n>",
+    "iterations at the start in which only the generator moves",
+    whole(0, 2 ** 31),
+    500,
+  ),
+  generatorLearningRate: field(
+    "--generator-learning-rate <x>",
+    "learning rate of the generator",
+    learningRate,
+    1e-3,
+  ),
+  rewardLearningRate: field(
+    "--reward-learning-rate <x>",
+    "learning rate of the reward",
+    learningRate,
+    2e-5,
+  ),
+  generatorEta: field(
+    "--generator-eta <x>",
+    "eta in the regulariser 1/(2 eta) sum pi^2: the best answer to u is pi = sparsemax(eta u); the paper has 1",
+    positive(1000),
+    2,
+    { absent: 1 },
+  ),
+  etaByPage: switchedField(
+    "--no-eta-by-page",
+    "the same eta on pages of any length, as the paper has it",
+    true,
+    false,
+  ),
+  utilityPenalty: field(
+    "--utility-penalty <x>",
+    "pulls the utilities of a page together: adds x/2 times the mean of (u - mean u)^2 to the reward's loss",
+    between(0, 1000),
+    0.1,
+  ),
+  skipNoClick: switchedField(
+    "--count-no-click",
+    "count events without a click in the adversarial loss",
+    true,
+  ),
+  batchSize: field("--adversarial-batch-size <n>", "users in an iteration", whole(1), 100),
+  validateEvery: field(
+    "--adversarial-validate-every <n>",
+    "iterations between validations",
+    whole(1),
+    100,
+  ),
 };
+
+export const adversarialFields: Fields<AdversarialConfig> = {
+  ...gameFields,
+  ...optimiserFields,
+  ...overFittingFields,
+};
+/**
+ * What an {@link AdversarialConfig} must be; see kernels/course/9-minimax.md and
+ * {@link import("./adversarial_trainer.ts")}.
+ * @internal
+ */
+export const adversarialConfigSchema = v.strictObject(entriesOf(adversarialFields));
+/** An adversarial stage that stays stable: bench/stability.md says by what. */
+export const defaultAdversarial: AdversarialConfig = defaultsOf(adversarialFields);
 
 /** The game of the paper, whose regulariser is 1/2 sum pi^2: what `reproduce` plays. bench/stability.md compares them. */
 export const paperAdversarial: AdversarialConfig = {

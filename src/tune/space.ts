@@ -4,8 +4,8 @@
  */
 
 import { type Random, randomStream } from "../data/random.ts";
-import type { Dataset } from "../run/dataset.ts";
-import { itemIdsOf } from "../run/item_ids.ts";
+import type { Dataset } from "../data/sets/dataset.ts";
+import { itemIdsOf } from "../data/item_ids.ts";
 
 /**
  * Options of `train` by their flags, as typed: { "--encoder": "pw", "--no-item-ids": "" }. One that is absent has its

@@ -3,47 +3,32 @@
 import { UserError } from "../user_error.ts";
 import { makeFolder } from "../run/files/atomic_write.ts";
 import { OwnedFolder } from "../run/files/owned_folder.ts";
-import type { RunConfig } from "../run/run_config.ts";
-import { expectUnbegun, RunFolder } from "../run/run_folder.ts";
-import { expectResumable } from "../run/run_state.ts";
+import { RunFolder } from "../run/run_folder.ts";
 import { shannonStage } from "../run/stages.ts";
-import {
-  resumeStage,
-  type RunContext,
-  type RunEvents,
-  type RunResult,
-  startStage,
-} from "../run/training_run.ts";
+import { iterationsDone, type Run, type RunEvents, type RunResult, runStage } from "../run/training_run.ts";
 import type { Criterion } from "../train/best_records.ts";
 import { DivergedError } from "../train/results.ts";
 import type { Candidate } from "./standing.ts";
 import { readCurve } from "./tune_folder.ts";
 
-/** How far, and how long, a setting is trained. */
-export interface Extent {
-  /** Iterations and all else of its run. */
-  readonly config: RunConfig;
-  /** It is cut short after so many, but not before its first validation. */
-  readonly seconds: number;
-}
-
 /**
  * Trains a setting further.
- * @param common its signal ends the run as well. @param path the run's folder; it begins where nothing was saved in it.
+ * @param common its signal ends the run as well; its path is the run's folder, which begins where nothing was saved in it.
+ * @param limit seconds after which it is cut short, but not before its first validation.
  * @throws UserError for files that are not what they were, or cannot be written.
  */
 export async function trainCandidate(
-  common: RunContext,
-  path: string,
-  { config, seconds: limit }: Extent,
+  common: Run,
+  limit: number,
   candidate: Candidate,
   criterion: Criterion,
   told: RunEvents,
 ): Promise<Candidate> {
+  const { path, config } = common;
   await makeFolder(path);
   using _run = OwnedFolder.open(path);
   using clock = new Clock(limit);
-  const context = { ...common, signal: AbortSignal.any([common.signal, clock.signal]) };
+  const signal = AbortSignal.any([common.signal, clock.signal]);
   const events: RunEvents = {
     ...told,
     onValidation(result) {
@@ -54,15 +39,14 @@ export async function trainCandidate(
   const began = performance.now();
   const seconds = () => (performance.now() - began) / 1000;
   try {
-    const { iteration, sessionSeconds } = await goOn({ ...context, untested: true }, path, config, events);
-    const cut = context.signal.aborted;
+    const { iteration, sessionSeconds } = await goOn({ ...common, signal, untested: true }, events);
     return {
       ...candidate,
       iterations: iteration,
       seconds: candidate.seconds + sessionSeconds,
       setUpSeconds: seconds() - sessionSeconds,
       curve: await readCurve(path, criterion),
-      end: iteration < config.training.iterations && !cut ? "stopped" : "open",
+      end: iteration < config.training.iterations && !signal.aborted ? "stopped" : "open",
     };
   } catch (error) {
     if (!(error instanceof DivergedError)) throw error;
@@ -107,39 +91,25 @@ class Clock implements Disposable {
   }
 }
 
-/** The test figures of a setting that is trained no further. @param config with the iterations that are done. */
+/** The test figures of a setting that is trained no further. @param run its config has the iterations that are done. */
 export async function testCandidate(
-  context: RunContext,
-  path: string,
-  config: RunConfig,
+  run: Run,
   events: RunEvents,
 ): Promise<Required<Pick<RunResult, "test" | "baselines">>> {
-  using _run = OwnedFolder.open(path);
-  const { test, baselines } = await goOn(context, path, config, events);
-  if (!test || !baselines) throw new Error(`${path}: a run that had ended was not tested`);
+  using _run = OwnedFolder.open(run.path);
+  const { test, baselines } = await goOn(run, events);
+  if (!test || !baselines) throw new Error(`${run.path}: a run that had ended was not tested`);
   return { test, baselines };
 }
 
 /** Begins the run, or goes on with it. */
-async function goOn(
-  context: RunContext,
-  path: string,
-  config: RunConfig,
-  events: RunEvents,
-): Promise<RunResult> {
-  if (!await RunFolder.hasState(path)) {
-    await expectUnbegun(path, Object.keys(shannonStage.columns));
-    return await startStage(shannonStage, context, path, config, events);
-  }
-  const done = await expectResumable(path);
+async function goOn(run: Run, events: RunEvents): Promise<RunResult> {
+  const { path, config } = run;
   // A search that was killed may have left a run that is ahead of what was written down.
-  const { training } = config;
-  const iterations = Math.max(done, training.iterations);
-  return await resumeStage(
+  const iterations = Math.max(await iterationsDone(shannonStage, path) ?? 0, config.training.iterations);
+  return await runStage(
     shannonStage,
-    context,
-    path,
-    { ...config, training: { ...training, iterations } },
+    { ...run, config: shannonStage.withIterations(config, iterations) },
     events,
   );
 }

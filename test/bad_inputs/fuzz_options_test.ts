@@ -11,7 +11,7 @@ import { stagesConfigOf } from "../../src/run/options/train.ts";
 import { tinyData } from "../tiny_data.ts";
 import { modelConfigSchema } from "../../src/model/config.ts";
 import * as v from "../../src/schema.ts";
-import { adversarialConfigSchema, trainingConfigSchema } from "../../src/train/config.ts";
+import { adversarialConfigSchema, trainingConfigSchema, trainingFields } from "../../src/train/config.ts";
 import { UserError } from "../../src/user_error.ts";
 import { nasty, runs } from "./mutations.ts";
 
@@ -95,7 +95,7 @@ Deno.test("no option of policy train, or of reproduce, takes a number that no tr
       refusedOr(() => {
         const options = parseReproduceOptions([`${long}=${number}`]);
         for (const value of [options.iterations, options.adversarial]) {
-          v.parse(trainingConfigSchema.entries.iterations, value);
+          v.parse(trainingFields.iterations.schema, value);
         }
       }, `${long} ${number}`);
     }

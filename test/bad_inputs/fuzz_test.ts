@@ -5,8 +5,7 @@
 
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { checkLog } from "../../src/data/check_log.ts";
-import { NONE } from "../../src/data/click_log.ts";
+import { checkLog, NONE } from "../../src/data/click_log.ts";
 import { readManifest } from "../../src/data/sets/prepared_folder.ts";
 import { readPaperFile } from "../../src/data/sets/paper_file.ts";
 import { readExperiment } from "../../src/tune/experiment/models.ts";

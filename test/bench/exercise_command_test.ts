@@ -9,7 +9,7 @@ const root = new URL("../../", import.meta.url);
 
 /** A choice for an answer. */
 const choice = `// grid: E\n${
-  Deno.readTextFileSync(new URL("kernels/study/choice_nll_3_online.wgsl", root))
+  Deno.readTextFileSync(new URL("kernels/choice/choice_nll_3_online.wgsl", root))
 }`;
 
 async function exercise(

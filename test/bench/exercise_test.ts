@@ -10,18 +10,17 @@ import { exercises } from "../../bench/exercise/exercises.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { UserError } from "../../src/user_error.ts";
 import { filledStarter, nearlyRight } from "../exercise_answers.ts";
+import { kernelFile, kernelPath } from "../kernel_files.ts";
 import { withGpu } from "../op_check.ts";
-
-const root = new URL("../../", import.meta.url);
 
 function named(name: string): Exercise {
   return exercises.find((exercise) => exercise.name === name) ?? assert.fail(`no exercise ${name}`);
 }
 
-function kernelText(path: string): string {
-  const text = Deno.readTextFileSync(new URL(`kernels/${path}.wgsl`, root));
+function kernelText(name: string): string {
+  const text = kernelFile(kernelPath(name));
   // Spare words stand behind the outputs of an exercise.
-  return path === "adam" ? replaced(text, "arrayLength(&weights)", "P4") : text;
+  return name === "adam" ? replaced(text, "arrayLength(&weights)", "P4") : text;
 }
 
 type Which = (exercise: Exercise) => readonly Case[];
@@ -62,13 +61,13 @@ const shipped = { takes: undefined };
 /** Exercise, a kernel of the repository that solves it, and its grid. */
 const solutions: readonly (readonly [string, string, string])[] = [
   ["softmax", "choice_nll", "E"],
-  ["softmax", "study/choice_nll_1_naive", "K, E"],
+  ["softmax", "choice_nll_1_naive", "K, E"],
   ["matmul", "matmul_forward_tiled", "N4, M / 4"],
-  ["matmul", "cpu/matmul_forward_rows", "M / 8, N4 / 4\n// where: weights uniform, input texture"],
+  ["matmul", "matmul_forward_rows", "M / 8, N4 / 4\n// where: weights uniform, input texture"],
   ["input-gradient", "matmul_input_gradient_tiled", "K4, M / 4"],
   ["weight-gradient", "matmul_weight_gradient_tiled", "16 (K4 / 16) (N4 / 16), 16 C"],
   ["lstm", "lstm_forward", "B / 4"],
-  ["lstm", "study/lstm_forward_2_workgroup", "16 H4 B\n// workgroup: 16 H4"],
+  ["lstm", "lstm_forward_2_workgroup", "16 H4 B\n// workgroup: 16 H4"],
   ["lstm-backward", "lstm_backward", "B / 4"],
   ["rank", "batch_rank", "64"],
   ["table-gradient", "embedding_gradient", "D (N4 / 4)"],
@@ -78,15 +77,15 @@ const solutions: readonly (readonly [string, string, string])[] = [
   ["sparsemax", "exact_minimax", "E"],
   ["draw", "choose", "U"],
   ["slate-score", "slate_score_tiled", "16 (P / 2), U / 4"],
-  ["slate-score", "cpu/slate_score_panel", "128 P, U / 128"],
-  ["panel", "study/matmul_forward_11_panel_loop", "N4 / 4, M\n// where: input texture"],
-  ["panel", "cpu/matmul_forward_panel", "256 (N4 / 4), M / 256\n// where: input panels"],
+  ["slate-score", "slate_score_panel", "128 P, U / 128"],
+  ["panel", "matmul_forward_11_panel_loop", "N4 / 4, M\n// where: input texture"],
+  ["panel", "matmul_forward_panel", "256 (N4 / 4), M / 256\n// where: input panels"],
 ];
 
 Deno.test("exercises: the texts of the repository's kernels are right", () =>
   withGpu(undefined, async (gpu) => {
-    for (const [name, path, grid] of solutions) {
-      await check(gpu, named(name), `// grid: ${grid}\n${kernelText(path)}`, oddAndHard, shipped);
+    for (const [name, solution, grid] of solutions) {
+      await check(gpu, named(name), `// grid: ${grid}\n${kernelText(solution)}`, oddAndHard, shipped);
     }
     assert.deepEqual([...new Set(solutions.map(([name]) => name))], exercises.map(({ name }) => name));
   }));
@@ -121,7 +120,7 @@ Deno.test("exercises: what is right at odd sizes alone fails a hard case", () =>
       assert.match(await fault(gpu, named(name), text, hard), where, `${name} forgets ${what}`);
     }
     // A workgroup an event that deals out one row to each invocation.
-    const workgroup = kernelText("study/choice_nll_2_workgroup").replace(
+    const workgroup = kernelText("choice_nll_2_workgroup").replace(
       "const WORKGROUP = 32;",
       "const WORKGROUP = 64;",
     );
@@ -132,7 +131,7 @@ Deno.test("exercises: what is right at odd sizes alone fails a hard case", () =>
   }));
 
 /** A choice for an answer. */
-const choice = `// grid: E\n${kernelText("study/choice_nll_3_online")}`;
+const choice = `// grid: E\n${kernelText("choice_nll_3_online")}`;
 
 Deno.test("exercises: a wrong answer is told by its worst number", () =>
   withGpu(undefined, async (gpu) => {
@@ -270,7 +269,7 @@ Deno.test("exercises: mistakes that a CPU driver forgives are found, too", () =>
 Deno.test("exercises: who reads what a neighbour writes is wrong in another order", () =>
   withGpu(undefined, async (gpu) => {
     const softmax = named("softmax");
-    const tree = `// grid: 32 E\n${kernelText("study/choice_nll_2_workgroup")}`;
+    const tree = `// grid: 32 E\n${kernelText("choice_nll_2_workgroup")}`;
     await check(gpu, softmax, tree);
     // Below eight, neighbours run as one vector: no barrier is missed there by chance.
     const barrier = "    if (local < half) { part[local] += part[local + half]; }\n    workgroupBarrier();";
@@ -294,7 +293,7 @@ Deno.test("exercises: who reads what a neighbour writes is wrong in another orde
   }));
 
 Deno.test("exercises: Tint refuses a barrier that some invocations miss, with its line", async (t) => {
-  const text = `// grid: 32 E\n${kernelText("study/choice_nll_2_workgroup")}`;
+  const text = `// grid: 32 E\n${kernelText("choice_nll_2_workgroup")}`;
   const { faults, missing } = await askTint(text);
   if (missing !== undefined) return void await t.step({ name: missing, ignore: true, fn: () => {} });
   assert.deepEqual(faults, []);

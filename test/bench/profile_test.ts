@@ -11,7 +11,7 @@ import { benchModels, type Recording } from "../../src/selftest/profile/recordin
 import { dispatchProfile } from "../../src/selftest/profile/step_profile.ts";
 import { sureness, timingOf } from "../../src/selftest/profile/timing.ts";
 import { benchLog, type Workload } from "../../src/selftest/profile/workloads.ts";
-import { kernelFiles, kernelName, SHIPPED } from "../kernel_files.ts";
+import { kernelFile, kernelPath } from "../kernel_files.ts";
 import { withGpu } from "../op_check.ts";
 
 /** As in bench_test.ts: their shaders are shared. */
@@ -59,8 +59,7 @@ Deno.test("calls on the host are timed one by one, and on a rounded clock in sam
 
 Deno.test("which kernels read what they write is found in their texts", () => {
   const found = (name: string, set: readonly string[] = []) => {
-    const path = SHIPPED.flatMap(kernelFiles).find((path) => kernelName(path) === name) ?? assert.fail(name);
-    const file = Deno.readTextFileSync(new URL(`../../kernels/${path}`, import.meta.url));
+    const file = kernelFile(kernelPath(name));
     const text = set.reduce(
       (all, flag) => all.replace(`const ${flag} = false;`, `const ${flag} = true;`),
       file,

@@ -7,7 +7,7 @@ import { choiceProbabilities } from "../../src/model/choice.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { writePredictions } from "../../src/figures/predict/prediction_files.ts";
 import { type Prediction, predictions } from "../../src/figures/predict/predictions.ts";
-import { openDataset } from "../../src/run/open_dataset.ts";
+import { openDataset } from "../../src/data/sets/opened_dataset.ts";
 import { UserError } from "../../src/user_error.ts";
 import { filesIn } from "../command_check.ts";
 import { foreignLog, withCopy } from "../foreign_set.ts";

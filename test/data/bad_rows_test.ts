@@ -1,8 +1,7 @@
 /** How many bad rows end a preparation: the share itself does not, one row more does. */
 
 import assert from "node:assert/strict";
-import { type BadRows, badRowsText, joined } from "../../src/data/bad_rows.ts";
-import { judge } from "../../src/data/prepare/bad_rows.ts";
+import { type BadRows, badRowsText, joined, judge } from "../../src/data/prepare/bad_rows.ts";
 
 const bad = (total: number): BadRows => ({
   total,

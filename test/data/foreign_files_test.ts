@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { Baselines } from "../../src/figures/baselines/baselines.ts";
 import { usersOf } from "../../src/data/click_log.ts";
 import { describe } from "../../src/data/prepare/describe.ts";
-import { openPrepared } from "../../src/run/prepared_dataset.ts";
+import { openPrepared } from "../../src/data/sets/packed_set.ts";
 import { UserError } from "../../src/user_error.ts";
 import { foreignLog, foreignPages, refuses, rewrite, withCopy } from "../foreign_set.ts";
 

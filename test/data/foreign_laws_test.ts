@@ -118,7 +118,7 @@ Deno.test("bytes that are changed, cut out or doubled never end with anything bu
             try {
               const set = await openPreparedSet(folder);
               await set.readItems(() => {});
-              await set.readPages(12, () => {});
+              await set.readClicks(12, () => {});
             } catch (error) {
               assert.ok(error instanceof UserError, error instanceof Error ? error.stack : String(error));
             }

@@ -1,9 +1,8 @@
 /** The ids of users and items, as their source has them. */
 
 import assert from "node:assert/strict";
-import { idsIn, NumberIds, TextIds } from "../../src/data/ids.ts";
-import { TextList } from "../../src/data/text_list.ts";
-import { openDataset } from "../../src/run/open_dataset.ts";
+import { idsIn, NumberIds, TextIds, TextList } from "../../src/data/ids.ts";
+import { openDataset } from "../../src/data/sets/opened_dataset.ts";
 import { UserError } from "../../src/user_error.ts";
 import { writePaperFile } from "../command_check.ts";
 import { foreignLog, rewrite, withCopy } from "../foreign_set.ts";

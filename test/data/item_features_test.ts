@@ -7,7 +7,7 @@ import { UserError } from "../../src/user_error.ts";
 import { defaultModel } from "../../src/model/config.ts";
 import { initialWeights } from "../../src/model/initial_weights.ts";
 import { modelParameters } from "../../src/model/user_model.ts";
-import { fitDataset, type ModelItems, openDataset } from "../../src/run/dataset.ts";
+import { fitDataset, type ModelItems, openDataset } from "../../src/data/sets/dataset.ts";
 import { withMeanRows } from "../../src/run/mean_rows.ts";
 import { readSnapshot, writeSnapshot } from "../../src/run/snapshot.ts";
 import { recipeOf } from "../../src/data/commands/impressions.ts";

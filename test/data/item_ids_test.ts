@@ -5,9 +5,8 @@ import type { ItemTokens } from "../../src/data/click_log.ts";
 import { type ItemCatalogue, MemoryItems } from "../../src/data/item_catalogue.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
 import type { Features } from "../../src/data/manifest.ts";
-import { withoutTokens } from "../../src/data/without_tokens.ts";
-import { type Dataset, datasetOf, fitDataset } from "../../src/run/dataset.ts";
-import { itemIdsOf, withoutItemIds } from "../../src/run/item_ids.ts";
+import { itemIdsOf, withoutTokens } from "../../src/data/item_ids.ts";
+import { type Dataset, datasetOf, fitDataset, withoutItemIds } from "../../src/data/sets/dataset.ts";
 import { UserError } from "../../src/user_error.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 

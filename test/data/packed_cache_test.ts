@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import type { ClickLog } from "../../src/data/click_log.ts";
 import type { LogSource } from "../../src/data/log_source.ts";
 import { readLog } from "../../src/data/log_source.ts";
-import { openPrepared } from "../../src/run/prepared_dataset.ts";
+import { openPrepared } from "../../src/data/sets/packed_set.ts";
 import { UserError } from "../../src/user_error.ts";
 import { writeSet } from "../foreign_set.ts";
 import { flipped, resealed } from "./packed_check.ts";

@@ -11,8 +11,7 @@ import {
   overOwnItems,
   tokensAtMost,
 } from "../../src/data/item_catalogue.ts";
-import { PackedItems } from "../../src/data/sets/packed_items.ts";
-import { PackedItemsWriter } from "../../src/data/sets/packed_items_writer.ts";
+import { PackedItems, PackedItemsWriter } from "../../src/data/sets/packed_items.ts";
 import { UserError } from "../../src/user_error.ts";
 import { refusesAltered, resealed } from "./packed_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";

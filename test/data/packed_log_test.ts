@@ -2,12 +2,10 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { checkLog } from "../../src/data/check_log.ts";
-import { type ClickLog, type Clicks, NONE } from "../../src/data/click_log.ts";
+import { checkLog, type ClickLog, type Clicks, NONE } from "../../src/data/click_log.ts";
 import { MemoryItems } from "../../src/data/item_catalogue.ts";
 import { type LogSource, MemoryLog, readLog, walk } from "../../src/data/log_source.ts";
-import { PackedLog } from "../../src/data/sets/packed_log.ts";
-import { PackedLogWriter } from "../../src/data/sets/packed_log_writer.ts";
+import { PackedLog, PackedLogWriter } from "../../src/data/sets/packed_log.ts";
 import { UserError } from "../../src/user_error.ts";
 import { refusesAltered, resealed } from "./packed_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";

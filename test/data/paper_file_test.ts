@@ -1,8 +1,15 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { checkLog } from "../../src/data/check_log.ts";
-import { clickedRows, type ClickLog, NONE, type Split, splits, usersOf } from "../../src/data/click_log.ts";
-import { canonical } from "../../src/data/decimal.ts";
+import {
+  checkLog,
+  clickedRows,
+  type ClickLog,
+  NONE,
+  type Split,
+  splits,
+  usersOf,
+} from "../../src/data/click_log.ts";
+import { canonical } from "../../src/data/paper_log.ts";
 import { readPaperFile } from "../../src/data/sets/paper_file.ts";
 import { UserError } from "../../src/user_error.ts";
 import { realData } from "../real_data.ts";

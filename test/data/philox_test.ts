@@ -8,7 +8,7 @@ import { kernel } from "../../src/gpu/kernel.ts";
 import { Program } from "../../src/gpu/program.ts";
 import { readViews } from "../../src/gpu/readback.ts";
 import philoxText from "../../kernels/probe/philox.wgsl" with { type: "text" };
-import { kernelFiles, SHIPPED } from "../kernel_files.ts";
+import { kernelFile, kernelFiles } from "../kernel_files.ts";
 import { withGpu } from "../op_check.ts";
 
 /** Of Random123, the authors' own implementation. */
@@ -105,8 +105,8 @@ Deno.test("philox: every kernel that draws has its functions as they stand in pr
     text.match(/^\/\/ ---- Random words by counter[^]*^\/\/ ---- End of random words by counter\.$/m)?.[0];
   const canonical = block(philoxText);
   assert.ok(canonical?.includes("fn uniform24("));
-  for (const path of [...SHIPPED, "probe/", "study/", "exercises/"].flatMap(kernelFiles)) {
-    const text = Deno.readTextFileSync(new URL(`../../kernels/${path}`, import.meta.url));
+  for (const path of kernelFiles("shipped", "steps", "probe", "exercises")) {
+    const text = kernelFile(path);
     if (/\bfn (philox|mulhi|uniform24)\(/.test(text)) assert.equal(block(text), canonical, path);
   }
 });

@@ -1,9 +1,8 @@
 /** Whether a log shows an effect of the place: on logs whose truth is known. */
 
 import assert from "node:assert/strict";
-import { Engine } from "../../src/data/prepare/engine.ts";
+import { Engine, stepsOf } from "../../src/data/prepare/engine.ts";
 import { effectOf, type PlaceEffect, placeEffect } from "../../src/data/prepare/place_effect.ts";
-import { stepsOf } from "../../src/data/prepare/script.ts";
 import script from "../../data/describe_places.sql" with { type: "text" };
 
 /**

@@ -2,13 +2,13 @@
 
 import assert from "node:assert/strict";
 import type { ClickLog } from "../../src/data/click_log.ts";
-import type { Part, TableFile } from "../../src/data/prepared/files.ts";
-import { readPreparedLog } from "../../src/data/prepared/read_log.ts";
-import { PreparedSet } from "../../src/data/prepared/set.ts";
+import { PreparedSet, readPreparedLog } from "../../src/data/prepared_set.ts";
+import type { Part } from "../../src/data/prepared_tables.ts";
+import type { TableFile } from "../../src/data/parquet.ts";
 import { openPreparedSet } from "../../src/data/sets/prepared_folder.ts";
 import { Engine, literal } from "../../src/data/prepare/engine.ts";
 import { describe } from "../../src/data/prepare/describe.ts";
-import { openPrepared } from "../../src/run/prepared_dataset.ts";
+import { openPrepared } from "../../src/data/sets/packed_set.ts";
 import { rewrite, writeSet } from "../foreign_set.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { withFolder } from "../prepared_folder.ts";
@@ -75,7 +75,7 @@ Deno.test("row groups and files that end within a user are put together again", 
     await writeSet(folder, log, { rowGroup: 2048 });
     const set = await openPreparedSet(folder);
     let chunks = 0;
-    await set.readPages(30, () => chunks++);
+    await set.readClicks(30, () => chunks++);
     assert.ok(chunks > 2, `${chunks} row groups`);
     const { source } = await openPrepared(folder, { memoryRows: Infinity });
     assert.deepEqual(source.log?.rowItem, log.rowItem);

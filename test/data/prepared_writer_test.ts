@@ -2,13 +2,11 @@
 
 import assert from "node:assert/strict";
 import type { ClickLog, Clicks } from "../../src/data/click_log.ts";
-import { Handover } from "../../src/data/handover.ts";
-import { NumberIds, TextIds } from "../../src/data/ids.ts";
+import { Handover, PREPARED_FILES, writePrepared } from "../../src/data/sets/prepared_writer.ts";
+import { NumberIds, TextIds, TextList } from "../../src/data/ids.ts";
 import { MemoryItems } from "../../src/data/item_catalogue.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
-import { PREPARED_FILES, writePrepared } from "../../src/data/sets/prepared_writer.ts";
-import { TextList } from "../../src/data/text_list.ts";
-import { openDataset } from "../../src/run/open_dataset.ts";
+import { openDataset } from "../../src/data/sets/opened_dataset.ts";
 import { filesIn } from "../command_check.ts";
 import { withFolder } from "../prepared_folder.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";

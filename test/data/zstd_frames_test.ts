@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
-import { faultOfZstd } from "../../src/data/prepare/zstd_frames.ts";
+import { faultOfZstd } from "../../src/data/prepare/sources.ts";
 import { withFolder } from "../prepared_folder.ts";
 
 Deno.test("faultOfZstd tells a whole file from one that is cut anywhere but between frames", async () => {

@@ -14,10 +14,10 @@ import { Trainer } from "../../src/train/trainer.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
 import { changesOf } from "../../src/run/commands/other_machine.ts";
 import { computedOn } from "../../src/lab/client/services/snapshots.ts";
-import { datasetOf } from "../../src/run/dataset.ts";
+import { datasetOf } from "../../src/data/sets/dataset.ts";
 import { runConfigSchema } from "../../src/run/run_config.ts";
 import { shannonStage } from "../../src/run/stages.ts";
-import { resumeStage, startStage } from "../../src/run/training_run.ts";
+import { runStage } from "../../src/run/training_run.ts";
 import * as v from "../../src/schema.ts";
 import { withGpu } from "../op_check.ts";
 import { smallLstm, WIDTH } from "../small_models.ts";
@@ -143,20 +143,24 @@ Deno.test("a run that was begun with textures goes on with buffers, and the othe
         });
       const data = datasetOf(new MemoryLog(log), config(one).data);
       const losses: number[] = [];
-      const session = (shapes: KernelShapes, go: typeof startStage, upTo?: number) =>
+      const session = (shapes: KernelShapes, upTo?: number) =>
         withGpu(shapes, async (gpu) => {
           const stop = new AbortController();
           const onStep = ({ iteration, nll }: { iteration: number; nll?: number }) => {
             losses.push(nll ?? NaN);
             if (iteration === upTo) stop.abort();
           };
-          const context = { gpu, data, init: undefined, signal: stop.signal };
-          const result = await go(shannonStage, context, folder, config(one), { onStep });
+          const own = { path: folder, config: config(one) };
+          const result = await runStage(
+            shannonStage,
+            { gpu, data, init: undefined, signal: stop.signal, ...own },
+            { onStep },
+          );
           assert.deepEqual(gpu.shapes, shapes);
           return result;
         });
-      await session(one, startStage, 4);
-      const { iteration } = await session(other, resumeStage);
+      await session(one, 4);
+      const { iteration } = await session(other);
       assert.equal(iteration, 12);
       assert.ok(losses.length >= 12 && losses.every(Number.isFinite), losses.join());
     }

@@ -14,7 +14,7 @@ import { countsConfigFor } from "../../src/counts/tables.ts";
 import type { ClickLog } from "../../src/data/click_log.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
 import { shopItems } from "../../src/data/demo_shop.ts";
-import { restless } from "../../src/data/shops/restless.ts";
+import { restless } from "../../src/data/shops.ts";
 import { Arena } from "../../src/gpu/arena.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { kernel } from "../../src/gpu/kernel.ts";
@@ -50,7 +50,7 @@ import {
 import { Trainer } from "../../src/train/trainer.ts";
 import { ShaderTexts, useDawn } from "./dawn.ts";
 import { filledStarter } from "../exercise_answers.ts";
-import { kernelNames, SHIPPED } from "../kernel_files.ts";
+import { kernelNames } from "../kernel_files.ts";
 import { openGpu } from "../open_alone.ts";
 import { compileSlateKernels } from "./policy_texts.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
@@ -280,7 +280,7 @@ Deno.test("every shader text passes Tint, and every call Dawn, within the limits
   const faults = texts.faults.map(({ kernel, constants, message }) => `${kernel} (${constants}): ${message}`);
   assert.equal(faults.length, 0, `${faults.length} kernels at fault:\n\n${faults.join("\n\n")}`);
   assert.ok(larger > 0, "no kernel is chosen by memory: the case is weak");
-  assert.deepEqual(texts.kernels, kernelNames(...SHIPPED, "study/", "probe/"));
+  assert.deepEqual(texts.kernels, kernelNames("shipped", "steps", "probe"));
 });
 
 Deno.test(

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { countTrain } from "../../src/counts/train_counts.ts";
-import { type ClickLog, NONE } from "../../src/data/click_log.ts";
-import { checkLog } from "../../src/data/check_log.ts";
+import { checkLog, type ClickLog, NONE } from "../../src/data/click_log.ts";
 import { choiceFigures, meanSpearman, precisionAt, rankingFigures } from "../../src/data/ranking.ts";
 
 const near = (actual: number, expected: number) =>

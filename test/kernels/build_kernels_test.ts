@@ -2,12 +2,12 @@
 
 import assert from "node:assert/strict";
 import { unrolled } from "../../src/cli/build_kernels.ts";
-import { kernelFiles, SHIPPED } from "../kernel_files.ts";
+import { forCpu, kernelFile, kernelFiles } from "../kernel_files.ts";
 
 Deno.test("kernels: written out again, unrolled loops give the text that is checked in", () => {
   let loops = 0;
-  for (const path of [...SHIPPED, "study/"].flatMap(kernelFiles)) {
-    const text = Deno.readTextFileSync(`kernels/${path}`);
+  for (const path of kernelFiles("shipped", "steps")) {
+    const text = kernelFile(path);
     loops += text.split("// unrolled, n = ").length - 1;
     assert.equal(unrolled(text), text, `kernels/${path} differs: run deno task build:kernels`);
   }
@@ -16,8 +16,8 @@ Deno.test("kernels: written out again, unrolled loops give the text that is chec
 
 Deno.test("kernels: in those for a CPU driver no loop is written out by hand", () => {
   const turn = /^\s*if \(\w+4 > (?:first \+ )?(\d+)u\)/;
-  for (const path of kernelFiles("cpu/")) {
-    const lines = Deno.readTextFileSync(`kernels/${path}`).split("\n");
+  for (const path of kernelFiles("shipped").filter(forCpu)) {
+    const lines = kernelFile(path).split("\n");
     let made = false;
     lines.forEach((line, k) => {
       if (line.trim() === "// end of n") made = false;

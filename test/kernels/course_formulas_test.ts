@@ -1,6 +1,7 @@
 /** Formulas of the course that no test of an op checks: each against differences, or against the formula it replaces. */
 
 import assert from "node:assert/strict";
+import { adamReference } from "../../src/ops/adam.ts";
 import { sparsemax } from "../../src/ops/minimax.ts";
 
 const { exp, log, sqrt, tanh } = Math;
@@ -47,14 +48,14 @@ Deno.test("chapter 1: the online sum is the stable sum is the loss", () => {
 });
 
 Deno.test("chapter 7: TensorFlow's rate, and an epsilon that fades, give the textbook's step", () => {
-  const [lr, b1, b2, epsilon] = [0.01, 0.9, 0.999, 1e-3];
-  let [m, v] = [0, 0];
+  const [learningRate, b1, b2, epsilon] = [0.01, 0.9, 0.999, 1e-3];
+  const moved = { w: [0], m: [0], v: [0] };
   for (const [k, g] of [1e-4, 0.3, -0.2, 0.5].entries()) {
     const t = k + 1;
-    m = b1 * m + (1 - b1) * g;
-    v = b2 * v + (1 - b2) * g * g;
-    const textbook = lr * (m / (1 - b1 ** t)) / (sqrt(v / (1 - b2 ** t)) + epsilon);
-    const rate = lr * sqrt(1 - b2 ** t) / (1 - b1 ** t);
+    adamReference(moved, [g], { t, learningRate });
+    const [[m = NaN], [v = NaN]] = [moved.m, moved.v];
+    const textbook = learningRate * (m / (1 - b1 ** t)) / (sqrt(v / (1 - b2 ** t)) + epsilon);
+    const rate = learningRate * sqrt(1 - b2 ** t) / (1 - b1 ** t);
     near(rate * m / (sqrt(v) + epsilon * sqrt(1 - b2 ** t)), textbook, `step ${t}`, 1e-15);
   }
 });

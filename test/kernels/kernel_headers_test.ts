@@ -1,13 +1,13 @@
 /** What the header of every kernel says: its file, for which adapter it is, its work split, its cost, and its relatives. */
 
 import assert from "node:assert/strict";
-import { kernelFiles, kernelName, SHIPPED } from "../kernel_files.ts";
+import { forCpu, kernelFile, kernelFiles, kernelName, kernelNames, kernelPath } from "../kernel_files.ts";
 
 const root = new URL("../../", import.meta.url);
 
 /** The comment that a kernel's text begins with. @param path within kernels/ */
 function header(path: string): string {
-  const text = Deno.readTextFileSync(new URL(`kernels/${path}`, root));
+  const text = kernelFile(path);
   return text.slice(0, text.search(/^(?!\/\/)/m));
 }
 
@@ -22,13 +22,13 @@ function part(path: string, label: string): string | undefined {
   return found ? `${found[1]}${found[2]}` : undefined;
 }
 
-/** The kernels that a text names, as paths within kernels/. */
+/** The kernels that a text names. */
 function kernelsIn(text: string | undefined): string[] {
-  return text?.match(/[\w/]+\.wgsl/g) ?? [];
+  return (text?.match(/\w+\.wgsl/g) ?? []).map(kernelName);
 }
 
-const shipped = SHIPPED.flatMap(kernelFiles);
-const all = [...shipped, ...kernelFiles("study/"), ...kernelFiles("probe/")];
+const shipped = kernelFiles("shipped");
+const all = kernelFiles("shipped", "steps", "probe");
 
 /** Says which of some kernels fails a check. */
 function each(paths: readonly string[], check: (path: string) => boolean, expected: string): void {
@@ -41,7 +41,7 @@ Deno.test("a header begins with its file", () => {
 });
 
 Deno.test("a header has the parts that a reader looks for", () => {
-  const kernels = all.filter((path) => !path.startsWith("study/"));
+  const kernels = kernelFiles("shipped", "probe");
   for (const label of ["For", "Work split", "Cost"]) {
     each(kernels, (path) => part(path, label) !== undefined, `the part "${label}"`);
   }
@@ -49,10 +49,13 @@ Deno.test("a header has the parts that a reader looks for", () => {
 
 Deno.test("a header says for which adapter its kernel is, and names the twin for the other kind", () => {
   const twins = (path: string) =>
-    kernelsIn(part(path, path.startsWith("cpu/") ? "On a GPU" : "On a CPU adapter"));
+    kernelsIn(part(path, forCpu(path) ? "On a GPU" : "On a CPU adapter")).map(kernelPath);
   const kind = (path: string) => part(path, "For") ?? "";
-  each(kernelFiles("cpu/"), (path) => kind(path).startsWith("a CPU adapter"), "that it is for a CPU adapter");
-  each(kernelFiles(""), (path) => /^(both kinds of adapter|a GPU)$/.test(kind(path)), "a GPU or both kinds");
+  each(
+    shipped,
+    (path) => /^(both kinds of adapter$|a GPU$|a CPU adapter)/.test(kind(path)),
+    "a kind of adapter",
+  );
   const oneKind = shipped.filter((path) => kind(path) !== "both kinds of adapter");
   each(oneKind, (path) => twins(path).length > 0, "a twin");
   each(
@@ -62,8 +65,8 @@ Deno.test("a header says for which adapter its kernel is, and names the twin for
   );
   each(
     shipped,
-    (path) => twins(path).every((twin) => twin.startsWith("cpu/") !== path.startsWith("cpu/")),
-    "of the other kind",
+    (path) => twins(path).every((twin) => forCpu(twin) !== forCpu(path)),
+    "a twin of the other kind",
   );
 });
 
@@ -73,16 +76,19 @@ Deno.test("a header names the way back, and that names the way forth", () => {
   each(forward, (path) => kernelsIn(part(path, "Backward")).length > 0, 'the part "Backward"');
   each(backward, (path) => kernelsIn(part(path, "Forward")).length > 0, 'the part "Forward"');
   const answers = (path: string) =>
-    kernelsIn(part(path, "Backward")).every((back) => kernelsIn(part(back, "Forward")).includes(path));
+    kernelsIn(part(path, "Backward")).every((back) =>
+      kernelsIn(part(kernelPath(back), "Forward")).includes(kernelName(path))
+    );
   each(shipped, answers, "that its way back names it");
 });
 
 Deno.test("every file that a kernel's text names is there", async () => {
+  const names = new Set(kernelNames("shipped", "steps", "probe"));
   for (const path of all) {
-    const [, ...lines] = Deno.readTextFileSync(new URL(`kernels/${path}`, root)).split("\n");
+    const [, ...lines] = kernelFile(path).split("\n");
     const comments = lines.flatMap((line) => line.match(/\/\/.*/g) ?? []).join("\n");
     for (const name of kernelsIn(comments)) {
-      assert.ok(all.includes(name), `${path} names ${name}, which is not in kernels/`);
+      assert.ok(names.has(name), `${path} names ${name}, which is not in kernels/`);
     }
     for (const [name] of comments.matchAll(/(?:src|bench|test|data|kernels)\/[\w/]+\.(?:ts|md)/g)) {
       await Deno.stat(new URL(name, root)).catch(() =>

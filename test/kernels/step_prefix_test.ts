@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { STEP_BYTES, STEP_STRIDE } from "../../src/gpu/step.ts";
-import { kernelFiles, SHIPPED } from "../kernel_files.ts";
+import { kernelFile, kernelFiles } from "../kernel_files.ts";
 
 const header = [
   "size: vec4u",
@@ -28,10 +28,10 @@ function fieldsOf(text: string): string[] {
   return body.split(",").map((field) => field.trim()).filter((field) => field !== "");
 }
 
-for (const folder of [...SHIPPED, "study/", "probe/", "exercises/"]) {
-  Deno.test(`step: every kernel in kernels/${folder} declares the part of the header that it reads`, () => {
-    for (const path of kernelFiles(folder)) {
-      const text = Deno.readTextFileSync(`kernels/${path}`);
+for (const kind of ["shipped", "steps", "probe", "exercises"] as const) {
+  Deno.test(`step: every kernel of ${kind} declares the part of the header that it reads`, () => {
+    for (const path of kernelFiles(kind)) {
+      const text = kernelFile(path);
       const fields = fieldsOf(text);
       const [rest] = fields.slice(-1).filter((field) => field.startsWith("@size"));
       const own = rest ? fields.slice(0, -1) : fields;
@@ -41,7 +41,7 @@ for (const folder of [...SHIPPED, "study/", "probe/", "exercises/"]) {
       // What an exercise has to read is for its reader to find.
       const last = own.at(-1)?.split(":")[0] ?? "";
       assert.ok(
-        own.length === 1 || folder === "exercises/" || text.includes(`step.${last}`),
+        own.length === 1 || kind === "exercises" || text.includes(`step.${last}`),
         `${path} does not read step.${last}`,
       );
     }

@@ -7,7 +7,7 @@ import type { ClickLog } from "../../src/data/click_log.ts";
 import { differenceOf } from "../../src/data/feature_meaning.ts";
 import { makeDemoShop } from "../../src/data/demo_shop.ts";
 import { decodeSnapshot } from "../../src/run/snapshot/snapshot.ts";
-import { readPreparedLog } from "../../src/data/prepared/read_log.ts";
+import { readPreparedLog } from "../../src/data/prepared_set.ts";
 import { openPreparedSet } from "../../src/data/sets/prepared_folder.ts";
 import { openGpu } from "../open_alone.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";

@@ -5,9 +5,7 @@ import { itemsShape } from "../../src/data/item_catalogue.ts";
 import { changedFlags, readOptions, textsOf } from "../../src/lab/client/services/train_options.ts";
 import { dataChecksum } from "../../src/lab/client/services/data.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
-import { adversarialGroup } from "../../src/run/options/adversarial.ts";
-import { namesOf } from "../../src/run/options/definition.ts";
-import { stagesConfigOf } from "../../src/run/options/train.ts";
+import { adversarialGroup, stagesConfigOf } from "../../src/run/options/train.ts";
 import { modelParameters } from "../../src/model/user_model.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { decodeSnapshot } from "../../src/run/snapshot/snapshot.ts";
@@ -59,7 +57,7 @@ Deno.test("options that changed are named, but for those that may", () => {
   for (const texts of starts) {
     const game = read({ ...texts, adversarial: "500" });
     assert.deepEqual(
-      changedFlags(read(texts), game, namesOf([adversarialGroup])),
+      changedFlags(read(texts), game, adversarialGroup.options.map(({ name }) => name)),
       [],
       "a stage that is still to come",
     );

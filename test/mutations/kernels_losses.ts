@@ -3,7 +3,7 @@
 import { mutationsOf } from "./mutation.ts";
 
 export const lossKernels = [
-  ...mutationsOf("kernels/choice_nll.wgsl", {
+  ...mutationsOf("kernels/choice/choice_nll.wgsl", {
     tests: ["ops"],
     filter: "/choice_nll: .*, (few|given|further)$/",
   }, [
@@ -32,7 +32,7 @@ export const lossKernels = [
       "the op writes its own value over the default",
     ],
   ]),
-  ...mutationsOf("kernels/place_gradient.wgsl", {
+  ...mutationsOf("kernels/choice/place_gradient.wgsl", {
     tests: ["ops"],
     filter: "/(choice_nll: places|item_term: .* bias), (few|many)$/",
   }, [
@@ -40,7 +40,10 @@ export const lossKernels = [
     ["place + 1u == PLACES)", "false)"],
     ["if (ACCUMULATE) { partials[at] += sum; }", "if (false) { partials[at] += sum; }"],
   ]),
-  ...mutationsOf("kernels/minimax.wgsl", { tests: ["minimax"], filter: "/^minimax: .*, (few|given)$/" }, [
+  ...mutationsOf("kernels/minimax/minimax.wgsl", {
+    tests: ["minimax"],
+    filter: "/^minimax: .*, (few|given)$/",
+  }, [
     ["gradient[r] = -share * pi *", "gradient[r] = share * pi *"],
     [
       "var loss_max = most_u + (expected - 0.5 / eta * squares);",
@@ -56,7 +59,7 @@ export const lossKernels = [
     ["PENALTY / items * (u[r] - mean_u)", "PENALTY / items * u[r]"],
     ["PENALTY / items * (u[r] - mean_u)", "PENALTY * (u[r] - mean_u)"],
   ]),
-  ...mutationsOf("kernels/exact_minimax.wgsl", {
+  ...mutationsOf("kernels/minimax/exact_minimax.wgsl", {
     tests: ["minimax"],
     filter: "/exact_minimax: .*, (few|given)$/",
   }, [
@@ -78,7 +81,7 @@ export const lossKernels = [
       "an item at the threshold itself has pi = 0 on both sides of it",
     ],
   ]),
-  ...mutationsOf("kernels/outcome_sum.wgsl", {
+  ...mutationsOf("kernels/choice/outcome_sum.wgsl", {
     tests: ["minimax"],
     filter: "/^minimax: reward, game 0, many$/",
   }, [
@@ -86,7 +89,7 @@ export const lossKernels = [
     ["for (var k = 0u; k < WORKGROUP; k++) { total", "for (var k = 1u; k < WORKGROUP; k++) { total"],
     ["e += WORKGROUP) {", "e += WORKGROUP + 1u) {"],
   ]),
-  ...mutationsOf("kernels/adam.wgsl", { tests: ["adam"] }, [
+  ...mutationsOf("kernels/adam/adam.wgsl", { tests: ["adam"] }, [
     ["BETA1 * m[i] + (1.0 - BETA1) * g;", "BETA1 * m[i] + BETA1 * g;"],
     ["(1.0 - BETA2) * g * g;", "(1.0 - BETA2) * g;"],
     ["(sqrt(v1) + EPSILON)", "sqrt(v1 + EPSILON)"],
@@ -97,13 +100,13 @@ export const lossKernels = [
     ["chunk < step.chunks;", "chunk + 1u < step.chunks;"],
     ["const BETA2 = 0.999;", "const BETA2 = 0.99;", "the op writes its own value over the default"],
   ]),
-  ...mutationsOf("kernels/adam_rows.wgsl", { tests: ["row_sparse_adam"], filter: "adam_rows:" }, [
+  ...mutationsOf("kernels/adam/adam_rows.wgsl", { tests: ["row_sparse_adam"], filter: "adam_rows:" }, [
     ["let i = row * N4 + k % N4;", "let i = (k / N4) * N4 + k % N4;"],
     ["let g = gradient[k];", "let g = gradient[k % N4];"],
     ["if (DECAYS) { w1 -= step.decay * w; }", "w1 -= step.decay * w;"],
     ["BETA2 * v[i] + (1.0 - BETA2) * g * g;", "BETA1 * v[i] + (1.0 - BETA1) * g * g;"],
   ]),
-  ...mutationsOf("kernels/gradient_add.wgsl", {
+  ...mutationsOf("kernels/adam/gradient_add.wgsl", {
     tests: ["cut_batches"],
     filter: "/parts.*: (dense|one-hot)$/",
   }, [
@@ -112,12 +115,12 @@ export const lossKernels = [
     ["partials[FIRST4 + i] = g;", "partials[FIRST4 + i] += g;"],
     ["    gradient[i] = g;\n", ""],
   ]),
-  ...mutationsOf("kernels/gradient_rows_add.wgsl", { tests: ["cut_batches"], filter: "row-sparse" }, [
+  ...mutationsOf("kernels/adam/gradient_rows_add.wgsl", { tests: ["cut_batches"], filter: "row-sparse" }, [
     ["if (before) { sum += total[row * N4 + c]; }", ""],
     ["  mark[row] = row;\n", ""],
     ["let before = mark[row] == row;", "let before = true;"],
   ]),
-  ...mutationsOf("kernels/best_compare.wgsl", {
+  ...mutationsOf("kernels/adam/best_compare.wgsl", {
     tests: ["model"],
     filter: "validation figures and snapshots",
   }, [
@@ -130,7 +133,10 @@ export const lossKernels = [
     ["if (k == 0u) { better = value < known; }", ""],
     ["ring[(FIRST + k) * VECTORS + v]", "ring[FIRST * VECTORS + v]"],
   ]),
-  ...mutationsOf("kernels/keep_best.wgsl", { tests: ["model"], filter: "validation figures and snapshots" }, [
+  ...mutationsOf("kernels/adam/keep_best.wgsl", {
+    tests: ["model"],
+    filter: "validation figures and snapshots",
+  }, [
     ["if (best[9] == 1u) { by_prec1[i]", "if (best[8] == 1u) { by_prec1[i]"],
     ["if (best[8] + best[9] + best[10] == 0u) { return; }", "if (best[8] == 0u) { return; }"],
     [

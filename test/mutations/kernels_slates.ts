@@ -10,7 +10,7 @@ const act = { tests: ["q_network"], filter: "/^act: .* kernels for a cpu/" };
 const learn = { tests: ["q_network"], filter: "/^learn: .* kernels for a cpu/" };
 
 export const slateKernels = [
-  ...mutationsOf("kernels/cpu/slate_score_panel.wgsl", cpu, [
+  ...mutationsOf("kernels/slates/slate_score_panel.wgsl", cpu, [
     ["let wins = value > b.value && !taken;", "let wins = value >= b.value && !taken;"],
     ["let wins = value > b.value && !taken;", "let wins = value > b.value;"],
     ["most = better4(most, s.s7, first + 28u, bits >> 28u);", ""],
@@ -22,7 +22,7 @@ export const slateKernels = [
     ["return max(z, vec4f(0.0));", "return z;"],
     ["  if (L4 > 4u) { s = add(s, b[4], 4u); }\n", ""],
   ]),
-  ...mutationsOf("kernels/slate_score_tiled.wgsl", gpu, [
+  ...mutationsOf("kernels/slates/slate_score_tiled.wgsl", gpu, [
     ["sums[i][c] > value)", "sums[i][c] >= value)"],
     [
       "max(vec4f(base_tile[4u * local.y + i][n]) + e4, vec4f(0.0))",
@@ -34,7 +34,7 @@ export const slateKernels = [
     ["n < min(16u, 4u * (L4 - v))", "n < 16u"],
     ["u * (lane / 64u) + 8u; x++", "u * (lane / 64u) + 7u; x++"],
   ]),
-  ...mutationsOf("kernels/slate_pick.wgsl", pick, [
+  ...mutationsOf("kernels/slates/slate_pick.wgsl", pick, [
     ["bitcast<f32>(other.x) > bitcast<f32>(most.x)", "bitcast<f32>(other.x) >= bitcast<f32>(most.x)"],
     ["other.y != NONE && (", "(", "a panel without an item has the lowest value of all"],
     ["if (slates[row * place.slate + j] == item) { item++; }", ""],
@@ -44,14 +44,14 @@ export const slateKernels = [
     ["v < place.later4; v++", "v + 1u < place.later4; v++"],
     ["if (place.next_bias4 != NONE) {", "if (false) {"],
   ]),
-  ...mutationsOf("kernels/slate_pick.wgsl", act, [
+  ...mutationsOf("kernels/slates/slate_pick.wgsl", act, [
     [
       "let source = item * place.table_stride4 + place.chosen_at4;",
       "let source = item * place.table_stride4;",
     ],
     ["slates[slot] = most.y; }", "slates[slot] = most.x; }"],
   ]),
-  ...mutationsOf("kernels/slate_value_forward.wgsl", learn, [
+  ...mutationsOf("kernels/slates/slate_value_forward.wgsl", learn, [
     ["if (place.bias4 != NONE) {", "if (false) {"],
     ["slot_item[row] = item;", "slot_item[row] = 0u;"],
     ["let h = max(z, vec4f(0.0));", "let h = z;"],
@@ -59,7 +59,7 @@ export const slateKernels = [
     ["if (c == place.slate && place.zero_at != NONE) {", "if (false) {"],
     ["var rest = 0.0;", "var rest = 1.0;"],
   ]),
-  ...mutationsOf("kernels/slate_value_backward.wgsl", learn, [
+  ...mutationsOf("kernels/slates/slate_value_backward.wgsl", learn, [
     ["let d = select(vec4f(0.0), dq * w, h > vec4f(0.0));", "let d = dq * w;"],
     ["let end = min(first + each, rows);", "let end = min(first + each, rows - 1u);"],
     ["base_gradient[row * L4 + v] = before + d;", "base_gradient[row * L4 + v] = d;"],
@@ -71,7 +71,7 @@ export const slateKernels = [
     ["if (SHARED) { put(chunk + places.weights, shared_sum); }", ""],
     ["c < VALUE_STRIDE; c++) { values_gradient[to + c] = 0.0; }", "c < 0u; c++) { }"],
   ]),
-  ...mutationsOf("kernels/q_loss.wgsl", learn, [
+  ...mutationsOf("kernels/slates/q_loss.wgsl", learn, [
     ["return vec2f(d * d, 2.0 * d);", "return vec2f(d * d, d);"],
     ["if (HUBER && abs(d) > 1.0) {", "if (false) {"],
     ["select(COLUMNS - 1u, u32(outcome[row].x), CHOICE)", "COLUMNS - 1u"],
@@ -79,12 +79,12 @@ export const slateKernels = [
     ["if (CHAINED && c + 1u < COLUMNS)", "if (CHAINED)"],
     ["gradient[at + c] = slope;", "gradient[at + c] = slope + 0.001;"],
   ]),
-  ...mutationsOf("kernels/state_input.wgsl", { tests: ["q_network"], filter: "state input" }, [
+  ...mutationsOf("kernels/slates/state_input.wgsl", { tests: ["q_network"], filter: "state input" }, [
     ["x[TIME % 4u] = f32(step.page) / f32(T);", "x[TIME % 4u] = f32(step.page);"],
     ["if (v < S4) { x = load_state(row * S4 + v); }", "x = load_state(row * S4 + min(v, S4 - 1u));"],
     ["if (v == TIME / 4u) {", "if (false) {"],
   ]),
-  ...mutationsOf("kernels/slate_ratio.wgsl", { tests: ["slate_kernels"], filter: "/^slate_ratio/" }, [
+  ...mutationsOf("kernels/slates/slate_ratio.wgsl", { tests: ["slate_kernels"], filter: "/^slate_ratio/" }, [
     ["if (!by_chance) { key =", "if (false) { key ="],
     ["round < ROUNDS;", "round < 2u;"],
     ["(w.y + more), 0.0);\n    w.y = gain(at, most, w);", "(w.y + more), 0.0);"],
@@ -98,7 +98,7 @@ export const slateKernels = [
     ["let u = ETA * utility(at.own, item);", "let u = utility(at.own, item);"],
     ["masked[slate[j] / 32u * MASK_STRIDE + row] |=", "masked[slate[j] / 32u * MASK_STRIDE + row] ="],
   ]),
-  ...mutationsOf("kernels/recall_states.wgsl", { tests: ["slateq"], filter: "slateq: best slates" }, [
+  ...mutationsOf("kernels/slates/recall_states.wgsl", { tests: ["slateq"], filter: "slateq: best slates" }, [
     ["page.y + 1u)", "page.y)"],
   ]),
 ];

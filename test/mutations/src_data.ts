@@ -44,12 +44,12 @@ export const dataMutations = [
     ["(passed.get(item) ?? 0) + 1", "(passed.get(item) ?? 0)"],
     ["shown: shown.get(item) ?? 0", "shown: 0"],
   ]),
-  ...mutationsOf("kernels/recent_clicks.wgsl", { tests: ["row_counts"], filter: "/recent_clicks/" }, [
+  ...mutationsOf("kernels/pw/recent_clicks.wgsl", { tests: ["row_counts"], filter: "/recent_clicks/" }, [
     ["v3 = vec4f(v2.w, v3.xyz);", "v3 = vec4f(v2.w, v3.xzz);"],
     ["table[item * WIDTH + 2u]", "table[item * WIDTH + 1u]"],
     ["recent[k] = 0.0;", ""],
   ]),
-  ...mutationsOf("kernels/row_counts.wgsl", { tests: ["row_counts"] }, [
+  ...mutationsOf("kernels/pw/row_counts.wgsl", { tests: ["row_counts"] }, [
     ["half - 1u] < other", "half] < other"],
     ["vec2f(table[second], table[second + HALF1])", "vec2f(table[second], table[second])"],
     ["(own >> 8u) & 2047u", "(own >> 8u) & 1023u"],
@@ -68,18 +68,18 @@ export const dataMutations = [
     ["quantile(numbers, 0.975)", "quantile(numbers, 0.95)"],
     ["times[end++] = weights[group]!;", "times[end++] = 1;"],
   ]),
-  ...mutationsOf("src/data/check_log.ts", { tests: ["paper_file"], filter: "checkLog names" }, [
+  ...mutationsOf("src/data/click_log.ts", { tests: ["paper_file"], filter: "checkLog names" }, [
     ["(click < start || click >= end)", "(click < start || click > end)"],
     ["if (rowItem[row]! >= items.count) {", "if (rowItem[row]! > items.count) {"],
     ["if (starts[i + 1]! < starts[i]!) {", "if (starts[i + 1]! <= starts[i]! - 2) {"],
   ]),
-  ...mutationsOf("src/data/decimal.ts", { tests: ["paper_file"], filter: "canonical" }, [
+  ...mutationsOf("src/data/paper_log.ts", { tests: ["paper_file"], filter: "canonical" }, [
     ["- fraction.length + digits.length", "+ fraction.length + digits.length"],
   ]),
   ...mutationsOf("src/data/item_catalogue.ts", { tests: ["packed_items"], filter: "the most tokens" }, [
     ["tokens += size * taken;", "tokens += taken;"],
   ]),
-  ...mutationsOf("src/data/prepare/zstd_frames.ts", { tests: ["zstd_frames"] }, [
+  ...mutationsOf("src/data/prepare/sources.ts", { tests: ["zstd_frames"] }, [
     ["at += 3 + (type === RLE ? 1 : header >> 3);", "at += 3 + (header >> 3);"],
     ["return at > size ? CUT", "return at > size + 1 ? CUT"],
     ["if ((descriptor & 4) !== 0) at += 4;", ""],
@@ -90,7 +90,7 @@ export const dataMutations = [
     ['walk(base, rest.length > 0 ? rest : ["*"], found);', ""],
     [".filter((path) => !isFolder(path)).sort()", ".filter((path) => !isFolder(path)).sort().reverse()"],
   ]),
-  ...mutationsOf("src/data/bad_rows.ts", { tests: ["bad_rows", "data_log_faults"] }, [
+  ...mutationsOf("src/data/prepare/bad_rows.ts", { tests: ["bad_rows", "data_log_faults"] }, [
     ["if (bad.total <= MOST_BAD * all) return;", "if (bad.total < MOST_BAD * all) return;"],
     ["MOST_BAD = 0.01;", "MOST_BAD = 0.02;"],
     ["a.line - b.line", "b.line - a.line"],

@@ -11,7 +11,7 @@ export const hostMutations = [
     ["(word >>> 8) * 2 ** -24", "(word >>> 9) * 2 ** -23"],
     ["purpose + PURPOSES * slot", "purpose + 4 * slot"],
   ]),
-  ...mutationsOf("src/data/shops/truth.ts", of("demo_shop"), [
+  ...mutationsOf("src/data/shops.ts", of("demo_shop"), [
     ["- fatigue * (m1 * m1 + m2 * m2)", "- fatigue * (m1 * m1)"],
     ["m2: mean(m2, f[style + 1]!)", "m2: mean(m2, f[style]!)"],
   ]),

@@ -31,7 +31,7 @@ export const simulateMutations: readonly Mutation[] = [
     ["[users.count, pages,", "[user, pages,"],
     ["token.subarray(first[k], first[k + 1])", "token.subarray(first[k], first[k])"],
   ]),
-  ...mutationsOf("src/data/handover.ts", writer, [
+  ...mutationsOf("src/data/sets/prepared_writer.ts", writer, [
     ["if (this.#closed) return Promise.reject(this.#closed.why);", ""],
     ["if (this.#end.error !== undefined) throw this.#end.error;", ""],
   ]),

@@ -13,7 +13,7 @@ import { Program } from "../../src/gpu/program.ts";
 import { readFloats } from "../../src/gpu/readback.ts";
 import { type Amount, amountOf, Dimensions, extent, type Sizes } from "../../src/gpu/sizes.ts";
 import { StepHeaders } from "../../src/gpu/step.ts";
-import { adamRate, AdamState } from "../../src/ops/adam.ts";
+import { adamRate, adamReference, AdamState } from "../../src/ops/adam.ts";
 import { batchNorm } from "../../src/ops/batch_norm.ts";
 import { linear } from "../../src/ops/linear.ts";
 import { recordLoss } from "../../src/ops/loss.ts";
@@ -140,7 +140,8 @@ const start = () => new Map(specs.map(({ name, rows, columns }) => [name, normal
 /** The same steps in f64, by the nodes' own references. @returns the weights, and the loss of each step */
 function train64(tape: ReplayTape): { weights: Map<string, Matrix>; losses: number[] } {
   const weights = start();
-  const moments = new Map(trained.map(({ name, rows, columns }) => [name, matrix(2 * rows, columns)]));
+  const zeros = (length: number) => ({ m: new Float64Array(length), v: new Float64Array(length) });
+  const moments = new Map(trained.map(({ name, rows, columns }) => [name, zeros(rows * columns)]));
   const losses = steps.map((rows, k) => {
     const { features, targets } = batchOf(k + 1, rows);
     const values = new Map<string, Matrix>([...weights, ["features", features]]);
@@ -156,15 +157,9 @@ function train64(tape: ReplayTape): { weights: Map<string, Matrix>; losses: numb
       backward(own).forEach((gradient, i) => gradients.set(node.inputs[i]?.name ?? "", gradient));
     }
     for (const { name } of trained) {
-      const [w, g, m] = [weights.get(name), gradients.get(name), moments.get(name)];
-      assert.ok(w && g && m, name);
-      g.data.forEach((slope, i) => {
-        const j = g.data.length + i;
-        m.data[i] = 0.9 * (m.data[i] ?? NaN) + 0.1 * slope;
-        m.data[j] = 0.999 * (m.data[j] ?? NaN) + 0.001 * slope * slope;
-        const move = adamRate(RATE, k + 1) * (m.data[i] ?? NaN) / (Math.sqrt(m.data[j] ?? NaN) + 1e-8);
-        w.data[i] = (w.data[i] ?? NaN) - move;
-      });
+      const [w, g, moment] = [weights.get(name), gradients.get(name), moments.get(name)];
+      assert.ok(w && g && moment, name);
+      adamReference({ w: w.data, ...moment }, g.data, { t: k + 1, learningRate: RATE });
     }
     return Array.from({ length: rows }, (_, r) => at(value({ name: "squared error" } as Tensor), r, 0))
       .reduce((sum, x) => sum + x, 0);

@@ -1,7 +1,7 @@
 /** Policies that go on learning with other users: what a run is made of, and that runs are repeated by their seed. */
 
 import assert from "node:assert/strict";
-import { restless } from "../../src/data/shops/restless.ts";
+import { restless } from "../../src/data/shops.ts";
 import { adaptLinUcb, adaptPolicy } from "../../src/policy/adaptation/adapt.ts";
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";

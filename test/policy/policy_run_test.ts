@@ -3,8 +3,7 @@
 import assert from "node:assert/strict";
 import * as v from "../../src/schema.ts";
 import { NONE } from "../../src/data/click_log.ts";
-import { sourceOf } from "../../src/data/log_source.ts";
-import { expectPagesWithoutClick } from "../../src/data/no_click.ts";
+import { expectPagesWithoutClick, sourceOf } from "../../src/data/log_source.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import {
   expectTrainedOn,

@@ -18,7 +18,7 @@ import { padRows } from "../../src/tape/tensor.ts";
 import { withGpu } from "../op_check.ts";
 import { maskBits, normals, withBench } from "../../src/selftest/slates/slate_bench.ts";
 import type { Q64 } from "../../src/selftest/slates/q_reference.ts";
-import { floats } from "../../src/selftest/words.ts";
+import { floats } from "../../src/selftest/harness.ts";
 
 const shapeOf = (kind: QShape["kind"], slate: number): QShape => ({
   ...{ kind, slate, units: 8, trunk: 8, inputs: 3, itemColumns: 5 },

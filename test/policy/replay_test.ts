@@ -14,6 +14,7 @@ import { lastPanelLeftOut, Recall } from "../../src/policy/learning/recall.ts";
 import { episodesFor, Replay, type ReplayState } from "../../src/policy/learning/replay.ts";
 import { startOf } from "../../src/simulate/start.ts";
 import type { Tensor } from "../../src/tape/tensor.ts";
+import { checked } from "../../src/selftest/harness.ts";
 import { CanaryArena, withGpu } from "../op_check.ts";
 
 type Rows = Readonly<Record<"rows", number>>;
@@ -205,7 +206,7 @@ for (const leave of [0, 0.3]) {
       const chi2 = [...hits.values()].reduce((sum, n) => sum + (n - expected) ** 2 / expected, 0);
       const z = standardised(chi2, valid.length - 1);
       assert.ok(Math.abs(z) < 3.7, `chi-square ${chi2} of ${valid.length - 1}: ${z} standard deviations`);
-      await made.arena.checkCanaries();
+      await checked(undefined, (checks) => made.arena.check(checks, []));
       made.arena.destroy();
     }));
 }
@@ -268,7 +269,7 @@ for (const repeats of [false, true]) {
         if (seen.slot < SLATE && page === PAGES - 1) clicked++;
       }
       assert.ok(left > 50 && clicked > 50, "the case is weak");
-      await made.arena.checkCanaries();
+      await checked(undefined, (checks) => made.arena.check(checks, []));
       made.arena.destroy();
     }));
 }

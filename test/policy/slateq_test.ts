@@ -2,9 +2,7 @@
 
 import assert from "node:assert/strict";
 import { shopItems } from "../../src/data/demo_shop.ts";
-import { shopNamed } from "../../src/data/shops.ts";
-import { demoFeatures, featuresOf } from "../../src/data/shops/items.ts";
-import { shopUtility } from "../../src/data/shops/truth.ts";
+import { demoFeatures, featuresOf, shopNamed, shopUtility } from "../../src/data/shops.ts";
 import { Arena } from "../../src/gpu/arena.ts";
 import { Commands } from "../../src/gpu/commands.ts";
 import type { Gpu } from "../../src/gpu/device.ts";

@@ -2,9 +2,14 @@
 
 import assert from "node:assert/strict";
 import { shopItems } from "../../src/data/demo_shop.ts";
-import { featuresOf } from "../../src/data/shops/items.ts";
-import { restless } from "../../src/data/shops/restless.ts";
-import { firstState, nextState, type ShopState, shopUtility } from "../../src/data/shops/truth.ts";
+import {
+  featuresOf,
+  firstState,
+  nextState,
+  restless,
+  type ShopState,
+  shopUtility,
+} from "../../src/data/shops.ts";
 import { sourceOf } from "../../src/data/log_source.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import type { View } from "../../src/gpu/memory.ts";

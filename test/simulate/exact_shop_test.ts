@@ -2,16 +2,16 @@
 
 import assert from "node:assert/strict";
 import { shopItems } from "../../src/data/demo_shop.ts";
-import { demo } from "../../src/data/shops/demo.ts";
-import { restless } from "../../src/data/shops/restless.ts";
 import {
+  demo,
+  featuresOf,
   firstState,
   nextState,
+  restless,
   type ShopState,
   type ShopTruth,
   shopUtility,
-} from "../../src/data/shops/truth.ts";
-import { featuresOf } from "../../src/data/shops/items.ts";
+} from "../../src/data/shops.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { optimumPolicy, ShopPlan } from "../../src/simulate/host/exact_shop.ts";
 import { Grid } from "../../src/simulate/host/grid.ts";

@@ -5,7 +5,7 @@ import jstat from "jstat";
 import { shopItems } from "../../src/data/demo_shop.ts";
 import { keyOf, philox, purposes, uniform24 } from "../../src/data/philox.ts";
 import { randomStream } from "../../src/data/random.ts";
-import { restless } from "../../src/data/shops/restless.ts";
+import { restless } from "../../src/data/shops.ts";
 import { choiceWeights, choose } from "../../src/simulate/host/choice.ts";
 import { type HostDynamics, ShopDynamics } from "../../src/simulate/host/dynamics.ts";
 import { greedyPolicy, popularPolicy, randomPolicy } from "../../src/simulate/host/host_policies.ts";

@@ -3,11 +3,9 @@
 import assert from "node:assert/strict";
 import { makeShop } from "../../src/data/demo_shop.ts";
 import { NONE, splits, usersOf } from "../../src/data/click_log.ts";
-import { restless } from "../../src/data/shops/restless.ts";
-import { featuresOf } from "../../src/data/shops/items.ts";
-import { firstState, nextState, shopUtility } from "../../src/data/shops/truth.ts";
+import { featuresOf, firstState, nextState, restless, shopUtility } from "../../src/data/shops.ts";
 import { choiceProbabilities } from "../../src/model/choice.ts";
-import { openDataset } from "../../src/run/open_dataset.ts";
+import { openDataset } from "../../src/data/sets/opened_dataset.ts";
 import { filesIn, interrupt, runCommand } from "../command_check.ts";
 import { withFolder } from "../prepared_folder.ts";
 

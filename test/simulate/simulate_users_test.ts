@@ -1,12 +1,11 @@
 /** Trajectories of simulated users, of learned models and of made-up shops, beside the same in float64 on the host. */
 
 import assert from "node:assert/strict";
-import { checkLog } from "../../src/data/check_log.ts";
-import { type ClickLog, NONE } from "../../src/data/click_log.ts";
+import { checkLog, type ClickLog, NONE } from "../../src/data/click_log.ts";
 import { shopItems } from "../../src/data/demo_shop.ts";
 import { itemsShape } from "../../src/data/item_catalogue.ts";
 import { philox, purposes, uniform24 } from "../../src/data/philox.ts";
-import { restless } from "../../src/data/shops/restless.ts";
+import { restless, type ShopState } from "../../src/data/shops.ts";
 import type { AdapterKind } from "../../src/gpu/kernel_shapes.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
 import { modelParameters, UserModel } from "../../src/model/user_model.ts";
@@ -22,7 +21,6 @@ import {
   randomPolicy as randomOnHost,
 } from "../../src/simulate/host/host_policies.ts";
 import { type HostPolicy, simulateOnHost } from "../../src/simulate/host/host_simulator.ts";
-import type { ShopState } from "../../src/data/shops/truth.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import type { Weights } from "../../src/tape/parameters.ts";
 import { modelDynamics, shownTo, type State64 } from "../f64_dynamics.ts";

@@ -2,15 +2,14 @@
 
 import assert from "node:assert/strict";
 import { NONE } from "../../src/data/click_log.ts";
-import { Handover } from "../../src/data/handover.ts";
-import { writePrepared } from "../../src/data/sets/prepared_writer.ts";
+import { Handover, writePrepared } from "../../src/data/sets/prepared_writer.ts";
 import { keyOf } from "../../src/data/philox.ts";
 import { choiceProbabilities } from "../../src/model/choice.ts";
 import { defaultModel } from "../../src/model/config.ts";
 import { modelParameters, UserModel } from "../../src/model/user_model.ts";
 import { randomStream } from "../../src/data/random.ts";
 import { randomPolicy } from "../../src/policy/random.ts";
-import { openDataset } from "../../src/run/open_dataset.ts";
+import { openDataset } from "../../src/data/sets/opened_dataset.ts";
 import { episodeLog } from "../../src/simulate/episode_log.ts";
 import { LearnedSource } from "../../src/simulate/learned_source.ts";
 import { startOf } from "../../src/simulate/start.ts";

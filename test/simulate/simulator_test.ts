@@ -3,17 +3,16 @@
  */
 
 import assert from "node:assert/strict";
-import { checkLog } from "../../src/data/check_log.ts";
-import { type ItemFeatures, NONE, usersOf } from "../../src/data/click_log.ts";
+import { checkLog, type ItemFeatures, NONE, usersOf } from "../../src/data/click_log.ts";
 import { makeDemoShop, shopItems } from "../../src/data/demo_shop.ts";
 import { itemsShape } from "../../src/data/item_catalogue.ts";
 import { keyOf } from "../../src/data/philox.ts";
-import { restless } from "../../src/data/shops/restless.ts";
+import { restless } from "../../src/data/shops.ts";
 import type { AdapterKind } from "../../src/gpu/kernel_shapes.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
 import { SCALE } from "../../src/model/counted.ts";
 import { initialWeights } from "../../src/model/initial_weights.ts";
-import { openDataset } from "../../src/run/open_dataset.ts";
+import { openDataset } from "../../src/data/sets/opened_dataset.ts";
 import { OpenedRun } from "../../src/run/open_run.ts";
 import { modelParameters, UserModel } from "../../src/model/user_model.ts";
 import { greedyPolicy } from "../../src/policy/greedy.ts";

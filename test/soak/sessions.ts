@@ -6,10 +6,10 @@
 
 import type { Gpu } from "../../src/gpu/device.ts";
 import { OwnedFolder } from "../../src/run/files/owned_folder.ts";
-import { type Dataset, reopenDataset } from "../../src/run/dataset.ts";
+import { type Dataset, reopenDataset } from "../../src/data/sets/dataset.ts";
 import { readConfig, type RunConfig } from "../../src/run/run_config.ts";
 import { adversarialStage, shannonStage, type Stage } from "../../src/run/stages.ts";
-import { resumeStage, type RunResult, startStage } from "../../src/run/training_run.ts";
+import { type RunResult, runStage } from "../../src/run/training_run.ts";
 import { LongCommand } from "./long_command.ts";
 import { sampleProcess } from "./sample.ts";
 
@@ -67,11 +67,10 @@ export class Sessions {
     const path = `${folder}/session`;
     const iterations = { onStep: () => void this.#iterations++ };
     const train = async (session: AbortSignal, begin: boolean): Promise<RunResult> => {
-      using run = begin ? await OwnedFolder.begin(path, RUN) : OwnedFolder.open(path);
-      const context = { gpu, data: await this.#data, init: undefined, signal: session };
-      return begin
-        ? await startStage(stage, context, run.path, config, iterations)
-        : await resumeStage(stage, context, run.path, await readConfig(run.path), iterations);
+      using folder = begin ? await OwnedFolder.begin(path, RUN) : OwnedFolder.open(path);
+      const own = begin ? config : await readConfig(folder.path);
+      const run = { gpu, data: await this.#data, init: undefined, signal: session, path, config: own };
+      return await runStage(stage, run, iterations);
     };
     await this.#session(`${stage.name} begun`, (session) => train(session, true));
     if (!signal.aborted) await this.#session(`${stage.name} resumed`, (session) => train(session, false));

@@ -1,14 +1,11 @@
 import assert from "node:assert/strict";
 import * as v from "../../src/schema.ts";
 import { type BaselineName, Baselines } from "../../src/figures/baselines/baselines.ts";
-import { checkLog } from "../../src/data/check_log.ts";
-import { NONE, type Split, splits, usersOf } from "../../src/data/click_log.ts";
+import { checkLog, NONE, type Split, splits, usersOf } from "../../src/data/click_log.ts";
 import { attainable, makeDemoShop, makeShop } from "../../src/data/demo_shop.ts";
-import { demoFeatures, demoItem } from "../../src/data/shops/items.ts";
-import { demo } from "../../src/data/shops/demo.ts";
-import { restless } from "../../src/data/shops/restless.ts";
+import { demo, demoFeatures, demoItem, restless } from "../../src/data/shops.ts";
 import { runConfigSchema } from "../../src/run/run_config.ts";
-import { openDataset, reopenDataset } from "../../src/run/dataset.ts";
+import { openDataset, reopenDataset } from "../../src/data/sets/dataset.ts";
 
 const shop = makeDemoShop(1);
 const { log, truth } = shop;

@@ -1,8 +1,7 @@
 /** Events that are given as history move the state, and nothing else comes of them; further clicks are of the page before them. */
 
 import assert from "node:assert/strict";
-import { checkLog } from "../../src/data/check_log.ts";
-import { type ClickLog, FURTHER_CLICK, NONE, usersOf } from "../../src/data/click_log.ts";
+import { checkLog, type ClickLog, FURTHER_CLICK, NONE, usersOf } from "../../src/data/click_log.ts";
 import { MemoryLog, sizeOf } from "../../src/data/log_source.ts";
 import { randomStream } from "../../src/data/random.ts";
 import { choiceFigures } from "../../src/data/ranking.ts";

@@ -5,11 +5,11 @@ import * as v from "../../src/schema.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { openGpu } from "../open_alone.ts";
 import { UserModel } from "../../src/model/user_model.ts";
-import { openDataset } from "../../src/run/dataset.ts";
+import { openDataset } from "../../src/data/sets/dataset.ts";
 import { driverVersion } from "../../src/run/driver.ts";
 import { type RunConfig, runConfigSchema } from "../../src/run/run_config.ts";
 import { adversarialStage, shannonStage, type Stage } from "../../src/run/stages.ts";
-import { resumeStage, startStage } from "../../src/run/training_run.ts";
+import { runStage } from "../../src/run/training_run.ts";
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
 import type { ClickTrainer } from "../../src/train/click_trainer.ts";
@@ -97,10 +97,10 @@ Deno.test("a run that is stopped and resumed leaves no buffer, open file or list
           const onStep = () => {
             if (++steps === 5) stop.abort();
           };
-          const context = { gpu, data, init: undefined, signal: stop.signal };
-          const go = resumes ? resumeStage : startStage;
+          const run = { gpu, data, init: undefined, signal: stop.signal, path, config };
           const { listeners } = await watched(async () => {
-            const result = await go(stage, context, path, config, { onStep });
+            const result = await runStage(stage, run, { onStep });
+            assert.equal(result.resumed, resumes);
             assert.equal(result.test, undefined, "it was not stopped");
           });
           assert.equal(listeners, 0);

@@ -8,20 +8,18 @@ import { type ClickLog, type Clicks, usersOf } from "../../src/data/click_log.ts
 import { makeDemoShop } from "../../src/data/demo_shop.ts";
 import { type ItemCatalogue, MemoryItems } from "../../src/data/item_catalogue.ts";
 import { type LogSource, MemoryLog, sourceOf } from "../../src/data/log_source.ts";
-import { PackedItems } from "../../src/data/sets/packed_items.ts";
-import { PackedItemsWriter } from "../../src/data/sets/packed_items_writer.ts";
-import { PackedLog } from "../../src/data/sets/packed_log.ts";
-import { PackedLogWriter } from "../../src/data/sets/packed_log_writer.ts";
+import { PackedItems, PackedItemsWriter } from "../../src/data/sets/packed_items.ts";
+import { PackedLog, PackedLogWriter } from "../../src/data/sets/packed_log.ts";
 import { UserError } from "../../src/user_error.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
 import { countedOn } from "../../src/model/counted.ts";
 import { StepProducts } from "../../src/selftest/calibration/step_products.ts";
 import { UserModel } from "../../src/model/user_model.ts";
-import { datasetOf } from "../../src/run/dataset.ts";
+import { datasetOf } from "../../src/data/sets/dataset.ts";
 import { type RunConfig, runConfigSchema } from "../../src/run/run_config.ts";
 import { type Stage, stagesOf } from "../../src/run/stages.ts";
-import { resumeStage, type RunEvents, startStage } from "../../src/run/training_run.ts";
+import { type RunEvents, runStage } from "../../src/run/training_run.ts";
 import { AdversarialTrainer, evaluateGame, gameOptions } from "../../src/train/adversarial_trainer.ts";
 import type { ClickTrainer } from "../../src/train/click_trainer.ts";
 import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
@@ -406,11 +404,11 @@ async function run(gpu: Gpu, source: LogSource, stopAt?: number): Promise<Map<st
     const events: RunEvents = {
       onStep: ({ iteration }) => iteration === stopAt && stop.abort(),
     };
-    const context = { gpu, data, init: undefined, signal: stop.signal };
-    const first = await startStage(stage, context, path, config, events);
+    const run = { gpu, data, init: undefined, signal: stop.signal, path, config };
+    const first = await runStage(stage, run, events);
     if (stopAt === undefined) return first;
     assert.ok(!first.test && first.iteration < 20, `stopped after ${first.iteration}`);
-    return await resumeStage(stage, { ...context, signal: new AbortController().signal }, path, config, {});
+    return await runStage(stage, { ...run, signal: new AbortController().signal }, {});
   };
   const found = new Map<string, unknown>();
   for (const stage of stagesOf(config)) {

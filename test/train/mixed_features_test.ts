@@ -4,9 +4,8 @@
  */
 
 import assert from "node:assert/strict";
-import { checkLog } from "../../src/data/check_log.ts";
+import { checkLog, type ClickLog, type ItemTokens, NONE } from "../../src/data/click_log.ts";
 import { referenceBatch } from "../../src/batch/reference_batch.ts";
-import { type ClickLog, type ItemTokens, NONE } from "../../src/data/click_log.ts";
 import { itemsShape } from "../../src/data/item_catalogue.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
 import { UserError } from "../../src/user_error.ts";

@@ -1,24 +1,12 @@
 /** Row-sparse Adam against f64 and against dense Adam; what a batch does not touch must keep its bits. */
 
-import { Commands } from "../../src/gpu/commands.ts";
-import { bufferOf } from "../../src/gpu/memory.ts";
 import assert from "node:assert/strict";
-import { Plan } from "../../src/batch/plan.ts";
 import { referenceBatch } from "../../src/batch/reference_batch.ts";
 import { type ClickLog, NONE } from "../../src/data/click_log.ts";
-import { randomStream } from "../../src/data/random.ts";
-import { Arena } from "../../src/gpu/arena.ts";
-import type { Gpu } from "../../src/gpu/device.ts";
-import { Program } from "../../src/gpu/program.ts";
-import { readFloats } from "../../src/gpu/readback.ts";
-import { clickDimensions, type ClickSizes } from "../../src/batch/click_sizes.ts";
 import { defaultModel, type ModelConfig } from "../../src/model/config.ts";
-import { amountOf } from "../../src/gpu/sizes.ts";
 import { UserModel } from "../../src/model/user_model.ts";
-import { type AdamKind, adamRate, AdamState } from "../../src/ops/adam.ts";
+import { type AdamKind, adamReference } from "../../src/ops/adam.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../../src/tape/parameters.ts";
-import type { TouchedRows } from "../../src/tape/node.ts";
-import { padRows, type Tensor } from "../../src/tape/tensor.ts";
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import type { TrainerState } from "../../src/train/trainer_state.ts";
 import { criteria } from "../../src/train/best_records.ts";
@@ -30,18 +18,12 @@ import {
 } from "../../src/train/config.ts";
 import { GENERATOR_PREFIX } from "../../src/train/networks.ts";
 import { Trainer } from "../../src/train/trainer.ts";
-import { withGpu } from "../op_check.ts";
-import { shuffled, smallLog } from "../../src/selftest/small_logs.ts";
+import { compareMoves, runMoves } from "../../src/selftest/optimiser_bench.ts";
+import { checkTest, withGpu } from "../op_check.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
 import { smallLstm, smallPw } from "../small_models.ts";
 
 const RATE = 0.01;
-
-/** One step of Adam on a value, in f64. @returns weight, m, v */
-function adam64([w, m, v]: number[], g: number, t: number, decay: number): number[] {
-  const [m1, v1] = [0.9 * (m ?? NaN) + 0.1 * g, 0.999 * (v ?? NaN) + 0.001 * g * g];
-  const rate = RATE * Math.sqrt(1 - 0.999 ** t) / (1 - 0.9 ** t);
-  return [(w ?? NaN) - rate * m1 / (Math.sqrt(v1) + 1e-8) - decay * (w ?? NaN), m1, v1];
-}
 
 /** Names what differs: a message with all of two large states takes minutes to make. */
 function assertSameState(found: TrainerState, expected: TrainerState): void {
@@ -69,136 +51,22 @@ const specs: ParameterSpec[] = [
   { name: "whole, decaying", rows: 33, columns: 3, table: true, decays: true },
   { name: "whole", rows: 21, columns: 5, table: true },
 ];
-const log = smallLog(4, { users: 40, items: 40, width: 3, maxEvents: 4, maxPage: 5 });
-const STEPS = 5;
-const counts = { "by event": "events", "by item": "items" } as const;
+const moves = { specs, touched: { "by event": "events", "by item": "items" }, steps: 5 } as const;
 
-/** The rows that a step touches, some places empty, and garbage behind. */
-function listOf(name: keyof typeof counts, t: number, sizes: ClickSizes): Uint32Array<ArrayBuffer> {
-  const rows = specs.find((spec) => spec.name === name)?.rows ?? 0;
-  const order = shuffled(10 * t + name.length, rows);
-  const count = sizes[counts[name]];
-  return Uint32Array.from({ length: 2 * count }, (_, k) => (k % 3 === 1 ? NONE : order[k] ?? NONE));
-}
-
-function normals(length: number, ...seed: string[]): Float32Array<ArrayBuffer> {
-  const random = randomStream(3, ...seed);
-  return Float32Array.from({ length }, () => random.normal());
-}
-
-function start(): Weights {
-  return new Map(specs.map(({ name, rows, columns }) => [name, normals(rows * columns, "start", name)]));
-}
-
-/** A few steps over changing batches. @returns all that Adam moves, and the sizes of each step. */
-async function runKernel(gpu: Gpu, most?: number) {
-  const capacity = { users: 40, events: log.eventClick.length, rows: log.rowItem.length, items: 40 };
-  const plan = new Plan(gpu, log, capacity, 1);
-  const arena = new Arena(gpu, "test");
-  const parameters = new ParameterArena(gpu, specs);
-  const adam = new AdamState(parameters, "row-sparse");
-  try {
-    parameters.write(start());
-    const touched = new Map<Tensor, TouchedRows<ClickSizes>>();
-    for (const name of ["by event", "by item"] as const) {
-      const table = parameters.get(name);
-      const count = counts[name];
-      const list = arena.allocate(`${name} list`, 8 * capacity[count]);
-      const gradient = arena.allocate(`${name} gradient`, 8 * capacity[count] * table.stride);
-      touched.set(table, { count, list, gradient });
-    }
-    const program = await Program.record(
-      gpu,
-      "adam",
-      plan.steps,
-      adam.dispatches({ dimensions: clickDimensions, touched }, most),
-    );
+checkTest(
+  "adam_rows: steps follow f64; what is not touched keeps its bits",
+  undefined,
+  async (gpu, checks) => {
+    const found = await runMoves(gpu, checks, moves);
     // What is before, between and behind the two tables, and each of them.
-    if (most === undefined) assert.equal(program.dispatches.length, 3 + 2);
-    const all: ClickSizes[] = [];
-    for (let t = 1; t <= STEPS; t++) {
-      const header = { slot: 0, learningRate: adamRate(RATE, t), iteration: t, decay: 0.02 };
-      const sizes = plan.put(0, shuffled(t, 40).slice(0, 3 + t), header);
-      all.push(sizes);
-      plan.upload(0, 1);
-      for (const spec of specs) {
-        const { name, columns, groups = 1 } = spec;
-        const table = parameters.get(name);
-        const rows = touched.get(table);
-        const values = normals(spec.rows * columns, "gradient", name, String(t));
-        if (rows && (name === "by event" || name === "by item")) {
-          const list = listOf(name, t, sizes);
-          gpu.queue.writeBuffer(rows.list.buffer, 0, list);
-          // What belongs to no row is no number: it must not be read.
-          const own = new Float32Array(list.length * columns).fill(NaN);
-          list.subarray(0, amountOf(rows.count, sizes)).forEach((row, k) => {
-            if (row !== NONE) own.set(values.subarray(row * columns, (row + 1) * columns), k * columns);
-          });
-          gpu.queue.writeBuffer(rows.gradient.buffer, 0, padRows(own, list.length, columns, groups));
-        } else {
-          const packed = padRows(values, spec.rows, columns, groups);
-          const [target, at] = spec.table
-            ? [parameters.gradient, bufferOf(table.view).offset]
-            : [parameters.partials, 4 * (table.parameter?.offset ?? 0)];
-          gpu.queue.writeBuffer(target.buffer, at, packed);
-        }
-      }
-      const commands = new Commands(gpu, "test");
-      program.encode(commands, sizes, plan.offset(0));
-      gpu.queue.submit([commands.finish()]);
+    assert.equal(found.dispatches, 3 + 2);
+    compareMoves(found, moves, () => ["adam_rows"], checks, { tolerance: 2e-6 });
+    for (const most of [256, 1024]) {
+      const cut = await runMoves(gpu, checks, { ...moves, most });
+      assert.deepEqual({ ...cut, dispatches: 5 }, found, `windows of ${most}`);
     }
-    return {
-      sizes: all,
-      weights: await parameters.read(),
-      m: await parameters.read(adam.m.buffer),
-      v: await parameters.read(adam.v.buffer),
-      raw: await readFloats(gpu, parameters.weights),
-    };
-  } finally {
-    for (const part of [plan, arena, parameters, adam]) part.destroy();
-  }
-}
-
-Deno.test(`adam_rows: ${STEPS} steps follow f64; what is not touched keeps its bits`, () =>
-  withGpu(undefined, async (gpu) => {
-    const found = await runKernel(gpu);
-    const initial = start();
-    for (const spec of specs) {
-      const { name, columns } = spec;
-      const state = Array.from(initial.get(name) ?? [], (w) => [w, 0, 0]);
-      const touches = new Array<number>(spec.rows).fill(0);
-      found.sizes.forEach((sizes, k) => {
-        const t = k + 1;
-        const gradient = normals(spec.rows * columns, "gradient", name, String(t));
-        const touched = name === "by event" || name === "by item"
-          ? listOf(name, t, sizes).subarray(0, sizes[counts[name]])
-          : touches.keys();
-        for (const row of touched) {
-          if (row === NONE) continue;
-          touches[row] = (touches[row] ?? NaN) + 1;
-          for (let i = row * columns; i < (row + 1) * columns; i++) {
-            state[i] = adam64(state[i] ?? [], gradient[i] ?? NaN, t, spec.decays ? 0.02 : 0);
-          }
-        }
-      });
-      if (name in counts) {
-        for (const wanted of [0, 1, 2]) assert.ok(touches.includes(wanted), `${name}: ${touches}`);
-      }
-      state.forEach((expected, i) => {
-        const row = Math.floor(i / columns);
-        [found.weights, found.m, found.v].forEach((part, k) => {
-          const [x, y] = [expected[k] ?? NaN, part.get(name)?.[i] ?? NaN];
-          if (touches[row] === 0) assert.equal(y, x, `${name} ${i}, part ${k}`);
-          else assert.ok(Math.abs(y - x) < 2e-6, `${name} ${i}, part ${k}: expected ${x}, got ${y}`);
-        });
-      });
-    }
-    // Padding, within rows and between parameters, is zero still.
-    const used = found.raw.reduce((count, x) => count + (x === 0 ? 0 : 1), 0);
-    assert.equal(used, specs.reduce((count, s) => count + s.rows * s.columns, 0));
-    assert.deepEqual(await runKernel(gpu), found, "two runs differ");
-    for (const most of [256, 1024]) assert.deepEqual(await runKernel(gpu, most), found, `windows of ${most}`);
-  }));
+  },
+);
 
 // In training.
 
@@ -292,7 +160,11 @@ for (const name of ["LSTM", "PW"]) {
               return;
             }
             moved++;
-            const expected = adam64(old, g, t, decays ? RATE * training.weightDecay : 0);
+            const [w = NaN, m = NaN, v = NaN] = old;
+            const own = { w: [w], m: [m], v: [v] };
+            const decay = decays ? RATE * training.weightDecay : 0;
+            adamReference(own, [g], { t, learningRate: RATE, decay });
+            const expected = [...own.w, ...own.m, ...own.v];
             // A gradient near epsilon says little about the step.
             expected.forEach((x, k) => {
               const allowed = k === 0 ? 2e-6 : 1e-6 * Math.abs(x) + 1e-9;

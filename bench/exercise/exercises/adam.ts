@@ -1,7 +1,7 @@
 /** One step of Adam, of a gradient in partial sums. */
 
 import starter from "../../../kernels/exercises/adam.wgsl" with { type: "text" };
-import shippedText from "../../../kernels/adam.wgsl" with { type: "text" };
+import shippedText from "../../../kernels/adam/adam.wgsl" with { type: "text" };
 import { clickDimensions } from "../../../src/batch/click_sizes.ts";
 import { kernel } from "../../../src/gpu/kernel.ts";
 import {
@@ -12,7 +12,7 @@ import {
   type Size,
   upload,
 } from "../../../src/selftest/ladder/problem.ts";
-import { adamRate } from "../../../src/ops/adam.ts";
+import { adamRate, adamReference } from "../../../src/ops/adam.ts";
 import { at, type Matrix, matrix } from "../../../src/tape/reference.ts";
 import { padded } from "../../../src/tape/tensor.ts";
 import { type Exercise, fours, shipped } from "../exercise.ts";
@@ -64,21 +64,18 @@ function problem(size: Size, hard = false): Problem {
     for (let chunk = 0; chunk < chunks; chunk++) sum += at(partials, chunk, k);
     return sum;
   });
-  const m1 = matrix(1, P, (_, k) => 0.9 * at(m, 0, k) + 0.1 * at(gradient, 0, k));
-  const v1 = matrix(1, P, (_, k) => 0.999 * at(v, 0, k) + 0.001 * at(gradient, 0, k) ** 2);
-  const w1 = matrix(1, P, (_, k) => {
-    return at(w, 0, k) - learningRate * at(m1, 0, k) / (Math.sqrt(at(v1, 0, k)) + 1e-8);
-  });
-  const changed = (before: Matrix, after: Matrix): Output => ({
-    ...output(after, chunks + 16),
+  const after = { w: w.data.slice(), m: m.data.slice(), v: v.data.slice() };
+  adamReference(after, gradient.data, { t: ADAM.iteration, learningRate: 0.001 });
+  const changed = (before: Matrix, data: Float64Array): Output => ({
+    ...output({ ...before, data }, chunks + 16),
     initial: upload(before),
   });
   return {
     inputs: { partials: upload(partials) },
     outputs: {
-      weights: changed(w, w1),
-      m: changed(m, m1),
-      v: changed(v, v1),
+      weights: changed(w, after.w),
+      m: changed(m, after.m),
+      v: changed(v, after.v),
       gradient: { ...output(gradient, chunks + 16), optional: true },
     },
     constants: { P4: P / 4, SUMMED4: P / 4 },

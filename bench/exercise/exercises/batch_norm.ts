@@ -1,7 +1,7 @@
 /** The gradient of batch norm's input. */
 
 import starter from "../../../kernels/exercises/batch_norm.wgsl" with { type: "text" };
-import shippedText from "../../../kernels/batch_norm_input_gradient.wgsl" with { type: "text" };
+import shippedText from "../../../kernels/batch_norm/batch_norm_input_gradient.wgsl" with { type: "text" };
 import { clickDimensions } from "../../../src/batch/click_sizes.ts";
 import { kernel } from "../../../src/gpu/kernel.ts";
 import {

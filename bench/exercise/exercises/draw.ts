@@ -1,7 +1,7 @@
 /** A click or none, drawn for every simulated user. */
 
 import starter from "../../../kernels/exercises/draw.wgsl" with { type: "text" };
-import shippedText from "../../../kernels/choose.wgsl" with { type: "text" };
+import shippedText from "../../../kernels/simulate/choose.wgsl" with { type: "text" };
 import { NONE } from "../../../src/data/click_log.ts";
 import { keyOf, philox, purposes, uniform24 } from "../../../src/data/philox.ts";
 import { randomStream } from "../../../src/data/random.ts";

@@ -1,7 +1,7 @@
 /** Position weights: the last clicks before every event, under four weightings. */
 
 import starter from "../../../kernels/exercises/last_clicks.wgsl" with { type: "text" };
-import shippedText from "../../../kernels/pw_state_forward.wgsl" with { type: "text" };
+import shippedText from "../../../kernels/pw/pw_state_forward.wgsl" with { type: "text" };
 import type { ReferenceBatch } from "../../../src/batch/reference_batch.ts";
 import { NONE } from "../../../src/data/click_log.ts";
 import { kernel } from "../../../src/gpu/kernel.ts";

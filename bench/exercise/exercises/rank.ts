@@ -1,7 +1,7 @@
 /** Sorting by counting bits: how many bits are set before each word. */
 
 import starter from "../../../kernels/exercises/rank.wgsl" with { type: "text" };
-import shippedText from "../../../kernels/batch_rank.wgsl" with { type: "text" };
+import shippedText from "../../../kernels/batch/batch_rank.wgsl" with { type: "text" };
 import { randomStream } from "../../../src/data/random.ts";
 import { constantOf, kernel } from "../../../src/gpu/kernel.ts";
 import type { Output, Problem, Size } from "../../../src/selftest/ladder/problem.ts";

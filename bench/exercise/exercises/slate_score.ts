@@ -1,8 +1,8 @@
 /** The best of every 32 items for each user: a maximum over a product that is never stored. */
 
 import starter from "../../../kernels/exercises/slate_score.wgsl" with { type: "text" };
-import panelText from "../../../kernels/cpu/slate_score_panel.wgsl" with { type: "text" };
-import tiledText from "../../../kernels/slate_score_tiled.wgsl" with { type: "text" };
+import panelText from "../../../kernels/slates/slate_score_panel.wgsl" with { type: "text" };
+import tiledText from "../../../kernels/slates/slate_score_tiled.wgsl" with { type: "text" };
 import { NONE } from "../../../src/data/click_log.ts";
 import { randomStream } from "../../../src/data/random.ts";
 import { constantOf, kernel } from "../../../src/gpu/kernel.ts";

@@ -1,7 +1,7 @@
 /** The projection on the simplex: the exact generator of the game, and the reward's gradient against it. */
 
 import starter from "../../../kernels/exercises/sparsemax.wgsl" with { type: "text" };
-import shippedText from "../../../kernels/exact_minimax.wgsl" with { type: "text" };
+import shippedText from "../../../kernels/minimax/exact_minimax.wgsl" with { type: "text" };
 import { NONE } from "../../../src/data/click_log.ts";
 import { kernel } from "../../../src/gpu/kernel.ts";
 import {

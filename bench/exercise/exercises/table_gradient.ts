@@ -1,7 +1,7 @@
 /** The gradient of a table, gathered by item. */
 
 import starter from "../../../kernels/exercises/table_gradient.wgsl" with { type: "text" };
-import shippedText from "../../../kernels/embedding_gradient.wgsl" with { type: "text" };
+import shippedText from "../../../kernels/scatter/embedding_gradient.wgsl" with { type: "text" };
 import { randomStream } from "../../../src/data/random.ts";
 import { kernel } from "../../../src/gpu/kernel.ts";
 import { drawing, output, type Problem, type Size, upload } from "../../../src/selftest/ladder/problem.ts";

@@ -1,14 +1,16 @@
 /** `data example`: a raw log to try the others on. */
 
 import { Command, Option } from "commander";
-import { shopNamed, shops } from "../shops.ts";
-import { demo } from "../shops/demo.ts";
-import { writeExample } from "../prepare/example.ts";
+import { demo, demoItem, shopNamed, shops, type ShopTruth } from "../shops.ts";
 import { OUT_FOLDER } from "../../cli/arguments.ts";
 import { folder, LARGEST_SEED, wholeNumber } from "../../cli/options.ts";
 import { EXAMPLE_FOLDER } from "../../cli/output_folders.ts";
 import { quoted } from "../../cli/shell_word.ts";
 import { thousands } from "../../thousands.ts";
+import { NONE } from "../click_log.ts";
+import { makeShop } from "../demo_shop.ts";
+import { atomicWriteFile } from "../../run/files/atomic_write.ts";
+import { OwnedFolder } from "../../run/files/owned_folder.ts";
 
 export function exampleCommand(): Command {
   return new Command("example")
@@ -25,4 +27,60 @@ export function exampleCommand(): Command {
           `${thousands(items)} items in ${quoted(`${out}/items.csv`)}`,
       );
     });
+}
+
+// A raw log to try things with: a made-up shop as a company would have logged it, in two CSV files.
+
+/** When the shop opened: pages of a user are an hour apart. */
+const OPENED = Date.UTC(2026, 0, 1, 8);
+const HOUR = 3_600_000;
+
+/**
+ * Writes `log.csv` (user, time, page, item, position, clicked; a row for each displayed item) and `items.csv` (item,
+ * category, brand and numbers).
+ * @throws UserError when the folder holds something or cannot be written to.
+ */
+export async function writeExample(
+  folder: string,
+  shop: ShopTruth,
+  seed: number,
+): Promise<{ rows: number; items: number }> {
+  const { log } = makeShop(shop, { items: seed, users: seed });
+  const { items } = log;
+  if (items.kind !== "dense") throw new Error("expected a made-up shop to have dense features");
+  const user = (k: number) => `user-${String(k).padStart(4, "0")}`;
+  const sku = (k: number) => `sku-${String(k).padStart(3, "0")}`;
+  const lines = ["user,time,page,item,position,clicked"];
+  for (let u = 0; u < log.userSplit.length; u++) {
+    const first = log.userEvents[u] ?? 0;
+    for (let event = first; event < (log.userEvents[u + 1] ?? 0); event++) {
+      const time = new Date(OPENED + (event - first) * HOUR + u * 1000).toISOString();
+      const click = log.eventClick[event];
+      for (let row = log.eventRows[event] ?? 0; row < (log.eventRows[event + 1] ?? 0); row++) {
+        const position = row - (log.eventRows[event] ?? 0) + 1;
+        const clicked = click !== NONE && click === row ? 1 : 0;
+        lines.push([user(u), time, event, sku(log.rowItem[row] ?? 0), position, clicked].join(","));
+      }
+    }
+  }
+  const known = Array.from({ length: items.count }, (_, k) => {
+    const { category, brand, ...numbers } = demoItem(items.values, k);
+    const figures = Object.values(numbers).map((value) => Number(value.toFixed(6)));
+    return [sku(k), `category-${category}`, `brand-${brand}`, ...figures].join(",");
+  });
+  const { category: _, brand: __, ...numbers } = demoItem(items.values, 0);
+  const files = {
+    "log.csv": lines,
+    "items.csv": [["item", "category", "brand", ...Object.keys(numbers)].join(","), ...known],
+  };
+  using owned = await OwnedFolder.begin(folder, {
+    what: "the example",
+    option: "--out",
+    own: Object.keys(files),
+  });
+  for (const [name, lines] of Object.entries(files)) {
+    await atomicWriteFile(`${folder}/${name}`, lines.join("\n") + "\n");
+  }
+  owned.finish();
+  return { rows: log.rowItem.length, items: items.count };
 }

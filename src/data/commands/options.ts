@@ -1,7 +1,7 @@
 /** What the preparations of `data` have in common: options, progress, and what is said in the end. */
 
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { badRowsText } from "../bad_rows.ts";
+import { badRowsText } from "../prepare/bad_rows.ts";
 import { StoppedError } from "../prepare/engine.ts";
 import { prepare, type PrepareOptions, type Recipe } from "../prepare/prepare.ts";
 import { OUT_FOLDER } from "../../cli/arguments.ts";

@@ -1,18 +1,81 @@
-/** Bad rows of a preparation: what the engine puts aside, and what stops it. */
+/** Rows of a source that cannot be read. They are counted and shown by file and line; too many of them are an error. */
 
-import {
-  type BadRows,
-  badRowsText,
-  expectFew,
-  joined,
-  MOST_EXAMPLES,
-  noBadRows,
-  shown,
-} from "../bad_rows.ts";
 import { UserError } from "../../user_error.ts";
+import { thousands } from "../../thousands.ts";
 import type { Json } from "@duckdb/node-api";
 import type { Engine } from "./engine.ts";
-import { linesAt } from "./sources.ts";
+import { linesAt, linesOf, recordsOf } from "./sources.ts";
+
+/** A larger share of bad rows is refused. */
+const MOST_BAD = 0.01;
+/** Bad rows that are looked at, and of those that differ in what was found alone, shown. */
+export const MOST_EXAMPLES = 20;
+const MOST_ALIKE = 3;
+
+export interface BadRow {
+  readonly file: string;
+  /** Number of the line, from 1 with the header; in a Parquet file, of the row. */
+  readonly line: number;
+  /** What was expected and found. */
+  readonly fault: string;
+}
+
+/** Bad rows of one reading. */
+export interface BadRows {
+  readonly total: number;
+  /** How many there are, by kind. */
+  readonly counts: ReadonlyMap<string, number>;
+  /** The first ones by file and line. */
+  readonly examples: readonly BadRow[];
+}
+
+export const noBadRows: BadRows = { total: 0, counts: new Map(), examples: [] };
+
+/** The sum of several readings. */
+export function joined(parts: readonly BadRows[], examples: readonly BadRow[] = []): BadRows {
+  const counts = new Map<string, number>();
+  for (const part of parts) {
+    for (const [kind, n] of part.counts) counts.set(kind, (counts.get(kind) ?? 0) + n);
+  }
+  return {
+    total: parts.reduce((sum, { total }) => sum + total, 0),
+    counts,
+    examples: [...examples, ...parts.flatMap((part) => part.examples)].sort(byPlace).slice(0, MOST_EXAMPLES),
+  };
+}
+
+export function byPlace(a: BadRow, b: BadRow): number {
+  return a.file < b.file ? -1 : a.file > b.file ? 1 : a.line - b.line;
+}
+
+/** @param all rows, the bad ones among them. @throws UserError for bad rows beyond the share that is let pass. */
+export function expectFew(bad: BadRows, all: number): void {
+  if (bad.total <= MOST_BAD * all) return;
+  throw new UserError(
+    `${thousands(bad.total)} of ${thousands(all)} rows cannot be read, ` +
+      `expected at most ${100 * MOST_BAD} %. Correct the source.\n${badRowsText(bad)}`,
+  );
+}
+
+/** Counts by kind and the first examples of each, a line each. */
+export function badRowsText(bad: BadRows): string {
+  const alike = Map.groupBy(bad.examples, ({ fault }) => fault.split(", found ")[0]);
+  const few = new Set([...alike.values()].flatMap((rows) => rows.slice(0, MOST_ALIKE)));
+  return [
+    ...[...bad.counts].map(([kind, n]) => `  ${thousands(n)} x ${kind}`),
+    ...bad.examples.filter((row) => few.has(row)).map(({ file, line, fault }) =>
+      `  ${file}:${line}: ${fault}`
+    ),
+  ].join("\n");
+}
+
+/** A value that may be long, on one line. */
+export function shown(text: string): string {
+  const line = text.replace(/\s+/g, " ").trim();
+  return line.length > 60 ? `${line.slice(0, 57)}...` : line;
+}
+
+// Bad rows of a preparation: what the engine puts aside, and what stops it.
 
 /** Blank lines hold no row; those before a row come with it. */
 const FAULTS = `
@@ -37,7 +100,7 @@ export async function takeRejects(engine: Engine): Promise<BadRows> {
   }
   const open = await engine.rows(`SELECT * FROM (${FAULTS}) WHERE error_type = 'UNQUOTED VALUE' LIMIT 1`);
   if (open[0]) {
-    const [line] = await linesOf([open[0]]);
+    const [line] = await linesIn([open[0]]);
     throw new UserError(
       `${open[0].file_path}:${line}: the quote of a value that begins here is never closed: ` +
         `${shown(String(open[0].csv_line))}. Close the quote, or double it if it is a part of the value.`,
@@ -48,7 +111,7 @@ export async function takeRejects(engine: Engine): Promise<BadRows> {
   );
   const first = await engine.rows(`SELECT * FROM (${FAULTS}) LIMIT ${MOST_EXAMPLES}`);
   await forgetRejects(engine);
-  const lines = await linesOf(first);
+  const lines = await linesIn(first);
   return joined(
     kinds.map((row) => ({
       total: Number(row.n),
@@ -69,7 +132,7 @@ export async function takeRejects(engine: Engine): Promise<BadRows> {
 }
 
 /** The engine's own line numbers count wrong behind a rejected row; its bytes are right, from 1. */
-async function linesOf(rows: readonly Record<string, Json>[]): Promise<number[]> {
+async function linesIn(rows: readonly Record<string, Json>[]): Promise<number[]> {
   const lines: number[] = [];
   for (const file of new Set(rows.map((row) => String(row.file_path)))) {
     const starts = rows.filter((row) => row.file_path === file).map((row) => Number(row.start) - 1);
@@ -123,4 +186,113 @@ function typeText(type: string): string {
   if (type.startsWith("ENUM")) return `one of ${type.slice(5, -1).replaceAll("'", "")}`;
   if (type.startsWith("TIMESTAMP")) return "a time";
   return type.toLowerCase();
+}
+
+// Bad rows that a step's SQL found: where they are in the source.
+
+/** What is said of a fault. */
+export interface FaultText {
+  /** As in "3 x price cannot be read". */
+  readonly kind: string;
+  readonly expected: string;
+  /** Column of the view that holds the value at fault; none where the line itself is. */
+  readonly value?: string;
+}
+
+/** Of a CSV file: what separates values, and which column of it holds which value of the view. */
+export interface CsvPlaces {
+  readonly delimiter: string;
+  readonly places: Readonly<Record<string, number>>;
+}
+
+export interface FaultSource {
+  /** A view with the columns file, row (from 1) or line (its text) or neither, fault (NULL for a good row), and values. */
+  readonly view: string;
+  /** A table or view of the same rows with the column fault. */
+  readonly counted: string;
+  /** For CSV; a function of the path where a view has files of several kinds. */
+  readonly csv?: CsvPlaces | ((path: string) => CsvPlaces | undefined);
+  readonly texts: Readonly<Record<string, FaultText>>;
+}
+
+/** The counts by kind, and the first rows with their places. */
+export async function faultsOf(engine: Engine, source: FaultSource): Promise<BadRows> {
+  const counts = await engine.rows(
+    `SELECT fault, count(*) AS n FROM ${source.counted} WHERE fault IS NOT NULL GROUP BY fault ORDER BY fault`,
+  );
+  const bad = {
+    total: counts.reduce((sum, { n }) => sum + Number(n), 0),
+    counts: new Map(counts.map(({ fault, n }) => [textOf(source, String(fault)).kind, Number(n)])),
+    examples: counts.length > 0 ? await examplesOf(engine, source) : [],
+  };
+  await forgetRejects(engine);
+  return bad;
+}
+
+function textOf({ texts }: FaultSource, fault: string): FaultText {
+  const text = texts[fault];
+  if (!text) throw new Error(`no text for the fault "${fault}"`);
+  return text;
+}
+
+interface Found {
+  readonly row: Readonly<Record<string, unknown>>;
+  line?: number;
+}
+
+async function examplesOf(engine: Engine, source: FaultSource): Promise<BadRow[]> {
+  const rows = await engine.rows(
+    `SELECT * FROM ${source.view} WHERE fault IS NOT NULL LIMIT ${MOST_EXAMPLES}`,
+  );
+  const found: Found[] = rows.map((row) => ({
+    row,
+    line: typeof row.row === "string" || typeof row.row === "number" ? Number(row.row) : undefined,
+  }));
+  for (const path of new Set(rows.map(({ file }) => String(file)))) {
+    await locate(path, found.filter(({ row, line }) => row.file === path && line === undefined), source);
+  }
+  return found.map(({ row, line }) => {
+    const text = textOf(source, String(row.fault));
+    const value = text.value === undefined ? row.line : row[text.value];
+    const what = value === null || value === undefined || value === ""
+      ? "nothing"
+      : `"${shown(String(value))}"`;
+    return { file: String(row.file), line: line ?? 0, fault: `expected ${text.expected}, found ${what}` };
+  }).sort(byPlace);
+}
+
+/** Finds the lines of the rows: by their text, or by the values of the columns that were read. */
+async function locate(path: string, missing: Found[], source: FaultSource): Promise<void> {
+  const csv = typeof source.csv === "function" ? source.csv(path) : source.csv;
+  const wanted = new Map<string, Found[]>();
+  for (const found of missing) {
+    const key = csv
+      ? keyOf(Object.keys(csv.places).map((name) => found.row[name] ?? null))
+      : String(found.row.line);
+    wanted.set(key, [...wanted.get(key) ?? [], found]);
+  }
+  const see = (key: string, line: number) => {
+    const found = wanted.get(key)?.shift();
+    if (!found) return;
+    found.line = line;
+    if (wanted.get(key)?.length === 0) wanted.delete(key);
+  };
+  if (wanted.size === 0) return;
+  if (csv) {
+    const places = Object.values(csv.places);
+    for await (const { fields, line } of recordsOf(path, csv.delimiter)) {
+      see(keyOf(places.map((place) => fields[place] ?? null)), line);
+      if (wanted.size === 0) return;
+    }
+  } else {
+    for await (const { text, line } of linesOf(path)) {
+      see(text, line);
+      if (wanted.size === 0) return;
+    }
+  }
+}
+
+/** A value that is not there reads \N. */
+function keyOf(values: readonly unknown[]): string {
+  return JSON.stringify(values.map((value) => value === "\\N" ? null : value));
 }

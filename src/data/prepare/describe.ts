@@ -1,19 +1,15 @@
 /** What there is in a prepared data set, by `data/describe.sql`, and warnings of what fools people. */
 
-import { Engine } from "./engine.ts";
-import type { StepStanding } from "./step_standing.ts";
+import { Engine, type Step, stepsOf, type StepStanding } from "./engine.ts";
 import { type BaselineName, Baselines } from "../../figures/baselines/baselines.ts";
 import { type Split, splits, usersOf } from "../click_log.ts";
 import type { LogSource } from "../log_source.ts";
 import type { Manifest } from "../manifest.ts";
-import type { Part } from "../prepared/files.ts";
-import type { PreparedSet } from "../prepared/set.ts";
-import { partFiles } from "../sets/part_files.ts";
-import { openPreparedSet } from "../sets/prepared_folder.ts";
-import { MEMORY_ROWS } from "../../run/dataset.ts";
-import { readPreparedLog } from "../prepared/read_log.ts";
+import { type PreparedSet, readPreparedLog } from "../prepared_set.ts";
+import type { Part } from "../prepared_tables.ts";
+import { openPreparedSet, partFiles } from "../sets/prepared_folder.ts";
+import { MEMORY_ROWS } from "../sets/dataset.ts";
 import { plainPath } from "./glob.ts";
-import { type Step, stepsOf } from "./script.ts";
 import { type PlaceEffect, placeEffect } from "./place_effect.ts";
 import script from "../../../data/describe.sql" with { type: "text" };
 import placesScript from "../../../data/describe_places.sql" with { type: "text" };
@@ -163,9 +159,7 @@ function figuresOf(row: Readonly<Record<string, unknown>>): PartFigures {
 async function checked(folder: string): Promise<{ set: PreparedSet; log: LogSource | undefined }> {
   const set = await openPreparedSet(folder);
   if (set.rows <= MEMORY_ROWS) return { set, log: await readPreparedLog(set) };
-  let items = 0;
-  await set.readItems((chunk, before) => items = before + chunk.count);
-  await set.readPages(items, () => {});
+  await set.readClicks(await set.readItems(() => {}), () => {});
   return { set, log: undefined };
 }
 

@@ -2,8 +2,6 @@
 
 import type { DuckDBConnection, DuckDBInstance, Json } from "@duckdb/node-api";
 import { UserError } from "../../user_error.ts";
-import type { Step } from "./script.ts";
-import type { StepStanding } from "./step_standing.ts";
 
 /** What a script reads with getvariable(): text, a number, a truth value, or a list of them. */
 export type Variable = string | number | boolean | null | readonly Variable[];
@@ -244,4 +242,47 @@ async function orUserError<T>(work: () => Promise<T>): Promise<T> {
       cause: error,
     });
   }
+}
+
+// * SQL scripts in steps. A script of `data/` is plain SQL; comment lines cut it into steps that have a title:
+//
+//     -- step: Sessions of each visitor
+//     -- step: Pages of a week | for week in (SELECT DISTINCT week FROM viewed ORDER BY week)
+//
+// The second form is run once for each value of the query, with the variable of that name set to it: work that would
+// not fit in memory at once. Values are numbers. Options come as variables: getvariable('gap_ms').
+
+export interface Step {
+  readonly title: string;
+  readonly sql: string;
+  readonly repeat?: { readonly name: string; readonly query: string };
+}
+
+const HEAD = /^-- step: ([^|\n]+?)(?:\s*\|\s*for (\w+) in \((.*)\))?\s*$/;
+
+/** @throws Error for statements before the first step. */
+export function stepsOf(script: string): Step[] {
+  const steps: { title: string; lines: string[]; repeat?: Step["repeat"] }[] = [];
+  for (const line of script.split("\n")) {
+    const head = HEAD.exec(line);
+    if (head) {
+      const [, title = "", name, query] = head;
+      steps.push({ title, lines: [], ...(name && query ? { repeat: { name, query } } : {}) });
+    } else if (steps.length > 0) steps.at(-1)?.lines.push(line);
+    else if (line.trim() !== "" && !line.startsWith("--")) {
+      throw new Error(`expected a "-- step: title" before the first statement, found: ${line}`);
+    }
+  }
+  return steps.map(({ lines, ...step }) => ({ ...step, sql: lines.join("\n").trim() }));
+}
+
+/** How far a preparation is. It has a file of its own so that its display does not load the engine, which has 140 MB. */
+export interface StepStanding {
+  readonly title: string;
+  /** Number of the step in its script, from 1, and how many there are; 0 of 0 for work that is no step of it. */
+  readonly number: number;
+  readonly of: number;
+  /** Rounds of a repeated step that are done, and all of them; 0 of 1 otherwise. */
+  readonly round: number;
+  readonly rounds: number;
 }

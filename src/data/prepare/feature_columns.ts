@@ -1,8 +1,7 @@
 /** Which columns of a table of items are numbers, times and tokens: by their types, or by what is written in them. */
 
 import { UserError } from "../../user_error.ts";
-import { shown } from "../bad_rows.ts";
-import { forgetRejects } from "./bad_rows.ts";
+import { forgetRejects, shown } from "./bad_rows.ts";
 import { type Engine, identifier, literal } from "./engine.ts";
 import { selectOf, type TableSource } from "./table_select.ts";
 

@@ -1,14 +1,12 @@
 /** What is known of items: a table's columns as a view for item_features.sql, or what another set has made of such columns. */
 
 import { UserError } from "../../user_error.ts";
-import { type Engine, literal, type Variable } from "./engine.ts";
+import { type Engine, literal, type Step, stepsOf, type Variable } from "./engine.ts";
 import { chooseColumns, type FeatureColumns, NO_COLUMNS } from "./feature_columns.ts";
 import { expectKnownItems, expectLike, type Like, openLike } from "./like.ts";
-import { type Step, stepsOf } from "./script.ts";
-import { faultsOf, type FaultSource } from "./source_faults.ts";
+import { type BadRows, faultsOf, type FaultSource } from "./bad_rows.ts";
 import { type Format, selectOf, type TableSource } from "./table_select.ts";
 import { openTable, type Wanted } from "./table_source.ts";
-import type { BadRows } from "../bad_rows.ts";
 import timesScript from "../../../data/times.sql" with { type: "text" };
 import numbersScript from "../../../data/item_numbers.sql" with { type: "text" };
 import featuresScript from "../../../data/item_features.sql" with { type: "text" };

@@ -1,8 +1,8 @@
 /** Logs of impressions in the layout of MIND, by `data/impressions_mind.sql`. */
 
 import { UserError } from "../../user_error.ts";
-import type { BadRows } from "../bad_rows.ts";
-import type { Engine } from "./engine.ts";
+import { type BadRows, faultsOf, type FaultSource } from "./bad_rows.ts";
+import { type Engine, stepsOf } from "./engine.ts";
 import {
   checkItems,
   itemFeatureSteps,
@@ -14,8 +14,6 @@ import {
 import { type Like, openLike } from "./like.ts";
 import { itemsAndRows } from "./log.ts";
 import type { Begun, Recipe } from "./prepare.ts";
-import { stepsOf } from "./script.ts";
-import { faultsOf, type FaultSource } from "./source_faults.ts";
 import {
   checkCompressed,
   findFiles,

@@ -4,7 +4,7 @@ import { UserError } from "../../user_error.ts";
 import { type Engine, literal } from "./engine.ts";
 import { expectIds, inexactText } from "./features.ts";
 import { type ClicksColumn, flag, type LogOptions, timeUnits } from "./log_options.ts";
-import type { CsvPlaces, FaultSource, FaultText } from "./source_faults.ts";
+import type { CsvPlaces, FaultSource, FaultText } from "./bad_rows.ts";
 import { rowsOfCsv } from "./sources.ts";
 import { type ReadAs, selectOf, type TableSource } from "./table_select.ts";
 import { openTable, type Wanted } from "./table_source.ts";

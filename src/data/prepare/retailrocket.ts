@@ -1,13 +1,12 @@
 /** The Retailrocket e-commerce data set: its raw files to pages, by `data/retailrocket.sql`. */
 
 import { UserError } from "../../user_error.ts";
-import type { Engine } from "./engine.ts";
+import { type Engine, type Step, stepsOf } from "./engine.ts";
 import { checkItems, itemFeatureSteps, type ItemOptions, itemVariables } from "./features.ts";
 import { plainPath } from "./glob.ts";
 import { type Like, openLike } from "./like.ts";
 import type { Begun, Recipe } from "./prepare.ts";
-import { type Step, stepsOf } from "./script.ts";
-import { faultsOf, type FaultSource } from "./source_faults.ts";
+import { faultsOf, type FaultSource } from "./bad_rows.ts";
 import { checkCompressed, expectHeader, findFilesIfAny, rowsOfCsv, type SourceFile } from "./sources.ts";
 import script from "../../../data/retailrocket.sql" with { type: "text" };
 

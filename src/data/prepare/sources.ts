@@ -1,15 +1,14 @@
 /** The files of a source: which there are, whether they are whole, and what columns they have. */
 
 import { createReadStream } from "node:fs";
-import { Writable } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import { pipeline, type Transform, Writable } from "node:stream";
+import { pipeline as piped } from "node:stream/promises";
 import { UserError } from "../../user_error.ts";
 import { expectFile, expectLocal } from "../../run/files/local_file.ts";
 import { shownPath } from "../../run/files/file_error.ts";
-import { decoderOf } from "./decoder.ts";
 import { type Engine, literal } from "./engine.ts";
 import { filesOf, plainPath } from "./glob.ts";
-import { faultOfZstd } from "./zstd_frames.ts";
+import { createGunzip, createZstdDecompress } from "node:zlib";
 
 export interface SourceFile {
   readonly path: string;
@@ -48,7 +47,7 @@ export async function checkCompressed(files: readonly SourceFile[], signal?: Abo
     try {
       const fault = /\.zst$/i.test(path) ? await faultOfZstd(path) : undefined;
       if (fault !== undefined) throw new Error(fault);
-      await pipeline(createReadStream(path), decoder, nowhere, { signal });
+      await piped(createReadStream(path), decoder, nowhere, { signal });
     } catch (error) {
       if (signal?.aborted) throw error;
       const cause = error instanceof Error ? error.message : String(error);
@@ -129,4 +128,138 @@ export async function expectHeader(
       `${path}:1: expected the columns ${columns.join(",")}, found ${header.slice(0, 200)}. ${hint}`,
     );
   }
+}
+
+// Text files by record, with line numbers: the engine hands over bad rows without them.
+
+export interface TextLine {
+  readonly text: string;
+  /** Number of the line, from 1. */
+  readonly line: number;
+}
+
+export interface TextRecord {
+  readonly fields: readonly string[];
+  /** Number of its first line, from 1. */
+  readonly line: number;
+}
+
+/** Lines of a plain or compressed file, without what ends them. */
+export async function* linesOf(path: string): AsyncGenerator<TextLine> {
+  let rest = "";
+  let line = 1;
+  for await (const chunk of chunksOf(path)) {
+    const lines = (rest + chunk).split("\n");
+    rest = lines.pop() ?? "";
+    for (const text of lines) yield { text: text.replace(/\r$/, ""), line: line++ };
+  }
+  if (rest !== "") yield { text: rest, line };
+}
+
+/** Records of CSV: a quoted value may go over several lines. */
+export async function* recordsOf(path: string, delimiter: string): AsyncGenerator<TextRecord> {
+  let begun: TextLine | undefined;
+  for await (const { text, line } of linesOf(path)) {
+    const record: TextLine = begun ? { text: `${begun.text}\n${text}`, line: begun.line } : { text, line };
+    const { fields, open } = fieldsOf(record.text, delimiter);
+    begun = open ? record : undefined;
+    if (!open) yield { fields, line: record.line };
+  }
+}
+
+/** @returns the values of a record of CSV, and whether the last one's quote is still open. */
+export function fieldsOf(text: string, delimiter: string): { fields: string[]; open: boolean } {
+  const fields: string[] = [];
+  for (let at = 0;;) {
+    let value = "";
+    if (text[at] === '"') {
+      for (at++;; at += 2) {
+        const end = text.indexOf('"', at);
+        if (end < 0) return { fields: [...fields, value + text.slice(at)], open: true };
+        value += text.slice(at, end);
+        at = end;
+        if (text[at + 1] !== '"') break;
+        value += '"';
+      }
+      at++;
+    }
+    const end = text.indexOf(delimiter, at);
+    fields.push(value + text.slice(at, end < 0 ? undefined : end));
+    if (end < 0) return { fields, open: false };
+    at = end + delimiter.length;
+  }
+}
+
+async function* chunksOf(path: string): AsyncGenerator<string> {
+  const file = createReadStream(path);
+  const decoder = decoderOf(path);
+  // Whoever reads stops when everything is found; that the rest is not read is no error.
+  const bytes = decoder ? pipeline(file, decoder, () => {}) : file;
+  const utf8 = new TextDecoder();
+  for await (const chunk of bytes) yield utf8.decode(chunk, { stream: true });
+}
+
+// Compressed files, told by the end of their name.
+
+/** What decompresses a file (.gz or .zst); undefined for a plain one. */
+export function decoderOf(path: string): Transform | undefined {
+  if (/\.gz$/i.test(path)) return createGunzip();
+  return /\.zst$/i.test(path) ? createZstdDecompress() : undefined;
+}
+
+// * Whether a zstd file is whole (RFC 8878): the decoders read what was cut off as if it were shorter. Walks from block to block,
+// reading their headers alone.
+
+const FRAME = 0xfd2fb528;
+/** The first of 16 numbers of frames that hold no data. */
+const SKIPPABLE = 0x184d2a50;
+const RLE = 1;
+const RESERVED = 3;
+const CUT = "unexpected end of file";
+
+/** @returns what is wrong; undefined for a whole file. */
+export async function faultOfZstd(path: string): Promise<string | undefined> {
+  using file = await Deno.open(path);
+  const { size } = await file.stat();
+  let at = 0;
+  while (at < size) {
+    const magic = await numberAt(file, at, 4);
+    if (magic === undefined) return CUT;
+    if (magic >= SKIPPABLE && magic < SKIPPABLE + 16) {
+      const length = await numberAt(file, at + 4, 4);
+      if (length === undefined) return CUT;
+      at += 8 + length;
+      continue;
+    }
+    if (magic !== FRAME) return "no frame where one should begin";
+    const descriptor = await numberAt(file, at + 4, 1);
+    if (descriptor === undefined) return CUT;
+    const single = (descriptor & 0x20) !== 0;
+    const sizeFlag = descriptor >> 6;
+    at += 5 + (single ? 0 : 1) + ([0, 1, 2, 4][descriptor & 3] ?? 0) +
+      (sizeFlag === 0 ? (single ? 1 : 0) : 2 ** sizeFlag);
+    for (let last = false; !last;) {
+      const header = await numberAt(file, at, 3);
+      if (header === undefined) return CUT;
+      last = (header & 1) === 1;
+      const type = (header >> 1) & 3;
+      if (type === RESERVED) return "a block of an unknown type";
+      at += 3 + (type === RLE ? 1 : header >> 3);
+      if (at > size) return CUT;
+    }
+    if ((descriptor & 4) !== 0) at += 4; // a checksum
+  }
+  return at > size ? CUT : size === 0 ? "nothing in it" : undefined;
+}
+
+/** A whole number, little-endian; undefined where the file ends before. */
+async function numberAt(file: Deno.FsFile, at: number, bytes: number): Promise<number | undefined> {
+  const buffer = new Uint8Array(bytes);
+  await file.seek(at, Deno.SeekMode.Start);
+  for (let done = 0; done < bytes;) {
+    const n = await file.read(buffer.subarray(done));
+    if (n === null) return undefined;
+    done += n;
+  }
+  return buffer.reduceRight((sum, byte) => sum * 256 + byte, 0);
 }

@@ -1,13 +1,12 @@
 /** A table in files that users bring: CSV, JSON lines or Parquet, plain or compressed; which columns it has. */
 
-import { expectParquet } from "../prepared/parquet.ts";
-import { parquetFile } from "../sets/parquet_file.ts";
+import { expectParquet } from "../parquet.ts";
+import { parquetFile } from "../sets/prepared_folder.ts";
 import { UserError } from "../../user_error.ts";
 import type { Engine } from "./engine.ts";
 import { findInJson, namesWithin, nestedTwice, objectLines, pathsOf, typeAt } from "./nested_names.ts";
-import { checkCompressed, findFiles, firstLine, linesSql, type SourceFile } from "./sources.ts";
+import { checkCompressed, fieldsOf, findFiles, firstLine, linesSql, type SourceFile } from "./sources.ts";
 import { type Column, type Format, OWN, parquetOf, type TableSource } from "./table_select.ts";
-import { fieldsOf } from "./text_records.ts";
 
 const ENDINGS: Readonly<Record<string, Format>> = {
   csv: "csv",

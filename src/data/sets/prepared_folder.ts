@@ -2,12 +2,11 @@
 
 import { MANIFEST, type Manifest, parseManifest } from "../manifest.ts";
 import { explainFileError, shownPath } from "../../run/files/file_error.ts";
-import type { SetFiles } from "../prepared/files.ts";
-import { PreparedSet } from "../prepared/set.ts";
+import { PreparedSet } from "../prepared_set.ts";
+import type { Part, SetFiles } from "../prepared_tables.ts";
+import type { OpenBytes, TableFile } from "../parquet.ts";
 import { UserError } from "../../user_error.ts";
-import { expectFile, expectLocal } from "../../run/files/local_file.ts";
-import { parquetFile } from "./parquet_file.ts";
-import { partFiles } from "./part_files.ts";
+import { expectFile, expectLocal, explainMissing, kindOf } from "../../run/files/local_file.ts";
 import { thousands } from "../../thousands.ts";
 
 /** A larger one is no list of what there is. */
@@ -59,4 +58,106 @@ export async function readManifest(folder: string): Promise<Manifest> {
 function isMissing(error: unknown): boolean {
   return error instanceof Deno.errors.NotFound ||
     (error instanceof UserError && error.cause instanceof Deno.errors.NotFound);
+}
+
+// Which files a part of a prepared data set consists of.
+
+/**
+ * The files of a part, in order: `users.parquet`, or the files of a folder `users` by name.
+ * @throws UserError for none, for both, and for what stands among them and would be left out.
+ */
+export function partFiles(folder: string, part: Part): string[] {
+  const single = `${folder}/${part}.parquet`;
+  const several = `${folder}/${part}`;
+  const [file, parts] = [infoOf(single), infoOf(several)];
+  if (file && !file.isFile) {
+    throw new UserError(
+      `${single}: expected a Parquet file, found ${kindOf(file)}. ` +
+        (file.isDirectory ? `Rename it to ${part}: a folder of Parquet files is named so.` : "Write a file."),
+    );
+  }
+  if (file && parts?.isDirectory) {
+    throw new UserError(
+      `Expected ${part}.parquet or a folder ${part} in ${folder}, found both. Remove the one that is not meant.`,
+    );
+  }
+  if (file) return [single];
+  const names = parts?.isDirectory ? namesIn(several) : [];
+  if (names.length > 0) return names.sort().map((name) => `${several}/${name}`);
+  throw new UserError(
+    `Expected ${part}.parquet, or a folder ${part} of Parquet files, in ${folder}, found neither. Prepare the data again.`,
+  );
+}
+
+/** Hidden files and those that begin with _ are marks of the engine that wrote the folder. */
+function namesIn(folder: string): string[] {
+  const names: string[] = [];
+  try {
+    for (const { name } of Deno.readDirSync(folder)) {
+      if (/^[._]/.test(name)) continue;
+      if (!name.endsWith(".parquet")) {
+        throw new UserError(
+          `${folder}: expected files that end in .parquet, found ${name}, which would be left out. Rename or remove it.`,
+        );
+      }
+      names.push(name);
+    }
+  } catch (error) {
+    throw explainFileError(error, "read the folder", folder);
+  }
+  return names;
+}
+
+/** Undefined where there is nothing. @throws UserError for what cannot be looked at, such as a link into nowhere. */
+function infoOf(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.statSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotADirectory) return undefined;
+    if (error instanceof Deno.errors.NotFound && !isLink(path)) return undefined;
+    throw explainMissing(error, path);
+  }
+}
+
+function isLink(path: string): boolean {
+  try {
+    return Deno.lstatSync(path).isSymlink;
+  } catch {
+    return false;
+  }
+}
+
+// A Parquet file on disk.
+
+/** The file at a path. It is looked at when it is opened. */
+export function parquetFile(path: string): TableFile {
+  return { path, open: () => bytesOf(open(path)) };
+}
+
+function open(path: string): Deno.FsFile {
+  expectFile(path);
+  try {
+    return Deno.openSync(path);
+  } catch (error) {
+    throw explainFileError(error, "read", path);
+  }
+}
+
+function bytesOf(file: Deno.FsFile): OpenBytes {
+  const byteLength = file.statSync().size;
+  return {
+    byteLength,
+    slice(start: number, end = byteLength): ArrayBuffer {
+      if (start < 0 || end < start || end > byteLength) throw new Error(`it ends before byte ${end}`);
+      const bytes = new Uint8Array(end - start);
+      file.seekSync(start, Deno.SeekMode.Start);
+      for (let done = 0; done < bytes.length;) {
+        const count = file.readSync(bytes.subarray(done));
+        if (count === null) throw new Error("it ends too early");
+        done += count;
+      }
+      return bytes.buffer;
+    },
+    [Symbol.dispose]: () => file.close(),
+  };
 }

@@ -14,7 +14,7 @@ import { recordedShapes } from "../../gpu/kernel_shapes.ts";
 import { Made } from "../../gpu/made.ts";
 import { createGenerator } from "../../model/generator.ts";
 import { UserModel } from "../../model/user_model.ts";
-import { type Dataset, fitDataset } from "../../run/dataset.ts";
+import { type Dataset, fitDataset } from "../../data/sets/dataset.ts";
 import { configBeside } from "../../run/open_run.ts";
 import { readSnapshot } from "../../run/snapshot.ts";
 import type { SnapshotInfo } from "../../run/snapshot/snapshot.ts";

@@ -4,7 +4,7 @@ import { Command } from "commander";
 import { idsIn } from "../../data/ids.ts";
 import { choiceProbabilities } from "../../model/choice.ts";
 import { recommend } from "../predict/recommend.ts";
-import type { OpenedDataset } from "../../run/open_dataset.ts";
+import type { OpenedDataset } from "../../data/sets/opened_dataset.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import { runMain } from "../../cli/fail.ts";

@@ -5,7 +5,7 @@ import type { Ids } from "../../data/ids.ts";
 import { choiceProbabilities } from "../../model/choice.ts";
 import type { ModelConfig } from "../../model/config.ts";
 import type { UserModel } from "../../model/user_model.ts";
-import type { OpenedDataset } from "../../run/open_dataset.ts";
+import type { OpenedDataset } from "../../data/sets/opened_dataset.ts";
 import { Evaluation } from "../../train/evaluation.ts";
 
 /** A row for each displayed item. */

@@ -2,8 +2,7 @@
 
 import { countTrain } from "../../counts/train_counts.ts";
 import { shopItems } from "../../data/demo_shop.ts";
-import type { LogSource } from "../../data/log_source.ts";
-import { expectPagesWithoutClick } from "../../data/no_click.ts";
+import { expectPagesWithoutClick, type LogSource } from "../../data/log_source.ts";
 import { shopNamed } from "../../data/shops.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import type { Made } from "../../gpu/made.ts";
@@ -11,7 +10,7 @@ import { type Logged, loggedStates } from "../comparison/cells.ts";
 import type { TriedEnvironment } from "../comparison/compare.ts";
 import { trainHistories } from "../comparison/histories.ts";
 import { isSame, type PolicySubject } from "../policy_config.ts";
-import type { OpenedDataset } from "../../run/open_dataset.ts";
+import type { OpenedDataset } from "../../data/sets/opened_dataset.ts";
 import { ShopSource } from "../../simulate/shop_users.ts";
 import type { UsersSource } from "../../simulate/users.ts";
 import { UserError } from "../../user_error.ts";

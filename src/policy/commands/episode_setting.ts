@@ -6,7 +6,7 @@ import { type LogSource, walk } from "../../data/log_source.ts";
 import { idsIn } from "../../data/ids.ts";
 import { keyOf } from "../../data/philox.ts";
 import { explainFileError } from "../../run/files/file_error.ts";
-import type { OpenedDataset } from "../../run/open_dataset.ts";
+import type { OpenedDataset } from "../../data/sets/opened_dataset.ts";
 import type { SimulatorOptions } from "../../simulate/options.ts";
 import type { PoolOptions } from "../../simulate/pool.ts";
 import { startOf, type StartOptions } from "../../simulate/start.ts";

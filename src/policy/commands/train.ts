@@ -2,7 +2,7 @@
 
 import { Command } from "commander";
 import process from "node:process";
-import { expectPagesWithoutClick } from "../../data/no_click.ts";
+import { expectPagesWithoutClick } from "../../data/log_source.ts";
 import { contentsOf, expectEmpty, OwnedFolder } from "../../run/files/owned_folder.ts";
 import { openGpu } from "../../gpu/host/open_gpu.ts";
 import { recordedShapes } from "../../gpu/kernel_shapes.ts";

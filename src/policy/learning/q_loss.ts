@@ -1,6 +1,6 @@
 /** q_loss: how far the values of slates are from what they are to become. */
 
-import lossText from "../../../kernels/q_loss.wgsl" with { type: "text" };
+import lossText from "../../../kernels/slates/q_loss.wgsl" with { type: "text" };
 import { kernel } from "../../gpu/kernel.ts";
 import type { View } from "../../gpu/memory.ts";
 import type { Sizes } from "../../gpu/sizes.ts";

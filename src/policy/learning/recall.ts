@@ -1,9 +1,9 @@
 /** Rows to learn from: pages that are drawn from the replay, with the states before and after. */
 
-import drawText from "../../../kernels/replay_draw.wgsl" with { type: "text" };
-import masksText from "../../../kernels/recall_masks.wgsl" with { type: "text" };
-import recallText from "../../../kernels/recall.wgsl" with { type: "text" };
-import statesText from "../../../kernels/recall_states.wgsl" with { type: "text" };
+import drawText from "../../../kernels/slates/replay_draw.wgsl" with { type: "text" };
+import masksText from "../../../kernels/slates/recall_masks.wgsl" with { type: "text" };
+import recallText from "../../../kernels/slates/recall.wgsl" with { type: "text" };
+import statesText from "../../../kernels/slates/recall_states.wgsl" with { type: "text" };
 import type { Key } from "../../data/philox.ts";
 import type { Arena } from "../../gpu/arena.ts";
 import { kernel } from "../../gpu/kernel.ts";

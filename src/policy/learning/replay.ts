@@ -5,8 +5,8 @@
  * episode overwrites the oldest; where that is follows from its number, which the host counts. See `remember.wgsl`.
  */
 
-import rememberText from "../../../kernels/remember.wgsl" with { type: "text" };
-import startsText from "../../../kernels/replay_starts.wgsl" with { type: "text" };
+import rememberText from "../../../kernels/slates/remember.wgsl" with { type: "text" };
+import startsText from "../../../kernels/slates/replay_starts.wgsl" with { type: "text" };
 import type { Arena } from "../../gpu/arena.ts";
 import { kernel } from "../../gpu/kernel.ts";
 import type { View } from "../../gpu/memory.ts";

@@ -1,7 +1,7 @@
 /** What values are to become, and what pages bring. */
 
-import pageRewardText from "../../../kernels/page_reward.wgsl" with { type: "text" };
-import qTargetText from "../../../kernels/q_target.wgsl" with { type: "text" };
+import pageRewardText from "../../../kernels/slates/page_reward.wgsl" with { type: "text" };
+import qTargetText from "../../../kernels/slates/q_target.wgsl" with { type: "text" };
 import { kernel } from "../../gpu/kernel.ts";
 import type { View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";

@@ -31,7 +31,7 @@ const fields = [
   "panels",
 ] as const;
 
-/** See the comments of `struct Place` in kernels/slate_pick.wgsl. What is left out is 0. */
+/** See the comments of `struct Place` in kernels/slates/slate_pick.wgsl. What is left out is 0. */
 export type Place = Partial<Readonly<Record<typeof fields[number], number>>>;
 
 /** A place as kernels read it. */

@@ -1,6 +1,6 @@
 /** The best item of all into the next slot of every row's slate. */
 
-import pickText from "../../../kernels/slate_pick.wgsl" with { type: "text" };
+import pickText from "../../../kernels/slates/slate_pick.wgsl" with { type: "text" };
 import { kernel } from "../../gpu/kernel.ts";
 import type { Memory, View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";

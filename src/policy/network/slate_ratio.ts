@@ -1,6 +1,6 @@
 /** The slate whose expected value is the largest: exact, where clicks follow the choice model. */
 
-import ratioText from "../../../kernels/slate_ratio.wgsl" with { type: "text" };
+import ratioText from "../../../kernels/slates/slate_ratio.wgsl" with { type: "text" };
 import { type Constants, kernel } from "../../gpu/kernel.ts";
 import type { View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";

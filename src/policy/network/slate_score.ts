@@ -1,7 +1,7 @@
 /** The score of every item for every row: the best of each panel of items, or all of them. */
 
-import panelText from "../../../kernels/cpu/slate_score_panel.wgsl" with { type: "text" };
-import tiledText from "../../../kernels/slate_score_tiled.wgsl" with { type: "text" };
+import panelText from "../../../kernels/slates/slate_score_panel.wgsl" with { type: "text" };
+import tiledText from "../../../kernels/slates/slate_score_tiled.wgsl" with { type: "text" };
 import { constantOf, kernel } from "../../gpu/kernel.ts";
 import type { Memory, View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";

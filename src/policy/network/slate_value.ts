@@ -1,7 +1,7 @@
 /** slate_value: the values of given slates, one a position, or one an item and one without a click; with gradients. */
 
-import backwardText from "../../../kernels/slate_value_backward.wgsl" with { type: "text" };
-import forwardText from "../../../kernels/slate_value_forward.wgsl" with { type: "text" };
+import backwardText from "../../../kernels/slates/slate_value_backward.wgsl" with { type: "text" };
+import forwardText from "../../../kernels/slates/slate_value_forward.wgsl" with { type: "text" };
 import { kernel } from "../../gpu/kernel.ts";
 import { bufferOf, type View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";

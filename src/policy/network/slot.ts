@@ -27,7 +27,7 @@ const fields = [
   "zeroAt",
 ] as const;
 
-/** See the comments of `struct Slot` in kernels/slate_value_forward.wgsl. */
+/** See the comments of `struct Slot` in kernels/slates/slate_value_forward.wgsl. */
 export type Slot = Readonly<Record<typeof fields[number], number>>;
 
 /** How the kernels work through a network of this shape. */

@@ -1,6 +1,6 @@
 /** What a network is told of the users of a page: their state, and how far the episode is. */
 
-import inputText from "../../../kernels/state_input.wgsl" with { type: "text" };
+import inputText from "../../../kernels/slates/state_input.wgsl" with { type: "text" };
 import { kernel } from "../../gpu/kernel.ts";
 import { inTextures } from "../../gpu/kernel_shapes.ts";
 import type { Memory } from "../../gpu/memory.ts";

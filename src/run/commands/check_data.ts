@@ -3,7 +3,7 @@
 import type { LogSource } from "../../data/log_source.ts";
 import type { ModelConfig } from "../../model/config.ts";
 import * as data from "../options/check_data.ts";
-import type { Dataset } from "../dataset.ts";
+import type { Dataset } from "../../data/sets/dataset.ts";
 import { say } from "./run_stages.ts";
 
 /** Says that pages of one item are always ranked right. @throws UserError as {@link data.notePages}. */

@@ -5,16 +5,12 @@ import process from "node:process";
 import { UserError } from "../../user_error.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { openGpu } from "../../gpu/host/open_gpu.ts";
-import { type Dataset, fitDataset } from "../dataset.ts";
+import type { Dataset } from "../../data/sets/dataset.ts";
 import { checksum } from "../files/checksum.ts";
 import { driverVersion } from "../driver.ts";
 import type { RunConfig } from "../run_config.ts";
-import type { OwnedFolder } from "../files/owned_folder.ts";
-import { expectResumable } from "../run_state.ts";
-import { expectUnbegun, RunFolder } from "../run_folder.ts";
-import { readSnapshot } from "../snapshot.ts";
 import { type Stage, stagesOf } from "../stages.ts";
-import { resumeStage, type RunContext, type RunEvents, type RunResult, startStage } from "../training_run.ts";
+import { iterationsDone, type Run, type RunResult, runStage } from "../training_run.ts";
 import { iterationFlops, type Trained } from "../../train/iteration_work.ts";
 import { RewardWatch } from "../../train/reward_watch.ts";
 import { trainingProgress } from "../../cli/progress.ts";
@@ -27,24 +23,21 @@ export const EXIT_INTERRUPTED = 130;
 
 /**
  * Goes on with a run, or begins it where it was not begun, or was killed before it had saved anything.
- * @param run its folder.
  * @param report called after each stage that is finished, or stopped.
  * @returns the stages' results; the last one is without test figures when the run was interrupted.
  */
 export async function goOn(
-  context: RunContext,
-  run: OwnedFolder,
-  config: RunConfig,
+  run: Run,
   stop: Stop,
   report: (result: RunResult, stage: Stage) => void = () => {},
 ): Promise<RunResult[]> {
-  await expectToGoOn(run.path, config);
+  await expectToGoOn(run.path, run.config);
   const results: RunResult[] = [];
-  const stages = stagesOf(config);
+  const stages = stagesOf(run.config);
   for (const stage of stages) {
     if (stop.signal.aborted && results.length > 0) break;
     if (stages.length > 1) say(`${stage.name} stage`);
-    const result = await goOnWith(stage, context, run.path, config, stop);
+    const result = await goOnWith(stage, run, stop);
     results.push(result);
     report(result, stage);
     if (!result.test) break;
@@ -58,12 +51,7 @@ export async function goOn(
  */
 export async function expectToGoOn(path: string, config: RunConfig): Promise<void> {
   for (const stage of stagesOf(config)) {
-    const folder = stage.folder(path);
-    if (!await RunFolder.hasState(folder)) {
-      await expectUnbegun(folder, Object.keys(stage.columns));
-      continue;
-    }
-    const done = await expectResumable(folder);
+    const done = await iterationsDone(stage, path) ?? 0;
     const iterations = stage.iterations(config);
     if (iterations >= done) continue;
     throw new UserError(
@@ -77,50 +65,13 @@ export function isFinished(config: RunConfig, results: readonly RunResult[]): bo
   return results.length === stagesOf(config).length && results.every(({ test }) => test !== undefined);
 }
 
-async function goOnWith(
-  stage: Stage,
-  context: RunContext,
-  path: string,
-  config: RunConfig,
-  stop: Stop,
-): Promise<RunResult> {
-  const folder = stage.folder(path);
-  if (!await RunFolder.hasState(folder)) {
-    return await withProgress(
-      stage,
-      config,
-      0,
-      stop,
-      (events) => startStage(stage, context, path, config, events),
-    );
-  }
-  const { info } = await readSnapshot(`${folder}/last.safetensors`);
-  const start = info?.iteration ?? 0;
-  say(`going on after iteration ${start}`);
-  // The data are those that the run began with: only the shape is to be fitted.
-  const data = info
-    ? fitDataset(context.data, { items: info.items, features: context.data.features }, `The run in ${path}`)
-    : context.data;
-  const fitted = { ...context, data };
-  return await withProgress(
-    stage,
-    config,
-    start,
-    stop,
-    (events) => resumeStage(stage, fitted, path, config, events),
-  );
-}
-
-/** @param start iterations that were done before. */
-async function withProgress(
-  { name, shown, iterations }: Stage,
-  config: RunConfig,
-  start: number,
-  stop: Stop,
-  run: (events: RunEvents) => Promise<RunResult>,
-): Promise<RunResult> {
+/** Goes on with a stage, or begins it, and shows how it goes. */
+async function goOnWith(stage: Stage, run: Run, stop: Stop): Promise<RunResult> {
+  const { name, shown, iterations } = stage;
+  const done = await iterationsDone(stage, run.path);
+  if (done !== undefined) say(`going on after iteration ${done}`);
   const names = { loss: shown.loss.name, prec1: shown.prec1.name };
-  const progress = await trainingProgress(iterations(config), start, process.stderr, names);
+  const progress = await trainingProgress(iterations(run.config), done ?? 0, process.stderr, names);
   /** Of what is done before the first step, or after the last. */
   let beside: ReturnType<typeof delayedProgress> | undefined;
   let steps = 0;
@@ -131,7 +82,7 @@ async function withProgress(
       "stopping: the steps that are under way are finished and saved (Ctrl-C again to drop them)",
     );
   try {
-    const result = await run({
+    const result = await runStage(stage, run, {
       onParts: (parts) =>
         progress.note(
           `a batch is computed in up to ${parts} parts of whole users, as it is larger than the adapter or --part-rows allows`,

@@ -2,8 +2,8 @@
 
 import type { Gpu } from "../../gpu/device.ts";
 import { modelParameters } from "../../model/user_model.ts";
-import { stagesConfigOf } from "../options/train.ts";
-import { type Dataset, fitDataset } from "../dataset.ts";
+import { modelGroup, stagesConfigOf } from "../options/train.ts";
+import { type Dataset, fitDataset } from "../../data/sets/dataset.ts";
 import { contentsOf, expectEmpty, OwnedFolder } from "../files/owned_folder.ts";
 import { type RunConfig, runConfigSchema } from "../run_config.ts";
 import { writeSeeds } from "../seeds_folder.ts";
@@ -20,7 +20,7 @@ import { EXIT_INTERRUPTED, initOf, machine, say, timestamp, withGpu } from "./ru
 import { quoted } from "../../cli/shell_word.ts";
 import { stopOnSignals } from "../../cli/stop.ts";
 import { type Init, openInit } from "./train_init.ts";
-import { MODEL_OPTIONS, parseTrainOptions, type TrainOptions } from "./train_options.ts";
+import { parseTrainOptions, type TrainOptions } from "./train_options.ts";
 import { resume } from "./train_resume.ts";
 import { runOne, runSeeds } from "./train_runs.ts";
 
@@ -43,12 +43,12 @@ async function main(): Promise<number> {
     const context: RunContext = { gpu, data, init: init?.snapshot.weights, signal: stop.signal };
     const path = options.saveDir ?? `runs/${data.source.name.replace(/[^\w.-]+/g, "_")}-${timestamp()}`;
     expectNewRun(path);
-    using run = await OwnedFolder.begin(path, NEW_RUN);
+    using _folder = await OwnedFolder.begin(path, NEW_RUN);
     say(`run: ${path}`);
-    if (options.seeds === 1) return await runOne(context, run, config, options.report, stop);
+    if (options.seeds === 1) return await runOne({ ...context, path, config }, options.report, stop);
     const seeds = { seeds: Array.from({ length: options.seeds }, (_, k) => options.seed + k), config };
     await writeSeeds(path, seeds);
-    return await runSeeds(context, run, seeds, options.report, stop);
+    return await runSeeds(context, path, seeds, options.report, stop);
   });
 }
 
@@ -72,7 +72,7 @@ function trainedOf(
   init: Init | undefined,
 ): StagesConfig {
   const config = stagesConfigOf(options, data, init?.snapshot.info?.model);
-  const own = MODEL_OPTIONS.some((name) => given.has(name));
+  const own = modelGroup.options.some(({ name }) => given.has(name));
   if (!init?.snapshot.info || own) return config;
   const { model } = init.snapshot.info;
   return { ...config, model: config.adversarial ? { ...model, positions: 0 } : model };

@@ -1,7 +1,7 @@
 /** `train --init`: the weights that a run starts from. */
 
 import { exists } from "../files/file_error.ts";
-import type { Dataset } from "../dataset.ts";
+import type { Dataset } from "../../data/sets/dataset.ts";
 import { hasConfig, readConfig } from "../run_config.ts";
 import { readSnapshot } from "../snapshot.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";

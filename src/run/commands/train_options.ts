@@ -1,15 +1,39 @@
 /** The options of `train`, all groups together. */
 
 import { Command } from "commander";
-import { checkTogether, stagesGroups, type StagesOptions } from "../options/train.ts";
+import { checkTogether, seedOption, stagesGroups, type StagesOptions } from "../options/train.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
-import { addGroup } from "../../cli/defined_options.ts";
-import { checkSeeds, type GivenOptions, givenOptions, parse } from "../../cli/options.ts";
+import { RESUME, SAVE_DIR } from "../../cli/arguments.ts";
+import { CALIBRATION, NO_CALIBRATION } from "../../cli/calibration.ts";
+import { addDataOptions, type ShopSeedOptions } from "../../cli/open_data.ts";
+import {
+  addGroup,
+  checkSeeds,
+  folder,
+  type GivenOptions,
+  givenOptions,
+  optionOf,
+  parse,
+  wholeNumber,
+} from "../../cli/options.ts";
 import { quoted } from "../../cli/shell_word.ts";
-import { addRunOptions, type RunOptions } from "./run_options.ts";
 
-export { MODEL_OPTIONS } from "../options/model.ts";
+/** What is trained on, and where a run is written. */
+interface RunOptions extends ShopSeedOptions {
+  data: string;
+  saveDir?: string;
+  resplit: boolean;
+  memoryRows: number;
+  itemIds: boolean;
+  seed: number;
+  seeds: number;
+  init?: string;
+  resume?: string;
+  report: boolean;
+  /** No default: it depends on the adapter. */
+  calibration?: boolean;
+}
 
 export type TrainOptions = RunOptions & StagesOptions;
 
@@ -50,6 +74,34 @@ export function parseTrainOptions(
     checkTogether(options, given);
   }
   return { options, given: new Set(given.keys()) };
+}
+
+function addRunOptions(command: Command): Command {
+  return addDataOptions(command)
+    .optionsGroup("Run:")
+    .option(SAVE_DIR, "where the run is written (default: runs/<data>-<time>)", folder)
+    .addOption(optionOf(seedOption))
+    .option(
+      "--seeds <n>",
+      "train this many models, with --seed and the seeds after it, and report mean and sd",
+      wholeNumber(1, 1000),
+      1,
+    )
+    .option(
+      "--init <run or file>",
+      "start from the weights of a snapshot (.safetensors), or of a run's best prec@1; with --adversarial they take " +
+        "the place of the Shannon stage",
+      folder,
+    )
+    .option(
+      RESUME,
+      "go on with an interrupted run (or --seeds folder), with the same result to the bit; --iterations or " +
+        "--adversarial may extend it",
+      folder,
+    )
+    .option("--no-report", "do not write report.html at the end")
+    .option(...CALIBRATION)
+    .option(...NO_CALIBRATION);
 }
 
 /** The only options that may stand beside --resume: everything else is in the run's config. */

@@ -2,7 +2,7 @@
 
 import { checksum } from "../files/checksum.ts";
 import { OwnedFolder } from "../files/owned_folder.ts";
-import { type Dataset, fitDataset } from "../dataset.ts";
+import { type Dataset, fitDataset } from "../../data/sets/dataset.ts";
 import { hasConfig, readConfig, type RunConfig } from "../run_config.ts";
 import { RunFolder } from "../run_folder.ts";
 import { configOfSeed, folderOfSeed, readSeeds, writeSeeds } from "../seeds_folder.ts";
@@ -27,7 +27,7 @@ export async function resume(
 ): Promise<number> {
   const isRun = await hasConfig(path) || await readSeeds(path) !== undefined;
   if (!isRun) await readConfig(path); // says so
-  using run = OwnedFolder.open(path);
+  using _folder = OwnedFolder.open(path);
   const seeds = await readSeeds(path);
   if (seeds) {
     const extended = { ...seeds, config: extend(seeds.config, options, given) };
@@ -40,7 +40,7 @@ export async function resume(
       await compareMachine(gpu, seeds.config);
       if (extended.config !== seeds.config) await writeSeeds(path, extended);
       const context = { gpu, data, init, signal: stop.signal };
-      return await runSeeds(context, run, extended, options.report, stop);
+      return await runSeeds(context, path, extended, options.report, stop);
     });
   }
   const saved = await readConfig(path);
@@ -50,7 +50,8 @@ export async function resume(
   const { data, init } = await reopen(config, !await hasBegun(path));
   return await withGpu(data, config, async (gpu) => {
     await compareMachine(gpu, config);
-    return await runOne({ gpu, data, init, signal: stop.signal }, run, config, options.report, stop);
+    const run = { gpu, data, init, path, config, signal: stop.signal };
+    return await runOne(run, options.report, stop);
   });
 }
 

@@ -6,7 +6,7 @@ import { writeReport } from "../../report/write_report.ts";
 import type { RunConfig } from "../run_config.ts";
 import { configOfSeed, folderOfSeed, type Seeds, writeSeedsResult } from "../seeds_folder.ts";
 import { type Stage, stagesOf } from "../stages.ts";
-import type { RunContext, RunResult } from "../training_run.ts";
+import type { Run, RunContext, RunResult } from "../training_run.ts";
 import type { ModelConfig } from "../../model/config.ts";
 import { modelNotes } from "./model_notes.ts";
 import { reportFile } from "../../cli/output_folders.ts";
@@ -23,13 +23,12 @@ import type { Stop } from "../../cli/stop.ts";
 
 /** Begins a run, or goes on with it. @returns the exit code */
 export async function runOne(
-  context: RunContext,
-  run: OwnedFolder,
-  config: RunConfig,
+  run: Run,
   report: boolean,
   stop: Stop,
 ): Promise<number> {
-  const results = await goOn(context, run, config, stop, printing(config.model));
+  const { config } = run;
+  const results = await goOn(run, stop, printing(config.model));
   if (!isFinished(config, results)) return interrupted(run.path, where(config, results));
   if (report) await tellReport(run.path);
   return 0;
@@ -38,7 +37,7 @@ export async function runOne(
 /** Trains each seed, or goes on with it where it has begun. @returns the exit code */
 export async function runSeeds(
   context: RunContext,
-  { path }: OwnedFolder,
+  path: string,
   seeds: Seeds,
   report: boolean,
   stop: Stop,
@@ -50,8 +49,8 @@ export async function runSeeds(
     const config = configOfSeed(seeds, seed);
     const folder = folderOfSeed(path, seed);
     await makeFolder(folder);
-    using run = OwnedFolder.open(folder);
-    const results = await goOn(context, run, config, stop, printing(config.model));
+    using _folder = OwnedFolder.open(folder);
+    const results = await goOn({ ...context, path: folder, config }, stop, printing(config.model));
     if (!isFinished(config, results)) break;
     finished.push(results);
   }

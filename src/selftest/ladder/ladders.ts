@@ -1,6 +1,6 @@
 /**
  * The ladders: from the kernel as one would write it down to the shipped one, one idea a step. Steps that are a file of
- * kernels/study have its number; the others are shipped kernels, or the same file with an input that stands elsewhere.
+ * their own have its number; the others are shipped kernels, or the same file with an input that stands elsewhere.
  * The steps of each family are in steps/.
  */
 

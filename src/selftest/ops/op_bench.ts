@@ -12,7 +12,7 @@ import type { DispatchSpec } from "../../gpu/program.ts";
 import type { Node } from "../../tape/node.ts";
 import { ParameterArena } from "../../tape/parameters.ts";
 import type { Tensor } from "../../tape/tensor.ts";
-import { CanaryArena } from "../canary_arena.ts";
+import { CanaryArena } from "../harness.ts";
 import type { OpCase } from "./op_case.ts";
 
 /** Of the step: any number. */

@@ -9,12 +9,11 @@ import { amountOf, extent, MAX_CHUNKS, type Sizes } from "../../gpu/sizes.ts";
 import type { ParameterArena } from "../../tape/parameters.ts";
 import { at, type Matrix, matrix, slopeOf } from "../../tape/reference.ts";
 import { bytesOf, padRows, type Tensor, unpadRows } from "../../tape/tensor.ts";
-import { CANARY, type CanaryArena } from "../canary_arena.ts";
+import { CANARY, type CanaryArena, writersOf } from "../harness.ts";
 import type { Checks } from "../finding.ts";
 import type { RecordedOp } from "./op_bench.ts";
 import { gradientMemory } from "./op_gradients.ts";
 import type { ReferenceRun } from "./op_reference.ts";
-import { kernelsOf, writersOf } from "../writers.ts";
 
 export interface By {
   readonly sizes: ClickSizes;
@@ -121,30 +120,12 @@ export async function checkSums(
   });
 }
 
-export function sameBits(results: readonly (readonly Float32Array[])[]): boolean {
-  const [first = [], second = []] = results;
-  return first.every((values, k) => {
-    const words = (of: Float32Array | undefined) =>
-      of ? new Uint32Array(of.buffer, of.byteOffset, of.length) : new Uint32Array(0);
-    const [a, b] = [words(values), words(second[k])];
-    return a.length === b.length && a.every((word, i) => word === b[i]);
-  });
-}
-
-/** Behind buffers, between parameters, and in the gradients of statistics nothing may be written. */
-export async function checkStrayWrites(
-  arena: CanaryArena,
+/** Between parameters, and in the gradients of statistics, nothing may be written. */
+export async function checkParameters(
   parameters: ParameterArena,
   specs: readonly DispatchSpec<ClickSizes>[],
   checks: Checks,
 ): Promise<void> {
-  const names = await arena.strayWrites();
-  const writers = arena.views.filter(({ name }) => names.includes(name)).flatMap(({ view }) =>
-    writersOf(specs, view)
-  );
-  const fault = `a stray write behind ${names.join(", ")}`;
-  checks.holds(names.length === 0, names.length > 0 ? writers : kernelsOf(specs), "stray writes", fault);
-
   const partials = new Uint32Array((await readFloats(parameters.gpu, parameters.partials)).buffer);
   const used = new Uint8Array(parameters.length);
   for (const name of parameters.names()) {

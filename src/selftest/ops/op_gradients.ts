@@ -8,9 +8,8 @@ import type { DispatchSpec } from "../../gpu/program.ts";
 import { readFloats, readViews } from "../../gpu/readback.ts";
 import { amountOf } from "../../gpu/sizes.ts";
 import type { Tensor } from "../../tape/tensor.ts";
-import { CANARY } from "../canary_arena.ts";
+import { CANARY, writersOf } from "../harness.ts";
 import type { Checks } from "../finding.ts";
-import { writersOf } from "../writers.ts";
 
 /** Where the gradient of a tensor is written: of what is summed, among the partial sums. */
 export function gradientMemory(tape: ClickTape, tensor: Tensor): Memory {
@@ -27,7 +26,7 @@ export async function gradientOf(
   sizes: ClickSizes,
   checks: Checks,
   specs: readonly DispatchSpec<ClickSizes>[],
-): Promise<Float32Array> {
+): Promise<Float32Array<ArrayBuffer>> {
   const { arena: { gpu }, parameters } = tape.options;
   const touched = tape.touched.get(tensor);
   const place = tensor.parameter;
@@ -68,7 +67,11 @@ export async function gradientOf(
 }
 
 /** The partial sums of a parameter's gradient, added up in f64. */
-async function summedPartials(tape: ClickTape, tensor: Tensor, sizes: ClickSizes): Promise<Float32Array> {
+async function summedPartials(
+  tape: ClickTape,
+  tensor: Tensor,
+  sizes: ClickSizes,
+): Promise<Float32Array<ArrayBuffer>> {
   const { arena: { gpu }, parameters } = tape.options;
   const partials = await readFloats(gpu, parameters.partials);
   const from = tensor.parameter?.offset ?? 0;

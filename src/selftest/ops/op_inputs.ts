@@ -7,7 +7,7 @@ import { extent } from "../../gpu/sizes.ts";
 import type { Weights } from "../../tape/parameters.ts";
 import { activated, at, type Matrix, matrix, slopeOf } from "../../tape/reference.ts";
 import { type Activation, padRows, type Tensor } from "../../tape/tensor.ts";
-import { CANARY } from "../canary_arena.ts";
+import { CANARY } from "../harness.ts";
 import type { OpCase } from "./op_case.ts";
 import { type Matrices, valueOf } from "../tape_reference.ts";
 

@@ -3,7 +3,6 @@
  * and two runs that must give the same bits.
  */
 
-import { Commands } from "../../gpu/commands.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { Made } from "../../gpu/made.ts";
 import { Program } from "../../gpu/program.ts";
@@ -12,18 +11,11 @@ import { extent } from "../../gpu/sizes.ts";
 import type { Checks } from "../finding.ts";
 import { type OpBench, opBench, type RecordedOp, recordOp } from "./op_bench.ts";
 import type { OpCase } from "./op_case.ts";
-import {
-  checkStrayWrites,
-  checkSums,
-  compare,
-  compareGradients,
-  compareMoved,
-  sameBits,
-} from "./op_compare.ts";
+import { checkParameters, checkSums, compare, compareGradients, compareMoved } from "./op_compare.ts";
 import { gradientOf } from "./op_gradients.ts";
 import { drawInputs, uploadLeaves, uploadOutputGradient } from "./op_inputs.ts";
 import { type ReferenceRun, runReference } from "./op_reference.ts";
-import { kernelsOf, writersOf } from "../writers.ts";
+import { kernelsOf, twice, writersOf } from "../harness.ts";
 
 export interface RunOptions {
   /** How often the op is recorded on the same inputs: gradients are then added to what is there. */
@@ -61,36 +53,34 @@ export async function runOp(
       for (const tensor of outputs) uploadOutputGradient(tape, tensor, outputGradient, reference.output);
     }
 
-    const results = await runTwice(bench, op, checks);
-    const [value, ...gradients] = results[0] ?? [];
+    const [value, ...gradients] = await run(bench, op, checks);
     const by = { sizes, checks, tolerance: c.tolerance };
     compare(by, `${name} output`, writersOf(own, output.view), output, value, reference.output);
     if (c.loss && value) await checkSums(arena, all, value, output, by);
     compareGradients(by, tape, op, gradients, reference);
     if (c.moves) await compareMoved(by, tape.options.parameters, op, c.moves(inputs.values, RUNS));
     const kernels = kernelsOf(all);
-    checks.holds(sameBits(results), kernels, name, "two runs differ");
-    await checkStrayWrites(arena, tape.options.parameters, all, checks);
+    await checkParameters(tape.options.parameters, all, checks);
     return kernels;
   } finally {
     made.destroy();
   }
 }
 
-/**
- * The output and all gradients of each run. A read is in the queue's order, and a wait for one takes 10 ms: all are waited for
- * at once.
- */
-async function runTwice(bench: OpBench, op: RecordedOp, checks: Checks): Promise<Float32Array[][]> {
-  const { arena: { gpu }, plan, tape, sizes } = bench;
-  const program = await Program.record(gpu, "op", plan.steps, op.all);
-  return await Promise.all(Array.from({ length: RUNS }, () => {
-    const commands = new Commands(gpu, "test");
-    program.encode(commands, sizes, plan.offset(0));
-    gpu.queue.submit([commands.finish()]);
-    return Promise.all([
-      readFloats(gpu, op.node.output.view),
-      ...op.trainable.map((t) => gradientOf(tape, t, sizes, checks, op.own)),
-    ]);
-  }));
+/** The output and all gradients of two runs, which must be the same. */
+async function run(
+  { arena, plan, tape, sizes }: OpBench,
+  { node, trainable, own, all }: RecordedOp,
+  checks: Checks,
+): Promise<readonly Float32Array<ArrayBuffer>[]> {
+  const { gpu } = arena;
+  const program = await Program.record(gpu, "op", plan.steps, all);
+  return await twice(arena, checks, all, {
+    encode: (commands) => program.encode(commands, sizes, plan.offset(0)),
+    read: () =>
+      Promise.all([
+        readFloats(gpu, node.output.view),
+        ...trainable.map((t) => gradientOf(tape, t, sizes, checks, own)),
+      ]),
+  });
 }

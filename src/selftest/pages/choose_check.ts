@@ -7,7 +7,7 @@ import { choose as chooseOnHost } from "../../simulate/host/choice.ts";
 import type { Page } from "../../simulate/page.ts";
 import { plain } from "../../simulate/plain.ts";
 import { bitsOf, type Check, type CheckedPage, key } from "./page_bench.ts";
-import { floats, range } from "../words.ts";
+import { floats, range } from "../harness.ts";
 
 /** Logits whose draws lie far from a bound: nearer ones fall on either side by rounding. */
 const NEAR = 1e-5;

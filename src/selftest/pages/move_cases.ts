@@ -4,9 +4,7 @@ import { NONE } from "../../data/click_log.ts";
 import { shopItems } from "../../data/demo_shop.ts";
 import { philox, purposes } from "../../data/philox.ts";
 import { randomStream } from "../../data/random.ts";
-import { featuresOf } from "../../data/shops/items.ts";
-import { restless } from "../../data/shops/restless.ts";
-import { nextState, type ShopState, shopUtility } from "../../data/shops/truth.ts";
+import { featuresOf, nextState, restless, type ShopState, shopUtility } from "../../data/shops.ts";
 import { bufferOf, type View } from "../../gpu/memory.ts";
 import {
   clickLists,
@@ -25,7 +23,7 @@ import { plain } from "../../simulate/plain.ts";
 import { ShopSource } from "../../simulate/shop_users.ts";
 import { Starts } from "../../simulate/start.ts";
 import { bitsOf, type Check, type CheckedPage, key, type PageCase } from "./page_bench.ts";
-import { floats, range } from "../words.ts";
+import { floats, range } from "../harness.ts";
 
 const checkShop: Check = async (checked, checks) => {
   const { page } = checked;

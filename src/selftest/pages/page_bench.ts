@@ -2,7 +2,6 @@
 
 import { keyOf } from "../../data/philox.ts";
 import { randomStream } from "../../data/random.ts";
-import { Commands } from "../../gpu/commands.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import type { View } from "../../gpu/memory.ts";
 import { readViews } from "../../gpu/readback.ts";
@@ -10,10 +9,8 @@ import { Page, type PageRoom } from "../../simulate/page.ts";
 import { type EpisodeKey, isChunked, PageHeaders } from "../../simulate/page_headers.ts";
 import { PageProgram } from "../../simulate/page_program.ts";
 import type { PageDispatch } from "../../simulate/policy.ts";
-import { CanaryArena } from "../canary_arena.ts";
-import { Checks, expectAll } from "../finding.ts";
-import { kernelsOf } from "../writers.ts";
-import { sameWords } from "../words.ts";
+import { CanaryArena, checked, twice } from "../harness.ts";
+import type { Checks } from "../finding.ts";
 
 /** A page in memory whose every buffer is watched. */
 export class CheckedPage {
@@ -46,24 +43,19 @@ export class CheckedPage {
     const { gpu, page, arena } = this;
     const headers = new PageHeaders(arena, page, 1 + page.pages, dispatches);
     const program = await PageProgram.record(gpu, "checked", headers, dispatches);
-    const results: Uint32Array<ArrayBuffer>[][] = [];
-    for (let run = 0; run < 2; run++) {
-      set();
-      headers.put(
-        { users: page.users, firstUser: 0, episode: 0, seed: 1, ...key },
-        (place) => Math.max(0, place - 1),
-      );
-      const commands = new Commands(gpu, "checked");
-      for (let t = 0; t < page.pages; t++) program.encode(commands, 1 + t);
-      gpu.queue.submit([commands.finish()]);
-      results.push(await readViews(gpu, views));
-    }
-    const [first = [], second = []] = results;
-    const checks = this.checks ?? new Checks();
-    const kernels = kernelsOf(dispatches.flatMap((part) => isChunked(part) ? part.dispatches : [part]));
-    checks.holds(first.every((words, k) => sameWords(words, second[k])), kernels, "two runs", "they differ");
-    await arena.check(checks, kernels);
-    if (!this.checks) expectAll(checks);
+    const specs = dispatches.flatMap((part) => isChunked(part) ? part.dispatches : [part]);
+    const first = await checked(this.checks, (checks) =>
+      twice(arena, checks, specs, {
+        encode(commands) {
+          set();
+          headers.put(
+            { users: page.users, firstUser: 0, episode: 0, seed: 1, ...key },
+            (place) => Math.max(0, place - 1),
+          );
+          for (let t = 0; t < page.pages; t++) program.encode(commands, 1 + t);
+        },
+        read: () => readViews(gpu, views),
+      }));
     return first.map((words) => words.slice(0, words.length - 64));
   }
 

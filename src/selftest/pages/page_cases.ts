@@ -11,7 +11,7 @@ import { checkChoose } from "./choose_check.ts";
 import type { Checking, Checks } from "../finding.ts";
 import { moveCases } from "./move_cases.ts";
 import { bitOf, bitsOf, type Check, CheckedPage, key, type PageCase, randomBits } from "./page_bench.ts";
-import { range } from "../words.ts";
+import { range } from "../harness.ts";
 
 const checkMask: Check = async (checked, checks) => {
   const { page } = checked;

@@ -13,8 +13,7 @@ import { padRows, type Tensor } from "../../tape/tensor.ts";
 import { Q64 } from "./q_reference.ts";
 import { type Bench, normals, type TestSizes } from "./slate_bench.ts";
 import { gradients64, type Matrices, valueOf } from "../tape_reference.ts";
-import { writersOf } from "../writers.ts";
-import { floats } from "../words.ts";
+import { floats, writersOf } from "../harness.ts";
 
 /** A network with weights that are no zeros, over items of random vectors, and rows of random states. */
 export function madeNetwork(

@@ -9,7 +9,7 @@ import { StepHeaders, type StepPurpose } from "../../gpu/step.ts";
 import { Recall } from "../../policy/learning/recall.ts";
 import { Replay } from "../../policy/learning/replay.ts";
 import { plain } from "../../simulate/plain.ts";
-import type { CanaryArena } from "../canary_arena.ts";
+import type { CanaryArena } from "../harness.ts";
 import {
   COLUMNS,
   type Episode,

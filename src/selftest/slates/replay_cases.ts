@@ -7,12 +7,11 @@ import { Program } from "../../gpu/program.ts";
 import { readViews } from "../../gpu/readback.ts";
 import { StepHeaders } from "../../gpu/step.ts";
 import { pageReward, qTarget } from "../../policy/learning/targets.ts";
-import { CanaryArena } from "../canary_arena.ts";
+import { CanaryArena, floats, range } from "../harness.ts";
 import type { Checking, Checks } from "../finding.ts";
 import { BATCH, dimensions, replayBench, type Rows } from "./replay_bench.ts";
 import { compareRecalled, compareRemembered } from "./replay_compare.ts";
 import { episodeOf, EPISODES, PAGES } from "./replay_episodes.ts";
-import { floats, range } from "../words.ts";
 
 async function checkReplay(gpu: Gpu, checks: Checks): Promise<void> {
   const arena = new CanaryArena(gpu, "replay");

@@ -5,7 +5,7 @@ import type { View } from "../../gpu/memory.ts";
 import { readViews } from "../../gpu/readback.ts";
 import type { Recall } from "../../policy/learning/recall.ts";
 import { LEFT, type Replay } from "../../policy/learning/replay.ts";
-import type { CanaryArena } from "../canary_arena.ts";
+import { type CanaryArena, floats, range } from "../harness.ts";
 import type { Checks } from "../finding.ts";
 import { BATCH, ITERATION, SEED } from "./replay_bench.ts";
 import {
@@ -23,7 +23,6 @@ import {
   type UserPage,
   USERS,
 } from "./replay_episodes.ts";
-import { floats, range } from "../words.ts";
 
 export async function compareRemembered(
   { gpu }: CanaryArena,

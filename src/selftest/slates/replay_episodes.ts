@@ -3,7 +3,7 @@
 import type { Key } from "../../data/philox.ts";
 import { randomStream } from "../../data/random.ts";
 import { startOf, type StartOptions } from "../../simulate/start.ts";
-import { range } from "../words.ts";
+import { range } from "../harness.ts";
 
 export const [USERS, PAGES, SLATE, ITEMS, STRIDE, EPISODES] = [70, 3, 2, 45, 4, 2];
 /** Of a state, without padding: the column behind them is how far the episode is. */

@@ -1,7 +1,6 @@
 /** What checks of slates share: rows of a kind of batch of their own, and a program of some dispatches run twice. */
 
 import { randomStream } from "../../data/random.ts";
-import { Commands } from "../../gpu/commands.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { inTextures } from "../../gpu/kernel_shapes.ts";
 import { type Memory, type View, writeMemory } from "../../gpu/memory.ts";
@@ -11,10 +10,8 @@ import { Dimensions } from "../../gpu/sizes.ts";
 import { StepHeaders, type StepPurpose } from "../../gpu/step.ts";
 import { PANEL, panelsOf } from "../../policy/network/place.ts";
 import type { SlateRows } from "../../policy/network/slate_rows.ts";
-import { CanaryArena } from "../canary_arena.ts";
-import { Checks, expectAll } from "../finding.ts";
-import { sameWords } from "../words.ts";
-import { kernelsOf } from "../writers.ts";
+import type { Checks } from "../finding.ts";
+import { CanaryArena, checked, twice } from "../harness.ts";
 
 /** The rows are counted where the users of a page are, so that all share shaders. */
 export type TestSizes = Readonly<Record<"users" | "rows" | "slots" | "items", number>>;
@@ -37,7 +34,7 @@ export interface Bench {
     specs: readonly DispatchSpec<TestSizes>[],
     views: readonly Memory[],
     more?: { reset?: () => void; purpose?: Partial<StepPurpose>; first?: number; counted?: number },
-  ): Promise<Uint32Array<ArrayBuffer>[]>;
+  ): Promise<readonly Uint32Array<ArrayBuffer>[]>;
 }
 
 /** Makes one, and frees it. @param checks where faults of a run are noted; without them they are thrown */
@@ -78,21 +75,14 @@ export async function withBench<T>(
         headers.put(0, { sizes, counted, first }, { slot: 0, learningRate: 0, iteration: 0, ...purpose });
         headers.upload(0, 1);
         const program = await Program.record(gpu, "test", headers.buffer, specs);
-        const results: Uint32Array<ArrayBuffer>[][] = [];
-        for (let run = 0; run < 2; run++) {
-          reset?.();
-          const commands = new Commands(gpu, "test");
-          program.encode(commands, sizes, headers.offset(0));
-          gpu.queue.submit([commands.finish()]);
-          results.push(await readViews(gpu, views));
-        }
-        const [one = [], other = []] = results;
-        const own = checks ?? new Checks();
-        const kernels = kernelsOf(specs);
-        own.holds(one.every((words, k) => sameWords(words, other[k])), kernels, "two runs", "they differ");
-        await arena.check(own, kernels);
-        if (!checks) expectAll(own);
-        return one;
+        return await checked(checks, (own) =>
+          twice(arena, own, specs, {
+            encode(commands) {
+              reset?.();
+              program.encode(commands, sizes, headers.offset(0));
+            },
+            read: () => readViews(gpu, views),
+          }));
       },
     });
   } finally {

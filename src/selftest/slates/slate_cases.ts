@@ -10,10 +10,10 @@ import type { Checking, Checks } from "../finding.ts";
 import { maskBits, normals, withBench } from "./slate_bench.ts";
 import { checkPick } from "./slate_pick_check.ts";
 import { checkRatio } from "./slate_ratio_check.ts";
-import { floats, range } from "../words.ts";
+import { floats, range } from "../harness.ts";
 
 /** Score of an item for a row in f64, and a bound of the kernel's rounding. */
-export function score64(base: ArrayLike<number>, table: ArrayLike<number>, weights: ArrayLike<number>) {
+function score64(base: ArrayLike<number>, table: ArrayLike<number>, weights: ArrayLike<number>) {
   const units = weights.length;
   return (row: number, item: number): { score: number; bound: number } => {
     let [score, most] = [0, 0];
@@ -26,15 +26,38 @@ export function score64(base: ArrayLike<number>, table: ArrayLike<number>, weigh
   };
 }
 
-async function checkScore(gpu: Gpu, checks: Checks): Promise<void> {
-  const [R, items, units] = [131, 75, 20];
+/** What scores are checked on. */
+export interface ScoreSizes {
+  readonly rows: number;
+  readonly items: number;
+  readonly units: number;
+  /** That a winner's value is the score that the other dispatch stores, bit for bit: drivers may fuse them differently. */
+  readonly exact?: boolean;
+}
+
+/** Bits past the catalogue are noise, as nobody has to clear them. */
+function withNoise(words: Uint32Array<ArrayBuffer>, rows: number, items: number): Uint32Array<ArrayBuffer> {
+  if (items % PANEL === 0) return words;
+  return words.map((word, k) =>
+    k < words.length - rows ? word : (word | (0x55555555 << (items % PANEL))) >>> 0
+  );
+}
+
+export async function checkScore(gpu: Gpu, checks: Checks, sizes: ScoreSizes): Promise<void> {
+  const { rows: R, items, units, exact = false } = sizes;
   const kernels = [gpu.shapes.kind === "cpu" ? "slate_score_panel" : "slate_score_tiled"];
-  // Of some rows all items are masked, of others all but one, some, or none.
+  // Of some rows all items but one are masked, of others some, none, all, or all but the last.
   const taken = (row: number, item: number) =>
-    [item !== (7 * row) % items, (item * 7 + row) % 3 === 0, false, true][row % 4] ?? false;
+    [item !== (7 * row) % items, (item * 7 + row) % 3 === 0, false, true, item < items - 1][row % 5] ?? false;
+  // Items 0, 1, 4 and 5 of every eight are equal, and so are the other four: the lowest one wins.
+  const firstEqual = (item: number) => item & ~5;
   await withBench(gpu, { rows: R, items }, async ({ rows, upload, textured, arena, run }) => {
-    const [base, table] = [normals(R * units, "base"), normals(items * units, "table")];
-    const weights = normals(units, "weights");
+    const [base, table] = [normals(R * units, "base", units), normals(items * units, "table", units)];
+    const weights = normals(units, "weights", units);
+    for (let item = 0; item < items; item++) {
+      const same = firstEqual(item) * units;
+      table.copyWithin(item * units, same, same + units);
+    }
     const panels = panelsOf(items);
     const best = arena.allocate("best", 8 * panels * R);
     const scores = arena.allocate("scores", 4 * PANEL * panels * R);
@@ -47,7 +70,7 @@ async function checkScore(gpu: Gpu, checks: Checks): Promise<void> {
       weights: upload("weights", weights),
       place,
     };
-    const masked = upload("masked", maskBits(R, items, taken));
+    const masked = upload("masked", withNoise(maskBits(R, items, taken), R, items));
     const own = { label: "score", items, units, views };
     const specs = [
       slateScore(rows, { ...own, to: { best, masked } }),
@@ -56,34 +79,42 @@ async function checkScore(gpu: Gpu, checks: Checks): Promise<void> {
     const [found, stored] = await run(specs, [best, scores]);
     const of = score64(base, table, weights);
     const all = floats(stored);
+    const storedOf = (row: number, item: number) => all[row * PANEL * panels + item] ?? NaN;
     const at = (k: number): [row: number, item: number] => [Math.floor(k / items), k % items];
     checks.numbers(
-      Float32Array.from({ length: R * items }, (_, k) => all[at(k)[0] * PANEL * panels + at(k)[1]] ?? NaN),
+      Float32Array.from({ length: R * items }, (_, k) => storedOf(...at(k))),
       Float64Array.from({ length: R * items }, (_, k) => of(...at(k)).score),
       { kernels, what: "scores of all items", tolerance: (k) => of(...at(k)).bound, columns: items },
     );
-    // The best of a panel: as good as any other, within the rounding; and its value.
+    // The best of a panel: as good as any other, within the rounding; the first of equal ones; and its value.
     const values = floats(found);
     const winners = range(panels * R).map((k) => {
       const [panel, row] = [Math.floor(k / R), k % R];
       const free = range(items).filter((item) => Math.floor(item / PANEL) === panel && !taken(row, item));
       const winner = found?.[2 * k + 1] ?? NaN;
-      const most = Math.max(...free.map((item) => of(row, item).score));
-      const bound = Math.max(...free.map((item) => of(row, item).bound));
-      if (free.length === 0) return { expected: NONE, got: winner, value: 0, own: 0, bound: 0 };
-      const score = free.includes(winner) ? of(row, winner).score : NaN;
-      return { expected: most, got: score, value: values[2 * k] ?? NaN, own: score, bound };
+      if (free.length === 0) {
+        return { most: NONE, score: winner, bound: 0, value: 0, stored: 0, first: 0, is: 0 };
+      }
+      return {
+        most: Math.max(...free.map((item) => of(row, item).score)),
+        score: free.includes(winner) ? of(row, winner).score : NaN,
+        bound: 2 * Math.max(...free.map((item) => of(row, item).bound)),
+        value: values[2 * k] ?? NaN,
+        stored: storedOf(row, winner),
+        first: free.find((item) => firstEqual(item) === firstEqual(winner)) ?? NaN,
+        is: winner,
+      };
     });
-    const tolerance = (k: number) => 2 * (winners[k]?.bound ?? NaN);
+    const column = (name: keyof typeof winners[number]) => winners.map((winner) => winner[name]);
+    const tolerance = (k: number) => winners[k]?.bound ?? NaN;
     const by = { kernels, tolerance, columns: R };
-    checks.numbers(winners.map(({ got }) => got), winners.map(({ expected }) => expected), {
+    checks.numbers(column("score"), column("most"), { ...by, what: "scores of each panel's best item" });
+    checks.numbers(column("value"), column("stored"), {
       ...by,
-      what: "scores of each panel's best item",
-    });
-    checks.numbers(winners.map(({ value }) => value), winners.map(({ own }) => own), {
-      ...by,
+      ...(exact && { tolerance: 0 }),
       what: "values of each panel's best",
     });
+    checks.same(column("is"), column("first"), { ...by, what: "the first of equal items" });
   }, checks);
 }
 
@@ -107,8 +138,16 @@ async function checkInput(gpu: Gpu, checks: Checks): Promise<void> {
 }
 
 export const slateCases: readonly Checking[] = [
-  { name: "slates: scores of all items", check: checkScore },
+  {
+    name: "slates: scores of all items",
+    check: (gpu, checks) => checkScore(gpu, checks, { rows: 131, items: 75, units: 20 }),
+  },
   { name: "slates: the best item into the next slot", check: checkPick },
-  { name: "slates: exact", check: checkRatio },
+  {
+    name: "slates: exact",
+    async check(gpu, checks) {
+      for (const utility of [false, true]) await checkRatio(gpu, checks, { rows: 140, slate: 3, utility });
+    },
+  },
   { name: "slates: what networks see of users", check: checkInput },
 ];

@@ -4,26 +4,47 @@ import type { Gpu } from "../../gpu/device.ts";
 import { PANEL, panelsOf } from "../../policy/network/place.ts";
 import { bestSlate, slateWorth } from "../../policy/network/slate_ratio.ts";
 import type { Checks } from "../finding.ts";
+import { floats, range } from "../harness.ts";
 import { type Bench, maskBits, normals, withBench } from "./slate_bench.ts";
-import { floats, range } from "../words.ts";
 
-const [R, ITEMS, SLATE] = [140, 12, 3];
-const MODEL = { label: "ratio", slate: SLATE, eta: 0.5 };
+const [ITEMS, ETA] = [12, 0.5];
 /** Floats from a row of scores to the next. */
 const STRIDE = PANEL * panelsOf(ITEMS);
 
+export interface RatioSizes {
+  readonly rows: number;
+  readonly slate: number;
+  /** A click is worth the item's utility, no click nothing. */
+  readonly utility: boolean;
+  /** In every fourth row all items are alike in pairs, in every fifth chances differ a lot. */
+  readonly hard?: boolean;
+  /** Of the largest value: worth is a mean of values by weights that exponentials give. 2^-18 by default. */
+  readonly tolerance?: number;
+}
+
 /** In some rows as many items are left as are shown. */
-function taken(row: number, item: number): boolean {
-  return row % 7 === 0 ? item >= SLATE : row % 3 === 0 && (item * 5 + row) % 4 === 0;
+function takenOf({ slate }: RatioSizes) {
+  return (row: number, item: number): boolean =>
+    row % 7 === 0 ? item >= slate : row % 3 === 0 && (item * 5 + row) % 4 === 0;
 }
 
 /** Utilities [R, I], and the values of a network: scores of items beside the row's own, and that of no click. */
-function ratioInputs() {
-  const u = normals(R * ITEMS, "u").map((x) => 2 * x);
-  const scores = new Float32Array(R * STRIDE);
-  const drawn = normals(R * ITEMS, "q");
-  drawn.forEach((x, i) => scores[Math.floor(i / ITEMS) * STRIDE + i % ITEMS] = 3 * x);
-  return { u, scores, values: normals(R * 4, "values") };
+function ratioInputs({ rows, slate, hard = false }: RatioSizes) {
+  const drawn = (name: string, scale: (row: number) => number) => {
+    const all = normals(rows * ITEMS, name, slate);
+    return all.map((x, i) => {
+      const row = Math.floor(i / ITEMS);
+      const own = hard && row % 4 === 0 ? all[i - i % ITEMS % 2] ?? NaN : x;
+      return Math.fround(own * scale(row));
+    });
+  };
+  const scores = new Float32Array(rows * STRIDE);
+  drawn("q", () => 3).forEach((x, i) => scores[Math.floor(i / ITEMS) * STRIDE + i % ITEMS] = x);
+  return {
+    u: drawn("u", (row) => (hard && row % 5 === 0 ? 40 : 2)),
+    scores,
+    values: normals(rows * 4, "values", slate).map((x, i) => (i % 4 === 1 ? 3 * x : x)),
+  };
 }
 type Inputs = ReturnType<typeof ratioInputs>;
 
@@ -35,7 +56,7 @@ interface Worth {
   slate(row: number, items: readonly number[]): number;
 }
 
-/** The same in f64. @param utility a click is worth the item's utility, no click nothing */
+/** The same in f64. */
 function worth64({ u, scores, values }: Inputs, utility: boolean): Worth {
   const uOf = (row: number, item: number) => u[row * ITEMS + item] ?? NaN;
   const qOf = (row: number, item: number) =>
@@ -44,7 +65,7 @@ function worth64({ u, scores, values }: Inputs, utility: boolean): Worth {
   const slateOf = (row: number, items: readonly number[]) => {
     let [sum, share] = [zeroOf(row), 1];
     for (const item of items) {
-      const v = Math.exp(MODEL.eta * uOf(row, item));
+      const v = Math.exp(ETA * uOf(row, item));
       sum += v * qOf(row, item);
       share += v;
     }
@@ -54,7 +75,7 @@ function worth64({ u, scores, values }: Inputs, utility: boolean): Worth {
 }
 
 /** All slates of k of these items. */
-export function* slatesOf(
+function* slatesOf(
   items: readonly number[],
   k: number,
   chosen: readonly number[] = [],
@@ -66,33 +87,35 @@ export function* slatesOf(
 }
 
 /** What a row's slate is worth, NaN where it may not be shown; what the best one is; and the largest value in them. */
-function besideBest(worth: Worth, slate: readonly number[], row: number) {
+function besideBest(worth: Worth, sizes: RatioSizes, shown: readonly number[], row: number) {
+  const taken = takenOf(sizes);
   const free = range(ITEMS).filter((item) => !taken(row, item));
-  const allowed = new Set(slate).size === SLATE && slate.every((item) => free.includes(item));
+  const allowed = new Set(shown).size === sizes.slate && shown.every((item) => free.includes(item));
   return {
-    own: allowed ? worth.slate(row, slate) : NaN,
-    best: Math.max(...[...slatesOf(free, SLATE)].map((slate) => worth.slate(row, slate))),
+    own: allowed ? worth.slate(row, shown) : NaN,
+    best: Math.max(...[...slatesOf(free, sizes.slate)].map((slate) => worth.slate(row, slate))),
     largest: Math.max(Math.abs(worth.noClick(row)), ...free.map((item) => Math.abs(worth.item(row, item)))),
   };
 }
 
-/** Words of the slates that the kernel finds, and of what it says that they are worth. */
+/** Words of the slates that the kernel finds, of what it says that they are worth, and of what may not be shown then. */
 function runBest(
   { gpu, arena, rows, upload, run }: Bench,
   { u, scores, values }: Inputs,
-  utility: boolean,
-): Promise<Uint32Array<ArrayBuffer>[]> {
-  const bits = maskBits(R, ITEMS, taken);
+  { rows: R, slate, utility }: RatioSizes,
+  bits: Uint32Array<ArrayBuffer>,
+): Promise<readonly Uint32Array<ArrayBuffer>[]> {
   const masked = { view: upload("masked", bits), stride: R };
-  const slates = arena.allocate("slates", 4 * SLATE * R);
+  const slates = arena.allocate("slates", 4 * slate * R);
   const worth = arena.allocate("worth", 4 * R);
   const worthOf = utility ? "utility" as const : {
     ...{ scores: upload("scores", scores), stride: STRIDE },
     ...{ values: upload("values", values), valueStride: 4 },
   };
-  const spec = bestSlate(rows, { ...MODEL, utilities: upload("u", u), worthOf, masked, slates, worth });
+  const model = { label: "ratio", slate, eta: ETA };
+  const spec = bestSlate(rows, { ...model, utilities: upload("u", u), worthOf, masked, slates, worth });
   const reset = () => gpu.queue.writeBuffer(masked.view.buffer, 0, bits);
-  return run([spec], [slates, worth], { reset });
+  return run([spec], [slates, worth, masked.view], { reset });
 }
 
 /** What the kernel says that given slates are worth, by what it is told of their items. */
@@ -106,9 +129,10 @@ async function runGiven(
     ...slate.map((item) => worth.item(row, item)),
     worth.noClick(row),
   ]);
-  const again = arena.allocate("worth again", 4 * R);
+  const again = arena.allocate("worth again", 4 * slates.length);
+  const slate = slates[0]?.length ?? NaN;
   const spec = slateWorth(rows, {
-    ...{ ...MODEL, stride: SLATE + 1, worth: again },
+    ...{ label: "ratio", slate, eta: ETA, stride: slate + 1, worth: again },
     utilities: upload("slots", Float32Array.from(slots)),
     values: upload("columns", Float32Array.from(columns)),
   });
@@ -116,25 +140,29 @@ async function runGiven(
   return floats(valued);
 }
 
-async function checkBest(gpu: Gpu, checks: Checks, utility: boolean): Promise<void> {
+export async function checkRatio(gpu: Gpu, checks: Checks, sizes: RatioSizes): Promise<void> {
+  const { rows: R, slate: k, utility, tolerance: share = 2 ** -18 } = sizes;
   await withBench(gpu, { rows: R, items: ITEMS }, async (bench) => {
-    const inputs = ratioInputs();
+    const inputs = ratioInputs(sizes);
     const worth = worth64(inputs, utility);
-    const [shown, lambda] = await runBest(bench, inputs, utility);
-    const slates = range(R).map((row) => Array.from(shown?.subarray(row * SLATE, (row + 1) * SLATE) ?? []));
-    const rows = slates.map((slate, row) => besideBest(worth, slate, row));
+    const taken = takenOf(sizes);
+    const [shown, lambda, after] = await runBest(bench, inputs, sizes, maskBits(R, ITEMS, taken));
+    const slates = range(R).map((row) => Array.from(shown?.subarray(row * k, (row + 1) * k) ?? []));
+    const rows = slates.map((slate, row) => besideBest(worth, sizes, slate, row));
     const own = rows.map(({ own }) => own);
-    // A mean of values by weights that exponentials of up to 4 give.
-    const tolerance = (row: number) => 2 ** -18 * (rows[row]?.largest ?? NaN);
-    const by = { kernels: ["slate_ratio"], tolerance };
+    const by = { kernels: ["slate_ratio"], tolerance: (row: number) => share * (rows[row]?.largest ?? NaN) };
     const what = utility ? "by utility" : "by value";
     checks.numbers(own, rows.map(({ best }) => best), { ...by, what: `what the slate is worth, ${what}` });
     checks.numbers(floats(lambda), own, { ...by, what: `its worth as the kernel has it, ${what}` });
-    if (utility) return;
-    checks.numbers(await runGiven(bench, worth, slates), own, { ...by, what: "worth of given slates" });
+    checks.numbers(await runGiven(bench, worth, slates), own, {
+      ...by,
+      what: `worth of given slates, ${what}`,
+    });
+    const bits = maskBits(
+      R,
+      ITEMS,
+      (row, item) => taken(row, item) || (slates[row]?.includes(item) ?? false),
+    );
+    checks.same(after, bits, { ...by, what: "what may not be shown then" });
   }, checks);
-}
-
-export async function checkRatio(gpu: Gpu, checks: Checks): Promise<void> {
-  for (const utility of [false, true]) await checkBest(gpu, checks, utility);
 }

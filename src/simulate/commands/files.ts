@@ -1,12 +1,11 @@
 /** The files that `simulate` writes: figures and episodes in a folder, and the pages as a data set in another one. */
 
 import type { Clicks } from "../../data/click_log.ts";
-import { Handover } from "../../data/handover.ts";
-import { writePrepared } from "../../data/sets/prepared_writer.ts";
+import { Handover, writePrepared } from "../../data/sets/prepared_writer.ts";
 import type { Features } from "../../data/manifest.ts";
 import { randomStream } from "../../data/random.ts";
 import { type RowColumn, writeRows } from "../../run/files/row_file.ts";
-import { featureNames } from "../../data/shops/items.ts";
+import { featureNames } from "../../data/shops.ts";
 import { episodeFile, writeEpisodes } from "../../policy/episode_file.ts";
 import { type EpisodeLog, episodeLog } from "../episode_log.ts";
 import { UserError } from "../../user_error.ts";

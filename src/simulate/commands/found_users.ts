@@ -7,7 +7,7 @@ import type { Gpu } from "../../gpu/device.ts";
 import type { Made } from "../../gpu/made.ts";
 import type { PolicySubject } from "../../policy/policy_config.ts";
 import { verdictBeside } from "../../run/model_verdict.ts";
-import { OpenedDataset } from "../../run/open_dataset.ts";
+import { OpenedDataset } from "../../data/sets/opened_dataset.ts";
 import type { OpenedRun } from "../../run/open_run.ts";
 import { LearnedSource } from "../learned_source.ts";
 import { ShopSource } from "../shop_users.ts";

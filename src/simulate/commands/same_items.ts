@@ -1,8 +1,8 @@
 /** Whether two data sets are over the same items. */
 
 import type { ItemFeatures } from "../../data/click_log.ts";
-import type { DataConfig } from "../../run/dataset.ts";
-import type { OpenedDataset } from "../../run/open_dataset.ts";
+import type { DataConfig } from "../../data/sets/dataset.ts";
+import type { OpenedDataset } from "../../data/sets/opened_dataset.ts";
 
 /** Whether both are known to be over the same items by what a run records of them: a shop's seed, a set's checksum. */
 export function sameCatalogue(one: DataConfig, other: DataConfig): boolean {

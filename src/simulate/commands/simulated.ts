@@ -1,10 +1,10 @@
 /** Whoever is simulated, with the data that they are asked about and the device, for as long as it is used. */
 
-import { hasPagesWithoutClick } from "../../data/no_click.ts";
+import { hasPagesWithoutClick } from "../../data/log_source.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { Made } from "../../gpu/made.ts";
 import { openGpu } from "../../gpu/host/open_gpu.ts";
-import type { OpenedDataset } from "../../run/open_dataset.ts";
+import type { OpenedDataset } from "../../data/sets/opened_dataset.ts";
 import type { UsersSource } from "../users.ts";
 import { UserError } from "../../user_error.ts";
 import { findUsers, type FoundUsers } from "./found_users.ts";

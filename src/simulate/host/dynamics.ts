@@ -1,13 +1,14 @@
 /** Who clicks, in f64 and one user at a time: what simulated users on the device are held against. */
 
-import { demoFeatures, featuresOf } from "../../data/shops/items.ts";
 import {
+  demoFeatures,
+  featuresOf,
   firstState,
   nextState,
   type ShopState,
   type ShopTruth,
   shopUtility,
-} from "../../data/shops/truth.ts";
+} from "../../data/shops.ts";
 
 /** @typeParam S the state of a user; it is never changed, each click makes another one */
 export interface HostDynamics<S> {

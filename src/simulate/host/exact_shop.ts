@@ -10,14 +10,15 @@
  */
 
 import { randomStream } from "../../data/random.ts";
-import { demoFeatures, featuresOf } from "../../data/shops/items.ts";
 import {
+  demoFeatures,
+  featuresOf,
   firstState,
   nextState,
   type ShopState,
   type ShopTruth,
   shopUtility,
-} from "../../data/shops/truth.ts";
+} from "../../data/shops.ts";
 import { ShopDynamics } from "./dynamics.ts";
 import { Grid } from "./grid.ts";
 import { catalogueOf } from "./host_policies.ts";

@@ -6,7 +6,7 @@ import type { HostPage, HostPolicy } from "./host_simulator.ts";
 import { slateRatio } from "./slate_ratio.ts";
 import { topSlate } from "./top_slate.ts";
 
-/** Every item that may be shown equally often in every slot, by the draws of kernels/random_slate.wgsl. */
+/** Every item that may be shown equally often in every slot, by the draws of kernels/simulate/random_slate.wgsl. */
 export function randomPolicy<S>(): HostPolicy<S> {
   return {
     name: "random",

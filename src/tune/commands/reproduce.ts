@@ -14,7 +14,7 @@ import { blockName } from "../experiment/readme_table.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { makeFolder } from "../../run/files/atomic_write.ts";
 import { expectEmpty, OwnedFolder } from "../../run/files/owned_folder.ts";
-import type { Dataset } from "../../run/dataset.ts";
+import type { Dataset } from "../../data/sets/dataset.ts";
 import { expectMarkers } from "../../run/markers.ts";
 import { type RunConfig, runConfigSchema } from "../../run/run_config.ts";
 import { configOfSeed, folderOfSeed, readSeeds, type Seeds, writeSeeds } from "../../run/seeds_folder.ts";
@@ -97,8 +97,9 @@ async function train(work: Work, model: ExperimentModel, seed: number): Promise<
   const init = config.init ? (await readSnapshot(config.init.path)).weights : undefined;
   const folder = folderOfSeed(`${path}/${model.folder}`, seed);
   await makeFolder(folder);
-  using run = OwnedFolder.open(folder);
-  return isFinished(config, await goOn({ gpu, data, init, signal: stop.signal }, run, config, stop));
+  using _folder = OwnedFolder.open(folder);
+  const run = { gpu, data, init, path: folder, config, signal: stop.signal };
+  return isFinished(config, await goOn(run, stop));
 }
 
 /** What the experiments in a folder must have in common, whenever they were begun. */

@@ -118,18 +118,9 @@ async function searchOn(
       validateEvery: training.validateEvery,
       draw: (number, before) => settingOf(number, space, before),
       async train(number, candidate, iterations, seconds) {
-        const { setting } = candidate;
-        const extent = { config: await runs.configOf(setting, iterations), seconds };
+        const run = await runs.runOf(candidate.setting, folderOfSetting(path, number), iterations);
         const events = progress.begin(number, candidate, iterations);
-        const folder = folderOfSetting(path, number);
-        return await trainCandidate(
-          runs.contextOf(setting),
-          folder,
-          extent,
-          candidate,
-          options.criterion,
-          events,
-        );
+        return await trainCandidate(run, seconds, candidate, options.criterion, events);
       },
       async keep(now, spentSeconds) {
         await writeTune(path, about, now, spentSeconds);

@@ -2,9 +2,7 @@
 
 import { Command, Option } from "commander";
 import * as v from "../../schema.ts";
-import { modelGroup } from "../../run/options/model.ts";
-import { type ModelData, stagesConfigOf } from "../../run/options/train.ts";
-import { optimiserGroups, shannonGroup } from "../../run/options/training.ts";
+import { type ModelData, modelGroup, stagesConfigOf, trainingGroups } from "../../run/options/train.ts";
 import { criteria, type Criterion } from "../../train/best_records.ts";
 import { defaultTraining } from "../../train/config.ts";
 import type { StagesConfig } from "../../train/stages_config.ts";
@@ -12,8 +10,16 @@ import { version } from "../../version.ts";
 import { SAVE_DIR, withoutOptions } from "../../cli/arguments.ts";
 import { CALIBRATION, NO_CALIBRATION } from "../../cli/calibration.ts";
 import { addDataOptions, type ShopSeedOptions } from "../../cli/open_data.ts";
-import { addGroup } from "../../cli/defined_options.ts";
-import { folder, givenOptions, LARGEST_SEED, numberOf, parse, wholeNumber } from "../../cli/options.ts";
+
+import {
+  addGroup,
+  folder,
+  givenOptions,
+  LARGEST_SEED,
+  numberOf,
+  parse,
+  wholeNumber,
+} from "../../cli/options.ts";
 import { parseTrainOptions } from "../../run/commands/train_options.ts";
 
 export interface TuneOptions extends ShopSeedOptions {
@@ -60,7 +66,7 @@ export function parseTuneOptions(
     )
     .version(version);
   addSearchOptions(command);
-  for (const group of [modelGroup, shannonGroup, ...optimiserGroups]) addGroup(command, group);
+  for (const group of [modelGroup, ...trainingGroups]) addGroup(command, group);
   command.addHelpText("after", HELP);
   const options = parse<TuneOptions>(command, args);
   const trainArguments = withoutOptions(args, [BUDGET, CRITERION, SAVE_DIR]);

@@ -2,7 +2,7 @@
 
 import { atomicWriteFile } from "../../run/files/atomic_write.ts";
 import { writeReport } from "../../report/write_report.ts";
-import { unusedOf } from "../../run/item_ids.ts";
+import { unusedOf } from "../../data/item_ids.ts";
 import type { SnapshotResult } from "../../run/snapshot_result.ts";
 import type { RunResult } from "../../run/training_run.ts";
 import { defaultTraining } from "../../train/config.ts";
@@ -72,7 +72,7 @@ export async function tellTune(
   const known = [settingsText(tested.baselines), attainedText(tested.test, tested.baselines)];
   const finalists = {
     ...{ rows, winner, criterion: options.criterion, iterations: results.iterations },
-    unused: unusedOf(results.runs.contextOf({}).data),
+    unused: unusedOf(results.runs.dataOf({})),
   };
   const words = [
     ...known.filter((text) => text !== undefined),
@@ -109,8 +109,8 @@ async function testOf(
 ): Promise<Tested> {
   const progress = delayedProgress();
   try {
-    const config = await runs.configOf(setting, Math.max(1, iterations));
-    return await testCandidate(runs.contextOf(setting), folder, config, { onProgress: progress.onProgress });
+    const run = await runs.runOf(setting, folder, Math.max(1, iterations));
+    return await testCandidate(run, { onProgress: progress.onProgress });
   } finally {
     progress.stop();
   }

@@ -3,10 +3,10 @@
 import type { Gpu } from "../../gpu/device.ts";
 import type { KernelShapes } from "../../gpu/kernel_shapes.ts";
 import { modelParameters } from "../../model/user_model.ts";
-import type { Dataset } from "../../run/dataset.ts";
-import { itemIdsOf, withoutItemIds } from "../../run/item_ids.ts";
+import { type Dataset, withoutItemIds } from "../../data/sets/dataset.ts";
+import { itemIdsOf } from "../../data/item_ids.ts";
 import { type RunConfig, runConfigSchema } from "../../run/run_config.ts";
-import type { RunContext } from "../../run/training_run.ts";
+import type { Run } from "../../run/training_run.ts";
 import { argumentsOf, NO_ITEM_IDS, type Setting } from "../space.ts";
 import * as v from "../../schema.ts";
 import { UserError } from "../../user_error.ts";
@@ -35,7 +35,7 @@ export class TuneRuns {
   /** Whether `train` takes a setting for a model of these items on this adapter. */
   accepts(setting: Setting): boolean {
     const most = this.gpu.device.limits.maxStorageBufferBindingSize;
-    const data = this.#dataOf(setting);
+    const data = this.dataOf(setting);
     const { shape } = data.source.items;
     try {
       const { model } = trainedBy(this.#arguments(setting), data);
@@ -46,13 +46,16 @@ export class TuneRuns {
     }
   }
 
-  contextOf(setting: Setting): RunContext {
-    return { gpu: this.gpu, data: this.#dataOf(setting), init: undefined, signal: this.signal };
+  /** The run of a setting. @param path its folder. @param iterations of it */
+  async runOf(setting: Setting, path: string, iterations: number): Promise<Run> {
+    const data = this.dataOf(setting);
+    const config = await this.#configOf(setting, iterations);
+    return { gpu: this.gpu, data, config, path, init: undefined, signal: this.signal };
   }
 
-  async configOf(setting: Setting, iterations: number): Promise<RunConfig> {
+  async #configOf(setting: Setting, iterations: number): Promise<RunConfig> {
     const command = this.#arguments(setting);
-    const dataset = this.#dataOf(setting);
+    const dataset = this.dataOf(setting);
     const { model, training } = trainedBy(command, dataset);
     const { source, config: data } = dataset;
     return v.parse(runConfigSchema, {
@@ -73,7 +76,8 @@ export class TuneRuns {
     return [...this.options, ...argumentsOf(setting)];
   }
 
-  #dataOf(setting: Setting): Dataset {
+  /** What a setting is trained on. */
+  dataOf(setting: Setting): Dataset {
     return setting[NO_ITEM_IDS] === undefined ? this.data : this.#withoutIds ?? this.data;
   }
 

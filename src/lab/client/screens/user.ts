@@ -1,6 +1,6 @@
 /** Be the user: pages of the shop, what the model expects of whoever looks at them, and how a click changes it. */
 
-import type { ShopState } from "../../../data/shops/truth.ts";
+import type { ShopState } from "../../../data/shops.ts";
 import { type Html, markup } from "../../../report/html.ts";
 import { whole } from "../../draw/text.ts";
 import { button, element, fill, Notice } from "../elements.ts";

@@ -3,11 +3,11 @@
 import { whole } from "../../draw/text.ts";
 import { attainable, makeShop } from "../../../data/demo_shop.ts";
 import type { ItemsShape } from "../../../data/item_catalogue.ts";
-import { dataSizes } from "../../../data/data_sizes.ts";
+import { dataSizes } from "../../../data/log_source.ts";
 import { type LogSource, MemoryLog } from "../../../data/log_source.ts";
 import { type Features, parseManifest, type Places } from "../../../data/manifest.ts";
 import { shopNamed, shopNames } from "../../../data/shops.ts";
-import type { ShopTruth } from "../../../data/shops/truth.ts";
+import type { ShopTruth } from "../../../data/shops.ts";
 import { UserError } from "../../../user_error.ts";
 import { type LaterScript, loadReader } from "../later_script.ts";
 import { Baselines, baselineTitles } from "../../../figures/baselines/baselines.ts";

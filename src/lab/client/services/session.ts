@@ -4,8 +4,7 @@ import type { Gpu } from "../../../gpu/device.ts";
 import type { ModelConfig } from "../../../model/config.ts";
 import { countedOn } from "../../../model/counted.ts";
 import { UserModel } from "../../../model/user_model.ts";
-import { adversarialGroup } from "../../../run/options/adversarial.ts";
-import { namesOf } from "../../../run/options/definition.ts";
+import { adversarialGroup } from "../../../run/options/train.ts";
 import type { Snapshot } from "../../../run/snapshot/snapshot.ts";
 import { trainingSetting, trainingState } from "../../../run/snapshot/training_file.ts";
 import { type Stage, type StageFigures, stages, stagesOf, startOf } from "../../../run/stages.ts";
@@ -202,7 +201,7 @@ export class TrainSession {
 export function expectToGoOn(session: TrainSession, config: StagesConfig, choice: DataChoice): void {
   const { stage, iteration, setting } = session;
   const mayChange = stage.name === "shannon"
-    ? ["iterations", ...namesOf([adversarialGroup])]
+    ? ["iterations", ...adversarialGroup.options.map(({ name }) => name)]
     : ["adversarial"];
   const changed = changedFlags(session.config, config, mayChange);
   if (!sameData(setting.choice, choice)) changed.unshift("--data");

@@ -1,10 +1,22 @@
 /** The options of `train`, read where their schemas are: the page shows them, and asks here whether a text is one of theirs. */
 
-import { WEIGHT_DECAY } from "../../../run/options/by_data.ts";
-import { flagOf, type OptionDefinition, type ValueOption } from "../../../run/options/definition.ts";
-import { checkTogether, stagesGroups, type StagesOptions } from "../../../run/options/train.ts";
-import { seedOption } from "../../../run/options/training.ts";
-import { InvalidValue } from "../../../run/options/values.ts";
+import {
+  checkTogether,
+  seedOption,
+  stagesGroups,
+  type StagesOptions,
+  WEIGHT_DECAY,
+} from "../../../run/options/train.ts";
+import { modelFields } from "../../../model/config.ts";
+import {
+  flagOf,
+  InvalidValue,
+  type OptionDefinition,
+  textOf,
+  type ValueOption,
+  valuesOf,
+} from "../../../option.ts";
+import { adversarialFields, trainingFields } from "../../../train/config.ts";
 import type { StagesConfig } from "../../../train/stages_config.ts";
 
 /** An option as a form shows it. */
@@ -67,17 +79,12 @@ export function readOptions(
 /** What would be typed for it; nothing for what is the default. */
 export function textsOf({ model, training, pretrain, adversarial }: StagesConfig): OptionTexts {
   const values: Readonly<Record<string, unknown>> = {
-    ...model,
-    ...adversarial,
-    ...training,
-    pretrain,
+    ...(adversarial ? valuesOf(adversarialFields, adversarial) : {}),
+    ...valuesOf(trainingFields, training),
+    ...valuesOf<object>(modelFields[model.encoder], model),
+    ...{ encoder: model.encoder, counts: model.counts ? "all" : "none" },
+    ...{ pretrain, adversarial: adversarial?.iterations ?? 0 },
     weightDecay: decayText(model.counts !== null, training.weightDecay, adversarial?.weightDecay),
-    counts: model.counts ? "all" : "none",
-    positionEffect: model.positions,
-    adversarial: adversarial?.iterations ?? 0,
-    adversarialBatchSize: adversarial?.batchSize,
-    adversarialValidateEvery: adversarial?.validateEvery,
-    countNoClick: adversarial ? !adversarial.skipNoClick : false,
   };
   const texts = definitions.map((one) => {
     const text = textOf(values[one.name]);
@@ -97,11 +104,6 @@ function decayText(counts: boolean, shannon: number, adversarial: number | undef
 export function changedFlags(a: StagesConfig, b: StagesConfig, but: readonly string[]): string[] {
   const [before, now] = [textsOf(a), textsOf(b)];
   return definitions.filter(({ name }) => before[name] !== now[name] && !but.includes(name)).map(flagOf);
-}
-
-function textOf(value: unknown): string {
-  if (Array.isArray(value)) return value.join("-") || "none";
-  return String(value ?? "");
 }
 
 function valueOf(definition: OptionDefinition, texts: OptionTexts): unknown {

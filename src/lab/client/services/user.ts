@@ -1,7 +1,13 @@
 /** The service of the screen Be the user: pages of the shop, with what the model and the truth say of them. */
 
-import { firstState, nextState, type ShopState, shopUtility } from "../../../data/shops/truth.ts";
-import { demoItem, featuresOf } from "../../../data/shops/items.ts";
+import {
+  demoItem,
+  featuresOf,
+  firstState,
+  nextState,
+  type ShopState,
+  shopUtility,
+} from "../../../data/shops.ts";
 import { choiceProbabilities } from "../../../model/choice.ts";
 import { UserError } from "../../../user_error.ts";
 import type { CurrentModel, LabWorker } from "../lab_worker.ts";

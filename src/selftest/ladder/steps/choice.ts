@@ -1,9 +1,9 @@
 /** The steps to the choice softmax with its loss and gradient. */
 
-import choiceText from "../../../../kernels/choice_nll.wgsl" with { type: "text" };
-import choiceNaive from "../../../../kernels/study/choice_nll_1_naive.wgsl" with { type: "text" };
-import choiceWorkgroup from "../../../../kernels/study/choice_nll_2_workgroup.wgsl" with { type: "text" };
-import choiceOnline from "../../../../kernels/study/choice_nll_3_online.wgsl" with { type: "text" };
+import choiceText from "../../../../kernels/choice/choice_nll.wgsl" with { type: "text" };
+import choiceNaive from "../../../../kernels/choice/choice_nll_1_naive.wgsl" with { type: "text" };
+import choiceWorkgroup from "../../../../kernels/choice/choice_nll_2_workgroup.wgsl" with { type: "text" };
+import choiceOnline from "../../../../kernels/choice/choice_nll_3_online.wgsl" with { type: "text" };
 import { kernel } from "../../../gpu/kernel.ts";
 import type { Step } from "../check.ts";
 

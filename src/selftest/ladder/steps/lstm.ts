@@ -1,13 +1,13 @@
 /** The steps to the LSTM and to its gradients: the same ideas on the way there and back. */
 
-import lstmBackNaive from "../../../../kernels/study/lstm_backward_1_naive.wgsl" with { type: "text" };
-import lstmBackWorkgroup from "../../../../kernels/study/lstm_backward_2_workgroup.wgsl" with {
+import lstmBackNaive from "../../../../kernels/lstm/lstm_backward_1_naive.wgsl" with { type: "text" };
+import lstmBackWorkgroup from "../../../../kernels/lstm/lstm_backward_2_workgroup.wgsl" with {
   type: "text",
 };
-import lstmBackVectors from "../../../../kernels/study/lstm_backward_3_vectors.wgsl" with { type: "text" };
-import lstmNaive from "../../../../kernels/study/lstm_forward_1_naive.wgsl" with { type: "text" };
-import lstmWorkgroup from "../../../../kernels/study/lstm_forward_2_workgroup.wgsl" with { type: "text" };
-import lstmVectors from "../../../../kernels/study/lstm_forward_3_vectors.wgsl" with { type: "text" };
+import lstmBackVectors from "../../../../kernels/lstm/lstm_backward_3_vectors.wgsl" with { type: "text" };
+import lstmNaive from "../../../../kernels/lstm/lstm_forward_1_naive.wgsl" with { type: "text" };
+import lstmWorkgroup from "../../../../kernels/lstm/lstm_forward_2_workgroup.wgsl" with { type: "text" };
+import lstmVectors from "../../../../kernels/lstm/lstm_forward_3_vectors.wgsl" with { type: "text" };
 import { kernel } from "../../../gpu/kernel.ts";
 import { keptBytes, type LstmDirection } from "../../../gpu/kernel_shapes.ts";
 import { groupShape, lstmKernels } from "../../../ops/lstm_kernels.ts";

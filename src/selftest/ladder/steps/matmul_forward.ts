@@ -1,27 +1,27 @@
 /** The steps to the matmul, with its bias and activation. */
 
-import forwardPanelLoop from "../../../../kernels/study/matmul_forward_11_panel_loop.wgsl" with {
+import forwardPanelLoop from "../../../../kernels/matmul/matmul_forward_11_panel_loop.wgsl" with {
   type: "text",
 };
-import forwardPanelGuarded from "../../../../kernels/study/matmul_forward_12_panel_guarded.wgsl" with {
+import forwardPanelGuarded from "../../../../kernels/matmul/matmul_forward_12_panel_guarded.wgsl" with {
   type: "text",
 };
-import forwardPanelIndexed from "../../../../kernels/study/matmul_forward_14_panel_indexed.wgsl" with {
+import forwardPanelIndexed from "../../../../kernels/matmul/matmul_forward_14_panel_indexed.wgsl" with {
   type: "text",
 };
-import forwardPanelInterleaved from "../../../../kernels/study/matmul_forward_13_panel_interleaved.wgsl" with {
+import forwardPanelInterleaved from "../../../../kernels/matmul/matmul_forward_13_panel_interleaved.wgsl" with {
   type: "text",
 };
-import forwardNaive from "../../../../kernels/study/matmul_forward_1_naive.wgsl" with { type: "text" };
-import forwardTile from "../../../../kernels/study/matmul_forward_2_tile.wgsl" with { type: "text" };
-import forwardRegisters from "../../../../kernels/study/matmul_forward_4_registers.wgsl" with {
+import forwardNaive from "../../../../kernels/matmul/matmul_forward_1_naive.wgsl" with { type: "text" };
+import forwardTile from "../../../../kernels/matmul/matmul_forward_2_tile.wgsl" with { type: "text" };
+import forwardRegisters from "../../../../kernels/matmul/matmul_forward_4_registers.wgsl" with {
   type: "text",
 };
-import forwardLanes from "../../../../kernels/study/matmul_forward_5_lanes_over_rows.wgsl" with {
+import forwardLanes from "../../../../kernels/matmul/matmul_forward_5_lanes_over_rows.wgsl" with {
   type: "text",
 };
-import forwardMatrices from "../../../../kernels/study/matmul_forward_7_matrices.wgsl" with { type: "text" };
-import forwardWide from "../../../../kernels/study/matmul_forward_8_wide.wgsl" with { type: "text" };
+import forwardMatrices from "../../../../kernels/matmul/matmul_forward_7_matrices.wgsl" with { type: "text" };
+import forwardWide from "../../../../kernels/matmul/matmul_forward_8_wide.wgsl" with { type: "text" };
 import { kernel } from "../../../gpu/kernel.ts";
 import { panelBytes } from "../../../gpu/kernel_shapes.ts";
 import { matmulInvocations, type MatmulKernel, matmulKernels } from "../../../ops/matmul_kernels.ts";

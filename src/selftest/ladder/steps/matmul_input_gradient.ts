@@ -1,10 +1,10 @@
 /** The steps to the gradient of a matmul's input. */
 
-import inputNaive from "../../../../kernels/study/matmul_input_gradient_1_naive.wgsl" with { type: "text" };
-import inputVectors from "../../../../kernels/study/matmul_input_gradient_2_vectors.wgsl" with {
+import inputNaive from "../../../../kernels/matmul/matmul_input_gradient_1_naive.wgsl" with { type: "text" };
+import inputVectors from "../../../../kernels/matmul/matmul_input_gradient_2_vectors.wgsl" with {
   type: "text",
 };
-import inputTransposed from "../../../../kernels/study/matmul_input_gradient_4_transposed.wgsl" with {
+import inputTransposed from "../../../../kernels/matmul/matmul_input_gradient_4_transposed.wgsl" with {
   type: "text",
 };
 import { kernel } from "../../../gpu/kernel.ts";

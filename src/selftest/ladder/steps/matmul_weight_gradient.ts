@@ -1,11 +1,15 @@
 /** The steps to the gradient of a matmul's weights. */
 
-import weightNaive from "../../../../kernels/study/matmul_weight_gradient_1_naive.wgsl" with { type: "text" };
-import weightChunks from "../../../../kernels/study/matmul_weight_gradient_2_chunks.wgsl" with {
+import weightNaive from "../../../../kernels/matmul/matmul_weight_gradient_1_naive.wgsl" with {
   type: "text",
 };
-import weightOuter from "../../../../kernels/study/matmul_weight_gradient_4_outer.wgsl" with { type: "text" };
-import weightWide from "../../../../kernels/study/matmul_weight_gradient_5_wide.wgsl" with { type: "text" };
+import weightChunks from "../../../../kernels/matmul/matmul_weight_gradient_2_chunks.wgsl" with {
+  type: "text",
+};
+import weightOuter from "../../../../kernels/matmul/matmul_weight_gradient_4_outer.wgsl" with {
+  type: "text",
+};
+import weightWide from "../../../../kernels/matmul/matmul_weight_gradient_5_wide.wgsl" with { type: "text" };
 import { clickDimensions } from "../../../batch/click_sizes.ts";
 import { kernel } from "../../../gpu/kernel.ts";
 import { type MatmulKernel, matmulKernels, weightGradientInvocations } from "../../../ops/matmul_kernels.ts";

@@ -1,6 +1,6 @@
 /** What is to be trained: the data, the model and the options, as the command `train` takes them. */
 
-import { flagOf } from "../../../../run/options/definition.ts";
+import { flagOf, textOf } from "../../../../option.ts";
 import type { CallWorker } from "../../connection.ts";
 import { element } from "../../elements.ts";
 import type { TrainRequest } from "../../services/train.ts";
@@ -217,8 +217,7 @@ function inputOf(definition: ShownOption): HTMLInputElement | HTMLSelectElement 
       return element("select", {}, ...options);
     }
     case "value": {
-      const { defaultText, default: standard } = definition;
-      const placeholder = defaultText ?? (standard === undefined ? "" : String(standard));
+      const placeholder = textOf(definition.default);
       return element("input", { type: "text", autocomplete: "off", spellcheck: "false", placeholder });
     }
   }

@@ -1,0 +1,239 @@
+// choice_nll.wgsl - negative log-likelihood of what the user did, its gradient, and prec@1, prec@2
+//
+//   u [R]         utility of every displayed row; with PANELS made here from dots [R, PANELS], as in row_dot_sum.wgsl
+//   event [E]     (first row, end row, clicked row | NONE | GIVEN | FURTHER + row, -)
+//   place [PLACES]  effect of the second place of a page, the third, ...; rows behind them share the last. The first has none
+//   outcome [E]   (loss, prec@1, prec@2, 1 if clicked)    u_gradient [R]
+//
+//   loss_e = log(1 + sum_{r in e} exp(z_r)) - z_click,   z_r = eta (u_r + place of r)         (no click: the last term is 0)
+//   d mean loss / d u_r = eta (P(r) - [r clicked]) / C,   P(r) = exp(z_r) / (1 + sum exp(z))
+//   LOGISTIC: each row is clicked or not by itself, P(r) = 1 / (1 + exp(-z_r)), and
+//   loss_e = sum_{r in e} log(1 + exp(z_r)) - z_click
+//   prec@k: by z, ties broken at random: expected share, 0 if k or more rows are greater, else min(1, (k - greater) / equal)
+//
+// A given event is history: its outcome and its gradient are 0. C counts the pages, and the mean is over those.
+//
+// The maximum that is subtracted includes the null logit 0, so nothing overflows: utilities of 80 and more do occur.
+//
+// A page of n clicks c_1, ..., c_n has n - 1 further clicks behind it, events of their own, which name its rows. Each click is a
+// choice among what is not clicked yet, and whoever has clicked once chose against no click:
+//   loss_e = sum_j (log T_j - z_{c_j}),   T_1 = 1 + sum_{r in e} exp(z_r),   T_j = sum_{r not among c_1 .. c_{j-1}} exp(z_r)
+//   d mean loss / d u_r = eta (exp(z_r) sum_{j: r in T_j} 1 / T_j - [r clicked]) / C
+// The T are built from the back, T_n first, as nothing cancels where terms are only added; each with its largest exponent taken
+// out, as they lie far apart. prec@k: of its best clicked row, which with t clicked of q equal rows is 1 - the probability that
+// all of the k - greater drawn ones are others.
+//
+// For          both kinds of adapter
+// Work split   one invocation owns one page (1 to about 50 rows) and the outcomes and gradients of its further clicks, where it
+//              keeps the T meanwhile; no barrier.
+// On a GPU     (reasoned, not measured) a page is short. A reduction by a workgroup would leave most of it idle and wait at a
+//              dozen barriers, while thousands of events fill the GPU. Neighbours read neighbouring pages, a page apart: not
+//              coalesced, but a page is a cache line or two, and stays in cache for the other passes. A workgroup of 16 is half a
+//              subgroup of 32; 64 would fill it, and thousands of events still leave no core without work. Loss and gradient
+//              are one dispatch, not two.
+// On llvmpipe  each dispatch wakes llvmpipe's threads; summing the dots here saves one: for 25,600 rows it takes two thirds of
+//              the time of both kernels apart. Other ways to do the softmax, with figures: bench/ladder.md
+// Cost         about 20 flops and 8 bytes a row.
+// Backward     is here, with GRADIENT; of the places in place_gradient.wgsl      Next   outcome_sum.wgsl
+
+const WORKGROUP = 16;
+const GRADIENT = true;
+const PANELS = 0u;  // numbers in a row of dots; 0 where u is there already
+const DOTS4 = (PANELS + 3u) / 4u;
+const PLACES = 0u;
+const LOGISTIC = false;
+const ETA = 1.0;  // of the Shannon regulariser: how sharply users choose by utility
+const NONE = 0xffffffffu;
+const GIVEN = 0xfffffffeu;
+const FURTHER = 0x80000000u;
+
+struct Step {
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  first_entry: u32,    // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+  learning_rate: f32,  // Adam's bias-corrected rate
+  iteration: u32,      // iterations before this step
+  decay: f32,          // share that weight decay takes off
+  noise: u32,          // the seed of what is random in the step
+  counted: u32,        // what means are taken over; of clicks: events that are not given
+}
+
+@group(0) @binding(0) var<storage, read_write> u: array<f32>;
+@group(0) @binding(1) var<storage, read> event: array<vec4u>;
+@group(0) @binding(2) var<storage, read> dots: array<vec4f>;
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read> place: array<f32>;
+@group(0) @binding(5) var<storage, read_write> outcome: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> u_gradient: array<f32>;
+@group(0) @binding(7) var<uniform> step: Step;
+
+// The utility of row r from its dots.
+fn utility(r: u32) -> f32 {
+  var sum = bias[0];
+  for (var q = 0u; q < DOTS4; q++) {
+    let panels = vec4u(4u * q) + vec4u(0u, 1u, 2u, 3u);
+    let known = select(vec4f(0.0), dots[r * DOTS4 + q], panels < vec4u(PANELS));
+    sum += (known.x + known.y) + (known.z + known.w);
+  }
+  return sum;
+}
+
+// What row r of a page is chosen by.
+fn logit(r: u32, first: u32) -> f32 {
+  if (PLACES == 0u || r == first) { return ETA * u[r]; }
+  return ETA * (u[r] + place[min(r - first - 1u, PLACES - 1u)]);
+}
+
+fn share_in_top(k: f32, greater: f32, equal: f32) -> f32 {
+  return clamp((k - greater) / max(equal, 1.0), 0.0, 1.0);
+}
+
+// The same where several of the equal rows are clicked, and `other` are not.
+fn share_of_any(k: f32, greater: f32, equal: f32, other: f32) -> f32 {
+  if (greater >= k) { return 0.0; }
+  var none = other / equal;
+  if (k - greater > 1.0) { none *= max(other - 1.0, 0.0) / max(equal - 1.0, 1.0); }
+  return 1.0 - none;
+}
+
+fn is_further(e: u32) -> bool {
+  return e < step.size.y && event[e].z >= FURTHER && event[e].z < GIVEN;
+}
+
+// The row of click j of a page, from 0.
+fn click_of(e: u32, j: u32) -> u32 { return event[e + j].z & ~FURTHER; }
+
+fn is_clicked(e: u32, clicks: u32, r: u32) -> bool {
+  for (var j = 0u; j < clicks; j++) {
+    if (click_of(e, j) == r) { return true; }
+  }
+  return false;
+}
+
+// A sum of exponentials, exp(x) y: with one more, or several of them, without overflow.
+fn plus(sum: vec2f, z: f32, times: f32) -> vec2f {
+  let most = max(sum.x, z);
+  return vec2f(most, sum.y * exp(sum.x - most) + times * exp(z - most));
+}
+
+// What a row of logit z has by 1 / T_1 + ... + 1 / T_j; where each row is clicked or not by itself, P of it.
+fn share(z: f32, inverse: vec2f) -> f32 {
+  if (LOGISTIC) { return 1.0 / (1.0 + exp(-clamp(z, -30.0, 30.0))); }
+  return inverse.y * exp(z + inverse.x);
+}
+
+// A page of several clicks; a logit that is not finite is `broken`.
+fn several(e: u32, clicks: u32, broken: f32) {
+  let first = event[e].x;
+  let end = event[e].y;
+  var best = -3.0e38;
+  for (var j = 0u; j < clicks; j++) { best = max(best, logit(click_of(e, j), first)); }
+  var greater = 0.0;
+  var equal = 0.0;
+  var other = 0.0;
+  var loss = 0.0;
+  var sum = vec2f(-3.0e38, 0.0);
+  for (var r = first; r < end; r++) {
+    let own = is_clicked(e, clicks, r);
+    let z = logit(r, first);
+    greater += select(0.0, 1.0, z > best);
+    equal += select(0.0, 1.0, z == best);
+    other += select(0.0, 1.0, z == best && !own);
+    if (!own) { sum = plus(sum, z, 1.0); }
+    if (LOGISTIC) { loss += log(1.0 + exp(-abs(z))) + max(select(z, -z, own), 0.0); }
+  }
+  if (!LOGISTIC) {
+    for (var k = 0u; k < clicks; k++) {
+      let j = clicks - 1u - k;
+      let z = logit(click_of(e, j), first);
+      sum = plus(sum, z, 1.0);
+      if (j == 0u) { sum = plus(sum, 0.0, 1.0); }
+      loss += (sum.x - z) + log(sum.y);
+      outcome[e + j] = vec4f(sum, 0.0, 0.0);
+    }
+  }
+  if (GRADIENT) {
+    let scale = ETA / f32(step.counted);
+    var inverse = vec2f(-3.0e38, 0.0);  // T falls, so its exponent is that of the last
+    for (var j = 0u; j < clicks; j++) {
+      let r = click_of(e, j);
+      if (!LOGISTIC) { inverse = plus(inverse, -outcome[e + j].x, 1.0 / outcome[e + j].y); }
+      u_gradient[r] = scale * (share(logit(r, first), inverse) - 1.0);
+      if (j > 0u) { u_gradient[event[e + j].x] = 0.0; }
+    }
+    for (var r = first; r < end; r++) {
+      if (!is_clicked(e, clicks, r)) { u_gradient[r] = scale * share(logit(r, first), inverse); }
+    }
+  }
+  if ((bitcast<u32>(broken) & 0x7f800000u) == 0x7f800000u) { loss = broken; }
+  outcome[e] = vec4f(loss, share_of_any(1.0, greater, equal, other), share_of_any(2.0, greater, equal, other), 1.0);
+  for (var j = 1u; j < clicks; j++) { outcome[e + j] = vec4f(0.0); }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn choice_nll(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let e = id.x + id.y * (grid.x * WORKGROUP);
+  if (e >= step.size.y) { return; }
+  let first = event[e].x;
+  let end = event[e].y;
+  let click = event[e].z;
+  if (PANELS > 0u) {
+    for (var r = first; r < end; r++) { u[r] = utility(r); }
+  }
+  if (is_further(e)) { return; }
+  if (click == GIVEN) {
+    outcome[e] = vec4f(0.0);
+    if (GRADIENT) {
+      for (var r = first; r < end; r++) { u_gradient[r] = 0.0; }
+    }
+    return;
+  }
+  let clicked = click != NONE;
+  var clicked_z = 0.0;
+  if (clicked) { clicked_z = logit(click, first); }
+
+  var most = 0.0;
+  var greater = 0.0;
+  var equal = 0.0;
+  var broken = 0.0;  // a logit of the page that is NaN or infinite, if there is one
+  for (var r = first; r < end; r++) {
+    let z = logit(r, first);
+    if ((bitcast<u32>(z) & 0x7f800000u) == 0x7f800000u) { broken = z; }
+    most = max(most, z);
+    greater += select(0.0, 1.0, z > clicked_z);
+    equal += select(0.0, 1.0, z == clicked_z);
+  }
+  var clicks = 1u;
+  while (is_further(e + clicks)) { clicks++; }
+  if (clicks > 1u) {
+    several(e, clicks, broken);
+    return;
+  }
+  var sum = exp(-most);
+  for (var r = first; r < end; r++) { sum += exp(logit(r, first) - most); }
+  var loss = (most - clicked_z) + log(sum);
+  if (LOGISTIC) {
+    loss = 0.0;
+    for (var r = first; r < end; r++) {
+      let z = logit(r, first);
+      loss += log(1.0 + exp(-abs(z))) + max(select(z, -z, r == click), 0.0);
+    }
+  }
+  // By the exponent bits: comparisons, max and exp may lose a NaN.
+  if ((bitcast<u32>(broken) & 0x7f800000u) == 0x7f800000u) { loss = broken; }
+  if (clicked) {
+    outcome[e] = vec4f(loss, share_in_top(1.0, greater, equal), share_in_top(2.0, greater, equal), 1.0);
+  } else {
+    outcome[e] = vec4f(loss, 0.0, 0.0, 0.0);
+  }
+  if (GRADIENT) {
+    let events = f32(step.counted);
+    for (var r = first; r < end; r++) {
+      let z = logit(r, first);
+      var p = exp(z - most) / sum;
+      if (LOGISTIC) { p = 1.0 / (1.0 + exp(-clamp(z, -30.0, 30.0))); }
+      u_gradient[r] = ETA * (p - select(0.0, 1.0, r == click)) / events;
+    }
+  }
+}

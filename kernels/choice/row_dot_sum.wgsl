@@ -1,0 +1,41 @@
+// row_dot_sum.wgsl - one number a row, from the dot products that matmul_forward_panel.wgsl makes of each panel
+//
+//   dots [R, PANELS]   bias [1]   output [R]        output_r = bias + sum_p dots_rp
+//   A row of dots is padded to whole vectors.
+//
+// For          a CPU adapter but SwiftShader
+// On a GPU     row_dot_forward.wgsl; on a CPU adapter, too, where no panel makes the layer before (batch
+//              normalisation, SwiftShader)
+// Work split   one invocation owns one row.
+// Why so       row_dot_forward.wgsl reads the layer's whole output again, [R, 64]. Where the columns are made, they are in
+//              registers. For the likelihood choice_nll.wgsl adds the dots up itself; this kernel does it for the minimax
+//              game and for scores.
+// Cost         PANELS flops, 4 (PANELS + 1) bytes a row.      Backward   row_dot_backward.wgsl
+
+const WORKGROUP = 64;
+const M = 2u;  // step.size[M] is the number of rows
+const PANELS = 4u;
+const DOTS4 = (PANELS + 3u) / 4u;
+
+struct Step {
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+}
+
+@group(0) @binding(0) var<storage, read> dots: array<vec4f>;
+@group(0) @binding(1) var<storage, read> bias: array<f32>;
+@group(0) @binding(2) var<storage, read_write> output: array<f32>;
+@group(0) @binding(3) var<uniform> step: Step;
+
+@compute @workgroup_size(WORKGROUP)
+fn row_dot_sum(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let r = id.x + id.y * (grid.x * WORKGROUP);
+  if (r >= step.size[M]) { return; }
+  var sum = bias[0];
+  for (var q = 0u; q < DOTS4; q++) {
+    let d = dots[r * DOTS4 + q];
+    let panels = vec4u(4u * q) + vec4u(0u, 1u, 2u, 3u);
+    let known = select(vec4f(0.0), d, panels < vec4u(PANELS));
+    sum += (known.x + known.y) + (known.z + known.w);
+  }
+  output[r] = sum;
+}

@@ -1,0 +1,144 @@
+// lstm_forward_group.wgsl - lstm_forward.wgsl with an invocation for each unit of each user
+//
+//   What it computes and writes: see lstm_forward.wgsl.
+//
+// For          a GPU      Of more than 256 units   lstm_forward.wgsl
+// On a CPU adapter  lstm_forward_panel.wgsl
+// Work split   a workgroup owns USERS users and walks their events side by side, up to its longest history. An invocation owns
+//              one unit of one user: its four gates, c and h. h goes to the others through workgroup memory.
+// On a GPU     (reasoned, not measured) the walk is serial, so what an event waits for decides, not bandwidth. One invocation
+//              makes all gates of a unit: c and h need nothing from others. h has two places, which take turns, so that one
+//              barrier an event is enough. z is four independent chains of multiply-adds, as many as hide their latency.
+//              What the next event is fed is read before this event's sum: two loads that depend on one another, which
+//              would take longer than the sum.
+//              Loads: neighbours own neighbouring units, so input, weights, state, cell and gates are coalesced, and the
+//              weights in workgroup memory are read without a bank conflict. h is a broadcast. Where the weights do not fit
+//              there (KEPT is 1), they are read from the cache.
+//              Workgroup: H invocations a user. Up to 32 units that is one subgroup, whose barriers are cheap. A batch of some
+//              hundred users is as many workgroups. USERS of 4 fills subgroups better (20 units leave 12 lanes of 32 idle),
+//              and reads the weights a quarter as often, but users wait for the longest of four. src/selftest/calibration chooses.
+// On llvmpipe  slower than lstm_forward_panel.wgsl, as barriers are expensive there: bench/ladder.md
+// Cost         8 H^2 flops an event, 16 H^2 bytes a workgroup.      Backward   lstm_backward_group.wgsl
+
+const WORKGROUP = 20;  // USERS H
+const H4 = 5u;  // H / 4
+const USERS = 1u;  // of a workgroup
+const KEPT = 400u;  // weights in workgroup memory, of four gates each: H^2, or 1 where they do not fit
+const TABLE = false;
+const NONE = 0xffffffffu;
+
+struct Step {
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  first_entry: u32,    // where the batch starts in the plan
+}
+
+@group(0) @binding(0) var<storage, read> plan: array<vec4u>;
+@group(0) @binding(1) var<storage, read> event: array<vec4u>;
+@group(0) @binding(2) var<storage, read> input: array<f32>;
+@group(0) @binding(3) var<storage, read> weights: array<f32>;
+@group(0) @binding(4) var<storage, read> bias: array<f32>;
+@group(0) @binding(5) var<storage, read_write> state: array<f32>;
+@group(0) @binding(6) var<storage, read_write> cell: array<f32>;
+@group(0) @binding(7) var<storage, read_write> gates: array<f32>;
+@group(0) @binding(8) var<uniform> step: Step;
+
+const H = 4u * H4;
+
+var<workgroup> kept: array<vec4f, KEPT>;       // (k, unit): the weights from h_k to the unit's gates
+var<workgroup> h: array<f32, 2u * USERS * H>;  // of all users, twice; zeros at first, as all workgroup memory
+var<workgroup> longest: u32;
+
+// NaN and infinity are passed on. clamp, exp and tanh may turn them into ordinary numbers, so they are found by their
+// exponent bits.
+fn broken(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u; }
+
+// The clamp keeps exp far from overflow. At its ends sigmoid is within 1e-13 of 0 or 1.
+fn sigmoid(x: f32) -> f32 { return select(1.0 / (1.0 + exp(-clamp(x, -30.0, 30.0))), x, broken(x)); }
+fn squash(x: f32) -> f32 { return select(tanh(clamp(x, -15.0, 15.0)), x, broken(x)); }
+
+// The weights from h_k to the unit's gates.
+fn read_weight(k: u32, unit: u32) -> vec4f {
+  let at = k * 4u * H + unit;
+  return vec4f(weights[at], weights[at + H], weights[at + 2u * H], weights[at + 3u * H]);
+}
+fn weight(k: u32, unit: u32) -> vec4f {
+  if (KEPT > 1u) { return kept[k * H + unit]; }
+  return read_weight(k, unit);
+}
+
+// What comes from the input of event e, for the unit's gates.
+fn fed_gates(e: u32, fed: u32, unit: u32) -> vec4f {
+  if (fed == NONE) { return vec4f(0.0); }
+  let at = select(e, fed, TABLE) * 4u * H + unit;
+  return vec4f(input[at], input[at + H], input[at + 2u * H], input[at + 3u * H]);
+}
+
+// The item that event e feeds, or NONE.
+fn fed_by(e: u32, end: u32) -> u32 {
+  if (e >= end) { return NONE; }
+  return event[e].w;
+}
+
+// The first event of a user; past the last user, the end of all events.
+fn first_event(user: u32) -> u32 { return plan[step.first_entry + min(user, step.size.x)].y; }
+
+@compute @workgroup_size(WORKGROUP)
+fn lstm_forward_group(
+  @builtin(local_invocation_index) local: u32,
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) grid: vec3u,
+) {
+  let first_user = (group.x + group.y * grid.x) * USERS;
+  if (KEPT > 1u) {
+    for (var i = local; i < KEPT; i += WORKGROUP) { kept[i] = read_weight(i / H, i % H); }
+  }
+  if (local == 0u) {
+    var most = 0u;
+    for (var k = 0u; k < USERS; k++) {
+      most = max(most, first_event(first_user + k + 1u) - first_event(first_user + k));
+    }
+    longest = most;
+  }
+  // All invocations must reach a barrier as often, so the number of turns is read as a uniform one. This is a barrier, too.
+  let steps = workgroupUniformLoad(&longest);
+  let own = local / H;
+  let unit = local % H;
+  let begin = first_event(first_user + own);
+  let end = first_event(first_user + own + 1u);
+  let b = vec4f(bias[unit], bias[unit + H], bias[unit + 2u * H], bias[unit + 3u * H]);
+  var fed = fed_by(begin, end);
+  var next = fed_by(begin + 1u, end);
+  var x = fed_gates(begin, fed, unit);
+  var c = 0.0;
+  var s = 0.0;
+  for (var t = 0u; t < steps; t++) {
+    let e = begin + t;
+    let after_next = fed_by(e + 2u, end);
+    let next_x = fed_gates(e + 1u, next, unit);
+    if (e < end) {
+      state[e * H + unit] = s;
+      cell[e * H + unit] = c;
+    }
+    if (fed != NONE) {
+      var z = x + b;
+      let at = (t % 2u) * USERS * H + own * H;
+      for (var k = 0u; k < H; k++) { z += h[at + k] * weight(k, unit); }
+      let i = sigmoid(z.x);
+      let g = squash(z.y);
+      let f = sigmoid(z.z + 1.0);
+      let o = sigmoid(z.w);
+      let gate = e * 4u * H + unit;
+      gates[gate] = i;
+      gates[gate + H] = g;
+      gates[gate + 2u * H] = f;
+      gates[gate + 3u * H] = o;
+      c = f * c + i * g;
+      s = o * squash(c);
+    }
+    h[((t + 1u) % 2u) * USERS * H + local] = s;
+    workgroupBarrier();
+    x = next_x;
+    fed = next;
+    next = after_next;
+  }
+}

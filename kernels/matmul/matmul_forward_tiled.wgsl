@@ -1,0 +1,100 @@
+// matmul_forward_tiled.wgsl - a dense layer
+//
+//   input [M, K]   weights [K, N]   bias [N]   output [M, N]       M: users, events, rows or items of the batch
+//   output = act(input W + bias);   with GATHER, row m of the input is row index[m]
+//
+// For          a GPU
+// On a CPU adapter  matmul_forward_panel.wgsl, matmul_forward_rows.wgsl (more than 256 inputs, SwiftShader)
+// Work split   a workgroup of 16 x 16 owns 64 rows x 64 columns; an invocation owns 4 x 4 of them, in registers. The workgroup
+//              brings 16 k of both operands into workgroup memory at a time.
+// On a GPU     (reasoned, not measured)
+//   Reuse      a value in a tile serves 64 products, and a vector that an invocation takes from there serves 16.
+//   Coalescing four neighbours load 64 contiguous bytes of a row of the input, sixteen load 256 of a row of W.
+//   Banks      sixteen neighbours read sixteen neighbouring vectors of weight_tile, and all the same vector of input_tile, a
+//              broadcast. The next sixteen read one 256 bytes on, in the same banks: in a subgroup of 32 that is a second turn.
+//   Tile       256 invocations are the most that WebGPU promises. With 4 x 4 outputs each, 64 x 64 follow, and two vectors from
+//              the tiles serve 16 products; 8 x 8 would halve what is read from there, but take 64 accumulators, and
+//              tiles of 128 x 128, which layers of 64 columns leave half empty. 16 k are 64 bytes of a row: whole sectors.
+//   Occupancy  8 KiB of workgroup memory and 16 accumulators leave room for several workgroups on a core. While one waits
+//              for memory or at a barrier, another computes.
+//   Grid       12,800 x 64 x 64 are 200 workgroups. Few rows give few of them, and a large GPU is then half idle.
+// On llvmpipe  barriers are dear, and a tile that is read in a loop gains nothing: bench/ladder.md
+// Cost         2 M K N flops, 4 (M K + K N + M N) bytes.     Accuracy   K roundings of the running sum
+// Backward     matmul_input_gradient_tiled.wgsl, matmul_weight_gradient_tiled.wgsl
+
+const WORKGROUP = 16;
+const WORKGROUP_Y = 16;
+const M = 2u;    // step.size[M] is the number of rows
+const K4 = 16u;  // columns of the input / 4
+const N4 = 16u;  // columns of the output / 4
+const GATHER = false;
+const BIAS = true;
+const ELU = true;
+const RELU = false;
+
+struct Step {
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+}
+
+@group(0) @binding(0) var<storage, read> input: array<vec4f>;
+@group(0) @binding(1) var<storage, read> index: array<u32>;
+@group(0) @binding(2) var<storage, read> weights: array<vec4f>;
+@group(0) @binding(3) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> output: array<vec4f>;
+@group(0) @binding(5) var<uniform> step: Step;
+
+var<workgroup> input_tile: array<array<vec4f, 4>, 64>;    // 64 rows x 16 k
+var<workgroup> weight_tile: array<array<vec4f, 16>, 16>;  // 16 k x 64 columns
+
+// NaN and infinity are passed on. min and exp may turn them into ordinary numbers, so they are found by their exponent bits.
+fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
+
+@compute @workgroup_size(WORKGROUP, WORKGROUP_Y)
+fn matmul_forward_tiled(
+  @builtin(global_invocation_id) id: vec3u,
+  @builtin(local_invocation_id) local: vec3u,
+  @builtin(workgroup_id) group: vec3u,
+) {
+  let rows = step.size[M];
+  // Each invocation loads one vector of each tile.
+  let lane = local.y * 16u + local.x;
+  let load_row = lane / 4u;
+  let load_k = lane % 4u;
+  var source = min(group.y * 64u + load_row, rows - 1u);
+  if (GATHER) { source = index[source]; }
+  var c = mat4x4f();  // each column is one of the invocation's 4 rows
+  for (var k = 0u; k < K4; k += 4u) {
+    let inside = k + load_k < K4;
+    input_tile[load_row][load_k] = select(vec4f(0.0), input[source * K4 + min(k + load_k, K4 - 1u)], inside);
+    let weight_row = 4u * k + local.y;
+    let weight_inside = weight_row < 4u * K4 && id.x < N4;
+    weight_tile[local.y][local.x] =
+      select(vec4f(0.0), weights[min(weight_row, 4u * K4 - 1u) * N4 + min(id.x, N4 - 1u)], weight_inside);
+    workgroupBarrier();
+    for (var q = 0u; q < 4u; q++) {
+      let w = mat4x4f(
+        weight_tile[4u * q][local.x],
+        weight_tile[4u * q + 1u][local.x],
+        weight_tile[4u * q + 2u][local.x],
+        weight_tile[4u * q + 3u][local.x],
+      );
+      c += w * mat4x4f(
+        input_tile[4u * local.y][q],
+        input_tile[4u * local.y + 1u][q],
+        input_tile[4u * local.y + 2u][q],
+        input_tile[4u * local.y + 3u][q],
+      );
+    }
+    workgroupBarrier();
+  }
+  if (id.x >= N4) { return; }
+  for (var i = 0u; i < 4u; i++) {
+    let m = 4u * id.y + i;
+    if (m >= rows) { return; }
+    var y = c[i];
+    if (BIAS) { y += bias[id.x]; }
+    if (RELU) { y = select(vec4f(0.0), y, (y > vec4f(0.0)) | broken(y)); }
+    if (ELU) { y = select(exp(min(y, vec4f(0.0))) - 1.0, y, (y > vec4f(0.0)) | broken(y)); }
+    output[m * N4 + id.x] = y;
+  }
+}

@@ -1,0 +1,96 @@
+// matmul_input_gradient_tiled.wgsl - gradient of a dense layer's input
+//
+//   output_gradient [M, N]   weights [K, N]   input [M, K]   input_gradient [M, K]
+//   input_gradient = output_gradient W^T      (times ELU'(input) with ELU)
+//
+// With ELU, input = ELU(z), and ELU'(z) = 1 for z > 0, else ELU(z) + 1: it follows from the input alone. The result is then
+// the gradient of z, which went into the activation, and the layer below needs no pass of its own.
+//
+// For          a GPU
+// On a CPU adapter  matmul_input_gradient_panel.wgsl, matmul_input_gradient_rows.wgsl (more than 256
+//              outputs, SwiftShader)
+// Work split   a workgroup of 16 x 16 owns 64 rows x 64 columns of the input; an invocation owns 4 x 4 of them, in registers.
+//              The workgroup brings 16 n of both operands into workgroup memory at a time. W stays as it is in memory and in
+//              the tile; an invocation transposes its 4 x 4 block in registers.
+// On a GPU     (reasoned, not measured) tile, reuse, occupancy and grid as in matmul_forward_tiled.wgsl.
+//   Coalescing four neighbours load 64 contiguous bytes of a row, of either operand. Read along its columns, W would give a
+//              cache line to every invocation.
+//   Banks      sixteen neighbours read the same vector of gradient_tile, a broadcast; the next sixteen another in the same banks.
+//              They read vectors of weight_tile that are 256 bytes apart, which is the same banks: a conflict. To transpose W
+//              on its way into the tile would avoid it, and padded rows would lessen it.
+// Cost         2 M K N flops, 4 (M N + K N + 2 M K) bytes.     Accuracy   N roundings of the running sum
+// Forward      matmul_forward_tiled.wgsl
+
+const WORKGROUP = 16;
+const WORKGROUP_Y = 16;
+const M = 2u;    // step.size[M] is the number of rows
+const K4 = 16u;  // columns of the input / 4
+const N4 = 16u;  // columns of the output / 4
+const ELU = true;
+const RELU = false;  // with ELU: ReLU takes its place, and its slope is 0 where the output is
+const ACCUMULATE = false;
+
+struct Step {
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+}
+
+@group(0) @binding(0) var<storage, read> output_gradient: array<vec4f>;
+@group(0) @binding(1) var<storage, read> weights: array<vec4f>;
+@group(0) @binding(2) var<storage, read> input: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> input_gradient: array<vec4f>;
+@group(0) @binding(4) var<uniform> step: Step;
+
+var<workgroup> gradient_tile: array<array<vec4f, 4>, 64>;  // 64 rows x 16 n
+var<workgroup> weight_tile: array<array<vec4f, 4>, 64>;    // 64 k x 16 n
+
+@compute @workgroup_size(WORKGROUP, WORKGROUP_Y)
+fn matmul_input_gradient_tiled(
+  @builtin(global_invocation_id) id: vec3u,
+  @builtin(local_invocation_id) local: vec3u,
+  @builtin(workgroup_id) group: vec3u,
+) {
+  let rows = step.size[M];
+  let lane = local.y * 16u + local.x;
+  let load_row = lane / 4u;
+  let load_n = lane % 4u;
+  let source = min(group.y * 64u + load_row, rows - 1u);
+  let weight_row = group.x * 64u + load_row;
+  var c = mat4x4f();  // each column is one of the invocation's 4 rows
+  for (var n = 0u; n < N4; n += 4u) {
+    let inside = n + load_n < N4;
+    let at = min(n + load_n, N4 - 1u);
+    gradient_tile[load_row][load_n] = select(vec4f(0.0), output_gradient[source * N4 + at], inside);
+    weight_tile[load_row][load_n] =
+      select(vec4f(0.0), weights[min(weight_row, 4u * K4 - 1u) * N4 + at], inside && weight_row < 4u * K4);
+    workgroupBarrier();
+    for (var q = 0u; q < 4u; q++) {
+      let w = mat4x4f(
+        weight_tile[4u * local.x][q],
+        weight_tile[4u * local.x + 1u][q],
+        weight_tile[4u * local.x + 2u][q],
+        weight_tile[4u * local.x + 3u][q],
+      );
+      c += transpose(w) * mat4x4f(
+        gradient_tile[4u * local.y][q],
+        gradient_tile[4u * local.y + 1u][q],
+        gradient_tile[4u * local.y + 2u][q],
+        gradient_tile[4u * local.y + 3u][q],
+      );
+    }
+    workgroupBarrier();
+  }
+  if (id.x >= K4) { return; }
+  for (var i = 0u; i < 4u; i++) {
+    let m = 4u * id.y + i;
+    if (m >= rows) { return; }
+    let at = m * K4 + id.x;
+    var d = c[i];
+    if (ELU) {
+      let x = input[at];
+      if (RELU) { d *= select(vec4f(0.0), vec4f(1.0), x > vec4f(0.0)); }
+      d *= select(x + 1.0, vec4f(1.0), x > vec4f(0.0));
+    }
+    if (ACCUMULATE) { d += input_gradient[at]; }
+    input_gradient[at] = d;
+  }
+}

@@ -1,0 +1,134 @@
+// slate_score_tiled.wgsl - the best of every 32 items for each row, by a network with one hidden layer
+//
+//   base [R, L]   table [I, .]   weights: the position's L of all   masked [panels, R] bits   best [panels, R] (value, item)
+//   score_ri = sum_n weights_n relu(base_rn + table_in)
+//   best of panel p: the largest score of the items 32 p .. 32 p + 31 whose bit is not set, of equal ones the lowest item;
+//   NONE where all bits are set.      With STORE instead scores [R, .]: of all items, and of rows from first_entry on
+//
+// For          a GPU
+// On a CPU adapter  slate_score_panel.wgsl
+// Work split   a workgroup of 16 x 16 owns 64 rows x 64 items; an invocation owns 4 x 4 of them, in registers. The workgroup
+//              brings 16 units of both operands into workgroup memory at a time. As in matmul_forward_tiled.wgsl, with a
+//              maximum where that stores: the scores of a tile never leave the workgroup.
+// On a GPU     (reasoned, not measured) a workgroup of 256, the most that WebGPU promises, reads a number from storage for 64
+//              products. Reads of both tiles meet in banks in pairs, stores in fours, and those of the last scan in sixteens,
+//              once a workgroup: padded rows would part them. What is written is 1/16 of the scores, so the kernel is bound by
+//              arithmetic from a few units on.
+// On llvmpipe  barriers are expensive, and a tile that is read in a loop gains nothing: bench/ladder.md
+// Cost         3 R I L flops, 4 (R L + I L) bytes; 12 R I / 32 more for the result.     Accuracy   L roundings of the running sum
+
+const WORKGROUP = 16;
+const WORKGROUP_Y = 16;
+const M = 1u;    // step.size[M] is the number of rows
+const L4 = 16u;  // hidden units / 4: L
+const STORE = false;
+
+struct Step {
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  first_entry: u32,
+}
+
+struct Place {
+  items: u32,
+  mask_stride: u32,    // words from one panel's bits to the next
+  slate: u32,
+  position: u32,
+  base_stride4: u32,   // vectors from a row of bases to the next
+  next_at4: u32,       // where the base of the next position is in it; NONE behind the last
+  table_stride4: u32,
+  table_at4: u32,      // of an item's own part
+  chosen_at4: u32,     // of what it adds to later positions
+  later_at4: u32,      // where that goes in a row of bases
+  later4: u32,         // and how many vectors it is
+  output_at4: u32,     // the position's weights among all
+  next_bias4: u32,     // the next position's bias among all weights, or NONE
+  q_stride: u32,
+  scores_stride4: u32,
+  panels: u32,
+}
+
+@group(0) @binding(0) var<storage, read> base: array<vec4f>;
+@group(0) @binding(1) var<storage, read> table: array<vec4f>;
+@group(0) @binding(2) var<storage, read> weights: array<vec4f>;
+@group(0) @binding(3) var<storage, read> masked: array<u32>;
+@group(0) @binding(4) var<storage, read_write> best: array<vec2u>;
+@group(0) @binding(5) var<storage, read_write> scores: array<vec4f>;
+@group(0) @binding(6) var<uniform> place: Place;
+@group(0) @binding(7) var<uniform> step: Step;
+
+const NONE = 0xffffffffu;
+const LOWEST = -3.4e38;  // no score is below
+
+var<workgroup> base_tile: array<array<f32, 16>, 64>;   // 64 rows x 16 units
+var<workgroup> table_tile: array<array<f32, 64>, 16>;  // 16 units x 64 items
+var<workgroup> values: array<array<f32, 16>, 64>;      // each row's best of four items
+var<workgroup> items: array<array<u32, 16>, 64>;
+
+@compute @workgroup_size(WORKGROUP, WORKGROUP_Y)
+fn slate_score_tiled(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group: vec3u) {
+  let rows = step.size[M];
+  let lane = local.y * 16u + local.x;
+  let first_row = group.y * 64u;
+  let first_item = group.x * 64u;
+  // Each invocation loads one vector of each tile.
+  let load_v = lane % 4u;
+  var source_row = min(first_row + lane / 4u, rows - 1u);
+  if (STORE) { source_row += step.first_entry; }
+  let source_item = min(first_item + lane / 4u, place.items - 1u);
+  var sums = array<vec4f, 4>();  // of the invocation's 4 rows, 4 items each
+  for (var v = 0u; v < L4; v += 4u) {
+    // Behind the last unit the last vector again: the sum over n ends before it.
+    let own = min(v + load_v, L4 - 1u);
+    let b = base[source_row * L4 + own];
+    let e = table[source_item * place.table_stride4 + place.table_at4 + own];
+    for (var c = 0u; c < 4u; c++) {
+      base_tile[lane / 4u][4u * load_v + c] = b[c];
+      table_tile[4u * load_v + c][lane / 4u] = e[c];
+    }
+    workgroupBarrier();
+    for (var n = 0u; n < min(16u, 4u * (L4 - v)); n++) {
+      let q = weights[place.output_at4 + v + n / 4u][n % 4u];
+      let x = 4u * local.x;
+      let e4 = vec4f(table_tile[n][x], table_tile[n][x + 1u], table_tile[n][x + 2u], table_tile[n][x + 3u]);
+      for (var i = 0u; i < 4u; i++) {
+        sums[i] = fma(vec4f(q), max(vec4f(base_tile[4u * local.y + i][n]) + e4, vec4f(0.0)), sums[i]);
+      }
+    }
+    workgroupBarrier();
+  }
+  let item = first_item + 4u * local.x;
+  for (var i = 0u; i < 4u; i++) {
+    let row = first_row + 4u * local.y + i;
+    if (STORE) {
+      if (row < rows && item < place.items) { scores[row * place.scores_stride4 + item / 4u] = sums[i]; }
+      continue;
+    }
+    var value = LOWEST;
+    var winner = NONE;
+    if (row < rows && item < place.items) {
+      let bits = masked[item / 32u * place.mask_stride + row] >> (item % 32u);
+      for (var c = 0u; c < 4u; c++) {
+        if (item + c < place.items && ((bits >> c) & 1u) == 0u && sums[i][c] > value) {
+          value = sums[i][c];
+          winner = item + c;
+        }
+      }
+    }
+    values[4u * local.y + i][local.x] = value;
+    items[4u * local.y + i][local.x] = winner;
+  }
+  workgroupBarrier();
+  // Two panels of 32 items, for each of 64 rows.
+  let panel = 2u * group.x + lane / 64u;
+  let row = first_row + lane % 64u;
+  if (STORE || lane >= 128u || row >= rows || 32u * panel >= place.items) { return; }
+  var most = values[lane % 64u][8u * (lane / 64u)];
+  var winner = items[lane % 64u][8u * (lane / 64u)];
+  for (var x = 8u * (lane / 64u) + 1u; x < 8u * (lane / 64u) + 8u; x++) {
+    if (values[lane % 64u][x] > most) {
+      most = values[lane % 64u][x];
+      winner = items[lane % 64u][x];
+    }
+  }
+  best[panel * rows + row] = vec2u(bitcast<u32>(most), winner);
+}

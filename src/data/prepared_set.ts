@@ -1,0 +1,168 @@
+/**
+ * Reads a prepared data set: Parquet files of users, items and pages, and a manifest. data/README.md has the schema. Whoever
+ * wrote it, each value that is read is as it says, or is refused. The files may be in a folder on disk, or files that a reader
+ * dropped on a page.
+ */
+
+import type { Manifest } from "./manifest.ts";
+import { type Clicks, type ItemFeatures, type Split, splits, usersOf } from "./click_log.ts";
+import { type ItemsShape, joinItems } from "./item_catalogue.ts";
+import { type PreparedUsers, readItems, readUsers, type SetFiles } from "./prepared_tables.ts";
+import { inMemory, PageReader, WholeUsers } from "./prepared_pages.ts";
+import { UserError } from "../user_error.ts";
+import { type LogSource, MemoryLog, type OnProgress } from "./log_source.ts";
+
+export class PreparedSet implements PreparedUsers {
+  readonly userSplit: PreparedUsers["userSplit"];
+  readonly userPages: PreparedUsers["userPages"];
+  readonly userRows: PreparedUsers["userRows"];
+
+  private constructor(readonly files: SetFiles, users: PreparedUsers) {
+    this.userSplit = users.userSplit;
+    this.userPages = users.userPages;
+    this.userRows = users.userRows;
+  }
+
+  /**
+   * Reads the users.
+   * @param onUsers told how many users are read so far, and of how many, where the manifest says it.
+   * @throws UserError for users that are not as they should be.
+   */
+  static async open(files: SetFiles, onUsers?: (done: number, all: number) => void): Promise<PreparedSet> {
+    const { manifest } = files;
+    expectUnsplit(files);
+    const counts = manifest.counts?.users;
+    const all = counts && counts.train + counts.validation + counts.test;
+    const users = await readUsers(files, (done) => onUsers?.(done, all ?? done));
+    const set = new PreparedSet(files, users);
+    const { userSplit } = set;
+    set.#expectCount("users", manifest.files.users?.rows, userSplit.length);
+    splits.forEach((split, code) => {
+      const found = userSplit.reduce((sum, own) => sum + (own === code ? 1 : 0), 0);
+      set.#expectCount(`users of the ${split} part`, counts?.[split], found);
+    });
+    set.#expectCount("pages", manifest.counts?.pages, set.pages);
+    set.#expectCount("displayed items", manifest.counts?.rows, set.rows);
+    return set;
+  }
+
+  get folder(): string {
+    return this.files.folder;
+  }
+  get manifest(): Manifest {
+    return this.files.manifest;
+  }
+  get pages(): number {
+    return this.userPages.at(-1) ?? 0;
+  }
+  /** Displayed items of all pages. */
+  get rows(): number {
+    return this.userRows.at(-1) ?? 0;
+  }
+  /** Short name for reports. */
+  get name(): string {
+    return this.manifest.name;
+  }
+
+  /** What its features say of so many items. */
+  shape(count: number): ItemsShape {
+    const { dense: { length: width }, tokens: fields } = this.manifest.features;
+    const tokens = fields.reduce((most, { first, count }) => Math.max(most, first + count), 0);
+    if (tokens > 0) return { kind: "mixed", count, width, tokens };
+    return width > 0 ? { kind: "dense", count, width } : { kind: "one-hot", count, width: count };
+  }
+
+  /**
+   * Hands over all items in order, a row group at a time.
+   * @returns how many they are. @throws UserError for items that are not as the manifest says.
+   */
+  async readItems(take: (chunk: ItemFeatures) => void, onProgress?: OnProgress): Promise<number> {
+    const { counts, files } = this.manifest;
+    let done = 0;
+    for (const table of this.files.part("items")) {
+      done = await readItems(table, this.manifest, this.shape(0), done, (chunk, before) => {
+        const read = before + chunk.count;
+        onProgress?.("Reading items", read, counts?.items ?? read);
+        take(chunk);
+      });
+    }
+    if (done === 0) {
+      throw new UserError(`${this.folder}: expected at least one item, found none. Prepare the data again.`);
+    }
+    this.#expectCount("items", counts?.items, done);
+    this.#expectCount("items", files.items?.rows, done);
+    return done;
+  }
+
+  /**
+   * Hands over the clicks of whole users in order, on pages of so many items; memory is that of a row group.
+   * @throws UserError when they do not fit users and items: out of order, too few, an item or a click that is not there.
+   */
+  async readClicks(items: number, take: (chunk: Clicks) => void, onProgress?: OnProgress): Promise<void> {
+    const pages = new PageReader(this.folder, this, items);
+    const users = new WholeUsers(this, take);
+    for (const table of this.files.part("pages")) {
+      await pages.read(table, (chunk, before) => {
+        onProgress?.("Reading pages", before + chunk.sizes.length, this.pages);
+        users.add(chunk, before);
+      });
+    }
+    pages.end();
+    users.end();
+    const { counts, files } = this.manifest;
+    this.#expectCount("pages", files.pages?.rows, pages.pages);
+    this.#expectCount("clicks", counts?.clicks, pages.clicks);
+    this.#expectCount("pages that are given", counts?.given, pages.given);
+  }
+
+  /** @throws UserError for another number than the manifest says. */
+  #expectCount(what: string, expected: number | undefined, found: number): void {
+    if (expected === undefined || expected === found) return;
+    throw new UserError(
+      `${this.folder}: the manifest says ${expected} ${what}, found ${found}. Prepare the data again.`,
+    );
+  }
+}
+
+/** What a preparation said that made a copy of a page for each of its clicks. */
+const SPLIT = "pages with several clicks, split into one page a click";
+
+/** @throws UserError for a set with such copies: none of them knows the page's other clicks. */
+function expectUnsplit({ folder, manifest: { skipped, command } }: SetFiles): void {
+  const split = skipped[SPLIT] ?? 0;
+  if (split === 0) return;
+  const words = command.map((word) => /^[\w./:@%+,-]+$/.test(word) ? word : `'${word}'`);
+  throw new UserError(
+    `${folder}: expected each page once, with all of its clicks, but an earlier version has split ${split} pages of ` +
+      `several clicks into copies with one click each. Remove it and prepare it again: deno task data ${
+        words.join(" ")
+      }`,
+  );
+}
+
+/**
+ * A prepared data set as a log in memory.
+ * @param onProgress told which part is being read, how much of it is done, and how much there is.
+ * @throws UserError for a set that is damaged or does not fit together.
+ */
+export async function readPreparedLog(set: PreparedSet, onProgress?: OnProgress): Promise<MemoryLog> {
+  const chunks: ItemFeatures[] = [];
+  await set.readItems((chunk) => chunks.push(chunk), onProgress);
+  const items = joinItems(set.shape(0), chunks);
+  const log = inMemory(set, items);
+  await set.readClicks(items.count, log.take, onProgress);
+  return new MemoryLog(log.whole());
+}
+
+/** @param name of the set, for messages. @throws UserError for a part of the users that nobody is in. */
+export function expectParts(name: string, log: Pick<LogSource, "userSplit">, needed: readonly Split[]): void {
+  for (const split of needed) {
+    if (usersOf(log, split).length > 0) continue;
+    throw new UserError(
+      `${name} has no ${split} users; ${
+        needed.join(", ")
+      } users are needed. Prepare the data with other --shares, or from ` +
+        "more users.",
+    );
+  }
+}

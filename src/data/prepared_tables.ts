@@ -1,0 +1,251 @@
+/** The users of a prepared data set. */
+
+import { type ItemFeatures, splits } from "./click_log.ts";
+import {
+  type Column,
+  type ColumnType,
+  floatOf,
+  foundText,
+  readParquet,
+  type TableFile,
+  wholeOf,
+} from "./parquet.ts";
+import { Growing } from "./growing.ts";
+import { UserError } from "../user_error.ts";
+import type { ItemsShape } from "./item_catalogue.ts";
+import type { Manifest } from "./manifest.ts";
+import { type Ids, NumberIds, TextIds, TextListWriter } from "./ids.ts";
+
+/** The tables of a prepared data set. */
+export type Part = "users" | "items" | "pages";
+
+/** The files of a prepared data set. */
+export interface SetFiles {
+  /** Of the set, for messages. */
+  readonly folder: string;
+  /** What the set says of itself. */
+  readonly manifest: Manifest;
+  /** The files of a table, in order. @throws UserError where there are none. */
+  part(part: Part): readonly TableFile[];
+}
+
+export interface PreparedUsers {
+  /** [U] index into {@link splits}. */
+  readonly userSplit: Uint8Array<ArrayBuffer>;
+  /** [U+1] running numbers of pages, and of what they display. */
+  readonly userPages: Uint32Array<ArrayBuffer>;
+  readonly userRows: Uint32Array<ArrayBuffer>;
+}
+
+const USER_COLUMNS = {
+  user: { of: "whole" },
+  split: { of: "text" },
+  pages: { of: "whole" },
+  rows: { of: "whole" },
+} as const;
+
+/** Pages and rows are numbered in 31 and 32 bits. */
+export const MOST_PAGES = 2 ** 31;
+const MOST_ROWS = 2 ** 32;
+
+/**
+ * @param onUsers told how many are read so far.
+ * @throws {UserError} for what is no user, or more pages and rows than can be numbered
+ */
+export async function readUsers(files: SetFiles, onUsers: (done: number) => void): Promise<PreparedUsers> {
+  const { folder } = files;
+  const userSplit = new Growing(Uint8Array);
+  // As doubles, to see where they go beyond 32 bits.
+  let [pages, shown] = [0, 0];
+  const userPages = new Growing(Uint32Array);
+  const userRows = new Growing(Uint32Array);
+  userPages.push(0);
+  userRows.push(0);
+  for (const table of files.part("users")) {
+    const { path } = table;
+    await readParquet(table, USER_COLUMNS, (columns, { rows: count }) => {
+      for (let k = 0; k < count; k++) {
+        const user = userOf(path, columns, k, userSplit.length);
+        userSplit.push(user.split);
+        userPages.push(pages += user.pages);
+        userRows.push(shown += user.rows);
+      }
+      onUsers(userSplit.length);
+    });
+  }
+  if (userSplit.length === 0) {
+    throw new UserError(`${folder}: expected at least one user, found none. Prepare the data again.`);
+  }
+  if (shown >= MOST_ROWS || pages >= MOST_PAGES) {
+    throw new UserError(
+      `${folder}: ${shown} displayed items on ${pages} pages, expected fewer than 2^32 and 2^31. Prepare fewer users.`,
+    );
+  }
+  return { userSplit: userSplit.values(), userPages: userPages.values(), userRows: userRows.values() };
+}
+
+/** What row k says, which must be of this user. */
+function userOf(
+  path: string,
+  columns: Readonly<Record<keyof typeof USER_COLUMNS, Column>>,
+  k: number,
+  user: number,
+): { split: number; pages: number; rows: number } {
+  const fail = (expected: string, found: unknown): never => {
+    throw new UserError(
+      `${path}: user ${user}: expected ${expected}, found ${foundText(found)}. Prepare the data again.`,
+    );
+  };
+  if (wholeOf(columns.user[k], MOST_ROWS) !== user) {
+    fail("users numbered 0, 1, 2, ... in order", columns.user[k]);
+  }
+  const split = splits.findIndex((name) => name === columns.split[k]);
+  if (split < 0) fail(`split to be ${splits.join(", ")}`, columns.split[k]);
+  const pages = wholeOf(columns.pages[k], MOST_PAGES);
+  if (pages < 0) fail("pages to be a whole number from 0 to less than 2^31", columns.pages[k]);
+  const rows = wholeOf(columns.rows[k], MOST_ROWS);
+  if (rows < 0) fail("rows to be a whole number from 0 to less than 2^32", columns.rows[k]);
+  if (rows < pages || (pages === 0 && rows > 0)) {
+    fail(`rows to be at least one for each of pages = ${pages}, and none without pages`, rows);
+  }
+  return { split, pages, rows };
+}
+
+// The items of a prepared data set, as its manifest says.
+
+const MOST_ITEMS = 2 ** 32;
+
+/**
+ * Hands over the items of a file, a row group at a time.
+ * @param before items of the files before.
+ * @returns how many there are up to its end.
+ * @throws UserError for what is no item, feature or token as the manifest says.
+ */
+export async function readItems(
+  table: TableFile,
+  { features }: Manifest,
+  shape: ItemsShape,
+  before: number,
+  take: (chunk: ItemFeatures, itemsBefore: number) => void,
+): Promise<number> {
+  const { path } = table;
+  const { kind } = shape;
+  const width = features.dense.length;
+  const V = shape.kind === "mixed" ? shape.tokens : 0;
+  const wanted: Record<"item" | "dense" | "tokens", ColumnType | undefined> = {
+    item: { of: "whole" },
+    dense: width > 0 ? { of: "number", list: true } : undefined,
+    tokens: V > 0 ? { of: "whole", list: true } : undefined,
+  };
+  let items = before;
+  await readParquet(table, wanted, (columns, { rows: count }) => {
+    const values = new Float32Array(kind === "one-hot" ? 0 : count * width);
+    const first = new Uint32Array(count + 1);
+    const token = new Growing(Uint32Array);
+    for (let k = 0; k < count; k++) {
+      const fail: Fail = (expected, found) => {
+        throw new UserError(
+          `${path}: item ${items + k}: expected ${expected}, found ${found}. Prepare the data again.`,
+        );
+      };
+      if (wholeOf(columns.item[k], MOST_ITEMS) !== items + k) {
+        fail("items numbered 0, 1, 2, ... in order", foundText(columns.item[k]));
+      }
+      if (width > 0) readDense(columns.dense[k], features.dense, values.subarray(k * width), fail);
+      if (V > 0) readTokens(columns.tokens[k], V, token, fail);
+      first[k + 1] = token.length;
+    }
+    const tokens = { count: V, first, token: token.values() };
+    if (kind === "one-hot") take({ kind, count }, items);
+    else if (kind === "dense") take({ kind, count, width, values }, items);
+    else take({ kind, count, width, values, tokens }, items);
+    items += count;
+  });
+  return items;
+}
+
+/** Throws for the item that is being read. */
+type Fail = (expected: string, found: string) => never;
+
+/** Reads the numbers of an item. @param into takes them at its beginning. */
+function readDense(dense: unknown, columns: Manifest["features"]["dense"], into: Float32Array, fail: Fail) {
+  const width = columns.length;
+  if (!Array.isArray(dense) || dense.length !== width) {
+    const found = Array.isArray(dense) ? String(dense.length) : foundText(dense);
+    return fail(`${width} dense features as in the manifest`, found);
+  }
+  for (let place = 0; place < width; place++) {
+    const value = floatOf(dense[place]);
+    if (Number.isNaN(value)) {
+      fail(
+        Number.isFinite(dense[place])
+          ? "features that a 32-bit float holds (up to 3.4e38)"
+          : "finite features",
+        `${foundText(dense[place])} for ${columns[place]?.name} in dense`,
+      );
+    }
+    into[place] = value;
+  }
+}
+
+/** Adds the tokens of an item. @param V how many tokens there are. */
+function readTokens(tokens: unknown, V: number, into: Growing<Uint32Array<ArrayBuffer>>, fail: Fail) {
+  if (!Array.isArray(tokens)) return fail("tokens to be a list, an empty one for none", foundText(tokens));
+  for (let place = 0; place < tokens.length; place++) {
+    const id = wholeOf(tokens[place], V);
+    if (id < 0) fail(`tokens of 0..${V - 1}`, foundText(tokens[place]));
+    into.push(id);
+  }
+  if (hasTwice(tokens)) fail("each token once", tokens.slice(0, 100).join(", "));
+}
+
+/** Most items have few tokens: comparing them is faster than a set. */
+const FEW = 16;
+
+function hasTwice(values: readonly unknown[]): boolean {
+  if (values.length > FEW) return new Set(values).size < values.length;
+  for (let k = 1; k < values.length; k++) {
+    for (let earlier = 0; earlier < k; earlier++) if (values[k] === values[earlier]) return true;
+  }
+  return false;
+}
+
+// The ids that the tables of a prepared data set give its users and items.
+
+/** A table that gives ids: its files, and the column of the numbers. */
+const NUMBERS = { users: "user", items: "item" } as const;
+
+/**
+ * Reads the column `id` of a table. Where there is none, the numbers are the ids.
+ * @param count of the users or items that there must be.
+ * @throws UserError for an id that is no text, or another number of them.
+ */
+export async function readIds(files: SetFiles, part: "users" | "items", count: number): Promise<Ids> {
+  const number = NUMBERS[part];
+  const list = new TextListWriter();
+  const wanted = { id: { of: "text", optional: true } } as const;
+  let rows = 0;
+  for (const table of files.part(part)) {
+    const { path } = table;
+    rows += await readParquet(table, wanted, ({ id }, { before, rows }) => {
+      if (id.length === 0) return;
+      for (let k = 0; k < rows; k++) {
+        const text = id[k];
+        if (typeof text !== "string") {
+          throw new UserError(
+            `${path}: ${number} ${list.length}: expected id to be text, found ${foundText(text)} in row ` +
+              `${
+                before + k + 1
+              }. Give each ${number} an id, or leave the column out: then the numbers are the ids.`,
+          );
+        }
+        list.push(text);
+      }
+    });
+  }
+  if (list.length === 0 && rows === count) return new NumberIds(count);
+  if (list.length === count) return new TextIds(list.done());
+  throw new UserError(
+    `${files.folder}: expected an id for each of the ${count} ${part}, found ${list.length}. Prepare the data again.`,
+  );
+}

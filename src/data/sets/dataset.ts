@@ -1,0 +1,291 @@
+/** The data set of a run, from what its config says of it: in memory, or on disk if it is large. */
+
+import { type ClickLog, type Split, splits, usersOf } from "../click_log.ts";
+import { makeShop } from "../demo_shop.ts";
+import { shopNamed, shopNames, shops } from "../shops.ts";
+import { checkSource, type LogSource, MemoryLog, type OnProgress } from "../log_source.ts";
+import { readPaperFile } from "./paper_file.ts";
+import { randomStream } from "../random.ts";
+import { UserError } from "../../user_error.ts";
+import { fitSource } from "../../model/item_features.ts";
+import { differenceOf, unknownOf } from "../feature_meaning.ts";
+import type { ItemsShape } from "../item_catalogue.ts";
+import type { Features, Places } from "../manifest.ts";
+import { checksum } from "../../run/files/checksum.ts";
+import { itemIdsOf, withoutTokens } from "../item_ids.ts";
+import * as v from "../../schema.ts";
+
+/** What a run is trained on. */
+export type DataConfig =
+  | {
+    /** A made-up shop. */
+    kind: "demo";
+    /** Of its items, and of its users unless `usersSeed` is given. */
+    seed: number;
+    /** Which one of the shops; "demo" where it is not given. */
+    shop?: string;
+    usersSeed?: number;
+  }
+  | {
+    kind: "paper";
+    path: string;
+    sha256: string;
+    /** Seed of a new split of the users, or null for the file's own. */
+    resplit: number | null;
+  }
+  | {
+    kind: "prepared";
+    path: string;
+    /** Of its files, all together. */
+    sha256: string;
+    resplit: number | null;
+    /** A log of more displayed items than this stays on disk. */
+    memoryRows: number;
+    /** Whether items are known one by one, where the set says so, or by their features alone. */
+    itemIds: boolean;
+  };
+
+const file = { path: v.string(), sha256: v.string() };
+export const dataConfigSchema: v.GenericSchema<unknown, DataConfig> = v.variant("kind", [
+  v.strictObject({
+    kind: v.literal("demo"),
+    seed: v.wholeNumber(),
+    shop: v.optional(v.picklist(shops.map(({ name }) => name))),
+    usersSeed: v.optional(v.wholeNumber()),
+  }),
+  v.strictObject({ kind: v.literal("paper"), ...file, resplit: v.nullable(v.wholeNumber()) }),
+  v.strictObject({
+    kind: v.literal("prepared"),
+    ...file,
+    resplit: v.nullable(v.wholeNumber()),
+    memoryRows: v.whole(0),
+    itemIds: v.optional(v.boolean(), true),
+  }),
+]);
+
+/** A prepared data set of at most so many displayed items is read into memory: 12 bytes each, there and on the device. */
+export const MEMORY_ROWS = 4_000_000;
+
+export interface Dataset {
+  readonly config: DataConfig;
+  /** Its `log` is there only where the whole log is in memory. */
+  readonly source: LogSource;
+  /** What the features of its items mean, where it says so: of a prepared data set. */
+  readonly features: Features | undefined;
+  /** Whether the items of its pages are in the order in which they were shown, where that is known. */
+  readonly places?: Places;
+  /** What its manifest warns of; of users who were dealt out anew, nobody knows. */
+  readonly warnings?: readonly string[];
+  /** [R] the true utility of every row, where it is known: of a log in memory. */
+  readonly truth: Float64Array | undefined;
+}
+
+/** How a data set is opened. */
+export interface OpenOptions {
+  /** Parts that must have users; all, by default. */
+  readonly needed?: readonly Split[];
+  /** A prepared data set of more displayed items than this stays on disk. */
+  readonly memoryRows?: number;
+  /** Of a made-up shop: the seed of its items and users; without it, `seed`. */
+  readonly dataSeed?: number;
+  /** Of a made-up shop: the seed of its users alone, so that others visit the same items. */
+  readonly usersSeed?: number;
+  /** False: items are known by their features alone. */
+  readonly itemIds?: boolean;
+  /** Where such a set is kept in the layout that training reads; undefined where the system names no place. */
+  readonly cache?: string;
+  /** Told which part of a prepared data set is being read, how much of it is done, and how much there is. */
+  readonly onProgress?: OnProgress;
+}
+
+/**
+ * A made-up shop by its name, a prepared data set (a folder), or a file in the paper's layout.
+ * @param seed of a made-up shop, and of a new split. @throws UserError for data that cannot be used.
+ */
+export async function openDataset(
+  source: string,
+  seed: number,
+  resplit: boolean,
+  options: OpenOptions = {},
+): Promise<Dataset> {
+  const { itemIds = true, ...others } = options;
+  const data = await openWhole(source, seed, resplit, others);
+  return itemIds ? data : withoutItemIds(data);
+}
+
+async function openWhole(
+  source: string,
+  seed: number,
+  resplit: boolean,
+  options: OpenOptions,
+): Promise<Dataset> {
+  const { needed = splits, memoryRows = MEMORY_ROWS, dataSeed, usersSeed } = options;
+  if (shopNamed(source)) {
+    const shop = source === "demo" ? {} : { shop: source };
+    const users = usersSeed === undefined ? {} : { usersSeed };
+    return madeUp({ kind: "demo", seed: dataSeed ?? seed, ...shop, ...users });
+  }
+  for (const [option, value] of Object.entries({ "--data-seed": dataSeed, "--data-users-seed": usersSeed })) {
+    if (value === undefined) continue;
+    throw new UserError(
+      `Expected ${option} with the data of a made-up shop (${shopNames}), got it with ${source}. Leave it out.`,
+    );
+  }
+  const dealt = resplit ? seed : null;
+  if (isFolder(source)) {
+    const { openPrepared } = await import("./packed_set.ts"); // Parquet: 20 ms of CPU
+    const { source: log, sha256, manifest } = await openPrepared(source, { ...options, needed, memoryRows });
+    checkSource(log, needed);
+    const config = {
+      kind: "prepared",
+      path: source,
+      sha256,
+      resplit: dealt,
+      memoryRows,
+      itemIds: true,
+    } as const;
+    const { features, places, warnings } = manifest;
+    return { ...dealtOut(log, config), features, places, warnings: resplit ? undefined : warnings };
+  }
+  const log = readPaperFile(source, needed);
+  const { sha256 } = await checksum(source);
+  return dealtOut(new MemoryLog(log), { kind: "paper", path: source, sha256, resplit: dealt });
+}
+
+/** Opens the data of a run again. @throws UserError when they have changed since. */
+export async function reopenDataset(config: DataConfig, options: OpenOptions = {}): Promise<Dataset> {
+  if (config.kind === "demo") return madeUp(config);
+  const { path, resplit } = config;
+  const found = await openDataset(path, resplit ?? 0, resplit !== null, {
+    ...options,
+    ...(config.kind === "prepared" ? { memoryRows: config.memoryRows, itemIds: config.itemIds } : {}),
+  });
+  const sha256 = "sha256" in found.config ? found.config.sha256 : "none";
+  if (found.config.kind !== config.kind || sha256 !== config.sha256) {
+    throw new UserError(
+      `${path} has changed since the run began (SHA-256 ${sha256.slice(0, 12)}..., ` +
+        `expected ${config.sha256.slice(0, 12)}...). A run can only go on with the same data.`,
+    );
+  }
+  return { ...found, config };
+}
+
+type MadeUp = Extract<DataConfig, { kind: "demo" }>;
+
+function madeUp(config: MadeUp): Dataset {
+  const { shop: name = "demo", seed, usersSeed = seed } = config;
+  const shop = shopNamed(name);
+  if (!shop) throw new UserError(`Expected a made-up shop (${shopNames}), got ${name}.`);
+  const { log, truth } = makeShop(shop, { items: seed, users: usersSeed });
+  return { ...datasetOf(new MemoryLog(log), config), truth: truth.utility };
+}
+
+function dealtOut(source: LogSource, config: Exclude<DataConfig, MadeUp>): Dataset {
+  const { resplit } = config;
+  return datasetOf(
+    resplit === null ? source : source.with({ userSplit: resplitUsers(source, resplit) }),
+    config,
+  );
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false; // what is wrong with it is said where it is read
+  }
+}
+
+/** A data set whose truth is not known. @param config what a run records of it, to open it again. */
+export function datasetOf(source: LogSource, config: DataConfig): Dataset {
+  return { config, source, features: undefined, truth: undefined };
+}
+
+/** A set whose items are known by their features alone. @throws UserError for one without item ids, or without features. */
+export function withoutItemIds(data: Dataset): Dataset {
+  const { source, features, config } = data;
+  const field = itemIdsOf(features);
+  if (!features || !field || config.kind !== "prepared") {
+    throw new UserError(
+      `Expected a data set with item ids and other features with --no-item-ids, got ${source.name}, ` +
+        "which has only one of the two. Leave the option out.",
+    );
+  }
+  return {
+    ...data,
+    config: { ...config, itemIds: false },
+    source: source.with({ items: withoutTokens(source.items, field.first) }),
+    features: { ...features, tokens: features.tokens.filter((other) => other !== field) },
+  };
+}
+
+/** What a model says of the items that it was trained on. */
+export interface ModelItems {
+  readonly items: ItemsShape;
+  /** Undefined where the data did not say it. */
+  readonly features?: Features;
+}
+
+/**
+ * The data set over a model's items.
+ * @param what the model. @param onNote told what cannot be compared.
+ * @throws UserError for a log over other items, or items whose features mean something else.
+ */
+export function fitDataset(
+  whole: Dataset,
+  { items, features }: ModelItems,
+  what: string,
+  onNote: (text: string) => void = console.error,
+): Dataset {
+  // A model that was trained without them does without them here.
+  const data = features && !itemIdsOf(features) && itemIdsOf(whole.features) ? withoutItemIds(whole) : whole;
+  const { name } = data.source;
+  const difference = features && data.features && differenceOf(features, data.features);
+  if (difference !== undefined) {
+    throw new UserError(
+      `${what} was trained on items whose features mean something else than those of ${name}: ${difference}. ` +
+        "Prepare this log with --like and the set that the model was trained on.",
+    );
+  }
+  // Items that are known by features may be others, and as many as there are, if the features mean the same.
+  const anyCount = features !== undefined && data.features !== undefined && items.kind !== "one-hot";
+  const wanted = anyCount ? { ...items, count: data.source.items.shape.count } : items;
+  const source = fitSource(data.source, wanted, what);
+  const unknown = features && data.features ? unknownOf(features, data.features) : [];
+  if (unknown.length > 0) {
+    onNote(
+      `note: it is not known whether ${
+        unknown.join(", ")
+      } mean the same in ${name} as in training: the manifest does not ` +
+        "say it (sha256).",
+    );
+  } else if ((features === undefined) !== (data.features === undefined)) {
+    onNote(
+      `note: it is not known whether the features of ${name} mean the same as in training: ` +
+        `${features ? "this log" : "the model"} does not say it.`,
+    );
+  }
+  return { ...data, source };
+}
+
+/** The whole log of a data set. @throws UserError where it stays on disk. */
+export function wholeLog({ source }: Dataset): ClickLog {
+  if (source.log) return source.log;
+  throw new UserError(
+    `Expected a data set that is read into memory, got ${source.name}, which stays on disk. Raise --memory-rows, or use a ` +
+      "smaller one.",
+  );
+}
+
+/** Deals the users out anew at random; each part keeps its size. */
+function resplitUsers(source: LogSource, seed: number): Uint8Array<ArrayBuffer> {
+  const users = source.userSplit.length;
+  const order = randomStream(seed, "split").sampleWithoutReplacement(users, users);
+  const userSplit = new Uint8Array(users);
+  let place = 0;
+  splits.forEach((split, code) => {
+    const count = usersOf(source, split).length;
+    for (let k = 0; k < count; k++) userSplit[order[place++] ?? 0] = code;
+  });
+  return userSplit;
+}

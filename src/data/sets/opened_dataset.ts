@@ -1,0 +1,113 @@
+/** A data set for whoever works with users and items by the ids that they have in its source. */
+
+import type { LogSource } from "../log_source.ts";
+import { type Ids, NumberIds, TextIds, TextList } from "../ids.ts";
+import { NONE } from "../click_log.ts";
+import { UserError } from "../../user_error.ts";
+import { type Dataset, openDataset as openAny } from "./dataset.ts";
+import { thousands } from "../../thousands.ts";
+import { readPaperUsers } from "./paper_file.ts";
+import { readIds } from "../prepared_tables.ts";
+import { readManifest, setFiles } from "./prepared_folder.ts";
+
+/** Users, pages and items of a data set, with their ids. */
+export class OpenedDataset {
+  /**
+   * Use {@link openDataset}.
+   * @internal
+   */
+  constructor(
+    /** @internal */
+    readonly dataset: Dataset,
+    /** The users' ids by their numbers in the log. */
+    readonly users: Ids,
+    /** The items' ids by their numbers. */
+    readonly items: Ids,
+  ) {}
+
+  /**
+   * Opens a data set and reads its ids.
+   * @internal
+   */
+  static async of(dataset: Dataset): Promise<OpenedDataset> {
+    const { users, items } = await idsOf(dataset);
+    return new OpenedDataset(dataset, users, items);
+  }
+
+  /** The log: what trainers and evaluations take. */
+  get source(): LogSource {
+    return this.dataset.source;
+  }
+
+  /** The number of a user. @throws UserError for an id that no user has. */
+  user(id: string): number {
+    return this.users.numberOf(id) ?? this.#missing("user", id, this.users);
+  }
+
+  /** The number of an item, of several versions the latest one's. @throws UserError for an id that no item has. */
+  item(id: string): number {
+    return this.items.numberOf(id) ?? this.#missing("item", id, this.items);
+  }
+
+  /** The items that a user clicked, oldest first. @param user their number. */
+  historyOf(user: number): Uint32Array<ArrayBuffer> {
+    const { eventClick, rowItem } = this.source.read(Uint32Array.of(user));
+    return Uint32Array.from(eventClick.filter((row) => row !== NONE), (row) => rowItem[row] ?? 0);
+  }
+
+  #missing(what: string, id: string, ids: Ids): never {
+    throw new UserError(
+      `Expected the id of ${what === "item" ? "an" : "a"} ${what} of ${this.source.name}, got ${
+        JSON.stringify(id)
+      }, which it does not have. ` +
+        `It has ${thousands(ids.count)} ${what}s; the first is ${JSON.stringify(ids.of(0))}.`,
+    );
+  }
+}
+
+/**
+ * Opens a data set: a made-up shop ("demo" or "restless"), a prepared one (a folder), or a file in the paper's layout.
+ *
+ * @param options.seed of a made-up shop; 1 by default. @param options.usersSeed of its users alone, so that others visit the
+ *   same items.
+ * @param options.cache a folder that a prepared set of more than four million displayed items is packed into; nothing else is
+ *   written. @param options.memoryRows another limit.
+ * @throws UserError for data that cannot be used.
+ */
+export async function openDataset(
+  path: string,
+  options: {
+    readonly cache?: string;
+    readonly memoryRows?: number;
+    readonly seed?: number;
+    readonly usersSeed?: number;
+  } = {},
+): Promise<OpenedDataset> {
+  const { seed: dataSeed, ...others } = options;
+  return await OpenedDataset.of(await openAny(path, 1, false, { ...others, dataSeed, needed: [] }));
+}
+
+// The ids of a data set, as the user wrote them: read when they are asked for, as training does without.
+
+/** The ids of users and items by their numbers in the log. */
+export interface DatasetIds {
+  readonly users: Ids;
+  readonly items: Ids;
+}
+
+/**
+ * Of a prepared data set its columns `id`; of a file in the paper's layout the numbers that stand there.
+ * @throws UserError for ids that cannot be read.
+ */
+export async function idsOf({ config, source }: Dataset): Promise<DatasetIds> {
+  const users = source.userSplit.length;
+  const items = source.items.shape.count;
+  if (config.kind === "demo") return { users: new NumberIds(users), items: new NumberIds(items) };
+  const { path } = config;
+  if (config.kind === "paper") {
+    const list = TextList.of(readPaperUsers(path).map(String));
+    return { users: new TextIds(list), items: new NumberIds(items) };
+  }
+  const files = setFiles(path, await readManifest(path));
+  return { users: await readIds(files, "users", users), items: await readIds(files, "items", items) };
+}

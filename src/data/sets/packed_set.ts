@@ -1,0 +1,181 @@
+/** Opens a prepared data set for training: into memory, or, if it is large, packed into a file that is read user by user. */
+
+import { createHash } from "node:crypto";
+import type { Split } from "../click_log.ts";
+import type { LogSource, OnProgress } from "../log_source.ts";
+import { DamagedPackedFile, PackedFileError } from "./packed_file.ts";
+import { PackedLog, PackedLogWriter } from "./packed_log.ts";
+import { PackedItems, PackedItemsWriter } from "./packed_items.ts";
+import { openPreparedSet, partFiles } from "./prepared_folder.ts";
+import type { Manifest } from "../manifest.ts";
+import { expectParts, type PreparedSet, readPreparedLog } from "../prepared_set.ts";
+import { UserError } from "../../user_error.ts";
+import { checksum } from "../../run/files/checksum.ts";
+import { thousands } from "../../thousands.ts";
+import { makeFolder } from "../../run/files/atomic_write.ts";
+import { explainFileError } from "../../run/files/file_error.ts";
+import { Lock } from "../../run/files/lock.ts";
+import { lockBeside } from "../../run/files/owned_folder.ts";
+import { removeTemporaries } from "../../run/files/temporary_file.ts";
+
+export interface PreparedOptions {
+  /** Parts that must have users; none, by default. */
+  readonly needed?: readonly Split[];
+  readonly memoryRows: number;
+  readonly cache?: string;
+  readonly onProgress?: OnProgress;
+  /** Told what is worth a line. */
+  readonly onNote?: (text: string) => void;
+}
+
+/**
+ * @returns the log, a checksum of all that it was read from, and what its manifest says.
+ * @throws UserError for a folder that is no prepared data set, was damaged, or does not fit together.
+ */
+export async function openPrepared(
+  folder: string,
+  { memoryRows, needed = [], cache, onProgress, onNote = console.error }: PreparedOptions,
+): Promise<{ source: LogSource; sha256: string; manifest: Manifest }> {
+  const set = await openPreparedSet(folder, (done, all) => onProgress?.("Reading users", done, all));
+  onProgress?.("Checking files", 0, 1);
+  const sha256 = await digest(set);
+  expectParts(folder, set, needed);
+  const { manifest } = set;
+  if (set.rows <= memoryRows) return { source: await readPreparedLog(set, onProgress), sha256, manifest };
+  if (cache === undefined) {
+    throw new UserError(
+      `${folder} has ${
+        thousands(set.rows)
+      } displayed items, so it is to stay on disk, but there is no cache folder ` +
+        "to pack it into: set HOME or XDG_CACHE_HOME, or raise --memory-rows.",
+    );
+  }
+  try {
+    await makeCache(`${cache}/logs`);
+    const source = await pack(set, `${cache}/logs/${sha256.slice(0, 32)}`, onNote, onProgress);
+    return { source, sha256, manifest };
+  } catch (error) {
+    if (!(error instanceof PackedFileError)) throw error;
+    throw new UserError(
+      `${error.message} This is the cache, where a data set that stays on disk is packed: name another folder for it ` +
+        `with XDG_CACHE_HOME, or read this one into memory with --memory-rows ${set.rows}.`,
+      { cause: error },
+    );
+  }
+}
+
+/** @param path of its two files in the cache, without their endings. */
+async function pack(
+  set: PreparedSet,
+  path: string,
+  onNote: (text: string) => void,
+  onProgress: OnProgress | undefined,
+): Promise<LogSource> {
+  const items = await openPacked(`${path}.items`, PackedItems.open, onNote, async (path) => {
+    using writer = PackedItemsWriter.create(path, set.shape(0));
+    await set.readItems((chunk) => writer.write(chunk), onProgress);
+    writer.finish();
+  });
+  try {
+    const open = (path: string) => PackedLog.open(path, set.name, items);
+    return await openPacked(`${path}.clicks`, open, onNote, async (path) => {
+      using writer = PackedLogWriter.create(path);
+      await set.readClicks(items.shape.count, (chunk) => writer.write(chunk), onProgress);
+      writer.finish();
+    });
+  } catch (error) {
+    items.close();
+    throw error;
+  }
+}
+
+/** Of all files, in order. @throws UserError for one that is not as the manifest says. */
+async function digest(set: PreparedSet): Promise<string> {
+  const { folder, manifest } = set;
+  const hash = createHash("sha256").update(JSON.stringify(manifest.features));
+  for (const part of ["users", "items", "pages"] as const) {
+    const recorded = manifest.files[part];
+    for (const path of partFiles(folder, part)) {
+      const found = await checksum(path);
+      if (recorded && recorded.sha256 !== found.sha256) {
+        throw new UserError(
+          `${path} is not what the manifest says (SHA-256 ${found.sha256.slice(0, 12)}..., expected ` +
+            `${recorded.sha256.slice(0, 12)}...): it was damaged or changed. Prepare the data again.`,
+        );
+      }
+      if (recorded && recorded.bytes !== found.bytes) {
+        throw new UserError(
+          `${path} is not what the manifest says (${found.bytes} bytes, expected ${recorded.bytes}): it was damaged or ` +
+            "changed. Prepare the data again.",
+        );
+      }
+      hash.update(found.sha256);
+    }
+  }
+  return hash.digest("hex");
+}
+
+// Packed files in the cache folder: made when they are first asked for, and made anew when they are damaged.
+
+/** Opens a file of the cache: it is made where there is none, and made anew where it is not as it was written. */
+export async function openPacked<T>(
+  path: string,
+  open: (path: string) => T,
+  onNote: (text: string) => void,
+  make: (path: string) => Promise<void>,
+): Promise<T> {
+  const usable = async () => {
+    if (!await exists(path)) return undefined;
+    try {
+      return open(path);
+    } catch (error) {
+      if (!(error instanceof DamagedPackedFile)) throw error;
+      onNote(`the cache's file ${error.fault}: it is made anew from the data set`);
+      return undefined;
+    }
+  };
+  const found = await usable();
+  if (found !== undefined) return found;
+  // Another process may be packing the same data set: it is waited for, and its file taken.
+  let waited = false;
+  using _lock = await inCache(
+    path,
+    () =>
+      Lock.wait(lockBeside(path), path, (holder) => {
+        waited = true;
+        onNote(`waiting for ${holder}, which packs the same data set`);
+      }),
+  );
+  const theirs = waited ? await usable() : undefined;
+  if (theirs !== undefined) return theirs;
+  await make(path);
+  return open(path);
+}
+
+/** Makes the folder, and clears what killed processes left in it. @throws PackedFileError when the system refuses. */
+export async function makeCache(folder: string): Promise<void> {
+  await inCache(folder, async () => {
+    await makeFolder(folder);
+    removeTemporaries(folder); // of processes that were killed while they packed
+  });
+}
+
+/** Has what the system says of the cache told as such. */
+async function inCache<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const explained = explainFileError(error, "write", path);
+    throw explained instanceof UserError
+      ? new PackedFileError(explained.message, { cause: error })
+      : explained;
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isFile;
+  } catch {
+    return false;
+  }
+}

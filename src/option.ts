@@ -1,0 +1,274 @@
+/**
+ * Options as data, each stated once: how it is written, what it is for, its range and its default. A field of a config that an
+ * option sets has it beside its schema. The config's schema and defaults, the command line and the fields of the lab's form
+ * follow from that, so all have the same words and refuse the same values.
+ */
+
+import * as v from "./schema.ts";
+import { UserError } from "./user_error.ts";
+
+/** What an option does not take. The message says what was expected; which option it is, says whoever asks. */
+export class InvalidValue extends UserError {}
+
+/** What values there are: in a config, and as text. */
+export interface Range<T> {
+  readonly schema: v.GenericSchema<unknown, T>;
+  /** @throws InvalidValue for what it does not take. */
+  parse(text: string): T;
+  /** All there are, where they are a few words. */
+  readonly choices?: readonly string[];
+}
+
+/** A whole number of `least` or more as text. @throws InvalidValue from what it returns, as all of these. */
+export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text.trim()) && value >= least && value <= most) return value;
+    const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `in ${least}..${most}`;
+    throw new InvalidValue(`Expected a whole number ${range}, got "${text}".`);
+  };
+}
+
+/** A whole number in the range of a schema, so that an option takes what its config does. */
+export function wholeOf({ pipe: [, , least, most] }: ReturnType<typeof v.whole>): (text: string) => number {
+  return wholeNumber(least.requirement, most.requirement);
+}
+
+/** What accepts numbers (https://standardschema.dev). */
+export interface NumberSchema {
+  readonly "~standard": { validate(value: unknown): object };
+}
+
+/** A number that a schema accepts. @param expected such numbers, in words. */
+export function numberOf(schema: NumberSchema, expected: string): (text: string) => number {
+  return (text) => {
+    const value = text.trim() === "" ? NaN : Number(text);
+    const found = schema["~standard"].validate(value);
+    if (!("issues" in found) || found.issues === undefined) return value;
+    throw new InvalidValue(`Expected ${expected}, got "${text}".`);
+  };
+}
+
+/** A whole number in a range. */
+export function whole(least: number, most?: number): Range<number> {
+  return { schema: v.whole(least, most), parse: wholeNumber(least, most) };
+}
+
+/** A number above 0. */
+export function positive(most: number): Range<number> {
+  const schema = v.positive(most);
+  return { schema, parse: numberOf(schema, `a number above 0 and at most ${most}`) };
+}
+
+/** A number in a range, with its ends. */
+export function between(least: number, most: number): Range<number> {
+  const schema = v.between(least, most);
+  return { schema, parse: numberOf(schema, `a number from ${least} to ${most}`) };
+}
+
+const MOST_LAYERS = 8;
+const WIDEST_LAYER = 4096;
+
+/** Sizes of layers such as 64-64; with `least` 0 also none. */
+export function layers(least: 0 | 1): Range<number[]> {
+  return {
+    schema: v.pipe(v.array(v.whole(1, WIDEST_LAYER)), v.minLength(least), v.maxLength(MOST_LAYERS)),
+    parse(text) {
+      if (text === "none" && least === 0) return [];
+      const sizes = text.split("-").map(Number);
+      const isEach = /^\d+(-\d+)*$/.test(text) && sizes.every((size) => size >= 1 && size <= WIDEST_LAYER);
+      if (isEach && sizes.length <= MOST_LAYERS) return sizes;
+      throw new InvalidValue(
+        `Expected 1 to ${MOST_LAYERS} sizes of 1..${WIDEST_LAYER} joined by hyphens, such as 64-64 or 32-64-32, got "${text}".`,
+      );
+    },
+  };
+}
+
+/** One of a few words. */
+export function oneOf<const T extends string>(choices: readonly T[]): Range<T> {
+  const schema = v.picklist(choices);
+  return { schema, choices, parse: (text) => v.parse(schema, text) };
+}
+
+/** The same, or null where the option is not given. */
+export function orNull<T>({ schema, ...range }: Range<T>): Range<T | null> {
+  return { ...range, schema: v.nullable(schema) };
+}
+
+/** How an option is written and what it is for. */
+interface Common {
+  /** As commander has it: "--lstm-units <n>". */
+  readonly flags: string;
+  /** Its name among the values: `lstmUnits`. */
+  readonly name: string;
+  readonly about: string;
+}
+
+/** An option with a value. */
+export interface ValueOption extends Common {
+  readonly kind: "value";
+  /** @throws InvalidValue for what it does not take. */
+  parse(text: string): unknown;
+  /** Undefined where it depends on others: `about` says on which. */
+  readonly default?: unknown;
+  /** What is taken for an option that is named without a value; undefined where it needs one. */
+  readonly preset?: string;
+}
+
+/** One of a few words. */
+export interface ChoiceOption extends Common {
+  readonly kind: "choice";
+  readonly choices: readonly string[];
+  /** Undefined for none of them. */
+  readonly default?: string;
+}
+
+/** Yes or no; `--no-...` is yes by default. */
+export interface SwitchOption extends Common {
+  readonly kind: "switch";
+  readonly default: boolean;
+}
+
+export type OptionDefinition = ValueOption | ChoiceOption | SwitchOption;
+
+/** Options that belong together, under a heading. */
+export interface OptionGroup {
+  readonly heading: string;
+  readonly options: readonly OptionDefinition[];
+}
+
+/** Options that were given: the flag of each by its name, in the order of the help. */
+export type GivenOptions = ReadonlyMap<string, string>;
+
+/** An option alone, which sets no field of a config by itself. @param preset see {@link ValueOption} */
+export function valued<T>(
+  flags: string,
+  about: string,
+  { parse, choices }: Pick<Range<T>, "parse" | "choices">,
+  standard?: T | null,
+  preset?: string,
+): ValueOption | ChoiceOption {
+  const common = { flags, name: nameOf(flags), about };
+  if (choices) {
+    return {
+      kind: "choice",
+      ...common,
+      choices,
+      default: choices.find((one) => one === standard),
+    };
+  }
+  return { kind: "value", ...common, parse, default: standard ?? undefined, preset };
+}
+
+export function switched(flags: string, about: string): SwitchOption {
+  return { kind: "switch", flags, name: nameOf(flags), about, default: flags.startsWith("--no-") };
+}
+
+/** The flag alone: "--lstm-units". */
+export function flagOf({ flags }: Pick<OptionDefinition, "flags">): string {
+  return flags.replace(/ .*/, "");
+}
+
+/** "--batch-size <n>" is `batchSize`, "--no-pretrain" is `pretrain`. */
+function nameOf(flags: string): string {
+  return flagOf({ flags }).replace(/^--(no-)?/, "").replace(
+    /-(\w)/g,
+    (_, letter: string) => letter.toUpperCase(),
+  );
+}
+
+/** A value as it would be typed; "" for none. */
+export function textOf(value: unknown): string {
+  if (Array.isArray(value)) return value.join("-") || "none";
+  return String(value ?? "");
+}
+
+/** A field of a config. */
+export interface Field<T> {
+  readonly schema: v.GenericSchema<unknown, T>;
+  readonly standard: T;
+  /** What sets it; undefined where no option does. */
+  readonly option?: OptionDefinition;
+}
+
+/** All fields of a config. */
+export type Fields<T> = { readonly [K in keyof T]: Field<T[K]> };
+
+interface FieldOptions<T> {
+  /** What a saved config means that lacks it: one from before there was such a field. Without this, none may. */
+  readonly absent?: T;
+  /** Whether the default of the option is another one, which follows from the data or the other options, as `about` says. */
+  readonly depends?: boolean;
+  readonly preset?: string;
+}
+
+/** A field that an option with a value sets. */
+export function field<T>(
+  flags: string,
+  about: string,
+  range: Range<T>,
+  standard: T,
+  { absent, depends = false, preset }: FieldOptions<T> = {},
+): Field<T> {
+  const option = valued(flags, about, range, depends ? undefined : standard, preset);
+  return { ...fixed(range, standard, absent), option };
+}
+
+/** A field that a switch turns away from its default, whatever the switch is called. */
+export function switchedField(
+  flags: string,
+  about: string,
+  standard: boolean,
+  absent?: boolean,
+): Field<boolean> {
+  return { ...fixed({ schema: v.boolean() }, standard, absent), option: switched(flags, about) };
+}
+
+/** A field that no option sets. */
+export function fixed<T>({ schema }: Pick<Range<T>, "schema">, standard: T, absent?: T): Field<T> {
+  const lenient = v.optional(schema, absent as never) as unknown as typeof schema;
+  return { schema: absent === undefined ? schema : lenient, standard };
+}
+
+type Entries<T> = { readonly [K in keyof T]: v.GenericSchema<unknown, T[K]> };
+
+/** What the fields must be, for the schema of their config. */
+export function entriesOf<T>(fields: Fields<T>): Entries<T> {
+  return mapped(fields, ({ schema }) => schema) as unknown as Entries<T>;
+}
+
+export function defaultsOf<T>(fields: Fields<T>): T {
+  return mapped(fields, ({ standard }) => standard) as T;
+}
+
+/** The options that set fields. */
+export function optionsOf(fields: Readonly<Record<string, Field<unknown>>>): OptionDefinition[] {
+  return Object.values(fields).flatMap(({ option }) => option ?? []);
+}
+
+/** What options say of fields: a field whose option is not given has its default. @param values by the options' names. */
+export function configOf<T>(fields: Fields<T>, values: Readonly<Record<string, unknown>>): T {
+  return mapped(fields, ({ standard, option }) => {
+    if (!option) return standard;
+    const value = values[option.name] ?? option.default;
+    return option.kind === "switch" ? (value === option.default) === standard : value ?? standard;
+  }) as T;
+}
+
+/** What is to be said by the options of fields for a config; the reverse of {@link configOf}. */
+export function valuesOf<T>(fields: Fields<T>, config: T): Record<string, unknown> {
+  const values = Object.values(mapped(fields, ({ option, standard }, name) => {
+    const value = config[name];
+    return [option?.name, option?.kind === "switch" ? (value === standard) === option.default : value];
+  }));
+  return Object.fromEntries(values.filter(([name]) => name !== undefined));
+}
+
+function mapped<T, U>(
+  fields: Fields<T>,
+  of: (field: Field<unknown>, name: keyof T) => U,
+): Record<string, U> {
+  const names = Object.keys(fields) as (keyof T & string)[];
+  return Object.fromEntries(names.map((name) => [name, of(fields[name] as Field<unknown>, name)]));
+}

@@ -1,0 +1,185 @@
+/**
+ * What every check of a kernel runs in: an arena that sees stray writes, two runs that must give the same bits, and who is to be
+ * asked where numbers are wrong. A case declares inputs, dispatches, and what they must give; see {@link twice}.
+ */
+
+import { Arena } from "../gpu/arena.ts";
+import { Commands } from "../gpu/commands.ts";
+import type { KernelUse } from "../gpu/kernel_text.ts";
+import { isTexture, type Memory, type TextureView, type View, writeMemory } from "../gpu/memory.ts";
+import { readViews } from "../gpu/readback.ts";
+import type { Amount } from "../gpu/sizes.ts";
+import { inPanels, type TextureLayout } from "../gpu/texture_layout.ts";
+import { Checks, expectAll } from "./finding.ts";
+
+/**
+ * A word that no kernel writes by chance. As a float it is no number: who reads it has none, either, even where it is
+ * multiplied by the 0 that is read behind a binding.
+ */
+export const CANARY = 0x7fda7a7a;
+/** Words behind every buffer of an arena that no kernel may touch. They are inside of the binding: a stray write lands. */
+export const CANARIES = 64;
+
+/** An arena that knows of each buffer how much of it may be written. */
+export class CanaryArena extends Arena {
+  readonly views: { name: string; view: Memory; bytes: number }[] = [];
+  override allocate(name: string, bytes: number): View {
+    const view = super.allocate(name, Math.ceil(bytes / 4) * 4 + 4 * CANARIES);
+    // What an op has not written holds what an earlier step left; only the batch's bits start as zeros.
+    const first = name.startsWith("bits") ? view.size - 4 * CANARIES : 0;
+    this.gpu.queue.writeBuffer(view.buffer, first, new Uint32Array((view.size - first) / 4).fill(CANARY));
+    this.views.push({ name, view, bytes: view.size - 4 * CANARIES });
+    return view;
+  }
+  override allocateTexture(
+    name: string,
+    bytes: number,
+    used?: Amount,
+    layout?: TextureLayout,
+  ): TextureView {
+    const most = bytes + 4 * CANARIES;
+    const larger = layout && layout.panels > 1 ? inPanels(most, layout.rowVectors) : undefined;
+    const view = super.allocateTexture(name, most, used, larger);
+    writeMemory(this.gpu.queue, view, new Uint32Array(view.size / 4).fill(CANARY));
+    this.views.push({ name, view, bytes });
+    return view;
+  }
+  /** Names of the buffers behind which something was written. */
+  async strayWrites(): Promise<string[]> {
+    const all = await readViews(this.gpu, this.views.map(({ view }) => view));
+    return this.views.filter(({ bytes }, k) => !all[k]?.subarray(bytes / 4).every((word) => word === CANARY))
+      .map(({ name }) => name);
+  }
+  /**
+   * Notes whether they are as they were.
+   * @param kernels that ran, or the dispatches: then who wrote there is named
+   */
+  async check(checks: Checks, kernels: readonly string[] | readonly KernelUse[]): Promise<void> {
+    const names = await this.strayWrites();
+    const strayed = this.views.filter(({ name }) => names.includes(name));
+    const by = typeof kernels[0] === "string"
+      ? kernels as readonly string[]
+      : names.length === 0
+      ? kernelsOf(kernels as readonly KernelUse[])
+      : strayed.flatMap(({ view }) => writersOf(kernels as readonly KernelUse[], view));
+    checks.holds(names.length === 0, by, "stray writes", `behind ${names.join(", ")}`);
+  }
+}
+
+/** Words or floats that were read. */
+export type Words = Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
+
+/** What is run: it puts back what a run changes, and encodes commands; several are submitted one after another. */
+export interface Run<T extends Words> {
+  readonly start?: () => void;
+  readonly encode: ((commands: Commands) => void) | readonly ((commands: Commands) => void)[];
+  /** What it gives. */
+  readonly read: () => Promise<readonly T[]>;
+}
+
+/**
+ * Runs something twice from the same start, and notes whether both gave the same bits, and whether something was written behind
+ * a buffer. Reads are in the queue's order, and a wait for one takes 10 ms: both are waited for at once.
+ * @returns what the first run gave
+ */
+export async function twice<T extends Words>(
+  arena: CanaryArena,
+  checks: Checks,
+  kernels: readonly string[] | readonly KernelUse[],
+  { start, encode, read }: Run<T>,
+): Promise<readonly T[]> {
+  const { gpu } = arena;
+  const [first = [], second = []] = await Promise.all([1, 2].map(() => {
+    start?.();
+    for (const one of [encode].flat()) {
+      const commands = new Commands(gpu, "check");
+      one(commands);
+      gpu.queue.submit([commands.finish()]);
+    }
+    return read();
+  }));
+  const names = kernels.map((one) => typeof one === "string" ? one : one.kernel.name);
+  const same = first.every((values, k) => sameWords(bitsOf(values), second[k] && bitsOf(second[k])));
+  checks.holds(same, [...new Set(names)], "two runs", "they differ");
+  await arena.check(checks, kernels);
+  return first;
+}
+
+/** Checks where nobody collects them: what differs is thrown at the end. */
+export async function checked<T>(
+  checks: Checks | undefined,
+  run: (checks: Checks) => Promise<T>,
+): Promise<T> {
+  const own = checks ?? new Checks();
+  const result = await run(own);
+  if (!checks) expectAll(own);
+  return result;
+}
+
+/** Names of the kernels of some dispatches, each once. */
+export function kernelsOf(specs: readonly KernelUse[]): string[] {
+  return [...new Set(specs.map(({ kernel }) => kernel.name))];
+}
+
+/**
+ * Names of the kernels that write some of this memory, and behind them of those that made what they read.
+ * @param specs in the order in which they run
+ * @param known what was compared by itself: whoever wrote that is not asked again
+ */
+export function writersOf(
+  specs: readonly KernelUse[],
+  memory: Memory,
+  known: readonly Memory[] = [],
+): string[] {
+  const found = new Set<KernelUse>();
+  const wanted = [{ memory, before: specs.length }];
+  for (let next = wanted.shift(); next; next = wanted.shift()) {
+    const { memory: of, before } = next;
+    specs.slice(0, before).forEach((spec, at) => {
+      if (found.has(spec) || !boundTo(spec, "read_write").some((view) => overlap(view, of))) return;
+      found.add(spec);
+      // What it changes, too, somebody may have made before.
+      const read = [...boundTo(spec, "read"), ...boundTo(spec, "read_write")];
+      const unknown = read.filter((view) => !known.some((one) => overlap(one, view)));
+      wanted.push(...unknown.map((memory) => ({ memory, before: at })));
+    });
+  }
+  return kernelsOf([...found]);
+}
+
+/** What a dispatch binds in one way; without what stands for nothing, see {@link import("../tape/node.ts").Call.unwritten}. */
+function boundTo({ kernel, views }: KernelUse, how: "read" | "read_write"): Memory[] {
+  return kernel.bindings.flatMap(({ name, kind }) => {
+    const view = views[name];
+    const nothing = view && !isTexture(view) && view.buffer.label.endsWith("unwritten");
+    return view && !nothing && kind === how ? [view] : [];
+  });
+}
+
+function overlap(one: Memory, other: Memory): boolean {
+  const [a, b] = [writtenPart(one), writtenPart(other)];
+  if (!a || !b || a.buffer !== b.buffer) return false;
+  return a.offset < b.offset + b.size && b.offset < a.offset + a.size;
+}
+
+/** What kernels write of it. */
+function writtenPart(memory: Memory): View | undefined {
+  return isTexture(memory) ? memory.written?.view : memory;
+}
+
+/** 0, 1, ..., n - 1. */
+export const range = (n: number): number[] => Array.from({ length: n }, (_, k) => k);
+
+/** The same words, as f32; none where nothing was read. */
+export const floats = (words: Uint32Array<ArrayBuffer> | undefined): Float32Array<ArrayBuffer> =>
+  new Float32Array(words?.buffer ?? new ArrayBuffer(0));
+
+/** The same bits as whole numbers. */
+export function bitsOf({ buffer, byteOffset, length }: Words): Uint32Array<ArrayBuffer> {
+  return new Uint32Array(buffer, byteOffset, length);
+}
+
+/** For millions of words: a loop takes a part of what deepEqual does. */
+export function sameWords(one: Uint32Array, other: ArrayLike<number> | undefined): boolean {
+  return one.length === other?.length && one.every((word, k) => word === other[k]);
+}

@@ -1,0 +1,239 @@
+/**
+ * Steps of Adam on the device and in f64: partial sums of gradients, tables that are moved where a step touches them, batches in
+ * parts, weight decay, windows of the arena.
+ */
+
+import { NONE } from "../data/click_log.ts";
+import { randomStream } from "../data/random.ts";
+import type { Commands } from "../gpu/commands.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { Made } from "../gpu/made.ts";
+import { bufferOf } from "../gpu/memory.ts";
+import { Program } from "../gpu/program.ts";
+import { readFloats } from "../gpu/readback.ts";
+import { Dimensions } from "../gpu/sizes.ts";
+import { StepHeaders } from "../gpu/step.ts";
+import { adamRate, adamReference, AdamState, type Moved64 } from "../ops/adam.ts";
+import { GradientSum } from "../ops/gradient_sum.ts";
+import type { TouchedRows } from "../tape/node.ts";
+import { ParameterArena, type ParameterSpec, type Weights } from "../tape/parameters.ts";
+import { padRows, type Tensor } from "../tape/tensor.ts";
+import type { Checks } from "./finding.ts";
+import { CanaryArena, range, twice } from "./harness.ts";
+import { shuffled } from "./small_logs.ts";
+
+type Sizes = Readonly<Record<"rows" | "events" | "items", number>>;
+export const dimensions = new Dimensions<Sizes>(["rows", "events", "items"], "rows");
+
+/** Rows of a batch: a few chunks of partial sums; and how many places of touched rows step t has. */
+const ROWS = 1000;
+const sizesOf = (t: number): Sizes => ({ rows: ROWS, events: 30 + 7 * t, items: 20 + 5 * t });
+const MOST_PLACES = 2 * 90;
+
+/** Parameters, and how they are moved. */
+export interface Moves {
+  readonly specs: readonly ParameterSpec[];
+  /** Tables of which a step touches some rows alone, and what counts them. */
+  readonly touched?: Readonly<Record<string, "events" | "items">>;
+  readonly steps?: number;
+  /** Parts of a batch, whose gradients are added up. Absent: it is whole. */
+  readonly parts?: number;
+  /** Of a step: the weight's share that is taken away. */
+  readonly decay?: number;
+  /** Bytes of a window of the arena; as many as can be bound, where it is not said. */
+  readonly most?: number;
+}
+
+const RATE = 0.01;
+const DECAY = 0.02;
+
+/** Normal numbers, f32, by name. */
+export function normals(length: number, ...seed: readonly (string | number)[]): Float32Array<ArrayBuffer> {
+  const random = randomStream(3, "optimiser", ...seed.map(String));
+  return Float32Array.from({ length }, () => random.normal());
+}
+
+export function startOf(specs: readonly ParameterSpec[]): Weights {
+  return new Map(specs.map(({ name, rows, columns }) => [name, normals(rows * columns, "start", name)]));
+}
+
+/** A gradient of each part of a batch, the same every time: [chunk]. None of a statistic. */
+function gradientsOf({ name, rows, columns, table, statistic }: ParameterSpec, t: number, part: number) {
+  const chunks = statistic ? 0 : table ? 1 : dimensions.chunks(sizesOf(t));
+  return range(chunks).map((k) => normals(rows * columns, name, t, part, k));
+}
+
+/** Row numbers by place, each once, some places empty, and garbage behind them that must not be read. */
+function placesOf({ name, rows }: ParameterSpec, t: number, part: number): Uint32Array<ArrayBuffer> {
+  const order = shuffled(10 * t + part + name.length, rows);
+  return Uint32Array.from({ length: MOST_PLACES }, (_, k) => (k % 3 === 1 ? NONE : order[k] ?? NONE));
+}
+
+/** The rows that a part touches; all of a parameter that is no such table. */
+function rowsOf(spec: ParameterSpec, { touched = {} }: Moves, t: number, part: number): number[] {
+  const count = touched[spec.name];
+  if (!count) return range(spec.rows);
+  return Array.from(placesOf(spec, t, part).subarray(0, sizesOf(t)[count])).filter((row) => row !== NONE);
+}
+
+/** What the arenas hold at last. */
+export interface MovedArenas {
+  readonly weights: Weights;
+  readonly m: Weights;
+  readonly v: Weights;
+  readonly gradient: Weights;
+  /** The weights with padding and all. */
+  readonly raw: Float32Array;
+  /** Of a step. */
+  readonly dispatches: number;
+}
+
+/** Runs all steps, twice. */
+export async function runMoves(gpu: Gpu, checks: Checks, moves: Moves): Promise<MovedArenas> {
+  const { specs, touched = {}, steps = 3, parts, decay = DECAY, most } = moves;
+  const made = new Made();
+  try {
+    const parameters = made.keep(new ParameterArena(gpu, specs));
+    const sparse = Object.keys(touched).length > 0;
+    const adam = made.keep(new AdamState(parameters, sparse ? "row-sparse" : "dense"));
+    const arena = made.keep(new CanaryArena(gpu, "optimiser"));
+    const headers = new StepHeaders(arena, dimensions, 1);
+    const lists = new Map<Tensor, TouchedRows<Sizes>>(
+      Object.entries(touched).map(([name, count]) => {
+        const table = parameters.get(name);
+        const list = arena.allocate(`${name} list`, 4 * MOST_PLACES);
+        return [table, {
+          ...{ count, list },
+          gradient: arena.allocate(`${name} by row`, 4 * MOST_PLACES * table.stride),
+        }];
+      }),
+    );
+    const tape = { dimensions, touched: lists };
+    const program = await Program.record(gpu, "adam", headers.buffer, adam.dispatches(tape, most));
+    const sum = parts && await GradientSum.create(adam, tape, headers.buffer, arena, most);
+    const write = (buffer: GPUBuffer, offset: number, data: Float32Array<ArrayBuffer>) =>
+      gpu.queue.writeBuffer(buffer, offset, data);
+    const putGradients = (spec: ParameterSpec, t: number, part: number) => {
+      const { name, rows, columns, groups = 1 } = spec;
+      const table = parameters.get(name);
+      const own = lists.get(table);
+      gradientsOf(spec, t, part).forEach((values, chunk) => {
+        if (own) {
+          // What belongs to no row is no number: it must not be read.
+          const list = placesOf(spec, t, part);
+          const byPlace = new Float32Array(list.length * columns).fill(NaN);
+          list.forEach((row, k) => {
+            if (row !== NONE) byPlace.set(values.subarray(row * columns, (row + 1) * columns), k * columns);
+          });
+          gpu.queue.writeBuffer(own.list.buffer, 0, list);
+          return write(own.gradient.buffer, 0, padRows(byPlace, list.length, columns, groups));
+        }
+        const [target, offset] = spec.table
+          ? [parameters.gradient, bufferOf(table.view).offset]
+          : [parameters.partials, 4 * (chunk * parameters.summed + (table.parameter?.offset ?? 0))];
+        write(target.buffer, offset, padRows(values, rows, columns, groups));
+      });
+    };
+    const start = () => {
+      parameters.write(startOf(specs));
+      for (const { buffer, size } of [adam.m, adam.v]) write(buffer, 0, new Float32Array(size / 4));
+    };
+    const encodeStep = (commands: Commands, t: number, part: number) => {
+      const sizes = sizesOf(t);
+      const batch = { sizes, counted: ROWS, first: 0 };
+      headers.put(0, batch, { slot: 0, learningRate: adamRate(RATE, t), iteration: t, decay });
+      headers.upload(0, 1);
+      for (const spec of specs) putGradients(spec, t, part);
+      if (sum) sum.encode(commands, sizes, 0, { first: part === 0, last: part + 1 === parts });
+      else program.encode(commands, sizes, 0);
+    };
+    const all = [...program.dispatches.map(({ spec }) => spec.kernel.name)];
+    const kernels = [...new Set(sum ? [...all, "gradient_add", "gradient_rows_add"] : all)];
+    await twice(arena, checks, kernels, {
+      start,
+      encode: range(steps).flatMap((k) =>
+        range(parts ?? 1).map((part) => (commands: Commands) => encodeStep(commands, k + 1, part))
+      ),
+      read: () => Promise.all([parameters.weights, adam.m, adam.v].map((view) => readFloats(gpu, view))),
+    });
+    return {
+      weights: await parameters.read(),
+      m: await parameters.read(adam.m.buffer),
+      v: await parameters.read(adam.v.buffer),
+      gradient: await parameters.read(parameters.gradient.buffer),
+      raw: await readFloats(gpu, parameters.weights),
+      dispatches: program.dispatches.length,
+    };
+  } finally {
+    made.destroy();
+  }
+}
+
+/** The same in f64, and how often each row was moved. */
+function moves64(spec: ParameterSpec, moves: Moves): { moved: Moved64; times: number[] } {
+  const { rows, columns, decays, statistic } = spec;
+  const w = Float64Array.from(startOf([spec]).get(spec.name) ?? []);
+  const moved = { w, m: new Float64Array(w.length), v: new Float64Array(w.length) };
+  const times = new Array<number>(rows).fill(0);
+  for (let t = 1; t <= (statistic ? 0 : moves.steps ?? 3); t++) {
+    const sums = new Map<number, Float64Array>();
+    for (const part of range(moves.parts ?? 1)) {
+      const gradients = gradientsOf(spec, t, part);
+      for (const row of rowsOf(spec, moves, t, part)) {
+        const sum = sums.get(row) ?? new Float64Array(columns);
+        for (const values of gradients) sum.forEach((x, c) => sum[c] = x + (values[row * columns + c] ?? NaN));
+        sums.set(row, sum);
+      }
+    }
+    for (const [row, sum] of sums) {
+      times[row] = (times[row] ?? NaN) + 1;
+      const part = (all: Float64Array) => all.subarray(row * columns, (row + 1) * columns);
+      const own = { w: part(moved.w), m: part(moved.m), v: part(moved.v) };
+      adamReference(own, sum, { t, learningRate: RATE, decay: decays ? moves.decay ?? DECAY : 0 });
+    }
+  }
+  return { moved, times };
+}
+
+/**
+ * Compares the arenas with f64. Rows that no step touched keep their bits, and padding stays zero.
+ * @param tolerance of numbers near 1 that some steps moved: roundings of a few operations, of a square root and a division.
+ * @param exact that partial sums are added up in order: a driver may take another
+ */
+export function compareMoves(
+  found: MovedArenas,
+  moves: Moves,
+  kernelsOf: (name: string) => readonly string[],
+  checks: Checks,
+  { tolerance = 4e-6, exact = false }: { readonly tolerance?: number; readonly exact?: boolean } = {},
+): void {
+  const { specs, touched = {}, parts, steps = 3 } = moves;
+  for (const spec of specs) {
+    const { name, columns } = spec;
+    const kernels = kernelsOf(name);
+    const { moved, times } = moves64(spec, moves);
+    if (name in touched) {
+      const all = [0, 1, 2].every((wanted) => times.includes(wanted));
+      checks.holds(all || parts !== undefined, kernels, `rows of ${name}`, `moved ${times} times: the case is weak`);
+    }
+    const by = { kernels, columns, tolerance: (i: number) => times[Math.floor(i / columns)] === 0 ? 0 : tolerance };
+    checks.numbers(found.weights.get(name), moved.w, { ...by, what: `weights of ${name}` });
+    checks.numbers(found.m.get(name), moved.m, { ...by, what: `means of gradients of ${name}` });
+    checks.numbers(found.v.get(name), moved.v, { ...by, what: `means of squares of ${name}` });
+    if (name in touched || parts) continue;
+    // The sum of the last step's partials, in f32 and in order.
+    const last = gradientsOf(spec, steps, 0);
+    const sum = Float64Array.from(
+      moved.w,
+      (_, i) => last.reduce((sum, values) => Math.fround(sum + (values[i] ?? NaN)), 0),
+    );
+    const rounding = last.length > 1 ? 16 * last.length * 2 ** -24 : 0;
+    checks.numbers(found.gradient.get(name), sum, {
+      ...{ kernels, columns, what: `gradient of ${name}` },
+      tolerance: exact ? 0 : rounding,
+    });
+  }
+  const used = found.raw.reduce((count, x) => count + (x === 0 ? 0 : 1), 0);
+  const wanted = specs.reduce((count, { rows, columns }) => count + rows * columns, 0);
+  checks.holds(used === wanted, kernelsOf(""), "padding", `${used} numbers are not zero, of ${wanted}`);
+}
