@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import { type Browser, chromium, type Page } from "playwright-core";
 import axe from "axe-core";
-import type { ClickLog } from "../../src/data/click_log.ts";
 import { differenceOf } from "../../src/data/feature_meaning.ts";
 import { makeDemoShop } from "../../src/data/demo_shop.ts";
 import { decodeSnapshot } from "../../src/run/snapshot/snapshot.ts";
@@ -139,7 +138,12 @@ async function checkDemo(page: Page): Promise<readonly number[]> {
   await page.locator("text=/^Stopped after \\d+ of 200 iterations. It can go on.$/").waitFor(PATIENCE);
   await page.getByRole("button", { name: "Go on" }).click();
   await page.locator("table.figures").waitFor(PATIENCE);
-  const expected = await denoLosses(dataOf({ log: makeDemoShop(1).log }), [7, 5], ITERATIONS, GAMES);
+  const expected = await denoLosses(
+    { source: new MemoryLog(makeDemoShop(1).log) },
+    [7, 5],
+    ITERATIONS,
+    GAMES,
+  );
   expectNear("losses", (await keptIn(page)).losses, expected.shannon);
   await expectNoFaults(page, "Train, after");
   await expectNarrow(page);
@@ -201,18 +205,14 @@ function expectNear(what: string, found: readonly number[], expected: readonly n
 }
 
 /** Of both stages. @param games iterations of the adversarial one. */
-function dataOf<T extends { readonly log: ClickLog }>(read: T): T & ModelData {
-  return { ...read, source: new MemoryLog(read.log) };
-}
-
 async function denoLosses(
-  data: ModelData & { readonly log: ClickLog },
+  data: ModelData & { readonly source: MemoryLog },
   dims: readonly number[],
   iterations: number,
   games = 0,
 ): Promise<{ shannon: number[]; adversarial: number[] }> {
   const gpu = await openGpu();
-  const { log, source } = data;
+  const { source, source: { log } } = data;
   const small = {
     lstmUnits: "3",
     dims: dims.join("-"),
@@ -378,7 +378,9 @@ async function checkOwnData(page: Page): Promise<void> {
 
   const expectSame = async (name: string, give: readonly (() => Promise<void>)[]) => {
     const prepared = await openPreparedSet(`${folder}/${name}`);
-    const expected = (await denoLosses(dataOf(await readPreparedLog(prepared)), [7], 4)).shannon;
+    const { features, places } = prepared.manifest;
+    const data = { source: await readPreparedLog(prepared), features, places };
+    const expected = (await denoLosses(data, [7], 4)).shannon;
     for (const files of give) {
       await files();
       await train();
