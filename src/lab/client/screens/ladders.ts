@@ -1,5 +1,6 @@
 /** "Ladders": kernels from the naive version to the shipped one, checked and raced on this adapter. */
 
+import { markup } from "../../../report/html.ts";
 import { compareLadder, comparisonText, ladderTable } from "../../draw/ladder.ts";
 import { carried } from "../scripts.ts";
 import { button, element, fill, Notice, StopButton } from "../elements.ts";
@@ -44,19 +45,16 @@ export function ladders(root: HTMLElement, lab: Lab): void {
       notice.element,
       list,
     );
-    for (const rung of rungs) {
+    list.append(...rungs.map((rung) => {
       const { name, title, size, steps } = rung.facts;
-      list.append(
-        element(
-          "div",
-          { class: "rung" },
-          element("h3", { id: `ladder-${name}` }, title),
-          element("p", {}, `${steps} steps, at ${size.join(" x ")}.`),
-          button("Climb this one", () => climb([rung]), { "aria-describedby": `ladder-${name}` }),
-          rung.results,
-        ),
+      return element(
+        "div",
+        { class: "rung" },
+        markup`<h3 id="ladder-${name}">${title}</h3><p>${steps} steps, at ${size.join(" x ")}.</p>`,
+        button("Climb this one", () => climb([rung]), { "aria-describedby": `ladder-${name}` }),
+        rung.results,
       );
-    }
+    }));
   }, (error: unknown) => notice.fail(error));
 }
 
@@ -75,16 +73,11 @@ async function race(lab: Lab, { facts, results }: Rung, notice: Notice, signal: 
     ladder === facts.name && size.join() === figures.size.join()
   );
   const steps = compareLadder(figures, there);
-  const table = element("div");
-  fill(table, ladderTable(facts.title, steps, there));
-  results.replaceChildren(
-    ...comparisonText(steps, there).map((text) => element("p", { class: "outcome" }, text)),
-    table,
-    element(
-      "p",
-      {},
-      "gain: how often faster than the step that it changes, medians over the rounds. An idea wins or loses where its gain is " +
-        "further from 1 than its noise, 5 % at least.",
-    ),
+  fill(
+    results,
+    markup`${comparisonText(steps, there).map((text) => markup`<p class="outcome">${text}</p>`)}
+<div>${ladderTable(facts.title, steps, there)}</div>
+<p>gain: how often faster than the step that it changes, medians over the rounds. An idea wins or loses where its gain is
+further from 1 than its noise, 5 % at least.</p>`,
   );
 }

@@ -1,8 +1,12 @@
 /** "Save": all that was measured as one file, with the adapter's name. */
 
 import { adapterName, contentsOf, fileName, measuredIn, savedReport } from "../../saved.ts";
-import { button, element, saveFile } from "../elements.ts";
+import { markup } from "../../../report/html.ts";
+import { button, element, fill, saveFile } from "../elements.ts";
 import type { Lab } from "../lab.ts";
+
+/** The bundler puts it here, see build.ts. */
+declare const CLICKGAN_VERSION: string;
 
 export function save(root: HTMLElement, lab: Lab): void {
   const name = element("input", {
@@ -21,26 +25,23 @@ export function save(root: HTMLElement, lab: Lab): void {
       cores: navigator.hardwareConcurrency,
       timestamps: adapter.hasTimestamps,
       date: new Date(),
-      version,
+      version: CLICKGAN_VERSION,
     });
     saveFile(fileName(report), JSON.stringify(report, null, 1) + "\n", "application/json");
   }, { class: "main" });
   const tell = () => {
     const contents = contentsOf(measuredIn(lab.kept));
     away.disabled = contents.length === 0 || lab.device.kind !== "open";
-    const lines = contents.length > 0 ? contents : [
-      "Nothing yet: train a model, measure a step, climb a ladder or run the self-test.",
-    ];
-    list.replaceChildren(...lines.map((line) => element("li", {}, line)));
+    const nothing = "Nothing yet: train a model, measure a step, climb a ladder or run the self-test.";
+    const lines = contents.length > 0 ? contents : [nothing];
+    fill(list, markup`${lines.map((line) => markup`<li>${line}</li>`)}`);
   };
   root.append(
     element(
       "p",
       {},
-      "What the other screens have measured on this adapter since the page was opened. It leaves the page only by this " +
-        "button, as a file that ",
-      element("code", {}, "deno task bench --compare FILE"),
-      " reads.",
+      "What the other screens have measured on this adapter since the page was opened. It leaves the page only by this ",
+      markup`button, as a file that <code>deno task bench --compare FILE</code> reads.`,
     ),
     element(
       "div",
@@ -48,11 +49,7 @@ export function save(root: HTMLElement, lab: Lab): void {
       element("h3", {}, "In the file"),
       list,
       element("div", { class: "buttons" }, element("label", {}, "Name of the adapter", name), away),
-      element(
-        "p",
-        { class: "about" },
-        "Browsers often hide which model of GPU it is: write it there if you know it.",
-      ),
+      markup`<p class="about">Browsers often hide which model of GPU it is: write it there if you know it.</p>`,
     ),
   );
   lab.onDevice((state) => {
@@ -61,7 +58,3 @@ export function save(root: HTMLElement, lab: Lab): void {
   });
   lab.onKept(tell);
 }
-
-declare const CLICKGAN_VERSION: string;
-
-export const version: string = CLICKGAN_VERSION;

@@ -4,7 +4,7 @@ import { carried } from "../scripts.ts";
 import { button, element, fill, Notice, StopButton } from "../elements.ts";
 import type { Lab } from "../lab.ts";
 import { stepName } from "../../saved.ts";
-import type { DispatchFacts, KernelFacts, StepProfile, StepWorkload } from "../services/step.ts";
+import type { DispatchFacts, KernelFacts, StepProfile } from "../services/step.ts";
 import { ceilingsOf } from "../../../selftest/profile/ceilings.ts";
 import type { Ceilings } from "../../../selftest/profile/roofline.ts";
 import { kernelPanel, type KernelTexts } from "../../draw/kernel_panel.ts";
@@ -22,12 +22,24 @@ import {
 const SECONDS = 1;
 
 export function step(root: HTMLElement, lab: Lab): void {
-  const chosen: Chosen = {
-    workload: element("select", { id: "step-workload" }),
-    model: element("select", { id: "step-model" }),
-  };
+  const workload = element("select", { id: "step-workload" });
+  const model = element("select", { id: "step-model" });
   const notice = new Notice();
   const results = element("div", { class: "results" });
+  const stop = new StopButton(() => notice.say("Stopping when what is under way is done ..."));
+  const measure = async (signal: AbortSignal) => {
+    try {
+      const request = { workload: workload.value, model: model.value, seconds: SECONDS };
+      const onProgress = (text: string) => notice.say(text);
+      const profile = await lab.call("step", "profile", request, { onProgress, signal });
+      notice.say("Measured. Open a dispatch to see its kernel.");
+      lab.keep("figures", profile.figures);
+      lab.keep(stepName(profile.result), profile.result);
+      showStep(results, profile, carried().texts);
+    } catch (error) {
+      notice.fail(error);
+    }
+  };
   root.append(
     element(
       "p",
@@ -38,68 +50,28 @@ export function step(root: HTMLElement, lab: Lab): void {
     element(
       "div",
       { class: "buttons" },
-      element("label", {}, "Batch", chosen.workload),
-      element("label", {}, "Model", chosen.model),
-      ...measureButtons(lab, chosen, notice, results),
+      element("label", {}, "Batch", workload),
+      element("label", {}, "Model", model),
+      button("Measure a step", () => stop.during(measure)),
+      stop.element,
     ),
     notice.element,
     results,
   );
-  offerChoices(lab, chosen, notice);
-}
-
-/** The fields that say what to measure. */
-interface Chosen {
-  readonly workload: HTMLSelectElement;
-  readonly model: HTMLSelectElement;
-}
-
-/** One measures what is chosen, the other stops that. */
-function measureButtons(
-  lab: Lab,
-  { workload, model }: Chosen,
-  notice: Notice,
-  results: HTMLElement,
-): readonly HTMLElement[] {
-  const stop = new StopButton(() => notice.say("Stopping when what is under way is done ..."));
-  const measure = button("Measure a step", () =>
-    stop.during(async (signal) => {
-      try {
-        const request = { workload: workload.value, model: model.value, seconds: SECONDS };
-        const onProgress = (text: string) => notice.say(text);
-        const profile = await lab.call("step", "profile", request, { onProgress, signal });
-        notice.say("Measured. Open a dispatch to see its kernel.");
-        lab.keep("figures", profile.figures);
-        lab.keep(stepName(profile.result), profile.result);
-        showStep(results, profile, carried().texts);
-      } catch (error) {
-        notice.fail(error);
-      }
-    }));
-  return [measure, stop.element];
-}
-
-/** Fills the fields. A batch that has a model of its own leaves none to choose. */
-function offerChoices(lab: Lab, { workload, model }: Chosen, notice: Notice): void {
-  let workloads: readonly StepWorkload[] = [];
-  const choose = () => {
-    model.disabled = workloads.some(({ name, ownModel }) => name === workload.value && ownModel);
-  };
+  /** A batch that has a model of its own leaves none to choose. */
+  let own: ReadonlySet<string> = new Set();
+  const choose = () => model.disabled = own.has(workload.value);
   workload.addEventListener("change", choose);
-  const offered = async () => {
-    try {
-      const choices = await lab.call("step", "choices", undefined);
-      workloads = choices.workloads;
+  const offer = () =>
+    lab.call("step", "choices", undefined).then(({ workloads, models }) => {
+      own = new Set(workloads.flatMap(({ name, ownModel }) => ownModel ? [name] : []));
       setOptions(workload, workloads);
-      setOptions(model, choices.models.map((name) => ({ name, about: name })));
+      setOptions(model, models.map((name) => ({ name, about: name })));
       choose();
-    } catch (error) {
-      notice.fail(error);
-    }
-  };
-  void offered();
+    }, (error: unknown) => notice.fail(error));
+  void offer();
   // A model that was trained meanwhile can be looked into, too.
-  lab.onKept(() => void offered());
+  lab.onKept(() => void offer());
 }
 
 /** What is chosen stays chosen. */
@@ -123,12 +95,8 @@ export function showStep(
     ...timed,
     phase: facts[k]?.phase ?? "batch",
   }));
-  const strip = element("div", { class: "strip-box" });
-  fill(strip, timelineStrip(dispatches));
-  const legend = element("div");
-  fill(legend, phaseLegend(dispatches));
-  const table = element("div");
-  fill(table, timelineTable(dispatches, ceilings));
+  const strip = element("div", { class: "strip-box" }, timelineStrip(dispatches));
+  const table = element("div", {}, timelineTable(dispatches, ceilings));
   const back = () => {
     const opened = table.querySelector<HTMLElement>("[aria-current]");
     opened?.focus({ preventScroll: true });
@@ -152,7 +120,7 @@ export function showStep(
     element("p", {}, stepText(result, dispatches)),
     element("p", {}, clockText(clock)),
     strip,
-    legend,
+    element("div", {}, phaseLegend(dispatches)),
     table,
     panel.element,
   );

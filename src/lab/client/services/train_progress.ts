@@ -6,7 +6,6 @@ import type { StepResult, ValidationResult } from "../../../train/results.ts";
 import type { DataFacts, Level } from "./data.ts";
 import type { SessionEvents, TrainSession } from "./session.ts";
 import { usersOf } from "../../../data/click_log.ts";
-import type { FigureName } from "../../../figures/columns.ts";
 import type { Details } from "../../../figures/tested.ts";
 import { testStage } from "../../../run/test_stage.ts";
 import { shownBaselines } from "../../../run/tested_users.ts";
@@ -97,18 +96,11 @@ export class StepGatherer implements SessionEvents {
   }
 }
 
-/** A figure with the range in which 95 % of the resamples of the users are. */
-export interface Tested {
-  readonly value: number;
-  readonly low: number | undefined;
-  readonly high: number | undefined;
-}
-
-export interface TestRow {
+/** Figures of test users, and the ranges in which 95 % of the resamples of the users are. */
+export interface TestRow extends Pick<Details, "figures" | "intervals"> {
   readonly name: string;
   /** Of a snapshot. */
-  readonly iteration: number | undefined;
-  readonly figures: Readonly<Partial<Record<FigureName, Tested>>>;
+  readonly iteration?: number;
 }
 
 export interface TestTable {
@@ -118,9 +110,6 @@ export interface TestTable {
   readonly verdict: readonly string[];
 }
 
-/** Shown of each row. */
-const SHOWN = ["nll", "piPrec1", "prec1", "prec2", "ndcg", "auc"] as const satisfies readonly FigureName[];
-
 /** Nothing may be in flight. The trainer keeps its weights. @param tell what is being done. */
 export async function testTable(
   { stage, trainer, config, setting: { data: { source, features, truth } } }: TrainSession,
@@ -128,25 +117,17 @@ export async function testTable(
 ): Promise<TestTable> {
   const data = { source, features, truth: truth?.utility };
   const { test, baselines, verdict } = await testStage(stage, trainer, data, config, tell);
+  const simple = shownBaselines.flatMap(([key, name]) => {
+    const found = baselines[key];
+    return found ? [{ name, details: found.details }] : [];
+  });
+  const snapshots = test.map(({ snapshot, iteration, details }) => ({ name: snapshot, iteration, details }));
   return {
     users: usersOf(source, "test").length,
-    rows: [
-      ...test.map(({ snapshot, iteration, details }) => testRow(snapshot, iteration, details)),
-      ...shownBaselines.flatMap(([key, name]) => {
-        const found = baselines[key];
-        return found ? [testRow(name, undefined, found.details)] : [];
-      }),
-    ],
+    rows: [...snapshots, ...simple].map(({ details: { figures, intervals }, ...of }) => (
+      { ...of, figures, intervals }
+    )),
     // What the command calls --resume is a button here.
     verdict: verdict.map((text) => text.replace("--resume with", "Go on with")),
   };
-}
-
-function testRow(name: string, iteration: number | undefined, { figures, intervals }: Details): TestRow {
-  const shown = SHOWN.flatMap((figure) => {
-    const value = figures[figure];
-    const [low, high] = intervals[figure] ?? [];
-    return value === undefined ? [] : [[figure, { value, low, high }] as const];
-  });
-  return { name, iteration, figures: Object.fromEntries(shown) };
 }

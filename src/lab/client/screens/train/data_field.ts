@@ -5,13 +5,19 @@ import type { DataChoice, OwnFile } from "../../services/data.ts";
 import { laterScript } from "../../scripts.ts";
 import { whole } from "../../../draw/text.ts";
 import { shops } from "../../../../data/shops.ts";
-import { element } from "../../elements.ts";
+import { markup } from "../../../../report/html.ts";
+import { element, fill } from "../../elements.ts";
 
 const OWN = "own";
 
 export class DataField {
   readonly element: HTMLElement;
-  readonly #select: HTMLSelectElement;
+  readonly #select = element(
+    "select",
+    { id: "data" },
+    ...shops.map(({ name, about }) => element("option", { value: name }, `${name}: ${about}`)),
+    element("option", { value: OWN }, "data of your own"),
+  );
   readonly #picker = element("input", {
     type: "file",
     id: "data-file",
@@ -28,12 +34,6 @@ export class DataField {
   #looked: Promise<void> = Promise.resolve();
 
   constructor(private readonly changed: () => void) {
-    this.#select = element(
-      "select",
-      { id: "data" },
-      ...shops.map(({ name, about }) => element("option", { value: name }, `${name}: ${about}`)),
-      element("option", { value: OWN }, "data of your own"),
-    );
     this.#drop = element(
       "div",
       { class: "drop", hidden: true },
@@ -41,12 +41,8 @@ export class DataField {
       this.#picker,
       this.#name,
       this.#place,
-      element(
-        "p",
-        { class: "about" },
-        "All files of the folder that deno task data has made, or a file in the paper's layout. They stay in this tab. Of any " +
-          "other log the page shows the command that makes such a folder.",
-      ),
+      markup`<p class="about">All files of the folder that deno task data has made, or a file in the paper's layout. They
+stay in this tab. Of any other log the page shows the command that makes such a folder.</p>`,
     );
     this.element = element(
       "div",
@@ -77,15 +73,12 @@ export class DataField {
       const found = await reader.lookInto(files);
       if (files !== this.#files) return;
       if ("fault" in found) {
-        this.#place.append(element("p", { class: "error", role: "alert" }, found.fault));
+        fill(this.#place, markup`<p class="error" role="alert">${found.fault}</p>`);
       } else if (found.command !== undefined) {
-        this.#place.append(
-          element(
-            "p",
-            {},
-            "Prepare this log in a terminal, and drop all files of the folder that comes of it:",
-          ),
-          element("code", { class: "command" }, found.command),
+        fill(
+          this.#place,
+          markup`<p>Prepare this log in a terminal, and drop all files of the folder that comes of it:</p>
+<code class="command">${found.command}</code>`,
         );
       } else return;
       this.#files = [];

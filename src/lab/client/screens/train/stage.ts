@@ -3,7 +3,7 @@
 import type { StageName } from "../../../../run/stages.ts";
 import { type Html, markup } from "../../../../report/html.ts";
 import { element, fill } from "../../elements.ts";
-import type { ShownStage, Tested, TestTable } from "../../services/train_progress.ts";
+import type { ShownStage, TestTable } from "../../services/train_progress.ts";
 import type { TrainEnd } from "../../services/train.ts";
 import type { Level } from "../../services/data.ts";
 import { type ChartFigure, Curves, LiveChart } from "./chart.ts";
@@ -135,11 +135,17 @@ const COLUMNS = [
 
 /** @param heading what the table is called. */
 function testView({ users, rows, verdict }: TestTable, heading: string): Html {
-  const columns = COLUMNS.filter(([key]) => rows.some(({ figures }) => figures[key]));
+  const columns = COLUMNS.filter(([key]) => rows.some(({ figures }) => figures[key] !== undefined));
   const head = markup`<tr><td></td>${columns.map(([, title]) => markup`<th scope="col">${title}</th>`)}</tr>`;
-  const body = rows.map(({ name, iteration, figures }) => {
+  const body = rows.map(({ name, iteration, figures, intervals }) => {
     const snapshot = iteration === undefined ? name : `${name} (${iteration})`;
-    return markup`<tr><th scope="row">${snapshot}</th>${columns.map(([key]) => cellOf(figures[key]))}</tr>`;
+    const cells = columns.map(([key]) => {
+      const [low, high] = intervals[key] ?? [];
+      const range = low !== undefined && high !== undefined &&
+        markup`<small> ${low.toFixed(3)}-${high.toFixed(3)}</small>`;
+      return markup`<td>${figures[key]?.toFixed(4)}${range}</td>`;
+    });
+    return markup`<tr><th scope="row">${snapshot}</th>${cells}</tr>`;
   });
   const caption = markup`<caption>Figures of ${
     whole(users)
@@ -148,11 +154,4 @@ Behind a snapshot's name: its iteration.</caption>`;
   return markup`<div class="tested"><h3>${heading}</h3>
 ${verdict.map((text) => markup`<p>${withOptions(text)}</p>`)}
 ${scrollTable(heading, "figures", head, body, caption)}</div>`;
-}
-
-function cellOf(found: Tested | undefined): Html {
-  if (!found) return markup`<td></td>`;
-  const { value, low, high } = found;
-  const range = low === undefined || high === undefined ? "" : ` ${low.toFixed(3)}-${high.toFixed(3)}`;
-  return markup`<td>${value.toFixed(4)}${range !== "" && markup`<small>${range}</small>`}</td>`;
 }
