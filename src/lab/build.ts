@@ -15,7 +15,7 @@ export interface LabPage {
   readonly single: string;
   /** Files of the folder, by name. */
   readonly files: ReadonlyMap<string, string>;
-  /** JavaScript alone. The last two are loaded when they are wanted: see client/page_scripts.ts. */
+  /** JavaScript alone. The last two are loaded when they are wanted: see client/scripts.ts. */
   readonly scripts: {
     readonly page: Bundle;
     readonly worker: Bundle;
@@ -48,7 +48,7 @@ const INSTEAD = {
   "./brotli.js": "export const decompressBrotli = undefined;",
 };
 
-/** What the page carries as data: the kernels, what is known of them, and the ladders' figures. See client/carried.ts. */
+/** What the page carries as data: the kernels, what is known of them, and the ladders' figures. See client/scripts.ts. */
 const KERNELS_ID = "lab-kernels";
 const DATA_ID = "lab-data";
 

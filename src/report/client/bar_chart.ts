@@ -1,9 +1,28 @@
-/** Test figures as horizontal bars, so that long names have room on a phone. */
+/** Horizontal bars, so that long names have room on a phone: test figures, and bars that are cut into segments. */
 
 import type { Chart, ChartConfiguration, Plugin } from "chart.js";
-import { type BarChart, whiskerOf } from "../chart_types.ts";
-import { axis, figure, FONT, horizontalBarOptions, nameAxis, tooltip } from "./options.ts";
+import { type BarChart, type StackChart, whiskerOf } from "../chart_types.ts";
+import { axis, commonOptions, figure, FONT, shortNumber, tooltip } from "./options.ts";
 import { colourOf, faded, type Theme } from "./theme.ts";
+import { sumOf } from "../chart_summary.ts";
+
+/** For horizontal bars: the pointer chooses a bar by its height alone. */
+function horizontalBarOptions(theme: Theme) {
+  return {
+    ...commonOptions(theme),
+    indexAxis: "y" as const,
+    interaction: { mode: "index" as const, axis: "y" as const, intersect: false },
+  };
+}
+
+/** The names beside horizontal bars, all of them. */
+function nameAxis(theme: Theme) {
+  return {
+    grid: { display: false },
+    border: { color: theme.grid },
+    ticks: { color: theme.text, autoSkip: false },
+  };
+}
 
 /** Characters of a line of a name beside its bar. */
 const NAME_WIDTH = 20;
@@ -125,4 +144,52 @@ function drawWhisker(
   }
   ctx.stroke();
   return [left, right];
+}
+
+/** All bars are of one length, as their sizes may span decades. */
+export function stackConfiguration(chart: StackChart, theme: Theme): ChartConfiguration<"bar"> {
+  const sums = chart.bars.map((_, bar) => sumOf(chart, bar));
+  const share = (value: number, bar: number) => 100 * value / (sums[bar] ?? NaN);
+  const names = nameAxis(theme);
+  return {
+    type: "bar",
+    data: {
+      labels: [...chart.bars],
+      datasets: chart.segments.map(({ name, colour, values }) => ({
+        label: name,
+        data: values.map(share),
+        backgroundColor: faded(colourOf(theme, colour), 0.7),
+        borderColor: colourOf(theme, colour),
+        borderWidth: 1,
+        maxBarThickness: 26,
+      })),
+    },
+    options: {
+      ...horizontalBarOptions(theme),
+      scales: {
+        x: { ...axis(`% of the bar's ${chart.unit}`, theme), beginAtZero: true, max: 100, stacked: true },
+        y: {
+          ...names,
+          stacked: true,
+          ticks: {
+            ...names.ticks,
+            callback: (_, bar) => [chart.bars[bar] ?? "", `${shortNumber(sums[bar] ?? NaN)} ${chart.unit}`],
+          },
+        },
+      },
+      plugins: {
+        tooltip: {
+          ...tooltip(theme),
+          callbacks: {
+            label: ({ datasetIndex, dataIndex, parsed }) => {
+              const { name, values } = chart.segments[datasetIndex] ?? { name: "", values: [] };
+              return ` ${name}: ${shortNumber(values[dataIndex] ?? NaN)} ${chart.unit}, ${
+                (parsed.x ?? NaN).toFixed(1)
+              } %`;
+            },
+          },
+        },
+      },
+    },
+  };
 }

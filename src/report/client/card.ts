@@ -4,10 +4,9 @@ import { Chart, type ChartConfiguration, type LegendItem } from "chart.js";
 import type { ChartDefinition } from "../chart_types.ts";
 import { drawLegend, legendOf } from "./legend.ts";
 import { colourOf, dashOf, light, type Theme } from "./theme.ts";
-import { barConfiguration } from "./bar_chart.ts";
+import { barConfiguration, stackConfiguration } from "./bar_chart.ts";
 import { lineConfiguration } from "./line_chart.ts";
 import { scatterConfiguration } from "./scatter_chart.ts";
-import { stackConfiguration } from "./stack_chart.ts";
 import { csvOf } from "./csv.ts";
 
 export class Card {

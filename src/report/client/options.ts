@@ -32,24 +32,6 @@ export function commonOptions(theme: Theme) {
   };
 }
 
-/** For horizontal bars: the pointer chooses a bar by its height alone. */
-export function horizontalBarOptions(theme: Theme) {
-  return {
-    ...commonOptions(theme),
-    indexAxis: "y" as const,
-    interaction: { mode: "index" as const, axis: "y" as const, intersect: false },
-  };
-}
-
-/** The names beside horizontal bars, all of them. */
-export function nameAxis(theme: Theme) {
-  return {
-    grid: { display: false },
-    border: { color: theme.grid },
-    ticks: { color: theme.text, autoSkip: false },
-  };
-}
-
 export function tooltip(theme: Theme) {
   return {
     backgroundColor: theme.background,

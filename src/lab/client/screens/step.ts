@@ -84,7 +84,7 @@ function setOptions(
   if (options.some(({ name }) => name === before)) select.value = before;
 }
 
-/** @param texts of all kernels: see carried.ts. */
+/** @param texts of all kernels: see scripts.ts. */
 export function showStep(
   results: HTMLElement,
   { result, facts, figures, clock }: StepProfile,

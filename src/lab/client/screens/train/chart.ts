@@ -64,30 +64,31 @@ export class Curves {
     return this.#rows.map((row) => row[at] ?? NaN);
   }
 
-  /** Means over windows of steps. */
   train(column: string): Point[] {
-    const values = this.values(column);
-    const window = windowFor(this.stage.iterations);
-    const points: Point[] = [];
-    for (let from = 0; from < values.length; from += window) {
-      const part = values.slice(from, from + window).filter((value) => !Number.isNaN(value));
-      if (part.length === 0) continue;
-      const y = part.reduce((sum, value) => sum + value, 0) / part.length;
-      points.push({ x: this.#before + from + (Math.min(window, values.length - from) + 1) / 2, y });
-    }
-    return points;
+    return this.#means(column, this.#rows, (k) => this.#before + k + 1);
   }
 
-  /** Each of them, or the mean of those in a window. */
   validation(column: string): Point[] {
+    const { validations } = this;
+    return this.#means(column, validations.map(({ row }) => row), (k) => validations[k]?.iteration ?? NaN);
+  }
+
+  /** Means over windows of iterations: as many as a chart can show. */
+  #means(
+    column: string,
+    rows: readonly (readonly number[])[],
+    iterationOf: (row: number) => number,
+  ): Point[] {
     const at = this.#at(column);
     const window = windowFor(this.stage.iterations);
     const sums = new Map<number, { x: number; y: number; count: number }>();
-    for (const { iteration, row } of this.validations) {
-      const key = Math.ceil(iteration / window);
+    rows.forEach((row, k) => {
+      const [x, y = NaN] = [iterationOf(k), row[at]];
+      if (Number.isNaN(y)) return;
+      const key = Math.ceil(x / window);
       const sum = sums.get(key) ?? { x: 0, y: 0, count: 0 };
-      sums.set(key, { x: sum.x + iteration, y: sum.y + (row[at] ?? NaN), count: sum.count + 1 });
-    }
+      sums.set(key, { x: sum.x + x, y: sum.y + y, count: sum.count + 1 });
+    });
     return [...sums.values()].map(({ x, y, count }) => ({ x: x / count, y: y / count }));
   }
 
