@@ -1,6 +1,6 @@
 /** A click log on the GPU, where it stays: a step only names the users that it takes. */
 
-import { ownCounts } from "../counts/log_counts.ts";
+import { ownCounts } from "../counts/page_counts.ts";
 import { clickedRows, type ClickLog, FURTHER_CLICK, type ItemFeatures, NONE } from "../data/click_log.ts";
 import { MemoryItems } from "../data/item_catalogue.ts";
 import { Arena } from "../gpu/arena.ts";

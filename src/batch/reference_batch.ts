@@ -1,6 +1,6 @@
 /** What the batch kernels compute, on the CPU in the plainest way. For checking them and for the f64 references. */
 
-import { ownCounts } from "../counts/log_counts.ts";
+import { ownCounts } from "../counts/page_counts.ts";
 import { type ClickLog, FURTHER, FURTHER_CLICK, GIVEN, NONE } from "../data/click_log.ts";
 
 export interface ReferenceBatch {

@@ -4,9 +4,8 @@ import { clickedRows, type Clicks, usersOf } from "../data/click_log.ts";
 import { type LogSource, walk } from "../data/log_source.ts";
 import { randomStream } from "../data/random.ts";
 import { countWidth } from "./columns.ts";
-import { countsIn } from "./log_counts.ts";
+import { countsIn, type CountTables } from "./page_counts.ts";
 import { fitLogit, type LogitChoices } from "./logit.ts";
-import type { CountTables } from "./page_counts.ts";
 
 /** What else than counts a logit knows. */
 export interface LogitOptions {

@@ -14,8 +14,15 @@ import {
 } from "./columns.ts";
 import { type CountTables, nearnessOf } from "./page_counts.ts";
 import { type ClickPairs, countPairs, latestFor } from "./pairs.ts";
-import { clickShares, eachTokens, isCategory, isIn, type TokenField } from "./token_fields.ts";
-import { countTrain, type TrainCounts } from "./train_counts.ts";
+import {
+  clickShares,
+  countTrain,
+  eachTokens,
+  isCategory,
+  isIn,
+  type TokenField,
+  type TrainCounts,
+} from "./train_counts.ts";
 
 /** Tokens of an item in one field that the table holds. */
 const SLOTS_A_FIELD = 4;

@@ -3,19 +3,24 @@
 import { clickedRows, type Clicks, NONE } from "../data/click_log.ts";
 import { type Bootstrap, bootstrapOf, MOST_GROUPS } from "./bootstrap.ts";
 import { CalibrationSums, cellOf } from "./calibration.ts";
-import { column, columns, type FigureName, figureNames } from "./columns.ts";
-import { chancesOf, type Page, sumsOf } from "./page_sums.ts";
-import { UsersHash } from "./paired.ts";
 import {
+  chancesOf,
+  column,
+  columns,
+  type FigureName,
+  figureNames,
   firstSlice,
   historyLengths,
+  type Page,
   pageLengths,
   positions,
   seen,
   sliceCount,
   type SlicedBy,
   slicings,
-} from "./slices.ts";
+  sumsOf,
+} from "./columns.ts";
+import { UsersHash } from "./paired.ts";
 import { type Figures, type Intervals, measure, type Slice, type Tested } from "./tested.ts";
 
 /** Slices have fewer events each: coarser groups, and fewer resamples, are enough for them. */

@@ -2,8 +2,7 @@
 
 import { type Bootstrap, type Interval, intervalOf } from "./bootstrap.ts";
 import type { Calibration } from "./calibration.ts";
-import { type FigureName, figureNames, ratioOf } from "./columns.ts";
-import type { SlicedBy } from "./slices.ts";
+import { type FigureName, figureNames, ratioOf, type SlicedBy } from "./columns.ts";
 
 /** Figures that there are; a ranking has no loss and no probabilities. */
 export type Figures = Readonly<Partial<Record<FigureName, number>>>;

@@ -16,8 +16,18 @@ export function toldBy(interval: Interval | null | undefined, lessIsBetter = fal
   return "not told apart";
 }
 
+/** A claim, what became of it, and why. */
+export interface Claim {
+  readonly claim: string;
+  /** undecided: the interval holds both signs. */
+  readonly holds: "yes" | "no" | "undecided";
+  readonly text: string;
+}
+
 /** Whether the claim that the first is better holds. */
 export const HELD = { better: "yes", worse: "no", "not told apart": "undecided" } as const;
+/** What became of a claim, in words. */
+export const HOLDS = { yes: "holds", no: "the opposite holds", undecided: "not decided" } as const;
 
 /** "+4.21" */
 export function signed(value: number, digits = 2): string {

@@ -1,11 +1,17 @@
 /** The page about policies that adapt to users whom they have never met. */
 
-import { adaptationDifferences, type AdaptingPolicy } from "../policy/adaptation/adaptation.ts";
+import {
+  adaptationCurve,
+  adaptationDifferences,
+  type AdaptingPolicy,
+} from "../policy/adaptation/adaptation.ts";
 import { toldBy } from "../figures/told.ts";
+import type { LineChart } from "./chart_types.ts";
+import { curveChart, seriesThrough } from "./curve.ts";
 import { type Html, markup } from "./html.ts";
 import { chartFigure, noScript, type PageParts, pageShell, section } from "./page_shell.ts";
-import { adaptationChart } from "./policy_charts.ts";
-import { differenceCell, type Facts, factsList, groupedTable } from "./policy_tables.ts";
+import { bandsNote } from "./policy_charts.ts";
+import { difference, type Facts, factsList, type Row, tableOf } from "./tables.ts";
 
 /** @param environment whose users they are. @param size users of an interaction, and interactions of a point. */
 export function adaptationPageOf(
@@ -30,17 +36,42 @@ ${differences(environment, policies)}`,
   return pageShell({ title: `${title} - clickgan report`, header, main, charts }, parts);
 }
 
-function differences(environment: string, policies: readonly AdaptingPolicy[]): Html {
-  const rows = adaptationDifferences(policies).map((difference) =>
-    markup`<tr><th scope="row">${difference.policy} less ${difference.rival}</th>${
-      differenceCell(difference, 3)
-    }<td class="text">${toldBy(difference.interval)}</td></tr>`
+/** Click rate against interactions with users that nobody has met. @param window interactions of a point. */
+export function adaptationChart(
+  environment: string,
+  policies: readonly AdaptingPolicy[],
+  users: number,
+  window: number,
+): LineChart[] {
+  const note =
+    `An interaction is one page of each of ${users} users; a point is the click rate of ${window} of them.`;
+  const series = policies.map((policy, colour) =>
+    seriesThrough(
+      { model: policy.name, colour, part: "click rate" },
+      adaptationCurve(policy, window).map(({ interactions, ...point }) => ({ x: interactions, ...point })),
+    )
   );
+  return curveChart({
+    id: "adaptation",
+    title: `Click rate while a policy adapts, in ${environment}`,
+    note: bandsNote(note, series, "runs"),
+    xTitle: "interactions",
+    yTitle: "click rate",
+  }, series);
+}
+
+function differences(environment: string, policies: readonly AdaptingPolicy[]): Html {
+  const rows = adaptationDifferences(policies).map(({ policy, rival, mean, interval }): Row => [
+    `${policy} less ${rival}`,
+    difference(mean, 3, interval),
+    toldBy(interval),
+  ]);
   return markup`<p>Differences in click rate over all interactions with ${environment}; ranges are of Student's t over runs,
 paired by their users.</p>
 ${
-    groupedTable("Differences of policies that adapt", ["policy less rival", "difference", "verdict"], [
-      markup`<tbody>${rows}</tbody>`,
-    ])
+    tableOf("Differences of policies that adapt", ["policy less rival", "difference", "verdict"], [[
+      "",
+      rows,
+    ]])
   }`;
 }

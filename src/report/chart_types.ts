@@ -135,6 +135,11 @@ export interface StackChart {
   readonly segments: readonly (Look & { readonly values: readonly number[] })[];
 }
 
+/** Sum of a bar's segments. */
+export function sumOf({ segments }: StackChart, bar: number): number {
+  return segments.reduce((sum, { values }) => sum + (values[bar] ?? 0), 0);
+}
+
 /** What a report on runs draws. */
 export type ReportChart = LineChart | BarChart;
 export type ChartDefinition = ReportChart | ScatterChart | StackChart;

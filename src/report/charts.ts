@@ -1,7 +1,8 @@
-/** From runs to charts, as plain data. A chart that nothing is known for is left out. */
+/** From runs to charts, as plain data: test figures as bars, then the learning curves. A chart that nothing is known for is left out. */
 
-import { barCharts } from "./bar_charts.ts";
 import {
+  type Bar,
+  type BarChart,
   dashes,
   type LineChart,
   NEUTRAL,
@@ -9,11 +10,21 @@ import {
   type Series,
   spansDecade,
 } from "./chart_types.ts";
+import type { FigureName } from "../figures/columns.ts";
 import { curveOf, windowFor } from "./curve.ts";
-import { marksOf } from "./marks.ts";
-import { lossParts, type Part, rankingParts, stageRuns } from "./parts.ts";
-import type { Model, ReportData } from "./report_data.ts";
-import { baselineGroups, type FigureName } from "./test_figures.ts";
+import {
+  baselineGroups,
+  figureOf,
+  lossParts,
+  nameIn,
+  type Part,
+  rankingParts,
+  snapshotsOf,
+  spread,
+  stageRuns,
+  testsWith,
+} from "./parts.ts";
+import type { BaselineFigures, Model, ReportData } from "./report_data.ts";
 
 /** Models whose adversarial stage starts from random weights; far worse, they squeeze the others' curves. */
 const NO_PRETRAINING = /no[^a-z]?pre-?train/i;
@@ -46,9 +57,9 @@ type Levels = (figure: FigureName) => LineChart["levels"];
 function levelsOf(models: readonly Model[]): Levels {
   const [only, ...others] = baselineGroups(models);
   return (figure) =>
-    others.length > 0 ? [] : only?.baselines.flatMap(({ name, figures }) => {
-      const y = figures[figure];
-      return y === null ? [] : [{ name, y }];
+    others.length > 0 ? [] : only?.baselines.flatMap((baseline) => {
+      const y = figureOf(baseline, figure);
+      return typeof y === "number" ? [{ name: baseline.name, y }] : [];
     }) ?? [];
 }
 
@@ -155,4 +166,90 @@ function noteOn(drawn: readonly Drawn[]): string {
     window > 1 ? `A point is the mean of ${window} iterations, in all charts.` : "",
     drawn.some(({ offset }) => offset > 0) ? "Right of the divider is the adversarial stage." : "",
   ].filter((sentence) => sentence !== "").join(" ");
+}
+
+export function barCharts(models: readonly Model[]): BarChart[] {
+  return [
+    barChart(models, lossParts(models), "nll", "loss"),
+    barChart(models, rankingParts(models), "prec1", "prec@1"),
+    barChart(models, rankingParts(models), "prec2", "prec@2"),
+  ].flatMap((chart) => chart ?? []);
+}
+
+function barChart(
+  models: readonly Model[],
+  parts: readonly Part[],
+  figure: FigureName,
+  label: string,
+): BarChart | undefined {
+  const bars = parts.flatMap((part) => barOf(part, figure) ?? []);
+  if (bars.length === 0) return undefined;
+  const groups = baselineGroups(models);
+  const snapshots = [...new Set(bars.map(({ snapshot }) => snapshot))];
+  const note = [
+    `Of each model's ${snapshots.join(" or ")}.`,
+    bars.some(({ sd }) => sd !== null)
+      ? "Whiskers are one standard deviation over seeds to each side."
+      : "Whiskers are where 95 % of the resamples of the test users are.",
+    groups.length > 1
+      ? "The models were tested on different users: compare with the baselines in the table."
+      : "",
+  ].filter((sentence) => sentence !== "").join(" ");
+  const baselines = groups.length === 1 ? baselineBars(groups[0]?.baselines ?? [], figure) : [];
+  const title = `Test ${label}`;
+  return { kind: "bar", id: `test-${figure}`, title, note, xTitle: label, bars: [...bars, ...baselines] };
+}
+
+function baselineBars(baselines: readonly BaselineFigures[], figure: FigureName): Bar[] {
+  return baselines.flatMap((baseline): Bar[] => {
+    const { name, details } = baseline;
+    const mean = figureOf(baseline, figure);
+    const range = details?.intervals[figure];
+    const known = { name, colour: NEUTRAL, sd: null, runs: 1, snapshot: "baseline", ...(range && { range }) };
+    return typeof mean === "number" ? [{ ...known, mean }] : [];
+  });
+}
+
+/** The bar of the snapshot that is judged by this figure, or of the next best one that there is. */
+function barOf(part: Part, figure: FigureName): Bar | undefined {
+  const present = snapshotsOf(part);
+  const own = nameIn(part.ranking, figure);
+  const judged = figure === "nll" ? "best-loss" : part.judged;
+  for (const snapshot of [judged, "best-prec1", "last", ...present]) {
+    const tests = testsWith(part, snapshot);
+    const found = spread(tests.map((test) => figureOf(test, own)));
+    if (!found) continue;
+    const { name, colour } = part;
+    // Of several runs the spread over seeds stands in the place of the interval.
+    const range = tests.length === 1 && own !== undefined ? tests[0]?.details?.intervals[own] : undefined;
+    return { name, colour, snapshot, ...found, ...(range && { range }) };
+  }
+  return undefined;
+}
+
+/** Which snapshot is the best by a column of the validation log. The adversarial stage judges by its generator. */
+const SNAPSHOTS: Readonly<Record<Part["stage"], Readonly<Record<string, string>>>> = {
+  likelihood: { loss: "best-loss", prec1: "best-prec1", prec2: "best-prec2" },
+  adversarial: { loss_min: "best-loss", pi_prec1: "best-prec1", pi_prec2: "best-prec2" },
+};
+
+/** The iteration of the snapshot that is best by this column, with its value there: one for each run that has it. */
+export function marksOf(part: Part, column: string): { x: number; y: number }[] {
+  const snapshot = SNAPSHOTS[part.stage][column];
+  if (snapshot === undefined) return [];
+  return stageRuns(part).flatMap((stage) => {
+    const { iteration, columns } = stage.validation;
+    const values = columns.get(column) ?? [];
+    const tested = stage.result?.test.find((figures) => figures.snapshot === snapshot);
+    const row = tested ? iteration.indexOf(tested.iteration) : bestRow(values, column);
+    const [x, y] = [iteration[row], values[row]];
+    return x === undefined || y === undefined || y === null ? [] : [{ x, y }];
+  });
+}
+
+/** The first of equals; -1 where there is no value. */
+function bestRow(values: readonly (number | null)[], column: string): number {
+  const present = values.flatMap((value) => value ?? []);
+  const best = column.startsWith("loss") ? Math.min(...present) : Math.max(...present);
+  return values.indexOf(best);
 }

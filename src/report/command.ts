@@ -1,12 +1,12 @@
 /** `report`: one HTML page about runs, to read, keep or send. */
 
 import { Command } from "commander";
-import { writeReport } from "./write_report.ts";
+import { writeReport } from "./page.ts";
 import { version } from "../version.ts";
 import { OUT_FILE } from "../cli/arguments.ts";
 import { runMain } from "../cli/fail.ts";
 import { folder, outputFile, parse } from "../cli/options.ts";
-import { reportFile } from "../cli/output_folders.ts";
+import { reportFile } from "../cli/permissions.ts";
 
 async function main(): Promise<void> {
   const command = new Command("deno task report")

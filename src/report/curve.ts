@@ -1,7 +1,7 @@
 /** Learning curves over seeds, thinned to what a chart can show. */
 
 import { meanAndSd } from "../data/mean_sd.ts";
-import type { Curve } from "./chart_types.ts";
+import type { Curve, LineChart, Series } from "./chart_types.ts";
 import type { RunLog } from "./report_data.ts";
 
 /** With more points a phone would have less than two pixels for each. */
@@ -36,7 +36,7 @@ export function curveOf(
 ): Curve | undefined {
   const runs = logs.map((log) => valuesOf(log, column));
   const iterations = [...new Set(runs.flatMap((values) => [...values.keys()]))].sort((a, b) => a - b);
-  const points: { x: number; mean: number | null; sd: number | null; runs: number }[] = [];
+  const points: CurvePoint[] = [];
   for (const part of windowsOf(iterations, window)) {
     const means = runs.flatMap((values) => {
       const present = part.flatMap((iteration) => values.get(iteration) ?? []);
@@ -44,15 +44,46 @@ export function curveOf(
     });
     const { mean, sd } = meanAndSd(means);
     const x = offset + ((part[0] ?? 0) + (part.at(-1) ?? 0)) / 2;
-    points.push({ x, mean: finite(mean), sd: finite(sd), runs: means.length });
+    points.push({ x, mean, sd, runs: means.length });
   }
-  if (points.every(({ mean }) => mean === null)) return undefined;
+  const curve = curveThrough(points);
+  return curve.mean.every((value) => value === null) ? undefined : curve;
+}
+
+/** A point of a curve. */
+export interface CurvePoint {
+  readonly x: number;
+  readonly mean: number;
+  /** Over runs, or of a resampled mean. */
+  readonly sd?: number | null;
+  readonly runs?: number;
+}
+
+export function curveThrough(points: readonly CurvePoint[]): Curve {
   return {
     x: points.map(({ x }) => x),
-    mean: points.map(({ mean }) => mean),
-    sd: points.map(({ sd }) => sd),
-    runs: points.map(({ runs }) => runs),
+    mean: points.map(({ mean }) => finite(mean)),
+    sd: points.map(({ sd = null }) => sd === null ? null : finite(sd)),
+    runs: points.map(({ runs = 1 }) => runs),
   };
+}
+
+/** A curve that stands alone: no stage before it, and no snapshots on it. */
+export function seriesThrough(
+  { dash = 0, ...look }: Pick<Series, "model" | "colour" | "part"> & { readonly dash?: number },
+  points: readonly CurvePoint[],
+): Series {
+  return { ...look, dash, faint: false, offset: 0, marks: [], ...curveThrough(points) };
+}
+
+/** A chart of such curves; none where no curve has a point. */
+export function curveChart(
+  words: Pick<LineChart, "id" | "title" | "note" | "xTitle" | "yTitle">,
+  series: readonly Series[],
+): LineChart[] {
+  const drawn = series.filter(({ mean }) => mean.some((value) => value !== null));
+  if (drawn.length === 0) return [];
+  return [{ kind: "line", ...words, logarithmic: false, dividers: [], levels: [], series: drawn }];
 }
 
 function windowsOf(iterations: readonly number[], window: number): number[][] {

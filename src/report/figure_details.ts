@@ -1,11 +1,11 @@
 /** What test figures are made of: differences, calibration, and figures by page length, history, position and item. */
 
 import { shownBaselines } from "../run/tested_users.ts";
-import { digits, MISSING, rangeText } from "./figures_table.ts";
+import { type Look, NEUTRAL, type ScatterChart, type ScatterPoint } from "./chart_types.ts";
 import { type Html, markup } from "./html.ts";
 import { lossParts, type Part, stageRuns } from "./parts.ts";
-import type { Model, SnapshotFigures, StageResult } from "./report_data.ts";
-import type { DetailFigures, FigureDifferences } from "./schemas.ts";
+import type { DetailFigures, FigureDifferences, Model, SnapshotFigures, StageResult } from "./report_data.ts";
+import { type Cell, difference, figure, type Row, tableOf } from "./tables.ts";
 
 /** Figures of a table's columns, by their names in result.json, and what they are called. */
 type Columns = readonly (readonly [string, string])[];
@@ -32,7 +32,7 @@ export function figureDetails(models: readonly Model[]): Html {
 }
 
 /** The first finished run of a part whose result has details. */
-export function detailedResult(part: Part): StageResult | undefined {
+function detailedResult(part: Part): StageResult | undefined {
   return stageRuns(part).flatMap(({ result }) => result ?? [])
     .find(({ test }) => test.some(({ details }) => details));
 }
@@ -45,22 +45,15 @@ function partDetails(part: Part): Html | undefined {
 ${differenceTables(part, result)}
 ${comparedSlices(part, result)}
 ${result.test.map((test) => scoringDetails(part, test.snapshot, test.details))}
-${result.baselines.map(({ name, details }) => scoringDetails(part, name, details))}
+${result.shown.map(({ name, details }) => scoringDetails(part, name, details))}
 </details>`;
-}
-
-function tableOf(label: string, head: readonly string[], rows: readonly Html[]): Html {
-  return markup`<div class="scroll" tabindex="0" role="region" aria-label="${label}">
-<table class="figures"><thead><tr>${
-    head.map((name) => markup`<th scope="col">${name}</th>`)
-  }</tr></thead><tbody>${rows}</tbody></table></div>`;
 }
 
 function differenceTables(part: Part, { test, snapshots }: StageResult): Html {
   const columns = [...FIGURES, ...(test.some(({ piPrec1 }) => piPrec1 !== undefined) ? PI : [])];
   const titles = new Map<string, string>(shownBaselines);
   const rows = [
-    ...test.flatMap(({ snapshot, against = {} }) =>
+    ...test.flatMap(({ snapshot, against }) =>
       Object.entries(against).map(([name, found]) =>
         differenceRow(`${snapshot} minus ${titles.get(name) ?? name}`, found, columns)
       )
@@ -71,38 +64,39 @@ function differenceTables(part: Part, { test, snapshots }: StageResult): Html {
   ];
   const head = ["difference", ...columns.map(([, title]) => title)];
   return markup`<p>Differences on the same users. A range that does not hold 0 tells the two apart.</p>
-${tableOf(`Differences of ${part.name}`, head, rows)}`;
+${tableOf(`Differences of ${part.name}`, head, [["", rows]])}`;
 }
 
-function differenceRow(name: string, differences: FigureDifferences, columns: Columns): Html {
-  return markup`<tr><th scope="row">${name}</th>${
-    columns.map(([figure]) => {
-      const found = differences[figure];
-      if (!found) return markup`<td>${MISSING}</td>`;
-      const { value, interval } = found;
-      return markup`<td>${value > 0 ? "+" : ""}${digits(value)}${interval ? rangeText(interval) : ""}</td>`;
-    })
-  }</tr>`;
+function differenceRow(name: string, differences: FigureDifferences, columns: Columns): Row {
+  return [
+    name,
+    ...columns.map(([figure]) => difference(differences[figure]?.value, 4, differences[figure]?.interval)),
+  ];
 }
 
 /** prec@1 of the model and of the baselines, side by side for each part of the pages. */
-function comparedSlices(part: Part, { test, baselines }: StageResult): Html {
+function comparedSlices(part: Part, { test, shown }: StageResult): Html {
   const model = test.find(({ snapshot }) => snapshot === part.judged) ?? test.at(-1);
   if (!model?.details) return markup``;
-  const others = baselines.flatMap(({ name, details }) => details ? [{ name, details }] : []);
+  const others = shown.flatMap(({ name, details }) => details ? [{ name, details }] : []);
   const all = [{ name: model.snapshot, details: model.details }, ...others];
   const rows = Object.entries(model.details.slices).flatMap(([by, slices]) =>
-    slices.map(({ name, events }) =>
-      markup`<tr><th scope="row">${by} ${name}</th><td>${events}</td>${
-        all.map(({ details }) =>
-          figureCell(details.slices[by]?.find((other) => other.name === name), "prec1")
-        )
-      }</tr>`
-    )
+    slices.map(({ name, events }): Row => [
+      `${by} ${name}`,
+      String(events),
+      ...all.map(({ details }) =>
+        measured(details.slices[by]?.find((other) => other.name === name), "prec1")
+      ),
+    ])
   );
   return markup`<p>prec@1 by parts of the pages. A page counts for the position and the item that was clicked on it;
 history is the number of clicks before it.</p>
-${tableOf(`prec@1 of ${part.name} by parts`, ["part", "pages", ...all.map(({ name }) => name)], rows)}`;
+${
+    tableOf(`prec@1 of ${part.name} by parts`, ["part", "pages", ...all.map(({ name }) => name)], [[
+      "",
+      rows,
+    ]])
+  }`;
 }
 
 interface Measured {
@@ -110,11 +104,8 @@ interface Measured {
   readonly intervals: DetailFigures["intervals"];
 }
 
-function figureCell(measured: Measured | undefined, name: string): Html {
-  const value = measured?.figures[name];
-  if (value === undefined || value === null) return markup`<td>${MISSING}</td>`;
-  const interval = measured?.intervals[name];
-  return markup`<td>${digits(value)}${interval ? rangeText(interval) : ""}</td>`;
+function measured(found: Measured | undefined, name: string): Cell {
+  return figure(found?.figures[name], 4, found?.intervals[name]);
 }
 
 function scoringDetails(part: Part, name: string, details: SnapshotFigures["details"]): Html {
@@ -133,10 +124,12 @@ function slicesTable(part: Part, name: string, details: DetailFigures): Html {
     ...(details.figures.piPrec1 === undefined ? [] : PI),
     ...(hasProbabilities ? PROBABILITIES : []),
   ];
-  const row = (title: string, events: number | undefined, measured: Measured, ece: number | undefined) =>
-    markup`<tr><th scope="row">${title}</th><td>${events ?? ""}</td>${
-      columns.map(([figure]) => figureCell(measured, figure))
-    }<td>${ece === undefined ? MISSING : digits(ece)}</td></tr>`;
+  const row = (title: string, events: number | undefined, own: Measured, ece: number | undefined): Row => [
+    title,
+    String(events ?? ""),
+    ...columns.map(([figure]) => measured(own, figure)),
+    figure(ece, 4),
+  ];
   const rows = [
     row("all", undefined, details, details.calibration?.click?.ece),
     ...Object.entries(details.slices).flatMap(([by, slices]) =>
@@ -144,7 +137,7 @@ function slicesTable(part: Part, name: string, details: DetailFigures): Html {
     ),
   ];
   const head = ["part", "pages", ...columns.map(([, title]) => title), "ECE of P(click)"];
-  return tableOf(`All figures of ${part.name}, ${name}`, head, rows);
+  return tableOf(`All figures of ${part.name}, ${name}`, head, [["", rows]]);
 }
 
 type CalibrationFigures = NonNullable<NonNullable<DetailFigures["calibration"]>["click"]>;
@@ -157,12 +150,62 @@ function calibrationTable(
 ): Html {
   if (!found) return markup``;
   const { ece, eceByChance, bins } = found;
-  const chance = eceByChance === null ? "" : `, ${digits(eceByChance)} by chance alone`;
-  const rows = bins.map(({ cases, predicted, observed, interval }) =>
-    markup`<tr><td>${cases}</td><td>${digits(predicted)}</td><td>${digits(observed)}${
-      interval ? rangeText(interval) : ""
-    }</td></tr>`
-  );
-  return markup`<p>${what}: expected calibration error ${digits(ece)}${chance}.</p>
-${tableOf(`${what}, ${part.name}, ${name}`, ["cases", "predicted", "observed"], rows)}`;
+  const chance = eceByChance === null ? "" : `, ${eceByChance.toFixed(4)} by chance alone`;
+  const rows = bins.map(({ cases, predicted, observed, interval }): Row => [
+    String(cases),
+    figure(predicted, 4),
+    figure(observed, 4, interval),
+  ]);
+  return markup`<p>${what}: expected calibration error ${ece.toFixed(4)}${chance}.</p>
+${tableOf(`${what}, ${part.name}, ${name}`, ["cases", "predicted", "observed"], [["", rows]])}`;
+}
+
+/** The snapshot that is to be used for its probabilities. */
+const SNAPSHOT = "best-loss";
+const DIAGONAL: Look = { name: "as often as predicted", colour: NEUTRAL, dash: 0 };
+
+/** Of the likelihood's stage: the utilities of the other are no log-odds. */
+export function reliabilityCharts(models: readonly Model[]): ScatterChart[] {
+  const parts = lossParts(models).filter(({ stage }) => stage === "likelihood");
+  const chart = (key: "click" | "noClick", id: string, title: string) => {
+    const shares: number[] = [];
+    const drawn = parts.flatMap((part) => {
+      const test = detailedResult(part)?.test;
+      const bins = test?.find(({ snapshot }) => snapshot === SNAPSHOT)?.details?.calibration?.[key]?.bins ??
+        [];
+      const all = bins.reduce((sum, { cases }) => sum + cases, 0);
+      shares.push(...bins.map(({ cases }) => Math.round(100 * cases / all)));
+      const points = bins.map(({ predicted, observed, cases, interval }): ScatterPoint => ({
+        x: predicted,
+        y: observed,
+        name: `${cases} cases`,
+        ...(interval ? { low: interval[0], high: interval[1] } : {}),
+      }));
+      const { name, colour } = part;
+      return points.length === 0 ? [] : [{ name, colour, dash: 0, joined: true, points }];
+    });
+    if (drawn.length === 0) return [];
+    const end = Math.max(...drawn.flatMap(({ points }) => points.flatMap(({ x, y }) => [x, y])));
+    const diagonal = [0, end].map((x) => ({ x, y: x, name: DIAGONAL.name }));
+    return [{
+      kind: "scatter" as const,
+      id,
+      title,
+      note: `Of the ${SNAPSHOT} snapshot; each point is a bin with ${sharesText(shares)} % of the cases, ` +
+        "whiskers the range of 95 % of the resamples of users.",
+      xTitle: "predicted probability",
+      yTitle: "share that came about",
+      logarithmic: [],
+      series: [{ ...DIAGONAL, joined: true, points: diagonal }, ...drawn],
+    }];
+  };
+  return [
+    ...chart("click", "reliability-click", "Reliability of P(click)"),
+    ...chart("noClick", "reliability-no-click", "Reliability of P(no click)"),
+  ];
+}
+
+/** "9 to 11" */
+function sharesText(shares: readonly number[]): string {
+  return [...new Set([Math.min(...shares), Math.max(...shares)])].join(" to ");
 }

@@ -1,30 +1,34 @@
-/** The table of test figures: every snapshot of every model, and the baselines. */
+/** The tables of test figures: every snapshot of every model and the baselines, and how far the best model is above the others. */
 
+import type { FigureName } from "../figures/columns.ts";
+import { type Kept, keptDifference, keptOf } from "../figures/paired.ts";
+import { toldBy } from "../figures/told.ts";
 import { type Html, markup } from "./html.ts";
-import { type Part, rankingParts } from "./parts.ts";
-import type { BaselineFigures, Model } from "./report_data.ts";
-import type { DetailFigures } from "./schemas.ts";
 import {
   baselineGroups,
-  type FigureName,
   figureOf,
-  PI,
+  nameIn,
+  type Part,
+  rankingParts,
+  type Scoring,
   type SharedBaselines,
   snapshotsOf,
   spread,
   testsWith,
-} from "./test_figures.ts";
+} from "./parts.ts";
+import type { Model } from "./report_data.ts";
+import { type Cell, difference, figure, MISSING, type Row, type RowGroup, tableOf } from "./tables.ts";
 
-/** Stands where there is no figure. */
-export const MISSING = "–";
-
-const FIGURES: readonly FigureName[] = ["nll", "prec1", "prec2"];
-/** Figures that stand in the details alone: of the reward, and of a baseline. */
-const MORE = ["mrr", "ndcg", "auc"];
-const COLUMNS = ["loss", "prec@1", "prec@2", "prec@1*", "prec@2*", "MRR", "NDCG", "AUC"];
-const LONGER: readonly FigureName[] = ["prec1", "prec2"];
-/** What these are called in the details. */
-const LONGER_NAMES: Readonly<Record<string, string>> = { prec1: "longerPrec1", prec2: "longerPrec2" };
+const COLUMNS: readonly (readonly [FigureName, string])[] = [
+  ["nll", "loss"],
+  ["prec1", "prec@1"],
+  ["prec2", "prec@2"],
+  ["longerPrec1", "prec@1*"],
+  ["longerPrec2", "prec@2*"],
+  ["mrr", "MRR"],
+  ["ndcg", "NDCG"],
+  ["auc", "AUC"],
+];
 
 /** Undefined while no run is finished. */
 export function figuresTable(models: readonly Model[]): Html | undefined {
@@ -33,26 +37,17 @@ export function figuresTable(models: readonly Model[]): Html | undefined {
   const groups = baselineGroups(models);
   const several = models.some(({ runs }) => runs.length > 1);
   const longer = hasPagesOfOne(parts);
-  const columns = COLUMNS.filter((name) => longer || !name.endsWith("*"));
-  const shown: Shown = { longer, columns: 2 + columns.length };
+  const columns = COLUMNS.filter(([, title]) => longer || !title.endsWith("*"));
+  const names = columns.map(([name]) => name);
   return markup`<p>${several ? "Means over the seeds ± one standard deviation." : ""}
 Small figures are the range in which 95 % of the resamples of the test users are.
-${shown.longer ? "* and AUC are without pages of one item, which are always ranked right." : ""}</p>
-<div class="scroll" tabindex="0" role="region" aria-label="Table of test figures">
-<table class="figures">
-<thead><tr><th scope="col">snapshot</th><th scope="col">iteration</th>
-${columns.map((name) => markup`<th scope="col">${name}</th>`)}</tr></thead>
-${parts.map((part) => partRows(part, shown))}
-${groups.map((group) => baselineRows(group, groups.length > 1, shown))}
-</table></div>`;
-}
-
-/** What a table has beside the figures that all have. */
-interface Shown {
-  /** Figures without pages of one item. */
-  readonly longer: boolean;
-  /** Of all columns. */
-  readonly columns: number;
+${longer ? "* and AUC are without pages of one item, which are always ranked right." : ""}</p>
+${
+    tableOf("Table of test figures", ["snapshot", "iteration", ...columns.map(([, title]) => title)], [
+      ...parts.map((part) => partRows(part, names)),
+      ...groups.map((group) => baselineRows(group, groups.length > 1, names)),
+    ])
+  }`;
 }
 
 /** Whether figures without pages of one item are others than those of all pages. */
@@ -63,71 +58,97 @@ function hasPagesOfOne(parts: readonly Part[]): boolean {
   );
 }
 
-function partRows(part: Part, shown: Shown): Html {
-  const runs = Math.max(...snapshotsOf(part).map((snapshot) => testsWith(part, snapshot).length));
-  const title = runs > 1 ? `${part.name} (${runs} seeds)` : part.name;
-  return markup`<tbody>${groupHead(title, shown)}${
-    snapshotsOf(part).map((snapshot) => snapshotRow(part, snapshot, shown))
-  }</tbody>`;
+function partRows(part: Part, names: readonly FigureName[]): RowGroup {
+  const snapshots = snapshotsOf(part);
+  const runs = Math.max(...snapshots.map((snapshot) => testsWith(part, snapshot).length));
+  const rows = snapshots.map((snapshot): Row => {
+    const tests = testsWith(part, snapshot);
+    const iterations = tests.map(({ iteration }) => iteration);
+    const [first, last] = [Math.min(...iterations), Math.max(...iterations)];
+    return [
+      snapshot,
+      first === last ? String(first) : `${first}–${last}`,
+      ...cellsOf(tests, names.map((name) => nameIn(part.ranking, name))),
+    ];
+  });
+  return [runs > 1 ? `${part.name} (${runs} seeds)` : part.name, rows];
 }
 
-function groupHead(title: string, { columns }: Shown): Html {
-  return markup`<tr><th colspan="${columns}" scope="rowgroup">${title}</th></tr>`;
-}
-
-function snapshotRow(part: Part, snapshot: string, shown: Shown): Html {
-  const tests = testsWith(part, snapshot);
-  const iterations = tests.map(({ iteration }) => iteration);
-  const [first, last] = [Math.min(...iterations), Math.max(...iterations)];
-  const isReward = part.ranking === "reward";
+/** @param scorings of a snapshot, one of each run. @param names undefined for what it does not have. */
+function cellsOf(scorings: readonly Scoring[], names: readonly (FigureName | undefined)[]): Cell[] {
   // Of several runs the spread over seeds stands in the place of the interval.
-  const details = tests.length === 1 ? tests[0]?.details : undefined;
-  const range = (name: string | undefined) =>
-    rangeOf(details, isReward || name === undefined ? name : PI[name]);
-  const longer = (name: FigureName) => isReward ? tests.map(({ longerPages }) => longerPages[name]) : [];
-  const more = (name: string) => isReward ? tests.map((test) => test.details?.figures[name]) : [];
-  return markup`
-<tr><th scope="row">${snapshot}</th>
-<td>${first === last ? String(first) : `${first}–${last}`}</td>
-${FIGURES.map((name) => cell(tests.map((test) => figureOf(test, part.ranking, name)), range(name)))}
-${longerCells(shown, (name) => cell(longer(name), isReward ? range(LONGER_NAMES[name]) : undefined))}
-${MORE.map((name) => cell(more(name), isReward ? range(name) : undefined))}</tr>`;
+  const intervals = scorings.length === 1 ? scorings[0]?.details?.intervals : undefined;
+  return names.map((name) => {
+    const found = spread(scorings.map((scoring) => figureOf(scoring, name)));
+    return figure(found?.mean, 4, name && intervals?.[name], found?.sd);
+  });
 }
 
-function longerCells({ longer }: Shown, of: (name: FigureName) => Html): readonly Html[] {
-  return longer ? LONGER.map(of) : [];
+function baselineRows(
+  { models, baselines }: SharedBaselines,
+  named: boolean,
+  names: readonly FigureName[],
+): RowGroup {
+  const rows = baselines.map((baseline): Row => {
+    const { name, setting } = baseline;
+    return [
+      setting === undefined ? name : markup`${name}<br><small>${setting}</small>`,
+      "",
+      ...cellsOf([baseline], names),
+    ];
+  });
+  return [named ? `baselines of ${models.map(({ name }) => name).join(", ")}` : "baselines", rows];
 }
 
-function rangeOf(details: DetailFigures | undefined, name: string | undefined): Html | undefined {
-  const interval = name === undefined ? undefined : details?.intervals[name];
-  return interval ? rangeText(interval) : undefined;
+/** A part of a model with what was kept of its snapshots. */
+interface Compared {
+  readonly part: Part;
+  /** Of the snapshot that it is judged by. */
+  readonly judged: Kept | undefined;
+  readonly prec1: number;
 }
 
-/** An interval below a figure. */
-export function rangeText([low, high]: readonly [number, number], places = 3): Html {
-  return markup`<br><small>${low.toFixed(places)} to ${high.toFixed(places)}</small>`;
+/** Undefined where there are no two that were tested on the same users. */
+export function comparisonTable(models: readonly Model[]): Html | undefined {
+  const known = rankingParts(models).flatMap((part) => comparedOf(part) ?? []);
+  const [best, ...others] = known.toSorted((a, b) => b.prec1 - a.prec1);
+  if (!best) return undefined;
+  const rows = others.map((other) => rowOf(best, other)).filter((row) => row !== undefined);
+  if (rows.length === 0) return undefined;
+  return markup`<h3>${best.part.name} minus the others</h3>
+<p>It has the highest prec@1. Differences are on the same test users, of the snapshots that the models are judged by.
+A range that does not hold 0 tells the two apart.</p>
+${tableOf("Differences of models", ["minus", "prec@1", "verdict", "loss", "verdict"], [["", rows]])}`;
 }
 
-function cell(values: readonly (number | null | undefined)[], range: Html | undefined): Html {
-  const found = spread(values);
-  if (!found) return markup`<td>${MISSING}</td>`;
-  const sd = found.sd === null ? "" : markup`<br><small>± ${digits(found.sd)}</small>`;
-  return markup`<td>${digits(found.mean)}${sd}${range ?? ""}</td>`;
-}
-
-function baselineRows({ models, baselines }: SharedBaselines, named: boolean, shown: Shown): Html {
-  const title = named ? `baselines of ${models.map(({ name }) => name).join(", ")}` : "baselines";
-  const row = ({ name, figures, longerPages = {}, setting, details }: BaselineFigures) => {
-    const range = (figure: string | undefined) => rangeOf(details, figure);
-    return markup`
-<tr><th scope="row">${name}${setting === undefined ? "" : markup`<br><small>${setting}</small>`}</th><td></td>
-${FIGURES.map((figure) => cell([figures[figure]], range(figure)))}
-${longerCells(shown, (figure) => cell([longerPages[figure]], range(LONGER_NAMES[figure])))}
-${MORE.map((figure) => cell([details?.figures[figure]], range(figure)))}</tr>`;
+function comparedOf(part: Part): Compared | undefined {
+  const kept = (snapshot: string) => {
+    const found = testsWith(part, snapshot).map(({ paired }) => paired);
+    return keptOf(found.every((one) => one !== undefined) ? found : []);
   };
-  return markup`<tbody>${groupHead(title, shown)}${baselines.map(row)}</tbody>`;
+  const name = nameIn(part.ranking, "prec1");
+  const prec1 = spread(testsWith(part, part.judged).map((test) => figureOf(test, name)))?.mean;
+  if (prec1 === undefined) return undefined;
+  return { part, prec1, judged: kept(part.judged) };
 }
 
-export function digits(value: number): string {
-  return value.toFixed(4);
+function rowOf(best: Compared, other: Compared): Row | undefined {
+  const [own, theirs] = [best, other].map(({ part }) => nameIn(part.ranking, "prec1"));
+  if (!own || !theirs) return undefined;
+  const prec1 = keptDifference(best.judged, own, other.judged, theirs);
+  if (!prec1) return undefined;
+  const scale = scaleOf(best);
+  const loss = scale !== undefined && scale === scaleOf(other)
+    ? keptDifference(best.judged, "nll", other.judged)
+    : undefined;
+  return [
+    other.part.name,
+    ...[difference(prec1.value, 4, prec1.interval), toldBy(prec1.interval)],
+    ...(loss ? [difference(loss.value, 4, loss.interval), toldBy(loss.interval, true)] : [MISSING, ""]),
+  ];
+}
+
+/** Losses of different kinds are not of one scale, and a game's are of none. */
+function scaleOf({ part: { model, stage } }: Compared): string | undefined {
+  return stage === "likelihood" ? model.settings.get("model.loss") ?? "choice" : undefined;
 }

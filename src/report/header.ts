@@ -2,12 +2,13 @@
 
 import type { DataSizes } from "../data/log_source.ts";
 import { thousands } from "../thousands.ts";
+import type { Told } from "../figures/told.ts";
+import { rankedOf, type Rival, rivalsOf, standingOf, standingWords } from "../run/verdict.ts";
 import { type Html, markup } from "./html.ts";
 import { note } from "./page_shell.ts";
-import { stagesOf } from "./parts.ts";
-import { progressNotes } from "./progress_notes.ts";
-import type { Model, ReportData, StageResult } from "./report_data.ts";
-import { type Verdict, verdictsOn } from "./verdict.ts";
+import { figureOf, judgedIn, rankingParts, snapshotsOf, spread, stagesOf, testsWith } from "./parts.ts";
+import type { Model, ReportData, Run, StageName, StageResult } from "./report_data.ts";
+import { MISSING } from "./tables.ts";
 
 export function headerOf(data: ReportData): Html {
   const { title, models, notes } = data;
@@ -32,27 +33,27 @@ function oneModel(model: Model): Html {
 <dl class="facts">${facts}</dl>`;
 }
 
-/** What train said of the figures and what to try, or of several runs and older ones, how they stand. */
+/** What train said of the figures and what to try, or of several runs how they stand. */
 function outcomeOf(model: Model): readonly Html[] {
-  const verdicts = verdictsOn(model);
   const [run] = model.runs;
-  const said = run && model.runs.length === 1 ? stagesOf(model).map((stage) => ({ stage, run })) : [];
-  const sentences = said.map(({ stage, run }) => ({
-    stage,
-    texts: run.stages[stage]?.result?.verdict ?? [],
-  }));
-  if (sentences.every(({ texts }) => texts.length === 0)) {
-    return verdicts.map((one) => markup`<p class="outcome">${verdictHtml(one, "long")}</p>`);
-  }
-  const heads = sentences.flatMap(({ stage, texts: [first] }) => {
-    // Of the reward and the generator, train speaks of the better one.
-    const outcomes = verdicts.filter((one) => one.stage === stage).map(({ outcome }) => outcome);
-    const outcome = (["better", "alike", "worse"] as const).find((one) => outcomes.includes(one));
-    const sign = outcome ? markup`<span class="${outcome}">${SIGNS[outcome]}</span> ` : markup``;
-    const who = sentences.length > 1 ? `${stage === "likelihood" ? "pre-training" : stage}: ` : "";
-    return first === undefined ? [] : [markup`<p class="outcome">${sign}${who}${first}</p>`];
+  const stages = run && model.runs.length === 1 ? stagesOf(model) : [];
+  const said = stages.flatMap((stage) => {
+    const { test = [], verdict = [] } = run?.stages[stage]?.result ?? {};
+    return verdict.length > 0 ? [{ stage, test, verdict }] : [];
   });
-  const advice = new Set(sentences.flatMap(({ texts }) => texts.slice(1)));
+  if (said.length === 0) {
+    return verdictsOn(model).map(({ told, name, snapshot, rivals }) => {
+      const words = standingWords(`${snapshot} ranks`, rivals, "prec@1").join(" ");
+      return markup`<p class="outcome">${signOf(told)} ${name}${words}</p>`;
+    });
+  }
+  const heads = said.map(({ stage, test, verdict: [first = ""] }) => {
+    const { rivals = [] } = rankedOf(test, judgedIn(stage)) ?? {};
+    const sign = rivals.length > 0 ? markup`${signOf(standingOf(rivals))} ` : "";
+    const who = stages.length > 1 ? `${stage === "likelihood" ? "pre-training" : stage}: ` : "";
+    return markup`<p class="outcome">${sign}${who}${first}</p>`;
+  });
+  const advice = new Set(said.flatMap(({ verdict }) => verdict.slice(1)));
   return [...heads, ...[...advice].map((text) => markup`<p>${text}</p>`)];
 }
 
@@ -71,7 +72,11 @@ function severalModels(models: readonly Model[]): Html {
   const rows = models.map((model, row) =>
     markup`
 <tr><th scope="row">${model.name}</th><td class="verdicts">${
-      verdictsOn(model).map((verdict) => markup`<div>${verdictHtml(verdict, "short")}</div>`)
+      verdictsOn(model).map(({ told, name, prec1, rivals: [rival] }) =>
+        markup`<div>${signOf(told)} ${name}prec@1 ${prec1.toFixed(4)} against ${
+          rival ? `${(prec1 - rival.difference).toFixed(4)} (${rival.name})` : MISSING
+        }</div>`
+      )
     }</td>${own.map(({ name, k }) => markup`<td class="${classOf(name)}">${values(k)[row] ?? ""}</td>`)}</tr>`
   );
   const head = ["model", "verdict", ...own.map(({ name }) => name)];
@@ -79,30 +84,21 @@ function severalModels(models: readonly Model[]): Html {
 <div class="scroll" tabindex="0" role="region" aria-label="The models">
 <table class="models"><thead><tr>${head.map((name) => markup`<th scope="col">${name}</th>`)}</tr></thead>
 <tbody>${rows}</tbody></table></div>
-<p>${SIGNS.better} better than every baseline, ${SIGNS.alike} not told apart from the best one,
+<p>${SIGNS.better} better than every baseline, ${SIGNS["not told apart"]} not told apart from the best ones,
 ${SIGNS.worse} worse than a baseline</p>`;
 }
 
-const SIGNS: Readonly<Record<Verdict["outcome"], string>> = {
-  better: "\u2713",
-  alike: "=",
-  worse: "\u2717",
-};
+const SIGNS = { better: "\u2713", "not told apart": "=", worse: "\u2717" } as const;
+const CLASSES = { better: "better", "not told apart": "alike", worse: "worse" } as const;
 
-function verdictHtml({ part, outcome, text, figures }: Verdict, length: "long" | "short"): Html {
-  const who = part === undefined ? markup`` : markup`<b>${part}</b>: `;
-  return markup`<span class="${outcome}">${SIGNS[outcome]}</span> ${who}${
-    length === "long" ? text : figures
-  }`;
+function signOf(told: Told): Html {
+  return markup`<span class="${CLASSES[told]}">${SIGNS[told]}</span>`;
 }
 
 /** What tells the time is marked, for those who compare pages. */
 function classOf(name: string): string {
   return ["finished", "duration"].includes(name) ? "time" : name;
 }
-
-/** Stands where a run of an older version does not say it. */
-const UNKNOWN = "\u2013";
 
 function factsOf(model: Model): [name: string, value: string][] {
   const { runs, missingSeeds, data, folder } = model;
@@ -112,7 +108,7 @@ function factsOf(model: Model): [name: string, value: string][] {
   const sizes = known.find((result) => result.data)?.data;
   return [
     ["data", data],
-    ["sizes", sizes ? sizesText(sizes) : UNKNOWN],
+    ["sizes", sizes ? sizesText(sizes) : MISSING],
     ["finished", finished ? dateOf(known) : "not yet"],
     ["duration", durationOf(known, runs.length)],
     [runs.length > 1 ? "seeds" : "seed", runs.map(({ seed }) => seed).join(", ")],
@@ -141,12 +137,12 @@ function sizesText({ users: [train, validation, test], pages, rows, items }: Dat
 /** Of the result that was written last, to the minute. */
 function dateOf(results: readonly StageResult[]): string {
   const last = results.flatMap(({ finished }) => finished ?? []).sort().at(-1);
-  return last === undefined ? UNKNOWN : `${last.slice(0, 10)} ${last.slice(11, 16)} UTC`;
+  return last === undefined ? MISSING : `${last.slice(0, 10)} ${last.slice(11, 16)} UTC`;
 }
 
 function durationOf(results: readonly StageResult[], runs: number): string {
-  const times = results.flatMap(({ seconds }) => seconds ?? []);
-  if (times.length === 0) return UNKNOWN;
+  const times = results.flatMap(({ sessionSeconds }) => sessionSeconds ?? []);
+  if (times.length === 0) return MISSING;
   const total = secondsInWords(times.reduce((sum, seconds) => sum + seconds, 0));
   const session = results.some(({ resumed }) => resumed) ? ", the last session alone" : "";
   return runs > 1 ? `${total} for ${runs} runs${session}` : `${total}${session}`;
@@ -157,4 +153,56 @@ function secondsInWords(seconds: number): string {
   if (whole < 60) return `${whole} s`;
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
   return `${Math.floor(whole / 3600)} h ${Math.floor(whole % 3600 / 60)} min`;
+}
+
+const STAGE_NAMES: Readonly<Record<StageName, string>> = {
+  likelihood: "",
+  adversarial: "adversarial stage ",
+};
+
+/** One line for each run that is not finished, e.g. "seed 2 unfinished: iteration 120 of 2,000". */
+export function progressNotes(model: Model): string[] {
+  const several = model.runs.length + model.missingSeeds.length > 1;
+  const who = (seed: number) => several ? `seed ${seed} ` : "";
+  return [
+    ...model.runs.flatMap((run) => unfinished(run).map((text) => who(run.seed) + text)),
+    ...model.missingSeeds.map((seed) => `seed ${seed} not begun`),
+  ];
+}
+
+function unfinished({ stages }: Run): string[] {
+  return (["likelihood", "adversarial"] as const).flatMap((name) => {
+    const stage = stages[name];
+    if (!stage || stage.result) return [];
+    const of = stage.planned === undefined ? "" : ` of ${thousands(stage.planned)}`;
+    return [`${STAGE_NAMES[name]}unfinished: iteration ${thousands(stage.iteration)}${of}`];
+  });
+}
+
+/** A part of a model beside the baselines. */
+interface Verdict {
+  readonly told: Told;
+  /** What of the model it is, where that has several parts. */
+  readonly name: Html;
+  readonly snapshot: string;
+  /** Mean over the runs. */
+  readonly prec1: number;
+  /** The strongest first; never empty. */
+  readonly rivals: readonly Rival[];
+}
+
+/** Of each part that is finished. */
+function verdictsOn(model: Model): Verdict[] {
+  const parts = rankingParts([model]);
+  return parts.flatMap((part) => {
+    const snapshots = snapshotsOf(part);
+    const snapshot = snapshots.find((name) => name === part.judged) ?? snapshots.at(-1) ?? "";
+    const tests = testsWith(part, snapshot);
+    const figure = part.ranking === "generator" ? "piPrec1" : "prec1";
+    const prec1 = spread(tests.map((test) => figureOf(test, figure)))?.mean;
+    const rivals = rivalsOf(tests.map(({ against }) => against), figure);
+    if (prec1 === undefined || rivals.length === 0) return [];
+    const name = parts.length > 1 ? markup`<b>${part.name.slice(model.name.length + 2)}</b>: ` : markup``;
+    return [{ told: standingOf(rivals), name, snapshot, prec1, rivals }];
+  });
 }

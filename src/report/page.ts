@@ -1,20 +1,36 @@
-/** The report as one HTML page that needs nothing beside it. */
+/** The report on runs: from their folders to one HTML page that needs nothing beside it. */
 
+import { dirname } from "node:path";
+import { atomicWriteFile, makeFolder } from "../run/files/atomic_write.ts";
 import type { ChartDefinition } from "./chart_types.ts";
-import { comparisonTable } from "./comparison.ts";
-import { figureDetails } from "./figure_details.ts";
-import { figuresTable } from "./figures_table.ts";
+import { chartsOf } from "./charts.ts";
+import { collect } from "./collect.ts";
+import { figureDetails, reliabilityCharts } from "./figure_details.ts";
+import { comparisonTable, figuresTable } from "./figures_table.ts";
 import { headerOf } from "./header.ts";
 import { type Html, markup } from "./html.ts";
-import { chartFigure, noScript, type PageParts, pageShell, section } from "./page_shell.ts";
-import { reliabilityCharts } from "./reliability.ts";
-import type { Model, ReportData } from "./report_data.ts";
-import { settingsTables } from "./settings_table.ts";
+import { chartFigure, noScript, type PageParts, pageShell, readPageParts, section } from "./page_shell.ts";
+import type { Model, ReportData, Settings } from "./report_data.ts";
+import { claimsList, MISSING, type Row, tableOf } from "./tables.ts";
+
+/**
+ * Writes one HTML page about runs; it can be read without the network.
+ *
+ * @param folders runs, seeds folders, or experiments; finished or not
+ * @param out the page, which is replaced if it is there
+ * @throws UserError for folders without a run and for damaged ones, and when the page cannot be written
+ */
+export async function writeReport(folders: readonly string[], out: string): Promise<void> {
+  const data = await collect(folders);
+  const page = pageOf(data, chartsOf(data), await readPageParts());
+  await makeFolder(dirname(out));
+  await atomicWriteFile(out, page);
+}
 
 export function pageOf(data: ReportData, charts: readonly ChartDefinition[], parts: PageParts): string {
   const { models } = data;
   const reliability = reliabilityCharts(models);
-  const main = markup`${claimsSection(data)}
+  const main = markup`${data.claims.length > 0 ? section("claims", "Claims", claimsList(data.claims)) : ""}
 ${section("charts", "Charts", chartFigures(charts))}
 ${section("test-figures", "Test figures", testFigures(models, reliability))}
 ${
@@ -40,24 +56,44 @@ function testFigures(models: readonly Model[], reliability: readonly ChartDefini
 ${figureDetails(models)}`;
 }
 
-const VERDICTS: Readonly<Record<string, string>> = {
-  yes: "\u2713 holds",
-  no: "\u2717 does not hold",
-  undecided: "? undecided",
-};
-
-function claimsSection({ claims }: ReportData): Html {
-  if (claims.length === 0) return markup``;
-  const items = claims.map(({ claim, holds, text }) =>
-    markup`<li><b>${claim}</b> <span class="verdict">${VERDICTS[holds] ?? holds}</span><br>${text}</li>`
-  );
-  return section("claims", "Claims", markup`<ul class="claims">${items}</ul>`);
-}
-
 function chartFigures(charts: readonly ChartDefinition[]): Html {
   return markup`${noScript}
 <div class="charts bars">${charts.filter(({ kind }) => kind === "bar").map(chartFigure)}
 </div>
 <div class="charts">${charts.filter(({ kind }) => kind === "line").map(chartFigure)}
 </div>`;
+}
+
+/** What the models were made with, and on: first what they share, then what they differ in. @param what names the tables. */
+function settingsTables(
+  models: readonly Model[],
+  settings: (model: Model) => Settings,
+  what: string,
+): Html {
+  const keys = [...new Set(models.flatMap((model) => [...settings(model).keys()]))];
+  const values = (key: string) => models.map((model) => settings(model).get(key) ?? MISSING);
+  const same = keys.filter((key) => new Set(values(key)).size === 1);
+  const different = keys.filter((key) => !same.includes(key));
+  return markup`${same.length > 0 ? sameTable(same, (key) => values(key)[0] ?? MISSING) : markup``}
+${different.length > 0 ? differentTable(models, different, values, what) : markup``}`;
+}
+
+function sameTable(keys: readonly string[], value: (key: string) => string): Html {
+  const rows = keys.map((key) =>
+    markup`
+<tr><th scope="row">${key}</th><td>${value(key)}</td></tr>`
+  );
+  return markup`<table class="settings">${rows}</table>`;
+}
+
+function differentTable(
+  models: readonly Model[],
+  keys: readonly string[],
+  values: (key: string) => string[],
+  what: string,
+): Html {
+  const rows = keys.map((key): Row => [key, ...values(key)]);
+  const label = `Differences between the models: ${what}`;
+  return markup`<p>Differences:</p>
+${tableOf(label, ["setting", ...models.map(({ name }) => name)], [["", rows]], "differences")}`;
 }

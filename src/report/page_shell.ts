@@ -1,7 +1,6 @@
 /** What every page of charts is made of: one HTML file that needs nothing beside it. */
 
-import { chartSummary } from "./chart_summary.ts";
-import type { ChartDefinition } from "./chart_types.ts";
+import { type ChartDefinition, type Curve, seriesName, sumOf } from "./chart_types.ts";
 import { Html, inlineScript, jsonScript, markup } from "./html.ts";
 
 /** What a page carries besides its data. */
@@ -103,4 +102,29 @@ ${chart.note === "" ? markup`` : markup`<figcaption>${chart.note}</figcaption>`}
 /** Bars lie one below the other and need their height; other charts have theirs by page.css. */
 function plotStyle(bars: number): string {
   return bars === 0 ? "" : `height: ${AXIS_HEIGHT + BAR_HEIGHT * bars}px`;
+}
+
+export function chartSummary(chart: ChartDefinition): string {
+  switch (chart.kind) {
+    case "line":
+      return `${chart.title} over ${chart.xTitle}: ` +
+        chart.series.map((series) => `${seriesName(chart, series)} ends at ${endOf(series)}`).join("; ");
+    case "bar":
+      return `${chart.title}: ` +
+        chart.bars.map(({ name, mean, sd }) =>
+          `${name} ${mean.toFixed(4)}${sd === null ? "" : ` plus or minus ${sd.toFixed(4)}`}`
+        ).join("; ");
+    case "scatter":
+      return `${chart.title}: ${chart.yTitle} over ${chart.xTitle}; ` +
+        chart.series.map(({ name, points }) => `${name}, ${points.length} points`).join("; ");
+    case "stack":
+      return `${chart.title}: ${
+        chart.bars.map((bar, k) => `${bar} ${sumOf(chart, k).toFixed(2)} ${chart.unit}`).join("; ")
+      }`;
+  }
+}
+
+function endOf({ x, mean }: Curve): string {
+  const last = mean.findLastIndex((value) => value !== null);
+  return `${mean[last]?.toFixed(4)} at ${x[last]}`;
 }

@@ -1,7 +1,17 @@
-/** The parts of a model with figures of their own: its stages, and in the adversarial stage pi and u. */
+/** The parts of a model with figures of their own, its stages and in the adversarial stage pi and u, with test figures over seeds. */
 
 import { adversarialStage, shannonStage, type Stage as TrainedStage } from "../run/stages.ts";
-import { type Model, type Stage, type StageName, stageNames } from "./report_data.ts";
+import {
+  type BaselineFigures,
+  type Model,
+  type SnapshotFigures,
+  type Stage,
+  type StageName,
+  stageNames,
+} from "./report_data.ts";
+import { meanAndSd } from "../data/mean_sd.ts";
+import type { FigureName } from "../figures/columns.ts";
+import { finite } from "./curve.ts";
 
 export interface Part {
   readonly name: string;
@@ -15,6 +25,11 @@ export interface Part {
   readonly judged: TrainedStage["judged"];
 }
 
+/** The snapshot by which the rankings of a stage are judged. */
+export function judgedIn(stage: StageName): TrainedStage["judged"] {
+  return (stage === "likelihood" ? shannonStage : adversarialStage).judged;
+}
+
 /** Parts with a loss: the stages. */
 export function lossParts(models: readonly Model[]): Part[] {
   return models.flatMap((model, colour) => {
@@ -26,7 +41,7 @@ export function lossParts(models: readonly Model[]): Part[] {
       model,
       stage,
       ranking: "reward",
-      judged: (stage === "likelihood" ? shannonStage : adversarialStage).judged,
+      judged: judgedIn(stage),
     }));
   });
 }
@@ -50,4 +65,86 @@ export function stagesOf(model: Model): StageName[] {
 /** A part's stage in each of the runs that have begun it. */
 export function stageRuns({ model, stage }: Pick<Part, "model" | "stage">): Stage[] {
   return model.runs.flatMap(({ stages }) => stages[stage] ?? []);
+}
+
+/** What the generator's figures are called; it has no others. */
+const PI: Readonly<Partial<Record<FigureName, FigureName>>> = { prec1: "piPrec1", prec2: "piPrec2" };
+
+/** A figure over runs; the sd is null for fewer than two. */
+export interface Spread {
+  readonly mean: number;
+  readonly sd: number | null;
+  readonly runs: number;
+}
+
+/** Undefined when no value is a number. */
+export function spread(values: readonly (number | null | undefined)[]): Spread | undefined {
+  const present = values.flatMap((value) => value ?? []);
+  if (present.length === 0) return undefined;
+  const { mean, sd } = meanAndSd(present);
+  return { mean, sd: finite(sd), runs: present.length };
+}
+
+/** A scoring of test users: a snapshot's, or a baseline's. */
+export type Scoring = SnapshotFigures | BaselineFigures;
+
+/** What a figure of a ranking is called; none that the generator does not have. */
+export function nameIn(ranking: Part["ranking"], name: FigureName): FigureName | undefined {
+  return ranking === "reward" ? name : PI[name];
+}
+
+/** A figure of a scoring; undefined where it has none. */
+export function figureOf(
+  { longerPages, details, ...own }: Scoring,
+  name: FigureName | undefined,
+): number | null | undefined {
+  if (name === undefined) return undefined;
+  const { prec1, prec2 } = longerPages;
+  const top: Readonly<Partial<Record<FigureName, number | null>>> = {
+    ...own,
+    ...{ longerPrec1: prec1, longerPrec2: prec2 },
+  };
+  return top[name] ?? details?.figures[name];
+}
+
+/** Names of the snapshots that the part's finished runs were tested with, in their order. */
+export function snapshotsOf(part: Part): string[] {
+  return [...new Set(testsOf(part).flatMap((test) => test.map(({ snapshot }) => snapshot)))];
+}
+
+/** A snapshot's test figures in each run. */
+export function testsWith(part: Part, snapshot: string): SnapshotFigures[] {
+  return testsOf(part).flatMap((test) => test.filter((figures) => figures.snapshot === snapshot));
+}
+
+function testsOf(part: Part): (readonly SnapshotFigures[])[] {
+  return stageRuns(part).flatMap(({ result }) => result ? [result.test] : []);
+}
+
+/** Models whose test users are the same ones have the same baselines. */
+export interface SharedBaselines {
+  readonly models: readonly Model[];
+  readonly baselines: readonly BaselineFigures[];
+}
+
+/** Groups the models that are finished by their baselines. */
+export function baselineGroups(models: readonly Model[]): SharedBaselines[] {
+  const groups = new Map<string, { models: Model[]; baselines: readonly BaselineFigures[] }>();
+  for (const model of models) {
+    for (const baselines of distinctBaselines(model)) {
+      const key = JSON.stringify(
+        baselines.map(({ name, nll, prec1, prec2 }) => ({ name, figures: { nll, prec1, prec2 } })),
+        (_, value) => typeof value === "number" ? value.toFixed(9) : value,
+      );
+      const group = groups.get(key) ?? { models: [], baselines };
+      if (!group.models.includes(model)) group.models.push(model);
+      groups.set(key, group);
+    }
+  }
+  return [...groups.values()];
+}
+
+function distinctBaselines(model: Model): (readonly BaselineFigures[])[] {
+  const stages: Stage[] = model.runs.flatMap(({ stages }) => Object.values(stages));
+  return stages.flatMap(({ result }) => result && result.shown.length > 0 ? [result.shown] : []);
 }

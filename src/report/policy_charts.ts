@@ -8,6 +8,7 @@ import {
   type ScatterChart,
   type Series,
 } from "./chart_types.ts";
+import { curveChart, seriesThrough } from "./curve.ts";
 import {
   type Cell,
   type Comparison,
@@ -18,7 +19,6 @@ import {
   trainingsOf,
   unitOf,
 } from "../policy/comparison/comparison.ts";
-import { adaptationCurve, type AdaptingPolicy } from "../policy/adaptation/adaptation.ts";
 import { meanAndSd } from "../data/mean_sd.ts";
 
 /** Dashes of the curves here. */
@@ -137,21 +137,12 @@ export function userCharts(comparison: Comparison): LineChart[] {
         }.`,
         "% of the users",
         `difference in ${unitOf(comparison)} a user`,
-        found.map(({ name, colour, difference: { sorted } }): Series => ({
-          ...{
-            model: `less ${name}`,
-            colour,
-            part: "difference",
-            dash: REALISED,
-            faint: false,
-            offset: 0,
-            marks: [],
-          },
-          x: Array.from(sorted, (_, k) => 100 * k / Math.max(1, sorted.length - 1)),
-          mean: [...sorted],
-          sd: Array.from(sorted, () => null),
-          runs: Array.from(sorted, () => 1),
-        })),
+        found.map(({ name, colour, difference: { sorted } }) =>
+          seriesThrough(
+            { model: `less ${name}`, colour, part: "difference" },
+            Array.from(sorted, (mean, k) => ({ x: 100 * k / Math.max(1, sorted.length - 1), mean })),
+          )
+        ),
       );
     })
   );
@@ -192,60 +183,19 @@ export function consistencyCharts(comparison: Comparison): ScatterChart[] {
   });
 }
 
-/** Click rate against interactions with users that nobody has met. @param window interactions of a point. */
-export function adaptationChart(
-  environment: string,
-  policies: readonly AdaptingPolicy[],
-  users: number,
-  window: number,
-): LineChart[] {
-  return lineChart(
-    "adaptation",
-    `Click rate while a policy adapts, in ${environment}`,
-    `An interaction is one page of each of ${users} users; a point is the click rate of ${window} of them.`,
-    "interactions",
-    "click rate",
-    policies.map((policy, colour): Series => {
-      const curve = adaptationCurve(policy, window);
-      return {
-        ...{
-          model: policy.name,
-          colour,
-          part: "click rate",
-          dash: REALISED,
-          faint: false,
-          offset: 0,
-          marks: [],
-        },
-        x: curve.map(({ interactions }) => interactions),
-        mean: curve.map(({ mean }) => mean),
-        sd: curve.map(({ sd }) => sd),
-        runs: curve.map(({ runs }) => runs),
-      };
-    }),
-    "runs",
-  );
-}
-
 /** Mean and spread over trainings of curves over pages, the first of which is 1. */
 function seriesOf(
   look: Pick<Series, "model" | "colour" | "part" | "dash">,
   curves: readonly (readonly number[])[],
 ): Series {
-  const pages = curves[0]?.length ?? 0;
-  const spreads = Array.from(
-    { length: pages },
-    (_, page) => meanAndSd(curves.map((curve) => curve[page] ?? NaN).filter((value) => !Number.isNaN(value))),
+  const pages = Array.from({ length: curves[0]?.length ?? 0 }, (_, page) => page);
+  return seriesThrough(
+    look,
+    pages.map((page) => {
+      const present = curves.map((curve) => curve[page] ?? NaN).filter((value) => !Number.isNaN(value));
+      return { x: page + 1, ...meanAndSd(present), runs: curves.length };
+    }),
   );
-  const known = (value: number) => Number.isNaN(value) ? null : value;
-  return {
-    ...look,
-    ...{ faint: false, offset: 0, marks: [] },
-    x: spreads.map((_, page) => page + 1),
-    mean: spreads.map(({ mean }) => known(mean)),
-    sd: spreads.map(({ sd }) => known(sd)),
-    runs: spreads.map(() => curves.length),
-  };
 }
 
 function lineChart(
@@ -255,23 +205,12 @@ function lineChart(
   xTitle: string,
   yTitle: string,
   series: readonly Series[],
-  over: "trainings" | "runs" = "trainings",
 ): LineChart[] {
-  const drawn = series.filter(({ mean }) => mean.some((value) => value !== null));
-  if (drawn.length === 0) return [];
-  const spread = drawn.some(({ sd }) => sd.some((value) => value !== null));
-  return [{
-    ...{
-      kind: "line",
-      id,
-      title,
-      xTitle,
-      yTitle,
-      logarithmic: false,
-      dividers: [],
-      levels: [],
-      series: drawn,
-    },
-    note: [note, spread ? spreadOf("Bands", over) : ""].filter((sentence) => sentence !== "").join(" "),
-  }];
+  return curveChart({ id, title, note: bandsNote(note, series, "trainings"), xTitle, yTitle }, series);
+}
+
+/** A chart's note, with what its bands are where it has some. */
+export function bandsNote(note: string, series: readonly Series[], over: "trainings" | "runs"): string {
+  const hasBands = series.some(({ sd }) => sd.some((value) => value !== null));
+  return [note, hasBands ? spreadOf("Bands", over) : ""].join(" ").trim();
 }

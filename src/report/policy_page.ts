@@ -1,7 +1,6 @@
 /** The page about a comparison of policies: verdicts, tables and charts, each figure with its environment's name. */
 
 import type { ChartDefinition } from "./chart_types.ts";
-import { MISSING, rangeText } from "./figures_table.ts";
 import { type Html, markup } from "./html.ts";
 import { chartFigure, noScript, note, type PageParts, pageShell, section } from "./page_shell.ts";
 import {
@@ -13,13 +12,17 @@ import {
   userCharts,
 } from "./policy_charts.ts";
 import {
-  differenceCell,
+  type Cell as TableCell,
+  claimsList,
+  difference,
   type Facts,
   factsList,
-  figureCell,
-  groupedTable,
+  figure,
+  MISSING,
+  type Row,
   shareText,
-} from "./policy_tables.ts";
+  tableOf,
+} from "./tables.ts";
 import {
   type Cell,
   type Comparison,
@@ -35,11 +38,8 @@ import { taskNames } from "../policy/comparison/tasks.ts";
 import type { PolicyDifference } from "../policy/comparison/difference.ts";
 import type { EpisodeFigures, MeanFigure } from "../policy/comparison/episodes.ts";
 import { toldBy } from "../figures/told.ts";
-import { HOLDS, verdictsOn } from "../policy/comparison/verdict.ts";
+import { verdictsOn } from "../policy/comparison/verdict.ts";
 import { meanAndSd } from "../data/mean_sd.ts";
-
-const missing = markup`<td>${MISSING}</td>`;
-const SIGNS = { yes: "\u2713", no: "\u2717", undecided: "?" } as const;
 
 /** What stands at the head of the page. */
 export interface PolicyPageHead {
@@ -88,42 +88,31 @@ function taskSections(
   drawn: (charts: readonly ChartDefinition[]) => Html,
 ): Html {
   const several = task === "" ? "" : ` of ${task}`;
-  const id = (name: string) => once(`${name}-${comparison.slate}`);
-  return markup`${section(id("verdict"), `Verdict${several}`, verdicts(comparison))}
-${
+  const part = (
+    id: string,
+    title: string,
+    content: Html,
+    charts?: readonly ChartDefinition[],
+    look = "charts",
+  ) =>
     section(
-      id("figures"),
-      `Figures${several}`,
-      markup`${policiesTable(comparison)}
-<div class="charts bars">${drawn(returnCharts(comparison))}
-</div>`,
-    )
-  }
+      once(`${id}-${comparison.slate}`),
+      title + several,
+      charts
+        ? markup`${content}
+<div class="${look}">${drawn(charts)}
+</div>`
+        : content,
+    );
+  return markup`${part("verdict", "Verdict", verdicts(comparison))}
+${part("figures", "Figures", policiesTable(comparison), returnCharts(comparison), "charts bars")}
+${part("differences", "Differences", differencesTable(comparison), userCharts(comparison))}
+${part("pages", "By page", markup``, pageCharts(comparison))}
 ${
-    section(
-      id("differences"),
-      `Differences${several}`,
-      markup`${differencesTable(comparison)}
-<div class="charts">${drawn(userCharts(comparison))}
-</div>`,
-    )
-  }
-${
-    section(
-      id("pages"),
-      `By page${several}`,
-      markup`<div class="charts">${drawn(pageCharts(comparison))}
-</div>`,
-    )
-  }
-${
-    section(
-      id("trust"),
-      `What to believe${several}`,
-      markup`${trustTable(comparison)}
-<div class="charts">${drawn([...calibrationCharts(comparison), ...consistencyCharts(comparison)])}
-</div>`,
-    )
+    part("trust", "What to believe", trustTable(comparison), [
+      ...calibrationCharts(comparison),
+      ...consistencyCharts(comparison),
+    ])
   }`;
 }
 
@@ -140,17 +129,20 @@ function uniqueIds(): (id: string) => string {
 
 function verdicts(comparison: Comparison): Html {
   const found = verdictsOn(comparison);
-  if (found.length === 0) return markup`<p>No policy here has learned anything.</p>`;
-  const items = found.map(({ claim, holds, text }) =>
-    markup`<li><b>${claim}</b> <span class="verdict">${SIGNS[holds]} ${HOLDS[holds]}</span><br>${text}</li>`
-  );
-  return markup`<ul class="claims">${items}</ul>`;
+  return found.length > 0 ? claimsList(found) : markup`<p>No policy here has learned anything.</p>`;
 }
 
-function group(environment: Environment, columns: number, rows: readonly Html[]): Html {
-  return markup`<tbody><tr><th colspan="${columns}" scope="rowgroup">${
-    environmentWords(environment)
-  }</th></tr>${rows}</tbody>`;
+/** A table with the rows of each environment that has some. */
+function byEnvironment(
+  label: string,
+  head: readonly string[],
+  { environments }: Comparison,
+  rowsIn: (environment: Environment) => readonly Row[],
+): Html | undefined {
+  const groups = environments.map((environment) =>
+    [environmentWords(environment), rowsIn(environment)] as const
+  ).filter(([, rows]) => rows.length > 0);
+  return groups.length > 0 ? tableOf(label, head, groups) : undefined;
 }
 
 /** The published table, for each environment: reward and click rate of each size of a slate. */
@@ -159,83 +151,84 @@ function slatesTable(comparisons: readonly Comparison[], groups: readonly Slates
     `reward a page, k = ${slate}`,
     `click rate, k = ${slate}`,
   ]);
-  const body = groups.map(({ environment, rows }) =>
-    group(
-      environment,
-      1 + kinds.length,
-      rows.map(({ policy, cells }) =>
-        markup`<tr><th scope="row">${policy}</th>${
-          cells.map((own) =>
-            own.length === 0
-              ? markup`${missing}${missing}`
-              : markup`${estimateCell(own, (figures) => figures.rewardAPage, 3)}${
-                estimateCell(own, (figures) => figures.clickRate, 3)
-              }`
-          )
-        }</tr>`
-      ),
-    )
+  const rows = groups.map(({ environment, rows }) =>
+    [
+      environmentWords(environment),
+      rows.map(({ policy, cells }): Row => [
+        policy,
+        ...cells.flatMap((own) => [
+          estimate(own, (figures) => figures.rewardAPage, 3),
+          estimate(own, (figures) => figures.clickRate, 3),
+        ]),
+      ]),
+    ] as const
   );
   return markup`<p>k is the size of a slate. Means over trainings \u00b1 one standard deviation, or where there is one, the
 range of 95 % of the resamples of users.</p>
-${groupedTable("Policies by the size of the slate", ["policy", ...kinds], body)}`;
+${tableOf("Policies by the size of the slate", ["policy", ...kinds], rows)}`;
 }
 
 /** The figures of a size, for each environment. */
 function policiesTable(comparison: Comparison): Html {
   const head = ["policy", `${unitOf(comparison)} a user`, "reward a page", "click rate", "coverage"];
-  const groups = comparison.environments.map((environment) => {
-    const rows = policiesOf(comparison).flatMap(({ name }) => {
-      const cells = trainingsOf(comparison, name, environment.name);
-      if (cells.length === 0) return [];
-      const trainings = cells.length > 1 ? ` (${cells.length} trainings)` : "";
-      return [
-        markup`<tr><th scope="row">${name}${trainings}</th>${
-          estimateCell(cells, (figures) => figures.return, 2)
-        }${estimateCell(cells, (figures) => figures.rewardAPage, 3)}${
-          estimateCell(cells, (figures) => figures.clickRate, 3)
-        }<td>${shareText(overTrainings(cells, (figures) => figures.coverage).mean)}</td></tr>`,
-      ];
-    });
-    return group(environment, head.length, rows);
-  });
+  const table = byEnvironment(
+    "Figures of policies",
+    head,
+    comparison,
+    (environment) =>
+      policiesOf(comparison).flatMap(({ name }): Row[] => {
+        const cells = trainingsOf(comparison, name, environment.name);
+        if (cells.length === 0) return [];
+        return [[
+          cells.length > 1 ? `${name} (${cells.length} trainings)` : name,
+          estimate(cells, (figures) => figures.return, 2),
+          estimate(cells, (figures) => figures.rewardAPage, 3),
+          estimate(cells, (figures) => figures.clickRate, 3),
+          shareText(overTrainings(cells, (figures) => figures.coverage).mean),
+        ]];
+      }),
+  );
   return markup`<p>Means over trainings \u00b1 one standard deviation, or where there is one, the range of 95 % of the
 resamples of users. Coverage is the share of the catalogue that was shown at all.</p>
-${groupedTable("Figures of policies", head, groups)}`;
+${table ?? ""}`;
 }
 
-function estimateCell(
+function estimate(
   cells: readonly Cell[],
   of: (figures: EpisodeFigures) => MeanFigure,
   digits: number,
-): Html {
+): TableCell {
+  const [first] = cells;
+  if (!first) return MISSING;
   const { mean, sd } = overTrainings(cells, (figures) => of(figures).mean);
-  if (sd !== null) return markup`<td>${mean.toFixed(digits)} \u00b1 ${sd.toFixed(digits)}</td>`;
-  return figureCell({ mean, interval: cells[0] ? of(cells[0].figures).interval : null }, digits);
+  if (sd !== null) return `${mean.toFixed(digits)} \u00b1 ${sd.toFixed(digits)}`;
+  return figure(mean, digits, of(first.figures).interval);
 }
 
 function differencesTable(comparison: Comparison): Html {
   const head = ["policy less rival", "difference", "wider interval over", "lose", "gain", "verdict"];
   const all = differencesOf(comparison);
-  const groups = comparison.environments.map((environment) => {
-    const rows = all.filter((one) => one.environment === environment.name).map((
-      { policy, rival, difference },
-    ) => differenceRow(`${policy} less ${rival}`, difference));
-    return group(environment, head.length, rows);
-  });
+  const table = byEnvironment(
+    "Differences of policies",
+    head,
+    comparison,
+    ({ name }) =>
+      all.filter(({ environment }) => environment === name)
+        .map(({ policy, rival, difference }) => differenceRow(`${policy} less ${rival}`, difference)),
+  );
   return markup`<p>In ${
     unitOf(comparison)
   } a user, on the same users with the same random numbers. Of the interval over users and the
 one over trainings the wider one is printed. Users lose whose return, as a mean over trainings, is lower.</p>
-${groupedTable("Differences of policies", head, groups)}`;
+${table ?? ""}`;
 }
 
-function differenceRow(name: string, difference: PolicyDifference): Html {
-  const { wider, trainings, lose, gain } = difference;
+function differenceRow(
+  name: string,
+  { mean, interval, wider, trainings, lose, gain }: PolicyDifference,
+): Row {
   const over = wider === "users" ? "users" : wider ? `${trainings} trainings` : MISSING;
-  return markup`<tr><th scope="row">${name}</th>${differenceCell(difference, 2)}<td>${over}</td><td>${
-    shareText(lose)
-  }</td><td>${shareText(gain)}</td><td class="text">${toldBy(difference.interval)}</td></tr>`;
+  return [name, difference(mean, 2, interval), over, shareText(lose), shareText(gain), toldBy(interval)];
 }
 
 /** Calibration and support. */
@@ -248,33 +241,33 @@ function trustTable(comparison: Comparison): Html {
     "states beyond the log",
     "items hardly logged",
   ];
-  const groups = comparison.environments.flatMap((environment) => {
-    const rows = policiesOf(comparison).flatMap(({ name }) => {
-      const cells = trainingsOf(comparison, name, environment.name);
-      const calibrations = cells.flatMap(({ calibration }) => calibration ?? []);
-      const supports = cells.flatMap(({ support }) => support ?? []);
-      if (calibrations.length + supports.length === 0) return [];
-      const mean = <T>(of: readonly T[], value: (one: T) => number, show: (value: number) => string) =>
-        of.length === 0 ? MISSING : show(meanAndSd(of.map(value)).mean);
-      const two = (value: number) => value.toFixed(2);
-      const [only] = calibrations;
-      const range = calibrations.length === 1 && only?.gap.interval ? rangeText(only.gap.interval, 2) : "";
-      return [
-        markup`<tr><th scope="row">${name}</th><td>${
-          mean(calibrations, (one) => one.predicted, two)
-        }</td><td>${mean(calibrations, (one) => one.realised, two)}</td><td>${
-          mean(calibrations, (one) => one.gap.mean, two)
-        }${range}</td><td>${mean(supports, (one) => one.statesBeyond, shareText)}</td><td>${
-          mean(supports, (one) => one.rareSlots, shareText)
-        }</td></tr>`,
-      ];
-    });
-    return rows.length === 0 ? [] : [group(environment, head.length, rows)];
-  });
-  if (groups.length === 0) return markup``;
+  const table = byEnvironment(
+    "What to believe",
+    head,
+    comparison,
+    (environment) =>
+      policiesOf(comparison).flatMap(({ name }): Row[] => {
+        const cells = trainingsOf(comparison, name, environment.name);
+        const calibrations = cells.flatMap(({ calibration }) => calibration ?? []);
+        const supports = cells.flatMap(({ support }) => support ?? []);
+        if (calibrations.length + supports.length === 0) return [];
+        const mean = <T>(of: readonly T[], value: (one: T) => number) => meanAndSd(of.map(value)).mean;
+        const [only] = calibrations;
+        const range = calibrations.length === 1 ? only?.gap.interval : undefined;
+        return [[
+          name,
+          figure(mean(calibrations, (one) => one.predicted), 2),
+          figure(mean(calibrations, (one) => one.realised), 2),
+          figure(mean(calibrations, (one) => one.gap.mean), 2, range),
+          shareText(mean(supports, (one) => one.statesBeyond)),
+          shareText(mean(supports, (one) => one.rareSlots)),
+        ]];
+      }),
+  );
+  if (!table) return markup``;
   return markup`<p>Clicks a user on the pages that the policy showed: those that the model predicts which it learned on, and
 those that were made. A state is beyond the log where it is farther out than 99 % of the logged ones (Mahalanobis), an item
 hardly logged with fewer than 20 displays: there the model has guessed. A second model is made of the same kind of log, and
 often guesses alike: it may not reveal a policy that exploits the first.</p>
-${groupedTable("What to believe", head, groups)}`;
+${table}`;
 }

@@ -1,8 +1,8 @@
-/** What a report is made from: runs as they stand in their folders. */
+/** What a report is made from: runs as they stand in their folders, and the JSON files in them as far as a report needs them. */
 
-import type { DataSizes } from "../data/log_source.ts";
-import type { Paired } from "../figures/paired.ts";
-import type { DetailFigures, FigureDifferences } from "./schemas.ts";
+import { MOST_GROUPS } from "../figures/bootstrap.ts";
+import type { Claim } from "../figures/told.ts";
+import * as v from "../schema.ts";
 
 /** A log's columns by name, [rows] each; null where the file has no finite number. */
 export interface RunLog {
@@ -10,63 +10,161 @@ export interface RunLog {
   readonly columns: ReadonlyMap<string, readonly (number | null)[]>;
 }
 
-/** Null where there was nothing to take a mean of. */
-export interface Figures {
-  readonly nll: number | null;
-  readonly prec1: number | null;
-  readonly prec2: number | null;
-}
+/** JSON has no NaN: null stands for it. */
+const figure = v.nullable(v.finiteNumber());
+
+const figuresSchema = v.object({ nll: figure, prec1: figure, prec2: figure });
+
+/** Where 95 % of the resamples of users are; null where there are too few to say. */
+const interval = v.nullable(v.tuple([v.finiteNumber(), v.finiteNumber()]));
+
+const named = <T extends v.GenericSchema>(schema: T) => v.record(v.string(), schema);
+
+const calibrationSchema = v.looseObject({
+  ece: v.finiteNumber(),
+  eceByChance: v.nullable(v.finiteNumber()),
+  bins: v.array(
+    v.looseObject({
+      cases: v.finiteNumber(),
+      predicted: v.finiteNumber(),
+      observed: v.finiteNumber(),
+      interval,
+    }),
+  ),
+});
+
+const measuredSchema = v.looseObject({ figures: named(figure), intervals: named(interval) });
+
+/** All figures of a scoring of the test users: `Details` of figures/tested.ts. */
+const detailsSchema = v.looseObject({
+  ...measuredSchema.entries,
+  calibration: v.optional(
+    v.looseObject({ click: v.optional(calibrationSchema), noClick: v.optional(calibrationSchema) }),
+  ),
+  slices: v.optional(
+    named(v.array(v.looseObject({
+      ...measuredSchema.entries,
+      name: v.string(),
+      events: v.finiteNumber(),
+      ece: v.optional(v.finiteNumber()),
+    }))),
+    {},
+  ),
+});
+
+/** `Paired` of figures/paired.ts. */
+const pairedSchema = v.looseObject({
+  users: v.string(),
+  groups: v.whole(1, MOST_GROUPS),
+  sums: v.string(),
+});
+
+const differencesSchema = named(v.looseObject({ value: v.finiteNumber(), interval }));
+
+const baselineSchema = v.object({
+  ...v.partial(figuresSchema, ["nll"]).entries,
+  longerPages: v.optional(v.partial(figuresSchema), {}),
+  /** The setting that was best on validation users, in words. */
+  setting: v.optional(v.string()),
+  details: v.optional(detailsSchema),
+});
 
 /** Test figures of one snapshot. */
-export interface SnapshotFigures extends Figures {
-  readonly snapshot: string;
-  readonly iteration: number;
+const snapshotSchema = v.looseObject({
+  snapshot: v.string(),
+  iteration: v.wholeNumber(),
+  ...figuresSchema.entries,
   /** The same without pages of one item. */
-  readonly longerPages: Partial<Figures>;
+  longerPages: v.optional(v.partial(figuresSchema), {}),
   /** Those of the generator pi, in the adversarial stage. */
-  readonly piPrec1?: number | null;
-  readonly piPrec2?: number | null;
-  /** All figures with their intervals; not in results of earlier versions. */
-  readonly details?: DetailFigures;
-  /** How far it is above each baseline, by the baseline's name in result.json. */
-  readonly against?: Readonly<Record<string, FigureDifferences>>;
-  /** Events that it was tested on. */
-  readonly events?: number;
-  /** What other models are compared with; not in results of earlier versions. */
-  readonly paired?: Paired;
-}
+  piPrec1: v.optional(figure),
+  piPrec2: v.optional(figure),
+  details: v.optional(detailsSchema),
+  /** How far it is above each baseline, by the baseline's name. */
+  against: v.optional(named(differencesSchema), {}),
+  /** What other models are compared with. */
+  paired: v.optional(pairedSchema),
+});
 
-export interface BaselineFigures {
-  readonly name: string;
-  readonly figures: Figures;
-  readonly longerPages?: Partial<Figures>;
-  /** The setting that was best on validation users, in words. */
-  readonly setting?: string;
-  readonly details?: DetailFigures;
-}
-
-/** How far one snapshot is above another. */
-export interface SnapshotDifferences {
-  readonly snapshot: string;
-  readonly minus: string;
-  readonly differences: FigureDifferences;
-}
-
-/** What a stage ended with. */
-export interface StageResult {
-  readonly test: readonly SnapshotFigures[];
-  readonly baselines: readonly BaselineFigures[];
-  readonly snapshots: readonly SnapshotDifferences[];
-  /** What follows from the figures, in sentences. */
-  readonly verdict: readonly string[];
-  /** ISO 8601; undefined in runs of older versions. */
-  readonly finished: string | undefined;
+/** What a stage ended with; a run that is extended has it without test figures. */
+export const resultSchema = v.looseObject({
+  iteration: v.wholeNumber(),
+  /** When it was written, ISO 8601. */
+  finished: v.optional(v.pipe(v.string(), v.isoTimestamp())),
   /** Of its last session, without set-up. */
-  readonly seconds: number | undefined;
+  sessionSeconds: v.optional(v.atLeast(0)),
   /** Whether there were sessions before the last one. */
-  readonly resumed: boolean;
-  /** Undefined in runs of older versions. */
-  readonly data: DataSizes | undefined;
+  resumed: v.optional(v.boolean(), false),
+  /** Sizes of the data. */
+  data: v.optional(v.looseObject({
+    users: v.tuple([v.wholeNumber(), v.wholeNumber(), v.wholeNumber()]),
+    ...{ pages: v.wholeNumber(), rows: v.wholeNumber(), items: v.wholeNumber() },
+    warnings: v.optional(v.array(v.string())),
+  })),
+  test: v.optional(v.array(snapshotSchema)),
+  baselines: v.optional(named(v.nullable(baselineSchema)), {}),
+  /** How far one snapshot is above another. */
+  snapshots: v.optional(
+    v.array(
+      v.looseObject({ snapshot: v.string(), minus: v.string(), differences: differencesSchema }),
+    ),
+    [],
+  ),
+  /** What follows from the figures, in sentences. */
+  verdict: v.optional(v.array(v.string()), []),
+});
+export type Result = v.InferOutput<typeof resultSchema>;
+/** Null where there was nothing to take a mean of. */
+export type Figures = v.InferOutput<typeof figuresSchema>;
+export type SnapshotFigures = v.InferOutput<typeof snapshotSchema>;
+export type DetailFigures = v.InferOutput<typeof detailsSchema>;
+export type FigureDifferences = v.InferOutput<typeof differencesSchema>;
+
+export const configSchema = v.looseObject({
+  data: v.optional(v.looseObject({
+    kind: v.string(),
+    path: v.optional(v.string()),
+    seed: v.optional(v.wholeNumber()),
+    shop: v.optional(v.string()),
+    usersSeed: v.optional(v.wholeNumber()),
+    resplit: v.nullish(v.wholeNumber()),
+  })),
+  training: v.looseObject({ seed: v.wholeNumber(), iterations: v.wholeNumber() }),
+  adversarial: v.nullish(v.looseObject({ iterations: v.optional(v.wholeNumber()) })),
+});
+export type Config = v.InferOutput<typeof configSchema>;
+
+export const seedsSchema = v.looseObject({
+  seeds: v.pipe(v.array(v.wholeNumber()), v.minLength(1)),
+  config: configSchema,
+});
+
+export const experimentSchema = v.looseObject({
+  data: v.optional(v.string()),
+  models: v.pipe(v.array(v.looseObject({ name: v.string(), folder: v.string() })), v.minLength(1)),
+});
+
+export const experimentResultSchema = v.looseObject({
+  claims: v.optional(
+    v.array(v.looseObject({
+      claim: v.string(),
+      holds: v.picklist(["yes", "no", "undecided"]),
+      text: v.optional(v.string(), ""),
+    })),
+    [],
+  ),
+});
+
+/** A baseline as pages show it. */
+export type BaselineFigures = Figures & Omit<v.InferOutput<typeof baselineSchema>, "nll"> & {
+  readonly name: string;
+};
+
+/** What a stage that is finished ended with. */
+export interface StageResult extends Result {
+  readonly test: SnapshotFigures[];
+  /** The baselines that there are. */
+  readonly shown: readonly BaselineFigures[];
 }
 
 /** A part of a run's training that has logs of its own. */
@@ -107,12 +205,6 @@ export interface Model {
   readonly missingSeeds: readonly number[];
   readonly settings: Settings;
   readonly machine: Settings;
-}
-
-export interface Claim {
-  readonly claim: string;
-  readonly holds: string;
-  readonly text: string;
 }
 
 export interface ReportData {

@@ -1,27 +1,24 @@
 /** The page about simulated users: what came of each policy, how it went page by page, and how far the policies differ. */
 
-import { differenceOf } from "../policy/comparison/difference.ts";
+import type { Interval } from "../figures/bootstrap.ts";
 import { toldBy } from "../figures/told.ts";
-import type { ChartDefinition } from "./chart_types.ts";
+import { differenceOf } from "../policy/comparison/difference.ts";
+import type { MeanFigure } from "../policy/comparison/episodes.ts";
+import type { CurvePage, PolicyFigures } from "../policy/comparison/simulated_figures.ts";
+import type { Bar, BarChart, ChartDefinition, LineChart } from "./chart_types.ts";
+import { curveChart, type CurvePoint, finite, seriesThrough, windowFor } from "./curve.ts";
 import { type Html, markup } from "./html.ts";
 import { chartFigure, noScript, note, type PageParts, pageShell, section } from "./page_shell.ts";
 import {
-  hasReturns,
-  pageLines,
-  returnBars,
-  returnUnit,
-  type SimulatedPolicy,
-  type SimulationScope,
-  userLines,
-} from "./simulation_charts.ts";
-import {
-  differenceCell,
+  type Cell,
+  difference,
   type Facts,
   factsList,
-  figureCell,
-  groupedTable,
+  figure,
+  type Row,
   shareText,
-} from "./policy_tables.ts";
+  tableOf,
+} from "./tables.ts";
 
 /** What a page about simulated users is of. */
 export interface Simulation extends SimulationScope {
@@ -67,27 +64,22 @@ ${
 
 function usersTable(simulation: Simulation): Html {
   const { clickRates, leaves, reward, policies } = simulation;
-  const returns = hasReturns(simulation);
   const utility = reward === "utility";
-  const head = [
-    "policy",
-    ...(returns ? [returnUnit(simulation)] : []),
-    ...(utility ? ["reward a page"] : []),
-    ...(clickRates ? ["click rate"] : []),
-    ...(leaves ? ["pages a user"] : []),
-    "coverage",
-    ...(utility ? ["clicks below 0"] : []),
+  const of = ({ mean, interval }: MeanFigure, digits: number) => figure(mean, digits, interval);
+  const columns: readonly (readonly [boolean, string, (figures: PolicyFigures) => Cell])[] = [
+    [hasReturns(simulation), returnUnit(simulation), (figures) => of(figures.return, 2)],
+    [utility, "reward a page", ({ rewardAPage }) => of(rewardAPage, 3)],
+    [clickRates, "click rate", ({ clickRate }) => of(clickRate, 3)],
+    [leaves, "pages a user", ({ pages }) => of(pages, 2)],
+    [true, "coverage", ({ coverage }) => shareText(coverage)],
+    [utility, "clicks below 0", ({ negativeClicks }) => shareText(negativeClicks)],
   ];
-  const rows = policies.map(({ name, figures }) =>
-    markup`<tr><th scope="row">${name}</th>${returns ? figureCell(figures.return, 2) : ""}${
-      utility ? figureCell(figures.rewardAPage, 3) : ""
-    }${clickRates ? figureCell(figures.clickRate, 3) : ""}${leaves ? figureCell(figures.pages, 2) : ""}<td>${
-      shareText(figures.coverage)
-    }</td>${utility ? markup`<td>${shareText(figures.negativeClicks)}</td>` : ""}</tr>`
-  );
+  const shown = columns.filter(([isShown]) => isShown);
+  const head = ["policy", ...shown.map(([, name]) => name)];
+  const rows = policies.map(({ name, figures }): Row => [name, ...shown.map(([, , cell]) => cell(figures))]);
   return markup`<p>Ranges are those of 95 % of the resamples of the users. Coverage is the share of the catalogue that was
 shown to anybody.</p>
-${groupedTable("Figures of simulated users", head, [markup`<tbody>${rows}</tbody>`])}`;
+${tableOf("Figures of simulated users", head, [["", rows]])}`;
 }
 
 /** The policy that was asked for less each of the others: all have the same users, who draw the same random numbers. */
@@ -95,21 +87,140 @@ function differencesTable(simulation: Simulation): Html {
   const [first, ...rivals] = simulation.policies;
   if (!first) return markup``;
   if (rivals.length === 0) return markup`<p>Nothing stands beside ${first.name}.</p>`;
-  const rows = rivals.map((rival) => {
-    const difference = differenceOf([first.returns], [rival.returns]);
-    return markup`<tr><th scope="row">${first.name} less ${rival.name}</th>${
-      differenceCell(difference, 2)
-    }<td>${shareText(difference.lose)}</td><td>${shareText(difference.gain)}</td><td class="text">${
-      toldBy(difference.interval)
-    }</td></tr>`;
+  const rows = rivals.map((rival): Row => {
+    const { mean, interval, lose, gain } = differenceOf([first.returns], [rival.returns]);
+    const name = `${first.name} less ${rival.name}`;
+    return [name, difference(mean, 2, interval), shareText(lose), shareText(gain), toldBy(interval)];
   });
+  const head = ["policy less rival", "difference", "lose", "gain", "verdict"];
   return markup`<p>Differences in ${
     returnUnit(simulation)
   }, user by user: all policies have the same users and the same
 random numbers.</p>
-${
-    groupedTable("Differences of policies", ["policy less rival", "difference", "lose", "gain", "verdict"], [
-      markup`<tbody>${rows}</tbody>`,
-    ])
-  }`;
+${tableOf("Differences of policies", head, [["", rows]])}`;
+}
+
+/** Simulated users under one of the policies. */
+export interface SimulatedPolicy {
+  readonly name: string;
+  readonly figures: PolicyFigures;
+  /** [U] */
+  readonly returns: Float64Array;
+}
+
+/** What figures of simulated users are of, and which of them mean something. */
+export interface SimulationScope {
+  /** T */
+  readonly pages: number;
+  readonly reward: "click" | "utility";
+  /** Whether clicks can be counted; where not, rewards by clicks mean nothing either. */
+  readonly clickRates: boolean;
+  /** Whether users may leave before the last page. */
+  readonly leaves: boolean;
+}
+
+/** Standard deviations of the normal in the range of 95 %. */
+const WIDTH = 2 * 1.96;
+const DEVIATION = "one standard deviation over the resamples of the users, to each side";
+/** Points of the curve of all users. */
+const PLACES = 101;
+
+/** Whether rewards mean something. */
+export function hasReturns({ clickRates, reward }: SimulationScope): boolean {
+  return clickRates || reward === "utility";
+}
+
+/** "clicks a user" */
+export function returnUnit({ reward }: SimulationScope): string {
+  return reward === "click" ? "clicks a user" : "utility of what a user clicked";
+}
+
+/** Returns and coverage. */
+export function returnBars(scope: SimulationScope, policies: readonly SimulatedPolicy[]): BarChart[] {
+  const bars = (of: (figures: PolicyFigures) => { mean: number; sd: number | null }): Bar[] =>
+    policies.map(({ name, figures }, colour) => ({ name, colour, ...of(figures), runs: 1, snapshot: name }));
+  const returns: BarChart = {
+    kind: "bar",
+    id: "return",
+    title: "Return",
+    note: `Whiskers are ${DEVIATION}.`,
+    xTitle: returnUnit(scope),
+    bars: bars(({ return: { mean, interval } }) => ({ mean, sd: deviation(interval) })),
+  };
+  const coverage: BarChart = {
+    kind: "bar",
+    id: "coverage",
+    title: "Coverage",
+    note: "Items that were shown to anybody.",
+    xTitle: "% of the catalogue",
+    bars: bars(({ coverage }) => ({ mean: 100 * coverage, sd: null })),
+  };
+  return [...(hasReturns(scope) ? [returns] : []), coverage];
+}
+
+/** Curves by page: click rates, rewards where they are no clicks, and how many users are still there. */
+export function pageLines(scope: SimulationScope, policies: readonly SimulatedPolicy[]): LineChart[] {
+  const window = windowFor(scope.pages);
+  const wide = window > 1 ? ` A point is the mean of ${window} pages.` : "";
+  const chart = (id: string, title: string, note: string, of: (page: CurvePage) => MeanFigure) =>
+    curveChart(
+      { id, title, note: `${note}${wide}`.trim(), xTitle: "page", yTitle: title.toLowerCase() },
+      policies.map(({ name, figures: { byPage } }, colour) =>
+        seriesThrough({ model: name, colour, part: title }, pointsOf(byPage, window, of))
+      ),
+    );
+  const bands = scope.pages > 1 && policies.some(({ figures }) => figures.byPage[0]?.reward.interval)
+    ? `Bands are ${DEVIATION}.`
+    : "";
+  const there = ({ users }: CurvePage) => ({ mean: users, interval: null });
+  return [
+    ...(scope.clickRates ? chart("click-rate", "Click rate", bands, ({ clickRate }) => clickRate) : []),
+    ...(scope.reward === "utility" ? chart("reward", "Reward of a page", bands, ({ reward }) => reward) : []),
+    ...(scope.leaves ? chart("users", "Users who are there", "", there) : []),
+  ];
+}
+
+/** The returns of all users of each policy, ascending. */
+export function userLines(scope: SimulationScope, policies: readonly SimulatedPolicy[]): LineChart[] {
+  if (!hasReturns(scope)) return [];
+  return curveChart(
+    {
+      ...{ id: "returns", title: "Returns of users, ascending", note: "" },
+      ...{ xTitle: "% of the users", yTitle: returnUnit(scope) },
+    },
+    policies.map(({ name, returns }, colour) => {
+      const sorted = returns.toSorted();
+      const last = Math.min(PLACES, sorted.length) - 1;
+      const points = Array.from({ length: last + 1 }, (_, k) => {
+        const x = 100 * k / Math.max(1, last);
+        return { x, mean: sorted[Math.round(x / 100 * (sorted.length - 1))] ?? NaN };
+      });
+      return seriesThrough({ model: name, colour, part: "return" }, points);
+    }),
+  );
+}
+
+/** What one standard deviation is where so wide a range has 95 %. */
+function deviation(interval: Interval | null): number | null {
+  return interval && finite((interval[1] - interval[0]) / WIDTH);
+}
+
+/** Pages from 1; those of a window are one point, in which each user who saw a page counts once. */
+function pointsOf(
+  byPage: readonly CurvePage[],
+  window: number,
+  of: (page: CurvePage) => MeanFigure,
+): CurvePoint[] {
+  return Array.from({ length: Math.ceil(byPage.length / window) }, (_, k) => {
+    const pages = byPage.slice(k * window, (k + 1) * window);
+    const [only] = pages;
+    if (only && pages.length === 1) {
+      const { mean, interval } = of(only);
+      return { x: k * window + 1, mean, sd: deviation(interval) };
+    }
+    const seen = pages.filter(({ users }) => users > 0);
+    const users = seen.reduce((sum, page) => sum + page.users, 0);
+    const sum = seen.reduce((sum, page) => sum + of(page).mean * page.users, 0);
+    return { x: k * window + (pages.length + 1) / 2, mean: sum / users };
+  });
 }

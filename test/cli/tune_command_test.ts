@@ -54,7 +54,7 @@ Deno.test("tune: stopped and killed, it goes on as if it had not been; its words
     assert.match(at.stdout, /Test users:[^]*best: best-loss[^]*click rate/);
     assert.match(at.stdout, /The search took \d+s of 5m00s\./);
     const result = JSON.parse(Deno.readTextFileSync(`${whole}/result.json`));
-    const beatsAll = result.verdict.rivals.every(({ is }: { is: string }) => is === "beaten");
+    const beatsAll = result.verdict.rivals.every(({ is }: { is: string }) => is === "better");
     assert.equal(result.verdict.rivals.length, 5);
     assert.match(
       at.stdout,

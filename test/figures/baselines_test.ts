@@ -1,11 +1,9 @@
 import assert from "node:assert/strict";
 import { type BaselineName, Baselines, type TestedBaseline } from "../../src/figures/baselines/baselines.ts";
 import { categoryRate } from "../../src/figures/baselines/category_rate.ts";
-import { itemKnn } from "../../src/figures/baselines/item_knn.ts";
-import { fitLogOdds } from "../../src/figures/baselines/log_odds.ts";
-import { lastClick } from "../../src/figures/baselines/last_click.ts";
-import { PairCounts } from "../../src/counts/pair_counts.ts";
-import { countPairs } from "../../src/counts/pairs.ts";
+import { itemKnn, lastClick } from "../../src/figures/baselines/scorers.ts";
+import { fitLogOdds } from "../../src/figures/baselines/choice.ts";
+import { countPairs, PairCounts } from "../../src/counts/pairs.ts";
 import { countTrain, rateOf } from "../../src/counts/train_counts.ts";
 import { type ClickLog, NONE, usersOf } from "../../src/data/click_log.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";

@@ -1,8 +1,7 @@
 /** The page about policies: what stands on it, and that every figure has its environment beside it. In a browser: report_test.ts. */
 
 import assert from "node:assert/strict";
-import { adaptationPageOf } from "../../src/report/adaptation_page.ts";
-import { adaptationChart } from "../../src/report/policy_charts.ts";
+import { adaptationChart, adaptationPageOf } from "../../src/report/adaptation_page.ts";
 import { policiesOf } from "../../src/policy/comparison/comparison.ts";
 import { bySlates } from "../../src/policy/comparison/slates.ts";
 import { taskNames } from "../../src/policy/comparison/tasks.ts";
@@ -121,5 +120,8 @@ Deno.test("the page about adaptation: the curve, and differences with the enviro
   const page = adaptationPageOf(facts, "the restless shop", policies, { users: 100, window: 50 }, parts);
   assert.match(page, /<figure id="adaptation">/);
   assert.match(page, /over all interactions with the restless shop/);
-  assert.match(page, /cdqn, trained before less LinUCB<\/th><td>\+0\.300<br><small>0\.300 to 0\.300.*better/);
+  assert.match(
+    page,
+    /cdqn, trained before less LinUCB<\/th><td>\+0\.300<br><small>\+0\.300 to \+0\.300.*better/,
+  );
 });

@@ -8,6 +8,8 @@ export interface StageFiles {
   readonly validation?: Rows;
   /** Test figures by snapshot; absent in a stage that is not finished. */
   readonly test?: readonly Record<string, unknown>[];
+  /** What train said of them. */
+  readonly verdict?: readonly string[];
   /** Iterations that the result says are done. */
   readonly iteration?: number;
 }
@@ -68,7 +70,7 @@ export function writeRun(folder: string, run: RunFiles): void {
 function writeStage(
   folder: string,
   header: string,
-  { train = [], validation = [], test, iteration }: StageFiles,
+  { train = [], validation = [], test, verdict, iteration }: StageFiles,
 ) {
   Deno.mkdirSync(folder, { recursive: true });
   const csv = (rows: Rows) => [header, ...rows.map((row) => row.join(","))].join("\n") + "\n";
@@ -79,7 +81,7 @@ function writeStage(
   const session = { finished: "2026-11-26T10:03:04.567Z", sessionSeconds: 90.6, resumed: false, data: SIZES };
   writeJson(`${folder}/result.json`, {
     ...{ folder, seed: 1, iteration: done, ...session },
-    ...{ test, baselines: BASELINES },
+    ...{ test, verdict, baselines: BASELINES },
   });
 }
 
@@ -146,7 +148,6 @@ export function plausibleRun(
     prec1: prec(800, 12),
     prec2: prec(800, 13) + 0.15,
     longerPages: { nll: loss(800, 11), prec1: prec(800, 12) - 0.05, prec2: prec(800, 13) + 0.08 },
-    events: 700,
     ...extra,
   });
   const generator = {

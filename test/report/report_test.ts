@@ -18,20 +18,19 @@ import { csvOf } from "../../src/report/client/csv.ts";
 import { shortNumber, ticksBetween } from "../../src/report/client/options.ts";
 import { collect } from "../../src/report/collect.ts";
 import { curveOf, windowFor } from "../../src/report/curve.ts";
-import { pageOf } from "../../src/report/page.ts";
+import { pageOf, writeReport } from "../../src/report/page.ts";
 import { readPageParts } from "../../src/report/page_shell.ts";
 import { policyPageOf } from "../../src/report/policy_page.ts";
-import { progressNotes } from "../../src/report/progress_notes.ts";
+import { progressNotes } from "../../src/report/header.ts";
 import { parseLog } from "../../src/report/read_log.ts";
-import { verdictsOn } from "../../src/report/verdict.ts";
-import { writeReport } from "../../src/report/write_report.ts";
 import { findChromium } from "../chromium.ts";
 import { filesIn, runCommand } from "../command_check.ts";
 import { madeComparison } from "../made_comparison.ts";
 import { column, columns } from "../../src/figures/columns.ts";
 import { pairedOf } from "../../src/figures/paired.ts";
-import { comparisonTable } from "../../src/report/comparison.ts";
+import { comparisonTable } from "../../src/report/figures_table.ts";
 import {
+  BASELINES,
   configOf,
   type RunFiles,
   type StageFiles,
@@ -44,15 +43,20 @@ import {
 const COLUMNS = ["loss", "prec1", "prec2"];
 const TRAIN = [[1, 2, 0.1, 0.2], [2, 1.5, 0.2, 0.3], [3, 1.25, "NaN", "NaN"], [4, 1, 0.4, 0.5]];
 const VALIDATION = [[0, 2.25, 0.1, 0.2], [2, 1.75, 0.25, 0.375], [4, 1.125, 0.5, 0.625]];
-const figures = (snapshot: string, nll: number, prec1: number, prec2: number) => ({
-  snapshot,
-  iteration: 4,
-  nll,
-  prec1,
-  prec2,
-  longerPages: { nll, prec1: null, prec2: null },
-  events: 3000,
-});
+/** @param half the width of the intervals of its differences to the baselines. */
+const figures = (snapshot: string, nll: number, prec1: number, prec2: number, half = 0.02) => {
+  const against = (rival: number) => {
+    const value = prec1 - rival;
+    return { prec1: { value, interval: [value - half, value + half] } };
+  };
+  return {
+    ...{ snapshot, iteration: 4, nll, prec1, prec2, longerPages: { nll, prec1: null, prec2: null } },
+    against: {
+      random: against(BASELINES.random.prec1),
+      clickRate: against(BASELINES.clickRate.prec1),
+    },
+  };
+};
 const TEST = [figures("best-loss", 1.5, 0.3, 0.4), figures("best-prec1", 1.75, 0.5, 0.6)];
 const FINISHED: StageFiles = { train: TRAIN, validation: VALIDATION, test: TEST };
 const ADVERSARIAL: StageFiles = {
@@ -199,7 +203,7 @@ Deno.test("a finished run has its curves, bars and baselines", () =>
         "Deno/2.9.6",
         "x86_64",
         "training.batchSize",
-        "Not told apart from the best baseline: prec@1 0.3000 against 0.3000 (click rate).",
+        "best-loss ranks neither better nor worse than click rate",
         "the demo shop, seed 1",
         "2026-11-26 10:03 UTC",
         "1 min 31 s<",
@@ -304,40 +308,42 @@ Deno.test("the adversarial stage is drawn with pi and u, alone or after the firs
     assert.doesNotMatch(page, /unfinished/);
   }));
 
-Deno.test("the verdict compares with the best baseline, and knows the sampling error", () =>
+Deno.test("the page has the sign and the words of one verdict: beside the baselines, on the same users", () =>
   withFolder(async (folder) => {
-    const verdict = async (prec1: number, events: number) => {
-      const test = [{ ...figures("best-loss", 1.5, prec1, 0.5), events }];
-      writeRun(`${folder}/run`, { likelihood: { ...FINISHED, test } });
-      const [model] = (await collect([`${folder}/run`])).models;
-      return model && verdictsOn(model).map(({ outcome, text }) => `${outcome}: ${text}`).join();
+    const outcome = async (prec1: number, half: number, verdict?: string[]) => {
+      const test = [figures("best-loss", 1.5, prec1, 0.5, half)];
+      writeRun(`${folder}/run`, { likelihood: { ...FINISHED, test, verdict } });
+      const data = await collect([`${folder}/run`]);
+      const page = pageOf(data, chartsOf(data), { style: "", script: "" });
+      return /<p class="outcome">[^]*?(?=<dl)/.exec(page)?.[0].replaceAll(/\s*<\/p>\s*/g, "\n") ?? "";
     };
     assert.match(
-      await verdict(0.35, 3000) ?? "",
-      /^better: .* prec@1 0\.3500 against 0\.3000 \(click rate\)\.$/,
+      await outcome(0.35, 0.02),
+      /class="better".*better than every baseline.*click rate \(prec@1 \+0\.050/,
     );
-    assert.match(
-      await verdict(0.35, 300) ?? "",
-      /^alike: Not told apart from the best.*between -0\.0\d+ and 0\.1\d+, by the sampling error/,
-    );
-    assert.match(await verdict(0.25, 3000) ?? "", /^worse: Worse than a baseline/);
+    assert.match(await outcome(0.35, 0.06), /class="alike".*neither better nor worse than click rate/);
+    assert.match(await outcome(0.25, 0.02), /class="worse".*WORSE than click rate/);
     // What train said stands there in its words, each sentence once.
-    const result = JSON.parse(await Deno.readTextFile(`${folder}/run/result.json`));
-    writeJson(`${folder}/run/result.json`, {
-      ...result,
-      verdict: ["It ranks badly.", "Try <this>.", "Try <this>."],
-    });
-    const said = await collect([`${folder}/run`]);
-    const page = pageOf(said, chartsOf(said), { style: "", script: "" });
+    const said = await outcome(0.25, 0.02, ["It ranks badly.", "Try <this>.", "Try <this>."]);
     assert.match(
-      page,
-      /<p class="outcome"><span class="worse">.<\/span> It ranks badly\.<\/p><p>Try &lt;this&gt;\.<\/p>/,
+      said,
+      /<p class="outcome"><span class="worse">.<\/span> It ranks badly\.\n<p>Try &lt;this&gt;\.\n$/,
     );
-    assert.equal(page.match(/Try &lt;this/g)?.length, 1);
+    // Of seeds the means, and of several models a line each.
+    const seed = (seed: number, prec1: number) => ({
+      ...{ seed, likelihood: { ...FINISHED, test: [figures("best-loss", 1.5, prec1, 0.5)] } },
+    });
+    writeSeedsFolder(`${folder}/seeds`, [1, 2], [seed(1, 0.4), seed(2, 0.36)]);
     writeRun(`${folder}/other`, { likelihood: { train: TRAIN, validation: VALIDATION } });
-    const unfinished = await collect([`${folder}/other`]);
-    assert.deepEqual(unfinished.models.map(verdictsOn), [[]]);
-    assert.match(pageOf(unfinished, chartsOf(unfinished), { style: "", script: "" }), /not yet/);
+    const data = await collect([`${folder}/seeds`, `${folder}/other`]);
+    const page = pageOf(data, chartsOf(data), { style: "", script: "" });
+    assert.match(page, /<span class="better">.<\/span> prec@1 0\.3800 against 0\.3000 \(click rate\)<\/div>/);
+    assert.match(page, /not yet/);
+    assert.equal(
+      page.match(/class="(better|alike|worse)"/g)?.length,
+      1,
+      "what is not finished has no verdict",
+    );
   }));
 
 Deno.test("logarithmic axes have ticks whatever they span, and losses that span a decade have one", () =>
@@ -400,9 +406,9 @@ Deno.test("models that were tested on the same users are compared in pairs", () 
     // One page of four more for every third user: 67 of 800.
     assert.match(
       rows[0] ?? "",
-      /^seeds \+0\.0419 0\.03\d to 0\.05\d better -0\.0419 -0\.05\d to -0\.03\d better$/,
+      /^seeds \+0\.0419 \+0\.03\d to \+0\.05\d better -0\.0419 -0\.05\d to -0\.03\d better$/,
     );
-    assert.match(rows[1] ?? "", /^usual \+0\.0837 0\.0\d+ to 0\.1\d+ better -0\.0837 .* better$/);
+    assert.match(rows[1] ?? "", /^usual \+0\.0837 \+0\.0\d+ to \+0\.1\d+ better -0\.0837 .* better$/);
     const alone = await collect([`${folder}/better`, `${folder}/elsewhere`]);
     assert.equal(comparisonTable(alone.models), undefined);
   }));
@@ -504,7 +510,7 @@ Deno.test("models of one name are told apart, and a folder named twice is one", 
     ]);
   }));
 
-Deno.test("the page's script is what its sources say; else: deno task build:report", async () => {
+Deno.test("the page's script is what its sources say; else: deno task build report", async () => {
   assert.ok(await bundleClient() === await Deno.readTextFile(BUNDLE), "src/report/client_bundle.js is stale");
 });
 

@@ -6,38 +6,54 @@ import { countedOf, type LogSource, type OnProgress, sourceOf, walk } from "../.
 import { Collector, type CollectorOptions } from "../collector.ts";
 import type { Tested } from "../tested.ts";
 import { categoryRate } from "./category_rate.ts";
-import type { TokenField } from "../../counts/token_fields.ts";
-import { type Choice, choose } from "./choice.ts";
-import { itemKnn } from "./item_knn.ts";
-import { lastClick } from "./last_click.ts";
-import { logit } from "./logit.ts";
-import { utilityOf } from "./log_odds.ts";
-import type { Scorer } from "./scorer.ts";
-import { chance, clickRate } from "./simple.ts";
-import { countPairs, latestFor } from "../../counts/pairs.ts";
-import { countTrain, told, type TrainCounts } from "../../counts/train_counts.ts";
+import { countTrain, type TokenField, told, type TrainCounts } from "../../counts/train_counts.ts";
+import { type Choice, choose, utilityOf } from "./choice.ts";
+import { chance, clickRate, itemKnn, lastClick, logit, type Scorer } from "./scorers.ts";
+import { type ClickPairs, countPairs, latestFor } from "../../counts/pairs.ts";
 
-/** In the order in which they are shown; by the names that they have in result.json. */
-export const baselineNames = [
-  "random",
-  "clickRate",
-  "lastClick",
-  "categoryRate",
-  "itemKnn",
-  "logit",
-] as const;
+/** What scorers are made of: a log, and what is counted of its train users. */
+interface Known {
+  readonly source: LogSource;
+  /** Which tokens are of one kind. */
+  readonly fields: readonly TokenField[];
+  /** Whether the items of a page stand as they were shown. */
+  readonly placed: boolean;
+  readonly counts: TrainCounts;
+  readonly pairs: ClickPairs;
+  readonly onProgress: OnProgress | undefined;
+}
+
+/** What it is called where people read it, and what it scores by: undefined where the data do not give it. */
+interface Baseline {
+  readonly title: string;
+  scorer(known: Known): Scorer | undefined;
+}
+
+/** All of them, in the order in which they are shown; by the names that they have in result.json. */
+const BASELINES = {
+  random: { title: "random", scorer: () => chance },
+  clickRate: { title: "click rate", scorer: ({ counts }) => clickRate(counts) },
+  lastClick: { title: "last click", scorer: ({ counts }) => lastClick(counts) },
+  categoryRate: {
+    title: "category rate",
+    scorer: ({ source, counts, fields }) => categoryRate(source.items, counts, fields),
+  },
+  itemKnn: { title: "item-kNN", scorer: ({ pairs, counts }) => itemKnn(pairs, counts) },
+  logit: {
+    title: "logit on counts",
+    scorer: ({ source, fields, placed, onProgress, ...counted }) =>
+      logit(source, fields, placed, counted, onProgress),
+  },
+} as const satisfies Readonly<Record<string, Baseline>>;
+
 /** One of them. */
-export type BaselineName = typeof baselineNames[number];
-
+export type BaselineName = keyof typeof BASELINES;
+/** In the order in which they are shown. */
+export const baselineNames = Object.keys(BASELINES) as readonly BaselineName[];
 /** What they are called where people read it. */
-export const baselineTitles: Readonly<Record<BaselineName, string>> = {
-  random: "random",
-  clickRate: "click rate",
-  lastClick: "last click",
-  categoryRate: "category rate",
-  itemKnn: "item-kNN",
-  logit: "logit on counts",
-};
+export const baselineTitles = Object.fromEntries(
+  baselineNames.map((name) => [name, BASELINES[name].title]),
+) as Readonly<Record<BaselineName, string>>;
 
 /** A baseline's figures, with the setting that is best on the validation users. */
 export interface TestedBaseline extends Tested {
@@ -71,19 +87,17 @@ export class Baselines {
     const source = sourceOf(log);
     const counts = countTrain(source, onProgress);
     const scorers = new Map<BaselineName, ChosenScorer>();
-    const take = (name: BaselineName, scorer: Scorer | undefined) => {
-      if (!scorer) return;
-      const title = baselineTitles[name];
-      scorers.set(name, { scorer, ...choose(source, scorer, told(`Settings of ${title}`, onProgress)) });
-    };
+    // Chance has nothing to choose: all is equally likely.
     scorers.set("random", { scorer: chance, setting: 0, logOdds: { offset: 0, slope: 0 } });
     if (counts.users > 0) {
-      take("clickRate", clickRate(counts));
-      take("lastClick", lastClick(counts));
-      take("categoryRate", categoryRate(source.items, counts, fields));
       const pairs = countPairs(source, latestFor(source), onProgress);
-      take("itemKnn", itemKnn(pairs, counts));
-      take("logit", logit(source, fields, places === "shown", { counts, pairs }, onProgress));
+      const known = { source, fields, placed: places === "shown", counts, pairs, onProgress };
+      for (const name of baselineNames.slice(1)) {
+        const { title, scorer: scorerOf }: Baseline = BASELINES[name];
+        const scorer = scorerOf(known);
+        if (!scorer) continue;
+        scorers.set(name, { scorer, ...choose(source, scorer, told(`Settings of ${title}`, onProgress)) });
+      }
     }
     return new Baselines(source, counts, scorers);
   }

@@ -2,9 +2,16 @@
 
 import type { Clicks } from "../../data/click_log.ts";
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
-import { rowsIn, type Scorer, visitPages } from "./scorer.ts";
-import { clickShares, isCategory, isIn, type TokenField, tokensIn } from "../../counts/token_fields.ts";
-import { rateOf, type TrainCounts } from "../../counts/train_counts.ts";
+import { rowsIn, type Scorer, visitPages } from "./scorers.ts";
+import {
+  clickShares,
+  isCategory,
+  isIn,
+  rateOf,
+  type TokenField,
+  tokensIn,
+  type TrainCounts,
+} from "../../counts/train_counts.ts";
 
 /** Clicks that everybody's shares weigh as much as. */
 const PRIORS = [1, 3, 10, 30, 100];

@@ -3,8 +3,8 @@
 import { clickedRows, type Clicks, usersOf } from "../../data/click_log.ts";
 import { type LogSource, rowsOf, walk } from "../../data/log_source.ts";
 import { precisionAt, unclicked } from "../../data/ranking.ts";
-import { fitLogOdds, type LogOdds } from "./log_odds.ts";
-import type { Scorer } from "./scorer.ts";
+import type { Scorer } from "./scorers.ts";
+import { fitLogit } from "../../counts/logit.ts";
 
 /** Displayed items of validation users that settings are compared on, at most. */
 const MOST_ROWS = 2 ** 17;
@@ -82,4 +82,41 @@ function* pagesOf(
       row += end - first;
     }
   }
+}
+
+export interface LogOdds {
+  readonly offset: number;
+  /** 0 or above: the order of the scores stays. */
+  readonly slope: number;
+}
+
+/** Choices with the logarithms of what they are among, one after the other: a page's first click, or none, and each further one. */
+export interface ScoredChoices {
+  /** [rows] */
+  readonly logScores: Float64Array;
+  /** [choices + 1] first row of each. */
+  readonly start: readonly number[];
+  /** [choices] the clicked row, -1 for none. */
+  readonly chosen: readonly number[];
+  /** [choices] whether no click is among them. */
+  readonly hasNone: readonly boolean[];
+}
+
+/** Keeps both finite where nobody clicks, or everybody clicks on what is scored best. */
+const RIDGE = 1e-3;
+
+/** A logit of a constant and the logarithm of the score. @returns undefined without a page. */
+export function fitLogOdds({ logScores, start, chosen, hasNone }: ScoredChoices): LogOdds | undefined {
+  if (chosen.length === 0) return undefined;
+  const x = new Float64Array(2 * logScores.length);
+  logScores.forEach((score, row) => x.set([1, score], 2 * row));
+  const [offset = 0, slope = 0] = fitLogit({ x, columns: 2, start, chosen, hasNone }, [RIDGE, RIDGE]);
+  if (slope >= 0) return { offset, slope };
+  // Scores that are the wrong way round say nothing: the share of pages without a click is left.
+  return fitLogOdds({ logScores: new Float64Array(logScores.length), start, chosen, hasNone });
+}
+
+/** The utility of a score. */
+export function utilityOf({ offset, slope }: LogOdds, score: number): number {
+  return offset + slope * Math.log(score);
 }

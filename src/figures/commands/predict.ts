@@ -2,8 +2,7 @@
 
 import { Command, Option } from "commander";
 import { type Split, splits, usersOf } from "../../data/click_log.ts";
-import { writePredictions } from "../predict/prediction_files.ts";
-import { predictions } from "../predict/predictions.ts";
+import { predictions, writePredictions } from "../predict/predictions.ts";
 import { version } from "../../version.ts";
 import { OUT_FILE } from "../../cli/arguments.ts";
 import { runMain } from "../../cli/fail.ts";
@@ -11,7 +10,7 @@ import { type ModelDataOptions, withModel, withModelAndData } from "../../cli/op
 import { outputFile, parse, wholeNumber } from "../../cli/options.ts";
 import { expectApart } from "../../cli/outputs.ts";
 import { EXIT_INTERRUPTED, say } from "../../run/commands/run_stages.ts";
-import { delayedProgress } from "../../cli/step_progress.ts";
+import { delayedProgress } from "../../cli/progress.ts";
 import { stopOnSignals } from "../../cli/stop.ts";
 import { thousands } from "../../thousands.ts";
 

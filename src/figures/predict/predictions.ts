@@ -1,4 +1,4 @@
-/** What a model says of every page of a log, shard by shard, so that memory does not follow the log. */
+/** What a model says of every page of a log, shard by shard, so that memory does not follow the log, as rows in a file. */
 
 import { clickedRows, type Clicks, FURTHER_CLICK } from "../../data/click_log.ts";
 import type { Ids } from "../../data/ids.ts";
@@ -7,6 +7,7 @@ import type { ModelConfig } from "../../model/config.ts";
 import type { UserModel } from "../../model/user_model.ts";
 import type { OpenedDataset } from "../../data/sets/opened_dataset.ts";
 import { Evaluation } from "../../train/evaluation.ts";
+import { type RowColumn, type RowsWritten, writeRows } from "../../run/files/row_file.ts";
 
 /** A row for each displayed item. */
 export interface Prediction {
@@ -81,4 +82,24 @@ function rowsWith(config: ModelConfig, items: Ids) {
     }
     return rows;
   };
+}
+
+/** In the order of the file. */
+const COLUMNS: readonly RowColumn<Prediction>[] = [
+  { name: "user", of: ({ user }) => user, type: "STRING" },
+  { name: "page", of: ({ page }) => page, type: "INT32" },
+  { name: "place", of: ({ place }) => place, type: "INT32" },
+  { name: "item", of: ({ item }) => item, type: "STRING" },
+  { name: "utility", of: ({ utility }) => utility, type: "FLOAT" },
+  { name: "probability", of: ({ probability }) => probability, type: "FLOAT" },
+  { name: "no_click", of: ({ noClick }) => noClick, type: "FLOAT" },
+  { name: "clicked", of: ({ clicked }) => clicked, type: "BOOLEAN" },
+];
+
+/**
+ * Writes lists of rows one after another.
+ * @returns as {@link writeRows}. @throws UserError when the file cannot be written.
+ */
+export function writePredictions(path: string, lists: AsyncIterable<Prediction[]>): Promise<RowsWritten> {
+  return writeRows(path, "predictions", COLUMNS, lists);
 }

@@ -16,7 +16,8 @@ import { optimum } from "../optimum.ts";
 import { groupsOf, type PolicyGroup } from "../opened_groups.ts";
 import { subjectText } from "../policy_config.ts";
 import { taskNames } from "../comparison/tasks.ts";
-import { HOLDS, verdictsOn } from "../comparison/verdict.ts";
+import { HOLDS } from "../../figures/told.ts";
+import { verdictsOn } from "../comparison/verdict.ts";
 import { readPageParts } from "../../report/page_shell.ts";
 import { policyPageOf } from "../../report/policy_page.ts";
 import { usualPoints } from "../../simulate/host/exact_shop.ts";
@@ -32,7 +33,7 @@ import { folder, LARGEST_SEED, outputFile, wholeNumber } from "../../cli/options
 import type { PolicyAction } from "./action.ts";
 import { figuresText, slatesText } from "./compare_text.ts";
 import { findEnvironments, type OpenedEnvironments } from "./environments.ts";
-import { stepProgress } from "../../cli/step_progress.ts";
+import { stepProgress } from "../../cli/progress.ts";
 import { thousands } from "../../thousands.ts";
 
 /** What policies are compared with. */

@@ -10,17 +10,7 @@ import {
   unitOf,
 } from "./comparison.ts";
 import type { PolicyDifference } from "./difference.ts";
-import { HELD, signed, signedRange, toldBy } from "../../figures/told.ts";
-
-export interface PolicyVerdict {
-  readonly claim: string;
-  /** undecided: the interval holds both signs. */
-  readonly holds: "yes" | "no" | "undecided";
-  readonly text: string;
-}
-
-/** What became of a claim, in words. */
-export const HOLDS = { yes: "holds", no: "the opposite holds", undecided: "not decided" } as const;
+import { type Claim, HELD, signed, signedRange, toldBy } from "../../figures/told.ts";
 
 /** The policy that plans nothing: who does not beat it has gained nothing by planning. */
 export const RIVAL = "greedy";
@@ -28,14 +18,14 @@ export const RIVAL = "greedy";
 const NOTHING = 0.02;
 
 /** One a learned policy. */
-export function verdictsOn(comparison: Comparison): PolicyVerdict[] {
+export function verdictsOn(comparison: Comparison): Claim[] {
   const truth = comparison.environments.find(({ role }) => role === "truth");
   return policiesOf(comparison).filter(({ learned }) => learned).map(({ name }) =>
     truth ? onTruth(comparison, name, truth) : inSimulators(comparison, name)
   );
 }
 
-function onTruth(comparison: Comparison, policy: string, truth: Environment): PolicyVerdict {
+function onTruth(comparison: Comparison, policy: string, truth: Environment): Claim {
   const difference = differenceIn(comparison, policy, RIVAL, truth.name);
   const claim = `${policy} beats ${RIVAL} on the truth (${truth.name})`;
   if (!difference) {
@@ -69,7 +59,7 @@ function simulatorOnly(comparison: Comparison, policy: string): string[] {
 }
 
 /** Without a truth nothing holds: the best that can be said is what the simulators say. */
-function inSimulators(comparison: Comparison, policy: string): PolicyVerdict {
+function inSimulators(comparison: Comparison, policy: string): Claim {
   const found = comparison.environments.flatMap(({ name }) => {
     const difference = differenceIn(comparison, policy, RIVAL, name);
     return difference ? [{ name, difference, holds: HELD[toldBy(difference.interval)] }] : [];

@@ -1,10 +1,9 @@
 /** Horizontal bars, so that long names have room on a phone: test figures, and bars that are cut into segments. */
 
 import type { Chart, ChartConfiguration, Plugin } from "chart.js";
-import { type BarChart, type StackChart, whiskerOf } from "../chart_types.ts";
+import { type BarChart, type StackChart, sumOf, whiskerOf } from "../chart_types.ts";
 import { axis, commonOptions, figure, FONT, shortNumber, tooltip } from "./options.ts";
 import { colourOf, faded, type Theme } from "./theme.ts";
-import { sumOf } from "../chart_summary.ts";
 
 /** For horizontal bars: the pointer chooses a bar by its height alone. */
 function horizontalBarOptions(theme: Theme) {

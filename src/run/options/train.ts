@@ -3,11 +3,7 @@
  * train/config.ts); here are the others, what makes no sense together, and the configs that follow.
  */
 
-import { countsConfigFor } from "../../counts/tables.ts";
-import type { TokenField } from "../../counts/token_fields.ts";
-import { usersOf } from "../../data/click_log.ts";
-import { countedOf, type LogSource } from "../../data/log_source.ts";
-import type { Places } from "../../data/manifest.ts";
+import type { TokenField } from "../../counts/train_counts.ts";
 import {
   type CommonModelConfig,
   defaultModel,
@@ -16,6 +12,10 @@ import {
   modelFields,
   type PwModelConfig,
 } from "../../model/config.ts";
+import { countsConfigFor } from "../../counts/tables.ts";
+import { usersOf } from "../../data/click_log.ts";
+import { countedOf, type LogSource } from "../../data/log_source.ts";
+import type { Places } from "../../data/manifest.ts";
 import {
   configOf,
   type GivenOptions,

@@ -1,17 +1,18 @@
 /** Whom the options of a command name: a trained model, the truth of a made-up shop, or both, with their data. */
 
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { shopNamed, shopNames } from "../../data/shops.ts";
 import { checksum } from "../../run/files/checksum.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import type { Made } from "../../gpu/made.ts";
 import type { PolicySubject } from "../../policy/policy_config.ts";
-import { verdictBeside } from "../../run/model_verdict.ts";
+import { readJson } from "../../run/files/json_file.ts";
 import { OpenedDataset } from "../../data/sets/opened_dataset.ts";
 import type { OpenedRun } from "../../run/open_run.ts";
 import { LearnedSource } from "../learned_source.ts";
 import { ShopSource } from "../shop_users.ts";
 import type { UsersSource } from "../users.ts";
+import * as v from "../../schema.ts";
 import { UserError } from "../../user_error.ts";
 import { openData, reopenData } from "../../cli/open_data.ts";
 import { openModel } from "../../cli/open_model.ts";
@@ -152,4 +153,19 @@ function foundTruth(data: OpenedDataset): FoundUsers {
     truth: { kind: "truth", shop: shop.name, dataSeed: config.seed },
     open: () => ({ environment: new ShopSource(shop, items.values), known: undefined }),
   };
+}
+
+const resultSchema = v.looseObject({ verdict: v.optional(v.array(v.string()), []) });
+
+/**
+ * What the test users said of a model, by the `result.json` beside its snapshot: whoever is simulated by it is no better than that.
+ * Nothing where there is none, or it cannot be read: a model may be used without its run.
+ */
+async function verdictBeside(snapshot: string): Promise<readonly string[]> {
+  try {
+    return (await readJson(join(dirname(snapshot), "result.json"), resultSchema))?.verdict ?? [];
+  } catch (error) {
+    if (error instanceof UserError) return [];
+    throw error;
+  }
 }

@@ -1,20 +1,113 @@
-/** What `tune` says in words: whether the model is worth its use, and how far its figures may be trusted. */
+/** What `tune` says of its best setting: whether the model is worth its use, and how far its figures may be trusted. */
 
 import type { Criterion } from "../../train/best_records.ts";
-import { signed, signedRange, type Told } from "../../figures/told.ts";
-import type { SettingRow } from "../outcome.ts";
-import type { Beside, ComparedBy, Comparison, Rival, Verdict } from "../verdict.ts";
+import { keptDifference, keptOf, type Paired } from "../../figures/paired.ts";
+import type { SnapshotResult } from "../../run/snapshot_result.ts";
+import {
+  type Against,
+  type Beside,
+  besideBy,
+  differenceWords,
+  type Rival,
+  rivalsOf,
+  standingOf,
+  standingWords,
+} from "../../run/verdict.ts";
+import type { SettingRow } from "../tune_folder.ts";
 import { duration } from "../../cli/progress.ts";
-import { quoted } from "../../cli/shell_word.ts";
+import { quoted } from "../../cli/arguments.ts";
 import { CRITERION_NAMES } from "./tune_progress.ts";
 
-const digits = (x: number) => x.toFixed(4).replace(/^0/, "");
+/** By what two are compared; of the loss less is better. */
+type ComparedBy = "nll" | "prec1" | "prec2";
 
 const NAMES: Readonly<Record<ComparedBy, string>> = {
   nll: CRITERION_NAMES.loss,
   prec1: CRITERION_NAMES.prec1,
   prec2: CRITERION_NAMES.prec2,
 };
+
+/** A model beside the baselines. */
+interface Comparison {
+  readonly figure: ComparedBy;
+  readonly snapshot: SnapshotResult["snapshot"];
+  readonly value: number;
+  /** With their own values; the strongest first. */
+  readonly rivals: readonly (Rival & { readonly value: number })[];
+}
+
+/** A model beside what it has to beat, by a precision on the test users. */
+export interface Verdict extends Comparison {
+  /** By the loss, where its utilities are the log-odds of a choice, as those of baselines are. */
+  readonly loss?: Comparison;
+  /** Beside the default, by figures of the same two snapshots. */
+  readonly usual?: Readonly<Partial<Record<ComparedBy, Beside>>>;
+}
+
+type Tested = Pick<SnapshotResult, "snapshot" | "nll" | "prec1" | "prec2"> & {
+  readonly against: Against;
+  readonly paired?: Paired;
+};
+
+/** What a verdict is about, beside the snapshots of the best setting. */
+export interface VerdictOptions {
+  readonly criterion: Criterion;
+  /** Whether the utilities are the log-odds of a choice. */
+  readonly isChoice: boolean;
+  /** The snapshots of the default, where that is another setting. */
+  readonly usual?: readonly Tested[];
+}
+
+/** @returns undefined on test users without a click. */
+export function verdictOn(
+  test: readonly Tested[],
+  { criterion, isChoice, usual }: VerdictOptions,
+): Verdict | undefined {
+  const figure = criterion === "prec2" ? "prec2" : "prec1";
+  const ranking = comparisonOf(test, `best-${criterion}`, figure);
+  if (!ranking) return undefined;
+  const loss = isChoice ? comparisonOf(test, "best-loss", "nll") : undefined;
+  return {
+    ...ranking,
+    ...(loss ? { loss } : {}),
+    ...(usual
+      ? {
+        usual: {
+          ...besideOf(test, usual, `best-${criterion}`, figure),
+          ...besideOf(test, usual, "best-loss", "nll"),
+        },
+      }
+      : {}),
+  };
+}
+
+function comparisonOf(
+  test: readonly Tested[],
+  snapshot: SnapshotResult["snapshot"],
+  figure: ComparedBy,
+): Comparison | undefined {
+  const own = test.find((result) => result.snapshot === snapshot);
+  if (!own || Number.isNaN(own[figure])) return undefined;
+  const value = own[figure];
+  const rivals = rivalsOf([own.against], figure);
+  return {
+    ...{ figure, snapshot, value },
+    rivals: rivals.map((rival) => ({ ...rival, value: value - rival.difference })),
+  };
+}
+
+/** Nothing where the two cannot be compared. */
+function besideOf(
+  test: readonly Tested[],
+  usual: readonly Tested[],
+  snapshot: SnapshotResult["snapshot"],
+  figure: ComparedBy,
+): Partial<Record<ComparedBy, Beside>> {
+  const of = (all: readonly Tested[]) => all.find((result) => result.snapshot === snapshot)?.paired;
+  const [best, other] = [of(test), of(usual)];
+  const found = best && other && keptDifference(keptOf([best]), figure, keptOf([other]));
+  return found ? { [figure]: besideBy(figure, found) } : {};
+}
 
 /** What the words are about, beside the figures. */
 export interface Finalists {
@@ -38,20 +131,12 @@ export function verdictText(verdict: Verdict | undefined, finalists: Finalists):
   ];
 }
 
-function rankingText(verdict: Verdict, unused: string): string[] {
-  const strongest = verdict.rivals[0];
-  if (!strongest) return [];
-  if (verdict.rivals.every(({ is }) => is === "better")) {
-    return [
-      `The best setting ranks better than every baseline: ${ownText(verdict)}. The nearest: ${
-        rivalText(strongest)
-      }.`,
-    ];
-  }
-  const simple = verdict.rivals.find(({ is }) => is !== "better") ?? strongest;
+function rankingText({ figure, rivals }: Verdict, unused: string): string[] {
+  const simple = rivals.find(({ is }) => is !== "better");
+  if (!simple) return standingWords("The best setting ranks", rivals, NAMES[figure]);
   return [
-    `NO SETTING BEATS EVERY BASELINE on the test users. The best one has ${ownText(verdict)}.`,
-    ...unbeatenText(verdict),
+    "NO SETTING BEATS EVERY BASELINE on the test users.",
+    ...standingWords("The best one ranks", rivals, NAMES[figure]),
     `Until a model beats it, rank by the ${simple.name}: it is simpler. Try ${unused}, or more ` +
     "users; deno task data describe says what the log lacks.",
   ];
@@ -59,37 +144,17 @@ function rankingText(verdict: Verdict, unused: string): string[] {
 
 /** Whether its probabilities are worth anything. */
 function lossText({ loss }: Verdict): string[] {
-  const nearest = loss?.rivals[0];
-  if (!loss || !nearest) return [];
-  if (loss.rivals.every(({ is }) => is === "better")) {
-    return [
-      `Its probabilities are better than those of every baseline: ${ownText(loss)}. The nearest: ${
-        rivalText(nearest)
-      }.`,
-    ];
-  }
-  return [`By its probabilities NO SETTING BEATS EVERY BASELINE: ${ownText(loss)}.`, ...unbeatenText(loss)];
-}
-
-/** "prec@1 .5712 (best-loss)" */
-function ownText({ figure, value, snapshot }: Comparison): string {
-  return `${NAMES[figure]} ${digits(value)} (${snapshot})`;
-}
-
-function unbeatenText({ rivals }: Comparison): string[] {
-  const those = (told: Told) => rivals.filter(({ is }) => is === told).map(rivalText).join("; ");
-  const [worse, near] = [those("worse"), those("not told apart")];
-  return [
-    ...(worse === "" ? [] : [`It is WORSE than ${worse}.`]),
-    ...(near === "" ? [] : [`It cannot be told apart from ${near}.`]),
-  ];
+  if (!loss) return [];
+  const words = standingWords(`Its loss (${loss.value.toFixed(4)}) is`, loss.rivals, NAMES.nll);
+  if (standingOf(loss.rivals) === "better") return words;
+  return ["By its probabilities NO SETTING BEATS EVERY BASELINE.", ...words];
 }
 
 /** What the search was worth. */
 function usualText({ usual = {} }: Verdict, finalists: Finalists): string[] {
   const parts = (["prec1", "prec2", "nll"] as const).flatMap((figure) => {
     const found = usual[figure];
-    return found ? [`${NAMES[figure]} ${differenceText(found)}: ${found.is}`] : [];
+    return found ? [`${NAMES[figure]} ${differenceWords(found)}: ${found.is}`] : [];
   });
   if (parts.length === 0) return [];
   const short = cutShort(finalists).length > 0 ? ", each as far as it was trained" : "";
@@ -101,18 +166,6 @@ function usualText({ usual = {} }: Verdict, finalists: Finalists): string[] {
       "What may help more is in the log: features of items, places, more users.",
     ]),
   ];
-}
-
-/** "click rate .3442 (+.0120, 95 %: +.0010 to +.0230)" */
-function rivalText(rival: Rival): string {
-  return `${rival.name} ${digits(rival.value)} (${differenceText(rival, "")})`;
-}
-
-/** "+.0120 (95 %: +.0010 to +.0230)" */
-function differenceText({ difference, interval }: Beside, bracket = "("): string {
-  if (!interval) return signed(difference, 3);
-  const range = `95 %: ${signedRange(interval, 3)}`;
-  return signed(difference, 3) + (bracket === "" ? `, ${range}` : ` (${range})`);
 }
 
 /** Of the best setting and the default, those that the budget has cut short, with how far they came. */

@@ -1,15 +1,8 @@
 /** The five published claims, each tested on the data at hand by paired differences over seeds. */
 
 import { type PairedDifference, pairedDifference } from "../../data/paired.ts";
-import { HELD, toldBy } from "../../figures/told.ts";
+import { type Claim, HELD, toldBy } from "../../figures/told.ts";
 import type { ModelOutcome, SeedOutcome } from "./outcome.ts";
-
-export interface Claim {
-  readonly claim: string;
-  /** undecided: the interval holds both signs. */
-  readonly holds: "yes" | "no" | "undecided";
-  readonly text: string;
-}
 
 /** Claims about models that were not trained are left out. */
 export function claimsOn(outcomes: readonly ModelOutcome[]): Claim[] {

@@ -1,0 +1,206 @@
+/** What baselines are: scores of displayed items that follow from counts, under settings of which validation picks one. */
+
+import { type Clicks, NONE } from "../../data/click_log.ts";
+import { rateOf, type TokenField, type TrainCounts } from "../../counts/train_counts.ts";
+import type { ClickPairs } from "../../counts/pairs.ts";
+import { fitCounts, logitUtilities } from "../../counts/fit.ts";
+import { type Counted, countsConfigFor, countTables } from "../../counts/tables.ts";
+import type { LogSource, OnProgress } from "../../data/log_source.ts";
+
+export interface Scorer {
+  /** What can be set, in words; the first where there is nothing to choose by. */
+  readonly settings: readonly string[];
+  /**
+   * Scores what users were shown, from what they clicked before it.
+   * @param log with the catalogue's numbers of items. @param users their places in it.
+   * @param chosen places in `settings`.
+   * @returns for each of them the scores, above 0, of the rows of these users, one user after the other.
+   */
+  score(log: Clicks, users: ArrayLike<number>, chosen: readonly number[]): Float64Array[];
+}
+
+/** A page, given or not, with what its user did before it. */
+export interface PageVisit {
+  /** Of the rows that are scored, the place of its first one. */
+  readonly row: number;
+  readonly items: Uint32Array;
+  /** Items that the user clicked before, the latest last; given ones too. */
+  readonly history: readonly number[];
+}
+
+/** Goes through the pages of users in their order. @returns how many rows these are */
+export function visitPages(
+  log: Clicks,
+  users: ArrayLike<number>,
+  visit: (page: PageVisit) => void,
+  onUser?: () => void,
+): number {
+  let row = 0;
+  for (const user of Array.from(users)) {
+    onUser?.();
+    const history: number[] = [];
+    for (let e = log.userEvents[user]!; e < log.userEvents[user + 1]!; e++) {
+      const [start, end] = [log.eventRows[e]!, log.eventRows[e + 1]!];
+      visit({ row, items: log.rowItem.subarray(start, end), history });
+      row += end - start;
+      const click = log.eventClick[e]!;
+      if (click !== NONE) history.push(log.rowItem[click]!);
+    }
+  }
+  return row;
+}
+
+/** Rows of users. */
+export function rowsIn({ userEvents, eventRows }: Clicks, users: ArrayLike<number>): number {
+  return Array.from(users).reduce(
+    (sum, user) => sum + eventRows[userEvents[user + 1]!]! - eventRows[userEvents[user]!]!,
+    0,
+  );
+}
+
+/** All scores the same: each item of a page, and no click, are equally likely. */
+export const chance: Scorer = {
+  settings: [""],
+  score: (log, users, chosen) => chosen.map(() => new Float64Array(rowsIn(log, users)).fill(1)),
+};
+
+/** Items by their clicks per display. */
+export function clickRate(counts: TrainCounts): Scorer {
+  return {
+    settings: [""],
+    score(log, users, chosen) {
+      const scores = new Float64Array(rowsIn(log, users));
+      visitPages(log, users, ({ row, items }) => {
+        items.forEach((item, k) => scores[row + k] = rateOf(counts, item));
+      });
+      return chosen.map(() => scores);
+    },
+  };
+}
+
+/** How many of the latest clicks may come again. */
+const AGAIN = [1, 3, 10, Infinity];
+
+/** Who clicked an item clicks it again: the items of the latest clicks come first, the latest before the others. */
+export function lastClick(counts: TrainCounts): Scorer {
+  return {
+    settings: AGAIN.map((n) =>
+      n === 1 ? "the last click" : n === Infinity ? "all clicks" : `the last ${n} clicks`
+    ),
+    score(log, users, chosen) {
+      const scores = chosen.map(() => new Float64Array(rowsIn(log, users)));
+      // Of the user's clicks so far: the place of the latest one on each item.
+      let latest = new Map<number, number>();
+      let known = 0;
+      visitPages(log, users, ({ row, items, history }) => {
+        for (; known < history.length; known++) latest.set(history[known]!, known);
+        items.forEach((item, k) => {
+          const place = latest.get(item) ?? -Infinity;
+          chosen.forEach((setting, s) => {
+            const isLate = history.length - place <= AGAIN[setting]!;
+            scores[s]![row + k] = isLate ? 1 + place : rateOf(counts, item);
+          });
+        });
+      }, () => [latest, known] = [new Map(), 0]);
+      return scores;
+    },
+  };
+}
+
+/** How many of the latest clicks have neighbours. */
+const CLICKS = [1, 5, 20];
+/** How the neighbours go with the click rate: first, or as a factor 1 + weight times their mean similarity. */
+const WEIGHTS = [Infinity, 3, 30];
+/** Whether an item that was clicked before is its own neighbour. */
+const ITSELF = [false, true];
+
+const SETTINGS = CLICKS.flatMap((clicks, window) =>
+  WEIGHTS.flatMap((weight) => ITSELF.map((again) => ({ clicks, window, weight, again })))
+);
+
+/**
+ * Item-based nearest neighbours: items that are clicked by the same users as those that the user clicked.
+ * Scores by the cosine of two items: users who clicked both / sqrt(users who clicked the one x the other).
+ */
+export function itemKnn(neighbours: ClickPairs, counts: TrainCounts): Scorer {
+  return {
+    settings: SETTINGS.map(({ clicks, weight, again }) =>
+      [
+        clicks === 1 ? "the last click" : `the last ${clicks} clicks`,
+        weight === Infinity ? "ranked before the click rate" : `weight ${weight}`,
+        ...(again ? ["an item being its own neighbour"] : []),
+      ].join(", ")
+    ),
+    score(log, users, chosen) {
+      const scores = chosen.map(() => new Float64Array(rowsIn(log, users)));
+      visitPages(log, users, ({ row, items, history }) => {
+        const recent = latestOf(history, CLICKS.at(-1)!);
+        items.forEach((item, k) => {
+          const rate = rateOf(counts, item);
+          const similarity = similarities(item, recent, neighbours);
+          chosen.forEach((setting, s) => {
+            const { window, weight, again } = SETTINGS[setting]!;
+            const mean = similarity[2 * window + (again ? 1 : 0)]!;
+            scores[s]![row + k] = weight < Infinity ? rate * (1 + weight * mean) : mean > 0 ? 1 + mean : rate;
+          });
+        });
+      });
+      return scores;
+    },
+  };
+}
+
+/** [windows, without and with itself] mean similarity of an item to the latest clicks. */
+function similarities(item: number, recent: readonly number[], { users, pairs }: ClickPairs): number[] {
+  const found: number[] = [];
+  let [sum, own, k] = [0, 0, 0];
+  for (const clicks of CLICKS) {
+    for (; k < Math.min(clicks, recent.length); k++) {
+      const other = recent[k]!;
+      if (other === item) own = 1;
+      else {
+        const both = pairs.get(item, other);
+        if (both > 0) sum += both / Math.sqrt(users[item]! * users[other]!);
+      }
+    }
+    const count = Math.max(1, Math.min(clicks, recent.length));
+    found.push(sum / count, (sum + own) / count);
+  }
+  return found;
+}
+
+/** Different items, the latest first, at most so many. */
+function latestOf(history: readonly number[], most: number): number[] {
+  const found = new Set<number>();
+  for (let k = history.length - 1; k >= 0 && found.size < most; k--) found.add(history[k]!);
+  return [...found];
+}
+
+/** Places of a page with an effect of their own. */
+const PLACES = 20;
+
+/**
+ * The conditional logit of econometrics over counts: it is fitted in seconds, and what a network has to beat. Scores exp(u);
+ * see {@link fitCounts}.
+ * @param fields which tokens are of one kind. @param placed whether the items of a page stand as they were shown
+ */
+export function logit(
+  source: LogSource,
+  fields: readonly TokenField[],
+  placed: boolean,
+  counted: Counted,
+  onProgress?: OnProgress,
+): Scorer | undefined {
+  const config = countsConfigFor(source, fields);
+  if (!config) return undefined; // a catalogue that is too large for their table
+  const tables = countTables(source, config, onProgress, counted);
+  onProgress?.("Fitting a logit of the counts", 0, 1);
+  const fitted = fitCounts(source, tables, { dense: true, places: placed ? PLACES : 0, seed: 1 });
+  return {
+    settings: [""],
+    score(log, users, chosen) {
+      const scores = logitUtilities(fitted, source, log, users, tables).map(Math.exp);
+      return chosen.map(() => scores);
+    },
+  };
+}

@@ -1,0 +1,100 @@
+/** The tables of all pages: rows in groups, figures with their ranges, and claims with what became of them. */
+
+import type { Interval } from "../figures/bootstrap.ts";
+import { type Claim, HOLDS, signed, signedRange } from "../figures/told.ts";
+import { type Html, markup } from "./html.ts";
+
+/** Stands where there is no figure. */
+export const MISSING = "–";
+
+/** Names and values, e.g. the folders of the policies. */
+export type Facts = readonly (readonly [string, string])[];
+
+export function factsList(facts: Facts): Html {
+  return markup`<dl class="facts">${
+    facts.map(([name, value]) => markup`<div><dt>${name}</dt><dd>${value}</dd></div>`)
+  }</dl>`;
+}
+
+/** What a row has: its name, and text or a figure for each of the other columns. */
+export type Row = readonly [name: Cell, ...cells: Cell[]];
+export type Cell = string | Html;
+
+/** Rows under a heading of their own, or "" for none. */
+export type RowGroup = readonly [title: string, rows: readonly Row[]];
+
+/** The column that says what a comparison says is read as text. */
+const VERDICT = "verdict";
+
+/**
+ * A table that can be wider than the page.
+ * @param label for those who do not see it. @param head names of the columns, the rows' own first.
+ */
+export function tableOf(
+  label: string,
+  head: readonly string[],
+  groups: readonly RowGroup[],
+  look: "figures" | "differences" = "figures",
+): Html {
+  const text = (name: string | undefined) => name === VERDICT ? markup` class="text"` : "";
+  const rowHtml = ([name, ...cells]: Row) =>
+    markup`
+<tr><th scope="row">${name}</th>${cells.map((cell, k) => markup`<td${text(head[k + 1])}>${cell}</td>`)}</tr>`;
+  const bodies = groups.map(([title, rows]) => {
+    const own = title === ""
+      ? ""
+      : markup`<tr><th colspan="${head.length}" scope="rowgroup">${title}</th></tr>`;
+    return markup`<tbody>${own}${rows.map(rowHtml)}</tbody>`;
+  });
+  return markup`<div class="scroll" tabindex="0" role="region" aria-label="${label}">
+<table class="${look}"><thead><tr>${
+    head.map((name) => markup`<th scope="col"${text(name)}>${name}</th>`)
+  }</tr></thead>${bodies}</table></div>`;
+}
+
+/**
+ * A figure, and small below it the range that it has, or its standard deviation over runs.
+ * @param value none where it is no number.
+ */
+export function figure(
+  value: number | null | undefined,
+  digits: number,
+  interval?: Interval | null,
+  sd?: number | null,
+): Cell {
+  if (value === null || value === undefined || Number.isNaN(value)) return MISSING;
+  const text = value.toFixed(digits);
+  if (typeof sd === "number") return markup`${text}<br><small>± ${sd.toFixed(digits)}</small>`;
+  if (!interval) return text;
+  const [low, high] = interval.map((end) => end.toFixed(rangeDigits(digits)));
+  return markup`${text}<br><small>${low ?? ""} to ${high ?? ""}</small>`;
+}
+
+/** A difference, and small below it the range that it has. */
+export function difference(value: number | undefined, digits: number, interval?: Interval | null): Cell {
+  if (value === undefined) return MISSING;
+  if (!interval) return signed(value, digits);
+  return markup`${signed(value, digits)}<br><small>${signedRange(interval, rangeDigits(digits))}</small>`;
+}
+
+/** Where a range ends is known no better. */
+function rangeDigits(digits: number): number {
+  return Math.min(digits, 3);
+}
+
+/** A share of 1 as percent. */
+export function shareText(value: number): string {
+  if (Number.isNaN(value)) return MISSING;
+  const percent = 100 * value;
+  return `${percent.toFixed(percent > 0 && percent < 10 ? 1 : 0)} %`;
+}
+
+const SIGNS = { yes: "\u2713", no: "\u2717", undecided: "?" } as const;
+
+/** Claims, each with what became of it. */
+export function claimsList(claims: readonly Claim[]): Html {
+  const items = claims.map(({ claim, holds, text }) =>
+    markup`<li><b>${claim}</b> <span class="verdict">${SIGNS[holds]} ${HOLDS[holds]}</span><br>${text}</li>`
+  );
+  return markup`<ul class="claims">${items}</ul>`;
+}
