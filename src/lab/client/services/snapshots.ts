@@ -7,7 +7,7 @@ import { encodeTraining } from "../../../run/snapshot/training_file.ts";
 import type { Stage, StageName } from "../../../run/stages.ts";
 import type { ParameterSpec, Weights } from "../../../tape/parameters.ts";
 import { type BestRecords, criteria, type Criterion } from "../../../train/best_records.ts";
-import type { StagesConfig } from "../../../train/stages_config.ts";
+import type { StagesConfig } from "../../../train/config.ts";
 import type { TrainerState } from "../../../train/trainer_state.ts";
 import { UserError } from "../../../user_error.ts";
 import { dataChecksum, type LabData } from "./data.ts";
