@@ -6,7 +6,7 @@ import { type ClickLog, NONE } from "../../src/data/click_log.ts";
 import { defaultModel, type ModelConfig } from "../../src/model/config.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { type AdamKind, adamReference } from "../../src/ops/adam.ts";
-import { ParameterArena, type ParameterSpec, type Weights } from "../../src/tape/parameters.ts";
+import type { ParameterArena, ParameterSpec, Weights } from "../../src/tape/parameters.ts";
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import type { TrainerState } from "../../src/train/trainer_state.ts";
 import { criteria } from "../../src/train/best_records.ts";
