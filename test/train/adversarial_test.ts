@@ -7,7 +7,7 @@ import { generatorConfig } from "../../src/model/generator.ts";
 import { itemsShape } from "../../src/data/item_catalogue.ts";
 import { modelParameters } from "../../src/model/user_model.ts";
 import { etaOnPage, sparsemax } from "../../src/ops/minimax.ts";
-import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
+import type { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import { type AdversarialConfig, defaultAdversarial } from "../../src/train/config.ts";
 import { GENERATOR_PREFIX, partOf } from "../../src/train/networks.ts";
 import { Adam64, network64, type Page64, type Parameters64, shape64, toParameters64 } from "../f64_model.ts";

@@ -12,7 +12,7 @@ import { type Gpu, LimitError } from "../../src/gpu/device.ts";
 import { openGpu } from "../open_alone.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
 import { modelParameters, UserModel } from "../../src/model/user_model.ts";
-import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
+import type { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import { type AdversarialConfig, defaultTraining, type TrainingConfig } from "../../src/train/config.ts";
 import { fitting, forParts } from "../../src/train/fit.ts";
 import { Trainer } from "../../src/train/trainer.ts";
