@@ -1,9 +1,8 @@
 /** Prepares small logs, for the tests of `data log`. */
 
-import assert from "node:assert/strict";
-import { UserError } from "../src/user_error.ts";
 import { type LogOptions, logRecipe } from "../src/data/prepare/log.ts";
 import type { Prepared, PrepareOptions } from "../src/data/prepare/prepare.ts";
+import { refused } from "./case_table.ts";
 import { prepareIn, withFolder } from "./prepared_folder.ts";
 
 const columns = { user: "uid", item: "sku", time: "ts", clicked: "label", itemIds: false, rareBelow: 1 };
@@ -34,14 +33,10 @@ export async function rejects(
   files: Files,
   name: string,
   more: Partial<LogOptions>,
-  message: RegExp,
+  says: RegExp | string,
   options: Partial<PrepareOptions> = {},
 ): Promise<void> {
-  await assert.rejects(withPrepared(files, name, more, () => {}, options), (error) => {
-    assert.ok(error instanceof UserError, String(error));
-    assert.match(error.message, message);
-    return true;
-  });
+  await refused(() => withPrepared(files, name, more, () => {}, options), says);
 }
 
 /** Rows that are right, so that a few bad ones are less than 1 %. */

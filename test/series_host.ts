@@ -7,7 +7,7 @@
  */
 
 import process from "node:process";
-import { commandScript } from "../src/cli/launch.ts";
+import { commandScript } from "../src/cli/permissions.ts";
 import { keepDevice } from "./kept_device.ts";
 
 const [command = ""] = Deno.args;

@@ -4,7 +4,7 @@ import type { ItemFeatures } from "../data/click_log.ts";
 import { catalogueOf, type ItemCatalogue, type ItemsShape } from "../data/item_catalogue.ts";
 import { UserError } from "../user_error.ts";
 import type { Gpu } from "../gpu/device.ts";
-import type { RowDot } from "../ops/row_dot.ts";
+import { type ClickScores, made } from "../ops/row_dot.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../tape/parameters.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { ClickTape } from "../batch/click_tape.ts";
@@ -102,7 +102,7 @@ export class UserModel implements RecordableModel {
   }
 
   /** @internal */
-  record(tape: ClickTape, options: RecordOptions): RowDot {
+  record(tape: ClickTape, options: RecordOptions): ClickScores {
     return recordModel(tape, this.config, options);
   }
 
@@ -180,19 +180,17 @@ export function recordModel(
   tape: ClickTape,
   config: ModelConfig,
   options: RecordOptions,
-): RowDot {
+): ClickScores {
   const { items } = tape.batch;
   const counts = countsPart(tape, config, options.given?.recent);
-  // Whoever adds to the hidden layers' output reads it, so it is made.
-  const alone = !isWide(config) && !counts;
   const hidden = config.dims.length > 0
     ? utility(tape, items, config, {
       state: statePart(tape, config, options),
       counts: counts && { input: counts, weights: tape.parameter(FIRST_LAYER) },
-    }, alone ? options : { ...options, reader: undefined })
+    }, options)
     : tape.parameter("utility/output/bias");
-  const base = isWide(config) ? wideUtility(tape, items, config, hidden, options) : hidden;
-  return counts ? addLinearPart(tape, counts, base) : base;
+  const base = isWide(config) ? wideUtility(tape, items, config, made(hidden), options) : hidden;
+  return counts ? addLinearPart(tape, counts, made(base)) : base;
 }
 
 /** [events, N]: what the history gives the first layer, with its bias. */

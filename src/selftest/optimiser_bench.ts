@@ -17,7 +17,8 @@ import { adamRate, adamReference, AdamState, type Moved64 } from "../ops/adam.ts
 import { GradientSum } from "../ops/gradient_sum.ts";
 import type { TouchedRows } from "../tape/node.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../tape/parameters.ts";
-import { padRows, type Tensor } from "../tape/tensor.ts";
+import { padRows } from "../tape/layout.ts";
+import type { Tensor } from "../tape/tensor.ts";
 import type { Checks } from "./finding.ts";
 import { CanaryArena, range, twice } from "./harness.ts";
 import { shuffled } from "./small_logs.ts";

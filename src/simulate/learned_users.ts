@@ -1,5 +1,6 @@
 /** Users as a learned model has them: its encoder is carried from page to page, and its utility says what they click. */
 
+import { made } from "../ops/row_dot.ts";
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import { ClickTape } from "../batch/click_tape.ts";
 import { DeviceItems } from "../batch/device_items.ts";
@@ -16,7 +17,8 @@ import { positionEffect } from "../model/position_effect.ts";
 import type { UserModel } from "../model/user_model.ts";
 import { LAGS as WIDE_LAGS } from "../model/wide.ts";
 import { linear } from "../ops/linear.ts";
-import { padded, type Tensor } from "../tape/tensor.ts";
+import { padded } from "../tape/layout.ts";
+import type { Tensor } from "../tape/tensor.ts";
 import {
   clickLists,
   keepState,
@@ -84,7 +86,7 @@ export class LearnedUsers implements Users {
       const batch = new PageBatch(page, this.#items, { lists: this.#lists, passed: this.#passed });
       this.#tape = new ClickTape(batch, { arena, parameters, capacity: page.sizes, shapes: gpu.shapes });
       this.#lstm = config.encoder === "lstm" ? this.#carriedLstm(config.lstmUnits) : undefined;
-      this.#utilities = model.record(this.#tape, { ...evaluating, given: { lstm: this.#lstm?.state } });
+      this.#utilities = made(model.record(this.#tape, { ...evaluating, given: { lstm: this.#lstm?.state } }));
       this.placeEffects = positionEffect(this.#tape, config);
       this.#tape.place();
       this.#dispatches = this.#byRows(this.#tape, this.#lstm?.product);
@@ -246,7 +248,7 @@ export class LearnedUsers implements Users {
       wide: take("wide/state_part"),
       recent: take(RECENT),
     };
-    const utilities = this.model.record(tape, { ...evaluating, given });
+    const utilities = made(this.model.record(tape, { ...evaluating, given }));
     tape.place();
     const { items: tables, rows } = this.#byRows(tape, undefined);
     return {

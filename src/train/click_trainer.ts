@@ -168,7 +168,7 @@ export class ClickTrainer<F extends ChoiceFigures> extends BatchTrainer<ArrayLik
   }
 
   /** The train users of iteration t. */
-  override batchOf(t: number): Uint32Array {
+  batchOf(t: number): Uint32Array {
     return this.#steps.draw(t);
   }
 

@@ -13,7 +13,7 @@ import { modelConfigSchema } from "../../src/model/config.ts";
 import * as v from "../../src/schema.ts";
 import { adversarialConfigSchema, trainingConfigSchema, trainingFields } from "../../src/train/config.ts";
 import { UserError } from "../../src/user_error.ts";
-import { nasty, runs } from "./mutations.ts";
+import { nasty, runs } from "./damage.ts";
 
 const FLAGS = [
   "--resplit",

@@ -8,10 +8,10 @@ import { retailrocketCommand } from "../../src/data/commands/retailrocket.ts";
 import { exitCodeOf } from "../../src/cli/fail.ts";
 import { parseAndRun } from "../../src/cli/options.ts";
 import { prepare } from "../../src/data/prepare/prepare.ts";
-import { permissionFlags } from "../../src/cli/launch.ts";
-import { dataFolders } from "../../src/cli/output_folders.ts";
-import { stepLine, stepProgress } from "../../src/cli/step_progress.ts";
+import { dataFolders, permissionFlags } from "../../src/cli/permissions.ts";
+import { stepLine, stepProgress } from "../../src/cli/progress.ts";
 import { describe, warningsOf } from "../../src/data/prepare/describe.ts";
+import { rowsOf, saying } from "../case_table.ts";
 import { filesIn, interrupt, runCommand, signalled } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 import { AS_USERS_HAVE_IT } from "../driver_settings.ts";
@@ -75,18 +75,7 @@ Deno.test("data retailrocket prepares, describe describes, train trains on it, i
     assert.equal(described.stdout.split("\nBeware:\n- ")[1]?.trimEnd(), manifest.warnings.join("\n- "));
     assert.match(described.stdout, /^events a user: 1 \/ 1 \/ 1 \/ 1 \/ 1 /m);
 
-    const options = [
-      "--iterations",
-      "6",
-      "--validate-every",
-      "3",
-      "--batch-size",
-      "8",
-      "--dims",
-      "8",
-      "--lstm-units",
-      "4",
-    ];
+    const options = "--iterations 6 --validate-every 3 --batch-size 8 --dims 8 --lstm-units 4".split(" ");
     const run = await train.run(["--data", out, ...memory, ...options]);
     assert.equal(run.code, 0, run.stderr);
     assert.match(run.stderr, /^data: prepared, 200 users, 200 events, 600 displayed items/m);
@@ -114,17 +103,12 @@ Deno.test("data retailrocket prepares, describe describes, train trains on it, i
   });
 });
 
+const sampled = (folder: string) =>
+  `retailrocket --source ${folder}/raw --pages sampled --out ${folder}/out`.split(" ");
+
 Deno.test("a preparation that is stopped leaves nothing behind", async () => {
   await withFolder({ "raw/events.csv": eventsOf(60_000) }, async (folder) => {
-    const args = [
-      "retailrocket",
-      "--source",
-      `${folder}/raw`,
-      "--pages",
-      "sampled",
-      "--out",
-      `${folder}/out`,
-    ];
+    const args = sampled(folder);
     const { code, stderr } = await interrupt(/Who competes|Pages drawn/, "data", ...args);
     assert.equal(code, 130, stderr);
     assert.match(stderr, /Stopped; the unfinished data set was removed\./);
@@ -170,15 +154,7 @@ Deno.test("a page of several clicks is one page: of the log, to describe, to a t
 
 Deno.test("what a killed preparation leaves is removed by the next one", async () => {
   await withFolder({ "raw/events.csv": eventsOf(60_000) }, async (folder) => {
-    const args = [
-      "retailrocket",
-      "--source",
-      `${folder}/raw`,
-      "--pages",
-      "sampled",
-      "--out",
-      `${folder}/out`,
-    ];
+    const args = sampled(folder);
     const killed = await signalled("SIGKILL", /Who competes|Pages drawn/, "data", ...args);
     assert.notEqual(killed.code, 0);
     assert.deepEqual(filesIn(folder), [".out.clickgan.lock", "out.partial", "raw"]);
@@ -204,43 +180,25 @@ Deno.test("what a killed preparation leaves is removed by the next one", async (
 
 Deno.test("data refuses what it cannot use, with exit code 1 and nothing written", async () => {
   await withFolder({ "raw/events.csv": eventsOf(20), "file": "" }, async (folder) => {
-    const out = ["--out", `${folder}/out`];
-    const cases: [string[], RegExp][] = [
-      [["retailrocket", ...out], /required option '--source/],
-      [["retailrocket", "--source", `${folder}/none`, ...out], /found no events\. Name the folder/],
-      [["retailrocket", "--source", `${folder}/raw`, ...out, "--pages", "all"], /session, sampled/],
-      [
-        ["retailrocket", "--source", `${folder}/raw`, ...out, "--shares", "80-30-10"],
-        /three percentages that add up to 100/,
-      ],
-      [
-        ["retailrocket", "--source", `${folder}/raw`, ...out, "--session-gap", "0"],
-        /whole number of at least 1/,
-      ],
-      [
-        ["retailrocket", "--source", `${folder}/raw`, ...out, "--numeric", "price"],
-        /different numbers of properties/,
-      ],
-      [
-        ["retailrocket", "--source", `${folder}/raw`, ...out, "--memory", "lots"],
-        /Expected a size such as 2GB or 800MB, got "lots"/,
-      ],
-      [
-        ["retailrocket", "--source", `${folder}/raw`, ...out, "--min-events", "9"],
-        /Nothing is left of the source/,
-      ],
-      [
-        ["retailrocket", "--source", `${folder}/raw`, "--out", folder],
-        /Expected a new or empty folder for the prepared data, but .* holds file\. Choose another --out/,
-      ],
-      [
-        ["retailrocket", "--source", `${folder}/raw`, "--out", `${folder}/file/x`],
-        /file.*(not a folder|a part of this path is a file)/s,
-      ],
-      [["describe", folder], /Expected a prepared data set, a folder with a manifest\.json/],
-      [["describe"], /missing required argument/],
-      [["mix"], /unknown command 'mix'/],
-    ];
+    const cases = rowsOf(`
+      retailrocket --out OUT | required option '--source
+      retailrocket --source FOLDER/none --out OUT | found no events. Name the folder
+      retailrocket --source RAW --out OUT --pages all | session, sampled
+      retailrocket --source RAW --out OUT --shares 80-30-10 | three percentages that add up to 100
+      retailrocket --source RAW --out OUT --session-gap 0 | whole number of at least 1
+      retailrocket --source RAW --out OUT --numeric price | different numbers of properties
+      retailrocket --source RAW --out OUT --memory lots | Expected a size such as 2GB or 800MB, got "lots"
+      retailrocket --source RAW --out OUT --min-events 9 | Nothing is left of the source
+      retailrocket --source RAW --out FOLDER
+        | Expected a new or empty folder for the prepared data, but … holds file. Choose another --out
+      retailrocket --source RAW --out FOLDER/file/x | file…not a folder
+      describe FOLDER | Expected a prepared data set, a folder with a manifest.json
+      describe | missing required argument
+      mix | unknown command 'mix'
+    `);
+    const names = { OUT: `${folder}/out`, RAW: `${folder}/raw`, FOLDER: folder };
+    const argsOf = (text: string) =>
+      Object.entries(names).reduce((text, [name, path]) => text.replaceAll(name, path), text).split(" ");
     // As the command ends, but for its process; those of a folder in the way have its permissions, too.
     const inProcess = async (args: readonly string[]) => {
       const run: Prepare = async (recipe, options) => void await prepare(recipe, options, args);
@@ -249,11 +207,12 @@ Deno.test("data refuses what it cannot use, with exit code 1 and nothing written
       const code = await exitCodeOf(() => parseAndRun(command, args), (text) => void (stderr += `${text}\n`));
       return { code, stderr, stdout: "" };
     };
-    for (const [args, message] of cases) {
+    for (const [command = "", says = ""] of cases) {
+      const args = argsOf(command);
       const isOut = [folder, `${folder}/file/x`].includes(args.at(-1) ?? "");
       const { code, stderr, stdout } = await (isOut ? runCommand("data", ...args) : inProcess(args));
       assert.equal(code, 1, `${args.join(" ")}: ${stderr}`);
-      assert.match(stderr, message);
+      assert.match(stderr, saying(says));
       assert.match(stderr, /^error: /m);
       assert.equal(stdout, "");
       assert.deepEqual(filesIn(folder), ["file", "raw"], args.join(" "));

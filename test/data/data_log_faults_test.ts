@@ -5,6 +5,7 @@ import { zstdCompressSync } from "node:zlib";
 import type { LogOptions } from "../../src/data/prepare/log.ts";
 import { gzip, prepareIn, withFolder } from "../prepared_folder.ts";
 import { type Files, good, recipe, rejects, withPrepared } from "../data_log_check.ts";
+import { rowsOf } from "../case_table.ts";
 import { parquet } from "../one_engine.ts";
 
 Deno.test("log: bad rows are counted by kind and shown with file and line", async () => {
@@ -132,41 +133,24 @@ Deno.test("log: bad rows of JSON lines and Parquet have lines and row numbers", 
 
 Deno.test("log: features that cannot be used are told", async () => {
   const log = "uid,sku,ts,label\na,1,1600000000,1\na,2,1600000000,0\n";
-  const cases: [features: string, more: Partial<LogOptions>, message: RegExp][] = [
-    [
-      "id,x\n1,2\n",
-      {},
-      /f\.csv:1: expected a column "sku" \(--features-key\), found id, x\. Name the column with --features-key/,
-    ],
-    [
-      "sku,x\n1,2\n1,3\n",
-      {},
-      /f\.csv: expected one row for each item, found several with different values for the item "1"/,
-    ],
-    [
-      "sku,x\n1,2\n2,inf\n",
-      {},
-      /expected x to be a number that a 32-bit float holds, found inf for the item "2"/,
-    ],
-    ["sku,x\n1,nan\n", {}, /found nan for the item "1"/],
-    ["sku,x\n1,1e39\n", {}, /found 1e\+?39 for the item "1"/],
-    [
-      "sku,x\n1,2\n2,dear\n",
-      { dense: ["x"] },
-      /expected x \(--dense\) to be numbers, found "dear"\. Name it with --tokens/,
-    ],
-    [
-      "sku,x\n1,2\n",
-      { dense: ["sku"] },
-      /expected sku \(--dense\) to be numbers, found the items themselves/,
-    ],
-    ["sku,x\n1,2\n", { tokens: ["y"] }, /expected a column "y" \(--tokens\), found sku, x/],
-    ["sku,x\n1,2\n", { tokens: ["x"], dense: ["x"] }, /x is named by --dense and by --tokens/],
-    ["sku,x\n,2\n", {}, /1 of 1 rows cannot be read.*f\.csv:2: expected sku to be an id, found nothing/s],
-    ["sku,x\n1,2,3\n", {}, /f\.csv:2: expected 2 values as in the header, found 3: 1,2,3/],
-  ];
-  for (const [features, more, message] of cases) {
-    await rejects({ "log.csv": log, "f.csv": features }, "log.csv", { ...more, features: "f.csv" }, message);
+  // Of lines joined by a space, and the columns that are named.
+  const cases = rowsOf(`
+    id,x 1,2 | | f.csv:1: expected a column "sku" (--features-key), found id, x. Name the column with --features-key
+    sku,x 1,2 1,3 | | f.csv: expected one row for each item, found several with different values for the item "1"
+    sku,x 1,2 2,inf | | expected x to be a number that a 32-bit float holds, found inf for the item "2"
+    sku,x 1,nan | | found nan for the item "1"
+    sku,x 1,1e39 | | found 1e…39 for the item "1"
+    sku,x 1,2 2,dear | dense x | expected x (--dense) to be numbers, found "dear". Name it with --tokens
+    sku,x 1,2 | dense sku | expected sku (--dense) to be numbers, found the items themselves
+    sku,x 1,2 | tokens y | expected a column "y" (--tokens), found sku, x
+    sku,x 1,2 | tokens x dense x | x is named by --dense and by --tokens
+    sku,x ,2 | | 1 of 1 rows cannot be read…f.csv:2: expected sku to be an id, found nothing
+    sku,x 1,2,3 | | f.csv:2: expected 2 values as in the header, found 3: 1,2,3
+  `);
+  for (const [lines = "", named = "", says = ""] of cases) {
+    const columns = [...named.matchAll(/(\w+) (\w+)/g)].map(([, option = "", column]) => [option, [column]]);
+    const files = { "log.csv": log, "f.csv": lines.replaceAll(" ", "\n") + "\n" };
+    await rejects(files, "log.csv", { ...Object.fromEntries(columns), features: "f.csv" }, says);
   }
   await rejects({ "log.csv": log }, "log.csv", { dense: ["x"] }, /Expected --features with --dense/);
   // The same row twice is one; what is not displayed may be anything.
@@ -182,114 +166,65 @@ Deno.test("log: files that are not what they should be are told", async () => {
   const csv = "uid,sku,ts,label\n" + row;
   const zst = zstdCompressSync(csv.repeat(100));
   const gz = await gzip(csv + good(1000));
-  const cases: [files: Files, name: string, more: Partial<LogOptions>, message: RegExp][] = [
-    [{ "log.csv": csv }, "*.tsv", {}, /Expected a log at .*\*\.tsv, found no such file\. .*quote a glob/],
-    [{ "log.csv": csv }, ".", {}, /found a folder\. Name the files in it, such as '.*\*\.parquet'/],
-    [{ "log.dat": csv }, "log.dat", {}, /log\.dat: expected a file whose name ends in \.csv/],
-    [
-      { "a.csv": csv, "b.json": "{}" },
-      "*",
-      {},
-      /Expected files of one format at .*, found .*a\.csv and .*b\.json/,
-    ],
-    [{ "log.csv": "" }, "log.csv", {}, /log\.csv is empty\. Expected a header/],
-    [
-      { "log.csv": csv.replace("uid", "UID") },
-      "log.csv",
-      {},
-      /log\.csv:1: expected a column "uid" \(--user\), found UID, sku, ts, label\. Is it "UID"\?/,
-    ],
-    [
-      { "log.csv": csv },
-      "log.csv",
-      { page: "request_id" },
-      /expected a column "request_id" \(--page\), found uid, sku, ts, label\. Name the column with --page/,
-    ],
-    [
-      { "log.csv": csv },
-      "log.csv",
-      { position: "labels" },
-      /expected a column "labels" \(--position\), .* Is it "label"\?/,
-    ],
-    [
-      { "log.csv": csv.replaceAll(",", ":") },
-      "log.csv",
-      {},
-      /log\.csv:1: expected a column "uid" \(--user\), found one column, uid:sku:ts:label\. Separate the columns by commas/,
-    ],
-    [{ "log.csv": "uid,uid,sku,ts,label\n" + row }, "log.csv", {}, /expected one column "uid", found two/],
-    [
-      { "log.csv": csv + good(200).replaceAll(",", ";") },
-      "log.csv",
-      {},
-      /200 of 201 rows cannot be read.*expected 4 values as in the header, found 1: u0;i0;/s,
-    ],
-    [
-      { "log.csv": csv + 'a,"x,1600000000,1\n' + row.repeat(50) },
-      "log.csv",
-      {},
-      /log\.csv:3: the quote of a value that begins here is never closed/,
-    ],
-    [
-      { "log.csv": 'uid,"sku,ts,label\n' + row },
-      "log.csv",
-      {},
-      /log\.csv:1: .*(never closed|expected a column)/,
-    ],
-    [
-      { "log.csv.gz": gz.slice(0, gz.length / 2) },
-      "log.csv.gz",
-      {},
-      /log\.csv\.gz: the compressed file is cut off or damaged/,
-    ],
-    [
-      { "log.csv.zst": zst.slice(0, zst.length - 5) },
-      "log.csv.zst",
-      {},
-      /log\.csv\.zst: the compressed file is cut off or damaged/,
-    ],
-    [
-      { "log.parquet": csv },
-      "log.parquet",
-      {},
-      /log\.parquet: not a Parquet file, or a damaged one .it does not begin as one/,
-    ],
-    [
-      { "a.csv": csv, "b.csv": "uid,sku,time,label\n" + row },
-      "*.csv",
-      {},
-      /Expected the same columns in all files, but .*a\.csv and .*b\.csv differ: .*b\.csv lacks ts; .*a\.csv lacks time/,
-    ],
-    [
-      { "a.csv": csv, "b.csv": "sku,uid,ts,label\n" + row },
-      "*.csv",
-      {},
-      /differ: the order is uid, sku, ts, label in the first, sku, uid, ts, label in the second/,
-    ],
-    [
-      { "a.csv": csv, "b.csv": csv.replaceAll(",", "\t") },
-      "*.csv",
-      {},
-      /a\.csv are separated by commas, those of .*b\.csv by tabs/,
-    ],
-    [
-      { "log.json": `[${'{"uid": 1}'}]` },
-      "log.json",
-      {},
-      /log\.json: expected JSON lines \(one object on each line\), found an array/,
-    ],
-    [
-      { "log.json": '{"uid": 1, "sku": 2}\n' },
-      "log.json",
-      {},
-      /log\.json: expected a column "ts" \(--time\), found sku, uid/,
-    ],
-    [{ "log.json": "" }, "log.json", {}, /log\.json: expected a column "uid" \(--user\), found no columns/],
-    [{ "log.csv": "uid,sku,ts,label\n" }, "log.csv", {}, /Nothing is left of the source/],
-  ];
-  for (const [files, name, more, message] of cases) await rejects(files, name, more, message);
-  const mixed = csv + row.replace("\n", "\r\n") + row;
-  await rejects({ "log.csv": mixed }, "log.csv", {}, /log\.csv.*\n.*Lines may end in two ways/);
+  /** What is said of a log, and its text. */
+  const texts: Record<string, string> = {
+    "log.csv is empty. Expected a header": "",
+    'log.csv:1: expected a column "uid" (--user), found UID, sku, ts, label. Is it "UID"?': csv.replace(
+      "uid",
+      "UID",
+    ),
+    'expected a column "uid" (--user), found one column, uid:sku:ts:label. Separate the columns by commas':
+      csv.replaceAll(",", ":"),
+    'expected one column "uid", found two': "uid,uid,sku,ts,label\n" + row,
+    "200 of 201 rows cannot be read…expected 4 values as in the header, found 1: u0;i0;": csv +
+      good(200).replaceAll(",", ";"),
+    "log.csv:3: the quote of a value that begins here is never closed": csv + 'a,"x,1600000000,1\n' +
+      row.repeat(50),
+    "log.csv:1: the quote of a name in the header is never closed": 'uid,"sku,ts,label\n' + row,
+    "Nothing is left of the source": "uid,sku,ts,label\n",
+    "log.csv…Lines may end in two ways": csv + row.replace("\n", "\r\n") + row,
+  };
+  /** What is said of a second file, whose first one is right. */
+  const others: Record<string, string> = {
+    "Expected the same columns in all files, but …a.csv and …b.csv differ: …b.csv lacks ts; …a.csv lacks time":
+      "uid,sku,time,label\n" + row,
+    "differ: the order is uid, sku, ts, label in the first, sku, uid, ts, label in the second":
+      "sku,uid,ts,label\n" + row,
+    "a.csv are separated by commas, those of …b.csv by tabs": csv.replaceAll(",", "\t"),
+  };
+  const named: Record<string, Partial<LogOptions>> = {
+    'expected a column "request_id" (--page), found uid, sku, ts, label. Name the column with --page': {
+      page: "request_id",
+    },
+    'expected a column "labels" (--position), … Is it "label"?': { position: "labels" },
+  };
+  /** What is said of a file of another name. */
+  const files: Record<string, Files> = {
+    "log.dat: expected a file whose name ends in .csv": { "log.dat": csv },
+    "log.csv.gz: the compressed file is cut off or damaged": { "log.csv.gz": gz.slice(0, gz.length / 2) },
+    "log.csv.zst: the compressed file is cut off or damaged": { "log.csv.zst": zst.slice(0, zst.length - 5) },
+    "log.parquet: not a Parquet file, or a damaged one (it does not begin as one": { "log.parquet": csv },
+    "log.json: expected JSON lines (one object on each line), found an array": { "log.json": '[{"uid": 1}]' },
+    'log.json: expected a column "ts" (--time), found sku, uid': { "log.json": '{"uid": 1, "sku": 2}\n' },
+    'log.json: expected a column "uid" (--user), found no columns': { "log.json": "" },
+  };
+  for (const [says, text] of Object.entries(texts)) await rejects({ "log.csv": text }, "log.csv", {}, says);
+  for (const [says, text] of Object.entries(others)) {
+    await rejects({ "a.csv": csv, "b.csv": text }, "*.csv", {}, says);
+  }
+  for (const [says, more] of Object.entries(named)) await rejects({ "log.csv": csv }, "log.csv", more, says);
+  for (const [says, file] of Object.entries(files)) {
+    await rejects(file, Object.keys(file).join(), {}, says);
+  }
+  await rejects(
+    { "log.csv": csv },
+    "*.tsv",
+    {},
+    "Expected a log at …*.tsv, found no such file. …quote a glob",
+  );
+  await rejects({ "log.csv": csv }, ".", {}, "found a folder. Name the files in it, such as '…*.parquet'");
+  const two = { "a.csv": csv, "b.json": "{}" };
+  await rejects(two, "*", {}, "Expected files of one format at …, found …a.csv and …b.json");
   const latin1 = Uint8Array.from(csv + "caf\xe9,x,1600000000,1\n", (letter) => letter.charCodeAt(0));
   await rejects({ "log.csv": latin1 }, "log.csv", {}, /log\.csv.*: .*Line: 3.*not utf-8.*\n.*iconv/);
   await withFolder({}, async (folder) => {

@@ -9,7 +9,7 @@ import { openPreparedSet } from "../../src/data/sets/prepared_folder.ts";
 import { Engine, literal } from "../../src/data/prepare/engine.ts";
 import { describe } from "../../src/data/prepare/describe.ts";
 import { openPrepared } from "../../src/data/sets/packed_set.ts";
-import { rewrite, writeSet } from "../foreign_set.ts";
+import { writeSet } from "../foreign_set.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { withFolder } from "../prepared_folder.ts";
 
@@ -108,79 +108,4 @@ Deno.test("a set is read from bytes in memory, too, as a page does with files th
     assert.deepEqual(read, expected);
     assert.deepEqual([...told], ["Reading items", "Reading pages"]);
   });
-});
-
-Deno.test("a set that is damaged or does not fit together is refused, with the place", async () => {
-  const log = logs.mixed ?? assert.fail();
-  const spoil = async (change: (folder: string) => Promise<void>, message: RegExp) => {
-    await withFolder({}, async (folder) => {
-      await writeSet(folder, log);
-      await change(folder);
-      await assert.rejects(() => openPrepared(folder, { memoryRows: Infinity }), (error: Error) => {
-        assert.equal(error.name, "UserError", error.stack);
-        assert.match(error.message, message);
-        return true;
-      });
-    });
-  };
-  const manifest = (folder: string) => `${folder}/manifest.json`;
-  await spoil(
-    (f) => Deno.remove(manifest(f)),
-    /Expected a prepared data set, a folder with a manifest\.json, found none/,
-  );
-  await spoil((f) => Deno.writeTextFile(manifest(f), "{"), /is not valid JSON/);
-  await spoil(
-    (f) => Deno.writeTextFile(manifest(f), `{"format": "x"}`),
-    /is not a manifest of a prepared data set/,
-  );
-  await spoil(
-    (f) => Deno.remove(`${f}/pages.parquet`),
-    /Expected pages\.parquet, or a folder pages of Parquet files/,
-  );
-  await spoil((f) => Deno.truncate(`${f}/pages.parquet`, 500), /not a Parquet file, or a damaged one/);
-  await spoil(
-    (f) => rewrite(f, "pages", 'SELECT * FROM t ORDER BY "user" DESC, page'),
-    /pages\.parquet: page 1: expected user 0 \(pages are sorted by user.*found 59/,
-  );
-  await spoil(
-    (f) => rewrite(f, "pages", "SELECT * FROM t LIMIT 20"),
-    /users has \d+ pages .* but pages has 20 with/,
-  );
-  await spoil(
-    (f) => rewrite(f, "pages", "SELECT * REPLACE (99 AS clicked) FROM t"),
-    /page 1: expected clicked to be a place on its page/,
-  );
-  await spoil(
-    (f) => rewrite(f, "pages", "SELECT * REPLACE ([30] AS items, NULL AS clicked) FROM t"),
-    /page 1: expected items of 0\.\.29, found 30/,
-  );
-  await spoil(
-    (f) => rewrite(f, "pages", "SELECT * EXCLUDE items FROM t"),
-    /expected the columns .*items is missing/,
-  );
-  await spoil(
-    (f) => rewrite(f, "users", "SELECT * REPLACE ('testing' AS split) FROM t"),
-    /user 0: expected split to be train, validation, test, found testing/,
-  );
-  await spoil(
-    (f) => rewrite(f, "users", 'SELECT * FROM t ORDER BY "user" DESC'),
-    /expected users numbered 0, 1, 2/,
-  );
-  await spoil(
-    (f) => rewrite(f, "items", "SELECT * REPLACE ([1, 2]::FLOAT[] AS dense) FROM t"),
-    /item 0: expected 3 dense features as in the manifest, found 2/,
-  );
-  await spoil(
-    (f) => rewrite(f, "items", "SELECT * REPLACE ([1, 'NaN'::FLOAT, 2]::FLOAT[] AS dense) FROM t"),
-    /item 0: expected finite features, found NaN for f1/,
-  );
-  await spoil(
-    (f) => rewrite(f, "items", "SELECT * REPLACE ([9]::UINTEGER[] AS tokens) FROM t"),
-    /item 0: expected tokens of 0\.\.8, found 9/,
-  );
-  await spoil(async (f) => {
-    const text = JSON.parse(await Deno.readTextFile(manifest(f)));
-    text.files = { pages: { rows: 1, bytes: 1, sha256: "0".repeat(64) } };
-    await Deno.writeTextFile(manifest(f), JSON.stringify(text));
-  }, /pages\.parquet is not what the manifest says \(SHA-256 .*it was damaged or changed/);
 });

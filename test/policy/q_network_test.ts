@@ -14,7 +14,7 @@ import {
   runLearning,
 } from "../../src/selftest/slates/network_run.ts";
 import { at } from "../../src/tape/reference.ts";
-import { padRows } from "../../src/tape/tensor.ts";
+import { padRows } from "../../src/tape/layout.ts";
 import { withGpu } from "../op_check.ts";
 import { maskBits, normals, withBench } from "../../src/selftest/slates/slate_bench.ts";
 import type { Q64 } from "../../src/selftest/slates/q_reference.ts";

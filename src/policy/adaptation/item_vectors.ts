@@ -8,7 +8,7 @@ import { Page } from "../../simulate/page.ts";
 import { PageHeaders } from "../../simulate/page_headers.ts";
 import { PageProgram } from "../../simulate/page_program.ts";
 import type { UsersSource } from "../../simulate/users.ts";
-import { unpadRows } from "../../tape/tensor.ts";
+import { unpadRows } from "../../tape/layout.ts";
 import type { ItemVectors } from "./lin_ucb_play.ts";
 
 /** [I, G] as policies see them: dense features, otherwise what the model makes of an item. */

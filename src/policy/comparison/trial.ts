@@ -11,7 +11,8 @@ import type { SimulatorOptions } from "../../simulate/options.ts";
 import type { PageContext, PageDispatch, Policy } from "../../simulate/policy.ts";
 import { Simulator } from "../../simulate/simulator.ts";
 import { asUsers, type Users, type UsersSource } from "../../simulate/users.ts";
-import { type Tensor, unpadRows } from "../../tape/tensor.ts";
+import { unpadRows } from "../../tape/layout.ts";
+import type { Tensor } from "../../tape/tensor.ts";
 
 /** The episode that policies are tried in: its random numbers are those of no training. */
 export const EVALUATION_EPISODE = 2 ** 30;

@@ -10,7 +10,8 @@ import type { Sizes } from "../../gpu/sizes.ts";
 import { ParameterArena } from "../../tape/parameters.ts";
 import { matrix } from "../../tape/reference.ts";
 import type { Tape } from "../../tape/tape.ts";
-import { padded, type Tensor } from "../../tape/tensor.ts";
+import { padded } from "../../tape/layout.ts";
+import type { Tensor } from "../../tape/tensor.ts";
 import { itemKernel, productsOf, qParameters, type QShape, widthOf } from "./q_shape.ts";
 import { itemsOf, type SlateRows, tapeOf } from "./slate_rows.ts";
 

@@ -1,7 +1,7 @@
 /** The parts of a Q-network, and its parameters. */
 
 import type { ModelParameter } from "../../model/initial_weights.ts";
-import { padded } from "../../tape/tensor.ts";
+import { padded } from "../../tape/layout.ts";
 import { expectUnits } from "./slate_score.ts";
 
 /**

@@ -4,7 +4,7 @@ import { NONE } from "../../data/click_log.ts";
 import type { View } from "../../gpu/memory.ts";
 import type { Sizes } from "../../gpu/sizes.ts";
 import type { Call } from "../../tape/node.ts";
-import { padded } from "../../tape/tensor.ts";
+import { padded } from "../../tape/layout.ts";
 import type { QNetwork } from "./q_network.ts";
 import { basesOf, valuesOf, widthOf } from "./q_shape.ts";
 

@@ -7,7 +7,8 @@ import type { Memory } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import { amountOf, type Sizes } from "../../gpu/sizes.ts";
 import { rowByRow } from "../../gpu/texture_layout.ts";
-import { padded, type Tensor } from "../../tape/tensor.ts";
+import { padded } from "../../tape/layout.ts";
+import type { Tensor } from "../../tape/tensor.ts";
 import { rowsIndex, shapesOf, type SlateRows } from "./slate_rows.ts";
 
 const inputKernel = kernel("state_input", inputText);

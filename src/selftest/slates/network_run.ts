@@ -9,7 +9,8 @@ import { columnsOf, qParameters, type QShape } from "../../policy/network/q_shap
 import { tapeOf } from "../../policy/network/slate_rows.ts";
 import { slateValue } from "../../policy/network/slate_value.ts";
 import { matrix } from "../../tape/reference.ts";
-import { padRows, type Tensor } from "../../tape/tensor.ts";
+import { padRows } from "../../tape/layout.ts";
+import type { Tensor } from "../../tape/tensor.ts";
 import { Q64 } from "./q_reference.ts";
 import { type Bench, normals, type TestSizes } from "./slate_bench.ts";
 import { gradients64, type Matrices, valueOf } from "../tape_reference.ts";

@@ -5,7 +5,7 @@ import type { Gpu } from "../../gpu/device.ts";
 import { PANEL, panelsOf, uploadPlace } from "../../policy/network/place.ts";
 import { slateScore } from "../../policy/network/slate_score.ts";
 import { stateInput } from "../../policy/network/state_input.ts";
-import { padRows } from "../../tape/tensor.ts";
+import { padRows } from "../../tape/layout.ts";
 import type { Checking, Checks } from "../finding.ts";
 import { maskBits, normals, withBench } from "./slate_bench.ts";
 import { checkPick } from "./slate_pick_check.ts";
