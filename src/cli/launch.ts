@@ -77,7 +77,7 @@ const GRACE_MS = 3000;
  * terminal, Ctrl-C reaches the command twice, directly and from here, within moments. One that hangs, in a read that
  * never ends or in a driver, hears nothing: told again, it is killed.
  */
-function passSignalsTo(child: Deno.ChildProcess): void {
+export function passSignalsTo(child: Deno.ChildProcess): void {
   const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM", "SIGHUP"];
   let first: number | undefined;
   for (const signal of signals) {

@@ -1,4 +1,4 @@
-/** A part of `deno task test:faults` that is quick: some crash points of every command, a race, a few kills. */
+/** A part of `deno task test:special faults` that is quick: some crash points of every command, a race, a few kills. */
 
 import assert from "node:assert/strict";
 import { randomStream } from "../../src/data/random.ts";

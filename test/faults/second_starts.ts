@@ -1,4 +1,4 @@
-/** Second starts in one process for each command, for `faults_test.ts`; `deno task test:faults` gives each its own. */
+/** Second starts in one process for each command, for `faults_test.ts`; `deno task test:special faults` gives each its own. */
 
 import type { CommandName, CommandResult } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
