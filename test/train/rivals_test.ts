@@ -6,7 +6,7 @@ import { defaultModel, modelConfigSchema } from "../../src/model/config.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { parseTrainOptions } from "../../src/run/commands/train_options.ts";
 import { stagesConfigOf } from "../../src/run/options/train.ts";
-import { tinyData } from "../tiny_data.ts";
+import { tinyData } from "../small_models.ts";
 import { Collector } from "../../src/figures/collector.ts";
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import { defaultAdversarial } from "../../src/train/config.ts";
