@@ -6,8 +6,7 @@
  */
 
 import { DENO_FLAGS } from "../src/deno_flags.ts";
-import { permissionFlags } from "../src/cli/launch.ts";
-import { cacheFolder } from "../src/cli/output_folders.ts";
+import { cacheFolder, permissionFlags } from "../src/cli/permissions.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { type CommandName, type CommandResult, givenArguments } from "./command_check.ts";
 import type { Request } from "./series_host.ts";

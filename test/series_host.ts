@@ -7,7 +7,7 @@
  */
 
 import process from "node:process";
-import { commandScript } from "../src/cli/launch.ts";
+import { commandScript } from "../src/cli/permissions.ts";
 
 const [command = ""] = Deno.args;
 const [exit, log, error] = [Deno.exit, console.log, console.error];

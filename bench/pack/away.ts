@@ -5,10 +5,9 @@ import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { runMain } from "../../src/cli/fail.ts";
 import { parse, wholeNumber } from "../../src/cli/options.ts";
-import { atomicWriteFile } from "../../src/run/files/atomic_write.ts";
 import { version } from "../../src/version.ts";
+import { machineText, writeRecords } from "../output.ts";
 import { awayParts } from "./away_parts.ts";
-import { machineFacts } from "./machine_facts.ts";
 import { type Part, type PartResult, runPart } from "./run_part.ts";
 
 interface Options {
@@ -75,14 +74,44 @@ async function runAll(
       console.log(`${where}, ${part.about}, at most ${Math.ceil(limit)} s ...`);
       const result = await runPart(part, limit, `${folder}/${k + 1}.log`);
       results.push(result);
-      console.log(
-        `  ${result.outcome} in ${result.seconds} s${result.why === undefined ? "" : `: ${result.why}`}`,
-      );
+      const why = result.why === undefined ? "" : `: ${result.why}`;
+      console.log(`  ${result.outcome} in ${result.seconds} s${why}`);
     }
     const report = { format: 1, began, version, packed: packedFrom(), facts, parts: results };
-    await atomicWriteFile(file, JSON.stringify(report, null, 2) + "\n");
+    await writeRecords(file, report);
   }
   return results;
+}
+
+/** Commands that may be there, and what they tell. */
+const ASKED: Readonly<Record<string, readonly string[]>> = {
+  system: ["uname", "-srm"],
+  card: [
+    "nvidia-smi",
+    "--query-gpu=name,driver_version,memory.total,clocks.max.sm,clocks.max.memory,power.limit",
+    "--format=csv,noheader",
+  ],
+  vulkan: ["vulkaninfo", "--summary"],
+  memory: ["free", "-m"],
+};
+
+/** What a machine says of itself, for whoever reads its figures elsewhere: the answers of those that are there. */
+async function machineFacts(): Promise<Record<string, string>> {
+  const facts: Record<string, string> = { machine: machineText() };
+  for (const [fact, [program = "", ...args]] of Object.entries(ASKED)) {
+    try {
+      const output = await new Deno.Command("timeout", {
+        args: ["20", program, ...args],
+        stdin: "null",
+        stderr: "null",
+      }).output();
+      const text = new TextDecoder().decode(output.stdout).trim();
+      if (output.success && text !== "") facts[fact] = text;
+    } catch {
+      // There is no such program.
+    }
+  }
+  return facts;
 }
 
 /** The commit that the archive was made of; undefined in a repository. */

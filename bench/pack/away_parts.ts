@@ -1,6 +1,5 @@
 /** What is done on another machine, in order: what tells most in the least time comes first. */
 
-import * as v from "../../src/schema.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { AS_TESTS_HAVE_IT } from "../../test/driver_settings.ts";
 import { workloadNames } from "../peers/job.ts";
@@ -22,14 +21,8 @@ export interface PartOptions {
   readonly short: boolean;
 }
 
-/** The files of tests that `deno task test:fast` names. */
-function fastTests(): string[] {
-  const { tasks } = v.parse(
-    v.object({ tasks: v.record(v.string(), v.object({ command: v.string() })) }),
-    JSON.parse(Deno.readTextFileSync(new URL("deno.json", root))),
-  );
-  return tasks["test:fast"]?.command.match(/\btest\/\S+_test\.ts/g) ?? [];
-}
+/** The tests of ops, kernels and figures: quick, and they start no command. */
+const OPS = ["test/ops", "test/kernels", "test/figures"];
 
 export function awayParts({ folder, python, short }: PartOptions): Part[] {
   const at = (path: string) => new URL(path, root).pathname;
@@ -43,11 +36,7 @@ export function awayParts({ folder, python, short }: PartOptions): Part[] {
     ),
     environment: { LP_NUM_THREADS: "0", ...AS_TESTS_HAVE_IT },
   });
-  /** As the task has it: what the driver compiles is part of the figures. */
-  const bench = (...args: string[]) => ({
-    ...run("bench/main.ts", ...args),
-    environment: { MESA_SHADER_CACHE_DISABLE: "true" },
-  });
+  const bench = (...args: string[]) => run("bench/main.ts", ...args);
   const json = (name: string) => `${folder}/${name}.json`;
   const written = (name: string) => ({ figures: jsonFile(json(name)) });
   const ladder = (name: string, ...args: string[]) => ({
@@ -55,7 +44,6 @@ export function awayParts({ folder, python, short }: PartOptions): Part[] {
     command: bench("ladder", ...args, ...(short ? ["--rounds", "1"] : []), "--json", json(name)),
     ...written(name),
   });
-  const ops = fastTests();
   return [
     {
       name: "adapter",
@@ -78,7 +66,7 @@ export function awayParts({ folder, python, short }: PartOptions): Part[] {
       name: "tests-ops",
       about: "every op and its gradients beside the f64 references",
       minutes: 10,
-      command: test(short ? ops.filter((file) => file.includes("lstm")) : ops),
+      command: test(short ? ["test/ops/lstm_test.ts"] : OPS),
       figures: testFigures,
     },
     {
@@ -108,9 +96,8 @@ export function awayParts({ folder, python, short }: PartOptions): Part[] {
       name: `peers-${workload}`,
       about: `a training step on ${workload} by clickgan and by others, PyTorch on CUDA among them`,
       minutes: 8,
-      command: run(
-        "bench/peers.ts",
-        ...["--workloads", workload, "--json", json(`peers-${workload}`)],
+      command: bench(
+        ...["peers", "--workloads", workload, "--json", json(`peers-${workload}`)],
         ...(python === undefined ? [] : ["--python", python]),
         ...(short ? ["--seconds", "1", "--rounds", "1"] : []),
       ),

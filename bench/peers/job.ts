@@ -2,8 +2,7 @@
 
 import { basename } from "node:path";
 import * as v from "../../src/schema.ts";
-import type { ClickLog } from "../../src/data/click_log.ts";
-import { usersOf } from "../../src/data/click_log.ts";
+import { type ClickLog, usersOf } from "../../src/data/click_log.ts";
 import { sourceOf } from "../../src/data/log_source.ts";
 import { randomStream } from "../../src/data/random.ts";
 import { readPaperFile } from "../../src/data/sets/paper_file.ts";
@@ -13,7 +12,7 @@ import { generatorConfig } from "../../src/model/generator.ts";
 import { initialWeights } from "../../src/model/initial_weights.ts";
 import { itemsShape } from "../../src/data/item_catalogue.ts";
 import { modelParameters } from "../../src/model/user_model.ts";
-import { readSafetensors, writeSafetensors } from "../../src/run/safetensors.ts";
+import { readSafetensors, writeSafetensors } from "../../src/run/snapshot.ts";
 import type { TensorData } from "../../src/run/snapshot/safetensors.ts";
 import type { Weights } from "../../src/tape/parameters.ts";
 import { defaultTraining, paperAdversarial } from "../../src/train/config.ts";

@@ -1,13 +1,25 @@
 /** A peer in a process of its own, which waits for its turn. */
 
-import { peerEnvironment } from "./environment.ts";
-import { CannotError } from "./peer.ts";
-import { type Message, readMessage } from "./protocol.ts";
+import { CannotError, type Message, readMessage } from "./peer.ts";
 
 export interface Command {
   readonly program: string;
   readonly args: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
+}
+
+/**
+ * Some machines set these for other programs' sake, to kernels or a cache that are not the processor's. OpenBLAS, whose
+ * matrix products PyTorch uses, is to choose by itself.
+ */
+const LEFT_OUT = ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"];
+
+/** The environment of a peer: this one's, without what would slow it. @param own variables of the peer, which count. It is the whole environment: start the process with `clearEnv`. */
+export function peerEnvironment(own: Readonly<Record<string, string>>): Record<string, string> {
+  const around = Object.entries(Deno.env.toObject()).filter(([name]) =>
+    !LEFT_OUT.includes(name.toUpperCase())
+  );
+  return { ...Object.fromEntries(around), ...own, NO_COLOR: "1" };
 }
 
 /** What a number of steps took together. */

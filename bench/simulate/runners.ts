@@ -9,9 +9,8 @@ import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
 import { meanReturn } from "../../src/simulate/figures.ts";
 import { LearnedSource } from "../../src/simulate/learned_source.ts";
 import { PeerProcess } from "../peers/process.ts";
-import type { Torch } from "../peers/python.ts";
-import { torchVariants } from "../peers/roster.ts";
-import type { LessonFigures } from "./lesson.ts";
+import { type Torch, torchVariants } from "../peers/roster.ts";
+import type { LessonFigures } from "./job.ts";
 import { type TimedWork, workOf } from "../../src/gpu/profiler.ts";
 import { type ActingKind, PagePlayer, PAGES, type PageSizes, trainingConfig } from "./pages.ts";
 

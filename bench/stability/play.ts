@@ -9,8 +9,7 @@ import { choiceOf, TestedUsers } from "../../src/run/tested_users.ts";
 import type { Weights } from "../../src/tape/parameters.ts";
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import { type AdversarialConfig, defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
-import { DivergedError, type ValidationResult } from "../../src/train/results.ts";
-import type { GameFigures } from "../../src/train/sums.ts";
+import { DivergedError, type ValidationResult, type GameFigures } from "../../src/train/results.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 
 /** Where the game is played. */

@@ -1,4 +1,4 @@
-/* Built by `deno task build:report` from client/. */
+/* Built by `deno task build report` from client/. */
 (()=>{/*!
  * @kurkle/color v0.3.4
  * https://github.com/kurkle/color#readme

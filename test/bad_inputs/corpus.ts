@@ -1,6 +1,6 @@
 /**
  * A corpus of bad inputs as data: what is given, and how it must end. A line in one of the files of cases adds one. Each
- * runs as a user would start it, with the permissions that the launcher gives it: in `deno task test:corpus` in a process
+ * runs as a user would start it, with the permissions that the launcher gives it: in `deno task test:special corpus` in a process
  * of its own, with the other tests in one for all that are given to a command.
  *
  * Beside what a case says, every one of them must hold: it ends in time, without a stack trace, with a message; nothing
@@ -9,7 +9,7 @@
 
 import assert from "node:assert/strict";
 import { UserError } from "../../src/user_error.ts";
-import { permissionFlags } from "../../src/cli/launch.ts";
+import { permissionFlags } from "../../src/cli/permissions.ts";
 import { cacheEnvironment, type CommandName, invocation, words } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 import { treeOf } from "./files.ts";
@@ -104,7 +104,7 @@ const OUTPUTS: Partial<Record<CommandName, readonly [option: string, folder: str
   data: ["--out", "DIR/out"],
 };
 
-/** One case in so many is run with the other tests; `deno task test:corpus`, which sets CLICKGAN_CORPUS, runs all. */
+/** One case in so many is run with the other tests; `deno task test:special corpus`, which sets CLICKGAN_CORPUS, runs all. */
 const QUICK = 3;
 const WHOLE = Deno.env.has("CLICKGAN_CORPUS");
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { awayParts } from "../../bench/pack/away_parts.ts";
-import { isLeftOut, lockedPackages } from "../../bench/pack/contents.ts";
+import { isLeftOut, lockedPackages } from "../../bench/pack.ts";
 import { jsonFile, type Part, runPart, testFigures } from "../../bench/pack/run_part.ts";
 
 const root = new URL("../../", import.meta.url);

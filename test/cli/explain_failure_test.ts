@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { explainFailure } from "../../src/cli/explain_failure.ts";
+import { explainFailure } from "../../src/cli/fail.ts";
 
 async function thrownBy(action: () => unknown): Promise<unknown> {
   try {

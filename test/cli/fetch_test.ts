@@ -1,9 +1,9 @@
 /** What a command fetches on a fresh machine: the packages that it uses, and nothing by `deno task` itself. */
 
-import { commandScript } from "../../src/cli/launch.ts";
+import { commandScript } from "../../src/cli/permissions.ts";
+import { fetchPackages } from "../../src/cli/launch.ts";
 import assert from "node:assert/strict";
 import * as v from "../../src/schema.ts";
-import { fetchPackages } from "../../src/cli/fetch_packages.ts";
 import { CHILD_ENVIRONMENT } from "../../src/cli/setup.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { UserError } from "../../src/user_error.ts";

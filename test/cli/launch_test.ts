@@ -1,10 +1,15 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
-import { endOfChild } from "../../src/cli/ended_child.ts";
+import { endOfChild } from "../../src/cli/launch.ts";
+import {
+  cacheFolder,
+  DEFAULT_RUN_FOLDER,
+  permissionFlags,
+  reportFolders,
+  runFolders,
+} from "../../src/cli/permissions.ts";
 import { EXIT_FAULT, EXIT_USER_ERROR, exitCodeOf } from "../../src/cli/fail.ts";
-import { permissionFlags } from "../../src/cli/launch.ts";
-import { cacheFolder, DEFAULT_RUN_FOLDER, reportFolders, runFolders } from "../../src/cli/output_folders.ts";
 import { parseTrainOptions, type TrainOptions } from "../../src/run/commands/train_options.ts";
 import { type AdapterSummary, CHILD_ENVIRONMENT, ensureAdapter, type Host } from "../../src/cli/setup.ts";
 import { UserError } from "../../src/user_error.ts";

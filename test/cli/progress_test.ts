@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { delayedProgress } from "../../src/cli/step_progress.ts";
-import { type Figures, progressLine, trainingProgress } from "../../src/cli/progress.ts";
+import { delayedProgress, type Figures, progressLine, trainingProgress } from "../../src/cli/progress.ts";
 
 const figures: Figures = { loss: 3.14159, prec1: 0.41234, valLoss: 3.3, valPrec1: 0.4 };
 const standing = { iteration: 1500, total: 20_000, start: 1000, seconds: 10, figures };

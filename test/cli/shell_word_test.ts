@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { quoted, shellWord } from "../../src/cli/shell_word.ts";
+import { quoted, shellWord } from "../../src/cli/arguments.ts";
 
 /** What a shell makes of lines such as `printf '%s\0' word`, all in one process. */
 async function words(lines: readonly string[], shell = "sh"): Promise<string[]> {

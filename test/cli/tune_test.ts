@@ -12,7 +12,7 @@ import {
 import { randomStream } from "../../src/data/random.ts";
 import { column, columns } from "../../src/figures/columns.ts";
 import { type Paired, pairedOf } from "../../src/figures/paired.ts";
-import { type SettingRow, tableCsv, trainArguments } from "../../src/tune/outcome.ts";
+import { type SettingRow, tableCsv, trainArguments } from "../../src/tune/tune_folder.ts";
 import { search } from "../../src/tune/search.ts";
 import {
   argumentsOf,

@@ -2,8 +2,7 @@
 
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { commandScript, permissionFlags } from "../../src/cli/launch.ts";
-import { cacheFolder } from "../../src/cli/output_folders.ts";
+import { cacheFolder, commandScript, permissionFlags } from "../../src/cli/permissions.ts";
 import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { Engine, literal } from "../../src/data/prepare/engine.ts";

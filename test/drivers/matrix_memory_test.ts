@@ -12,7 +12,7 @@ import { UserModel } from "../../src/model/user_model.ts";
 import { defaultTraining } from "../../src/train/config.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
-import { changesOf } from "../../src/run/commands/other_machine.ts";
+import { changesOf } from "../../src/run/commands/run_stages.ts";
 import { computedOn } from "../../src/lab/client/services/computed_on.ts";
 import { datasetOf } from "../../src/data/sets/dataset.ts";
 import { runConfigSchema } from "../../src/run/run_config.ts";

@@ -1,4 +1,4 @@
-/** A part of `deno task test:faults` that is quick: some crash points of every command, a race, a few kills. */
+/** A part of `deno task test:special faults` that is quick: some crash points of every command, a race, a few kills. */
 
 import assert from "node:assert/strict";
 import type { CommandName, CommandResult } from "../command_check.ts";
@@ -24,7 +24,7 @@ const QUICK: Readonly<Record<string, readonly [every: number, first: number]>> =
 };
 
 /**
- * Second starts in one process for each command, where `deno task test:faults` gives each its own: one after another, each
+ * Second starts in one process for each command, where `deno task test:special faults` gives each its own: one after another, each
  * folder in its turn at the place that the process may write to.
  */
 class SecondStarts implements AsyncDisposable {

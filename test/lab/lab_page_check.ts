@@ -1,7 +1,7 @@
 /** Opens the lab in Chromium: `deno run ... lab_page_check.ts CHROMIUM FOLDER`, with lab.html, site, own.tsv, example.csv and its sets in it. */
 
 import assert from "node:assert/strict";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import axe from "axe-core";
 import type { ClickLog } from "../../src/data/click_log.ts";
 import { differenceOf } from "../../src/data/feature_meaning.ts";
@@ -18,6 +18,7 @@ import { UserModel } from "../../src/model/user_model.ts";
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import { defaultAdversarial } from "../../src/train/config.ts";
 import { Trainer } from "../../src/train/trainer.ts";
+import { openChromium } from "../chromium.ts";
 import { checkHost } from "./lab_host_check.ts";
 import { checkSmaller, SMALLER_ADAPTER } from "./lab_limits_check.ts";
 import { checkKeyboard, checkPaper, checkUnderWay } from "./lab_look_check.ts";
@@ -27,7 +28,6 @@ const [executablePath = "", folder = ""] = Deno.args;
 /** A folder for screenshots, to look at; none are taken without it. */
 const pictures = Deno.env.get("CLICKGAN_PICTURES");
 
-const WEBGPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"];
 const ITERATIONS = 200;
 /** Of a log that takes seconds to read. */
 const LONG_ROWS = 2_000_000;
@@ -481,10 +481,7 @@ async function withLab(
 
 /** Without WebGPU the page says what to do. */
 async function checkWithout(): Promise<void> {
-  const browser = await chromium.launch({
-    executablePath,
-    args: ["--no-sandbox", "--disable-features=WebGPU"],
-  });
+  const browser = await openChromium(executablePath, "none");
   try {
     await withLab(browser, async (page) => {
       await page.locator("text=/Expected a WebGPU adapter, found none.*chrome:\\/\\/gpu/").waitFor(PATIENCE);
@@ -505,7 +502,7 @@ const look: Look = {
   all: pictures !== undefined,
 };
 
-const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", ...WEBGPU] });
+const browser = await openChromium(executablePath, "software");
 try {
   await withLab(browser, async (page) => {
     await page.locator(".device.open").waitFor(PATIENCE);

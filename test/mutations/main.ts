@@ -1,4 +1,4 @@
-/** `deno task test:mutations`: puts small faults into a copy of the program, and asks whether the tests notice. */
+/** `deno task test:special mutations`: puts small faults into a copy of the program, and asks whether the tests notice. */
 
 import { Command } from "commander";
 import { runMain } from "../../src/cli/fail.ts";
@@ -165,7 +165,7 @@ function summary(tried: readonly Tried[]): boolean {
 
 await runMain(async () => {
   let good = true;
-  const command = new Command("deno task test:mutations")
+  const command = new Command("deno task test:special mutations")
     .description(
       "Puts one small fault at a time into a copy of the program and runs the tests of the part: those by hand have to be " +
         "noticed, and of those that operators make and a seed draws at least 95 %.",

@@ -1,4 +1,4 @@
-/** What `deno task test:mutations` is made of, without running it. */
+/** What `deno task test:special mutations` is made of, without running it. */
 
 import assert from "node:assert/strict";
 import { byHand } from "./by_hand.ts";

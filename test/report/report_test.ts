@@ -510,7 +510,7 @@ Deno.test("models of one name are told apart, and a folder named twice is one", 
     ]);
   }));
 
-Deno.test("the page's script is what its sources say; else: deno task build:report", async () => {
+Deno.test("the page's script is what its sources say; else: deno task build report", async () => {
   assert.ok(await bundleClient() === await Deno.readTextFile(BUNDLE), "src/report/client_bundle.js is stale");
 });
 

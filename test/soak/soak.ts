@@ -1,5 +1,5 @@
 /**
- * `deno task test:soak`: does anything grow while this program trains for an hour? Two processes train at once: the command
+ * `deno task test:special soak`: does anything grow while this program trains for an hour? Two processes train at once: the command
  * without a break, model after model, and this one in sessions that are stopped and resumed. Both are sampled. With
  * `--policy` there is one, which trains a policy.
  *
@@ -55,7 +55,7 @@ const TELL_SECONDS = 60;
 
 function parse(args: readonly string[]): Options {
   const positive = numberOf(v.positive(), "a number above 0");
-  return new Command("deno task test:soak")
+  return new Command("deno task test:special soak")
     .description(
       "Trains for a long time and looks whether memory, handles, threads or buffers grow. Linux only.",
     )

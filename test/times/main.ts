@@ -1,5 +1,5 @@
 /**
- * `deno task test:times`: what each folder of tests takes, from empty caches (of shaders, and of what Deno has checked) and
+ * `deno task test:special times`: what each folder of tests takes, from empty caches (of shaders, and of what Deno has checked) and
  * again from full ones. CPU time hardly depends on what else the machine does, wall time does.
  */
 
@@ -9,7 +9,7 @@ import { parseAndRun } from "../../src/cli/options.ts";
 import { table } from "../../src/cli/table.ts";
 import { UserError } from "../../src/user_error.ts";
 
-const CHECKS = ["check:format", "check:lint", "check:types", "check:docs"];
+const CHECKS = ["format", "lint", "types", "docs"];
 const TESTS = new URL("../", import.meta.url);
 
 /** Folders that have tests, in order. */
@@ -57,8 +57,11 @@ async function main({ only }: { only: string }): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "clickgan-times-" });
   try {
     const env = { MESA_SHADER_CACHE_DIR: folder, DENO_DIR: await emptyCache(folder) };
-    const work = [...CHECKS.map((task) => [task]), ...folders().map((name) => ["test", `test/${name}`])]
-      .map((args) => ({ name: args.at(-1) ?? "", args })).filter(({ name }) => name.includes(only));
+    const work = [
+      ...CHECKS.map((check) => ["check", check]),
+      ...folders().map((name) => ["test", `test/${name}`]),
+    ]
+      .map((args) => ({ name: args.join(" "), args })).filter(({ name }) => name.includes(only));
     if (work.length === 0) throw new UserError(`no part has "${only}" in its name`);
     const passes: Took[][] = [];
     for (const pass of ["cold", "warm"]) {
@@ -86,7 +89,7 @@ function sum(took: readonly Took[]): Took {
 }
 
 await runMain(async () => {
-  const command = new Command("deno task test:times")
+  const command = new Command("deno task test:special times")
     .description(
       "Runs the checks and each folder of tests twice, first from empty caches, and says what it takes.",
     )

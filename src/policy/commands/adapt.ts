@@ -28,7 +28,7 @@ import type { PolicyAction } from "./action.ts";
 import { EXIT_INTERRUPTED, say } from "../../run/commands/run_stages.ts";
 import { stopOnSignals } from "../../cli/stop.ts";
 import { findEnvironments, type FoundEnvironments } from "./environments.ts";
-import { stepProgress } from "../../cli/step_progress.ts";
+import { stepProgress } from "../../cli/progress.ts";
 import { table } from "../../cli/table.ts";
 import { thousands } from "../../thousands.ts";
 

@@ -33,7 +33,7 @@ import { folder, LARGEST_SEED, outputFile, wholeNumber } from "../../cli/options
 import type { PolicyAction } from "./action.ts";
 import { figuresText, slatesText } from "./compare_text.ts";
 import { findEnvironments, type OpenedEnvironments } from "./environments.ts";
-import { stepProgress } from "../../cli/step_progress.ts";
+import { stepProgress } from "../../cli/progress.ts";
 import { thousands } from "../../thousands.ts";
 
 /** What policies are compared with. */

@@ -25,7 +25,7 @@ import { version } from "../../version.ts";
 import { startsOf } from "./episode_setting.ts";
 import { findAgain, findUsers, type FoundUsers, subjectOf } from "../../simulate/commands/found_users.ts";
 import { givenOptions } from "../../cli/options.ts";
-import { compareMachine } from "../../run/commands/other_machine.ts";
+import { compareMachine, EXIT_INTERRUPTED, machine, say, timestamp } from "../../run/commands/run_stages.ts";
 import type { PolicyAction } from "./action.ts";
 import {
   addPolicyTrainOptions,
@@ -35,8 +35,7 @@ import {
   type PolicyTrainOptions,
 } from "./train_options.ts";
 import { trainingProgress } from "../../cli/progress.ts";
-import { EXIT_INTERRUPTED, machine, say, timestamp } from "../../run/commands/run_stages.ts";
-import { quoted } from "../../cli/shell_word.ts";
+import { quoted } from "../../cli/arguments.ts";
 import { type Stop, stopOnSignals } from "../../cli/stop.ts";
 import { thousands } from "../../thousands.ts";
 

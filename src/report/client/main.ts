@@ -1,4 +1,4 @@
-/** Draws the charts of a report: the page's own script, bundled by `deno task build:report`. */
+/** Draws the charts of a report: the page's own script, bundled by `deno task build report`. */
 
 import {
   BarController,

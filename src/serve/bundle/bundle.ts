@@ -3,13 +3,12 @@
  * cache, which the bundler does not know; Deno says where.
  */
 
-import { resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { DENO_FLAGS } from "../../deno_flags.ts";
 import { kernelsFromTable } from "./kernel_table.ts";
-import { exportOf } from "./package_exports.ts";
-import { kernelsWithoutComments } from "./without_comments.ts";
+import type { Plugin } from "esbuild";
 
 /** What is bundled, and how. */
 export interface BundleOptions {
@@ -37,6 +36,17 @@ export interface Bundle {
   /** What it was made of, by paths from the repository's folder, each with the bytes that it takes in the script. */
   readonly inputs: ReadonlyMap<string, number>;
 }
+
+/** Loads every kernel that a script uses as its text {@link withoutComments}. */
+const kernelsWithoutComments: Plugin = {
+  name: "kernels-without-comments",
+  setup(build) {
+    build.onLoad({ filter: /\.wgsl$/ }, async ({ path }) => ({
+      contents: withoutComments(await Deno.readTextFile(path)),
+      loader: "text",
+    }));
+  },
+};
 
 const KERNELS: Readonly<Record<NonNullable<BundleOptions["kernels"]>, readonly esbuild.Plugin[]>> = {
   "whole": [],
@@ -125,4 +135,56 @@ async function packageFolders(entry: string): Promise<Map<string, string>> {
   );
   // Relative where Deno's own folder (DENO_DIR) was named so.
   return new Map(Object.values(npmPackages).map(({ name, localPath }) => [name, resolve(localPath)]));
+}
+
+/** Conditions that hold in a browser that imports modules. */
+const CONDITIONS: readonly string[] = ["browser", "import", "module", "default"];
+
+/**
+ * @param folder of the package. @param path as it is exported, e.g. "./distribution/uniformInt".
+ * @returns the file's path in the folder; `path` itself in a package that says nothing of its exports.
+ * @throws Error for a path that the package does not export.
+ */
+export async function exportOf(folder: string, path: string): Promise<string> {
+  const { exports }: { exports?: unknown } = JSON.parse(
+    await Deno.readTextFile(join(folder, "package.json")),
+  );
+  if (exports === undefined) return path;
+  const file = fileOf(entriesOf(exports), path);
+  if (file === undefined) throw new Error(`${folder} does not export ${path} to browsers`);
+  return file;
+}
+
+function entriesOf(exports: unknown): [name: string, target: unknown][] {
+  return typeof exports === "object" && exports !== null ? Object.entries(exports) : [[".", exports]];
+}
+
+function fileOf(entries: readonly [string, unknown][], path: string): string | undefined {
+  const exact = entries.find(([name]) => name === path);
+  if (exact) return targetOf(exact[1]);
+  // "./src/*.js": the longest beginning counts.
+  for (const [name, target] of entries.toSorted(([a], [b]) => b.indexOf("*") - a.indexOf("*"))) {
+    const [before, after] = name.split("*");
+    if (before === undefined || after === undefined) continue;
+    if (path.length < name.length || !path.startsWith(before) || !path.endsWith(after)) continue;
+    return targetOf(target)?.replaceAll("*", path.slice(before.length, path.length - after.length));
+  }
+}
+
+/** The first condition that holds. */
+function targetOf(target: unknown): string | undefined {
+  if (typeof target === "string") return target;
+  if (typeof target !== "object" || target === null) return undefined;
+  for (const [condition, inner] of Object.entries(target)) {
+    const file = CONDITIONS.includes(condition) ? targetOf(inner) : undefined;
+    if (file !== undefined) return file;
+  }
+}
+
+/** A kernel's text without comments and what they leave behind: lines that are empty, spaces at the end of lines. */
+export function withoutComments(text: string): string {
+  const lines = text.replace(/\/\*[^]*?\*\//g, "").split("\n").map((line) =>
+    line.replace(/\s*(\/\/.*)?$/, "")
+  );
+  return lines.filter((line) => line !== "").join("\n") + "\n";
 }

@@ -1,25 +1,47 @@
 /**
- * Measures by the lab's worker in Deno what its screens measure, and saves the same file: `deno run ... deno_survey.ts SURVEY`,
- * a survey as JSON. Prints what went wrong, by part.
+ * The lab's worker in Deno, without a page: `deno run ... in_deno.ts trial TRIAL` makes the training that the page has asked
+ * for, and prints a trial; `in_deno.ts survey SURVEY` measures what the screens measure. Both take JSON and print it.
  */
 
 import { runMain } from "../../src/cli/fail.ts";
+import { makeDemoShop } from "../../src/data/demo_shop.ts";
+import { sourceOf } from "../../src/data/log_source.ts";
 import { ladders as allLadders } from "../../src/selftest/ladder/ladders.ts";
 import { nothingMeasured, savedReport, selftestFigures, withMeasured } from "../../src/lab/saved.ts";
 import { defaultModel } from "../../src/model/config.ts";
+import { stagesConfigOf } from "../../src/run/options/train.ts";
 import type { BenchReport, LadderFigures } from "../../src/selftest/profile/bench_report.ts";
 import type { AdapterFigure } from "../../src/selftest/profile/ceilings.ts";
 import type { StepResult } from "../../src/selftest/profile/step_profile.ts";
 import type { SelftestResult } from "../../src/selftest/results.ts";
-import { defaultTraining } from "../../src/train/config.ts";
-import type { StagesConfig } from "../../src/train/stages_config.ts";
+import { defaultTraining, type StagesConfig } from "../../src/train/config.ts";
 import { version } from "../../src/version.ts";
-import { writeBench } from "../bench_json.ts";
+import { writeRecords } from "../output.ts";
 import { LabInDeno } from "./deno_worker.ts";
 import { Recorder } from "./recorder.ts";
-import { type Survey, surveyAll, type SurveyPart, tell } from "./survey.ts";
-import { stepRate } from "./trial.ts";
-import { WHOLE_WORKER } from "./trial_files.ts";
+import { type Faults, type Survey, surveyAll, type SurveyPart, tell } from "./survey.ts";
+import { type AskedTrial, REQUEST, stepRate, type Trial, WHOLE_WORKER } from "./trial.ts";
+
+const [what = "", asked = ""] = Deno.args;
+const survey: Survey = JSON.parse(asked);
+
+/** The training that the page has asked for, by the same worker. */
+async function tried({ folder, seconds }: AskedTrial): Promise<Trial> {
+  const request = JSON.parse(await Deno.readTextFile(`${folder}/${REQUEST}`));
+  const lab = new LabInDeno(
+    `${folder}/${WHOLE_WORKER}`,
+    stagesConfigOf(request.options, { source: sourceOf(makeDemoShop(request.options.seed).log) }),
+  );
+  const recorder = new Recorder(lab.worker);
+  await lab.call("adapter", "open", undefined);
+  const stop = new AbortController();
+  await recorder.begin(seconds, () => stop.abort());
+  await lab.call("train", "start", request, { signal: stop.signal });
+  const recorded = await recorder.recorded();
+  const waits = await recorder.waits();
+  lab.worker.terminate();
+  return { ...recorded, waits, frames: [], runtime: navigator.userAgent };
+}
 
 /** As the page has them. */
 const ROUNDS = 5;
@@ -33,7 +55,6 @@ const config: StagesConfig = {
   adversarial: null,
 };
 
-const survey: Survey = JSON.parse(Deno.args[0] ?? "");
 let measured = nothingMeasured;
 
 /** What a service answers is as its types say, which are a browser's: readBench checks the file. */
@@ -104,13 +125,11 @@ function reportOf({ adapter }: LabInDeno): BenchReport {
   });
 }
 
-await runMain(async () => {
+/** Measures what the screens measure, and saves the same file. @returns what went wrong, by part */
+async function surveyed(): Promise<Faults> {
   // A software driver has one setting for a process: the one for small steps only where nothing else is measured.
   const small = survey.parts.every((part) => part === "training" || part === "step");
-  const lab = new LabInDeno(
-    `${survey.folder}/${WHOLE_WORKER}`,
-    small ? config : undefined,
-  );
+  const lab = new LabInDeno(`${survey.folder}/${WHOLE_WORKER}`, small ? config : undefined);
   await lab.call("adapter", "open", undefined);
   const faults = await surveyAll(survey, {
     training: () => training(lab),
@@ -118,7 +137,11 @@ await runMain(async () => {
     ladders: () => ladders(lab),
     selftest: () => selftest(lab),
   });
-  await writeBench(survey.file, reportOf(lab));
+  await writeRecords(survey.file, reportOf(lab));
   lab.worker.terminate();
-  console.log(JSON.stringify(faults));
+  return faults;
+}
+
+await runMain(async () => {
+  console.log(JSON.stringify(what === "trial" ? await tried(JSON.parse(asked)) : await surveyed()));
 });

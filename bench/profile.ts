@@ -1,8 +1,7 @@
-/** `deno task bench`: measures, prints, compares, and writes what was measured. */
+/** `deno task bench` without the name of a study: the adapter, every kernel, the steps of the models, and how they grow. */
 
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { numberOf } from "../src/cli/options.ts";
-import { table } from "../src/cli/table.ts";
 import { usersOf } from "../src/data/click_log.ts";
 import { sourceOf } from "../src/data/log_source.ts";
 import { defaultModel } from "../src/model/config.ts";
@@ -11,23 +10,22 @@ import type { Gpu } from "../src/gpu/device.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
 import type { AdapterKind } from "../src/gpu/kernel_shapes.ts";
 import { openDataset, wholeLog } from "../src/data/sets/dataset.ts";
-import { markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import { defaultTraining } from "../src/train/config.ts";
 import { version } from "../src/version.ts";
 import { measureAdapter } from "../src/selftest/profile/adapter_ceilings.ts";
 import { ceilingsOf } from "../src/selftest/profile/ceilings.ts";
 import type { BenchReport, KernelResult } from "../src/selftest/profile/bench_report.ts";
-import { readBench, writeBench } from "./bench_json.ts";
+import { readBench } from "./bench_json.ts";
 import { writeBenchPage } from "./bench_page.ts";
 import { compare } from "./compare.ts";
 import { growthAxes, measureGrowth } from "./growth.ts";
 import { benchKernels, type KernelOptions } from "./kernel_cases.ts";
 import { type BenchModel, benchModels, modelsFor } from "../src/selftest/profile/recordings.ts";
-import { Status } from "./status.ts";
+import { onAdapter, Page, printTable, writeRecords } from "./output.ts";
+import { pattern, readmeOption, Status } from "./study.ts";
 import { profileStep } from "../src/selftest/profile/step_profile.ts";
 import {
   adapterCells,
-  type Cells,
   compareCells,
   growthCells,
   kernelCells,
@@ -54,11 +52,14 @@ const larger: Workload = { ...workloads.W1, name: "W1x4", users: 4 * workloads.W
 const known: ReadonlyMap<string, Workload> = new Map(
   [...Object.values(workloads), mixedWorkload, larger].map((workload) => [workload.name, workload]),
 );
+/** The lines of a page that tables stand between. */
+const TABLES = "bench";
+const GROWTH = "bench growth";
 /** What is benched unless workloads are named. */
 const KERNEL_WORKLOADS = ["W0", "W4", "W1", "W2", "W6", "W1x4"];
 const STEP_WORKLOADS = ["W0", "W4", "W1", "W2", "W6"];
 
-export interface BenchOptions {
+interface BenchOptions {
   only: RegExp;
   model: RegExp;
   workload: string[];
@@ -72,8 +73,8 @@ export interface BenchOptions {
   readme?: string;
 }
 
-export function benchCommand(): Command {
-  const command = new Command("deno task bench")
+export function command(): Command {
+  const own = new Command("deno task bench")
     .description(
       "Measures the adapter, every kernel at the sizes of several workloads, and the steps of the models.",
     )
@@ -115,22 +116,21 @@ export function benchCommand(): Command {
     .option("--keep", "write the figures as they come, so that an end by force loses none", false)
     .option("--html <file>", "where the page goes (default: beside the figures)")
     .option("--compare <file>", "the figures of an earlier bench, to compare with")
-    .option(
-      "--readme <file>",
-      "a page that gets the tables, between its lines <!-- bench --> and <!-- end of bench -->, and the same of bench growth",
-    )
+    .option(...readmeOption(TABLES, `the tables, and of growth at <!-- ${GROWTH} -->`))
     .addHelpText(
       "after",
       "\nExamples:\n  deno task bench kernels --only matmul --workload W1\n" +
         "  deno task bench --compare bench/out/bench.json --json bench/out/after.json",
     );
-  command.action((parts: Part[]) => bench(new Set(parts), command.opts<BenchOptions>()));
-  return command;
+  return own.action((parts: Part[]) => bench(new Set(parts), own.opts<BenchOptions>()));
 }
 
 async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<void> {
   // What can be refused is looked at before minutes are spent.
   const before = options.compare === undefined ? undefined : await readBench(options.compare);
+  const ofAdapter = parts.has("adapter") || parts.has("kernels") || parts.has("steps");
+  const markers = [...(ofAdapter ? [TABLES] : []), ...(parts.has("growth") ? [GROWTH] : [])];
+  const page = await Page.open(options.readme, ...markers);
   const data = options.data === undefined ? undefined : await dataLog(options.data);
   const logs = (usual: readonly string[]): (() => BenchLog)[] => {
     if (data) return [() => data];
@@ -150,9 +150,9 @@ async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<v
       measured = { ...measured, ...more };
       if (!options.keep || performance.now() - kept < KEEP_MS) return;
       kept = performance.now();
-      await writeBench(options.json, reportOf(gpu, measured));
+      await writeRecords(options.json, reportOf(gpu, measured));
     };
-    if (parts.has("adapter") || parts.has("kernels") || parts.has("steps")) {
+    if (ofAdapter) {
       const onProgress = (name: string) => status.show(`adapter: ${name}`);
       await keep({ figures: await measureAdapter(gpu, seconds, onProgress) });
     }
@@ -174,8 +174,7 @@ async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<v
     }
     status.clear();
     gpu.check();
-    const report = reportOf(gpu, measured);
-    await deliver(report, before, options);
+    await deliver(reportOf(gpu, measured), before, page, options);
   } finally {
     status.clear();
     gpu.close();
@@ -254,66 +253,43 @@ async function dataLog(data: string): Promise<BenchLog> {
 async function deliver(
   report: BenchReport,
   before: BenchReport | undefined,
+  page: Page,
   options: BenchOptions,
 ): Promise<void> {
   const { adapter, figures, kernels, steps, growth } = report;
   console.log(`${adapter.description} (${adapter.kind}), ${adapter.runtime}`);
-  const print = (title: string, { head, rows }: Cells) => console.log(`\n${title}\n${table(head, rows)}`);
   if (figures.length > 0) {
     const ceilings = ceilingsOf(figures);
-    print("The adapter", adapterCells(figures));
-    if (kernels.length > 0) print("Kernels", kernelCells(kernels, ceilings));
+    printTable(adapterCells(figures), "The adapter");
+    if (kernels.length > 0) printTable(kernelCells(kernels, ceilings), "Kernels");
     for (const step of steps) {
-      print(stepTitle(step), stepCells(step, ceilings));
+      printTable(stepCells(step, ceilings), stepTitle(step));
       console.log(stepNotes(step).join("\n"));
     }
-    if (steps.length > 0) print("Steps", stepSummaryCells(steps));
+    if (steps.length > 0) printTable(stepSummaryCells(steps), "Steps");
   }
   if (growth.length > 0) {
-    print("Growth", growthCells(growth));
-    print("Lines through it", slopeCells(growth));
+    printTable(growthCells(growth), "Growth");
+    printTable(slopeCells(growth), "Lines through it");
     for (const { axis, value, refusal } of growth) {
       if (refusal) console.log(`${axis} ${value}: ${refusal.message}`);
     }
   }
   const changes = before && compare(before, report);
   if (changes) {
-    print(`Changes since ${options.compare}`, compareCells(changes));
+    printTable(compareCells(changes), `Changes since ${options.compare}`);
     if (before.adapter.description !== adapter.description) {
       console.log(`The earlier figures are of another adapter: ${before.adapter.description}.`);
     }
   }
-  await writeBench(options.json, report);
-  const page = options.html ?? options.json.replace(/(\.json)?$/, ".html");
-  await writeBenchPage(page, report, changes);
-  console.log(`\nThe figures are in ${options.json}, the page is ${page}`);
-  if (options.readme !== undefined) await writeTables(options.readme, report);
-}
-
-async function writeTables(
-  page: string,
-  { adapter, machine, figures, steps, growth }: BenchReport,
-): Promise<void> {
-  const on = `${adapter.description}, ${machine.cores} cores, ${adapter.runtime}:`;
-  const tables = {
-    "bench": [adapterCells(figures), stepSummaryCells(steps)],
-    "bench growth": [slopeCells(growth)],
-  };
-  for (const [name, cells] of Object.entries(tables)) {
-    const filled = cells.filter(({ rows }) => rows.length > 0);
-    if (filled.length === 0) continue;
-    const lines = filled.flatMap(({ head, rows }) => ["", ...markdownTable(head, rows)]);
-    await writeBetweenMarkers(page, name, [on, ...lines].join("\n"));
-    console.log(`The tables of ${name} are in ${page}`);
-  }
-}
-
-function pattern(text: string): RegExp {
-  try {
-    return new RegExp(text);
-  } catch {
-    throw new InvalidArgumentError(`Expected a regular expression, got "${text}".`);
-  }
+  await writeRecords(options.json, report);
+  const charts = options.html ?? options.json.replace(/(\.json)?$/, ".html");
+  await writeBenchPage(charts, report, changes);
+  console.log(`\nThe figures are in ${options.json}, the page is ${charts}`);
+  const on = `${onAdapter(adapter)}:`;
+  if (figures.length > 0) await page.write(TABLES, on, adapterCells(figures), stepSummaryCells(steps));
+  if (growth.length > 0) await page.write(GROWTH, on, slopeCells(growth));
+  if (options.readme !== undefined) console.log(`The tables are in ${options.readme}`);
 }
 
 function workloadNames(name: string, before: string[]): string[] {

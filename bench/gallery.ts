@@ -1,17 +1,18 @@
 /**
- * The pictures of src/lab/gallery.md, made anew: `deno task lab:gallery`. The lab is opened in Chromium, on its software adapter,
+ * The pictures of src/lab/gallery.md, made anew: `deno task bench gallery`. The lab is opened in Chromium, on its software adapter,
  * and used as a reader would use it.
  */
 
+import type { Command } from "commander";
 import type { Page } from "playwright-core";
-import { runMain } from "../../src/cli/fail.ts";
-import { atomicWriteFile, makeFolder } from "../../src/run/files/atomic_write.ts";
-import { buildLab } from "../../src/lab/build.ts";
-import { UserError } from "../../src/user_error.ts";
-import { findChromium } from "../../test/chromium.ts";
-import { withLab } from "./browser.ts";
+import { runMain } from "../src/cli/fail.ts";
+import { atomicWriteFile, makeFolder } from "../src/run/files/atomic_write.ts";
+import { UserError } from "../src/user_error.ts";
+import { withLab } from "./lab/browser.ts";
+import { chromiumOr, runScript, writeLab } from "./lab/sides.ts";
+import { inFolder, study } from "./study.ts";
 
-const FOLDER = new URL("../../src/lab/gallery/", import.meta.url);
+const FOLDER = new URL("../src/lab/gallery/", import.meta.url);
 /** Of all pictures together, in bytes. */
 const MOST_BYTES = 500_000;
 const WIDTH = 1280;
@@ -29,21 +30,25 @@ interface View {
   readonly height: number;
 }
 
-async function main(): Promise<number> {
-  const executablePath = await findChromium();
-  if (typeof executablePath !== "string") throw new UserError(executablePath.missing);
-  const { files } = await buildLab();
-  const folder = await Deno.makeTempDir({ prefix: "clickgan-gallery-" });
+export function command(): Command {
+  return study(
+    "gallery",
+    "Makes the pictures of the lab's gallery anew, in Chromium on its software adapter.",
+  )
+    .action(async () =>
+      console.log((await runScript("../gallery.ts", [], {}, undefined, console.error)).trimEnd())
+    );
+}
+
+async function main(): Promise<void> {
+  const executablePath = await chromiumOr(undefined);
   await makeFolder(FOLDER.pathname);
-  try {
-    for (const [name, text] of files) await Deno.writeTextFile(`${folder}/${name}`, text);
+  await inFolder("gallery", async (folder) => {
+    await writeLab(folder);
     const bytes = await withLab({ executablePath, software: true, folder, before: SAME_DRAWS }, pictures);
     console.log(`${Math.round(bytes / 1000)} KB in all`);
     if (bytes > MOST_BYTES) throw new UserError(`Expected at most ${MOST_BYTES} bytes, got ${bytes}.`);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-  return 0;
+  });
 }
 
 /** @returns their bytes */
@@ -119,4 +124,4 @@ async function pictureOf(page: Page, { from, height }: View): Promise<Uint8Array
   return Uint8Array.fromBase64(webp.replace(/^[^,]*,/, ""));
 }
 
-await runMain(main);
+if (import.meta.main) await runMain(main);

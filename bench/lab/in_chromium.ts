@@ -1,17 +1,39 @@
 /**
- * Goes through the lab's screens in Chromium by clicks, and saves what they measured by the screen Save:
- * `deno run ... chromium_survey.ts SURVEY`, a survey as JSON. Prints what went wrong, by part.
+ * The lab's page in Chromium, used by clicks: `deno run ... in_chromium.ts trial TRIAL` trains, and prints a trial;
+ * `in_chromium.ts survey SURVEY` goes through the screens. Both take JSON and print it.
  */
 
 import type { Locator, Page } from "playwright-core";
 import { runMain } from "../../src/cli/fail.ts";
 import { withLab } from "./browser.ts";
-import { report, type Survey, surveyAll, type SurveyPart, tell } from "./survey.ts";
+import { type Faults, report, type Survey, surveyAll, type SurveyPart, tell } from "./survey.ts";
+import type { AskedTrial, Trial } from "./trial.ts";
+
+const [what = "", asked = ""] = Deno.args;
+const survey: Survey = JSON.parse(asked);
+
+/** A training, begun and ended by clicks. */
+async function tried({ chromium: executablePath, software, folder, seconds }: AskedTrial): Promise<Trial> {
+  const before = await Deno.readTextFile(`${folder}/page.js`);
+  return await withLab({ executablePath, software, folder, before }, async (page, browser) => {
+    const found = await page.evaluate<Trial>(`(async () => {
+      const { recorder, frames } = benchLab;
+      const button = (name) => [...document.querySelectorAll("button")].find(({ textContent }) => textContent === name);
+      await recorder.begin(${seconds}, () => button("Stop").click());
+      button("Train").click();
+      const recorded = await recorder.recorded();
+      const trained = frames.slice();
+      // Whatever the page does after a training comes first: the waits are of a device that does nothing else.
+      while (button("Train").disabled) await new Promise((done) => setTimeout(done, 50));
+      return { ...recorded, frames: trained, waits: await recorder.waits() };
+    })()`);
+    return { ...found, runtime: `Chromium ${browser.version()}` };
+  });
+}
 
 /** How often it is looked how far the page is. */
 const LOOK_MS = 500;
 
-const survey: Survey = JSON.parse(Deno.args[0] ?? "");
 const titles: Readonly<Record<SurveyPart | "save", string>> = {
   training: "Train",
   step: "Look inside a step",
@@ -100,9 +122,10 @@ async function save(page: Page): Promise<void> {
   await (await download).saveAs(survey.file);
 }
 
-await runMain(async () => {
+/** Goes through the screens by clicks, and saves what they measured by the screen Save. @returns what went wrong, by part */
+async function surveyed(): Promise<Faults> {
   const { chromium: executablePath, software, folder } = survey;
-  const faults = await withLab({ executablePath, software, folder }, async (page) => {
+  return await withLab({ executablePath, software, folder }, async (page) => {
     const found = await surveyAll(survey, {
       training: () => training(page),
       step: () => step(page),
@@ -112,5 +135,8 @@ await runMain(async () => {
     await save(page);
     return found;
   });
-  console.log(JSON.stringify(faults));
+}
+
+await runMain(async () => {
+  console.log(JSON.stringify(what === "trial" ? await tried(JSON.parse(asked)) : await surveyed()));
 });
