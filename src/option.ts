@@ -50,7 +50,7 @@ export function whole(least: number, most?: number): Range<number> {
 }
 
 /** Numbers that a schema takes. @param expected such numbers, in words */
-export function numbers(schema: v.GenericSchema<unknown, number>, expected: string): Range<number> {
+function numbers(schema: v.GenericSchema<unknown, number>, expected: string): Range<number> {
   return { schema, parse: numberOf(schema, expected) };
 }
 

@@ -2,18 +2,13 @@
 
 import feedText from "../../kernels/simulate/feed_click.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";
-import { NONE, splits } from "../data/click_log.ts";
+import { NONE } from "../data/click_log.ts";
 import { type Key, philox, purposes } from "../data/philox.ts";
 import { kernel } from "../gpu/kernel.ts";
 import type { View } from "../gpu/memory.ts";
 import type { Page } from "./page.ts";
 
 const feedKernel = kernel("feed_click", feedText);
-
-/** As whom users start, in the words of a command. */
-export const startKinds = ["empty", ...splits] as const;
-export const START_ABOUT =
-  "empty: without a click; train, validation or test: each user starts with all clicks of a logged user of this part";
 
 /** `empty`, or histories, items clicked, oldest first: each simulated user draws one of them for each episode. */
 export type StartOptions = "empty" | readonly ArrayLike<number>[];

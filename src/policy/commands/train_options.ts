@@ -1,43 +1,48 @@
 /** The options of `policy train`. */
 
 import type { Command } from "commander";
-import { configOf, type GivenOptions, optionsOf } from "../../option.ts";
-import {
-  evaluationFields,
-  learnedFields,
-  learningFields,
-  networkFields,
-  pageFields,
-  policyFields,
-  type PolicyTrainingConfig,
-} from "../learning/config.ts";
-import { UserError } from "../../user_error.ts";
 import { RESUME, SAVE_DIR } from "../../cli/arguments.ts";
-import { addGroup, folder, optionOf } from "../../cli/options.ts";
+import { folder, type GivenOptions, optionOf } from "../../cli/options.ts";
+import { configOf } from "../../option.ts";
+import * as v from "../../schema.ts";
 import { addUsersOptions, checkUsers, type UsersOptions } from "../../simulate/commands/users_options.ts";
+import { UserError } from "../../user_error.ts";
+import { type PolicyTrainingConfig, policyTrainingFields, policyTrainingSchema } from "../learning/config.ts";
 
-export interface PolicyTrainOptions
-  extends UsersOptions, Omit<PolicyTrainingConfig, keyof UsersOptions | "seed"> {
-  seed: number;
+/** A clip of 0 is none. */
+export interface PolicyTrainOptions extends UsersOptions, PolicyTrainingConfig {
   saveDir?: string;
   resume?: string;
 }
 
-/** Groups stand in the help in this order. */
+type Names = readonly (keyof PolicyTrainingConfig)[];
+
+/** Groups stand in the help in this order, behind what is learned, and from whom. */
+const GROUPS: Readonly<Record<string, Names>> = {
+  Pages: ["slate", "pages", "users", "reward", "start", "repeats", "leave", "patience"],
+  Network: ["hidden", "trunk", "sharePositions"],
+  Learning: [
+    ...["target", "doubleQ", "targetEvery", "discount", "bootstrapAtEnd"] as const,
+    ...["learningRate", "rows", "stepsPerPage", "clip", "huber", "replay"] as const,
+    ...["epsilonStart", "epsilonEnd", "epsilonShare"] as const,
+  ],
+  Evaluation: ["evaluateEvery", "evaluationUsers"],
+};
+
 export function addPolicyTrainOptions(command: Command): Command {
-  for (const option of optionsOf(learnedFields)) command.addOption(optionOf(option));
-  command
-    .option(SAVE_DIR, "new or empty folder for the policy", folder)
+  const add = (names: Names) => {
+    for (const name of names) {
+      const { option } = policyTrainingFields[name];
+      if (option) command.addOption(optionOf(option));
+    }
+  };
+  add(["algorithm", "steps", "seed"]);
+  command.option(SAVE_DIR, "new or empty folder for the policy", folder)
     .option(RESUME, "go on with the training in this folder, bit for bit; --steps may ask for more", folder);
   addUsersOptions(command, { seed: "the model's, else 1" });
-  const groups = {
-    "Pages:": pageFields,
-    "Network:": networkFields,
-    "Learning:": learningFields,
-    "Evaluation:": evaluationFields,
-  };
-  for (const [heading, fields] of Object.entries(groups)) {
-    addGroup(command, { heading, options: optionsOf(fields) });
+  for (const [heading, names] of Object.entries(GROUPS)) {
+    command.optionsGroup(`${heading}:`);
+    add(names);
   }
   return command;
 }
@@ -57,7 +62,8 @@ export function checkTrainedOn(options: UsersOptions & Pick<PolicyTrainOptions, 
 
 /** The training that the options ask for. @throws UserError for options that make no sense together. */
 export function policyTrainingOf(options: PolicyTrainOptions): PolicyTrainingConfig {
-  const training = configOf(policyFields, { ...options });
+  const config = configOf(policyTrainingFields, { ...options });
+  const training = v.parse(policyTrainingSchema, { ...config, clip: config.clip === 0 ? null : config.clip });
   if (training.algorithm !== "cdqn" && (training.target !== "common" || training.sharePositions)) {
     throw new UserError(
       `Expected --target and --share-positions with --algorithm cdqn, got them with ${training.algorithm}, which has no ` +

@@ -1,9 +1,9 @@
 /**
- * How a policy is trained. Part of every policy's file. A field stands in its interface with its type, and in the table of
- * fields with its option, range and default (src/option.ts): those that worked on the shop whose optimum is known.
+ * How a policy is trained. Part of every policy's file. A field stands in its interface with its type, and in the table of fields
+ * with its option, range and default; all else follows (src/option.ts).
  */
 
-import type { Split } from "../../data/click_log.ts";
+import { type Split, splits } from "../../data/click_log.ts";
 import {
   between,
   defaultsOf,
@@ -11,22 +11,19 @@ import {
   field,
   type Fields,
   numberOf,
-  numbers,
   oneOf,
   positive,
-  type Range,
   switchedField,
   whole,
 } from "../../option.ts";
-import { START_ABOUT, startKinds } from "../../simulate/start.ts";
 import * as v from "../../schema.ts";
 
 /** What learns: see {@link import("./algorithms.ts")}. */
-export const algorithmNames = ["cdqn", "gdqn", "slateq"] as const;
+const algorithmNames = ["cdqn", "gdqn", "slateq"] as const;
 export type AlgorithmName = typeof algorithmNames[number];
 
 /** What the position before the last is regressed on. See {@link PolicyTrainingConfig.target}. */
-export const targetKinds = ["common", "chained"] as const;
+const targetKinds = ["common", "chained"] as const;
 export type TargetKind = typeof targetKinds[number];
 
 /** How a policy is trained. */
@@ -94,17 +91,13 @@ export interface PolicyTrainingConfig {
   evaluationUsers: number;
 }
 
-const share = between(0, 1);
 const MOST = 2 ** 31;
+const share = between(0, 1);
+const hidden = v.pipe(v.whole(4, 64), v.multipleOf(4, "expected a multiple of 4"));
+const rows = v.pipe(v.whole(64, 2 ** 20), v.multipleOf(64, "expected a multiple of 64"));
 
-/** 0 of the option is null: any. */
-const clip: Range<number | null> = {
-  schema: v.nullable(v.positive()),
-  parse: (text) => numberOf(v.atLeast(0), "a number of at least 0")(text) || null,
-};
-
-/** What is learned, and for how long. The defaults are what worked, of what does not depend on the task, as of all that follows. */
-export const learnedFields: Fields<Pick<PolicyTrainingConfig, "algorithm" | "steps" | "seed">> = {
+/** The defaults are those that worked on the shop whose optimum is known, of what does not depend on the task. */
+export const policyTrainingFields: Fields<PolicyTrainingConfig> = {
   algorithm: field(
     "--algorithm <name>",
     "cdqn: a cascade of values, one a position; gdqn: a value an item, added up; slateq: the value of a click on each item " +
@@ -112,27 +105,29 @@ export const learnedFields: Fields<Pick<PolicyTrainingConfig, "algorithm" | "ste
     oneOf(algorithmNames),
     "cdqn",
   ),
+  seed: field("--seed <n>", "seed of all that is random", whole(0, 2 ** 32 - 1), 1),
+  slate: field("--slate <k>", "items that a page shows", whole(1, 1024), 3),
+  pages: field("--pages <n>", "pages of an episode", whole(1, 100_000), 20),
+  users: field("--users <n>", "users stepped together", whole(1, 2 ** 24), 128),
   steps: field(
     "--steps <n>",
     "pages to learn from in all (one user's page counts as one), not steps of the optimiser; whole episodes are played",
     whole(1, 2 ** 40),
     400_000,
   ),
-  seed: field("--seed <n>", "seed of all that is random", whole(0, 2 ** 32 - 1), 1),
-};
-
-type PageFields = "slate" | "pages" | "users" | "reward" | "start" | "repeats" | "leave" | "patience";
-export const pageFields: Fields<Pick<PolicyTrainingConfig, PageFields>> = {
-  slate: field("--slate <k>", "items that a page shows", whole(1, 1024), 3),
-  pages: field("--pages <n>", "pages of an episode", whole(1, 100_000), 20),
-  users: field("--users <n>", "users stepped together", whole(1, 2 ** 24), 128),
   reward: field(
     "--reward <what>",
     "1 a click, or the utility of the clicked item",
     oneOf(["click", "utility"]),
     "click",
   ),
-  start: field("--start <users>", START_ABOUT, oneOf(startKinds), "empty", { absent: "empty" }),
+  start: field(
+    "--start <users>",
+    "empty: without a click; train, validation or test: each user starts with all clicks of a logged user of this part",
+    oneOf(["empty", ...splits]),
+    "empty",
+    { absent: "empty" },
+  ),
   repeats: switchedField("--repeats", "show clicked items again", false),
   leave: field("--leave <p>", "probability that a user leaves after a page without a click", share, 0),
   patience: field(
@@ -141,32 +136,14 @@ export const pageFields: Fields<Pick<PolicyTrainingConfig, PageFields>> = {
     whole(0, MOST),
     0,
   ),
-};
-
-export const networkFields: Fields<Pick<PolicyTrainingConfig, "hidden" | "trunk" | "sharePositions">> = {
   hidden: field(
     "--hidden <units>",
     "hidden units of Q: 4, 8, ... 64",
-    numbers(v.pipe(v.whole(4, 64), v.multipleOf(4, "expected a multiple of 4")), "4, 8, 12, ... or 64 units"),
+    { schema: hidden, parse: numberOf(hidden, "4, 8, 12, ... or 64 units") },
     64,
   ),
   trunk: field("--trunk <units>", "units that the state goes through first", whole(4, 1024), 64),
   sharePositions: switchedField("--share-positions", "cdqn: one network for all positions of a slate", false),
-};
-
-/** What the values are regressed on, the steps of the optimiser with the pages that they are drawn from, and exploration. */
-export const learningFields: Fields<
-  Omit<
-    PolicyTrainingConfig,
-    | "algorithm"
-    | "steps"
-    | "seed"
-    | PageFields
-    | keyof typeof networkFields
-    | "evaluateEvery"
-    | "evaluationUsers"
-  >
-> = {
   target: field(
     "--target <kind>",
     "cdqn: what positions are regressed on. common: the value of the whole slate, as published; chained: the best that " +
@@ -200,7 +177,7 @@ export const learningFields: Fields<
   rows: field(
     "--rows <n>",
     "remembered pages of a step of the optimiser, a multiple of 64",
-    numbers(v.pipe(v.whole(64, 2 ** 20), v.multipleOf(64, "expected a multiple of 64")), "a multiple of 64"),
+    { schema: rows, parse: numberOf(rows, "a multiple of 64") },
     256,
   ),
   stepsPerPage: field(
@@ -209,7 +186,12 @@ export const learningFields: Fields<
     whole(1, 256),
     1,
   ),
-  clip: field("--clip <x>", "the most that a gradient's length may be; 0: any", clip, 10),
+  clip: field(
+    "--clip <x>",
+    "the most that a gradient's length may be; 0: any",
+    { schema: v.nullable(v.positive()), parse: numberOf(v.atLeast(0), "a number of at least 0") },
+    10,
+  ),
   huber: switchedField(
     "--huber",
     "an error d of a value above 1 counts as 2 |d| - 1, not as d^2",
@@ -225,9 +207,6 @@ export const learningFields: Fields<
     share,
     0.4,
   ),
-};
-
-export const evaluationFields: Fields<Pick<PolicyTrainingConfig, "evaluateEvery" | "evaluationUsers">> = {
   evaluateEvery: field(
     "--evaluate-every <n>",
     "pages of users from one evaluation, and snapshot, to the next",
@@ -242,13 +221,6 @@ export const evaluationFields: Fields<Pick<PolicyTrainingConfig, "evaluateEvery"
   ),
 };
 
-export const policyFields: Fields<PolicyTrainingConfig> = {
-  ...learnedFields,
-  ...pageFields,
-  ...networkFields,
-  ...learningFields,
-  ...evaluationFields,
-};
 /** What a {@link PolicyTrainingConfig} must be. */
-export const policyTrainingSchema = v.strictObject(entriesOf(policyFields));
-export const defaultPolicyTraining: PolicyTrainingConfig = defaultsOf(policyFields);
+export const policyTrainingSchema = v.strictObject(entriesOf(policyTrainingFields));
+export const defaultPolicyTraining: PolicyTrainingConfig = defaultsOf(policyTrainingFields);

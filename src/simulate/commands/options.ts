@@ -1,10 +1,10 @@
 /** The options of `simulate`. */
 
-import { START_ABOUT, startKinds } from "../start.ts";
 import { Command, InvalidArgumentError, Option } from "commander";
 import * as v from "../../schema.ts";
 import type { Split } from "../../data/click_log.ts";
 import { ROW_FORMATS, type RowFormat } from "../../run/files/row_file.ts";
+import { policyTrainingFields } from "../../policy/learning/config.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import { SAVE_DIR, WRITE_LOG } from "../../cli/arguments.ts";
@@ -14,6 +14,7 @@ import {
   givenOptions,
   LARGEST_SEED,
   numberOf,
+  optionOf,
   parse,
   path,
   wholeNumber,
@@ -66,7 +67,7 @@ function addEpisodeOptions(command: Command): Command {
     .option("--users <n>", "how many users", wholeNumber(1, 10_000_000), 1000)
     .option("--pages <n>", "pages that a user sees at most", wholeNumber(1, 100_000), 20)
     .option("--slate <n>", "items on a page", wholeNumber(1, 1024), 3)
-    .addOption(new Option("--start <users>", START_ABOUT).choices(startKinds).default("empty"))
+    .addOption(optionOf(policyTrainingFields.start.option!))
     .option("--repeats", "items that a user has clicked may be shown again", false)
     .addOption(
       new Option(
