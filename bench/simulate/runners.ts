@@ -8,7 +8,7 @@ import { cdqn } from "../../src/policy/learning/cdqn.ts";
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
 import { meanReturn } from "../../src/simulate/figures.ts";
 import { LearnedSource } from "../../src/simulate/learned_source.ts";
-import { PeerProcess } from "../peers/process.ts";
+import { PeerProcess } from "../peers/peer.ts";
 import { type Torch, torchVariants } from "../peers/roster.ts";
 import type { LessonFigures } from "./job.ts";
 import { type TimedWork, workOf } from "../../src/gpu/profiler.ts";
