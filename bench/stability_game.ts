@@ -14,8 +14,7 @@ import {
   defaultTraining,
   paperAdversarial,
 } from "../src/train/config.ts";
-import { DivergedError, type ValidationResult } from "../src/train/results.ts";
-import type { GameFigures } from "../src/train/sums.ts";
+import { DivergedError, type GameFigures, type ValidationResult } from "../src/train/results.ts";
 import { Trainer } from "../src/train/trainer.ts";
 
 /** Both players step in turn at the same rate, as the paper says, and nothing else. */

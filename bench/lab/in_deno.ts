@@ -17,8 +17,7 @@ import type { BenchReport, LadderFigures } from "../../src/selftest/profile/benc
 import type { AdapterFigure } from "../../src/selftest/profile/ceilings.ts";
 import type { StepResult } from "../../src/selftest/profile/step_profile.ts";
 import type { SelftestResult } from "../../src/selftest/results.ts";
-import { defaultTraining, type TrainingConfig } from "../../src/train/config.ts";
-import type { StagesConfig } from "../../src/train/stages_config.ts";
+import { defaultTraining, type StagesConfig, type TrainingConfig } from "../../src/train/config.ts";
 import { version } from "../../src/version.ts";
 import { writeRecords } from "../output.ts";
 import { Recorder } from "./recorder.ts";

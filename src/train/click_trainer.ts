@@ -18,7 +18,7 @@ import type { Evaluation, EvaluationOptions } from "./evaluation.ts";
 import { forParts } from "./fit.ts";
 import type { TrainedNetwork } from "./networks.ts";
 import { ResultRing } from "./result_ring.ts";
-import type { Summary } from "./sums.ts";
+import type { Summary } from "./results.ts";
 import { TrainingLog, validationLog } from "./training_log.ts";
 
 /** Steps that the ring holds at most, and as many validations; fewer for batches of very many users. */

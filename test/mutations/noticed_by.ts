@@ -28,8 +28,8 @@ const ROWS: readonly Row[] = [
   [/^kernels\/batch_norm_/, "ops/batch_norm"],
   [/^kernels\/lstm_(for|back)ward/, "ops/lstm", "drivers/panel_rungs"],
   [/^kernels\/embedding_gradient/, "ops/lstm /table/"],
-  [/^kernels\/pw_state_/, "ops/pw_state"],
-  [/^kernels\/pw_(?!state)/, "ops/pw_table"],
+  [/^kernels\/pw_state_/, "ops/pw /^pw_state/"],
+  [/^kernels\/pw_(?!state)/, "ops/pw /^pw_table/"],
   [/^kernels\/(pw_window|pw_(table|state)_forward)/, "simulate/simulate_users /PW/"],
   [/^kernels\/batch_(?!norm)/, "train/batch", "train/given_events"],
   [/^kernels\/token_/, "ops/ops /^mixed_product/"],
@@ -58,7 +58,8 @@ const ROWS: readonly Row[] = [
   [/^kernels\/pass_over/, "drivers/selftest /pages/", "ops/row_counts"],
 
   // The core.
-  [/^src\/ops\/(adam|batch_norm|linear|lstm|minimax|pw_state|pw_table|row_counts)\.ts/, "ops/$1"],
+  [/^src\/ops\/(adam|batch_norm|linear|lstm|minimax|row_counts)\.ts/, "ops/$1"],
+  [/^src\/ops\/(pw_state|pw_table)\.ts/, "ops/pw /^$1/"],
   [/^src\/ops\/(choice_nll|first_layer|item_term|mixed_product|row_dot)\.ts/, "ops/ops /^$1/"],
   [/^src\/ops\/(click_gather|matmul_kernels)/, "ops/linear"],
   [/^src\/ops\/(embedding|lstm_kernels)/, "ops/lstm", "ops/texture_layout"],

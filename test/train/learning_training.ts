@@ -15,8 +15,7 @@ import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import { type BestRecords, criteria, type Criterion } from "../../src/train/best_records.ts";
 import { type AdversarialConfig, defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
 import { Evaluation, type EvaluationFigures } from "../../src/train/evaluation.ts";
-import type { ValidationResult } from "../../src/train/results.ts";
-import type { GameFigures } from "../../src/train/sums.ts";
+import type { GameFigures, ValidationResult } from "../../src/train/results.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { withGpu } from "../op_check.ts";
 

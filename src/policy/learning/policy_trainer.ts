@@ -17,7 +17,7 @@ import type { UsersSource } from "../../simulate/users.ts";
 import type { Weights } from "../../tape/parameters.ts";
 import { BatchTrainer, type TrainerParts } from "../../train/batch_trainer.ts";
 import { ResultRing } from "../../train/result_ring.ts";
-import type { Summary } from "../../train/sums.ts";
+import type { Summary } from "../../train/results.ts";
 import type { TrainerState } from "../../train/trainer_state.ts";
 import { parseConfig } from "../../model/config.ts";
 import { type PolicyTrainingConfig, policyTrainingSchema } from "./config.ts";

@@ -5,7 +5,7 @@ import { adversarialGroup } from "../../../run/options/train.ts";
 import { stages } from "../../../run/stages.ts";
 import type { Snapshot } from "../../../run/snapshot/snapshot.ts";
 import { trainingSetting, trainingState } from "../../../run/snapshot/training_file.ts";
-import type { StagesConfig } from "../../../train/stages_config.ts";
+import type { StagesConfig } from "../../../train/config.ts";
 import { UserError } from "../../../user_error.ts";
 import { computedOn } from "./computed_on.ts";
 import { dataChecksum } from "./data_checksum.ts";

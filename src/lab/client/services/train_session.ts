@@ -9,7 +9,7 @@ import type { Weights } from "../../../tape/parameters.ts";
 import type { BestRecords } from "../../../train/best_records.ts";
 import type { ClickTrainer } from "../../../train/click_trainer.ts";
 import type { StepResult, ValidationResult } from "../../../train/results.ts";
-import type { StagesConfig } from "../../../train/stages_config.ts";
+import type { StagesConfig } from "../../../train/config.ts";
 import type { TrainerState } from "../../../train/trainer_state.ts";
 import { UserError } from "../../../user_error.ts";
 import { computedOn } from "./computed_on.ts";

@@ -6,7 +6,7 @@ import { encodeSnapshot } from "../../../run/snapshot/snapshot.ts";
 import { encodeTraining } from "../../../run/snapshot/training_file.ts";
 import type { ParameterSpec, Weights } from "../../../tape/parameters.ts";
 import { type BestRecords, criteria, type Criterion } from "../../../train/best_records.ts";
-import type { StagesConfig } from "../../../train/stages_config.ts";
+import type { StagesConfig } from "../../../train/config.ts";
 import type { TrainerState } from "../../../train/trainer_state.ts";
 import { UserError } from "../../../user_error.ts";
 import type { LabData } from "./lab_data.ts";
