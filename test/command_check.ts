@@ -125,6 +125,11 @@ export async function signalled(
   return { code: (await child.status).code, stderr };
 }
 
+/** Arguments as they are typed: words with spaces between them. */
+export function words(line: string): string[] {
+  return line.trim().split(/\s+/);
+}
+
 /** Writes a log in the paper's layout. */
 export function writePaperFile(path: string, log: ClickLog): void {
   const lines = ["session_new_index\tTime\titem_new_index\tis_click\ttr_val_tst"];

@@ -10,7 +10,7 @@ import { iterationFlops } from "../../src/train/iteration_work.ts";
 import { makeDemoShop } from "../../src/data/demo_shop.ts";
 import { sourceOf } from "../../src/data/log_source.ts";
 import { ladders as allLadders } from "../../src/selftest/ladder/ladders.ts";
-import { nothingMeasured, savedReport, selftestFigures, withMeasured } from "../../src/lab/saved.ts";
+import { ladderName, measuredIn, savedReport, selftestFigures, stepName } from "../../src/lab/saved.ts";
 import { defaultModel, type ModelConfig } from "../../src/model/config.ts";
 import { stagesConfigOf } from "../../src/run/options/train.ts";
 import type { BenchReport, LadderFigures } from "../../src/selftest/profile/bench_report.ts";
@@ -114,7 +114,7 @@ const config: StagesConfig = {
   adversarial: null,
 };
 
-let measured = nothingMeasured;
+const kept = new Map<string, unknown>();
 
 /** What a service answers is as its types say, which are a browser's: readBench checks the file. */
 async function ask<T>(lab: LabInDeno, part: SurveyPart, method: string, argument: unknown): Promise<T> {
@@ -138,10 +138,12 @@ async function training(lab: LabInDeno): Promise<string[]> {
   await lab.call("train", "start", request, { signal: stop.signal });
   const { steps, began, losses } = recorder.heard();
   const [first = NaN] = steps[0] ?? [];
-  measured = {
-    ...measured,
-    training: { iteration: losses.length, msToFirstStep: first - began, stepsPerSecond: stepRate(steps) },
+  const figures = {
+    iteration: losses.length,
+    msToFirstStep: first - began,
+    stepsPerSecond: stepRate(steps),
   };
+  kept.set("training", figures);
   return [];
 }
 
@@ -149,7 +151,7 @@ async function step(lab: LabInDeno): Promise<string[]> {
   const request = { workload: "demo", model: "LSTM", seconds: STEP_SECONDS };
   type Profile = { readonly result: StepResult; readonly figures: readonly AdapterFigure[] };
   const { result, figures } = await ask<Profile>(lab, "step", "profile", request);
-  measured = withMeasured(measured, { figures, steps: [result] });
+  kept.set("figures", figures).set(stepName(result), result);
   return [];
 }
 
@@ -158,7 +160,7 @@ async function ladders(lab: LabInDeno): Promise<string[]> {
   for (const { name } of allLadders.filter(({ name }) => survey.ladders?.includes(name) ?? true)) {
     try {
       const figures = await ask<LadderFigures>(lab, "ladders", "race", { ladder: name, rounds: ROUNDS });
-      measured = withMeasured(measured, { ladders: [figures] });
+      kept.set(ladderName(figures), figures);
     } catch (error) {
       wrong.push(`${name}: ${error instanceof Error ? error.message : error}`);
     }
@@ -168,17 +170,16 @@ async function ladders(lab: LabInDeno): Promise<string[]> {
 
 async function selftest(lab: LabInDeno): Promise<string[]> {
   const kinds = survey.shapes === "both" ? ["gpu", "cpu"] : [survey.shapes];
-  const { findings, leftOut } = await ask<SelftestResult>(lab, "selftest", "run", { kinds, only: "" });
-  const figures = selftestFigures(findings, leftOut);
-  measured = { ...measured, selftest: figures };
-  return figures.flatMap(({ kind, differing }) =>
+  const result = await ask<SelftestResult>(lab, "selftest", "run", { kinds, only: "" });
+  kept.set("selftest", result);
+  return selftestFigures(result.findings, result.leftOut).flatMap(({ kind, differing }) =>
     differing.map(({ name, message }) => `${name} (${kind} shapes): ${message}`)
   );
 }
 
 function reportOf({ adapter }: LabInDeno): BenchReport {
   if (!adapter) throw new Error("expected an open device");
-  return savedReport(measured, {
+  return savedReport(measuredIn(kept), {
     ...{ adapter, name: survey.name, version, date: new Date() },
     ...{ cores: navigator.hardwareConcurrency, timestamps: adapter.hasTimestamps },
   });
