@@ -12,7 +12,7 @@ import { contentsOf } from "./files/owned_folder.ts";
 import { removeTemporaries } from "./files/temporary_file.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import type { TrainerState } from "../train/trainer_state.ts";
-import { criteria, type Criterion, bestText } from "../train/best_records.ts";
+import { bestText, criteria, type Criterion } from "../train/best_records.ts";
 import { UserError } from "../user_error.ts";
 import { CsvLog } from "./csv_log.ts";
 import { hasConfig, readConfig, type RunConfig, writeConfig } from "./run_config.ts";

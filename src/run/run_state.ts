@@ -9,7 +9,7 @@ import { parseJson } from "./files/json_file.ts";
 import { checkWeights } from "../model/user_model.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import type { TrainerState } from "../train/trainer_state.ts";
-import { type BestRecords, criteria, type Criterion, bestOf } from "../train/best_records.ts";
+import { bestOf, type BestRecords, criteria, type Criterion } from "../train/best_records.ts";
 import { UserError } from "../user_error.ts";
 import { CsvLog, logMarkSchema } from "./csv_log.ts";
 import { readSnapshot } from "./snapshot.ts";

@@ -26,7 +26,19 @@ import {
   valued,
   wholeNumber,
 } from "../../option.ts";
-import { type AdversarialConfig, adversarialFields, defaultTraining, gameFields, optimiserFields, overFittingFields, shannonFields, type StageConfig, type TrainingConfig, trainingFields, type StagesConfig } from "../../train/config.ts";
+import {
+  type AdversarialConfig,
+  adversarialFields,
+  defaultTraining,
+  gameFields,
+  optimiserFields,
+  overFittingFields,
+  shannonFields,
+  type StageConfig,
+  type StagesConfig,
+  type TrainingConfig,
+  trainingFields,
+} from "../../train/config.ts";
 import { UserError } from "../../user_error.ts";
 
 /** Options whose default follows from the data: see {@link withDefaults}. */
