@@ -10,9 +10,8 @@ import { compare, type CompareOptions, type Contender } from "../comparison/comp
 import { type Comparison, differencesOf, taskNames } from "../comparison/comparison.ts";
 import { greedyPolicy, policyNamed, policyNames } from "../named.ts";
 import { itemVectorsOf } from "../adaptation/lin_ucb_play.ts";
-import { OpenedPolicy } from "../trained_policy.ts";
+import { groupsOf, OpenedPolicy, type PolicyGroup } from "../trained_policy.ts";
 import { linUcb, onDevice, optimum } from "../comparison/contenders.ts";
-import { groupsOf, type PolicyGroup } from "../opened_groups.ts";
 import { subjectText } from "../policy_config.ts";
 import { HOLDS } from "../../figures/told.ts";
 import { verdictsOn } from "../comparison/verdict.ts";
