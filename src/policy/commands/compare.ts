@@ -3,9 +3,8 @@
 import { dirname } from "node:path";
 import { Command, Option } from "commander";
 import { atomicWriteFile, makeFolder } from "../../run/files/atomic_write.ts";
-import { openGpu } from "../../gpu/host/open_gpu.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import { Made } from "../../gpu/made.ts";
+import type { Made } from "../../gpu/made.ts";
 import { compare, type CompareOptions, type Contender } from "../comparison/compare.ts";
 import { type Comparison, differencesOf, taskNames } from "../comparison/comparison.ts";
 import { greedyPolicy, policyNamed, policyNames } from "../named.ts";
@@ -19,6 +18,7 @@ import { readPageParts } from "../../report/page_shell.ts";
 import { policyPageOf } from "../../report/policy_page.ts";
 import { usualPoints } from "../../simulate/host/exact_shop.ts";
 import { ShopSource } from "../../simulate/shop_users.ts";
+import { withDevice } from "../../simulate/commands/found_users.ts";
 import { UserError } from "../../user_error.ts";
 import { OUT_FILE } from "../../cli/arguments.ts";
 import { startsOf } from "./episode_setting.ts";
@@ -118,10 +118,8 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
   if (!first) throw new Error("expected a policy");
   const subject = first.config.trainedOn;
   const found = await findEnvironments(subject, options);
-  const gpu = await openGpu();
-  const made = new Made();
   const progress = stepProgress();
-  try {
+  await withDevice(async (gpu, made) => {
     const tried = found.open(gpu, made);
     const logged = await tried.logged();
     const comparisons: Comparison[] = [];
@@ -143,11 +141,7 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
     progress.stop();
     gpu.check();
     await tell(comparisons, opened, found.verdicts, options);
-  } finally {
-    progress.stop();
-    made.destroy();
-    gpu.close();
-  }
+  }).finally(() => progress.stop());
 }
 
 async function contendersOf(
