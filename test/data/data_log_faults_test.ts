@@ -7,6 +7,7 @@ import { gzip, prepareIn, withFolder } from "../prepared_folder.ts";
 import { type Files, good, recipe, rejects, withPrepared } from "../data_log_check.ts";
 import { rowsOf } from "../case_table.ts";
 import { parquet } from "../one_engine.ts";
+import { type BadRows, badRowsText, joined, judge } from "../../src/data/prepare/bad_rows.ts";
 
 Deno.test("log: bad rows are counted by kind and shown with file and line", async () => {
   const log = "uid,sku,ts,label,page\n" +
@@ -247,4 +248,59 @@ Deno.test("log: files that are not what they should be are told", async () => {
     );
     assert.deepEqual(left, []);
   });
+});
+
+// How many bad rows end a preparation: the share itself does not, one row more does.
+
+const bad = (total: number): BadRows => ({
+  total,
+  counts: new Map([["price cannot be read", total]]),
+  examples: [{ file: "log.csv", line: 7, fault: "expected a price" }],
+});
+
+Deno.test("bad rows: one in a hundred is let pass, more are not, and strictly none", async () => {
+  await judge(bad(0), () => Promise.reject(new Error("nobody counts")), true);
+  await judge(bad(1), () => Promise.resolve(100), false);
+  await judge(bad(5), () => Promise.resolve(500), false);
+  for (const [total, rows] of [[1, 99], [6, 500]] as const) {
+    await assert.rejects(
+      async () => await judge(bad(total), () => Promise.resolve(rows), false),
+      new RegExp(
+        `${total} of ${rows} rows cannot be read, expected at most 1 %[^]*log\\.csv:7: expected a price`,
+      ),
+    );
+  }
+  await assert.rejects(
+    async () => await judge(bad(1), () => Promise.resolve(1000), true),
+    /log\.csv:7: expected a price\. Correct or remove the row\./,
+  );
+});
+
+Deno.test("of bad rows that are alike three are shown, and how many there are", () => {
+  const row = (line: number, expected: string) => ({
+    file: "log.csv",
+    line,
+    fault: `expected ${expected}, found "${line}"`,
+  });
+  const text = badRowsText({
+    ...bad(20),
+    examples: Array.from({ length: 20 }, (_, k) => row(k, k === 9 ? "a time" : "a price")),
+  });
+  assert.match(text, /20 x price cannot be read/);
+  assert.deepEqual([...text.matchAll(/log\.csv:(\d+)/g)].map(([, line]) => line), ["0", "1", "2", "9"]);
+});
+
+Deno.test("bad rows of several readings are counted together, their examples in the order of their places", () => {
+  const more = {
+    ...bad(2),
+    examples: [{ file: "log.csv", line: 3, fault: "a" }, { file: "a.csv", line: 9, fault: "b" }],
+  };
+  const { total, counts, examples } = joined([bad(1), more]);
+  assert.equal(total, 3);
+  assert.deepEqual([...counts], [["price cannot be read", 3]]);
+  assert.deepEqual(examples.map(({ file, line }) => `${file}:${line}`), [
+    "a.csv:9",
+    "log.csv:3",
+    "log.csv:7",
+  ]);
 });

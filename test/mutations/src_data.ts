@@ -76,10 +76,10 @@ export const dataMutations = [
   ...mutationsOf("src/data/paper_log.ts", { tests: ["paper_file"], filter: "canonical" }, [
     ["- fraction.length + digits.length", "+ fraction.length + digits.length"],
   ]),
-  ...mutationsOf("src/data/item_catalogue.ts", { tests: ["packed_items"], filter: "the most tokens" }, [
+  ...mutationsOf("src/data/item_catalogue.ts", { tests: ["packed_files"], filter: "the most tokens" }, [
     ["tokens += size * taken;", "tokens += taken;"],
   ]),
-  ...mutationsOf("src/data/prepare/sources.ts", { tests: ["zstd_frames"] }, [
+  ...mutationsOf("src/data/prepare/sources.ts", { tests: ["source_paths"] }, [
     ["at += 3 + (type === RLE ? 1 : header >> 3);", "at += 3 + (header >> 3);"],
     ["return at > size ? CUT", "return at > size + 1 ? CUT"],
     ["if ((descriptor & 4) !== 0) at += 4;", ""],
@@ -90,7 +90,7 @@ export const dataMutations = [
     ['walk(base, rest.length > 0 ? rest : ["*"], found);', ""],
     [".filter((path) => !isFolder(path)).sort()", ".filter((path) => !isFolder(path)).sort().reverse()"],
   ]),
-  ...mutationsOf("src/data/prepare/bad_rows.ts", { tests: ["bad_rows", "data_log_faults"] }, [
+  ...mutationsOf("src/data/prepare/bad_rows.ts", { tests: ["data_log_faults"] }, [
     ["if (bad.total <= MOST_BAD * all) return;", "if (bad.total < MOST_BAD * all) return;"],
     ["MOST_BAD = 0.01;", "MOST_BAD = 0.02;"],
     ["a.line - b.line", "b.line - a.line"],

@@ -3,7 +3,7 @@
 import { type Mutation, mutationsOf } from "./mutation.ts";
 
 const figures = { tests: ["simulated_figures"] };
-const writer = { tests: ["prepared_writer"] };
+const writer = { tests: ["prepared_set"] };
 const command = { tests: ["simulate_command"], filter: "/^a shop's own users/" };
 
 export const simulateMutations: readonly Mutation[] = [
