@@ -130,16 +130,7 @@ Deno.test("items: values between | are tokens of their own, if they come again; 
   await withFolder(logFiles(films), async (folder) => {
     const prepared = await prepareIn(folder, recipe(folder));
     const genres = field(prepared.manifest.features, "genres");
-    assert.deepEqual(genres.values, [
-      "action",
-      "comedy",
-      "crime",
-      "drama",
-      "family",
-      "horror",
-      "music",
-      "war",
-    ]);
+    assert.deepEqual(genres.values, "action comedy crime drama family horror music war".split(" "));
     assert.equal(genres.split, true);
     const items = await itemsOf(prepared);
     for (const { item = "", genres: text = "" } of films.items) {

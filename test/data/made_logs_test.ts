@@ -92,18 +92,7 @@ async function searchOn(set: string, path: string): Promise<void> {
     AS_USERS_HAVE_IT,
     "tune",
     ...["--data", set, "--save-dir", path, "--budget", "20", "--iterations", "60", "--batch-size", "30"],
-    ...[
-      "--encoder",
-      "none",
-      "--dims",
-      "none",
-      "--wide",
-      "0",
-      "--learning-rate",
-      "3e-3",
-      "--weight-decay",
-      "0",
-    ],
+    ..."--encoder none --dims none --wide 0 --learning-rate 3e-3 --weight-decay 0".split(" "),
   );
   assert.equal(run.code, 0, run.stderr);
   const result = v.parse(searchSchema, JSON.parse(await Deno.readTextFile(`${path}/result.json`)));
