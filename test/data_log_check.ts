@@ -3,7 +3,7 @@
 import { type LogOptions, logRecipe } from "../src/data/prepare/log.ts";
 import type { Prepared, PrepareOptions } from "../src/data/prepare/prepare.ts";
 import { refused } from "./case_table.ts";
-import { prepareIn, withFolder } from "./prepared_folder.ts";
+import { folderWith, prepareIn } from "./prepared_folder.ts";
 
 const columns = { user: "uid", item: "sku", time: "ts", clicked: "label", itemIds: false, rareBelow: 1 };
 /** Pages as they stand: small logs have pages of one item. */
@@ -13,20 +13,15 @@ export const recipe = (source: string, more: Partial<LogOptions> = {}) =>
 export type Files = Readonly<Record<string, string | Uint8Array>>;
 
 /** Prepares `name` of a folder with these files. @param more `features` is a file of the folder. */
-export async function withPrepared(
+export async function preparedOf(
   files: Files,
   name: string,
-  more: Partial<LogOptions>,
-  use: (prepared: Prepared, folder: string) => Promise<void> | void,
+  more: Partial<LogOptions> = {},
   options: Partial<PrepareOptions> = {},
-): Promise<void> {
-  await withFolder(files, async (folder) => {
-    const features = more.features === undefined ? {} : { features: `${folder}/${more.features}` };
-    await use(
-      await prepareIn(folder, recipe(`${folder}/${name}`, { ...more, ...features }), options),
-      folder,
-    );
-  });
+): Promise<Prepared> {
+  const folder = await folderWith(files);
+  const features = more.features === undefined ? {} : { features: `${folder}/${more.features}` };
+  return await prepareIn(folder, recipe(`${folder}/${name}`, { ...more, ...features }), options);
 }
 
 export async function rejects(
@@ -36,7 +31,7 @@ export async function rejects(
   says: RegExp | string,
   options: Partial<PrepareOptions> = {},
 ): Promise<void> {
-  await refused(() => withPrepared(files, name, more, () => {}, options), says);
+  await refused(() => preparedOf(files, name, more, options), says);
 }
 
 /** Rows that are right, so that a few bad ones are less than 1 %. */

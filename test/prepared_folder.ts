@@ -15,18 +15,29 @@ export const defaults: Omit<PrepareOptions, "out"> = {
   threads: 1,
 };
 
-/** A folder with these files in it, which is removed afterwards. */
-export async function withFolder(
-  files: Readonly<Record<string, string | Uint8Array>>,
-  use: (folder: string) => Promise<void>,
-): Promise<void> {
+type Files = Readonly<Record<string, string | Uint8Array>>;
+
+async function filled(files: Files): Promise<string> {
   const folder = await Deno.makeTempDir({ prefix: "clickgan-data-" });
+  for (const [name, contents] of Object.entries(files)) {
+    await Deno.mkdir(dirname(`${folder}/${name}`), { recursive: true });
+    if (typeof contents === "string") await Deno.writeTextFile(`${folder}/${name}`, contents);
+    else await Deno.writeFile(`${folder}/${name}`, contents);
+  }
+  return folder;
+}
+
+/** A folder with these files in it, which is removed when all tests of the file have ended. */
+export async function folderWith(files: Files = {}): Promise<string> {
+  const folder = await filled(files);
+  globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+  return folder;
+}
+
+/** The same, removed when it has been used. */
+export async function withFolder(files: Files, use: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await filled(files);
   try {
-    for (const [name, contents] of Object.entries(files)) {
-      await Deno.mkdir(dirname(`${folder}/${name}`), { recursive: true });
-      if (typeof contents === "string") await Deno.writeTextFile(`${folder}/${name}`, contents);
-      else await Deno.writeFile(`${folder}/${name}`, contents);
-    }
     await use(folder);
   } finally {
     await Deno.remove(folder, { recursive: true });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { idsIn, NumberIds, TextIds, TextList } from "../../src/data/ids.ts";
 import { openDataset } from "../../src/data/sets/opened_dataset.ts";
-import { UserError } from "../../src/user_error.ts";
+import { refused } from "../case_table.ts";
 import { writePaperFile } from "../command_check.ts";
 import { foreignLog, rewrite, withCopy } from "../foreign_set.ts";
 import { withFolder } from "../prepared_folder.ts";
@@ -79,14 +79,8 @@ Deno.test("a prepared data set has the ids of its tables, or numbers where there
     await rewrite(folder, "users", "SELECT * EXCLUDE id FROM t");
     assert.equal((await openDataset(folder)).user("7"), 7);
     await rewrite(folder, "items", "SELECT * REPLACE (if(item = 5, NULL, id) AS id) FROM t");
-    await assert.rejects(openDataset(folder), (error) => {
-      assert.ok(error instanceof UserError);
-      assert.match(
-        error.message,
-        /items\.parquet: item 5: expected id to be text, found NULL in row 6\. Give each item/,
-      );
-      return true;
-    });
+    const says = "items.parquet: item 5: expected id to be text, found NULL in row 6. Give each item";
+    await refused(() => openDataset(folder), says);
     await rewrite(folder, "items", "SELECT * REPLACE (item AS id) FROM t");
     await assert.rejects(openDataset(folder), /expected id to be text/);
   }));
@@ -203,8 +197,5 @@ Deno.test("a set without item ids: what its config says, and models with and wit
   assert.deepEqual(fit(less, less).source.items.shape, shape);
   assert.deepEqual(fit(whole, whole).source.items.shape, whole.source.items.shape);
   assert.throws(() => fit(less, whole), /category, item there, category here/);
-  assert.throws(
-    () => withoutItemIds(less),
-    (error) => error instanceof UserError && /with --no-item-ids/.test(error.message),
-  );
+  assert.throws(() => withoutItemIds(less), /UserError: .*with --no-item-ids/);
 });

@@ -116,7 +116,7 @@ const faults = rowsOf(`
   says,
 ]);
 /** Other files, and what is said of them. */
-const files: readonly (readonly [lines: string[], says: string])[] = [
+const files: [lines: string[], says: string][] = [
   [[], ": the file is empty"],
   [[header.join(" ")], ": a header and no rows"],
   [
@@ -130,12 +130,10 @@ const files: readonly (readonly [lines: string[], says: string])[] = [
     [header.join(" "), "0 1.00000000000000001 0 0 0", "0 1.00000000000000002 1 0 0", ...good.slice(2)],
     ":3: user 0 has a Time here and another one in line 2 …both are read as 1. Write fewer",
   ],
-  ...splits.map((split, code) =>
-    [
-      [header.join(" "), ...good.filter((row) => !row.endsWith(`${code}`))],
-      `: no ${split} users (rows with tr_val_tst ${code})`,
-    ] as const
-  ),
+  ...splits.map((split, code): [lines: string[], says: string] => [
+    [header.join(" "), ...good.filter((row) => !row.endsWith(`${code}`))],
+    `: no ${split} users (rows with tr_val_tst ${code})`,
+  ]),
 ];
 
 Deno.test("readPaperFile refuses what is no such file, with path, line and what was found", async () => {

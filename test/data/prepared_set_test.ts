@@ -11,7 +11,7 @@ import { describe } from "../../src/data/prepare/describe.ts";
 import { openPrepared } from "../../src/data/sets/packed_set.ts";
 import { writeSet } from "../foreign_set.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
-import { withFolder } from "../prepared_folder.ts";
+import { folderWith, withFolder } from "../prepared_folder.ts";
 import { Handover, PREPARED_FILES, writePrepared } from "../../src/data/sets/prepared_writer.ts";
 import { NumberIds, TextIds, TextList } from "../../src/data/ids.ts";
 import { MemoryItems } from "../../src/data/item_catalogue.ts";
@@ -29,91 +29,87 @@ const logs: Record<string, ClickLog> = {
 
 for (const [name, log] of Object.entries(logs)) {
   Deno.test(`${name}: what another engine wrote is read as it was, in memory and on disk`, async () => {
-    await withFolder({}, async (folder) => {
-      // Few pages a row group, so that users go over its end; and the pages in several files.
-      await writeSet(folder, log, { files: 3, rowGroup: 2048 });
-      const { source, sha256 } = await openPrepared(folder, { memoryRows: Infinity });
-      const found = source.log ?? assert.fail("expected it in memory");
-      const { name: _, ...expected } = log;
-      const { name: __, ...read } = found;
-      assert.deepEqual(read, expected);
-      const packed = await openPrepared(folder, { memoryRows: 0, cache: `${folder}/cache` });
-      assert.equal(packed.source.log, undefined);
-      assert.equal(packed.sha256, sha256);
-      const users = Uint32Array.from({ length: 20 }, (_, k) => 3 * k);
-      assert.deepEqual(packed.source.read(users), source.read(users));
-      assert.deepEqual(packed.source.userSplit, source.userSplit);
-      if ("close" in packed.source && typeof packed.source.close === "function") packed.source.close();
-      await assert.rejects(
-        () => openPrepared(folder, { memoryRows: 0 }),
-        /there is no cache folder.*set HOME or XDG_CACHE_HOME, or raise --memory-rows/,
-      );
-    });
+    const folder = await folderWith();
+    // Few pages a row group, so that users go over its end; and the pages in several files.
+    await writeSet(folder, log, { files: 3, rowGroup: 2048 });
+    const { source, sha256 } = await openPrepared(folder, { memoryRows: Infinity });
+    const found = source.log ?? assert.fail("expected it in memory");
+    const { name: _, ...expected } = log;
+    const { name: __, ...read } = found;
+    assert.deepEqual(read, expected);
+    const packed = await openPrepared(folder, { memoryRows: 0, cache: `${folder}/cache` });
+    assert.equal(packed.source.log, undefined);
+    assert.equal(packed.sha256, sha256);
+    const users = Uint32Array.from({ length: 20 }, (_, k) => 3 * k);
+    assert.deepEqual(packed.source.read(users), source.read(users));
+    assert.deepEqual(packed.source.userSplit, source.userSplit);
+    if ("close" in packed.source && typeof packed.source.close === "function") packed.source.close();
+    await assert.rejects(
+      () => openPrepared(folder, { memoryRows: 0 }),
+      /there is no cache folder.*set HOME or XDG_CACHE_HOME, or raise --memory-rows/,
+    );
   });
 }
 
 Deno.test("what the schema lets out may be left out: given, and all columns of items but item and id", async () => {
   const log = logs["one-hot"] ?? assert.fail();
-  await withFolder({}, async (folder) => {
-    await writeSet(folder, log);
-    const engine = await Engine.open({ workFolder: "", memory: "500MB" });
-    try {
-      for (const [part, columns] of [["pages", "* EXCLUDE given"], ["items", "item, id"]]) {
-        const path = literal(`${folder}/${part}.parquet`);
-        await engine.run(`CREATE OR REPLACE TABLE t AS FROM ${path}`);
-        await engine.run(`COPY (SELECT ${columns} FROM t) TO ${path} (FORMAT parquet)`);
-      }
-    } finally {
-      engine.close();
+  const folder = await folderWith();
+  await writeSet(folder, log);
+  const engine = await Engine.open({ workFolder: "", memory: "500MB" });
+  try {
+    for (const [part, columns] of [["pages", "* EXCLUDE given"], ["items", "item, id"]]) {
+      const path = literal(`${folder}/${part}.parquet`);
+      await engine.run(`CREATE OR REPLACE TABLE t AS FROM ${path}`);
+      await engine.run(`COPY (SELECT ${columns} FROM t) TO ${path} (FORMAT parquet)`);
     }
-    const { source } = await openPrepared(folder, { memoryRows: Infinity });
-    const { name: _, ...expected } = log;
-    const { name: __, ...read } = source.log ?? assert.fail();
-    assert.deepEqual(read, expected);
-    const { parts } = await describe(folder, "500MB");
-    assert.equal(parts.reduce((sum, { events }) => sum + events, 0), log.eventClick.length);
-  });
+  } finally {
+    engine.close();
+  }
+  const { source } = await openPrepared(folder, { memoryRows: Infinity });
+  const { name: _, ...expected } = log;
+  const { name: __, ...read } = source.log ?? assert.fail();
+  assert.deepEqual(read, expected);
+  const { parts } = await describe(folder, "500MB");
+  assert.equal(parts.reduce((sum, { events }) => sum + events, 0), log.eventClick.length);
 });
 
 Deno.test("row groups and files that end within a user are put together again", async () => {
   const log = smallLog(6, { users: 3000, items: 30, width: 0 });
-  await withFolder({}, async (folder) => {
-    await writeSet(folder, log, { rowGroup: 2048 });
-    const set = await openPreparedSet(folder);
-    let chunks = 0;
-    await set.readClicks(30, () => chunks++);
-    assert.ok(chunks > 2, `${chunks} row groups`);
-    const { source } = await openPrepared(folder, { memoryRows: Infinity });
-    assert.deepEqual(source.log?.rowItem, log.rowItem);
-    assert.deepEqual(source.log?.eventClick, log.eventClick);
-  });
+  const folder = await folderWith();
+  await writeSet(folder, log, { rowGroup: 2048 });
+  const set = await openPreparedSet(folder);
+  let chunks = 0;
+  await set.readClicks(30, () => chunks++);
+  assert.ok(chunks > 2, `${chunks} row groups`);
+  const { source } = await openPrepared(folder, { memoryRows: Infinity });
+  assert.deepEqual(source.log?.rowItem, log.rowItem);
+  assert.deepEqual(source.log?.eventClick, log.eventClick);
 });
 
 Deno.test("a set is read from bytes in memory, too, as a page does with files that were dropped on it", async () => {
   const log = logs.mixed ?? assert.fail();
-  await withFolder({}, async (folder) => {
-    await writeSet(folder, log, { files: 2 });
-    const { manifest, files } = await openPreparedSet(folder);
-    const part = (name: Part) =>
-      files.part(name).map(({ path }): TableFile => {
-        const blob = new Blob([Deno.readFileSync(path)]);
-        return {
-          path,
-          open: () => ({
-            byteLength: blob.size,
-            slice: (start, end) => blob.slice(start, end).arrayBuffer(),
-            [Symbol.dispose]() {},
-          }),
-        };
-      });
-    const told = new Set<string>();
-    const set = await PreparedSet.open({ folder: "dropped", manifest, part });
-    const source = await readPreparedLog(set, (what) => told.add(what));
-    const { name: _, ...expected } = log;
-    const { name: __, ...read } = source.log ?? assert.fail();
-    assert.deepEqual(read, expected);
-    assert.deepEqual([...told], ["Reading items", "Reading pages"]);
-  });
+  const folder = await folderWith();
+  await writeSet(folder, log, { files: 2 });
+  const { manifest, files } = await openPreparedSet(folder);
+  const part = (name: Part) =>
+    files.part(name).map(({ path }): TableFile => {
+      const blob = new Blob([Deno.readFileSync(path)]);
+      return {
+        path,
+        open: () => ({
+          byteLength: blob.size,
+          slice: (start, end) => blob.slice(start, end).arrayBuffer(),
+          [Symbol.dispose]() {},
+        }),
+      };
+    });
+  const told = new Set<string>();
+  const set = await PreparedSet.open({ folder: "dropped", manifest, part });
+  const source = await readPreparedLog(set, (what) => told.add(what));
+  const { name: _, ...expected } = log;
+  const { name: __, ...read } = source.log ?? assert.fail();
+  assert.deepEqual(read, expected);
+  assert.deepEqual([...told], ["Reading items", "Reading pages"]);
 });
 
 // Logs written as prepared data sets are read back as they were, and hand-overs end as they should.
