@@ -3,42 +3,35 @@
  * Adapters that nobody has measured are not in it.
  */
 
-import { Argument, Command } from "commander";
-import { table } from "../src/cli/table.ts";
+import { Argument, type Command } from "commander";
 import type { BenchReport, LadderFigures } from "../src/selftest/profile/bench_report.ts";
-import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import { readBench } from "./bench_json.ts";
-import { type Cells, short } from "./tables.ts";
+import { type Cells, Page, printTable, short } from "./output.ts";
+import { readmeOption, study } from "./study.ts";
 
 const MARKERS = "adapters";
 
-export function adaptersCommand(): Command {
-  const command = new Command("adapters")
-    .description("Puts what was measured on different adapters side by side.")
+export function command(): Command {
+  const own = study("adapters", "Puts what was measured on different adapters side by side.")
     .addArgument(new Argument("<files...>", "JSON of a bench (--json), or saved by the lab's page"))
-    .option(
-      "--readme <file>",
-      "a page that gets the tables, between its lines <!-- adapters --> and <!-- end of adapters -->",
-    )
+    .option(...readmeOption(MARKERS, "the tables"))
     .addHelpText(
       "after",
       "\nExample:\n  deno task bench adapters bench/adapters/*.json --readme bench/adapters.md",
     );
-  command.action((files: string[]) => compareAdapters(files, command.opts<{ readme?: string }>().readme));
-  return command;
+  return own.action((files: string[]) => compareAdapters(files, own.opts<{ readme?: string }>().readme));
 }
 
 async function compareAdapters(files: readonly string[], readme: string | undefined): Promise<void> {
-  if (readme !== undefined) await expectMarkers(readme, MARKERS);
+  const page = await Page.open(readme, MARKERS);
   const reports: BenchReport[] = [];
   for (const file of files) reports.push(await readBench(file));
-  const tables = [adapterCells(reports), figureCells(reports), ladderCells(reports)].filter(({ rows }) =>
-    rows.length > 0
-  );
-  for (const { head, rows } of tables) console.log(`${table(head, rows)}\n`);
-  if (readme === undefined) return;
-  const lines = tables.flatMap(({ head, rows }) => ["", ...markdownTable(head, rows)]);
-  await writeBetweenMarkers(readme, MARKERS, lines.slice(1).join("\n"));
+  const tables = [adapterCells(reports), figureCells(reports), ladderCells(reports)];
+  for (const cells of tables.filter(({ rows }) => rows.length > 0)) {
+    printTable(cells);
+    console.log();
+  }
+  await page.write(MARKERS, ...tables);
 }
 
 /** A row a file. What was not measured is "-". */

@@ -1,12 +1,9 @@
 /** What a bench measured, as a file. */
 
-import { dirname } from "node:path";
 import * as v from "../src/schema.ts";
-import { atomicWriteFile, makeFolder } from "../src/run/files/atomic_write.ts";
 import { readJson } from "../src/run/files/json_file.ts";
 import type { BenchReport, LadderFigures } from "../src/selftest/profile/bench_report.ts";
 import { UserError } from "../src/user_error.ts";
-import { recordsJson } from "./records_json.ts";
 
 const time = v.atLeast(0);
 const count = v.whole(0);
@@ -101,12 +98,6 @@ export const benchSchema: v.GenericSchema<unknown, BenchReport> = v.strictObject
     stepsPerSecond: v.optional(time),
   })),
 });
-
-/** @throws UserError when the file cannot be written. */
-export async function writeBench(file: string, report: BenchReport): Promise<void> {
-  await makeFolder(dirname(file));
-  await atomicWriteFile(file, recordsJson(report) + "\n");
-}
 
 /** @throws UserError for a file that is missing or not of this layout. */
 export async function readBench(file: string): Promise<BenchReport> {

@@ -1,18 +1,15 @@
 /**
- * How preparation and training grow with a log: `deno task bench:data` writes files in Retailrocket's layout at several
+ * How preparation and training grow with a log: `deno task bench data` writes files in Retailrocket's layout at several
  * scales, prepares each, trains on it, and tells time and the most memory of every process. Findings are in data.md.
  */
 
-import { Command, InvalidArgumentError } from "commander";
-import { DENO_FLAGS } from "../src/deno_flags.ts";
-import { runMain } from "../src/cli/fail.ts";
-import { parse, wholeNumber } from "../src/cli/options.ts";
-import { commandScript, permissionFlags } from "../src/cli/launch.ts";
-import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
-import { table } from "../src/cli/table.ts";
+import { type Command, Option } from "commander";
+import { wholeNumber } from "../src/cli/options.ts";
+import { Engine, stepsOf } from "../src/data/prepare/engine.ts";
 import { UserError } from "../src/user_error.ts";
-import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
-import { writeRetailrocketFiles } from "./retailrocket_files.ts";
+import { onDeno, Page, printTable } from "./output.ts";
+import sourceFiles from "./retailrocket_files.sql" with { type: "text" };
+import { commandOf, numbersOf, readmeOption, study } from "./study.ts";
 
 interface Options {
   scales: number[];
@@ -30,17 +27,29 @@ interface Taken {
   readonly mebibytes: number;
 }
 
-async function main(): Promise<void> {
-  const command = new Command("deno task bench:data")
-    .description("Measures how the preparation of a large log, and training on it, grow with the log.")
+const scales = numbersOf("numbers above 0, at most 10,", (scale) => scale > 0 && scale <= 10);
+
+export function command(): Command {
+  const own = study(
+    "data",
+    "Measures how the preparation of a large log, and training on it, grow with the log.",
+  )
     .option("--scales <list>", "shares of Retailrocket's full size", scales, [0.1, 0.3333, 1])
-    .option("--pages <how>", "session or sampled", pages, "sampled")
+    .addOption(
+      new Option("--pages <how>", "as of data retailrocket").choices(["session", "sampled"]).default(
+        "sampled",
+      ),
+    )
     .option("--memory <size>", "memory of the data engine; what does not fit goes to disk", "2GB")
     .option("--iterations <n>", "of training on each; 0 for none", wholeNumber(0), 300)
     .option("--work <folder>", "for the files, 3 GB at full size; kept (default: a temporary one)")
-    .option("--readme <file>", "a page that gets the table, between its lines <!-- bench data PAGES -->");
-  const options = parse<Options>(command, Deno.args);
-  if (options.readme !== undefined) await expectMarkers(options.readme, `bench data ${options.pages}`);
+    .option(...readmeOption("bench data PAGES"));
+  return own.action(() => grow(own.opts<Options>()));
+}
+
+async function grow(options: Options): Promise<void> {
+  const { pages, memory, iterations } = options;
+  const page = await Page.open(options.readme, `bench data ${pages}`);
   const work = options.work ?? await Deno.makeTempDir({ prefix: "clickgan-bench-data-" });
   const rows: string[][] = [];
   try {
@@ -50,32 +59,23 @@ async function main(): Promise<void> {
         console.error(`scale ${scale}: writing the files`);
         await writeRetailrocketFiles(source, scale);
       }
-      const out = `${work}/prepared-${options.pages}-${scale}`;
+      const out = `${work}/prepared-${pages}-${scale}`;
       await remove(out);
       console.error(`scale ${scale}: preparing`);
-      const { pages, memory } = options;
       const prepared = await run("data", [
-        "retailrocket",
-        ...["--source", source, "--out", out, "--pages", pages, "--memory", memory],
+        ...["retailrocket", "--source", source, "--out", out, "--pages", pages, "--memory", memory],
       ]);
       const lines = await linesOf(source);
       const { counts } = JSON.parse(await Deno.readTextFile(`${out}/manifest.json`));
-      const trained = options.iterations > 0 ? await train(work, out, options.iterations) : undefined;
+      const trained = iterations > 0 ? await train(work, out, iterations) : undefined;
+      const sizes = [lines, counts.pages, counts.rows, counts.items].map((n: number) =>
+        n.toLocaleString("en")
+      );
       rows.push([
-        String(scale),
-        lines.toLocaleString("en"),
-        counts.pages.toLocaleString("en"),
-        counts.rows.toLocaleString("en"),
-        counts.items.toLocaleString("en"),
-        prepared.seconds.toFixed(0),
-        Math.round(lines / prepared.seconds).toLocaleString("en"),
-        prepared.mebibytes.toFixed(0),
+        ...[String(scale), ...sizes, prepared.seconds.toFixed(0)],
+        ...[Math.round(lines / prepared.seconds).toLocaleString("en"), prepared.mebibytes.toFixed(0)],
         ...(trained
-          ? [
-            trained.first.seconds.toFixed(0),
-            trained.again.seconds.toFixed(0),
-            trained.again.mebibytes.toFixed(0),
-          ]
+          ? [trained.first.seconds, trained.again.seconds, trained.again.mebibytes].map((n) => n.toFixed(0))
           : []),
       ]);
     }
@@ -83,21 +83,35 @@ async function main(): Promise<void> {
     if (options.work === undefined) await remove(work);
   }
   const head = [
-    "scale",
-    "rows of the source",
-    "pages",
-    "displayed items",
-    "versions of items",
-    "preparing s",
-    "source rows/s",
-    "MiB",
-    ...(options.iterations > 0 ? ["training s, first", "again", "MiB"] : []),
+    ...["scale", "rows of the source", "pages", "displayed items", "versions of items", "preparing s"],
+    ...["source rows/s", "MiB", ...(iterations > 0 ? ["training s, first", "again", "MiB"] : [])],
   ];
-  console.log(table(head, rows));
-  if (options.readme === undefined) return;
-  const on = `${navigator.hardwareConcurrency} cores, Deno ${Deno.version.deno}, --memory ${options.memory}:`;
-  const text = [on, "", ...markdownTable(head, rows)].join("\n");
-  await writeBetweenMarkers(options.readme, `bench data ${options.pages}`, text);
+  printTable({ head, rows });
+  await page.write(`bench data ${pages}`, `${onDeno()}, --memory ${memory}:`, { head, rows });
+}
+
+/**
+ * Files in Retailrocket's exact layout with made-up contents, as large as the genuine ones or a part of them. At scale 1:
+ * 2,756,101 events of 1,407,580 visitors and 235,061 items, 20,275,902 rows of properties in two files, 1,669 categories
+ * with 25 roots. Nothing in them is to be learned.
+ */
+async function writeRetailrocketFiles(out: string, scale: number): Promise<void> {
+  await Deno.mkdir(out, { recursive: true });
+  const engine = await Engine.open({ workFolder: "", memory: "4GB" });
+  try {
+    await engine.setVariables({
+      out,
+      events: Math.round(2_756_101 * scale),
+      visitors: Math.round(1_407_580 * scale),
+      items: Math.max(30, Math.round(235_061 * scale)),
+      properties: Math.round(20_275_902 * scale),
+      categories: 1669,
+      roots: 25,
+    });
+    await engine.runSteps(stepsOf(sourceFiles), { onStep: ({ title }) => console.error(title) });
+  } finally {
+    engine.close();
+  }
 }
 
 /** Twice: the first run packs the log for reading by user, and keeps that in the cache. */
@@ -112,14 +126,8 @@ async function train(
     await remove(folder);
     return await run("train", [
       ...["--data", data, "--save-dir", folder, "--iterations", String(iterations), "--memory-rows", "0"],
-      ...[
-        "--validate-every",
-        String(Math.min(100, iterations)),
-        "--validation-users",
-        "2000",
-        "--no-report",
-        "--no-calibration",
-      ],
+      ...["--validate-every", String(Math.min(100, iterations)), "--validation-users", "2000"],
+      ...["--no-report", "--no-calibration"],
     ], cache);
   };
   console.error("training");
@@ -129,21 +137,11 @@ async function train(
 
 /** Runs a command of this program in a process of its own. @throws UserError with its errors when it fails. */
 async function run(name: string, args: string[], cache?: string): Promise<Taken> {
-  const script = commandScript(name);
   const began = performance.now();
+  const { args: all, env } = commandOf(name, args, cache && `${cache}/clickgan`);
   const child = new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      ...DENO_FLAGS,
-      ...permissionFlags(name, args, cache && `${cache}/clickgan`),
-      script,
-      ...args,
-    ],
-    env: {
-      ...GPU_ENVIRONMENT,
-      NO_COLOR: "1",
-      ...(cache ? { XDG_CACHE_HOME: cache, DENO_DIR: await denoDir() } : {}),
-    },
+    args: all,
+    env: { ...env, ...(cache ? { XDG_CACHE_HOME: cache, DENO_DIR: await denoDir() } : {}) },
     stdout: "null",
     stderr: "piped",
   }).spawn();
@@ -202,15 +200,3 @@ async function exists(path: string): Promise<boolean> {
 async function remove(path: string): Promise<void> {
   await Deno.remove(path, { recursive: true }).catch(() => {});
 }
-
-function scales(text: string): number[] {
-  const list = text.split(",").map(Number);
-  if (list.every((scale) => scale > 0 && scale <= 10)) return list;
-  throw new InvalidArgumentError(`Expected numbers above 0, at most 10, joined by commas, got "${text}".`);
-}
-function pages(text: string): string {
-  if (text === "session" || text === "sampled") return text;
-  throw new InvalidArgumentError(`Expected session or sampled, got "${text}".`);
-}
-
-await runMain(main);

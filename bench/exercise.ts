@@ -21,7 +21,7 @@ import { ladderCells } from "./ladder.ts";
 import type { Ladder, Step } from "../src/selftest/ladder/check.ts";
 import type { Size } from "../src/selftest/ladder/problem.ts";
 import { runLadder } from "../src/selftest/ladder/run.ts";
-import { Status } from "./status.ts";
+import { Status } from "./study.ts";
 import { askTint } from "./exercise/tint.ts";
 
 interface ExerciseOptions {

@@ -3,22 +3,31 @@
  * second, dispatches, the wait for the device, and the page's frames while it trains. How to read it is in bench/lab.md.
  */
 
-import { Command } from "commander";
+import type { Command } from "commander";
 import * as v from "../src/schema.ts";
 import { numberOf, path, wholeNumber } from "../src/cli/options.ts";
-import { table } from "../src/cli/table.ts";
-import { atomicWriteFile } from "../src/run/files/atomic_write.ts";
-import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import { UserError } from "../src/user_error.ts";
 import { version } from "../src/version.ts";
-import { chromiumOr } from "./lab/chromium.ts";
-import { agreement } from "./lab/agreement.ts";
-import { frameCells, type SideTrials, trialCells } from "./lab/figures.ts";
-import { environmentOf, runScript, type SideName, sideNames } from "./lab/sides.ts";
-import { type Trial, trialSchema } from "./lab/trial.ts";
-import { writeTrialFiles } from "./lab/trial_files.ts";
-import { Status } from "./status.ts";
-import { recordsJson } from "./records_json.ts";
+import {
+  chromiumOr,
+  environmentOf,
+  runScript,
+  type SideName,
+  sideNames,
+  writeTrialFiles,
+} from "./lab/sides.ts";
+import {
+  agreement,
+  type AskedTrial,
+  frameCells,
+  REQUEST,
+  type SideTrials,
+  type Trial,
+  trialCells,
+  trialSchema,
+} from "./lab/trial.ts";
+import { Page, printTable, writeRecords } from "./output.ts";
+import { inFolder, readmeOption, Status, study } from "./study.ts";
 
 const MARKERS = "bench lab";
 /** What compiling and the rest may take, besides the seconds of steps. */
@@ -39,11 +48,11 @@ interface LabOptions {
   readonly readme?: string;
 }
 
-export function labCommand(): Command {
-  const command = new Command("lab")
-    .description(
-      "Trains on the demo shop in the lab's page in Chromium, and with the page's worker in Deno, in turn, and compares.",
-    )
+export function command(): Command {
+  const own = study(
+    "lab",
+    "Trains on the demo shop in the lab's page in Chromium, and with the page's worker in Deno, in turn, and compares.",
+  )
     .option("--rounds <n>", "turns of each", wholeNumber(1, 100), 3)
     .option(
       "--seconds <n>",
@@ -54,22 +63,16 @@ export function labCommand(): Command {
     .option("--software", "Chromium's software adapter, though there is a GPU", false)
     .option("--chromium <path>", "the browser (default: Debian's)", path)
     .option("--json <file>", "where all trials go", path)
-    .option(
-      "--readme <file>",
-      `a page that gets the tables, between its lines <!-- ${MARKERS} --> and <!-- end of ${MARKERS} -->`,
-      path,
-    )
+    .option(...readmeOption(MARKERS, "the tables"))
     .addHelpText("after", "\nExample:\n  deno task bench lab --readme bench/lab.md");
-  command.action(() => benchLab(command.opts<LabOptions>()));
-  return command;
+  return own.action(() => benchLab(own.opts<LabOptions>()));
 }
 
-async function benchLab({ rounds, seconds, software, chromium, json, readme }: LabOptions): Promise<void> {
-  if (readme !== undefined) await expectMarkers(readme, MARKERS);
-  const browser = await chromiumOr(chromium);
+async function benchLab({ rounds, readme, json, ...options }: LabOptions): Promise<void> {
+  const page = await Page.open(readme, MARKERS);
+  const chromium = await chromiumOr(options.chromium);
   const status = new Status();
-  const folder = await Deno.makeTempDir({ prefix: "clickgan-bench-lab-" });
-  try {
+  await inFolder("bench-lab", async (folder) => {
     status.show("building the page");
     await writeTrialFiles(folder);
     const sides = new Map<SideName, Trial[]>();
@@ -78,51 +81,27 @@ async function benchLab({ rounds, seconds, software, chromium, json, readme }: L
       for (const side of sideNames) {
         if (round > 1 && !sides.has(side)) continue;
         status.show(`round ${round} of ${rounds}, ${titles[side]}: ${side}`);
-        const found = await trialOf(side, { browser, folder, seconds, software });
+        const found = await trialOf(side, { ...options, chromium, folder });
         if (typeof found === "string") {
           missing.push(`${titles[side]} is missing: ${found}`);
           continue;
         }
         sides.set(side, [...sides.get(side) ?? [], found]);
-        await Deno.writeTextFile(`${folder}/request.json`, JSON.stringify(found.request));
+        await Deno.writeTextFile(`${folder}/${REQUEST}`, JSON.stringify(found.request));
       }
     }
     status.clear();
-    await deliver(
-      [...sides].map(([side, trials]) => ({ name: titles[side], trials })),
-      missing,
-      json,
-      readme,
-    );
-  } finally {
-    status.clear();
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
-interface TrialSetting {
-  readonly browser: string;
-  readonly folder: string;
-  readonly seconds: number;
-  readonly software: boolean;
+    await deliver([...sides].map(([side, trials]) => ({ name: titles[side], trials })), missing, json, page);
+  }).finally(() => status.clear());
 }
 
 /** @returns why there is none, for a side that this machine need not have. @throws UserError for one that it must have. */
-async function trialOf(
-  side: SideName,
-  { browser, folder, seconds, software }: TrialSetting,
-): Promise<Trial | string> {
+async function trialOf(side: SideName, asked: AskedTrial): Promise<Trial | string> {
   try {
-    const env = await environmentOf(side, browser);
-    const within = AbortSignal.timeout(1000 * (seconds + PATIENCE_SECONDS));
-    const printed = side === "chromium"
-      ? await runScript(
-        "chromium_trial.ts",
-        [browser, folder, `${seconds}`, software ? "software" : "any"],
-        env,
-        within,
-      )
-      : await runScript("deno_trial.ts", [folder, `${seconds}`, `${folder}/request.json`], env, within);
+    const env = await environmentOf(side, asked.chromium);
+    const within = AbortSignal.timeout(1000 * (asked.seconds + PATIENCE_SECONDS));
+    const script = side === "chromium" ? "in_chromium.ts" : "in_deno.ts";
+    const printed = await runScript(script, ["trial", JSON.stringify(asked)], env, within);
     return v.parse(trialSchema, JSON.parse(printed));
   } catch (error) {
     if (side !== "deno-swiftshader" || !(error instanceof UserError)) throw error;
@@ -134,22 +113,20 @@ async function deliver(
   sides: readonly SideTrials[],
   missing: readonly string[],
   json: string | undefined,
-  readme: string | undefined,
+  page: Page,
 ): Promise<void> {
   const tables = [trialCells(sides), frameCells(sides)];
-  for (const { head, rows } of tables) console.log(`${table(head, rows)}\n`);
+  for (const cells of tables) {
+    printTable(cells);
+    console.log();
+  }
   const apart = agreement(sides);
-  const notes = [apart.text, ...missing];
-  console.log(notes.join("\n"));
+  const notes = [apart.text, ...missing].join("\n");
+  console.log(notes);
   if (json !== undefined) {
-    const report = { format: 1, date: new Date().toISOString(), version, sides };
-    await atomicWriteFile(json, recordsJson(report) + "\n");
+    await writeRecords(json, { format: 1, date: new Date().toISOString(), version, sides });
   }
   if (apart.wrong) throw new UserError("Expected the same losses on all sides: no table is written.");
-  if (readme === undefined) return;
-  const on = `${navigator.hardwareConcurrency} cores; ${
-    sides[0]?.trials.length
-  } rounds, medians and in brackets the least and the most:`;
-  const lines = tables.flatMap(({ head, rows }) => ["", ...markdownTable(head, rows)]);
-  await writeBetweenMarkers(readme, MARKERS, [on, ...lines, "", ...notes].join("\n"));
+  const rounds = `${sides[0]?.trials.length} rounds, medians and in brackets the least and the most`;
+  await page.write(MARKERS, `${navigator.hardwareConcurrency} cores; ${rounds}:`, ...tables, notes);
 }

@@ -3,7 +3,7 @@
  * saves it as a reader would. With `--in deno` the lab's worker measures the same without a browser.
  */
 
-import { Argument, Command, InvalidArgumentError, Option } from "commander";
+import { Argument, type Command, Option } from "commander";
 import { resolve } from "node:path";
 import { numberOf, path } from "../src/cli/options.ts";
 import { ladders } from "../src/selftest/ladder/ladders.ts";
@@ -11,11 +11,9 @@ import * as v from "../src/schema.ts";
 import { UserError } from "../src/user_error.ts";
 import { runtimeName } from "./adapters.ts";
 import { readBench } from "./bench_json.ts";
-import { chromiumOr } from "./lab/chromium.ts";
-import { environmentOf, runScript, type SideName, sideNames } from "./lab/sides.ts";
+import { chromiumOr, environmentOf, runScript, type SideName, sideNames, writeLab } from "./lab/sides.ts";
 import { LASTING, type Survey, type SurveyPart, surveyParts } from "./lab/survey.ts";
-import { writeLab } from "./lab/trial_files.ts";
-import { Status } from "./status.ts";
+import { inFolder, namesOf, Status, study } from "./study.ts";
 
 const faultsSchema = v.record(v.string(), v.array(v.string()));
 
@@ -30,11 +28,11 @@ interface SurveyOptions {
   readonly chromium?: string;
 }
 
-export function labSurveyCommand(): Command {
-  const command = new Command("lab-survey")
-    .description(
-      "Measures an adapter by the lab's screens, in Chromium or by the lab's worker in Deno, into a file for bench adapters.",
-    )
+export function command(): Command {
+  const own = study(
+    "lab-survey",
+    "Measures an adapter by the lab's screens, in Chromium or by the lab's worker in Deno, into a file for bench adapters.",
+  )
     .addArgument(new Argument("<file>", "where the figures go, as JSON").argParser(path))
     .addOption(
       new Option("--in <side>", "where: deno-swiftshader is Deno on Chromium's software driver")
@@ -60,55 +58,35 @@ export function labSurveyCommand(): Command {
       "\nExamples:\n  deno task bench lab-survey bench/adapters/mine.json --name 'RTX 3060'\n" +
         "  deno task bench lab-survey mine.json --parts ladders --ladders choice,lstm",
     );
-  command.action((file: string) => surveyLab(file, command.opts<SurveyOptions>()));
-  return command;
+  return own.action((file: string) => surveyLab(file, own.opts<SurveyOptions>()));
 }
 
 async function surveyLab(file: string, options: SurveyOptions): Promise<void> {
   const { in: side, chromium: own, ...rest } = options;
   const chromium = side === "deno" ? "" : await chromiumOr(own);
   const status = new Status();
-  const folder = await Deno.makeTempDir({ prefix: "clickgan-lab-survey-" });
-  try {
+  const onLine = (line: string) => {
+    status.clear();
+    if (line.startsWith(LASTING)) console.error(line.slice(LASTING.length));
+    else status.show(line);
+  };
+  const printed = await inFolder("lab-survey", async (folder) => {
     status.show("building the page");
     await writeLab(folder);
     const survey: Survey = { ...rest, folder, file: resolve(file), chromium };
-    const script = side === "chromium" ? "chromium_survey.ts" : "deno_survey.ts";
-    const printed = await runScript(
-      script,
-      [JSON.stringify(survey)],
-      await environmentOf(side, chromium),
-      undefined,
-      (line) => {
-        status.clear();
-        if (line.startsWith(LASTING)) console.error(line.slice(LASTING.length));
-        else status.show(line);
-      },
-    );
-    status.clear();
-    const faults = v.parse(faultsSchema, JSON.parse(printed));
-    const { adapter, selftest = [], ladders = [] } = await readBench(file);
-    const cases = selftest.map(({ kind, cases, differing, leftOut = [] }) =>
-      `${cases - differing.length} of ${cases} cases of the ${kind} shapes agree` +
-      (leftOut.length > 0 ? ` (without ${leftOut.join(", ")})` : "")
-    );
-    const climbed = ladders.length === 0 ? [] : [`${ladders.length} ladders climbed`];
-    console.log([`${adapter.description}, ${runtimeName(adapter.runtime)}`, ...climbed, ...cases].join("; "));
-    console.log(`The figures are in ${file}`);
-    const lines = Object.entries(faults).flatMap(([part, texts]) => texts.map((text) => `${part}: ${text}`));
-    if (lines.length > 0) throw new UserError(`Expected every part to go well:\n${lines.join("\n")}`);
-  } finally {
-    status.clear();
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
-/** Names of a list, joined by commas. */
-function namesOf<T extends string>(known: readonly T[]): (text: string) => T[] {
-  return (text) => {
-    const names = text.split(",").map((name) => name.trim());
-    const unknown = names.find((name) => !known.some((one) => one === name));
-    if (unknown === undefined) return known.filter((one) => names.includes(one));
-    throw new InvalidArgumentError(`Expected names of ${known.join(", ")}, got "${unknown}".`);
-  };
+    const script = side === "chromium" ? "in_chromium.ts" : "in_deno.ts";
+    const env = await environmentOf(side, chromium);
+    return await runScript(script, ["survey", JSON.stringify(survey)], env, undefined, onLine);
+  }).finally(() => status.clear());
+  const faults = v.parse(faultsSchema, JSON.parse(printed));
+  const { adapter, selftest = [], ladders = [] } = await readBench(file);
+  const cases = selftest.map(({ kind, cases, differing, leftOut = [] }) =>
+    `${cases - differing.length} of ${cases} cases of the ${kind} shapes agree` +
+    (leftOut.length > 0 ? ` (without ${leftOut.join(", ")})` : "")
+  );
+  const climbed = ladders.length === 0 ? [] : [`${ladders.length} ladders climbed`];
+  console.log([`${adapter.description}, ${runtimeName(adapter.runtime)}`, ...climbed, ...cases].join("; "));
+  console.log(`The figures are in ${file}`);
+  const lines = Object.entries(faults).flatMap(([part, texts]) => texts.map((text) => `${part}: ${text}`));
+  if (lines.length > 0) throw new UserError(`Expected every part to go well:\n${lines.join("\n")}`);
 }

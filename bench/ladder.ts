@@ -3,11 +3,10 @@
  * wins or loses, is in bench/ladder.md.
  */
 
-import { Argument, Command, InvalidArgumentError, Option } from "commander";
+import { Argument, type Command, InvalidArgumentError, Option } from "commander";
 import { wholeNumber } from "../src/cli/options.ts";
 import { table } from "../src/cli/table.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
-import { atomicWriteFile } from "../src/run/files/atomic_write.ts";
 import type { AdapterKind } from "../src/gpu/kernel_shapes.ts";
 import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import type { Size } from "../src/selftest/ladder/problem.ts";
@@ -17,9 +16,8 @@ import type { LadderFigures } from "../src/selftest/profile/bench_report.ts";
 import { ladders } from "../src/selftest/ladder/ladders.ts";
 import { jsonBeside, shippedLadder, writeLadder } from "./ladder_json.ts";
 import { UserError } from "../src/user_error.ts";
-import { Status } from "./status.ts";
-import { type Cells, short } from "./tables.ts";
-import { recordsJson } from "./records_json.ts";
+import { type Cells, short, writeRecords } from "./output.ts";
+import { Status, study } from "./study.ts";
 
 interface LadderCommandOptions {
   readonly shapes?: AdapterKind;
@@ -33,9 +31,11 @@ interface LadderCommandOptions {
 
 const names = ladders.map(({ name }) => name);
 
-export function ladderCommand(): Command {
-  const command = new Command("ladder")
-    .description("Climbs from the naive kernel to the shipped one, one idea a step; checks every step first.")
+export function command(): Command {
+  const own = study(
+    "ladder",
+    "Climbs from the naive kernel to the shipped one, one idea a step; checks every step first.",
+  )
     .addArgument(new Argument("[ladders...]", "which ladders to climb").choices(names).default(names))
     .option("--size <MxKxN>", "rows, inputs and outputs of the matmuls", sizeOf(3, 2 ** 20), undefined)
     .option("--lstm-size <BxTxH>", "users, events a user and units of the LSTM", sizeOf(3, 4096), undefined)
@@ -56,8 +56,7 @@ export function ladderCommand(): Command {
       "after",
       "\nExamples:\n  deno task bench ladder forward --size 25600x64x64\n  deno task bench ladder --shapes gpu",
     );
-  command.action((chosen: string[]) => climb(new Set(chosen), command.opts<LadderCommandOptions>()));
-  return command;
+  return own.action((chosen: string[]) => climb(new Set(chosen), own.opts<LadderCommandOptions>()));
 }
 
 async function climb(chosen: ReadonlySet<string>, options: LadderCommandOptions): Promise<void> {
@@ -81,7 +80,7 @@ async function climb(chosen: ReadonlySet<string>, options: LadderCommandOptions)
       status.clear();
       figures.push(ladderFigures(ladder, size, results));
       if (json !== undefined) {
-        await atomicWriteFile(json, recordsJson({ adapter, ladders: figures }) + "\n");
+        await writeRecords(json, { adapter, ladders: figures });
       }
       const { head, rows } = ladderCells(results);
       console.log(`\n${ladder.title}: ${size.join(" x ")}\n${table(head, rows)}`);

@@ -1,12 +1,11 @@
 /** The numbers of the ladders' tables as JSON, beside the page: the lab's page shows them beside those of its own adapter. */
 
 import * as v from "../src/schema.ts";
-import { atomicWriteFile } from "../src/run/files/atomic_write.ts";
 import { readJson } from "../src/run/files/json_file.ts";
 import type { StepResult } from "../src/selftest/ladder/run.ts";
 import type { Size } from "../src/selftest/ladder/problem.ts";
 import type { ShippedLadder } from "../src/selftest/ladder/shipped.ts";
-import { recordsJson } from "./records_json.ts";
+import { writeRecords } from "./output.ts";
 
 const ladderSchema: v.GenericSchema<unknown, ShippedLadder> = v.strictObject({
   ladder: v.string(),
@@ -44,7 +43,7 @@ export async function writeLadder(file: string, ladder: ShippedLadder): Promise<
   const after = known
     ? before.map((other) => other.ladder === ladder.ladder ? ladder : other)
     : [...before, ladder];
-  await atomicWriteFile(file, recordsJson(after) + "\n");
+  await writeRecords(file, after);
 }
 
 /** What is shipped of a ladder's results. */

@@ -1,54 +1,48 @@
 /**
- * Made-up logs with planted truths: `deno task bench:logs OUT` writes them as CSV, prepares each by `data log` as a user
+ * Made-up logs with planted truths: `deno task bench logs OUT` writes them as CSV, prepares each by `data log` as a user
  * would, and tells what a model can attain on their test users.
  * Figures from the history are what a model can come near; those of the truth need what no log tells.
  */
 
-import { Argument, Command } from "commander";
-import { runMain } from "../src/cli/fail.ts";
-import { folder, LARGEST_SEED, parse, wholeNumber } from "../src/cli/options.ts";
-import { shellWord } from "../src/cli/shell_word.ts";
+import { Argument, type Command } from "commander";
+import { folder, LARGEST_SEED, wholeNumber } from "../src/cli/options.ts";
+import { shellWord } from "../src/cli/arguments.ts";
 import { table } from "../src/cli/table.ts";
 import { atomicWrite, atomicWriteFile } from "../src/run/files/atomic_write.ts";
 import { exists } from "../src/run/files/file_error.ts";
 import { Engine, literal } from "../src/data/prepare/engine.ts";
 import { UserError } from "../src/user_error.ts";
 import { attainable } from "./logs/attainable.ts";
-import { type Kind, kinds } from "./logs/kinds.ts";
-import { logRows, makeLog } from "./logs/make.ts";
-import { runCommand } from "./run_command.ts";
+import { type Kind, kinds, logRows, makeLog } from "./logs/make.ts";
+import { printTable, writeRecords } from "./output.ts";
+import { matching, onlyOption, runCommand, study } from "./study.ts";
 
 interface Options {
-  readonly only?: string;
+  readonly only: RegExp;
   readonly seed: number;
   readonly users?: number;
 }
 
-async function main(): Promise<void> {
-  const command = new Command("deno task bench:logs")
-    .description(
-      "Makes logs with a planted truth. OUT gets of each NAME.csv, NAME_items.csv where something is known of the items, " +
-        "NAME (prepared by data log) and NAME.json: what can be attained on the test users.",
-    )
+export function command(): Command {
+  const own = study(
+    "logs",
+    "Makes logs with a planted truth. OUT gets of each NAME.csv, NAME_items.csv where something is known of the items, " +
+      "NAME (prepared by data log) and NAME.json: what can be attained on the test users.",
+  )
     .addArgument(new Argument("<out>", "the folder for them").argParser(folder))
-    .option(
-      "--only <pattern>",
-      `only the logs whose name matches: ${kinds.map(({ name }) => name).join(", ")}`,
-    )
+    .addOption(onlyOption("the logs whose name"))
     .option("--seed <n>", "seed of the logs", wholeNumber(0, LARGEST_SEED), 1)
     .option("--users <n>", "users of each log (default: as many as each has)", wholeNumber(100, 100_000))
     .addHelpText("after", "\n" + table(["log", "what is planted"], kinds.map((k) => [k.name, k.about])));
-  const options = parse<Options>(command, Deno.args);
-  const out = command.processedArgs[0] as string;
-  const chosen = kinds.filter(({ name }) => new RegExp(options.only ?? "").test(name));
-  if (chosen.length === 0) {
-    const known = kinds.map(({ name }) => name).join(", ");
-    throw new UserError(`Expected --only to match a log (${known}), got ${options.only}.`);
-  }
+  return own.action((out: string) => logs(out, own.opts<Options>()));
+}
+
+async function logs(out: string, options: Options): Promise<void> {
+  const chosen = matching(kinds, options.only, "a log");
   await Deno.mkdir(out, { recursive: true });
   const rows: string[][] = [];
   for (const kind of chosen) rows.push(await makeAndPrepare(`${out}/${kind.name}`, kind, options));
-  console.log(table(HEAD, rows));
+  printTable({ head: HEAD, rows });
 }
 
 const HEAD = [
@@ -86,10 +80,7 @@ async function makeAndPrepare(to: string, kind: Kind, { seed, users }: Options):
   const pages = log.pages.flat();
   const clicks = pages.reduce((sum, page) => sum + page.clicks.length, 0);
   const counts = { users: log.pages.length, items: kind.items, pages: pages.length, clicks };
-  await atomicWriteFile(
-    `${to}.json`,
-    JSON.stringify({ kind, seed, counts, test: figures }, null, 2) + "\n",
-  );
+  await writeRecords(`${to}.json`, { kind, seed, counts, test: figures });
   const { noClick, truth, history } = figures;
   const digits = [truth.loss, history.loss, truth.prec1, history.prec1].map((figure) => figure.toFixed(3));
   const sizes = [counts.users, counts.items, counts.pages].map((count) => count.toLocaleString("en"));
@@ -106,5 +97,3 @@ async function testUsers(set: string): Promise<number[]> {
     engine.close();
   }
 }
-
-await runMain(main);

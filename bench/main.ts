@@ -1,32 +1,69 @@
-/**
- * The bench: `deno task bench [adapter|kernels|steps|growth]...`, and others by their names. What it measures and how to read
- * it is in bench/README.md.
- */
+/** `deno task bench [STUDY]`: what the studies measure, and how to read it, is in bench/README.md and the pages that it names. */
 
 import type { Command } from "commander";
 import { runMain } from "../src/cli/fail.ts";
 import { parseAndRun } from "../src/cli/options.ts";
-import { adaptersCommand } from "./adapters.ts";
-import { benchCommand } from "./bench_command.ts";
-import { demoCommand } from "./demo.ts";
-import { labCommand } from "./lab.ts";
-import { labSurveyCommand } from "./lab_survey.ts";
-import { ladderCommand } from "./ladder.ts";
-import { simulateCommand } from "./simulate.ts";
+import { ensureAdapter } from "../src/cli/setup.ts";
+import { table } from "../src/cli/table.ts";
 
-/** Benches with options of their own, beside the parts of the default one. */
-const others: readonly Command[] = [
-  ladderCommand(),
-  demoCommand(),
-  simulateCommand(),
-  adaptersCommand(),
-  labCommand(),
-  labSurveyCommand(),
-];
+interface Study {
+  readonly about: string;
+  /** Whether it computes on the adapter. */
+  readonly adapter: boolean;
+  /** Whether nothing that the driver compiled before is to count. */
+  readonly cold: boolean;
+}
 
-await runMain(async () => {
-  // An option behind the name of a bench is that bench's own.
-  const command = benchCommand().enablePositionalOptions();
-  for (const other of others) command.addCommand(other);
-  await parseAndRun(command, Deno.args);
-});
+const none = { adapter: false, cold: false };
+const warm = { adapter: true, cold: false };
+const cold = { adapter: true, cold: true };
+
+/** Each by its name. The file of that name exports `command()`; it is loaded, and its packages are fetched, for it alone. */
+export const studies: Readonly<Record<string, Study>> = {
+  ladder: { ...cold, about: "from a naive kernel to the shipped one, an idea a step" },
+  peers: { ...warm, about: "a training step beside other libraries on this machine" },
+  simulate: { ...cold, about: "pages of simulated users, beside PyTorch and NumPy" },
+  stability: { ...warm, about: "what keeps the adversarial stage stable" },
+  data: { ...warm, about: "how preparing a large log, and training on it, grow" },
+  serve: { ...warm, about: "the service under load, and that each request gets its own answer" },
+  results: { ...warm, about: "trains what a table of results is about, and makes the table" },
+  demo: { ...cold, about: "what deno task train prints in the end, kept on a page" },
+  logs: { ...none, about: "makes logs with a planted truth, and says what can be attained" },
+  truth: { ...none, about: "what can be gained in the made-up shops" },
+  lab: { ...cold, about: "the lab's page in Chromium beside its worker in Deno" },
+  "lab-survey": { ...cold, about: "measures an adapter by the lab's screens" },
+  gallery: { ...none, about: "makes the pictures of the lab's gallery anew" },
+  adapters: { ...none, about: "what was measured on different adapters, side by side" },
+  pack: { ...none, about: "packs what measures on a Linux machine without a network" },
+};
+
+/** What `deno task bench` does without the name of a study. */
+const USUAL = "profile";
+
+/** Runs a study, by its name or without one. @throws UserError for arguments that it does not understand */
+export async function bench(args: readonly string[]): Promise<void> {
+  const [name = ""] = args;
+  const named = Object.hasOwn(studies, name) ? studies[name] : undefined;
+  const { adapter, cold: isCold } = named ?? cold;
+  const file = named ? name.replace("-", "_") : USUAL;
+  const { command }: { command(): Command } = await import(new URL(`${file}.ts`, import.meta.url).href);
+  const own = command();
+  if (!named) own.addHelpText("after", `\nStudies of their own, each with its --help:\n${listed()}`);
+  own.hook("preAction", async () => {
+    if (adapter) await ensureAdapter();
+    // Mesa reads it when a device is opened.
+    if (isCold && !Deno.env.has(SHADER_CACHE)) Deno.env.set(SHADER_CACHE, "true");
+  });
+  await parseAndRun(own, named ? args.slice(1) : args);
+}
+
+const SHADER_CACHE = "MESA_SHADER_CACHE_DISABLE";
+
+function listed(): string {
+  return table(
+    ["study", "what it is about"],
+    Object.entries(studies).map(([name, { about }]) => [name, about]),
+  );
+}
+
+if (import.meta.main) await runMain(() => bench(Deno.args));

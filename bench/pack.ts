@@ -1,16 +1,14 @@
 /**
- * `deno task bench:pack FILE.tar.xz`: an archive with Deno, the locked packages and the repository's files, which measures
+ * `deno task bench pack FILE.tar.xz`: an archive with Deno, the locked packages and the repository's files, which measures
  * on a Linux machine that has neither network nor Deno. How it is used is in bench/README.md.
  */
 
-import { Argument, Command } from "commander";
+import { Argument, type Command } from "commander";
 import { dirname, join, resolve } from "node:path";
-import { runMain } from "../src/cli/fail.ts";
-import { parseAndRun } from "../src/cli/options.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
+import * as v from "../src/schema.ts";
 import { UserError } from "../src/user_error.ts";
-import { isLeftOut, lockedPackages } from "./pack/contents.ts";
-import { Status } from "./status.ts";
+import { inFolder, Status, study } from "./study.ts";
 
 const root = new URL("../", import.meta.url).pathname;
 const NAME = "clickgan-away";
@@ -18,6 +16,44 @@ const NAME = "clickgan-away";
 const REGISTRY = "packed";
 /** Of modules that are fetched before they are packed. */
 const ENTRIES = ["src/mod.ts", "src/cli", "bench", "test"];
+
+const lockSchema = v.object({ npm: v.record(v.string(), v.looseObject({})) });
+
+/** A package of the lock file. */
+export interface LockedPackage {
+  /** With its scope: "@duckdb/node-api". */
+  readonly name: string;
+  readonly version: string;
+}
+
+/** All packages of a lock file, each version once. @throws UserError for a text that is none. */
+export function lockedPackages(lock: string): LockedPackage[] {
+  const parsed = v.safeParse(lockSchema, JSON.parse(lock));
+  if (!parsed.success) throw new UserError("Expected deno.lock with a list of npm packages.");
+  const known = new Map<string, LockedPackage>();
+  for (const key of Object.keys(parsed.output.npm)) {
+    // What follows an underscore is which peers it was resolved with: "4.22.0_seedrandom@3.0.5".
+    const [, name = "", version = ""] = key.match(/^(@?[^@]+)@([^_]+)/) ?? [];
+    known.set(`${name}@${version}`, { name, version });
+  }
+  return [...known.values()];
+}
+
+/** Of a package's files: those that no run reads, and those for other systems. @param path within the package. */
+export function isLeftOut(name: string, path: string): boolean {
+  if (/\.(map|d\.ts|d\.mts|d\.cts|md|markdown|flow)$/i.test(path)) return true;
+  // Deno wants the folder of a binary for another C library, though nothing loads it.
+  if (name.endsWith("-musl")) return /\.(so|node)$/.test(path);
+  if (name === "webgpu") return /^dist\/(?!linux-x64\/)[\w-]+\//.test(path);
+  // The tests take its plain form for the CPU.
+  if (name === "onnxruntime-web") {
+    return /\.(jsep|asyncify|jspi)\.|^dist\/ort\.(all|webgl|webgpu|jspi)/.test(path);
+  }
+  if (name === "@tensorflow/tfjs" || name.startsWith("@tensorflow/tfjs-")) {
+    return /(^|\/)(miniprogram|src|demos)\//.test(path);
+  }
+  return false;
+}
 
 const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
@@ -112,9 +148,8 @@ async function pack(file: string): Promise<void> {
     throw new UserError("An archive is made on Linux, for Linux of the same processor.");
   }
   const status = new Status();
-  const folder = await Deno.makeTempDir({ prefix: "clickgan-pack-" });
-  const at = (...path: string[]) => join(folder, NAME, ...path);
-  try {
+  await inFolder("pack", async (folder) => {
+    const at = (...path: string[]) => join(folder, NAME, ...path);
     status.show("fetching the packages that are not here yet");
     await run(Deno.execPath(), ["cache", ...DENO_FLAGS, ...await modules()]);
     status.show("copying");
@@ -127,28 +162,19 @@ async function pack(file: string): Promise<void> {
     const commit = (await run("git", ["describe", "--always", "--dirty", "--abbrev=12"])).trim();
     await Deno.writeTextFile(at("packed.txt"), `${commit}\n`);
     status.show("compressing");
-    // By the file's name. Higher levels of xz take several times as long for a tenth less.
     await Deno.mkdir(dirname(resolve(file)), { recursive: true });
-    await run("tar", ["--auto-compress", "-cf", resolve(file), "-C", folder, NAME], root, {
-      XZ_OPT: "-T0 -2",
-    });
-    const { size } = await Deno.stat(file);
-    status.clear();
-    console.log(
-      `${file}: ${(size / 2 ** 20).toFixed(0)} MiB. On the other machine: tar xf ${file} && ${NAME}/run.sh`,
-    );
-  } finally {
-    status.clear();
-    await Deno.remove(folder, { recursive: true });
-  }
+    const packed = ["--auto-compress", "-cf", resolve(file), "-C", folder, NAME]; // by the file's name
+    // Higher levels of xz take several times as long for a tenth less.
+    await run("tar", packed, root, { XZ_OPT: "-T0 -2" });
+  }).finally(() => status.clear());
+  const megabytes = ((await Deno.stat(file)).size / 2 ** 20).toFixed(0);
+  console.log(`${file}: ${megabytes} MiB. On the other machine: tar xf ${file} && ${NAME}/run.sh`);
 }
 
-await runMain(async () => {
-  const command = new Command("deno task bench:pack")
-    .description(
-      "Packs what measures clickgan on a Linux machine without a network: Deno, its packages, these files.",
-    )
+export function command(): Command {
+  const about =
+    "Packs what measures clickgan on a Linux machine without a network: Deno, its packages, these files.";
+  return study("pack", about)
     .addArgument(new Argument("<file>", "the archive: away.tar.xz, or .tar.zst, which is quicker and larger"))
     .action(pack);
-  await parseAndRun(command, Deno.args);
-});
+}

@@ -3,13 +3,8 @@
  * own answer. Findings are in serve.md.
  */
 
-import { Command, InvalidArgumentError } from "commander";
-import { DENO_FLAGS } from "../src/deno_flags.ts";
-import { runMain } from "../src/cli/fail.ts";
-import { permissionFlags } from "../src/cli/launch.ts";
-import { parse, wholeNumber } from "../src/cli/options.ts";
-import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
-import { table } from "../src/cli/table.ts";
+import type { Command } from "commander";
+import { wholeNumber } from "../src/cli/options.ts";
 import { makeDemoShop } from "../src/data/demo_shop.ts";
 import { itemsShape } from "../src/data/item_catalogue.ts";
 import { randomStream } from "../src/data/random.ts";
@@ -18,10 +13,11 @@ import { defaultModel } from "../src/model/config.ts";
 import { initialWeights } from "../src/model/initial_weights.ts";
 import type { PageRequest } from "../src/model/scorer.ts";
 import { modelParameters, UserModel } from "../src/model/user_model.ts";
-import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import { writeSnapshot } from "../src/run/snapshot.ts";
 import { UserError } from "../src/user_error.ts";
+import { onDeno, Page, printTable } from "./output.ts";
 import { type Call, load, type LoadResult } from "./serve_load.ts";
+import { commandOf, inFolder, readmeOption, study, wholesOf } from "./study.ts";
 
 const MARKERS = "bench serve";
 
@@ -41,59 +37,62 @@ const SIZES: readonly { readonly name: string; readonly history: number; readonl
 /** Requests that are computed alone, to compare with. */
 const ALONE = 400;
 
-async function main(): Promise<number> {
-  const command = new Command("deno task bench:serve")
-    .description("Measures the service under load, and looks whether each request gets its own answer.")
+export function command(): Command {
+  const own = study(
+    "serve",
+    "Measures the service under load, and looks whether each request gets its own answer.",
+  )
     .option("--requests <n>", "of each size and number of clients", wholeNumber(1), 3000)
-    .option("--clients <list>", "clients that ask at once", counts, [1, 16, 128])
+    .option("--clients <list>", "clients that ask at once", wholesOf("numbers of clients", 1, 1000), [
+      1,
+      16,
+      128,
+    ])
     .option(
       "--check <n>",
       "requests of mixed sizes that are compared with utilities computed alone",
       wholeNumber(1),
       100_000,
     )
-    .option("--readme <file>", `a page that gets the table, between its lines <!-- ${MARKERS} -->`);
-  const { requests, clients, check, readme } = parse<Options>(command, Deno.args);
-  if (readme !== undefined) await expectMarkers(readme, MARKERS);
-  const folder = await Deno.makeTempDir({ prefix: "clickgan-bench-serve-" });
-  try {
+    .option(...readmeOption(MARKERS));
+  return own.action(() => serve(own.opts<Options>()));
+}
+
+async function serve({ requests, clients, check, readme }: Options): Promise<void> {
+  const page = await Page.open(readme, MARKERS);
+  await inFolder("bench-serve", async (folder) => {
     const model = `${folder}/model.safetensors`;
     const { mixed, adapter } = await prepare(model);
     const service = await start(model);
+    const most = Math.max(...clients);
     const rows: string[][] = [];
     let checked: LoadResult;
     try {
       await load(service.url, mixed, { requests: 200, clients: 16 });
       for (const size of sizes()) {
         for (const count of clients) {
-          const result = await load(service.url, size.calls, {
-            requests: Math.ceil(requests * Math.min(1, count / 16)),
-            clients: count,
-          });
-          rows.push(cells(size.name, count, result));
+          const own = { requests: Math.ceil(requests * Math.min(1, count / 16)), clients: count };
+          rows.push(cells(size.name, count, await load(service.url, size.calls, own)));
           console.error(rows.at(-1)?.join("  "));
         }
       }
-      checked = await load(service.url, mixed, { requests: check, clients: Math.max(...clients) });
+      checked = await load(service.url, mixed, { requests: check, clients: most });
     } finally {
       await service.stop();
     }
-    const found = checkedText(checked, Math.max(...clients));
-    const on =
-      `${adapter}, ${navigator.hardwareConcurrency} cores, Deno ${Deno.version.deno}; clients on the same machine:`;
-    console.log(table(HEAD, rows));
+    const found = checkedText(checked, most);
+    printTable({ head: HEAD, rows });
     console.log(found);
-    if (readme !== undefined) {
-      await writeBetweenMarkers(
-        readme,
-        MARKERS,
-        [on, "", ...markdownTable(HEAD, rows), "", found].join("\n"),
-      );
+    await page.write(
+      MARKERS,
+      `${adapter}, ${onDeno()}; clients on the same machine:`,
+      { head: HEAD, rows },
+      found,
+    );
+    if (checked.lost + checked.mixedUp > 0) {
+      throw new UserError("Expected each request to get its own answer.");
     }
-    return checked.lost + checked.mixedUp === 0 ? 0 : 1;
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  });
 }
 
 const HEAD = ["request", "clients", "requests/s", "median ms", "p99 ms", "most ms", "lost"];
@@ -111,12 +110,6 @@ function checkedText({ requests, rate, lost, mixedUp, difference }: LoadResult, 
 function cells(name: string, clients: number, { rate, median, p99, most, lost }: LoadResult): string[] {
   const times = [median, p99, most].map((ms) => ms.toFixed(1));
   return [name, String(clients), rate.toFixed(0), ...times, String(lost)];
-}
-
-function counts(text: string): number[] {
-  const values = text.split(",").map(Number);
-  if (values.every((count) => Number.isInteger(count) && count >= 1 && count <= 1000)) return values;
-  throw new InvalidArgumentError(`Expected numbers of clients of 1..1000, such as 1,16,128, got "${text}".`);
 }
 
 /** Random items of the demo shop. */
@@ -168,10 +161,8 @@ async function prepare(path: string): Promise<{ mixed: Call[]; adapter: string }
 /** Starts the service as a user does. */
 async function start(model: string): Promise<{ url: string; stop: () => Promise<void> }> {
   const args = ["--model", model, "--data", "demo", "--port", "0"];
-  const script = new URL("../src/serve/command.ts", import.meta.url).href;
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", ...DENO_FLAGS, ...permissionFlags("serve", args), script, ...args],
-    env: { ...GPU_ENVIRONMENT, NO_COLOR: "1" },
+    ...commandOf("serve", args),
     stdout: "piped",
     stderr: "inherit",
   }).spawn();
@@ -195,5 +186,3 @@ async function start(model: string): Promise<{ url: string; stop: () => Promise<
   }
   throw new UserError("Expected the service to start, it ended. What it said stands above.");
 }
-
-await runMain(main);

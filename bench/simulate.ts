@@ -3,24 +3,21 @@
  * compared is in bench/simulate.md.
  */
 
-import { Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import { numberOf, wholeNumber } from "../src/cli/options.ts";
-import { table } from "../src/cli/table.ts";
-import { atomicWriteFile } from "../src/run/files/atomic_write.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
-import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import { UserError } from "../src/user_error.ts";
 import { version } from "../src/version.ts";
 import * as v from "../src/schema.ts";
 import { measureAdapter } from "../src/selftest/profile/adapter_ceilings.ts";
 import { type AdapterFigure, ceilingsOf } from "../src/selftest/profile/ceilings.ts";
-import { findTorches, NO_TORCH, pythonOption } from "./peers/python.ts";
+import { type Cells, markdown, onAdapter, Page, printTable, writeRecords } from "./output.ts";
+import { findTorches, NO_TORCH, pythonOption } from "./peers/roster.ts";
 import { measureSimulateGrowth, type SimulateGrowth } from "./simulate/growth.ts";
 import { measureSimulate, type PeerNote, type SimulateResult } from "./simulate/measure.ts";
 import type { Kind } from "./simulate/runners.ts";
 import { growthCells, kindCells, kindTitles, noteLines, returnCells, workCells } from "./simulate/tables.ts";
-import { Status } from "./status.ts";
-import type { Cells } from "./tables.ts";
+import { inFolder, namesOf, readmeOption, Status, study, wholesOf } from "./study.ts";
 
 /** A part of the page: what one run measures anew. */
 const GROWTH = "bench simulate growth";
@@ -43,20 +40,20 @@ interface SimulateOptions {
   readonly readme?: string;
 }
 
-export function simulateCommand(): Command {
-  const command = new Command("simulate")
-    .description(
-      "Measures pages of simulated users: random, by CDQN, greedy, and learned from; beside PyTorch and NumPy that do the same.",
-    )
-    .option("--items <n,...>", "sizes of the catalogue", sizesOf("items", 64, 2 ** 22), [500, 5000, 50_000])
-    .option("--slates <k,...>", "items a page", sizesOf("items a page", 1, 64), [3, 5, 10])
+export function command(): Command {
+  const own = study(
+    "simulate",
+    "Measures pages of simulated users: random, by CDQN, greedy, and learned from; beside PyTorch and NumPy that do the same.",
+  )
+    .option("--items <n,...>", "sizes of the catalogue", wholesOf("items", 64, 2 ** 22), [500, 5000, 50_000])
+    .option("--slates <k,...>", "items a page", wholesOf("items a page", 1, 64), [3, 5, 10])
     .option(
       "--users <n>",
       "users that are stepped together, at most; with many items fewer are",
       wholeNumber(1, 2 ** 17),
       4096,
     )
-    .option("--kinds <names>", `of ${kinds.join(", ")}`, kindsOf, [...kinds])
+    .option("--kinds <names>", `of ${kinds.join(", ")}`, namesOf(kinds), [...kinds])
     .option(
       "--seconds <n>",
       "for each who plays, size and kind",
@@ -74,22 +71,16 @@ export function simulateCommand(): Command {
     .option("--no-growth", "without how a page's time grows with users, items and slate")
     .addOption(pythonOption())
     .option("--json <file>", "where all figures go")
-    .option(
-      "--readme <file>",
-      `a page that gets the tables of what was measured, between its lines <!-- ${
-        markersOf("random")
-      } --> and so on`,
-    )
+    .option(...readmeOption("bench simulate KIND", "the tables of what was measured"))
     .addHelpText(
       "after",
       "\nExample, about a minute:\n  deno task bench simulate --items 500 --slates 3 --users 1024 --seconds 1 --no-growth",
     );
-  command.action(() => simulate(command.opts<SimulateOptions>()));
-  return command;
+  return own.action(() => simulate(own.opts<SimulateOptions>()));
 }
 
 /** All that was measured. */
-export interface SimulateReport {
+interface SimulateReport {
   readonly figures: readonly AdapterFigure[];
   readonly results: readonly SimulateResult[];
   readonly notes: readonly PeerNote[];
@@ -97,62 +88,45 @@ export interface SimulateReport {
 }
 
 async function simulate(options: SimulateOptions): Promise<void> {
-  const { items, slates, users, seconds, rounds, learnedPages, readme, json } = options;
-  const sections = [...options.kinds.map(markersOf), ...(options.growth ? [GROWTH] : [])];
-  if (readme !== undefined) { for (const section of sections) await expectMarkers(readme, section); }
+  const { items, slates, users, seconds, rounds, learnedPages, json, kinds } = options;
+  const sections = [...kinds.map(markersOf), ...(options.growth ? [GROWTH] : [])];
+  const page = await Page.open(options.readme, ...sections);
   const torches = options.peers ? await findTorches(options.python) : [];
   const status = new Status();
   const say = (text: string) => status.show(text);
   const gpu = await openGpu();
-  const folder = await Deno.makeTempDir({ prefix: "clickgan-simulate-" });
   try {
     const { adapter } = gpu;
-    const on = `${adapter.description}, ${navigator.hardwareConcurrency} cores, ${adapter.runtime}`;
+    const on = onAdapter(adapter);
     console.log(on);
     const figures = await measureAdapter(gpu, Math.min(0.2, seconds), (name) => say(`adapter: ${name}`));
-    const plan = {
-      kinds: options.kinds,
-      items,
-      slates,
-      users,
-      seconds,
-      rounds,
-      torches,
-      profile: true,
-      learnedPages,
-    };
-    const measured = await measureSimulate(gpu, plan, folder, say);
+    const plan = { kinds, items, slates, users, seconds, rounds, torches, profile: true, learnedPages };
+    const measured = await inFolder("simulate", (folder) => measureSimulate(gpu, plan, folder, say));
     // Small sizes, of which eight times as much is measured.
     const base = { users: Math.ceil(users / 8), items: Math.min(...items), slate: Math.min(...slates) };
     const growth = options.growth ? await measureSimulateGrowth(gpu, base, seconds, rounds, say) : [];
     status.clear();
     gpu.check();
     const report: SimulateReport = { figures, ...measured, growth };
-    const parts = partsOf(report, options.kinds);
-    for (const { title, cells } of parts.flatMap(({ tables }) => tables)) {
-      console.log(`\n${title}\n${table(cells.head, cells.rows)}`);
-    }
-    const notes = [
-      ...noteLines(report.notes),
-      ...(options.peers && torches.length === 0 ? [`No peers: ${NO_TORCH}`] : []),
-    ];
+    const parts = partsOf(report, kinds);
+    for (const { title, cells } of parts.flatMap(({ tables }) => tables)) printTable(cells, title);
+    const noPeers = options.peers && torches.length === 0 ? [`No peers: ${NO_TORCH}`] : [];
+    const notes = [...noteLines(report.notes), ...noPeers];
     for (const line of notes) console.log(line);
     if (json !== undefined) {
-      const all = { date: new Date().toISOString(), version, adapter, seconds, rounds, ...report };
-      await atomicWriteFile(json, JSON.stringify(all, null, 2) + "\n");
+      await writeRecords(json, {
+        date: new Date().toISOString(),
+        version,
+        adapter,
+        seconds,
+        rounds,
+        ...report,
+      });
     }
-    if (readme !== undefined) {
-      for (const { section, tables } of parts) {
-        const own = tables.map(({ title, cells }) =>
-          `**${title}**\n\n${markdownTable(cells.head, cells.rows).join("\n")}`
-        );
-        const said = section === GROWTH ? "" : notes.map((line) => `- ${line}`).join("\n");
-        await writeBetweenMarkers(
-          readme,
-          section,
-          [`${on}:`, ...own, said].filter((part) => part !== "").join("\n\n"),
-        );
-      }
+    for (const { section, tables } of parts) {
+      const own = tables.map(({ title, cells }) => `**${title}**\n\n${markdown(cells)}`);
+      const said = section === GROWTH ? "" : notes.map((line) => `- ${line}`).join("\n");
+      await page.write(section, `${on}:`, ...own, said);
     }
     const wrong = report.notes.filter(({ wrong }) => wrong);
     if (wrong.length > 0) {
@@ -161,7 +135,6 @@ async function simulate(options: SimulateOptions): Promise<void> {
   } finally {
     status.clear();
     gpu.close();
-    await Deno.remove(folder, { recursive: true });
   }
 }
 
@@ -194,20 +167,4 @@ function partsOf(
 
 function sizeText({ users, items, slate }: SimulateResult): string {
   return `${users} users, ${items} items, slates of ${slate}`;
-}
-
-/** Different sizes, joined by commas. */
-function sizesOf(what: string, least: number, most: number): (text: string) => number[] {
-  return (text) => {
-    const sizes = text.split(",").map(Number);
-    if (sizes.every((n) => Number.isInteger(n) && n >= least && n <= most)) return sizes;
-    throw new InvalidArgumentError(`Expected ${what} of ${least}..${most} joined by commas, got "${text}".`);
-  };
-}
-
-function kindsOf(text: string): Kind[] {
-  const names = text.split(",");
-  const unknown = names.find((name) => !kinds.some((kind) => kind === name));
-  if (unknown === undefined) return kinds.filter((kind) => names.includes(kind));
-  throw new InvalidArgumentError(`Expected names of ${kinds.join(", ")}, got "${unknown}".`);
 }

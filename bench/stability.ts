@@ -1,23 +1,20 @@
 /**
  * What keeps the adversarial stage stable, measured: the plain alternation, each measure alone, the defaults, and the
- * defaults less each measure. `deno task bench:stability [--data FILE] [--seeds N]`; its findings are in stability.md.
+ * defaults less each measure. `deno task bench stability [--data FILE] [--seeds N]`; its findings are in stability.md.
  */
 
-import { Command, InvalidArgumentError, Option } from "commander";
-import { runMain } from "../src/cli/fail.ts";
-import { parse, wholeNumber } from "../src/cli/options.ts";
-import { table } from "../src/cli/table.ts";
+import { type Command, InvalidArgumentError } from "commander";
+import { wholeNumber } from "../src/cli/options.ts";
 import { meanAndSd } from "../src/data/mean_sd.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
 import { openDataset, wholeLog } from "../src/data/sets/dataset.ts";
-import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import type { Weights } from "../src/tape/parameters.ts";
 import { defaultAdversarial, defaultTraining } from "../src/train/config.ts";
+import { Page, printTable } from "./output.ts";
 import { pagedShop } from "./paged_shop.ts";
-import { type Field, type Outcome, play, pretrain, rankingOf } from "./stability/play.ts";
-import { settings } from "./stability/settings.ts";
-import { Status } from "./status.ts";
+import { type Field, type Outcome, play, pretrain, rankingOf, settings } from "./stability_game.ts";
+import { onlyOption, readmeOption, Status, study } from "./study.ts";
 
 const COLUMNS =
   "Validation prec@1 of pi at iteration 500, its least after it, and at the end; of u at the start and the end; the " +
@@ -36,9 +33,8 @@ interface Options {
   marker?: string;
 }
 
-async function main(): Promise<void> {
-  const command = new Command("deno task bench:stability")
-    .description("Measures what keeps the adversarial stage stable.")
+export function command(): Command {
+  const own = study("stability", "Measures what keeps the adversarial stage stable.")
     .option("--data <file>", "a tab-separated click log in the paper's layout, or a made-up shop", "demo")
     .option(
       "--pages <lengths>",
@@ -48,16 +44,13 @@ async function main(): Promise<void> {
     .option("--seeds <n>", "seeds of every setting", wholeNumber(1), 1)
     .option("--iterations <n>", "of the adversarial stage", wholeNumber(1000), 3000)
     .option("--batch-size <n>", "users in an iteration", wholeNumber(1), defaultAdversarial.batchSize)
-    .addOption(
-      new Option("--only <pattern>", "only settings whose name matches this regular expression")
-        .argParser(pattern).default(/./, "all"),
-    )
-    .option(
-      "--readme <file>",
-      "a page that gets the table, between its lines <!-- stability NAME of the data -->",
-    )
+    .addOption(onlyOption("settings whose name"))
+    .option(...readmeOption("stability NAME of the data"))
     .option("--marker <name>", "another name for those lines");
-  const options = parse<Options>(command, Deno.args);
+  return own.action(() => stability(own.opts<Options>()));
+}
+
+async function stability(options: Options): Promise<void> {
   const fields: Field[] = options.pages
     ? options.pages.map((sizes) => {
       const { log, truth } = pagedShop(1, sizes);
@@ -67,55 +60,36 @@ async function main(): Promise<void> {
   // A file's name without its ending.
   const dataName = options.pages ? "pages" : fields[0]?.log.name.replace(/\.\w+$/, "") ?? "";
   const marker = options.marker ?? `stability ${dataName}`;
-  if (options.readme !== undefined) await expectMarkers(options.readme, marker);
+  const page = await Page.open(options.readme, marker);
   const gpu = await openGpu();
+  const status = new Status();
   try {
     const rows: string[][] = [];
     for (const field of fields) {
-      for (const row of await measure(gpu, field, options)) {
+      for (const row of await rowsOf(gpu, field, options, status)) {
         rows.push(options.pages ? [`${field.log.name}: ${row[0]}`, ...row.slice(1)] : row);
       }
     }
-    const head = options.pages ? [...HEAD, "rho start", "rho end"] : HEAD;
+    const cells = { head: options.pages ? [...HEAD, "rho start", "rho end"] : HEAD, rows };
+    const seeds = options.seeds === 1 ? "one seed" : `mean and sd of ${options.seeds} seeds`;
     const { adapter } = gpu;
-    const on = `${dataName}: ${options.iterations} iterations of ${options.batchSize} users, ` +
-      `${
-        options.seeds === 1 ? "one seed" : `mean and sd of ${options.seeds} seeds`
-      }; ${adapter.description}, ${adapter.runtime}`;
-    console.log(`${on}\n${COLUMNS}\n${table(head, rows)}`);
-    if (options.readme !== undefined) {
-      const text = [`${on}:`, "", ...markdownTable(head, rows)].join("\n");
-      await writeBetweenMarkers(options.readme, marker, text);
-    }
+    const on = `${dataName}: ${options.iterations} iterations of ${options.batchSize} users, ${seeds}; ` +
+      `${adapter.description}, ${adapter.runtime}`;
+    console.log(`${on}\n${COLUMNS}`);
+    printTable(cells);
+    await page.write(marker, `${on}:`, cells);
   } finally {
+    status.clear();
     gpu.close();
   }
 }
 
 const HEAD = [
-  "",
-  "pi 500",
-  "pi least",
-  "pi end",
-  "u start",
-  "u end",
-  "nll end",
-  "loss_min",
-  "loss_max",
-  "pi falls",
-  "under u",
+  ...["", "pi 500", "pi least", "pi end", "u start", "u end", "nll end"],
+  ...["loss_min", "loss_max", "pi falls", "under u"],
 ];
 
 /** A row for each setting. */
-async function measure(gpu: Gpu, field: Field, options: Options): Promise<string[][]> {
-  const status = new Status();
-  try {
-    return await rowsOf(gpu, field, options, status);
-  } finally {
-    status.clear();
-  }
-}
-
 async function rowsOf(gpu: Gpu, field: Field, options: Options, status: Status): Promise<string[][]> {
   const { log, truth } = field;
   const ranking = truth && rankingOf(log, truth);
@@ -166,13 +140,3 @@ function pageLengths(text: string): number[][] {
   if (/^\d+([,-]\d+)*$/.test(text)) return text.split(",").map((shop) => shop.split("-").map(Number));
   throw new InvalidArgumentError(`Expected lengths of pages such as 2,10,2-5-40, got "${text}".`);
 }
-
-function pattern(text: string): RegExp {
-  try {
-    return new RegExp(text);
-  } catch {
-    throw new InvalidArgumentError(`Expected a regular expression, got "${text}".`);
-  }
-}
-
-await runMain(main);

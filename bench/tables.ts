@@ -5,19 +5,9 @@ import type { Change } from "./compare.ts";
 import type { GrowthPoint, KernelResult } from "../src/selftest/profile/bench_report.ts";
 import { fitLine, growthAxes } from "./growth.ts";
 import { type Ceilings, standing } from "../src/selftest/profile/roofline.ts";
+import { type Cells, percent, short } from "./output.ts";
 import { dispatchTime, hostTime, type StepResult } from "../src/selftest/profile/step_profile.ts";
 
-export interface Cells {
-  readonly head: readonly string[];
-  readonly rows: readonly (readonly string[])[];
-}
-
-/** Three figures of a number, more where it is large. */
-export function short(value: number): string {
-  if (!Number.isFinite(value)) return "-";
-  return Math.abs(value) >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
-}
-const percent = (share: number | undefined) => share === undefined ? "-" : `${(100 * share).toFixed(1)} %`;
 const some = (value: number) => value > 0 ? short(value) : "-";
 const ms = (microseconds: number) => short(microseconds / 1000);
 const MEBI = 2 ** 20;

@@ -1,19 +1,17 @@
 /**
- * What can be gained in the made-up shops: `deno task bench:truth` simulates policies on the truth itself, and computes the
+ * What can be gained in the made-up shops: `deno task bench truth` simulates policies on the truth itself, and computes the
  * optimum. Findings are in truth.md.
  */
 
-import { Command, Option } from "commander";
-import { runMain } from "../src/cli/fail.ts";
-import { LARGEST_SEED, parse, path, wholeNumber } from "../src/cli/options.ts";
-import { table } from "../src/cli/table.ts";
+import { type Command, Option } from "commander";
+import { LARGEST_SEED, wholeNumber } from "../src/cli/options.ts";
 import { shopItems } from "../src/data/demo_shop.ts";
 import { demo, restless, type ShopState, type ShopTruth } from "../src/data/shops.ts";
-import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import { optimumPolicy, ShopPlan, usualPoints } from "../src/simulate/host/exact_shop.ts";
 import { greedyPolicy, randomPolicy } from "../src/simulate/host/host_policies.ts";
 import { type HostPolicy, simulateOnHost } from "../src/simulate/host/host_simulator.ts";
-import { UserError } from "../src/user_error.ts";
+import { Page, printTable } from "./output.ts";
+import { matching, onlyOption, readmeOption, study } from "./study.ts";
 
 const MARKERS = "bench truth";
 
@@ -22,7 +20,7 @@ interface Options {
   seed: number;
   dataSeed: number;
   points: "fine" | "coarse";
-  only?: string;
+  only: RegExp;
   readme?: string;
 }
 
@@ -67,12 +65,12 @@ const HEAD = [
   "users that gain / lose",
 ];
 
-async function main(): Promise<void> {
-  const command = new Command("deno task bench:truth")
-    .description(
-      "Simulates users of the made-up shops under random slates, under the slates that are best on each page, and under those " +
-        "that are best for the whole episode, which are computed.",
-    )
+export function command(): Command {
+  const own = study(
+    "truth",
+    "Simulates users of the made-up shops under random slates, under the slates that are best on each page, and under those " +
+      "that are best for the whole episode, which are computed.",
+  )
     .option("--users <n>", "users of every policy", wholeNumber(2), 4000)
     .option(
       "--seed <n>",
@@ -85,22 +83,25 @@ async function main(): Promise<void> {
       new Option("--points <grid>", `of the optimum: ${usualPoints.join(" x ")}, or 17 x 17 x 7`)
         .choices(["fine", "coarse"]).default("fine"),
     )
-    .option("--only <pattern>", "only the rows whose name matches this regular expression")
-    .option("--readme <file>", `a page that gets the table, between its lines <!-- ${MARKERS} -->`, path);
-  const options = parse<Options>(command, Deno.args);
-  if (options.readme !== undefined) await expectMarkers(options.readme, MARKERS);
-  const chosen = cases.filter(({ name }) => new RegExp(options.only ?? "").test(name));
-  if (chosen.length === 0) {
-    const known = cases.map(({ name }) => name).join("; ");
-    throw new UserError(`Expected --only to match a row (${known}), got ${options.only}.`);
-  }
+    .addOption(onlyOption("the rows whose name"))
+    .option(...readmeOption(MARKERS));
+  return own.action(() => truth(own.opts<Options>()));
+}
+
+async function truth(options: Options): Promise<void> {
+  const page = await Page.open(options.readme, MARKERS);
+  const chosen = matching(cases, options.only, "a row");
   const values = shopItems(options.dataSeed);
   const rows = chosen.map((one, k) => rowOf(one, values, options, `${k + 1} of ${chosen.length}`));
-  console.log(table(HEAD, rows));
-  if (options.readme === undefined) return;
-  const under = `Shop of seed ${options.dataSeed}, ${options.users.toLocaleString("en")} users a policy, ` +
-    `grid of ${pointsOf(options).join(" x ")}:`;
-  await writeBetweenMarkers(options.readme, MARKERS, [under, "", ...markdownTable(HEAD, rows)].join("\n"));
+  const cells = { head: HEAD, rows };
+  printTable(cells);
+  const users = options.users.toLocaleString("en");
+  const grid = pointsOf(options).join(" x ");
+  await page.write(
+    MARKERS,
+    `Shop of seed ${options.dataSeed}, ${users} users a policy, grid of ${grid}:`,
+    cells,
+  );
 }
 
 function pointsOf({ points }: Options): readonly [number, number, number] {
@@ -153,5 +154,3 @@ function halfRange(values: Float64Array): number {
 function figure(values: Float64Array): string {
   return `${mean(values).toFixed(3)} ± ${halfRange(values).toFixed(3)}`;
 }
-
-await runMain(main);

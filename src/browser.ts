@@ -5,17 +5,30 @@
  * @module
  */
 
+export { DeviceLog, type LogCapacity } from "./batch/device_log.ts";
+export type { CountedField, CountsConfig } from "./counts/columns.ts";
+export { countsConfigFor } from "./counts/tables.ts";
+export type { TokenField } from "./counts/train_counts.ts";
 export {
-  checkLog,
   type ClickLog,
   type Clicks,
   type ItemFeatures,
   type ItemTokens,
   NONE,
   type Split,
-  splits,
   usersOf,
 } from "./data/click_log.ts";
+export {
+  attainable,
+  type DemoOptions,
+  type DemoShop,
+  type DemoTruth,
+  makeDemoShop,
+  shopItems,
+} from "./data/demo_shop.ts";
+export type { Ids } from "./data/ids.ts";
+export { type ItemCatalogue, type ItemsShape, itemsShape, MemoryItems } from "./data/item_catalogue.ts";
+export { type LogSource, MemoryLog, type OnProgress, type UserIndex } from "./data/log_source.ts";
 export type {
   DenseFeature,
   Features,
@@ -24,69 +37,56 @@ export type {
   TokenFeature,
   Transform,
 } from "./data/manifest.ts";
-export { type LogSource, MemoryLog, type OnProgress, type UserIndex } from "./data/log_source.ts";
-export type { Ids } from "./data/ids.ts";
-export {
-  attainable,
-  type DemoOptions,
-  type DemoShop,
-  type DemoTruth,
-  makeDemoShop,
-} from "./data/demo_shop.ts";
-export {
-  type BaselineName,
-  baselineNames,
-  Baselines,
-  type TestedBaseline,
-} from "./figures/baselines/baselines.ts";
-export type { CountedField, CountsConfig } from "./counts/columns.ts";
-export { countsConfigFor } from "./counts/tables.ts";
-export type { TokenField } from "./counts/train_counts.ts";
-export { countedStart } from "./model/counted.ts";
-export { Collector, type CollectorOptions, type ScoredPart } from "./figures/collector.ts";
-export type { Interval } from "./figures/bootstrap.ts";
-export type { Calibration, ReliabilityBin } from "./figures/calibration.ts";
-export type { FigureName, SlicedBy } from "./figures/columns.ts";
-export {
-  type Comparable,
-  type Details,
-  type Difference,
-  type Differences,
-  differences,
-  type Figures,
-  type Intervals,
-  type Slice,
-  type Tested,
-} from "./figures/tested.ts";
 export type { ChoiceFigures, RankingFigures } from "./data/ranking.ts";
-export { UserError } from "./user_error.ts";
+export { restless as restlessShop, type ShopTruth } from "./data/shops.ts";
 export { type AdapterDescription, Gpu, type GpuOptions, openDevice } from "./gpu/device.ts";
-export {
-  type AdapterKind,
-  fixedShapes,
-  type KernelShapes,
-  type LstmVariant,
-  type MatmulVariant,
-} from "./gpu/kernel_shapes.ts";
+export type { AdapterKind, KernelShapes, LstmVariant, MatmulVariant } from "./gpu/kernel_shapes.ts";
+export { type ChoiceProbabilities, choiceProbabilities } from "./model/choice.ts";
 export {
   type CommonModelConfig,
   defaultModel,
   defaultPwModel,
   type LstmModelConfig,
   type ModelConfig,
-  type ModelOptions,
   type NoneModelConfig,
   type PwModelConfig,
-  type WithDefaults,
 } from "./model/config.ts";
-export { type ItemCatalogue, type ItemsShape, itemsShape, MemoryItems } from "./data/item_catalogue.ts";
+export { countedStart } from "./model/counted.ts";
 export { initialWeights, type ModelParameter } from "./model/initial_weights.ts";
 export type { RecordableModel } from "./model/model_program.ts";
-export { type ChoiceProbabilities, choiceProbabilities } from "./model/choice.ts";
 export type { PageRequest } from "./model/scorer.ts";
 export { modelParameters, UserModel } from "./model/user_model.ts";
+export type { AdamKind } from "./ops/adam.ts";
+export { greedyPolicy, popularPolicy, randomPolicy } from "./policy/named.ts";
+export {
+  decodeSnapshot,
+  encodeSnapshot,
+  type Snapshot,
+  type SnapshotGame,
+  type SnapshotInfo,
+} from "./run/snapshot/snapshot.ts";
+export type { Rules } from "./simulate/choose.ts";
+export type { EpisodeLog } from "./simulate/episode_log.ts";
+export {
+  clickRate,
+  coverage,
+  meanReturn,
+  type PageFigures,
+  type SimulationFigures,
+} from "./simulate/figures.ts";
+export { LearnedSource } from "./simulate/learned_users.ts";
+export type { SimulationSettings } from "./simulate/options.ts";
+export type { Policy } from "./simulate/policy.ts";
+export type { Pool } from "./simulate/pool.ts";
+export { ShopSource } from "./simulate/shop_users.ts";
+export { type RunOptions, Simulator, type StepOutcome } from "./simulate/simulator.ts";
+export type { StartOptions } from "./simulate/start.ts";
+export type { UsersSource } from "./simulate/users.ts";
 export type { ParameterSpec, Weights } from "./tape/parameters.ts";
-export { type BestRecord, type BestRecords, criteria, type Criterion } from "./train/best_records.ts";
+export { AdversarialTrainer } from "./train/adversarial_trainer.ts";
+export { BatchTrainer, type RunCallbacks } from "./train/batch_trainer.ts";
+export type { BestRecord, BestRecords, Criterion } from "./train/best_records.ts";
+export { ClickTrainer } from "./train/click_trainer.ts";
 export {
   type AdversarialConfig,
   defaultAdversarial,
@@ -100,41 +100,7 @@ export {
   type EvaluationFigures,
   type ScoredUsers,
 } from "./train/evaluation.ts";
-export { BatchTrainer, type RunCallbacks } from "./train/batch_trainer.ts";
-export { ClickTrainer } from "./train/click_trainer.ts";
-export { DivergedError, type StepResult, type ValidationResult } from "./train/results.ts";
-export type { TrainerState } from "./train/trainer_state.ts";
+export { DivergedError, type StepResult, type ValidationResult, type GameFigures } from "./train/results.ts";
 export { Trainer } from "./train/trainer.ts";
-export { AdversarialTrainer } from "./train/adversarial_trainer.ts";
-export type { GameFigures } from "./train/sums.ts";
-export type { AdamKind } from "./ops/adam.ts";
-export { DeviceLog, type LogCapacity } from "./batch/device_log.ts";
-export {
-  decodeSnapshot,
-  encodeSnapshot,
-  type Snapshot,
-  type SnapshotGame,
-  type SnapshotInfo,
-} from "./run/snapshot/snapshot.ts";
-export { restless as restlessShop, shopNamed, shops, type ShopTruth } from "./data/shops.ts";
-export { shopItems } from "./data/demo_shop.ts";
-export { type RunOptions, Simulator, type StepOutcome } from "./simulate/simulator.ts";
-export type { SimulationSettings, SimulatorOptions } from "./simulate/options.ts";
-export type { Rules } from "./simulate/choose.ts";
-export type { Pool, PoolOptions } from "./simulate/pool.ts";
-export type { StartOptions } from "./simulate/start.ts";
-export { type EpisodeLog, episodeLog, type EpisodeLogOptions } from "./simulate/episode_log.ts";
-export {
-  clickRate,
-  coverage,
-  meanReturn,
-  type PageFigures,
-  type SimulationFigures,
-} from "./simulate/figures.ts";
-export { LearnedSource, type TrainedModel } from "./simulate/learned_source.ts";
-export { ShopSource } from "./simulate/shop_users.ts";
-export type { Policy } from "./simulate/policy.ts";
-export type { UsersSource } from "./simulate/users.ts";
-export { greedyPolicy } from "./policy/greedy.ts";
-export { popularity, popularPolicy } from "./policy/popular.ts";
-export { randomPolicy } from "./policy/random.ts";
+export type { TrainerState } from "./train/trainer_state.ts";
+export { UserError } from "./user_error.ts";

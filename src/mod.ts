@@ -7,13 +7,12 @@
  */
 
 export * from "./browser.ts";
-export { PackedLog, PackedLogWriter } from "./data/sets/packed_log.ts";
-export { PackedItems, PackedItemsWriter } from "./data/sets/packed_items.ts";
-export { parsePaperLog } from "./data/paper_log.ts";
+export { openDataset, OpenedDataset } from "./data/sets/opened_dataset.ts";
 export { readPaperFile } from "./data/sets/paper_file.ts";
 export { openGpu, type OpenGpuOptions } from "./gpu/host/open_gpu.ts";
-export { readSnapshot, writeSnapshot } from "./run/snapshot.ts";
-export { openDataset, OpenedDataset } from "./data/sets/opened_dataset.ts";
-export { OpenedRun, openRun } from "./run/open_run.ts";
+export type { RankedItem, RankedSlate, RankOptions } from "./policy/trained_policy.ts";
 export { openPolicy, type TrainedPolicy } from "./policy/trained_policy.ts";
-export type { RankedItem, RankedSlate, RankOptions } from "./policy/rank.ts";
+export { OpenedRun, openRun } from "./run/open_run.ts";
+export { readSnapshot, writeSnapshot } from "./run/snapshot.ts";
+export { PackedItems, PackedItemsWriter } from "./data/sets/packed_items.ts";
+export { PackedLog, PackedLogWriter } from "./data/sets/packed_log.ts";

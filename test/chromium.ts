@@ -1,7 +1,22 @@
-/** The browser that the report's page is tried in. */
+/** The browser that pages are tried in, and that benches of the lab measure in. */
+
+import type { Browser } from "playwright-core";
 
 const PATH = "/usr/bin/chromium";
+/** WebGPU on what Chromium finds: a GPU, or its own software adapter. */
+const WEBGPU = ["--enable-unsafe-webgpu", "--enable-features=Vulkan", "--ignore-gpu-blocklist"];
+const FLAGS = {
+  any: WEBGPU,
+  /** On its software adapter, whatever else there is. */
+  software: [...WEBGPU, "--use-webgpu-adapter=swiftshader"],
+  none: ["--disable-features=WebGPU"],
+};
 
+/** Takes all permissions: its driver looks at places of the system that no smaller one covers. */
+export async function openChromium(executablePath: string, webgpu: keyof typeof FLAGS): Promise<Browser> {
+  const { chromium } = await import("playwright-core");
+  return await chromium.launch({ executablePath, args: ["--no-sandbox", ...FLAGS[webgpu]] });
+}
 /** The path of Debian's Chromium, installed first where that can be done; else why there is none. */
 export async function findChromium(): Promise<string | { missing: string }> {
   if (await exists(PATH)) return PATH;

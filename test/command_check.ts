@@ -2,8 +2,7 @@
 
 import { AS_USERS_HAVE_IT } from "./driver_settings.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
-import { commandScript, permissionFlags } from "../src/cli/launch.ts";
-import { cacheFolder } from "../src/cli/output_folders.ts";
+import { cacheFolder, commandScript, permissionFlags } from "../src/cli/permissions.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { type ClickLog, NONE } from "../src/data/click_log.ts";
 import { smallLog } from "../src/selftest/small_logs.ts";
@@ -28,6 +27,16 @@ export type CommandName =
   | "simulate"
   | "selftest"
   | "data";
+
+/** Arguments, as a shell takes them from a text: blanks part them, quotes keep them together. Lists are taken as they are. */
+export function words(...parts: readonly (string | readonly string[])[]): string[] {
+  return parts.flatMap((part) =>
+    typeof part === "string"
+      ? [...part.matchAll(/(?:"[^"]*"|'[^']*'|[^\s"'])+/g)]
+        .map(([word]) => word.replaceAll(/"([^"]*)"|'([^']*)'/g, "$1$2"))
+      : part
+  );
+}
 
 function prepare(
   command: CommandName,

@@ -4,7 +4,7 @@ import { clickDimensions } from "../../src/batch/click_sizes.ts";
 import type { Ladder, Step } from "../../src/selftest/ladder/check.ts";
 import { ladders } from "../../src/selftest/ladder/ladders.ts";
 import type { Problem, Size } from "../../src/selftest/ladder/problem.ts";
-import { padded } from "../../src/tape/tensor.ts";
+import { padded } from "../../src/tape/layout.ts";
 
 /** Numbers of a size, by the letters that a file's grid is written in. */
 export type Letters = Readonly<Record<string, number>>;

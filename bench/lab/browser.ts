@@ -1,12 +1,9 @@
 /** The lab in Chromium, for benches: the same for a training that is timed, and for all screens. */
 
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { UserError } from "../../src/user_error.ts";
+import { openChromium } from "../../test/chromium.ts";
 
-/** WebGPU on what Chromium finds: a GPU, or its own software adapter. */
-const WEBGPU = ["--enable-unsafe-webgpu", "--enable-features=Vulkan", "--ignore-gpu-blocklist"];
-/** On its software adapter, whatever else there is. */
-const SOFTWARE = "--use-webgpu-adapter=swiftshader";
 /** A page of this machine: WebGPU is for secure contexts alone. Nothing is fetched from anywhere. */
 const ADDRESS = "http://localhost/";
 const TYPES: Readonly<Record<string, string>> = { html: "text/html", css: "text/css", js: "text/javascript" };
@@ -29,8 +26,7 @@ export async function withLab<T>(
   { executablePath, software, folder, before }: LabBrowser,
   use: (page: Page, browser: Browser) => Promise<T>,
 ): Promise<T> {
-  const args = ["--no-sandbox", ...WEBGPU, ...(software ? [SOFTWARE] : [])];
-  const browser = await chromium.launch({ executablePath, args });
+  const browser = await openChromium(executablePath, software ? "software" : "any");
   try {
     const context = await browser.newContext({
       viewport: { width: 1280, height: 900 },

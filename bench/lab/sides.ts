@@ -1,9 +1,14 @@
 /** Where the lab can be run on this machine: in Chromium, and its worker in Deno, on the same drivers where that can be done. */
 
 import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
 import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
+import { buildLab } from "../../src/lab/build.ts";
+import { bundle } from "../../src/serve/bundle/bundle.ts";
 import { UserError } from "../../src/user_error.ts";
+import { findChromium } from "../../test/chromium.ts";
+import { WHOLE_WORKER } from "./trial.ts";
 
 export const sideNames = ["chromium", "deno", "deno-swiftshader"] as const;
 export type SideName = typeof sideNames[number];
@@ -29,6 +34,8 @@ export async function environmentOf(side: SideName, chromium: string): Promise<R
   return side === "deno-swiftshader" ? { ...own, VK_DRIVER_FILES: await swiftshaderManifest(chromium) } : own;
 }
 
+const scriptAt = (script: string) => new URL(`./${script}`, import.meta.url).href;
+
 /**
  * Runs a script of this folder in a process of its own. A browser's driver looks at places of the system that no permission
  * but all covers.
@@ -42,14 +49,7 @@ export async function runScript(
   onLine: (line: string) => void = () => {},
 ): Promise<string> {
   const child = new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      ...DENO_FLAGS,
-      "--no-prompt",
-      "--allow-all",
-      new URL(`./${script}`, import.meta.url).href,
-      ...args,
-    ],
+    args: ["run", ...DENO_FLAGS, "--no-prompt", "--allow-all", scriptAt(script), ...args],
     env: { ...env },
     signal: within,
     stdin: "null",
@@ -73,4 +73,34 @@ export async function runScript(
     throw new UserError(`${script} took too long. It said:\n${said.join("").trim().slice(-1000)}`);
   }
   throw new UserError(said.join("").trim().slice(-2000) || `${script} has failed, and said nothing.`);
+}
+
+/** Which browser the benches of the lab take. @param named by the user, if any. @throws UserError where there is none */
+export async function chromiumOr(named: string | undefined): Promise<string> {
+  if (named !== undefined) return named;
+  const found = await findChromium();
+  if (typeof found === "string") return found;
+  throw new UserError(`Expected Chromium: ${found.missing} Or name one by --chromium.`);
+}
+
+/** The page as it is shipped, and {@link WHOLE_WORKER}. */
+export async function writeLab(folder: string): Promise<void> {
+  const { files, wholeWorker } = await buildLab();
+  for (const [name, text] of [...files, [WHOLE_WORKER, wholeWorker] as const]) {
+    await Deno.writeTextFile(`${folder}/${name}`, text);
+  }
+}
+
+/** The same with workers that count, and page.js to run before the page. */
+export async function writeTrialFiles(folder: string): Promise<void> {
+  await writeLab(folder);
+  const part = async (name: string) => {
+    const entry = fileURLToPath(new URL(`./${name}`, import.meta.url));
+    return (await bundle({ entry, format: "iife" })).text;
+  };
+  const before = await part("worker_part.ts");
+  for (const worker of ["worker.js", WHOLE_WORKER].map((name) => `${folder}/${name}`)) {
+    await Deno.writeTextFile(worker, `${before}\n${await Deno.readTextFile(worker)}`);
+  }
+  await Deno.writeTextFile(`${folder}/page.js`, await part("page_part.ts"));
 }

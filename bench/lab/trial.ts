@@ -1,7 +1,24 @@
-/** What one training of the bench of the lab tells, and the figures of several. */
+/** What trainings of the bench of the lab tell, their figures in tables, and whether all were the same training. */
 
 import * as v from "../../src/schema.ts";
 import { type Timing, timingOf } from "../../src/selftest/profile/timing.ts";
+import { type Cells, short } from "../output.ts";
+
+/** The worker as Deno runs it, without a page; beside the page's files. */
+export const WHOLE_WORKER = "whole_worker.js";
+/** What the page has asked its worker to train, beside them too. */
+export const REQUEST = "request.json";
+
+/** What whoever trains is given, as JSON. */
+export interface AskedTrial {
+  readonly chromium: string;
+  /** Whether the browser leaves a GPU alone. */
+  readonly software: boolean;
+  /** With the page's files: see sides.ts. */
+  readonly folder: string;
+  /** Of steps. */
+  readonly seconds: number;
+}
 
 /** What was asked of the device. */
 export interface Counts {
@@ -108,12 +125,95 @@ function middleMean(values: readonly number[]): number {
 }
 
 /** How far losses are apart at most; infinite where one has more of them. */
-export function lossesApart(a: readonly number[], b: readonly number[]): number {
+function lossesApart(a: readonly number[], b: readonly number[]): number {
   if (a.length !== b.length) return Infinity;
   return Math.max(0, ...a.map((loss, k) => Math.abs(loss - (b[k] ?? NaN))));
 }
 
 /** A figure of several trainings: median, and from the least to the most. */
-export function spread(values: readonly number[]): Timing & { readonly max: number } {
+function spread(values: readonly number[]): Timing & { readonly max: number } {
   return { ...timingOf(values), max: Math.max(...values) };
+}
+
+/** All rounds of one side. */
+export interface SideTrials {
+  /** "Chromium" or "Deno". */
+  readonly name: string;
+  readonly trials: readonly Trial[];
+}
+
+/** What is compared, each with what it is in words for the head of the table. */
+const columns: readonly (readonly [head: string, of: (figures: TrialFigures) => number])[] = [
+  ["device open, ms", ({ openMs }) => openMs],
+  ["first step, ms", ({ firstStepMs }) => firstStepMs],
+  ["steps/s", ({ stepsPerSecond }) => stepsPerSecond],
+  ["dispatches a step", ({ dispatchesPerStep }) => dispatchesPerStep],
+  ["mapAsync, ms", ({ waitMs }) => waitMs],
+];
+
+export function trialCells(sides: readonly SideTrials[]): Cells {
+  return {
+    head: ["", "adapter", "steps", ...columns.map(([head]) => head)],
+    rows: sides.map(({ name, trials }) => {
+      const figures = trials.map(trialFigures);
+      const steps = spread(trials.map(({ losses }) => losses.length));
+      return [
+        `${name}, ${trials[0]?.runtime ?? ""}`,
+        trials[0]?.adapter ?? "",
+        short(steps.median),
+        ...columns.map(([, of]) => spreadText(figures.map(of))),
+      ];
+    }),
+  };
+}
+
+/** The page's frames: of the sides that have a page. */
+export function frameCells(sides: readonly SideTrials[]): Cells {
+  return {
+    head: [
+      "frames of the page, ms from one to the next",
+      "median",
+      "worst",
+      "late",
+      "worst before the first step",
+    ],
+    rows: sides.flatMap(({ name, trials }) => {
+      const figures = trials.map(trialFigures).flatMap(({ frames, worstFrameBefore }) =>
+        frames ? [{ ...frames, before: worstFrameBefore ?? NaN }] : []
+      );
+      if (figures.length === 0) return [];
+      const [late, all] = (["late", "count"] as const).map((key) =>
+        figures.reduce((sum, one) => sum + one[key], 0)
+      );
+      return [[
+        name,
+        spreadText(figures.map(({ median }) => median)),
+        short(Math.max(...figures.map(({ worst }) => worst))),
+        `${late} of ${all}`,
+        short(Math.max(...figures.map(({ before }) => before))),
+      ]];
+    }),
+  };
+}
+
+/** "7.1 (6.8..7.3)": the median, and the least and the most of all rounds. */
+export function spreadText(values: readonly number[]): string {
+  const { median, min, max } = spread(values);
+  return min === max ? short(median) : `${short(median)} (${short(min)}..${short(max)})`;
+}
+
+/** Steps whose losses are compared, and by how much they may differ: exp and tanh do between drivers, and steps add up. */
+const COMPARED = 100;
+const TOLERANCE = 1e-4;
+
+/** Whether all trainings were the same one. */
+export function agreement(sides: readonly SideTrials[]): { readonly text: string; readonly wrong: boolean } {
+  const all = sides.flatMap(({ trials }) => trials.map(({ losses }) => losses));
+  const steps = Math.min(COMPARED, ...all.map(({ length }) => length));
+  const first = all[0]?.slice(0, steps) ?? [];
+  const apart = Math.max(...all.map((losses) => lossesApart(first, losses.slice(0, steps))));
+  return {
+    text: `The losses of the first ${steps} steps are within ${apart.toExponential(1)} of each other.`,
+    wrong: steps === 0 || !(apart <= TOLERANCE),
+  };
 }

@@ -6,12 +6,12 @@
 import { calibrate, type Meter } from "../../src/selftest/calibration/calibrate.ts";
 import { type PreparedProduct, StepProducts } from "../../src/selftest/calibration/step_products.ts";
 import { runMain } from "../../src/cli/fail.ts";
-import { atomicWriteFile } from "../../src/run/files/atomic_write.ts";
 import { openGpu } from "../../src/gpu/host/open_gpu.ts";
 import type { KernelVariant } from "../../src/gpu/kernel_shapes.ts";
 import { median } from "../../src/gpu/profiler.ts";
 import { defaultModel } from "../../src/model/config.ts";
 import { workloadLog, workloads } from "../../src/selftest/profile/workloads.ts";
+import { writeRecords } from "../output.ts";
 
 type Named = PreparedProduct & { readonly name: string };
 
@@ -50,7 +50,7 @@ await runMain(async () => {
       const microseconds = Object.fromEntries([...meter.times].map(([name, times]) => [name, median(times)]));
       found.push({ workload: workload.name, chosen, gain, untried, microseconds });
       // What was found is kept, should the next one take too long.
-      await atomicWriteFile(file, JSON.stringify({ adapter: gpu.adapter, found }, null, 2) + "\n");
+      await writeRecords(file, { adapter: gpu.adapter, found });
       console.log(`${workload.name}: ${JSON.stringify(chosen)}`);
     } finally {
       products.destroy();

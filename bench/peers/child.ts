@@ -6,8 +6,7 @@
 import { createInterface } from "node:readline";
 import process from "node:process";
 import { openJob, readJob } from "./job.ts";
-import { CannotError, type Peer } from "./peer.ts";
-import { MARK, type Message } from "./protocol.ts";
+import { CannotError, MARK, type Message, type Peer } from "./peer.ts";
 
 async function peerOf(name: string, backend: string, file: string): Promise<Peer> {
   const job = await readJob(file);

@@ -1,9 +1,7 @@
 /** Runs the peers on one job: first that all compute the same, then who is faster, in turns. */
 
 import { median } from "../../src/gpu/profiler.ts";
-import { COMPARED_STEPS, disagreement } from "./agreement.ts";
-import { CannotError } from "./peer.ts";
-import { type Command, PeerProcess } from "./process.ts";
+import { CannotError, type Command, PeerProcess } from "./peer.ts";
 import type { PeerEntry, Variant } from "./roster.ts";
 
 export interface MeasureOptions {
@@ -14,6 +12,31 @@ export interface MeasureOptions {
   readonly signal: AbortSignal;
   readonly say: (text: string) => void;
   command(entry: PeerEntry, variant: Variant): Command;
+}
+
+/** Steps that are compared, each from the weights that the one before left. */
+export const COMPARED_STEPS = 10;
+
+/**
+ * Relative to the loss, or to 1 where that is less. Ten steps of two right programs in f32 differ by a few times 1e-6;
+ * a step that is left out, or made at another rate or on another batch, by 1e-3 and more (LSTM, pair) or 1e-4 (position
+ * weights, which start close to nothing).
+ */
+export const TOLERANCE = 2e-5;
+
+/** What is wrong with these losses beside clickgan's, or nothing. */
+export function disagreement(
+  expected: readonly number[],
+  found: readonly number[],
+  tolerance = TOLERANCE,
+): string | undefined {
+  if (found.length !== expected.length) return `${found.length} losses, expected ${expected.length}`;
+  const place = expected.findIndex((loss, k) =>
+    !(Math.abs((found[k] ?? NaN) - loss) <= tolerance * Math.max(1, Math.abs(loss)))
+  );
+  if (place < 0) return undefined;
+  return `the loss of step ${place + 1} is ${found[place]?.toPrecision(7)}, clickgan's is ` +
+    `${expected[place]?.toPrecision(7)}; more than ${tolerance} apart`;
 }
 
 /** Blocks of steps in a turn: each is one sample of the time of a step. */
@@ -67,11 +90,8 @@ export async function measure(entries: readonly PeerEntry[], options: MeasureOpt
             failed.push({ ...none, losses, wrong });
           }
           const note = runner.note ? ` (${runner.note})` : "";
-          say(
-            `${label}${note}: ${
-              wrong ? `WRONG: ${wrong}` : `agrees, about ${stepMs.toPrecision(3)} ms a step`
-            }`,
-          );
+          const verdict = wrong ? `WRONG: ${wrong}` : `agrees, about ${stepMs.toPrecision(3)} ms a step`;
+          say(`${label}${note}: ${verdict}`);
         } catch (error) {
           if (signal.aborted) break;
           const failure = reasonOf(error);
@@ -86,11 +106,8 @@ export async function measure(entries: readonly PeerEntry[], options: MeasureOpt
         if (signal.aborted) break;
         const spent = runner.stepsPerBlock * runner.turns.flat().reduce((sum, ms) => sum + ms, 0);
         if (runner.failure !== undefined || spent > 1000 * options.seconds) continue;
-        say(
-          `round ${round} of ${rounds}: ${labelOf(runner.entry, runner.variant)} (${
-            k + 1
-          } of ${runners.length})`,
-        );
+        const label = labelOf(runner.entry, runner.variant);
+        say(`round ${round} of ${rounds}: ${label} (${k + 1} of ${runners.length})`);
         await takeTurn(runner, signal);
       }
     }

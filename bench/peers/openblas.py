@@ -1,6 +1,8 @@
-"""Whose matrix products PyTorch has, and which kernels OpenBLAS chose for this processor, by the library that is loaded."""
+"""Whose matrix products PyTorch has, and which kernels OpenBLAS chose for this processor, by the library that is loaded.
+As a program it says which PyTorch this Python has, as a line of JSON; it ends with an error where there is none."""
 
 import ctypes
+import json
 import os
 import re
 
@@ -47,3 +49,15 @@ def _libraries(maps):
     except OSError:
         return []
     return sorted(p for p in paths if "blas" in os.path.basename(p) and os.path.basename(os.path.dirname(p)) != "numpy.libs")
+
+
+def main():
+    import torch
+
+    blas, _ = blas_of(torch.__config__.show(), chosen_kernels())
+    found = {"file": os.path.realpath(torch.__file__), "version": torch.__version__.split("+")[0], "blas": blas}
+    print(json.dumps({**found, "made": made_of(torch), "card": torch.cuda.is_available()}))
+
+
+if __name__ == "__main__":
+    main()

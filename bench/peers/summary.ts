@@ -1,6 +1,8 @@
 /** From samples to the figures of the table. */
 
 import { median } from "../../src/gpu/profiler.ts";
+import { timingOf } from "../../src/selftest/profile/timing.ts";
+import type { Cells } from "../output.ts";
 import type { Result } from "./measure.ts";
 
 export interface Figures {
@@ -38,23 +40,17 @@ function figuresOfPeer(variants: readonly Result[], reference: Result | undefine
   const problem = failed && (failed.wrong ?? failed.failure);
   const wrong = variants.some(({ wrong }) => wrong !== undefined);
   if (!best) {
-    return {
-      peer: name,
-      settings: "",
-      samples: 0,
-      problem: problem ?? "stopped before its turn",
-      wrong,
-    };
+    return { peer: name, settings: "", samples: 0, problem: problem ?? "stopped before its turn", wrong };
   }
-  const samples = best.turns.flat();
+  const timing = timingOf(best.turns.flat());
   return {
     peer: name,
     settings: best.variant.settings,
     note: best.note,
-    median: median(samples),
-    min: Math.min(...samples),
-    quartiles: [quantile(samples, 0.25), quantile(samples, 0.75)],
-    samples: samples.length,
+    median: timing.median,
+    min: timing.min,
+    quartiles: [timing.lower, timing.upper],
+    samples: timing.samples,
     ...(reference && reference.turns.length > 0 ? ratiosOf(best, reference) : {}),
     problem,
     wrong,
@@ -75,18 +71,12 @@ function ratiosOf(result: Result, reference: Result): Pick<Figures, "ratio" | "r
   };
 }
 
-/** Linear between the samples. */
-export function quantile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const place = share * (sorted.length - 1);
-  const below = sorted[Math.floor(place)] ?? NaN;
-  const above = sorted[Math.ceil(place)] ?? NaN;
-  return below + (above - below) * (place - Math.floor(place));
+/** A row for each peer. */
+export function tableCells(figures: readonly Figures[]): Cells {
+  return { head: ["", "ms a step", "quartiles", "min", "x clickgan", "by turn"], rows: figures.map(rowOf) };
 }
 
-export const TABLE_HEAD = ["", "ms a step", "quartiles", "min", "x clickgan", "by turn"] as const;
-
-export function tableCells(figures: Figures): string[] {
+function rowOf(figures: Figures): string[] {
   const name = figures.settings ? `${figures.peer} (${figures.settings})` : figures.peer;
   const { median, min, quartiles, ratio, ratios, wrong } = figures;
   if (median === undefined || min === undefined || !quartiles) {
@@ -121,7 +111,7 @@ export function notesOf(measured: readonly { readonly figures: readonly Figures[
 /** A row for each peer, a column for each workload: its time over clickgan's. */
 export function summaryCells(
   measured: readonly { readonly workload: string; readonly figures: readonly Figures[] }[],
-): { head: string[]; rows: string[][] } {
+): Cells {
   const names = [...new Set(measured.flatMap(({ figures }) => figures.map(({ peer }) => peer)))];
   const cell = (peer: string, figures: readonly Figures[]) => {
     const own = figures.find((figure) => figure.peer === peer);

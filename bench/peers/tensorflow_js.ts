@@ -5,8 +5,7 @@
 
 import * as tf from "@tensorflow/tfjs";
 import { NONE } from "../../src/data/click_log.ts";
-import { type PeerBatch, someItem } from "./batch.ts";
-import type { Job } from "./job.ts";
+import { type Job, type PeerBatch, someItem } from "./job.ts";
 import { adam, adamRate, CannotError, type Peer } from "./peer.ts";
 
 /** Parameters of more elements than this have an Adam step of their own. */
@@ -32,36 +31,20 @@ export async function tensorflowPeer(job: Job, backend: string): Promise<Peer> {
 }
 
 async function openBackend(backend: string): Promise<string> {
-  switch (backend) {
-    case "webgpu":
-      await import("@tensorflow/tfjs-backend-webgpu");
-      break;
-    case "wasm":
-      return await openWasm();
-    case "cpu":
-      break;
-    default:
-      throw new Error(`TensorFlow.js has no backend ${backend} here`);
+  if (backend !== "webgpu" && backend !== "wasm") {
+    throw new Error(`TensorFlow.js has no backend ${backend} here`);
   }
+  const wasm = backend === "wasm" ? await import("@tensorflow/tfjs-backend-wasm") : undefined;
+  if (!wasm) await import("@tensorflow/tfjs-backend-webgpu");
   if (!await tf.setBackend(backend)) throw new CannotError(`its backend ${backend} does not start`);
   await tf.ready();
-  return `TensorFlow.js ${tf.version_core}`;
-}
-
-async function openWasm(): Promise<string> {
-  const wasm = await import("@tensorflow/tfjs-backend-wasm");
-  if (!await tf.setBackend("wasm")) throw new CannotError("its backend wasm does not start");
-  await tf.ready();
-  return `TensorFlow.js ${tf.version_core} (wasm by ${wasm.getThreadsCount()} thread(s))`;
+  return `TensorFlow.js ${tf.version_core}${wasm ? ` (wasm by ${wasm.getThreadsCount()} thread(s))` : ""}`;
 }
 
 /** Rows of a table by index, and the sum of the rows' gradients on the way back. */
 type Gather = (table: tf.Tensor2D, places: tf.Tensor1D) => tf.Tensor2D;
 
-/**
- * The library's own gradient of gather takes unsortedSegmentSum, which the wasm backend does not have and the cpu backend makes
- * with a pass over all rows for every segment.
- */
+/** The library's own gradient of gather takes unsortedSegmentSum, which the wasm backend does not have. */
 const gatherByScatter: Gather = (table, places) => {
   const [rows, columns] = table.shape;
   const gather = tf.customGrad((x) => {

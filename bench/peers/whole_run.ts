@@ -3,11 +3,10 @@
 import { UserError } from "../../src/user_error.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
-import type { Cells } from "../tables.ts";
-import { peerEnvironment } from "./environment.ts";
-import type { Command } from "./process.ts";
-import { NO_TORCH, type Torch } from "./python.ts";
-import { torchVariants } from "./roster.ts";
+import type { Cells } from "../output.ts";
+import { inFolder } from "../study.ts";
+import { type Command, peerEnvironment } from "./peer.ts";
+import { NO_TORCH, type Torch, torchVariants } from "./roster.ts";
 
 export interface WholeRunOptions {
   readonly data: string | undefined;
@@ -23,8 +22,8 @@ export async function wholeRun({ data, torches, rounds, signal, say }: WholeRunO
     throw new UserError("Expected --data with --whole-run: a click log in the paper's layout.");
   }
   const script = (path: string) => new URL(path, import.meta.url).pathname;
-  const folder = await Deno.makeTempDir({ prefix: "clickgan-peers-" });
-  try {
+  if (torches.length === 0) say(NO_TORCH);
+  return await inFolder("peers", async (folder) => {
     const train = (round: number): Command => ({
       program: Deno.execPath(),
       args: [
@@ -41,23 +40,18 @@ export async function wholeRun({ data, torches, rounds, signal, say }: WholeRunO
       ],
       environment: GPU_ENVIRONMENT,
     });
-    const runs: { name: string; command: (round: number) => Command }[] = [{
-      name: "clickgan",
-      command: train,
-    }];
-    if (torches.length === 0) say(NO_TORCH);
-    for (const { python, name } of torches) {
-      for (const { settings, threads, environment } of torchVariants()) {
+    const others = torches.flatMap(({ python, name }) =>
+      torchVariants().map(({ settings, threads, environment }) => {
         const args = [script("torch_whole_run.py"), data, String(threads)];
-        runs.push({
+        return {
           name: `${name}, best (${settings})`,
           command: () => ({ program: python, args, environment }),
-        });
-      }
-    }
+        };
+      })
+    );
     const seconds = new Map<string, number[]>();
     for (let round = 1; round <= rounds; round++) {
-      for (const { name, command } of runs) {
+      for (const { name, command } of [{ name: "clickgan", command: train }, ...others]) {
         if (signal.aborted) break;
         say(`round ${round} of ${rounds}: ${name}`);
         const took = await runToEnd(command(round), (text) => {
@@ -70,9 +64,7 @@ export async function wholeRun({ data, torches, rounds, signal, say }: WholeRunO
       head: ["seconds", ...Array.from({ length: rounds }, (_, k) => `round ${k + 1}`)],
       rows: Array.from(seconds, ([name, took]) => [name, ...took.map((s) => s.toFixed(1))]),
     };
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  });
 }
 
 /** @returns seconds that it took. @throws UserError when it fails. */

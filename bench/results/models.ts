@@ -1,17 +1,76 @@
-/** Kinds of models beside the simple ones, on a small log and on a made-up shop. */
+/** Tables of models that `train` trains with several seeds, by their test figures. */
 
+import * as v from "../../src/schema.ts";
 import { meanAndSd } from "../../src/data/mean_sd.ts";
+import { pairedDifference } from "../../src/data/paired.ts";
+import { readJson } from "../../src/run/files/json_file.ts";
 import { markdownTable } from "../../src/run/markers.ts";
-import { fixed, meanWithSd, type ResultTable } from "./result_table.ts";
-import type { TestFigures } from "./test_figures.ts";
-import { figuresOf } from "./trained_models.ts";
+import { folderOfSeed } from "../../src/run/seeds_folder.ts";
+import { fixed, meanWithSd, type ResultTable, type Runs } from "./runs.ts";
 
-const SEEDS = 3;
+const figureSchema = { nll: v.finiteNumber(), prec1: v.finiteNumber(), prec2: v.finiteNumber() };
+const resultSchema = v.looseObject({
+  test: v.array(v.looseObject({
+    ...{ ...figureSchema, snapshot: v.string() },
+    details: v.looseObject({
+      intervals: v.looseObject({ prec1: v.tuple([v.finiteNumber(), v.finiteNumber()]) }),
+    }),
+  })),
+  baselines: v.looseObject({ clickRate: v.looseObject(figureSchema) }),
+});
+
+/** Of one model, each from its own best-validation snapshot. */
+export interface TestFigures {
+  readonly loss: number;
+  readonly prec1: number;
+  readonly prec2: number;
+  /** Half the range of 95 % of the resamples of the test users, of prec1. */
+  readonly sampling: number;
+  /** Of the click rate of items. */
+  readonly clickRate: { readonly loss: number; readonly prec1: number };
+}
+
+/** @param folder of a training of one seed */
+export async function testFigures(folder: string): Promise<TestFigures> {
+  const result = await readJson(`${folder}/result.json`, resultSchema);
+  const of = (snapshot: string) => result?.test.find((one) => one.snapshot === snapshot);
+  const [loss, prec1, prec2] = [of("best-loss"), of("best-prec1"), of("best-prec2")];
+  if (!result || !loss || !prec1 || !prec2) throw new Error(`expected test figures in ${folder}/result.json`);
+  const { clickRate } = result.baselines;
+  const [low, high] = prec1.details.intervals.prec1;
+  return {
+    ...{ loss: loss.nll, prec1: prec1.prec1, prec2: prec2.prec2, sampling: (high - low) / 2 },
+    clickRate: { loss: clickRate.nll, prec1: clickRate.prec1 },
+  };
+}
+
+export interface TrainedModels {
+  /** A file of the paper's, or a made-up shop. */
+  readonly data: "yelp" | "rsc" | "demo";
+  /** Of `train`, joined by spaces; the paper's model, without counts, if they do not say otherwise. */
+  readonly options: string;
+  /** 1 to so many. */
+  readonly seeds: number;
+}
+
+/** The same models are trained once, whichever tables ask for them. */
+export async function figuresOf(runs: Runs, { data, options, seeds }: TrainedModels): Promise<TestFigures[]> {
+  const given = options.split(" ").filter((word) => word !== "");
+  const words = given.includes("--counts") ? given : ["--counts", "none", ...given];
+  const name = [data, ...words.map((word) => word.replace(/^--/, "")), `${seeds}-seeds`].join("-");
+  const log = data === "demo" ? data : `${runs.papers}/${data}.txt`;
+  const args = ["--data", log, "--seeds", String(seeds), "--no-report", ...words];
+  const folder = await runs.trained(name, "train", args);
+  return await Promise.all(Array.from({ length: seeds }, (_, k) => testFigures(folderOfSeed(folder, k + 1))));
+}
+
+/** Kinds of models beside the simple ones, on a small log and on a made-up shop. */
+const MODEL_SEEDS = 3;
 /** Of models that are linear in what they learn of an item. */
 const HIGH_RATE = "--learning-rate 0.01";
 
 /** The options that make each model. */
-const models: readonly { name: string; options: string; highRate?: true }[] = [
+const kinds: readonly { name: string; options: string; highRate?: true }[] = [
   { name: "conditional logit", options: "--encoder none --dims none", highRate: true },
   { name: "no history", options: "--encoder none" },
   { name: "wide alone", options: "--encoder none --dims none --wide", highRate: true },
@@ -31,11 +90,11 @@ export const modelsTable: ResultTable = {
     const rows: string[][] = [];
     /** Of any model: these are the baselines' and the users'. */
     const known: TestFigures[] = [];
-    for (const { name, options, highRate } of models) {
+    for (const { name, options, highRate } of kinds) {
       const row = [name, options === "" ? "" : `\`${options}\``];
       for (const [k, data] of DATA.entries()) {
         const trained = highRate ? `${options} ${HIGH_RATE}` : options;
-        const seeds = await figuresOf(runs, { data, options: trained, seeds: SEEDS });
+        const seeds = await figuresOf(runs, { data, options: trained, seeds: MODEL_SEEDS });
         row.push(
           ...(["loss", "prec1"] as const).map((of) => meanWithSd(meanAndSd(seeds.map((one) => one[of])))),
         );
@@ -45,9 +104,9 @@ export const modelsTable: ResultTable = {
     }
     const clickRate = known.flatMap(({ clickRate: { loss, prec1 } }) => [fixed(loss), fixed(prec1)]);
     const [yelp, demo] = known.map(({ sampling }) => fixed(sampling));
-    const fast = models.filter(({ highRate }) => highRate).map(({ name }) => name);
+    const fast = kinds.filter(({ highRate }) => highRate).map(({ name }) => name);
     return [
-      `Test users: loss of best-loss, prec@1 of best-prec1; mean and sd of ${SEEDS} seeds, by the defaults of \`train\` (${
+      `Test users: loss of best-loss, prec@1 of best-prec1; mean and sd of ${MODEL_SEEDS} seeds, by the defaults of \`train\` (${
         fast.join(" and ")
       }: with \`${HIGH_RATE}\`).`,
       "",
@@ -58,6 +117,126 @@ export const modelsTable: ResultTable = {
       "",
       `Other test users would change a prec@1 by some ${yelp} on yelp and ${demo} on the demo shop (half the range of 95 % of ` +
       "their resamples).",
+    ].join("\n");
+  },
+};
+
+/** The best held-out likelihood, with what there is against over-fitting, and the same models without it. */
+const LIKELIHOOD_SEEDS = 15;
+
+const settings = [
+  {
+    data: "yelp",
+    model: "PW tanh",
+    options: "--encoder pw --pw-nonlinearity tanh",
+    against: "--weight-decay 10 --early-stopping loss --patience 300",
+  },
+  {
+    data: "rsc",
+    model: "LSTM",
+    options: "",
+    against:
+      "--weight-decay 20 --item-dropout 0.2 --learning-rate 1e-3 --iterations 8000 --early-stopping loss --patience 300",
+  },
+] as const;
+
+export const likelihoodTable: ResultTable = {
+  name: "likelihood",
+  about: "the best held-out likelihood on yelp and rsc",
+  async make(runs) {
+    const rows: string[][] = [];
+    for (const { data, model, options, against } of settings) {
+      const losses = async (options: string) =>
+        (await figuresOf(runs, { data, options, seeds: LIKELIHOOD_SEEDS })).map(({ loss }) => loss);
+      const best = await losses(`${options} ${against}`);
+      const plain = await losses(options);
+      const { mean, low, high } = pairedDifference(best, plain);
+      rows.push([
+        ...[data, model, `\`${[options, against].join(" ").trim()}\``],
+        ...[meanWithSd(meanAndSd(best)), meanWithSd(meanAndSd(plain))],
+        `${fixed(mean)} (${fixed(low)} to ${fixed(high)})`,
+      ]);
+    }
+    return [
+      `Test loss, mean and sd of seeds 1 to ${LIKELIHOOD_SEEDS}; the difference with its 95 % interval over the seeds.`,
+      "",
+      ...markdownTable(["data", "model", "settings", "test loss", "without them", "difference"], rows),
+    ].join("\n");
+  },
+};
+
+const REFERENCE_SEEDS = 5;
+
+/** Mean and sd over seeds. */
+type Spread = readonly [mean: number, sd: number];
+
+/** Of an independent PyTorch implementation of the same formulas. */
+interface Reference {
+  readonly seeds: number;
+  readonly loss: Spread;
+  readonly prec1: Spread;
+  readonly prec2: Spread;
+}
+
+const of = (seeds: number, loss: Spread, prec1: Spread, prec2: Spread): Reference => ({
+  ...{ seeds, loss, prec1, prec2 },
+});
+
+const published: readonly { name: string; options: string; yelp: Reference; rsc: Reference }[] = [
+  {
+    ...{ name: "LSTM 64-64", options: "" },
+    yelp: of(5, [0.8747, 0.0161], [0.7332, 0.0112], [0.8709, 0.0064]),
+    rsc: of(5, [0.9761, 0.0087], [0.5513, 0.0039], [0.7785, 0.0054]),
+  },
+  {
+    ...{ name: "LSTM 32-64-32", options: "--dims 32-64-32" },
+    yelp: of(3, [0.8675, 0.0098], [0.7475, 0.0130], [0.8719, 0.0083]),
+    rsc: of(3, [0.9655, 0.0152], [0.5517, 0.0206], [0.7803, 0.0065]),
+  },
+  {
+    ...{ name: "LSTM 64-64, batch norm", options: "--batch-norm" },
+    yelp: of(3, [1.0678, 0.0095], [0.7521, 0.0175], [0.8398, 0.0040]),
+    rsc: of(3, [1.0904, 0.0342], [0.5632, 0.0365], [0.7789, 0.0153]),
+  },
+  {
+    ...{ name: "PW 64-64", options: "--encoder pw" },
+    yelp: of(5, [0.8525, 0.0062], [0.7378, 0.0088], [0.8673, 0.0116]),
+    rsc: of(5, [0.9619, 0.0035], [0.5298, 0.0124], [0.7538, 0.0083]),
+  },
+  {
+    ...{ name: "PW tanh 64-64", options: "--encoder pw --pw-nonlinearity tanh" },
+    yelp: of(3, [0.7910, 0.0039], [0.7429, 0.0048], [0.8780, 0.0053]),
+    rsc: of(3, [0.9145, 0.0011], [0.5118, 0.0104], [0.7512, 0.0084]),
+  },
+];
+
+export const referenceTable: ResultTable = {
+  name: "reference",
+  about: "models on yelp and rsc, beside another implementation's figures",
+  async make(runs) {
+    const rows: string[][] = [];
+    for (const data of ["yelp", "rsc"] as const) {
+      for (const { name, options, ...references } of published) {
+        const ours = await figuresOf(runs, { data, options, seeds: REFERENCE_SEEDS });
+        const reference = references[data];
+        rows.push([
+          ...[data, name],
+          ...(["loss", "prec1", "prec2"] as const).flatMap((figure) => {
+            const [mean, sd] = reference[figure];
+            return [meanWithSd({ mean, sd }), meanWithSd(meanAndSd(ours.map((one) => one[figure])))];
+          }),
+        ]);
+      }
+    }
+    const few = Math.min(...published.flatMap(({ yelp, rsc }) => [yelp.seeds, rsc.seeds]));
+    const many = Math.max(...published.flatMap(({ yelp, rsc }) => [yelp.seeds, rsc.seeds]));
+    return [
+      `Test users, mean and sd: of ${few} or ${many} seeds of the reference, of ${REFERENCE_SEEDS} of ours.`,
+      "",
+      ...markdownTable(
+        ["data", "model", ...["loss", "prec@1", "prec@2"].flatMap((name) => [`${name}: reference`, "ours"])],
+        rows,
+      ),
     ].join("\n");
   },
 };

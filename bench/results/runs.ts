@@ -1,9 +1,28 @@
-/** Trainings that a table is made of. Each is kept under a name, so that the program may be stopped and begun again. */
+/** Tables of results, and the trainings that they are made of. Each is kept under a name, so that the program may be stopped and begun again. */
 
 import * as v from "../../src/schema.ts";
 import { atomicWriteFile, makeFolder } from "../../src/run/files/atomic_write.ts";
 import { readJson } from "../../src/run/files/json_file.ts";
-import { runCommand } from "../run_command.ts";
+import { runCommand } from "../study.ts";
+
+export interface ResultTable {
+  /** The page's markers are "bench results NAME". */
+  readonly name: string;
+  /** As the command's help has it: "the best held-out likelihood on yelp and rsc". */
+  readonly about: string;
+  /** Markdown. */
+  make(runs: Runs): Promise<string>;
+}
+
+/** 0.873 as .873. */
+export function fixed(value: number): string {
+  return value.toFixed(3).replace(/^(-?)0\./, "$1.");
+}
+
+/** .873 +- .012; without a spread for one value alone. */
+export function meanWithSd({ mean, sd }: { mean: number; sd: number }): string {
+  return Number.isNaN(sd) ? fixed(mean) : `${fixed(mean)} +- ${fixed(sd)}`;
+}
 
 const doneSchema = v.array(v.string());
 

@@ -8,8 +8,7 @@ import { exists } from "../../src/run/files/file_error.ts";
 import { readJson } from "../../src/run/files/json_file.ts";
 import { markdownTable } from "../../src/run/markers.ts";
 import { folderOfSeed } from "../../src/run/seeds_folder.ts";
-import { fixed, meanWithSd, type ResultTable } from "./result_table.ts";
-import type { Runs } from "./runs.ts";
+import { fixed, meanWithSd, type ResultTable, type Runs } from "./runs.ts";
 
 const SEEDS = 5;
 /** What else was tried, each beside the default, with one seed. */
@@ -71,13 +70,8 @@ export const trialsTable: ResultTable = {
 
 /** The folder of the default's seeds. */
 async function trialOf(runs: Runs, name: string, data: string): Promise<string> {
-  return await runs.trained(`trial-${name}`, "train", [
-    "--data",
-    data,
-    "--seeds",
-    String(SEEDS),
-    "--no-report",
-  ]);
+  const args = ["--data", data, "--seeds", String(SEEDS), "--no-report"];
+  return await runs.trained(`trial-${name}`, "train", args);
 }
 
 async function variantRows(runs: Runs, logs: ReadonlyMap<string, string>): Promise<string[][]> {
@@ -130,9 +124,7 @@ function cells(results: readonly Result[], of: "nll" | "prec1"): string[] {
   const baselines = results[0]?.baselines ?? {};
   const best = baselineNames.filter((name) => baselines[name]?.[of] !== undefined)
     .reduce((a, b) => sign * (baselines[b]?.[of] ?? NaN) > sign * (baselines[a]?.[of] ?? NaN) ? b : a);
-  const told = own.map((one) => {
-    return toldBy(one?.against[best]?.[of]?.interval, of === "nll");
-  });
+  const told = own.map((one) => toldBy(one?.against[best]?.[of]?.interval, of === "nll"));
   const count = (wanted: string) => String(told.filter((one) => one === wanted).length);
   const value = baselines[best]?.[of] ?? NaN;
   return [

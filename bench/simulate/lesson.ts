@@ -4,11 +4,10 @@ import { NONE } from "../../src/data/click_log.ts";
 import { keyOf, mulhi, philox, purposes } from "../../src/data/philox.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import type { UserModel } from "../../src/model/user_model.ts";
-import { cdqn } from "../../src/policy/learning/cdqn.ts";
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
 import { LEFT } from "../../src/policy/learning/replay.ts";
 import type { TensorData } from "../../src/run/snapshot/safetensors.ts";
-import { LearnedSource } from "../../src/simulate/learned_source.ts";
+import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import { SEED, trainingConfig } from "./pages.ts";
 
 const LESSON = { users: 64, pages: 4 };
@@ -51,7 +50,7 @@ export async function addLesson(
   const trainer = await PolicyTrainer.create(gpu, new LearnedSource(model), {
     ...trainingConfig(slate),
     ...{ users, pages, rows: ROWS, replay: users * pages, epsilonStart: 1, epsilonEnd: 1 },
-  }, cdqn);
+  });
   try {
     await trainer.run(pages);
     let figures: LessonFigures | undefined;

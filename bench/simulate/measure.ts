@@ -5,12 +5,11 @@ import { Made } from "../../src/gpu/made.ts";
 import type { UserModel } from "../../src/model/user_model.ts";
 import { type Timing, timingOf } from "../../src/selftest/profile/timing.ts";
 import { CannotError } from "../peers/peer.ts";
-import type { Torch } from "../peers/python.ts";
-import { randomPolicy } from "../../src/policy/random.ts";
+import type { Torch } from "../peers/roster.ts";
+import { randomPolicy } from "../../src/policy/named.ts";
 import { meanReturn } from "../../src/simulate/figures.ts";
-import { LearnedSource } from "../../src/simulate/learned_source.ts";
+import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
-import { type LearnedReturn, measureReturns } from "./returns.ts";
 import { type JobSizes, writeSimulateJob } from "./job.ts";
 import {
   type ActingKind,
@@ -31,6 +30,15 @@ import {
   PeerRunner,
   type Runner,
 } from "./runners.ts";
+
+/** What one policy brings. */
+export interface LearnedReturn {
+  readonly name: string;
+  /** Pages of all users that it learned from. */
+  readonly pages: number;
+  /** Mean clicks of a new user over all pages. */
+  readonly clicks: number;
+}
 
 /** How one who plays pages did. */
 export interface Played {
@@ -109,15 +117,11 @@ export async function measureSimulate(
         const sizes = { items, slate, users };
         const gone = new Set<string>();
         const at = `${items.toLocaleString("en-US")} items, slates of ${slate}`;
-        const peers = plan.torches.length === 0 ? [] : await startPeers(
-          gpu,
-          model,
-          sizes,
-          plan,
-          `${folder}/job.safetensors`,
-          notes,
-          (text) => say(`${at}: ${text}`),
-        );
+        const tell = (text: string) => say(`${at}: ${text}`);
+        const file = `${folder}/job.safetensors`;
+        const peers = plan.torches.length === 0
+          ? []
+          : await startPeers(gpu, model, sizes, plan, file, notes, tell);
         try {
           for (const kind of plan.kinds) {
             const left = peers.filter(({ name }) => !gone.has(name));
@@ -126,18 +130,10 @@ export async function measureSimulate(
               gone.add(name);
               notes.push({ peer: name, items, slate, note: `${kind} ${why}`, wrong: false });
             };
-            results.push(
-              await measureKind(
-                gpu,
-                model,
-                kind,
-                { items, slate, users: usersFor(plan.users, items, kind) },
-                { ...plan, learnedPages: results.some((one) => one.kind === kind) ? 0 : plan.learnedPages },
-                left,
-                lost,
-                (text) => say(`${at}: ${text}`),
-              ),
-            );
+            const own = { items, slate, users: usersFor(plan.users, items, kind) };
+            const learnedPages = results.some((one) => one.kind === kind) ? 0 : plan.learnedPages;
+            const kindPlan = { ...plan, learnedPages };
+            results.push(await measureKind(gpu, model, kind, own, kindPlan, left, lost, tell));
           }
         } finally {
           for (const peer of peers) peer.stop();
@@ -259,6 +255,31 @@ async function randomClicks(
     simulator.destroy();
   }
 }
+
+/** All learn from `pages` pages in the whole, and show what they learned to new users. @param lost is told of who cannot. */
+async function measureReturns(
+  runners: readonly Runner[],
+  pages: number,
+  lost: (name: string, why: string) => void,
+  say: (text: string) => void,
+): Promise<LearnedReturn[]> {
+  const returns: LearnedReturn[] = [];
+  for (const runner of runners) {
+    const { name, play, learned } = runner;
+    if (!learned) continue;
+    const found = await orLost(runner, async () => {
+      while (learned.pages() < pages) {
+        say(`${name} has learned from ${learned.pages()} of ${pages} pages`);
+        await play(Math.min(STRETCH, pages - learned.pages()));
+      }
+      return { name, pages: learned.pages(), clicks: await learned.clicks() };
+    }, lost);
+    if (found) returns.push(found);
+  }
+  return returns;
+}
+/** Pages between two words on the progress. */
+const STRETCH = 100;
 
 /** Nothing where a peer takes too long: its process is ended then, and others go on. */
 async function orLost<T>(

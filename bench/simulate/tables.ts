@@ -1,11 +1,10 @@
 /** The figures of `bench simulate` as tables. */
 
-import type { Ceilings } from "../../src/selftest/profile/roofline.ts";
-import { standing } from "../../src/selftest/profile/roofline.ts";
+import { type Ceilings, standing } from "../../src/selftest/profile/roofline.ts";
 import type { SimulateGrowth } from "./growth.ts";
 import type { PeerNote, Played, SimulateResult } from "./measure.ts";
 import type { Kind } from "./runners.ts";
-import { type Cells, short } from "../tables.ts";
+import { type Cells, percent, short } from "../output.ts";
 
 /** What is timed, in words. */
 export const kindTitles: Readonly<Record<Kind, string>> = {
@@ -15,7 +14,6 @@ export const kindTitles: Readonly<Record<Kind, string>> = {
   learn: "Learning by CDQN, users explore",
 };
 const count = (value: number) => value.toLocaleString("en-US");
-const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
 
 /** Pages of a user a second. */
 function userSteps({ users, timing }: Played): number {
@@ -93,7 +91,7 @@ export function workCells({ work }: SimulateResult, ceilings: Ceilings | undefin
       return [
         ...[label, kernel, short(timing.median / 1000), percent(timing.median / all)],
         short(flops / timing.median / 1000),
-        ...(own ? [own.share === undefined ? "-" : percent(own.share)] : []),
+        ...(own ? [percent(own.share)] : []),
       ];
     }),
   };

@@ -1,6 +1,6 @@
 /**
- * Options whose values must be known before a command starts: what it writes to, and what that is named after. The
- * command defines them with commander by these texts; the launcher, which uses no package, reads them here.
+ * The words of a command line, without a package. Some options must be known before a command starts: what it writes to, and
+ * what that is named after. The command defines them with commander by these texts; the launcher reads them here.
  */
 
 export const DATA = "--data <path>";
@@ -24,7 +24,7 @@ export const PORT = "--port <n>";
 export const DEFAULT_PORT = 8750;
 
 /** The values of some options, by their definitions, and the arguments that belong to none of them. */
-export interface ReadArguments {
+interface ReadArguments {
   readonly values: ReadonlyMap<string, string>;
   readonly operands: readonly string[];
 }
@@ -69,4 +69,30 @@ export function withoutOptions(args: readonly string[], options: readonly string
 /** Whether a command would only print how it is used. */
 export function asksForHelp(args: readonly string[]): boolean {
   return args.includes("--help") || args.includes("-h");
+}
+
+/** What no POSIX shell gives a meaning to, anywhere in a word. */
+const PLAIN = /^[\w./:@%+,-]+$/;
+
+/**
+ * The word that a shell takes for this text, in a command that is meant to be pasted: nothing in it runs, whatever a file is
+ * called. It cannot hold NUL, as no argument can.
+ */
+export function shellWord(text: string): string {
+  return PLAIN.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/** The same for a path: one that begins with a hyphen would be taken for an option, so it is said to be in this folder. */
+export function quoted(path: string): string {
+  return shellWord(path.startsWith("-") ? `./${path}` : path);
+}
+
+/** A variable of the environment; undefined where it is not set, or this process may not read it. */
+export function permittedVariable(name: string): string | undefined {
+  try {
+    return Deno.env.get(name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return undefined;
+    throw error;
+  }
 }

@@ -1,5 +1,5 @@
 /**
- * Unrolls loops in the files of kernels. `deno task build:kernels` runs it.
+ * Unrolls loops in the files of kernels. `deno task build kernels` runs it.
  *
  * Some kernels for a CPU driver are fast only where every index is a number in the text, not the counter of a loop (why is
  * in the headers of kernels for a CPU adapter). Such a kernel has, between two comments, a line for each turn:

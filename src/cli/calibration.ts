@@ -4,7 +4,7 @@ import type { LogSource } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { type KernelShapes, recordedShapes } from "../gpu/kernel_shapes.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { cacheFolder } from "./output_folders.ts";
+import { cacheFolder } from "./permissions.ts";
 
 /** The two forms of the option of `train` and `reproduce`. Where neither is given, a GPU is calibrated, a CPU is not. */
 export const CALIBRATION = [

@@ -9,133 +9,19 @@
  */
 
 import { UserError } from "../user_error.ts";
-import { DRIVER_VARIABLES } from "../gpu/host/driver_threads.ts";
 import { DENO_FLAGS } from "../deno_flags.ts";
-import { asksForHelp, DEFAULT_PORT, ONNX, OUT_FILE, PORT, readArguments } from "./arguments.ts";
-import { endOfChild } from "./ended_child.ts";
+import { asksForHelp, quoted } from "./arguments.ts";
 import { runMain } from "./fail.ts";
-import { fetchPackages } from "./fetch_packages.ts";
-import { LAUNCHER_VARIABLE, watchAncestors } from "./launcher_watch.ts";
+import { LAUNCHER_VARIABLE, watchAncestors } from "./stop.ts";
 import {
-  CACHE_VARIABLES,
   cacheFolder,
-  dataFolders,
+  commandScript,
   DEFAULT_RUN_FOLDER,
-  policyFolders,
-  reportFolders,
-  reproduceFolders,
+  needsOf,
+  permissionFlags,
   runFolders,
-  simulateFolders,
-  singleFile,
-  tuneFolders,
-} from "./output_folders.ts";
+} from "./permissions.ts";
 import { CHILD_ENVIRONMENT, ensureAdapter, GPU_ENVIRONMENT } from "./setup.ts";
-import { quoted } from "./shell_word.ts";
-
-interface CommandNeeds {
-  /** Its module in src. */
-  readonly module: string;
-  /** The folders that it writes to. */
-  readonly writes: (args: readonly string[]) => string[];
-  readonly adapter: boolean;
-  /** Whether it keeps something in the user's cache folder. */
-  readonly caches?: boolean;
-  /** Whether it runs native code: the data engine, which no permission holds back. */
-  readonly native?: boolean;
-  /** Whether it listens on a port of this machine, and on nothing else. */
-  readonly listens?: boolean;
-}
-
-/** Each is started by the name of its task. */
-const COMMANDS: Readonly<Record<string, CommandNeeds>> = {
-  train: { module: "run/commands/train.ts", writes: runFolders, adapter: true, caches: true },
-  data: { module: "data/commands/data.ts", writes: dataFolders, adapter: false, native: true },
-  evaluate: { module: "figures/commands/evaluate.ts", writes: () => [], adapter: true, caches: true },
-  predict: {
-    module: "figures/commands/predict.ts",
-    writes: (args) => singleFile(OUT_FILE, args),
-    adapter: true,
-    caches: true,
-  },
-  recommend: { module: "figures/commands/recommend.ts", writes: () => [], adapter: true, caches: true },
-  serve: { module: "serve/command.ts", writes: () => [], adapter: true, caches: true, listens: true },
-  export: {
-    module: "serve/onnx/command.ts",
-    writes: (args) => singleFile(ONNX, args),
-    adapter: false,
-    caches: true,
-  },
-  report: { module: "report/command.ts", writes: reportFolders, adapter: false },
-  policy: { module: "policy/commands/policy.ts", writes: policyFolders, adapter: true, caches: true },
-  reproduce: { module: "tune/commands/reproduce.ts", writes: reproduceFolders, adapter: true, caches: true },
-  tune: { module: "tune/commands/tune.ts", writes: tuneFolders, adapter: true, caches: true },
-  simulate: { module: "simulate/commands/simulate.ts", writes: simulateFolders, adapter: true, caches: true },
-  selftest: { module: "selftest/command.ts", writes: () => [], adapter: true },
-};
-
-/** What the packages for terminals look at; they do without those that are not permitted. */
-const TERMINAL_VARIABLES = [
-  "CI",
-  "CLICOLOR_FORCE",
-  "COLORTERM",
-  "FORCE_COLOR",
-  "NODE_DISABLE_COLORS",
-  "NO_COLOR",
-  "TEAMCITY_VERSION",
-  "TERM",
-  "TERM_PROGRAM",
-  "TF_BUILD",
-  "TMUX",
-];
-
-/**
- * The permission flags for a command with these arguments: reading, the terminal's variables, and for a command that
- * writes, its folders alone. Those that read a large data set may write to the cache too. `serve` listens on its port of 127.0.0.1.
- *
- * @param cache the user's cache folder of this program
- * @throws {UserError} for an unknown command or a folder that no flag can name
- */
-export function permissionFlags(command: string, args: readonly string[], cache?: string): string[] {
-  const { writes, adapter, caches, native, listens } = needsOf(command);
-  const variables = [
-    ...TERMINAL_VARIABLES,
-    LAUNCHER_VARIABLE,
-    ...(adapter ? DRIVER_VARIABLES : []),
-    ...(caches ? CACHE_VARIABLES : []),
-  ];
-  const flags = ["--no-prompt", "--allow-read", `--allow-env=${variables.join(",")}`];
-  if (native) flags.push("--allow-ffi");
-  if (listens) flags.push(`--allow-net=127.0.0.1:${portOf(args)}`);
-  const folders = writes(args);
-  const odd = folders.find((folder) => folder.includes(","));
-  if (odd !== undefined) { // a comma would end the path in the flag
-    throw new UserError(
-      `expected a folder to write to without a comma in its path, found ${odd}. Choose another one.`,
-    );
-  }
-  // A run does without a cache, so one that no flag can name is left out.
-  if (caches && cache !== undefined && !cache.includes(",")) folders.push(cache);
-  if (folders.length > 0) flags.push(`--allow-write=${folders.join(",")}`);
-  return flags;
-}
-
-/** The port that a command listens on; the usual one where what is given is none, as the command says then. */
-function portOf(args: readonly string[]): number {
-  const text = readArguments(args, [PORT]).values.get(PORT) ?? "";
-  return /^\d{1,5}$/.test(text) && Number(text) <= 65535 ? Number(text) : DEFAULT_PORT;
-}
-
-function needsOf(command: string): CommandNeeds {
-  const known = Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined;
-  if (known !== undefined) return known;
-  const names = Object.keys(COMMANDS).join(" or ");
-  throw new UserError(`expected a command (${names}), found ${JSON.stringify(command)}`);
-}
-
-/** The URL of a command's module. @throws {UserError} for an unknown command */
-export function commandScript(command: string): string {
-  return new URL(`../${needsOf(command).module}`, import.meta.url).href;
-}
 
 /** Size of its packages; most of it is the data engine. */
 function megabytesOf(command: string): number {
@@ -191,7 +77,7 @@ const GRACE_MS = 3000;
  * terminal, Ctrl-C reaches the command twice, directly and from here, within moments. One that hangs, in a read that
  * never ends or in a driver, hears nothing: told again, it is killed.
  */
-function passSignalsTo(child: Deno.ChildProcess): void {
+export function passSignalsTo(child: Deno.ChildProcess): void {
   const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM", "SIGHUP"];
   let first: number | undefined;
   for (const signal of signals) {
@@ -210,6 +96,97 @@ function send(child: Deno.ChildProcess, signal: Deno.Signal): void {
   } catch {
     // It has just ended: its status is on the way.
   }
+}
+
+/** Signals that somebody sent to end it. */
+const ASKED_FOR: readonly Deno.Signal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
+
+const CAUSES: Partial<Record<Deno.Signal, string>> = {
+  SIGKILL: "it was killed, by somebody or by the system when memory ran out",
+  SIGABRT: "it aborted: memory ran out, or the graphics driver found a fault",
+  SIGTRAP: "it aborted, most likely because its memory ran out",
+  SIGSEGV: "it crashed, most likely in the graphics driver",
+  SIGBUS: "it crashed: a full disk or faulty memory can be the cause",
+  SIGILL: "it crashed: this processor lacks an instruction that the driver uses",
+  SIGXFSZ: "it wrote a file larger than the system allows",
+  SIGXCPU: "its processor time is used up",
+};
+
+/**
+ * What is said of a command that did not end by itself: killed, or fallen with the graphics driver.
+ * @param resumed the arguments that go on with what was begun, quoted; undefined where they are not known.
+ * @returns undefined when there is nothing to say: it told its own end, or was asked to end.
+ */
+export function endOfChild(
+  command: string,
+  signal: Deno.Signal | null,
+  resumed: string | undefined,
+): string | undefined {
+  if (signal === null || ASKED_FOR.includes(signal)) return undefined;
+  const cause = CAUSES[signal] ?? "the system ended it";
+  return `error: ${command} was ended by ${signal}: ${cause}. ${remedy(command, resumed)}`;
+}
+
+function remedy(command: string, resumed: string | undefined): string {
+  switch (command) {
+    case "train":
+      return "What was saved is whole. Go on with: deno task train " +
+        (resumed ?? "--resume and the folder that it named above");
+    case "reproduce":
+    case "tune":
+      return "What was saved is whole. Go on with the same command.";
+    case "data":
+      return "No data set was written. Start it again, with a smaller --memory if memory ran out.";
+    default:
+      return "Nothing was changed. Start it again.";
+  }
+}
+
+/** As Deno says it of each file that it fetches, where it is not told to be quiet. */
+const DOWNLOAD = /^Download .*\n?/gm;
+
+export interface Fetching {
+  /** Its name, such as "train". */
+  readonly command: string;
+  /** The URL of its module. */
+  readonly script: string;
+  /** How much it is where nothing is there yet. */
+  readonly megabytes: number;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly say: (text: string) => void;
+}
+
+/**
+ * Fetches the packages of a command before it runs. It is needed once on a machine; one line says so where anything is
+ * fetched. @throws {UserError} when a package cannot be fetched
+ */
+export async function fetchPackages(
+  { command, script, megabytes, environment, say }: Fetching,
+): Promise<void> {
+  const deno = new Deno.Command(Deno.execPath(), {
+    args: ["cache", ...DENO_FLAGS.filter((flag) => flag !== "--quiet"), script],
+    env: { ...environment, NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  let [said, told] = ["", false];
+  for await (const text of deno.stderr.pipeThrough(new TextDecoderStream())) {
+    said += text;
+    if (told || said.search(DOWNLOAD) < 0) continue;
+    told = true;
+    say(`Fetching what ${command} needs, once (up to ${megabytes} MB) ...`);
+  }
+  if ((await deno.status).success) return;
+  throw new UserError(
+    `the packages of ${command} could not be fetched. Check the network, then start it again: what has arrived ` +
+      `is kept. Deno said:\n${reasonOf(said)}`,
+  );
+}
+
+/** What Deno said, without its downloads and the places in its own code. */
+function reasonOf(text: string): string {
+  return (text.replace(DOWNLOAD, "").split("\nStack backtrace:")[0] ?? "").trim();
 }
 
 if (import.meta.main) {

@@ -13,8 +13,8 @@ import {
 } from "../data/sets/dataset.ts";
 import { DATA } from "./arguments.ts";
 import { LARGEST_SEED, path, wholeNumber } from "./options.ts";
-import { cacheFolder } from "./output_folders.ts";
-import { delayedProgress } from "./step_progress.ts";
+import { cacheFolder } from "./permissions.ts";
+import { delayedProgress } from "./progress.ts";
 
 export function dataOption(): Option {
   return new Option(

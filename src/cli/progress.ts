@@ -1,7 +1,8 @@
-/** How training goes, on one line of the terminal, or on a line for every tenth of it elsewhere. */
+/** How a command goes: training on one line of the terminal, or on a line for every tenth of it elsewhere; other work likewise. */
 
 import process from "node:process";
 import { thousands } from "../thousands.ts";
+import type { OnProgress, StepStanding } from "../data/log_source.ts";
 
 /** Figures to show; those that are not known yet are left out. */
 export interface Figures {
@@ -12,14 +13,14 @@ export interface Figures {
 }
 
 /** What the loss and the precision are called. */
-export interface FigureNames {
+interface FigureNames {
   readonly loss: string;
   readonly prec1: string;
 }
 const usualNames: FigureNames = { loss: "loss", prec1: "prec@1" };
 
 /** A display of progress; `stop` must be called for the process to end. */
-export interface TrainingProgress {
+interface TrainingProgress {
   /** Tells that `iteration` iterations are done; figures not given keep their last value. */
   update(iteration: number, figures?: Figures): void;
   /** Writes a line of text above the display. */
@@ -199,4 +200,83 @@ export function duration(seconds: number): string {
   if (s < 3600) return `${Math.floor(s / 60)}m${two(s % 60)}s`;
   if (s < 86400) return `${Math.floor(s / 3600)}h${two(Math.floor(s / 60) % 60)}m`;
   return `${Math.floor(s / 86400)}d${two(Math.floor(s / 3600) % 24)}h`;
+}
+
+const REFRESH_MS = 250;
+
+/** A line of the terminal that is kept up to date; nothing where there is no terminal. @param text of at most `width` characters */
+export function liveLine(output: Output, text: (width: number) => string) {
+  const draw = () => void output.write(CLEAR_LINE + text((output.columns || 80) - 1));
+  const timer = output.isTTY ? setInterval(draw, REFRESH_MS) : undefined;
+  return {
+    draw,
+    /** Writes a line that stays. */
+    note: (line: string) => void output.write(`${output.isTTY ? CLEAR_LINE : ""}${line}\n`),
+    stop() {
+      if (timer === undefined) return;
+      clearInterval(timer);
+      output.write(CLEAR_LINE);
+    },
+  };
+}
+
+interface StepProgress {
+  /** Tells that a step, or a round of it, begins. */
+  begin(standing: StepStanding): void;
+  stop(): void;
+}
+
+/** How a work of several steps goes: on one line of the terminal, or on a line a step elsewhere. */
+export function stepProgress(output: Output = process.stderr): StepProgress {
+  let current: StepStanding | undefined;
+  let began = performance.now();
+  const line = (width: number) => current ? stepLine(current, (performance.now() - began) / 1000, width) : "";
+  const live = liveLine(output, line);
+  return {
+    begin(standing) {
+      const isNew = standing.title !== current?.title;
+      if (isNew) began = performance.now();
+      current = standing;
+      if (output.isTTY) live.draw();
+      else if (isNew) output.write(`${place(standing, "", " ")}${standing.title}\n`);
+    },
+    stop: live.stop,
+  };
+}
+
+/** What is done sooner is not worth a line. */
+const SILENT_MS = 1000;
+
+/** Shows what takes long on a terminal, from one second after it began. Elsewhere its lines would stay behind. */
+export function delayedProgress(
+  output: Output = process.stderr,
+  silentMs: number = SILENT_MS,
+): { readonly onProgress: OnProgress; stop(): void } {
+  const began = performance.now();
+  let progress: StepProgress | undefined;
+  return {
+    onProgress(title, round, rounds) {
+      if (!output.isTTY || performance.now() - began < silentMs) return;
+      progress ??= stepProgress(output);
+      progress.begin({ title, number: 0, of: 0, round, rounds });
+    },
+    stop: () => progress?.stop(),
+  };
+}
+
+/** "[3/17] Versions of items  2/19  12s" in at most `width` characters. */
+export function stepLine(
+  { title, number, of, round, rounds }: StepStanding,
+  seconds: number,
+  width: number,
+): string {
+  const at = rounds > 1 ? `  ${round}/${rounds}` : "";
+  return `${place({ number, of }, "[", "] ")}${title}${at}  ${Math.floor(seconds)}s`.slice(
+    0,
+    Math.max(0, width),
+  );
+}
+
+function place({ number, of }: Pick<StepStanding, "number" | "of">, before: string, after: string): string {
+  return of > 0 ? `${before}${number}/${of}${after}` : "";
 }

@@ -1,6 +1,12 @@
-/** Ctrl-C and its like: the first ends training after the steps that are under way, a later one ends the process. */
+/**
+ * What ends a command from outside. Ctrl-C and its like: the first ends training after the steps that are under way, a later
+ * one ends the process. And no process outlives the one that started it: a command ends, as by Ctrl-C, when its launcher is
+ * gone; the launcher ends when the task that started it is gone, or npx above the task. (`kill -9` ends one process, which
+ * cannot tell others.)
+ */
 
-import { onLauncherGone } from "./launcher_watch.ts";
+import process from "node:process";
+import { permittedVariable } from "./arguments.ts";
 
 export interface Stop {
   readonly signal: AbortSignal;
@@ -26,6 +32,82 @@ export function stopOnSignals(exitCode: number): Stop {
   // SIGHUP: the terminal was closed.
   const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM", "SIGHUP"];
   for (const signal of signals) Deno.addSignalListener(signal, handle);
-  onLauncherGone(handle);
+  end = handle;
   return stop;
+}
+
+/** In the command's environment: the launcher's process id. */
+export const LAUNCHER_VARIABLE = "CLICKGAN_LAUNCHER";
+/** What npm tells the processes that it starts. */
+const NPM_VARIABLE = "npm_command";
+
+const LOOK_MS = 500;
+/** From the launcher up to npx: the task, a shell, npx. */
+const MOST_ANCESTORS = 4;
+
+/** What a command does when its launcher is gone; {@link stopOnSignals} sets it. */
+let end: () => void = () => Deno.exit(143);
+
+/** For a command: looks after the launcher that started it, if one did. */
+export function watchLauncher(): void {
+  const launcher = Number(permittedVariable(LAUNCHER_VARIABLE));
+  if (launcher > 0) watch(() => Deno.ppid === launcher, () => end());
+}
+
+/** For the launcher: looks after what started it. @param gone called once when it has ended. */
+export async function watchAncestors(gone: () => void): Promise<void> {
+  const parent = Deno.ppid;
+  const npx = permittedVariable(NPM_VARIABLE) === "exec" ? await ancestorsUpToNpx(parent) : [];
+  watch(() => Deno.ppid === parent && npx.every(isAlive), gone);
+}
+
+function watch(isThere: () => boolean, gone: () => void): void {
+  const timer = setInterval(() => {
+    if (isThere()) return;
+    clearInterval(timer);
+    gone();
+  }, LOOK_MS);
+  Deno.unrefTimer(timer);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0); // signal 0 reaches nobody: it only asks
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
+}
+
+/** Process ids above the launcher's parent, up to npx; none where the system does not tell. */
+async function ancestorsUpToNpx(parent: number): Promise<number[]> {
+  const found: number[] = [];
+  for (let pid = parent; found.length < MOST_ANCESTORS;) {
+    const above = await parentOf(pid);
+    if (above === undefined || above <= 1) return [];
+    found.push(above);
+    if (/^(npm|npx|node|MainThread)/.test(await nameOf(above))) return found;
+    pid = above;
+  }
+  return [];
+}
+
+async function parentOf(pid: number): Promise<number | undefined> {
+  const text = Deno.build.os === "linux"
+    ? (await outputOf("cat", [`/proc/${pid}/stat`])).replace(/^.*\) \S+ /s, "") // the name may hold anything
+    : await outputOf("ps", ["-o", "ppid=", "-p", String(pid)]);
+  return Number.parseInt(text) || undefined;
+}
+
+async function nameOf(pid: number): Promise<string> {
+  if (Deno.build.os === "linux") return await outputOf("cat", [`/proc/${pid}/comm`]);
+  return (await outputOf("ps", ["-o", "comm=", "-p", String(pid)])).trim().replace(/^.*\//, "");
+}
+
+async function outputOf(command: string, args: string[]): Promise<string> {
+  try {
+    const { stdout } = await new Deno.Command(command, { args, stdin: "null", stderr: "null" }).output();
+    return new TextDecoder().decode(stdout);
+  } catch {
+    return "";
+  }
 }

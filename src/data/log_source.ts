@@ -171,6 +171,17 @@ const WALK_ROWS = 2 ** 20;
 /** Told what is under way, and how much of how much is done. */
 export type OnProgress = (what: string, done: number, all: number) => void;
 
+/** How far a preparation is. Here, as its display is not to load the engine, which has 140 MB. */
+export interface StepStanding {
+  readonly title: string;
+  /** Number of the step in its script, from 1, and how many there are; 0 of 0 for work that is no step of it. */
+  readonly number: number;
+  readonly of: number;
+  /** Rounds of a repeated step that are done, and all of them; 0 of 1 otherwise. */
+  readonly round: number;
+  readonly rounds: number;
+}
+
 /**
  * The users, in their order, as logs that hold them: all in one where the log is in memory, else in parts.
  * @param users ascending, each once. @param onPart told how many users are behind it.

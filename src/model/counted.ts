@@ -13,7 +13,7 @@ import { countTables } from "../counts/tables.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import type { LogSource, OnProgress } from "../data/log_source.ts";
 import { recentClicks, rowCounts } from "../ops/row_counts.ts";
-import { type RowDot, rowDot } from "../ops/row_dot.ts";
+import { type ClickScores, LastLayer } from "../ops/row_dot.ts";
 import type { Weights } from "../tape/parameters.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { CountedLog } from "../batch/device_log.ts";
@@ -64,9 +64,9 @@ export function countsPart(tape: ClickTape, { counts }: ModelConfig, recent?: Te
 }
 
 /** [rows, 1] the linear part, added to what the rest of the model makes of a row. */
-export function addLinearPart(tape: ClickTape, counts: Tensor, base: Tensor): RowDot {
+export function addLinearPart(tape: ClickTape, counts: Tensor, base: Tensor): ClickScores {
   const parts = { input: counts, weights: tape.parameter(KERNEL), bias: tape.parameter(BIAS), base };
-  return rowDot(tape, "counts/utility", parts);
+  return new LastLayer(tape, "counts/utility", parts);
 }
 
 /**

@@ -16,6 +16,7 @@ import type { View } from "../gpu/memory.ts";
 import type { AdamState } from "../ops/adam.ts";
 import { GradientSum } from "../ops/gradient_sum.ts";
 import { exactMinimax, type GameOptions, minimax } from "../ops/minimax.ts";
+import { made, outputOf } from "../ops/row_dot.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { evaluating, type RecordableModel, type RecordOptions } from "./model_program.ts";
 import type { UserModel } from "./user_model.ts";
@@ -170,10 +171,9 @@ function gameSpecs(options: GameProgramOptions, arena: Arena): GameSpecs {
   const mode: RecordOptions = moves ? { training: true, itemDropout: training.itemDropout } : evaluating;
 
   const rewardTape = tapeOf(reward, moves);
-  const u = reward.record(rewardTape, mode);
+  const u = made(reward.record(rewardTape, mode));
   const generatorTape = generator && tapeOf(generator, training?.generator);
-  const logits = generatorTape &&
-    generator.record(generatorTape, { ...mode, itemDropout: 0, reader: "multiplies" });
+  const logits = generatorTape && generator.record(generatorTape, { ...mode, itemDropout: 0 });
   if (generatorTape && logits && training?.generator) {
     minimax(generatorTape, "minimax", { u, logits }, undefined, "generator", game);
   }
@@ -184,9 +184,10 @@ function gameSpecs(options: GameProgramOptions, arena: Arena): GameSpecs {
   rewardTape.place();
   generatorTape?.place();
   const utilities = rewardTape.forward({ upTo: u });
-  const acting = generatorTape?.forward({ upTo: logits }) ?? [];
+  const last = logits && outputOf(logits);
+  const acting = generatorTape?.forward({ upTo: last }) ?? [];
   const generatorGradients = generatorTape && training?.generator
-    ? [...acting, ...generatorTape.forward({ after: logits }), ...generatorTape.backward()]
+    ? [...acting, ...generatorTape.forward({ after: last }), ...generatorTape.backward()]
     : [];
   const generatorUpdate = generatorTape ? training?.generator?.dispatches(generatorTape) ?? [] : [];
   const losses = [...rewardTape.forward({ after: u }), ...(moves ? rewardTape.backward() : [])];

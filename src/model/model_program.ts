@@ -13,7 +13,7 @@ import type { View } from "../gpu/memory.ts";
 import type { AdamState } from "../ops/adam.ts";
 import { choiceNll } from "../ops/choice_nll.ts";
 import { GradientSum } from "../ops/gradient_sum.ts";
-import type { RowDot, RowDotReader } from "../ops/row_dot.ts";
+import { type ClickScores, outputOf } from "../ops/row_dot.ts";
 import type { ParameterArena } from "../tape/parameters.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { ModelConfig } from "./config.ts";
@@ -24,8 +24,6 @@ export interface RecordOptions {
   /** In training batch normalisation takes the batch's statistics, and rows may hide their items. */
   readonly training: boolean;
   readonly itemDropout: number;
-  /** How the op that reads the utilities makes them on its way; undefined where it does not. */
-  readonly reader?: RowDotReader;
   /** What of the history is there already. */
   readonly given?: GivenState;
 }
@@ -55,10 +53,10 @@ export interface RecordableModel {
    */
   readonly parameters: ParameterArena;
   /**
-   * Records the model on a tape, over the items of its batch. @returns [rows, 1] utilities
+   * Records the model on a tape, over the items of its batch. @returns [rows, 1] utilities; who reads them says how they are made
    * @internal
    */
-  record(tape: ClickTape, options: RecordOptions): RowDot;
+  record(tape: ClickTape, options: RecordOptions): ClickScores;
 }
 
 /** What a log has to know for the counts of a model, none of whose users were counted; undefined for a model without. */
@@ -163,11 +161,11 @@ export function modelSpecs(
   const touchedOnly = training?.adam.kind === "row-sparse";
   const tape = new ClickTape(batch, { arena, parameters, capacity, shapes, touchedOnly });
   const mode = training ? { training: true, itemDropout: training.itemDropout } : evaluating;
-  const utilities = model.record(tape, { ...mode, reader: "adds dots" });
+  const scores = model.record(tape, mode);
   const { eta, loss: kind } = model.config;
   const place = positionEffect(tape, model.config);
   const loss = { train: training !== undefined, eta, loss: kind, place };
-  const outcomes = choiceNll(tape, "choice", utilities, ring, loss);
+  const outcomes = choiceNll(tape, "choice", scores, ring, loss);
   tape.place();
   const forward = tape.forward();
   const backward = training ? tape.backward() : [];
@@ -177,7 +175,7 @@ export function modelSpecs(
     layout: batch.layout(),
     gradients: [...own, ...forward, ...backward],
     update: training ? training.adam.dispatches(tape) : [],
-    utilities,
+    utilities: outputOf(scores),
     outcomes,
     tape,
   };

@@ -4,7 +4,7 @@ import type { DeviceItems } from "../batch/device_items.ts";
 import { batchNorm } from "../ops/batch_norm.ts";
 import { firstLayer, type FirstLayerInputs } from "../ops/first_layer.ts";
 import { linear } from "../ops/linear.ts";
-import { type RowDot, rowDot } from "../ops/row_dot.ts";
+import { type ClickScores, LastLayer } from "../ops/row_dot.ts";
 import type { ClickTape } from "../batch/click_tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { ModelConfig } from "./config.ts";
@@ -71,7 +71,7 @@ export function utility(
   { dims, batchNorm: normalised }: ModelConfig,
   parts: Omit<FirstLayerInputs, "item">,
   options: RecordOptions,
-): RowDot {
+): ClickScores {
   const parameter = (name: string) => tape.parameter(`utility/${name}`);
   const item = itemPart(tape, items, "utility/layer1");
   const normalise = (input: Tensor, layer: number) => {
@@ -98,5 +98,5 @@ export function utility(
     hidden = normalise(dense, layer);
   }
   const last = { input: hidden, weights: parameter("output/kernel"), bias: parameter("output/bias") };
-  return rowDot(tape, "utility/output", last, options.reader);
+  return new LastLayer(tape, "utility/output", last);
 }

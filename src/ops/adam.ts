@@ -8,7 +8,8 @@ import { bufferOf, type View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import { amountOf, type Dimensions, type Sizes } from "../gpu/sizes.ts";
 import { type ParameterArena, windows } from "../tape/parameters.ts";
-import { timesPlaces, type TouchedRows } from "../tape/node.ts";
+import { timesPlaces } from "./op.ts";
+import type { TouchedRows } from "../tape/node.ts";
 import type { Tensor } from "../tape/tensor.ts";
 
 const adamKernel = kernel("adam", adamText);

@@ -7,13 +7,14 @@ import statisticsText from "../../kernels/batch_norm/batch_norm_statistics.wgsl"
 import weightGradientText from "../../kernels/batch_norm/batch_norm_weight_gradient.wgsl" with {
   type: "text",
 };
-import { slopeConstants } from "./activation.ts";
+import { slopeConstants } from "./op.ts";
+import { countedRows, expectShape, partialViews } from "./op.ts";
 import { constantOf, type Kernel, kernel } from "../gpu/kernel.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import { bufferOf, type View } from "../gpu/memory.ts";
 import { type Amount, type Dimensions, type DimName, extent, MAX_CHUNKS, type Sizes } from "../gpu/sizes.ts";
 import { at, columnSums, type Matrix, matrix, type Reference } from "../tape/reference.ts";
-import { type Call, countedRows, expectShape, partialViews } from "../tape/node.ts";
+import type { Call } from "../tape/node.ts";
 import type { Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 

@@ -12,11 +12,11 @@ import { choiceLoss, precisionAt, unclicked } from "../data/ranking.ts";
 import { kernel } from "../gpu/kernel.ts";
 import { bufferOf, type View } from "../gpu/memory.ts";
 import { at, type Matrix, matrix, sigmoid } from "../tape/reference.ts";
-import { expectShape } from "../tape/node.ts";
+import { expectShape } from "./op.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { recordLoss } from "./loss.ts";
 import { effectOf, placeGradient, placeGradient64 } from "./place_gradient.ts";
-import type { RowDot } from "./row_dot.ts";
+import { type ClickScores, LastLayer, made } from "./row_dot.ts";
 
 const lossKernel = kernel("choice_nll", lossText);
 
@@ -44,21 +44,21 @@ export interface ChoiceOptions {
  * further click. Their sums go to `ring` at the
  * step's slot. With `train` the gradient of the mean loss is made as well.
  *
- * @param u [rows, 1] utilities; where they are left to this op, it adds up their dots. @param ring [.] vec4f.
+ * @param scores [rows, 1] utilities; where the layer below them makes dots, this op adds them up. @param ring [.] vec4f.
  * @throws Error for another shape.
  */
 export function choiceNll(
   tape: ClickTape,
   name: string,
-  u: RowDot,
+  scores: ClickScores,
   ring: View,
   { train, eta, loss = "choice", place }: ChoiceOptions,
 ): Tensor {
+  const sums = scores instanceof LastLayer ? scores.sums() : undefined;
+  const u = sums?.output ?? made(scores);
+  const dots = sums?.dots;
   expectShape("choice_nll", u, "rows", 1);
   if (place) expectShape("choice_nll", place, 1, place.columns);
-  const { unmade } = u;
-  const dots = unmade?.dots;
-  if (unmade && !dots) throw new Error(`choice_nll: expected ${u.name} to be left to it in dots alone`);
   const PANELS = dots?.panels ?? 0;
   const output = tape.tensor(name, "events", 4);
   return recordLoss(tape, {
@@ -81,7 +81,7 @@ export function choiceNll(
         u: u.view,
         event: tape.batch.event,
         dots: dots?.view ?? call.unwritten,
-        bias: unmade ? bufferOf(unmade.bias.view) : call.unwritten,
+        bias: sums ? bufferOf(sums.bias.view) : call.unwritten,
         place: place?.view ?? call.unwritten,
         outcome: output.view,
         u_gradient: gradient,

@@ -6,7 +6,7 @@ import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
 import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
 import { type Constants, kernel } from "../gpu/kernel.ts";
 import { add, at, elu, matrix, product, throughElu } from "../tape/reference.ts";
-import { expectShape } from "../tape/node.ts";
+import { expectShape } from "./op.ts";
 import { shapeText, type Tensor } from "../tape/tensor.ts";
 import { weightGradient } from "./linear.ts";
 

@@ -7,7 +7,7 @@ import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
 import { type Constants, kernel } from "../gpu/kernel.ts";
 import { add, at, columnSums, matrix } from "../tape/reference.ts";
-import { expectShape } from "../tape/node.ts";
+import { expectShape } from "./op.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { dropoutConstants, isTable, keptScale } from "./first_layer.ts";
 import { placeGradient } from "./place_gradient.ts";

@@ -4,10 +4,10 @@ import type { Cost, DispatchSpec } from "../gpu/program.ts";
 import { bufferOf, type Memory, type View } from "../gpu/memory.ts";
 import { type DimName, distinctRows, extent, type Sizes } from "../gpu/sizes.ts";
 import { activated, at, columnSums, matrix, product, type Reference, through } from "../tape/reference.ts";
-import { type Call, countedRows, expectShape, partialViews, type RowDots } from "../tape/node.ts";
+import { countedRows, expectShape, partialViews, activationConstants, slopeConstants } from "./op.ts";
+import type { Call } from "../tape/node.ts";
 import type { Tape } from "../tape/tape.ts";
-import { type Activation, shapeText, type Tensor } from "../tape/tensor.ts";
-import { activationConstants, slopeConstants } from "./activation.ts";
+import { type Activation, type RowDots, shapeText, type Tensor } from "../tape/tensor.ts";
 import {
   matmulDispatch,
   matmulInvocations,
@@ -59,25 +59,25 @@ export function linear<S extends Sizes, R>(
     throw new Error(`linear: gathered input ${shapeText(input)} must be a constant`);
   }
   const rows = gather?.rows ?? countedRows("linear", tape, input);
-  const output = tape.tensor(name, rows, weights.columns, {
-    groups: weights.groups,
-    activation,
-    textured: true,
-  });
   const K4 = input.stride / 4;
-  const N4 = output.stride / 4;
-
+  const N4 = weights.stride / 4;
   let dot: Dot | undefined;
-  const dotRows = (by: Tensor): RowDots | undefined => {
+  const dots = (by: Tensor): RowDots | undefined => {
     const panels = panelsOf(
       matmulKernel("forward", K4, N4, extent(rows, tape.options.capacity), tape.choice),
       N4,
     );
     if (dot || panels === 0) return undefined;
-    expectShape("linear", by, 1, output.columns);
+    expectShape("linear", by, 1, weights.columns);
     dot = { weights: by, panels, view: tape.saved(`${name} dots`, rows, 4 * Math.ceil(panels / 4)) };
     return dot;
   };
+  const output = tape.tensor(name, rows, weights.columns, {
+    groups: weights.groups,
+    activation,
+    textured: true,
+    dots,
+  });
 
   const product = { input, weights, bias, rows, gather };
   const forward = (call: Call<S>) => [
@@ -98,7 +98,6 @@ export function linear<S extends Sizes, R>(
     output,
     rereads: [input, output],
     forward,
-    dotRows,
     backward,
     reference: reference(options),
   });

@@ -15,7 +15,7 @@ import {
   product as productOf,
   sigmoid,
 } from "../tape/reference.ts";
-import { expectShape } from "../tape/node.ts";
+import { expectShape } from "./op.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { fedItems } from "./click_gather.ts";
 import { embeddingGradient } from "./embedding.ts";

@@ -15,11 +15,11 @@ import { isPredicted, NONE } from "../data/click_log.ts";
 import { type Constants, kernel } from "../gpu/kernel.ts";
 import { bufferOf, uniformIfSmall, type View } from "../gpu/memory.ts";
 import { at, type Matrix, matrix } from "../tape/reference.ts";
-import { expectShape } from "../tape/node.ts";
+import { expectShape } from "./op.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { choiceOutcome, topShares } from "./choice_nll.ts";
 import { recordLoss } from "./loss.ts";
-import type { RowDot } from "./row_dot.ts";
+import { type ClickScores, LastLayer, made } from "./row_dot.ts";
 
 const gameKernel = kernel("minimax", gameText);
 const exactKernel = kernel("exact_minimax", exactText);
@@ -43,8 +43,8 @@ export interface GameOptions {
 export interface MinimaxInputs {
   /** [rows, 1] utilities, of the reward */
   readonly u: Tensor;
-  /** [rows, 1] of the generator; where they are left to this op, it multiplies the last layer itself */
-  readonly logits: RowDot;
+  /** [rows, 1] of the generator, whose last layer this op multiplies itself */
+  readonly logits: ClickScores;
 }
 
 /** Who moves; the other one's output is taken as it is. Undefined to evaluate. */
@@ -57,14 +57,15 @@ export type Player = "generator" | "reward" | undefined;
 export function minimax(
   tape: ClickTape,
   name: string,
-  { u, logits }: MinimaxInputs,
+  { u, logits: scores }: MinimaxInputs,
   ring: View | undefined,
   player: Player,
   options: GameOptions,
 ): Tensor {
   expectShape("minimax", u, "rows", 1);
+  const last = scores instanceof LastLayer ? scores.factors() : undefined;
+  const logits = last?.output ?? made(scores);
   expectShape("minimax", logits, "rows", 1);
-  const last = logits.unmade;
   const K4 = last ? last.input.stride / 4 : 0;
   const output = tape.tensor(name, "events", 4 * MINIMAX_VECTORS);
   return recordLoss(tape, {

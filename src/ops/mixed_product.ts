@@ -5,7 +5,7 @@ import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.t
 import { type ItemTokens, NONE } from "../data/click_log.ts";
 import { bufferOf } from "../gpu/memory.ts";
 import { at, matrix, product } from "../tape/reference.ts";
-import { expectShape } from "../tape/node.ts";
+import { expectShape } from "./op.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { distinctItems, fedItems } from "./click_gather.ts";
 import { isTable } from "./first_layer.ts";

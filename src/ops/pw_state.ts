@@ -10,7 +10,7 @@ import { NONE } from "../data/click_log.ts";
 import { kernel } from "../gpu/kernel.ts";
 import { distinctRows } from "../gpu/sizes.ts";
 import { add, at, columnSums, matrix } from "../tape/reference.ts";
-import { expectShape, partialViews } from "../tape/node.ts";
+import { expectShape, partialViews } from "./op.ts";
 import { shapeText, type Tensor } from "../tape/tensor.ts";
 
 const forwardKernel = kernel("pw_state_forward", forwardText);

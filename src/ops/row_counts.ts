@@ -11,7 +11,7 @@ import { NONE } from "../data/click_log.ts";
 import { kernel } from "../gpu/kernel.ts";
 import { bufferOf } from "../gpu/memory.ts";
 import { at, matrix } from "../tape/reference.ts";
-import { expectShape } from "../tape/node.ts";
+import { expectShape } from "./op.ts";
 import type { Tensor } from "../tape/tensor.ts";
 
 const recentKernel = kernel("recent_clicks", recentText);

@@ -1,17 +1,19 @@
 /** row_dot: one number a row, the last layer of the utility. */
 
-import { slopeConstants } from "./activation.ts";
 import backwardText from "../../kernels/choice/row_dot_backward.wgsl" with { type: "text" };
 import forwardText from "../../kernels/choice/row_dot_forward.wgsl" with { type: "text" };
 import sumText from "../../kernels/choice/row_dot_sum.wgsl" with { type: "text" };
+import type { ClickSizes } from "../batch/click_sizes.ts";
+import type { ReferenceBatch } from "../batch/reference_batch.ts";
+import { countedRows, expectShape, partialViews, slopeConstants } from "./op.ts";
 import { kernel } from "../gpu/kernel.ts";
 import { bufferOf, uniformIfSmall } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import { type Dimensions, extent, type Sizes } from "../gpu/sizes.ts";
 import { at, columnSums, matrix, product, type Reference } from "../tape/reference.ts";
-import { type Call, countedRows, expectShape, partialViews, type RowDots } from "../tape/node.ts";
+import type { Call } from "../tape/node.ts";
 import type { Tape } from "../tape/tape.ts";
-import type { Tensor } from "../tape/tensor.ts";
+import type { RowDots, Tensor } from "../tape/tensor.ts";
 
 const forwardKernel = kernel("row_dot_forward", forwardText);
 const sumKernel = kernel("row_dot_sum", sumText);
@@ -28,48 +30,100 @@ export interface RowDotInputs {
   readonly base?: Tensor;
 }
 
-/** The last layer's output, made by a dispatch of its own, or left to the one op that reads it. */
-export interface RowDot extends Tensor {
-  /** What the reader makes it of, where it is left to it: the dots of the layer below, if there are any to be added. */
-  readonly unmade?: RowDotInputs & { readonly dots?: RowDots };
+/**
+ * A network's last layer as a value: base + bias + input . weights, one number a row. Who reads it says how it is computed: by a
+ * dispatch of its own, or on the reader's way, which saves one.
+ */
+export class LastLayer<S extends Sizes = Sizes, R = unknown> {
+  #read: { readonly by: "made" | "sums" | "factors"; readonly output: Tensor; readonly dots?: RowDots } | undefined;
+
+  /** @throws Error for shapes that do not fit. */
+  constructor(readonly tape: Tape<S, R>, readonly name: string, readonly inputs: RowDotInputs) {
+    const { input, weights, bias, base } = inputs;
+    const rows = countedRows("row_dot", tape, input);
+    expectShape("row_dot", input, rows, weights.columns);
+    expectShape("row_dot", weights, 1, input.columns);
+    expectShape("row_dot", bias, 1, 1);
+    if (base) expectShape("row_dot", base, rows, 1);
+  }
+
+  /** [rows, 1], made by a dispatch. 2 R K flops forward, 5 R K backward. */
+  made(): Tensor {
+    return this.#readBy("made", () => this.inputs.base ? undefined : this.#dotsBelow()).output;
+  }
+
+  /**
+   * [rows, 1], which the reader adds up of the products that the layer below makes while its rows are in registers; undefined
+   * where it makes none.
+   */
+  sums(): { readonly output: Tensor; readonly dots: RowDots; readonly bias: Tensor } | undefined {
+    const { bias, base } = this.inputs;
+    const dots = base ? undefined : this.#dotsBelow();
+    return dots && { ...this.#readBy("sums", () => dots), dots, bias };
+  }
+
+  /** [rows, 1], for which the reader multiplies `input` by `weights`. @throws Error where there is a base. */
+  factors(): RowDotInputs & { readonly output: Tensor } {
+    if (this.inputs.base) throw new Error(`row_dot: expected ${this.name} to have no base, as its reader multiplies`);
+    return { ...this.#readBy("factors", () => undefined), ...this.inputs };
+  }
+
+  /** What it was read as. @throws Error before. */
+  get output(): Tensor {
+    if (!this.#read) throw new Error(`row_dot: expected ${this.name} to be read by an op first`);
+    return this.#read.output;
+  }
+
+  #dotsBelow(): RowDots | undefined {
+    return this.inputs.input.dots?.(this.inputs.weights);
+  }
+
+  #readBy(by: "made" | "sums" | "factors", dots: () => RowDots | undefined): { readonly output: Tensor } {
+    if (!this.#read) {
+      const made = { by, dots: dots() };
+      this.#read = { ...made, output: recordRowDot(this.tape, this.name, this.inputs, made) };
+    }
+    if (this.#read.by !== by) throw new Error(`row_dot: ${this.name} is ${this.#read.by} already, expected one way to read it`);
+    return this.#read;
+  }
 }
 
-/**
- * How the reader makes the output on its way, which saves a dispatch. `adds dots`: of the products that the layer below
- * has made already; where it makes none, row_dot keeps its dispatch. `multiplies`: of the inputs.
- */
-export type RowDotReader = "adds dots" | "multiplies";
+/** Rows of one number: there, or still to be made. */
+export type Scores<S extends Sizes = Sizes, R = unknown> = Tensor | LastLayer<S, R>;
 
-/**
- * [rows, 1]: base + bias + input . weights. 2 R K flops forward, 5 R K backward.
- * @param reader the op that reads it makes it; undefined for a dispatch of its own.
- * @throws Error for shapes that do not fit.
- */
-export function rowDot<S extends Sizes, R>(
+/** Of clicks. */
+export type ClickScores = Scores<ClickSizes, ReferenceBatch>;
+
+/** [rows, 1] */
+export function made<S extends Sizes, R>(scores: Scores<S, R>): Tensor {
+  return scores instanceof LastLayer ? scores.made() : scores;
+}
+
+/** [rows, 1], as it is read already. @throws Error before. */
+export function outputOf<S extends Sizes, R>(scores: Scores<S, R>): Tensor {
+  return scores instanceof LastLayer ? scores.output : scores;
+}
+
+/** [rows, 1]: {@link LastLayer}, made by a dispatch. @throws Error for shapes that do not fit. */
+export function rowDot<S extends Sizes, R>(tape: Tape<S, R>, name: string, inputs: RowDotInputs): Tensor {
+  return new LastLayer(tape, name, inputs).made();
+}
+
+function recordRowDot<S extends Sizes, R>(
   tape: Tape<S, R>,
   name: string,
   { input, weights, bias, base }: RowDotInputs,
-  reader?: RowDotReader,
-): RowDot {
+  { by, dots }: { readonly by: "made" | "sums" | "factors"; readonly dots: RowDots | undefined },
+): Tensor {
   const rows = countedRows("row_dot", tape, input);
-  expectShape("row_dot", input, rows, weights.columns);
-  expectShape("row_dot", weights, 1, input.columns);
-  expectShape("row_dot", bias, 1, 1);
-  if (base) expectShape("row_dot", base, rows, 1);
-  if (base && reader) {
-    throw new Error(`row_dot: expected ${name} to be made here, as it is added to ${base.name}`);
-  }
-  const dots = reader === "multiplies" || base ? undefined : tape.dotRows(input, weights);
-  const left = reader === "multiplies" || (reader === "adds dots" && dots !== undefined);
-  const unmade = left ? { input, weights, bias, dots } : undefined;
-  const output: RowDot = Object.assign(tape.tensor(name, rows, 1, { stride: 1 }), { unmade });
+  const output = tape.tensor(name, rows, 1, { stride: 1 });
   const K = input.columns;
   const K4 = input.stride / 4;
 
   const { dimensions } = tape;
   const M = dimensions.index(rows);
   const forward = (): DispatchSpec<S>[] =>
-    left ? [] : [forwardDispatch(dimensions, { input, weights, bias, base }, output, dots)];
+    by === "made" ? [forwardDispatch(dimensions, { input, weights, bias, base }, output, dots)] : [];
 
   const backward = (call: Call<S>): DispatchSpec<S>[] => {
     const target = call.gradient(input);
@@ -99,8 +153,7 @@ export function rowDot<S extends Sizes, R>(
   };
 
   const inputs = base ? [input, weights, bias, base] : [input, weights, bias];
-  tape.record({ op: "row_dot", inputs, output, forward, backward, reference });
-  return output;
+  return tape.record({ op: "row_dot", inputs, output, forward, backward, reference });
 }
 
 /** The dispatch forward. @param dots of the input's rows with the weights, where the input's op makes them */

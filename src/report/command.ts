@@ -6,7 +6,7 @@ import { version } from "../version.ts";
 import { OUT_FILE } from "../cli/arguments.ts";
 import { runMain } from "../cli/fail.ts";
 import { folder, outputFile, parse } from "../cli/options.ts";
-import { reportFile } from "../cli/output_folders.ts";
+import { reportFile } from "../cli/permissions.ts";
 
 async function main(): Promise<void> {
   const command = new Command("deno task report")

@@ -2,7 +2,19 @@
 
 import { type Snapshot, type SnapshotInfo, snapshotOf, snapshotTensors } from "./snapshot/snapshot.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
-import { readSafetensors, writeSafetensors } from "./safetensors.ts";
+import { crc32 } from "node:zlib";
+import { atomicWriteFile } from "./files/atomic_write.ts";
+import { explainFileError } from "./files/file_error.ts";
+import { expectFile } from "./files/local_file.ts";
+import {
+  decodeSafetensors,
+  headerEnd,
+  LENGTH_BYTES,
+  readLayout,
+  safetensorsPieces,
+  type TensorData,
+  type TensorFile,
+} from "./snapshot/safetensors.ts";
 
 /**
  * Writes a snapshot: a file of that name appears whole, or not at all.
@@ -28,4 +40,52 @@ export async function writeSnapshot(
  */
 export async function readSnapshot(path: string): Promise<Snapshot> {
   return snapshotOf(await readSafetensors(path), path);
+}
+
+/** Reads the file at `path`. @throws {UserError} when it cannot be read or is damaged */
+export async function readSafetensors(path: string): Promise<TensorFile> {
+  let bytes: Uint8Array<ArrayBuffer>;
+  try {
+    await checkBeginning(path);
+    bytes = await Deno.readFile(path);
+  } catch (error) {
+    throw explainFileError(error, "read", path);
+  }
+  return decodeSafetensors(bytes, path, crc32);
+}
+
+/**
+ * What is no such file is not read whole: a pipe or a device may never end, and a file of another kind may be larger
+ * than the memory.
+ */
+async function checkBeginning(path: string): Promise<void> {
+  const { isDirectory, size } = await Deno.stat(path);
+  if (!isDirectory) expectFile(path); // a folder is told when it is read
+  using file = await Deno.open(path);
+  const begin = await bytesOf(file, LENGTH_BYTES);
+  const header = await bytesOf(file, headerEnd(begin, size, path) - LENGTH_BYTES);
+  const all = new Uint8Array(begin.length + header.length);
+  all.set(begin);
+  all.set(header, begin.length);
+  readLayout(all, size, path);
+}
+
+/** The next bytes of a file; fewer where it ends. */
+async function bytesOf(file: Deno.FsFile, count: number): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(count);
+  for (let done = 0; done < count;) {
+    const read = await file.read(bytes.subarray(done));
+    if (read === null) return bytes.slice(0, done);
+    done += read;
+  }
+  return bytes;
+}
+
+/** Writes a file that is whole or not there (see atomicWriteFile). @throws {UserError} when it cannot */
+export async function writeSafetensors(
+  path: string,
+  tensors: ReadonlyMap<string, TensorData>,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  await atomicWriteFile(path, safetensorsPieces(tensors, metadata, crc32));
 }

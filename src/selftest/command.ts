@@ -17,7 +17,7 @@ import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { EXIT_USER_ERROR, runMain } from "../cli/fail.ts";
 import { parse } from "../cli/options.ts";
-import { stepProgress } from "../cli/step_progress.ts";
+import { stepProgress } from "../cli/progress.ts";
 import { table } from "../cli/table.ts";
 import { thousands } from "../thousands.ts";
 

@@ -10,9 +10,10 @@ import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { Arena } from "../gpu/arena.ts";
 import { kernel } from "../gpu/kernel.ts";
 import { bufferOf, type View } from "../gpu/memory.ts";
-import { padded, type Tensor } from "../tape/tensor.ts";
+import { padded } from "../tape/layout.ts";
+import type { Tensor } from "../tape/tensor.ts";
 import type { ClickLists, Page } from "./page.ts";
-import { plain } from "./plain.ts";
+import { plain } from "./users.ts";
 
 const stepKernel = kernel("lstm_step", stepText);
 const pushKernel = kernel("push_click", pushText);

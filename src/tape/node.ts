@@ -3,9 +3,9 @@
 import type { ShapeChoice } from "../gpu/kernel_shapes.ts";
 import type { Memory, View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
-import type { Amount, Dim, Dimensions, DimName, Sizes } from "../gpu/sizes.ts";
+import type { Dimensions, DimName, Sizes } from "../gpu/sizes.ts";
 import type { Reference } from "./reference.ts";
-import { type Activation, shapeText, type Tensor } from "./tensor.ts";
+import type { Activation, Tensor } from "./tensor.ts";
 
 /** What an op's forward and backward are given. */
 export interface Call<S extends Sizes> extends ShapeChoice {
@@ -45,11 +45,6 @@ export type Places<S extends Sizes> = DimName<S> | {
   readonly most: number;
 };
 
-/** So many for each place. */
-export function timesPlaces<S extends Sizes>(times: number, places: Places<S>): Amount<S> {
-  return { of: typeof places === "object" ? places.of : places, times };
-}
-
 /** The rows of a table that a batch touches, and their gradients. */
 export interface TouchedRows<S extends Sizes> {
   readonly count: Places<S>;
@@ -76,13 +71,6 @@ export interface PartialTarget {
   readonly accumulate: boolean;
 }
 
-/** Products of a row with one vector, in parts: the columns of each of `panels` equal parts of the row. */
-export interface RowDots {
-  /** [rows, panels] f32, rows padded to whole vectors */
-  readonly view: View;
-  readonly panels: number;
-}
-
 /** R: what an f64 reference reads of a batch. */
 export interface Node<S extends Sizes, R> {
   /** The op's name. */
@@ -92,47 +80,8 @@ export interface Node<S extends Sizes, R> {
   /** Inputs that its matrix products read many times over; and the output, if they read its gradient so. */
   readonly rereads?: readonly Tensor[];
   forward(call: Call<S>): DispatchSpec<S>[];
-  /**
-   * Asks the op to multiply each row of its output by `weights` [1, N] as well, while the row is in registers.
-   * Undefined, or absent, where the op does not do that.
-   */
-  dotRows?(weights: Tensor): RowDots | undefined;
   /** Absent for an op without a gradient. Runs only when the output is trainable. */
   backward?(call: Call<S>): DispatchSpec<S>[];
   /** The same in f64 on the CPU. */
   readonly reference: Reference<R>;
-}
-
-/**
- * What a kernel that writes partial sums binds. The places are data, not constants of the kernel: layers of one size then share
- * a shader, wherever their weights stand.
- */
-export function partialViews(
-  call: { upload(name: string, data: Uint32Array<ArrayBuffer>): View },
-  weights: PartialTarget,
-  { second, bias }: { readonly second?: PartialTarget; readonly bias?: PartialTarget } = {},
-): { partials: View; places: View } {
-  const places = Uint32Array.of(weights.stride, weights.at, second?.at ?? 0, bias?.at ?? 0);
-  return { partials: weights.view, places: call.upload("places of partial sums", places) };
-}
-
-/** The dimension that counts the rows of an op's input. @throws Error for a fixed number of rows. */
-export function countedRows<S extends Sizes>(
-  op: string,
-  { dimensions }: { readonly dimensions: Dimensions<S> },
-  input: Tensor,
-): DimName<S> {
-  if (typeof input.rows === "string") return dimensions.named(input.rows);
-  throw new Error(
-    `${op}: expected ${input.name} to have a row for each part of the batch, got ${shapeText(input)}`,
-  );
-}
-
-/** @throws Error that names the op, what it expected and what it got. */
-export function expectShape(op: string, tensor: Tensor, rows: Dim, columns: number): void {
-  if (tensor.rows !== rows || tensor.columns !== columns) {
-    throw new Error(
-      `${op}: expected ${tensor.name} to be [${rows}, ${columns}], but got ${shapeText(tensor)}`,
-    );
-  }
 }

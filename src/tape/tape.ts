@@ -14,9 +14,10 @@ import type { DispatchNode, DispatchSpec } from "../gpu/program.ts";
 import type { Memory, View } from "../gpu/memory.ts";
 import { amountOf, type Dim, type Dimensions, type Sizes } from "../gpu/sizes.ts";
 import { forProducts, rowByRow, type TextureLayout } from "../gpu/texture_layout.ts";
-import type { Call, Node, RowDots, TouchedRows } from "./node.ts";
+import type { Call, Node, TouchedRows } from "./node.ts";
 import type { ParameterArena } from "./parameters.ts";
-import { bytesOf, padded, shapeText, type Tensor } from "./tensor.ts";
+import { bytesOf, padded } from "./layout.ts";
+import { shapeText, type Tensor } from "./tensor.ts";
 
 export interface TapeOptions<S extends Sizes> {
   readonly arena: Arena;
@@ -165,7 +166,7 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
       if (this.#run.has(node)) throw new Error(`${node.output.name} was computed before`);
       const dispatches = node.forward(this.#call(node));
       this.#run.add(node);
-      return dispatches.map((spec) => ({ ...spec, node: nodeOf(node, "forward") }));
+      return of(node, "forward", dispatches);
     });
   }
 
@@ -184,8 +185,7 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
       if (!this.#written.has(node.output)) {
         throw new Error(`${shapeText(node.output)} has no part in the loss: nothing gave it a gradient`);
       }
-      const dispatches = node.backward(this.#call(node));
-      specs.push(...dispatches.map((spec) => ({ ...spec, node: nodeOf(node, "backward") })));
+      specs.push(...of(node, "backward", node.backward(this.#call(node))));
     }
     for (const name of this.options.parameters.names()) {
       const parameter = this.parameter(name);
@@ -206,11 +206,6 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
       this.#gradients.set(tensor, view);
     }
     return view;
-  }
-
-  /** See {@link Node.dotRows}. */
-  dotRows(input: Tensor, weights: Tensor): RowDots | undefined {
-    return this.#nodes.find(({ output }) => output === input)?.dotRows?.(weights);
   }
 
   #call(node: Node<S, R>): Call<S> {
@@ -265,10 +260,12 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
   }
 }
 
-/** What a dispatch says of the node that it was made for. */
-function nodeOf<S extends Sizes, R>(
+/** The dispatches, each with the node that it was made for. */
+function of<S extends Sizes, R>(
   { op, inputs, output }: Node<S, R>,
   direction: DispatchNode["direction"],
-): DispatchNode {
-  return { op, direction, inputs: inputs.map(shapeText), output: shapeText(output) };
+  dispatches: readonly DispatchSpec<S>[],
+): DispatchSpec<S>[] {
+  const node = { op, direction, inputs: inputs.map(shapeText), output: shapeText(output) };
+  return dispatches.map((spec) => ({ ...spec, node }));
 }

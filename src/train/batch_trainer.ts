@@ -10,9 +10,8 @@ import type { Made } from "../gpu/made.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import { type BestRecords, betterRecords, type Criterion, noBest } from "./best_records.ts";
 import { encodeGroup, type Group, type GroupParts, resultsOf } from "./group.ts";
+import { DivergedError, type StepResult, type ValidationResult, type Summary } from "./results.ts";
 import { joinedSpecs, type TrainedNetwork } from "./networks.ts";
-import { DivergedError, type StepResult, type ValidationResult } from "./results.ts";
-import type { Summary } from "./sums.ts";
 import { readState, readWeights, type TrainerState, writeState, writeWeights } from "./trainer_state.ts";
 
 /** Groups of steps in flight: one runs while the next waits in the queue. */
@@ -89,11 +88,6 @@ export class BatchTrainer<C, F> {
     return joinedSpecs(this.parts.networks);
   }
 
-  /** What iteration t takes. */
-  batchOf(t: number): C {
-    return this.parts.steps.draw(t);
-  }
-
   /** The error of a loss that is no finite number. */
   diverged(iteration: number): DivergedError {
     return new DivergedError(iteration, this.parts.rates);
@@ -112,13 +106,13 @@ export class BatchTrainer<C, F> {
   }
 
   /**
-   * One step on a batch of your choice, or on that of the next iteration. Waits for its result, 11 ms or more: to train,
+   * One step on a batch of your choice, or on what the next iteration takes. Waits for its result, 11 ms or more: to train,
    * use {@link run}.
    * @throws UserError for what makes no batch. @throws DivergedError when its loss is no finite number.
    */
-  async step(batch: C = this.batchOf(this.#iteration + 1)): Promise<StepResult<F>> {
+  async step(batch?: C): Promise<StepResult<F>> {
     const { gpu, ring } = this.parts;
-    const group = this.#encode(this.#iteration, 1, () => batch);
+    const group = this.#encode(this.#iteration, 1, batch);
     gpu.queue.submit([group.commands]);
     const [result] = this.#take(group, await readFloats(gpu, ring.view), {});
     if (!result) throw new Error("a step gave no result");
@@ -163,7 +157,7 @@ export class BatchTrainer<C, F> {
           await callbacks.onPause?.(this.#iteration);
           last = performance.now();
         }
-        const group = this.#encode(submitted, Math.min(size, end - submitted), (t) => this.batchOf(t));
+        const group = this.#encode(submitted, Math.min(size, end - submitted));
         groups.push(group);
         reads.submit(group.commands);
         submitted += group.batches.length;
@@ -175,8 +169,8 @@ export class BatchTrainer<C, F> {
     }
   }
 
-  #encode(after: number, most: number, draw: (t: number) => C): Group {
-    const group = encodeGroup(this.parts, { after, most, validated: this.#validated }, draw);
+  #encode(after: number, most: number, own?: C): Group {
+    const group = encodeGroup(this.parts, { after, most, validated: this.#validated, own });
     this.#validated = group.validations.at(-1) ?? this.#validated;
     return group;
   }

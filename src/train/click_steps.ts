@@ -71,10 +71,10 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlacedStep> {
   }
 
   /** @throws UserError for a user that the log does not have or that comes twice, or users without events to predict. */
-  put(after: number, most: number, draw: (t: number) => ArrayLike<number>): PlacedStep[] {
+  put(after: number, most: number, own?: ArrayLike<number>): PlacedStep[] {
     const { training, plan, cut } = this.batches;
     // All that can be refused comes first, so that a refused batch leaves nothing half done.
-    const taken = training.take(most, (k) => draw(after + 1 + k));
+    const taken = training.take(most, (k) => own ?? this.draw(after + 1 + k));
     const placed = taken.batches.map((users, k) => this.#putStep(after + 1 + k, users, taken.log));
     taken.send();
     plan.uploadRing((after + 1) * cut.parts, placed.length * cut.parts);

@@ -40,15 +40,19 @@ export interface Group {
 /**
  * Encodes the steps from `after` + 1 on, and validations where they are due, before the first step too.
  * @param range `most` steps; fewer where the device has no room for their batches. `validated`: the last iteration after
- *   which there was a validation.
+ *   which there was a validation. `own`: what they take instead of what is drawn for them.
  * @throws UserError for what makes no batch; then nothing was done.
  */
 export function encodeGroup<C>(
   { gpu, steps, ring, validation, schedule: { validateEvery } }: GroupParts<C>,
-  { after, most, validated }: { readonly after: number; readonly most: number; readonly validated: number },
-  draw: (t: number) => C,
+  { after, most, validated, own }: {
+    readonly after: number;
+    readonly most: number;
+    readonly validated: number;
+    readonly own?: C;
+  },
 ): Group {
-  const batches = steps.put(after, most, draw);
+  const batches = steps.put(after, most, own);
   const count = batches.length;
   const commands = new Commands(gpu, `iterations ${after + 1}..${after + count}`);
   const validations: number[] = [];

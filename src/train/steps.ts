@@ -25,15 +25,14 @@ export interface Counted {
 export interface Steps<C, B extends Counted = Counted> {
   /** Batches that are laid out at once, at most. */
   readonly slices: number;
-  /** What iteration t takes. It follows from the seed and t alone, so that a resumed run takes the same. */
-  draw(t: number): C;
   /**
-   * Puts the batches of the iterations after + 1, after + 2, ... at their places, and sends them to the device.
+   * Puts what the iterations after + 1, after + 2, ... take at their places, and sends it to the device. It follows from the seed
+   * and the iteration alone, so that a resumed run takes the same.
    * @param most how many: fewer where the device has no room for more, but at least one.
-   * @param draw what an iteration takes.
+   * @param own what they take instead of what is drawn for them.
    * @throws UserError for what makes no batch; then nothing was done.
    */
-  put(after: number, most: number, draw: (t: number) => C): readonly B[];
+  put(after: number, most: number, own?: C): readonly B[];
   /** Appends what lays out batches that stand side by side from `place` on, each in a slice: 0, 1, ... */
   encodeLayout(commands: Commands, batches: readonly B[], place: number): void;
   /** Appends the whole step of a batch that stands at `place` and is laid out in `slice`. */

@@ -1,21 +1,13 @@
 /** The self-test in Chromium, on its software adapter: `deno run ... chromium.ts CHROMIUM [ONLY [EVERY]]`. Prints JSON. */
 
 import { fileURLToPath } from "node:url";
-import { chromium } from "playwright-core";
 import { bundle } from "../../src/serve/bundle/bundle.ts";
-
-/** WebGPU on SwiftShader, where there is no GPU. */
-const FLAGS = [
-  "--no-sandbox",
-  "--enable-unsafe-webgpu",
-  "--use-webgpu-adapter=swiftshader",
-  "--enable-features=Vulkan",
-];
+import { openChromium } from "../chromium.ts";
 
 const [executablePath = "", only = "", every = ""] = Deno.args;
 const entry = fileURLToPath(new URL("./page.ts", import.meta.url));
 const { text } = await bundle({ entry, format: "iife" });
-const browser = await chromium.launch({ executablePath, args: FLAGS });
+const browser = await openChromium(executablePath, "software");
 try {
   const page = await browser.newPage();
   page.on("console", (message) => console.error(message.text()));

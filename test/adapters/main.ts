@@ -1,5 +1,5 @@
 /**
- * `deno task selftest:adapters`: the self-test by every implementation of WebGPU that is at hand. wgpu is Deno's, Dawn is
+ * `deno task test:special adapters`: the self-test by every implementation of WebGPU that is at hand. wgpu is Deno's, Dawn is
  * Chromium's; Dawn runs over the same driver as Deno, and in Chromium over SwiftShader, its own software adapter.
  */
 
@@ -8,7 +8,7 @@ import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { runMain } from "../../src/cli/fail.ts";
 import { parseAndRun, path } from "../../src/cli/options.ts";
 import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
-import { stepProgress } from "../../src/cli/step_progress.ts";
+import { stepProgress } from "../../src/cli/progress.ts";
 import { table } from "../../src/cli/table.ts";
 import { expectMarkers, markdownTable, writeBetweenMarkers } from "../../src/run/markers.ts";
 import { findChromium } from "../chromium.ts";
@@ -104,7 +104,7 @@ async function main({ readme, only, every }: Options): Promise<number> {
   return outcomes.some(({ faults }) => faults.length > 0) ? 1 : 0;
 }
 
-const command = new Command("deno task selftest:adapters")
+const command = new Command("deno task test:special adapters")
   .description("Runs the self-test by every implementation of WebGPU that is at hand.")
   .option("--only <name>", "only cases with this in their names", "")
   .option("--every", "also the kernels that an adapter never takes", false)

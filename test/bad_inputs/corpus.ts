@@ -1,6 +1,6 @@
 /**
  * A corpus of bad inputs as data: what is given, and how it must end. A line in one of the files of cases adds one. Each
- * runs as a user would start it, with the permissions that the launcher gives it: in `deno task test:corpus` in a process
+ * runs as a user would start it, with the permissions that the launcher gives it: in `deno task test:special corpus` in a process
  * of its own, with the other tests in one for all that are given to a command.
  *
  * Beside what a case says, every one of them must hold: it ends in time, without a stack trace, with a message; nothing
@@ -9,11 +9,10 @@
 
 import assert from "node:assert/strict";
 import { UserError } from "../../src/user_error.ts";
-import { permissionFlags } from "../../src/cli/launch.ts";
-import { cacheEnvironment, type CommandName, invocation } from "../command_check.ts";
+import { permissionFlags } from "../../src/cli/permissions.ts";
+import { cacheEnvironment, type CommandName, invocation, words } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
-import { pending } from "./pending.ts";
-import { treeOf } from "./tree.ts";
+import { treeOf } from "./files.ts";
 
 /** Makes files in the case's folder. */
 export type Maker = (folder: string) => Promise<void> | void;
@@ -21,7 +20,7 @@ export type Maker = (folder: string) => Promise<void> | void;
 export interface BadInput {
   readonly name: string;
   /** The command and its arguments; DIR is the case's folder. */
-  readonly run: readonly [CommandName, ...string[]];
+  readonly run: readonly string[];
   /** What is in the folder before. */
   readonly files: Maker;
   /** What must be said; of a command that succeeds, on either output. */
@@ -40,15 +39,48 @@ export interface BadInput {
 export type Words = string | RegExp | readonly (string | RegExp)[];
 export type More = Partial<Pick<BadInput, "code" | "leaves" | "shell" | "env" | "only">>;
 
-/** A case. */
+/** A case. @param run the command and its arguments, a text of {@link words} */
 export function bad(
   name: string,
-  run: BadInput["run"],
+  run: string | readonly string[],
   files: Maker,
   says: Words,
   more: More = {},
 ): BadInput {
-  return { name, run, files, says, code: 1, leaves: [], ...more };
+  const split = typeof run === "string" ? words(run) : run;
+  return { name, run: split, files, says, code: 1, leaves: [], ...more };
+}
+
+/**
+ * Cases that differ in their arguments alone, a line each: a name, the further arguments, and what must be said, in one or
+ * more columns; between slashes stands a pattern. A line that begins with a bar goes on with the one above.
+ *
+ * @param of what all run and have, and what stands before their names
+ */
+export function table({ run = "", files = nothing, named = "" }: {
+  readonly run?: string;
+  readonly files?: Maker;
+  readonly named?: string;
+}): (text: TemplateStringsArray, ...values: readonly string[]) => BadInput[] {
+  return (text, ...values) => {
+    const lines = String.raw(text, ...values).replaceAll(/\n *\| /g, " | ").split("\n").filter((line) =>
+      line.trim()
+    );
+    return lines.map((line) => {
+      const [name = "", args = "", ...said] = line.split(" | ").map((cell) => cell.trim());
+      const says = said.map((text) => /^\/.*\/$/.test(text) ? new RegExp(text.slice(1, -1)) : text);
+      return bad(named + name, `${run} ${args}`, files, says);
+    });
+  };
+}
+
+/** Cases that must say the same, by name with what makes each. */
+export function same<T>(
+  make: (name: string, of: T, says: Words) => BadInput,
+  says: Words,
+  cases: Readonly<Record<string, T>>,
+): BadInput[] {
+  return Object.entries(cases).map(([name, of]) => make(name, of, says));
 }
 
 /** No files. */
@@ -72,40 +104,32 @@ const OUTPUTS: Partial<Record<CommandName, readonly [option: string, folder: str
   data: ["--out", "DIR/out"],
 };
 
-/** One case in so many is run with the other tests; `deno task test:corpus`, which sets CLICKGAN_CORPUS, runs all. */
+/** One case in so many is run with the other tests; `deno task test:special corpus`, which sets CLICKGAN_CORPUS, runs all. */
 const QUICK = 3;
 const WHOLE = Deno.env.has("CLICKGAN_CORPUS");
 
-/**
- * Runs the cases of each theme as tests of their own, but those that wait for a mend: CLICKGAN_PENDING runs them as well.
- * One call a file of tests: its cases share their processes, of whatever theme they are.
- */
+/** Runs the cases of each theme as tests of their own. One call a file of tests: its cases share their processes. */
 export function assertRefused(themes: Readonly<Record<string, readonly BadInput[]>>): void {
   const chosen = Object.entries(themes).flatMap(([theme, cases]) => {
     expectNames(theme, cases);
     return cases.filter((_, k) => WHOLE || k % QUICK === 0).map((one) => ({ theme, one }));
   });
-  const all = Deno.env.has("CLICKGAN_PENDING");
   const shared = new Shared(chosen.map(({ one }) => one));
   for (const { theme, one } of chosen) {
-    const reason = pending[theme]?.[one.name];
     Deno.test({
-      name: `${theme}: ${one.name}${reason === undefined ? "" : ` (waits: ${reason})`}`,
-      ignore: (reason !== undefined && !all) || one.only === false,
+      name: `${theme}: ${one.name}`,
+      ignore: one.only === false,
       fn: () => check(one, shared),
     });
   }
   Deno.test.afterAll(() => shared.close());
 }
 
-/** @throws Error for two cases of one name, and for a case that waits and is none. */
+/** @throws Error for two cases of one name. */
 function expectNames(theme: string, cases: readonly BadInput[]): void {
   const names = cases.map(({ name }) => name);
   const twice = names.find((name, k) => names.indexOf(name) !== k);
   if (twice !== undefined) throw new Error(`${theme}: two cases are called ${twice}`);
-  for (const name of Object.keys(pending[theme] ?? {})) {
-    if (!names.includes(name)) throw new Error(`${theme}: no case is called ${name}, which is said to wait`);
-  }
 }
 
 /** Processes that cases share, one for each command. */
@@ -128,10 +152,10 @@ class Shared {
 
   /** Runs a case in the process of its command. */
   async run(one: BadInput, folder: string): Promise<Ended> {
-    const [command] = one.run;
+    const command = commandOf(one);
     let series = this.#open.get(command);
     if (series === undefined) {
-      const same = this.#cases.filter((other) => sharesProcess(other) && other.run[0] === command);
+      const same = this.#cases.filter((other) => sharesProcess(other) && commandOf(other) === command);
       const folders = same.map((other) => `${this.#parent}/${this.#cases.indexOf(other)}`);
       series = new CommandSeries(command, same.map((other, k) => argumentsOf(other, folders[k] ?? "")));
       this.#open.set(command, series);
@@ -155,7 +179,7 @@ class Shared {
 function sharesProcess(one: BadInput): boolean {
   if (WHOLE || one.code !== 1 || one.shell !== undefined || one.env !== undefined) return false;
   try {
-    permissionFlags(one.run[0], argumentsOf(one, "DIR"));
+    permissionFlags(commandOf(one), argumentsOf(one, "DIR"));
     return true;
   } catch {
     return false;
@@ -213,20 +237,22 @@ interface Ended {
   readonly late: boolean;
 }
 
+const commandOf = ({ run: [command] }: BadInput) => command as CommandName;
+
 /** What a case's command is given. */
-function argumentsOf({ run: [command, ...args] }: BadInput, folder: string): string[] {
-  return withOutput(command, args).map((text) => text.replaceAll("DIR", folder));
+function argumentsOf(one: BadInput, folder: string): string[] {
+  return withOutput(commandOf(one), one.run.slice(1)).map((text) => text.replaceAll("DIR", folder));
 }
 
 async function start(one: BadInput, folder: string): Promise<Ended> {
-  const { run: [command], shell, env } = one;
+  const { shell, env } = one;
   const within = (text: string) => text.replaceAll("DIR", folder);
   const given = argumentsOf(one, folder);
   const own = Object.fromEntries(Object.entries(env ?? {}).map(([name, value]) => [name, within(value)]));
   if (own.XDG_CACHE_HOME !== undefined) Object.assign(own, await cacheEnvironment(own.XDG_CACHE_HOME));
   let started: ReturnType<typeof invocation>;
   try {
-    started = invocation(command, given, own);
+    started = invocation(commandOf(one), given, own);
   } catch (error) {
     // The launcher's own words.
     if (!(error instanceof UserError)) throw error;

@@ -1,5 +1,6 @@
-/** Files, links and folders of a case, and texts with damage. */
+/** Files, links and folders of a case, texts with damage, and what is in a folder. */
 
+import { createHash } from "node:crypto";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import type { Maker } from "./corpus.ts";
 
@@ -96,4 +97,29 @@ export const zst = (text: string): Uint8Array => new Uint8Array(zstdCompressSync
 /** A line of a text, from 1, changed. */
 export function line(number: number, change: (line: string) => string): (text: string) => string {
   return (text) => text.split("\n").map((own, k) => (k + 1 === number ? change(own) : own)).join("\n");
+}
+
+/** Bytes of a file that is compared by what it holds. */
+const LARGEST = 2 ** 28;
+
+/** What is in a folder, to compare: every path with what it is and what it holds. */
+export async function treeOf(folder: string): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  await walk(folder, "", found);
+  return found;
+}
+
+async function walk(folder: string, below: string, found: Map<string, string>): Promise<void> {
+  for await (const { name, isDirectory, isSymlink, isFile } of Deno.readDir(`${folder}/${below}`)) {
+    const path = below === "" ? name : `${below}/${name}`;
+    const full = `${folder}/${path}`;
+    if (isSymlink) found.set(path, `link to ${await Deno.readLink(full)}`);
+    else if (isDirectory) {
+      found.set(path, "folder");
+      await walk(folder, path, found);
+    } else if (isFile && (await Deno.stat(full)).size > LARGEST) found.set(path, "a large file");
+    else if (isFile) {
+      found.set(path, createHash("sha256").update(await Deno.readFile(full)).digest("hex"));
+    } else found.set(path, "special file");
+  }
 }

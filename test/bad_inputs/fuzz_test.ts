@@ -6,7 +6,7 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
 import { checkLog, NONE } from "../../src/data/click_log.ts";
-import { readManifest } from "../../src/data/sets/prepared_folder.ts";
+import { openPreparedSet, readManifest } from "../../src/data/sets/prepared_folder.ts";
 import { readPaperFile } from "../../src/data/sets/paper_file.ts";
 import { readExperiment } from "../../src/tune/experiment/models.ts";
 import { parseLog } from "../../src/report/read_log.ts";
@@ -17,11 +17,11 @@ import { decodeSafetensors, encodeSafetensors } from "../../src/run/snapshot/saf
 import { readSeeds } from "../../src/run/seeds_folder.ts";
 import { readSnapshot } from "../../src/run/snapshot.ts";
 import { UserError } from "../../src/user_error.ts";
-import { damagedBytes, damagedJson, damagedText, runs } from "./mutations.ts";
-import { COLUMNS, paperText } from "./paper.ts";
-import { goodManifest } from "./prepared.ts";
-import { markOf, run } from "./runs.ts";
-import { goodSnapshot } from "./snapshots.ts";
+import { damagedBytes, damagedJson, damagedText, runs } from "./damage.ts";
+import { COLUMNS, goodManifest, paperText } from "./good_data.ts";
+import { goodSnapshot, markOf, run } from "./good_runs.ts";
+import type { Prepared } from "../../src/data/prepare/prepare.ts";
+import { prepareIn, recipe, withFolder } from "../prepared_folder.ts";
 
 /** @returns undefined where it is refused as it should be. */
 function outcome<T>(read: () => T): T | undefined {
@@ -209,4 +209,36 @@ Deno.test("a damaged log of a run is refused before a run goes on, or is what it
       runs(400),
     );
     return Promise.resolve();
+  }));
+
+const good = "uid,sku,ts,label\n" +
+  Array.from(
+    { length: 120 },
+    (_, k) => `u${k % 40},i${k % 7},${1600000000 + Math.floor(k / 3)},${k % 3 === 0 ? 1 : 0}\n`,
+  )
+    .join("");
+
+Deno.test("a damaged raw log is refused, or prepared into a set that can be read", () =>
+  withFolder({}, async (folder) => {
+    let made = 0;
+    await fc.assert(
+      fc.asyncProperty(damagedText(",", 3), async (damage) => {
+        await Deno.writeTextFile(`${folder}/log.csv`, damage(good));
+        let prepared: Prepared;
+        try {
+          prepared = await prepareIn(folder, recipe(`${folder}/log.csv`));
+        } catch (error) {
+          assert.ok(error instanceof UserError, error instanceof Error ? error.stack : String(error));
+          return;
+        }
+        made++;
+        const { manifest } = prepared;
+        const set = await openPreparedSet(prepared.folder);
+        assert.equal(set.rows, manifest.counts?.rows);
+        assert.ok(set.rows <= 130, "more rows than there were");
+        await Deno.remove(prepared.folder, { recursive: true });
+      }),
+      runs(30),
+    );
+    assert.ok(made > 3, `only ${made} were made`);
   }));

@@ -1,16 +1,11 @@
 /** Folders that a report is to be about, and pages that it is to be written to. */
 
-import { all, bad, type BadInput, type Maker, type More, nothing, type Words } from "./corpus.ts";
+import { all, bad, type BadInput, type Maker, type More, nothing, same, type Words } from "./corpus.ts";
 import { alteredJson, alteredText, fifo, file, folder, link, without } from "./files.ts";
-import { run } from "./runs.ts";
+import { run } from "./good_runs.ts";
 
-const report = (
-  name: string,
-  files: Maker,
-  says: Words,
-  more: More = {},
-  args: readonly string[] = ["DIR/old"],
-) => bad(name, ["report", ...args], files, says, more);
+const report = (name: string, files: Maker, says: Words, more: More = {}, args = "DIR/old") =>
+  bad(name, `report ${args}`, files, says, more);
 const log = (name: string, change: (text: string) => string, says: Words) =>
   report(`a train.csv ${name}`, run(alteredText("old/train.csv", change)), says);
 const result = (name: string, text: string, says: Words = "result.json is damaged") =>
@@ -20,63 +15,53 @@ const experiment = (name: string, text: string, says: Words, more: Maker = nothi
 const written = { code: 0, leaves: ["old/report.html"] };
 
 export const reports: readonly BadInput[] = [
-  report("no folder is named", nothing, "missing required argument 'run'", {}, []),
-  report("an empty name", nothing, "Expected the path of a folder, got nothing", {}, [""]),
-  report("no such folder", nothing, "no such file or folder", {}, ["DIR/none"]),
-  report("a file", file("log.tsv", ""), "is a file", {}, ["DIR/log.tsv"]),
+  report("no folder is named", nothing, "missing required argument 'run'", {}, ""),
+  report("an empty name", nothing, "Expected the path of a folder, got nothing", {}, "''"),
+  report("no such folder", nothing, "no such file or folder", {}, "DIR/none"),
+  report("a file", file("log.tsv", ""), "is a file", {}, "DIR/log.tsv"),
   report("an empty folder", folder("old"), "found none of these files"),
   report("a folder of other things", file("old/notes.txt", "x"), "found none of these files"),
   report("a loop of links", link("old", "DIR/old"), "old"),
   report("a FIFO", fifo("old"), /old/),
-  report("a good run and one that is none", run(folder("none")), "found none of these files", {}, [
-    "DIR/old",
-    "DIR/none",
-  ]),
-  report("a page of another ending", run(), "Expected a file that ends in .html", {}, [
-    "DIR/old",
-    "--out",
-    "DIR/config.json",
-  ]),
-  report("a page without a name", run(), "Expected a file that ends in .html", {}, [
-    "DIR/old",
-    "--out",
-    "DIR/.html",
-  ]),
-  report("an empty page", run(), "Expected a file that ends in .html", {}, ["DIR/old", "--out", ""]),
-  report("a page that is a folder", run(folder("p.html")), "p.html", {}, ["DIR/old", "--out", "DIR/p.html"]),
-  report("a page below a file", run(), "log.tsv", {}, ["DIR/old", "--out", "DIR/log.tsv/p.html"]),
-  report("a page in /proc", run(), "/proc", { only: Deno.build.os === "linux" }, [
-    "DIR/old",
-    "--out",
-    "/proc/p.html",
-  ]),
-  report("a page of a name too long", run(), "the name is too long", {}, [
-    "DIR/old",
-    "--out",
-    `DIR/${"p".repeat(300)}.html`,
-  ]),
-  report("a comma in the page's folder", run(), "without a comma", {}, [
-    "DIR/old",
-    "--out",
-    "DIR/a,b/p.html",
-  ]),
-
   report(
-    "a config that is cut",
-    run(alteredText("old/config.json", (text) => text.slice(0, 99))),
-    "config.json is damaged",
-  ),
-  report("a config that is empty", run(file("old/config.json", "")), "config.json is damaged"),
-  report(
-    "a config without a seed",
-    run(alteredJson("old/config.json", { "training.seed": undefined })),
-    "config.json is damaged",
+    "a good run and one that is none",
+    run(folder("none")),
+    "found none of these files",
+    {},
+    "DIR/old DIR/none",
   ),
   report(
-    "a config whose iterations are text",
-    run(alteredJson("old/config.json", { "training.iterations": "9" })),
-    "config.json is damaged",
+    "a page of another ending",
+    run(),
+    "Expected a file that ends in .html",
+    {},
+    "DIR/old --out DIR/config.json",
   ),
+  report("a page without a name", run(), "Expected a file that ends in .html", {}, "DIR/old --out DIR/.html"),
+  report("an empty page", run(), "Expected a file that ends in .html", {}, "DIR/old --out ''"),
+  report("a page that is a folder", run(folder("p.html")), "p.html", {}, "DIR/old --out DIR/p.html"),
+  report("a page below a file", run(), "log.tsv", {}, "DIR/old --out DIR/log.tsv/p.html"),
+  report(
+    "a page in /proc",
+    run(),
+    "/proc",
+    { only: Deno.build.os === "linux" },
+    "DIR/old --out /proc/p.html",
+  ),
+  report(
+    "a page of a name too long",
+    run(),
+    "the name is too long",
+    {},
+    `DIR/old --out DIR/${"p".repeat(300)}.html`,
+  ),
+  report("a comma in the page's folder", run(), "without a comma", {}, "DIR/old --out DIR/a,b/p.html"),
+  ...same(report, "config.json is damaged", {
+    "a config that is cut": run(alteredText("old/config.json", (text) => text.slice(0, 99))),
+    "a config that is empty": run(file("old/config.json", "")),
+    "a config without a seed": run(alteredJson("old/config.json", { "training.seed": undefined })),
+    "a config whose iterations are text": run(alteredJson("old/config.json", { "training.iterations": "9" })),
+  }),
   report(
     "a config nested 2,000 deep",
     run(
@@ -100,7 +85,6 @@ export const reports: readonly BadInput[] = [
     "found none yet",
   ),
   report("a log that is a folder", run(without("old/train.csv"), folder("old/train.csv")), "train.csv"),
-
   log("that is binary", () => "\0\x01\x02\n\x03\n", "train.csv:1: expected a header with a column"),
   log(
     "without iterations",
@@ -140,7 +124,6 @@ export const reports: readonly BadInput[] = [
     "The report is",
     written,
   ),
-
   result("that is empty", ""),
   result("that is an array", "[]"),
   result("that is a number", "3"),
@@ -159,7 +142,6 @@ export const reports: readonly BadInput[] = [
     ),
     "found no row",
   ),
-
   report("a seeds.json that is empty", file("old/seeds.json", ""), "seeds.json is damaged"),
   report(
     "a seeds.json of no seeds",
@@ -171,10 +153,11 @@ export const reports: readonly BadInput[] = [
     file("old/seeds.json", '{"seeds":[1],"config":{"training":{"seed":1,"iterations":2}}}'),
     "found none yet",
   ),
-
-  experiment("that is empty", "", "experiment.json is damaged"),
-  experiment("of no models", '{"models":[]}', "experiment.json is damaged"),
-  experiment("of models without folders", '{"models":[{"name":"a"}]}', "experiment.json is damaged"),
+  ...same(experiment, "experiment.json is damaged", {
+    "that is empty": "",
+    "of no models": '{"models":[]}',
+    "of models without folders": '{"models":[{"name":"a"}]}',
+  }),
   experiment(
     "whose models have not begun",
     '{"models":[{"name":"a","folder":"a"}]}',

@@ -1,14 +1,13 @@
 /** Folders of runs that are damaged or altered, before they are resumed, started from, or written to. */
 
-import { all, bad, type BadInput, type Maker, type More, nothing, type Words } from "./corpus.ts";
+import { all, bad, type BadInput, type Maker, type More, nothing, same, type Words } from "./corpus.ts";
 import { altered, alteredJson, alteredText, cut, file, folder, link, without } from "./files.ts";
-import { paper } from "./paper.ts";
-import { run } from "./runs.ts";
+import { paper } from "./good_data.ts";
+import { run, snapshot } from "./good_runs.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/run/snapshot/safetensors.ts";
-import { snapshot } from "./snapshots.ts";
 
 const resume = (name: string, changes: readonly Maker[], says: Words, more: More = {}) =>
-  bad(`--resume: ${name}`, ["train", "--resume", "DIR/old"], run(...changes), says, more);
+  bad(`--resume: ${name}`, "train --resume DIR/old", run(...changes), says, more);
 
 const config = (
   name: string,
@@ -30,37 +29,26 @@ const log = (
   more: More = {},
 ) => resume(`a train.csv ${name}`, [alteredText("old/train.csv", change)], says, more);
 
-const TRAIN = ["train", "--data", "DIR/log.tsv", "--batch-size", "12", "--save-dir"] as const;
+const TRAIN = "train --data DIR/log.tsv --batch-size 12 --save-dir";
 const saveDir = (name: string, path: string, files: Maker, says: Words, more: More = {}) =>
-  bad(`--save-dir: ${name}`, [...TRAIN, path], all(paper(), files), says, more);
+  bad(`--save-dir: ${name}`, `${TRAIN} "${path}"`, all(paper(), files), says, more);
 
 export const runFolders: readonly BadInput[] = [
   bad(
     "--resume: no such folder",
-    ["train", "--resume", "DIR/none"],
+    "train --resume DIR/none",
     run(),
     "Expected a run folder with a config.json, found none at",
   ),
-  bad(
-    "--resume: a file",
-    ["train", "--resume", "DIR/log.tsv"],
-    run(),
-    /run folder|a part of this path is a file/,
-  ),
+  bad("--resume: a file", "train --resume DIR/log.tsv", run(), /run folder|a part of this path is a file/),
   bad(
     "--resume: an empty folder",
-    ["train", "--resume", "DIR/old"],
+    "train --resume DIR/old",
     folder("old"),
     "Expected a run folder with a config.json",
   ),
-  bad(
-    "--resume: the log's folder",
-    ["train", "--resume", "DIR"],
-    run(),
-    "Expected a run folder with a config.json",
-  ),
+  bad("--resume: the log's folder", "train --resume DIR", run(), "Expected a run folder with a config.json"),
   resume("only the log is there", [without("old/config.json")], "Expected a run folder with a config.json"),
-
   config("without a model", { model: undefined }),
   config("without training", { training: undefined }),
   config("whose model is null", { model: null }),
@@ -99,39 +87,30 @@ export const runFolders: readonly BadInput[] = [
     "Expected a batch of at most 30 users",
   ),
   config("of other layers than the snapshot", { "model.dims": [9] }, "utility/layer1/bias"),
-  config(
-    "of the other encoder",
-    {
-      model: { encoder: "pw", pwLags: 4, pwWeightings: 2, pwNonlinearity: "none", dims: [8] },
-    },
-    "do not fit the model",
-  ),
+  config("of the other encoder", {
+    model: { encoder: "pw", pwLags: 4, pwWeightings: 2, pwNonlinearity: "none", dims: [8] },
+  }, "do not fit the model"),
   config(
     "that starts from a file that is gone",
     { init: { path: "/nowhere/x.safetensors", sha256: "0" } },
     /going on|iteration|\/nowhere/,
-    {
-      code: 0,
-      leaves: WRITTEN,
-    },
+    { code: 0, leaves: WRITTEN },
   ),
   config(
     "of fewer iterations than are done",
     { "training.iterations": 2 },
     "Expected --iterations of at least 4, as so many are done, got 2",
   ),
-  resume("a config that is empty", [file("old/config.json", "")], "config.json is damaged"),
-  resume("a config that is cut", [cut("old/config.json", 200)], "config.json is damaged"),
-  resume("a config that is an array", [file("old/config.json", "[]")], "config.json is damaged"),
-  resume("a config that is null", [file("old/config.json", "null")], "config.json is damaged"),
-  resume(
-    "a config in UTF-16",
-    [alteredText("old/config.json", (text) => "\u0000" + text)],
-    "config.json is damaged",
-  ),
-  resume("a config that is nested 100,000 deep", [
-    file("old/config.json", "[".repeat(100_000) + "]".repeat(100_000)),
-  ], "config.json is damaged"),
+  ...same(resume, "config.json is damaged", {
+    "a config that is empty": [file("old/config.json", "")],
+    "a config that is cut": [cut("old/config.json", 200)],
+    "a config that is an array": [file("old/config.json", "[]")],
+    "a config that is null": [file("old/config.json", "null")],
+    "a config in UTF-16": [alteredText("old/config.json", (text) => "\u0000" + text)],
+    "a config that is nested 100,000 deep": [
+      file("old/config.json", "[".repeat(100_000) + "]".repeat(100_000)),
+    ],
+  }),
   resume("a config that is a folder", [without("old/config.json"), folder("old/config.json")], "config.json"),
   resume("a config that is a loop of links", [
     without("old/config.json"),
@@ -143,7 +122,6 @@ export const runFolders: readonly BadInput[] = [
     "has changed since the run began",
   ),
   resume("a log that is gone", [without("log.tsv")], "log.tsv"),
-
   resume("no last snapshot", [without("old/last.safetensors")], "last.safetensors"),
   resume("a last snapshot that is empty", [file("old/last.safetensors", "")], "last.safetensors"),
   resume("a last snapshot that is cut", [cut("old/last.safetensors", 900)], /last\.safetensors.*truncated/),
@@ -152,18 +130,14 @@ export const runFolders: readonly BadInput[] = [
     [cut("old/last.safetensors", -1)],
     /last\.safetensors.*truncated/,
   ),
-  resume("a last snapshot that says nothing of its logs", [
-    altered("old/last.safetensors", (bytes) => {
-      const { tensors, metadata: { logs: _, ...rest } } = decodeSafetensors(bytes, "last");
-      return encodeSafetensors(tensors, rest);
-    }),
-  ], "last.safetensors does not hold the state of a run"),
-  resume("a last snapshot of another iteration than its log's", [
-    altered("old/last.safetensors", (bytes) => {
-      const { tensors, metadata } = decodeSafetensors(bytes, "last");
-      return encodeSafetensors(tensors, { ...metadata, iteration: "3" });
-    }),
-  ], "Expected a snapshot of iteration 4, as "),
+  resume("a last snapshot that says nothing of its logs", [altered("old/last.safetensors", (bytes) => {
+    const { tensors, metadata: { logs: _, ...rest } } = decodeSafetensors(bytes, "last");
+    return encodeSafetensors(tensors, rest);
+  })], "last.safetensors does not hold the state of a run"),
+  resume("a last snapshot of another iteration than its log's", [altered("old/last.safetensors", (bytes) => {
+    const { tensors, metadata } = decodeSafetensors(bytes, "last");
+    return encodeSafetensors(tensors, { ...metadata, iteration: "3" });
+  })], "Expected a snapshot of iteration 4, as "),
   resume("a best snapshot in its place", [
     (folder) => Deno.copyFileSync(`${folder}/old/best-loss.safetensors`, `${folder}/old/last.safetensors`),
   ], "last.safetensors does not hold the state of a run"),
@@ -172,14 +146,11 @@ export const runFolders: readonly BadInput[] = [
   resume("a best snapshot of another iteration", [
     snapshot(({ metadata }) => void (metadata.iteration = "2"), "old/best-loss.safetensors"),
   ], "old/best-loss.safetensors to be the snapshot of iteration 4"),
-  resume("a seeds.json beside it", [file("old/seeds.json", "{}")], "seeds.json is damaged"),
-  resume("a seeds.json without seeds", [file("old/seeds.json", '{"seeds": []}')], "seeds.json is damaged"),
-  resume(
-    "a seeds.json of seeds that are text",
-    [file("old/seeds.json", '{"seeds": ["1"]}')],
-    "seeds.json is damaged",
-  ),
-
+  ...same(resume, "seeds.json is damaged", {
+    "a seeds.json beside it": [file("old/seeds.json", "{}")],
+    "a seeds.json without seeds": [file("old/seeds.json", '{"seeds": []}')],
+    "a seeds.json of seeds that are text": [file("old/seeds.json", '{"seeds": ["1"]}')],
+  }),
   log("that is empty", () => ""),
   log("cut to its header", (text) => text.slice(0, 27)),
   log("that lacks its first row", (text) => text.replace(/\n1,.*/, "")),
@@ -201,54 +172,48 @@ export const runFolders: readonly BadInput[] = [
   resume("no train.csv", [without("old/train.csv")], "train.csv"),
   resume("no validation.csv", [without("old/validation.csv")], "validation.csv"),
   resume("a train.csv that is a folder", [without("old/train.csv"), folder("old/train.csv")], "train.csv"),
-
   bad(
     "--resume: --adversarial of a run without that stage",
-    ["train", "--resume", "DIR/old", "--adversarial", "500"],
+    "train --resume DIR/old --adversarial 500",
     run(),
     "This run has no adversarial stage",
   ),
   bad(
     "--resume: fewer iterations than are done",
-    ["train", "--resume", "DIR/old", "--iterations", "2"],
+    "train --resume DIR/old --iterations 2",
     run(),
     "Expected --iterations of at least 4, as so many are done, got 2",
   ),
   bad(
     "--resume: a failing extension leaves the config",
-    ["train", "--resume", "DIR/old", "--iterations", "9"],
+    "train --resume DIR/old --iterations 9",
     run(cut("old/best-loss.safetensors", 100)),
     "best-loss.safetensors",
   ),
-
   bad(
     "--init: a run on other data",
-    ["train", "--data", "DIR/other.tsv", "--init", "DIR/old", "--batch-size", "12"],
-    all(
-      run(),
-      paper((text) => text + "\n", "other.tsv"),
-    ),
+    "train --data DIR/other.tsv --init DIR/old --batch-size 12",
+    all(run(), paper((text) => text + "\n", "other.tsv")),
     "Expected --init of a run on the same data",
   ),
   bad(
     "--init: a run without its best snapshot",
-    ["train", "--data", "DIR/log.tsv", "--init", "DIR/old", "--batch-size", "12"],
+    "train --data DIR/log.tsv --init DIR/old --batch-size 12",
     run(without("old/best-prec1.safetensors")),
     "Expected a run with a best-prec1 snapshot for --init",
   ),
   bad(
     "--init: a folder of seeds",
-    ["train", "--data", "DIR/log.tsv", "--init", "DIR/s"],
+    "train --data DIR/log.tsv --init DIR/s",
     all(paper(), file("s/seeds.json", "{}")),
     "which holds several: name one of its seeds",
   ),
   bad(
     "--init: a folder that is no run",
-    ["train", "--data", "DIR/log.tsv", "--init", "DIR/none"],
+    "train --data DIR/log.tsv --init DIR/none",
     all(paper(), folder("none")),
     "it is a folder, and a file was expected",
   ),
-
   saveDir("a folder that holds other files", "DIR/mine", file("mine/notes.txt", "dear diary"), [
     "holds notes.txt",
     "Choose another --save-dir",

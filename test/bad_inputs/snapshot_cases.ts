@@ -1,9 +1,8 @@
 /** Snapshots that are damaged, of another model or of other items, or whose weights are no weights. */
 
-import { all, bad, type BadInput, type Maker, type More, nothing, type Words } from "./corpus.ts";
+import { all, bad, type BadInput, type Maker, type More, nothing, same, type Words } from "./corpus.ts";
 import { fifo, file, folder, link, sparse } from "./files.ts";
-import { paper } from "./paper.ts";
-import { prepared } from "./prepared.ts";
+import { paper, prepared } from "./good_data.ts";
 import {
   brokenSnapshot,
   type Holds,
@@ -12,19 +11,19 @@ import {
   SMALL_MODEL,
   snapshot,
   valued,
-} from "./snapshots.ts";
+} from "./good_runs.ts";
 
 const MODEL = "DIR/model.safetensors";
-const DATA = ["--data", "DIR/log.tsv"] as const;
+const DATA = "--data DIR/log.tsv";
 
 const evaluate = (name: string, files: Maker, says: Words, more: More = {}) =>
-  bad(name, ["evaluate", "--model", MODEL, ...DATA], all(paper(), files), says, more);
+  bad(name, `evaluate --model ${MODEL} ${DATA}`, all(paper(), files), says, more);
 
 /** The same to start a training from. */
-const init = (name: string, files: Maker, says: Words, args: readonly string[] = [], more: More = {}) =>
+const init = (name: string, files: Maker, says: Words, args = "", more: More = {}) =>
   bad(
     `--init: ${name}`,
-    ["train", "--init", MODEL, ...DATA, "--batch-size", "12", ...args],
+    `train --init ${MODEL} ${DATA} --batch-size 12 ${args}`,
     all(paper(), files),
     says,
     more,
@@ -70,16 +69,20 @@ export const snapshotCases: readonly BadInput[] = [
     "its header is not JSON",
   ),
   evaluate("a header in latin1", brokenSnapshot((all) => all.fill(0xe9, 20, 21)), /header|metadata/),
-  evaluate(
-    "text",
-    file("model.safetensors", "these are no weights, but a text"),
-    "is not a whole safetensors file",
-  ),
-  evaluate(
-    "a pickle of PyTorch",
-    file("model.safetensors", Uint8Array.of(0x80, 2, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9)),
-    "is not a whole safetensors file",
-  ),
+  ...same(evaluate, "is not a whole safetensors file", {
+    "text": file("model.safetensors", "these are no weights, but a text"),
+    "a pickle of PyTorch": file(
+      "model.safetensors",
+      Uint8Array.of(0x80, 2, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9),
+    ),
+    "sizes whose product is beyond any number": file(
+      "model.safetensors",
+      safetensorsFile(
+        '{"a":{"dtype":"F32","shape":[9007199254740991,9007199254740991],"data_offsets":[0,4]}}',
+        4,
+      ),
+    ),
+  }),
   evaluate(
     "a header that is an array",
     file("model.safetensors", safetensorsFile("[]", 0)),
@@ -123,22 +126,10 @@ export const snapshotCases: readonly BadInput[] = [
     "belong to none",
   ),
   evaluate(
-    "sizes whose product is beyond any number",
-    file(
-      "model.safetensors",
-      safetensorsFile(
-        '{"a":{"dtype":"F32","shape":[9007199254740991,9007199254740991],"data_offsets":[0,4]}}',
-        4,
-      ),
-    ),
-    "is not a whole safetensors file",
-  ),
-  evaluate(
     "a size below 0",
     file("model.safetensors", safetensorsFile('{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}', 4)),
     'tensor "a": shape.0',
   ),
-
   // Shapes that hold as many values in another order.
   evaluate("a transposed kernel", snapshot(transposed), [
     "utility/layer1/item_kernel: expected the shape",
@@ -164,9 +155,8 @@ export const snapshotCases: readonly BadInput[] = [
       for (const name of Object.keys(holds.metadata)) delete holds.metadata[name];
     }),
     "utility/layer1/item_kernel: expected the shape",
-    ["--dims", "8", "--lstm-units", "4"],
+    "--dims 8 --lstm-units 4",
   ),
-
   // Values.
   ...[NaN, Infinity, -Infinity].map((value) =>
     evaluate(
@@ -196,7 +186,7 @@ export const snapshotCases: readonly BadInput[] = [
       for (const name of holds.tensors.keys()) valued(name, 3e38)(holds);
     }),
     ["is not a finite number", "smaller weights to start from"],
-    [],
+    "",
     { leaves: ["run/"] },
   ),
   evaluate(
@@ -207,7 +197,6 @@ export const snapshotCases: readonly BadInput[] = [
     }),
     "expected utility/output/bias to be F32, found U32",
   ),
-
   // Names.
   evaluate(
     "a missing tensor",
@@ -233,44 +222,28 @@ export const snapshotCases: readonly BadInput[] = [
     snapshot(({ tensors }) => void tensors.set("__proto__", { shape: [1], data: new Float32Array(1) })),
     "__proto__ is no parameter of this model",
   ),
-
   // What it says of itself.
   evaluate("no metadata", metadata({ format: undefined }), "does not say what model it is"),
-  evaluate(
-    "another format",
-    metadata({ format: "clickgan-9" }),
-    "its metadata is not of a clickgan-1 snapshot",
-  ),
-  evaluate("no model", metadata({ model: undefined }), "its metadata is not of a clickgan-1 snapshot"),
-  evaluate(
-    "a model that is no JSON",
-    metadata({ model: "{" }),
-    "its metadata is not of a clickgan-1 snapshot",
-  ),
-  evaluate(
-    "a model that is an array",
-    metadata({ model: "[]" }),
-    "its metadata is not of a clickgan-1 snapshot",
-  ),
-  evaluate(
-    "an encoder that is not known",
-    model({ encoder: "gru" }),
-    "its metadata is not of a clickgan-1 snapshot",
-  ),
-  evaluate("another encoder", model({ encoder: "pw" }), "its metadata is not of a clickgan-1 snapshot"),
-  evaluate("0 units", model({ lstmUnits: 0 }), "its metadata is not of a clickgan-1 snapshot"),
+  ...same(evaluate, "its metadata is not of a clickgan-1 snapshot", {
+    "another format": metadata({ format: "clickgan-9" }),
+    "no model": metadata({ model: undefined }),
+    "a model that is no JSON": metadata({ model: "{" }),
+    "a model that is an array": metadata({ model: "[]" }),
+    "an encoder that is not known": model({ encoder: "gru" }),
+    "another encoder": model({ encoder: "pw" }),
+    "0 units": model({ lstmUnits: 0 }),
+    "layers of text": model({ dims: "8" }),
+    "an eta of 0": model({ eta: 0 }),
+    "an eta of 1e300": model({ eta: 1e300 }),
+    "a setting more": model({ heads: 8 }),
+    "items below 0": metadata({ items: '{"kind":"one-hot","count":-1,"width":-1}' }),
+    "an iteration of -1": metadata({ iteration: "-1" }),
+    "no kind": metadata({ kind: undefined }),
+    "a game that is no JSON": metadata({ game: "no" }),
+  }),
   evaluate("other units", model({ lstmUnits: 5 }), /do not fit the model|does not fit the model/),
   evaluate("other layers", model({ dims: [8, 8] }), "utility/layer2/kernel [8, 8] is missing"),
-  evaluate("layers of text", model({ dims: "8" }), "its metadata is not of a clickgan-1 snapshot"),
-  evaluate("an eta of 0", model({ eta: 0 }), "its metadata is not of a clickgan-1 snapshot"),
-  evaluate("an eta of 1e300", model({ eta: 1e300 }), "its metadata is not of a clickgan-1 snapshot"),
   evaluate("batch normalisation that it does not have", model({ batchNorm: true }), "is missing"),
-  evaluate("a setting more", model({ heads: 8 }), "its metadata is not of a clickgan-1 snapshot"),
-  evaluate(
-    "items below 0",
-    metadata({ items: '{"kind":"one-hot","count":-1,"width":-1}' }),
-    "its metadata is not of a clickgan-1 snapshot",
-  ),
   evaluate(
     "10^15 items",
     metadata({ items: '{"kind":"one-hot","count":1000000000000000,"width":1000000000000000}' }),
@@ -291,18 +264,7 @@ export const snapshotCases: readonly BadInput[] = [
     metadata({ items: '{"kind":"dense","count":30,"width":30}' }),
     "is over 30 dense items of 30 features, but log.tsv shows 30 one-hot items",
   ),
-  evaluate(
-    "an iteration of -1",
-    metadata({ iteration: "-1" }),
-    "its metadata is not of a clickgan-1 snapshot",
-  ),
   evaluate("an iteration of 1e99", metadata({ iteration: "1" + "0".repeat(99) }), /iteration|metadata/),
-  evaluate("no kind", metadata({ kind: undefined }), "its metadata is not of a clickgan-1 snapshot"),
-  evaluate(
-    "a game that is no JSON",
-    metadata({ game: "no" }),
-    "its metadata is not of a clickgan-1 snapshot",
-  ),
   evaluate(
     "a generator that it does not have",
     metadata({
@@ -318,7 +280,7 @@ export const snapshotCases: readonly BadInput[] = [
   ),
   bad(
     "a model over other features",
-    ["evaluate", "--model", MODEL, "--data", "DIR/set"],
+    `evaluate --model ${MODEL} --data DIR/set`,
     all(prepared(), snapshot()),
     "is over 30 one-hot items, but prepared shows 30 dense items of 2 features",
   ),
@@ -326,10 +288,9 @@ export const snapshotCases: readonly BadInput[] = [
     "another model than the options say",
     snapshot(),
     "utility/layer1/bias: expected 9 values [1, 9], got 8",
-    ["--dims", "9", "--lstm-units", "4"],
+    "--dims 9 --lstm-units 4",
   ),
   init("a missing file", nothing, "no such file"),
-
   // What is at the path.
   evaluate("no file", nothing, "no such file or folder"),
   evaluate("a folder", folder("model.safetensors"), "it is a folder, and a file was expected"),
@@ -339,13 +300,13 @@ export const snapshotCases: readonly BadInput[] = [
   evaluate("a FIFO", fifo("model.safetensors"), "expected a regular file"),
   bad(
     "/dev/zero as a snapshot",
-    ["evaluate", "--model", "/dev/zero", ...DATA],
+    `evaluate --model /dev/zero ${DATA}`,
     paper(),
     "/dev/zero: expected a regular file",
   ),
   bad(
     "/dev/null as a snapshot",
-    ["evaluate", "--model", "/dev/null", ...DATA],
+    `evaluate --model /dev/null ${DATA}`,
     paper(),
     "/dev/null: expected a regular file",
   ),

@@ -1,47 +1,44 @@
 /** Folders of seeds, and of runs with an adversarial stage, that are damaged before they are resumed. */
 
-import { bad, type BadInput, type Maker, type Words } from "./corpus.ts";
+import { bad, type BadInput, type Maker, same, type Words } from "./corpus.ts";
 import { alteredJson, cut, file, folder, without } from "./files.ts";
-import { beforeAdversarial, run, seeds } from "./runs.ts";
-import { snapshot } from "./snapshots.ts";
+import { beforeAdversarial, run, seeds, snapshot } from "./good_runs.ts";
 
-const ofSeeds = (name: string, files: Maker, says: Words, args: readonly string[] = []) =>
-  bad(`seeds: ${name}`, ["train", "--resume", "DIR/s", ...args], files, says);
+const ofSeeds = (name: string, files: Maker, says: Words, args = "") =>
+  bad(`seeds: ${name}`, `train --resume DIR/s ${args}`, files, says);
 /** The Shannon stage has its test figures before the other one is begun. */
-const ofStages = (name: string, files: Maker, says: Words, args: readonly string[] = []) =>
-  bad(`adversarial: ${name}`, ["train", "--resume", "DIR/old", ...args], files, says, {
-    leaves: ["old/result.json"],
-  });
+const ofStages = (name: string, files: Maker, says: Words, args = "") =>
+  bad(`adversarial: ${name}`, `train --resume DIR/old ${args}`, files, says, { leaves: ["old/result.json"] });
 const damaged = "seeds.json is damaged";
 
 export const stages: readonly BadInput[] = [
-  ofSeeds("none", seeds([]), damaged),
-  ofSeeds("text", seeds(["1"]), damaged),
-  ofSeeds("an object", seeds({ 0: 1 }), damaged),
-  ofSeeds("half a seed", seeds([0.5]), damaged),
-  ofSeeds("a seed below 0", seeds([-1]), damaged),
-  ofSeeds("a seed of 2^32", seeds([1, 2 ** 32]), damaged),
-  ofSeeds("a seed twice", seeds([1, 1]), damaged),
-  ofSeeds("no config", seeds([1], alteredJson("s/seeds.json", { config: undefined })), damaged),
-  ofSeeds(
-    "a config without a model",
-    seeds([1], alteredJson("s/seeds.json", { "config.model": undefined })),
-    damaged,
-  ),
-  ofSeeds("a key more", seeds([1], alteredJson("s/seeds.json", { more: 1 })), damaged),
-  ofSeeds("cut", seeds([1], cut("s/seeds.json", 50)), damaged),
+  ...same(ofSeeds, damaged, {
+    "none": seeds([]),
+    "text": seeds(["1"]),
+    "an object": seeds({ 0: 1 }),
+    "half a seed": seeds([0.5]),
+    "a seed below 0": seeds([-1]),
+    "a seed of 2^32": seeds([1, 2 ** 32]),
+    "a seed twice": seeds([1, 1]),
+    "no config": seeds([1], alteredJson("s/seeds.json", { config: undefined })),
+    "a config without a model": seeds([1], alteredJson("s/seeds.json", { "config.model": undefined })),
+    "a key more": seeds([1], alteredJson("s/seeds.json", { more: 1 })),
+    "cut": seeds([1], cut("s/seeds.json", 50)),
+  }),
   ofSeeds("data that are gone", seeds([1], without("log.tsv")), "log.tsv"),
   ofSeeds("data that have changed", seeds([1], file("log.tsv", "")), "log.tsv"),
   ofSeeds(
     "fewer iterations than are done",
     seeds([1]),
     "Expected --iterations of at least 4, as so many are done, got 2",
-    ["--iterations", "2"],
+    "--iterations 2",
   ),
-  ofSeeds("an adversarial stage that there is not", seeds([1]), "This run has no adversarial stage", [
-    "--adversarial",
-    "500",
-  ]),
+  ofSeeds(
+    "an adversarial stage that there is not",
+    seeds([1]),
+    "This run has no adversarial stage",
+    "--adversarial 500",
+  ),
   ofSeeds(
     "a seed whose snapshot is cut",
     seeds([1], cut("s/seed-1/last.safetensors", 99)),
@@ -54,7 +51,7 @@ export const stages: readonly BadInput[] = [
   ),
   bad(
     "seeds: a seed's folder that holds something else, which stays as it is",
-    ["train", "--resume", "DIR/s"],
+    "train --resume DIR/s",
     seeds([1], without("s/seed-1"), file("s/seed-1/notes.txt", "mine")),
     "Results are in",
     { code: 0, leaves: ["s/"] },
@@ -66,15 +63,14 @@ export const stages: readonly BadInput[] = [
   ),
   bad(
     "seeds: one of them is resumed, whose config is another seed's",
-    ["train", "--resume", "DIR/s/seed-1"],
+    "train --resume DIR/s/seed-1",
     seeds([1], alteredJson("s/seed-1/config.json", { "training.seed": "1" })),
     "config.json is damaged",
   ),
-
   ofStages("its folder is a file", beforeAdversarial(file("old/adversarial", "mine")), "adversarial"),
   bad(
     "adversarial: its folder holds the user's files, which stay as they are",
-    ["train", "--resume", "DIR/old"],
+    "train --resume DIR/old",
     beforeAdversarial(file("old/adversarial/notes.txt", "mine")),
     "after the adversarial stage",
     {
@@ -121,7 +117,7 @@ export const stages: readonly BadInput[] = [
     "a Shannon stage that can no longer be extended",
     beforeAdversarial(snapshot(undefined, "old/adversarial/last.safetensors")),
     ["has begun from its Shannon stage, which can no longer be extended", "--init "],
-    ["--iterations", "9"],
+    "--iterations 9",
   ),
   ofStages(
     "no stage at all",

@@ -1,11 +1,16 @@
 /** The bench of the lab, from plain data: what is heard of a training, what is reckoned, and when sides differ. */
 
 import assert from "node:assert/strict";
-import { agreement } from "../../bench/lab/agreement.ts";
-import { frameCells, spreadText, trialCells } from "../../bench/lab/figures.ts";
 import { Recorder } from "../../bench/lab/recorder.ts";
 import { surveyAll } from "../../bench/lab/survey.ts";
-import { type Trial, trialFigures } from "../../bench/lab/trial.ts";
+import {
+  agreement,
+  frameCells,
+  spreadText,
+  type Trial,
+  trialCells,
+  trialFigures,
+} from "../../bench/lab/trial.ts";
 
 /** Ten groups of two steps, 100 ms each, the first after 500 ms; frames of 16 ms, one of 40 in it and one of 90 before. */
 const trial: Trial = {

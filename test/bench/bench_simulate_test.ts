@@ -1,15 +1,14 @@
 /** The bench of simulated users: what it says of who is faster, when a peer counts, and the command. */
 
 import assert from "node:assert/strict";
-import { DENO_FLAGS } from "../../src/deno_flags.ts";
-import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 import { timingOf } from "../../src/selftest/profile/timing.ts";
-import { drawnPages } from "../../bench/simulate/lesson.ts";
+import { drawnPages } from "../../bench/simulate/job.ts";
 import { type SimulateResult, usersFor } from "../../bench/simulate/measure.ts";
 import { disagreement } from "../../bench/simulate/runners.ts";
 import { growthCells, kindCells, noteLines, timesOf, workCells } from "../../bench/simulate/tables.ts";
+import { withFolder } from "../prepared_folder.ts";
+import { runBench } from "./run_bench.ts";
 
-const root = new URL("../../", import.meta.url);
 const played = (name: SimulateResult["played"][number]["name"], users: number, microseconds: number) => ({
   ...{ name, users, timing: timingOf([microseconds]) },
 });
@@ -106,9 +105,8 @@ Deno.test("bench simulate: fewer users of more items, 128 at least", () => {
   assert.equal(usersFor(4096, 50_000, "random"), 4096);
 });
 
-Deno.test("bench simulate: the command measures all kinds, and writes its tables", async () => {
-  const folder = await Deno.makeTempDir({ prefix: "clickgan-bench-" });
-  try {
+Deno.test("bench simulate: the command measures all kinds, and writes its tables", () =>
+  withFolder({}, async (folder) => {
     const page = `${folder}/page.md`;
     const json = `${folder}/simulate.json`;
     await Deno.writeTextFile(
@@ -119,46 +117,11 @@ Deno.test("bench simulate: the command measures all kinds, and writes its tables
         ).join("")
       }after\n`,
     );
-    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: [
-        ...[
-          "run",
-          ...DENO_FLAGS,
-          "--no-prompt",
-          "--allow-read",
-          "--allow-env",
-          "--allow-write",
-          "--allow-run",
-        ],
-        ...[
-          "bench/main.ts",
-          "simulate",
-          "--items",
-          "64",
-          "--slates",
-          "2",
-          "--users",
-          "64",
-          "--seconds",
-          "0.01",
-        ],
-        ...[
-          "--rounds",
-          "1",
-          "--learned-pages",
-          "20",
-          "--no-peers",
-          "--no-growth",
-          "--json",
-          json,
-          "--readme",
-          page,
-        ],
-      ],
-      cwd: root,
-      env: { ...GPU_ENVIRONMENT, NO_COLOR: "1" },
-    }).output();
-    assert.equal(code, 0, new TextDecoder().decode(stderr));
+    const size = ["--items", "64", "--slates", "2", "--users", "64", "--seconds", "0.01", "--rounds", "1"];
+    const short = ["--learned-pages", "20", "--no-peers", "--no-growth"];
+    const files = ["--json", json, "--readme", page];
+    const { code, stderr } = await runBench(["simulate", ...size, ...short, ...files]);
+    assert.equal(code, 0, stderr);
     const { results } = JSON.parse(await Deno.readTextFile(json)) as { results: SimulateResult[] };
     assert.deepEqual(results.map(({ kind, users }) => [kind, users]), [
       ...[["random", 64], ["cdqn", 64], ["greedy", 64], ["learn", 128]],
@@ -173,7 +136,4 @@ Deno.test("bench simulate: the command measures all kinds, and writes its tables
       /^before\n<!-- bench simulate random -->\n\n[^]*<!-- bench simulate cdqn -->[^]*\*\*Acting by CDQN\*\*[^]*\| 64 \| 2 \| 64 \|[^]*after\n$/,
     );
     assert.doesNotMatch(text, /NaN|undefined/);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
+  }));

@@ -1,54 +1,38 @@
 /** Benches that take minutes or hours, on very small data: they end well, and write their table between the lines of a page. */
 
 import assert from "node:assert/strict";
-import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
-import { DENO_FLAGS } from "../../src/deno_flags.ts";
-import { kinds } from "../../bench/logs/kinds.ts";
+import { kinds } from "../../bench/logs/make.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { writePaperFile } from "../command_check.ts";
 import { AS_USERS_HAVE_IT } from "../driver_settings.ts";
 import { withFolder } from "../prepared_folder.ts";
+import { runBench } from "./run_bench.ts";
 
-/** @param script in bench/. */
-async function run(
-  folder: string,
-  script: string,
-  args: readonly string[],
-  env: Readonly<Record<string, string>> = {},
-): Promise<void> {
-  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", ...DENO_FLAGS, "--no-prompt", "--allow-read", "--allow-env", "--allow-write", "--allow-run"],
-      ...["--allow-ffi", "--allow-sys", new URL(`../../bench/${script}`, import.meta.url).href, ...args],
-    ],
-    cwd: folder,
-    env: { ...GPU_ENVIRONMENT, ...AS_USERS_HAVE_IT, NO_COLOR: "1", ...env },
-  }).output();
-  assert.equal(code, 0, new TextDecoder().decode(stderr));
-}
-
-/** @returns the rows of the table that the script writes, as cells. */
+/** @returns the rows of the table that a study writes, as cells. */
 async function written(
   folder: string,
-  script: string,
   markers: string,
   args: readonly string[],
   env?: Readonly<Record<string, string>>,
 ) {
   const page = `${folder}/page.md`;
   await Deno.writeTextFile(page, `<!-- ${markers} -->\n<!-- end of ${markers} -->\n`);
-  await run(folder, script, [...args, "--readme", page], env);
+  const { code, stderr } = await runBench([...args, "--readme", page], {
+    cwd: folder,
+    env: { ...AS_USERS_HAVE_IT, ...env },
+  });
+  assert.equal(code, 0, stderr);
   const rows = (await Deno.readTextFile(page)).split("\n").filter((line) => line.startsWith("| "));
   return rows.map((row) => row.split("|").slice(1, -1).map((cell) => cell.trim()));
 }
 
-Deno.test("bench:stability plays a setting and writes its row", () =>
+Deno.test("bench stability plays a setting and writes its row", () =>
   withFolder({}, async (folder) => {
     const size = { users: 160, items: 30, width: 0, maxEvents: 3, maxPage: 4 };
     writePaperFile(`${folder}/small.tsv`, smallLog(31, size));
     const short = ["--iterations", "1000", "--batch-size", "2", "--only", "^defaults$"];
-    const args = ["--data", "small.tsv", ...short];
-    const rows = await written(folder, "stability.ts", "stability small", args);
+    const args = ["stability", "--data", "small.tsv", ...short];
+    const rows = await written(folder, "stability small", args);
     const [name, ...figures] = rows.at(-1) ?? [];
     assert.equal(name, "defaults");
     assert.ok(
@@ -56,14 +40,14 @@ Deno.test("bench:stability plays a setting and writes its row", () =>
     );
   }));
 
-Deno.test("bench:data writes files in Retailrocket's layout, prepares them and trains on them", () =>
+Deno.test("bench data writes files in Retailrocket's layout, prepares them and trains on them", () =>
   withFolder({}, async (folder) => {
-    const scale = ["--scales", "0.0005", "--iterations", "2"];
+    const scale = ["data", "--scales", "0.0005", "--iterations", "2"];
     const PATH = `${folder}/bin`; // what a machine with little more than Node.js has: no ps
     await Deno.mkdir(PATH);
     await Deno.symlink("/bin/cat", `${PATH}/cat`);
     const bare: Record<string, string> = Deno.build.os === "linux" ? { PATH } : {};
-    const rows = await written(folder, "data.ts", "bench data sampled", scale, bare);
+    const rows = await written(folder, "bench data sampled", scale, bare);
     const [share, sourceRows, pages, , , , , mebibytes] = rows.at(-1) ?? [];
     assert.ok(Number(mebibytes) > 50, mebibytes);
     assert.equal(share, "0.0005");
@@ -71,9 +55,13 @@ Deno.test("bench:data writes files in Retailrocket's layout, prepares them and t
     assert.match(pages ?? "", /^1,\d{3}$/);
   }));
 
-Deno.test("bench:logs: each made-up log is prepared whole, and nobody predicts it better than who knows its truth", () =>
+Deno.test("bench logs: each made-up log is prepared whole, and nobody predicts it better than who knows its truth", () =>
   withFolder({}, async (folder) => {
-    await run(folder, "logs.ts", ["made", "--users", "100"]);
+    const { code, stderr } = await runBench(["logs", "made", "--users", "100"], {
+      cwd: folder,
+      env: AS_USERS_HAVE_IT,
+    });
+    assert.equal(code, 0, stderr);
     const json = async (path: string) => JSON.parse(await Deno.readTextFile(`${folder}/made/${path}`));
     for (const { name, goesOn, columns } of kinds) {
       const { counts, test: { truth, history, noClick } } = await json(`${name}.json`);

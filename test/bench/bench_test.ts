@@ -3,15 +3,11 @@
 import assert from "node:assert/strict";
 import { probeKernels } from "../../src/selftest/profile/adapter_ceilings.ts";
 import type { BenchReport } from "../../src/selftest/profile/bench_report.ts";
-import { adaptersCommand } from "../../bench/adapters.ts";
-import { benchCommand } from "../../bench/bench_command.ts";
-import { labCommand } from "../../bench/lab.ts";
-import { labSurveyCommand } from "../../bench/lab_survey.ts";
-import { readBench, writeBench } from "../../bench/bench_json.ts";
-import { parseAndRun } from "../../src/cli/options.ts";
+import { readBench } from "../../bench/bench_json.ts";
+import { bench, studies } from "../../bench/main.ts";
+import { recordsJson, writeRecords } from "../../bench/output.ts";
 import { compare } from "../../bench/compare.ts";
-import { growthCharts } from "../../bench/growth_charts.ts";
-import { fitLine, type GrowthAxis, measureGrowth } from "../../bench/growth.ts";
+import { fitLine, type GrowthAxis, growthCharts, measureGrowth } from "../../bench/growth.ts";
 import { casesOf, partsOf } from "../../bench/kernel_cases.ts";
 import { queueClock } from "../../src/selftest/profile/clock.ts";
 import { timeRepeated } from "../../src/selftest/profile/measure.ts";
@@ -20,60 +16,20 @@ import { benchModels, modelsFor } from "../../src/selftest/profile/recordings.ts
 import { standing } from "../../src/selftest/profile/roofline.ts";
 import { adapterCells, compareCells, growthCells, slopeCells, stepSummaryCells } from "../../bench/tables.ts";
 import { benchLog, type Workload } from "../../src/selftest/profile/workloads.ts";
-import { DENO_FLAGS } from "../../src/deno_flags.ts";
-import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 import { UserError } from "../../src/user_error.ts";
 import { AS_USERS_HAVE_IT } from "../driver_settings.ts";
-import { kernelNames } from "../kernel_files.ts";
+import { kernelFiles, kernelName, kernelNames } from "../kernel_files.ts";
 import { withGpu } from "../op_check.ts";
+import { withFolder } from "../prepared_folder.ts";
+import { runBench as runAsTests, WITH_CACHE } from "./run_bench.ts";
 
-const root = new URL("../../", import.meta.url);
+const runBench = (args: readonly string[]) => runAsTests(args, { env: AS_USERS_HAVE_IT });
 const tiny: Workload = { name: "tiny", users: 6, events: 2, page: 3, items: 40, width: 8 };
 
-/** They run only where a batch does not fit the device: cut_batches_test.ts. */
+/** Simulated users and slates have benches of their own; the others run where a batch does not fit the device, or for policies. */
 const NOT_TIMED = [
-  "gradient_add",
-  "gradient_rows_add",
-  // Of slates, likewise.
-  ...[
-    "q_loss",
-    "slate_pick",
-    "slate_ratio",
-    "slate_score_panel",
-    "slate_score_tiled",
-    "slate_value_backward",
-    "slate_value_forward",
-  ],
-  "state_input",
-  // Of simulated users, who have a bench of their own.
-  ...[
-    "gradient_clip",
-    "gradient_norm",
-    "recall",
-    "recall_masks",
-    "recall_states",
-    "remember",
-    "replay_draw",
-    "replay_starts",
-  ],
-  ...["page_reward", "q_target"],
-  ...[
-    "choose",
-    "lstm_step",
-    "push_click",
-    "pass_over",
-    "keep_state",
-    "put_state",
-    "take_rows",
-    "feed_click",
-    "fill",
-    "page_mask",
-    "popular_slate",
-    "random_slate",
-    "shop_step",
-    "shop_utility",
-    "top_slate",
-  ],
+  ...kernelFiles("shipped").filter((path) => /^(simulate|slates)\//.test(path)).map(kernelName),
+  ...["gradient_add", "gradient_rows_add", "gradient_clip", "gradient_norm"],
 ];
 
 Deno.test("every column of a bench's tables has a name, and the first one says what a row is", () => {
@@ -223,11 +179,10 @@ Deno.test("charts of growth: whiskers of the times, and logarithmic axes where s
   assert.deepEqual(first, { x: 1600, name: "users a batch 32", y: 5, low: 4.75, high: 5.25 });
 });
 
-Deno.test("figures are read as they were written; others are refused", async () => {
-  const folder = await Deno.makeTempDir({ prefix: "clickgan-bench-" });
-  try {
+Deno.test("figures are read as they were written; others are refused", () =>
+  withFolder({}, async (folder) => {
     const file = `${folder}/deep/bench.json`;
-    await writeBench(file, report);
+    await writeRecords(file, report);
     assert.deepEqual(await readBench(file), report);
     const refused = (pattern: RegExp) => (error: unknown) =>
       error instanceof UserError && pattern.test(error.message);
@@ -237,10 +192,7 @@ Deno.test("figures are read as they were written; others are refused", async () 
     );
     await Deno.writeTextFile(file, JSON.stringify({ ...report, kernels: [{ id: 3 }] }));
     await assert.rejects(readBench(file), refused(/bench\.json is damaged[^]*kernels/));
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
+  }));
 
 Deno.test("a change within the spreads is noise; beyond them it is one, and rates count the other way", () => {
   const verdicts = (after: Partial<BenchReport>) =>
@@ -316,37 +268,16 @@ Deno.test("growth: a refusal by the adapter is a point with the limit's name, an
     assert.equal(slopeCells(points).rows.length, 1);
   }));
 
-async function runBench(...args: string[]) {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      ...DENO_FLAGS,
-      "--no-prompt",
-      "--allow-read",
-      "--allow-env",
-      "--allow-write",
-      "--allow-run",
-      "bench/main.ts",
-      ...args,
-    ],
-    cwd: root,
-    env: { ...GPU_ENVIRONMENT, ...AS_USERS_HAVE_IT, NO_COLOR: "1" },
-  }).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, stdout: text(stdout), stderr: text(stderr) };
-}
-
-Deno.test("the command prints tables and changes, and writes figures, page and a table between markers", async () => {
-  const folder = await Deno.makeTempDir({ prefix: "clickgan-bench-" });
-  try {
+Deno.test("the command prints tables and changes, and writes figures, page and a table between markers", () =>
+  withFolder({}, async (folder) => {
     const readme = `${folder}/README.md`;
     await Deno.writeTextFile(readme, "before\n<!-- bench -->\nold\n<!-- end of bench -->\nafter\n");
     const json = `${folder}/bench.json`;
     // The earlier figures are in the file that the new ones go to.
-    await writeBench(json, { ...report, kernels: [kernelOf("W0 PW: batch rank", 50, 2)] });
+    await writeRecords(json, { ...report, kernels: [kernelOf("W0 PW: batch rank", 50, 2)] });
     const args = ["kernels", "steps", "--workload", "W0", "--model", "^PW$", "--only", "^batch_"];
     const files = ["--json", json, "--compare", json, "--readme", readme];
-    const { code, stdout, stderr } = await runBench(...args, "--seconds", "0.01", ...files);
+    const { code, stdout, stderr } = await runBench([...args, "--seconds", "0.01", ...files]);
     assert.equal(code, 0, stderr);
     for (const text of [/multiply-add .*GFLOP\/s/, /W0 PW: batch rank +batch_rank/, /adam +adam/]) {
       assert.match(stdout, text);
@@ -380,17 +311,13 @@ Deno.test("the command prints tables and changes, and writes figures, page and a
       await Deno.readTextFile(readme),
       /^before\n<!-- bench -->\n\n[^]*\| W0 \| PW \| 500 \|[^]*\nafter\n$/,
     );
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
+  }));
 
-Deno.test("demo: what train prints is kept between the markers of a page", async () => {
-  const folder = await Deno.makeTempDir({ prefix: "clickgan-bench-" });
-  try {
+Deno.test("demo: what train prints is kept between the markers of a page", () =>
+  withFolder({}, async (folder) => {
     const page = `${folder}/page.md`;
     await Deno.writeTextFile(page, "before\n<!-- bench demo -->\nold\n<!-- end of bench demo -->\nafter\n");
-    const { code, stderr } = await runBench("demo", "--iterations", "10", "--readme", page);
+    const { code, stderr } = await runBench(["demo", "--iterations", "10", "--readme", page]);
     assert.equal(code, 0, stderr);
     const text = await Deno.readTextFile(page);
     assert.match(
@@ -398,13 +325,10 @@ Deno.test("demo: what train prints is kept between the markers of a page", async
       /^before\n[^]*```\nTest users:[^]*\nbest-loss +\d[^]*This run took \d+ s\.\n[^]*\nafter\n$/,
     );
     assert.doesNotMatch(text, /old|clickgan-demo/);
-    const refused = await runBench("demo", "--readme", `${folder}/none.md`);
+    const refused = await runBench(["demo", "--readme", `${folder}/none.md`]);
     assert.equal(refused.code, 1);
     assert.match(refused.stderr, /none\.md/);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
+  }));
 
 Deno.test("what is no part, workload, pattern, file or number is refused", async () => {
   const wrong: [args: string[], message: RegExp][] = [
@@ -418,17 +342,37 @@ Deno.test("what is no part, workload, pattern, file or number is refused", async
     [["lab", "--readme", "none.md"], /none\.md/],
     [["lab-survey", "new.json", "--parts", "all"], /Expected names of training, step, .*got "all"/],
   ];
+  for (const [name, value] of Object.entries(WITH_CACHE)) Deno.env.set(name, value);
   for (const [args, message] of wrong) {
-    const command = benchCommand().enablePositionalOptions();
-    for (const other of [adaptersCommand(), labCommand(), labSurveyCommand()]) command.addCommand(other);
     await assert.rejects(
-      parseAndRun(command, args),
+      bench(args),
       (error) => error instanceof UserError && message.test(error.message),
       args.join(" "),
     );
   }
-  const { code, stdout, stderr } = await runBench("kernles");
+  const { code, stdout, stderr } = await runBench(["kernles"]);
   assert.equal(code, 1, stderr);
   assert.match(stderr, /^error: .*Allowed choices are/);
   assert.equal(stdout, "");
+});
+
+Deno.test("every study says what it does, by the name of its command", async () => {
+  const names = ["", ...Object.keys(studies)];
+  await Promise.all(names.map(async (name) => {
+    const { code, stdout, stderr } = await runBench([...name === "" ? [] : [name], "--help"]);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, new RegExp(`^Usage: deno task bench ${name}`.trim()));
+    if (name === "") {
+      for (const other of Object.keys(studies)) assert.match(stdout, new RegExp(`^${other} `, "m"));
+    }
+  }));
+});
+
+Deno.test("records of figures stand in lines of their own", () => {
+  const value = { a: 1, b: undefined, c: [], d: [1, 2], e: [{ x: 1, y: { z: [2] } }, { x: 3 }] };
+  const text = recordsJson(value);
+  assert.equal(
+    text,
+    '{\n "a": 1,\n "c": [],\n "d": [1,2],\n "e": [\n  {"x":1,"y":{"z":[2]}},\n  {"x":3}\n ]\n}',
+  );
 });

@@ -4,17 +4,16 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { ladderCells } from "../../bench/ladder.ts";
 import { jsonBeside, readLadders } from "../../bench/ladder_json.ts";
-import { short } from "../../bench/tables.ts";
+import { short } from "../../bench/output.ts";
 import { faultsAt, gpuWay } from "../../src/selftest/ladder/check.ts";
 import { runLadder } from "../../src/selftest/ladder/run.ts";
 import { ladders } from "../../src/selftest/ladder/ladders.ts";
 import type { Size } from "../../src/selftest/ladder/problem.ts";
 import { lstmBackwardProblem, lstmProblem } from "../../src/selftest/ladder/problems/lstm.ts";
-import { DENO_FLAGS } from "../../src/deno_flags.ts";
-import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 import { kernel } from "../../src/gpu/kernel.ts";
 import { kernelFile, kernelNames, kernelPath } from "../kernel_files.ts";
 import { withGpu } from "../op_check.ts";
+import { runBench } from "./run_bench.ts";
 
 const root = new URL("../../", import.meta.url);
 
@@ -147,22 +146,11 @@ Deno.test("a size that a step cannot do leaves it out", () =>
     assert.match(ladderCells([result]).rows[0]?.join(" ") ?? "", /sums over more than 256 - -/);
   }));
 
-async function bench(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const permissions = ["--allow-read", "--allow-env", "--allow-write"];
-  const output = await new Deno.Command(Deno.execPath(), {
-    args: ["run", ...DENO_FLAGS, "--no-prompt", ...permissions, "bench/main.ts", ...args],
-    cwd: root,
-    env: GPU_ENVIRONMENT,
-  }).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code: output.code, stdout: text(output.stdout), stderr: text(output.stderr) };
-}
-
 Deno.test("the command prints a row a step", async () => {
   const page = await Deno.makeTempFile({ suffix: ".md" });
   await Deno.writeTextFile(page, "<!-- ladder choice -->\nold\n<!-- end of ladder choice -->\n");
   const args = ["ladder", "choice", "--choice-size", "40x4", "--rounds", "1", "--readme", page];
-  const { code, stdout, stderr } = await bench(...args);
+  const { code, stdout, stderr } = await runBench(args);
   assert.equal(code, 0, stderr);
   const written = await Deno.readTextFile(page);
   const [shipped, ...others] = await readLadders(jsonBeside(page));
@@ -213,7 +201,7 @@ Deno.test("a size or ladder that is none is refused", async () => {
     [["ladder", "--rounds", "0"], /of at least 1|in 1\.\.1000/],
   ];
   for (const [args, message] of wrong) {
-    const { code, stderr } = await bench(...args);
+    const { code, stderr } = await runBench(args);
     assert.equal(code, 1, stderr);
     assert.match(stderr, message);
   }

@@ -1,28 +1,20 @@
 /** The comparison with other libraries: that the peers compute what clickgan does, and that one that does not is found. */
 
 import assert from "node:assert/strict";
-import { COMPARED_STEPS, disagreement, TOLERANCE } from "../../bench/peers/agreement.ts";
+import { bench } from "../../bench/main.ts";
 import { clickganPeer } from "../../bench/peers/clickgan.ts";
 import { type ClickganJob, makeJob, readJob, writeJob } from "../../bench/peers/job.ts";
 import { jaxPeer } from "../../bench/peers/jax_js.ts";
-import { measure, type Result } from "../../bench/peers/measure.ts";
-import { CannotError, type Peer } from "../../bench/peers/peer.ts";
-import { PeerProcess } from "../../bench/peers/process.ts";
-import { findTorches, type Torch } from "../../bench/peers/python.ts";
+import { COMPARED_STEPS, disagreement, measure, type Result, TOLERANCE } from "../../bench/peers/measure.ts";
+import { CannotError, type Peer, PeerProcess } from "../../bench/peers/peer.ts";
 import { plainPeer } from "../../bench/peers/plain_typescript.ts";
-import { type PeerEntry, roster, withTorches } from "../../bench/peers/roster.ts";
-import {
-  figuresOf,
-  notesOf,
-  problemLines,
-  quantile,
-  summaryCells,
-  tableCells,
-} from "../../bench/peers/summary.ts";
+import { findTorches, type PeerEntry, roster, type Torch, withTorches } from "../../bench/peers/roster.ts";
+import { figuresOf, notesOf, problemLines, summaryCells, tableCells } from "../../bench/peers/summary.ts";
 import { tensorflowPeer } from "../../bench/peers/tensorflow_js.ts";
-import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { workloadLog } from "../../src/selftest/profile/workloads.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
+import { UserError } from "../../src/user_error.ts";
+import { withFolder } from "../prepared_folder.ts";
 
 /** Ragged pages and histories, one-hot items, no click at all now and then; and pages of one length, dense features. */
 const jobs: Record<string, ClickganJob> = {
@@ -54,15 +46,14 @@ for (const [name, own] of Object.entries(jobs)) {
         Math.abs((expected[4] ?? 0) - (expected[0] ?? 0)) > 10 * TOLERANCE,
         "the steps change the loss",
       );
-      const peers = { plain: await plainPeer(own.job), tensorflow: await tensorflowPeer(own.job, "cpu") };
-      for (const [peer, found] of Object.entries(peers)) {
-        assert.equal(disagreement(expected, await lossesOf(found)), undefined, peer);
+      const peers = {
+        plain: () => plainPeer(own.job),
+        tensorflow: () => tensorflowPeer(own.job, "wasm"),
+        jax: () => jaxPeer(own.job, "wasm"),
+      };
+      for (const [peer, start] of Object.entries(peers)) {
+        assert.equal(disagreement(expected, await lossesOf(await start())), undefined, peer);
       }
-      assert.equal(
-        disagreement(expected, await lossesOf(await jaxPeer(own.job, "wasm"))),
-        undefined,
-        "jax-js",
-      );
     },
   });
 }
@@ -94,6 +85,14 @@ Deno.test("a job is read as it was written", async () => {
   }
 });
 
+/** Runs the scripts of peers. @param seconds of each */
+function measured(entries: readonly PeerEntry[], rounds: number, seconds: number, say = (_: string) => {}) {
+  const command = (_: PeerEntry, { args, environment }: PeerEntry["variants"][number]) => ({
+    ...{ program: Deno.execPath(), args: ["eval", ...args], environment },
+  });
+  return measure(entries, { rounds, seconds, signal: new AbortController().signal, say, command });
+}
+
 /** A peer whose process answers with these losses, then with the last of them. */
 function fakePeer(key: string, losses: readonly number[], more = ""): PeerEntry {
   const script = `
@@ -109,14 +108,7 @@ function fakePeer(key: string, losses: readonly number[], more = ""): PeerEntry 
 
 Deno.test("whoever is slow is compared by fewer steps, but clickgan takes them all", async () => {
   const right = Array.from({ length: COMPARED_STEPS }, (_, k) => 2 - 0.01 * k);
-  const results = await measure([fakePeer("clickgan", right), fakePeer("torch", right)], {
-    ...{ rounds: 1, seconds: 1e-6, signal: new AbortController().signal, say: () => {} },
-    command: (_, { args, environment }) => ({
-      program: Deno.execPath(),
-      args: ["eval", ...args],
-      environment,
-    }),
-  });
+  const results = await measured([fakePeer("clickgan", right), fakePeer("torch", right)], 1, 1e-6);
   assert.deepEqual(results.map(({ losses, wrong }) => [losses.length, wrong]), [[10, undefined], [
     5,
     undefined,
@@ -131,17 +123,7 @@ Deno.test("a wrong loss and a failure are told in the table, and do not end the 
     fakePeer("jax-wasm", right, `say({ failed: "does not fit", cannot: true }); Deno.exit(1);`),
     fakePeer("typescript", right),
   ];
-  const results = await measure(entries, {
-    rounds: 2,
-    seconds: 1,
-    signal: new AbortController().signal,
-    say: () => {},
-    command: (_, { args, environment }) => ({
-      program: Deno.execPath(),
-      args: ["eval", ...args],
-      environment,
-    }),
-  });
+  const results = await measured(entries, 2, 1);
   const figures = figuresOf(results);
   assert.deepEqual(figures.map(({ peer, wrong }) => [peer, wrong]), [
     ["clickgan", false],
@@ -149,7 +131,7 @@ Deno.test("a wrong loss and a failure are told in the table, and do not end the 
     ["jax-wasm", false],
     ["typescript", false],
   ]);
-  const cells = figures.map(tableCells);
+  const cells = tableCells(figures).rows;
   assert.equal(cells[1]?.[1], "WRONG");
   assert.equal(cells[2]?.[1], "-");
   assert.equal(cells[3]?.[4], "1.00");
@@ -178,18 +160,12 @@ Deno.test("a peer runs without what slows OpenBLAS, with its own variables, and 
       ...fakePeer("clickgan", [1]),
       variants: [{ settings: "", args: [script], environment }],
     };
-    const [result] = await measure([entry], {
-      rounds: 1,
-      seconds: 1,
-      signal: new AbortController().signal,
-      say: (text) => said.push(text),
-      command: () => ({ program: Deno.execPath(), args: ["eval", script], environment }),
-    });
+    const [result] = await measured([entry], 1, 1, (text) => said.push(text));
     const note =
       "OPENBLAS_CORETYPE=undefined OPENBLAS_L2_SIZE=undefined OPENBLAS_NUM_THREADS=2 CLICKGAN_AROUND=here";
     assert.equal(result?.note, note);
-    const measured = { figures: result ? figuresOf([result]) : [] };
-    assert.deepEqual(notesOf([measured, measured]), [note]);
+    const own = { figures: result ? figuresOf([result]) : [] };
+    assert.deepEqual(notesOf([own, own]), [note]);
     assert.match(said[0] ?? "", /^clickgan \(OPENBLAS_CORETYPE=undefined .*\): agrees, /);
   } finally {
     for (const name of Object.keys(around)) Deno.env.delete(name);
@@ -224,9 +200,24 @@ Deno.test("PyTorch takes clickgan's steps as a graph of a card would; without a 
   }
 });
 
-Deno.test("OpenBLAS's kernels are asked of the library that PyTorch uses", async () => {
-  const folder = await Deno.makeTempDir();
+/** What a program in Python prints that can import the peers' files; nothing where there is no Python: no peer of it either. */
+async function printedBy(program: string, args: readonly string[]): Promise<string | undefined> {
   try {
+    const { code, stdout, stderr } = await new Deno.Command("python3", {
+      args: ["-B", "-c", program, ...args],
+      cwd: new URL("../../bench/peers/", import.meta.url),
+    }).output();
+    const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trim();
+    assert.equal(code, 0, decode(stderr));
+    return decode(stdout);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+Deno.test("OpenBLAS's kernels are asked of the library that PyTorch uses", () =>
+  withFolder({}, async (folder) => {
     const at = (path: string) => `7f00-7f01 r-xp 00000000 08:01 1 ${path}\n`;
     const maps: [string, string][] = [
       [
@@ -245,28 +236,11 @@ Deno.test("OpenBLAS's kernels are asked of the library that PyTorch uses", async
       "    def __call__(self): return b'Zen'",
       "for path in sys.argv[1:]: print(openblas.chosen_kernels(path, load))",
     ].join("\n");
-    const files: string[] = [];
-    for (const [k, [text]] of maps.entries()) {
-      files.push(`${folder}/${k}`);
-      await Deno.writeTextFile(`${folder}/${k}`, text);
-    }
-    let output: Deno.CommandOutput;
-    try {
-      output = await new Deno.Command("python3", {
-        args: ["-B", "-c", program, ...files, `${folder}/none`],
-        cwd: new URL("../../bench/peers/", import.meta.url),
-      }).output();
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return; // no Python: no peer of it either
-      throw error;
-    }
-    const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-    assert.equal(output.code, 0, decode(output.stderr));
-    assert.deepEqual(decode(output.stdout).trim().split("\n"), [...maps.map(([, name]) => name), "None"]);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
+    const files = maps.map((_, k) => `${folder}/${k}`);
+    for (const [k, [text]] of maps.entries()) await Deno.writeTextFile(files[k] ?? "", text);
+    const said = await printedBy(program, [...files, `${folder}/none`]);
+    if (said !== undefined) assert.deepEqual(said.split("\n"), [...maps.map(([, name]) => name), "None"]);
+  }));
 
 Deno.test("PyTorch's BLAS is that of its build, though NumPy has loaded another one", async () => {
   const mkl =
@@ -281,24 +255,14 @@ Deno.test("PyTorch's BLAS is that of its build, though NumPy has loaded another 
   ];
   const program = "import json, sys, openblas\n" +
     "print(json.dumps([openblas.blas_of(*case) for case in json.loads(sys.argv[1])]))";
-  let output: Deno.CommandOutput;
-  try {
-    output = await new Deno.Command("python3", {
-      args: ["-B", "-c", program, JSON.stringify(cases.map(([config, kernels]) => [config, kernels]))],
-      cwd: new URL("../../bench/peers/", import.meta.url),
-    }).output();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return; // no Python: no peer of it either
-    throw error;
-  }
-  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  assert.equal(output.code, 0, decode(output.stderr));
-  assert.deepEqual(JSON.parse(decode(output.stdout)), cases.map(([, , name, more]) => [name, more]));
+  const said = await printedBy(program, [
+    JSON.stringify(cases.map(([config, kernels]) => [config, kernels])),
+  ]);
+  if (said !== undefined) assert.deepEqual(JSON.parse(said), cases.map(([, , name, more]) => [name, more]));
 });
 
-Deno.test("each PyTorch is found once, and has a name of its own", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
+Deno.test("each PyTorch is found once, and has a name of its own", () =>
+  withFolder({}, async (folder) => {
     /** A program that answers as a Python with such a torch. */
     const python = async (name: string, file: string, version: string, blas: string) => {
       const said = JSON.stringify({ file, version, blas, made: `made of ${blas}`, card: false });
@@ -316,10 +280,7 @@ Deno.test("each PyTorch is found once, and has a name of its own", async () => {
       [twin, "PyTorch 2.13.0 MKL no. 2"],
     ]);
     await assert.rejects(findTorches([wheel, `${folder}/none`]), /none -c "import torch" fails/);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
+  }));
 
 Deno.test("each PyTorch has turns, and a row of its own in table and summary", () => {
   const torch = (name: string, card: boolean): Torch => ({ python: `/${name}`, name, made: name, card });
@@ -343,13 +304,7 @@ Deno.test("each PyTorch has turns, and a row of its own in table and summary", (
   assert.deepEqual(summaryCells([{ workload: "W0", figures }]).rows, [[best[0], "2.00"], [best[1], "3.00"]]);
 });
 
-Deno.test("quantiles are linear between the samples", () => {
-  assert.equal(quantile([4, 1, 3, 2], 0.25), 1.75);
-  assert.equal(quantile([7], 0.75), 7);
-});
-
 Deno.test("the command refuses what it does not know", async () => {
-  const script = new URL("../../bench/peers.ts", import.meta.url).pathname;
   const cases: [string[], RegExp][] = [
     [["--workloads", "W0,W9"], /Expected names of W0, W4, W1, W2, W5, got "W9"/],
     [["--peers", "torch,mxnet"], /Expected names of clickgan, .*, torch, .*, got "mxnet"/],
@@ -359,13 +314,10 @@ Deno.test("the command refuses what it does not know", async () => {
       /Expected --python to be a Python that has torch/,
     ],
   ];
-  await Promise.all(cases.map(async ([args, message]) => {
-    const flags = ["run", ...DENO_FLAGS, "--no-prompt", "--allow-read", "--allow-env", "--allow-run"];
-    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: [...flags, script, ...args],
-      env: { NO_COLOR: "1" },
-    }).output();
-    assert.equal(code, 1);
-    assert.match(new TextDecoder().decode(stderr), message);
-  }));
+  for (const [args, message] of cases) {
+    await assert.rejects(
+      bench(["peers", ...args]),
+      (error) => error instanceof UserError && message.test(error.message),
+    );
+  }
 });

@@ -1,12 +1,13 @@
 /** What a command fetches on a fresh machine: the packages that it uses, and nothing by `deno task` itself. */
 
-import { commandScript } from "../../src/cli/launch.ts";
+import { commandScript } from "../../src/cli/permissions.ts";
+import { fetchPackages } from "../../src/cli/launch.ts";
 import assert from "node:assert/strict";
 import * as v from "../../src/schema.ts";
-import { fetchPackages } from "../../src/cli/fetch_packages.ts";
 import { CHILD_ENVIRONMENT } from "../../src/cli/setup.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { UserError } from "../../src/user_error.ts";
+import { words } from "../command_check.ts";
 
 const root = new URL("../../", import.meta.url);
 /** Where nobody answers: what needs the network fails at once. */
@@ -84,20 +85,8 @@ const HEAVY =
 const heavy = (packages: readonly string[]) => packages.filter((name) => HEAVY.test(name));
 
 Deno.test("training, evaluation, reports and experiments use small packages, and few", async () => {
-  for (
-    const name of [
-      "train",
-      "evaluate",
-      "predict",
-      "recommend",
-      "serve",
-      "export",
-      "report",
-      "reproduce",
-      "tune",
-      "selftest",
-    ]
-  ) {
+  const commands = words("train evaluate predict recommend serve export report reproduce tune selftest");
+  for (const name of commands) {
     const packages = await packagesOf(commandScript(name));
     assert.deepEqual(heavy(packages), [], name);
     assert.ok(packages.includes("valibot"));

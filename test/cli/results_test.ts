@@ -1,16 +1,15 @@
 /** Tables of results: what is trained for them is kept, and what came of it stands in the right cells. */
 
 import assert from "node:assert/strict";
-import { likelihoodTable } from "../../bench/results/likelihood.ts";
-import { modelsTable } from "../../bench/results/models.ts";
-import { newUsersTable } from "../../bench/results/new_users.ts";
-import { referenceTable } from "../../bench/results/reference.ts";
+import { likelihoodTable, modelsTable, referenceTable, testFigures } from "../../bench/results/models.ts";
+import {
+  newUsersTable,
+  secondModelTable,
+  simulatedTable,
+  slatesTable,
+  truthTable,
+} from "../../bench/results/policy_tables.ts";
 import { KeptRuns, type Runs } from "../../bench/results/runs.ts";
-import { secondModelTable } from "../../bench/results/second_model.ts";
-import { simulatedTable } from "../../bench/results/simulated.ts";
-import { slatesTable } from "../../bench/results/slates.ts";
-import { testFigures } from "../../bench/results/test_figures.ts";
-import { truthTable } from "../../bench/results/truth.ts";
 import { exists } from "../../src/run/files/file_error.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { writePaperFile } from "../command_check.ts";

@@ -8,16 +8,14 @@ import { retailrocketCommand } from "../../src/data/commands/retailrocket.ts";
 import { exitCodeOf } from "../../src/cli/fail.ts";
 import { parseAndRun } from "../../src/cli/options.ts";
 import { prepare } from "../../src/data/prepare/prepare.ts";
-import { permissionFlags } from "../../src/cli/launch.ts";
-import { dataFolders } from "../../src/cli/output_folders.ts";
-import { stepLine, stepProgress } from "../../src/cli/step_progress.ts";
+import { dataFolders, permissionFlags } from "../../src/cli/permissions.ts";
+import { stepLine, stepProgress } from "../../src/cli/progress.ts";
 import { describe, warningsOf } from "../../src/data/prepare/describe.ts";
 import { rowsOf, saying } from "../case_table.ts";
 import { filesIn, interrupt, runCommand, signalled } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 import { AS_USERS_HAVE_IT } from "../driver_settings.ts";
-import { recipe as logRecipeOf } from "../data_log_check.ts";
-import { folderWith, prepareIn, withFolder } from "../prepared_folder.ts";
+import { folderWith, prepareIn, recipe as logRecipeOf, withFolder } from "../prepared_folder.ts";
 
 const START = 1_433_000_000_000;
 

@@ -3,10 +3,18 @@
 import assert from "node:assert/strict";
 import { zstdCompressSync } from "node:zlib";
 import type { LogOptions } from "../../src/data/prepare/log.ts";
-import { folderWith, gzip, prepareIn } from "../prepared_folder.ts";
-import { type Files, good, preparedOf, recipe, rejects } from "../data_log_check.ts";
+import {
+  type Files,
+  folderWith,
+  good,
+  gzip,
+  parquet,
+  preparedOf,
+  prepareIn,
+  recipe,
+  rejects,
+} from "../prepared_folder.ts";
 import { rowsOf } from "../case_table.ts";
-import { parquet } from "../one_engine.ts";
 import { type BadRows, badRowsText, joined, judge } from "../../src/data/prepare/bad_rows.ts";
 
 Deno.test("log: bad rows are counted by kind and shown with file and line", async () => {

@@ -5,9 +5,18 @@ import fc from "fast-check";
 import { Engine, literal } from "../../src/data/prepare/engine.ts";
 import type { Prepared } from "../../src/data/prepare/prepare.ts";
 import { filesIn } from "../command_check.ts";
-import { folderWith, gzip, pagesOf, prepareIn, query, sums } from "../prepared_folder.ts";
-import { preparedOf, recipe, rejects } from "../data_log_check.ts";
-import { parquet } from "../one_engine.ts";
+import {
+  folderWith,
+  gzip,
+  pagesOf,
+  parquet,
+  preparedOf,
+  prepareIn,
+  query,
+  recipe,
+  rejects,
+  sums,
+} from "../prepared_folder.ts";
 import { zstdCompressSync } from "node:zlib";
 
 Deno.test("log: pages by user and time; an item comes once; a page has all its clicks; ties go by id", async () => {

@@ -10,10 +10,16 @@ import { retailrocket } from "../../src/data/prepare/retailrocket.ts";
 import type { Recipe } from "../../src/data/prepare/prepare.ts";
 import { faultOfZstd, findFiles } from "../../src/data/prepare/sources.ts";
 import { refused } from "../case_table.ts";
-import { good, rawRetailrocket as raw, recipe } from "../data_log_check.ts";
-import { parquet } from "../one_engine.ts";
+import {
+  folderWith,
+  good,
+  parquet,
+  prepareIn,
+  rawRetailrocket as raw,
+  recipe,
+  refuses,
+} from "../prepared_folder.ts";
 import { rewrite, writeSet } from "../foreign_set.ts";
-import { folderWith, prepareIn, refuses } from "../prepared_folder.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 

@@ -5,9 +5,10 @@ import { parseReproduceOptions } from "../../src/tune/commands/reproduce_options
 import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 import { parseTuneOptions } from "../../src/tune/commands/tune_options.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
+import { runBench } from "../bench/run_bench.ts";
 import { withSmallLog } from "../command_check.ts";
 import { AS_USERS_HAVE_IT } from "../driver_settings.ts";
-import { NOT_RUN } from "./not_run.ts";
+import { isNotRun } from "./not_run.ts";
 import { brokenLinks, pages, type ShownCommand, shownCommands } from "./pages.ts";
 import { fillSandbox, type MadeRuns, PageRunner } from "./sandbox.ts";
 
@@ -45,8 +46,8 @@ Deno.test("pages: every link leads to a file that is there, and to a heading of 
 
 Deno.test("pages: every command is a task, and is run by a test", () => {
   const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", root)));
-  const strange = pages().flatMap(shownCommands).filter(({ page, task }) =>
-    !Object.hasOwn(tasks, task) || !(Object.hasOwn(NOT_RUN, task) || [...RUN, GUIDE].includes(page))
+  const strange = pages().flatMap(shownCommands).filter((command) =>
+    !Object.hasOwn(tasks, command.task) || !(isNotRun(command) || [...RUN, GUIDE].includes(command.page))
   );
   assert.deepEqual(strange.map(({ page, line }) => `${page}: ${line}`), []);
 });
@@ -55,7 +56,7 @@ for (const path of RUN) {
   Deno.test(`pages: the commands of ${path} run as they stand, but for iterations and sizes`, async () => {
     const page = pages().find((page) => page.path === path) ?? assert.fail(`no page ${path}`);
     const shown = shownCommands(page)
-      .filter((command) => !Object.hasOwn(NOT_RUN, command.task) && !isParsed(command))
+      .filter((command) => !isNotRun(command) && !isParsed(command))
       .flatMap((command) => [...neededBy(command), command]);
     assert.ok(shown.length > 0);
     const folder = await Deno.makeTempDir({ prefix: "clickgan-docs-" });
@@ -104,41 +105,23 @@ function neededBy(command: ShownCommand): ShownCommand[] {
   return [{ ...command, task: "train", args: ["--data", "log.tsv", "--save-dir", "runs/lstm"] }];
 }
 
-Deno.test("pages: the options of the benches that take minutes are understood", async () => {
-  const shown = pages().flatMap(shownCommands).filter(({ task }) =>
-    /^bench:(stability|data|results)$/.test(task)
+Deno.test("pages: the options of the studies that take minutes are understood", async () => {
+  const shown = pages().flatMap(shownCommands).filter(({ task, args: [study = ""] }) =>
+    task === "bench" && /^(stability|data|results)$/.test(study)
   );
   assert.ok(shown.length >= 4);
   await withSmallLog(async (_, data) => {
-    await Promise.all(shown.map(async ({ task, args, line }) => {
+    await Promise.all(shown.map(async ({ args, line }) => {
       // The page is looked for before anything is measured.
-      const rest = [
-        ...args,
-        ...(task === "bench:stability" ? ["--data", data] : []),
-        "--readme",
-        "nowhere/page.md",
-      ];
-      const script = new URL(`${task.replace(":", "/")}.ts`, root).href;
-      const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-        args: [
-          "run",
-          ...DENO_FLAGS,
-          "--no-prompt",
-          "--allow-read",
-          "--allow-env",
-          "--allow-write=/tmp",
-          script,
-          ...rest,
-        ],
-        env: { NO_COLOR: "1" },
-      }).output();
+      const own = args[0] === "stability" ? ["--data", data] : [];
+      const { code, stderr } = await runBench([...args, ...own, "--readme", "nowhere/page.md"]);
       assert.equal(code, 1, line);
-      assert.match(new TextDecoder().decode(stderr), /^error: .*nowhere\/page\.md/m, line);
+      assert.match(stderr, /^error: .*nowhere\/page\.md/m, line);
     }));
   });
 });
 
-/** The scripts of the pages, in order: files of docs/scripts, whose types `deno task check:types` checks. */
+/** The scripts of the pages, in order: files of docs/scripts, whose types `deno task check types` checks. */
 const SCRIPTS: Readonly<Record<string, readonly string[]>> = {
   "src/README.md": ["library", "recommend"],
   "src/simulate/README.md": ["simulated_users"],
@@ -155,6 +138,29 @@ Deno.test("the scripts of the pages are the files that are run and whose types a
     const files = SCRIPTS[page.path]?.map((name) => Deno.readTextFileSync(scriptFile(name))) ?? [];
     assert.deepEqual(shown.map((text) => text.replace('"./src/', '"../../../src/')), files, page.path);
   }
+});
+
+Deno.test("code that a page shows of a file stands there, line by line", () => {
+  let excerpts = 0;
+  for (const page of pages()) {
+    for (
+      const [, path = "", code = ""] of page.text.matchAll(/```\w+\n\/\/ ((?:src|kernels)\/\S+)\n([^]*?)```/g)
+    ) {
+      excerpts++;
+      const lines = Deno.readTextFileSync(new URL(path, root)).split("\n").map((line) => line.trim());
+      let from = 0;
+      for (
+        const line of code.split("\n").map((line) => line.replace(/(^| +)\/\/ .*$/, "").trim()).filter(
+          Boolean,
+        )
+      ) {
+        const at = lines.indexOf(line, from);
+        assert.ok(at >= 0, `${page.path}: expected "${line}" in ${path}, after the lines before it`);
+        from = at + 1;
+      }
+    }
+  }
+  assert.ok(excerpts > 0);
 });
 
 /** Runs a script of a page. @param cwd where its relative paths start. */

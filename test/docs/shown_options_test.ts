@@ -1,21 +1,21 @@
 /** The commands of the pages that no test runs as they stand: their options and names are there. */
 
-import { commandScript } from "../../src/cli/launch.ts";
+import { commandScript } from "../../src/cli/permissions.ts";
 import assert from "node:assert/strict";
 import { exercises } from "../../bench/exercise/exercises.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
-import { NOT_RUN } from "./not_run.ts";
+import { isNotRun } from "./not_run.ts";
 import { pages, type ShownCommand, shownCommands } from "./pages.ts";
 
 const root = new URL("../../", import.meta.url);
 const { tasks }: { tasks: Record<string, { command: string }> } = JSON.parse(
   Deno.readTextFileSync(new URL("deno.json", root)),
 );
-const shown = pages().flatMap(shownCommands).filter(({ task }) => Object.hasOwn(NOT_RUN, task));
+const shown = pages().flatMap(shownCommands).filter(isNotRun);
 const optionsOf = ({ args }: ShownCommand) => args.filter((word) => word.startsWith("--"));
 
 /** Tasks that are Deno's own test runner. */
-const TESTS = ["test", "test:fast", "test:corpus", "ok"];
+const TESTS = ["test", "ok"];
 
 const said = new Map<string, Promise<string>>();
 
@@ -35,12 +35,17 @@ async function outputOf(script: string, given: readonly string[]): Promise<strin
   return new TextDecoder().decode(stdout);
 }
 
-/** What a command says of itself, and what the command of its list does that is named first. */
-async function helpOf({ task, args: [first = "--help"] }: ShownCommand): Promise<string> {
-  const scripts = tasks[task]?.command.match(/[\w/]+\.ts/g) ?? [];
-  const script = scripts.at(-1) === "src/cli/launch.ts" ? commandScript(task) : scripts.at(-1) ?? "";
-  const own = first.startsWith("--") ? [] : [printed(script, first, "--help")];
-  return (await Promise.all([printed(script, "--help"), ...own])).join("\n");
+/** What a command says of itself, and what the commands of its lists do that are named first. */
+async function helpOf({ task, args }: ShownCommand): Promise<string> {
+  const [, file = "", own = ""] = tasks[task]?.command.match(/([\w/]+\.ts)(.*)$/) ?? [];
+  const script = file === "src/cli/launch.ts" ? commandScript(task) : file;
+  const fixed = file === "src/cli/launch.ts" ? [] : own.split(" ").filter((word) => word !== "");
+  const ending = args.findIndex((word) => word.startsWith("--"));
+  const names = args.slice(0, Math.min(2, ending < 0 ? args.length : ending));
+  const helps = [0, 1, 2].slice(0, names.length + 1).map((count) =>
+    printed(script, ...fixed, ...names.slice(0, count), "--help")
+  );
+  return (await Promise.all(helps)).join("\n");
 }
 
 Deno.test("pages: the options of commands that are not run are those that the commands have", async () => {

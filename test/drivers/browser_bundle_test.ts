@@ -1,9 +1,7 @@
 /** The library for browsers: it bundles, asks for nothing of a host, has a size that a page can bear, and trains. */
 
 import assert from "node:assert/strict";
-import { bundle, sizeOf } from "../../src/serve/bundle/bundle.ts";
-import { withoutComments } from "../../src/serve/bundle/without_comments.ts";
-import { exportOf } from "../../src/serve/bundle/package_exports.ts";
+import { bundle, exportOf, sizeOf, withoutComments } from "../../src/serve/bundle/bundle.ts";
 import * as source from "../../src/browser.ts";
 import { kernel } from "../../src/gpu/kernel.ts";
 import { alone } from "../open_alone.ts";

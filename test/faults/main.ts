@@ -1,4 +1,4 @@
-/** `deno task test:faults`: crash points, random kills, and races. */
+/** `deno task test:special faults`: crash points, random kills, and races. */
 
 import { Command, Option } from "commander";
 import { parseAndRun, wholeNumber } from "../../src/cli/options.ts";
@@ -6,10 +6,8 @@ import { runMain } from "../../src/cli/fail.ts";
 import { table } from "../../src/cli/table.ts";
 import { randomStream } from "../../src/data/random.ts";
 import { type How, hows } from "./crash_points.ts";
-import { killAtRandom } from "./kills.ts";
-import { tryPoints } from "./points.ts";
-import { removePrepared } from "./prepared.ts";
-import { raceRounds, races } from "./races.ts";
+import { removePrepared, tryPoints } from "./points.ts";
+import { killAtRandom, raceRounds, races } from "./races.ts";
 import { scenarios } from "./scenarios.ts";
 
 let failures = 0;
@@ -85,7 +83,7 @@ async function allRaces({ rounds }: { rounds: number }): Promise<void> {
 }
 
 await runMain(async () => {
-  const command = new Command("deno task test:faults").description(
+  const command = new Command("deno task test:special faults").description(
     "Makes commands fail at each of their file operations, kills them at random, and races them against each other; then " +
       "compares what comes of it with what comes of an undisturbed run.",
   );

@@ -1,8 +1,7 @@
 /** Commands in a folder of their own, with a cache of their own, directly or by the launcher. */
 
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
-import { commandScript, permissionFlags } from "../../src/cli/launch.ts";
-import { cacheFolder } from "../../src/cli/output_folders.ts";
+import { cacheFolder, commandScript, permissionFlags } from "../../src/cli/permissions.ts";
 import { CHILD_ENVIRONMENT, GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 import type { CommandName, CommandResult } from "../command_check.ts";
 

@@ -1,4 +1,4 @@
-/** What `deno task build:kernels` writes is what is checked in. */
+/** What `deno task build kernels` writes is what is checked in. */
 
 import assert from "node:assert/strict";
 import { unrolled } from "../../src/cli/build_kernels.ts";
@@ -9,7 +9,7 @@ Deno.test("kernels: written out again, unrolled loops give the text that is chec
   for (const path of kernelFiles("shipped", "steps")) {
     const text = kernelFile(path);
     loops += text.split("// unrolled, n = ").length - 1;
-    assert.equal(unrolled(text), text, `kernels/${path} differs: run deno task build:kernels`);
+    assert.equal(unrolled(text), text, `kernels/${path} differs: run deno task build kernels`);
   }
   assert.ok(loops > 10, `${loops} loops`);
 });

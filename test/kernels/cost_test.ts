@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { BatchBuffers } from "../../src/batch/batch_buffers.ts";
 import { bitWords, DeviceLog } from "../../src/batch/device_log.ts";
 import { batchCapacity, Plan } from "../../src/batch/plan.ts";
-import type { ClickDispatch } from "../../src/batch/click_sizes.ts";
+import { clickDimensions, type ClickDispatch } from "../../src/batch/click_sizes.ts";
 import type { ClickLog } from "../../src/data/click_log.ts";
 import { shopItems } from "../../src/data/demo_shop.ts";
 import { shopNamed } from "../../src/data/shops.ts";
@@ -15,33 +15,44 @@ import { Arena } from "../../src/gpu/arena.ts";
 import type { AdapterKind } from "../../src/gpu/kernel_shapes.ts";
 import type { Cost, DispatchSpec } from "../../src/gpu/program.ts";
 import { AdamState } from "../../src/ops/adam.ts";
-import { batchNorm } from "../../src/ops/batch_norm.ts";
-import { choiceNll } from "../../src/ops/choice_nll.ts";
-import { firstLayer } from "../../src/ops/first_layer.ts";
-import { linear } from "../../src/ops/linear.ts";
-import { itemTerm } from "../../src/ops/item_term.ts";
-import { lstm } from "../../src/ops/lstm.ts";
-import { exactMinimax, type GameOptions, minimax } from "../../src/ops/minimax.ts";
-import { mixedProduct } from "../../src/ops/mixed_product.ts";
-import { pwState } from "../../src/ops/pw_state.ts";
-import { pwTable } from "../../src/ops/pw_table.ts";
-import { rowDot } from "../../src/ops/row_dot.ts";
-import { algorithms } from "../../src/policy/learning/algorithms.ts";
 import { defaultPolicyTraining } from "../../src/policy/learning/config.ts";
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
-import { pageReward } from "../../src/policy/learning/targets.ts";
+import { pageReward } from "../../src/policy/learning/q_loss.ts";
 import { clickLists, lstmStep, passOver, pushClick, takeRows } from "../../src/simulate/carried.ts";
-import { fill } from "../../src/simulate/masks.ts";
+import { fill } from "../../src/simulate/pool.ts";
 import { Page } from "../../src/simulate/page.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { popularSlate, topSlate } from "../../src/simulate/slates.ts";
 import { Starts } from "../../src/simulate/start.ts";
 import { ParameterArena, type ParameterSpec } from "../../src/tape/parameters.ts";
-import { clickDimensions } from "../../src/batch/click_sizes.ts";
-import { ClickTape } from "../../src/batch/click_tape.ts";
 import type { Tensor } from "../../src/tape/tensor.ts";
-import { few, mixed, oneHot, rareTokens } from "../../src/selftest/ops/op_batches.ts";
-import { type Leaf, withGpu } from "../op_check.ts";
+import { Made } from "../../src/gpu/made.ts";
+import { lstmOf, lstmOfTable, pwStateOf, pwTableOf } from "../../src/selftest/ops/encoder_recipes.ts";
+import {
+  batchNormOf,
+  firstLayerOf,
+  firstLayerOfTable,
+  itemTermOf,
+  linearOf,
+  mixedProductOf,
+  rowDotOf,
+  rowDotOfLayer,
+} from "../../src/selftest/ops/layer_recipes.ts";
+import { choiceOf, exactMinimaxOf, minimaxOf } from "../../src/selftest/ops/loss_recipes.ts";
+import {
+  chunks,
+  few,
+  many,
+  mixed,
+  oneHot,
+  rareTokens,
+  tokensOf,
+  widthOf,
+} from "../../src/selftest/ops/op_batches.ts";
+import { opBench, recordOp } from "../../src/selftest/ops/op_bench.ts";
+import { drawInputs } from "../../src/selftest/ops/op_inputs.ts";
+import type { OpCase } from "../../src/selftest/ops/op_case.ts";
+import { withGpu } from "../op_check.ts";
 
 /** FLOPs and bytes. */
 type Pair = readonly [flops: number, bytes: number];
@@ -55,20 +66,10 @@ type Counts = typeof batches[number];
 
 const p = (columns: number) => 4 * Math.ceil(columns / 4);
 
-interface CostCase {
-  readonly log?: ClickLog;
-  readonly kind?: AdapterKind;
-  readonly leaves?: readonly Leaf[];
-  readonly parameters?: readonly ParameterSpec[];
-  readonly touchedOnly?: boolean;
-  /** Evaluates only. */
-  readonly forwardOnly?: boolean;
-  build(tape: ClickTape, tensor: (name: string) => Tensor): Tensor;
-  /** Of every dispatch by its label. */
-  readonly expected: Readonly<Record<string, (s: Counts) => Pair>>;
-}
+/** Of every dispatch by its label. */
+type Expected = Readonly<Record<string, (s: Counts) => Pair>>;
 
-function assertCosts(specs: readonly DispatchSpec[], expected: CostCase["expected"]): void {
+function assertCosts(specs: readonly DispatchSpec[], expected: Expected): void {
   assert.deepEqual(specs.map(({ label }) => label).sort(), Object.keys(expected).sort());
   for (const { label, cost } of specs) {
     for (const sizes of batches) {
@@ -78,32 +79,17 @@ function assertCosts(specs: readonly DispatchSpec[], expected: CostCase["expecte
   }
 }
 
-const ring = (tape: ClickTape) => tape.options.arena.allocate("ring", 32);
-
-function costCase(name: string, c: CostCase): void {
+/** The dispatches of an op and its gradients, as the checks of ops record it. */
+function costCase(name: string, own: OpCase, expected: Expected, kind: AdapterKind = "cpu"): void {
   Deno.test(`cost: ${name}`, () =>
-    withGpu(c.kind ?? "cpu", (gpu) => {
-      const log = c.log ?? few.log;
-      const capacity = batchCapacity(log, "all", log.userSplit.length);
-      const arena = new Arena(gpu, "cost");
-      const deviceLog = new DeviceLog(gpu, log);
-      const plan = new Plan(gpu, log, capacity, 1);
-      const parameters = new ParameterArena(gpu, c.parameters ?? []);
-      const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity);
-      const { shapes } = gpu;
-      const tape = new ClickTape(batch, { arena, parameters, capacity, shapes, touchedOnly: c.touchedOnly });
+    withGpu(kind, (gpu) => {
+      const made = new Made();
       try {
-        const leaves = new Map((c.leaves ?? []).map((leaf) => {
-          const { rows, columns, trainable = true, packed, activation } = leaf;
-          const more = { trainable, activation, ...(packed && { stride: 1 }) };
-          return [leaf.name, tape.tensor(leaf.name, rows, columns, more)];
-        }));
-        const output = c.build(tape, (name) => leaves.get(name) ?? tape.parameter(name));
-        tape.place();
-        const forward = tape.forward();
-        assertCosts(c.forwardOnly ? forward : [...forward, ...tape.backward([output])], c.expected);
+        const bench = opBench(gpu, own, made);
+        const op = recordOp(bench, own, drawInputs(bench.tape, own).leaves, 1);
+        assertCosts(op.own.slice(bench.batch.ownDispatches().length), expected);
       } finally {
-        for (const part of [arena, deviceLog, plan, parameters]) part.destroy();
+        made.destroy();
       }
       return Promise.resolve();
     }));
@@ -114,232 +100,123 @@ const product = (m: number, K: number, N: number, copies = 1): Pair => [
   4 * (m * (p(K) + p(N)) + copies * p(K) * p(N)),
 ];
 
-const fewItems = few.log.items.count;
 const plus = ([flops, bytes]: Pair, more: number): Pair => [flops, bytes + more];
 /** A product whose input's rows are picked from a matrix of `from`. */
 const gathered = (m: number, from: number, K: number, N: number, copies = 1): Pair =>
   plus(product(m, K, N, copies), -4 * Math.max(0, m - from) * p(K));
 
 for (const kind of ["cpu", "gpu"] as const) {
-  for (const [K, N, elu] of [[1, 1, false], [5, 17, true], [64, 32, true]] as const) {
-    costCase(`linear ${K} -> ${N}, ${kind} shapes`, {
-      kind,
-      leaves: [{ name: "x", rows: "rows", columns: K, ...(elu && { activation: "elu" as const }) }],
-      parameters: [{ name: "w", rows: K, columns: N }, { name: "b", rows: 1, columns: N }],
-      build: (tape, t) =>
-        linear(tape, "y", { input: t("x"), weights: t("w"), bias: t("b") }, { activation: "elu" }),
-      expected: {
-        "y forward": ({ rows }) => product(rows, K, N),
-        "y gradient of weights": ({ rows, chunks }) => product(rows, K, N, chunks),
-        // The slope of the input's own activation follows from the input: it is read, too.
-        "y gradient of input": ({ rows }) => plus(product(rows, K, N), elu ? 4 * rows * p(K) : 0),
-      },
-    });
+  for (const [K, N, input] of [[1, 1, "none"], [5, 17, "elu"], [64, 32, "elu"]] as const) {
+    costCase(`linear ${K} -> ${N}, ${kind} shapes`, linearOf(K, N, { input })(few), {
+      "y forward": ({ rows }) => product(rows, K, N),
+      "y gradient of weights": ({ rows, chunks }) => product(rows, K, N, chunks),
+      // The slope of the input's own activation follows from the input: it is read, too.
+      "y gradient of input": ({ rows }) => plus(product(rows, K, N), input === "elu" ? 4 * rows * p(K) : 0),
+    }, kind);
   }
 }
-costCase("a layer that makes the next one's dots in two panels", {
-  leaves: [{ name: "x", rows: "rows", columns: 7 }],
-  parameters: [
-    { name: "w", rows: 7, columns: 21 },
-    { name: "v", rows: 1, columns: 21 },
-    { name: "b", rows: 1, columns: 1 },
-  ],
-  build: (tape, t) => {
-    const input = linear(tape, "y", { input: t("x"), weights: t("w") });
-    return rowDot(tape, "u", { input, weights: t("v"), bias: t("b") });
+costCase("a layer that makes the next one's dots in two panels", rowDotOfLayer(7, 21)(few), {
+  "h forward": ({ rows }) => {
+    const [flops, bytes] = product(rows, 7, 21);
+    return [flops + 2 * rows * 21, bytes + 4 * rows * 2];
   },
-  expected: {
-    "y forward": ({ rows }) => {
-      const [flops, bytes] = product(rows, 7, 21);
-      return [flops + 2 * rows * 21, bytes + 4 * rows * 2];
-    },
-    "u forward": ({ rows }) => [2 * rows, 4 * rows * 3],
-    "u gradients": ({ rows }) => [5 * rows * 21, 4 * rows * (2 * 24 + 1)],
-    "y gradient of weights": ({ rows, chunks }) => product(rows, 7, 21, chunks),
-    "y gradient of input": ({ rows }) => product(rows, 7, 21),
-  },
+  "u forward": ({ rows }) => [2 * rows, 4 * rows * 3],
+  "u gradients": ({ rows }) => [5 * rows * 21, 4 * rows * (2 * 24 + 1)],
+  "h gradient of weights": ({ rows, chunks }) => product(rows, 7, 21, chunks),
+  "h gradient of input": ({ rows }) => product(rows, 7, 21),
 });
 for (const K of [1, 6, 64]) {
-  costCase(`row_dot of ${K}`, {
-    leaves: [{ name: "x", rows: "rows", columns: K }],
-    parameters: [{ name: "w", rows: 1, columns: K }, { name: "b", rows: 1, columns: 1 }],
-    build: (tape, t) => rowDot(tape, "u", { input: t("x"), weights: t("w"), bias: t("b") }),
-    expected: {
-      "u forward": ({ rows }) => [2 * rows * K, 4 * rows * (p(K) + 1)],
-      "u gradients": ({ rows }) => [5 * rows * K, 4 * rows * (2 * p(K) + 1)],
-    },
+  costCase(`row_dot of ${K}`, rowDotOf(K)(few), {
+    "u forward": ({ rows }) => [2 * rows * K, 4 * rows * (p(K) + 1)],
+    "u gradients": ({ rows }) => [5 * rows * K, 4 * rows * (2 * p(K) + 1)],
   });
 }
 
-const utilities: Leaf = { name: "u", rows: "rows", columns: 1, packed: true };
-const logits: Leaf = { name: "z", rows: "rows", columns: 1, packed: true };
-const game: GameOptions = {
-  eta: 1,
-  generatorEta: 1,
-  etaByPage: false,
-  utilityPenalty: 0,
-  skipNoClick: false,
-};
-costCase("choice_nll", {
-  leaves: [utilities],
-  build: (tape, t) => choiceNll(tape, "loss", t("u"), ring(tape), { train: true, eta: 1 }),
-  expected: {
-    "loss forward and gradient": ({ rows, events }) => [20 * rows, 8 * rows + 32 * events],
-    "loss sum": ({ events }) => [4 * events, 16 * events],
-  },
-});
-costCase("choice_nll with places", {
-  leaves: [utilities],
-  parameters: [{ name: "p", rows: 1, columns: 6 }],
-  build: (tape, t) => choiceNll(tape, "loss", t("u"), ring(tape), { train: true, eta: 1, place: t("p") }),
-  expected: {
-    "loss forward and gradient": ({ rows, events }) => [20 * rows, 8 * rows + 32 * events],
-    "loss gradient of p": ({ rows, events }) => [rows, 4 * rows + 8 * events * 6],
-    "loss sum": ({ events }) => [4 * events, 16 * events],
-  },
+const choice = ({ rows, events }: Counts): Pair => [20 * rows, 8 * rows + 32 * events];
+const choiceSum = ({ events }: Counts): Pair => [4 * events, 16 * events];
+costCase("choice_nll", choiceOf({})(few), { "loss forward and gradient": choice, "loss sum": choiceSum });
+costCase("choice_nll with places", choiceOf({ place: true })(few), {
+  "loss forward and gradient": choice,
+  "loss gradient of place": ({ rows, events }) => [rows, 4 * rows + 8 * events * 3],
+  "loss sum": choiceSum,
 });
 for (const N of [1, 6]) {
-  costCase(`item_term of ${N}`, {
-    leaves: [
-      { name: "i", rows: "items", columns: N },
-      { name: "s", rows: "events", columns: N },
-      { ...utilities, name: "b" },
-    ],
-    build: (tape, t) => itemTerm(tape, "y", { item: t("i"), state: t("s"), base: t("b") }),
-    expected: {
-      "y forward": ({ rows, events, items }) => [2 * rows * N, 4 * p(N) * (items + events) + 12 * rows],
-      "y gradients by event": ({ rows, events, items }) => [
-        2 * rows * N,
-        4 * p(N) * (items + events) + 12 * rows,
-      ],
-      "y gradient by item": ({ rows, events, items }) => [
-        2 * rows * N,
-        4 * p(N) * (items + events) + 16 * rows,
-      ],
-    },
+  const bytes = ({ rows, events, items }: Counts, own: number) => 4 * p(N) * (items + events) + own * rows;
+  costCase(`item_term of ${N}`, itemTermOf(N)(few), {
+    "u forward": (s) => [2 * s.rows * N, bytes(s, 12)],
+    "u gradients by event": (s) => [2 * s.rows * N, bytes(s, 12)],
+    "u gradient by item": (s) => [2 * s.rows * N, bytes(s, 16)],
   });
 }
-costCase("minimax", {
-  leaves: [utilities, { ...logits, trainable: false }],
-  build: (tape, t) => minimax(tape, "game", { u: t("u"), logits: t("z") }, ring(tape), "reward", game),
-  expected: {
-    "game and gradient of the reward": ({ rows, events }) => [40 * rows, 12 * rows + 48 * events],
-    "game sum": ({ events }) => [8 * events, 32 * events],
-  },
+const gameSum = ({ events }: Counts): Pair => [8 * events, 32 * events];
+costCase("minimax", minimaxOf("reward")(few), {
+  "game and gradient of the reward": ({ rows, events }) => [40 * rows, 12 * rows + 48 * events],
+  "game sum": gameSum,
 });
-costCase("exact_minimax", {
-  leaves: [utilities],
-  build: (tape, t) => exactMinimax(tape, "game", t("u"), ring(tape), true, game).outcomes,
-  expected: {
-    // Every row is compared with every other of its page.
-    "game and gradient of the reward": ({ rows, events }) => [
-      4 * rows * rows / events + 40 * rows,
-      12 * rows + 48 * events,
-    ],
-    "game sum": ({ events }) => [8 * events, 32 * events],
-  },
+costCase("exact_minimax", exactMinimaxOf()(few), {
+  // Every row is compared with every other of its page.
+  "game and gradient of the reward": ({ rows, events }) => [
+    4 * rows * rows / events + 40 * rows,
+    12 * rows + 48 * events,
+  ],
+  "game sum": gameSum,
 });
 
-for (const [F, H] of [[5, 3], [17, 20], [4, 33]] as const) {
-  costCase(`lstm of ${H} units over ${F} features`, {
-    leaves: [{ name: "f", rows: few.log.items.count, columns: F, trainable: false }],
-    parameters: [
-      { name: "x", rows: F, columns: 4 * H, groups: 4 },
-      { name: "w", rows: H, columns: 4 * H, groups: 4 },
-      { name: "b", rows: 1, columns: 4 * H, groups: 4 },
+for (const [batch, H] of [[few, 3], [many, 20], [chunks, 33]] as const) {
+  const [F, items] = [widthOf(batch), batch.log.items.count];
+  // An event reads its input and writes gates, state and cell: 4 + 4 + 1 + 1.
+  const through = ({ events }: Counts): Pair => [2 * events * H * 4 * H, 4 * events * 10 * p(H)];
+  costCase(`lstm of ${H} units over ${F} features`, lstmOf(H)(batch), {
+    "s input forward": ({ events }) => [
+      2 * events * F * 4 * H,
+      4 * (Math.min(events, items) * p(F) + events * 4 * p(H) + p(F) * 4 * p(H)),
     ],
-    build: (tape, t) =>
-      lstm(tape, "s", { features: t("f"), inputWeights: t("x"), weights: t("w"), bias: t("b") }),
-    expected: {
-      "s input forward": ({ events }) => [
-        2 * events * F * 4 * H,
-        4 * (Math.min(events, fewItems) * p(F) + events * 4 * p(H) + p(F) * 4 * p(H)),
-      ],
-      // An event reads its input and writes gates, state and cell: 4 + 4 + 1 + 1.
-      "s forward": ({ events }) => [2 * events * H * 4 * H, 4 * events * 10 * p(H)],
-      "s gradient of gates": ({ events }) => [2 * events * H * 4 * H, 4 * events * 10 * p(H)],
-      "s gradient of weights": ({ events, chunks }) => [
-        2 * events * (F + H) * 4 * H,
-        4 * (Math.min(events, fewItems) * p(F) + events * 5 * p(H) + chunks * (p(F) + p(H)) * 4 * p(H)),
-      ],
-    },
+    "s forward": through,
+    "s gradient of gates": through,
+    "s gradient of weights": ({ events, chunks }) => [
+      2 * events * (F + H) * 4 * H,
+      4 * (Math.min(events, items) * p(F) + events * 5 * p(H) + chunks * (p(F) + p(H)) * 4 * p(H)),
+    ],
   });
 }
 for (const touchedOnly of [false, true]) {
-  costCase(`lstm over a table${touchedOnly ? ", touched rows" : ""}`, {
-    log: oneHot.log,
-    touchedOnly,
-    parameters: [
-      { name: "x", rows: 70, columns: 24, groups: 4, table: true },
-      { name: "w", rows: 6, columns: 24, groups: 4 },
-      { name: "b", rows: 1, columns: 24, groups: 4 },
+  costCase(`lstm over a table${touchedOnly ? ", touched rows" : ""}`, lstmOfTable(6, touchedOnly)(oneHot), {
+    "s forward": ({ events }) => [2 * events * 6 * 24, 4 * events * 10 * 8],
+    "s gradient of gates": ({ events }) => [2 * events * 6 * 24, 4 * events * 10 * 8],
+    "s gradient of weights": ({ events, chunks }) => [
+      2 * events * 6 * 24,
+      4 * (events * (8 + 32) + chunks * 8 * 32),
     ],
-    build: (tape, t) => lstm(tape, "s", { inputWeights: t("x"), weights: t("w"), bias: t("b") }),
-    expected: {
-      "s forward": ({ events }) => [2 * events * 6 * 24, 4 * events * 10 * 8],
-      "s gradient of gates": ({ events }) => [2 * events * 6 * 24, 4 * events * 10 * 8],
-      "s gradient of weights": ({ events, chunks }) => [
-        2 * events * 6 * 24,
-        4 * (events * (8 + 32) + chunks * 8 * 32),
-      ],
-      "s gradient of x": ({ events }) => [24 * events, 4 * 32 * (touchedOnly ? 2 * events : events + 70)],
-    },
+    "s gradient of x": ({ events }) => [24 * events, 4 * 32 * (touchedOnly ? 2 * events : events + 70)],
   });
 }
 for (const N of [3, 16]) {
-  costCase(`first_layer of ${N}`, {
-    leaves: [{ name: "i", rows: "items", columns: N }, { name: "s", rows: "events", columns: N }],
-    build: (tape, t) => firstLayer(tape, "h", { item: t("i"), state: t("s") }),
-    expected: {
-      "h forward": ({ rows, events, items }) => [3 * rows * N, 4 * p(N) * (items + events + rows)],
-      "h gradients of both parts": ({ rows, events, items }) => [
-        2 * rows * N,
-        4 * p(N) * (rows + events + items),
-      ],
-    },
+  costCase(`first_layer of ${N}`, firstLayerOf(N)(few), {
+    "h forward": ({ rows, events, items }) => [3 * rows * N, 4 * p(N) * (items + events + rows)],
+    "h gradients of both parts": ({ rows, events, items }) => [
+      2 * rows * N,
+      4 * p(N) * (rows + events + items),
+    ],
   });
 }
-costCase("first_layer over a table", {
-  log: oneHot.log,
-  leaves: [{ name: "s", rows: "events", columns: 5 }],
-  parameters: [{ name: "i", rows: 70, columns: 5, table: true }],
-  build: (tape, t) => firstLayer(tape, "h", { item: t("i"), state: t("s") }),
-  expected: {
-    "h forward": ({ rows, events, items }) => [3 * rows * 5, 4 * 8 * (items + events + rows)],
-    "h gradients of both parts": ({ rows, events }) => [2 * rows * 5, 4 * 8 * (rows + events + 70)],
-  },
+costCase("first_layer over a table", firstLayerOfTable(5, false)(oneHot), {
+  "h forward": ({ rows, events, items }) => [3 * rows * 5, 4 * 8 * (items + events + rows)],
+  "h gradients of both parts": ({ rows, events }) => [2 * rows * 5, 4 * 8 * (rows + events + 70)],
 });
 
 for (const N of [3, 16]) {
   for (const training of [true, false]) {
-    costCase(`batch_norm of ${N}, ${training ? "training" : "running"}`, {
-      forwardOnly: !training,
-      leaves: [{ name: "x", rows: "rows", columns: N }],
-      parameters: ["scale", "shift", "mean", "variance"].map((name, k) => ({
-        name,
-        rows: 1,
-        columns: N,
-        statistic: k > 1,
-      })),
-      build: (tape, t) =>
-        batchNorm(tape, "n", {
-          input: t("x"),
-          scale: t("scale"),
-          shift: t("shift"),
-          mean: t("mean"),
-          variance: t("variance"),
-        }, { training }),
-      expected: {
-        "n forward": ({ rows }) => [3 * rows * N, 4 * 2 * rows * p(N)],
-        ...(training && {
-          "n statistics": ({ rows, chunks }) => [4 * rows * N, 4 * p(N) * (rows + 2 * chunks)],
-          "n gradient of scale and shift": ({ rows, chunks }) => [
-            4 * rows * N,
-            4 * p(N) * (2 * rows + 4 * chunks),
-          ],
-          "n gradient of input": ({ rows }) => [7 * rows * N, 4 * 3 * rows * p(N)],
-        }),
-      },
+    const name = `batch_norm of ${N}, ${training ? "training" : "running"}`;
+    costCase(name, batchNormOf(training, undefined, N)(few), {
+      "y forward": ({ rows }) => [3 * rows * N, 4 * 2 * rows * p(N)],
+      ...(training && {
+        "y statistics": ({ rows, chunks }) => [4 * rows * N, 4 * p(N) * (rows + 2 * chunks)],
+        "y gradient of scale and shift": ({ rows, chunks }) => [
+          4 * rows * N,
+          4 * p(N) * (2 * rows + 4 * chunks),
+        ],
+        "y gradient of input": ({ rows }) => [7 * rows * N, 4 * 3 * rows * p(N)],
+      }),
     });
   }
 }
@@ -347,68 +224,44 @@ for (const N of [3, 16]) {
 for (const tanh of [false, true]) {
   const sigma = tanh ? "tanh" : "none";
   const [m, n, F, N, I] = [6, 3, 5, 9, 70];
-  costCase(`pw_state, ${sigma}`, {
-    leaves: [{ name: "f", rows: few.log.items.count, columns: F, trainable: false }],
-    parameters: [
-      { name: "w", rows: m, columns: n },
-      ...(tanh ? [{ name: "b", rows: 1, columns: F * n }] : []),
+  const items = few.log.items.count;
+  costCase(`pw_state, ${sigma}`, pwStateOf(tanh, { columns: F, lags: m, weightings: n })(few), {
+    "s forward": ({ events }) => [
+      2 * events * m * F * n,
+      4 * (Math.min(events, items) * p(F) + events * p(F * n)),
     ],
-    build: (tape, t) =>
-      pwState(tape, "s", { features: t("f"), weights: t("w"), bias: tanh ? t("b") : undefined }),
-    expected: {
-      "s forward": ({ events }) => [
-        2 * events * m * F * n,
-        4 * (Math.min(events, fewItems) * p(F) + events * p(F * n)),
-      ],
-      "s gradient by event": ({ events }) => [
-        2 * events * m * F * n,
-        4 * (Math.min(events, fewItems) * p(F) + events * ((tanh ? 2 : 1) * p(F * n) + m * p(n))),
-      ],
-      "s gradient of weights": ({ events }) => [
-        events * (m * n + (tanh ? 4 * F * n : 0)),
-        4 * events * (m * p(n) + (tanh ? 2 * p(F * n) : 0)),
-      ],
-    },
+    "s gradient by event": ({ events }) => [
+      2 * events * m * F * n,
+      4 * (Math.min(events, items) * p(F) + events * ((tanh ? 2 : 1) * p(F * n) + m * p(n))),
+    ],
+    "s gradient of weights": ({ events }) => [
+      events * (m * n + (tanh ? 4 * F * n : 0)),
+      4 * events * (m * p(n) + (tanh ? 2 * p(F * n) : 0)),
+    ],
   });
   /** @param own floats of an event beside the rows of the table that clicks pick, and of the output or its gradient */
   const look = ({ events }: Counts, own: number): Pair => [
     2 * events * m * n * N,
     4 * events * ((n + 1) * p(N) + own),
   ];
-  costCase(`pw_table, ${sigma}`, {
-    log: oneHot.log,
-    parameters: [
-      { name: "t", rows: I, columns: n * N, groups: n, table: true },
-      { name: "w", rows: m, columns: n },
-      { name: "l", rows: 1, columns: N },
-      ...(tanh ? [{ name: "i", rows: I, columns: n, table: true }] : []),
+  costCase(`pw_table, ${sigma}`, pwTableOf(tanh, { columns: N, lags: m, weightings: n })(oneHot), {
+    "z forward": (s) => look(s, tanh ? m * p(n) : 0),
+    "z gradient by event": (s) => look(s, (tanh ? 4 : 1) * m * p(n)),
+    "z gradient of weights": ({ events }) => [events * (m * n + N), 4 * events * (m * p(n) + p(N))],
+    // It reads no table, and writes a row of it for each click.
+    "z gradient of clicks": (s) => look(s, tanh ? (2 * m + 1) * p(n) : 0),
+    "z gradient of table": ({ events }) => [
+      (events + (tanh ? 2 * I : 0)) * n * N,
+      4 * (events + I) * n * p(N),
     ],
-    build: (tape, t) =>
-      pwTable(tape, "s", {
-        table: t("t"),
-        weights: t("w"),
-        layerBias: t("l"),
-        itemBias: tanh ? t("i") : undefined,
-      }),
-    expected: {
-      "s forward": (s) => look(s, tanh ? m * p(n) : 0),
-      "s gradient by event": (s) => look(s, (tanh ? 4 : 1) * m * p(n)),
-      "s gradient of weights": ({ events }) => [events * (m * n + N), 4 * events * (m * p(n) + p(N))],
-      // It reads no table, and writes a row of it for each click.
-      "s gradient of clicks": (s) => look(s, tanh ? (2 * m + 1) * p(n) : 0),
-      "s gradient of t": ({ events }) => [
-        (events + (tanh ? 2 * I : 0)) * n * N,
-        4 * (events + I) * n * p(N),
+    ...(tanh && {
+      "z base": () => [2 * I * n * N, 4 * I * n * p(N)],
+      "z window": ({ events }) => [events * m * (m + 50) * n, 4 * events * (3 * m + 1) * p(n)],
+      "z gradient of c": ({ events }) => [
+        (2 * I * N + events) * n,
+        4 * (I * n * p(N) + (events + 2 * I) * p(n)),
       ],
-      ...(tanh && {
-        "s base": () => [2 * I * n * N, 4 * I * n * p(N)],
-        "s window": ({ events }) => [events * m * (m + 50) * n, 4 * events * (3 * m + 1) * p(n)],
-        "s gradient of i": ({ events }) => [
-          (2 * I * N + events) * n,
-          4 * (I * n * p(N) + (events + 2 * I) * p(n)),
-        ],
-      }),
-    },
+    }),
   });
 }
 
@@ -421,53 +274,40 @@ function mostTokens({ items }: ClickLog, count: number): number {
 }
 for (const rows of ["items", "events"] as const) {
   const { log } = mixed.few;
-  const [N, F, V] = [6, 5, 6];
-  costCase(`mixed_product: ${rows}`, {
-    log,
-    leaves: [{ name: "f", rows: log.items.count, columns: F, trainable: false }],
-    parameters: [{ name: "t", rows: V, columns: N, table: true }, { name: "w", rows: F, columns: N }],
-    build: (tape, t) =>
-      mixedProduct(tape, "y", { table: t("t"), dense: { features: t("f"), weights: t("w") } }, rows),
-    expected: {
-      "y forward": (s) => gathered(s[rows], log.items.count, F, N),
-      "y tokens": (s) => {
-        const sums = mostTokens(log, s[rows]);
-        return [sums * N, 4 * (Math.min(sums, V) + 2 * s[rows]) * p(N)];
-      },
-      "y gradient of weights": (s) => gathered(s[rows], log.items.count, F, N, s.chunks),
-      ...(rows === "events" && {
-        // Padding too: the gradient stands by item beside no parameter.
-        "y gradient by fed item": (s) => [s.events * p(N), 4 * (s.events + s.items) * p(N)],
-      }),
-      "y stretches of t": (s) => {
-        const sums = mostTokens(log, Math.min(s.items, s[rows]));
-        return [sums * N, 4 * Math.min(sums, s.items, s[rows]) * p(N)];
-      },
-      "y gradient of t": (s) => {
-        const sums = mostTokens(log, Math.min(s.items, s[rows]));
-        return [sums * N, 4 * (Math.min(sums, s.items, s[rows]) + V) * p(N)];
-      },
+  const [N, F, V] = [6, widthOf(mixed.few), tokensOf(mixed.few)];
+  costCase(`mixed_product: ${rows}`, mixedProductOf(rows, N)(mixed.few), {
+    "y forward": (s) => gathered(s[rows], log.items.count, F, N),
+    "y tokens": (s) => {
+      const sums = mostTokens(log, s[rows]);
+      return [sums * N, 4 * (Math.min(sums, V) + 2 * s[rows]) * p(N)];
+    },
+    "y gradient of weights": (s) => gathered(s[rows], log.items.count, F, N, s.chunks),
+    ...(rows === "events" && {
+      // Padding too: the gradient stands by item beside no parameter.
+      "y gradient by fed item": (s) => [s.events * p(N), 4 * (s.events + s.items) * p(N)],
+    }),
+    "y stretches of t": (s) => {
+      const sums = mostTokens(log, Math.min(s.items, s[rows]));
+      return [sums * N, 4 * Math.min(sums, s.items, s[rows]) * p(N)];
+    },
+    "y gradient of t": (s) => {
+      const sums = mostTokens(log, Math.min(s.items, s[rows]));
+      return [sums * N, 4 * (Math.min(sums, s.items, s[rows]) + V) * p(N)];
     },
   });
 }
-costCase("mixed_product: touched rows", {
-  log: rareTokens.log,
-  touchedOnly: true,
-  parameters: [{ name: "t", rows: 500, columns: 17, table: true }],
-  build: (tape, t) => mixedProduct(tape, "y", { table: t("t") }, "items"),
-  expected: {
-    "y tokens": ({ items }) => {
-      const sums = mostTokens(rareTokens.log, items);
-      return [sums * 17, 4 * (Math.min(sums, 500) + items) * 20];
-    },
-    "y stretches of t": ({ items }) => {
-      const sums = mostTokens(rareTokens.log, items);
-      return [sums * 17, 4 * Math.min(sums, items) * 20];
-    },
-    "y gradient of t": ({ items }) => {
-      const sums = mostTokens(rareTokens.log, items);
-      return [sums * 17, 4 * (Math.min(sums, items) + Math.min(sums, 500)) * 20];
-    },
+costCase("mixed_product: touched rows", mixedProductOf("items", 17, { touchedOnly: true })(rareTokens), {
+  "y tokens": ({ items }) => {
+    const sums = mostTokens(rareTokens.log, items);
+    return [sums * 17, 4 * (Math.min(sums, 500) + items) * 20];
+  },
+  "y stretches of t": ({ items }) => {
+    const sums = mostTokens(rareTokens.log, items);
+    return [sums * 17, 4 * Math.min(sums, items) * 20];
+  },
+  "y gradient of t": ({ items }) => {
+    const sums = mostTokens(rareTokens.log, items);
+    return [sums * 17, 4 * (Math.min(sums, items) + Math.min(sums, 500)) * 20];
   },
 });
 
@@ -535,7 +375,6 @@ const networkCosts = (algorithm: "cdqn" | "gdqn"): Record<string, (rows: number)
   return {
     "state and time": (rows) => [0, 8 * rows * STATE],
     "first base": pick(0, 0),
-    base: pick(0, 0),
     ...Object.fromEntries(slots.flatMap((slot) => [
       [`score ${slot + 1}`, score],
       [`pick ${slot + 1}`, pick(later(slot))],
@@ -570,7 +409,7 @@ for (const algorithm of ["cdqn", "gdqn"] as const) {
         ...{ replay: (EPISODES - 1) * U * T, steps: U * T },
       };
       const source = new ShopSource(shopNamed("restless") ?? assert.fail(), shopItems(1, I));
-      const trainer = await PolicyTrainer.create(gpu, source, config, algorithms[algorithm]);
+      const trainer = await PolicyTrainer.create(gpu, source, config);
       const { page, lesson } = trainer.calls;
       const network = networkCosts(algorithm);
       const seen = new Set<string>();
@@ -587,9 +426,7 @@ for (const algorithm of ["cdqn", "gdqn"] as const) {
       };
       check(page, U);
       check(lesson, B);
-      const other = algorithm === "gdqn" ? "first base" : "base";
-      const all = [...Object.keys(shown), ...Object.keys(network)].filter((label) => label !== other);
-      assert.deepEqual([...seen].sort(), all.sort());
+      assert.deepEqual([...seen].sort(), [...Object.keys(shown), ...Object.keys(network)].sort());
       trainer.destroy();
     }));
 }

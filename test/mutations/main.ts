@@ -1,4 +1,4 @@
-/** `deno task test:mutations`: puts small faults into a copy of the program, and asks whether the tests notice. */
+/** `deno task test:special mutations`: puts small faults into a copy of the program, and asks whether the tests notice. */
 
 import { Command } from "commander";
 import { runMain } from "../../src/cli/fail.ts";
@@ -6,24 +6,30 @@ import { parseAndRun, path, wholeNumber } from "../../src/cli/options.ts";
 import { table } from "../../src/cli/table.ts";
 import { expectMarkers, markdownTable, writeBetweenMarkers } from "../../src/run/markers.ts";
 import { UserError } from "../../src/user_error.ts";
-import { mutations } from "./all.ts";
-import { mutated, type Mutation, mutationText, partOf } from "./mutation.ts";
-import { runTests, type TestRun } from "./run_tests.ts";
-import { WorkingCopy } from "./working_copy.ts";
+import { byHand, harmless } from "./by_hand.ts";
+import { drawn, drawnFiles, type Mutation, mutationText } from "./mutation.ts";
+import { type Selection, testsOf } from "./noticed_by.ts";
+import { type Outcome, WorkingCopy } from "./working_copy.ts";
 
 const MARKERS = "test mutations";
 
-/** Of those that change something. */
+/** Of those that are drawn; of those by hand all. */
 const LEAST_NOTICED = 0.95;
 
-type Verdict = "noticed" | "not noticed" | "equivalent";
+type Verdict = "noticed" | "not noticed" | "harmless" | "does not compile";
+
+interface Tried {
+  readonly mutation: Mutation;
+  readonly isDrawn: boolean;
+  readonly verdict: Verdict;
+}
 
 interface Options {
-  only: string;
-  every: number;
+  seed: number;
+  count: number;
   first: number;
-  limit: number;
-  equivalents: boolean;
+  files: string[];
+  hand: boolean;
   list: boolean;
   readme?: string;
 }
@@ -31,138 +37,144 @@ interface Options {
 /** What makes the figures worthless: told, and the run fails. */
 const faults: string[] = [];
 
-async function main(options: Options): Promise<boolean> {
-  const chosen = mutations
-    .filter((mutation) => mutationText(mutation).includes(options.only))
-    .filter((_, k) => k >= options.first && (k - options.first) % options.every === 0);
-  if (options.list) {
+async function main({ seed, count, first, files, hand, list, readme }: Options): Promise<boolean> {
+  const isChosen = (file: string) => files.length === 0 || files.some((start) => file.startsWith(start));
+  const chosen = [
+    ...hand ? byHand().filter(({ file }) => isChosen(file)) : [],
+    ...drawn(seed, first + count, drawnFiles().filter(isChosen)).slice(first).map((mutation) => ({
+      ...mutation,
+      isDrawn: true,
+    })),
+  ].map((mutation) => ({ isDrawn: false, ...mutation }));
+  if (list) {
     for (const mutation of chosen) console.log(mutationText(mutation));
     return true;
   }
-  if (chosen.length === 0) throw new UserError(`Expected --only to be in a mutation, got "${options.only}".`);
-  if (options.readme !== undefined) await expectMarkers(options.readme, MARKERS);
-  const verdicts = new Map<Mutation, Verdict>();
-  const passing = new Map<string, boolean>();
+  if (chosen.length === 0) {
+    throw new UserError(`Expected files with mutations, found none in ${files.join(", ")}.`);
+  }
+  if (readme !== undefined) await expectMarkers(readme, MARKERS);
+  const tried: Tried[] = [];
   let stopped = false;
   Deno.addSignalListener("SIGINT", () => stopped = true);
   using copy = WorkingCopy.make();
+  const tests = new Tests(copy);
   for (const mutation of chosen) {
-    try {
-      mutated(mutation, copy.read(mutation.file));
-    } catch (error) {
-      faults.push(error instanceof Error ? error.message : String(error));
-      continue;
-    }
-    if (mutation.equivalent !== undefined && !options.equivalents) {
-      verdicts.set(mutation, "equivalent");
-      console.log(`equivalent   ${mutationText(mutation)} (${mutation.equivalent})`);
-      continue;
-    }
-    const passes = await passWithout(copy, mutation, passing, options.limit);
+    const began = performance.now();
+    const reason = harmless(mutation);
+    const outcome = reason === undefined ? await tests.notice(mutation, () => stopped) : "passed";
     // Ctrl-C ends the tests too: what they said then is no verdict.
     if (stopped) break;
-    if (!passes) continue;
-    const run = await copy.with(
-      mutation.file,
-      (text) => mutated(mutation, text),
-      () => runTests(copy.folder, mutation, options.limit),
-    );
-    if (stopped) break;
-    const verdict = verdictOf(mutation, run);
-    if (verdict) verdicts.set(mutation, verdict);
-    const how = run.outcome === "timed out" ? ", by its time" : "";
-    console.log(
-      `${(verdict ?? run.outcome).padEnd(12)} ${mutationText(mutation)} (${run.seconds.toFixed(0)} s${how})`,
-    );
+    const verdict = reason === undefined ? verdictOf(mutation, outcome) : "harmless";
+    tried.push({ mutation, isDrawn: mutation.isDrawn, verdict });
+    const how = reason ??
+      `${((performance.now() - began) / 1000).toFixed(0)} s${outcome === "timed out" ? ", by its time" : ""}`;
+    console.log(`${verdict.padEnd(16)} ${mutationText(mutation)} (${how})`);
   }
-  if (stopped) faults.push(`stopped after ${verdicts.size} of ${chosen.length} mutations`);
-  const good = summary(verdicts);
+  if (stopped) faults.push(`stopped after ${tried.length} of ${chosen.length} mutations`);
+  const good = summary(tried);
   // What stopped early says nothing of the rest.
-  if (options.readme !== undefined && !stopped) {
+  if (readme !== undefined && !stopped) {
     const date = new Date().toISOString().slice(0, 10);
-    const what = chosen.length === mutations.length
-      ? "All mutations"
-      : `${chosen.length} of ${mutations.length} mutations`;
-    const text = [`${what}, tried on ${date}:`, "", ...markdownTable(HEAD, rowsOf(verdicts))].join("\n");
-    await writeBetweenMarkers(options.readme, MARKERS, text);
+    const what = `${chosen.length} mutations, drawn with seed ${seed} or made by hand, tried on ${date}:`;
+    await writeBetweenMarkers(readme, MARKERS, [what, "", ...markdownTable(HEAD, rowsOf(tried))].join("\n"));
   }
   return good;
 }
 
-/** Whether the tests pass as they stand: otherwise they would notice everything. Each selection is run once. */
-async function passWithout(
-  copy: WorkingCopy,
-  { tests, filter }: Mutation,
-  passing: Map<string, boolean>,
-  limit: number,
-): Promise<boolean> {
-  const key = JSON.stringify([tests, filter]);
-  let passes = passing.get(key);
-  if (passes === undefined) {
-    const { outcome, text } = await runTests(copy.folder, { tests, filter }, limit);
-    passes = outcome === "passed";
-    passing.set(key, passes);
-    const what = `${tests.join(", ")}${filter === undefined ? "" : `, "${filter}"`}`;
-    if (!passes) faults.push(`without any mutation: ${what}: ${outcome}\n${text}`);
+/** Runs tests, each selection first without any fault: what fails then would notice everything. */
+class Tests {
+  /** Seconds without a fault; none where the tests fail. */
+  readonly #took = new Map<string, number | undefined>();
+
+  constructor(private readonly copy: WorkingCopy) {}
+
+  /** Asks the tests of a file one after another, until one notices. */
+  async notice(mutation: Mutation, isStopped: () => boolean): Promise<Outcome> {
+    for (const selection of testsOf(mutation.file)) {
+      const usual = await this.#usual(selection);
+      if (isStopped()) break;
+      if (usual === undefined) continue;
+      const { outcome } = await this.copy.with(mutation, () => this.copy.test(selection, 30 + 5 * usual));
+      if (outcome !== "passed") return outcome;
+    }
+    return "passed";
   }
-  return passes;
+
+  async #usual(selection: Selection): Promise<number | undefined> {
+    const key = JSON.stringify(selection);
+    if (!this.#took.has(key)) {
+      const { outcome, seconds, text } = await this.copy.test(selection, 600);
+      this.#took.set(key, outcome === "passed" ? seconds : undefined);
+      if (outcome !== "passed") faults.push(`without any mutation: ${key}: ${outcome}\n${text}`);
+    }
+    return this.#took.get(key);
+  }
 }
 
-function verdictOf(mutation: Mutation, { outcome, text }: TestRun): Verdict | undefined {
-  if (outcome === "does not compile" || outcome === "no test") {
-    faults.push(`${mutationText(mutation)}: ${outcome}\n${text}`);
-    return undefined;
-  }
-  const noticed = outcome !== "passed";
-  if (mutation.equivalent === undefined) return noticed ? "noticed" : "not noticed";
-  if (noticed) faults.push(`${mutationText(mutation)}: said to change nothing, but was noticed\n${text}`);
-  return "equivalent";
+function verdictOf({ file }: Mutation, outcome: Outcome): Verdict {
+  // What a kernel's own text makes impossible is no fault that a test has to find.
+  if (outcome === "does not compile" && file.endsWith(".wgsl")) return outcome;
+  return outcome === "passed" ? "not noticed" : "noticed";
 }
 
-const HEAD = ["part", "mutations", "noticed", "not noticed", "equivalent", "share noticed"];
+const HEAD = ["part", "mutations", "noticed", "not noticed", "harmless", "no text of WGSL", "share noticed"];
 
-/** A row for each part of the program, and one for all. */
-function rowsOf(verdicts: ReadonlyMap<Mutation, Verdict>): string[][] {
-  const row = (name: string, of: readonly [Mutation, Verdict][]) => {
-    const count = (verdict: Verdict) => of.filter(([, v]) => v === verdict).length;
-    const [noticed, missed] = [count("noticed"), count("not noticed")];
-    const share = noticed + missed === 0 ? "-" : `${(100 * noticed / (noticed + missed)).toFixed(1)} %`;
-    return [name, String(of.length), String(noticed), String(missed), String(count("equivalent")), share];
+const share = (of: readonly Tried[]) => {
+  const count = (verdict: Verdict) => of.filter((one) => one.verdict === verdict).length;
+  return count("noticed") / (count("noticed") + count("not noticed"));
+};
+
+/** A row for those by hand, one for each part of the program whose mutations are drawn, and one for all that are drawn. */
+function rowsOf(tried: readonly Tried[]): string[][] {
+  const row = (name: string, of: readonly Tried[]) => {
+    const counts = (["noticed", "not noticed", "harmless", "does not compile"] as const).map((verdict) =>
+      String(of.filter((one) => one.verdict === verdict).length)
+    );
+    const noticed = share(of);
+    return [
+      name,
+      String(of.length),
+      ...counts,
+      Number.isNaN(noticed) ? "-" : `${(100 * noticed).toFixed(1)} %`,
+    ];
   };
-  const all = [...verdicts];
-  const parts = [...new Set(all.map(([mutation]) => partOf(mutation)))];
+  const drawnOnes = tried.filter(({ isDrawn }) => isDrawn);
+  const partOf = ({ mutation: { file } }: Tried) => /^(kernels|src\/[^/]+)/.exec(file)?.[0] ?? file;
   return [
-    ...parts.map((part) => row(part, all.filter(([mutation]) => partOf(mutation) === part))),
-    row("all", all),
+    row("by hand", tried.filter(({ isDrawn }) => !isDrawn)),
+    ...[...Map.groupBy(drawnOnes, partOf)].map(([part, of]) => row(part, of)).sort(),
+    row("drawn", drawnOnes),
   ];
 }
 
 /** @returns whether enough were noticed. */
-function summary(verdicts: ReadonlyMap<Mutation, Verdict>): boolean {
-  console.log("");
-  console.log(table(HEAD, rowsOf(verdicts)));
-  const all = [...verdicts];
-  const missed = all.filter(([, verdict]) => verdict === "not noticed");
-  for (const [mutation] of missed) {
-    console.log(`\nnot noticed by ${mutation.tests.join(", ")}:\n  ${mutationText(mutation)}`);
+function summary(tried: readonly Tried[]): boolean {
+  console.log(`\n${table(HEAD, rowsOf(tried))}`);
+  const missed = tried.filter(({ verdict }) => verdict === "not noticed");
+  for (const { mutation } of missed) {
+    const asked = testsOf(mutation.file).map(({ test, filter = "" }) => `${test} ${filter}`.trim());
+    console.log(`\nnot noticed by ${asked.join(", ")}:\n  ${mutationText(mutation)}`);
   }
   for (const fault of faults) console.error(`\n${fault}`);
-  const noticed = all.filter(([, verdict]) => verdict === "noticed").length;
-  return faults.length === 0 && noticed >= LEAST_NOTICED * (noticed + missed.length);
+  // No drawn one: nothing to be noticed.
+  const enough = !(share(tried.filter(({ isDrawn }) => isDrawn)) < LEAST_NOTICED);
+  return faults.length === 0 && enough &&
+    missed.every(({ mutation }) => tried.find((one) => one.mutation === mutation)?.isDrawn);
 }
 
 await runMain(async () => {
   let good = true;
-  const command = new Command("deno task test:mutations")
+  const command = new Command("deno task test:special mutations")
     .description(
-      "Puts one small fault at a time into a copy of the program and runs the tests of the part: at least 95 % have to " +
-        "be noticed. Those that change nothing are named with the reason, and are not run.",
+      "Puts one small fault at a time into a copy of the program and runs the tests of the part: those by hand have to be " +
+        "noticed, and of those that operators make and a seed draws at least 95 %.",
     )
-    .option("--only <text>", "mutations with this in their line: a file, or a part of its text", "")
-    .option("--every <n>", "one in so many", wholeNumber(1), 1)
-    .option("--first <n>", "the first of them", wholeNumber(0), 0)
-    .option("--limit <seconds>", "that a run of tests may take", wholeNumber(1), 300)
-    .option("--equivalents", "run those that change nothing too", false)
+    .option("--seed <n>", "draws them", wholeNumber(0), 1)
+    .option("--count <n>", "so many are drawn", wholeNumber(0), 400)
+    .option("--first <n>", "leaves out so many that the seed draws before", wholeNumber(0), 0)
+    .option("--files <starts...>", "only of files whose paths begin so, such as kernels/ or src/ops/adam", [])
+    .option("--no-hand", "without those by hand")
     .option("--list", "name them, and run nothing", false)
     .option("--readme <file>", `a page that gets the table, between its lines <!-- ${MARKERS} -->`, path)
     .action(async (options: Options) => {

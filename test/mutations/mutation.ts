@@ -1,62 +1,73 @@
-/** A mutation: a small fault put into the program, which a test of the part itself has to notice. */
+/** Mutations: small faults put into the program, which a test of the part itself has to notice. */
 
-import { testFile } from "../test_files.ts";
+import { randomStream } from "../../src/data/random.ts";
+import { kernelFiles } from "../kernel_files.ts";
+import { type Change, operators } from "./operators.ts";
 
-export interface Mutation {
+export interface Mutation extends Change {
   /** From the project's folder. */
   readonly file: string;
-  /** Stands in the file once. */
-  readonly find: string;
-  readonly replacement: string;
-  /** Test files that have to notice it. */
-  readonly tests: readonly string[];
-  /** Only their tests with this in their names. */
-  readonly filter?: string;
-  /** Why nothing can notice it: it changes nothing. */
-  readonly equivalent?: string;
+  /** From 1. */
+  readonly line: number;
+  /** The line as it stands, and with the change, without its blanks at both ends. */
+  readonly before: string;
+  readonly after: string;
 }
 
-/** Text, what takes its place, and where it changes nothing, why. */
-export type Change = readonly [find: string, replacement: string, equivalent?: string];
+/** Parts of src whose mutations are drawn, beside the kernels of the program. */
+const DRAWN = ["ops", "tape", "batch", "model", "train"];
 
-/** @param tests names of test files, without folder and ending. */
-export function mutationsOf(
-  file: string,
-  { tests, filter }: { tests: readonly string[]; filter?: string },
-  changes: readonly Change[],
-): Mutation[] {
-  const named = tests.map(testFile);
-  return changes.map(([find, replacement, equivalent]) => ({
+/** The files whose mutations are drawn. @param root of the project */
+export function drawnFiles(root = "."): string[] {
+  return [
+    ...kernelFiles("shipped").map((name) => `kernels/${name}`),
+    ...DRAWN.flatMap((part) =>
+      [...Deno.readDirSync(`${root}/src/${part}`)].map(({ name }) => name).filter((name) =>
+        name.endsWith(".ts")
+      )
+        .sort().map((name) => `src/${part}/${name}`)
+    ),
+  ];
+}
+
+/**
+ * Draws mutations of some files: each place that an operator can change is as likely as another. The same seed, files and
+ * sources give the same ones, and fewer are the first of more.
+ */
+export function drawn(seed: number, count: number, files: readonly string[]): Mutation[] {
+  const all = files.flatMap((file) => {
+    const source = Deno.readTextFileSync(file);
+    return Object.values(operators).flatMap((operator) =>
+      operator(source).map((change) => () => mutationOf(file, source, change))
+    );
+  });
+  const places = randomStream(seed, "mutations").sampleWithoutReplacement(
+    all.length,
+    Math.min(count, all.length),
+  );
+  return [...places].map((place) => all[place]!());
+}
+
+export function mutationOf(file: string, source: string, change: Change): Mutation {
+  const start = source.lastIndexOf("\n", change.at - 1) + 1;
+  const lines = (text: string, length: number) => {
+    const end = text.indexOf("\n", change.at + length);
+    return text.slice(start, end < 0 ? undefined : end).replace(/\s+/g, " ").trim();
+  };
+  return {
+    ...change,
     file,
-    find,
-    replacement,
-    tests: named,
-    filter,
-    equivalent,
-  }));
+    line: source.slice(0, change.at).split("\n").length,
+    before: lines(source, change.length),
+    after: lines(mutated(change, source), change.replacement.length),
+  };
 }
 
-/** "kernels", or the folder below src. */
-export function partOf({ file }: Mutation): string {
-  return file.split("/").slice(0, file.startsWith("src/") ? 2 : 1).join("/");
+export function mutated({ at, length, replacement }: Change, source: string): string {
+  return source.slice(0, at) + replacement + source.slice(at + length);
 }
 
 /** One line: where it is, and what becomes what. */
-export function mutationText({ file, find, replacement }: Mutation): string {
-  const short = (text: string) => text.replace(/\s+/g, " ").trim();
-  return `${file}: ${short(find)} -> ${short(replacement) || "(nothing)"}`;
-}
-
-/** How often a text stands in another. */
-export function countOf(text: string, source: string): number {
-  return source.split(text).length - 1;
-}
-
-/** @throws Error unless the text to be found stands in the source once, and something else takes its place. */
-export function mutated(mutation: Mutation, source: string): string {
-  const { find, replacement } = mutation;
-  const count = countOf(find, source);
-  if (count !== 1) throw new Error(`${mutationText(mutation)}: the text stands there ${count} times`);
-  if (find === replacement) throw new Error(`${mutationText(mutation)}: nothing changes`);
-  return source.replace(find, () => replacement);
+export function mutationText({ file, line, before, after }: Mutation): string {
+  return `${file}:${line}: ${before}  ->  ${after || "(nothing)"}`;
 }

@@ -16,80 +16,37 @@ import { readFloats } from "../../src/gpu/readback.ts";
 import { clickDimensions } from "../../src/batch/click_sizes.ts";
 import { MAX_CHUNKS } from "../../src/gpu/sizes.ts";
 import { batchNorm } from "../../src/ops/batch_norm.ts";
-import { ParameterArena, type ParameterSpec, type Weights } from "../../src/tape/parameters.ts";
+import { ParameterArena, type Weights } from "../../src/tape/parameters.ts";
 import { at, type Matrix, matrix } from "../../src/tape/reference.ts";
 import { ClickTape } from "../../src/batch/click_tape.ts";
-import { padRows, type Tensor, unpadRows } from "../../src/tape/tensor.ts";
+import { padRows, unpadRows } from "../../src/tape/layout.ts";
+import { batchNormOf, normOf, normParameters } from "../../src/selftest/ops/layer_recipes.ts";
+import { batchOf, few, many, one, U } from "../../src/selftest/ops/op_batches.ts";
 import { checkOp, withGpu } from "../op_check.ts";
-import { shuffled, smallLog, type SmallLogOptions } from "../../src/selftest/small_logs.ts";
+import { shuffled } from "../../src/selftest/small_logs.ts";
 
-const U = 2 ** -24;
-
-function batchOf(seed: number, options: SmallLogOptions): { log: ClickLog; users: number[] } {
-  return { log: smallLog(seed, options), users: shuffled(seed, options.users) };
-}
-const one = batchOf(1, { users: 1, items: 1, width: 3, maxEvents: 1, maxPage: 1 });
-const few = batchOf(2, { users: 5, items: 7, width: 5 });
-const many = batchOf(3, { users: 67, items: 33, width: 2, maxEvents: 7, maxPage: 9 });
 /** More than 16 x 256 rows: chunks longer than 256. */
 const most = batchOf(4, { users: 210, items: 50, width: 2, maxEvents: 9, maxPage: 9 });
-
-function parametersOf(columns: number): ParameterSpec[] {
-  const statistic = true;
-  return [
-    { name: "mean", rows: 1, columns, statistic },
-    { name: "scale", rows: 1, columns },
-    { name: "variance", rows: 1, columns, statistic },
-    { name: "shift", rows: 1, columns },
-  ];
-}
-function normOf(tape: ClickTape, input: Tensor, training: boolean): Tensor {
-  const [scale, shift, mean, variance] = ["scale", "shift", "mean", "variance"].map((name) =>
-    tape.parameter(name)
-  );
-  if (!scale || !shift || !mean || !variance) assert.fail();
-  return batchNorm(tape, "y", { input, scale, shift, mean, variance }, { training });
-}
 
 for (const [name, b] of Object.entries({ one, few, many })) {
   for (const N of [1, 3, 5, 16, 17, 64]) {
     for (const activation of [undefined, "elu"] as const) {
       Deno.test(`batch_norm: ${N} columns${activation ? " of ELU" : ""}, ${name}`, () =>
-        checkOp({
-          ...b,
-          leaves: [{ name: "x", rows: "rows", columns: N, activation }],
-          parameters: parametersOf(N),
-          build: (tape, t) => normOf(tape, t("x"), true),
-          tolerance: 4 * U * 400,
-        }));
+        checkOp({ ...batchNormOf(true, activation, N)(b), tolerance: 4 * U * 400 }));
     }
   }
 }
 Deno.test("batch_norm: 5 columns of ReLU", () =>
-  checkOp({
-    ...few,
-    leaves: [{ name: "x", rows: "rows", columns: 5, activation: "relu" }],
-    parameters: parametersOf(5),
-    build: (tape, t) => normOf(tape, t("x"), true),
-    tolerance: 4 * U * 400,
-  }));
+  checkOp({ ...batchNormOf(true, "relu", 5)(few), tolerance: 4 * U * 400 }));
 Deno.test("batch_norm: as many chunks as there can be", () => {
   const { rows } = batchCapacity(most.log, most.users, most.users.length);
   assert.ok(rows > 256 * MAX_CHUNKS);
-  return checkOp({
-    ...most,
-    leaves: [{ name: "x", rows: "rows", columns: 6, activation: "elu" }],
-    parameters: parametersOf(6),
-    build: (tape, t) => normOf(tape, t("x"), true),
-    tolerance: 4 * U * 600,
-  });
+  return checkOp(batchNormOf(true, "elu", 6)(most));
 });
 Deno.test("batch_norm: an input that is not trained", () =>
   checkOp({
-    ...few,
-    leaves: [{ name: "x", rows: "rows", columns: 5, trainable: false }],
-    parameters: parametersOf(5),
-    build: (tape, t) => normOf(tape, t("x"), true),
+    ...batchNormOf(true)(few),
+    leaves: [{ name: "x", rows: "rows", columns: 17, trainable: false }],
     tolerance: 4 * U * 400,
   }));
 
@@ -109,7 +66,7 @@ interface Norm {
 async function withNorm(
   gpu: Gpu,
   log: ClickLog,
-  batches: readonly number[][],
+  batches: readonly (readonly number[])[],
   N: number,
   training: boolean,
   use: (norm: Norm) => Promise<void>,
@@ -119,7 +76,7 @@ async function withNorm(
   const arena = new Arena(gpu, "norm");
   const deviceLog = new DeviceLog(gpu, log);
   const plan = new Plan(gpu, log, capacity, batches.length);
-  const parameters = new ParameterArena(gpu, parametersOf(N));
+  const parameters = new ParameterArena(gpu, normParameters(N));
   try {
     const sizes = batches.map((b, k) => plan.put(k, b, { slot: 0, learningRate: 0, iteration: 0 }));
     plan.upload(0, batches.length);
@@ -346,7 +303,7 @@ Deno.test("batch_norm: wrong inputs are named; in evaluation there is no gradien
     const arena = new Arena(gpu, "tape");
     const deviceLog = new DeviceLog(gpu, log);
     const plan = new Plan(gpu, log, capacity, 1);
-    const parameters = new ParameterArena(gpu, parametersOf(5));
+    const parameters = new ParameterArena(gpu, normParameters(5));
     const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity);
     const tape = new ClickTape(batch, { arena, parameters, capacity, shapes: fixedShapes("cpu") });
     try {

@@ -18,36 +18,17 @@ import {
   U,
   widthOf,
 } from "../../src/selftest/ops/op_batches.ts";
-import { checkOp, type Leaf } from "../op_check.ts";
+import { linearOf, type LinearRecipe } from "../../src/selftest/ops/layer_recipes.ts";
+import { checkOp } from "../op_check.ts";
 
+/** @param once not recorded twice */
 function linearCase(
   b: Batch,
   K: number,
   N: number,
-  o: {
-    elu?: boolean;
-    inputElu?: boolean;
-    /** In the places of ELU. */
-    relu?: boolean;
-    bias?: boolean;
-    once?: boolean;
-    shapes?: readonly KernelShapes[];
-  } = {},
+  { shapes, once, ...recipe }: LinearRecipe & { once?: boolean; shapes?: readonly KernelShapes[] } = {},
 ) {
-  const activationOf = (applied = false) => applied ? (o.relu ? "relu" : "elu") : undefined;
-  const input: Leaf = { name: "x", rows: "rows", columns: K, activation: activationOf(o.inputElu) };
-  const bias = o.bias ?? true;
-  return checkOp({
-    ...b,
-    leaves: [input],
-    parameters: [{ name: "w", rows: K, columns: N }, ...(bias ? [{ name: "b", rows: 1, columns: N }] : [])],
-    build: (tape, t) =>
-      linear(tape, "y", { input: t("x"), weights: t("w"), bias: bias ? t("b") : undefined }, {
-        activation: activationOf(o.elu),
-      }),
-    tolerance: 4 * U * (K + N + 300),
-    once: o.once,
-  }, o.shapes);
+  return checkOp({ ...linearOf(K, N, recipe)(b), once }, shapes);
 }
 const onCpu = [fixedShapes("cpu")];
 const linearSizes = [
@@ -76,22 +57,21 @@ const addedUp: readonly number[] = [3, 20, 65];
 for (const [K, N] of linearSizes) {
   Deno.test(`linear ${K} -> ${N}`, () =>
     linearCase(few, K, N, {
-      elu: true,
-      inputElu: true,
       once: !addedUp.includes(K),
       shapes: tiled.includes(K) ? undefined : onCpu,
     }));
 }
-Deno.test("linear: a batch of one row", () => linearCase(one, 5, 7, { elu: true, inputElu: true }));
-Deno.test("linear: many rows", () => linearCase(many, 20, 64, { elu: true }));
-Deno.test("linear: several chunks", () => linearCase(chunks, 64, 32, { inputElu: true }));
-Deno.test("linear: no bias", () => linearCase(many, 9, 12, { bias: false, shapes: onCpu }));
+Deno.test("linear: a batch of one row", () => linearCase(one, 5, 7));
+Deno.test("linear: many rows", () => linearCase(many, 20, 64, { input: "none" }));
+Deno.test("linear: several chunks", () => linearCase(chunks, 64, 32, { output: "none" }));
+Deno.test("linear: no bias", () =>
+  linearCase(many, 9, 12, { input: "none", output: "none", bias: false, shapes: onCpu }));
 Deno.test("linear: weights beyond a uniform binding", () =>
-  linearCase(few, 260, 72, { elu: true, inputElu: true, once: true, shapes: onCpu }));
+  linearCase(few, 260, 72, { once: true, shapes: onCpu }));
 Deno.test("linear: ReLU", () => {
   const rows: KernelShapes = { kind: "cpu", matmul: { "forward 8x8": "rows", "input 8x8": "rows" } };
   const shapes = [fixedShapes("cpu"), rows, fixedShapes("gpu")];
-  return linearCase(few, 5, 7, { elu: true, inputElu: true, relu: true, once: true, shapes });
+  return linearCase(few, 5, 7, { input: "relu", output: "relu", once: true, shapes });
 });
 Deno.test("linear: the variants that the fixed table does not choose", () => {
   const of = (kind: AdapterKind, forward: MatmulVariant, input: MatmulVariant): KernelShapes => ({
@@ -105,7 +85,7 @@ Deno.test("linear: the variants that the fixed table does not choose", () => {
     of("gpu", "rows", "panel 128"),
     fixedShapes("cpu", "buffers"),
   ];
-  return linearCase(many, 5, 7, { elu: true, inputElu: true, shapes });
+  return linearCase(many, 5, 7, { shapes });
 });
 for (const [name, b] of Object.entries({ one, few, many, noClicks })) {
   for (const [rows, gather] of Object.entries({ "distinct items": distinctItems, "fed items": fedItems })) {

@@ -10,28 +10,18 @@ import { at, type Matrix, matrix } from "../../src/tape/reference.ts";
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import { type AdversarialConfig, defaultAdversarial } from "../../src/train/config.ts";
 import { checkOp, countedOf, meanOf, type OpCase, withGpu } from "../op_check.ts";
+import { batchOf, few, further, noClicks, one } from "../../src/selftest/ops/op_batches.ts";
 import { exactMinimaxOf, minimaxOf, minimaxOfLayer } from "../../src/selftest/ops/loss_recipes.ts";
-import { shuffled, smallLog, type SmallLogOptions } from "../../src/selftest/small_logs.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
 import { smallLstm, WIDTH } from "../small_models.ts";
 
-function batchOf(seed: number, options: SmallLogOptions): Pick<OpCase, "log" | "users"> {
-  return { log: smallLog(seed, options), users: shuffled(seed, options.users) };
-}
 const batches = {
-  one: batchOf(1, { users: 1, items: 1, width: 3, maxEvents: 1, maxPage: 1 }),
-  few: batchOf(2, { users: 5, items: 7, width: 5 }),
+  one,
+  few,
   many: batchOf(3, { users: 67, items: 33, width: 17, maxEvents: 7, maxPage: 17 }),
   given: batchOf(7, { users: 67, items: 33, width: 17, maxEvents: 7, maxPage: 17, given: 0.4 }),
-  further: batchOf(8, {
-    users: 67,
-    items: 33,
-    width: 17,
-    maxEvents: 7,
-    maxPage: 9,
-    given: 0.2,
-    further: 0.6,
-  }),
-  noClicks: batchOf(6, { users: 9, items: 5, width: 2, noClick: 1 }),
+  further,
+  noClicks,
 };
 const plain: GameOptions = {
   eta: 1,

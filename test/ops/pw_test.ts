@@ -1,4 +1,4 @@
-/** The ops of the position-weights encoder: facts that hold exactly, and each beside the other. */
+/** The ops of the position-weights encoder: through {@link checkOp}, facts that hold exactly, and each beside the other. */
 
 import assert from "node:assert/strict";
 import { BatchBuffers } from "../../src/batch/batch_buffers.ts";
@@ -16,12 +16,66 @@ import { AdamState } from "../../src/ops/adam.ts";
 import { linear } from "../../src/ops/linear.ts";
 import { lastClicks, pwState } from "../../src/ops/pw_state.ts";
 import { pwTable } from "../../src/ops/pw_table.ts";
+import { padRows, unpadRows } from "../../src/tape/layout.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../../src/tape/parameters.ts";
 import { ClickTape } from "../../src/batch/click_tape.ts";
-import { padRows, type Tensor, unpadRows } from "../../src/tape/tensor.ts";
-import { batchOf } from "../../src/selftest/ops/op_batches.ts";
-import { withGpu } from "../op_check.ts";
-import { type Batch, chunks, long, one } from "../../src/selftest/ops/pw_batches.ts";
+import type { Tensor } from "../../src/tape/tensor.ts";
+import {
+  type PwSizes,
+  pwStateOf,
+  pwTableByEvent,
+  pwTableOf,
+  usualPw,
+} from "../../src/selftest/ops/encoder_recipes.ts";
+import type { Make } from "../../src/selftest/ops/layer_recipes.ts";
+import { type Batch, batchOf, clicks } from "../../src/selftest/ops/op_batches.ts";
+import { checkOp, withGpu } from "../op_check.ts";
+
+const { one, long, wide, noClicks, fresh, chunks, rare } = clicks;
+const batches = { one, long, wide, noClicks, fresh };
+
+/** @param of an op of these sizes. Each other size than the usual one has texts of its own to compile. */
+const cases = (of: (sizes: PwSizes) => Make) => (name: string, b: Batch, own: Partial<PwSizes> = {}) =>
+  Deno.test(name, () => checkOp({ ...of({ ...usualPw, ...own })(b), once: Object.keys(own).length > 0 }));
+
+for (const tanh of [false, true]) {
+  const sigma = tanh ? "tanh" : "none";
+  const state = cases((sizes) => pwStateOf(tanh, sizes));
+  for (const [name, b] of Object.entries({ ...batches, "several chunks": chunks })) {
+    state(`pw_state: ${sigma}, ${name}`, b);
+  }
+  for (const [lags, n] of tanh ? [[2, 4], [64, 16]] as const : [[1, 1], [2, 4], [20, 3], [64, 16]] as const) {
+    state(`pw_state: ${sigma}, ${lags} lags, ${n} weightings`, long, { columns: 3, lags, weightings: n });
+  }
+  for (const weightings of tanh ? [5] : [5, 8]) {
+    state(`pw_state: ${sigma}, ${weightings} weightings`, wide, { columns: 6, lags: 3, weightings });
+  }
+  for (const columns of tanh ? [17] : [1, 16, 17, 64]) {
+    state(`pw_state: ${sigma}, ${columns} features`, wide, { columns });
+  }
+
+  const table = cases((sizes) => pwTableOf(tanh, sizes));
+  for (const [name, b] of Object.entries(batches)) table(`pw_table: ${sigma}, ${name}`, b);
+  // Lags, weightings and columns have edges of their own: each of these sizes is one of all three.
+  const sizes = tanh
+    ? [[2, 4, 3], [64, 16, 17]] as const
+    : [[1, 1, 1], [2, 4, 3], [20, 3, 17], [64, 16, 64]] as const;
+  for (const [lags, n, columns] of sizes) {
+    const name = `pw_table: ${sigma}, ${lags} lags, ${n} weightings, ${columns} columns`;
+    table(name, long, { columns, lags, weightings: n });
+  }
+  for (const weightings of tanh ? [5] : [5, 8]) {
+    table(`pw_table: ${sigma}, ${weightings} weightings`, wide, { columns: 6, lags: 3, weightings });
+  }
+  table(`pw_table: ${sigma}, several chunks`, chunks, { columns: 8 });
+}
+cases((sizes) => pwTableOf(false, sizes, true))("pw_table: none, touched rows", rare);
+// With tanh every row has a gradient, whatever the batch touches.
+cases((sizes) => pwTableOf(true, sizes, true))("pw_table: tanh, all rows", chunks);
+const byEvent = cases(pwTableByEvent);
+for (const [name, b] of Object.entries({ ...batches, chunks })) byEvent(`pw_table: by event, ${name}`, b);
+byEvent("pw_table: by event, 64 columns", long, { columns: 64 });
+byEvent("pw_table: by event, 8 weightings", wide, { columns: 6, lags: 3, weightings: 8 });
 
 /** Values of a parameter by row and column. */
 interface Value extends ParameterSpec {

@@ -4,7 +4,7 @@ import { countsConfigFor } from "../../src/counts/tables.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
 import { defaultModel } from "../../src/model/config.ts";
 import { countedStart } from "../../src/model/counted.ts";
-import { recentClicksOf, rowCountsOf } from "../../src/selftest/ops/count_recipes.ts";
+import { recentClicksOf, rowCountsOf } from "../../src/selftest/ops/encoder_recipes.ts";
 import {
   batchOf,
   few,

@@ -1,10 +1,11 @@
 /** Opens reports in Chromium: `deno run ... report_page_check.ts CHROMIUM RUN EXPERIMENT POLICIES`, each with a report.html. */
 
 import assert from "node:assert/strict";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { type ReportChart, seriesName } from "../../src/report/chart_types.ts";
-import { CURVE, DATASETS_A_SERIES } from "../../src/report/client/datasets.ts";
+import { CURVE, DATASETS_A_SERIES } from "../../src/report/client/options.ts";
 import { dark, light } from "../../src/report/client/theme.ts";
+import { openChromium } from "../chromium.ts";
 
 const [executablePath = "", run = "", experiment = "", policies = ""] = Deno.args;
 
@@ -223,7 +224,7 @@ async function checkTooltip(page: Page): Promise<void> {
   for (const line of lines) assert.match(line, /^ .+: 0\.\d{4} ± 0\.\d{4}(, [\d.]+ of its stage)?$/);
 }
 
-const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+const browser = await openChromium(executablePath, "none");
 try {
   for (const view of [{ width: 1280, colorScheme: "light" }, { width: 390, colorScheme: "dark" }] as const) {
     const isFirst = view.colorScheme === "light";

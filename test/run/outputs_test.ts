@@ -6,8 +6,7 @@ import * as texts from "../../src/cli/arguments.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { folder, parse, path } from "../../src/cli/options.ts";
 import { expectApart } from "../../src/cli/outputs.ts";
-import { file } from "../bad_inputs/files.ts";
-import { treeOf } from "../bad_inputs/tree.ts";
+import { file, treeOf } from "../bad_inputs/files.ts";
 import { userError, withEmptyFolder } from "./folder_check.ts";
 
 const files = {

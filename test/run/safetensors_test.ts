@@ -2,7 +2,7 @@ import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import assert from "node:assert/strict";
 import { UserError } from "../../src/user_error.ts";
-import { readSafetensors, writeSafetensors } from "../../src/run/safetensors.ts";
+import { readSafetensors, writeSafetensors } from "../../src/run/snapshot.ts";
 import { decodeSafetensors, encodeSafetensors, type TensorData } from "../../src/run/snapshot/safetensors.ts";
 
 /** A file with this header text and these data bytes. */

@@ -12,13 +12,13 @@ import {
   type ShopTruth,
   shopUtility,
 } from "../../src/data/shops.ts";
-import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { optimumPolicy, ShopPlan } from "../../src/simulate/host/exact_shop.ts";
 import { Grid } from "../../src/simulate/host/grid.ts";
 import { greedyPolicy, randomPolicy } from "../../src/simulate/host/host_policies.ts";
 import { type HostOptions, type HostPolicy, simulateOnHost } from "../../src/simulate/host/host_simulator.ts";
+import { runBench } from "../bench/run_bench.ts";
+import { withFolder } from "../prepared_folder.ts";
 
-const SCRIPT = new URL("../../bench/truth.ts", import.meta.url).href;
 const coarse = [17, 17, 7] as const;
 
 function meanOf(plan: ShopPlan, policy: HostPolicy<ShopState>, options: Partial<HostOptions>) {
@@ -190,41 +190,22 @@ Deno.test("plan: what cannot be asked", () => {
   );
 });
 
-Deno.test("bench truth: a row, and the table on its page", async () => {
-  const page = await Deno.makeTempFile({ suffix: ".md" });
-  const run = async (...args: string[]) => {
-    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: [
-        "run",
-        ...DENO_FLAGS,
-        "--no-prompt",
-        "--allow-read",
-        "--allow-env",
-        "--allow-write",
-        SCRIPT,
-        ...args,
-      ],
-      env: { NO_COLOR: "1" },
-    }).output();
-    const [out = "", errors = ""] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-    return { code, out, errors };
-  };
-  try {
-    await Deno.writeTextFile(page, "before\n<!-- bench truth -->\n<!-- end of bench truth -->\nafter\n");
-    const few = ["--users", "10", "--points", "coarse"];
-    const { code, out, errors } = await run(...few, "--only", "^restless$", "--readme", page);
-    assert.equal(code, 0, errors);
-    assert.match(out, /^restless +\d+\.\d{3} ± .* 16\.87 +\d+ \/ \d+ %$/m);
-    assert.match(errors, /1 of 1, restless: simulating optimum/);
+Deno.test("bench truth: a row, and the table on its page", () =>
+  withFolder({
+    "page.md": "before\n<!-- bench truth -->\n<!-- end of bench truth -->\nafter\n",
+  }, async (folder) => {
+    const page = `${folder}/page.md`;
+    const few = ["truth", "--users", "10", "--points", "coarse"];
+    const { code, stdout, stderr } = await runBench([...few, "--only", "^restless$", "--readme", page]);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^restless +\d+\.\d{3} ± .* 16\.87 +\d+ \/ \d+ %$/m);
+    assert.match(stderr, /1 of 1, restless: simulating optimum/);
     const text = await Deno.readTextFile(page);
     assert.match(
       text,
       /^before\n<!-- bench truth -->\n\nShop of seed 1, 10 users a policy, [^]*\| restless \| .*after\n$/s,
     );
-    const none = await run(...few, "--only", "x");
+    const none = await runBench([...few, "--only", "x"]);
     assert.equal(none.code, 1);
-    assert.match(none.errors, /^error: Expected --only to match a row \(demo; .*got x\./m);
-  } finally {
-    await Deno.remove(page);
-  }
-});
+    assert.match(none.stderr, /^error: Expected --only to match a row \(demo; .*got x\./m);
+  }));

@@ -19,7 +19,7 @@ import { BatchTrainer, type TrainerParts } from "../../src/train/batch_trainer.t
 import { BestKeeper } from "../../src/train/best_keeper.ts";
 import { ResultRing } from "../../src/train/result_ring.ts";
 import type { Counted, Steps } from "../../src/train/steps.ts";
-import type { Summary } from "../../src/train/sums.ts";
+import type { Summary } from "../../src/train/results.ts";
 import { UserError } from "../../src/user_error.ts";
 import { withGpu } from "../op_check.ts";
 
@@ -90,10 +90,10 @@ class ReplaySteps implements Steps<Uint32Array, Drawn> {
     return randomStream(3, "replay", t).sampleWithoutReplacement(REPLAY, MOST - t % 7);
   }
 
-  put(after: number, most: number, draw: (t: number) => Uint32Array): Drawn[] {
+  put(after: number, most: number, own?: Uint32Array): Drawn[] {
     const batches = Array.from({ length: Math.min(most, 5) }, (_, k) => ({
       iteration: after + 1 + k,
-      drawn: Uint32Array.from(draw(after + 1 + k)),
+      drawn: Uint32Array.from(own ?? this.draw(after + 1 + k)),
     }));
     for (const { drawn } of batches) {
       if (drawn.some((transition) => transition >= REPLAY)) throw new UserError("no such transition");

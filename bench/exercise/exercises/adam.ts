@@ -14,7 +14,7 @@ import {
 } from "../../../src/selftest/ladder/problem.ts";
 import { adamRate, adamReference } from "../../../src/ops/adam.ts";
 import { at, type Matrix, matrix } from "../../../src/tape/reference.ts";
-import { padded } from "../../../src/tape/tensor.ts";
+import { padded } from "../../../src/tape/layout.ts";
 import { type Exercise, fours, shipped } from "../exercise.ts";
 
 export const adam: Exercise = {

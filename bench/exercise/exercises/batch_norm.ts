@@ -14,7 +14,7 @@ import {
 } from "../../../src/selftest/ladder/problem.ts";
 import { batchNormConstants, trainingReference } from "../../../src/ops/batch_norm.ts";
 import { at, type Matrix, matrix } from "../../../src/tape/reference.ts";
-import { padded } from "../../../src/tape/tensor.ts";
+import { padded } from "../../../src/tape/layout.ts";
 import { chunksOf, type Exercise, fours, shipped } from "../exercise.ts";
 
 export const batchNorm: Exercise = {

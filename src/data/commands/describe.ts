@@ -4,7 +4,7 @@ import { Command } from "commander";
 import { baselineTitles } from "../../figures/baselines/baselines.ts";
 import { describe, type Description } from "../prepare/describe.ts";
 import { folder, memorySize } from "../../cli/options.ts";
-import { stepProgress } from "../../cli/step_progress.ts";
+import { stepProgress } from "../../cli/progress.ts";
 import { table } from "../../cli/table.ts";
 import { thousands } from "../../thousands.ts";
 

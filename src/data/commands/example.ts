@@ -2,10 +2,9 @@
 
 import { Command, Option } from "commander";
 import { demo, demoItem, shopNamed, shops, type ShopTruth } from "../shops.ts";
-import { OUT_FOLDER } from "../../cli/arguments.ts";
+import { OUT_FOLDER, quoted } from "../../cli/arguments.ts";
 import { folder, LARGEST_SEED, wholeNumber } from "../../cli/options.ts";
-import { EXAMPLE_FOLDER } from "../../cli/output_folders.ts";
-import { quoted } from "../../cli/shell_word.ts";
+import { EXAMPLE_FOLDER } from "../../cli/permissions.ts";
 import { thousands } from "../../thousands.ts";
 import { NONE } from "../click_log.ts";
 import { makeShop } from "../demo_shop.ts";

@@ -4,12 +4,11 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { badRowsText } from "../prepare/bad_rows.ts";
 import { StoppedError } from "../prepare/engine.ts";
 import { prepare, type PrepareOptions, type Recipe } from "../prepare/prepare.ts";
-import { OUT_FOLDER } from "../../cli/arguments.ts";
+import { OUT_FOLDER, quoted } from "../../cli/arguments.ts";
 import { folder, memorySize, wholeNumber } from "../../cli/options.ts";
-import { preparedFolder } from "../../cli/output_folders.ts";
+import { preparedFolder } from "../../cli/permissions.ts";
 import { EXIT_INTERRUPTED, say } from "../../run/commands/run_stages.ts";
-import { quoted } from "../../cli/shell_word.ts";
-import { stepProgress } from "../../cli/step_progress.ts";
+import { stepProgress } from "../../cli/progress.ts";
 import { stopOnSignals } from "../../cli/stop.ts";
 import { thousands } from "../../thousands.ts";
 

@@ -1,9 +1,9 @@
 /** What there is in a prepared data set, by `data/describe.sql`, and warnings of what fools people. */
 
-import { Engine, type Step, stepsOf, type StepStanding } from "./engine.ts";
+import { Engine, type Step, stepsOf } from "./engine.ts";
+import type { LogSource, StepStanding } from "../log_source.ts";
 import { type BaselineName, Baselines } from "../../figures/baselines/baselines.ts";
 import { type Split, splits, usersOf } from "../click_log.ts";
-import type { LogSource } from "../log_source.ts";
 import type { Manifest } from "../manifest.ts";
 import { type PreparedSet, readPreparedLog } from "../prepared_set.ts";
 import type { Part } from "../prepared_tables.ts";

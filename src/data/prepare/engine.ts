@@ -1,5 +1,6 @@
 /** The engine that prepares data: DuckDB, on a file of its own, within a limit of memory. */
 
+import type { StepStanding } from "../log_source.ts";
 import type { DuckDBConnection, DuckDBInstance, Json } from "@duckdb/node-api";
 import { UserError } from "../../user_error.ts";
 
@@ -234,15 +235,4 @@ export function stepsOf(script: string): Step[] {
     }
   }
   return steps.map(({ lines, ...step }) => ({ ...step, sql: lines.join("\n").trim() }));
-}
-
-/** How far a preparation is. It has a file of its own so that its display does not load the engine, which has 140 MB. */
-export interface StepStanding {
-  readonly title: string;
-  /** Number of the step in its script, from 1, and how many there are; 0 of 0 for work that is no step of it. */
-  readonly number: number;
-  readonly of: number;
-  /** Rounds of a repeated step that are done, and all of them; 0 of 1 otherwise. */
-  readonly round: number;
-  readonly rounds: number;
 }

@@ -25,10 +25,10 @@ import type { Weights } from "../../tape/parameters.ts";
 import { evaluateGame } from "../../train/adversarial_trainer.ts";
 import { Evaluation } from "../../train/evaluation.ts";
 import { GENERATOR_PREFIX, partOf } from "../../train/networks.ts";
-import type { GameFigures } from "../../train/sums.ts";
+import type { GameFigures } from "../../train/results.ts";
 import { version } from "../../version.ts";
 import { runMain } from "../../cli/fail.ts";
-import { modelNotes } from "../../run/commands/model_notes.ts";
+import { modelNotes } from "../../run/commands/run_stages.ts";
 import {
   addShopSeeds,
   dataOption,
@@ -38,7 +38,7 @@ import {
 } from "../../cli/open_data.ts";
 import { LARGEST_SEED, parse, path, wholeNumber } from "../../cli/options.ts";
 import { attainedText, differencesTable, resultTable, settingsText } from "../../report/command_table.ts";
-import { delayedProgress } from "../../cli/step_progress.ts";
+import { delayedProgress } from "../../cli/progress.ts";
 
 interface EvaluateOptions extends ShopSeedOptions {
   model: string;

@@ -10,7 +10,7 @@ import { type ModelDataOptions, withModel, withModelAndData } from "../../cli/op
 import { outputFile, parse, wholeNumber } from "../../cli/options.ts";
 import { expectApart } from "../../cli/outputs.ts";
 import { EXIT_INTERRUPTED, say } from "../../run/commands/run_stages.ts";
-import { delayedProgress } from "../../cli/step_progress.ts";
+import { delayedProgress } from "../../cli/progress.ts";
 import { stopOnSignals } from "../../cli/stop.ts";
 import { thousands } from "../../thousands.ts";
 

@@ -5,7 +5,7 @@
  * Why two a core: llvmpipe divides the workgroups of a dispatch evenly among its threads, once, and the next dispatch waits
  * for the slowest thread. With one thread a core, anything else that runs for a moment delays a whole dispatch. The host
  * code of this program runs all the time, as it encodes the next steps. Two threads of a core fill each other's gaps. On two
- * cores, by three pairs of runs of `bench:peers`, a step of W1 takes 5 % less, one of yelp some 18 % less. Four a core are no
+ * cores, by three pairs of runs of `bench peers`, a step of W1 takes 5 % less, one of yelp some 18 % less. Four a core are no
  * better.
  *
  * Why none for small steps: to wake threads for a dispatch and to wait for them costs three quarters of a tiny step's

@@ -7,7 +7,6 @@ import { contentsOf, expectEmpty, OwnedFolder } from "../../run/files/owned_fold
 import { openGpu } from "../../gpu/host/open_gpu.ts";
 import { recordedShapes } from "../../gpu/kernel_shapes.ts";
 import { Made } from "../../gpu/made.ts";
-import { algorithms } from "../learning/algorithms.ts";
 import {
   hasPolicy,
   type PolicyConfig,
@@ -15,8 +14,7 @@ import {
   readPolicyConfig,
   subjectText,
 } from "../policy_config.ts";
-import { PolicyFolder } from "../policy_folder.ts";
-import { type PolicyResult, runPolicy } from "../learning/policy_run.ts";
+import { PolicyFolder, type PolicyResult, runPolicy } from "../learning/policy_run.ts";
 import { readPolicy } from "../learning/policy_snapshot.ts";
 import { PolicyTrainer } from "../learning/policy_trainer.ts";
 import * as v from "../../schema.ts";
@@ -25,7 +23,7 @@ import { version } from "../../version.ts";
 import { startsOf } from "./episode_setting.ts";
 import { findAgain, findUsers, type FoundUsers, subjectOf } from "../../simulate/commands/found_users.ts";
 import { givenOptions } from "../../cli/options.ts";
-import { compareMachine } from "../../run/commands/other_machine.ts";
+import { compareMachine, EXIT_INTERRUPTED, machine, say, timestamp } from "../../run/commands/run_stages.ts";
 import type { PolicyAction } from "./action.ts";
 import {
   addPolicyTrainOptions,
@@ -35,8 +33,7 @@ import {
   type PolicyTrainOptions,
 } from "./train_options.ts";
 import { trainingProgress } from "../../cli/progress.ts";
-import { EXIT_INTERRUPTED, machine, say, timestamp } from "../../run/commands/run_stages.ts";
-import { quoted } from "../../cli/shell_word.ts";
+import { quoted } from "../../cli/arguments.ts";
 import { type Stop, stopOnSignals } from "../../cli/stop.ts";
 import { thousands } from "../../thousands.ts";
 
@@ -147,14 +144,9 @@ async function withTrainer(
     say(`users: ${subjectText(subjectOf(found))}, ${thousands(source.itemCount)} items`);
     if (found.verdict !== undefined) say(found.verdict);
     const trainer = made.keep(
-      await PolicyTrainer.create(
-        gpu,
-        source,
-        config.training,
-        algorithms[config.training.algorithm],
-        source,
-        startsOf(found.data.source, config.training.start),
-      ),
+      await PolicyTrainer.create(gpu, source, config.training, {
+        start: startsOf(found.data.source, config.training.start),
+      }),
     );
     const code = await use(trainer, config);
     gpu.check();

@@ -6,12 +6,13 @@
 import { readViews } from "../../gpu/readback.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import type { EpisodeLog } from "../../simulate/episode_log.ts";
-import { choiceWeights, slateLogits } from "../../simulate/host/choice.ts";
+import { choiceWeights, slateLogits } from "../../simulate/host/dynamics.ts";
 import type { SimulatorOptions } from "../../simulate/options.ts";
 import type { PageContext, PageDispatch, Policy } from "../../simulate/policy.ts";
 import { Simulator } from "../../simulate/simulator.ts";
 import { asUsers, type Users, type UsersSource } from "../../simulate/users.ts";
-import { type Tensor, unpadRows } from "../../tape/tensor.ts";
+import { unpadRows } from "../../tape/layout.ts";
+import type { Tensor } from "../../tape/tensor.ts";
 
 /** The episode that policies are tried in: its random numbers are those of no training. */
 export const EVALUATION_EPISODE = 2 ** 30;

@@ -3,7 +3,7 @@
 import * as v from "../../schema.ts";
 import { parseJson } from "../../run/files/json_file.ts";
 import { logMarkSchema } from "../../run/csv_log.ts";
-import { readSafetensors, writeSafetensors } from "../../run/safetensors.ts";
+import { readSafetensors, writeSafetensors } from "../../run/snapshot.ts";
 import { iterationSchema } from "../../run/snapshot/snapshot.ts";
 import type { TensorData, TensorFile } from "../../run/snapshot/safetensors.ts";
 import type { ParameterSpec, Weights } from "../../tape/parameters.ts";

@@ -17,7 +17,7 @@ import type { PolicyTrainingConfig } from "./config.ts";
 import { learnDimensions, type Learner, type LearnSizes, learnSizes } from "./learner.ts";
 import type { Recall } from "./recall.ts";
 import type { PolicySchedule } from "./schedule.ts";
-import { pageReward, qTarget } from "./targets.ts";
+import { pageReward, qTarget } from "./q_loss.ts";
 
 /** A page and its lessons. */
 interface PolicyBatch extends Counted {
@@ -105,11 +105,7 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
     });
   }
 
-  draw(t: number): number {
-    return t;
-  }
-
-  put(after: number, most: number, draw: (t: number) => number): PolicyBatch[] {
+  put(after: number, most: number): PolicyBatch[] {
     const { schedule, items, ring } = this.parts;
     const { config } = schedule;
     // The headers of an episode's pages are sent when it begins, before its commands: one episode a group.
@@ -117,7 +113,7 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
     const { rows, seed: noise, stepsPerPage, slate } = config;
     const sizes = learnSizes(rows, slate, items);
     return Array.from({ length: count }, (_, k) => {
-      const iteration = draw(after + 1 + k);
+      const iteration = after + 1 + k;
       const place = iteration % ring.places;
       const page = {
         page: schedule.pageOf(iteration),

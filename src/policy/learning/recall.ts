@@ -10,8 +10,9 @@ import { kernel } from "../../gpu/kernel.ts";
 import type { View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import { startOf, type StartOptions } from "../../simulate/start.ts";
-import { padded, type Tensor } from "../../tape/tensor.ts";
-import { PANEL, panelsOf } from "../network/place.ts";
+import { padded } from "../../tape/layout.ts";
+import type { Tensor } from "../../tape/tensor.ts";
+import { PANEL, panelsOf } from "../network/slate_score.ts";
 import type { Replay } from "./replay.ts";
 
 const drawKernel = kernel("replay_draw", drawText);

@@ -1,22 +1,29 @@
 /** What `train` and `reproduce` do with a run: begin it, go on with it, show how it goes. */
 
-import { sizeOf } from "../../data/log_source.ts";
 import process from "node:process";
+import { type LogSource, sizeOf } from "../../data/log_source.ts";
+import { notePages } from "../options/check_data.ts";
 import { UserError } from "../../user_error.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { openGpu } from "../../gpu/host/open_gpu.ts";
 import type { Dataset } from "../../data/sets/dataset.ts";
 import { checksum } from "../files/checksum.ts";
 import { driverVersion } from "../driver.ts";
-import type { RunConfig } from "../run_config.ts";
+import { type RunConfig, runConfigSchema } from "../run_config.ts";
+import * as v from "../../schema.ts";
+import type { StagesConfig } from "../../train/config.ts";
 import { type Stage, stagesOf } from "../stages.ts";
 import { iterationsDone, type Run, type RunResult, runStage } from "../training_run.ts";
 import { iterationFlops, type Trained } from "../../train/iteration_work.ts";
 import { RewardWatch } from "../../train/reward_watch.ts";
-import { trainingProgress } from "../../cli/progress.ts";
-import { delayedProgress } from "../../cli/step_progress.ts";
+import { delayedProgress, trainingProgress } from "../../cli/progress.ts";
 import type { Stop } from "../../cli/stop.ts";
 import { thousands } from "../../thousands.ts";
+import { type AdapterShapes, areFor, type KernelShapes } from "../../gpu/kernel_shapes.ts";
+import { version } from "../../version.ts";
+import type { ModelConfig } from "../../model/config.ts";
+import { positionEffects } from "../../model/position_effect.ts";
+import type { Weights } from "../../tape/parameters.ts";
 
 /** What the shell knows a process as that ended by Ctrl-C. */
 export const EXIT_INTERRUPTED = 130;
@@ -146,6 +153,32 @@ function describe(gpu: Gpu, data: Dataset): void {
   );
 }
 
+/**
+ * The config of a run that begins, or of the first of several.
+ * @param options.init the file that its weights start from. @param options.command as it is recorded.
+ */
+export async function newConfig(
+  gpu: Gpu,
+  data: Dataset,
+  trained: StagesConfig,
+  { shapes, init, command = Deno.args }: {
+    readonly shapes: KernelShapes;
+    readonly init?: string;
+    readonly command?: string[];
+  },
+): Promise<RunConfig> {
+  // Parsed, so that what a resumed run reads back is the same to the byte.
+  return v.parse(runConfigSchema, {
+    clickgan: version,
+    command,
+    data: data.config,
+    ...trained,
+    init: init === undefined ? null : await initOf(init),
+    ...await machine(gpu),
+    shapes,
+  });
+}
+
 export async function machine(gpu: Gpu): Promise<Pick<RunConfig, "adapter" | "system">> {
   const driver = await driverVersion(gpu.adapter.description);
   return { adapter: { ...gpu.adapter, driver }, system: Deno.build.target };
@@ -160,6 +193,72 @@ export function say(text: string): void {
   console.error(text);
 }
 
+/** Says that pages of one item are always ranked right. @throws UserError as {@link notePages}. */
+export function sayOfPages(name: string, source: LogSource): void {
+  const note = notePages(name, source);
+  if (note !== undefined) say(note);
+}
+
 export function timestamp(): string {
   return new Date().toISOString().slice(0, 19).replace(/[-:]/g, "").replace("T", "-");
+}
+
+/** What a run was computed by. */
+type ComputedBy = Pick<RunConfig, "clickgan" | "adapter" | "system" | "shapes">;
+
+/** Says so where bits may differ from here on. Call it before the device takes the recorded kernel shapes. */
+export async function compareMachine(gpu: Gpu, then: ComputedBy): Promise<void> {
+  const changes = changesOf(then, { ...await machine(gpu), clickgan: version, shapes: gpu.shapes });
+  if (changes.length === 0) return;
+  say(
+    "The run began elsewhere, or with other kernels. It goes on, but not with the same bits as it would have then. What " +
+      "differs:",
+  );
+  for (const change of changes) say(`  ${change}`);
+}
+
+/** What differs, a line each. @param now with the adapter's own kernel shapes */
+export function changesOf(then: ComputedBy, now: ComputedBy): string[] {
+  const [was, is] = [partsOf(then), partsOf(now)];
+  const changes = Object.entries(was).filter(([name, value]) => is[name] !== value)
+    .map(([name, value]) => `${name}: ${is[name]} (was ${value})`);
+  const { shapes } = then;
+  // Of another kind: the kind above says it.
+  if (!shapes || !now.shapes || shapes.kind !== now.shapes.kind || areFor(shapes, now.shapes)) return changes;
+  return [...changes, `kernels: for ${memoryOf(now.shapes)} (was for ${memoryOf(shapes)})`];
+}
+
+function partsOf({ system, adapter, clickgan }: ComputedBy): Readonly<Record<string, string>> {
+  return { system, ...adapter, clickgan };
+}
+
+function memoryOf({ matrices }: AdapterShapes): string {
+  return `matrices in ${matrices ?? "textures"}`;
+}
+
+/** Sentences below a table of figures; none for most models. @param weights of a snapshot, if they are at hand. */
+export function modelNotes({ loss, positions }: ModelConfig, weights?: Weights): string[] {
+  const notes: string[] = [];
+  if (loss === "logistic") {
+    notes.push(
+      "By the logistic loss each item is clicked or not by itself. So its probabilities leave room for several clicks on " +
+        "a page, which costs loss where pages have one; the ranking is not touched by that.",
+    );
+  }
+  if (positions > 0) {
+    notes.push(
+      "What is said of logged pages counts what places add; utilities, and what is recommended by them, are without it.",
+    );
+    const effects = weights && positionEffects(weights);
+    notes.push(
+      effects
+        ? `What places add to the utility, from the first on: ${effects.map(digits).join(" ")}`
+        : "deno task evaluate prints what they add.",
+    );
+  }
+  return notes;
+}
+
+function digits(effect: number): string {
+  return effect.toFixed(2).replace(/^-0\.00$/, "0.00");
 }

@@ -1,28 +1,38 @@
 /** `train`: from a click log to a trained user model. */
 
-import type { Gpu } from "../../gpu/device.ts";
 import { modelParameters } from "../../model/user_model.ts";
 import { modelGroup, stagesConfigOf } from "../options/train.ts";
 import { type Dataset, fitDataset } from "../../data/sets/dataset.ts";
 import { contentsOf, expectEmpty, OwnedFolder } from "../files/owned_folder.ts";
-import { type RunConfig, runConfigSchema } from "../run_config.ts";
-import { writeSeeds } from "../seeds_folder.ts";
+import { hasConfig, readConfig, type RunConfig } from "../run_config.ts";
+import { configOfSeed, folderOfSeed, readSeeds, writeSeeds } from "../seeds_folder.ts";
 import type { RunContext } from "../training_run.ts";
-import * as v from "../../schema.ts";
-import type { StagesConfig } from "../../train/stages_config.ts";
+import type { StagesConfig } from "../../train/config.ts";
 import { UserError } from "../../user_error.ts";
-import { version } from "../../version.ts";
 import { shapesFor } from "../../cli/calibration.ts";
-import { checkPages, expectPlaces } from "./check_data.ts";
+import { expectPlaces } from "../options/check_data.ts";
 import { runMain } from "../../cli/fail.ts";
-import { openData } from "../../cli/open_data.ts";
-import { EXIT_INTERRUPTED, initOf, machine, say, timestamp, withGpu } from "./run_stages.ts";
-import { quoted } from "../../cli/shell_word.ts";
-import { stopOnSignals } from "../../cli/stop.ts";
-import { type Init, openInit } from "./train_init.ts";
+import { openData, reopenData } from "../../cli/open_data.ts";
+import {
+  compareMachine,
+  EXIT_INTERRUPTED,
+  expectToGoOn,
+  newConfig,
+  say,
+  sayOfPages,
+  timestamp,
+  withGpu,
+} from "./run_stages.ts";
+import { quoted } from "../../cli/arguments.ts";
+import { type Stop, stopOnSignals } from "../../cli/stop.ts";
 import { parseTrainOptions, type TrainOptions } from "./train_options.ts";
-import { resume } from "./train_resume.ts";
 import { runOne, runSeeds } from "./train_runs.ts";
+import { exists } from "../files/file_error.ts";
+import { readSnapshot } from "../snapshot.ts";
+import type { Snapshot } from "../snapshot/snapshot.ts";
+import { stages, stagesOf } from "../stages.ts";
+import { checksum } from "../files/checksum.ts";
+import { RunFolder } from "../run_folder.ts";
 
 async function main(): Promise<number> {
   const { options, given } = parseTrainOptions(Deno.args);
@@ -30,16 +40,18 @@ async function main(): Promise<number> {
   if (options.resume !== undefined) return await resume(options.resume, options, given, stop);
   if (options.saveDir !== undefined) expectNewRun(options.saveDir); // now, not when the data are read
   let data = await openData(options);
-  checkPages(options.data, data.source);
+  sayOfPages(options.data, data.source);
   const init = options.init === undefined ? undefined : await openInit(options.init, data);
   if (init?.snapshot.info) {
     data = fitDataset(data, init.snapshot.info, `The model of ${init.path}`);
   }
   const trained = trainedOf(options, given, data, init);
-  expectPlaces(options.data, data, trained.model);
+  expectPlaces(options.data, { ...data, kind: data.config.kind }, trained.model);
   init?.snapshot.checkShapes(modelParameters(data.source.items.shape, trained.model));
   return await withGpu(data, trained, async (gpu) => {
-    const config = await runConfig(gpu, data, options, trained, init);
+    const sizes = { model: trained.model, users: trained.training.batchSize };
+    const shapes = await shapesFor(options.calibration, gpu, data.source, sizes, say);
+    const config = await newConfig(gpu, data, trained, { shapes, init: init?.path });
     const context: RunContext = { gpu, data, init: init?.snapshot.weights, signal: stop.signal };
     const path = options.saveDir ?? `runs/${data.source.name.replace(/[^\w.-]+/g, "_")}-${timestamp()}`;
     expectNewRun(path);
@@ -78,24 +90,126 @@ function trainedOf(
   return { ...config, model: config.adversarial ? { ...model, positions: 0 } : model };
 }
 
-async function runConfig(
-  gpu: Gpu,
-  data: Dataset,
+/** A snapshot to start from. */
+interface Init {
+  readonly path: string;
+  readonly snapshot: Snapshot;
+}
+
+/**
+ * @param source a snapshot, or a run, whose best prec@1 is taken: of the Shannon stage if it has one.
+ * @throws UserError for a run on other data, as its train users may be this one's test users.
+ */
+async function openInit(source: string, data: Dataset): Promise<Init> {
+  const config = await hasConfig(source) ? await readConfig(source) : undefined;
+  if (!config) {
+    if (await exists(`${source}/seeds.json`)) {
+      throw new UserError(
+        `Expected one run for --init, got ${source}, which holds several: name one of its seeds.`,
+      );
+    }
+    return { path: source, snapshot: await readSnapshot(source) };
+  }
+  const { path: _, ...own } = { path: "", ...data.config };
+  const { path: __, ...theirs } = { path: "", ...config.data };
+  if (JSON.stringify(own) !== JSON.stringify(theirs)) {
+    throw new UserError(
+      `Expected --init of a run on the same data, but ${source} was trained on other data or another split ` +
+        `(${JSON.stringify(theirs)}, here ${JSON.stringify(own)}): its train users may be test users here. ` +
+        `To use its weights all the same, name a snapshot in it.`,
+    );
+  }
+  const folder = stagesOf(config)[0]?.folder(source) ?? source;
+  const path = `${folder}/best-prec1.safetensors`;
+  if (!await exists(path)) {
+    throw new UserError(`Expected a run with a best-prec1 snapshot for --init, found none in ${folder}.`);
+  }
+  return { path, snapshot: await readSnapshot(path) };
+}
+
+/** @param given the options that were given. @returns the exit code. @throws UserError for a run that cannot go on. */
+async function resume(
+  path: string,
   options: TrainOptions,
-  trained: StagesConfig,
-  init: Init | undefined,
-): Promise<RunConfig> {
-  const sizes = { model: trained.model, users: trained.training.batchSize };
-  // Parsed, so that what a resumed run reads back is the same to the byte.
-  return v.parse(runConfigSchema, {
-    clickgan: version,
-    command: Deno.args,
-    data: data.config,
-    ...trained,
-    init: init ? await initOf(init.path) : null,
-    ...await machine(gpu),
-    shapes: await shapesFor(options.calibration, gpu, data.source, sizes, say),
+  given: ReadonlySet<string>,
+  stop: Stop,
+): Promise<number> {
+  const isRun = await hasConfig(path) || await readSeeds(path) !== undefined;
+  if (!isRun) await readConfig(path); // says so
+  using _folder = OwnedFolder.open(path);
+  const seeds = await readSeeds(path);
+  if (seeds) {
+    const extended = { ...seeds, config: extend(seeds.config, options, given) };
+    for (const seed of seeds.seeds) {
+      await expectToGoOn(folderOfSeed(path, seed), configOfSeed(extended, seed));
+    }
+    const begun = await Promise.all(seeds.seeds.map((seed) => hasBegun(folderOfSeed(path, seed))));
+    const { data, init } = await reopen(seeds.config, begun.includes(false));
+    return await withGpu(data, seeds.config, async (gpu) => {
+      await compareMachine(gpu, seeds.config);
+      if (extended.config !== seeds.config) await writeSeeds(path, extended);
+      const context = { gpu, data, init, signal: stop.signal };
+      return await runSeeds(context, path, extended, options.report, stop);
+    });
+  }
+  const saved = await readConfig(path);
+  const config = extend(saved, options, given);
+  await expectExtensible(path, saved, config);
+  await expectToGoOn(path, config);
+  const { data, init } = await reopen(config, !await hasBegun(path));
+  return await withGpu(data, config, async (gpu) => {
+    await compareMachine(gpu, config);
+    const run = { gpu, data, init, path, config, signal: stop.signal };
+    return await runOne(run, options.report, stop);
   });
+}
+
+/** Whether a run has saved anything that it goes on from. */
+async function hasBegun(path: string): Promise<boolean> {
+  const begun = await Promise.all(stages.map((stage) => RunFolder.hasState(stage.folder(path))));
+  return begun.includes(true);
+}
+
+/** @throws UserError where a stage is to be extended from which a later one has begun. */
+async function expectExtensible(path: string, saved: RunConfig, wanted: RunConfig): Promise<void> {
+  const all = stagesOf(saved);
+  for (const [k, stage] of all.entries()) {
+    const next = all[k + 1];
+    if (!next || stage.iterations(saved) === stage.iterations(wanted)) continue;
+    if (!await RunFolder.hasState(next.folder(path))) continue;
+    throw new UserError(
+      `The ${next.title} of ${path} has begun from its ${stage.title}, which can no longer be extended. ` +
+        `Start a new run with --init ${quoted(`${stage.folder(path)}/last.safetensors`)}.`,
+    );
+  }
+}
+
+/** The config with the iterations that were given. @throws UserError for a stage that the run does not have. */
+function extend(config: RunConfig, options: TrainOptions, given: ReadonlySet<string>): RunConfig {
+  let extended = config;
+  for (const stage of stages.filter(({ option }) => given.has(option))) {
+    if (!stage.isPartOf(config)) throw new UserError(stage.absent);
+    extended = stage.withIterations(extended, options[stage.option]);
+  }
+  return extended;
+}
+
+/** Opens what a run was begun with. @param fresh whether the weights it starts from are still needed. */
+async function reopen(
+  config: RunConfig,
+  fresh: boolean,
+): Promise<{ data: Dataset; init: Snapshot["weights"] | undefined }> {
+  const data = await reopenData(config.data);
+  if (!config.init || !fresh) return { data, init: undefined };
+  const { path, sha256 } = config.init;
+  const init = await readSnapshot(path);
+  if ((await checksum(path)).sha256 !== sha256) {
+    throw new UserError(
+      `${path}, which the run starts from, has changed since it began. Put the old file back.`,
+    );
+  }
+  const fitted = init.info ? fitDataset(data, init.info, `The model of ${path}`) : data;
+  return { data: fitted, init: init.weights };
 }
 
 await runMain(main);

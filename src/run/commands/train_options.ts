@@ -4,7 +4,7 @@ import { Command } from "commander";
 import { checkTogether, seedOption, stagesGroups, type StagesOptions } from "../options/train.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
-import { RESUME, SAVE_DIR } from "../../cli/arguments.ts";
+import { quoted, RESUME, SAVE_DIR } from "../../cli/arguments.ts";
 import { CALIBRATION, NO_CALIBRATION } from "../../cli/calibration.ts";
 import { addDataOptions, type ShopSeedOptions } from "../../cli/open_data.ts";
 import {
@@ -17,7 +17,6 @@ import {
   parse,
   wholeNumber,
 } from "../../cli/options.ts";
-import { quoted } from "../../cli/shell_word.ts";
 
 /** What is trained on, and where a run is written. */
 interface RunOptions extends ShopSeedOptions {

@@ -8,8 +8,8 @@ import { configOfSeed, folderOfSeed, type Seeds, writeSeedsResult } from "../see
 import { type Stage, stagesOf } from "../stages.ts";
 import type { Run, RunContext, RunResult } from "../training_run.ts";
 import type { ModelConfig } from "../../model/config.ts";
-import { modelNotes } from "./model_notes.ts";
-import { reportFile } from "../../cli/output_folders.ts";
+import { EXIT_INTERRUPTED, goOn, isFinished, modelNotes, say } from "./run_stages.ts";
+import { reportFile } from "../../cli/permissions.ts";
 import {
   attainedText,
   resultTable,
@@ -17,8 +17,7 @@ import {
   settingsText,
   spearmanText,
 } from "../../report/command_table.ts";
-import { EXIT_INTERRUPTED, goOn, isFinished, say } from "./run_stages.ts";
-import { quoted } from "../../cli/shell_word.ts";
+import { quoted } from "../../cli/arguments.ts";
 import type { Stop } from "../../cli/stop.ts";
 
 /** Begins a run, or goes on with it. @returns the exit code */

@@ -14,7 +14,6 @@
 import * as v from "../../schema.ts";
 import { UserError } from "../../user_error.ts";
 import { thousands } from "../../thousands.ts";
-import { crc32 } from "./crc32.ts";
 
 /** A tensor: its shape, and its values in row-major order, as many as the shape says. */
 export interface TensorData {
@@ -288,4 +287,16 @@ function damaged(what: string, how: string): UserError {
   return new UserError(
     `${what} is not a whole safetensors file: ${how}. Use another copy, or write it again.`,
   );
+}
+
+const TABLE = Uint32Array.from({ length: 256 }, (_, crc) => {
+  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? 0xedb88320 ^ (crc >>> 1) : crc >>> 1;
+  return crc;
+});
+
+/** @param before of what stands before these bytes; 0 for nothing. */
+export function crc32(bytes: Uint8Array, before = 0): number {
+  let crc = ~before;
+  for (let k = 0; k < bytes.length; k++) crc = TABLE[(crc ^ bytes[k]!) & 255]! ^ (crc >>> 8);
+  return ~crc >>> 0;
 }

@@ -1,8 +1,12 @@
-/** Ops of the encoders as cases: what each takes, how it is recorded, how far rounding may lead. */
+/** Ops that read what was clicked before as cases: encoders, and counts of a log's rows; what each takes, how it is recorded, how far rounding may lead. */
 
+import { type CountedField, countWidth, tableWidth } from "../../counts/columns.ts";
+import { countTables } from "../../counts/tables.ts";
+import { MemoryLog } from "../../data/log_source.ts";
 import { lstm } from "../../ops/lstm.ts";
 import { pwState } from "../../ops/pw_state.ts";
 import { pwTable } from "../../ops/pw_table.ts";
+import { recentClicks, rowCounts } from "../../ops/row_counts.ts";
 import type { Make } from "./layer_recipes.ts";
 import { type Batch, U, widthOf } from "./op_batches.ts";
 import type { OpCase } from "./op_case.ts";
@@ -39,16 +43,21 @@ export function lstmOfTable(H: number, touchedOnly: boolean): Make {
   });
 }
 
-/** Lags and weightings of position weights. */
-const [LAGS, WEIGHTINGS] = [20, 4];
+/** Of position weights: columns of what was clicked, lags and weightings. */
+export interface PwSizes {
+  readonly columns: number;
+  readonly lags: number;
+  readonly weightings: number;
+}
+export const usualPw: PwSizes = { columns: 5, lags: 20, weightings: 4 };
 
-export function pwStateOf(tanh: boolean): Make {
+export function pwStateOf(tanh: boolean, { columns, lags, weightings } = usualPw): Make {
   return (b) => ({
     ...b,
-    leaves: [{ name: "x", rows: b.log.items.count, columns: 5, trainable: false }],
+    leaves: [{ name: "x", rows: b.log.items.count, columns, trainable: false }],
     parameters: [
-      { name: "w", rows: LAGS, columns: WEIGHTINGS },
-      ...(tanh ? [{ name: "b", rows: 1, columns: 5 * WEIGHTINGS }] : []),
+      { name: "w", rows: lags, columns: weightings },
+      ...(tanh ? [{ name: "b", rows: 1, columns: columns * weightings }] : []),
     ],
     build: (tape, t) =>
       pwState(tape, "s", { features: t("x"), weights: t("w"), bias: tanh ? t("b") : undefined }),
@@ -57,17 +66,20 @@ export function pwStateOf(tanh: boolean): Make {
   });
 }
 
-export function pwTableOf(tanh: boolean, touchedOnly = false): Make {
+export function pwTableOf(
+  tanh: boolean,
+  { columns, lags, weightings: n } = usualPw,
+  touchedOnly = false,
+): Make {
   return (b) => {
     const I = b.log.items.count;
-    const [N, n] = [5, WEIGHTINGS];
     return {
       ...b,
       leaves: [],
       parameters: [
-        { name: "table", rows: I, columns: n * N, groups: n, table: true },
-        { name: "w", rows: LAGS, columns: n },
-        { name: "b", rows: 1, columns: N },
+        { name: "table", rows: I, columns: n * columns, groups: n, table: true },
+        { name: "w", rows: lags, columns: n },
+        { name: "b", rows: 1, columns },
         ...(tanh ? [{ name: "c", rows: I, columns: n, table: true }] : []),
       ],
       build: (tape, t) => {
@@ -81,14 +93,55 @@ export function pwTableOf(tanh: boolean, touchedOnly = false): Make {
   };
 }
 
-export function pwTableByEvent(b: Batch): OpCase {
-  const [N, n] = [5, WEIGHTINGS];
-  return {
+/** Every event's click is looked up by event: mixed features. */
+export function pwTableByEvent({ columns, lags, weightings: n } = usualPw): Make {
+  return (b) => ({
     ...b,
-    leaves: [{ name: "clicks", rows: "events", columns: n * N, groups: n }],
-    parameters: [{ name: "w", rows: LAGS, columns: n }, { name: "b", rows: 1, columns: N }],
+    leaves: [{ name: "clicks", rows: "events", columns: n * columns, groups: n }],
+    parameters: [{ name: "w", rows: lags, columns: n }, { name: "b", rows: 1, columns }],
     build: (tape, t) => pwTable(tape, "z", { table: t("clicks"), weights: t("w"), layerBias: t("b") }),
     scale: 0.7,
     tolerance: 4 * U * 400,
+  });
+}
+
+/** @param latest undefined: as of users who were not counted. */
+export function rowCountsOf(
+  { log, users }: Batch,
+  fields: CountedField[],
+  neighbours: number,
+  latest: number | undefined,
+): OpCase {
+  const config = { fields, neighbours, latest: latest ?? 3 };
+  const tables = countTables(new MemoryLog(log), config);
+  const C = countWidth(config);
+  const scale = new Float32Array(3 * C).map((_, k) => k < C ? k / 8 : 1 + k / 16);
+  // So that some pages are longer, and pairs of some items not counted.
+  scale.set([tables.meanRate, Math.max(1, tables.longestPage - 1), 2], 2 * C);
+  const constant = { constant: true };
+  return {
+    log,
+    users,
+    counted: { latest },
+    leaves: [],
+    parameters: [
+      { name: "table", rows: log.items.count, columns: tableWidth(config), ...constant },
+      { name: "scale", rows: 3, columns: C, ...constant },
+    ],
+    values: new Map([["table", tables.items], ["scale", scale]]),
+    build(tape) {
+      const [table, scale] = [tape.parameter("table"), tape.parameter("scale")];
+      const recent = recentClicks(tape, "recent", table, config);
+      return rowCounts(tape, "counts", { recent, table, scale }, config);
+    },
+    tolerance: 2 ** -18,
+    forwardOnly: true,
   };
+}
+
+/** What {@link rowCountsOf} looks back at. */
+export function recentClicksOf({ log, users }: Batch, fields: CountedField[]): OpCase {
+  const of = rowCountsOf({ log, users }, fields, 8, undefined);
+  const config = { fields, neighbours: 8, latest: 3 };
+  return { ...of, build: (tape) => recentClicks(tape, "recent", tape.parameter("table"), config) };
 }

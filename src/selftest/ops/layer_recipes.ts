@@ -10,17 +10,36 @@ import { rowDot } from "../../ops/row_dot.ts";
 import { at, type Matrix, matrix } from "../../tape/reference.ts";
 import type { Activation, Tensor } from "../../tape/tensor.ts";
 import { type Batch, tokensOf, U, widthOf } from "./op_batches.ts";
+import type { ParameterSpec } from "../../tape/parameters.ts";
 import type { OpCase } from "./op_case.ts";
 
 /** A case of a batch. */
 export type Make = (batch: Batch) => OpCase;
 
-export function linearOf(K: number, N: number, activation: Activation = "elu"): Make {
+type Applied = Activation | "none";
+const applied = (activation: Applied) => activation === "none" ? undefined : activation;
+
+export interface LinearRecipe {
+  /** What its input came out of; ELU by default. */
+  readonly input?: Applied;
+  /** ELU by default. */
+  readonly output?: Applied;
+  readonly bias?: boolean;
+}
+
+export function linearOf(
+  K: number,
+  N: number,
+  { input = "elu", output = "elu", bias = true }: LinearRecipe = {},
+): Make {
   return (b) => ({
     ...b,
-    leaves: [{ name: "x", rows: "rows", columns: K, activation }],
-    parameters: [{ name: "w", rows: K, columns: N }, { name: "b", rows: 1, columns: N }],
-    build: (tape, t) => linear(tape, "y", { input: t("x"), weights: t("w"), bias: t("b") }, { activation }),
+    leaves: [{ name: "x", rows: "rows", columns: K, activation: applied(input) }],
+    parameters: [{ name: "w", rows: K, columns: N }, ...(bias ? [{ name: "b", rows: 1, columns: N }] : [])],
+    build: (tape, t) => {
+      const of = { input: t("x"), weights: t("w"), bias: bias ? t("b") : undefined };
+      return linear(tape, "y", of, { activation: applied(output) });
+    },
     tolerance: 4 * U * (K + N + 300),
   });
 }
@@ -158,22 +177,30 @@ function movedStatistics(values: ReadonlyMap<string, Matrix>, runs: number): Map
   return new Map([["mean", moved(mean, means)], ["variance", moved(variance, variances)]]);
 }
 
-export function batchNormOf(training: boolean, activation: Activation = "elu"): Make {
+export function batchNormOf(training: boolean, activation?: Activation, columns = 17): Make {
   return (b) => ({
     ...b,
-    leaves: [{ name: "x", rows: "rows", columns: 17, activation }],
-    parameters: [
-      { name: "mean", rows: 1, columns: 17, statistic: true },
-      { name: "scale", rows: 1, columns: 17 },
-      { name: "variance", rows: 1, columns: 17, statistic: true },
-      { name: "shift", rows: 1, columns: 17 },
-    ],
-    build: (tape, t) => {
-      const [scale, shift, mean, variance] = [t("scale"), t("shift"), t("mean"), t("variance")];
-      return batchNorm(tape, "y", { input: t("x"), scale, shift, mean, variance }, { training });
-    },
+    leaves: [{ name: "x", rows: "rows", columns, activation }],
+    parameters: normParameters(columns),
+    build: (tape, t) => normOf(tape, t("x"), training),
     forwardOnly: !training,
     moves: training ? movedStatistics : undefined,
     tolerance: 4 * U * 600,
   });
+}
+
+export function normParameters(columns: number): ParameterSpec[] {
+  return [
+    { name: "mean", rows: 1, columns, statistic: true },
+    { name: "scale", rows: 1, columns },
+    { name: "variance", rows: 1, columns, statistic: true },
+    { name: "shift", rows: 1, columns },
+  ];
+}
+
+/** Batch norm by {@link normParameters}. */
+export function normOf(tape: ClickTape, input: Tensor, training: boolean): Tensor {
+  const [mean, scale, variance, shift] = normParameters(1).map(({ name }) => tape.parameter(name));
+  if (!scale || !shift || !mean || !variance) throw new Error("expected the parameters of a norm");
+  return batchNorm(tape, "y", { input, scale, shift, mean, variance }, { training });
 }

@@ -3,7 +3,7 @@
 import { choiceNll } from "../../ops/choice_nll.ts";
 import { linear } from "../../ops/linear.ts";
 import { exactMinimax, type GameOptions, minimax } from "../../ops/minimax.ts";
-import { rowDot } from "../../ops/row_dot.ts";
+import { LastLayer } from "../../ops/row_dot.ts";
 import { layered, type Make } from "./layer_recipes.ts";
 import { meanOf, U } from "./op_batches.ts";
 
@@ -47,7 +47,7 @@ export function choiceOfLayer(K: number, N: number): Make {
         activation: "elu",
       });
       const last = { input: layer, weights: t("w"), bias: t("b") };
-      return choiceNll(tape, "loss", rowDot(tape, "u", last, "adds dots"), ring, { train: true, eta: 1 });
+      return choiceNll(tape, "loss", new LastLayer(tape, "u", last), ring, { train: true, eta: 1 });
     },
     scale: 0.5,
     loss: (output) => meanOf(output, 0, b),
@@ -91,7 +91,7 @@ export function minimaxOfLayer(K: number): Make {
       build: (tape, t) => {
         const ring = tape.options.arena.allocate("ring", 32);
         const last = { input: t("x"), weights: t("w"), bias: t("b") };
-        const logits = rowDot(tape, "logits", last, "multiplies");
+        const logits = new LastLayer(tape, "logits", last);
         return minimax(tape, "game", { u: t("u"), logits }, ring, "generator", usual);
       },
       scale: 0.7,

@@ -62,6 +62,21 @@ export const manyTokens = batchOf(4, {
 });
 export const noClicks = batchOf(6, { users: 9, items: 5, width: 2, noClick: 1 });
 
+/** The batches that the ops of position weights are checked on. Both kinds of features: the ops do not look at the log's own. */
+export const clicks = {
+  one: batchOf(1, { users: 1, items: 1, width: 0, maxEvents: 1, maxPage: 1 }),
+  /** Items repeat in a window; histories are longer than m. */
+  long: batchOf(2, { users: 5, items: 4, width: 0, maxEvents: 30, maxPage: 3 }),
+  wide: batchOf(3, { users: 9, items: 13, width: 0, maxEvents: 12 }),
+  noClicks: batchOf(6, { users: 9, items: 5, width: 0, noClick: 1 }),
+  /** No user has a second event. */
+  fresh: batchOf(5, { users: 12, items: 6, width: 0, maxEvents: 1 }),
+  /** More rows than a chunk of partial sums holds, more items than a chunk of the catalogue. */
+  chunks: batchOf(4, { users: 30, items: 35, width: 0, maxEvents: 25, maxPage: 6, noClick: 0.4 }),
+  /** Of which a batch clicks some. */
+  rare: batchOf(7, { users: 30, items: 300, width: 0, maxEvents: 9, maxPage: 6 }),
+};
+
 export type Batch = Pick<OpCase, "log" | "users">;
 
 function bare({ log, users }: Batch): Batch {

@@ -10,8 +10,7 @@ import {
   type LstmVariant,
   type MatmulVariant,
 } from "../../gpu/kernel_shapes.ts";
-import { recentClicksOf, rowCountsOf } from "./count_recipes.ts";
-import { lstmOf, lstmOfTable, pwStateOf, pwTableByEvent, pwTableOf } from "./encoder_recipes.ts";
+import { lstmOf, lstmOfTable, pwStateOf, pwTableByEvent, pwTableOf, recentClicksOf, rowCountsOf, usualPw } from "./encoder_recipes.ts";
 import {
   batchNormOf,
   firstLayerOf,
@@ -25,20 +24,8 @@ import {
   rowDotOfLayer,
 } from "./layer_recipes.ts";
 import { choiceOf, choiceOfLayer, exactMinimaxOf, minimaxOf } from "./loss_recipes.ts";
-import {
-  type Batch,
-  batchOf,
-  chunks,
-  few,
-  further,
-  given,
-  mixed,
-  oneHot,
-  rareItems,
-  rareTokens,
-} from "./op_batches.ts";
+import { type Batch, chunks, clicks, few, further, given, mixed, oneHot, rareItems, rareTokens } from "./op_batches.ts";
 import type { OpCase } from "./op_case.ts";
-import * as clicks from "./pw_batches.ts";
 
 /** An op, on some batches. */
 export interface OpCases {
@@ -60,8 +47,6 @@ function lstmShapes(variant: LstmVariant): Chosen {
   return { lstm: { [lstmKey("forward", 2)]: variant, [lstmKey("backward", 2)]: variant } };
 }
 
-const rareClicks = batchOf(7, { users: 30, items: 300, width: 0, maxEvents: 9, maxPage: 6 });
-
 /** Of the tokens of mixed batches. */
 const TWO_FIELDS = [{ first: 0, count: 20, slots: 3 }, { first: 20, count: 43, slots: 2 }];
 
@@ -76,7 +61,7 @@ export function opCases(kind: AdapterKind): OpCases[] {
   return [
     own("linear", linearOf(20, 17), on),
     own("linear, inputs that fill several tiles", linearOf(65, 80), [few]),
-    own("linear, row by row, ReLU", linearOf(20, 17, "relu"), on, products("rows", "rows")),
+    own("linear, row by row, ReLU", linearOf(20, 17, { input: "relu", output: "relu" }), on, products("rows", "rows")),
     ...(kind === "gpu"
       ? [own("linear, in panels", linearOf(20, 17), [chunks], products("panel 128", "panel 128"))]
       : []),
@@ -101,9 +86,9 @@ export function opCases(kind: AdapterKind): OpCases[] {
       : []),
     own("lstm, one-hot items", lstmOfTable(5, false), [oneHot]),
     own("lstm, touched rows", lstmOfTable(5, true), [rareItems]),
-    own("batch_norm", batchNormOf(true), on),
+    own("batch_norm", batchNormOf(true, "elu"), on),
     own("batch_norm, ReLU", batchNormOf(true, "relu"), [few]),
-    own("batch_norm, evaluation", batchNormOf(false), on),
+    own("batch_norm, evaluation", batchNormOf(false, "elu"), on),
     own("choice_nll", choiceOf({ scale: 1 }), [few, chunks, given, further]),
     own("choice_nll, utilities that are equal", choiceOf({ whole: true }), [few, given, further]),
     own("choice_nll, of a fused last layer", choiceOfLayer(12, 84), [few]),
@@ -117,8 +102,8 @@ export function opCases(kind: AdapterKind): OpCases[] {
     own("pw_state, tanh", pwStateOf(true), [clicks.long, clicks.chunks]),
     own("pw_table", pwTableOf(false), [clicks.long, clicks.chunks]),
     own("pw_table, tanh", pwTableOf(true), [clicks.long, clicks.chunks]),
-    own("pw_table, touched rows", pwTableOf(false, true), [rareClicks]),
-    own("pw_table, by event", pwTableByEvent, [clicks.long, clicks.chunks]),
+    own("pw_table, touched rows", pwTableOf(false, usualPw, true), [clicks.rare]),
+    own("pw_table, by event", pwTableByEvent(), [clicks.long, clicks.chunks]),
     own("recent_clicks", (batch) => recentClicksOf(batch, TWO_FIELDS), [mixed.few, mixed.many]),
     own("row_counts, train users", (batch) => rowCountsOf(batch, [], 8, 5), [few, given]),
     own("row_counts, other users", (batch) => rowCountsOf(batch, [], 8, undefined), [few, clicks.long]),

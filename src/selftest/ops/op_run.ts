@@ -58,7 +58,7 @@ export async function runOp(
     compare(by, `${name} output`, writersOf(own, output.view), output, value, reference.output);
     if (c.loss && value) await checkSums(arena, all, value, output, by);
     compareGradients(by, tape, op, gradients, reference);
-    if (c.moves) await compareMoved(by, tape.options.parameters, op, c.moves(inputs.values, RUNS));
+    if (c.moves) await compareMoved(by, tape.options.parameters, op, c.moves(inputs.values, RUNS * uses));
     const kernels = kernelsOf(all);
     await checkParameters(tape.options.parameters, all, checks);
     return kernels;

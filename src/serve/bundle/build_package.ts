@@ -1,5 +1,5 @@
 /**
- * The library as a package for JSR and npm: `deno task build:package` writes a folder to publish from, and a tarball.
+ * The library as a package for JSR and npm: `deno task build package` writes a folder to publish from, and a tarball.
  *
  * The folder has what src/mod.ts imports and no more, and names only the packages that it uses. Kernels become modules,
  * as neither the registries nor other programs import WGSL as text.

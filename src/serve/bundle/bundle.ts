@@ -3,13 +3,11 @@
  * cache, which the bundler does not know; Deno says where.
  */
 
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
 import { DENO_FLAGS } from "../../deno_flags.ts";
-import { kernelsFromTable } from "./kernel_table.ts";
-import { exportOf } from "./package_exports.ts";
-import { kernelsWithoutComments } from "./without_comments.ts";
+import { tableEntry } from "./kernel_table.ts";
 
 /** What is bundled, and how. */
 export interface BundleOptions {
@@ -38,12 +36,6 @@ export interface Bundle {
   readonly inputs: ReadonlyMap<string, number>;
 }
 
-const KERNELS: Readonly<Record<NonNullable<BundleOptions["kernels"]>, readonly esbuild.Plugin[]>> = {
-  "whole": [],
-  "without comments": [kernelsWithoutComments],
-  "from a table": [kernelsFromTable],
-};
-
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 
 /**
@@ -64,11 +56,10 @@ export async function bundle(options: BundleOptions): Promise<Bundle> {
       target: "es2022",
       charset: "ascii",
       legalComments: "inline",
-      loader: { ".wgsl": "text" },
       metafile: true,
       absWorkingDir: ROOT,
       logLevel: "silent",
-      plugins: [...KERNELS[kernels], standIns(instead), fromDenoCache(packages)],
+      plugins: [kernelsAs(kernels), standIns(instead), fromDenoCache(packages)],
       ...(banner === undefined ? {} : { banner: { js: banner } }),
       ...(define === undefined ? {} : { define }),
     });
@@ -86,6 +77,19 @@ export async function bundle(options: BundleOptions): Promise<Bundle> {
 export function sizeOf({ text, inputs }: Bundle): { readonly code: number; readonly kernels: number } {
   const kernels = [...inputs].reduce((sum, [path, bytes]) => sum + (path.endsWith(".wgsl") ? bytes : 0), 0);
   return { code: new TextEncoder().encode(text).length - kernels, kernels };
+}
+
+function kernelsAs(how: NonNullable<BundleOptions["kernels"]>): esbuild.Plugin {
+  return {
+    name: "kernels",
+    setup(build) {
+      build.onLoad({ filter: /\.wgsl$/ }, async ({ path }) => {
+        if (how === "from a table") return { contents: `export default ${tableEntry(path)};` };
+        const text = await Deno.readTextFile(path);
+        return { contents: how === "whole" ? text : withoutComments(text), loader: "text" };
+      });
+    },
+  };
 }
 
 function standIns(texts: Readonly<Record<string, string>>): esbuild.Plugin {
@@ -125,4 +129,60 @@ async function packageFolders(entry: string): Promise<Map<string, string>> {
   );
   // Relative where Deno's own folder (DENO_DIR) was named so.
   return new Map(Object.values(npmPackages).map(({ name, localPath }) => [name, resolve(localPath)]));
+}
+
+/** Conditions that hold in a browser that imports modules. */
+const CONDITIONS: readonly string[] = ["browser", "import", "module", "default"];
+
+/**
+ * Which file of a package a name with a path in it means: https://nodejs.org/api/packages.html#exports
+ * @param folder of the package. @param path as it is exported, e.g. "./distribution/uniformInt".
+ * @returns the file's path in the folder; `path` itself in a package that says nothing of its exports.
+ * @throws Error for a path that the package does not export.
+ */
+export async function exportOf(folder: string, path: string): Promise<string> {
+  const { exports }: { exports?: unknown } = JSON.parse(
+    await Deno.readTextFile(join(folder, "package.json")),
+  );
+  if (exports === undefined) return path;
+  const file = fileOf(entriesOf(exports), path);
+  if (file === undefined) throw new Error(`${folder} does not export ${path} to browsers`);
+  return file;
+}
+
+function entriesOf(exports: unknown): [name: string, target: unknown][] {
+  return typeof exports === "object" && exports !== null ? Object.entries(exports) : [[".", exports]];
+}
+
+function fileOf(entries: readonly [string, unknown][], path: string): string | undefined {
+  const exact = entries.find(([name]) => name === path);
+  if (exact) return targetOf(exact[1]);
+  // "./src/*.js": the longest beginning counts.
+  for (const [name, target] of entries.toSorted(([a], [b]) => b.indexOf("*") - a.indexOf("*"))) {
+    const [before, after] = name.split("*");
+    if (before === undefined || after === undefined) continue;
+    if (path.length < name.length || !path.startsWith(before) || !path.endsWith(after)) continue;
+    return targetOf(target)?.replaceAll("*", path.slice(before.length, path.length - after.length));
+  }
+}
+
+/** The first condition that holds. */
+function targetOf(target: unknown): string | undefined {
+  if (typeof target === "string") return target;
+  if (typeof target !== "object" || target === null) return undefined;
+  for (const [condition, inner] of Object.entries(target)) {
+    const file = CONDITIONS.includes(condition) ? targetOf(inner) : undefined;
+    if (file !== undefined) return file;
+  }
+}
+
+/**
+ * A kernel's text without comments, which no driver needs and which are a good third of it, and what they leave behind: lines
+ * that are empty, spaces at the end of lines.
+ */
+export function withoutComments(text: string): string {
+  const lines = text.replace(/\/\*[^]*?\*\//g, "").split("\n").map((line) =>
+    line.replace(/\s*(\/\/.*)?$/, "")
+  );
+  return lines.filter((line) => line !== "").join("\n") + "\n";
 }

@@ -1,12 +1,10 @@
 /** What `simulate` ends with: a table of the policies, the curve by page, what follows in words, and the same in files. */
 
 import { differenceOf } from "../../policy/comparison/difference.ts";
-import type { MeanFigure } from "../../policy/comparison/episodes.ts";
-import type { CurvePage } from "../../policy/comparison/simulated_figures.ts";
+import type { CurvePage, MeanFigure } from "../../policy/comparison/figures.ts";
 import { signed, signedRange, toldBy } from "../../figures/told.ts";
 import type { SimulateOptions } from "./options.ts";
-import { RIVALS } from "./policies.ts";
-import type { PolicyRun } from "./runs.ts";
+import { type PolicyRun, RIVALS } from "./policies.ts";
 import { outputWidth, table } from "../../cli/table.ts";
 import { thousands } from "../../thousands.ts";
 

@@ -1,6 +1,5 @@
 /** `reproduce`: the published experiments on any data set, and whether their claims hold there. */
 
-import * as v from "../../schema.ts";
 import { UserError } from "../../user_error.ts";
 import {
   type Experiment,
@@ -10,21 +9,20 @@ import {
   writeExperiment,
 } from "../experiment/models.ts";
 import { readOutcome } from "../experiment/outcome.ts";
-import { blockName } from "../experiment/readme_table.ts";
+import { blockName, tellResults } from "./reproduce_results.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { makeFolder } from "../../run/files/atomic_write.ts";
 import { expectEmpty, OwnedFolder } from "../../run/files/owned_folder.ts";
 import type { Dataset } from "../../data/sets/dataset.ts";
 import { expectMarkers } from "../../run/markers.ts";
-import { type RunConfig, runConfigSchema } from "../../run/run_config.ts";
+import type { RunConfig } from "../../run/run_config.ts";
 import { configOfSeed, folderOfSeed, readSeeds, type Seeds, writeSeeds } from "../../run/seeds_folder.ts";
 import { readSnapshot } from "../../run/snapshot.ts";
 import { type AdversarialConfig, defaultTraining, paperAdversarial } from "../../train/config.ts";
-import { version } from "../../version.ts";
 import { shapesFor } from "../../cli/calibration.ts";
 import { runMain } from "../../cli/fail.ts";
 import { openData } from "../../cli/open_data.ts";
-import { reproduceFolder } from "../../cli/output_folders.ts";
+import { reproduceFolder } from "../../cli/permissions.ts";
 import {
   batchOf,
   chosenModels,
@@ -32,13 +30,12 @@ import {
   parseReproduceOptions,
   type ReproduceOptions,
 } from "./reproduce_options.ts";
-import { tellResults } from "./reproduce_results.ts";
 import {
   EXIT_INTERRUPTED,
   goOn,
   initOf,
   isFinished,
-  machine,
+  newConfig,
   say,
   withGpu,
 } from "../../run/commands/run_stages.ts";
@@ -158,31 +155,27 @@ async function seedsOf(work: Work, model: ExperimentModel): Promise<Seeds> {
       `${own} was trained on other data: the file has changed since. Put the old one back, or choose another --save-dir.`,
     );
   }
-  const all = { seeds, config: before?.config ?? v.parse(runConfigSchema, await newConfig(work, model)) };
+  const all = { seeds, config: before?.config ?? await configFor(work, model) };
   await writeSeeds(own, all);
   return all;
 }
 
 /** The config of a model's first seed. */
-async function newConfig(
+async function configFor(
   { gpu, data, experiment, calibration }: Work,
   model: ExperimentModel,
 ): Promise<RunConfig> {
   const { seeds, iterations, adversarial } = experiment;
   const game = model.adversarialAfter !== undefined;
   const sizes = { model: model.model, users: batchOf(model) };
-  return {
-    clickgan: version,
-    command: Deno.args,
-    data: data.config,
+  const trained = {
     model: model.model,
     training: { ...defaultTraining, seed: seeds[0] ?? 1, iterations },
     pretrain: !game,
     adversarial: game ? gameOf(adversarial) : null,
-    init: null,
-    ...await machine(gpu),
-    shapes: await shapesFor(calibration, gpu, data.source, sizes, say),
   };
+  const shapes = await shapesFor(calibration, gpu, data.source, sizes, say);
+  return await newConfig(gpu, data, trained, { shapes });
 }
 
 /** The game of the paper. One that is shorter than its interval of validations is validated at its end. */

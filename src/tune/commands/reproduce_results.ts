@@ -1,6 +1,7 @@
 /** What `reproduce` ends with: a table, what it says of the published claims, and a report. */
 
 import { claimsOn } from "../experiment/claims.ts";
+import type { Claim } from "../../figures/told.ts";
 import type { Experiment, ExperimentModel } from "../experiment/models.ts";
 import {
   type ModelOutcome,
@@ -10,13 +11,13 @@ import {
   readOutcome,
   SAMPLING_NOTE,
 } from "../experiment/outcome.ts";
-import { readmeBlock } from "../experiment/readme_table.ts";
 import { atomicWriteFile } from "../../run/files/atomic_write.ts";
 import { writeReport } from "../../report/page.ts";
-import { writeBetweenMarkers } from "../../run/markers.ts";
-import { reportFile } from "../../cli/output_folders.ts";
-import { quoted } from "../../cli/shell_word.ts";
+import { markdownTable, writeBetweenMarkers } from "../../run/markers.ts";
+import { reportFile } from "../../cli/permissions.ts";
+import { quoted } from "../../cli/arguments.ts";
 import { outputWidth, table } from "../../cli/table.ts";
+import { basename } from "node:path";
 
 /**
  * Prints the table and the claims, and writes them to result.json and a report.
@@ -62,4 +63,37 @@ function outcomeTable(rows: readonly OutcomeRow[]): string {
   const part = (columns: readonly number[]) =>
     table(columns.map((c) => OUTCOME_HEAD[c] ?? ""), cells.map((row) => columns.map((c) => row[c] ?? "")));
   return `${part([0, 1, 2, 3])}\n\n${part([0, 4, 5, 6, 7])}`;
+}
+
+export interface ReadmeBlock {
+  /** What the markers name; see {@link import("../../run/markers.ts").writeBetweenMarkers}. */
+  readonly name: string;
+  readonly text: string;
+}
+
+/** What the markers of a data set are called. @param data its file, or "demo". */
+export function blockName(data: string): string {
+  return `reproduce ${nameOf(data)}`;
+}
+
+function nameOf(data: string): string {
+  return basename(data).replace(/\.\w+$/, "");
+}
+
+export function readmeBlock(
+  { data, seeds }: Experiment,
+  rows: readonly OutcomeRow[],
+  claims: readonly Claim[],
+): ReadmeBlock {
+  const text = [
+    `**${nameOf(data)}**, mean +- sd over ${seeds.length} seeds, ` +
+    "each figure from its own best-validation snapshot:",
+    "",
+    ...markdownTable(OUTCOME_HEAD, rows.map(({ name, cells }) => [name, ...cells])),
+    "",
+    `${SAMPLING_NOTE}.`,
+    "",
+    ...claims.map(({ claim, text }) => `- ${claim}. ${text}`),
+  ].join("\n");
+  return { name: blockName(data), text };
 }

@@ -4,21 +4,20 @@ import { expectEmpty, OwnedFolder } from "../../run/files/owned_folder.ts";
 import { search } from "../search.ts";
 import { meaninglessOn, settingOf, type Space } from "../space.ts";
 import type { Standing } from "../standing.ts";
-import { expectRun, trainCandidate } from "../train_candidate.ts";
+import { expectRun, trainCandidate, TuneRuns } from "./tune_runs.ts";
 import { folderOfSetting, readTune, standingOf, type Tune, writeTune } from "../tune_folder.ts";
 import type { TrainingConfig } from "../../train/config.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
-import { checkPages, expectPlaces } from "../../run/commands/check_data.ts";
+import { expectPlaces } from "../../run/options/check_data.ts";
 import { runMain } from "../../cli/fail.ts";
 import { openData } from "../../cli/open_data.ts";
-import { tuneFolder } from "../../cli/output_folders.ts";
-import { EXIT_INTERRUPTED, say, withGpu } from "../../run/commands/run_stages.ts";
+import { tuneFolder } from "../../cli/permissions.ts";
+import { EXIT_INTERRUPTED, say, sayOfPages, withGpu } from "../../run/commands/run_stages.ts";
 import { type Stop, stopOnSignals } from "../../cli/stop.ts";
 import { parseTuneOptions, trainedBy, type TuneOptions } from "./tune_options.ts";
 import { searchProgress } from "./tune_progress.ts";
 import { tellTune } from "./tune_results.ts";
-import { TuneRuns } from "./tune_runs.ts";
 
 const PURPOSE = { what: "the search", option: "--save-dir" };
 
@@ -39,8 +38,8 @@ async function main(): Promise<number> {
   };
   if (known) expectSame(path, known, about);
   const base = trainedBy(trainArguments, data);
-  checkPages(options.data, data.source);
-  expectPlaces(options.data, data, base.model);
+  sayOfPages(options.data, data.source);
+  expectPlaces(options.data, { ...data, kind: data.config.kind }, base.model);
   return await withGpu(data, base, async (gpu) => {
     using _folder = known ? OwnedFolder.open(path) : await OwnedFolder.begin(path, PURPOSE);
     const before = await readTune(path); // another process may have gone on with it since the first look

@@ -5,7 +5,7 @@ import type { RunEvents } from "../../run/training_run.ts";
 import type { Criterion } from "../../train/best_records.ts";
 import { textOf } from "../space.ts";
 import { bestOf, type Candidate, type Standing, winnerOf } from "../standing.ts";
-import { duration, type Output } from "../../cli/progress.ts";
+import { duration, liveLine, type Output } from "../../cli/progress.ts";
 
 export interface SearchProgress {
   /** Tells that a setting is trained up to an iteration. @returns what its run tells. */
@@ -23,9 +23,6 @@ export const CRITERION_NAMES: Readonly<Record<Criterion, string>> = {
   prec2: "prec@2",
 };
 
-const CLEAR_LINE = "\r\x1b[K";
-const REFRESH_MS = 250;
-
 /** @param spent seconds of earlier sessions. */
 export function searchProgress(
   standing: Standing,
@@ -39,9 +36,7 @@ export function searchProgress(
   let [current, running, tenth] = [standing, "", Math.floor(10 * share())];
   let winner = winnerOf(standing);
   const line = () => [left(), running, bestText(current)].filter((text) => text !== "").join("  ");
-  const draw = () => output.write(CLEAR_LINE + line().slice(0, Math.max(0, (output.columns || 80) - 1)));
-  const timer = output.isTTY ? setInterval(draw, REFRESH_MS) : undefined;
-  const note = (text: string) => void output.write(`${output.isTTY ? CLEAR_LINE : ""}${text}\n`);
+  const { note, stop } = liveLine(output, (width) => line().slice(0, Math.max(0, width)));
   return {
     begin(number, { iterations: done }, iterations) {
       const told = (at: number, value: string) => running = `setting ${number}: ${at}/${iterations}${value}`;
@@ -68,11 +63,7 @@ export function searchProgress(
       tenth = passed;
     },
     note,
-    stop() {
-      if (timer === undefined) return;
-      clearInterval(timer);
-      output.write(CLEAR_LINE);
-    },
+    stop,
   };
 }
 

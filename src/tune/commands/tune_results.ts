@@ -6,19 +6,17 @@ import { unusedOf } from "../../data/item_ids.ts";
 import type { SnapshotResult } from "../../run/snapshot_result.ts";
 import type { RunResult } from "../../run/training_run.ts";
 import { defaultTraining } from "../../train/config.ts";
-import { type SettingRow, settingRows, tableCsv, trainArguments } from "../outcome.ts";
+import { type SettingRow, settingRows, tableCsv, trainArguments } from "../tune_folder.ts";
 import { type Standing, winnerOf } from "../standing.ts";
-import { testCandidate } from "../train_candidate.ts";
+import { testCandidate, type TuneRuns } from "./tune_runs.ts";
 import { UserError } from "../../user_error.ts";
-import { withoutOptions } from "../../cli/arguments.ts";
-import { reportFile } from "../../cli/output_folders.ts";
+import { quoted, shellWord, withoutOptions } from "../../cli/arguments.ts";
+import { reportFile } from "../../cli/permissions.ts";
 import { attainedText, resultTable, settingsText } from "../../report/command_table.ts";
-import { quoted, shellWord } from "../../cli/shell_word.ts";
-import { delayedProgress } from "../../cli/step_progress.ts";
+import { delayedProgress } from "../../cli/progress.ts";
 import { table } from "../../cli/table.ts";
 import { parseTrainOptions } from "../../run/commands/train_options.ts";
 import type { TuneOptions } from "./tune_options.ts";
-import type { TuneRuns } from "./tune_runs.ts";
 import { budgetText, cautions, verdictOn, verdictText } from "./tune_words.ts";
 
 /** What the results are made of. */

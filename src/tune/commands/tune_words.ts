@@ -13,9 +13,9 @@ import {
   standingOf,
   standingWords,
 } from "../../run/verdict.ts";
-import type { SettingRow } from "../outcome.ts";
+import type { SettingRow } from "../tune_folder.ts";
 import { duration } from "../../cli/progress.ts";
-import { quoted } from "../../cli/shell_word.ts";
+import { quoted } from "../../cli/arguments.ts";
 import { CRITERION_NAMES } from "./tune_progress.ts";
 
 /** By what two are compared; of the loss less is better. */

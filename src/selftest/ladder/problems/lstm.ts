@@ -4,7 +4,7 @@ import type { ReferenceBatch } from "../../../batch/reference_batch.ts";
 import { NONE } from "../../../data/click_log.ts";
 import { reference as lstmReference } from "../../../ops/lstm.ts";
 import { at, type Matrix, matrix, sigmoid } from "../../../tape/reference.ts";
-import { padded } from "../../../tape/tensor.ts";
+import { padded } from "../../../tape/layout.ts";
 import {
   drawing,
   noBatch,

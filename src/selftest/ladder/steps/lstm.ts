@@ -11,7 +11,7 @@ import lstmVectors from "../../../../kernels/lstm/lstm_forward_3_vectors.wgsl" w
 import { kernel } from "../../../gpu/kernel.ts";
 import { keptBytes, type LstmDirection } from "../../../gpu/kernel_shapes.ts";
 import { groupShape, lstmKernels } from "../../../ops/lstm_kernels.ts";
-import { padded } from "../../../tape/tensor.ts";
+import { padded } from "../../../tape/layout.ts";
 import type { Step } from "../check.ts";
 import type { Size } from "../problem.ts";
 

@@ -1,6 +1,6 @@
 /** What the ladders of the three matmuls share: vectors of a size, and sizes that a kernel refuses. */
 
-import { padded } from "../../../tape/tensor.ts";
+import { padded } from "../../../tape/layout.ts";
 import type { Step } from "../check.ts";
 import type { Size } from "../problem.ts";
 

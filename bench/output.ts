@@ -1,0 +1,102 @@
+/** Where the figures of a study go: to the terminal, between the markers of pages, and into files of JSON. */
+
+import { cpus } from "node:os";
+import { dirname } from "node:path";
+import { table } from "../src/cli/table.ts";
+import { atomicWriteFile, makeFolder } from "../src/run/files/atomic_write.ts";
+import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
+
+export interface Cells {
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+/** Three figures of a number, more where it is large. */
+export function short(value: number): string {
+  if (!Number.isFinite(value)) return "-";
+  return Math.abs(value) >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
+}
+
+/** A share with a digit behind the point: "12.5 %". */
+export function percent(share: number | undefined): string {
+  return share === undefined ? "-" : `${(100 * share).toFixed(1)} %`;
+}
+
+export function printTable({ head, rows }: Cells, title?: string): void {
+  console.log(`${title === undefined ? "" : `\n${title}\n`}${table(head, rows)}`);
+}
+
+/** A table as it stands in a page. */
+export function markdown({ head, rows }: Cells): string {
+  return markdownTable(head, rows).join("\n");
+}
+
+/** A page that gets figures between its lines `<!-- NAME -->` and `<!-- end of NAME -->`. */
+export class Page {
+  private constructor(private readonly file: string | undefined) {}
+
+  /**
+   * Looked at before anything is measured.
+   * @param file nothing where no page is wanted: then nothing is written. @param names of all lines that will be written between
+   * @throws UserError for a page that cannot be read, or that lacks the lines
+   */
+  static async open(file: string | undefined, ...names: readonly string[]): Promise<Page> {
+    if (file !== undefined) { for (const name of names) await expectMarkers(file, name); }
+    return new Page(file);
+  }
+
+  /** @param parts texts and tables, an empty line between them; empty ones are left out. @throws UserError when it cannot be written */
+  async write(name: string, ...parts: readonly (string | Cells)[]): Promise<void> {
+    if (this.file === undefined) return;
+    const texts = parts.map((part) =>
+      typeof part === "string" ? part : part.rows.length > 0 ? markdown(part) : ""
+    );
+    await writeBetweenMarkers(this.file, name, texts.filter((text) => text !== "").join("\n\n"));
+  }
+}
+
+/** What was measured, in a file; its folder is made. @throws UserError when it cannot be written */
+export async function writeRecords(file: string, value: unknown): Promise<void> {
+  await makeFolder(dirname(file));
+  await atomicWriteFile(file, recordsJson(value) + "\n");
+}
+
+/**
+ * JSON of measurements as text: a line a record, so that a change of one figure is a change of one line. A record is what has
+ * no list of records in it.
+ */
+export function recordsJson(value: unknown, indent = ""): string {
+  if (!hasRecords(value)) return JSON.stringify(value);
+  const inner = `${indent} `;
+  const lines = Object.entries(value).filter(([, part]) => part !== undefined).map(([key, part]) =>
+    inner + (Array.isArray(value) ? "" : `${JSON.stringify(key)}: `) + recordsJson(part, inner)
+  );
+  const [open, close] = Array.isArray(value) ? "[]" : "{}";
+  return `${open}\n${lines.join(",\n")}\n${indent}${close}`;
+}
+
+/** Whether it is, or has, a list of objects or of lists. */
+function hasRecords(value: unknown): value is object {
+  if (typeof value !== "object" || value === null) return false;
+  const parts: unknown[] = Object.values(value);
+  return Array.isArray(value)
+    ? parts.some((part) => typeof part === "object" && part !== null)
+    : parts.some(hasRecords);
+}
+
+/** What figures of a device are measured on: "llvmpipe (LLVM 19.1.7, 256 bits), 2 cores, Deno/2.9.6". */
+export function onAdapter({ description, runtime }: { description: string; runtime: string }): string {
+  return `${description}, ${navigator.hardwareConcurrency} cores, ${runtime}`;
+}
+
+/** What other figures are measured on. */
+export function onDeno(): string {
+  return `${navigator.hardwareConcurrency} cores, Deno ${Deno.version.deno}`;
+}
+
+/** The machine with its processor. Takes --allow-sys=cpus. */
+export function machineText(): string {
+  const cores = cpus();
+  const model = cores[0]?.model.trim() || "unknown processor";
+  return `${model}, ${cores.length} logical core(s), ${Deno.build.os} ${Deno.build.arch}, Deno ${Deno.version.deno}`;
+}

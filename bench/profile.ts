@@ -1,0 +1,298 @@
+/** `deno task bench` without the name of a study: the adapter, every kernel, the steps of the models, and how they grow. */
+
+import { Argument, Command, InvalidArgumentError, Option } from "commander";
+import { numberOf } from "../src/cli/options.ts";
+import { usersOf } from "../src/data/click_log.ts";
+import { sourceOf } from "../src/data/log_source.ts";
+import { defaultModel } from "../src/model/config.ts";
+import { iterationFlops } from "../src/train/iteration_work.ts";
+import type { Gpu } from "../src/gpu/device.ts";
+import { openGpu } from "../src/gpu/host/open_gpu.ts";
+import type { AdapterKind } from "../src/gpu/kernel_shapes.ts";
+import { openDataset, wholeLog } from "../src/data/sets/dataset.ts";
+import { defaultTraining } from "../src/train/config.ts";
+import { version } from "../src/version.ts";
+import { measureAdapter } from "../src/selftest/profile/adapter_ceilings.ts";
+import { ceilingsOf } from "../src/selftest/profile/ceilings.ts";
+import type { BenchReport, KernelResult } from "../src/selftest/profile/bench_report.ts";
+import { readBench } from "./bench_json.ts";
+import { writeBenchPage } from "./bench_page.ts";
+import { compare } from "./compare.ts";
+import { growthAxes, measureGrowth } from "./growth.ts";
+import { benchKernels, type KernelOptions } from "./kernel_cases.ts";
+import { type BenchModel, benchModels, modelsFor } from "../src/selftest/profile/recordings.ts";
+import { onAdapter, Page, printTable, writeRecords } from "./output.ts";
+import { pattern, readmeOption, Status } from "./study.ts";
+import { profileStep } from "../src/selftest/profile/step_profile.ts";
+import {
+  adapterCells,
+  compareCells,
+  growthCells,
+  kernelCells,
+  slopeCells,
+  stepCells,
+  stepNotes,
+  stepSummaryCells,
+  stepTitle,
+} from "./tables.ts";
+import * as v from "../src/schema.ts";
+import {
+  type BenchLog,
+  benchLog,
+  mixedWorkload,
+  type Workload,
+  workloads,
+} from "../src/selftest/profile/workloads.ts";
+
+const PARTS = ["adapter", "kernels", "steps", "growth"] as const;
+type Part = typeof PARTS[number];
+
+/** W1 with four times its users: more than a default step of any data that this was written for. */
+const larger: Workload = { ...workloads.W1, name: "W1x4", users: 4 * workloads.W1.users };
+const known: ReadonlyMap<string, Workload> = new Map(
+  [...Object.values(workloads), mixedWorkload, larger].map((workload) => [workload.name, workload]),
+);
+/** The lines of a page that tables stand between. */
+const TABLES = "bench";
+const GROWTH = "bench growth";
+/** What is benched unless workloads are named. */
+const KERNEL_WORKLOADS = ["W0", "W4", "W1", "W2", "W6", "W1x4"];
+const STEP_WORKLOADS = ["W0", "W4", "W1", "W2", "W6"];
+
+interface BenchOptions {
+  only: RegExp;
+  model: RegExp;
+  workload: string[];
+  data?: string;
+  seconds: number;
+  shapes?: AdapterKind;
+  json: string;
+  keep: boolean;
+  html?: string;
+  compare?: string;
+  readme?: string;
+}
+
+export function command(): Command {
+  const own = new Command("deno task bench")
+    .description(
+      "Measures the adapter, every kernel at the sizes of several workloads, and the steps of the models.",
+    )
+    .version(version)
+    .addArgument(
+      new Argument("[parts...]", "what to measure; the adapter comes first where others are reckoned by it")
+        .choices(PARTS).default(["adapter", "kernels", "steps"]),
+    )
+    .addOption(
+      new Option("--only <pattern>", "only kernels whose name matches this regular expression")
+        .argParser(pattern).default(/./, "all"),
+    )
+    .addOption(
+      new Option(
+        "--model <pattern>",
+        `only models whose name matches: ${benchModels.map((m) => m.name).join(", ")}`,
+      )
+        .argParser(pattern).default(/./, "all"),
+    )
+    .addOption(
+      new Option("--workload <name>", `a workload, instead of the usual ones; may be repeated`)
+        .argParser(workloadNames).default([], `${KERNEL_WORKLOADS.join(", ")}`),
+    )
+    .option(
+      "--data <file>",
+      'a log in the paper\'s layout, or a made-up shop such as "demo", instead of the workloads',
+    )
+    .option(
+      "--seconds <n>",
+      "time for each kernel, probe and step; more where the least number of samples needs it",
+      numberOf(v.positive(60), "a number of seconds above 0, at most 60"),
+      0.2,
+    )
+    .addOption(
+      new Option("--shapes <kind>", "time the kernels for this kind of adapter too, where they differ")
+        .choices(["cpu", "gpu"]),
+    )
+    .option("--json <file>", "where the figures go", "bench/out/bench.json")
+    .option("--keep", "write the figures as they come, so that an end by force loses none", false)
+    .option("--html <file>", "where the page goes (default: beside the figures)")
+    .option("--compare <file>", "the figures of an earlier bench, to compare with")
+    .option(...readmeOption(TABLES, `the tables, and of growth at <!-- ${GROWTH} -->`))
+    .addHelpText(
+      "after",
+      "\nExamples:\n  deno task bench kernels --only matmul --workload W1\n" +
+        "  deno task bench --compare bench/out/bench.json --json bench/out/after.json",
+    );
+  return own.action((parts: Part[]) => bench(new Set(parts), own.opts<BenchOptions>()));
+}
+
+async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<void> {
+  // What can be refused is looked at before minutes are spent.
+  const before = options.compare === undefined ? undefined : await readBench(options.compare);
+  const ofAdapter = parts.has("adapter") || parts.has("kernels") || parts.has("steps");
+  const markers = [...(ofAdapter ? [TABLES] : []), ...(parts.has("growth") ? [GROWTH] : [])];
+  const page = await Page.open(options.readme, ...markers);
+  const data = options.data === undefined ? undefined : await dataLog(options.data);
+  const logs = (usual: readonly string[]): (() => BenchLog)[] => {
+    if (data) return [() => data];
+    const names = options.workload.length > 0 ? options.workload : usual;
+    return names.flatMap((name) => known.get(name) ?? []).map((workload) => () => benchLog(workload));
+  };
+  const models = benchModels.filter(({ name }) => options.model.test(name));
+  const status = new Status();
+  // The driver's threads are set once: for what is named, as its training has them; among others, for large steps.
+  const named = data || options.workload.length > 0 ? logs([]).map((log) => stepFlops(log())) : [];
+  const gpu = await openGpu({ stepFlops: named.length > 0 ? Math.max(...named) : undefined });
+  try {
+    const { seconds } = options;
+    let measured: Measured = { figures: [], kernels: [], steps: [], growth: [] };
+    let kept = performance.now();
+    const keep = async (more: Partial<Measured>) => {
+      measured = { ...measured, ...more };
+      if (!options.keep || performance.now() - kept < KEEP_MS) return;
+      kept = performance.now();
+      await writeRecords(options.json, reportOf(gpu, measured));
+    };
+    if (ofAdapter) {
+      const onProgress = (name: string) => status.show(`adapter: ${name}`);
+      await keep({ figures: await measureAdapter(gpu, seconds, onProgress) });
+    }
+    if (parts.has("kernels")) {
+      const onFound = (kernels: readonly KernelResult[]) => keep({ kernels });
+      const own = { ...options, onFound, onProgress: (text: string) => status.show(text) };
+      await keep({ kernels: await kernelResults(gpu, logs(KERNEL_WORKLOADS), models, own) });
+    }
+    for (const log of parts.has("steps") ? logs(STEP_WORKLOADS) : []) {
+      const made = log();
+      for (const model of modelsFor(made.log, models).filter(({ step }) => step)) {
+        status.show(`step of ${made.name} ${model.name}`);
+        const step = await profileStep(gpu, made, model, { seconds: Math.max(seconds, STEP_SECONDS) });
+        await keep({ steps: [...measured.steps, step] });
+      }
+    }
+    if (parts.has("growth")) {
+      await keep({ growth: await measureGrowth(gpu, growthAxes, seconds, (text) => status.show(text)) });
+    }
+    status.clear();
+    gpu.check();
+    await deliver(reportOf(gpu, measured), before, page, options);
+  } finally {
+    status.clear();
+    gpu.close();
+  }
+}
+
+type Measured = Pick<BenchReport, "figures" | "kernels" | "steps" | "growth">;
+
+function reportOf(gpu: Gpu, measured: Measured): BenchReport {
+  return {
+    format: 1,
+    date: new Date().toISOString(),
+    version,
+    adapter: gpu.adapter,
+    machine: {
+      cores: navigator.hardwareConcurrency,
+      timestamps: gpu.hasTimestamps,
+      shaderCache: !/^(1|true|yes)$/i.test(Deno.env.get("MESA_SHADER_CACHE_DISABLE") ?? ""),
+    },
+    ...measured,
+  };
+}
+
+/** Milliseconds from one writing of what there is to the next. */
+const KEEP_MS = 5000;
+/** A step needs some runs to have a spread. */
+const STEP_SECONDS = 1.5;
+
+async function kernelResults(
+  gpu: Gpu,
+  logs: readonly (() => BenchLog)[],
+  models: readonly BenchModel[],
+  options: Pick<BenchOptions, "seconds" | "only" | "shapes"> & Pick<KernelOptions, "onProgress" | "onFound">,
+): Promise<KernelResult[]> {
+  const { seconds, only, shapes, onProgress } = options;
+  const results: KernelResult[] = [];
+  const onFound = async (found: readonly KernelResult[]) => await options.onFound?.([...results, ...found]);
+  const own = { seconds, only, onProgress, onFound };
+  const compiled = new Map<string, number>();
+  const other = shapes !== undefined && shapes !== gpu.shapes.kind
+    ? await openGpu({ shapesFor: shapes })
+    : undefined;
+  const otherCompiled = new Map<string, number>();
+  try {
+    for (const log of logs) {
+      const workload = log();
+      const found = await benchKernels(gpu, workload, models, { ...own, compiled });
+      results.push(...found.values());
+      if (!other) continue;
+      const more = await benchKernels(other, workload, models, {
+        ...own,
+        compiled: otherCompiled,
+        known: new Set(found.keys()),
+        suffix: ` (${shapes} shapes)`,
+      });
+      results.push(...more.values());
+    }
+    return results;
+  } finally {
+    other?.close();
+  }
+}
+
+/** FLOPs of a training step of the default model. */
+function stepFlops({ log, users }: BenchLog): number {
+  const training = { ...defaultTraining, batchSize: users, validationUsers: 0 };
+  return iterationFlops(sourceOf(log), { model: defaultModel, training });
+}
+
+async function dataLog(data: string): Promise<BenchLog> {
+  const log = wholeLog(await openDataset(data, 1, false));
+  return { name: log.name, log, users: Math.min(defaultTraining.batchSize, usersOf(log, "train").length) };
+}
+
+/** Prints everything, and writes what is to be written. */
+async function deliver(
+  report: BenchReport,
+  before: BenchReport | undefined,
+  page: Page,
+  options: BenchOptions,
+): Promise<void> {
+  const { adapter, figures, kernels, steps, growth } = report;
+  console.log(`${adapter.description} (${adapter.kind}), ${adapter.runtime}`);
+  if (figures.length > 0) {
+    const ceilings = ceilingsOf(figures);
+    printTable(adapterCells(figures), "The adapter");
+    if (kernels.length > 0) printTable(kernelCells(kernels, ceilings), "Kernels");
+    for (const step of steps) {
+      printTable(stepCells(step, ceilings), stepTitle(step));
+      console.log(stepNotes(step).join("\n"));
+    }
+    if (steps.length > 0) printTable(stepSummaryCells(steps), "Steps");
+  }
+  if (growth.length > 0) {
+    printTable(growthCells(growth), "Growth");
+    printTable(slopeCells(growth), "Lines through it");
+    for (const { axis, value, refusal } of growth) {
+      if (refusal) console.log(`${axis} ${value}: ${refusal.message}`);
+    }
+  }
+  const changes = before && compare(before, report);
+  if (changes) {
+    printTable(compareCells(changes), `Changes since ${options.compare}`);
+    if (before.adapter.description !== adapter.description) {
+      console.log(`The earlier figures are of another adapter: ${before.adapter.description}.`);
+    }
+  }
+  await writeRecords(options.json, report);
+  const charts = options.html ?? options.json.replace(/(\.json)?$/, ".html");
+  await writeBenchPage(charts, report, changes);
+  console.log(`\nThe figures are in ${options.json}, the page is ${charts}`);
+  const on = `${onAdapter(adapter)}:`;
+  if (figures.length > 0) await page.write(TABLES, on, adapterCells(figures), stepSummaryCells(steps));
+  if (growth.length > 0) await page.write(GROWTH, on, slopeCells(growth));
+  if (options.readme !== undefined) console.log(`The tables are in ${options.readme}`);
+}
+
+function workloadNames(name: string, before: string[]): string[] {
+  if (known.has(name)) return [...before, name];
+  throw new InvalidArgumentError(`Expected one of ${[...known.keys()].join(", ")}, got "${name}".`);
+}

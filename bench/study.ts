@@ -1,0 +1,131 @@
+/** What the studies of the bench share: how they take options, how they start commands, and what they say meanwhile. */
+
+import { Command, InvalidArgumentError, Option } from "commander";
+import process from "node:process";
+import { path } from "../src/cli/options.ts";
+import { commandScript, permissionFlags } from "../src/cli/permissions.ts";
+import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
+import { DENO_FLAGS } from "../src/deno_flags.ts";
+import { UserError } from "../src/user_error.ts";
+
+/** A study by its name, with what it does in a sentence or two. */
+export function study(name: string, description: string): Command {
+  return new Command(`deno task bench ${name}`).description(description);
+}
+
+/** `.option(...readmeOption("bench truth"))`: see {@link import("./output.ts").Page}. @param what goes there */
+export function readmeOption(markers: string, what = "the table") {
+  return [
+    "--readme <file>",
+    `a page that gets ${what}, between its lines <!-- ${markers} -->`,
+    path,
+  ] as const;
+}
+
+/** @param what is chosen among, such as "rows whose name" */
+export function onlyOption(what: string): Option {
+  return new Option("--only <pattern>", `only ${what} matches this regular expression`)
+    .argParser(pattern).default(/./, "all");
+}
+
+export function pattern(text: string): RegExp {
+  try {
+    return new RegExp(text);
+  } catch {
+    throw new InvalidArgumentError(`Expected a regular expression, got "${text}".`);
+  }
+}
+
+/** Those whose name a pattern matches. @param what one of them is, such as "a row". @throws UserError where it matches none */
+export function matching<T extends { readonly name: string }>(
+  all: readonly T[],
+  only: RegExp,
+  what: string,
+): T[] {
+  const chosen = all.filter(({ name }) => only.test(name));
+  if (chosen.length > 0) return chosen;
+  const known = all.map(({ name }) => name).join("; ");
+  throw new UserError(`Expected --only to match ${what} (${known}), got ${only.source}.`);
+}
+
+/** Names of a list, joined by commas; in the order of the list. */
+export function namesOf<T extends string>(known: readonly T[]): (text: string) => T[] {
+  return (text) => {
+    const names = text.split(",").map((name) => name.trim());
+    const unknown = names.find((name) => !known.some((one) => one === name));
+    if (unknown === undefined) return known.filter((one) => names.includes(one));
+    throw new InvalidArgumentError(`Expected names of ${known.join(", ")}, got "${unknown}".`);
+  };
+}
+
+/** Numbers joined by commas. @param expected of them, in words */
+export function numbersOf(expected: string, fits: (value: number) => boolean): (text: string) => number[] {
+  return (text) => {
+    const values = text.split(",").map(Number);
+    if (values.every(fits)) return values;
+    throw new InvalidArgumentError(`Expected ${expected} joined by commas, got "${text}".`);
+  };
+}
+
+/** Whole numbers of a range, joined by commas. */
+export function wholesOf(what: string, least: number, most: number): (text: string) => number[] {
+  const fits = (value: number) => Number.isInteger(value) && value >= least && value <= most;
+  return numbersOf(`${what} of ${least}..${most}`, fits);
+}
+
+/** How a command of clickgan's is started in a process of its own, with the launcher's permissions. @param cache the user's */
+export function commandOf(command: string, args: readonly string[], cache?: string) {
+  return {
+    args: ["run", ...DENO_FLAGS, ...permissionFlags(command, args, cache), commandScript(command), ...args],
+    env: { ...GPU_ENVIRONMENT, NO_COLOR: "1" },
+  };
+}
+
+/** Without the user's cache. @returns what it prints. Its progress is shown. @throws UserError where it does not end well. */
+export async function runCommand(command: string, args: readonly string[]): Promise<string> {
+  const { code, stdout } = await new Deno.Command(Deno.execPath(), {
+    ...commandOf(command, args),
+    stderr: "inherit",
+  }).output();
+  if (code === 0) return new TextDecoder().decode(stdout);
+  const called = args.join(" ");
+  throw new UserError(
+    `Expected ${command} to end well, it ended with exit code ${code}. It was called with: ${called}`,
+  );
+}
+
+/** Works in a temporary folder, which is removed. */
+export async function inFolder<T>(name: string, work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await Deno.makeTempDir({ prefix: `clickgan-${name}-` });
+  try {
+    return await work(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** What a study is at: one line on a terminal, a line for each new thing elsewhere. */
+export class Status {
+  #last = "";
+  #shown = false;
+
+  /** @param text "what: detail"; without a terminal only what is new is told. */
+  show(text: string): void {
+    const { stderr } = process;
+    if (stderr.isTTY) {
+      stderr.write(`\r\x1b[K${text.slice(0, (stderr.columns || 80) - 1)}`);
+      this.#shown = true;
+      return;
+    }
+    const what = text.split(":")[0] ?? "";
+    if (what === this.#last) return;
+    this.#last = what;
+    stderr.write(`${what}\n`);
+  }
+
+  /** Leaves the line to others. */
+  clear(): void {
+    if (this.#shown) process.stderr.write("\r\x1b[K");
+    this.#shown = false;
+  }
+}

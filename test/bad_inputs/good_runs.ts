@@ -1,0 +1,179 @@
+/** Snapshots of a small model over the 30 items of the small log, and runs of it, good or with damage. */
+
+import type { ItemsShape } from "../../src/data/item_catalogue.ts";
+import { defaultModel, type ModelConfig } from "../../src/model/config.ts";
+import { initialWeights } from "../../src/model/initial_weights.ts";
+import { modelParameters } from "../../src/model/user_model.ts";
+import { encodeSafetensors, type TensorData } from "../../src/run/snapshot/safetensors.ts";
+import { all, type Maker } from "./corpus.ts";
+import { alteredJson, type Contents, file } from "./files.ts";
+import { createHash } from "node:crypto";
+import * as v from "../../src/schema.ts";
+import { runConfigSchema } from "../../src/run/run_config.ts";
+import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
+import { paper } from "./good_data.ts";
+
+export const SMALL_MODEL: ModelConfig = { ...defaultModel, lstmUnits: 4, dims: [8] };
+export const SMALL_ITEMS: ItemsShape = { kind: "one-hot", count: 30, width: 30 };
+
+/** What a file holds, to be altered. */
+export interface Holds {
+  readonly tensors: Map<string, TensorData>;
+  readonly metadata: Record<string, string>;
+}
+
+export function goodSnapshot(kind = "best-loss", iteration = 4, items = SMALL_ITEMS): Holds {
+  const specs = modelParameters(items, SMALL_MODEL);
+  const weights = initialWeights(specs, 7);
+  const tensors = new Map<string, TensorData>();
+  for (const { name, rows, columns } of specs) {
+    const data = weights.get(name) ?? new Float32Array(rows * columns);
+    tensors.set(name, { shape: [rows, columns], data });
+  }
+  const metadata = {
+    format: "clickgan-1",
+    kind,
+    iteration: String(iteration),
+    model: JSON.stringify(SMALL_MODEL),
+    items: JSON.stringify(items),
+  };
+  return { tensors, metadata };
+}
+
+/** A snapshot; without a change it is a good one. */
+export function snapshot(change: (holds: Holds) => void = () => {}, name = "model.safetensors"): Maker {
+  return (folder) => {
+    const holds = goodSnapshot();
+    change(holds);
+    return file(name, encodeSafetensors(holds.tensors, holds.metadata))(folder);
+  };
+}
+
+/** A snapshot whose bytes are altered. */
+export function brokenSnapshot(
+  change: (bytes: Uint8Array<ArrayBuffer>) => Contents,
+  name = "model.safetensors",
+): Maker {
+  const { tensors, metadata } = goodSnapshot();
+  return (folder) => file(name, change(encodeSafetensors(tensors, metadata)))(folder);
+}
+
+/** A file with this header, and as many bytes of data. */
+export function safetensorsFile(header: string, data: number): Uint8Array {
+  const json = new TextEncoder().encode(header);
+  const bytes = new Uint8Array(8 + json.length + data);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(json.length), true);
+  bytes.set(json, 8);
+  return bytes;
+}
+
+/** Gives a tensor another shape, the values staying as they are. */
+export function reshaped(name: string, shape: (old: readonly number[]) => number[]): (holds: Holds) => void {
+  return ({ tensors }) => {
+    const tensor = tensors.get(name);
+    if (!tensor) throw new Error(`no tensor ${name}`);
+    tensors.set(name, { ...tensor, shape: shape(tensor.shape) });
+  };
+}
+
+/** Sets values of a tensor: all of them, or the one at a place. */
+export function valued(name: string, value: number, at?: number): (holds: Holds) => void {
+  return ({ tensors }) => {
+    const tensor = tensors.get(name);
+    if (!tensor) throw new Error(`no tensor ${name}`);
+    const data = tensor.data.slice();
+    if (at === undefined) data.fill(value);
+    else data[at] = value;
+    tensors.set(name, { ...tensor, data });
+  };
+}
+
+const HEADER = "iteration,loss,prec1,prec2\n";
+
+/** log.tsv, and the folder `old` of a run on it; the changes are made to it in order. */
+export function run(...changes: readonly Maker[]): Maker {
+  return all(paper(), writeRun, ...changes);
+}
+
+const writeRun: Maker = async (folder) => {
+  const log = Deno.readFileSync(`${folder}/log.tsv`);
+  const config = v.parse(runConfigSchema, {
+    clickgan: "0.1.0",
+    command: ["--data", "log.tsv"],
+    data: {
+      kind: "paper",
+      path: `${folder}/log.tsv`,
+      sha256: createHash("sha256").update(log).digest("hex"),
+      resplit: null,
+    },
+    model: SMALL_MODEL,
+    training: { ...defaultTraining, iterations: 6, batchSize: 12, validateEvery: 2 },
+    pretrain: true,
+    adversarial: null,
+    init: null,
+    adapter: {
+      kind: "cpu",
+      description: "elsewhere",
+      vendor: "",
+      architecture: "",
+      runtime: "Deno/0",
+      driver: "unknown",
+    },
+    system: "elsewhere",
+  });
+  const json = (value: unknown) => JSON.stringify(value, null, 2) + "\n";
+  const best = { value: 40, iteration: 4 };
+  const { tensors, metadata } = goodSnapshot("last");
+  const state = new Map<string, TensorData>(tensors);
+  for (const prefix of ["adam.m/", "adam.v/"]) {
+    for (const [name, { shape, data }] of tensors) {
+      state.set(prefix + name, { shape, data: new Float32Array(data.length) });
+    }
+  }
+  const rows = (iterations: readonly number[]) =>
+    HEADER + iterations.map((k) => `${k},1.5,0.25,0.5\n`).join("");
+  const [train, validation] = [rows([1, 2, 3, 4]), rows([0, 2, 4])];
+  const last = {
+    ...metadata,
+    best: JSON.stringify({ loss: best, prec1: best, prec2: best }),
+    logs: JSON.stringify({ train: markOf(train), validation: markOf(validation) }),
+  };
+  const files: readonly Maker[] = [
+    file("old/config.json", json(config)),
+    file("old/train.csv", train),
+    file("old/validation.csv", validation),
+    file("old/last.safetensors", encodeSafetensors(state, last)),
+    ...["best-loss", "best-prec1", "best-prec2"].map((name) => {
+      const own = goodSnapshot(name);
+      return file(`old/${name}.safetensors`, encodeSafetensors(own.tensors, own.metadata));
+    }),
+  ];
+  for (const make of files) await make(folder);
+};
+
+/** What a snapshot says of a log. */
+export function markOf(text: string): { bytes: number; sha256: string } {
+  return { bytes: text.length, sha256: createHash("sha256").update(text).digest("hex") };
+}
+
+/** The folder `s` of two seeds, of which the first has begun; the changes are made to it in order. */
+export function seeds(list: unknown = [1, 2], ...changes: readonly Maker[]): Maker {
+  return all(run(), (folder) => {
+    Deno.mkdirSync(`${folder}/s`);
+    Deno.renameSync(`${folder}/old`, `${folder}/s/seed-1`);
+    const config: unknown = JSON.parse(Deno.readTextFileSync(`${folder}/s/seed-1/config.json`));
+    Deno.writeTextFileSync(`${folder}/s/seeds.json`, JSON.stringify({ seeds: list, config }, null, 2) + "\n");
+  }, ...changes);
+}
+
+/** The folder `old` of a run whose Shannon stage is done and whose adversarial stage is to come. */
+export function beforeAdversarial(...changes: readonly Maker[]): Maker {
+  const adversarial = {
+    ...defaultAdversarial,
+    iterations: 4,
+    batchSize: 12,
+    validateEvery: 2,
+    behaviourDims: [8],
+  };
+  return run(alteredJson("old/config.json", { adversarial, "training.iterations": 4 }), ...changes);
+}
