@@ -7,7 +7,7 @@ import type { UserModel } from "../../src/model/user_model.ts";
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
 import { meanReturn } from "../../src/simulate/figures.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
-import { PeerProcess } from "../peers/process.ts";
+import { PeerProcess } from "../peers/peer.ts";
 import { type Torch, torchVariants } from "../peers/roster.ts";
 import type { LessonFigures } from "./job.ts";
 import { type TimedWork, workOf } from "../../src/gpu/profiler.ts";
