@@ -13,7 +13,14 @@ import { DENO_FLAGS } from "../deno_flags.ts";
 import { asksForHelp, quoted } from "./arguments.ts";
 import { runMain } from "./fail.ts";
 import { LAUNCHER_VARIABLE, watchAncestors } from "./stop.ts";
-import { cacheFolder, DEFAULT_RUN_FOLDER, needsOf, permissionFlags, runFolders, commandScript } from "./permissions.ts";
+import {
+  cacheFolder,
+  commandScript,
+  DEFAULT_RUN_FOLDER,
+  needsOf,
+  permissionFlags,
+  runFolders,
+} from "./permissions.ts";
 import { CHILD_ENVIRONMENT, ensureAdapter, GPU_ENVIRONMENT } from "./setup.ts";
 
 /** Size of its packages; most of it is the data engine. */

@@ -5,7 +5,20 @@ import { DRIVER_VARIABLES } from "../gpu/host/driver_threads.ts";
 import { basename, dirname, isAbsolute, join } from "node:path";
 import { temporaryName } from "../run/files/temporary_file.ts";
 import { PARTIAL } from "../data/prepare/out_folder.ts";
-import { DATA, DEFAULT_PORT, ONNX, OUT_FILE, OUT_FOLDER, permittedVariable, PORT, readArguments, README, RESUME, SAVE_DIR, WRITE_LOG } from "./arguments.ts";
+import {
+  DATA,
+  DEFAULT_PORT,
+  ONNX,
+  OUT_FILE,
+  OUT_FOLDER,
+  permittedVariable,
+  PORT,
+  readArguments,
+  README,
+  RESUME,
+  SAVE_DIR,
+  WRITE_LOG,
+} from "./arguments.ts";
 import { LAUNCHER_VARIABLE } from "./stop.ts";
 
 /** What {@link cacheFolder} is found by. */

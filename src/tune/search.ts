@@ -73,7 +73,8 @@ export async function search(
   const left = () => budgetSeconds - spentSeconds();
   let current = standing;
   const run = async (number: number, iterations: number, seconds: number) => {
-    const before = current.candidates[number] ?? { ...FRESH, setting: draw(number, settingsOf(current)) ?? {} };
+    const before = current.candidates[number] ??
+      { ...FRESH, setting: draw(number, settingsOf(current)) ?? {} };
     const after = await train(number, before, iterations, seconds);
     current = withCandidate(current, number, after);
     if (number === 0) current = withRungs(current, parts);
