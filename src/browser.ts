@@ -58,9 +58,7 @@ export type { RecordableModel } from "./model/model_program.ts";
 export type { PageRequest } from "./model/scorer.ts";
 export { modelParameters, UserModel } from "./model/user_model.ts";
 export type { AdamKind } from "./ops/adam.ts";
-export { greedyPolicy } from "./policy/greedy.ts";
-export { popularPolicy } from "./policy/popular.ts";
-export { randomPolicy } from "./policy/random.ts";
+export { greedyPolicy, popularPolicy, randomPolicy } from "./policy/named.ts";
 export {
   decodeSnapshot,
   encodeSnapshot,
@@ -77,7 +75,7 @@ export {
   type PageFigures,
   type SimulationFigures,
 } from "./simulate/figures.ts";
-export { LearnedSource } from "./simulate/learned_source.ts";
+export { LearnedSource } from "./simulate/learned_users.ts";
 export type { SimulationSettings } from "./simulate/options.ts";
 export type { Policy } from "./simulate/policy.ts";
 export type { Pool } from "./simulate/pool.ts";
@@ -103,8 +101,7 @@ export {
   type EvaluationFigures,
   type ScoredUsers,
 } from "./train/evaluation.ts";
-export { DivergedError, type StepResult, type ValidationResult } from "./train/results.ts";
-export type { GameFigures } from "./train/sums.ts";
+export { DivergedError, type StepResult, type ValidationResult, type GameFigures } from "./train/results.ts";
 export { Trainer } from "./train/trainer.ts";
 export type { TrainerState } from "./train/trainer_state.ts";
 export { UserError } from "./user_error.ts";

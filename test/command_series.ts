@@ -5,10 +5,11 @@
  * `command_check.ts`.
  */
 
+import assert from "node:assert/strict";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { cacheFolder, permissionFlags } from "../src/cli/permissions.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
-import { type CommandName, type CommandResult, givenArguments } from "./command_check.ts";
+import { type CommandName, type CommandResult, givenArguments, words } from "./command_check.ts";
 import type { Request } from "./series_host.ts";
 
 const WRITE = "--allow-write=";
@@ -76,6 +77,23 @@ export class CommandSeries implements AsyncDisposable {
     }
   }
 
+  /** Starts a command that ends well. @param line its arguments, as they are typed or in a list */
+  async ok(line: string | readonly string[]): Promise<CommandResult> {
+    const ended = await this.run(argumentsOf(line));
+    assert.equal(ended.code, 0, ended.stderr);
+    return ended;
+  }
+
+  /** Starts a command that is refused in words. @returns what it said */
+  async refused(line: string | readonly string[], says: RegExp): Promise<string> {
+    const { code, stderr } = await this.run(argumentsOf(line));
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /^error: /m);
+    assert.doesNotMatch(stderr, /^ {4}at /m);
+    assert.match(stderr, says);
+    return stderr;
+  }
+
   /** What the launcher permits a start: the folders that it may write to, and the rest. */
   #needsOf(args: readonly string[]) {
     const { env } = this.#options;
@@ -106,6 +124,10 @@ export class CommandSeries implements AsyncDisposable {
     await replies.cancel();
     await process.status;
   }
+}
+
+function argumentsOf(line: string | readonly string[]): readonly string[] {
+  return typeof line === "string" ? words(line) : line;
 }
 
 interface Started {

@@ -4,24 +4,82 @@
  */
 
 import { runMain } from "../../src/cli/fail.ts";
+import { setDriverThreads } from "../../src/gpu/host/driver_threads.ts";
+import type { AdapterFacts, FromWorker, ToWorker } from "../../src/lab/client/protocol.ts";
+import { iterationFlops } from "../../src/train/iteration_work.ts";
 import { makeDemoShop } from "../../src/data/demo_shop.ts";
 import { sourceOf } from "../../src/data/log_source.ts";
 import { ladders as allLadders } from "../../src/selftest/ladder/ladders.ts";
-import { nothingMeasured, savedReport, selftestFigures, withMeasured } from "../../src/lab/saved.ts";
-import { defaultModel } from "../../src/model/config.ts";
+import { ladderName, measuredIn, savedReport, selftestFigures, stepName } from "../../src/lab/saved.ts";
+import { defaultModel, type ModelConfig } from "../../src/model/config.ts";
 import { stagesConfigOf } from "../../src/run/options/train.ts";
 import type { BenchReport, LadderFigures } from "../../src/selftest/profile/bench_report.ts";
 import type { AdapterFigure } from "../../src/selftest/profile/ceilings.ts";
 import type { StepResult } from "../../src/selftest/profile/step_profile.ts";
 import type { SelftestResult } from "../../src/selftest/results.ts";
-import { defaultTraining } from "../../src/train/config.ts";
-import type { StagesConfig } from "../../src/train/stages_config.ts";
+import { defaultTraining, type StagesConfig, type TrainingConfig } from "../../src/train/config.ts";
 import { version } from "../../src/version.ts";
 import { writeRecords } from "../output.ts";
-import { LabInDeno } from "./deno_worker.ts";
 import { Recorder } from "./recorder.ts";
 import { type Faults, type Survey, surveyAll, type SurveyPart, tell } from "./survey.ts";
 import { type AskedTrial, REQUEST, stepRate, type Trial, WHOLE_WORKER } from "./trial.ts";
+
+/** What of a request to train decides how large a step is. */
+interface Trained {
+  readonly model: ModelConfig;
+  readonly training: TrainingConfig;
+}
+
+interface CallOptions {
+  onProgress?(progress: unknown): void;
+  readonly signal?: AbortSignal;
+}
+
+/** The page's end of the line, without its types: what a service answers is for the caller to check. */
+class LabInDeno {
+  readonly worker: Worker;
+  /** What its device is, once it is open. */
+  adapter: AdapterFacts | undefined;
+  readonly #ready = Promise.withResolvers<void>();
+  readonly #listeners = new Map<number, (message: FromWorker) => void>();
+
+  /**
+   * @param script the worker's, a file. @param trained what is to be trained, on the demo shop: a software driver gets as many
+   * threads as `deno task train` gives it; otherwise those for large steps.
+   */
+  constructor(script: string, trained?: Trained) {
+    setDriverThreads(
+      trained && iterationFlops(sourceOf(makeDemoShop(trained.training.seed).log), trained),
+    );
+    this.worker = new Worker(new URL(`file://${script}`), { type: "module" });
+    this.worker.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => {
+      if (!("event" in data)) return this.#listeners.get(data.id)?.(data);
+      if (data.event.name === "ready") this.#ready.resolve();
+      if (data.event.name === "device") this.adapter = data.event.adapter;
+    });
+  }
+
+  /** @throws Error with what the service says of a failure. */
+  async call(
+    service: string,
+    method: string,
+    argument: unknown,
+    options: CallOptions = {},
+  ): Promise<unknown> {
+    await this.#ready.promise;
+    const id = this.#listeners.size + 1;
+    const post = (message: ToWorker) => this.worker.postMessage(message);
+    options.signal?.addEventListener("abort", () => post({ id, cancel: true }));
+    return await new Promise((resolve, reject) => {
+      this.#listeners.set(id, (message) => {
+        if ("progress" in message) options.onProgress?.(message.progress);
+        else if ("error" in message) reject(new Error(message.error.message));
+        else if ("result" in message) resolve(message.result);
+      });
+      post({ id, service, method, argument });
+    });
+  }
+}
 
 const [what = "", asked = ""] = Deno.args;
 const survey: Survey = JSON.parse(asked);
@@ -56,7 +114,7 @@ const config: StagesConfig = {
   adversarial: null,
 };
 
-let measured = nothingMeasured;
+const kept = new Map<string, unknown>();
 
 /** What a service answers is as its types say, which are a browser's: readBench checks the file. */
 async function ask<T>(lab: LabInDeno, part: SurveyPart, method: string, argument: unknown): Promise<T> {
@@ -80,10 +138,12 @@ async function training(lab: LabInDeno): Promise<string[]> {
   await lab.call("train", "start", request, { signal: stop.signal });
   const { steps, began, losses } = recorder.heard();
   const [first = NaN] = steps[0] ?? [];
-  measured = {
-    ...measured,
-    training: { iteration: losses.length, msToFirstStep: first - began, stepsPerSecond: stepRate(steps) },
+  const figures = {
+    iteration: losses.length,
+    msToFirstStep: first - began,
+    stepsPerSecond: stepRate(steps),
   };
+  kept.set("training", figures);
   return [];
 }
 
@@ -91,7 +151,7 @@ async function step(lab: LabInDeno): Promise<string[]> {
   const request = { workload: "demo", model: "LSTM", seconds: STEP_SECONDS };
   type Profile = { readonly result: StepResult; readonly figures: readonly AdapterFigure[] };
   const { result, figures } = await ask<Profile>(lab, "step", "profile", request);
-  measured = withMeasured(measured, { figures, steps: [result] });
+  kept.set("figures", figures).set(stepName(result), result);
   return [];
 }
 
@@ -100,7 +160,7 @@ async function ladders(lab: LabInDeno): Promise<string[]> {
   for (const { name } of allLadders.filter(({ name }) => survey.ladders?.includes(name) ?? true)) {
     try {
       const figures = await ask<LadderFigures>(lab, "ladders", "race", { ladder: name, rounds: ROUNDS });
-      measured = withMeasured(measured, { ladders: [figures] });
+      kept.set(ladderName(figures), figures);
     } catch (error) {
       wrong.push(`${name}: ${error instanceof Error ? error.message : error}`);
     }
@@ -110,17 +170,16 @@ async function ladders(lab: LabInDeno): Promise<string[]> {
 
 async function selftest(lab: LabInDeno): Promise<string[]> {
   const kinds = survey.shapes === "both" ? ["gpu", "cpu"] : [survey.shapes];
-  const { findings, leftOut } = await ask<SelftestResult>(lab, "selftest", "run", { kinds, only: "" });
-  const figures = selftestFigures(findings, leftOut);
-  measured = { ...measured, selftest: figures };
-  return figures.flatMap(({ kind, differing }) =>
+  const result = await ask<SelftestResult>(lab, "selftest", "run", { kinds, only: "" });
+  kept.set("selftest", result);
+  return selftestFigures(result.findings, result.leftOut).flatMap(({ kind, differing }) =>
     differing.map(({ name, message }) => `${name} (${kind} shapes): ${message}`)
   );
 }
 
 function reportOf({ adapter }: LabInDeno): BenchReport {
   if (!adapter) throw new Error("expected an open device");
-  return savedReport(measured, {
+  return savedReport(measuredIn(kept), {
     ...{ adapter, name: survey.name, version, date: new Date() },
     ...{ cores: navigator.hardwareConcurrency, timestamps: adapter.hasTimestamps },
   });

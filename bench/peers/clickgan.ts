@@ -2,13 +2,12 @@
 
 import { openGpu } from "../../src/gpu/host/open_gpu.ts";
 import { UserModel } from "../../src/model/user_model.ts";
-import { partOf } from "../../src/train/networks.ts";
+import { GENERATOR_PREFIX, partOf } from "../../src/train/networks.ts";
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import type { ClickTrainer } from "../../src/train/click_trainer.ts";
-import { GENERATOR_PREFIX } from "../../src/train/networks.ts";
 import { adamKinds } from "../../src/ops/adam.ts";
 import { defaultTraining } from "../../src/train/config.ts";
-import type { GameFigures } from "../../src/train/sums.ts";
+import type { GameFigures } from "../../src/train/results.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import type { ChoiceFigures } from "../../src/data/ranking.ts";
 import { adversarialOf, type ClickganJob, modelConfigOf, weightsOf } from "./job.ts";
@@ -45,7 +44,7 @@ function runner<F extends ChoiceFigures>(
   users: readonly Uint32Array[],
   lossOf: (figures: F) => number,
 ): Peer["run"] {
-  trainer.batchOf = (t) => users[(t - 1) % users.length] ?? new Uint32Array();
+  trainer.takeBatches((t) => users[(t - 1) % users.length] ?? new Uint32Array());
   return async (steps) => {
     let loss = NaN;
     await trainer.run(trainer.iteration + steps, { onStep: (result) => loss = lossOf(result) });

@@ -7,7 +7,7 @@ import type { Arena } from "../gpu/arena.ts";
 import { kernel } from "../gpu/kernel.ts";
 import { UNIFORM_BYTES, type View } from "../gpu/memory.ts";
 import { STEP_STRIDE } from "../gpu/step.ts";
-import type { ClickBatch } from "./click_batch.ts";
+import type { ClickBatch } from "./click_tape.ts";
 import type { ClickDispatch, ClickSizes } from "./click_sizes.ts";
 import type { DeviceItems } from "./device_items.ts";
 import { bitWords, type DeviceLog, type LogFacts } from "./device_log.ts";

@@ -39,7 +39,7 @@ export interface ScoredPart {
   readonly compact?: boolean;
   /** Ranks the rows in the place of the scores, which then are utilities alone; of the same rows. */
   readonly ranking?: ArrayLike<number>;
-  /** What the device found of each event of these users, given ones too: loss, prec@1, prec@2, ...; see train/sums.ts. */
+  /** What the device found of each event of these users, given ones too: loss, prec@1, prec@2, ...; see train/results.ts. */
   readonly outcomes?: { readonly values: Float32Array; readonly words: number };
 }
 

@@ -179,7 +179,7 @@ export function chancesOf(
   return { chances: logits.map((z) => Math.exp(z - logSum)), logSum };
 }
 
-/** Place of the generator's precision among the outcomes of a game: see gameSummary of train/sums.ts. */
+/** Place of the generator's precision among the outcomes of a game: see gameSummary of train/results.ts. */
 const PI = 5;
 
 /** The event that is being added: one at a time. */

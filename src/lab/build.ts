@@ -5,9 +5,9 @@ import { type Bundle, bundle } from "../serve/bundle/bundle.ts";
 import { tableName, tableScript } from "../serve/bundle/kernel_table.ts";
 import { Html, inlineScript, jsonScript, markup, scriptText } from "../report/html.ts";
 import { version } from "../version.ts";
-import { MISSING } from "./client/missing_script.ts";
-import { kernelTexts } from "./kernel_texts.ts";
+import { MISSING } from "./client/later_script.ts";
 import type { ShippedLadder } from "../selftest/ladder/shipped.ts";
+import type { KernelTexts } from "./draw/kernel_panel.ts";
 
 /** The page, in both forms. */
 export interface LabPage {
@@ -15,7 +15,7 @@ export interface LabPage {
   readonly single: string;
   /** Files of the folder, by name. */
   readonly files: ReadonlyMap<string, string>;
-  /** JavaScript alone. The last two are loaded when they are wanted: see client/page_scripts.ts. */
+  /** JavaScript alone. The last two are loaded when they are wanted: see client/scripts.ts. */
   readonly scripts: {
     readonly page: Bundle;
     readonly worker: Bundle;
@@ -48,7 +48,7 @@ const INSTEAD = {
   "./brotli.js": "export const decompressBrotli = undefined;",
 };
 
-/** What the page carries as data: the kernels, what is known of them, and the ladders' figures. See client/carried.ts. */
+/** What the page carries as data: the kernels, what is known of them, and the ladders' figures. See client/scripts.ts. */
 const KERNELS_ID = "lab-kernels";
 const DATA_ID = "lab-data";
 
@@ -71,7 +71,7 @@ export async function buildLab(): Promise<LabPage> {
   });
   const screens = await bundle({ entry: entry("other_screens.ts"), format: "esm", define });
   const style = await styleText();
-  const kernels = await kernelsOf(worker);
+  const kernels = await kernelFiles(worker);
   const data = markup`${jsonScript(KERNELS_ID, kernels)}
 ${jsonScript(DATA_ID, { texts: await kernelTexts(), ladders: await shippedLadders() })}`;
   const single = pageOf(
@@ -126,7 +126,7 @@ ${scripts}
 }
 
 /** The files of the kernels that a script uses, by name. @throws Error for two of one name */
-async function kernelsOf({ inputs }: Bundle): Promise<Record<string, string>> {
+async function kernelFiles({ inputs }: Bundle): Promise<Record<string, string>> {
   const kernels: Record<string, string> = {};
   for (const path of [...inputs.keys()].filter((path) => path.endsWith(".wgsl"))) {
     const name = tableName(path);
@@ -143,9 +143,84 @@ async function shippedLadders(): Promise<ShippedLadder[]> {
 
 async function styleText(): Promise<string> {
   const texts = await Promise.all(
-    ["../report/page.css", "./client/lab.css", "./draw/draw.css"].map((path) =>
+    ["../report/page.css", "./client/lab.css"].map((path) =>
       Deno.readTextFile(new URL(path, import.meta.url))
     ),
   );
   return texts.join("\n");
+}
+
+const ROOT = new URL("../../", import.meta.url);
+
+/** Chapters that are about the kernels of a training step. */
+const CHAPTERS = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+
+/** The one about those for a CPU adapter. */
+const CPU_CHAPTER = 12;
+
+/** @throws Error where the course or an op has lost what is looked for. */
+export async function kernelTexts(): Promise<Omit<KernelTexts, "files">> {
+  const chapters: Record<string, { title: string; mathematics: string }> = {};
+  const chapterOf: Record<string, string> = {};
+  const pages = await namesOf("kernels/course/", ".md");
+  const page = async (number: number) => {
+    const file = pages.find((name) => name.startsWith(`${number}-`));
+    if (file === undefined) throw new Error(`kernels/course has no chapter ${number}`);
+    return { file, text: await Deno.readTextFile(new URL(`kernels/course/${file}`, ROOT)) };
+  };
+  for (const number of CHAPTERS) {
+    const { file, text } = await page(number);
+    chapters[file] = chapterOfText(file, text);
+    for (const kernel of kernelsOf(text)) chapterOf[kernel] ??= file;
+  }
+  for (const kernel of kernelsOf((await page(CPU_CHAPTER)).text)) {
+    // The same mathematics as the GPU's kernels of this name.
+    const twin = Object.keys(chapterOf).find((name) => stem(name) === stem(kernel));
+    if (twin !== undefined) chapterOf[kernel] ??= chapterOf[twin] ?? "";
+  }
+  const references: Record<string, string> = {};
+  for (const file of await namesOf("src/ops/", ".ts")) {
+    const text = await Deno.readTextFile(new URL(`src/ops/${file}`, ROOT));
+    for (const [op, reference] of referencesOf(text)) references[op] = reference;
+  }
+  return { chapters, chapterOf, references };
+}
+
+/** A kernel's name without what tells its shapes apart. */
+function stem(kernel: string): string {
+  return kernel.replace(/_(tiled|panel|rows)$/, "").replace(/^row_dot_sum$/, "row_dot_forward");
+}
+
+async function namesOf(folder: string, ending: string): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name } of Deno.readDir(new URL(folder, ROOT))) {
+    if (name.endsWith(ending)) names.push(name);
+  }
+  return names.sort();
+}
+
+/** @throws Error for a chapter without its section. */
+function chapterOfText(file: string, text: string): { title: string; mathematics: string } {
+  const [, title] = /^# (.*)$/m.exec(text) ?? [];
+  const [, mathematics] = /^## The mathematics\n([^]*?)^## /m.exec(text) ?? [];
+  if (title === undefined || mathematics === undefined) {
+    throw new Error(`kernels/course/${file}: expected a title and a section "The mathematics"`);
+  }
+  return { title, mathematics: mathematics.trim() };
+}
+
+/** The kernels that a chapter names in its first paragraph. */
+export function kernelsOf(chapter: string): string[] {
+  const [, first = ""] = /^Kernels([^]*?)\n\n/m.exec(chapter) ?? [];
+  return [...first.matchAll(/\(\.\.\/\w+\/(\w+)\.wgsl\)/g)].map(([, name]) => name ?? "");
+}
+
+/** The f64 references of a file of ops, by the names of the ops that have them. */
+export function referencesOf(text: string): [op: string, reference: string][] {
+  const ops = [...text.matchAll(/\bop: "(\w+)"/g)].map(([, op]) => op ?? "");
+  const found = [...text.matchAll(/^(?:export )?(?:function|const) (\w*[rR]eference)\b[^]*?^\}(?:;|\))*$/gm)]
+    .map((
+      [source],
+    ) => source);
+  return found.length === 0 ? [] : ops.map((op) => [op, found.join("\n\n")]);
 }

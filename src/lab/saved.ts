@@ -10,7 +10,7 @@ import type {
 } from "../selftest/profile/bench_report.ts";
 import type { StepResult } from "../selftest/profile/step_profile.ts";
 import { checkText } from "../selftest/finding.ts";
-import type { KindFinding } from "../selftest/results.ts";
+import type { KindFinding, SelftestResult } from "../selftest/results.ts";
 
 /** What the screens have measured so far. */
 export interface Measured {
@@ -21,26 +21,36 @@ export interface Measured {
   readonly training?: TrainingFigures;
 }
 
-export const nothingMeasured: Measured = { figures: [], steps: [], ladders: [], selftest: [] };
-
-/** With what was measured last in the place of what was measured before of the same. */
-export function withMeasured(before: Measured, more: Partial<Measured>): Measured {
-  const merge = <T>(
-    old: readonly T[],
-    now: readonly T[] | undefined,
-    key: (value: T) => string,
-  ): readonly T[] => {
-    if (!now) return old;
-    const keys = new Set(now.map(key));
-    return [...old.filter((value) => !keys.has(key(value))), ...now];
-  };
+/**
+ * What was measured, of all that is kept under these names: "training", "selftest", the adapter's "figures", and one for each
+ * step and ladder, such as "step demo LSTM" and "ladder forward 8x8x8". Whoever measures keeps it so: the last of a name counts.
+ */
+export function measuredIn(kept: ReadonlyMap<string, unknown>): Measured {
+  const all = <T>(kind: string) =>
+    [...kept].flatMap(([name, value]) => name.startsWith(`${kind} `) ? [value as T] : []);
+  const selftest = kept.get("selftest") as SelftestResult | undefined;
+  const training = kept.get("training") as TrainingFigures | undefined;
   return {
-    figures: more.figures ?? before.figures,
-    steps: merge(before.steps, more.steps, ({ workload, model }) => `${workload} ${model}`),
-    ladders: merge(before.ladders, more.ladders, ({ ladder, size }) => `${ladder} ${size.join("x")}`),
-    training: more.training ?? before.training,
-    selftest: merge(before.selftest, more.selftest, ({ kind }) => kind),
+    figures: kept.get("figures") as readonly AdapterFigure[] | undefined ?? [],
+    steps: all<StepResult>("step"),
+    ladders: all<LadderFigures>("ladder"),
+    selftest: selftest ? selftestFigures(selftest.findings, selftest.leftOut) : [],
+    training: training && {
+      iteration: training.iteration,
+      msToFirstStep: training.msToFirstStep,
+      stepsPerSecond: training.stepsPerSecond,
+    },
   };
+}
+
+/** The name under which a step's figures are kept. */
+export function stepName({ workload, model }: StepResult): string {
+  return `step ${workload} ${model}`;
+}
+
+/** The name under which a ladder's figures are kept. */
+export function ladderName({ ladder, size }: LadderFigures): string {
+  return `ladder ${ladder} ${size.join("x")}`;
 }
 
 export interface SavedOn {

@@ -12,7 +12,6 @@ import type { CountedLog } from "../batch/device_log.ts";
 import { addLinearPart, countParameters, countsPart, FIRST_LAYER, type Initial } from "./counted.ts";
 import { type ModelConfig, modelConfigSchema, type ModelOptions, parseConfig } from "./config.ts";
 import { lstmParameters, lstmStatePart } from "./lstm_encoder.ts";
-import { noStatePart } from "./no_encoder.ts";
 import { positionParameters } from "./position_effect.ts";
 import { pwParameters, pwStatePart } from "./pw_encoder.ts";
 import { initialWeights, type ModelParameter } from "./initial_weights.ts";
@@ -20,6 +19,8 @@ import type { RecordableModel, RecordOptions } from "./model_program.ts";
 import { checkPage, type PageRequest, roomOf, rounded, Scorer } from "./scorer.ts";
 import { utility, utilityParameters } from "./utility.ts";
 import { isWide, wideParameters, wideUtility } from "./wide.ts";
+import { linear } from "../ops/linear.ts";
+import { bufferOf } from "../gpu/memory.ts";
 
 /** The parameters of a model of this shape, in the order of its arenas and snapshots. */
 export function modelParameters(items: ItemsShape, config: ModelConfig): ModelParameter[] {
@@ -254,4 +255,19 @@ export function checkWeights(specs: readonly ParameterSpec[], weights: Weights, 
   if (problems.length > 0) {
     throw new UserError(`${what} do not fit the model:\n  ${problems.join("\n  ")}`);
   }
+}
+
+/** [events, N]: the first layer's bias for every event, as a product with the number 1. */
+export function noStatePart(tape: ClickTape): Tensor {
+  const { arena, capacity } = tape.options;
+  const ones = tape.tensor("encoder/none", "events", 1, {
+    view: arena.allocate("a one for each event", 16 * capacity.events),
+    trainable: false,
+  });
+  const values = Float32Array.from({ length: 4 * capacity.events }, (_, k) => (k % 4 === 0 ? 1 : 0));
+  arena.gpu.queue.writeBuffer(bufferOf(ones.view).buffer, bufferOf(ones.view).offset, values);
+  return linear(tape, "utility/layer1/state_part", {
+    input: ones,
+    weights: tape.parameter("utility/layer1/bias"),
+  });
 }

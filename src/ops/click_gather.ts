@@ -1,6 +1,6 @@
 /** The gathers of a batch of clicks: features of its items, a row for each distinct one or for each event. */
 
-import type { ClickBatch } from "../batch/click_batch.ts";
+import type { ClickBatch } from "../batch/click_tape.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { NONE } from "../data/click_log.ts";

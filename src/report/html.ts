@@ -5,7 +5,8 @@ export class Html {
   constructor(readonly text: string) {}
 }
 
-type Content = string | number | Html | readonly Html[];
+/** Nothing is undefined, or false. */
+type Content = string | number | Html | readonly Html[] | undefined | false;
 
 /**
  * A template whose values are escaped unless they are HTML: `` markup`<b>${name}</b>` ``. (Not named `html`: the formatter
@@ -13,11 +14,12 @@ type Content = string | number | Html | readonly Html[];
  */
 export function markup(pieces: TemplateStringsArray, ...values: readonly Content[]): Html {
   return new Html(
-    pieces.map((piece, k) => piece + (k < values.length ? textOf(values[k] ?? "") : "")).join(""),
+    pieces.map((piece, k) => piece + (k < values.length ? textOf(values[k]) : "")).join(""),
   );
 }
 
 function textOf(value: Content): string {
+  if (value === undefined || value === false) return "";
   if (value instanceof Html) return value.text;
   if (typeof value === "string" || typeof value === "number") return escape(String(value));
   return value.map(({ text }) => text).join("");

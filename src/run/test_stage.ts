@@ -6,7 +6,7 @@ import { pairedOf } from "../figures/paired.ts";
 import { differences, type Tested } from "../figures/tested.ts";
 import { criteria } from "../train/best_records.ts";
 import type { ClickTrainer } from "../train/click_trainer.ts";
-import type { StagesConfig } from "../train/stages_config.ts";
+import type { StagesConfig } from "../train/config.ts";
 import type { Weights } from "../tape/parameters.ts";
 import type { SnapshotName } from "./run_state.ts";
 import { type SnapshotDifferences, type SnapshotResult, snapshotResult } from "./snapshot_result.ts";

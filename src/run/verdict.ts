@@ -5,7 +5,7 @@ import type { Interval } from "../figures/bootstrap.ts";
 import type { Difference } from "../figures/tested.ts";
 import { signed, signedRange, type Told, toldBy } from "../figures/told.ts";
 import { meanAndSd } from "../data/mean_sd.ts";
-import type { StagesConfig } from "../train/stages_config.ts";
+import type { StagesConfig } from "../train/config.ts";
 import { type ItemData, unusedOf } from "../data/item_ids.ts";
 import type { Stage } from "./stages.ts";
 import type { SnapshotResult } from "./snapshot_result.ts";

@@ -11,7 +11,7 @@ import { ParameterArena, type ParameterSpec } from "../tape/parameters.ts";
 import { BestKeeper } from "../train/best_keeper.ts";
 import { criteria, type Criterion } from "../train/best_records.ts";
 import { ResultRing } from "../train/result_ring.ts";
-import { choiceSummary } from "../train/sums.ts";
+import { choiceSummary } from "../train/results.ts";
 import type { Checking, Checks } from "./finding.ts";
 import { CanaryArena, twice } from "./harness.ts";
 import { compareMoves, dimensions, type Moves, normals, runMoves, startOf } from "./optimiser_bench.ts";

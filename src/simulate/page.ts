@@ -1,7 +1,7 @@
 /** A page of all simulated users: where it stands on the device. */
 
 import { bitWords } from "../batch/device_log.ts";
-import type { ClickBatch } from "../batch/click_batch.ts";
+import type { ClickBatch } from "../batch/click_tape.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
 import type { DeviceItems } from "../batch/device_items.ts";
 import type { TokenPairs } from "../batch/token_pairs.ts";

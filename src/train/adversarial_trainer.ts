@@ -26,7 +26,7 @@ import { Evaluation, type EvaluationOptions } from "./evaluation.ts";
 import { fitting } from "./fit.ts";
 import { gameHeaders, gameSteps } from "./game_steps.ts";
 import { GENERATOR_PREFIX, type TrainedNetwork } from "./networks.ts";
-import { type GameFigures, gameSummary } from "./sums.ts";
+import { type GameFigures, gameSummary } from "./results.ts";
 import { trainingSource } from "./training_log.ts";
 
 /** What the adversarial stage needs beside its config. */

@@ -1,5 +1,7 @@
 /** Which validations were the best, as the host knows it. */
 
+import * as v from "../schema.ts";
+
 /** What a snapshot is the best by: least loss, most prec@1, most prec@2 on the validation users. */
 export type Criterion = "loss" | "prec1" | "prec2";
 /** All criteria, in the order of the device's record. */
@@ -35,4 +37,27 @@ export function betterRecords(best: BestRecords, sums: ArrayLike<number>, iterat
     prec1: pick("prec1", prec1, prec1 > best.prec1.value),
     prec2: pick("prec2", prec2, prec2 > best.prec2.value),
   };
+}
+
+// JSON has no infinities: null stands for "none yet".
+const record = v.object({ value: v.nullable(v.finiteNumber()), iteration: v.wholeNumber() });
+const schema = v.pipe(
+  v.string(),
+  v.parseJson(),
+  v.strictObject({ loss: record, prec1: record, prec2: record }),
+);
+
+export function bestText(best: BestRecords): string {
+  return JSON.stringify(best);
+}
+
+/** @returns undefined for a text that is none of {@link bestText}. */
+export function bestOf(text: string | undefined): BestRecords | undefined {
+  const { success, output } = v.safeParse(schema, text);
+  if (!success) return undefined;
+  const records = criteria.map((criterion) => {
+    const { value, iteration } = output[criterion];
+    return [criterion, { value: value ?? noBest[criterion].value, iteration }];
+  });
+  return Object.fromEntries(records) as BestRecords;
 }

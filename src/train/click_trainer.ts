@@ -18,7 +18,7 @@ import type { Evaluation, EvaluationOptions } from "./evaluation.ts";
 import { forParts } from "./fit.ts";
 import type { TrainedNetwork } from "./networks.ts";
 import { ResultRing } from "./result_ring.ts";
-import type { Summary } from "./sums.ts";
+import type { Summary } from "./results.ts";
 import { TrainingLog, validationLog } from "./training_log.ts";
 
 /** Steps that the ring holds at most, and as many validations; fewer for batches of very many users. */
@@ -170,6 +170,14 @@ export class ClickTrainer<F extends ChoiceFigures> extends BatchTrainer<ArrayLik
   /** The train users of iteration t. */
   batchOf(t: number): Uint32Array {
     return this.#steps.draw(t);
+  }
+
+  /**
+   * Takes these batches instead of those that it draws, as what is compared with other programs must.
+   * @internal
+   */
+  takeBatches(batchOf: (t: number) => Uint32Array): void {
+    this.#steps.draw = batchOf;
   }
 
   /**

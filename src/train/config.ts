@@ -3,23 +3,11 @@
  * with its option, range and default; all else follows (src/option.ts).
  */
 
-import {
-  between,
-  defaultsOf,
-  entriesOf,
-  field,
-  type Fields,
-  fixed,
-  layers,
-  oneOf,
-  orNull,
-  positive,
-  switchedField,
-  whole,
-} from "../option.ts";
 import * as v from "../schema.ts";
+import { between, defaultsOf, entriesOf, field, type Fields, fixed, layers, oneOf, orNull, positive, switchedField, whole } from "../option.ts";
 import { type AdamKind, adamKinds } from "../ops/adam.ts";
 import { criteria, type Criterion } from "./best_records.ts";
+import { type ModelConfig, modelConfigSchema } from "../model/config.ts";
 
 /** What both stages have. */
 export interface StageConfig {
@@ -294,3 +282,21 @@ export const paperAdversarial: AdversarialConfig = {
 export function learningRateAt(learningRate: number, t: number): number {
   return learningRate * 0.96 ** Math.floor((t - 1) / 100000);
 }
+
+export interface StagesConfig {
+  readonly model: ModelConfig;
+  /** Of the Shannon stage; its seed is that of both. */
+  readonly training: TrainingConfig;
+  /** Whether there is a Shannon stage. */
+  readonly pretrain: boolean;
+  /** The adversarial stage after it, or alone; null for none. */
+  readonly adversarial: AdversarialConfig | null;
+}
+
+/** What a {@link StagesConfig} must be. */
+export const stagesConfigSchema = v.strictObject({
+  model: modelConfigSchema,
+  training: trainingConfigSchema,
+  pretrain: v.boolean(),
+  adversarial: v.nullable(adversarialConfigSchema),
+});

@@ -18,7 +18,7 @@ import type { ClickSizes } from "../batch/click_sizes.ts";
 import { countedFor } from "../model/counted.ts";
 import { ModelProgram, type RecordableModel } from "../model/model_program.ts";
 import type { Tensor } from "../tape/tensor.ts";
-import { choiceSummary, type Summary } from "./sums.ts";
+import { choiceSummary, type Summary } from "./results.ts";
 
 /** Figures over the events of some users. */
 export type EvaluationFigures<F extends ChoiceFigures = ChoiceFigures> = F & {
@@ -75,7 +75,7 @@ export interface ScoredUsers {
 
 /** The same, with what the device found of each event. */
 export interface EvaluatedUsers extends ScoredUsers {
-  /** [events of these users, given ones too, words] what each adds to the sums; see train/sums.ts. */
+  /** [events of these users, given ones too, words] what each adds to the sums; see train/results.ts. */
   readonly outcomes: Float32Array;
   /** Numbers of an event in `outcomes`. */
   readonly words: number;

@@ -13,7 +13,7 @@ import { type ClickSetUp, ClickTrainer, setUpClicks } from "./click_trainer.ts";
 import { learningRateAt, type TrainingConfig, trainingConfigSchema } from "./config.ts";
 import { Evaluation } from "./evaluation.ts";
 import { fitting } from "./fit.ts";
-import { choiceSummary } from "./sums.ts";
+import { choiceSummary } from "./results.ts";
 import { trainingSource } from "./training_log.ts";
 
 /** Trains a model by the likelihood of the clicks. */

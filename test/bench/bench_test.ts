@@ -7,8 +7,7 @@ import { readBench } from "../../bench/bench_json.ts";
 import { bench, studies } from "../../bench/main.ts";
 import { recordsJson, writeRecords } from "../../bench/output.ts";
 import { compare } from "../../bench/compare.ts";
-import { growthCharts } from "../../bench/growth_charts.ts";
-import { fitLine, type GrowthAxis, measureGrowth } from "../../bench/growth.ts";
+import { fitLine, type GrowthAxis, growthCharts, measureGrowth } from "../../bench/growth.ts";
 import { casesOf, partsOf } from "../../bench/kernel_cases.ts";
 import { queueClock } from "../../src/selftest/profile/clock.ts";
 import { timeRepeated } from "../../src/selftest/profile/measure.ts";
@@ -27,9 +26,11 @@ import { runBench as runAsTests, WITH_CACHE } from "./run_bench.ts";
 const runBench = (args: readonly string[]) => runAsTests(args, { env: AS_USERS_HAVE_IT });
 const tiny: Workload = { name: "tiny", users: 6, events: 2, page: 3, items: 40, width: 8 };
 
-/** Of simulated users and their policies, who have a bench of their own, and of batches that are cut into parts. */
-const NOT_TIMED = kernelFiles("shipped").filter((path) => /^(simulate|slates|adam\/gradient_)/.test(path))
-  .map(kernelName);
+/** Simulated users and slates have benches of their own; the others run where a batch does not fit the device, or for policies. */
+const NOT_TIMED = [
+  ...kernelFiles("shipped").filter((path) => /^(simulate|slates)\//.test(path)).map(kernelName),
+  ...["gradient_add", "gradient_rows_add", "gradient_clip", "gradient_norm"],
+];
 
 Deno.test("every column of a bench's tables has a name, and the first one says what a row is", () => {
   const all = [adapterCells([]), stepSummaryCells([]), growthCells([]), slopeCells([]), compareCells([])];

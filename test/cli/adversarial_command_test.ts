@@ -3,25 +3,16 @@
 import assert from "node:assert/strict";
 import { parseTrainOptions } from "../../src/run/commands/train_options.ts";
 import { stagesConfigOf } from "../../src/run/options/train.ts";
-import { tinyData } from "../tiny_data.ts";
+import { tinyData } from "../small_models.ts";
 import { UserError } from "../../src/user_error.ts";
-import { filesIn, interrupt, runCommand, withSmallLog, writePaperFile } from "../command_check.ts";
+import { filesIn, interrupt, runCommand, withSmallLog, words, writePaperFile } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 
-const SMALL = ["--batch-size", "12", "--dims", "8", "--lstm-units", "4", "--validate-every", "4"];
-const GAME = [
-  "--adversarial",
-  "20",
-  "--adversarial-batch-size",
-  "12",
-  "--adversarial-validate-every",
-  "5",
-  "--behaviour-dims",
-  "8-5",
-  "--generator-warmup",
-  "6",
-];
+const SMALL = words("--batch-size 12 --dims 8 --lstm-units 4 --validate-every 4");
+const GAME = words(
+  "--adversarial 20 --adversarial-batch-size 12 --adversarial-validate-every 5 --behaviour-dims 8-5 --generator-warmup 6",
+);
 const SHANNON = ["--iterations", "12", ...SMALL];
 const STAGE_FILES = [
   "best-loss.safetensors",
@@ -70,33 +61,34 @@ Deno.test("both stages in one folder, with their logs, snapshots and figures; ev
     }
 
     await using series = trainings(folder, ["tuned", "again", "x", "y"]);
+    const train = (
+      name: string,
+      more: string,
+      ...options: string[]
+    ) => [...words(`--data ${data} --save-dir ${folder}/${name} ${more}`), ...options];
     // From the finished run, in one of its own: the same stage, as it starts from the same snapshot.
     const tuned = `${folder}/tuned`;
-    const from = await series.run(["--data", data, "--save-dir", tuned, "--init", run, ...GAME]);
-    assert.equal(from.code, 0, from.stderr);
+    await series.ok(train("tuned", `--init ${run}`, ...GAME));
     assert.deepEqual(filesIn(tuned), ["adversarial", "config.json", "report.html"]);
     assert.deepEqual(
       Deno.readTextFileSync(`${tuned}/adversarial/train.csv`),
       Deno.readTextFileSync(`${run}/adversarial/train.csv`),
     );
     // And its reward goes on in a Shannon stage.
-    const again = ["--init", snapshot, "--save-dir", `${folder}/again`, ...SHANNON, "--no-report"];
-    assert.equal((await series.run(["--data", data, ...again])).code, 0);
+    await series.ok(train("again", `--init ${snapshot} --no-report`, ...SHANNON));
 
-    // Another data set.
+    // Another data set, and another shape.
     const other = `${folder}/other.tsv`;
     writePaperFile(other, smallLog(32, { users: 90, items: 30, width: 0 }));
-    const refused = await series.run(["--data", other, "--init", run, "--save-dir", `${folder}/x`, ...GAME]);
-    assert.equal(refused.code, 1);
-    assert.match(
-      refused.stderr,
+    const onOther = train("x", `--init ${run}`, ...GAME).with(1, other);
+    await series.refused(
+      onOther,
       /Expected --init of a run on the same data, but .*run was trained on other data/,
     );
-    // Another shape.
-    const shape = ["--init", run, "--save-dir", `${folder}/y`, "--dims", "7", ...GAME];
-    const misfit = await series.run(["--data", data, ...shape]);
-    assert.equal(misfit.code, 1);
-    assert.match(misfit.stderr, /do not fit the model:[^]*state_kernel: expected 140 values/);
+    await series.refused(
+      train("y", `--init ${run} --dims 7`, ...GAME),
+      /do not fit the model:[^]*state_kernel: expected 140 values/,
+    );
   }));
 
 Deno.test("an adversarial stage that is interrupted goes on bit for bit, alone and after the Shannon stage", () =>
@@ -106,52 +98,32 @@ Deno.test("an adversarial stage that is interrupted goes on bit for bit, alone a
     const names = ["both", "alone"].flatMap((name) => [`${name}-whole`, `${name}-part`]);
     await using series = trainings(folder, names);
     for (const [name, options] of [["both", SHANNON], ["alone", [...SMALL, "--no-pretrain"]]] as const) {
-      const args = (
-        run: string,
-      ) => ["--data", data, "--save-dir", `${folder}/${run}`, "--no-report", ...options];
-      const whole = await series.run([...args(`${name}-whole`), ...game.with(1, "600")]);
-      assert.equal(whole.code, 0, whole.stderr);
+      const args = (run: string) => [
+        ...words(`--data ${data} --save-dir ${folder}/${run} --no-report`),
+        ...options,
+      ];
+      await series.ok([...args(`${name}-whole`), ...game.with(1, "600")]);
       const stopped = await interrupt(/\d\/500/, "train", ...args(`${name}-part`), ...long);
       assert.equal(stopped.code, 130, stopped.stderr);
       const part = `${folder}/${name}-part`;
-      const resumed = await series.run(["--resume", part, "--adversarial", "600", "--no-report"]);
-      assert.equal(resumed.code, 0, resumed.stderr);
+      await series.ok(`--resume ${part} --adversarial 600 --no-report`);
       assertSameStage(`${folder}/${name}-whole/adversarial`, `${part}/adversarial`);
     }
-    const late = await series.run(["--resume", `${folder}/both-part`, "--iterations", "20"]);
-    assert.equal(late.code, 1);
-    assert.match(late.stderr, /has begun from its Shannon stage/);
+    const late = `--resume ${folder}/both-part --iterations 20`;
+    await series.refused(late, /has begun from its Shannon stage/);
   }));
 
 Deno.test("seeds go through both stages, with position weights and batch norm, stopping early", () =>
   withSmallLog(async (folder, data) => {
     const path = `${folder}/seeds`;
-    const options = [
-      "--encoder",
-      "pw",
-      "--pw-nonlinearity",
-      "tanh",
-      "--batch-norm",
-      "--eta",
-      "2",
-      "--generator",
-      "exact",
-    ];
-    const stop = [
-      "--early-stopping",
-      "loss",
-      "--patience",
-      "8",
-      "--weight-decay",
-      "1",
-      "--item-dropout",
-      "0.2",
-    ];
+    const options = words("--encoder pw --pw-nonlinearity tanh --batch-norm --eta 2 --generator exact");
+    const stop = words("--early-stopping loss --patience 8 --weight-decay 1 --item-dropout 0.2");
     const game = GAME.filter((arg) => arg !== "--behaviour-dims" && arg !== "8-5");
     const { code, stdout, stderr } = await runCommand(
       "train",
-      ...["--data", data, "--save-dir", path, "--seeds", "2", "--iterations", "300", "--batch-size", "12"],
-      ...["--dims", "8-5", "--validate-every", "4", ...options, ...stop, ...game],
+      ...words(`--data ${data} --save-dir ${path} --seeds 2 --iterations 300 --batch-size 12`),
+      ...words("--dims 8-5 --validate-every 4"),
+      ...[...options, ...stop, ...game],
     );
     assert.equal(code, 0, stderr);
     assert.match(stdout, /Test users, adversarial stage, mean \+- sd over 2 seeds/);

@@ -4,82 +4,65 @@ import assert from "node:assert/strict";
 import { parseTrainOptions } from "../../src/run/commands/train_options.ts";
 import { UserError } from "../../src/user_error.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/run/snapshot/safetensors.ts";
-import { type CommandResult, filesIn, runCommand, withSmallLog } from "../command_check.ts";
+import { filesIn, runCommand, withSmallLog, words } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 
-const SMALL = [
-  "--batch-size",
-  "12",
-  "--dims",
-  "8",
-  "--lstm-units",
-  "4",
-  "--iterations",
-  "4",
-  "--validate-every",
-  "2",
-];
+const SMALL = "--batch-size 12 --dims 8 --lstm-units 4 --iterations 4 --validate-every 2";
 
 /** A small log in a folder, and processes for the runs in it, and for what reads them. */
 async function withRuns(
-  use: (folder: string, data: string, train: Start, evaluate: Start) => Promise<void>,
+  use: (folder: string, data: string, train: CommandSeries, evaluate: CommandSeries) => Promise<void>,
 ): Promise<void> {
   await withSmallLog(async (folder, data) => {
     const paths = ["run", "other", "bad", "steep", "small.tsv/run"].map((name) => `${folder}/${name}`);
     await using trainings = new CommandSeries("train", paths.map((path) => ["--save-dir", path]));
     await using evaluations = new CommandSeries("evaluate", [[]]);
-    await use(folder, data, (...args) => trainings.run(args), (...args) => evaluations.run(args));
+    await use(folder, data, trainings, evaluations);
   });
 }
 
-type Start = (...args: string[]) => Promise<CommandResult>;
-
 /** What is wrong, the arguments, and what the message must say. FILE stands for a good log, DIR for the test's folder. */
-const badOptions: [string, string[], RegExp][] = [
-  ["a missing file", ["--data", "DIR/none.tsv"], /none\.tsv/],
-  ["a folder", ["--data", "src"], /folder|directory/],
+const badOptions: [string, string, RegExp][] = [
+  ["a missing file", "--data DIR/none.tsv", /none\.tsv/],
+  ["a folder", "--data src", /folder|directory/],
   [
     "a batch larger than the train users",
-    ["--data", "FILE", "--batch-size", "31"],
+    "--data FILE --batch-size 31",
     /at most 30 users[^]*--batch-size 31/,
   ],
-  ["an unknown option", ["--learning-rat", "1"], /unknown option[^]*--learning-rate/],
-  ["an unknown encoder", ["--encoder", "gru"], /lstm/],
-  ["no run to resume", ["--resume", "DIR/none"], /Expected a run folder with a config\.json, found none at/],
+  ["an unknown option", "--learning-rat 1", /unknown option[^]*--learning-rate/],
+  ["an unknown encoder", "--encoder gru", /lstm/],
+  ["no run to resume", "--resume DIR/none", /Expected a run folder with a config\.json, found none at/],
   [
     "--resume with a setting",
-    ["--resume", "DIR", "--dims", "8"],
+    "--resume DIR --dims 8",
     /Expected --resume alone or with --iterations or --adversarial, got --dims/,
   ],
-  ["a missing snapshot", ["--data", "FILE", "--init", "DIR/none.safetensors"], /none\.safetensors/],
-  ["a folder without a name", ["--save-dir", ""], /Expected the path of a folder, got nothing/],
+  ["a missing snapshot", "--data FILE --init DIR/none.safetensors", /none\.safetensors/],
+  ["a folder without a name", "--save-dir=", /Expected the path of a folder, got nothing/],
 ];
 
 /** The same, seen before anything is opened: the process that ends by it is that of the others. */
-const badTexts: [string, string[], RegExp][] = [
-  ["dims with a 0", ["--dims", "64-0"], /Expected 1 to 8 sizes of 1\.\.4096[^]*got "64-0"/],
-  ["dims with a letter", ["--dims", "64-x"], /got "64-x"/],
-  ["no dims", ["--dims", ""], /got ""/],
-  ["a batch of nobody", ["--batch-size", "0"], /whole number of at least 1, got "0"/],
-  ["half an iteration", ["--iterations", "1.5"], /whole number.*got "1\.5"/],
-  ["a negative rate", ["--learning-rate", "-1"], /a number above 0/],
-  ["a rate that is no number", ["--learning-rate", "fast"], /got "fast"/],
-  ["a negative seed", ["--seed", "-1"], /whole number/],
-  ["a stray word", ["yelp.txt"], /too many arguments/],
-  ["an option without its value", ["--data"], /argument missing/],
-  [
-    "validations that never come",
-    ["--iterations", "5", "--validate-every", "6"],
-    /--validate-every of at most the 5/,
-  ],
+const badTexts: [string, string, RegExp][] = [
+  ["dims with a 0", "--dims 64-0", /Expected 1 to 8 sizes of 1\.\.4096[^]*got "64-0"/],
+  ["dims with a letter", "--dims 64-x", /got "64-x"/],
+  ["no dims", "--dims=", /got ""/],
+  ["a batch of nobody", "--batch-size 0", /whole number of at least 1, got "0"/],
+  ["half an iteration", "--iterations 1.5", /whole number.*got "1\.5"/],
+  ["a negative rate", "--learning-rate -1", /a number above 0/],
+  ["a rate that is no number", "--learning-rate fast", /got "fast"/],
+  ["a negative seed", "--seed -1", /whole number/],
+  ["a stray word", "yelp.txt", /too many arguments/],
+  ["an option without its value", "--data", /argument missing/],
+  ["validations that never come", "--iterations 5 --validate-every 6", /--validate-every of at most the 5/],
 ];
 
-for (const [what, args, message] of badOptions) {
+for (const [what, line, message] of badOptions) {
   Deno.test(`train refuses ${what}`, () =>
     withSmallLog(async (folder, data) => {
       const run = `${folder}/run`;
-      const given = args.map((arg) => arg.replace("FILE", data).replace("DIR", folder));
-      const dir = args.includes("--resume") ? [] : ["--save-dir", run];
+      const given = words(line.replace("FILE", data).replace("DIR", folder));
+      const dir = line.includes("--resume") ? [] : ["--save-dir", run];
       const { code, stdout, stderr } = await runCommand("train", ...dir, ...given);
       assert.equal(code, 1, stderr);
       assert.match(stderr, message);
@@ -89,10 +72,10 @@ for (const [what, args, message] of badOptions) {
     }));
 }
 
-for (const [what, args, message] of badTexts) {
+for (const [what, line, message] of badTexts) {
   Deno.test(`train does not understand ${what}`, () =>
     assert.throws(
-      () => parseTrainOptions(args),
+      () => parseTrainOptions(words(line)),
       (error) => error instanceof UserError && message.test(error.message),
     ));
 }
@@ -112,23 +95,14 @@ Deno.test("train reports a bad line of a log by file and line", () =>
 Deno.test("snapshots that are truncated, of another shape, or of other items are refused", () =>
   withRuns(async (folder, data, train, evaluate) => {
     const run = `${folder}/run`;
-    const trained = await train("--data", data, "--save-dir", run, ...SMALL);
-    assert.equal(trained.code, 0, trained.stderr);
+    await train.ok(`--data ${data} --save-dir ${run} ${SMALL}`);
     const good = Deno.readFileSync(`${run}/best-loss.safetensors`);
     const file = `${folder}/model.safetensors`;
-    const start = (...args: string[]) =>
-      train("--data", data, "--init", file, "--batch-size", "12", "--save-dir", `${folder}/other`, ...args);
-    const refused = async (bytes: Uint8Array, message: RegExp, ...args: string[]) => {
+    const refused = async (bytes: Uint8Array, message: RegExp, more = "") => {
       Deno.writeFileSync(file, bytes);
-      for (
-        const result of [
-          await start(...args),
-          ...(args.length ? [] : [await evaluate("--model", file, "--data", data)]),
-        ]
-      ) {
-        assert.equal(result.code, 1, result.stderr);
-        assert.match(result.stderr, message);
-      }
+      const start = `--data ${data} --init ${file} --batch-size 12 --save-dir ${folder}/other ${more}`;
+      await train.refused(start, message);
+      if (more === "") await evaluate.refused(`--model ${file} --data ${data}`, message);
       assert.deepEqual(filesIn(folder), ["model.safetensors", "run", "small.tsv"]);
     };
     await refused(good.subarray(0, 5), /model\.safetensors/);
@@ -137,10 +111,7 @@ Deno.test("snapshots that are truncated, of another shape, or of other items are
     await refused(
       good,
       /utility\/layer1\/bias: expected 9 values \[1, 9\], got 8/,
-      "--dims",
-      "9",
-      "--lstm-units",
-      "4",
+      "--dims 9 --lstm-units 4",
     );
     const { tensors, metadata } = decodeSafetensors(good, "good");
     const fewer = { ...metadata, items: JSON.stringify({ kind: "one-hot", count: 29, width: 29 }) };
@@ -155,76 +126,52 @@ Deno.test("snapshots that are truncated, of another shape, or of other items are
 
     // A damaged run cannot be resumed, and says why.
     Deno.writeFileSync(`${run}/last.safetensors`, good.subarray(0, 200));
-    const damaged = await train("--resume", run);
-    assert.equal(damaged.code, 1);
-    assert.match(damaged.stderr, /last\.safetensors.*truncated/);
+    await train.refused(`--resume ${run}`, /last\.safetensors.*truncated/);
     Deno.writeTextFileSync(`${run}/config.json`, "{");
-    assert.match((await train("--resume", run)).stderr, /config\.json is damaged/);
+    await train.refused(`--resume ${run}`, /config\.json is damaged/);
   }));
 
 Deno.test("a folder that holds a run, is no folder, or changed data: refused, and nothing is touched", () =>
   withRuns(async (folder, data, train) => {
     const run = `${folder}/run`;
-    const args = ["--data", data, "--save-dir", run, ...SMALL];
-    assert.equal((await train(...args)).code, 0);
+    const start = `--data ${data} ${SMALL} --save-dir`;
+    await train.ok(`${start} ${run}`);
     const before = Deno.readTextFileSync(`${run}/train.csv`);
-    for (const more of [[], ["--seeds", "2"]]) {
-      const again = await train(...args, ...more);
-      assert.equal(again.code, 1);
-      assert.match(again.stderr, /holds one\. Continue it with --resume/);
+    for (const more of ["", "--seeds 2"]) {
+      await train.refused(`${start} ${run} ${more}`, /holds one\. Continue it with --resume/);
     }
     const other = `${folder}/other`;
     Deno.mkdirSync(other);
     Deno.writeTextFileSync(`${other}/notes.txt`, "");
-    const filled = await train("--data", data, "--save-dir", other, ...SMALL);
-    assert.equal(filled.code, 1);
-    assert.match(
-      filled.stderr,
-      /new or empty folder for the run, but .*other holds notes\.txt\. Choose another/,
-    );
+    const filled = /new or empty folder for the run, but .*other holds notes\.txt\. Choose another/;
+    await train.refused(`${start} ${other}`, filled);
     assert.deepEqual(filesIn(other), ["notes.txt"]);
     assert.equal(Deno.readTextFileSync(`${run}/train.csv`), before);
-
-    const inFile = await train("--data", data, "--save-dir", `${data}/run`, ...SMALL);
-    assert.equal(inFile.code, 1, inFile.stderr);
-    assert.match(inFile.stderr, /small\.tsv/);
-
+    await train.refused(`${start} ${data}/run`, /small\.tsv/);
     Deno.writeTextFileSync(data, Deno.readTextFileSync(data) + "\n");
-    const changed = await train("--resume", run);
-    assert.equal(changed.code, 1);
-    assert.match(changed.stderr, /has changed since the run began/);
+    await train.refused(`--resume ${run}`, /has changed since the run began/);
   }));
 
 Deno.test("a loss that is no number ends training, says when, and keeps what was good", () =>
   withRuns(async (folder, data, train) => {
     const run = `${folder}/run`;
-    assert.equal((await train("--data", data, "--save-dir", run, ...SMALL)).code, 0);
+    await train.ok(`--data ${data} --save-dir ${run} ${SMALL}`);
     const { tensors, metadata } = decodeSafetensors(Deno.readFileSync(`${run}/last.safetensors`), "last");
     for (const { data } of tensors.values()) if (data instanceof Float32Array) data.fill(1e30);
     const huge = `${folder}/huge.safetensors`;
     Deno.writeFileSync(huge, encodeSafetensors(tensors, metadata));
     const bad = `${folder}/bad`;
-    const { code, stderr } = await train(
-      "--data",
-      data,
-      "--init",
-      huge,
-      "--save-dir",
-      bad,
-      "--batch-size",
-      "12",
+    await train.refused(
+      `--data ${data} --init ${huge} --save-dir ${bad} --batch-size 12`,
+      /The loss of iteration 1 is not a finite number[^]*smaller --learning-rate/,
     );
-    assert.equal(code, 1, stderr);
-    assert.match(stderr, /The loss of iteration 1 is not a finite number/);
-    assert.match(stderr, /smaller --learning-rate/);
     assert.deepEqual(filesIn(bad), ["config.json", "last.safetensors", "train.csv", "validation.csv"]);
     const kept = decodeSafetensors(Deno.readFileSync(`${bad}/last.safetensors`), "kept");
     assert.equal(kept.metadata.iteration, "0");
 
     // Training that diverges later: the best of the way there is kept, and the run can go on up to there.
     const steep = `${folder}/steep`;
-    const args = ["--save-dir", steep, ...SMALL, "--init", `${run}/last.safetensors`];
-    assert.equal((await train("--data", data, ...args)).code, 0);
+    await train.ok(`--data ${data} --save-dir ${steep} ${SMALL} --init ${run}/last.safetensors`);
     const state = decodeSafetensors(Deno.readFileSync(`${steep}/last.safetensors`), "last");
     const weights = new Map(state.tensors);
     for (const [name, { shape, data }] of weights) {
@@ -234,13 +181,11 @@ Deno.test("a loss that is no number ends training, says when, and keeps what was
     }
     Deno.writeFileSync(`${steep}/last.safetensors`, encodeSafetensors(weights, state.metadata));
     const files = filesIn(steep);
-    const diverged = await train("--resume", steep, "--iterations", "400");
-    assert.equal(diverged.code, 1, diverged.stderr);
-    const at = Number(diverged.stderr.match(/loss of iteration (\d+)/)?.[1]);
-    assert.ok(at > 4 && at < 400, diverged.stderr);
+    const diverged = await train.refused(`--resume ${steep} --iterations 400`, /loss of iteration/);
+    const at = Number(diverged.match(/loss of iteration (\d+)/)?.[1]);
+    assert.ok(at > 4 && at < 400, diverged);
     assert.deepEqual(filesIn(steep).filter((name) => !name.includes(".aside.")), files);
-    const back = await train("--resume", steep, "--iterations", "4");
-    assert.equal(back.code, 0, back.stderr);
+    await train.ok(`--resume ${steep} --iterations 4`);
   }));
 
 const probe = await Deno.makeTempDir({ prefix: "clickgan-disk-" });

@@ -7,6 +7,7 @@ import * as v from "../../src/schema.ts";
 import { CHILD_ENVIRONMENT } from "../../src/cli/setup.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { UserError } from "../../src/user_error.ts";
+import { words } from "../command_check.ts";
 
 const root = new URL("../../", import.meta.url);
 /** Where nobody answers: what needs the network fails at once. */
@@ -84,20 +85,8 @@ const HEAVY =
 const heavy = (packages: readonly string[]) => packages.filter((name) => HEAVY.test(name));
 
 Deno.test("training, evaluation, reports and experiments use small packages, and few", async () => {
-  for (
-    const name of [
-      "train",
-      "evaluate",
-      "predict",
-      "recommend",
-      "serve",
-      "export",
-      "report",
-      "reproduce",
-      "tune",
-      "selftest",
-    ]
-  ) {
+  const commands = words("train evaluate predict recommend serve export report reproduce tune selftest");
+  for (const name of commands) {
     const packages = await packagesOf(commandScript(name));
     assert.deepEqual(heavy(packages), [], name);
     assert.ok(packages.includes("valibot"));

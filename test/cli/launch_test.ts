@@ -14,23 +14,44 @@ import { parseTrainOptions, type TrainOptions } from "../../src/run/commands/tra
 import { type AdapterSummary, CHILD_ENVIRONMENT, ensureAdapter, type Host } from "../../src/cli/setup.ts";
 import { UserError } from "../../src/user_error.ts";
 import { DRIVER_VARIABLES } from "../../src/gpu/host/driver_threads.ts";
-import { filesIn, runCommand, withSmallLog } from "../command_check.ts";
+import { filesIn, runCommand, withSmallLog, words } from "../command_check.ts";
 
-Deno.test("runFolders finds the folder to write to", () => {
-  const cases: [string[], string[]][] = [
-    [[], ["runs"]],
-    [["--save-dir", "a b"], ["a b"]],
-    [["--seed", "1", "--save-dir=x/y"], ["x/y"]],
-    [["--save-dir=a", "--save-dir=b"], ["b"]],
-    [["--resume", "old"], ["old"]],
-    [["--resume=old", "--save-dir", "new"], ["old", "new"]],
-    [["--resume=old", "--save-dir", "old"], ["old"]],
-    [["--save-dir"], ["runs"]],
-    [["--save-dir="], ["runs"]],
-    [["--save-directory", "x"], ["runs"]],
-    [["--", "--save-dir", "x"], ["runs"]],
-  ];
-  for (const [args, folders] of cases) assert.deepEqual(runFolders(args), folders, args.join(" "));
+/** Arguments, and the folders that a command with them writes to. */
+const FOLDERS: [of: typeof runFolders, ...cases: [args: string, folders: string][]][] = [
+  [
+    runFolders,
+    ["", "runs"],
+    ["--save-dir a_b", "a_b"],
+    ["--seed 1 --save-dir=x/y", "x/y"],
+    ["--save-dir=a --save-dir=b", "b"],
+    ["--resume old", "old"],
+    ["--resume=old --save-dir new", "old new"],
+    ["--resume=old --save-dir old", "old"],
+    ["--save-dir", "runs"],
+    ["--save-dir=", "runs"],
+    ["--save-directory x", "runs"],
+    ["-- --save-dir x", "runs"],
+  ],
+  [
+    reportFolders,
+    ["", ""],
+    ["a", "a"],
+    ["a/ b", "a"],
+    ["/", "/"],
+    ["a --out b/c.html", "b"],
+    ["--out=c.html a", "."],
+    ["--out b/c.html a", "b"],
+    ["-- --out", "--out"],
+    ["a --out", "a"],
+    ["--help", ""],
+  ],
+];
+
+Deno.test("the folders that a run or a report is written to are found in the arguments", () => {
+  const split = (line: string) => line === "" ? [] : words(line);
+  for (const [foldersOf, ...cases] of FOLDERS) {
+    for (const [args, folders] of cases) assert.deepEqual(foldersOf(split(args)), split(folders), args);
+  }
 });
 
 Deno.test("the launcher and train read the same folders", () => {
@@ -52,18 +73,29 @@ Deno.test("the launcher and train read the same folders", () => {
   );
 });
 
-Deno.test("permissionFlags lets train write to its run folder and evaluate nowhere", () => {
-  const write = (command: string, args: string[], cache?: string) =>
-    permissionFlags(command, args, cache).filter((flag) => flag.startsWith("--allow-write"));
-  assert.deepEqual(write("train", ["--save-dir", "x"]), ["--allow-write=x"]);
-  assert.deepEqual(write("train", []), ["--allow-write=runs"]);
-  assert.throws(() => write("train", ["--save-dir", "a,b"]), /without a comma in its path, found a,b\./);
-  assert.deepEqual(write("train", ["--resume", "a", "--save-dir", "b"]), ["--allow-write=a,b"]);
-  assert.deepEqual(write("train", ["--save-dir", "x"], "/c"), ["--allow-write=x,/c"]);
-  assert.deepEqual(write("train", ["--save-dir", "x"], "/a,b"), ["--allow-write=x"]);
-  assert.deepEqual(write("report", ["x"], "/c"), ["--allow-write=x"]);
-  assert.deepEqual(write("evaluate", ["--save-dir", "x"]), []);
-  assert.deepEqual(write("report", ["x/run"]), ["--allow-write=x/run"]);
+Deno.test("a command may write to what its arguments name, and nowhere else", () => {
+  const cases: [command: string, args: string, writes: string, cache?: string][] = [
+    ["train", "--save-dir x", "x"],
+    ["train", "--seed 1", "runs"],
+    ["train", "--resume a --save-dir b", "a,b"],
+    ["train", "--save-dir x", "x,/c", "/c"],
+    ["train", "--save-dir x", "x", "/a,b"], // no flag can name it
+    ["report", "x", "x", "/c"],
+    ["report", "x/run", "x/run"],
+    ["evaluate", "--save-dir x", ""],
+    ["predict", "--out a/b.csv", "a/b.csv,a/.b.csv.clickgan-tmp"],
+    ["predict", "--model x", ""],
+    ["export", "--onnx=m.onnx", "m.onnx,.m.onnx.clickgan-tmp"],
+  ];
+  for (const [command, args, writes, cache] of cases) {
+    const flags = permissionFlags(command, words(args), cache);
+    const found = flags.filter((flag) => flag.startsWith("--allow-write"));
+    assert.deepEqual(found, writes === "" ? [] : [`--allow-write=${writes}`], `${command} ${args}`);
+  }
+  assert.throws(
+    () => permissionFlags("train", ["--save-dir", "a,b"]),
+    /without a comma in its path, found a,b\./,
+  );
   for (const flag of permissionFlags("train", [])) {
     assert.ok(!/^(-A|--allow-(all|run|net|ffi|sys))/.test(flag) && flag !== "--allow-env", flag);
   }
@@ -76,22 +108,6 @@ Deno.test("a command that computes may set how many threads llvmpipe has, and th
     assert.ok(variables("train").includes(name), name);
     assert.ok(!variables("report").includes(name), name);
   }
-});
-
-Deno.test("reportFolders finds the folder that the page is written to", () => {
-  const cases: [string[], string[]][] = [
-    [[], []],
-    [["a"], ["a"]],
-    [["a/", "b"], ["a"]],
-    [["/"], ["/"]],
-    [["a", "--out", "b/c.html"], ["b"]],
-    [["--out=c.html", "a"], ["."]],
-    [["--out", "b/c.html", "a"], ["b"]],
-    [["--", "--out"], ["--out"]],
-    [["a", "--out"], ["a"]],
-    [["--help"], []],
-  ];
-  for (const [args, folders] of cases) assert.deepEqual(reportFolders(args), folders, args.join(" "));
 });
 
 Deno.test("cacheFolder finds the user's cache", () => {
@@ -290,29 +306,9 @@ Deno.test("serve may listen on its port of this machine alone", () => {
   assert.deepEqual(net("--port", "70000"), ["--allow-net=127.0.0.1:8750"]);
 });
 
-Deno.test("predict and export may write the file that is named, and the one that stands for it", () => {
-  const write = (command: string, ...args: string[]) =>
-    permissionFlags(command, args).filter((flag) => flag.startsWith("--allow-write"));
-  assert.deepEqual(write("predict", "--out", "a/b.csv"), ["--allow-write=a/b.csv,a/.b.csv.clickgan-tmp"]);
-  assert.deepEqual(write("predict"), []);
-  assert.deepEqual(write("export", "--onnx=m.onnx"), ["--allow-write=m.onnx,.m.onnx.clickgan-tmp"]);
-});
-
 Deno.test("no other command may use the network, and no task asks for updates", async () => {
-  for (
-    const command of [
-      "train",
-      "evaluate",
-      "predict",
-      "recommend",
-      "export",
-      "data",
-      "report",
-      "reproduce",
-      "tune",
-      "selftest",
-    ]
-  ) {
+  const commands = words("train evaluate predict recommend export data report reproduce tune selftest");
+  for (const command of commands) {
     const flags = permissionFlags(command, ["log", "--save-dir", "x", "--out", "y", "z"], "/cache");
     assert.ok(!flags.some((flag) => /allow-(net|all|run|sys)|^-[AN]$/.test(flag)), flags.join(" "));
   }

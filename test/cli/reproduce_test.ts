@@ -10,7 +10,7 @@ import { UserError } from "../../src/user_error.ts";
 import { itemsShape } from "../../src/data/item_catalogue.ts";
 import { modelParameters } from "../../src/model/user_model.ts";
 import { parseReproduceOptions } from "../../src/tune/commands/reproduce_options.ts";
-import { filesIn, interrupt, runCommand, withSmallLog, writePaperFile } from "../command_check.ts";
+import { filesIn, interrupt, runCommand, withSmallLog, words, writePaperFile } from "../command_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 
 Deno.test("pairedDifference is Student's t on the differences", () => {
@@ -116,10 +116,7 @@ Deno.test("reproduce refuses a log with fewer train users than a batch", () =>
   withSmallLog(async (folder, data) => {
     const { code, stderr } = await runCommand(
       "reproduce",
-      "--data",
-      data,
-      "--save-dir",
-      `${folder}/experiments`,
+      ...words(`--data ${data} --save-dir ${folder}/experiments`),
     );
     assert.equal(code, 1);
     assert.match(
@@ -139,18 +136,7 @@ Deno.test("reproduce stops, goes on, repeats nothing, writes its table, and refu
       readme,
       "before\n<!-- reproduce log -->\nold\n<!-- end of reproduce log -->\nafter\n",
     );
-    const args = [
-      "--data",
-      data,
-      "--save-dir",
-      path,
-      "--iterations",
-      "20",
-      "--adversarial",
-      "30",
-      "--seeds",
-      "2",
-    ];
+    const args = words(`--data ${data} --save-dir ${path} --iterations 20 --adversarial 30 --seeds 2`);
     const models = ["--models", "fine-tuned-64-64", "--readme", readme];
     const stopped = await interrupt(/Fine-tuned 64-64 \(2 of 2\), seed 1/, "reproduce", ...args, ...models);
     assert.equal(stopped.code, 130, stopped.stderr);
@@ -173,14 +159,7 @@ Deno.test("reproduce stops, goes on, repeats nothing, writes its table, and refu
     assert.match(Deno.readTextFileSync(`${path}/report.html`), /Fine-tuned 64-64/);
     const other = await runCommand(
       "reproduce",
-      "--data",
-      data,
-      "--save-dir",
-      path,
-      "--iterations",
-      "30",
-      "--seeds",
-      "2",
+      ...words(`--data ${data} --save-dir ${path} --iterations 30 --seeds 2`),
     );
     assert.equal(other.code, 1);
     assert.match(other.stderr, /iterations is 20 there and 30 here\. Choose another --save-dir/);

@@ -1,4 +1,7 @@
-/** The service as a user starts it: its answers over HTTP, its port, and its end. */
+/**
+ * What listens, as a user starts it: the service with its answers over HTTP, its port and its end; the lab, with few
+ * descriptors, and whom it answers.
+ */
 
 import assert from "node:assert/strict";
 import type { Call, LoadResult } from "../../bench/serve_load.ts";
@@ -96,3 +99,25 @@ Deno.test("serve answers every request with its own utilities, also while it end
     assert.match(stderr, /Ended\.\n$/);
     assert.equal((await during).mixedUp, 0);
   }));
+
+Deno.test(
+  "what listens answers its own names alone, closes what is late, and outlives more connections than descriptors",
+  { ignore: Deno.build.os === "windows" },
+  async () => {
+    const script = new URL("./listen_check.ts", import.meta.url).href;
+    const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        "run",
+        ...DENO_FLAGS,
+        "--no-prompt",
+        "--allow-read",
+        "--allow-run",
+        "--allow-net=127.0.0.1",
+        script,
+      ],
+      signal: AbortSignal.timeout(60_000),
+    }).output();
+    const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+    assert.ok(success, decode(stdout) + decode(stderr));
+  },
+);

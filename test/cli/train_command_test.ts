@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { defaultModel } from "../../src/model/config.ts";
 import { decodeSafetensors } from "../../src/run/snapshot/safetensors.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
-import { filesIn, interrupt, runCommand, startCommand, writePaperFile } from "../command_check.ts";
+import { filesIn, interrupt, runCommand, startCommand, words, writePaperFile } from "../command_check.ts";
+import { exists } from "../../src/run/files/file_error.ts";
 import { CommandSeries } from "../command_series.ts";
 
 const RUN_FILES = [
@@ -18,7 +19,8 @@ const RUN_FILES = [
   "train.csv",
   "validation.csv",
 ];
-const SMALL = ["--batch-size", "12", "--dims", "8-5", "--lstm-units", "3", "--validate-every", "4"];
+const SIZES = "--batch-size 12 --dims 8-5 --lstm-units 3";
+const SMALL = `${SIZES} --validate-every 4`;
 
 /** Most runs are trained in one process, and are what the tests share: they read, and write into folders of their own. */
 const folder = await Deno.makeTempDir({ prefix: "clickgan-train-" });
@@ -35,19 +37,15 @@ Deno.test.afterAll(async () => {
 });
 
 /** Trains, or goes on. */
-async function train(...args: string[]) {
-  const ended = await trainings.run(args);
-  assert.equal(ended.code, 0, ended.stderr);
-  return ended;
-}
+const train = (line: string) => trainings.ok(line);
 
 /** What runs that are stopped end as: long enough to be stopped on the way. */
-const LONG = ["--data", data, ...SMALL.with(-1, "20"), "--iterations", "400"];
+const LONG = `--data ${data} ${SIZES} --validate-every 20 --iterations 400`;
 let made: Promise<string> | undefined;
 /** The folder of two seeds, 1 and 2, that were not stopped. */
 function wholeSeeds(): Promise<string> {
   const path = `${folder}/seeds-400`;
-  return made ??= train(...LONG, "--save-dir", path, "--seeds", "2").then(() => path);
+  return made ??= train(`${LONG} --save-dir ${path} --seeds 2`).then(() => path);
 }
 
 function rows(path: string): string[] {
@@ -65,16 +63,8 @@ function assertSameRun(a: string, b: string): void {
 
 Deno.test("train leaves a complete run, and evaluate agrees with its test figures", async () => {
   const run = `${folder}/run`;
-  const { code, stdout, stderr } = await runCommand(
-    "train",
-    "--data",
-    data,
-    "--save-dir",
-    run,
-    "--iterations",
-    "30",
-    ...SMALL,
-  );
+  const args = words(`--data ${data} --save-dir ${run} --iterations 30 ${SMALL}`);
+  const { code, stdout, stderr } = await runCommand("train", ...args);
   assert.equal(code, 0, stderr);
   assert.match(stderr, /^adapter: .+/m);
   assert.match(stderr, /^data: small\.tsv, 90 users/m);
@@ -126,17 +116,9 @@ Deno.test("train leaves a complete run, and evaluate agrees with its test figure
     assert.ok(page.includes(text), text);
   }
   await using evaluations = new CommandSeries("evaluate", [[]]);
-  const evaluate = (...args: string[]) => evaluations.run(args);
-  const scored = await evaluate(
-    "--model",
-    `${run}/best-loss.safetensors`,
-    "--against",
-    `${run}/last.safetensors`,
-    "--data",
-    data,
-    "--json",
+  const scored = await evaluations.ok(
+    `--model ${run}/best-loss.safetensors --against ${run}/last.safetensors --data ${data} --json`,
   );
-  assert.equal(scored.code, 0, scored.stderr);
   const figures = JSON.parse(scored.stdout);
   for (
     const key of ["nll", "prec1", "prec2", "iteration", "snapshot", "longerPages", "details", "against"]
@@ -152,23 +134,11 @@ Deno.test("train leaves a complete run, and evaluate agrees with its test figure
   const some = Deno.readTextFileSync(data).split("\n").filter((line, k) => k === 0 || /\t2$/.test(line));
   const shortened = some.filter((line) => !/\t29\t/.test(line)).join("\n");
   Deno.writeTextFileSync(`${folder}/test.tsv`, shortened);
-  const partial = await evaluate(
-    "--model",
-    `${run}/last.safetensors`,
-    "--data",
-    `${folder}/test.tsv`,
-  );
-  assert.equal(partial.code, 0, partial.stderr);
+  const last = `--model ${run}/last.safetensors`;
+  const partial = await evaluations.ok(`${last} --data ${folder}/test.tsv`);
   assert.doesNotMatch(partial.stdout, /click rate/);
   assert.match(partial.stdout, /^(last ranks|On these users last cannot be told apart from random)/m);
-  const shown = await evaluate(
-    "--model",
-    `${run}/last.safetensors`,
-    "--data",
-    data,
-    "--split",
-    "all",
-  );
+  const shown = await evaluations.ok(`${last} --data ${data} --split all`);
   assert.match(shown.stdout, /^last +30 /m, shown.stderr);
   assert.match(shown.stdout, /^Train users are among these/m);
   assert.match(
@@ -180,68 +150,62 @@ Deno.test("train leaves a complete run, and evaluate agrees with its test figure
 Deno.test("a run that is extended or interrupted and resumed is the run that never stopped, bit for bit", async () => {
   const whole = `${await wholeSeeds()}/seed-1`;
   const extended = `${folder}/extended`;
-  await train(...LONG, "--save-dir", extended, "--iterations", "25");
-  const more = await train("--resume", extended, "--iterations", "400");
+  await train(`${LONG} --save-dir ${extended} --iterations 25`);
+  const more = await train(`--resume ${extended} --iterations 400`);
   assert.match(more.stderr, /going on after iteration 25/);
   assertSameRun(whole, extended);
 
   const stopped = `${folder}/stopped`;
-  const { code, stderr: text } = await interrupt(/\d+\/400/, "train", ...LONG, "--save-dir", stopped);
+  const { code, stderr: text } = await interrupt(
+    /\d+\/400/,
+    "train",
+    ...words(`${LONG} --save-dir ${stopped}`),
+  );
   assert.equal(code, 130, text);
   assert.match(text, /Stopped after iteration \d+; everything is saved/);
   assert.match(text, new RegExp(`Go on with: deno task train --resume ${stopped}`));
   const at = rows(`${stopped}/train.csv`).length - 1;
   assert.ok(at > 0 && at < 400, `stopped at ${at}`);
-  await train("--resume", stopped);
+  await train(`--resume ${stopped}`);
   assertSameRun(whole, stopped);
 
-  await train("--resume", stopped);
+  await train(`--resume ${stopped}`);
   assertSameRun(whole, stopped);
 });
 
 Deno.test("--adam row-sparse and --validation-users stand in the run's config, and such a run is resumed bit for bit", async () => {
-  const game = ["--adversarial-batch-size", "12", "--adversarial-validate-every", "5"];
-  const common = ["--data", data, ...SMALL, "--no-report"];
-  const few = ["--validation-users", "5"];
-  const sparse = [
-    ...common,
-    ...few,
-    ...game,
-    "--behaviour-dims",
-    "8",
-    "--adam",
-    "row-sparse",
-    "--adversarial",
-  ];
+  const common = `--data ${data} ${SMALL} --no-report`;
+  const few = `${common} --validation-users 5`;
+  const game = "--adversarial-batch-size 12 --adversarial-validate-every 5 --behaviour-dims 8";
+  const sparse = `${few} ${game} --adam row-sparse --iterations 40`;
   const [whole, part, dense, again, all] = ["sparse", "sparse-part", "dense", "again", "all"].map((name) =>
     `${folder}/${name}`
   );
   assert.ok(whole && part && dense && again && all);
-  await train(...sparse, "15", "--save-dir", whole, "--iterations", "40");
-  await train(...sparse, "5", "--save-dir", part, "--iterations", "40");
-  await train("--resume", part, "--adversarial", "15", "--no-report");
+  await train(`${sparse} --adversarial 15 --save-dir ${whole}`);
+  await train(`${sparse} --adversarial 5 --save-dir ${part}`);
+  await train(`--resume ${part} --adversarial 15 --no-report`);
   assertSameRun(whole, part);
   assertSameRun(`${whole}/adversarial`, `${part}/adversarial`);
   const { training, adversarial } = json(`${whole}/config.json`);
   assert.deepEqual([training.adam, adversarial.adam], ["row-sparse", "row-sparse"]);
   assert.equal(training.validationUsers, 5);
 
-  await train(...common, ...few, "--save-dir", dense, "--iterations", "20");
+  await train(`${few} --save-dir ${dense} --iterations 20`);
   const config = json(`${dense}/config.json`);
   assert.equal(config.training.adam, "dense");
   assert.notEqual(rows(`${dense}/train.csv`)[20], rows(`${whole}/train.csv`)[20]);
-  const changed = await trainings.run(["--resume", dense, "--adam", "row-sparse"]);
-  assert.equal(changed.code, 1);
-  assert.match(changed.stderr, /got --adam too: a resumed run keeps its settings/);
+  const changed = `--resume ${dense} --adam row-sparse`;
+  await trainings.refused(changed, /got --adam too: a resumed run keeps its settings/);
   // A run of an earlier version says nothing of it.
   delete config.training.adam;
   Deno.writeTextFileSync(`${dense}/config.json`, JSON.stringify(config));
-  await train("--resume", dense, "--iterations", "40", "--no-report");
-  await train(...common, ...few, "--save-dir", again, "--iterations", "40");
+  await train(`--resume ${dense} --iterations 40 --no-report`);
+  await train(`${few} --save-dir ${again} --iterations 40`);
   assertSameRun(again, dense);
 
   // Whom a run is validated on does not change what it is trained on.
-  await train(...common, "--save-dir", all, "--iterations", "12");
+  await train(`${common} --save-dir ${all} --iterations 12`);
   assert.equal(json(`${all}/config.json`).training.validationUsers, null);
   assert.notEqual(rows(`${all}/validation.csv`)[1], rows(`${again}/validation.csv`)[1]);
   assert.deepEqual(rows(`${all}/train.csv`), rows(`${again}/train.csv`).slice(0, 13));
@@ -249,16 +213,8 @@ Deno.test("--adam row-sparse and --validation-users stand in the run's config, a
 
 Deno.test("--seeds trains each seed and reports mean and sd; --init starts from a snapshot", async () => {
   const path = `${folder}/seeds`;
-  const common = ["--data", data, "--iterations", "12", ...SMALL];
-  const { stdout } = await train(
-    ...common,
-    "--save-dir",
-    path,
-    "--seeds",
-    "3",
-    "--seed",
-    "7",
-  );
+  const common = `--data ${data} --iterations 12 ${SMALL}`;
+  const { stdout } = await train(`${common} --save-dir ${path} --seeds 3 --seed 7`);
   assert.match(stdout, /mean \+- sd over 3 seeds:/);
   assert.deepEqual(filesIn(path), [
     "report.html",
@@ -276,25 +232,14 @@ Deno.test("--seeds trains each seed and reports mean and sd; --init starts from 
   for (const seed of [7, 8, 9]) assert.equal(json(`${path}/seed-${seed}/config.json`).training.seed, seed);
   // Each is the run that its seed alone would be.
   const alone = `${folder}/alone`;
-  await train(...common, "--save-dir", alone, "--seed", "8");
+  await train(`${common} --save-dir ${alone} --seed 8`);
   assertSameRun(alone, `${path}/seed-8`);
 
   // Its model is the snapshot's, and its first validation is that of the weights it starts from.
   const from = `${path}/seed-7/last.safetensors`;
   const next = `${folder}/next`;
   await train(
-    "--data",
-    data,
-    "--batch-size",
-    "12",
-    "--iterations",
-    "2",
-    "--validate-every",
-    "1",
-    "--init",
-    from,
-    "--save-dir",
-    next,
+    `--data ${data} --batch-size 12 --iterations 2 --validate-every 1 --init ${from} --save-dir ${next}`,
   );
   assert.deepEqual(json(`${next}/config.json`).model.dims, [8, 5]);
   assert.equal(
@@ -306,23 +251,23 @@ Deno.test("--seeds trains each seed and reports mean and sd; --init starts from 
 Deno.test("seeds that are interrupted go on, and end as if they had not been", async () => {
   const whole = await wholeSeeds();
   const stopped = `${folder}/stopped-seeds`;
-  const common = [...LONG, "--seeds", "2", "--save-dir", stopped];
+  const common = words(`${LONG} --seeds 2 --save-dir ${stopped}`);
   const { code, stderr } = await interrupt(/seed 2\n[^]*\d+\/400/, "train", ...common);
   assert.equal(code, 130, stderr);
   assert.match(stderr, new RegExp(`1 of 2 seeds; everything is saved in ${stopped}`));
   assert.ok(!filesIn(stopped).includes("result.json"));
-  const { stdout } = await train("--resume", stopped);
+  const { stdout } = await train(`--resume ${stopped}`);
   assert.match(stdout, /mean \+- sd over 2 seeds/);
   for (const seed of ["seed-1", "seed-2"]) assertSameRun(`${whole}/${seed}`, `${stopped}/${seed}`);
 });
 
 Deno.test("a run killed at any point goes on as if it had not been", async () => {
-  const common = ["--data", data, "--iterations", "40", ...SMALL];
+  const common = `--data ${data} --iterations 40 ${SMALL} --save-dir`;
   const whole = `${folder}/whole`;
-  await train(...common, "--save-dir", whole);
+  await train(`${common} ${whole}`);
   // As it stands after the first save, before the first step: the state of a run of no iterations.
   const killed = `${folder}/killed`;
-  const child = startCommand("train", ...common, "--save-dir", killed, "--iterations", "4000000");
+  const child = startCommand("train", ...words(`${common} ${killed} --iterations 4000000`));
   while (!await exists(`${killed}/last.safetensors`)) {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
@@ -330,27 +275,23 @@ Deno.test("a run killed at any point goes on as if it had not been", async () =>
   await Promise.all([child.stdout.cancel(), child.stderr.cancel(), child.status]);
   const { metadata } = decodeSafetensors(Deno.readFileSync(`${killed}/last.safetensors`), "last");
   assert.equal(metadata.iteration, "0");
-  await train("--resume", killed, "--iterations", "40");
+  await train(`--resume ${killed} --iterations 40`);
   assertSameRun(whole, killed);
 
   // Killed between a best snapshot and the `last` it belongs to, and between `last` and giving it its name.
   const twice = `${folder}/twice`;
-  await train(...common, "--save-dir", twice, "--iterations", "12");
+  await train(`${common} ${twice} --iterations 12`);
   Deno.renameSync(`${twice}/best-loss.safetensors`, `${twice}/best-loss.aside.safetensors`);
   Deno.copyFileSync(`${whole}/best-prec1.safetensors`, `${twice}/best-prec1.aside.safetensors`);
-  await train("--resume", twice, "--iterations", "40");
+  await train(`--resume ${twice} --iterations 40`);
   assertSameRun(whole, twice);
 });
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
-}
 
 Deno.test("a new split keeps the sizes of the parts and follows from the seed", async () => {
   const clickRate = (run: string) => json(`${run}/result.json`).baselines.clickRate;
   const dealt = async (name: string) => {
     const run = `${folder}/${name}`;
-    await train("--data", data, "--iterations", "4", "--save-dir", run, ...SMALL, "--resplit");
+    await train(`--data ${data} --iterations 4 --save-dir ${run} ${SMALL} --resplit`);
     return clickRate(run);
   };
   const one = await dealt("dealt");

@@ -33,7 +33,8 @@ import {
   winnerOf,
 } from "../../src/tune/standing.ts";
 import { UserError } from "../../src/user_error.ts";
-import { tinyData } from "../tiny_data.ts";
+import { words } from "../command_check.ts";
+import { tinyData } from "../small_models.ts";
 
 /** Undefined where train refuses the arguments. */
 function trainedOn(args: readonly string[]): ReturnType<typeof trainedBy> | undefined {
@@ -305,16 +306,7 @@ Deno.test("tune: the table and the command of a setting", () => {
       "1,1.25,0.5,0.75,500,2000,open,3.0,loss,pw\n0,1.5,,,500,2000,open,3.0,,\n",
   );
   const args = trainArguments(["--data", "x.txt"], row({ iterations: 670 }), 2000);
-  assert.deepEqual(args, [
-    "--data",
-    "x.txt",
-    "--encoder",
-    "pw",
-    "--early-stopping",
-    "loss",
-    "--iterations",
-    "670",
-  ]);
+  assert.deepEqual(args, words("--data x.txt --encoder pw --early-stopping loss --iterations 670"));
   assert.ok(!trainArguments([], row({}), 2000).includes("--iterations"));
 });
 

@@ -23,13 +23,10 @@ import { Program } from "../../src/gpu/program.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/config.ts";
 import { countedStart } from "../../src/model/counted.ts";
 import { UserModel } from "../../src/model/user_model.ts";
-import { greedyPolicy } from "../../src/policy/greedy.ts";
-import { popularPolicy } from "../../src/policy/popular.ts";
-import { randomPolicy } from "../../src/policy/random.ts";
+import { greedyPolicy, popularPolicy, randomPolicy } from "../../src/policy/named.ts";
 import { defaultPolicyTraining } from "../../src/policy/learning/config.ts";
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
-import { algorithms } from "../../src/policy/learning/algorithms.ts";
-import { LearnedSource } from "../../src/simulate/learned_source.ts";
+import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
@@ -187,7 +184,7 @@ async function simulate(gpu: Gpu): Promise<void> {
       await simulator.run(policy);
     }
     simulator.destroy();
-    (await PolicyTrainer.create(gpu, source, smallPolicy, algorithms.slateq)).destroy();
+    (await PolicyTrainer.create(gpu, source, { ...smallPolicy, algorithm: "slateq" })).destroy();
   }
   for (const model of models) model.destroy();
 }
@@ -198,13 +195,12 @@ const units = Array.from({ length: 16 }, (_, k) => 4 * (k + 1));
 /** What learns from simulated users, and chooses their slates. */
 async function learnFromUsers(gpu: Gpu): Promise<void> {
   const source = new ShopSource(restless, shopItems(1, 40));
-  const { cdqn } = algorithms;
   const all = [
-    ...Object.values(algorithms).map((algorithm) => ({ algorithm, hidden: 8 })),
-    ...units.map((hidden) => ({ algorithm: cdqn, hidden })),
+    ...(["cdqn", "gdqn", "slateq"] as const).map((algorithm) => ({ algorithm, hidden: 8 })),
+    ...units.map((hidden) => ({ algorithm: "cdqn" as const, hidden })),
   ];
   for (const { algorithm, hidden } of all) {
-    (await PolicyTrainer.create(gpu, source, { ...smallPolicy, hidden }, algorithm)).destroy();
+    (await PolicyTrainer.create(gpu, source, { ...smallPolicy, hidden, algorithm })).destroy();
   }
 }
 

@@ -8,7 +8,7 @@ import { type GameOptions, sparsemax } from "../../src/ops/minimax.ts";
 import { rowOf, stages } from "../../src/run/stages.ts";
 import { evaluateGame } from "../../src/train/adversarial_trainer.ts";
 import { Evaluation } from "../../src/train/evaluation.ts";
-import { choiceSummary, gameSummary } from "../../src/train/sums.ts";
+import { choiceSummary, gameSummary } from "../../src/train/results.ts";
 import { withGpu } from "../op_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { smallLstm, WIDTH } from "../small_models.ts";

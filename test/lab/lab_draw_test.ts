@@ -4,13 +4,21 @@ import assert from "node:assert/strict";
 import { adapterCells, ladderCells, runtimeName } from "../../bench/adapters.ts";
 import * as v from "../../src/schema.ts";
 import { kernelPanel } from "../../src/lab/draw/kernel_panel.ts";
-import { placeNames } from "../../src/lab/draw/level_names.ts";
-import { bytesText, duration, percent } from "../../src/lab/draw/number.ts";
-import { gainScale, ladderTable } from "../../src/lab/draw/ladder_table.ts";
-import { launchedBy, ownershipDrawing, ownershipText, shownCells } from "../../src/lab/draw/ownership.ts";
+import { placeNames } from "../../src/lab/draw/axes.ts";
+import { evenTicks } from "../../src/report/chart_types.ts";
+import { bytesText, duration, percent, proseHtml } from "../../src/lab/draw/text.ts";
+import { headerPart, specialisedLines, wgslLine, wgslListing } from "../../src/lab/draw/wgsl.ts";
+import { compareLadder, comparisonText, gainScale, ladderTable, noiseOf } from "../../src/lab/draw/ladder.ts";
+import {
+  launchedBy,
+  owned,
+  ownershipDrawing,
+  ownershipText,
+  shownCells,
+  subscriptsOf,
+  valuesText,
+} from "../../src/lab/draw/ownership.ts";
 import { indexValues } from "../../src/lab/draw/index_values.ts";
-import { owned, subscriptsOf, valuesText } from "../../src/lab/draw/owned.ts";
-import { proseHtml } from "../../src/lab/draw/prose.ts";
 import {
   spansOf,
   stripSummary,
@@ -18,23 +26,19 @@ import {
   timelineStrip,
   timelineTable,
 } from "../../src/lab/draw/timeline.ts";
-import { evenTicks } from "../../src/lab/draw/scale.ts";
-import { headerPart, wgslLine, wgslListing } from "../../src/lab/draw/wgsl.ts";
-import { kernelsOf, kernelTexts, referencesOf } from "../../src/lab/kernel_texts.ts";
-import { compareLadder, comparisonText, noiseOf } from "../../src/lab/ladder_comparison.ts";
+import { kernelsOf, kernelTexts, referencesOf } from "../../src/lab/build.ts";
 import {
   adapterName,
   contentsOf,
   fileName,
-  nothingMeasured,
+  ladderName,
+  measuredIn,
   savedReport,
   selftestFigures,
-  withMeasured,
 } from "../../src/lab/saved.ts";
-import type { DispatchFacts, KernelFacts } from "../../src/lab/step/facts.ts";
+import type { DispatchFacts, KernelFacts } from "../../src/lab/client/services/step.ts";
 import type { LadderFigures } from "../../src/selftest/profile/bench_report.ts";
 import { benchSchema } from "../../bench/bench_json.ts";
-import { specialisedLines } from "../../src/lab/draw/specialised.ts";
 import { forCpu, kernelFile, kernelFiles, kernelName } from "../kernel_files.ts";
 
 const timing = (median: number, spread = 0) => ({
@@ -433,13 +437,20 @@ Deno.test("a ladder beside the shipped one: what turns around stands out, and wh
 });
 
 Deno.test("what is saved is what the bench reads; the last of the same measurement counts", () => {
-  const first = withMeasured(nothingMeasured, {
-    ladders: [own],
-    selftest: [{ kind: "gpu", cases: 3, differing: [] }],
-  });
-  const again = withMeasured(first, { ladders: [{ ...own, steps: own.steps.slice(0, 1) }] });
-  assert.deepEqual(again.ladders.map(({ steps }) => steps.length), [1]);
-  assert.equal(withMeasured(first, { ladders: [{ ...own, size: [9, 9, 9] }] }).ladders.length, 2);
+  const kept = new Map<string, unknown>([[ladderName(own), own]]);
+  kept.set(ladderName(own), { ...own, steps: own.steps.slice(0, 1) });
+  assert.deepEqual(measuredIn(kept).ladders.map(({ steps }) => steps.length), [1]);
+  const larger: LadderFigures = { ...own, size: [9, 9, 9] };
+  assert.equal(measuredIn(kept.set(ladderName(larger), larger)).ladders.length, 2);
+  const first = measuredIn(
+    new Map<string, unknown>([[ladderName(own), own], [
+      "selftest",
+      {
+        findings: [1, 2, 3].map(() => ({ name: "a", kind: "gpu", kernels: ["k"], checks: [] })),
+        leftOut: [],
+      },
+    ]]),
+  );
   const adapter = {
     kind: "gpu",
     description: "unnamed adapter",
@@ -477,7 +488,7 @@ Deno.test("what is saved is what the bench reads; the last of the same measureme
   }]);
   const without = selftestFigures([{ name: "a", kind: "cpu", kernels: ["k"], checks: [] }], ["panel", "sum"]);
   assert.deepEqual(without, [{ kind: "cpu", cases: 1, differing: [], leftOut: ["panel", "sum"] }]);
-  assert.deepEqual(contentsOf({ ...nothingMeasured, selftest: without }), [
+  assert.deepEqual(contentsOf({ ...measuredIn(new Map()), selftest: without }), [
     "self-test of the cpu shapes: 1 case, 0 differing, without 2 kernels",
   ]);
   const { head, rows } = adapterCells([report]);
@@ -500,20 +511,18 @@ Deno.test("what is saved is what the bench reads; the last of the same measureme
 
 Deno.test("the gallery has a picture of each screen, with words for who does not see it, and they are small", () => {
   const lab = new URL("../../src/lab/", import.meta.url);
-  const read = (path: string) => Deno.readTextFileSync(new URL(path, lab));
-  const gallery = read("gallery.md");
-  const later = [...read("client/screens.ts").matchAll(/later\("(?<screen>\w+)", "(?<title>[^"]+)"\)/g)];
-  const screens = [{ screen: "train", title: "Train" }, ...later.map(({ groups }) => groups ?? {})];
-  assert.equal(screens.length, 6);
-  const shown = [...gallery.matchAll(/!\[([^\]]*)\]\(gallery\/(\w+)\.webp\)/g)].map(
-    ([, words = "", name = ""]) => {
-      assert.ok(words.length > 40, `${name}: ${words}`);
-      return name;
-    },
+  const [gallery, main] = ["gallery.md", "client/main.ts"].map((path) =>
+    Deno.readTextFileSync(new URL(path, lab))
   );
-  for (const { screen, title } of screens) {
-    assert.ok(gallery.includes(`\n## ${title}\n`), title);
-    assert.ok(shown.includes(screen ?? ""), screen);
+  const titles = [...main?.matchAll(/"(\w+)", (?:title: )?"([A-Z][^"]+)"/g) ?? []].map((
+    [, id, title],
+  ) => [id, title]);
+  assert.equal(titles.length, 6);
+  const shown = [...gallery?.matchAll(/!\[([^\]]+)\]\(gallery\/(\w+)\.webp\)/g) ?? []].map(([, , name]) =>
+    name
+  );
+  for (const [id, title] of titles) {
+    assert.ok(gallery?.includes(`\n## ${title}\n`) && shown.includes(id), title);
   }
   const files = [...Deno.readDirSync(new URL("gallery/", lab))].map(({ name }) => name).sort();
   assert.deepEqual(files, shown.map((name) => `${name}.webp`).sort());

@@ -2,8 +2,7 @@
 
 import assert from "node:assert/strict";
 import { parseManifest } from "../../src/data/manifest.ts";
-import { commandOf, guessColumns } from "../../src/lab/client/log_command.ts";
-import { lookInto, readOwn } from "../../src/lab/client/reader.ts";
+import { commandOf, guessColumns, lookInto, readOwn } from "../../src/lab/client/reader.ts";
 
 const files = (texts: Record<string, BlobPart>) =>
   Object.entries(texts).map(([path, bytes]) => ({ path, file: new File([bytes], path) }));

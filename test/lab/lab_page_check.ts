@@ -1,9 +1,8 @@
-/** Opens the lab in Chromium: `deno run ... lab_page_check.ts CHROMIUM FOLDER`, with lab.html, site, own.tsv, example.csv and its sets in it. */
+/** Opens the lab in Chromium: `deno run ... lab_page_check.ts CHROMIUM FOLDER`, with lab.html, site, own.tsv, log.csv and its sets in it. */
 
 import assert from "node:assert/strict";
 import type { Browser, Page } from "playwright-core";
 import axe from "axe-core";
-import type { ClickLog } from "../../src/data/click_log.ts";
 import { differenceOf } from "../../src/data/feature_meaning.ts";
 import { makeDemoShop } from "../../src/data/demo_shop.ts";
 import { decodeSnapshot } from "../../src/run/snapshot/snapshot.ts";
@@ -18,9 +17,8 @@ import { UserModel } from "../../src/model/user_model.ts";
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import { defaultAdversarial } from "../../src/train/config.ts";
 import { Trainer } from "../../src/train/trainer.ts";
+import { checkHost, checkSmaller, SMALLER_ADAPTER } from "./lab_lack_check.ts";
 import { openChromium } from "../chromium.ts";
-import { checkHost } from "./lab_host_check.ts";
-import { checkSmaller, SMALLER_ADAPTER } from "./lab_limits_check.ts";
 import { checkKeyboard, checkPaper, checkUnderWay } from "./lab_look_check.ts";
 import { checkLadder, checkSaved, checkStep, type Look } from "./lab_measure_check.ts";
 
@@ -140,7 +138,12 @@ async function checkDemo(page: Page): Promise<readonly number[]> {
   await page.locator("text=/^Stopped after \\d+ of 200 iterations. It can go on.$/").waitFor(PATIENCE);
   await page.getByRole("button", { name: "Go on" }).click();
   await page.locator("table.figures").waitFor(PATIENCE);
-  const expected = await denoLosses(dataOf({ log: makeDemoShop(1).log }), [7, 5], ITERATIONS, GAMES);
+  const expected = await denoLosses(
+    { source: new MemoryLog(makeDemoShop(1).log) },
+    [7, 5],
+    ITERATIONS,
+    GAMES,
+  );
   expectNear("losses", (await keptIn(page)).losses, expected.shannon);
   await expectNoFaults(page, "Train, after");
   await expectNarrow(page);
@@ -202,18 +205,14 @@ function expectNear(what: string, found: readonly number[], expected: readonly n
 }
 
 /** Of both stages. @param games iterations of the adversarial one. */
-function dataOf<T extends { readonly log: ClickLog }>(read: T): T & ModelData {
-  return { ...read, source: new MemoryLog(read.log) };
-}
-
 async function denoLosses(
-  data: ModelData & { readonly log: ClickLog },
+  data: ModelData & { readonly source: MemoryLog },
   dims: readonly number[],
   iterations: number,
   games = 0,
 ): Promise<{ shannon: number[]; adversarial: number[] }> {
   const gpu = await openGpu();
-  const { log, source } = data;
+  const { source, source: { log } } = data;
   const small = {
     lstmUnits: "3",
     dims: dims.join("-"),
@@ -369,9 +368,9 @@ async function checkOwnData(page: Page): Promise<void> {
   await page.setInputFiles("#data-file", [png, `${folder}/own.tsv`]);
   await page.locator(".drop .error", { hasText: "Expected one file in the paper's layout, or all files" })
     .waitFor(PATIENCE);
-  await dropOn(page, `${folder}/example.csv`);
+  await dropOn(page, `${folder}/log.csv`);
   await page.locator(".drop code", {
-    hasText: "deno task data log --source example.csv --user user --time time",
+    hasText: "deno task data log --source log.csv --user user --time time",
   })
     .waitFor(PATIENCE);
   await look.fine(page, "the command for a log");
@@ -379,7 +378,9 @@ async function checkOwnData(page: Page): Promise<void> {
 
   const expectSame = async (name: string, give: readonly (() => Promise<void>)[]) => {
     const prepared = await openPreparedSet(`${folder}/${name}`);
-    const expected = (await denoLosses(dataOf(await readPreparedLog(prepared)), [7], 4)).shannon;
+    const { features, places } = prepared.manifest;
+    const data = { source: await readPreparedLog(prepared), features, places };
+    const expected = (await denoLosses(data, [7], 4)).shannon;
     for (const files of give) {
       await files();
       await train();

@@ -9,8 +9,9 @@ import { runCommand, writePaperFile } from "../command_check.ts";
 import { parseManifest } from "../../src/data/manifest.ts";
 import { Engine, literal } from "../../src/data/prepare/engine.ts";
 import { writeSet } from "../foreign_set.ts";
-import { withFolder } from "../prepared_folder.ts";
-import { exampleItems, exampleLog, prepareExample } from "./example_log.ts";
+import { prepareIn, withFolder } from "../prepared_folder.ts";
+import { logFiles, madeShop } from "../data/made_logs.ts";
+import { logRecipe } from "../../src/data/prepare/log.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 
 const page = await buildLab();
@@ -132,20 +133,16 @@ Deno.test({
     "the lab in a browser: trains as Deno does, takes a log and a snapshot, shows pages, outlives its device",
   ignore: typeof chromium !== "string",
   fn: async () => {
-    const folder = await Deno.makeTempDir({ prefix: "clickgan-lab-" });
-    try {
-      await Deno.writeTextFile(`${folder}/lab.html`, page.single);
+    const made = logFiles(madeShop(1, { users: 90, items: 30 }));
+    await withFolder({ ...made, "lab.html": page.single }, async (folder) => {
       await Deno.mkdir(`${folder}/site`);
       for (const [name, text] of page.files) await Deno.writeTextFile(`${folder}/site/${name}`, text);
       writePaperFile(`${folder}/own.tsv`, smallLog(31, { users: 90, items: 30, width: 0 }));
-      await Deno.writeTextFile(
-        `${folder}/example.csv`,
-        exampleLog(smallLog(32, { users: 90, items: 30, width: 0 })),
-      );
-      await prepareExample(`${folder}/example.csv`, `${folder}/set`);
+      const columns = { user: "user", item: "item", time: "time", clicked: "clicked", page: "page" };
+      const log = { ...columns, source: `${folder}/log.csv` };
+      await prepareIn(folder, logRecipe(log), { out: `${folder}/set` });
       const features = `${folder}/items.csv`;
-      await Deno.writeTextFile(features, exampleItems(30));
-      await prepareExample(`${folder}/example.csv`, `${folder}/set-items`, { features, featuresKey: "sku" });
+      await prepareIn(folder, logRecipe({ ...log, features }), { out: `${folder}/set-items` });
       // The browser's driver looks at places of the system that no smaller permission covers.
       const script = new URL("./lab_page_check.ts", import.meta.url).href;
       const args = ["run", ...DENO_FLAGS, "--allow-all", script, String(chromium), folder];
@@ -162,8 +159,6 @@ Deno.test({
         assert.equal(evaluated.code, 0, evaluated.stderr);
         assert.ok(evaluated.stdout.includes(row), evaluated.stdout);
       }
-    } finally {
-      await Deno.remove(folder, { recursive: true });
-    }
+    });
   },
 });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { itemsShape } from "../../src/data/item_catalogue.ts";
 import { changedFlags, readOptions, textsOf } from "../../src/lab/client/services/train_options.ts";
-import { dataChecksum } from "../../src/lab/client/services/data_checksum.ts";
+import { dataChecksum } from "../../src/lab/client/services/data.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
 import { adversarialGroup, stagesConfigOf } from "../../src/run/options/train.ts";
 import { modelParameters } from "../../src/model/user_model.ts";

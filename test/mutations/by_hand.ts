@@ -63,7 +63,7 @@ const FAULTS: readonly Fault[] = [
   ["src/train/click_steps.ts", "own ?? this.draw(after + 1 + k)", "own ?? this.draw(1 + k)"],
   ["src/data/random.ts", "return x * scale;", "return this.uniform() < 0.001 ? 3 * x * scale : x * scale;"],
   // Figures, and answers that leak into them.
-  ["src/train/sums.ts", "{ nll: nll / events, prec1", "{ nll: nll / clicks, prec1"],
+  ["src/train/results.ts", "{ nll: nll / events, prec1", "{ nll: nll / clicks, prec1"],
   ["src/data/ranking.ts", "let sum = Math.exp(none ? -top : -Infinity);", "let sum = 0;"],
   ["src/counts/train_counts.ts", 'usersOf(source, "train")', 'usersOf(source, "test")'],
   ["src/counts/train_counts.ts", "given !== FURTHER_CLICK && row", "row"],

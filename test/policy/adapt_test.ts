@@ -42,7 +42,10 @@ Deno.test("adaptation of a policy: click rates of all interactions, repeated by 
 Deno.test("a policy that goes on with other users starts with its weights, and learns more slowly", () =>
   withGpu(undefined, async (gpu) => {
     const observes = new ShopSource({ ...restless, fatigue: 0 }, source.values);
-    const trainer = await PolicyTrainer.create(gpu, source, config, makeValueLearner, observes);
+    const trainer = await PolicyTrainer.create(gpu, source, config, {
+      makeLearner: makeValueLearner,
+      observes,
+    });
     assert.equal(trainer.policy.observes, observes);
     trainer.setWeights(new Map([["value", Float32Array.of(4, 3, 2, 1)]]));
     await trainer.run(4); // nothing is learned in the first episode

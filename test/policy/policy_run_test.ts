@@ -12,8 +12,7 @@ import {
   readPolicyConfig,
   subjectText,
 } from "../../src/policy/policy_config.ts";
-import { PolicyFolder } from "../../src/policy/policy_folder.ts";
-import { runPolicy } from "../../src/policy/learning/policy_run.ts";
+import { PolicyFolder, runPolicy } from "../../src/policy/learning/policy_run.ts";
 import { policyFile, readPolicy } from "../../src/policy/learning/policy_snapshot.ts";
 import type { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
 import { readSafetensors, writeSafetensors } from "../../src/run/snapshot.ts";

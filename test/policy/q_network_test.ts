@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { randomStream } from "../../src/data/random.ts";
 import { readFloats } from "../../src/gpu/readback.ts";
-import { chooseByPosition } from "../../src/policy/network/q_act.ts";
+import { chooseByPosition } from "../../src/policy/network/choose_slates.ts";
 import type { QCounts, QLossBatch } from "../../src/policy/learning/q_loss.ts";
-import type { QShape } from "../../src/policy/network/q_shape.ts";
-import { stateInput } from "../../src/policy/network/state_input.ts";
+import type { QShape } from "../../src/policy/network/q_network.ts";
+import { stateInput } from "../../src/policy/network/slate_rows.ts";
 import {
   type Learned,
   LEARNED_ITEMS,

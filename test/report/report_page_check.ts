@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import type { Browser, Page } from "playwright-core";
 import { type ReportChart, seriesName } from "../../src/report/chart_types.ts";
-import { CURVE, DATASETS_A_SERIES } from "../../src/report/client/datasets.ts";
+import { CURVE, DATASETS_A_SERIES } from "../../src/report/client/options.ts";
 import { dark, light } from "../../src/report/client/theme.ts";
 import { openChromium } from "../chromium.ts";
 

@@ -15,7 +15,7 @@ import {
 } from "../../src/report/chart_types.ts";
 import { chartsOf } from "../../src/report/charts.ts";
 import { csvOf } from "../../src/report/client/csv.ts";
-import { shortNumber, ticksBetween } from "../../src/report/client/logarithmic.ts";
+import { shortNumber, ticksBetween } from "../../src/report/client/options.ts";
 import { collect } from "../../src/report/collect.ts";
 import { curveOf, windowFor } from "../../src/report/curve.ts";
 import { pageOf, writeReport } from "../../src/report/page.ts";

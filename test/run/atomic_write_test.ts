@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { atomicWriteFile, makeFolder } from "../../src/run/files/atomic_write.ts";
-import { explainFileError } from "../../src/run/files/file_error.ts";
 import { temporaryName } from "../../src/run/files/temporary_file.ts";
 import { userError, withEmptyFolder } from "./folder_check.ts";
 
@@ -82,15 +81,3 @@ Deno.test("makeFolder makes folders, accepts those that are there, and explains 
     );
     await assert.rejects(makeFolder(`${folder}/file/x`), userError(/a part of this path is a file/));
   }));
-
-Deno.test("explainFileError explains permissions, read-only disks and unknown codes, and nothing else", () => {
-  const coded = (code: string) => Object.assign(new Error(`told ${code}`), { code });
-  const explain = (error: unknown) => explainFileError(error, "write", "p");
-  userError(/^cannot write p: permission denied\./)(explain(coded("EACCES")));
-  userError(/^cannot write p: the file system is read-only\./)(explain(coded("EROFS")));
-  userError(/^cannot write p: told ESTRANGE\./)(explain(coded("ESTRANGE")));
-  userError(/without permission.*deno task/)(explain(new Deno.errors.NotCapable("no")));
-  const other = new TypeError("a fault");
-  assert.equal(explain(other), other);
-  assert.equal(explain("text"), "text");
-});

@@ -1,20 +1,16 @@
-/** What the system says of files, in the user's words. */
+/** Failures of the system become a line that says what happened and what to do; faults of the program stay faults. */
 
 import assert from "node:assert/strict";
 import { explainFileError, shownPath } from "../../src/run/files/file_error.ts";
 import { UserError } from "../../src/user_error.ts";
+import { readFileSync } from "node:fs";
+import { explainFailure } from "../../src/cli/fail.ts";
 
-const coded = (code: string) => Object.assign(new Error(`system: ${code}`), { code });
+const coded = (code: string, message = `system: ${code}`) => Object.assign(new Error(message), { code });
 const cases: [error: Error, doing: string, path: string, says: RegExp][] = [
   [coded("ELOOP"), "read", "x", /^cannot read x: links lead to each other in a loop\. Name the file itself/],
   [coded("ELOOP"), "write", "x", /Remove the loop, or choose another path/],
-  [coded("ENXIO"), "read", "x", /nothing is there to read or write/],
-  [coded("EBUSY"), "write", "x", /another program holds it\. Wait/],
-  [coded("EMFILE"), "read", "x", /too many files are open\. Close other programs, or raise the limit/],
-  [coded("ENFILE"), "read", "x", /too many files are open on this machine/],
-  [coded("ENOMEM"), "read", "x", /no memory left/],
-  [coded("ENOTEMPTY"), "write", "x", /the folder is not empty/],
-  [coded("ESTALE"), "read", "x", /the network drive has lost it/],
+  [coded("EACCES"), "write", "p", /^cannot write p: permission denied\./],
   [coded("EWHATEVER"), "read", "x", /^cannot read x: system: EWHATEVER\. Check the path/],
   [coded("ENOENT"), "read", "", /^cannot read "" \(an empty path\): no such file or folder/],
   [
@@ -46,5 +42,87 @@ Deno.test("errors of the file system have a cause and a remedy, on one line", ()
   }
   const other = new Error("no code");
   assert.equal(explainFileError(other, "read", "x"), other);
+  assert.equal(explainFileError("text", "read", "x"), "text");
   assert.equal(shownPath("a\nb\x1b[31m"), "a\\x0ab\\x1b[31m");
+});
+
+async function thrownBy(action: () => unknown): Promise<unknown> {
+  try {
+    await action();
+  } catch (error) {
+    return error;
+  }
+  return assert.fail("expected an error");
+}
+
+Deno.test("what the system says becomes a line with the path, the cause and the remedy", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "clickgan-" });
+  try {
+    Deno.symlinkSync(`${folder}/loop`, `${folder}/loop`);
+    const long = `/${"n".repeat(5000)}`;
+    const cases: [what: string, error: unknown, words: RegExp][] = [
+      [
+        "a loop of links",
+        await thrownBy(() => Deno.statSync(`${folder}/loop`)),
+        /\/loop: .*(links|symbolic)/,
+      ],
+      [
+        "a long name",
+        // With less than all permissions Deno leaves the path out.
+        coded("ENAMETOOLONG", `File name too long (os error 36): readfile '${long}'`),
+        /^cannot read \/n+\.\.\..*: the name is too long\. \w/,
+      ],
+      ["an empty path", await thrownBy(() => Deno.readTextFile("")), /(empty|"")/],
+      ["NUL in a name", await thrownBy(() => Deno.stat("a\0b")), /does not take this name/],
+      [
+        "an error of Node's",
+        await thrownBy(() => readFileSync(`${folder}/none`)),
+        /\/none: no such file or folder/,
+      ],
+      [
+        "a folder that cannot be made",
+        await thrownBy(() => Deno.mkdir(`${folder}/a/b`)),
+        /^cannot make the folder .*\/a\/b: /,
+      ],
+      [
+        "no memory",
+        await thrownBy(() => new Uint8Array(2 ** 45)),
+        /there is not enough memory .*Use a smaller input/,
+      ],
+      [
+        "a command that is not there",
+        await thrownBy(() => new Deno.Command("clickgan-none").output()),
+        /expected the command clickgan-none, found none\. Install it/,
+      ],
+      ["a full device", coded("ENOSPC"), /the disk is full\. Free some space/],
+      ["a broken disk", coded("EIO"), /the disk reports a fault/],
+      ["what is not known", coded("EWHATEVER", "the moon is full"), /the moon is full\. \w/],
+      ["a cause", new Error("outer", { cause: coded("ENOSPC") }), /the disk is full/],
+      [
+        "no permission",
+        new Deno.errors.NotCapable('Requires read access to "/x", run again'),
+        /cannot use \/x: /,
+      ],
+    ];
+    for (const [what, error, words] of cases) {
+      const found = explainFailure(error) ?? assert.fail(`${what}: taken for a fault`);
+      assert.match(found.message, words, what);
+      assert.ok(found.message.length < 1000, what);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("a fault of the program is no failure of the system", () => {
+  for (
+    const error of [
+      new Error("parameter x: expected 3"),
+      new TypeError("undefined is not a function"),
+      new RangeError("Invalid typed array length: -1"),
+      new RangeError("a tensor cannot be named x"),
+      "text",
+      undefined,
+    ]
+  ) assert.equal(explainFailure(error), undefined);
 });

@@ -1,6 +1,7 @@
-/** Which snapshot a run's folder stands for, and what is no run. */
+/** Folders of runs: which snapshot one stands for, what is none; and that of --seeds, whose seeds have runs of their own. */
 
 import assert from "node:assert/strict";
+import * as v from "../../src/schema.ts";
 import { itemsShape } from "../../src/data/item_catalogue.ts";
 import { initialWeights } from "../../src/model/initial_weights.ts";
 import { modelParameters } from "../../src/model/user_model.ts";
@@ -10,6 +11,10 @@ import { UserError } from "../../src/user_error.ts";
 import { runCommand } from "../command_check.ts";
 import { withFolder } from "../prepared_folder.ts";
 import { scoreCases } from "../score_cases.ts";
+import { defaultModel } from "../../src/model/config.ts";
+import { type RunConfig, runConfigSchema } from "../../src/run/run_config.ts";
+import { configOfSeed, folderOfSeed, readSeeds, writeSeeds } from "../../src/run/seeds_folder.ts";
+import { defaultTraining } from "../../src/train/config.ts";
 
 const { config: model, log } = scoreCases["LSTM, one-hot"] ?? assert.fail();
 const items = itemsShape(log.items);
@@ -67,3 +72,43 @@ Deno.test("a model's data are those that its run was trained on, unless others a
     await Deno.writeTextFile(`${folder}/config.json`, "{");
     assert.equal((await openRun(folder)).trainedOn, undefined);
   }));
+
+const config: RunConfig = v.parse(runConfigSchema, {
+  clickgan: "0.1.0",
+  command: [],
+  data: { kind: "demo", seed: 7 },
+  model: defaultModel,
+  training: { ...defaultTraining, seed: 7 },
+  init: null,
+  adapter: { kind: "cpu", description: "", vendor: "", architecture: "", runtime: "", driver: "" },
+  system: "",
+});
+
+Deno.test("--seeds: every seed trains with itself, in a folder of its own", () => {
+  const seeds = { seeds: [7, 8, 4294967295], config };
+  for (const seed of seeds.seeds) {
+    const own = configOfSeed(seeds, seed);
+    assert.equal(own.training.seed, seed);
+    // The data are those of the first seed: seeds compare trainings, not splits.
+    assert.deepEqual({ ...own, training: { ...own.training, seed: 7 } }, config);
+  }
+  assert.equal(config.training.seed, 7);
+  assert.deepEqual(seeds.seeds.map((seed) => folderOfSeed("runs/a", seed)), [
+    "runs/a/seed-7",
+    "runs/a/seed-8",
+    "runs/a/seed-4294967295",
+  ]);
+});
+
+Deno.test("seeds.json: read as it was written; a seed that stands there twice is refused", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "clickgan-" });
+  try {
+    assert.equal(await readSeeds(folder), undefined);
+    await writeSeeds(folder, { seeds: [3, 1, 2], config });
+    assert.deepEqual(await readSeeds(folder), { seeds: [3, 1, 2], config });
+    await writeSeeds(folder, { seeds: [3, 1, 3], config });
+    await assert.rejects(readSeeds(folder), /a seed stands there twice/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

@@ -5,6 +5,7 @@ import { Lock } from "../../src/run/files/lock.ts";
 import { contentsOf, expectEmpty, OwnedFolder, SIGN } from "../../src/run/files/owned_folder.ts";
 import { isTemporaryName, openTemporary, temporaryName } from "../../src/run/files/temporary_file.ts";
 import { exists } from "../../src/run/files/file_error.ts";
+import { words } from "../command_check.ts";
 import { userError, withEmptyFolder } from "./folder_check.ts";
 
 const RUN = { what: "it", option: "--there" };
@@ -25,10 +26,7 @@ async function otherProcess(script: string): Promise<Disposable> {
     args: [
       "run",
       ...DENO_FLAGS,
-      "--no-prompt",
-      "--allow-read",
-      "--allow-write",
-      `data:text/typescript,${encodeURIComponent(code)}`,
+      ...words(`--no-prompt --allow-read --allow-write data:text/typescript,${encodeURIComponent(code)}`),
     ],
     stdout: "piped",
     stderr: "inherit",

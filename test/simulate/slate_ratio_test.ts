@@ -2,8 +2,7 @@
 
 import assert from "node:assert/strict";
 import { randomStream } from "../../src/data/random.ts";
-import { slateRatio, type SlateValues } from "../../src/simulate/host/slate_ratio.ts";
-import { topSlate } from "../../src/simulate/host/top_slate.ts";
+import { slateRatio, type SlateValues, topSlate } from "../../src/simulate/host/slate_ratio.ts";
 
 /** All sets of k of some items. */
 function* setsOf(items: readonly number[], k: number): Generator<number[]> {

@@ -1,26 +1,21 @@
 /** The adversarial stage as a whole: against an f64 trajectory, its dispatches, resuming, and what ends it early. */
 
 import assert from "node:assert/strict";
-import type { ClickLog } from "../../src/data/click_log.ts";
-import { NONE } from "../../src/data/click_log.ts";
+import { type ClickLog, NONE } from "../../src/data/click_log.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/config.ts";
 import { generatorConfig } from "../../src/model/generator.ts";
 import { itemsShape } from "../../src/data/item_catalogue.ts";
-import { modelParameters, UserModel } from "../../src/model/user_model.ts";
+import { modelParameters } from "../../src/model/user_model.ts";
 import { etaOnPage, sparsemax } from "../../src/ops/minimax.ts";
-import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
-import { type AdversarialConfig, defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
+import type { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
+import { type AdversarialConfig, defaultAdversarial } from "../../src/train/config.ts";
 import { GENERATOR_PREFIX, partOf } from "../../src/train/networks.ts";
-import { Trainer } from "../../src/train/trainer.ts";
 import { Adam64, network64, type Page64, type Parameters64, shape64, toParameters64 } from "../f64_model.ts";
 import { countedOf, withGpu } from "../op_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { smallLstm, smallPw, WIDTH } from "../small_models.ts";
+import { assertNear, game, logs, shannon, SIZE, type Training } from "./trainings.ts";
 
-const logs: Record<string, ClickLog> = {
-  dense: smallLog(21, { users: 60, items: 41, width: WIDTH, maxEvents: 6, maxPage: 7 }),
-  "one-hot": smallLog(22, { users: 60, items: 41, width: 0, maxEvents: 6, maxPage: 7 }),
-};
 const small: AdversarialConfig = {
   ...defaultAdversarial,
   iterations: 20,
@@ -32,7 +27,6 @@ const small: AdversarialConfig = {
   generatorLearningRate: 0.01,
   rewardLearningRate: 0.005,
 };
-const options = { seed: 5, evaluationShards: 0 };
 
 function softmax(z: readonly number[]): number[] {
   const most = Math.max(...z);
@@ -57,15 +51,15 @@ const cases: [string, ModelConfig, Partial<AdversarialConfig>][] = [
   ["LSTM, reward frozen", { ...smallLstm, dims: [6] }, { rewardSteps: 0 }],
   ["LSTM, exact generator", { ...smallLstm, dims: [6] }, { generator: "exact" }],
 ];
-const given = smallLog(23, { users: 60, items: 41, width: 0, maxEvents: 6, maxPage: 7, given: 0.4 });
+const given = smallLog(23, { ...SIZE, width: 0, given: 0.4 });
 for (const [data, log] of Object.entries({ ...logs, "events given": given })) {
   for (const [name, config, more] of cases) {
     for (const kind of ["cpu", "gpu"] as const) {
       Deno.test(`ten minimax pairs follow the f64 trajectory: ${name}, ${data}, ${kind} shapes`, () =>
-        withGpu(
-          kind,
-          (gpu) => follow(new UserModel(gpu, log.items, config, { seed: 5 }), log, { ...small, ...more }),
-        ));
+        withGpu(kind, async (gpu) => {
+          using own = await game(gpu, log, config, { ...small, ...more }, { validate: false });
+          await follow(own, log);
+        }));
     }
   }
 }
@@ -151,8 +145,8 @@ function follow64(
 }
 
 /** Ten iterations here and in f64, side by side. */
-async function follow(model: UserModel, log: ClickLog, config: AdversarialConfig): Promise<void> {
-  const trainer = await AdversarialTrainer.create(model, log, config, { ...options, validate: false });
+async function follow({ model, trainer }: Training<AdversarialTrainer>, log: ClickLog): Promise<void> {
+  const { config } = trainer;
   const specs = (of: ModelConfig) => modelParameters(itemsShape(log.items), of);
   const weights = await trainer.weights();
   const start = {
@@ -172,82 +166,55 @@ async function follow(model: UserModel, log: ClickLog, config: AdversarialConfig
     if (k === 0 && config.rewardSteps < 2) near("loss_max", result.lossMax, lossMax);
   }
   const after = await trainer.weights();
-  for (const [prefix, parameters] of [["", reward], [GENERATOR_PREFIX, generator]] as const) {
-    for (const [name, matrix] of parameters ?? []) {
-      if (name === "utility/output/bias") continue; // a level, as above
-      const most = Math.max(1e-3, ...matrix.flat().map(Math.abs));
-      const found = after.get(prefix + name) ?? assert.fail(name);
-      matrix.flat().forEach((x, k) =>
-        assert.ok(Math.abs(x - (found[k] ?? NaN)) <= 4e-3 * most, `${prefix}${name}[${k}]: ${x}, ${found[k]}`)
-      );
-    }
-  }
-  trainer.destroy();
-  model.destroy();
+  // Levels are left out, as above.
+  const near = { least: 1e-3, free: "utility/output/bias" };
+  assertNear("reward", partOf(after, ""), reward, 4e-3, near);
+  if (generator) assertNear("generator", partOf(after, GENERATOR_PREFIX), generator, 4e-3, near);
 }
 
 Deno.test("a minimax pair takes at most 45 dispatches with the default layers", () =>
   withGpu(undefined, async (gpu) => {
     for (const log of Object.values(logs)) {
       for (const config of [defaultModel, defaultPwModel]) {
-        const model = new UserModel(gpu, log.items, config, { seed: 1 });
-        const trainer = await AdversarialTrainer.create(
-          model,
-          log,
-          { ...defaultAdversarial, batchSize: 13 },
-          {
-            ...options,
-            validate: false,
-          },
-        );
+        using own = await game(gpu, log, config, { behaviourDims: defaultAdversarial.behaviourDims }, {
+          validate: false,
+        });
+        const { trainer } = own;
         const { layout, batch, utilities, generatorStep, rewardStep } = trainer.programs;
         const parts = [layout, batch, utilities, generatorStep, rewardStep].map((p) => p.dispatches.length);
         const count = parts.reduce((a, b) => a + b, 0);
         assert.ok(count <= 45, `${log.items.kind}, ${config.encoder}: ${parts.join(" + ")} = ${count}`);
-        trainer.destroy();
-        model.destroy();
       }
     }
   }));
 
 Deno.test("a stage that is resumed is the stage that never stopped; the state holds both players", () =>
   withGpu(undefined, async (gpu) => {
-    const log = logs.dense ?? assert.fail();
-    const make = async () => {
-      const model = new UserModel(gpu, log.items, smallLstm, { seed: 5 });
-      const config = { ...small, itemDropout: 0.3, weightDecay: 0.1, generatorWarmup: 4 };
-      return { model, trainer: await AdversarialTrainer.create(model, log, config, options) };
-    };
-    const whole = await make();
+    const config = { ...small, itemDropout: 0.3, weightDecay: 0.1, generatorWarmup: 4 };
+    const make = () => game(gpu, logs.dense, smallLstm, config);
+    using whole = await make();
     await whole.trainer.run(20);
-    const first = await make();
+    using first = await make();
     await first.trainer.run(9);
     const state = await first.trainer.state();
-    const second = await make();
+    using second = await make();
     second.trainer.restore(state);
     await second.trainer.run(20);
     assert.deepEqual(await second.trainer.state(), await whole.trainer.state());
     assert.ok([...state.weights.keys()].some((name) => name.startsWith(GENERATOR_PREFIX)));
-    for (const { model, trainer } of [whole, first, second]) {
-      trainer.destroy();
-      model.destroy();
-    }
   }));
 
 Deno.test("warm-up and --reward-steps 0 leave the reward as it is", () =>
   withGpu(undefined, async (gpu) => {
-    const log = logs["one-hot"] ?? assert.fail();
     for (const more of [{ generatorWarmup: 6 }, { rewardSteps: 0 }]) {
-      const model = new UserModel(gpu, log.items, smallLstm, { seed: 5 });
+      using own = await game(gpu, logs["one-hot"], smallLstm, { ...small, ...more });
+      const { model, trainer } = own;
       const before = await model.weights();
-      const trainer = await AdversarialTrainer.create(model, log, { ...small, ...more }, options);
       await trainer.run(6);
       assert.deepEqual(await model.weights(), before);
       await trainer.run(8);
       const moved = "generatorWarmup" in more;
       assert.equal(JSON.stringify([...await model.weights()]) !== JSON.stringify([...before]), moved);
-      trainer.destroy();
-      model.destroy();
     }
   }));
 
@@ -257,54 +224,32 @@ Deno.test("pages of one item, nobody with a history, no clicks at all: figures o
     const noHistory = smallLog(4, { users: 40, items: 9, width: 0, maxEvents: 1 });
     for (const log of [single, noHistory]) {
       for (const generator of ["network", "exact"] as const) {
-        const model = new UserModel(gpu, log.items, smallLstm, { seed: 5 });
-        const trainer = await AdversarialTrainer.create(
-          model,
-          log,
-          { ...small, generator, batchSize: 10 },
-          options,
-        );
-        await trainer.run(10, {
+        using own = await game(gpu, log, smallLstm, { ...small, generator, batchSize: 10 });
+        await own.trainer.run(10, {
           onStep: (r) =>
             Object.entries(r).forEach(([name, x]) => assert.ok(Number.isFinite(x), `${name}: ${x}`)),
         });
-        trainer.destroy();
-        model.destroy();
       }
     }
     const log = { ...single, eventClick: new Uint32Array(single.eventClick.length).fill(NONE) };
-    const model = new UserModel(gpu, log.items, smallLstm, { seed: 5 });
     await assert.rejects(
-      AdversarialTrainer.create(model, log, { ...small, batchSize: 10 }, options),
+      game(gpu, log, smallLstm, { ...small, batchSize: 10 }),
       /Expected clicks among the train users/,
     );
     // The Shannon stage learns from such a log that nobody clicks.
-    const trainer = await Trainer.create(model, log, {
-      ...defaultTraining,
-      batchSize: 10,
-      learningRate: 0.01,
-    });
+    using own = await shannon(gpu, log, smallLstm, { batchSize: 10, learningRate: 0.01 });
     const losses: number[] = [];
-    await trainer.run(60, { onStep: ({ nll }) => losses.push(nll) });
+    await own.trainer.run(60, { onStep: ({ nll }) => losses.push(nll) });
     assert.ok(losses.every(Number.isFinite) && (losses.at(-1) ?? NaN) < 0.5 * (losses[0] ?? NaN));
-    trainer.destroy();
-    model.destroy();
   }));
 
 Deno.test("early stopping ends at the same iteration whatever the pace, and item dropout changes what is learned", () =>
   withGpu(undefined, async (gpu) => {
-    const log = logs["one-hot"] ?? assert.fail();
     const ends: number[] = [];
+    const config = { learningRate: 0.02, validateEvery: 5, patience: 20, earlyStopping: "loss" } as const;
     for (const pause of [false, true]) {
-      const model = new UserModel(gpu, log.items, smallLstm, { seed: 5 });
-      const config = {
-        ...defaultTraining,
-        batchSize: 13,
-        learningRate: 0.02,
-        validateEvery: 5,
-        patience: 20,
-      };
-      const trainer = await Trainer.create(model, log, { ...config, earlyStopping: "loss" });
+      using own = await shannon(gpu, logs["one-hot"], smallLstm, config);
+      const { trainer } = own;
       let best = Infinity;
       await trainer.run(1000, {
         wantsPause: () => pause,
@@ -315,8 +260,6 @@ Deno.test("early stopping ends at the same iteration whatever the pace, and item
       ends.push(trainer.iteration);
       await trainer.run(1000);
       assert.equal(trainer.iteration, ends[0], "a stopped training does not go on");
-      trainer.destroy();
-      model.destroy();
     }
     assert.equal(ends[0], ends[1]);
   }));

@@ -12,14 +12,8 @@ import { type Gpu, LimitError } from "../../src/gpu/device.ts";
 import { openGpu } from "../open_alone.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
 import { modelParameters, UserModel } from "../../src/model/user_model.ts";
-import type { Weights } from "../../src/tape/parameters.ts";
-import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
-import {
-  type AdversarialConfig,
-  defaultAdversarial,
-  defaultTraining,
-  type TrainingConfig,
-} from "../../src/train/config.ts";
+import type { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
+import { type AdversarialConfig, defaultTraining, type TrainingConfig } from "../../src/train/config.ts";
 import { fitting, forParts } from "../../src/train/fit.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { UserError } from "../../src/user_error.ts";
@@ -27,13 +21,12 @@ import { lossAndGradients64, shape64, toParameters64 } from "../f64_model.ts";
 import { withGpu } from "../op_check.ts";
 import { shuffled, smallLog } from "../../src/selftest/small_logs.ts";
 import { smallLstm, WIDTH } from "../small_models.ts";
+import { assertNear, game, logs, shannon, SIZE, type Training } from "./trainings.ts";
 
-const sizes = { users: 60, items: 41, maxEvents: 6, maxPage: 7 };
-const logs: Record<string, ClickLog> = {
-  dense: smallLog(21, { ...sizes, width: WIDTH }),
-  "one-hot": smallLog(22, { ...sizes, width: 0 }),
-  mixed: smallLog(5, { ...sizes, width: WIDTH, tokens: 7 }),
-  "events given": smallLog(24, { ...sizes, width: 0, given: 0.4 }),
+const cutLogs: Record<string, ClickLog> = {
+  ...logs,
+  mixed: smallLog(5, { ...SIZE, width: WIDTH, tokens: 7 }),
+  "events given": smallLog(24, { ...SIZE, width: 0, given: 0.4 }),
 };
 const config: ModelConfig = { ...smallLstm, dims: [6] };
 
@@ -44,7 +37,7 @@ function rowsIn({ userEvents, eventRows }: ClickLog, users: readonly number[]): 
 
 Deno.test("a cut keeps all users in their order, within its limits and its number of parts", () => {
   const random = randomStream(3, "cuts");
-  for (const log of Object.values(logs)) {
+  for (const log of Object.values(cutLogs)) {
     const [whole, single] = [13, 1].map((users) => batchCapacity(log, "all", users)) as [
       ClickSizes,
       ClickSizes,
@@ -64,7 +57,7 @@ Deno.test("a cut keeps all users in their order, within its limits and its numbe
     }
     assert.deepEqual(cutFor(whole, single, whole.rows), { limit: whole, capacity: whole, parts: 1 });
   }
-  assert.throws(() => cutUsers(logs.dense ?? assert.fail(), [3, 5, 3], { rows: 9, events: 9 }), UserError);
+  assert.throws(() => cutUsers(logs.dense, [3, 5, 3], { rows: 9, events: 9 }), UserError);
 });
 
 Deno.test("what does not fit is tried in smaller parts; a user who does not fit is told what to do", async () => {
@@ -92,51 +85,32 @@ type Stage = (
   gpu: Gpu,
   log: ClickLog,
   partRows: number | null,
-) => Promise<{ model: UserModel; trainer: Trainer | AdversarialTrainer }>;
+) => Promise<Training<Trainer | AdversarialTrainer>>;
 
-const shannon = (more: Partial<TrainingConfig> = {}): Stage => async (gpu, log, partRows) => {
-  const model = new UserModel(gpu, log.items, config, { seed: 5 });
-  const training = { ...defaultTraining, batchSize: 13, learningRate: 0.01, validateEvery: 3, partRows };
-  return { model, trainer: await Trainer.create(model, log, { ...training, ...more }) };
-};
-const game = (more: Partial<AdversarialConfig> = {}): Stage => async (gpu, log, partRows) => {
-  const model = new UserModel(gpu, log.items, config, { seed: 5 });
-  const playing = {
-    ...defaultAdversarial,
-    ...{ batchSize: 13, validateEvery: 3, behaviourDims: [8, 5], behaviourSd: 0.3, generatorWarmup: 0 },
-    ...{ generatorLearningRate: 0.01, rewardLearningRate: 0.005, partRows },
-  };
-  const options = { seed: 5, evaluationShards: 0 };
-  return { model, trainer: await AdversarialTrainer.create(model, log, { ...playing, ...more }, options) };
-};
-
-function assertNear(found: Weights, expected: Weights, what: string): void {
-  for (const [name, values] of expected) {
-    if (name.endsWith("utility/output/bias")) continue; // levels, which the game leaves free
-    const most = Math.max(1e-3, ...values.map(Math.abs));
-    values.forEach((x, k) => {
-      const y = found.get(name)?.[k] ?? NaN;
-      assert.ok(Math.abs(x - y) <= 4e-3 * most, `${what} ${name}[${k}]: in one part ${x}, in several ${y}`);
-    });
-  }
-}
+const inParts = (more: Partial<TrainingConfig> = {}): Stage => (gpu, log, partRows) =>
+  shannon(gpu, log, config, { learningRate: 0.01, validateEvery: 3, partRows, ...more });
+const gameInParts = (more: Partial<AdversarialConfig> = {}): Stage => (gpu, log, partRows) =>
+  game(gpu, log, config, {
+    ...{ validateEvery: 3, behaviourSd: 0.3, generatorWarmup: 0 },
+    ...{ generatorLearningRate: 0.01, rewardLearningRate: 0.005, partRows, ...more },
+  });
 
 const cases: [name: string, log: string, Stage][] = [
-  ["dense", "dense", shannon()],
-  ["one-hot", "one-hot", shannon({ weightDecay: 1 })],
-  ["one-hot, row-sparse", "one-hot", shannon({ adam: "row-sparse" })],
-  ["mixed, row-sparse", "mixed", shannon({ adam: "row-sparse" })],
-  ["events given", "events given", shannon()],
-  ["game, two steps each", "dense", game({ generatorSteps: 2, rewardSteps: 2 })],
-  ["game, row-sparse, reward frozen", "one-hot", game({ adam: "row-sparse", rewardSteps: 0 })],
-  ["exact generator", "one-hot", game({ generator: "exact" })],
+  ["dense", "dense", inParts()],
+  ["one-hot", "one-hot", inParts({ weightDecay: 1 })],
+  ["one-hot, row-sparse", "one-hot", inParts({ adam: "row-sparse" })],
+  ["mixed, row-sparse", "mixed", inParts({ adam: "row-sparse" })],
+  ["events given", "events given", inParts()],
+  ["game, two steps each", "dense", gameInParts({ generatorSteps: 2, rewardSteps: 2 })],
+  ["game, row-sparse, reward frozen", "one-hot", gameInParts({ adam: "row-sparse", rewardSteps: 0 })],
+  ["exact generator", "one-hot", gameInParts({ generator: "exact" })],
 ];
 for (const [name, data, stage] of cases) {
   Deno.test(`six steps in parts end where those in one part do: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
-      const log = logs[data] ?? assert.fail();
-      const whole = await stage(gpu, log, null);
-      const cut = await stage(gpu, log, 60);
+      const log = cutLogs[data] ?? assert.fail();
+      using whole = await stage(gpu, log, null);
+      using cut = await stage(gpu, log, 60);
       assert.equal(whole.trainer.batchParts, 1);
       assert.ok(cut.trainer.batchParts > 2);
       const figures: Record<string, number>[][] = [];
@@ -159,23 +133,20 @@ for (const [name, data, stage] of cases) {
         }
       }
       const [one, several] = [await whole.trainer.state(), await cut.trainer.state()];
-      assertNear(several.weights, one.weights, "weight");
+      // Levels are what the game leaves free.
+      assertNear("weight", several.weights, one.weights, 4e-3, { least: 1e-3, free: "utility/output/bias" });
       // Rows that row-sparse Adam leaves alone have no moments.
       for (const [tensor, v] of one.v) {
         const own = several.v.get(tensor) ?? assert.fail();
         v.forEach((x, k) => assert.equal(x === 0, own[k] === 0, `v of ${tensor}[${k}]: ${x} and ${own[k]}`));
-      }
-      for (const { model, trainer } of [whole, cut]) {
-        trainer.destroy();
-        model.destroy();
       }
     }));
 }
 
 Deno.test("in parts: gradients are those of f64, a batch of one part has the bits of a whole one, a resumed run goes on", () =>
   withGpu(undefined, async (gpu) => {
-    const log = logs.dense ?? assert.fail();
-    const cut = await shannon()(gpu, log, 60);
+    const log = logs.dense;
+    using cut = await inParts()(gpu, log, 60);
     const parameters = toParameters64(
       await cut.model.weights(),
       modelParameters(itemsShape(log.items), config),
@@ -184,31 +155,20 @@ Deno.test("in parts: gradients are those of f64, a batch of one part has the bit
     const expected = lossAndGradients64(log, users, parameters, shape64(config));
     const { nll } = await cut.trainer.step(users);
     assert.ok(Math.abs(nll - expected.loss) < 2e-5, `expected ${expected.loss}, got ${nll}`);
-    const gradients = await cut.model.gradients();
-    for (const [name, matrix] of expected.gradients) {
-      const most = Math.max(1e-6, ...matrix.flat().map(Math.abs));
-      matrix.flat().forEach((x, k) => {
-        const y = gradients.get(name)?.[k] ?? NaN;
-        assert.ok(Math.abs(x - y) <= 1e-5 * most, `${name}[${k}]: expected ${x}, got ${y}`);
-      });
-    }
+    assertNear("gradient", await cut.model.gradients(), expected.gradients, 1e-5);
     const state = await cut.trainer.state();
     await cut.trainer.run(4);
-    const resumed = await shannon()(gpu, log, 60);
+    using resumed = await inParts()(gpu, log, 60);
     resumed.trainer.restore(state);
     await resumed.trainer.run(4);
     assert.deepEqual(await resumed.trainer.weights(), await cut.trainer.weights());
 
-    const whole = await shannon()(gpu, log, null);
+    using whole = await inParts()(gpu, log, null);
     const few = users.slice(0, 2);
     await cut.trainer.setWeights(await whole.trainer.weights());
     await cut.trainer.restore(await whole.trainer.state());
     assert.deepEqual(await cut.trainer.step(few), await whole.trainer.step(few));
     assert.deepEqual(await cut.trainer.state(), await whole.trainer.state());
-    for (const { model, trainer } of [cut, resumed, whole]) {
-      trainer.destroy();
-      model.destroy();
-    }
   }));
 
 Deno.test("an adapter with little room gets smaller parts and shards by itself; what cannot be cut says what fits", async () => {
@@ -218,8 +178,8 @@ Deno.test("an adapter with little room gets smaller parts and shards by itself; 
   const losses: number[][] = [];
   for (const bindingBytes of [undefined, 120_000]) {
     const gpu = await openGpu({ bindingBytes });
-    const model = new UserModel(gpu, log.items, wide, { seed: 5 });
-    const trainer = await Trainer.create(model, log, training);
+    const own = await shannon(gpu, log, wide, training);
+    const { model, trainer } = own;
     assert.equal(trainer.batchParts > 1, bindingBytes !== undefined);
     const seen: number[] = [];
     await trainer.run(3, { onStep: ({ nll }) => seen.push(nll), onValidation: ({ nll }) => seen.push(nll) });
@@ -230,7 +190,7 @@ Deno.test("an adapter with little room gets smaller parts and shards by itself; 
         /Expected --evaluation-shards of at least [2-9], or 0 for as few as fit, got 1: /,
       );
     }
-    for (const part of [trainer, model]) part.destroy();
+    own[Symbol.dispose]();
     gpu.check();
     assert.equal(gpu.liveBuffers, 0, gpu.liveBufferLabels.join(", "));
     gpu.close();

@@ -7,20 +7,18 @@ import { randomStream } from "../../src/data/random.ts";
 import { choiceFigures } from "../../src/data/ranking.ts";
 import { Collector } from "../../src/figures/collector.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
-import { UserModel } from "../../src/model/user_model.ts";
-import { AdversarialTrainer, evaluateGame, gameOptions } from "../../src/train/adversarial_trainer.ts";
-import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
+import { evaluateGame, gameOptions } from "../../src/train/adversarial_trainer.ts";
 import { Evaluation } from "../../src/train/evaluation.ts";
-import { Trainer } from "../../src/train/trainer.ts";
 import { withGpu } from "../op_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
+import { game, shannon, SIZE } from "./trainings.ts";
 
 const models: Record<string, ModelConfig> = {
   LSTM: smallLstm,
   PW: smallPw,
 };
-const given = smallLog(31, { users: 60, items: 41, width: WIDTH, maxEvents: 6, maxPage: 7, given: 0.4 });
+const given = smallLog(31, { ...SIZE, width: WIDTH, given: 0.4 });
 
 Deno.test("given events are no pages of a log's size", () => {
   const log = pagesAfterHistory(given, [
@@ -73,30 +71,22 @@ for (const [name, config] of Object.entries(models)) {
         { history: [40], page: [1], clicked: 0 },
       ];
       const log = pagesAfterHistory(given, users);
-      const model = new UserModel(gpu, log.items, config, { seed: 4 });
+      using own = await shannon(gpu, log, config, { batchSize: 4 }, { validate: false });
       let expected = 0;
       for (const { history, page, clicked } of users) {
-        const u = await model.score({ history, page });
+        const u = await own.model.score({ history, page });
         expected += Math.log(u.reduce((sum, x) => sum + Math.exp(x), 1)) - (u[clicked] ?? 0);
       }
-      const training = { ...defaultTraining, batchSize: 4 };
-      const trainer = await Trainer.create(model, log, training, { validate: false });
-      const { nll, prec1 } = await trainer.step([2, 0, 3, 1]);
+      const { nll, prec1 } = await own.trainer.step([2, 0, 3, 1]);
       assert.ok(Math.abs(nll - expected / 4) < 1e-5, `${nll}, ${expected / 4} by scores`);
       assert.ok(Number.isInteger(3 * prec1), `${prec1} is no share of three clicks`);
-      trainer.destroy();
-      model.destroy();
     }));
 
   Deno.test(`figures of an evaluation leave given events out: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
-      const model = new UserModel(gpu, given.items, config, { seed: 4 });
-      const trainer = await Trainer.create(model, given, {
-        ...defaultTraining,
-        batchSize: 9,
-        validateEvery: 2,
-        evaluationShards: 3,
-      });
+      const sizes = { batchSize: 9, validateEvery: 2, evaluationShards: 3 };
+      using own = await shannon(gpu, given, config, sizes);
+      const { model, trainer } = own;
       const users = usersOf(given, "validation");
       const evaluation = await Evaluation.ofModel(model, trainer.deviceLog, given, users, 2);
       const figures = await evaluation.figures();
@@ -113,37 +103,33 @@ for (const [name, config] of Object.entries(models)) {
       const validations: number[] = [];
       await trainer.run(2, { onValidation: ({ nll }) => validations.push(nll) });
       near(validations[0] ?? NaN, expected.nll);
-      for (const part of [evaluation, trainer, model]) part.destroy();
+      evaluation.destroy();
     }));
 }
 
 Deno.test("a game's figures leave given events out", () =>
   withGpu(undefined, async (gpu) => {
-    const config = models.LSTM ?? assert.fail();
     for (const skipNoClick of [false, true]) {
-      const model = new UserModel(gpu, given.items, config, { seed: 4 });
-      const trainer = await AdversarialTrainer.create(
-        model,
-        given,
-        { ...defaultAdversarial, batchSize: 9, skipNoClick },
-        { seed: 1, evaluationShards: 0, validate: false },
-      );
+      using own = await game(gpu, given, smallLstm, { batchSize: 9, skipNoClick }, { validate: false });
+      const { model, trainer } = own;
       const users = usersOf(given, "test");
-      const game = gameOptions(model, trainer.config);
+      const played = gameOptions(model, trainer.config);
       const evaluation = await evaluateGame(
         model,
         trainer.generator,
-        game,
+        played,
         trainer.deviceLog,
         given,
         users,
-        { shards: 0 },
+        {
+          shards: 0,
+        },
       );
       const { nll, lossMin, lossMax } = await evaluation.figures();
       const expected = choiceFigures(given, users, await evaluation.utilities());
       assert.ok(Math.abs(nll - expected.nll) < 1e-5);
       assert.ok(Number.isFinite(lossMin) && Number.isFinite(lossMax));
-      for (const part of [evaluation, trainer, model]) part.destroy();
+      evaluation.destroy();
     }
   }));
 
@@ -160,9 +146,8 @@ Deno.test("users of whom nothing is to be predicted make no batch, and are passe
       eventGiven: Uint8Array.of(1, 1, 0, 1, 1, 0),
       rowItem: Uint32Array.of(1, 2, 3, 4, 0, 1, 2, 3),
     };
-    const model = new UserModel(gpu, log.items, models.LSTM ?? assert.fail(), { seed: 4 });
-    const training = { ...defaultTraining, batchSize: 3 };
-    const trainer = await Trainer.create(model, log, training, { validate: false });
+    using own = await shannon(gpu, log, smallLstm, { batchSize: 3 }, { validate: false });
+    const { model, trainer } = own;
     await assert.rejects(trainer.step([0]), /all 2 events of its 1 users are given as history/);
     const evaluation = await Evaluation.ofModel(model, trainer.deviceLog, log, [0, 1, 2], 0);
     assert.equal(evaluation.counted, 2);
@@ -176,14 +161,10 @@ Deno.test("users of whom nothing is to be predicted make no batch, and are passe
     const none = { ...log, eventGiven: Uint8Array.of(1, 1, 0, 1, 1, 0), eventClick: log.eventClick.slice() };
     none.eventClick[2] = NONE;
     await assert.rejects(
-      AdversarialTrainer.create(model, none, { ...defaultAdversarial, batchSize: 3 }, {
-        seed: 1,
-        evaluationShards: 0,
-        validate: false,
-      }),
+      game(gpu, none, smallLstm, { batchSize: 3 }, { validate: false }),
       /Expected clicks among the train users/,
     );
-    for (const part of [evaluation, trainer, model]) part.destroy();
+    evaluation.destroy();
   }));
 
 /** Pages of four of nine items, clicked by strength one after another until the user has enough. @param copies as once: a page a click. */
@@ -231,10 +212,9 @@ Deno.test("where pages hold several clicks, P(no click) is that of pages as user
     const log = severalClicks(1000);
     checkLog(log, ["train", "test"]);
     const config = { ...noHistory, dims: [] };
-    const training = { ...defaultTraining, batchSize: 250, learningRate: 0.1 };
     const errorOf = async (on: ClickLog) => {
-      const model = new UserModel(gpu, on.items, config, { seed: 4 });
-      const trainer = await Trainer.create(model, on, training, { validate: false });
+      using own = await shannon(gpu, on, config, { batchSize: 250, learningRate: 0.1 }, { validate: false });
+      const { model, trainer } = own;
       for (let step = 0; step < 40; step++) {
         await trainer.step(usersOf(on, "train").subarray(250 * (step % 2), 250 * (step % 2) + 250));
       }
@@ -253,7 +233,7 @@ Deno.test("where pages hold several clicks, P(no click) is that of pages as user
           }),
       );
       const { figures } = collector.tested().details;
-      for (const part of [evaluation, trainer, model]) part.destroy();
+      evaluation.destroy();
       return (figures.pNoClick ?? NaN) - (figures.noClick ?? NaN);
     };
     const error = await errorOf(log);

@@ -13,64 +13,52 @@ import type { Gpu } from "../../src/gpu/device.ts";
 import { Program } from "../../src/gpu/program.ts";
 import { readFloats } from "../../src/gpu/readback.ts";
 import { defaultModel } from "../../src/model/config.ts";
-import { UserModel } from "../../src/model/user_model.ts";
 import { firstLayer } from "../../src/ops/first_layer.ts";
 import { ParameterArena } from "../../src/tape/parameters.ts";
 import { ClickTape } from "../../src/batch/click_tape.ts";
-import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
-import { defaultAdversarial, defaultTraining, learningRateAt } from "../../src/train/config.ts";
+import { learningRateAt } from "../../src/train/config.ts";
 import { GENERATOR_PREFIX } from "../../src/train/networks.ts";
 import { noiseOf } from "../../src/train/click_steps.ts";
-import { Trainer } from "../../src/train/trainer.ts";
 import { chunks } from "../../src/selftest/ops/op_batches.ts";
 import { withGpu } from "../op_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
+import { game, shannon, type Training } from "./trainings.ts";
 
 const log = smallLog(41, { users: 120, items: 20, width: 3, noClick: 0.1 });
 const model = { ...defaultModel, lstmUnits: 4, dims: [6] };
 /** Too small to move a weight by a bit that counts. */
 const STILL = 1e-12;
 
-type Step = { readonly nll: number };
 interface AnyTrainer {
-  readonly iteration: number;
   batchOf(t: number): Uint32Array;
-  step(users?: ArrayLike<number>): Promise<Step>;
-  run(to: number, callbacks: { onStep(result: Step): void }): Promise<void>;
+  step(users?: ArrayLike<number>): Promise<{ readonly nll: number }>;
+  run(to: number, callbacks: { onStep(result: { readonly nll: number }): void }): Promise<void>;
   destroy(): void;
 }
-const stages = {
-  Shannon: (gpu: Gpu, seed: number, itemDropout: number) => {
-    const own = new UserModel(gpu, log.items, model, { seed: 1 });
-    const config = { ...defaultTraining, seed, batchSize: 15, learningRate: STILL, itemDropout };
-    return [own, Trainer.create(own, log, config, { validate: false })] as const;
-  },
-  adversarial: (gpu: Gpu, seed: number, itemDropout: number) => {
-    const own = new UserModel(gpu, log.items, model, { seed: 1 });
-    const rates = { generatorLearningRate: STILL, rewardLearningRate: STILL, generatorWarmup: 0 };
-    const config = { ...defaultAdversarial, ...rates, batchSize: 15, behaviourDims: [5], itemDropout };
-    return [
-      own,
-      AdversarialTrainer.create(own, log, config, { seed, evaluationShards: 0, validate: false }),
-    ] as const;
-  },
-};
+const stages: Record<string, (gpu: Gpu, seed: number, itemDropout: number) => Promise<Training<AnyTrainer>>> =
+  {
+    Shannon: (gpu, seed, itemDropout) =>
+      shannon(gpu, log, model, { seed, batchSize: 15, learningRate: STILL, itemDropout }, {
+        ...{ seed: 1, validate: false },
+      }),
+    adversarial: (gpu, seed, itemDropout) => {
+      const rates = { generatorLearningRate: STILL, rewardLearningRate: STILL, generatorWarmup: 0 };
+      return game(gpu, log, model, { ...rates, batchSize: 15, itemDropout }, { seed, validate: false });
+    },
+  };
 
 for (const [name, make] of Object.entries(stages)) {
-  const using = (
-    options: { seed?: number; itemDropout?: number },
+  const withTrainer = (
+    { seed = 8, itemDropout = 0 }: { seed?: number; itemDropout?: number },
     use: (trainer: AnyTrainer) => Promise<void>,
   ) =>
     withGpu(undefined, async (gpu) => {
-      const [own, making] = make(gpu, options.seed ?? 8, options.itemDropout ?? 0);
-      const trainer: AnyTrainer = await making;
-      await use(trainer);
-      trainer.destroy();
-      own.destroy();
+      using own = await make(gpu, seed, itemDropout);
+      await use(own.trainer);
     });
 
   Deno.test(`batches: each iteration has its own, by the seed and its number: ${name}`, () =>
-    using({}, (trainer) => {
+    withTrainer({}, (trainer) => {
       const users = usersOf(sourceOf(log), "train");
       const seen = new Set<string>();
       const drawn = new Set<number>();
@@ -88,7 +76,7 @@ for (const [name, make] of Object.entries(stages)) {
     }));
 
   Deno.test(`batches: a run takes that of each iteration in turn: ${name}`, () =>
-    using({}, async (trainer) => {
+    withTrainer({}, async (trainer) => {
       const found: number[] = [];
       await trainer.run(6, { onStep: ({ nll }) => found.push(nll) });
       const expected: number[] = [];
@@ -101,7 +89,7 @@ for (const [name, make] of Object.entries(stages)) {
     const users = usersOf(sourceOf(log), "train").subarray(0, 15);
     const losses = async (seed: number, itemDropout: number) => {
       const found: number[] = [];
-      await using({ seed, itemDropout }, async (trainer) => {
+      await withTrainer({ seed, itemDropout }, async (trainer) => {
         for (let t = 0; t < 5; t++) found.push((await trainer.step(users)).nll);
       });
       return found;
@@ -189,16 +177,13 @@ Deno.test("learning rate: both stages take the staircase down where it has a bor
   withGpu(undefined, async (gpu) => {
     // From zero moments a weight's first step is 0.1 / sqrt(0.001) rates long, whatever its gradient.
     const lengths = async (before: number) => {
-      const own = new UserModel(gpu, log.items, model, { seed: 1 });
       const rates = { generatorLearningRate: 2e-3, rewardLearningRate: 5e-4, generatorWarmup: 0 };
-      const config = { ...defaultAdversarial, ...rates, batchSize: 15, behaviourDims: [5], behaviourSd: 0.3 };
-      const options = { seed: 8, evaluationShards: 0, validate: false };
-      const shannon = { ...defaultTraining, batchSize: 15, learningRate: 1e-3 };
       const found: number[] = [];
       for (const kind of ["Shannon", "adversarial"] as const) {
-        const trainer = kind === "Shannon"
-          ? await Trainer.create(own, log, shannon, options)
-          : await AdversarialTrainer.create(own, log, config, options);
+        using own = kind === "Shannon"
+          ? await shannon(gpu, log, model, { batchSize: 15, learningRate: 1e-3 }, { validate: false })
+          : await game(gpu, log, model, { ...rates, batchSize: 15, behaviourSd: 0.3 }, { validate: false });
+        const { trainer } = own;
         const state = await trainer.state();
         trainer.restore({ ...state, iteration: before });
         await trainer.step(trainer.batchOf(1));
@@ -208,9 +193,7 @@ Deno.test("learning rate: both stages take the staircase down where it has a bor
           const [a, b] = [state.weights.get(name), after.get(name)];
           found.push(Math.max(...Array.from(a ?? [], (x, k) => Math.abs(x - (b?.[k] ?? NaN)))));
         }
-        trainer.destroy();
       }
-      own.destroy();
       return found;
     };
     const length = 0.1 / Math.sqrt(0.001);

@@ -4,25 +4,19 @@ import assert from "node:assert/strict";
 import { usersOf } from "../../src/data/click_log.ts";
 import { randomStream } from "../../src/data/random.ts";
 import { defaultModel } from "../../src/model/config.ts";
-import { UserModel } from "../../src/model/user_model.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import type { Weights } from "../../src/tape/parameters.ts";
 import { isGain, keepStart, lossByUser } from "../../src/run/kept_start.ts";
-import { defaultTraining } from "../../src/train/config.ts";
-import { Trainer } from "../../src/train/trainer.ts";
+import type { Trainer } from "../../src/train/trainer.ts";
 import { withGpu } from "../op_check.ts";
+import { shannon } from "./trainings.ts";
 
 const log = smallLog(41, { users: 120, items: 20, width: 3, noClick: 0.1 });
-const config = { ...defaultTraining, batchSize: 15, learningRate: 0.01, validateEvery: 5 };
-const small = { ...defaultModel, lstmUnits: 4, dims: [6] };
-
 const withTrainer = (use: (trainer: Trainer, start: Weights) => Promise<void>) =>
   withGpu(undefined, async (gpu) => {
-    const model = new UserModel(gpu, log.items, small, { seed: 1 });
-    const trainer = await Trainer.create(model, log, config);
-    await use(trainer, await trainer.weights());
-    trainer.destroy();
-    model.destroy();
+    const small = { ...defaultModel, lstmUnits: 4, dims: [6] };
+    using own = await shannon(gpu, log, small, { batchSize: 15, learningRate: 0.01, validateEvery: 5 });
+    await use(own.trainer, await own.trainer.weights());
   });
 
 Deno.test("a gain is one where it is above what users drawn anew would change", () => {

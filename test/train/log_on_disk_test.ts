@@ -29,6 +29,7 @@ import type { ChoiceFigures } from "../../src/data/ranking.ts";
 import { withGpu } from "../op_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { smallLstm, smallPw } from "../small_models.ts";
+import { over, shannon } from "./trainings.ts";
 
 const folder = Deno.makeTempDirSync();
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
@@ -118,47 +119,48 @@ async function outcome<F extends ChoiceFigures>(
   return { seen, state, test };
 }
 
-async function shannon(
+async function shannonOn(
   gpu: Gpu,
   clicks: ClickLog | LogSource,
   config: ModelConfig,
   windowBatches?: number,
   partRows: number | null = null,
 ) {
-  const model = beginning(gpu, clicks, config);
-  const trainer = await Trainer.create(model, clicks, { ...training, partRows }, { windowBatches });
+  using own = await over(
+    beginning(gpu, clicks, config),
+    (model) => Trainer.create(model, clicks, { ...training, partRows }, { windowBatches }),
+  );
+  const { model, trainer } = own;
   assert.equal(trainer.batchParts > 1, partRows !== null);
   const resident = "read" in clicks ? undefined : trainer.deviceLog;
-  const result = await outcome(
+  return await outcome(
     trainer,
     () => Evaluation.ofModel(model, resident, clicks, usersOf(clicks, "test"), 3),
   );
-  for (const part of [trainer, model]) part.destroy();
-  return result;
 }
 
-async function game(
+async function gameOn(
   gpu: Gpu,
   clicks: ClickLog | LogSource,
   config: ModelConfig,
   generator: "network" | "exact",
   windowBatches?: number,
 ) {
-  const model = beginning(gpu, clicks, config);
-  const trainer = await AdversarialTrainer.create(model, clicks, { ...adversarial, generator }, {
-    seed: 2,
-    evaluationShards: 2,
-    windowBatches,
-  });
+  using own = await over(
+    beginning(gpu, clicks, config),
+    (model) =>
+      AdversarialTrainer.create(model, clicks, { ...adversarial, generator }, {
+        ...{ seed: 2, evaluationShards: 2, windowBatches },
+      }),
+  );
+  const { model, trainer } = own;
   const resident = "read" in clicks ? undefined : trainer.deviceLog;
   const options = gameOptions(model, trainer.config);
   const users = usersOf(clicks, "test");
-  const result = await outcome(
+  return await outcome(
     trainer,
     () => evaluateGame(model, trainer.generator, options, resident, clicks, users, { shards: 3 }),
   );
-  for (const part of [trainer, model]) part.destroy();
-  return result;
 }
 
 for (const [data, log] of Object.entries(logs)) {
@@ -167,10 +169,10 @@ for (const [data, log] of Object.entries(logs)) {
       withGpu(undefined, async (gpu) => {
         using files = packed(log);
         const disk = files.source;
-        const memory = await shannon(gpu, log, config);
+        const memory = await shannonOn(gpu, log, config);
         // How much fits at once has nothing to do with the encoder.
         for (const batches of name === "LSTM" ? [1, 4, undefined] : [4]) {
-          checkEqual(await shannon(gpu, disk, config, batches), memory, `${batches} batches`);
+          checkEqual(await shannonOn(gpu, disk, config, batches), memory, `${batches} batches`);
         }
       }));
     Deno.test(`a game from disk as from memory: ${name}, ${data}`, () =>
@@ -178,8 +180,8 @@ for (const [data, log] of Object.entries(logs)) {
         using files = packed(log);
         const disk = files.source;
         for (const generator of ["network", "exact"] as const) {
-          const memory = await game(gpu, log, config, generator);
-          checkEqual(await game(gpu, disk, config, generator, 2), memory, generator);
+          const memory = await gameOn(gpu, log, config, generator);
+          checkEqual(await gameOn(gpu, disk, config, generator, 2), memory, generator);
         }
       }));
   }
@@ -190,8 +192,8 @@ Deno.test("batches in parts from disk as from memory", () =>
     for (const [data, config] of [["events given", smallLstm], ["mixed", counted]] as const) {
       const log = logs[data] ?? assert.fail();
       using files = packed(log);
-      const memory = await shannon(gpu, log, config, undefined, 60);
-      checkEqual(await shannon(gpu, files.source, config, 2, 60), memory, `in parts, ${data}`);
+      const memory = await shannonOn(gpu, log, config, undefined, 60);
+      checkEqual(await shannonOn(gpu, files.source, config, 2, 60), memory, `in parts, ${data}`);
     }
   }));
 
@@ -271,10 +273,8 @@ const followsBatches = (growing: boolean) =>
     const capacities: unknown[] = [];
     for (const users of [1000, 20_000]) {
       const source = new Watched(new MemoryLog(evenLog(users, growing)));
-      const model = new UserModel(gpu, source.items, models.LSTM ?? assert.fail(), { seed: 4 });
-      const trainer = await Trainer.create(model, source, { ...training, batchSize: 5 }, {
-        windowBatches: 8,
-      });
+      using own = await shannon(gpu, source, smallLstm, { ...training, batchSize: 5 }, { windowBatches: 8 });
+      const { model, trainer } = own;
       capacities.push(trainer.deviceLog.capacity);
       const before = source.reads.splice(0);
       // Nobody, for the window to begin with, and the validation users.
@@ -294,7 +294,7 @@ const followsBatches = (growing: boolean) =>
       assert.ok(source.itemsRead.every((items) => items <= 240), `${Math.max(...source.itemsRead)} items`);
       const { capacity, tokens } = trainer.deviceLog.items;
       if (growing) assert.deepEqual([capacity, tokens?.pairs], [240, 240]);
-      for (const part of [test, trainer, model]) part.destroy();
+      test.destroy();
     }
     const capacity = { events: 80, rows: 240, items: growing ? 240 : 40 };
     assert.deepEqual(capacities, [capacity, capacity]);
@@ -308,18 +308,16 @@ Deno.test("a step by hand takes any users of a log on disk; those that are refus
     const log = logs.dense ?? assert.fail();
     using files = packed(log);
     const disk = files.source;
-    const config = models.LSTM ?? assert.fail();
     const results: unknown[] = [];
     for (const clicks of [log, disk]) {
-      const model = new UserModel(gpu, log.items, config, { seed: 4 });
-      const trainer = await Trainer.create(model, clicks, training, { validate: false, windowBatches: 1 });
+      using own = await shannon(gpu, clicks, smallLstm, training, { validate: false, windowBatches: 1 });
+      const { model, trainer } = own;
       await assert.rejects(trainer.step([150]), /Expected a user in 0\.\.149, got 150/);
       await assert.rejects(trainer.step([-1]), /Expected a user in 0\.\.149, got -1/);
       await assert.rejects(trainer.step([7, 9, 7]), /Expected each user once in a batch, got 7 twice/);
       await assert.rejects(trainer.step([]), /Expected a batch with events/);
       await assert.rejects(trainer.step(Array.from({ length: 13 }, (_, k) => k)), /at most 12 users/);
       results.push([await trainer.step([140, 3, 77]), await trainer.step([1]), await model.weights()]);
-      for (const part of [trainer, model]) part.destroy();
     }
     assert.deepEqual(results[0], results[1]);
   }));
@@ -330,11 +328,9 @@ Deno.test("validation users: as many as are wanted, the same for a seed, from me
     using files = packed(log);
     const disk = files.source;
     const validations = async (clicks: ClickLog | LogSource, change: Partial<typeof training>) => {
-      const model = new UserModel(gpu, log.items, models.LSTM ?? assert.fail(), { seed: 4 });
-      const trainer = await Trainer.create(model, clicks, { ...training, ...change });
+      using own = await shannon(gpu, clicks, smallLstm, { ...training, ...change });
       const seen: number[] = [];
-      await trainer.run(5, { onValidation: ({ nll }) => seen.push(nll) });
-      for (const part of [trainer, model]) part.destroy();
+      await own.trainer.run(5, { onValidation: ({ nll }) => seen.push(nll) });
       return seen[0];
     };
     const some = await validations(log, { validationUsers: 7 });
@@ -352,9 +348,8 @@ Deno.test("too many validation users of a log on disk are refused before anythin
     Object.defineProperty(source, "userRows", {
       value: Uint32Array.from({ length: 31 }, (_, u) => 600_000 * Math.min(u, 10) + 6 * Math.max(0, u - 10)),
     });
-    const model = new UserModel(gpu, source.items, models.LSTM ?? assert.fail(), { seed: 4 });
     await assert.rejects(
-      Trainer.create(model, source, { ...training, batchSize: 2 }),
+      shannon(gpu, source, smallLstm, { ...training, batchSize: 2 }),
       (error) =>
         error instanceof UserError &&
         /at most 4,194,304 displayed items.*the 10 of even have 6,000,000.*--validation-users 6$/.test(
@@ -362,7 +357,6 @@ Deno.test("too many validation users of a log on disk are refused before anythin
         ),
     );
     assert.ok(source.reads.every(({ users }) => users === 0));
-    model.destroy();
   }));
 
 Deno.test("baselines and the products to be calibrated are those of the log in memory", () =>
@@ -374,7 +368,7 @@ Deno.test("baselines and the products to be calibrated are those of the log in m
       const tested = (clicks: ClickLog | LogSource) => [...Baselines.of(clicks).test(users)];
       assert.deepEqual(tested(disk), tested(log));
       const sizes = (clicks: ClickLog | LogSource) => {
-        const products = new StepProducts(gpu, clicks, models.LSTM ?? assert.fail(), 12);
+        const products = new StepProducts(gpu, clicks, smallLstm, 12);
         const found = [products.sizes(), products.products()];
         products.destroy();
         return found;

@@ -22,17 +22,15 @@ import type { Weights } from "../../src/tape/parameters.ts";
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import { defaultAdversarial, defaultTraining, type TrainingConfig } from "../../src/train/config.ts";
 import { Trainer } from "../../src/train/trainer.ts";
-import { toParameters64, trajectory64 } from "../f64_model.ts";
 import { withGpu } from "../op_check.ts";
 import { smallLog, widened } from "../../src/selftest/small_logs.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
+import { followTrajectory, over, shannon, SIZE, wide, withPositionWeights } from "./trainings.ts";
 
-const size = { users: 60, items: 41, maxEvents: 6, maxPage: 7 };
 const logs: Record<string, ClickLog> = {
-  "tokens and dense features": smallLog(21, { ...size, width: WIDTH, tokens: 13 }),
-  "tokens alone": smallLog(22, { ...size, width: 0, tokens: 20 }),
+  "tokens and dense features": smallLog(21, { ...SIZE, width: WIDTH, tokens: 13 }),
+  "tokens alone": smallLog(22, { ...SIZE, width: 0, tokens: 20 }),
 };
-const denseLogs = Object.fromEntries(Object.entries(logs).map(([name, log]) => [name, widened(log)]));
 const both = logs["tokens and dense features"] ?? assert.fail();
 const models: Record<string, ModelConfig> = {
   LSTM: smallLstm,
@@ -48,98 +46,32 @@ const rivals: Record<string, ModelConfig> = {
 };
 const training: TrainingConfig = { ...defaultTraining, batchSize: 13, learningRate: 0.01 };
 
-/** The names of a table of tokens and of the kernel of the dense features below it: together the wide model's. */
-const parts = [
-  ["encoder/lstm/token_table", "encoder/lstm/input_kernel"],
-  ["utility/layer1/token_table", "utility/layer1/item_kernel"],
-  ["utility/layer1/state_token_table", "utility/layer1/state_kernel"],
-  ["wide/token_table", "wide/item_kernel"],
-  ["wide/state_token_table", "wide/state_kernel"],
-] as const;
-
-/** Weights of a model over mixed features, or their gradients, as those of the dense model over the wide matrix. */
-function wide(weights: Weights): Weights {
-  const joined = new Map(weights);
-  for (const prefix of ["", "generator/"]) {
-    for (const [table, kernel] of parts) {
-      const tokens = joined.get(prefix + table);
-      if (!tokens) continue;
-      joined.delete(prefix + table);
-      joined.set(prefix + kernel, Float32Array.from([...tokens, ...joined.get(prefix + kernel) ?? []]));
-    }
-  }
-  return joined;
-}
-
-function compareWeights(what: string, found: Weights, expected: Weights, tolerance: number): void {
-  assert.deepEqual([...found.keys()].sort(), [...expected.keys()].sort());
-  for (const [name, values] of expected) {
-    const other = found.get(name) ?? assert.fail(name);
-    assert.equal(other.length, values.length, name);
-    const most = values.reduce((most, x) => Math.max(most, Math.abs(x)), 1e-6);
-    values.forEach((x, k) => {
-      const error = Math.abs((other[k] ?? NaN) - x);
-      assert.ok(error <= tolerance * most, `${what} ${name}[${k}]: expected ${x}, got ${other[k]}`);
-    });
-  }
-}
-
 function modelOf(gpu: Gpu, log: ClickLog, config: ModelConfig): UserModel {
-  const shape = itemsShape(log.items);
   const model = new UserModel(gpu, log.items, config, { seed: 5 });
   assert.deepEqual(
     model.parameters.specs.map(({ name }) => name),
-    modelParameters(shape, config).map((p) => p.name),
+    modelParameters(itemsShape(log.items), config).map((p) => p.name),
   );
-  return model;
-}
-
-/** With position weights that matter: they start at 0.0001. */
-async function withPositionWeights(model: UserModel, config: ModelConfig): Promise<UserModel> {
-  if (config.encoder !== "pw") return model;
-  const { pwLags, pwWeightings } = config;
-  const W = Float32Array.from({ length: pwLags * pwWeightings }, (_, k) => Math.sin(k + 1) / 3);
-  model.setWeights(new Map([...await model.weights(), ["encoder/pw/weights", W]]));
   return model;
 }
 
 for (const kind of ["cpu", "gpu"] as const) {
   for (const [name, log] of Object.entries(logs)) {
-    const dense = denseLogs[name] ?? assert.fail();
-    for (
-      const [shape, config] of Object.entries(
-        log === both ? { ...models, ...odd, ...rivals } : { ...models, ...odd },
-      )
-    ) {
+    const tried = { ...models, ...odd, ...(log === both ? rivals : {}) };
+    for (const [shape, config] of Object.entries(tried)) {
       Deno.test(`ten training steps follow the f64 trajectory: ${name}, ${shape}, ${kind} shapes`, () =>
-        withGpu(kind, async (gpu) => {
-          const model = await withPositionWeights(modelOf(gpu, log, config), config);
-          const trainer = await Trainer.create(model, log, training, { validate: false });
-          const specs = modelParameters(itemsShape(dense.items), config);
-          const start = toParameters64(wide(await model.weights()), specs);
-          const flat = (p: typeof start): Weights =>
-            new Map([...p].map(([name, rows]) => [name, Float32Array.from(rows.flat())]));
-          const batches = Array.from({ length: 10 }, (_, k) => trainer.batchOf(k + 1));
-          const { steps, end } = trajectory64(dense, batches, start, config, training.learningRate);
-          for (const [k, expected] of steps.entries()) {
-            const t = k + 1;
-            const { nll } = await trainer.step(batches[k]);
-            assert.ok(Math.abs(nll - expected.loss) < 2e-5, `loss ${t}: ${expected.loss}, got ${nll}`);
-            const gradients = wide(await model.gradients());
-            compareWeights(`gradient ${t}`, gradients, flat(expected.gradients), t === 1 ? 1e-5 : 2e-3);
-          }
-          compareWeights("weight", wide(await model.weights()), flat(end), 2e-3);
-          trainer.destroy();
-          model.destroy();
-        }));
+        withGpu(
+          kind,
+          async (gpu) => followTrajectory(await withPositionWeights(modelOf(gpu, log, config)), log),
+        ));
     }
   }
 }
 
 /** The losses of training steps, their validations, and the weights in the end. */
 async function train(gpu: Gpu, log: ClickLog, config: ModelConfig, weights: Weights, more = {}) {
-  const model = new UserModel(gpu, log.items, config, { weights });
-  const trainer = await Trainer.create(model, log, { ...training, ...more });
+  using own = await shannon(gpu, log, config, { ...training, ...more }, { weights });
+  const { trainer, model } = own;
   const losses: number[] = [];
   await trainer.run(20, {
     onStep: ({ nll }) => losses.push(nll),
@@ -148,7 +80,6 @@ async function train(gpu: Gpu, log: ClickLog, config: ModelConfig, weights: Weig
   const state = await trainer.state();
   const page = { history: [3, 40, 17, 3], page: [4, 0, 40, 4] };
   const scores = await model.score(page);
-  for (const part of [trainer, model]) part.destroy();
   return { losses, weights: state.weights, scores };
 }
 
@@ -164,7 +95,7 @@ for (const [name, config] of Object.entries(models)) {
     withGpu(undefined, async (gpu) => {
       const own = { ...config, batchNorm: true };
       for (const log of Object.values(logs)) {
-        const model = await withPositionWeights(modelOf(gpu, log, own), own);
+        const model = await withPositionWeights(modelOf(gpu, log, own));
         const weights = await model.weights();
         model.destroy();
         const more = { itemDropout: 0.3, weightDecay: 0.1, learningRate: 0.002 };
@@ -179,15 +110,15 @@ for (const [name, config] of Object.entries(models)) {
 
   Deno.test(`items that have their ids as tokens are one-hot items: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
-      const log = smallLog(23, { ...size, width: 0 });
-      const ids = Uint32Array.from({ length: size.items + 1 }, (_, i) => i);
-      const tokens: ItemTokens = { count: size.items, first: ids, token: ids.slice(0, -1) };
+      const log = smallLog(23, { ...SIZE, width: 0 });
+      const ids = Uint32Array.from({ length: SIZE.items + 1 }, (_, i) => i);
+      const tokens: ItemTokens = { count: SIZE.items, first: ids, token: ids.slice(0, -1) };
       const values = new Float32Array(0);
       const mixed: ClickLog = {
         ...log,
-        items: { kind: "mixed", count: size.items, width: 0, values, tokens },
+        items: { kind: "mixed", count: SIZE.items, width: 0, values, tokens },
       };
-      const model = await withPositionWeights(modelOf(gpu, mixed, config), config);
+      const model = await withPositionWeights(modelOf(gpu, mixed, config));
       const weights = await model.weights();
       model.destroy();
       const found = await train(gpu, mixed, config, weights);
@@ -199,13 +130,29 @@ for (const [name, config] of Object.entries(models)) {
   for (const generator of ["network", "exact"] as const) {
     Deno.test(`the adversarial stage is that of the wide matrix, twice the same bits: ${name}, ${generator}`, () =>
       withGpu(undefined, async (gpu) => {
-        const config_ = { ...defaultAdversarial, generator, batchSize: 13, behaviourDims: [8, 5] };
-        const more = { behaviourSd: 0.3, generatorWarmup: 2, rewardLearningRate: 1e-3 };
-        const options = { seed: 5, evaluationShards: 0 };
-        const own = { ...config_, ...more, iterations: 10, validateEvery: 5 };
+        const own = {
+          generator,
+          behaviourSd: 0.3,
+          generatorWarmup: 2,
+          rewardLearningRate: 1e-3,
+          validateEvery: 5,
+        };
         const run = async (log: ClickLog, weights?: Weights) => {
-          const model = await withPositionWeights(new UserModel(gpu, log.items, config, { seed: 5 }), config);
-          const trainer = await AdversarialTrainer.create(model, log, own, options);
+          const model = await withPositionWeights(new UserModel(gpu, log.items, config, { seed: 5 }));
+          using played = await over(
+            model,
+            (model) =>
+              AdversarialTrainer.create(model, log, {
+                ...defaultAdversarial,
+                batchSize: 13,
+                behaviourDims: [8, 5],
+                ...own,
+              }, {
+                seed: 5,
+                evaluationShards: 0,
+              }),
+          );
+          const { trainer } = played;
           if (weights) trainer.setWeights(weights);
           const start = await trainer.weights();
           const figures: number[] = [];
@@ -213,9 +160,7 @@ for (const [name, config] of Object.entries(models)) {
             onStep: ({ lossMin }) => figures.push(lossMin),
             onValidation: ({ lossMin, lossMax }) => figures.push(lossMin, lossMax),
           });
-          const end = await trainer.weights();
-          for (const part of [trainer, model]) part.destroy();
-          return { start, figures, end };
+          return { start, figures, end: await trainer.weights() };
         };
         const found = await run(both);
         const expected = await run(widened(both), wide(found.start));
@@ -238,14 +183,14 @@ function touchedTokens(log: ClickLog, users: ArrayLike<number>, fed: boolean): S
   return new Set(shown.flatMap((item) => Array.from(token.subarray(first[item], first[item + 1]))));
 }
 
-const rare = smallLog(25, { ...size, items: 200, width: WIDTH, tokens: 150 });
+const rare = smallLog(25, { ...SIZE, items: 200, width: WIDTH, tokens: 150 });
 /** Tables of displayed items; those of the others are of fed ones. */
 const DISPLAYED = ["utility/layer1/token_table", "wide/token_table"];
 for (const [name, config] of Object.entries({ ...models, ...rivals })) {
   Deno.test(`row-sparse Adam moves the rows of a batch's tokens as dense Adam does, and no others: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
       // From the first step on, where moments are zero, dense Adam leaves what is not touched as it is, but for decay.
-      const model = await withPositionWeights(modelOf(gpu, rare, config), config);
+      const model = await withPositionWeights(modelOf(gpu, rare, config));
       const weights = await model.weights();
       const twin = new UserModel(gpu, rare.items, config, { weights });
       const own = { ...training, batchSize: 6, weightDecay: 0.5 };
@@ -294,26 +239,25 @@ for (const [name, config] of Object.entries({ ...models, ...rivals })) {
   if (name in rivals) continue;
   Deno.test(`row-sparse Adam is dense Adam, bit for bit, where every step touches every token: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
-      const log = smallLog(26, { ...size, width: WIDTH, tokens: 4 });
+      const log = smallLog(26, { ...SIZE, width: WIDTH, tokens: 4 });
       const run = async (adam: AdamKind, game: boolean) => {
-        const model = await withPositionWeights(new UserModel(gpu, log.items, config, { seed: 3 }), config);
+        const model = await withPositionWeights(new UserModel(gpu, log.items, config, { seed: 3 }));
         const more = { adam, batchSize: 13, validateEvery: 5 };
-        const trainer = game
-          ? await AdversarialTrainer.create(
-            model,
-            log,
-            { ...defaultAdversarial, ...more, behaviourDims: [8, 5], generatorWarmup: 0 },
-            { seed: 5, evaluationShards: 0 },
-          )
-          : await Trainer.create(model, log, { ...training, ...more });
+        const playing = { ...defaultAdversarial, ...more, behaviourDims: [8, 5], generatorWarmup: 0 };
+        using own = await over<Trainer | AdversarialTrainer>(
+          model,
+          (model) =>
+            game
+              ? AdversarialTrainer.create(model, log, playing, { seed: 5, evaluationShards: 0 })
+              : Trainer.create(model, log, { ...training, ...more }),
+        );
+        const { trainer } = own;
         for (let t = 1; t <= 15; t++) {
           // The last token is no item's.
           assert.equal(touchedTokens(log, trainer.batchOf(t), true).size, 3);
         }
         await trainer.run(15);
-        const state = await trainer.state();
-        for (const part of [trainer, model]) part.destroy();
-        return state;
+        return await trainer.state();
       };
       for (const game of [false, true]) {
         assert.deepEqual(await run("row-sparse", game), await run("dense", game));

@@ -19,7 +19,7 @@ import { BatchTrainer, type TrainerParts } from "../../src/train/batch_trainer.t
 import { BestKeeper } from "../../src/train/best_keeper.ts";
 import { ResultRing } from "../../src/train/result_ring.ts";
 import type { Counted, Steps } from "../../src/train/steps.ts";
-import type { Summary } from "../../src/train/sums.ts";
+import type { Summary } from "../../src/train/results.ts";
 import { UserError } from "../../src/user_error.ts";
 import { withGpu } from "../op_check.ts";
 

@@ -1,25 +1,102 @@
-/** The simple models and losses on a log whose truth is known: see rivals_training.ts. */
+/** The simple models and losses on a log whose truth is known: pages are sorted by what users do not care for. */
 
-import assert from "node:assert/strict";
-import { usersOf } from "../../src/data/click_log.ts";
-import { defaultModel, modelConfigSchema } from "../../src/model/config.ts";
+import { type ClickLog, NONE, usersOf } from "../../src/data/click_log.ts";
+import { randomStream } from "../../src/data/random.ts";
+import type { Gpu } from "../../src/gpu/device.ts";
+import { defaultModel, type ModelConfig, modelConfigSchema } from "../../src/model/config.ts";
+import { positionEffects } from "../../src/model/position_effect.ts";
 import { UserModel } from "../../src/model/user_model.ts";
+import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
+import { Evaluation } from "../../src/train/evaluation.ts";
+import { Trainer } from "../../src/train/trainer.ts";
+import { withGpu } from "../op_check.ts";
+import assert from "node:assert/strict";
 import { parseTrainOptions } from "../../src/run/commands/train_options.ts";
 import { stagesConfigOf } from "../../src/run/options/train.ts";
-import { tinyData } from "../tiny_data.ts";
+import { tinyData } from "../small_models.ts";
 import { Collector } from "../../src/figures/collector.ts";
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
-import { defaultAdversarial } from "../../src/train/config.ts";
 import * as v from "../../src/schema.ts";
 import { printedBy } from "../command_check.ts";
-import { withGpu } from "../op_check.ts";
-import { EFFECTS, type Fitted, log, logit, PAGE, TRUTH } from "./rivals_training.ts";
+
+const PAGE = 5;
+const [EVENTS, USERS, ITEMS] = [6, 900, 40];
+/** Of no click, of what the ranker sorts by, and of what users like. */
+const TRUTH = { bias: -0.5, weights: [0, 1] } as const;
+const EFFECTS = [0, -0.7, -1.2, -1.5, -1.7];
+
+function sortedLog(): ClickLog {
+  const random = randomStream(3, "sorted log");
+  const values = Float32Array.from({ length: 2 * ITEMS }, () => random.normal());
+  const of = (item: number, feature: number) => values[2 * item + feature] ?? 0;
+  const eventClick: number[] = [];
+  const rowItem: number[] = [];
+  for (let e = 0; e < USERS * EVENTS; e++) {
+    const page = Array.from(random.sampleWithoutReplacement(ITEMS, PAGE)).sort((a, b) => of(b, 0) - of(a, 0));
+    const odds = page.map((item, k) => Math.exp(TRUTH.bias + of(item, 1) + (EFFECTS[k] ?? 0)));
+    let draw = random.uniform() * odds.reduce((sum, x) => sum + x, 1);
+    const place = odds.findIndex((x) => (draw -= x) < 0);
+    eventClick.push(place < 0 ? NONE : rowItem.length + place);
+    rowItem.push(...page);
+  }
+  return {
+    name: "sorted",
+    items: { kind: "dense", count: ITEMS, width: 2, values },
+    userSplit: Uint8Array.from({ length: USERS }, (_, u) => (u % 9 === 7 ? 1 : u % 9 === 8 ? 2 : 0)),
+    userEvents: Uint32Array.from({ length: USERS + 1 }, (_, u) => u * EVENTS),
+    eventRows: Uint32Array.from({ length: USERS * EVENTS + 1 }, (_, e) => e * PAGE),
+    eventClick: Uint32Array.from(eventClick),
+    rowItem: Uint32Array.from(rowItem),
+  };
+}
+
+const log = sortedLog();
+const { lstmUnits: _, ...common } = defaultModel;
+const logit: ModelConfig = { ...common, encoder: "none", dims: [] };
+
+/** The conditional logit at the end of a training on all train users at once: its loss is convex, so it is the best one. */
+async function fitted(gpu: Gpu, more: Partial<ModelConfig>) {
+  const model = new UserModel(gpu, log.items, { ...logit, ...more } as ModelConfig, { seed: 1 });
+  const batchSize = usersOf(log, "train").length;
+  const training = { ...defaultTraining, batchSize, learningRate: 0.05 };
+  const trainer = await Trainer.create(model, log, training, { validate: false });
+  await trainer.run(150);
+  const weights = await model.weights();
+  const test = await Evaluation.ofModel(model, trainer.deviceLog, log, usersOf(log, "test"), 0);
+  const figures = await test.figures();
+  const utilities = await test.utilities();
+  const scores = await model.score({ history: [3], page: [7, 0, 21] });
+  for (const part of [test, trainer, model]) part.destroy();
+  const [bias = NaN] = weights.get("utility/output/bias") ?? [];
+  const [sorted = NaN, liked = NaN] = weights.get("wide/item_kernel") ?? [];
+  return {
+    bias,
+    sorted,
+    liked,
+    effects: positionEffects(weights),
+    figures,
+    utilities: Array.from(utilities),
+    scores,
+  };
+}
+
+/** What a model came to. */
+type Fitted = Awaited<ReturnType<typeof fitted>>;
+
+// In a process of its own, as the driver optimises shaders for a whole process or not at all.
+if (import.meta.main && Deno.args.length > 0) {
+  const all: Fitted[] = [];
+  for (const more of JSON.parse(Deno.args[0] ?? "[]")) {
+    all.push(await withGpu(undefined, (gpu) => fitted(gpu, more)));
+  }
+  console.log(JSON.stringify(all));
+}
 
 /** What they came to on all train users. */
 let fits: Promise<Record<"plain" | "placed" | "first" | "single", Fitted>> | undefined;
 async function fitAll() {
   const configs = [{}, { positions: PAGE }, { positions: 3 }, { loss: "logistic" }];
-  const all = await printedBy("train/rivals_training.ts", JSON.stringify(configs)) as Fitted[];
+  const all = await printedBy("train/rivals_test.ts", JSON.stringify(configs)) as Fitted[];
   const [plain, placed, first, single] = all;
   return plain && placed && first && single
     ? { plain, placed, first, single }

@@ -8,6 +8,7 @@ import { UserModel } from "../../src/model/user_model.ts";
 import { type AdamKind, adamReference } from "../../src/ops/adam.ts";
 import type { ParameterArena, ParameterSpec, Weights } from "../../src/tape/parameters.ts";
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
+import { GENERATOR_PREFIX } from "../../src/train/networks.ts";
 import type { TrainerState } from "../../src/train/trainer_state.ts";
 import { criteria } from "../../src/train/best_records.ts";
 import {
@@ -16,7 +17,6 @@ import {
   defaultTraining,
   type TrainingConfig,
 } from "../../src/train/config.ts";
-import { GENERATOR_PREFIX } from "../../src/train/networks.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { compareMoves, runMoves } from "../../src/selftest/optimiser_bench.ts";
 import { checkTest, withGpu } from "../op_check.ts";

@@ -25,7 +25,7 @@ import type { Weights } from "../../tape/parameters.ts";
 import { evaluateGame } from "../../train/adversarial_trainer.ts";
 import { Evaluation } from "../../train/evaluation.ts";
 import { GENERATOR_PREFIX, partOf } from "../../train/networks.ts";
-import type { GameFigures } from "../../train/sums.ts";
+import type { GameFigures } from "../../train/results.ts";
 import { version } from "../../version.ts";
 import { runMain } from "../../cli/fail.ts";
 import { modelNotes } from "../../run/commands/run_stages.ts";

@@ -1,6 +1,6 @@
 /** The page's end of the line to the worker. */
 
-import { missingScript } from "./missing_script.ts";
+import { missingScript } from "./later_script.ts";
 import type {
   ArgumentOf,
   Failure,
@@ -10,7 +10,7 @@ import type {
   ToWorker,
   WorkerEvent,
 } from "./protocol.ts";
-import type { Services } from "./services.ts";
+import type { Services } from "./worker.ts";
 
 const STOPPED: Failure = { kind: "stopped", message: "Stopped. What was under way ends by itself." };
 

@@ -1,6 +1,9 @@
-/** Makes elements in few words. Text is always text: nothing here takes HTML. */
+/** Makes elements in few words. Text is always text, and what comes from data is escaped in markup already. */
 
-type Child = Node | string | undefined | false;
+import { Html } from "../../report/html.ts";
+import { withOptions } from "../draw/text.ts";
+
+type Child = Node | Html | string | undefined | false;
 
 /** Attributes by name; `on...` are listeners, `true` an attribute without a value, false and undefined none at all. */
 export type Attributes = Readonly<
@@ -8,38 +11,21 @@ export type Attributes = Readonly<
 >;
 
 export function element<K extends keyof HTMLElementTagNameMap>(
-  name: K,
+  tag: K,
   attributes: Attributes = {},
   ...children: Child[]
 ): HTMLElementTagNameMap[K] {
-  return dress(document.createElement(name), attributes, children);
-}
-
-const SVG = "http://www.w3.org/2000/svg";
-
-export function svg<K extends keyof SVGElementTagNameMap>(
-  name: K,
-  attributes: Attributes = {},
-  ...children: Child[]
-): SVGElementTagNameMap[K] {
-  return dress(document.createElementNS(SVG, name), attributes, children);
-}
-
-function dress<E extends Element>(made: E, attributes: Attributes, children: readonly Child[]): E {
+  const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") made.addEventListener(name.replace(/^on/, ""), value);
     else if (value === true) made.setAttribute(name, "");
     else if (value !== undefined && value !== false) made.setAttribute(name, String(value));
   }
-  made.append(...children.filter((child): child is Node | string => child !== undefined && child !== false));
+  for (const child of children) {
+    if (child instanceof Html) made.insertAdjacentHTML("beforeend", child.text);
+    else if (child !== undefined && child !== false) made.append(child);
+  }
   return made;
-}
-
-/** Text in which no line ends within the hyphens of an option, such as --batch-size. */
-export function withOptions(text: string): (string | HTMLElement)[] {
-  return text.split(/(--[a-z][a-z-]*)/).map((part, k) =>
-    k % 2 === 0 ? part : element("span", { class: "option" }, part)
-  );
 }
 
 /** A button that does one thing at a time: while it does it, it is out of use. */
@@ -56,6 +42,31 @@ export function button(text: string, act: () => unknown, attributes: Attributes 
   return made;
 }
 
+/** A button that stops what is under way, while anything is. */
+export class StopButton {
+  readonly element = element("button", { type: "button", disabled: true }, "Stop");
+  #running: AbortController | undefined;
+
+  /** @param stopping told when it is pressed. */
+  constructor(stopping: () => void = () => {}) {
+    this.element.addEventListener("click", () => {
+      this.#running?.abort();
+      stopping();
+    });
+  }
+
+  /** Does something that can be stopped. */
+  async during(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    this.#running = new AbortController();
+    this.element.disabled = false;
+    try {
+      await work(this.#running.signal);
+    } finally {
+      this.element.disabled = true;
+    }
+  }
+}
+
 /** A line for what has to be said; screen readers read it out. */
 export class Notice {
   readonly element: HTMLElement = element("p", { class: "notice", role: "status", hidden: true });
@@ -64,7 +75,7 @@ export class Notice {
   say(text: string, kind: "plain" | "note" | "error" = "plain"): void {
     this.element.hidden = false;
     this.element.className = `notice ${kind}`;
-    this.element.replaceChildren(...withOptions(text));
+    fill(this.element, withOptions(text));
   }
 
   /** Says why something has failed. */
@@ -89,4 +100,9 @@ export function saveFile(name: string, content: BlobPart, type: string): void {
   link.click();
   // Not at once: the download has only begun.
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+/** Puts markup into the page: what comes from data is escaped in it already. */
+export function fill(target: Element, content: Html): void {
+  target.innerHTML = content.text;
 }

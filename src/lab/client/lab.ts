@@ -1,23 +1,24 @@
-/** What a screen is, and what it is given. Colours are the style sheet's, by day, by night and on paper: draw in SVG. */
+/** The frame of the page: its header, the tabs, the state of the device, and one screen at a time; what all screens share. */
 
-import type { CallWorker } from "./connection.ts";
-import type { AdapterFacts } from "./protocol.ts";
+import { type CallWorker, Connection } from "./connection.ts";
+import { type AdapterFacts, type WorkerEvent } from "./protocol.ts";
+import { whole } from "../draw/text.ts";
+import { element, Notice } from "./elements.ts";
 
-/** One idea of the lab, under a tab of its own. Another one is a file in screens/, and a line in screens.ts and in other_screens.ts. */
-export interface Screen extends ScreenBody {
+/** One idea of the lab, under a tab of its own. Another one is a file in screens/, and a line in main.ts and in other_screens.ts. */
+export interface Screen {
   /** In the page's address, behind #. */
   readonly id: string;
   /** On its tab. */
   readonly title: string;
+  readonly mount: Mount;
 }
 
-export interface ScreenBody {
-  /**
-   * Fills its part of the page, once, when it is first shown. The part stays where it is, hidden while another screen is
-   * shown. A heading with the title stands in it already.
-   */
-  mount(root: HTMLElement, lab: Lab): void | Promise<void>;
-}
+/**
+ * Fills a screen's part of the page, once, when it is first shown. The part stays where it is, hidden while another screen is
+ * shown. A heading with the title stands in it already. Colours are the style sheet's, by day, by night and on paper: draw in SVG.
+ */
+export type Mount = (root: HTMLElement, lab: Lab) => void | Promise<void>;
 
 /** What the device is right now. */
 export type DeviceState =
@@ -29,24 +30,202 @@ export type DeviceState =
   /** There is none. */
   | { readonly kind: "none"; readonly message: string };
 
-/** What all screens share. */
-export interface Lab {
+/** Seconds in a hidden tab from which on the reader is told what browsers do then. */
+const HIDDEN_SECONDS = 20;
+
+export class Lab {
+  device: DeviceState = { kind: "opening" };
+  /** What was measured on this adapter, for the screen Save: by what it is, "training". */
+  readonly kept = new Map<string, unknown>();
   /** Calls a service of the worker: `lab.call("train", "start", ..., { onProgress, signal })`. */
   readonly call: CallWorker;
-  readonly device: DeviceState;
+  readonly #screens: readonly Screen[];
+  readonly #parts = new Map<string, HTMLElement>();
+  readonly #tabs = new Map<string, HTMLAnchorElement>();
+  readonly #main = element("main");
+  readonly #notice = new Notice();
+  readonly #deviceListeners: ((state: DeviceState) => void)[] = [];
+  readonly #keptListeners: (() => void)[] = [];
+  readonly #showListeners: { readonly id: string; readonly listener: () => void }[] = [];
+
+  constructor(worker: Worker, screens: readonly Screen[], root: HTMLElement) {
+    this.#screens = screens;
+    const line = new Connection(worker, (event) => this.#hear(event));
+    this.call = (...call) => line.call(...call).catch((error: unknown) => this.#inShort(error));
+    const tabs = screens.map(({ id, title }) => {
+      const tab = element("a", { href: `#${id}` }, title);
+      this.#tabs.set(id, tab);
+      return element("li", {}, tab);
+    });
+    root.append(
+      element(
+        "header",
+        {},
+        element("h1", {}, "clickgan lab"),
+        deviceLine(this),
+        element("nav", { "aria-label": "Screens" }, element("ul", {}, ...tabs)),
+      ),
+      this.#notice.element,
+      this.#main,
+    );
+    addEventListener("hashchange", () => this.#turn());
+    this.#watchHiding();
+    this.#turn();
+    void this.open();
+  }
+
+  /** Opens the device, and says so if there is none. */
+  async open(): Promise<void> {
+    try {
+      await this.call("adapter", "open", undefined);
+      this.#notice.clear();
+    } catch (error) {
+      this.#isNow({ kind: "none", message: messageOf(error) });
+      this.#notice.fail(error);
+    }
+  }
+
   /** Calls back now and whenever the device has changed. */
-  onDevice(listener: (state: DeviceState) => void): void;
+  onDevice(listener: (state: DeviceState) => void): void {
+    this.#deviceListeners.push(listener);
+    listener(this.device);
+  }
+
   /** Calls back each time the screen of this id is shown, the first time right after it was mounted. */
-  onShow(id: string, listener: () => void): void;
-  /** Shows another screen. */
-  show(id: string): void;
-  /**
-   * Keeps something that was measured on this adapter, for the screen Save.
-   * @param name what it is, in the file: "ladders". The last one of a name counts.
-   */
-  keep(name: string, value: unknown): void;
-  /** What was kept. */
-  readonly kept: ReadonlyMap<string, unknown>;
+  onShow(id: string, listener: () => void): void {
+    this.#showListeners.push({ id, listener });
+  }
+
   /** Calls back when something was kept. */
-  onKept(listener: () => void): void;
+  onKept(listener: () => void): void {
+    this.#keptListeners.push(listener);
+  }
+
+  /** Keeps something that was measured. The last one of a name counts. */
+  keep(name: string, value: unknown): void {
+    this.kept.delete(name); // it is the last one now
+    this.kept.set(name, value);
+    this.#keptListeners.forEach((listener) => listener());
+  }
+
+  /** What stands above every screen already is not said once more by the screen that asks in vain. */
+  #inShort(error: unknown): never {
+    if (this.device.kind !== "none" || messageOf(error) !== this.device.message) throw error;
+    throw new Error(
+      "This needs a GPU. Why the page has none, and what to do, stands at its top.",
+    );
+  }
+
+  #hear(event: WorkerEvent): void {
+    if (event.name === "device") {
+      if (this.device.kind === "none") this.#notice.clear(); // the reader has mended it
+      this.#isNow({ kind: "open", adapter: event.adapter });
+    }
+    if (event.name === "lost") this.#isNow({ kind: "lost", reason: event.reason });
+  }
+
+  #isNow(state: DeviceState): void {
+    this.device = state;
+    this.#deviceListeners.forEach((listener) => listener(state));
+  }
+
+  /** Shows the screen that the address names, or the first. */
+  #turn(): void {
+    const wanted = location.hash.slice(1);
+    const screen = this.#screens.find(({ id }) => id === wanted) ?? this.#screens[0];
+    if (!screen) return;
+    const mounted = this.#parts.has(screen.id);
+    if (!mounted) void this.#mount(screen);
+    for (const [id, other] of this.#parts) other.hidden = id !== screen.id;
+    for (const [id, tab] of this.#tabs) {
+      if (id === screen.id) tab.setAttribute("aria-current", "page");
+      else tab.removeAttribute("aria-current");
+    }
+    document.title = `${screen.title} - clickgan lab`;
+    if (mounted) this.#isShown(screen);
+  }
+
+  async #mount(screen: Screen): Promise<void> {
+    const heading = element("h2", { id: `${screen.id}-title` }, screen.title);
+    const part = element("section", { id: `screen-${screen.id}`, "aria-labelledby": heading.id }, heading);
+    this.#parts.set(screen.id, part);
+    this.#main.append(part);
+    try {
+      await screen.mount(part, this);
+      if (!part.hidden) this.#isShown(screen);
+    } catch (error) {
+      // Not above all screens: that goes as the device is opened.
+      const notice = new Notice();
+      part.append(notice.element);
+      notice.fail(error);
+    }
+  }
+
+  #isShown(screen: Screen): void {
+    for (const { id, listener } of this.#showListeners) if (id === screen.id) listener();
+  }
+
+  /** Browsers slow down what nobody looks at. */
+  #watchHiding(): void {
+    let hidden = 0;
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden) {
+        hidden = performance.now();
+        return;
+      }
+      const seconds = (performance.now() - hidden) / 1000;
+      if (hidden === 0 || seconds < HIDDEN_SECONDS || this.device.kind !== "open") return;
+      this.#notice.say(
+        `This tab was hidden for ${
+          Math.round(seconds)
+        } s. Browsers slow hidden tabs down: what was trained is right, but ` +
+          "what was timed in this while may be too slow. Keep the tab in view while you measure.",
+        "note",
+      );
+    });
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Which adapter computes, or what to do where none does. */
+function deviceLine(lab: Lab): HTMLElement {
+  const line = element("p", { class: "device", role: "status" });
+  lab.onDevice((state) => {
+    line.className = `device ${state.kind}`;
+    switch (state.kind) {
+      case "opening":
+        return line.replaceChildren("Opening the GPU ...");
+      case "open": {
+        const { adapter } = state;
+        const software = adapter.kind === "cpu" ? " (software: it computes on the CPU)" : "";
+        return line.replaceChildren(
+          `Computing on ${adapter.description}${software}. ${limitWords(adapter.limits)}`,
+        );
+      }
+      case "lost": {
+        const again = element("button", { type: "button" }, "Open it anew");
+        again.addEventListener("click", () => void lab.open());
+        const words = `The GPU was lost: ${state.reason} What stands in this page is kept. `;
+        return line.replaceChildren(words, again);
+      }
+      case "none":
+        return line.replaceChildren("Without a GPU that it can use, this page can show, but not compute.");
+    }
+  });
+  return line;
+}
+
+/** What an adapter that grants less than usual cannot do. */
+function limitWords(
+  { maxComputeWorkgroupStorageSize: workgroup = 0 }: Readonly<Record<string, number>>,
+): string {
+  return workgroup >= 32768
+    ? ""
+    : `It grants ${
+      whole(workgroup)
+    } bytes of workgroup memory, as WebGPU promises at least: for layers of many ` +
+      "inputs, kernels that need no more are taken.";
 }

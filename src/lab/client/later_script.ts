@@ -1,7 +1,6 @@
 /** Scripts that are loaded when they are first wanted: the page carries their text, or they stand beside the page. */
 
 import { UserError } from "../../user_error.ts";
-import { missingScript } from "./missing_script.ts";
 
 /** Where one is. A worker of a page from the disk may load no address that the page made: it makes its own. */
 export type LaterScript = { readonly text: string } | { readonly url: string };
@@ -24,4 +23,14 @@ export async function loadScript<Module>(script: LaterScript): Promise<Module> {
 /** What reads files. Called in the worker. */
 export async function loadReader(script: LaterScript): Promise<typeof import("./reader.ts")> {
   return await loadScript(script);
+}
+
+/** What stands behind the address of the script. */
+export const MISSING =
+  "which could not be loaded. Copy all files of the folder that deno task lab --build has written, " +
+  "beside one another, and reload. Or open lab.html, which needs no other file.";
+
+/** @param error what the browser says */
+export function missingScript(url: string, error: unknown): string {
+  return `Expected the page's script ${url}, ${MISSING} (${error})`;
 }

@@ -1,5 +1,5 @@
 /**
- * What the page and its worker tell each other. The page calls methods of services (`services.ts`); a call may be told of
+ * What the page and its worker tell each other. The page calls methods of services (`worker.ts`); a call may be told of
  * progress, ends with a result or a failure, and may be cancelled. All of it is what structured cloning takes.
  */
 

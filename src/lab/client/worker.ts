@@ -1,10 +1,42 @@
 /// <reference types="@webgpu/types" />
 /** The worker: it owns the device, and answers the page. */
 
-import { UserError } from "../../user_error.ts";
+import { laddersService, selftestService } from "./services/kernels.ts";
+import { stepService } from "./services/step.ts";
+import { TrainService } from "./services/train.ts";
+import { userService } from "./services/user.ts";
 import { DeviceLost, LabWorker, Stopped } from "./lab_worker.ts";
+import { UserError } from "../../user_error.ts";
 import type { Call, Failure, FromWorker, ToWorker } from "./protocol.ts";
-import { servicesOf } from "./services.ts";
+
+/** By name. Another one is a file in services/ and a line here. */
+function servicesOf(worker: LabWorker) {
+  return {
+    adapter: adapterService(worker),
+    ladders: laddersService(worker),
+    step: stepService(worker),
+    selftest: selftestService(worker),
+    train: new TrainService(worker),
+    user: userService(worker),
+  };
+}
+
+export type Services = ReturnType<typeof servicesOf>;
+
+/** What the page may ask of the device itself. */
+function adapterService(worker: LabWorker) {
+  return {
+    /** Opens the device, if it is not open: the worker tells what it is. @throws UserError without an adapter. */
+    async open(): Promise<void> {
+      await worker.gpu();
+    },
+    /** Loses the device as a driver does that crashes, to try what happens then. */
+    async lose(): Promise<void> {
+      const gpu = await worker.gpu();
+      gpu.device.destroy();
+    },
+  };
+}
 
 /** How long a loss of the device may take to be known. */
 const LOSS_MS = 100;
@@ -37,7 +69,7 @@ async function answer(id: number, method: AnyMethod, argument: unknown): Promise
 
 function methodOf(service: string, method: string): AnyMethod {
   const found: unknown = Reflect.get(services[service] ?? {}, method);
-  if (typeof found === "function") return found as AnyMethod;
+  if (typeof found === "function") return found.bind(services[service]) as AnyMethod;
   return () => {
     throw new Error(`the worker has no ${service}.${method}`);
   };

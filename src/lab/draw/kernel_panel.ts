@@ -4,13 +4,10 @@ import { type Html, markup } from "../../report/html.ts";
 import { type Ceilings, standing } from "../../selftest/profile/roofline.ts";
 import { sureness } from "../../selftest/profile/timing.ts";
 import type { DispatchResult } from "../../selftest/profile/step_profile.ts";
-import { proseHtml } from "./prose.ts";
-import type { DispatchFacts, KernelFacts } from "../step/facts.ts";
-import { bytesText, duration, percent, short, whole } from "./number.ts";
-import { choices, middle, owned } from "./owned.ts";
-import { launchedBy } from "./ownership.ts";
-import { specialisedLines } from "./specialised.ts";
-import { headerPart, wgslListing } from "./wgsl.ts";
+import { bytesText, duration, headRow, percent, proseHtml, scrollTable, short, whole } from "./text.ts";
+import { headerPart, specialisedLines, wgslListing } from "./wgsl.ts";
+import type { DispatchFacts, KernelFacts } from "../client/services/step.ts";
+import { choices, launchedBy, middle, owned } from "./ownership.ts";
 
 /** Texts of the repository that belong to kernels and ops. */
 export interface KernelTexts {
@@ -37,20 +34,22 @@ export function kernelPanel(
   texts: KernelTexts,
 ): Html {
   const { label, kernel, code, node } = facts;
+  const figures = timed && figuresOf(timed, ceilings);
   if (!code) {
     return markup`<h3 tabindex="-1">${label}</h3>
 <p>A copy, and no kernel: what was written to a buffer goes into a texture, from which a CPU adapter reads faster.</p>
-${timed ? figuresOf(timed, ceilings) : markup``}`;
+${figures}`;
   }
   const specialised = specialisedLines(code.text, texts.files[kernel] ?? code.text);
-  const chapter = texts.chapterOf[kernel];
-  const derived = chapter === undefined ? undefined : texts.chapters[chapter];
+  const split = splitText(code.text, code);
+  const chapter = texts.chapterOf[kernel] ?? "";
+  const derived = texts.chapters[chapter];
   const reference = node && texts.references[node.op];
   return markup`<h3 tabindex="-1">${label}</h3>
 <p class="path">${kernel}.wgsl</p>
-${timed ? figuresOf(timed, ceilings) : markup``}
+${figures}
 <h4>Who owns what</h4>
-${quoted(splitText(code.text, code))}
+${split !== undefined && markup`<blockquote><p>${split}</p></blockquote>`}
 ${chooser(code)}
 <div class="owned">${owned(code, middle(code))}</div>
 <h4>Shapes</h4>
@@ -61,17 +60,14 @@ ${origin(facts)}
 <p>${specialisedText(code, specialised.length)}</p>
 ${wgslListing(code.text, specialised)}</details>
 ${
-    derived
-      ? markup`<details><summary>The derivation: ${derived.title}</summary><div class="prose">${
-        proseHtml(derived.mathematics)
-      }</div><p class="path">kernels/course/${chapter ?? ""}</p></details>`
-      : markup``
+    derived && markup`<details><summary>The derivation: ${derived.title}</summary>
+<div class="prose">${
+      proseHtml(derived.mathematics)
+    }</div><p class="path">kernels/course/${chapter}</p></details>`
   }
 ${
-    reference
-      ? markup`<details><summary>The same in float64, which the tests compare it with</summary>
+    reference && markup`<details><summary>The same in float64, which the tests compare it with</summary>
 <pre tabindex="0" role="region" aria-label="Reference in float64"><code>${reference}</code></pre></details>`
-      : markup``
   }`;
 }
 
@@ -92,13 +88,9 @@ function chooser(code: KernelFacts): Html {
     markup`<label>${words} <input type="number" data-owner="${name}" min="0" max="${most[name] - 1}" value="${
       own[name]
     }"> of ${whole(most[name])}</label>`;
-  return markup`<div class="controls">${field("group", "Workgroup")}${
+  return markup`<div class="buttons">${field("group", "Workgroup")}${
     field("invocation", "Invocation")
   }</div>`;
-}
-
-function quoted(text: string | undefined): Html {
-  return text === undefined ? markup`` : markup`<blockquote><p>${text}</p></blockquote>`;
 }
 
 function figuresOf(timed: DispatchResult, ceilings: Ceilings | undefined): Html {
@@ -132,14 +124,13 @@ function bindingsTable({ bindings, constants }: KernelFacts): Html {
   const own = constants.map(([name, value]) => `${name} = ${value}`).join(", ");
   const repeated = bindings.filter(({ access }) => access === "reads and writes").map(({ name }) => name)
     .join(", ");
-  return markup`<div class="scroll" tabindex="0" role="region" aria-label="What the kernel binds"><table>
-<thead><tr><th scope="col">binding</th><th scope="col">the kernel</th><th scope="col">stands in</th><th scope="col">capacity</th></tr></thead>
-<tbody>${rows}</tbody></table></div>
-${own === "" ? markup`` : markup`<p>Its constants: ${own}.</p>`}
+  const head = headRow("binding", "the kernel", "stands in", "capacity");
+  return markup`${scrollTable("What the kernel binds", "", head, rows)}
+${own !== "" && markup`<p>Its constants: ${own}.</p>`}
 ${
-    repeated === ""
-      ? markup``
-      : markup`<p>It reads what it writes (${repeated}). Where it is repeated to be timed it finds other numbers than in a step; the work is the same, and afterwards they are put back.</p>`
+    repeated !== "" &&
+    markup`<p>It reads what it writes (${repeated}). Where it is repeated to be timed it finds other numbers than in a
+step; the work is the same, and afterwards they are put back.</p>`
   }`;
 }
 

@@ -1,9 +1,12 @@
-/** Who owns what: the grid of workgroups of a dispatch, one workgroup with its invocations, and what an invocation gets. */
+/**
+ * Who owns what: the grid of workgroups of a dispatch, one workgroup with its invocations, and what an invocation gets. All of
+ * it is taken from the kernel's own text: see index_values.ts.
+ */
 
 import { type Html, markup } from "../../report/html.ts";
-import type { KernelFacts } from "../step/facts.ts";
-import type { Invocation } from "./index_values.ts";
-import { whole } from "./number.ts";
+import type { KernelFacts } from "../client/services/step.ts";
+import { type IndexValues, indexValues, type Invocation } from "./index_values.ts";
+import { headRow, scrollTable, whole } from "./text.ts";
 
 type Grid = Pick<KernelFacts, "invocations" | "workgroup" | "grid">;
 
@@ -112,4 +115,149 @@ function cells(
     })
   );
   return { html: markup`${drawn}`, bottom: top + rows.length * side };
+}
+
+/** An invocation by its numbers: of its workgroup in the grid, and its own in the workgroup, x first. */
+export interface Chosen {
+  readonly group: number;
+  readonly invocation: number;
+}
+
+/** How many there are to choose from. */
+export function choices({ grid, workgroup }: KernelFacts): Chosen {
+  return { group: grid[0] * grid[1], invocation: workgroup[0] * workgroup[1] };
+}
+
+/** One from the middle that has something to do: at the edges much is 0. */
+export function middle(code: KernelFacts): Chosen {
+  const group = Math.floor((choices(code).group - 1) / 2);
+  const busy = valuesOf(code, group).flatMap(({ idle }, k) => idle ? [] : [k]);
+  return { group, invocation: busy[Math.floor(busy.length / 2)] ?? 0 };
+}
+
+/** Where an invocation stands. */
+function placeOf({ grid, workgroup }: KernelFacts, { group, invocation }: Chosen): Invocation {
+  return {
+    group: [group % grid[0], Math.floor(group / grid[0])],
+    local: [invocation % workgroup[0], Math.floor(invocation / workgroup[0])],
+  };
+}
+
+/** Of all invocations of a workgroup. */
+function valuesOf(code: KernelFacts, group: number): IndexValues[] {
+  const read = indexValues(code.text, code);
+  return Array.from(
+    { length: choices(code).invocation },
+    (_, invocation) => read(placeOf(code, { group, invocation })),
+  );
+}
+
+/** Subscripts that are shown of a binding, at most. */
+const SUBSCRIPTS = 3;
+
+/** @param chosen is moved into the grid where it lies outside. */
+export function owned(code: KernelFacts, chosen: Chosen): Html {
+  const most = choices(code);
+  const within = (value: number, count: number) => Math.max(0, Math.min(Math.trunc(value) || 0, count - 1));
+  const group = within(chosen.group, most.group);
+  const invocation = within(chosen.invocation, most.invocation);
+  const all = valuesOf(code, group);
+  const own = all[invocation];
+  return markup`${ownershipDrawing(code, placeOf(code, { group, invocation }))}
+<p>${ownershipText(code)}</p>
+${own && linesTable(own, all, { group, invocation })}
+${own && accessTable(code, own)}`;
+}
+
+function linesTable(own: IndexValues, all: readonly IndexValues[], { group, invocation }: Chosen): Html {
+  const idle = all.filter((one) => one.idle).length;
+  const ends = own.idle &&
+    markup`<p>Invocation ${whole(invocation)} of workgroup ${
+      whole(group)
+    } has nothing to do: it ends before it writes anything, as ${
+      idle === all.length ? "all" : whole(idle)
+    } of its workgroup.</p>`;
+  if (own.lines.length === 0) {
+    return markup`${ends}<p>The kernel computes nothing from its number before it reads data.</p>`;
+  }
+  const busy = all.filter((one) => !one.idle);
+  const rows = own.lines.map(({ name, from, value }) => {
+    const values = busy.flatMap(({ lines }) => lines.find((line) => line.name === name)?.value ?? []);
+    return markup`<tr><th scope="row"><code>${name} = ${from}</code></th><td>${whole(value)}</td><td>${
+      valuesText(values)
+    }</td></tr>`;
+  });
+  const head = headRow(
+    "from its number the kernel computes",
+    `invocation ${whole(invocation)}`,
+    `workgroup ${whole(group)}`,
+  );
+  return markup`${ends}${
+    scrollTable("What an invocation computes from its number", "figures owned-lines", head, rows)
+  }`;
+}
+
+/** "768 to 1,023", "0 to 60 by 4", "3": the values that a workgroup has of a name. */
+export function valuesText(values: readonly number[]): string {
+  const sorted = [...new Set(values)].sort((a, b) => a - b);
+  const [low, next] = sorted;
+  const high = sorted.at(-1);
+  if (low === undefined || high === undefined) return "-";
+  if (next === undefined) return whole(low);
+  const step = next - low;
+  const even = sorted.every((value, k) => value === low + k * step);
+  const range = `${whole(low)} to ${whole(high)}`;
+  if (!even) return `${sorted.length} of ${range}`;
+  return step === 1 ? range : `${range} by ${whole(step)}`;
+}
+
+/** Where the kernel's body reads and writes, as it stands there, and which element that is where it follows from lines above. */
+function accessTable({ text, bindings }: KernelFacts, own: IndexValues): Html {
+  const rows = bindings.flatMap(({ name, access }) =>
+    subscriptsOf(text, name).slice(0, SUBSCRIPTS).map((subscript) => {
+      const value = own.valueOf(subscript);
+      return markup`<tr><th scope="row"><code>${name}[${subscript}]</code></th><td class="text">${access}</td><td>${
+        value === undefined ? "by more than its number" : whole(value)
+      }</td></tr>`;
+    })
+  );
+  const left = bindings.flatMap(({ name }) => {
+    const more = subscriptsOf(text, name).length - SUBSCRIPTS;
+    return more > 0 ? [`${more} more of ${name}`] : [];
+  });
+  const elsewhere = bindings.filter(({ name }) =>
+    !/^steps?$/.test(name) && subscriptsOf(text, name).length === 0
+  );
+  const names = elsewhere.map(({ name }) => name).join(", ");
+  const head = headRow("in its body", ["the kernel"], "element of this invocation");
+  return markup`${
+    rows.length > 0 &&
+    scrollTable("Where an invocation reads and writes", "figures owned-lines", head, rows)
+  }${left.length > 0 && markup`<p>Left out: ${left.join(", ")}.</p>`}${
+    names !== "" && markup`<p>In functions that its body calls, if at all: ${names}.</p>`
+  }`;
+}
+
+/** What stands between the brackets behind a binding's name in the body of the entry point, each once. */
+export function subscriptsOf(text: string, binding: string): string[] {
+  const plain = text.replace(/\/\/.*/g, "");
+  const body = plain.slice(plain.indexOf("{", plain.indexOf("fn ", plain.indexOf("@compute"))));
+  const found = new Set<string>();
+  for (
+    const { index, 0: head } of body.matchAll(
+      new RegExp(`(?<![.\\w])(${binding}\\[|(?:load|store)_${binding}\\()`, "g"),
+    )
+  ) {
+    const from = index + head.length;
+    let depth = 1;
+    let end = from;
+    for (; end < body.length; end++) {
+      const sign = body[end] ?? "";
+      if ("([".includes(sign)) depth++;
+      if (")]".includes(sign) && --depth === 0) break;
+      if (sign === "," && depth === 1) break;
+    }
+    found.add(body.slice(from, end).trim());
+  }
+  return [...found];
 }

@@ -4,10 +4,9 @@ import { type Html, markup } from "../../report/html.ts";
 import { sureness } from "../../selftest/profile/timing.ts";
 import { type Ceilings, standing } from "../../selftest/profile/roofline.ts";
 import type { DispatchResult } from "../../selftest/profile/step_profile.ts";
-import type { DispatchFacts, Phase } from "../step/facts.ts";
-import { duration, percent, short } from "./number.ts";
-import { breakable } from "./breakable.ts";
-import { evenTicks } from "./scale.ts";
+import type { DispatchFacts, Phase } from "../client/services/step.ts";
+import { breakable, duration, headRow, percent, scrollTable, short } from "./text.ts";
+import { evenTicks } from "../../report/chart_types.ts";
 
 export type TimedDispatch = Pick<DispatchFacts, "label" | "kernel" | "phase"> & DispatchResult;
 
@@ -109,7 +108,7 @@ export function timelineTable(dispatches: readonly TimedDispatch[], ceilings: Ce
 <td class="text">${on?.bound ?? "-"}</td>
 </tr>`;
   });
-  return markup`<div class="scroll" tabindex="0" role="region" aria-label="The dispatches of the step"><table class="figures timeline">
-<thead><tr><th scope="col">dispatch, kernel</th><th scope="col" class="text">when</th><th scope="col">us</th><th scope="col">± us</th><th scope="col">of step</th><th scope="col">MFLOP</th><th scope="col">MB</th><th scope="col">GFLOP/s</th><th scope="col">GB/s</th><th scope="col">roofline</th><th scope="col" class="text">bound by</th></tr></thead>
-<tbody>${rows}</tbody></table></div>`;
+  const times = ["us", "± us", "of step", "MFLOP", "MB", "GFLOP/s", "GB/s", "roofline"];
+  const head = headRow("dispatch, kernel", ["when"], ...times, ["bound by"]);
+  return scrollTable("The dispatches of the step", "figures timeline", head, rows);
 }

@@ -54,3 +54,9 @@ export function headerPart(text: string, word: string): string | undefined {
   const own = [head[from]?.slice(3 + word.length) ?? "", ...rest.slice(0, end < 0 ? undefined : end)];
   return own.map((line) => line.replace(/^\/\//, "").trim()).join(" ").trim();
 }
+
+/** Numbers of the lines, from 1, of a kernel's text as the driver gets it that are not as in its file. */
+export function specialisedLines(driven: string, file: string): number[] {
+  const lines = file.split("\n");
+  return driven.split("\n").flatMap((line, k) => line === lines[k] ? [] : [k + 1]);
+}

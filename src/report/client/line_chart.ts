@@ -1,12 +1,26 @@
 /** Learning curves with their bands, and circles where the best snapshots are. */
 
-import { type ChartConfiguration, type ChartDataset, type ScriptableContext } from "chart.js";
+import {
+  type Chart,
+  type ChartConfiguration,
+  type ChartDataset,
+  type ChartEvent,
+  Interaction,
+  type InteractionItem,
+  type Plugin,
+  type ScriptableContext,
+} from "chart.js";
 import { type Curve, type LineChart, type Series, seriesName } from "../chart_types.ts";
-import { DATASETS_A_SERIES } from "./datasets.ts";
-import { dividers } from "./dividers.ts";
-import { levels } from "./levels.ts";
-import { logarithmicAxis } from "./logarithmic.ts";
-import { axis, commonOptions, figure, tooltip } from "./options.ts";
+import {
+  axis,
+  commonOptions,
+  CURVE,
+  DATASETS_A_SERIES,
+  figure,
+  FONT,
+  logarithmicAxis,
+  tooltip,
+} from "./options.ts";
 import { colourOf, dashOf, faded, type Theme } from "./theme.ts";
 
 type LineDataset = ChartDataset<"line">;
@@ -113,4 +127,94 @@ function standsAlone({ dataIndex }: ScriptableContext<"line">, { mean }: Curve):
 function points({ x }: Curve, y: readonly (number | null)[]) {
   // A null y is a gap; the library's types know of it in plain arrays only.
   return x.map((at, k) => ({ x: at, y: y[k] ?? null as unknown as number }));
+}
+
+/** Draws upright lines where the adversarial stage begins. */
+function dividers({ dividers }: LineChart, theme: Theme): Plugin<"line"> {
+  return {
+    id: "dividers",
+    beforeDatasetsDraw({ ctx, chartArea, scales }) {
+      ctx.save();
+      ctx.lineWidth = 1.5;
+      ctx.font = `11px ${FONT}`;
+      ctx.textBaseline = "top";
+      dividers.forEach(({ x, colour, name }, index) => {
+        const at = scales.x?.getPixelForValue(x) ?? NaN;
+        ctx.strokeStyle = colourOf(theme, colour);
+        ctx.beginPath();
+        ctx.moveTo(at, chartArea.top);
+        ctx.lineTo(at, chartArea.bottom);
+        ctx.stroke();
+        if (index > 0) return; // one name is enough
+        const fits = at + ctx.measureText(name).width + 8 < chartArea.right;
+        ctx.fillStyle = theme.text;
+        ctx.textAlign = fits ? "left" : "right";
+        ctx.fillText(name, fits ? at + 4 : at - 4, chartArea.top + 2);
+      });
+      ctx.restore();
+    },
+  };
+}
+
+/** Pixels of a name's line. */
+const LINE = 12;
+
+/** Draws lines across where baselines stand, with their names where these do not cover each other. */
+function levels({ levels }: LineChart, theme: Theme): Plugin<"line"> {
+  return {
+    id: "levels",
+    beforeDatasetsDraw({ ctx, chartArea: { left, right, top, bottom }, scales }) {
+      ctx.save();
+      ctx.font = `11px ${FONT}`;
+      ctx.textAlign = "right";
+      ctx.strokeStyle = theme.neutral;
+      ctx.fillStyle = theme.text;
+      ctx.setLineDash([4, 4]);
+      const named: number[] = [];
+      for (const { name, y } of levels) {
+        const at = scales.y?.getPixelForValue(y) ?? NaN;
+        if (!(at >= top && at <= bottom)) continue;
+        ctx.beginPath();
+        ctx.moveTo(left, at);
+        ctx.lineTo(right, at);
+        ctx.stroke();
+        if (named.some((other) => Math.abs(other - at) < LINE)) continue;
+        named.push(at);
+        const above = at - LINE >= top;
+        ctx.textBaseline = above ? "bottom" : "top";
+        ctx.fillText(name, right - 4, above ? at - 1 : at + 2);
+      }
+      ctx.restore();
+    },
+  };
+}
+
+/** What a pointer over learning curves points at: of each curve the point nearest in x, as their x differ. */
+declare module "chart.js" {
+  interface InteractionModeMap {
+    nearestX: (chart: Chart, event: ChartEvent) => InteractionItem[];
+  }
+}
+
+/** Pixels beside its ends at which a curve is still meant. */
+const REACH = 24;
+
+export function registerNearestX(): void {
+  Interaction.modes.nearestX = (chart, event) => {
+    const items = chart.getSortedVisibleDatasetMetas().flatMap((meta): InteractionItem[] => {
+      if (meta.index % DATASETS_A_SERIES !== CURVE) return [];
+      let best: InteractionItem | undefined;
+      meta.data.forEach((element, index) => {
+        const isGap = Number.isNaN(element.y) || ("skip" in element && element.skip === true);
+        if (isGap || (best && distance(best.element, event) <= distance(element, event))) return;
+        best = { element, datasetIndex: meta.index, index };
+      });
+      return best && distance(best.element, event) <= REACH ? [best] : [];
+    });
+    return items.sort((a, b) => a.datasetIndex - b.datasetIndex);
+  };
+}
+
+function distance({ x }: { x: number }, event: ChartEvent): number {
+  return Math.abs(x - (event.x ?? NaN));
 }

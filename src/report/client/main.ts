@@ -18,7 +18,7 @@ import {
 } from "chart.js";
 import type { ChartDefinition } from "../chart_types.ts";
 import { Card } from "./card.ts";
-import { registerNearestX } from "./nearest_x.ts";
+import { registerNearestX } from "./line_chart.ts";
 import { dark, light, type Theme } from "./theme.ts";
 
 /** CSS pixels that a chart is given on paper. */

@@ -1,6 +1,13 @@
 /** What all charts have in common. */
 
+import { evenTicks } from "../chart_types.ts";
 import type { Theme } from "./theme.ts";
+import type { Scale } from "chart.js";
+
+/** Datasets of a learning curve: the band's upper and lower edge, the curve over them, and the circles. */
+export const DATASETS_A_SERIES = 4;
+/** Which of them is the curve. */
+export const CURVE = 2;
 
 export const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
 
@@ -25,24 +32,6 @@ export function commonOptions(theme: Theme) {
   };
 }
 
-/** For horizontal bars: the pointer chooses a bar by its height alone. */
-export function horizontalBarOptions(theme: Theme) {
-  return {
-    ...commonOptions(theme),
-    indexAxis: "y" as const,
-    interaction: { mode: "index" as const, axis: "y" as const, intersect: false },
-  };
-}
-
-/** The names beside horizontal bars, all of them. */
-export function nameAxis(theme: Theme) {
-  return {
-    grid: { display: false },
-    border: { color: theme.grid },
-    ticks: { color: theme.text, autoSkip: false },
-  };
-}
-
 export function tooltip(theme: Theme) {
   return {
     backgroundColor: theme.background,
@@ -60,4 +49,42 @@ export function tooltip(theme: Theme) {
 /** A figure with its spread, e.g. "0.8737 \u00b1 0.0190". */
 export function figure(mean: number, sd: number | null): string {
   return sd === null ? mean.toFixed(4) : `${mean.toFixed(4)} \u00b1 ${sd.toFixed(4)}`;
+}
+
+/** First digits of the ticks of a decade, from few to many. */
+const DIGITS = [[1], [1, 3], [1, 2, 5], [1, 1.5, 2, 3, 4, 5, 6, 8]];
+/** Ticks that an axis has at least. */
+const FEW = 4;
+
+/** A logarithmic axis whose ticks all have a label, however little or much it spans. */
+export function logarithmicAxis<T extends ReturnType<typeof axis>>(common: T) {
+  return {
+    type: "logarithmic" as const,
+    ...common,
+    ticks: { ...common.ticks, callback: (tick: number | string) => shortNumber(Number(tick)) },
+    afterBuildTicks: (scale: Scale) => {
+      scale.ticks = ticksBetween(scale.min, scale.max).map((value) => ({ value }));
+    },
+  };
+}
+
+/** @param min above 0 */
+export function ticksBetween(min: number, max: number): number[] {
+  const decades = [];
+  for (let power = Math.floor(Math.log10(min)); 10 ** power <= max; power++) decades.push(10 ** power);
+  let ticks: number[] = [];
+  for (const digits of DIGITS) {
+    ticks = decades.flatMap((decade) => digits.map((digit) => Number((digit * decade).toPrecision(2))))
+      .filter((tick) => tick >= min && tick <= max);
+    if (ticks.length >= FEW) return ticks;
+  }
+  return ticks.length > 2 ? ticks : evenTicks([min, max], FEW); // it spans less than a factor of two
+}
+
+/** At most four figures, and thousands as k, millions as M. */
+export function shortNumber(value: number): string {
+  const size = Math.abs(value);
+  const [scale, unit] = size >= 1e6 ? [1e6, "M"] : size >= 1e4 ? [1e3, "k"] : [1, ""];
+  return Number((value / scale).toPrecision(4)).toLocaleString("en-US", { maximumSignificantDigits: 4 }) +
+    unit;
 }

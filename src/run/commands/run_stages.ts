@@ -11,7 +11,7 @@ import { checksum } from "../files/checksum.ts";
 import { driverVersion } from "../driver.ts";
 import { type RunConfig, runConfigSchema } from "../run_config.ts";
 import * as v from "../../schema.ts";
-import type { StagesConfig } from "../../train/stages_config.ts";
+import type { StagesConfig } from "../../train/config.ts";
 import { type Stage, stagesOf } from "../stages.ts";
 import { iterationsDone, type Run, type RunResult, runStage } from "../training_run.ts";
 import { iterationFlops, type Trained } from "../../train/iteration_work.ts";

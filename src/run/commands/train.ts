@@ -7,7 +7,7 @@ import { contentsOf, expectEmpty, OwnedFolder } from "../files/owned_folder.ts";
 import { hasConfig, readConfig, type RunConfig } from "../run_config.ts";
 import { configOfSeed, folderOfSeed, readSeeds, writeSeeds } from "../seeds_folder.ts";
 import type { RunContext } from "../training_run.ts";
-import type { StagesConfig } from "../../train/stages_config.ts";
+import type { StagesConfig } from "../../train/config.ts";
 import { UserError } from "../../user_error.ts";
 import { shapesFor } from "../../cli/calibration.ts";
 import { expectPlaces } from "../options/check_data.ts";

@@ -35,10 +35,10 @@ import {
   overFittingFields,
   shannonFields,
   type StageConfig,
+  type StagesConfig,
   type TrainingConfig,
   trainingFields,
 } from "../../train/config.ts";
-import type { StagesConfig } from "../../train/stages_config.ts";
 import { UserError } from "../../user_error.ts";
 
 /** Options whose default follows from the data: see {@link withDefaults}. */

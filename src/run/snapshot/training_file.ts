@@ -6,9 +6,8 @@
 import * as v from "../../schema.ts";
 import { checkWeights } from "../../model/user_model.ts";
 import type { ParameterSpec, Weights } from "../../tape/parameters.ts";
-import { criteria, type Criterion } from "../../train/best_records.ts";
-import { bestOf, bestText } from "../../train/best_text.ts";
-import { type StagesConfig, stagesConfigSchema } from "../../train/stages_config.ts";
+import { bestOf, bestText, criteria, type Criterion } from "../../train/best_records.ts";
+import { type StagesConfig, stagesConfigSchema } from "../../train/config.ts";
 import type { TrainerState } from "../../train/trainer_state.ts";
 import { UserError } from "../../user_error.ts";
 import { encodeSafetensors } from "./safetensors.ts";

@@ -20,7 +20,7 @@ import { ResultRing } from "../../train/result_ring.ts";
 import { BestKeeper } from "../../train/best_keeper.ts";
 import { defaultAdversarial, defaultTraining } from "../../train/config.ts";
 import type { TrainedNetwork } from "../../train/networks.ts";
-import { choiceSummary } from "../../train/sums.ts";
+import { choiceSummary } from "../../train/results.ts";
 import { Trainer } from "../../train/trainer.ts";
 import type { AdamKind } from "../../ops/adam.ts";
 

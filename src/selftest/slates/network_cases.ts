@@ -1,7 +1,7 @@
 /** Networks that learn the values of slates: forward and gradients. */
 
 import type { Gpu } from "../../gpu/device.ts";
-import type { QShape } from "../../policy/network/q_shape.ts";
+import type { QShape } from "../../policy/network/q_network.ts";
 import { at } from "../../tape/reference.ts";
 import type { Checking, Checks } from "../finding.ts";
 import { type Learned, LEARNED_ITEMS, runLearning } from "./network_run.ts";

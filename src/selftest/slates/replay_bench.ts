@@ -8,7 +8,7 @@ import type { View } from "../../gpu/memory.ts";
 import { StepHeaders, type StepPurpose } from "../../gpu/step.ts";
 import { Recall } from "../../policy/learning/recall.ts";
 import { Replay } from "../../policy/learning/replay.ts";
-import { plain } from "../../simulate/plain.ts";
+import { plain } from "../../simulate/users.ts";
 import type { CanaryArena } from "../harness.ts";
 import {
   COLUMNS,

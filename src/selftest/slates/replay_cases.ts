@@ -6,7 +6,7 @@ import type { Gpu } from "../../gpu/device.ts";
 import { Program } from "../../gpu/program.ts";
 import { readViews } from "../../gpu/readback.ts";
 import { StepHeaders } from "../../gpu/step.ts";
-import { pageReward, qTarget } from "../../policy/learning/targets.ts";
+import { pageReward, qTarget } from "../../policy/learning/q_loss.ts";
 import { CanaryArena, floats, range } from "../harness.ts";
 import type { Checking, Checks } from "../finding.ts";
 import { BATCH, dimensions, replayBench, type Rows } from "./replay_bench.ts";

@@ -3,12 +3,11 @@
  * cache, which the bundler does not know; Deno says where.
  */
 
-import * as esbuild from "esbuild";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import * as esbuild from "esbuild";
 import { DENO_FLAGS } from "../../deno_flags.ts";
-import { kernelsFromTable } from "./kernel_table.ts";
-import type { Plugin } from "esbuild";
+import { tableEntry } from "./kernel_table.ts";
 
 /** What is bundled, and how. */
 export interface BundleOptions {
@@ -37,23 +36,6 @@ export interface Bundle {
   readonly inputs: ReadonlyMap<string, number>;
 }
 
-/** Loads every kernel that a script uses as its text {@link withoutComments}. */
-const kernelsWithoutComments: Plugin = {
-  name: "kernels-without-comments",
-  setup(build) {
-    build.onLoad({ filter: /\.wgsl$/ }, async ({ path }) => ({
-      contents: withoutComments(await Deno.readTextFile(path)),
-      loader: "text",
-    }));
-  },
-};
-
-const KERNELS: Readonly<Record<NonNullable<BundleOptions["kernels"]>, readonly esbuild.Plugin[]>> = {
-  "whole": [],
-  "without comments": [kernelsWithoutComments],
-  "from a table": [kernelsFromTable],
-};
-
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 
 /**
@@ -74,11 +56,10 @@ export async function bundle(options: BundleOptions): Promise<Bundle> {
       target: "es2022",
       charset: "ascii",
       legalComments: "inline",
-      loader: { ".wgsl": "text" },
       metafile: true,
       absWorkingDir: ROOT,
       logLevel: "silent",
-      plugins: [...KERNELS[kernels], standIns(instead), fromDenoCache(packages)],
+      plugins: [kernelsAs(kernels), standIns(instead), fromDenoCache(packages)],
       ...(banner === undefined ? {} : { banner: { js: banner } }),
       ...(define === undefined ? {} : { define }),
     });
@@ -96,6 +77,19 @@ export async function bundle(options: BundleOptions): Promise<Bundle> {
 export function sizeOf({ text, inputs }: Bundle): { readonly code: number; readonly kernels: number } {
   const kernels = [...inputs].reduce((sum, [path, bytes]) => sum + (path.endsWith(".wgsl") ? bytes : 0), 0);
   return { code: new TextEncoder().encode(text).length - kernels, kernels };
+}
+
+function kernelsAs(how: NonNullable<BundleOptions["kernels"]>): esbuild.Plugin {
+  return {
+    name: "kernels",
+    setup(build) {
+      build.onLoad({ filter: /\.wgsl$/ }, async ({ path }) => {
+        if (how === "from a table") return { contents: `export default ${tableEntry(path)};` };
+        const text = await Deno.readTextFile(path);
+        return { contents: how === "whole" ? text : withoutComments(text), loader: "text" };
+      });
+    },
+  };
 }
 
 function standIns(texts: Readonly<Record<string, string>>): esbuild.Plugin {
@@ -141,6 +135,7 @@ async function packageFolders(entry: string): Promise<Map<string, string>> {
 const CONDITIONS: readonly string[] = ["browser", "import", "module", "default"];
 
 /**
+ * Which file of a package a name with a path in it means: https://nodejs.org/api/packages.html#exports
  * @param folder of the package. @param path as it is exported, e.g. "./distribution/uniformInt".
  * @returns the file's path in the folder; `path` itself in a package that says nothing of its exports.
  * @throws Error for a path that the package does not export.
@@ -181,7 +176,10 @@ function targetOf(target: unknown): string | undefined {
   }
 }
 
-/** A kernel's text without comments and what they leave behind: lines that are empty, spaces at the end of lines. */
+/**
+ * A kernel's text without comments, which no driver needs and which are a good third of it, and what they leave behind: lines
+ * that are empty, spaces at the end of lines.
+ */
 export function withoutComments(text: string): string {
   const lines = text.replace(/\/\*[^]*?\*\//g, "").split("\n").map((line) =>
     line.replace(/\s*(\/\/.*)?$/, "")

@@ -13,8 +13,7 @@ import {
 } from "../../counts/columns.ts";
 import { BIAS, FIRST_LAYER, KERNEL, SCALE, TABLE } from "../../model/counted.ts";
 import { type EncoderInputs, lastClicks } from "./encoders.ts";
-import type { GraphBuilder, Name } from "./graph.ts";
-import { FLOAT } from "./proto.ts";
+import { FLOAT, type GraphBuilder, type Name } from "./graph.ts";
 
 /** What names of the tables begin with that are read on this side of a logarithm. */
 export const COUNTED = "counts/of_items/";

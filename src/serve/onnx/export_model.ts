@@ -9,10 +9,8 @@ import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import { HISTORY, isWide, LAGS, PART } from "../../model/wide.ts";
 import { COUNTED, countsLayer, displayedCounts, LARGEST_LOG, linearPart } from "./counts.ts";
-import { clickProduct, type EncoderInputs, lstmState, noState, pwState } from "./encoders.ts";
-import { foldItems } from "./fold_items.ts";
-import { encodeModel, FLOAT, INT64 } from "./proto.ts";
-import { GraphBuilder, type Name, value } from "./graph.ts";
+import { clickProduct, type EncoderInputs, foldItems, lstmState, noState, pwState } from "./encoders.ts";
+import { encodeModel, FLOAT, GraphBuilder, INT64, type Name, value } from "./graph.ts";
 import { thousands } from "../../thousands.ts";
 
 /** Operators of ONNX 1.12, which runtimes have had since 2022. */

@@ -1,76 +1,62 @@
 /** "Ladders": kernels from the naive version to the shipped one, checked and raced on this adapter. */
 
-import { ladderTable } from "../../draw/ladder_table.ts";
-import { compareLadder, comparisonText } from "../../ladder_comparison.ts";
-import { carried } from "../carried.ts";
-import { button, element, Notice } from "../elements.ts";
-import { fill } from "../html_part.ts";
-import type { Lab, ScreenBody } from "../lab.ts";
-import { keepMeasured } from "../measured.ts";
-import type { LadderFacts } from "../services/ladders.ts";
+import { markup } from "../../../report/html.ts";
+import { compareLadder, comparisonText, ladderTable } from "../../draw/ladder.ts";
+import { carried } from "../scripts.ts";
+import { button, element, fill, Notice, StopButton } from "../elements.ts";
+import type { Lab } from "../lab.ts";
+import { ladderName } from "../../saved.ts";
+import type { LadderFacts } from "../services/kernels.ts";
 
 /** How often the steps are timed in turn. */
 const ROUNDS = 5;
 
-export const ladders: ScreenBody = {
-  mount(root, lab) {
-    const notice = new Notice();
-    const list = element("div");
-    let running: AbortController | undefined;
-    const stop = element("button", { type: "button", disabled: true }, "Stop");
-    stop.addEventListener("click", () => {
-      running?.abort();
-      notice.say("Stopping when what is under way is done ...");
-    });
-    const climb = async (wanted: readonly Rung[]) => {
-      running = new AbortController();
-      stop.disabled = false;
+export function ladders(root: HTMLElement, lab: Lab): void {
+  const notice = new Notice();
+  const list = element("div");
+  const stop = new StopButton(() => notice.say("Stopping when what is under way is done ..."));
+  const climb = (wanted: readonly Rung[]) =>
+    stop.during(async (signal) => {
       try {
-        for (const rung of wanted) await race(lab, rung, notice, running.signal);
+        for (const rung of wanted) await race(lab, rung, notice, signal);
         notice.say("The race is over.");
       } catch (error) {
         notice.fail(error);
-      } finally {
-        stop.disabled = true;
       }
-    };
+    });
+  root.append(
+    element(
+      "p",
+      {},
+      "A ladder climbs from the kernel as one would first write it to the one that is shipped, one idea a step. Here every " +
+        "step is compared with the reference in float64, and then all of them race on your adapter. Beside them stand the " +
+        "figures of llvmpipe, a driver that runs shaders on a CPU: what wins there need not win on a GPU.",
+    ),
+  );
+  void lab.call("ladders", "list", undefined).then((all) => {
+    const rungs = all.map((facts): Rung => ({ facts, results: element("div") }));
     root.append(
       element(
-        "p",
-        {},
-        "A ladder climbs from the kernel as one would first write it to the one that is shipped, one idea a step. Here every " +
-          "step is compared with the reference in float64, and then all of them race on your adapter. Beside them stand the " +
-          "figures of llvmpipe, a driver that runs shaders on a CPU: what wins there need not win on a GPU.",
+        "div",
+        { class: "buttons" },
+        button("Climb all ladders", () => climb(rungs)),
+        stop.element,
       ),
+      notice.element,
+      list,
     );
-    void lab.call("ladders", "list", undefined).then((all) => {
-      const rungs = all.map((facts): Rung => ({ facts, results: element("div") }));
-      root.append(
-        element(
-          "div",
-          { class: "controls" },
-          button("Climb all ladders", () => climb(rungs)),
-          stop,
-        ),
-        notice.element,
-        list,
+    list.append(...rungs.map((rung) => {
+      const { name, title, size, steps } = rung.facts;
+      return element(
+        "div",
+        { class: "rung" },
+        markup`<h3 id="ladder-${name}">${title}</h3><p>${steps} steps, at ${size.join(" x ")}.</p>`,
+        button("Climb this one", () => climb([rung]), { "aria-describedby": `ladder-${name}` }),
+        rung.results,
       );
-      for (const rung of rungs) {
-        const { name, title, size, steps } = rung.facts;
-        list.append(
-          element(
-            "div",
-            { class: "rung" },
-            element("h3", { id: `ladder-${name}` }, title),
-            element("p", {}, `${steps} steps, at ${size.join(" x ")}.`),
-            button("Climb this one", () => climb([rung]), { "aria-describedby": `ladder-${name}` }),
-            rung.results,
-          ),
-        );
-      }
-    }, (error: unknown) => notice.fail(error));
-  },
-};
+    }));
+  }, (error: unknown) => notice.fail(error));
+}
 
 /** A ladder and where its results go. */
 interface Rung {
@@ -82,21 +68,16 @@ async function race(lab: Lab, { facts, results }: Rung, notice: Notice, signal: 
   const onProgress = (text: string) => notice.say(text);
   const request = { ladder: facts.name, rounds: ROUNDS };
   const figures = await lab.call("ladders", "race", request, { onProgress, signal });
-  keepMeasured(lab, { ladders: [figures] });
+  lab.keep(ladderName(figures), figures);
   const there = carried().ladders.find(({ ladder, size }) =>
     ladder === facts.name && size.join() === figures.size.join()
   );
   const steps = compareLadder(figures, there);
-  const table = element("div");
-  fill(table, ladderTable(facts.title, steps, there));
-  results.replaceChildren(
-    ...comparisonText(steps, there).map((text) => element("p", { class: "outcome" }, text)),
-    table,
-    element(
-      "p",
-      {},
-      "gain: how often faster than the step that it changes, medians over the rounds. An idea wins or loses where its gain is " +
-        "further from 1 than its noise, 5 % at least.",
-    ),
+  fill(
+    results,
+    markup`${comparisonText(steps, there).map((text) => markup`<p class="outcome">${text}</p>`)}
+<div>${ladderTable(facts.title, steps, there)}</div>
+<p>gain: how often faster than the step that it changes, medians over the rounds. An idea wins or loses where its gain is
+further from 1 than its noise, 5 % at least.</p>`,
   );
 }

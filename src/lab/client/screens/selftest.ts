@@ -1,6 +1,7 @@
 /** Self-test: every kernel on this adapter beside float64, a row a kernel, with the element that is farthest off. */
 
-import { whole } from "../../draw/number.ts";
+import { type Html, markup } from "../../../report/html.ts";
+import { headRow, scrollTable, whole } from "../../draw/text.ts";
 import type { AdapterKind } from "../../../gpu/kernel_shapes.ts";
 import { elementText, faultsOf } from "../../../selftest/finding.ts";
 import {
@@ -10,23 +11,21 @@ import {
   type KindFinding,
   leftOutText,
 } from "../../../selftest/results.ts";
-import { button, element, Notice } from "../elements.ts";
-import type { Lab, ScreenBody } from "../lab.ts";
-import type { SelftestRequest } from "../services/selftest.ts";
+import { button, element, fill, Notice, StopButton } from "../elements.ts";
+import type { Lab } from "../lab.ts";
+import type { SelftestRequest } from "../services/kernels.ts";
 
-export const selftest: ScreenBody = {
-  mount(root, lab) {
-    root.append(
-      element(
-        "p",
-        { class: "lead" },
-        "Every kernel runs on your adapter, on small numbers whose results are known. Outputs and gradients are compared with the " +
-          "same in float64. How far off a number may be follows from the rounding of its sums.",
-      ),
-      new SelftestView(lab).element,
-    );
-  },
-};
+export function selftest(root: HTMLElement, lab: Lab): void {
+  root.append(
+    element(
+      "p",
+      { class: "lead" },
+      "Every kernel runs on your adapter, on small numbers whose results are known. Outputs and gradients are compared with the " +
+        "same in float64. How far off a number may be follows from the rounding of its sums.",
+    ),
+    new SelftestView(lab).element,
+  );
+}
 
 /** Which kernels are tried: those for one kind of adapter run on the other, too. */
 const choices: Readonly<Record<string, readonly AdapterKind[]>> = {
@@ -37,16 +36,18 @@ const choices: Readonly<Record<string, readonly AdapterKind[]>> = {
 
 const NOTHING = { findings: [], seconds: 0 };
 
+const HEADS = headRow(
+  "Kernel",
+  "Off, of what is allowed (logarithmic, from 0.01 %)",
+  "Farthest off",
+  "Numbers compared",
+);
+
 class SelftestView {
   readonly element: HTMLElement;
   readonly #notice = new Notice();
   readonly #standing = element("p", { class: "standing", role: "status" });
-  readonly #progress = element("progress", {
-    max: 1,
-    value: 0,
-    "aria-label": "Cases that are done",
-    hidden: true,
-  });
+  readonly #progress = element("progress", { max: 1, "aria-label": "Cases that are done", hidden: true });
   readonly #kinds = element(
     "select",
     { id: "selftest-kinds" },
@@ -55,62 +56,30 @@ class SelftestView {
   readonly #only = element("input", { id: "selftest-only", type: "text", size: 12, placeholder: "all" });
   /** What the adapter never takes. */
   readonly #leftOut = element("div", { class: "left-out", hidden: true });
-  readonly #faults = element("ul", { class: "faults", "aria-label": "What differs", hidden: true });
-  readonly #rows = element("tbody");
-  readonly #table: HTMLElement;
-  readonly #run: HTMLButtonElement;
-  readonly #stop: HTMLButtonElement;
+  readonly #faults = element("div");
+  readonly #table = element("div", { hidden: true }, scrollTable("Kernels", "kernels", HEADS, []));
+  readonly #run = button("Run the self-test", () => this.#start());
+  readonly #stop = new StopButton();
   #findings: KindFinding[] = [];
   /** What was found before what runs now, and what is shown with it. */
   #before: { readonly findings: readonly KindFinding[]; readonly seconds: number } = NOTHING;
-  #running: AbortController | undefined;
 
   constructor(private readonly lab: Lab) {
-    this.#run = button("Run the self-test", () => this.#start());
-    this.#stop = element("button", { type: "button", disabled: true }, "Stop");
-    this.#stop.addEventListener("click", () => this.#running?.abort());
-    const heads = [
-      "Kernel",
-      "Off, of what is allowed (logarithmic, from 0.01 %)",
-      "Farthest off",
-      "Numbers compared",
-    ];
-    this.#table = element(
+    const buttons = element(
       "div",
-      { class: "scroll", tabindex: 0, role: "region", "aria-label": "Kernels", hidden: true },
-      element(
-        "table",
-        { class: "kernels" },
-        element(
-          "thead",
-          {},
-          element("tr", {}, ...heads.map((head) => element("th", { scope: "col" }, head))),
-        ),
-        this.#rows,
-      ),
+      { class: "buttons" },
+      element("label", { for: "selftest-kinds" }, "Kernels"),
+      this.#kinds,
+      element("label", { for: "selftest-only" }, "Cases with"),
+      this.#only,
+      this.#run,
+      this.#stop.element,
     );
     this.element = element(
       "div",
       {},
       this.#notice.element,
-      element(
-        "div",
-        { class: "card" },
-        element(
-          "div",
-          { class: "buttons" },
-          element("label", { for: "selftest-kinds" }, "Kernels"),
-          this.#kinds,
-          element("label", { for: "selftest-only" }, "Cases with"),
-          this.#only,
-          this.#run,
-          this.#stop,
-        ),
-        this.#progress,
-        this.#standing,
-        this.#leftOut,
-        this.#faults,
-      ),
+      element("div", { class: "card" }, buttons, this.#progress, this.#standing, this.#leftOut, this.#faults),
       this.#table,
     );
   }
@@ -122,63 +91,54 @@ class SelftestView {
   }
 
   async #test(request: SelftestRequest): Promise<void> {
-    const controller = new AbortController();
-    this.#running = controller;
     this.#findings = [...this.#before.findings];
     this.#notice.clear();
     this.#leftOut.hidden = true;
     this.#run.disabled = true;
-    this.#stop.disabled = false;
     this.#progress.hidden = false;
     this.#show();
     try {
-      const { seconds, adapter, leftOut } = await this.lab.call("selftest", "run", request, {
-        signal: controller.signal,
-        onProgress: (progress) => {
-          if (progress.kind === "case") {
-            const { name, number, of } = progress;
-            this.#standing.textContent = `${number} of ${of}: ${name}`;
-            this.#progress.max = of;
-            this.#progress.value = number - 1;
-            return;
-          }
-          this.#findings.push(progress.finding);
-          this.#show();
-        },
-      });
-      const { aborted } = controller.signal;
-      const found = { findings: this.#findings, seconds: this.#before.seconds + seconds };
-      this.#standing.textContent = this.#verdict(request.only, found.seconds, aborted);
-      if (aborted) return;
-      this.#before = found;
-      this.#tellLeftOut(request, leftOut);
-      // What counts is the whole of it.
-      if (request.only === "") {
-        this.lab.keep("selftest", { adapter, leftOut, kernels: byKernel(found.findings), ...found });
-      }
+      await this.#stop.during((signal) => this.#runAll(request, signal));
     } catch (error) {
       this.#standing.textContent = "";
       this.#notice.fail(error);
     } finally {
       this.#run.disabled = false;
-      this.#stop.disabled = true;
       this.#progress.hidden = true;
       this.#leftOut.hidden = this.#leftOut.textContent === "";
-      this.#running = undefined;
+    }
+  }
+
+  async #runAll(request: SelftestRequest, signal: AbortSignal): Promise<void> {
+    const { seconds, adapter, leftOut } = await this.lab.call("selftest", "run", request, {
+      signal,
+      onProgress: (progress) => {
+        if (progress.kind === "case") {
+          const { name, number, of } = progress;
+          this.#standing.textContent = `${number} of ${of}: ${name}`;
+          this.#progress.max = of;
+          this.#progress.value = number - 1;
+          return;
+        }
+        this.#findings.push(progress.finding);
+        this.#show();
+      },
+    });
+    const found = { findings: this.#findings, seconds: this.#before.seconds + seconds };
+    this.#standing.textContent = this.#verdict(request.only, found.seconds, signal.aborted);
+    if (signal.aborted) return;
+    this.#before = found;
+    this.#tellLeftOut(request, leftOut);
+    // What counts is the whole of it.
+    if (request.only === "") {
+      this.lab.keep("selftest", { adapter, leftOut, kernels: byKernel(found.findings), ...found });
     }
   }
 
   #tellLeftOut(request: SelftestRequest, kernels: readonly string[]): void {
-    this.#leftOut.replaceChildren(
-      ...kernels.length === 0 ? [] : [
-        element("p", {}, leftOutText(kernels)),
-        element(
-          "div",
-          { class: "buttons" },
-          button("Run these, too", () => this.#test({ ...request, leftOut: "alone" })),
-        ),
-      ],
-    );
+    const too = button("Run these, too", () => this.#test({ ...request, leftOut: "alone" }));
+    const parts = [element("p", {}, leftOutText(kernels)), element("div", { class: "buttons" }, too)];
+    this.#leftOut.replaceChildren(...kernels.length === 0 ? [] : parts);
   }
 
   #verdict(only: string, seconds: number, stopped: boolean): string {
@@ -193,25 +153,23 @@ class SelftestView {
   }
 
   #show(): void {
-    const results = byKernel(this.#findings);
+    const results = byKernel(this.#findings).toSorted((a, b) => Number(b.differs) - Number(a.differs));
+    const rows = this.#table.querySelector("tbody"); // alone, so that what is scrolled stays where it is
+    if (rows) fill(rows, markup`${results.map(rowOf)}`);
     this.#table.hidden = results.length === 0;
-    this.#rows.replaceChildren(...results.toSorted(wrongFirst).map(rowOf));
     const faults = this.#findings.flatMap((finding) => {
       const texts = faultsOf(finding);
       if (texts.length === 0) return [];
       const who = blamed(finding).join(", ");
       const head = `${finding.name} (${finding.kind} shapes)${who ? `: look at ${who}` : ""}`;
       return [
-        element(
-          "li",
-          {},
-          element("strong", {}, head),
-          element("ul", {}, ...texts.map((text) => element("li", {}, text))),
-        ),
+        markup`<li><strong>${head}</strong><ul>${texts.map((text) => markup`<li>${text}</li>`)}</ul></li>`,
       ];
     });
-    this.#faults.hidden = faults.length === 0;
-    this.#faults.replaceChildren(...faults);
+    fill(
+      this.#faults,
+      markup`${faults.length > 0 && markup`<ul class="faults" aria-label="What differs">${faults}</ul>`}`,
+    );
   }
 }
 
@@ -219,48 +177,23 @@ function counted(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
-function wrongFirst(a: KernelResult, b: KernelResult): number {
-  return Number(b.differs) - Number(a.differs);
-}
-
-function rowOf({ kernel, kind, values, differs, worst }: KernelResult): HTMLElement {
-  return element(
-    "tr",
-    { class: differs ? "wrong" : "right" },
-    element(
-      "th",
-      { scope: "row" },
-      kernel,
-      element("small", {}, kind === "gpu" ? "for GPUs" : "for CPU adapters"),
-    ),
-    element("td", {}, offOf(differs, worst)),
-    element(
-      "td",
-      { class: "where" },
-      worst && worst.share > 0 ? `${worst.what} ${elementText(worst.element)}` : "",
-    ),
-    element("td", { class: "number" }, whole(values)),
-  );
+function rowOf({ kernel, kind, values, differs, worst }: KernelResult): Html {
+  return markup`<tr class="${differs ? "wrong" : "right"}">
+<th scope="row">${kernel}<small>${kind === "gpu" ? "for GPUs" : "for CPU adapters"}</small></th>
+<td>${offOf(differs, worst)}</td>
+<td class="where">${worst && worst.share > 0 ? `${worst.what} ${elementText(worst.element)}` : ""}</td>
+<td class="number">${whole(values)}</td></tr>`;
 }
 
 /** Powers of ten that a bar stands for. */
 const DECADES = 4;
 
 /** A bar up to what is allowed, on a logarithmic axis, and the share in words. */
-function offOf(differs: boolean, worst: KernelResult["worst"]): HTMLElement {
-  if (!worst) return element("span", {}, differs ? "differs" : "-");
+function offOf(differs: boolean, worst: KernelResult["worst"]): Html {
+  if (!worst) return markup`${differs ? "differs" : "-"}`;
   const { share, element: { tolerance } } = worst;
-  if (tolerance === 0) return element("span", {}, share === 0 ? "the same bits" : "other bits");
+  if (tolerance === 0) return markup`${share === 0 ? "the same bits" : "other bits"}`;
   const text = share > 1 ? `${share.toPrecision(2)} times too much` : `${(100 * share).toPrecision(2)} %`;
-  return element(
-    "span",
-    { class: "off" },
-    element("meter", {
-      min: 0,
-      max: 1,
-      value: Math.max(0, Math.min(1, 1 + Math.log10(share) / DECADES)),
-      "aria-label": text,
-    }),
-    ` ${text}`,
-  );
+  const value = Math.max(0, Math.min(1, 1 + Math.log10(share) / DECADES));
+  return markup`<span class="off"><meter min="0" max="1" value="${value}" aria-label="${text}"></meter> ${text}</span>`;
 }

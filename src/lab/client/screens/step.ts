@@ -1,104 +1,77 @@
 /** "Look inside a step": the step as the sequence of its dispatches, each of which opens its kernel. */
 
-import { carried } from "../carried.ts";
-import { button, element, Notice } from "../elements.ts";
-import type { Lab, ScreenBody } from "../lab.ts";
-import { keepMeasured } from "../measured.ts";
-import type { StepWorkload } from "../services/step.ts";
-import { showStep } from "./step/show_step.ts";
+import { carried } from "../scripts.ts";
+import { button, element, fill, Notice, StopButton } from "../elements.ts";
+import type { Lab } from "../lab.ts";
+import { stepName } from "../../saved.ts";
+import type { DispatchFacts, KernelFacts, StepProfile } from "../services/step.ts";
+import { ceilingsOf } from "../../../selftest/profile/ceilings.ts";
+import type { Ceilings } from "../../../selftest/profile/roofline.ts";
+import { kernelPanel, type KernelTexts } from "../../draw/kernel_panel.ts";
+import { duration, whole } from "../../draw/text.ts";
+import { owned } from "../../draw/ownership.ts";
+import {
+  phaseLegend,
+  spansOf,
+  type TimedDispatch,
+  timelineStrip,
+  timelineTable,
+} from "../../draw/timeline.ts";
 
 /** Seconds for whole steps. */
 const SECONDS = 1;
 
-export const step: ScreenBody = {
-  mount(root, lab) {
-    const chosen: Chosen = {
-      workload: element("select", { id: "step-workload" }),
-      model: element("select", { id: "step-model" }),
-    };
-    const notice = new Notice();
-    const results = element("div", { class: "results" });
-    root.append(
-      element(
-        "p",
-        {},
-        "A training step is a fixed sequence of dispatches: kernels that lay out the batch, compute the model forward, take " +
-          "the gradients back, and move the weights. Here each of them is timed on your adapter.",
-      ),
-      element(
-        "div",
-        { class: "controls" },
-        element("label", {}, "Batch", chosen.workload),
-        element("label", {}, "Model", chosen.model),
-        ...measureButtons(lab, chosen, notice, results),
-      ),
-      notice.element,
-      results,
-    );
-    offerChoices(lab, chosen, notice);
-  },
-};
-
-/** The fields that say what to measure. */
-interface Chosen {
-  readonly workload: HTMLSelectElement;
-  readonly model: HTMLSelectElement;
-}
-
-/** One measures what is chosen, the other stops that. */
-function measureButtons(
-  lab: Lab,
-  { workload, model }: Chosen,
-  notice: Notice,
-  results: HTMLElement,
-): readonly HTMLElement[] {
-  let running: AbortController | undefined;
-  const measure = button("Measure a step", async () => {
-    running = new AbortController();
-    stop.disabled = false;
+export function step(root: HTMLElement, lab: Lab): void {
+  const workload = element("select", { id: "step-workload" });
+  const model = element("select", { id: "step-model" });
+  const notice = new Notice();
+  const results = element("div", { class: "results" });
+  const stop = new StopButton(() => notice.say("Stopping when what is under way is done ..."));
+  const measure = async (signal: AbortSignal) => {
     try {
       const request = { workload: workload.value, model: model.value, seconds: SECONDS };
-      const { signal } = running;
       const onProgress = (text: string) => notice.say(text);
       const profile = await lab.call("step", "profile", request, { onProgress, signal });
       notice.say("Measured. Open a dispatch to see its kernel.");
-      keepMeasured(lab, { figures: profile.figures, steps: [profile.result] });
+      lab.keep("figures", profile.figures);
+      lab.keep(stepName(profile.result), profile.result);
       showStep(results, profile, carried().texts);
     } catch (error) {
       notice.fail(error);
-    } finally {
-      stop.disabled = true;
     }
-  });
-  const stop = element("button", { type: "button", disabled: true }, "Stop");
-  stop.addEventListener("click", () => {
-    running?.abort();
-    notice.say("Stopping when what is under way is done ...");
-  });
-  return [measure, stop];
-}
-
-/** Fills the fields. A batch that has a model of its own leaves none to choose. */
-function offerChoices(lab: Lab, { workload, model }: Chosen, notice: Notice): void {
-  let workloads: readonly StepWorkload[] = [];
-  const choose = () => {
-    model.disabled = workloads.some(({ name, ownModel }) => name === workload.value && ownModel);
   };
+  root.append(
+    element(
+      "p",
+      {},
+      "A training step is a fixed sequence of dispatches: kernels that lay out the batch, compute the model forward, take " +
+        "the gradients back, and move the weights. Here each of them is timed on your adapter.",
+    ),
+    element(
+      "div",
+      { class: "buttons" },
+      element("label", {}, "Batch", workload),
+      element("label", {}, "Model", model),
+      button("Measure a step", () => stop.during(measure)),
+      stop.element,
+    ),
+    notice.element,
+    results,
+  );
+  /** A batch that has a model of its own leaves none to choose. */
+  let own: ReadonlySet<string> = new Set();
+  const choose = () => model.disabled = own.has(workload.value);
   workload.addEventListener("change", choose);
-  const offered = async () => {
-    try {
-      const choices = await lab.call("step", "choices", undefined);
-      workloads = choices.workloads;
+  const offer = () =>
+    lab.call("step", "choices", undefined).then(({ workloads, models }) => {
+      own = new Set(workloads.flatMap(({ name, ownModel }) => ownModel ? [name] : []));
       setOptions(workload, workloads);
-      setOptions(model, choices.models.map((name) => ({ name, about: name })));
+      setOptions(model, models.map((name) => ({ name, about: name })));
       choose();
-    } catch (error) {
-      notice.fail(error);
-    }
-  };
-  void offered();
+    }, (error: unknown) => notice.fail(error));
+  void offer();
   // A model that was trained meanwhile can be looked into, too.
-  lab.onKept(() => void offered());
+  lab.onKept(() => void offer());
 }
 
 /** What is chosen stays chosen. */
@@ -109,4 +82,128 @@ function setOptions(
   const before = select.value;
   select.replaceChildren(...options.map(({ name, about }) => element("option", { value: name }, about)));
   if (options.some(({ name }) => name === before)) select.value = before;
+}
+
+/** @param texts of all kernels: see scripts.ts. */
+export function showStep(
+  results: HTMLElement,
+  { result, facts, figures, clock }: StepProfile,
+  texts: KernelTexts,
+): void {
+  const ceilings = ceilingsOf(figures);
+  const dispatches = result.dispatches.map((timed, k): TimedDispatch => ({
+    ...timed,
+    phase: facts[k]?.phase ?? "batch",
+  }));
+  const strip = element("div", { class: "strip-box" }, timelineStrip(dispatches));
+  const table = element("div", {}, timelineTable(dispatches, ceilings));
+  const back = () => {
+    const opened = table.querySelector<HTMLElement>("[aria-current]");
+    opened?.focus({ preventScroll: true });
+    opened?.scrollIntoView({ block: "center" });
+  };
+  const panel = new DispatchPanel(ceilings, texts, back);
+  const open = (k: number, focus: boolean) => {
+    const fact = facts[k];
+    if (!fact) return;
+    markOpened(results, k);
+    panel.show(fact, dispatches[k]);
+    if (focus) panel.focus();
+  };
+  const choose = (event: Event) => {
+    const chosen = event.target instanceof Element ? event.target.closest("[data-dispatch]") : null;
+    if (chosen) open(Number(chosen.getAttribute("data-dispatch")), true);
+  };
+  strip.addEventListener("click", choose);
+  table.addEventListener("click", choose);
+  results.replaceChildren(
+    element("p", {}, stepText(result, dispatches)),
+    element("p", {}, clockText(clock)),
+    strip,
+    element("div", {}, phaseLegend(dispatches)),
+    table,
+    panel.element,
+  );
+  // The longest one is what one wants to see first.
+  open(longestOf(dispatches), false);
+}
+
+/** All that is said of the dispatch that is opened. */
+class DispatchPanel {
+  readonly element = element("section", { class: "card kernel", "aria-label": "A dispatch", hidden: true });
+  /** None of a copy. */
+  #kernel: KernelFacts | undefined;
+
+  /** @param back to the dispatch among the others. */
+  constructor(
+    private readonly ceilings: Ceilings,
+    private readonly texts: KernelTexts,
+    private readonly back: () => void,
+  ) {
+    this.element.addEventListener("input", () => this.#showOwned());
+  }
+
+  show(fact: DispatchFacts, timed: TimedDispatch | undefined): void {
+    this.#kernel = fact.code;
+    fill(this.element, kernelPanel(fact, timed, this.ceilings, this.texts));
+    const back = element("button", { type: "button", onclick: this.back }, "Back to the dispatches");
+    this.element.prepend(element("div", { class: "buttons" }, back));
+    this.element.hidden = false;
+  }
+
+  focus(): void {
+    const heading = this.element.querySelector("h3");
+    heading?.focus({ preventScroll: true });
+    heading?.scrollIntoView({ block: "start" });
+  }
+
+  /** What the invocation owns that is chosen in the fields. */
+  #showOwned(): void {
+    const fields = [...this.element.querySelectorAll("input")];
+    const [group = 0, invocation = 0] = fields.map(({ valueAsNumber }) => valueAsNumber);
+    const place = this.element.querySelector(".owned");
+    if (this.#kernel && place) fill(place, owned(this.#kernel, { group, invocation }));
+  }
+}
+
+/** In the strip and in the table. */
+function markOpened(results: HTMLElement, k: number): void {
+  for (const one of results.querySelectorAll("[data-dispatch]")) {
+    if (one.getAttribute("data-dispatch") === String(k)) one.setAttribute("aria-current", "true");
+    else one.removeAttribute("aria-current");
+  }
+}
+
+function longestOf(dispatches: readonly TimedDispatch[]): number {
+  return dispatches.reduce(
+    (best, { median }, k) => median > (dispatches[best]?.median ?? 0) ? k : best,
+    0,
+  );
+}
+
+function stepText(
+  { wall, users, events, rows, items }: StepProfile["result"],
+  dispatches: readonly TimedDispatch[],
+): string {
+  const { total } = spansOf(dispatches);
+  return `${users} users, ${events} events, ${whole(rows)} rows, ${items} distinct items. The ` +
+    `${dispatches.length} dispatches take ${duration(total)} together; a step in a run takes ${
+      duration(wall.median)
+    } ` +
+    `(half of the runs ${duration(wall.lower)} to ${duration(wall.upper)}).`;
+}
+
+function clockText({ kind, step, latency }: StepProfile["clock"]): string {
+  const sure =
+    "± is half of the distance between the quartiles of all samples, or the clock's error if that is more.";
+  if (kind === "queue") {
+    return `This adapter has no timestamps: each dispatch is repeated and timed by the page's own clock, less the ` +
+      `${duration(latency)} that an empty submission takes. ${sure}`;
+  }
+  return step <= 1
+    ? `Timed by the adapter's own timestamps, each dispatch in a pass of its own. ${sure}`
+    : `The browser rounds timestamps to ${
+      duration(step)
+    }. So each dispatch is repeated in a pass until the pass is long ` +
+      `against that, and what it changes is put back. ${sure}`;
 }

@@ -1,23 +1,36 @@
-/** The service of the screen Train. */
+/** The service of the screen Train: what stands on the device, one at a time, a training or a model that was brought. */
 
 import { UserModel } from "../../../model/user_model.ts";
 import { expectPlaces, notePages } from "../../../run/options/check_data.ts";
 import { stagesConfigOf, type StagesOptions } from "../../../run/options/train.ts";
 import { decodeSnapshot, type SnapshotInfo } from "../../../run/snapshot/snapshot.ts";
+import type { Weights } from "../../../tape/parameters.ts";
 import { partOf } from "../../../train/networks.ts";
 import { RewardWatch } from "../../../train/reward_watch.ts";
 import { UserError } from "../../../user_error.ts";
 import { expectWanted, type LabWorker } from "../lab_worker.ts";
-import type { Call, Method } from "../protocol.ts";
-import { type DataChoice, type DataFacts, factsOf, type LabData } from "./lab_data.ts";
-import { CurrentTraining } from "./train_current.ts";
-import { expectToGoOn, reopen } from "./train_going_on.ts";
-import { fitData, levelsOf } from "./train_data.ts";
+import type { Call } from "../protocol.ts";
+import {
+  type DataChoice,
+  type DataFacts,
+  factsOf,
+  fitData,
+  type LabData,
+  levelsOf,
+  openLabData,
+  sameData,
+} from "./data.ts";
+import { expectToGoOn, reopen, TrainSession } from "./session.ts";
+import { offersOf, type SnapshotOffer } from "./snapshots.ts";
 import { faultsOf, type OptionTexts, readOptions, shownGroups, textsOf } from "./train_options.ts";
-import { type ShownStage, shownStage, StepGatherer, type TrainProgress } from "./train_progress.ts";
-import { TrainSession } from "./train_session.ts";
-import { offersOf, type SnapshotOffer } from "./train_snapshots.ts";
-import { type TestTable, testTable } from "./train_test.ts";
+import {
+  type ShownStage,
+  shownStage,
+  StepGatherer,
+  type TestTable,
+  testTable,
+  type TrainProgress,
+} from "./train_progress.ts";
 
 export interface TrainRequest {
   readonly data: DataChoice;
@@ -25,8 +38,6 @@ export interface TrainRequest {
   /** Whether to start from the snapshot that was brought. */
   readonly fromSnapshot: boolean;
 }
-
-export type GoOnRequest = Omit<TrainRequest, "fromSnapshot">;
 
 /** Where a stage of a training stands. */
 export interface TrainEnd {
@@ -41,14 +52,14 @@ export interface TrainEnd {
   readonly snapshots: readonly SnapshotOffer[];
 }
 
-export interface BringRequest {
+interface BringRequest {
   /** A snapshot. */
   readonly file: File;
   readonly data: DataChoice;
 }
 
-/** A snapshot that was brought. */
-export interface Brought {
+/** What is said of a snapshot that was brought. */
+interface Brought {
   readonly texts: OptionTexts;
   readonly iteration: number;
   readonly kind: string;
@@ -62,71 +73,207 @@ export interface Brought {
 /** Why nothing else can begin. */
 const TRAINING = "A training is under way";
 
-export function trainService(worker: LabWorker) {
-  const training = new CurrentTraining(worker);
-  return {
-    options: shownGroups,
-    faults: faultsOf,
-    read: readOptions,
+export class TrainService {
+  readonly options = shownGroups;
+  readonly faults = faultsOf;
+  readonly read = readOptions;
+  /** The last data that were opened: a file is not read twice. */
+  #opened: { readonly choice: DataChoice; readonly data: LabData } | undefined;
+  /** What a training may start from: the snapshot that was brought last. */
+  #brought: { readonly weights: Weights; readonly info: SnapshotInfo } | undefined;
+  #session: TrainSession | undefined;
+  /** A model that was brought and is not trained. */
+  #shown: UserModel | undefined;
+  /** What reads the session: it is waited for before the session is freed. */
+  #reading: Promise<unknown> = Promise.resolve();
 
-    start(request: TrainRequest, call: Call<TrainProgress>): Promise<TrainEnd> {
-      return worker.alone(TRAINING, call.signal, () => start(training, request, call));
-    },
+  constructor(private readonly worker: LabWorker) {}
 
-    /** The stage goes on, or where it is done the next one begins. */
-    goOn(request: GoOnRequest, call: Call<TrainProgress>): Promise<TrainEnd> {
-      return worker.alone(TRAINING, call.signal, () => goOn(training, request, call));
-    },
+  start(request: TrainRequest, call: Call<TrainProgress>): Promise<TrainEnd> {
+    const { progress, signal } = call;
+    return this.worker.alone(TRAINING, signal, async () => {
+      const init = request.fromSnapshot ? this.#brought : undefined;
+      const data = await this.#dataOf(request, init?.info, call);
+      await begin("Counting the baselines", call);
+      progress({ kind: "levels", levels: levelsOf(data) });
+      await begin("Opening the GPU", call);
+      const gpu = await this.worker.gpu();
+      await this.#clear();
+      await begin("Compiling kernels", call);
+      const setting = {
+        choice: request.data,
+        data,
+        init: init && { weights: init.weights, model: init.info.model },
+      };
+      const config = stagesConfigOf(request.options, data, setting.init?.model);
+      const session = await TrainSession.create(gpu, setting, config);
+      if (signal.aborted) session.destroy();
+      expectWanted(signal);
+      this.#present(session);
+      return await this.#run(call);
+    });
+  }
 
-    /** Where the training stands, if there is one: also after it has failed. */
-    standing: () => training.session && endOf(training.session),
+  /** The stage goes on, or where it is done the next one begins. */
+  goOn({ data, options }: Omit<TrainRequest, "fromSnapshot">, call: Call<TrainProgress>): Promise<TrainEnd> {
+    const { progress, signal } = call;
+    return this.worker.alone(TRAINING, signal, async () => {
+      const old = this.#expectSession();
+      const config = stagesConfigOf(options, old.setting.data, old.config.model);
+      expectToGoOn(old, config, data);
+      old.config = config;
+      progress({ kind: "levels", levels: levelsOf(old.setting.data) });
+      const current = await this.#living((what) => progress(doing(what)));
+      if (current.isDone && current.hasNext) {
+        progress(doing("Compiling kernels of the next stage"));
+        const next = await current.next();
+        await this.#clear();
+        if (next) this.#present(next);
+      }
+      return await this.#run(call);
+    });
+  }
 
-    /** What the test users say of the stage. */
-    test: (async (_, { progress }) => {
-      const session = await training.living(progress);
-      return await training.whileReading(session.whenIdle(() => testTable(session, progress)));
-    }) satisfies Method<undefined, TestTable, string>,
+  /** Where the training stands, if there is one: also after it has failed. */
+  standing(): TrainEnd | undefined {
+    return this.#session && endOf(this.#session);
+  }
 
-    /** A snapshot's file. */
-    async snapshot(offer: Pick<SnapshotOffer, "stage" | "kind">): Promise<Uint8Array<ArrayBuffer>> {
-      return await training.whileReading((await training.living(() => {})).snapshot(offer));
-    },
+  /** What the test users say of the stage. */
+  async test(_: undefined, { progress }: Call<string>): Promise<TestTable> {
+    const session = await this.#living(progress);
+    return await this.#whileReading(session.whenIdle(() => testTable(session, progress)));
+  }
 
-    /**
-     * Takes a snapshot's file in, to start from it, to look at what it has learned, or to go on with its training.
-     * @throws UserError unless it fits the data.
-     */
-    bring(request: BringRequest): Promise<Brought> {
-      return worker.alone("A snapshot is being read", undefined, () => bring(training, request));
-    },
-  };
-}
+  /** A snapshot's file. */
+  async snapshot(offer: Pick<SnapshotOffer, "stage" | "kind">): Promise<Uint8Array<ArrayBuffer>> {
+    return await this.#whileReading((await this.#living(() => {})).snapshot(offer));
+  }
 
-async function start(
-  training: CurrentTraining,
-  request: TrainRequest,
-  call: Call<TrainProgress>,
-): Promise<TrainEnd> {
-  const { progress } = call;
-  const init = request.fromSnapshot ? training.brought : undefined;
-  const data = await dataOf(training, request, init?.info, call);
-  await begin("Counting the baselines", call);
-  progress({ kind: "levels", levels: levelsOf(data) });
-  await begin("Opening the GPU", call);
-  const gpu = await training.worker.gpu();
-  await training.clear();
-  await begin("Compiling kernels", call);
-  const setting = {
-    choice: request.data,
-    data,
-    init: init && { weights: init.weights, model: init.info.model },
-  };
-  const config = stagesConfigOf(request.options, data, setting.init?.model);
-  const session = await TrainSession.create(gpu, setting, config);
-  if (call.signal.aborted) session.destroy();
-  expectWanted(call.signal);
-  training.present(session);
-  return await run(training, call);
+  /**
+   * Takes a snapshot's file in, to start from it, to look at what it has learned, or to go on with its training.
+   * @throws UserError unless it fits the data.
+   */
+  bring(request: BringRequest): Promise<Brought> {
+    return this.worker.alone("A snapshot is being read", undefined, () => this.#bring(request));
+  }
+
+  async #bring({ file, data: choice }: BringRequest): Promise<Brought> {
+    const { name } = file;
+    const snapshot = decodeSnapshot(new Uint8Array(await file.arrayBuffer()), name);
+    const { info, weights } = snapshot;
+    if (!info) {
+      throw new UserError(
+        `Expected a snapshot written by train, got ${name}, which does not say what model it is.`,
+      );
+    }
+    const data = fitData(`The model of ${name}`, info, await this.#open(choice, () => {}));
+    const gpu = await this.worker.gpu();
+    const { next, note } = await reopen(gpu, { choice, data, init: undefined }, snapshot, name);
+    const model = next
+      ? undefined
+      : new UserModel(gpu, data.source.items, info.model, { weights: partOf(weights, "") });
+    await this.#clear();
+    this.#brought = { weights, info };
+    if (next) this.#present(next);
+    if (model) this.worker.current = { model, data, iteration: () => info.iteration };
+    this.#shown = model;
+    const { iteration, kind } = info;
+    const config = next?.config ??
+      { ...stagesConfigOf(readOptions({ texts: {}, fromSnapshot: false }), data), model: info.model };
+    return {
+      ...{ texts: textsOf(config), iteration, kind, facts: factsOf(data), note },
+      training: next && endOf(next),
+    };
+  }
+
+  /** What is trained on. @param info of the snapshot that is started from: the data are over its items. */
+  async #dataOf(
+    { data: choice, options }: TrainRequest,
+    info: SnapshotInfo | undefined,
+    call: Call<TrainProgress>,
+  ): Promise<LabData> {
+    const { progress, signal } = call;
+    await begin("Reading the data", call);
+    const data = await this.#open(choice, (what) => {
+      expectWanted(signal);
+      progress(doing(what));
+    });
+    const { name } = data.source;
+    progress({ kind: "data", facts: factsOf(data), note: notePages(name, data.source) ?? "" });
+    expectPlaces(name, data, { positions: options.positionEffect ?? 0 });
+    return info ? fitData("The model of the snapshot", info, data) : data;
+  }
+
+  /** @throws UserError for a file that cannot be used. */
+  async #open(choice: DataChoice, tell: (what: string) => void): Promise<LabData> {
+    if (!this.#opened || !sameData(this.#opened.choice, choice)) {
+      this.#opened = { choice, data: await openLabData(choice, tell) };
+    }
+    return this.#opened.data;
+  }
+
+  /** Trains to the end of the stage, or until it is stopped. */
+  async #run({ progress, signal }: Call<TrainProgress>): Promise<TrainEnd> {
+    const session = this.#expectSession();
+    const { trainer, stage, iterations } = session;
+    const note = (text: string | undefined) => text && progress({ kind: "note", text });
+    progress({ kind: "stage", stage: shownStage(stage, iterations) });
+    if (trainer.batchParts > 1) {
+      note(
+        `A batch is computed in up to ${trainer.batchParts} parts of whole users, as it is larger than the adapter or ` +
+          "--part-rows allows.",
+      );
+    }
+    const watch = stage.hasLikelihood ? undefined : new RewardWatch();
+    const gatherer = new StepGatherer(stage, progress);
+    await session.run({
+      onStep: (result) => gatherer.onStep(result),
+      onValidation: (result) => {
+        gatherer.onValidation(result);
+        note(watch?.take(result));
+      },
+    }, signal);
+    note(watch?.verdict());
+    return endOf(session);
+  }
+
+  /** @throws UserError where there is none. */
+  #expectSession(): TrainSession {
+    if (this.#session) return this.#session;
+    throw new UserError("Expected a training, found none: train a model first.");
+  }
+
+  /** The training on a device that is there: what the old one held is lost with its device. */
+  async #living(tell: (what: string) => void): Promise<TrainSession> {
+    const old = this.#expectSession();
+    const gpu = await this.worker.gpu();
+    if (gpu === old.gpu) return old;
+    tell("Compiling kernels anew");
+    this.#present(await old.on(gpu));
+    return this.#expectSession();
+  }
+
+  /** The training is this one from now on; other screens have its model. */
+  #present(next: TrainSession): void {
+    this.#session = next;
+    this.worker.current = { model: next.model, data: next.setting.data, iteration: () => next.iteration };
+  }
+
+  /** Does something that reads the session, which stays until it is done. */
+  #whileReading<T>(work: Promise<T>): Promise<T> {
+    this.#reading = Promise.allSettled([this.#reading, work]);
+    return work;
+  }
+
+  /** Frees what stands on the device. */
+  async #clear(): Promise<void> {
+    await this.#reading;
+    this.worker.current = undefined;
+    this.#shown?.destroy();
+    this.#session?.destroy();
+    this.#shown = this.#session = undefined;
+  }
 }
 
 /** Tells what begins, and hears whether it is still wanted: a worker that reads or counts hears nothing meanwhile. */
@@ -136,104 +283,8 @@ async function begin(what: string, { progress, signal }: Call<TrainProgress>): P
   expectWanted(signal);
 }
 
-/** What is trained on. @param info of the snapshot that is started from: the data are over its items. */
-async function dataOf(
-  training: CurrentTraining,
-  { data: choice, options }: TrainRequest,
-  info: SnapshotInfo | undefined,
-  call: Call<TrainProgress>,
-): Promise<LabData> {
-  const { progress, signal } = call;
-  await begin("Reading the data", call);
-  const data = await training.opened.of(choice, (what) => {
-    expectWanted(signal);
-    progress(doing(what));
-  });
-  const { name } = data.source;
-  progress({ kind: "data", facts: factsOf(data), note: notePages(name, data.source) ?? "" });
-  expectPlaces(name, data, { positions: options.positionEffect ?? 0 });
-  return info ? fitData("The model of the snapshot", info, data) : data;
-}
-
-async function goOn(
-  training: CurrentTraining,
-  { data, options }: GoOnRequest,
-  call: Call<TrainProgress>,
-): Promise<TrainEnd> {
-  const { progress } = call;
-  const old = training.expectSession();
-  const config = stagesConfigOf(options, old.setting.data, old.config.model);
-  expectToGoOn(old, config, data);
-  old.config = config;
-  progress({ kind: "levels", levels: levelsOf(old.setting.data) });
-  const current = await training.living((what) => progress(doing(what)));
-  if (current.isDone && current.hasNext) {
-    progress(doing("Compiling kernels of the next stage"));
-    const next = await current.next();
-    await training.clear();
-    if (next) training.present(next);
-  }
-  return await run(training, call);
-}
-
 function doing(what: string): TrainProgress {
   return { kind: "doing", what };
-}
-
-/** Trains to the end of the stage, or until it is stopped. */
-async function run(
-  training: CurrentTraining,
-  { progress, signal }: Call<TrainProgress>,
-): Promise<TrainEnd> {
-  const session = training.expectSession();
-  const { trainer, stage, iterations } = session;
-  const note = (text: string | undefined) => text && progress({ kind: "note", text });
-  progress({ kind: "stage", stage: shownStage(stage, iterations) });
-  if (trainer.batchParts > 1) {
-    note(
-      `A batch is computed in up to ${trainer.batchParts} parts of whole users, as it is larger than the adapter or ` +
-        "--part-rows allows.",
-    );
-  }
-  const watch = stage.hasLikelihood ? undefined : new RewardWatch();
-  const gatherer = new StepGatherer(stage, progress);
-  await session.run({
-    onStep: (result) => gatherer.onStep(result),
-    onValidation: (result) => {
-      gatherer.onValidation(result);
-      note(watch?.take(result));
-    },
-  }, signal);
-  note(watch?.verdict());
-  return endOf(session);
-}
-
-async function bring(training: CurrentTraining, { file, data: choice }: BringRequest): Promise<Brought> {
-  const { name } = file;
-  const snapshot = decodeSnapshot(new Uint8Array(await file.arrayBuffer()), name);
-  const { info, weights } = snapshot;
-  if (!info) {
-    throw new UserError(
-      `Expected a snapshot written by train, got ${name}, which does not say what model it is.`,
-    );
-  }
-  const data = fitData(`The model of ${name}`, info, await training.opened.of(choice, () => {}));
-  const gpu = await training.worker.gpu();
-  const { next, note } = await reopen(gpu, { choice, data, init: undefined }, snapshot, name);
-  const model = next
-    ? undefined
-    : new UserModel(gpu, data.source.items, info.model, { weights: partOf(weights, "") });
-  await training.clear();
-  training.brought = { weights, info };
-  if (next) training.present(next);
-  if (model) training.show({ model, data, iteration: () => info.iteration });
-  const { iteration, kind } = info;
-  const config = next?.config ??
-    { ...stagesConfigOf(readOptions({ texts: {}, fromSnapshot: false }), data), model: info.model };
-  return {
-    ...{ texts: textsOf(config), iteration, kind, facts: factsOf(data), note },
-    training: next && endOf(next),
-  };
 }
 
 function endOf(session: TrainSession): TrainEnd {

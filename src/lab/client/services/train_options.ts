@@ -16,8 +16,7 @@ import {
   type ValueOption,
   valuesOf,
 } from "../../../option.ts";
-import { adversarialFields, trainingFields } from "../../../train/config.ts";
-import type { StagesConfig } from "../../../train/stages_config.ts";
+import { adversarialFields, type StagesConfig, trainingFields } from "../../../train/config.ts";
 
 /** An option as a form shows it. */
 export type ShownOption = Exclude<OptionDefinition, ValueOption> | Omit<ValueOption, "parse">;

@@ -3,16 +3,12 @@
 import { rowOf, type Stage, type StageFigures, type StageName } from "../../../run/stages.ts";
 import { criteria, type Criterion } from "../../../train/best_records.ts";
 import type { StepResult, ValidationResult } from "../../../train/results.ts";
-import type { DataFacts } from "./lab_data.ts";
-import type { SessionEvents } from "./train_session.ts";
-
-/** A figure of something that does not learn: a line across the chart. */
-export interface Level {
-  readonly name: string;
-  /** A ranking has no loss. */
-  readonly loss: number | undefined;
-  readonly prec1: number;
-}
+import type { DataFacts, Level } from "./data.ts";
+import type { SessionEvents, TrainSession } from "./session.ts";
+import { usersOf } from "../../../data/click_log.ts";
+import type { Details } from "../../../figures/tested.ts";
+import { testStage } from "../../../run/test_stage.ts";
+import { shownBaselines } from "../../../run/tested_users.ts";
 
 /** A stage, as the page shows it. */
 export interface ShownStage {
@@ -98,4 +94,40 @@ export class StepGatherer implements SessionEvents {
       this.tell({ kind: "steps", first, rows, validations, best: this.#best });
     });
   }
+}
+
+/** Figures of test users, and the ranges in which 95 % of the resamples of the users are. */
+export interface TestRow extends Pick<Details, "figures" | "intervals"> {
+  readonly name: string;
+  /** Of a snapshot. */
+  readonly iteration?: number;
+}
+
+export interface TestTable {
+  readonly users: number;
+  readonly rows: readonly TestRow[];
+  /** What follows from it, in sentences. */
+  readonly verdict: readonly string[];
+}
+
+/** Nothing may be in flight. The trainer keeps its weights. @param tell what is being done. */
+export async function testTable(
+  { stage, trainer, config, setting: { data: { source, features, truth } } }: TrainSession,
+  tell: (what: string) => void,
+): Promise<TestTable> {
+  const data = { source, features, truth: truth?.utility };
+  const { test, baselines, verdict } = await testStage(stage, trainer, data, config, tell);
+  const simple = shownBaselines.flatMap(([key, name]) => {
+    const found = baselines[key];
+    return found ? [{ name, details: found.details }] : [];
+  });
+  const snapshots = test.map(({ snapshot, iteration, details }) => ({ name: snapshot, iteration, details }));
+  return {
+    users: usersOf(source, "test").length,
+    rows: [...snapshots, ...simple].map(({ details: { figures, intervals }, ...of }) => (
+      { ...of, figures, intervals }
+    )),
+    // What the command calls --resume is a button here.
+    verdict: verdict.map((text) => text.replace("--resume with", "Go on with")),
+  };
 }

@@ -1,19 +1,23 @@
 /** Which data: a made-up shop, or a file of the reader's, by drop or by the file picker. */
 
 import { loadReader } from "../../later_script.ts";
-import type { OwnFile } from "../../own_file.ts";
-import { droppedFiles, pickedFiles } from "../../own_files.ts";
-import { readerScript } from "../../page_scripts.ts";
-import { whole } from "../../../draw/number.ts";
+import type { DataChoice, OwnFile } from "../../services/data.ts";
+import { laterScript } from "../../scripts.ts";
+import { whole } from "../../../draw/text.ts";
 import { shops } from "../../../../data/shops.ts";
-import { element } from "../../elements.ts";
-import type { DataChoice } from "../../services/lab_data.ts";
+import { markup } from "../../../../report/html.ts";
+import { element, fill } from "../../elements.ts";
 
 const OWN = "own";
 
 export class DataField {
   readonly element: HTMLElement;
-  readonly #select: HTMLSelectElement;
+  readonly #select = element(
+    "select",
+    { id: "data" },
+    ...shops.map(({ name, about }) => element("option", { value: name }, `${name}: ${about}`)),
+    element("option", { value: OWN }, "data of your own"),
+  );
   readonly #picker = element("input", {
     type: "file",
     id: "data-file",
@@ -30,12 +34,6 @@ export class DataField {
   #looked: Promise<void> = Promise.resolve();
 
   constructor(private readonly changed: () => void) {
-    this.#select = element(
-      "select",
-      { id: "data" },
-      ...shops.map(({ name, about }) => element("option", { value: name }, `${name}: ${about}`)),
-      element("option", { value: OWN }, "data of your own"),
-    );
     this.#drop = element(
       "div",
       { class: "drop", hidden: true },
@@ -43,12 +41,8 @@ export class DataField {
       this.#picker,
       this.#name,
       this.#place,
-      element(
-        "p",
-        { class: "about" },
-        "All files of the folder that deno task data has made, or a file in the paper's layout. They stay in this tab. Of any " +
-          "other log the page shows the command that makes such a folder.",
-      ),
+      markup`<p class="about">All files of the folder that deno task data has made, or a file in the paper's layout. They
+stay in this tab. Of any other log the page shows the command that makes such a folder.</p>`,
     );
     this.element = element(
       "div",
@@ -75,19 +69,16 @@ export class DataField {
   async #lookInto(files: readonly OwnFile[]): Promise<void> {
     this.#place.replaceChildren();
     try {
-      const reader = await (this.#reader ??= loadReader(readerScript()));
+      const reader = await (this.#reader ??= loadReader(laterScript("reader")));
       const found = await reader.lookInto(files);
       if (files !== this.#files) return;
       if ("fault" in found) {
-        this.#place.append(element("p", { class: "error", role: "alert" }, found.fault));
+        fill(this.#place, markup`<p class="error" role="alert">${found.fault}</p>`);
       } else if (found.command !== undefined) {
-        this.#place.append(
-          element(
-            "p",
-            {},
-            "Prepare this log in a terminal, and drop all files of the folder that comes of it:",
-          ),
-          element("code", { class: "command" }, found.command),
+        fill(
+          this.#place,
+          markup`<p>Prepare this log in a terminal, and drop all files of the folder that comes of it:</p>
+<code class="command">${found.command}</code>`,
         );
       } else return;
       this.#files = [];
@@ -115,7 +106,7 @@ export class DataField {
   async read(seed: number): Promise<DataChoice | undefined> {
     if (this.#select.value !== OWN) return { kind: "shop", name: this.#select.value, seed };
     await this.#looked;
-    if (this.#files.length > 0) return { kind: "files", files: this.#files, reader: readerScript() };
+    if (this.#files.length > 0) return { kind: "files", files: this.#files, reader: laterScript("reader") };
     this.#name.textContent = "Expected a file, none is chosen.";
     this.#picker.focus();
     return undefined;
@@ -131,5 +122,52 @@ export class DataField {
   #turn(): void {
     this.#drop.hidden = this.#select.value !== OWN;
     this.changed();
+  }
+}
+
+export function pickedFiles(files: Iterable<File>): OwnFile[] {
+  return Array.from(files, (file) => ({ path: file.name, file }));
+}
+
+/**
+ * Call it before the event of the drop is over: then the list of what was dropped is gone.
+ * @throws for a folder that the browser does not let the page read, as where the page was opened from the disk.
+ */
+export async function droppedFiles({ items }: DataTransfer): Promise<OwnFile[]> {
+  const found = await Promise.all(
+    [...items].map((item) => {
+      const entry = item.webkitGetAsEntry();
+      if (entry && isFolder(entry)) return filesOf(entry, "");
+      const file = item.getAsFile();
+      return file ? pickedFiles([file]) : [];
+    }),
+  );
+  return found.flat();
+}
+
+// Not every browser has a class for them.
+const isFile = (entry: FileSystemEntry): entry is FileSystemFileEntry => entry.isFile;
+const isFolder = (entry: FileSystemEntry): entry is FileSystemDirectoryEntry => entry.isDirectory;
+
+async function filesOf(entry: FileSystemEntry, folder: string): Promise<OwnFile[]> {
+  const path = folder + entry.name;
+  if (isFile(entry)) {
+    return [{ path, file: await new Promise((resolve, reject) => entry.file(resolve, reject)) }];
+  }
+  if (!isFolder(entry)) return [];
+  const found = await Promise.all((await entriesOf(entry)).map((one) => filesOf(one, `${path}/`)));
+  return found.flat();
+}
+
+/** They come some at a time. */
+async function entriesOf(folder: FileSystemDirectoryEntry): Promise<FileSystemEntry[]> {
+  const reader = folder.createReader();
+  const all: FileSystemEntry[] = [];
+  while (true) {
+    const some = await new Promise<FileSystemEntry[]>((resolve, reject) =>
+      reader.readEntries(resolve, reject)
+    );
+    if (some.length === 0) return all;
+    all.push(...some);
   }
 }

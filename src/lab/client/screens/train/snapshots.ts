@@ -1,7 +1,9 @@
 /** Takes snapshots away as files, and brings one back. */
 
-import { button, element, saveFile, withOptions } from "../../elements.ts";
-import type { SnapshotOffer } from "../../services/train_snapshots.ts";
+import { markup } from "../../../../report/html.ts";
+import { withOptions } from "../../../draw/text.ts";
+import { button, element, saveFile } from "../../elements.ts";
+import type { SnapshotOffer } from "../../services/snapshots.ts";
 
 export interface SnapshotActions {
   fetch(offer: SnapshotOffer): Promise<Uint8Array<ArrayBuffer>>;
@@ -29,27 +31,19 @@ export class Snapshots {
     });
     this.#forget.addEventListener("click", () => this.#use(false));
     this.offer([]);
+    const about =
+      "The weights as a safetensors file. In a terminal: deno task evaluate --model best-loss.safetensors " +
+      '--data demo. "As it stands" holds the optimiser\'s state, too: brought back, the training goes on.';
+    const bring = "Bring one back, to look at it, to start or to resume from it:";
     this.element = element(
       "section",
       { class: "card snapshots", "aria-labelledby": "snapshots-title" },
-      element("h3", { id: "snapshots-title" }, "Snapshots"),
-      element(
-        "p",
-        { class: "about" },
-        ...withOptions(
-          "The weights as a safetensors file. In a terminal: deno task evaluate --model best-loss.safetensors --data demo. " +
-            '"As it stands" holds the optimiser\'s state, too: brought back, the training goes on.',
-        ),
-      ),
+      markup`<h3 id="snapshots-title">Snapshots</h3><p class="about">${withOptions(about)}</p>`,
       this.#away,
       element(
         "div",
         { class: "field" },
-        element(
-          "label",
-          { for: "snapshot-file" },
-          "Bring one back, to look at it, to start or to resume from it:",
-        ),
+        element("label", { for: "snapshot-file" }, bring),
         this.#picker,
         this.#forget,
       ),

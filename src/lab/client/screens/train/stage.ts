@@ -1,0 +1,157 @@
+/** A stage of a training: how far it is, its curves, and below them what the test users say. */
+
+import type { StageName } from "../../../../run/stages.ts";
+import { type Html, markup } from "../../../../report/html.ts";
+import { element, fill } from "../../elements.ts";
+import type { ShownStage, TestTable } from "../../services/train_progress.ts";
+import type { TrainEnd } from "../../services/train.ts";
+import type { Level } from "../../services/data.ts";
+import { type ChartFigure, Curves, LiveChart } from "./chart.ts";
+import { scrollTable, whole, withOptions } from "../../../draw/text.ts";
+
+/** How far a training is: a bar, and the figures of the moment. */
+export class Standing {
+  readonly element: HTMLElement;
+  readonly #bar = element("progress", { "aria-label": "Iterations done", max: 1, value: 0 });
+  readonly #text = element("p", { class: "doing", role: "status" });
+  readonly #list = element("dl", { class: "numbers" });
+  /** What the stage's loss and precision are called. */
+  #names = { loss: "loss", prec1: "prec@1" };
+  /** When this session's first steps came, and after which iteration. */
+  #began: { readonly at: number; readonly iteration: number } | undefined;
+  #stepsPerSecond: number | undefined;
+
+  constructor() {
+    this.element = element("div", { class: "standing" }, this.#bar, this.#text, this.#list);
+    this.#tell([]);
+  }
+
+  /** Of this session, from its first group of steps on. */
+  get stepsPerSecond(): number | undefined {
+    return this.#stepsPerSecond;
+  }
+
+  begin({ iterations, loss, prec1 }: ShownStage): void {
+    this.#began = undefined;
+    this.#stepsPerSecond = undefined;
+    this.#bar.max = iterations;
+    this.#names = { loss, prec1 };
+    this.#tell([]);
+  }
+
+  say(text: string): void {
+    this.#text.textContent = text;
+  }
+
+  step(curves: Curves): void {
+    const { iteration } = curves;
+    const now = performance.now();
+    if (this.#began === undefined) {
+      this.#began = { at: now, iteration };
+      this.say("");
+    } else if (now > this.#began.at) {
+      this.#stepsPerSecond = 1000 * (iteration - this.#began.iteration) / (now - this.#began.at);
+    }
+    this.#bar.value = iteration;
+    const [loss, prec1] = curves.stage.name === "shannon" ? ["loss", "prec1"] : ["loss_min", "pi_prec1"];
+    const rate = this.#stepsPerSecond;
+    this.#tell([
+      `${whole(iteration)} of ${whole(this.#bar.max)}`,
+      rate?.toFixed(rate < 10 ? 1 : 0),
+      curves.last(loss)?.toFixed(4),
+      curves.lastValidation(loss)?.toFixed(4),
+      curves.lastValidation(prec1)?.toFixed(4),
+    ]);
+  }
+
+  end({ iteration, iterations, isDone, hasNext }: TrainEnd): void {
+    const of = `${whole(iteration)} of ${whole(iterations)} iterations`;
+    const next = hasNext ? " The adversarial stage is still to come: Go on begins it." : "";
+    if (!isDone) this.say(`Stopped after ${of}. It can go on.`);
+    else if (iteration >= iterations) this.say(`Done: ${whole(iteration)} iterations.${next}`);
+    else this.say(`Early stopping has ended it after ${whole(iteration)} iterations.${next}`);
+  }
+
+  #tell(texts: readonly (string | undefined)[]): void {
+    const { loss, prec1 } = this.#names;
+    const names = ["iteration", "steps/s", loss, `validation ${loss}`, `validation ${prec1}`];
+    const numbers = names.map((name, k) => markup`<div><dt>${name}</dt><dd>${texts[k] ?? "-"}</dd></div>`);
+    fill(this.#list, markup`${numbers}`);
+  }
+}
+
+const CHARTS: Readonly<Record<StageName, readonly ChartFigure[]>> = {
+  shannon: [
+    { column: "loss", title: "Loss", level: "loss", best: "loss" },
+    { column: "prec1", title: "prec@1: the clicked item is ranked first", level: "prec1", best: "prec1" },
+  ],
+  adversarial: [
+    { column: "loss_min", title: "loss_min: what the reward descends", best: "loss" },
+    {
+      column: "pi_prec1",
+      title: "pi prec@1: the generator ranks the clicked item first",
+      level: "prec1",
+      best: "prec1",
+    },
+    { column: "prec1", title: "prec@1: the reward ranks it first", level: "prec1" },
+  ],
+};
+
+export class StageView {
+  readonly element: HTMLElement;
+  readonly curves: Curves;
+  readonly #charts: readonly LiveChart[];
+  readonly #tested = element("div");
+
+  constructor(stage: ShownStage) {
+    this.curves = new Curves(stage);
+    this.#charts = CHARTS[stage.name].map((figure) => new LiveChart(figure));
+    this.element = element(
+      "div",
+      { id: `stage-${stage.name}`, class: "results" },
+      element("div", { class: "charts" }, ...this.#charts.map((chart) => chart.element)),
+      this.#tested,
+    );
+  }
+
+  draw(levels: readonly Level[]): void {
+    for (const chart of this.#charts) chart.draw(this.curves, levels);
+  }
+
+  /** Says what the test users say. */
+  tell(table: TestTable): void {
+    fill(this.#tested, testView(table, this.curves.stage.heading));
+  }
+}
+
+const COLUMNS = [
+  ["nll", "loss"],
+  ["piPrec1", "pi prec@1"],
+  ["prec1", "prec@1"],
+  ["prec2", "prec@2"],
+  ["ndcg", "NDCG"],
+  ["auc", "AUC"],
+] as const;
+
+/** @param heading what the table is called. */
+function testView({ users, rows, verdict }: TestTable, heading: string): Html {
+  const columns = COLUMNS.filter(([key]) => rows.some(({ figures }) => figures[key] !== undefined));
+  const head = markup`<tr><td></td>${columns.map(([, title]) => markup`<th scope="col">${title}</th>`)}</tr>`;
+  const body = rows.map(({ name, iteration, figures, intervals }) => {
+    const snapshot = iteration === undefined ? name : `${name} (${iteration})`;
+    const cells = columns.map(([key]) => {
+      const [low, high] = intervals[key] ?? [];
+      const range = low !== undefined && high !== undefined &&
+        markup`<small> ${low.toFixed(3)}-${high.toFixed(3)}</small>`;
+      return markup`<td>${figures[key]?.toFixed(4)}${range}</td>`;
+    });
+    return markup`<tr><th scope="row">${snapshot}</th>${cells}</tr>`;
+  });
+  const caption = markup`<caption>Figures of ${
+    whole(users)
+  } test users, and where 95 % of the resamples of them are.
+Behind a snapshot's name: its iteration.</caption>`;
+  return markup`<div class="tested"><h3>${heading}</h3>
+${verdict.map((text) => markup`<p>${withOptions(text)}</p>`)}
+${scrollTable(heading, "figures", head, body, caption)}</div>`;
+}

@@ -1,0 +1,164 @@
+/** What can be trained on in a page: a made-up shop, or files of the reader's, which stay in the page. */
+
+import { whole } from "../../draw/text.ts";
+import { attainable, makeShop } from "../../../data/demo_shop.ts";
+import type { ItemsShape } from "../../../data/item_catalogue.ts";
+import { dataSizes } from "../../../data/log_source.ts";
+import { type LogSource, MemoryLog } from "../../../data/log_source.ts";
+import { type Features, parseManifest, type Places } from "../../../data/manifest.ts";
+import { shopNamed, shopNames } from "../../../data/shops.ts";
+import type { ShopTruth } from "../../../data/shops.ts";
+import { UserError } from "../../../user_error.ts";
+import { type LaterScript, loadReader } from "../later_script.ts";
+import { Baselines, baselineTitles } from "../../../figures/baselines/baselines.ts";
+import { usersOf } from "../../../data/click_log.ts";
+import { differenceOf } from "../../../data/feature_meaning.ts";
+import { fitSource } from "../../../model/item_features.ts";
+import type { SnapshotInfo } from "../../../run/snapshot/snapshot.ts";
+
+/** Which data the reader has chosen. */
+export type DataChoice =
+  | { readonly kind: "shop"; readonly name: string; readonly seed: number }
+  /** A file in the paper's layout, or the files of a prepared data set; and where the script is that reads them. */
+  | {
+    readonly kind: "files";
+    readonly files: readonly OwnFile[];
+    readonly reader: LaterScript;
+  };
+
+/** Told what is being done. */
+type Tell = (what: string) => void;
+
+export interface LabData {
+  readonly kind: "demo" | "paper" | "prepared";
+  readonly source: LogSource;
+  /** What the features of its items mean, where the data say it. */
+  readonly features?: Features;
+  /** Whether the items of its pages are in the order in which they were shown, where that is known. */
+  readonly places?: Places;
+  /** [R] the true utility of every row, and why users click; of a made-up shop. */
+  readonly truth: { readonly utility: Float64Array; readonly shop: ShopTruth } | undefined;
+}
+
+/** What is said of data. */
+export interface DataFacts {
+  readonly name: string;
+  /** Train, validation, test. */
+  readonly users: readonly [number, number, number];
+  readonly pages: number;
+  /** Displayed items. */
+  readonly rows: number;
+  readonly items: number;
+  /** What is known of an item, in words. */
+  readonly features: string;
+}
+
+/** @throws UserError for files that cannot be used: it names the file, and the line or row. */
+export async function openLabData(choice: DataChoice, tell: Tell): Promise<LabData> {
+  if (choice.kind === "files") return await openFiles(choice, tell);
+  const shop = shopNamed(choice.name);
+  if (!shop) throw new UserError(`Expected a made-up shop (${shopNames}), got ${choice.name}.`);
+  const { log, truth } = makeShop(shop, { items: choice.seed, users: choice.seed });
+  return { kind: "demo", source: new MemoryLog(log), truth: { utility: truth.utility, shop } };
+}
+
+async function openFiles(
+  { files, reader: script }: Extract<DataChoice, { kind: "files" }>,
+  tell: Tell,
+): Promise<LabData> {
+  tell("Loading what reads files");
+  const { readOwn } = await loadReader(script);
+  const read = await readOwn(files, { tell, parseManifest });
+  if ("fault" in read) throw new UserError(read.fault);
+  const { log, ...about } = read;
+  return { ...about, source: new MemoryLog(log), truth: undefined };
+}
+
+export function factsOf({ source }: LabData): DataFacts {
+  const { name, items: { shape } } = source;
+  return { name, ...dataSizes(source), features: featureWords(shape) };
+}
+
+function featureWords(shape: ItemsShape): string {
+  if (shape.kind === "one-hot") return "known by their number alone";
+  const numbers = shape.width > 0 ? [`${whole(shape.width)} features each`] : [];
+  const tokens = shape.kind === "mixed" ? [`${whole(shape.tokens)} tokens`] : [];
+  return `with ${[...tokens, ...numbers].join(" and ")}`;
+}
+
+export interface OwnFile {
+  readonly path: string;
+  readonly file: File;
+}
+
+export function sameData(a: DataChoice, b: DataChoice): boolean {
+  if (a.kind === "shop") return b.kind === "shop" && a.name === b.name && a.seed === b.seed;
+  if (b.kind === "shop" || a.files.length !== b.files.length) return false;
+  // A file is another one each time that it crosses over to the worker.
+  return a.files.every(({ path, file: { size, lastModified } }, k) => {
+    const other = b.files[k];
+    return path === other?.path && size === other.file.size && lastModified === other.file.lastModified;
+  });
+}
+
+/**
+ * The data as a snapshot's model has them. @param what it is, at the beginning of a sentence.
+ * @throws UserError for other items, or features that mean something else.
+ */
+export function fitData(what: string, info: SnapshotInfo, data: LabData): LabData {
+  expectSameFeatures(what, info, data);
+  return { ...data, source: fitSource(data.source, info.items, what) };
+}
+
+/** @throws UserError for items whose features mean something else than those of the model. */
+function expectSameFeatures(what: string, { features }: SnapshotInfo, data: LabData): void {
+  const difference = features && data.features && differenceOf(features, data.features);
+  if (difference === undefined) return;
+  throw new UserError(
+    `${what} was trained on items whose features mean something else than those of ${data.source.name}: ${difference}. ` +
+      "Prepare this log with --like and the set that the model was trained on.",
+  );
+}
+
+/** A figure of something that does not learn: a line across the chart. */
+export interface Level {
+  readonly name: string;
+  /** A ranking has no loss. */
+  readonly loss: number | undefined;
+  readonly prec1: number;
+}
+
+/** On the validation users, whom the curves are of, too. */
+export function levelsOf({ source, truth, features, places }: LabData): Level[] {
+  const users = usersOf(source, "validation");
+  const levels: Level[] = [...Baselines.of(source, features?.tokens, undefined, places).test(users)].map((
+    [name, { details: { figures } }],
+  ) => ({
+    name: baselineTitles[name],
+    loss: figures.nll,
+    prec1: figures.prec1 ?? NaN,
+  }));
+  if (truth && source.log) {
+    const { nll, prec1 } = attainable(source.log, { utility: new Float64Array(truth.utility) }, users);
+    levels.push({ name: "best attainable", loss: nll, prec1 });
+  }
+  return levels;
+}
+
+/** @returns the same for the same log, of users, pages, clicks and features. Not made against forgery. */
+export function dataChecksum({ log, items }: LogSource): string {
+  let sum = 0x811c9dc5; // FNV-1a, by words of 32 bits
+  const add = (values: Uint8Array | Uint32Array | undefined) =>
+    values?.forEach((word) => sum = Math.imul(sum ^ word, 0x01000193));
+  if (log) {
+    for (const part of [log.userSplit, log.userEvents, log.eventRows, log.eventClick]) add(part);
+    for (const part of [log.eventGiven, log.rowItem]) add(part);
+  }
+  const features = items.items;
+  if (features && features.kind !== "one-hot") {
+    const { buffer, byteOffset, length } = features.values;
+    add(new Uint32Array(buffer, byteOffset, length));
+    if (features.kind === "mixed") [features.tokens.first, features.tokens.token].forEach(add);
+  }
+  return (sum >>> 0).toString(16);
+}

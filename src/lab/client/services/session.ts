@@ -1,0 +1,252 @@
+/** A stage of a training that stands on the device: it runs, pauses, is asked things, and survives the loss of the device. */
+
+import type { Gpu } from "../../../gpu/device.ts";
+import type { ModelConfig } from "../../../model/config.ts";
+import { countedOn } from "../../../model/counted.ts";
+import { UserModel } from "../../../model/user_model.ts";
+import { adversarialGroup } from "../../../run/options/train.ts";
+import type { Snapshot } from "../../../run/snapshot/snapshot.ts";
+import { trainingSetting, trainingState } from "../../../run/snapshot/training_file.ts";
+import { type Stage, type StageFigures, stages, stagesOf, startOf } from "../../../run/stages.ts";
+import type { Weights } from "../../../tape/parameters.ts";
+import type { BestRecords } from "../../../train/best_records.ts";
+import type { ClickTrainer } from "../../../train/click_trainer.ts";
+import type { StepResult, ValidationResult } from "../../../train/results.ts";
+import type { StagesConfig } from "../../../train/config.ts";
+import type { TrainerState } from "../../../train/trainer_state.ts";
+import { UserError } from "../../../user_error.ts";
+import { dataChecksum, type DataChoice, type LabData, sameData } from "./data.ts";
+import { computedOn, fileOf, filledWeights, type SnapshotOffer, type StageState } from "./snapshots.ts";
+import { changedFlags } from "./train_options.ts";
+
+/** Seconds between two copies of the state in the page's memory: what a loss of the device costs at most. */
+const SAVE_SECONDS = 20;
+
+/** What all stages of a training have. */
+interface SessionSetting {
+  readonly choice: DataChoice;
+  readonly data: LabData;
+  /** What to start from, instead of drawn weights. */
+  readonly init: { readonly weights: Weights; readonly model: ModelConfig } | undefined;
+}
+
+export interface SessionEvents {
+  onStep(result: StepResult<StageFigures>): void;
+  onValidation(result: ValidationResult<StageFigures>): void;
+}
+
+/** Which stage of a training, and those before it as they ended. */
+interface Place {
+  readonly stage: Stage;
+  readonly before: readonly StageState[];
+}
+
+export class TrainSession {
+  #saved: TrainerState | undefined;
+  #savedAt = performance.now();
+  /** What waits for a moment in which nothing is in flight. */
+  readonly #asked: (() => Promise<void>)[] = [];
+  #runs = false;
+
+  private constructor(
+    readonly gpu: Gpu,
+    readonly setting: SessionSetting,
+    /** What is trained, which may go further than was said at first. */
+    public config: StagesConfig,
+    readonly place: Place,
+    readonly model: UserModel,
+    readonly trainer: ClickTrainer<StageFigures>,
+  ) {}
+
+  /**
+   * @param place the first stage if not given.
+   * @throws UserError for sizes beyond the adapter, weights that do not fit, or too few users.
+   */
+  static async create(
+    gpu: Gpu,
+    setting: SessionSetting,
+    config: StagesConfig,
+    place?: Place,
+  ): Promise<TrainSession> {
+    const [first] = stagesOf(config);
+    if (!place && !first) throw new Error("there is no stage to train");
+    const { stage, before } = place ?? { stage: first as Stage, before: [] };
+    const { data: { source } } = setting;
+    const ended = before.at(-1);
+    const best = ended?.state.snapshots.prec1;
+    const weights = ended && best ? filledWeights(ended.specs, best, setting.data) : setting.init?.weights;
+    const { initial, generator } = startOf(weights, config.training.seed, config.model);
+    const counted = ended ? initial : countedOn(source, config.model, initial);
+    const model = new UserModel(gpu, source.items, config.model, counted);
+    try {
+      const trainer = await stage.create(model, { source }, config, generator);
+      return new TrainSession(gpu, setting, config, { stage, before }, model, trainer);
+    } catch (error) {
+      model.destroy();
+      throw error;
+    }
+  }
+
+  /** The same on another device, as it was when it was last saved. */
+  async on(gpu: Gpu): Promise<TrainSession> {
+    const session = await TrainSession.create(gpu, this.setting, this.config, this.place);
+    if (this.#saved) session.restore(this.#saved);
+    return session;
+  }
+
+  /** The stage after this one, from its best prec@1. Undefined where there is none. */
+  async next(): Promise<TrainSession | undefined> {
+    const stage = this.#next;
+    if (!stage) return undefined;
+    const before = [...this.place.before, await this.#standing()];
+    return await TrainSession.create(this.gpu, this.setting, this.config, { stage, before });
+  }
+
+  restore(state: TrainerState): void {
+    this.trainer.restore(state);
+    this.#saved = state;
+  }
+
+  get stage(): Stage {
+    return this.place.stage;
+  }
+  get iteration(): number {
+    return this.trainer.iteration;
+  }
+  /** Of the stage. */
+  get iterations(): number {
+    return this.stage.iterations(this.config);
+  }
+  get best(): BestRecords {
+    return this.trainer.best;
+  }
+  /** Whether the stage has come to its end. */
+  get isDone(): boolean {
+    return this.iteration >= this.iterations || this.trainer.stopped;
+  }
+  get hasNext(): boolean {
+    return this.#next !== undefined;
+  }
+  get #next(): Stage | undefined {
+    const stages = stagesOf(this.config);
+    return stages[stages.indexOf(this.stage) + 1];
+  }
+
+  /** Trains to the end of the stage, or until `signal` stops it. */
+  async run(events: SessionEvents, signal: AbortSignal): Promise<void> {
+    this.#runs = true;
+    try {
+      await this.trainer.run(this.iterations, {
+        onStep: (result) => events.onStep(result),
+        onValidation: (result) => events.onValidation(result),
+        wantsPause: () => this.#asked.length > 0 || this.#isSaveDue(),
+        onPause: async () => {
+          await this.#answer();
+          if (this.#isSaveDue()) await this.save();
+        },
+      }, signal);
+    } finally {
+      this.#runs = false;
+    }
+    await this.#answer();
+    await this.save();
+  }
+
+  /** Does something while nothing is in flight, between two groups of steps. */
+  whenIdle<T>(work: () => Promise<T>): Promise<T> {
+    if (!this.#runs) return work();
+    return new Promise((resolve, reject) => {
+      this.#asked.push(() => work().then(resolve, reject));
+    });
+  }
+
+  /** Keeps the state outside of the device. Nothing may be in flight. */
+  async save(): Promise<TrainerState> {
+    this.#savedAt = performance.now();
+    return this.#saved = await this.trainer.state();
+  }
+
+  /** The bytes of a snapshot's file. @throws UserError for one that there is none of, or broken weights. */
+  snapshot({ stage, kind }: Pick<SnapshotOffer, "stage" | "kind">): Promise<Uint8Array<ArrayBuffer>> {
+    const { place: { before }, config, gpu, setting: { data } } = this;
+    const on = { config, data, adapter: computedOn(gpu) };
+    const ended = before.find((one) => one.stage.name === stage);
+    if (ended) return Promise.resolve(fileOf(ended, kind, on));
+    if (stage !== this.stage.name) {
+      throw new UserError(`Expected a stage that has begun, got the ${stage} stage: there is none yet.`);
+    }
+    return this.whenIdle(async () => fileOf(await this.#standing(), kind, on));
+  }
+
+  destroy(): void {
+    this.trainer.destroy();
+    this.model.destroy();
+  }
+
+  async #standing(): Promise<StageState> {
+    const { stage, trainer: { specs } } = this;
+    return { stage, specs, state: await this.trainer.state() };
+  }
+
+  #isSaveDue(): boolean {
+    return performance.now() - this.#savedAt > 1000 * SAVE_SECONDS;
+  }
+
+  async #answer(): Promise<void> {
+    for (const work of this.#asked.splice(0)) await work();
+  }
+}
+
+/** @throws UserError for other settings than it was begun with, but for its iterations and a stage that is still to come. */
+export function expectToGoOn(session: TrainSession, config: StagesConfig, choice: DataChoice): void {
+  const { stage, iteration, setting } = session;
+  const mayChange = stage.name === "shannon"
+    ? ["iterations", ...adversarialGroup.options.map(({ name }) => name)]
+    : ["adversarial"];
+  const changed = changedFlags(session.config, config, mayChange);
+  if (!sameData(setting.choice, choice)) changed.unshift("--data");
+  if (changed.length > 0) {
+    throw new UserError(
+      `Expected the settings that the training has begun with, got ${
+        changed.join(", ")
+      } changed. Set it back, or press ` +
+        "Train to begin anew.",
+    );
+  }
+  const iterations = stage.isPartOf(config) ? stage.iterations(config) : 0;
+  const beginsNext = config.adversarial !== null && stage.name === "shannon";
+  if (iterations > iteration || (beginsNext && iterations === iteration)) return;
+  if (session.trainer.stopped && beginsNext) return;
+  throw new UserError(
+    `Expected --${stage.option} above ${iteration}, as so many are done, got ${iterations}. Raise it, then go on.`,
+  );
+}
+
+/** The training that a file holds, where it holds one of these data; and what is to be said of it. */
+export async function reopen(
+  gpu: Gpu,
+  setting: SessionSetting,
+  snapshot: Snapshot,
+  name: string,
+): Promise<{ readonly next: TrainSession | undefined; readonly note: string }> {
+  const found = trainingSetting(snapshot, name);
+  const stage = stages.find((one) => one.name === found?.stage);
+  if (!found || !stage) return { next: undefined, note: "" };
+  if (found.data !== dataChecksum(setting.data.source)) {
+    return { next: undefined, note: "It was trained on other data, so that it cannot go on here." };
+  }
+  const next = await TrainSession.create(gpu, setting, found.config, { stage, before: [] });
+  try {
+    next.restore(trainingState(snapshot, next.trainer.specs, name));
+  } catch (error) {
+    next.destroy();
+    throw error;
+  }
+  const same = found.adapter === computedOn(gpu);
+  return {
+    next,
+    note: same
+      ? "Go on goes on with its training, bit for bit."
+      : "Go on goes on with its training, but not bit for bit: it began on another adapter or browser, or with other kernels.",
+  };
+}

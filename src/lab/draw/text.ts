@@ -1,0 +1,120 @@
+/** Numbers, names, tables and prose as the lab writes them. */
+
+import { thousands } from "../../thousands.ts";
+import { type Html, markup } from "../../report/html.ts";
+
+/** Three figures of a number, more where it is large. */
+export function short(value: number): string {
+  if (!Number.isFinite(value)) return "-";
+  return Math.abs(value) >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
+}
+
+/** "12.3 us", "4.56 ms". */
+export function duration(microseconds: number): string {
+  return microseconds >= 1000 ? `${short(microseconds / 1000)} ms` : `${short(microseconds)} us`;
+}
+
+/** "512 B", "6.25 MiB". */
+export function bytesText(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  return bytes < 2 ** 20 ? `${short(bytes / 1024)} KiB` : `${short(bytes / 2 ** 20)} MiB`;
+}
+
+/** A count: "1,234,567". */
+export function whole(value: number): string {
+  return thousands(Math.round(value));
+}
+
+/** "6.7 %", "67 %". @param share of 1; "-" where there is none. */
+export function percent(share: number | undefined): string {
+  return share === undefined ? "-" : `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
+}
+
+/** A table that scrolls where it is too wide, a region of its own for whoever has no pointer. @param kinds classes */
+export function scrollTable(
+  label: string,
+  kinds: string,
+  head: Html,
+  rows: readonly Html[],
+  caption?: Html,
+): Html {
+  return markup`<div class="scroll" tabindex="0" role="region" aria-label="${label}"><table class="${kinds}">${caption}
+<thead>${head}</thead>
+<tbody>${rows}</tbody></table></div>`;
+}
+
+/** Heads of columns: those of numbers, or in an array one of text. */
+export function headRow(...names: readonly (string | readonly [string])[]): Html {
+  return markup`<tr>${
+    names.map((name) =>
+      typeof name === "string"
+        ? markup`<th scope="col">${name}</th>`
+        : markup`<th scope="col" class="text">${name[0]}</th>`
+    )
+  }</tr>`;
+}
+
+/** Text in which no line ends within the hyphens of an option, such as --batch-size. */
+export function withOptions(text: string): Html {
+  const parts = text.split(/(--[a-z][a-z-]*)/);
+  return markup`${
+    parts.map((part, k) => k % 2 === 0 ? markup`${part}` : markup`<span class="option">${part}</span>`)
+  }`;
+}
+
+/** A name of words that are joined by _ or /, which may be broken behind them. */
+export function breakable(name: string): Html {
+  return markup`${
+    name.split(/(?<=[_/])/).map((word, k) => k === 0 ? markup`${word}` : markup`<wbr>${word}`)
+  }`;
+}
+
+/** The little of Markdown that the course uses: paragraphs, fenced text, lists, tables, bold, code and links. */
+export function proseHtml(markdown: string): Html {
+  const parts = markdown.trim().split(/^```\w*\n([^]*?)^```$/m).map((part, k) =>
+    k % 2 === 1
+      ? markup`<pre tabindex="0" role="region" aria-label="Formulas"><code>${
+        part.replace(/\n$/, "")
+      }</code></pre>`
+      : markup`${part.split(/\n\s*\n/).filter((block) => block.trim() !== "").map(block)}`
+  );
+  return markup`${parts}`;
+}
+
+function block(text: string): Html {
+  const lines = text.trim().split("\n");
+  if (lines.every((line) => line.startsWith("|"))) return table(lines);
+  if (/^[-*] /.test(lines[0] ?? "")) {
+    const items = text.trim().split(/^[-*] /m).slice(1);
+    return markup`<ul>${items.map((item) => markup`<li>${inline(item)}</li>`)}</ul>`;
+  }
+  return markup`<p>${inline(text.trim())}</p>`;
+}
+
+function table(lines: readonly string[]): Html {
+  const cells = (line: string) => line.replace(/^\||\|$/g, "").split("|").map((cell) => cell.trim());
+  const [head = "", , ...rows] = lines;
+  return markup`<table><thead><tr>${
+    cells(head).map((cell) => markup`<th scope="col">${inline(cell)}</th>`)
+  }</tr></thead><tbody>${
+    rows.map((row) => markup`<tr>${cells(row).map((cell) => markup`<td>${inline(cell)}</td>`)}</tr>`)
+  }</tbody></table>`;
+}
+
+/** Links lose where they lead: what they name is not in the page. */
+function inline(text: string): Html {
+  const pieces = text.replace(/\[([^\]]+)\]\([^)]*\)/g, "$1").split(
+    /(`[^`]+`|\*\*[^*]+\*\*|(?<!\w)_[^_]+_(?!\w))/,
+  );
+  return markup`${
+    pieces.map((piece) =>
+      /^`.+`$/s.test(piece)
+        ? markup`<code>${piece.slice(1, -1)}</code>`
+        : /^\*\*.+\*\*$/s.test(piece)
+        ? markup`<strong>${piece.slice(2, -2)}</strong>`
+        : /^_.+_$/s.test(piece)
+        ? markup`<em>${piece.slice(1, -1)}</em>`
+        : markup`${piece}`
+    )
+  }`;
+}

@@ -1,0 +1,234 @@
+/** What is said on a terminal: progress, tables, and hints that are pasted into a shell, which give the path and run nothing. */
+
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { delayedProgress, type Figures, progressLine, trainingProgress } from "../../src/cli/progress.ts";
+import { table } from "../../src/cli/table.ts";
+import { quoted, shellWord } from "../../src/cli/arguments.ts";
+
+const figures: Figures = { loss: 3.14159, prec1: 0.41234, valLoss: 3.3, valPrec1: 0.4 };
+const standing = { iteration: 1500, total: 20_000, start: 1000, seconds: 10, figures };
+
+/** A new line, or the cursor sent back to the first column. */
+// deno-lint-ignore no-control-regex
+const LINE_START = /[\r\n]|\x1b\[1G/;
+/** All other control sequences. */
+// deno-lint-ignore no-control-regex
+const CONTROLS = /\x1b(\[[\d?]*[A-Za-z]|\d)/g;
+
+/** Collects what is written. */
+function recorder(isTTY: boolean, columns?: number) {
+  const texts: string[] = [];
+  return { isTTY, columns, texts, write: (text: string) => texts.push(text) };
+}
+
+Deno.test("what takes long is shown on a terminal, whose line it leaves, and not in a pipe", () => {
+  const [terminal, pipe] = [recorder(true, 80), recorder(false)];
+  for (const output of [terminal, pipe]) {
+    const progress = delayedProgress(output, 0);
+    progress.onProgress("Test users, best-loss", 1, 2);
+    progress.onProgress("Test users, best-prec1", 1, 2);
+    progress.stop();
+  }
+  assert.deepEqual(pipe.texts, []);
+  assert.match(terminal.texts.join(""), /Test users, best-prec1 {2}1\/2/);
+  const [last = ""] = terminal.texts.join("").split(LINE_START).slice(-1);
+  assert.equal(last.replaceAll(CONTROLS, ""), "", "nothing of it stays");
+  const sooner = recorder(true, 80);
+  const progress = delayedProgress(sooner);
+  progress.onProgress("Test users, best-loss", 1, 2);
+  progress.stop();
+  assert.deepEqual(sooner.texts, []);
+});
+
+Deno.test("progressLine shows everything where there is room", () => {
+  assert.equal(
+    progressLine(standing, 120),
+    "[==----------------------------]  1,500/20,000  loss 3.1416  prec@1 0.412  val loss 3.3000" +
+      "  val prec@1 0.400  6m10s left",
+  );
+});
+
+Deno.test("progressLine names the figures as it is told to", () => {
+  const names = { loss: "loss_min", prec1: "pi prec@1" };
+  assert.equal(
+    progressLine({ ...standing, names }, 120, 0),
+    "1,500/20,000  loss_min 3.1416  pi prec@1 0.412  val loss_min 3.3000  val pi prec@1 0.400  6m10s left",
+  );
+});
+
+Deno.test("progressLine never exceeds the width and keeps what matters most", () => {
+  for (let width = 5; width <= 130; width++) {
+    const line = progressLine(standing, width);
+    assert.ok(line.length <= width, `${line.length} > ${width}: ${line}`);
+    assert.ok(line.includes("1,500/20,000".slice(0, width)), line);
+    if (width >= 39) assert.match(line, /loss 3\.1416 .*6m10s left/);
+  }
+});
+
+Deno.test("progressLine drops the bar before any figure", () => {
+  const whole = progressLine(standing, 200, 0);
+  assert.equal(progressLine(standing, whole.length), whole);
+  assert.ok(!progressLine(standing, whole.length - 1).includes("["));
+});
+
+Deno.test("progressLine leaves out what is not known", () => {
+  const line = progressLine({ iteration: 0, total: 10, start: 0, seconds: 0, figures: {} }, 80, 0);
+  assert.equal(line, "0/10");
+});
+
+Deno.test("progressLine reckons the time left from this session alone", () => {
+  const left = (iteration: number, seconds: number) =>
+    progressLine({ iteration, total: 1000, start: 500, seconds, figures: {} }, 80, 0);
+  assert.equal(left(501, 1), "501/1,000  8m19s left");
+  assert.equal(left(600, 10), "600/1,000  40s left");
+  assert.equal(left(501, 100), "501/1,000  13h51m left");
+  assert.equal(left(1000, 65), "1,000/1,000  took 1m05s");
+});
+
+Deno.test("trainingProgress writes about ten plain lines where there is no terminal", async () => {
+  const output = recorder(false);
+  const progress = await trainingProgress(1000, 200, output);
+  for (let i = 201; i <= 1000; i++) progress.update(i, { loss: 1 / i });
+  progress.stop();
+  assert.equal(output.texts.length, 10);
+  for (const text of output.texts) assert.match(text, /^[\x20-\x7e]+\n$/);
+  assert.match(output.texts.at(-1) ?? "", /^1,000\/1,000 {2}loss 0\.0010 {2}took 0s\n$/);
+});
+
+Deno.test("a line has the validation of its own iteration, which comes after the step, or says which it has", async () => {
+  const output = recorder(false);
+  const progress = await trainingProgress(100, 0, output);
+  for (let i = 0; i <= 100; i++) {
+    if (i > 0) progress.update(i, { loss: 1 });
+    if (i % 4 === 0) progress.update(i, { valLoss: i });
+  }
+  progress.stop();
+  assert.equal(output.texts.length, 10);
+  for (const [k, text] of output.texts.entries()) {
+    const at = 10 * (k + 1);
+    const of = at - at % 4;
+    assert.ok(text.startsWith(`${at}/100  loss 1.0000  val loss ${of}.0000`), text);
+    assert.equal(/\(validated after (\d+)\)/.exec(text)?.[1], of === at ? undefined : String(of), text);
+  }
+});
+
+Deno.test("trainingProgress never wraps a narrow terminal", async () => {
+  for (const columns of [40, 57, 79]) {
+    const output = recorder(true, columns);
+    const progress = await trainingProgress(1000, 0, output);
+    progress.update(500, figures);
+    progress.stop();
+    const lines = output.texts.join("").split(LINE_START).map((text) => text.replace(CONTROLS, ""));
+    assert.ok(lines.some((line) => line.includes("500/1,000")), JSON.stringify(output.texts));
+    for (const line of lines) assert.ok(line.length < columns, line);
+  }
+});
+
+Deno.test("trainingProgress writes notes on lines of their own", async () => {
+  const plain = recorder(false);
+  const progress = await trainingProgress(10, 0, plain);
+  progress.note("stopping");
+  progress.stop();
+  assert.deepEqual(plain.texts, ["stopping\n"]);
+
+  const terminal = recorder(true, 60);
+  const bar = await trainingProgress(10, 0, terminal);
+  bar.note("stopping");
+  bar.stop();
+  const text = terminal.texts.join("");
+  assert.match(text, /\r[^\r\n]*stopping\n/);
+  assert.ok(!text.includes("\u001b8"), "the cursor must not go back over the note");
+});
+
+Deno.test("table aligns numbers to the right and text to the left", () => {
+  const text = table(["model", "loss", "prec@1"], [["lstm", 1, "0.512"], ["attention", 1234, "-"]]);
+  assert.equal(
+    text,
+    [
+      "model      loss  prec@1",
+      "───────────────────────",
+      "lstm          1   0.512",
+      "attention  1234       -",
+    ].join("\n"),
+  );
+});
+
+Deno.test("table aligns a column with any text to the left", () => {
+  const lines = table(["shape", "GFLOP/s"], [["1x2", 3], ["4x5", "too slow"]]).split("\n");
+  assert.equal(lines[2], "1x2    3");
+});
+
+Deno.test("table without rows is its head", () => {
+  assert.equal(table(["a", "b"], []), "a  b\n────");
+});
+
+/** What a shell makes of lines such as `printf '%s\0' word`, all in one process. */
+async function words(lines: readonly string[], shell = "sh"): Promise<string[]> {
+  const { stdout, success } = await new Deno.Command(shell, {
+    args: ["-c", lines.join("\n")],
+    stderr: "null",
+  })
+    .output();
+  assert.ok(success);
+  return new TextDecoder().decode(stdout).split("\0").slice(0, -1);
+}
+
+Deno.test({
+  name: "a shell gives the text of a word back, whatever is in it",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    const nasty = fc.constantFrom(
+      "'",
+      '"',
+      "$(touch x)",
+      "`id`",
+      "\\",
+      "\n",
+      "-",
+      "~",
+      "*",
+      "!",
+      " ",
+      ";",
+      "&",
+    );
+    // Any character, by its number: fast-check's own unit for that takes 1.4 s to set up.
+    const isCharacter = (code: number) => code < 0xd800 || code > 0xdfff;
+    const unit = fc.integer({ min: 0, max: 0x10ffff }).filter(isCharacter).map((code) =>
+      String.fromCodePoint(code)
+    );
+    const piece = fc.oneof(fc.string({ unit, minLength: 1, maxLength: 5 }), nasty);
+    const text = fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join("").replaceAll("\0", ""));
+    const texts = [
+      ...[
+        "",
+        "'",
+        "''",
+        "a'b",
+        "-",
+        "--resume",
+        "-rf /",
+        "~",
+        "$(id)",
+        "`id`",
+        "a\nb",
+        "a\\",
+        "rr[1]",
+        "a b",
+      ],
+      ...fc.sample(text, { numRuns: 400, seed: 14 }),
+    ];
+    for (const shell of ["sh", "bash"]) {
+      assert.deepEqual(await words(texts.map((text) => `printf '%s\\0' ${shellWord(text)}`), shell), texts);
+    }
+    const paths = texts.map((text) => (text.startsWith("-") ? `./${text}` : text));
+    assert.deepEqual(await words(texts.map((text) => `printf '%s\\0' ${quoted(text)}`)), paths);
+  },
+});
+
+Deno.test("a plain path stays as it is, for people to read", () => {
+  for (const path of ["runs/yelp-20260101", "/a/b.c", "../x", "a@b:c"]) assert.equal(quoted(path), path);
+  assert.equal(quoted("-x"), "./-x");
+  assert.equal(quoted("it's"), `'it'\\''s'`);
+});

@@ -1,0 +1,161 @@
+/** Small trainings: a model with what trains it, both freed where the test ends, and how near weights are to others. */
+
+import assert from "node:assert/strict";
+import type { ClickLog } from "../../src/data/click_log.ts";
+import { itemsShape } from "../../src/data/item_catalogue.ts";
+import type { LogSource } from "../../src/data/log_source.ts";
+import type { Gpu } from "../../src/gpu/device.ts";
+import type { ModelConfig } from "../../src/model/config.ts";
+import { modelParameters, UserModel } from "../../src/model/user_model.ts";
+import { smallLog, widened } from "../../src/selftest/small_logs.ts";
+import type { Weights } from "../../src/tape/parameters.ts";
+import { type AdversarialOptions, AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
+import { type AdversarialConfig, defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
+import type { TrainingConfig } from "../../src/train/config.ts";
+import { Trainer } from "../../src/train/trainer.ts";
+import { type Parameters64, toParameters64, trajectory64 } from "../f64_model.ts";
+import { WIDTH } from "../small_models.ts";
+
+/** Of small logs: 60 users, 41 items. */
+export const SIZE = { users: 60, items: 41, maxEvents: 6, maxPage: 7 };
+/** Of each kind of items. */
+export const logs = {
+  dense: smallLog(21, { ...SIZE, width: WIDTH }),
+  "one-hot": smallLog(22, { ...SIZE, width: 0 }),
+} as const;
+
+/** What a training is to begin with, and what a trainer is made with. */
+type Options = Parameters<typeof Trainer.create>[3] & {
+  /** Of the model's weights. */
+  readonly seed?: number;
+  readonly weights?: Weights;
+};
+
+/** A model and its trainer. */
+export class Training<T extends { destroy(): void }> implements Disposable {
+  constructor(readonly model: UserModel, readonly trainer: T) {}
+
+  [Symbol.dispose](): void {
+    this.trainer.destroy();
+    this.model.destroy();
+  }
+}
+
+/** A Shannon stage. @param more of the config, beside batches of 13 users. */
+export async function shannon(
+  gpu: Gpu,
+  clicks: ClickLog | LogSource,
+  config: ModelConfig,
+  more: Partial<TrainingConfig> = {},
+  { seed = 5, weights, ...options }: Options = {},
+): Promise<Training<Trainer>> {
+  const model = new UserModel(gpu, clicks.items, config, weights ? { weights } : { seed });
+  return await over(
+    model,
+    (model) => Trainer.create(model, clicks, { ...defaultTraining, batchSize: 13, ...more }, options),
+  );
+}
+
+/** An adversarial stage, with a small behaviour network. @param more of the config, beside batches of 13 users. */
+export async function game(
+  gpu: Gpu,
+  clicks: ClickLog | LogSource,
+  config: ModelConfig,
+  more: Partial<AdversarialConfig> = {},
+  options: Partial<AdversarialOptions> = {},
+): Promise<Training<AdversarialTrainer>> {
+  const playing = { ...defaultAdversarial, batchSize: 13, behaviourDims: [8, 5], ...more };
+  return await over(
+    new UserModel(gpu, clicks.items, config, { seed: 5 }),
+    (model) =>
+      AdversarialTrainer.create(model, clicks, playing, { seed: 5, evaluationShards: 0, ...options }),
+  );
+}
+
+/** A training of a model, which is freed where it cannot be. */
+export async function over<T extends { destroy(): void }>(
+  model: UserModel,
+  create: (model: UserModel) => Promise<T>,
+): Promise<Training<T>> {
+  try {
+    return new Training(model, await create(model));
+  } catch (error) {
+    model.destroy();
+    throw error;
+  }
+}
+
+/** @param tolerance of the largest value of each parameter, or of `least` where that is less. @param free names that are left out. */
+export function assertNear(
+  what: string,
+  found: ReadonlyMap<string, Float32Array>,
+  expected: ReadonlyMap<string, ArrayLike<number>> | Parameters64,
+  tolerance: number,
+  { least = 1e-6, free = "" }: { readonly least?: number; readonly free?: string } = {},
+): void {
+  for (const [name, own] of expected) {
+    if (free !== "" && name.endsWith(free)) continue;
+    const values = Array.from<number | readonly number[]>(own as ArrayLike<number>).flat();
+    const others = found.get(name) ?? assert.fail(name);
+    assert.equal(others.length, values.length, name);
+    const most = values.reduce((most, x) => Math.max(most, Math.abs(x)), least);
+    values.forEach((x, k) => {
+      const error = Math.abs((others[k] ?? NaN) - x);
+      assert.ok(error <= tolerance * most, `${what} ${name}[${k}]: expected ${x}, got ${others[k]}`);
+    });
+  }
+}
+
+/** With position weights that matter: they start at 0.0001. */
+export async function withPositionWeights(model: UserModel): Promise<UserModel> {
+  const { config } = model;
+  if (config.encoder !== "pw") return model;
+  const W = Float32Array.from({ length: config.pwLags * config.pwWeightings }, (_, k) => Math.sin(k + 1) / 3);
+  model.setWeights(new Map([...await model.weights(), ["encoder/pw/weights", W]]));
+  return model;
+}
+
+/** The names of a table of tokens and of the kernel of the dense features below it: together the wide model's. */
+const PARTS = [
+  ["encoder/lstm/token_table", "encoder/lstm/input_kernel"],
+  ["utility/layer1/token_table", "utility/layer1/item_kernel"],
+  ["utility/layer1/state_token_table", "utility/layer1/state_kernel"],
+  ["wide/token_table", "wide/item_kernel"],
+  ["wide/state_token_table", "wide/state_kernel"],
+] as const;
+
+/** Weights of a model over mixed features, or their gradients, as those of the dense model over the wide matrix. */
+export function wide(weights: Weights): Weights {
+  const joined = new Map(weights);
+  for (const prefix of ["", "generator/"]) {
+    for (const [table, kernel] of PARTS) {
+      const tokens = joined.get(prefix + table);
+      if (!tokens) continue;
+      joined.delete(prefix + table);
+      joined.set(prefix + kernel, Float32Array.from([...tokens, ...joined.get(prefix + kernel) ?? []]));
+    }
+  }
+  return joined;
+}
+
+/** Ten steps here and in f64, side by side: losses, gradients, and the weights in the end. Frees the model. */
+export async function followTrajectory(model: UserModel, log: ClickLog): Promise<void> {
+  const learningRate = 0.01;
+  const training = { ...defaultTraining, batchSize: 13, learningRate };
+  using own = await over(model, (model) => Trainer.create(model, log, training, { validate: false }));
+  const { trainer } = own;
+  const dense = log.items.kind === "mixed" ? widened(log) : log;
+  const specs = modelParameters(itemsShape(dense.items), model.config);
+  const start = toParameters64(wide(await model.weights()), specs);
+  const batches = Array.from({ length: 10 }, (_, k) => trainer.batchOf(k + 1));
+  const { steps, end } = trajectory64(dense, batches, start, model.config, learningRate);
+  for (const [k, expected] of steps.entries()) {
+    const t = k + 1;
+    const { nll } = await trainer.step(batches[k]);
+    assert.ok(Math.abs(nll - expected.loss) < 2e-5, `loss ${t}: expected ${expected.loss}, got ${nll}`);
+    // Adam divides a gradient by its size, so noise in a tiny one moves a weight by as much as 0.01 % of a step;
+    // from then on gradients differ by more than rounding.
+    assertNear(`gradient ${t}`, wide(await model.gradients()), expected.gradients, t === 1 ? 1e-5 : 2e-3);
+  }
+  assertNear("weight", wide(await model.weights()), end, 2e-3);
+}
