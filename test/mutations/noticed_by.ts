@@ -133,10 +133,12 @@ const ROWS: readonly Row[] = [
 export function testsOf(file: string): Selection[] {
   // Of a kernel its name counts, not the family.
   const name = file.replace(/^kernels\/.*\//, "kernels/");
-  return ROWS.flatMap(([files, ...tests]) => {
+  const own = ROWS.flatMap(([files, ...tests]) => {
     const found = files.exec(name);
     return found ? tests.map((test) => selectionOf(test.replace("$1", found[1] ?? ""))) : [];
   });
+  // The self-test has every kernel.
+  return own.length === 0 && name !== file ? [selectionOf("drivers/selftest")] : own;
 }
 
 function selectionOf(text: string): Selection {
