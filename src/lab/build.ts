@@ -1,12 +1,12 @@
 /** Makes the lab's page: one HTML file that needs nothing beside it, and the same as a folder of static files. */
 
 import { fileURLToPath } from "node:url";
+import { Html, inlineScript, jsonScript, markup, scriptText } from "../report/html.ts";
+import type { ShippedLadder } from "../selftest/ladder/shipped.ts";
 import { type Bundle, bundle } from "../serve/bundle/bundle.ts";
 import { tableName, tableScript } from "../serve/bundle/kernel_table.ts";
-import { Html, inlineScript, jsonScript, markup, scriptText } from "../report/html.ts";
 import { version } from "../version.ts";
 import { MISSING } from "./client/later_script.ts";
-import type { ShippedLadder } from "../selftest/ladder/shipped.ts";
 import type { KernelTexts } from "./draw/kernel_panel.ts";
 
 /** The page, in both forms. */

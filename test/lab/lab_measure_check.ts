@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
-import { compare } from "../../bench/compare.ts";
 import { readBench } from "../../bench/bench_json.ts";
+import { compare } from "../../bench/compare.ts";
 
 /** What each screen is looked at by, when it shows something. */
 export interface Look {

@@ -1,24 +1,24 @@
 /** Opens the lab in Chromium: `deno run ... lab_page_check.ts CHROMIUM FOLDER`, with lab.html, site, own.tsv, log.csv and its sets in it. */
 
+import axe from "axe-core";
 import assert from "node:assert/strict";
 import type { Browser, Page } from "playwright-core";
-import axe from "axe-core";
-import { differenceOf } from "../../src/data/feature_meaning.ts";
 import { makeDemoShop } from "../../src/data/demo_shop.ts";
-import { decodeSnapshot } from "../../src/run/snapshot/snapshot.ts";
+import { differenceOf } from "../../src/data/feature_meaning.ts";
+import { MemoryLog } from "../../src/data/log_source.ts";
 import { readPreparedLog } from "../../src/data/prepared_set.ts";
 import { openPreparedSet } from "../../src/data/sets/prepared_folder.ts";
-import { openGpu } from "../open_alone.ts";
-import { MemoryLog } from "../../src/data/log_source.ts";
 import { readOptions } from "../../src/lab/client/services/train_options.ts";
 import { countedOn } from "../../src/model/counted.ts";
-import { type ModelData, stagesConfigOf } from "../../src/run/options/train.ts";
 import { UserModel } from "../../src/model/user_model.ts";
+import { type ModelData, stagesConfigOf } from "../../src/run/options/train.ts";
+import { decodeSnapshot } from "../../src/run/snapshot/snapshot.ts";
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import { defaultAdversarial } from "../../src/train/config.ts";
 import { Trainer } from "../../src/train/trainer.ts";
-import { checkHost, checkSmaller, SMALLER_ADAPTER } from "./lab_lack_check.ts";
 import { openChromium } from "../chromium.ts";
+import { openGpu } from "../open_alone.ts";
+import { checkHost, checkSmaller, SMALLER_ADAPTER } from "./lab_lack_check.ts";
 import { checkKeyboard, checkPaper, checkUnderWay } from "./lab_look_check.ts";
 import { checkLadder, checkSaved, checkStep, type Look } from "./lab_measure_check.ts";
 

@@ -7,9 +7,9 @@ import type { Lab } from "../lab.ts";
 import type { DataFacts, Level } from "../services/data.ts";
 import type { TrainEnd, TrainRequest } from "../services/train.ts";
 import type { ShownStage, TrainProgress } from "../services/train_progress.ts";
+import { TrainForm } from "./train/form.ts";
 import { Snapshots } from "./train/snapshots.ts";
 import { StageView, Standing } from "./train/stage.ts";
-import { TrainForm } from "./train/form.ts";
 
 /** Milliseconds between two drawings of the charts. */
 const DRAW_MS = 250;

@@ -1,12 +1,5 @@
 /** The options of `train`, read where their schemas are: the page shows them, and asks here whether a text is one of theirs. */
 
-import {
-  checkTogether,
-  seedOption,
-  stagesGroups,
-  type StagesOptions,
-  WEIGHT_DECAY,
-} from "../../../run/options/train.ts";
 import { modelFields } from "../../../model/config.ts";
 import {
   flagOf,
@@ -16,6 +9,13 @@ import {
   type ValueOption,
   valuesOf,
 } from "../../../option.ts";
+import {
+  checkTogether,
+  seedOption,
+  stagesGroups,
+  type StagesOptions,
+  WEIGHT_DECAY,
+} from "../../../run/options/train.ts";
 import { adversarialFields, type StagesConfig, trainingFields } from "../../../train/config.ts";
 
 /** An option as a form shows it. */
