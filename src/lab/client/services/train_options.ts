@@ -34,14 +34,7 @@ const definitions = groups.flatMap(({ options }) => options);
 
 /** The options without their parsers, which do not cross over to the page. */
 export function shownGroups(): ShownGroup[] {
-  return groups.map(({ heading, options }) => ({
-    heading,
-    options: options.map((option) => {
-      if (option.kind !== "value") return option;
-      const { parse: _, ...shown } = option;
-      return shown;
-    }),
-  }));
+  return JSON.parse(JSON.stringify(groups));
 }
 
 /** @returns what is wrong with these texts, by the options' names. */
