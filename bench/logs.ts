@@ -13,8 +13,7 @@ import { exists } from "../src/run/files/file_error.ts";
 import { Engine, literal } from "../src/data/prepare/engine.ts";
 import { UserError } from "../src/user_error.ts";
 import { attainable } from "./logs/attainable.ts";
-import { type Kind, kinds } from "./logs/kinds.ts";
-import { logRows, makeLog } from "./logs/make.ts";
+import { type Kind, kinds, logRows, makeLog } from "./logs/make.ts";
 import { printTable, writeRecords } from "./output.ts";
 import { matching, onlyOption, runCommand, study } from "./study.ts";
 

@@ -27,8 +27,7 @@ import {
   writeJob,
 } from "./peers/job.ts";
 import { measure } from "./peers/measure.ts";
-import { CannotError } from "./peers/peer.ts";
-import type { Command as ProcessCommand } from "./peers/process.ts";
+import { CannotError, type Command as ProcessCommand } from "./peers/peer.ts";
 import {
   findTorches,
   NO_CARD,

@@ -13,8 +13,7 @@ import type { Weights } from "../src/tape/parameters.ts";
 import { defaultAdversarial, defaultTraining } from "../src/train/config.ts";
 import { Page, printTable } from "./output.ts";
 import { pagedShop } from "./paged_shop.ts";
-import { type Field, type Outcome, play, pretrain, rankingOf } from "./stability/play.ts";
-import { settings } from "./stability/settings.ts";
+import { type Field, type Outcome, play, pretrain, rankingOf, settings } from "./stability_game.ts";
 import { onlyOption, readmeOption, Status, study } from "./study.ts";
 
 const COLUMNS =

@@ -57,9 +57,7 @@ export type { RecordableModel } from "./model/model_program.ts";
 export type { PageRequest } from "./model/scorer.ts";
 export { modelParameters, UserModel } from "./model/user_model.ts";
 export type { AdamKind } from "./ops/adam.ts";
-export { greedyPolicy } from "./policy/greedy.ts";
-export { popularPolicy } from "./policy/popular.ts";
-export { randomPolicy } from "./policy/random.ts";
+export { greedyPolicy, popularPolicy, randomPolicy } from "./policy/named.ts";
 export {
   decodeSnapshot,
   encodeSnapshot,
@@ -76,7 +74,7 @@ export {
   type PageFigures,
   type SimulationFigures,
 } from "./simulate/figures.ts";
-export { LearnedSource } from "./simulate/learned_source.ts";
+export { LearnedSource } from "./simulate/learned_users.ts";
 export type { SimulationSettings } from "./simulate/options.ts";
 export type { Policy } from "./simulate/policy.ts";
 export type { Pool } from "./simulate/pool.ts";

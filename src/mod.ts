@@ -10,7 +10,7 @@ export * from "./browser.ts";
 export { openDataset, OpenedDataset } from "./data/sets/opened_dataset.ts";
 export { readPaperFile } from "./data/sets/paper_file.ts";
 export { openGpu, type OpenGpuOptions } from "./gpu/host/open_gpu.ts";
-export type { RankedItem, RankedSlate, RankOptions } from "./policy/rank.ts";
+export type { RankedItem, RankedSlate, RankOptions } from "./policy/trained_policy.ts";
 export { openPolicy, type TrainedPolicy } from "./policy/trained_policy.ts";
 export { OpenedRun, openRun } from "./run/open_run.ts";
 export { readSnapshot, writeSnapshot } from "./run/snapshot.ts";

@@ -28,6 +28,16 @@ export type CommandName =
   | "selftest"
   | "data";
 
+/** Arguments, as a shell takes them from a text: blanks part them, quotes keep them together. Lists are taken as they are. */
+export function words(...parts: readonly (string | readonly string[])[]): string[] {
+  return parts.flatMap((part) =>
+    typeof part === "string"
+      ? [...part.matchAll(/(?:"[^"]*"|'[^']*'|[^\s"'])+/g)]
+        .map(([word]) => word.replaceAll(/"([^"]*)"|'([^']*)'/g, "$1$2"))
+      : part
+  );
+}
+
 function prepare(
   command: CommandName,
   args: readonly string[],
@@ -123,11 +133,6 @@ export async function signalled(
   }
   await child.stdout.cancel();
   return { code: (await child.status).code, stderr };
-}
-
-/** Arguments as they are typed: words with spaces between them. */
-export function words(line: string): string[] {
-  return line.trim().split(/\s+/);
 }
 
 /** Writes a log in the paper's layout. */

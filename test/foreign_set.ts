@@ -3,10 +3,9 @@
 import assert from "node:assert/strict";
 import { clickedRows, type ClickLog, FURTHER_CLICK } from "../src/data/click_log.ts";
 import { literal } from "../src/data/prepare/engine.ts";
-import { oneEngine, parquet } from "./one_engine.ts";
+import { oneEngine, parquet, withFolder } from "./prepared_folder.ts";
 import { openPrepared } from "../src/data/sets/packed_set.ts";
 import { refused } from "./case_table.ts";
-import { withFolder } from "./prepared_folder.ts";
 import { smallLog } from "../src/selftest/small_logs.ts";
 
 interface Shape {

@@ -2,9 +2,8 @@
 
 import { type Random, randomStream } from "../src/data/random.ts";
 import type { Cell, Comparison } from "../src/policy/comparison/comparison.ts";
-import { consistencyOf } from "../src/policy/comparison/consistency.ts";
-import { type Episodes, figuresOf } from "../src/policy/comparison/episodes.ts";
-import { pageCalibrationOf } from "../src/policy/comparison/page_calibration.ts";
+import { consistencyOf, pageCalibrationOf } from "../src/policy/comparison/calibration.ts";
+import { type Episodes, figuresOf } from "../src/policy/comparison/figures.ts";
 
 /** Click rates of policies by environment, the same on all pages. */
 const RATES: Readonly<Record<string, Readonly<Record<string, number>>>> = {

@@ -3,9 +3,9 @@
 import { dirname } from "node:path";
 import type { Json } from "@duckdb/node-api";
 import { refused } from "./case_table.ts";
-import { literal } from "../src/data/prepare/engine.ts";
-import { oneEngine } from "./one_engine.ts";
+import { Engine, literal } from "../src/data/prepare/engine.ts";
 import { prepare, type Prepared, type PrepareOptions, type Recipe } from "../src/data/prepare/prepare.ts";
+import { type LogOptions, logRecipe } from "../src/data/prepare/log.ts";
 
 export const defaults: Omit<PrepareOptions, "out"> = {
   split: "hash",
@@ -90,3 +90,73 @@ export function gzip(text: string): Promise<Uint8Array> {
   const stream = new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"));
   return new Response(stream).bytes();
 }
+
+let opened: Promise<Engine> | undefined;
+
+async function open(): Promise<Engine> {
+  const engine = await Engine.open({ workFolder: "", memory: "500MB", threads: 1 });
+  // Tests write a file anew within the time that a file system tells apart.
+  await engine.run("SET enable_external_file_cache = false");
+  return engine;
+}
+
+/** Queries of several tests may meet in it: what one of them needs is one call of the engine. */
+export function oneEngine(): Promise<Engine> {
+  return opened ??= open();
+}
+
+/** Writes a Parquet file of a query. */
+export async function parquet(path: string, sql: string, more = ""): Promise<void> {
+  await (await oneEngine()).run(`COPY (${sql}) TO ${literal(path)} (FORMAT parquet${more})`);
+}
+
+const columns = { user: "uid", item: "sku", time: "ts", clicked: "label", itemIds: false, rareBelow: 1 };
+/** Pages as they stand: small logs have pages of one item. */
+export const recipe = (source: string, more: Partial<LogOptions> = {}) =>
+  logRecipe({ ...columns, source, pages: "as-is", ...more });
+
+export type Files = Readonly<Record<string, string | Uint8Array>>;
+
+/** Prepares `name` of a folder with these files. @param more `features` is a file of the folder. */
+export async function withPrepared(
+  files: Files,
+  name: string,
+  more: Partial<LogOptions>,
+  use: (prepared: Prepared, folder: string) => Promise<void> | void,
+  options: Partial<PrepareOptions> = {},
+): Promise<void> {
+  await withFolder(files, async (folder) => {
+    const features = more.features === undefined ? {} : { features: `${folder}/${more.features}` };
+    await use(
+      await prepareIn(folder, recipe(`${folder}/${name}`, { ...more, ...features }), options),
+      folder,
+    );
+  });
+}
+
+export async function rejects(
+  files: Files,
+  name: string,
+  more: Partial<LogOptions>,
+  says: RegExp | string,
+  options: Partial<PrepareOptions> = {},
+): Promise<void> {
+  await refused(() => withPrepared(files, name, more, () => {}, options), says);
+}
+
+/** Rows that are right, so that a few bad ones are less than 1 %. */
+export const good = (n: number) =>
+  Array.from({ length: n }, (_, k) => `u${k},i${k % 7},${1_600_000_000 + k},1\n`).join("");
+
+/** How tests of sources read Retailrocket's files, but for the source. */
+export const rawRetailrocket = {
+  pages: "session",
+  sessionGap: 30,
+  pageSize: 50,
+  keepNoClick: true,
+  numeric: [],
+  itemIds: false,
+  seed: 1,
+  minEvents: 1,
+  maxUsers: undefined,
+} as const;

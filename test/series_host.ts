@@ -8,7 +8,6 @@
 
 import process from "node:process";
 import { commandScript } from "../src/cli/permissions.ts";
-import { keepDevice } from "./kept_device.ts";
 
 const [command = ""] = Deno.args;
 const [exit, log, error] = [Deno.exit, console.log, console.error];
@@ -74,3 +73,38 @@ for await (const chunk of lines) {
   }
 }
 exit(0);
+
+/** From now on in this process. */
+export function keepDevice(): void {
+  const { gpu } = navigator;
+  const [adapters, devices] = [GPUAdapter.prototype, GPUDevice.prototype];
+  const { requestDevice } = adapters;
+  const { createShaderModule, createComputePipeline } = devices;
+  const requestAdapter = gpu.requestAdapter.bind(gpu);
+  let adapter: Promise<GPUAdapter | null> | undefined;
+  gpu.requestAdapter = (options) => adapter ??= requestAdapter(options); // all ask for the same
+  const opened = new Map<string, Promise<GPUDevice>>();
+  adapters.requestDevice = function (descriptor) {
+    const key = JSON.stringify(descriptor);
+    const device = opened.get(key) ?? requestDevice.call(this, descriptor);
+    opened.set(key, device);
+    return device;
+  };
+  devices.destroy = () => undefined;
+  const modules = new Map<GPUDevice, Map<string, GPUShaderModule>>();
+  const pipelines = new Map<GPUShaderModule, GPUComputePipeline>();
+  devices.createShaderModule = function (descriptor) {
+    const known = modules.get(this) ?? new Map<string, GPUShaderModule>();
+    modules.set(this, known);
+    const key = `${descriptor.label}\n${descriptor.code}`;
+    const module = known.get(key) ?? createShaderModule.call(this, descriptor);
+    known.set(key, module);
+    return module;
+  };
+  devices.createComputePipeline = function (descriptor) {
+    const { module } = descriptor.compute; // its layout follows from it, as in Gpu.pipeline
+    const pipeline = pipelines.get(module) ?? createComputePipeline.call(this, descriptor);
+    pipelines.set(module, pipeline);
+    return pipeline;
+  };
+}

@@ -5,6 +5,8 @@
  */
 
 import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/config.ts";
+import { MemoryLog } from "../src/data/log_source.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 
 /** Dense features of an item. */
 export const WIDTH = 7;
@@ -15,3 +17,9 @@ export const smallPw = { ...defaultPwModel, pwLags: 3, kernelSd: 0.3, dims: [7, 
 const { lstmUnits: _, ...common } = defaultModel;
 /** No encoder; default layers. */
 export const noHistory: ModelConfig = { ...common, encoder: "none" };
+
+/** Whose pages stand as they were shown. */
+export const tinyData = {
+  source: new MemoryLog(smallLog(1, { users: 9, items: 5, width: 2 })),
+  places: "shown",
+} as const;

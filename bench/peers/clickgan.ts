@@ -44,7 +44,7 @@ function runner<F extends ChoiceFigures>(
   users: readonly Uint32Array[],
   lossOf: (figures: F) => number,
 ): Peer["run"] {
-  trainer.batchOf = (t) => users[(t - 1) % users.length] ?? new Uint32Array();
+  trainer.takeBatches((t) => users[(t - 1) % users.length] ?? new Uint32Array());
   return async (steps) => {
     let loss = NaN;
     await trainer.run(trainer.iteration + steps, { onStep: (result) => loss = lossOf(result) });

@@ -9,8 +9,7 @@
 
 import { defaultDevice, init, jit, lax, nn, numpy as np, tree, valueAndGrad, vjp } from "@jax-js/jax";
 import { NONE } from "../../src/data/click_log.ts";
-import type { PeerBatch } from "./batch.ts";
-import type { Job } from "./job.ts";
+import type { Job, PeerBatch } from "./job.ts";
 import { adam, adamRate, CannotError, type Peer } from "./peer.ts";
 
 type Arrays = Record<string, np.Array>;

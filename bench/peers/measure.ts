@@ -1,8 +1,7 @@
 /** Runs the peers on one job: first that all compute the same, then who is faster, in turns. */
 
 import { median } from "../../src/gpu/profiler.ts";
-import { CannotError } from "./peer.ts";
-import { type Command, PeerProcess } from "./process.ts";
+import { CannotError, type Command, PeerProcess } from "./peer.ts";
 import type { PeerEntry, Variant } from "./roster.ts";
 
 export interface MeasureOptions {

@@ -4,8 +4,7 @@
  */
 
 import { NONE } from "../../src/data/click_log.ts";
-import { type PeerBatch, someItem } from "./batch.ts";
-import type { Job } from "./job.ts";
+import { type Job, type PeerBatch, someItem } from "./job.ts";
 import { adam, adamRate, CannotError, type Peer } from "./peer.ts";
 import { addColumnSums, addTransposedProduct, product, transposed } from "./plain_matmul.ts";
 

@@ -5,8 +5,7 @@
 
 import * as tf from "@tensorflow/tfjs";
 import { NONE } from "../../src/data/click_log.ts";
-import { type PeerBatch, someItem } from "./batch.ts";
-import type { Job } from "./job.ts";
+import { type Job, type PeerBatch, someItem } from "./job.ts";
 import { adam, adamRate, CannotError, type Peer } from "./peer.ts";
 
 /** Parameters of more elements than this have an Adam step of their own. */

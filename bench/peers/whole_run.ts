@@ -5,7 +5,7 @@ import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 import type { Cells } from "../output.ts";
 import { inFolder } from "../study.ts";
-import { type Command, peerEnvironment } from "./process.ts";
+import { type Command, peerEnvironment } from "./peer.ts";
 import { NO_TORCH, type Torch, torchVariants } from "./roster.ts";
 
 export interface WholeRunOptions {

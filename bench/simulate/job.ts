@@ -10,10 +10,9 @@ import type { TensorData } from "../../src/run/snapshot/safetensors.ts";
 import type { ParameterSpec } from "../../src/tape/parameters.ts";
 import { NONE } from "../../src/data/click_log.ts";
 import { keyOf, mulhi, philox, purposes } from "../../src/data/philox.ts";
-import { cdqn } from "../../src/policy/learning/cdqn.ts";
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
 import { LEFT } from "../../src/policy/learning/replay.ts";
-import { LearnedSource } from "../../src/simulate/learned_source.ts";
+import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import {
   type ActingKind,
   features,
@@ -130,7 +129,7 @@ async function addLesson(
   const trainer = await PolicyTrainer.create(gpu, new LearnedSource(model), {
     ...trainingConfig(slate),
     ...{ users, pages, rows: ROWS, replay: users * pages, epsilonStart: 1, epsilonEnd: 1 },
-  }, cdqn);
+  });
   try {
     await trainer.run(pages);
     let figures: LessonFigures | undefined;

@@ -6,9 +6,9 @@ import type { UserModel } from "../../src/model/user_model.ts";
 import { type Timing, timingOf } from "../../src/selftest/profile/timing.ts";
 import { CannotError } from "../peers/peer.ts";
 import type { Torch } from "../peers/roster.ts";
-import { randomPolicy } from "../../src/policy/random.ts";
+import { randomPolicy } from "../../src/policy/named.ts";
 import { meanReturn } from "../../src/simulate/figures.ts";
-import { LearnedSource } from "../../src/simulate/learned_source.ts";
+import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
 import { type JobSizes, writeSimulateJob } from "./job.ts";
 import {

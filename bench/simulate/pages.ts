@@ -10,14 +10,13 @@ import type { Cost } from "../../src/gpu/program.ts";
 import { readViews } from "../../src/gpu/readback.ts";
 import { defaultModel } from "../../src/model/config.ts";
 import { UserModel } from "../../src/model/user_model.ts";
-import { cdqn } from "../../src/policy/learning/cdqn.ts";
+import { algorithms } from "../../src/policy/learning/algorithms.ts";
 import { defaultPolicyTraining, type PolicyTrainingConfig } from "../../src/policy/learning/config.ts";
-import { greedyPolicy } from "../../src/policy/greedy.ts";
-import { randomPolicy } from "../../src/policy/random.ts";
+import { greedyPolicy, randomPolicy } from "../../src/policy/named.ts";
 import { logViews } from "../../src/simulate/choose.ts";
 import { Episode } from "../../src/simulate/episode.ts";
 import { type EpisodeLog, readLog } from "../../src/simulate/episode_log.ts";
-import { LearnedSource } from "../../src/simulate/learned_source.ts";
+import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import { settingsOf } from "../../src/simulate/options.ts";
 import { Page } from "../../src/simulate/page.ts";
 import { Starts } from "../../src/simulate/start.ts";
@@ -122,7 +121,9 @@ export class PagePlayer {
       const source = new LearnedSource(model);
       const environment = made.keep(source.users(page));
       const learner = kind === "cdqn"
-        ? made.keep(cdqn({ gpu, config: trainingConfig(slate), source, observer: environment, items }))
+        ? made.keep(
+          algorithms.cdqn({ gpu, config: trainingConfig(slate), source, observer: environment, items }),
+        )
         : undefined;
       const policy = learner?.policy ?? (kind === "greedy" ? greedyPolicy() : randomPolicy);
       const log = logViews(page);

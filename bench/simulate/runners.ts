@@ -4,11 +4,10 @@ import * as v from "../../src/schema.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import type { Made } from "../../src/gpu/made.ts";
 import type { UserModel } from "../../src/model/user_model.ts";
-import { cdqn } from "../../src/policy/learning/cdqn.ts";
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
 import { meanReturn } from "../../src/simulate/figures.ts";
-import { LearnedSource } from "../../src/simulate/learned_source.ts";
-import { PeerProcess } from "../peers/process.ts";
+import { LearnedSource } from "../../src/simulate/learned_users.ts";
+import { PeerProcess } from "../peers/peer.ts";
 import { type Torch, torchVariants } from "../peers/roster.ts";
 import type { LessonFigures } from "./job.ts";
 import { type TimedWork, workOf } from "../../src/gpu/profiler.ts";
@@ -64,7 +63,7 @@ export async function ownRunner(
     return { name: "clickgan", users: sizes.users, play, work };
   }
   const config = trainingConfig(sizes.slate);
-  const trainer = made.keep(await PolicyTrainer.create(gpu, new LearnedSource(model), config, cdqn));
+  const trainer = made.keep(await PolicyTrainer.create(gpu, new LearnedSource(model), config));
   // Of the first episode nothing is learned.
   await trainer.run(PAGES);
   const play = async (pages: number) => {

@@ -22,6 +22,36 @@ export function table(head: readonly string[], rows: readonly (readonly (string 
   return lines.join("\n");
 }
 
+/** A column of a table of rows, and how soon it goes where a line is too narrow: 0 never. */
+export interface Column<Row> {
+  readonly head: string;
+  readonly goes: number;
+  cell(row: Row): string;
+}
+
+/** Characters of the widest line of a table whose columns may go. */
+export const WIDEST = 100;
+
+/** A table without the columns that have no room. @returns its text, and the columns that are left. */
+export function fittedTable<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  width: number,
+): { readonly text: string; readonly shown: readonly Column<Row>[] } {
+  const text = table(
+    columns.map(({ head }) => head),
+    rows.map((row) => columns.map(({ cell }) => cell(row))),
+  );
+  const next = columns.reduce((least, { goes }) => goes > 0 ? Math.min(least, goes) : least, Infinity);
+  if (next === Infinity || fits(text, Math.min(width, WIDEST))) return { text, shown: columns };
+  return fittedTable(columns.filter(({ goes }) => goes !== next), rows, width);
+}
+
+/** Whether all lines of a text are as short as that. */
+export function fits(text: string, width: number): boolean {
+  return text.split("\n").every((line) => line.length <= width);
+}
+
 /** Characters of a line of the terminal that standard output goes to; any number where it goes elsewhere. */
 export function outputWidth(): number {
   return Deno.stdout.isTerminal() ? Deno.consoleSize().columns : Infinity;

@@ -1,11 +1,94 @@
-/** The policies that have a name and are not trained. Another one is a file that implements Policy, and a line here. */
+/** The policies that have a name and are not trained. Another one is a function that makes a Policy, and a line below. */
 
+import { clickDimensions, type ClickDispatch } from "../batch/click_sizes.ts";
+import type { View } from "../gpu/memory.ts";
+import type { PageContext, PageDispatch, Policy } from "../simulate/policy.ts";
+import { popularSlate, randomSlate, topSlate } from "../simulate/slates.ts";
+import { asUsers, type Users, type UsersSource } from "../simulate/users.ts";
+import { bestSlate } from "./network/slate_ratio.ts";
+import { countTrain } from "../counts/train_counts.ts";
+import type { ClickLog } from "../data/click_log.ts";
 import type { LogSource, OnProgress } from "../data/log_source.ts";
-import type { Policy } from "../simulate/policy.ts";
-import type { UsersSource } from "../simulate/users.ts";
-import { greedyPolicy } from "./greedy.ts";
-import { popularity, popularPolicy } from "./popular.ts";
-import { randomPolicy } from "./random.ts";
+import { UserError } from "../user_error.ts";
+
+/** The greedy policy. @param by the model whose utilities are believed; by default whoever clicks, so that it is greedy in truth. */
+export function greedyPolicy(by?: UsersSource): Policy {
+  return {
+    name: by ? `greedy by ${by.name}` : "greedy",
+    ...(by && { observes: by }),
+    record(context: PageContext): readonly PageDispatch[] {
+      const { page, observer, environment, rules } = context;
+      const users = by ? asUsers(observer) : environment;
+      const { users: chunk, dispatches, utilities } = users.catalogue();
+      const best = rules.reward === "click"
+        ? topSlate(page, utilities)
+        : ratioSlate(context, users, utilities);
+      return [{ chunk, rows: page.items, dispatches: [...dispatches, best] }];
+    },
+    prepare: () => [],
+  };
+}
+
+function ratioSlate({ page, arena }: PageContext, { eta }: Users, utilities: View): ClickDispatch {
+  const rows = {
+    arena,
+    dimensions: clickDimensions,
+    rows: "users",
+    items: "items",
+    capacity: page.sizes,
+  } as const;
+  return bestSlate(rows, {
+    label: "greedy slate",
+    slate: page.slate,
+    eta,
+    utilities,
+    worthOf: "utility",
+    masked: { view: page.masked, stride: page.users },
+    slates: page.slates,
+    worth: arena.allocate("worth of greedy slates", 4 * page.users),
+  });
+}
+
+/** Displays that an item is taken to have had before any: with the mean click rate. */
+const PRIOR_DISPLAYS = 20;
+
+/**
+ * [I] the click rate of each item among the train users, drawn towards the mean where it was shown seldom.
+ * @throws UserError for a log in which they clicked nothing.
+ */
+export function popularity(log: ClickLog | LogSource, onProgress?: OnProgress): Float64Array<ArrayBuffer> {
+  const { shown, clicks } = countTrain(log, onProgress);
+  const sum = (counts: Uint32Array) => counts.reduce((total, count) => total + count, 0);
+  const [allShown, allClicks] = [sum(shown), sum(clicks)];
+  if (allClicks === 0) {
+    throw new UserError("Expected a log with clicks of train users to tell what is popular, found none.");
+  }
+  const prior = PRIOR_DISPLAYS * allClicks / allShown;
+  return Float64Array.from(shown, (count, item) => ((clicks[item] ?? 0) + prior) / (count + PRIOR_DISPLAYS));
+}
+
+/** Shows the items of the highest score. @param score [I] of each item; of equal scores the lowest item comes first. */
+export function popularPolicy(score: ArrayLike<number>): Policy {
+  const order = Uint32Array.from({ length: score.length }, (_, item) => item)
+    .sort((a, b) => (score[b] ?? 0) - (score[a] ?? 0) || a - b);
+  return {
+    name: "popular",
+    record({ arena, page }) {
+      if (page.items !== order.length) {
+        throw new UserError(`Expected the popularity of ${page.items} items, got that of ${order.length}.`);
+      }
+      return [popularSlate(page, arena.upload("order of popularity", order))];
+    },
+    prepare: () => [],
+  };
+}
+
+/** Shows every item that may be shown equally often in every slot. */
+export const randomPolicy: Policy = {
+  name: "random",
+  record: ({ page }: PageContext): readonly PageDispatch[] => [randomSlate(page)],
+  prepare: () => [],
+};
 
 /** What such a policy may be made of. */
 export interface PolicyMaterial {

@@ -2,9 +2,9 @@
 
 import { basename } from "node:path";
 import { UserError } from "../user_error.ts";
-import type { PolicyTask } from "./comparison/tasks.ts";
+import type { PolicyTask } from "./comparison/comparison.ts";
 import type { PolicyTrainingConfig } from "./learning/config.ts";
-import type { OpenedPolicy } from "./open_policy.ts";
+import type { OpenedPolicy } from "./trained_policy.ts";
 import { expectTrainedOn } from "./policy_config.ts";
 
 /** Policies over slates and episodes of one kind. */

@@ -1,10 +1,14 @@
-/** A trained policy as the library has it. */
+/** A trained policy, from its folder, as whoever uses it needs it; and what a policy shows a user next. */
 
 import type { Gpu } from "../gpu/device.ts";
 import type { Policy } from "../simulate/policy.ts";
 import type { UsersSource } from "../simulate/users.ts";
-import { OpenedPolicy } from "./open_policy.ts";
-import type { RankedSlate, RankOptions } from "./rank.ts";
+import { clickChances, tryPolicy } from "./comparison/trial.ts";
+import { UserError } from "../user_error.ts";
+import { algorithms } from "./learning/algorithms.ts";
+import type { Learner } from "./learning/learner.ts";
+import { type PolicyConfig, readPolicyConfig } from "./policy_config.ts";
+import { type PolicySnapshot, readPolicy } from "./learning/policy_snapshot.ts";
 
 /** A policy that was trained by `deno task policy train`. */
 export interface TrainedPolicy {
@@ -35,4 +39,168 @@ export interface TrainedPolicy {
 /** Opens the folder of a policy that was trained. @throws UserError for a folder without one, or a damaged one. */
 export async function openPolicy(path: string): Promise<TrainedPolicy> {
   return await OpenedPolicy.open(path);
+}
+
+/** Whom a slate is for. */
+export interface RankRequest {
+  /** Items that the user clicked, oldest first; they are not shown again. */
+  readonly history: ArrayLike<number>;
+  /** k, items of the slate. */
+  readonly slate: number;
+  /** T, pages that the policy plans for. */
+  readonly pages: number;
+  /** Which of them this one is, from 0 on; 0 by default. */
+  readonly page?: number;
+}
+
+/** Where a user stands who is shown a slate. */
+export interface RankOptions {
+  /** The page that they are shown, from 1 to as many as the policy was trained for; the first by default. */
+  readonly page?: number;
+}
+
+/** An item of a slate. */
+export interface RankedItem {
+  /** Its number. */
+  readonly item: number;
+  /** As the model has it. */
+  readonly utility: number;
+  /** P(click) on this slate. */
+  readonly probability: number;
+  /** Of a cascade, Q^j: what it expects of the slate up to and with this item, and of all later pages. */
+  readonly value?: number;
+}
+
+/** A slate, in the order in which it is shown. */
+export interface RankedSlate {
+  /** k of them. */
+  readonly items: readonly RankedItem[];
+  /** P(no click). */
+  readonly noClick: number;
+  /** The rewards that the policy expects of this page and all later ones, where it has such values. */
+  readonly value?: number;
+}
+
+/**
+ * @param users whom the policy was trained on: through them it sees this user, too.
+ * @throws UserError for items that there are not, and a slate larger than what is left to show.
+ */
+export async function rank(
+  gpu: Gpu,
+  users: UsersSource,
+  policy: Policy,
+  { history, slate, pages, page = 0 }: RankRequest,
+): Promise<RankedSlate> {
+  const clicked = new Set(Array.from(history));
+  const items = Array.from({ length: users.itemCount }, (_, item) => item).filter((item) =>
+    !clicked.has(item)
+  );
+  // What was clicked leaves the pool by the list, so that it need not last for all pages.
+  const pool = { repeats: true, ...(clicked.size > 0 && { start: [history], pool: { items } }) };
+  // A user from this page on.
+  const options = { users: 1, slate, pages, firstPage: page, ...pool };
+  const [trial] = await tryPolicy(gpu, users, users, policy, options);
+  if (!trial?.witness) throw new Error("expected a user");
+  const { log, values, witness: { utilities, choice } } = trial;
+  const own = utilities.subarray(0, slate);
+  const { items: chances, none } = clickChances(own, choice);
+  const shown = Array.from(log.slates.subarray(page * slate, (page + 1) * slate), (item, k): RankedItem => ({
+    ...{ item, utility: own[k] ?? NaN, probability: chances[k] ?? NaN },
+    ...(values?.count === slate && { value: values.values[k] }),
+  }));
+  const value = values?.values[values.count - 1];
+  return { items: shown, noClick: none, ...(value !== undefined && { value }) };
+}
+
+/** A policy that was trained: its settings, whom it was trained on, and its weights. */
+export class OpenedPolicy {
+  /** Use {@link OpenedPolicy.open}. */
+  constructor(
+    /** Its folder. */
+    readonly path: string,
+    readonly config: PolicyConfig,
+    readonly snapshot: PolicySnapshot,
+  ) {}
+
+  /** Opens the folder of a policy that was trained. @throws UserError for a folder without one, or a damaged one. */
+  static async open(path: string): Promise<OpenedPolicy> {
+    return new OpenedPolicy(path, await readPolicyConfig(path), await readPolicy(path));
+  }
+
+  /** What it is called in tables: its algorithm. */
+  get name(): string {
+    return this.config.training.algorithm;
+  }
+
+  /**
+   * The policy on simulated users. Free it by `destroy` when nothing runs any more.
+   * @param observes whom it was trained on: it sees users through them, whoever clicks. See
+   *   {@link import("./policy_config.ts").expectTrainedOn}.
+   * @throws UserError for another catalogue, and, when it is recorded, for slates or pages that it was not trained for.
+   */
+  policy(observes: UsersSource): Policy & { destroy(): void } {
+    const { path, config: { items, training }, snapshot } = this;
+    if (observes.itemCount !== items) {
+      throw new UserError(
+        `Expected the policy of ${path} over its ${items} items, got ${observes.name} with ${observes.itemCount}.`,
+      );
+    }
+    const learners: Learner[] = [];
+    return {
+      name: this.name,
+      observes,
+      record(page) {
+        if (page.slate !== training.slate || page.pages !== training.pages) {
+          throw new UserError(
+            `Expected slates of ${training.slate} on ${training.pages} pages, for which the policy of ${path} was trained, ` +
+              `got slates of ${page.slate} on ${page.pages}.`,
+          );
+        }
+        const { gpu, observer } = page;
+        const learner = algorithms[training.algorithm]({
+          gpu,
+          config: training,
+          observer,
+          source: observes,
+          items,
+        });
+        learners.push(learner);
+        learner.parameters.write(snapshot.weights(learner.parameters.specs));
+        return learner.policy.record(page);
+      },
+      prepare: () => learners.at(-1)?.policy.prepare() ?? [],
+      values: () => learners.at(-1)?.policy.values?.(),
+      destroy() {
+        for (const learner of learners.splice(0)) learner.destroy();
+      },
+    };
+  }
+
+  /**
+   * As {@link import("./trained_policy.ts").TrainedPolicy.rank}.
+   * @throws UserError for items and pages that there are not, and too few items that are left to show.
+   */
+  async rank(
+    gpu: Gpu,
+    users: UsersSource,
+    history: ArrayLike<number>,
+    { page = 1 }: RankOptions = {},
+  ): Promise<RankedSlate> {
+    const { slate, pages, start } = this.config.training;
+    if (!(page >= 1 && page <= pages)) {
+      throw new UserError(
+        `Expected a page of 1 to ${pages}, for which the policy of ${this.path} was trained, got ${page}.`,
+      );
+    }
+    const policy = this.policy(users);
+    try {
+      const found = await rank(gpu, users, policy, { history, slate, pages, page: page - 1 });
+      // Nobody has clicked more often than they were shown a page, unless they began with clicks: such values were not learned.
+      if (start !== "empty" || history.length < page) return found;
+      const items = found.items.map(({ value: _, ...item }) => item);
+      return { items, noClick: found.noClick };
+    } finally {
+      policy.destroy();
+    }
+  }
 }

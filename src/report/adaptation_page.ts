@@ -4,7 +4,7 @@ import {
   adaptationCurve,
   adaptationDifferences,
   type AdaptingPolicy,
-} from "../policy/adaptation/adaptation.ts";
+} from "../policy/adaptation/adapt.ts";
 import { toldBy } from "../figures/told.ts";
 import type { LineChart } from "./chart_types.ts";
 import { curveChart, seriesThrough } from "./curve.ts";

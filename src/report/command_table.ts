@@ -1,46 +1,59 @@
 /** The table of test figures that a command ends with. */
 
-import { meanAndSd } from "../data/mean_sd.ts";
-import type { RankingFigures } from "../data/ranking.ts";
-import type { Interval } from "../figures/bootstrap.ts";
 import type { FigureName } from "../figures/columns.ts";
-import type { Details, Differences } from "../figures/tested.ts";
+import type { Differences } from "../figures/tested.ts";
 import { signed, signedRange, toldBy } from "../figures/told.ts";
 import type { SnapshotResult } from "../run/snapshot_result.ts";
-import type { StageFigures } from "../run/stages.ts";
 import { type BaselineResults, shownBaselines } from "../run/tested_users.ts";
-import { outputWidth, table } from "../cli/table.ts";
+import { type Column, fittedTable, outputWidth, table } from "../cli/table.ts";
+import { figureOf, nameIn, type Part, type Scoring, spread } from "./parts.ts";
 
-/** Characters of the widest line. */
-const WIDEST = 100;
-
-const digits = (value: number | null | undefined) =>
-  value === null || value === undefined || Number.isNaN(value) ? "-" : value.toFixed(4);
-
-/** ".554-.596" */
-const range = (interval: Interval | null | undefined) =>
-  interval ? interval.map((x) => x.toFixed(3).replace(/^0/, "")).join("-") : "-";
-
-/** A column of the table, and how soon it goes when a line is too narrow: 0 never. */
-interface ShownColumn {
-  readonly head: string;
-  readonly goes: number;
-  cell(player: Player): string;
+/** A ranking: the reward's, in a game the generator's, or a baseline's. */
+interface Player {
+  readonly name: string;
+  readonly ranking: Part["ranking"];
+  /** Undefined for a baseline that the data do not give. */
+  readonly scoring: Scoring | undefined;
 }
 
-const COLUMNS: readonly ShownColumn[] = [
-  { head: "", goes: 0, cell: ({ name }) => name },
-  { head: "iteration", goes: 0, cell: ({ iteration }) => iteration === undefined ? "" : String(iteration) },
-  { head: "loss", goes: 0, cell: ({ nll }) => digits(nll) },
-  { head: "prec@1", goes: 0, cell: ({ prec1 }) => digits(prec1) },
-  { head: "95 %", goes: 1, cell: ({ interval1 }) => range(interval1) },
-  { head: "prec@2", goes: 0, cell: ({ prec2 }) => digits(prec2) },
-  { head: "95 %", goes: 4, cell: ({ interval2 }) => range(interval2) },
-  { head: "prec@1*", goes: 3, cell: ({ longer }) => digits(longer.prec1) },
-  { head: "NDCG", goes: 5, cell: ({ ndcg }) => digits(ndcg) },
-  { head: "AUC", goes: 2, cell: ({ auc }) => digits(auc) },
-];
+function figure({ scoring, ranking }: Player, name: FigureName): number | undefined {
+  return (scoring && figureOf(scoring, nameIn(ranking, name))) ?? undefined;
+}
+
+const digits = (value: number | undefined) =>
+  value === undefined || Number.isNaN(value) ? "-" : value.toFixed(4);
+
+function column(head: string, name: FigureName, goes = 0): Column<Player> {
+  return { head, goes, cell: (player) => digits(figure(player, name)) };
+}
+
+/** ".554-.596" */
+function rangeColumn(of: FigureName, goes: number): Column<Player> {
+  const cell = ({ scoring, ranking }: Player) => {
+    const interval = scoring?.details?.intervals[nameIn(ranking, of) ?? ""];
+    return interval ? interval.map((x) => x.toFixed(3).replace(/^0/, "")).join("-") : "-";
+  };
+  return { head: RANGE, goes, cell };
+}
+
+const RANGE = "95 %";
 const LONGER = "prec@1*";
+const COLUMNS: readonly Column<Player>[] = [
+  { head: "", goes: 0, cell: ({ name }) => name },
+  {
+    head: "iteration",
+    goes: 0,
+    cell: ({ scoring }) => String(scoring?.iteration ?? ""),
+  },
+  column("loss", "nll"),
+  column("prec@1", "prec1"),
+  rangeColumn("prec1", 1),
+  column("prec@2", "prec2"),
+  rangeColumn("prec2", 4),
+  column(LONGER, "longerPrec1", 3),
+  column("NDCG", "ndcg", 5),
+  column("AUC", "auc", 2),
+];
 
 /**
  * Figures of snapshots beside those of the baselines.
@@ -53,20 +66,15 @@ export function resultTable(
 ): string {
   const players = [...results.flatMap(playersOf), ...baselinePlayers(baselines)];
   // Sums of another order differ in the last digits.
-  const differs = (a: number, b = NaN) => Math.abs(a - b) > 1e-6;
-  const hasPagesOfOne = players.some(({ prec1, longer }) => differs(prec1, longer.prec1));
-  let shown = COLUMNS.filter(({ head }) => head !== LONGER || hasPagesOfOne);
-  const lines = () =>
-    table(shown.map(({ head }) => head), players.map((p) => shown.map(({ cell }) => cell(p))));
-  while (lines().split("\n").some((line) => line.length > Math.min(width, WIDEST))) {
-    const next = shown.reduce((least, { goes }) => goes > 0 ? Math.min(least, goes) : least, Infinity);
-    if (next === Infinity) break;
-    shown = shown.filter(({ goes }) => goes !== next);
-  }
+  const hasPagesOfOne = players.some((player) =>
+    Math.abs((figure(player, "prec1") ?? NaN) - (figure(player, "longerPrec1") ?? NaN)) > 1e-6
+  );
+  const columns = COLUMNS.filter(({ head }) => head !== LONGER || hasPagesOfOne);
+  const { text, shown } = fittedTable(columns, players, width);
   const heads = shown.map(({ head }) => head);
   return [
-    lines(),
-    ...(heads.includes("95 %") ? ["95 %: bootstrap interval over test users"] : []),
+    text,
+    ...(heads.includes(RANGE) ? [`${RANGE}: bootstrap interval over test users`] : []),
     ...(heads.includes(LONGER) ? ["* without pages of one item, which are always ranked right"] : []),
   ].join("\n");
 }
@@ -125,82 +133,41 @@ export function seedsTable(
   baselines: BaselineResults | undefined,
 ): string {
   const players = runs.map((run) => run.flatMap(playersOf));
+  const names = ["nll", "prec1", "prec2"] as const;
   const rows = (players[0] ?? []).map(({ name }) => {
-    const own = players.flatMap((run) => run.filter((r) => r.name === name));
-    const of = (figure: (r: Player) => number | undefined) => {
-      const { mean, sd } = meanAndSd(own.flatMap((r) => figure(r) ?? []));
-      return Number.isNaN(mean) ? "-" : `${mean.toFixed(4)} +- ${Number.isNaN(sd) ? "-" : sd.toFixed(4)}`;
-    };
-    const iterations = own.flatMap((r) => r.iteration ?? []);
-    const range = `${Math.min(...iterations)}..${Math.max(...iterations)}`;
-    return [name, range, of((r) => r.nll), of((r) => r.prec1), of((r) => r.prec2)];
+    const own = players.flatMap((run) => run.filter((player) => player.name === name));
+    const iterations = own.flatMap(({ scoring }) => scoring?.iteration ?? []);
+    const cells = names.map((figureName) => {
+      const found = spread(own.map((player) => figure(player, figureName)));
+      return found ? `${digits(found.mean)} +- ${digits(found.sd ?? NaN)}` : "-";
+    });
+    return [name, `${Math.min(...iterations)}..${Math.max(...iterations)}`, ...cells];
   });
   const beside = baselines
-    ? baselinePlayers(baselines).map((b) => [b.name, "", digits(b.nll), digits(b.prec1), digits(b.prec2)])
+    ? baselinePlayers(baselines).map((player) => [
+      player.name,
+      "",
+      ...names.map((name) => digits(figure(player, name))),
+    ])
     : [];
   return table(["", "iteration", "loss", "prec@1", "prec@2"], [...rows, ...beside]);
 }
 
-/** A ranking: the reward's, in a game the generator's, or a baseline's; some have no likelihood. */
-interface Player extends RankingFigures {
-  readonly name: string;
-  /** None of a baseline. */
-  readonly iteration: number | undefined;
-  readonly nll: number | undefined;
-  readonly longer: Partial<RankingFigures>;
-  readonly interval1: Interval | null | undefined;
-  readonly interval2: Interval | null | undefined;
-  readonly ndcg: number | undefined;
-  readonly auc: number | undefined;
-}
-
-function playersOf(result: SnapshotResult): Player[] {
-  const { snapshot, iteration, nll, prec1, prec2, longerPages, piPrec1, piPrec2, details } = result;
-  const reward = {
-    ...{ name: snapshot, iteration, nll, prec1, prec2, longer: longerPages },
-    ...shownDetails(details, "prec1", "prec2"),
-  };
-  if (piPrec1 === undefined || piPrec2 === undefined) return [reward];
-  const longer: RankingFigures & Partial<StageFigures> = longerPages;
-  return [reward, {
-    ...{ name: `${snapshot}, pi`, iteration, nll: undefined, prec1: piPrec1, prec2: piPrec2 },
-    longer: { prec1: longer.piPrec1, prec2: longer.piPrec2 },
-    ...shownDetails(details, "piPrec1", "piPrec2"),
-    // Of the generator the device sums nothing else.
-    ndcg: undefined,
-    auc: undefined,
-  }];
-}
-
-function shownDetails({ figures, intervals }: Details, first: FigureName, second: FigureName) {
-  return {
-    interval1: intervals[first],
-    interval2: intervals[second],
-    ndcg: figures.ndcg,
-    auc: figures.auc,
-  };
+function playersOf(scoring: SnapshotResult): Player[] {
+  const { snapshot, piPrec1 } = scoring;
+  return [
+    { name: snapshot, ranking: "reward", scoring },
+    ...(piPrec1 === undefined ? [] : [{ name: `${snapshot}, pi`, ranking: "generator", scoring } as const]),
+  ];
 }
 
 function baselinePlayers(baselines: BaselineResults): Player[] {
   return shownBaselines.flatMap(([key, name]): Player[] => {
     const found = baselines[key];
-    if (!found) {
-      // A dash says that the data do not give it; where nothing could be counted, all of them would be dashes.
-      return key === "categoryRate" && baselines.clickRate ? [withoutFigures(name)] : [];
-    }
-    const { nll, prec1, prec2, longerPages: longer, details } = found;
-    return [{
-      ...{ name, iteration: undefined, nll, prec1, prec2, longer },
-      ...shownDetails(details, "prec1", "prec2"),
-    }];
+    // A dash says that the data do not give it; where nothing could be counted, all of them would be dashes.
+    if (!found && !(key === "categoryRate" && baselines.clickRate)) return [];
+    return [{ name, ranking: "reward", scoring: found ? { nll: null, ...found } : undefined }];
   });
-}
-
-function withoutFigures(name: string): Player {
-  return {
-    ...{ name, iteration: undefined, nll: undefined, prec1: NaN, prec2: NaN, longer: {} },
-    ...{ interval1: null, interval2: null, ndcg: undefined, auc: undefined },
-  };
 }
 
 /** Which setting each baseline has. */

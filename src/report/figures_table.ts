@@ -75,12 +75,12 @@ function partRows(part: Part, names: readonly FigureName[]): RowGroup {
 }
 
 /** @param scorings of a snapshot, one of each run. @param names undefined for what it does not have. */
-function cellsOf(scorings: readonly Scoring[], names: readonly (FigureName | undefined)[]): Cell[] {
+function cellsOf(scorings: readonly Scoring[], names: readonly (string | undefined)[]): Cell[] {
   // Of several runs the spread over seeds stands in the place of the interval.
   const intervals = scorings.length === 1 ? scorings[0]?.details?.intervals : undefined;
   return names.map((name) => {
     const found = spread(scorings.map((scoring) => figureOf(scoring, name)));
-    return figure(found?.mean, 4, name && intervals?.[name], found?.sd);
+    return figure(found?.mean, 4, intervals?.[name ?? ""], found?.sd);
   });
 }
 
@@ -133,9 +133,8 @@ function comparedOf(part: Part): Compared | undefined {
 }
 
 function rowOf(best: Compared, other: Compared): Row | undefined {
-  const [own, theirs] = [best, other].map(({ part }) => nameIn(part.ranking, "prec1"));
-  if (!own || !theirs) return undefined;
-  const prec1 = keptDifference(best.judged, own, other.judged, theirs);
+  const ranking = ({ part }: Compared): FigureName => part.ranking === "generator" ? "piPrec1" : "prec1";
+  const prec1 = keptDifference(best.judged, ranking(best), other.judged, ranking(other));
   if (!prec1) return undefined;
   const scale = scaleOf(best);
   const loss = scale !== undefined && scale === scaleOf(other)

@@ -3,6 +3,7 @@
 import { adversarialStage, shannonStage, type Stage as TrainedStage } from "../run/stages.ts";
 import {
   type BaselineFigures,
+  type Figures,
   type Model,
   type SnapshotFigures,
   type Stage,
@@ -68,7 +69,12 @@ export function stageRuns({ model, stage }: Pick<Part, "model" | "stage">): Stag
 }
 
 /** What the generator's figures are called; it has no others. */
-const PI: Readonly<Partial<Record<FigureName, FigureName>>> = { prec1: "piPrec1", prec2: "piPrec2" };
+const PI: Readonly<Record<string, string>> = {
+  prec1: "piPrec1",
+  prec2: "piPrec2",
+  longerPrec1: "longerPiPrec1",
+  longerPrec2: "longerPiPrec2",
+};
 
 /** A figure over runs; the sd is null for fewer than two. */
 export interface Spread {
@@ -85,24 +91,33 @@ export function spread(values: readonly (number | null | undefined)[]): Spread |
   return { mean, sd: finite(sd), runs: present.length };
 }
 
-/** A scoring of test users: a snapshot's, or a baseline's. */
-export type Scoring = SnapshotFigures | BaselineFigures;
+/** A scoring of test users, of a run that ends or of its result.json: a snapshot's, or a baseline's. */
+export type Scoring = Readonly<Figures> & {
+  readonly iteration?: number;
+  readonly piPrec1?: number | null;
+  readonly piPrec2?: number | null;
+  readonly longerPages: Readonly<Partial<Record<"prec1" | "prec2" | "piPrec1" | "piPrec2", number | null>>>;
+  readonly details?: {
+    readonly figures: Readonly<Partial<Record<string, number | null>>>;
+    readonly intervals: Readonly<Partial<Record<string, readonly [number, number] | null>>>;
+  };
+};
 
 /** What a figure of a ranking is called; none that the generator does not have. */
-export function nameIn(ranking: Part["ranking"], name: FigureName): FigureName | undefined {
+export function nameIn(ranking: Part["ranking"], name: FigureName): string | undefined {
   return ranking === "reward" ? name : PI[name];
 }
 
 /** A figure of a scoring; undefined where it has none. */
 export function figureOf(
-  { longerPages, details, ...own }: Scoring,
-  name: FigureName | undefined,
+  { nll, prec1, prec2, piPrec1, piPrec2, longerPages: longer, details }: Scoring,
+  name: string | undefined,
 ): number | null | undefined {
   if (name === undefined) return undefined;
-  const { prec1, prec2 } = longerPages;
-  const top: Readonly<Partial<Record<FigureName, number | null>>> = {
-    ...own,
-    ...{ longerPrec1: prec1, longerPrec2: prec2 },
+  const top: Readonly<Partial<Record<string, number | null>>> = {
+    ...{ nll, prec1, prec2, piPrec1, piPrec2 },
+    ...{ longerPrec1: longer.prec1, longerPrec2: longer.prec2 },
+    ...{ longerPiPrec1: longer.piPrec1, longerPiPrec2: longer.piPrec2 },
   };
   return top[name] ?? details?.figures[name];
 }

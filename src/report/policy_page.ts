@@ -23,20 +23,9 @@ import {
   shareText,
   tableOf,
 } from "./tables.ts";
-import {
-  type Cell,
-  type Comparison,
-  differencesOf,
-  type Environment,
-  overTrainings,
-  policiesOf,
-  trainingsOf,
-  unitOf,
-} from "../policy/comparison/comparison.ts";
-import { bySlates, type SlatesGroup } from "../policy/comparison/slates.ts";
-import { taskNames } from "../policy/comparison/tasks.ts";
+import { bySlates, type Cell, type Comparison, differencesOf, type Environment, overTrainings, policiesOf, type SlatesGroup, taskNames, trainingsOf, unitOf } from "../policy/comparison/comparison.ts";
 import type { PolicyDifference } from "../policy/comparison/difference.ts";
-import type { EpisodeFigures, MeanFigure } from "../policy/comparison/episodes.ts";
+import type { EpisodeFigures, MeanFigure } from "../policy/comparison/figures.ts";
 import { toldBy } from "../figures/told.ts";
 import { verdictsOn } from "../policy/comparison/verdict.ts";
 import { meanAndSd } from "../data/mean_sd.ts";

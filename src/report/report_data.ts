@@ -75,7 +75,10 @@ const snapshotSchema = v.looseObject({
   iteration: v.wholeNumber(),
   ...figuresSchema.entries,
   /** The same without pages of one item. */
-  longerPages: v.optional(v.partial(figuresSchema), {}),
+  longerPages: v.optional(
+    v.partial(v.object({ ...figuresSchema.entries, piPrec1: figure, piPrec2: figure })),
+    {},
+  ),
   /** Those of the generator pi, in the adversarial stage. */
   piPrec1: v.optional(figure),
   piPrec2: v.optional(figure),

@@ -3,8 +3,7 @@
 import type { Interval } from "../figures/bootstrap.ts";
 import { toldBy } from "../figures/told.ts";
 import { differenceOf } from "../policy/comparison/difference.ts";
-import type { MeanFigure } from "../policy/comparison/episodes.ts";
-import type { CurvePage, PolicyFigures } from "../policy/comparison/simulated_figures.ts";
+import type { CurvePage, MeanFigure, PolicyFigures } from "../policy/comparison/figures.ts";
 import type { Bar, BarChart, ChartDefinition, LineChart } from "./chart_types.ts";
 import { curveChart, type CurvePoint, finite, seriesThrough, windowFor } from "./curve.ts";
 import { type Html, markup } from "./html.ts";

@@ -182,7 +182,9 @@ function moves64(spec: ParameterSpec, moves: Moves): { moved: Moved64; times: nu
       const gradients = gradientsOf(spec, t, part);
       for (const row of rowsOf(spec, moves, t, part)) {
         const sum = sums.get(row) ?? new Float64Array(columns);
-        for (const values of gradients) sum.forEach((x, c) => sum[c] = x + (values[row * columns + c] ?? NaN));
+        for (const values of gradients) {
+          sum.forEach((x, c) => sum[c] = x + (values[row * columns + c] ?? NaN));
+        }
         sums.set(row, sum);
       }
     }
@@ -215,9 +217,18 @@ export function compareMoves(
     const { moved, times } = moves64(spec, moves);
     if (name in touched) {
       const all = [0, 1, 2].every((wanted) => times.includes(wanted));
-      checks.holds(all || parts !== undefined, kernels, `rows of ${name}`, `moved ${times} times: the case is weak`);
+      checks.holds(
+        all || parts !== undefined,
+        kernels,
+        `rows of ${name}`,
+        `moved ${times} times: the case is weak`,
+      );
     }
-    const by = { kernels, columns, tolerance: (i: number) => times[Math.floor(i / columns)] === 0 ? 0 : tolerance };
+    const by = {
+      kernels,
+      columns,
+      tolerance: (i: number) => times[Math.floor(i / columns)] === 0 ? 0 : tolerance,
+    };
     checks.numbers(found.weights.get(name), moved.w, { ...by, what: `weights of ${name}` });
     checks.numbers(found.m.get(name), moved.m, { ...by, what: `means of gradients of ${name}` });
     checks.numbers(found.v.get(name), moved.v, { ...by, what: `means of squares of ${name}` });

@@ -24,7 +24,10 @@ const specs: readonly ParameterSpec[] = [
 ];
 
 /** @param of kernels that move a parameter: what is in a table that goes by row, and what is not */
-function moving(moves: Omit<Moves, "specs">, of: Readonly<Record<"all" | "rows", string>>): Checking["check"] {
+function moving(
+  moves: Omit<Moves, "specs">,
+  of: Readonly<Record<"all" | "rows", string>>,
+): Checking["check"] {
   return async (gpu, checks) => {
     const own = { ...moves, specs };
     const kernelsOf = (name: string) => of[name in (moves.touched ?? {}) ? "rows" : "all"].split(" ");
@@ -42,7 +45,11 @@ export interface Clipped {
   readonly most: number;
 }
 
-export async function checkClip(gpu: Gpu, checks: Checks, { specs, rows, scale, most }: Clipped): Promise<void> {
+export async function checkClip(
+  gpu: Gpu,
+  checks: Checks,
+  { specs, rows, scale, most }: Clipped,
+): Promise<void> {
   const made = new Made();
   try {
     const parameters = made.keep(new ParameterArena(gpu, specs));
@@ -105,28 +112,30 @@ async function checkBest(gpu: Gpu, checks: Checks): Promise<void> {
     const networks = [{ prefix: "", parameters, adam: undefined }];
     const at = { firstSlot: ring.firstShard, shards };
     const keeper = made.keep(await BestKeeper.create(networks, gpu, ring, at, choiceSummary));
-      let wanted = new Map(criteria.map((criterion) => [criterion, startOf(specs)]));
-      for (const [n, { sums, better }] of validations.entries()) {
-        const weights = new Map([...startOf(specs)].map(([name, values]) => [name, values.map((w) => w + 1 + n)]));
-        parameters.write(weights);
-        gpu.queue.writeBuffer(ring.view.buffer, 16 * ring.firstShard, Float32Array.from(sums.flat()));
-        const commands = new Commands(gpu, "best");
-        keeper.encode(commands, n, n);
-        gpu.queue.submit([commands.finish()]);
-        const total = Float64Array.from(sums[0], (x, k) => x + (sums[1][k] ?? NaN));
-        const found = ring.sumsAt(await readFloats(gpu, ring.view), ring.ofValidation(n));
-        checks.same(found, total, { kernels: ["best_compare"], what: `sums of validation ${n}` });
-        const isBetter = (criterion: Criterion) => better.some((one) => one === criterion);
-        wanted = new Map([...wanted].map(([criterion, w]) => [criterion, isBetter(criterion) ? weights : w]));
-        for (const criterion of criteria) {
-          const kept = await keeper.snapshot(criterion);
-          for (const { name, columns } of specs) {
-            const expected = wanted.get(criterion)?.get(name) ?? new Float32Array(0);
-            const what = `${name} that was best by ${criterion} after validation ${n}`;
-            checks.same(kept.get(name), expected, { kernels, what, columns });
-          }
+    let wanted = new Map(criteria.map((criterion) => [criterion, startOf(specs)]));
+    for (const [n, { sums, better }] of validations.entries()) {
+      const weights = new Map(
+        [...startOf(specs)].map(([name, values]) => [name, values.map((w) => w + 1 + n)]),
+      );
+      parameters.write(weights);
+      gpu.queue.writeBuffer(ring.view.buffer, 16 * ring.firstShard, Float32Array.from(sums.flat()));
+      const commands = new Commands(gpu, "best");
+      keeper.encode(commands, n, n);
+      gpu.queue.submit([commands.finish()]);
+      const total = Float64Array.from(sums[0], (x, k) => x + (sums[1][k] ?? NaN));
+      const found = ring.sumsAt(await readFloats(gpu, ring.view), ring.ofValidation(n));
+      checks.same(found, total, { kernels: ["best_compare"], what: `sums of validation ${n}` });
+      const isBetter = (criterion: Criterion) => better.some((one) => one === criterion);
+      wanted = new Map([...wanted].map(([criterion, w]) => [criterion, isBetter(criterion) ? weights : w]));
+      for (const criterion of criteria) {
+        const kept = await keeper.snapshot(criterion);
+        for (const { name, columns } of specs) {
+          const expected = wanted.get(criterion)?.get(name) ?? new Float32Array(0);
+          const what = `${name} that was best by ${criterion} after validation ${n}`;
+          checks.same(kept.get(name), expected, { kernels, what, columns });
         }
       }
+    }
     await arena.check(checks, kernels);
   } finally {
     made.destroy();

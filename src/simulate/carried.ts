@@ -13,7 +13,7 @@ import { bufferOf, type View } from "../gpu/memory.ts";
 import { padded } from "../tape/layout.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { ClickLists, Page } from "./page.ts";
-import { plain } from "./plain.ts";
+import { plain } from "./users.ts";
 
 const stepKernel = kernel("lstm_step", stepText);
 const pushKernel = kernel("push_click", pushText);

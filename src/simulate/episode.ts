@@ -4,12 +4,10 @@ import type { Arena } from "../gpu/arena.ts";
 import type { Commands } from "../gpu/commands.ts";
 import { keyOf } from "../data/philox.ts";
 import { choose, type LogViews, type Rules } from "./choose.ts";
-import { fill, pageMask } from "./masks.ts";
+import { fill, pageMask, type Pool } from "./pool.ts";
 import { type Page, PageBatch } from "./page.ts";
-import { type EpisodeKey, PageHeaders } from "./page_headers.ts";
-import { PageProgram } from "./page_program.ts";
+import { type EpisodeKey, PageHeaders, PageProgram } from "./page_program.ts";
 import type { PageContext, PageDispatch, Policy } from "./policy.ts";
-import type { Pool } from "./pool.ts";
 import type { Starts } from "./start.ts";
 import type { Observer, Users } from "./users.ts";
 

@@ -30,6 +30,21 @@ export interface EpisodeLog {
   readonly present: Uint8Array<ArrayBuffer>;
 }
 
+/** Room for what will happen. */
+export function emptyLog(
+  sizes: Pick<EpisodeLog, "episode" | "firstUser" | "users" | "pages" | "slate">,
+): EpisodeLog {
+  const count = sizes.pages * sizes.users;
+  return {
+    ...sizes,
+    slates: new Uint32Array(count * sizes.slate),
+    choices: new Uint32Array(count),
+    rewards: new Float32Array(count),
+    probabilities: new Float32Array(count),
+    present: new Uint8Array(count),
+  };
+}
+
 /** Reads the log of the episode that was played last; one wait. */
 export async function readLog(
   gpu: Gpu,
@@ -40,19 +55,7 @@ export async function readLog(
   const [slateWords, outcomeWords] = await readViews(gpu, [views.slates, views.outcomes]);
   const { pages, slate: k, users: U } = page;
   const outcomes = new Float32Array(outcomeWords?.buffer ?? new ArrayBuffer(0));
-  const count = pages * users;
-  const log: EpisodeLog = {
-    episode,
-    firstUser,
-    users,
-    pages,
-    slate: k,
-    slates: new Uint32Array(count * k),
-    choices: new Uint32Array(count),
-    rewards: new Float32Array(count),
-    probabilities: new Float32Array(count),
-    present: new Uint8Array(count),
-  };
+  const log = emptyLog({ episode, firstUser, users, pages, slate: k });
   for (let t = 0; t < pages; t++) {
     const from = t * U * k;
     log.slates.set(slateWords?.subarray(from, from + users * k) ?? [], t * users * k);

@@ -1,10 +1,10 @@
-/** How users are simulated: what may be left out, and what is refused. */
+/** How users are simulated: what may be left out, and what is refused, of options and of slates that a program writes itself. */
 
 import { UserError } from "../user_error.ts";
-import type { Rules } from "./choose.ts";
 import { type Pool, poolOf, type PoolOptions } from "./pool.ts";
 import { startClicks, type StartOptions } from "./start.ts";
 import { thousands } from "../thousands.ts";
+import type { PageRoom } from "./page.ts";
 
 /** How users are simulated. */
 export interface SimulatorOptions {
@@ -33,23 +33,9 @@ export interface SimulatorOptions {
 }
 
 /** The options with all defaults, checked. */
-export interface SimulationSettings extends Rules {
-  /** How many users. */
-  readonly users: number;
-  /** k, items of a slate. */
-  readonly slate: number;
-  /** T, pages of an episode. */
-  readonly pages: number;
-  /** 32 bits. */
-  readonly seed: number;
-  /** Whether clicked items may be shown again. */
-  readonly repeats: boolean;
+export interface SimulationSettings extends Required<Omit<SimulatorOptions, "pool">> {
   /** Which items may be shown. */
   readonly pool: Pool;
-  /** What users start with. */
-  readonly start: StartOptions;
-  /** Users that are stepped together. */
-  readonly together: number;
 }
 
 const TOGETHER = 4096;
@@ -104,4 +90,42 @@ function checkStart(start: StartOptions, items: number): void {
       }
     }
   }
+}
+
+/**
+ * Slates as the device takes them.
+ * @param slates [U, k] items. @param clicked what each user has clicked, where that may not be shown again
+ * @throws UserError for a wrong number of items, ones that there are not, and such that no user may see.
+ */
+export function checkedSlates(
+  slates: ArrayLike<number>,
+  { users, slate: k, items }: Pick<PageRoom, "users" | "slate" | "items">,
+  clicked?: readonly ReadonlySet<number>[],
+): Uint32Array<ArrayBuffer> {
+  if (slates.length !== users * k) {
+    throw new UserError(
+      `Expected ${users} slates of ${k} items = ${users * k} numbers, got ${slates.length}.`,
+    );
+  }
+  const words = new Uint32Array(users * k);
+  for (let u = 0; u < users; u++) {
+    const seen = new Set<number>();
+    for (let j = 0; j < k; j++) {
+      const item = slates[u * k + j] ?? NaN;
+      if (!Number.isInteger(item) || item < 0 || item >= items) {
+        throw new UserError(`Expected items in 0..${items - 1}, got ${item} for user ${u}.`);
+      }
+      if (seen.has(item)) {
+        throw new UserError(`Expected each item once in a slate, got ${item} twice for user ${u}.`);
+      }
+      if (clicked?.[u]?.has(item)) {
+        throw new UserError(
+          `Expected no item that was clicked before, got ${item} for user ${u}. Let items repeat, or leave them out.`,
+        );
+      }
+      seen.add(item);
+      words[u * k + j] = item;
+    }
+  }
+  return words;
 }

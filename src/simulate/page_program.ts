@@ -1,11 +1,131 @@
-/** Dispatches of a page as programs: those for all users, and those by chunks of users, in their order. */
+/** Dispatches of the pages of an episode as programs, and their step headers: for all users of a page, and for each chunk of them. */
 
-import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
+import { clickDimensions, type ClickDispatch, type ClickSizes } from "../batch/click_sizes.ts";
+import type { Arena } from "../gpu/arena.ts";
+import { StepHeaders } from "../gpu/step.ts";
+import { type PageRoom, pageSizes } from "./page.ts";
+import type { ChunkedDispatches, PageDispatch } from "./policy.ts";
 import type { Commands } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { Program } from "../gpu/program.ts";
-import { isChunked, type PageHeaders } from "./page_headers.ts";
-import type { ChunkedDispatches, PageDispatch } from "./policy.ts";
+
+/** Which users of which episode, and with which numbers. */
+export interface EpisodeKey {
+  /** How many users, at most U. */
+  readonly users: number;
+  /** The number of the first of them: random numbers follow from a user's own. */
+  readonly firstUser: number;
+  readonly episode: number;
+  /** 32 bits. */
+  readonly seed: number;
+  /** Probability of a random slate on each page, for policies that explore. */
+  readonly epsilon?: number | ((page: number) => number);
+}
+
+/** One chunk of users: its sizes, and where its header stands behind that of the page. */
+interface Chunk {
+  readonly first: number;
+  readonly header: number;
+  readonly users: number;
+  readonly rows: number;
+}
+
+export function isChunked(dispatch: PageDispatch): dispatch is ChunkedDispatches {
+  return "chunk" in dispatch;
+}
+
+export class PageHeaders {
+  readonly #headers: StepHeaders<ClickSizes>;
+  readonly #chunks = new Map<string, readonly Chunk[]>();
+  readonly #each: number;
+  #users: number;
+
+  /** @param places pages that are held at once. @param dispatches whose chunks need headers. */
+  constructor(
+    arena: Arena,
+    private readonly room: PageRoom,
+    readonly places: number,
+    dispatches: readonly PageDispatch[],
+  ) {
+    let header = 1;
+    for (const part of dispatches) {
+      if (!isChunked(part) || this.#chunks.has(keyOf(part))) continue;
+      const chunks: Chunk[] = [];
+      for (let first = 0; first < room.users; first += part.chunk) {
+        chunks.push({ first, header: header++, users: part.chunk, rows: part.rows });
+      }
+      this.#chunks.set(keyOf(part), chunks);
+    }
+    this.#each = header;
+    this.#users = room.users;
+    this.#headers = new StepHeaders(arena, clickDimensions, places * header);
+  }
+
+  /** As {@link import("../gpu/program.ts").Program.record} wants it. */
+  get buffer(): GPUBuffer {
+    return this.#headers.buffer;
+  }
+
+  /**
+   * Sets all places and sends them. The first is of all users that there is room for, whoever takes part: what begins an
+   * episode. @param pageOf the number of the page in a place, from 0 on.
+   */
+  put(key: EpisodeKey, pageOf: (place: number) => number): void {
+    this.#users = key.users;
+    const { episode, firstUser, seed: noise, epsilon = 0 } = key;
+    for (let place = 0; place < this.places; place++) {
+      const page = pageOf(place);
+      const own = {
+        page,
+        episode,
+        firstUser,
+        epsilon: typeof epsilon === "number" ? epsilon : epsilon(page),
+      };
+      const purpose = { slot: 0, learningRate: 0, iteration: 0, noise, page: own };
+      const put = (header: number, sizes: ClickSizes, first: number) =>
+        this.#headers.put(place * this.#each + header, { sizes, counted: key.users, first }, purpose);
+      put(0, this.sizes(place), 0);
+      for (const { header, first, sizes } of this.#all()) put(header, sizes, first);
+    }
+    this.#headers.upload(0, this.places * this.#each);
+  }
+
+  /** Where the header of all users of a place stands. */
+  offset(place: number): number {
+    return this.#headers.offset(place * this.#each);
+  }
+
+  /** The sizes of a page, as it was put last. */
+  sizes(place: number): ClickSizes {
+    return pageSizes(this.room, place === 0 ? this.room.users : this.#users);
+  }
+
+  /** The chunks that have users, and where their headers stand. */
+  chunks(part: ChunkedDispatches, place: number): { readonly sizes: ClickSizes; readonly offset: number }[] {
+    return (this.#chunks.get(keyOf(part)) ?? []).filter(({ first }) => first < this.#users).map((chunk) => ({
+      sizes: this.#sizesOf(chunk),
+      offset: this.#headers.offset(place * this.#each + chunk.header),
+    }));
+  }
+
+  #all(): { header: number; first: number; sizes: ClickSizes }[] {
+    return [...this.#chunks.values()].flat().filter(({ first }) => first < this.#users).map((chunk) => ({
+      header: chunk.header,
+      first: chunk.first,
+      sizes: this.#sizesOf(chunk),
+    }));
+  }
+
+  #sizesOf({ first, users: most, rows }: Chunk): ClickSizes {
+    const users = Math.min(most, this.#users - first);
+    return { users, events: users, rows: users * rows, items: this.room.items };
+  }
+}
+
+/** Chunked dispatches of the same sizes share headers. */
+function keyOf({ chunk, rows }: ChunkedDispatches): string {
+  return `${chunk} ${rows}`;
+}
 
 /** Dispatches that follow one another and see the same headers. */
 interface Part {

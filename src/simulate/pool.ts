@@ -1,8 +1,14 @@
-/** Which items a page may show: all, some that are drawn for each page, or a list. */
+/** Which items a page may show: all, some that are drawn for each page, or a list; and what of them a user may still see. */
 
 import { bitWords } from "../batch/device_log.ts";
 import { type Key, philox, purposes, slotOf, type Words } from "../data/philox.ts";
 import { UserError } from "../user_error.ts";
+import fillText from "../../kernels/simulate/fill.wgsl" with { type: "text" };
+import maskText from "../../kernels/simulate/page_mask.wgsl" with { type: "text" };
+import type { ClickDispatch } from "../batch/click_sizes.ts";
+import { kernel } from "../gpu/kernel.ts";
+import type { View } from "../gpu/memory.ts";
+import type { Page } from "./page.ts";
 
 /**
  * `all` items; a `random` pool of some n items a page, each in it with probability n / I; or the items of a list. A random
@@ -79,4 +85,39 @@ export function inRandomPool(
 ): boolean {
   const words = philox([user, episode, page, slotOf(purposes.POOL, item >>> 2)], key);
   return threshold === 0 || (words[item & 3] ?? 0) < threshold;
+}
+
+const fillKernel = kernel("fill", fillText);
+const maskKernel = kernel("page_mask", maskText);
+
+/** One word in `count` words of each user's. */
+export function fill(label: string, words: View, count: number, value = 0): ClickDispatch {
+  return {
+    kernel: fillKernel,
+    label,
+    constants: { COUNT: count, VALUE: value },
+    views: { words },
+    invocations: [{ of: "users", times: count }],
+    cost: (s) => ({ flops: 0, bytes: 4 * s.users * count }),
+  };
+}
+
+/** What a page begins with: `masked` says what may not be shown. @param repeats clicked items may be shown again. */
+export function pageMask(page: Page, pool: Pool, repeats: boolean, arena = page.arena): ClickDispatch {
+  const { users: USERS, panels: PANELS, slate: SLATE, clicked, masked } = page;
+  return {
+    kernel: maskKernel,
+    label: "page mask",
+    constants: {
+      USERS,
+      PANELS,
+      SLATE,
+      REPEATS: repeats,
+      POOL: pool.threshold,
+      PURPOSE: purposes.POOL,
+    },
+    views: { clicked, excluded: arena.upload("excluded", pool.excluded), masked },
+    invocations: ["users"],
+    cost: (s) => ({ flops: 0, bytes: 8 * s.users * PANELS }),
+  };
 }

@@ -7,12 +7,11 @@ import { demoFeatures, featuresOf, firstState, places, type ShopTruth, shopUtili
 import type { Arena } from "../gpu/arena.ts";
 import { kernel } from "../gpu/kernel.ts";
 import { bufferOf, type View } from "../gpu/memory.ts";
-import { plain } from "./plain.ts";
+import { type CatalogueUtilities, plain, type SlateUtilities, type Users, type UsersSource } from "./users.ts";
 import { padRows } from "../tape/layout.ts";
 import type { Tensor } from "../tape/tensor.ts";
-import { fill } from "./masks.ts";
+import { fill } from "./pool.ts";
 import type { Page } from "./page.ts";
-import type { CatalogueUtilities, SlateUtilities, Users, UsersSource } from "./users.ts";
 
 const utilityKernel = kernel("shop_utility", utilityText);
 const stepKernel = kernel("shop_step", stepText);

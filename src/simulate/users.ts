@@ -2,7 +2,7 @@
 
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { Arena } from "../gpu/arena.ts";
-import type { View } from "../gpu/memory.ts";
+import type { Memory, View } from "../gpu/memory.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { Page } from "./page.ts";
 
@@ -83,4 +83,15 @@ export interface UsersSource {
    * @internal
    */
   users(page: Page, arena?: Arena): Users;
+}
+
+/** A constant, or what a kernel writes, that no gradient flows into. */
+export function plain(
+  name: string,
+  rows: Tensor["rows"],
+  columns: number,
+  stride: number,
+  view: Memory,
+): Tensor {
+  return { name, rows, columns, groups: 1, stride, view, trainable: false };
 }

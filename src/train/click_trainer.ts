@@ -173,6 +173,14 @@ export class ClickTrainer<F extends ChoiceFigures> extends BatchTrainer<ArrayLik
   }
 
   /**
+   * Takes these batches instead of those that it draws, as what is compared with other programs must.
+   * @internal
+   */
+  takeBatches(batchOf: (t: number) => Uint32Array): void {
+    this.#steps.draw = batchOf;
+  }
+
+  /**
    * Of the networks as they stand, on the users whom it validates on; undefined for a trainer that does not.
    * @internal
    */

@@ -2,19 +2,11 @@
 
 import { create, globals } from "webgpu";
 import { openDevice } from "../../src/gpu/device.ts";
-import { selftestJson } from "../../src/selftest/results.ts";
-import { runSelftest } from "../../src/selftest/run.ts";
-import { told } from "./told.ts";
+import { selftest } from "./page.ts";
 
 Object.assign(globalThis, globals);
 const dawn = create(["backend=vulkan"]);
-const [only, every] = Deno.args;
-const result = await runSelftest((options) => openDevice(options, dawn), {
-  kinds: ["cpu", "gpu"],
-  only,
-  leftOut: every === "true" ? "too" : "named",
-  onCase: told,
-});
-console.log(selftestJson(result));
+const [only = "", every] = Deno.args;
+console.log(await selftest(only, every === "true", (options) => openDevice(options, dawn), console.error));
 // Dawn's threads would keep the process.
 Deno.exit(0);

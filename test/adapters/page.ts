@@ -1,16 +1,23 @@
-/** The self-test in a browser: `selftest(only, every)` gives its JSON. Bundled by chromium.ts. */
+/** The self-test in a browser: `selftest(only, every)` gives its JSON. Bundled by chromium.ts; dawn.ts takes it as it is. */
 
 import { openDevice } from "../../src/gpu/device.ts";
 import { selftestJson } from "../../src/selftest/results.ts";
 import { runSelftest } from "../../src/selftest/run.ts";
 
-async function selftest(only: string, every: boolean): Promise<string> {
-  const onCase = ({ name, kind, number, of }: { name: string; kind: string; number: number; of: number }) =>
-    console.log(`[${number}/${of}] ${name} (${kind})`);
-  const leftOut = every ? "too" : "named";
-  return selftestJson(
-    await runSelftest((options) => openDevice(options), { kinds: ["cpu", "gpu"], only, leftOut, onCase }),
-  );
+/** @param only cases with this in their names. @param every too what an adapter never takes. @param tell gets a line a case. */
+export async function selftest(
+  only: string,
+  every: boolean,
+  open: Parameters<typeof runSelftest>[0] = (options) => openDevice(options),
+  tell: (line: string) => void = console.log,
+): Promise<string> {
+  const result = await runSelftest(open, {
+    kinds: ["cpu", "gpu"],
+    only,
+    leftOut: every ? "too" : "named",
+    onCase: ({ name, kind, number, of }) => tell(`[${number}/${of}] ${name} (${kind})`),
+  });
+  return selftestJson(result);
 }
 
 Object.assign(globalThis, { selftest });

@@ -10,7 +10,7 @@
 import assert from "node:assert/strict";
 import { UserError } from "../../src/user_error.ts";
 import { permissionFlags } from "../../src/cli/permissions.ts";
-import { cacheEnvironment, type CommandName, invocation } from "../command_check.ts";
+import { cacheEnvironment, type CommandName, invocation, words } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 import { treeOf } from "./files.ts";
 
@@ -49,12 +49,6 @@ export function bad(
 ): BadInput {
   const split = typeof run === "string" ? words(run) : run;
   return { name, run: split, files, says, code: 1, leaves: [], ...more };
-}
-
-/** As in a shell: blanks part them, quotes keep them together. */
-export function words(text: string): string[] {
-  return [...text.matchAll(/(?:"[^"]*"|'[^']*'|[^\s"'])+/g)]
-    .map(([word]) => word.replaceAll(/"([^"]*)"|'([^']*)'/g, "$1$2"));
 }
 
 /**

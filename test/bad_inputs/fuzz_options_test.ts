@@ -8,7 +8,7 @@ import { addPolicyTrainOptions, policyTrainingOf } from "../../src/policy/comman
 import { parseReproduceOptions } from "../../src/tune/commands/reproduce_options.ts";
 import { parseTrainOptions } from "../../src/run/commands/train_options.ts";
 import { stagesConfigOf } from "../../src/run/options/train.ts";
-import { tinyData } from "../tiny_data.ts";
+import { tinyData } from "../small_models.ts";
 import { modelConfigSchema } from "../../src/model/config.ts";
 import * as v from "../../src/schema.ts";
 import { adversarialConfigSchema, trainingConfigSchema, trainingFields } from "../../src/train/config.ts";

@@ -21,8 +21,7 @@ import { damagedBytes, damagedJson, damagedText, runs } from "./damage.ts";
 import { COLUMNS, goodManifest, paperText } from "./good_data.ts";
 import { goodSnapshot, markOf, run } from "./good_runs.ts";
 import type { Prepared } from "../../src/data/prepare/prepare.ts";
-import { recipe } from "../data_log_check.ts";
-import { prepareIn, withFolder } from "../prepared_folder.ts";
+import { prepareIn, recipe, withFolder } from "../prepared_folder.ts";
 
 /** @returns undefined where it is refused as it should be. */
 function outcome<T>(read: () => T): T | undefined {

@@ -5,7 +5,7 @@ import { smallLog } from "../../src/selftest/small_logs.ts";
 import type { Maker } from "./corpus.ts";
 import { type Contents, file } from "./files.ts";
 import { NONE } from "../../src/data/click_log.ts";
-import { oneEngine, parquet } from "../one_engine.ts";
+import { oneEngine, parquet } from "../prepared_folder.ts";
 
 export const COLUMNS = ["session_new_index", "Time", "item_new_index", "is_click", "tr_val_tst"] as const;
 export type Column = typeof COLUMNS[number];

@@ -10,8 +10,8 @@ import {
   nothing,
   table,
   type Words,
-  words,
 } from "./corpus.ts";
+import { words } from "../command_check.ts";
 import { fifo, file, folder, link, sparse } from "./files.ts";
 import { paper, paperText } from "./good_data.ts";
 import { run, snapshot } from "./good_runs.ts";

@@ -1,7 +1,7 @@
 /** Benches that take minutes or hours, on very small data: they end well, and write their table between the lines of a page. */
 
 import assert from "node:assert/strict";
-import { kinds } from "../../bench/logs/kinds.ts";
+import { kinds } from "../../bench/logs/make.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { writePaperFile } from "../command_check.ts";
 import { AS_USERS_HAVE_IT } from "../driver_settings.ts";

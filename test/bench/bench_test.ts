@@ -7,8 +7,7 @@ import { readBench } from "../../bench/bench_json.ts";
 import { bench, studies } from "../../bench/main.ts";
 import { recordsJson, writeRecords } from "../../bench/output.ts";
 import { compare } from "../../bench/compare.ts";
-import { growthCharts } from "../../bench/growth_charts.ts";
-import { fitLine, type GrowthAxis, measureGrowth } from "../../bench/growth.ts";
+import { fitLine, type GrowthAxis, growthCharts, measureGrowth } from "../../bench/growth.ts";
 import { casesOf, partsOf } from "../../bench/kernel_cases.ts";
 import { queueClock } from "../../src/selftest/profile/clock.ts";
 import { timeRepeated } from "../../src/selftest/profile/measure.ts";
@@ -19,7 +18,7 @@ import { adapterCells, compareCells, growthCells, slopeCells, stepSummaryCells }
 import { benchLog, type Workload } from "../../src/selftest/profile/workloads.ts";
 import { UserError } from "../../src/user_error.ts";
 import { AS_USERS_HAVE_IT } from "../driver_settings.ts";
-import { kernelNames } from "../kernel_files.ts";
+import { kernelFiles, kernelName, kernelNames } from "../kernel_files.ts";
 import { withGpu } from "../op_check.ts";
 import { withFolder } from "../prepared_folder.ts";
 import { runBench as runAsTests, WITH_CACHE } from "./run_bench.ts";
@@ -27,50 +26,10 @@ import { runBench as runAsTests, WITH_CACHE } from "./run_bench.ts";
 const runBench = (args: readonly string[]) => runAsTests(args, { env: AS_USERS_HAVE_IT });
 const tiny: Workload = { name: "tiny", users: 6, events: 2, page: 3, items: 40, width: 8 };
 
-/** They run only where a batch does not fit the device: cut_batches_test.ts. */
+/** Simulated users and slates have benches of their own; the others run where a batch does not fit the device, or for policies. */
 const NOT_TIMED = [
-  "gradient_add",
-  "gradient_rows_add",
-  // Of slates, likewise.
-  ...[
-    "q_loss",
-    "slate_pick",
-    "slate_ratio",
-    "slate_score_panel",
-    "slate_score_tiled",
-    "slate_value_backward",
-    "slate_value_forward",
-  ],
-  "state_input",
-  // Of simulated users, who have a bench of their own.
-  ...[
-    "gradient_clip",
-    "gradient_norm",
-    "recall",
-    "recall_masks",
-    "recall_states",
-    "remember",
-    "replay_draw",
-    "replay_starts",
-  ],
-  ...["page_reward", "q_target"],
-  ...[
-    "choose",
-    "lstm_step",
-    "push_click",
-    "pass_over",
-    "keep_state",
-    "put_state",
-    "take_rows",
-    "feed_click",
-    "fill",
-    "page_mask",
-    "popular_slate",
-    "random_slate",
-    "shop_step",
-    "shop_utility",
-    "top_slate",
-  ],
+  ...kernelFiles("shipped").filter((path) => /^(simulate|slates)\//.test(path)).map(kernelName),
+  ...["gradient_add", "gradient_rows_add", "gradient_clip", "gradient_norm"],
 ];
 
 Deno.test("every column of a bench's tables has a name, and the first one says what a row is", () => {

@@ -1,7 +1,7 @@
 /** What is packed for another machine, and how the parts are run there: whatever becomes of one, the others follow. */
 
 import assert from "node:assert/strict";
-import { awayParts } from "../../bench/pack/away_parts.ts";
+import { awayParts } from "../../bench/pack/away.ts";
 import { isLeftOut, lockedPackages } from "../../bench/pack.ts";
 import { jsonFile, type Part, runPart, testFigures } from "../../bench/pack/run_part.ts";
 

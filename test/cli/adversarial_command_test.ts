@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { parseTrainOptions } from "../../src/run/commands/train_options.ts";
 import { stagesConfigOf } from "../../src/run/options/train.ts";
-import { tinyData } from "../tiny_data.ts";
+import { tinyData } from "../small_models.ts";
 import { UserError } from "../../src/user_error.ts";
 import { filesIn, interrupt, runCommand, withSmallLog, words, writePaperFile } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";

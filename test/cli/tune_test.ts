@@ -34,7 +34,7 @@ import {
 } from "../../src/tune/standing.ts";
 import { UserError } from "../../src/user_error.ts";
 import { words } from "../command_check.ts";
-import { tinyData } from "../tiny_data.ts";
+import { tinyData } from "../small_models.ts";
 
 /** Undefined where train refuses the arguments. */
 function trainedOn(args: readonly string[]): ReturnType<typeof trainedBy> | undefined {

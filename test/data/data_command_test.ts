@@ -15,8 +15,7 @@ import { rowsOf, saying } from "../case_table.ts";
 import { filesIn, interrupt, runCommand, signalled } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 import { AS_USERS_HAVE_IT } from "../driver_settings.ts";
-import { recipe as logRecipeOf } from "../data_log_check.ts";
-import { prepareIn, withFolder } from "../prepared_folder.ts";
+import { prepareIn, recipe as logRecipeOf, withFolder } from "../prepared_folder.ts";
 
 const START = 1_433_000_000_000;
 

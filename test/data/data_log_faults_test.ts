@@ -3,10 +3,18 @@
 import assert from "node:assert/strict";
 import { zstdCompressSync } from "node:zlib";
 import type { LogOptions } from "../../src/data/prepare/log.ts";
-import { gzip, prepareIn, withFolder } from "../prepared_folder.ts";
-import { type Files, good, recipe, rejects, withPrepared } from "../data_log_check.ts";
+import {
+  type Files,
+  good,
+  gzip,
+  parquet,
+  prepareIn,
+  recipe,
+  rejects,
+  withFolder,
+  withPrepared,
+} from "../prepared_folder.ts";
 import { rowsOf } from "../case_table.ts";
-import { parquet } from "../one_engine.ts";
 
 Deno.test("log: bad rows are counted by kind and shown with file and line", async () => {
   const log = "uid,sku,ts,label,page\n" +

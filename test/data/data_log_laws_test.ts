@@ -4,9 +4,17 @@ import assert from "node:assert/strict";
 import { zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
 import { literal } from "../../src/data/prepare/engine.ts";
-import { gzip, pagesOf, prepareIn, query, sums, withFolder } from "../prepared_folder.ts";
-import { recipe, withPrepared } from "../data_log_check.ts";
-import { parquet } from "../one_engine.ts";
+import {
+  gzip,
+  pagesOf,
+  parquet,
+  prepareIn,
+  query,
+  recipe,
+  sums,
+  withFolder,
+  withPrepared,
+} from "../prepared_folder.ts";
 
 /** Rows of a log in which everything meets: few items and times, and users who each have a few rows. */
 const logRow = fc.record({

@@ -3,9 +3,16 @@
 import assert from "node:assert/strict";
 import { Engine } from "../../src/data/prepare/engine.ts";
 import { filesIn } from "../command_check.ts";
-import { pagesOf, prepareIn, query, withFolder } from "../prepared_folder.ts";
-import { recipe, rejects, withPrepared } from "../data_log_check.ts";
-import { parquet } from "../one_engine.ts";
+import {
+  pagesOf,
+  parquet,
+  prepareIn,
+  query,
+  recipe,
+  rejects,
+  withFolder,
+  withPrepared,
+} from "../prepared_folder.ts";
 
 Deno.test("log: pages by user and time; an item comes once; a page has all its clicks; ties go by id", async () => {
   const log = `uid,sku,ts,label

@@ -7,9 +7,8 @@ import { parseAndRun } from "../../src/cli/options.ts";
 import type { Prepared } from "../../src/data/prepare/prepare.ts";
 import { fieldsOfType, pathsOf } from "../../src/data/prepare/nested_names.ts";
 import { refused, rowsOf } from "../case_table.ts";
-import { parquet } from "../one_engine.ts";
+import { pagesOf, parquet, prepareIn, query, sums, withFolder } from "../prepared_folder.ts";
 import { clicksOnly, expectedPages, shapeFiles } from "./log_shapes.ts";
-import { pagesOf, prepareIn, query, sums, withFolder } from "../prepared_folder.ts";
 
 /** What `deno task data log` with these arguments makes; names of files are those of the folder. */
 async function prepared(folder: string, args: readonly string[]): Promise<Prepared> {

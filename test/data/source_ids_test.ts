@@ -3,9 +3,16 @@
 import assert from "node:assert/strict";
 import { retailrocket } from "../../src/data/prepare/retailrocket.ts";
 import type { LogOptions } from "../../src/data/prepare/log.ts";
-import { good, rawRetailrocket as raw, recipe } from "../data_log_check.ts";
-import { parquet } from "../one_engine.ts";
-import { pagesOf, prepareIn, refuses, withFolder } from "../prepared_folder.ts";
+import {
+  good,
+  pagesOf,
+  parquet,
+  prepareIn,
+  rawRetailrocket as raw,
+  recipe,
+  refuses,
+  withFolder,
+} from "../prepared_folder.ts";
 
 const csv = "uid,sku,ts,label\n" + good(9);
 /** Ids as floats that may have been others: a file, its name, and how it is read. */

@@ -10,10 +10,16 @@ import { retailrocket } from "../../src/data/prepare/retailrocket.ts";
 import type { Recipe } from "../../src/data/prepare/prepare.ts";
 import { findFiles } from "../../src/data/prepare/sources.ts";
 import { refused } from "../case_table.ts";
-import { good, rawRetailrocket as raw, recipe } from "../data_log_check.ts";
-import { parquet } from "../one_engine.ts";
+import {
+  good,
+  parquet,
+  prepareIn,
+  rawRetailrocket as raw,
+  recipe,
+  refuses,
+  withFolder,
+} from "../prepared_folder.ts";
 import { rewrite, writeSet } from "../foreign_set.ts";
-import { prepareIn, refuses, withFolder } from "../prepared_folder.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 
 const csv = "uid,sku,ts,label\n" + good(9);

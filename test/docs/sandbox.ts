@@ -6,10 +6,10 @@ import { cacheFolder, commandScript, permissionFlags } from "../../src/cli/permi
 import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { Engine, literal } from "../../src/data/prepare/engine.ts";
-import { type CommandName, type CommandResult, writePaperFile } from "../command_check.ts";
+import { type CommandName, type CommandResult, words, writePaperFile } from "../command_check.ts";
 import { AS_USERS_HAVE_IT } from "../driver_settings.ts";
 import { CommandSeries } from "../command_series.ts";
-import { longLog } from "../faults/sources.ts";
+import { longLog } from "../faults/scenarios.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import type { Page, ShownCommand } from "./pages.ts";
 
@@ -17,31 +17,21 @@ const root = new URL("../../", import.meta.url);
 
 /** What is added to a command, so that it ends soon. The last value of an option counts. */
 const SHORTER: Readonly<Record<string, readonly string[]>> = {
-  train: [
-    "--iterations",
-    "20",
-    "--validate-every",
-    "10",
-    "--batch-size",
-    "12",
-    "--no-calibration",
-    "--no-report",
-  ],
+  train: words("--iterations 20 --validate-every 10 --batch-size 12 --no-calibration --no-report"),
   simulate: ["--users", "30", "--pages", "3"],
-  "policy train": [
-    ...["--steps", "384", "--users", "64", "--pages", "3", "--rows", "64", "--hidden", "8", "--trunk", "8"],
-    ...["--evaluation-users", "30"],
-  ],
+  "policy train": words(
+    "--steps 384 --users 64 --pages 3 --rows 64 --hidden 8 --trunk 8 --evaluation-users 30",
+  ),
   "policy compare": ["--users", "30", "--optimum", "coarse"],
   "policy adapt": ["--interactions", "6", "--users", "10", "--window", "3", "--runs", "2", "--no-linucb"],
   "policy rank": [],
   tune: ["--iterations", "20", "--batch-size", "12", "--budget", "0.02", "--no-calibration"],
   reproduce: ["--seeds", "1", "--iterations", "10", "--adversarial", "10", "--models", "fine-tuned-64-64"],
 };
-const SHORTER_ADVERSARIAL = [
-  ...["--adversarial", "10", "--adversarial-validate-every", "5", "--adversarial-batch-size", "12"],
-  ...["--generator-warmup", "3", "--behaviour-dims", "8"],
-];
+const SHORTER_ADVERSARIAL = words(
+  "--adversarial 10 --adversarial-validate-every 5 --adversarial-batch-size 12",
+  "--generator-warmup 3 --behaviour-dims 8",
+);
 
 /** The page whose models have the sizes that users get, on shaders that the driver optimises for them. */
 const AS_IT_STANDS = "README.md";

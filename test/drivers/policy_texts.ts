@@ -4,16 +4,13 @@ import { Arena } from "../../src/gpu/arena.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { type DispatchSpec, Program } from "../../src/gpu/program.ts";
 import { StepHeaders } from "../../src/gpu/step.ts";
-import { chooseByPosition } from "../../src/policy/network/q_act.ts";
+import { chooseByPosition } from "../../src/policy/network/choose_slates.ts";
 import { qLoss, type QLossBatch } from "../../src/policy/learning/q_loss.ts";
-import { QNetwork } from "../../src/policy/network/q_network.ts";
-import type { QShape } from "../../src/policy/network/q_shape.ts";
-import { slatePick } from "../../src/policy/network/slate_pick.ts";
-import { type SlateRows, tapeOf } from "../../src/policy/network/slate_rows.ts";
+import { QNetwork, type QShape } from "../../src/policy/network/q_network.ts";
+import { slatePick, slateScore } from "../../src/policy/network/slate_score.ts";
+import { type SlateRows, stateInput, tapeOf } from "../../src/policy/network/slate_rows.ts";
 import { bestSlate, slateWorth } from "../../src/policy/network/slate_ratio.ts";
-import { slateScore } from "../../src/policy/network/slate_score.ts";
 import { slateValue } from "../../src/policy/network/slate_value.ts";
-import { stateInput } from "../../src/policy/network/state_input.ts";
 import { testDimensions, type TestSizes } from "../../src/selftest/slates/slate_bench.ts";
 
 /** Hidden units: all that the score kernels' sums are written out for. */

@@ -26,16 +26,13 @@ import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/
 import { countedStart } from "../../src/model/counted.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { gradientClip } from "../../src/ops/gradient_clip.ts";
-import { greedyPolicy } from "../../src/policy/greedy.ts";
-import { popularPolicy } from "../../src/policy/popular.ts";
-import { randomPolicy } from "../../src/policy/random.ts";
+import { greedyPolicy, popularPolicy, randomPolicy } from "../../src/policy/named.ts";
 import { defaultPolicyTraining } from "../../src/policy/learning/config.ts";
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
 import { Recall } from "../../src/policy/learning/recall.ts";
 import { Replay } from "../../src/policy/learning/replay.ts";
-import { slateq } from "../../src/policy/learning/slateq.ts";
-import { pageReward, qTarget } from "../../src/policy/learning/targets.ts";
-import { LearnedSource } from "../../src/simulate/learned_source.ts";
+import { pageReward, qTarget } from "../../src/policy/learning/q_loss.ts";
+import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
 import { ParameterArena } from "../../src/tape/parameters.ts";
@@ -192,6 +189,7 @@ async function simulate(gpu: Gpu): Promise<void> {
     simulator.destroy();
     const training = {
       ...defaultPolicyTraining,
+      algorithm: "slateq" as const,
       users: 64,
       pages: 2,
       slate: 3,
@@ -199,7 +197,7 @@ async function simulate(gpu: Gpu): Promise<void> {
       hidden: 8,
       trunk: 8,
     };
-    (await PolicyTrainer.create(gpu, source, { ...training, replay: 256 }, slateq)).destroy();
+    (await PolicyTrainer.create(gpu, source, { ...training, replay: 256 })).destroy();
   }
   for (const model of models) model.destroy();
 }

@@ -1,14 +1,14 @@
 /** A part of `deno task test:special faults` that is quick: some crash points of every command, a race, a few kills. */
 
 import assert from "node:assert/strict";
+import type { CommandName, CommandResult } from "../command_check.ts";
+import { CommandSeries } from "../command_series.ts";
 import { randomStream } from "../../src/data/random.ts";
 import { hows } from "./crash_points.ts";
-import { killAtRandom } from "./kills.ts";
-import { tryPoints } from "./points.ts";
-import { removePrepared } from "./prepared.ts";
-import { raceRounds, races } from "./races.ts";
+import { removePrepared, tryPoints } from "./points.ts";
+import { killAtRandom, raceRounds, races } from "./races.ts";
+import { environment } from "./process.ts";
 import { scenarios } from "./scenarios.ts";
-import { SecondStarts } from "./second_starts.ts";
 
 /** One point in so many of each kind of fault, and the first of them: three or four. */
 const QUICK: Readonly<Record<string, readonly [every: number, first: number]>> = {
@@ -22,6 +22,48 @@ const QUICK: Readonly<Record<string, readonly [every: number, first: number]>> =
   "policy train": [40, 29],
   "simulate": [100, 62],
 };
+
+/**
+ * Second starts in one process for each command, where `deno task test:special faults` gives each its own: one after another, each
+ * folder in its turn at the place that the process may write to.
+ */
+class SecondStarts implements AsyncDisposable {
+  readonly #series = new Map<CommandName, CommandSeries>();
+  #root: string | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+
+  run(folder: string, command: CommandName, args: readonly string[]): Promise<CommandResult> {
+    const next = this.#last.then(() => this.#run(folder, command, args));
+    this.#last = next.catch(() => {});
+    return next;
+  }
+
+  async #run(folder: string, command: CommandName, args: readonly string[]): Promise<CommandResult> {
+    this.#root ??= await Deno.makeTempDir({ prefix: "clickgan-again-" });
+    const place = `${this.#root}/place`;
+    await Deno.rename(folder, place);
+    try {
+      let series = this.#series.get(command);
+      if (series === undefined) {
+        const like = scenarios.filter((one) => one.command === command).map((one) => one.args);
+        series = new CommandSeries(command, like, {
+          cwd: place,
+          env: await environment(place),
+          asGiven: true,
+        });
+        this.#series.set(command, series);
+      }
+      return await series.run(args);
+    } finally {
+      await Deno.rename(place, folder);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const series of this.#series.values()) await series[Symbol.asyncDispose]();
+    if (this.#root !== undefined) await Deno.remove(this.#root, { recursive: true });
+  }
+}
 
 const starts = new SecondStarts();
 Deno.test.afterAll(async () => {

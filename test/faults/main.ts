@@ -6,10 +6,8 @@ import { runMain } from "../../src/cli/fail.ts";
 import { table } from "../../src/cli/table.ts";
 import { randomStream } from "../../src/data/random.ts";
 import { type How, hows } from "./crash_points.ts";
-import { killAtRandom } from "./kills.ts";
-import { tryPoints } from "./points.ts";
-import { removePrepared } from "./prepared.ts";
-import { raceRounds, races } from "./races.ts";
+import { removePrepared, tryPoints } from "./points.ts";
+import { killAtRandom, raceRounds, races } from "./races.ts";
 import { scenarios } from "./scenarios.ts";
 
 let failures = 0;

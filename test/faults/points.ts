@@ -1,7 +1,38 @@
-/** Tries crash points of scenarios, several at once, and counts what came of them. */
+/** Tries crash points of scenarios, several at once, beside what comes of each scenario without a fault. */
 
-import { type How, hows, type Scenario, type Start, tryPoint, type Verdict } from "./crash_points.ts";
-import { preparedOf } from "./prepared.ts";
+import { type How, hows, type Scenario, type Start, traced, tryPoint, type Verdict } from "./crash_points.ts";
+
+export interface Prepared {
+  /** What {@link Scenario.prepare} wrote. */
+  readonly base: string;
+  /** Operations that a fault of each kind can meet. */
+  readonly counts: Record<How, number>;
+  readonly expected: Map<string, string>;
+  /** Milliseconds that it takes. */
+  readonly usual: number;
+}
+
+const prepared = new Map<Scenario, Promise<Prepared>>();
+
+export function preparedOf(scenario: Scenario): Promise<Prepared> {
+  const found = prepared.get(scenario) ?? prepare(scenario);
+  prepared.set(scenario, found);
+  return found;
+}
+
+async function prepare(scenario: Scenario): Promise<Prepared> {
+  const base = await Deno.makeTempDir({ prefix: "clickgan-base-" });
+  await scenario.prepare(base);
+  const began = performance.now();
+  const found = await traced(scenario, base);
+  return { base, ...found, usual: performance.now() - began };
+}
+
+/** Removes what was prepared. */
+export async function removePrepared(): Promise<void> {
+  for (const one of prepared.values()) await Deno.remove((await one).base, { recursive: true });
+  prepared.clear();
+}
 
 export interface Tried {
   readonly scenario: string;

@@ -1,10 +1,101 @@
-/** Two commands that want the same folder at the same time: one does its work, the other is told who does. */
+/**
+ * Kills at random moments, of a command or of its launcher, until a run has come to its end all the same; and races: of two
+ * commands that want the same folder at the same time one does its work, the other is told who does.
+ */
 
 import { difference, inCopy, outcomeOf, type Scenario } from "./crash_points.ts";
-import { preparedOf } from "./prepared.ts";
-import { pause, toItsEnd } from "./kills.ts";
+import { preparedOf } from "./points.ts";
 import { type Ended, ended, isMessage, launch } from "./process.ts";
 import { scenarios } from "./scenarios.ts";
+
+export interface KillOptions {
+  readonly scenario: Scenario;
+  readonly kills: number;
+  /** Uniform in 0..1. */
+  readonly random: () => number;
+  readonly onKill?: (kills: number, runs: number) => void;
+}
+
+/**
+ * Runs a scenario again and again, each killed a few times on the way and gone on with.
+ * @returns how many runs came to their end, and what was wrong with those that did not end as if nothing had been.
+ */
+export async function killAtRandom(
+  { scenario, kills, random, onKill }: KillOptions,
+): Promise<{ runs: number; failures: string[] }> {
+  const { base, expected, usual } = await preparedOf(scenario);
+  const failures: string[] = [];
+  let [done, runs] = [0, 0];
+  while (done < kills) {
+    await inCopy(base, async (folder) => {
+      for (let left = 1 + Math.floor(3 * random()); left > 0 && done < kills; left--) {
+        const child = await launch(folder, scenario.command, await nextArgs(scenario, folder));
+        const output = ended(child);
+        await pause(1.3 * usual * random());
+        await kill(child, random() < 0.5);
+        await output;
+        done++;
+        onKill?.(done, runs);
+      }
+      const fault = await toItsEnd(scenario, base, folder, expected);
+      runs++;
+      if (fault !== undefined) failures.push(fault);
+    });
+  }
+  return { runs, failures };
+}
+
+async function nextArgs(scenario: Scenario, folder: string): Promise<readonly string[]> {
+  return await scenario.again?.(folder) ?? scenario.args;
+}
+
+/**
+ * Goes on until a run is whole: a folder that is still held, by a command whose launcher was killed, is tried again.
+ * @returns what was wrong.
+ */
+export async function toItsEnd(
+  scenario: Scenario,
+  base: string,
+  folder: string,
+  expected: ReadonlyMap<string, string>,
+): Promise<string | undefined> {
+  for (let tries = 0; tries < 100; tries++) {
+    const end = await ended(await launch(folder, scenario.command, await nextArgs(scenario, folder)));
+    if (end.code === 0) return difference(expected, await outcomeOf(scenario, base, folder));
+    if (!isMessage(end) || !/is being written by/.test(end.stderr)) return end.stderr.slice(-800);
+    await pause(200);
+  }
+  return "the folder stayed locked";
+}
+
+/** Kills the command; or its launcher, and the command is to end by itself. */
+async function kill(launcher: Deno.ChildProcess, itself: boolean): Promise<void> {
+  for (const pid of itself ? [launcher.pid] : await childrenOf(launcher.pid)) {
+    try {
+      Deno.kill(pid, "SIGKILL");
+    } catch {
+      // It has just ended.
+    }
+  }
+}
+
+/** Linux tells; elsewhere the launcher is killed alone. */
+async function childrenOf(pid: number): Promise<number[]> {
+  const found: number[] = [];
+  try {
+    for await (const { name } of Deno.readDir(`/proc/${pid}/task`)) { // each thread has children of its own
+      const text = await Deno.readTextFile(`/proc/${pid}/task/${name}/children`);
+      found.push(...text.split(" ").filter((word) => word !== "").map(Number));
+    }
+  } catch {
+    // It has ended, or this is no Linux.
+  }
+  return found.length > 0 ? found : [pid];
+}
+
+export function pause(ms: number): Promise<void> {
+  return new Promise((done) => setTimeout(done, ms));
+}
 
 export interface Race {
   readonly name: string;

@@ -1,18 +1,57 @@
 /** The commands whose file operations are made to fail, each as small as it can be and still write all that it writes. */
 
-import { writePaperFile } from "../command_check.ts";
+import { words, writePaperFile } from "../command_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { filesBelow, type Scenario } from "./crash_points.ts";
 import { run } from "./process.ts";
-import { behaviors, events, longLog } from "./sources.ts";
+
+/** Views and purchases of some visitors. */
+export function events(visitors: number): string {
+  const lines = ["timestamp,visitorid,event,itemid,transactionid"];
+  for (let v = 0; v < visitors; v++) {
+    for (let k = 0; k < 4; k++) {
+      const time = 1_430_622_004_384 + v * 7_000_000 + k * 60_000;
+      lines.push(`${time},${v},${k === 3 ? "addtocart" : "view"},${(v * 7 + (k === 3 ? 0 : k)) % 23},`);
+    }
+  }
+  return lines.join("\n") + "\n";
+}
+
+/** Impressions in MIND's layout. */
+export function behaviors(users: number): string {
+  const line = (u: number) => {
+    const shown = [0, 1, 2].map((k) => `N${(u + 5 * k) % 17}-${k === u % 3 ? 1 : 0}`).join(" ");
+    return `${u}\tU${u}\t11/11/2019 9:0${u % 10}:00 AM\tN${u % 7} N${u % 5}\t${shown}`;
+  };
+  return Array.from({ length: users }, (_, u) => line(u)).join("\n") + "\n";
+}
+
+/** A log with a row for each displayed item, and what is known of the items. */
+export async function longLog(folder: string): Promise<void> {
+  const rows = ["user,item,time,clicked,page"];
+  for (let u = 0; u < 60; u++) {
+    for (let page = 0; page < 2; page++) {
+      for (let k = 0; k < 3; k++) {
+        rows.push(
+          `u${u},i${(5 * u + 3 * k + page) % 11},${1_700_000_000 + 100 * u + page},${
+            k === (u + page) % 3 ? 1 : 0
+          },${page}`,
+        );
+      }
+    }
+  }
+  const items = Array.from({ length: 11 }, (_, k) => `i${k},${k * k / 10},${k % 2 ? "odd" : "even"}`);
+  await Deno.writeTextFile(`${folder}/log.csv`, rows.join("\n") + "\n");
+  await Deno.writeTextFile(`${folder}/items.csv`, ["item,size,kind", ...items].join("\n") + "\n");
+}
 
 const OUT = "out";
-const SMALL = ["--dims", "8", "--lstm-units", "4", "--batch-size", "12", "--no-calibration", "--no-report"];
-const SHANNON = [...SMALL, "--iterations", "20", "--validate-every", "5"];
-const ADVERSARIAL = [
-  ...["--adversarial", "10", "--adversarial-validate-every", "5", "--adversarial-batch-size", "12"],
-  ...["--generator-warmup", "3", "--behaviour-dims", "8"],
-];
+const SMALL = words("--dims 8 --lstm-units 4 --batch-size 12 --no-calibration --no-report");
+const SHANNON = words(SMALL, "--iterations 20 --validate-every 5");
+const ADVERSARIAL = words(
+  "--adversarial 10 --adversarial-validate-every 5 --adversarial-batch-size 12",
+  "--generator-warmup 3 --behaviour-dims 8",
+);
 
 async function paperLog(folder: string): Promise<void> {
   writePaperFile(`${folder}/log.tsv`, smallLog(31, { users: 90, items: 30, width: 0 }));
@@ -58,8 +97,8 @@ async function halfTrained(folder: string): Promise<void> {
   if (!await exists(`${folder}/${OUT}/last.safetensors`)) throw new Error("the run was killed too early");
 }
 
-const LONG_SOURCE = ["log", "--source", "log.csv", "--features", "items.csv"];
-const LONG = ["--user", "user", "--item", "item", "--time", "time", "--clicked", "clicked", "--page", "page"];
+const LONG_SOURCE = words("log --source log.csv --features items.csv");
+const LONG = words("--user user --item item --time time --clicked clicked --page page");
 
 function prepared(name: string, args: readonly string[], prepare: Scenario["prepare"]): Scenario {
   return {
@@ -71,48 +110,25 @@ function prepared(name: string, args: readonly string[], prepare: Scenario["prep
   };
 }
 
-const packed = ["--data", "set", "--memory-rows", "0", "--save-dir", OUT, ...SHANNON];
+const packed = words(`--data set --memory-rows 0 --save-dir ${OUT}`, SHANNON);
 
 const SHOP = ["--shop", "restless", "--truth"];
-const policy = [
-  ...[
-    "train",
-    ...SHOP,
-    "--algorithm",
-    "gdqn",
-    "--slate",
-    "2",
-    "--pages",
-    "4",
-    "--users",
-    "64",
-    "--hidden",
-    "8",
-  ],
-  ...[
-    "--trunk",
-    "8",
-    "--rows",
-    "64",
-    "--evaluation-users",
-    "50",
-    "--evaluate-every",
-    "256",
-    "--steps",
-    "512",
-  ],
-  ...["--save-dir", OUT],
-];
+const policy = words(
+  "train",
+  SHOP,
+  "--algorithm gdqn --slate 2 --pages 4 --users 64 --hidden 8 --trunk 8 --rows 64",
+  `--evaluation-users 50 --evaluate-every 256 --steps 512 --save-dir ${OUT}`,
+);
 
 export const scenarios: readonly Scenario[] = [
   trained("train", SHANNON),
   trained("train, both stages", [...SHANNON, ...ADVERSARIAL]),
   trained("train, adversarial stage alone", [...SHANNON, ...ADVERSARIAL, "--no-pretrain"]),
   {
-    ...trained("train, kernel shapes kept in the cache", [
-      ...["--dims", "8", "--lstm-units", "4", "--batch-size", "12", "--no-report", "--iterations", "10"],
-      "--calibration",
-    ]),
+    ...trained(
+      "train, kernel shapes kept in the cache",
+      words("--dims 8 --lstm-units 4 --batch-size 12 --no-report --iterations 10 --calibration"),
+    ),
     fastClock: true,
     outcome: async (folder) => {
       const text = await Deno.readTextFile(`${folder}/cache/clickgan/kernel_shapes.json`).catch(() =>
@@ -144,21 +160,10 @@ export const scenarios: readonly Scenario[] = [
   {
     name: "reproduce",
     command: "reproduce",
-    args: [
-      ...[
-        "--data",
-        "log.tsv",
-        "--save-dir",
-        OUT,
-        "--seeds",
-        "1",
-        "--iterations",
-        "10",
-        "--adversarial",
-        "10",
-      ],
-      ...["--models", "fine-tuned-64-64", "--readme", "notes.md", "--no-calibration"],
-    ],
+    args: words(
+      `--data log.tsv --save-dir ${OUT} --seeds 1 --iterations 10 --adversarial 10`,
+      "--models fine-tuned-64-64 --readme notes.md --no-calibration",
+    ),
     prepare: async (folder) => {
       writePaperFile(`${folder}/log.tsv`, smallLog(31, { users: 330, items: 30, width: 0 }));
       await Deno.writeTextFile(
@@ -167,11 +172,11 @@ export const scenarios: readonly Scenario[] = [
       );
     },
   },
-  prepared("data retailrocket", ["retailrocket", "--source", "raw", "--out", OUT], async (folder) => {
+  prepared("data retailrocket", words(`retailrocket --source raw --out ${OUT}`), async (folder) => {
     await Deno.mkdir(`${folder}/raw`);
     await Deno.writeTextFile(`${folder}/raw/events.csv`, events(60));
   }),
-  prepared("data impressions", ["impressions", "--source", "behaviors.tsv", "--out", OUT], async (folder) => {
+  prepared("data impressions", words(`impressions --source behaviors.tsv --out ${OUT}`), async (folder) => {
     await Deno.writeTextFile(`${folder}/behaviors.tsv`, behaviors(60));
   }),
   prepared("data log", [...LONG_SOURCE, ...LONG, "--out", OUT], longLog),
@@ -193,10 +198,11 @@ export const scenarios: readonly Scenario[] = [
   {
     name: "simulate",
     command: "simulate",
-    args: [
-      ...[...SHOP, "--no-rivals", "--users", "20", "--pages", "3", "--slate", "2", "--episodes-file", "csv"],
-      ...["--save-dir", OUT, "--write-log", `${OUT}-log`],
-    ],
+    args: words(
+      SHOP,
+      "--no-rivals --users 20 --pages 3 --slate 2 --episodes-file csv",
+      `--save-dir ${OUT} --write-log ${OUT}-log`,
+    ),
     prepare: async () => {},
     refusal: /holds /,
   },

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { randomStream } from "../../src/data/random.ts";
-import { adaptationCurve, adaptationDifferences } from "../../src/policy/adaptation/adaptation.ts";
+import { adaptationCurve, adaptationDifferences } from "../../src/policy/adaptation/adapt.ts";
 import {
   type Cell,
   type Comparison,
@@ -10,13 +10,11 @@ import {
   differencesOf,
   policiesOf,
 } from "../../src/policy/comparison/comparison.ts";
-import { choleskyOf, solveLower } from "../../src/policy/comparison/cholesky.ts";
-import { consistencyOf } from "../../src/policy/comparison/consistency.ts";
+import { choleskyOf, LoggedStates, rareSlots, solveLower } from "../../src/policy/comparison/support.ts";
+import { consistencyOf, pageCalibrationOf } from "../../src/policy/comparison/calibration.ts";
 import { differenceOf, PLACES } from "../../src/policy/comparison/difference.ts";
-import { type Episodes, figuresOf, ratioOf } from "../../src/policy/comparison/episodes.ts";
-import { cellOf, type CellOptions } from "../../src/policy/comparison/cells.ts";
-import { pageCalibrationOf } from "../../src/policy/comparison/page_calibration.ts";
-import { LoggedStates, rareSlots } from "../../src/policy/comparison/support.ts";
+import { type Episodes, figuresOf, ratioOf } from "../../src/policy/comparison/figures.ts";
+import { cellOf, type CellOptions } from "../../src/policy/comparison/compare.ts";
 import type { Trial } from "../../src/policy/comparison/trial.ts";
 import type { EpisodeLog } from "../../src/simulate/episode_log.ts";
 import { verdictsOn } from "../../src/policy/comparison/verdict.ts";

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { randomStream } from "../../src/data/random.ts";
-import { choleskyOf, solveLower } from "../../src/policy/comparison/cholesky.ts";
+import { choleskyOf, solveLower } from "../../src/policy/comparison/support.ts";
 import { LinUcb } from "../../src/policy/adaptation/lin_ucb.ts";
-import { LinUcbAgent } from "../../src/policy/adaptation/lin_ucb_agent.ts";
+import { LinUcbAgent } from "../../src/policy/adaptation/lin_ucb_play.ts";
 
 const near = (a: number, b: number, tolerance = 1e-9) =>
   assert.ok(Math.abs(a - b) <= tolerance * Math.max(1, Math.abs(b)), `${a} is not ${b}`);

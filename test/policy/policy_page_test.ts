@@ -2,9 +2,7 @@
 
 import assert from "node:assert/strict";
 import { adaptationChart, adaptationPageOf } from "../../src/report/adaptation_page.ts";
-import { policiesOf } from "../../src/policy/comparison/comparison.ts";
-import { bySlates } from "../../src/policy/comparison/slates.ts";
-import { taskNames } from "../../src/policy/comparison/tasks.ts";
+import { bySlates, policiesOf, taskNames } from "../../src/policy/comparison/comparison.ts";
 import type { ChartDefinition } from "../../src/report/chart_types.ts";
 import { policyPageOf } from "../../src/report/policy_page.ts";
 import { madeComparison } from "../made_comparison.ts";

@@ -11,18 +11,20 @@ import { readFloats } from "../../src/gpu/readback.ts";
 import { StepHeaders } from "../../src/gpu/step.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
 import { UserModel } from "../../src/model/user_model.ts";
-import { defaultPolicyTraining, type PolicyTrainingConfig } from "../../src/policy/learning/config.ts";
+import {
+  type AlgorithmName,
+  defaultPolicyTraining,
+  type PolicyTrainingConfig,
+} from "../../src/policy/learning/config.ts";
 import { learnDimensions, learnSizes } from "../../src/policy/learning/learner.ts";
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
 import { Recall } from "../../src/policy/learning/recall.ts";
 import { Replay } from "../../src/policy/learning/replay.ts";
 import { tryPolicy } from "../../src/policy/comparison/trial.ts";
-import { cdqn } from "../../src/policy/learning/cdqn.ts";
-import { gdqn } from "../../src/policy/learning/gdqn.ts";
 import { slateq } from "../../src/policy/learning/slateq.ts";
-import { rank } from "../../src/policy/rank.ts";
+import { rank } from "../../src/policy/trained_policy.ts";
 import { Page } from "../../src/simulate/page.ts";
-import { LearnedSource } from "../../src/simulate/learned_source.ts";
+import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { withGpu } from "../op_check.ts";
 import { maskBits, normals } from "../../src/selftest/slates/slate_bench.ts";
@@ -134,9 +136,8 @@ for (const kind of ["cpu", "gpu"] as const) {
     }));
 }
 
-const makers = { slateq, cdqn, gdqn };
 /** With whom the algorithms learn: the users of a shop, or of a model that looks back at clicks. */
-const learning: readonly (readonly [keyof typeof makers, name: string, ModelConfig?])[] = [
+const learning: readonly (readonly [AlgorithmName, name: string, ModelConfig?])[] = [
   ["slateq", "a shop"],
   ["slateq", "counts, wide LSTM", counted("mixed", { ...lstm, wide: 3 })],
   ["cdqn", "counts, wide LSTM", counted("mixed", { ...lstm, wide: 3 })],
@@ -149,7 +150,7 @@ for (const [algorithm, name, model] of learning) {
     withGpu(undefined, (gpu) => learnsAndResumes(gpu, algorithm, model)));
 }
 
-async function learnsAndResumes(gpu: Gpu, algorithm: keyof typeof makers, model?: ModelConfig) {
+async function learnsAndResumes(gpu: Gpu, algorithm: AlgorithmName, model?: ModelConfig) {
   const config: PolicyTrainingConfig = {
     ...{ ...defaultPolicyTraining, ...sizes, algorithm, steps: 64 * 4 * 4 },
     ...{ replay: 64 * 8, targetEvery: 3, evaluationUsers: 50, start: "train" },
@@ -159,7 +160,7 @@ async function learnsAndResumes(gpu: Gpu, algorithm: keyof typeof makers, model?
   const { items } = logs.mixed;
   const users = model && new UserModel(gpu, items, model, { weights: someWeights(logs.mixed, model) });
   const trainedOn = users ? new LearnedSource(users) : source;
-  const make = () => PolicyTrainer.create(gpu, trainedOn, config, makers[algorithm], trainedOn, start);
+  const make = () => PolicyTrainer.create(gpu, trainedOn, config, { start });
   const whole = await make();
   const losses: number[] = [];
   await whole.run(whole.schedule.iterations, { onStep: ({ loss }) => void losses.push(loss) });
@@ -177,7 +178,7 @@ async function learnsAndResumes(gpu: Gpu, algorithm: keyof typeof makers, model?
 Deno.test("a user is ranked as on the page of an episode that they are on, with what they clicked before", () =>
   withGpu(undefined, async (gpu) => {
     const config = { ...defaultPolicyTraining, ...sizes, algorithm: "slateq", steps: 64 * 4 } as const;
-    const trainer = await PolicyTrainer.create(gpu, source, config, slateq);
+    const trainer = await PolicyTrainer.create(gpu, source, config);
     const { slate, pages } = sizes;
     const users = 5;
     const { policy } = trainer;
@@ -207,11 +208,11 @@ Deno.test("a user is ranked as on the page of an episode that they are on, with 
 
 Deno.test("huber: errors of values above 1 count less, in the lessons of both kinds of learners", () =>
   withGpu(undefined, async (gpu) => {
-    for (const [algorithm, make] of Object.entries({ slateq, gdqn })) {
+    for (const algorithm of ["slateq", "gdqn"] as const) {
       /** Of the first lesson, by the first weights: the same pages, and the same errors. */
       const lossOf = async (huber: boolean) => {
-        const config = { ...defaultPolicyTraining, ...sizes, reward: "utility", steps: 64 * 4 * 2 } as const;
-        const trainer = await PolicyTrainer.create(gpu, source, { ...config, huber }, make);
+        const own = { ...sizes, algorithm, reward: "utility", steps: 64 * 4 * 2, huber } as const;
+        const trainer = await PolicyTrainer.create(gpu, source, { ...defaultPolicyTraining, ...own });
         const losses: number[] = [];
         await trainer.run(8, { onStep: ({ loss }) => void losses.push(loss) });
         trainer.destroy();

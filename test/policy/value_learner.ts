@@ -13,7 +13,7 @@ import { bufferOf } from "../../src/gpu/memory.ts";
 import { defaultPolicyTraining, type PolicyTrainingConfig } from "../../src/policy/learning/config.ts";
 import type { Learner, LearnerSubject, Lesson } from "../../src/policy/learning/learner.ts";
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
-import { randomPolicy } from "../../src/policy/random.ts";
+import { randomPolicy } from "../../src/policy/named.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { ParameterArena } from "../../src/tape/parameters.ts";
 
@@ -118,5 +118,5 @@ export const config: PolicyTrainingConfig = {
 export const makeValueLearner = (subject: LearnerSubject): Learner => new ValueLearner(subject);
 
 export function trainer(gpu: Gpu, more: Partial<PolicyTrainingConfig> = {}): Promise<PolicyTrainer> {
-  return PolicyTrainer.create(gpu, source, { ...config, ...more }, makeValueLearner);
+  return PolicyTrainer.create(gpu, source, { ...config, ...more }, { makeLearner: makeValueLearner });
 }

@@ -1,14 +1,13 @@
 /** Whom the options of simulate and policy name, and that a policy finds again whom it was trained on. No device. */
 
 import assert from "node:assert/strict";
-import { findAgain, findUsers, subjectOf } from "../../src/simulate/commands/found_users.ts";
+import { findAgain, findUsers, sameItems, subjectOf } from "../../src/simulate/commands/found_users.ts";
 import { findEnvironments } from "../../src/policy/commands/environments.ts";
-import { seenBy } from "../../src/policy/commands/sight.ts";
-import { sameItems } from "../../src/simulate/commands/same_items.ts";
+import { seenBy } from "../../src/simulate/commands/policies.ts";
 import { shopItems } from "../../src/data/demo_shop.ts";
 import { itemsShape } from "../../src/data/item_catalogue.ts";
 import { demoFeatures } from "../../src/data/shops.ts";
-import type { OpenedPolicy } from "../../src/policy/open_policy.ts";
+import type { OpenedPolicy } from "../../src/policy/trained_policy.ts";
 import type { DataConfig } from "../../src/data/sets/dataset.ts";
 import { encodeSafetensors } from "../../src/run/snapshot/safetensors.ts";
 import { all } from "../bad_inputs/corpus.ts";

@@ -8,8 +8,7 @@ import { demo, featuresOf, nextState, restless, type ShopState, shopUtility } fr
 import { shopItems } from "../../src/data/demo_shop.ts";
 import { bufferOf } from "../../src/gpu/memory.ts";
 import { choose, logViews, type Rules } from "../../src/simulate/choose.ts";
-import { fill, pageMask } from "../../src/simulate/masks.ts";
-import { inRandomPool, poolOf } from "../../src/simulate/pool.ts";
+import { fill, inRandomPool, pageMask, poolOf } from "../../src/simulate/pool.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { popularSlate, randomSlate, topSlate } from "../../src/simulate/slates.ts";
 import { Starts } from "../../src/simulate/start.ts";

@@ -9,11 +9,9 @@ import { restless, type ShopState } from "../../src/data/shops.ts";
 import type { AdapterKind } from "../../src/gpu/kernel_shapes.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
 import { modelParameters, UserModel } from "../../src/model/user_model.ts";
-import { greedyPolicy } from "../../src/policy/greedy.ts";
-import { popularPolicy } from "../../src/policy/popular.ts";
-import { randomPolicy } from "../../src/policy/random.ts";
+import { greedyPolicy, popularPolicy, randomPolicy } from "../../src/policy/named.ts";
 import { episodeLog } from "../../src/simulate/episode_log.ts";
-import { LearnedSource } from "../../src/simulate/learned_source.ts";
+import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import { type HostDynamics, ShopDynamics } from "../../src/simulate/host/dynamics.ts";
 import {
   greedyPolicy as greedyOnHost,

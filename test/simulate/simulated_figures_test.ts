@@ -3,13 +3,11 @@
 import assert from "node:assert/strict";
 import { asyncBufferFromFile, parquetReadObjects } from "hyparquet";
 import type { EpisodeSetting } from "../../src/policy/commands/episode_setting.ts";
-import { writeReturns } from "../../src/simulate/commands/files.ts";
+import { writeEpisodes, writeReturns } from "../../src/simulate/commands/files.ts";
 import { resultsOf, resultText, type Told } from "../../src/simulate/commands/results.ts";
 import { NumberIds, TextIds, TextList } from "../../src/data/ids.ts";
 import { randomStream } from "../../src/data/random.ts";
-import { writeEpisodes } from "../../src/policy/episode_file.ts";
-import { figuresOf } from "../../src/policy/comparison/episodes.ts";
-import { FigureGroups } from "../../src/policy/comparison/simulated_figures.ts";
+import { FigureGroups, figuresOf } from "../../src/policy/comparison/figures.ts";
 import type { EpisodeLog } from "../../src/simulate/episode_log.ts";
 import { FigureSums } from "../../src/simulate/figures.ts";
 import { withFolder } from "../prepared_folder.ts";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { randomStream } from "../../src/data/random.ts";
-import { FigureGroups } from "../../src/policy/comparison/simulated_figures.ts";
+import { FigureGroups } from "../../src/policy/comparison/figures.ts";
 import type { ChartDefinition, LineChart } from "../../src/report/chart_types.ts";
 import { type Simulation, simulationPageOf } from "../../src/report/simulation_page.ts";
 import type { EpisodeLog } from "../../src/simulate/episode_log.ts";

@@ -10,8 +10,7 @@ import { type Dataset, reopenDataset } from "../../src/data/sets/dataset.ts";
 import { readConfig, type RunConfig } from "../../src/run/run_config.ts";
 import { adversarialStage, shannonStage, type Stage } from "../../src/run/stages.ts";
 import { type RunResult, runStage } from "../../src/run/training_run.ts";
-import { LongCommand } from "./long_command.ts";
-import { sampleProcess } from "./sample.ts";
+import { LongCommand, sampleProcess } from "./processes.ts";
 
 /** What `train` says when Ctrl-C has stopped it. */
 const EXIT_INTERRUPTED = 130;

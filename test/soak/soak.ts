@@ -19,11 +19,10 @@ import { numberOf } from "../../src/cli/options.ts";
 import { readConfig } from "../../src/run/run_config.ts";
 import { UserError } from "../../src/user_error.ts";
 import { runMain } from "../../src/cli/fail.ts";
-import { writePaperFile } from "../command_check.ts";
+import { words, writePaperFile } from "../command_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
-import { LongCommand } from "./long_command.ts";
+import { LongCommand, sampleProcess } from "./processes.ts";
 import { CSV_HEADER, csvRow, type Moment, verdict } from "./quantities.ts";
-import { sampleProcess } from "./sample.ts";
 import { Sessions } from "./sessions.ts";
 
 interface Options {
@@ -36,10 +35,10 @@ interface Options {
 }
 
 /** So small that a second holds hundreds of steps: what a step leaves behind adds up sooner. */
-const SMALL = [
-  ...["--batch-size", "12", "--dims", "16-8", "--lstm-units", "6", "--learning-rate", "0.0001"],
-  ...["--behaviour-dims", "8", "--adversarial-batch-size", "12", "--adversarial-validate-every", "20"],
-];
+const SMALL = words(
+  "--batch-size 12 --dims 16-8 --lstm-units 6 --learning-rate 0.0001",
+  "--behaviour-dims 8 --adversarial-batch-size 12 --adversarial-validate-every 20",
+);
 /** FLOPs of such a step, roughly: the driver takes its threads by it. */
 const STEP_FLOPS = 1e6;
 /** Of a model that is trained without a break: a minute or so. */
@@ -115,17 +114,10 @@ async function soak(options: Options, folder: string): Promise<number> {
     });
     command = options.policy
       ? new LongCommand("policy", ...POLICY, "--save-dir", `${folder}/policy`)
-      : new LongCommand("train", ...[
-        "--data",
-        data,
-        "--save-dir",
-        models,
-        "--seeds",
-        "1000",
-        "--no-report",
-        ...SMALL,
-        ...MODEL,
-      ]);
+      : new LongCommand(
+        "train",
+        ...words(`--data ${data} --save-dir ${models} --seeds 1000 --no-report`, SMALL, MODEL),
+      );
     const watch = watcher(options, sessions, command, gpu);
     const timer = setInterval(() => {
       watch.sample();
@@ -168,13 +160,7 @@ async function templateConfig(data: string, folder: string) {
   const path = `${folder}/template`;
   const command = new LongCommand(
     "train",
-    "--data",
-    data,
-    "--save-dir",
-    path,
-    "--no-report",
-    ...SMALL,
-    ...ENDLESS,
+    ...words(`--data ${data} --save-dir ${path} --no-report`, SMALL, ENDLESS),
   );
   // Its first snapshot is there as soon as it can be stopped.
   while (command.code === undefined && !isThere(`${path}/last.safetensors`)) {

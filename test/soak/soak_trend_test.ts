@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { randomStream } from "../../src/data/random.ts";
-import { type Point, slopeOf, trendOf } from "./trend.ts";
+import { type Point, slopeOf, trendOf } from "./quantities.ts";
 
 /** A sample every five seconds. */
 function series(hours: number, value: (hours: number, k: number) => number): Point[] {

@@ -13,7 +13,7 @@ import { withGpu } from "../op_check.ts";
 import assert from "node:assert/strict";
 import { parseTrainOptions } from "../../src/run/commands/train_options.ts";
 import { stagesConfigOf } from "../../src/run/options/train.ts";
-import { tinyData } from "../tiny_data.ts";
+import { tinyData } from "../small_models.ts";
 import { Collector } from "../../src/figures/collector.ts";
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import * as v from "../../src/schema.ts";

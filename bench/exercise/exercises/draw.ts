@@ -7,7 +7,7 @@ import { keyOf, philox, purposes, uniform24 } from "../../../src/data/philox.ts"
 import { randomStream } from "../../../src/data/random.ts";
 import { kernel } from "../../../src/gpu/kernel.ts";
 import { type Output, output, type Problem, type Size } from "../../../src/selftest/ladder/problem.ts";
-import { type Choice, choose } from "../../../src/simulate/host/choice.ts";
+import { type Choice, choose } from "../../../src/simulate/host/dynamics.ts";
 import { matrix } from "../../../src/tape/reference.ts";
 import { UserError } from "../../../src/user_error.ts";
 import { type Exercise, type HardCase, shipped } from "../exercise.ts";

@@ -15,8 +15,7 @@ import {
   type Size,
   upload,
 } from "../../../src/selftest/ladder/problem.ts";
-import { MOST_UNITS } from "../../../src/policy/network/slate_score.ts";
-import { PANEL, panelsOf, placeWords } from "../../../src/policy/network/place.ts";
+import { MOST_UNITS, PANEL, panelsOf, placeWords } from "../../../src/policy/network/slate_score.ts";
 import { at, type Matrix, matrix } from "../../../src/tape/reference.ts";
 import { type Exercise, fours, type HardCase } from "../exercise.ts";
 import { bitsOf } from "../words.ts";

@@ -6,12 +6,17 @@ import { atomicWriteFile, makeFolder } from "../../run/files/atomic_write.ts";
 import { openGpu } from "../../gpu/host/open_gpu.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { Made } from "../../gpu/made.ts";
-import { adaptLinUcb, type AdaptOptions, adaptPolicy } from "../adaptation/adapt.ts";
-import { adaptationCurve, adaptationDifferences, type AdaptingPolicy } from "../adaptation/adaptation.ts";
-import { algorithms } from "../learning/algorithms.ts";
+import {
+  adaptationCurve,
+  adaptationDifferences,
+  type AdaptingPolicy,
+  adaptLinUcb,
+  type AdaptOptions,
+  adaptPolicy,
+} from "../adaptation/adapt.ts";
 import type { PolicyTrainingConfig } from "../learning/config.ts";
-import { itemVectorsOf } from "../adaptation/item_vectors.ts";
-import { OpenedPolicy } from "../open_policy.ts";
+import { itemVectorsOf } from "../adaptation/lin_ucb_play.ts";
+import { OpenedPolicy } from "../trained_policy.ts";
 import { type PolicySubject, subjectText } from "../policy_config.ts";
 import { signed, signedRange } from "../../figures/told.ts";
 import { adaptationPageOf } from "../../report/adaptation_page.ts";
@@ -19,10 +24,7 @@ import { readPageParts } from "../../report/page_shell.ts";
 import type { UsersSource } from "../../simulate/users.ts";
 import { UserError } from "../../user_error.ts";
 import { OUT_FILE } from "../../cli/arguments.ts";
-import {
-  addEnvironmentOptions,
-  type EnvironmentOptions,
-} from "../../simulate/commands/environment_options.ts";
+import { addEnvironmentOptions, type EnvironmentOptions } from "../../simulate/commands/users_options.ts";
 import { folder, LARGEST_SEED, outputFile, wholeNumber } from "../../cli/options.ts";
 import type { PolicyAction } from "./action.ts";
 import { EXIT_INTERRUPTED, say } from "../../run/commands/run_stages.ts";
@@ -142,7 +144,7 @@ function policyWays({ gpu, users, witness }: NewUsers, policy: OpenedPolicy, set
   const { training } = policy.config;
   const learned = (trained: boolean) => (name: string, k: number) =>
     adaptPolicy(gpu, users, witness, {
-      ...{ config: training, makeLearner: algorithms[training.algorithm] },
+      config: training,
       ...(trained && { weights: (specs) => policy.snapshot.weights(specs) }),
     }, settingOf(name, k));
   return {

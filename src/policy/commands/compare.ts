@@ -6,16 +6,14 @@ import { atomicWriteFile, makeFolder } from "../../run/files/atomic_write.ts";
 import { openGpu } from "../../gpu/host/open_gpu.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { Made } from "../../gpu/made.ts";
-import { compare, type CompareOptions, type Contender, linUcb, onDevice } from "../comparison/compare.ts";
-import { type Comparison, differencesOf } from "../comparison/comparison.ts";
-import { greedyPolicy } from "../greedy.ts";
-import { policyNamed, policyNames } from "../named.ts";
-import { itemVectorsOf } from "../adaptation/item_vectors.ts";
-import { OpenedPolicy } from "../open_policy.ts";
-import { optimum } from "../optimum.ts";
+import { compare, type CompareOptions, type Contender } from "../comparison/compare.ts";
+import { type Comparison, differencesOf, taskNames } from "../comparison/comparison.ts";
+import { greedyPolicy, policyNamed, policyNames } from "../named.ts";
+import { itemVectorsOf } from "../adaptation/lin_ucb_play.ts";
+import { OpenedPolicy } from "../trained_policy.ts";
+import { linUcb, onDevice, optimum } from "../comparison/contenders.ts";
 import { groupsOf, type PolicyGroup } from "../opened_groups.ts";
 import { subjectText } from "../policy_config.ts";
-import { taskNames } from "../comparison/tasks.ts";
 import { HOLDS } from "../../figures/told.ts";
 import { verdictsOn } from "../comparison/verdict.ts";
 import { readPageParts } from "../../report/page_shell.ts";
@@ -25,10 +23,7 @@ import { ShopSource } from "../../simulate/shop_users.ts";
 import { UserError } from "../../user_error.ts";
 import { OUT_FILE } from "../../cli/arguments.ts";
 import { startsOf } from "./episode_setting.ts";
-import {
-  addEnvironmentOptions,
-  type EnvironmentOptions,
-} from "../../simulate/commands/environment_options.ts";
+import { addEnvironmentOptions, type EnvironmentOptions } from "../../simulate/commands/users_options.ts";
 import { folder, LARGEST_SEED, outputFile, wholeNumber } from "../../cli/options.ts";
 import type { PolicyAction } from "./action.ts";
 import { figuresText, slatesText } from "./compare_text.ts";

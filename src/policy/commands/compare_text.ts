@@ -1,6 +1,7 @@
 /** What `policy compare` prints: the figures of each environment, and differences with the interval that is the wider one. */
 
 import {
+  bySlates,
   type Comparison,
   differenceIn,
   overTrainings,
@@ -8,14 +9,13 @@ import {
   trainingsOf,
   unitOf,
 } from "../comparison/comparison.ts";
-import { bySlates } from "../comparison/slates.ts";
 import { signed, signedRange } from "../../figures/told.ts";
 import { RIVAL } from "../comparison/verdict.ts";
 import { environmentWords } from "../../report/policy_charts.ts";
 import { table } from "../../cli/table.ts";
 import { thousands } from "../../thousands.ts";
 
-/** @param task what tells it from others beside it, see {@link import("../comparison/tasks.ts").taskNames}; empty for one alone. */
+/** @param task what tells it from others beside it, see {@link import("../comparison/comparison.ts").taskNames}; empty for one alone. */
 export function figuresText(comparison: Comparison, task = ""): string {
   const { slate, pages, users, environments } = comparison;
   const columns = [

@@ -6,17 +6,22 @@ import { expectPagesWithoutClick, type LogSource } from "../../data/log_source.t
 import { shopNamed } from "../../data/shops.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import type { Made } from "../../gpu/made.ts";
-import { type Logged, loggedStates } from "../comparison/cells.ts";
-import type { TriedEnvironment } from "../comparison/compare.ts";
-import { trainHistories } from "../comparison/histories.ts";
+import { type Logged, loggedStates, type TriedEnvironment } from "../comparison/compare.ts";
+import { trainHistories } from "../comparison/support.ts";
 import { isSame, type PolicySubject } from "../policy_config.ts";
 import type { OpenedDataset } from "../../data/sets/opened_dataset.ts";
 import { ShopSource } from "../../simulate/shop_users.ts";
 import type { UsersSource } from "../../simulate/users.ts";
 import { UserError } from "../../user_error.ts";
-import type { EnvironmentOptions } from "../../simulate/commands/environment_options.ts";
-import { sameItems, sameNumbers } from "../../simulate/commands/same_items.ts";
-import { findAgain, findUsers, type FoundUsers, subjectOf } from "../../simulate/commands/found_users.ts";
+import type { EnvironmentOptions } from "../../simulate/commands/users_options.ts";
+import {
+  findAgain,
+  findUsers,
+  type FoundUsers,
+  sameItems,
+  sameNumbers,
+  subjectOf,
+} from "../../simulate/commands/found_users.ts";
 import { thousands } from "../../thousands.ts";
 
 /** Environments before there is a device. */

@@ -7,7 +7,6 @@ import { contentsOf, expectEmpty, OwnedFolder } from "../../run/files/owned_fold
 import { openGpu } from "../../gpu/host/open_gpu.ts";
 import { recordedShapes } from "../../gpu/kernel_shapes.ts";
 import { Made } from "../../gpu/made.ts";
-import { algorithms } from "../learning/algorithms.ts";
 import {
   hasPolicy,
   type PolicyConfig,
@@ -15,8 +14,7 @@ import {
   readPolicyConfig,
   subjectText,
 } from "../policy_config.ts";
-import { PolicyFolder } from "../policy_folder.ts";
-import { type PolicyResult, runPolicy } from "../learning/policy_run.ts";
+import { PolicyFolder, type PolicyResult, runPolicy } from "../learning/policy_run.ts";
 import { readPolicy } from "../learning/policy_snapshot.ts";
 import { PolicyTrainer } from "../learning/policy_trainer.ts";
 import * as v from "../../schema.ts";
@@ -146,14 +144,9 @@ async function withTrainer(
     say(`users: ${subjectText(subjectOf(found))}, ${thousands(source.itemCount)} items`);
     if (found.verdict !== undefined) say(found.verdict);
     const trainer = made.keep(
-      await PolicyTrainer.create(
-        gpu,
-        source,
-        config.training,
-        algorithms[config.training.algorithm],
-        source,
-        startsOf(found.data.source, config.training.start),
-      ),
+      await PolicyTrainer.create(gpu, source, config.training, {
+        start: startsOf(found.data.source, config.training.start),
+      }),
     );
     const code = await use(trainer, config);
     gpu.check();

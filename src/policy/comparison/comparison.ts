@@ -1,11 +1,40 @@
 /** Policies x environments x trainings, as plain data: what the table, the verdict and the page are made of. */
 
+import type { PolicyTrainingConfig } from "../learning/config.ts";
 import { differenceOf, type PolicyDifference } from "./difference.ts";
-import type { Consistency } from "./consistency.ts";
-import type { EpisodeFigures } from "./episodes.ts";
-import type { PageCalibration } from "./page_calibration.ts";
-import type { PolicyTask } from "./tasks.ts";
+import type { Consistency, PageCalibration } from "./calibration.ts";
+import type { EpisodeFigures } from "./figures.ts";
 import { meanAndSd } from "../../data/mean_sd.ts";
+
+/** What a policy is for, as far as users see it. */
+export type PolicyTask = Pick<
+  PolicyTrainingConfig,
+  "slate" | "pages" | "reward" | "start" | "repeats" | "leave" | "patience"
+>;
+
+/** Each setting in words. */
+const WORDS: { readonly [Name in keyof PolicyTask]: (value: PolicyTask[Name]) => string } = {
+  slate: (slate) => `slates of ${slate}`,
+  pages: (pages) => `${pages} pages`,
+  reward: (reward) => reward === "click" ? "clicks as the reward" : "the utility as the reward",
+  start: (start) =>
+    start === "empty" ? "users without a click before" : `users with the clicks of ${start} users`,
+  repeats: (repeats) => repeats ? "clicked items shown again" : "no item after its click",
+  leave: (leave) => leave > 0 ? `leaving with probability ${leave}` : "no leaving by chance",
+  patience: (patience) => patience > 0 ? `a patience of ${patience}` : "endless patience",
+};
+
+/**
+ * A name for each of some tasks: its slates, and of the other settings those in which they differ. "slates of 3, 20 pages".
+ * Empty for a task alone.
+ */
+export function taskNames(tasks: readonly PolicyTask[]): string[] {
+  if (tasks.length < 2) return tasks.map(() => "");
+  const names = Object.keys(WORDS) as (keyof PolicyTask)[];
+  const told = names.filter((name) => name === "slate" || new Set(tasks.map((task) => task[name])).size > 1);
+  const word = <Name extends keyof PolicyTask>(name: Name, task: PolicyTask) => WORDS[name](task[name]);
+  return tasks.map((task) => told.map((name) => word(name, task)).join(", "));
+}
 
 /** What an environment is to the policies: the model that they learned on, another model, or who really clicks. */
 export type Role = "trained on" | "second model" | "truth";
@@ -112,4 +141,41 @@ export function differencesOf(comparison: Comparison): NamedDifference[] {
 /** What a reward is called in a sentence. */
 export function unitOf({ reward }: Comparison): string {
   return reward === "click" ? "clicks" : "utility";
+}
+
+/** A policy in an environment. */
+export interface SlatesRow {
+  readonly policy: string;
+  /** Of each comparison, the policy's trainings; none where it was not tried. */
+  readonly cells: readonly (readonly Cell[])[];
+}
+
+export interface SlatesGroup {
+  readonly environment: Environment;
+  readonly rows: readonly SlatesRow[];
+}
+
+/** Undefined where the comparisons are not of different slates alone. */
+export function bySlates(comparisons: readonly Comparison[]): SlatesGroup[] | undefined {
+  const [first] = comparisons;
+  if (!first || comparisons.length < 2) return undefined;
+  const tasks = new Set(
+    comparisons.map(({ pages, reward, start, repeats, leave, patience }) =>
+      JSON.stringify([pages, reward, start, repeats, leave, patience])
+    ),
+  );
+  if (tasks.size > 1 || new Set(comparisons.map(({ slate }) => slate)).size < comparisons.length) {
+    return undefined;
+  }
+  const named = comparisons.flatMap((comparison) => policiesOf(comparison));
+  const names = [true, false].flatMap((learned) =>
+    named.filter((one) => one.learned === learned).map(({ name }) => name)
+  );
+  return first.environments.map((environment) => ({
+    environment,
+    rows: [...new Set(names)].flatMap((policy) => {
+      const cells = comparisons.map((comparison) => trainingsOf(comparison, policy, environment.name));
+      return cells.some((own) => own.length > 0) ? [{ policy, cells }] : [];
+    }),
+  }));
 }

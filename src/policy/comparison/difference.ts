@@ -2,7 +2,7 @@
 
 import { pairedDifference } from "../../data/paired.ts";
 import type { Interval } from "../../figures/bootstrap.ts";
-import { ratioOf } from "./episodes.ts";
+import { ratioOf } from "./figures.ts";
 
 /** What an interval of a difference is over. */
 export type Spread = "users" | "training seeds";

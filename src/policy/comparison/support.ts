@@ -3,7 +3,9 @@
  * has, a model of the log has guessed what they do there.
  */
 
-import { choleskyOf, solveLower } from "./cholesky.ts";
+import { FURTHER_CLICK, NONE, usersOf } from "../../data/click_log.ts";
+import { type LogSource, walk } from "../../data/log_source.ts";
+import { randomStream } from "../../data/random.ts";
 
 /** Logged states beyond this share of them are far out. */
 const USUAL = 0.99;
@@ -78,4 +80,59 @@ export function rareSlots(slates: ArrayLike<number>, displays: ArrayLike<number>
   let rare = 0;
   for (let k = 0; k < slates.length; k++) if ((displays[slates[k]!] ?? 0) < FEW_DISPLAYS) rare++;
   return rare / slates.length;
+}
+
+/** Symmetric positive definite matrices in float64, by rows: factors, and what is solved by them. */
+
+/** The lower factor L [n, n] of A = L L'. @param a [n, n] of which the lower half is read. @throws RangeError where A is not positive definite. */
+export function choleskyOf(a: Float64Array, n: number): Float64Array {
+  const l = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j <= i; j++) {
+      let sum = a[i * n + j]!;
+      for (let k = 0; k < j; k++) sum -= l[i * n + k]! * l[j * n + k]!;
+      if (i > j) l[i * n + j] = sum / l[j * n + j]!;
+      else if (sum > 0) l[i * n + i] = Math.sqrt(sum);
+      else throw new RangeError(`expected a positive definite matrix, got one with ${sum} at pivot ${i}`);
+    }
+  }
+  return l;
+}
+
+/** x of L x = b, written over b. */
+export function solveLower(l: Float64Array, n: number, b: Float64Array): Float64Array {
+  for (let i = 0; i < n; i++) {
+    let sum = b[i]!;
+    for (let k = 0; k < i; k++) sum -= l[i * n + k]! * b[k]!;
+    b[i] = sum / l[i * n + i]!;
+  }
+  return b;
+}
+
+/**
+ * The clicks of train users up to and with some of their pages, drawn evenly over all of them.
+ * @param most how many, at most. @throws RangeError for a log without a page of a train user.
+ */
+export function trainHistories(source: LogSource, most: number, seed: number): Uint32Array<ArrayBuffer>[] {
+  const found: Uint32Array<ArrayBuffer>[] = [];
+  const random = randomStream(seed, "histories");
+  let pages = 0;
+  for (const { log, users } of walk(source, usersOf(source, "train"))) {
+    for (const user of users) {
+      const clicks: number[] = [];
+      const end = log.userEvents[user + 1]!;
+      for (let event = log.userEvents[user]!; event < end; event++) {
+        const row = log.eventClick[event]!;
+        if (row !== NONE) clicks.push(log.rowItem[row]!);
+        // A page ends with its last click.
+        if (event + 1 < end && log.eventGiven?.[event + 1] === FURTHER_CLICK) continue;
+        // Each page so far is kept with the same probability.
+        const place = found.length < most ? found.length : random.integer(pages + 1);
+        pages++;
+        if (place < most) found[place] = Uint32Array.from(clicks);
+      }
+    }
+  }
+  if (pages === 0) throw new RangeError("expected a log with pages of train users");
+  return found;
 }

@@ -6,7 +6,7 @@
 import { readViews } from "../../gpu/readback.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import type { EpisodeLog } from "../../simulate/episode_log.ts";
-import { choiceWeights, slateLogits } from "../../simulate/host/choice.ts";
+import { choiceWeights, slateLogits } from "../../simulate/host/dynamics.ts";
 import type { SimulatorOptions } from "../../simulate/options.ts";
 import type { PageContext, PageDispatch, Policy } from "../../simulate/policy.ts";
 import { Simulator } from "../../simulate/simulator.ts";

@@ -1,52 +1,30 @@
-/** How a policy is trained. Part of every policy's file. Defaults are those that worked on the shop whose optimum is known. */
+/**
+ * How a policy is trained. Part of every policy's file. A field stands in its interface with its type, and in the table of fields
+ * with its option, range and default; all else follows (src/option.ts).
+ */
 
 import { type Split, splits } from "../../data/click_log.ts";
+import {
+  between,
+  defaultsOf,
+  entriesOf,
+  field,
+  type Fields,
+  numberOf,
+  oneOf,
+  positive,
+  switchedField,
+  whole,
+} from "../../option.ts";
 import * as v from "../../schema.ts";
 
 /** What learns: see {@link import("./algorithms.ts")}. */
-export const algorithmNames = ["cdqn", "gdqn", "slateq"] as const;
+const algorithmNames = ["cdqn", "gdqn", "slateq"] as const;
 export type AlgorithmName = typeof algorithmNames[number];
 
 /** What the position before the last is regressed on. See {@link PolicyTrainingConfig.target}. */
-export const targetKinds = ["common", "chained"] as const;
+const targetKinds = ["common", "chained"] as const;
 export type TargetKind = typeof targetKinds[number];
-
-const whole = (least: number, most = 2 ** 31) => v.whole(least, most);
-const share = v.between(0, 1);
-
-/** What a {@link PolicyTrainingConfig} must be. */
-export const policyTrainingSchema = v.strictObject({
-  algorithm: v.picklist(algorithmNames),
-  seed: v.whole(0, 2 ** 32 - 1),
-  slate: whole(1, 1024),
-  pages: whole(1, 100_000),
-  users: whole(1, 2 ** 24),
-  steps: whole(1, 2 ** 40),
-  reward: v.picklist(["click", "utility"]),
-  start: v.optional(v.picklist(["empty", ...splits]), "empty"), // of a policy from before there was this option
-  repeats: v.boolean(),
-  leave: share,
-  patience: whole(0),
-  hidden: v.pipe(whole(4, 64), v.multipleOf(4, "expected a multiple of 4")),
-  trunk: whole(4, 1024),
-  sharePositions: v.boolean(),
-  target: v.picklist(targetKinds),
-  doubleQ: v.boolean(),
-  targetEvery: whole(1),
-  discount: share,
-  bootstrapAtEnd: v.boolean(),
-  learningRate: v.positive(10),
-  rows: v.pipe(whole(64, 2 ** 20), v.multipleOf(64, "expected a multiple of 64")),
-  stepsPerPage: whole(1, 256),
-  clip: v.nullable(v.positive()),
-  huber: v.optional(v.boolean(), false), // of a policy from before there was this option
-  replay: whole(1),
-  epsilonStart: share,
-  epsilonEnd: share,
-  epsilonShare: share,
-  evaluateEvery: whole(1, 2 ** 40),
-  evaluationUsers: whole(1, 2 ** 24),
-});
 
 /** How a policy is trained. */
 export interface PolicyTrainingConfig {
@@ -113,36 +91,136 @@ export interface PolicyTrainingConfig {
   evaluationUsers: number;
 }
 
-/** What worked, of what does not depend on the task. */
-export const defaultPolicyTraining: PolicyTrainingConfig = {
-  algorithm: "cdqn",
-  seed: 1,
-  slate: 3,
-  pages: 20,
-  users: 128,
-  steps: 400_000,
-  reward: "click",
-  start: "empty",
-  repeats: false,
-  leave: 0,
-  patience: 0,
-  hidden: 64,
-  trunk: 64,
-  sharePositions: false,
-  target: "common",
-  doubleQ: true,
-  targetEvery: 30,
-  discount: 1,
-  bootstrapAtEnd: false,
-  learningRate: 1e-3,
-  rows: 256,
-  stepsPerPage: 1,
-  clip: 10,
-  huber: false,
-  replay: 200_000,
-  epsilonStart: 1,
-  epsilonEnd: 0.05,
-  epsilonShare: 0.4,
-  evaluateEvery: 25_600,
-  evaluationUsers: 1000,
+const MOST = 2 ** 31;
+const share = between(0, 1);
+const hidden = v.pipe(v.whole(4, 64), v.multipleOf(4, "expected a multiple of 4"));
+const rows = v.pipe(v.whole(64, 2 ** 20), v.multipleOf(64, "expected a multiple of 64"));
+
+/** The defaults are those that worked on the shop whose optimum is known, of what does not depend on the task. */
+export const policyTrainingFields: Fields<PolicyTrainingConfig> = {
+  algorithm: field(
+    "--algorithm <name>",
+    "cdqn: a cascade of values, one a position; gdqn: a value an item, added up; slateq: the value of a click on each item " +
+      "and of none, and the slate that is best by them",
+    oneOf(algorithmNames),
+    "cdqn",
+  ),
+  seed: field("--seed <n>", "seed of all that is random", whole(0, 2 ** 32 - 1), 1),
+  slate: field("--slate <k>", "items that a page shows", whole(1, 1024), 3),
+  pages: field("--pages <n>", "pages of an episode", whole(1, 100_000), 20),
+  users: field("--users <n>", "users stepped together", whole(1, 2 ** 24), 128),
+  steps: field(
+    "--steps <n>",
+    "pages to learn from in all (one user's page counts as one), not steps of the optimiser; whole episodes are played",
+    whole(1, 2 ** 40),
+    400_000,
+  ),
+  reward: field(
+    "--reward <what>",
+    "1 a click, or the utility of the clicked item",
+    oneOf(["click", "utility"]),
+    "click",
+  ),
+  start: field(
+    "--start <users>",
+    "empty: without a click; train, validation or test: each user starts with all clicks of a logged user of this part",
+    oneOf(["empty", ...splits]),
+    "empty",
+    { absent: "empty" },
+  ),
+  repeats: switchedField("--repeats", "show clicked items again", false),
+  leave: field("--leave <p>", "probability that a user leaves after a page without a click", share, 0),
+  patience: field(
+    "--patience <n>",
+    "a user leaves after so many pages in a row without a click; 0: never",
+    whole(0, MOST),
+    0,
+  ),
+  hidden: field(
+    "--hidden <units>",
+    "hidden units of Q: 4, 8, ... 64",
+    { schema: hidden, parse: numberOf(hidden, "4, 8, 12, ... or 64 units") },
+    64,
+  ),
+  trunk: field("--trunk <units>", "units that the state goes through first", whole(4, 1024), 64),
+  sharePositions: switchedField("--share-positions", "cdqn: one network for all positions of a slate", false),
+  target: field(
+    "--target <kind>",
+    "cdqn: what positions are regressed on. common: the value of the whole slate, as published; chained: the best that " +
+      "the next position can do",
+    oneOf(targetKinds),
+    "common",
+  ),
+  doubleQ: switchedField(
+    "--no-double-q",
+    "the older copy picks the next slate, too, not the weights that learn",
+    true,
+  ),
+  targetEvery: field(
+    "--target-every <n>",
+    "steps of the optimiser from one copy of the weights to the next; 1: copied at every step",
+    whole(1, MOST),
+    30,
+  ),
+  discount: field("--discount <x>", "factor on the value of the next page", share, 1),
+  bootstrapAtEnd: switchedField(
+    "--bootstrap-at-end",
+    "count the value of a next page after the last one, too",
+    false,
+  ),
+  learningRate: field(
+    "--learning-rate <x>",
+    "of Adam; a fifth of it in the last quarter",
+    positive(10),
+    1e-3,
+  ),
+  rows: field(
+    "--rows <n>",
+    "remembered pages of a step of the optimiser, a multiple of 64",
+    { schema: rows, parse: numberOf(rows, "a multiple of 64") },
+    256,
+  ),
+  stepsPerPage: field(
+    "--steps-per-page <n>",
+    "steps of the optimiser after each page of all users",
+    whole(1, 256),
+    1,
+  ),
+  clip: field(
+    "--clip <x>",
+    "the most that a gradient's length may be; 0: any",
+    { schema: v.nullable(v.positive()), parse: numberOf(v.atLeast(0), "a number of at least 0") },
+    10,
+  ),
+  huber: switchedField(
+    "--huber",
+    "an error d of a value above 1 counts as 2 |d| - 1, not as d^2",
+    false,
+    false,
+  ),
+  replay: field("--replay <n>", "pages of users that are remembered, at least", whole(1, MOST), 200_000),
+  epsilonStart: field("--epsilon-start <p>", "probability of a random slate in the beginning", share, 1),
+  epsilonEnd: field("--epsilon-end <p>", "probability of a random slate at the end", share, 0.05),
+  epsilonShare: field(
+    "--epsilon-share <x>",
+    "share of the training in which it falls to that, in a straight line",
+    share,
+    0.4,
+  ),
+  evaluateEvery: field(
+    "--evaluate-every <n>",
+    "pages of users from one evaluation, and snapshot, to the next",
+    whole(1, 2 ** 40),
+    25_600,
+  ),
+  evaluationUsers: field(
+    "--evaluation-users <n>",
+    "users of an evaluation, who see the best slates",
+    whole(1, 2 ** 24),
+    1000,
+  ),
 };
+
+/** What a {@link PolicyTrainingConfig} must be. */
+export const policyTrainingSchema = v.strictObject(entriesOf(policyTrainingFields));
+export const defaultPolicyTraining: PolicyTrainingConfig = defaultsOf(policyTrainingFields);

@@ -7,19 +7,18 @@ import type { Page } from "../../simulate/page.ts";
 import type { PageContext, PageDispatch, Policy, SlateValues } from "../../simulate/policy.ts";
 import { randomSlate } from "../../simulate/slates.ts";
 import type { Tensor } from "../../tape/tensor.ts";
-import type { QAct } from "../network/q_act.ts";
-import { QNetwork } from "../network/q_network.ts";
-import type { QShape } from "../network/q_shape.ts";
-import type { SlateRows } from "../network/slate_rows.ts";
-import { inputColumns, stateInput } from "../network/state_input.ts";
+import type { QAct } from "../network/choose_slates.ts";
+import { QNetwork, type QShape } from "../network/q_network.ts";
+import { inputColumns, type SlateRows, stateInput } from "../network/slate_rows.ts";
 import {
   learnDimensions,
   type Learner,
   type LearnerSubject,
   type LearnSizes,
   learnSizes,
+  type Lesson,
+  type RecordedLesson,
 } from "./learner.ts";
-import type { Lesson, RecordedLesson } from "./learner.ts";
 import type { Recall } from "./recall.ts";
 
 /** How an algorithm's values are laid out: what of the network's shape is its own. */

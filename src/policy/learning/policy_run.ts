@@ -1,9 +1,121 @@
-/** The training of a policy from its first page, or from where it stopped, to its last; all of it in its folder. */
+/**
+ * The training of a policy from its first page, or from where it stopped, to its last; all of it in its folder: `policy.json`,
+ * `train.csv` with the figures of every page, `curve.csv` with what the policy brought whenever it was evaluated, and
+ * `last.safetensors`, from which its training goes on.
+ */
 
+import { exists } from "../../run/files/file_error.ts";
+import { CsvLog } from "../../run/csv_log.ts";
+import type { ParameterSpec } from "../../tape/parameters.ts";
+import { type PolicyConfig, subjectText, writePolicyConfig } from "../policy_config.ts";
+import { policyFile, type PolicySnapshot, writePolicy } from "./policy_snapshot.ts";
+import type { PolicyFigures, PolicyState, PolicyTrainer } from "./policy_trainer.ts";
 import { clickRate, coverage, meanReturn, type SimulationFigures } from "../../simulate/figures.ts";
 import type { StepResult } from "../../train/results.ts";
-import type { CurvePoint, PolicyFolder } from "../policy_folder.ts";
-import type { PolicyFigures, PolicyTrainer } from "./policy_trainer.ts";
+
+const TRAIN = ["iteration", "loss", "q", "reward", "epsilon"];
+const CURVE = ["user_steps", "return", "standard_error", "click_rate", "coverage"];
+
+/** A point of the curve. */
+export interface CurvePoint {
+  readonly userSteps: number;
+  readonly return: number;
+  readonly standardError: number;
+  readonly clickRate: number;
+  /** Share of the catalogue that was shown. */
+  readonly coverage: number;
+}
+
+/** The caller owns the folder (files/owned_folder.ts) as long as it is open. */
+export class PolicyFolder {
+  private constructor(
+    readonly path: string,
+    readonly config: PolicyConfig,
+    /** Whether the curve had a point when this was opened. */
+    readonly hasPoints: boolean,
+    private readonly train: CsvLog,
+    private readonly curve: CsvLog,
+  ) {}
+
+  /** Whether a training has saved anything to go on from. */
+  static hasState(path: string): Promise<boolean> {
+    return exists(policyFile(path));
+  }
+
+  /** Starts a training's files. @throws UserError when the folder cannot be written, or holds what would be lost. */
+  static async begin(path: string, config: PolicyConfig): Promise<PolicyFolder> {
+    await writePolicyConfig(path, config); // first: from now on --resume goes on
+    return PolicyFolder.#open(
+      path,
+      config,
+      false,
+      (name, columns) => CsvLog.begin(`${path}/${name}`, columns),
+    );
+  }
+
+  /**
+   * Opens the files to go on with a training; logs are cut back to where they stood.
+   * @throws UserError when they are not what they were.
+   */
+  static async resume(
+    path: string,
+    config: PolicyConfig,
+    { marks, iteration }: Pick<PolicySnapshot, "marks" | "iteration">,
+  ): Promise<PolicyFolder> {
+    CsvLog.expectMarked(`${path}/train.csv`, marks.train, iteration);
+    CsvLog.expectMarked(`${path}/curve.csv`, marks.curve);
+    const folder = PolicyFolder.#open(
+      path,
+      config,
+      marks.curve.bytes > CURVE.join().length + 1,
+      (name, columns) =>
+        CsvLog.resume(`${path}/${name}`, columns, name === "train.csv" ? marks.train : marks.curve),
+    );
+    await writePolicyConfig(path, config);
+    return folder;
+  }
+
+  static #open(
+    path: string,
+    config: PolicyConfig,
+    hasPoints: boolean,
+    open: (name: string, columns: readonly string[]) => CsvLog,
+  ): PolicyFolder {
+    const train = open("train.csv", TRAIN);
+    try {
+      return new PolicyFolder(path, config, hasPoints, train, open("curve.csv", CURVE));
+    } catch (error) {
+      train.close();
+      throw error;
+    }
+  }
+
+  appendPage(row: Readonly<Record<"iteration" | "loss" | "q" | "reward" | "epsilon", number>>): void {
+    this.train.append([row.iteration, row.loss, row.q, row.reward, row.epsilon]);
+  }
+
+  appendPoint(point: CurvePoint): void {
+    const { userSteps, standardError, clickRate, coverage } = point;
+    this.curve.append([userSteps, point.return, standardError, clickRate, coverage]);
+  }
+
+  /** Writes the logs, and the snapshot as a whole. */
+  async save(specs: readonly ParameterSpec[], state: PolicyState): Promise<void> {
+    this.train.flush();
+    this.curve.flush();
+    const marks = { train: this.train.mark(), curve: this.curve.mark() };
+    const { training: { algorithm }, trainedOn } = this.config;
+    await writePolicy(this.path, specs, state, { algorithm, trainedOn: subjectText(trainedOn), marks });
+  }
+
+  close(): void {
+    try {
+      this.train.close();
+    } finally {
+      this.curve.close();
+    }
+  }
+}
 
 /** What a training tells. */
 export interface PolicyEvents {

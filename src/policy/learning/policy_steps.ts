@@ -17,7 +17,7 @@ import type { PolicyTrainingConfig } from "./config.ts";
 import { learnDimensions, type Learner, type LearnSizes, learnSizes } from "./learner.ts";
 import type { Recall } from "./recall.ts";
 import type { PolicySchedule } from "./schedule.ts";
-import { pageReward, qTarget } from "./targets.ts";
+import { pageReward, qTarget } from "./q_loss.ts";
 
 /** A page and its lessons. */
 interface PolicyBatch extends Counted {

@@ -20,6 +20,7 @@ import { ResultRing } from "../../train/result_ring.ts";
 import type { Summary } from "../../train/results.ts";
 import type { TrainerState } from "../../train/trainer_state.ts";
 import { parseConfig } from "../../model/config.ts";
+import { algorithms } from "./algorithms.ts";
 import { type PolicyTrainingConfig, policyTrainingSchema } from "./config.ts";
 import type { Learner, MakeLearner } from "./learner.ts";
 import { type PageCalls, PolicySteps, ringParts } from "./policy_steps.ts";
@@ -59,6 +60,16 @@ export interface PolicyState {
   readonly replay: ReplayState;
 }
 
+/** What a training may be told beside its config. */
+export interface TrainerOptions {
+  /** Through whom the policy sees users, who are learned from by default; it goes on with other users as it saw those before. */
+  readonly observes?: UsersSource;
+  /** What users start with, as the config has it. */
+  readonly start?: StartOptions;
+  /** What learns; by default what the config names. */
+  readonly makeLearner?: MakeLearner;
+}
+
 interface Parts {
   readonly schedule: PolicySchedule;
   readonly learner: Learner;
@@ -82,18 +93,14 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
 
   /**
    * Puts users, network and replay on the device and records the steps.
-   * @param source who is learned from. @param makeLearner what learns.
-   * @param observes through whom the policy sees them; a policy goes on with other users as it saw those before.
-   * @param start what users start with, as the config has it.
+   * @param source who is learned from.
    * @throws UserError for a config out of range, options that do not fit the catalogue, or sizes beyond the adapter.
    */
   static create(
     gpu: Gpu,
     source: UsersSource,
     config: PolicyTrainingConfig,
-    makeLearner: MakeLearner,
-    observes: UsersSource = source,
-    start: StartOptions = "empty",
+    { observes = source, start = "empty", makeLearner = algorithms[config.algorithm] }: TrainerOptions = {},
   ): Promise<PolicyTrainer> {
     return making(async (made) => {
       parseConfig(policyTrainingSchema, config, "policy training");

@@ -12,7 +12,7 @@ import type { DispatchSpec } from "../../gpu/program.ts";
 import { startOf, type StartOptions } from "../../simulate/start.ts";
 import { padded } from "../../tape/layout.ts";
 import type { Tensor } from "../../tape/tensor.ts";
-import { PANEL, panelsOf } from "../network/place.ts";
+import { PANEL, panelsOf } from "../network/slate_score.ts";
 import type { Replay } from "./replay.ts";
 
 const drawKernel = kernel("replay_draw", drawText);

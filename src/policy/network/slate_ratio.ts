@@ -6,13 +6,19 @@ import type { View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import type { Sizes } from "../../gpu/sizes.ts";
 import { UserError } from "../../user_error.ts";
-import type { Mask } from "./q_act.ts";
 import { itemsOf, rowsIndex, rowsOf, type SlateRows, unwritten } from "./slate_rows.ts";
 
 const ratioKernel = kernel("slate_ratio", ratioText);
 
 /** Items of a slate that can be exact. */
 const MOST_EXACT = 16;
+
+/** Bits of items that may not be chosen: bit i of word p stride + r is item 32 p + i of row r. */
+export interface Mask {
+  readonly view: View;
+  /** From one panel's words to the next. */
+  readonly stride: number;
+}
 
 /** Who clicks what. */
 export interface ChoiceModel {

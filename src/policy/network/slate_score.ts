@@ -1,13 +1,58 @@
-/** The score of every item for every row: the best of each panel of items, or all of them. */
+/**
+ * The score of every item for every row, the best of each panel of items, or all of them; and the best of all into the next slot.
+ * What differs between the positions of a slate is data: kernels have one text for all of them.
+ */
 
+import type { Arena } from "../../gpu/arena.ts";
+import type { Memory, View } from "../../gpu/memory.ts";
 import panelText from "../../../kernels/slates/slate_score_panel.wgsl" with { type: "text" };
 import tiledText from "../../../kernels/slates/slate_score_tiled.wgsl" with { type: "text" };
 import { constantOf, kernel } from "../../gpu/kernel.ts";
-import type { Memory, View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import type { Sizes } from "../../gpu/sizes.ts";
-import { PANEL, panelsOf } from "./place.ts";
 import { rowsIndex, rowsOf, shapesOf, type SlateRows, unwritten } from "./slate_rows.ts";
+import pickText from "../../../kernels/slates/slate_pick.wgsl" with { type: "text" };
+
+/** Items whose bits are a word, and of which a score kernel keeps the best. */
+export const PANEL = 32;
+
+/** How many panels a catalogue has. */
+export function panelsOf(items: number): number {
+  return Math.ceil(items / PANEL);
+}
+
+/** In the order of the kernels' `struct Place`. Numbers that end with 4 count vectors of four. */
+const fields = [
+  "items",
+  "maskStride",
+  "slate",
+  "position",
+  "baseStride4",
+  "nextAt4",
+  "tableStride4",
+  "tableAt4",
+  "chosenAt4",
+  "laterAt4",
+  "later4",
+  "output4",
+  "nextBias4",
+  "qStride",
+  "scoresStride4",
+  "panels",
+] as const;
+
+/** See the comments of `struct Place` in kernels/slates/slate_pick.wgsl. What is left out is 0. */
+export type Place = Partial<Readonly<Record<typeof fields[number], number>>>;
+
+/** A place as kernels read it. */
+export function placeWords(place: Place): Uint32Array<ArrayBuffer> {
+  return Uint32Array.from(fields, (field) => place[field] ?? 0);
+}
+
+/** Uploads a place. @param name for the buffer's label */
+export function uploadPlace(arena: Arena, name: string, place: Place): View {
+  return arena.upload(`place: ${name}`, placeWords(place));
+}
 
 const kernels = {
   cpu: kernel("slate_score_panel", panelText),
@@ -76,4 +121,50 @@ export function expectUnits(units: number): void {
   if (units % 4 !== 0 || units < 4 || units > MOST_UNITS) {
     throw new Error(`expected 4, 8, ... or ${MOST_UNITS} hidden units, got ${units}`);
   }
+}
+
+const pickKernel = kernel("slate_pick", pickText);
+
+export interface SlatePick {
+  readonly label: string;
+  readonly units: number;
+  /** I / 32; 0 for what comes before the first position. */
+  readonly panels: number;
+  /** Vectors that an item adds to later positions. */
+  readonly later4: number;
+  /** The slates are there already. */
+  readonly given?: boolean;
+  readonly views: {
+    /** [panels, R] of {@link import("./slate_score.ts").slateScore}; any buffer without panels */
+    readonly best: View;
+    /** [I, .] of the position */
+    readonly table: View;
+    readonly weights: View;
+    /** [R, .] */
+    readonly bases: View;
+    readonly masked: View;
+    /** [R, k] u32 */
+    readonly slates: View;
+    /** [R, .] */
+    readonly q: View;
+    /** [R, L] the next position's base */
+    readonly current: Memory;
+    readonly place: View;
+  };
+}
+
+/** The dispatch. */
+export function slatePick<S extends Sizes>(rows: SlateRows<S>, pick: SlatePick): DispatchSpec<S> {
+  const { units, panels, later4, views, label, given } = pick;
+  return {
+    kernel: pickKernel,
+    label,
+    constants: { M: rowsIndex(rows), L4: units / 4, ...(given && { GIVEN: true }) },
+    views,
+    invocations: [rows.rows],
+    cost: (sizes) => ({
+      flops: rowsOf(rows, sizes) * (panels + 4 * later4 + units),
+      bytes: rowsOf(rows, sizes) * (8 * panels + 48 * later4 + 8 * units + 16),
+    }),
+  };
 }

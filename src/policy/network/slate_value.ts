@@ -2,6 +2,7 @@
 
 import backwardText from "../../../kernels/slates/slate_value_backward.wgsl" with { type: "text" };
 import forwardText from "../../../kernels/slates/slate_value_forward.wgsl" with { type: "text" };
+import { NONE } from "../../data/click_log.ts";
 import { kernel } from "../../gpu/kernel.ts";
 import { bufferOf, type View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
@@ -11,11 +12,21 @@ import { partialViews } from "../../ops/op.ts";
 import type { Call } from "../../tape/node.ts";
 import { add, at, type Matrix, matrix, type Reference } from "../../tape/reference.ts";
 import type { Tape } from "../../tape/tape.ts";
+import { padded } from "../../tape/layout.ts";
 import type { Tensor } from "../../tape/tensor.ts";
-import type { QCopy, QNetwork, QState } from "./q_network.ts";
-import { columnsOf, itemKernel, productsOf, type QShape, widthOf } from "./q_shape.ts";
+import {
+  basesOf,
+  columnsOf,
+  itemKernel,
+  productsOf,
+  type QCopy,
+  type QNetwork,
+  type QShape,
+  type QState,
+  valuesOf,
+  widthOf,
+} from "./q_network.ts";
 import { rowsIndex, rowsOf, type SlateRows } from "./slate_rows.ts";
-import { slotOf, uploadSlot } from "./slot.ts";
 
 const forwardKernel = kernel("slate_value_forward", forwardText);
 const backwardKernel = kernel("slate_value_backward", backwardText);
@@ -114,7 +125,7 @@ function forward<S extends Sizes>(
         ...{ table: network.table(copy, position), weights: network.weights(copy), slates },
         ...{ values: bufferOf(values.view), bases: bufferOf(bases.view), q: output.view, hidden },
         slot_item: slotItems(position),
-        place: uploadSlot(call, slot),
+        place: call.upload(`slot ${position + 1}`, Uint32Array.from(slotFields, (field) => slot[field])),
       },
       invocations: [rows.rows],
       cost: (s) => ({
@@ -123,6 +134,42 @@ function forward<S extends Sizes>(
       }),
     };
   });
+}
+
+/** In the order of the kernel's `struct Slot`, which says what they are (kernels/slates/slate_value_forward.wgsl). */
+const slotFields = [
+  "slate",
+  "position",
+  "baseStride4",
+  "baseAt4",
+  "bias4",
+  "tableStride4",
+  "tableAt4",
+  "chosenAt4",
+  "laterAt4",
+  "later4",
+  "output4",
+  "qStride",
+  "valueStride",
+  "valueAt",
+  "zeroAt",
+] as const;
+type Slot = Readonly<Record<typeof slotFields[number], number>>;
+
+/** What differs between the slots of given slates, as data: there is one text for all of them. */
+function slotOf(network: QNetwork, position: number, qStride: number): Slot {
+  const { shape } = network;
+  const { kind, slate, units, zero } = shape;
+  const units4 = units / 4;
+  return {
+    ...{ slate, position, qStride, tableAt4: 0, ...network.layout(position) },
+    baseStride4: basesOf(shape) * units4,
+    baseAt4: kind === "cascade" ? position * units4 : 0,
+    bias4: kind === "shared" ? network.first4("position/bias") + position * units4 : NONE,
+    valueStride: padded(valuesOf(shape)),
+    valueAt: kind === "item" ? 0 : position,
+    zeroAt: zero ? 1 : NONE,
+  };
 }
 
 function backward<S extends Sizes>(

@@ -3,9 +3,9 @@
 import { philox, purposes, uniform24 } from "../../data/philox.ts";
 import { randomStream } from "../../data/random.ts";
 import { choose, logViews } from "../../simulate/choose.ts";
-import { choose as chooseOnHost } from "../../simulate/host/choice.ts";
+import { choose as chooseOnHost } from "../../simulate/host/dynamics.ts";
 import type { Page } from "../../simulate/page.ts";
-import { plain } from "../../simulate/plain.ts";
+import { plain } from "../../simulate/users.ts";
 import { bitsOf, type Check, type CheckedPage, key } from "./page_bench.ts";
 import { floats, range } from "../harness.ts";
 

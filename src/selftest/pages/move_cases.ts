@@ -17,9 +17,9 @@ import {
   putState,
   takeRows,
 } from "../../simulate/carried.ts";
-import { fill } from "../../simulate/masks.ts";
+import { fill } from "../../simulate/pool.ts";
 import type { Page } from "../../simulate/page.ts";
-import { plain } from "../../simulate/plain.ts";
+import { plain } from "../../simulate/users.ts";
 import { ShopSource } from "../../simulate/shop_users.ts";
 import { Starts } from "../../simulate/start.ts";
 import { bitsOf, type Check, type CheckedPage, key, type PageCase } from "./page_bench.ts";

@@ -2,10 +2,9 @@
 
 import { mulhi, philox, purposes, slotOf } from "../../data/philox.ts";
 import { randomStream } from "../../data/random.ts";
-import { topSlate as topOnHost } from "../../simulate/host/top_slate.ts";
-import { fill, pageMask } from "../../simulate/masks.ts";
+import { topSlate as topOnHost } from "../../simulate/host/slate_ratio.ts";
+import { fill, inRandomPool, pageMask, poolOf } from "../../simulate/pool.ts";
 import type { Page } from "../../simulate/page.ts";
-import { inRandomPool, poolOf } from "../../simulate/pool.ts";
 import { popularSlate, randomSlate, topSlate } from "../../simulate/slates.ts";
 import { checkChoose } from "./choose_check.ts";
 import type { Checking, Checks } from "../finding.ts";

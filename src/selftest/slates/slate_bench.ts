@@ -8,7 +8,7 @@ import { type DispatchSpec, Program } from "../../gpu/program.ts";
 import { readViews } from "../../gpu/readback.ts";
 import { Dimensions } from "../../gpu/sizes.ts";
 import { StepHeaders, type StepPurpose } from "../../gpu/step.ts";
-import { PANEL, panelsOf } from "../../policy/network/place.ts";
+import { PANEL, panelsOf } from "../../policy/network/slate_score.ts";
 import type { SlateRows } from "../../policy/network/slate_rows.ts";
 import type { Checks } from "../finding.ts";
 import { CanaryArena, checked, twice } from "../harness.ts";

@@ -2,9 +2,8 @@
 
 import { NONE } from "../../data/click_log.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import { PANEL, panelsOf, uploadPlace } from "../../policy/network/place.ts";
-import { slateScore } from "../../policy/network/slate_score.ts";
-import { stateInput } from "../../policy/network/state_input.ts";
+import { PANEL, panelsOf, slateScore, uploadPlace } from "../../policy/network/slate_score.ts";
+import { stateInput } from "../../policy/network/slate_rows.ts";
 import { padRows } from "../../tape/layout.ts";
 import type { Checking, Checks } from "../finding.ts";
 import { maskBits, normals, withBench } from "./slate_bench.ts";

@@ -2,8 +2,7 @@
 
 import { NONE } from "../../data/click_log.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import { PANEL, panelsOf, uploadPlace } from "../../policy/network/place.ts";
-import { slatePick } from "../../policy/network/slate_pick.ts";
+import { PANEL, panelsOf, slatePick, uploadPlace } from "../../policy/network/slate_score.ts";
 import type { Checks } from "../finding.ts";
 import { type Bench, maskBits, normals, withBench } from "./slate_bench.ts";
 import { floats, range } from "../harness.ts";

@@ -1,7 +1,7 @@
 /** The kernel of exact slates, by utilities and by values of a network: as good as the best of all slates. */
 
 import type { Gpu } from "../../gpu/device.ts";
-import { PANEL, panelsOf } from "../../policy/network/place.ts";
+import { PANEL, panelsOf } from "../../policy/network/slate_score.ts";
 import { bestSlate, slateWorth } from "../../policy/network/slate_ratio.ts";
 import type { Checks } from "../finding.ts";
 import { floats, range } from "../harness.ts";

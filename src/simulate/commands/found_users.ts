@@ -1,23 +1,27 @@
-/** Whom the options of a command name: a trained model, the truth of a made-up shop, or both, with their data. */
+/** Whom the options of a command name: a trained model, the truth of a made-up shop, or both, with their data; and on a device. */
 
 import { dirname, join } from "node:path";
 import { shopNamed, shopNames } from "../../data/shops.ts";
 import { checksum } from "../../run/files/checksum.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import type { Made } from "../../gpu/made.ts";
+import { Made } from "../../gpu/made.ts";
 import type { PolicySubject } from "../../policy/policy_config.ts";
 import { readJson } from "../../run/files/json_file.ts";
+import * as v from "../../schema.ts";
 import { OpenedDataset } from "../../data/sets/opened_dataset.ts";
 import type { OpenedRun } from "../../run/open_run.ts";
-import { LearnedSource } from "../learned_source.ts";
+import { LearnedSource } from "../learned_users.ts";
 import { ShopSource } from "../shop_users.ts";
 import type { UsersSource } from "../users.ts";
-import * as v from "../../schema.ts";
 import { UserError } from "../../user_error.ts";
 import { openData, reopenData } from "../../cli/open_data.ts";
 import { openModel } from "../../cli/open_model.ts";
-import { sameCatalogue, sameItems } from "./same_items.ts";
 import type { UsersOptions } from "./users_options.ts";
+import type { ItemFeatures } from "../../data/click_log.ts";
+import type { DataConfig } from "../../data/sets/dataset.ts";
+import { hasPagesWithoutClick } from "../../data/log_source.ts";
+import { openGpu } from "../../gpu/host/open_gpu.ts";
+import type { SimulateOptions } from "./options.ts";
 
 /** A learned model, as a policy that is trained on it names it. */
 export type ModelSubject = Extract<PolicySubject, { kind: "model" }>;
@@ -168,4 +172,84 @@ async function verdictBeside(snapshot: string): Promise<readonly string[]> {
     if (error instanceof UserError) return [];
     throw error;
   }
+}
+
+/** Whether both are known to be over the same items by what a run records of them: a shop's seed, a set's checksum. */
+export function sameCatalogue(one: DataConfig, other: DataConfig): boolean {
+  const of = (data: DataConfig) => data.kind === "demo" ? data.seed : data.sha256;
+  return of(one) === of(other);
+}
+
+/** As many items with the same ids in the same order and, where they are in memory, the same features. */
+export function sameItems(one: OpenedDataset, other: OpenedDataset): boolean {
+  const [a, b] = [one.source.items, other.source.items];
+  if (a.shape.count !== b.shape.count) return false;
+  for (let item = 0; item < a.shape.count; item++) {
+    if (one.items.of(item) !== other.items.of(item)) return false;
+  }
+  return !a.items || !b.items || sameFeatures(a.items, b.items);
+}
+
+function sameFeatures(a: ItemFeatures, b: ItemFeatures): boolean {
+  if (a.kind === "one-hot" || b.kind === "one-hot") return a.kind === b.kind;
+  if (!sameNumbers(a.values, b.values)) return false;
+  if (a.kind === "dense" || b.kind === "dense") return a.kind === b.kind;
+  return sameNumbers(a.tokens.first, b.tokens.first) && sameNumbers(a.tokens.token, b.tokens.token);
+}
+
+/** Whether both have the same numbers at the same places. */
+export function sameNumbers(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
+  for (let k = 0; k < a.length; k++) if (a[k] !== b[k]) return false;
+  return a.length === b.length;
+}
+
+/** A command's users, opened. */
+export interface Simulated {
+  readonly gpu: Gpu;
+  /** What is freed in the end, before the device is. */
+  readonly made: Made;
+  /** Whom the options name. */
+  readonly found: FoundUsers;
+  readonly data: OpenedDataset;
+  /** Who clicks. */
+  readonly environment: UsersSource;
+  /** What policies know of users, where it is not whoever clicks. */
+  readonly known: UsersSource | undefined;
+  /** Who clicks, in words: "the users of runs/a/best-loss.safetensors". */
+  readonly words: string;
+  /** Why clicks say nothing here; undefined where they do. */
+  readonly noClickRate: string | undefined;
+}
+
+/** @throws UserError as {@link findUsers}, and for a model whose utilities are no log-odds. */
+export async function withSimulated<T>(
+  options: SimulateOptions,
+  use: (simulated: Simulated) => Promise<T>,
+): Promise<T> {
+  const found = await findUsers(options);
+  const { data, truth, run } = found;
+  const noClickRate = truth || hasPagesWithoutClick(data.source) ? undefined : noClickWords(data.source.name);
+  if (noClickRate !== undefined && options.reward === "utility") {
+    throw new UserError(
+      `Expected --reward click: every page of ${data.source.name} has a click, so how high its utilities are was never ` +
+        "seen, and sums of them say nothing. Leave --reward out; slates are ranked all the same.",
+    );
+  }
+  const made = new Made();
+  const gpu = await openGpu();
+  try {
+    const { environment, known } = found.open(gpu, made);
+    const words = truth
+      ? `${environment.name} itself${known ? `, whose users policies know through ${known.name}` : ""}`
+      : `the users of ${run?.path}`;
+    return await use({ gpu, made, found, data, environment, known, words, noClickRate });
+  } finally {
+    made.destroy();
+    gpu.close();
+  }
+}
+
+function noClickWords(name: string): string {
+  return `Every page of ${name} has a click, so a model of it cannot know how often nothing is clicked: ` +
+    "clicks, and click rates, would say nothing about its users and are left out. Rankings are not touched by that.";
 }

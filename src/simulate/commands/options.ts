@@ -2,8 +2,9 @@
 
 import { Command, InvalidArgumentError, Option } from "commander";
 import * as v from "../../schema.ts";
-import { type Split, splits } from "../../data/click_log.ts";
+import type { Split } from "../../data/click_log.ts";
 import { ROW_FORMATS, type RowFormat } from "../../run/files/row_file.ts";
+import { policyTrainingFields } from "../../policy/learning/config.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import { SAVE_DIR, WRITE_LOG } from "../../cli/arguments.ts";
@@ -13,6 +14,7 @@ import {
   givenOptions,
   LARGEST_SEED,
   numberOf,
+  optionOf,
   parse,
   path,
   wholeNumber,
@@ -58,14 +60,6 @@ each user under each policy, and episodes.csv or episodes.parquet where --episod
 
 greedy scores the whole catalogue on every page: its time grows with users x pages x items.`;
 
-/** As whom users start. */
-export function startOption(): Option {
-  return new Option(
-    "--start <users>",
-    "empty: without a click; train, validation or test: each user starts with all clicks of a logged user of this part",
-  ).choices(["empty", ...splits]).default("empty");
-}
-
 /** Options of an episode, for whatever simulates users. */
 function addEpisodeOptions(command: Command): Command {
   return command
@@ -73,7 +67,7 @@ function addEpisodeOptions(command: Command): Command {
     .option("--users <n>", "how many users", wholeNumber(1, 10_000_000), 1000)
     .option("--pages <n>", "pages that a user sees at most", wholeNumber(1, 100_000), 20)
     .option("--slate <n>", "items on a page", wholeNumber(1, 1024), 3)
-    .addOption(startOption())
+    .addOption(optionOf(policyTrainingFields.start.option!))
     .option("--repeats", "items that a user has clicked may be shown again", false)
     .addOption(
       new Option(

@@ -1,13 +1,13 @@
 /** The page of charts that `simulate` leaves beside its figures. */
 
 import { atomicWriteFile } from "../../run/files/atomic_write.ts";
-import type { OpenedPolicy } from "../../policy/open_policy.ts";
+import type { OpenedPolicy } from "../../policy/trained_policy.ts";
 import { readPageParts } from "../../report/page_shell.ts";
 import { simulationPageOf } from "../../report/simulation_page.ts";
 import type { PoolArgument, SimulateOptions } from "./options.ts";
 import type { Told } from "./results.ts";
-import type { PolicyRun } from "./runs.ts";
-import type { Simulated } from "./simulated.ts";
+import type { PolicyRun } from "./policies.ts";
+import type { Simulated } from "./found_users.ts";
 import { thousands } from "../../thousands.ts";
 
 interface Contents {

@@ -1,13 +1,11 @@
 /** What `simulate` ends with: a table of the policies, the curve by page, what follows in words, and the same in files. */
 
 import { differenceOf } from "../../policy/comparison/difference.ts";
-import type { MeanFigure } from "../../policy/comparison/episodes.ts";
-import type { CurvePage } from "../../policy/comparison/simulated_figures.ts";
+import type { CurvePage, MeanFigure } from "../../policy/comparison/figures.ts";
 import { signed, signedRange, toldBy } from "../../figures/told.ts";
 import type { SimulateOptions } from "./options.ts";
-import { RIVALS } from "./policies.ts";
-import type { PolicyRun } from "./runs.ts";
-import { outputWidth, table } from "../../cli/table.ts";
+import { type PolicyRun, RIVALS } from "./policies.ts";
+import { type Column, fits, fittedTable, outputWidth, table, WIDEST } from "../../cli/table.ts";
 import { thousands } from "../../thousands.ts";
 
 /** What the figures are of. */
@@ -23,14 +21,6 @@ export interface Told {
   readonly notes: readonly string[];
 }
 
-/** A column of the table, and how soon it goes when a line is too narrow: 0 never. */
-interface Column {
-  readonly head: string;
-  readonly goes: number;
-  cell(run: PolicyRun): string;
-}
-
-const WIDEST = 100;
 const RANGE = "95 %";
 const percent = (share: number) => Number.isNaN(share) ? "-" : `${(100 * share).toFixed(1)} %`;
 /** A share that may be tiny. */
@@ -41,10 +31,10 @@ const number = (value: number) => Number.isNaN(value) ? "-" : value.toFixed(2).r
 const range = ({ interval }: MeanFigure, text: (value: number) => string) =>
   interval ? `${text(interval[0])} to ${text(interval[1])}` : "-";
 
-function columnsOf({ options, noClickRate }: Told): Column[] {
+function columnsOf({ options, noClickRate }: Told): Column<PolicyRun>[] {
   const counts = noClickRate === undefined;
   const leaves = options.leave > 0 || options.patience !== undefined;
-  const columns: (Column | false)[] = [
+  const columns: (Column<PolicyRun> | false)[] = [
     { head: "policy", goes: 0, cell: ({ name }) => name },
     counts && { head: "return", goes: 0, cell: ({ figures }) => number(figures.return.mean) },
     counts && { head: RANGE, goes: 2, cell: ({ figures }) => range(figures.return, number) },
@@ -65,7 +55,7 @@ export function resultText(told: Told, runs: readonly PolicyRun[], width: number
   const { options, words, items } = told;
   const { users, pages, slate } = options;
   const most = Math.min(width, WIDEST);
-  const figures = fitted(columnsOf(told), runs, most);
+  const { text: figures } = fittedTable(columnsOf(told), runs, most);
   return [
     `${some(users, "user")}, ${some(pages, "page")} of ${slate} of ${
       some(items, "item")
@@ -74,18 +64,6 @@ export function resultText(told: Told, runs: readonly PolicyRun[], width: number
     ...curveText(told, runs, most),
     ...sentences(told, runs, figures.includes(RANGE)),
   ].join("\n");
-}
-
-function fitted(columns: readonly Column[], runs: readonly PolicyRun[], width: number): string {
-  let shown = [...columns];
-  const text = () =>
-    table(shown.map(({ head }) => head), runs.map((run) => shown.map(({ cell }) => cell(run))));
-  while (text().split("\n").some((line) => line.length > width)) {
-    const next = shown.reduce((least, { goes }) => goes > 0 ? Math.min(least, goes) : least, Infinity);
-    if (next === Infinity) break;
-    shown = shown.filter(({ goes }) => goes !== next);
-  }
-  return text();
 }
 
 /** Pages that the curve is printed at, at most. */
@@ -113,7 +91,7 @@ function curveText(told: Told, runs: readonly PolicyRun[], width: number): strin
         ]),
       );
     };
-    while (count > 2 && lines().split("\n").some((line) => line.length > width)) count--;
+    while (count > 2 && !fits(lines(), width)) count--;
     tables.push(`\n${title}:\n${lines()}`);
   };
   if (noClickRate === undefined) add("Click rate by page", ({ clickRate }) => percent(clickRate.mean));

@@ -1,8 +1,9 @@
 /** `simulate`: slates for simulated users, and what came of them. */
 
+import process from "node:process";
 import { atomicWriteFile } from "../../run/files/atomic_write.ts";
 import { expectEmpty, OwnedFolder, type Purpose } from "../../run/files/owned_folder.ts";
-import type { OpenedPolicy } from "../../policy/open_policy.ts";
+import type { OpenedPolicy } from "../../policy/trained_policy.ts";
 import { version } from "../../version.ts";
 import type { GivenOptions } from "../../cli/options.ts";
 import { settingOf } from "../../policy/commands/episode_setting.ts";
@@ -14,14 +15,20 @@ import { quoted } from "../../cli/arguments.ts";
 import { expectEnoughUsers, sinksOf, writeReturns } from "./files.ts";
 import { parseSimulateOptions, type SimulateOptions } from "./options.ts";
 import { writeSimulationPage } from "./page.ts";
-import { type ChosenPolicy, findPolicy, namedPolicy, RIVALS, trainedPolicy } from "./policies.ts";
+import {
+  type ChosenPolicy,
+  findPolicy,
+  namedPolicy,
+  type PolicyRun,
+  RIVALS,
+  runPolicies,
+  trainedPolicy,
+} from "./policies.ts";
 import { resultsOf, resultText, type Told } from "./results.ts";
-import { type PolicyRun, runPolicies } from "./runs.ts";
-import { type Simulated, withSimulated } from "./simulated.ts";
+import { type Simulated, withSimulated } from "./found_users.ts";
 import { stopOnSignals } from "../../cli/stop.ts";
 import { PREPARED_FILES } from "../../data/sets/prepared_writer.ts";
 import { UserError } from "../../user_error.ts";
-import process from "node:process";
 
 const FOLDERS = {
   saveDir: {

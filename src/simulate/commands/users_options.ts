@@ -1,11 +1,11 @@
-/** Who clicks, as options: a trained model's users, or those of a made-up shop as they are. */
+/** Who clicks, as options: a trained model's users, those of a made-up shop as they are; and where policies are tried. */
 
 import { type Command, Option } from "commander";
 import { shopNamed, shopNames, shops } from "../../data/shops.ts";
 import { UserError } from "../../user_error.ts";
 import { DATA } from "../../cli/arguments.ts";
 import { addShopSeeds, memoryRowsOption, MODEL_SEED, type ShopSeedOptions } from "../../cli/open_data.ts";
-import { path } from "../../cli/options.ts";
+import { LARGEST_SEED, path, wholeNumber } from "../../cli/options.ts";
 
 export interface UsersOptions extends ShopSeedOptions {
   model?: string;
@@ -79,4 +79,30 @@ export function checkUsers({ model, data, shop, truth, uncalibrated }: UsersOpti
   if (uncalibrated && model === undefined) {
     throw new UserError("Expected --uncalibrated with --model alone. Leave it out.");
   }
+}
+
+export interface EnvironmentOptions {
+  testModel?: string;
+  shop?: string;
+  dataSeed?: number;
+  memoryRows: number;
+  uncalibrated: boolean;
+}
+
+/** @param about what the shop's users and those of the second model are for. */
+export function addEnvironmentOptions(
+  command: Command,
+  about: { readonly shop: string; readonly testModel: string },
+): Command {
+  return command
+    .optionsGroup("Who clicks:")
+    .option("--test-model <run>", about.testModel, path)
+    .option("--uncalibrated", "take a second model of the adversarial stage all the same", false)
+    .addOption(shopOption(about.shop))
+    .option(
+      "--data-seed <n>",
+      "seed of that shop, where the model does not say it",
+      wholeNumber(0, LARGEST_SEED),
+    )
+    .addOption(memoryRowsOption());
 }

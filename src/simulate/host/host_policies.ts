@@ -1,10 +1,9 @@
 /** Policies on the host: random, popular, and greedy, which is exact for either reward. */
 
 import { mulhi, purposes, slotOf } from "../../data/philox.ts";
-import { choiceWeights } from "./choice.ts";
+import { choiceWeights } from "./dynamics.ts";
 import type { HostPage, HostPolicy } from "./host_simulator.ts";
-import { slateRatio } from "./slate_ratio.ts";
-import { topSlate } from "./top_slate.ts";
+import { slateRatio, topSlate } from "./slate_ratio.ts";
 
 /** Every item that may be shown equally often in every slot, by the draws of kernels/simulate/random_slate.wgsl. */
 export function randomPolicy<S>(): HostPolicy<S> {

@@ -4,9 +4,8 @@
  */
 
 import { type Key, keyOf, philox, purposes, uniform24, type Words } from "../../data/philox.ts";
-import { type Choice, choose, slateLogits } from "./choice.ts";
+import { type Choice, choose, type HostDynamics, slateLogits } from "./dynamics.ts";
 import { poolOf, randomPool } from "../pool.ts";
-import type { HostDynamics } from "./dynamics.ts";
 
 /** What a policy sees of a user before a page. */
 export interface HostPage<S> {

@@ -16,7 +16,7 @@ import { writeReport } from "../../report/page.ts";
 import { markdownTable, writeBetweenMarkers } from "../../run/markers.ts";
 import { reportFile } from "../../cli/permissions.ts";
 import { quoted } from "../../cli/arguments.ts";
-import { outputWidth, table } from "../../cli/table.ts";
+import { fits, outputWidth, table } from "../../cli/table.ts";
 import { basename } from "node:path";
 
 /**
@@ -59,7 +59,7 @@ export async function tellResults(
 function outcomeTable(rows: readonly OutcomeRow[]): string {
   const cells = rows.map(({ name, cells }) => [name, ...cells]);
   const wide = table(OUTCOME_HEAD, cells);
-  if (wide.split("\n").every((line) => line.length <= outputWidth())) return wide;
+  if (fits(wide, outputWidth())) return wide;
   const part = (columns: readonly number[]) =>
     table(columns.map((c) => OUTCOME_HEAD[c] ?? ""), cells.map((row) => columns.map((c) => row[c] ?? "")));
   return `${part([0, 1, 2, 3])}\n\n${part([0, 4, 5, 6, 7])}`;

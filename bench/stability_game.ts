@@ -1,16 +1,59 @@
-/** The adversarial stage in one setting, and what became of its two players. */
+/** The settings of the adversarial stage that are compared, and what becomes of its two players in one. */
 
-import { type ClickLog, usersOf } from "../../src/data/click_log.ts";
-import { MemoryLog } from "../../src/data/log_source.ts";
-import type { Gpu } from "../../src/gpu/device.ts";
-import { defaultModel } from "../../src/model/config.ts";
-import { UserModel } from "../../src/model/user_model.ts";
-import { choiceOf, TestedUsers } from "../../src/run/tested_users.ts";
-import type { Weights } from "../../src/tape/parameters.ts";
-import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
-import { type AdversarialConfig, defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
-import { DivergedError, type ValidationResult, type GameFigures } from "../../src/train/results.ts";
-import { Trainer } from "../../src/train/trainer.ts";
+import { type ClickLog, usersOf } from "../src/data/click_log.ts";
+import { MemoryLog } from "../src/data/log_source.ts";
+import type { Gpu } from "../src/gpu/device.ts";
+import { defaultModel } from "../src/model/config.ts";
+import { UserModel } from "../src/model/user_model.ts";
+import { choiceOf, TestedUsers } from "../src/run/tested_users.ts";
+import type { Weights } from "../src/tape/parameters.ts";
+import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
+import {
+  type AdversarialConfig,
+  defaultAdversarial,
+  defaultTraining,
+  paperAdversarial,
+} from "../src/train/config.ts";
+import { DivergedError, type GameFigures, type ValidationResult } from "../src/train/results.ts";
+import { Trainer } from "../src/train/trainer.ts";
+
+/** Both players step in turn at the same rate, as the paper says, and nothing else. */
+const plain: Partial<AdversarialConfig> = {
+  generatorSteps: 1,
+  generatorWarmup: 0,
+  generatorLearningRate: 5e-4,
+  rewardLearningRate: 5e-4,
+  generatorEta: 1,
+  etaByPage: false,
+  utilityPenalty: 0,
+};
+const { generatorEta, etaByPage, utilityPenalty } = paperAdversarial;
+/** What `reproduce` plays. */
+const paper = { generatorEta, etaByPage, utilityPenalty };
+const fastGenerator = { generatorLearningRate: defaultAdversarial.generatorLearningRate };
+const slowReward = { rewardLearningRate: defaultAdversarial.rewardLearningRate, ...fastGenerator };
+
+export const settings: readonly (readonly [string, Partial<AdversarialConfig>])[] = [
+  ["plain alternation", plain],
+  ["plain, no-click events counted", { ...plain, skipNoClick: false }],
+  ["plain, 5 generator steps", { ...plain, generatorSteps: 5 }],
+  ["plain, weight decay 10", { ...plain, weightDecay: 10 }],
+  ["plain, penalty 0.4", { ...plain, utilityPenalty }],
+  ["plain, warm-up", { ...plain, generatorWarmup: 500 }],
+  ["plain, rates 1e-3 and 2e-5", { ...plain, ...slowReward }],
+  ["plain, reward frozen", { ...plain, rewardSteps: 0 }],
+  ["eta 1, penalty 0.4", paper],
+  ["eta 1 without penalty", { ...paper, utilityPenalty: 0 }],
+  ["eta 1 without warm-up", { ...paper, generatorWarmup: 0 }],
+  ["eta 1, rates 5e-4 and 5e-4", { ...paper, generatorLearningRate: 5e-4, rewardLearningRate: 5e-4 }],
+  ["defaults", {}],
+  ["defaults without penalty", { utilityPenalty: 0 }],
+  ["defaults, penalty 0.4", { utilityPenalty }],
+  ["defaults, eta 0.2 on all pages", { generatorEta: 0.2, etaByPage: false }],
+  ["exact generator, plain", { ...plain, generator: "exact" }],
+  ["exact generator, eta 1", { ...paper, generator: "exact" }],
+  ["exact generator, defaults", { generator: "exact" }],
+];
 
 /** Where the game is played. */
 export interface Field {

@@ -1,0 +1,81 @@
+/** What the peers of `bench simulate` learn once, and what clickgan finds on the same remembered pages. */
+
+import { NONE } from "../../src/data/click_log.ts";
+import { keyOf, mulhi, philox, purposes } from "../../src/data/philox.ts";
+import type { Gpu } from "../../src/gpu/device.ts";
+import type { UserModel } from "../../src/model/user_model.ts";
+import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
+import { LEFT } from "../../src/policy/learning/replay.ts";
+import type { TensorData } from "../../src/run/snapshot/safetensors.ts";
+import { LearnedSource } from "../../src/simulate/learned_users.ts";
+import { SEED, trainingConfig } from "./pages.ts";
+
+const LESSON = { users: 64, pages: 4 };
+/** B, drawn of what is remembered. */
+const ROWS = 1024;
+
+/** What clickgan says of the lesson that peers are given: means over the drawn pages, by the first weights. */
+export interface LessonFigures {
+  readonly loss: number;
+  readonly q: number;
+}
+
+/**
+ * [rows, 3] (episode, page, user) that `replay_draw.wgsl` draws for the first step of the optimiser. That step follows the
+ * first page of the second episode, which is drawn as often as any of the first episode's pages.
+ */
+export function drawnPages(
+  rows: number,
+  { users, pages }: { readonly users: number; readonly pages: number },
+  seed: number,
+): Uint32Array<ArrayBuffer> {
+  const whole = users * pages;
+  return Uint32Array.from(
+    Array.from({ length: rows }, (_, row) => {
+      const [word] = philox([row, 0, 0, purposes.REPLAY], keyOf(seed));
+      const number = mulhi(word, whole + users);
+      return number < whole ? [0, number % pages, Math.floor(number / pages)] : [1, 0, number - whole];
+    }).flat(),
+  );
+}
+
+/** Two episodes of random slates, and what the first step of the optimiser finds on the pages that it draws. */
+export async function addLesson(
+  gpu: Gpu,
+  model: UserModel,
+  slate: number,
+  tensors: Map<string, TensorData>,
+): Promise<LessonFigures> {
+  const { users, pages } = LESSON;
+  const trainer = await PolicyTrainer.create(gpu, new LearnedSource(model), {
+    ...trainingConfig(slate),
+    ...{ users, pages, rows: ROWS, replay: users * pages, epsilonStart: 1, epsilonEnd: 1 },
+  });
+  try {
+    await trainer.run(pages);
+    let figures: LessonFigures | undefined;
+    // The rest of the second episode changes nothing of the pages that the first step drew.
+    await trainer.run(2 * pages, {
+      onStep: ({ loss, q }) => {
+        figures ??= { loss, q };
+      },
+    });
+    const { states, shown, happened } = (await trainer.stateOfAll()).replay;
+    const floats = new Float32Array(states.buffer, states.byteOffset, states.length);
+    const items = Uint32Array.from({ length: happened.length / 2 }, (_, at) => {
+      const slot = ((happened[2 * at] ?? 0) & ~LEFT) >>> 0;
+      return slot < slate ? shown[at * slate + slot] ?? NONE : NONE;
+    });
+    tensors.set("replay/states", {
+      shape: [2, pages + 1, users, floats.length / (2 * (pages + 1) * users)],
+      data: floats,
+    });
+    tensors.set("replay/shown", { shape: [2, pages, users, slate], data: shown });
+    tensors.set("replay/items", { shape: [2, pages, users], data: items });
+    tensors.set("replay/drawn", { shape: [ROWS, 3], data: drawnPages(ROWS, LESSON, SEED) });
+    if (!figures) throw new Error("expected a step of the optimiser after the first episode");
+    return figures;
+  } finally {
+    trainer.destroy();
+  }
+}

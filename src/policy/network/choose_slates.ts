@@ -1,0 +1,202 @@
+/** The slate of every row by a Q-network: the best item of the catalogue, position by position; or the slate of the largest expected value. */
+
+import type { ClickDispatch, ClickSizes } from "../../batch/click_sizes.ts";
+import { NONE } from "../../data/click_log.ts";
+import { inTextures } from "../../gpu/kernel_shapes.ts";
+import { bufferOf, type Memory, type View } from "../../gpu/memory.ts";
+import type { DispatchSpec } from "../../gpu/program.ts";
+import type { Sizes } from "../../gpu/sizes.ts";
+import { rowByRow } from "../../gpu/texture_layout.ts";
+import type { PageDispatch } from "../../simulate/policy.ts";
+import type { Users } from "../../simulate/users.ts";
+import type { Tensor } from "../../tape/tensor.ts";
+import { PANEL, panelsOf, type Place, slatePick, slateScore, uploadPlace } from "./slate_score.ts";
+import type { QCopy, QNetwork, QState } from "./q_network.ts";
+import { bestSlate, type Mask } from "./slate_ratio.ts";
+import { itemsOf, rowsOf, shapesOf, type SlateRows, tapeOf } from "./slate_rows.ts";
+
+/** What slates are chosen by, and where they go. */
+export interface QAct {
+  readonly copy: QCopy;
+  /** [R, inputs] */
+  readonly input: Tensor;
+  /** [R, k] u32 */
+  readonly slates: View;
+  /** Bits of chosen items are set. */
+  readonly masked: Mask;
+  /** The slates are there already: then q_rj is the value of the best item after the first j of row r's slate. */
+  readonly given?: boolean;
+}
+
+/** What chooses, and what it is worth. */
+export interface QChoice<S extends Sizes> {
+  readonly dispatches: readonly DispatchSpec<S>[];
+  /** [R, stride] f32, of which the first k: Q^j of the first j + 1 items. Of a network of single items it is of no use. */
+  readonly q: View;
+  readonly stride: number;
+}
+
+/** The best items, one a position. The catalogue is scored once a position, as what is taken is masked. */
+export function chooseByPosition<S extends Sizes>(
+  network: QNetwork,
+  rows: SlateRows<S>,
+  act: QAct,
+): QChoice<S> {
+  const { kind, slate } = network.shape;
+  const panels = panelsOf(itemsOf(rows));
+  const best = rows.arena.allocate("best of panels", 8 * panels * rowsOf(rows));
+  const { forward, choice: begun } = begin(network, rows, { ...act, best });
+  // Values of single items are those of slate_value.
+  const choice = kind === "item"
+    ? { ...begun, q: rows.arena.allocate("sums of values", 4 * slate * rowsOf(rows)), stride: slate }
+    : begun;
+  const dispatches = [...forward, firstBase(choice)];
+  for (let position = 0; position < slate; position++) {
+    const place = { ...placeOf(choice, position), panels };
+    dispatches.push(score(choice, position, place), pick(choice, `pick ${position + 1}`, position, place));
+  }
+  return { dispatches, q: choice.q, stride: choice.stride };
+}
+
+/** What is chosen, and where its worth goes. */
+export interface ExactAct extends QAct {
+  /** [R] f32 */
+  readonly worth: View;
+}
+
+/**
+ * The slates whose expected value is the largest, by a network of single items and what users think of all items: the
+ * dispatches, those that see all items by chunks of the rows. @param users in the states of the rows.
+ * @throws UserError for slates that are too large to be exact.
+ */
+export function chooseExactly(
+  network: QNetwork,
+  rows: SlateRows<ClickSizes>,
+  users: Users,
+  { worth, ...act }: ExactAct,
+): PageDispatch[] {
+  const { shape: { slate, units } } = network;
+  const { arena } = rows;
+  const items = itemsOf(rows);
+  const { masked, slates, copy } = act;
+  const weights = network.weights(copy);
+  const { forward, choice } = begin(network, rows, { ...act, best: weights }); // no panel is looked at
+  const { users: chunk, dispatches, utilities } = users.catalogue();
+  const stride = PANEL * panelsOf(items);
+  const scores = arena.allocate("values of all items", 4 * chunk * stride);
+  const place = {
+    ...{ items, tableStride4: units / 4, scoresStride4: stride / 4 },
+    output4: network.first4("output/kernel"),
+  };
+  const { values } = choice.state;
+  const own: ClickDispatch[] = [
+    slateScore(rows, {
+      ...{ label: "values of all items", items, units, to: { scores } },
+      views: {
+        ...{ base: choice.current, table: network.table(copy, 0), weights },
+        place: uploadPlace(arena, "all items", place),
+      },
+    }),
+    bestSlate(rows, {
+      ...{ label: "best slates", slate, eta: users.eta, utilities, masked, slates, worth },
+      worthOf: { scores, stride, values: bufferOf(values.view), valueStride: values.stride },
+    }),
+  ];
+  return [...forward, firstBase(choice), { chunk, rows: items, dispatches: [...dispatches, ...own] }];
+}
+
+/** What the dispatches of all positions work on. */
+interface PositionChoice<S extends Sizes> extends QAct {
+  readonly network: QNetwork;
+  readonly rows: SlateRows<S>;
+  readonly state: QState;
+  /** Of each panel: see {@link slatePick}. */
+  readonly best: View;
+  /** [R, stride] where the values of what is picked are added. */
+  readonly q: View;
+  readonly stride: number;
+  /** The base of the position that is scored next. */
+  readonly current: Memory;
+}
+
+/** Makes the rows' states into bases and values. */
+function begin<S extends Sizes>(
+  network: QNetwork,
+  rows: SlateRows<S>,
+  act: QAct & Pick<PositionChoice<S>, "best">,
+): { forward: DispatchSpec<S>[]; choice: PositionChoice<S> } {
+  const tape = tapeOf<S, unknown>(rows, network.parameters);
+  const state = network.state(tape, act.copy, act.input);
+  tape.place();
+  const { view, stride } = state.values;
+  const current = currentBase(rows, network.shape.units);
+  return {
+    forward: tape.forward(),
+    choice: { ...act, network, rows, state, q: bufferOf(view), stride, current },
+  };
+}
+
+/** Before the first position: its base is that of the state alone. */
+function firstBase<S extends Sizes>(choice: PositionChoice<S>): DispatchSpec<S> {
+  return pick(choice, "first base", 0, { ...placeOf(choice, -1), later4: 0, panels: 0 });
+}
+
+/** The best item of each panel, for a position. */
+function score<S extends Sizes>(
+  { network, rows, copy, masked, best, current: base }: PositionChoice<S>,
+  position: number,
+  place: Place,
+): DispatchSpec<S> {
+  const label = `score ${position + 1}`;
+  return slateScore(rows, {
+    ...{ label, items: itemsOf(rows), units: network.shape.units, to: { best, masked: masked.view } },
+    views: {
+      ...{ base, table: network.table(copy, position), weights: network.weights(copy) },
+      place: uploadPlace(rows.arena, label, place),
+    },
+  });
+}
+
+/** The best item of all into the position, its value, and the base of the next one. @param position whose table is read. */
+function pick<S extends Sizes>(
+  { network, rows, copy, slates, masked, given, state: { bases }, best, q, current }: PositionChoice<S>,
+  label: string,
+  position: number,
+  place: Place,
+): DispatchSpec<S> {
+  return slatePick(rows, {
+    ...{ label, given, units: network.shape.units },
+    ...{ panels: place.panels ?? 0, later4: place.later4 ?? 0 },
+    views: {
+      ...{ best, slates, q, current, masked: masked.view, bases: bufferOf(bases.view) },
+      ...{ table: network.table(copy, position), weights: network.weights(copy) },
+      place: uploadPlace(rows.arena, label, place),
+    },
+  });
+}
+
+/** How the kernels work at a position; -1 is before the first one. */
+function placeOf<S extends Sizes>(
+  { network, rows, masked, stride, state: { bases } }: PositionChoice<S>,
+  position: number,
+): Place {
+  const { kind, slate, units } = network.shape;
+  const units4 = units / 4;
+  // The base of single items is the same for all positions: it is made once.
+  const isLast = position + 1 === slate || (kind === "item" && position >= 0);
+  return {
+    ...{ items: itemsOf(rows), maskStride: masked.stride, slate, position, ...network.layout(position) },
+    baseStride4: bases.stride / 4,
+    nextAt4: isLast ? NONE : kind === "cascade" ? (position + 1) * units4 : 0,
+    nextBias4: kind === "shared" ? network.first4("position/bias") + (position + 1) * units4 : NONE,
+    qStride: stride,
+  };
+}
+
+/** [R, L]: what a score kernel reads. On llvmpipe a texture: numbers of a buffer take as long as their products. */
+function currentBase<S extends Sizes>(rows: SlateRows<S>, units: number): Memory {
+  const bytes = 4 * units * rowsOf(rows);
+  if (!inTextures(shapesOf(rows))) return rows.arena.allocate("current base", bytes);
+  const used = { of: rows.rows, times: 4 * units };
+  return rows.arena.allocateTexture("current base", bytes, used, rowByRow(bytes));
+}
