@@ -85,7 +85,7 @@ function setOptions(
 }
 
 /** @param texts of all kernels: see scripts.ts. */
-export function showStep(
+function showStep(
   results: HTMLElement,
   { result, facts, figures, clock }: StepProfile,
   texts: KernelTexts,

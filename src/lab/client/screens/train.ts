@@ -15,14 +15,14 @@ import { StageView, Standing } from "./train/stage.ts";
 const DRAW_MS = 250;
 /** The place of the first stage, before there is one. */
 const NOT_BEGUN: ShownStage = {
-  ...{ name: "shannon", title: "", heading: "", iterations: 0 },
+  ...{ name: "shannon", heading: "", iterations: 0 },
   ...{ columns: [], loss: "loss", prec1: "prec@1" },
 };
 
 /** A call of the worker that runs a stage. */
 type StageCall = (options: CallOptions<TrainProgress>) => Promise<TrainEnd>;
 
-export class TrainView {
+class TrainView {
   readonly element: HTMLElement;
   readonly #form: TrainForm;
   readonly #notice = new Notice();

@@ -191,7 +191,7 @@ export interface DispatchFacts {
 }
 
 /** What the dispatches of a step are, in its order; copies stand behind the dispatch whose output they copy. */
-export function stepFacts(gpu: Gpu, recording: Recording): DispatchFacts[] {
+function stepFacts(gpu: Gpu, recording: Recording): DispatchFacts[] {
   const all: DispatchFacts[] = [];
   for (const { program, sizes, offset, slice = onlySlice } of recording.step()) {
     for (const { label, kernel, dispatch: k } of workOf(program, sizes, offset, slice)) {

@@ -13,7 +13,6 @@ import type { SessionEvents, TrainSession } from "./session.ts";
 /** A stage, as the page shows it. */
 export interface ShownStage {
   readonly name: StageName;
-  readonly title: string;
   /** Above its test figures. */
   readonly heading: string;
   readonly iterations: number;
@@ -53,9 +52,9 @@ export type TrainProgress =
   };
 
 export function shownStage(stage: Stage, iterations: number): ShownStage {
-  const { name, title, heading, columns, shown: { loss, prec1 } } = stage;
+  const { name, heading, columns, shown: { loss, prec1 } } = stage;
   return {
-    ...{ name, title, heading, iterations },
+    ...{ name, heading, iterations },
     ...{ columns: Object.keys(columns), loss: loss.name, prec1: prec1.name },
   };
 }

@@ -125,7 +125,7 @@ that comes of it:</p><code class="command">${command}</code>`;
   }
 }
 
-export function pickedFiles(files: Iterable<File>): OwnFile[] {
+function pickedFiles(files: Iterable<File>): OwnFile[] {
   return Array.from(files, (file) => ({ path: file.name, file }));
 }
 
@@ -133,7 +133,7 @@ export function pickedFiles(files: Iterable<File>): OwnFile[] {
  * Call it before the event of the drop is over: then the list of what was dropped is gone.
  * @throws for a folder that the browser does not let the page read, as where the page was opened from the disk.
  */
-export async function droppedFiles({ items }: DataTransfer): Promise<OwnFile[]> {
+async function droppedFiles({ items }: DataTransfer): Promise<OwnFile[]> {
   const found = await Promise.all(
     [...items].map((item) => {
       const entry = item.webkitGetAsEntry();
