@@ -115,8 +115,8 @@ const ROWS: readonly Row[] = [
   [/^src\/run\/files\//, "run/atomic_write", "run/owned_folder"],
   [/^src\/run\/csv_log/, "run/csv_log"],
   [/^src\/run\/snapshot\/safetensors/, "run/safetensors"],
-  [/^src\/run\/seeds_folder/, "run/seeds_folder"],
-  [/^src\/simulate\/host\//, "simulate/host_simulator", "simulate/exact_shop", "simulate/slate_ratio"],
+  [/^src\/run\/seeds_folder/, "run/open_run seed"],
+  [/^src\/simulate\/host\//, "simulate/host_simulator", "simulate/exact_shop"],
   [/^src\/simulate\/page_headers/, "simulate/simulator"],
   [
     /^src\/policy\/(comparison|adaptation)\//,
