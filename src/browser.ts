@@ -101,7 +101,7 @@ export {
   type EvaluationFigures,
   type ScoredUsers,
 } from "./train/evaluation.ts";
-export { DivergedError, type StepResult, type ValidationResult, type GameFigures } from "./train/results.ts";
+export { DivergedError, type GameFigures, type StepResult, type ValidationResult } from "./train/results.ts";
 export { Trainer } from "./train/trainer.ts";
 export type { TrainerState } from "./train/trainer_state.ts";
 export { UserError } from "./user_error.ts";

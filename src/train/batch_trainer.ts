@@ -10,7 +10,7 @@ import type { Made } from "../gpu/made.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import { type BestRecords, betterRecords, type Criterion, noBest } from "./best_records.ts";
 import { encodeGroup, type Group, type GroupParts, resultsOf } from "./group.ts";
-import { DivergedError, type StepResult, type ValidationResult, type Summary } from "./results.ts";
+import { DivergedError, type StepResult, type Summary, type ValidationResult } from "./results.ts";
 import { joinedSpecs, type TrainedNetwork } from "./networks.ts";
 import { readState, readWeights, type TrainerState, writeState, writeWeights } from "./trainer_state.ts";
 
