@@ -40,6 +40,7 @@ export type {
 export type { ChoiceFigures, RankingFigures } from "./data/ranking.ts";
 export { restless as restlessShop, type ShopTruth } from "./data/shops.ts";
 export { type AdapterDescription, Gpu, type GpuOptions, openDevice } from "./gpu/device.ts";
+export type { Constants } from "./gpu/kernel.ts";
 export { type KernelRun, runKernel } from "./gpu/run_kernel.ts";
 export type { AdapterKind, KernelShapes, LstmVariant, MatmulVariant } from "./gpu/kernel_shapes.ts";
 export { type ChoiceProbabilities, choiceProbabilities } from "./model/choice.ts";
@@ -76,7 +77,7 @@ export {
   type SimulationFigures,
 } from "./simulate/figures.ts";
 export { LearnedSource } from "./simulate/learned_users.ts";
-export type { SimulationSettings } from "./simulate/options.ts";
+export type { SimulationSettings, SimulatorOptions } from "./simulate/options.ts";
 export type { Policy } from "./simulate/policy.ts";
 export type { Pool } from "./simulate/pool.ts";
 export { ShopSource } from "./simulate/shop_users.ts";
