@@ -29,11 +29,6 @@ export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (tex
   };
 }
 
-/** A whole number in the range of a schema, so that an option takes what its config does. */
-export function wholeOf({ pipe: [, , least, most] }: ReturnType<typeof v.whole>): (text: string) => number {
-  return wholeNumber(least.requirement, most.requirement);
-}
-
 /** What accepts numbers (https://standardschema.dev). */
 export interface NumberSchema {
   readonly "~standard": { validate(value: unknown): object };
@@ -54,16 +49,19 @@ export function whole(least: number, most?: number): Range<number> {
   return { schema: v.whole(least, most), parse: wholeNumber(least, most) };
 }
 
+/** Numbers that a schema takes. @param expected such numbers, in words */
+function numbers(schema: v.GenericSchema<unknown, number>, expected: string): Range<number> {
+  return { schema, parse: numberOf(schema, expected) };
+}
+
 /** A number above 0. */
 export function positive(most: number): Range<number> {
-  const schema = v.positive(most);
-  return { schema, parse: numberOf(schema, `a number above 0 and at most ${most}`) };
+  return numbers(v.positive(most), `a number above 0 and at most ${most}`);
 }
 
 /** A number in a range, with its ends. */
 export function between(least: number, most: number): Range<number> {
-  const schema = v.between(least, most);
-  return { schema, parse: numberOf(schema, `a number from ${least} to ${most}`) };
+  return numbers(v.between(least, most), `a number from ${least} to ${most}`);
 }
 
 const MOST_LAYERS = 8;
@@ -251,8 +249,10 @@ export function optionsOf(fields: Readonly<Record<string, Field<unknown>>>): Opt
 export function configOf<T>(fields: Fields<T>, values: Readonly<Record<string, unknown>>): T {
   return mapped(fields, ({ standard, option }) => {
     if (!option) return standard;
-    const value = values[option.name] ?? option.default;
-    return option.kind === "switch" ? (value === option.default) === standard : value ?? standard;
+    const given = values[option.name];
+    const value = given === undefined ? option.default : given;
+    if (option.kind === "switch") return (value === option.default) === standard;
+    return value === undefined ? standard : value;
   }) as T;
 }
 

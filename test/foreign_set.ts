@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { clickedRows, type ClickLog, FURTHER_CLICK } from "../src/data/click_log.ts";
 import { literal } from "../src/data/prepare/engine.ts";
-import { oneEngine, parquet, withFolder } from "./prepared_folder.ts";
+import { folderWith, oneEngine, parquet } from "./prepared_folder.ts";
 import { openPrepared } from "../src/data/sets/packed_set.ts";
 import { refused } from "./case_table.ts";
 import { smallLog } from "../src/selftest/small_logs.ts";
@@ -102,21 +102,22 @@ export const foreignPages = [...foreignLog.eventClick.keys()].filter((e) =>
 let template: Promise<string> | undefined;
 
 async function makeTemplate(): Promise<string> {
-  const folder = await Deno.makeTempDir({ prefix: "clickgan-foreign-" });
-  globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+  const folder = await folderWith();
   await writeSet(folder, foreignLog);
   return folder;
 }
 
 /** A folder with that log as a prepared data set. */
-export async function withCopy(use: (folder: string) => Promise<void>): Promise<void> {
+export async function copiedSet(): Promise<string> {
   const from = await (template ??= makeTemplate());
-  await withFolder({}, async (folder) => {
-    for (const { name } of Deno.readDirSync(from)) {
-      await Deno.copyFile(`${from}/${name}`, `${folder}/${name}`);
-    }
-    await use(folder);
-  });
+  const folder = await folderWith();
+  for (const { name } of Deno.readDirSync(from)) await Deno.copyFile(`${from}/${name}`, `${folder}/${name}`);
+  return folder;
+}
+
+/** The same for a test that is one expression. */
+export async function withCopy(use: (folder: string) => Promise<void>): Promise<void> {
+  await use(await copiedSet());
 }
 
 /** Training refuses it, on one line. */

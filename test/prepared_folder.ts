@@ -15,18 +15,29 @@ export const defaults: Omit<PrepareOptions, "out"> = {
   threads: 1,
 };
 
-/** A folder with these files in it, which is removed afterwards. */
-export async function withFolder(
-  files: Readonly<Record<string, string | Uint8Array>>,
-  use: (folder: string) => Promise<void>,
-): Promise<void> {
+export type Files = Readonly<Record<string, string | Uint8Array>>;
+
+async function filled(files: Files): Promise<string> {
   const folder = await Deno.makeTempDir({ prefix: "clickgan-data-" });
+  for (const [name, contents] of Object.entries(files)) {
+    await Deno.mkdir(dirname(`${folder}/${name}`), { recursive: true });
+    if (typeof contents === "string") await Deno.writeTextFile(`${folder}/${name}`, contents);
+    else await Deno.writeFile(`${folder}/${name}`, contents);
+  }
+  return folder;
+}
+
+/** A folder with these files in it, which is removed when all tests of the file have ended. */
+export async function folderWith(files: Files = {}): Promise<string> {
+  const folder = await filled(files);
+  globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+  return folder;
+}
+
+/** The same, removed when it has been used. */
+export async function withFolder(files: Files, use: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await filled(files);
   try {
-    for (const [name, contents] of Object.entries(files)) {
-      await Deno.mkdir(dirname(`${folder}/${name}`), { recursive: true });
-      if (typeof contents === "string") await Deno.writeTextFile(`${folder}/${name}`, contents);
-      else await Deno.writeFile(`${folder}/${name}`, contents);
-    }
     await use(folder);
   } finally {
     await Deno.remove(folder, { recursive: true });
@@ -115,23 +126,16 @@ const columns = { user: "uid", item: "sku", time: "ts", clicked: "label", itemId
 export const recipe = (source: string, more: Partial<LogOptions> = {}) =>
   logRecipe({ ...columns, source, pages: "as-is", ...more });
 
-export type Files = Readonly<Record<string, string | Uint8Array>>;
-
 /** Prepares `name` of a folder with these files. @param more `features` is a file of the folder. */
-export async function withPrepared(
+export async function preparedOf(
   files: Files,
   name: string,
-  more: Partial<LogOptions>,
-  use: (prepared: Prepared, folder: string) => Promise<void> | void,
+  more: Partial<LogOptions> = {},
   options: Partial<PrepareOptions> = {},
-): Promise<void> {
-  await withFolder(files, async (folder) => {
-    const features = more.features === undefined ? {} : { features: `${folder}/${more.features}` };
-    await use(
-      await prepareIn(folder, recipe(`${folder}/${name}`, { ...more, ...features }), options),
-      folder,
-    );
-  });
+): Promise<Prepared> {
+  const folder = await folderWith(files);
+  const features = more.features === undefined ? {} : { features: `${folder}/${more.features}` };
+  return await prepareIn(folder, recipe(`${folder}/${name}`, { ...more, ...features }), options);
 }
 
 export async function rejects(
@@ -141,7 +145,7 @@ export async function rejects(
   says: RegExp | string,
   options: Partial<PrepareOptions> = {},
 ): Promise<void> {
-  await refused(() => withPrepared(files, name, more, () => {}, options), says);
+  await refused(() => preparedOf(files, name, more, options), says);
 }
 
 /** Rows that are right, so that a few bad ones are less than 1 %. */

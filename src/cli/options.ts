@@ -58,10 +58,6 @@ export function asArgument<T>(parse: (text: string) => T): (text: string) => T {
 export const wholeNumber = (least: number, most?: number): (text: string) => number =>
   asArgument(values.wholeNumber(least, most));
 
-/** A whole number in the range of a schema. */
-export const wholeOf = (schema: Parameters<typeof values.wholeOf>[0]): (text: string) => number =>
-  asArgument(values.wholeOf(schema));
-
 /** A number that a schema accepts. */
 export const numberOf = (schema: values.NumberSchema, expected: string): (text: string) => number =>
   asArgument(values.numberOf(schema, expected));

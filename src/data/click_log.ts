@@ -125,8 +125,6 @@ export function usersOf(log: Pick<ClickLog, "userSplit">, split: Split): Uint32A
   return users;
 }
 
-// Checks that the arrays of a click log fit together, before anything indexes them on the GPU.
-
 /**
  * Throws a {@link UserError} that names the first fault of a log: lengths and starts that do not fit, an
  * event without rows, a clicked row that is not displayed, a given event that is not a single click, a further click of

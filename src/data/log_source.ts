@@ -224,20 +224,40 @@ export function countedOf({ userCounted }: UserIndex, user: number): number {
   return (userCounted[user + 1] ?? 0) - (userCounted[user] ?? 0);
 }
 
-/** Whether a part's users clicked on anything that is not given. */
-export function hasClicks(source: LogSource, split: Split): boolean {
-  for (const { log, users } of walk(source, usersOf(source, split))) {
-    for (const user of users) {
+/** Whether one of the users has a page that is predicted, with a click or without one. */
+function hasPage(source: LogSource, users: Uint32Array, isClicked: boolean): boolean {
+  for (const { log, users: places } of walk(source, users)) {
+    for (const user of places) {
       for (let e = log.userEvents[user] ?? 0; e < (log.userEvents[user + 1] ?? 0); e++) {
-        if (log.eventClick[e] !== NONE && !log.eventGiven?.[e]) return true;
+        if ((log.eventClick[e] !== NONE) === isClicked && !log.eventGiven?.[e]) return true;
       }
     }
   }
   return false;
 }
 
-// How large the data of a training are.
+/** Whether a part's users clicked on anything that is not given. */
+export function hasClicks(source: LogSource, split: Split): boolean {
+  return hasPage(source, usersOf(source, split), true);
+}
 
+/** Whether users were ever shown a page and clicked nothing; of the train users, where there are some. */
+export function hasPagesWithoutClick(source: LogSource): boolean {
+  const train = usersOf(source, "train");
+  return hasPage(source, train.length > 0 ? train : Uint32Array.from(source.userSplit.keys()), false);
+}
+
+/** @throws UserError for a log with a click on every page: the level of utilities, which plans rest on, is not known there. */
+export function expectPagesWithoutClick(source: LogSource): void {
+  if (hasPagesWithoutClick(source)) return;
+  throw new UserError(
+    `Expected a log that has pages without a click, to plan, got ${source.name}, where there is a click on every page. So its ` +
+      "model ranks the items of a page, but how high their utilities are, and how often nothing is clicked, was never seen: a " +
+      "plan would be made for what the model happens to say of it. Show what ranks best: deno task recommend.",
+  );
+}
+
+/** How large the data of a training are. */
 export interface DataSizes {
   /** Train, validation, test. */
   readonly users: readonly [number, number, number];
@@ -255,30 +275,4 @@ export function dataSizes(source: LogSource): DataSizes {
   const { events: pages, rows } = sizeOf(source);
   const users = [count("train"), count("validation"), count("test")] as const;
   return { users, pages, rows, items: source.items.shape.count };
-}
-
-// Whether a log says how often nothing is clicked: nothing else says how high utilities are.
-
-/** Whether users were ever shown a page and clicked nothing; of the train users, where there are some. */
-export function hasPagesWithoutClick(source: LogSource): boolean {
-  const train = usersOf(source, "train");
-  const users = train.length > 0 ? train : Uint32Array.from(source.userSplit, (_, user) => user);
-  for (const { log, users: places } of walk(source, users)) {
-    for (const user of places) {
-      for (let e = log.userEvents[user] ?? 0; e < (log.userEvents[user + 1] ?? 0); e++) {
-        if (log.eventClick[e] === NONE && !log.eventGiven?.[e]) return true;
-      }
-    }
-  }
-  return false;
-}
-
-/** @throws UserError for a log with a click on every page: the level of utilities, which plans rest on, is not known there. */
-export function expectPagesWithoutClick(source: LogSource): void {
-  if (hasPagesWithoutClick(source)) return;
-  throw new UserError(
-    `Expected a log that has pages without a click, to plan, got ${source.name}, where there is a click on every page. So its ` +
-      "model ranks the items of a page, but how high their utilities are, and how often nothing is clicked, was never seen: a " +
-      "plan would be made for what the model happens to say of it. Show what ranks best: deno task recommend.",
-  );
 }

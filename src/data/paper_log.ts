@@ -141,7 +141,7 @@ function expectSameTime(path: string, { line, user, time, digits }: Rows, a: num
   );
 }
 
-// * Rows of a file in the paper's layout, as its text has them. Lines are split by hand: the format has no quoting (a quote
+// Rows of a file in the paper's layout, as its text has them. Lines are split by hand: the format has no quoting (a quote
 // in a SessionId is a plain character).
 
 const columns = ["session_new_index", "Time", "item_new_index", "is_click", "tr_val_tst"] as const;

@@ -244,7 +244,7 @@ async function readGroup<Name extends string>(
   return read;
 }
 
-// * Columns of Parquet files that others wrote: whether a column's type can be read, and whether each value is allowed
+// Columns of Parquet files that others wrote: whether a column's type can be read, and whether each value is allowed
 // there. Nothing is rounded, cut off, or read as 0. For a value that is not allowed the functions return -1 or NaN and
 // throw nothing: they are called for millions of values.
 

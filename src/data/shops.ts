@@ -148,7 +148,7 @@ export const restless: ShopTruth = {
   fatigue: 1.5,
 };
 
-// The made-up shops. Another one is a file in shops/ and a line here.
+// The made-up shops. Another one is a constant, and its name in the list.
 
 /** In the order of the help. */
 export const shops: readonly ShopTruth[] = [demo, restless];

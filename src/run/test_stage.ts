@@ -9,9 +9,16 @@ import type { ClickTrainer } from "../train/click_trainer.ts";
 import type { StagesConfig } from "../train/config.ts";
 import type { Weights } from "../tape/parameters.ts";
 import type { SnapshotName } from "./run_state.ts";
-import { type SnapshotDifferences, type SnapshotResult, snapshotResult } from "./snapshot_result.ts";
+import {
+  type BaselineResults,
+  choiceOf,
+  type SnapshotDifferences,
+  type SnapshotResult,
+  snapshotResult,
+  type TestedData,
+  TestedUsers,
+} from "./tested_users.ts";
 import type { Stage, StageFigures } from "./stages.ts";
-import { type BaselineResults, choiceOf, type TestedData, TestedUsers } from "./tested_users.ts";
 import { verdictOf } from "./verdict.ts";
 
 /** What the test users say of a stage that is finished. */

@@ -158,8 +158,10 @@ export class BatchTrainer<C, F> {
           last = performance.now();
         }
         const group = this.#encode(submitted, Math.min(size, end - submitted));
+        // Encoded while the device works on the last: where a read waits for all that was submitted, that one is taken first.
+        while (reads.waitsForAll && reads.length > 0) await takeOne();
         groups.push(group);
-        reads.submit(group.commands);
+        await reads.submit(group.commands);
         submitted += group.batches.length;
         if (reads.length >= IN_FLIGHT) await takeOne();
       }

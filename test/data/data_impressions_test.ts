@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { recipeOf } from "../../src/data/commands/impressions.ts";
 import { refused } from "../case_table.ts";
 import type { Prepared, PrepareOptions } from "../../src/data/prepare/prepare.ts";
-import { defaults, gzip, pagesOf, prepareIn, query, sums, withFolder } from "../prepared_folder.ts";
+import { defaults, folderWith, gzip, pagesOf, prepareIn, query, sums } from "../prepared_folder.ts";
 
 type Files = Readonly<Record<string, string | Uint8Array>>;
 interface More {
@@ -35,13 +35,8 @@ function prepareFiles(folder: string, source: string, more: More, options: Parti
   return prepareIn(folder, recipe, { shares: { train: 0.98, validation: 0.01 }, ...options });
 }
 
-async function withPrepared(
-  files: Files,
-  source: string,
-  more: More,
-  use: (prepared: Prepared) => Promise<void> | void,
-): Promise<void> {
-  await withFolder(files, async (folder) => await use(await prepareFiles(folder, source, more)));
+async function preparedOf(files: Files, source: string, more: More = {}): Promise<Prepared> {
+  return await prepareFiles(await folderWith(files), source, more);
 }
 
 async function rejects(
@@ -51,9 +46,8 @@ async function rejects(
   says: RegExp | string,
   options: Partial<PrepareOptions> = {},
 ): Promise<void> {
-  await withFolder(files, async (folder) => {
-    await refused(() => prepareFiles(folder, source, more, options), says);
-  });
+  const folder = await folderWith(files);
+  await refused(() => prepareFiles(folder, source, more, options), says);
 }
 
 const behaviors = [
@@ -78,32 +72,30 @@ const pages = [
 ];
 
 Deno.test("impressions: MIND's behaviors; the first history starts the state", async () => {
-  await withPrepared({ "behaviors.tsv": behaviors }, "behaviors.tsv", {}, async ({ folder, manifest }) => {
-    assert.deepEqual(await pagesOf(folder), pages);
-    assert.deepEqual(
-      (await query(folder, "SELECT given FROM pages ORDER BY user, page")).map(({ given }) => given),
-      [true, true, false, false, false],
-    );
-    assert.deepEqual(
-      (await query(folder, "SELECT id FROM items")).map(({ id }) => id),
-      ["N-1-2", "N1", "N10", "N2", "N3", "N8", "N9"],
-    );
-    assert.deepEqual(manifest.skipped, {
-      "impressions with another history than the user's first one": 1,
-      "rows of an item that is on its page already": 1,
-    });
-    assert.deepEqual([manifest.features.dense, manifest.features.tokens], [[], []]);
-    assert.equal(manifest.counts?.given, 2);
-    assert.match(manifest.name, /^out-/);
+  const { folder, manifest } = await preparedOf({ "behaviors.tsv": behaviors }, "behaviors.tsv", {});
+  assert.deepEqual(await pagesOf(folder), pages);
+  assert.deepEqual(
+    (await query(folder, "SELECT given FROM pages ORDER BY user, page")).map(({ given }) => given),
+    [true, true, false, false, false],
+  );
+  assert.deepEqual(
+    (await query(folder, "SELECT id FROM items")).map(({ id }) => id),
+    ["N-1-2", "N1", "N10", "N2", "N3", "N8", "N9"],
+  );
+  assert.deepEqual(manifest.skipped, {
+    "impressions with another history than the user's first one": 1,
+    "rows of an item that is on its page already": 1,
   });
+  assert.deepEqual([manifest.features.dense, manifest.features.tokens], [[], []]);
+  assert.equal(manifest.counts?.given, 2);
+  assert.match(manifest.name, /^out-/);
 });
 
 Deno.test("impressions: lines may end in \\n and in \\r\\n", async () => {
   const mixed = behaviors.replace("\n", "\r\n");
-  await withPrepared({ "behaviors.tsv": mixed + "\r\n\n" }, "behaviors.tsv", {}, async ({ folder, bad }) => {
-    assert.deepEqual(await pagesOf(folder), pages);
-    assert.equal(bad.total, 0);
-  });
+  const { folder, bad } = await preparedOf({ "behaviors.tsv": mixed + "\r\n\n" }, "behaviors.tsv", {});
+  assert.deepEqual(await pagesOf(folder), pages);
+  assert.equal(bad.total, 0);
 });
 
 Deno.test("impressions: categories of the news are tokens, from the folder or by --news", async () => {
@@ -124,56 +116,41 @@ Deno.test("impressions: categories of the news are tokens, from the folder or by
     ]);
     assert.equal(manifest.skipped["items on pages that have no row of features"], 4);
   };
-  await withPrepared({ "behaviors.tsv": behaviors, "news.tsv": news }, "", {}, check);
-  await withPrepared(
-    { "behaviors.tsv.gz": await gzip(behaviors), "news.tsv.zst": zstdCompressSync(news) },
-    "",
-    {},
-    check,
-  );
+  await check(await preparedOf({ "behaviors.tsv": behaviors, "news.tsv": news }, ""));
+  const compressed = { "behaviors.tsv.gz": await gzip(behaviors), "news.tsv.zst": zstdCompressSync(news) };
+  await check(await preparedOf(compressed, ""));
   // News of two parts of the data set: what is in both is there once.
-  await withPrepared(
-    { "b.tsv": behaviors, "n1.tsv": news, "n2.tsv": news },
-    "b.tsv",
-    { news: "n*.tsv" },
-    check,
-  );
-  await withPrepared(
-    { "behaviors.tsv": behaviors, "news.tsv": news },
-    "",
-    { itemIds: true },
-    async ({ folder }) => {
-      const rows = await query(folder, "SELECT id, tokens FROM items");
-      assert.deepEqual(rows, expected.map(({ id, tokens }, k) => ({ id, tokens: [...tokens, 7 + k] })));
-    },
-  );
+  const parts = { "b.tsv": behaviors, "n1.tsv": news, "n2.tsv": news };
+  await check(await preparedOf(parts, "b.tsv", { news: "n*.tsv" }));
+  const { folder } = await preparedOf({ "behaviors.tsv": behaviors, "news.tsv": news }, "", {
+    itemIds: true,
+  });
+  const rows = await query(folder, "SELECT id, tokens FROM items");
+  assert.deepEqual(rows, expected.map(({ id, tokens }, k) => ({ id, tokens: [...tokens, 7 + k] })));
 });
 
 Deno.test("impressions: the long layout is a log with columns of fixed names", async () => {
   const long = "user,time,page,item,position,clicked\n" +
     "a,2020-01-01,p,x,2,1\na,2020-01-01,p,y,1,0\na,2020-01-02,q,x,1,0\n";
   const files = { "log.csv": long, "items.csv": "item,price\nx,1\ny,2\n" };
-  await withPrepared(
+  const { folder, manifest } = await preparedOf(
     files,
     "log.csv",
     { layout: "long", features: "items.csv" },
-    async ({ folder, manifest }) => {
-      assert.deepEqual(await pagesOf(folder), [
-        { user: "a", time: "2020-01-01 00:00:00", items: ["y", "x"], clicked: "x" },
-        { user: "a", time: "2020-01-02 00:00:00", items: ["x"], clicked: null },
-      ]);
-      assert.match(manifest.name, /^out-/);
-      assert.deepEqual(manifest.features.dense.map(({ name }) => name), ["price"]);
-    },
   );
+  assert.deepEqual(await pagesOf(folder), [
+    { user: "a", time: "2020-01-01 00:00:00", items: ["y", "x"], clicked: "x" },
+    { user: "a", time: "2020-01-02 00:00:00", items: ["x"], clicked: null },
+  ]);
+  assert.match(manifest.name, /^out-/);
+  assert.deepEqual(manifest.features.dense.map(({ name }) => name), ["price"]);
 });
 
 Deno.test("impressions: times of the long layout are read as --time-format says", async () => {
   const long = "user,time,page,item,position,clicked\na,31/1/2020,p,x,2,1\na,31/1/2020,p,y,1,0\n";
   const more = { layout: "long", timeFormat: "%d/%m/%Y" } as const;
-  await withPrepared({ "log.csv": long }, "log.csv", more, async ({ folder }) => {
-    assert.deepEqual((await pagesOf(folder)).map(({ time }) => time), ["2020-01-31 00:00:00"]);
-  });
+  const { folder } = await preparedOf({ "log.csv": long }, "log.csv", more);
+  assert.deepEqual((await pagesOf(folder)).map(({ time }) => time), ["2020-01-31 00:00:00"]);
 });
 
 Deno.test("impressions: bad lines are counted by kind and shown with file and line", async () => {
@@ -191,32 +168,28 @@ Deno.test("impressions: bad lines are counted by kind and shown with file and li
   const right = (n: number) =>
     Array.from({ length: n }, (_, k) => line(`${k}`, `V${k}`, time, "", "N1-0 N2-1")).join("");
   const text = right(1) + bad + right(900);
-  await withPrepared({ "b.tsv": text, "news.tsv": "N1\tx\n" + news.repeat(60) }, "b.tsv", {
-    news: "news.tsv",
-  }, (prepared) => {
-    assert.deepEqual(Object.fromEntries(prepared.bad.counts), {
-      "an item of an impression is not marked -0 or -1": 3,
-      "the time cannot be read": 2,
-      "the user is empty": 1,
-      "the impression id is empty": 1,
-      "an impression without its five columns": 1,
-      "a line of news without id, category and subcategory": 1,
-    });
-    const found = prepared.bad.examples.map(({ file, line, fault }) =>
-      `${file.replace(/.*\//, "")}:${line}: ${fault}`
-    );
-    assert.deepEqual(found, [
-      'b.tsv:2: expected items such as N123-0 N456-1, found "N2"',
-      'b.tsv:4: expected items such as N123-0 N456-1, found "N2-2"',
-      "b.tsv:5: expected items such as N123-0 N456-1, found nothing",
-      'b.tsv:6: expected a time such as 11/11/2019 9:05:58 AM, found "2019-11-11 09:05:58"',
-      'b.tsv:7: expected a time such as 11/11/2019 9:05:58 AM, found "13/13/2019 9:05:58 AM"',
-      "b.tsv:8: expected a user, found nothing",
-      "b.tsv:9: expected an impression id, found nothing",
-      'b.tsv:10: expected 5 columns separated by tabs, found "1 U1 11/11/2019 9:05:58 AM N1-0"',
-      'news.tsv:1: expected news as id, category and subcategory, separated by tabs, found "N1 x"',
-    ]);
+  const files = { "b.tsv": text, "news.tsv": "N1\tx\n" + news.repeat(60) };
+  const { bad: told } = await preparedOf(files, "b.tsv", { news: "news.tsv" });
+  assert.deepEqual(Object.fromEntries(told.counts), {
+    "an item of an impression is not marked -0 or -1": 3,
+    "the time cannot be read": 2,
+    "the user is empty": 1,
+    "the impression id is empty": 1,
+    "an impression without its five columns": 1,
+    "a line of news without id, category and subcategory": 1,
   });
+  const found = told.examples.map(({ file, line, fault }) => `${file.replace(/.*\//, "")}:${line}: ${fault}`);
+  assert.deepEqual(found, [
+    'b.tsv:2: expected items such as N123-0 N456-1, found "N2"',
+    'b.tsv:4: expected items such as N123-0 N456-1, found "N2-2"',
+    "b.tsv:5: expected items such as N123-0 N456-1, found nothing",
+    'b.tsv:6: expected a time such as 11/11/2019 9:05:58 AM, found "2019-11-11 09:05:58"',
+    'b.tsv:7: expected a time such as 11/11/2019 9:05:58 AM, found "13/13/2019 9:05:58 AM"',
+    "b.tsv:8: expected a user, found nothing",
+    "b.tsv:9: expected an impression id, found nothing",
+    'b.tsv:10: expected 5 columns separated by tabs, found "1 U1 11/11/2019 9:05:58 AM N1-0"',
+    'news.tsv:1: expected news as id, category and subcategory, separated by tabs, found "N1 x"',
+  ]);
   await rejects({ "b.tsv": text }, "b.tsv", {}, /b\.tsv:2: expected items such as .*, found "N2"\. Correct/, {
     strict: true,
   });
@@ -302,32 +275,31 @@ Deno.test("impressions: the order of lines, files and compression do not change 
           "two-a.tsv": shuffled.slice(0, cut).join("").replaceAll("\n", "\r\n"),
         };
         if (cut < lines.length) files["two-b.tsv.zst"] = zstdCompressSync(shuffled.slice(cut).join(""));
-        await withFolder(files, async (folder) => {
-          const one = await prepareFiles(folder, "one.tsv", {});
-          const two = await prepareFiles(folder, "two-*", {}, { threads: 1 + next() % 2 });
-          assert.deepEqual(sums(one), sums(two));
-          for (const { items, clicked } of await pagesOf(one.folder)) {
-            assert.ok(clicked === null || clicked.split(" ").every((id) => items.includes(id)));
-            assert.equal(new Set(items).size, items.length);
-          }
-          // The given pages of a user are the history of their first impression, in order, before everything else.
-          const given = await query(
-            one.folder,
-            "SELECT u.id AS user, list(i.id ORDER BY page) AS clicked, max(p.time) < min(first_time) AS before " +
-              "FROM pages p JOIN users u USING (user) JOIN items i ON i.item = p.items[1] " +
-              "JOIN (SELECT user, min(time) AS first_time FROM pages WHERE NOT given GROUP BY user) USING (user) " +
-              "WHERE given GROUP BY u.id ORDER BY u.id",
-          );
-          const expected = [
-            ...Map.groupBy(all.map((one, k) => ({ ...one, k: String(k) })), ({ user }) => user),
-          ].map((
-            [user, own],
-          ) => {
-            const [first] = own.sort((a, b) => a.minute - b.minute || (a.k < b.k ? -1 : 1));
-            return { user, clicked: first?.history ?? [], before: true };
-          }).filter(({ clicked }) => clicked.length > 0).sort((a, b) => a.user < b.user ? -1 : 1);
-          assert.deepEqual(given, expected);
-        });
+        const folder = await folderWith(files);
+        const one = await prepareFiles(folder, "one.tsv", {});
+        const two = await prepareFiles(folder, "two-*", {}, { threads: 1 + next() % 2 });
+        assert.deepEqual(sums(one), sums(two));
+        for (const { items, clicked } of await pagesOf(one.folder)) {
+          assert.ok(clicked === null || clicked.split(" ").every((id) => items.includes(id)));
+          assert.equal(new Set(items).size, items.length);
+        }
+        // The given pages of a user are the history of their first impression, in order, before everything else.
+        const given = await query(
+          one.folder,
+          "SELECT u.id AS user, list(i.id ORDER BY page) AS clicked, max(p.time) < min(first_time) AS before " +
+            "FROM pages p JOIN users u USING (user) JOIN items i ON i.item = p.items[1] " +
+            "JOIN (SELECT user, min(time) AS first_time FROM pages WHERE NOT given GROUP BY user) USING (user) " +
+            "WHERE given GROUP BY u.id ORDER BY u.id",
+        );
+        const expected = [
+          ...Map.groupBy(all.map((one, k) => ({ ...one, k: String(k) })), ({ user }) => user),
+        ].map((
+          [user, own],
+        ) => {
+          const [first] = own.sort((a, b) => a.minute - b.minute || (a.k < b.k ? -1 : 1));
+          return { user, clicked: first?.history ?? [], before: true };
+        }).filter(({ clicked }) => clicked.length > 0).sort((a, b) => a.user < b.user ? -1 : 1);
+        assert.deepEqual(given, expected);
       },
     ),
     { numRuns: 6 },

@@ -5,16 +5,17 @@ import { zstdCompressSync } from "node:zlib";
 import type { LogOptions } from "../../src/data/prepare/log.ts";
 import {
   type Files,
+  folderWith,
   good,
   gzip,
   parquet,
+  preparedOf,
   prepareIn,
   recipe,
   rejects,
-  withFolder,
-  withPrepared,
 } from "../prepared_folder.ts";
 import { rowsOf } from "../case_table.ts";
+import { type BadRows, badRowsText, joined, judge } from "../../src/data/prepare/bad_rows.ts";
 
 Deno.test("log: bad rows are counted by kind and shown with file and line", async () => {
   const log = "uid,sku,ts,label,page\n" +
@@ -42,33 +43,26 @@ Deno.test("log: bad rows are counted by kind and shown with file and line", asyn
     /log\.csv:13: expected ts to be a time \(.*\), found "2020-02-30"/,
   ];
   const more = { page: "page" };
-  await withPrepared({ "log.csv": log }, "log.csv", more, ({ bad, manifest }) => {
-    assert.equal(bad.total, 9);
-    assert.equal(manifest.skipped["rows that cannot be read"], 9);
-    const { train = 0, validation = 0, test = 0 } = manifest.counts?.users ?? {};
-    assert.equal(train + validation + test, 1001);
-    assert.deepEqual(Object.fromEntries(bad.counts), {
-      "uid is empty": 1,
-      "sku is empty": 1,
-      "page is empty": 1,
-      "ts cannot be read": 2,
-      "ts is another kind of time than in most rows": 2,
-      "label cannot be read (other words: --clicked-values; ratings: --clicked-from; any value: --clicked-any)":
-        2,
-    });
-    const found = bad.examples.map(({ file, line, fault }) => `${file}:${line}: ${fault}`);
-    assert.equal(found.length, lines.length);
-    lines.forEach((line, k) => assert.match(found[k] ?? "", line));
+  const { bad, manifest } = await preparedOf({ "log.csv": log }, "log.csv", more);
+  assert.equal(bad.total, 9);
+  assert.equal(manifest.skipped["rows that cannot be read"], 9);
+  const { train = 0, validation = 0, test = 0 } = manifest.counts?.users ?? {};
+  assert.equal(train + validation + test, 1001);
+  assert.deepEqual(Object.fromEntries(bad.counts), {
+    "uid is empty": 1,
+    "sku is empty": 1,
+    "page is empty": 1,
+    "ts cannot be read": 2,
+    "ts is another kind of time than in most rows": 2,
+    "label cannot be read (other words: --clicked-values; ratings: --clicked-from; any value: --clicked-any)":
+      2,
   });
-  for (
-    const [name, text] of [["log.csv.gz", await gzip(log)], ["log.csv.zst", zstdCompressSync(log)]] as const
-  ) {
-    await withPrepared(
-      { [name]: text },
-      name,
-      more,
-      ({ bad }) => assert.equal(bad.examples.at(-1)?.line, 13),
-    );
+  const found = bad.examples.map(({ file, line, fault }) => `${file}:${line}: ${fault}`);
+  assert.equal(found.length, lines.length);
+  lines.forEach((line, k) => assert.match(found[k] ?? "", line));
+  for (const [name, text] of Object.entries({ gz: await gzip(log), zst: zstdCompressSync(log) })) {
+    const { bad } = await preparedOf({ [`log.csv.${name}`]: text }, `log.csv.${name}`, more);
+    assert.equal(bad.examples.at(-1)?.line, 13);
   }
   await rejects(
     { "log.csv": log },
@@ -96,17 +90,16 @@ Deno.test("log: rows with too few or too many values have the right lines, behin
     "\n" +
     "a,x,1600000000,1,1\n" + // 10
     good(500);
-  await withPrepared({ "log.csv": log }, "log.csv", {}, ({ bad }) => {
-    assert.deepEqual(bad.examples.map(({ line, fault }) => [line, fault]), [
-      [7, "expected 4 values as in the header, found 2: a,x"],
-      [
-        8,
-        'expected label to be 0, 1, true, false, yes or no, found "maybe"',
-      ],
-      [10, "expected 4 values as in the header, found 5: a,x,1600000000,1,1"],
-    ]);
-    assert.equal(bad.total, 3);
-  });
+  const { bad } = await preparedOf({ "log.csv": log }, "log.csv", {});
+  assert.deepEqual(bad.examples.map(({ line, fault }) => [line, fault]), [
+    [7, "expected 4 values as in the header, found 2: a,x"],
+    [
+      8,
+      'expected label to be 0, 1, true, false, yes or no, found "maybe"',
+    ],
+    [10, "expected 4 values as in the header, found 5: a,x,1600000000,1,1"],
+  ]);
+  assert.equal(bad.total, 3);
   await rejects({ "log.csv": log }, "log.csv", {}, /log\.csv:7: expected 4 values/, { strict: true });
 });
 
@@ -115,28 +108,26 @@ Deno.test("log: bad rows of JSON lines and Parquet have lines and row numbers", 
   const json = row + "\n" + '{"uid": 1, "sku": "x", "ts": 1600000000\n' +
     '{"uid": 1, "ts": 1600000000, "label": 1}\n' + "[1]\n" +
     '{"uid": 1, "sku": "x", "ts": 1600000000, "label": 1, "pos": "first"}' + "\n" + row.repeat(500);
-  await withPrepared({ "log.ndjson": json }, "log.ndjson", { position: "pos" }, ({ bad }) => {
-    assert.deepEqual(bad.examples.map(({ line, fault }) => [line, fault]), [
-      [3, 'expected a JSON object, found "{"uid": 1, "sku": "x", "ts": 1600000000"'],
-      [4, "expected sku to be an id, found nothing"],
-      [5, 'expected a JSON object, found "[1]"'],
-      [6, 'expected pos to be a number, found "first"'],
-    ]);
-  });
-  await withFolder({}, async (folder) => {
-    await parquet(
-      `${folder}/log.parquet`,
-      "SELECT if(k = 7, NULL, k) AS uid, 'x' AS sku, 1600000000 AS ts, if(k = 9, 2, 1) AS label FROM range(1, 1001) AS r(k)",
-    );
-    const { bad } = await prepareIn(folder, recipe(`${folder}/log.parquet`));
-    assert.deepEqual(bad.examples.map(({ line, fault }) => [line, fault]), [
-      [7, "expected uid to be an id, found nothing"],
-      [
-        9,
-        'expected label to be 0, 1, true, false, yes or no, found "2"',
-      ],
-    ]);
-  });
+  const { bad: ofJson } = await preparedOf({ "log.ndjson": json }, "log.ndjson", { position: "pos" });
+  assert.deepEqual(ofJson.examples.map(({ line, fault }) => [line, fault]), [
+    [3, 'expected a JSON object, found "{"uid": 1, "sku": "x", "ts": 1600000000"'],
+    [4, "expected sku to be an id, found nothing"],
+    [5, 'expected a JSON object, found "[1]"'],
+    [6, 'expected pos to be a number, found "first"'],
+  ]);
+  const folder = await folderWith();
+  await parquet(
+    `${folder}/log.parquet`,
+    "SELECT if(k = 7, NULL, k) AS uid, 'x' AS sku, 1600000000 AS ts, if(k = 9, 2, 1) AS label FROM range(1, 1001) AS r(k)",
+  );
+  const { bad } = await prepareIn(folder, recipe(`${folder}/log.parquet`));
+  assert.deepEqual(bad.examples.map(({ line, fault }) => [line, fault]), [
+    [7, "expected uid to be an id, found nothing"],
+    [
+      9,
+      'expected label to be 0, 1, true, false, yes or no, found "2"',
+    ],
+  ]);
 });
 
 Deno.test("log: features that cannot be used are told", async () => {
@@ -163,10 +154,9 @@ Deno.test("log: features that cannot be used are told", async () => {
   await rejects({ "log.csv": log }, "log.csv", { dense: ["x"] }, /Expected --features with --dense/);
   // The same row twice is one; what is not displayed may be anything.
   const fine = "sku,x\n1,2\n1,2\n9,1e300\n";
-  await withPrepared({ "log.csv": log, "f.csv": fine }, "log.csv", { features: "f.csv" }, ({ manifest }) => {
-    // One value says no more than that it is known.
-    assert.deepEqual(manifest.features.dense.map(({ name }) => name), ["x_known"]);
-  });
+  const { manifest } = await preparedOf({ "log.csv": log, "f.csv": fine }, "log.csv", { features: "f.csv" });
+  // One value says no more than that it is known.
+  assert.deepEqual(manifest.features.dense.map(({ name }) => name), ["x_known"]);
 });
 
 Deno.test("log: files that are not what they should be are told", async () => {
@@ -235,24 +225,76 @@ Deno.test("log: files that are not what they should be are told", async () => {
   await rejects(two, "*", {}, "Expected files of one format at …, found …a.csv and …b.json");
   const latin1 = Uint8Array.from(csv + "caf\xe9,x,1600000000,1\n", (letter) => letter.charCodeAt(0));
   await rejects({ "log.csv": latin1 }, "log.csv", {}, /log\.csv.*: .*Line: 3.*not utf-8.*\n.*iconv/);
-  await withFolder({}, async (folder) => {
-    await parquet(`${folder}/a.parquet`, "SELECT 'a' AS uid, 1 AS sku, 1600000000 AS ts, 1 AS label");
-    await parquet(`${folder}/b.parquet`, "SELECT 'a' AS uid, 'x' AS sku, 1600000000 AS ts, 1 AS label");
+  const folder = await folderWith();
+  await parquet(`${folder}/a.parquet`, "SELECT 'a' AS uid, 1 AS sku, 1600000000 AS ts, 1 AS label");
+  await parquet(`${folder}/b.parquet`, "SELECT 'a' AS uid, 'x' AS sku, 1600000000 AS ts, 1 AS label");
+  await assert.rejects(
+    prepareIn(folder, recipe(`${folder}/*.parquet`)),
+    /a\.parquet and .*b\.parquet differ: sku is INTEGER in the first, VARCHAR in the second/,
+  );
+  await parquet(`${folder}/c.parquet`, "SELECT ['a'] AS uid, 1 AS sku, 1600000000 AS ts, 1 AS label");
+  await assert.rejects(
+    prepareIn(folder, recipe(`${folder}/c.parquet`)),
+    /c\.parquet: expected uid \(--user\) to be text or whole numbers, found VARCHAR\[\]/,
+  );
+  const bytes = await Deno.readFile(`${folder}/a.parquet`);
+  await Deno.writeFile(`${folder}/cut.parquet`, bytes.slice(0, bytes.length - 40));
+  await assert.rejects(prepareIn(folder, recipe(`${folder}/cut.parquet`)), /cut\.parquet/);
+  const left = [...Deno.readDirSync(folder)].map(({ name }) => name).filter((name) => name.startsWith("out"));
+  assert.deepEqual(left, []);
+});
+
+// How many bad rows end a preparation: the share itself does not, one row more does.
+
+const bad = (total: number): BadRows => ({
+  total,
+  counts: new Map([["price cannot be read", total]]),
+  examples: [{ file: "log.csv", line: 7, fault: "expected a price" }],
+});
+
+Deno.test("bad rows: one in a hundred is let pass, more are not, and strictly none", async () => {
+  await judge(bad(0), () => Promise.reject(new Error("nobody counts")), true);
+  await judge(bad(1), () => Promise.resolve(100), false);
+  await judge(bad(5), () => Promise.resolve(500), false);
+  for (const [total, rows] of [[1, 99], [6, 500]] as const) {
     await assert.rejects(
-      prepareIn(folder, recipe(`${folder}/*.parquet`)),
-      /a\.parquet and .*b\.parquet differ: sku is INTEGER in the first, VARCHAR in the second/,
+      async () => await judge(bad(total), () => Promise.resolve(rows), false),
+      new RegExp(
+        `${total} of ${rows} rows cannot be read, expected at most 1 %[^]*log\\.csv:7: expected a price`,
+      ),
     );
-    await parquet(`${folder}/c.parquet`, "SELECT ['a'] AS uid, 1 AS sku, 1600000000 AS ts, 1 AS label");
-    await assert.rejects(
-      prepareIn(folder, recipe(`${folder}/c.parquet`)),
-      /c\.parquet: expected uid \(--user\) to be text or whole numbers, found VARCHAR\[\]/,
-    );
-    const bytes = await Deno.readFile(`${folder}/a.parquet`);
-    await Deno.writeFile(`${folder}/cut.parquet`, bytes.slice(0, bytes.length - 40));
-    await assert.rejects(prepareIn(folder, recipe(`${folder}/cut.parquet`)), /cut\.parquet/);
-    const left = [...Deno.readDirSync(folder)].map(({ name }) => name).filter((name) =>
-      name.startsWith("out")
-    );
-    assert.deepEqual(left, []);
+  }
+  await assert.rejects(
+    async () => await judge(bad(1), () => Promise.resolve(1000), true),
+    /log\.csv:7: expected a price\. Correct or remove the row\./,
+  );
+});
+
+Deno.test("of bad rows that are alike three are shown, and how many there are", () => {
+  const row = (line: number, expected: string) => ({
+    file: "log.csv",
+    line,
+    fault: `expected ${expected}, found "${line}"`,
   });
+  const text = badRowsText({
+    ...bad(20),
+    examples: Array.from({ length: 20 }, (_, k) => row(k, k === 9 ? "a time" : "a price")),
+  });
+  assert.match(text, /20 x price cannot be read/);
+  assert.deepEqual([...text.matchAll(/log\.csv:(\d+)/g)].map(([, line]) => line), ["0", "1", "2", "9"]);
+});
+
+Deno.test("bad rows of several readings are counted together, their examples in the order of their places", () => {
+  const more = {
+    ...bad(2),
+    examples: [{ file: "log.csv", line: 3, fault: "a" }, { file: "a.csv", line: 9, fault: "b" }],
+  };
+  const { total, counts, examples } = joined([bad(1), more]);
+  assert.equal(total, 3);
+  assert.deepEqual([...counts], [["price cannot be read", 3]]);
+  assert.deepEqual(examples.map(({ file, line }) => `${file}:${line}`), [
+    "a.csv:9",
+    "log.csv:3",
+    "log.csv:7",
+  ]);
 });

@@ -1,18 +1,23 @@
 /** Any log of displayed items to prepared data: small cases with the answer written out. */
 
 import assert from "node:assert/strict";
-import { Engine } from "../../src/data/prepare/engine.ts";
+import fc from "fast-check";
+import { Engine, literal } from "../../src/data/prepare/engine.ts";
+import type { Prepared } from "../../src/data/prepare/prepare.ts";
 import { filesIn } from "../command_check.ts";
 import {
+  folderWith,
+  gzip,
   pagesOf,
   parquet,
+  preparedOf,
   prepareIn,
   query,
   recipe,
   rejects,
-  withFolder,
-  withPrepared,
+  sums,
 } from "../prepared_folder.ts";
+import { zstdCompressSync } from "node:zlib";
 
 Deno.test("log: pages by user and time; an item comes once; a page has all its clicks; ties go by id", async () => {
   const log = `uid,sku,ts,label
@@ -24,29 +29,28 @@ b,i1,1600000001,0
 b,i2,1600000001,False
 a,i3,1600000000,TRUE
 `;
-  await withPrepared({ "log.csv": log }, "log.csv", {}, async ({ folder, manifest }) => {
-    assert.deepEqual(await pagesOf(folder), [
-      { user: "a", time: "2020-09-13 12:26:40", items: ["i3"], clicked: "i3" },
-      { user: "b", time: "2020-09-13 12:26:40", items: ["i1", "i10", "i2"], clicked: "i10 i2" },
-      { user: "b", time: "2020-09-13 12:26:41", items: ["i1", "i2"], clicked: null },
-    ]);
-    assert.deepEqual(await query(folder, "SELECT item, id, dense, tokens FROM items"), [
-      { item: 0, id: "i1", dense: [], tokens: [] },
-      { item: 1, id: "i10", dense: [], tokens: [] },
-      { item: 2, id: "i2", dense: [], tokens: [] },
-      { item: 3, id: "i3", dense: [], tokens: [] },
-    ]);
-    assert.deepEqual(manifest.skipped, {
-      "rows of an item that is on its page already": 1,
-    });
-    assert.deepEqual([manifest.features.dense, manifest.features.tokens], [[], []]);
-    assert.deepEqual(manifest.counts?.pages, 3);
-    assert.deepEqual(manifest.counts?.clicks, 3);
-    assert.deepEqual(manifest.notes, [
-      "pages with several clicks: 1, each click a choice among what was not clicked yet",
-      "times are read as seconds since 1970",
-    ]);
+  const { folder, manifest } = await preparedOf({ "log.csv": log }, "log.csv", {});
+  assert.deepEqual(await pagesOf(folder), [
+    { user: "a", time: "2020-09-13 12:26:40", items: ["i3"], clicked: "i3" },
+    { user: "b", time: "2020-09-13 12:26:40", items: ["i1", "i10", "i2"], clicked: "i10 i2" },
+    { user: "b", time: "2020-09-13 12:26:41", items: ["i1", "i2"], clicked: null },
+  ]);
+  assert.deepEqual(await query(folder, "SELECT item, id, dense, tokens FROM items"), [
+    { item: 0, id: "i1", dense: [], tokens: [] },
+    { item: 1, id: "i10", dense: [], tokens: [] },
+    { item: 2, id: "i2", dense: [], tokens: [] },
+    { item: 3, id: "i3", dense: [], tokens: [] },
+  ]);
+  assert.deepEqual(manifest.skipped, {
+    "rows of an item that is on its page already": 1,
   });
+  assert.deepEqual([manifest.features.dense, manifest.features.tokens], [[], []]);
+  assert.deepEqual(manifest.counts?.pages, 3);
+  assert.deepEqual(manifest.counts?.clicks, 3);
+  assert.deepEqual(manifest.notes, [
+    "pages with several clicks: 1, each click a choice among what was not clicked yet",
+    "times are read as seconds since 1970",
+  ]);
 });
 
 Deno.test("log: clicks of a page are in the order of their times, where the log has these", async () => {
@@ -59,13 +63,12 @@ Deno.test("log: clicks of a page are in the order of their times, where the log 
     "shown.csv": `uid,sku,ts\n${shown.map(({ sku }) => `a,${sku},1600000000\n`).join("")}`,
     "clicks.csv": "uid,sku,ts\na,x,1600000900\na,z,1600000100\na,x,1600000050\na,w,1600000060\n",
   };
-  await withFolder(files, async (folder) => {
-    const any = await prepareIn(folder, recipe(`${folder}/times.csv`, { clickedAny: true }));
-    assert.deepEqual((await pagesOf(any.folder)).map(({ clicked }) => clicked), ["w z x"]);
-    const apart = { clicked: undefined, clicks: `${folder}/clicks.csv` };
-    const later = await prepareIn(folder, recipe(`${folder}/shown.csv`, apart));
-    assert.deepEqual((await pagesOf(later.folder)).map(({ clicked }) => clicked), ["x w z"]);
-  });
+  const folder = await folderWith(files);
+  const any = await prepareIn(folder, recipe(`${folder}/times.csv`, { clickedAny: true }));
+  assert.deepEqual((await pagesOf(any.folder)).map(({ clicked }) => clicked), ["w z x"]);
+  const apart = { clicked: undefined, clicks: `${folder}/clicks.csv` };
+  const later = await prepareIn(folder, recipe(`${folder}/shown.csv`, apart));
+  assert.deepEqual((await pagesOf(later.folder)).map(({ clicked }) => clicked), ["x w z"]);
 });
 
 Deno.test("log: pages by page id, at the time of their first row; places by position", async () => {
@@ -78,23 +81,22 @@ a;x;1600000001;1;p10;5
 b;x;1600000001;1;p2;0.5
 `;
   const more = { page: "request", position: "pos" };
-  await withPrepared({ "log.txt": log }, "log.txt", more, async ({ folder }) => {
-    assert.deepEqual(await pagesOf(folder), [
-      // Both at one time: by page id, as text.
-      { user: "a", time: "2020-09-13 12:26:41", items: ["x"], clicked: "x" },
-      { user: "a", time: "2020-09-13 12:26:41", items: ["x", "w", "z", "y"], clicked: "y" },
-      { user: "b", time: "2020-09-13 12:26:41", items: ["x"], clicked: "x" },
-    ]);
-  });
+  const { folder } = await preparedOf({ "log.txt": log }, "log.txt", more);
+  assert.deepEqual(await pagesOf(folder), [
+    // Both at one time: by page id, as text.
+    { user: "a", time: "2020-09-13 12:26:41", items: ["x"], clicked: "x" },
+    { user: "a", time: "2020-09-13 12:26:41", items: ["x", "w", "z", "y"], clicked: "y" },
+    { user: "b", time: "2020-09-13 12:26:41", items: ["x"], clicked: "x" },
+  ]);
 });
 
 Deno.test("log: ids beyond 2^53 stay exact in CSV, JSON lines and Parquet", async () => {
   const ids = ["9007199254740993", "18446744073709551615", "0012", "1.0", " 7"];
   const csv = "uid,sku,ts,label\n" + ids.map((id) => `${id},${id},1600000000,1\n`).join("");
-  await withPrepared({ "log.csv": csv }, "log.csv", {}, async ({ folder }) => {
-    assert.deepEqual((await pagesOf(folder)).map(({ user }) => user), ids.toSorted());
-    assert.deepEqual((await query(folder, "SELECT id FROM items")).map(({ id }) => id), ids.toSorted());
-  });
+  const usersOf = async ({ folder }: Prepared) => (await pagesOf(folder)).map(({ user }) => user);
+  const ofCsv = await preparedOf({ "log.csv": csv }, "log.csv");
+  assert.deepEqual(await usersOf(ofCsv), ids.toSorted());
+  assert.deepEqual((await query(ofCsv.folder, "SELECT id FROM items")).map(({ id }) => id), ids.toSorted());
   const whole = [
     "9007199254740992",
     "9007199254740993",
@@ -104,42 +106,39 @@ Deno.test("log: ids beyond 2^53 stay exact in CSV, JSON lines and Parquet", asyn
   const json = whole.map((id) => `{"uid": ${id}, "sku": "${id}", "ts": 1600000000, "label": true}\n`).join(
     "\n",
   );
-  await withPrepared({ "log.jsonl": json }, "log.jsonl", {}, async ({ folder }) => {
-    assert.deepEqual((await pagesOf(folder)).map(({ user }) => user), whole.toSorted());
-  });
-  await withFolder({}, async (folder) => {
-    await parquet(
-      `${folder}/log.parquet`,
-      "SELECT uid::HUGEINT::DECIMAL(38, 0) AS uid, (uid % 10000000000000000000)::UBIGINT AS sku, 1600000000 AS ts, true AS label " +
-        `FROM (SELECT unnest([${whole.join(", ")}]::HUGEINT[]) AS uid)`,
+  assert.deepEqual(await usersOf(await preparedOf({ "log.jsonl": json }, "log.jsonl")), whole.toSorted());
+  const folder = await folderWith();
+  await parquet(
+    `${folder}/log.parquet`,
+    "SELECT uid::HUGEINT::DECIMAL(38, 0) AS uid, (uid % 10000000000000000000)::UBIGINT AS sku, 1600000000 AS ts, true AS label " +
+      `FROM (SELECT unnest([${whole.join(", ")}]::HUGEINT[]) AS uid)`,
+  );
+  const prepared = await prepareIn(folder, recipe(`${folder}/log.parquet`));
+  assert.deepEqual(await usersOf(prepared), whole.toSorted());
+  await parquet(
+    `${folder}/float.parquet`,
+    "SELECT 9007199254740991::DOUBLE AS uid, 7::FLOAT AS sku, 1600000000 AS ts, 1::DOUBLE AS label",
+  );
+  const floats = await prepareIn(folder, recipe(`${folder}/float.parquet`));
+  assert.deepEqual(await pagesOf(floats.folder), [
+    { user: "9007199254740991", time: "2020-09-13 12:26:40", items: ["7"], clicked: "7" },
+  ]);
+  // 2^53 may have been 2^53 + 1, and so with 2^24.
+  const lost = [
+    "9007199254740993::DOUBLE",
+    "9007199254740994::DOUBLE",
+    "-9007199254740993::DOUBLE",
+    "16777217::FLOAT",
+  ];
+  for (
+    const id of [...lost, "9007199254740993::HUGEINT", "1.5::DOUBLE", "16777218::FLOAT", "'inf'::DOUBLE"]
+  ) {
+    await parquet(`${folder}/lost.parquet`, `SELECT ${id} AS uid, 1 AS sku, 1600000000 AS ts, 1 AS label`);
+    await assert.rejects(
+      prepareIn(folder, recipe(`${folder}/lost.parquet`)),
+      /Expected uid or sku to be text or whole numbers, found floating point numbers .* in 1 rows.*as text or integers.\n.*lost\.parquet:1: /,
     );
-    const prepared = await prepareIn(folder, recipe(`${folder}/log.parquet`));
-    assert.deepEqual((await pagesOf(prepared.folder)).map(({ user }) => user), whole.toSorted());
-    await parquet(
-      `${folder}/float.parquet`,
-      "SELECT 9007199254740991::DOUBLE AS uid, 7::FLOAT AS sku, 1600000000 AS ts, 1::DOUBLE AS label",
-    );
-    const floats = await prepareIn(folder, recipe(`${folder}/float.parquet`));
-    assert.deepEqual(await pagesOf(floats.folder), [
-      { user: "9007199254740991", time: "2020-09-13 12:26:40", items: ["7"], clicked: "7" },
-    ]);
-    // 2^53 may have been 2^53 + 1, and so with 2^24.
-    const lost = [
-      "9007199254740993::DOUBLE",
-      "9007199254740994::DOUBLE",
-      "-9007199254740993::DOUBLE",
-      "16777217::FLOAT",
-    ];
-    for (
-      const id of [...lost, "9007199254740993::HUGEINT", "1.5::DOUBLE", "16777218::FLOAT", "'inf'::DOUBLE"]
-    ) {
-      await parquet(`${folder}/lost.parquet`, `SELECT ${id} AS uid, 1 AS sku, 1600000000 AS ts, 1 AS label`);
-      await assert.rejects(
-        prepareIn(folder, recipe(`${folder}/lost.parquet`)),
-        /Expected uid or sku to be text or whole numbers, found floating point numbers .* in 1 rows.*as text or integers.\n.*lost\.parquet:1: /,
-      );
-    }
-  });
+  }
   await rejects(
     { "log.json": '{"uid": 9.1e20, "sku": 1, "ts": 1600000000, "label": 1}\n' },
     "log.json",
@@ -172,46 +171,45 @@ Deno.test("log: every way to write a time", async () => {
     ["2019-11-11 10:05:58.123 +01", wanted, /as dates/],
     ["2019-11-10T23:05:58.123-10:00", wanted, /as dates/],
   ];
-  await withFolder({}, async (folder) => {
-    // Those of one kind in one log, each of a user of its own: one that were of another kind would be a bad row.
-    for (const group of Map.groupBy(cases, ([, , note]) => String(note)).values()) {
-      const lines = group.map(([text], k) => `u${String(k).padStart(2, "0")}\tx\t${text}\t1\n`);
-      await Deno.writeTextFile(`${folder}/log.tsv`, `uid\tsku\tts\tlabel\n${lines.join("")}`);
-      const prepared = await prepareIn(folder, recipe(`${folder}/log.tsv`));
-      const times = (await pagesOf(prepared.folder)).map(({ time }) => time);
-      assert.deepEqual(
-        times.map((time, k) => [group[k]?.[0], time]),
-        group.map(([text, read]) => [text, read]),
-      );
-      assert.match(prepared.manifest.notes.join("\n"), group[0]?.[2] ?? assert.fail());
-    }
-    const typed = [
-      "1573463158::INTEGER",
-      "1573463158::DOUBLE",
-      "1573463158000::BIGINT",
-      "1.573463158e18::DOUBLE",
-      "'2019-11-11 09:05:58'",
-      "TIMESTAMP '2019-11-11 09:05:58'",
-      "TIMESTAMP_NS '2019-11-11 09:05:58'",
-      "TIMESTAMP_MS '2019-11-11 09:05:58'",
-      "TIMESTAMPTZ '2019-11-11 11:05:58+02'",
-    ];
-    for (const value of typed) {
-      await parquet(`${folder}/log.parquet`, `SELECT 'a' AS uid, 'x' AS sku, ${value} AS ts, true AS label`);
-      const prepared = await prepareIn(folder, recipe(`${folder}/log.parquet`));
-      assert.deepEqual(
-        (await pagesOf(prepared.folder)).map(({ time }) => time),
-        ["2019-11-11 09:05:58"],
-        value,
-      );
-    }
-    await parquet(
-      `${folder}/log.parquet`,
-      "SELECT 'a' AS uid, 'x' AS sku, DATE '2019-11-11' AS ts, 1 AS label",
+  const folder = await folderWith();
+  // Those of one kind in one log, each of a user of its own: one that were of another kind would be a bad row.
+  for (const group of Map.groupBy(cases, ([, , note]) => String(note)).values()) {
+    const lines = group.map(([text], k) => `u${String(k).padStart(2, "0")}\tx\t${text}\t1\n`);
+    await Deno.writeTextFile(`${folder}/log.tsv`, `uid\tsku\tts\tlabel\n${lines.join("")}`);
+    const prepared = await prepareIn(folder, recipe(`${folder}/log.tsv`));
+    const times = (await pagesOf(prepared.folder)).map(({ time }) => time);
+    assert.deepEqual(
+      times.map((time, k) => [group[k]?.[0], time]),
+      group.map(([text, read]) => [text, read]),
     );
-    const dates = await prepareIn(folder, recipe(`${folder}/log.parquet`));
-    assert.deepEqual((await pagesOf(dates.folder)).map(({ time }) => time), ["2019-11-11 00:00:00"]);
-  });
+    assert.match(prepared.manifest.notes.join("\n"), group[0]?.[2] ?? assert.fail());
+  }
+  const typed = [
+    "1573463158::INTEGER",
+    "1573463158::DOUBLE",
+    "1573463158000::BIGINT",
+    "1.573463158e18::DOUBLE",
+    "'2019-11-11 09:05:58'",
+    "TIMESTAMP '2019-11-11 09:05:58'",
+    "TIMESTAMP_NS '2019-11-11 09:05:58'",
+    "TIMESTAMP_MS '2019-11-11 09:05:58'",
+    "TIMESTAMPTZ '2019-11-11 11:05:58+02'",
+  ];
+  for (const value of typed) {
+    await parquet(`${folder}/log.parquet`, `SELECT 'a' AS uid, 'x' AS sku, ${value} AS ts, true AS label`);
+    const prepared = await prepareIn(folder, recipe(`${folder}/log.parquet`));
+    assert.deepEqual(
+      (await pagesOf(prepared.folder)).map(({ time }) => time),
+      ["2019-11-11 09:05:58"],
+      value,
+    );
+  }
+  await parquet(
+    `${folder}/log.parquet`,
+    "SELECT 'a' AS uid, 'x' AS sku, DATE '2019-11-11' AS ts, 1 AS label",
+  );
+  const dates = await prepareIn(folder, recipe(`${folder}/log.parquet`));
+  assert.deepEqual((await pagesOf(dates.folder)).map(({ time }) => time), ["2019-11-11 00:00:00"]);
 });
 
 Deno.test("log: features by the types of their columns", async () => {
@@ -225,41 +223,39 @@ i9,7,green,4,true,
 `;
   const files = { "log.csv": log, "features.csv": features };
   const z = Math.fround(Math.sqrt(1.5)); // of 1, 2, 3
-  await withPrepared(files, "log.csv", { features: "features.csv" }, async ({ folder, manifest }) => {
-    const { dense, tokens } = manifest.features;
-    assert.deepEqual(dense.map(({ name, meaning }) => ({ name, meaning })), [
-      { name: "price", meaning: "price, standardised, 0 where it is not known" },
-      { name: "price_known", meaning: "1 if price is known" },
-      { name: "weight", meaning: "weight, standardised, 0 where it is not known" },
-      { name: "weight_known", meaning: "1 if weight is known" },
-    ]);
-    assert.deepEqual(tokens.map(({ name, first, count, values }) => ({ name, first, count, values })), [
-      { name: "colour", first: 0, count: 3, values: ["blue", "red"] },
-      { name: "sold", first: 3, count: 3, values: ["false", "true"] },
-    ]);
-    assert.deepEqual(await query(folder, "SELECT id, dense, tokens FROM items"), [
-      { id: "i1", dense: [0, 0, 0, 1], tokens: [0, 3] },
-      { id: "i2", dense: [-1, 1, z, 1], tokens: [4] },
-      { id: "i3", dense: [1, 1, -z, 1], tokens: [1, 4] },
-      { id: "i4", dense: [0, 0, 0, 0], tokens: [] },
-    ]);
-    assert.equal(manifest.skipped["items on pages that have no row of features"], 1);
-    assert.match(manifest.notes.join(), /without numbers or text are left out: nothing/);
-  });
+  const { folder, manifest } = await preparedOf(files, "log.csv", { features: "features.csv" });
+  const { dense, tokens } = manifest.features;
+  assert.deepEqual(dense.map(({ name, meaning }) => ({ name, meaning })), [
+    { name: "price", meaning: "price, standardised, 0 where it is not known" },
+    { name: "price_known", meaning: "1 if price is known" },
+    { name: "weight", meaning: "weight, standardised, 0 where it is not known" },
+    { name: "weight_known", meaning: "1 if weight is known" },
+  ]);
+  assert.deepEqual(tokens.map(({ name, first, count, values }) => ({ name, first, count, values })), [
+    { name: "colour", first: 0, count: 3, values: ["blue", "red"] },
+    { name: "sold", first: 3, count: 3, values: ["false", "true"] },
+  ]);
+  assert.deepEqual(await query(folder, "SELECT id, dense, tokens FROM items"), [
+    { id: "i1", dense: [0, 0, 0, 1], tokens: [0, 3] },
+    { id: "i2", dense: [-1, 1, z, 1], tokens: [4] },
+    { id: "i3", dense: [1, 1, -z, 1], tokens: [1, 4] },
+    { id: "i4", dense: [0, 0, 0, 0], tokens: [] },
+  ]);
+  assert.equal(manifest.skipped["items on pages that have no row of features"], 1);
+  assert.match(manifest.notes.join(), /without numbers or text are left out: nothing/);
   const some = { features: "features.csv", dense: ["weight"], tokens: ["price"], itemIds: true };
   const three = { ...files, "log.csv": log.replace("a,i4,1600000000,1\n", "") };
-  await withPrepared(three, "log.csv", some, async ({ folder, manifest }) => {
-    assert.deepEqual(manifest.features.dense.map(({ name }) => name), ["weight"]); // known of all
-    assert.deepEqual(manifest.features.tokens.map(({ name, first, count }) => [name, first, count]), [
-      ["price", 0, 3],
-      ["item", 3, 4],
-    ]);
-    assert.deepEqual(await query(folder, "SELECT id, dense, tokens FROM items"), [
-      { id: "i1", dense: [0], tokens: [3] },
-      { id: "i2", dense: [z], tokens: [0, 4] },
-      { id: "i3", dense: [-z], tokens: [1, 5] },
-    ]);
-  });
+  const chosen = await preparedOf(three, "log.csv", some);
+  assert.deepEqual(chosen.manifest.features.dense.map(({ name }) => name), ["weight"]); // known of all
+  assert.deepEqual(chosen.manifest.features.tokens.map(({ name, first, count }) => [name, first, count]), [
+    ["price", 0, 3],
+    ["item", 3, 4],
+  ]);
+  assert.deepEqual(await query(chosen.folder, "SELECT id, dense, tokens FROM items"), [
+    { id: "i1", dense: [0], tokens: [3] },
+    { id: "i2", dense: [z], tokens: [0, 4] },
+    { id: "i3", dense: [-z], tokens: [1, 5] },
+  ]);
 });
 
 Deno.test("log: lists of text are several tokens, from JSON lines and Parquet", async () => {
@@ -270,40 +266,139 @@ Deno.test("log: lists of text are several tokens, from JSON lines and Parquet", 
     { id: "1", dense: [1], tokens: [0, 1] }, // the number is the same wherever it is known
     { id: "2", dense: [0], tokens: [2] },
   ];
-  await withPrepared(
-    { "log.csv": log, "f.json": json },
-    "log.csv",
-    { features: "f.json" },
-    async ({ folder, manifest }) => {
-      assert.deepEqual(await query(folder, "SELECT id, dense, tokens FROM items"), expected);
-      assert.match(manifest.notes.join(), /left out: deep/);
-    },
+  const ofJson = await preparedOf({ "log.csv": log, "f.json": json }, "log.csv", { features: "f.json" });
+  assert.deepEqual(await query(ofJson.folder, "SELECT id, dense, tokens FROM items"), expected);
+  assert.match(ofJson.manifest.notes.join(), /left out: deep/);
+  const folder = await folderWith({ "log.csv": log });
+  await parquet(
+    `${folder}/f.parquet`,
+    "SELECT * FROM (VALUES (1::BIGINT, ['b', 'a', 'b'], 3, {x: 1}), (2, ['c'], NULL, NULL)) AS f(sku, tags, n, deep)",
   );
-  await withFolder({ "log.csv": log }, async (folder) => {
-    await parquet(
-      `${folder}/f.parquet`,
-      "SELECT * FROM (VALUES (1::BIGINT, ['b', 'a', 'b'], 3, {x: 1}), (2, ['c'], NULL, NULL)) AS f(sku, tags, n, deep)",
-    );
-    const prepared = await prepareIn(
-      folder,
-      recipe(`${folder}/log.csv`, { features: `${folder}/f.parquet` }),
-    );
-    assert.deepEqual(await query(prepared.folder, "SELECT id, dense, tokens FROM items"), expected);
-  });
+  const prepared = await prepareIn(
+    folder,
+    recipe(`${folder}/log.csv`, { features: `${folder}/f.parquet` }),
+  );
+  assert.deepEqual(await query(prepared.folder, "SELECT id, dense, tokens FROM items"), expected);
 });
 
 Deno.test("the engine's file is no record that could be read again: no log of changes is kept beside it", async () => {
-  await withFolder({}, async (folder) => {
-    const engine = await Engine.open({ workFolder: folder, memory: "500MB", threads: 1 });
-    try {
-      await engine.setVariables({ one: 1, list: ["a", "it's"], none: null });
-      await engine.run("CREATE TABLE t AS SELECT getvariable('one') AS x; INSERT INTO t VALUES (2)");
-      assert.deepEqual(await engine.rows("SELECT getvariable('list') AS list, sum(x)::INTEGER AS x FROM t"), [
-        { list: ["a", "it's"], x: 3 },
-      ]);
-      assert.deepEqual(filesIn(folder), ["work.duckdb"]);
-    } finally {
-      engine.close();
+  const folder = await folderWith();
+  const engine = await Engine.open({ workFolder: folder, memory: "500MB", threads: 1 });
+  try {
+    await engine.setVariables({ one: 1, list: ["a", "it's"], none: null });
+    await engine.run("CREATE TABLE t AS SELECT getvariable('one') AS x; INSERT INTO t VALUES (2)");
+    assert.deepEqual(await engine.rows("SELECT getvariable('list') AS list, sum(x)::INTEGER AS x FROM t"), [
+      { list: ["a", "it's"], x: 3 },
+    ]);
+    assert.deepEqual(filesIn(folder), ["work.duckdb"]);
+  } finally {
+    engine.close();
+  }
+});
+
+// What holds of any log that is prepared.
+
+/** Rows of a log in which everything meets: few items and times, and users who each have a few rows. */
+const logRow = fc.record({
+  uid: fc.tuple(fc.constantFrom("a", "b", "a,b", 'q"q', "9007199254740993"), fc.constantFrom("", "1", "2"))
+    .map((parts) => parts.join("")),
+  sku: fc.constantFrom("i1", "i2", "i10", "é", "x\ty"),
+  ts: fc.integer({ min: 1_600_000_000, max: 1_600_000_003 }),
+  label: fc.boolean(),
+  page: fc.constantFrom("p", "q", "p1"),
+  pos: fc.integer({ min: 0, max: 3 }),
+});
+/** A preparation costs the same for one small log and for several in one, so they come together; and a few rows alone. */
+const LOGS = [
+  fc.array(logRow, { minLength: 1, maxLength: 120 }),
+  fc.array(logRow, { minLength: 1, maxLength: 3 }),
+];
+type Row = Record<string, string | number | boolean>;
+
+function csvOf(rows: readonly Row[], delimiter: string): string {
+  const names = ["uid", "sku", "ts", "label", "page", "pos"];
+  const value = (text: string) => /[",;\t]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  return [names, ...rows.map((row) => names.map((name) => value(String(row[name]))))].map((line) =>
+    line.join(delimiter) + "\n"
+  ).join("");
+}
+
+Deno.test("log: the order of rows, files, compression and format do not change the prepared data", async () => {
+  const holds = (rows: (typeof LOGS)[number], page: boolean, pos: boolean) =>
+    fc.asyncProperty(
+      rows,
+      fc.infiniteStream(fc.nat(1000)),
+      async (rows, random) => {
+        const more = { ...page ? { page: "page" } : {}, ...pos ? { position: "pos" } : {} };
+        const next = () => random.next().value ?? 0;
+        const shuffled = rows.map((row) => ({ row, key: next() })).sort((a, b) => a.key - b.key).map((
+          { row },
+        ) => row);
+        const cut = next() % (rows.length + 1);
+        const json = shuffled.map((row) => JSON.stringify(row)).join("\n");
+        const files = {
+          "one.csv": csvOf(rows, ","),
+          "two-a.tsv": csvOf(shuffled.slice(0, cut), "\t"),
+          "two-b.tsv.gz": await gzip(csvOf(shuffled.slice(cut), "\t")),
+          "three.jsonl.zst": zstdCompressSync(json),
+        };
+        const folder = await folderWith(files);
+        await parquet(
+          `${folder}/four.parquet`,
+          `SELECT * FROM read_csv(${
+            literal(`${folder}/two-*`)
+          }, header = true, delim = '\t', quote = '"', escape = '"', ` +
+            "auto_detect = false, columns = {'uid': 'VARCHAR', 'sku': 'VARCHAR', 'ts': 'INTEGER', 'label': 'BOOLEAN', " +
+            "'page': 'VARCHAR', 'pos': 'TINYINT'})",
+        );
+        const all = [];
+        for (const name of ["one.csv", "two-*", "three.jsonl.zst", "four.parquet"]) {
+          all.push(
+            sums(await prepareIn(folder, recipe(`${folder}/${name}`, more), { threads: 1 + next() % 2 })),
+          );
+        }
+        for (const one of all) assert.deepEqual(one, all[0]);
+      },
+    );
+  for (const [k, [page, pos]] of [[false, false], [true, false], [false, true], [true, true]].entries()) {
+    for (const rows of k === 0 ? LOGS : LOGS.slice(0, 1)) {
+      await fc.assert(holds(rows, page === true, pos === true), { numRuns: 1 });
     }
-  });
+  }
+});
+
+Deno.test("log: pages are what a plain reading of the rows says, with all clicks that are on them", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.oneof(...LOGS), fc.boolean(), async (rows, page) => {
+      const { folder } = await preparedOf(
+        { "log.csv": csvOf(rows, ";") },
+        "log.csv",
+        page ? { page: "page" } : {},
+      );
+      const pages = await pagesOf(folder);
+      const groups = Map.groupBy(rows, ({ uid, ts, page: id }) => JSON.stringify([uid, page ? id : ts]));
+      const expected = [...groups.values()].map((group) => {
+        const items = [...new Set(group.map(({ sku }) => sku))].sort((a, b) => a < b ? -1 : 1);
+        const clicks = new Set(group.filter(({ label }) => label).map(({ sku }) => sku));
+        const time = Math.min(...group.map(({ ts }) => ts));
+        return {
+          user: group[0]?.uid ?? "",
+          time: new Date(1000 * time).toISOString().replace("T", " ").slice(0, 19),
+          items,
+          clicked: clicks.size > 0 ? [...clicks].join(" ") : null,
+        };
+      });
+      const texts = (all: typeof pages) =>
+        all.map((one) => JSON.stringify({ ...one, clicked: one.clicked?.split(" ").sort() })).sort();
+      assert.deepEqual(texts(pages), texts(expected));
+      const order = await query(
+        folder,
+        "SELECT user, page, time < lag(time) OVER (PARTITION BY user ORDER BY page) AS back FROM pages",
+      );
+      assert.ok(order.every(({ back }) => back !== true));
+      const parts = await query(folder, "SELECT id FROM users GROUP BY id HAVING count(*) > 1");
+      assert.deepEqual(parts, []);
+    }),
+    { numRuns: 6 },
+  );
 });

@@ -4,7 +4,16 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { retailrocket, type RetailrocketOptions } from "../../src/data/prepare/retailrocket.ts";
 import type { Features } from "../../src/data/manifest.ts";
-import { gzip, pagesOf, prepareIn, query, refuses, sums, withFolder } from "../prepared_folder.ts";
+import {
+  folderWith,
+  gzip,
+  pagesOf,
+  prepareIn,
+  query,
+  refuses,
+  sums,
+  withFolder,
+} from "../prepared_folder.ts";
 import { realData } from "../real_data.ts";
 
 const MINUTE = 60_000;
@@ -69,29 +78,28 @@ Deno.test("a page is what was viewed in the session so far; the click is what go
     [69, 1, "addtocart", 11], // was viewed in the session before, not in this one
     [0, 2, "view", 10],
   );
-  await withFolder({ "events.csv": log, "category_tree.csv": tree }, async (folder) => {
-    const prepared = await prepareIn(folder, recipe(folder));
-    assert.deepEqual(await pagesOf(prepared.folder), [
-      { user: "1", time: iso(2), items: ["10", "11"], clicked: "10" },
-      { user: "1", time: iso(4), items: ["10", "11", "12"], clicked: "12" },
-      { user: "1", time: iso(36), items: ["10", "11", "12", "13"], clicked: "13" },
-      { user: "1", time: iso(68), items: ["14"], clicked: "14" },
-    ]);
-    assert.deepEqual(prepared.manifest.skipped, {
-      "carts and purchases of an item that was in the session's cart before": 1,
-      "carts and purchases of an item that was not viewed in the session before": 1,
-    });
-    const kept = await prepareIn(folder, recipe(folder, { keepNoClick: true }));
-    assert.deepEqual(
-      (await pagesOf(kept.folder)).filter(({ clicked }) => clicked === null),
-      [{ user: "2", time: iso(0), items: ["10"], clicked: null }],
-    );
-    const short = await prepareIn(folder, recipe(folder, { sessionGap: 29, pageSize: 2 }));
-    // The gap of 30 minutes now ends a session; of a page, the clicked item and those viewed last are kept.
-    assert.deepEqual((await pagesOf(short.folder)).map(({ items }) => items), [["10", "11"], ["11", "12"], [
-      "13",
-    ], ["14"]]);
+  const folder = await folderWith({ "events.csv": log, "category_tree.csv": tree });
+  const prepared = await prepareIn(folder, recipe(folder));
+  assert.deepEqual(await pagesOf(prepared.folder), [
+    { user: "1", time: iso(2), items: ["10", "11"], clicked: "10" },
+    { user: "1", time: iso(4), items: ["10", "11", "12"], clicked: "12" },
+    { user: "1", time: iso(36), items: ["10", "11", "12", "13"], clicked: "13" },
+    { user: "1", time: iso(68), items: ["14"], clicked: "14" },
+  ]);
+  assert.deepEqual(prepared.manifest.skipped, {
+    "carts and purchases of an item that was in the session's cart before": 1,
+    "carts and purchases of an item that was not viewed in the session before": 1,
   });
+  const kept = await prepareIn(folder, recipe(folder, { keepNoClick: true }));
+  assert.deepEqual(
+    (await pagesOf(kept.folder)).filter(({ clicked }) => clicked === null),
+    [{ user: "2", time: iso(0), items: ["10"], clicked: null }],
+  );
+  const short = await prepareIn(folder, recipe(folder, { sessionGap: 29, pageSize: 2 }));
+  // The gap of 30 minutes now ends a session; of a page, the clicked item and those viewed last are kept.
+  assert.deepEqual((await pagesOf(short.folder)).map(({ items }) => items), [["10", "11"], ["11", "12"], [
+    "13",
+  ], ["14"]]);
 });
 
 Deno.test("what happens at the same time counts as before the click; equal times are ordered by item", async () => {
@@ -101,13 +109,12 @@ Deno.test("what happens at the same time counts as before the click; equal times
     "addtocart",
     10,
   ]);
-  await withFolder({ "events.csv": log }, async (folder) => {
-    const { folder: out } = await prepareIn(folder, recipe(folder));
-    assert.deepEqual(await pagesOf(out), [
-      { user: "1", time: iso(0), items: ["10", "11"], clicked: "10" },
-      { user: "1", time: iso(0), items: ["10", "11"], clicked: "11" },
-    ]);
-  });
+  const folder = await folderWith({ "events.csv": log });
+  const { folder: out } = await prepareIn(folder, recipe(folder));
+  assert.deepEqual(await pagesOf(out), [
+    { user: "1", time: iso(0), items: ["10", "11"], clicked: "10" },
+    { user: "1", time: iso(0), items: ["10", "11"], clicked: "11" },
+  ]);
 });
 
 Deno.test("items are as they were at the time of the page: properties from their time on, counts of what was before", async () => {
@@ -134,56 +141,55 @@ Deno.test("items are as they were at the time of the page: properties from their
     [42, 10, "790", "n1.000"], // later: not to be seen
   );
   const files = { "events.csv": log, "item_properties_part1.csv": known, "category_tree.csv": tree };
-  await withFolder(files, async (folder) => {
-    const shares = { train: 1, validation: 0 };
-    const { folder: out, manifest } = await prepareIn(folder, recipe(folder, { rareBelow: 1 }), { shares });
-    assert.deepEqual(manifest.features.dense.map(({ name }) => name), [
-      "available",
-      "available_known",
-      "log_views",
-      "log_carts",
-      "log_buys",
-      "property_790",
-      "property_790_known",
-    ]);
-    // The categories 1, 5, 7, 9, and all others.
-    assert.deepEqual(
-      manifest.features.tokens.map(({ name, first, count, values }) => [name, first, count, values]),
-      [["category", 0, 5, ["1", "5", "7", "9"]]],
-    );
-    const rows = await query(
-      out,
-      "SELECT u.id AS user, i.dense, i.tokens FROM pages p JOIN users u USING (user) JOIN items i ON i.item = p.items[1] ORDER BY u.id",
-    );
-    const item = (...values: (number | null)[]) =>
-      Object.fromEntries(
-        ["available", "log_views", "log_carts", "log_buys", "property_790"].map((name, k) => [
-          name,
-          values[k] ?? null,
-        ]),
-      );
-    assert.deepEqual(
-      rows.map(({ user, dense, tokens }) => [
-        user,
-        columnsOf(manifest.features, Array.isArray(dense) ? dense.map(Number) : []),
-        tokens,
+  const folder = await folderWith(files);
+  const shares = { train: 1, validation: 0 };
+  const { folder: out, manifest } = await prepareIn(folder, recipe(folder, { rareBelow: 1 }), { shares });
+  assert.deepEqual(manifest.features.dense.map(({ name }) => name), [
+    "available",
+    "available_known",
+    "log_views",
+    "log_carts",
+    "log_buys",
+    "property_790",
+    "property_790_known",
+  ]);
+  // The categories 1, 5, 7, 9, and all others.
+  assert.deepEqual(
+    manifest.features.tokens.map(({ name, first, count, values }) => [name, first, count, values]),
+    [["category", 0, 5, ["1", "5", "7", "9"]]],
+  );
+  const rows = await query(
+    out,
+    "SELECT u.id AS user, i.dense, i.tokens FROM pages p JOIN users u USING (user) JOIN items i ON i.item = p.items[1] ORDER BY u.id",
+  );
+  const item = (...values: (number | null)[]) =>
+    Object.fromEntries(
+      ["available", "log_views", "log_carts", "log_buys", "property_790"].map((name, k) => [
+        name,
+        values[k] ?? null,
       ]),
-      [
-        ["1", item(null, 1, 0, 0, null), []],
-        ["2", item(1, 1, 1, 0, 99), [0, 1, 2]],
-        ["3", item(1, 2, 1, 0, 99), [0, 1, 2]],
-        ["4", item(1, 2, 1, 0, 99), [0, 1, 2]],
-        ["5", item(0, 2, 2, 1, 49), [3]],
-      ],
     );
-    const ids = await prepareIn(folder, recipe(folder, { itemIds: true, rareBelow: 1 }), { shares });
-    assert.deepEqual(
-      ids.manifest.features.tokens.map(({ name, first, count }) => [name, first, count]),
-      [["category", 0, 5], ["item", 5, 2]],
-    );
-    const [own] = await query(ids.folder, "SELECT tokens FROM items ORDER BY item LIMIT 1");
-    assert.deepEqual(own?.tokens, [5]);
-  });
+  assert.deepEqual(
+    rows.map(({ user, dense, tokens }) => [
+      user,
+      columnsOf(manifest.features, Array.isArray(dense) ? dense.map(Number) : []),
+      tokens,
+    ]),
+    [
+      ["1", item(null, 1, 0, 0, null), []],
+      ["2", item(1, 1, 1, 0, 99), [0, 1, 2]],
+      ["3", item(1, 2, 1, 0, 99), [0, 1, 2]],
+      ["4", item(1, 2, 1, 0, 99), [0, 1, 2]],
+      ["5", item(0, 2, 2, 1, 49), [3]],
+    ],
+  );
+  const ids = await prepareIn(folder, recipe(folder, { itemIds: true, rareBelow: 1 }), { shares });
+  assert.deepEqual(
+    ids.manifest.features.tokens.map(({ name, first, count }) => [name, first, count]),
+    [["category", 0, 5], ["item", 5, 2]],
+  );
+  const [own] = await query(ids.folder, "SELECT tokens FROM items ORDER BY item LIMIT 1");
+  assert.deepEqual(own?.tokens, [5]);
 });
 
 /** 600 visitors who each view two of 40 items and put one in the cart, 39 seldom; prices over five decades, three categories and rare ones. */
@@ -210,63 +216,60 @@ function catalogue(months: number): Record<string, string> {
 }
 
 Deno.test("features are standardised over what train users were shown, and the manifest says how", async () => {
-  await withFolder(catalogue(0), async (folder) => {
-    const { folder: out, manifest } = await prepareIn(folder, recipe(folder));
-    const { dense, tokens } = manifest.features;
-    const shown =
-      "SELECT DISTINCT unnest(items) AS item FROM pages JOIN users USING (user) WHERE split = 'train'";
-    for (const [k, { name, transform }] of dense.entries()) {
-      const [of] = await query(
-        out,
-        `SELECT avg(x) AS mean, stddev_pop(x) AS sd FROM (SELECT dense[${k + 1}]::DOUBLE AS x FROM items ` +
-          `JOIN (${shown}) USING (item) WHERE ${name !== "property_790"} OR dense[${k + 2}] = 1)`,
-      );
-      // 0 and 1 stay what they are.
-      if (name === "available" || transform?.of === "known") continue;
-      assert.ok(Math.abs(Number(of?.mean)) < 1e-5, `${name} ${of?.mean}`);
-      assert.ok(Math.abs(Number(of?.sd) - 1) < 1e-5, `${name} ${of?.sd}`);
-    }
-    const price = dense.find(({ name }) => name === "property_790")?.transform;
-    assert.ok(price?.of === "number" && price.log !== null, "a heavy tail is taken by its logarithm");
-    assert.ok(dense.some(({ name }) => name === "property_790_known"));
-    // One item is in category 9: it shares the token of the rare ones.
-    assert.deepEqual(tokens.map(({ values, other, count }) => [values, other, count]), [
-      [["1", "2", "5", "6", "7"], "trained", 6],
-    ]);
-    assert.ok(manifest.files.vocabulary, "which token means what is in a file");
-    assert.match(manifest.notes.join("\n"), /heavy tail are taken as logarithms: property_790/);
-  });
+  const folder = await folderWith(catalogue(0));
+  const { folder: out, manifest } = await prepareIn(folder, recipe(folder));
+  const { dense, tokens } = manifest.features;
+  const shown =
+    "SELECT DISTINCT unnest(items) AS item FROM pages JOIN users USING (user) WHERE split = 'train'";
+  for (const [k, { name, transform }] of dense.entries()) {
+    const [of] = await query(
+      out,
+      `SELECT avg(x) AS mean, stddev_pop(x) AS sd FROM (SELECT dense[${k + 1}]::DOUBLE AS x FROM items ` +
+        `JOIN (${shown}) USING (item) WHERE ${name !== "property_790"} OR dense[${k + 2}] = 1)`,
+    );
+    // 0 and 1 stay what they are.
+    if (name === "available" || transform?.of === "known") continue;
+    assert.ok(Math.abs(Number(of?.mean)) < 1e-5, `${name} ${of?.mean}`);
+    assert.ok(Math.abs(Number(of?.sd) - 1) < 1e-5, `${name} ${of?.sd}`);
+  }
+  const price = dense.find(({ name }) => name === "property_790")?.transform;
+  assert.ok(price?.of === "number" && price.log !== null, "a heavy tail is taken by its logarithm");
+  assert.ok(dense.some(({ name }) => name === "property_790_known"));
+  // One item is in category 9: it shares the token of the rare ones.
+  assert.deepEqual(tokens.map(({ values, other, count }) => [values, other, count]), [
+    [["1", "2", "5", "6", "7"], "trained", 6],
+  ]);
+  assert.ok(manifest.files.vocabulary, "which token means what is in a file");
+  assert.match(manifest.notes.join("\n"), /heavy tail are taken as logarithms: property_790/);
 });
 
 Deno.test("--like prepares the next events with the scales and tokens of an earlier set", async () => {
-  await withFolder(catalogue(0), async (folder) => {
-    const first = await prepareIn(folder, recipe(folder, { itemIds: true }));
-    const like = first.folder;
-    await withFolder(catalogue(1), async (next) => {
-      const { folder: out, manifest } = await prepareIn(next, recipe(next, { like }));
-      assert.deepEqual(manifest.features, first.manifest.features);
-      const [row] = await query(
-        out,
-        "SELECT dense, tokens FROM items WHERE id = '39' ORDER BY item DESC LIMIT 1",
-      );
-      // Category 10 is new, and takes the token of all others: the last one of its field.
-      assert.ok(Array.isArray(row?.tokens) && row.tokens[0] === 5, JSON.stringify(row));
-      const known = columnsOf(manifest.features, Array.isArray(row.dense) ? row.dense.map(Number) : []);
-      const dearest = Math.exp(39 / 3); // that there was: the new price is brought to it
-      assert.ok(Math.abs((known.property_790 ?? 0) / dearest - 1) < 1e-4, `${known.property_790}`);
-      assert.match(manifest.notes.join("\n"), /values that it has no token for, .*: category \d/);
-      // The same events give the same set.
-      const same = await prepareIn(folder, recipe(folder, { like }));
-      assert.deepEqual(sums(same), sums(first));
-      await refuses(next, recipe(next, { like, numeric: ["790"] }), /--like without --numeric/);
-      await refuses(next, recipe(next, { like, itemIds: true }), /--like without --item-ids/);
-      // A set of other columns.
-      const path = `${like}/manifest.json`;
-      const text = await Deno.readTextFile(path);
-      await Deno.writeTextFile(path, text.replaceAll('"log_views"', '"sold"'));
-      await refuses(next, recipe(next, { like }), /a set of deno task data retailrocket, but .* have sold/);
-    });
-  });
+  const folder = await folderWith(catalogue(0));
+  const first = await prepareIn(folder, recipe(folder, { itemIds: true }));
+  const like = first.folder;
+  const next = await folderWith(catalogue(1));
+  const { folder: out, manifest } = await prepareIn(next, recipe(next, { like }));
+  assert.deepEqual(manifest.features, first.manifest.features);
+  const [row] = await query(
+    out,
+    "SELECT dense, tokens FROM items WHERE id = '39' ORDER BY item DESC LIMIT 1",
+  );
+  // Category 10 is new, and takes the token of all others: the last one of its field.
+  assert.ok(Array.isArray(row?.tokens) && row.tokens[0] === 5, JSON.stringify(row));
+  const known = columnsOf(manifest.features, Array.isArray(row.dense) ? row.dense.map(Number) : []);
+  const dearest = Math.exp(39 / 3); // that there was: the new price is brought to it
+  assert.ok(Math.abs((known.property_790 ?? 0) / dearest - 1) < 1e-4, `${known.property_790}`);
+  assert.match(manifest.notes.join("\n"), /values that it has no token for, .*: category \d/);
+  // The same events give the same set.
+  const same = await prepareIn(folder, recipe(folder, { like }));
+  assert.deepEqual(sums(same), sums(first));
+  await refuses(next, recipe(next, { like, numeric: ["790"] }), /--like without --numeric/);
+  await refuses(next, recipe(next, { like, itemIds: true }), /--like without --item-ids/);
+  // A set of other columns.
+  const path = `${like}/manifest.json`;
+  const text = await Deno.readTextFile(path);
+  await Deno.writeTextFile(path, text.replaceAll('"log_views"', '"sold"'));
+  await refuses(next, recipe(next, { like }), /a set of deno task data retailrocket, but .* have sold/);
 });
 
 Deno.test("a sampled page is a view among others of its category and week that were on offer", async () => {
@@ -278,37 +281,36 @@ Deno.test("a sampled page is a view among others of its category and week that w
     [-10, 3, "available", "0"],
     [100, 3, "available", "1"],
   );
-  await withFolder({ "events.csv": events(...rows), "item_properties.csv": known }, async (folder) => {
-    const prepared = await prepareIn(folder, recipe(folder, { pages: "sampled", pageSize: 4 }));
-    const pages = await pagesOf(prepared.folder);
-    assert.equal(pages.length, 240);
-    const mixed: [number, number] = [0, 0];
-    for (const { items, clicked, user, time } of pages) {
-      assert.equal(new Set(items).size, items.length);
-      assert.ok(items.length <= 4);
-      assert.ok(clicked !== null && items.includes(clicked));
-      const minutes = Number(user) < 400 ? Number(user) - 100 : 30_000 + Number(user) - 400;
-      assert.equal(time, iso(minutes));
-      const numbers = items.map(Number);
-      if (Number(user) >= 400) assert.ok(numbers.every((item) => item >= 20), "of the week");
-      else {
-        assert.ok(numbers.every((item) => item < 8), "of the week");
-        // 6 and 7 have no category and compete among each other, then among all of the week.
-        if (numbers.some((item) => item < 6 !== Number(clicked) < 6)) mixed[Number(clicked) < 6 ? 0 : 1]++;
-        if (minutes < 100 && clicked !== "3") assert.ok(!items.includes("3"), "3 was not on offer");
-      }
+  const folder = await folderWith({ "events.csv": events(...rows), "item_properties.csv": known });
+  const prepared = await prepareIn(folder, recipe(folder, { pages: "sampled", pageSize: 4 }));
+  const pages = await pagesOf(prepared.folder);
+  assert.equal(pages.length, 240);
+  const mixed: [number, number] = [0, 0];
+  for (const { items, clicked, user, time } of pages) {
+    assert.equal(new Set(items).size, items.length);
+    assert.ok(items.length <= 4);
+    assert.ok(clicked !== null && items.includes(clicked));
+    const minutes = Number(user) < 400 ? Number(user) - 100 : 30_000 + Number(user) - 400;
+    assert.equal(time, iso(minutes));
+    const numbers = items.map(Number);
+    if (Number(user) >= 400) assert.ok(numbers.every((item) => item >= 20), "of the week");
+    else {
+      assert.ok(numbers.every((item) => item < 8), "of the week");
+      // 6 and 7 have no category and compete among each other, then among all of the week.
+      if (numbers.some((item) => item < 6 !== Number(clicked) < 6)) mixed[Number(clicked) < 6 ? 0 : 1]++;
+      if (minutes < 100 && clicked !== "3") assert.ok(!items.includes("3"), "3 was not on offer");
     }
-    // Six items of a category fill a page of four, but for a rare miss of eight draws; two cannot.
-    assert.ok(mixed[0] < 20 && mixed[1] > 40, `${mixed}`);
-    assert.ok(pages.filter(({ items }) => items.length === 4).length > 220);
-    assert.ok(pages.some(({ items, user }) => Number(user) > 210 && items.includes("3")), "3 came on offer");
-    const places = new Set(pages.map(({ items, clicked }) => items.indexOf(clicked ?? "")));
-    assert.equal(places.size, 4, "the clicked item is in every place");
-    const again = await prepareIn(folder, recipe(folder, { pages: "sampled", pageSize: 4 }));
-    assert.deepEqual(sums(again), sums(prepared));
-    const other = await prepareIn(folder, recipe(folder, { pages: "sampled", pageSize: 4, seed: 2 }));
-    assert.notDeepEqual(sums(other), sums(prepared));
-  });
+  }
+  // Six items of a category fill a page of four, but for a rare miss of eight draws; two cannot.
+  assert.ok(mixed[0] < 20 && mixed[1] > 40, `${mixed}`);
+  assert.ok(pages.filter(({ items }) => items.length === 4).length > 220);
+  assert.ok(pages.some(({ items, user }) => Number(user) > 210 && items.includes("3")), "3 came on offer");
+  const places = new Set(pages.map(({ items, clicked }) => items.indexOf(clicked ?? "")));
+  assert.equal(places.size, 4, "the clicked item is in every place");
+  const again = await prepareIn(folder, recipe(folder, { pages: "sampled", pageSize: 4 }));
+  assert.deepEqual(sums(again), sums(prepared));
+  const other = await prepareIn(folder, recipe(folder, { pages: "sampled", pageSize: 4, seed: 2 }));
+  assert.notDeepEqual(sums(other), sums(prepared));
 });
 
 Deno.test("parts by time: nobody in the train part has a page after the cut", async () => {
@@ -317,18 +319,17 @@ Deno.test("parts by time: nobody in the train part has a page after the cut", as
     rows.push([visitor, visitor, "view", 1], [visitor + 1, visitor, "addtocart", 1]);
   }
   rows.push([100, 0, "view", 2], [101, 0, "addtocart", 2]); // comes early and late
-  await withFolder({ "events.csv": events(...rows) }, async (folder) => {
-    const { folder: out } = await prepareIn(folder, recipe(folder), { split: "time" });
-    const parts = await query(
-      out,
-      "SELECT split, list(id ORDER BY id::INTEGER) AS ids FROM users GROUP BY split ORDER BY min(user % 1), split",
-    );
-    const of = Object.fromEntries(parts.map(({ split, ids }) => [String(split), ids]));
-    const range = (from: number, to: number) => Array.from({ length: to - from }, (_, k) => String(from + k));
-    assert.deepEqual(of.train, range(1, 11));
-    assert.deepEqual(of.validation, range(11, 16));
-    assert.deepEqual(of.test, ["0", ...range(16, 20)]);
-  });
+  const folder = await folderWith({ "events.csv": events(...rows) });
+  const { folder: out } = await prepareIn(folder, recipe(folder), { split: "time" });
+  const parts = await query(
+    out,
+    "SELECT split, list(id ORDER BY id::INTEGER) AS ids FROM users GROUP BY split ORDER BY min(user % 1), split",
+  );
+  const of = Object.fromEntries(parts.map(({ split, ids }) => [String(split), ids]));
+  const range = (from: number, to: number) => Array.from({ length: to - from }, (_, k) => String(from + k));
+  assert.deepEqual(of.train, range(1, 11));
+  assert.deepEqual(of.validation, range(11, 16));
+  assert.deepEqual(of.test, ["0", ...range(16, 20)]);
 });
 
 Deno.test("--max-users and --min-events take the same visitors whoever else comes", async () => {
@@ -336,22 +337,21 @@ Deno.test("--max-users and --min-events take the same visitors whoever else come
   for (let visitor = 0; visitor < 300; visitor++) {
     rows.push([visitor, visitor, "view", visitor % 5], [visitor + 1, visitor, "addtocart", visitor % 5]);
   }
-  await withFolder({ "events.csv": events(...rows) }, async (folder) => {
-    const all = await prepareIn(folder, recipe(folder));
-    const some = await prepareIn(folder, recipe(folder, { maxUsers: 100 }));
-    const ids = async (out: string) =>
-      (await query(out, "SELECT id, split FROM users")).map(({ id, split }) => `${id} ${split}`);
-    const everyone = new Set(await ids(all.folder));
-    const chosen = await ids(some.folder);
-    assert.equal(chosen.length, 100);
-    const train = chosen.filter((id) => id.endsWith("train")).length;
-    assert.ok(train > 30 && train < 70, `${train} of 100 are train users, of whom half are wanted`);
-    assert.ok(chosen.every((id) => everyone.has(id)), "the same part, too");
-    await assert.rejects(
-      () => prepareIn(folder, recipe(folder, { minEvents: 3 })),
-      /Nothing is left of the source: there is no page to learn from/,
-    );
-  });
+  const folder = await folderWith({ "events.csv": events(...rows) });
+  const all = await prepareIn(folder, recipe(folder));
+  const some = await prepareIn(folder, recipe(folder, { maxUsers: 100 }));
+  const ids = async (out: string) =>
+    (await query(out, "SELECT id, split FROM users")).map(({ id, split }) => `${id} ${split}`);
+  const everyone = new Set(await ids(all.folder));
+  const chosen = await ids(some.folder);
+  assert.equal(chosen.length, 100);
+  const train = chosen.filter((id) => id.endsWith("train")).length;
+  assert.ok(train > 30 && train < 70, `${train} of 100 are train users, of whom half are wanted`);
+  assert.ok(chosen.every((id) => everyone.has(id)), "the same part, too");
+  await assert.rejects(
+    () => prepareIn(folder, recipe(folder, { minEvents: 3 })),
+    /Nothing is left of the source: there is no page to learn from/,
+  );
 });
 
 Deno.test("order of rows, splitting into files and compression do not change what is prepared", async () => {
@@ -386,25 +386,23 @@ Deno.test("order of rows, splitting into files and compression do not change wha
         "item_properties_part2.csv": properties(...known.slice(0, 3)),
         "item_properties_part1.csv.gz": await gzip(properties(...known.slice(3).reverse())),
       };
-      await withFolder(files, async (folder) => {
-        await withFolder(split, async (other) => {
-          const one = await prepareIn(folder, recipe(folder, { pages, pageSize: 3 }));
-          const two = await prepareIn(other, recipe(other, { pages, pageSize: 3 }));
-          assert.deepEqual(sums(one), sums(two));
-          for (const { items, clicked } of await pagesOf(one.folder)) {
-            assert.ok(
-              clicked !== null && items.includes(clicked),
-              "every page has its click among its items",
-            );
-            assert.equal(new Set(items).size, items.length, "an item once a page");
-          }
-          const [parts] = await query(
-            one.folder,
-            "SELECT count(*) AS n, count(DISTINCT id) AS ids FROM users",
-          );
-          assert.equal(parts?.n, parts?.ids, "no user in two parts");
-        });
-      });
+      const folder = await folderWith(files);
+      const other = await folderWith(split);
+      const one = await prepareIn(folder, recipe(folder, { pages, pageSize: 3 }));
+      const two = await prepareIn(other, recipe(other, { pages, pageSize: 3 }));
+      assert.deepEqual(sums(one), sums(two));
+      for (const { items, clicked } of await pagesOf(one.folder)) {
+        assert.ok(
+          clicked !== null && items.includes(clicked),
+          "every page has its click among its items",
+        );
+        assert.equal(new Set(items).size, items.length, "an item once a page");
+      }
+      const [parts] = await query(
+        one.folder,
+        "SELECT count(*) AS n, count(DISTINCT id) AS ids FROM users",
+      );
+      assert.equal(parts?.n, parts?.ids, "no user in two parts");
     });
   for (const pages of ["session", "sampled"] as const) {
     await fc.assert(holds(pages), { numRuns: 3, endOnFailure: true });
@@ -465,13 +463,12 @@ Deno.test("a source that is not what it should be is refused with what was found
     "Nothing is left of the source": { "events.csv": events([0, 1, "view", 1]) },
   };
   for (const [message, files] of Object.entries(cases)) {
-    await withFolder(files, async (folder) => {
-      await refuses(folder, recipe(folder), message);
-      assert.deepEqual(
-        [...Deno.readDirSync(folder)].map(({ name }) => name).sort(),
-        Object.keys(files).sort(),
-      );
-    });
+    const folder = await folderWith(files);
+    await refuses(folder, recipe(folder), message);
+    assert.deepEqual(
+      [...Deno.readDirSync(folder)].map(({ name }) => name).sort(),
+      Object.keys(files).sort(),
+    );
   }
 });
 
@@ -481,14 +478,13 @@ Deno.test({
   ignore: genuine === undefined,
   fn: async () => {
     const source = genuine?.replace(/\/[^/]*$/, "") ?? "";
-    await withFolder({}, async (folder) => {
-      for (const pages of ["session", "sampled"] as const) {
-        const { manifest, bad } = await prepareIn(folder, recipe(source, { pages }));
-        assert.equal(bad.total, 0);
-        // No item is in a category without its properties.
-        assert.deepEqual(manifest.features.tokens, []);
-        if (pages === "sampled") assert.equal(manifest.counts?.pages, manifest.counts?.clicks);
-      }
-    });
+    const folder = await folderWith();
+    for (const pages of ["session", "sampled"] as const) {
+      const { manifest, bad } = await prepareIn(folder, recipe(source, { pages }));
+      assert.equal(bad.total, 0);
+      // No item is in a category without its properties.
+      assert.deepEqual(manifest.features.tokens, []);
+      if (pages === "sampled") assert.equal(manifest.counts?.pages, manifest.counts?.clicks);
+    }
   },
 });

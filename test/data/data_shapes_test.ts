@@ -7,7 +7,7 @@ import { parseAndRun } from "../../src/cli/options.ts";
 import type { Prepared } from "../../src/data/prepare/prepare.ts";
 import { fieldsOfType, pathsOf } from "../../src/data/prepare/nested_names.ts";
 import { refused, rowsOf } from "../case_table.ts";
-import { pagesOf, parquet, prepareIn, query, sums, withFolder } from "../prepared_folder.ts";
+import { folderWith, pagesOf, parquet, prepareIn, query, sums } from "../prepared_folder.ts";
 import { clicksOnly, expectedPages, shapeFiles } from "./log_shapes.ts";
 
 /** What `deno task data log` with these arguments makes; names of files are those of the folder. */
@@ -34,13 +34,12 @@ function shownShapes(): string[][] {
   return [...section.matchAll(/^deno task data log (.*)$/gm)].map(([, args = ""]) => args.split(" "));
 }
 
-async function withShapes(use: (folder: string) => Promise<void>): Promise<void> {
-  await withFolder({ ...shapeFiles, "clicks_only.csv": clicksOnly }, async (folder) => {
-    for (const name of ["nested", "pages", "objects"]) {
-      await parquet(`${folder}/${name}.parquet`, `SELECT * FROM read_json_auto('${folder}/${name}.jsonl')`);
-    }
-    await use(folder);
-  });
+async function shapesFolder(): Promise<string> {
+  const folder = await folderWith({ ...shapeFiles, "clicks_only.csv": clicksOnly });
+  for (const name of ["nested", "pages", "objects"]) {
+    await parquet(`${folder}/${name}.parquet`, `SELECT * FROM read_json_auto('${folder}/${name}.jsonl')`);
+  }
+  return folder;
 }
 
 Deno.test("shapes: every command of the guide makes the same pages, but for the sampled ones", async () => {
@@ -50,21 +49,20 @@ Deno.test("shapes: every command of the guide makes the same pages, but for the 
   for (const name of Object.keys(shapeFiles)) {
     assert.ok(read.has(name), `no command of the guide reads ${name}`);
   }
-  await withShapes(async (folder) => {
-    for (const args of shapes.filter((args) => !args.includes("sampled"))) {
-      const { folder: out, bad, manifest } = await prepared(folder, args);
-      assert.deepEqual(await pagesOf(out), expectedPages(), args.join(" "));
-      assert.equal(bad.total, 0);
-      assert.equal(manifest.places, "shown");
-      assert.match(out, new RegExp(`/${manifest.name}$`)); // called by its folder
-    }
-    for (
-      const args of shapes.filter((args) => args.includes("nested.jsonl") || args.includes("objects.jsonl"))
-    ) {
-      const { folder: out } = await prepared(folder, args.map((arg) => arg.replace(".jsonl", ".parquet")));
-      assert.deepEqual(await pagesOf(out), expectedPages(), args.join(" "));
-    }
-  });
+  const folder = await shapesFolder();
+  for (const args of shapes.filter((args) => !args.includes("sampled"))) {
+    const { folder: out, bad, manifest } = await prepared(folder, args);
+    assert.deepEqual(await pagesOf(out), expectedPages(), args.join(" "));
+    assert.equal(bad.total, 0);
+    assert.equal(manifest.places, "shown");
+    assert.match(out, new RegExp(`/${manifest.name}$`)); // called by its folder
+  }
+  for (
+    const args of shapes.filter((args) => args.includes("nested.jsonl") || args.includes("objects.jsonl"))
+  ) {
+    const { folder: out } = await prepared(folder, args.map((arg) => arg.replace(".jsonl", ".parquet")));
+    assert.deepEqual(await pagesOf(out), expectedPages(), args.join(" "));
+  }
 });
 
 Deno.test("shapes: date and time of day in two columns, of the clicks as well; a bad one is told by its line", async () => {
@@ -75,20 +73,19 @@ Deno.test("shapes: date and time of day in two columns, of the clicks as well; a
   const head = "uid,sku,day,clock\n";
   const shown = `${head}${lines.join("\n")}\nu1,i1,2024-03-01,25:00\n`;
   const clicks = `${head}${lines.slice(0, 9).join("\n")}\n`;
-  await withFolder({ "shown.csv": shown, "clicks.csv": clicks }, async (folder) => {
-    const args = "--source shown.csv --user uid --item sku --time clock --clicks clicks.csv --pages as-is";
-    const { folder: out, bad } = await prepared(folder, [...args.split(" "), "--date", "day"]);
-    const pages = await pagesOf(out);
-    assert.equal(pages.filter(({ clicked }) => clicked !== null).length, 9);
-    assert.ok(pages.some(({ time }) => time === "2024-03-01 08:00:00"), JSON.stringify(pages[0]));
-    assert.deepEqual(bad.examples.map(({ line, fault }) => [line, fault]), [[
-      202,
-      "expected day and clock to be a time (a date such as 2024-03-01, and a time of day such as 09:05:58), " +
-      'found "2024-03-01 25:00"',
-    ]]);
-    await refuses(folder, args, /cannot be read[^]*name a date that stands apart with --date/);
-    await refuses(folder, `${args} --date date`, /date/);
-  });
+  const folder = await folderWith({ "shown.csv": shown, "clicks.csv": clicks });
+  const args = "--source shown.csv --user uid --item sku --time clock --clicks clicks.csv --pages as-is";
+  const { folder: out, bad } = await prepared(folder, [...args.split(" "), "--date", "day"]);
+  const pages = await pagesOf(out);
+  assert.equal(pages.filter(({ clicked }) => clicked !== null).length, 9);
+  assert.ok(pages.some(({ time }) => time === "2024-03-01 08:00:00"), JSON.stringify(pages[0]));
+  assert.deepEqual(bad.examples.map(({ line, fault }) => [line, fault]), [[
+    202,
+    "expected day and clock to be a time (a date such as 2024-03-01, and a time of day such as 09:05:58), " +
+    'found "2024-03-01 25:00"',
+  ]]);
+  await refuses(folder, args, /cannot be read[^]*name a date that stands apart with --date/);
+  await refuses(folder, `${args} --date date`, /date/);
 });
 
 Deno.test("shapes: times are read as they are said to be written; numbers that are none of a log are refused", async () => {
@@ -119,30 +116,29 @@ Deno.test("shapes: times are read as they are said to be written; numbers that a
     ]],
     [["ticks.csv", "--time", "ts", "--pages", "as-is"], ["1970-01-01 00:00:05", "1970-01-01 00:00:06"]],
   ];
-  await withFolder(files, async (folder) => {
-    const all = (
-      args: readonly string[],
-    ) => ["--source", ...args, ..."--user uid --item sku --clicked label --page uid".split(" ")];
-    for (const [args, times] of cases) {
-      const { folder: out } = await prepared(folder, all(args));
-      assert.deepEqual((await pagesOf(out)).map(({ time }) => time), times, args.join(" "));
-    }
-    const refused = (args: string, says: RegExp) => refuses(folder, all(args.split(" ")).join(" "), says);
-    await refused(
-      "years.csv --time ts",
-      /ts to be times of a log.*seconds since 1970.*mean 1970-01-01 00:33:29 to .*--time-format/,
-    );
-    await refused("digits.csv --time ts", /mean 1970-08-21/);
-    await refused("ticks.csv --time ts", /mean 1970-01-01 00:00:05/);
-    await refused("names.csv --time ts --time-format %Q", /Expected --time-format to be seconds, .*got "%Q"/);
-    await refused(
-      "slashes.csv --time ts --time-format %d.%m.%Y",
-      /cannot be read.*expected ts to be a time \(%d\.%m\.%Y\)/s,
-    );
-    await refused("parts.csv --date y,m", /Expected a column, or those with year, month and day, got "y,m"/);
-    await refused("parts.csv --date y,m,day", /expected a column "day" \(--date\), found .* y, m, d, clock/);
-    await refused("years.csv", /Expected --time or --date/);
-  });
+  const folder = await folderWith(files);
+  const all = (
+    args: readonly string[],
+  ) => ["--source", ...args, ..."--user uid --item sku --clicked label --page uid".split(" ")];
+  for (const [args, times] of cases) {
+    const { folder: out } = await prepared(folder, all(args));
+    assert.deepEqual((await pagesOf(out)).map(({ time }) => time), times, args.join(" "));
+  }
+  const refused = (args: string, says: RegExp) => refuses(folder, all(args.split(" ")).join(" "), says);
+  await refused(
+    "years.csv --time ts",
+    /ts to be times of a log.*seconds since 1970.*mean 1970-01-01 00:33:29 to .*--time-format/,
+  );
+  await refused("digits.csv --time ts", /mean 1970-08-21/);
+  await refused("ticks.csv --time ts", /mean 1970-01-01 00:00:05/);
+  await refused("names.csv --time ts --time-format %Q", /Expected --time-format to be seconds, .*got "%Q"/);
+  await refused(
+    "slashes.csv --time ts --time-format %d.%m.%Y",
+    /cannot be read.*expected ts to be a time \(%d\.%m\.%Y\)/s,
+  );
+  await refused("parts.csv --date y,m", /Expected a column, or those with year, month and day, got "y,m"/);
+  await refused("parts.csv --date y,m,day", /expected a column "day" \(--date\), found .* y, m, d, clock/);
+  await refused("years.csv", /Expected --time or --date/);
 });
 
 Deno.test("shapes: a table of clicks may have its date in columns of its own", async () => {
@@ -151,12 +147,11 @@ Deno.test("shapes: a table of clicks may have its date in columns of its own", a
       "uid,sku,ts\nu,a,2009-01-31 07:05\nu,b,2009-01-31 07:05\nu,a,2010-12-01 17:30\nu,b,2010-12-01 17:30\n",
     "clicks.csv": "uid,sku,y,m,d,clock\nu,b,2009,1,31,7:06\nu,a,2010,12,1,17:31\n",
   };
-  await withFolder(files, async (folder) => {
-    const args = "--source shown.csv --user uid --item sku --time ts --clicks clicks.csv --clicks-columns";
-    const { folder: out } = await prepared(folder, [...args.split(" "), "date=y,month=m,day=d,time=clock"]);
-    assert.deepEqual((await pagesOf(out)).map(({ clicked }) => clicked), ["b", "a"]);
-    await refuses(folder, `${args} date=y,month=m,time=clock`, /year, month and day of the clicks together/);
-  });
+  const folder = await folderWith(files);
+  const args = "--source shown.csv --user uid --item sku --time ts --clicks clicks.csv --clicks-columns";
+  const { folder: out } = await prepared(folder, [...args.split(" "), "date=y,month=m,day=d,time=clock"]);
+  assert.deepEqual((await pagesOf(out)).map(({ clicked }) => clicked), ["b", "a"]);
+  await refuses(folder, `${args} date=y,month=m,time=clock`, /year, month and day of the clicks together/);
 });
 
 Deno.test("shapes: sampled pages show the click among items by popularity, whatever the order of the rows", async () => {
@@ -165,45 +160,41 @@ Deno.test("shapes: sampled pages show the click among items by popularity, whate
   );
   const [head = "", ...lines] = clicksOnly.trim().split("\n");
   const shuffled = [head, ...lines.toReversed()].join("\n");
-  await withFolder({ "clicks_only.csv": clicksOnly, "other.csv": shuffled }, async (folder) => {
-    const one = await prepared(folder, args);
-    const other = await prepared(folder, [...args.with(1, "other.csv"), "--threads", "2"]);
-    assert.deepEqual(sums(one), sums(other));
-    assert.notDeepEqual(sums(await prepared(folder, [...args, "--seed", "2"])), sums(one));
-    const pages = await pagesOf(one.folder);
-    assert.equal(pages.length, 400);
-    for (const { items, clicked } of pages) {
-      assert.equal(new Set(items).size, 5);
-      assert.ok(clicked !== null && items.includes(clicked));
-    }
-    // The click is at each place alike, and the first item, a sixth of the clicks, is drawn more often than the last.
-    const places = [0, 1, 2, 3, 4].map((place) =>
-      pages.filter(({ items, clicked }) => items[place] === clicked).length
-    );
-    for (const n of places) assert.ok(n > 50 && n < 110, places.join(" "));
-    const drawn = (id: string) =>
-      pages.filter(({ items, clicked }) => items.includes(id) && clicked !== id).length;
-    assert.ok(drawn("i0") > 2 * drawn("i29"), `${drawn("i0")} ${drawn("i29")}`);
-    assert.equal(one.manifest.places, "arbitrary");
-    assert.match(one.manifest.notes.join(), /pages are made up/);
-    // Windows of a day have fewer items than a page: the rest comes from the whole log.
-    const short = await prepared(folder, [...args, "--sampled-window", "0.1"]);
-    assert.ok((await pagesOf(short.folder)).every(({ items }) => items.length === 5));
-  });
+  const folder = await folderWith({ "clicks_only.csv": clicksOnly, "other.csv": shuffled });
+  const one = await prepared(folder, args);
+  const other = await prepared(folder, [...args.with(1, "other.csv"), "--threads", "2"]);
+  assert.deepEqual(sums(one), sums(other));
+  assert.notDeepEqual(sums(await prepared(folder, [...args, "--seed", "2"])), sums(one));
+  const pages = await pagesOf(one.folder);
+  assert.equal(pages.length, 400);
+  for (const { items, clicked } of pages) {
+    assert.equal(new Set(items).size, 5);
+    assert.ok(clicked !== null && items.includes(clicked));
+  }
+  // The click is at each place alike, and the first item, a sixth of the clicks, is drawn more often than the last.
+  const places = [0, 1, 2, 3, 4].map((place) =>
+    pages.filter(({ items, clicked }) => items[place] === clicked).length
+  );
+  for (const n of places) assert.ok(n > 50 && n < 110, places.join(" "));
+  const drawn = (id: string) =>
+    pages.filter(({ items, clicked }) => items.includes(id) && clicked !== id).length;
+  assert.ok(drawn("i0") > 2 * drawn("i29"), `${drawn("i0")} ${drawn("i29")}`);
+  assert.equal(one.manifest.places, "arbitrary");
+  assert.match(one.manifest.notes.join(), /pages are made up/);
+  // Windows of a day have fewer items than a page: the rest comes from the whole log.
+  const short = await prepared(folder, [...args, "--sampled-window", "0.1"]);
+  assert.ok((await pagesOf(short.folder)).every(({ items }) => items.length === 5));
 });
 
 Deno.test("shapes: --max-events keeps the last events of each user", async () => {
-  await withFolder({ "log.csv": shapeFiles["log.csv"] ?? "" }, async (folder) => {
-    const args = "--source log.csv --user uid --item sku --time ts --clicked label --position pos";
-    const { folder: out, manifest } = await prepared(folder, `${args} --max-events 3`.split(" "));
-    const last = Map.groupBy(expectedPages(), ({ user }) => user).values().flatMap((pages) =>
-      pages.slice(-3)
-    );
-    assert.deepEqual(await pagesOf(out), [...last]);
-    assert.equal(manifest.skipped["events before the last 3 of their user"], 6);
-    const users = await query(out, "SELECT sum(pages) AS pages FROM users");
-    assert.equal(Number(users[0]?.pages), 18);
-  });
+  const folder = await folderWith({ "log.csv": shapeFiles["log.csv"] ?? "" });
+  const args = "--source log.csv --user uid --item sku --time ts --clicked label --position pos";
+  const { folder: out, manifest } = await prepared(folder, `${args} --max-events 3`.split(" "));
+  const last = Map.groupBy(expectedPages(), ({ user }) => user).values().flatMap((pages) => pages.slice(-3));
+  assert.deepEqual(await pagesOf(out), [...last]);
+  assert.equal(manifest.skipped["events before the last 3 of their user"], 6);
+  const users = await query(out, "SELECT sum(pages) AS pages FROM users");
+  assert.equal(Number(users[0]?.pages), 18);
 });
 
 const COLUMNS = "--user uid --item sku --time ts";
@@ -251,11 +242,10 @@ const REFUSED = rowsOf(`
 `);
 
 Deno.test("shapes: what does not fit is refused, with what to do", async () => {
-  await withShapes(async (folder) => {
-    for (const [args = "", says = ""] of REFUSED) {
-      await refuses(folder, `--source ${args.replace("COLUMNS", COLUMNS).replace("USER", USER)}`, says);
-    }
-  });
+  const folder = await shapesFolder();
+  for (const [args = "", says = ""] of REFUSED) {
+    await refuses(folder, `--source ${args.replace("COLUMNS", COLUMNS).replace("USER", USER)}`, says);
+  }
 });
 
 Deno.test("shapes: whole days, and clicks of lists that can be read in two ways", async () => {
@@ -283,50 +273,49 @@ Deno.test("shapes: whole days, and clicks of lists that can be read in two ways"
     "either.csv": either,
     "none.csv": none,
   };
-  await withFolder(files, async (folder) => {
-    const args = `${COLUMNS} --clicked label`;
-    await refuses(
-      folder,
-      `--source days.csv ${args}`,
-      /The times \(ts\) are whole days: without the pages' ids, all rows of a user in one day would be one page\..*--page.*--pages as-is/,
-    );
-    await refuses(folder, `--source hours.csv ${args}`, /The times \(ts\) are whole hours/);
-    const asIs = await prepared(folder, `--source days.csv ${args} --pages as-is`.split(" "));
-    assert.match(
-      asIs.manifest.notes.join(),
-      /times are whole days: pages of a user in one day go by their ids/,
-    );
-    const byId = await prepared(folder, `--source days.csv ${args} --page request`.split(" "));
-    assert.equal((await pagesOf(byId.folder)).length, 15);
-    const list = `${USER} --items shown --clicked clicked`;
-    await refuses(
-      folder,
-      `--source either.csv ${list}`,
-      /Several fit; of 9 pages with a click fit id 0, index 9, marks 0, place 9\. Say which it is with --clicked-as/,
-    );
-    const place = await prepared(folder, `--source either.csv ${list} --clicked-as place`.split(" "));
-    assert.deepEqual((await pagesOf(place.folder)).slice(0, 3).map(({ clicked }) => clicked), [
-      "a",
-      "b",
-      "c",
-    ]);
-    const whole = await prepared(folder, `--source floats.jsonl ${list}`.split(" "));
-    assert.deepEqual((await pagesOf(whole.folder)).map(({ items, clicked }) => [items, clicked]), [
-      [["3", "4", "5.0"], "4"],
-      [["3", "4"], "3"],
-    ]);
-    await refuses(
-      folder,
-      `--source gap.jsonl ${list}`,
-      /gap\.jsonl:1: expected shown to be a list of ids, at least one/,
-    );
-    await refuses(folder, `--source none.csv ${list}`, /None fits/);
-    await refuses(
-      folder,
-      `--source none.csv ${list} --clicked-as id`,
-      /9 of 9 rows cannot be read.*none\.csv:2: expected clicked to be the click of the list in shown/s,
-    );
-  });
+  const folder = await folderWith(files);
+  const args = `${COLUMNS} --clicked label`;
+  await refuses(
+    folder,
+    `--source days.csv ${args}`,
+    /The times \(ts\) are whole days: without the pages' ids, all rows of a user in one day would be one page\..*--page.*--pages as-is/,
+  );
+  await refuses(folder, `--source hours.csv ${args}`, /The times \(ts\) are whole hours/);
+  const asIs = await prepared(folder, `--source days.csv ${args} --pages as-is`.split(" "));
+  assert.match(
+    asIs.manifest.notes.join(),
+    /times are whole days: pages of a user in one day go by their ids/,
+  );
+  const byId = await prepared(folder, `--source days.csv ${args} --page request`.split(" "));
+  assert.equal((await pagesOf(byId.folder)).length, 15);
+  const list = `${USER} --items shown --clicked clicked`;
+  await refuses(
+    folder,
+    `--source either.csv ${list}`,
+    /Several fit; of 9 pages with a click fit id 0, index 9, marks 0, place 9\. Say which it is with --clicked-as/,
+  );
+  const place = await prepared(folder, `--source either.csv ${list} --clicked-as place`.split(" "));
+  assert.deepEqual((await pagesOf(place.folder)).slice(0, 3).map(({ clicked }) => clicked), [
+    "a",
+    "b",
+    "c",
+  ]);
+  const whole = await prepared(folder, `--source floats.jsonl ${list}`.split(" "));
+  assert.deepEqual((await pagesOf(whole.folder)).map(({ items, clicked }) => [items, clicked]), [
+    [["3", "4", "5.0"], "4"],
+    [["3", "4"], "3"],
+  ]);
+  await refuses(
+    folder,
+    `--source gap.jsonl ${list}`,
+    /gap\.jsonl:1: expected shown to be a list of ids, at least one/,
+  );
+  await refuses(folder, `--source none.csv ${list}`, /None fits/);
+  await refuses(
+    folder,
+    `--source none.csv ${list} --clicked-as id`,
+    /9 of 9 rows cannot be read.*none\.csv:2: expected clicked to be the click of the list in shown/s,
+  );
 });
 
 Deno.test("shapes: ids with spaces stay whole: a click that is an id of its page is that one", async () => {
@@ -340,21 +329,20 @@ Deno.test("shapes: ids with spaces stay whole: a click that is an id of its page
     JSON.stringify({ uid: "u", ts: 1_600_000_000 + k, shown: items, clicked }) + "\n";
   const bars = "uid,ts,shown,clicked\nu,1600000000,red 1|blue 2,blue 2\n" +
     'u,1600000001,"red 1, blue 2","red 1"\nu,1600000002,3 17 5,17\n';
-  await withFolder({ "lists.jsonl": shown.map(row).join(""), "bars.csv": bars }, async (folder) => {
-    const found = async (source: string) => {
-      const { folder: out } = await prepared(
-        folder,
-        `--source ${source} ${USER} --items shown --clicked clicked`.split(" "),
-      );
-      return (await pagesOf(out)).map(({ items, clicked }) => [items, clicked]);
-    };
-    assert.deepEqual(await found("lists.jsonl"), shown);
-    assert.deepEqual(await found("bars.csv"), [
-      [["red 1", "blue 2"], "blue 2"],
-      [["red 1", "blue 2"], "red 1"],
-      [["3", "17", "5"], "17"],
-    ]);
-  });
+  const folder = await folderWith({ "lists.jsonl": shown.map(row).join(""), "bars.csv": bars });
+  const found = async (source: string) => {
+    const { folder: out } = await prepared(
+      folder,
+      `--source ${source} ${USER} --items shown --clicked clicked`.split(" "),
+    );
+    return (await pagesOf(out)).map(({ items, clicked }) => [items, clicked]);
+  };
+  assert.deepEqual(await found("lists.jsonl"), shown);
+  assert.deepEqual(await found("bars.csv"), [
+    [["red 1", "blue 2"], "blue 2"],
+    [["red 1", "blue 2"], "red 1"],
+    [["3", "17", "5"], "17"],
+  ]);
 });
 
 Deno.test("shapes: lists in lists, a missing header and a name that says no format are told", async () => {
@@ -367,26 +355,25 @@ Deno.test("shapes: lists in lists, a missing header and a name that says no form
     "headless.csv": rows.split("\n").slice(1).join("\n"),
     "log.dat": rows,
   };
-  await withFolder(files, async (folder) => {
-    for (const [name, items] of [["pairs", "shown"], ["groups", "groups.ids"]] as const) {
-      await parquet(`${folder}/${name}.parquet`, `SELECT * FROM read_json_auto('${folder}/${name}.jsonl')`);
-      for (const ending of ["jsonl", "parquet"]) {
-        await refuses(
-          folder,
-          `--source ${name}.${ending} ${USER} --items ${items} --clicked c`,
-          new RegExp(`expected ${items} to be a value or a list, but it is nested twice`),
-        );
-      }
+  const folder = await folderWith(files);
+  for (const [name, items] of [["pairs", "shown"], ["groups", "groups.ids"]] as const) {
+    await parquet(`${folder}/${name}.parquet`, `SELECT * FROM read_json_auto('${folder}/${name}.jsonl')`);
+    for (const ending of ["jsonl", "parquet"]) {
+      await refuses(
+        folder,
+        `--source ${name}.${ending} ${USER} --items ${items} --clicked c`,
+        new RegExp(`expected ${items} to be a value or a list, but it is nested twice`),
+      );
     }
-    const log = `${COLUMNS} --clicked label --page request --position pos`;
-    await refuses(folder, `--source headless.csv ${log}`, /Is the header missing\?/);
-    await refuses(folder, `--source ${folder}/log.dat ${log}`, /--format \(csv, json or parquet\)/);
-    const { folder: out } = await prepared(
-      folder,
-      `--source ${folder}/log.dat ${log} --format csv`.split(" "),
-    );
-    assert.deepEqual(await pagesOf(out), expectedPages());
-  });
+  }
+  const log = `${COLUMNS} --clicked label --page request --position pos`;
+  await refuses(folder, `--source headless.csv ${log}`, /Is the header missing\?/);
+  await refuses(folder, `--source ${folder}/log.dat ${log}`, /--format \(csv, json or parquet\)/);
+  const { folder: out } = await prepared(
+    folder,
+    `--source ${folder}/log.dat ${log} --format csv`.split(" "),
+  );
+  assert.deepEqual(await pagesOf(out), expectedPages());
 });
 
 Deno.test("dotted names: fields of types, and the ways to read a name", () => {

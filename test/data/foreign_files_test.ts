@@ -6,7 +6,7 @@ import { usersOf } from "../../src/data/click_log.ts";
 import { describe } from "../../src/data/prepare/describe.ts";
 import { openPrepared } from "../../src/data/sets/packed_set.ts";
 import { refused } from "../case_table.ts";
-import { foreignLog, foreignPages, refuses, rewrite, withCopy } from "../foreign_set.ts";
+import { copiedSet, foreignLog, foreignPages, refuses, rewrite, withCopy } from "../foreign_set.ts";
 
 /** What is said of files that are no whole ones, and how they come to be so. */
 const files: Readonly<Record<string, (folder: string) => Promise<void> | void>> = {
@@ -76,22 +76,20 @@ async function relinked(folder: string, name: string, target: string): Promise<v
 
 Deno.test("files that are no whole Parquet files are refused by name", async () => {
   for (const [says, change] of Object.entries(files)) {
-    await withCopy(async (folder) => {
-      await change(folder);
-      await refuses(folder, says);
-    });
+    const folder = await copiedSet();
+    await change(folder);
+    await refuses(folder, says);
   }
 });
 
 Deno.test("a FIFO in a data set is not waited for", async () => {
   for (const name of ["manifest.json", "users.parquet", "items.parquet", "pages.parquet"]) {
-    await withCopy(async (folder) => {
-      await Deno.remove(`${folder}/${name}`);
-      const made = await new Deno.Command("mkfifo", { args: [`${folder}/${name}`] }).output().catch(() =>
-        undefined
-      );
-      if (made?.success) await refuses(folder, /expected a (regular|Parquet) file, found a FIFO/, name);
-    });
+    const folder = await copiedSet();
+    await Deno.remove(`${folder}/${name}`);
+    const made = await new Deno.Command("mkfifo", { args: [`${folder}/${name}`] }).output().catch(() =>
+      undefined
+    );
+    if (made?.success) await refuses(folder, /expected a (regular|Parquet) file, found a FIFO/, name);
   }
 });
 
@@ -151,11 +149,10 @@ Deno.test("a manifest that does not fit its files, or itself, is refused", async
     ...none.map((change) => ["is not a manifest", change] as const),
   ];
   for (const [says, change] of cases) {
-    await withCopy(async (folder) => {
-      const manifest = JSON.parse(await Deno.readTextFile(`${folder}/manifest.json`));
-      await write(folder, "manifest.json", JSON.stringify({ ...manifest, ...change }));
-      await refused(() => openPrepared(folder, { memoryRows: Infinity }), says, JSON.stringify(change));
-    });
+    const folder = await copiedSet();
+    const manifest = JSON.parse(await Deno.readTextFile(`${folder}/manifest.json`));
+    await write(folder, "manifest.json", JSON.stringify({ ...manifest, ...change }));
+    await refused(() => openPrepared(folder, { memoryRows: Infinity }), says, JSON.stringify(change));
   }
 });
 
@@ -179,26 +176,25 @@ Deno.test("describe counts as the baselines do, pages of several clicks among th
 
 Deno.test("64-bit integers, and whole numbers as doubles, are read as they are", async () => {
   for (const type of ["BIGINT", "DOUBLE", "UBIGINT", "USMALLINT"]) {
-    await withCopy(async (folder) => {
-      const as = (...columns: string[]) => columns.map((c) => `"${c}"::${type} AS "${c}"`).join(", ");
-      await rewrite(folder, "users", `SELECT * REPLACE (${as("user", "pages", "rows")}) FROM t`);
-      await rewrite(
-        folder,
-        "items",
-        `SELECT * REPLACE (${as("item")}, tokens::${type}[] AS tokens, dense::DOUBLE[] AS dense) FROM t`,
-      );
-      await rewrite(
-        folder,
-        "pages",
-        `SELECT * REPLACE (${
-          as("user", "page", "clicked")
-        }, items::${type}[] AS items, also::${type}[] AS also) FROM t`,
-      );
-      const { source } = await openPrepared(folder, { memoryRows: Infinity });
-      const { name: _, ...read } = source.log ?? assert.fail();
-      const { name: __, ...expected } = foreignLog;
-      assert.deepEqual(read, expected, type);
-      assert.equal((await describe(folder, "500MB")).items, 12);
-    });
+    const folder = await copiedSet();
+    const as = (...columns: string[]) => columns.map((c) => `"${c}"::${type} AS "${c}"`).join(", ");
+    await rewrite(folder, "users", `SELECT * REPLACE (${as("user", "pages", "rows")}) FROM t`);
+    await rewrite(
+      folder,
+      "items",
+      `SELECT * REPLACE (${as("item")}, tokens::${type}[] AS tokens, dense::DOUBLE[] AS dense) FROM t`,
+    );
+    await rewrite(
+      folder,
+      "pages",
+      `SELECT * REPLACE (${
+        as("user", "page", "clicked")
+      }, items::${type}[] AS items, also::${type}[] AS also) FROM t`,
+    );
+    const { source } = await openPrepared(folder, { memoryRows: Infinity });
+    const { name: _, ...read } = source.log ?? assert.fail();
+    const { name: __, ...expected } = foreignLog;
+    assert.deepEqual(read, expected, type);
+    assert.equal((await describe(folder, "500MB")).items, 12);
   }
 });

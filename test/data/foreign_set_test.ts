@@ -9,7 +9,7 @@ import { NONE } from "../../src/data/click_log.ts";
 import { openPreparedSet } from "../../src/data/sets/prepared_folder.ts";
 import { UserError } from "../../src/user_error.ts";
 import { rowsOf, saying } from "../case_table.ts";
-import { foreignLog, foreignPages, refuses, rewrite, withCopy } from "../foreign_set.ts";
+import { copiedSet, foreignLog, foreignPages, refuses, rewrite } from "../foreign_set.ts";
 
 /** Rows of a part by what they are. */
 const rowNamed: Record<string, number> = {
@@ -96,10 +96,9 @@ const changed = (column: string, row: number, value: string) =>
 
 Deno.test("a value that is not what it is to be is refused, with its place", async () => {
   for (const [part = "", column = "", row = "", value = "", says = ""] of values) {
-    await withCopy(async (folder) => {
-      await rewrite(folder, part, changed(column, rowNamed[row] ?? Number(row), value));
-      await refuses(folder, saying(says === "ALSO" ? ALSO : says), `${part}.${column} = ${value}`);
-    });
+    const folder = await copiedSet();
+    await rewrite(folder, part, changed(column, rowNamed[row] ?? Number(row), value));
+    await refuses(folder, saying(says === "ALSO" ? ALSO : says), `${part}.${column} = ${value}`);
   }
 });
 
@@ -148,11 +147,10 @@ const types = rowsOf(`
 
 Deno.test("a column of a wrong type is refused, with a value of it", async () => {
   for (const [part = "", column = "", value = "", says = ""] of types) {
-    await withCopy(async (folder) => {
-      const sql = value.replaceAll(/\bx\b/g, `"${column}"`);
-      await rewrite(folder, part, `SELECT * REPLACE (${sql} AS "${column}") FROM t`);
-      await refuses(folder, saying(says), `${part}.${column} = ${value}`);
-    });
+    const folder = await copiedSet();
+    const sql = value.replaceAll(/\bx\b/g, `"${column}"`);
+    await rewrite(folder, part, `SELECT * REPLACE (${sql} AS "${column}") FROM t`);
+    await refuses(folder, saying(says), `${part}.${column} = ${value}`);
   }
 });
 
@@ -175,10 +173,9 @@ const tables = rowsOf(`
 
 Deno.test("missing, surplus and nested columns, and rows that do not add up are refused", async () => {
   for (const [part = "", sql = "", says = ""] of tables) {
-    await withCopy(async (folder) => {
-      await rewrite(folder, part, sql);
-      await refuses(folder, saying(says), `${part}: ${sql}`);
-    });
+    const folder = await copiedSet();
+    await rewrite(folder, part, sql);
+    await refuses(folder, saying(says), `${part}: ${sql}`);
   }
 });
 
@@ -223,26 +220,25 @@ Deno.test("any value that is made wrong in any way ends with a message that name
   );
   await fc.assert(
     fc.asyncProperty(corruption, async ({ part, column, list, kind, row }) => {
-      await withCopy(async (folder) => {
-        const sql = kinds[kind] ?? "";
-        // With the wrong type, the whole column is of it.
-        const other = kind === "wrong type" ? "VARCHAR" : kind === "truth" ? "BOOLEAN" : undefined;
-        const old = other ? `"${column}"::${other}${list ? "[]" : ""}` : `"${column}"`;
-        const one = sql.replaceAll(
-          /\bx\b/g,
-          list ? `coalesce("${column}"[1], 0)` : `coalesce("${column}"::INTEGER, 0)`,
-        );
-        const value = part === "users" && column === "split" ? sql.replaceAll(/\bx\b/g, '"split"') : one;
-        const wrong = column === "given" && kind === "wrong type" ? "'x'" : value;
-        await rewrite(
-          folder,
-          part,
-          `SELECT * EXCLUDE n REPLACE (CASE WHEN n = ${row} THEN ${
-            list ? `list_concat([${wrong}], "${column}"[2:]${other ? `::${other}[]` : ""})` : wrong
-          } ELSE ${old} END AS "${column}") FROM (SELECT *, row_number() OVER () - 1 AS n FROM t)`,
-        );
-        await refuses(folder, new RegExp(`\\b${column}s?\\b`), `${part}.${column} of row ${row}: ${kind}`);
-      });
+      const folder = await copiedSet();
+      const sql = kinds[kind] ?? "";
+      // With the wrong type, the whole column is of it.
+      const other = kind === "wrong type" ? "VARCHAR" : kind === "truth" ? "BOOLEAN" : undefined;
+      const old = other ? `"${column}"::${other}${list ? "[]" : ""}` : `"${column}"`;
+      const one = sql.replaceAll(
+        /\bx\b/g,
+        list ? `coalesce("${column}"[1], 0)` : `coalesce("${column}"::INTEGER, 0)`,
+      );
+      const value = part === "users" && column === "split" ? sql.replaceAll(/\bx\b/g, '"split"') : one;
+      const wrong = column === "given" && kind === "wrong type" ? "'x'" : value;
+      await rewrite(
+        folder,
+        part,
+        `SELECT * EXCLUDE n REPLACE (CASE WHEN n = ${row} THEN ${
+          list ? `list_concat([${wrong}], "${column}"[2:]${other ? `::${other}[]` : ""})` : wrong
+        } ELSE ${old} END AS "${column}") FROM (SELECT *, row_number() OVER () - 1 AS n FROM t)`,
+      );
+      await refuses(folder, new RegExp(`\\b${column}s?\\b`), `${part}.${column} of row ${row}: ${kind}`);
     }),
     { numRuns: 60, seed: 17 },
   );
@@ -253,56 +249,54 @@ Deno.test("rows in any other order are refused", async () => {
   await fc.assert(
     fc.asyncProperty(part, fc.nat(11), fc.integer({ min: 1, max: 11 }), async (part, first, distance) => {
       const second = (first + distance) % 12;
-      await withCopy(async (folder) => {
-        const order = `CASE n WHEN ${first} THEN ${second} WHEN ${second} THEN ${first} ELSE n END`;
-        await rewrite(
-          folder,
-          part,
-          `SELECT * EXCLUDE n FROM (SELECT *, row_number() OVER () - 1 AS n FROM t) ORDER BY ${order}`,
-        );
-        await refuses(
-          folder,
-          /expected (users|items) numbered|expected (user|page) \d+/,
-          `${part} ${first} <> ${second}`,
-        );
-      });
+      const folder = await copiedSet();
+      const order = `CASE n WHEN ${first} THEN ${second} WHEN ${second} THEN ${first} ELSE n END`;
+      await rewrite(
+        folder,
+        part,
+        `SELECT * EXCLUDE n FROM (SELECT *, row_number() OVER () - 1 AS n FROM t) ORDER BY ${order}`,
+      );
+      await refuses(
+        folder,
+        /expected (users|items) numbered|expected (user|page) \d+/,
+        `${part} ${first} <> ${second}`,
+      );
     }),
     { numRuns: 15, seed: 5 },
   );
 });
 
 Deno.test("bytes that are changed, cut out or doubled never end with anything but a message", async () => {
-  await withCopy(async (folder) => {
-    for (const part of ["users", "items", "pages"]) {
-      const path = `${folder}/${part}.parquet`;
-      const bytes = await Deno.readFile(path);
-      const place = fc.nat(bytes.length - 1);
-      await fc.assert(
-        fc.asyncProperty(
-          place,
-          place,
-          fc.nat(255),
-          fc.constantFrom("set", "cut", "double"),
-          async (a, b, byte, how) => {
-            const [from, to] = [Math.min(a, b), Math.max(a, b)];
-            const changed = how === "set"
-              ? bytes.with(a, byte)
-              : how === "cut"
-              ? Uint8Array.of(...bytes.subarray(0, from), ...bytes.subarray(to))
-              : Uint8Array.of(...bytes.subarray(0, to), ...bytes.subarray(from));
-            await Deno.writeFile(path, changed);
-            try {
-              const set = await openPreparedSet(folder);
-              await set.readItems(() => {});
-              await set.readClicks(12, () => {});
-            } catch (error) {
-              assert.ok(error instanceof UserError, error instanceof Error ? error.stack : String(error));
-            }
-          },
-        ),
-        { numRuns: 300, seed: 3 },
-      );
-      await Deno.writeFile(path, bytes);
-    }
-  });
+  const folder = await copiedSet();
+  for (const part of ["users", "items", "pages"]) {
+    const path = `${folder}/${part}.parquet`;
+    const bytes = await Deno.readFile(path);
+    const place = fc.nat(bytes.length - 1);
+    await fc.assert(
+      fc.asyncProperty(
+        place,
+        place,
+        fc.nat(255),
+        fc.constantFrom("set", "cut", "double"),
+        async (a, b, byte, how) => {
+          const [from, to] = [Math.min(a, b), Math.max(a, b)];
+          const changed = how === "set"
+            ? bytes.with(a, byte)
+            : how === "cut"
+            ? Uint8Array.of(...bytes.subarray(0, from), ...bytes.subarray(to))
+            : Uint8Array.of(...bytes.subarray(0, to), ...bytes.subarray(from));
+          await Deno.writeFile(path, changed);
+          try {
+            const set = await openPreparedSet(folder);
+            await set.readItems(() => {});
+            await set.readClicks(12, () => {});
+          } catch (error) {
+            assert.ok(error instanceof UserError, error instanceof Error ? error.stack : String(error));
+          }
+        },
+      ),
+      { numRuns: 300, seed: 3 },
+    );
+    await Deno.writeFile(path, bytes);
+  }
 });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { differenceOf } from "../../src/data/feature_meaning.ts";
 import type { Features } from "../../src/data/manifest.ts";
-import { UserError } from "../../src/user_error.ts";
+import { refused } from "../case_table.ts";
 import { defaultModel } from "../../src/model/config.ts";
 import { initialWeights } from "../../src/model/initial_weights.ts";
 import { modelParameters } from "../../src/model/user_model.ts";
@@ -16,7 +16,7 @@ import { logRecipe } from "../../src/data/prepare/log.ts";
 import type { Prepared } from "../../src/data/prepare/prepare.ts";
 import type { FeatureOptions } from "../../src/data/prepare/features.ts";
 import { csvOf, logFiles, madeFilms, type MadeLog, madeNews, madeShop, mindFiles } from "./made_logs.ts";
-import { defaults, prepareIn, query, refuses, withFolder } from "../prepared_folder.ts";
+import { defaults, folderWith, prepareIn, query, refuses } from "../prepared_folder.ts";
 
 const columns = { user: "user", item: "item", time: "time", clicked: "clicked", page: "page" };
 const recipe = (folder: string, more: FeatureOptions = {}, log = "log.csv") =>
@@ -57,140 +57,126 @@ const shop = madeShop(3, { users: 60, items: 80, events: 4 });
 const shopFiles = logFiles(shop);
 
 Deno.test("items: numbers have mean 0 and sd 1 over what train users saw, heavy tails by logarithms, NULL by the mean", async () => {
-  await withFolder(shopFiles, async (folder) => {
-    const prepared = await prepareIn(folder, recipe(folder));
-    const { manifest: { features, notes } } = prepared;
-    assert.deepEqual(features.dense.map(({ name, transform }) => [name, transform?.of]), [
-      ["price", "number"],
-      ["price_known", "known"],
-      ["rating", "number"],
-      ["rating_known", "known"],
-      ["stock", "number"],
-      ["created", "age"],
-    ]);
-    const items = await itemsOf(prepared);
-    const seen = await trainRows(prepared);
-    for (const [k, { transform }] of features.dense.entries()) {
-      assert.ok(transform);
-      const known = shop.items.filter((row) => row[transform.column] !== "" && seen.has(row.item ?? ""));
-      const z = known.map(({ item = "" }) => items.get(item)?.dense[k] ?? NaN);
-      if (transform.of === "known") {
-        assert.ok(z.every((x) => x === 1));
-        continue;
-      }
-      assert.ok(Math.abs(mean(z)) < 1e-5 && Math.abs(mean(z.map((x) => x * x)) - 1) < 1e-5, transform.column);
-      assert.equal(transform.log === null, transform.column === "rating", `${transform.column} by logarithm`);
-      if (transform.of === "age") continue;
-      for (const { item = "", [transform.column]: text = "" } of shop.items) {
-        const dense = items.get(item)?.dense;
-        if (!dense) continue;
-        const x = Math.min(Math.max(Number(text), transform.low), transform.high);
-        const y = transform.log === null ? x : Math.sign(x) * Math.log(1 + Math.abs(x) / transform.log);
-        const expected = text === "" ? 0 : (y - transform.mean) / transform.sd;
-        assert.ok(Math.abs((dense[k] ?? NaN) - expected) < 1e-5, `${item}, ${transform.column} ${text}`);
-      }
+  const folder = await folderWith(shopFiles);
+  const prepared = await prepareIn(folder, recipe(folder));
+  const { manifest: { features, notes } } = prepared;
+  assert.deepEqual(features.dense.map(({ name, transform }) => [name, transform?.of]), [
+    ["price", "number"],
+    ["price_known", "known"],
+    ["rating", "number"],
+    ["rating_known", "known"],
+    ["stock", "number"],
+    ["created", "age"],
+  ]);
+  const items = await itemsOf(prepared);
+  const seen = await trainRows(prepared);
+  for (const [k, { transform }] of features.dense.entries()) {
+    assert.ok(transform);
+    const known = shop.items.filter((row) => row[transform.column] !== "" && seen.has(row.item ?? ""));
+    const z = known.map(({ item = "" }) => items.get(item)?.dense[k] ?? NaN);
+    if (transform.of === "known") {
+      assert.ok(z.every((x) => x === 1));
+      continue;
     }
-    const said = notes.join("\n");
-    assert.match(said, /heavy tail are taken as logarithms: price, stock$/m);
-    assert.match(said, /times are taken as ages.*: created$/m);
-    assert.match(said, /one value for all items are left out: currency$/m);
-    assert.match(said, /text with nearly a value an item is left out: name \(\d+ values for \d+ items\)/);
-  });
+    assert.ok(Math.abs(mean(z)) < 1e-5 && Math.abs(mean(z.map((x) => x * x)) - 1) < 1e-5, transform.column);
+    assert.equal(transform.log === null, transform.column === "rating", `${transform.column} by logarithm`);
+    if (transform.of === "age") continue;
+    for (const { item = "", [transform.column]: text = "" } of shop.items) {
+      const dense = items.get(item)?.dense;
+      if (!dense) continue;
+      const x = Math.min(Math.max(Number(text), transform.low), transform.high);
+      const y = transform.log === null ? x : Math.sign(x) * Math.log(1 + Math.abs(x) / transform.log);
+      const expected = text === "" ? 0 : (y - transform.mean) / transform.sd;
+      assert.ok(Math.abs((dense[k] ?? NaN) - expected) < 1e-5, `${item}, ${transform.column} ${text}`);
+    }
+  }
+  const said = notes.join("\n");
+  assert.match(said, /heavy tail are taken as logarithms: price, stock$/m);
+  assert.match(said, /times are taken as ages.*: created$/m);
+  assert.match(said, /one value for all items are left out: currency$/m);
+  assert.match(said, /text with nearly a value an item is left out: name \(\d+ values for \d+ items\)/);
 });
 
 Deno.test("items: rare values share the last token of their field; a model never meets a token without a trained row", async () => {
-  await withFolder(shopFiles, async (folder) => {
-    const prepared = await prepareIn(folder, recipe(folder, { itemIds: true }));
-    const { features } = prepared.manifest;
-    const items = await itemsOf(prepared);
-    const seen = await trainRows(prepared);
-    const brand = field(features, "brand");
-    assert.equal(brand.other, "trained");
-    const rowsOf = new Map<string, number>();
-    for (const { item = "", brand: value = "" } of shop.items) {
-      rowsOf.set(value, (rowsOf.get(value) ?? 0) + (seen.get(item) ?? 0));
-    }
-    const frequent = [...rowsOf].filter(([, rows]) => rows >= 10).map(([value]) => value).sort();
-    assert.deepEqual(brand.values, frequent);
-    for (const { item = "", brand: value = "" } of shop.items) {
-      const own = items.get(item)?.tokens.find((t) => t >= brand.first && t < brand.first + brand.count);
-      if (!items.has(item)) continue;
-      const place = frequent.indexOf(value);
-      assert.equal(own, brand.first + (place < 0 ? brand.count - 1 : place), `${item}, ${value}`);
-    }
-    const trained = new Set([...seen.keys()].flatMap((item) => items.get(item)?.tokens ?? []));
-    for (const [id, { tokens }] of items) {
-      assert.ok(tokens.every((token) => trained.has(token)), `${id} has a token that no train user saw`);
-    }
-  });
+  const folder = await folderWith(shopFiles);
+  const prepared = await prepareIn(folder, recipe(folder, { itemIds: true }));
+  const { features } = prepared.manifest;
+  const items = await itemsOf(prepared);
+  const seen = await trainRows(prepared);
+  const brand = field(features, "brand");
+  assert.equal(brand.other, "trained");
+  const rowsOf = new Map<string, number>();
+  for (const { item = "", brand: value = "" } of shop.items) {
+    rowsOf.set(value, (rowsOf.get(value) ?? 0) + (seen.get(item) ?? 0));
+  }
+  const frequent = [...rowsOf].filter(([, rows]) => rows >= 10).map(([value]) => value).sort();
+  assert.deepEqual(brand.values, frequent);
+  for (const { item = "", brand: value = "" } of shop.items) {
+    const own = items.get(item)?.tokens.find((t) => t >= brand.first && t < brand.first + brand.count);
+    if (!items.has(item)) continue;
+    const place = frequent.indexOf(value);
+    assert.equal(own, brand.first + (place < 0 ? brand.count - 1 : place), `${item}, ${value}`);
+  }
+  const trained = new Set([...seen.keys()].flatMap((item) => items.get(item)?.tokens ?? []));
+  for (const [id, { tokens }] of items) {
+    assert.ok(tokens.every((token) => trained.has(token)), `${id} has a token that no train user saw`);
+  }
 });
 
 Deno.test("items: values between | are tokens of their own, if they come again; text that is named must not be free", async () => {
   const films = madeFilms(1, { users: 20, events: 10, items: 60 });
-  await withFolder(logFiles(films), async (folder) => {
-    const prepared = await prepareIn(folder, recipe(folder));
-    const genres = field(prepared.manifest.features, "genres");
-    assert.deepEqual(genres.values, [
-      "action",
-      "comedy",
-      "crime",
-      "drama",
-      "family",
-      "horror",
-      "music",
-      "war",
-    ]);
-    assert.equal(genres.split, true);
-    const items = await itemsOf(prepared);
-    for (const { item = "", genres: text = "" } of films.items) {
-      const names = items.get(item)?.tokens.map((token) => genres.values?.[token - genres.first]);
-      if (names) assert.equal(names.join("|"), text);
-    }
-    assert.equal(prepared.manifest.features.tokens.length, 1);
-    await refuses(
-      folder,
-      recipe(folder, { tokens: ["title"] }),
-      /Expected title \(--tokens\) to have values that several items share, found \d+ values for \d+ items/,
-    );
-  });
+  const folder = await folderWith(logFiles(films));
+  const prepared = await prepareIn(folder, recipe(folder));
+  const genres = field(prepared.manifest.features, "genres");
+  assert.deepEqual(genres.values, "action comedy crime drama family horror music war".split(" "));
+  assert.equal(genres.split, true);
+  const items = await itemsOf(prepared);
+  for (const { item = "", genres: text = "" } of films.items) {
+    const names = items.get(item)?.tokens.map((token) => genres.values?.[token - genres.first]);
+    if (names) assert.equal(names.join("|"), text);
+  }
+  assert.equal(prepared.manifest.features.tokens.length, 1);
+  await refuses(
+    folder,
+    recipe(folder, { tokens: ["title"] }),
+    /Expected title \(--tokens\) to have values that several items share, found \d+ values for \d+ items/,
+  );
 });
 
 Deno.test("items: most without features have a token each by default, with one for new and rare ones", async () => {
   const news = madeNews(2, { users: 80, items: 60, events: 4 });
-  await withFolder(mindFiles(news), async (folder) => {
-    const prepare = (more: { itemIds?: boolean; like?: string } = {}) =>
-      prepareIn(folder, recipeOf({ ...defaults, out: "", layout: "mind", source: folder, ...more }));
-    const { manifest: { features, notes } } = await prepare();
-    assert.deepEqual(features.tokens.map(({ name, column }) => [name, column]), [
-      ["category", "category"],
-      ["subcategory", "subcategory"],
-      ["item", null],
-    ]);
-    assert.match(
-      notes.join(),
-      /\d+ % of the items on the pages of train users have no features: each item has a token/,
-    );
-    const without = await prepare({ itemIds: false });
-    assert.deepEqual(without.manifest.features.tokens.map(({ name }) => name), ["category", "subcategory"]);
-    await Deno.remove(`${folder}/news.tsv`);
-    const alone = await prepare();
-    assert.deepEqual(alone.manifest.features.tokens.map(({ name }) => name), ["item"]);
-    const oneHot = await prepare({ itemIds: false });
-    assert.deepEqual(oneHot.manifest.features.tokens, []);
-    assert.match(oneHot.manifest.features.idsSha256 ?? "", /^[0-9a-f]{64}$/);
-  });
+  const folder = await folderWith(mindFiles(news));
+  const prepare = (more: { itemIds?: boolean; like?: string } = {}) =>
+    prepareIn(folder, recipeOf({ ...defaults, out: "", layout: "mind", source: folder, ...more }));
+  const { manifest: { features, notes } } = await prepare();
+  assert.deepEqual(features.tokens.map(({ name, column }) => [name, column]), [
+    ["category", "category"],
+    ["subcategory", "subcategory"],
+    ["item", null],
+  ]);
+  assert.match(
+    notes.join(),
+    /\d+ % of the items on the pages of train users have no features: each item has a token/,
+  );
+  const without = await prepare({ itemIds: false });
+  assert.deepEqual(without.manifest.features.tokens.map(({ name }) => name), ["category", "subcategory"]);
+  await Deno.remove(`${folder}/news.tsv`);
+  const alone = await prepare();
+  assert.deepEqual(alone.manifest.features.tokens.map(({ name }) => name), ["item"]);
+  const oneHot = await prepare({ itemIds: false });
+  assert.deepEqual(oneHot.manifest.features.tokens, []);
+  assert.match(oneHot.manifest.features.idsSha256 ?? "", /^[0-9a-f]{64}$/);
 });
 
 Deno.test("describe: who comes with a history does not begin with nothing", async () => {
   const warned = async (log: MadeLog) => {
     let warnings: readonly string[] = [];
-    await withFolder(mindFiles(log), async (folder) => {
-      const { folder: set } = await prepareIn(
-        folder,
-        recipeOf({ ...defaults, out: "", layout: "mind", source: folder }),
-      );
-      ({ warnings } = await describe(set, "500MB"));
-    });
+    const folder = await folderWith(mindFiles(log));
+    const { folder: set } = await prepareIn(
+      folder,
+      recipeOf({ ...defaults, out: "", layout: "mind", source: folder }),
+    );
+    ({ warnings } = await describe(set, "500MB"));
     return warnings.some((text) => text.includes("have one event and no history before it"));
   };
   const news = madeNews(2, { users: 30, items: 60, events: 1 });
@@ -218,165 +204,157 @@ function nextMonth(): Record<"log.csv" | "items.csv", string> {
 Deno.test("items: --like prepares another log with the columns, scales and tokens of a set, whatever the order", async () => {
   const next = nextMonth();
   const files = { ...shopFiles, "next.csv": next["log.csv"], "next_items.csv": next["items.csv"] };
-  await withFolder(files, async (folder) => {
-    const first = await prepareIn(folder, recipe(folder, { itemIds: true }));
-    const more = { features: `${folder}/next_items.csv` };
-    const like = await prepareIn(folder, recipe(folder, { ...more, like: first.folder }, "next.csv"));
-    assert.equal(differenceOf(first.manifest.features, like.manifest.features), undefined);
-    assert.match(
-      differenceOf(
-        first.manifest.features,
-        (await prepareIn(folder, recipe(folder, { ...more, itemIds: true }, "next.csv"))).manifest.features,
-      ) ?? "",
-      /there, .* here/,
+  const folder = await folderWith(files);
+  const first = await prepareIn(folder, recipe(folder, { itemIds: true }));
+  const more = { features: `${folder}/next_items.csv` };
+  const like = await prepareIn(folder, recipe(folder, { ...more, like: first.folder }, "next.csv"));
+  assert.equal(differenceOf(first.manifest.features, like.manifest.features), undefined);
+  assert.match(
+    differenceOf(
+      first.manifest.features,
+      (await prepareIn(folder, recipe(folder, { ...more, itemIds: true }, "next.csv"))).manifest.features,
+    ) ?? "",
+    /there, .* here/,
+  );
+  const [old, now] = [await itemsOf(first), await itemsOf(like)];
+  const { features } = first.manifest;
+  const [category, item] = [field(features, "category"), field(features, "item")];
+  const age = features.dense.findIndex(({ transform }) => transform?.of === "age");
+  const own = ({ tokens }: Row, { first, count }: typeof category) =>
+    tokens.filter((token) => token >= first && token < first + count);
+  for (const [id, row] of now) {
+    const before = old.get(id.replace("new-", ""));
+    const about = shop.items.find((one) => one.item === id.replace("new-", ""));
+    if (!before || !about) continue;
+    assert.deepEqual(row.dense.with(age, 0), before.dense.with(age, 0), id);
+    const others = [category.first + category.count - 1];
+    assert.deepEqual(
+      own(row, category),
+      about.category === "category-0" ? others : own(before, category),
+      id,
     );
-    const [old, now] = [await itemsOf(first), await itemsOf(like)];
-    const { features } = first.manifest;
-    const [category, item] = [field(features, "category"), field(features, "item")];
-    const age = features.dense.findIndex(({ transform }) => transform?.of === "age");
-    const own = ({ tokens }: Row, { first, count }: typeof category) =>
-      tokens.filter((token) => token >= first && token < first + count);
-    for (const [id, row] of now) {
-      const before = old.get(id.replace("new-", ""));
-      const about = shop.items.find((one) => one.item === id.replace("new-", ""));
-      if (!before || !about) continue;
-      assert.deepEqual(row.dense.with(age, 0), before.dense.with(age, 0), id);
-      const others = [category.first + category.count - 1];
-      assert.deepEqual(
-        own(row, category),
-        about.category === "category-0" ? others : own(before, category),
-        id,
-      );
-      assert.deepEqual(
-        own(row, item),
-        id.startsWith("new-") ? [item.first + item.count - 1] : own(before, item),
-        id,
-      );
-    }
-    assert.match(
-      like.manifest.notes.join("\n"),
-      /beside .*, values that it has no token for, .*: category \d+\.\d %, brand \d+\.\d %, item \d+\.\d %/,
+    assert.deepEqual(
+      own(row, item),
+      id.startsWith("new-") ? [item.first + item.count - 1] : own(before, item),
+      id,
     );
-    const rejects = (options: FeatureOptions, says: RegExp) =>
-      refuses(folder, recipe(folder, { ...more, ...options }, "next.csv"), says);
-    await rejects({ like: first.folder, tokens: ["brand"] }, /Expected --like without --tokens/);
-    await rejects(
-      { like: first.folder, features: undefined },
-      /Expected --features with --like: .* price, rating/,
-    );
-    await rejects({ like: folder }, /Expected a prepared data set/);
-    await Deno.writeTextFile(`${folder}/less.csv`, "item,price\nsku-1,2\n");
-    await rejects(
-      { like: first.folder, features: `${folder}/less.csv` },
-      /expected a column "rating" \(--like\).* add it to the features/,
-    );
-  });
+  }
+  assert.match(
+    like.manifest.notes.join("\n"),
+    /beside .*, values that it has no token for, .*: category \d+\.\d %, brand \d+\.\d %, item \d+\.\d %/,
+  );
+  const rejects = (options: FeatureOptions, says: RegExp) =>
+    refuses(folder, recipe(folder, { ...more, ...options }, "next.csv"), says);
+  await rejects({ like: first.folder, tokens: ["brand"] }, /Expected --like without --tokens/);
+  await rejects(
+    { like: first.folder, features: undefined },
+    /Expected --features with --like: .* price, rating/,
+  );
+  await rejects({ like: folder }, /Expected a prepared data set/);
+  await Deno.writeTextFile(`${folder}/less.csv`, "item,price\nsku-1,2\n");
+  await rejects(
+    { like: first.folder, features: `${folder}/less.csv` },
+    /expected a column "rating" \(--like\).* add it to the features/,
+  );
 });
 
 Deno.test("items: --like refuses columns that it mostly does not know, and says how much of each it does not", async () => {
-  await withFolder(shopFiles, async (folder) => {
-    const { folder: like, manifest } = await prepareIn(folder, recipe(folder));
-    const shares = new Map(manifest.shares.map(({ column, ...shares }) => [column, shares]));
-    assert.deepEqual([...shares.keys()], ["price", "rating", "stock", "created", "category", "brand"]);
-    assert.ok((shares.get("rating")?.absent ?? 0) > 0.4 && shares.get("stock")?.absent === 0);
-    type Item = (typeof shop.items)[number];
-    const changed = async (
-      change: (item: Item) => Record<string, string | undefined>,
-      allowUnlike = false,
-    ) => {
-      await Deno.writeTextFile(
-        `${folder}/other.csv`,
-        csvOf(shop.items.map((item) => ({ ...item, ...change(item) }))),
-      );
-      return recipe(folder, { features: `${folder}/other.csv`, like, allowUnlike });
-    };
-    const cents = ({ price = "" }: Item) => ({ price: price === "" ? "" : `${100 * Number(price)}` });
-    const capitals = ({ category = "" }: Item) => ({ category: category.toUpperCase() });
-    const swapped = ({ category, brand }: Item) => ({ category: brand, brand: category });
-    const few = (item: Item) => item.item?.endsWith("7") ? {} : { rating: "" };
-    await refuses(
-      folder,
-      await changed(cents),
-      /price: \d+\.\d % of the numbers are beyond its scale.*--allow-unlike/,
+  const folder = await folderWith(shopFiles);
+  const { folder: like, manifest } = await prepareIn(folder, recipe(folder));
+  const shares = new Map(manifest.shares.map(({ column, ...shares }) => [column, shares]));
+  assert.deepEqual([...shares.keys()], ["price", "rating", "stock", "created", "category", "brand"]);
+  assert.ok((shares.get("rating")?.absent ?? 0) > 0.4 && shares.get("stock")?.absent === 0);
+  type Item = (typeof shop.items)[number];
+  const changed = async (
+    change: (item: Item) => Record<string, string | undefined>,
+    allowUnlike = false,
+  ) => {
+    await Deno.writeTextFile(
+      `${folder}/other.csv`,
+      csvOf(shop.items.map((item) => ({ ...item, ...change(item) }))),
     );
-    await refuses(folder, await changed(capitals), /category: 100\.0 % of the values have no token/);
-    await refuses(folder, await changed(swapped), /category: 100\.0 % .*; brand: 100\.0 % /);
-    await refuses(folder, await changed(few), /rating: 9\d\.\d % of the items have no value/);
-    const told = await prepareIn(folder, await changed(capitals, true));
-    assert.equal(told.manifest.shares.find(({ column }) => column === "category")?.unknown, 1);
-    assert.match(told.manifest.notes.join("\n"), /no token for, .*: category 100\.0 %/);
-    await refuses(folder, recipe(folder, { allowUnlike: true }), /Expected --like with --allow-unlike/);
-  });
+    return recipe(folder, { features: `${folder}/other.csv`, like, allowUnlike });
+  };
+  const cents = ({ price = "" }: Item) => ({ price: price === "" ? "" : `${100 * Number(price)}` });
+  const capitals = ({ category = "" }: Item) => ({ category: category.toUpperCase() });
+  const swapped = ({ category, brand }: Item) => ({ category: brand, brand: category });
+  const few = (item: Item) => item.item?.endsWith("7") ? {} : { rating: "" };
+  await refuses(
+    folder,
+    await changed(cents),
+    /price: \d+\.\d % of the numbers are beyond its scale.*--allow-unlike/,
+  );
+  await refuses(folder, await changed(capitals), /category: 100\.0 % of the values have no token/);
+  await refuses(folder, await changed(swapped), /category: 100\.0 % .*; brand: 100\.0 % /);
+  await refuses(folder, await changed(few), /rating: 9\d\.\d % of the items have no value/);
+  const told = await prepareIn(folder, await changed(capitals, true));
+  assert.equal(told.manifest.shares.find(({ column }) => column === "category")?.unknown, 1);
+  assert.match(told.manifest.notes.join("\n"), /no token for, .*: category 100\.0 %/);
+  await refuses(folder, recipe(folder, { allowUnlike: true }), /Expected --like with --allow-unlike/);
 });
 
 Deno.test("items: --like with one-hot items keeps their numbers, and has no place for others", async () => {
-  await withFolder(shopFiles, async (folder) => {
-    const bare = { features: undefined, itemIds: false };
-    const first = await prepareIn(folder, recipe(folder, bare));
-    const some = shopFiles["log.csv"].split("\n").filter((_, k) => k < 200).join("\n") + "\n";
-    await Deno.writeTextFile(`${folder}/some.csv`, some);
-    const like = await prepareIn(
-      folder,
-      recipe(folder, { features: undefined, like: first.folder }, "some.csv"),
-    );
-    assert.equal(differenceOf(first.manifest.features, like.manifest.features), undefined);
-    const alone = await prepareIn(folder, recipe(folder, bare, "some.csv"));
-    assert.match(
-      differenceOf(first.manifest.features, alone.manifest.features) ?? "",
-      /numbers are those of other ids/,
-    );
-    await Deno.writeTextFile(`${folder}/new.csv`, some.replaceAll("sku-1,", "sku-x,"));
-    await refuses(
-      folder,
-      recipe(folder, { features: undefined, like: first.folder }, "new.csv"),
-      /Expected the items of .*, found 1 others \("sku-x"\)/,
-    );
-  });
+  const folder = await folderWith(shopFiles);
+  const bare = { features: undefined, itemIds: false };
+  const first = await prepareIn(folder, recipe(folder, bare));
+  const some = shopFiles["log.csv"].split("\n").filter((_, k) => k < 200).join("\n") + "\n";
+  await Deno.writeTextFile(`${folder}/some.csv`, some);
+  const like = await prepareIn(
+    folder,
+    recipe(folder, { features: undefined, like: first.folder }, "some.csv"),
+  );
+  assert.equal(differenceOf(first.manifest.features, like.manifest.features), undefined);
+  const alone = await prepareIn(folder, recipe(folder, bare, "some.csv"));
+  assert.match(
+    differenceOf(first.manifest.features, alone.manifest.features) ?? "",
+    /numbers are those of other ids/,
+  );
+  await Deno.writeTextFile(`${folder}/new.csv`, some.replaceAll("sku-1,", "sku-x,"));
+  await refuses(
+    folder,
+    recipe(folder, { features: undefined, like: first.folder }, "new.csv"),
+    /Expected the items of .*, found 1 others \("sku-x"\)/,
+  );
 });
 
 Deno.test("items: a model scores a set whose features mean the same, and refuses others with what differs", async () => {
   const next = nextMonth();
   const files = { ...shopFiles, "next.csv": next["log.csv"], "next_items.csv": next["items.csv"] };
-  await withFolder(files, async (folder) => {
-    const first = await prepareIn(folder, recipe(folder));
-    const more = { features: `${folder}/next_items.csv` };
-    const like = await prepareIn(folder, recipe(folder, { ...more, like: first.folder }, "next.csv"));
-    const other = await prepareIn(folder, recipe(folder, more, "next.csv"));
-    const open = ({ folder }: Prepared) => openDataset(folder, 1, false, { needed: [] });
-    const trained = await open(first);
-    const { source: { items: { shape } }, features } = trained;
-    const path = `${folder}/model.safetensors`;
-    const specs = modelParameters(shape, defaultModel);
-    const info = { model: defaultModel, items: shape, iteration: 1, kind: "last", features };
-    await writeSnapshot(path, specs, initialWeights(specs, 1), info);
-    const said = (await readSnapshot(path)).info;
-    assert.ok(said);
-    assert.deepEqual(said.features, features);
-    const notes: string[] = [];
-    const fit = async (set: Prepared, model: ModelItems = said) =>
-      fitDataset(await open(set), model, "The model", (note) => notes.push(note));
-    await fit(first);
-    // Another number of items, and the same meaning.
-    assert.notEqual((await open(like)).source.items.shape.count, shape.count);
-    await fit(like);
-    assert.deepEqual(notes, []);
-    await assert.rejects(fit(other), (error) => {
-      assert.ok(error instanceof UserError);
-      assert.match(
-        error.message,
-        /^The model was trained on items whose features mean something else than those of .*: .* there, .* here.*--like/,
-      );
-      return true;
-    });
-    // Made by another program, which does not say what its tokens are.
-    await fit(first, {
-      items: shape,
-      features: features && { ...features, tokens: features.tokens.map(({ sha256: _, ...field }) => field) },
-    });
-    assert.match(notes.splice(0).join(), /not known whether category, brand mean the same/);
-    await fit(first, { items: shape });
-    assert.match(notes.join(), /the model does not say it/);
+  const folder = await folderWith(files);
+  const first = await prepareIn(folder, recipe(folder));
+  const more = { features: `${folder}/next_items.csv` };
+  const like = await prepareIn(folder, recipe(folder, { ...more, like: first.folder }, "next.csv"));
+  const other = await prepareIn(folder, recipe(folder, more, "next.csv"));
+  const open = ({ folder }: Prepared) => openDataset(folder, 1, false, { needed: [] });
+  const trained = await open(first);
+  const { source: { items: { shape } }, features } = trained;
+  const path = `${folder}/model.safetensors`;
+  const specs = modelParameters(shape, defaultModel);
+  const info = { model: defaultModel, items: shape, iteration: 1, kind: "last", features };
+  await writeSnapshot(path, specs, initialWeights(specs, 1), info);
+  const said = (await readSnapshot(path)).info;
+  assert.ok(said);
+  assert.deepEqual(said.features, features);
+  const notes: string[] = [];
+  const fit = async (set: Prepared, model: ModelItems = said) =>
+    fitDataset(await open(set), model, "The model", (note) => notes.push(note));
+  await fit(first);
+  // Another number of items, and the same meaning.
+  assert.notEqual((await open(like)).source.items.shape.count, shape.count);
+  await fit(like);
+  assert.deepEqual(notes, []);
+  await refused(
+    () => fit(other),
+    "The model was trained on items whose features mean something else than those of …: … there, … here…--like",
+  );
+  // Made by another program, which does not say what its tokens are.
+  await fit(first, {
+    items: shape,
+    features: features && { ...features, tokens: features.tokens.map(({ sha256: _, ...field }) => field) },
   });
+  assert.match(notes.splice(0).join(), /not known whether category, brand mean the same/);
+  await fit(first, { items: shape });
+  assert.match(notes.join(), /the model does not say it/);
 });
 
 Deno.test("items: a snapshot has the mean of a field's rows where no train user was shown another value", () => {

@@ -9,9 +9,9 @@ import {
   splits,
   usersOf,
 } from "../../src/data/click_log.ts";
-import { canonical } from "../../src/data/paper_log.ts";
+import { canonical, parsePaperLog } from "../../src/data/paper_log.ts";
 import { readPaperFile } from "../../src/data/sets/paper_file.ts";
-import { UserError } from "../../src/user_error.ts";
+import { refused, rowsOf } from "../case_table.ts";
 import { realData } from "../real_data.ts";
 
 const header = ["session_new_index", "Time", "item_new_index", "is_click", "tr_val_tst"];
@@ -94,72 +94,57 @@ Deno.test("readPaperFile: other columns, any order, CRLF, blank lines and a byte
   assert.deepEqual(withFile([...lines, "", ""], readPaperFile, "\r\n"), expected);
 });
 
-/** What the error of a file must say; the file's own name stands for its path. */
-const faults: { name: string; lines: string[]; says: RegExp }[] = [
-  { name: "an empty file", lines: [], says: /log\.tsv: the file is empty/ },
-  { name: "only a header", lines: [header.join(" ")], says: /log\.tsv: a header and no rows/ },
-  {
-    name: "missing columns",
-    lines: ["session_new_index Time item_new_index", "0 1 2"],
-    says: /log\.tsv:1: .*is_click, tr_val_tst are missing; found session_new_index, Time, item_new_index\./,
-  },
-  {
-    name: "a column twice",
-    lines: [`${header.join(" ")} Time`, "0 10 0 0 0 11"],
-    says: /log\.tsv:1: expected one column Time, found several\. Rename/,
-  },
-  {
-    name: "times that only more than a double tells apart",
-    lines: [header.join(" "), "0 1.00000000000000001 0 0 0", "0 1.00000000000000002 1 0 0", ...good.slice(2)],
-    says: /log\.tsv:3: user 0 has a Time here and another one in line 2 .*both are read as 1\. Write fewer/,
-  },
-  {
-    name: "commas",
-    lines: [header.join(","), "0,1,2,1,0"],
-    says: /session_new_index, .* are missing.*separated by commas/,
-  },
-  ...Object.entries({
-    "a short row": ["0 10 0 0", /log\.tsv:3: expected 5 tab-separated values as in the header, found 4/],
-    "a long row": ["0 10 0 0 0 0", /log\.tsv:3: expected 5 .* found 6/],
-    "a user that is no number": ["u7 1 0 0 0", /log\.tsv:3: expected session_new_index .* found "u7"/],
-    "a negative user": ["-1 1 0 0 0", /log\.tsv:3: expected session_new_index .* found "-1"/],
-    "an empty id": [" 1 0 0 0", /log\.tsv:3: expected session_new_index .* found ""/],
-    "a fractional item": ["0 1 0.5 0 0", /log\.tsv:3: expected item_new_index .* found "0.5"/],
-    "a negative item": ["0 1 -2 0 0", /log\.tsv:3: expected item_new_index .* found "-2"/],
-    "a raw item id": ["0 1 214821275 0 0", /log\.tsv:3: .*item_new_index .*Renumber the items.*214821275/],
-    "a time in hexadecimal": ["0 0x10 0 0 0", /log\.tsv:3: expected Time to be a number, found "0x10"/],
-    "a time of too many digits": [
-      `0 ${"1".repeat(31)} 0 0 0`,
-      /log\.tsv:3: expected Time .*at most 30 digits/,
-    ],
-    "a time that is no number": ["0 noon 0 0 0", /log\.tsv:3: expected Time to be a number, found "noon"/],
-    "an empty time": ["0  0 0 0", /log\.tsv:3: expected Time to be a number, found ""/],
-    "a click of 2": ["0 1 0 2 0", /log\.tsv:3: expected is_click to be 0 or 1 .* found "2"/],
-    "a split of 3": ["0 1 0 0 3", /log\.tsv:3: expected tr_val_tst .* found "3"/],
-    "a user in two splits": ["0 11 0 0 2", /log\.tsv:4: user 0 has tr_val_tst 0 here and 2 in line 3/],
-  } as Record<string, [string, RegExp]>).map(([name, [row, says]]) => ({
-    name,
-    lines: [header.join(" "), row, ...good].toSpliced(1, 0, ""), // a blank line counts as a line
-    says,
-  })),
-  ...splits.map((split, code) => ({
-    name: `no ${split} users`,
-    lines: [header.join(" "), ...good.filter((row) => !row.endsWith(`${code}`))],
-    says: new RegExp(`log\\.tsv: no ${split} users \\(rows with tr_val_tst ${code}\\)`),
-  })),
+/** A row that is wrong below a header and a blank line, before good ones; and what is said of it. */
+const faults = rowsOf(`
+  0 10 0 0          | :3: expected 5 tab-separated values as in the header, found 4
+  0 10 0 0 0 0      | :3: expected 5 … found 6
+  u7 1 0 0 0        | :3: expected session_new_index … found "u7"
+  -1 1 0 0 0        | :3: expected session_new_index … found "-1"
+  _ 1 0 0 0         | :3: expected session_new_index … found ""
+  0 1 0.5 0 0       | :3: expected item_new_index … found "0.5"
+  0 1 -2 0 0        | :3: expected item_new_index … found "-2"
+  0 1 214821275 0 0 | :3: …item_new_index …Renumber the items…214821275
+  0 0x10 0 0 0      | :3: expected Time to be a number, found "0x10"
+  0 1111111111111111111111111111111 0 0 0 | :3: expected Time …at most 30 digits
+  0 noon 0 0 0      | :3: expected Time to be a number, found "noon"
+  0 _ 0 0 0         | :3: expected Time to be a number, found ""
+  0 1 0 2 0         | :3: expected is_click to be 0 or 1 … found "2"
+  0 1 0 0 3         | :3: expected tr_val_tst … found "3"
+  0 11 0 0 2        | :4: user 0 has tr_val_tst 0 here and 2 in line 3
+`).map(([row = "", says = ""]): [lines: string[], says: string] => [
+  [header.join(" "), "", row.replace("_", ""), ...good],
+  says,
+]);
+/** Other files, and what is said of them. */
+const files: [lines: string[], says: string][] = [
+  [[], ": the file is empty"],
+  [[header.join(" ")], ": a header and no rows"],
+  [
+    ["session_new_index Time item_new_index", "0 1 2"],
+    ":1: …is_click, tr_val_tst are missing; found session_new_index, Time, item_new_index.",
+  ],
+  [[`${header.join(" ")} Time`, "0 10 0 0 0 11"], ":1: expected one column Time, found several. Rename"],
+  [[header.join(","), "0,1,2,1,0"], "session_new_index, … are missing…separated by commas"],
+  // Only more than a double tells these apart.
+  [
+    [header.join(" "), "0 1.00000000000000001 0 0 0", "0 1.00000000000000002 1 0 0", ...good.slice(2)],
+    ":3: user 0 has a Time here and another one in line 2 …both are read as 1. Write fewer",
+  ],
+  ...splits.map((split, code): [lines: string[], says: string] => [
+    [header.join(" "), ...good.filter((row) => !row.endsWith(`${code}`))],
+    `: no ${split} users (rows with tr_val_tst ${code})`,
+  ]),
 ];
 
-for (const { name, lines, says } of faults) {
-  Deno.test(`readPaperFile refuses ${name}`, () => {
-    withFile(lines, (path) =>
-      assert.throws(() => readPaperFile(path), (error) => {
-        assert.ok(error instanceof UserError, `expected a UserError, got ${error}`);
-        assert.match(error.message, says);
-        assert.ok(error.message.startsWith(path));
-        return true;
-      }));
-  });
-}
+Deno.test("readPaperFile refuses what is no such file, with path, line and what was found", async () => {
+  for (const [lines, says] of [...faults, ...files]) {
+    const refusal = withFile(lines, (path) => {
+      const text = Deno.readTextFileSync(path);
+      return refused(() => parsePaperLog(path, text), `log.tsv${says.startsWith(":") ? "" : "…"}${says}`);
+    });
+    assert.match(await refusal, /^\/.*log\.tsv/);
+  }
+});
 
 Deno.test("readPaperFile refuses a missing file and a directory", () => {
   const folder = Deno.makeTempDirSync();
@@ -240,12 +225,7 @@ Deno.test("readPaperFile: what is no readable file of this machine ends with a l
         : [],
     ];
     for (const [path, says] of cases) {
-      assert.throws(() => readPaperFile(path), (error) => {
-        assert.ok(error instanceof UserError, `expected a UserError for ${path}, got ${error}`);
-        assert.match(error.message, says);
-        assert.ok(!error.message.includes("\n"), error.message);
-        return true;
-      });
+      assert.doesNotMatch(await refused(() => readPaperFile(path), says, path), /\n/);
     }
   } finally {
     Deno.removeSync(folder, { recursive: true });
@@ -253,13 +233,7 @@ Deno.test("readPaperFile: what is no readable file of this machine ends with a l
 });
 
 function checkSays(change: Partial<ClickLog>, says: RegExp): void {
-  const log = { ...read(...good), ...change };
-  assert.throws(() => checkLog(log), (error) => {
-    assert.ok(error instanceof UserError, `expected a UserError, got ${error}`);
-    assert.match(error.message, /^The click log "log\.tsv" is faulty: /);
-    assert.match(error.message, says);
-    return true;
-  });
+  assert.throws(() => checkLog({ ...read(...good), ...change }), says);
 }
 
 Deno.test("checkLog names what does not fit", () => {

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { retailrocket } from "../../src/data/prepare/retailrocket.ts";
 import type { LogOptions } from "../../src/data/prepare/log.ts";
 import {
+  folderWith,
   good,
   pagesOf,
   parquet,
@@ -42,48 +43,47 @@ Deno.test("ids of JSON that floats do not hold are refused, however few they are
 });
 
 Deno.test("keys and tokens of features that floats do not hold are refused, however few they are", async () => {
-  await withFolder({ "log.csv": csv }, async (folder) => {
-    const features = `${folder}/f.parquet`;
-    const of = (item: string, brand: string) =>
-      `SELECT ${item} AS sku, ${brand} AS brand, 1.5 AS price UNION ALL SELECT k, k, k FROM range(1000) AS r(k)`;
-    const more = { features, tokens: ["brand"] };
-    const says =
-      /Expected sku or brand to be text or whole numbers, found floating point numbers .* in 1 rows.*\n.*f\.parquet:1: /;
-    for (const bad of ["9007199254740993::DOUBLE", "9007199254740993::HUGEINT::DOUBLE", "2.5::DOUBLE"]) {
-      await parquet(features, of(bad, "'a'"));
-      await refuses(folder, recipe(`${folder}/log.csv`, more), says);
-    }
-    for (const bad of ["9007199254740993::DOUBLE", "16777217::FLOAT", "-9007199254740993::DOUBLE"]) {
-      await parquet(features, of("'i1'", bad).replace("k, k, k", `k::VARCHAR, k::${bad.split("::")[1]}, k`));
-      await refuses(folder, recipe(`${folder}/log.csv`, more), says);
-    }
-    await parquet(features, of("[1]", "'a'").replace("k, k, k", "[k], 'b', k"));
+  const folder = await folderWith({ "log.csv": csv });
+  const features = `${folder}/f.parquet`;
+  const of = (item: string, brand: string) =>
+    `SELECT ${item} AS sku, ${brand} AS brand, 1.5 AS price UNION ALL SELECT k, k, k FROM range(1000) AS r(k)`;
+  const more = { features, tokens: ["brand"] };
+  const says =
+    /Expected sku or brand to be text or whole numbers, found floating point numbers .* in 1 rows.*\n.*f\.parquet:1: /;
+  for (const bad of ["9007199254740993::DOUBLE", "9007199254740993::HUGEINT::DOUBLE", "2.5::DOUBLE"]) {
+    await parquet(features, of(bad, "'a'"));
+    await refuses(folder, recipe(`${folder}/log.csv`, more), says);
+  }
+  for (const bad of ["9007199254740993::DOUBLE", "16777217::FLOAT", "-9007199254740993::DOUBLE"]) {
+    await parquet(features, of("'i1'", bad).replace("k, k, k", `k::VARCHAR, k::${bad.split("::")[1]}, k`));
+    await refuses(folder, recipe(`${folder}/log.csv`, more), says);
+  }
+  await parquet(features, of("[1]", "'a'").replace("k, k, k", "[k], 'b', k"));
+  await refuses(
+    folder,
+    recipe(`${folder}/log.csv`, more),
+    /expected sku \(--features-key\) to be text or whole numbers, found BIGINT\[\]|found INTEGER\[\]/,
+  );
+  const lines = (brand: string) =>
+    [`{"sku": "i1", "brand": ${brand}}`, ...Array(500).fill('{"sku": "i2", "brand": ["x"]}')].join("\n");
+  for (const bad of ["9007199254740993.0", '["a", 9007199254740993.0]', "[1e30]"]) {
+    await Deno.writeTextFile(`${folder}/f.ndjson`, lines(bad));
     await refuses(
       folder,
-      recipe(`${folder}/log.csv`, more),
-      /expected sku \(--features-key\) to be text or whole numbers, found BIGINT\[\]|found INTEGER\[\]/,
-    );
-    const lines = (brand: string) =>
-      [`{"sku": "i1", "brand": ${brand}}`, ...Array(500).fill('{"sku": "i2", "brand": ["x"]}')].join("\n");
-    for (const bad of ["9007199254740993.0", '["a", 9007199254740993.0]', "[1e30]"]) {
-      await Deno.writeTextFile(`${folder}/f.ndjson`, lines(bad));
-      await refuses(
-        folder,
-        recipe(`${folder}/log.csv`, { features: `${folder}/f.ndjson`, tokens: ["brand"] }),
-        /Expected sku or brand to be text/,
-      );
-    }
-    await Deno.writeTextFile(
-      `${folder}/f.ndjson`,
-      lines('["a", 9007199254740993, 1.5, 12345678901234567890123]'),
-    );
-    const { manifest } = await prepareIn(
-      folder,
       recipe(`${folder}/log.csv`, { features: `${folder}/f.ndjson`, tokens: ["brand"] }),
+      /Expected sku or brand to be text/,
     );
-    // Five values, and the token that rare and new ones share.
-    assert.deepEqual(manifest.features.tokens.map(({ count }) => count), [6]);
-  });
+  }
+  await Deno.writeTextFile(
+    `${folder}/f.ndjson`,
+    lines('["a", 9007199254740993, 1.5, 12345678901234567890123]'),
+  );
+  const { manifest } = await prepareIn(
+    folder,
+    recipe(`${folder}/log.csv`, { features: `${folder}/f.ndjson`, tokens: ["brand"] }),
+  );
+  // Five values, and the token that rare and new ones share.
+  assert.deepEqual(manifest.features.tokens.map(({ count }) => count), [6]);
 });
 
 Deno.test("Retailrocket's ids are whole numbers, exactly: nothing is rounded to one", async () => {
@@ -100,35 +100,34 @@ Deno.test("Retailrocket's ids are whole numbers, exactly: nothing is rounded to 
     ["9000000000000000000,1,view,5,", /expected timestamp to be milliseconds since 1970/],
     ["1433000000000,1,\\N,5,", /expected event to be one of view, addtocart, transaction/],
   ];
-  await withFolder({}, async (folder) => {
-    const prepared = () =>
-      prepareIn(folder, retailrocket({ ...raw, source: folder, pages: "sampled", pageSize: 3 }));
-    const lines = bad.map(([row]) => `${row}\n`).join("");
-    await Deno.writeTextFile(`${folder}/events.csv`, `${head}${rows}\n${lines}`);
-    const { bad: told } = await prepared();
-    assert.equal(told.total, bad.length);
-    assert.deepEqual(told.examples.map(({ line }) => line), bad.map((_, k) => 1002 + k));
-    for (const [k, [, says]] of bad.entries()) assert.match(told.examples[k]?.fault ?? "", says);
-    await Deno.writeTextFile(`${folder}/events.csv`, `${head}${rows}\n 1433000000000 , 7 ,view,5,\n`);
-    await Deno.writeTextFile(
-      `${folder}/item_properties.csv`,
-      "timestamp,itemid,property,value\n" + Array.from({ length: 400 }, (_, k) =>
-        `${k},${k % 5},categoryid,7\n`).join("") +
-        "1,1,categoryid,9007199254740993\n1,1.5,available,1\n1,1,790,ninf\n1,2,categoryid,2.5\n",
-    );
-    await Deno.writeTextFile(
-      `${folder}/category_tree.csv`,
-      "categoryid,parentid\n" + Array.from({ length: 400 }, (_, k) => `${k},\n`).join("") + "2.5,1\n7,1.5\n",
-    );
-    const { bad: found, manifest } = await prepared();
-    assert.deepEqual(Object.fromEntries(found.counts), {
-      "a categoryid is not an exact whole number": 1,
-      "itemid cannot be read": 1,
-      "categoryid cannot be read": 1,
-      "parentid cannot be read": 1,
-    });
-    assert.equal(manifest.skipped["categories of an item that are no whole number"], 1);
+  const folder = await folderWith();
+  const prepared = () =>
+    prepareIn(folder, retailrocket({ ...raw, source: folder, pages: "sampled", pageSize: 3 }));
+  const lines = bad.map(([row]) => `${row}\n`).join("");
+  await Deno.writeTextFile(`${folder}/events.csv`, `${head}${rows}\n${lines}`);
+  const { bad: told } = await prepared();
+  assert.equal(told.total, bad.length);
+  assert.deepEqual(told.examples.map(({ line }) => line), bad.map((_, k) => 1002 + k));
+  for (const [k, [, says]] of bad.entries()) assert.match(told.examples[k]?.fault ?? "", says);
+  await Deno.writeTextFile(`${folder}/events.csv`, `${head}${rows}\n 1433000000000 , 7 ,view,5,\n`);
+  await Deno.writeTextFile(
+    `${folder}/item_properties.csv`,
+    "timestamp,itemid,property,value\n" +
+      Array.from({ length: 400 }, (_, k) => `${k},${k % 5},categoryid,7\n`).join("") +
+      "1,1,categoryid,9007199254740993\n1,1.5,available,1\n1,1,790,ninf\n1,2,categoryid,2.5\n",
+  );
+  await Deno.writeTextFile(
+    `${folder}/category_tree.csv`,
+    "categoryid,parentid\n" + Array.from({ length: 400 }, (_, k) => `${k},\n`).join("") + "2.5,1\n7,1.5\n",
+  );
+  const { bad: found, manifest } = await prepared();
+  assert.deepEqual(Object.fromEntries(found.counts), {
+    "a categoryid is not an exact whole number": 1,
+    "itemid cannot be read": 1,
+    "categoryid cannot be read": 1,
+    "parentid cannot be read": 1,
   });
+  assert.equal(manifest.skipped["categories of an item that are no whole number"], 1);
 });
 
 Deno.test("time zones beyond 18 hours, and what is on no calendar, are no times", async () => {
@@ -149,11 +148,10 @@ Deno.test("time zones beyond 18 hours, and what is on no calendar, are no times"
   );
   const lines = [...bad, ...fine].map((time, k) => `u${k},x,${time},1\n`).join("");
   const many = Array.from({ length: 2000 }, (_, k) => `m${k},x,2020-02-29T00:00:00+01:00,1\n`).join("");
-  await withFolder({ "log.csv": `uid,sku,ts,label\n${lines}${many}` }, async (folder) => {
-    const { bad: found } = await prepareIn(folder, recipe(`${folder}/log.csv`));
-    assert.deepEqual(found.examples.map(({ line }) => line), bad.map((_, k) => k + 2));
-    assert.deepEqual([...found.counts.keys()], ["ts cannot be read"]);
-  });
+  const folder = await folderWith({ "log.csv": `uid,sku,ts,label\n${lines}${many}` });
+  const { bad: found } = await prepareIn(folder, recipe(`${folder}/log.csv`));
+  assert.deepEqual(found.examples.map(({ line }) => line), bad.map((_, k) => k + 2));
+  assert.deepEqual([...found.counts.keys()], ["ts cannot be read"]);
 });
 
 Deno.test("without page ids, times that differ below a millisecond are pages of their own", async () => {
@@ -166,9 +164,8 @@ Deno.test("without page ids, times that differ below a millisecond are pages of 
   ];
   for (const [times, count] of pages) {
     const log = "uid,sku,ts,label\n" + times.map((time, k) => `a,${k},${time},0\n`).join("");
-    await withFolder({ "log.csv": log }, async (folder) => {
-      const { folder: out } = await prepareIn(folder, recipe(`${folder}/log.csv`));
-      assert.equal((await pagesOf(out)).length, count, times.join(", "));
-    });
+    const folder = await folderWith({ "log.csv": log });
+    const { folder: out } = await prepareIn(folder, recipe(`${folder}/log.csv`));
+    assert.equal((await pagesOf(out)).length, count, times.join(", "));
   }
 });

@@ -8,19 +8,20 @@ import { Engine, literal } from "../../src/data/prepare/engine.ts";
 import { filesOf, plainPath } from "../../src/data/prepare/glob.ts";
 import { retailrocket } from "../../src/data/prepare/retailrocket.ts";
 import type { Recipe } from "../../src/data/prepare/prepare.ts";
-import { findFiles } from "../../src/data/prepare/sources.ts";
+import { faultOfZstd, findFiles } from "../../src/data/prepare/sources.ts";
 import { refused } from "../case_table.ts";
 import {
+  folderWith,
   good,
   parquet,
   prepareIn,
   rawRetailrocket as raw,
   recipe,
   refuses,
-  withFolder,
 } from "../prepared_folder.ts";
 import { rewrite, writeSet } from "../foreign_set.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
+import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 
 const csv = "uid,sku,ts,label\n" + good(9);
 const events = "timestamp,visitorid,event,itemid,transactionid\n1433000000000,1,view,5,\n";
@@ -32,60 +33,49 @@ async function fifo(path: string): Promise<boolean> {
 }
 
 Deno.test("globs find what they say, in order, and nothing is left out in silence", async () => {
-  await withFolder({}, async (folder) => {
-    const names = [
-      "a.csv",
-      "b.csv",
-      "c1.csv",
-      "c].csv",
-      ".hidden.csv",
-      "x/a.csv",
-      "x/y/a.csv",
-      "w*.csv",
-      "w1.csv",
-    ];
-    await Deno.mkdir(`${folder}/x/y`, { recursive: true });
-    await Deno.mkdir(`${folder}/folder.csv`);
-    for (const name of names) await Deno.writeTextFile(`${folder}/${name}`, "");
-    const cases: [pattern: string, found: string[]][] = [
-      ["*.csv", [".hidden.csv", "a.csv", "b.csv", "c1.csv", "c].csv", "w*.csv", "w1.csv"]],
-      ["?.csv", ["a.csv", "b.csv"]],
-      ["[ab].csv", ["a.csv", "b.csv"]],
-      ["[!a].csv", ["b.csv"]],
-      ["[a-c]?.csv", ["c1.csv", "c].csv"]],
-      ["c[]].csv", ["c].csv"]],
-      ["w*.csv", ["w*.csv"]], // is there as it stands
-      ["w[*].csv", ["w*.csv"]],
-      ["w?.csv", ["w*.csv", "w1.csv"]],
-      ["*/a.csv", ["x/a.csv"]],
-      ["**/a.csv", ["a.csv", "x/a.csv", "x/y/a.csv"]],
-      ["x/**", ["x/a.csv", "x/y/a.csv"]],
-      ["*/../b.csv", ["x/../b.csv", "folder.csv/../b.csv"]],
-      ["a.csv", ["a.csv"]],
-      ["d.csv", []],
-      ["none/*.csv", []],
-      ["a.csv/*", []],
-    ];
-    for (const [pattern, found] of cases) {
-      const expected = found.map((name) => `${folder}/${name}`).sort();
-      assert.deepEqual(filesOf(`${folder}/${pattern}`), expected, pattern);
-      assert.deepEqual(filesOf(pattern, folder), expected, pattern);
-    }
-    for (const name of ["x1", "x[1]"]) {
-      await Deno.mkdir(`${folder}/${name}`);
-      await Deno.writeTextFile(`${folder}/${name}/a.csv`, "");
-    }
-    assert.deepEqual(filesOf(`${folder}/x[1]/*.csv`), [`${folder}/x[1]/a.csv`]);
-    assert.deepEqual(filesOf(`${folder}/x[12]/*.csv`), [`${folder}/x1/a.csv`]);
-    for (const name of ["x1", "x[1]"]) await Deno.remove(`${folder}/${name}`, { recursive: true });
-    // Links to folders are followed, but not in circles.
-    await Deno.symlink(folder, `${folder}/x/back`);
-    await Deno.symlink(`${folder}/x/y`, `${folder}/link`);
-    assert.deepEqual(
-      filesOf("**/a.csv", folder),
-      ["a.csv", "link/a.csv", "x/a.csv", "x/y/a.csv"].map((name) => `${folder}/${name}`),
-    );
-  });
+  const folder = await folderWith();
+  const names = "a.csv b.csv c1.csv c].csv .hidden.csv x/a.csv x/y/a.csv w*.csv w1.csv".split(" ");
+  await Deno.mkdir(`${folder}/x/y`, { recursive: true });
+  await Deno.mkdir(`${folder}/folder.csv`);
+  for (const name of names) await Deno.writeTextFile(`${folder}/${name}`, "");
+  const cases: [pattern: string, found: string[]][] = [
+    ["*.csv", [".hidden.csv", "a.csv", "b.csv", "c1.csv", "c].csv", "w*.csv", "w1.csv"]],
+    ["?.csv", ["a.csv", "b.csv"]],
+    ["[ab].csv", ["a.csv", "b.csv"]],
+    ["[!a].csv", ["b.csv"]],
+    ["[a-c]?.csv", ["c1.csv", "c].csv"]],
+    ["c[]].csv", ["c].csv"]],
+    ["w*.csv", ["w*.csv"]], // is there as it stands
+    ["w[*].csv", ["w*.csv"]],
+    ["w?.csv", ["w*.csv", "w1.csv"]],
+    ["*/a.csv", ["x/a.csv"]],
+    ["**/a.csv", ["a.csv", "x/a.csv", "x/y/a.csv"]],
+    ["x/**", ["x/a.csv", "x/y/a.csv"]],
+    ["*/../b.csv", ["x/../b.csv", "folder.csv/../b.csv"]],
+    ["a.csv", ["a.csv"]],
+    ["d.csv", []],
+    ["none/*.csv", []],
+    ["a.csv/*", []],
+  ];
+  for (const [pattern, found] of cases) {
+    const expected = found.map((name) => `${folder}/${name}`).sort();
+    assert.deepEqual(filesOf(`${folder}/${pattern}`), expected, pattern);
+    assert.deepEqual(filesOf(pattern, folder), expected, pattern);
+  }
+  for (const name of ["x1", "x[1]"]) {
+    await Deno.mkdir(`${folder}/${name}`);
+    await Deno.writeTextFile(`${folder}/${name}/a.csv`, "");
+  }
+  assert.deepEqual(filesOf(`${folder}/x[1]/*.csv`), [`${folder}/x[1]/a.csv`]);
+  assert.deepEqual(filesOf(`${folder}/x[12]/*.csv`), [`${folder}/x1/a.csv`]);
+  for (const name of ["x1", "x[1]"]) await Deno.remove(`${folder}/${name}`, { recursive: true });
+  // Links to folders are followed, but not in circles.
+  await Deno.symlink(folder, `${folder}/x/back`);
+  await Deno.symlink(`${folder}/x/y`, `${folder}/link`);
+  assert.deepEqual(
+    filesOf("**/a.csv", folder),
+    ["a.csv", "link/a.csv", "x/a.csv", "x/y/a.csv"].map((name) => `${folder}/${name}`),
+  );
 });
 
 Deno.test("a file of any name is found by that name, and by itself alone, here and in the engine", async () => {
@@ -99,20 +89,19 @@ Deno.test("a file of any name is found by that name, and by itself alone, here a
           maxLength: 6,
         }),
         async (name) => {
-          await withFolder({
+          const folder = await folderWith({
             [`${name}.csv`]: "v\n1\n",
             "a.csv": "v\n2\n",
             "ab.csv": "v\n2\n",
             "-.csv": "v\n2\n",
-          }, async (folder) => {
-            const path = `${folder}/${name}.csv`;
-            const kept = ["a", "ab", "-"].includes(name) ? 2 : 1;
-            assert.deepEqual(filesOf(path), [path]);
-            const rows = await engine.rows(
-              `SELECT v, filename FROM read_csv(${literal(plainPath(path))}, filename = true)`,
-            );
-            assert.deepEqual(rows.map(({ v, filename }) => [Number(v), filename]), [[kept, path]]);
           });
+          const path = `${folder}/${name}.csv`;
+          const kept = ["a", "ab", "-"].includes(name) ? 2 : 1;
+          assert.deepEqual(filesOf(path), [path]);
+          const rows = await engine.rows(
+            `SELECT v, filename FROM read_csv(${literal(plainPath(path))}, filename = true)`,
+          );
+          assert.deepEqual(rows.map(({ v, filename }) => [Number(v), filename]), [[kept, path]]);
         },
       ),
       { numRuns: 80, seed: 2 },
@@ -123,76 +112,74 @@ Deno.test("a file of any name is found by that name, and by itself alone, here a
 });
 
 Deno.test("a source that is no readable file of this machine is refused by name", async () => {
-  await withFolder({ "a.csv": csv, "features.csv": "sku,x\ni1,2\n" }, async (folder) => {
-    const at = (name: string) => `${folder}/${name}`;
-    await Deno.symlink(at("none"), at("dangling.csv"));
-    await Deno.symlink("loop.tsv", at("loop.tsv"));
-    await Deno.mkdir(at("sub"));
-    await Deno.symlink(at("none"), at("sub/gone"));
-    const cases: Record<string, string> = {
-      "dangling.csv is a link to …none, which is not there. Correct or remove the link": at("*.csv"),
-      "dangling.csv is a link to …none, which is not there": at("dangling.csv"),
-      "sub/gone is a link to …none, which is not there": at("sub/*/x.csv"),
-      "cannot read …loop.tsv: links lead to each other in a loop": at("loop.tsv"),
-      "/dev/null: expected a regular file, found a character device": "/dev/null",
-      "cannot read … (# characters): the name is too long": at("x".repeat(5000)),
-      "Expected a path on this machine, found s3://bucket/log.csv: only local files are read. Fetch the data first":
-        "s3://bucket/log.csv",
-      "found https:…only local files are read": "https://example.org/*.csv",
-      "only local files are read": "HTTP://x/y.parquet",
-      "only local files are read. Name it without file://": `file://${folder}/a.csv`,
-    };
-    for (const [says, source] of Object.entries(cases)) await refuses(folder, recipe(source), says);
-    const others: Recipe[] = [
-      recipe(at("a.csv"), { features: "s3://bucket/f.csv" }),
-      retailrocket({ ...raw, source: "s3://bucket" }),
-      mindRecipe({ source: "s3://bucket", itemIds: false }),
-      mindRecipe({ source: at("a.csv"), news: "gs://bucket/news.tsv", itemIds: false }),
-    ];
-    for (const other of others) await refuses(folder, other, /only local files are read/);
-    await assert.rejects(describe("s3://bucket/set", "500MB"), /UserError: .*only local files are read/);
-    await refuses(folder, recipe(at("a.csv"), { features: at("dangling.csv") }), /is a link to/);
-    if (await fifo(at("fifo.csv"))) {
-      await Deno.remove(at("dangling.csv"));
-      await refuses(folder, recipe(at("fifo.csv")), /fifo\.csv: expected a regular file, found a FIFO/);
-      await refuses(folder, recipe(at("*.csv")), /fifo\.csv: expected a regular file, found a FIFO/);
-      await refuses(folder, recipe(at("a.csv"), { features: at("fifo.csv") }), /found a FIFO/);
-    }
-    assert.throws(
-      () => findFiles(at("none"), "a log"),
-      /UserError: Expected a log at .*none, found no such file/,
-    );
-  });
+  const folder = await folderWith({ "a.csv": csv, "features.csv": "sku,x\ni1,2\n" });
+  const at = (name: string) => `${folder}/${name}`;
+  await Deno.symlink(at("none"), at("dangling.csv"));
+  await Deno.symlink("loop.tsv", at("loop.tsv"));
+  await Deno.mkdir(at("sub"));
+  await Deno.symlink(at("none"), at("sub/gone"));
+  const cases: Record<string, string> = {
+    "dangling.csv is a link to …none, which is not there. Correct or remove the link": at("*.csv"),
+    "dangling.csv is a link to …none, which is not there": at("dangling.csv"),
+    "sub/gone is a link to …none, which is not there": at("sub/*/x.csv"),
+    "cannot read …loop.tsv: links lead to each other in a loop": at("loop.tsv"),
+    "/dev/null: expected a regular file, found a character device": "/dev/null",
+    "cannot read … (# characters): the name is too long": at("x".repeat(5000)),
+    "Expected a path on this machine, found s3://bucket/log.csv: only local files are read. Fetch the data first":
+      "s3://bucket/log.csv",
+    "found https:…only local files are read": "https://example.org/*.csv",
+    "only local files are read": "HTTP://x/y.parquet",
+    "only local files are read. Name it without file://": `file://${folder}/a.csv`,
+  };
+  for (const [says, source] of Object.entries(cases)) await refuses(folder, recipe(source), says);
+  const others: Recipe[] = [
+    recipe(at("a.csv"), { features: "s3://bucket/f.csv" }),
+    retailrocket({ ...raw, source: "s3://bucket" }),
+    mindRecipe({ source: "s3://bucket", itemIds: false }),
+    mindRecipe({ source: at("a.csv"), news: "gs://bucket/news.tsv", itemIds: false }),
+  ];
+  for (const other of others) await refuses(folder, other, /only local files are read/);
+  await assert.rejects(describe("s3://bucket/set", "500MB"), /UserError: .*only local files are read/);
+  await refuses(folder, recipe(at("a.csv"), { features: at("dangling.csv") }), /is a link to/);
+  if (await fifo(at("fifo.csv"))) {
+    await Deno.remove(at("dangling.csv"));
+    await refuses(folder, recipe(at("fifo.csv")), /fifo\.csv: expected a regular file, found a FIFO/);
+    await refuses(folder, recipe(at("*.csv")), /fifo\.csv: expected a regular file, found a FIFO/);
+    await refuses(folder, recipe(at("a.csv"), { features: at("fifo.csv") }), /found a FIFO/);
+  }
+  assert.throws(
+    () => findFiles(at("none"), "a log"),
+    /UserError: Expected a log at .*none, found no such file/,
+  );
 });
 
 Deno.test("folders and files whose names hold *, ? or [ are read as they are named", async () => {
-  await withFolder({}, async (folder) => {
-    const odd = `${folder}/rr[1]*?`;
-    await Deno.mkdir(odd);
-    // What the name would match, were it a pattern.
-    await Deno.mkdir(`${folder}/rr1xy`);
-    await Deno.writeTextFile(`${folder}/rr1xy/events.csv`, events + "1433000000000,2,view,5,\n");
-    await Deno.writeTextFile(`${odd}/events.csv`, events);
-    await Deno.writeTextFile(`${odd}/behaviors.tsv`, behaviors);
-    await Deno.writeTextFile(`${odd}/log[2].csv`, csv);
-    await Deno.writeTextFile(`${odd}/bad.csv`, csv + good(300) + "a,x,1600000000,perhaps\nshort\n");
-    await Deno.writeTextFile(`${odd}/log.ndjson`, '{"uid": 1, "sku": "x", "ts": 1600000000, "label": 1}\n');
-    await parquet(`${odd}/log.parquet`, "SELECT 1 AS uid, 2 AS sku, 1600000000 AS ts, 1 AS label");
-    const users = async (recipe: Recipe, described = false) => {
-      const { manifest: { counts }, bad, folder: out } = await prepareIn(into, recipe);
-      if (described) assert.ok((await describe(out, "500MB")).items > 0);
-      return [Object.values(counts?.users ?? {}).reduce((sum, n) => sum + n, 0), bad.examples.length];
-    };
-    await refuses(odd, recipe(`${odd}/log[2].csv`), /Expected a path without a \? for the prepared data/);
-    const into = `${folder}/out[1]*`;
-    await Deno.mkdir(into);
-    assert.deepEqual(await users(retailrocket({ ...raw, source: odd }), true), [1, 0]);
-    assert.deepEqual(await users(mindRecipe({ source: odd, itemIds: false })), [1, 0]);
-    assert.deepEqual(await users(recipe(`${odd}/log[2].csv`)), [9, 0]);
-    assert.deepEqual(await users(recipe(`${odd}/log.ndjson`)), [1, 0]);
-    assert.deepEqual(await users(recipe(`${odd}/log.parquet`)), [1, 0]);
-    assert.deepEqual(await users(recipe(`${odd}/bad.csv`), true), [300, 2]);
-  });
+  const folder = await folderWith();
+  const odd = `${folder}/rr[1]*?`;
+  await Deno.mkdir(odd);
+  // What the name would match, were it a pattern.
+  await Deno.mkdir(`${folder}/rr1xy`);
+  await Deno.writeTextFile(`${folder}/rr1xy/events.csv`, events + "1433000000000,2,view,5,\n");
+  await Deno.writeTextFile(`${odd}/events.csv`, events);
+  await Deno.writeTextFile(`${odd}/behaviors.tsv`, behaviors);
+  await Deno.writeTextFile(`${odd}/log[2].csv`, csv);
+  await Deno.writeTextFile(`${odd}/bad.csv`, csv + good(300) + "a,x,1600000000,perhaps\nshort\n");
+  await Deno.writeTextFile(`${odd}/log.ndjson`, '{"uid": 1, "sku": "x", "ts": 1600000000, "label": 1}\n');
+  await parquet(`${odd}/log.parquet`, "SELECT 1 AS uid, 2 AS sku, 1600000000 AS ts, 1 AS label");
+  const users = async (recipe: Recipe, described = false) => {
+    const { manifest: { counts }, bad, folder: out } = await prepareIn(into, recipe);
+    if (described) assert.ok((await describe(out, "500MB")).items > 0);
+    return [Object.values(counts?.users ?? {}).reduce((sum, n) => sum + n, 0), bad.examples.length];
+  };
+  await refuses(odd, recipe(`${odd}/log[2].csv`), /Expected a path without a \? for the prepared data/);
+  const into = `${folder}/out[1]*`;
+  await Deno.mkdir(into);
+  assert.deepEqual(await users(retailrocket({ ...raw, source: odd }), true), [1, 0]);
+  assert.deepEqual(await users(mindRecipe({ source: odd, itemIds: false })), [1, 0]);
+  assert.deepEqual(await users(recipe(`${odd}/log[2].csv`)), [9, 0]);
+  assert.deepEqual(await users(recipe(`${odd}/log.ndjson`)), [1, 0]);
+  assert.deepEqual(await users(recipe(`${odd}/log.parquet`)), [1, 0]);
+  assert.deepEqual(await users(recipe(`${odd}/bad.csv`), true), [300, 2]);
 });
 
 Deno.test("describe reads what training reads, and says what is wrong with the rest", async () => {
@@ -201,11 +188,10 @@ Deno.test("describe reads what training reads, and says what is wrong with the r
     changes: readonly (readonly [part: string, sql: string])[],
     use: (folder: string) => Promise<void>,
   ) => {
-    await withFolder({}, async (folder) => {
-      await writeSet(folder, log);
-      for (const [part, sql] of changes) await rewrite(folder, part, sql);
-      await use(folder);
-    });
+    const folder = await folderWith();
+    await writeSet(folder, log);
+    for (const [part, sql] of changes) await rewrite(folder, part, sql);
+    await use(folder);
   };
   const wrong: Record<string, readonly [part: string, sql: string]> = {
     "expected items to be lists of whole numbers, found …nested lists": [
@@ -255,10 +241,50 @@ function rounded(figures: object): object {
 
 async function withFolderDescribed(log: ReturnType<typeof smallLog>) {
   let found: object = {};
-  await withFolder({}, async (folder) => {
-    await writeSet(folder, log);
-    const { parts, pageSizes, clickPlaces, ids } = await describe(folder, "500MB");
-    found = rounded({ parts, pageSizes, clickPlaces, ids });
-  });
+  const folder = await folderWith();
+  await writeSet(folder, log);
+  const { parts, pageSizes, clickPlaces, ids } = await describe(folder, "500MB");
+  found = rounded({ parts, pageSizes, clickPlaces, ids });
   return found;
 }
+
+Deno.test("faultOfZstd tells a whole file from one that is cut anywhere but between frames", async () => {
+  const noise = crypto.getRandomValues(new Uint8Array(300));
+  const skippable = new Uint8Array([0x5a, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3]);
+  const frames = [
+    zstdCompressSync("a".repeat(1000)),
+    skippable,
+    zstdCompressSync(noise, { params: { [constants.ZSTD_c_checksumFlag]: 1 } }),
+    zstdCompressSync(""),
+  ];
+  const whole = new Uint8Array(await new Blob(frames.map((frame) => new Uint8Array(frame))).arrayBuffer());
+  const ends = new Set(
+    frames.map((_, k) => frames.slice(0, k + 1).reduce((sum, { length }) => sum + length, 0)),
+  );
+  const folder = await folderWith();
+  const path = `${folder}/x.zst`;
+  for (let cut = 0; cut <= whole.length; cut++) {
+    await Deno.writeFile(path, whole.slice(0, cut));
+    assert.equal(await faultOfZstd(path) === undefined, ends.has(cut), `cut at ${cut} of ${whole.length}`);
+  }
+  await Deno.writeTextFile(path, "uid,sku\n1,2\n");
+  assert.equal(await faultOfZstd(path), "no frame where one should begin");
+});
+
+Deno.test("faultOfZstd walks over a frame of many blocks", async () => {
+  const noise = new Uint8Array(400_000).map((_, k) => Math.floor(256 * Math.abs(Math.sin(k * k))));
+  const frame = new Uint8Array(zstdCompressSync(noise));
+  const folder = await folderWith({ "x.zst": frame, "cut.zst": frame.slice(0, 200_000) });
+  assert.equal(await faultOfZstd(`${folder}/x.zst`), undefined);
+  assert.equal(await faultOfZstd(`${folder}/cut.zst`), "unexpected end of file");
+});
+
+Deno.test("faultOfZstd walks over a block that repeats one byte", async () => {
+  // A frame of one segment of 100 bytes; its only block says: so often "a".
+  const block = (100 << 3) | (1 << 1) | 1;
+  const frame = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0x20, 100, block & 255, block >> 8, 0, 97);
+  assert.equal(zstdDecompressSync(frame).toString(), "a".repeat(100));
+  const folder = await folderWith({ "x.zst": frame, "cut.zst": frame.slice(0, -1) });
+  assert.equal(await faultOfZstd(`${folder}/x.zst`), undefined);
+  assert.equal(await faultOfZstd(`${folder}/cut.zst`), "unexpected end of file");
+});

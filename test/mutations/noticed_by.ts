@@ -20,7 +20,13 @@ const ROWS: readonly Row[] = [
   [/^kernels\/adam_rows/, "train/row_sparse_adam"],
   [/^kernels\/gradient_(rows_)?add/, "train/cut_batches"],
   [/^kernels\/(best_compare|keep_best)/, "train/model validation figures and snapshots"],
-  [/^kernels\/matmul_/, "ops/linear", "drivers/panel_rungs", "ops/lstm /few|table/"],
+  [
+    /^kernels\/matmul_/,
+    "ops/linear",
+    "drivers/panel_rungs",
+    "ops/lstm /few|table/",
+    "train/model /^ten .* dense/",
+  ],
   [/^kernels\/(matmul_forward_panel|row_dot_sum)/, "ops/ops /made by a layer/"],
   [/^kernels\/item_term_/, "ops/ops /^item_term/"],
   [/^kernels\/first_layer_/, "ops/ops /^first_layer/", "ops/row_counts"],
@@ -75,6 +81,7 @@ const ROWS: readonly Row[] = [
     "train/batch",
     "train/given_events",
     "train/cut_batches",
+    "train/counted",
     "train/model",
     "ops/ops /mixed/",
   ],
@@ -95,6 +102,7 @@ const ROWS: readonly Row[] = [
     "train/model",
     "train/adversarial",
   ],
+  [/^src\/train\/config/, "bad_inputs/train /^options/", "bad_inputs/fuzz_options"],
   [/^src\/train\/shards/, "train/log_on_disk"],
   [/^src\/train\/best_text/, "cli/adversarial_command"],
 
@@ -106,8 +114,8 @@ const ROWS: readonly Row[] = [
   [/^src\/run\/files\//, "run/atomic_write", "run/owned_folder"],
   [/^src\/run\/csv_log/, "run/csv_log"],
   [/^src\/run\/snapshot\/safetensors/, "run/safetensors"],
-  [/^src\/run\/seeds_folder/, "run/seeds_folder"],
-  [/^src\/simulate\/host\//, "simulate/host_simulator", "simulate/exact_shop", "simulate/slate_ratio"],
+  [/^src\/run\/seeds_folder/, "run/open_run seed"],
+  [/^src\/simulate\/host\//, "simulate/host_simulator", "simulate/exact_shop"],
   [/^src\/simulate\/page_headers/, "simulate/simulator"],
   [
     /^src\/policy\/(comparison|adaptation)\//,
@@ -124,10 +132,12 @@ const ROWS: readonly Row[] = [
 export function testsOf(file: string): Selection[] {
   // Of a kernel its name counts, not the family.
   const name = file.replace(/^kernels\/.*\//, "kernels/");
-  return ROWS.flatMap(([files, ...tests]) => {
+  const own = ROWS.flatMap(([files, ...tests]) => {
     const found = files.exec(name);
     return found ? tests.map((test) => selectionOf(test.replace("$1", found[1] ?? ""))) : [];
   });
+  // The self-test has every kernel.
+  return own.length === 0 && name !== file ? [selectionOf("drivers/selftest")] : own;
 }
 
 function selectionOf(text: string): Selection {

@@ -30,26 +30,15 @@ Deno.test("policy train is stopped, goes on, and leaves what a training leaves t
   const files = ["curve.csv", "last.safetensors", "policy.json", "train.csv"];
   assert.deepEqual(filesIn(straight), files);
 
-  const halted = await interrupt(
-    /^2,560 pages of users/m,
-    "policy",
-    ...args,
-    "--steps",
-    "5120000",
-    "--save-dir",
-    stopped,
-  );
+  const long = [...args, "--steps", "5120000", "--save-dir", stopped];
+  const halted = await interrupt(/^2,560 pages of users/m, "policy", ...long);
   assert.equal(halted.code, 130, halted.stderr);
   assert.match(halted.stderr, /everything is saved in .*\nGo on with: deno task policy train --resume/);
   // A row of train.csv is a page of 64 users. Two more episodes of 4 pages follow.
   const done = 64 * (Deno.readTextFileSync(`${stopped}/train.csv`).trim().split("\n").length - 1);
   await using policies = new CommandSeries(
     "policy",
-    [stopped, straight].map((path) => [
-      "train",
-      "--save-dir",
-      path,
-    ]),
+    [stopped, straight].map((path) => ["train", "--save-dir", path]),
   );
   await using simulations = new CommandSeries("simulate", [[]]);
   const fewer = await policies.run(["train", "--resume", stopped, "--steps", `${done - 256}`]);

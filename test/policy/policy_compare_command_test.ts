@@ -4,17 +4,14 @@ import assert from "node:assert/strict";
 import { interrupt, withSmallLog } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 
+const MODEL =
+  "--iterations 2 --validate-every 1 --batch-size 12 --resplit --no-report --dims 8 --lstm-units 4 --wide 3";
 const TRAIN =
   "--slate 2 --pages 4 --users 64 --hidden 8 --trunk 8 --rows 64 --evaluation-users 50 --steps 1024";
 
 Deno.test("policies of a model: compared with a second one, ranked by ids, and refused where they do not belong", () =>
   withSmallLog(async (folder, file) => {
-    const [a, b, policy, started] = ["a", "b", "cdqn", "started"].map((name) => `${folder}/${name}`) as [
-      string,
-      string,
-      string,
-      string,
-    ];
+    const [a, b, policy, started] = [`${folder}/a`, `${folder}/b`, `${folder}/cdqn`, `${folder}/started`];
     const [page, adapted] = [`${folder}/compared.html`, `${folder}/adapted.html`];
     await using trainings = new CommandSeries("train", [a, b].map((path) => ["--save-dir", path]));
     await using policies = new CommandSeries("policy", [
@@ -36,27 +33,8 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
       assert.match(stderr, message);
     };
     for (const [k, path] of [a, b].entries()) {
-      const args = [
-        "--data",
-        file,
-        "--iterations",
-        "2",
-        "--validate-every",
-        "1",
-        "--batch-size",
-        "12",
-        "--seed",
-        String(k + 1),
-        "--resplit",
-        "--no-report",
-        "--dims",
-        "8",
-        "--lstm-units",
-        "4",
-        "--wide",
-        "3",
-      ];
-      const { code, stderr } = await trainings.run([...args, "--save-dir", path]);
+      const args = ["--data", file, "--seed", String(k + 1), ...MODEL.split(" "), "--save-dir", path];
+      const { code, stderr } = await trainings.run(args);
       assert.equal(code, 0, stderr);
     }
     await run("train", "--model", a, "--algorithm", "cdqn", ...TRAIN.split(" "), "--save-dir", policy);
@@ -106,12 +84,7 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
       policy,
       "--test-model",
       b,
-      "--interactions",
-      "8",
-      "--users",
-      "10",
-      "--window",
-      "4",
+      ..."--interactions 8 --users 10 --window 4".split(" "),
     ];
     const curve = await run(...adapt, "--runs", "2", "--no-linucb", "--out", adapted);
     assert.match(curve, /^ +8 +0\.\d{3} \+- 0\.\d{3} +0\.\d{3} \+- 0\.\d{3}$/m);
@@ -131,13 +104,7 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
     assert.match(Deno.readTextFileSync(stopped), /<canvas/);
 
     await refused(/Expected the id of an item .* got "no-item"/, "rank", policy, "--history", "3,no-item");
-    await refused(
-      /Expected --slate 2, for which the policy .* was trained, got 3/,
-      "rank",
-      policy,
-      "--slate",
-      "3",
-    );
+    await refused(/Expected --slate 2, for which .* was trained, got 3/, "rank", policy, "--slate", "3");
     await refused(/Expected --test-model to be another model/, ...compare, "--test-model", a);
     await refused(/Expected a shop with the items of the model's log/, ...compare, "--shop", "restless");
     await refused(/Expected trainings of other seeds/, ...compare, policy);

@@ -15,7 +15,8 @@ import {
 } from "../../src/selftest/slates/network_run.ts";
 import { at } from "../../src/tape/reference.ts";
 import { padRows } from "../../src/tape/layout.ts";
-import { withGpu } from "../op_check.ts";
+import { checkLearning } from "../../src/selftest/slates/network_cases.ts";
+import { checkTest, withGpu } from "../op_check.ts";
 import { maskBits, normals, withBench } from "../../src/selftest/slates/slate_bench.ts";
 import type { Q64 } from "../../src/selftest/slates/q_reference.ts";
 import { floats } from "../../src/selftest/harness.ts";
@@ -165,78 +166,61 @@ const learned: Readonly<Record<string, Learned>> = {
   "the outcome": { shape: { ...shapeOf("item", 3), zero: true }, counts: "outcome", count: 70 },
 };
 
-for (const kind of ["cpu", "gpu"] as const) {
-  for (const [name, { shape, counts, huber, chained, count }] of Object.entries(learned)) {
-    // Their own kernels are the same for both; those of products have tests of their own.
-    if (kind === "gpu" && counts !== "outcome") continue;
-    Deno.test(`learn: gradients of the loss, ${name}, kernels for a ${kind}`, () =>
-      withGpu(kind, async (gpu) => {
-        const most = 64 * Math.ceil(count / 64);
-        await withBench(gpu, { rows: count, items: LEARNED_ITEMS, most }, async (bench) => {
-          const learning = await runLearning(gpu, bench, { shape, counts, huber, chained, count });
-          const { network, q64, x, batch, columns, found, q, expected } = learning;
-          const { parameters } = network;
-          const stride = q.stride;
-          const onDevice = found.q;
-          batch.slates.forEach((slate, row) => {
-            for (let j = 0; j < columns; j++) {
-              const z = q64.trunk(x(row));
-              const formula = j === slate.length ? q64.value(z, 1) : q64.q(x(row), slate.slice(0, j + 1));
-              assert.ok(
-                Math.abs(at(expected.q, row, j) - formula) < 1e-12,
-                "the op's reference is not the formula",
-              );
-              assert.ok(Math.abs((onDevice[row * stride + j] ?? NaN) - formula) < 2e-5, `value ${row}, ${j}`);
-            }
-            for (let c = columns; c < stride; c++) assert.equal(onDevice[row * stride + c], 0);
-          });
-          const mean = () => meanLoss(q64, x, batch, { counts, huber, columns });
-          const [sum, shown] = found.sums;
-          const total = Array.from({ length: count }, (_, r) => at(expected.loss, r, 0)).reduce(
-            (a, b) => a + b,
-            0,
-          );
-          assert.ok(
-            Math.abs((sum ?? NaN) - total) < 1e-4 * total && Math.abs(mean() * count - total) < 1e-9 * total,
-          );
-          const values64 = Array.from({ length: count }, (_, r) => at(expected.loss, r, 1)).reduce(
-            (a, b) => a + b,
-            0,
-          );
-          assert.ok(Math.abs((shown ?? NaN) - values64) < 1e-3, "the sum of values shown");
-          const all = found.gradients;
-          for (const { name, rows, columns } of parameters.specs) {
-            const wanted = expected.gradients.get(name) ?? assert.fail(name);
-            const largest = wanted.data.reduce((most, g) => Math.max(most, Math.abs(g)), 1e-3);
-            all.get(name)?.forEach((g, i) => {
-              assert.ok(
-                Math.abs(g - (wanted.data[i] ?? NaN)) < 2e-5 * largest + 1e-6,
-                `gradient of ${name}, ${i}: ${g}`,
-              );
-            });
-            const raw = await readFloats(gpu, parameters.gradientView(parameters.get(name)));
-            const padded = padRows(all.get(name) ?? assert.fail(), rows, columns, 1);
-            assert.deepEqual(raw.subarray(0, padded.length), padded, `padding of ${name} is not zero`);
-            const weights = q64.weights.get(name) as Float64Array;
-            const random = randomStream(1, name);
-            for (let trial = 0; trial < 3; trial++) {
-              const i = random.integer(rows * columns);
-              const [own, h] = [weights[i] ?? NaN, 1e-5];
-              weights[i] = own + h;
-              const up = mean();
-              weights[i] = own - h;
-              const slope = (up - mean()) / (2 * h);
-              weights[i] = own;
-              assert.ok(
-                Math.abs(slope - (wanted.data[i] ?? NaN)) < 2e-3 * largest,
-                `slope of ${name}, ${i}: ${slope}`,
-              );
-            }
-          }
-          network.destroy();
-        });
-      }));
+for (const [name, own] of Object.entries(learned)) {
+  // Their own kernels are the same for both kinds of adapter; those of products have tests of their own.
+  for (const kind of own.counts === "outcome" ? ["cpu", "gpu"] as const : ["cpu"] as const) {
+    checkTest(
+      `learn: values, loss and gradients, ${name}, kernels for a ${kind}`,
+      kind,
+      (gpu, checks) => checkLearning(gpu, own, checks, 2e-5),
+    );
   }
+
+  Deno.test(`learn: the references of the ops are the formulas and their slopes, ${name}`, () =>
+    withGpu("cpu", async (gpu) => {
+      const most = 64 * Math.ceil(own.count / 64);
+      await withBench(gpu, { rows: own.count, items: LEARNED_ITEMS, most }, async (bench) => {
+        const { network, q64, x, batch, columns, found, q, expected } = await runLearning(gpu, bench, own);
+        const { parameters } = network;
+        batch.slates.forEach((slate, row) => {
+          for (let j = 0; j < columns; j++) {
+            const value = j === slate.length
+              ? q64.value(q64.trunk(x(row)), 1)
+              : q64.q(x(row), slate.slice(0, j + 1));
+            assert.ok(Math.abs(at(expected.q, row, j) - value) < 1e-12, `value ${row}, ${j}`);
+          }
+          for (let c = columns; c < q.stride; c++) assert.equal(found.q[row * q.stride + c], 0);
+        });
+        const mean = () => meanLoss(q64, x, batch, { ...own, columns });
+        const losses = Array.from({ length: own.count }, (_, r) => at(expected.loss, r, 0));
+        const total = losses.reduce((a, b) => a + b, 0);
+        assert.ok(Math.abs(mean() * own.count - total) < 1e-9 * total, "the loss");
+        const shown = Array.from({ length: own.count }, (_, r) => at(expected.loss, r, 1));
+        const sum = shown.reduce((a, b) => a + b, 0);
+        assert.ok(Math.abs((found.sums[1] ?? NaN) - sum) < 1e-3, "the sum of values shown");
+        for (const { name, rows, columns } of parameters.specs) {
+          const raw = await readFloats(gpu, parameters.gradientView(parameters.get(name)));
+          const padded = padRows(found.gradients.get(name) ?? assert.fail(), rows, columns, 1);
+          assert.deepEqual(raw.subarray(0, padded.length), padded, `padding of ${name} is not zero`);
+          const wanted = expected.gradients.get(name) ?? assert.fail(name);
+          const largest = wanted.data.reduce((most, g) => Math.max(most, Math.abs(g)), 1e-3);
+          const weights = q64.weights.get(name) as Float64Array;
+          const random = randomStream(1, name);
+          for (let trial = 0; trial < 3; trial++) {
+            const i = random.integer(rows * columns);
+            const [weight, h] = [weights[i] ?? NaN, 1e-5];
+            weights[i] = weight + h;
+            const up = mean();
+            weights[i] = weight - h;
+            const slope = (up - mean()) / (2 * h);
+            weights[i] = weight;
+            const off = Math.abs(slope - (wanted.data[i] ?? NaN));
+            assert.ok(off < 2e-3 * largest, `slope of ${name}, ${i}: ${slope}`);
+          }
+        }
+        network.destroy();
+      });
+    }));
 }
 
 /** The mean of the loss by the formula alone. */

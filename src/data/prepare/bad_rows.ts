@@ -48,15 +48,6 @@ export function byPlace(a: BadRow, b: BadRow): number {
   return a.file < b.file ? -1 : a.file > b.file ? 1 : a.line - b.line;
 }
 
-/** @param all rows, the bad ones among them. @throws UserError for bad rows beyond the share that is let pass. */
-export function expectFew(bad: BadRows, all: number): void {
-  if (bad.total <= MOST_BAD * all) return;
-  throw new UserError(
-    `${thousands(bad.total)} of ${thousands(all)} rows cannot be read, ` +
-      `expected at most ${100 * MOST_BAD} %. Correct the source.\n${badRowsText(bad)}`,
-  );
-}
-
 /** Counts by kind and the first examples of each, a line each. */
 export function badRowsText(bad: BadRows): string {
   const alike = Map.groupBy(bad.examples, ({ fault }) => fault.split(", found ")[0]);
@@ -74,8 +65,6 @@ export function shown(text: string): string {
   const line = text.replace(/\s+/g, " ").trim();
   return line.length > 60 ? `${line.slice(0, 57)}...` : line;
 }
-
-// Bad rows of a preparation: what the engine puts aside, and what stops it.
 
 /** Blank lines hold no row; those before a row come with it. */
 const FAULTS = `
@@ -121,12 +110,7 @@ export async function takeRejects(engine: Engine): Promise<BadRows> {
     first.map((row, k) => ({
       file: String(row.file_path),
       line: lines[k] ?? 0,
-      fault: faultOf(
-        String(row.error_type),
-        String(row.column_name),
-        String(row.error_message),
-        String(row.csv_line),
-      ),
+      fault: faultOf(row),
     })),
   );
 }
@@ -146,16 +130,24 @@ export async function forgetRejects(engine: Engine): Promise<void> {
   await engine.run("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans");
 }
 
-/** @throws UserError for bad rows beyond the share that is let pass; with `strict`, for a single one. */
-export function judge(bad: BadRows, rows: () => Promise<number>, strict: boolean): Promise<void> | void {
+/**
+ * @param rows counts all of them, the bad ones among them.
+ * @throws UserError for bad rows beyond the share that is let pass; with `strict`, for a single one.
+ */
+export async function judge(bad: BadRows, rows: () => Promise<number>, strict: boolean): Promise<void> {
+  const [first] = bad.examples;
   if (bad.total === 0) return;
   if (strict) {
-    const [first] = bad.examples;
     throw new UserError(
       first ? `${first.file}:${first.line}: ${first.fault}. Correct or remove the row.` : badRowsText(bad),
     );
   }
-  return rows().then((all) => expectFew(bad, all));
+  const all = await rows();
+  if (bad.total <= MOST_BAD * all) return;
+  throw new UserError(
+    `${thousands(bad.total)} of ${thousands(all)} rows cannot be read, ` +
+      `expected at most ${100 * MOST_BAD} %. Correct the source.\n${badRowsText(bad)}`,
+  );
 }
 
 function kindOf(type: string, column: string): string {
@@ -171,7 +163,11 @@ function kindOf(type: string, column: string): string {
   }
 }
 
-function faultOf(type: string, column: string, message: string, line: string): string {
+function faultOf(row: Readonly<Record<string, Json>>): string {
+  const [type, column, message, line] = [row.error_type, row.column_name, row.error_message, row.csv_line]
+    .map(
+      String,
+    ) as [string, string, string, string];
   const cast = /Could not convert string "(.*)" to '(.*)'$/s.exec(message);
   if (type === "CAST" && cast) {
     return `expected ${column} to be ${typeText(cast[2] ?? "")}, found "${shown(cast[1] ?? "")}"`;
@@ -187,8 +183,6 @@ function typeText(type: string): string {
   if (type.startsWith("TIMESTAMP")) return "a time";
   return type.toLowerCase();
 }
-
-// Bad rows that a step's SQL found: where they are in the source.
 
 /** What is said of a fault. */
 export interface FaultText {

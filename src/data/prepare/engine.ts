@@ -89,22 +89,6 @@ export class Engine {
     return value;
   }
 
-  /** Hands over a result of number columns, a chunk at a time, in its order; memory does not grow with it. */
-  async stream(sql: string, take: (columns: readonly NumberColumn[], rows: number) => void): Promise<void> {
-    await orUserError(async () => {
-      const result = await this.connection.stream(sql);
-      for (;;) {
-        const chunk = await result.fetchChunk();
-        if (!chunk || chunk.rowCount === 0) return;
-        const columns = Array.from(
-          { length: chunk.columnCount },
-          (_, k) => numbersOf(chunk.getColumnVector(k)),
-        );
-        take(columns, chunk.rowCount);
-      }
-    });
-  }
-
   async setVariables(variables: Readonly<Record<string, Variable>>): Promise<void> {
     const each = Object.entries(variables).map(([name, value]) => `SET VARIABLE ${name} = ${literal(value)}`);
     await this.run(each.join(";\n"));
@@ -154,30 +138,6 @@ export class Engine {
     this.connection.closeSync();
     this.instance.closeSync();
   }
-}
-
-/** Values of a column of integers or floats; NULL is told apart by {@link NumberColumn.isNull}. */
-export interface NumberColumn {
-  readonly values: ArrayLike<number | bigint>;
-  isNull(row: number): boolean;
-}
-
-function numbersOf(vector: unknown): NumberColumn {
-  if (typeof vector === "object" && vector !== null && "items" in vector && "validity" in vector) {
-    const { items, validity } = vector;
-    if (ArrayBuffer.isView(items) && "length" in items && hasItemValid(validity)) {
-      return {
-        values: items as ArrayLike<number | bigint> & ArrayBufferView,
-        isNull: (row) => !validity.itemValid(row),
-      };
-    }
-  }
-  throw new Error("expected a column of numbers");
-}
-
-function hasItemValid(validity: unknown): validity is { itemValid(row: number): boolean } {
-  return typeof validity === "object" && validity !== null && "itemValid" in validity &&
-    typeof validity.itemValid === "function";
 }
 
 /** A value as SQL has it. */
@@ -245,7 +205,7 @@ async function orUserError<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-// * SQL scripts in steps. A script of `data/` is plain SQL; comment lines cut it into steps that have a title:
+// SQL scripts in steps. A script of `data/` is plain SQL; comment lines cut it into steps that have a title:
 //
 //     -- step: Sessions of each visitor
 //     -- step: Pages of a week | for week in (SELECT DISTINCT week FROM viewed ORDER BY week)

@@ -4,11 +4,10 @@ import { UserError } from "../../user_error.ts";
 import { type Engine, literal, type Step, stepsOf, type Variable } from "./engine.ts";
 import { chooseColumns, type FeatureColumns, NO_COLUMNS } from "./feature_columns.ts";
 import { expectKnownItems, expectLike, type Like, openLike } from "./like.ts";
-import { type BadRows, faultsOf, type FaultSource } from "./bad_rows.ts";
+import { type BadRows, faultsOf, type FaultSource, noBadRows } from "./bad_rows.ts";
 import { type Format, selectOf, type TableSource } from "./table_select.ts";
 import { openTable, type Wanted } from "./table_source.ts";
 import timesScript from "../../../data/times.sql" with { type: "text" };
-import numbersScript from "../../../data/item_numbers.sql" with { type: "text" };
 import featuresScript from "../../../data/item_features.sql" with { type: "text" };
 import { thousands } from "../../thousands.ts";
 
@@ -51,11 +50,10 @@ export interface Features {
   readonly variables: Readonly<Record<string, Variable>>;
 }
 
-/** The step of item_numbers.sql that reads them. */
+/** The step of page_rows.sql that reads them. */
 export const READING_FEATURES = "Reading item features";
 
-/** The steps of a log before the users have their parts, and behind that. */
-export const itemNumberSteps = (): Step[] => stepsOf(numbersScript);
+/** The steps of items, which come when the users have their parts. */
 export const itemFeatureSteps = (): Step[] => stepsOf(featuresScript);
 
 /** What a preparation looks at when a step is done. @throws UserError for items or text that cannot be features. */
@@ -124,7 +122,7 @@ function namedColumns({ dense, tokens }: FeatureOptions, like: Like | undefined)
   };
 }
 
-/** The options of item_numbers.sql and item_features.sql. */
+/** The options of page_rows.sql and item_features.sql. */
 export function itemVariables(
   { dense, times, tokens, splits }: FeatureColumns,
   withFeatures: boolean,
@@ -259,21 +257,27 @@ export function expectIds({ files, columns }: TableSource, ids: readonly Wanted[
   }
 }
 
+/** The first item of which several rows with different values were read. */
+export async function itemTwice(engine: Engine): Promise<string | undefined> {
+  const [twice] = await engine.rows(
+    "SELECT item_id FROM feature_read JOIN number_of USING (item) GROUP BY item_id HAVING count(*) > 1 ORDER BY item_id LIMIT 1",
+  );
+  return twice && String(twice.item_id);
+}
+
 /** Bad rows of the features. @throws UserError for an item that is there with different values, or a number without end. */
 export async function checkFeatures(
   engine: Engine,
   { source, columns, faults, ids }: Features,
 ): Promise<BadRows> {
-  if (!source || !faults) return { total: 0, counts: new Map(), examples: [] };
+  if (!source || !faults) return noBadRows;
   const bad = await faultsOf(engine, faults);
   expectExact(bad, ids);
   const path = source.files[0]?.path ?? "";
-  const [twice] = await engine.rows(
-    "SELECT item_id FROM feature_read JOIN number_of USING (item) GROUP BY item_id HAVING count(*) > 1 ORDER BY item_id LIMIT 1",
-  );
-  if (twice) {
+  const twice = await itemTwice(engine);
+  if (twice !== undefined) {
     throw new UserError(
-      `${path}: expected one row for each item, found several with different values for the item "${twice.item_id}". ` +
+      `${path}: expected one row for each item, found several with different values for the item "${twice}". ` +
         "Keep one of them.",
     );
   }

@@ -1,12 +1,13 @@
 /** Logs of impressions in the layout of MIND, by `data/impressions_mind.sql`. */
 
 import { UserError } from "../../user_error.ts";
-import { type BadRows, faultsOf, type FaultSource } from "./bad_rows.ts";
+import { type BadRows, faultsOf, type FaultSource, noBadRows } from "./bad_rows.ts";
 import { type Engine, stepsOf } from "./engine.ts";
 import {
   checkItems,
   itemFeatureSteps,
   type ItemOptions,
+  itemTwice,
   itemVariables,
   NO_FEATURES,
   READING_FEATURES,
@@ -16,6 +17,7 @@ import { itemsAndRows } from "./log.ts";
 import type { Begun, Recipe } from "./prepare.ts";
 import {
   checkCompressed,
+  COMPRESSIONS,
   findFiles,
   findFilesIfAny,
   firstLine,
@@ -32,7 +34,7 @@ export interface ImpressionsOptions extends ItemOptions {
 }
 
 export function mindRecipe(options: ImpressionsOptions): Recipe {
-  return { begin: (engine, _work, signal) => begin(engine, options, signal) };
+  return (engine, _work, signal) => begin(engine, options, signal);
 }
 
 const BEHAVIOR_FIELDS = 5;
@@ -88,13 +90,9 @@ async function filesOf(
   if (!stat?.isDirectory) {
     return { behaviors: findFiles(source, "behaviors.tsv"), news: ofNews };
   }
-  const inFolder = (name: string) => {
-    for (const ending of ["", ".gz", ".zst"]) {
-      const files = findFilesIfAny(`${name}${ending}`, source);
-      if (files.length > 0) return files;
-    }
-    return [];
-  };
+  const inFolder = (name: string) =>
+    COMPRESSIONS.map((ending) => findFilesIfAny(name + ending, source)).find(({ length }) => length > 0) ??
+      [];
   const behaviors = inFolder("behaviors.tsv");
   if (behaviors.length === 0) {
     throw new UserError(
@@ -159,14 +157,12 @@ const behaviorFaults: FaultSource = {
 
 /** @throws UserError for an item that has several categories. */
 async function newsFaults(engine: Engine, news: readonly SourceFile[]): Promise<BadRows> {
-  if (news.length === 0) return { total: 0, counts: new Map(), examples: [] };
-  const [twice] = await engine.rows(
-    "SELECT item_id FROM feature_read JOIN number_of USING (item) GROUP BY item_id HAVING count(*) > 1 ORDER BY item_id LIMIT 1",
-  );
-  if (twice) {
+  if (news.length === 0) return noBadRows;
+  const twice = await itemTwice(engine);
+  if (twice !== undefined) {
     const files = news.map(({ path }) => path).join(", ");
     throw new UserError(
-      `${files}: expected one category and subcategory for each item, found several for ${twice.item_id}. ` +
+      `${files}: expected one category and subcategory for each item, found several for ${twice}. ` +
         "Keep one of its lines.",
     );
   }

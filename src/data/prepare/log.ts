@@ -15,7 +15,6 @@ import {
   checkItems,
   expectExact,
   itemFeatureSteps,
-  itemNumberSteps,
   openFeatures,
   READING_FEATURES,
 } from "./features.ts";
@@ -35,11 +34,11 @@ import { thousands } from "../../thousands.ts";
 /** @throws UserError for options that do not fit together. */
 export function logRecipe(options: LogOptions): Recipe {
   expectShape(options);
-  return { begin: (engine, _work, signal) => begin(engine, options, signal) };
+  return (engine, _work, signal) => begin(engine, options, signal);
 }
 
 /** The end of the scripts of all logs: numbers of items, and rows of pages. */
-export const itemsAndRows = () => [...itemNumberSteps(), ...stepsOf(rowsScript)];
+export const itemsAndRows = () => stepsOf(rowsScript);
 
 async function begin(engine: Engine, options: LogOptions, signal?: AbortSignal): Promise<Begun> {
   const source = await openLog(engine, options, signal);

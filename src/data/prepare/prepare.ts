@@ -32,11 +32,11 @@ export interface PrepareOptions {
   readonly maxEvents?: number;
 }
 
-/** How one kind of source is read. */
-export interface Recipe {
-  /** Looks at the source before anything is read. @throws UserError for a source that is not what it should be. */
-  begin(engine: Engine, workFolder: string, signal?: AbortSignal): Promise<Begun>;
-}
+/**
+ * How one kind of source is read: looks at it before anything is read.
+ * @throws UserError for a source that is not what it should be.
+ */
+export type Recipe = (engine: Engine, workFolder: string, signal?: AbortSignal) => Promise<Begun>;
 
 export interface Begun {
   readonly sources: readonly SourceFile[];
@@ -85,7 +85,7 @@ export async function prepare(
       "CREATE TABLE skipped (kind VARCHAR, count BIGINT); CREATE TABLE note (text VARCHAR)",
     );
     onStep?.(outside("Looking at the source"));
-    const begun = await recipe.begin(engine, out.work, signal);
+    const begun = await recipe(engine, out.work, signal);
     await engine.setVariables({
       ...begun.variables,
       out: out.partial,

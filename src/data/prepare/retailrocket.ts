@@ -7,7 +7,14 @@ import { plainPath } from "./glob.ts";
 import { type Like, openLike } from "./like.ts";
 import type { Begun, Recipe } from "./prepare.ts";
 import { faultsOf, type FaultSource } from "./bad_rows.ts";
-import { checkCompressed, expectHeader, findFilesIfAny, rowsOfCsv, type SourceFile } from "./sources.ts";
+import {
+  checkCompressed,
+  COMPRESSIONS,
+  expectHeader,
+  findFilesIfAny,
+  rowsOfCsv,
+  type SourceFile,
+} from "./sources.ts";
 import script from "../../../data/retailrocket.sql" with { type: "text" };
 
 export interface RetailrocketOptions extends ItemOptions {
@@ -102,7 +109,7 @@ const READS: Readonly<Record<string, Kind>> = {
 };
 
 export function retailrocket(options: RetailrocketOptions): Recipe {
-  return { begin: (engine, work, signal) => begin(engine, options, work, signal) };
+  return (engine, work, signal) => begin(engine, options, work, signal);
 }
 
 async function begin(
@@ -114,9 +121,7 @@ async function begin(
   const { source } = options;
   const files: Record<Kind, SourceFile[]> = { events: [], properties: [], tree: [] };
   for (const kind of kinds) {
-    for (const ending of ["", ".gz", ".zst"]) {
-      files[kind].push(...findFilesIfAny(`${PATTERNS[kind]}${ending}`, source));
-    }
+    files[kind] = COMPRESSIONS.flatMap((ending) => findFilesIfAny(PATTERNS[kind] + ending, source));
     await checkCompressed(files[kind], signal);
     await expectHeader(engine, files[kind], HEADERS[kind]);
   }

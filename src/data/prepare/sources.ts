@@ -35,6 +35,9 @@ export function findFilesIfAny(pattern: string, folder?: string): SourceFile[] {
   return filesOf(pattern, folder).map((path) => ({ path, bytes: expectFile(path).size }));
 }
 
+/** How the name of a plain file goes on, and of a compressed one. */
+export const COMPRESSIONS = ["", ".gz", ".zst"];
+
 /**
  * Reads compressed files to their end: the engine reads one that was cut off as if it were a shorter one.
  * @throws UserError for one that is damaged.
@@ -130,8 +133,6 @@ export async function expectHeader(
   }
 }
 
-// Text files by record, with line numbers: the engine hands over bad rows without them.
-
 export interface TextLine {
   readonly text: string;
   /** Number of the line, from 1. */
@@ -199,15 +200,13 @@ async function* chunksOf(path: string): AsyncGenerator<string> {
   for await (const chunk of bytes) yield utf8.decode(chunk, { stream: true });
 }
 
-// Compressed files, told by the end of their name.
-
 /** What decompresses a file (.gz or .zst); undefined for a plain one. */
 export function decoderOf(path: string): Transform | undefined {
   if (/\.gz$/i.test(path)) return createGunzip();
   return /\.zst$/i.test(path) ? createZstdDecompress() : undefined;
 }
 
-// * Whether a zstd file is whole (RFC 8878): the decoders read what was cut off as if it were shorter. Walks from block to block,
+// Whether a zstd file is whole (RFC 8878): the decoders read what was cut off as if it were shorter. Walks from block to block,
 // reading their headers alone.
 
 const FRAME = 0xfd2fb528;

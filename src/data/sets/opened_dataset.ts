@@ -26,12 +26,20 @@ export class OpenedDataset {
   ) {}
 
   /**
-   * Opens a data set and reads its ids.
+   * Reads the ids: of a prepared data set its columns `id`, of a file in the paper's layout the numbers that stand there.
+   * @throws UserError for ids that cannot be read.
    * @internal
    */
   static async of(dataset: Dataset): Promise<OpenedDataset> {
-    const { users, items } = await idsOf(dataset);
-    return new OpenedDataset(dataset, users, items);
+    const { config, source: { userSplit: { length: users }, items: { shape: { count: items } } } } = dataset;
+    if (config.kind === "demo") return new OpenedDataset(dataset, new NumberIds(users), new NumberIds(items));
+    if (config.kind === "paper") {
+      const list = TextList.of(readPaperUsers(config.path).map(String));
+      return new OpenedDataset(dataset, new TextIds(list), new NumberIds(items));
+    }
+    const files = setFiles(config.path, await readManifest(config.path));
+    const userIds = await readIds(files, "users", users);
+    return new OpenedDataset(dataset, userIds, await readIds(files, "items", items));
   }
 
   /** The log: what trainers and evaluations take. */
@@ -85,29 +93,4 @@ export async function openDataset(
 ): Promise<OpenedDataset> {
   const { seed: dataSeed, ...others } = options;
   return await OpenedDataset.of(await openAny(path, 1, false, { ...others, dataSeed, needed: [] }));
-}
-
-// The ids of a data set, as the user wrote them: read when they are asked for, as training does without.
-
-/** The ids of users and items by their numbers in the log. */
-export interface DatasetIds {
-  readonly users: Ids;
-  readonly items: Ids;
-}
-
-/**
- * Of a prepared data set its columns `id`; of a file in the paper's layout the numbers that stand there.
- * @throws UserError for ids that cannot be read.
- */
-export async function idsOf({ config, source }: Dataset): Promise<DatasetIds> {
-  const users = source.userSplit.length;
-  const items = source.items.shape.count;
-  if (config.kind === "demo") return { users: new NumberIds(users), items: new NumberIds(items) };
-  const { path } = config;
-  if (config.kind === "paper") {
-    const list = TextList.of(readPaperUsers(path).map(String));
-    return { users: new TextIds(list), items: new NumberIds(items) };
-  }
-  const files = setFiles(path, await readManifest(path));
-  return { users: await readIds(files, "users", users), items: await readIds(files, "items", items) };
 }

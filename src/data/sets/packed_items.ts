@@ -6,8 +6,6 @@
  *   items      of each item, in order: its F features, f32; its tokens, words
  *   index      with mixed ones: [I+1] words of items before each
  *   counts     [C] words: how many items have 0, 1, 2, ... tokens
- *
- * It is written by packed_items_writer.ts.
  */
 
 import type { ItemFeatures } from "../click_log.ts";
@@ -164,8 +162,6 @@ class Block {
     this.#end = first + words.length;
   }
 }
-
-// Writes the files that packed_items.ts reads.
 
 /** Words are counted in u32. */
 const MOST = 2 ** 32 - 1;

@@ -9,7 +9,7 @@
  *   index      userEvents [U+1], userRows [U+1], userCounted [U+1] words, userSplit [U] bytes
  *
  * All words are little-endian u32. User u's events begin at byte 64 + 8 userEvents[u] + 4 userRows[u]: a user is one read,
- * and so are users that follow each other. It is written by packed_log_writer.ts.
+ * and so are users that follow each other.
  */
 
 import { type Clicks, FURTHER_CLICK, GIVEN_HISTORY, type ItemFeatures, NONE, splits } from "../click_log.ts";
@@ -187,8 +187,6 @@ function checkRunning(file: PackedFile, what: string, running: Uint32Array, tota
     throw file.damaged(`its running numbers of ${what} do not go from 0 to ${total}`);
   }
 }
-
-// Writes the files that packed_log.ts reads.
 
 /** Events and rows are counted in u32. */
 const MOST = 2 ** 32 - 1;

@@ -21,7 +21,13 @@ const learned: Readonly<Record<string, Learned>> = {
 /** Sums of up to some hundred products of numbers near 1. */
 const TOLERANCE = 4e-5;
 
-async function checkLearning(gpu: Gpu, own: Learned, checks: Checks): Promise<void> {
+/** Values, their loss and its gradients, beside f64. */
+export async function checkLearning(
+  gpu: Gpu,
+  own: Learned,
+  checks: Checks,
+  tolerance = TOLERANCE,
+): Promise<void> {
   const { count } = own;
   const most = 64 * Math.ceil(count / 64);
   await withBench(gpu, { rows: count, items: LEARNED_ITEMS, most }, async (bench) => {
@@ -34,11 +40,11 @@ async function checkLearning(gpu: Gpu, own: Learned, checks: Checks): Promise<vo
       checks.numbers(values, expected.q.data, {
         kernels: kernels.q,
         what: "values of slates",
-        tolerance: TOLERANCE,
+        tolerance,
         columns,
       });
       const largest = (numbers: Float64Array) => numbers.reduce((most, x) => Math.max(most, Math.abs(x)), 1);
-      const loss = { kernels: kernels.loss, tolerance: TOLERANCE * largest(expected.loss.data) };
+      const loss = { kernels: kernels.loss, tolerance: tolerance * largest(expected.loss.data) };
       checks.numbers(found.loss, expected.loss.data, { ...loss, what: "losses", columns: 4 });
       const sums = [0, 1].map((column) => {
         const numbers = Array.from({ length: count }, (_, row) => at(expected.loss, row, column));
@@ -58,7 +64,7 @@ async function checkLearning(gpu: Gpu, own: Learned, checks: Checks): Promise<vo
         const by = {
           kernels: kernels.gradients,
           what: `gradient of ${name}`,
-          tolerance: TOLERANCE * most + 1e-6,
+          tolerance: tolerance * most + 1e-6,
           columns,
         };
         checks.numbers(found.gradients.get(name), data, by);

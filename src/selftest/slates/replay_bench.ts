@@ -1,6 +1,7 @@
-/** A replay on the device, with canaries behind every buffer, that remembers made-up episodes and draws pages of them. */
+/** A replay on the device that remembers made-up episodes and draws pages of them. */
 
 import { keyOf } from "../../data/philox.ts";
+import type { Arena } from "../../gpu/arena.ts";
 import { Commands } from "../../gpu/commands.ts";
 import { type DispatchSpec, Program } from "../../gpu/program.ts";
 import { Dimensions } from "../../gpu/sizes.ts";
@@ -9,7 +10,6 @@ import { StepHeaders, type StepPurpose } from "../../gpu/step.ts";
 import { Recall } from "../../policy/learning/recall.ts";
 import { Replay } from "../../policy/learning/replay.ts";
 import { plain } from "../../simulate/users.ts";
-import type { CanaryArena } from "../harness.ts";
 import {
   COLUMNS,
   type Episode,
@@ -37,16 +37,21 @@ interface ReplayBench {
   readonly recall: Recall;
   /** Remembers an episode, page by page. @param number of the episode */
   remember(episode: Episode, number: number): void;
-  draw(): void;
+  /** @param iteration {@link ITERATION} by default */
+  draw(iteration?: number): void;
   /** [B, S] whole states after the drawn pages. */
   readonly after: View;
 }
 
-export async function replayBench(arena: CanaryArena): Promise<ReplayBench> {
+/** @param rows that are drawn. @param episodes of the ring */
+export async function replayBench(
+  arena: Arena,
+  { rows = BATCH, episodes = EPISODES, repeats = false } = {},
+): Promise<ReplayBench> {
   const { queue } = arena.gpu;
-  const size = { users: USERS, pages: PAGES, slate: SLATE, stateStride: STRIDE, episodes: EPISODES };
+  const size = { users: USERS, pages: PAGES, slate: SLATE, stateStride: STRIDE, episodes };
   const replay = new Replay(arena, size);
-  const options = { rows: BATCH, items: ITEMS, stateColumns: COLUMNS, repeats: false, start: START };
+  const options = { rows, items: ITEMS, stateColumns: COLUMNS, repeats, start: START };
   const recall = new Recall(arena, replay, options);
   const state = arena.allocate("state", 4 * USERS * STRIDE);
   const slates = arena.allocate("slates", 4 * USERS * SLATE);
@@ -56,8 +61,8 @@ export async function replayBench(arena: CanaryArena): Promise<ReplayBench> {
   const headers = new StepHeaders(arena, dimensions, 1);
   const begin = await runnerOf(headers, arena, "begin", replay.begin(seen));
   const remember = await runnerOf(headers, arena, "remember", replay.remember(seen));
-  const after = arena.allocate("states after", 4 * BATCH * STRIDE);
-  const whole = recall.statesAfter(plain("states after", BATCH, COLUMNS, STRIDE, after));
+  const after = arena.allocate("states after", 4 * rows * STRIDE);
+  const whole = recall.statesAfter(plain("states after", rows, COLUMNS, STRIDE, after));
   const draw = await runnerOf(headers, arena, "draw", [...recall.dispatches(), whole]);
   return {
     ...{ replay, recall, after },
@@ -74,14 +79,14 @@ export async function replayBench(arena: CanaryArena): Promise<ReplayBench> {
         remember(USERS, { page: { page: t, episode, firstUser: 0 } });
       });
     },
-    draw: () => draw(BATCH, { iteration: ITERATION }),
+    draw: (iteration = ITERATION) => draw(rows, { iteration }),
   };
 }
 
 /** Records dispatches. @returns what runs them on so many rows */
 async function runnerOf(
   headers: StepHeaders<Rows>,
-  { gpu }: CanaryArena,
+  { gpu }: Arena,
   name: string,
   specs: readonly DispatchSpec[],
 ): Promise<(rows: number, purpose: Partial<StepPurpose>) => void> {

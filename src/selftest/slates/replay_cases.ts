@@ -13,10 +13,10 @@ import { BATCH, dimensions, replayBench, type Rows } from "./replay_bench.ts";
 import { compareRecalled, compareRemembered } from "./replay_compare.ts";
 import { episodeOf, EPISODES, PAGES } from "./replay_episodes.ts";
 
-async function checkReplay(gpu: Gpu, checks: Checks): Promise<void> {
+export async function checkReplay(gpu: Gpu, checks: Checks, repeats = false): Promise<void> {
   const arena = new CanaryArena(gpu, "replay");
   try {
-    const { replay, recall, after, remember, draw } = await replayBench(arena);
+    const { replay, recall, after, remember, draw } = await replayBench(arena, { repeats });
     const episodes = range(EPISODES).map(episodeOf);
     episodes.forEach(remember);
     draw();
@@ -72,6 +72,6 @@ async function checkTargets(gpu: Gpu, checks: Checks): Promise<void> {
 }
 
 export const replayCases: readonly Checking[] = [
-  { name: "replay: pages are remembered and drawn", check: checkReplay },
+  { name: "replay: pages are remembered and drawn", check: (gpu, checks) => checkReplay(gpu, checks) },
   { name: "replay: what values are to become", check: checkTargets },
 ];

@@ -94,8 +94,11 @@ export async function compareRecalled(
   const wantedOutcomes = wanted.flatMap((seen) => outcomeOf(episodes, seen));
   checks.same(floats(outcomes), wantedOutcomes, { ...by, what: "outcomes", columns: 4 });
   const masked = { kernels: ["recall_masks"], columns: BATCH };
-  checks.same(masks, masksOf(episodes, wanted, 0), { ...masked, what: "what could not be shown" });
-  checks.same(nextMasks, masksOf(episodes, wanted, 1), { ...masked, what: "what can not be shown after" });
+  checks.same(masks, masksOf(episodes, wanted, recall), { ...masked, what: "what could not be shown" });
+  checks.same(nextMasks, masksOf(episodes, wanted, recall, 1), {
+    ...masked,
+    what: "what can not be shown after",
+  });
 }
 
 /** The pages that are drawn: a random word is the number of one. */
@@ -113,10 +116,15 @@ function outcomeOf(episodes: readonly Episode[], { episode, user, page }: UserPa
 }
 
 /** [panels, B] words of what was clicked before pages, or so many pages later, and of what is no item. */
-function masksOf(episodes: readonly Episode[], drawn: readonly UserPage[], later: number): number[] {
+function masksOf(
+  episodes: readonly Episode[],
+  drawn: readonly UserPage[],
+  { options: { repeats } }: Recall,
+  later = 0,
+): number[] {
   return range(Math.ceil(ITEMS / 32)).flatMap((panel) =>
     drawn.map((seen) => {
-      const clicked = clickedOf(episodes, seen, seen.page + later, keyOf(SEED));
+      const clicked = repeats ? [] : clickedOf(episodes, seen, seen.page + later, keyOf(SEED));
       let word = 0;
       for (let bit = 0; bit < 32; bit++) {
         const item = 32 * panel + bit;

@@ -54,7 +54,7 @@ export function episodeOf(episode: number): Episode {
 export function lengthsOf({ pages }: Episode): number[] {
   return range(USERS).map((u) => {
     const left = pages.findIndex(({ alive }) => alive[u] === 0);
-    return left < 0 ? PAGES : left + 1;
+    return left < 0 ? pages.length : left + 1;
   });
 }
 

@@ -9,7 +9,7 @@ import { folderOfSetting, readTune, standingOf, type Tune, writeTune } from "../
 import type { TrainingConfig } from "../../train/config.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
-import { expectPlaces } from "../../run/options/check_data.ts";
+import { expectPlaces } from "../../run/options/train.ts";
 import { runMain } from "../../cli/fail.ts";
 import { openData } from "../../cli/open_data.ts";
 import { tuneFolder } from "../../cli/permissions.ts";
