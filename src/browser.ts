@@ -40,6 +40,7 @@ export type {
 export type { ChoiceFigures, RankingFigures } from "./data/ranking.ts";
 export { restless as restlessShop, type ShopTruth } from "./data/shops.ts";
 export { type AdapterDescription, Gpu, type GpuOptions, openDevice } from "./gpu/device.ts";
+export { type KernelRun, runKernel } from "./gpu/run_kernel.ts";
 export type { AdapterKind, KernelShapes, LstmVariant, MatmulVariant } from "./gpu/kernel_shapes.ts";
 export { type ChoiceProbabilities, choiceProbabilities } from "./model/choice.ts";
 export {

@@ -17,6 +17,7 @@
 // Tables may be moved only where the batch touches them instead: adam_rows.wgsl, which says what that changes.
 //
 // For          both kinds of adapter
+// Grid         P / 4 invocations in workgroups of 64, P the parameters of the window.
 // Work split   one invocation owns four parameters.
 // On a GPU     (reasoned, not measured) all parameters stand in one flat arena, so a whole model is one dispatch (one for each
 //              window of 128 MiB, the most that a binding is sure to take), not one for each layer. Neighbours own neighbouring

@@ -10,6 +10,7 @@
 // The gradients of all parts have the factor 1 / C of the whole batch, so their sum is the gradient of its mean loss.
 //
 // For          both kinds of adapter
+// Grid         P / 4 invocations in workgroups of 64, P the parameters of the window.
 // Work split   one invocation owns four parameters.
 // On a GPU     (reasoned, not measured) as adam.wgsl: neighbours own neighbouring vectors, and memory decides. Loads are vectors
 //              of 16 bytes. Workgroups of 64; registers limit occupancy.

@@ -7,6 +7,7 @@
 // A gradient that is NaN stays NaN; the loss shows it.
 //
 // For          both kinds of adapter
+// Grid         an invocation for each vector of four of all parameters, in workgroups of 64.
 // Work split   one invocation owns four parameters, and adds up the PARTS squares itself.
 // On a GPU     (reasoned, not measured) as adam.wgsl: coalesced, memory decides; where n <= MOST nothing is read but squares.
 //              Loads are vectors of 16 bytes. Workgroups of 64; registers limit occupancy.

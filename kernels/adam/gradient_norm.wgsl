@@ -4,6 +4,7 @@
 //   squares [PARTS]           sums over the parameters of g^2, g as adam.wgsl makes it
 //
 // For          both kinds of adapter
+// Grid         64 PARTS invocations in workgroups of 64.
 // Work split   PARTS workgroups; an invocation adds up every (PARTS WORKGROUP)-th vector of four parameters, then the first of
 //              a workgroup adds up those of its neighbours, in order: the sum does not depend on the driver's pace.
 // On a GPU     (reasoned, not measured) neighbours read neighbouring vectors: coalesced, bound by memory. Loads are vectors of 16

@@ -9,6 +9,7 @@
 //   sorted     [R]    rows by item: a gradient that is summed over the rows of an item walks along it
 //
 // For          both kinds of adapter
+// Grid         R x 1 x slices invocations in workgroups of 64.
 // Work split   one invocation owns one row of one slice (z; see batch_expand.wgsl). All rows of an item write the same values
 //              to slot_item and slot_first.
 // On a GPU     (reasoned, not measured) two ranks a row, each a load and a bit count. Reads of row are coalesced. ranked is read

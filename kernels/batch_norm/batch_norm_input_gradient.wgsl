@@ -7,6 +7,7 @@
 //   (times ELU'(input) with ELU: input = ELU(z), ELU' = 1 for input > 0, else input + 1)
 //
 // For          both kinds of adapter
+// Grid         (R / 128) (N / 4) invocations in workgroups of 64.
 // Work split   one invocation owns four columns of ROWS rows. It adds up the sums of the 16 or fewer chunks itself.
 // On a GPU     (reasoned, not measured) as in batch_norm_forward.wgsl: coalesced, no dispatch to combine, and 128 rows an
 //              invocation come from llvmpipe. Loads are vectors of 16 bytes. Workgroups of 64; registers limit occupancy.

@@ -5,6 +5,7 @@
 // A chunk is walked along twice: E[x^2] - E[x]^2 in one walk would lose every digit where the mean is large against the spread.
 //
 // For          both kinds of adapter
+// Grid         chunks N / 4 invocations in workgroups of 8.
 // Work split   one invocation owns four columns of one chunk of rows; neighbours own neighbouring columns.
 // On a GPU     (reasoned, not measured) coalesced. 64 columns in 16 chunks are only 256 invocations, in workgroups of 8. Each
 //              walks along a sixteenth of the rows, twice, with little in flight. More chunks, or a tree in a workgroup, would

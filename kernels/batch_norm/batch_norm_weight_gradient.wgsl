@@ -9,6 +9,7 @@
 // the same scale and shift.
 //
 // For          both kinds of adapter
+// Grid         chunks N / 4 invocations in workgroups of 8.
 // Work split   one invocation owns four columns of one chunk of rows, as in batch_norm_statistics.wgsl.
 // On a GPU     (reasoned, not measured) as in batch_norm_statistics.wgsl: coalesced, but few invocations. Workgroups of 8, for
 //              the reason in row_dot_backward.wgsl.

@@ -24,6 +24,7 @@
 // all of the k - greater drawn ones are others.
 //
 // For          both kinds of adapter
+// Grid         E invocations in workgroups of 16.
 // Work split   one invocation owns one page (1 to about 50 rows) and the outcomes and gradients of its further clicks, where it
 //              keeps the T meanwhile; no barrier.
 // On a GPU     (reasoned, not measured) a page is short. A reduction by a workgroup would leave most of it idle and wait at a

@@ -5,6 +5,7 @@
 //   loss_e = log(1 + sum_{r in e} exp(eta u_r)) - eta u_click        (no click: the last term is 0)
 //   d mean loss / d u_r = eta (P(r) - [r clicked]) / E,   no event is given here;  P(r) = exp(eta u_r) / (1 + sum exp(eta u))
 //
+// Grid         (K + 1) x E invocations in workgroups of 8 x 2, K the rows of a page on average.
 // Idea         one invocation, one row. For its own probability it needs the whole page, so it reads the page twice: for the
 //              largest utility and for the sum. A page of K rows is read K times. The first row's invocation also writes the
 //              event's loss.

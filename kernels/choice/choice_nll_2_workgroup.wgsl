@@ -5,6 +5,7 @@
 //   loss_e = log(1 + sum_{r in e} exp(eta u_r)) - eta u_click        (no click: the last term is 0)
 //   d mean loss / d u_r = eta (P(r) - [r clicked]) / E,   no event is given here;  P(r) = exp(eta u_r) / (1 + sum exp(eta u))
 //
+// Grid         32 E invocations in workgroups of 32.
 // Idea         the rows of a page are dealt out to 32 invocations. Their results are combined in workgroup memory by halves: 16
 //              invocations take from 16 others, 8 from 8, ... 1 from 1. Each row is read by one invocation, not by K.
 // On a GPU     (reasoned, not measured) the classic reduction. It wins on wide rows, such as the 50,000 words of a language

@@ -5,6 +5,7 @@
 //   loss_e = log(1 + sum_{r in e} exp(eta u_r)) - eta u_click        (no click: the last term is 0)
 //   d mean loss / d u_r = eta (P(r) - [r clicked]) / E,   no event is given here;  P(r) = exp(eta u_r) / (1 + sum exp(eta u))
 //
+// Grid         E invocations in workgroups of 16.
 // Idea         one invocation owns an event. It finds the loss's sum and the largest utility in one pass over the page: when a
 //              larger utility turns up, the sum so far is scaled down to it (the online softmax of FlashAttention).
 // On a GPU     (reasoned, not measured) wins where reading decides: rows that do not fit a cache.

@@ -6,6 +6,7 @@
 // The host reads the ring many steps later, so that no step waits for it.
 //
 // For          both kinds of adapter
+// Grid         64 VECTORS invocations in workgroups of 64.
 // Work split   a workgroup owns one vector; invocation i adds up events i, i + WORKGROUP, ... Then one invocation adds up the
 //              sums, in order: the same bits every time.
 // On a GPU     (reasoned, not measured) neighbours read neighbouring events: coalesced. One workgroup and 64 serial additions use

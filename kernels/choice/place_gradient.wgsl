@@ -6,6 +6,7 @@
 // The first SKIP places of a page have no effect. With one effect and none left out it is the gradient of a bias.
 //
 // For          both kinds of adapter
+// Grid         places x chunks invocations in workgroups of 8 (the places are padded).
 // Work split   one invocation owns one place of one chunk of events (x: places, y: chunks). Padding of the parameter gets 0.
 // On a GPU     (reasoned, not measured) neighbours read neighbouring places of the same page: coalesced. With 20 places and 16
 //              chunks few invocations walk along all events, so this waits for memory; it is small beside a layer. Workgroups of

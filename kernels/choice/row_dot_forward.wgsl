@@ -6,6 +6,7 @@
 // For          both kinds of adapter
 // On a CPU adapter  row_dot_sum.wgsl where panels make the layer before, and with it the products of each panel; this
 //              kernel where they do not (after batch normalisation).
+// Grid         R invocations in workgroups of 64.
 // Work split   one invocation owns one row.
 // On a GPU     (reasoned, not measured) no barrier and one dispatch. But neighbours read rows that are K floats apart: each load
 //              touches a cache line for every invocation. The next loads read the rest of that line, so they should find it in

@@ -6,6 +6,7 @@
 // For          a CPU adapter but SwiftShader
 // On a GPU     row_dot_forward.wgsl; on a CPU adapter, too, where no panel makes the layer before (batch
 //              normalisation, SwiftShader)
+// Grid         R invocations in workgroups of 64.
 // Work split   one invocation owns one row.
 // Why so       row_dot_forward.wgsl reads the layer's whole output again, [R, 64]. Where the columns are made, they are in
 //              registers. For the likelihood choice_nll.wgsl adds the dots up itself; this kernel does it for the minimax

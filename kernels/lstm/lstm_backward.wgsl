@@ -8,6 +8,7 @@
 //
 // For          both kinds of adapter
 // On a CPU adapter  lstm_backward_panel.wgsl up to 32 units, this kernel beyond, and on SwiftShader
+// Grid         B / USERS invocations in workgroups of 8.
 // Work split   one invocation owns USERS users and loops over their events side by side, from the last to the first. Why so:
 //              lstm_forward.wgsl.
 // On a GPU     lstm_backward_group.wgsl up to 256 units, unless calibration finds this kernel faster; this one, with USERS of 1,

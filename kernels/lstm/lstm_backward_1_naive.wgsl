@@ -5,6 +5,7 @@
 //   d = dc + dh o (1 - t^2), t = tanh(f c + i g)      dz = (d g i (1 - i), d i (1 - g^2), d c f (1 - f), dh t o (1 - o))
 //   dc' = d f      dh' = dz W^T + state_gradient
 //
+// Grid         B invocations in workgroups of 8.
 // Idea         one invocation, one user: from the user's last event to the first, number by number, as in
 //              lstm_forward_1_naive.wgsl.
 // On a GPU     (reasoned, not measured) loses for the same reasons: too few invocations, and arrays that do not stay in

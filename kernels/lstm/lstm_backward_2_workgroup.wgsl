@@ -5,6 +5,7 @@
 //   d = dc + dh o (1 - t^2), t = tanh(f c + i g)      dz = (d g i (1 - i), d i (1 - g^2), d c f (1 - f), dh t o (1 - o))
 //   dc' = d f      dh' = dz W^T + state_gradient
 //
+// Grid         a workgroup of 4 H invocations (80 in this text) for each user, H padded.
 // Idea         4H invocations a user. H of them make dz of their unit and put it into workgroup memory. Then each of the 4H sums
 //              a quarter of one unit's dz W^T, and the first H add up the quarters: three barriers an event.
 // On a GPU     (reasoned, not measured) wins, as lstm_forward_2_workgroup.wgsl does: 80 invocations a user for H = 20.

@@ -5,6 +5,7 @@
 //   d = dc + dh o (1 - t^2), t = tanh(f c + i g)      dz = (d g i (1 - i), d i (1 - g^2), d c f (1 - f), dh t o (1 - o))
 //   dc' = d f      dh' = dz W^T + state_gradient
 //
+// Grid         B invocations in workgroups of 8.
 // Idea         step 1 with vectors of four: the gates of four units at once, and dz W^T as dot products of four.
 // On a GPU     (reasoned, not measured) still one invocation a user: too few of them.
 // On llvmpipe  wins: a vector costs less than its four numbers. The shipped kernel, lstm_backward.wgsl, also takes four units of

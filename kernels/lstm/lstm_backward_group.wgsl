@@ -4,6 +4,7 @@
 //
 // For          a GPU      Of more than 256 units   lstm_backward.wgsl
 // On a CPU adapter  lstm_backward_panel.wgsl
+// Grid         a workgroup of USERS H invocations (20 in this text) for each USERS users, H padded.
 // Work split   a workgroup owns USERS users and walks their events side by side, from the last to the first. An invocation owns
 //              one unit of one user: dz of its four gates, dc and dh. dz goes to the others through workgroup memory.
 // On a GPU     (reasoned, not measured) one barrier an event, four chains of multiply-adds, and what an event needs is read one

@@ -4,6 +4,7 @@
 //
 // For          a CPU adapter but SwiftShader, up to 32 units. Otherwise   lstm_backward.wgsl
 // On a GPU     lstm_backward_group.wgsl, lstm_backward.wgsl
+// Grid         B invocations in workgroups of 16.
 // Work split   one invocation owns one user and loops over the user's events, from the last to the first. The weights are read
 //              once, before the loop, as in lstm_forward_panel.wgsl.
 // On llvmpipe  why the weights are read once: lstm_forward_panel.wgsl. Figures: bench/ladder.md

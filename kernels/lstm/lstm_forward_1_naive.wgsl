@@ -4,6 +4,7 @@
 //   state [E, H] h before the event   cell [E, H] c before it      gates [E, 4H] activations, for the backward pass
 //   c' = sigmoid(zf + 1) c + sigmoid(zi) tanh(zg)      h' = sigmoid(zo) tanh(c')
 //
+// Grid         B invocations in workgroups of 8.
 // Idea         one invocation, one user: a loop over the user's events, one over the units, one over the terms of a unit's sum.
 //              A whole history is one dispatch, not a dispatch for each event.
 // On a GPU     (reasoned, not measured) loses: a batch of 128 users is 128 invocations, where thousands would fit. Arrays that a

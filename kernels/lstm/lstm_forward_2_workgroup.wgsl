@@ -4,6 +4,7 @@
 //   state [E, H] h before the event   cell [E, H] c before it      gates [E, 4H] activations, for the backward pass
 //   c' = sigmoid(zf + 1) c + sigmoid(zi) tanh(zg)      h' = sigmoid(zo) tanh(c')
 //
+// Grid         a workgroup of 4 H invocations (80 in this text) for each user, H padded.
 // Idea         the 4H gates of an event do not depend on one another, so each has an invocation. h and the gates stand in
 //              workgroup memory, with four barriers an event, two of them in workgroupUniformLoad. Then the first H
 //              invocations make the new c and h.

@@ -4,6 +4,7 @@
 //   state [E, H] h before the event   cell [E, H] c before it      gates [E, 4H] activations, for the backward pass
 //   c' = sigmoid(zf + 1) c + sigmoid(zi) tanh(zg)      h' = sigmoid(zo) tanh(c')
 //
+// Grid         B invocations in workgroups of 8.
 // Idea         step 1 with four neighbouring units as a vector: a vector of weights for each gate and each h. A loaded float
 //              serves as many products as before; loops run a quarter as often.
 // On a GPU     (reasoned, not measured) still one invocation a user: too few of them.

@@ -4,6 +4,7 @@
 //
 // For          a GPU      Of more than 256 units   lstm_forward.wgsl
 // On a CPU adapter  lstm_forward_panel.wgsl
+// Grid         a workgroup of USERS H invocations (20 in this text) for each USERS users, H padded.
 // Work split   a workgroup owns USERS users and walks their events side by side, up to its longest history. An invocation owns
 //              one unit of one user: its four gates, c and h. h goes to the others through workgroup memory.
 // On a GPU     (reasoned, not measured) the walk is serial, so what an event waits for decides, not bandwidth. One invocation

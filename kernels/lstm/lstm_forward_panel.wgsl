@@ -4,6 +4,7 @@
 //
 // For          a CPU adapter but SwiftShader, up to 32 units. Otherwise   lstm_forward.wgsl
 // On a GPU     lstm_forward_group.wgsl, lstm_forward.wgsl
+// Grid         B invocations in workgroups of 16.
 // Work split   one invocation owns one user and loops over the user's events. The workgroup copies the weights into workgroup
 //              memory. From there, before the loop, each invocation reads them into variables of its own. The products are
 //              written out, so that each variable is named by a constant.

@@ -9,6 +9,7 @@
 //                          takes the gradients by distinct item, as with dense features
 //
 // For          both kinds of adapter
+// Grid         (E + D) N / 16 invocations in workgroups of 64 (with ITEMS (E + I) N / 16).
 // Work split   one invocation owns 16 columns of one event or one item and adds up its rows in order: no atomics, the same bits
 //              every time. Both sums are one dispatch: on small batches the number of dispatches is what a step costs.
 // On a GPU     (reasoned, not measured) columns and cache lines as in first_layer_forward.wgsl. An item's rows are anywhere in

@@ -14,6 +14,7 @@
 // what over-fits.
 //
 // For          both kinds of adapter
+// Grid         E N / 16 invocations in workgroups of 64.
 // Work split   one invocation owns 16 columns of one event. It reads the event's part once and walks along the event's rows.
 // On a GPU     (reasoned, not measured) four neighbours own the 64 columns of a row and read 16 bytes each, 64 bytes apart. A
 //              cache line is used up by four loads that follow one another. Four columns an invocation would coalesce and give

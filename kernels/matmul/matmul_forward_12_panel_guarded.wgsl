@@ -2,6 +2,7 @@
 //
 //   input [M, K]   weights [K, N]   bias [N]   output [M, N]      output = ELU(input W + bias)      K at most 64
 //
+// Grid         N / 16 x M invocations in workgroups of 1 x 128.
 // Idea         the panel of step 11, but without a loop over k: every read of the panel is at a place that the compiler knows.
 // On a GPU     (reasoned, not measured) the compiler unrolls a loop of known length as far as it pays. Written out, the code may
 //              not fit the instruction cache.

@@ -2,6 +2,7 @@
 //
 //   input [M, K]   weights [K, N]   bias [N]   output [M, N]      output = ELU(input W + bias)      K at most 64
 //
+// Grid         N / 16 x M invocations in workgroups of 1 x 128.
 // Idea         step 12, but without the `if`: rows and columns past the end compute the last one again and store the same bits
 //              at its place. (In WGSL's terms that is a race, but between equal values.)
 // On a GPU     (reasoned, not measured) no matter: a branch that a whole subgroup takes alike is nearly free.

@@ -2,6 +2,7 @@
 //
 //   input [M, K]   weights [K, N]   bias [N]   output [M, N]      output = ELU(input W + bias)
 //
+// Grid         N x M invocations in workgroups of 16 x 16.
 // Idea         a workgroup of 16 x 16 owns 16 x 16 numbers of the output. Together it brings 16 x 16 of each operand into
 //              workgroup memory, and reads each of them 16 times there: 16 times fewer loads from storage.
 // On a GPU     (reasoned, not measured) the classic first step: workgroup memory is on the chip, and a barrier costs tens of

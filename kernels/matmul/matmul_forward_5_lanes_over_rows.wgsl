@@ -2,6 +2,7 @@
 //
 //   input [M, K]   weights [K, N]   bias [N]   output [M, N]      output = ELU(input W + bias)
 //
+// Grid         M / 4 x N / 4 invocations in workgroups of 8.
 // Idea         the block of step 4, but x counts rows and y columns: the invocations of a workgroup read the same weights, and
 //              each its own rows of the input.
 // On a GPU     (reasoned, not measured) loses: neighbours that are K floats apart touch a cache line each, where neighbours in a

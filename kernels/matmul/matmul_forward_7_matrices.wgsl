@@ -2,6 +2,7 @@
 //
 //   input [M, K]   weights [K, N]   bias [N]   output [M, N]      output = ELU(input W + bias)
 //
+// Grid         M / 4 x N / 4 invocations in workgroups of 8.
 // Idea         four k at a time: 4 vectors of the input and 4 of the weights make two mat4x4f, whose product is added to the
 //              block. The same 8 floats a k, but in 2 vector loads instead of 4 scalar loads and a vector load. From here on
 //              the weights are bound as a uniform buffer.

@@ -7,6 +7,7 @@
 //
 // For          a CPU adapter but SwiftShader, up to 256 inputs. Otherwise   matmul_forward_rows.wgsl
 // On a GPU     matmul_forward_tiled.wgsl
+// Grid         256 (N / 16) x M / 256 invocations in workgroups of 256.
 // Work split   a workgroup owns WORKGROUP rows x 16 columns; an invocation owns one of the rows. The workgroup first copies
 //              its panel of W, [K, 16], into workgroup memory. After that barrier there is no loop and no branch.
 // Why dots     the output is in registers here. row_dot_forward.wgsl has to read it again, a vector for every four columns.

@@ -5,6 +5,7 @@
 //
 // For          a CPU adapter: SwiftShader, and others beyond 256 inputs. Otherwise   matmul_forward_panel.wgsl
 // On a GPU     matmul_forward_tiled.wgsl
+// Grid         M / 8 x N / 16 invocations in workgroups of 8.
 // Work split   one invocation owns 8 rows x 16 columns of the output, in eight 4 x 4 accumulators. For every 4 k it loads
 //              8 + 16 vectors and does 1,024 flops.
 // On llvmpipe  what counts is how often a loaded value is used. The invocations of a workgroup own neighbouring blocks of rows

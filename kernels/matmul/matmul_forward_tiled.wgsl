@@ -5,6 +5,7 @@
 //
 // For          a GPU
 // On a CPU adapter  matmul_forward_panel.wgsl, matmul_forward_rows.wgsl (more than 256 inputs, SwiftShader)
+// Grid         16 (N / 64) x M / 4 invocations in workgroups of 16 x 16.
 // Work split   a workgroup of 16 x 16 owns 64 rows x 64 columns; an invocation owns 4 x 4 of them, in registers. The workgroup
 //              brings 16 k of both operands into workgroup memory at a time.
 // On a GPU     (reasoned, not measured)

@@ -3,6 +3,7 @@
 //   output_gradient [M, N]   weights [K, N]   input [M, K]
 //   input_gradient [M, K] = output_gradient W^T ELU'(input)      ELU' = 1 for input > 0, else input + 1
 //
+// Grid         K x M invocations in workgroups of 16 x 4.
 // Idea         one invocation, one number of the result: the product of a row of the output's gradient and a row of W. Both are
 //              read in order, number by number.
 // On a GPU     (reasoned, not measured) slow: neighbours in x read rows of W that are N floats apart, a cache line for each

@@ -3,6 +3,7 @@
 //   output_gradient [M, N]   weights [K, N]   input [M, K]
 //   input_gradient [M, K] = output_gradient W^T ELU'(input)      ELU' = 1 for input > 0, else input + 1
 //
+// Grid         K x M invocations in workgroups of 16 x 4.
 // Idea         both rows of the product are contiguous, so they can be read as vectors: dot(d, w). A loaded float serves as
 //              many products as before.
 // On a GPU     (reasoned, not measured) a quarter of the load instructions; what is read from memory is the same.

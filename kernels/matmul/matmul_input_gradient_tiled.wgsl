@@ -9,6 +9,7 @@
 // For          a GPU
 // On a CPU adapter  matmul_input_gradient_panel.wgsl, matmul_input_gradient_rows.wgsl (more than 256
 //              outputs, SwiftShader)
+// Grid         16 (K / 64) x M / 4 invocations in workgroups of 16 x 16.
 // Work split   a workgroup of 16 x 16 owns 64 rows x 64 columns of the input; an invocation owns 4 x 4 of them, in registers.
 //              The workgroup brings 16 n of both operands into workgroup memory at a time. W stays as it is in memory and in
 //              the tile; an invocation transposes its 4 x 4 block in registers.

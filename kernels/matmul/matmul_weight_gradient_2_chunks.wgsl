@@ -2,6 +2,7 @@
 //
 //   input [M, K]   output_gradient [M, N]      partials [chunk, K, N] = sum over the chunk's rows of input_m^T output_gradient_m
 //
+// Grid         K N x chunks invocations in workgroups of 64.
 // Idea         the long sum is split: an invocation owns one weight and one chunk of the rows (y: chunk). The kernel that reads
 //              the gradient adds up the chunks. The order of every sum stays fixed, without atomics.
 // On a GPU     (reasoned, not measured) wins: 16 times as many invocations, and each waits for a 16th of the additions.

@@ -2,6 +2,7 @@
 //
 //   input [M, K]   output_gradient [M, N]      partials [chunk, K, N] = sum over the chunk's rows of input_m^T output_gradient_m
 //
+// Grid         (K / 8) (N / 16) x chunks invocations in workgroups of 8.
 // Idea         8 x 16 weights an invocation: 6 vectors a row for 256 flops, where step 4 loads 16 for as much.
 // On a GPU     (reasoned, not measured) 128 accumulators are too many: few invocations fit at a time.
 // On llvmpipe  wins, but less than the number of loads suggests: 128 accumulators of 8 lanes are more than there are vector

@@ -7,6 +7,7 @@
 //
 // For          a GPU
 // On a CPU adapter  matmul_weight_gradient_rows.wgsl
+// Grid         16 (K / 64) (N / 64) x 16 chunks invocations in workgroups of 16 x 16.
 // Work split   a workgroup of 16 x 16 owns 64 x 64 weights and one chunk of the rows; an invocation owns 4 x 4 weights, in
 //              registers. The workgroup brings 16 rows of both operands into workgroup memory at a time.
 // On a GPU     (reasoned, not measured) tile, reuse and occupancy as in matmul_forward_tiled.wgsl.

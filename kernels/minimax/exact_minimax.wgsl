@@ -13,6 +13,7 @@
 // z = eta u less its largest: the projection does not change, and no digits cancel when u is large.
 //
 // For          both kinds of adapter
+// Grid         E invocations in workgroups of 16.
 // Work split   one invocation owns one event; no barrier.
 // On a GPU     (reasoned, not measured) as choice_nll.wgsl. K^2 comparisons read the page again and again, from cache; a sort
 //              would need an array for each invocation, which does not stay in registers. Long pages diverge from short ones.

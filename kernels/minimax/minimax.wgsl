@@ -23,6 +23,7 @@
 // With K4 the generator's last layer, logits = bias + hidden . weights, is made here, too.
 //
 // For          both kinds of adapter
+// Grid         E invocations in workgroups of 16.
 // Work split   one invocation owns one event (1 to about 50 rows); no barrier.
 // On a GPU     (reasoned, not measured) pages are short and events are many: see choice_nll.wgsl. Both losses, all precisions,
 //              one gradient and, with K4, the last layer are one dispatch: that saves launches, and rows are read while they are

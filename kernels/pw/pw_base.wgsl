@@ -7,6 +7,7 @@
 // over the whole catalogue is the same for all events. An event then only changes the items of its window.
 //
 // For          both kinds of adapter
+// Grid         N / 4 x chunks invocations in workgroups of 8.
 // Work split   one invocation owns four columns of one chunk of the catalogue (x: columns, y: chunk; here a chunk is a part of
 //              the items).
 // On a GPU     (reasoned, not measured) neighbours own neighbouring columns: coalesced. Up to 64 chunks: enough to keep an

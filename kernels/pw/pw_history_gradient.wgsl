@@ -11,6 +11,7 @@
 // the gradient of what pw_table_forward.wgsl looked up by event, and its readers take all rows.
 //
 // For          both kinds of adapter
+// Grid         E (n / 4) (N / 4) invocations in workgroups of 64 (with TANH (E + 1) (n / 4) (N / 4 + 1)).
 // Work split   one invocation owns four columns x four weightings of one click and walks forward over the events: three vector
 //              loads for 32 flops. With TANH further invocations own the last n.
 // On a GPU     (reasoned, not measured) neighbours own neighbouring columns: gradients are read coalesced, coefficients are a

@@ -7,6 +7,7 @@
 // The second term is that of pw_base.wgsl: every item of the catalogue has a part in every event.
 //
 // For          both kinds of adapter
+// Grid         I n / 4 invocations in workgroups of 64.
 // Work split   one invocation owns four weightings of one item and walks along the columns.
 // On a GPU     (reasoned, not measured) with n = 4 neighbours own neighbouring items, whose rows are n N floats apart: not
 //              coalesced, though each line is used up by the loads that follow. A subgroup an item would coalesce. Workgroups of

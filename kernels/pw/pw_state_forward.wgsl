@@ -9,6 +9,7 @@
 // is that list.
 //
 // For          both kinds of adapter
+// Grid         E F / 4 invocations in workgroups of 64.
 // Work split   one invocation owns four features under all weightings of one event: 4 n columns, which are n whole vectors of
 //              the output for every n. Four weightings are a matrix in registers: a lag costs a vector of features, a vector of
 //              weights and an index for 32 flops.

@@ -5,6 +5,7 @@
 //                     and of output_gradient_e (1 - state_e^2) over all events of the chunk (bias, with TANH)
 //
 // For          both kinds of adapter
+// Grid         m n / 4 x chunks invocations in workgroups of 8 (with TANH (m + F) n / 4 x chunks).
 // Work split   one invocation owns four sums of one chunk of events (x: those of the weights, then those of the bias; y: chunk).
 // On a GPU     (reasoned, not measured) neighbours own neighbouring vectors of an event: coalesced. m n = 80 weights in 16 chunks
 //              are few invocations, each with a long sum: latency decides. Workgroups of 8, for the reason in

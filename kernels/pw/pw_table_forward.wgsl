@@ -10,6 +10,7 @@
 // With one-hot features the state, I n numbers an event, is never made: a click adds n rows of the table.
 //
 // For          both kinds of adapter
+// Grid         (E / 4) (N / 4) invocations in workgroups of 64.
 // Work split   one invocation owns four columns of four events that follow one another. They are mostly of one user, and their
 //              windows are nearly the same. It walks back over the union of the windows: a click costs 8 vector loads for 128
 //              flops (for one event alone: 5 for 32).

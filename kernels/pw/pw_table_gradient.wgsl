@@ -8,6 +8,7 @@
 // that nobody clicked gets a true zero: Adam goes on moving it by its moments.
 //
 // For          both kinds of adapter
+// Grid         I (n / 4) (N / 4) invocations in workgroups of 64.
 // Work split   one invocation owns four columns of one item under four weightings. So the rows that show the item, few of which
 //              are clicks, are looked at once for the four; embedding_gradient.wgsl looks at them for each.
 // On a GPU     (reasoned, not measured) neighbours own neighbouring columns: reads and writes are coalesced, and the walk along

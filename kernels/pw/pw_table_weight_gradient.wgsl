@@ -6,6 +6,7 @@
 //   sums [chunks, N]  the sums of the bias once more, without what other ops add to partials: pw_history_gradient.wgsl needs them
 //
 // For          both kinds of adapter
+// Grid         m n / 4 + N / 4 x chunks invocations in workgroups of 8.
 // Work split   one invocation owns four sums of one chunk of events (x: those of the weights, then those of the bias; y: chunk).
 // On a GPU     (reasoned, not measured) as pw_state_weight_gradient.wgsl: coalesced, but few invocations with long sums.
 //              Workgroups of 8, for the reason in row_dot_backward.wgsl.

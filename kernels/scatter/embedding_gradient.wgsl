@@ -8,6 +8,7 @@
 // Items that are absent get a true zero: Adam goes on moving them by their moments, as the reference does.
 //
 // For          both kinds of adapter
+// Grid         I N / 16 invocations in workgroups of 64 (without ITEMS D N / 16).
 // Work split   one invocation owns 16 columns of one item. A bit of ranked tells whether the batch shows the item. It adds up the
 //              item's events in order: no atomics, the same bits every time.
 // On a GPU     (reasoned, not measured) neighbours own 64 bytes each of a row: see first_layer_forward.wgsl. In a large catalogue

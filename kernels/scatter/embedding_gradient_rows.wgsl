@@ -8,6 +8,7 @@
 // once. Sums have the order of embedding_gradient.wgsl, so the bits are the same.
 //
 // For          both kinds of adapter
+// Grid         E N / 4 invocations in workgroups of 64.
 // Work split   one invocation owns four columns of one event. Where it meets another event that feeds the item first, it ends:
 //              that event makes the sum.
 // On a GPU     (reasoned, not measured) neighbours own neighbouring columns of one event: source and output are coalesced, and

@@ -8,6 +8,7 @@
 // first_layer_forward.wgsl.
 //
 // For          both kinds of adapter
+// Grid         E invocations in workgroups of 16.
 // Work split   one invocation owns one event (1 to about 50 rows) and walks along its rows.
 // On a GPU     (reasoned, not measured) the event's vector is read once a row, from cache; the item's rows are a gather. N is
 //              small (1 to 64), so the columns of a row are not worth invocations of their own. Workgroups of 16 are half a

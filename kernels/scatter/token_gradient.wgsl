@@ -8,6 +8,7 @@
 // Adam goes on moving them by their moments, as the reference does.
 //
 // For          both kinds of adapter
+// Grid         V N / 4 invocations in workgroups of 64.
 // Work split   one invocation owns four columns of one token. It adds up the pairs before its first whole chunk of CHUNK pairs,
 //              then the sums of its whole chunks, then the rest: at most 2 CHUNK + pairs / CHUNK steps.
 // On a GPU     (reasoned, not measured) neighbours own neighbouring columns: coalesced. All of the table is written, mostly

@@ -9,6 +9,7 @@
 // sums.
 //
 // For          both kinds of adapter
+// Grid         N / 4 invocations for each chunk that there can be, in workgroups of 64.
 // Work split   one invocation owns four columns of one chunk.
 // On a GPU     (reasoned, not measured) a serial walk over a popular token is a long tail that nothing hides; in chunks it is
 //              spread over the GPU. Neighbours own neighbouring columns: source is read coalesced, pair is a broadcast. Loads are

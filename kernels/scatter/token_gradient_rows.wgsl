@@ -11,6 +11,7 @@
 // rounding adds.
 //
 // For          both kinds of adapter
+// Grid         N / 4 invocations for each pair that there can be, in workgroups of 64.
 // Work split   one invocation owns four columns of one place. At any place but a token's first it ends at once.
 // On a GPU     (reasoned, not measured) neighbours own neighbouring columns: coalesced. Places that end at once do so by whole
 //              rows, so subgroups seldom diverge. Loads are vectors of 16 bytes. Workgroups of 64, without a barrier: a subgroup

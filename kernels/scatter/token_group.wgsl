@@ -5,6 +5,7 @@
 //                   the items that are fed to the encoder, with V added to the token
 //
 // For          both kinds of adapter
+// Grid         D invocations in workgroups of 64.
 // Work split   one invocation owns one distinct item.
 // On a GPU     (reasoned, not measured) a scatter of 8 bytes a pair, after two loads and a bit count: latency decides, as in
 //              token_mark.wgsl. Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.

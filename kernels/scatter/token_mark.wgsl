@@ -9,6 +9,7 @@
 // the batch's pairs by token is the number of marked pairs before it.
 //
 // For          both kinds of adapter
+// Grid         D invocations in workgroups of 64.
 // Work split   one invocation owns one distinct item and walks along its rows until one is fed. The bits are set by integer
 //              atomics, whose result does not depend on the order.
 // On a GPU     (reasoned, not measured) few invocations, one for each distinct item, and short walks: latency decides. Pairs of a

@@ -3,6 +3,7 @@
 //   words [U, COUNT]      U = step.size.x users
 //
 // For          both kinds of adapter
+// Grid         U COUNT invocations in workgroups of 64.
 // Work split   one invocation owns one of the U COUNT words.
 // On a GPU     (reasoned, not measured) a clear, coalesced. Workgroups of 64 fill subgroups.
 // Cost         4 bytes a word.

@@ -9,6 +9,7 @@
 // follows from the state alone.
 //
 // For          both kinds of adapter
+// Grid         U X4 invocations in workgroups of 64.
 // Work split   one invocation owns four numbers of a user's state.
 // On a GPU     (reasoned, not measured) stores are coalesced; items of a list are 16 bytes apart and read once. Workgroups of 64
 //              fill subgroups; bound by memory.

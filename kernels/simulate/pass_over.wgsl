@@ -4,6 +4,7 @@
 //   passed [words, U]  numbers of four bits, 15 at most: number i % 8 of word[(i / 8) U + u] is item i's
 //
 // For          both kinds of adapter
+// Grid         U invocations in workgroups of 64.
 // Work split   one invocation owns one user, and with it all words that it changes: a slate is short. No barrier, no atomics.
 // On a GPU     (reasoned, not measured) neighbours read slates k numbers apart, and write to words of U neighbours: items differ,
 //              so the writes are scattered. Workgroups of 64 fill subgroups.

@@ -5,6 +5,7 @@
 //   clicks [U, LIST] the item in .w, where kernels that walk back along events look for it
 //
 // For          both kinds of adapter
+// Grid         U invocations in workgroups of 64.
 // Work split   one invocation owns one user.
 // On a GPU     (reasoned, not measured) neighbours write LIST entries apart: scattered, but 16 bytes a user. There are few
 //              workgroups of 64, so most cores stay idle: latency decides.

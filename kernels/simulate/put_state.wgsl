@@ -5,6 +5,7 @@
 //   clicks [U, LIST]           the item in .w; the last LAGS at most, from a user's first place on
 //
 // For          both kinds of adapter
+// Grid         U X4 invocations in workgroups of 64.
 // Work split   one invocation owns four numbers of a user's state.
 // On a GPU     (reasoned, not measured) loads are coalesced; items go to places 16 bytes apart, each written once. Workgroups of
 //              64 fill subgroups; bound by memory.

@@ -4,6 +4,7 @@
 //   state' = .7 state + .3 (style1, style2, price)
 //
 // For          both kinds of adapter
+// Grid         U invocations in workgroups of 64.
 // Work split   one invocation owns one user.
 // On a GPU     (reasoned, not measured) coalesced but for the items. There are few workgroups of 64, so most cores stay idle:
 //              latency decides.

@@ -4,6 +4,7 @@
 //   ring [.]   (-, -, sum of the rewards, users who were there) at step.slot
 //
 // For          both kinds of adapter
+// Grid         one workgroup of 64.
 // Work split   one workgroup; the first invocation adds up the sums of its neighbours, in order.
 // On a GPU     (reasoned, not measured) one workgroup wastes the GPU for microseconds; U is some thousands. Neighbours read
 //              neighbouring users: coalesced. 64 invocations are two subgroups, whose sums meet in workgroup memory; 256 would

@@ -7,6 +7,7 @@
 //   value: the last column, or that of the outcome, or the sum.      gradient: of the mean over the counted rows; 0 in padding
 //
 // For          both kinds of adapter
+// Grid         R invocations in workgroups of 64.
 // Work split   one invocation owns a row.
 // On a GPU     (reasoned, not measured) a few numbers a row: bound by the launch. There are few workgroups of 64, so most cores
 //              stay idle: latency decides.

@@ -6,6 +6,7 @@
 //   With BOOTSTRAP a page follows the last one, too: a horizon that is only cut. A user who left has no page in either case.
 //
 // For          both kinds of adapter
+// Grid         B invocations in workgroups of 64.
 // Work split   one invocation owns a row.
 // On a GPU     (reasoned, not measured) the launch decides. There are few workgroups of 64, so most cores stay idle: latency
 //              decides.

@@ -5,6 +5,7 @@
 //   state [B, S4 vectors]      after each page; recall.wgsl gives networks the part that policies see
 //
 // For          both kinds of adapter
+// Grid         B S4 invocations in workgroups of 64.
 // Work split   one invocation owns a vector of a drawn page's state.
 // On a GPU     (reasoned, not measured) rows are far apart, so loads of narrow ones waste a part of each memory transaction;
 //              stores are coalesced. Some hundred rows: the launch decides. There are few workgroups of 64, so most cores stay

@@ -14,6 +14,7 @@
 // pairs of states would take. The clicks before a page are in the episode too; recall_masks.wgsl makes the masks of them.
 //
 // For          both kinds of adapter
+// Grid         U S4 invocations in workgroups of 64.
 // Work split   one invocation owns four numbers of a user's state; the first of a user also does the rest.
 // On a GPU     (reasoned, not measured) neighbours own neighbouring vectors: coalesced, bound by memory. Loads are vectors of 16
 //              bytes. Workgroups of 64; registers limit occupancy.

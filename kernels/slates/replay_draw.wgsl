@@ -7,6 +7,7 @@
 // (row of the batch, steps of the optimiser before this one, 0, REPLAY): whatever else is drawn, these stay the same.
 //
 // For          both kinds of adapter
+// Grid         B invocations in workgroups of 64.
 // Work split   one invocation draws one page.
 // On a GPU     (reasoned, not measured) a search through SLOTS totals, which all invocations of a subgroup read together, and
 //              then a binary one, whose loads are scattered; B is some hundreds. There are few workgroups of 64, so most cores

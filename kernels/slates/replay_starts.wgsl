@@ -6,6 +6,7 @@
 // lengths, without a draw in vain. Only the episode that is under way changes: slot = episode mod SLOTS.
 //
 // For          both kinds of adapter
+// Grid         one workgroup of 64.
 // Work split   one workgroup; an invocation owns U / WORKGROUP users that follow one another.
 // On a GPU     (reasoned, not measured) one workgroup wastes the GPU for microseconds; U is some thousands. An invocation's users
 //              are contiguous, so neighbours' loads are not coalesced, but lines are used up. 64 invocations are two subgroups,

@@ -7,6 +7,7 @@
 //
 // For          a CPU adapter
 // On a GPU     slate_score_tiled.wgsl
+// Grid         128 panels x R / 128 invocations in workgroups of 128.
 // Work split   a workgroup owns WORKGROUP rows x 32 items; an invocation owns one of the rows. The workgroup first copies the
 //              items' part of the table and the weights into workgroup memory. After that barrier there is no loop.
 // On llvmpipe  n is written out, so that the place of table_in in the panel is a constant (matmul_forward_panel.wgsl)

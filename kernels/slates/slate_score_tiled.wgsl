@@ -7,6 +7,7 @@
 //
 // For          a GPU
 // On a CPU adapter  slate_score_panel.wgsl
+// Grid         16 (panels / 2) x R / 4 invocations in workgroups of 16 x 16.
 // Work split   a workgroup of 16 x 16 owns 64 rows x 64 items; an invocation owns 4 x 4 of them, in registers. The workgroup
 //              brings 16 units of both operands into workgroup memory at a time. As in matmul_forward_tiled.wgsl, with a
 //              maximum where that stores: the scores of a tile never leave the workgroup.

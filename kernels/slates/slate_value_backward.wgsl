@@ -8,6 +8,7 @@
 //   partials[chunk] = sum over the rows of a chunk of q_gradient_rj hidden_rj (weights), and of d_rj (bias of positions)
 //
 // For          both kinds of adapter
+// Grid         L / 4 x chunks invocations in workgroups of 64.
 // Work split   one invocation owns four units of one chunk of rows (x: units, y: chunks), position by position.
 // On a GPU     (reasoned, not measured) few invocations, each with a long walk: as row_dot_backward.wgsl. There are few
 //              workgroups of 64, so most cores stay idle: latency decides.

@@ -7,6 +7,7 @@
 //   At the last position also the value without a click, values_r,zero_at, behind the others, and zeros up to a whole vector.
 //
 // For          both kinds of adapter
+// Grid         R invocations in workgroups of 64.
 // Work split   one invocation owns a row. A dispatch does one position: the next one needs its bases.
 // On a GPU     (reasoned, not measured) there are a few hundred rows, so most of the GPU is idle; no load is coalesced. There are
 //              few workgroups of 64, so most cores stay idle: latency decides.

@@ -3,6 +3,7 @@
 //   state [R, S]   input [R, S + 1]: the state, and page / T behind it
 //
 // For          both kinds of adapter
+// Grid         R (S + 1) / 4 invocations in workgroups of 64.
 // Work split   one invocation owns four columns of a row.
 // On a GPU     (reasoned, not measured) a copy, coalesced. Workgroups of 64 fill subgroups; a copy needs nothing else.
 // Cost         32 bytes a vector.

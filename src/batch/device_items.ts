@@ -7,7 +7,7 @@ import type { Gpu } from "../gpu/device.ts";
 import { inTextures } from "../gpu/kernel_shapes.ts";
 import { type Memory, writeMemory } from "../gpu/memory.ts";
 import { forProducts } from "../gpu/texture_layout.ts";
-import { padRows, padded } from "../tape/layout.ts";
+import { padded, padRows } from "../tape/layout.ts";
 import { DeviceTokens } from "./device_tokens.ts";
 
 /** One-hot features need no memory here: their embedding rows are parameters. */

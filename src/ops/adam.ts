@@ -152,7 +152,11 @@ export type Moved64 = Readonly<Record<"w" | "m" | "v", Float64Array | number[]>>
 export function adamReference(
   { w, m, v }: Moved64,
   gradient: ArrayLike<number>,
-  { t, learningRate, decay = 0 }: { readonly t: number; readonly learningRate: number; readonly decay?: number },
+  { t, learningRate, decay = 0 }: {
+    readonly t: number;
+    readonly learningRate: number;
+    readonly decay?: number;
+  },
 ): void {
   const rate = learningRate * Math.sqrt(1 - 0.999 ** t) / (1 - 0.9 ** t);
   for (let i = 0; i < w.length; i++) {

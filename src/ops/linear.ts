@@ -4,7 +4,7 @@ import type { Cost, DispatchSpec } from "../gpu/program.ts";
 import { bufferOf, type Memory, type View } from "../gpu/memory.ts";
 import { type DimName, distinctRows, extent, type Sizes } from "../gpu/sizes.ts";
 import { activated, at, columnSums, matrix, product, type Reference, through } from "../tape/reference.ts";
-import { countedRows, expectShape, partialViews, activationConstants, slopeConstants } from "./op.ts";
+import { activationConstants, countedRows, expectShape, partialViews, slopeConstants } from "./op.ts";
 import type { Call } from "../tape/node.ts";
 import type { Tape } from "../tape/tape.ts";
 import { type Activation, type RowDots, shapeText, type Tensor } from "../tape/tensor.ts";

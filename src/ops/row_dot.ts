@@ -35,7 +35,9 @@ export interface RowDotInputs {
  * dispatch of its own, or on the reader's way, which saves one.
  */
 export class LastLayer<S extends Sizes = Sizes, R = unknown> {
-  #read: { readonly by: "made" | "sums" | "factors"; readonly output: Tensor; readonly dots?: RowDots } | undefined;
+  #read:
+    | { readonly by: "made" | "sums" | "factors"; readonly output: Tensor; readonly dots?: RowDots }
+    | undefined;
 
   /** @throws Error for shapes that do not fit. */
   constructor(readonly tape: Tape<S, R>, readonly name: string, readonly inputs: RowDotInputs) {
@@ -64,7 +66,9 @@ export class LastLayer<S extends Sizes = Sizes, R = unknown> {
 
   /** [rows, 1], for which the reader multiplies `input` by `weights`. @throws Error where there is a base. */
   factors(): RowDotInputs & { readonly output: Tensor } {
-    if (this.inputs.base) throw new Error(`row_dot: expected ${this.name} to have no base, as its reader multiplies`);
+    if (this.inputs.base) {
+      throw new Error(`row_dot: expected ${this.name} to have no base, as its reader multiplies`);
+    }
     return { ...this.#readBy("factors", () => undefined), ...this.inputs };
   }
 
@@ -83,7 +87,9 @@ export class LastLayer<S extends Sizes = Sizes, R = unknown> {
       const made = { by, dots: dots() };
       this.#read = { ...made, output: recordRowDot(this.tape, this.name, this.inputs, made) };
     }
-    if (this.#read.by !== by) throw new Error(`row_dot: ${this.name} is ${this.#read.by} already, expected one way to read it`);
+    if (this.#read.by !== by) {
+      throw new Error(`row_dot: ${this.name} is ${this.#read.by} already, expected one way to read it`);
+    }
     return this.#read;
   }
 }

@@ -123,6 +123,7 @@ Deno.test("pages: the options of the studies that take minutes are understood", 
 
 /** The scripts of the pages, in order: files of docs/scripts, whose types `deno task check types` checks. */
 const SCRIPTS: Readonly<Record<string, readonly string[]>> = {
+  "kernels/README.md": ["kernel"],
   "src/README.md": ["library", "recommend"],
   "src/simulate/README.md": ["simulated_users"],
   [POLICIES]: ["policy"],
@@ -192,4 +193,10 @@ Deno.test("the library's example runs", async () => {
   assert.equal(losses.length, 20);
   assert.ok((losses[19] ?? Infinity) < (losses[0] ?? 0), "the loss on the same users falls");
   assert.match(stdout, /^utilities \[ -?\d[^\]]*\]$/m);
+});
+
+Deno.test("a kernel of one's own runs on one's own numbers", async () => {
+  const { code, stdout, stderr } = await runScript("kernel");
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /\[ 1, 4, 9, 20\.25 \]/);
 });

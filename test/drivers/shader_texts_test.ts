@@ -20,22 +20,15 @@ import type { Gpu } from "../../src/gpu/device.ts";
 import { kernel } from "../../src/gpu/kernel.ts";
 import { type AdapterKind, fixedShapes } from "../../src/gpu/kernel_shapes.ts";
 import { Program } from "../../src/gpu/program.ts";
-import { Dimensions } from "../../src/gpu/sizes.ts";
-import { StepHeaders } from "../../src/gpu/step.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/config.ts";
 import { countedStart } from "../../src/model/counted.ts";
 import { UserModel } from "../../src/model/user_model.ts";
-import { gradientClip } from "../../src/ops/gradient_clip.ts";
 import { greedyPolicy, popularPolicy, randomPolicy } from "../../src/policy/named.ts";
 import { defaultPolicyTraining } from "../../src/policy/learning/config.ts";
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
-import { Recall } from "../../src/policy/learning/recall.ts";
-import { Replay } from "../../src/policy/learning/replay.ts";
-import { pageReward, qTarget } from "../../src/policy/learning/q_loss.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
-import { ParameterArena } from "../../src/tape/parameters.ts";
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import { DivergedError } from "../../src/train/results.ts";
 import {
@@ -49,7 +42,6 @@ import { ShaderTexts, useDawn } from "./dawn.ts";
 import { filledStarter } from "../exercise_answers.ts";
 import { kernelNames } from "../kernel_files.ts";
 import { openGpu } from "../open_alone.ts";
-import { compileSlateKernels } from "./policy_texts.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 
 const missing = await useDawn();
@@ -170,6 +162,11 @@ async function climb(gpu: Gpu): Promise<void> {
   }
 }
 
+const smallPolicy = {
+  ...{ ...defaultPolicyTraining, users: 64, pages: 2, slate: 3, rows: 64, hidden: 8, trunk: 8 },
+  replay: 256,
+};
+
 /** Users of a made-up shop and of models, under every policy. */
 async function simulate(gpu: Gpu): Promise<void> {
   const shop = new ShopSource(restless, shopItems(1, 40));
@@ -187,42 +184,24 @@ async function simulate(gpu: Gpu): Promise<void> {
       await simulator.run(policy);
     }
     simulator.destroy();
-    const training = {
-      ...defaultPolicyTraining,
-      algorithm: "slateq" as const,
-      users: 64,
-      pages: 2,
-      slate: 3,
-      rows: 64,
-      hidden: 8,
-      trunk: 8,
-    };
-    (await PolicyTrainer.create(gpu, source, { ...training, replay: 256 })).destroy();
+    (await PolicyTrainer.create(gpu, source, { ...smallPolicy, algorithm: "slateq" })).destroy();
   }
   for (const model of models) model.destroy();
 }
 
-/** What learns from simulated users. */
+/** Hidden units: all that the score kernels' sums are written out for. */
+const units = Array.from({ length: 16 }, (_, k) => 4 * (k + 1));
+
+/** What learns from simulated users, and chooses their slates. */
 async function learnFromUsers(gpu: Gpu): Promise<void> {
-  const arena = new Arena(gpu, "replay");
-  const parameters = new ParameterArena(gpu, [{ name: "kernel", rows: 4, columns: 4 }]);
-  const dimensions = new Dimensions<Record<"rows", number>>(["rows"], "rows");
-  const headers = new StepHeaders(arena, dimensions, 1);
-  const size = { users: 70, pages: 3, slate: 2, stateStride: 8, episodes: 2 };
-  const replay = new Replay(arena, size);
-  const view = arena.allocate("anything", 8192);
-  const state = { name: "state", rows: 70, columns: 6, groups: 1, stride: 8, view, trainable: false };
-  const seen = { state, slates: view, outcomes: view, alive: view };
-  const recall = new Recall(arena, replay, { rows: 64, items: 70, stateColumns: 6, repeats: false });
-  const next = { view, stride: 1, first: 0, count: 1 };
-  await Program.record(gpu, "learn", headers.buffer, [
-    ...[...replay.begin(seen), ...replay.remember(seen), ...recall.dispatches()],
-    ...gradientClip(parameters, dimensions, 1, arena),
-    qTarget(defaultPolicyTraining, { outcome: view, next, wanted: arena.allocate("wanted", 256) }),
-    pageReward(defaultPolicyTraining, { outcome: view, ring: arena.allocate("ring", 256) }),
-  ]);
-  arena.destroy();
-  parameters.destroy();
+  const source = new ShopSource(restless, shopItems(1, 40));
+  const all = [
+    ...(["cdqn", "gdqn", "slateq"] as const).map((algorithm) => ({ algorithm, hidden: 8 })),
+    ...units.map((hidden) => ({ algorithm: "cdqn" as const, hidden })),
+  ];
+  for (const { algorithm, hidden } of all) {
+    (await PolicyTrainer.create(gpu, source, { ...smallPolicy, hidden, algorithm })).destroy();
+  }
 }
 
 /**
@@ -252,11 +231,10 @@ Deno.test("every shader text passes Tint, and every call Dawn, within the limits
         await train(gpu, one, 3);
         gpu.check();
       }
-      await compileSlateKernels(gpu);
+      await learnFromUsers(gpu);
       if (kind === "cpu") {
         await climb(gpu);
         await measureAdapter(gpu, 0);
-        await learnFromUsers(gpu);
         await simulate(gpu);
       }
     });

@@ -47,6 +47,15 @@ Deno.test("a header has the parts that a reader looks for", () => {
   }
 });
 
+Deno.test("a header says how many invocations are started, and that its workgroups are as large as the text has them", () => {
+  each(all, (path) => {
+    const size = (name: string) => new RegExp(`^const ${name} = (\\d+);`, "m").exec(kernelFile(path))?.[1];
+    const [x, y] = [size("WORKGROUP"), size("WORKGROUP_Y")];
+    const own = new RegExp(`\\b${y === undefined ? x : `${x} x ${y}`}\\b`);
+    return own.test(part(path, "Grid") ?? "");
+  }, 'the part "Grid", with the size of a workgroup');
+});
+
 Deno.test("a header says for which adapter its kernel is, and names the twin for the other kind", () => {
   const twins = (path: string) =>
     kernelsIn(part(path, forCpu(path) ? "On a GPU" : "On a CPU adapter")).map(kernelPath);

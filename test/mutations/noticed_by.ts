@@ -20,14 +20,20 @@ const ROWS: readonly Row[] = [
   [/^kernels\/adam_rows/, "train/row_sparse_adam"],
   [/^kernels\/gradient_(rows_)?add/, "train/cut_batches"],
   [/^kernels\/(best_compare|keep_best)/, "train/model validation figures and snapshots"],
-  [/^kernels\/matmul_/, "ops/linear", "drivers/panel_rungs", "ops/lstm /few|table/"],
+  [
+    /^kernels\/matmul_/,
+    "ops/linear",
+    "drivers/panel_rungs",
+    "ops/lstm /few|table/",
+    "train/model /^ten .* dense/",
+  ],
   [/^kernels\/(matmul_forward_panel|row_dot_sum)/, "ops/ops /made by a layer/"],
   [/^kernels\/item_term_/, "ops/ops /^item_term/"],
   [/^kernels\/first_layer_/, "ops/ops /^first_layer/", "ops/row_counts"],
   [/^kernels\/row_dot_/, "ops/ops /^row_dot/"],
   [/^kernels\/batch_norm_/, "ops/batch_norm"],
   [/^kernels\/lstm_(for|back)ward/, "ops/lstm", "drivers/panel_rungs"],
-  [/^kernels\/embedding_gradient/, "ops/lstm /table/"],
+  [/^kernels\/embedding_gradient/, "ops/lstm /table/", "ops/ops /^mixed_product/"],
   [/^kernels\/pw_state_/, "ops/pw /^pw_state/"],
   [/^kernels\/pw_(?!state)/, "ops/pw /^pw_table/"],
   [/^kernels\/(pw_window|pw_(table|state)_forward)/, "simulate/simulate_users /PW/"],
@@ -75,6 +81,7 @@ const ROWS: readonly Row[] = [
     "train/batch",
     "train/given_events",
     "train/cut_batches",
+    "train/counted",
     "train/model",
     "ops/ops /mixed/",
   ],
@@ -86,6 +93,7 @@ const ROWS: readonly Row[] = [
     "train/counted",
     "train/adversarial",
   ],
+  [/^src\/model\/user_model/, "bad_inputs/train /^snapshots/"],
   [/^src\/model\/(item_features|wide|counted)/, "train/mixed_features"],
   [
     /^src\/train\//,
@@ -96,6 +104,7 @@ const ROWS: readonly Row[] = [
     "train/model",
     "train/adversarial",
   ],
+  [/^src\/train\/config/, "bad_inputs/train /^options/", "bad_inputs/fuzz_options"],
   [/^src\/train\/shards/, "train/log_on_disk"],
   [/^src\/train\/best_text/, "cli/adversarial_command"],
 
@@ -107,8 +116,8 @@ const ROWS: readonly Row[] = [
   [/^src\/run\/files\//, "run/atomic_write", "run/owned_folder"],
   [/^src\/run\/csv_log/, "run/csv_log"],
   [/^src\/run\/snapshot\/safetensors/, "run/safetensors"],
-  [/^src\/run\/seeds_folder/, "run/seeds_folder"],
-  [/^src\/simulate\/host\//, "simulate/host_simulator", "simulate/exact_shop", "simulate/slate_ratio"],
+  [/^src\/run\/seeds_folder/, "run/open_run seed"],
+  [/^src\/simulate\/host\//, "simulate/host_simulator", "simulate/exact_shop"],
   [/^src\/simulate\/page_headers/, "simulate/simulator"],
   [
     /^src\/policy\/(comparison|adaptation)\//,
@@ -125,10 +134,12 @@ const ROWS: readonly Row[] = [
 export function testsOf(file: string): Selection[] {
   // Of a kernel its name counts, not the family.
   const name = file.replace(/^kernels\/.*\//, "kernels/");
-  return ROWS.flatMap(([files, ...tests]) => {
+  const own = ROWS.flatMap(([files, ...tests]) => {
     const found = files.exec(name);
     return found ? tests.map((test) => selectionOf(test.replace("$1", found[1] ?? ""))) : [];
   });
+  // The self-test has every kernel.
+  return own.length === 0 && name !== file ? [selectionOf("drivers/selftest")] : own;
 }
 
 function selectionOf(text: string): Selection {

@@ -10,7 +10,7 @@ import type { Cost } from "../../gpu/program.ts";
 import type { ClickSizes } from "../../batch/click_sizes.ts";
 import type { StepPurpose } from "../../gpu/step.ts";
 import { type Matrix, matrix } from "../../tape/reference.ts";
-import { padRows, unpadRows, padded } from "../../tape/layout.ts";
+import { padded, padRows, unpadRows } from "../../tape/layout.ts";
 
 export interface Output {
   /** Floats, with padding. */

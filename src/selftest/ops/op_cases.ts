@@ -10,7 +10,16 @@ import {
   type LstmVariant,
   type MatmulVariant,
 } from "../../gpu/kernel_shapes.ts";
-import { lstmOf, lstmOfTable, pwStateOf, pwTableByEvent, pwTableOf, recentClicksOf, rowCountsOf, usualPw } from "./encoder_recipes.ts";
+import {
+  lstmOf,
+  lstmOfTable,
+  pwStateOf,
+  pwTableByEvent,
+  pwTableOf,
+  recentClicksOf,
+  rowCountsOf,
+  usualPw,
+} from "./encoder_recipes.ts";
 import {
   batchNormOf,
   firstLayerOf,
@@ -24,7 +33,18 @@ import {
   rowDotOfLayer,
 } from "./layer_recipes.ts";
 import { choiceOf, choiceOfLayer, exactMinimaxOf, minimaxOf } from "./loss_recipes.ts";
-import { type Batch, chunks, clicks, few, further, given, mixed, oneHot, rareItems, rareTokens } from "./op_batches.ts";
+import {
+  type Batch,
+  chunks,
+  clicks,
+  few,
+  further,
+  given,
+  mixed,
+  oneHot,
+  rareItems,
+  rareTokens,
+} from "./op_batches.ts";
 import type { OpCase } from "./op_case.ts";
 
 /** An op, on some batches. */
@@ -61,7 +81,12 @@ export function opCases(kind: AdapterKind): OpCases[] {
   return [
     own("linear", linearOf(20, 17), on),
     own("linear, inputs that fill several tiles", linearOf(65, 80), [few]),
-    own("linear, row by row, ReLU", linearOf(20, 17, { input: "relu", output: "relu" }), on, products("rows", "rows")),
+    own(
+      "linear, row by row, ReLU",
+      linearOf(20, 17, { input: "relu", output: "relu" }),
+      on,
+      products("rows", "rows"),
+    ),
     ...(kind === "gpu"
       ? [own("linear, in panels", linearOf(20, 17), [chunks], products("panel 128", "panel 128"))]
       : []),

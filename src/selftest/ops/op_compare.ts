@@ -6,7 +6,7 @@ import type { DispatchSpec } from "../../gpu/program.ts";
 import { bufferOf } from "../../gpu/memory.ts";
 import { readFloats, readViews } from "../../gpu/readback.ts";
 import { amountOf, extent, MAX_CHUNKS, type Sizes } from "../../gpu/sizes.ts";
-import { padRows, unpadRows, bytesOf } from "../../tape/layout.ts";
+import { bytesOf, padRows, unpadRows } from "../../tape/layout.ts";
 import type { ParameterArena } from "../../tape/parameters.ts";
 import { at, type Matrix, matrix, slopeOf } from "../../tape/reference.ts";
 import type { Tensor } from "../../tape/tensor.ts";

@@ -3,7 +3,7 @@
 import { clickDimensions } from "../../../batch/click_sizes.ts";
 import { reference as linearReference } from "../../../ops/linear.ts";
 import { at, matrix } from "../../../tape/reference.ts";
-import { unpadRows, padded } from "../../../tape/layout.ts";
+import { padded, unpadRows } from "../../../tape/layout.ts";
 import {
   drawing,
   noBatch,
