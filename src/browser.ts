@@ -79,7 +79,7 @@ export {
 export { LearnedSource } from "./simulate/learned_users.ts";
 export type { SimulationSettings, SimulatorOptions } from "./simulate/options.ts";
 export type { Policy } from "./simulate/policy.ts";
-export type { Pool } from "./simulate/pool.ts";
+export type { Pool, PoolOptions } from "./simulate/pool.ts";
 export { ShopSource } from "./simulate/shop_users.ts";
 export { type RunOptions, Simulator, type StepOutcome } from "./simulate/simulator.ts";
 export type { StartOptions } from "./simulate/start.ts";
