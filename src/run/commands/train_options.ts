@@ -75,7 +75,7 @@ export function parseTrainOptions(
   return { options, given: new Set(given.keys()) };
 }
 
-function addRunOptions(command: Command): Command {
+export function addRunOptions(command: Command): Command {
   return addDataOptions(command)
     .optionsGroup("Run:")
     .option(SAVE_DIR, "where the run is written (default: runs/<data>-<time>)", folder)
