@@ -5,7 +5,7 @@
 
 import { Arena } from "../gpu/arena.ts";
 import { Commands } from "../gpu/commands.ts";
-import type { KernelUse } from "../gpu/kernel_text.ts";
+import type { KernelUse } from "../gpu/kernel.ts";
 import { isTexture, type Memory, type TextureView, type View, writeMemory } from "../gpu/memory.ts";
 import { readViews } from "../gpu/readback.ts";
 import type { Amount } from "../gpu/sizes.ts";

@@ -3,11 +3,11 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
 import { Command, type Option } from "commander";
-import { addGroup, parse } from "../../src/cli/options.ts";
+import { parse } from "../../src/cli/options.ts";
 import { addPolicyTrainOptions, policyTrainingOf } from "../../src/policy/commands/train_options.ts";
 import { parseReproduceOptions } from "../../src/tune/commands/reproduce_options.ts";
-import { addRunOptions, parseTrainOptions } from "../../src/run/commands/train_options.ts";
-import { stagesConfigOf, stagesGroups } from "../../src/run/options/train.ts";
+import { addTrainOptions, parseTrainOptions } from "../../src/run/commands/train_options.ts";
+import { stagesConfigOf } from "../../src/run/options/train.ts";
 import { tinyData } from "../small_models.ts";
 import { modelConfigSchema } from "../../src/model/config.ts";
 import * as v from "../../src/schema.ts";
@@ -15,12 +15,11 @@ import { adversarialConfigSchema, trainingConfigSchema, trainingFields } from ".
 import { UserError } from "../../src/user_error.ts";
 import { nasty, runs } from "./damage.ts";
 
-const command = new Command();
-addRunOptions(command);
-for (const group of stagesGroups) addGroup(command, group);
-const long = (options: readonly Option[]) => options.flatMap(({ long }) => long ?? []);
-const FLAGS = long(command.options.filter((option) => option.isBoolean()));
-const VALUED = long(command.options.filter((option) => !option.isBoolean()));
+const { options } = addTrainOptions(new Command());
+const namesOf = (wanted: (option: Option) => boolean) =>
+  options.filter(wanted).flatMap(({ long }) => long ?? []);
+const FLAGS = namesOf(({ required }) => !required);
+const VALUED = namesOf((option) => !option.isBoolean());
 
 const value = fc.oneof(
   { weight: 4, arbitrary: fc.integer({ min: 0, max: 70 }).map(String) },
@@ -28,7 +27,7 @@ const value = fc.oneof(
   fc.integer().map(String),
   nasty,
   fc.string({ maxLength: 6 }),
-  fc.constantFrom(...new Set(command.options.flatMap(({ argChoices }) => argChoices ?? [])), "64-64", "8"),
+  fc.constantFrom("64-64", "8", ...options.flatMap(({ argChoices }) => argChoices ?? [])),
 );
 const option = fc.oneof(
   {

@@ -102,7 +102,6 @@ const ROWS: readonly Row[] = [
     /^src\/train\//,
     "train/iterations",
     "figures/figures",
-    "figures/reward_watch",
     "train/cut_batches",
     "train/model",
     "train/adversarial",
