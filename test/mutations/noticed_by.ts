@@ -33,7 +33,7 @@ const ROWS: readonly Row[] = [
   [/^kernels\/row_dot_/, "ops/ops /^row_dot/"],
   [/^kernels\/batch_norm_/, "ops/batch_norm"],
   [/^kernels\/lstm_(for|back)ward/, "ops/lstm", "drivers/panel_rungs"],
-  [/^kernels\/embedding_gradient/, "ops/lstm /table/"],
+  [/^kernels\/embedding_gradient/, "ops/lstm /table/", "ops/ops /^mixed_product/"],
   [/^kernels\/pw_state_/, "ops/pw /^pw_state/"],
   [/^kernels\/pw_(?!state)/, "ops/pw /^pw_table/"],
   [/^kernels\/(pw_window|pw_(table|state)_forward)/, "simulate/simulate_users /PW/"],
@@ -62,6 +62,9 @@ const ROWS: readonly Row[] = [
     "simulate/simulator /^greedy/",
   ],
   [/^kernels\/pass_over/, "drivers/selftest /pages/", "ops/row_counts"],
+
+  // Turns of a loop that are written out are as they were generated.
+  [/^kernels\/\w+_panel/, "kernels/build_kernels"],
 
   // The core.
   [/^src\/ops\/(adam|batch_norm|linear|lstm|minimax|row_counts)\.ts/, "ops/$1"],
@@ -93,12 +96,12 @@ const ROWS: readonly Row[] = [
     "train/counted",
     "train/adversarial",
   ],
+  [/^src\/model\/user_model/, "bad_inputs/train /^snapshots/"],
   [/^src\/model\/(item_features|wide|counted)/, "train/mixed_features"],
   [
     /^src\/train\//,
     "train/iterations",
     "figures/figures",
-    "figures/reward_watch",
     "train/cut_batches",
     "train/model",
     "train/adversarial",
@@ -112,10 +115,10 @@ const ROWS: readonly Row[] = [
   [/^src\/data\/ranking/, "figures/ranking"],
   [/^src\/counts\//, "figures/baselines", "figures/ranking", "train/counted"],
   [/^src\/figures\//, "figures/collector", "figures/baselines", "figures/verdict"],
-  [/^src\/run\/files\//, "run/atomic_write", "run/owned_folder"],
+  [/^src\/run\/files\//, "run/owned_folder"],
   [/^src\/run\/csv_log/, "run/csv_log"],
   [/^src\/run\/snapshot\/safetensors/, "run/safetensors"],
-  [/^src\/run\/seeds_folder/, "run/open_run seed"],
+  [/^src\/run\/seeds_folder/, "run/run_folder seed"],
   [/^src\/simulate\/host\//, "simulate/host_simulator", "simulate/exact_shop"],
   [/^src\/simulate\/page_headers/, "simulate/simulator"],
   [
