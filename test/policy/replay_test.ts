@@ -7,8 +7,7 @@ import { readViews } from "../../src/gpu/readback.ts";
 import { lastPanelLeftOut } from "../../src/policy/learning/recall.ts";
 import { episodesFor, type ReplayState } from "../../src/policy/learning/replay.ts";
 import { range } from "../../src/selftest/harness.ts";
-import { replayBench, SEED } from "../../src/selftest/slates/replay_bench.ts";
-import { checkReplay } from "../../src/selftest/slates/replay_cases.ts";
+import { checkReplay, replayBench, SEED } from "../../src/selftest/slates/replay_cases.ts";
 import {
   episodeOf,
   ITEMS,
@@ -16,7 +15,7 @@ import {
   pagesSeen,
   SLATE,
   USERS,
-} from "../../src/selftest/slates/replay_episodes.ts";
+} from "../../src/selftest/slates/replay_compare.ts";
 import { checkTest, withGpu } from "../op_check.ts";
 
 for (const repeats of [false, true]) {
