@@ -6,7 +6,7 @@
 import { Argument, type Command } from "commander";
 import type { BenchReport, LadderFigures } from "../src/selftest/profile/bench_report.ts";
 import { readBench } from "./bench_json.ts";
-import { type Cells, Page, printTable, short } from "./output.ts";
+import { type Cells, cellsOf, type Column, Page, printTable, short } from "./output.ts";
 import { readmeOption, study } from "./study.ts";
 
 const MARKERS = "adapters";
@@ -37,35 +37,23 @@ async function compareAdapters(files: readonly string[], readme: string | undefi
 /** A row a file. What was not measured is "-". */
 export function adapterCells(reports: readonly BenchReport[]): Cells {
   const steps = [...new Set(reports.flatMap(({ steps }) => steps.map(nameOf)))];
-  return {
-    head: [
-      "adapter",
-      "runtime",
-      "measured",
-      "clock",
-      ...steps.map((step) => `${step}, ms`),
-      "training: first step, ms",
-      "steps/s",
-      "self-test",
-    ],
-    rows: reports.map(({ adapter, machine, date, steps: own, training, selftest = [] }) => {
+  return cellsOf(reports, [
+    ["adapter", ({ adapter }) => adapter.description],
+    ["runtime", ({ adapter }) => runtimeName(adapter.runtime)],
+    ["measured", ({ date }) => date.slice(0, 10)],
+    ["clock", ({ machine }) => machine.timestamps ? "timestamps" : "host"],
+    ...steps.map((step): Column<BenchReport> => [`${step}, ms`, ({ steps: own }) => {
+      const found = own.find((result) => nameOf(result) === step);
+      return found ? short(found.wall.median / 1000) : "-";
+    }]),
+    ["training: first step, ms", ({ training }) => short(training?.msToFirstStep ?? NaN)],
+    ["steps/s", ({ training }) => short(training?.stepsPerSecond ?? NaN)],
+    ["self-test", ({ selftest = [] }) => {
       const cases = selftest.reduce((sum, { cases }) => sum + cases, 0);
       const wrong = selftest.reduce((sum, { differing }) => sum + differing.length, 0);
-      return [
-        adapter.description,
-        runtimeName(adapter.runtime),
-        date.slice(0, 10),
-        machine.timestamps ? "timestamps" : "host",
-        ...steps.map((step) => {
-          const found = own.find((result) => nameOf(result) === step);
-          return found ? short(found.wall.median / 1000) : "-";
-        }),
-        short(training?.msToFirstStep ?? NaN),
-        short(training?.stepsPerSecond ?? NaN),
-        cases === 0 ? "-" : wrong === 0 ? `all ${cases}` : `${cases - wrong} of ${cases}`,
-      ];
-    }),
-  };
+      return cases === 0 ? "-" : wrong === 0 ? `all ${cases}` : `${cases - wrong} of ${cases}`;
+    }],
+  ]);
 }
 
 function nameOf({ workload, model }: { readonly workload: string; readonly model: string }): string {
@@ -85,14 +73,13 @@ export function runtimeName(runtime: string): string {
 function figureCells(reports: readonly BenchReport[]): Cells {
   const probed = reports.filter(({ figures }) => figures.length > 0);
   const nameOf = ({ name, unit }: BenchReport["figures"][number]) => `${name}, ${unit}`;
-  const names = [...new Set(probed.flatMap(({ figures }) => figures.map(nameOf)))];
-  return {
-    head: ["probe, best sample", ...probed.map(columnOf)],
-    rows: names.map((name) => [
-      name,
-      ...probed.map(({ figures }) => short(figures.find((figure) => nameOf(figure) === name)?.best ?? NaN)),
+  return cellsOf([...new Set(probed.flatMap(({ figures }) => figures.map(nameOf)))], [
+    ["probe, best sample", (name) => name],
+    ...probed.map((report): Column<string> => [
+      columnOf(report),
+      (name) => short(report.figures.find((figure) => nameOf(figure) === name)?.best ?? NaN),
     ]),
-  };
+  ]);
 }
 
 function columnOf({ adapter }: BenchReport): string {

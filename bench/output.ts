@@ -11,6 +11,16 @@ export interface Cells {
   readonly rows: readonly (readonly string[])[];
 }
 
+/** A column of a table: its name, and what stands there of a row. */
+export type Column<T> = readonly [head: string, of: (row: T, index: number) => string];
+
+export function cellsOf<T>(rows: readonly T[], columns: readonly Column<T>[]): Cells {
+  return {
+    head: columns.map(([head]) => head),
+    rows: rows.map((row, k) => columns.map(([, of]) => of(row, k))),
+  };
+}
+
 /** Three figures of a number, more where it is large. */
 export function short(value: number): string {
   if (!Number.isFinite(value)) return "-";

@@ -15,7 +15,7 @@ import type { PageRequest } from "../src/model/scorer.ts";
 import { modelParameters, UserModel } from "../src/model/user_model.ts";
 import { writeSnapshot } from "../src/run/snapshot.ts";
 import { UserError } from "../src/user_error.ts";
-import { onDeno, Page, printTable } from "./output.ts";
+import { cellsOf, type Column, onDeno, Page, printTable } from "./output.ts";
 import { type Call, load, type LoadResult } from "./serve_load.ts";
 import { commandOf, inFolder, readmeOption, study, wholesOf } from "./study.ts";
 
@@ -65,15 +65,15 @@ async function serve({ requests, clients, check, readme }: Options): Promise<voi
     const { mixed, adapter } = await prepare(model);
     const service = await start(model);
     const most = Math.max(...clients);
-    const rows: string[][] = [];
+    const rows: Asked[] = [];
     let checked: LoadResult;
     try {
       await load(service.url, mixed, { requests: 200, clients: 16 });
       for (const size of sizes()) {
         for (const count of clients) {
           const own = { requests: Math.ceil(requests * Math.min(1, count / 16)), clients: count };
-          rows.push(cells(size.name, count, await load(service.url, size.calls, own)));
-          console.error(rows.at(-1)?.join("  "));
+          rows.push({ ...await load(service.url, size.calls, own), name: size.name, clients: count });
+          console.error(cellsOf(rows, columns).rows.at(-1)?.join("  "));
         }
       }
       checked = await load(service.url, mixed, { requests: check, clients: most });
@@ -81,12 +81,13 @@ async function serve({ requests, clients, check, readme }: Options): Promise<voi
       await service.stop();
     }
     const found = checkedText(checked, most);
-    printTable({ head: HEAD, rows });
+    const cells = cellsOf(rows, columns);
+    printTable(cells);
     console.log(found);
     await page.write(
       MARKERS,
       `${adapter}, ${onDeno()}; clients on the same machine:`,
-      { head: HEAD, rows },
+      cells,
       found,
     );
     if (checked.lost + checked.mixedUp > 0) {
@@ -95,21 +96,27 @@ async function serve({ requests, clients, check, readme }: Options): Promise<voi
   });
 }
 
-const HEAD = ["request", "clients", "requests/s", "median ms", "p99 ms", "most ms", "lost"];
+interface Asked extends LoadResult {
+  readonly name: string;
+  readonly clients: number;
+}
+
+const columns: readonly Column<Asked>[] = [
+  ["request", ({ name }) => name],
+  ["clients", ({ clients }) => String(clients)],
+  ["requests/s", ({ rate }) => rate.toFixed(0)],
+  ["median ms", ({ median }) => median.toFixed(1)],
+  ["p99 ms", ({ p99 }) => p99.toFixed(1)],
+  ["most ms", ({ most }) => most.toFixed(1)],
+  ["lost", ({ lost }) => String(lost)],
+];
 
 function checkedText({ requests, rate, lost, mixedUp, difference }: LoadResult, clients: number): string {
-  return `Of ${requests.toLocaleString("en")} requests of mixed sizes by ${clients} clients (${
-    rate.toFixed(0)
-  } a second), ` +
-    `${lost} were lost and ${mixedUp} mixed up. ` +
+  return `Of ${requests.toLocaleString("en")} requests of mixed sizes by ${clients} clients ` +
+    `(${rate.toFixed(0)} a second), ${lost} were lost and ${mixedUp} mixed up. ` +
     (difference === 0
       ? "Every utility has the bits of the one computed alone."
       : `The largest difference of a utility to the one computed alone is ${difference.toExponential(0)}.`);
-}
-
-function cells(name: string, clients: number, { rate, median, p99, most, lost }: LoadResult): string[] {
-  const times = [median, p99, most].map((ms) => ms.toFixed(1));
-  return [name, String(clients), rate.toFixed(0), ...times, String(lost)];
 }
 
 /** Random items of the demo shop. */

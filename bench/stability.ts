@@ -11,7 +11,7 @@ import { openGpu } from "../src/gpu/host/open_gpu.ts";
 import { openDataset, wholeLog } from "../src/data/sets/dataset.ts";
 import type { Weights } from "../src/tape/parameters.ts";
 import { defaultAdversarial, defaultTraining } from "../src/train/config.ts";
-import { Page, printTable } from "./output.ts";
+import { cellsOf, type Column, Page, printTable } from "./output.ts";
 import { pagedShop } from "./paged_shop.ts";
 import { type Field, type Outcome, play, pretrain, rankingOf, settings } from "./stability_game.ts";
 import { onlyOption, readmeOption, Status, study } from "./study.ts";
@@ -64,13 +64,13 @@ async function stability(options: Options): Promise<void> {
   const gpu = await openGpu();
   const status = new Status();
   try {
-    const rows: string[][] = [];
+    const played: Played[] = [];
     for (const field of fields) {
-      for (const row of await rowsOf(gpu, field, options, status)) {
-        rows.push(options.pages ? [`${field.log.name}: ${row[0]}`, ...row.slice(1)] : row);
+      for (const { name, runs } of await playAll(gpu, field, options, status)) {
+        played.push({ name: options.pages ? `${field.log.name}: ${name}` : name, runs });
       }
     }
-    const cells = { head: options.pages ? [...HEAD, "rho start", "rho end"] : HEAD, rows };
+    const cells = cellsOf(played, options.pages ? [...columns, ...rankColumns] : columns);
     const seeds = options.seeds === 1 ? "one seed" : `mean and sd of ${options.seeds} seeds`;
     const { adapter } = gpu;
     const on = `${dataName}: ${options.iterations} iterations of ${options.batchSize} users, ${seeds}; ` +
@@ -84,13 +84,41 @@ async function stability(options: Options): Promise<void> {
   }
 }
 
-const HEAD = [
-  ...["", "pi 500", "pi least", "pi end", "u start", "u end", "nll end"],
-  ...["loss_min", "loss_max", "pi falls", "under u"],
+interface Played {
+  readonly name: string;
+  /** A seed each. */
+  readonly runs: readonly Outcome[];
+}
+
+function mean(of: (outcome: Outcome) => number, digits: number) {
+  return ({ runs }: Played) => {
+    const { mean, sd } = meanAndSd(runs.map(of));
+    return mean.toFixed(digits) + (Number.isNaN(sd) ? "" : ` +- ${sd.toFixed(digits)}`);
+  };
+}
+const most = (of: (outcome: Outcome) => number) => ({ runs }: Played) => Math.max(...runs.map(of)).toFixed(1);
+
+const columns: readonly Column<Played>[] = [
+  ["", ({ name }) => name],
+  ["pi 500", mean((o) => o.piStart, 3)],
+  ["pi least", mean((o) => o.piLeast, 3)],
+  ["pi end", mean((o) => o.piEnd, 3)],
+  ["u start", mean((o) => o.uStart, 3)],
+  ["u end", mean((o) => o.uEnd, 3)],
+  ["nll end", mean((o) => o.nllEnd, 2)],
+  ["loss_min", most((o) => o.lossMin)],
+  ["loss_max", most((o) => o.lossMax)],
+  ["pi falls", most((o) => o.piFall)],
+  ["under u", most((o) => o.underReward)],
+];
+/** Where the truth is known. */
+const rankColumns: readonly Column<Played>[] = [
+  ["rho start", mean((o) => o.rhoStart, 3)],
+  ["rho end", mean((o) => o.rhoEnd, 3)],
 ];
 
-/** A row for each setting. */
-async function rowsOf(gpu: Gpu, field: Field, options: Options, status: Status): Promise<string[][]> {
+/** Every setting with every seed. */
+async function playAll(gpu: Gpu, field: Field, options: Options, status: Status): Promise<Played[]> {
   const { log, truth } = field;
   const ranking = truth && rankingOf(log, truth);
   const rewards: Weights[] = [];
@@ -99,7 +127,7 @@ async function rowsOf(gpu: Gpu, field: Field, options: Options, status: Status):
     const { iterations } = defaultTraining;
     rewards.push(await pretrain(gpu, log, seed, (t) => status.show(`${what}: ${t} of ${iterations}`)));
   }
-  const rows: string[][] = [];
+  const played: Played[] = [];
   const chosen = settings.filter(([name]) => options.only.test(name));
   for (const [name, setting] of chosen) {
     const runs: Outcome[] = [];
@@ -111,28 +139,11 @@ async function rowsOf(gpu: Gpu, field: Field, options: Options, status: Status):
       console.error(`${what}: ${JSON.stringify(run)}`);
       runs.push(run);
     }
-    const of = (figure: (o: Outcome) => number, digits: number) => {
-      const { mean, sd } = meanAndSd(runs.map(figure));
-      return mean.toFixed(digits) + (Number.isNaN(sd) ? "" : ` +- ${sd.toFixed(digits)}`);
-    };
-    const most = (figure: (o: Outcome) => number) => Math.max(...runs.map(figure)).toFixed(1);
-    rows.push([
-      name,
-      of((o) => o.piStart, 3),
-      of((o) => o.piLeast, 3),
-      of((o) => o.piEnd, 3),
-      of((o) => o.uStart, 3),
-      of((o) => o.uEnd, 3),
-      of((o) => o.nllEnd, 2),
-      most((o) => o.lossMin),
-      most((o) => o.lossMax),
-      most((o) => o.piFall),
-      most((o) => o.underReward),
-      ...(ranking ? [of((o) => o.rhoStart, 3), of((o) => o.rhoEnd, 3)] : []),
-    ]);
-    console.error(`${rows.length}/${chosen.length} ${rows.at(-1)?.join("  ")}`);
+    const one = { name, runs };
+    played.push(one);
+    console.error(`${played.length}/${chosen.length} ${cellsOf([one], columns).rows[0]?.join("  ")}`);
   }
-  return rows;
+  return played;
 }
 
 /** Page lengths of shops: 2,10,2-5-40 are three shops, the last of mixed pages. */

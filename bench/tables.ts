@@ -5,92 +5,63 @@ import type { Change } from "./compare.ts";
 import type { GrowthPoint, KernelResult } from "../src/selftest/profile/bench_report.ts";
 import { fitLine, growthAxes } from "./growth.ts";
 import { type Ceilings, standing } from "../src/selftest/profile/roofline.ts";
-import { type Cells, percent, short } from "./output.ts";
+import { type Cells, cellsOf, percent, short } from "./output.ts";
+import type { Timing } from "../src/selftest/profile/timing.ts";
 import { dispatchTime, hostTime, type StepResult } from "../src/selftest/profile/step_profile.ts";
 
 const some = (value: number) => value > 0 ? short(value) : "-";
 const ms = (microseconds: number) => short(microseconds / 1000);
 const MEBI = 2 ** 20;
 
+const mebi = (bytes: number) => (bytes / MEBI).toFixed(1);
+/** Where half of the samples lie. */
+const quartiles = ({ lower, upper }: Quartiles, of = short) => `${of(lower)}..${of(upper)}`;
+type Quartiles = Pick<Timing, "lower" | "upper">;
+
 export function adapterCells(figures: readonly AdapterFigure[]): Cells {
-  return {
-    head: ["probe", "median", "quartiles", "best", "unit"],
-    rows: figures.map(({ name, unit, median, lower, upper, best }) => [
-      name,
-      short(median),
-      `${short(lower)}..${short(upper)}`,
-      short(best),
-      unit,
-    ]),
-  };
+  return cellsOf(figures, [
+    ["probe", ({ name }) => name],
+    ["median", ({ median }) => short(median)],
+    ["quartiles", (figure) => quartiles(figure)],
+    ["best", ({ best }) => short(best)],
+    ["unit", ({ unit }) => unit],
+  ]);
 }
 
 export function kernelCells(kernels: readonly KernelResult[], ceilings: Ceilings): Cells {
-  return {
-    head: [
-      "dispatch",
-      "kernel",
-      "us",
-      "min",
-      "quartiles",
-      "GFLOP/s",
-      "GB/s",
-      "roofline",
-      "bound by",
-      "compile ms",
-    ],
-    rows: kernels.map((result) => {
-      const { id, kernel, median, min, lower, upper, compileMs } = result;
-      const [x, y] = result.invocations;
-      const { gflops, gbs, share, bound } = standing(result, median, ceilings, x * y);
-      return [
-        id,
-        kernel,
-        short(median),
-        short(min),
-        `${short(lower)}..${short(upper)}`,
-        some(gflops),
-        some(gbs),
-        percent(share),
-        bound,
-        compileMs.toFixed(0),
-      ];
-    }),
-  };
+  const rows = kernels.map((result) => {
+    const [x, y] = result.invocations;
+    return { ...result, ...standing(result, result.median, ceilings, x * y) };
+  });
+  return cellsOf(rows, [
+    ["dispatch", ({ id }) => id],
+    ["kernel", ({ kernel }) => kernel],
+    ["us", ({ median }) => short(median)],
+    ["min", ({ min }) => short(min)],
+    ["quartiles", (result) => quartiles(result)],
+    ["GFLOP/s", ({ gflops }) => some(gflops)],
+    ["GB/s", ({ gbs }) => some(gbs)],
+    ["roofline", ({ share }) => percent(share)],
+    ["bound by", ({ bound }) => bound],
+    ["compile ms", ({ compileMs }) => compileMs.toFixed(0)],
+  ]);
 }
 
 export function stepCells(step: StepResult, ceilings: Ceilings): Cells {
   const total = dispatchTime(step);
-  return {
-    head: [
-      "dispatch",
-      "kernel",
-      "us",
-      "quartiles",
-      "share",
-      "MFLOP",
-      "MB",
-      "GFLOP/s",
-      "GB/s",
-      "roofline",
-    ],
-    rows: step.dispatches.map((dispatch, k) => {
-      const { label, kernel, median, lower, upper, flops, bytes } = dispatch;
-      const { gflops, gbs, share } = standing(dispatch, median, ceilings);
-      return [
-        `${k + 1} ${label}`,
-        kernel,
-        short(median),
-        `${short(lower)}..${short(upper)}`,
-        percent(median / total),
-        some(flops / 1e6),
-        some(bytes / 1e6),
-        some(gflops),
-        some(gbs),
-        percent(share),
-      ];
-    }),
-  };
+  const rows = step.dispatches.map((one) => ({ ...one, ...standing(one, one.median, ceilings) }));
+  return cellsOf(rows, [
+    ["dispatch", ({ label }, k) => `${k + 1} ${label}`],
+    ["kernel", ({ kernel }) => kernel],
+    ["us", ({ median }) => short(median)],
+    ["quartiles", (dispatch) => quartiles(dispatch)],
+    ["share", ({ median }) => percent(median / total)],
+    ["MFLOP", ({ flops }) => some(flops / 1e6)],
+    ["MB", ({ bytes }) => some(bytes / 1e6)],
+    ["GFLOP/s", ({ gflops }) => some(gflops)],
+    ["GB/s", ({ gbs }) => some(gbs)],
+    ["roofline", ({ share }) => percent(share)],
+  ]);
 }
 
 /** What of a step's time is not in its dispatches. */
@@ -99,105 +70,77 @@ export function stepNotes(step: StepResult): string[] {
   const total = dispatchTime(step);
   const own = Object.entries(host).map(([what, time]) => `${what} ${short(time)}`).join(", ");
   return [
-    `a step in a run: ${ms(wall.median)} ms (quartiles ${ms(wall.lower)}..${
-      ms(wall.upper)
-    }); its dispatches: ` +
-    `${ms(total)} ms; what is left: ${ms(wall.median - total)} ms`,
+    `a step in a run: ${ms(wall.median)} ms (quartiles ${quartiles(wall, ms)}); its dispatches: ${ms(total)} ms; ` +
+    `what is left: ${ms(wall.median - total)} ms`,
     `the host's own time a step, in groups of ${group}: ${short(hostTime(step))} us (${own})`,
   ];
 }
 
 export function stepTitle({ workload, model, users, events, rows, items, gpuBytes }: StepResult): string {
   return `${workload} ${model}: ${users} users, ${events} events, ${rows} rows, ${items} distinct items; ` +
-    `${(gpuBytes / MEBI).toFixed(1)} MiB on the GPU`;
+    `${mebi(gpuBytes)} MiB on the GPU`;
 }
 
 export function stepSummaryCells(steps: readonly StepResult[]): Cells {
-  return {
-    head: [
-      "workload",
-      "model",
-      "rows",
-      "ms a step",
-      "quartiles",
-      "dispatches + copies",
-      "their ms",
-      "host us",
-      "GFLOP/s",
-      "MiB",
-    ],
-    rows: steps.map((step) => {
-      const { workload, model, rows, wall, dispatches, gpuBytes } = step;
-      const flops = dispatches.reduce((sum, dispatch) => sum + dispatch.flops, 0);
-      const copies = dispatches.filter(({ kernel }) => kernel === "copy").length;
-      return [
-        workload,
-        model,
-        String(rows),
-        ms(wall.median),
-        `${ms(wall.lower)}..${ms(wall.upper)}`,
-        `${dispatches.length - copies} + ${copies}`,
-        ms(dispatchTime(step)),
-        short(hostTime(step)),
-        short(flops / wall.median / 1000),
-        (gpuBytes / MEBI).toFixed(1),
-      ];
-    }),
-  };
+  const copies = ({ dispatches }: StepResult) => dispatches.filter(({ kernel }) => kernel === "copy").length;
+  const flops = ({ dispatches }: StepResult) => dispatches.reduce((sum, dispatch) => sum + dispatch.flops, 0);
+  return cellsOf(steps, [
+    ["workload", ({ workload }) => workload],
+    ["model", ({ model }) => model],
+    ["rows", ({ rows }) => String(rows)],
+    ["ms a step", ({ wall }) => ms(wall.median)],
+    ["quartiles", ({ wall }) => quartiles(wall, ms)],
+    ["dispatches + copies", (step) => `${step.dispatches.length - copies(step)} + ${copies(step)}`],
+    ["their ms", (step) => ms(dispatchTime(step))],
+    ["host us", (step) => short(hostTime(step))],
+    ["GFLOP/s", (step) => short(flops(step) / step.wall.median / 1000)],
+    ["MiB", ({ gpuBytes }) => mebi(gpuBytes)],
+  ]);
 }
 
 export function growthCells(points: readonly GrowthPoint[]): Cells {
-  return {
-    head: ["axis", "value", "rows or value", "ms a step", "quartiles", "MiB", "refused by"],
-    rows: points.map(({ axis, value, x, time, gpuBytes, refusal }) => [
-      axis,
-      String(value),
-      String(x),
-      time ? ms(time.median) : "-",
-      time ? `${ms(time.lower)}..${ms(time.upper)}` : "-",
-      gpuBytes === undefined ? "-" : (gpuBytes / MEBI).toFixed(1),
-      refusal?.limit ?? "",
-    ]),
-  };
+  return cellsOf(points, [
+    ["axis", ({ axis }) => axis],
+    ["value", ({ value }) => String(value)],
+    ["rows or value", ({ x }) => String(x)],
+    ["ms a step", ({ time }) => time ? ms(time.median) : "-"],
+    ["quartiles", ({ time }) => time ? quartiles(time, ms) : "-"],
+    ["MiB", ({ gpuBytes }) => gpuBytes === undefined ? "-" : mebi(gpuBytes)],
+    ["refused by", ({ refusal }) => refusal?.limit ?? ""],
+  ]);
 }
 
 /** Of every axis with two points or more: the line through them, of the times through the least disturbed. */
 export function slopeCells(points: readonly GrowthPoint[]): Cells {
-  const rows = growthAxes.flatMap(({ name, unit }) => {
+  const lines = growthAxes.flatMap(({ name, unit }) => {
     const own = points.filter(({ axis }) => axis === name);
     const times = own.flatMap(({ x, time }) => time ? [{ x, y: time.min }] : []);
     const bytes = own.flatMap(({ x, gpuBytes }) => gpuBytes === undefined ? [] : [{ x, y: gpuBytes }]);
-    if (new Set(times.map(({ x }) => x)).size < 2) return [];
-    const [time, memory] = [fitLine(times), fitLine(bytes)];
-    return [[
-      name,
-      unit,
-      short(1000 * time.slope),
-      ms(time.constant),
-      percent(time.error),
-      short(memory.slope),
-      (memory.constant / MEBI).toFixed(1),
-      percent(memory.error),
-    ]];
+    const fits = new Set(times.map(({ x }) => x)).size >= 2;
+    return fits ? [{ name, unit, time: fitLine(times), memory: fitLine(bytes) }] : [];
   });
-  return {
-    head: ["axis", "one more", "ns", "constant ms", "off by up to", "bytes", "constant MiB", "off by up to"],
-    rows,
-  };
+  return cellsOf(lines, [
+    ["axis", ({ name }) => name],
+    ["one more", ({ unit }) => unit],
+    ["ns", ({ time }) => short(1000 * time.slope)],
+    ["constant ms", ({ time }) => ms(time.constant)],
+    ["off by up to", ({ time }) => percent(time.error)],
+    ["bytes", ({ memory }) => short(memory.slope)],
+    ["constant MiB", ({ memory }) => mebi(memory.constant)],
+    ["off by up to", ({ memory }) => percent(memory.error)],
+  ]);
 }
 
 export function compareCells(changes: readonly Change[]): Cells {
   const of = (value: number | undefined) => value === undefined ? "-" : short(value);
-  return {
-    head: ["what", "unit", "before", "after", "change", "noise", "verdict"],
-    rows: changes.map(({ id, unit, before, after, change, noise, verdict }) => [
-      id,
-      unit,
-      of(before?.median),
-      of(after?.median),
-      change === undefined ? "-" : `${change > 0 ? "+" : ""}${(100 * change).toFixed(1)} %`,
-      percent(noise),
-      verdict,
-    ]),
-  };
+  const signed = (share: number) => `${share > 0 ? "+" : ""}${percent(share)}`;
+  return cellsOf(changes, [
+    ["what", ({ id }) => id],
+    ["unit", ({ unit }) => unit],
+    ["before", ({ before }) => of(before?.median)],
+    ["after", ({ after }) => of(after?.median)],
+    ["change", ({ change }) => change === undefined ? "-" : signed(change)],
+    ["noise", ({ noise }) => percent(noise)],
+    ["verdict", ({ verdict }) => verdict],
+  ]);
 }

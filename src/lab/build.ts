@@ -1,13 +1,16 @@
 /** Makes the lab's page: one HTML file that needs nothing beside it, and the same as a folder of static files. */
 
 import { fileURLToPath } from "node:url";
+import { Html, inlineScript, jsonScript, markup, scriptText } from "../report/html.ts";
+import type { ShippedLadder } from "../selftest/ladder/shipped.ts";
 import { type Bundle, bundle } from "../serve/bundle/bundle.ts";
 import { tableName, tableScript } from "../serve/bundle/kernel_table.ts";
-import { Html, inlineScript, jsonScript, markup, scriptText } from "../report/html.ts";
 import { version } from "../version.ts";
 import { MISSING } from "./client/later_script.ts";
-import type { ShippedLadder } from "../selftest/ladder/shipped.ts";
 import type { KernelTexts } from "./draw/kernel_panel.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+const read = (path: string) => Deno.readTextFile(new URL(path, ROOT));
 
 /** The page, in both forms. */
 export interface LabPage {
@@ -36,9 +39,6 @@ const POLICY = "default-src 'none'; script-src 'self' 'unsafe-inline' blob:; wor
 /** The script of the worker, where the page carries it: see client/main.ts. */
 const WORKER_ID = "worker-script";
 
-/** The reader of CSV asks by this name whether it may use Node.js. */
-const CSV = { PAPA_BROWSER_CONTEXT: "true" };
-
 /**
  * Of what decompresses Parquet. Snappy is WebAssembly there, which the page's policy does not allow: hyparquet has it in
  * JavaScript. Brotli comes with a dictionary, and is larger than all else that reads files.
@@ -60,20 +60,17 @@ const WITHOUT_SCRIPT = new Html(
 /** @returns the same bytes for the same sources. @throws Error with all that the bundler says */
 export async function buildLab(): Promise<LabPage> {
   const entry = (name: string) => fileURLToPath(new URL(`./client/${name}`, import.meta.url));
-  const define = { CLICKGAN_VERSION: JSON.stringify(version) };
-  const page = await bundle({ entry: entry("main.ts"), format: "iife", define });
+  const page = await bundle({ entry: entry("main.ts"), format: "iife" });
   const worker = await bundle({ entry: entry("worker.ts"), format: "iife", kernels: "from a table" });
-  const reader = await bundle({
-    entry: entry("reader.ts"),
-    format: "esm",
-    define: { ...define, ...CSV },
-    instead: INSTEAD,
-  });
+  const reader = await bundle({ entry: entry("reader.ts"), format: "esm", instead: INSTEAD });
+  const define = { CLICKGAN_VERSION: JSON.stringify(version) };
   const screens = await bundle({ entry: entry("other_screens.ts"), format: "esm", define });
-  const style = await styleText();
+  const style = `${await read("src/report/page.css")}\n${await read("src/lab/client/lab.css")}`;
+  // As `deno task bench ladder` has written them.
+  const ladders: ShippedLadder[] = JSON.parse(await read("bench/ladder.json"));
   const kernels = await kernelFiles(worker);
   const data = markup`${jsonScript(KERNELS_ID, kernels)}
-${jsonScript(DATA_ID, { texts: await kernelTexts(), ladders: await shippedLadders() })}`;
+${jsonScript(DATA_ID, { texts: await kernelTexts(), ladders })}`;
   const single = pageOf(
     markup`<style>
 ${new Html(style)}</style>`,
@@ -131,26 +128,10 @@ async function kernelFiles({ inputs }: Bundle): Promise<Record<string, string>> 
   for (const path of [...inputs.keys()].filter((path) => path.endsWith(".wgsl"))) {
     const name = tableName(path);
     if (name in kernels) throw new Error(`expected one kernel of the name ${name}, found another: ${path}`);
-    kernels[name] = await Deno.readTextFile(new URL(`../../${path}`, import.meta.url));
+    kernels[name] = await read(path);
   }
   return kernels;
 }
-
-/** As `deno task bench ladder` has written them. */
-async function shippedLadders(): Promise<ShippedLadder[]> {
-  return JSON.parse(await Deno.readTextFile(new URL("../../bench/ladder.json", import.meta.url)));
-}
-
-async function styleText(): Promise<string> {
-  const texts = await Promise.all(
-    ["../report/page.css", "./client/lab.css"].map((path) =>
-      Deno.readTextFile(new URL(path, import.meta.url))
-    ),
-  );
-  return texts.join("\n");
-}
-
-const ROOT = new URL("../../", import.meta.url);
 
 /** Chapters that are about the kernels of a training step. */
 const CHAPTERS = [1, 2, 3, 4, 5, 6, 7, 8, 9];
@@ -166,7 +147,7 @@ export async function kernelTexts(): Promise<Omit<KernelTexts, "files">> {
   const page = async (number: number) => {
     const file = pages.find((name) => name.startsWith(`${number}-`));
     if (file === undefined) throw new Error(`kernels/course has no chapter ${number}`);
-    return { file, text: await Deno.readTextFile(new URL(`kernels/course/${file}`, ROOT)) };
+    return { file, text: await read(`kernels/course/${file}`) };
   };
   for (const number of CHAPTERS) {
     const { file, text } = await page(number);
@@ -180,7 +161,7 @@ export async function kernelTexts(): Promise<Omit<KernelTexts, "files">> {
   }
   const references: Record<string, string> = {};
   for (const file of await namesOf("src/ops/", ".ts")) {
-    const text = await Deno.readTextFile(new URL(`src/ops/${file}`, ROOT));
+    const text = await read(`src/ops/${file}`);
     for (const [op, reference] of referencesOf(text)) references[op] = reference;
   }
   return { chapters, chapterOf, references };

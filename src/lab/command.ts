@@ -1,18 +1,18 @@
 /** `lab`: the page that trains and measures in a browser, served on this machine, or written as files. */
 
-import { join } from "node:path";
 import { Command } from "commander";
-import { atomicWriteFile, makeFolder } from "../run/files/atomic_write.ts";
-import { type Asked, HOST, listen } from "../serve/listen.ts";
-import { contentsOf } from "../run/files/owned_folder.ts";
-import { buildLab, type LabPage, TITLE } from "./build.ts";
-import { version } from "../version.ts";
-import { UserError } from "../user_error.ts";
+import { join } from "node:path";
 import { BUILD, PORT } from "../cli/arguments.ts";
 import { runMain } from "../cli/fail.ts";
 import { ALLOW_HOST, folder, parse, wholeNumber } from "../cli/options.ts";
-import { EXIT_INTERRUPTED, say } from "../run/commands/run_stages.ts";
 import { stopOnSignals } from "../cli/stop.ts";
+import { EXIT_INTERRUPTED, say } from "../run/commands/run_stages.ts";
+import { atomicWriteFile, makeFolder } from "../run/files/atomic_write.ts";
+import { contentsOf } from "../run/files/owned_folder.ts";
+import { type Asked, HOST, listen } from "../serve/listen.ts";
+import { UserError } from "../user_error.ts";
+import { version } from "../version.ts";
+import { buildLab, type LabPage, TITLE } from "./build.ts";
 
 const LAB_PORT = 8751;
 const CONNECTIONS = 64;

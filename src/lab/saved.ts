@@ -1,15 +1,10 @@
 /** All that was measured in the page, as the JSON that `deno task bench --compare` reads. */
 
 import type { AdapterDescription } from "../gpu/device.ts";
-import type { AdapterFigure } from "../selftest/profile/ceilings.ts";
-import type {
-  BenchReport,
-  LadderFigures,
-  SelftestFigures,
-  TrainingFigures,
-} from "../selftest/profile/bench_report.ts";
-import type { StepResult } from "../selftest/profile/step_profile.ts";
 import { checkText } from "../selftest/finding.ts";
+import type { BenchReport, LadderFigures, SelftestFigures, TrainingFigures } from "../selftest/profile/bench_report.ts";
+import type { AdapterFigure } from "../selftest/profile/ceilings.ts";
+import type { StepResult } from "../selftest/profile/step_profile.ts";
 import type { KindFinding, SelftestResult } from "../selftest/results.ts";
 
 /** What the screens have measured so far. */

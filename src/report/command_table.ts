@@ -3,8 +3,7 @@
 import type { FigureName } from "../figures/columns.ts";
 import type { Differences } from "../figures/tested.ts";
 import { signed, signedRange, toldBy } from "../figures/told.ts";
-import type { SnapshotResult } from "../run/snapshot_result.ts";
-import { type BaselineResults, shownBaselines } from "../run/tested_users.ts";
+import { type BaselineResults, shownBaselines, type SnapshotResult } from "../run/tested_users.ts";
 import { type Column, fittedTable, outputWidth, table } from "../cli/table.ts";
 import { figureOf, nameIn, type Part, type Scoring, spread } from "./parts.ts";
 

@@ -1,4 +1,4 @@
-/** The figures of users: of the snapshots and baselines that are tested on them, all on the same resamples. */
+/** The figures of users, as result.json has them: of the snapshots and baselines that are tested on them, all on the same resamples. */
 
 import {
   type BaselineName,
@@ -17,6 +17,8 @@ import { positionEffects } from "../model/position_effect.ts";
 import type { Weights } from "../tape/parameters.ts";
 import type { Dataset } from "../data/sets/dataset.ts";
 import type { StageFigures } from "./stages.ts";
+import type { Paired } from "../figures/paired.ts";
+import type { SnapshotName } from "./run_state.ts";
 
 /** Figures of a baseline. A ranking has no loss. */
 export interface BaselineResult extends RankingFigures {
@@ -50,7 +52,7 @@ export function choiceOf({ eta, loss }: Pick<ModelConfig, "eta" | "loss">, weigh
 }
 
 /** What is known of a scoring beside the figures that the device sums. */
-export interface TestedModel<F extends StageFigures> {
+interface TestedModel<F extends StageFigures> {
   readonly figures: EvaluationFigures<F>;
   readonly tested: Tested;
   /** How alike the reward and the truth rank a page's items, where the truth is known. */
@@ -153,4 +155,46 @@ function spread(source: LogSource, { users, utilities }: EvaluatedUsers, into: F
     into.set(utilities.subarray(row, row + to - from), from);
     row += to - from;
   }
+}
+
+/** Test figures of one snapshot; those of a game only where there was one. */
+export type SnapshotResult =
+  & EvaluationFigures
+  & StageFigures
+  & {
+    readonly snapshot: SnapshotName;
+    /** Iteration that the snapshot is from. */
+    readonly iteration: number;
+    /** How alike the reward and the truth rank a page's items, where the truth is known: {@link meanSpearman}. */
+    readonly spearman?: number;
+    /** All figures with their intervals. */
+    readonly details: Details;
+    /** How far it is above each baseline. */
+    readonly against: Readonly<Partial<Record<BaselineName, Differences>>>;
+    /** What other runs are compared with. */
+    readonly paired?: Paired;
+  };
+
+/** How far one snapshot is above another. */
+export interface SnapshotDifferences {
+  readonly snapshot: SnapshotName;
+  readonly minus: SnapshotName;
+  readonly differences: Differences;
+}
+
+/** @param users that it was tested on. */
+export function snapshotResult(
+  snapshot: SnapshotName,
+  iteration: number,
+  { figures, tested, spearman }: TestedModel<StageFigures>,
+  users: TestedUsers,
+): SnapshotResult {
+  return {
+    snapshot,
+    iteration,
+    ...figures,
+    ...(spearman === undefined ? {} : { spearman }),
+    details: tested.details,
+    against: users.against(tested),
+  };
 }

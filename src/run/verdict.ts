@@ -8,7 +8,7 @@ import { meanAndSd } from "../data/mean_sd.ts";
 import type { StagesConfig } from "../train/config.ts";
 import { type ItemData, unusedOf } from "../data/item_ids.ts";
 import type { Stage } from "./stages.ts";
-import type { SnapshotResult } from "./snapshot_result.ts";
+import type { SnapshotResult } from "./tested_users.ts";
 import { thousands } from "../thousands.ts";
 
 /** Of the iterations that were done, the share in which a best validation is early. */

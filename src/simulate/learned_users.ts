@@ -5,7 +5,13 @@ import type { Gpu } from "../gpu/device.ts";
 import type { UserModel } from "../model/user_model.ts";
 import { UserError } from "../user_error.ts";
 import { type ClickLists, type Page, PageBatch } from "./page.ts";
-import { type CatalogueUtilities, plain, type SlateUtilities, type Users, type UsersSource } from "./users.ts";
+import {
+  type CatalogueUtilities,
+  plain,
+  type SlateUtilities,
+  type Users,
+  type UsersSource,
+} from "./users.ts";
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import { ClickTape } from "../batch/click_tape.ts";
 import { DeviceItems } from "../batch/device_items.ts";

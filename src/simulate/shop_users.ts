@@ -7,7 +7,13 @@ import { demoFeatures, featuresOf, firstState, places, type ShopTruth, shopUtili
 import type { Arena } from "../gpu/arena.ts";
 import { kernel } from "../gpu/kernel.ts";
 import { bufferOf, type View } from "../gpu/memory.ts";
-import { type CatalogueUtilities, plain, type SlateUtilities, type Users, type UsersSource } from "./users.ts";
+import {
+  type CatalogueUtilities,
+  plain,
+  type SlateUtilities,
+  type Users,
+  type UsersSource,
+} from "./users.ts";
 import { padRows } from "../tape/layout.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { fill } from "./pool.ts";

@@ -1,10 +1,6 @@
 /** `train --adversarial` from the outside: both stages, stopping and going on, --init of a run, bad options. */
 
 import assert from "node:assert/strict";
-import { parseTrainOptions } from "../../src/run/commands/train_options.ts";
-import { stagesConfigOf } from "../../src/run/options/train.ts";
-import { tinyData } from "../small_models.ts";
-import { UserError } from "../../src/user_error.ts";
 import { filesIn, interrupt, runCommand, withSmallLog, words, writePaperFile } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
@@ -133,32 +129,6 @@ Deno.test("seeds go through both stages, with position weights and batch norm, s
     assert.equal(report.code, 0, report.stderr);
     assert.doesNotMatch(Deno.readTextFileSync(`${folder}/page.html`), /unfinished/);
   }));
-
-const wrong: [string[], RegExp][] = [
-  [["--no-pretrain"], /Expected --adversarial <n> with --no-pretrain, got none/],
-  [["--reward-steps", "0"], /Expected --adversarial <n> with --reward-steps, got none/],
-  [["--adversarial", "10"], /Expected --adversarial-validate-every of at most the 10 iterations/],
-  [["--adversarial", "200", "--reward-steps", "-1"], /Expected a whole number in 0\.\.32, got "-1"/],
-  [["--adversarial", "200", "--generator-steps", "0"], /Expected a whole number in 1\.\.32, got "0"/],
-  [["--adversarial", "200", "--behaviour-dims", "8x8"], /such as 64-64 or 32-64-32, got "8x8"/],
-  [["--adversarial", "200", "--generator", "best"], /Allowed choices are network, exact/],
-  [["--encoder", "gru"], /Allowed choices are lstm, pw/],
-  [["--eta", "0"], /Expected a number above 0 and at most 1000, got "0"/],
-  [["--item-dropout", "1"], /Expected a number from 0 to 0\.99, got "1"/],
-  [["--weight-decay", "-1"], /Expected a number from 0 to 1000, got "-1"/],
-  [["--adam", "sparse"], /Allowed choices are dense, row-sparse/],
-  [["--early-stopping", "accuracy"], /Allowed choices are loss, prec1, prec2/],
-  [["--pw-lags", "65"], /Expected a whole number in 1\.\.64, got "65"/],
-];
-Deno.test("options of both stages that make no sense are refused", () => {
-  for (const [options, message] of wrong) {
-    const parsed = () => {
-      const { options: all } = parseTrainOptions(["--iterations", "12", ...options]);
-      return stagesConfigOf(all, tinyData);
-    };
-    assert.throws(parsed, (error) => error instanceof UserError && message.test(error.message), `${options}`);
-  }
-});
 
 Deno.test("train refuses batches of the adversarial stage that are larger than the train users", () =>
   withSmallLog(async (folder, data) => {

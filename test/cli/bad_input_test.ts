@@ -1,8 +1,6 @@
 /** Bad input ends with a message that says what was expected, found and to do, exit code 1, and nothing half-written. */
 
 import assert from "node:assert/strict";
-import { parseTrainOptions } from "../../src/run/commands/train_options.ts";
-import { UserError } from "../../src/user_error.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/run/snapshot/safetensors.ts";
 import { filesIn, runCommand, withSmallLog, words } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
@@ -42,21 +40,6 @@ const badOptions: [string, string, RegExp][] = [
   ["a folder without a name", "--save-dir=", /Expected the path of a folder, got nothing/],
 ];
 
-/** The same, seen before anything is opened: the process that ends by it is that of the others. */
-const badTexts: [string, string, RegExp][] = [
-  ["dims with a 0", "--dims 64-0", /Expected 1 to 8 sizes of 1\.\.4096[^]*got "64-0"/],
-  ["dims with a letter", "--dims 64-x", /got "64-x"/],
-  ["no dims", "--dims=", /got ""/],
-  ["a batch of nobody", "--batch-size 0", /whole number of at least 1, got "0"/],
-  ["half an iteration", "--iterations 1.5", /whole number.*got "1\.5"/],
-  ["a negative rate", "--learning-rate -1", /a number above 0/],
-  ["a rate that is no number", "--learning-rate fast", /got "fast"/],
-  ["a negative seed", "--seed -1", /whole number/],
-  ["a stray word", "yelp.txt", /too many arguments/],
-  ["an option without its value", "--data", /argument missing/],
-  ["validations that never come", "--iterations 5 --validate-every 6", /--validate-every of at most the 5/],
-];
-
 for (const [what, line, message] of badOptions) {
   Deno.test(`train refuses ${what}`, () =>
     withSmallLog(async (folder, data) => {
@@ -70,14 +53,6 @@ for (const [what, line, message] of badOptions) {
       assert.equal(stdout, "");
       assert.deepEqual(filesIn(folder), ["small.tsv"], "something was written");
     }));
-}
-
-for (const [what, line, message] of badTexts) {
-  Deno.test(`train does not understand ${what}`, () =>
-    assert.throws(
-      () => parseTrainOptions(words(line)),
-      (error) => error instanceof UserError && message.test(error.message),
-    ));
 }
 
 Deno.test("train reports a bad line of a log by file and line", () =>

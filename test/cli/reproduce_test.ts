@@ -2,14 +2,12 @@
 
 import assert from "node:assert/strict";
 import { pairedDifference } from "../../src/data/paired.ts";
-import { claimsOn } from "../../src/tune/experiment/claims.ts";
+import { claimsOn, type ModelOutcome, readOutcome, type SeedOutcome } from "../../src/tune/experiment/outcome.ts";
 import { experimentModels, worksOver } from "../../src/tune/experiment/models.ts";
-import { type ModelOutcome, readOutcome, type SeedOutcome } from "../../src/tune/experiment/outcome.ts";
 import { folderOfSeed } from "../../src/run/seeds_folder.ts";
 import { UserError } from "../../src/user_error.ts";
 import { itemsShape } from "../../src/data/item_catalogue.ts";
 import { modelParameters } from "../../src/model/user_model.ts";
-import { parseReproduceOptions } from "../../src/tune/commands/reproduce_options.ts";
 import { filesIn, interrupt, runCommand, withSmallLog, words, writePaperFile } from "../command_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 
@@ -164,21 +162,6 @@ Deno.test("reproduce stops, goes on, repeats nothing, writes its table, and refu
     assert.equal(other.code, 1);
     assert.match(other.stderr, /iterations is 20 there and 30 here\. Choose another --save-dir/);
   }));
-
-Deno.test("reproduce says what is wrong with its options", async () => {
-  for (
-    const [args, message] of [
-      [["--models", "baseline"], /Expected --models among baseline-64-64, .*, got "baseline"/],
-      [["--seeds", "0"], /Expected a whole number in 1\.\.1000, got "0"/],
-    ] as const
-  ) {
-    const parsed = () => parseReproduceOptions(args);
-    assert.throws(parsed, (error) => error instanceof UserError && message.test(error.message));
-  }
-  const { code, stderr } = await runCommand("reproduce", "--data", "/nowhere.txt");
-  assert.equal(code, 1, stderr);
-  assert.match(stderr, /nowhere\.txt/);
-});
 
 Deno.test("which models mixed features cannot be given is known before anything is trained", () => {
   const shape = itemsShape(smallLog(1, { users: 3, items: 5, width: 2, tokens: 4 }).items);

@@ -13,7 +13,7 @@ import { randomStream } from "../../src/data/random.ts";
 import { column, columns } from "../../src/figures/columns.ts";
 import { type Paired, pairedOf } from "../../src/figures/paired.ts";
 import { type SettingRow, tableCsv, trainArguments } from "../../src/tune/tune_folder.ts";
-import { search } from "../../src/tune/search.ts";
+import { bestOf, type Candidate, hasReached, rungsUpTo, search, type Standing, winnerOf } from "../../src/tune/search.ts";
 import {
   argumentsOf,
   meaninglessOn,
@@ -24,14 +24,6 @@ import {
   type Space,
   textOf,
 } from "../../src/tune/space.ts";
-import {
-  bestOf,
-  type Candidate,
-  hasReached,
-  rungsUpTo,
-  type Standing,
-  winnerOf,
-} from "../../src/tune/standing.ts";
 import { UserError } from "../../src/user_error.ts";
 import { words } from "../command_check.ts";
 import { tinyData } from "../small_models.ts";
@@ -266,23 +258,6 @@ Deno.test("tune: its options are its own and those of train, which hold for all 
   assert.equal(options.criterion, "prec1");
   assert.deepEqual(rest, ["--data", "x.txt", "--dims", "8"]);
   assert.ok(given.has("--dims") && !given.has("--encoder"));
-  for (
-    const [wrong, says] of [
-      [["--budget", "0"], /a number of minutes above 0/],
-      [["--budget", "soon"], /a number of minutes above 0/],
-      [["--budget", ""], /a number of minutes above 0/],
-      [["--criterion", "auc"], /Allowed choices are loss, prec1, prec2/],
-      [["--resume", "x"], /unknown option '--resume'/],
-      [["--adversarial", "5"], /unknown option '--adversarial'/],
-      [["--iterations", "5"], /--validate-every of at most the 5 iterations/],
-      [["runs/x"], /too many arguments/],
-    ] as const
-  ) {
-    assert.throws(
-      () => parseTuneOptions(wrong),
-      (error) => error instanceof UserError && says.test(error.message),
-    );
-  }
 });
 
 const row = (more: Partial<SettingRow>): SettingRow => ({

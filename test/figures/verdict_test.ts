@@ -10,8 +10,7 @@ import type { Details, Difference } from "../../src/figures/tested.ts";
 import { defaultModel } from "../../src/model/config.ts";
 import { type RunConfig, runConfigSchema } from "../../src/run/run_config.ts";
 import { adversarialStage, shannonStage } from "../../src/run/stages.ts";
-import type { SnapshotResult } from "../../src/run/snapshot_result.ts";
-import type { BaselineResult, BaselineResults } from "../../src/run/tested_users.ts";
+import type { BaselineResult, BaselineResults, SnapshotResult } from "../../src/run/tested_users.ts";
 import { verdictOf } from "../../src/run/verdict.ts";
 import { defaultTraining, type TrainingConfig } from "../../src/train/config.ts";
 

@@ -2,12 +2,12 @@
 
 import assert from "node:assert/strict";
 import { adapterCells, ladderCells, runtimeName } from "../../bench/adapters.ts";
-import * as v from "../../src/schema.ts";
-import { kernelPanel } from "../../src/lab/draw/kernel_panel.ts";
+import { benchSchema } from "../../bench/bench_json.ts";
+import { kernelsOf, kernelTexts, referencesOf } from "../../src/lab/build.ts";
+import type { DispatchFacts, KernelFacts } from "../../src/lab/client/services/step.ts";
 import { placeNames } from "../../src/lab/draw/axes.ts";
-import { evenTicks } from "../../src/report/chart_types.ts";
-import { bytesText, duration, percent, proseHtml } from "../../src/lab/draw/text.ts";
-import { headerPart, specialisedLines, wgslLine, wgslListing } from "../../src/lab/draw/wgsl.ts";
+import { indexValues } from "../../src/lab/draw/index_values.ts";
+import { kernelPanel } from "../../src/lab/draw/kernel_panel.ts";
 import { compareLadder, comparisonText, gainScale, ladderTable, noiseOf } from "../../src/lab/draw/ladder.ts";
 import {
   launchedBy,
@@ -18,7 +18,7 @@ import {
   subscriptsOf,
   valuesText,
 } from "../../src/lab/draw/ownership.ts";
-import { indexValues } from "../../src/lab/draw/index_values.ts";
+import { bytesText, duration, percent, proseHtml } from "../../src/lab/draw/text.ts";
 import {
   spansOf,
   stripSummary,
@@ -26,7 +26,7 @@ import {
   timelineStrip,
   timelineTable,
 } from "../../src/lab/draw/timeline.ts";
-import { kernelsOf, kernelTexts, referencesOf } from "../../src/lab/build.ts";
+import { headerPart, specialisedLines, wgslLine, wgslListing } from "../../src/lab/draw/wgsl.ts";
 import {
   adapterName,
   contentsOf,
@@ -36,9 +36,9 @@ import {
   savedReport,
   selftestFigures,
 } from "../../src/lab/saved.ts";
-import type { DispatchFacts, KernelFacts } from "../../src/lab/client/services/step.ts";
+import { evenTicks } from "../../src/report/chart_types.ts";
+import * as v from "../../src/schema.ts";
 import type { LadderFigures } from "../../src/selftest/profile/bench_report.ts";
-import { benchSchema } from "../../bench/bench_json.ts";
 import { forCpu, kernelFile, kernelFiles, kernelName } from "../kernel_files.ts";
 
 const timing = (median: number, spread = 0) => ({

@@ -2,11 +2,8 @@
 
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
-import { compare } from "../../bench/compare.ts";
 import { readBench } from "../../bench/bench_json.ts";
-
-/** Software, on a machine that does other things. */
-const PATIENCE = { timeout: 120_000 };
+import { compare } from "../../bench/compare.ts";
 
 /** What each screen is looked at by, when it shows something. */
 export interface Look {
@@ -29,10 +26,10 @@ lab.call = (service, method, request, options) => {
 export async function checkStep(page: Page, { fine, picture }: Look): Promise<void> {
   await page.evaluate(HASTY);
   await page.click("nav >> text=Look inside a step");
-  await page.locator("#step-workload option").first().waitFor({ state: "attached", ...PATIENCE });
+  await page.locator("#step-workload option").first().waitFor({ state: "attached" });
   await page.selectOption("#step-workload", "trained");
   await page.getByRole("button", { name: "Measure a step" }).click();
-  await page.locator("table.timeline").waitFor(PATIENCE);
+  await page.locator("table.timeline").waitFor();
   const labels = await page.locator("table.timeline button").allInnerTexts();
   for (
     const part of [
@@ -82,7 +79,7 @@ export async function checkLadder(page: Page, { fine, picture }: Look): Promise<
   await page.click("nav >> text=Ladders");
   const rung = page.locator(".rung", { hasText: "choice softmax" });
   await rung.getByRole("button").click();
-  await rung.locator("table.ladder").waitFor(PATIENCE);
+  await rung.locator("table.ladder").waitFor();
   assert.equal(await rung.locator("tbody tr").count(), 4);
   assert.match(await rung.innerText(), /The fastest steps? here[^]*llvmpipe[^]*right at 4 sizes/);
   await page.evaluate("lab.call = answer");

@@ -1,24 +1,24 @@
 /** Opens the lab in Chromium: `deno run ... lab_page_check.ts CHROMIUM FOLDER`, with lab.html, site, own.tsv, log.csv and its sets in it. */
 
+import axe from "axe-core";
 import assert from "node:assert/strict";
 import type { Browser, Page } from "playwright-core";
-import axe from "axe-core";
-import { differenceOf } from "../../src/data/feature_meaning.ts";
 import { makeDemoShop } from "../../src/data/demo_shop.ts";
-import { decodeSnapshot } from "../../src/run/snapshot/snapshot.ts";
+import { differenceOf } from "../../src/data/feature_meaning.ts";
+import { MemoryLog } from "../../src/data/log_source.ts";
 import { readPreparedLog } from "../../src/data/prepared_set.ts";
 import { openPreparedSet } from "../../src/data/sets/prepared_folder.ts";
-import { openGpu } from "../open_alone.ts";
-import { MemoryLog } from "../../src/data/log_source.ts";
 import { readOptions } from "../../src/lab/client/services/train_options.ts";
 import { countedOn } from "../../src/model/counted.ts";
-import { type ModelData, stagesConfigOf } from "../../src/run/options/train.ts";
 import { UserModel } from "../../src/model/user_model.ts";
+import { type ModelData, stagesConfigOf } from "../../src/run/options/train.ts";
+import { decodeSnapshot } from "../../src/run/snapshot/snapshot.ts";
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import { defaultAdversarial } from "../../src/train/config.ts";
 import { Trainer } from "../../src/train/trainer.ts";
-import { checkHost, checkSmaller, SMALLER_ADAPTER } from "./lab_lack_check.ts";
 import { openChromium } from "../chromium.ts";
+import { openGpu } from "../open_alone.ts";
+import { checkHost, checkSmaller, SMALLER_ADAPTER } from "./lab_lack_check.ts";
 import { checkKeyboard, checkPaper, checkUnderWay } from "./lab_look_check.ts";
 import { checkLadder, checkSaved, checkStep, type Look } from "./lab_measure_check.ts";
 
@@ -49,6 +49,15 @@ async function until(page: Page, expression: string): Promise<void> {
     assert.ok(performance.now() < end, `waited in vain for ${expression}`);
     await page.waitForTimeout(50);
   }
+}
+
+const press = (page: Page, name: string) => page.getByRole("button", { name, exact: true }).click();
+
+/** Presses a button that saves a file. */
+async function saveBy(page: Page, name: string, path: string): Promise<void> {
+  const saved = page.waitForEvent("download");
+  await press(page, name);
+  await (await saved).saveAs(path);
 }
 
 const keptIn = (page: Page, name = "training") => page.evaluate<Kept>(`lab.kept.get("${name}")`);
@@ -106,10 +115,10 @@ const STOP_AT_ONCE = `(() => {
 async function expectStop(page: Page, what: string): Promise<void> {
   const train = page.getByRole("button", { name: "Train", exact: true });
   await train.click();
-  await page.locator(".doing", { hasText: what }).waitFor(PATIENCE);
+  await page.locator(".doing", { hasText: what }).waitFor();
   const pressed = performance.now();
   await page.locator("#screen-train").getByRole("button", { name: "Stop" }).click();
-  await page.locator(".notice", { hasText: "Stopped." }).waitFor(PATIENCE);
+  await page.locator(".notice", { hasText: "Stopped." }).waitFor();
   await until(
     page,
     `![...document.querySelectorAll("#screen-train .main")].some(({ disabled }) => disabled)`,
@@ -126,18 +135,16 @@ async function checkDemo(page: Page): Promise<readonly number[]> {
   const small = { lstmUnits: "3", dims: "7-5", iterations: "10", batchSize: "5", validateEvery: "100" };
   await page.click("#screen-train summary >> text=More options");
   await setOptions(page, { ...small, validationUsers: "20" });
-  await page.getByRole("button", { name: "Train", exact: true }).click();
-  await page.locator("text=Expected --validate-every of at most the 10 iterations, got 100").waitFor(
-    PATIENCE,
-  );
+  await press(page, "Train");
+  await page.locator("text=Expected --validate-every of at most the 10 iterations, got 100").waitFor();
   await setOptions(page, { iterations: String(ITERATIONS) });
   await expectNoFaults(page, "Train, before");
   await expectStop(page, "Compiling kernels");
   await page.evaluate(STOP_AT_ONCE);
-  await page.getByRole("button", { name: "Train", exact: true }).click();
-  await page.locator("text=/^Stopped after \\d+ of 200 iterations. It can go on.$/").waitFor(PATIENCE);
-  await page.getByRole("button", { name: "Go on" }).click();
-  await page.locator("table.figures").waitFor(PATIENCE);
+  await press(page, "Train");
+  await page.locator("text=/^Stopped after \\d+ of 200 iterations. It can go on.$/").waitFor();
+  await press(page, "Go on");
+  await page.locator("table.figures").waitFor();
   const expected = await denoLosses(
     { source: new MemoryLog(makeDemoShop(1).log) },
     [7, 5],
@@ -145,8 +152,7 @@ async function checkDemo(page: Page): Promise<readonly number[]> {
     GAMES,
   );
   expectNear("losses", (await keptIn(page)).losses, expected.shannon);
-  await expectNoFaults(page, "Train, after");
-  await expectNarrow(page);
+  await look.fine(page, "Train, after");
   await picture(page, "train");
   return expected.adversarial;
 }
@@ -159,23 +165,21 @@ async function checkAdversarial(page: Page, expected: readonly number[]): Promis
   await goOn.click();
   await page.locator(
     `text=Expected --adversarial-validate-every of at most the ${GAMES} iterations of --adversarial, got 100`,
-  ).waitFor(PATIENCE);
+  ).waitFor();
   await setOptions(page, { adversarialValidateEvery: "10", adversarialBatchSize: "5", learningRate: "0.1" });
   await setOptions(page, { behaviourDims: "6-4", generatorWarmup: "2" });
   await goOn.click();
-  await page.locator("text=begun with, got --learning-rate changed").waitFor(PATIENCE);
+  await page.locator("text=begun with, got --learning-rate changed").waitFor();
   await setOptions(page, { learningRate: "" });
   await page.evaluate(STOP_AT_ONCE);
   await goOn.click();
-  await page.locator(`text=/^Stopped after \\d+ of ${GAMES} iterations. It can go on.$/`).waitFor(PATIENCE);
-  await page.locator(".numbers dt", { hasText: "validation pi prec@1" }).waitFor(PATIENCE);
-  await page.getByRole("button", { name: "Save best loss", exact: true }).waitFor(PATIENCE); // of the first stage
+  await page.locator(`text=/^Stopped after \\d+ of ${GAMES} iterations. It can go on.$/`).waitFor();
+  await page.locator(".numbers dt", { hasText: "validation pi prec@1" }).waitFor();
+  await page.getByRole("button", { name: "Save best loss", exact: true }).waitFor(); // of the first stage
   const last = `${folder}/adversarial-last.safetensors`;
-  const saved = page.waitForEvent("download");
-  await page.getByRole("button", { name: "Save as it stands" }).click();
-  await (await saved).saveAs(last);
+  await saveBy(page, "Save as it stands", last);
   await goOn.click();
-  await page.locator("#stage-adversarial table.figures").waitFor(PATIENCE);
+  await page.locator("#stage-adversarial table.figures").waitFor();
   const { losses } = await keptIn(page, "adversarial");
   expectNear("losses of the adversarial stage", losses, expected);
   await expectNoFaults(page, "Train, both stages");
@@ -187,13 +191,13 @@ async function checkAdversarial(page: Page, expected: readonly number[]): Promis
   await expectNarrow(page);
   await picture(page, "train-adversarial");
   await page.setInputFiles("#snapshot-file", last);
-  await page.locator("text=Go on goes on with its training, bit for bit.").waitFor(PATIENCE);
+  await page.locator("text=Go on goes on with its training, bit for bit.").waitFor();
   await goOn.click();
-  await page.locator("#stage-adversarial table.figures").waitFor(PATIENCE);
+  await page.locator("#stage-adversarial table.figures").waitFor();
   const rest = (await keptIn(page, "adversarial")).losses;
   assert.ok(rest.length > 0 && rest.length < GAMES, `${rest.length} steps`);
   assert.deepEqual(rest, losses.slice(-rest.length));
-  await page.getByRole("button", { name: "Start from random weights again" }).click();
+  await press(page, "Start from random weights again");
   await setOptions(page, { adversarial: "" });
 }
 
@@ -242,21 +246,20 @@ async function denoLosses(
 /** A click is remembered, and changes what the model expects of the same page. */
 async function checkUser(page: Page): Promise<void> {
   await page.click("nav >> text=Be the user");
-  await page.locator(".page .item").first().waitFor(PATIENCE);
+  await page.locator(".page .item").first().waitFor();
   const chances = () => page.locator(".chance.model .percent").allInnerTexts();
   await page.check("#same-page");
   const before = await chances();
   assert.equal(before.length, 11);
   await page.locator(".page .item").nth(3).click();
-  await page.locator(".history li:not(.none)").waitFor(PATIENCE);
+  await page.locator(".history li:not(.none)").waitFor();
   await until(page, `document.querySelectorAll(".percent small").length > 0`);
   assert.notDeepEqual(await chances(), before);
   await page.keyboard.press("Enter"); // the focus stays on the line
-  await page.locator(".history li").nth(1).waitFor(PATIENCE);
+  await page.locator(".history li").nth(1).waitFor();
   const [first = "", second = ""] = await page.locator(".history li").allInnerTexts();
   assert.equal(first, second);
-  await expectNoFaults(page, "Be the user");
-  await expectNarrow(page);
+  await look.fine(page, "Be the user");
   await picture(page, "user");
 }
 
@@ -267,10 +270,10 @@ async function checkSelftest(page: Page): Promise<void> {
   const run = page.getByRole("button", { name: "Run the self-test" });
   await page.fill("#selftest-only", "no such case");
   await run.click();
-  await page.locator('text=No case has "no such case" in its name.').waitFor(PATIENCE);
+  await page.locator('text=No case has "no such case" in its name.').waitFor();
   await page.fill("#selftest-only", pictures === undefined ? "page: fill" : "page:");
   await run.click();
-  await page.locator("text=/All agree: \\d+ kernels?, \\d+ cases/").waitFor(PATIENCE);
+  await page.locator("text=/All agree: \\d+ kernels?, \\d+ cases/").waitFor();
   const rows = await page.locator(".kernels tbody tr", { hasText: "fill" }).allInnerTexts();
   assert.deepEqual(rows.map((row) => row.split(/\s*[\t\n]\s*/)), [
     ["fill", "for CPU adapters", "the same bits", "140"],
@@ -279,14 +282,13 @@ async function checkSelftest(page: Page): Promise<void> {
   await page.evaluate(LEAVES_OUT);
   await run.click();
   const said = page.locator(".left-out", { hasText: "Not run: made_up. No model takes it on this adapter" });
-  await said.waitFor(PATIENCE);
+  await said.waitFor();
   const standing = await page.locator("#screen-selftest .standing").innerText();
   const [, cases] = /(\d+) cases/.exec(standing) ?? assert.fail(standing);
-  await expectNoFaults(page, "Self-test");
-  await expectNarrow(page);
+  await look.fine(page, "Self-test");
   await picture(page, "selftest");
   await said.getByRole("button", { name: "Run these, too" }).click();
-  await page.locator(`text=/All agree: \\d+ kernels?, ${Number(cases) + 1} cases/`).waitFor(PATIENCE);
+  await page.locator(`text=/All agree: \\d+ kernels?, ${Number(cases) + 1} cases/`).waitFor();
   assert.ok(await said.isHidden());
   await page.evaluate("lab.call = answer");
 }
@@ -320,12 +322,12 @@ async function checkOwnData(page: Page): Promise<void> {
   await setOptions(page, { dims: "7", iterations: "4", validateEvery: "2" });
   const train = async () => {
     await page.evaluate(`lab.kept.delete("training")`);
-    await page.getByRole("button", { name: "Train", exact: true }).click();
+    await press(page, "Train");
   };
   const refused = async (files: string[], message: string) => {
     await page.setInputFiles("#data-file", files);
     await train();
-    await page.locator(".notice", { hasText: message }).waitFor(PATIENCE);
+    await page.locator(".notice", { hasText: message }).waitFor();
   };
   const filesOf = (set: string) =>
     ["manifest.json", "users.parquet", "items.parquet", "pages.parquet"].map((name) =>
@@ -346,9 +348,8 @@ async function checkOwnData(page: Page): Promise<void> {
   await page.setInputFiles("#data-file", paper);
   await Deno.writeTextFile(paper, "\n", { append: true });
   await train();
-  await page.locator(".notice", { hasText: "own.tsv: the browser cannot read the file any more (" }).waitFor(
-    PATIENCE,
-  );
+  await page.locator(".notice", { hasText: "own.tsv: the browser cannot read the file any more (" })
+    .waitFor();
   const [header = "", ...rows] = Deno.readTextFileSync(`${folder}/own.tsv`).trimEnd().split("\n");
   // The same sessions over and over, under numbers of their own.
   const sessions = 1 + Math.max(...rows.map((row) => Number(row.split("\t")[0])));
@@ -364,15 +365,14 @@ async function checkOwnData(page: Page): Promise<void> {
   await Deno.writeFile(png, Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0, 0));
   await dropOn(page, png);
   await page.locator(".drop .error", { hasText: "shop.png: expected text, found bytes that are none" })
-    .waitFor(PATIENCE);
+    .waitFor();
   await page.setInputFiles("#data-file", [png, `${folder}/own.tsv`]);
   await page.locator(".drop .error", { hasText: "Expected one file in the paper's layout, or all files" })
-    .waitFor(PATIENCE);
+    .waitFor();
   await dropOn(page, `${folder}/log.csv`);
   await page.locator(".drop code", {
     hasText: "deno task data log --source log.csv --user user --time time",
-  })
-    .waitFor(PATIENCE);
+  }).waitFor();
   await look.fine(page, "the command for a log");
   await look.picture(page, "log command");
 
@@ -387,9 +387,7 @@ async function checkOwnData(page: Page): Promise<void> {
       await until(page, `lab.kept.get("training")?.iteration === 4`);
       expectNear(`losses on own data, ${name}`, (await keptIn(page)).losses, expected);
     }
-    const saved = page.waitForEvent("download");
-    await page.getByRole("button", { name: "Save as it stands" }).click();
-    await (await saved).saveAs(`${folder}/last.safetensors`);
+    await saveBy(page, "Save as it stands", `${folder}/last.safetensors`);
     const { info } = decodeSnapshot(Deno.readFileSync(`${folder}/last.safetensors`), "last");
     assert.ok(info?.features);
     assert.equal(differenceOf(info.features, prepared.manifest.features), undefined);
@@ -398,9 +396,7 @@ async function checkOwnData(page: Page): Promise<void> {
     () => page.setInputFiles("#data-file", set),
     async () => {
       await dropOn(page, `${folder}/set`);
-      await page.locator(".file-name", { hasText: "does not let this page read the folder" }).waitFor(
-        PATIENCE,
-      );
+      await page.locator(".file-name", { hasText: "does not let this page read the folder" }).waitFor();
       await page.setInputFiles("#data-file", set);
     },
   ]);
@@ -417,21 +413,18 @@ async function checkOwnLog(page: Page): Promise<void> {
   await train.click();
   await page.locator("text=Done: 4 iterations").or(
     page.locator("table.figures caption", { hasText: "30 test users" }),
-  ).first()
-    .waitFor(PATIENCE);
+  ).first().waitFor();
   await until(page, `lab.kept.get("training").iteration === 4`);
   await page.evaluate(`lab.call("adapter", "lose")`);
-  await page.locator(".device.lost").waitFor(PATIENCE);
+  await page.locator(".device.lost").waitFor();
   await expectNoFaults(page, "after the GPU was lost");
   await setOptions(page, { iterations: "6" });
-  await page.getByRole("button", { name: "Go on" }).click();
+  await press(page, "Go on");
   await until(page, `lab.kept.get("training").iteration === 6`);
   assert.equal((await keptIn(page)).losses.length, 6);
-  const saved = page.waitForEvent("download");
-  await page.getByRole("button", { name: "Save best loss" }).click();
-  await (await saved).saveAs(`${folder}/best-loss.safetensors`);
+  await saveBy(page, "Save best loss", `${folder}/best-loss.safetensors`);
   await page.setInputFiles("#snapshot-file", `${folder}/best-loss.safetensors`);
-  await page.locator("text=best-loss.safetensors: best-loss, after").waitFor(PATIENCE);
+  await page.locator("text=best-loss.safetensors: best-loss, after").waitFor();
 }
 
 /** Whoever comes back to a tab that was hidden is told what browsers do with such tabs. */
@@ -447,7 +440,7 @@ async function checkHidden(page: Page): Promise<void> {
     performance.now = now;
     delete document.hidden;
   })()`);
-  await page.locator("text=This tab was hidden for 30 s. Browsers slow hidden tabs down").waitFor(PATIENCE);
+  await page.locator("text=This tab was hidden for 30 s. Browsers slow hidden tabs down").waitFor();
 }
 
 /** @param before a script that runs before the page's own. */
@@ -485,7 +478,7 @@ async function checkWithout(): Promise<void> {
   const browser = await openChromium(executablePath, "none");
   try {
     await withLab(browser, async (page) => {
-      await page.locator("text=/Expected a WebGPU adapter, found none.*chrome:\\/\\/gpu/").waitFor(PATIENCE);
+      await page.locator("text=/Expected a WebGPU adapter, found none.*chrome:\\/\\/gpu/").waitFor();
       assert.ok(await page.getByRole("button", { name: "Train", exact: true }).isDisabled());
       await expectNoFaults(page, "without WebGPU");
     });
@@ -506,7 +499,7 @@ const look: Look = {
 const browser = await openChromium(executablePath, "software");
 try {
   await withLab(browser, async (page) => {
-    await page.locator(".device.open").waitFor(PATIENCE);
+    await page.locator(".device.open").waitFor();
     const expected = await checkDemo(page);
     await checkUser(page);
     await checkAdversarial(page, expected);

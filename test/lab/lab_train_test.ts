@@ -2,14 +2,14 @@
 
 import assert from "node:assert/strict";
 import { itemsShape } from "../../src/data/item_catalogue.ts";
-import { changedFlags, readOptions, textsOf } from "../../src/lab/client/services/train_options.ts";
-import { dataChecksum } from "../../src/lab/client/services/data.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
-import { adversarialGroup, stagesConfigOf } from "../../src/run/options/train.ts";
+import { dataChecksum } from "../../src/lab/client/services/data.ts";
+import { changedFlags, readOptions, textsOf } from "../../src/lab/client/services/train_options.ts";
 import { modelParameters } from "../../src/model/user_model.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
+import { adversarialGroup, stagesConfigOf } from "../../src/run/options/train.ts";
 import { decodeSnapshot } from "../../src/run/snapshot/snapshot.ts";
 import { encodeTraining, trainingSetting, trainingState } from "../../src/run/snapshot/training_file.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
 import type { Weights } from "../../src/tape/parameters.ts";
 import { noBest } from "../../src/train/best_records.ts";
 

@@ -10,7 +10,7 @@ import { at, type Matrix, matrix } from "../../src/tape/reference.ts";
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import { type AdversarialConfig, defaultAdversarial } from "../../src/train/config.ts";
 import { checkOp, countedOf, meanOf, type OpCase, withGpu } from "../op_check.ts";
-import { batchOf, few, further, noClicks, one } from "../../src/selftest/ops/op_batches.ts";
+import { batchOf, few, further, noClicks, one, U } from "../../src/selftest/ops/op_batches.ts";
 import { exactMinimaxOf, minimaxOf, minimaxOfLayer } from "../../src/selftest/ops/loss_recipes.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { smallLstm, WIDTH } from "../small_models.ts";
@@ -70,6 +70,11 @@ for (const [name, batch] of Object.entries(batches)) {
 
 Deno.test("minimax: of a generator whose last layer it multiplies itself", () =>
   checkOp({ ...minimaxOfLayer(5)(batches.few), loss: (output) => -meanOf(output, 7, batches.few) }));
+
+for (const player of ["generator", "reward"] as const) {
+  Deno.test(`minimax: ${player}, utilities and logits of 100 and more, which no exponential may meet`, () =>
+    checkOp({ ...minimaxOf(player, plain)(few), scale: 100, tolerance: 4 * U * 100 * 50, once: true }));
+}
 
 const small: AdversarialConfig = {
   ...defaultAdversarial,

@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { PolicySchedule } from "../../src/policy/learning/schedule.ts";
+import { PolicySchedule } from "../../src/policy/learning/policy_steps.ts";
 import { DivergedError } from "../../src/train/results.ts";
 import { withGpu } from "../op_check.ts";
 import { config, makeValueLearner, source, trainer } from "./value_learner.ts";

@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import { keyOf } from "../../src/data/philox.ts";
 import { Arena } from "../../src/gpu/arena.ts";
 import { readViews } from "../../src/gpu/readback.ts";
-import { lastPanelLeftOut } from "../../src/policy/learning/recall.ts";
 import { episodesFor, type ReplayState } from "../../src/policy/learning/replay.ts";
 import { range } from "../../src/selftest/harness.ts";
 import { checkReplay, replayBench, SEED } from "../../src/selftest/slates/replay_cases.ts";
@@ -105,6 +104,4 @@ Deno.test("replay: read, put back and gone on with, it holds the same bits; dama
 Deno.test("replay: the ring holds the pages that are asked for, and the episode under way", () => {
   assert.equal(episodesFor(20000, { users: 128, pages: 20 }), 9);
   assert.equal(episodesFor(1, { users: 4096, pages: 20 }), 2);
-  assert.deepEqual(lastPanelLeftOut(64), new Uint32Array(2));
-  assert.deepEqual(lastPanelLeftOut(33), Uint32Array.of(0, 0xfffffffe));
 });

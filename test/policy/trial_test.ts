@@ -22,8 +22,7 @@ import { linUcb, onDevice, optimum, shownAgain } from "../../src/policy/comparis
 import { clickChances, EVALUATION_EPISODE, tryPolicy } from "../../src/policy/comparison/trial.ts";
 import { greedyPolicy, randomPolicy } from "../../src/policy/named.ts";
 import { defaultPolicyTraining, type PolicyTrainingConfig } from "../../src/policy/learning/config.ts";
-import { OpenedPolicy, rank } from "../../src/policy/trained_policy.ts";
-import { groupsOf } from "../../src/policy/opened_groups.ts";
+import { groupsOf, OpenedPolicy, rank } from "../../src/policy/trained_policy.ts";
 import type { PolicyConfig } from "../../src/policy/policy_config.ts";
 import type { PolicySnapshot } from "../../src/policy/learning/policy_snapshot.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";

@@ -1,9 +1,9 @@
 /** The frame of the page: its header, the tabs, the state of the device, and one screen at a time; what all screens share. */
 
-import { type CallWorker, Connection } from "./connection.ts";
-import { type AdapterFacts, type WorkerEvent } from "./protocol.ts";
 import { whole } from "../draw/text.ts";
+import { type CallWorker, Connection } from "./connection.ts";
 import { element, Notice } from "./elements.ts";
+import type { AdapterFacts, WorkerEvent } from "./protocol.ts";
 
 /** One idea of the lab, under a tab of its own. Another one is a file in screens/, and a line in main.ts and in other_screens.ts. */
 export interface Screen {

@@ -3,8 +3,8 @@
 import { type Gpu, type GpuOptions, openDevice } from "../../gpu/device.ts";
 import type { UserModel } from "../../model/user_model.ts";
 import { UserError } from "../../user_error.ts";
-import type { LabData } from "./services/data.ts";
 import type { AdapterFacts, WorkerEvent } from "./protocol.ts";
+import type { LabData } from "./services/data.ts";
 
 /** A model that stands on the device, for screens other than the one that made it. */
 export interface CurrentModel {

@@ -7,15 +7,12 @@ import { type ClickLog, splits } from "../../data/click_log.ts";
 import { checkSource, MemoryLog } from "../../data/log_source.ts";
 import type { Features, Manifest, Places } from "../../data/manifest.ts";
 import { MOST_PAPER_BYTES, parsePaperLog } from "../../data/paper_log.ts";
+import type { TableFile } from "../../data/parquet.ts";
 import { expectParts, PreparedSet, readPreparedLog } from "../../data/prepared_set.ts";
 import type { Part } from "../../data/prepared_tables.ts";
-import type { TableFile } from "../../data/parquet.ts";
 import { UserError } from "../../user_error.ts";
 import { whole } from "../draw/text.ts";
 import type { OwnFile } from "./services/data.ts";
-
-/** What files say, or what is wrong with them. */
-export type Read<T> = T | { readonly fault: string };
 
 /** What the files hold. */
 export interface OwnData {
@@ -31,7 +28,7 @@ export interface OwnData {
 export interface Reading {
   /** Told what is being done. */
   tell(what: string): void;
-  /** @throws UserError of the worker's for what is no manifest */
+  /** @throws UserError for what is no manifest */
   parseManifest(path: string, text: string): Manifest;
 }
 
@@ -40,42 +37,50 @@ const HEAD_BYTES = 1 << 16;
 /** Columns of a file in the paper's layout, which may have any name. */
 const PAPER = ["session_new_index", "tr_val_tst"];
 
-/** Whether files can be used. @returns the command that prepares them, for a log that is to be prepared first */
-export function lookInto(
-  files: readonly OwnFile[],
-): Promise<Read<{ readonly command: string | undefined }>> {
-  return outcome(async () => {
-    const [first, ...others] = files;
-    const empty = files.find(({ file }) => file.size === 0);
-    if (empty) {
-      throw new UserError(`${empty.path}: the file is empty. Choose the file that has the log in it.`);
-    }
-    if (isPrepared(files)) return { command: undefined };
-    if (!first || others.length > 0) throw filesFault(files);
-    if (/\.(gz|zst)$/i.test(first.path)) return { command: commandOf(first.path, "") };
-    const head = await headOf(first);
-    return { command: isPaper(head) ? undefined : commandOf(first.path, head) };
-  });
+/**
+ * Whether files can be used.
+ * @returns the command that prepares them, for a log that is to be prepared first. @throws UserError
+ */
+export async function lookInto(files: readonly OwnFile[]): Promise<string | undefined> {
+  const [first, ...others] = files;
+  const empty = files.find(({ file }) => file.size === 0);
+  if (empty) {
+    throw new UserError(`${empty.path}: the file is empty. Choose the file that has the log in it.`);
+  }
+  if (isPrepared(files)) return undefined;
+  if (!first || others.length > 0) throw filesFault(files);
+  if (/\.(gz|zst)$/i.test(first.path)) return commandOf(first.path, "");
+  const head = await headOf(first);
+  return isPaper(head) ? undefined : commandOf(first.path, head);
 }
 
-/** What the files hold. @throws nothing: what is wrong is returned */
-export function readOwn(files: readonly OwnFile[], reading: Reading): Promise<Read<OwnData>> {
-  return outcome(async () => {
+/** What the files hold. @throws UserError for what is wrong with them, or where they are too large for the browser */
+export async function readOwn(files: readonly OwnFile[], reading: Reading): Promise<OwnData> {
+  try {
     for (const file of files) await expectReadable(file);
     if (isPrepared(files)) return await readPrepared(files, reading);
     const [first, ...others] = files;
     if (!first || others.length > 0) throw filesFault(files);
-    const { path, file } = first;
-    if (file.size > MOST_PAPER_BYTES) {
-      throw new UserError(
-        `${path}: ${whole(file.size)} bytes, expected at most ${
-          whole(MOST_PAPER_BYTES)
-        }. Give a part of its users.`,
-      );
-    }
-    reading.tell(`Reading ${path}`);
-    return { kind: "paper", log: parsePaperLog(path, await file.text()) };
-  });
+    return await readPaper(first, reading);
+  } catch (error) {
+    if (!isTooLarge(error)) throw error;
+    throw new UserError(
+      `The data do not fit the memory of this tab (${error.message}). Give a part of the users, or train in a terminal: ` +
+        "deno task train --help.",
+    );
+  }
+}
+
+async function readPaper({ path, file }: OwnFile, { tell }: Reading): Promise<OwnData> {
+  if (file.size > MOST_PAPER_BYTES) {
+    throw new UserError(
+      `${path}: ${whole(file.size)} bytes, expected at most ${
+        whole(MOST_PAPER_BYTES)
+      }. Give a part of its users.`,
+    );
+  }
+  tell(`Reading ${path}`);
+  return { kind: "paper", log: parsePaperLog(path, await file.text()) };
 }
 
 const isManifest = ({ path }: OwnFile) => path.split("/").at(-1) === "manifest.json";
@@ -140,22 +145,6 @@ async function readPrepared(
 /** What browsers throw where an array or a text is too long, or is not granted. */
 function isTooLarge(error: unknown): error is RangeError {
   return error instanceof RangeError && /allocation|length|size|memory/i.test(error.message);
-}
-
-async function outcome<T>(read: () => Promise<T>): Promise<Read<T>> {
-  try {
-    return await read();
-  } catch (error) {
-    if (error instanceof UserError) return { fault: error.message };
-    if (isTooLarge(error)) {
-      return {
-        fault:
-          `The data do not fit the memory of this tab (${error.message}). Give a part of the users, or train in a terminal: ` +
-          "deno task train --help.",
-      };
-    }
-    throw error;
-  }
 }
 
 /** The files of a table, in the order of their names: its own, or those of its folder. */

@@ -1,9 +1,9 @@
 /** What the page carries beside its script, or finds beside itself: see build.ts. Its worker knows no document. */
 
-import type { FromWorker } from "./protocol.ts";
-import type { LaterScript } from "./later_script.ts";
 import type { ShippedLadder } from "../../selftest/ladder/shipped.ts";
 import type { KernelTexts } from "../draw/kernel_panel.ts";
+import type { LaterScript } from "./later_script.ts";
+import type { FromWorker } from "./protocol.ts";
 
 /** The text of the worker's script: as the page carries it, or one that loads it where it stands beside the page. */
 export function workerScript(): string {

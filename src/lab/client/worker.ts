@@ -1,13 +1,12 @@
 /// <reference types="@webgpu/types" />
 /** The worker: it owns the device, and answers the page. */
 
+import { DeviceLost, LabWorker, Stopped } from "./lab_worker.ts";
+import type { Call, Failure, FromWorker, ToWorker } from "./protocol.ts";
 import { laddersService, selftestService } from "./services/kernels.ts";
 import { stepService } from "./services/step.ts";
 import { TrainService } from "./services/train.ts";
 import { userService } from "./services/user.ts";
-import { DeviceLost, LabWorker, Stopped } from "./lab_worker.ts";
-import { UserError } from "../../user_error.ts";
-import type { Call, Failure, FromWorker, ToWorker } from "./protocol.ts";
 
 /** By name. Another one is a file in services/ and a line here. */
 function servicesOf(worker: LabWorker) {
@@ -60,7 +59,7 @@ async function answer(id: number, method: AnyMethod, argument: unknown): Promise
     post({ id, result: await method(argument, call) });
   } catch (error) {
     // What fails as the device is lost fails a moment before the worker is told so.
-    if (!(error instanceof UserError)) await new Promise((resolve) => setTimeout(resolve, LOSS_MS));
+    if (!isUserError(error)) await new Promise((resolve) => setTimeout(resolve, LOSS_MS));
     post({ id, error: failureOf(error) });
   } finally {
     running.delete(id);
@@ -75,10 +74,15 @@ function methodOf(service: string, method: string): AnyMethod {
   };
 }
 
+/** Also of the script that reads files, which has a class of its own for them. */
+function isUserError(error: unknown): boolean {
+  return error instanceof Error && error.name === "UserError";
+}
+
 function failureOf(error: unknown): Failure {
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof Stopped) return { kind: "stopped", message };
-  if (error instanceof UserError) return { kind: "user", message };
+  if (isUserError(error)) return { kind: "user", message };
   if (error instanceof DeviceLost) return { kind: "lost", message };
   if (worker.lost !== undefined) return { kind: "lost", message: new DeviceLost(worker.lost).message };
   return { kind: "fault", message, stack: error instanceof Error ? error.stack : undefined };

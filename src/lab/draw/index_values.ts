@@ -123,6 +123,9 @@ const CALLS: Readonly<Record<string, (...values: Value[]) => Value>> = {
   u32: (value) => value,
 };
 
+/** How an invocation ends in a block: before it has done anything, later, or not there. */
+type Ending = "idle" | "ended" | undefined;
+
 /** Reads statements and expressions of WGSL; a value that it cannot know is undefined. */
 class Reader {
   readonly lines: IndexLine[] = [];
@@ -143,7 +146,7 @@ class Reader {
   }
 
   /** The statements of a block, to its end or to where the invocation ends. */
-  walk(at: number): "idle" | "ended" | undefined {
+  walk(at: number): Ending {
     this.#at = at;
     if (/^\s*return;/.test(this.text.slice(at, at + 40))) return "idle";
     for (let word = this.#peek(); word !== "" && word !== "}"; word = this.#peek()) {
@@ -155,11 +158,11 @@ class Reader {
     return undefined;
   }
 
-  #statement(): "idle" | "ended" | undefined {
+  #statement(): Ending {
     const word = this.#next();
     if (word === "let" || word === "const") this.#let();
     else if (word === "if") return this.#if();
-    else if (/^(for|while|loop|switch)$/.test(word)) this.#skip("{", "}");
+    else if (/^(for|while|loop|switch)$/.test(word)) this.#skip();
     else if (word === "{") return this.walk(this.#at);
     else if (word !== ";") this.#to(";");
     return undefined;
@@ -180,26 +183,19 @@ class Reader {
     this.#next();
   }
 
-  #if(): "idle" | "ended" | undefined {
+  #if(): Ending {
     const condition = this.#expression(0);
-    let end: "idle" | "ended" | undefined;
     if (condition === true) {
       this.#next();
-      end = this.walk(this.#at);
-    } else this.#skip("{", "}");
-    if (end !== undefined || this.#peek() !== "else") return end;
-    this.#next();
-    if (condition === false) return this.#statement();
-    if (this.#peek() === "if") return this.#skipIf();
-    this.#skip("{", "}");
+      const end = this.walk(this.#at);
+      if (end !== undefined) return end;
+    } else this.#skip();
+    while (this.#peek() === "else") {
+      this.#next();
+      if (condition === false) return this.#statement();
+      this.#skip(); // with the condition of an else-if, whether it would hold or not
+    }
     return undefined;
-  }
-
-  #skipIf(): undefined {
-    this.#skip("{", "}");
-    if (this.#peek() !== "else") return;
-    this.#next();
-    return this.#skipIf();
   }
 
   #expression(least: number): Value {
@@ -221,22 +217,16 @@ class Reader {
       this.#operand();
       return undefined;
     }
-    let value: Value;
     if (word === "(") {
-      value = this.#expression(0);
+      const value = this.#expression(0);
       this.#to(")");
-    } else if (/^[\d.]/.test(word)) value = /^(0x|\d+$)/.test(word) ? Number(word) : undefined;
-    else if (word === "true" || word === "false") value = word === "true";
-    else {value = this.#peek() === "("
-        ? CALLS[word]?.(...this.#arguments()) ?? this.#unknown()
-        : this.names.get(word);}
-    return this.#fields(value);
-  }
-
-  /** A call whose value is unknown: its arguments may still stand there. */
-  #unknown(): undefined {
-    if (this.#peek() === "(") this.#arguments();
-    return undefined;
+      return this.#fields(value);
+    }
+    if (/^[\d.]/.test(word)) return this.#fields(/^(0x|\d+$)/.test(word) ? Number(word) : undefined);
+    if (word === "true" || word === "false") return word === "true";
+    if (this.#peek() !== "(") return this.#fields(this.names.get(word));
+    const values = this.#arguments();
+    return this.#fields(CALLS[word]?.(...values));
   }
 
   #arguments(): Value[] {
@@ -268,12 +258,12 @@ class Reader {
   }
 
   /** Past the next block. */
-  #skip(open: string, close: string): void {
-    this.#to(open);
+  #skip(): void {
+    this.#to("{");
     for (let depth = 1; depth > 0;) {
       const word = this.#next();
       if (word === "") return;
-      depth += Number(word === open) - Number(word === close);
+      depth += Number(word === "{") - Number(word === "}");
     }
   }
 

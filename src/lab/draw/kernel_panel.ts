@@ -2,12 +2,12 @@
 
 import { type Html, markup } from "../../report/html.ts";
 import { type Ceilings, standing } from "../../selftest/profile/roofline.ts";
-import { sureness } from "../../selftest/profile/timing.ts";
 import type { DispatchResult } from "../../selftest/profile/step_profile.ts";
-import { bytesText, duration, headRow, percent, proseHtml, scrollTable, short, whole } from "./text.ts";
-import { headerPart, specialisedLines, wgslListing } from "./wgsl.ts";
+import { sureness } from "../../selftest/profile/timing.ts";
 import type { DispatchFacts, KernelFacts } from "../client/services/step.ts";
 import { choices, launchedBy, middle, owned } from "./ownership.ts";
+import { bytesText, duration, headRow, percent, proseHtml, scrollTable, short, whole } from "./text.ts";
+import { headerPart, specialisedLines, wgslListing } from "./wgsl.ts";
 
 /** Texts of the repository that belong to kernels and ops. */
 export interface KernelTexts {

@@ -1,9 +1,9 @@
 /** A ladder on this adapter beside the same on the repository's machine: which ideas win on one and lose on the other. */
 
-import type { LadderFigures, LadderStepFigure } from "../../selftest/profile/bench_report.ts";
-import type { ShippedLadder, ShippedStep } from "../../selftest/ladder/shipped.ts";
-import { sureness, type Timing } from "../../selftest/profile/timing.ts";
 import { type Html, markup } from "../../report/html.ts";
+import type { ShippedLadder, ShippedStep } from "../../selftest/ladder/shipped.ts";
+import type { LadderFigures, LadderStepFigure } from "../../selftest/profile/bench_report.ts";
+import { sureness, type Timing } from "../../selftest/profile/timing.ts";
 import { breakable, headRow, scrollTable, short } from "./text.ts";
 
 export type Outcome = "wins" | "loses" | "alike";

@@ -1,7 +1,7 @@
 /** Numbers, names, tables and prose as the lab writes them. */
 
-import { thousands } from "../../thousands.ts";
 import { type Html, markup } from "../../report/html.ts";
+import { thousands } from "../../thousands.ts";
 
 /** Three figures of a number, more where it is large. */
 export function short(value: number): string {

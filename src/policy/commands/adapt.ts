@@ -3,9 +3,7 @@
 import { dirname } from "node:path";
 import { Command } from "commander";
 import { atomicWriteFile, makeFolder } from "../../run/files/atomic_write.ts";
-import { openGpu } from "../../gpu/host/open_gpu.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import { Made } from "../../gpu/made.ts";
 import {
   adaptationCurve,
   adaptationDifferences,
@@ -22,6 +20,7 @@ import { signed, signedRange } from "../../figures/told.ts";
 import { adaptationPageOf } from "../../report/adaptation_page.ts";
 import { readPageParts } from "../../report/page_shell.ts";
 import type { UsersSource } from "../../simulate/users.ts";
+import { withDevice } from "../../simulate/commands/found_users.ts";
 import { UserError } from "../../user_error.ts";
 import { OUT_FILE } from "../../cli/arguments.ts";
 import { addEnvironmentOptions, type EnvironmentOptions } from "../../simulate/commands/users_options.ts";
@@ -76,10 +75,8 @@ async function run(folder: string, options: Options): Promise<number> {
   const { runs } = options;
   const policy = await OpenedPolicy.open(folder);
   const found = await findNewUsers(policy.config.trainedOn, options);
-  const gpu = await openGpu();
-  const made = new Made();
   const progress = stepProgress();
-  try {
+  return await withDevice(async (gpu, made) => {
     const { environments, witness } = found.open(gpu, made);
     const environment = environments.at(-1);
     if (!environment) throw new Error("expected users");
@@ -105,11 +102,7 @@ async function run(folder: string, options: Options): Promise<number> {
     if (done < runs) say(`Stopped after ${done} of ${runs} runs, which are told of.`);
     await tell(adapted, policy, environment.name, options);
     return done < runs ? EXIT_INTERRUPTED : 0;
-  } finally {
-    progress.stop();
-    made.destroy();
-    gpu.close();
-  }
+  }).finally(() => progress.stop());
 }
 
 /** @throws UserError where it is not said whom the policy meets, or said twice, and for a log without a click rate. */

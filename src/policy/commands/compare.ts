@@ -3,16 +3,14 @@
 import { dirname } from "node:path";
 import { Command, Option } from "commander";
 import { atomicWriteFile, makeFolder } from "../../run/files/atomic_write.ts";
-import { openGpu } from "../../gpu/host/open_gpu.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import { Made } from "../../gpu/made.ts";
+import type { Made } from "../../gpu/made.ts";
 import { compare, type CompareOptions, type Contender } from "../comparison/compare.ts";
 import { type Comparison, differencesOf, taskNames } from "../comparison/comparison.ts";
 import { greedyPolicy, policyNamed, policyNames } from "../named.ts";
 import { itemVectorsOf } from "../adaptation/lin_ucb_play.ts";
-import { OpenedPolicy } from "../trained_policy.ts";
+import { groupsOf, OpenedPolicy, type PolicyGroup } from "../trained_policy.ts";
 import { linUcb, onDevice, optimum } from "../comparison/contenders.ts";
-import { groupsOf, type PolicyGroup } from "../opened_groups.ts";
 import { subjectText } from "../policy_config.ts";
 import { HOLDS } from "../../figures/told.ts";
 import { verdictsOn } from "../comparison/verdict.ts";
@@ -20,6 +18,7 @@ import { readPageParts } from "../../report/page_shell.ts";
 import { policyPageOf } from "../../report/policy_page.ts";
 import { usualPoints } from "../../simulate/host/exact_shop.ts";
 import { ShopSource } from "../../simulate/shop_users.ts";
+import { withDevice } from "../../simulate/commands/found_users.ts";
 import { UserError } from "../../user_error.ts";
 import { OUT_FILE } from "../../cli/arguments.ts";
 import { startsOf } from "./episode_setting.ts";
@@ -119,10 +118,8 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
   if (!first) throw new Error("expected a policy");
   const subject = first.config.trainedOn;
   const found = await findEnvironments(subject, options);
-  const gpu = await openGpu();
-  const made = new Made();
   const progress = stepProgress();
-  try {
+  await withDevice(async (gpu, made) => {
     const tried = found.open(gpu, made);
     const logged = await tried.logged();
     const comparisons: Comparison[] = [];
@@ -144,11 +141,7 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
     progress.stop();
     gpu.check();
     await tell(comparisons, opened, found.verdicts, options);
-  } finally {
-    progress.stop();
-    made.destroy();
-    gpu.close();
-  }
+  }).finally(() => progress.stop());
 }
 
 async function contendersOf(

@@ -2,11 +2,9 @@
 
 import { Command } from "commander";
 import { type Ids, idsIn } from "../../data/ids.ts";
-import { openGpu } from "../../gpu/host/open_gpu.ts";
-import { Made } from "../../gpu/made.ts";
 import { OpenedPolicy, type RankedSlate } from "../trained_policy.ts";
 import { UserError } from "../../user_error.ts";
-import { findAgain } from "../../simulate/commands/found_users.ts";
+import { findAgain, withDevice } from "../../simulate/commands/found_users.ts";
 import { memoryRowsOption } from "../../cli/open_data.ts";
 import { folder, IDS, wholeNumber } from "../../cli/options.ts";
 import type { PolicyAction } from "./action.ts";
@@ -67,16 +65,11 @@ async function run(path: string, { history: ids, slate, page, memoryRows, json }
   }
   const found = await findAgain(trainedOn, { memoryRows });
   const history = idsIn(ids, ",").map((id) => found.data.item(id));
-  const gpu = await openGpu();
-  const made = new Made();
-  try {
+  await withDevice(async (gpu, made) => {
     const chosen = await policy.rank(gpu, found.open(gpu, made).environment, history, { page });
     gpu.check();
     tell(chosen, { clicks: history.length, page, pages }, found.data.items, json);
-  } finally {
-    made.destroy();
-    gpu.close();
-  }
+  });
 }
 
 function tell(

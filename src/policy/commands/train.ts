@@ -4,9 +4,7 @@ import { Command } from "commander";
 import process from "node:process";
 import { expectPagesWithoutClick } from "../../data/log_source.ts";
 import { contentsOf, expectEmpty, OwnedFolder } from "../../run/files/owned_folder.ts";
-import { openGpu } from "../../gpu/host/open_gpu.ts";
 import { recordedShapes } from "../../gpu/kernel_shapes.ts";
-import { Made } from "../../gpu/made.ts";
 import {
   hasPolicy,
   type PolicyConfig,
@@ -21,7 +19,13 @@ import * as v from "../../schema.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import { startsOf } from "./episode_setting.ts";
-import { findAgain, findUsers, type FoundUsers, subjectOf } from "../../simulate/commands/found_users.ts";
+import {
+  findAgain,
+  findUsers,
+  type FoundUsers,
+  subjectOf,
+  withDevice,
+} from "../../simulate/commands/found_users.ts";
 import { givenOptions } from "../../cli/options.ts";
 import { compareMachine, EXIT_INTERRUPTED, machine, say, timestamp } from "../../run/commands/run_stages.ts";
 import type { PolicyAction } from "./action.ts";
@@ -129,9 +133,7 @@ async function withTrainer(
   use: (trainer: PolicyTrainer, config: PolicyConfig) => Promise<number>,
 ): Promise<number> {
   expectPagesWithoutClick(found.data.source);
-  const gpu = await openGpu();
-  const made = new Made();
-  try {
+  return await withDevice(async (gpu, made) => {
     const source = found.open(gpu, made).environment;
     if (saved) {
       await compareMachine(gpu, saved);
@@ -151,10 +153,7 @@ async function withTrainer(
     const code = await use(trainer, config);
     gpu.check();
     return code;
-  } finally {
-    made.destroy();
-    gpu.close();
-  }
+  });
 }
 
 async function train(trainer: PolicyTrainer, files: PolicyFolder, stop: Stop): Promise<number> {

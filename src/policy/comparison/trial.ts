@@ -93,9 +93,7 @@ export async function tryPolicy(
 class WatchedPolicy implements Policy {
   readonly name: string;
   readonly observes: UsersSource;
-  #users: Users | undefined;
-  #utilities: Tensor | undefined;
-  #context: PageContext | undefined;
+  #recorded: { readonly slate: number; readonly utilities: Tensor; readonly witness: Users } | undefined;
   #choice: ChoiceRule | undefined;
   /** Pages by the users who were stepped together: their log may come when the next ones are under way. */
   readonly #windows: (Omit<Testimony, "width" | "choice"> & { readonly values?: Float32Array })[][] = [];
@@ -109,10 +107,9 @@ class WatchedPolicy implements Policy {
 
   record(page: PageContext): readonly PageDispatch[] {
     const chosen = this.policy.record(page);
-    const users = this.#users = asUsers(page.observer);
-    this.#context = page;
-    const { dispatches, utilities } = users.utilities();
-    this.#utilities = utilities;
+    const witness = asUsers(page.observer);
+    const { dispatches, utilities } = witness.utilities();
+    this.#recorded = { slate: page.slate, utilities, witness };
     // Where the witness is who clicks, its utilities are wanted there anyway.
     return page.observer === page.environment ? chosen : [...chosen, ...dispatches];
   }
@@ -123,10 +120,10 @@ class WatchedPolicy implements Policy {
 
   /** Reads what a page came to. One wait. */
   async look(gpu: Gpu, users: number, isFirst: boolean): Promise<void> {
-    const { context, utilities, witness } = this.#recorded();
+    if (!this.#recorded) throw new Error("expected a policy that was recorded");
+    const { slate, utilities, witness } = this.#recorded;
     if (isFirst) this.#windows.push([]);
     const rule = this.#choice ??= { eta: witness.eta, places: await placesOf(gpu, witness) };
-    const { slate } = context;
     const slots = this.policy.values?.();
     const { columns, groups, stride } = witness.state;
     const views = [utilities.view, witness.state.view, ...(slots ? [slots.view] : [])];
@@ -139,7 +136,7 @@ class WatchedPolicy implements Policy {
         (_, user) => 1 - clickChances(u.subarray(user * slate, (user + 1) * slate), rule).none,
       ),
       states: unpadRows(state, users, columns, groups, stride),
-      ...(values && slots && { values: firstOf(values, users, slots.stride, slots.count) }),
+      ...(values && slots && { values: unpadRows(values, users, slots.count, 1, slots.stride) }),
     });
   }
 
@@ -147,26 +144,17 @@ class WatchedPolicy implements Policy {
     const pages = this.#windows.shift() ?? [];
     const values = pages.flatMap(({ values }) => values ?? []);
     const all = (name: "utilities" | "predicted" | "states") => joined(pages.map((page) => page[name]));
-    const { columns: width } = this.#recorded().witness.state;
+    const width = this.#recorded?.witness.state.columns ?? 0;
     const choice = this.#choice ?? { eta: 1, places: [] };
     return {
       log,
       witness: {
-        choice,
-        utilities: all("utilities"),
-        predicted: all("predicted"),
-        states: all("states"),
-        width,
+        ...{ choice, width, utilities: all("utilities") },
+        ...{ predicted: all("predicted"), states: all("states") },
       },
       ...(values.length > 0 &&
         { values: { count: this.policy.values?.()?.count ?? 1, values: joined(values) } }),
     };
-  }
-
-  #recorded(): { context: PageContext; utilities: Tensor; witness: Users } {
-    const [context, utilities, witness] = [this.#context, this.#utilities, this.#users];
-    if (!context || !utilities || !witness) throw new Error("expected a policy that was recorded");
-    return { context, utilities, witness };
   }
 }
 
@@ -184,14 +172,6 @@ export function clickChances(
   const { none, slots } = choiceWeights(slateLogits(utilities, eta, places));
   const all = slots.reduce((sum, weight) => sum + weight, none);
   return { items: Array.from(slots, (weight) => weight / all), none: none / all };
-}
-
-/** The first numbers of rows [.., stride]. */
-function firstOf(values: Float32Array, rows: number, stride: number, count: number): Float32Array {
-  return Float32Array.from(
-    { length: rows * count },
-    (_, k) => values[Math.floor(k / count) * stride + k % count] ?? NaN,
-  );
 }
 
 /** One after another. */

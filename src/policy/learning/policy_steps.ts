@@ -1,5 +1,7 @@
-/** The steps of a policy's training: a page of all users, and what is learned after it. */
+/** The steps of a policy's training: a page of all users, what is learned after it, and what changes from page to page. */
 
+import { adamRate, type AdamState } from "../../ops/adam.ts";
+import type { PolicyTrainingConfig } from "./config.ts";
 import { keyOf } from "../../data/philox.ts";
 import type { Arena } from "../../gpu/arena.ts";
 import type { Commands } from "../../gpu/commands.ts";
@@ -7,17 +9,71 @@ import type { Gpu } from "../../gpu/device.ts";
 import type { View } from "../../gpu/memory.ts";
 import { type DispatchSpec, Program } from "../../gpu/program.ts";
 import { StepHeaders, type StepPurpose } from "../../gpu/step.ts";
-import type { AdamState } from "../../ops/adam.ts";
 import { gradientClip } from "../../ops/gradient_clip.ts";
 import type { Episode } from "../../simulate/episode.ts";
 import type { PageCall } from "../../simulate/page_program.ts";
 import type { ResultRing } from "../../train/result_ring.ts";
 import type { Counted, Steps } from "../../train/steps.ts";
-import type { PolicyTrainingConfig } from "./config.ts";
 import { learnDimensions, type Learner, type LearnSizes, learnSizes } from "./learner.ts";
 import type { Recall } from "./recall.ts";
-import type { PolicySchedule } from "./schedule.ts";
 import { pageReward, qTarget } from "./q_loss.ts";
+
+/** From here on, as a share of the training, the rate is {@link LATE_RATE} of what it was. */
+const LATE = 0.75;
+const LATE_RATE = 0.2;
+
+/** An iteration is a page of all users and what is learned after it; t = 1, 2, ... */
+export class PolicySchedule {
+  /** In whole episodes. */
+  readonly iterations: number;
+  /** Iterations from one evaluation, and snapshot, to the next: whole episodes. */
+  readonly evaluateEvery: number;
+
+  constructor(readonly config: PolicyTrainingConfig) {
+    const { steps, users, pages, evaluateEvery } = config;
+    const episodes = (pagesOfUsers: number) => Math.max(1, Math.ceil(pagesOfUsers / (users * pages)));
+    this.iterations = pages * episodes(steps);
+    this.evaluateEvery = pages * episodes(evaluateEvery);
+  }
+
+  /** From 0 on. */
+  pageOf(t: number): number {
+    return (t - 1) % this.config.pages;
+  }
+
+  /** From 0 on. */
+  episodeOf(t: number): number {
+    return Math.floor((t - 1) / this.config.pages);
+  }
+
+  /** The last iteration of the episode that iteration t is in, or before. */
+  endOfEpisode(t: number): number {
+    return this.config.pages * Math.ceil(t / this.config.pages);
+  }
+
+  /** Probability of a random slate on the page of iteration t. */
+  epsilon(t: number): number {
+    const { epsilonStart, epsilonEnd, epsilonShare } = this.config;
+    const done = (t - 1) / Math.max(1, epsilonShare * this.iterations);
+    return epsilonStart + (epsilonEnd - epsilonStart) * Math.min(1, done);
+  }
+
+  /** Steps of the optimiser before iteration t. Nothing is learned in the first episode. */
+  learnedBefore(t: number): number {
+    return this.config.stepsPerPage * Math.max(0, t - 1 - this.config.pages);
+  }
+
+  /** Steps of the optimiser in iteration t. */
+  stepsIn(t: number): number {
+    return t > this.config.pages ? this.config.stepsPerPage : 0;
+  }
+
+  /** Adam's rate of step n = 1, 2, ... of the optimiser, in iteration t. */
+  rate(t: number, n: number): number {
+    const { learningRate } = this.config;
+    return adamRate(t > LATE * this.iterations ? LATE_RATE * learningRate : learningRate, n);
+  }
+}
 
 /** A page and its lessons. */
 interface PolicyBatch extends Counted {

@@ -23,10 +23,9 @@ import { parseConfig } from "../../model/config.ts";
 import { algorithms } from "./algorithms.ts";
 import { type PolicyTrainingConfig, policyTrainingSchema } from "./config.ts";
 import type { Learner, MakeLearner } from "./learner.ts";
-import { type PageCalls, PolicySteps, ringParts } from "./policy_steps.ts";
+import { type PageCalls, PolicySchedule, PolicySteps, ringParts } from "./policy_steps.ts";
 import { Recall } from "./recall.ts";
 import { episodesFor, Replay, type ReplayState, type SeenPage } from "./replay.ts";
-import { PolicySchedule } from "./schedule.ts";
 
 /** Iterations whose results are held at once: a group of steps is an episode at most. */
 const PLACES = 256;

@@ -9,10 +9,11 @@ import type { Arena } from "../../gpu/arena.ts";
 import { kernel } from "../../gpu/kernel.ts";
 import type { View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
+import { poolOf } from "../../simulate/pool.ts";
 import { startOf, type StartOptions } from "../../simulate/start.ts";
 import { padded } from "../../tape/layout.ts";
 import type { Tensor } from "../../tape/tensor.ts";
-import { PANEL, panelsOf } from "../network/slate_score.ts";
+import { panelsOf } from "../network/slate_score.ts";
 import type { Replay } from "./replay.ts";
 
 const drawKernel = kernel("replay_draw", drawText);
@@ -84,7 +85,7 @@ export class Recall {
     this.slates = arena.allocate("remembered slates", 4 * rows * replay.size.slate);
     this.outcome = arena.allocate("remembered outcomes", 16 * rows);
     this.drawn = arena.allocate("drawn pages", 16 * rows);
-    this.#leftOut = arena.upload("items left out", leftOut ?? lastPanelLeftOut(items));
+    this.#leftOut = arena.upload("items left out", leftOut ?? poolOf("all", items).excluded);
     const { users, episodes } = replay.size;
     const histories = start === "empty" ? [] : start;
     let clicks = 0;
@@ -172,12 +173,4 @@ export class Recall {
 function halves(view: View, bytes: number): [View, View] {
   const { buffer, offset } = view;
   return [{ buffer, offset, size: bytes }, { buffer, offset: offset + bytes, size: bytes }];
-}
-
-/** The bits past the last item. */
-export function lastPanelLeftOut(items: number): Uint32Array<ArrayBuffer> {
-  const words = new Uint32Array(panelsOf(items));
-  const of = items % PANEL;
-  if (of > 0) words[words.length - 1] = (0xffffffff << of) >>> 0;
-  return words;
 }

@@ -2,12 +2,12 @@
 
 import { Chart, type ChartConfiguration, type LegendItem } from "chart.js";
 import type { ChartDefinition } from "../chart_types.ts";
-import { drawLegend, legendOf } from "./legend.ts";
-import { colourOf, dashOf, light, type Theme } from "./theme.ts";
 import { barConfiguration, stackConfiguration } from "./bar_chart.ts";
+import { csvOf } from "./csv.ts";
+import { drawLegend, legendOf } from "./legend.ts";
 import { lineConfiguration } from "./line_chart.ts";
 import { scatterConfiguration } from "./scatter_chart.ts";
-import { csvOf } from "./csv.ts";
+import { colourOf, dashOf, light, type Theme } from "./theme.ts";
 
 export class Card {
   readonly #definition: ChartDefinition;

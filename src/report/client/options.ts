@@ -1,8 +1,8 @@
 /** What all charts have in common. */
 
+import type { Scale } from "chart.js";
 import { evenTicks } from "../chart_types.ts";
 import type { Theme } from "./theme.ts";
-import type { Scale } from "chart.js";
 
 /** Datasets of a learning curve: the band's upper and lower edge, the curve over them, and the circles. */
 export const DATASETS_A_SERIES = 4;

@@ -2,7 +2,7 @@
 
 import process from "node:process";
 import { type LogSource, sizeOf } from "../../data/log_source.ts";
-import { notePages } from "../options/check_data.ts";
+import { notePages } from "../options/train.ts";
 import { UserError } from "../../user_error.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { openGpu } from "../../gpu/host/open_gpu.ts";

@@ -1,7 +1,7 @@
 /** `train`: from a click log to a trained user model. */
 
 import { modelParameters } from "../../model/user_model.ts";
-import { modelGroup, stagesConfigOf } from "../options/train.ts";
+import { expectPlaces, modelGroup, stagesConfigOf } from "../options/train.ts";
 import { type Dataset, fitDataset } from "../../data/sets/dataset.ts";
 import { contentsOf, expectEmpty, OwnedFolder } from "../files/owned_folder.ts";
 import { hasConfig, readConfig, type RunConfig } from "../run_config.ts";
@@ -10,7 +10,6 @@ import type { RunContext } from "../training_run.ts";
 import type { StagesConfig } from "../../train/config.ts";
 import { UserError } from "../../user_error.ts";
 import { shapesFor } from "../../cli/calibration.ts";
-import { expectPlaces } from "../options/check_data.ts";
 import { runMain } from "../../cli/fail.ts";
 import { openData, reopenData } from "../../cli/open_data.ts";
 import {

@@ -8,9 +8,9 @@
 import { dirname, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import config from "../../../deno.json" with { type: "json" };
+import { runMain } from "../../cli/fail.ts";
 import { DENO_FLAGS } from "../../deno_flags.ts";
 import { UserError } from "../../user_error.ts";
-import { runMain } from "../../cli/fail.ts";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 /** Files that every package has beside its modules. */

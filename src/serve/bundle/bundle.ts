@@ -3,9 +3,9 @@
  * cache, which the bundler does not know; Deno says where.
  */
 
+import * as esbuild from "esbuild";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import * as esbuild from "esbuild";
 import { DENO_FLAGS } from "../../deno_flags.ts";
 import { tableEntry } from "./kernel_table.ts";
 

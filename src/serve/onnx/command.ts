@@ -1,14 +1,14 @@
 /** `export`: a trained model as a file that other programs run. */
 
 import { Command } from "commander";
-import { atomicWriteFile } from "../../run/files/atomic_write.ts";
-import { exportModel } from "./export_model.ts";
-import { version } from "../../version.ts";
 import { ONNX } from "../../cli/arguments.ts";
 import { runMain } from "../../cli/fail.ts";
 import { type ModelDataOptions, openModel, withModelAndData } from "../../cli/open_model.ts";
 import { outputFile, parse } from "../../cli/options.ts";
+import { atomicWriteFile } from "../../run/files/atomic_write.ts";
 import { thousands } from "../../thousands.ts";
+import { version } from "../../version.ts";
+import { exportModel } from "./export_model.ts";
 
 interface ExportOptions extends ModelDataOptions {
   onnx: string;

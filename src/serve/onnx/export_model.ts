@@ -1,17 +1,17 @@
 /** A trained model as an ONNX file: from the numbers of items clicked and displayed to utilities and probabilities. */
 
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
+import { weightsTooLarge } from "../../model/choice.ts";
 import type { ModelConfig } from "../../model/config.ts";
+import { HISTORY, isWide, LAGS, PART } from "../../model/wide.ts";
 import { batchNormConstants } from "../../ops/batch_norm.ts";
 import type { Weights } from "../../tape/parameters.ts";
-import { weightsTooLarge } from "../../model/choice.ts";
+import { thousands } from "../../thousands.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
-import { HISTORY, isWide, LAGS, PART } from "../../model/wide.ts";
 import { COUNTED, countsLayer, displayedCounts, LARGEST_LOG, linearPart } from "./counts.ts";
 import { clickProduct, type EncoderInputs, foldItems, lstmState, noState, pwState } from "./encoders.ts";
 import { encodeModel, FLOAT, GraphBuilder, INT64, type Name, value } from "./graph.ts";
-import { thousands } from "../../thousands.ts";
 
 /** Operators of ONNX 1.12, which runtimes have had since 2022. */
 const OPSET = 17;

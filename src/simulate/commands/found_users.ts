@@ -235,14 +235,21 @@ export async function withSimulated<T>(
         "seen, and sums of them say nothing. Leave --reward out; slates are ranked all the same.",
     );
   }
-  const made = new Made();
-  const gpu = await openGpu();
-  try {
+  return await withDevice(async (gpu, made) => {
     const { environment, known } = found.open(gpu, made);
     const words = truth
       ? `${environment.name} itself${known ? `, whose users policies know through ${known.name}` : ""}`
       : `the users of ${run?.path}`;
     return await use({ gpu, made, found, data, environment, known, words, noClickRate });
+  });
+}
+
+/** A device, and what is made on it, for as long as they are used. */
+export async function withDevice<T>(use: (gpu: Gpu, made: Made) => Promise<T>): Promise<T> {
+  const gpu = await openGpu();
+  const made = new Made();
+  try {
+    return await use(gpu, made);
   } finally {
     made.destroy();
     gpu.close();

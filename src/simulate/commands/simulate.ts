@@ -1,20 +1,11 @@
 /** `simulate`: slates for simulated users, and what came of them. */
 
-import process from "node:process";
 import { atomicWriteFile } from "../../run/files/atomic_write.ts";
-import { expectEmpty, OwnedFolder, type Purpose } from "../../run/files/owned_folder.ts";
 import type { OpenedPolicy } from "../../policy/trained_policy.ts";
-import { version } from "../../version.ts";
-import type { GivenOptions } from "../../cli/options.ts";
-import { settingOf } from "../../policy/commands/episode_setting.ts";
-import { runMain } from "../../cli/fail.ts";
-import { reportFile } from "../../cli/permissions.ts";
-import { delayedProgress, trainingProgress } from "../../cli/progress.ts";
-import { EXIT_INTERRUPTED, machine, say } from "../../run/commands/run_stages.ts";
-import { quoted } from "../../cli/arguments.ts";
-import { expectEnoughUsers, sinksOf, writeReturns } from "./files.ts";
-import { parseSimulateOptions, type SimulateOptions } from "./options.ts";
-import { writeSimulationPage } from "./page.ts";
+import { readPageParts } from "../../report/page_shell.ts";
+import { simulationPageOf } from "../../report/simulation_page.ts";
+import { parseSimulateOptions, type PoolArgument, type SimulateOptions } from "./options.ts";
+import { resultsOf, resultText, type Told } from "./results.ts";
 import {
   type ChosenPolicy,
   findPolicy,
@@ -24,11 +15,65 @@ import {
   runPolicies,
   trainedPolicy,
 } from "./policies.ts";
-import { resultsOf, resultText, type Told } from "./results.ts";
 import { type Simulated, withSimulated } from "./found_users.ts";
+import { thousands } from "../../thousands.ts";
+import process from "node:process";
+import { expectEmpty, OwnedFolder, type Purpose } from "../../run/files/owned_folder.ts";
+import { version } from "../../version.ts";
+import type { GivenOptions } from "../../cli/options.ts";
+import { settingOf } from "../../policy/commands/episode_setting.ts";
+import { runMain } from "../../cli/fail.ts";
+import { reportFile } from "../../cli/permissions.ts";
+import { delayedProgress, trainingProgress } from "../../cli/progress.ts";
+import { EXIT_INTERRUPTED, machine, say } from "../../run/commands/run_stages.ts";
+import { quoted } from "../../cli/arguments.ts";
+import { expectEnoughUsers, sinksOf, writeReturns } from "./files.ts";
 import { stopOnSignals } from "../../cli/stop.ts";
 import { PREPARED_FILES } from "../../data/sets/prepared_writer.ts";
 import { UserError } from "../../user_error.ts";
+
+interface Contents {
+  readonly options: SimulateOptions;
+  readonly opened: OpenedPolicy | undefined;
+  readonly simulated: Simulated;
+  readonly told: Told;
+  readonly runs: readonly PolicyRun[];
+}
+
+export async function writeSimulationPage(
+  path: string,
+  { options, opened, simulated: { gpu }, told, runs }: Contents,
+): Promise<void> {
+  const { users, pages, slate, start, repeats, pool, leave, patience, reward, seed, policy } = options;
+  const usual: readonly (readonly [string, string, boolean])[] = [
+    ["start", `all clicks of a ${start} user`, start === "empty"],
+    ["clicked items", "are shown again", !repeats],
+    ["pool", poolWords(pool), pool === "all"],
+    ["leave", `with probability ${leave} after a page without a click`, leave === 0],
+    ["patience", `${patience} pages without a click`, patience === undefined],
+    ["reward", "utility of the clicked item", reward === "click"],
+  ];
+  const page = simulationPageOf({
+    ...{ pages, reward, clickRates: told.noClickRate === undefined, policies: runs },
+    leaves: leave > 0 || patience !== undefined,
+    facts: [
+      ["who clicks", told.words],
+      ["policy", opened?.path ?? policy],
+      ["users", thousands(users)],
+      ["pages", `${thousands(pages)} of ${slate} of ${thousands(told.items)} items`],
+      ...usual.flatMap(([name, value, isUsual]) => isUsual ? [] : [[name, value] as const]),
+      ["seed", String(seed)],
+      ["adapter", gpu.adapter.description],
+    ],
+    notes: [...(told.noClickRate === undefined ? [] : [told.noClickRate]), ...told.notes],
+  }, await readPageParts());
+  await atomicWriteFile(path, page);
+}
+
+function poolWords(pool: PoolArgument): string {
+  if (pool === "all") return "all items";
+  return "random" in pool ? `some ${pool.random} items, drawn for each page` : pool.file;
+}
 
 const FOLDERS = {
   saveDir: {

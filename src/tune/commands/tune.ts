@@ -1,15 +1,14 @@
 /** `tune`: which options of `train` fit a data set, by its validation users and within a budget of time. */
 
 import { expectEmpty, OwnedFolder } from "../../run/files/owned_folder.ts";
-import { search } from "../search.ts";
+import { search, type Standing } from "../search.ts";
 import { meaninglessOn, settingOf, type Space } from "../space.ts";
-import type { Standing } from "../standing.ts";
 import { expectRun, trainCandidate, TuneRuns } from "./tune_runs.ts";
 import { folderOfSetting, readTune, standingOf, type Tune, writeTune } from "../tune_folder.ts";
 import type { TrainingConfig } from "../../train/config.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
-import { expectPlaces } from "../../run/options/check_data.ts";
+import { expectPlaces } from "../../run/options/train.ts";
 import { runMain } from "../../cli/fail.ts";
 import { openData } from "../../cli/open_data.ts";
 import { tuneFolder } from "../../cli/permissions.ts";

@@ -3,11 +3,11 @@
 import { atomicWriteFile } from "../../run/files/atomic_write.ts";
 import { writeReport } from "../../report/page.ts";
 import { unusedOf } from "../../data/item_ids.ts";
-import type { SnapshotResult } from "../../run/snapshot_result.ts";
+import type { SnapshotResult } from "../../run/tested_users.ts";
 import type { RunResult } from "../../run/training_run.ts";
 import { defaultTraining } from "../../train/config.ts";
 import { type SettingRow, settingRows, tableCsv, trainArguments } from "../tune_folder.ts";
-import { type Standing, winnerOf } from "../standing.ts";
+import { type Standing, winnerOf } from "../search.ts";
 import { testCandidate, type TuneRuns } from "./tune_runs.ts";
 import { UserError } from "../../user_error.ts";
 import { quoted, shellWord, withoutOptions } from "../../cli/arguments.ts";

@@ -2,7 +2,7 @@
 
 import type { Criterion } from "../../train/best_records.ts";
 import { keptDifference, keptOf, type Paired } from "../../figures/paired.ts";
-import type { SnapshotResult } from "../../run/snapshot_result.ts";
+import type { SnapshotResult } from "../../run/tested_users.ts";
 import {
   type Against,
   type Beside,

@@ -2,10 +2,10 @@
 
 import { markup } from "../../../report/html.ts";
 import { compareLadder, comparisonText, ladderTable } from "../../draw/ladder.ts";
-import { carried } from "../scripts.ts";
+import { ladderName } from "../../saved.ts";
 import { button, element, fill, Notice, StopButton } from "../elements.ts";
 import type { Lab } from "../lab.ts";
-import { ladderName } from "../../saved.ts";
+import { carried } from "../scripts.ts";
 import type { LadderFacts } from "../services/kernels.ts";
 
 /** How often the steps are timed in turn. */

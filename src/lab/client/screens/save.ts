@@ -1,7 +1,7 @@
 /** "Save": all that was measured as one file, with the adapter's name. */
 
-import { adapterName, contentsOf, fileName, measuredIn, savedReport } from "../../saved.ts";
 import { markup } from "../../../report/html.ts";
+import { adapterName, contentsOf, fileName, measuredIn, savedReport } from "../../saved.ts";
 import { button, element, fill, saveFile } from "../elements.ts";
 import type { Lab } from "../lab.ts";
 

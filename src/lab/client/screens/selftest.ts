@@ -1,8 +1,7 @@
 /** Self-test: every kernel on this adapter beside float64, a row a kernel, with the element that is farthest off. */
 
-import { type Html, markup } from "../../../report/html.ts";
-import { headRow, scrollTable, whole } from "../../draw/text.ts";
 import type { AdapterKind } from "../../../gpu/kernel_shapes.ts";
+import { type Html, markup } from "../../../report/html.ts";
 import { elementText, faultsOf } from "../../../selftest/finding.ts";
 import {
   blamed,
@@ -11,6 +10,7 @@ import {
   type KindFinding,
   leftOutText,
 } from "../../../selftest/results.ts";
+import { headRow, scrollTable, whole } from "../../draw/text.ts";
 import { button, element, fill, Notice, StopButton } from "../elements.ts";
 import type { Lab } from "../lab.ts";
 import type { SelftestRequest } from "../services/kernels.ts";

@@ -1,15 +1,10 @@
 /** "Look inside a step": the step as the sequence of its dispatches, each of which opens its kernel. */
 
-import { carried } from "../scripts.ts";
-import { button, element, fill, Notice, StopButton } from "../elements.ts";
-import type { Lab } from "../lab.ts";
-import { stepName } from "../../saved.ts";
-import type { DispatchFacts, KernelFacts, StepProfile } from "../services/step.ts";
 import { ceilingsOf } from "../../../selftest/profile/ceilings.ts";
 import type { Ceilings } from "../../../selftest/profile/roofline.ts";
 import { kernelPanel, type KernelTexts } from "../../draw/kernel_panel.ts";
-import { duration, whole } from "../../draw/text.ts";
 import { owned } from "../../draw/ownership.ts";
+import { duration, whole } from "../../draw/text.ts";
 import {
   phaseLegend,
   spansOf,
@@ -17,6 +12,11 @@ import {
   timelineStrip,
   timelineTable,
 } from "../../draw/timeline.ts";
+import { stepName } from "../../saved.ts";
+import { button, element, fill, Notice, StopButton } from "../elements.ts";
+import type { Lab } from "../lab.ts";
+import { carried } from "../scripts.ts";
+import type { DispatchFacts, KernelFacts, StepProfile } from "../services/step.ts";
 
 /** Seconds for whole steps. */
 const SECONDS = 1;
@@ -85,7 +85,7 @@ function setOptions(
 }
 
 /** @param texts of all kernels: see scripts.ts. */
-export function showStep(
+function showStep(
   results: HTMLElement,
   { result, facts, figures, clock }: StepProfile,
   texts: KernelTexts,

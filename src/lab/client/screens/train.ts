@@ -7,22 +7,22 @@ import type { Lab } from "../lab.ts";
 import type { DataFacts, Level } from "../services/data.ts";
 import type { TrainEnd, TrainRequest } from "../services/train.ts";
 import type { ShownStage, TrainProgress } from "../services/train_progress.ts";
+import { TrainForm } from "./train/form.ts";
 import { Snapshots } from "./train/snapshots.ts";
 import { StageView, Standing } from "./train/stage.ts";
-import { TrainForm } from "./train/form.ts";
 
 /** Milliseconds between two drawings of the charts. */
 const DRAW_MS = 250;
 /** The place of the first stage, before there is one. */
 const NOT_BEGUN: ShownStage = {
-  ...{ name: "shannon", title: "", heading: "", iterations: 0 },
+  ...{ name: "shannon", heading: "", iterations: 0 },
   ...{ columns: [], loss: "loss", prec1: "prec@1" },
 };
 
 /** A call of the worker that runs a stage. */
 type StageCall = (options: CallOptions<TrainProgress>) => Promise<TrainEnd>;
 
-export class TrainView {
+class TrainView {
   readonly element: HTMLElement;
   readonly #form: TrainForm;
   readonly #notice = new Notice();

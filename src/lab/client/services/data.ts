@@ -1,20 +1,18 @@
 /** What can be trained on in a page: a made-up shop, or files of the reader's, which stay in the page. */
 
-import { whole } from "../../draw/text.ts";
-import { attainable, makeShop } from "../../../data/demo_shop.ts";
-import type { ItemsShape } from "../../../data/item_catalogue.ts";
-import { dataSizes } from "../../../data/log_source.ts";
-import { type LogSource, MemoryLog } from "../../../data/log_source.ts";
-import { type Features, parseManifest, type Places } from "../../../data/manifest.ts";
-import { shopNamed, shopNames } from "../../../data/shops.ts";
-import type { ShopTruth } from "../../../data/shops.ts";
-import { UserError } from "../../../user_error.ts";
-import { type LaterScript, loadReader } from "../later_script.ts";
-import { Baselines, baselineTitles } from "../../../figures/baselines/baselines.ts";
 import { usersOf } from "../../../data/click_log.ts";
+import { attainable, makeShop } from "../../../data/demo_shop.ts";
 import { differenceOf } from "../../../data/feature_meaning.ts";
+import type { ItemsShape } from "../../../data/item_catalogue.ts";
+import { dataSizes, type LogSource, MemoryLog } from "../../../data/log_source.ts";
+import { type Features, parseManifest, type Places } from "../../../data/manifest.ts";
+import { shopNamed, shopNames, type ShopTruth } from "../../../data/shops.ts";
+import { Baselines, baselineTitles } from "../../../figures/baselines/baselines.ts";
 import { fitSource } from "../../../model/item_features.ts";
 import type { SnapshotInfo } from "../../../run/snapshot/snapshot.ts";
+import { UserError } from "../../../user_error.ts";
+import { whole } from "../../draw/text.ts";
+import { type LaterScript, loadReader } from "../later_script.ts";
 
 /** Which data the reader has chosen. */
 export type DataChoice =
@@ -68,9 +66,7 @@ async function openFiles(
 ): Promise<LabData> {
   tell("Loading what reads files");
   const { readOwn } = await loadReader(script);
-  const read = await readOwn(files, { tell, parseManifest });
-  if ("fault" in read) throw new UserError(read.fault);
-  const { log, ...about } = read;
+  const { log, ...about } = await readOwn(files, { tell, parseManifest });
   return { ...about, source: new MemoryLog(log), truth: undefined };
 }
 

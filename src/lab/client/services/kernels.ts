@@ -1,15 +1,15 @@
 /** The service of the screen Ladders: each step of a ladder is checked here, and then they race. */
 
-import type { Size } from "../../../selftest/ladder/problem.ts";
+import type { AdapterKind } from "../../../gpu/kernel_shapes.ts";
 import { ladders } from "../../../selftest/ladder/ladders.ts";
+import type { Size } from "../../../selftest/ladder/problem.ts";
 import { ladderFigures, runLadder } from "../../../selftest/ladder/run.ts";
 import type { LadderFigures } from "../../../selftest/profile/bench_report.ts";
+import type { KindFinding, SelftestResult } from "../../../selftest/results.ts";
+import { type LeftOutChoice, runSelftest } from "../../../selftest/run.ts";
 import { UserError } from "../../../user_error.ts";
 import { expectWanted, type LabWorker } from "../lab_worker.ts";
 import type { Call, Method } from "../protocol.ts";
-import type { AdapterKind } from "../../../gpu/kernel_shapes.ts";
-import type { KindFinding, SelftestResult } from "../../../selftest/results.ts";
-import { type LeftOutChoice, runSelftest } from "../../../selftest/run.ts";
 
 export interface LadderFacts {
   readonly name: string;

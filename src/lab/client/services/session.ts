@@ -11,8 +11,8 @@ import { type Stage, type StageFigures, stages, stagesOf, startOf } from "../../
 import type { Weights } from "../../../tape/parameters.ts";
 import type { BestRecords } from "../../../train/best_records.ts";
 import type { ClickTrainer } from "../../../train/click_trainer.ts";
-import type { StepResult, ValidationResult } from "../../../train/results.ts";
 import type { StagesConfig } from "../../../train/config.ts";
+import type { StepResult, ValidationResult } from "../../../train/results.ts";
 import type { TrainerState } from "../../../train/trainer_state.ts";
 import { UserError } from "../../../user_error.ts";
 import { dataChecksum, type DataChoice, type LabData, sameData } from "./data.ts";

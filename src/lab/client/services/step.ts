@@ -1,12 +1,19 @@
 /** The service of the screen "Look inside a step": what a training step is made of, and how long each part takes here. */
 
-import { whole } from "../../draw/text.ts";
-import { makeDemoShop } from "../../../data/demo_shop.ts";
+import { clickDimensions } from "../../../batch/click_sizes.ts";
 import { usersOf } from "../../../data/click_log.ts";
+import { makeDemoShop } from "../../../data/demo_shop.ts";
 import type { Gpu } from "../../../gpu/device.ts";
+import { type KernelBinding, STEP, STEPS } from "../../../gpu/kernel.ts";
+import { kernelText } from "../../../gpu/kernel_text.ts";
+import { isTexture, isUniform, type Memory } from "../../../gpu/memory.ts";
+import { workOf } from "../../../gpu/profiler.ts";
+import { type DispatchNode, gridOf, invocationsOf, onlySlice } from "../../../gpu/program.ts";
+import { STEP_BYTES } from "../../../gpu/step.ts";
 import { measureAdapter } from "../../../selftest/profile/adapter_ceilings.ts";
 import type { AdapterFigure } from "../../../selftest/profile/ceilings.ts";
 import { type Clock, clockOf } from "../../../selftest/profile/clock.ts";
+import { readsWhatItWrites } from "../../../selftest/profile/kept_state.ts";
 import {
   type BenchModel,
   benchModels,
@@ -17,16 +24,9 @@ import { profileRecording, type StepResult } from "../../../selftest/profile/ste
 import { type BenchLog, benchLog, workloads } from "../../../selftest/profile/workloads.ts";
 import { defaultTraining } from "../../../train/config.ts";
 import { UserError } from "../../../user_error.ts";
+import { whole } from "../../draw/text.ts";
 import { expectWanted, type LabWorker } from "../lab_worker.ts";
 import type { Method } from "../protocol.ts";
-import { clickDimensions } from "../../../batch/click_sizes.ts";
-import { type KernelBinding, STEP, STEPS } from "../../../gpu/kernel.ts";
-import { kernelText } from "../../../gpu/kernel_text.ts";
-import { isTexture, isUniform, type Memory } from "../../../gpu/memory.ts";
-import { type DispatchNode, gridOf, invocationsOf, onlySlice } from "../../../gpu/program.ts";
-import { workOf } from "../../../gpu/profiler.ts";
-import { STEP_BYTES } from "../../../gpu/step.ts";
-import { readsWhatItWrites } from "../../../selftest/profile/kept_state.ts";
 
 /** What can be chosen. */
 export interface StepChoices {
@@ -191,7 +191,7 @@ export interface DispatchFacts {
 }
 
 /** What the dispatches of a step are, in its order; copies stand behind the dispatch whose output they copy. */
-export function stepFacts(gpu: Gpu, recording: Recording): DispatchFacts[] {
+function stepFacts(gpu: Gpu, recording: Recording): DispatchFacts[] {
   const all: DispatchFacts[] = [];
   for (const { program, sizes, offset, slice = onlySlice } of recording.step()) {
     for (const { label, kernel, dispatch: k } of workOf(program, sizes, offset, slice)) {

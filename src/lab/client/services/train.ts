@@ -1,8 +1,7 @@
 /** The service of the screen Train: what stands on the device, one at a time, a training or a model that was brought. */
 
 import { UserModel } from "../../../model/user_model.ts";
-import { expectPlaces, notePages } from "../../../run/options/check_data.ts";
-import { stagesConfigOf, type StagesOptions } from "../../../run/options/train.ts";
+import { expectPlaces, notePages, stagesConfigOf, type StagesOptions } from "../../../run/options/train.ts";
 import { decodeSnapshot, type SnapshotInfo } from "../../../run/snapshot/snapshot.ts";
 import type { Weights } from "../../../tape/parameters.ts";
 import { partOf } from "../../../train/networks.ts";

@@ -1,12 +1,5 @@
 /** The options of `train`, read where their schemas are: the page shows them, and asks here whether a text is one of theirs. */
 
-import {
-  checkTogether,
-  seedOption,
-  stagesGroups,
-  type StagesOptions,
-  WEIGHT_DECAY,
-} from "../../../run/options/train.ts";
 import { modelFields } from "../../../model/config.ts";
 import {
   flagOf,
@@ -16,6 +9,13 @@ import {
   type ValueOption,
   valuesOf,
 } from "../../../option.ts";
+import {
+  checkTogether,
+  seedOption,
+  stagesGroups,
+  type StagesOptions,
+  WEIGHT_DECAY,
+} from "../../../run/options/train.ts";
 import { adversarialFields, type StagesConfig, trainingFields } from "../../../train/config.ts";
 
 /** An option as a form shows it. */
@@ -34,14 +34,7 @@ const definitions = groups.flatMap(({ options }) => options);
 
 /** The options without their parsers, which do not cross over to the page. */
 export function shownGroups(): ShownGroup[] {
-  return groups.map(({ heading, options }) => ({
-    heading,
-    options: options.map((option) => {
-      if (option.kind !== "value") return option;
-      const { parse: _, ...shown } = option;
-      return shown;
-    }),
-  }));
+  return JSON.parse(JSON.stringify(groups));
 }
 
 /** @returns what is wrong with these texts, by the options' names. */

@@ -1,19 +1,18 @@
 /** What a training tells the page while it runs: one message for a group of steps. */
 
+import { usersOf } from "../../../data/click_log.ts";
+import type { Details } from "../../../figures/tested.ts";
 import { rowOf, type Stage, type StageFigures, type StageName } from "../../../run/stages.ts";
+import { testStage } from "../../../run/test_stage.ts";
+import { shownBaselines } from "../../../run/tested_users.ts";
 import { criteria, type Criterion } from "../../../train/best_records.ts";
 import type { StepResult, ValidationResult } from "../../../train/results.ts";
 import type { DataFacts, Level } from "./data.ts";
 import type { SessionEvents, TrainSession } from "./session.ts";
-import { usersOf } from "../../../data/click_log.ts";
-import type { Details } from "../../../figures/tested.ts";
-import { testStage } from "../../../run/test_stage.ts";
-import { shownBaselines } from "../../../run/tested_users.ts";
 
 /** A stage, as the page shows it. */
 export interface ShownStage {
   readonly name: StageName;
-  readonly title: string;
   /** Above its test figures. */
   readonly heading: string;
   readonly iterations: number;
@@ -53,9 +52,9 @@ export type TrainProgress =
   };
 
 export function shownStage(stage: Stage, iterations: number): ShownStage {
-  const { name, title, heading, columns, shown: { loss, prec1 } } = stage;
+  const { name, heading, columns, shown: { loss, prec1 } } = stage;
   return {
-    ...{ name, title, heading, iterations },
+    ...{ name, heading, iterations },
     ...{ columns: Object.keys(columns), loss: loss.name, prec1: prec1.name },
   };
 }

@@ -4,15 +4,15 @@
  * page's scripts may have.
  */
 
-import { whole } from "../../../draw/text.ts";
-import { type Html, markup } from "../../../../report/html.ts";
-import { element, fill } from "../../elements.ts";
-import type { Criterion } from "../../../../train/best_records.ts";
-import type { Level } from "../../services/data.ts";
-import { windowFor } from "../../../../report/curve.ts";
-import type { ShownStage, TrainProgress, ValidationRow } from "../../services/train_progress.ts";
 import { evenTicks } from "../../../../report/chart_types.ts";
+import { windowFor } from "../../../../report/curve.ts";
+import { type Html, markup } from "../../../../report/html.ts";
+import type { Criterion } from "../../../../train/best_records.ts";
 import { placeNames, rangeOf, Scale } from "../../../draw/axes.ts";
+import { whole } from "../../../draw/text.ts";
+import { element, fill } from "../../elements.ts";
+import type { Level } from "../../services/data.ts";
+import type { ShownStage, TrainProgress, ValidationRow } from "../../services/train_progress.ts";
 
 type Steps = Extract<TrainProgress, { kind: "steps" }>;
 

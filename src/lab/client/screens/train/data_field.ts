@@ -1,12 +1,12 @@
 /** Which data: a made-up shop, or a file of the reader's, by drop or by the file picker. */
 
-import { loadReader } from "../../later_script.ts";
-import type { DataChoice, OwnFile } from "../../services/data.ts";
-import { laterScript } from "../../scripts.ts";
-import { whole } from "../../../draw/text.ts";
 import { shops } from "../../../../data/shops.ts";
-import { markup } from "../../../../report/html.ts";
+import { type Html, markup } from "../../../../report/html.ts";
+import { whole } from "../../../draw/text.ts";
 import { element, fill } from "../../elements.ts";
+import { loadReader } from "../../later_script.ts";
+import { laterScript } from "../../scripts.ts";
+import type { DataChoice, OwnFile } from "../../services/data.ts";
 
 const OWN = "own";
 
@@ -68,25 +68,25 @@ stay in this tab. Of any other log the page shows the command that makes such a 
   /** Files that cannot be used as they are are not taken. */
   async #lookInto(files: readonly OwnFile[]): Promise<void> {
     this.#place.replaceChildren();
+    this.#reader ??= loadReader(laterScript("reader"));
+    const reader = await this.#reader.catch(() => this.#reader = undefined); // it may come the next time
+    let said: Html | undefined;
     try {
-      const reader = await (this.#reader ??= loadReader(laterScript("reader")));
-      const found = await reader.lookInto(files);
-      if (files !== this.#files) return;
-      if ("fault" in found) {
-        fill(this.#place, markup`<p class="error" role="alert">${found.fault}</p>`);
-      } else if (found.command !== undefined) {
-        fill(
-          this.#place,
-          markup`<p>Prepare this log in a terminal, and drop all files of the folder that comes of it:</p>
-<code class="command">${found.command}</code>`,
-        );
-      } else return;
-      this.#files = [];
-      this.#name.textContent = "No file yet.";
-      this.changed();
-    } catch {
-      this.#reader = undefined; // it may come the next time
+      const command = await reader?.lookInto(files);
+      said = command === undefined
+        ? undefined
+        : markup`<p>Prepare this log in a terminal, and drop all files of the folder
+that comes of it:</p><code class="command">${command}</code>`;
+    } catch (error) {
+      said = markup`<p class="error" role="alert">${
+        error instanceof Error ? error.message : String(error)
+      }</p>`;
     }
+    if (files !== this.#files || !said) return;
+    fill(this.#place, said);
+    this.#files = [];
+    this.#name.textContent = "No file yet.";
+    this.changed();
   }
 
   /** Takes what was dropped. */
@@ -125,7 +125,7 @@ stay in this tab. Of any other log the page shows the command that makes such a 
   }
 }
 
-export function pickedFiles(files: Iterable<File>): OwnFile[] {
+function pickedFiles(files: Iterable<File>): OwnFile[] {
   return Array.from(files, (file) => ({ path: file.name, file }));
 }
 
@@ -133,7 +133,7 @@ export function pickedFiles(files: Iterable<File>): OwnFile[] {
  * Call it before the event of the drop is over: then the list of what was dropped is gone.
  * @throws for a folder that the browser does not let the page read, as where the page was opened from the disk.
  */
-export async function droppedFiles({ items }: DataTransfer): Promise<OwnFile[]> {
+async function droppedFiles({ items }: DataTransfer): Promise<OwnFile[]> {
   const found = await Promise.all(
     [...items].map((item) => {
       const entry = item.webkitGetAsEntry();

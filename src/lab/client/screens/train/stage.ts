@@ -1,13 +1,13 @@
 /** A stage of a training: how far it is, its curves, and below them what the test users say. */
 
-import type { StageName } from "../../../../run/stages.ts";
 import { type Html, markup } from "../../../../report/html.ts";
-import { element, fill } from "../../elements.ts";
-import type { ShownStage, TestTable } from "../../services/train_progress.ts";
-import type { TrainEnd } from "../../services/train.ts";
-import type { Level } from "../../services/data.ts";
-import { type ChartFigure, Curves, LiveChart } from "./chart.ts";
+import type { StageName } from "../../../../run/stages.ts";
 import { scrollTable, whole, withOptions } from "../../../draw/text.ts";
+import { element, fill } from "../../elements.ts";
+import type { Level } from "../../services/data.ts";
+import type { TrainEnd } from "../../services/train.ts";
+import type { ShownStage, TestTable } from "../../services/train_progress.ts";
+import { type ChartFigure, Curves, LiveChart } from "./chart.ts";
 
 /** How far a training is: a bar, and the figures of the moment. */
 export class Standing {
