@@ -9,7 +9,12 @@ import { LEFT, type Replay } from "../../policy/learning/replay.ts";
 import { startOf, type StartOptions } from "../../simulate/start.ts";
 import type { Checks } from "../finding.ts";
 import { type CanaryArena, floats, range } from "../harness.ts";
-import { BATCH, ITERATION, SEED } from "./replay_cases.ts";
+
+/** Pages that are drawn. */
+export const BATCH = 128;
+/** What the words that draw them follow from. */
+export const SEED = 12345;
+export const ITERATION = 7;
 
 export const [USERS, PAGES, SLATE, ITEMS, STRIDE, EPISODES] = [70, 3, 2, 45, 4, 2];
 /** Of a state, without padding: the column behind them is how far the episode is. */
