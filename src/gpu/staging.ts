@@ -74,9 +74,10 @@ export class Staging {
     try {
       const mapped = staging.mapped ?? buffer.mapAsync(GPUMapMode.READ);
       const now = () => use((at, bytes) => buffer.getMappedRange(at, bytes));
-      if (this.#mapsAtOnce && staging.ready) mapped.catch(() => {});
+      const early = this.#mapsAtOnce && staging.ready;
+      if (early) mapped.catch(() => {});
       else await mapped;
-      const used = await this.#orLater(now, mapped);
+      const used = early ? await this.#orLater(now, mapped) : now();
       buffer.unmap();
       this.#giveBack(staging);
       if (performance.now() - this.#lastTurn > MOST_MS) await this.turn();
@@ -93,8 +94,7 @@ export class Staging {
   async #orLater<T>(now: () => T, mapped: Promise<void>): Promise<T> {
     try {
       return now();
-    } catch (error) {
-      if (!this.#mapsAtOnce) throw error;
+    } catch {
       this.#mapsAtOnce = false;
       await mapped;
       return now();

@@ -6,12 +6,13 @@ import { Arena } from "../../src/gpu/arena.ts";
 import { readViews } from "../../src/gpu/readback.ts";
 import { episodesFor, type ReplayState } from "../../src/policy/learning/replay.ts";
 import { range } from "../../src/selftest/harness.ts";
-import { checkReplay, replayBench, SEED } from "../../src/selftest/slates/replay_cases.ts";
+import { checkReplay, replayBench } from "../../src/selftest/slates/replay_cases.ts";
 import {
   episodeOf,
   ITEMS,
   PAGES,
   pagesSeen,
+  SEED,
   SLATE,
   USERS,
 } from "../../src/selftest/slates/replay_compare.ts";
