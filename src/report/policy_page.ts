@@ -23,8 +23,7 @@ import {
   shareText,
   tableOf,
 } from "./tables.ts";
-import { bySlates, type Cell, type Comparison, differencesOf, type Environment, overTrainings, policiesOf, type SlatesGroup, taskNames, trainingsOf, unitOf } from "../policy/comparison/comparison.ts";
-import type { PolicyDifference } from "../policy/comparison/difference.ts";
+import { bySlates, type Cell, type Comparison, differencesOf, type Environment, overTrainings, policiesOf, type PolicyDifference, type SlatesGroup, taskNames, trainingsOf, unitOf } from "../policy/comparison/comparison.ts";
 import type { EpisodeFigures, MeanFigure } from "../policy/comparison/figures.ts";
 import { toldBy } from "../figures/told.ts";
 import { verdictsOn } from "../policy/comparison/verdict.ts";

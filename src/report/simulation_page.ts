@@ -2,7 +2,7 @@
 
 import type { Interval } from "../figures/bootstrap.ts";
 import { toldBy } from "../figures/told.ts";
-import { differenceOf } from "../policy/comparison/difference.ts";
+import { differenceOf } from "../policy/comparison/comparison.ts";
 import type { CurvePage, MeanFigure, PolicyFigures } from "../policy/comparison/figures.ts";
 import type { Bar, BarChart, ChartDefinition, LineChart } from "./chart_types.ts";
 import { curveChart, type CurvePoint, finite, seriesThrough, windowFor } from "./curve.ts";

@@ -10,13 +10,12 @@ import type { Weights } from "../tape/parameters.ts";
 import type { ClickTrainer } from "../train/click_trainer.ts";
 import { DivergedError, type StepResult, type ValidationResult } from "../train/results.ts";
 import type { Dataset } from "../data/sets/dataset.ts";
-import { keepStart } from "./kept_start.ts";
+import { keepStart, type StageTest, testStage } from "./test_stage.ts";
 import { expectResumable, readLast, runStateOf } from "./run_state.ts";
 import { expectUnbegun, RunFolder, type StageFiles } from "./run_folder.ts";
 import { hasConfig, removeConfig, type RunConfig, writeConfig } from "./run_config.ts";
 import { readSnapshot } from "./snapshot.ts";
 import { rowOf, type Stage, stageBefore, type StageFigures, type StageName, startOf } from "./stages.ts";
-import { type StageTest, testStage } from "./test_stage.ts";
 
 /** Seconds between two saves. A crash loses what was done since the last one. */
 const SAVE_SECONDS = 20;

@@ -9,7 +9,7 @@ import { readJson } from "../run/files/json_file.ts";
 import { readLog } from "../report/read_log.ts";
 import { runConfigSchema } from "../run/run_config.ts";
 import { criteria, type Criterion } from "../train/best_records.ts";
-import { bestOf, type Candidate, type Curve, ranked, type Standing } from "./standing.ts";
+import { bestOf, type Candidate, type Curve, ranked, type Standing } from "./search.ts";
 import { argumentsOf, type Setting, textOf } from "./space.ts";
 
 const tuneSchema = v.strictObject({

@@ -26,7 +26,12 @@ const log = (
   args = "",
 ) => bad(name, `data log --source '${source}' ${LOG} ${args}`, files, says, more);
 const csv = (name: string, text: Contents, says: Words, more: More = {}, args = "") =>
-  log(name, "DIR/log.csv", file("log.csv", text), says, more, args);
+  of(name, "log.csv", text, says, more, args);
+/** A log of one file. */
+const of = (name: string, path: string, contents: Contents, says: Words, more: More = {}, args = "") =>
+  log(name, `DIR/${path}`, file(path, contents), says, more, args);
+const parquet = (name: string, sql: string, says: Words) =>
+  log(name, "DIR/log.parquet", parquetFile("log.parquet", sql), says);
 /** A log that is prepared, with what is said of it. */
 const fine = (name: string, text: Contents, says: Words, args = "") =>
   csv(name, text, says, { code: 0, leaves: ["out/"] }, args);
@@ -73,10 +78,10 @@ export const dataLogFiles: readonly BadInput[] = [
   log("no file", "DIR/none.csv", nothing, "found no such file"),
   log("a glob without a match", "DIR/*.tsv", file("log.csv", good), "quote a glob"),
   log("a folder", "DIR/logs", file("logs/log.csv", good), "found a folder. Name the files in it"),
-  log(
+  of(
     "a folder whose name is a glob",
-    "DIR/rr[1]/log.csv",
-    file("rr[1]/log.csv", good),
+    "rr[1]/log.csv",
+    good,
     "20 pages with 40 displayed items of 2, 20 clicks",
     { code: 0, leaves: ["out/"] },
   ),
@@ -98,13 +103,8 @@ export const dataLogFiles: readonly BadInput[] = [
     /local|this machine/,
   ]),
   log("a path of 5,000 characters", `DIR/${"p".repeat(5000)}.csv`, nothing, /no such file|too long/),
-  log(
-    "an ending that is not known",
-    "DIR/log.xlsx",
-    file("log.xlsx", good),
-    "expected a file whose name ends in .csv",
-  ),
-  log("no ending", "DIR/log", file("log", good), "expected a file whose name ends in .csv"),
+  of("an ending that is not known", "log.xlsx", good, "expected a file whose name ends in .csv"),
+  of("no ending", "log", good, "expected a file whose name ends in .csv"),
   log(
     "files of two formats",
     "DIR/logs/*",
@@ -169,33 +169,13 @@ export const dataLogFiles: readonly BadInput[] = [
     HEAD + "a,x,1600000000,1\r\nb,x,1600000000,1\n",
     "Lines may end in two ways",
   ),
-  log(
-    "gzip that is cut",
-    "DIR/log.csv.gz",
-    file("log.csv.gz", gz(good).slice(0, 60)),
-    "the compressed file is cut off or damaged",
-  ),
-  log(
-    "gzip of something else",
-    "DIR/log.csv.gz",
-    file("log.csv.gz", good),
-    "the compressed file is cut off or damaged",
-  ),
-  log("gzip that is empty", "DIR/log.csv.gz", file("log.csv.gz", ""), "log.csv.gz"),
-  log(
-    "zstd that is cut",
-    "DIR/log.csv.zst",
-    file("log.csv.zst", zst(good).slice(0, -5)),
-    "the compressed file is cut off or damaged",
-  ),
-  log(
-    "zstd of something else",
-    "DIR/log.csv.zst",
-    file("log.csv.zst", good),
-    "the compressed file is cut off or damaged",
-  ),
-  log("Parquet that is text", "DIR/log.parquet", file("log.parquet", good), "log.parquet"),
-  log("Parquet that is empty", "DIR/log.parquet", file("log.parquet", ""), "log.parquet"),
+  of("gzip that is cut", "log.csv.gz", gz(good).slice(0, 60), "the compressed file is cut off or damaged"),
+  of("gzip of something else", "log.csv.gz", good, "the compressed file is cut off or damaged"),
+  of("gzip that is empty", "log.csv.gz", "", "log.csv.gz"),
+  of("zstd that is cut", "log.csv.zst", zst(good).slice(0, -5), "the compressed file is cut off or damaged"),
+  of("zstd of something else", "log.csv.zst", good, "the compressed file is cut off or damaged"),
+  of("Parquet that is text", "log.parquet", good, "log.parquet"),
+  of("Parquet that is empty", "log.parquet", "", "log.parquet"),
   log(
     "Parquet without its first 50 bytes",
     "DIR/log.parquet",
@@ -206,46 +186,35 @@ export const dataLogFiles: readonly BadInput[] = [
     ),
     "log.parquet",
   ),
-  log(
+  parquet(
     "Parquet of nested users",
-    "DIR/log.parquet",
-    parquetFile("log.parquet", "SELECT {'a': 1} AS uid, 'x' AS sku, 1600000000 AS ts, 1 AS label"),
+    "SELECT {'a': 1} AS uid, 'x' AS sku, 1600000000 AS ts, 1 AS label",
     "expected uid (--user) to be text or whole numbers",
   ),
-  log(
+  parquet(
     "Parquet of users that are floats beyond 2^53",
-    "DIR/log.parquet",
-    parquetFile(
-      "log.parquet",
-      "SELECT (9007199254740992 + k)::DOUBLE AS uid, 'x' AS sku, 1600000000 AS ts, 1 AS label FROM range(4) AS r(k)",
-    ),
+    "SELECT (9007199254740992 + k)::DOUBLE AS uid, 'x' AS sku, 1600000000 AS ts, 1 AS label FROM range(4) AS r(k)",
     /uid/,
   ),
-  log(
+  parquet(
     "Parquet of times that are lists",
-    "DIR/log.parquet",
-    parquetFile("log.parquet", "SELECT 'a' AS uid, 'x' AS sku, [1600000000] AS ts, 1 AS label"),
+    "SELECT 'a' AS uid, 'x' AS sku, [1600000000] AS ts, 1 AS label",
     "ts",
   ),
-  log(
+  of(
     "JSON that is an array",
-    "DIR/log.json",
-    file("log.json", `[${json(ROW)}]`),
+    "log.json",
+    `[${json(ROW)}]`,
     "expected JSON lines (one object on each line), found an array",
   ),
-  log("JSON over several lines", "DIR/log.json", file("log.json", JSON.stringify(ROW, null, 2)), "log.json"),
-  log("JSON that is empty", "DIR/log.json", file("log.json", ""), "found no columns"),
-  log("JSON of numbers", "DIR/log.json", file("log.json", "1\n2\n3\n"), "log.json"),
-  log(
-    "JSON of nested users",
-    "DIR/log.json",
-    file("log.json", json({ ...ROW, uid: { a: 1 } }).repeat(20)),
-    "log.json",
-  ),
-  log(
+  of("JSON over several lines", "log.json", JSON.stringify(ROW, null, 2), "log.json"),
+  of("JSON that is empty", "log.json", "", "found no columns"),
+  of("JSON of numbers", "log.json", "1\n2\n3\n", "log.json"),
+  of("JSON of nested users", "log.json", json({ ...ROW, uid: { a: 1 } }).repeat(20), "log.json"),
+  of(
     "JSON nested 10,000 deep",
-    "DIR/log.json",
-    file("log.json", `{"uid":${"[".repeat(10_000)}${"]".repeat(10_000)}}\n`),
+    "log.json",
+    `{"uid":${"[".repeat(10_000)}${"]".repeat(10_000)}}\n`,
     "log.json",
   ),
   // Where it goes.
@@ -256,14 +225,10 @@ export const dataLogFiles: readonly BadInput[] = [
     all(file("log.csv", good), file("out.partial/mine.txt", "mine")),
     "found mine.txt in it, which this program did not write",
   ),
-  log(
-    "a name with a quote, which is quoted in the hints",
-    "DIR/log.csv",
-    file("log.csv", good),
-    /--data '.*it'\\''s'/,
-    { code: 0, leaves: ["it's/"] },
-    `--out "DIR/it's"`,
-  ),
+  of("a name with a quote, which is quoted in the hints", "log.csv", good, /--data '.*it'\\''s'/, {
+    code: 0,
+    leaves: ["it's/"],
+  }, `--out "DIR/it's"`),
 ];
 
 /** A value that cannot be read, in the only row: too many bad ones. */

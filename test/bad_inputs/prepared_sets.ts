@@ -7,6 +7,8 @@ import { type Damage, prepared } from "./good_data.ts";
 const TRAIN = "train --data DIR/set --batch-size 5 --iterations 2 --validate-every 1 --dims 8 --lstm-units 4";
 const train = (name: string, files: Maker, says: Words, more: More = {}) =>
   bad(name, TRAIN, files, says, more);
+const spoiled = (name: string, changes: readonly Maker[], says: Words) =>
+  train(name, all(prepared(), ...changes), says);
 const damaged = (name: string, damage: Damage, says: Words, more: More = {}) =>
   train(name, prepared(damage), says, more);
 const describe = (name: string, damage: Damage, says: Words, more: More = {}) =>
@@ -110,33 +112,20 @@ export const preparedSets: readonly BadInput[] = [
   }, /manifest|expected/),
   // Its files.
   ...["users", "items", "pages"].flatMap((part) => [
-    train(`no table of ${part}`, all(prepared(), without(`set/${part}.parquet`)), part),
-    train(`a table of ${part} cut`, all(prepared(), cut(`set/${part}.parquet`, 300)), `${part}.parquet`),
-    train(
-      `${part} without their first bytes`,
-      all(prepared(), (folder) => {
-        const path = `${folder}/set/${part}.parquet`;
-        Deno.writeFileSync(path, Deno.readFileSync(path).slice(50));
-      }),
-      `${part}.parquet`,
-    ),
-    train(
-      `${part} of text`,
-      all(prepared(), file(`set/${part}.parquet`, "user,id\n0,a\n")),
-      `${part}.parquet`,
-    ),
-    train(`a table of ${part} empty`, all(prepared(), file(`set/${part}.parquet`, "")), `${part}.parquet`),
+    spoiled(`no table of ${part}`, [without(`set/${part}.parquet`)], part),
+    spoiled(`a table of ${part} cut`, [cut(`set/${part}.parquet`, 300)], `${part}.parquet`),
+    spoiled(`${part} without their first bytes`, [(folder) => {
+      const path = `${folder}/set/${part}.parquet`;
+      Deno.writeFileSync(path, Deno.readFileSync(path).slice(50));
+    }], `${part}.parquet`),
+    spoiled(`${part} of text`, [file(`set/${part}.parquet`, "user,id\n0,a\n")], `${part}.parquet`),
+    spoiled(`a table of ${part} empty`, [file(`set/${part}.parquet`, "")], `${part}.parquet`),
   ]),
-  train(
-    "pages that are an empty folder",
-    all(prepared(), without("set/pages.parquet"), folder("set/pages")),
-    "pages",
-  ),
-  train(
-    "pages that are a dangling link",
-    all(prepared(), without("set/pages.parquet"), link("set/pages.parquet", "DIR/gone")),
-    "pages",
-  ),
+  spoiled("pages that are an empty folder", [without("set/pages.parquet"), folder("set/pages")], "pages"),
+  spoiled("pages that are a dangling link", [
+    without("set/pages.parquet"),
+    link("set/pages.parquet", "DIR/gone"),
+  ], "pages"),
   train("a data set that is a loop of links", link("set", "DIR/set"), "set"),
   // Columns.
   damaged("users without parts", { users: "SELECT * EXCLUDE split FROM users" }, ["users", "split"]),

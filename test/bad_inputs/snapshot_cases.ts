@@ -19,6 +19,14 @@ const DATA = "--data DIR/log.tsv";
 const evaluate = (name: string, files: Maker, says: Words, more: More = {}) =>
   bad(name, `evaluate --model ${MODEL} ${DATA}`, all(paper(), files), says, more);
 
+const broken = (name: string, change: (all: Uint8Array<ArrayBuffer>) => Uint8Array, says: Words) =>
+  evaluate(name, brokenSnapshot(change), says);
+const changed = (name: string, change: (holds: Holds) => void, says: Words) =>
+  evaluate(name, snapshot(change), says);
+/** A file of this header, and so many bytes behind it. */
+const holding = (name: string, header: string, bytes: number, says: Words) =>
+  evaluate(name, file("model.safetensors", safetensorsFile(header, bytes)), says);
+
 /** The same to start a training from. */
 const init = (name: string, files: Maker, says: Words, args = "", more: More = {}) =>
   bad(
@@ -47,28 +55,20 @@ const noFinite = "Expected utilities and losses that are finite numbers";
 export const snapshotCases: readonly BadInput[] = [
   // Cut at many places.
   ...[0, 1, 7, 8, 9, 100, -4, -1, -1000].map((bytes) =>
-    evaluate(
+    broken(
       `cut at byte ${bytes}`,
-      brokenSnapshot((all) => all.slice(0, bytes < 0 ? all.length + bytes : bytes)),
+      (all) => all.slice(0, bytes < 0 ? all.length + bytes : bytes),
       /model\.safetensors.*(truncated|at least)/,
     )
   ),
-  evaluate(
+  broken(
     "bytes behind the end",
-    brokenSnapshot((all) => Uint8Array.of(...all, 1, 2, 3, 4)),
+    (all) => Uint8Array.of(...all, 1, 2, 3, 4),
     "4 bytes at its end belong to no tensor",
   ),
-  evaluate(
-    "a header of 2^63 bytes",
-    brokenSnapshot((all) => all.fill(255, 0, 8)),
-    "at most 100,000,000 are expected",
-  ),
-  evaluate(
-    "a header that is no JSON",
-    brokenSnapshot((all) => all.fill(33, 8, 12)),
-    "its header is not JSON",
-  ),
-  evaluate("a header in latin1", brokenSnapshot((all) => all.fill(0xe9, 20, 21)), /header|metadata/),
+  broken("a header of 2^63 bytes", (all) => all.fill(255, 0, 8), "at most 100,000,000 are expected"),
+  broken("a header that is no JSON", (all) => all.fill(33, 8, 12), "its header is not JSON"),
+  broken("a header in latin1", (all) => all.fill(0xe9, 20, 21), /header|metadata/),
   ...same(evaluate, "is not a whole safetensors file", {
     "text": file("model.safetensors", "these are no weights, but a text"),
     "a pickle of PyTorch": file(
@@ -83,69 +83,42 @@ export const snapshotCases: readonly BadInput[] = [
       ),
     ),
   }),
-  evaluate(
-    "a header that is an array",
-    file("model.safetensors", safetensorsFile("[]", 0)),
-    "its header should be a JSON object",
-  ),
-  evaluate(
-    "a tensor that is a number",
-    file("model.safetensors", safetensorsFile('{"a":3}', 0)),
-    'tensor "a"',
-  ),
-  evaluate(
-    "no tensor at all",
-    file("model.safetensors", safetensorsFile("{}", 0)),
-    "does not say what model it is",
-  ),
-  evaluate(
+  holding("a header that is an array", "[]", 0, "its header should be a JSON object"),
+  holding("a tensor that is a number", '{"a":3}', 0, 'tensor "a"'),
+  holding("no tensor at all", "{}", 0, "does not say what model it is"),
+  holding(
     "half precision",
-    file("model.safetensors", safetensorsFile('{"a":{"dtype":"F16","shape":[2],"data_offsets":[0,4]}}', 4)),
+    '{"a":{"dtype":"F16","shape":[2],"data_offsets":[0,4]}}',
+    4,
     "has type F16, and only F32 and U32 can be read. Convert the file to F32",
   ),
-  evaluate(
+  holding(
     "tensors that overlap",
-    file(
-      "model.safetensors",
-      safetensorsFile(
-        '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}',
-        4,
-      ),
-    ),
+    '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}',
+    4,
     /overlap/,
   ),
-  evaluate(
+  holding(
     "a name that is there twice",
-    file(
-      "model.safetensors",
-      safetensorsFile(
-        '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}',
-        8,
-      ),
-    ),
+    '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}',
+    8,
     "belong to none",
   ),
-  evaluate(
+  holding(
     "a size below 0",
-    file("model.safetensors", safetensorsFile('{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}', 4)),
+    '{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}',
+    4,
     'tensor "a": shape.0',
   ),
   // Shapes that hold as many values in another order.
-  evaluate("a transposed kernel", snapshot(transposed), [
-    "utility/layer1/item_kernel: expected the shape",
-    "found [8,",
-  ]),
-  evaluate(
+  changed("a transposed kernel", transposed, ["utility/layer1/item_kernel: expected the shape", "found [8,"]),
+  changed(
     "a flat kernel",
-    snapshot(flat),
+    flat,
     /utility\/layer1\/item_kernel: expected the shape \[\d+, 8\], found \[\d+\]/,
   ),
-  evaluate("a flat bias", snapshot(flatBias), "utility/layer1/bias: expected the shape [1, 8], found [8]"),
-  evaluate(
-    "a kernel with a dimension more",
-    snapshot(deep),
-    "utility/layer1/item_kernel: expected the shape",
-  ),
+  changed("a flat bias", flatBias, "utility/layer1/bias: expected the shape [1, 8], found [8]"),
+  changed("a kernel with a dimension more", deep, "utility/layer1/item_kernel: expected the shape"),
   init("a transposed kernel", snapshot(transposed), "utility/layer1/item_kernel: expected the shape"),
   init("a flat kernel", snapshot(flat), "utility/layer1/item_kernel: expected the shape"),
   init(
@@ -159,27 +132,19 @@ export const snapshotCases: readonly BadInput[] = [
   ),
   // Values.
   ...[NaN, Infinity, -Infinity].map((value) =>
-    evaluate(
+    changed(
       `a weight of ${value}`,
-      snapshot(valued("utility/output/bias", value, 0)),
+      valued("utility/output/bias", value, 0),
       `expected finite numbers, found ${value} in utility/output/bias, element 0`,
     )
   ),
-  evaluate(
-    "weights of 3e38",
-    snapshot((holds) => {
-      for (const name of holds.tensors.keys()) valued(name, 3e38)(holds);
-    }),
-    noFinite,
-  ),
-  evaluate(
-    "one weight of 3e38, another of -3e38",
-    snapshot((holds) => {
-      valued("utility/output/kernel", 3e38, 0)(holds);
-      valued("utility/layer1/bias", 3e38, 0)(holds);
-    }),
-    noFinite,
-  ),
+  changed("weights of 3e38", (holds) => {
+    for (const name of holds.tensors.keys()) valued(name, 3e38)(holds);
+  }, noFinite),
+  changed("one weight of 3e38, another of -3e38", (holds) => {
+    valued("utility/output/kernel", 3e38, 0)(holds);
+    valued("utility/layer1/bias", 3e38, 0)(holds);
+  }, noFinite),
   init(
     "weights of 3e38",
     snapshot((holds) => {
@@ -189,37 +154,29 @@ export const snapshotCases: readonly BadInput[] = [
     "",
     { leaves: ["run/"] },
   ),
-  evaluate(
-    "weights of U32",
-    snapshot(({ tensors }) => {
-      const bias = tensors.get("utility/output/bias");
-      tensors.set("utility/output/bias", { shape: [1, 1], data: new Uint32Array(bias?.data.length ?? 1) });
-    }),
-    "expected utility/output/bias to be F32, found U32",
-  ),
+  changed("weights of U32", ({ tensors }) => {
+    const bias = tensors.get("utility/output/bias");
+    tensors.set("utility/output/bias", { shape: [1, 1], data: new Uint32Array(bias?.data.length ?? 1) });
+  }, "expected utility/output/bias to be F32, found U32"),
   // Names.
-  evaluate(
+  changed(
     "a missing tensor",
-    snapshot(({ tensors }) => void tensors.delete("utility/output/bias")),
+    ({ tensors }) => void tensors.delete("utility/output/bias"),
     "utility/output/bias [1, 1] is missing",
   ),
-  evaluate(
-    "a renamed tensor",
-    snapshot(({ tensors }) => {
-      const bias = tensors.get("utility/output/bias");
-      if (bias) tensors.set("utility/out/bias", bias);
-      tensors.delete("utility/output/bias");
-    }),
-    ["utility/output/bias [1, 1] is missing", "utility/out/bias is no parameter of this model"],
-  ),
-  evaluate(
+  changed("a renamed tensor", ({ tensors }) => {
+    const bias = tensors.get("utility/output/bias");
+    if (bias) tensors.set("utility/out/bias", bias);
+    tensors.delete("utility/output/bias");
+  }, ["utility/output/bias [1, 1] is missing", "utility/out/bias is no parameter of this model"]),
+  changed(
     "a tensor more",
-    snapshot(({ tensors }) => void tensors.set("head/kernel", { shape: [1], data: new Float32Array(1) })),
+    ({ tensors }) => void tensors.set("head/kernel", { shape: [1], data: new Float32Array(1) }),
     "head/kernel is no parameter of this model",
   ),
-  evaluate(
+  changed(
     "names of Object's prototype",
-    snapshot(({ tensors }) => void tensors.set("__proto__", { shape: [1], data: new Float32Array(1) })),
+    ({ tensors }) => void tensors.set("__proto__", { shape: [1], data: new Float32Array(1) }),
     "__proto__ is no parameter of this model",
   ),
   // What it says of itself.

@@ -7,8 +7,10 @@ import { beforeAdversarial, run, seeds, snapshot } from "./good_runs.ts";
 const ofSeeds = (name: string, files: Maker, says: Words, args = "") =>
   bad(`seeds: ${name}`, `train --resume DIR/s ${args}`, files, says);
 /** The Shannon stage has its test figures before the other one is begun. */
-const ofStages = (name: string, files: Maker, says: Words, args = "") =>
-  bad(`adversarial: ${name}`, `train --resume DIR/old ${args}`, files, says, { leaves: ["old/result.json"] });
+const ofStages = (name: string, changes: readonly Maker[], says: Words, args = "") =>
+  bad(`adversarial: ${name}`, `train --resume DIR/old ${args}`, beforeAdversarial(...changes), says, {
+    leaves: ["old/result.json"],
+  });
 const damaged = "seeds.json is damaged";
 
 export const stages: readonly BadInput[] = [
@@ -67,7 +69,7 @@ export const stages: readonly BadInput[] = [
     seeds([1], alteredJson("s/seed-1/config.json", { "training.seed": "1" })),
     "config.json is damaged",
   ),
-  ofStages("its folder is a file", beforeAdversarial(file("old/adversarial", "mine")), "adversarial"),
+  ofStages("its folder is a file", [file("old/adversarial", "mine")], "adversarial"),
   bad(
     "adversarial: its folder holds the user's files, which stay as they are",
     "train --resume DIR/old",
@@ -78,50 +80,41 @@ export const stages: readonly BadInput[] = [
       leaves: ["old/", "old/config.json", "old/train.csv", "old/validation.csv", "old/last.safetensors"],
     },
   ),
-  ofStages(
-    "its folder holds the user's train.csv",
-    beforeAdversarial(file("old/adversarial/train.csv", "mine")),
-    "train.csv",
-  ),
+  ofStages("its folder holds the user's train.csv", [file("old/adversarial/train.csv", "mine")], "train.csv"),
   ofStages(
     "a best snapshot to start from is gone",
-    beforeAdversarial(without("old/best-prec1.safetensors")),
+    [without("old/best-prec1.safetensors")],
     "best-prec1.safetensors",
   ),
   ofStages(
     "a best snapshot to start from is cut",
-    beforeAdversarial(cut("old/best-prec1.safetensors", 99)),
+    [cut("old/best-prec1.safetensors", 99)],
     "best-prec1.safetensors",
   ),
-  ofStages(
-    "its last snapshot is one of the Shannon stage",
-    beforeAdversarial(folder("old/adversarial"), snapshot(undefined, "old/adversarial/last.safetensors")),
-    /adversarial\/last\.safetensors/,
-  ),
-  ofStages(
-    "more users a batch than there are",
-    beforeAdversarial(alteredJson("old/config.json", { "adversarial.batchSize": 31 })),
-    "Expected a batch of at most 30 users",
-  ),
-  ofStages(
-    "a config without a generator",
-    beforeAdversarial(alteredJson("old/config.json", { "adversarial.generator": undefined })),
-    "config.json is damaged",
-  ),
-  ofStages(
-    "a config of behaviour that is none",
-    beforeAdversarial(alteredJson("old/config.json", { "adversarial.behaviourDims": [0] })),
-    "config.json is damaged",
-  ),
+  ofStages("its last snapshot is one of the Shannon stage", [
+    folder("old/adversarial"),
+    snapshot(undefined, "old/adversarial/last.safetensors"),
+  ], /adversarial\/last\.safetensors/),
+  ofStages("more users a batch than there are", [
+    alteredJson("old/config.json", { "adversarial.batchSize": 31 }),
+  ], "Expected a batch of at most 30 users"),
+  ofStages("a config without a generator", [
+    alteredJson("old/config.json", { "adversarial.generator": undefined }),
+  ], "config.json is damaged"),
+  ofStages("a config of behaviour that is none", [
+    alteredJson("old/config.json", { "adversarial.behaviourDims": [0] }),
+  ], "config.json is damaged"),
   ofStages(
     "a Shannon stage that can no longer be extended",
-    beforeAdversarial(snapshot(undefined, "old/adversarial/last.safetensors")),
+    [snapshot(undefined, "old/adversarial/last.safetensors")],
     ["has begun from its Shannon stage, which can no longer be extended", "--init "],
     "--iterations 9",
   ),
-  ofStages(
-    "no stage at all",
+  bad(
+    "adversarial: no stage at all",
+    "train --resume DIR/old",
     run(alteredJson("old/config.json", { pretrain: false, adversarial: null })),
     /config\.json|stage/,
+    { leaves: ["old/result.json"] },
   ),
 ];

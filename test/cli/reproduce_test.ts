@@ -2,9 +2,8 @@
 
 import assert from "node:assert/strict";
 import { pairedDifference } from "../../src/data/paired.ts";
-import { claimsOn } from "../../src/tune/experiment/claims.ts";
+import { claimsOn, type ModelOutcome, readOutcome, type SeedOutcome } from "../../src/tune/experiment/outcome.ts";
 import { experimentModels, worksOver } from "../../src/tune/experiment/models.ts";
-import { type ModelOutcome, readOutcome, type SeedOutcome } from "../../src/tune/experiment/outcome.ts";
 import { folderOfSeed } from "../../src/run/seeds_folder.ts";
 import { UserError } from "../../src/user_error.ts";
 import { itemsShape } from "../../src/data/item_catalogue.ts";

@@ -13,7 +13,7 @@ import { randomStream } from "../../src/data/random.ts";
 import { column, columns } from "../../src/figures/columns.ts";
 import { type Paired, pairedOf } from "../../src/figures/paired.ts";
 import { type SettingRow, tableCsv, trainArguments } from "../../src/tune/tune_folder.ts";
-import { search } from "../../src/tune/search.ts";
+import { bestOf, type Candidate, hasReached, rungsUpTo, search, type Standing, winnerOf } from "../../src/tune/search.ts";
 import {
   argumentsOf,
   meaninglessOn,
@@ -24,14 +24,6 @@ import {
   type Space,
   textOf,
 } from "../../src/tune/space.ts";
-import {
-  bestOf,
-  type Candidate,
-  hasReached,
-  rungsUpTo,
-  type Standing,
-  winnerOf,
-} from "../../src/tune/standing.ts";
 import { UserError } from "../../src/user_error.ts";
 import { words } from "../command_check.ts";
 import { tinyData } from "../small_models.ts";

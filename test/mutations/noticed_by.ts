@@ -33,7 +33,7 @@ const ROWS: readonly Row[] = [
   [/^kernels\/row_dot_/, "ops/ops /^row_dot/"],
   [/^kernels\/batch_norm_/, "ops/batch_norm"],
   [/^kernels\/lstm_(for|back)ward/, "ops/lstm", "drivers/panel_rungs"],
-  [/^kernels\/embedding_gradient/, "ops/lstm /table/"],
+  [/^kernels\/embedding_gradient/, "ops/lstm /table/", "ops/ops /^mixed_product/"],
   [/^kernels\/pw_state_/, "ops/pw /^pw_state/"],
   [/^kernels\/pw_(?!state)/, "ops/pw /^pw_table/"],
   [/^kernels\/(pw_window|pw_(table|state)_forward)/, "simulate/simulate_users /PW/"],
@@ -93,6 +93,7 @@ const ROWS: readonly Row[] = [
     "train/counted",
     "train/adversarial",
   ],
+  [/^src\/model\/user_model/, "bad_inputs/train /^snapshots/"],
   [/^src\/model\/(item_features|wide|counted)/, "train/mixed_features"],
   [
     /^src\/train\//,

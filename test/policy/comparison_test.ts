@@ -7,12 +7,13 @@ import {
   type Cell,
   type Comparison,
   differenceIn,
+  differenceOf,
   differencesOf,
+  PLACES,
   policiesOf,
 } from "../../src/policy/comparison/comparison.ts";
 import { choleskyOf, LoggedStates, rareSlots, solveLower } from "../../src/policy/comparison/support.ts";
 import { consistencyOf, pageCalibrationOf } from "../../src/policy/comparison/calibration.ts";
-import { differenceOf, PLACES } from "../../src/policy/comparison/difference.ts";
 import { type Episodes, figuresOf, ratioOf } from "../../src/policy/comparison/figures.ts";
 import { cellOf, type CellOptions } from "../../src/policy/comparison/compare.ts";
 import type { Trial } from "../../src/policy/comparison/trial.ts";

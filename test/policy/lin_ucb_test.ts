@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { randomStream } from "../../src/data/random.ts";
-import { choleskyOf, solveLower } from "../../src/policy/comparison/support.ts";
+import { choleskyOf } from "../../src/policy/comparison/support.ts";
 import { LinUcb } from "../../src/policy/adaptation/lin_ucb.ts";
 import { LinUcbAgent } from "../../src/policy/adaptation/lin_ucb_play.ts";
 
@@ -23,13 +23,6 @@ function solved(a: Float64Array, b: Float64Array, n: number): Float64Array {
   }
   return right.map((value, at) => value / left[Math.floor(at / m) * (n + 1)]!);
 }
-
-Deno.test("Cholesky: a known factor, what is solved by it, and a matrix that has none", () => {
-  const factor = choleskyOf(Float64Array.of(4, 2, 2, 10), 2);
-  assert.deepEqual([...factor], [2, 0, 1, 3]);
-  assert.deepEqual([...solveLower(factor, 2, Float64Array.of(4, 11))], [2, 3]);
-  assert.throws(() => choleskyOf(Float64Array.of(1, 2, 2, 1), 2), /expected a positive definite matrix/);
-});
 
 /** Random rewards of shown items. */
 function story(items: number, width: number, count: number) {

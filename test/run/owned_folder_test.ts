@@ -1,18 +1,91 @@
+/** Files that are whole or not there, and folders that one process owns. */
+
 import assert from "node:assert/strict";
+import { atomicWriteFile, makeFolder } from "../../src/run/files/atomic_write.ts";
+import { isTemporaryName, openTemporary, temporaryName } from "../../src/run/files/temporary_file.ts";
+import { userError, withEmptyFolder } from "./folder_check.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
-import { atomicWriteFile } from "../../src/run/files/atomic_write.ts";
 import { Lock } from "../../src/run/files/lock.ts";
 import { contentsOf, expectEmpty, OwnedFolder, SIGN } from "../../src/run/files/owned_folder.ts";
-import { isTemporaryName, openTemporary, temporaryName } from "../../src/run/files/temporary_file.ts";
 import { exists } from "../../src/run/files/file_error.ts";
-import { words } from "../command_check.ts";
-import { userError, withEmptyFolder } from "./folder_check.ts";
+import { filesIn, words } from "../command_check.ts";
+
+Deno.test("atomicWriteFile writes text, bytes and pieces, and leaves nothing else", () =>
+  withEmptyFolder(async (folder) => {
+    const path = `${folder}/file`;
+    await atomicWriteFile(path, "schön");
+    assert.equal(Deno.readTextFileSync(path), "schön");
+    await atomicWriteFile(path, new Uint8Array([1, 2]));
+    assert.deepEqual(Deno.readFileSync(path), new Uint8Array([1, 2]));
+    await atomicWriteFile(path, [new Uint8Array([1, 2]), new Uint8Array(), new Uint8Array(300_000).fill(3)]);
+    assert.equal(Deno.readFileSync(path).length, 300_002);
+    assert.deepEqual(filesIn(folder), ["file"]);
+  }));
+
+Deno.test("atomicWriteFile keeps the old contents when it fails, and removes its temporary file", () =>
+  withEmptyFolder(async (folder) => {
+    const path = `${folder}/file`;
+    await atomicWriteFile(path, "old");
+    // Bytes that cannot be had stand for a disk that is full half-way: Deno gives /dev/full to no test.
+    const full = Object.assign(new Error("No space left on device (os error 28)"), { code: "ENOSPC" });
+    const half = {
+      length: 2 ** 20,
+      subarray: () => {
+        throw full;
+      },
+    } as unknown as Uint8Array;
+    const pieces = [new Uint8Array(10), half];
+    await assert.rejects(
+      atomicWriteFile(path, pieces),
+      userError(/file: the disk is full\. Free some space/),
+    );
+    assert.equal(Deno.readTextFileSync(path), "old");
+    assert.deepEqual(filesIn(folder), ["file"]);
+  }));
+
+Deno.test("atomicWriteFile keeps nothing of a temporary file that a killed process left, be it longer", () =>
+  withEmptyFolder(async (folder) => {
+    const path = `${folder}/file`;
+    await Deno.writeTextFile(temporaryName(path), "what was to become a much longer file");
+    await atomicWriteFile(path, "short");
+    assert.equal(await Deno.readTextFile(path), "short");
+    assert.deepEqual(filesIn(folder), ["file"]);
+  }));
+
+Deno.test("atomicWriteFile explains a place that cannot be written to", () =>
+  withEmptyFolder(async (folder) => {
+    Deno.mkdirSync(`${folder}/taken`);
+    await assert.rejects(
+      atomicWriteFile(`${folder}/taken`, "x"),
+      userError(/cannot write .*taken: it is a folder/),
+    );
+    assert.deepEqual(filesIn(folder), ["taken"]);
+    Deno.writeTextFileSync(`${folder}/file`, "");
+    await assert.rejects(
+      atomicWriteFile(`${folder}/file/x`, "x"),
+      userError(/file\/x: a part of this path is a file/),
+    );
+    await assert.rejects(atomicWriteFile(`${folder}/no/x`, "x"), userError(/no\/x: no such file or folder/));
+    await assert.rejects(
+      atomicWriteFile(`${folder}/${"n".repeat(300)}`, "x"),
+      userError(/the name is too long/),
+    );
+  }));
+
+Deno.test("makeFolder makes folders, accepts those that are there, and explains what is in the way", () =>
+  withEmptyFolder(async (folder) => {
+    await makeFolder(`${folder}/a/b`);
+    await makeFolder(`${folder}/a/b`);
+    assert.ok(Deno.statSync(`${folder}/a/b`).isDirectory);
+    Deno.writeTextFileSync(`${folder}/file`, "");
+    await assert.rejects(
+      makeFolder(`${folder}/file`),
+      userError(/the folder .*file: a file of this name is in the way/),
+    );
+    await assert.rejects(makeFolder(`${folder}/file/x`), userError(/a part of this path is a file/));
+  }));
 
 const RUN = { what: "it", option: "--there" };
-
-function names(folder: string): string[] {
-  return [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
-}
 
 /** A process that runs a script of two imports, and then waits to be killed. */
 async function otherProcess(script: string): Promise<Disposable> {
@@ -63,7 +136,7 @@ Deno.test("a folder has one owner, the second is told who it is, and an owner le
       );
       await Deno.writeTextFile(`${path}/x`, "");
     }
-    assert.deepEqual(names(path), ["x"]);
+    assert.deepEqual(filesIn(path), ["x"]);
     await assert.rejects(
       OwnedFolder.begin(path, RUN),
       userError(
@@ -80,7 +153,7 @@ Deno.test("a folder that was made for an owner goes again when nothing was writt
     Deno.mkdirSync(`${folder}/old`);
     (await OwnedFolder.begin(`${folder}/old`, RUN))[Symbol.dispose]();
     OwnedFolder.open(`${folder}/old`)[Symbol.dispose]();
-    assert.deepEqual(names(folder), ["old"]);
+    assert.deepEqual(filesIn(folder), ["old"]);
     assert.throws(() => OwnedFolder.open(`${folder}/no`), userError(/a folder at .*no, found nothing/));
     Deno.writeTextFileSync(`${folder}/file`, "");
     await assert.rejects(
@@ -106,7 +179,7 @@ Deno.test("an owner that is killed frees its folder, and the next one removes it
       );
     }
     (await eventually(() => OwnedFolder.open(folder)))[Symbol.dispose]();
-    assert.deepEqual(names(folder), [".notes.tmp", "config.json.1a2b3c4d.tmp"]);
+    assert.deepEqual(filesIn(folder), [".notes.tmp", "config.json.1a2b3c4d.tmp"]);
     for (const path of [mine, theirs]) assert.equal(Deno.readTextFileSync(path), "the user's own");
   }));
 
@@ -120,7 +193,7 @@ Deno.test("a temporary file that another process writes is neither taken nor rem
       assert.ok(await exists(temporaryName(path)));
     }
     await eventually(() => atomicWriteFile(path, "whole"));
-    assert.deepEqual(names(folder), ["page.html"]);
+    assert.deepEqual(filesIn(folder), ["page.html"]);
     assert.equal(Deno.readTextFileSync(path), "whole");
   }));
 
@@ -130,7 +203,7 @@ Deno.test("many writers of one file: it is always one of their texts", () =>
     const texts = Array.from({ length: 20 }, (_, k) => String(k).repeat(100_000));
     await Promise.all(texts.map((text) => atomicWriteFile(path, text)));
     assert.ok(texts.includes(Deno.readTextFileSync(path)));
-    assert.deepEqual(names(folder), ["file"]);
+    assert.deepEqual(filesIn(folder), ["file"]);
   }));
 
 Deno.test("a file keeps its permissions when it is replaced, and a link leads to the new one", () =>
@@ -175,7 +248,7 @@ Deno.test("Lock.wait waits for its turn, and says once for whom", () =>
     (await second)[Symbol.dispose]();
     assert.equal(told.length, 1);
     assert.match(told[0] ?? "", /^process \d+ /);
-    assert.deepEqual(names(folder), []);
+    assert.deepEqual(filesIn(folder), []);
   }));
 
 Deno.test("temporary names are of one kind, and an empty folder may hold them", () =>
@@ -196,7 +269,7 @@ Deno.test("temporary names are of one kind, and an empty folder may hold them", 
     Deno.writeTextFileSync(temporaryName(`${folder}/config.json`), "half");
     expectEmpty(folder, RUN);
     (await OwnedFolder.begin(folder, RUN))[Symbol.dispose]();
-    assert.deepEqual(names(folder), []);
+    assert.deepEqual(filesIn(folder), []);
   }));
 
 Deno.test("what is made in one go says that it is not whole, and the next one begins it anew", () =>
@@ -207,24 +280,24 @@ Deno.test("what is made in one go says that it is not whole, and the next one be
     const refused = () => OwnedFolder.begin(path, purpose);
     {
       using _left = await OwnedFolder.begin(path, purpose);
-      assert.deepEqual(names(path).filter((name) => !name.endsWith(".lock")), [SIGN]);
+      assert.deepEqual(filesIn(path).filter((name) => !name.endsWith(".lock")), [SIGN]);
     }
-    assert.deepEqual(names(folder), [], "nothing was written to it");
+    assert.deepEqual(filesIn(folder), [], "nothing was written to it");
     {
       using _killed = await OwnedFolder.begin(path, purpose);
       write("a.csv", "half");
     }
-    assert.deepEqual(names(path), [SIGN, "a.csv"]);
+    assert.deepEqual(filesIn(path), [SIGN, "a.csv"]);
     write("notes.txt", "mine");
     await assert.rejects(refused, userError(/holds notes\.txt/));
-    assert.deepEqual(names(path), [SIGN, "a.csv", "notes.txt"]);
+    assert.deepEqual(filesIn(path), [SIGN, "a.csv", "notes.txt"]);
     Deno.removeSync(`${path}/notes.txt`);
     {
       using whole = await OwnedFolder.begin(path, purpose);
-      assert.ok(!names(path).includes("a.csv"));
+      assert.ok(!filesIn(path).includes("a.csv"));
       write("b.json", "{}");
       whole.finish();
     }
-    assert.deepEqual(names(path), ["b.json"]);
+    assert.deepEqual(filesIn(path), ["b.json"]);
     await assert.rejects(refused, userError(/holds b\.json/));
   }));

@@ -6,7 +6,7 @@ import { randomStream } from "../../src/data/random.ts";
 import { defaultModel } from "../../src/model/config.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import type { Weights } from "../../src/tape/parameters.ts";
-import { isGain, keepStart, lossByUser } from "../../src/run/kept_start.ts";
+import { isGain, keepStart, lossByUser } from "../../src/run/test_stage.ts";
 import type { Trainer } from "../../src/train/trainer.ts";
 import { withGpu } from "../op_check.ts";
 import { shannon } from "./trainings.ts";

@@ -6,10 +6,10 @@ import {
   type Environment,
   overTrainings,
   policiesOf,
+  type PolicyDifference,
   trainingsOf,
   unitOf,
 } from "./comparison.ts";
-import type { PolicyDifference } from "./difference.ts";
 import { type Claim, HELD, signed, signedRange, toldBy } from "../../figures/told.ts";
 
 /** The policy that plans nothing: who does not beat it has gained nothing by planning. */

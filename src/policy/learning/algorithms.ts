@@ -19,15 +19,17 @@ import type { QCopy, QKind } from "../network/q_network.ts";
 import { type SlateRows, tapeOf } from "../network/slate_rows.ts";
 import { slateValue } from "../network/slate_value.ts";
 import type { AlgorithmName, PolicyTrainingConfig } from "./config.ts";
-import type {
-  LearnerSubject,
-  LearnSizes,
-  Lesson,
-  MakeLearner,
-  NextValue,
-  RecordedLesson,
+import {
+  inputOf,
+  type LearnerSubject,
+  learnRows,
+  type LearnSizes,
+  type Lesson,
+  type MakeLearner,
+  NetworkLearner,
+  type NextValue,
+  type RecordedLesson,
 } from "./learner.ts";
-import { inputOf, learnRows, NetworkLearner } from "./network_learner.ts";
 import { type QCounts, qLoss, type QLossBatch } from "./q_loss.ts";
 import { slateq } from "./slateq.ts";
 

@@ -14,8 +14,17 @@ import { chooseExactly, type QAct } from "../network/choose_slates.ts";
 import { slateWorth } from "../network/slate_ratio.ts";
 import { type SlateRows, tapeOf } from "../network/slate_rows.ts";
 import { type SlateBatch, slateValue } from "../network/slate_value.ts";
-import type { LearnerSubject, LearnSizes, Lesson, MakeLearner, RecordedLesson } from "./learner.ts";
-import { inputOf, learnRows, NetworkLearner, pageRows } from "./network_learner.ts";
+import {
+  inputOf,
+  type LearnerSubject,
+  learnRows,
+  type LearnSizes,
+  type Lesson,
+  type MakeLearner,
+  NetworkLearner,
+  pageRows,
+  type RecordedLesson,
+} from "./learner.ts";
 import { qLoss, type QLossBatch } from "./q_loss.ts";
 import type { Recall } from "./recall.ts";
 

@@ -1,6 +1,6 @@
 /** What `simulate` ends with: a table of the policies, the curve by page, what follows in words, and the same in files. */
 
-import { differenceOf } from "../../policy/comparison/difference.ts";
+import { differenceOf } from "../../policy/comparison/comparison.ts";
 import type { CurvePage, MeanFigure } from "../../policy/comparison/figures.ts";
 import { signed, signedRange, toldBy } from "../../figures/told.ts";
 import type { SimulateOptions } from "./options.ts";

@@ -1,9 +1,7 @@
 /** What `reproduce` ends with: a table, what it says of the published claims, and a report. */
 
-import { claimsOn } from "../experiment/claims.ts";
-import type { Claim } from "../../figures/told.ts";
-import type { Experiment, ExperimentModel } from "../experiment/models.ts";
 import {
+  claimsOn,
   type ModelOutcome,
   OUTCOME_HEAD,
   type OutcomeRow,
@@ -11,6 +9,8 @@ import {
   readOutcome,
   SAMPLING_NOTE,
 } from "../experiment/outcome.ts";
+import type { Claim } from "../../figures/told.ts";
+import type { Experiment, ExperimentModel } from "../experiment/models.ts";
 import { atomicWriteFile } from "../../run/files/atomic_write.ts";
 import { writeReport } from "../../report/page.ts";
 import { markdownTable, writeBetweenMarkers } from "../../run/markers.ts";

@@ -1,9 +1,8 @@
 /** `tune`: which options of `train` fit a data set, by its validation users and within a budget of time. */
 
 import { expectEmpty, OwnedFolder } from "../../run/files/owned_folder.ts";
-import { search } from "../search.ts";
+import { search, type Standing } from "../search.ts";
 import { meaninglessOn, settingOf, type Space } from "../space.ts";
-import type { Standing } from "../standing.ts";
 import { expectRun, trainCandidate, TuneRuns } from "./tune_runs.ts";
 import { folderOfSetting, readTune, standingOf, type Tune, writeTune } from "../tune_folder.ts";
 import type { TrainingConfig } from "../../train/config.ts";

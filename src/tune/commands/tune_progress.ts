@@ -4,7 +4,7 @@ import process from "node:process";
 import type { RunEvents } from "../../run/training_run.ts";
 import type { Criterion } from "../../train/best_records.ts";
 import { textOf } from "../space.ts";
-import { bestOf, type Candidate, type Standing, winnerOf } from "../standing.ts";
+import { bestOf, type Candidate, type Standing, winnerOf } from "../search.ts";
 import { duration, liveLine, type Output } from "../../cli/progress.ts";
 
 export interface SearchProgress {

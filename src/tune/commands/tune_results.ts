@@ -7,7 +7,7 @@ import type { SnapshotResult } from "../../run/tested_users.ts";
 import type { RunResult } from "../../run/training_run.ts";
 import { defaultTraining } from "../../train/config.ts";
 import { type SettingRow, settingRows, tableCsv, trainArguments } from "../tune_folder.ts";
-import { type Standing, winnerOf } from "../standing.ts";
+import { type Standing, winnerOf } from "../search.ts";
 import { testCandidate, type TuneRuns } from "./tune_runs.ts";
 import { UserError } from "../../user_error.ts";
 import { quoted, shellWord, withoutOptions } from "../../cli/arguments.ts";

@@ -24,7 +24,7 @@ import { RunFolder } from "../../run/run_folder.ts";
 import { shannonStage } from "../../run/stages.ts";
 import type { Criterion } from "../../train/best_records.ts";
 import { DivergedError } from "../../train/results.ts";
-import type { Candidate } from "../standing.ts";
+import type { Candidate } from "../search.ts";
 import { readCurve } from "../tune_folder.ts";
 
 export class TuneRuns {
