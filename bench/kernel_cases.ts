@@ -5,8 +5,7 @@
 
 import type { ClickDispatch } from "../src/batch/click_sizes.ts";
 import type { Gpu } from "../src/gpu/device.ts";
-import type { Constants, Kernel } from "../src/gpu/kernel.ts";
-import { kernelText } from "../src/gpu/kernel_text.ts";
+import { type Constants, type Kernel, kernelText } from "../src/gpu/kernel.ts";
 import { Commands } from "../src/gpu/commands.ts";
 import { type EncodePass, timePasses } from "../src/gpu/profiler.ts";
 import { type Cost, invocationsOf, onlySlice } from "../src/gpu/program.ts";

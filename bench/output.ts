@@ -66,32 +66,26 @@ export class Page {
 }
 
 /** What was measured, in a file; its folder is made. @throws UserError when it cannot be written */
-export async function writeRecords(file: string, value: unknown): Promise<void> {
+export async function writeRecords(file: string, value: object): Promise<void> {
   await makeFolder(dirname(file));
   await atomicWriteFile(file, recordsJson(value) + "\n");
 }
 
 /**
- * JSON of measurements as text: a line a record, so that a change of one figure is a change of one line. A record is what has
- * no list of records in it.
+ * JSON of measurements as text, a line a record: an element of a list that stands at the top, or right below it. So what was
+ * measured anew is a line that has changed.
  */
-export function recordsJson(value: unknown, indent = ""): string {
-  if (!hasRecords(value)) return JSON.stringify(value);
-  const inner = `${indent} `;
-  const lines = Object.entries(value).filter(([, part]) => part !== undefined).map(([key, part]) =>
-    inner + (Array.isArray(value) ? "" : `${JSON.stringify(key)}: `) + recordsJson(part, inner)
-  );
-  const [open, close] = Array.isArray(value) ? "[]" : "{}";
-  return `${open}\n${lines.join(",\n")}\n${indent}${close}`;
+export function recordsJson(value: object): string {
+  if (Array.isArray(value)) return linesOf(value, "");
+  const parts = Object.entries(value).filter(([, part]) => part !== undefined).map(([key, part]) => {
+    const isList = Array.isArray(part) && part.some((one) => typeof one === "object");
+    return ` ${JSON.stringify(key)}: ${isList ? linesOf(part, " ") : JSON.stringify(part)}`;
+  });
+  return `{\n${parts.join(",\n")}\n}`;
 }
 
-/** Whether it is, or has, a list of objects or of lists. */
-function hasRecords(value: unknown): value is object {
-  if (typeof value !== "object" || value === null) return false;
-  const parts: unknown[] = Object.values(value);
-  return Array.isArray(value)
-    ? parts.some((part) => typeof part === "object" && part !== null)
-    : parts.some(hasRecords);
+function linesOf(records: readonly unknown[], indent: string): string {
+  return `[\n${records.map((one) => `${indent} ${JSON.stringify(one)}`).join(",\n")}\n${indent}]`;
 }
 
 /** What figures of a device are measured on: "llvmpipe (LLVM 19.1.7, 256 bits), 2 cores, Deno/2.9.6". */

@@ -97,6 +97,11 @@ export function sums({ manifest }: Prepared): string[] {
   return (["users", "items", "pages"] as const).map((part) => manifest.files[part]?.sha256 ?? "none");
 }
 
+/** The same rows in the order of numbers that are drawn for them. */
+export function shuffledBy<T>(rows: readonly T[], draw: () => number): T[] {
+  return rows.map((row) => ({ row, key: draw() })).sort((a, b) => a.key - b.key).map(({ row }) => row);
+}
+
 export function gzip(text: string): Promise<Uint8Array> {
   const stream = new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"));
   return new Response(stream).bytes();

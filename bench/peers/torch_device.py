@@ -47,21 +47,29 @@ def card_text():
     return f"{torch_text()}, on {torch.cuda.get_device_name()}"
 
 
-class DeviceAdam:
-    """Adam in TensorFlow's form without a number from the host that changes from step to step, as a graph needs it."""
+class Adam:
+    """Adam in TensorFlow's form. What is made in the beginning; each form of it moves the parameters in its own way."""
+
+    precision = torch.float32
 
     def __init__(self, parameters, rate):
         self.parameters = parameters
         self.rate = rate
         self.m = [torch.zeros_like(parameter) for parameter in parameters]
         self.v = [torch.zeros_like(parameter) for parameter in parameters]
-        self.steps = placed(torch.zeros((), dtype=torch.float64))
-
-    def state(self):
-        return [*self.parameters, *self.m, *self.v, self.steps]
+        self.steps = placed(torch.zeros((), dtype=self.precision))
 
     def step(self, loss):
         self.move(torch.autograd.grad(loss, self.parameters))
+
+
+class DeviceAdam(Adam):
+    """Without a number from the host that changes from step to step, as a graph needs it."""
+
+    precision = torch.float64
+
+    def state(self):
+        return [*self.parameters, *self.m, *self.v, self.steps]
 
     @torch.no_grad()
     def move(self, gradients):

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 
 from openblas import made_of
 from protocol import Cannot, read_job, run, say
-from torch_device import BETA1, BETA2, EPSILON, DeviceAdam, card_text, device, placed, started, use
+from torch_device import BETA1, BETA2, EPSILON, Adam, DeviceAdam, card_text, device, placed, started, use
 
 NONE = 0xFFFFFFFF
 GENERATOR = "generator/"
@@ -363,22 +363,12 @@ class Single:
         return loss.detach()
 
 
-class Adam:
-    """Adam in TensorFlow's form, epsilon outside of the bias correction, by PyTorch's fused kernel: its step
+class FusedAdam(Adam):
+    """Epsilon outside of the bias correction, by PyTorch's fused kernel: its step
     lr / (1 - b1^t) m / (sqrt(v) / sqrt(1 - b2^t) + e) is TensorFlow's for e = epsilon / sqrt(1 - b2^t).
     The kernel is called as torch.optim.Adam(fused=True) calls it, without the optimiser's own overhead."""
 
-    def __init__(self, parameters, rate):
-        self.parameters = parameters
-        self.rate = rate
-        self.m = [torch.zeros_like(parameter) for parameter in parameters]
-        self.v = [torch.zeros_like(parameter) for parameter in parameters]
-        self.steps = placed(torch.zeros(()))
-        self.count = 0  # the same on the host, so that nothing waits for the device
-
-    def step(self, loss):
-        gradients = torch.autograd.grad(loss, self.parameters)
-        self.move(gradients)
+    count = 0  # the steps on the host, so that nothing waits for the device
 
     @torch.no_grad()
     def move(self, gradients):
@@ -444,7 +434,7 @@ def main():
             made.output = torch.compile(made.output, dynamic=False)
         return made
 
-    adam = DeviceAdam if how == "graphs" else Adam
+    adam = DeviceAdam if how == "graphs" else FusedAdam
 
     reward = network({n: v for n, v in weights.items() if not n.startswith(GENERATOR)})
     if settings["model"] == "pair":

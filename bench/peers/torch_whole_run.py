@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import torch
 
-from torch_peer import Adam, BestLstm, choice_loss
+from torch_peer import BestLstm, FusedAdam, choice_loss
 
 STEPS, BATCH, EVERY = 2000, 50, 10
 RATE, UNITS, DIMS = 5e-4, 20, (64, 64)
@@ -133,7 +133,7 @@ def main():
     train, validation, test = (np.flatnonzero(log.split == part) for part in range(3))
     validation, test = LogBatch(log, validation), LogBatch(log, test)
     model = Model(initial_weights(log.items), True)
-    adam = Adam(model.parameters, RATE)
+    adam = FusedAdam(model.parameters, RATE)
     best = {name: (math.inf, 0, []) for name in ("loss", "prec1", "prec2")}
 
     def validate(step):

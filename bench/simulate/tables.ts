@@ -3,8 +3,9 @@
 import { type Ceilings, standing } from "../../src/selftest/profile/roofline.ts";
 import type { SimulateGrowth } from "./growth.ts";
 import type { PeerNote, Played, SimulateResult } from "./measure.ts";
+import type { PageWork } from "./pages.ts";
 import type { Kind } from "./runners.ts";
-import { type Cells, percent, short } from "../output.ts";
+import { type Cells, cellsOf, type Column, percent, short } from "../output.ts";
 
 /** What is timed, in words. */
 export const kindTitles: Readonly<Record<Kind, string>> = {
@@ -35,88 +36,71 @@ export function kindCells(
   const own = results.filter((result) => result.kind === kind);
   const names = new Set(own.flatMap(({ played }) => played.map(({ name }) => name)));
   const peers = [...names].filter((name) => name !== "clickgan");
-  return {
-    head: [
-      ...["items", "slate", "users", "ms a page", "user-steps/s"],
-      ...(ceilings ? ["of the multiply-add ceiling"] : []),
-      ...peers.flatMap((name) => [`${name}, user-steps/s`, "times"]),
-    ],
-    rows: own.map((result) => {
-      const clickgan = result.played.find(({ name }) => name === "clickgan");
-      const microseconds = clickgan?.timing.median ?? NaN;
-      return [
-        ...[count(result.items), String(result.slate), count(result.users), short(microseconds / 1000)],
-        clickgan ? steps(clickgan) : "-",
-        ...(ceilings ? [percent(result.flops / microseconds / 1000 / ceilings.flops)] : []),
-        ...peers.flatMap((name) => {
-          const peer = result.played.find((one) => one.name === name);
-          const times = timesOf(result, name);
-          return [peer ? steps(peer) : "-", times === undefined ? "-" : `${short(times)}x`];
-        }),
-      ];
-    }),
+  const playedBy = (name: string, { played }: SimulateResult) => played.find((one) => one.name === name);
+  const microseconds = (result: SimulateResult) => playedBy("clickgan", result)?.timing.median ?? NaN;
+  const steps = (name: string): Column<SimulateResult>[1] => (result) => {
+    const played = playedBy(name, result);
+    return played ? count(Number(userSteps(played).toPrecision(3))) : "-";
   };
+  const ofCeiling = ({ flops }: Ceilings): Column<SimulateResult> => [
+    "of the multiply-add ceiling",
+    (result) => percent(result.flops / microseconds(result) / 1000 / flops),
+  ];
+  return cellsOf(own, [
+    ["items", ({ items }) => count(items)],
+    ["slate", ({ slate }) => String(slate)],
+    ["users", ({ users }) => count(users)],
+    ["ms a page", (result) => short(microseconds(result) / 1000)],
+    ["user-steps/s", steps("clickgan")],
+    ...(ceilings ? [ofCeiling(ceilings)] : []),
+    ...peers.flatMap((name): Column<SimulateResult>[] => [
+      [`${name}, user-steps/s`, steps(name)],
+      ["times", (result) => {
+        const times = timesOf(result, name);
+        return times === undefined ? "-" : `${short(times)}x`;
+      }],
+    ]),
+  ]);
 }
-
-const steps = (played: Played) => count(Number(userSteps(played).toPrecision(3)));
 
 /** A row for each who learned: as many pages, what they came to, and how long that takes. */
 export function returnCells({ returns, played }: SimulateResult): Cells {
-  return {
-    head: [
-      "who",
-      "user-steps learned from",
-      "seconds, by the table above",
-      "clicks of a new user on 20 pages",
-    ],
-    rows: returns.map(({ name, pages, clicks }) => {
-      const own = played.find((one) => one.name === name);
-      return [
-        name,
-        own ? count(pages * own.users) : "-",
-        own ? short(pages * own.timing.median / 1e6) : "-",
-        clicks.toFixed(2),
-      ];
-    }),
-  };
+  const rows = returns.map((one) => ({ ...one, own: played.find(({ name }) => name === one.name) }));
+  return cellsOf(rows, [
+    ["who", ({ name }) => name],
+    ["user-steps learned from", ({ pages, own }) => own ? count(pages * own.users) : "-"],
+    ["seconds, by the table above", ({ pages, own }) => own ? short(pages * own.timing.median / 1e6) : "-"],
+    ["clicks of a new user on 20 pages", ({ clicks }) => clicks.toFixed(2)],
+  ]);
 }
 
 /** A row a dispatch of a page. */
 export function workCells({ work }: SimulateResult, ceilings: Ceilings | undefined): Cells {
   const all = work.reduce((sum, { timing }) => sum + timing.median, 0);
-  return {
-    head: ["dispatch", "kernel", "ms", "of the page", "GFLOP/s", ...(ceilings ? ["roofline"] : [])],
-    rows: work.map(({ label, kernel, timing, flops, bytes }) => {
-      const own = ceilings && standing({ flops, bytes }, timing.median, ceilings);
-      return [
-        ...[label, kernel, short(timing.median / 1000), percent(timing.median / all)],
-        short(flops / timing.median / 1000),
-        ...(own ? [percent(own.share)] : []),
-      ];
-    }),
-  };
+  const roofline = (ceilings: Ceilings): Column<PageWork> => [
+    "roofline",
+    (one) => percent(standing(one, one.timing.median, ceilings).share),
+  ];
+  return cellsOf(work, [
+    ["dispatch", ({ label }) => label],
+    ["kernel", ({ kernel }) => kernel],
+    ["ms", ({ timing }) => short(timing.median / 1000)],
+    ["of the page", ({ timing }) => percent(timing.median / all)],
+    ["GFLOP/s", ({ flops, timing }) => short(flops / timing.median / 1000)],
+    ...(ceilings ? [roofline(ceilings)] : []),
+  ]);
 }
 
 /** A row an axis. */
 export function growthCells(growth: readonly SimulateGrowth[]): Cells {
-  return {
-    head: [
-      "grows",
-      "from, to",
-      "ms a page",
-      "us for one more",
-      "us besides",
-      "a point is off the line by at most",
-    ],
-    rows: growth.map(({ axis, points, line }) => [
-      axis,
-      points.map(({ x }) => count(x)).join(", "),
-      points.map(({ microseconds }) => short(microseconds / 1000)).join(", "),
-      short(line.slope),
-      short(line.constant),
-      percent(line.error),
-    ]),
-  };
+  return cellsOf(growth, [
+    ["grows", ({ axis }) => axis],
+    ["from, to", ({ points }) => points.map(({ x }) => count(x)).join(", ")],
+    ["ms a page", ({ points }) => points.map((point) => short(point.microseconds / 1000)).join(", ")],
+    ["us for one more", ({ line }) => short(line.slope)],
+    ["us besides", ({ line }) => short(line.constant)],
+    ["a point is off the line by at most", ({ line }) => percent(line.error)],
+  ]);
 }
 
 /** What peers say of themselves: those that take part by how near they come at all sizes, the others one by one. */

@@ -12,7 +12,7 @@
  *
  * The first comment is the loop; the lines behind it are made from it, and are valid WGSL as they stand. To change them,
  * change the comment and run the task. Turns that a size needs none of are left out on the
- * way to the driver (gpu/kernel_text.ts).
+ * way to the driver (gpu/kernel.ts).
  */
 
 const loop = /^( *)\/\/ unrolled, n = (\d+) to (\d+)(?: by (\d+))?: (.*)$/;

@@ -5,6 +5,7 @@ import { type LogSource, walk } from "../data/log_source.ts";
 import { randomStream } from "../data/random.ts";
 import { countWidth } from "./columns.ts";
 import { countsIn, type CountTables } from "./page_counts.ts";
+import { itemsIn } from "./train_counts.ts";
 import { fitLogit, type LogitChoices } from "./logit.ts";
 
 /** What else than counts a logit knows. */
@@ -101,18 +102,12 @@ function denseWidth({ items: { shape } }: LogSource): number {
   return shape.kind !== "one-hot" && shape.width <= MOST_DENSE ? shape.width : 0;
 }
 
-/** Looks up the dense features of items of a log: they are read at once where they are not in memory. */
+/** Looks up the dense features of items of a log. */
 function denseReader(source: LogSource, log: Clicks): (item: number) => Float32Array {
-  const whole = source.items.items;
-  const ids = whole ? undefined : log.rowItem.slice().sort().filter((id, k, all) => id !== all[k - 1]);
-  const items = whole ?? source.items.read(ids!);
+  const { items, placeOf } = itemsIn(source.items, log);
   if (items.kind === "one-hot") throw new Error("expected items with dense features");
   const { width, values } = items;
-  const places = ids && new Map(Array.from(ids, (id, place) => [id, place]));
-  return (item) => {
-    const place = places ? places.get(item)! : item;
-    return values.subarray(place * width, (place + 1) * width);
-  };
+  return (item) => values.subarray(placeOf(item) * width, (placeOf(item) + 1) * width);
 }
 
 /** Choices, with the place of each row on its page. */

@@ -2,6 +2,7 @@
 
 import {
   type ClickLog,
+  type Clicks,
   FURTHER_CLICK,
   GIVEN_HISTORY,
   type ItemTokens,
@@ -88,8 +89,16 @@ export function isIn({ first, count }: Pick<TokenField, "first" | "count">, toke
   return token >= first && token < first + count;
 }
 
+/** The features of the items of a log, and where an item's stand among them: read at once where they are not in memory. */
+export function itemsIn(catalogue: ItemCatalogue, { rowItem }: Clicks) {
+  if (catalogue.items) return { items: catalogue.items, placeOf: (item: number) => item };
+  const ids = rowItem.slice().sort().filter((id, k, all) => id !== all[k - 1]);
+  const places = new Map(Array.from(ids, (id, place) => [id, place]));
+  return { items: catalogue.read(ids), placeOf: (item: number) => places.get(item) ?? NaN };
+}
+
 /** The tokens of these items. @param ids ascending, each once. @throws Error for items without tokens. */
-export function tokensIn(catalogue: ItemCatalogue, ids: Uint32Array): ItemTokens {
+function tokensIn(catalogue: ItemCatalogue, ids: Uint32Array): ItemTokens {
   const items = catalogue.read(ids);
   if (items.kind !== "mixed") throw new Error(`expected items with tokens, got ${items.kind}`);
   return items.tokens;

@@ -1,6 +1,6 @@
 /** The pages of a prepared data set, held against what its users say of them. */
 
-import { type ClickLog, type Clicks, FURTHER_CLICK, type ItemFeatures, NONE } from "./click_log.ts";
+import { type Clicks, FURTHER_CLICK, NONE } from "./click_log.ts";
 import {
   ABSENT,
   type Column,
@@ -290,46 +290,31 @@ function chunkOf(set: PreparedUsers, first: number, end: number, chunks: readonl
   };
 }
 
-/** Collects chunks into one log. */
-export function inMemory(
-  set: { readonly name: string; readonly userSplit: PreparedUsers["userSplit"] },
-  items: ItemFeatures,
-): { take: (chunk: Clicks) => void; whole: () => ClickLog } {
-  const chunks: Clicks[] = [];
+/** Chunks of all users, one after another, as one. */
+export function joinClicks(chunks: readonly Clicks[]): Clicks {
   const sum = (of: (chunk: Clicks) => number) => chunks.reduce((sum, chunk) => sum + of(chunk), 0);
-  return {
-    take: (chunk) => chunks.push(chunk),
-    whole() {
-      const count = sum(({ eventClick }) => eventClick.length);
-      const userEvents = new Uint32Array(set.userSplit.length + 1);
-      const eventRows = new Uint32Array(count + 1);
-      const eventClick = new Uint32Array(count);
-      const eventGiven = new Uint8Array(count);
-      const rowItem = new Uint32Array(sum(({ rowItem }) => rowItem.length));
-      let [users, events, rows] = [0, 0, 0];
-      for (const chunk of chunks) {
-        chunk.userEvents.forEach((event, k) => userEvents[users + k] = events + event);
-        chunk.eventClick.forEach((click, k) => {
-          eventRows[events + k] = rows + (chunk.eventRows[k] ?? 0);
-          eventClick[events + k] = click === NONE ? NONE : rows + click;
-        });
-        if (chunk.eventGiven) eventGiven.set(chunk.eventGiven, events);
-        rowItem.set(chunk.rowItem, rows);
-        users += chunk.userSplit.length;
-        events += chunk.eventClick.length;
-        rows += chunk.rowItem.length;
-      }
-      eventRows[events] = rows;
-      return {
-        name: set.name,
-        items,
-        userSplit: set.userSplit,
-        userEvents,
-        eventRows,
-        eventClick,
-        ...(eventGiven.some((given) => given > 0) ? { eventGiven } : {}),
-        rowItem,
-      };
-    },
-  };
+  const count = sum(({ eventClick }) => eventClick.length);
+  const userSplit = new Uint8Array(sum(({ userSplit }) => userSplit.length));
+  const userEvents = new Uint32Array(userSplit.length + 1);
+  const eventRows = new Uint32Array(count + 1);
+  const eventClick = new Uint32Array(count);
+  const eventGiven = new Uint8Array(count);
+  const rowItem = new Uint32Array(sum(({ rowItem }) => rowItem.length));
+  let [users, events, rows] = [0, 0, 0];
+  for (const chunk of chunks) {
+    userSplit.set(chunk.userSplit, users);
+    chunk.userEvents.forEach((event, k) => userEvents[users + k] = events + event);
+    chunk.eventClick.forEach((click, k) => {
+      eventRows[events + k] = rows + (chunk.eventRows[k] ?? 0);
+      eventClick[events + k] = click === NONE ? NONE : rows + click;
+    });
+    if (chunk.eventGiven) eventGiven.set(chunk.eventGiven, events);
+    rowItem.set(chunk.rowItem, rows);
+    users += chunk.userSplit.length;
+    events += chunk.eventClick.length;
+    rows += chunk.rowItem.length;
+  }
+  eventRows[events] = rows;
+  const given = eventGiven.some((given) => given > 0) ? { eventGiven } : {};
+  return { userSplit, userEvents, eventRows, eventClick, ...given, rowItem };
 }

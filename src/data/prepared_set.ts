@@ -8,7 +8,7 @@ import type { Manifest } from "./manifest.ts";
 import { type Clicks, type ItemFeatures, type Split, splits, usersOf } from "./click_log.ts";
 import { type ItemsShape, joinItems } from "./item_catalogue.ts";
 import { type PreparedUsers, readItems, readUsers, type SetFiles } from "./prepared_tables.ts";
-import { inMemory, PageReader, WholeUsers } from "./prepared_pages.ts";
+import { joinClicks, PageReader, WholeUsers } from "./prepared_pages.ts";
 import { UserError } from "../user_error.ts";
 import { type LogSource, MemoryLog, type OnProgress } from "./log_source.ts";
 
@@ -146,12 +146,12 @@ function expectUnsplit({ folder, manifest: { skipped, command } }: SetFiles): vo
  * @throws UserError for a set that is damaged or does not fit together.
  */
 export async function readPreparedLog(set: PreparedSet, onProgress?: OnProgress): Promise<MemoryLog> {
-  const chunks: ItemFeatures[] = [];
-  await set.readItems((chunk) => chunks.push(chunk), onProgress);
-  const items = joinItems(set.shape(0), chunks);
-  const log = inMemory(set, items);
-  await set.readClicks(items.count, log.take, onProgress);
-  return new MemoryLog(log.whole());
+  const itemChunks: ItemFeatures[] = [];
+  await set.readItems((chunk) => itemChunks.push(chunk), onProgress);
+  const items = joinItems(set.shape(0), itemChunks);
+  const chunks: Clicks[] = [];
+  await set.readClicks(items.count, (chunk) => chunks.push(chunk), onProgress);
+  return new MemoryLog({ name: set.name, items, ...joinClicks(chunks) });
 }
 
 /** @param name of the set, for messages. @throws UserError for a part of the users that nobody is in. */

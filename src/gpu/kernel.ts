@@ -1,4 +1,7 @@
-/** A hand-written kernel: its WGSL text, and what is read out of it, so that it is written once. The driver's text: kernel_text.ts. */
+/** A hand-written kernel: its WGSL text, what is read out of it, so that it is written once, and the text that the driver gets. */
+
+import { isTexture, isUniform, type Memory, type TextureView, type UniformView } from "./memory.ts";
+import { placeText, texelText, TEXTURE_FORMAT } from "./texture_layout.ts";
 
 export type BindingKind = "read" | "read_write" | "uniform";
 export interface KernelBinding {
@@ -69,4 +72,128 @@ export function constantOf(
   const [, number] = constants.get(name)?.match(/^(\d+)u?$/) ?? [];
   if (number === undefined) throw new Error(`kernel ${kernel} has no numeric constant ${name}`);
   return Number(number);
+}
+
+/** What the text of a dispatch follows from. */
+export interface KernelUse {
+  readonly kernel: Kernel;
+  readonly constants?: Constants;
+  /** What each of the kernel's bindings but `step` sees, by name. */
+  readonly views: Readonly<Record<string, Memory>>;
+}
+
+/**
+ * @throws Error for a constant that the kernel does not declare, for one that a turn asks for and that is no number, and
+ *   for a binding that the kernel reads or writes without the line that is to change.
+ */
+export function kernelText({ kernel, constants = {}, views }: KernelUse): string {
+  for (const name of Object.keys(constants)) {
+    if (!kernel.constants.has(name)) throw new Error(`kernel ${kernel.name} has no constant ${name}`);
+  }
+  let text = "";
+  for (const piece of piecesOf(kernel)) text += typeof piece === "string" ? piece : piece(constants);
+  for (const [name, view] of Object.entries(views)) {
+    if (isUniform(view)) text = inUniform(kernel, text, name, view);
+    else if (isTexture(view) && reads(kernel, name)) text = readTexture(kernel, text, name, view);
+    else if (isTexture(view)) text = writeTexture(kernel, text, name, view);
+  }
+  return text;
+}
+
+/** A piece of a kernel's text: the same in all dispatches, or what the constants make of it. */
+type Piece = string | ((constants: Constants) => string);
+/** A kernel is cut once: to look for its constants in each of a training's dispatches delays its start. */
+const cut = new WeakMap<Kernel, readonly Piece[]>();
+
+function piecesOf(kernel: Kernel): readonly Piece[] {
+  const known = cut.get(kernel);
+  if (known) return known;
+  const { source } = kernel;
+  const changing = [...constantsIn(source), ...turnsIn(kernel)].sort((a, b) => a.at - b.at);
+  const pieces: Piece[] = [];
+  let end = 0;
+  for (const { at, text, piece } of changing) {
+    pieces.push(source.slice(end, at), piece);
+    end = at + text.length;
+  }
+  pieces.push(source.slice(end));
+  cut.set(kernel, pieces);
+  return pieces;
+}
+
+/** What changes: where it begins, how it is written, and what becomes of it. */
+interface Changing {
+  readonly at: number;
+  readonly text: string;
+  readonly piece: (constants: Constants) => string;
+}
+
+function* constantsIn(source: string): Generator<Changing> {
+  for (
+    const { index: at, 0: text, 1: name = "", 2: type = "", 3: value = "" } of source.matchAll(
+      constantPattern,
+    )
+  ) {
+    const piece = ({ [name]: given }: Constants) =>
+      given === undefined ? text : `const ${name}${type} = ${literal(given, value)};`;
+    yield { at, text, piece };
+  }
+}
+
+/** Writes a value in the type of the default that it replaces: `8u` -> u32, `0.5` -> float, `true` -> bool. */
+function literal(value: number | boolean, default_: string): string {
+  if (typeof value === "boolean") return String(value);
+  if (default_.trim().endsWith("u")) return `${value}u`;
+  return default_.includes(".") && Number.isInteger(value) ? `${value}.0` : String(value);
+}
+
+function* turnsIn(kernel: Kernel): Generator<Changing> {
+  for (const loop of kernel.source.matchAll(writtenOut)) {
+    for (const { index, 0: text, 1: name = "", 2: n } of loop[0].matchAll(turn)) {
+      const piece = (constants: Constants) => constantOf(kernel, name, constants) > Number(n) ? text : "";
+      yield { at: loop.index + index, text, piece };
+    }
+  }
+}
+const writtenOut = /^ *\/\/ unrolled, n = [^]*?\/\/ end of n$/gm;
+/** `first`, where a part of a loop begins, is 0 or more. */
+const turn = /^ *if \((\w+) > (?:first \+ )?(\d+)u\) \{.*\}$/gm;
+
+/** Whether a kernel only reads a binding. */
+function reads(kernel: Kernel, name: string): boolean {
+  return kernel.bindings.some((binding) => binding.name === name && binding.kind === "read");
+}
+
+/** A uniform has a fixed size. */
+function inUniform(kernel: Kernel, text: string, name: string, { size }: UniformView): string {
+  const declaration = `var<storage, read> ${name}: array<vec4f>;`;
+  if (!text.includes(declaration)) {
+    throw new Error(`kernel ${kernel.name}: ${name} cannot be a uniform without the line "${declaration}"`);
+  }
+  return text.replace(declaration, `var<uniform> ${name}: array<vec4f, ${size / 16}>;`);
+}
+
+function readTexture(kernel: Kernel, text: string, name: string, { layout }: TextureView): string {
+  const head = `fn load_${name}(i: u32) -> vec4f`;
+  const line = `${head} { return ${name}[i]; }`;
+  if (!text.includes(line)) {
+    throw new Error(`kernel ${kernel.name}: ${name} cannot stand in a texture without the line "${line}"`);
+  }
+  return text
+    .replace(line, `${head} { return textureLoad(${name}, ${texelText(layout)}); }`)
+    .replace(
+      `var<storage, read> ${name}: array<vec4f>;`,
+      `var ${name}: texture_storage_2d<${TEXTURE_FORMAT}, read>;`,
+    );
+}
+
+/** The kernel writes a buffer, in the order of the texture. */
+function writeTexture(kernel: Kernel, text: string, name: string, { layout }: TextureView): string {
+  if (layout.rowVectors === 1) return text; // row by row
+  const head = `fn store_${name}(i: u32, value: vec4f)`;
+  const line = `${head} { ${name}[i] = value; }`;
+  if (!text.includes(line)) {
+    throw new Error(`kernel ${kernel.name}: ${name} cannot stand in panels without the line "${line}"`);
+  }
+  return text.replace(line, `${head} { ${name}[${placeText(layout)}] = value; }`);
 }

@@ -7,7 +7,7 @@
  * them: both together take half of what textureStore takes.
  *
  * On such an adapter the matrices that products read again and again stand in textures, and nothing else does. What
- * this changes in a kernel's text is said in kernel_text.ts. SwiftShader, another CPU that poses as a GPU, reads a texture
+ * this changes in a kernel's text is said in kernel.ts. SwiftShader, another CPU that poses as a GPU, reads a texture
  * no faster than a buffer: there all matrices stand in buffers (kernel_shapes.ts).
  */
 

@@ -7,9 +7,16 @@
 import { UserError } from "../user_error.ts";
 import type { Commands } from "./commands.ts";
 import type { Gpu } from "./device.ts";
-import { constantOf, forManySteps, type KernelBinding, STEP, STEPS } from "./kernel.ts";
+import {
+  constantOf,
+  forManySteps,
+  type KernelBinding,
+  kernelText,
+  type KernelUse,
+  STEP,
+  STEPS,
+} from "./kernel.ts";
 import type { KernelVariant } from "./kernel_shapes.ts";
-import { kernelText, type KernelUse } from "./kernel_text.ts";
 import { isTexture, isUniform, type Memory, type TextureView } from "./memory.ts";
 import { type Amount, amountOf, type Sizes } from "./sizes.ts";
 import { STEP_BYTES, STEP_STRIDE } from "./step.ts";

@@ -5,7 +5,7 @@
 
 import { Arena } from "../gpu/arena.ts";
 import { Commands } from "../gpu/commands.ts";
-import type { KernelUse } from "../gpu/kernel_text.ts";
+import type { KernelUse } from "../gpu/kernel.ts";
 import { isTexture, type Memory, type TextureView, type View, writeMemory } from "../gpu/memory.ts";
 import { readViews } from "../gpu/readback.ts";
 import type { Amount } from "../gpu/sizes.ts";
@@ -79,7 +79,7 @@ export interface Run<T extends Words> {
 
 /**
  * Runs something twice from the same start, and notes whether both gave the same bits, and whether something was written behind
- * a buffer. Reads are in the queue's order, and a wait for one takes 10 ms: both are waited for at once.
+ * a buffer. Reads are in the queue's order: both are waited for at once.
  * @returns what the first run gave
  */
 export async function twice<T extends Words>(

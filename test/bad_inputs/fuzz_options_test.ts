@@ -2,11 +2,11 @@
 
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { Command } from "commander";
+import { Command, type Option } from "commander";
 import { parse } from "../../src/cli/options.ts";
 import { addPolicyTrainOptions, policyTrainingOf } from "../../src/policy/commands/train_options.ts";
 import { parseReproduceOptions } from "../../src/tune/commands/reproduce_options.ts";
-import { parseTrainOptions } from "../../src/run/commands/train_options.ts";
+import { addTrainOptions, parseTrainOptions } from "../../src/run/commands/train_options.ts";
 import { stagesConfigOf } from "../../src/run/options/train.ts";
 import { tinyData } from "../small_models.ts";
 import { modelConfigSchema } from "../../src/model/config.ts";
@@ -15,33 +15,11 @@ import { adversarialConfigSchema, trainingConfigSchema, trainingFields } from ".
 import { UserError } from "../../src/user_error.ts";
 import { nasty, runs } from "./damage.ts";
 
-const FLAGS = [
-  "--resplit",
-  "--batch-norm",
-  "--no-report",
-  "--no-pretrain",
-  "--count-no-click",
-  "--no-eta-by-page",
-  "--calibration",
-  "--no-calibration",
-];
-const VALUED = [
-  ...["--data", "--save-dir", "--init", "--resume", "--seed", "--seeds", "--memory-rows", "--encoder"],
-  ...["--lstm-units", "--pw-lags", "--pw-weightings", "--pw-nonlinearity", "--dims", "--eta", "--kernel-sd"],
-  ...["--iterations", "--batch-size", "--learning-rate", "--validate-every", "--evaluation-shards"],
-  ...[
-    "--validation-users",
-    "--adam",
-    "--part-rows",
-    "--weight-decay",
-    "--item-dropout",
-    "--early-stopping",
-    "--patience",
-  ],
-  ...["--adversarial", "--generator", "--behaviour-dims", "--generator-steps", "--reward-steps"],
-  ...["--generator-warmup", "--generator-learning-rate", "--reward-learning-rate", "--generator-eta"],
-  ...["--utility-penalty", "--adversarial-batch-size", "--adversarial-validate-every"],
-];
+const { options } = addTrainOptions(new Command());
+const namesOf = (wanted: (option: Option) => boolean) =>
+  options.filter(wanted).flatMap(({ long }) => long ?? []);
+const FLAGS = namesOf(({ required }) => !required);
+const VALUED = namesOf((option) => !option.isBoolean());
 
 const value = fc.oneof(
   { weight: 4, arbitrary: fc.integer({ min: 0, max: 70 }).map(String) },
@@ -49,19 +27,7 @@ const value = fc.oneof(
   fc.integer().map(String),
   nasty,
   fc.string({ maxLength: 6 }),
-  fc.constantFrom(
-    "lstm",
-    "pw",
-    "tanh",
-    "none",
-    "exact",
-    "network",
-    "dense",
-    "row-sparse",
-    "loss",
-    "64-64",
-    "8",
-  ),
+  fc.constantFrom("64-64", "8", ...options.flatMap(({ argChoices }) => argChoices ?? [])),
 );
 const option = fc.oneof(
   {

@@ -369,10 +369,9 @@ Deno.test("every study says what it does, by the name of its command", async () 
 });
 
 Deno.test("records of figures stand in lines of their own", () => {
-  const value = { a: 1, b: undefined, c: [], d: [1, 2], e: [{ x: 1, y: { z: [2] } }, { x: 3 }] };
+  const value = { a: 1, b: undefined, c: [], d: [1, 2], e: [{ x: [{ z: 2 }] }, { x: 3 }] };
   const text = recordsJson(value);
-  assert.equal(
-    text,
-    '{\n "a": 1,\n "c": [],\n "d": [1,2],\n "e": [\n  {"x":1,"y":{"z":[2]}},\n  {"x":3}\n ]\n}',
-  );
+  assert.equal(text, '{\n "a": 1,\n "c": [],\n "d": [1,2],\n "e": [\n  {"x":[{"z":2}]},\n  {"x":3}\n ]\n}');
+  assert.deepEqual(JSON.parse(text), { a: value.a, c: value.c, d: value.d, e: value.e });
+  assert.equal(recordsJson([{ x: 1 }, { x: 2 }]), '[\n {"x":1},\n {"x":2}\n]');
 });

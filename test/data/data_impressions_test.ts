@@ -6,7 +6,16 @@ import fc from "fast-check";
 import { recipeOf } from "../../src/data/commands/impressions.ts";
 import { refused } from "../case_table.ts";
 import type { Prepared, PrepareOptions } from "../../src/data/prepare/prepare.ts";
-import { defaults, folderWith, gzip, pagesOf, prepareIn, query, sums } from "../prepared_folder.ts";
+import {
+  defaults,
+  folderWith,
+  gzip,
+  pagesOf,
+  prepareIn,
+  query,
+  shuffledBy,
+  sums,
+} from "../prepared_folder.ts";
 
 type Files = Readonly<Record<string, string | Uint8Array>>;
 interface More {
@@ -256,19 +265,11 @@ Deno.test("impressions: the order of lines, files and compression do not change 
       fc.infiniteStream(fc.nat(1000)),
       async (all, random) => {
         const next = () => random.next().value ?? 0;
-        const lines = all.map(({ user, minute, history, shown }, k) =>
-          [
-            k,
-            user,
-            `11/11/2019 9:${minute}:00 PM`,
-            history.join(" "),
-            shown.map((token) => token.join("-")).join(" "),
-          ].join("\t") +
-          "\n"
-        );
-        const shuffled = lines.map((line) => ({ line, key: next() })).sort((a, b) => a.key - b.key).map((
-          { line },
-        ) => line);
+        const lines = all.map(({ user, minute, history, shown }, k) => {
+          const tokens = shown.map((token) => token.join("-")).join(" ");
+          return `${k}\t${user}\t11/11/2019 9:${minute}:00 PM\t${history.join(" ")}\t${tokens}\n`;
+        });
+        const shuffled = shuffledBy(lines, next);
         const cut = 1 + next() % lines.length;
         const files: Record<string, string | Uint8Array> = {
           "one.tsv": lines.join(""),

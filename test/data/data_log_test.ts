@@ -15,6 +15,7 @@ import {
   query,
   recipe,
   rejects,
+  shuffledBy,
   sums,
 } from "../prepared_folder.ts";
 import { zstdCompressSync } from "node:zlib";
@@ -331,9 +332,7 @@ Deno.test("log: the order of rows, files, compression and format do not change t
       async (rows, random) => {
         const more = { ...page ? { page: "page" } : {}, ...pos ? { position: "pos" } : {} };
         const next = () => random.next().value ?? 0;
-        const shuffled = rows.map((row) => ({ row, key: next() })).sort((a, b) => a.key - b.key).map((
-          { row },
-        ) => row);
+        const shuffled = shuffledBy(rows, next);
         const cut = next() % (rows.length + 1);
         const json = shuffled.map((row) => JSON.stringify(row)).join("\n");
         const files = {

@@ -12,7 +12,7 @@ import { openPrepared } from "../../src/data/sets/packed_set.ts";
 import { writeSet } from "../foreign_set.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { folderWith, withFolder } from "../prepared_folder.ts";
-import { Handover, PREPARED_FILES, writePrepared } from "../../src/data/sets/prepared_writer.ts";
+import { PREPARED_FILES, writePrepared } from "../../src/data/sets/prepared_writer.ts";
 import { NumberIds, TextIds, TextList } from "../../src/data/ids.ts";
 import { MemoryItems } from "../../src/data/item_catalogue.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
@@ -112,8 +112,6 @@ Deno.test("a set is read from bytes in memory, too, as a page does with files th
   assert.deepEqual([...told], ["Reading items", "Reading pages"]);
 });
 
-// Logs written as prepared data sets are read back as they were, and hand-overs end as they should.
-
 /** The log's users in parts of a few. */
 async function* chunks(log: ClickLog, each: number): AsyncGenerator<Clicks> {
   const source = new MemoryLog(log);
@@ -162,36 +160,3 @@ for (
       assert.equal(ids.of(13), kind === "dense" ? "13" : "ünï-13");
     }));
 }
-
-Deno.test("what is handed over arrives in order, one at a time", async () => {
-  const handover = new Handover<number>();
-  const seen: number[] = [];
-  const reader = handover.read(async (from) => {
-    for await (const value of from) seen.push(value);
-    return "done";
-  });
-  for (let k = 0; k < 5; k++) {
-    await handover.put(k);
-    assert.ok(seen.length >= k - 1); // no more than one is on the way
-  }
-  handover.end();
-  assert.equal(await reader, "done");
-  assert.deepEqual(seen, [0, 1, 2, 3, 4]);
-});
-
-Deno.test("a reader that fails ends whoever hands over; an end with an error ends the reader", async () => {
-  const full = new Handover<number>();
-  const reader = full.read(async (from) => {
-    for await (const value of from) if (value === 1) throw new Error("the disk is full");
-  });
-  reader.catch(() => {});
-  await full.put(0);
-  await full.put(1);
-  await assert.rejects(full.put(2), /the disk is full/);
-  await assert.rejects(full.put(3), /the disk is full/);
-  await assert.rejects(reader, /the disk is full/);
-  const stopped = new Handover<number>();
-  const other = stopped.read((from) => Array.fromAsync(from));
-  stopped.end(new Error("stopped"));
-  await assert.rejects(other, /stopped/);
-});

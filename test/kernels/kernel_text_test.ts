@@ -1,10 +1,9 @@
-/** What of a kernel's file changes on the way to the driver: the four things that kernel_text.ts names, and no more. */
+/** What of a kernel's file changes on the way to the driver: the four things that kernel.ts names, and no more. */
 
 import assert from "node:assert/strict";
 import type { ClickDispatch } from "../../src/batch/click_sizes.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
-import { constantOf, kernel } from "../../src/gpu/kernel.ts";
-import { kernelText } from "../../src/gpu/kernel_text.ts";
+import { constantOf, kernel, kernelText } from "../../src/gpu/kernel.ts";
 import { isTexture, isUniform } from "../../src/gpu/memory.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/config.ts";
 import { UserModel } from "../../src/model/user_model.ts";

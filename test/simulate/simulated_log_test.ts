@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { NONE } from "../../src/data/click_log.ts";
-import { Handover, writePrepared } from "../../src/data/sets/prepared_writer.ts";
+import { writePrepared } from "../../src/data/sets/prepared_writer.ts";
+import { sinkOf } from "../../src/simulate/commands/files.ts";
 import { keyOf } from "../../src/data/philox.ts";
 import { choiceProbabilities } from "../../src/model/choice.ts";
 import { defaultModel } from "../../src/model/config.ts";
@@ -36,10 +37,11 @@ Deno.test("what a model's users did is as likely to the model as it says, pages 
         const options = { users: 600, slate: 3, pages: 6, seed: 4, leave: 0.1, start, repeats: true };
         const simulator = await Simulator.create(gpu, new LearnedSource(model), options);
         const startedWith = (user: number) => startOf(start, user, 0, keyOf(options.seed));
-        const pages = new Handover<ReturnType<typeof episodeLog>>();
         await Deno.mkdir(`${folder}/log`);
         const contents = { name: "simulated", items: source.items, itemIds, notes: [], command: [] };
-        const written = pages.read((from) => writePrepared(`${folder}/log`, contents, from));
+        const pages = sinkOf((from: AsyncIterable<ReturnType<typeof episodeLog>>) =>
+          writePrepared(`${folder}/log`, contents, from)
+        );
         let said: number[] = [];
         await simulator.run(randomPolicy, {
           onLog: async (log) => {
@@ -58,8 +60,7 @@ Deno.test("what a model's users did is as likely to the model as it says, pages 
             );
           },
         });
-        pages.end();
-        await written;
+        await pages.finish();
         simulator.destroy();
 
         const own = await openDataset(`${folder}/log`);
@@ -91,3 +92,28 @@ Deno.test("what a model's users did is as likely to the model as it says, pages 
       }
     })
   ));
+
+Deno.test("a sink's pages arrive in order, one at a time; what ends the writing ends whoever puts, and the other way round", async () => {
+  const seen: number[] = [];
+  const sink = sinkOf<number>(async (from) => {
+    for await (const value of from) seen.push(value);
+  });
+  for (let k = 0; k < 5; k++) {
+    await sink.put(k);
+    assert.ok(seen.length >= k - 1); // no more than one is on the way
+  }
+  await sink.finish();
+  assert.deepEqual(seen, [0, 1, 2, 3, 4]);
+  const full = sinkOf<number>(async (from) => {
+    for await (const value of from) if (value === 1) throw new Error("the disk is full");
+  });
+  await full.put(0);
+  await full.put(1);
+  for (let k = 0; k < 2; k++) await assert.rejects(full.put(2), /the disk is full/);
+  await assert.rejects(full.finish(), /the disk is full/);
+  let why: unknown;
+  const stopped = sinkOf<number>((from) => Array.fromAsync(from).catch((error) => why = error));
+  await stopped.put(0);
+  await stopped.abandon(new Error("stopped"));
+  assert.match(String(why), /stopped/);
+});

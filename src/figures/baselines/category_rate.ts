@@ -2,14 +2,14 @@
 
 import type { Clicks } from "../../data/click_log.ts";
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
-import { rowsIn, type Scorer, visitPages } from "./scorers.ts";
+import { byPage, type Scorer } from "./scorers.ts";
 import {
   clickShares,
   isCategory,
   isIn,
+  itemsIn,
   rateOf,
   type TokenField,
-  tokensIn,
   type TrainCounts,
 } from "../../counts/train_counts.ts";
 
@@ -38,33 +38,27 @@ export function categoryRate(
   const fieldSets = [...own.map((field) => [field]), ...(own.length > 1 ? [own] : [])];
   const settings = fieldSets.flatMap((set) => PRIORS.map((prior) => ({ set, prior })));
   const shares = clickShares(catalogue, counts, own);
-  return {
-    settings: settings.map(({ set, prior }) =>
-      `by ${set.map(({ name }) => name).join(" and ")}, prior ${prior}`
-    ),
-    score(log, users, chosen) {
-      const scores = chosen.map(() => new Float64Array(rowsIn(log, users)));
-      const tokensOf = tokenReader(catalogue, log);
-      let clicks = new UserClicks(own);
+  const texts = settings.map(({ set, prior }) =>
+    `by ${set.map(({ name }) => name).join(" and ")}, prior ${prior}`
+  );
+  return byPage(texts, (log) => {
+    const tokensOf = tokensOfItems(catalogue, log);
+    return () => {
+      const clicks = new UserClicks(own);
       let known = 0;
-      visitPages(log, users, ({ row, items, history }) => {
+      return (history) => {
         for (; known < history.length; known++) clicks.add(tokensOf(history[known]!));
-        items.forEach((item, k) => {
+        return (item) => {
           const rate = rateOf(counts, item);
           const tokens = tokensOf(item);
-          chosen.forEach((setting, s) => {
+          return (setting) => {
             const { set, prior } = settings[setting]!;
-            const lift = set.reduce(
-              (product, field) => product * clicks.lift(tokens, field, prior, shares),
-              1,
-            );
-            scores[s]![row + k] = rate * lift;
-          });
-        });
-      }, () => [clicks, known] = [new UserClicks(own), 0]);
-      return scores;
-    },
-  };
+            return rate * set.reduce((lift, field) => lift * clicks.lift(tokens, field, prior, shares), 1);
+          };
+        };
+      };
+    };
+  });
 }
 
 /** Clicks of a user so far, by token and field. An item of several tokens in a field gives each its part. */
@@ -95,18 +89,10 @@ class UserClicks {
   }
 }
 
-/** Looks up the tokens of items of a log: they are read at once where they are not in memory. */
-function tokenReader(catalogue: ItemCatalogue, log: Clicks): (item: number) => Uint32Array {
-  const whole = catalogue.items;
-  if (whole?.kind === "mixed") {
-    const { first, token } = whole.tokens;
-    return (item) => token.subarray(first[item], first[item + 1]);
-  }
-  const ids = log.rowItem.slice().sort().filter((id, k, all) => id !== all[k - 1]);
-  const places = new Map(Array.from(ids, (id, place) => [id, place]));
-  const { first, token } = tokensIn(catalogue, ids);
-  return (item) => {
-    const place = places.get(item) ?? NaN;
-    return token.subarray(first[place], first[place + 1]);
-  };
+/** Looks up the tokens of items of a log. */
+function tokensOfItems(catalogue: ItemCatalogue, log: Clicks): (item: number) => Uint32Array {
+  const { items, placeOf } = itemsIn(catalogue, log);
+  if (items.kind !== "mixed") throw new Error(`expected items with tokens, got ${items.kind}`);
+  const { first, token } = items.tokens;
+  return (item) => token.subarray(first[placeOf(item)], first[placeOf(item) + 1]);
 }

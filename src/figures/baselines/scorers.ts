@@ -19,39 +19,39 @@ export interface Scorer {
   score(log: Clicks, users: ArrayLike<number>, chosen: readonly number[]): Float64Array[];
 }
 
-/** A page, given or not, with what its user did before it. */
-export interface PageVisit {
-  /** Of the rows that are scored, the place of its first one. */
-  readonly row: number;
-  readonly items: Uint32Array;
-  /** Items that the user clicked before, the latest last; given ones too. */
-  readonly history: readonly number[];
-}
+/** What scores a displayed item under a setting. */
+type ItemScore = (setting: number) => number;
+/** What scores the items of a page. @param history items that the user clicked before, given ones too, the latest last. */
+type PageScores = (history: readonly number[]) => (item: number) => ItemScore;
 
-/** Goes through the pages of users in their order. @returns how many rows these are */
-export function visitPages(
-  log: Clicks,
-  users: ArrayLike<number>,
-  visit: (page: PageVisit) => void,
-  onUser?: () => void,
-): number {
-  let row = 0;
-  for (const user of Array.from(users)) {
-    onUser?.();
-    const history: number[] = [];
-    for (let e = log.userEvents[user]!; e < log.userEvents[user + 1]!; e++) {
-      const [start, end] = [log.eventRows[e]!, log.eventRows[e + 1]!];
-      visit({ row, items: log.rowItem.subarray(start, end), history });
-      row += end - start;
-      const click = log.eventClick[e]!;
-      if (click !== NONE) history.push(log.rowItem[click]!);
-    }
-  }
-  return row;
+/** A scorer that goes through the pages of users in their order, given ones too. @param ofUser what scores a user's pages. */
+export function byPage(settings: readonly string[], ofUser: (log: Clicks) => () => PageScores): Scorer {
+  return {
+    settings,
+    score(log, users, chosen) {
+      const scores = chosen.map(() => new Float64Array(rowsIn(log, users)));
+      const pagesOf = ofUser(log);
+      let to = 0;
+      for (const user of Array.from(users)) {
+        const history: number[] = [];
+        const scoresOn = pagesOf();
+        for (let e = log.userEvents[user]!; e < log.userEvents[user + 1]!; e++) {
+          const scoreOf = scoresOn(history);
+          for (let row = log.eventRows[e]!; row < log.eventRows[e + 1]!; row++, to++) {
+            const score = scoreOf(log.rowItem[row]!);
+            for (let s = 0; s < chosen.length; s++) scores[s]![to] = score(chosen[s]!);
+          }
+          const click = log.eventClick[e]!;
+          if (click !== NONE) history.push(log.rowItem[click]!);
+        }
+      }
+      return scores;
+    },
+  };
 }
 
 /** Rows of users. */
-export function rowsIn({ userEvents, eventRows }: Clicks, users: ArrayLike<number>): number {
+function rowsIn({ userEvents, eventRows }: Clicks, users: ArrayLike<number>): number {
   return Array.from(users).reduce(
     (sum, user) => sum + eventRows[userEvents[user + 1]!]! - eventRows[userEvents[user]!]!,
     0,
@@ -66,16 +66,10 @@ export const chance: Scorer = {
 
 /** Items by their clicks per display. */
 export function clickRate(counts: TrainCounts): Scorer {
-  return {
-    settings: [""],
-    score(log, users, chosen) {
-      const scores = new Float64Array(rowsIn(log, users));
-      visitPages(log, users, ({ row, items }) => {
-        items.forEach((item, k) => scores[row + k] = rateOf(counts, item));
-      });
-      return chosen.map(() => scores);
-    },
-  };
+  return byPage([""], () => () => () => (item) => {
+    const rate = rateOf(counts, item);
+    return () => rate;
+  });
 }
 
 /** How many of the latest clicks may come again. */
@@ -83,28 +77,21 @@ const AGAIN = [1, 3, 10, Infinity];
 
 /** Who clicked an item clicks it again: the items of the latest clicks come first, the latest before the others. */
 export function lastClick(counts: TrainCounts): Scorer {
-  return {
-    settings: AGAIN.map((n) =>
-      n === 1 ? "the last click" : n === Infinity ? "all clicks" : `the last ${n} clicks`
-    ),
-    score(log, users, chosen) {
-      const scores = chosen.map(() => new Float64Array(rowsIn(log, users)));
-      // Of the user's clicks so far: the place of the latest one on each item.
-      let latest = new Map<number, number>();
-      let known = 0;
-      visitPages(log, users, ({ row, items, history }) => {
-        for (; known < history.length; known++) latest.set(history[known]!, known);
-        items.forEach((item, k) => {
-          const place = latest.get(item) ?? -Infinity;
-          chosen.forEach((setting, s) => {
-            const isLate = history.length - place <= AGAIN[setting]!;
-            scores[s]![row + k] = isLate ? 1 + place : rateOf(counts, item);
-          });
-        });
-      }, () => [latest, known] = [new Map(), 0]);
-      return scores;
-    },
-  };
+  const settings = AGAIN.map((n) =>
+    n === 1 ? "the last click" : n === Infinity ? "all clicks" : `the last ${n} clicks`
+  );
+  return byPage(settings, () => () => {
+    // Of the user's clicks so far: the place of the latest one on each item.
+    const latest = new Map<number, number>();
+    let known = 0;
+    return (history) => {
+      for (; known < history.length; known++) latest.set(history[known]!, known);
+      return (item) => {
+        const place = latest.get(item) ?? -Infinity;
+        return (setting) => history.length - place <= AGAIN[setting]! ? 1 + place : rateOf(counts, item);
+      };
+    };
+  });
 }
 
 /** How many of the latest clicks have neighbours. */
@@ -123,31 +110,25 @@ const SETTINGS = CLICKS.flatMap((clicks, window) =>
  * Scores by the cosine of two items: users who clicked both / sqrt(users who clicked the one x the other).
  */
 export function itemKnn(neighbours: ClickPairs, counts: TrainCounts): Scorer {
-  return {
-    settings: SETTINGS.map(({ clicks, weight, again }) =>
-      [
-        clicks === 1 ? "the last click" : `the last ${clicks} clicks`,
-        weight === Infinity ? "ranked before the click rate" : `weight ${weight}`,
-        ...(again ? ["an item being its own neighbour"] : []),
-      ].join(", ")
-    ),
-    score(log, users, chosen) {
-      const scores = chosen.map(() => new Float64Array(rowsIn(log, users)));
-      visitPages(log, users, ({ row, items, history }) => {
-        const recent = latestOf(history, CLICKS.at(-1)!);
-        items.forEach((item, k) => {
-          const rate = rateOf(counts, item);
-          const similarity = similarities(item, recent, neighbours);
-          chosen.forEach((setting, s) => {
-            const { window, weight, again } = SETTINGS[setting]!;
-            const mean = similarity[2 * window + (again ? 1 : 0)]!;
-            scores[s]![row + k] = weight < Infinity ? rate * (1 + weight * mean) : mean > 0 ? 1 + mean : rate;
-          });
-        });
-      });
-      return scores;
-    },
-  };
+  const settings = SETTINGS.map(({ clicks, weight, again }) =>
+    [
+      clicks === 1 ? "the last click" : `the last ${clicks} clicks`,
+      weight === Infinity ? "ranked before the click rate" : `weight ${weight}`,
+      ...(again ? ["an item being its own neighbour"] : []),
+    ].join(", ")
+  );
+  return byPage(settings, () => () => (history) => {
+    const recent = latestOf(history, CLICKS.at(-1)!);
+    return (item) => {
+      const rate = rateOf(counts, item);
+      const similarity = similarities(item, recent, neighbours);
+      return (setting) => {
+        const { window, weight, again } = SETTINGS[setting]!;
+        const mean = similarity[2 * window + (again ? 1 : 0)]!;
+        return weight < Infinity ? rate * (1 + weight * mean) : mean > 0 ? 1 + mean : rate;
+      };
+    };
+  });
 }
 
 /** [windows, without and with itself] mean similarity of an item to the latest clicks. */

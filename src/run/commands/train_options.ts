@@ -62,8 +62,7 @@ export function parseTrainOptions(
         "Without options it trains on the built-in demo shop, whose truth is known.",
     )
     .version(version);
-  addRunOptions(command);
-  for (const group of stagesGroups) addGroup(command, group);
+  addTrainOptions(command);
   command.addHelpText("after", HELP);
   const options = parse<TrainOptions>(command, args);
   const given = givenOptions(command);
@@ -75,8 +74,9 @@ export function parseTrainOptions(
   return { options, given: new Set(given.keys()) };
 }
 
-function addRunOptions(command: Command): Command {
-  return addDataOptions(command)
+/** All of them, in the order of the help. */
+export function addTrainOptions(command: Command): Command {
+  addDataOptions(command)
     .optionsGroup("Run:")
     .option(SAVE_DIR, "where the run is written (default: runs/<data>-<time>)", folder)
     .addOption(optionOf(seedOption))
@@ -101,6 +101,8 @@ function addRunOptions(command: Command): Command {
     .option("--no-report", "do not write report.html at the end")
     .option(...CALIBRATION)
     .option(...NO_CALIBRATION);
+  for (const group of stagesGroups) addGroup(command, group);
+  return command;
 }
 
 /** The only options that may stand beside --resume: everything else is in the run's config. */

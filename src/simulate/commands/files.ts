@@ -4,7 +4,7 @@ import type { Ids } from "../../data/ids.ts";
 import { type RowColumn, type RowFormat, type RowsWritten, writeRows } from "../../run/files/row_file.ts";
 import { type EpisodeLog, episodeLog } from "../episode_log.ts";
 import type { Clicks } from "../../data/click_log.ts";
-import { Handover, writePrepared } from "../../data/sets/prepared_writer.ts";
+import { writePrepared } from "../../data/sets/prepared_writer.ts";
 import type { Features } from "../../data/manifest.ts";
 import { randomStream } from "../../data/random.ts";
 import { featureNames } from "../../data/shops.ts";
@@ -105,27 +105,35 @@ function rowsOf(log: EpisodeLog, u: number, { items, startedAs }: EpisodeFileOpt
   return rows;
 }
 
-/** Takes the pages of users as they come, and writes them down. */
-export interface Sink {
-  put(log: EpisodeLog): Promise<void>;
-  /** All pages were put. @throws UserError when they cannot be written. */
+/** Takes what is made, such as pages of users, as it comes, and writes it down. */
+export interface Sink<T = EpisodeLog> {
+  /** Waits until what was put before is taken, so that it does not pile up. @throws what ended the writing, if it has ended. */
+  put(made: T): Promise<void>;
+  /** All was put. @throws UserError when it cannot be written. */
   finish(): Promise<void>;
   /** There will be no more: what is not whole is taken back. */
   abandon(error: unknown): Promise<void>;
 }
 
-function sinkOf(write: (logs: AsyncIterable<EpisodeLog>) => Promise<unknown>): Sink {
-  const handover = new Handover<EpisodeLog>();
-  const done = handover.read(write);
-  done.catch(() => {}); // whoever puts or finishes is told
+export function sinkOf<T>(write: (all: AsyncIterable<T>) => Promise<unknown>): Sink<T> {
+  const { readable, writable } = new TransformStream<T, T>();
+  const into = writable.getWriter();
+  const done = write(readable);
+  for (const end of [done, into.closed]) end.catch(() => {}); // whoever puts or finishes is told
+  /** What a stream says of its reader's end is not why it has ended. */
+  const orWhyNot = (work: Promise<void>) =>
+    work.catch(async () => {
+      await done;
+      throw new Error("its reader has ended");
+    });
   return {
-    put: (log) => handover.put(log),
+    put: (made) => orWhyNot(into.write(made)),
     async finish() {
-      handover.end();
+      await orWhyNot(into.close());
       await done;
     },
     async abandon(error) {
-      handover.end(error);
+      await into.abort(error).catch(() => {});
       await done.catch(() => {});
     },
   };
