@@ -40,6 +40,7 @@ export type {
 export type { ChoiceFigures, RankingFigures } from "./data/ranking.ts";
 export { restless as restlessShop, type ShopTruth } from "./data/shops.ts";
 export { type AdapterDescription, Gpu, type GpuOptions, openDevice } from "./gpu/device.ts";
+export type { Constants } from "./gpu/kernel.ts";
 export { type KernelRun, runKernel } from "./gpu/run_kernel.ts";
 export type { AdapterKind, KernelShapes, LstmVariant, MatmulVariant } from "./gpu/kernel_shapes.ts";
 export { type ChoiceProbabilities, choiceProbabilities } from "./model/choice.ts";
@@ -76,7 +77,7 @@ export {
   type SimulationFigures,
 } from "./simulate/figures.ts";
 export { LearnedSource } from "./simulate/learned_users.ts";
-export type { SimulationSettings } from "./simulate/options.ts";
+export type { SimulationSettings, SimulatorOptions } from "./simulate/options.ts";
 export type { Policy } from "./simulate/policy.ts";
 export type { Pool } from "./simulate/pool.ts";
 export { ShopSource } from "./simulate/shop_users.ts";
@@ -101,7 +102,7 @@ export {
   type EvaluationFigures,
   type ScoredUsers,
 } from "./train/evaluation.ts";
-export { DivergedError, type StepResult, type ValidationResult, type GameFigures } from "./train/results.ts";
+export { DivergedError, type GameFigures, type StepResult, type ValidationResult } from "./train/results.ts";
 export { Trainer } from "./train/trainer.ts";
 export type { TrainerState } from "./train/trainer_state.ts";
 export { UserError } from "./user_error.ts";

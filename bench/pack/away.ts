@@ -243,12 +243,12 @@ function packedFrom(): string | undefined {
 
 if (import.meta.main) {
   await runMain(async () => {
-  const chosen = options();
-  const folder = await Deno.makeTempDir({ prefix: "clickgan-away-" });
-  const parts = awayParts({ ...chosen, folder }).filter(({ name }) => chosen.parts?.includes(name) ?? true);
-  const file = resolve(chosen.json ?? `${archive}clickgan-${hostname()}.json`);
-  const results = await runAll(parts, chosen, file, folder);
-  const done = results.filter(({ outcome }) => outcome === "done").length;
-  console.log(`${done} of ${results.length} parts done. All is in ${file}; what they said in ${folder}`);
-});
+    const chosen = options();
+    const folder = await Deno.makeTempDir({ prefix: "clickgan-away-" });
+    const parts = awayParts({ ...chosen, folder }).filter(({ name }) => chosen.parts?.includes(name) ?? true);
+    const file = resolve(chosen.json ?? `${archive}clickgan-${hostname()}.json`);
+    const results = await runAll(parts, chosen, file, folder);
+    const done = results.filter(({ outcome }) => outcome === "done").length;
+    console.log(`${done} of ${results.length} parts done. All is in ${file}; what they said in ${folder}`);
+  });
 }

@@ -63,7 +63,10 @@ export class Staging {
    * Waits for what was copied to it, and takes it back.
    * @param use is given what reads a range of it: offset and bytes. @throws Error for what WebGPU reported.
    */
-  async read<T>(staging: StagingBuffer, use: (range: (at: number, bytes: number) => ArrayBuffer) => T): Promise<T> {
+  async read<T>(
+    staging: StagingBuffer,
+    use: (range: (at: number, bytes: number) => ArrayBuffer) => T,
+  ): Promise<T> {
     const { buffer } = staging;
     try {
       const mapped = staging.mapped ?? buffer.mapAsync(GPUMapMode.READ);

@@ -1,10 +1,6 @@
 /** The page about policies that adapt to users whom they have never met. */
 
-import {
-  adaptationCurve,
-  adaptationDifferences,
-  type AdaptingPolicy,
-} from "../policy/adaptation/adapt.ts";
+import { adaptationCurve, adaptationDifferences, type AdaptingPolicy } from "../policy/adaptation/adapt.ts";
 import { toldBy } from "../figures/told.ts";
 import type { LineChart } from "./chart_types.ts";
 import { curveChart, seriesThrough } from "./curve.ts";

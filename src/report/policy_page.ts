@@ -23,7 +23,20 @@ import {
   shareText,
   tableOf,
 } from "./tables.ts";
-import { bySlates, type Cell, type Comparison, differencesOf, type Environment, overTrainings, policiesOf, type PolicyDifference, type SlatesGroup, taskNames, trainingsOf, unitOf } from "../policy/comparison/comparison.ts";
+import {
+  bySlates,
+  type Cell,
+  type Comparison,
+  differencesOf,
+  type Environment,
+  overTrainings,
+  policiesOf,
+  type PolicyDifference,
+  type SlatesGroup,
+  taskNames,
+  trainingsOf,
+  unitOf,
+} from "../policy/comparison/comparison.ts";
 import type { EpisodeFigures, MeanFigure } from "../policy/comparison/figures.ts";
 import { toldBy } from "../figures/told.ts";
 import { verdictsOn } from "../policy/comparison/verdict.ts";

@@ -79,7 +79,7 @@ export interface Run<T extends Words> {
 
 /**
  * Runs something twice from the same start, and notes whether both gave the same bits, and whether something was written behind
- * a buffer. Reads are in the queue's order, and a wait for one takes 10 ms: both are waited for at once.
+ * a buffer. Reads are in the queue's order: both are waited for at once.
  * @returns what the first run gave
  */
 export async function twice<T extends Words>(

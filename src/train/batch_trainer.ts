@@ -10,13 +10,13 @@ import type { Made } from "../gpu/made.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import { type BestRecords, betterRecords, type Criterion, noBest } from "./best_records.ts";
 import { encodeGroup, type Group, type GroupParts, resultsOf } from "./group.ts";
-import { DivergedError, type StepResult, type ValidationResult, type Summary } from "./results.ts";
+import { DivergedError, type StepResult, type Summary, type ValidationResult } from "./results.ts";
 import { joinedSpecs, type TrainedNetwork } from "./networks.ts";
 import { readState, readWeights, type TrainerState, writeState, writeWeights } from "./trainer_state.ts";
 
 /** Groups of steps in flight: one runs while the next waits in the queue. */
 const IN_FLIGHT = 2;
-/** How long a group should take: long against a read-back (11 ms), short against a user's patience. */
+/** How long a group should take: long against a read-back (up to 11 ms), short against a user's patience. */
 const GROUP_MS = 80;
 /** The first group of a run is by so much smaller, as the device waits while it is encoded. */
 const FIRST_GROUP = 8;
@@ -106,7 +106,7 @@ export class BatchTrainer<C, F> {
   }
 
   /**
-   * One step on a batch of your choice, or on what the next iteration takes. Waits for its result, 11 ms or more: to train,
+   * One step on a batch of your choice, or on what the next iteration takes. Waits for its result: to train,
    * use {@link run}.
    * @throws UserError for what makes no batch. @throws DivergedError when its loss is no finite number.
    */

@@ -4,7 +4,20 @@
  */
 
 import * as v from "../schema.ts";
-import { between, defaultsOf, entriesOf, field, type Fields, fixed, layers, oneOf, orNull, positive, switchedField, whole } from "../option.ts";
+import {
+  between,
+  defaultsOf,
+  entriesOf,
+  field,
+  type Fields,
+  fixed,
+  layers,
+  oneOf,
+  orNull,
+  positive,
+  switchedField,
+  whole,
+} from "../option.ts";
 import { type AdamKind, adamKinds } from "../ops/adam.ts";
 import { criteria, type Criterion } from "./best_records.ts";
 import { type ModelConfig, modelConfigSchema } from "../model/config.ts";

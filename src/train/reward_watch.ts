@@ -1,6 +1,6 @@
 /** Tells when the adversarial stage makes the reward worse than it found it. */
 
-import type { ValidationResult, GameFigures } from "./results.ts";
+import type { GameFigures, ValidationResult } from "./results.ts";
 
 /** By this share of its prec@1 a reward may fall: a little of it comes back, as the start is the best of many validations. */
 const FALL = 0.05;

@@ -2,7 +2,12 @@
 
 import assert from "node:assert/strict";
 import { pairedDifference } from "../../src/data/paired.ts";
-import { claimsOn, type ModelOutcome, readOutcome, type SeedOutcome } from "../../src/tune/experiment/outcome.ts";
+import {
+  claimsOn,
+  type ModelOutcome,
+  readOutcome,
+  type SeedOutcome,
+} from "../../src/tune/experiment/outcome.ts";
 import { experimentModels, worksOver } from "../../src/tune/experiment/models.ts";
 import { folderOfSeed } from "../../src/run/seeds_folder.ts";
 import { UserError } from "../../src/user_error.ts";

@@ -13,7 +13,15 @@ import { randomStream } from "../../src/data/random.ts";
 import { column, columns } from "../../src/figures/columns.ts";
 import { type Paired, pairedOf } from "../../src/figures/paired.ts";
 import { type SettingRow, tableCsv, trainArguments } from "../../src/tune/tune_folder.ts";
-import { bestOf, type Candidate, hasReached, rungsUpTo, search, type Standing, winnerOf } from "../../src/tune/search.ts";
+import {
+  bestOf,
+  type Candidate,
+  hasReached,
+  rungsUpTo,
+  search,
+  type Standing,
+  winnerOf,
+} from "../../src/tune/search.ts";
 import {
   argumentsOf,
   meaninglessOn,
