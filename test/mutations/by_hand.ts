@@ -122,6 +122,36 @@ const HARMLESS: readonly (readonly [file: string, before: string, after: string,
     "for (var k = 0u; k <= USERS; k++) {",
     "turns behind the longest history write nothing",
   ],
+  [
+    "src/ops/op.ts",
+    "const places = Uint32Array.of(weights.stride, weights.at, second?.at ?? 0, bias?.at ?? 0);",
+    "const places = Uint32Array.of(weights.stride, weights.at, second?.at ?? 0, bias?.at ?? 1);",
+    "where there is no bias, nobody takes its place",
+  ],
+  [
+    "token_gradient.wgsl",
+    "if (i >= TOKENS * N4) { return; }",
+    "if (i > TOKENS * N4) { return; }",
+    "what is written behind the binding is dropped",
+  ],
+  [
+    "lstm_backward.wgsl",
+    "let e4 = select(e3, first_event(user + 4u), USERS > 3u);",
+    "let e4 = select(e3, first_event(user + 4u), USERS >= 3u);",
+    "it has one user or four",
+  ],
+  [
+    "pw_table_gradient.wgsl",
+    "return select(select(far, x + x * z * series, abs(x) < vec4f(0.625)), x, broken(x));",
+    "return select(select(far, x + x * z * series, abs(x) <= vec4f(0.625)), x, broken(x));",
+    "at the border one way is as good as the other",
+  ],
+  [
+    "src/batch/device_tokens.ts",
+    "for (let id = 0; id < count; id++) tokenFirst[id + 1] = (tokenFirst[id + 1] ?? 0) + (tokenFirst[id] ?? 0);",
+    "for (let id = 1; id < count; id++) tokenFirst[id + 1] = (tokenFirst[id + 1] ?? 0) + (tokenFirst[id] ?? 0);",
+    "nothing stands before the first",
+  ],
 ];
 
 /** Why nothing can notice a mutation; undefined for all others. */

@@ -63,6 +63,9 @@ const ROWS: readonly Row[] = [
   ],
   [/^kernels\/pass_over/, "drivers/selftest /pages/", "ops/row_counts"],
 
+  // Turns of a loop that are written out are as they were generated.
+  [/^kernels\/\w+_panel/, "kernels/build_kernels"],
+
   // The core.
   [/^src\/ops\/(adam|batch_norm|linear|lstm|minimax|row_counts)\.ts/, "ops/$1"],
   [/^src\/ops\/(pw_state|pw_table)\.ts/, "ops/pw /^$1/"],
@@ -112,10 +115,10 @@ const ROWS: readonly Row[] = [
   [/^src\/data\/ranking/, "figures/ranking"],
   [/^src\/counts\//, "figures/baselines", "figures/ranking", "train/counted"],
   [/^src\/figures\//, "figures/collector", "figures/baselines", "figures/verdict"],
-  [/^src\/run\/files\//, "run/atomic_write", "run/owned_folder"],
+  [/^src\/run\/files\//, "run/owned_folder"],
   [/^src\/run\/csv_log/, "run/csv_log"],
   [/^src\/run\/snapshot\/safetensors/, "run/safetensors"],
-  [/^src\/run\/seeds_folder/, "run/open_run seed"],
+  [/^src\/run\/seeds_folder/, "run/run_folder seed"],
   [/^src\/simulate\/host\//, "simulate/host_simulator", "simulate/exact_shop"],
   [/^src\/simulate\/page_headers/, "simulate/simulator"],
   [

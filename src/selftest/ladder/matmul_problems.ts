@@ -1,9 +1,9 @@
 /** A dense layer [M, K] x [K, N] and its two gradients, as problems of ladders. */
 
-import { clickDimensions } from "../../../batch/click_sizes.ts";
-import { reference as linearReference } from "../../../ops/linear.ts";
-import { at, matrix } from "../../../tape/reference.ts";
-import { padded, unpadRows } from "../../../tape/layout.ts";
+import { clickDimensions } from "../../batch/click_sizes.ts";
+import { reference as linearReference } from "../../ops/linear.ts";
+import { padded, unpadRows } from "../../tape/layout.ts";
+import { at, matrix } from "../../tape/reference.ts";
 import {
   drawing,
   noBatch,
@@ -13,7 +13,7 @@ import {
   type Size,
   upload,
   uploadWeights,
-} from "../problem.ts";
+} from "./problem.ts";
 
 /** What all three share. The order of the draws is part of it: weights and bias come first. */
 function matmulCase(size: Size) {
