@@ -14,7 +14,7 @@ import { thousands } from "../src/thousands.ts";
 import { UserError } from "../src/user_error.ts";
 import { version } from "../src/version.ts";
 import { type AnswerStep, HOLE, stepOf } from "./exercise/answer.ts";
-import { checkAnswer } from "./exercise/check.ts";
+import { askTint, checkAnswer } from "./exercise/check.ts";
 import { casesOf, type Exercise } from "./exercise/exercise.ts";
 import { exercises } from "./exercise/exercises.ts";
 import { ladderCells } from "./ladder.ts";
@@ -22,7 +22,6 @@ import type { Ladder, Step } from "../src/selftest/ladder/check.ts";
 import type { Size } from "../src/selftest/ladder/problem.ts";
 import { runLadder } from "../src/selftest/ladder/run.ts";
 import { Status } from "./study.ts";
-import { askTint } from "./exercise/tint.ts";
 
 interface ExerciseOptions {
   readonly file?: string;

@@ -9,14 +9,14 @@ import { Gpu } from "../src/gpu/device.ts";
 import { openGpu } from "./open_alone.ts";
 import { type AdapterKind, fixedShapes, type KernelShapes } from "../src/gpu/kernel_shapes.ts";
 import { type Checking, Checks, checkText, expectAll } from "../src/selftest/finding.ts";
-import type { OpCase } from "../src/selftest/ops/op_case.ts";
-import type { ReferenceRun } from "../src/selftest/ops/op_reference.ts";
+import type { OpCase } from "../src/selftest/ops/op_bench.ts";
+import type { ReferenceRun } from "../src/selftest/ops/op_bench.ts";
 import { runOp } from "../src/selftest/ops/op_run.ts";
 import { add, at, matrix } from "../src/tape/reference.ts";
 
 export { CanaryArena } from "../src/selftest/harness.ts";
 export { countedOf, meanOf } from "../src/selftest/ops/op_batches.ts";
-export type { Leaf, OpCase } from "../src/selftest/ops/op_case.ts";
+export type { Leaf, OpCase } from "../src/selftest/ops/op_bench.ts";
 
 /** A device and what was made of it, by kernel shapes. */
 interface Opened {

@@ -1,27 +1,92 @@
-/** Whether a reader's kernel is right. */
+/** Whether a reader's kernel is right: what Tint says of it, what it computes, and the same in other orders. */
 
 import { clickDimensions } from "../../src/batch/click_sizes.ts";
 import { type Gpu, LimitError } from "../../src/gpu/device.ts";
+import type { Kernel } from "../../src/gpu/kernel.ts";
 import { isTexture, isUniform, UNIFORM_BYTES } from "../../src/gpu/memory.ts";
 import { readFloats } from "../../src/gpu/readback.ts";
-import {
-  BEHIND,
-  bindSteps,
-  type BoundStep,
-  runStep,
-  type Step,
-  UNWRITTEN,
-  type Worst,
-  worstOf,
-  worstText,
-} from "../../src/selftest/ladder/check.ts";
+import { BEHIND, bindSteps, type BoundStep, runStep, type Step, UNWRITTEN, type Worst, worstOf, worstText } from "../../src/selftest/ladder/check.ts";
 import type { Problem, Size } from "../../src/selftest/ladder/problem.ts";
 import { thousands } from "../../src/thousands.ts";
 import { UserError } from "../../src/user_error.ts";
 import { constantsOf, HOLE } from "./answer.ts";
-import type { Case, Exercise } from "./exercise.ts";
-import { otherOrders } from "./order.ts";
-import { bitsOf, floatsOf } from "./words.ts";
+import { bitsOf, type Case, type Exercise, floatsOf } from "./exercise.ts";
+
+const entryPattern = /(@compute\b[^{};]*\bfn\s+\w+\s*)\(((?:[^()]|\([^()]*\))*)\)\s*\{/;
+const builtinPattern = /^@builtin\(\s*(\w+)\s*\)\s*(\w+)\s*:\s*(?:vec3u|vec3<u32>|u32)$/;
+/** Neighbours that may run as one vector. */
+const LANES = "8u";
+
+/** What a builtin is in the other order. */
+const builtins: Readonly<Record<string, string>> = {
+  local_invocation_index: "other_index",
+  local_invocation_id: "other_local",
+  global_invocation_id: "other_group * other_size + other_local",
+  workgroup_id: "other_group",
+  num_workgroups: "given_groups",
+};
+
+/**
+ * The kernel in two other orders: neighbours far apart, and the same backwards, workgroups too. None for a function whose
+ * parameters are not builtins each.
+ */
+export function otherOrders(own: Kernel): Kernel[] {
+  const [entry, head = "", parameters = ""] = entryPattern.exec(own.source) ?? [];
+  if (entry === undefined) return [];
+  const names = parameters.split(",").map((text) => text.trim()).filter((text) => text !== "");
+  const lets = names.map((text) => {
+    const [, builtin = "", name = ""] = builtinPattern.exec(text) ?? [];
+    return Object.hasOwn(builtins, builtin) ? `let ${name} = ${builtins[builtin]};` : undefined;
+  });
+  if (lets.includes(undefined)) return [];
+  const y = own.constants.has("WORKGROUP_Y") ? "u32(WORKGROUP_Y)" : "1u";
+  const other = (backwards: boolean) =>
+    // In one line: what a driver says of the text names the reader's lines.
+    `${head}(@builtin(local_invocation_index) given_index: u32, @builtin(workgroup_id) given_group: vec3u, ` +
+    `@builtin(num_workgroups) given_groups: vec3u) { ` +
+    [
+      `let other_size = vec3u(u32(WORKGROUP), ${y}, 1u);`,
+      `let other_count = other_size.x * other_size.y;`,
+      `let other_apart = select(given_index, given_index % ${LANES} * (other_count / ${LANES}) + given_index / ${LANES}, ` +
+      `other_count % ${LANES} == 0u);`,
+      `let other_index = ${backwards ? "other_count - 1u - other_apart" : "other_apart"};`,
+      `let other_local = vec3u(other_index % other_size.x, other_index / other_size.x, 0u);`,
+      `let other_group = ${backwards ? "given_groups - vec3u(1u) - given_group" : "given_group"};`,
+      ...lets,
+    ].join(" ");
+  return [false, true].map((backwards) => ({
+    ...own,
+    source: own.source.replace(entry, () => other(backwards)),
+  }));
+}
+
+/** Not known before it runs, so that the exercises work where it cannot be fetched or has no binary. */
+const DAWN: string = "webgpu";
+
+export interface Opinion {
+  /** Such as "12:5 'workgroupBarrier' must only be called from uniform control flow". */
+  readonly faults: readonly string[];
+  /** Why it was not asked. */
+  readonly missing?: string;
+}
+
+export async function askTint(text: string): Promise<Opinion> {
+  let device: GPUDevice | undefined;
+  try {
+    const { create }: typeof import("webgpu") = await import(DAWN);
+    device = await (await create(["backend=null"]).requestAdapter())?.requestDevice();
+    if (!device) return { faults: [], missing: "Dawn has no null backend here" };
+    device.pushErrorScope("validation");
+    const { messages } = await device.createShaderModule({ code: text }).getCompilationInfo();
+    await device.popErrorScope();
+    const errors = messages.filter(({ type }) => type === "error");
+    return { faults: errors.map(({ lineNum, linePos, message }) => `${lineNum}:${linePos} ${message}`) };
+  } catch (error) {
+    return { faults: [], missing: error instanceof Error ? error.message : String(error) };
+  } finally {
+    device?.destroy();
+  }
+}
 
 /** Floats behind each output that nobody may write: a few rows. */
 const SPARE = 1024;

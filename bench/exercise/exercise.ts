@@ -1,10 +1,12 @@
-/** What an exercise of the course is, and what an answer to it is checked on. */
+/** What an exercise of the course is, what an answer to it is checked on, and numbers that are hard to get right. */
 
 import { clickDimensions } from "../../src/batch/click_sizes.ts";
-import type { Ladder, Step } from "../../src/selftest/ladder/check.ts";
+import { type Ladder, type Step, UNWRITTEN } from "../../src/selftest/ladder/check.ts";
 import { ladders } from "../../src/selftest/ladder/ladders.ts";
-import type { Problem, Size } from "../../src/selftest/ladder/problem.ts";
+import type { Output, Problem, Size } from "../../src/selftest/ladder/problem.ts";
 import { padded } from "../../src/tape/layout.ts";
+import { type Matrix, matrix } from "../../src/tape/reference.ts";
+import type { Utility } from "../../src/selftest/ladder/choice.ts";
 
 /** Numbers of a size, by the letters that a file's grid is written in. */
 export type Letters = Readonly<Record<string, number>>;
@@ -68,4 +70,58 @@ export function casesOf({ ladder, hard }: Exercise, size: Size = ladder.size): C
     name: `${rest.size.join(" x ")}, ${what}`,
   }));
   return [...ladder.oddSizes.map(ordinary), ...special, ordinary(size)];
+}
+
+type PageProblem = (size: Size, utility: Utility) => Problem;
+
+/** Pages differ by a row; see {@link import("../../src/selftest/ladder/choice.ts").choicePages}. */
+export function pageLetters([E = 1, page = 1]: Size): Letters {
+  return { E, K: page + 1 };
+}
+
+export function pages(of: PageProblem, size: Size, what: string, utility: Utility): HardCase {
+  return { what, size, problem: (size) => of(size, utility) };
+}
+
+export const ordinary: Utility = (k, e) => ((3 * k + 5 * e) % 7 - 3) / 2;
+
+/** With a workgroup an event, an invocation has several of these rows. */
+export function longPages(of: PageProblem): HardCase {
+  return pages(of, [3, 300], "long pages", ordinary);
+}
+
+/** Floats, and ones behind them: what a kernel reads past their end is then no zero, which would be right by chance. */
+export function withOnesBehind(floats: Float32Array, count: number): Float32Array<ArrayBuffer> {
+  const all = new Float32Array(floats.length + count).fill(1);
+  all.set(floats);
+  return all;
+}
+
+/** The same bits as whole numbers. */
+export function bitsOf({ buffer, byteOffset, length }: Float32Array): Uint32Array {
+  return new Uint32Array(buffer, byteOffset, length);
+}
+
+/** The same bits as a kernel's buffer is given them. */
+export function floatsOf(words: Uint32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
+  return new Float32Array(words.buffer, words.byteOffset, words.length);
+}
+
+/** Words as they were found; NaN where nothing was written. */
+export function foundWords(found: Float32Array): number[] {
+  return Array.from(bitsOf(found), (word) => word === UNWRITTEN ? NaN : word);
+}
+
+/** @param words [rows, columns], row by row. */
+export function wordsOutput(words: Uint32Array<ArrayBuffer>, columns: number): Output {
+  return {
+    length: words.length,
+    expected: wordsMatrix(words, columns),
+    dense: foundWords,
+    tolerance: 0,
+  };
+}
+
+function wordsMatrix(words: Uint32Array, columns: number): Matrix {
+  return matrix(words.length / columns, columns, (i, j) => words[i * columns + j] ?? NaN);
 }

@@ -7,7 +7,7 @@ import type { Gpu } from "./device.ts";
  * the 10 ms or more until Deno looks. That holds of a buffer whose map was awaited once before; with a new one Deno panics. It
  * was seen of this version, and is taken of no other: elsewhere each map is awaited.
  */
-const MAPS_AT_ONCE = /^Deno\/2\.9\./;
+const MAPS_AT_ONCE = /^deno\/2\.9\./i;
 
 /** No larger buffer is kept: to copy it out takes longer than the wait. */
 const MOST_KEPT = 2 ** 20;
@@ -26,7 +26,10 @@ export interface StagingBuffer {
 
 export class Staging {
   /** Whether a map waits for the device, and may then be read without a further wait. */
-  readonly mapsAtOnce: boolean = MAPS_AT_ONCE.test(navigator.userAgent);
+  get mapsAtOnce(): boolean {
+    return this.#mapsAtOnce;
+  }
+  #mapsAtOnce = MAPS_AT_ONCE.test(navigator.userAgent);
   /** Those that nobody uses, by their size. */
   readonly #free = new Map<number, StagingBuffer[]>();
 
@@ -70,9 +73,11 @@ export class Staging {
     const { buffer } = staging;
     try {
       const mapped = staging.mapped ?? buffer.mapAsync(GPUMapMode.READ);
-      if (this.mapsAtOnce && staging.ready) mapped.catch(() => {});
+      const now = () => use((at, bytes) => buffer.getMappedRange(at, bytes));
+      const early = this.#mapsAtOnce && staging.ready;
+      if (early) mapped.catch(() => {});
       else await mapped;
-      const used = use((at, bytes) => buffer.getMappedRange(at, bytes));
+      const used = early ? await this.#orLater(now, mapped) : now();
       buffer.unmap();
       this.#giveBack(staging);
       if (performance.now() - this.#lastTurn > MOST_MS) await this.turn();
@@ -82,6 +87,17 @@ export class Staging {
       this.drop(staging);
       this.gpu.check();
       throw error;
+    }
+  }
+
+  /** What is there at once, or else when it is mapped: npm's Dawn runs in the same runtime, and maps as browsers do. */
+  async #orLater<T>(now: () => T, mapped: Promise<void>): Promise<T> {
+    try {
+      return now();
+    } catch {
+      this.#mapsAtOnce = false;
+      await mapped;
+      return now();
     }
   }
 

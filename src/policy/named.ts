@@ -4,7 +4,7 @@ import { clickDimensions, type ClickDispatch } from "../batch/click_sizes.ts";
 import type { View } from "../gpu/memory.ts";
 import type { PageContext, PageDispatch, Policy } from "../simulate/policy.ts";
 import { popularSlate, randomSlate, topSlate } from "../simulate/slates.ts";
-import { asUsers, type Users, type UsersSource } from "../simulate/users.ts";
+import type { Users, UsersSource } from "../simulate/users.ts";
 import { bestSlate } from "./network/slate_ratio.ts";
 import { countTrain } from "../counts/train_counts.ts";
 import type { ClickLog } from "../data/click_log.ts";
@@ -18,7 +18,7 @@ export function greedyPolicy(by?: UsersSource): Policy {
     ...(by && { observes: by }),
     record(context: PageContext): readonly PageDispatch[] {
       const { page, observer, environment, rules } = context;
-      const users = by ? asUsers(observer) : environment;
+      const users = by ? observer : environment;
       const { users: chunk, dispatches, utilities } = users.catalogue();
       const best = rules.reward === "click"
         ? topSlate(page, utilities)

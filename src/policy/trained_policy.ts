@@ -10,8 +10,7 @@ import type { Learner } from "./learning/learner.ts";
 import { expectTrainedOn, type PolicyConfig, readPolicyConfig } from "./policy_config.ts";
 import { type PolicySnapshot, readPolicy } from "./learning/policy_snapshot.ts";
 import { basename } from "node:path";
-import type { PolicyTask } from "./comparison/comparison.ts";
-import type { PolicyTrainingConfig } from "./learning/config.ts";
+import type { PolicyTask, PolicyTrainingConfig } from "./learning/config.ts";
 
 /** A policy that was trained by `deno task policy train`. */
 export interface TrainedPolicy {

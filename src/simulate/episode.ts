@@ -9,7 +9,7 @@ import { type Page, PageBatch } from "./page.ts";
 import { type EpisodeKey, PageHeaders, PageProgram } from "./page_program.ts";
 import type { PageContext, PageDispatch, Policy } from "./policy.ts";
 import type { Starts } from "./start.ts";
-import type { Observer, Users } from "./users.ts";
+import type { Users } from "./users.ts";
 
 /** What an episode is made of. */
 export interface EpisodeParts {
@@ -19,7 +19,7 @@ export interface EpisodeParts {
   readonly environment: Users;
   readonly policy: Policy;
   /** How the policy sees the users; the environment itself by default. */
-  readonly observer?: Observer;
+  readonly observer?: Users;
   readonly rules: Rules;
   readonly pool: Pool;
   readonly repeats: boolean;
@@ -108,7 +108,7 @@ export class Episode {
   }
 }
 
-function contextOf({ arena, page, environment, rules }: EpisodeParts, observer: Observer): PageContext {
+function contextOf({ arena, page, environment, rules }: EpisodeParts, observer: Users): PageContext {
   const { gpu, users, slate, items, pages, slates, masked } = page;
   const batch = new PageBatch(page, undefined);
   const { itemVectors } = observer;

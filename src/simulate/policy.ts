@@ -7,7 +7,7 @@ import type { View } from "../gpu/memory.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { Rules } from "./choose.ts";
 import type { Page, PageBatch } from "./page.ts";
-import type { Observer, Users, UsersSource } from "./users.ts";
+import type { Users, UsersSource } from "./users.ts";
 
 /** Dispatches that run once for each chunk of the users, from `step.first_entry` on. */
 export interface ChunkedDispatches {
@@ -39,7 +39,7 @@ export interface PageContext {
   /** [panels, U] bits of what may not be shown; the policy sets the bits of what it picks. */
   readonly masked: View;
   /** How the policy sees the users. */
-  readonly observer: Observer;
+  readonly observer: Users;
   /** Who clicks. */
   readonly environment: Users;
   /** [I, G] the observer's. */

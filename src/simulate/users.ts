@@ -6,28 +6,6 @@ import type { Memory, View } from "../gpu/memory.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { Page } from "./page.ts";
 
-/** What is known of users from their clicks, a row a user. It lives as long as the page that it was made for. */
-export interface Observer {
-  readonly name: string;
-  /**
-   * [events, S]: before the page is shown; what policies see. Rows may be longer than S + 1: behind it stands what else is
-   * needed to put users into a remembered state, the last clicks.
-   */
-  readonly state: Tensor;
-  /** [I, G], a constant: what is known of items. Dense features, otherwise what the model makes of an item, frozen. */
-  readonly itemVectors: Tensor;
-  /** Once, after weights were set: tables of the items. */
-  prepare(): ClickDispatch[];
-  /** Users without a click. */
-  reset(): ClickDispatch[];
-  /** Moves users by what they clicked, `page.event[u].w`; who clicked nothing stays. */
-  step(): ClickDispatch[];
-  /** A page was shown to them. The first clicks that users are fed are not: they stand on no page. */
-  shown(): ClickDispatch[];
-  /** Frees what does not stand in the arena that it was made with. */
-  destroy(): void;
-}
-
 /** What the users of a page think of their slates. */
 export interface SlateUtilities {
   readonly dispatches: readonly ClickDispatch[];
@@ -48,8 +26,29 @@ export interface CatalogueUtilities {
   readonly utilities: View;
 }
 
-/** Who clicks: a learned model, or the truth of a made-up shop. */
-export interface Users extends Observer {
+/**
+ * Users of a page, a row a user: a learned model's, or those of a made-up shop. They click, or a policy sees those who do through
+ * them. They live as long as the page that they were made for.
+ */
+export interface Users {
+  readonly name: string;
+  /**
+   * [events, S]: before the page is shown; what policies see. Rows may be longer than S + 1: behind it stands what else is
+   * needed to put users into a remembered state, the last clicks.
+   */
+  readonly state: Tensor;
+  /** [I, G], a constant: what is known of items. Dense features, otherwise what the model makes of an item, frozen. */
+  readonly itemVectors: Tensor;
+  /** Once, after weights were set: tables of the items. */
+  prepare(): ClickDispatch[];
+  /** Users without a click. */
+  reset(): ClickDispatch[];
+  /** Moves users by what they clicked, `page.event[u].w`; who clicked nothing stays. */
+  step(): ClickDispatch[];
+  /** A page was shown to them. The first clicks that users are fed are not: they stand on no page. */
+  shown(): ClickDispatch[];
+  /** Frees what does not stand in the arena that it was made with. */
+  destroy(): void;
   /** P(item) is proportional to exp(eta (u + effect of its place)), P(no click) to 1. */
   readonly eta: number;
   /** [P - 1] what the second place, the third, ... add to a utility; undefined where places do not count. */
@@ -60,16 +59,6 @@ export interface Users extends Observer {
   utilities(): SlateUtilities;
   /** In the state that they are in. May be asked for several times: the buffers are the same. */
   catalogue(): CatalogueUtilities;
-}
-
-/** An observer that was made of a source can be asked what users think. @throws Error for another one. */
-export function asUsers(observer: Observer): Users {
-  if (isUsers(observer)) return observer;
-  throw new Error(`expected users with utilities, got ${observer.name}`);
-}
-
-function isUsers(observer: Observer): observer is Users {
-  return "catalogue" in observer;
 }
 
 /** What users are made of, for pages of any size: a model, or a shop. */

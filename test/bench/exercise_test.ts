@@ -1,10 +1,8 @@
 /** The exercises: what is right passes, what is wrong is named, and the command writes a file to begin with. */
 
 import assert from "node:assert/strict";
-import { HOLE, stepOf } from "../../bench/exercise/answer.ts";
-import { checkAnswer } from "../../bench/exercise/check.ts";
-import { evaluate } from "../../bench/exercise/grid.ts";
-import { askTint } from "../../bench/exercise/tint.ts";
+import { evaluate, HOLE, stepOf } from "../../bench/exercise/answer.ts";
+import { askTint, checkAnswer } from "../../bench/exercise/check.ts";
 import { type Case, casesOf, type Exercise } from "../../bench/exercise/exercise.ts";
 import { exercises } from "../../bench/exercise/exercises.ts";
 import type { Gpu } from "../../src/gpu/device.ts";

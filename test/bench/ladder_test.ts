@@ -9,7 +9,7 @@ import { faultsAt, gpuWay } from "../../src/selftest/ladder/check.ts";
 import { runLadder } from "../../src/selftest/ladder/run.ts";
 import { ladders } from "../../src/selftest/ladder/ladders.ts";
 import type { Size } from "../../src/selftest/ladder/problem.ts";
-import { lstmBackwardProblem, lstmProblem } from "../../src/selftest/ladder/problems/lstm.ts";
+import { lstmBackwardProblem, lstmProblem } from "../../src/selftest/ladder/lstm.ts";
 import { kernel } from "../../src/gpu/kernel.ts";
 import { kernelFile, kernelNames, kernelPath } from "../kernel_files.ts";
 import { withGpu } from "../op_check.ts";

@@ -5,9 +5,8 @@
 
 import assert from "node:assert/strict";
 import { fixedShapes, type KernelShapes } from "../../src/gpu/kernel_shapes.ts";
-import { fromTextures, leftOutBy } from "../../src/selftest/left_out.ts";
+import { fromTextures, leftOutBy, runSelftest, type SelftestOptions } from "../../src/selftest/run.ts";
 import { blamed, type KindFinding } from "../../src/selftest/results.ts";
-import { runSelftest, type SelftestOptions } from "../../src/selftest/run.ts";
 import { openGpu } from "../open_alone.ts";
 import { ShaderTexts, useDawn } from "./dawn.ts";
 import { kernelNames } from "../kernel_files.ts";

@@ -49,9 +49,7 @@ import {
   tokensOf,
   widthOf,
 } from "../../src/selftest/ops/op_batches.ts";
-import { opBench, recordOp } from "../../src/selftest/ops/op_bench.ts";
-import { drawInputs } from "../../src/selftest/ops/op_inputs.ts";
-import type { OpCase } from "../../src/selftest/ops/op_case.ts";
+import { drawInputs, opBench, type OpCase, recordOp } from "../../src/selftest/ops/op_bench.ts";
 import { withGpu } from "../op_check.ts";
 
 /** FLOPs and bytes. */

@@ -8,14 +8,14 @@ import type { QCounts, QLossBatch } from "../../src/policy/learning/q_loss.ts";
 import type { QShape } from "../../src/policy/network/q_network.ts";
 import { stateInput } from "../../src/policy/network/slate_rows.ts";
 import {
+  checkLearning,
   type Learned,
   LEARNED_ITEMS,
   madeNetwork,
   runLearning,
-} from "../../src/selftest/slates/network_run.ts";
+} from "../../src/selftest/slates/network_cases.ts";
 import { at } from "../../src/tape/reference.ts";
 import { padRows } from "../../src/tape/layout.ts";
-import { checkLearning } from "../../src/selftest/slates/network_cases.ts";
 import { checkTest, withGpu } from "../op_check.ts";
 import { maskBits, normals, withBench } from "../../src/selftest/slates/slate_bench.ts";
 import type { Q64 } from "../../src/selftest/slates/q_reference.ts";

@@ -6,16 +6,16 @@ import { Arena } from "../../src/gpu/arena.ts";
 import { readViews } from "../../src/gpu/readback.ts";
 import { episodesFor, type ReplayState } from "../../src/policy/learning/replay.ts";
 import { range } from "../../src/selftest/harness.ts";
-import { replayBench, SEED } from "../../src/selftest/slates/replay_bench.ts";
-import { checkReplay } from "../../src/selftest/slates/replay_cases.ts";
+import { checkReplay, replayBench } from "../../src/selftest/slates/replay_cases.ts";
 import {
   episodeOf,
   ITEMS,
   PAGES,
   pagesSeen,
+  SEED,
   SLATE,
   USERS,
-} from "../../src/selftest/slates/replay_episodes.ts";
+} from "../../src/selftest/slates/replay_compare.ts";
 import { checkTest, withGpu } from "../op_check.ts";
 
 for (const repeats of [false, true]) {

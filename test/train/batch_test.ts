@@ -12,7 +12,7 @@ import { Commands } from "../../src/gpu/commands.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { Program } from "../../src/gpu/program.ts";
 import type { ClickSizes } from "../../src/batch/click_sizes.ts";
-import { compareBatch } from "../../src/selftest/batch_check.ts";
+import { compareBatch } from "../../src/selftest/batch_cases.ts";
 import { Checks, checkText } from "../../src/selftest/finding.ts";
 import { withGpu } from "../op_check.ts";
 import { shuffled, smallLog } from "../../src/selftest/small_logs.ts";

@@ -10,8 +10,7 @@ import { type Output, output, type Problem, type Size } from "../../../src/selft
 import { type Choice, choose } from "../../../src/simulate/host/dynamics.ts";
 import { matrix } from "../../../src/tape/reference.ts";
 import { UserError } from "../../../src/user_error.ts";
-import { type Exercise, type HardCase, shipped } from "../exercise.ts";
-import { floatsOf, wordsOutput } from "../words.ts";
+import { type Exercise, floatsOf, type HardCase, shipped, wordsOutput } from "../exercise.ts";
 
 export const draw: Exercise = {
   name: "draw",

@@ -15,8 +15,7 @@ import {
   uploadEvents,
 } from "../../../src/selftest/ladder/problem.ts";
 import { reference } from "../../../src/ops/pw_state.ts";
-import { type Exercise, fours, shipped } from "../exercise.ts";
-import { withOnesBehind } from "../words.ts";
+import { type Exercise, fours, shipped, withOnesBehind } from "../exercise.ts";
 
 export const lastClicks: Exercise = {
   name: "last-clicks",

@@ -17,8 +17,7 @@ import {
 } from "../../../src/selftest/ladder/problem.ts";
 import { MOST_UNITS, PANEL, panelsOf, placeWords } from "../../../src/policy/network/slate_score.ts";
 import { at, type Matrix, matrix } from "../../../src/tape/reference.ts";
-import { type Exercise, fours, type HardCase } from "../exercise.ts";
-import { bitsOf } from "../words.ts";
+import { bitsOf, type Exercise, fours, type HardCase } from "../exercise.ts";
 
 const tiled = kernel("slate_score_tiled", tiledText);
 const panel = kernel("slate_score_panel", panelText);

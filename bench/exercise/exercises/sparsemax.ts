@@ -12,12 +12,11 @@ import {
   type Size,
   uploadEvents,
 } from "../../../src/selftest/ladder/problem.ts";
-import { choicePages, pageOf, pageText, type Utility } from "../../../src/selftest/ladder/problems/choice.ts";
+import { choicePages, pageOf, pageText, type Utility } from "../../../src/selftest/ladder/choice.ts";
 import { choiceOutcome, topShares } from "../../../src/ops/choice_nll.ts";
 import { sparsemax as projection } from "../../../src/ops/minimax.ts";
 import { type Matrix, matrix } from "../../../src/tape/reference.ts";
-import { type Exercise, shipped } from "../exercise.ts";
-import { longPages, pageLetters, pages } from "../pages.ts";
+import { type Exercise, longPages, pageLetters, pages, shipped } from "../exercise.ts";
 
 export const sparsemax: Exercise = {
   name: "sparsemax",

@@ -68,9 +68,7 @@ export interface Call<P> {
   readonly signal: AbortSignal;
 }
 
-/** A method of a service: what it is given, what it tells on the way, what it answers. */
-export type Method<A, R, P = never> = (argument: A, call: Call<P>) => R | Promise<R>;
-
+/** Of a method of a service: what it is given, what it answers, what it tells on the way. */
 export type ArgumentOf<M> = M extends (argument: infer A, call: never) => unknown ? A : never;
 export type ResultOf<M> = M extends (...given: never) => infer R ? Awaited<R> : never;
 export type ProgressOf<M> = M extends (argument: never, call: infer C) => unknown

@@ -3,7 +3,8 @@
 import type { Gpu } from "../../gpu/device.ts";
 import { Simulator } from "../../simulate/simulator.ts";
 import type { UsersSource } from "../../simulate/users.ts";
-import type { Cell, Comparison, Environment, PolicyTask, Support } from "./comparison.ts";
+import type { PolicyTask } from "../learning/config.ts";
+import type { Cell, Comparison, Environment, Support } from "./comparison.ts";
 import { consistencyOf, pageCalibrationOf } from "./calibration.ts";
 import { figuresOf } from "./figures.ts";
 import { LoggedStates, rareSlots } from "./support.ts";

@@ -6,7 +6,7 @@
 import { pairedDifference } from "../../data/paired.ts";
 import type { Interval } from "../../figures/bootstrap.ts";
 import { type EpisodeFigures, ratioOf } from "./figures.ts";
-import type { PolicyTrainingConfig } from "../learning/config.ts";
+import type { PolicyTask } from "../learning/config.ts";
 import type { Consistency, PageCalibration } from "./calibration.ts";
 import { meanAndSd } from "../../data/mean_sd.ts";
 
@@ -97,12 +97,6 @@ function placesOf(ascending: Float64Array): Float64Array {
     (_, k) => ascending[Math.round(k * (ascending.length - 1) / (count - 1))]!,
   );
 }
-
-/** What a policy is for, as far as users see it. */
-export type PolicyTask = Pick<
-  PolicyTrainingConfig,
-  "slate" | "pages" | "reward" | "start" | "repeats" | "leave" | "patience"
->;
 
 /** Each setting in words. */
 const WORDS: { readonly [Name in keyof PolicyTask]: (value: PolicyTask[Name]) => string } = {

@@ -10,7 +10,7 @@ import { choiceWeights, slateLogits } from "../../simulate/host/dynamics.ts";
 import type { SimulatorOptions } from "../../simulate/options.ts";
 import type { PageContext, PageDispatch, Policy } from "../../simulate/policy.ts";
 import { Simulator } from "../../simulate/simulator.ts";
-import { asUsers, type Users, type UsersSource } from "../../simulate/users.ts";
+import type { Users, UsersSource } from "../../simulate/users.ts";
 import { unpadRows } from "../../tape/layout.ts";
 import type { Tensor } from "../../tape/tensor.ts";
 
@@ -107,7 +107,7 @@ class WatchedPolicy implements Policy {
 
   record(page: PageContext): readonly PageDispatch[] {
     const chosen = this.policy.record(page);
-    const witness = asUsers(page.observer);
+    const { observer: witness } = page;
     const { dispatches, utilities } = witness.utilities();
     this.#recorded = { slate: page.slate, utilities, witness };
     // Where the witness is who clicks, its utilities are wanted there anyway.

@@ -91,6 +91,12 @@ export interface PolicyTrainingConfig {
   evaluationUsers: number;
 }
 
+/** What a policy is for, as far as users see it. */
+export type PolicyTask = Pick<
+  PolicyTrainingConfig,
+  "slate" | "pages" | "reward" | "start" | "repeats" | "leave" | "patience"
+>;
+
 const MOST = 2 ** 31;
 const share = between(0, 1);
 const hidden = v.pipe(v.whole(4, 64), v.multipleOf(4, "expected a multiple of 4"));

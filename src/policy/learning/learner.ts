@@ -9,7 +9,7 @@ import type { View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import { Dimensions } from "../../gpu/sizes.ts";
 import type { PageContext, PageDispatch, Policy, SlateValues } from "../../simulate/policy.ts";
-import type { Observer, UsersSource } from "../../simulate/users.ts";
+import type { Users, UsersSource } from "../../simulate/users.ts";
 import type { ParameterArena } from "../../tape/parameters.ts";
 import type { PolicyTrainingConfig } from "./config.ts";
 import type { Recall } from "./recall.ts";
@@ -77,7 +77,7 @@ export interface LearnerSubject {
   readonly gpu: Gpu;
   readonly config: PolicyTrainingConfig;
   /** How the policy sees users: its states, and what is known of items. */
-  readonly observer: Observer;
+  readonly observer: Users;
   /** Whom the observer sees users as. */
   readonly source: UsersSource;
   /** I */

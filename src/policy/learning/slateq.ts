@@ -9,7 +9,7 @@ import { bufferOf, type View } from "../../gpu/memory.ts";
 import { Page } from "../../simulate/page.ts";
 import { PageHeaders, PageProgram } from "../../simulate/page_program.ts";
 import type { PageContext, PageDispatch } from "../../simulate/policy.ts";
-import { asUsers, type Users } from "../../simulate/users.ts";
+import type { Users } from "../../simulate/users.ts";
 import { chooseExactly, type QAct } from "../network/choose_slates.ts";
 import { slateWorth } from "../network/slate_ratio.ts";
 import { type SlateRows, tapeOf } from "../network/slate_rows.ts";
@@ -45,7 +45,7 @@ class SlateQLearner extends NetworkLearner {
   ): readonly PageDispatch[] {
     const worth = arena.allocate("worth of slates", 4 * users);
     this.values = { view: worth, stride: 1, count: 1 };
-    return chooseExactly(this.network, rows, asUsers(observer), { ...act, worth });
+    return chooseExactly(this.network, rows, observer, { ...act, worth });
   }
 
   record({ recall, wanted, ring }: Lesson): RecordedLesson {

@@ -6,14 +6,10 @@
 
 import type { Ladder } from "./check.ts";
 import type { Size } from "./problem.ts";
-import { choiceProblem } from "./problems/choice.ts";
-import { lstmBackwardProblem, lstmProblem } from "./problems/lstm.ts";
-import { matmulForwardProblem, matmulInputProblem, matmulWeightProblem } from "./problems/matmul.ts";
-import { choiceSteps } from "./steps/choice.ts";
-import { lstmSteps } from "./steps/lstm.ts";
-import { forwardSteps } from "./steps/matmul_forward.ts";
-import { inputSteps } from "./steps/matmul_input_gradient.ts";
-import { weightSteps } from "./steps/matmul_weight_gradient.ts";
+import { choiceProblem, choiceSteps } from "./choice.ts";
+import { lstmBackwardProblem, lstmProblem, lstmSteps } from "./lstm.ts";
+import { matmulForwardProblem, matmulInputProblem, matmulWeightProblem } from "./matmul_problems.ts";
+import { forwardSteps, inputSteps, weightSteps } from "./matmul_steps.ts";
 
 const lstmForGpus = [1, 2, 8, 9, 10];
 

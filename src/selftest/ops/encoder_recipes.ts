@@ -9,7 +9,7 @@ import { pwTable } from "../../ops/pw_table.ts";
 import { recentClicks, rowCounts } from "../../ops/row_counts.ts";
 import type { Make } from "./layer_recipes.ts";
 import { type Batch, U, widthOf } from "./op_batches.ts";
-import type { OpCase } from "./op_case.ts";
+import type { OpCase } from "./op_bench.ts";
 
 export function lstmOf(H: number): Make {
   return (b) => ({

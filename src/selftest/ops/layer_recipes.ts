@@ -11,7 +11,7 @@ import { at, type Matrix, matrix } from "../../tape/reference.ts";
 import type { Activation, Tensor } from "../../tape/tensor.ts";
 import { type Batch, tokensOf, U, widthOf } from "./op_batches.ts";
 import type { ParameterSpec } from "../../tape/parameters.ts";
-import type { OpCase } from "./op_case.ts";
+import type { OpCase } from "./op_bench.ts";
 
 /** A case of a batch. */
 export type Make = (batch: Batch) => OpCase;

@@ -3,7 +3,7 @@
 import { referenceBatch } from "../../batch/reference_batch.ts";
 import { type ClickLog, isPredicted } from "../../data/click_log.ts";
 import { at, type Matrix } from "../../tape/reference.ts";
-import type { OpCase } from "./op_case.ts";
+import type { OpCase } from "./op_bench.ts";
 import { shuffled, smallLog, type SmallLogOptions } from "../small_logs.ts";
 
 export const U = 2 ** -24;

@@ -1,19 +1,156 @@
-/** What an op is recorded with: its batch on the device, with canaries behind every buffer, and a tape over it. */
+/** What an op is tried on: a batch on the device with canaries behind every buffer, drawn values, and a tape over it. */
 
 import { BatchBuffers } from "../../batch/batch_buffers.ts";
 import type { ClickSizes } from "../../batch/click_sizes.ts";
 import { ClickTape } from "../../batch/click_tape.ts";
-import { DeviceLog } from "../../batch/device_log.ts";
+import { type CountedLog, DeviceLog } from "../../batch/device_log.ts";
 import { batchCapacity, Plan } from "../../batch/plan.ts";
 import { type ReferenceBatch, referenceBatch } from "../../batch/reference_batch.ts";
+import type { ClickLog } from "../../data/click_log.ts";
+import { randomStream } from "../../data/random.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import type { Made } from "../../gpu/made.ts";
+import { type Memory, writeMemory } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
+import { extent } from "../../gpu/sizes.ts";
+import { padRows } from "../../tape/layout.ts";
 import type { Node } from "../../tape/node.ts";
-import { ParameterArena } from "../../tape/parameters.ts";
-import type { Tensor } from "../../tape/tensor.ts";
-import { CanaryArena } from "../harness.ts";
-import type { OpCase } from "./op_case.ts";
+import { ParameterArena, type ParameterSpec, type Weights } from "../../tape/parameters.ts";
+import { activated, at, type Matrix, matrix, slopeOf } from "../../tape/reference.ts";
+import type { Activation, Tensor } from "../../tape/tensor.ts";
+import { CANARY, CanaryArena } from "../harness.ts";
+import { type Matrices, valueOf } from "../tape_reference.ts";
+
+/** A leaf that an op is tried on: a value with a gradient, but no parameter. */
+export interface Leaf {
+  readonly name: string;
+  readonly rows: keyof ClickSizes | number;
+  readonly columns: number;
+  readonly groups?: number;
+  readonly activation?: Activation;
+  readonly trainable?: boolean;
+  /** Stride 1: a utility. */
+  readonly packed?: boolean;
+  /** Whole numbers, so that some are equal. */
+  readonly whole?: boolean;
+}
+
+export interface OpCase {
+  readonly log: ClickLog;
+  readonly users: readonly number[];
+  readonly leaves: readonly Leaf[];
+  readonly parameters: readonly ParameterSpec[];
+  /** Records the op under test, the last one, and what comes before it; it gets leaves and parameters by name. */
+  readonly build: (tape: ClickTape, tensor: (name: string) => Tensor) => Tensor;
+  /** Of an op that reads counts: whether the log's train users were counted. */
+  readonly counted?: CountedLog;
+  /** Values of parameters that are not drawn, by name. */
+  readonly values?: Weights;
+  /** Standard deviation of the random values. */
+  readonly scale?: number;
+  /** Relative to the largest value: c 2^-24 K, from the op's longest sum. */
+  readonly tolerance: number;
+  /** Gradients of tables are wanted for the rows alone that the batch touches. */
+  readonly touchedOnly?: boolean;
+  /** Not tried with the op recorded twice, which compiles its gradients' shaders once more. For all but a few sizes. */
+  readonly once?: boolean;
+  /** The op is a loss: what is differentiated, of its output and its inputs. */
+  readonly loss?: (output: Matrix, inputs: readonly Matrix[]) => number;
+  /** The op has no gradient. */
+  readonly forwardOnly?: boolean;
+  /** Parameters that the op itself moves, and what they are after so many runs. */
+  readonly moves?: (values: ReadonlyMap<string, Matrix>, runs: number) => ReadonlyMap<string, Matrix>;
+}
+
+type Draw = (rows: number, columns: number, activation?: Activation) => Matrix;
+
+/** What an op reads. */
+interface OpInputs {
+  readonly leaves: ReadonlyMap<string, Tensor>;
+  /** Of leaves and parameters. */
+  readonly values: Matrices;
+  /** Draws on, after these values. */
+  readonly draw: Draw;
+}
+
+/** Draws the values of leaves and parameters, and writes those of the parameters: leaves have no memory yet. */
+export function drawInputs(tape: ClickTape, c: OpCase): OpInputs {
+  const values: Matrices = new Map();
+  const draw = drawing(c);
+  const leaves = makeLeaves(tape, c, values, draw);
+  writeParameters(tape, c, values, draw);
+  return { leaves, values, draw };
+}
+
+function drawing(c: OpCase): Draw {
+  const random = randomStream(7, "op check", c.users.length);
+  const scale = c.scale ?? 1;
+  return (rows, columns, activation) =>
+    matrix(rows, columns, () => {
+      const x = Math.fround(scale * random.normal());
+      return Math.fround(activated(activation, x));
+    });
+}
+
+function makeLeaves(tape: ClickTape, c: OpCase, values: Matrices, draw: Draw): Map<string, Tensor> {
+  const leaves = new Map<string, Tensor>();
+  for (const leaf of c.leaves) {
+    const trainable = leaf.trainable ?? true;
+    const { groups, activation } = leaf;
+    const tensor = tape.tensor(leaf.name, leaf.rows, leaf.columns, {
+      groups,
+      activation,
+      trainable,
+      textured: true,
+      ...(leaf.packed ? { stride: 1 } : {}),
+    });
+    const value = draw(extent(leaf.rows, tape.options.capacity), leaf.columns, leaf.activation);
+    if (leaf.whole) value.data.forEach((x, k) => value.data[k] = Math.round(x));
+    values.set(leaf.name, value);
+    leaves.set(leaf.name, tensor);
+  }
+  return leaves;
+}
+
+function writeParameters(tape: ClickTape, c: OpCase, values: Matrices, draw: Draw): void {
+  const { parameters } = tape.options;
+  const weights: Weights = new Map();
+  for (const spec of c.parameters) {
+    const given = c.values?.get(spec.name);
+    const value = draw(spec.rows, spec.columns);
+    if (given) value.data.set(given);
+    // A running variance is none below zero.
+    if (spec.statistic) value.data.forEach((x, k) => value.data[k] = Math.abs(x));
+    values.set(spec.name, value);
+    weights.set(spec.name, new Float32Array(value.data));
+  }
+  parameters.write(weights);
+  for (const { buffer } of [parameters.gradient, parameters.partials]) {
+    parameters.gpu.queue.writeBuffer(buffer, 0, new Uint32Array(buffer.size / 4).fill(CANARY));
+  }
+}
+
+/** Writes the leaves' values, once the tape has placed them. */
+export function uploadLeaves(tape: ClickTape, { leaves, values }: OpInputs): void {
+  for (const tensor of leaves.values()) upload(tape, tensor, valueOf(values, tensor), tensor.view);
+}
+
+/**
+ * Writes the gradient of an output, by the tape's convention that of what went into the activation.
+ * @param value of the output
+ */
+export function uploadOutputGradient(tape: ClickTape, output: Tensor, gradient: Matrix, value: Matrix): void {
+  const slope = (i: number, j: number) => slopeOf(output.activation, at(value, i, j));
+  const seed = matrix(gradient.rows, gradient.columns, (i, j) => at(gradient, i, j) * slope(i, j));
+  upload(tape, output, seed, tape.gradientOf(output));
+}
+
+function upload({ options }: ClickTape, tensor: Tensor, value: Matrix, memory: Memory): void {
+  const data = tensor.stride === 1
+    ? new Float32Array(value.data)
+    : padRows(value.data, value.rows, value.columns, tensor.groups);
+  writeMemory(options.arena.gpu.queue, memory, data);
+}
 
 /** Of the step: any number. */
 const NOISE = 0x9e3779b9;
@@ -84,4 +221,45 @@ export function recordOp(
   const own = [...batch.ownDispatches(), ...forward, ...backward];
   const trainable = forwardOnly ? [] : node.inputs.filter((t) => t.trainable);
   return { node, outputs, trainable, own, all: [...batch.layout(), ...own] };
+}
+
+/** What an op is differentiated on, for who holds the reference itself against something. */
+export interface ReferenceRun {
+  readonly node: Node<ClickSizes, ReferenceBatch>;
+  readonly inputs: readonly Matrix[];
+  readonly output: Matrix;
+  readonly gradients: readonly Matrix[];
+  /** What the gradients are of, as a function of the inputs. */
+  readonly loss: (inputs: readonly Matrix[]) => number;
+}
+
+/**
+ * Runs the reference of an op.
+ * @param values of leaves and parameters; those of what comes before the op are added
+ * @param outputGradient of an op that is no loss and has a gradient
+ */
+export function runReference(
+  { loss, forwardOnly }: OpCase,
+  { tape, batch64 }: OpBench,
+  { node, outputs }: RecordedOp,
+  values: Matrices,
+  outputGradient: Matrix | undefined,
+): ReferenceRun {
+  const inputsOf = ({ inputs }: ReferenceRun["node"]) => inputs.map((t) => valueOf(values, t));
+  for (const before of tape.nodes.slice(0, -1)) {
+    if (outputs.includes(before.output)) continue;
+    values.set(before.output.name, before.reference(inputsOf(before), batch64).output);
+  }
+  const inputs = inputsOf(node);
+  const { output, backward } = node.reference(inputs, batch64);
+  const weights = outputGradient ?? matrix(output.rows, output.columns);
+  return {
+    ...{ node, inputs, output },
+    gradients: forwardOnly ? [] : backward(weights),
+    loss: (values) => {
+      const { output } = node.reference(values, batch64);
+      if (loss) return loss(output, values);
+      return output.data.reduce((sum, y, k) => sum + y * (weights.data[k] ?? 0), 0);
+    },
+  };
 }

@@ -45,7 +45,7 @@ import {
   rareItems,
   rareTokens,
 } from "./op_batches.ts";
-import type { OpCase } from "./op_case.ts";
+import type { OpCase } from "./op_bench.ts";
 
 /** An op, on some batches. */
 export interface OpCases {

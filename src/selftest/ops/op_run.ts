@@ -9,13 +9,9 @@ import { Program } from "../../gpu/program.ts";
 import { readFloats } from "../../gpu/readback.ts";
 import { extent } from "../../gpu/sizes.ts";
 import type { Checks } from "../finding.ts";
-import { type OpBench, opBench, type RecordedOp, recordOp } from "./op_bench.ts";
-import type { OpCase } from "./op_case.ts";
-import { checkParameters, checkSums, compare, compareGradients, compareMoved } from "./op_compare.ts";
-import { gradientOf } from "./op_gradients.ts";
-import { drawInputs, uploadLeaves, uploadOutputGradient } from "./op_inputs.ts";
-import { type ReferenceRun, runReference } from "./op_reference.ts";
 import { kernelsOf, twice, writersOf } from "../harness.ts";
+import { drawInputs, type OpBench, opBench, type OpCase, type RecordedOp, recordOp, type ReferenceRun, runReference, uploadLeaves, uploadOutputGradient } from "./op_bench.ts";
+import { checkParameters, checkSums, compare, compareGradients, compareMoved, gradientOf } from "./op_compare.ts";
 
 export interface RunOptions {
   /** How often the op is recorded on the same inputs: gradients are then added to what is there. */

@@ -1,11 +1,155 @@
-/** Networks that learn the values of slates: forward and gradients. */
+/** Networks that learn the values of slates, on the device and by the references of their nodes in f64: forward and gradients. */
 
 import type { Gpu } from "../../gpu/device.ts";
-import type { QShape } from "../../policy/network/q_network.ts";
-import { at } from "../../tape/reference.ts";
+import { initialWeights } from "../../model/initial_weights.ts";
+import { AdamState } from "../../ops/adam.ts";
+import { type QCounts, qLoss, type QLossBatch } from "../../policy/learning/q_loss.ts";
+import { columnsOf, QNetwork, qParameters, type QShape } from "../../policy/network/q_network.ts";
+import { tapeOf } from "../../policy/network/slate_rows.ts";
+import { slateValue } from "../../policy/network/slate_value.ts";
+import { padRows } from "../../tape/layout.ts";
+import { at, matrix } from "../../tape/reference.ts";
+import type { Tensor } from "../../tape/tensor.ts";
 import type { Checking, Checks } from "../finding.ts";
-import { type Learned, LEARNED_ITEMS, runLearning } from "./network_run.ts";
-import { withBench } from "./slate_bench.ts";
+import { floats, writersOf } from "../harness.ts";
+import { gradients64, type Matrices, valueOf } from "../tape_reference.ts";
+import { Q64 } from "./q_reference.ts";
+import { type Bench, normals, type TestSizes, withBench } from "./slate_bench.ts";
+
+/** A network with weights that are no zeros, over items of random vectors, and rows of random states. */
+export function madeNetwork(
+  gpu: Gpu,
+  { upload, rows, arena }: Bench,
+  shape: QShape,
+  count: number,
+  items: number,
+) {
+  const network = new QNetwork(gpu, shape, items, 1);
+  const drawn = initialWeights(qParameters(shape), 5);
+  for (const [name, values] of drawn) {
+    if (name.endsWith("bias")) drawn.set(name, normals(values.length, name).map((x) => x / 4));
+  }
+  network.parameters.write(drawn);
+  const vectors = normals(items * shape.itemColumns, "vectors");
+  const states = normals(count * shape.inputs, "states");
+  const plain = (
+    name: string,
+    of: "rows" | number,
+    columns: number,
+    values: Float32Array<ArrayBuffer>,
+  ): Tensor => {
+    const data = padRows(values, values.length / columns, columns, 1);
+    const stride = data.length * columns / values.length;
+    return { name, rows: of, columns, groups: 1, stride, view: upload(name, data), trainable: false };
+  };
+  const itemVectors = plain("item vectors", items, shape.itemColumns, vectors);
+  const input = plain("states", "rows", shape.inputs, states);
+  const q64 = new Q64(shape, new Map([...drawn].map(([name, w]) => [name, Float64Array.from(w)])), vectors);
+  const x = (row: number) => Array.from(states.subarray(row * shape.inputs, (row + 1) * shape.inputs));
+  return { network, itemVectors, input, q64, x, rows, arena };
+}
+
+type MadeNetwork = ReturnType<typeof madeNetwork>;
+
+export interface Learned {
+  readonly shape: QShape;
+  readonly counts: QCounts;
+  readonly huber?: boolean;
+  readonly chained?: boolean;
+  /** Rows to learn from. */
+  readonly count: number;
+}
+
+/** Items of the catalogue. */
+export const LEARNED_ITEMS = 37;
+
+/** Slates of rows, which of their values an outcome is about, and what values are to become. */
+function learnedBatch({ shape, count, chained }: Learned): QLossBatch {
+  const columns = columnsOf(shape);
+  const slates = Array.from(
+    { length: count },
+    (_, row) => Array.from({ length: shape.slate }, (_, j) => (row * 7 + j * 11) % LEARNED_ITEMS),
+  );
+  const wanted = normals(count, "wanted").map((y) => 2 * y);
+  const outcome = Array.from({ length: count }, (_, row) => row % columns);
+  const chain = normals(count * 4, "chained");
+  return {
+    ...{ slates, outcome, wanted: Array.from(wanted) },
+    ...(chained && { chained: slates.map((_, row) => Array.from(chain.subarray(4 * row, 4 * row + 4))) }),
+  };
+}
+
+/** Records values of the batch's slates, their loss and all gradients. */
+function recordLearning(
+  { rows, arena, upload }: Bench,
+  { network, itemVectors, input }: MadeNetwork,
+  { counts, huber }: Learned,
+  { slates, outcome, wanted, chained }: QLossBatch,
+) {
+  const tape = tapeOf<TestSizes, QLossBatch>(rows, network.parameters);
+  const state = network.state(tape, "online", input);
+  const views = {
+    slates: upload("slates", Uint32Array.from(slates.flat())),
+    wanted: upload("wanted", Float32Array.from(wanted)),
+    outcome: upload("outcome", Float32Array.from(outcome.flatMap((slot) => [slot, 0, 0, 0]))),
+  };
+  const ring = arena.allocate("ring", 16);
+  const q = slateValue(tape, rows, network, { copy: "online", state, slates: views.slates, itemVectors });
+  const loss = qLoss(tape, rows, {
+    ...{ q, counts, huber, ring, wanted: views.wanted, outcome: views.outcome },
+    ...(chained && { chained: { view: upload("chained", Float32Array.from(chained.flat())), stride: 4 } }),
+  });
+  tape.place();
+  const specs = [...network.makeTables(rows, "online", itemVectors), ...tape.forward(), ...tape.backward()];
+  return { tape, specs, q, loss, ring };
+}
+
+/** What the tape's nodes read, in f64: states, vectors of items, and weights. */
+function leaves64({ network, q64, x }: MadeNetwork, { shape, count }: Learned): Matrices {
+  const values: Matrices = new Map([
+    ["states", matrix(count, shape.inputs, (r, c) => x(r)[c] ?? NaN)],
+    ["item vectors", matrix(LEARNED_ITEMS, shape.itemColumns, (i, c) => q64.item(i)[c] ?? NaN)],
+  ]);
+  for (const { name, rows, columns } of network.parameters.specs) {
+    values.set(name, matrix(rows, columns, (r, c) => q64.weights.get(name)?.[r * columns + c] ?? NaN));
+  }
+  return values;
+}
+
+/** Runs values of slates, their loss, and all gradients. */
+export async function runLearning(gpu: Gpu, bench: Bench, own: Learned) {
+  const made = madeNetwork(gpu, bench, own.shape, own.count, LEARNED_ITEMS);
+  const { network, q64, x } = made;
+  const { parameters } = network;
+  const adam = new AdamState(parameters);
+  try {
+    const batch = learnedBatch(own);
+    const { tape, specs, q, loss, ring } = recordLearning(bench, made, own, batch);
+    const read = [q.view, loss.view, ring];
+    const [qs, losses, sums] = await bench.run([...specs, ...adam.dispatches(tape)], read);
+    const found = {
+      q: floats(qs),
+      loss: floats(losses),
+      sums: floats(sums),
+      gradients: await parameters.read(parameters.gradient.buffer),
+    };
+    const values = leaves64(made, own);
+    const gradients = gradients64(tape.nodes, values, batch);
+    const expected = { q: valueOf(values, q), loss: valueOf(values, loss), gradients };
+    const kernels = {
+      q: writersOf(specs, q.view),
+      loss: writersOf(specs, loss.view, [q.view]),
+      gradients: writersOf(specs, parameters.partials, [q.view]),
+    };
+    const columns = columnsOf(own.shape);
+    return { network, q64, x, batch, columns, found, q, expected, kernels };
+  } catch (error) {
+    network.destroy();
+    throw error;
+  } finally {
+    adam.destroy();
+  }
+}
 
 const shapeOf = (kind: QShape["kind"], slate: number): QShape => ({
   ...{ kind, slate, units: 8, trunk: 8, inputs: 3, itemColumns: 5 },

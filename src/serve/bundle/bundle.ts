@@ -59,6 +59,8 @@ export async function bundle(options: BundleOptions): Promise<Bundle> {
       metafile: true,
       absWorkingDir: ROOT,
       logLevel: "silent",
+      // Fields that are declared alone take no place.
+      tsconfigRaw: { compilerOptions: { useDefineForClassFields: false } },
       plugins: [kernelsAs(kernels), standIns(instead), fromDenoCache(packages)],
       ...(banner === undefined ? {} : { banner: { js: banner } }),
       ...(define === undefined ? {} : { define }),

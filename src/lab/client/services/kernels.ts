@@ -1,4 +1,4 @@
-/** The service of the screen Ladders: each step of a ladder is checked here, and then they race. */
+/** The services of the screens Ladders and Self-test: kernels are compared with float64 here, and those of a ladder race. */
 
 import type { AdapterKind } from "../../../gpu/kernel_shapes.ts";
 import { ladders } from "../../../selftest/ladder/ladders.ts";
@@ -9,7 +9,7 @@ import type { KindFinding, SelftestResult } from "../../../selftest/results.ts";
 import { type LeftOutChoice, runSelftest } from "../../../selftest/run.ts";
 import { UserError } from "../../../user_error.ts";
 import { expectWanted, type LabWorker } from "../lab_worker.ts";
-import type { Call, Method } from "../protocol.ts";
+import type { Call } from "../protocol.ts";
 
 export interface LadderFacts {
   readonly name: string;
@@ -24,22 +24,24 @@ export interface RaceRequest {
 }
 
 export function laddersService(worker: LabWorker) {
-  const list: Method<undefined, readonly LadderFacts[]> = () =>
-    ladders.map(({ name, title, size, steps }) => ({ name, title, size, steps: steps.length }));
+  return {
+    list: (): readonly LadderFacts[] =>
+      ladders.map(({ name, title, size, steps }) => ({ name, title, size, steps: steps.length })),
 
-  const race: Method<RaceRequest, LadderFigures, string> = ({ ladder: name, rounds }, { progress, signal }) =>
-    worker.alone("A ladder is being climbed", signal, async () => {
-      const ladder = ladders.find((ladder) => ladder.name === name);
-      if (!ladder) throw new UserError(`There is no ladder ${name}.`);
-      const onProgress = (text: string) => {
-        expectWanted(signal);
-        progress(text);
-      };
-      const results = await runLadder(await worker.gpu(), ladder, { rounds, onProgress });
-      return ladderFigures(ladder, ladder.size, results);
-    });
-
-  return { list, race };
+    /** Checks the steps of a ladder, and times those that are right in turn. */
+    race({ ladder: name, rounds }: RaceRequest, { progress, signal }: Call<string>): Promise<LadderFigures> {
+      return worker.alone("A ladder is being climbed", signal, async () => {
+        const ladder = ladders.find((ladder) => ladder.name === name);
+        if (!ladder) throw new UserError(`There is no ladder ${name}.`);
+        const onProgress = (text: string) => {
+          expectWanted(signal);
+          progress(text);
+        };
+        const results = await runLadder(await worker.gpu(), ladder, { rounds, onProgress });
+        return ladderFigures(ladder, ladder.size, results);
+      });
+    },
+  };
 }
 
 export interface SelftestRequest {

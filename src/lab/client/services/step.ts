@@ -25,7 +25,7 @@ import { defaultTraining } from "../../../train/config.ts";
 import { UserError } from "../../../user_error.ts";
 import { whole } from "../../draw/text.ts";
 import { expectWanted, type LabWorker } from "../lab_worker.ts";
-import type { Method } from "../protocol.ts";
+import type { Call } from "../protocol.ts";
 
 /** What can be chosen. */
 export interface StepChoices {
@@ -114,7 +114,7 @@ function trained({ current }: LabWorker): Chosen {
 export function stepService(worker: LabWorker) {
   const measured = new WeakMap<Gpu, readonly AdapterFigure[]>();
 
-  const profile: Method<StepRequest, StepProfile, string> = (request, { progress, signal }) =>
+  const profile = (request: StepRequest, { progress, signal }: Call<string>): Promise<StepProfile> =>
     worker.alone("A step is being measured", signal, async () => {
       const { log, model } = request.workload === TRAINED ? trained(worker) : offered(request);
       const onProgress = (text: string) => {
@@ -139,7 +139,7 @@ export function stepService(worker: LabWorker) {
       }
     });
 
-  const choices: Method<undefined, StepChoices> = () => {
+  const choices = (): StepChoices => {
     const data = worker.current?.data.source.name;
     const own = data === undefined
       ? []

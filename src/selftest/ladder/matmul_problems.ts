@@ -1,19 +1,10 @@
 /** A dense layer [M, K] x [K, N] and its two gradients, as problems of ladders. */
 
-import { clickDimensions } from "../../../batch/click_sizes.ts";
-import { reference as linearReference } from "../../../ops/linear.ts";
-import { at, matrix } from "../../../tape/reference.ts";
-import { padded, unpadRows } from "../../../tape/layout.ts";
-import {
-  drawing,
-  noBatch,
-  output,
-  type Problem,
-  ROUNDING,
-  type Size,
-  upload,
-  uploadWeights,
-} from "../problem.ts";
+import { clickDimensions } from "../../batch/click_sizes.ts";
+import { reference as linearReference } from "../../ops/linear.ts";
+import { padded, unpadRows } from "../../tape/layout.ts";
+import { at, matrix } from "../../tape/reference.ts";
+import { drawing, noBatch, output, type Problem, ROUNDING, type Size, upload, uploadWeights } from "./problem.ts";
 
 /** What all three share. The order of the draws is part of it: weights and bias come first. */
 function matmulCase(size: Size) {

@@ -1,11 +1,17 @@
-/** The choice of an item on a page, or of none, as a problem of a ladder. */
+/** The choice softmax with its loss and gradient: the problem of a ladder, and its steps. */
 
-import type { ReferenceBatch } from "../../../batch/reference_batch.ts";
-import { NONE } from "../../../data/click_log.ts";
-import { randomStream } from "../../../data/random.ts";
-import { reference as choiceReference } from "../../../ops/choice_nll.ts";
-import { type Matrix, matrix } from "../../../tape/reference.ts";
-import { noBatch, output, type Problem, ROUNDING, type Size, uploadEvents } from "../problem.ts";
+import choiceText from "../../../kernels/choice/choice_nll.wgsl" with { type: "text" };
+import choiceNaive from "../../../kernels/choice/choice_nll_1_naive.wgsl" with { type: "text" };
+import choiceWorkgroup from "../../../kernels/choice/choice_nll_2_workgroup.wgsl" with { type: "text" };
+import choiceOnline from "../../../kernels/choice/choice_nll_3_online.wgsl" with { type: "text" };
+import type { ReferenceBatch } from "../../batch/reference_batch.ts";
+import { NONE } from "../../data/click_log.ts";
+import { randomStream } from "../../data/random.ts";
+import { kernel } from "../../gpu/kernel.ts";
+import { reference as choiceReference } from "../../ops/choice_nll.ts";
+import { type Matrix, matrix } from "../../tape/reference.ts";
+import type { Step } from "./check.ts";
+import { noBatch, output, type Problem, ROUNDING, type Size, uploadEvents } from "./problem.ts";
 
 /** The utility of row k of page e, which has `length` rows; an f32. */
 export type Utility = (k: number, e: number, length: number) => number;
@@ -75,4 +81,28 @@ export function choiceProblem(size: Size, utility?: Utility): Problem {
     sizes: { users: 1, events: E, rows: R, items: 1 },
     cost: { flops: 20 * R, bytes: 8 * R + 32 * E },
   };
+}
+
+export function choiceSteps(): Step[] {
+  const oneEach: Step["invocations"] = ([events = 1]) => [events];
+  return [
+    {
+      kernel: kernel("choice_nll_1_naive", choiceNaive),
+      idea: "one row an invocation",
+      // A page has at most one row more than it has on average.
+      invocations: ([events = 1, page = 1]) => [page + 1, events],
+    },
+    {
+      kernel: kernel("choice_nll_2_workgroup", choiceWorkgroup),
+      idea: "a workgroup an event, sums by halves",
+      invocations: ([events = 1]) => [32 * events],
+    },
+    {
+      kernel: kernel("choice_nll_3_online", choiceOnline),
+      idea: "one event an invocation, online sum",
+      changes: 1,
+      invocations: oneEach,
+    },
+    { kernel: kernel("choice_nll", choiceText), idea: "maximum first (shipped)", invocations: oneEach },
+  ];
 }

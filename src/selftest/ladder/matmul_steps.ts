@@ -1,0 +1,253 @@
+/** The steps to the matrix product and its two gradients. */
+
+import forwardPanelLoop from "../../../kernels/matmul/matmul_forward_11_panel_loop.wgsl" with { type: "text" };
+import forwardPanelGuarded from "../../../kernels/matmul/matmul_forward_12_panel_guarded.wgsl" with { type: "text" };
+import forwardPanelInterleaved from "../../../kernels/matmul/matmul_forward_13_panel_interleaved.wgsl" with { type: "text" };
+import forwardPanelIndexed from "../../../kernels/matmul/matmul_forward_14_panel_indexed.wgsl" with { type: "text" };
+import forwardNaive from "../../../kernels/matmul/matmul_forward_1_naive.wgsl" with { type: "text" };
+import forwardTile from "../../../kernels/matmul/matmul_forward_2_tile.wgsl" with { type: "text" };
+import forwardRegisters from "../../../kernels/matmul/matmul_forward_4_registers.wgsl" with { type: "text" };
+import forwardLanes from "../../../kernels/matmul/matmul_forward_5_lanes_over_rows.wgsl" with { type: "text" };
+import forwardMatrices from "../../../kernels/matmul/matmul_forward_7_matrices.wgsl" with { type: "text" };
+import forwardWide from "../../../kernels/matmul/matmul_forward_8_wide.wgsl" with { type: "text" };
+import inputNaive from "../../../kernels/matmul/matmul_input_gradient_1_naive.wgsl" with { type: "text" };
+import inputVectors from "../../../kernels/matmul/matmul_input_gradient_2_vectors.wgsl" with { type: "text" };
+import inputTransposed from "../../../kernels/matmul/matmul_input_gradient_4_transposed.wgsl" with { type: "text" };
+import weightNaive from "../../../kernels/matmul/matmul_weight_gradient_1_naive.wgsl" with { type: "text" };
+import weightChunks from "../../../kernels/matmul/matmul_weight_gradient_2_chunks.wgsl" with { type: "text" };
+import weightOuter from "../../../kernels/matmul/matmul_weight_gradient_4_outer.wgsl" with { type: "text" };
+import weightWide from "../../../kernels/matmul/matmul_weight_gradient_5_wide.wgsl" with { type: "text" };
+import { clickDimensions } from "../../batch/click_sizes.ts";
+import { kernel } from "../../gpu/kernel.ts";
+import { panelBytes } from "../../gpu/kernel_shapes.ts";
+import { matmulInvocations, type MatmulKernel, matmulKernels, weightGradientInvocations } from "../../ops/matmul_kernels.ts";
+import { padded } from "../../tape/layout.ts";
+import type { Step } from "./check.ts";
+import type { Size } from "./problem.ts";
+
+export type Invocations = Step["invocations"];
+
+/** [M, K4, N4] of a matmul's size. */
+export function inFours([M = 1, K = 1, N = 1]: Size): [M: number, K4: number, N4: number] {
+  return [M, padded(K) / 4, padded(N) / 4];
+}
+
+/** The most terms that a panel kernel sums over: they are written out in its text. */
+export const PANEL = { study: 64, shipped: 256 };
+/** Why a panel kernel cannot do a size. @param place of the number of terms in the size. @param most that there may be. */
+export const panelRefuses = (place: 1 | 2, most: number) => (size: Size) =>
+  (size[place] ?? 1) <= most ? undefined : `sums over more than ${most}`;
+const uniformRefuses = (size: Size) => {
+  const [, K4, N4] = inFours(size);
+  return 64 * K4 * N4 <= 65536 ? undefined : "weights of more than 64 KiB are no uniform";
+};
+/** Of a step that reads its weights from a uniform buffer, and cannot do sizes that do not fit there. */
+export const weightsUniform = { where: { weights: "uniform" }, refuses: uniformRefuses } as const;
+
+export function forwardSteps(): Step[] {
+  return [...tileSteps(), ...registerSteps(), ...panelSteps()];
+}
+
+const oneEach: Invocations = (size) => [4 * inFours(size)[2], size[0]];
+
+/** An invocation owns a block of rows x 4 n4 columns; neighbours in x own neighbouring rows. */
+function blocks(rows: number, n4: number): Invocations {
+  return (size) => {
+    const [M, , N4] = inFours(size);
+    return [Math.ceil(M / rows), Math.ceil(N4 / n4)];
+  };
+}
+
+function shipped(own: MatmulKernel): Pick<Step, "kernel" | "invocations"> {
+  return { kernel: own, invocations: (size) => matmulInvocations(own, size[0] ?? 1, inFours(size)[2]) };
+}
+
+function tileSteps(): Step[] {
+  return [
+    {
+      kernel: kernel("matmul_forward_1_naive", forwardNaive),
+      idea: "one output an invocation",
+      invocations: oneEach,
+    },
+    {
+      kernel: kernel("matmul_forward_2_tile", forwardTile),
+      idea: "16 x 16 tiles in workgroup memory",
+      invocations: oneEach,
+    },
+    {
+      ...shipped(matmulKernels.forward.tiled),
+      idea: "64 x 64 tiles, 4 x 4 in registers (shipped for GPUs)",
+    },
+  ];
+}
+
+/** No workgroup memory: what an invocation reads serves a block in its registers. */
+function registerSteps(): Step[] {
+  const lanes = {
+    kernel: kernel("matmul_forward_5_lanes_over_rows", forwardLanes),
+    invocations: blocks(4, 1),
+  };
+  const rows = shipped(matmulKernels.forward.rows);
+  return [
+    {
+      kernel: kernel("matmul_forward_4_registers", forwardRegisters),
+      idea: "4 x 4 in registers, no tile",
+      changes: 1,
+      invocations: (size) => {
+        const [M, , N4] = inFours(size);
+        return [N4, Math.ceil(M / 4)];
+      },
+    },
+    { ...lanes, idea: "lanes over rows" },
+    { ...lanes, idea: "weights in a uniform buffer", ...weightsUniform },
+    {
+      kernel: kernel("matmul_forward_7_matrices", forwardMatrices),
+      idea: "four k at a time, mat4x4f",
+      invocations: blocks(4, 1),
+      ...weightsUniform,
+    },
+    {
+      kernel: kernel("matmul_forward_8_wide", forwardWide),
+      idea: "4 x 16 in registers",
+      invocations: blocks(4, 4),
+      ...weightsUniform,
+    },
+    { ...rows, idea: "8 x 16 in registers", where: { weights: "uniform" } },
+    { ...rows, idea: "input in a texture", where: { weights: "uniform", input: "texture" } },
+  ];
+}
+
+/** A panel of the weights, sixteen columns, in workgroup memory; an invocation owns a row. */
+function panelSteps(): Step[] {
+  const inTexture = {
+    /** Of those before the shipped one: by two axes. */
+    invocations: (size: Size) => {
+      const [M, , N4] = inFours(size);
+      return [Math.ceil(N4 / 4), M] as const;
+    },
+    where: { input: "texture" },
+    refuses: panelRefuses(1, PANEL.study),
+  } as const;
+  const panel = { ...shipped(matmulKernels.forward.panel), refuses: shippedPanelRefuses };
+  return [
+    {
+      kernel: kernel("matmul_forward_11_panel_loop", forwardPanelLoop),
+      idea: "a panel of weights in workgroup memory",
+      ...inTexture,
+    },
+    {
+      kernel: kernel("matmul_forward_12_panel_guarded", forwardPanelGuarded),
+      idea: "k written out",
+      ...inTexture,
+    },
+    {
+      kernel: kernel("matmul_forward_13_panel_interleaved", forwardPanelInterleaved),
+      idea: "no branch before the store",
+      ...inTexture,
+    },
+    {
+      kernel: kernel("matmul_forward_14_panel_indexed", forwardPanelIndexed),
+      idea: "the row read before the first sum",
+      ...inTexture,
+    },
+    { ...panel, idea: "one axis of 256 invocations", where: { input: "texture" } },
+    { ...panel, idea: "the input in panels (shipped)", where: { input: "panels" } },
+  ];
+}
+
+function shippedPanelRefuses(size: Size, workgroupBytes: number): string | undefined {
+  const [, K4, N4] = inFours(size);
+  const needed = panelBytes("forward", K4, N4);
+  return panelRefuses(1, PANEL.shipped)(size) ??
+    (needed <= workgroupBytes ? undefined : `needs ${needed} bytes of workgroup memory`);
+}
+
+export function inputSteps(): Step[] {
+  const oneEach: Invocations = (size) => [4 * inFours(size)[1], size[0]];
+  const shipped = (own: MatmulKernel) => {
+    const invocations: Invocations = (size) => matmulInvocations(own, size[0] ?? 1, inFours(size)[1]);
+    return { kernel: own, invocations };
+  };
+  const transposed = {
+    kernel: kernel("matmul_input_gradient_4_transposed", inputTransposed),
+    invocations: (size: Size) => {
+      const [M, K4] = inFours(size);
+      return [Math.ceil(M / 4), Math.ceil(K4 / 4)] as const;
+    },
+  };
+  const rows = shipped(matmulKernels.input.rows);
+  const panel = {
+    ...shipped(matmulKernels.input.panel),
+    refuses: panelRefuses(2, PANEL.shipped),
+  };
+  const texture = { output_gradient: "texture", input: "texture" } as const;
+  return [
+    {
+      kernel: kernel("matmul_input_gradient_1_naive", inputNaive),
+      idea: "one output an invocation",
+      invocations: oneEach,
+    },
+    {
+      kernel: kernel("matmul_input_gradient_2_vectors", inputVectors),
+      idea: "four products at a time, dot",
+      invocations: oneEach,
+    },
+    {
+      ...shipped(matmulKernels.input.tiled),
+      idea: "64 x 64 tiles, 4 x 4 in registers (shipped for GPUs)",
+    },
+    { ...transposed, idea: "4 x 16 in registers, W transposed", changes: 2 },
+    { ...transposed, idea: "weights in a uniform buffer", ...weightsUniform },
+    { ...rows, idea: "8 x 16 in registers", where: { weights: "uniform" } },
+    { ...rows, idea: "what is read in textures", where: { weights: "uniform", ...texture } },
+    { ...panel, idea: "a transposed panel, n written out", where: texture },
+    { ...panel, idea: "the input in panels (shipped)", where: { ...texture, input: "panels" } },
+  ];
+}
+
+export function weightSteps(): Step[] {
+  const blocks = (k4: number, n4: number): Invocations => (size) => {
+    const [, K4, N4] = inFours(size);
+    return [Math.ceil(K4 / k4) * Math.ceil(N4 / n4), clickDimensions.inChunks()];
+  };
+  const shipped = (own: MatmulKernel) => {
+    const invocations: Invocations = (size) => {
+      const [, K4, N4] = inFours(size);
+      return weightGradientInvocations(own, K4, N4, clickDimensions);
+    };
+    return { kernel: own, invocations };
+  };
+  const wide = { kernel: kernel("matmul_weight_gradient_5_wide", weightWide), invocations: blocks(2, 4) };
+  const four = shipped(matmulKernels.weight.rows);
+  const textures = { where: { input: "texture", output_gradient: "texture" } } as const;
+  return [
+    {
+      kernel: kernel("matmul_weight_gradient_1_naive", weightNaive),
+      idea: "one weight an invocation, over all rows",
+      oneChunk: true,
+      invocations: (size) => {
+        const [, K4, N4] = inFours(size);
+        return [4 * N4, 4 * K4];
+      },
+    },
+    {
+      kernel: kernel("matmul_weight_gradient_2_chunks", weightChunks),
+      idea: "rows in chunks",
+      invocations: blocks(1 / 4, 1 / 4),
+    },
+    {
+      ...shipped(matmulKernels.weight.tiled),
+      idea: "64 x 64 tiles, 4 x 4 in registers (shipped for GPUs)",
+    },
+    {
+      kernel: kernel("matmul_weight_gradient_4_outer", weightOuter),
+      idea: "4 x 4 in registers, outer products",
+      changes: 2,
+      invocations: blocks(1, 1),
+    },
+    { ...wide, idea: "8 x 16 in registers" },
+    { ...wide, idea: "what is read in textures", ...textures },
+    { ...four, idea: "four rows at a time, mat4x4f", ...textures },
+    { ...four, idea: "the input in panels (shipped)", where: { ...textures.where, input: "panels" } },
+  ];
+}
