@@ -106,8 +106,9 @@ Deno.test("initialWeights: every parameter, seed and network has a stream of its
 });
 
 Deno.test("weight decay takes kernels and tables, and nothing else; the wide part begins with a mean of the past", () => {
+  const models: ModelConfig[] = [lstm, pw, { ...defaultModel, wide: 3 }];
   for (const items of Object.values(catalogues)) {
-    for (const config of [lstm, pw, { ...defaultModel, wide: 3 }]) {
+    for (const config of models) {
       for (const { name, decays = false, rows, initial } of modelParameters(items, config)) {
         assert.equal(decays, /kernel|table/.test(name), name);
         if (name === HISTORY.weights) assert.equal(initial(randomStream(1)), 1 / rows);
