@@ -16,12 +16,27 @@ import { Replay } from "../../policy/learning/replay.ts";
 import { plain } from "../../simulate/users.ts";
 import type { Checking, Checks } from "../finding.ts";
 import { CanaryArena, floats, range } from "../harness.ts";
-import { COLUMNS, compareRecalled, compareRemembered, type Episode, episodeOf, EPISODES, ITEMS, PAGES, SLATE, START, STRIDE, USERS, BATCH, ITERATION, SEED } from "./replay_compare.ts";
+import {
+  BATCH,
+  COLUMNS,
+  compareRecalled,
+  compareRemembered,
+  type Episode,
+  episodeOf,
+  EPISODES,
+  ITEMS,
+  ITERATION,
+  PAGES,
+  SEED,
+  SLATE,
+  START,
+  STRIDE,
+  USERS,
+} from "./replay_compare.ts";
 
 /** Rows to learn from are all that a batch counts. */
 export type Rows = Readonly<Record<"rows", number>>;
 export const dimensions = new Dimensions<Rows>(["rows"], "rows");
-
 
 interface ReplayBench {
   readonly replay: Replay;
