@@ -5,7 +5,17 @@ import { type Gpu, LimitError } from "../../src/gpu/device.ts";
 import type { Kernel } from "../../src/gpu/kernel.ts";
 import { isTexture, isUniform, UNIFORM_BYTES } from "../../src/gpu/memory.ts";
 import { readFloats } from "../../src/gpu/readback.ts";
-import { BEHIND, bindSteps, type BoundStep, runStep, type Step, UNWRITTEN, type Worst, worstOf, worstText } from "../../src/selftest/ladder/check.ts";
+import {
+  BEHIND,
+  bindSteps,
+  type BoundStep,
+  runStep,
+  type Step,
+  UNWRITTEN,
+  type Worst,
+  worstOf,
+  worstText,
+} from "../../src/selftest/ladder/check.ts";
 import type { Problem, Size } from "../../src/selftest/ladder/problem.ts";
 import { thousands } from "../../src/thousands.ts";
 import { UserError } from "../../src/user_error.ts";

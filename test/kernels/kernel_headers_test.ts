@@ -1,7 +1,9 @@
-/** What the header of every kernel says: its file, for which adapter it is, its work split, its cost, and its relatives. */
+/** What stands in every kernel: its header, its grid, its relatives, the part of the step that it reads, and loops as they are built. */
 
-import assert from "node:assert/strict";
+import { unrolled } from "../../src/cli/build_kernels.ts";
+import { STEP_BYTES, STEP_STRIDE } from "../../src/gpu/step.ts";
 import { forCpu, kernelFile, kernelFiles, kernelName, kernelNames, kernelPath } from "../kernel_files.ts";
+import assert from "node:assert/strict";
 
 const root = new URL("../../", import.meta.url);
 
@@ -105,4 +107,83 @@ Deno.test("every file that a kernel's text names is there", async () => {
       );
     }
   }
+});
+
+const stepHeader = [
+  "size: vec4u",
+  "first_entry: u32",
+  "slot: u32",
+  "chunks: u32",
+  "learning_rate: f32",
+  "iteration: u32",
+  "decay: f32",
+  "noise: u32",
+  "counted: u32",
+  "page: u32",
+  "episode: u32",
+  "first_user: u32",
+  "epsilon: f32",
+];
+const bytesOf = (fields: number) => (fields === 0 ? 0 : 16 + 4 * (fields - 1));
+
+/** Fields of a kernel's `struct Step`, without comments. */
+function fieldsOf(text: string): string[] {
+  const [, body] = text.replaceAll(/\/\/.*/g, "").match(/\bstruct Step \{([^}]*)\}/) ?? [];
+  assert.ok(body !== undefined, "no struct Step");
+  return body.split(",").map((field) => field.trim()).filter((field) => field !== "");
+}
+
+for (const kind of ["shipped", "steps", "probe", "exercises"] as const) {
+  Deno.test(`step: every kernel of ${kind} declares the part of the stepHeader that it reads`, () => {
+    for (const path of kernelFiles(kind)) {
+      const text = kernelFile(path);
+      const fields = fieldsOf(text);
+      const [rest] = fields.slice(-1).filter((field) => field.startsWith("@size"));
+      const own = rest ? fields.slice(0, -1) : fields;
+      assert.deepEqual(own, stepHeader.slice(0, own.length), path);
+      // One that sees the headers of several steps knows where the next begins.
+      if (rest) assert.equal(rest, `@size(${STEP_STRIDE - bytesOf(own.length)}) rest: u32`, path);
+      // What an exercise has to read is for its reader to find.
+      const last = own.at(-1)?.split(":")[0] ?? "";
+      assert.ok(
+        own.length === 1 || kind === "exercises" || text.includes(`step.${last}`),
+        `${path} does not read step.${last}`,
+      );
+    }
+  });
+}
+
+Deno.test("step: the stepHeader is as long as its fields", () =>
+  assert.equal(bytesOf(stepHeader.length), STEP_BYTES));
+
+Deno.test("kernels: written out again, unrolled loops give the text that is checked in", () => {
+  let loops = 0;
+  for (const path of kernelFiles("shipped", "steps")) {
+    const text = kernelFile(path);
+    loops += text.split("// unrolled, n = ").length - 1;
+    assert.equal(unrolled(text), text, `kernels/${path} differs: run deno task build kernels`);
+  }
+  assert.ok(loops > 10, `${loops} loops`);
+});
+
+Deno.test("kernels: in those for a CPU driver no loop is written out by hand", () => {
+  const turn = /^\s*if \(\w+4 > (?:first \+ )?(\d+)u\)/;
+  for (const path of kernelFiles("shipped").filter(forCpu)) {
+    const lines = kernelFile(path).split("\n");
+    let made = false;
+    lines.forEach((line, k) => {
+      if (line.trim() === "// end of n") made = false;
+      if (line.includes("// unrolled, n = ")) made = true;
+      assert.ok(made || !turn.test(line), `kernels/${path}:${k + 1} is no part of an unrolled loop: ${line}`);
+    });
+  }
+});
+
+Deno.test("unrolled: a line for each turn, in place of what stood there", () => {
+  const loop = "  // unrolled, n = 2 to 6 by 2: if (K4 > {n}u) { s[{n}] += a; }";
+  const text = ["fn f() {", loop, "  old", "  older", "  // end of n", "}"].join("\n");
+  const lines = [2, 4, 6].map((n) => `  if (K4 > ${n}u) { s[${n}] += a; }`);
+  assert.equal(unrolled(text), ["fn f() {", loop, ...lines, "  // end of n", "}"].join("\n"));
+  assert.equal(unrolled(unrolled(text)), unrolled(text));
+  assert.throws(() => unrolled(loop), /expected "\/\/ end of n" behind an unrolled loop/);
 });

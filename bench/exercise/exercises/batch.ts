@@ -6,9 +6,25 @@ import tableStarter from "../../../kernels/exercises/table_gradient.wgsl" with {
 import tableText from "../../../kernels/scatter/embedding_gradient.wgsl" with { type: "text" };
 import { randomStream } from "../../../src/data/random.ts";
 import { constantOf, kernel } from "../../../src/gpu/kernel.ts";
-import { drawing, type Output, output, type Problem, type Size, upload } from "../../../src/selftest/ladder/problem.ts";
+import {
+  drawing,
+  type Output,
+  output,
+  type Problem,
+  type Size,
+  upload,
+} from "../../../src/selftest/ladder/problem.ts";
 import { add, at, matrix } from "../../../src/tape/reference.ts";
-import { type Exercise, floatsOf, foundWords, fours, type HardCase, shipped, withOnesBehind, wordsOutput } from "../exercise.ts";
+import {
+  type Exercise,
+  floatsOf,
+  foundWords,
+  fours,
+  type HardCase,
+  shipped,
+  withOnesBehind,
+  wordsOutput,
+} from "../exercise.ts";
 
 const shippedKernel = kernel("batch_rank", rankText);
 

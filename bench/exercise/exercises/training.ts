@@ -8,7 +8,15 @@ import { clickDimensions } from "../../../src/batch/click_sizes.ts";
 import { kernel } from "../../../src/gpu/kernel.ts";
 import { adamRate, adamReference } from "../../../src/ops/adam.ts";
 import { batchNormConstants, trainingReference } from "../../../src/ops/batch_norm.ts";
-import { drawing, noBatch, output, type Output, type Problem, type Size, upload } from "../../../src/selftest/ladder/problem.ts";
+import {
+  drawing,
+  noBatch,
+  type Output,
+  output,
+  type Problem,
+  type Size,
+  upload,
+} from "../../../src/selftest/ladder/problem.ts";
 import { padded } from "../../../src/tape/layout.ts";
 import { at, type Matrix, matrix } from "../../../src/tape/reference.ts";
 import { chunksOf, type Exercise, fours, shipped } from "../exercise.ts";

@@ -8,7 +8,18 @@ import panelStarter from "../../../kernels/exercises/panel.wgsl" with { type: "t
 import softmaxStarter from "../../../kernels/exercises/softmax.wgsl" with { type: "text" };
 import weightStarter from "../../../kernels/exercises/weight_gradient.wgsl" with { type: "text" };
 import type { Problem, Size } from "../../../src/selftest/ladder/problem.ts";
-import { chunksOf, type Exercise, fours, type HardCase, ladderNamed, type Letters, longPages, ordinary, pageLetters, pages } from "../exercise.ts";
+import {
+  chunksOf,
+  type Exercise,
+  fours,
+  type HardCase,
+  ladderNamed,
+  type Letters,
+  longPages,
+  ordinary,
+  pageLetters,
+  pages,
+} from "../exercise.ts";
 import { choiceProblem } from "../../../src/selftest/ladder/choice.ts";
 import { lstmBackwardProblem, lstmProblem } from "../../../src/selftest/ladder/lstm.ts";
 import { matmulForwardProblem } from "../../../src/selftest/ladder/matmul_problems.ts";

@@ -15,7 +15,16 @@ import { groupShape, lstmKernels } from "../../ops/lstm_kernels.ts";
 import { padded } from "../../tape/layout.ts";
 import { at, type Matrix, matrix, sigmoid } from "../../tape/reference.ts";
 import type { Step } from "./check.ts";
-import { drawing, noBatch, output, type Problem, type Size, upload, uploadEvents, uploadWeights } from "./problem.ts";
+import {
+  drawing,
+  noBatch,
+  output,
+  type Problem,
+  type Size,
+  upload,
+  uploadEvents,
+  uploadWeights,
+} from "./problem.ts";
 
 /**
  * An LSTM of H units over [users, events]; every third user has an event less, and now and then nothing was clicked.

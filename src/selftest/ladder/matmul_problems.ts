@@ -4,7 +4,16 @@ import { clickDimensions } from "../../batch/click_sizes.ts";
 import { reference as linearReference } from "../../ops/linear.ts";
 import { padded, unpadRows } from "../../tape/layout.ts";
 import { at, matrix } from "../../tape/reference.ts";
-import { drawing, noBatch, output, type Problem, ROUNDING, type Size, upload, uploadWeights } from "./problem.ts";
+import {
+  drawing,
+  noBatch,
+  output,
+  type Problem,
+  ROUNDING,
+  type Size,
+  upload,
+  uploadWeights,
+} from "./problem.ts";
 
 /** What all three share. The order of the draws is part of it: weights and bias come first. */
 function matmulCase(size: Size) {

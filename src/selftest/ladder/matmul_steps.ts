@@ -1,18 +1,30 @@
 /** The steps to the matrix product and its two gradients. */
 
-import forwardPanelLoop from "../../../kernels/matmul/matmul_forward_11_panel_loop.wgsl" with { type: "text" };
-import forwardPanelGuarded from "../../../kernels/matmul/matmul_forward_12_panel_guarded.wgsl" with { type: "text" };
-import forwardPanelInterleaved from "../../../kernels/matmul/matmul_forward_13_panel_interleaved.wgsl" with { type: "text" };
-import forwardPanelIndexed from "../../../kernels/matmul/matmul_forward_14_panel_indexed.wgsl" with { type: "text" };
+import forwardPanelLoop from "../../../kernels/matmul/matmul_forward_11_panel_loop.wgsl" with {
+  type: "text",
+};
+import forwardPanelGuarded from "../../../kernels/matmul/matmul_forward_12_panel_guarded.wgsl" with {
+  type: "text",
+};
+import forwardPanelInterleaved from "../../../kernels/matmul/matmul_forward_13_panel_interleaved.wgsl" with {
+  type: "text",
+};
+import forwardPanelIndexed from "../../../kernels/matmul/matmul_forward_14_panel_indexed.wgsl" with {
+  type: "text",
+};
 import forwardNaive from "../../../kernels/matmul/matmul_forward_1_naive.wgsl" with { type: "text" };
 import forwardTile from "../../../kernels/matmul/matmul_forward_2_tile.wgsl" with { type: "text" };
 import forwardRegisters from "../../../kernels/matmul/matmul_forward_4_registers.wgsl" with { type: "text" };
-import forwardLanes from "../../../kernels/matmul/matmul_forward_5_lanes_over_rows.wgsl" with { type: "text" };
+import forwardLanes from "../../../kernels/matmul/matmul_forward_5_lanes_over_rows.wgsl" with {
+  type: "text",
+};
 import forwardMatrices from "../../../kernels/matmul/matmul_forward_7_matrices.wgsl" with { type: "text" };
 import forwardWide from "../../../kernels/matmul/matmul_forward_8_wide.wgsl" with { type: "text" };
 import inputNaive from "../../../kernels/matmul/matmul_input_gradient_1_naive.wgsl" with { type: "text" };
 import inputVectors from "../../../kernels/matmul/matmul_input_gradient_2_vectors.wgsl" with { type: "text" };
-import inputTransposed from "../../../kernels/matmul/matmul_input_gradient_4_transposed.wgsl" with { type: "text" };
+import inputTransposed from "../../../kernels/matmul/matmul_input_gradient_4_transposed.wgsl" with {
+  type: "text",
+};
 import weightNaive from "../../../kernels/matmul/matmul_weight_gradient_1_naive.wgsl" with { type: "text" };
 import weightChunks from "../../../kernels/matmul/matmul_weight_gradient_2_chunks.wgsl" with { type: "text" };
 import weightOuter from "../../../kernels/matmul/matmul_weight_gradient_4_outer.wgsl" with { type: "text" };
@@ -20,7 +32,12 @@ import weightWide from "../../../kernels/matmul/matmul_weight_gradient_5_wide.wg
 import { clickDimensions } from "../../batch/click_sizes.ts";
 import { kernel } from "../../gpu/kernel.ts";
 import { panelBytes } from "../../gpu/kernel_shapes.ts";
-import { matmulInvocations, type MatmulKernel, matmulKernels, weightGradientInvocations } from "../../ops/matmul_kernels.ts";
+import {
+  matmulInvocations,
+  type MatmulKernel,
+  matmulKernels,
+  weightGradientInvocations,
+} from "../../ops/matmul_kernels.ts";
 import { padded } from "../../tape/layout.ts";
 import type { Step } from "./check.ts";
 import type { Size } from "./problem.ts";

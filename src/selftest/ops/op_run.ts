@@ -10,8 +10,26 @@ import { readFloats } from "../../gpu/readback.ts";
 import { extent } from "../../gpu/sizes.ts";
 import type { Checks } from "../finding.ts";
 import { kernelsOf, twice, writersOf } from "../harness.ts";
-import { drawInputs, type OpBench, opBench, type OpCase, type RecordedOp, recordOp, type ReferenceRun, runReference, uploadLeaves, uploadOutputGradient } from "./op_bench.ts";
-import { checkParameters, checkSums, compare, compareGradients, compareMoved, gradientOf } from "./op_compare.ts";
+import {
+  drawInputs,
+  type OpBench,
+  opBench,
+  type OpCase,
+  type RecordedOp,
+  recordOp,
+  type ReferenceRun,
+  runReference,
+  uploadLeaves,
+  uploadOutputGradient,
+} from "./op_bench.ts";
+import {
+  checkParameters,
+  checkSums,
+  compare,
+  compareGradients,
+  compareMoved,
+  gradientOf,
+} from "./op_compare.ts";
 
 export interface RunOptions {
   /** How often the op is recorded on the same inputs: gradients are then added to what is there. */
