@@ -21,7 +21,7 @@ export interface Kernel {
   readonly foldable: boolean;
 }
 
-/** What takes the place of constants of a kernel's text, by their names. */
+/** Values for constants of a kernel, by name. */
 export type Constants = Readonly<Record<string, number | boolean>>;
 
 /** The name of the uniform that every kernel binds last; see {@link import("./step.ts")}. */

@@ -3,7 +3,7 @@
 import { Arena } from "./arena.ts";
 import { Commands } from "./commands.ts";
 import type { Gpu } from "./device.ts";
-import { type Constants, kernel } from "./kernel.ts";
+import { kernel } from "./kernel.ts";
 import { Program } from "./program.ts";
 import { readFloats } from "./readback.ts";
 import { STEP_STRIDE } from "./step.ts";
@@ -15,7 +15,7 @@ export interface KernelRun {
   /** Floats of each. They hold zeros before. */
   readonly outputs: Readonly<Record<string, number>>;
   /** In the place of those in its text. */
-  readonly constants?: Constants;
+  readonly constants?: Readonly<Record<string, number | boolean>>;
   /** Along x and y. They are rounded up to workgroups, and the kernel finds them in `step.x` and `step.y`. */
   readonly invocations: readonly [x: number, y?: number];
 }

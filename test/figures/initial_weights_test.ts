@@ -7,6 +7,7 @@ import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/
 import { generatorConfig } from "../../src/model/generator.ts";
 import { glorotUniform, initialWeights, truncatedNormal } from "../../src/model/initial_weights.ts";
 import { modelParameters } from "../../src/model/user_model.ts";
+import { HISTORY } from "../../src/model/wide.ts";
 
 const near = (actual: number, expected: number, what: string) =>
   assert.ok(Math.abs(actual - expected) < 1e-12, `${what}: expected ${expected}, got ${actual}`);
@@ -102,4 +103,16 @@ Deno.test("initialWeights: every parameter, seed and network has a stream of its
     b,
     "b does not depend on what stands before it",
   );
+});
+
+Deno.test("weight decay takes kernels and tables, and nothing else; the wide part begins with a mean of the past", () => {
+  const models: ModelConfig[] = [lstm, pw, { ...defaultModel, wide: 3 }];
+  for (const items of Object.values(catalogues)) {
+    for (const config of models) {
+      for (const { name, decays = false, rows, initial } of modelParameters(items, config)) {
+        assert.equal(decays, /kernel|table/.test(name), name);
+        if (name === HISTORY.weights) assert.equal(initial(randomStream(1)), 1 / rows);
+      }
+    }
+  }
 });

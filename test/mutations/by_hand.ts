@@ -152,6 +152,12 @@ const HARMLESS: readonly (readonly [file: string, before: string, after: string,
     "for (let id = 1; id < count; id++) tokenFirst[id + 1] = (tokenFirst[id + 1] ?? 0) + (tokenFirst[id] ?? 0);",
     "nothing stands before the first",
   ],
+  [
+    "slate_value_backward.wgsl",
+    "let each = (rows + step.chunks - 1u) / step.chunks;",
+    "let each = (rows + step.chunks + 1u) / step.chunks;",
+    "other rows together, and the same sum",
+  ],
 ];
 
 /** Why nothing can notice a mutation; undefined for all others. */

@@ -64,7 +64,7 @@ const ROWS: readonly Row[] = [
   [/^kernels\/pass_over/, "drivers/selftest /pages/", "ops/row_counts"],
 
   // Turns of a loop that are written out are as they were generated.
-  [/^kernels\/\w+_panel/, "kernels/build_kernels"],
+  [/^kernels\/\w+_panel/, "kernels/kernel_headers written out"],
 
   // The core.
   [/^src\/ops\/(adam|batch_norm|linear|lstm|minimax|row_counts)\.ts/, "ops/$1"],
