@@ -78,7 +78,6 @@ export {
 } from "./simulate/figures.ts";
 export { LearnedSource } from "./simulate/learned_users.ts";
 export type { SimulationSettings, SimulatorOptions } from "./simulate/options.ts";
-export type { PoolOptions } from "./simulate/pool.ts";
 export type { Policy } from "./simulate/policy.ts";
 export type { Pool, PoolOptions } from "./simulate/pool.ts";
 export { ShopSource } from "./simulate/shop_users.ts";
