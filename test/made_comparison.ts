@@ -20,7 +20,7 @@ const RATES: Readonly<Record<string, Readonly<Record<string, number>>>> = {
 };
 const LEARNED = ["cdqn", "slateq"];
 
-export const madeSizes = { users: 60, pages: 6, items: 50 };
+const madeSizes = { users: 60, pages: 6, items: 50 };
 
 function madeLog(slate: number, rate: number, random: Random): Episodes {
   const { users, pages, items } = madeSizes;

@@ -75,7 +75,7 @@ for await (const chunk of lines) {
 exit(0);
 
 /** From now on in this process. */
-export function keepDevice(): void {
+function keepDevice(): void {
   const { gpu } = navigator;
   const [adapters, devices] = [GPUAdapter.prototype, GPUDevice.prototype];
   const { requestDevice } = adapters;

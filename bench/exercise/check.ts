@@ -40,7 +40,7 @@ const builtins: Readonly<Record<string, string>> = {
  * The kernel in two other orders: neighbours far apart, and the same backwards, workgroups too. None for a function whose
  * parameters are not builtins each.
  */
-export function otherOrders(own: Kernel): Kernel[] {
+function otherOrders(own: Kernel): Kernel[] {
   const [entry, head = "", parameters = ""] = entryPattern.exec(own.source) ?? [];
   if (entry === undefined) return [];
   const names = parameters.split(",").map((text) => text.trim()).filter((text) => text !== "");

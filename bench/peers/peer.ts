@@ -33,7 +33,7 @@ const messageSchema = v.union([
 export type Message = v.InferOutput<typeof messageSchema>;
 
 /** The message of a line; nothing for a line that is none. */
-export function readMessage(line: string): Message | undefined {
+function readMessage(line: string): Message | undefined {
   if (!line.startsWith(MARK)) return undefined;
   return v.parse(messageSchema, JSON.parse(line.slice(MARK.length)));
 }

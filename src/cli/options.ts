@@ -44,7 +44,7 @@ export function optionOf(definition: OptionDefinition): Option {
 }
 
 /** What commander takes: its own error for a value that is refused, to which it adds the option's name. */
-export function asArgument<T>(parse: (text: string) => T): (text: string) => T {
+function asArgument<T>(parse: (text: string) => T): (text: string) => T {
   return (text) => {
     try {
       return parse(text);

@@ -166,7 +166,7 @@ export interface Rows {
 }
 
 /** @throws {UserError} with file and line for what is no row, or a user in two parts */
-export function parseRows(path: string, text: string): Rows {
+function parseRows(path: string, text: string): Rows {
   if (text.trim() === "") {
     throw new UserError(
       `${path}: the file is empty. Expected a header line and a row per event and displayed item.`,
@@ -320,9 +320,9 @@ function addRow(
 // Decimal numbers as text: when they are the same, and what a double keeps of them.
 
 /** Digits that a double keeps, whatever they are. */
-export const EXACT_DIGITS = 15;
+const EXACT_DIGITS = 15;
 /** Digits of a whole number that is exact as a double and a second one, of what the first leaves. */
-export const MOST_DIGITS = 30;
+const MOST_DIGITS = 30;
 export const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
 
 /** The same text for the same number, however it is written. @param text matches {@link DECIMAL}. */

@@ -282,13 +282,13 @@ export function foundText(value: unknown): string {
 }
 
 /** What is expected of a type, in words. */
-export function expectedText({ of, list }: ColumnType): string {
+function expectedText({ of, list }: ColumnType): string {
   const one = { whole: "whole numbers", number: "numbers", text: "text", truth: "true or false" }[of];
   return list ? `lists of ${one}` : one;
 }
 
 /** How such a column is written. */
-export function remedyText({ of, list }: ColumnType): string {
+function remedyText({ of, list }: ColumnType): string {
   const one = { whole: "uint32", number: "float", text: "string", truth: "boolean" }[of];
   return list ? `list<${one}>` : one;
 }

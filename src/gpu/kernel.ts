@@ -30,7 +30,7 @@ export const STEP = "step";
 export const STEPS = "steps";
 
 /** A constant of a kernel's text: its name, its type where that is written, and its default. */
-export const constantPattern = /^const (\w+)(\s*:\s*\w+)?\s*=\s*([^;]+);/gm;
+const constantPattern = /^const (\w+)(\s*:\s*\w+)?\s*=\s*([^;]+);/gm;
 const bindingPattern = /@group\(0\)\s*@binding\((\d+)\)\s*var<([^>]+)>\s*(\w+)\s*:/g;
 
 /** Reads a kernel's interface from its text, so that it is written once, in WGSL. */

@@ -258,7 +258,7 @@ export function checkWeights(specs: readonly ParameterSpec[], weights: Weights, 
 }
 
 /** [events, N]: the first layer's bias for every event, as a product with the number 1. */
-export function noStatePart(tape: ClickTape): Tensor {
+function noStatePart(tape: ClickTape): Tensor {
   const { arena, capacity } = tape.options;
   const ones = tape.tensor("encoder/none", "events", 1, {
     view: arena.allocate("a one for each event", 16 * capacity.events),

@@ -18,7 +18,7 @@ const recentKernel = kernel("recent_clicks", recentText);
 const countsKernel = kernel("row_counts", countsText);
 
 /** Numbers of an event in {@link recentClicks}. */
-export function recentWidth({ fields }: CountsConfig): number {
+function recentWidth({ fields }: CountsConfig): number {
   return 2 + LAGS * (2 + slotsOf(fields));
 }
 

@@ -168,7 +168,7 @@ function noteOn(drawn: readonly Drawn[]): string {
   ].filter((sentence) => sentence !== "").join(" ");
 }
 
-export function barCharts(models: readonly Model[]): BarChart[] {
+function barCharts(models: readonly Model[]): BarChart[] {
   return [
     barChart(models, lossParts(models), "nll", "loss"),
     barChart(models, rankingParts(models), "prec1", "prec@1"),

@@ -59,7 +59,7 @@ export interface CurvePoint {
   readonly runs?: number;
 }
 
-export function curveThrough(points: readonly CurvePoint[]): Curve {
+function curveThrough(points: readonly CurvePoint[]): Curve {
   return {
     x: points.map(({ x }) => x),
     mean: points.map(({ mean }) => finite(mean)),

@@ -104,7 +104,7 @@ function plotStyle(bars: number): string {
   return bars === 0 ? "" : `height: ${AXIS_HEIGHT + BAR_HEIGHT * bars}px`;
 }
 
-export function chartSummary(chart: ChartDefinition): string {
+function chartSummary(chart: ChartDefinition): string {
   switch (chart.kind) {
     case "line":
       return `${chart.title} over ${chart.xTitle}: ` +

@@ -125,17 +125,17 @@ const DEVIATION = "one standard deviation over the resamples of the users, to ea
 const PLACES = 101;
 
 /** Whether rewards mean something. */
-export function hasReturns({ clickRates, reward }: SimulationScope): boolean {
+function hasReturns({ clickRates, reward }: SimulationScope): boolean {
   return clickRates || reward === "utility";
 }
 
 /** "clicks a user" */
-export function returnUnit({ reward }: SimulationScope): string {
+function returnUnit({ reward }: SimulationScope): string {
   return reward === "click" ? "clicks a user" : "utility of what a user clicked";
 }
 
 /** Returns and coverage. */
-export function returnBars(scope: SimulationScope, policies: readonly SimulatedPolicy[]): BarChart[] {
+function returnBars(scope: SimulationScope, policies: readonly SimulatedPolicy[]): BarChart[] {
   const bars = (of: (figures: PolicyFigures) => { mean: number; sd: number | null }): Bar[] =>
     policies.map(({ name, figures }, colour) => ({ name, colour, ...of(figures), runs: 1, snapshot: name }));
   const returns: BarChart = {
@@ -158,7 +158,7 @@ export function returnBars(scope: SimulationScope, policies: readonly SimulatedP
 }
 
 /** Curves by page: click rates, rewards where they are no clicks, and how many users are still there. */
-export function pageLines(scope: SimulationScope, policies: readonly SimulatedPolicy[]): LineChart[] {
+function pageLines(scope: SimulationScope, policies: readonly SimulatedPolicy[]): LineChart[] {
   const window = windowFor(scope.pages);
   const wide = window > 1 ? ` A point is the mean of ${window} pages.` : "";
   const chart = (id: string, title: string, note: string, of: (page: CurvePage) => MeanFigure) =>
@@ -180,7 +180,7 @@ export function pageLines(scope: SimulationScope, policies: readonly SimulatedPo
 }
 
 /** The returns of all users of each policy, ascending. */
-export function userLines(scope: SimulationScope, policies: readonly SimulatedPolicy[]): LineChart[] {
+function userLines(scope: SimulationScope, policies: readonly SimulatedPolicy[]): LineChart[] {
   if (!hasReturns(scope)) return [];
   return curveChart(
     {

@@ -75,7 +75,7 @@ export async function compareBatch(
 }
 
 /** The pairs of items and tokens, sorted by token: of all items, and of those that are fed. */
-export async function compareTokens(
+async function compareTokens(
   gpu: Gpu,
   { first, token, count }: ItemTokens,
   { pair }: TokenPairs,

@@ -18,7 +18,7 @@ import { Checks, expectAll } from "./finding.ts";
  */
 export const CANARY = 0x7fda7a7a;
 /** Words behind every buffer of an arena that no kernel may touch. They are inside of the binding: a stray write lands. */
-export const CANARIES = 64;
+const CANARIES = 64;
 
 /** An arena that knows of each buffer how much of it may be written. */
 export class CanaryArena extends Arena {

@@ -14,7 +14,7 @@ import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
 import { paper } from "./good_data.ts";
 
 export const SMALL_MODEL: ModelConfig = { ...defaultModel, lstmUnits: 4, dims: [8] };
-export const SMALL_ITEMS: ItemsShape = { kind: "one-hot", count: 30, width: 30 };
+const SMALL_ITEMS: ItemsShape = { kind: "one-hot", count: 30, width: 30 };
 
 /** What a file holds, to be altered. */
 export interface Holds {

@@ -11,7 +11,7 @@ interface Page {
 }
 
 /** Pages of 3 and 4 items out of 7, in no order of their ids; each third without a click. */
-export const shownPages: readonly Page[] = Array.from({ length: 24 }, (_, k) => {
+const shownPages: readonly Page[] = Array.from({ length: 24 }, (_, k) => {
   const items = Array.from({ length: 3 + k % 2 }, (_, place) => `i${(5 * place + 2 * k) % 7}`);
   return {
     user: `u${k % 6}`,

@@ -53,7 +53,7 @@ async function nextArgs(scenario: Scenario, folder: string): Promise<readonly st
  * Goes on until a run is whole: a folder that is still held, by a command whose launcher was killed, is tried again.
  * @returns what was wrong.
  */
-export async function toItsEnd(
+async function toItsEnd(
   scenario: Scenario,
   base: string,
   folder: string,

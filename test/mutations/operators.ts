@@ -76,7 +76,7 @@ export const operators: Readonly<Record<string, Operator>> = {
 };
 
 /** The source with blanks where nothing is to be changed; all else stays at its place. */
-export function codeOf(source: string): string {
+function codeOf(source: string): string {
   return source.replace(LEFT_OUT, (found) => found.replace(/[^\n]/g, " "));
 }
 

@@ -116,7 +116,7 @@ function plausibleDetails(prec1: number) {
 }
 
 /** A run whose curves look like those of real ones; better with a higher `skill`. */
-export function plausibleRun(
+function plausibleRun(
   seed: number,
   skill: number,
   stages: readonly ("likelihood" | "adversarial")[],

@@ -39,7 +39,7 @@ const HOUR = 3_600_000;
  * category, brand and numbers).
  * @throws UserError when the folder holds something or cannot be written to.
  */
-export async function writeExample(
+async function writeExample(
   folder: string,
   shop: ShopTruth,
   seed: number,

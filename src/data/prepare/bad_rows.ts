@@ -9,7 +9,7 @@ import { linesAt, linesOf, recordsOf } from "./sources.ts";
 /** A larger share of bad rows is refused. */
 const MOST_BAD = 0.01;
 /** Bad rows that are looked at, and of those that differ in what was found alone, shown. */
-export const MOST_EXAMPLES = 20;
+const MOST_EXAMPLES = 20;
 const MOST_ALIKE = 3;
 
 export interface BadRow {

@@ -139,7 +139,7 @@ function variablesOf(options: LogOptions): Record<string, Variable> {
 const AS_IS = "--pages as-is lets it pass";
 
 /** @throws UserError where the clicks of lists can be read in several ways, or in none. */
-export async function expectClickForm(engine: Engine, options: LogOptions): Promise<void> {
+async function expectClickForm(engine: Engine, options: LogOptions): Promise<void> {
   const { items, clicked, clickedAs } = options;
   if (items === undefined || clicked === undefined || clickedAs !== undefined) return;
   if (await engine.value("SELECT getvariable('click_form')") !== null) return;
@@ -164,7 +164,7 @@ const timeWords = ({ date = [], time }: LogOptions) =>
 const LOG_TIMES = { from: Date.UTC(1990), to: Date.UTC(2100) } as const;
 
 /** @throws UserError for numbers that, counted since 1970, are no times of a log. */
-export async function expectTimes(engine: Engine, options: LogOptions): Promise<void> {
+async function expectTimes(engine: Engine, options: LogOptions): Promise<void> {
   if (options.timeFormat !== undefined || options.pages === "as-is") return;
   const { from, to } = LOG_TIMES;
   const text = (time: string) => `strftime(make_timestamp(1000 * ${time}), '%Y-%m-%d %H:%M:%S')`;
@@ -186,7 +186,7 @@ export async function expectTimes(engine: Engine, options: LogOptions): Promise<
 }
 
 /** @throws UserError where no row is an event that was named. */
-export async function expectEvents(
+async function expectEvents(
   engine: Engine,
   { event, eventShown = [], eventClicked = [], pages }: LogOptions,
 ): Promise<void> {
@@ -210,7 +210,7 @@ export async function expectEvents(
 }
 
 /** @throws UserError where most clicks belong to nothing that was displayed. */
-export async function expectClicksFound(engine: Engine, options: LogOptions): Promise<void> {
+async function expectClicksFound(engine: Engine, options: LogOptions): Promise<void> {
   const [row] = await engine.rows("FROM click_match");
   const [clicks, found] = [Number(row?.clicks), Number(row?.found)];
   if (clicks === 0 || found >= 0.5 * clicks || options.pages === "as-is") return;
@@ -229,7 +229,7 @@ export async function expectClicksFound(engine: Engine, options: LogOptions): Pr
 const GUIDE = "data/README.md shows which command fits which log.";
 
 /** Looks at `displayed`. @throws UserError for pages that cannot be what was displayed, unless they are taken as they are. */
-export async function expectPages(engine: Engine, options: LogOptions): Promise<void> {
+async function expectPages(engine: Engine, options: LogOptions): Promise<void> {
   const { pages = "log", page, items, pageGap } = options;
   const [row = {}] = await engine.rows(
     "SELECT count(*) AS pages, count(*) FILTER (n > 1) AS longer, count(*) FILTER (clicked) AS clicked, " +

@@ -201,7 +201,7 @@ async function* chunksOf(path: string): AsyncGenerator<string> {
 }
 
 /** What decompresses a file (.gz or .zst); undefined for a plain one. */
-export function decoderOf(path: string): Transform | undefined {
+function decoderOf(path: string): Transform | undefined {
   if (/\.gz$/i.test(path)) return createGunzip();
   return /\.zst$/i.test(path) ? createZstdDecompress() : undefined;
 }

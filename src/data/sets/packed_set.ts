@@ -118,7 +118,7 @@ async function digest(set: PreparedSet): Promise<string> {
 // Packed files in the cache folder: made when they are first asked for, and made anew when they are damaged.
 
 /** Opens a file of the cache: it is made where there is none, and made anew where it is not as it was written. */
-export async function openPacked<T>(
+async function openPacked<T>(
   path: string,
   open: (path: string) => T,
   onNote: (text: string) => void,
@@ -153,7 +153,7 @@ export async function openPacked<T>(
 }
 
 /** Makes the folder, and clears what killed processes left in it. @throws PackedFileError when the system refuses. */
-export async function makeCache(folder: string): Promise<void> {
+async function makeCache(folder: string): Promise<void> {
   await inCache(folder, async () => {
     await makeFolder(folder);
     removeTemporaries(folder); // of processes that were killed while they packed

@@ -35,7 +35,7 @@ export const ROW_FORMATS = ["csv", "parquet"] as const;
 export type RowFormat = (typeof ROW_FORMATS)[number];
 
 /** The format that a file's name says. @param what the file is for, in messages. @throws UserError for another ending. */
-export function rowFormatOf(path: string, what: string): RowFormat {
+function rowFormatOf(path: string, what: string): RowFormat {
   const ending = path.replace(/^.*\./, "").toLowerCase();
   const format = ROW_FORMATS.find((name) => name === ending);
   if (format !== undefined && path.includes(".")) return format;

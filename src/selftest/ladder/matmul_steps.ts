@@ -59,7 +59,7 @@ const uniformRefuses = (size: Size) => {
   return 64 * K4 * N4 <= 65536 ? undefined : "weights of more than 64 KiB are no uniform";
 };
 /** Of a step that reads its weights from a uniform buffer, and cannot do sizes that do not fit there. */
-export const weightsUniform = { where: { weights: "uniform" }, refuses: uniformRefuses } as const;
+const weightsUniform = { where: { weights: "uniform" }, refuses: uniformRefuses } as const;
 
 export function forwardSteps(): Step[] {
   return [...tileSteps(), ...registerSteps(), ...panelSteps()];

@@ -150,7 +150,7 @@ export async function checkParameters(
 }
 
 /** Where the gradient of a tensor is written: of what is summed, among the partial sums. */
-export function gradientMemory(tape: ClickTape, tensor: Tensor): Memory {
+function gradientMemory(tape: ClickTape, tensor: Tensor): Memory {
   const touched = tape.touched.get(tensor);
   if (touched) return touched.gradient;
   const place = tensor.parameter;

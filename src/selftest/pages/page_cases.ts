@@ -93,7 +93,7 @@ function episodeOnHost({ users, slate, pages }: Page, offer: Offer, found: Float
   return { outcomes, states, clicks };
 }
 
-export const checkChoose: Check = async (checked, checks) => {
+const checkChoose: Check = async (checked, checks) => {
   const { page } = checked;
   const offer = offerOn(page);
   const [words, alive, clicked, logged] = await runChoose(checked, offer);

@@ -62,7 +62,7 @@ export function episodeOf(episode: number): Episode {
 }
 
 /** [U] pages that users saw: who left sees no further ones. */
-export function lengthsOf({ pages }: Episode): number[] {
+function lengthsOf({ pages }: Episode): number[] {
   return range(USERS).map((u) => {
     const left = pages.findIndex(({ alive }) => alive[u] === 0);
     return left < 0 ? pages.length : left + 1;
@@ -70,7 +70,7 @@ export function lengthsOf({ pages }: Episode): number[] {
 }
 
 /** States that users start from, and those after each page. */
-export function statesOf({ start, pages }: Episode): Float32Array<ArrayBuffer>[] {
+function statesOf({ start, pages }: Episode): Float32Array<ArrayBuffer>[] {
   return [start, ...pages.map(({ states }) => states)];
 }
 

@@ -15,7 +15,7 @@ import { CanaryArena, checked, twice } from "../harness.ts";
 
 /** The rows are counted where the users of a page are, so that all share shaders. */
 export type TestSizes = Readonly<Record<"users" | "rows" | "slots" | "items", number>>;
-export const testDimensions = new Dimensions<TestSizes>(["users", "rows", "slots", "items"], "rows");
+const testDimensions = new Dimensions<TestSizes>(["users", "rows", "slots", "items"], "rows");
 
 export interface Bench {
   readonly gpu: Gpu;

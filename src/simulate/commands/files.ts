@@ -66,7 +66,7 @@ export interface EpisodeFileOptions {
 }
 
 /** Where the episodes of a folder stand. */
-export function episodeFile(folder: string, format: RowFormat): string {
+function episodeFile(folder: string, format: RowFormat): string {
   return `${folder}/episodes.${format}`;
 }
 

@@ -40,7 +40,7 @@ interface Contents {
   readonly runs: readonly PolicyRun[];
 }
 
-export async function writeSimulationPage(
+async function writeSimulationPage(
   path: string,
   { options, opened, simulated: { gpu }, told, runs }: Contents,
 ): Promise<void> {

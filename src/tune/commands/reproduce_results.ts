@@ -80,7 +80,7 @@ function nameOf(data: string): string {
   return basename(data).replace(/\.\w+$/, "");
 }
 
-export function readmeBlock(
+function readmeBlock(
   { data, seeds }: Experiment,
   rows: readonly OutcomeRow[],
   claims: readonly Claim[],
