@@ -1,10 +1,11 @@
 /** Everything that was gathered, compiled for some GPUs. */
 
+import { UserError } from "../../src/user_error.ts";
 import { cardOf } from "./cards.ts";
 import { compileFor, type Facts } from "./facts.ts";
 import type { Gathered, StepDispatch, Text } from "./gather.ts";
 import { reckon, type Reckoning } from "./time_model.ts";
-import { Compiler } from "./vulkan.ts";
+import { Compiler, missingCompiler } from "./vulkan.ts";
 
 export interface CompiledText extends Pick<Text, "kernel" | "source" | "uses"> {
   /** By GPU. */
@@ -46,6 +47,8 @@ export function compileAll(
   { texts, steps }: Gathered,
   { gpus, checked = true, subgroup, onProgress = () => {} }: CompileOptions,
 ): Compiled {
+  const missing = missingCompiler();
+  if (missing !== undefined) throw new UserError(`Nothing can be compiled here: ${missing}`);
   const facts = new Map<Text, Record<string, Facts>>(texts.map((text) => [text, {}]));
   let mesa = "";
   for (const gpu of gpus) {

@@ -127,11 +127,11 @@ export class Compiler {
 
   /**
    * @param family as RADV calls the GPU: "navi31".
-   * @throws UserError where there is no RADV, or one that does not know the GPU.
+   * @throws UserError where RADV does not know the GPU; Error where there is none.
    */
   constructor(readonly family: string, { checked = true, folders = DRIVER_FOLDERS }: CompilerOptions = {}) {
     const file = radvFile(folders);
-    if (file === undefined) throw new UserError(`Nothing can be compiled: ${missingCompiler(folders)}`);
+    if (file === undefined) throw new Error(missingCompiler(folders));
     // The loader and the driver read them as the instance is made.
     const variables = {
       ...{ RADV_FORCE_FAMILY: family, VK_DRIVER_FILES: file, VK_ICD_FILENAMES: file },
