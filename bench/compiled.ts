@@ -7,7 +7,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { path } from "../src/cli/options.ts";
 import type { AdapterKind } from "../src/gpu/kernel_shapes.ts";
 import { benchModels } from "../src/selftest/profile/recordings.ts";
-import { mixedWorkload, type Workload, workloads } from "../src/selftest/profile/workloads.ts";
+import { benchLog, mixedWorkload, type Workload, workloads } from "../src/selftest/profile/workloads.ts";
 import { UserError } from "../src/user_error.ts";
 import { cards } from "./compiled/cards.ts";
 import type { Facts } from "./compiled/facts.ts";
@@ -118,7 +118,7 @@ async function gathering(options: CompiledOptions, onProgress: (text: string) =>
   if (file !== undefined) return await gatherFile(file, set);
   if (set.size > 0) throw new UserError("Expected --set beside --file: its constants are set by it.");
   const all = await gather({
-    workloads: WORKLOADS.filter(({ name }) => options.workload.includes(name)),
+    logs: WORKLOADS.filter(({ name }) => options.workload.includes(name)).map((one) => () => benchLog(one)),
     models: benchModels.filter(({ name }) => model.test(name)),
     simulated: model.test(SIMULATED),
     kind,
