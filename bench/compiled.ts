@@ -40,6 +40,7 @@ interface CompiledOptions {
   readonly set: Map<string, string>;
   readonly subgroup?: string;
   readonly checks: boolean;
+  readonly code: boolean;
   readonly json: string;
   readonly html?: string;
   readonly readme?: string;
@@ -75,6 +76,7 @@ export function command(): Command {
       new Option("--subgroup <lanes>", "lanes of a subgroup, instead of what the driver chooses")
         .choices(["32", "64"]),
     )
+    .option("--code", "print the machine code of the innermost loops, too", false)
     .option("--no-checks", "let the driver leave out what keeps accesses inside their buffers")
     .option("--json <file>", "where the figures go", path, "bench/out/compiled.json")
     .option("--html <file>", "where the page goes (default: beside the figures)", path)
@@ -143,6 +145,11 @@ async function deliver(compiled: Compiled, page: Page, options: CompiledOptions)
   for (const gpu of options.file === undefined ? gpus : []) printTable(textCells(shown, gpu, false), gpu);
   for (const { kernel, facts } of options.file === undefined ? [] : texts) {
     printTable(besideCells(Object.values(facts).map((own) => ({ name: own.gpu, facts: own }))), kernel);
+  }
+  for (const { kernel, facts } of options.code ? shown : []) {
+    for (const { gpu, loop } of Object.values(facts)) {
+      console.log(`\n${kernel}, ${gpu}:\n${loop?.lines.join("\n") ?? "no loop is left"}`);
+    }
   }
   if (steps.length > 0) printTable(stepCells(steps, gpus), "Steps: reckoned, not measured");
   await writeRecords(options.json, recordsOf(compiled));

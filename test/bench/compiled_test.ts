@@ -68,11 +68,11 @@ BB4:
 Deno.test("machine code is read: loops, multiply-adds, widths, waits", () => {
   const { loop, byDepth, ...all } = readAssembly(listing);
   assert.deepEqual(byDepth, [6, 3, 6]);
-  assert.deepEqual([all.instructions, all.vector, all.fma, all.flops], [15, 3, 2, 5]);
+  assert.deepEqual([all.instructions, all.vector, all.fma, all.flops], [15, 4, 2, 5]);
   assert.deepEqual([all.loads, all.stores], [{ "128": 1 }, { "32": 1 }]);
   assert.deepEqual([all.workgroupLoads, all.workgroupStores], [{ "64": 1 }, {}]);
   assert.deepEqual([all.waits, all.barriers, all.branches], [1, 1, 3]);
-  assert.deepEqual([loop?.depth, loop?.instructions, loop?.vector, loop?.fma], [2, 6, 3, 2]);
+  assert.deepEqual([loop?.depth, loop?.instructions, loop?.vector, loop?.fma], [2, 6, 4, 2]);
   assert.equal(loop?.lines[0], "BB2:");
   assert.equal(loop?.lines.length, 7);
   // CDNA, and a loop that is left where the one that computes is written out.
