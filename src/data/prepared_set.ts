@@ -30,7 +30,6 @@ export class PreparedSet implements PreparedUsers {
    */
   static async open(files: SetFiles, onUsers?: (done: number, all: number) => void): Promise<PreparedSet> {
     const { manifest } = files;
-    expectUnsplit(files);
     const counts = manifest.counts?.users;
     const all = counts && counts.train + counts.validation + counts.test;
     const users = await readUsers(files, (done) => onUsers?.(done, all ?? done));
@@ -122,22 +121,6 @@ export class PreparedSet implements PreparedUsers {
       `${this.folder}: the manifest says ${expected} ${what}, found ${found}. Prepare the data again.`,
     );
   }
-}
-
-/** What a preparation said that made a copy of a page for each of its clicks. */
-const SPLIT = "pages with several clicks, split into one page a click";
-
-/** @throws UserError for a set with such copies: none of them knows the page's other clicks. */
-function expectUnsplit({ folder, manifest: { skipped, command } }: SetFiles): void {
-  const split = skipped[SPLIT] ?? 0;
-  if (split === 0) return;
-  const words = command.map((word) => /^[\w./:@%+,-]+$/.test(word) ? word : `'${word}'`);
-  throw new UserError(
-    `${folder}: expected each page once, with all of its clicks, but an earlier version has split ${split} pages of ` +
-      `several clicks into copies with one click each. Remove it and prepare it again: deno task data ${
-        words.join(" ")
-      }`,
-  );
 }
 
 /**
