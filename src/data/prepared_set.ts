@@ -5,12 +5,12 @@
  */
 
 import type { Manifest } from "./manifest.ts";
-import { type Clicks, type ItemFeatures, type Split, splits, usersOf } from "./click_log.ts";
+import { type Clicks, type ItemFeatures, splits } from "./click_log.ts";
 import { type ItemsShape, joinItems } from "./item_catalogue.ts";
 import { type PreparedUsers, readItems, readUsers, type SetFiles } from "./prepared_tables.ts";
 import { joinClicks, PageReader, WholeUsers } from "./prepared_pages.ts";
 import { UserError } from "../user_error.ts";
-import { type LogSource, MemoryLog, type OnProgress } from "./log_source.ts";
+import { MemoryLog, type OnProgress } from "./log_source.ts";
 
 export class PreparedSet implements PreparedUsers {
   readonly userSplit: PreparedUsers["userSplit"];
@@ -135,17 +135,4 @@ export async function readPreparedLog(set: PreparedSet, onProgress?: OnProgress)
   const chunks: Clicks[] = [];
   await set.readClicks(items.count, (chunk) => chunks.push(chunk), onProgress);
   return new MemoryLog({ name: set.name, items, ...joinClicks(chunks) });
-}
-
-/** @param name of the set, for messages. @throws UserError for a part of the users that nobody is in. */
-export function expectParts(name: string, log: Pick<LogSource, "userSplit">, needed: readonly Split[]): void {
-  for (const split of needed) {
-    if (usersOf(log, split).length > 0) continue;
-    throw new UserError(
-      `${name} has no ${split} users; ${
-        needed.join(", ")
-      } users are needed. Prepare the data with other --shares, or from ` +
-        "more users.",
-    );
-  }
 }

@@ -198,7 +198,10 @@ Deno.test("describe reads what training reads, and says what is wrong with the r
       "pages",
       "SELECT * REPLACE ([items] AS items) FROM t",
     ],
-    "page 1: expected a list of displayed items, found a structure": ["pages", "SELECT * REPLACE ({a: items} AS items) FROM t"],
+    "page 1: expected a list of displayed items, found a structure": [
+      "pages",
+      "SELECT * REPLACE ({a: items} AS items) FROM t",
+    ],
     "expected the columns item, dense, item is missing": ["items", "SELECT * EXCLUDE item FROM t"],
     "expected split to be train, validation, test, found x": [
       "users",
