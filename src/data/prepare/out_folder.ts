@@ -62,6 +62,19 @@ export class OutFolder implements Disposable {
     }
   }
 
+  /** Has a set written that gets its name when it is whole. @throws UserError as {@link begin}, and what `write` throws. */
+  static async fill<T>(path: string, write: (folder: string) => Promise<T>): Promise<T> {
+    using out = await OutFolder.begin(path);
+    try {
+      const made = await write(out.partial);
+      await out.finish();
+      return made;
+    } catch (error) {
+      await out.abandon();
+      throw error;
+    }
+  }
+
   /** For the engine's own files. */
   get work(): string {
     return join(this.partial, WORK);

@@ -27,6 +27,10 @@ export interface PreparedContents {
   readonly name: string;
   readonly items: ItemCatalogue;
   readonly itemIds: Ids;
+  /** Texts of each user besides their part, by the names of their columns, such as their ids. */
+  readonly userTexts?: Readonly<Record<string, (user: number) => string>>;
+  /** What is to be known before it is used. */
+  readonly warnings?: readonly string[];
   /** What the features of the items mean; names alone are made up where that is not known. */
   readonly features?: Features;
   readonly places?: Places;
@@ -55,7 +59,9 @@ export async function writePrepared(
 ): Promise<Manifest> {
   const users = new UserRows();
   const pages = await writePart(`${folder}/pages.parquet`, PAGE_SCHEMA, pageGroups(chunks, users));
-  await writePart(`${folder}/users.parquet`, USER_SCHEMA, users.groups());
+  const texts = Object.entries(contents.userTexts ?? {});
+  const userSchema = schemaOf([...USER_COLUMNS, ...texts.map(([name]) => plain(name, "TEXT"))]);
+  await writePart(`${folder}/users.parquet`, userSchema, users.groups(texts.map(([, of]) => of)));
   const { items } = contents;
   const features = contents.features ?? namesOnly(contents);
   await writePart(`${folder}/items.parquet`, itemSchema(items), itemGroups(contents));
@@ -73,6 +79,7 @@ export async function writePrepared(
     files: { users: await file("users"), items: await file("items"), pages: await file("pages") },
     counts: { users: users.bySplit(), items: rows.items, pages, ...users.sums },
     notes: [...contents.notes],
+    warnings: contents.warnings && [...contents.warnings],
     command: [...contents.command],
     clickgan: version,
   });
@@ -111,12 +118,12 @@ const PAGE_SCHEMA = schemaOf([
   list("also", "INT32"),
   plain("given", "BOOLEAN"),
 ]);
-const USER_SCHEMA = schemaOf([
+const USER_COLUMNS = [
   plain("user", "INT32"),
   plain("split", "TEXT"),
   plain("pages", "INT32"),
   plain("rows", "INT32"),
-]);
+];
 
 function itemSchema({ shape }: ItemCatalogue): Element[] {
   return schemaOf([
@@ -177,7 +184,8 @@ class UserRows {
     return counts;
   }
 
-  async *groups(): AsyncGenerator<Columns> {
+  /** @param texts of a user, each a column behind the others. */
+  async *groups(texts: readonly ((user: number) => string)[]): AsyncGenerator<Columns> {
     const [split, pages, rows] = [this.#split.values(), this.#pages.values(), this.#rows.values()];
     for (let first = 0; first < split.length; first += GROUP) {
       const end = Math.min(split.length, first + GROUP);
@@ -186,6 +194,7 @@ class UserRows {
         Array.from(split.subarray(first, end), nameOf),
         Array.from(pages.subarray(first, end)),
         Array.from(rows.subarray(first, end)),
+        ...texts.map((of) => Array.from({ length: end - first }, (_, k) => of(first + k))),
       ];
     }
   }

@@ -5,9 +5,8 @@ import { type RowColumn, type RowFormat, type RowsWritten, writeRows } from "../
 import { type EpisodeLog, episodeLog } from "../episode_log.ts";
 import type { Clicks } from "../../data/click_log.ts";
 import { writePrepared } from "../../data/sets/prepared_writer.ts";
-import type { Features } from "../../data/manifest.ts";
+import { featuresOf } from "../../data/sets/dataset.ts";
 import { randomStream } from "../../data/random.ts";
-import { featureNames } from "../../data/shops.ts";
 import { UserError } from "../../user_error.ts";
 import type { EpisodeSetting } from "../../policy/commands/episode_setting.ts";
 import type { SimulateOptions } from "./options.ts";
@@ -182,15 +181,10 @@ function partsOf(users: number, seed: number): Uint8Array {
   return parts;
 }
 
-const shopFeatures: Features = {
-  dense: featureNames.map((name) => ({ name, meaning: `${name} of a made-up shop` })),
-  tokens: [],
-};
-
 function logWriter({ options, simulated, setting }: SinkContext, folder: string) {
   const { data: { dataset, items: itemIds }, words } = simulated;
   const { source } = dataset;
-  const features = dataset.features ?? (dataset.config.kind === "demo" ? shopFeatures : undefined);
+  const features = featuresOf(dataset);
   const { users, policy, seed, slate } = options;
   const parts = partsOf(users, seed);
   const own = { name: source.name, items: { kind: "one-hot", count: 0 } } as const; // of clicks alone
