@@ -4,7 +4,7 @@
  */
 
 import { UserError } from "../../user_error.ts";
-import type { Clicks, ItemFeatures } from "../click_log.ts";
+import { type Clicks, eventLists, type ItemFeatures } from "../click_log.ts";
 import { differenceOf } from "../feature_meaning.ts";
 import { type Ids, TextIds, TextList } from "../ids.ts";
 import { joinItems, MemoryItems } from "../item_catalogue.ts";
@@ -26,8 +26,6 @@ export interface MergedPart {
 /** What came of it. */
 export interface Merged {
   readonly manifest: Manifest;
-  /** The first user of each part. */
-  readonly firstUsers: readonly number[];
   /** Items that the first part does not have. */
   readonly newItems: number;
 }
@@ -52,9 +50,14 @@ export async function mergeSets(
   const [place] = places;
   async function* clicks(): AsyncGenerator<Clicks> {
     for (const [k, { data: { source } }] of parts.entries()) {
+      const here = (item: number) => numbers[k]?.[item] ?? 0;
       const all = Uint32Array.from(source.userSplit.keys());
       for (const { log } of walk(source, all)) {
-        yield await Promise.resolve({ ...log, rowItem: log.rowItem.map((item) => numbers[k]?.[item] ?? 0) });
+        const { rowItem, eventCandidates } = log;
+        yield await Promise.resolve({
+          ...{ ...log, rowItem: rowItem.map(here) },
+          ...(eventCandidates && { eventCandidates: eventCandidates.map((items) => items.map(here)) }),
+        });
       }
     }
   }
@@ -69,16 +72,34 @@ export async function mergeSets(
     notes: parts.map(({ name, data: { source: { userSplit } } }) =>
       `merged: ${userSplit.length} users of ${name}`
     ),
-    warnings: [...new Set(parts.flatMap(({ data: { dataset: { warnings = [] } } }) => warnings))],
+    lists: eventLists.filter((name) => parts.some(({ data: { source: { log } } }) => log?.[name])),
+    warnings: [
+      ...new Set(parts.flatMap(({ data: { dataset: { warnings = [] } } }) => warnings)),
+      ...parts.flatMap((part) => drawnFrom(part, items.count)),
+    ],
   }, clicks());
-  return { manifest, firstUsers: users.firsts, newItems: items.count - (numbers[0]?.length ?? 0) };
+  return { manifest, newItems: items.count - (numbers[0]?.length ?? 0) };
+}
+
+/** A warning where pages were drawn from all items of their set, which are not all items any more. */
+function drawnFrom(
+  { name, data: { source: { log, items: { shape: { count } } } } }: MergedPart,
+  all: number,
+): string[] {
+  const { eventPropensities = [], eventCandidates } = log ?? {};
+  if (
+    count === all || eventPropensities.every((own, e) => own.length === 0 || eventCandidates?.[e]?.length)
+  ) return [];
+  return [
+    `The pages of ${name} were drawn from its ${count} items, of ${all} here: a policy that shows others cannot be judged by their ` +
+    "propensities.",
+  ];
 }
 
 /** Ids that nobody else has, and where each user comes from: of a set that was merged before, its own parts. */
 class MergedUsers {
   readonly ids: string[] = [];
   readonly sources: string[] = [];
-  readonly firsts: number[] = [];
   readonly #taken = new Set<string>();
 
   async add(
@@ -93,7 +114,6 @@ class MergedUsers {
         userSplit.length,
       )
       : undefined;
-    this.firsts.push(this.ids.length);
     for (let user = 0; user < userSplit.length; user++) {
       this.ids.push(unlike(users.of(user), this.#taken, name));
       const source = before?.at(user) ?? name;
