@@ -43,7 +43,7 @@ import { shapesFor } from "../../cli/calibration.ts";
 import { openData, reopenData } from "../../cli/open_data.ts";
 import { type Stop, stopOnSignals } from "../../cli/stop.ts";
 import { stepProgress } from "../../cli/progress.ts";
-import { type MeanFigure, ratioOf } from "../comparison/figures.ts";
+import { ratioOf } from "../comparison/figures.ts";
 import { paired, promisedClicks, seenPages, unpaired } from "../comparison/promise.ts";
 import { EVALUATION_EPISODE } from "../comparison/trial.ts";
 import { expectTrainedOn } from "../policy_config.ts";
@@ -59,7 +59,7 @@ import {
   ROUNDS,
   writeRounds,
 } from "./round_options.ts";
-import { roundsText } from "./round_text.ts";
+import { type PlanFigures, planSchema, roundsText } from "./round_text.ts";
 import { trainPolicy } from "./train.ts";
 
 export function policyRoundCommand(action: PolicyAction): Command {
@@ -78,37 +78,6 @@ interface Judges {
   readonly users: Uint32Array;
 }
 
-/** A policy: what was promised of it, and what became of it, in clicks a user; null where nobody saw its pages. */
-export interface PlanFigures {
-  /** By the model that it plans with, over as many pages as users saw. */
-  readonly promised: MeanFigure;
-  /** By users who saw its pages. */
-  readonly made: MeanFigure | null;
-  /** Promised less made. */
-  readonly broken: MeanFigure | null;
-  /** What its model predicts of the very pages that they saw, less what they made of them. */
-  readonly error: MeanFigure | null;
-  /** The same of the model that has learned from such pages, of users whom it has not learned from; null without a round after it. */
-  readonly refitted: MeanFigure & { readonly users: number } | null;
-  /** Clicks made, less those under the policy before by the same users. */
-  readonly gain: MeanFigure | null;
-  /** [U] clicks of each user who saw its pages. */
-  readonly clicks: readonly number[];
-}
-
-const figureSchema = v.object({
-  mean: v.finiteNumber(),
-  interval: v.nullable(v.tuple([v.finiteNumber(), v.finiteNumber()])),
-});
-const planSchema: v.GenericSchema<unknown, PlanFigures> = v.object({
-  promised: figureSchema,
-  made: v.nullable(figureSchema),
-  broken: v.nullable(figureSchema),
-  error: v.nullable(figureSchema),
-  refitted: v.nullable(v.object({ ...figureSchema.entries, users: v.whole(1) })),
-  gain: v.nullable(figureSchema),
-  clicks: v.array(v.whole(0)),
-});
 const resultSchema = v.object({ policies: v.array(planSchema) });
 
 async function run(options: RoundOptions): Promise<number> {
@@ -143,7 +112,7 @@ async function run(options: RoundOptions): Promise<number> {
     say(`Stopped; what was made so far is in ${out}. Go on with the same command.`);
     return EXIT_INTERRUPTED;
   }
-  await atomicWriteFile(result, JSON.stringify({ policies }, null, 1) + "\n");
+  await atomicWriteFile(result, JSON.stringify({ policies }) + "\n");
   if (options.json) {
     console.log(JSON.stringify({ policies: policies.map(({ clicks: _, ...own }) => own) }, null, 2));
   } else console.log(roundsText(policies, options));

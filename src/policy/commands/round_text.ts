@@ -1,13 +1,44 @@
-/** What `policy round` prints: what was promised of each policy, what users made of it, and how far its model was off. */
+/** What `policy round` finds and prints: what was promised of each policy, what users made of it, and how far its model was off. */
 
-import { type Told, toldBy } from "../../figures/told.ts";
-import { signed, signedRange } from "../../figures/told.ts";
+import { signed, signedRange, type Told, toldBy } from "../../figures/told.ts";
+import * as v from "../../schema.ts";
 import type { MeanFigure } from "../comparison/figures.ts";
 import { table } from "../../cli/table.ts";
 import { thousands } from "../../thousands.ts";
-import type { PlanFigures } from "./round.ts";
 import type { RoundOptions } from "./round_options.ts";
 
+/** A policy: what was promised of it, and what became of it, in clicks a user; null where nobody saw its pages. */
+export interface PlanFigures {
+  /** By the model that it plans with, over as many pages as users saw. */
+  readonly promised: MeanFigure;
+  /** By users who saw its pages. */
+  readonly made: MeanFigure | null;
+  /** Promised less made. */
+  readonly broken: MeanFigure | null;
+  /** What its model predicts of the very pages that they saw, less what they made of them. */
+  readonly error: MeanFigure | null;
+  /** The same of the model that has learned from such pages, of users whom it has not learned from; null without a round after it. */
+  readonly refitted: MeanFigure & { readonly users: number } | null;
+  /** Clicks made, less those under the policy before by the same users. */
+  readonly gain: MeanFigure | null;
+  /** [U] clicks of each user who saw its pages. */
+  readonly clicks: readonly number[];
+}
+
+const figureSchema = v.object({
+  mean: v.finiteNumber(),
+  interval: v.nullable(v.tuple([v.finiteNumber(), v.finiteNumber()])),
+});
+/** As a round's folder has them. */
+export const planSchema: v.GenericSchema<unknown, PlanFigures> = v.object({
+  promised: figureSchema,
+  made: v.nullable(figureSchema),
+  broken: v.nullable(figureSchema),
+  error: v.nullable(figureSchema),
+  refitted: v.nullable(v.object({ ...figureSchema.entries, users: v.whole(1) })),
+  gain: v.nullable(figureSchema),
+  clicks: v.array(v.whole(0)),
+});
 export function roundsText(policies: readonly PlanFigures[], { truth, users }: RoundOptions): string {
   const rows = policies.map(({ promised, made, broken, error, refitted, gain }, k) => [
     k === 0 ? "the first" : `after round ${k}`,
