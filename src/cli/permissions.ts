@@ -4,7 +4,6 @@ import { UserError } from "../user_error.ts";
 import { DRIVER_VARIABLES } from "../gpu/host/driver_threads.ts";
 import { basename, dirname, isAbsolute, join } from "node:path";
 import { temporaryName } from "../run/files/temporary_file.ts";
-import { PARTIAL } from "../data/prepare/out_folder.ts";
 import {
   DATA,
   DEFAULT_PORT,
@@ -102,13 +101,12 @@ export function preparedFolder(name: string): string {
 /** Where `data example` writes unless another folder is named. */
 export const EXAMPLE_FOLDER = join("runs", "example");
 
-/** What `data` with these arguments writes to: the folder, and the one that stands for it until it is whole. */
+/** What `data` with these arguments writes to. */
 export function dataFolders(args: readonly string[]): string[] {
   const [name = ""] = args;
   if (name === "" || name.startsWith("-") || name === "describe") return [];
   const usual = name === "example" ? EXAMPLE_FOLDER : preparedFolder(name);
-  const out = (readArguments(args, [OUT_FOLDER]).values.get(OUT_FOLDER) ?? usual).replace(/[/\\]+$/, "");
-  return [out, out + PARTIAL, dirname(out)];
+  return [readArguments(args, [OUT_FOLDER]).values.get(OUT_FOLDER) ?? usual];
 }
 
 /** What `simulate` with these arguments writes to: nothing unless it is named. */

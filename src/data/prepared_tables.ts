@@ -3,11 +3,11 @@
 import { type ItemFeatures, splits } from "./click_log.ts";
 import {
   type Column,
-  type ColumnType,
   floatOf,
   foundText,
   readParquet,
   type TableFile,
+  type Wanted,
   wholeOf,
 } from "./parquet.ts";
 import { Growing } from "./growing.ts";
@@ -37,12 +37,7 @@ export interface PreparedUsers {
   readonly userRows: Uint32Array<ArrayBuffer>;
 }
 
-const USER_COLUMNS = {
-  user: { of: "whole" },
-  split: { of: "text" },
-  pages: { of: "whole" },
-  rows: { of: "whole" },
-} as const;
+const USER_COLUMNS = { user: "needed", split: "needed", pages: "needed", rows: "needed" } as const;
 
 /** Pages and rows are numbered in 31 and 32 bits. */
 export const MOST_PAGES = 2 ** 31;
@@ -132,10 +127,10 @@ export async function readItems(
   const { kind } = shape;
   const width = features.dense.length;
   const V = shape.kind === "mixed" ? shape.tokens : 0;
-  const wanted: Record<"item" | "dense" | "tokens", ColumnType | undefined> = {
-    item: { of: "whole" },
-    dense: width > 0 ? { of: "number", list: true } : undefined,
-    tokens: V > 0 ? { of: "whole", list: true } : undefined,
+  const wanted: Wanted<"item" | "dense" | "tokens"> = {
+    item: "needed",
+    dense: width > 0 ? "needed" : undefined,
+    tokens: V > 0 ? "needed" : undefined,
   };
   let items = before;
   await readParquet(table, wanted, (columns, { rows: count }) => {
@@ -237,7 +232,7 @@ export async function readTexts(
 ): Promise<TextList | undefined> {
   const number = NUMBERS[part];
   const list = new TextListWriter();
-  const wanted: Record<string, { of: "text"; optional: true }> = { [column]: { of: "text", optional: true } };
+  const wanted: Record<string, "optional"> = { [column]: "optional" };
   let rows = 0;
   for (const table of files.part(part)) {
     const { path } = table;

@@ -8,9 +8,9 @@ import { folder } from "../../cli/options.ts";
 import { preparedFolder } from "../../cli/permissions.ts";
 import { thousands } from "../../thousands.ts";
 import { UserError } from "../../user_error.ts";
-import { OutFolder } from "../prepare/out_folder.ts";
 import { type MergedPart, mergeSets } from "../sets/merge.ts";
 import { OpenedDataset } from "../sets/opened_dataset.ts";
+import { inNewSet } from "../sets/prepared_writer.ts";
 
 export function mergeCommand(): Command {
   return new Command("merge")
@@ -35,9 +35,10 @@ export function mergeCommand(): Command {
       }
       const parts: MergedPart[] = [];
       for (const data of sets) parts.push({ name: nameFor(data, parts), data: await opened(data) });
-      const { manifest: { counts, notes }, newItems } = await OutFolder.fill(
+      const { manifest: { counts, notes }, newItems } = await inNewSet(
         out,
-        (path) => mergeSets(path, parts, { name: basename(resolve(out)), command: Deno.args }),
+        { what: "the merged data", option: "--out" },
+        () => mergeSets(out, parts, { name: basename(resolve(out)), command: Deno.args }),
       );
       for (const note of notes) console.log(note);
       const { pages = 0, clicks = 0, items = 0 } = counts ?? {};

@@ -19,6 +19,7 @@ import { Growing } from "../growing.ts";
 import type { Ids } from "../ids.ts";
 import type { ItemCatalogue } from "../item_catalogue.ts";
 import { type Features, MANIFEST, type Manifest, manifestSchema, type Places } from "../manifest.ts";
+import { OwnedFolder, type Purpose } from "../../run/files/owned_folder.ts";
 import { FlushingWriter } from "../../run/files/row_file.ts";
 
 /** What of a data set is known before its clicks. */
@@ -48,6 +49,14 @@ const PARTS = ["pages", "users", "items"] as const;
 
 /** Names of all files of a set, in the order in which they appear. */
 export const PREPARED_FILES: readonly string[] = [...PARTS.map((part) => `${part}.parquet`), MANIFEST];
+
+/** Has a set written in a new folder; where it does not become whole, nothing is left. @throws UserError for a folder that holds something. */
+export async function inNewSet<T>(path: string, purpose: Purpose, write: () => Promise<T>): Promise<T> {
+  using folder = await OwnedFolder.begin(path, { ...purpose, own: PREPARED_FILES });
+  const made = await write();
+  folder.finish();
+  return made;
+}
 
 /**
  * Writes users in the order in which they come, numbered from 0.

@@ -8,7 +8,7 @@ import { itemIdsOf } from "../../data/item_ids.ts";
 import { type LogSource, MemoryLog } from "../../data/log_source.ts";
 import { MANIFEST } from "../../data/manifest.ts";
 import { keyOf } from "../../data/philox.ts";
-import { OutFolder } from "../../data/prepare/out_folder.ts";
+import { inNewSet } from "../../data/sets/prepared_writer.ts";
 import { type Dataset, withoutItemIds } from "../../data/sets/dataset.ts";
 import { mergeSets } from "../../data/sets/merge.ts";
 import { OpenedDataset } from "../../data/sets/opened_dataset.ts";
@@ -16,7 +16,7 @@ import type { Gpu } from "../../gpu/device.ts";
 import { atomicWriteFile, makeFolder } from "../../run/files/atomic_write.ts";
 import { exists } from "../../run/files/file_error.ts";
 import { readJson } from "../../run/files/json_file.ts";
-import { OwnedFolder } from "../../run/files/owned_folder.ts";
+import { OwnedFolder, SIGN } from "../../run/files/owned_folder.ts";
 import { expectPlaces } from "../../run/options/train.ts";
 import { hasConfig, readConfig } from "../../run/run_config.ts";
 import {
@@ -356,7 +356,7 @@ async function mergedData(
   // In memory, where each page has all that its set says of it.
   const base = await reopenData(config.kind === "prepared" ? { ...config, memoryRows: Infinity } : config);
   const folder = `${path}/data`;
-  if (!await exists(`${folder}/${MANIFEST}`)) {
+  if (!await isWhole(folder)) {
     const all = await openData({ data: log, seed: 1, resplit: false, memoryRows: Infinity }, []);
     const shown = config.kind === "prepared" && !config.itemIds && itemIdsOf(all.features)
       ? withoutItemIds(all)
@@ -369,11 +369,15 @@ async function mergedData(
       },
     ];
     const about = { name: `${base.source.name}-${round}`, command: Deno.args };
-    await OutFolder.fill(folder, (partial) => mergeSets(partial, parts, about));
+    await inNewSet(folder, ROUNDS, () => mergeSets(folder, parts, about));
   }
   const data = await openData({ data: folder, seed: 1, resplit: false, memoryRows: options.memoryRows });
   const [first, all] = [base.source.userSplit.length, data.source.userSplit.length];
   return { data, users: Uint32Array.from({ length: all - first }, (_, k) => first + k) };
+}
+
+async function isWhole(folder: string): Promise<boolean> {
+  return await exists(`${folder}/${MANIFEST}`) && !await exists(`${folder}/${SIGN}`);
 }
 
 /** Those who saw items that the model knows, and nothing else. */
@@ -401,7 +405,7 @@ async function shopLog(
   options: RoundOptions,
   stop: Stop,
 ): Promise<string> {
-  if (await exists(`${folder}/${MANIFEST}`)) return folder;
+  if (await isWhole(folder)) return folder;
   const shop = shopOf(plan.found, options);
   if (!shop) throw new Error("expected a shop");
   const { users, seed } = options;
@@ -414,7 +418,7 @@ async function shopLog(
   async function* all(): AsyncGenerator<EpisodeLog> {
     yield* await Promise.resolve(logs);
   }
-  await OutFolder.fill(folder, (partial) => writeShown(partial, plan.found.data, about, all()));
+  await inNewSet(folder, ROUNDS, () => writeShown(folder, plan.found.data, about, all()));
   return folder;
 }
 

@@ -183,7 +183,7 @@ async function train(trainer: PolicyTrainer, files: PolicyFolder, stop: Stop): P
   const { schedule: { iterations }, config: { users } } = trainer;
   const names = { loss: "loss", prec1: "return" };
   const start = trainer.iteration * users;
-  const progress = await trainingProgress(iterations * users, start, process.stderr, names);
+  const progress = trainingProgress(iterations * users, start, process.stderr, names);
   stop.onStop = () =>
     progress.note("stopping: the episode that is under way is finished and saved (Ctrl-C again to drop it)");
   try {
