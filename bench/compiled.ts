@@ -6,6 +6,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { path } from "../src/cli/options.ts";
 import type { AdapterKind } from "../src/gpu/kernel_shapes.ts";
+import { type MachineCode, MOST_LINES } from "../src/lab/draw/machine_code.ts";
 import { benchModels } from "../src/selftest/profile/recordings.ts";
 import { benchLog, mixedWorkload, type Workload, workloads } from "../src/selftest/profile/workloads.ts";
 import { UserError } from "../src/user_error.ts";
@@ -15,7 +16,17 @@ import { gather, type Gathered } from "./compiled/gather.ts";
 import { gatherFile } from "./compiled/own_file.ts";
 import { writeCompiledPage } from "./compiled/page.ts";
 import { compileAll, type Compiled } from "./compiled/report.ts";
-import { besideCells, cardCells, firstTexts, gpuCells, stepCells, textCells } from "./compiled/tables.ts";
+import {
+  besideCells,
+  cardCells,
+  factNames,
+  factsText,
+  firstTexts,
+  gpuCells,
+  stepCells,
+  textCells,
+} from "./compiled/tables.ts";
+import { jsonBeside } from "./ladder.ts";
 import { missingCompiler } from "./compiled/vulkan.ts";
 import { Page, printTable, writeRecords } from "./output.ts";
 import { matching, namesOf, onlyOption, pattern, readmeOption, Status, study } from "./study.ts";
@@ -80,7 +91,9 @@ export function command(): Command {
     .option("--no-checks", "let the driver leave out what keeps accesses inside their buffers")
     .option("--json <file>", "where the figures go", path, "bench/out/compiled.json")
     .option("--html <file>", "where the page goes (default: beside the figures)", path)
-    .option(...readmeOption(Object.values(MARKERS).join(" -->, <!-- "), "its tables"))
+    .option(
+      ...readmeOption(Object.values(MARKERS).join(" -->, <!-- "), "its tables, and a JSON file beside it"),
+    )
     .addHelpText(
       "after",
       "\nExamples:\n  deno task bench compiled --gpu navi31 --only matmul\n" +
@@ -160,6 +173,17 @@ async function deliver(compiled: Compiled, page: Page, options: CompiledOptions)
   await page.write(MARKERS.kernels, `${on}, ${main}:`, textCells(shown, main, true));
   await page.write(MARKERS.gpus, `${on}:`, gpuCells(compiled, shown));
   await page.write(MARKERS.steps, cardCells(gpus), stepCells(steps, gpus));
+  if (options.readme !== undefined) await writeRecords(jsonBeside(options.readme), recordingOf(compiled));
+}
+
+/** The innermost loops of the first GPU, for the lab's page. Hints of when to issue an instruction are left out. */
+function recordingOf({ compiler, gpus: [gpu = ""], texts }: Compiled): MachineCode {
+  const kernels = firstTexts(texts).flatMap(({ kernel, uses: [where = ""], facts: { [gpu]: own } }) => {
+    const loop = own?.loop?.lines.filter((line) => !/^ *s_(delay_alu|nop)\b/.test(line)) ?? [];
+    const code = { loop: loop.slice(0, MOST_LINES), lines: loop.length };
+    return own ? [{ kernel, where, facts: factsText(own), ...code }] : [];
+  });
+  return { compiler, gpu, names: factNames, kernels };
 }
 
 /** Without the texts and the machine code, which are on the page. */

@@ -180,7 +180,9 @@ async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<v
     const card = knownCard(gpu.adapter.description);
     if (card && measured.steps.length > 0) {
       const missing = missingCompiler();
-      const tables = missing === undefined ? await besideMeasured(card, measured.steps, logs(STEP_WORKLOADS)) : [];
+      const tables = missing === undefined
+        ? await besideMeasured(card, measured.steps, logs(STEP_WORKLOADS))
+        : [];
       for (const { title, cells } of tables) printTable(cells, title);
       if (missing !== undefined) console.log(`No time is reckoned, as ${missing}`);
     }

@@ -16,7 +16,9 @@ export async function besideMeasured(
   logs: readonly (() => BenchLog)[],
 ): Promise<{ title: string; cells: Cells }[]> {
   const models = benchModels.filter((model) => steps.some((step) => step.model === model.name));
-  const compiled = compileAll(await gather({ logs, models, simulated: false, kind: "gpu" }), { gpus: [family] });
+  const compiled = compileAll(await gather({ logs, models, simulated: false, kind: "gpu" }), {
+    gpus: [family],
+  });
   return steps.flatMap(({ workload, model, dispatches }) => {
     const own = compiled.steps.find((step) => step.workload === workload && step.model === model);
     if (!own) return [];

@@ -56,6 +56,12 @@ export function textCells(texts: readonly CompiledText[], gpu: string, all: bool
   ]);
 }
 
+/** All facts of a text, and what they are called. */
+export function factsText(facts: Facts): string[] {
+  return factColumns.map(([, of]) => of(facts, 0));
+}
+export const factNames = factColumns.map(([name]) => name);
+
 /** The facts of texts side by side, a fact a row. @param marked whether it is said what differs. */
 export function besideCells(
   texts: readonly { readonly name: string; readonly facts: Facts }[],
@@ -148,10 +154,18 @@ export function besideMeasuredCells(
     times.set(uniqueLabel(label, count), median);
   }
   const rows = dispatches.flatMap(({ label, kernel, steps, reckoned: { [gpu]: own } }) =>
-    own ? [{ label, kernel, bound: boundsText[own.bound], us: own.us / steps, time: times.get(label) ?? NaN }] : []
+    own
+      ? [{ label, kernel, bound: boundsText[own.bound], us: own.us / steps, time: times.get(label) ?? NaN }]
+      : []
   );
   const total = (of: (row: typeof rows[number]) => number) => rows.reduce((sum, row) => sum + of(row), 0);
-  const all = { label: "all", kernel: "", bound: "", us: total(({ us }) => us), time: total(({ time }) => time) };
+  const all = {
+    label: "all",
+    kernel: "",
+    bound: "",
+    us: total(({ us }) => us),
+    time: total(({ time }) => time),
+  };
   return cellsOf([...rows, all], [
     ["dispatch", ({ label }) => label],
     ["kernel", ({ kernel }) => kernel],

@@ -69,6 +69,7 @@ export async function buildLab(): Promise<LabPage> {
   // As `deno task bench ladder` has written them.
   const ladders: ShippedLadder[] = JSON.parse(await read("bench/ladder.json"));
   const kernels = await kernelFiles(worker);
+  const machineCode = `export const machineCode = ${JSON.stringify(JSON.parse(await read("bench/compiled.json")))};`;
   const data = markup`${jsonScript(KERNELS_ID, kernels)}
 ${jsonScript(DATA_ID, { texts: await kernelTexts(), ladders })}`;
   const single = pageOf(
@@ -78,6 +79,7 @@ ${new Html(style)}</style>`,
 <script type="text/plain" id="${WORKER_ID}">${scriptText(worker.text)}</script>
 <script type="text/plain" id="screens-script">${scriptText(screens.text)}</script>
 <script type="text/plain" id="reader-script">${scriptText(reader.text)}</script>
+<script type="text/plain" id="machine_code-script">${scriptText(machineCode)}</script>
 ${inlineScript(page.text)}`,
   );
   const index = pageOf(
@@ -92,6 +94,7 @@ ${inlineScript(page.text)}`,
     ["worker.js", worker.text],
     ["screens.js", screens.text],
     ["reader.js", reader.text],
+    ["machine_code.js", machineCode],
     ["lab.html", single],
   ]);
   const wholeWorker = tableScript(JSON.stringify(kernels)) + worker.text;

@@ -64,6 +64,7 @@ Deno.test("the scripts are as large as they may be, have nothing of Deno or Node
     "worker.js",
     "screens.js",
     "reader.js",
+    "machine_code.js",
     "lab.html",
   ]);
 });

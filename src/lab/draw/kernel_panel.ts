@@ -59,6 +59,7 @@ ${origin(facts)}
 <details open><summary>The kernel, as the driver gets it</summary>
 <p>${specialisedText(code, specialised.length)}</p>
 ${wgslListing(code.text, specialised)}</details>
+<details class="machine"><summary>What a GPU's compiler made of it</summary><div></div></details>
 ${
     derived && markup`<details><summary>The derivation: ${derived.title}</summary>
 <div class="prose">${

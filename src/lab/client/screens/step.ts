@@ -3,6 +3,7 @@
 import { ceilingsOf } from "../../../selftest/profile/ceilings.ts";
 import type { Ceilings } from "../../../selftest/profile/roofline.ts";
 import { kernelPanel, type KernelTexts } from "../../draw/kernel_panel.ts";
+import { type MachineCode, machineCodeHtml } from "../../draw/machine_code.ts";
 import { owned } from "../../draw/ownership.ts";
 import { duration, whole } from "../../draw/text.ts";
 import {
@@ -15,7 +16,8 @@ import {
 import { stepName } from "../../saved.ts";
 import { button, element, fill, Notice, StopButton } from "../elements.ts";
 import type { Lab } from "../lab.ts";
-import { carried } from "../scripts.ts";
+import { loadScript } from "../later_script.ts";
+import { carried, laterScript } from "../scripts.ts";
 import type { DispatchFacts, KernelFacts, StepProfile } from "../services/step.ts";
 
 /** Seconds for whole steps. */
@@ -149,6 +151,8 @@ class DispatchPanel {
     const back = element("button", { type: "button", onclick: this.back }, "Back to the dispatches");
     this.element.prepend(element("div", { class: "buttons" }, back));
     this.element.hidden = false;
+    const machine = this.element.querySelector("details.machine");
+    machine?.addEventListener("toggle", () => void showMachineCode(machine, fact.kernel), { once: true });
   }
 
   focus(): void {
@@ -163,6 +167,18 @@ class DispatchPanel {
     const [group = 0, invocation = 0] = fields.map(({ valueAsNumber }) => valueAsNumber);
     const place = this.element.querySelector(".owned");
     if (this.#kernel && place) fill(place, owned(this.#kernel, { group, invocation }));
+  }
+}
+
+/** It is loaded when it is first wanted. */
+async function showMachineCode(details: Element, kernel: string): Promise<void> {
+  const place = details.querySelector("div");
+  if (!place) return;
+  try {
+    const { machineCode } = await loadScript<{ machineCode: MachineCode }>(laterScript("machine_code"));
+    fill(place, machineCodeHtml(machineCode, kernel));
+  } catch (error) {
+    place.textContent = error instanceof Error ? error.message : String(error);
   }
 }
 

@@ -1,0 +1,47 @@
+/** What a GPU's compiler made of a kernel, as `deno task bench compiled --readme bench/compiled.md` has recorded it. */
+
+import { type Html, markup } from "../../report/html.ts";
+
+/** A kernel's first text among those of the bench's workloads. */
+export interface RecordedKernel {
+  readonly kernel: string;
+  /** Where it is used: "W1 LSTM". */
+  readonly where: string;
+  /** As the bench's tables have them, in the order of {@link MachineCode.names}. */
+  readonly facts: readonly string[];
+  /** Of its innermost loop, up to {@link MOST_LINES}; empty where none is left. */
+  readonly loop: readonly string[];
+  /** All lines of the loop. */
+  readonly lines: number;
+}
+
+/** What is recorded of a loop; what is longer repeats itself. */
+export const MOST_LINES = 200;
+
+export interface MachineCode {
+  readonly compiler: string;
+  readonly gpu: string;
+  /** Of the facts. */
+  readonly names: readonly string[];
+  readonly kernels: readonly RecordedKernel[];
+}
+
+/** What is recorded of a kernel; says so where nothing is. */
+export function machineCodeHtml({ compiler, gpu, names, kernels }: MachineCode, kernel: string): Html {
+  const found = kernels.find((one) => one.kernel === kernel);
+  if (!found) {
+    return markup`<p>Nothing is recorded of ${kernel}: only kernels in the shapes of a GPU are compiled for one.</p>`;
+  }
+  const facts = found.facts.map((value, k) => markup`<div><dt>${names[k]}</dt><dd>${value}</dd></div>`);
+  const more = found.lines - found.loop.length;
+  return markup`<p>By ${compiler} for ${gpu}, of the text of ${found.where}: constants may be others here, and nothing of it
+ran on a GPU. How to read it: bench/compiled.md.</p>
+<dl class="facts">${facts}</dl>
+${
+    found.loop.length === 0
+      ? markup`<p>No loop is left: the compiler has written it out.</p>`
+      : markup`<pre tabindex="0" role="region" aria-label="Machine code"><code>${
+        found.loop.join("\n")
+      }</code></pre>${more > 0 && markup`<p>And ${more} lines more.</p>`}`
+  }`;
+}
