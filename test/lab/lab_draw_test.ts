@@ -7,6 +7,7 @@ import type { DispatchFacts, KernelFacts } from "../../src/lab/client/services/s
 import { placeNames } from "../../src/lab/draw/axes.ts";
 import { indexValues } from "../../src/lab/draw/index_values.ts";
 import { kernelPanel } from "../../src/lab/draw/kernel_panel.ts";
+import { type MachineCode, machineCodeHtml } from "../../src/lab/draw/machine_code.ts";
 import { compareLadder, comparisonText, gainScale, ladderTable, noiseOf } from "../../src/lab/draw/ladder.ts";
 import {
   launchedBy,
@@ -551,4 +552,28 @@ Deno.test("the gallery has a picture of each screen, with words for who does not
   assert.deepEqual(files, shown.map((name) => `${name}.webp`).sort());
   const bytes = files.reduce((sum, name) => sum + Deno.statSync(new URL(`gallery/${name}`, lab)).size, 0);
   assert.ok(bytes <= 500_000, `${bytes} bytes`);
+});
+
+Deno.test("machine code beside a kernel: its facts and its loop; what is not recorded says so", () => {
+  const recorded: MachineCode = {
+    ...{ compiler: "Mesa 25", gpu: "navi31", names: ["VGPRs", "spilled"] },
+    kernels: [
+      {
+        kernel: "k",
+        where: "W1 LSTM",
+        facts: ["72", "0"],
+        loop: ["BB1:", "  v_fma_f32 v0, v1, v2, v3"],
+        lines: 9,
+      },
+      { kernel: "flat", where: "W1 PW", facts: ["12", "0"], loop: [], lines: 0 },
+    ],
+  };
+  const { text } = machineCodeHtml(recorded, "k");
+  for (
+    const part of ["Mesa 25 for navi31", "W1 LSTM", "<dt>VGPRs</dt><dd>72</dd>", "v_fma_f32", "7 lines more"]
+  ) {
+    assert.ok(text.includes(part), part);
+  }
+  assert.match(machineCodeHtml(recorded, "flat").text, /No loop is left/);
+  assert.match(machineCodeHtml(recorded, "matmul_forward_panel").text, /Nothing is recorded/);
 });

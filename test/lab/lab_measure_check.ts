@@ -68,8 +68,13 @@ export async function checkStep(page: Page, { fine, picture }: Look): Promise<vo
   assert.equal(await userOf.innerText(), String(3 * Number(users)));
   await panel.locator("summary", { hasText: "The derivation" }).click();
   assert.match(await panel.locator(".prose").innerText(), /sigmoid/);
+  // What is opened for the first time is loaded. On a CPU adapter the kernel is none that is compiled for a GPU.
+  await panel.locator("summary", { hasText: "a GPU's compiler" }).click();
+  await panel.locator("details.machine p").waitFor();
   await page.locator(".strip rect").last().click();
   assert.equal(await panel.locator("h3").innerText(), "adam");
+  await panel.locator("summary", { hasText: "a GPU's compiler" }).click();
+  await panel.locator("details.machine", { hasText: "buffer_load" }).waitFor();
   await fine(page, "Look inside a step");
   await picture(page, "step");
 }

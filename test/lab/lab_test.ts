@@ -39,6 +39,7 @@ Deno.test("the scripts are as large as they may be, have nothing of Deno or Node
     "The other screens": bytesOf(scripts.screens.text),
     "What reads files": bytesOf(scripts.reader.text),
     "The kernels' files": bytesOf(dataOf("lab-kernels")),
+    "Machine code": bytesOf(files.get("machine_code.js")),
     "The rest": bytesOf(dataOf("lab-data")),
     "The single file": bytesOf(single),
   };
