@@ -77,6 +77,20 @@ const answers: Readonly<Record<string, readonly (readonly [from: string, to: str
     for (var q = 0u; q < 4u * H; q++) { gate_gradient`,
     ],
   ],
+  registers: [
+    [
+      "    // YOUR CODE: c[i] += the sum over the tile's 16 k of input_tile's row 2 local.y + i times weight_tile's column local.x.",
+      `    for (var q = 0u; q < 4u; q++) {
+      let a = input_tile[2u * local.y][q];
+      let b = input_tile[2u * local.y + 1u][q];
+      for (var j = 0u; j < 4u; j++) {
+        let w = weight_tile[4u * q + j][local.x];
+        c[0] += a[j] * w;
+        c[1] += b[j] * w;
+      }
+    }`,
+    ],
+  ],
   rank: [
     [
       "let before = w;",

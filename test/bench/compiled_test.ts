@@ -184,3 +184,54 @@ Deno.test("reckoned times stand beside what the same dispatch took", () => {
     ["all", "15", "10", "1.5"],
   ]);
 });
+
+/** What is shown in the chapter about machine code: its excerpts, and its table. */
+const chapter = Deno.readTextFileSync(new URL("../../kernels/course/13-machine-code.md", import.meta.url));
+
+Deno.test("the chapter's machine code and figures are what the compiler gives, where it is the same", {
+  ignore,
+}, () =>
+  withFolder({}, async (folder) => {
+    const known = new Map<string, { text: Report["texts"][number]; stdout: string; compiler: string }>();
+    const compile = async (file: string, subgroup?: string) => {
+      const own = subgroup === undefined ? [] : ["--subgroup", subgroup];
+      const path = new URL(`../../${file}`, import.meta.url).pathname;
+      const key = `${file} ${subgroup}`;
+      if (!known.has(key)) {
+        const args = ["--file", path, "--gpu", "navi31", "--code", ...own];
+        const { report: { texts: [text], compiler }, stdout } = await compiled(folder, ...args);
+        known.set(key, { text: text ?? assert.fail(file), stdout, compiler });
+      }
+      return known.get(key) ?? assert.fail(key);
+    };
+    const excerpts = [...chapter.matchAll(/```asm\n; (\S+\.wgsl)(?:, subgroup (\d+))?\n([^]*?)```/g)];
+    assert.ok(excerpts.length >= 5);
+    for (const [, file = "", subgroup, code = ""] of excerpts) {
+      const { stdout, compiler } = await compile(file, subgroup);
+      if (!chapter.replaceAll(/\s+/g, " ").includes(`of ${compiler}.`)) {
+        return console.log(`Skipped: the chapter's code, which is not of ${compiler}`);
+      }
+      const lines = stdout.split("\n");
+      let at = 0;
+      for (const line of code.split("\n").filter((line) => line !== "" && line !== "  ...")) {
+        at = lines.indexOf(line, at) + 1;
+        assert.ok(at > 0, `${file}: expected the line "${line}" behind those before it`);
+      }
+    }
+    let file = "";
+    let rows = 0;
+    for (const [, name = "", lanes = "", ...figures] of chapter.matchAll(ROW)) {
+      file = name.match(/\(\.\.\/(.*)\)/)?.[1] ?? file;
+      const { text: { facts: [own] } } = await compile(`kernels/${file}`, lanes);
+      assert.deepEqual(
+        figures.map(Number),
+        [own?.vgprs, own?.spills, own?.subgroups, own?.instructions],
+        file,
+      );
+      rows++;
+    }
+    assert.ok(rows >= 6);
+  }));
+
+/** A row of the chapter's table: a kernel, lanes, VGPRs, spilled ones, subgroups, instructions. */
+const ROW = /^\| (\[.*\)|the same) +\| (32|64) +\| (\d+) +\| (\d+) +\| (\d+) +\| (\d+) +\|$/gm;

@@ -10,6 +10,7 @@ import {
   lstmBackward,
   matmul,
   panel,
+  registers,
   softmax,
   weightGradient,
 } from "./problems/with_ladder.ts";
@@ -33,4 +34,5 @@ export const exercises: readonly Exercise[] = [
   draw,
   slateScore,
   panel,
+  registers,
 ];

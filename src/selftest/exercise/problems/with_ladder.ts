@@ -5,6 +5,7 @@ import lstmStarter from "../../../../kernels/exercises/lstm.wgsl" with { type: "
 import lstmBackwardStarter from "../../../../kernels/exercises/lstm_backward.wgsl" with { type: "text" };
 import matmulStarter from "../../../../kernels/exercises/matmul.wgsl" with { type: "text" };
 import panelStarter from "../../../../kernels/exercises/panel.wgsl" with { type: "text" };
+import registersStarter from "../../../../kernels/exercises/registers.wgsl" with { type: "text" };
 import softmaxStarter from "../../../../kernels/exercises/softmax.wgsl" with { type: "text" };
 import weightStarter from "../../../../kernels/exercises/weight_gradient.wgsl" with { type: "text" };
 import type { Problem, Size } from "../../ladder/problem.ts";
@@ -96,6 +97,16 @@ export const panel: Exercise = {
   chapter: "12-cpu-driver.md",
   refuses: panelRefuses(1, PANEL.study),
   starter: panelStarter,
+  ladder: ladderNamed("forward"),
+  hard: [largeSums],
+  letters,
+};
+
+export const registers: Exercise = {
+  name: "registers",
+  what: "a dense layer by tiles, with half the registers",
+  chapter: "13-machine-code.md",
+  starter: registersStarter,
   ladder: ladderNamed("forward"),
   hard: [largeSums],
   letters,
