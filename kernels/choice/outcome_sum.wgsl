@@ -33,6 +33,7 @@ var<workgroup> sums: array<vec4f, WORKGROUP>;
 
 @compute @workgroup_size(WORKGROUP)
 fn outcome_sum(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group: vec3u) {
+  if (group.x >= VECTORS) { return; }
   var sum = vec4f(0.0);
   for (var e = local.x; e < step.size[M]; e += WORKGROUP) { sum += outcome[e * VECTORS + group.x]; }
   sums[local.x] = sum;

@@ -57,6 +57,7 @@ fn matmul_forward_tiled(
   @builtin(workgroup_id) group: vec3u,
 ) {
   let rows = step.size[M];
+  if (group.y * 64u >= rows || group.x * 16u >= N4) { return; }
   // Each invocation loads one vector of each tile.
   let lane = local.y * 16u + local.x;
   let load_row = lane / 4u;

@@ -51,6 +51,7 @@ fn matmul_input_gradient_tiled(
   @builtin(workgroup_id) group: vec3u,
 ) {
   let rows = step.size[M];
+  if (group.y * 64u >= rows || group.x * 16u >= K4) { return; }
   let lane = local.y * 16u + local.x;
   let load_row = lane / 4u;
   let load_n = lane % 4u;

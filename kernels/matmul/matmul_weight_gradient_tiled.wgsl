@@ -71,6 +71,7 @@ fn matmul_weight_gradient_tiled(@builtin(local_invocation_id) local: vec3u, @bui
   let k = block_k + local.y;
   let column = block_column + local.x;
   let chunk = group.y;
+  if (block_k >= ALL_K4 || chunk >= step.chunks) { return; }
   let rows = step.size[M];
   let stretch = (rows + step.chunks - 1u) / step.chunks;
   let first = min(chunk * stretch, rows);

@@ -1,7 +1,7 @@
 /** linear: output = act(input W + b), a dense layer. */
 
 import type { Cost, DispatchSpec } from "../gpu/program.ts";
-import { bufferOf, type Memory, type View } from "../gpu/memory.ts";
+import { bufferOf, type Memory, unused, type View } from "../gpu/memory.ts";
 import { type DimName, distinctRows, extent, type Sizes } from "../gpu/sizes.ts";
 import { activated, at, columnSums, matrix, product, type Reference, through } from "../tape/reference.ts";
 import { activationConstants, countedRows, expectShape, partialViews, slopeConstants } from "./op.ts";
@@ -183,9 +183,9 @@ export function forwardProduct<S extends Sizes>(
     },
     views: {
       input: p.input.view,
-      index: p.gather?.index ?? bufferOf(p.weights.view),
+      index: p.gather?.index ?? unused(bufferOf(p.weights.view)),
       weights: matmulWeights(kernel, bufferOf(p.weights.view)),
-      bias: p.bias?.view ?? p.weights.view,
+      bias: p.bias?.view ?? unused(bufferOf(p.weights.view)),
       output: p.output,
       ...(panelsOf(kernel, N4) > 0 && {
         dot_weights: bufferOf((p.dot?.weights ?? p.weights).view),
@@ -237,8 +237,8 @@ export function weightGradient<S extends Sizes>(
     },
     views: {
       input: g.input.view,
-      index: g.gather?.index ?? bufferOf(g.weights.view),
-      second: g.second?.input.view ?? g.input.view,
+      index: g.gather?.index ?? unused(bufferOf(g.weights.view)),
+      second: g.second?.input.view ?? unused(g.input.view),
       output_gradient: g.outputGradient,
       ...partialViews(call, weights, { second, bias }),
     },
