@@ -124,7 +124,7 @@ function bindingsOf<S extends Sizes>(specs: readonly DispatchSpec<S>[]): Shared[
   for (const used of [true, false]) {
     for (const { k, ...one } of each.filter(({ view }) => isUnused(view) !== used)) {
       const same = all.find(({ view, declared }) =>
-        declared === one.declared && (!used && !one.writes || isSame(view, one.view))
+        declared === one.declared && (!used || isSame(view, one.view))
       );
       const own = { text: k, name: one.name };
       if (same) same.names.push(own);

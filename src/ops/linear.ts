@@ -14,7 +14,7 @@ import {
   type MatmulKernel,
   matmulKernel,
   matmulWeights,
-  panelsOf,
+  dotParts,
   weightGradientInvocations,
 } from "./matmul_kernels.ts";
 
@@ -63,7 +63,7 @@ export function linear<S extends Sizes, R>(
   const N4 = weights.stride / 4;
   let dot: Dot | undefined;
   const dots = (by: Tensor): RowDots | undefined => {
-    const panels = panelsOf(
+    const panels = dotParts(
       matmulKernel("forward", K4, N4, extent(rows, tape.options.capacity), tape.choice),
       N4,
     );
@@ -161,14 +161,14 @@ interface Dot extends RowDots {
   readonly weights: Tensor;
 }
 
-/** The dispatch for act(input W + b); the LSTM uses it, too. @param p.dot only for a kernel of panels. */
+/** The dispatch for act(input W + b); the LSTM uses it, too. @param p.dot for a kernel that makes it. */
 export function forwardProduct<S extends Sizes>(
   call: Call<S>,
   p: Product<S> & LinearOptions & { output: Memory; dot?: Dot },
 ): DispatchSpec<S> {
   const [K4, N4] = [p.input.stride / 4, p.weights.stride / 4];
   /** Calibration tries other kernels, too. */
-  const dotOf = (kernel: MatmulKernel) => (panelsOf(kernel, N4) > 0 ? p.dot : undefined);
+  const dotOf = (kernel: MatmulKernel) => dotParts(kernel, N4) === p.dot?.panels ? p.dot : undefined;
   return matmulDispatch("forward", K4, N4, extent(p.rows, call.capacity), call, (kernel) => ({
     kernel,
     label: `${call.label} forward`,
@@ -187,8 +187,8 @@ export function forwardProduct<S extends Sizes>(
       weights: matmulWeights(kernel, bufferOf(p.weights.view)),
       bias: p.bias?.view ?? unused(bufferOf(p.weights.view)),
       output: p.output,
-      ...(panelsOf(kernel, N4) > 0 && {
-        dot_weights: bufferOf((p.dot?.weights ?? p.weights).view),
+      ...(kernel.shape !== "rows" && {
+        dot_weights: p.dot ? bufferOf(p.dot.weights.view) : unused(bufferOf(p.weights.view)),
         dots: p.dot?.view ?? call.unwritten,
       }),
     },
