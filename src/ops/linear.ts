@@ -72,17 +72,23 @@ export function linear<S extends Sizes, R>(
     dot = { weights: by, panels, view: tape.saved(`${name} dots`, rows, 4 * Math.ceil(panels / 4)) };
     return dot;
   };
+  let left = false;
+  const factors = (most: number) => {
+    if (!bias || activation || gather || dot || K > most) return undefined;
+    left = true;
+    return { input, weights, bias };
+  };
   const output = tape.tensor(name, rows, weights.columns, {
     groups: weights.groups,
     activation,
     textured: true,
     dots,
+    factors,
   });
 
   const product = { input, weights, bias, rows, gather };
-  const forward = (call: Call<S>) => [
-    forwardProduct(call, { ...product, activation, output: output.view, dot }),
-  ];
+  const forward = (call: Call<S>) =>
+    left ? [] : [forwardProduct(call, { ...product, activation, output: output.view, dot })];
   const backward = (call: Call<S>) => {
     const outputGradient = call.outputGradient();
     return [
