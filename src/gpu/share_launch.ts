@@ -27,7 +27,7 @@ const SHARING: ReadonlySet<string> = new Set([
   "matmul_input_gradient_tiled",
   "matmul_weight_gradient_tiled",
   "outcome_sum",
-  "row_dot_backward",
+  "row_dot_backward_group",
 ]);
 
 /** The dispatches of a step with fewer launches: each goes with an earlier one, if nothing between writes what it needs. */
