@@ -147,6 +147,22 @@ Deno.test("host simulator: a random pool is that of the device, and counts for n
   assert.ok(Math.abs(large / (users * pages) - 4) < 0.7, `${large / (users * pages)} items a pool`);
 });
 
+Deno.test("random pools: each item is in as many as another", () => {
+  const [users, items, n] = [4000, 40, 13];
+  const pool = poolOf({ random: n }, items);
+  const counts = Array.from(
+    { length: items },
+    (_, item) =>
+      Array.from(
+        { length: users },
+        (_, user) => inRandomPool(pool, { user, episode: 0, page: 0, item }, keyOf(1)),
+      ).filter(Boolean).length,
+  );
+  const expected = users * n / items;
+  const x = total(counts.map((count) => (count - expected) ** 2 / (expected * (1 - n / items))));
+  assert.ok(1 - jstat.chisquare.cdf(x, items) > 1e-4, `chi-square ${x} of ${items}`);
+});
+
 Deno.test("host simulator: the states are those of the clicks, and the reward is 1 or the utility", () => {
   const { slates, outcomes, states, returns } = simulateOnHost(shop, randomPolicy(), {
     ...sizes,

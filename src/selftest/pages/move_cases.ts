@@ -4,7 +4,15 @@ import { NONE } from "../../data/click_log.ts";
 import { shopItems } from "../../data/demo_shop.ts";
 import { philox, purposes } from "../../data/philox.ts";
 import { randomStream } from "../../data/random.ts";
-import { featuresOf, nextState, restless, type ShopState, shopUtility } from "../../data/shops.ts";
+import {
+  demo,
+  featuresOf,
+  nextState,
+  restless,
+  type ShopState,
+  type ShopTruth,
+  shopUtility,
+} from "../../data/shops.ts";
 import { bufferOf, type View } from "../../gpu/memory.ts";
 import {
   clickLists,
@@ -25,11 +33,11 @@ import { Starts } from "../../simulate/start.ts";
 import { bitsOf, type Check, type CheckedPage, key, type PageCase } from "./page_bench.ts";
 import { floats, range } from "../harness.ts";
 
-const checkShop: Check = async (checked, checks) => {
+const checkShop = (shop: ShopTruth): Check => async (checked, checks) => {
   const { page } = checked;
   const { users, items, slate } = page;
   const values = shopItems(3, items);
-  const environment = new ShopSource(restless, values).users(page);
+  const environment = new ShopSource(shop, values).users(page);
   const random = randomStream(4, "shop");
   const states = range(users).map((): ShopState => ({
     m1: 2 * random.normal(),
@@ -46,16 +54,12 @@ const checkShop: Check = async (checked, checks) => {
   const { dispatches, utilities } = environment.utilities();
   const views = [bufferOf(utilities.view), state];
   const [u, moved] = await checked.run([...dispatches, ...environment.step()], views, { set });
-  const wanted = Float64Array.from(shown, (item, r) => {
-    const own = states[Math.floor(r / slate)];
-    return own ? shopUtility(restless, own, featuresOf(values, item)) : NaN;
-  });
-  checks.numbers(floats(u), wanted, {
-    kernels: ["shop_utility"],
-    what: "utilities",
-    tolerance: 2e-5,
-    columns: slate,
-  });
+  const truth = (user: number, item: number) => {
+    const own = states[user];
+    return own ? shopUtility(shop, own, featuresOf(values, item)) : NaN;
+  };
+  const by = { kernels: ["shop_utility"], what: "utilities", tolerance: 2e-5, columns: slate };
+  checks.numbers(floats(u), Float64Array.from(shown, (item, r) => truth(Math.floor(r / slate), item)), by);
   const after = states.flatMap((before, user) => {
     const item = clicks[user] ?? NONE;
     const { m1, m2, p } = item === NONE ? before : nextState(before, featuresOf(values, item));
@@ -67,6 +71,18 @@ const checkShop: Check = async (checked, checks) => {
     tolerance: 2e-6,
     columns: 4,
   });
+  // Of all items, in chunks of users: what stands there at the end is of the last chunk.
+  const all = environment.catalogue();
+  const chunk = Math.ceil(users / 3);
+  const some = { chunk, rows: items, dispatches: all.dispatches };
+  const [whole] = await checked.run([some], [all.utilities], { set });
+  const first = chunk * Math.floor((users - 1) / chunk);
+  const last = range(users - first).flatMap((u) => range(items).map((item) => truth(first + u, item)));
+  checks.numbers(floats(whole).slice(0, last.length), last, { ...by, columns: items });
+  const [reset] = await checked.run(environment.reset(), [state], {
+    set: () => checked.write(state, new Float32Array(4 * users).fill(7)),
+  });
+  checks.same(reset, new Uint32Array(4 * users), { kernels: ["fill"], what: "states of the first page" });
 };
 
 const checkFeed: Check = async (checked, checks) => {
@@ -263,7 +279,8 @@ const checkTake: Check = async (checked, checks) => {
 };
 
 export const moveCases: readonly PageCase[] = [
-  { name: "page: users of a shop", check: checkShop },
+  { name: "page: users of a shop", check: checkShop(restless) },
+  { name: "page: users of a shop without boredom", check: checkShop(demo) },
   { name: "page: what users start with", check: checkFeed, pages: 2, startClicks: 2 },
   { name: "page: lists of clicks", check: checkPush, pages: 2 },
   { name: "page: what users passed over", check: checkPassed, pages: 2 },

@@ -5,7 +5,7 @@ import { randomStream } from "../../data/random.ts";
 import { choose, logViews } from "../../simulate/choose.ts";
 import { choose as chooseOnHost } from "../../simulate/host/dynamics.ts";
 import { topSlate as topOnHost } from "../../simulate/host/slate_ratio.ts";
-import type { Page } from "../../simulate/page.ts";
+import type { Page, PageRoom } from "../../simulate/page.ts";
 import { fill, inRandomPool, pageMask, poolOf } from "../../simulate/pool.ts";
 import { popularSlate, randomSlate, topSlate } from "../../simulate/slates.ts";
 import { plain } from "../../simulate/users.ts";
@@ -120,20 +120,28 @@ const checkChoose: Check = async (checked, checks) => {
 const checkMask: Check = async (checked, checks) => {
   const { page } = checked;
   const { users, items, slate } = page;
-  const pool = poolOf({ random: 9 }, items);
   const clicked = randomBits(page.panels * users, 0.2);
-  checked.write(page.clicked, clicked);
+  const list = range(items).filter((item) => item % 3 !== 1);
   const at = { firstUser: 7, episode: 3 };
-  const [masked] = await checked.run([pageMask(page, pool, false)], [page.masked], at);
-  const free = range(users).map((u) => {
-    const shown = range(items).filter((item) => !bitOf(clicked, users, u, item));
-    const pooled = shown.filter((item) =>
-      inRandomPool(pool, { user: 7 + u, episode: 3, page: 0, item }, key)
-    );
-    return new Set(pooled.length < slate ? shown : pooled);
-  });
-  const expected = bitsOf(page, (u, item) => !free[u]?.has(item));
-  checks.same(masked, expected, { kernels: ["page_mask"], what: "what may not be shown" });
+  for (const options of ["all", { items: list }, { random: Math.min(items, 9) }] as const) {
+    const pool = poolOf(options, items);
+    for (const repeats of [false, true]) {
+      checked.write(page.clicked, clicked);
+      const [masked] = await checked.run([pageMask(page, pool, repeats)], [page.masked], at);
+      const free = range(users).map((u) => {
+        const shown = range(items).filter((item) =>
+          (repeats || !bitOf(clicked, users, u, item)) &&
+          (typeof options === "string" || !("items" in options) || list.includes(item))
+        );
+        const pooled = shown.filter((item) =>
+          inRandomPool(pool, { user: 7 + u, episode: 3, page: 0, item }, key)
+        );
+        return new Set(pooled.length < slate ? shown : pooled);
+      });
+      const expected = bitsOf(page, (u, item) => !free[u]?.has(item));
+      checks.same(masked, expected, { kernels: ["page_mask"], what: "what may not be shown" });
+    }
+  }
 };
 
 const checkFill: Check = async (checked, checks) => {
@@ -143,11 +151,11 @@ const checkFill: Check = async (checked, checks) => {
   checks.same(words, expected, { kernels: ["fill"], what: "words" });
 };
 
-/** Bits of items that may not be shown, of which enough are left. */
+/** Bits of items that may not be shown, of which enough are left; no more than that for the last of several users. */
 function someMasked({ users, items, slate, panels }: Page): Uint32Array<ArrayBuffer> {
   const bits = randomBits(panels * users, 0.6, 3);
   for (let u = 0; u < users; u++) {
-    for (let item = items; item < 32 * panels; item++) {
+    for (let item = u > 0 && u + 1 === users ? 0 : items; item < 32 * panels; item++) {
       const at = (item >>> 5) * users + u;
       bits[at] = ((bits[at] ?? 0) | (1 << (item & 31))) >>> 0;
     }
@@ -185,31 +193,77 @@ async function compareSlates(
   checks.same(masked, after, { kernels, what: "what may not be shown" });
 }
 
-const checkRandom: Check = (checked, checks) => {
-  const { items, slate } = checked.page;
-  return compareSlates(checked, checks, ["random_slate"], randomSlate(checked.page), (u, free) => {
-    const left = new Set(free);
-    return range(slate).map((j) => {
-      const words = philox([u, 0, 0, slotOf(purposes.SLATE, j)], key);
-      const tried = words.slice(0, 3).map((word) => mulhi(word, items)).find((item) => left.has(item));
-      const item = tried ?? [...left].sort((a, b) => a - b)[mulhi(words[3], left.size)] ?? NaN;
-      left.delete(item);
-      return item;
-    });
+/** The slate that a user is drawn, of what is free. */
+function drawnSlate({ slate, items }: Page, user: number, free: Iterable<number>): number[] {
+  const left = new Set(free);
+  return range(slate).map((j) => {
+    const words = philox([user, 0, 0, slotOf(purposes.SLATE, j)], key);
+    const tried = words.slice(0, 3).map((word) => mulhi(word, items)).find((item) => left.has(item));
+    const item = tried ?? [...left].sort((a, b) => a - b)[mulhi(words[3], left.size)] ?? NaN;
+    left.delete(item);
+    return item;
   });
+}
+
+const checkRandom: Check = (checked, checks) => {
+  const { page } = checked;
+  return compareSlates(
+    checked,
+    checks,
+    ["random_slate"],
+    randomSlate(page),
+    (u, free) => drawnSlate(page, u, free),
+  );
+};
+
+/** Who explores sees another slate, and may see again what the policy chose. */
+const checkExplore: Check = async (checked, checks) => {
+  const { page } = checked;
+  const { users, items, slate } = page;
+  const own = range(slate).map((j) => (7 * j) % items);
+  const bits = bitsOf(page, (u, item) => item >= items || own.includes(item) || (item + u) % 5 === 0);
+  const set = () => {
+    checked.write(page.slates, Uint32Array.from(range(users).flatMap(() => own)));
+    checked.write(page.masked, bits);
+  };
+  for (const epsilon of [0, 0.3, 1]) {
+    const views = [page.slates, page.masked];
+    const [slates, masked] = await checked.run([randomSlate(page, true)], views, { set, epsilon });
+    const expected = range(users).map((u) => {
+      if (uniform24(philox([u, 0, 0, purposes.EXPLORE], key)[0]) >= epsilon) return own;
+      return drawnSlate(
+        page,
+        u,
+        range(items).filter((item) => own.includes(item) || !bitOf(bits, users, u, item)),
+      );
+    });
+    const kernels = ["random_slate"];
+    checks.same(slates, expected.flat(), { kernels, what: `slates, ${epsilon} explore`, columns: slate });
+    const after = bitsOf(
+      page,
+      (u, item) =>
+        own.includes(item)
+          ? expected[u]!.includes(item)
+          : bitOf(bits, users, u, item) || expected[u]!.includes(item),
+    );
+    checks.same(masked, after, { kernels, what: "what may not be shown" });
+  }
 };
 
 const checkTop: Check = async (checked, checks) => {
   const { page } = checked;
   const { users, items, slate } = page;
   const random = randomStream(2, "scores");
-  // Whole numbers, so that some are equal.
+  // Whole numbers, so that some are equal; what is none comes last.
   const chunk = Math.ceil(users / 3);
-  const scores = Float32Array.from({ length: chunk * items }, () => Math.round(6 * random.normal()));
+  const scores = Float32Array.from(
+    { length: chunk * items },
+    (_, k) => k % 41 === 7 ? NaN : k % 41 === 9 ? Infinity : Math.round(6 * random.normal()),
+  );
   const top = { chunk, rows: items, dispatches: [topSlate(page, checked.arena.upload("scores", scores))] };
   await compareSlates(checked, checks, ["top_slate"], top, (u, _, masked) => {
     const own = scores.subarray((u % chunk) * items, (u % chunk + 1) * items);
-    return topOnHost(own, slate, masked);
+    return topOnHost(own.map((score) => Number.isFinite(score) ? score : -3.4e38), slate, masked);
   });
   const order = range(items).map((item) => (7 * item + 3) % items);
   if (new Set(order).size < items) throw new Error("expected an order of all items");
@@ -223,28 +277,32 @@ const checkTop: Check = async (checked, checks) => {
   );
 };
 
-const all: readonly PageCase[] = [
+const slateCases: readonly PageCase[] = [
   { name: "page: what may be shown", check: checkMask },
   { name: "page: fill", check: checkFill },
   { name: "page: choose", check: checkChoose, pages: 6 },
   { name: "page: random slates", check: checkRandom },
+  { name: "page: slates of who explores", check: checkExplore },
   { name: "page: best and popular slates", check: checkTop },
-  ...moveCases,
 ];
 
-/** More users than a workgroup, more items than a panel. */
-const ROOM = { users: 70, items: 45, slate: 3 };
+type Room = Pick<PageRoom, "users" | "items" | "slate">;
 
-export const pageCases: readonly Checking[] = all.map(
-  ({ name, check, pages = 1, startClicks = 0 }) => ({
+const inRoom = (room: Room, cases: readonly PageCase[]): readonly Checking[] =>
+  cases.map(({ name, check, pages = 1, startClicks = 0 }) => ({
     name,
     check: async (gpu, checks) => {
-      const checked = new CheckedPage(gpu, { ...ROOM, pages, startClicks }, checks);
+      const checked = new CheckedPage(gpu, { ...room, pages, startClicks }, checks);
       try {
         await check(checked, checks);
       } finally {
         checked.destroy();
       }
     },
-  }),
-);
+  }));
+
+/** Of whatever users, items and slates. */
+export const slateCasesIn = (room: Room): readonly Checking[] => inRoom(room, slateCases);
+
+/** More users than a workgroup, more items than a panel. */
+export const pageCases = inRoom({ users: 70, items: 45, slate: 3 }, [...slateCases, ...moveCases]);
