@@ -133,7 +133,13 @@ async function checkDemo(page: Page): Promise<readonly number[]> {
   await setOptions(page, { lstmUnits: "x" });
   await page.locator("#option-lstmUnits-error", { hasText: 'Expected a whole number in 1..1024, got "x".' })
     .waitFor();
-  const small = { lstmUnits: "3", dims: "7-5", iterations: "10", batchSize: "5", validateEvery: VALIDATE_EVERY };
+  const small = {
+    lstmUnits: "3",
+    dims: "7-5",
+    iterations: "10",
+    batchSize: "5",
+    validateEvery: VALIDATE_EVERY,
+  };
   await page.click("#screen-train summary >> text=More options");
   await setOptions(page, { ...small, validationUsers: "20" });
   await press(page, "Train");
