@@ -3,7 +3,7 @@
  * kernel in it against the f64 reference, and times it beside the ladder.
  */
 
-import { Argument, Command } from "commander";
+import { Argument, Command, Option } from "commander";
 import { runMain } from "../src/cli/fail.ts";
 import { parseAndRun, path, wholeNumber } from "../src/cli/options.ts";
 import { table } from "../src/cli/table.ts";
@@ -13,23 +13,31 @@ import { openGpu } from "../src/gpu/host/open_gpu.ts";
 import { thousands } from "../src/thousands.ts";
 import { UserError } from "../src/user_error.ts";
 import { version } from "../src/version.ts";
-import { type AnswerStep, HOLE, stepOf } from "./exercise/answer.ts";
-import { askTint, checkAnswer } from "./exercise/check.ts";
-import { casesOf, type Exercise } from "./exercise/exercise.ts";
-import { exercises } from "./exercise/exercises.ts";
+import { type AnswerStep, HOLE, stepOf } from "../src/selftest/exercise/answer.ts";
+import { checkAnswer } from "../src/selftest/exercise/check.ts";
+import { casesOf, type Exercise } from "../src/selftest/exercise/exercise.ts";
+import { exercises } from "../src/selftest/exercise/exercises.ts";
+import { askTint } from "./ask_tint.ts";
 import { ladderCells } from "./ladder.ts";
-import type { Ladder, Step } from "../src/selftest/ladder/check.ts";
+import { bindSteps, gpuWay, type Ladder, type Step } from "../src/selftest/ladder/check.ts";
 import type { Size } from "../src/selftest/ladder/problem.ts";
 import { runLadder } from "../src/selftest/ladder/run.ts";
-import { Status } from "./study.ts";
+import { cards } from "./compiled/cards.ts";
+import { watching } from "./compiled/gather.ts";
+import { compileAll } from "./compiled/report.ts";
+import { besideCells } from "./compiled/tables.ts";
+import { printTable } from "./output.ts";
+import { namesOf, Status } from "./study.ts";
 
 interface ExerciseOptions {
   readonly file?: string;
   readonly size?: string;
   readonly rounds: number;
   readonly time: boolean;
+  readonly gpu?: string[];
 }
 
+const families = cards.map(({ family }) => family);
 const names = exercises.map(({ name }) => name);
 
 function exerciseCommand(): Command {
@@ -41,6 +49,12 @@ function exerciseCommand(): Command {
     .option("--size <sizes>", "check and time it at another size, such as 64x1000 for softmax")
     .option("--rounds <n>", "how often the steps are timed in turn", wholeNumber(1, 1000), 3)
     .option("--no-time", "check alone")
+    .addOption(
+      new Option(
+        "--gpu <names>",
+        "say what these GPUs' compiler makes of it, beside the shipped kernel: navi31, as in bench/compiled.md",
+      ).argParser(namesOf(families)),
+    )
     .addHelpText("after", "\nExample:\n  deno task exercise softmax");
   command.action((name: string | undefined) => {
     const exercise = exercises.find((one) => one.name === name);
@@ -99,6 +113,7 @@ async function take(exercise: Exercise, options: ExerciseOptions): Promise<void>
     console.log([`${file} is right at`, ...cases.map(({ name }) => `  ${name}`)].join("\n"));
     console.log(startedText(step, size));
     if (options.time) await time(gpu, { ...exercise.ladder, size }, step, options.rounds, status);
+    if (options.gpu) await showCompiled({ ...exercise.ladder, size }, step, file, options.gpu);
   } finally {
     status.clear();
     gpu.close();
@@ -154,6 +169,23 @@ function startedText({ kernel, invocations, constants }: AnswerStep, size: Size)
   const groups = [Math.ceil(x / (along[0] ?? 1)), Math.ceil(y / (along[1] ?? 1))];
   return `It starts ${thousands(x)} x ${thousands(y)} invocations at ${size.join(" x ")}: ` +
     `${groups.map(thousands).join(" x ")} workgroups of ${along.join(" x ")}.`;
+}
+
+/** What compilers of GPUs make of an answer, beside the kernel that a GPU is given. */
+async function showCompiled(ladder: Ladder, step: Step, file: string, gpus: readonly string[]): Promise<void> {
+  const shipped = gpuWay(ladder).steps.filter(({ refuses }) => !refuses?.(ladder.size, Infinity)).at(-1);
+  const texts = await watching("gpu", async ({ gpu, texts }) => {
+    const steps = [...(shipped ? [shipped] : []), step];
+    (await bindSteps(gpu, { ...ladder, steps }, ladder.size)).arena.destroy();
+    return [...texts.values()];
+  });
+  const compiled = compileAll({ texts, steps: [] }, { gpus });
+  for (const gpu of gpus) {
+    const sides = compiled.texts.flatMap(({ kernel, facts: { [gpu]: facts } }) =>
+      facts ? [{ name: kernel === step.kernel.name ? file : `${kernel}, shipped`, facts }] : []
+    );
+    printTable(besideCells(sides, true), `${gpu}, ${compiled.compiler}, nothing ran on it`);
+  }
 }
 
 function sizeAlongY(kernel: Step["kernel"]): number {

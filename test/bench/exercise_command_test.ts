@@ -1,7 +1,7 @@
 /** The command of the exercises: lists them, writes a file to begin with, checks and times what is in it. */
 
 import assert from "node:assert/strict";
-import { exercises } from "../../bench/exercise/exercises.ts";
+import { exercises } from "../../src/selftest/exercise/exercises.ts";
 import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 

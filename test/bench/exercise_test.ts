@@ -1,10 +1,11 @@
 /** The exercises: what is right passes, what is wrong is named, and the command writes a file to begin with. */
 
 import assert from "node:assert/strict";
-import { evaluate, HOLE, stepOf } from "../../bench/exercise/answer.ts";
-import { askTint, checkAnswer } from "../../bench/exercise/check.ts";
-import { type Case, casesOf, type Exercise } from "../../bench/exercise/exercise.ts";
-import { exercises } from "../../bench/exercise/exercises.ts";
+import { askTint } from "../../bench/ask_tint.ts";
+import { evaluate, HOLE, stepOf } from "../../src/selftest/exercise/answer.ts";
+import { checkAnswer } from "../../src/selftest/exercise/check.ts";
+import { type Case, casesOf, type Exercise } from "../../src/selftest/exercise/exercise.ts";
+import { exercises } from "../../src/selftest/exercise/exercises.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { UserError } from "../../src/user_error.ts";
 import { filledStarter, nearlyRight } from "../exercise_answers.ts";

@@ -20,7 +20,6 @@ const LAYERS = [
   ["model"],
   ["train"],
   ["selftest/profile"],
-  ["selftest/ladder"],
   ["run/snapshot"],
   ["run/options"],
   ["simulate"],

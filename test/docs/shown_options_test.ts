@@ -2,7 +2,7 @@
 
 import { commandScript } from "../../src/cli/permissions.ts";
 import assert from "node:assert/strict";
-import { exercises } from "../../bench/exercise/exercises.ts";
+import { exercises } from "../../src/selftest/exercise/exercises.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { isNotRun } from "./not_run.ts";
 import { pages, type ShownCommand, shownCommands } from "./pages.ts";

@@ -5,8 +5,8 @@
  */
 
 import assert from "node:assert/strict";
-import { stepOf } from "../../bench/exercise/answer.ts";
-import { exercises } from "../../bench/exercise/exercises.ts";
+import { stepOf } from "../../src/selftest/exercise/answer.ts";
+import { exercises } from "../../src/selftest/exercise/exercises.ts";
 import { measureAdapter } from "../../src/selftest/profile/adapter_ceilings.ts";
 import { bindSteps } from "../../src/selftest/ladder/check.ts";
 import { ladders } from "../../src/selftest/ladder/ladders.ts";

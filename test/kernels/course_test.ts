@@ -1,6 +1,6 @@
 /** The course: every kernel has its chapter, what they name is there, and formulas that no test of an op checks hold. */
 
-import { exercises } from "../../bench/exercise/exercises.ts";
+import { exercises } from "../../src/selftest/exercise/exercises.ts";
 import { adamReference } from "../../src/ops/adam.ts";
 import { sparsemax } from "../../src/ops/minimax.ts";
 import { ladders } from "../../src/selftest/ladder/ladders.ts";

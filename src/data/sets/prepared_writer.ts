@@ -19,6 +19,7 @@ import { Growing } from "../growing.ts";
 import type { Ids } from "../ids.ts";
 import type { ItemCatalogue } from "../item_catalogue.ts";
 import { type Features, MANIFEST, type Manifest, manifestSchema, type Places } from "../manifest.ts";
+import { OwnedFolder, type Purpose } from "../../run/files/owned_folder.ts";
 import { FlushingWriter } from "../../run/files/row_file.ts";
 
 /** What of a data set is known before its clicks. */
@@ -27,9 +28,15 @@ export interface PreparedContents {
   readonly name: string;
   readonly items: ItemCatalogue;
   readonly itemIds: Ids;
+  /** Texts of each user besides their part, by the names of their columns, such as their ids. */
+  readonly userTexts?: Readonly<Record<string, (user: number) => string>>;
+  /** What is to be known before it is used. */
+  readonly warnings?: readonly string[];
   /** What the features of the items mean; names alone are made up where that is not known. */
   readonly features?: Features;
   readonly places?: Places;
+  /** Which lists of {@link Clicks} the pages have columns for. */
+  readonly lists?: readonly (keyof typeof LIST_COLUMNS)[];
   /** How it was made, for the reader. */
   readonly notes: readonly string[];
   readonly command: readonly string[];
@@ -43,6 +50,14 @@ const PARTS = ["pages", "users", "items"] as const;
 /** Names of all files of a set, in the order in which they appear. */
 export const PREPARED_FILES: readonly string[] = [...PARTS.map((part) => `${part}.parquet`), MANIFEST];
 
+/** Has a set written in a new folder; where it does not become whole, nothing is left. @throws UserError for a folder that holds something. */
+export async function inNewSet<T>(path: string, purpose: Purpose, write: () => Promise<T>): Promise<T> {
+  using folder = await OwnedFolder.begin(path, { ...purpose, own: PREPARED_FILES });
+  const made = await write();
+  folder.finish();
+  return made;
+}
+
 /**
  * Writes users in the order in which they come, numbered from 0.
  * @param folder that is there. @param chunks whole users each.
@@ -54,8 +69,12 @@ export async function writePrepared(
   chunks: AsyncIterable<Clicks>,
 ): Promise<Manifest> {
   const users = new UserRows();
-  const pages = await writePart(`${folder}/pages.parquet`, PAGE_SCHEMA, pageGroups(chunks, users));
-  await writePart(`${folder}/users.parquet`, USER_SCHEMA, users.groups());
+  const { lists = [] } = contents;
+  const schema = schemaOf([...PAGE_COLUMNS, ...lists.map((name) => LIST_COLUMNS[name])]);
+  const pages = await writePart(`${folder}/pages.parquet`, schema, pageGroups(chunks, users, lists));
+  const texts = Object.entries(contents.userTexts ?? {});
+  const userSchema = schemaOf([...USER_COLUMNS, ...texts.map(([name]) => plain(name, "TEXT"))]);
+  await writePart(`${folder}/users.parquet`, userSchema, users.groups(texts.map(([, of]) => of)));
   const { items } = contents;
   const features = contents.features ?? namesOnly(contents);
   await writePart(`${folder}/items.parquet`, itemSchema(items), itemGroups(contents));
@@ -71,8 +90,12 @@ export async function writePrepared(
     places: contents.places,
     features,
     files: { users: await file("users"), items: await file("items"), pages: await file("pages") },
-    counts: { users: users.bySplit(), items: rows.items, pages, ...users.sums },
+    counts: {
+      ...{ users: users.bySplit(), items: rows.items, pages, ...users.sums },
+      propensities: lists.includes("eventPropensities") ? users.propensities : undefined,
+    },
     notes: [...contents.notes],
+    warnings: contents.warnings && [...contents.warnings],
     command: [...contents.command],
     clickgan: version,
   });
@@ -84,14 +107,18 @@ type Element = ParquetWriter["schema"][number];
 /** Columns of a row group, in the order of the schema. */
 type Columns = readonly (readonly unknown[])[];
 
-function plain(name: string, type: "INT32" | "FLOAT" | "BOOLEAN" | "TEXT", nullable = false): Element {
+function plain(
+  name: string,
+  type: "INT32" | "FLOAT" | "DOUBLE" | "BOOLEAN" | "TEXT",
+  nullable = false,
+): Element {
   const repetition_type = nullable ? "OPTIONAL" : "REQUIRED";
   return type === "TEXT"
     ? { name, type: "BYTE_ARRAY", converted_type: "UTF8", repetition_type }
     : { name, type, repetition_type };
 }
 
-function list(name: string, type: "INT32" | "FLOAT"): Element[] {
+function list(name: string, type: "INT32" | "FLOAT" | "DOUBLE"): Element[] {
   return [
     { name, repetition_type: "REQUIRED", converted_type: "LIST", num_children: 1 },
     { name: "list", repetition_type: "REPEATED", num_children: 1 },
@@ -103,20 +130,24 @@ function schemaOf(columns: readonly (Element | Element[])[]): Element[] {
   return [{ name: "root", num_children: columns.length }, ...columns.flat()];
 }
 
-const PAGE_SCHEMA = schemaOf([
+const PAGE_COLUMNS = [
   plain("user", "INT32"),
   plain("page", "INT32"),
   list("items", "INT32"),
   plain("clicked", "INT32", true),
   list("also", "INT32"),
   plain("given", "BOOLEAN"),
-]);
-const USER_SCHEMA = schemaOf([
+];
+const LIST_COLUMNS = {
+  eventPropensities: list("propensities", "DOUBLE"),
+  eventCandidates: list("candidates", "INT32"),
+} as const;
+const USER_COLUMNS = [
   plain("user", "INT32"),
   plain("split", "TEXT"),
   plain("pages", "INT32"),
   plain("rows", "INT32"),
-]);
+];
 
 function itemSchema({ shape }: ItemCatalogue): Element[] {
   return schemaOf([
@@ -159,6 +190,8 @@ class UserRows {
   readonly #pages = new Growing(Uint32Array);
   readonly #rows = new Growing(Uint32Array);
   readonly sums = { rows: 0, clicks: 0, given: 0 };
+  /** Pages whose propensity is known. */
+  propensities = 0;
 
   get count(): number {
     return this.#split.length;
@@ -177,7 +210,8 @@ class UserRows {
     return counts;
   }
 
-  async *groups(): AsyncGenerator<Columns> {
+  /** @param texts of a user, each a column behind the others. */
+  async *groups(texts: readonly ((user: number) => string)[]): AsyncGenerator<Columns> {
     const [split, pages, rows] = [this.#split.values(), this.#pages.values(), this.#rows.values()];
     for (let first = 0; first < split.length; first += GROUP) {
       const end = Math.min(split.length, first + GROUP);
@@ -186,6 +220,7 @@ class UserRows {
         Array.from(split.subarray(first, end), nameOf),
         Array.from(pages.subarray(first, end)),
         Array.from(rows.subarray(first, end)),
+        ...texts.map((of) => Array.from({ length: end - first }, (_, k) => of(first + k))),
       ];
     }
   }
@@ -195,8 +230,12 @@ function nameOf(code: number): Split {
   return splits[code] ?? "train";
 }
 
-async function* pageGroups(chunks: AsyncIterable<Clicks>, users: UserRows): AsyncGenerator<Columns> {
-  const empty = (): unknown[][] => [[], [], [], [], [], []];
+async function* pageGroups(
+  chunks: AsyncIterable<Clicks>,
+  users: UserRows,
+  lists: readonly (keyof typeof LIST_COLUMNS)[],
+): AsyncGenerator<Columns> {
+  const empty = (): unknown[][] => Array.from({ length: PAGE_COLUMNS.length + lists.length }, () => []);
   let group = empty();
   for await (const clicks of chunks) {
     const { userSplit, userEvents, eventRows, eventGiven, rowItem } = clicks;
@@ -208,7 +247,9 @@ async function* pageGroups(chunks: AsyncIterable<Clicks>, users: UserRows): Asyn
         const given = eventGiven?.[e] === GIVEN_HISTORY;
         const clicked = clickedRows(clicks, e).map((click) => click - row);
         const items = Array.from(rowItem.subarray(row, end));
-        const page = [users.count, pages, items, clicked[0] ?? null, clicked.slice(1), given];
+        const own = lists.map((name) => [...clicks[name]?.[e] ?? []]);
+        const page = [users.count, pages, items, clicked[0] ?? null, clicked.slice(1), given, ...own];
+        if ((clicks.eventPropensities?.[e] ?? []).length > 0) users.propensities++;
         page.forEach((value, column) => group[column]?.push(value));
         if (given) users.sums.given++;
         else users.sums.clicks += clicked.length;

@@ -1,12 +1,12 @@
 /** What an exercise of the course is, what an answer to it is checked on, and numbers that are hard to get right. */
 
-import { clickDimensions } from "../../src/batch/click_sizes.ts";
-import { type Ladder, type Step, UNWRITTEN } from "../../src/selftest/ladder/check.ts";
-import { ladders } from "../../src/selftest/ladder/ladders.ts";
-import type { Output, Problem, Size } from "../../src/selftest/ladder/problem.ts";
-import { padded } from "../../src/tape/layout.ts";
-import { type Matrix, matrix } from "../../src/tape/reference.ts";
-import type { Utility } from "../../src/selftest/ladder/choice.ts";
+import { clickDimensions } from "../../batch/click_sizes.ts";
+import { type Ladder, type Step, UNWRITTEN } from "../ladder/check.ts";
+import { ladders } from "../ladder/ladders.ts";
+import type { Output, Problem, Size } from "../ladder/problem.ts";
+import { padded } from "../../tape/layout.ts";
+import { type Matrix, matrix } from "../../tape/reference.ts";
+import type { Utility } from "../ladder/choice.ts";
 
 /** Numbers of a size, by the letters that a file's grid is written in. */
 export type Letters = Readonly<Record<string, number>>;
@@ -74,7 +74,7 @@ export function casesOf({ ladder, hard }: Exercise, size: Size = ladder.size): C
 
 type PageProblem = (size: Size, utility: Utility) => Problem;
 
-/** Pages differ by a row; see {@link import("../../src/selftest/ladder/choice.ts").choicePages}. */
+/** Pages differ by a row; see {@link import("../ladder/choice.ts").choicePages}. */
 export function pageLetters([E = 1, page = 1]: Size): Letters {
   return { E, K: page + 1 };
 }

@@ -1,13 +1,13 @@
 /** The exercises whose shipped kernel has a ladder: the choice, the dense layer and its gradients, the LSTM and its way back. */
 
-import inputStarter from "../../../kernels/exercises/input_gradient.wgsl" with { type: "text" };
-import lstmStarter from "../../../kernels/exercises/lstm.wgsl" with { type: "text" };
-import lstmBackwardStarter from "../../../kernels/exercises/lstm_backward.wgsl" with { type: "text" };
-import matmulStarter from "../../../kernels/exercises/matmul.wgsl" with { type: "text" };
-import panelStarter from "../../../kernels/exercises/panel.wgsl" with { type: "text" };
-import softmaxStarter from "../../../kernels/exercises/softmax.wgsl" with { type: "text" };
-import weightStarter from "../../../kernels/exercises/weight_gradient.wgsl" with { type: "text" };
-import type { Problem, Size } from "../../../src/selftest/ladder/problem.ts";
+import inputStarter from "../../../../kernels/exercises/input_gradient.wgsl" with { type: "text" };
+import lstmStarter from "../../../../kernels/exercises/lstm.wgsl" with { type: "text" };
+import lstmBackwardStarter from "../../../../kernels/exercises/lstm_backward.wgsl" with { type: "text" };
+import matmulStarter from "../../../../kernels/exercises/matmul.wgsl" with { type: "text" };
+import panelStarter from "../../../../kernels/exercises/panel.wgsl" with { type: "text" };
+import softmaxStarter from "../../../../kernels/exercises/softmax.wgsl" with { type: "text" };
+import weightStarter from "../../../../kernels/exercises/weight_gradient.wgsl" with { type: "text" };
+import type { Problem, Size } from "../../ladder/problem.ts";
 import {
   chunksOf,
   type Exercise,
@@ -20,10 +20,10 @@ import {
   pageLetters,
   pages,
 } from "../exercise.ts";
-import { choiceProblem } from "../../../src/selftest/ladder/choice.ts";
-import { lstmBackwardProblem, lstmProblem } from "../../../src/selftest/ladder/lstm.ts";
-import { matmulForwardProblem } from "../../../src/selftest/ladder/matmul_problems.ts";
-import { PANEL, panelRefuses } from "../../../src/selftest/ladder/matmul_steps.ts";
+import { choiceProblem } from "../../ladder/choice.ts";
+import { lstmBackwardProblem, lstmProblem } from "../../ladder/lstm.ts";
+import { matmulForwardProblem } from "../../ladder/matmul_problems.ts";
+import { PANEL, panelRefuses } from "../../ladder/matmul_steps.ts";
 
 export const softmax: Exercise = {
   name: "softmax",

@@ -1,22 +1,15 @@
 /** The best of every 32 items for each user: a maximum over a product that is never stored. */
 
-import starter from "../../../kernels/exercises/slate_score.wgsl" with { type: "text" };
-import panelText from "../../../kernels/slates/slate_score_panel.wgsl" with { type: "text" };
-import tiledText from "../../../kernels/slates/slate_score_tiled.wgsl" with { type: "text" };
-import { NONE } from "../../../src/data/click_log.ts";
-import { randomStream } from "../../../src/data/random.ts";
-import { constantOf, kernel } from "../../../src/gpu/kernel.ts";
-import { type Ladder, UNWRITTEN } from "../../../src/selftest/ladder/check.ts";
-import {
-  drawing,
-  type Output,
-  type Problem,
-  ROUNDING,
-  type Size,
-  upload,
-} from "../../../src/selftest/ladder/problem.ts";
-import { MOST_UNITS, PANEL, panelsOf, placeWords } from "../../../src/policy/network/slate_score.ts";
-import { at, type Matrix, matrix } from "../../../src/tape/reference.ts";
+import starter from "../../../../kernels/exercises/slate_score.wgsl" with { type: "text" };
+import panelText from "../../../../kernels/slates/slate_score_panel.wgsl" with { type: "text" };
+import tiledText from "../../../../kernels/slates/slate_score_tiled.wgsl" with { type: "text" };
+import { NONE } from "../../../data/click_log.ts";
+import { randomStream } from "../../../data/random.ts";
+import { constantOf, kernel } from "../../../gpu/kernel.ts";
+import { type Ladder, UNWRITTEN } from "../../ladder/check.ts";
+import { drawing, type Output, type Problem, ROUNDING, type Size, upload } from "../../ladder/problem.ts";
+import { MOST_UNITS, PANEL, panelsOf, placeWords } from "../../../policy/network/slate_score.ts";
+import { at, type Matrix, matrix } from "../../../tape/reference.ts";
 import { bitsOf, type Exercise, fours, type HardCase } from "../exercise.ts";
 
 const tiled = kernel("slate_score_tiled", tiledText);

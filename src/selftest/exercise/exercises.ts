@@ -1,9 +1,9 @@
 /** The exercises of the course, in its order. */
 
 import type { Exercise } from "./exercise.ts";
-import { adam, batchNorm } from "./exercises/training.ts";
-import { draw } from "./exercises/draw.ts";
-import { lastClicks } from "./exercises/last_clicks.ts";
+import { adam, batchNorm } from "./problems/training.ts";
+import { draw } from "./problems/draw.ts";
+import { lastClicks } from "./problems/last_clicks.ts";
 import {
   inputGradient,
   lstm,
@@ -12,10 +12,10 @@ import {
   panel,
   softmax,
   weightGradient,
-} from "./exercises/with_ladder.ts";
-import { rank, tableGradient } from "./exercises/batch.ts";
-import { slateScore } from "./exercises/slate_score.ts";
-import { sparsemax } from "./exercises/sparsemax.ts";
+} from "./problems/with_ladder.ts";
+import { rank, tableGradient } from "./problems/batch.ts";
+import { slateScore } from "./problems/slate_score.ts";
+import { sparsemax } from "./problems/sparsemax.ts";
 
 export const exercises: readonly Exercise[] = [
   softmax,

@@ -1,10 +1,10 @@
 /** Position weights: the last clicks before every event, under four weightings. */
 
-import starter from "../../../kernels/exercises/last_clicks.wgsl" with { type: "text" };
-import shippedText from "../../../kernels/pw/pw_state_forward.wgsl" with { type: "text" };
-import type { ReferenceBatch } from "../../../src/batch/reference_batch.ts";
-import { NONE } from "../../../src/data/click_log.ts";
-import { kernel } from "../../../src/gpu/kernel.ts";
+import starter from "../../../../kernels/exercises/last_clicks.wgsl" with { type: "text" };
+import shippedText from "../../../../kernels/pw/pw_state_forward.wgsl" with { type: "text" };
+import type { ReferenceBatch } from "../../../batch/reference_batch.ts";
+import { NONE } from "../../../data/click_log.ts";
+import { kernel } from "../../../gpu/kernel.ts";
 import {
   drawing,
   noBatch,
@@ -13,8 +13,8 @@ import {
   type Size,
   upload,
   uploadEvents,
-} from "../../../src/selftest/ladder/problem.ts";
-import { reference } from "../../../src/ops/pw_state.ts";
+} from "../../ladder/problem.ts";
+import { reference } from "../../../ops/pw_state.ts";
 import { type Exercise, fours, shipped, withOnesBehind } from "../exercise.ts";
 
 export const lastClicks: Exercise = {

@@ -1,10 +1,10 @@
-/** Whether a reader's kernel is right: what Tint says of it, what it computes, and the same in other orders. */
+/** Whether a reader's kernel is right: what it computes, and the same in other orders. */
 
-import { clickDimensions } from "../../src/batch/click_sizes.ts";
-import { type Gpu, LimitError } from "../../src/gpu/device.ts";
-import type { Kernel } from "../../src/gpu/kernel.ts";
-import { isTexture, isUniform, UNIFORM_BYTES } from "../../src/gpu/memory.ts";
-import { readFloats } from "../../src/gpu/readback.ts";
+import { clickDimensions } from "../../batch/click_sizes.ts";
+import { type Gpu, LimitError } from "../../gpu/device.ts";
+import type { Kernel } from "../../gpu/kernel.ts";
+import { isTexture, isUniform, UNIFORM_BYTES } from "../../gpu/memory.ts";
+import { readFloats } from "../../gpu/readback.ts";
 import {
   BEHIND,
   bindSteps,
@@ -15,10 +15,10 @@ import {
   type Worst,
   worstOf,
   worstText,
-} from "../../src/selftest/ladder/check.ts";
-import type { Problem, Size } from "../../src/selftest/ladder/problem.ts";
-import { thousands } from "../../src/thousands.ts";
-import { UserError } from "../../src/user_error.ts";
+} from "../ladder/check.ts";
+import type { Problem, Size } from "../ladder/problem.ts";
+import { thousands } from "../../thousands.ts";
+import { UserError } from "../../user_error.ts";
 import { constantsOf, HOLE } from "./answer.ts";
 import { bitsOf, type Case, type Exercise, floatsOf } from "./exercise.ts";
 
@@ -68,34 +68,6 @@ function otherOrders(own: Kernel): Kernel[] {
     ...own,
     source: own.source.replace(entry, () => other(backwards)),
   }));
-}
-
-/** Not known before it runs, so that the exercises work where it cannot be fetched or has no binary. */
-const DAWN: string = "webgpu";
-
-export interface Opinion {
-  /** Such as "12:5 'workgroupBarrier' must only be called from uniform control flow". */
-  readonly faults: readonly string[];
-  /** Why it was not asked. */
-  readonly missing?: string;
-}
-
-export async function askTint(text: string): Promise<Opinion> {
-  let device: GPUDevice | undefined;
-  try {
-    const { create }: typeof import("webgpu") = await import(DAWN);
-    device = await (await create(["backend=null"]).requestAdapter())?.requestDevice();
-    if (!device) return { faults: [], missing: "Dawn has no null backend here" };
-    device.pushErrorScope("validation");
-    const { messages } = await device.createShaderModule({ code: text }).getCompilationInfo();
-    await device.popErrorScope();
-    const errors = messages.filter(({ type }) => type === "error");
-    return { faults: errors.map(({ lineNum, linePos, message }) => `${lineNum}:${linePos} ${message}`) };
-  } catch (error) {
-    return { faults: [], missing: error instanceof Error ? error.message : String(error) };
-  } finally {
-    device?.destroy();
-  }
 }
 
 /** Floats behind each output that nobody may write: a few rows. */

@@ -1,9 +1,9 @@
 /** The projection on the simplex: the exact generator of the game, and the reward's gradient against it. */
 
-import starter from "../../../kernels/exercises/sparsemax.wgsl" with { type: "text" };
-import shippedText from "../../../kernels/minimax/exact_minimax.wgsl" with { type: "text" };
-import { NONE } from "../../../src/data/click_log.ts";
-import { kernel } from "../../../src/gpu/kernel.ts";
+import starter from "../../../../kernels/exercises/sparsemax.wgsl" with { type: "text" };
+import shippedText from "../../../../kernels/minimax/exact_minimax.wgsl" with { type: "text" };
+import { NONE } from "../../../data/click_log.ts";
+import { kernel } from "../../../gpu/kernel.ts";
 import {
   type Output,
   output,
@@ -11,11 +11,11 @@ import {
   ROUNDING,
   type Size,
   uploadEvents,
-} from "../../../src/selftest/ladder/problem.ts";
-import { choicePages, pageOf, pageText, type Utility } from "../../../src/selftest/ladder/choice.ts";
-import { choiceOutcome, topShares } from "../../../src/ops/choice_nll.ts";
-import { sparsemax as projection } from "../../../src/ops/minimax.ts";
-import { type Matrix, matrix } from "../../../src/tape/reference.ts";
+} from "../../ladder/problem.ts";
+import { choicePages, pageOf, pageText, type Utility } from "../../ladder/choice.ts";
+import { choiceOutcome, topShares } from "../../../ops/choice_nll.ts";
+import { sparsemax as projection } from "../../../ops/minimax.ts";
+import { type Matrix, matrix } from "../../../tape/reference.ts";
 import { type Exercise, longPages, pageLetters, pages, shipped } from "../exercise.ts";
 
 export const sparsemax: Exercise = {

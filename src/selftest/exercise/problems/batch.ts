@@ -1,20 +1,13 @@
 /** Sorting by counting bits, and the gradient of a table, gathered by item. */
 
-import rankText from "../../../kernels/batch/batch_rank.wgsl" with { type: "text" };
-import rankStarter from "../../../kernels/exercises/rank.wgsl" with { type: "text" };
-import tableStarter from "../../../kernels/exercises/table_gradient.wgsl" with { type: "text" };
-import tableText from "../../../kernels/scatter/embedding_gradient.wgsl" with { type: "text" };
-import { randomStream } from "../../../src/data/random.ts";
-import { constantOf, kernel } from "../../../src/gpu/kernel.ts";
-import {
-  drawing,
-  type Output,
-  output,
-  type Problem,
-  type Size,
-  upload,
-} from "../../../src/selftest/ladder/problem.ts";
-import { add, at, matrix } from "../../../src/tape/reference.ts";
+import rankText from "../../../../kernels/batch/batch_rank.wgsl" with { type: "text" };
+import rankStarter from "../../../../kernels/exercises/rank.wgsl" with { type: "text" };
+import tableStarter from "../../../../kernels/exercises/table_gradient.wgsl" with { type: "text" };
+import tableText from "../../../../kernels/scatter/embedding_gradient.wgsl" with { type: "text" };
+import { randomStream } from "../../../data/random.ts";
+import { constantOf, kernel } from "../../../gpu/kernel.ts";
+import { drawing, type Output, output, type Problem, type Size, upload } from "../../ladder/problem.ts";
+import { add, at, matrix } from "../../../tape/reference.ts";
 import {
   type Exercise,
   floatsOf,

@@ -1,9 +1,9 @@
 /** A reader's kernel as the step of a ladder: what its text says, how many invocations it wants, and what cannot be run. */
 
-import { type Constants, type Kernel, kernel, STEP, STEPS } from "../../src/gpu/kernel.ts";
-import type { Step } from "../../src/selftest/ladder/check.ts";
-import type { Problem, Size } from "../../src/selftest/ladder/problem.ts";
-import { UserError } from "../../src/user_error.ts";
+import { type Constants, type Kernel, kernel, STEP, STEPS } from "../../gpu/kernel.ts";
+import type { Step } from "../ladder/check.ts";
+import type { Problem, Size } from "../ladder/problem.ts";
+import { UserError } from "../../user_error.ts";
 import type { Exercise, Letters } from "./exercise.ts";
 
 /** @param line where the text stands. @throws UserError for what is no expression, or holds another letter. */

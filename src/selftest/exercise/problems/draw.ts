@@ -1,15 +1,15 @@
 /** A click or none, drawn for every simulated user. */
 
-import starter from "../../../kernels/exercises/draw.wgsl" with { type: "text" };
-import shippedText from "../../../kernels/simulate/choose.wgsl" with { type: "text" };
-import { NONE } from "../../../src/data/click_log.ts";
-import { keyOf, philox, purposes, uniform24 } from "../../../src/data/philox.ts";
-import { randomStream } from "../../../src/data/random.ts";
-import { kernel } from "../../../src/gpu/kernel.ts";
-import { type Output, output, type Problem, type Size } from "../../../src/selftest/ladder/problem.ts";
-import { type Choice, choose } from "../../../src/simulate/host/dynamics.ts";
-import { matrix } from "../../../src/tape/reference.ts";
-import { UserError } from "../../../src/user_error.ts";
+import starter from "../../../../kernels/exercises/draw.wgsl" with { type: "text" };
+import shippedText from "../../../../kernels/simulate/choose.wgsl" with { type: "text" };
+import { NONE } from "../../../data/click_log.ts";
+import { keyOf, philox, purposes, uniform24 } from "../../../data/philox.ts";
+import { randomStream } from "../../../data/random.ts";
+import { kernel } from "../../../gpu/kernel.ts";
+import { type Output, output, type Problem, type Size } from "../../ladder/problem.ts";
+import { type Choice, choose } from "../../../simulate/host/dynamics.ts";
+import { matrix } from "../../../tape/reference.ts";
+import { UserError } from "../../../user_error.ts";
 import { type Exercise, floatsOf, type HardCase, shipped, wordsOutput } from "../exercise.ts";
 
 export const draw: Exercise = {

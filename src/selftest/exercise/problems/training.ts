@@ -1,13 +1,13 @@
 /** The gradient of batch norm's input, and one step of Adam. */
 
-import adamText from "../../../kernels/adam/adam.wgsl" with { type: "text" };
-import normText from "../../../kernels/batch_norm/batch_norm_input_gradient.wgsl" with { type: "text" };
-import adamStarter from "../../../kernels/exercises/adam.wgsl" with { type: "text" };
-import normStarter from "../../../kernels/exercises/batch_norm.wgsl" with { type: "text" };
-import { clickDimensions } from "../../../src/batch/click_sizes.ts";
-import { kernel } from "../../../src/gpu/kernel.ts";
-import { adamRate, adamReference } from "../../../src/ops/adam.ts";
-import { batchNormConstants, trainingReference } from "../../../src/ops/batch_norm.ts";
+import adamText from "../../../../kernels/adam/adam.wgsl" with { type: "text" };
+import normText from "../../../../kernels/batch_norm/batch_norm_input_gradient.wgsl" with { type: "text" };
+import adamStarter from "../../../../kernels/exercises/adam.wgsl" with { type: "text" };
+import normStarter from "../../../../kernels/exercises/batch_norm.wgsl" with { type: "text" };
+import { clickDimensions } from "../../../batch/click_sizes.ts";
+import { kernel } from "../../../gpu/kernel.ts";
+import { adamRate, adamReference } from "../../../ops/adam.ts";
+import { batchNormConstants, trainingReference } from "../../../ops/batch_norm.ts";
 import {
   drawing,
   noBatch,
@@ -16,9 +16,9 @@ import {
   type Problem,
   type Size,
   upload,
-} from "../../../src/selftest/ladder/problem.ts";
-import { padded } from "../../../src/tape/layout.ts";
-import { at, type Matrix, matrix } from "../../../src/tape/reference.ts";
+} from "../../ladder/problem.ts";
+import { padded } from "../../../tape/layout.ts";
+import { at, type Matrix, matrix } from "../../../tape/reference.ts";
 import { chunksOf, type Exercise, fours, shipped } from "../exercise.ts";
 
 export const batchNorm: Exercise = {
