@@ -2,11 +2,11 @@
 
 import { type Stage as TrainedStage, type StageName, stages as trainedStages } from "../run/stages.ts";
 import type {
-  type BaselineFigures,
-  type Figures,
-  type Model,
-  type SnapshotFigures,
-  type Stage,
+  BaselineFigures,
+  Figures,
+  Model,
+  SnapshotFigures,
+  Stage,
 } from "./report_data.ts";
 import { meanAndSd } from "../data/mean_sd.ts";
 import type { FigureName } from "../figures/columns.ts";
