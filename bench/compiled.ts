@@ -7,7 +7,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { path } from "../src/cli/options.ts";
 import type { AdapterKind } from "../src/gpu/kernel_shapes.ts";
 import { benchModels } from "../src/selftest/profile/recordings.ts";
-import { mixedWorkload, type Workload, workloads } from "../src/selftest/profile/workloads.ts";
+import { benchLog, mixedWorkload, type Workload, workloads } from "../src/selftest/profile/workloads.ts";
 import { UserError } from "../src/user_error.ts";
 import { cards } from "./compiled/cards.ts";
 import type { Facts } from "./compiled/facts.ts";
@@ -40,6 +40,7 @@ interface CompiledOptions {
   readonly set: Map<string, string>;
   readonly subgroup?: string;
   readonly checks: boolean;
+  readonly code: boolean;
   readonly json: string;
   readonly html?: string;
   readonly readme?: string;
@@ -75,6 +76,7 @@ export function command(): Command {
       new Option("--subgroup <lanes>", "lanes of a subgroup, instead of what the driver chooses")
         .choices(["32", "64"]),
     )
+    .option("--code", "print the machine code of the innermost loops, too", false)
     .option("--no-checks", "let the driver leave out what keeps accesses inside their buffers")
     .option("--json <file>", "where the figures go", path, "bench/out/compiled.json")
     .option("--html <file>", "where the page goes (default: beside the figures)", path)
@@ -118,7 +120,7 @@ async function gathering(options: CompiledOptions, onProgress: (text: string) =>
   if (file !== undefined) return await gatherFile(file, set);
   if (set.size > 0) throw new UserError("Expected --set beside --file: its constants are set by it.");
   const all = await gather({
-    workloads: WORKLOADS.filter(({ name }) => options.workload.includes(name)),
+    logs: WORKLOADS.filter(({ name }) => options.workload.includes(name)).map((one) => () => benchLog(one)),
     models: benchModels.filter(({ name }) => model.test(name)),
     simulated: model.test(SIMULATED),
     kind,
@@ -143,6 +145,11 @@ async function deliver(compiled: Compiled, page: Page, options: CompiledOptions)
   for (const gpu of options.file === undefined ? gpus : []) printTable(textCells(shown, gpu, false), gpu);
   for (const { kernel, facts } of options.file === undefined ? [] : texts) {
     printTable(besideCells(Object.values(facts).map((own) => ({ name: own.gpu, facts: own }))), kernel);
+  }
+  for (const { kernel, facts } of options.code ? shown : []) {
+    for (const { gpu, loop } of Object.values(facts)) {
+      console.log(`\n${kernel}, ${gpu}:\n${loop?.lines.join("\n") ?? "no loop is left"}`);
+    }
   }
   if (steps.length > 0) printTable(stepCells(steps, gpus), "Steps: reckoned, not measured");
   await writeRecords(options.json, recordsOf(compiled));

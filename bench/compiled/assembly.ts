@@ -5,9 +5,9 @@ export type ByWidth = Readonly<Record<string, number>>;
 
 export interface Counts {
   readonly instructions: number;
-  /** Among them, of all lanes. */
+  /** Operations of all lanes; an instruction may be two of them. */
   readonly vector: number;
-  /** Multiply-adds of floats, among the vector instructions. */
+  /** Multiply-adds of floats among them. */
   readonly fma: number;
   /** Floating-point operations of a lane. */
   readonly flops: number;
@@ -101,14 +101,28 @@ function loopsOf(
   return [...ends];
 }
 
-const FMA = /v_(dual_|pk_)?(fma|fmac|fmaak|fmamk|mad|mac)_f32/g;
-const FLOP =
-  /v_(?:dual_|pk_)?(?:add|sub|subrev|mul|max|min|exp|log|rcp|sqrt|rsq|sin|cos|fma|fmac|fmaak|fmamk|mad|mac)_f32/g;
+/** An operation of all lanes; two of them may be one instruction: "v_dual_fmac_f32 ... :: v_dual_mul_f32 ..." (RDNA), or packed ("v_pk_", CDNA). */
+const OPERATION = /v_(dual_|pk_)?(\w+)/g;
+const FMA = /^(fma|fmac|fmaak|fmamk|mad|mac)_f32/;
+const FLOP = /^(add|sub|subrev|mul|max|min|exp|log|rcp|sqrt|rsq|sin|cos)_f32/;
+
+/** Vector operations of an instruction, and what they are. */
+function operationsOf({ text }: Instruction): { vector: number; fma: number; flops: number } {
+  const sum = { vector: 0, fma: 0, flops: 0 };
+  if (!text.startsWith("v_")) return sum;
+  for (const [, form, name = ""] of text.matchAll(OPERATION)) {
+    const count = form === "pk_" ? 2 : 1;
+    sum.vector += count;
+    if (FMA.test(name)) sum.fma += count;
+    sum.flops += FMA.test(name) ? 2 * count : FLOP.test(name) ? count : 0;
+  }
+  return sum;
+}
 
 function countsOf(code: readonly Instruction[]): Counts {
   const named = (pattern: RegExp) => code.filter(({ name }) => pattern.test(name)).length;
-  const found = (pattern: RegExp) =>
-    code.reduce((sum, { text }) => sum + (text.match(pattern)?.length ?? 0), 0);
+  const operations = code.map(operationsOf);
+  const total = (what: "vector" | "fma" | "flops") => operations.reduce((sum, one) => sum + one[what], 0);
   const widths = (pattern: RegExp): ByWidth => {
     const counts: Record<string, number> = {};
     for (const { name } of code) {
@@ -119,9 +133,9 @@ function countsOf(code: readonly Instruction[]): Counts {
   };
   return {
     instructions: code.length,
-    vector: named(/^v_/),
-    fma: found(FMA),
-    flops: found(FMA) + found(FLOP),
+    vector: total("vector"),
+    fma: total("fma"),
+    flops: total("flops"),
     loads: widths(/^(?:buffer|global|flat)_load_(?:format_)?(\w+)/),
     stores: widths(/^(?:buffer|global|flat)_store_(?:format_)?(\w+)/),
     workgroupLoads: widths(/^ds_(?:load|read)(?:_2addr|2)?(?:_stride64|st64)?_(\w+)/),

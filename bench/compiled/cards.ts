@@ -76,3 +76,8 @@ export function cardOf(family: string): Card {
   if (!card) throw new Error(`expected one of ${cards.map((one) => one.family).join(", ")}, got ${family}`);
   return card;
 }
+
+/** The card that an adapter is, by its driver's name. */
+export function knownCard(description: string): Card | undefined {
+  return cards.find(({ known }) => known.test(description));
+}

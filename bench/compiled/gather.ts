@@ -15,7 +15,7 @@ import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
 import { greedyPolicy, popularPolicy, randomPolicy } from "../../src/policy/named.ts";
 import type { BenchModel } from "../../src/selftest/profile/recordings.ts";
 import { modelsFor } from "../../src/selftest/profile/recordings.ts";
-import { benchLog, type Workload } from "../../src/selftest/profile/workloads.ts";
+import type { BenchLog } from "../../src/selftest/profile/workloads.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
@@ -59,7 +59,7 @@ export interface Gathered {
 
 /** What is recorded. */
 export interface GatherOptions {
-  readonly workloads: readonly Workload[];
+  readonly logs: readonly (() => BenchLog)[];
   readonly models: readonly BenchModel[];
   /** Users that are simulated, and policies, too. */
   readonly simulated: boolean;
@@ -130,10 +130,10 @@ export async function gather(options: GatherOptions): Promise<Gathered> {
   const { onProgress = () => {} } = options;
   return await watching(options.kind, async (watcher) => {
     const steps: RecordedStep[] = [];
-    for (const workload of options.workloads) {
-      const made = benchLog(workload);
+    for (const log of options.logs) {
+      const made = log();
       for (const model of modelsFor(made.log, options.models)) {
-        watcher.where = `${workload.name} ${model.name}`;
+        watcher.where = `${made.name} ${model.name}`;
         onProgress(`recording: ${watcher.where}`);
         const recording = await model.record(watcher.gpu, made.log, made.users);
         try {
@@ -150,7 +150,7 @@ export async function gather(options: GatherOptions): Promise<Gathered> {
             if (workgroups === 0) return [];
             return [{ label, text, flops, bytes, workgroups, steps: count }];
           });
-          if (model.step) steps.push({ workload: workload.name, model: model.name, dispatches });
+          if (model.step) steps.push({ workload: made.name, model: model.name, dispatches });
         } finally {
           recording.destroy();
         }

@@ -1,11 +1,12 @@
 /** What was compiled as tables. */
 
+import { uniqueLabel } from "../kernel_cases.ts";
 import { type Cells, cellsOf, type Column, short } from "../output.ts";
 import type { ByWidth } from "./assembly.ts";
 import { cardOf, LAUNCH_US } from "./cards.ts";
 import type { Facts } from "./facts.ts";
 import type { Compiled, CompiledStep, CompiledText } from "./report.ts";
-import { type Bound, type Reckoning, sumOf } from "./time_model.ts";
+import { type Bound, sumOf } from "./time_model.ts";
 
 /** "4 x 128, 1 x 32" */
 function widthsText(counts: ByWidth): string {
@@ -133,26 +134,30 @@ export function cardCells(gpus: readonly string[]): Cells {
   ]);
 }
 
-/** A step's dispatches, reckoned beside what was measured. @param measured microseconds by label. */
+/** A step's dispatches, reckoned beside what was measured. @param measured its dispatches in order, with microseconds. */
 export function besideMeasuredCells(
   { dispatches }: CompiledStep,
   gpu: string,
-  measured: ReadonlyMap<string, number>,
+  measured: readonly { readonly label: string; readonly median: number }[],
 ): Cells {
+  const seen = new Map<string, number>();
+  const times = new Map<string, number>();
+  for (const { label, median } of measured) {
+    const count = (seen.get(label) ?? 0) + 1;
+    seen.set(label, count);
+    times.set(uniqueLabel(label, count), median);
+  }
   const rows = dispatches.flatMap(({ label, kernel, steps, reckoned: { [gpu]: own } }) =>
-    own ? [{ label, kernel, own, us: own.us / steps, measured: measured.get(label) ?? NaN }] : []
+    own ? [{ label, kernel, bound: boundsText[own.bound], us: own.us / steps, time: times.get(label) ?? NaN }] : []
   );
-  const ratio = (row: { measured: number; us: number }) => short(row.measured / row.us);
   const total = (of: (row: typeof rows[number]) => number) => rows.reduce((sum, row) => sum + of(row), 0);
-  const all = { us: total(({ us }) => us), measured: total(({ measured }) => measured) };
-  const bound = ({ bound }: Reckoning) => boundsText[bound];
-  const cells = cellsOf(rows, [
+  const all = { label: "all", kernel: "", bound: "", us: total(({ us }) => us), time: total(({ time }) => time) };
+  return cellsOf([...rows, all], [
     ["dispatch", ({ label }) => label],
     ["kernel", ({ kernel }) => kernel],
-    ["us, measured", ({ measured }) => short(measured)],
+    ["us, measured", ({ time }) => short(time)],
     ["us, reckoned", ({ us }) => short(us)],
-    ["measured by reckoned", ratio],
-    ["bound by", ({ own }) => bound(own)],
+    ["measured by reckoned", ({ time, us }) => short(time / us)],
+    ["reckoned bound", ({ bound }) => bound],
   ]);
-  return { ...cells, rows: [...cells.rows, ["all", "", short(all.measured), short(all.us), ratio(all), ""]] };
 }

@@ -47,8 +47,12 @@ export function runFolders(args: readonly string[]): string[] {
   return values.size > 0 ? [...new Set(values.values())] : [DEFAULT_RUN_FOLDER];
 }
 
+/** Where `policy round` writes unless another folder is named. */
+export const ROUND_FOLDER = join("runs", "round");
+
 /** What `policy SUBCOMMAND` with these arguments writes to: as `train`, and the folder of a page that it is asked for. */
 function policyFolders(args: readonly string[]): string[] {
+  if (args[0] === "round") return [readArguments(args, [OUT_FOLDER]).values.get(OUT_FOLDER) ?? ROUND_FOLDER];
   const file = readArguments(args, [OUT_FILE]).values.get(OUT_FILE);
   return [...runFolders(args), ...(file === undefined ? [] : [dirname(file)])];
 }

@@ -2,9 +2,10 @@
 
 import assert from "node:assert/strict";
 import { readAssembly } from "../../bench/compiled/assembly.ts";
-import { cards } from "../../bench/compiled/cards.ts";
+import { cards, knownCard } from "../../bench/compiled/cards.ts";
 import type { Facts } from "../../bench/compiled/facts.ts";
 import { reckon, sumOf } from "../../bench/compiled/time_model.ts";
+import { besideMeasuredCells } from "../../bench/compiled/tables.ts";
 import { missingCompiler } from "../../bench/compiled/vulkan.ts";
 import * as v from "../../src/schema.ts";
 import { withFolder } from "../prepared_folder.ts";
@@ -67,11 +68,11 @@ BB4:
 Deno.test("machine code is read: loops, multiply-adds, widths, waits", () => {
   const { loop, byDepth, ...all } = readAssembly(listing);
   assert.deepEqual(byDepth, [6, 3, 6]);
-  assert.deepEqual([all.instructions, all.vector, all.fma, all.flops], [15, 3, 2, 5]);
+  assert.deepEqual([all.instructions, all.vector, all.fma, all.flops], [15, 4, 2, 5]);
   assert.deepEqual([all.loads, all.stores], [{ "128": 1 }, { "32": 1 }]);
   assert.deepEqual([all.workgroupLoads, all.workgroupStores], [{ "64": 1 }, {}]);
   assert.deepEqual([all.waits, all.barriers, all.branches], [1, 1, 3]);
-  assert.deepEqual([loop?.depth, loop?.instructions, loop?.vector, loop?.fma], [2, 6, 3, 2]);
+  assert.deepEqual([loop?.depth, loop?.instructions, loop?.vector, loop?.fma], [2, 6, 4, 2]);
   assert.equal(loop?.lines[0], "BB2:");
   assert.equal(loop?.lines.length, 7);
   // CDNA, and a loop that is left where the one that computes is written out.
@@ -160,4 +161,26 @@ Deno.test(
 
 Deno.test("where RADV is missing it is said what to install", () => {
   assert.match(missingCompiler(["/nowhere"]) ?? "", /no RADV[^]*apt-get install mesa-vulkan-drivers/);
+});
+
+Deno.test("reckoned times stand beside what the same dispatch took", () => {
+  assert.equal(knownCard("AMD Radeon RX 7900 XTX (RADV NAVI31)")?.family, "navi31");
+  assert.equal(knownCard("llvmpipe (LLVM 19.1.7, 256 bits)"), undefined);
+  const dispatch = (label: string, us: number, steps = 1) => {
+    const reckoning = { memory: us, vector: 0, latency: 0, launch: 0, us, bound: "memory" } as const;
+    return { label, kernel: "k", workgroups: 1, flops: 0, bytes: 0, steps, reckoned: { navi31: reckoning } };
+  };
+  const dispatches = [dispatch("rank", 8, 4), dispatch("rank #2", 5), dispatch("adam", 3)];
+  const measured = [["rank", 4], ["rank", 5], ["rank, into a texture", 9], ["adam", 6]] as const;
+  const { rows } = besideMeasuredCells(
+    { workload: "W1", model: "LSTM", dispatches },
+    "navi31",
+    measured.map(([label, median]) => ({ label, median })),
+  );
+  assert.deepEqual(rows.map(([label, , time, us, ratio]) => [label, time, us, ratio]), [
+    ["rank", "4", "2", "2"],
+    ["rank #2", "5", "5", "1"],
+    ["adam", "6", "3", "2"],
+    ["all", "15", "10", "1.5"],
+  ]);
 });
