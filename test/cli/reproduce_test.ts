@@ -54,7 +54,7 @@ Deno.test("a finished run that lacks a figure is refused, with the file and what
     const figures = { iteration: 10, nll: 1, prec1: 0.5, prec2: 0.7 };
     const write = async (snapshots: readonly string[], iteration: number) => {
       const test = snapshots.map((snapshot) => ({ snapshot, ...figures }));
-      await Deno.writeTextFile(`${folder}/result.json`, JSON.stringify({ test }));
+      await Deno.writeTextFile(`${folder}/result.json`, JSON.stringify({ iteration: 10, test }));
       const lines = ["iteration,loss,prec1,prec2", `${iteration},1.5,0.25,0.5`];
       await Deno.writeTextFile(`${folder}/validation.csv`, lines.join("\n") + "\n");
     };

@@ -154,7 +154,7 @@ Deno.test("a bar's whisker is the range of its resamples, or one standard deviat
 
 Deno.test("a finished run has its curves, bars and baselines", () =>
   withFolder(async (folder) => {
-    writeRun(`${folder}/run`, { likelihood: FINISHED });
+    writeRun(`${folder}/run`, { shannon: FINISHED });
     const data = await collect([`${folder}/run`]);
     const charts = chartsOf(data);
     assert.deepEqual(idsOf(charts), [
@@ -221,9 +221,9 @@ Deno.test("runs over seeds have means, bands and notes on what is not finished",
       train: TRAIN.map(([at, loss, ...rest]) => [at ?? 0, Number(loss) + 1, ...rest]),
     };
     writeSeedsFolder(`${folder}/seeds`, [1, 2, 3, 4], [
-      { seed: 1, likelihood: FINISHED },
-      { seed: 2, likelihood: { ...second, test: [figures("best-loss", 2.5, 0.5, 0.6)] } },
-      { seed: 3, likelihood: { train: TRAIN.slice(0, 2), validation: VALIDATION.slice(0, 2) } },
+      { seed: 1, shannon: FINISHED },
+      { seed: 2, shannon: { ...second, test: [figures("best-loss", 2.5, 0.5, 0.6)] } },
+      { seed: 3, shannon: { train: TRAIN.slice(0, 2), validation: VALIDATION.slice(0, 2) } },
     ]);
     const data = await collect([`${folder}/seeds`]);
     const [model] = data.models;
@@ -249,7 +249,7 @@ Deno.test("runs over seeds have means, bands and notes on what is not finished",
 
 Deno.test("the adversarial stage is drawn with pi and u, alone or after the first stage", () =>
   withFolder(async (folder) => {
-    writeRun(`${folder}/both`, { likelihood: FINISHED, adversarial: ADVERSARIAL });
+    writeRun(`${folder}/both`, { shannon: FINISHED, adversarial: ADVERSARIAL });
     writeRun(`${folder}/NoPretrain`, { adversarial: ADVERSARIAL });
     const data = await collect([`${folder}/both`, `${folder}/NoPretrain`]);
     const charts = chartsOf(data);
@@ -311,7 +311,7 @@ Deno.test("the page has the sign and the words of one verdict: beside the baseli
   withFolder(async (folder) => {
     const outcome = async (prec1: number, half: number, verdict?: string[]) => {
       const test = [figures("best-loss", 1.5, prec1, 0.5, half)];
-      writeRun(`${folder}/run`, { likelihood: { ...FINISHED, test, verdict } });
+      writeRun(`${folder}/run`, { shannon: { ...FINISHED, test, verdict } });
       const data = await collect([`${folder}/run`]);
       const page = pageOf(data, chartsOf(data), { style: "", script: "" });
       return /<p class="outcome">[^]*?(?=<dl)/.exec(page)?.[0].replaceAll(/\s*<\/p>\s*/g, "\n") ?? "";
@@ -330,10 +330,10 @@ Deno.test("the page has the sign and the words of one verdict: beside the baseli
     );
     // Of seeds the means, and of several models a line each.
     const seed = (seed: number, prec1: number) => ({
-      ...{ seed, likelihood: { ...FINISHED, test: [figures("best-loss", 1.5, prec1, 0.5)] } },
+      ...{ seed, shannon: { ...FINISHED, test: [figures("best-loss", 1.5, prec1, 0.5)] } },
     });
     writeSeedsFolder(`${folder}/seeds`, [1, 2], [seed(1, 0.4), seed(2, 0.36)]);
-    writeRun(`${folder}/other`, { likelihood: { train: TRAIN, validation: VALIDATION } });
+    writeRun(`${folder}/other`, { shannon: { train: TRAIN, validation: VALIDATION } });
     const data = await collect([`${folder}/seeds`, `${folder}/other`]);
     const page = pageOf(data, chartsOf(data), { style: "", script: "" });
     assert.match(page, /<span class="better">.<\/span> prec@1 0\.3800 against 0\.3000 \(click rate\)<\/div>/);
@@ -358,7 +358,7 @@ Deno.test("logarithmic axes have ticks whatever they span, and losses that span 
       "2.5M",
     ]);
     writeRun(folder, {
-      likelihood: {
+      shannon: {
         ...FINISHED,
         train: TRAIN.map(([at = 0, loss = 0, ...rest]) => [at, 9 * Number(loss), ...rest]),
       },
@@ -387,13 +387,13 @@ Deno.test("models that were tested on the same users are compared in pairs", () 
     });
     const usual = kept((user) => user % 4);
     const better = kept((user) => user % 4 + (user % 3 === 0 ? 1 : 0));
-    writeRun(`${folder}/usual`, { likelihood: test(0.375, usual) });
-    writeRun(`${folder}/better`, { likelihood: test(0.459, better) });
-    writeRun(`${folder}/elsewhere`, { likelihood: test(0.1, kept(() => 0, "b")) });
-    writeRun(`${folder}/older`, { likelihood: test(0.1) });
+    writeRun(`${folder}/usual`, { shannon: test(0.375, usual) });
+    writeRun(`${folder}/better`, { shannon: test(0.459, better) });
+    writeRun(`${folder}/elsewhere`, { shannon: test(0.1, kept(() => 0, "b")) });
+    writeRun(`${folder}/older`, { shannon: test(0.1) });
     writeSeedsFolder(`${folder}/seeds`, [1, 2], [
-      { seed: 1, likelihood: test(0.375, usual) },
-      { seed: 2, likelihood: test(0.459, better) },
+      { seed: 1, shannon: test(0.375, usual) },
+      { seed: 2, shannon: test(0.459, better) },
     ]);
     const all = ["usual", "better", "elsewhere", "older", "seeds"].map((name) => `${folder}/${name}`);
     const text = comparisonTable((await collect(all)).models)?.text ?? assert.fail("no table");
@@ -429,7 +429,7 @@ Deno.test("an experiment has its models' names, its claims, and what has not beg
 
 Deno.test("a result that is older than the run's extension is not shown", () =>
   withFolder(async (folder) => {
-    writeRun(folder, { iterations: 9, likelihood: { ...FINISHED, iteration: 3 } });
+    writeRun(folder, { iterations: 9, shannon: { ...FINISHED, iteration: 3 } });
     const data = await collect([folder]);
     assert.deepEqual(data.models.flatMap(progressNotes), ["unfinished: iteration 4 of 9"]);
     const charts = chartsOf(data);
@@ -440,14 +440,14 @@ Deno.test("a result that is older than the run's extension is not shown", () =>
 Deno.test("charts without a number are left out", () =>
   withFolder(async (folder) => {
     const rows = [[0, 2.5, "NaN", "NaN"]];
-    writeRun(folder, { likelihood: { validation: rows } });
+    writeRun(folder, { shannon: { validation: rows } });
     assert.deepEqual(idsOf(chartsOf(await collect([folder]))), ["loss"]);
   }));
 
 Deno.test("text from the data stays text", () =>
   withFolder(async (folder) => {
     const evil = `</script><script>alert("1")</script><!--&'`;
-    writeRun(`${folder}/a`, { likelihood: FINISHED });
+    writeRun(`${folder}/a`, { shannon: FINISHED });
     writeJson(`${folder}/experiment.json`, { models: [{ name: evil, folder: "a" }] });
     writeJson(`${folder}/a/config.json`, { ...configOf({}), command: [evil] });
     const data = await collect([folder]);
@@ -466,7 +466,7 @@ Deno.test("text from the data stays text", () =>
 
 Deno.test("models of one name are told apart, and a folder named twice is one", () =>
   withFolder(async (folder) => {
-    for (const name of ["a/run", "b/run"]) writeRun(`${folder}/${name}`, { likelihood: FINISHED });
+    for (const name of ["a/run", "b/run"]) writeRun(`${folder}/${name}`, { shannon: FINISHED });
     const data = await collect([`${folder}/a/run`, `${folder}/b/run`, `${folder}/a/run/`]);
     assert.deepEqual(data.models.map(({ name }) => name), [
       `run (${folder}/a/run)`,
@@ -481,8 +481,8 @@ Deno.test("the page's script is what its sources say; else: deno task build repo
 Deno.test("the command writes the page into the first folder, or where --out says", () =>
   withFolder(async (folder) => {
     const [a, b] = [`${folder}/a`, `${folder}/b`];
-    writeRun(a, { likelihood: FINISHED });
-    writeRun(b, { dims: [32], likelihood: FINISHED });
+    writeRun(a, { shannon: FINISHED });
+    writeRun(b, { dims: [32], shannon: FINISHED });
     const before = filesIn(a);
     const first = await runCommand("report", a);
     assert.equal(first.code, 0, first.stderr);
@@ -503,7 +503,7 @@ Deno.test({
   fn: () =>
     withFolder(async (folder) => {
       const [run, experiment, policies] = [`${folder}/run`, `${folder}/experiment`, `${folder}/policies`];
-      writeRun(run, { likelihood: FINISHED, adversarial: ADVERSARIAL });
+      writeRun(run, { shannon: FINISHED, adversarial: ADVERSARIAL });
       writeExperiment(experiment, [1, 2, 3]);
       for (const path of [run, experiment]) await writeReport([path], `${path}/report.html`);
       await writePolicyPage(`${policies}/report.html`);
