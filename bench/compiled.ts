@@ -87,7 +87,7 @@ export function command(): Command {
       new Option("--subgroup <lanes>", "lanes of a subgroup, instead of what the driver chooses")
         .choices(["32", "64"]),
     )
-    .option("--code", "print the machine code of the innermost loops, too", false)
+    .option("--code", "print the machine code of the innermost loop, or all of it where none is left", false)
     .option("--no-checks", "let the driver leave out what keeps accesses inside their buffers")
     .option("--json <file>", "where the figures go", path, "bench/out/compiled.json")
     .option("--html <file>", "where the page goes (default: beside the figures)", path)
@@ -160,8 +160,8 @@ async function deliver(compiled: Compiled, page: Page, options: CompiledOptions)
     printTable(besideCells(Object.values(facts).map((own) => ({ name: own.gpu, facts: own }))), kernel);
   }
   for (const { kernel, facts } of options.code ? shown : []) {
-    for (const { gpu, loop } of Object.values(facts)) {
-      console.log(`\n${kernel}, ${gpu}:\n${loop?.lines.join("\n") ?? "no loop is left"}`);
+    for (const { gpu, loop, lines } of Object.values(facts)) {
+      console.log(`\n${kernel}, ${gpu}${loop ? "" : ", all of it"}:\n${(loop?.lines ?? lines).join("\n")}`);
     }
   }
   if (steps.length > 0) printTable(stepCells(steps, gpus), "Steps: reckoned, not measured");
@@ -179,16 +179,20 @@ async function deliver(compiled: Compiled, page: Page, options: CompiledOptions)
 /** The innermost loops of the first GPU, for the lab's page. Hints of when to issue an instruction are left out. */
 function recordingOf({ compiler, gpus: [gpu = ""], texts }: Compiled): MachineCode {
   const kernels = firstTexts(texts).flatMap(({ kernel, uses: [where = ""], facts: { [gpu]: own } }) => {
-    const loop = own?.loop?.lines.filter((line) => !/^ *s_(delay_alu|nop)\b/.test(line)) ?? [];
-    const code = { loop: loop.slice(0, MOST_LINES), lines: loop.length };
-    return own ? [{ kernel, where, facts: factsText(own), ...code }] : [];
+    if (!own) return [];
+    const code = (own.loop ?? own).lines.filter((line) => !/^ *s_(delay_alu|nop)\b/.test(line));
+    const part = { isLoop: own.loop !== undefined, code: code.slice(0, MOST_LINES), lines: code.length };
+    return [{ kernel, where, facts: factsText(own), ...part }];
   });
   return { compiler, gpu, names: factNames, kernels };
 }
 
 /** Without the texts and the machine code, which are on the page. */
 function recordsOf({ texts, ...others }: Compiled): object {
-  const without = (facts: Facts) => ({ ...facts, loop: facts.loop && { ...facts.loop, lines: undefined } });
+  const without = ({ loop, ...facts }: Facts) => ({
+    ...{ ...facts, lines: undefined },
+    loop: loop && { ...loop, lines: undefined },
+  });
   return {
     ...others,
     texts: texts.map(({ kernel, uses, facts }) => ({

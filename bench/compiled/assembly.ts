@@ -20,13 +20,17 @@ export interface Counts {
   readonly branches: number;
 }
 
-export interface Loop extends Counts {
-  /** Loops around an instruction of it, itself among them. */
-  readonly depth: number;
+/** A stretch of code. */
+export interface Code extends Counts {
   readonly lines: readonly string[];
 }
 
-export interface Listing extends Counts {
+export interface Loop extends Code {
+  /** Loops around an instruction of it, itself among them. */
+  readonly depth: number;
+}
+
+export interface Listing extends Code {
   /** Instructions by how many loops stand around them: in none, in a loop, in a loop of a loop. */
   readonly byDepth: readonly number[];
   /** The innermost loop that does the most arithmetic; absent where there is none, or the compiler has written it out. */
@@ -63,13 +67,12 @@ export function readAssembly(assembly: string): Listing {
     !loops.some(([a, b]) => a >= from && b <= to && b - a < to - from)
   ).map(([from, to]): Loop => {
     const own = code.slice(from, to);
-    const lines = own.flatMap(({ block, text }) => [...(block ? [`${block}:`] : []), `  ${text}`]);
-    return { ...countsOf(own), depth: own[0]?.depth ?? 1, lines };
+    return { ...codeOf(own), depth: own[0]?.depth ?? 1 };
   });
   const [most] = inner.sort((a, b) => arithmetic(b) - arithmetic(a) || b.instructions - a.instructions);
   const byDepth: number[] = [];
   for (const { depth } of code) byDepth[depth] = (byDepth[depth] ?? 0) + 1;
-  const all = countsOf(code);
+  const all = codeOf(code);
   // Where the loop that computes is written out, one is left that clears workgroup memory, or does what little remains.
   const isMost = most && arithmetic(most) >= all.flops - most.flops;
   return {
@@ -77,6 +80,11 @@ export function readAssembly(assembly: string): Listing {
     byDepth: Array.from(byDepth, (count) => count ?? 0),
     loop: isMost ? most : undefined,
   };
+}
+
+function codeOf(code: readonly Instruction[]): Code {
+  const lines = code.flatMap(({ block, text }) => [...(block ? [`${block}:`] : []), `  ${text}`]);
+  return { ...countsOf(code), lines };
 }
 
 /** Turns that Mesa's compiler assumes of an instruction in so many loops. */

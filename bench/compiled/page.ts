@@ -43,10 +43,10 @@ ${
 
 function textPart({ kernel, source, uses, facts }: CompiledText): Html {
   const own = Object.values(facts);
-  const code = own.map(({ gpu, loop }) =>
+  const code = own.map(({ gpu, loop, lines }) =>
     markup`
-<details${gpu === own[0]?.gpu && new Html(" open")}><summary>${gpu}</summary><pre>${
-      loop?.lines.join("\n") ?? "No loop is left: the compiler has written it out."
+<details${gpu === own[0]?.gpu && new Html(" open")}><summary>${gpu}${loop ? "" : ", all of it, as no loop is left"}</summary><pre>${
+      (loop?.lines ?? lines).join("\n")
     }</pre></details>`
   );
   return markup`<p class="note">${uses.join("; ")}</p>

@@ -8,6 +8,7 @@ import { reckon, sumOf } from "../../bench/compiled/time_model.ts";
 import { besideMeasuredCells } from "../../bench/compiled/tables.ts";
 import { missingCompiler } from "../../bench/compiled/vulkan.ts";
 import * as v from "../../src/schema.ts";
+import { kernelFile, kernelPath, part } from "../kernel_files.ts";
 import { withFolder } from "../prepared_folder.ts";
 import { runBench } from "./run_bench.ts";
 
@@ -41,6 +42,72 @@ async function compiled(folder: string, ...args: string[]): Promise<{ report: Re
   assert.equal(code, 0, stderr);
   assert.match(await Deno.readTextFile(`${folder}/compiled.html`), /<pre>/);
   return { report: v.parse(reportSchema, JSON.parse(await Deno.readTextFile(json))), stdout };
+}
+
+/** The number that a kernel's header gives a reason for, on its line "Compiled": "lanes 20, because ...". */
+function excused(kernel: string, what: "lanes" | "subgroups" | "loads"): number | undefined {
+  const line = part(kernelPath(kernel), "Compiled")?.replaceAll(/\n\/\/\s*/g, " ") ?? "";
+  const found = line.match(new RegExp(`\\b${what} (\\d+), because \\w`))?.[1];
+  return found === undefined ? undefined : Number(found);
+}
+
+Deno.test(
+  "in the shapes of a GPU no kernel spills; lanes, subgroups and loads are as they should, or have a reason",
+  {
+    ignore,
+  },
+  () =>
+    withFolder({}, async (folder) => {
+      const { report: { texts, steps } } = await compiled(folder);
+      // Of kernels that share a launch, those alone that it is made of have headers.
+      const sharing = texts.filter(({ kernel }) => kernel.includes(" + "));
+      const kernels = [...new Set(texts.map(({ kernel }) => kernel))].filter((name) => !name.includes(" + "));
+      // All models, simulated users and policies are among them.
+      assert.ok(kernels.length > 60 && steps.length > 10, `${kernels.length} kernels, ${steps.length} steps`);
+      const faults = kernels.flatMap((kernel) => {
+        const facts = texts.filter((text) => text.kernel === kernel).flatMap((text) => text.facts);
+        assert.deepEqual([...new Set(facts.map(({ gpu }) => gpu))].sort(), cards.map((c) => c.family).sort());
+        const least = (of: (one: typeof facts[number]) => number) => Math.min(...facts.map(of));
+        const few = facts.filter(({ gpu, subgroups }) => subgroups < (gpu === "mi200" ? 4 : 8));
+        const found = {
+          lanes: least(({ lanes: [working] }) => working) < 32 ? least(({ lanes }) => lanes[0]) : undefined,
+          subgroups: few.length > 0 ? Math.min(...few.map(({ subgroups }) => subgroups)) : undefined,
+          loads: readsVectors(kernel) && least(({ loads }) => loads["128"] ?? loads["96"] ?? 0) === 0
+            ? 32
+            : undefined,
+        };
+        const spilled = facts.filter(({ spills }) => spills > 0);
+        return [
+          ...spilled.map(({ gpu, spills }) => `${kernel} spills ${spills} registers on ${gpu}`),
+          ...(["lanes", "subgroups", "loads"] as const).filter((what) =>
+            found[what] !== excused(kernel, what)
+          )
+            .map((what) =>
+              `${kernel}: ${what} ${found[what] ?? "enough"}, its header: ${excused(kernel, what)}`
+            ),
+        ];
+      });
+      const shared = sharing.flatMap(({ kernel, facts }) => {
+        const reason = kernel.split(" + ").some((part) => excused(part, "subgroups") !== undefined);
+        return facts.filter((one) => one.spills > 0 || (areFew(one) && !reason))
+          .map(({ gpu, spills, subgroups }) =>
+            `${kernel} on ${gpu}: ${spills} spilled, ${subgroups} subgroups`
+          );
+      });
+      assert.deepEqual([...faults, ...shared], []);
+    }),
+);
+
+/** Whether a SIMD holds fewer than the eight subgroups that a kernel should leave room for, or on CDNA four. */
+function areFew({ gpu, subgroups }: { gpu: string; subgroups: number }): boolean {
+  return subgroups < (gpu === "mi200" ? 4 : 8);
+}
+
+/** Whether a kernel reads vectors of four floats as a whole. */
+function readsVectors(kernel: string): boolean {
+  const text = kernelFile(kernelPath(kernel));
+  const names = [...text.matchAll(/var<storage, read> (\w+): array<vec4f>/g)].map(([, name]) => name);
+  return names.some((name) => new RegExp(`\\b${name}\\[(?:[^[\\]]|\\[[^\\]]*\\])*\\](?!\\.)`).test(text));
 }
 
 const listing = `BB0:

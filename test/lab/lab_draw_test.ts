@@ -562,10 +562,11 @@ Deno.test("machine code beside a kernel: its facts and its loop; what is not rec
         kernel: "k",
         where: "W1 LSTM",
         facts: ["72", "0"],
-        loop: ["BB1:", "  v_fma_f32 v0, v1, v2, v3"],
+        isLoop: true,
+        code: ["BB1:", "  v_fma_f32 v0, v1, v2, v3"],
         lines: 9,
       },
-      { kernel: "flat", where: "W1 PW", facts: ["12", "0"], loop: [], lines: 0 },
+      { kernel: "flat", where: "W1 PW", facts: ["12", "0"], isLoop: false, code: ["BB0:"], lines: 1 },
     ],
   };
   const { text } = machineCodeHtml(recorded, "k");

@@ -9,13 +9,14 @@ export interface RecordedKernel {
   readonly where: string;
   /** As the bench's tables have them, in the order of {@link MachineCode.names}. */
   readonly facts: readonly string[];
-  /** Of its innermost loop, up to {@link MOST_LINES}; empty where none is left. */
-  readonly loop: readonly string[];
-  /** All lines of the loop. */
+  /** Whether the code is its innermost loop; all of it where none is left. */
+  readonly isLoop: boolean;
+  /** The first {@link MOST_LINES} lines. */
+  readonly code: readonly string[];
   readonly lines: number;
 }
 
-/** What is recorded of a loop; what is longer repeats itself. */
+/** What is recorded; what is longer mostly repeats itself. */
 export const MOST_LINES = 200;
 
 export interface MachineCode {
@@ -33,15 +34,11 @@ export function machineCodeHtml({ compiler, gpu, names, kernels }: MachineCode, 
     return markup`<p>Nothing is recorded of ${kernel}: only kernels in the shapes of a GPU are compiled for one.</p>`;
   }
   const facts = found.facts.map((value, k) => markup`<div><dt>${names[k]}</dt><dd>${value}</dd></div>`);
-  const more = found.lines - found.loop.length;
+  const more = found.lines - found.code.length;
   return markup`<p>By ${compiler} for ${gpu}, of the text of ${found.where}: constants may be others here, and nothing of it
 ran on a GPU. How to read it: bench/compiled.md.</p>
 <dl class="facts">${facts}</dl>
-${
-    found.loop.length === 0
-      ? markup`<p>No loop is left: the compiler has written it out.</p>`
-      : markup`<pre tabindex="0" role="region" aria-label="Machine code"><code>${
-        found.loop.join("\n")
-      }</code></pre>${more > 0 && markup`<p>And ${more} lines more.</p>`}`
-  }`;
+<p>${found.isLoop ? "Its innermost loop that does the most arithmetic:" : "No loop is left. All of it:"}</p>
+<pre tabindex="0" role="region" aria-label="Machine code"><code>${found.code.join("\n")}</code></pre>
+${more > 0 && markup`<p>And ${more} lines more.</p>`}`;
 }
