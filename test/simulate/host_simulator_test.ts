@@ -1,62 +1,17 @@
 /** Simulated users on the host: what is chosen, what a user sees again, who leaves, and values that are known exactly. */
 
 import assert from "node:assert/strict";
-import jstat from "jstat";
 import { shopItems } from "../../src/data/demo_shop.ts";
-import { keyOf, philox, purposes, uniform24 } from "../../src/data/philox.ts";
+import { keyOf, philox } from "../../src/data/philox.ts";
 import { randomStream } from "../../src/data/random.ts";
 import { restless } from "../../src/data/shops.ts";
-import { choiceWeights, choose, type HostDynamics, ShopDynamics } from "../../src/simulate/host/dynamics.ts";
+import { choose, type HostDynamics, ShopDynamics } from "../../src/simulate/host/dynamics.ts";
 import { greedyPolicy, popularPolicy, randomPolicy } from "../../src/simulate/host/host_policies.ts";
 import { type HostPolicy, simulateOnHost } from "../../src/simulate/host/host_simulator.ts";
 import { poolOf, randomPool } from "../../src/simulate/pool.ts";
+import { chanceOfCounts } from "../chi_square.ts";
 
 const total = (values: Iterable<number>) => Array.from(values).reduce((sum, x) => sum + x, 0);
-
-/** Pools cells that are expected fewer than five times. @returns the probability of a chi-square as large */
-function pValue(observed: readonly number[], expected: readonly number[]): number {
-  const cells: { o: number; e: number }[] = [];
-  const rare = { o: 0, e: 0 };
-  observed.forEach((o, k) => {
-    const e = expected[k] ?? NaN;
-    if (e >= 5) cells.push({ o, e });
-    else [rare.o, rare.e] = [rare.o + o, rare.e + e];
-  });
-  if (rare.e >= 5) cells.push(rare);
-  else if (rare.o > 25) return 0;
-  if (cells.length < 2) return 1;
-  return 1 - jstat.chisquare.cdf(total(cells.map(({ o, e }) => (o - e) ** 2 / e)), cells.length - 1);
-}
-
-Deno.test("choice: cells as often as the formula says, for utilities of all kinds", () => {
-  const random = randomStream(1, "choice");
-  const vectors = [
-    [0],
-    [-80],
-    [80],
-    [80, 80],
-    [-800, -801, -800],
-    [80, -80, 0],
-    [0, 0, 0, 0, 0],
-    [2, 2, 2],
-    [700, 701],
-    ...Array.from({ length: 11 }, (_, k) => Array.from({ length: 1 + k }, () => 2 * random.normal())),
-  ];
-  assert.equal(vectors.length, 20);
-  const draws = 50_000; // a million with all vectors, as on the device
-  vectors.forEach((u, vector) => {
-    const counts = new Uint32Array(u.length + 1);
-    for (let user = 0; user < draws / 4; user++) {
-      for (const word of philox([user, 0, vector, purposes.CHOICE], keyOf(3))) {
-        counts[choose(u, uniform24(word)).slot]!++;
-      }
-    }
-    const { none, slots } = choiceWeights(u);
-    const all = none + total(slots);
-    const p = pValue(Array.from(counts), [...slots, none].map((weight) => draws * weight / all));
-    assert.ok(p > 1e-4, `utilities ${u.join(", ")}: ${counts.join(", ")} clicks, p ${p}`);
-  });
-});
 
 Deno.test("choice: P(no click) is 1 / (1 + sum exp(u)), no click comes first, then the slots in order", () => {
   const u = [0.3, -1, 2];
@@ -244,7 +199,7 @@ Deno.test("random policy: every item that may be shown in every slot equally oft
   const free = [0, 1, 2, 9, 10, 11];
   for (const slot of counts) {
     assert.equal(total(free.map((item) => slot[item]!)), n, "masked items are not shown");
-    const p = pValue(free.map((item) => slot[item]!), free.map(() => n / free.length));
+    const p = chanceOfCounts(free.map((item) => slot[item]!), free.map(() => n / free.length));
     assert.ok(p > 1e-4, `${slot.join(", ")}: p ${p}`);
   }
   const popular = simulateOnHost(

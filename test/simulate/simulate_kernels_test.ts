@@ -9,12 +9,12 @@ import { checkShop } from "../../src/selftest/pages/move_cases.ts";
 import { type Check, CheckedPage, key, onPage } from "../../src/selftest/pages/page_bench.ts";
 import { checkChoose, checkMask, checkRandom, checkTop } from "../../src/selftest/pages/page_cases.ts";
 import { choose, logViews, type Rules } from "../../src/simulate/choose.ts";
-import { choose as chooseOnHost, slateLogits } from "../../src/simulate/host/dynamics.ts";
+import { choiceWeights, choose as chooseOnHost, slateLogits } from "../../src/simulate/host/dynamics.ts";
 import { fill, pageMask, poolOf } from "../../src/simulate/pool.ts";
 import { randomSlate } from "../../src/simulate/slates.ts";
 import { plain } from "../../src/simulate/users.ts";
 import { checkTest, withGpu } from "../op_check.ts";
-import { chiSquare, chiSquareLimit } from "./simulate_check.ts";
+import { chanceOf, chanceOfCounts } from "../chi_square.ts";
 
 /** A check of the self-test on a page of another size. */
 function pageTest(name: string, room: Parameters<typeof onPage>[0], check: Check): void {
@@ -71,7 +71,7 @@ Deno.test("page_mask: a random pool has n of I items, each as often as another",
     );
     const expected = users * n / items;
     const x = counts.reduce((sum, count) => sum + (count - expected) ** 2 / (expected * (1 - n / items)), 0);
-    assert.ok(x < chiSquareLimit(items), `chi-square ${x} of ${items}`);
+    assert.ok(chanceOf(x, items) > 1e-4, `chi-square ${x} of ${items}`);
     checked.destroy();
   }));
 
@@ -129,22 +129,12 @@ for (const slate of [1, 4]) {
         }
       }
       assert.ok(near < 5 + users * pages / 16 * 1e-4, `${near} draws near a bound`);
-      // Each vector's cells, those that are expected at all together.
       for (const [k, count] of counts.entries()) {
-        const z = (pool[k] ?? []).slice(0, slate).map((x) => eta * x);
-        const most = Math.max(0, ...z);
-        const parts = [...z.map((x) => Math.exp(x - most)), Math.exp(-most)];
-        const total = parts.reduce((a, b) => a + b);
-        const n = count.reduce((a, b) => a + b);
-        const likely = parts.map((part) => n * part / total);
-        const cells = range(slate + 1).filter((cell) => (likely[cell] ?? 0) >= 5);
-        const rare = range(slate + 1).filter((cell) => !cells.includes(cell));
-        const rarely = rare.reduce((sum, cell) => sum + (count[cell] ?? 0), 0);
-        assert.ok(rarely <= 25, `vector ${k}: ${rarely} in cells that expect under 5`);
-        const { x, degrees } = chiSquare(cells.map((c) => count[c] ?? 0), cells.map((c) => likely[c] ?? 0));
-        if (degrees > 0) {
-          assert.ok(x < chiSquareLimit(degrees) + rarely, `vector ${k}: chi-square ${x} of ${degrees}`);
-        }
+        const { none, slots } = choiceWeights(slateLogits(pool[k]?.slice(0, slate) ?? [], eta));
+        const weights = [...slots, none];
+        const [n, all] = [count, weights].map((parts) => parts.reduce((a, b) => a + b));
+        const p = chanceOfCounts(count, weights.map((weight) => (n ?? NaN) * weight / (all ?? NaN)));
+        assert.ok(p > 1e-4, `vector ${k}: ${count.join(", ")} clicks, p ${p}`);
       }
       checked.destroy();
     }));
@@ -182,8 +172,8 @@ Deno.test("random_slate: every free item in every slot equally often, with few m
       for (let j = 0; j < slate; j++) {
         const found = free.map((item) => range(users).filter((u) => slates?.[u * slate + j] === item).length);
         assert.equal(found.reduce((a, b) => a + b), users, "only free items");
-        const { x, degrees } = chiSquare(found, found.map(() => users / free.length));
-        assert.ok(x < chiSquareLimit(degrees), `slot ${j}: chi-square ${x} of ${degrees}`);
+        const p = chanceOfCounts(found, found.map(() => users / free.length));
+        assert.ok(p > 1e-4, `slot ${j}: ${found.join(", ")}, p ${p}`);
       }
       for (let u = 0; u < users; u++) {
         assert.equal(new Set(slates?.subarray(u * slate, (u + 1) * slate)).size, slate);
