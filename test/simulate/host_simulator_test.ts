@@ -2,16 +2,46 @@
 
 import assert from "node:assert/strict";
 import { shopItems } from "../../src/data/demo_shop.ts";
-import { keyOf, philox } from "../../src/data/philox.ts";
+import { keyOf, philox, purposes, uniform24 } from "../../src/data/philox.ts";
 import { randomStream } from "../../src/data/random.ts";
 import { restless } from "../../src/data/shops.ts";
-import { choose, type HostDynamics, ShopDynamics } from "../../src/simulate/host/dynamics.ts";
+import { choiceWeights, choose, type HostDynamics, ShopDynamics } from "../../src/simulate/host/dynamics.ts";
 import { greedyPolicy, popularPolicy, randomPolicy } from "../../src/simulate/host/host_policies.ts";
 import { type HostPolicy, simulateOnHost } from "../../src/simulate/host/host_simulator.ts";
 import { poolOf, randomPool } from "../../src/simulate/pool.ts";
-import { chanceOfCounts } from "../chi_square.ts";
+import { chanceOf, chanceOfCounts } from "../chi_square.ts";
 
 const total = (values: Iterable<number>) => Array.from(values).reduce((sum, x) => sum + x, 0);
+
+Deno.test("choice: cells as often as the formula says, for utilities of all kinds", () => {
+  const random = randomStream(1, "choice");
+  const vectors = [
+    [0],
+    [-80],
+    [80],
+    [80, 80],
+    [-800, -801, -800],
+    [80, -80, 0],
+    [0, 0, 0, 0, 0],
+    [2, 2, 2],
+    [700, 701],
+    ...Array.from({ length: 11 }, (_, k) => Array.from({ length: 1 + k }, () => 2 * random.normal())),
+  ];
+  assert.equal(vectors.length, 20);
+  const draws = 50_000; // a million with all vectors, as on the device
+  vectors.forEach((u, vector) => {
+    const counts = new Uint32Array(u.length + 1);
+    for (let user = 0; user < draws / 4; user++) {
+      for (const word of philox([user, 0, vector, purposes.CHOICE], keyOf(3))) {
+        counts[choose(u, uniform24(word)).slot]!++;
+      }
+    }
+    const { none, slots } = choiceWeights(u);
+    const all = none + total(slots);
+    const p = chanceOfCounts(Array.from(counts), [...slots, none].map((weight) => draws * weight / all));
+    assert.ok(p > 1e-4, `utilities ${u.join(", ")}: ${counts.join(", ")} clicks, p ${p}`);
+  });
+});
 
 Deno.test("choice: P(no click) is 1 / (1 + sum exp(u)), no click comes first, then the slots in order", () => {
   const u = [0.3, -1, 2];
@@ -103,6 +133,19 @@ Deno.test("host simulator: a random pool is that of the device, and counts for n
   }
   assert.ok(inside > 60 && outside > 10, `${inside} pools, ${outside} too small`);
   assert.ok(Math.abs(large / (users * pages) - 4) < 0.7, `${large / (users * pages)} items a pool`);
+});
+
+Deno.test("random pools: each item is in as many as another", () => {
+  const [users, items, n] = [4000, 40, 13];
+  const { threshold } = poolOf({ random: n }, items);
+  const counts = new Array<number>(items).fill(0);
+  for (let user = 0; user < users; user++) {
+    const pool = randomPool(threshold, items, (purpose) => philox([user, 0, 0, purpose], keyOf(1)));
+    pool.forEach((isIn, item) => counts[item]! += isIn);
+  }
+  const expected = users * n / items;
+  const x = total(counts.map((count) => (count - expected) ** 2 / (expected * (1 - n / items))));
+  assert.ok(chanceOf(x, items) > 1e-4, `chi-square ${x} of ${items}`);
 });
 
 Deno.test("host simulator: the states are those of the clicks, and the reward is 1 or the utility", () => {

@@ -2,7 +2,7 @@
 
 import { dirname, join } from "node:path";
 import { shopNamed, shopNames } from "../../data/shops.ts";
-import { checksum } from "../../run/files/checksum.ts";
+import { checksum } from "../../run/files/local_file.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { Made } from "../../gpu/made.ts";
 import type { PolicySubject } from "../../policy/policy_config.ts";
