@@ -8,6 +8,7 @@ import { UserError } from "../src/user_error.ts";
 const time = v.atLeast(0);
 const count = v.whole(0);
 const timing = { median: time, min: time, lower: time, upper: time, samples: count, error: v.optional(time) };
+const asked = v.optional(v.union([time, v.literal("unreadable")]));
 const cost = { flops: time, bytes: time };
 
 const ladderSchema: v.GenericSchema<unknown, LadderFigures> = v.strictObject({
@@ -24,6 +25,7 @@ const ladderSchema: v.GenericSchema<unknown, LadderFigures> = v.strictObject({
     compileMs: v.optional(time),
     checkedSizes: v.optional(count),
     refusal: v.optional(v.string()),
+    counts: v.optional(v.strictObject({ reads: asked, sectors: asked, conflicts: asked })),
   })),
 });
 

@@ -6,7 +6,7 @@ import { benchSchema } from "../../bench/bench_json.ts";
 import { kernelsOf, kernelTexts, referencesOf } from "../../src/lab/build.ts";
 import type { DispatchFacts, KernelFacts } from "../../src/lab/client/services/step.ts";
 import { placeNames } from "../../src/lab/draw/axes.ts";
-import { indexValues } from "../../src/lab/draw/index_values.ts";
+import { indexValues } from "../../src/gpu/reading/index_values.ts";
 import { kernelPanel } from "../../src/lab/draw/kernel_panel.ts";
 import { compareLadder, comparisonText, gainScale, ladderTable, noiseOf } from "../../src/lab/draw/ladder.ts";
 import {

@@ -2,11 +2,13 @@
 
 import { Arena } from "../../gpu/arena.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import { type Constants, type Kernel, STEP, STEPS } from "../../gpu/kernel.ts";
+import { type Constants, type Kernel, kernelText, STEP, STEPS } from "../../gpu/kernel.ts";
 import { type Memory, uniformIfSmall, type View, writeMemory } from "../../gpu/memory.ts";
 import { type Invocations, Program } from "../../gpu/program.ts";
+import { type AccessCounts, accessCounts } from "../../gpu/reading/access_counts.ts";
 import { readFloats } from "../../gpu/readback.ts";
 import { clickDimensions, type ClickSizes } from "../../batch/click_sizes.ts";
+import { indexScopeOf } from "../../batch/index_scope.ts";
 import { STEP_STRIDE, writeStepHeader } from "../../gpu/step.ts";
 import { commandsOf } from "../profile/clock.ts";
 import { inPanels, rowByRow } from "../../gpu/texture_layout.ts";
@@ -75,6 +77,8 @@ export interface BoundStep {
   /** All that its kernel binds but the step's header. */
   readonly views: Readonly<Record<string, Memory>>;
   readonly outputs: Readonly<Record<string, View>>;
+  /** What it asks of memory, at this size and of this problem's whole numbers. */
+  readonly counts: () => AccessCounts;
   /** Milliseconds that recording took. */
   readonly hostMs: number;
 }
@@ -108,6 +112,9 @@ export async function bindSteps(
       ) => [name, arena.allocate(name, 4 * (length + spare))]),
     );
     const place = placing(arena, problem);
+    const data = Object.fromEntries(
+      Object.entries(problem.inputs).flatMap(([name, words]) => words instanceof Uint32Array ? [[name, words]] : []),
+    );
     const steps: BoundStep[] = [];
     for (const [k, step] of ladder.steps.entries()) {
       if (step.refuses?.(size, workgroupBytesOf(gpu)) !== undefined) continue;
@@ -120,20 +127,25 @@ export async function bindSteps(
         bindings.map(({ name }) => [name, outputs[name] ?? place(name, where[name])]),
       );
       const began = performance.now();
-      const program = await Program.record(gpu, ladder.name, headers.buffer, [{
+      const spec = {
         kernel,
         label: `ladder ${ladder.name}, step ${numberOf(step, k)}`,
         constants: { ...Object.fromEntries(known), ...step.constants?.(size) },
         views,
         invocations: step.invocations(size),
         cost: () => problem.cost,
-      }]);
+      };
+      const program = await Program.record(gpu, ladder.name, headers.buffer, [spec]);
       steps.push({
         number: numberOf(step, k),
         step,
         encode: (pass) => program.encodeOne(pass, 0, problem.sizes, 0),
         views,
         outputs,
+        counts: () => {
+          const scope = indexScopeOf(program, 0, sizes);
+          return accessCounts(kernelText(spec), { ...scope, header: { first_entry: 0, counted: batch.counted }, data });
+        },
         hostMs: performance.now() - began,
       });
     }

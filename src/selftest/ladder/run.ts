@@ -13,7 +13,7 @@ import {
   workgroupBytesOf,
 } from "./check.ts";
 import type { Size } from "./problem.ts";
-import type { LadderFigures, LadderStepFigure } from "../profile/bench_report.ts";
+import type { LadderCounts, LadderFigures, LadderStepFigure } from "../profile/bench_report.ts";
 import { timeRepeated } from "../profile/measure.ts";
 import { timingOf } from "../profile/timing.ts";
 
@@ -38,6 +38,7 @@ export async function runLadder(gpu: Gpu, ladder: Ladder, options: LadderOptions
   const { arena, problem, steps } = await bindSteps(gpu, ladder, size);
   try {
     const compiled = new Map<number, number>();
+    const counts = new Map<number, LadderCounts>();
     const checks = new Checks();
     for (const step of steps) {
       onProgress(`${ladder.name}: checking at ${size.join(" x ")}, step ${step.number}`);
@@ -45,6 +46,8 @@ export async function runLadder(gpu: Gpu, ladder: Ladder, options: LadderOptions
       const began = performance.now();
       checks.add(step.number, await faultOf(gpu, problem, step));
       checks.runMs.set(step.number, performance.now() - began);
+      const { storage, workgroup } = step.counts();
+      counts.set(step.number, { reads: storage.reads, sectors: storage.readSectors, conflicts: workgroup.conflicts });
     }
     // After that: a kernel that is the same at all sizes is compiled once.
     for (const odd of ladder.oddSizes) {
@@ -73,6 +76,7 @@ export async function runLadder(gpu: Gpu, ladder: Ladder, options: LadderOptions
         ...(own && { time: { ...timingOf(own.medians), min: own.min, ...own.error } }),
         gainOnFirst: ratio(1, number),
         gain: ratio(before, number),
+        counts: counts.get(number),
         compileMs: compiled.get(number),
         checkedSizes: checks.sizes.get(number),
         refusal: fault ?? refuses?.(size, workgroupBytesOf(gpu)),

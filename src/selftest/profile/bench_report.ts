@@ -2,6 +2,7 @@
 
 import type { AdapterDescription } from "../../gpu/device.ts";
 import type { Cost } from "../../gpu/program.ts";
+import type { Count } from "../../gpu/reading/access_counts.ts";
 import type { AdapterFigure } from "./ceilings.ts";
 import type { Timing } from "./timing.ts";
 import type { StepResult } from "./step_profile.ts";
@@ -48,6 +49,18 @@ export interface LadderStepFigure {
   /** At how many sizes it was compared with the reference. */
   readonly checkedSizes?: number;
   readonly refusal?: string;
+  /** Absent where the size cannot be done by it. */
+  readonly counts?: LadderCounts;
+}
+
+/** What a step asks of memory, read from its text: see {@link import("../../gpu/reading/access_counts.ts").Asked}. */
+export interface LadderCounts {
+  /** Reads of storage that an invocation does. */
+  readonly reads?: Count;
+  /** Sectors of 32 bytes that a subgroup's read touches. */
+  readonly sectors?: Count;
+  /** Turns that an access to workgroup memory waits for its banks. */
+  readonly conflicts?: Count;
 }
 
 export interface LadderFigures {
