@@ -15,13 +15,12 @@ import { version } from "../src/version.ts";
 import { measureAdapter } from "../src/selftest/profile/adapter_ceilings.ts";
 import { ceilingsOf } from "../src/selftest/profile/ceilings.ts";
 import type { BenchReport, KernelResult } from "../src/selftest/profile/bench_report.ts";
-import { readBench } from "./bench_json.ts";
 import { writeBenchPage } from "./bench_page.ts";
 import { compare } from "./compare.ts";
 import { growthAxes, measureGrowth } from "./growth.ts";
 import { benchKernels, type KernelOptions } from "./kernel_cases.ts";
 import { type BenchModel, benchModels, modelsFor } from "../src/selftest/profile/recordings.ts";
-import { onAdapter, Page, printTable, writeRecords } from "./output.ts";
+import { onAdapter, Page, printTable, readBench, writeRecords } from "./output.ts";
 import { pattern, readmeOption, Status } from "./study.ts";
 import { profileStep } from "../src/selftest/profile/step_profile.ts";
 import {

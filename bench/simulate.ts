@@ -3,6 +3,7 @@
  * compared is in bench/simulate.md.
  */
 
+import type { AdapterFigure } from "../src/selftest/profile/bench_report.ts";
 import type { Command } from "commander";
 import { numberOf, wholeNumber } from "../src/cli/options.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
@@ -10,7 +11,7 @@ import { UserError } from "../src/user_error.ts";
 import { version } from "../src/version.ts";
 import * as v from "../src/schema.ts";
 import { measureAdapter } from "../src/selftest/profile/adapter_ceilings.ts";
-import { type AdapterFigure, ceilingsOf } from "../src/selftest/profile/ceilings.ts";
+import { ceilingsOf } from "../src/selftest/profile/ceilings.ts";
 import { type Cells, markdown, onAdapter, Page, printTable, writeRecords } from "./output.ts";
 import { findTorches, NO_TORCH, pythonOption } from "./peers/roster.ts";
 import { measureSimulateGrowth, type SimulateGrowth } from "./simulate/growth.ts";

@@ -9,18 +9,19 @@ CREATE VIEW users AS SELECT * FROM read_parquet(getvariable('users'));
 CREATE VIEW items AS
 SELECT item, id::VARCHAR AS id
 FROM (SELECT * FROM read_parquet(getvariable('items')) UNION ALL BY NAME SELECT NULL::VARCHAR AS id WHERE false);
--- So may also and given, and the numbers of pages: any other numbers tell them apart.
+-- So may also, given and propensities, and the numbers of pages: any other numbers tell them apart.
 CREATE VIEW pages AS
 SELECT
   user, items, clicked, coalesce(also, []) AS also, coalesce(given, false) AS given,
+  list_aggregate(list_transform(coalesce(propensities, []), lambda p: ln(p)), 'sum') AS log_propensity,
   coalesce(page, list_position(getvariable('page_files'), page_file) * 4294967296 + file_row_number) AS page
 FROM (
   SELECT * FROM read_parquet(getvariable('pages'), filename = 'page_file', file_row_number = true)
   UNION ALL BY NAME
-  SELECT []::UINTEGER[] AS also, false AS given, NULL::BIGINT AS page WHERE false
+  SELECT []::UINTEGER[] AS also, false AS given, NULL::BIGINT AS page, []::DOUBLE[] AS propensities WHERE false
 );
 CREATE TABLE page AS
-SELECT split, user, page, len(items)::INTEGER AS size, clicked, also, given
+SELECT split, user, page, len(items)::INTEGER AS size, clicked, also, given, log_propensity
 FROM pages JOIN users USING (user);
 
 -- step: Displayed items

@@ -1,15 +1,16 @@
 -- Any log of what was displayed and clicked, to rows of pages. data/README.md says what a prepared data set is.
 --
 -- Takes   source   a view of the log, and of the table of clicks where there is one (is_clicks): as text, as they are written (NULL: no
---                  value), user_id, item_id, page_id, time, clicked, position, event; of a list of items a page, item_list, clicked_list,
---                  position_list; broken, inexact: what is no row, an id that a float has lost
+--                  value), user_id, item_id, page_id, time, clicked, position, propensity, event; of a list of items a page, item_list, clicked_list,
+--                  position_list, propensity_list; broken, inexact: what is no row, an id that a float has lost
 -- and iso_time of times.sql.
 --
 -- Options by getvariable(): time_unit (seconds, ...), time_format (as of strptime): how times are written (NULL: find out);
 -- with_pages, with_lists, with_marks, with_positions, with_events, click_lists, clicks_with_users, clicks_with_times: what there
--- is; shown_events, click_events; click_any, click_from, click_words: what a click is; all_clicked: each row is a click.
+-- is; shown_events, click_events; click_any, click_from, click_words: what a click is; all_clicked: each row is a click;
+-- propensity_of: page or item: what propensities are of.
 --
--- Ends with   row_read (kind, user_id, page, item_id, time, place, clicked, click_time)   a view: an item that was shown, or a click that
+-- Ends with   row_read (kind, user_id, page, item_id, time, place, clicked, click_time, propensity)   a view: an item that was shown, or a click that
 --                                                                                     is told apart; click_time only orders clicks
 -- which log_lists.sql, log_gap.sql, log_pages.sql, log_clicks.sql and log_sampled.sql take.
 
@@ -28,8 +29,9 @@ CREATE MACRO is_click(t) AS CASE
 END;
 
 -- Of lists of items, log_lists.sql replaces these.
-CREATE MACRO list_fault(kind, items, clicked, positions) AS NULL::VARCHAR;
+CREATE MACRO list_fault(kind, items, clicked, positions, propensities) AS NULL::VARCHAR;
 CREATE MACRO list_key(kind, items) AS '';
+CREATE MACRO is_chance(t) AS coalesce(trim(t), '') = '' OR coalesce(TRY_CAST(t AS DOUBLE) > 0 AND TRY_CAST(t AS DOUBLE) <= 1, false);
 
 -- A number is a time by its size: seconds reach 10^11 in the year 5138, and so on.
 CREATE MACRO may_be(unit) AS coalesce(getvariable('time_unit')::VARCHAR, unit) = unit;
@@ -50,13 +52,14 @@ SELECT
     WHEN kind = 'other' THEN NULL
     WHEN inexact IS NOT NULL THEN 'inexact'
     WHEN coalesce(user_id, '') = '' AND (NOT is_clicks OR getvariable('clicks_with_users')) THEN 'user'
-    WHEN is_list AND list_fault(kind, item_list, clicked_list, position_list) IS NOT NULL
-      THEN list_fault(kind, item_list, clicked_list, position_list)
+    WHEN is_list AND list_fault(kind, item_list, clicked_list, position_list, propensity_list) IS NOT NULL
+      THEN list_fault(kind, item_list, clicked_list, position_list, propensity_list)
     WHEN NOT is_list AND coalesce(item_id, '') = '' THEN 'item'
     WHEN getvariable('with_pages') AND coalesce(page_id, '') = '' THEN 'page'
     WHEN time_kind IS NULL AND (NOT is_clicks OR getvariable('clicks_with_times')) THEN 'time'
     WHEN getvariable('with_marks') AND kind = 'shown' AND NOT is_list AND clicked IS NULL THEN 'clicked'
     WHEN getvariable('with_positions') AND kind = 'shown' AND NOT is_list AND NOT coalesce(isfinite(position), false) THEN 'position'
+    WHEN kind = 'shown' AND NOT is_list AND NOT is_chance(propensity_text) THEN 'propensity'
     WHEN time_kind <> usual_kind(is_clicks) THEN 'kind of time'
   END AS fault
 FROM (
@@ -97,10 +100,11 @@ FROM (
           END AS iso
         FROM (
           SELECT
-            * EXCLUDE (time, clicked, position)
+            * EXCLUDE (time, clicked, position, propensity)
             -- A text that is an id of the page is that one, and no list of others.
             REPLACE (if(list_contains(item_list, clicked), [clicked], clicked_list) AS clicked_list),
             time AS time_text, clicked AS clicked_text, position AS position_text,
+            propensity AS propensity_text, TRY_CAST(propensity AS DOUBLE) AS propensity,
             getvariable('with_lists') AND (kind = 'shown' OR (NOT is_clicks AND getvariable('click_lists'))) AS is_list,
             CASE
               WHEN getvariable('time_format') IS NULL AND regexp_full_match(clean_time, '-?\d+(\.\d*)?([eE][+-]?\d+)?')
@@ -133,7 +137,7 @@ SELECT
   -- Where any value is a click, it may be the time of it.
   CASE WHEN getvariable('click_any') AND clicked
     THEN coalesce(TRY_CAST(clicked_text AS DOUBLE), epoch_us(iso_time(trim(clicked_text)))::DOUBLE) END AS click_time,
-  item_list, clicked_list, position_list -- NULL where a row is an item
+  propensity, item_list, clicked_list, position_list, propensity_list -- NULL where a row is an item
 FROM checked;
 
 -- Times are of the kind that most are of; others are bad rows.
@@ -156,6 +160,6 @@ FROM (SELECT coalesce(event, 'none') AS event, count(*) AS n FROM log_read WHERE
 HAVING count(*) > 0;
 
 CREATE VIEW row_read AS
-SELECT kind, user_id, page, item_id, time, coalesce(position, 0) AS place, coalesce(clicked, false) AS clicked, click_time
+SELECT kind, user_id, page, item_id, time, coalesce(position, 0) AS place, coalesce(clicked, false) AS clicked, click_time, propensity
 FROM log_read
 WHERE fault IS NULL AND kind <> 'other';

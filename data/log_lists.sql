@@ -26,10 +26,20 @@ CREATE MACRO marks_of(form, items, c) AS CASE form
 END;
 
 CREATE MACRO numbers(positions) AS list_filter(list_transform(positions, lambda x: TRY_CAST(x AS DOUBLE)), lambda x: isfinite(x));
-CREATE OR REPLACE MACRO list_fault(kind, items, clicked, positions) AS CASE
+-- One for each item, or one of the page, which all of its items have.
+CREATE MACRO chances(items, propensities) AS CASE
+  WHEN len(said(propensities)) = 0 THEN list_transform(items, lambda x: NULL::DOUBLE)
+  WHEN getvariable('propensity_of')::VARCHAR = 'item' THEN list_transform(propensities, lambda x: TRY_CAST(x AS DOUBLE))
+  ELSE list_transform(items, lambda x: TRY_CAST(propensities[1] AS DOUBLE))
+END;
+CREATE OR REPLACE MACRO list_fault(kind, items, clicked, positions, propensities) AS CASE
   WHEN coalesce(len(items), 0) = 0 OR list_contains(list_transform(items, lambda x: coalesce(x, '')), '') THEN 'items'
   WHEN kind = 'shown' AND getvariable('with_positions') AND len(numbers(positions)) IS DISTINCT FROM len(items) THEN 'positions'
   WHEN kind = 'shown' AND getvariable('with_marks') AND len(said(clicked)) > 0 AND NOT coalesce(fits(getvariable('click_form')::VARCHAR, items, clicked), true) THEN 'marks'
+  WHEN kind = 'shown' AND len(said(propensities)) > 0 AND (
+    len(propensities) <> if(getvariable('propensity_of')::VARCHAR = 'item', len(items), 1)
+    OR len(list_filter(propensities, lambda x: is_chance(x) AND x IS NOT NULL)) < len(propensities)
+  ) THEN 'propensities'
 END;
 -- Without ids, rows of a user at one time are pages of their own where they show other items.
 CREATE OR REPLACE MACRO list_key(kind, items) AS CASE WHEN kind <> 'shown' THEN '' ELSE chr(31) || md5(items::VARCHAR) END;
@@ -51,11 +61,11 @@ WHERE getvariable('with_marks') AND kind = 'shown' AND fault IS NULL AND len(sai
 
 CREATE OR REPLACE VIEW row_read AS
 -- The items of a click are in a column of their own, or the list of its row.
-SELECT kind, user_id, page, item_id, time, 0 AS place, false AS clicked, NULL::DOUBLE AS click_time
+SELECT kind, user_id, page, item_id, time, 0 AS place, false AS clicked, NULL::DOUBLE AS click_time, NULL::DOUBLE AS propensity
 FROM log_read
 WHERE fault IS NULL AND kind = 'click' AND NOT (getvariable('click_lists') AND NOT is_clicks)
 UNION ALL
-SELECT kind, user_id, page, unnest(item_list), time, 0, false, NULL
+SELECT kind, user_id, page, unnest(item_list), time, 0, false, NULL, NULL
 FROM log_read
 WHERE fault IS NULL AND kind = 'click' AND getvariable('click_lists') AND NOT is_clicks
 UNION ALL
@@ -67,6 +77,6 @@ SELECT
     marks_of(getvariable('click_form')::VARCHAR, item_list, clicked_list),
     list_transform(item_list, lambda x: false)
   )),
-  NULL
+  NULL, unnest(chances(item_list, propensity_list))
 FROM log_read
 WHERE fault IS NULL AND kind = 'shown';

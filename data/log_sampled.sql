@@ -83,7 +83,8 @@ WITH clicked_place AS (
   SELECT *, 1 + x % (1 + coalesce(others, 0)) AS clicked_place
   FROM click_row LEFT JOIN (SELECT click, count(*) AS others FROM drawn_item GROUP BY click) USING (click)
 )
-SELECT user_id, page || chr(31) || c.item AS page, item_id, time, place::DOUBLE AS place, clicked, NULL::DOUBLE AS click_time
+SELECT user_id, page || chr(31) || c.item AS page, item_id, time, place::DOUBLE AS place, clicked, NULL::DOUBLE AS click_time,
+  NULL::DOUBLE AS propensity
 FROM (
   SELECT click, item, clicked_place AS place, true AS clicked FROM clicked_place
   UNION ALL

@@ -1,6 +1,6 @@
 -- From the items of pages to their numbers and features, and to the rows of pages that prepared.sql takes.
 --
--- Takes   displayed (user_id, page, time, place, item_id, clicked, click_time), history (user_id, place, item_id)
+-- Takes   displayed (user_id, page, time, place, item_id, clicked, click_time, propensity), history (user_id, place, item_id)
 --         feature_source       a view of the features: item_id, dense (list of numbers), tokens (for each field a list of text);
 --                              empty where there are none
 --         like_item            item and item_id of a set whose numbers are kept; empty where there is none
@@ -42,13 +42,13 @@ SELECT
     moment: coalesce(click_time, 'inf'::DOUBLE),
     draw: if(clicks > 1, md5(concat_ws(chr(31), user_id, p.time, item_id)), '')
   } END AS clicked,
-  false AS given
+  propensity, false AS given
 FROM displayed d
 JOIN page_of p USING (user_id, page)
 JOIN number_of USING (item_id);
 DROP TABLE displayed;
 
-INSERT INTO shown
+INSERT INTO shown BY NAME
 SELECT
   user_id,
   first_time - 1 - max(place) OVER (PARTITION BY user_id) + place AS time,

@@ -1,29 +1,35 @@
 -- The end of every preparation: users, items and pages as Parquet. data/README.md has the schema.
 --
--- Takes   shown (user_id, time in ms, tie, place, item, clicked, given)   a row for each displayed item; a page is what is equal in
+-- Takes   shown (user_id, time in ms, tie, place, item, clicked, propensity, given)   a row for each displayed item; a page is what is equal in
 --         user_id, given, time and tie; places order its items; clicked (moment, draw) orders the clicks of a page, and is NULL for
 --         what was not clicked
 --         users (user, id, split)   of users.sql
 --         item (item, id, valid_from, dense, tokens)   items are numbered 0, 1, 2, ...
 --
--- Options by getvariable(): max_events (NULL: all); out (folder).
+-- Options by getvariable(): max_events (NULL: all); out (folder); propensity_of (page or item; NULL: none are known).
 
 
 -- step: Rows by user
 CREATE TABLE row_of_user AS
-SELECT user, given, time, tie, place, item, clicked, user % greatest(1, count(*) OVER () // 2000000) AS bucket
+SELECT user, given, time, tie, place, item, clicked, propensity, user % greatest(1, count(*) OVER () // 2000000) AS bucket
 FROM shown JOIN users ON users.id = shown.user_id;
 DROP TABLE shown;
-CREATE TABLE page (user UINTEGER, given BOOLEAN, time BIGINT, tie VARCHAR, items UINTEGER[], clicked UINTEGER, also UINTEGER[]);
+CREATE TABLE page (user UINTEGER, given BOOLEAN, time BIGINT, tie VARCHAR, items UINTEGER[], clicked UINTEGER, also UINTEGER[], propensities DOUBLE[]);
 
 -- step: Pages | for bucket in (SELECT DISTINCT bucket FROM row_of_user ORDER BY bucket)
 -- A list that is sorted afterwards: an aggregate with an order of its own takes kilobytes for each page.
 INSERT INTO page
-SELECT user, given, time, tie, items, clicks[1] AS clicked, clicks[2:] AS also
+SELECT user, given, time, tie, items, clicks[1] AS clicked, clicks[2:] AS also, propensities
 FROM (
   SELECT
     user, given, time, tie,
     list_transform(places, lambda p: p.item) AS items,
+    -- Where one of the items has none, the page's is not known.
+    CASE
+      WHEN len(list_filter(places, lambda p: p.propensity IS NULL)) > 0 THEN []
+      WHEN getvariable('propensity_of')::VARCHAR = 'item' THEN list_transform(places, lambda p: p.propensity)
+      ELSE [places[1].propensity]
+    END AS propensities,
     -- The place of each click, in the order of the clicks.
     list_transform(
       list_sort(list_filter(
@@ -32,7 +38,7 @@ FROM (
       lambda c: c.place
     ) AS clicks
   FROM (
-  SELECT user, given, time, tie, list_sort(list({place: place, item: item, clicked: clicked})) AS places
+  SELECT user, given, time, tie, list_sort(list({place: place, item: item, clicked: clicked, propensity: propensity})) AS places
   FROM row_of_user
   WHERE bucket = getvariable('bucket')
   GROUP BY user, given, time, tie
@@ -64,10 +70,13 @@ COPY (
   ORDER BY item
 ) TO (getvariable('out') || '/items.parquet') (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 8192);
 COPY (
-  SELECT
-    user,
-    (row_number() OVER (PARTITION BY user ORDER BY given DESC, time, tie) - 1)::UINTEGER AS page,
-    epoch_ms(time) AS time, items, clicked, also, given
-  FROM page
+  SELECT COLUMNS(lambda c: c <> 'propensities' OR getvariable('propensity_of') IS NOT NULL)
+  FROM (
+    SELECT
+      user,
+      (row_number() OVER (PARTITION BY user ORDER BY given DESC, time, tie) - 1)::UINTEGER AS page,
+      epoch_ms(time) AS time, items, clicked, also, given, propensities
+    FROM page
+  )
   ORDER BY user, page
 ) TO (getvariable('out') || '/pages.parquet') (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 8192);

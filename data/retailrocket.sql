@@ -382,6 +382,6 @@ DROP TABLE version; DROP TABLE category_path;
 CREATE TABLE shown AS
 SELECT
   visitor::VARCHAR AS user_id, time, coalesce(clicked::VARCHAR, '') AS tie, place, number AS item, if(is_clicked, {moment: 'inf'::DOUBLE, draw: ''}, NULL) AS clicked,
-  false AS given
+  NULL::DOUBLE AS propensity, false AS given
 FROM page_row JOIN numbered USING (item, valid_from);
 DROP TABLE page_row; DROP TABLE numbered;

@@ -1,9 +1,10 @@
 /** The measurements of `bench simulate`: all who play the same pages, in turn. */
 
+import type { Timing } from "../../src/selftest/profile/bench_report.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { Made } from "../../src/gpu/made.ts";
 import type { UserModel } from "../../src/model/user_model.ts";
-import { type Timing, timingOf } from "../../src/selftest/profile/timing.ts";
+import { timingOf } from "../../src/selftest/profile/timing.ts";
 import { CannotError } from "../peers/peer.ts";
 import type { Torch } from "../peers/roster.ts";
 import { randomPolicy } from "../../src/policy/named.ts";

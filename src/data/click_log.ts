@@ -88,6 +88,25 @@ export interface Clicks {
   readonly eventGiven?: Uint8Array<ArrayBuffer>;
   /** [R] the item displayed. */
   readonly rowItem: Uint32Array<ArrayBuffer>;
+  /**
+   * [E] by which chance each page was shown, of those who drew it: one number for the page as a whole, or one for each of its
+   * items in their order, given those before it; none where it is not known. Absent: of no page. A log that stays on disk has none.
+   */
+  readonly eventPropensities?: readonly (readonly number[])[];
+  /** [E] what each page was drawn from; none: from all items, as far as its user had not clicked them. Absent: of no page. */
+  readonly eventCandidates?: readonly (readonly number[])[];
+}
+
+/** What of {@link Clicks} is a list for each event, and may be absent. */
+export const eventLists = ["eventPropensities", "eventCandidates"] as const;
+type EventLists = Pick<Clicks, typeof eventLists[number]>;
+
+/** The lists of events from `make`, those without anything in them left out. */
+export function eventListsOf(
+  make: (name: typeof eventLists[number]) => readonly (readonly number[])[],
+): EventLists {
+  const made = eventLists.map((name) => [name, make(name)] as const);
+  return Object.fromEntries(made.filter(([, lists]) => lists.some(({ length }) => length > 0)));
 }
 
 /** A log with the items that it shows. `checkLog` says whether its numbers fit together. */
@@ -155,6 +174,12 @@ export function checkLog(log: ClickLog, needed: readonly Split[] = splits): void
     }
   }
   if (eventGiven) checkGiven(log, eventGiven, fail);
+  for (const name of eventLists) {
+    const { length } = log[name] ?? eventClick;
+    if (length !== eventClick.length) {
+      fail(`${name} has ${length} entries, expected one per event = ${eventClick.length}`);
+    }
+  }
   for (let row = 0; row < rowItem.length; row++) {
     if (rowItem[row]! >= items.count) {
       fail(`row ${row} displays item ${rowItem[row]}, but there are ${items.count} items (ids start at 0)`);

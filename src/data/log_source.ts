@@ -8,6 +8,7 @@ import {
   checkSplits,
   type ClickLog,
   type Clicks,
+  eventListsOf,
   NONE,
   type Split,
   splits,
@@ -109,7 +110,11 @@ export class MemoryLog implements LogSource {
       window.rowItem.set(log.rowItem.subarray(first, end), row);
       row += end - first;
     }
-    return window;
+    const events = (user: number) => [log.userEvents[user] ?? 0, log.userEvents[user + 1] ?? 0] as const;
+    const lists = eventListsOf((name) =>
+      log[name] ? Array.from(users, (user) => log[name]?.slice(...events(user)) ?? []).flat() : []
+    );
+    return { ...window, ...lists };
   }
 
   /** The same clicks. @param change its catalogue, if it has one, is in memory: another one is not taken. */

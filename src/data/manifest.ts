@@ -160,6 +160,8 @@ export const manifestSchema = v.object({
     clicks: count,
     /** Pages that are given as history: they start the state and are not predicted. */
     given: count,
+    /** Pages whose propensity is known; left out where there are none. */
+    propensities: v.optional(count),
   })),
   /** Whether the items of a page are in the order in which they were shown; left out where nobody said. */
   places: v.optional(v.picklist(["shown", "arbitrary"])),

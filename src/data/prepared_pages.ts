@@ -1,6 +1,6 @@
 /** The pages of a prepared data set, held against what its users say of them. */
 
-import { type Clicks, FURTHER_CLICK, NONE } from "./click_log.ts";
+import { type Clicks, eventListsOf, FURTHER_CLICK, NONE } from "./click_log.ts";
 import {
   ABSENT,
   type Column,
@@ -26,6 +26,9 @@ export interface PageChunk {
   readonly given: Uint8Array;
   /** The items of all of them, one after another. */
   readonly items: Uint32Array;
+  /** As of {@link Clicks}. */
+  readonly eventPropensities: readonly (readonly number[])[];
+  readonly eventCandidates: readonly (readonly number[])[];
 }
 
 const PAGE_COLUMNS = {
@@ -35,6 +38,8 @@ const PAGE_COLUMNS = {
   clicked: { of: "whole" },
   also: { of: "whole", list: true, optional: true },
   given: { of: "truth", optional: true },
+  propensities: { of: "number", list: true, optional: true },
+  candidates: { of: "whole", list: true, optional: true },
 } as const;
 
 type PageColumns = Readonly<Record<keyof typeof PAGE_COLUMNS, Column>>;
@@ -48,6 +53,7 @@ export class PageReader {
   rows = 0;
   clicks = 0;
   given = 0;
+  propensities = 0;
   /** Whose the last page is. */
   #user = 0;
 
@@ -93,6 +99,8 @@ export class PageReader {
     const also: (readonly number[])[] = [];
     const given = new Uint8Array(count);
     const items = new Growing(Uint32Array);
+    const eventPropensities: (readonly number[])[] = [];
+    const eventCandidates: (readonly number[])[] = [];
     for (let k = 0; k < count; k++) {
       this.#expectUser(columns, k, this.rows + items.length, fail);
       const size = this.#addItems(columns.items[k], items, k, fail);
@@ -103,10 +111,16 @@ export class PageReader {
       clicks[k] = click;
       also.push(page);
       given[k] = isGiven ? 1 : 0;
+      const chances = columns.propensities === ABSENT ? NO_MORE : propensitiesOf(columns, size, k, fail);
+      eventPropensities.push(chances);
+      if (chances.length > 0) this.propensities++;
+      eventCandidates.push(
+        columns.candidates === ABSENT ? NO_MORE : candidatesOf(columns, this.items, k, fail),
+      );
       if (isGiven) this.given++;
       else if (click !== NONE) this.clicks += 1 + page.length;
     }
-    return { sizes, clicks, also, given, items: items.values() };
+    return { sizes, clicks, also, given, items: items.values(), eventPropensities, eventCandidates };
   }
 
   /** Whether page k is the next one of the user whose turn it is. @param rows displayed items before it. */
@@ -186,6 +200,47 @@ function alsoOf({ items, clicked, also }: PageColumns, k: number, fail: Fail): r
   return fail(k, expected, `${found.map(foundText).join(", ")}, clicked: ${foundText(first)}`);
 }
 
+/** By which chance a page was shown. */
+function propensitiesOf(
+  { propensities }: PageColumns,
+  size: number,
+  k: number,
+  fail: Fail,
+): readonly number[] {
+  const found = propensities[k];
+  if (!Array.isArray(found)) {
+    return fail(k, "propensities to be a list, an empty one where they are not known", foundText(found));
+  }
+  const chances = found.map((value) => typeof value === "bigint" ? Number(value) : value);
+  const isChance = (value: unknown) => typeof value === "number" && value > 0 && value <= 1;
+  if ([0, 1, size].includes(chances.length) && chances.every(isChance)) {
+    return chances.length === 0 ? NO_MORE : chances;
+  }
+  const expected = `propensities above 0 and up to 1, one for the page or one for each of its ${size} items`;
+  return fail(k, expected, found.map(foundText).join(", "));
+}
+
+/** What a page was drawn from. */
+function candidatesOf(
+  { items, candidates }: PageColumns,
+  count: number,
+  k: number,
+  fail: Fail,
+): readonly number[] {
+  const found = candidates[k];
+  if (!Array.isArray(found)) {
+    return fail(k, "candidates to be a list, an empty one where all items were", foundText(found));
+  }
+  if (found.length === 0) return NO_MORE;
+  const own = found.map((item) => wholeOf(item, count));
+  const set = new Set(own);
+  const shown: unknown = items[k];
+  const has = Array.isArray(shown) && shown.every((item) => set.has(Number(item)));
+  if (has && set.size === own.length && !set.has(-1)) return own;
+  const expected = `candidates of 0..${count - 1}, each once, what is displayed among them`;
+  return fail(k, expected, found.map(foundText).join(", "));
+}
+
 /** Whether a page is given as history. */
 function givenOf(columns: PageColumns, size: number, click: number, k: number, fail: Fail): boolean {
   const given = columns.given === ABSENT ? false : columns.given[k];
@@ -234,7 +289,8 @@ export class WholeUsers {
 }
 
 /** Pages from `first` to `end` of a chunk. */
-function part({ sizes, clicks, also, given, items }: PageChunk, first: number, end: number): PageChunk {
+function part(chunk: PageChunk, first: number, end: number): PageChunk {
+  const { sizes, clicks, also, given, items } = chunk;
   const rows = (from: number, to: number) => sizes.subarray(from, to).reduce((sum, size) => sum + size, 0);
   const start = rows(0, first);
   return {
@@ -243,6 +299,8 @@ function part({ sizes, clicks, also, given, items }: PageChunk, first: number, e
     also: also.slice(first, end),
     given: given.subarray(first, end),
     items: items.subarray(start, start + rows(first, end)),
+    eventPropensities: chunk.eventPropensities.slice(first, end),
+    eventCandidates: chunk.eventCandidates.slice(first, end),
   };
 }
 
@@ -280,6 +338,11 @@ function chunkOf(set: PreparedUsers, first: number, end: number, chunks: readonl
   }
   pageEvent[pages] = event;
   eventRows[events] = row;
+  const lists = eventListsOf((name) =>
+    chunks.flatMap(({ also, [name]: own }) =>
+      own.flatMap((list, k) => [list, ...also[k]?.map(() => NO_MORE) ?? []])
+    )
+  );
   return {
     userSplit: set.userSplit.slice(first, end),
     userEvents: set.userPages.slice(first, end + 1).map((running) => pageEvent[running - from] ?? 0),
@@ -287,6 +350,7 @@ function chunkOf(set: PreparedUsers, first: number, end: number, chunks: readonl
     eventClick,
     ...(eventGiven.some((given) => given > 0) ? { eventGiven } : {}),
     rowItem,
+    ...lists,
   };
 }
 
@@ -316,5 +380,10 @@ export function joinClicks(chunks: readonly Clicks[]): Clicks {
   }
   eventRows[events] = rows;
   const given = eventGiven.some((given) => given > 0) ? { eventGiven } : {};
-  return { userSplit, userEvents, eventRows, eventClick, ...given, rowItem };
+  const lists = eventListsOf((name) =>
+    chunks.some((chunk) => chunk[name])
+      ? chunks.flatMap(({ eventClick, [name]: own }) => own ?? Array.from(eventClick, () => NO_MORE))
+      : []
+  );
+  return { userSplit, userEvents, eventRows, eventClick, ...given, rowItem, ...lists };
 }

@@ -113,6 +113,7 @@ export class PreparedSet implements PreparedUsers {
     this.#expectCount("pages", files.pages?.rows, pages.pages);
     this.#expectCount("clicks", counts?.clicks, pages.clicks);
     this.#expectCount("pages that are given", counts?.given, pages.given);
+    this.#expectCount("pages with propensities", counts?.propensities, pages.propensities);
   }
 
   /** @throws UserError for another number than the manifest says. */

@@ -1,8 +1,8 @@
 /** Makes the lab's page: one HTML file that needs nothing beside it, and the same as a folder of static files. */
 
+import type { ShippedLadder } from "../selftest/profile/bench_report.ts";
 import { fileURLToPath } from "node:url";
 import { Html, inlineScript, jsonScript, markup, scriptText } from "../report/html.ts";
-import type { ShippedLadder } from "../selftest/ladder/shipped.ts";
 import { type Bundle, bundle } from "../serve/bundle/bundle.ts";
 import { tableName, tableScript } from "../serve/bundle/kernel_table.ts";
 import { version } from "../version.ts";

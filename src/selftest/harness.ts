@@ -183,3 +183,21 @@ export function bitsOf({ buffer, byteOffset, length }: Words): Uint32Array<Array
 export function sameWords(one: Uint32Array, other: ArrayLike<number> | undefined): boolean {
   return one.length === other?.length && one.every((word, k) => word === other[k]);
 }
+
+/** [panels, R] words of bits, 32 items a panel. @param taken whether the bit of an item is set for a row */
+export function maskBits(rows: number, items: number, taken: (row: number, item: number) => boolean) {
+  const words = new Uint32Array(Math.ceil(items / 32) * rows);
+  for (let row = 0; row < rows; row++) {
+    for (let item = 0; item < items; item++) {
+      if (!taken(row, item)) continue;
+      const at = (item >>> 5) * rows + row;
+      words[at] = ((words[at] ?? 0) | (1 << (item & 31))) >>> 0;
+    }
+  }
+  return words;
+}
+
+/** Whether the bit of an item is set for a row. */
+export function bitOf(words: Uint32Array, rows: number, row: number, item: number): boolean {
+  return (((words[(item >>> 5) * rows + row] ?? 0) >>> (item & 31)) & 1) === 1;
+}

@@ -1,7 +1,7 @@
 /** Which items a page may show: all, some that are drawn for each page, or a list; and what of them a user may still see. */
 
 import { bitWords } from "../batch/device_log.ts";
-import { type Key, philox, purposes, slotOf, type Words } from "../data/philox.ts";
+import { purposes, slotOf, type Words } from "../data/philox.ts";
 import { UserError } from "../user_error.ts";
 import fillText from "../../kernels/simulate/fill.wgsl" with { type: "text" };
 import maskText from "../../kernels/simulate/page_mask.wgsl" with { type: "text" };
@@ -75,16 +75,6 @@ export function randomPool(
     });
   }
   return pool;
-}
-
-/** Whether an item is in the random pool of a user's page, as the kernel finds it. */
-export function inRandomPool(
-  { threshold }: Pick<Pool, "threshold">,
-  { user, episode, page, item }: Record<"user" | "episode" | "page" | "item", number>,
-  key: Key,
-): boolean {
-  const words = philox([user, episode, page, slotOf(purposes.POOL, item >>> 2)], key);
-  return threshold === 0 || (words[item & 3] ?? 0) < threshold;
 }
 
 const fillKernel = kernel("fill", fillText);

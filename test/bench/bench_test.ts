@@ -3,9 +3,8 @@
 import assert from "node:assert/strict";
 import { probeKernels } from "../../src/selftest/profile/adapter_ceilings.ts";
 import type { BenchReport } from "../../src/selftest/profile/bench_report.ts";
-import { readBench } from "../../bench/bench_json.ts";
 import { bench, studies } from "../../bench/main.ts";
-import { recordsJson, writeRecords } from "../../bench/output.ts";
+import { readBench, recordsJson, writeRecords } from "../../bench/output.ts";
 import { compare } from "../../bench/compare.ts";
 import { fitLine, type GrowthAxis, growthCharts, measureGrowth } from "../../bench/growth.ts";
 import { casesOf, partsOf } from "../../bench/kernel_cases.ts";

@@ -2,8 +2,7 @@
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { ladderCells } from "../../bench/ladder.ts";
-import { jsonBeside, readLadders } from "../../bench/ladder_json.ts";
+import { jsonBeside, ladderCells, readLadders } from "../../bench/ladder.ts";
 import { short } from "../../bench/output.ts";
 import { faultsAt, gpuWay } from "../../src/selftest/ladder/check.ts";
 import { runLadder } from "../../src/selftest/ladder/run.ts";
@@ -156,7 +155,7 @@ Deno.test("the command prints a row a step", async () => {
   const [shipped, ...others] = await readLadders(jsonBeside(page));
   for (const file of [page, jsonBeside(page)]) await Deno.remove(file);
   assert.deepEqual([shipped?.ladder, shipped?.size, others], ["choice", [40, 4], []]);
-  assert.ok(shipped?.steps.every(({ microseconds = 0, least = 0 }) => least > 0 && microseconds >= least));
+  assert.ok(shipped?.steps.every(({ time }) => time && time.min > 0 && time.median >= time.min));
   assert.match(
     written,
     /^<!-- ladder choice -->\n\n40 x 4; [^]*\| 1 \| [^]*choice_nll[^]*<!-- end of ladder choice -->\n$/,
@@ -183,11 +182,15 @@ Deno.test("the JSON beside the ladders' page has its numbers, of the ladders as 
       steps.map(({ kernel, idea }) => [kernel, idea]),
       ladderNamed(ladder).steps.map((s) => [s.kernel.name, s.idea]),
     );
-    for (const { number, microseconds = NaN, least = NaN, gain } of steps) {
+    for (const { number, time, gain } of steps) {
       const row = part.match(new RegExp(`^\\| ${number} +\\|.*`, "m"))?.[0].split("|").map((cell) =>
         cell.trim()
       );
-      assert.deepEqual([row?.[4], row?.[5]], [short(microseconds), short(least)], `${ladder} ${number}`);
+      assert.deepEqual(
+        [row?.[4], row?.[5]],
+        [short(time?.median ?? NaN), short(time?.min ?? NaN)],
+        `${ladder} ${number}`,
+      );
       assert.equal(row?.[9], gain === undefined ? "-" : `${gain.toFixed(2)}x`, `${ladder} ${number}`);
     }
   }

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
-import { readBench } from "../../bench/bench_json.ts";
+import { readBench } from "../../bench/output.ts";
 import { compare } from "../../bench/compare.ts";
 
 /** What each screen is looked at by, when it shows something. */

@@ -6,7 +6,6 @@ import { readFloats } from "../../src/gpu/readback.ts";
 import { chooseByPosition } from "../../src/policy/network/choose_slates.ts";
 import type { QCounts, QLossBatch } from "../../src/policy/learning/q_loss.ts";
 import type { QShape } from "../../src/policy/network/q_network.ts";
-import { stateInput } from "../../src/policy/network/slate_rows.ts";
 import {
   checkLearning,
   type Learned,
@@ -17,9 +16,10 @@ import {
 import { at } from "../../src/tape/reference.ts";
 import { padRows } from "../../src/tape/layout.ts";
 import { checkTest, withGpu } from "../op_check.ts";
-import { maskBits, normals, withBench } from "../../src/selftest/slates/slate_bench.ts";
+import { withBench } from "../../src/selftest/slates/slate_bench.ts";
+import { checkInput } from "../../src/selftest/slates/slate_cases.ts";
 import type { Q64 } from "../../src/selftest/slates/q_reference.ts";
-import { floats } from "../../src/selftest/harness.ts";
+import { floats, maskBits } from "../../src/selftest/harness.ts";
 
 const shapeOf = (kind: QShape["kind"], slate: number): QShape => ({
   ...{ kind, slate, units: 8, trunk: 8, inputs: 3, itemColumns: 5 },
@@ -95,27 +95,13 @@ for (const kind of ["cpu", "gpu"] as const) {
 }
 
 for (const kind of ["cpu", "gpu"] as const) {
-  Deno.test(`state input: the state, and how far the episode is, kernels for a ${kind}`, () =>
-    withGpu(kind, async (gpu) => {
-      for (const columns of [3, 4]) {
-        await withBench(gpu, { rows: 70, items: 1 }, async ({ rows, textured, run }) => {
-          const values = normals(70 * columns, "states", columns);
-          const state = {
-            ...{ name: "state", rows: "rows", columns, groups: 1, stride: 4, trainable: false },
-            view: textured("state", padRows(values, 70, columns, 1)),
-          };
-          const { input, dispatch } = stateInput(rows, state, 20);
-          const page = { page: 5, episode: 0, firstUser: 0 };
-          const [found] = await run([dispatch], [input.view], { purpose: { page } });
-          const expected = Float32Array.from({ length: 70 * (columns + 1) }, (_, i) => {
-            const [row, c] = [Math.floor(i / (columns + 1)), i % (columns + 1)];
-            return c === columns ? 0.25 : values[row * columns + c] ?? NaN;
-          });
-          const padded = padRows(expected, 70, columns + 1, 1);
-          assert.deepEqual(floats(found).subarray(0, padded.length), padded);
-        });
-      }
-    }));
+  checkTest(
+    `state input: the state, and how far the episode is, kernels for a ${kind}`,
+    kind,
+    async (gpu, checks) => {
+      for (const columns of [3, 4]) await checkInput(gpu, checks, columns);
+    },
+  );
 }
 
 for (const shape of shapes) {

@@ -27,7 +27,8 @@ import { Page } from "../../src/simulate/page.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { withGpu } from "../op_check.ts";
-import { maskBits, normals } from "../../src/selftest/slates/slate_bench.ts";
+import { maskBits } from "../../src/selftest/harness.ts";
+import { normals } from "../../src/selftest/slates/slate_bench.ts";
 import { counted, logs, lstm, none, pw, someWeights } from "../simulated_models.ts";
 import { Q64 } from "../../src/selftest/slates/q_reference.ts";
 

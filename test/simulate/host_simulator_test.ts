@@ -9,7 +9,7 @@ import { restless } from "../../src/data/shops.ts";
 import { choiceWeights, choose, type HostDynamics, ShopDynamics } from "../../src/simulate/host/dynamics.ts";
 import { greedyPolicy, popularPolicy, randomPolicy } from "../../src/simulate/host/host_policies.ts";
 import { type HostPolicy, simulateOnHost } from "../../src/simulate/host/host_simulator.ts";
-import { inRandomPool, poolOf } from "../../src/simulate/pool.ts";
+import { poolOf, randomPool } from "../../src/simulate/pool.ts";
 
 const total = (values: Iterable<number>) => Array.from(values).reduce((sum, x) => sum + x, 0);
 
@@ -122,15 +122,18 @@ Deno.test("host simulator: clicked items are not shown again, nor those of the h
 });
 
 Deno.test("host simulator: a random pool is that of the device, and counts for nothing where it leaves too few", () => {
-  const [users, pages, randomPool] = [30, 5, 4];
-  const { slates, outcomes } = simulateOnHost(shop, randomPolicy(), { ...sizes, users, pages, randomPool });
-  const pool = poolOf({ random: randomPool }, 40);
+  const [users, pages, random] = [30, 5, 4];
+  const asked = { ...sizes, users, pages, randomPool: random };
+  const { slates, outcomes } = simulateOnHost(shop, randomPolicy(), asked);
+  const { threshold } = poolOf({ random }, 40);
   let [inside, outside, large] = [0, 0, 0];
   for (let user = 0; user < users; user++) {
     const clicked = new Set<number>();
     for (let page = 0; page < pages; page++) {
       const at = page * users + user;
-      const isIn = (item: number) => inRandomPool(pool, { user, episode: 0, page, item }, keyOf(sizes.seed));
+      const words = (purpose: number) => philox([user, 0, page, purpose], keyOf(sizes.seed));
+      const pool = randomPool(threshold, 40, words);
+      const isIn = (item: number) => pool[item] === 1;
       const free = Array.from({ length: 40 }, (_, item) => item).filter((item) => !clicked.has(item));
       const slate = Array.from(slates.subarray(3 * at, 3 * at + 3));
       large += free.filter(isIn).length;

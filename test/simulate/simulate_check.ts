@@ -1,7 +1,4 @@
-/** What tests of simulated pages share: pages whose every buffer is watched, and laws of what is drawn. */
-
-export { bitOf, CheckedPage, randomBits } from "../../src/selftest/pages/page_bench.ts";
-export { sameWords } from "../../src/selftest/harness.ts";
+/** The law of what is drawn on simulated pages. */
 
 /** Chi-square of counts against expected ones, in standard deviations of its mean: (x - n) / sqrt(2 n). */
 export function chiSquare(

@@ -59,6 +59,14 @@ function text(path: string, d: Description): string {
     `items: ${thousands(d.ids)}${d.items === d.ids ? "" : `, in ${thousands(d.items)} versions`}; ` +
     `features: ${features.length > 0 ? features.join("; ") : "none but the item itself (one-hot)"}`,
     ...(d.given > 0 ? [`given as history, not predicted: ${thousands(d.given)} clicks`] : []),
+    ...(d.propensities.pages > 0
+      ? [
+        `propensities: of ${thousands(d.propensities.pages)} pages; the least is ${
+          d.propensities.least.toPrecision(3)
+        }, ` +
+        `the median ${d.propensities.median.toPrecision(3)}`,
+      ]
+      : []),
     `events a user: ${d.eventsPerUser.map(thousands).join(" / ")} (least, quartiles, most)`,
     "",
     table(head, rows),

@@ -10,6 +10,7 @@ import {
   DEFAULT_PAGE_SIZE,
   DEFAULT_SAMPLED_WINDOW,
   type LogOptions,
+  propensityKinds,
   timeUnits,
 } from "../prepare/log_options.ts";
 import { formats } from "../prepare/table_select.ts";
@@ -52,6 +53,18 @@ export function logCommand(run: Prepare): Command {
       "the item's place on the page; it orders the items, which train --position-effect looks at (default: by their ids, " +
         "those of a list as they stand)",
       given,
+    )
+    .option(
+      "--propensity <column>",
+      "the probability by which the page was shown, of those who drew it: policy evaluate says by it what another policy would " +
+        "have earned",
+      given,
+    )
+    .addOption(
+      new Option(
+        "--propensity-of <what>",
+        "what it is of: the page as a whole; or each item at its place, given those before it (default: page)",
+      ).choices(propensityKinds),
     );
   for (const add of [withClickOptions, withPageOptions]) add(command);
   return withPrepareOptions(withFeatureOptions(command, "as in the log"), "log")

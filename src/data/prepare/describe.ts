@@ -53,6 +53,8 @@ export interface Description {
   /** Clicks by place on the page, of pages of two items or more. */
   readonly clickPlaces: readonly { place: number; clicks: number }[];
   readonly placeEffect: PlaceEffect;
+  /** Of how many pages it is known by which chance they were shown; the least and the median of these chances. */
+  readonly propensities: { readonly pages: number; readonly least: number; readonly median: number };
   /** Least, quartiles and most. */
   readonly eventsPerUser: readonly number[];
   readonly warnings: readonly string[];
@@ -129,10 +131,19 @@ async function descriptionOf(
       place: Number(r.place),
       clicks: Number(r.clicks),
     })),
+    propensities: await propensitiesIn(engine),
     placeEffect: await placeEffect(engine, manifest.places),
     eventsPerUser: Array.isArray(quartiles?.q) ? quartiles.q.map(Number) : [],
     warnings: await countedWarnings(engine, parts),
   };
+}
+
+async function propensitiesIn(engine: Engine): Promise<Description["propensities"]> {
+  const [row] = await engine.rows(
+    "SELECT count(log_propensity) AS pages, exp(min(log_propensity)) AS least, exp(median(log_propensity)) AS median " +
+      "FROM page WHERE NOT given",
+  );
+  return { pages: Number(row?.pages), least: Number(row?.least), median: Number(row?.median) };
 }
 
 function figuresOf(row: Readonly<Record<string, unknown>>): PartFigures {

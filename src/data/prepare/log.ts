@@ -112,6 +112,7 @@ function variablesOf(options: LogOptions): Record<string, Variable> {
     with_lists: options.items !== undefined,
     with_marks: options.clicked !== undefined,
     with_positions: options.position !== undefined,
+    propensity_of: options.propensity === undefined ? null : options.propensityOf ?? "page",
     click_lists: options.event !== undefined && options.items !== undefined && options.item === undefined,
     click_any: options.clickedAny === true,
     with_events: options.event !== undefined,
@@ -231,6 +232,7 @@ const GUIDE = "data/README.md shows which command fits which log.";
 /** Looks at `displayed`. @throws UserError for pages that cannot be what was displayed, unless they are taken as they are. */
 async function expectPages(engine: Engine, options: LogOptions): Promise<void> {
   const { pages = "log", page, items, pageGap } = options;
+  await expectOnePropensity(engine, options);
   const [row = {}] = await engine.rows(
     "SELECT count(*) AS pages, count(*) FILTER (n > 1) AS longer, count(*) FILTER (clicked) AS clicked, " +
       `min(time) = max(time) AS "one time", ${TIMES} ` +
@@ -277,6 +279,21 @@ async function expectPages(engine: Engine, options: LogOptions): Promise<void> {
       `${Math.round(100 * (1 - longer / count))} % of the pages show one item: they are always ranked right`,
     );
   }
+}
+
+/** @throws UserError for pages whose items have several, unless each item has its own. */
+async function expectOnePropensity(engine: Engine, { propensity, propensityOf }: LogOptions): Promise<void> {
+  if (propensity === undefined || propensityOf === "item") return;
+  const several = await engine.number(
+    "SELECT count(*) FROM (SELECT 1 FROM displayed GROUP BY user_id, page HAVING min(propensity) <> max(propensity))",
+  );
+  if (several === 0) return;
+  throw new UserError(
+    `Expected one ${propensity} on all rows of a page, found several on ${
+      thousands(several)
+    } pages. If each item has its own, ` +
+      "given those before it: --propensity-of item.",
+  );
 }
 
 /** What times may be multiples of, the longest first. One alone says little: an hour or a minute needs several. */

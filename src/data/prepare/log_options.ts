@@ -5,6 +5,8 @@ import type { FeatureOptions } from "./features.ts";
 
 export const clickForms = ["id", "index", "place", "marks"] as const;
 export type ClickForm = (typeof clickForms)[number];
+/** What a propensity is of. */
+export const propensityKinds = ["page", "item"] as const;
 
 export interface LogOptions extends FeatureOptions {
   /** A file or glob: CSV, JSON lines or Parquet. */
@@ -25,6 +27,9 @@ export interface LogOptions extends FeatureOptions {
   readonly page?: string;
   /** Without it, items of a page are in the order of their ids; those of a list in its own. */
   readonly position?: string;
+  /** By which chance each page, or each of its items given those before it, was shown; none is known without it. */
+  readonly propensity?: string;
+  readonly propensityOf?: typeof propensityKinds[number];
 
   /** A click is any value, a number from this one on, or one of these words; otherwise a yes or no. */
   readonly clickedAny?: boolean;
@@ -85,6 +90,7 @@ const NEEDS: readonly [option: keyof LogOptions, needs: readonly (keyof LogOptio
   ["clickedValues", ["clicked"]],
   ["clickedAs", ["items"]],
   ["clickedAs", ["clicked"]],
+  ["propensityOf", ["propensity"]],
   ["clicksColumns", ["clicks"]],
   ["eventShown", ["event"]],
   ["eventClicked", ["event"]],
@@ -94,7 +100,14 @@ const NEEDS: readonly [option: keyof LogOptions, needs: readonly (keyof LogOptio
 
 /** Of sampled pages only, and what they have no use for. */
 const SAMPLED: readonly (keyof LogOptions)[] = ["pageSize", "sampledWindow"];
-const NOT_SAMPLED: readonly (keyof LogOptions)[] = ["items", "clicks", "position", "pageGap", "eventShown"];
+const NOT_SAMPLED: readonly (keyof LogOptions)[] = [
+  "items",
+  "clicks",
+  "position",
+  "propensity",
+  "pageGap",
+  "eventShown",
+];
 
 /** @throws UserError for options that do not fit together, or do not say what was displayed and clicked. */
 export function expectShape(options: LogOptions): void {

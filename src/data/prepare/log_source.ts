@@ -38,6 +38,7 @@ const ROWS: Readonly<Record<string, Value>> = {
   day: { option: "date", place: 2, as: "text", read: "day" },
   clicked: { option: "clicked", as: "text", read: "clicked_text" },
   position: { option: "position", as: "text", read: "position_text" },
+  propensity: { option: "propensity", as: "text", read: "propensity_text" },
   event: { option: "event", as: "text", read: "event" },
 };
 /** Of one with a list of items a page: the lists, and the same as text to find the line of a bad one by. */
@@ -45,6 +46,7 @@ const LISTS: Readonly<Record<string, Value>> = {
   item_list: { option: "items", as: "items", read: "items_text" },
   clicked_list: { option: "clicked", as: "items", read: "clicked_text" },
   position_list: { option: "position", as: "items", read: "position_text" },
+  propensity_list: { option: "propensity", as: "items", read: "propensity_text" },
   items_text: { option: "items", as: "text", read: "items_text" },
 };
 /** The columns of a table of clicks, as the view calls them. */
@@ -213,7 +215,8 @@ function textsOf(
   named: ClicksNames,
   ids: string,
 ): Record<string, FaultText> {
-  const { items = "items", clicked = "clicked", position = "position" } = options;
+  const { items = "items", clicked = "clicked", position = "position", propensity = "propensity" } = options;
+  const chance = "a number above 0 and up to 1, or nothing where it is not known";
   const click = clickText(options);
   const either = (name: "user" | "item" | "page" | "time" | "date") => {
     const own = [options[name] ?? name].flat().join(", ");
@@ -258,6 +261,14 @@ function textsOf(
     },
     marks: unreadable(clicked, `the click of the list in ${items}, written as in most rows`, "clicked_text"),
     position: unreadable(position, "a number", "position_text"),
+    propensity: unreadable(propensity, chance, "propensity_text"),
+    propensities: unreadable(
+      propensity,
+      options.propensityOf === "item"
+        ? `a list of such numbers, one for each of ${items}: ${chance}`
+        : chance,
+      "propensity_text",
+    ),
     positions: unreadable(position, `a list of numbers, one for each of ${items}`, "position_text"),
   };
 }

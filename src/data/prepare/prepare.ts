@@ -153,14 +153,14 @@ async function expectUsers(engine: Engine): Promise<void> {
 async function manifestOf(
   engine: Engine,
   name: string,
-  { sources, places }: Begun,
+  { sources, places, variables }: Begun,
   folder: string,
   command: readonly string[],
   bad: BadRows,
 ): Promise<Manifest> {
   const [pages] = await engine.rows(
     "SELECT count(*) AS pages, sum(len(items)) AS rows, count(clicked) FILTER (NOT given) + sum(len(also)) AS clicks, " +
-      "count(*) FILTER (given) AS given FROM page",
+      "count(*) FILTER (given) AS given, count(*) FILTER (len(propensities) > 0) AS propensities FROM page",
   );
   const users = await engine.rows("SELECT split, count(*) AS n FROM users GROUP BY split");
   const inPart = (split: string) => Number(users.find((row) => row.split === split)?.n ?? 0);
@@ -191,6 +191,7 @@ async function manifestOf(
       rows: Number(pages?.rows),
       clicks: Number(pages?.clicks),
       given: Number(pages?.given),
+      ...(variables.propensity_of ? { propensities: Number(pages?.propensities) } : {}),
     },
     skipped: Object.fromEntries([
       ...skipped.map(({ kind, count }) => [String(kind), Number(count)]),

@@ -30,6 +30,8 @@ export interface PreparedContents {
   /** What the features of the items mean; names alone are made up where that is not known. */
   readonly features?: Features;
   readonly places?: Places;
+  /** Which lists of {@link Clicks} the pages have columns for. */
+  readonly lists?: readonly (keyof typeof LIST_COLUMNS)[];
   /** How it was made, for the reader. */
   readonly notes: readonly string[];
   readonly command: readonly string[];
@@ -54,7 +56,9 @@ export async function writePrepared(
   chunks: AsyncIterable<Clicks>,
 ): Promise<Manifest> {
   const users = new UserRows();
-  const pages = await writePart(`${folder}/pages.parquet`, PAGE_SCHEMA, pageGroups(chunks, users));
+  const { lists = [] } = contents;
+  const schema = schemaOf([...PAGE_COLUMNS, ...lists.map((name) => LIST_COLUMNS[name])]);
+  const pages = await writePart(`${folder}/pages.parquet`, schema, pageGroups(chunks, users, lists));
   await writePart(`${folder}/users.parquet`, USER_SCHEMA, users.groups());
   const { items } = contents;
   const features = contents.features ?? namesOnly(contents);
@@ -71,7 +75,10 @@ export async function writePrepared(
     places: contents.places,
     features,
     files: { users: await file("users"), items: await file("items"), pages: await file("pages") },
-    counts: { users: users.bySplit(), items: rows.items, pages, ...users.sums },
+    counts: {
+      ...{ users: users.bySplit(), items: rows.items, pages, ...users.sums },
+      propensities: lists.includes("eventPropensities") ? users.propensities : undefined,
+    },
     notes: [...contents.notes],
     command: [...contents.command],
     clickgan: version,
@@ -84,14 +91,18 @@ type Element = ParquetWriter["schema"][number];
 /** Columns of a row group, in the order of the schema. */
 type Columns = readonly (readonly unknown[])[];
 
-function plain(name: string, type: "INT32" | "FLOAT" | "BOOLEAN" | "TEXT", nullable = false): Element {
+function plain(
+  name: string,
+  type: "INT32" | "FLOAT" | "DOUBLE" | "BOOLEAN" | "TEXT",
+  nullable = false,
+): Element {
   const repetition_type = nullable ? "OPTIONAL" : "REQUIRED";
   return type === "TEXT"
     ? { name, type: "BYTE_ARRAY", converted_type: "UTF8", repetition_type }
     : { name, type, repetition_type };
 }
 
-function list(name: string, type: "INT32" | "FLOAT"): Element[] {
+function list(name: string, type: "INT32" | "FLOAT" | "DOUBLE"): Element[] {
   return [
     { name, repetition_type: "REQUIRED", converted_type: "LIST", num_children: 1 },
     { name: "list", repetition_type: "REPEATED", num_children: 1 },
@@ -103,14 +114,18 @@ function schemaOf(columns: readonly (Element | Element[])[]): Element[] {
   return [{ name: "root", num_children: columns.length }, ...columns.flat()];
 }
 
-const PAGE_SCHEMA = schemaOf([
+const PAGE_COLUMNS = [
   plain("user", "INT32"),
   plain("page", "INT32"),
   list("items", "INT32"),
   plain("clicked", "INT32", true),
   list("also", "INT32"),
   plain("given", "BOOLEAN"),
-]);
+];
+const LIST_COLUMNS = {
+  eventPropensities: list("propensities", "DOUBLE"),
+  eventCandidates: list("candidates", "INT32"),
+} as const;
 const USER_SCHEMA = schemaOf([
   plain("user", "INT32"),
   plain("split", "TEXT"),
@@ -159,6 +174,8 @@ class UserRows {
   readonly #pages = new Growing(Uint32Array);
   readonly #rows = new Growing(Uint32Array);
   readonly sums = { rows: 0, clicks: 0, given: 0 };
+  /** Pages whose propensity is known. */
+  propensities = 0;
 
   get count(): number {
     return this.#split.length;
@@ -195,8 +212,12 @@ function nameOf(code: number): Split {
   return splits[code] ?? "train";
 }
 
-async function* pageGroups(chunks: AsyncIterable<Clicks>, users: UserRows): AsyncGenerator<Columns> {
-  const empty = (): unknown[][] => [[], [], [], [], [], []];
+async function* pageGroups(
+  chunks: AsyncIterable<Clicks>,
+  users: UserRows,
+  lists: readonly (keyof typeof LIST_COLUMNS)[],
+): AsyncGenerator<Columns> {
+  const empty = (): unknown[][] => Array.from({ length: PAGE_COLUMNS.length + lists.length }, () => []);
   let group = empty();
   for await (const clicks of chunks) {
     const { userSplit, userEvents, eventRows, eventGiven, rowItem } = clicks;
@@ -208,7 +229,9 @@ async function* pageGroups(chunks: AsyncIterable<Clicks>, users: UserRows): Asyn
         const given = eventGiven?.[e] === GIVEN_HISTORY;
         const clicked = clickedRows(clicks, e).map((click) => click - row);
         const items = Array.from(rowItem.subarray(row, end));
-        const page = [users.count, pages, items, clicked[0] ?? null, clicked.slice(1), given];
+        const own = lists.map((name) => [...clicks[name]?.[e] ?? []]);
+        const page = [users.count, pages, items, clicked[0] ?? null, clicked.slice(1), given, ...own];
+        if ((clicks.eventPropensities?.[e] ?? []).length > 0) users.propensities++;
         page.forEach((value, column) => group[column]?.push(value));
         if (given) users.sums.given++;
         else users.sums.clicks += clicked.length;

@@ -1,6 +1,6 @@
 /** What the page carries beside its script, or finds beside itself: see build.ts. Its worker knows no document. */
 
-import type { ShippedLadder } from "../../selftest/ladder/shipped.ts";
+import type { ShippedLadder } from "../../selftest/profile/bench_report.ts";
 import type { KernelTexts } from "../draw/kernel_panel.ts";
 import type { LaterScript } from "./later_script.ts";
 import type { FromWorker } from "./protocol.ts";

@@ -1,9 +1,9 @@
 /** All that the lab says of one dispatch: its figures, who owns what, where it came from, its text, derivation and reference. */
 
+import type { DispatchResult } from "../../selftest/profile/bench_report.ts";
 import { accessCounts, type Asked, countText } from "../../gpu/reading/access_counts.ts";
 import { type Html, markup } from "../../report/html.ts";
 import { type Ceilings, standing } from "../../selftest/profile/roofline.ts";
-import type { DispatchResult } from "../../selftest/profile/step_profile.ts";
 import { sureness } from "../../selftest/profile/timing.ts";
 import type { DispatchFacts, KernelFacts } from "../client/services/step.ts";
 import { choices, launchedBy, middle, owned } from "./ownership.ts";

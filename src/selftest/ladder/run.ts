@@ -75,7 +75,7 @@ export async function runLadder(gpu: Gpu, ladder: Ladder, options: LadderOptions
         ...problem.cost,
         ...(own && { time: { ...timingOf(own.medians), min: own.min, ...own.error } }),
         gainOnFirst: ratio(1, number),
-        gain: ratio(before, number),
+        ...(number > 1 && { gain: ratio(before, number) }),
         counts: counts.get(number),
         compileMs: compiled.get(number),
         checkedSizes: checks.sizes.get(number),

@@ -8,8 +8,8 @@ import { readViews } from "../../gpu/readback.ts";
 import { Page, type PageRoom } from "../../simulate/page.ts";
 import { type EpisodeKey, isChunked, PageHeaders, PageProgram } from "../../simulate/page_program.ts";
 import type { PageDispatch } from "../../simulate/policy.ts";
-import { CanaryArena, checked, twice } from "../harness.ts";
-import type { Checks } from "../finding.ts";
+import type { Checking, Checks } from "../finding.ts";
+import { CanaryArena, checked, maskBits, twice } from "../harness.ts";
 
 /** A page in memory whose every buffer is watched. */
 export class CheckedPage {
@@ -73,11 +73,6 @@ export function randomBits(words: number, share: number, seed = 1): Uint32Array<
   });
 }
 
-/** Whether an item's bit is set for a user, in bits by panels. */
-export function bitOf(bits: Uint32Array, users: number, user: number, item: number): boolean {
-  return (((bits[(item >>> 5) * users + user] ?? 0) >>> (item & 31)) & 1) === 1;
-}
-
 /** Of the random words that pages are run with. */
 export const key = keyOf(1);
 /** What a case compares on a page. */
@@ -85,21 +80,23 @@ export type Check = (checked: CheckedPage, checks: Checks) => Promise<void>;
 
 /** A bit for each user and item, where `set` says so. */
 export function bitsOf(page: Page, set: (user: number, item: number) => boolean): Uint32Array<ArrayBuffer> {
-  const bits = new Uint32Array(page.panels * page.users);
-  for (let u = 0; u < page.users; u++) {
-    for (let item = 0; item < 32 * page.panels; item++) {
-      if (!set(u, item)) continue;
-      const at = (item >>> 5) * page.users + u;
-      bits[at] = ((bits[at] ?? 0) | (1 << (item & 31))) >>> 0;
-    }
-  }
-  return bits;
+  return maskBits(page.users, 32 * page.panels, set);
 }
 
 /** A case, and how much room its page needs. */
-export interface PageCase {
+export interface PageCase extends Partial<PageRoom> {
   readonly name: string;
   readonly check: Check;
-  readonly pages?: number;
-  readonly startClicks?: number;
+}
+
+/** A check on a page of its own. */
+export function onPage(room: ConstructorParameters<typeof CheckedPage>[1], check: Check): Checking["check"] {
+  return async (gpu, checks) => {
+    const checked = new CheckedPage(gpu, room, checks);
+    try {
+      await check(checked, checks);
+    } finally {
+      checked.destroy();
+    }
+  };
 }

@@ -1,25 +1,36 @@
 /** Kernels of simulated pages: what may be shown, what is shown, who clicks, and how users move on. */
 
-import { mulhi, philox, purposes, slotOf, uniform24 } from "../../data/philox.ts";
+import { NONE } from "../../data/click_log.ts";
+import { philox, purposes, uniform24 } from "../../data/philox.ts";
 import { randomStream } from "../../data/random.ts";
-import { choose, logViews } from "../../simulate/choose.ts";
-import { choose as chooseOnHost } from "../../simulate/host/dynamics.ts";
+import { choose, logViews, type Rules } from "../../simulate/choose.ts";
+import { choose as chooseOnHost, slateLogits } from "../../simulate/host/dynamics.ts";
+import { drawSlate } from "../../simulate/host/host_policies.ts";
 import { topSlate as topOnHost } from "../../simulate/host/slate_ratio.ts";
 import type { Page } from "../../simulate/page.ts";
-import { fill, inRandomPool, pageMask, poolOf } from "../../simulate/pool.ts";
+import { fill, pageMask, poolOf, type PoolOptions, randomPool } from "../../simulate/pool.ts";
 import { popularSlate, randomSlate, topSlate } from "../../simulate/slates.ts";
 import { plain } from "../../simulate/users.ts";
+import type { PageDispatch } from "../../simulate/policy.ts";
 import type { Checking, Checks } from "../finding.ts";
-import { floats, range } from "../harness.ts";
+import { bitOf, floats, maskBits, range } from "../harness.ts";
 import { moveCases } from "./move_cases.ts";
-import { bitOf, bitsOf, type Check, CheckedPage, key, type PageCase, randomBits } from "./page_bench.ts";
+import {
+  bitsOf,
+  type Check,
+  type CheckedPage,
+  key,
+  onPage,
+  type PageCase,
+  randomBits,
+} from "./page_bench.ts";
 
 /** Logits whose draws lie far from a bound: nearer ones fall on either side by rounding. */
 const NEAR = 1e-5;
 const ETA = 1.5;
 /** Of the second slot, and of those behind it. */
 const EFFECTS = Float32Array.of(0.7, -0.4);
-const RULES = { reward: "utility", leave: 0.3, patience: 3 } as const;
+const RULES: Rules = { reward: "utility", leave: 0.3, patience: 3 };
 const EPISODE = { firstUser: 100, episode: 2 };
 
 /** What users see, the same on every page. */
@@ -41,41 +52,34 @@ function offerOn({ users, slate, items }: Page): Offer {
   };
 }
 
-/** Words of the outcomes, of who is there and what was clicked at the end, and of the log of slates. */
-function runChoose(checked: CheckedPage, { utilities, shown }: Offer): Promise<Uint32Array<ArrayBuffer>[]> {
-  const { page, arena } = checked;
-  checked.write(page.slates, shown);
-  const u = plain("u", "rows", 1, 1, arena.upload("utilities", utilities));
-  const placeEffects = plain("place", 1, 2, 4, arena.upload("place", EFFECTS));
-  const log = logViews(page);
-  const set = () => {
-    checked.write(page.alive, new Uint32Array(page.users).fill(1));
-    checked.write(page.clicked, new Uint32Array(page.panels * page.users));
-  };
-  const dispatch = choose(page, { eta: ETA, placeEffects }, u, log, RULES);
-  return checked.run([dispatch], [log.outcomes, page.alive, page.clicked, log.slates], { set, ...EPISODE });
-}
-
 /** What a user chooses on a page, by a random number. */
 function choiceOf({ utilities }: Offer, slate: number, user: number, uniform: number) {
-  const effectOf = (j: number) => (j > 0 ? EFFECTS[Math.min(j, 2) - 1] ?? NaN : 0);
-  const z = range(slate).map((j) => ETA * ((utilities[user * slate + j] ?? NaN) + effectOf(j)));
-  return chooseOnHost(z, uniform);
+  const own = utilities.subarray(user * slate, (user + 1) * slate);
+  return chooseOnHost(slateLogits(own, ETA, EFFECTS), uniform);
 }
 
 /**
  * The episode on the host.
  * @param found the device's outcomes, which the host follows near a bound
  */
-function episodeOnHost({ users, slate, pages }: Page, offer: Offer, found: Float32Array) {
+function episodeOnHost(
+  { users, slate, pages }: Page,
+  offer: Offer,
+  { reward, leave, patience }: Rules,
+  found: Float32Array,
+) {
   const outcomes: number[] = [];
   const states = new Array<number>(users).fill(1);
   const clicks = range(users).map(() => new Set<number>());
+  let events: number[] = [];
   for (let t = 0; t < pages; t++) {
+    events = [];
     for (let user = 0; user < users; user++) {
       const state = states[user] ?? 0;
+      const first = user * slate;
       if (state === 0) {
         outcomes.push(0, 0, 0, 0);
+        events.push(first, first + slate, NONE, NONE);
         continue;
       }
       const { firstUser, episode } = EPISODE;
@@ -83,53 +87,65 @@ function episodeOnHost({ users, slate, pages }: Page, offer: Offer, found: Float
       const own = choiceOf(offer, slate, user, draw(purposes.CHOICE));
       const slot = own.margin < NEAR ? found[4 * (t * users + user)] ?? NaN : own.slot;
       const none = slot === slate;
-      const at = user * slate + slot;
-      outcomes.push(slot, none ? 0 : offer.utilities[at] ?? NaN, own.clickChance, 1);
-      const leaves = none && (draw(purposes.LEAVE) < RULES.leave || state === RULES.patience);
+      const at = first + slot;
+      const gain = reward === "click" ? 1 : offer.utilities[at] ?? NaN;
+      outcomes.push(slot, none ? 0 : gain, own.clickChance, 1);
+      const item = none ? NONE : offer.shown[at] ?? NaN;
+      events.push(first, first + slate, none ? NONE : at, item);
+      const leaves = none && (draw(purposes.LEAVE) < leave || state === patience);
       states[user] = leaves ? 0 : none ? state + 1 : 1;
-      if (!none) clicks[user]?.add(offer.shown[at] ?? NaN);
+      if (!none) clicks[user]?.add(item);
     }
   }
-  return { outcomes, states, clicks };
+  return { outcomes, states, clicks, events };
 }
 
-const checkChoose: Check = async (checked, checks) => {
-  const { page } = checked;
+/** What users choose, and who leaves. */
+export const checkChoose = (rules: Rules): Check => async (checked, checks) => {
+  const { page, arena } = checked;
   const offer = offerOn(page);
-  const [words, alive, clicked, logged] = await runChoose(checked, offer);
+  checked.write(page.slates, offer.shown);
+  const u = plain("u", "rows", 1, 1, arena.upload("utilities", offer.utilities));
+  const placeEffects = plain("place", 1, 2, 4, arena.upload("place", EFFECTS));
+  const log = logViews(page);
+  const set = () => {
+    checked.write(page.alive, new Uint32Array(page.users).fill(1));
+    checked.write(page.clicked, new Uint32Array(page.panels * page.users));
+  };
+  const dispatch = choose(page, { eta: ETA, placeEffects }, u, log, rules);
+  const views = [log.outcomes, page.alive, page.clicked, log.slates, page.event];
+  const [words, alive, clicked, logged, event] = await checked.run([dispatch], views, { set, ...EPISODE });
   const found = floats(words);
-  const { outcomes, states, clicks } = episodeOnHost(page, offer, found);
+  const { outcomes, states, clicks, events } = episodeOnHost(page, offer, rules, found);
   const kernels = ["choose"];
   // Slots and rewards are exact; chances are near 1 at most, of exponentials of up to 100.
   const tolerance = (k: number) => (k % 4 === 2 ? 2e-5 : 0);
-  checks.numbers(found, outcomes, {
-    kernels,
-    what: "outcomes (slot, reward, P(click), there)",
-    tolerance,
-    columns: 4,
-  });
+  const what = "outcomes (slot, reward, P(click), there)";
+  checks.numbers(found, outcomes, { kernels, what, tolerance, columns: 4 });
   checks.same(alive, states, { kernels, what: "who is there" });
-  checks.same(clicked, bitsOf(page, (user, item) => clicks[user]?.has(item) ?? false), {
-    kernels,
-    what: "clicked",
-  });
+  const bits = bitsOf(page, (user, item) => clicks[user]?.has(item) ?? false);
+  checks.same(clicked, bits, { kernels, what: "clicked" });
   const slates = range(page.pages).flatMap(() => Array.from(offer.shown));
   checks.same(logged, slates, { kernels, what: "log of slates" });
+  checks.same(event, events, { kernels, what: "events of the last page", columns: 4 });
 };
 
-const checkMask: Check = async (checked, checks) => {
+/** What of a pool may be shown. @param repeats whether clicked items may be shown again */
+export const checkMask = (options: PoolOptions, repeats = false): Check => async (checked, checks) => {
   const { page } = checked;
   const { users, items, slate } = page;
-  const pool = poolOf({ random: 9 }, items);
+  const pool = poolOf(options, items);
   const clicked = randomBits(page.panels * users, 0.2);
   checked.write(page.clicked, clicked);
   const at = { firstUser: 7, episode: 3 };
-  const [masked] = await checked.run([pageMask(page, pool, false)], [page.masked], at);
+  const [masked] = await checked.run([pageMask(page, pool, repeats)], [page.masked], at);
+  const listed = typeof options === "object" && "items" in options ? Array.from(options.items) : range(items);
   const free = range(users).map((u) => {
-    const shown = range(items).filter((item) => !bitOf(clicked, users, u, item));
-    const pooled = shown.filter((item) =>
-      inRandomPool(pool, { user: 7 + u, episode: 3, page: 0, item }, key)
-    );
+    const shown = listed.filter((item) => repeats || !bitOf(clicked, users, u, item));
+    if (pool.threshold === 0) return new Set(shown);
+    const words = (purpose: number) => philox([7 + u, 3, 0, purpose], key);
+    const drawn = randomPool(pool.threshold, items, words);
+    const pooled = shown.filter((item) => drawn[item] === 1);
     return new Set(pooled.length < slate ? shown : pooled);
   });
   const expected = bitsOf(page, (u, item) => !free[u]?.has(item));
@@ -143,108 +159,118 @@ const checkFill: Check = async (checked, checks) => {
   checks.same(words, expected, { kernels: ["fill"], what: "words" });
 };
 
-/** Bits of items that may not be shown, of which enough are left. */
-function someMasked({ users, items, slate, panels }: Page): Uint32Array<ArrayBuffer> {
-  const bits = randomBits(panels * users, 0.6, 3);
-  for (let u = 0; u < users; u++) {
-    for (let item = items; item < 32 * panels; item++) {
-      const at = (item >>> 5) * users + u;
-      bits[at] = ((bits[at] ?? 0) | (1 << (item & 31))) >>> 0;
-    }
-    for (let j = 0; j < slate; j++) {
-      const item = (u + 7 * j) % items;
-      const at = (item >>> 5) * users + u;
-      bits[at] = ((bits[at] ?? 0) & ~(1 << (item & 31))) >>> 0;
-    }
-  }
-  return bits;
+/** Bits of items that may not be shown: some of each user's, and of the last one's all but a slate. */
+function someMasked({ users, items, slate, panels }: Page, share: number): Uint32Array<ArrayBuffer> {
+  const bits = randomBits(panels * users, share, 3);
+  const isFree = (u: number, item: number) => range(slate).some((j) => item === (u + 7 * j) % items);
+  return maskBits(users, 32 * panels, (u, item) => {
+    if (item >= items) return true;
+    const none = u > 0 && u === users - 1;
+    return !isFree(u, item) && (none || bitOf(bits, users, u, item));
+  });
 }
 
-/** Slates that a kernel picks of what is free, and the bits of what it picked. */
+/** What of a page a kernel chooses its slates of. */
+interface Slates {
+  readonly kernel: string;
+  readonly dispatch: PageDispatch;
+  /** The share of bits that are set at random. */
+  readonly share: number;
+  /** Slates that stand there before, whose bits are set. */
+  readonly given?: (free: readonly number[]) => readonly number[];
+  readonly epsilon?: number;
+  /** @param masked [I] 1 for what may not be shown to a user; without what is given */
+  wanted(user: number, masked: Uint8Array): ArrayLike<number>;
+}
+
+/** Slates that a kernel picks, and the bits of what it picked. */
 async function compareSlates(
   checked: CheckedPage,
   checks: Checks,
-  kernels: readonly string[],
-  dispatch: Parameters<CheckedPage["run"]>[0][number],
-  wanted: (user: number, free: readonly number[], masked: Uint8Array) => readonly number[],
+  { kernel, dispatch, share, given, epsilon, wanted }: Slates,
 ): Promise<void> {
   const { page } = checked;
   const { users, items } = page;
-  const bits = someMasked(page);
-  const set = () => checked.write(page.masked, bits);
-  const [slates, masked] = await checked.run([dispatch], [page.slates, page.masked], { set });
-  const expected = range(users).map((u) => {
-    const taken = Uint8Array.from({ length: items }, (_, item) => (bitOf(bits, users, u, item) ? 1 : 0));
-    return wanted(u, range(items).filter((item) => taken[item] === 0), taken);
-  });
-  checks.same(slates, expected.flat(), { kernels, what: "slates", columns: page.slate });
-  const after = bitsOf(
-    page,
-    (u, item) => bitOf(bits, users, u, item) || (expected[u]?.includes(item) ?? false),
+  const bits = someMasked(page, share);
+  const free = (u: number) => range(items).filter((item) => !bitOf(bits, users, u, item));
+  const before = range(users).map((u) => given?.(free(u)) ?? []);
+  const withItems = (slates: readonly ArrayLike<number>[]) => {
+    const shown = slates.map((slate) => new Set(Array.from(slate)));
+    return bitsOf(page, (u, item) => bitOf(bits, users, u, item) || (shown[u]?.has(item) ?? false));
+  };
+  const set = () => {
+    checked.write(page.masked, withItems(before));
+    if (given) checked.write(page.slates, Uint32Array.from(before.flat()));
+  };
+  const [slates, masked] = await checked.run([dispatch], [page.slates, page.masked], { set, epsilon });
+  const expected = range(users).map((u) =>
+    wanted(u, Uint8Array.from({ length: items }, (_, item) => (bitOf(bits, users, u, item) ? 1 : 0)))
   );
-  checks.same(masked, after, { kernels, what: "what may not be shown" });
+  const by = { kernels: [kernel], columns: page.slate };
+  checks.same(slates, expected.flatMap((slate) => Array.from(slate)), { ...by, what: "slates" });
+  checks.same(masked, withItems(expected), { kernels: [kernel], what: "what may not be shown" });
 }
 
-const checkRandom: Check = (checked, checks) => {
-  const { items, slate } = checked.page;
-  return compareSlates(checked, checks, ["random_slate"], randomSlate(checked.page), (u, free) => {
-    const left = new Set(free);
-    return range(slate).map((j) => {
-      const words = philox([u, 0, 0, slotOf(purposes.SLATE, j)], key);
-      const tried = words.slice(0, 3).map((word) => mulhi(word, items)).find((item) => left.has(item));
-      const item = tried ?? [...left].sort((a, b) => a - b)[mulhi(words[3], left.size)] ?? NaN;
-      left.delete(item);
-      return item;
-    });
+/** @param share of items that may not be shown. @param epsilon of users who get it in the place of a slate that is there */
+export const checkRandom = (share: number, epsilon?: number): Check => async (checked, checks) => {
+  const { page } = checked;
+  const { slate } = page;
+  const explore = epsilon !== undefined;
+  const given = (free: readonly number[]) => free.slice(-slate);
+  const dispatch = randomSlate(page, explore);
+  await compareSlates(checked, checks, {
+    ...{ kernel: "random_slate", dispatch, share, ...(explore && { given, epsilon }) },
+    wanted(u, masked) {
+      const words = (purpose: number) => philox([u, 0, 0, purpose], key);
+      const stays = explore && uniform24(words(purposes.EXPLORE)[0]) >= epsilon;
+      const free = range(masked.length).filter((item) => masked[item] === 0);
+      return stays ? given(free) : drawSlate({ masked, slate, words });
+    },
   });
 };
 
-const checkTop: Check = async (checked, checks) => {
-  const { page } = checked;
+/** @param hard some scores are no numbers, which come last */
+export const checkTop = (hard = false): Check => async (checked, checks) => {
+  const { page, arena } = checked;
   const { users, items, slate } = page;
   const random = randomStream(2, "scores");
-  // Whole numbers, so that some are equal.
+  // Scores of each chunk stand where those of the first do. Whole numbers, so that some are equal.
   const chunk = Math.ceil(users / 3);
-  const scores = Float32Array.from({ length: chunk * items }, () => Math.round(6 * random.normal()));
-  const top = { chunk, rows: items, dispatches: [topSlate(page, checked.arena.upload("scores", scores))] };
-  await compareSlates(checked, checks, ["top_slate"], top, (u, _, masked) => {
-    const own = scores.subarray((u % chunk) * items, (u % chunk + 1) * items);
-    return topOnHost(own, slate, masked);
+  const scores = Float32Array.from(
+    { length: chunk * items },
+    (_, k) => hard && k % 41 === 7 ? NaN : hard && k % 41 === 9 ? Infinity : Math.round(6 * random.normal()),
+  );
+  const share = 0.6;
+  await compareSlates(checked, checks, {
+    ...{ kernel: "top_slate", share },
+    dispatch: { chunk, rows: items, dispatches: [topSlate(page, arena.upload("scores", scores))] },
+    wanted(u, masked) {
+      const own = scores.subarray((u % chunk) * items, (u % chunk + 1) * items);
+      return topOnHost(own.map((x) => (Number.isFinite(x) ? x : -3.4e38)), slate, masked);
+    },
   });
   const order = range(items).map((item) => (7 * item + 3) % items);
   if (new Set(order).size < items) throw new Error("expected an order of all items");
-  const popular = popularSlate(page, checked.arena.upload("order", Uint32Array.from(order)));
-  await compareSlates(
-    checked,
-    checks,
-    ["popular_slate"],
-    popular,
-    (_u, _free, masked) => order.filter((item) => masked[item] === 0).slice(0, slate),
-  );
+  await compareSlates(checked, checks, {
+    ...{ kernel: "popular_slate", share },
+    dispatch: popularSlate(page, arena.upload("order", Uint32Array.from(order))),
+    wanted: (_, masked) => order.filter((item) => masked[item] === 0).slice(0, slate),
+  });
 };
 
 const all: readonly PageCase[] = [
-  { name: "page: what may be shown", check: checkMask },
+  { name: "page: what may be shown", check: checkMask({ random: 9 }) },
   { name: "page: fill", check: checkFill },
-  { name: "page: choose", check: checkChoose, pages: 6 },
-  { name: "page: random slates", check: checkRandom },
-  { name: "page: best and popular slates", check: checkTop },
+  { name: "page: choose", check: checkChoose(RULES), pages: 6 },
+  { name: "page: random slates", check: checkRandom(0.6) },
+  { name: "page: best and popular slates", check: checkTop() },
   ...moveCases,
 ];
 
 /** More users than a workgroup, more items than a panel. */
 const ROOM = { users: 70, items: 45, slate: 3 };
 
-export const pageCases: readonly Checking[] = all.map(
-  ({ name, check, pages = 1, startClicks = 0 }) => ({
-    name,
-    check: async (gpu, checks) => {
-      const checked = new CheckedPage(gpu, { ...ROOM, pages, startClicks }, checks);
-      try {
-        await check(checked, checks);
-      } finally {
-        checked.destroy();
-      }
-    },
-  }),
-);
+export const pageCases: readonly Checking[] = all.map(({ name, check, ...room }) => ({
+  name,
+  check: onPage({ ...ROOM, ...room }, check),
+}));

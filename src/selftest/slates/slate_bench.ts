@@ -8,7 +8,6 @@ import { type DispatchSpec, Program } from "../../gpu/program.ts";
 import { readViews } from "../../gpu/readback.ts";
 import { Dimensions } from "../../gpu/sizes.ts";
 import { StepHeaders, type StepPurpose } from "../../gpu/step.ts";
-import { PANEL, panelsOf } from "../../policy/network/slate_score.ts";
 import type { SlateRows } from "../../policy/network/slate_rows.ts";
 import type { Checks } from "../finding.ts";
 import { CanaryArena, checked, twice } from "../harness.ts";
@@ -94,17 +93,4 @@ export async function withBench<T>(
 export function normals(length: number, ...seed: (string | number)[]): Float32Array<ArrayBuffer> {
   const random = randomStream(3, "slates", ...seed.map(String));
   return Float32Array.from({ length }, () => random.normal());
-}
-
-/** [panels, R] words of bits. @param taken whether the bit of an item is set for a row */
-export function maskBits(rows: number, items: number, taken: (row: number, item: number) => boolean) {
-  const words = new Uint32Array(panelsOf(items) * rows);
-  for (let row = 0; row < rows; row++) {
-    for (let item = 0; item < items; item++) {
-      if (!taken(row, item)) continue;
-      const at = Math.floor(item / PANEL) * rows + row;
-      words[at] = ((words[at] ?? 0) | (1 << (item % PANEL))) >>> 0;
-    }
-  }
-  return words;
 }

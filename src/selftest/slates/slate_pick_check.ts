@@ -4,8 +4,8 @@ import { NONE } from "../../data/click_log.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { PANEL, panelsOf, slatePick, uploadPlace } from "../../policy/network/slate_score.ts";
 import type { Checks } from "../finding.ts";
-import { type Bench, maskBits, normals, withBench } from "./slate_bench.ts";
-import { floats, range } from "../harness.ts";
+import { type Bench, normals, withBench } from "./slate_bench.ts";
+import { floats, maskBits, range } from "../harness.ts";
 
 const [R, ITEMS, UNITS, SLATE, POSITION] = [70, 71, 8, 4, 2];
 const PANELS = panelsOf(ITEMS);

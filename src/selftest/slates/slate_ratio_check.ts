@@ -4,8 +4,8 @@ import type { Gpu } from "../../gpu/device.ts";
 import { PANEL, panelsOf } from "../../policy/network/slate_score.ts";
 import { bestSlate, slateWorth } from "../../policy/network/slate_ratio.ts";
 import type { Checks } from "../finding.ts";
-import { floats, range } from "../harness.ts";
-import { type Bench, maskBits, normals, withBench } from "./slate_bench.ts";
+import { floats, maskBits, range } from "../harness.ts";
+import { type Bench, normals, withBench } from "./slate_bench.ts";
 
 const [ITEMS, ETA] = [12, 0.5];
 /** Floats from a row of scores to the next. */

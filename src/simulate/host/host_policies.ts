@@ -7,17 +7,19 @@ import { slateRatio, topSlate } from "./slate_ratio.ts";
 
 /** Every item that may be shown equally often in every slot, by the draws of kernels/simulate/random_slate.wgsl. */
 export function randomPolicy<S>(): HostPolicy<S> {
-  return {
-    name: "random",
-    slate: ({ masked, slate, words }) => {
-      const taken = masked.slice();
-      return Array.from({ length: slate }, (_, slot) => {
-        const item = drawItem(taken, words(slotOf(purposes.SLATE, slot)));
-        taken[item] = 1;
-        return item;
-      });
-    },
-  };
+  return { name: "random", slate: drawSlate };
+}
+
+/** A slate of {@link randomPolicy}. */
+export function drawSlate(
+  { masked, slate, words }: Pick<HostPage<unknown>, "masked" | "slate" | "words">,
+): number[] {
+  const taken = masked.slice();
+  return Array.from({ length: slate }, (_, slot) => {
+    const item = drawItem(taken, words(slotOf(purposes.SLATE, slot)));
+    taken[item] = 1;
+    return item;
+  });
 }
 
 /** Three tries among all items, and then a rank among those that are free: each of them equally likely. */

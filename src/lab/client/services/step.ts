@@ -1,6 +1,7 @@
 /** The service of the screen "Look inside a step": what a training step is made of, and how long each part takes here. */
 
 import { indexScopeOf } from "../../../batch/index_scope.ts";
+import type { AdapterFigure, StepResult } from "../../../selftest/profile/bench_report.ts";
 import { usersOf } from "../../../data/click_log.ts";
 import { makeDemoShop } from "../../../data/demo_shop.ts";
 import type { Gpu } from "../../../gpu/device.ts";
@@ -11,7 +12,6 @@ import { type DispatchNode, invocationsOf, onlySlice } from "../../../gpu/progra
 import type { IndexScope } from "../../../gpu/reading/walk.ts";
 import { STEP_BYTES } from "../../../gpu/step.ts";
 import { measureAdapter } from "../../../selftest/profile/adapter_ceilings.ts";
-import type { AdapterFigure } from "../../../selftest/profile/ceilings.ts";
 import { type Clock, clockOf } from "../../../selftest/profile/clock.ts";
 import { readsWhatItWrites } from "../../../selftest/profile/kept_state.ts";
 import {
@@ -20,7 +20,7 @@ import {
   type Recording,
   shannon,
 } from "../../../selftest/profile/recordings.ts";
-import { profileRecording, type StepResult } from "../../../selftest/profile/step_profile.ts";
+import { profileRecording } from "../../../selftest/profile/step_profile.ts";
 import { type BenchLog, benchLog, workloads } from "../../../selftest/profile/workloads.ts";
 import { defaultTraining } from "../../../train/config.ts";
 import { UserError } from "../../../user_error.ts";

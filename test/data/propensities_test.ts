@@ -1,0 +1,148 @@
+/** Propensities of a log: read from CSV, JSON lines and lists, checked, kept by data sets, and told. */
+
+import assert from "node:assert/strict";
+import { describe } from "../../src/data/prepare/describe.ts";
+import { readPreparedLog } from "../../src/data/prepared_set.ts";
+import { openPreparedSet } from "../../src/data/sets/prepared_folder.ts";
+import { writePrepared } from "../../src/data/sets/prepared_writer.ts";
+import { MemoryItems } from "../../src/data/item_catalogue.ts";
+import { NumberIds } from "../../src/data/ids.ts";
+import { MemoryLog } from "../../src/data/log_source.ts";
+import { GIVEN_HISTORY, NONE } from "../../src/data/click_log.ts";
+import { refused } from "../case_table.ts";
+import { folderWith, oneEngine, preparedOf, query, recipe, refuses } from "../prepared_folder.ts";
+import { literal } from "../../src/data/prepare/engine.ts";
+
+const HEAD = "uid,sku,ts,label,request,pos,mu\n";
+const options = { page: "request", position: "pos", propensity: "mu" };
+
+async function propensitiesOf(folder: string): Promise<unknown[]> {
+  return (await query(folder, 'SELECT propensities FROM pages ORDER BY "user", page')).map((row) =>
+    row.propensities
+  );
+}
+
+Deno.test("data log: a propensity a page, or one an item in the order of the places; none where one is missing", async () => {
+  const rows = `a,y,1600000001,1,p1,2,0.25
+a,x,1600000001,0,p1,1,0.5
+a,z,1600000009,0,p2,1,0.4
+a,w,1600000009,0,p2,2,
+b,x,1600000001,1,p3,1,1
+`;
+  const item = await preparedOf({ "log.csv": HEAD + rows }, "log.csv", { ...options, propensityOf: "item" });
+  assert.deepEqual(await propensitiesOf(item.folder), [[0.5, 0.25], [], [1]]);
+  assert.equal(item.manifest.counts?.propensities, 2);
+  const same = rows.replace("0.25", "5e-1");
+  const page = await preparedOf({ "log.csv": HEAD + same }, "log.csv", options);
+  assert.deepEqual(await propensitiesOf(page.folder), [[0.5], [], [1]]);
+  const lists = [
+    { uid: "a", skus: ["x", "y"], ts: 1600000001, hit: "y", mu: 0.125 },
+    { uid: "a", skus: ["z", "w"], ts: 1600000002, hit: null, mu: null },
+  ].map((row) => JSON.stringify(row)).join("\n");
+  const ofLists = { item: undefined, items: "skus", clicked: "hit", propensity: "mu" };
+  assert.deepEqual(
+    await propensitiesOf((await preparedOf({ "log.jsonl": lists }, "log.jsonl", ofLists)).folder),
+    [
+      [0.125],
+      [],
+    ],
+  );
+  const each = lists.replace("0.125", "[0.5, 0.25]");
+  const ofItems = { ...ofLists, propensityOf: "item" } as const;
+  assert.deepEqual(
+    await propensitiesOf((await preparedOf({ "log.jsonl": each }, "log.jsonl", ofItems)).folder),
+    [
+      [0.5, 0.25],
+      [],
+    ],
+  );
+  const without = await preparedOf({ "log.csv": HEAD + rows }, "log.csv", {
+    page: "request",
+    position: "pos",
+  });
+  const columns = await query(without.folder, "SELECT * FROM pages LIMIT 1");
+  assert.ok(!("propensities" in (columns[0] ?? {})), "a log without propensities has a column for them");
+  assert.equal(without.manifest.counts?.propensities, undefined);
+});
+
+Deno.test("data log: what is no probability is a bad row; several a page are refused", async () => {
+  const row = (mu: string) => `a,x,1600000001,1,p1,1,${mu}\n`;
+  for (const mu of ["0", "-0.5", "1.01", "nan", "half"]) {
+    const folder = await folderWith({ "log.csv": HEAD + row(mu) + row(mu) + "b,y,1600000001,1,p2,1,1\n" });
+    await refuses(folder, recipe(`${folder}/log.csv`, options), /mu to be a number above 0 and up to 1/);
+  }
+  const folder = await folderWith({
+    "log.csv": HEAD + row("0.5") + "a,y,1600000001,0,p1,2,0.25\n",
+  });
+  await refuses(folder, recipe(`${folder}/log.csv`, options), /--propensity-of item/);
+});
+
+Deno.test("data describe: of how many pages the propensity is known, the least and the median", async () => {
+  const rows = Array.from(
+    { length: 3 },
+    (_, k) =>
+      ["x", "y"].map((sku, j) => `a,${sku},160000000${k},${j},p${k},${j},${[0.5, 0.25, ""][k]}\n`).join(""),
+  ).join("");
+  const { folder } = await preparedOf({ "log.csv": HEAD + rows }, "log.csv", options);
+  const { propensities: { pages, least, median } } = await describe(folder, "500MB");
+  assert.equal(pages, 2);
+  assert.ok(Math.abs(least - 0.25) < 1e-12 && Math.abs(median - Math.exp(Math.log(0.125) / 2)) < 1e-12);
+});
+
+Deno.test("prepared sets: propensities and candidates come back as they were written, with each user, and faults are named", async () => {
+  const log = {
+    name: "drawn",
+    items: { kind: "one-hot" as const, count: 5 },
+    userSplit: Uint8Array.of(0, 1, 2),
+    userEvents: Uint32Array.of(0, 2, 3, 4),
+    eventRows: Uint32Array.of(0, 1, 3, 5, 7),
+    eventClick: Uint32Array.of(0, NONE, 4, NONE),
+    eventGiven: Uint8Array.of(GIVEN_HISTORY, 0, 0, 0),
+    rowItem: Uint32Array.of(4, 0, 1, 2, 3, 1, 0),
+    eventPropensities: [[], [0.5, 1e-30], [0.25], []],
+    eventCandidates: [[], [0, 1, 3], [], []],
+  };
+  const folder = await folderWith();
+  const { name, items } = log;
+  const lists = ["eventPropensities", "eventCandidates"] as const;
+  const contents = {
+    name,
+    items: new MemoryItems(items),
+    itemIds: new NumberIds(5),
+    notes: [],
+    command: [],
+    lists,
+  };
+  async function* chunks() {
+    yield await Promise.resolve(log);
+  }
+  await writePrepared(folder, contents, chunks());
+  const read = (await readPreparedLog(await openPreparedSet(folder))).log;
+  for (const list of lists) assert.deepEqual(read[list], log[list]);
+  const some = new MemoryLog(read).read(Uint32Array.of(0, 2));
+  assert.deepEqual(some.eventPropensities, [[], [0.5, 1e-30], []]);
+  assert.equal(new MemoryLog(read).read(Uint32Array.of(2)).eventCandidates, undefined);
+  for (
+    const [column, value, says] of [
+      ["propensities", "[0.0]::DOUBLE[]", /propensities above 0/],
+      ["propensities", "[0.5, 0.5, 0.5]::DOUBLE[]", /one for the page or one for each of its 2 items/],
+      ["propensities", "NULL::DOUBLE[]", /propensities to be a list/],
+      ["candidates", "[0, 0]::INTEGER[]", /each once/],
+      ["candidates", "[2, 3]::INTEGER[]", /what is displayed among them/],
+      ["candidates", "[0, 1, 5]::INTEGER[]", /candidates of 0\.\.4/],
+    ] as const
+  ) {
+    const own = await folderWith();
+    for (const part of ["users", "items"]) {
+      await Deno.copyFile(`${folder}/${part}.parquet`, `${own}/${part}.parquet`);
+    }
+    const json = JSON.parse(await Deno.readTextFile(`${folder}/manifest.json`));
+    await Deno.writeTextFile(`${own}/manifest.json`, JSON.stringify({ ...json, files: {} }));
+    await (await oneEngine()).run(
+      `COPY (SELECT * REPLACE (if(page = 1, ${value}, ${column}) AS ${column}) FROM ${
+        literal(`${folder}/pages.parquet`)
+      }) TO ${literal(`${own}/pages.parquet`)} (FORMAT parquet)`,
+    );
+    await refused(async () => await readPreparedLog(await openPreparedSet(own)), says);
+  }
+});
