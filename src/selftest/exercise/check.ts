@@ -1,7 +1,7 @@
 /** Whether a reader's kernel is right: what it computes, and the same in other orders. */
 
 import { clickDimensions } from "../../batch/click_sizes.ts";
-import { type Gpu, LimitError } from "../../gpu/device.ts";
+import type { Gpu } from "../../gpu/device.ts";
 import type { Kernel } from "../../gpu/kernel.ts";
 import { isTexture, isUniform, UNIFORM_BYTES } from "../../gpu/memory.ts";
 import { readFloats } from "../../gpu/readback.ts";
@@ -128,7 +128,8 @@ async function bindAnswer(gpu: Gpu, exercise: Exercise, step: Step, one: Case, f
   } catch (error) {
     if (error instanceof TooLarge || error instanceof RangeError) throw error;
     const [first = "", ...rest] = (error instanceof Error ? error.message : String(error)).split("\n");
-    if (error instanceof LimitError) {
+    // Also of a device that another script has opened, which has a class of its own for it.
+    if (error instanceof Error && "share" in error) {
       throw new TooLarge(`${one.name}: ${first.replace(/ Use smaller.*$/, "")} Take a smaller --size.`);
     }
     const placed = Object.entries(step.where ?? {}).filter(([, place]) => place !== "uniform");

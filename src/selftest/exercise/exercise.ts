@@ -18,6 +18,14 @@ export interface HardCase {
   readonly problem: (size: Size) => Problem;
 }
 
+export interface Solution {
+  readonly kernel: string;
+  /** How much it starts, as an answer says it; further lines of its head may follow. */
+  readonly grid: string;
+  /** What differs here: words stand behind each output, and constants of a step follow from nothing but its text. */
+  readonly changed?: readonly [from: string, to: string];
+}
+
 export interface Exercise {
   readonly name: string;
   readonly what: string;
@@ -27,11 +35,20 @@ export interface Exercise {
   readonly starter: string;
   /** What it is timed beside. */
   readonly ladder: Ladder;
+  /** The kernel of its ladder that solves it, and by which lines. */
+  readonly solution: Solution;
   /** Checked besides the ladder's sizes. */
   readonly hard: readonly HardCase[];
   readonly letters: (size: Size) => Letters;
   /** Why the starter's way cannot do a size; undefined where it can. */
   readonly refuses?: (size: Size) => string | undefined;
+}
+
+/** The shipped kernel as an answer. */
+export function solutionText({ ladder, solution: { kernel, grid, changed = ["", ""] } }: Exercise): string {
+  const step = ladder.steps.find((step) => step.kernel.name === kernel);
+  if (!step) throw new Error(`ladder ${ladder.name} has no kernel ${kernel}`);
+  return `// grid: ${grid}\n${step.kernel.source.replace(...changed)}`;
 }
 
 export function ladderNamed(name: string): Ladder {

@@ -113,7 +113,9 @@ export async function bindSteps(
     );
     const place = placing(arena, problem);
     const data = Object.fromEntries(
-      Object.entries(problem.inputs).flatMap(([name, words]) => words instanceof Uint32Array ? [[name, words]] : []),
+      Object.entries(problem.inputs).flatMap(([name, words]) =>
+        words instanceof Uint32Array ? [[name, words]] : []
+      ),
     );
     const steps: BoundStep[] = [];
     for (const [k, step] of ladder.steps.entries()) {
@@ -144,7 +146,11 @@ export async function bindSteps(
         outputs,
         counts: () => {
           const scope = indexScopeOf(program, 0, sizes);
-          return accessCounts(kernelText(spec), { ...scope, header: { first_entry: 0, counted: batch.counted }, data });
+          return accessCounts(kernelText(spec), {
+            ...scope,
+            header: { first_entry: 0, counted: batch.counted },
+            data,
+          });
         },
         hostMs: performance.now() - began,
       });

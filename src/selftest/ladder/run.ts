@@ -47,7 +47,11 @@ export async function runLadder(gpu: Gpu, ladder: Ladder, options: LadderOptions
       checks.add(step.number, await faultOf(gpu, problem, step));
       checks.runMs.set(step.number, performance.now() - began);
       const { storage, workgroup } = step.counts();
-      counts.set(step.number, { reads: storage.reads, sectors: storage.readSectors, conflicts: workgroup.conflicts });
+      counts.set(step.number, {
+        reads: storage.reads,
+        sectors: storage.readSectors,
+        conflicts: workgroup.conflicts,
+      });
     }
     // After that: a kernel that is the same at all sizes is compiled once.
     for (const odd of ladder.oddSizes) {
