@@ -18,5 +18,6 @@ export function indexScopeOf(
     grid: gridOf(own, sizes, slice, gpu.maxGrid),
     sizes: clickDimensions.names.map((name) => sizes[name]),
     chunks: clickDimensions.chunks(sizes),
+    bytes: Object.fromEntries(Object.entries(own.spec.views).map(([name, { size }]) => [name, size])),
   };
 }

@@ -87,6 +87,9 @@ Deno.test("access counts: what follows from data is not readable, and is read wh
   // Rows 64 .. 127 have two turns each: three conditions, a first one, and what is read in the turns.
   const data = { rows: Uint32Array.from({ length: 8 * 192 }, (_, k) => k % 8 === 1 ? 2 : 0) };
   assert.deepEqual(asked(walk, { data }).slice(0, 2), [1 + 3 + 2, 2]);
+  const within = "if (id.x >= arrayLength(&f)) { return; } out[id.x] = f[id.x];";
+  assert.deepEqual(asked(within), [unknown, unknown, unknown]);
+  assert.deepEqual(asked(within, { bytes: { f: 4 * 100 } }), [1, 1, (4 + 1) / 2]); // 64 .. 95, and 96 .. 99
   // Whoever may have returned is there perhaps, however plain what follows is.
   assert.deepEqual(asked("if (list[0] > 3u) { return; } out[id.x] = f[id.x];"), [unknown, unknown, unknown]);
   assert.deepEqual(asked("var k = id.x; if (f[0] > 0.0) { k = 0u; } out[k] = f[k];"), [2, 1, unknown]);

@@ -31,6 +31,8 @@ export interface Follower {
   /** Where a variable of the module stands; undefined where a name of the function hides it, and of what is not in memory. */
   memory(name: string): Place | undefined;
   load(place: Place, mask: Mask): Value[];
+  /** Elements of an array that is as long as its binding. */
+  lengthOf(place: Place | undefined): number | undefined;
   store(place: Place, values: readonly Value[], mask: Mask): void;
   access(place: Place, kind: "read" | "write", mask: Mask): void;
   declare(name: string, values: Value[]): void;
@@ -615,7 +617,7 @@ class Parser {
   #called(name: string, given: readonly Expression[], walk: Follower, mask: Mask): Value[] {
     const [first, ...others] = given;
     const place = first?.place;
-    if (name === "arrayLength") return alike(walk, undefined);
+    if (name === "arrayLength") return alike(walk, walk.lengthOf(place?.(walk, mask)));
     if (
       name === "workgroupUniformLoad" || name.startsWith("atomic") || name === "textureLoad" ||
       name === "textureStore"
@@ -635,7 +637,9 @@ class Parser {
     const builtin = CALLS[name];
     if (builtin) return alike(walk, undefined).map((_, k) => builtin(...values.map((lanes) => lanes[k])));
     const isVector = /^vec[234]u?$/.test(name) && values.length === Number(name[3]);
-    const names = isVector ? [..."xyzw"].slice(0, values.length) : [...this.#types.get(name)?.fields?.keys() ?? []];
+    const names = isVector
+      ? [..."xyzw"].slice(0, values.length)
+      : [...this.#types.get(name)?.fields?.keys() ?? []];
     if (names.length === 0) return alike(walk, undefined);
     return alike(walk, undefined).map((_, k): Fields =>
       Object.fromEntries(names.map((field, at) => [field, values[at]?.[k]]))

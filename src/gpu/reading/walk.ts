@@ -35,6 +35,8 @@ export interface IndexScope {
   readonly chunks: number;
   /** Further fields of the step's header, by their names in WGSL. */
   readonly header?: Readonly<Record<string, number>>;
+  /** Bytes of bindings, by name. */
+  readonly bytes?: Readonly<Record<string, number>>;
   /** Whole numbers that bindings hold, by name. */
   readonly data?: Readonly<Record<string, Uint32Array>>;
 }
@@ -173,6 +175,12 @@ export class Walk implements Follower {
       const count = place.type.size / 4;
       return Object.fromEntries([..."xyzw"].slice(0, count).map((letter, k) => [letter, word(at + 4 * k)]));
     });
+  }
+
+  lengthOf(place: Place | undefined): number | undefined {
+    const { name = "", type: { stride } = {} } = place ?? {};
+    const bytes = this.scope.bytes?.[name];
+    return bytes === undefined || !stride ? undefined : Math.floor(bytes / stride);
   }
 
   store(place: Place, values: readonly Value[], mask: Mask): void {

@@ -1,7 +1,8 @@
 /** What an exercise of the course is, what an answer to it is checked on, and numbers that are hard to get right. */
 
 import { clickDimensions } from "../../batch/click_sizes.ts";
-import { type Ladder, type Step, UNWRITTEN } from "../ladder/check.ts";
+import { CANARY } from "../harness.ts";
+import type { Ladder, Step } from "../ladder/check.ts";
 import { ladders } from "../ladder/ladders.ts";
 import type { Output, Problem, Size } from "../ladder/problem.ts";
 import { padded } from "../../tape/layout.ts";
@@ -126,7 +127,7 @@ export function floatsOf(words: Uint32Array<ArrayBuffer>): Float32Array<ArrayBuf
 
 /** Words as they were found; NaN where nothing was written. */
 export function foundWords(found: Float32Array): number[] {
-  return Array.from(bitsOf(found), (word) => word === UNWRITTEN ? NaN : word);
+  return Array.from(bitsOf(found), (word) => word === CANARY ? NaN : word);
 }
 
 /** @param words [rows, columns], row by row. */

@@ -44,7 +44,7 @@ export async function runLadder(gpu: Gpu, ladder: Ladder, options: LadderOptions
       onProgress(`${ladder.name}: checking at ${size.join(" x ")}, step ${step.number}`);
       compiled.set(step.number, step.hostMs + await firstRun(gpu, step));
       const began = performance.now();
-      checks.add(step.number, await faultOf(gpu, problem, step));
+      checks.add(step.number, await faultOf(arena, problem, step));
       checks.runMs.set(step.number, performance.now() - began);
       const { storage, workgroup } = step.counts();
       counts.set(step.number, {
@@ -98,7 +98,7 @@ class Checks {
   readonly sizes = new Map<number, number>();
   /** The first fault of those that have one. */
   readonly faults = new Map<number, string>();
-  /** Milliseconds of a run at the ladder's size, with what is around it. */
+  /** Milliseconds of what compares a step at the ladder's size: two runs, and what is around them. */
   readonly runMs = new Map<number, number>();
 
   add(number: number, fault: string | undefined): void {
