@@ -83,6 +83,14 @@ async function pictures(page: Page): Promise<number> {
   await ladder.locator("table").waitFor(PATIENCE);
   await take("ladders", { height: 1440 });
 
+  await open("exercise");
+  const text = page.locator(".editor textarea");
+  await text.waitFor(PATIENCE);
+  await text.fill((await text.inputValue()).replace("let most = 0.0;", "let most = largest;"));
+  await page.getByRole("button", { name: "Check", exact: true }).click();
+  await page.locator("#screen-exercise .faults").waitFor(PATIENCE);
+  await take("exercise", { height: 1440 });
+
   await open("selftest");
   await page.selectOption("#selftest-kinds", "both");
   await page.fill("#selftest-only", "page:");
