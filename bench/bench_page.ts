@@ -80,7 +80,7 @@ function figuresOf(charts: readonly ChartDefinition[]): Html {
 </div>`;
 }
 
-function tableOf({ head, rows }: Cells, what: string): Html {
+export function tableOf({ head, rows }: Cells, what: string): Html {
   const align = head.map((_, k) => rows.some((row) => isWord(row[k] ?? "")) ? "text" : "number");
   const cells = rows.map(([first = "", ...others]) =>
     markup`

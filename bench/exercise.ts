@@ -3,7 +3,7 @@
  * kernel in it against the f64 reference, and times it beside the ladder.
  */
 
-import { Argument, Command } from "commander";
+import { Argument, Command, Option } from "commander";
 import { runMain } from "../src/cli/fail.ts";
 import { parseAndRun, path, wholeNumber } from "../src/cli/options.ts";
 import { table } from "../src/cli/table.ts";
@@ -16,15 +16,23 @@ import { exercises } from "../src/selftest/exercise/exercises.ts";
 import { checkAll, race, sizeOf, startedText } from "../src/selftest/exercise/take.ts";
 import { askTint } from "./ask_tint.ts";
 import { ladderCells } from "./ladder.ts";
-import { Status } from "./study.ts";
+import { bindSteps, gpuWay, type Ladder, type Step } from "../src/selftest/ladder/check.ts";
+import { cards } from "./compiled/cards.ts";
+import { watching } from "./compiled/gather.ts";
+import { compileAll } from "./compiled/report.ts";
+import { besideCells } from "./compiled/tables.ts";
+import { printTable } from "./output.ts";
+import { namesOf, Status } from "./study.ts";
 
 interface ExerciseOptions {
   readonly file?: string;
   readonly size?: string;
   readonly rounds: number;
   readonly time: boolean;
+  readonly gpu?: string[];
 }
 
+const families = cards.map(({ family }) => family);
 const names = exercises.map(({ name }) => name);
 
 function exerciseCommand(): Command {
@@ -36,6 +44,12 @@ function exerciseCommand(): Command {
     .option("--size <sizes>", "check and time it at another size, such as 64x1000 for softmax")
     .option("--rounds <n>", "how often the steps are timed in turn", wholeNumber(1, 1000), 3)
     .option("--no-time", "check alone")
+    .addOption(
+      new Option(
+        "--gpu <names>",
+        "say what these GPUs' compiler makes of it, beside the shipped kernel: navi31, as in bench/compiled.md",
+      ).argParser(namesOf(families)),
+    )
     .addHelpText("after", "\nExample:\n  deno task exercise softmax");
   command.action((name: string | undefined) => {
     const exercise = exercises.find((one) => one.name === name);
@@ -90,13 +104,15 @@ async function take(exercise: Exercise, options: ExerciseOptions): Promise<void>
     status.clear();
     console.log([`${file} is right at`, ...cases.map((name) => `  ${name}`)].join("\n"));
     console.log(startedText(step, size));
-    if (!options.time) return;
-    const results = await race(gpu, exercise, step, { ...taking, rounds: options.rounds });
-    status.clear();
-    const { title, steps } = exercise.ladder;
-    // Without a naive step the first one is the shipped kernel.
-    const { head, rows } = ladderCells(results, steps.length < 3 ? "on step 1" : undefined);
-    console.log(`\n${title}: ${size.join(" x ")}\n${table(head, rows)}`);
+    if (options.time) {
+      const results = await race(gpu, exercise, step, { ...taking, rounds: options.rounds });
+      status.clear();
+      const { title, steps } = exercise.ladder;
+      // Without a naive step the first one is the shipped kernel.
+      const cells = ladderCells(results, steps.length < 3 ? "on step 1" : undefined);
+      printTable(cells, `${title}: ${size.join(" x ")}`);
+    }
+    if (options.gpu) await showCompiled({ ...exercise.ladder, size }, step, file, options.gpu);
   } finally {
     status.clear();
     gpu.close();
@@ -128,6 +144,23 @@ async function begin(exercise: Exercise, file: string): Promise<void> {
       `Check it: deno task exercise ${exercise.name}\n` +
       `Rules:    kernels/README.md, which also says which kernels are a solution`,
   );
+}
+
+/** What compilers of GPUs make of an answer, beside the kernel that a GPU is given. */
+async function showCompiled(ladder: Ladder, step: Step, file: string, gpus: readonly string[]): Promise<void> {
+  const shipped = gpuWay(ladder).steps.filter(({ refuses }) => !refuses?.(ladder.size, Infinity)).at(-1);
+  const texts = await watching("gpu", async ({ gpu, texts }) => {
+    const steps = [...(shipped ? [shipped] : []), step];
+    (await bindSteps(gpu, { ...ladder, steps }, ladder.size)).arena.destroy();
+    return [...texts.values()];
+  });
+  const compiled = compileAll({ texts, steps: [] }, { gpus });
+  for (const gpu of gpus) {
+    const sides = compiled.texts.flatMap(({ kernel, facts: { [gpu]: facts } }) =>
+      facts ? [{ name: kernel === step.kernel.name ? file : `${kernel}, shipped`, facts }] : []
+    );
+    printTable(besideCells(sides, true), `${gpu}, ${compiled.compiler}, nothing ran on it`);
+  }
 }
 
 await runMain(() => parseAndRun(exerciseCommand(), Deno.args));

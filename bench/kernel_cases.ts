@@ -53,7 +53,7 @@ export function casesOf(parts: readonly Part[], steps: number): KernelCase[] {
   const unique = (label: string) => {
     const times = (seen.get(label) ?? 0) + 1;
     seen.set(label, times);
-    return times === 1 ? label : `${label} #${times}`;
+    return uniqueLabel(label, times);
   };
   return parts.flatMap(({ program, sizes, slice = onlySlice }, part) =>
     program.dispatches.map(({ spec, manySteps }, dispatch): KernelCase => {
@@ -74,6 +74,11 @@ export function casesOf(parts: readonly Part[], steps: number): KernelCase[] {
       };
     })
   );
+}
+
+/** A label that others of its recording have, too. @param times it was met, this time among them. */
+export function uniqueLabel(label: string, times: number): string {
+  return times === 1 ? label : `${label} #${times}`;
 }
 
 /** Constants that only say where something stands; with others the work is the same. */

@@ -21,6 +21,7 @@ const cold = { adapter: true, cold: true };
 /** Each by its name. The file of that name exports `command()`; it is loaded, and its packages are fetched, for it alone. */
 export const studies: Readonly<Record<string, Study>> = {
   ladder: { ...cold, about: "from a naive kernel to the shipped one, an idea a step" },
+  compiled: { ...cold, about: "what a GPU's compiler makes of every kernel, without a GPU" },
   peers: { ...warm, about: "a training step beside other libraries on this machine" },
   simulate: { ...cold, about: "pages of simulated users, beside PyTorch and NumPy" },
   stability: { ...warm, about: "what keeps the adversarial stage stable" },

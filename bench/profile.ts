@@ -17,6 +17,9 @@ import { ceilingsOf } from "../src/selftest/profile/ceilings.ts";
 import type { BenchReport, KernelResult } from "../src/selftest/profile/bench_report.ts";
 import { writeBenchPage } from "./bench_page.ts";
 import { compare } from "./compare.ts";
+import { besideMeasured } from "./compiled/beside.ts";
+import { knownCard } from "./compiled/cards.ts";
+import { missingCompiler } from "./compiled/vulkan.ts";
 import { growthAxes, measureGrowth } from "./growth.ts";
 import { benchKernels, type KernelOptions } from "./kernel_cases.ts";
 import { type BenchModel, benchModels, modelsFor } from "../src/selftest/profile/recordings.ts";
@@ -174,6 +177,13 @@ async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<v
     status.clear();
     gpu.check();
     await deliver(reportOf(gpu, measured), before, page, options);
+    const card = knownCard(gpu.adapter.description);
+    if (card && measured.steps.length > 0) {
+      const missing = missingCompiler();
+      const tables = missing === undefined ? await besideMeasured(card, measured.steps, logs(STEP_WORKLOADS)) : [];
+      for (const { title, cells } of tables) printTable(cells, title);
+      if (missing !== undefined) console.log(`No time is reckoned, as ${missing}`);
+    }
   } finally {
     status.clear();
     gpu.close();

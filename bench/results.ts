@@ -9,6 +9,7 @@ import { Page } from "./output.ts";
 import { likelihoodTable, modelsTable, referenceTable } from "./results/models.ts";
 import {
   newUsersTable,
+  roundsTable,
   secondModelTable,
   simulatedTable,
   slatesTable,
@@ -20,7 +21,7 @@ import { readmeOption, study } from "./study.ts";
 
 const tables = [
   ...[modelsTable, referenceTable, likelihoodTable, simulatedTable, truthTable],
-  ...[slatesTable, newUsersTable, secondModelTable, trialsTable],
+  ...[slatesTable, newUsersTable, secondModelTable, roundsTable, trialsTable],
 ];
 
 interface Options {

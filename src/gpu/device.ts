@@ -187,7 +187,11 @@ export class Gpu {
   }
 
   /** The pipeline for a shader source, compiled once. Errors name the kernel and the line in its source. */
-  async pipeline(kernel: string, source: string, layout: GPUPipelineLayout): Promise<GPUComputePipeline> {
+  async pipeline(
+    kernel: string,
+    source: string,
+    layout: GPUPipelineLayout | "auto",
+  ): Promise<GPUComputePipeline> {
     const key = `${kernel}\n${source}`;
     const known = this.#pipelines.get(key);
     if (known) return known;

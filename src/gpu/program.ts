@@ -9,6 +9,7 @@ import type { Commands } from "./commands.ts";
 import type { Gpu } from "./device.ts";
 import {
   constantOf,
+  forAdapter,
   forManySteps,
   type KernelBinding,
   kernelText,
@@ -120,7 +121,9 @@ export class Program<S extends Sizes = Sizes> {
     specs: readonly DispatchSpec<S>[],
   ): Promise<Program<S>> {
     const dispatches: Dispatch<S>[] = [];
-    for (const spec of specs) dispatches.push(await recordDispatch(gpu, steps, spec));
+    for (const spec of specs) {
+      dispatches.push(await recordDispatch(gpu, steps, forAdapter(gpu.shapes.kind, spec)));
+    }
     return new Program(gpu, name, dispatches);
   }
 

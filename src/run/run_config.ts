@@ -20,9 +20,9 @@ export const runConfigSchema = v.pipe(
     /** Of the Shannon stage; its seed is the run's. */
     training: trainingConfigSchema,
     /** Whether there is a Shannon stage. */
-    pretrain: v.optional(v.boolean(), true),
+    pretrain: v.boolean(),
     /** The adversarial stage after it, or alone. */
-    adversarial: v.optional(v.nullable(adversarialConfigSchema), null),
+    adversarial: v.nullable(adversarialConfigSchema),
     /** File that the weights start from, or null for drawn ones. */
     init: v.nullable(v.strictObject({ path: v.string(), sha256: v.string() })),
     adapter: v.object({

@@ -63,7 +63,7 @@ for (const [name, problem] of [["lstm", lstmProblem], ["lstm-backward", lstmBack
     withGpu(undefined, async (gpu) => {
       const ladder = gpuWay(ladderNamed(name));
       const steps = ladder.steps.filter(({ kernel }) => kernel.name.endsWith("_group"));
-      assert.equal(steps.length, 3);
+      assert.equal(steps.length, 4);
       // The texts of the odd size below, so that nothing more is compiled.
       const rare = { ...ladder, steps, problem: (size: Size) => problem(size, true) };
       expectRight(await faultsAt(gpu, rare, [11, 5, 6]));

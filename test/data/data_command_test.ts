@@ -11,6 +11,7 @@ import { prepare } from "../../src/data/prepare/prepare.ts";
 import { dataFolders, permissionFlags } from "../../src/cli/permissions.ts";
 import { stepLine, stepProgress } from "../../src/cli/progress.ts";
 import { describe, warningsOf } from "../../src/data/prepare/describe.ts";
+import { SIGN } from "../../src/run/files/owned_folder.ts";
 import { rowsOf, saying } from "../case_table.ts";
 import { filesIn, interrupt, runCommand, signalled } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
@@ -154,23 +155,29 @@ Deno.test("what a killed preparation leaves is removed by the next one", async (
   const args = sampled(folder);
   const killed = await signalled("SIGKILL", /Who competes|Pages drawn/, "data", ...args);
   assert.notEqual(killed.code, 0);
-  assert.deepEqual(filesIn(folder), [".out.clickgan.lock", "out.partial", "raw"]);
-  await Deno.writeTextFile(`${folder}/out.partial/pages.parquet`, "half a file");
+  assert.ok([SIGN, "work.duckdb"].every((name) => filesIn(`${folder}/out`).includes(name)));
+  await Deno.writeTextFile(`${folder}/out/pages.parquet`, "half a file");
   // What this program did not write stays, and so does all else.
-  await Deno.writeTextFile(`${folder}/out.partial/work/notes.txt`, "mine");
+  await Deno.writeTextFile(`${folder}/out/notes.txt`, "mine");
   await using data = new CommandSeries("data", [args]);
   const refused = await data.run(args);
   assert.equal(refused.code, 1);
   assert.match(
     refused.stderr,
-    /out\.partial to be free .* found notes\.txt in it, which this program did not write/,
+    /a new or empty folder for the prepared data, but .*out holds notes\.txt/,
   );
-  assert.ok(filesIn(`${folder}/out.partial`).includes("pages.parquet"));
-  await Deno.remove(`${folder}/out.partial/work/notes.txt`);
+  assert.ok(filesIn(`${folder}/out`).includes("pages.parquet"));
+  await Deno.remove(`${folder}/out/notes.txt`);
   await Deno.writeTextFile(`${folder}/raw/events.csv`, eventsOf(200)); // it is soon done
   const { code, stderr } = await data.run(args);
   assert.equal(code, 0, stderr);
   assert.deepEqual(filesIn(folder), ["out", "raw"]);
+  assert.deepEqual(filesIn(`${folder}/out`), [
+    "items.parquet",
+    "manifest.json",
+    "pages.parquet",
+    "users.parquet",
+  ]);
   assert.equal((await describe(`${folder}/out`, "500MB")).parts.length, 3);
 });
 
@@ -306,12 +313,9 @@ Deno.test("progress of steps fits a terminal's line, and is a line a step elsewh
 });
 
 Deno.test("dataFolders finds what data writes to, and only data may run native code", () => {
-  assert.deepEqual(dataFolders(["log", "--out", "x/y/"]), ["x/y", "x/y.partial", "x"]);
-  assert.deepEqual(dataFolders(["log", "--out=z"]), ["z", "z.partial", "."]);
+  assert.deepEqual(dataFolders(["log", "--out=x/y"]), ["x/y"]);
   assert.deepEqual(dataFolders(["retailrocket"]).map((path) => path.replaceAll("\\", "/")), [
     "runs/data/retailrocket",
-    "runs/data/retailrocket.partial",
-    "runs/data",
   ]);
   for (const args of [[], ["--help"], ["describe", "x"]]) assert.deepEqual(dataFolders(args), []);
   assert.ok(permissionFlags("data", ["describe", "x"]).includes("--allow-ffi"));

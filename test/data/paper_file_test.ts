@@ -249,7 +249,7 @@ Deno.test("checkLog names what does not fit", () => {
   checkSays({ eventClick: u32(1, 1, 3) }, /event 1 of user 1: the clicked row is not displayed/);
   checkSays({ rowItem: u32(0, 1, 1, 3) }, /row 3 displays item 3, but there are 3 items/);
   checkSays({ userSplit: Uint8Array.of(0, 1, 3) }, /userSplit of user 2 is 3/);
-  checkSays({ userSplit: Uint8Array.of(0, 1, 0) }, /there are no test users/);
+  checkSays({ userSplit: Uint8Array.of(0, 1, 0) }, /has no test users/);
   const given = (...values: number[]) => ({ eventGiven: Uint8Array.from(values) });
   // Events of one row, of which the last has no click.
   const singles = { eventRows: u32(0, 1, 2, 3), eventClick: u32(0, 1, NONE), rowItem: u32(0, 1, 2) };

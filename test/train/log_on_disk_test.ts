@@ -382,6 +382,7 @@ Deno.test("baselines and the products to be calibrated are those of the log in m
 async function run(gpu: Gpu, source: LogSource, stopAt?: number): Promise<Map<string, unknown>> {
   const path = `${folder}/run-${crypto.randomUUID()}`;
   const config: RunConfig = v.parse(runConfigSchema, {
+    pretrain: true,
     clickgan: "0",
     command: [],
     data: { kind: "demo", seed: 1 },

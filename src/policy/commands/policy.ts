@@ -8,6 +8,7 @@ import type { PolicyAction } from "./action.ts";
 import { policyAdaptCommand } from "./adapt.ts";
 import { policyCompareCommand } from "./compare.ts";
 import { policyRankCommand } from "./rank.ts";
+import { policyRoundCommand } from "./round.ts";
 import { policyTrainCommand } from "./train.ts";
 
 /** The subcommands. Each ends by `action`. */
@@ -15,6 +16,7 @@ const subcommands: readonly ((action: PolicyAction) => Command)[] = [
   policyTrainCommand,
   policyCompareCommand,
   policyAdaptCommand,
+  policyRoundCommand,
   policyRankCommand,
 ];
 
@@ -36,6 +38,7 @@ async function main(): Promise<number> {
         "  deno task policy train --resume runs/cdqn\n" +
         "  deno task policy compare runs/cdqn runs/gdqn --test-model runs/b --out compared.html\n" +
         "  deno task policy rank runs/cdqn --history 3,141,59\n" +
+        "  deno task policy round --model runs/a --policy runs/cdqn --log runs/data/shown\n" +
         "\nA subcommand's options: deno task policy train --help. The guide is src/policy/README.md.",
     );
   for (const subcommand of subcommands) command.addCommand(subcommand(action));

@@ -78,7 +78,7 @@ async function goOnWith(stage: Stage, run: Run, stop: Stop): Promise<RunResult> 
   const done = await iterationsDone(stage, run.path);
   if (done !== undefined) say(`going on after iteration ${done}`);
   const names = { loss: shown.loss.name, prec1: shown.prec1.name };
-  const progress = await trainingProgress(iterations(run.config), done ?? 0, process.stderr, names);
+  const progress = trainingProgress(iterations(run.config), done ?? 0, process.stderr, names);
   /** Of what is done before the first step, or after the last. */
   let beside: ReturnType<typeof delayedProgress> | undefined;
   let steps = 0;

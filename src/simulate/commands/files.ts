@@ -5,9 +5,10 @@ import { type RowColumn, type RowFormat, type RowsWritten, writeRows } from "../
 import { type EpisodeLog, episodeLog } from "../episode_log.ts";
 import type { Clicks } from "../../data/click_log.ts";
 import { writePrepared } from "../../data/sets/prepared_writer.ts";
-import type { Features } from "../../data/manifest.ts";
+import { featuresOf } from "../../data/sets/dataset.ts";
+import type { Manifest } from "../../data/manifest.ts";
+import type { OpenedDataset } from "../../data/sets/opened_dataset.ts";
 import { randomStream } from "../../data/random.ts";
-import { featureNames } from "../../data/shops.ts";
 import { UserError } from "../../user_error.ts";
 import type { EpisodeSetting } from "../../policy/commands/episode_setting.ts";
 import type { SimulateOptions } from "./options.ts";
@@ -182,24 +183,36 @@ function partsOf(users: number, seed: number): Uint8Array {
   return parts;
 }
 
-const shopFeatures: Features = {
-  dense: featureNames.map((name) => ({ name, meaning: `${name} of a made-up shop` })),
-  tokens: [],
-};
+function logWriter({ options, simulated: { data, words }, setting }: SinkContext, folder: string) {
+  const { policy, slate } = options;
+  const note = `simulated: pages of ${slate} items by the policy ${policy}; who clicks: ${words}`;
+  return (logs: AsyncIterable<EpisodeLog>) =>
+    writeShown(folder, data, { ...options, ...setting, note }, logs);
+}
 
-function logWriter({ options, simulated, setting }: SinkContext, folder: string) {
-  const { data: { dataset, items: itemIds }, words } = simulated;
+/** Pages that users were shown, as a prepared data set over the items of the data. */
+export function writeShown(
+  folder: string,
+  { dataset, items: itemIds }: Pick<OpenedDataset, "dataset" | "items">,
+  { users, seed, startOf, note }:
+    & Pick<SimulateOptions, "users" | "seed">
+    & Pick<EpisodeSetting, "startOf">
+    & {
+      /** How they came about. */
+      readonly note: string;
+    },
+  logs: AsyncIterable<EpisodeLog>,
+): Promise<Manifest> {
   const { source } = dataset;
-  const features = dataset.features ?? (dataset.config.kind === "demo" ? shopFeatures : undefined);
-  const { users, policy, seed, slate } = options;
+  const features = featuresOf(dataset);
   const parts = partsOf(users, seed);
   const own = { name: source.name, items: { kind: "one-hot", count: 0 } } as const; // of clicks alone
-  async function* clicks(logs: AsyncIterable<EpisodeLog>): AsyncGenerator<Clicks> {
+  async function* clicks(): AsyncGenerator<Clicks> {
     for await (const log of logs) {
       yield episodeLog([log], {
         ...own,
         split: (place) => parts[log.firstUser + place] ?? 0,
-        startOf: setting.startOf,
+        startOf,
       });
     }
   }
@@ -209,10 +222,10 @@ function logWriter({ options, simulated, setting }: SinkContext, folder: string)
     itemIds,
     ...(features && { features }),
     places: "shown",
-    notes: [`simulated: pages of ${slate} items by the policy ${policy}; who clicks: ${words}`],
+    notes: [note],
     command: Deno.args,
   } as const;
-  return (logs: AsyncIterable<EpisodeLog>) => writePrepared(folder, contents, clicks(logs));
+  return writePrepared(folder, contents, clicks());
 }
 
 /** returns.csv: a row a user, a column a policy. */

@@ -105,7 +105,7 @@ async function main(): Promise<number> {
     const begun: OwnedFolder[] = [];
     for (const { path, purpose } of folders) begun.push(owned.use(await OwnedFolder.begin(path, purpose)));
     const sinks = sinksOf({ options, simulated, setting });
-    const progress = await trainingProgress(options.users * policies.length, 0, process.stderr);
+    const progress = trainingProgress(options.users * policies.length, 0, process.stderr);
     const began = performance.now();
     stop.onStop = () =>
       progress.note("stopping: the pages that are under way are finished (Ctrl-C again to drop them)");
