@@ -103,7 +103,7 @@ async function take(exercise: Exercise, options: ExerciseOptions): Promise<void>
     const cases = await checkAll(gpu, exercise, step, file, taking);
     status.clear();
     console.log([`${file} is right at`, ...cases.map((name) => `  ${name}`)].join("\n"));
-    console.log(startedText(step, size));
+    console.log(startedText(exercise, step, size));
     if (options.time) {
       const results = await race(gpu, exercise, step, { ...taking, rounds: options.rounds });
       status.clear();

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { askTint } from "../../bench/ask_tint.ts";
 import { evaluate, HOLE, stepOf } from "../../src/selftest/exercise/answer.ts";
 import { checkAnswer } from "../../src/selftest/exercise/check.ts";
-import { type Case, casesOf, type Exercise, solutionText } from "../../src/selftest/exercise/exercise.ts";
+import { type Case, casesOf, type Exercise, solutionOf } from "../../src/selftest/exercise/exercise.ts";
 import { exercises } from "../../src/selftest/exercise/exercises.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { UserError } from "../../src/user_error.ts";
@@ -63,7 +63,9 @@ const others: readonly (readonly [exercise: string, kernel: string, grid: string
 
 Deno.test("exercises: the texts of the repository's kernels are right", () =>
   withGpu(undefined, async (gpu) => {
-    for (const exercise of exercises) await check(gpu, exercise, solutionText(exercise), oddAndHard);
+    for (const exercise of exercises) {
+      await check(gpu, exercise, solutionOf(exercise).kernel.source, oddAndHard);
+    }
     for (const [name, solution, grid] of others) {
       await check(gpu, named(name), `// grid: ${grid}\n${kernelText(solution)}`, oddAndHard, {
         takes: undefined,

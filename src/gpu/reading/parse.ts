@@ -94,8 +94,8 @@ export interface Expression {
   readonly name?: string;
   /** The name alone. */
   readonly bare?: boolean;
-  /** A number that constants of the module make. */
-  readonly fixed?: number | undefined;
+  /** What constants of the module make. */
+  readonly fixed?: Value;
 }
 
 export type Execute = (walk: Follower, mask: Mask) => void;
@@ -397,7 +397,7 @@ class Parser {
 
   /** A number that only constants make. */
   #fixed({ fixed }: Expression): number {
-    if (fixed === undefined) throw new NotReadable("the length of an array");
+    if (typeof fixed !== "number") throw new NotReadable("the length of an array");
     return fixed;
   }
 
@@ -575,7 +575,10 @@ class Parser {
       this.#expect(")");
       return inner;
     }
-    if (word === "true" || word === "false") return { value: (walk) => alike(walk, word === "true") };
+    if (word === "true" || word === "false") {
+      const fixed = word === "true";
+      return { value: (walk) => alike(walk, fixed), fixed };
+    }
     if (!/^[a-zA-Z_]/.test(word)) {
       throw new NotReadable(word === "" ? "the text ends too early" : `the sign ${word}`);
     }
@@ -610,7 +613,7 @@ class Parser {
     const fixed = CALLS[name]?.(...given.map((one) => one.fixed));
     return {
       value: (walk, mask) => this.#called(name, given, walk, mask),
-      ...(typeof fixed === "number" && { fixed }),
+      fixed,
     };
   }
 
@@ -736,7 +739,7 @@ function combined(sign: string, left: Expression, right: Expression): Expression
   if (sign !== "&&" && sign !== "||") {
     const fixed = operated(sign, left.fixed, right.fixed);
     return {
-      ...(typeof fixed === "number" && { fixed }),
+      fixed,
       value(walk, mask) {
         const [a, b] = [left.value(walk, mask), right.value(walk, mask)];
         return a.map((one, k) => operated(sign, one, b[k]));

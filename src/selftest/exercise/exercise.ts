@@ -19,14 +19,6 @@ export interface HardCase {
   readonly problem: (size: Size) => Problem;
 }
 
-export interface Solution {
-  readonly kernel: string;
-  /** How much it starts, as an answer says it; further lines of its head may follow. */
-  readonly grid: string;
-  /** What differs here: words stand behind each output, and constants of a step follow from nothing but its text. */
-  readonly changed?: readonly [from: string, to: string];
-}
-
 export interface Exercise {
   readonly name: string;
   readonly what: string;
@@ -36,8 +28,8 @@ export interface Exercise {
   readonly starter: string;
   /** What it is timed beside. */
   readonly ladder: Ladder;
-  /** The kernel of its ladder that solves it, and by which lines. */
-  readonly solution: Solution;
+  /** The kernel of its ladder that solves it. */
+  readonly solution: string;
   /** Checked besides the ladder's sizes. */
   readonly hard: readonly HardCase[];
   readonly letters: (size: Size) => Letters;
@@ -45,11 +37,13 @@ export interface Exercise {
   readonly refuses?: (size: Size) => string | undefined;
 }
 
-/** The shipped kernel as an answer. */
-export function solutionText({ ladder, solution: { kernel, grid, changed = ["", ""] } }: Exercise): string {
-  const step = ladder.steps.find((step) => step.kernel.name === kernel);
-  if (!step) throw new Error(`ladder ${ladder.name} has no kernel ${kernel}`);
-  return `// grid: ${grid}\n${step.kernel.source.replace(...changed)}`;
+/** The shipped kernel, as the last step of the ladder has it that is it. */
+export function solutionOf({ ladder, solution }: Exercise): Step {
+  const step = ladder.steps.findLast(({ kernel, idea }) => kernel.name === solution && idea.includes("shipped"));
+  if (!step) throw new Error(`ladder ${ladder.name} ships no ${solution}`);
+  // Words stand behind each output here.
+  const source = step.kernel.source.replace("arrayLength(&weights)", "P4");
+  return { ...step, kernel: { ...step.kernel, source } };
 }
 
 export function ladderNamed(name: string): Ladder {

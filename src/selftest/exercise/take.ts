@@ -2,12 +2,12 @@
 
 import type { Gpu } from "../../gpu/device.ts";
 import { constantOf } from "../../gpu/kernel.ts";
+import { invocationsOf } from "../../gpu/program.ts";
 import { thousands } from "../../thousands.ts";
 import { UserError } from "../../user_error.ts";
 import type { Ladder, Step } from "../ladder/check.ts";
 import type { Size } from "../ladder/problem.ts";
 import { runLadder, type StepResult } from "../ladder/run.ts";
-import type { AnswerStep } from "./answer.ts";
 import { checkAnswer } from "./check.ts";
 import { casesOf, type Exercise } from "./exercise.ts";
 
@@ -35,7 +35,7 @@ interface Taking {
 export async function checkAll(
   gpu: Gpu,
   exercise: Exercise,
-  step: AnswerStep,
+  step: Step,
   file: string,
   { size, onProgress }: Taking,
 ): Promise<string[]> {
@@ -51,7 +51,7 @@ export async function checkAll(
 export async function race(
   gpu: Gpu,
   { ladder }: Exercise,
-  step: AnswerStep,
+  step: Step,
   { size, onProgress, rounds }: Taking & { readonly rounds: number },
 ): Promise<StepResult[]> {
   // It was checked at all sizes, and the ladder's steps are by the tests.
@@ -60,8 +60,11 @@ export async function race(
 }
 
 /** How much is started, as too large a grid costs time alone. */
-export function startedText({ kernel, invocations, constants }: AnswerStep, size: Size): string {
-  const [x, y = 1] = invocations(size);
+export function startedText({ ladder }: Exercise, { kernel, invocations, constants }: Step, size: Size): string {
+  const wanted = invocations(size);
+  const [x, y] = wanted.every((one) => typeof one === "number")
+    ? [wanted[0], wanted[1] ?? 1] as [number, number]
+    : invocationsOf(wanted, ladder.problem(size).sizes);
   const own = constants?.(size) ?? {};
   const along = [constantOf(kernel, "WORKGROUP", own), sizeAlongY(kernel)];
   const groups = [Math.ceil(x / (along[0] ?? 1)), Math.ceil(y / (along[1] ?? 1))];

@@ -1,7 +1,7 @@
 /** The service of the screen Exercises: the checker and the race of `deno task exercise`, for a text that the page has. */
 
 import { stepOf } from "../../../selftest/exercise/answer.ts";
-import { type Exercise, solutionText } from "../../../selftest/exercise/exercise.ts";
+import { type Exercise, solutionOf } from "../../../selftest/exercise/exercise.ts";
 import { exercises } from "../../../selftest/exercise/exercises.ts";
 import { checkAll, race, sizeOf, startedText } from "../../../selftest/exercise/take.ts";
 import { ladderFigures } from "../../../selftest/ladder/run.ts";
@@ -16,7 +16,7 @@ export interface ExerciseFacts {
   /** Of the course, in kernels/course. */
   readonly chapter: string;
   readonly starter: string;
-  /** The shipped kernel as an answer. */
+  /** The text of the shipped kernel. */
   readonly solution: string;
   /** What it is timed beside, and at which size, "2560x10". */
   readonly title: string;
@@ -63,7 +63,7 @@ export function exercisesService(worker: LabWorker) {
         };
         const gpu = await worker.gpu();
         const cases = await checkAll(gpu, exercise, step, file, { size, onProgress });
-        const started = startedText(step, size);
+        const started = startedText(exercise, step, size);
         if (rounds === 0) return { cases, started };
         const results = await race(gpu, exercise, step, { size, onProgress, rounds });
         return { cases, started, figures: ladderFigures(exercise.ladder, size, results) };
@@ -79,5 +79,13 @@ function fileOf(exercise: string): string {
 
 function factsOf(exercise: Exercise): ExerciseFacts {
   const { name, what, chapter, starter, ladder: { title, size } } = exercise;
-  return { name, what, chapter, starter, solution: solutionText(exercise), title, size: size.join("x") };
+  return {
+    name,
+    what,
+    chapter,
+    starter,
+    solution: solutionOf(exercise).kernel.source,
+    title,
+    size: size.join("x"),
+  };
 }

@@ -46,7 +46,7 @@ export const slateScore: Exercise = {
   chapter: "11-slates.md",
   starter,
   ladder,
-  solution: { kernel: "slate_score_tiled", grid: "16 (P / 2), U / 4" },
+  solution: "slate_score_tiled",
   hard: [
     hard("all scores below -1,000", { output: (n) => -1000 - n, table: (i, n) => 2 + (7 * i + n) % 5 / 4 }),
     hard("equal items: the first of them", { table: (i, n) => (7 * (i % 5) + 3 * n) % 11 / 8, exact: true }),

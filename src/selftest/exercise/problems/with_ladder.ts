@@ -31,7 +31,7 @@ export const softmax: Exercise = {
   chapter: "1-softmax.md",
   starter: softmaxStarter,
   ladder: ladderNamed("choice"),
-  solution: { kernel: "choice_nll", grid: "E" },
+  solution: "choice_nll",
   hard: [
     pages(choiceProblem, [7, 3], "all utilities about -200", (k) => -200 - k / 4),
     pages(
@@ -67,7 +67,7 @@ export const matmul: Exercise = {
   chapter: "2-matmul.md",
   starter: matmulStarter,
   ladder: ladderNamed("forward"),
-  solution: { kernel: "matmul_forward_tiled", grid: "N4, M / 4" },
+  solution: "matmul_forward_tiled",
   hard: [largeSums],
   letters,
 };
@@ -78,7 +78,7 @@ export const inputGradient: Exercise = {
   chapter: "2-matmul.md",
   starter: inputStarter,
   ladder: ladderNamed("input"),
-  solution: { kernel: "matmul_input_gradient_tiled", grid: "K4, M / 4" },
+  solution: "matmul_input_gradient_tiled",
   hard: [],
   letters,
 };
@@ -89,7 +89,7 @@ export const weightGradient: Exercise = {
   chapter: "2-matmul.md",
   starter: weightStarter,
   ladder: ladderNamed("weight"),
-  solution: { kernel: "matmul_weight_gradient_tiled", grid: "16 (K4 / 16) (N4 / 16), 16 C" },
+  solution: "matmul_weight_gradient_tiled",
   hard: [],
   letters,
 };
@@ -101,7 +101,7 @@ export const panel: Exercise = {
   refuses: panelRefuses(1, PANEL.study),
   starter: panelStarter,
   ladder: ladderNamed("forward"),
-  solution: { kernel: "matmul_forward_panel", grid: "256 (N4 / 4), M / 256\n// where: input panels" },
+  solution: "matmul_forward_panel",
   hard: [largeSums],
   letters,
 };
@@ -124,11 +124,7 @@ export const lstm: Exercise = {
   chapter: "3-lstm.md",
   starter: lstmStarter,
   ladder: ladderNamed("lstm"),
-  solution: {
-    kernel: "lstm_forward_group",
-    grid: "4 H4 B\n// workgroup: 4 H4",
-    changed: ["KEPT = 400u", "KEPT = 1u"],
-  },
+  solution: "lstm_forward_group",
   hard: [gatesOf100(lstmProblem)],
   letters: lstmLetters,
 };
@@ -139,11 +135,7 @@ export const lstmBackward: Exercise = {
   chapter: "3-lstm.md",
   starter: lstmBackwardStarter,
   ladder: ladderNamed("lstm-backward"),
-  solution: {
-    kernel: "lstm_backward_group",
-    grid: "4 H4 B\n// workgroup: 4 H4",
-    changed: ["KEPT = 400u", "KEPT = 1u"],
-  },
+  solution: "lstm_backward_group",
   hard: [gatesOf100(lstmBackwardProblem)],
   letters: lstmLetters,
 };
