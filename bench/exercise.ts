@@ -147,7 +147,12 @@ async function begin(exercise: Exercise, file: string): Promise<void> {
 }
 
 /** What compilers of GPUs make of an answer, beside the kernel that a GPU is given. */
-async function showCompiled(ladder: Ladder, step: Step, file: string, gpus: readonly string[]): Promise<void> {
+async function showCompiled(
+  ladder: Ladder,
+  step: Step,
+  file: string,
+  gpus: readonly string[],
+): Promise<void> {
   const shipped = gpuWay(ladder).steps.filter(({ refuses }) => !refuses?.(ladder.size, Infinity)).at(-1);
   const texts = await watching("gpu", async ({ gpu, texts }) => {
     const steps = [...(shipped ? [shipped] : []), step];
