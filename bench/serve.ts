@@ -3,6 +3,7 @@
  * own answer. Findings are in serve.md.
  */
 
+import { Made } from "../src/gpu/made.ts";
 import type { Command } from "commander";
 import { wholeNumber } from "../src/cli/options.ts";
 import { makeDemoShop } from "../src/data/demo_shop.ts";
@@ -150,19 +151,15 @@ async function prepare(path: string): Promise<{ mixed: Call[]; adapter: string }
   const weights = initialWeights(specs, 3);
   await writeSnapshot(path, specs, weights, { model: defaultModel, items, iteration: 0, kind: "last" });
   const random = randomStream(1, "bench serve");
-  const gpu = await openGpu();
-  const model = new UserModel(gpu, log.items, defaultModel, { weights });
-  try {
-    const mixed: Call[] = [];
-    for (let k = 0; k < ALONE; k++) {
-      const one = request(random, random.integer(60), 1 + random.integer(40));
-      mixed.push({ path: "/score", body: JSON.stringify(one), utilities: await model.score(one) });
-    }
-    return { mixed, adapter: gpu.adapter.description };
-  } finally {
-    model.destroy();
-    gpu.close();
+  using gpu = await openGpu();
+  using made = new Made();
+  const model = made.keep(new UserModel(gpu, log.items, defaultModel, { weights }));
+  const mixed: Call[] = [];
+  for (let k = 0; k < ALONE; k++) {
+    const one = request(random, random.integer(60), 1 + random.integer(40));
+    mixed.push({ path: "/score", body: JSON.stringify(one), utilities: await model.score(one) });
   }
+  return { mixed, adapter: gpu.adapter.description };
 }
 
 /** Starts the service as a user does. */
