@@ -174,7 +174,7 @@ export async function kernelTexts(): Promise<Omit<KernelTexts, "files">> {
 
 /** A kernel's name without what tells its shapes apart. */
 function stem(kernel: string): string {
-  return kernel.replace(/_(tiled|panel|rows)$/, "").replace(/^row_dot_sum$/, "row_dot_forward");
+  return kernel.replace(/_(tiled|panel|rows|group)$/, "").replace(/^row_dot_sum$/, "row_dot_forward");
 }
 
 async function namesOf(folder: string, ending: string): Promise<string[]> {
