@@ -73,11 +73,11 @@ async function climb(chosen: ReadonlySet<string>, options: LadderCommandOptions)
   const climbed = ladders.filter(({ name }) => chosen.has(name))
     .map((ladder) => shapes === "gpu" ? gpuWay(ladder) : ladder);
   if (readme !== undefined) { for (const { name } of climbed) await expectMarkers(readme, `ladder ${name}`); }
-  const status = new Status();
-  const gpu = await openGpu();
   const figures: LadderFigures[] = [];
   const wrong: string[] = [];
-  try {
+  {
+    using gpu = await openGpu();
+    using status = new Status();
     const { adapter } = gpu;
     console.log(`${adapter.description} (${adapter.kind}), ${adapter.runtime}`);
     for (const ladder of climbed) {
@@ -103,9 +103,6 @@ async function climb(chosen: ReadonlySet<string>, options: LadderCommandOptions)
       const machine = { adapter: adapter.description, cores, runtime: adapter.runtime };
       await writeLadder(jsonBeside(readme), v.parse(shippedLadder, { ...figures.at(-1), ...machine }));
     }
-  } finally {
-    status.clear();
-    gpu.close();
   }
   if (wrong.length === 0) return;
   throw new UserError(

@@ -42,14 +42,19 @@ export const studies: Readonly<Record<string, Study>> = {
 /** What `deno task bench` does without the name of a study. */
 const USUAL = "profile";
 
+/** The command of a study, or the usual one. */
+export async function commandOf(name: string): Promise<Command> {
+  const file = Object.hasOwn(studies, name) ? name.replace("-", "_") : USUAL;
+  const { command }: { command(): Command } = await import(new URL(`${file}.ts`, import.meta.url).href);
+  return command();
+}
+
 /** Runs a study, by its name or without one. @throws UserError for arguments that it does not understand */
 export async function bench(args: readonly string[]): Promise<void> {
   const [name = ""] = args;
   const named = Object.hasOwn(studies, name) ? studies[name] : undefined;
   const { adapter, cold: isCold } = named ?? cold;
-  const file = named ? name.replace("-", "_") : USUAL;
-  const { command }: { command(): Command } = await import(new URL(`${file}.ts`, import.meta.url).href);
-  const own = command();
+  const own = await commandOf(name);
   if (!named) own.addHelpText("after", `\nStudies of their own, each with its --help:\n${listed()}`);
   own.hook("preAction", async () => {
     if (adapter) await ensureAdapter();

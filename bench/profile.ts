@@ -140,53 +140,50 @@ async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<v
     return names.flatMap((name) => known.get(name) ?? []).map((workload) => () => benchLog(workload));
   };
   const models = benchModels.filter(({ name }) => options.model.test(name));
-  const status = new Status();
+  using status = new Status();
   // The driver's threads are set once: for what is named, as its training has them; among others, for large steps.
   const named = data || options.workload.length > 0 ? logs([]).map((log) => stepFlops(log())) : [];
-  const gpu = await openGpu({ stepFlops: named.length > 0 ? Math.max(...named) : undefined });
-  try {
-    const { seconds } = options;
-    let measured: Measured = { figures: [], kernels: [], steps: [], growth: [] };
-    let kept = performance.now();
-    const keep = async (more: Partial<Measured>) => {
-      measured = { ...measured, ...more };
-      if (!options.keep || performance.now() - kept < KEEP_MS) return;
-      kept = performance.now();
-      await writeRecords(options.json, reportOf(gpu, measured));
-    };
-    if (ofAdapter) {
-      const onProgress = (name: string) => status.show(`adapter: ${name}`);
-      await keep({ figures: await measureAdapter(gpu, seconds, onProgress) });
+  using gpu = await openGpu({ stepFlops: named.length > 0 ? Math.max(...named) : undefined });
+  const { seconds } = options;
+  let measured: Measured = { figures: [], kernels: [], steps: [], growth: [] };
+  let kept = performance.now();
+  const keep = async (more: Partial<Measured>) => {
+    measured = { ...measured, ...more };
+    if (!options.keep || performance.now() - kept < KEEP_MS) return;
+    kept = performance.now();
+    await writeRecords(options.json, reportOf(gpu, measured));
+  };
+  if (ofAdapter) {
+    const onProgress = (name: string) => status.show(`adapter: ${name}`);
+    await keep({ figures: await measureAdapter(gpu, seconds, onProgress) });
+  }
+  if (parts.has("kernels")) {
+    const onFound = (kernels: readonly KernelResult[]) => keep({ kernels });
+    const own = { ...options, onFound, onProgress: (text: string) => status.show(text) };
+    await keep({ kernels: await kernelResults(gpu, logs(KERNEL_WORKLOADS), models, own) });
+  }
+  for (const log of parts.has("steps") ? logs(STEP_WORKLOADS) : []) {
+    const made = log();
+    for (const model of modelsFor(made.log, models).filter(({ step }) => step)) {
+      status.show(`step of ${made.name} ${model.name}`);
+      const step = await profileStep(gpu, made, model, { seconds: Math.max(seconds, STEP_SECONDS) });
+      await keep({ steps: [...measured.steps, step] });
     }
-    if (parts.has("kernels")) {
-      const onFound = (kernels: readonly KernelResult[]) => keep({ kernels });
-      const own = { ...options, onFound, onProgress: (text: string) => status.show(text) };
-      await keep({ kernels: await kernelResults(gpu, logs(KERNEL_WORKLOADS), models, own) });
-    }
-    for (const log of parts.has("steps") ? logs(STEP_WORKLOADS) : []) {
-      const made = log();
-      for (const model of modelsFor(made.log, models).filter(({ step }) => step)) {
-        status.show(`step of ${made.name} ${model.name}`);
-        const step = await profileStep(gpu, made, model, { seconds: Math.max(seconds, STEP_SECONDS) });
-        await keep({ steps: [...measured.steps, step] });
-      }
-    }
-    if (parts.has("growth")) {
-      await keep({ growth: await measureGrowth(gpu, growthAxes, seconds, (text) => status.show(text)) });
-    }
-    status.clear();
-    gpu.check();
-    await deliver(reportOf(gpu, measured), before, page, options);
-    const card = knownCard(gpu.adapter.description);
-    if (card && measured.steps.length > 0) {
-      const missing = missingCompiler();
-      const tables = missing === undefined ? await besideMeasured(card, measured.steps, logs(STEP_WORKLOADS)) : [];
-      for (const { title, cells } of tables) printTable(cells, title);
-      if (missing !== undefined) console.log(`No time is reckoned, as ${missing}`);
-    }
-  } finally {
-    status.clear();
-    gpu.close();
+  }
+  if (parts.has("growth")) {
+    await keep({ growth: await measureGrowth(gpu, growthAxes, seconds, (text) => status.show(text)) });
+  }
+  status.clear();
+  gpu.check();
+  await deliver(reportOf(gpu, measured), before, page, options);
+  const card = knownCard(gpu.adapter.description);
+  if (card && measured.steps.length > 0) {
+    const missing = missingCompiler();
+    const tables = missing === undefined
+      ? await besideMeasured(card, measured.steps, logs(STEP_WORKLOADS))
+      : [];
+    for (const { title, cells } of tables) printTable(cells, title);
+    if (missing !== undefined) console.log(`No time is reckoned, as ${missing}`);
   }
 }
 

@@ -3,6 +3,7 @@
  * own answer. Findings are in serve.md.
  */
 
+import { Made } from "../src/gpu/made.ts";
 import type { Command } from "commander";
 import { wholeNumber } from "../src/cli/options.ts";
 import { makeDemoShop } from "../src/data/demo_shop.ts";
@@ -157,19 +158,15 @@ export async function writeModel(path: string): Promise<Weights> {
 async function prepare(path: string): Promise<{ mixed: Call[]; adapter: string }> {
   const weights = await writeModel(path);
   const random = randomStream(1, "bench serve");
-  const gpu = await openGpu();
-  const model = new UserModel(gpu, log.items, defaultModel, { weights });
-  try {
-    const mixed: Call[] = [];
-    for (let k = 0; k < ALONE; k++) {
-      const one = request(random, random.integer(60), 1 + random.integer(40));
-      mixed.push({ path: "/score", body: JSON.stringify(one), utilities: await model.score(one) });
-    }
-    return { mixed, adapter: gpu.adapter.description };
-  } finally {
-    model.destroy();
-    gpu.close();
+  using gpu = await openGpu();
+  using made = new Made();
+  const model = made.keep(new UserModel(gpu, log.items, defaultModel, { weights }));
+  const mixed: Call[] = [];
+  for (let k = 0; k < ALONE; k++) {
+    const one = request(random, random.integer(60), 1 + random.integer(40));
+    mixed.push({ path: "/score", body: JSON.stringify(one), utilities: await model.score(one) });
   }
+  return { mixed, adapter: gpu.adapter.description };
 }
 
 /** Starts the service as a user does. */

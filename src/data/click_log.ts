@@ -242,7 +242,9 @@ export function checkSplits(name: string, userSplit: Uint8Array, needed: readonl
   for (const split of needed) {
     if (userSplit.includes(splits.indexOf(split))) continue;
     throw new UserError(
-      `${name} has no ${split} users; ${needed.join(", ")} users are needed. Prepare the data with other --shares, or from ` +
+      `${name} has no ${split} users; ${
+        needed.join(", ")
+      } users are needed. Prepare the data with other --shares, or from ` +
         "more users.",
     );
   }

@@ -230,6 +230,9 @@ export class Gpu {
     this.#held.clear();
     this.device.destroy();
   }
+  [Symbol.dispose](): void {
+    this.close();
+  }
 }
 
 /**

@@ -94,6 +94,12 @@ export const otherSources: readonly BadInput[] = [
   rocket("pages that are none", withEvents(events), "Allowed choices are session, sampled", "--pages all"),
   rocket("a gap of 0", withEvents(events), "Expected a whole number of at least 1", "--session-gap 0"),
   rocket("a page of 1,001", withEvents(events), "Expected a whole number in 1..1000", "--page-size 1001"),
+  rocket(
+    "a property that is no number",
+    withEvents(events),
+    "different numbers of properties",
+    "--numeric x",
+  ),
   rocket("a seed of -1", withEvents(events), "Expected a whole number in 0..4294967295", "--seed -1"),
   rocket("events that are empty", withEvents(""), "events.csv is empty"),
   rocket("a header alone", withEvents(EVENTS), "Nothing is left of the source"),

@@ -26,7 +26,8 @@ const [executablePath = "", folder = ""] = Deno.args;
 /** A folder for screenshots, to look at; none are taken without it. */
 const pictures = Deno.env.get("CLICKGAN_PICTURES");
 
-const ITERATIONS = 200;
+const ITERATIONS = 80;
+const VALIDATE_EVERY = "40";
 /** Of a log that takes seconds to read. */
 const LONG_ROWS = 2_000_000;
 /** Iterations of the adversarial stage. */
@@ -132,17 +133,23 @@ async function checkDemo(page: Page): Promise<readonly number[]> {
   await setOptions(page, { lstmUnits: "x" });
   await page.locator("#option-lstmUnits-error", { hasText: 'Expected a whole number in 1..1024, got "x".' })
     .waitFor();
-  const small = { lstmUnits: "3", dims: "7-5", iterations: "10", batchSize: "5", validateEvery: "100" };
+  const small = {
+    lstmUnits: "3",
+    dims: "7-5",
+    iterations: "10",
+    batchSize: "5",
+    validateEvery: VALIDATE_EVERY,
+  };
   await page.click("#screen-train summary >> text=More options");
   await setOptions(page, { ...small, validationUsers: "20" });
   await press(page, "Train");
-  await page.locator("text=Expected --validate-every of at most the 10 iterations, got 100").waitFor();
+  await page.locator("text=Expected --validate-every of at most the 10 iterations, got 40").waitFor();
   await setOptions(page, { iterations: String(ITERATIONS) });
   await expectNoFaults(page, "Train, before");
   await expectStop(page, "Compiling kernels");
   await page.evaluate(STOP_AT_ONCE);
   await press(page, "Train");
-  await page.locator("text=/^Stopped after \\d+ of 200 iterations. It can go on.$/").waitFor();
+  await page.locator(`text=/^Stopped after \\d+ of ${ITERATIONS} iterations. It can go on.$/`).waitFor();
   await press(page, "Go on");
   await page.locator("table.figures").waitFor();
   const expected = await denoLosses(
@@ -221,7 +228,7 @@ async function denoLosses(
     lstmUnits: "3",
     dims: dims.join("-"),
     batchSize: "5",
-    validateEvery: "100",
+    validateEvery: VALIDATE_EVERY,
     validationUsers: "20",
   };
   const options = readOptions({ texts: small, fromSnapshot: false });

@@ -3,10 +3,10 @@
 import { basename, resolve } from "node:path";
 import * as v from "../../schema.ts";
 import { UserError } from "../../user_error.ts";
-import { atomicWriteFile } from "../../run/files/atomic_write.ts";
+import { writeJson } from "../../run/files/json_file.ts";
 import { version } from "../../version.ts";
 import { type BadRows, joined, judge, noBadRows, takeRejects } from "./bad_rows.ts";
-import { checksum } from "../../run/files/checksum.ts";
+import { checksum } from "../../run/files/local_file.ts";
 import { OwnedFolder, type Purpose } from "../../run/files/owned_folder.ts";
 import { PREPARED_FILES } from "../sets/prepared_writer.ts";
 import { warningsIn } from "./describe.ts";
@@ -128,7 +128,7 @@ export async function prepare(
     const manifest = await manifestOf(engine, nameOf(path), begun, path, command, bad);
     onStep?.(outside("Warnings"));
     manifest.warnings = await warningsIn(engine, path, signal);
-    await atomicWriteFile(`${path}/${MANIFEST}`, JSON.stringify(manifest, null, 2) + "\n");
+    await writeJson(`${path}/${MANIFEST}`, manifest);
     engine.close();
     engine = undefined;
     folder.finish();

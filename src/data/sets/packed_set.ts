@@ -10,7 +10,7 @@ import { openPreparedSet, partFiles } from "./prepared_folder.ts";
 import type { Manifest } from "../manifest.ts";
 import { type PreparedSet, readPreparedLog } from "../prepared_set.ts";
 import { UserError } from "../../user_error.ts";
-import { checksum } from "../../run/files/checksum.ts";
+import { checksum } from "../../run/files/local_file.ts";
 import { thousands } from "../../thousands.ts";
 import { makeFolder } from "../../run/files/atomic_write.ts";
 import { explainFileError } from "../../run/files/file_error.ts";

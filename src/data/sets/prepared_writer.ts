@@ -3,8 +3,9 @@
 import * as v from "../../schema.ts";
 import { createHash } from "node:crypto";
 import { ParquetWriter } from "hyparquet-writer";
-import { atomicWrite, atomicWriteFile } from "../../run/files/atomic_write.ts";
-import { checksum } from "../../run/files/checksum.ts";
+import { writeJson } from "../../run/files/json_file.ts";
+import { atomicWrite } from "../../run/files/atomic_write.ts";
+import { checksum } from "../../run/files/local_file.ts";
 import { version } from "../../version.ts";
 import {
   clickedRows,
@@ -99,7 +100,7 @@ export async function writePrepared(
     command: [...contents.command],
     clickgan: version,
   });
-  await atomicWriteFile(`${folder}/${MANIFEST}`, JSON.stringify(manifest, null, 2) + "\n");
+  await writeJson(`${folder}/${MANIFEST}`, manifest);
   return manifest;
 }
 

@@ -7,7 +7,7 @@ import { UserError } from "../../user_error.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { openGpu } from "../../gpu/host/open_gpu.ts";
 import type { Dataset } from "../../data/sets/dataset.ts";
-import { checksum } from "../files/checksum.ts";
+import { checksum } from "../files/local_file.ts";
 import { driverVersion } from "../driver.ts";
 import { type RunConfig, runConfigSchema } from "../run_config.ts";
 import * as v from "../../schema.ts";

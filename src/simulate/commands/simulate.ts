@@ -1,5 +1,6 @@
 /** `simulate`: slates for simulated users, and what came of them. */
 
+import { writeJson } from "../../run/files/json_file.ts";
 import { atomicWriteFile } from "../../run/files/atomic_write.ts";
 import type { OpenedPolicy } from "../../policy/trained_policy.ts";
 import { readPageParts } from "../../report/page_shell.ts";
@@ -223,7 +224,7 @@ async function writeResult(
     ...resultsOf(told, runs),
     ...await machine(gpu),
   };
-  await atomicWriteFile(`${folder}/result.json`, JSON.stringify(result, null, 2) + "\n");
+  await writeJson(`${folder}/result.json`, result);
 }
 
 await runMain(main);
