@@ -32,7 +32,6 @@ import { comparisonTable } from "../../src/report/figures_table.ts";
 import {
   BASELINES,
   configOf,
-  type RunFiles,
   type StageFiles,
   writeExperiment,
   writeJson,
@@ -445,41 +444,6 @@ Deno.test("charts without a number are left out", () =>
     assert.deepEqual(idsOf(chartsOf(await collect([folder]))), ["loss"]);
   }));
 
-Deno.test("folders that cannot be reported on are refused, and nothing is written", () =>
-  withFolder(async (folder) => {
-    const run = (name: string, files: RunFiles) => writeRun(`${folder}/${name}`, files);
-    run("empty", { shannon: {} });
-    run("good", { shannon: FINISHED });
-    run("torn", { shannon: { ...FINISHED, train: [[1, 2, 0.1]] } });
-    run("gone", { shannon: { ...FINISHED, train: [], validation: [] } });
-    run("damaged", { shannon: FINISHED });
-    Deno.writeTextFileSync(`${folder}/damaged/config.json`, "{");
-    writeSeedsFolder(`${folder}/waiting`, [1, 2], []);
-    Deno.mkdirSync(`${folder}/nothing`);
-    Deno.mkdirSync(`${folder}/experiment`);
-    writeJson(`${folder}/experiment/experiment.json`, { models: [{ name: "A", folder: "a" }] });
-    const cases: [string, RegExp][] = [
-      ["none", /cannot read the folder .*none: no such file or folder/],
-      ["good/train.csv", /Expected the folder of a run, but .* is a file/],
-      ["nothing", /to be the folder of a run \(with a config\.json\).*found none of these files/],
-      ["empty", /Expected rows in the train\.csv or validation\.csv of .*empty, found none yet/],
-      ["waiting", /found none yet/],
-      ["experiment", /Expected a model of the experiment in .* to have begun/],
-      ["torn", /torn\/train\.csv:2: expected 4 values, found "1,2,0\.1"/],
-      ["gone", /gone to hold the train\.csv and validation\.csv .* found no row/],
-      ["damaged", /config\.json is damaged/],
-    ];
-    for (const [name, message] of cases) {
-      const out = `${folder}/page.html`;
-      await assert.rejects(writeReport([`${folder}/good`, `${folder}/${name}`], out), (error) => {
-        assert.ok(error instanceof UserError, String(error));
-        assert.match(error.message, message);
-        return true;
-      });
-      assert.ok(!filesIn(folder).includes("page.html"));
-    }
-  }));
-
 Deno.test("text from the data stays text", () =>
   withFolder(async (folder) => {
     const evil = `</script><script>alert("1")</script><!--&'`;
@@ -528,20 +492,6 @@ Deno.test("the command writes the page into the first folder, or where --out say
     const both = await runCommand("report", a, b, "--out", out);
     assert.equal(both.code, 0, both.stderr);
     assert.match(await Deno.readTextFile(out), /Differences[^]*model\.dims/);
-    const cases: [string[], RegExp][] = [
-      [[], /missing required argument 'run'/],
-      [[""], /Expected the path of a folder, got nothing/],
-      [
-        [a, "--out", `${a}/config.json`],
-        /Expected a file that ends in \.html or \.htm, got ".*config\.json"/,
-      ],
-      [[`${folder}/none`], /^error: cannot read the folder .*none: no such file or folder/],
-    ];
-    for (const [args, message] of cases) {
-      const { code, stderr } = await runCommand("report", ...args);
-      assert.equal(code, 1, stderr);
-      assert.match(stderr, message);
-    }
   }));
 
 const chromium = await findChromium();
