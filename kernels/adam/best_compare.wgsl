@@ -14,6 +14,7 @@
 // Work split   one invocation.
 // On a GPU     (reasoned, not measured) a serial kernel of a few loads wastes the GPU for microseconds. To wait for the host
 //              would empty its queue. A workgroup of one invocation, as the walk has no parts.
+//   compiled: navi31 24 VGPRs, 16 subgroups a SIMD; lanes 1, because the walk has no parts
 // Cost         16 bytes a shard and vector, and 96.      Next   keep_best.wgsl
 
 const WORKGROUP = 1;

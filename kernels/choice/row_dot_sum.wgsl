@@ -11,6 +11,7 @@
 // Why so       row_dot_forward.wgsl reads the layer's whole output again, [R, 64]. Where the columns are made, they are in
 //              registers. For the likelihood choice_nll.wgsl adds the dots up itself; this kernel does it for the minimax
 //              game and for scores.
+//   compiled: navi31 12 VGPRs, 32 subgroups a SIMD; loads 32, because with one panel a row is one number
 // Cost         PANELS flops, 4 (PANELS + 1) bytes a row.      Backward   row_dot_backward.wgsl, row_dot_backward_group.wgsl
 
 const WORKGROUP = 64;

@@ -13,7 +13,8 @@
 //              read numbers that are 4H apart. Up to 32 units an invocation holds its row of W in registers (HELD). Of more,
 //              workgroup memory has W transposed (KEPT): neighbours read neighbouring vectors, without a bank conflict. Where W
 //              does not fit there, each invocation uses up cache lines of its own. dz is a broadcast.
-//   compiled: navi31 108 VGPRs, 14 subgroups a SIMD (weights in 7,168 bytes, a user a workgroup: 48, 5); mi200 112, 2 of 60 lanes (36, 3 of 20)
+//   compiled: navi31 108 VGPRs, 14 subgroups a SIMD (weights in 7,168 bytes, a user a workgroup: 48, 5); mi200 112, 2 of 60 lanes (36, 3 of 20);
+//   subgroups 1, because the weights of more than 32 units take most of workgroup memory, and held ones on MI200 most registers
 // On llvmpipe  slower than lstm_backward_panel.wgsl, as barriers are expensive there: bench/ladder.md
 // Cost         8 H^2 flops an event, 16 H^2 bytes a user.      Forward   lstm_forward_group.wgsl
 

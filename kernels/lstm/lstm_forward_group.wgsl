@@ -18,7 +18,8 @@
 //              gives its subgroups less than they can multiply. Where they do not fit there either, they come from the cache.
 //              Workgroup: H invocations a user, USERS that fill 64 (3 of 20 units: 60). Its users wait for the longest of
 //              them; 1 and 4 are left for src/selftest/calibration to choose.
-//   compiled: navi31 108 VGPRs, 14 subgroups a SIMD (weights in 6,656 bytes, a user a workgroup: 48, 5); mi200 120, 2 of 60 lanes (44, 3 of 20)
+//   compiled: navi31 108 VGPRs, 14 subgroups a SIMD (weights in 6,656 bytes, a user a workgroup: 48, 5); mi200 120, 2 of 60 lanes (44, 3 of 20);
+//   subgroups 1, because the weights of more than 32 units take most of workgroup memory, and held ones on MI200 most registers
 // On llvmpipe  slower than lstm_forward_panel.wgsl, as barriers are expensive there: bench/ladder.md
 // Cost         8 H^2 flops an event, 16 H^2 bytes a user.      Backward   lstm_backward_group.wgsl
 

@@ -17,6 +17,7 @@
 //              and the weights are broadcasts. Walks end after m clicks; those of a user's first events end sooner. The n vectors
 //              that an invocation stores are contiguous, so the stores of neighbours are n vectors apart. Loads are vectors of 16
 //              bytes. Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
+//   compiled: navi31 36 VGPRs, 32 subgroups a SIMD, 16 of 24 vector operations in its loop multiply-adds
 // On llvmpipe  the stores are an eighth of it; with TANH it takes a quarter longer
 // Cost         2 m F n flops, 4 (m F + F n) bytes an event, features from cache.
 // Backward     pw_state_backward.wgsl

@@ -75,6 +75,17 @@ export async function checkStep(page: Page, { fine, picture }: Look): Promise<vo
   assert.equal(await panel.locator("h3").innerText(), "adam");
   await panel.locator("summary", { hasText: "a GPU's compiler" }).click();
   await panel.locator("details.machine", { hasText: "buffer_load" }).waitFor();
+  // An address leads to a kernel, and an opened one has it.
+  await page.evaluate(`location.hash = "step/choice_nll"`);
+  await panel.locator(".path", { hasText: "choice_nll.wgsl" }).first().waitFor();
+  const asked = await panel.locator("tr", { hasText: "event" }).filter({ hasText: "not readable" }).count();
+  assert.ok(asked > 0, "what follows from data is not readable");
+  await page.getByRole("button", { name: "adam", exact: true }).click();
+  assert.equal(await page.evaluate("location.hash"), "#step/adam");
+  assert.match(
+    await panel.locator("tr", { hasText: "all buffers" }).innerText(),
+    /^all buffers and textures\s+\d/,
+  );
   await fine(page, "Look inside a step");
   await picture(page, "step");
 }
