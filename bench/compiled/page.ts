@@ -45,9 +45,9 @@ function textPart({ kernel, source, uses, facts }: CompiledText): Html {
   const own = Object.values(facts);
   const code = own.map(({ gpu, loop, lines }) =>
     markup`
-<details${gpu === own[0]?.gpu && new Html(" open")}><summary>${gpu}${loop ? "" : ", all of it, as no loop is left"}</summary><pre>${
-      (loop?.lines ?? lines).join("\n")
-    }</pre></details>`
+<details${gpu === own[0]?.gpu && new Html(" open")}><summary>${gpu}${
+      loop ? "" : ", all of it, as no loop is left"
+    }</summary><pre>${(loop?.lines ?? lines).join("\n")}</pre></details>`
   );
   return markup`<p class="note">${uses.join("; ")}</p>
 ${cellsTable(besideCells(own.map((one) => ({ name: one.gpu, facts: one }))), kernel)}

@@ -20,7 +20,7 @@
 //   Occupancy  8 KiB of workgroup memory and 16 accumulators leave room for several workgroups on a core. While one waits
 //              for memory or at a barrier, another computes.
 //   Grid       12,800 x 64 x 64 are 200 workgroups. Few rows give few of them, and a large GPU is then half idle.
-//   compiled: navi31 60 VGPRs, 24 subgroups a SIMD, 256 of 368 vector operations in its loop multiply-adds;
+//   compiled: navi31 60 VGPRs, 24 subgroups a SIMD, 256 of 274 vector operations in its loop multiply-adds;
 //   subgroups 2, because for MI200 a sum over few inputs is written out, and read ahead into 128 registers
 // On llvmpipe  barriers are dear, and a tile that is read in a loop gains nothing: bench/ladder.md
 // Cost         2 M K N flops, 4 (M K + K N + M N) bytes.     Accuracy   K roundings of the running sum
@@ -50,8 +50,8 @@ struct Step {
 @group(0) @binding(6) var<storage, read_write> dots: array<vec4f>;
 @group(0) @binding(7) var<uniform> step: Step;
 
-var<workgroup> input_tile: array<vec4f, 256>;   // 64 rows x 16 k
-var<workgroup> weight_tile: array<vec4f, 256>;  // 16 k x 64 columns
+var<workgroup> input_tile: array<array<vec4f, 16>, 16>;   // 64 rows x 16 k, four rows in one
+var<workgroup> weight_tile: array<array<vec4f, 16>, 16>;  // 16 k x 64 columns
 
 // NaN and infinity are passed on. min and exp may turn them into ordinary numbers, so they are found by their exponent bits.
 fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
@@ -73,24 +73,24 @@ fn matmul_forward_tiled(
   var c = mat4x4f();  // each column is one of the invocation's 4 rows
   for (var k = 0u; k < K4; k += 4u) {
     let inside = k + load_k < K4;
-    input_tile[lane] = select(vec4f(0.0), input[source * K4 + min(k + load_k, K4 - 1u)], inside);
+    input_tile[local.y][local.x] = select(vec4f(0.0), input[source * K4 + min(k + load_k, K4 - 1u)], inside);
     let weight_row = 4u * k + local.y;
     let weight_inside = weight_row < 4u * K4 && id.x < N4;
-    weight_tile[lane] =
+    weight_tile[local.y][local.x] =
       select(vec4f(0.0), weights[min(weight_row, 4u * K4 - 1u) * N4 + min(id.x, N4 - 1u)], weight_inside);
     workgroupBarrier();
     for (var q = 0u; q < 4u; q++) {
       let w = mat4x4f(
-        weight_tile[64u * q + local.x],
-        weight_tile[64u * q + 16u + local.x],
-        weight_tile[64u * q + 32u + local.x],
-        weight_tile[64u * q + 48u + local.x],
+        weight_tile[4u * q][local.x],
+        weight_tile[4u * q + 1u][local.x],
+        weight_tile[4u * q + 2u][local.x],
+        weight_tile[4u * q + 3u][local.x],
       );
       c += w * mat4x4f(
-        input_tile[16u * local.y + q],
-        input_tile[16u * local.y + 4u + q],
-        input_tile[16u * local.y + 8u + q],
-        input_tile[16u * local.y + 12u + q],
+        input_tile[local.y][q],
+        input_tile[local.y][4u + q],
+        input_tile[local.y][8u + q],
+        input_tile[local.y][12u + q],
       );
     }
     workgroupBarrier();
@@ -107,10 +107,10 @@ fn matmul_forward_tiled(
     if (DOT) { t[i] = dot(y, dot_weights[id.x]); }
   }
   if (DOT) {
-    input_tile[lane] = t;
+    input_tile[local.y][local.x] = t;
     workgroupBarrier();
     if (local.x > 0u) { return; }
-    for (var k = 1u; k < 16u; k++) { t += input_tile[lane + k]; }
+    for (var k = 1u; k < 16u; k++) { t += input_tile[local.y][k]; }
     for (var i = 0u; i < 4u; i++) {
       if (4u * id.y + i < rows) { dots[4u * id.y + i] = vec4f(t[i], 0.0, 0.0, 0.0); }
     }

@@ -19,8 +19,7 @@
 //   Banks      sixteen neighbours read the same vector of gradient_tile, a broadcast; the next sixteen another in the same banks.
 //              They read vectors of weight_tile that are 256 bytes apart, which is the same banks: a conflict. To transpose W
 //              on its way into the tile would avoid it, and padded rows would lessen it.
-//   compiled: navi31 60 VGPRs, 24 subgroups a SIMD, 256 of 366 vector operations in its loop multiply-adds;
-//   subgroups 2, because for MI200 what shares its launch is written out, and takes 128 registers
+//   compiled: navi31 60 VGPRs, 24 subgroups a SIMD, 256 of 272 vector operations in its loop multiply-adds
 // Cost         2 M K N flops, 4 (M N + K N + 2 M K) bytes.     Accuracy   N roundings of the running sum
 // Forward      matmul_forward_tiled.wgsl
 
@@ -43,8 +42,8 @@ struct Step {
 @group(0) @binding(3) var<storage, read_write> input_gradient: array<vec4f>;
 @group(0) @binding(4) var<uniform> step: Step;
 
-var<workgroup> gradient_tile: array<vec4f, 256>;  // 64 rows x 16 n
-var<workgroup> weight_tile: array<vec4f, 256>;    // 64 k x 16 n
+var<workgroup> gradient_tile: array<array<vec4f, 16>, 16>;  // 64 rows x 16 n, four rows in one
+var<workgroup> weight_tile: array<array<vec4f, 16>, 16>;    // 64 k x 16 n, the same
 
 @compute @workgroup_size(WORKGROUP, WORKGROUP_Y)
 fn matmul_input_gradient_tiled(
@@ -63,22 +62,22 @@ fn matmul_input_gradient_tiled(
   for (var n = 0u; n < N4; n += 4u) {
     let inside = n + load_n < N4;
     let at = min(n + load_n, N4 - 1u);
-    gradient_tile[lane] = select(vec4f(0.0), output_gradient[source * N4 + at], inside);
-    weight_tile[lane] =
+    gradient_tile[local.y][local.x] = select(vec4f(0.0), output_gradient[source * N4 + at], inside);
+    weight_tile[local.y][local.x] =
       select(vec4f(0.0), weights[min(weight_row, 4u * K4 - 1u) * N4 + at], inside && weight_row < 4u * K4);
     workgroupBarrier();
     for (var q = 0u; q < 4u; q++) {
       let w = mat4x4f(
-        weight_tile[16u * local.x + q],
-        weight_tile[16u * local.x + 4u + q],
-        weight_tile[16u * local.x + 8u + q],
-        weight_tile[16u * local.x + 12u + q],
+        weight_tile[local.x][q],
+        weight_tile[local.x][4u + q],
+        weight_tile[local.x][8u + q],
+        weight_tile[local.x][12u + q],
       );
       c += transpose(w) * mat4x4f(
-        gradient_tile[16u * local.y + q],
-        gradient_tile[16u * local.y + 4u + q],
-        gradient_tile[16u * local.y + 8u + q],
-        gradient_tile[16u * local.y + 12u + q],
+        gradient_tile[local.y][q],
+        gradient_tile[local.y][4u + q],
+        gradient_tile[local.y][8u + q],
+        gradient_tile[local.y][12u + q],
       );
     }
     workgroupBarrier();

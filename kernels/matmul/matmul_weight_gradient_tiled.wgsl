@@ -17,7 +17,7 @@
 //   Coalescing sixteen neighbours load 256 contiguous bytes of a row, of either operand.
 //   Banks      sixteen neighbours read sixteen neighbouring vectors of gradient_tile, and all the same vector of input_tile: no
 //              conflicts.
-//   compiled: navi31 36 VGPRs, 32 subgroups a SIMD, 256 of 448 vector operations in its loop multiply-adds
+//   compiled: navi31 36 VGPRs, 32 subgroups a SIMD, 256 of 350 vector operations in its loop multiply-adds
 // Cost         2 M K N flops, 4 (M K + M N + chunks K N) bytes.     Accuracy   a sum of M / chunks terms
 // Forward      matmul_forward_tiled.wgsl      Next   adam.wgsl
 
@@ -56,8 +56,8 @@ struct Places {
 
 const ALL_K4 = K4 + SECOND_K4;
 
-var<workgroup> input_tile: array<vec4f, 256>;     // 16 rows x 64 k
-var<workgroup> gradient_tile: array<vec4f, 256>;  // 16 rows x 64 columns
+var<workgroup> input_tile: array<array<vec4f, 16>, 16>;     // 16 rows x 64 k
+var<workgroup> gradient_tile: array<array<vec4f, 16>, 16>;  // 16 rows x 64 columns
 
 fn put(at: u32, value: vec4f) {
   if (ACCUMULATE) { partials[at] += value; } else { partials[at] = value; }
@@ -91,12 +91,12 @@ fn matmul_weight_gradient_tiled(@builtin(local_invocation_id) local: vec3u, @bui
       if (SECOND_K4 > 0u && load_k >= K4 && load_k < ALL_K4) { x = second[m * SECOND_K4 + (load_k - K4)]; }
       if (column < N4) { d = output_gradient[m * N4 + column]; }
     }
-    input_tile[16u * local.y + local.x] = x;
-    gradient_tile[16u * local.y + local.x] = d;
+    input_tile[local.y][local.x] = x;
+    gradient_tile[local.y][local.x] = d;
     workgroupBarrier();
     for (var q = 0u; q < 16u; q++) {
-      let a = input_tile[16u * q + local.y];
-      let g = gradient_tile[16u * q + local.x];
+      let a = input_tile[q][local.y];
+      let g = gradient_tile[q][local.x];
       c += mat4x4f(g * a.x, g * a.y, g * a.z, g * a.w);
       b += g;
     }

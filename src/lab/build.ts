@@ -71,7 +71,9 @@ export async function buildLab(): Promise<LabPage> {
   // As `deno task bench ladder` has written them.
   const ladders: ShippedLadder[] = JSON.parse(await read("bench/ladder.json"));
   const kernels = await kernelFiles(worker, checks);
-  const machineCode = `export const machineCode = ${JSON.stringify(JSON.parse(await read("bench/compiled.json")))};`;
+  const machineCode = `export const machineCode = ${
+    JSON.stringify(JSON.parse(await read("bench/compiled.json")))
+  };`;
   const data = markup`${jsonScript(KERNELS_ID, kernels)}
 ${jsonScript(DATA_ID, { texts: await kernelTexts(), ladders })}`;
   const single = pageOf(

@@ -8,7 +8,7 @@ import { reckon, sumOf } from "../../bench/compiled/time_model.ts";
 import { besideMeasuredCells } from "../../bench/compiled/tables.ts";
 import { missingCompiler } from "../../bench/compiled/vulkan.ts";
 import * as v from "../../src/schema.ts";
-import { kernelFile, kernelPath, part } from "../kernel_files.ts";
+import { header, kernelFile, kernelPath } from "../kernel_files.ts";
 import { withFolder } from "../prepared_folder.ts";
 import { runBench } from "./run_bench.ts";
 
@@ -44,11 +44,25 @@ async function compiled(folder: string, ...args: string[]): Promise<{ report: Re
   return { report: v.parse(reportSchema, JSON.parse(await Deno.readTextFile(json))), stdout };
 }
 
-/** The number that a kernel's header gives a reason for, on its line "Compiled": "lanes 20, because ...". */
+/** What a kernel's header says behind "compiled:". */
+function compiledPart(kernel: string): string {
+  const [, said = ""] = /compiled:((?:.*\n\/\/ {3}(?! ))*.*)/.exec(header(kernelPath(kernel))) ?? [];
+  return said.replaceAll(/\n\/\/\s*/g, " ");
+}
+
+/** The number that it gives a reason for: "lanes 20, because ...". */
 function excused(kernel: string, what: "lanes" | "subgroups" | "loads"): number | undefined {
-  const line = part(kernelPath(kernel), "Compiled")?.replaceAll(/\n\/\/\s*/g, " ") ?? "";
-  const found = line.match(new RegExp(`\\b${what} (\\d+), because \\w`))?.[1];
+  const found = compiledPart(kernel).match(new RegExp(`\\b${what} (\\d+), because \\w`))?.[1];
   return found === undefined ? undefined : Number(found);
+}
+
+/** Whether the figures that a header has of navi31 are those of one of its texts. */
+function isCurrent(kernel: string, facts: Report["texts"][number]["facts"]): boolean {
+  const [, vgprs, subgroups] = compiledPart(kernel).match(/navi31 (\d+) VGPRs, (\d+) subgroups/) ?? [];
+  return vgprs === undefined ||
+    facts.some((one) =>
+      one.gpu === "navi31" && one.vgprs === Number(vgprs) && one.subgroups === Number(subgroups)
+    );
 }
 
 Deno.test(
@@ -58,7 +72,8 @@ Deno.test(
   },
   () =>
     withFolder({}, async (folder) => {
-      const { report: { texts, steps } } = await compiled(folder);
+      const { report: { texts, steps, compiler } } = await compiled(folder);
+      const sameCompiler = isOf(compiler);
       // Of kernels that share a launch, those alone that it is made of have headers.
       const sharing = texts.filter(({ kernel }) => kernel.includes(" + "));
       const kernels = [...new Set(texts.map(({ kernel }) => kernel))].filter((name) => !name.includes(" + "));
@@ -78,6 +93,7 @@ Deno.test(
         };
         const spilled = facts.filter(({ spills }) => spills > 0);
         return [
+          ...(sameCompiler && !isCurrent(kernel, facts) ? [`${kernel}: other figures in its header`] : []),
           ...spilled.map(({ gpu, spills }) => `${kernel} spills ${spills} registers on ${gpu}`),
           ...(["lanes", "subgroups", "loads"] as const).filter((what) =>
             found[what] !== excused(kernel, what)
@@ -255,6 +271,11 @@ Deno.test("reckoned times stand beside what the same dispatch took", () => {
 /** What is shown in the chapter about machine code: its excerpts, and its table. */
 const chapter = Deno.readTextFileSync(new URL("../../kernels/course/13-machine-code.md", import.meta.url));
 
+/** Whether what is shown is of this compiler. */
+function isOf(compiler: string): boolean {
+  return chapter.replaceAll(/\s+/g, " ").includes(`of ${compiler}.`);
+}
+
 Deno.test("the chapter's machine code and figures are what the compiler gives, where it is the same", {
   ignore,
 }, () =>
@@ -275,7 +296,7 @@ Deno.test("the chapter's machine code and figures are what the compiler gives, w
     assert.ok(excerpts.length >= 5);
     for (const [, file = "", subgroup, code = ""] of excerpts) {
       const { stdout, compiler } = await compile(file, subgroup);
-      if (!chapter.replaceAll(/\s+/g, " ").includes(`of ${compiler}.`)) {
+      if (!isOf(compiler)) {
         return console.log(`Skipped: the chapter's code, which is not of ${compiler}`);
       }
       const lines = stdout.split("\n");

@@ -124,7 +124,9 @@ function countsTable(code: KernelFacts): Html {
   const { variables, storage, workgroup } = accessCounts(code.text, code);
   const row = (name: Html, { reads, readSectors, writes, writeSectors, conflicts }: Asked) =>
     markup`<tr><th scope="row">${name}</th>${
-      [reads, readSectors, writes, writeSectors, conflicts].map((count) => markup`<td>${countText(count)}</td>`)
+      [reads, readSectors, writes, writeSectors, conflicts].map((count) =>
+        markup`<td>${countText(count)}</td>`
+      )
     }</tr>`;
   const all = [["all buffers and textures", storage], ["all workgroup memory", workgroup]] as const;
   const rows = [

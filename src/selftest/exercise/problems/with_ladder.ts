@@ -112,6 +112,7 @@ export const registers: Exercise = {
   what: "a dense layer by tiles, with half the registers",
   chapter: "13-machine-code.md",
   starter: registersStarter,
+  solution: "matmul_forward_tiled",
   ladder: ladderNamed("forward"),
   hard: [largeSums],
   letters,
