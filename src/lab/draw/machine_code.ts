@@ -17,7 +17,7 @@ export interface RecordedKernel {
 }
 
 /** What is recorded; what is longer mostly repeats itself. */
-export const MOST_LINES = 200;
+export const MOST_LINES = 100;
 
 export interface MachineCode {
   readonly compiler: string;
