@@ -7,11 +7,18 @@ import { demo, restless } from "../../src/data/shops.ts";
 import { bitOf, floats, range } from "../../src/selftest/harness.ts";
 import { checkShop } from "../../src/selftest/pages/move_cases.ts";
 import { type Check, CheckedPage, key, onPage } from "../../src/selftest/pages/page_bench.ts";
-import { checkChoose, checkMask, checkRandom, checkTop } from "../../src/selftest/pages/page_cases.ts";
+import {
+  checkChoose,
+  checkDrawn,
+  checkMask,
+  checkRandom,
+  checkTop,
+} from "../../src/selftest/pages/page_cases.ts";
 import { choose, logViews, type Rules } from "../../src/simulate/choose.ts";
 import { choose as chooseOnHost, slateLogits } from "../../src/simulate/host/dynamics.ts";
 import { fill, pageMask, poolOf } from "../../src/simulate/pool.ts";
-import { randomSlate } from "../../src/simulate/slates.ts";
+import { PlackettLuce } from "../../src/simulate/host/plackett_luce.ts";
+import { plackettLuce, randomSlate } from "../../src/simulate/slates.ts";
 import { plain } from "../../src/simulate/users.ts";
 import { checkTest, withGpu } from "../op_check.ts";
 import { chiSquare, chiSquareLimit } from "./simulate_check.ts";
@@ -37,6 +44,9 @@ for (const room of rooms) {
     }
   }
   pageTest("top_slate and popular_slate", room, checkTop(true));
+  for (const temperature of [0.02, 1, 50]) {
+    pageTest(`plackett_luce: at ${temperature}`, room, checkDrawn(0.6, temperature, temperature === 50));
+  }
   for (const share of [0, 0.5, 0.97]) {
     pageTest(`random_slate: ${100 * share} % masked`, room, checkRandom(share));
   }
@@ -190,4 +200,43 @@ Deno.test("random_slate: every free item in every slot equally often, with few m
       }
       checked.destroy();
     }
+  }));
+
+Deno.test("plackett_luce: slates as often as their chances say; the chances of all slates of 3 of 8 items sum to 1", () =>
+  withGpu(undefined, async (gpu) => {
+    const [users, items, slate] = [40_000, 8, 3];
+    const checked = new CheckedPage(gpu, { users, items, slate });
+    const { page, arena } = checked;
+    const scores = Float32Array.of(0.3, -1, 2, 0.1, -0.4, 1.1, 0, -2);
+    const law = new PlackettLuce(scores, 0.8);
+    const all = range(items).flatMap((a) => range(items).flatMap((b) => range(items).map((c) => [a, b, c])))
+      .filter((own) => new Set(own).size === slate);
+    const chanceOf = (own: readonly number[]) => Math.exp(law.chances(own).reduce((sum, log) => sum + log));
+    assert.equal(all.length, 8 * 7 * 6);
+    assert.ok(Math.abs(all.reduce((sum, own) => sum + chanceOf(own), 0) - 1) < 1e-12);
+    const chances = arena.allocate("chances", 4 * users * slate);
+    const by = { scores: arena.upload("scores", scores), stride: 0, temperature: 0.8, chances };
+    const draw = { chunk: users, rows: items, dispatches: [plackettLuce(page, by)] };
+    const set = () => checked.write(page.masked, new Uint32Array(users).fill(0xffffff00));
+    const [slates = new Uint32Array(), logged] = await checked.run([draw], [page.slates, chances], { set });
+    const counts = new Map<string, number>();
+    const logs = floats(logged);
+    for (let u = 0; u < users; u++) {
+      const own = Array.from(slates.subarray(u * slate, (u + 1) * slate));
+      counts.set(String(own), (counts.get(String(own)) ?? 0) + 1);
+      const log = logs.subarray(u * slate, (u + 1) * slate).reduce((sum, x) => sum + x);
+      assert.ok(Math.abs(Math.exp(log) / chanceOf(own) - 1) < 1e-5);
+    }
+    const likely = all.filter((own) => users * chanceOf(own) >= 5);
+    const rare = all.filter((own) => !likely.includes(own));
+    const cells = [
+      ...likely.map((own) => [counts.get(String(own)) ?? 0, users * chanceOf(own)] as const),
+      [
+        rare.reduce((sum, own) => sum + (counts.get(String(own)) ?? 0), 0),
+        rare.reduce((sum, own) => sum + users * chanceOf(own), 0),
+      ] as const,
+    ];
+    const { x, degrees } = chiSquare(cells.map(([found]) => found), cells.map(([, expected]) => expected));
+    assert.ok(x < chiSquareLimit(degrees), `chi-square ${x} of ${degrees}`);
+    checked.destroy();
   }));

@@ -3,7 +3,9 @@
 import type { Ids } from "../../data/ids.ts";
 import { type RowColumn, type RowFormat, type RowsWritten, writeRows } from "../../run/files/row_file.ts";
 import { type EpisodeLog, episodeLog } from "../episode_log.ts";
-import type { Clicks } from "../../data/click_log.ts";
+import { candidatesOf } from "../pool.ts";
+import { settingsOf } from "../options.ts";
+import { type Clicks, eventLists } from "../../data/click_log.ts";
 import { writePrepared } from "../../data/sets/prepared_writer.ts";
 import type { Features } from "../../data/manifest.ts";
 import { randomStream } from "../../data/random.ts";
@@ -191,7 +193,8 @@ function logWriter({ options, simulated, setting }: SinkContext, folder: string)
   const { data: { dataset, items: itemIds }, words } = simulated;
   const { source } = dataset;
   const features = dataset.features ?? (dataset.config.kind === "demo" ? shopFeatures : undefined);
-  const { users, policy, seed, slate } = options;
+  const { users, policy, seed, slate, explore } = options;
+  const pool = settingsOf(setting.options, source.items.shape.count);
   const parts = partsOf(users, seed);
   const own = { name: source.name, items: { kind: "one-hot", count: 0 } } as const; // of clicks alone
   async function* clicks(logs: AsyncIterable<EpisodeLog>): AsyncGenerator<Clicks> {
@@ -200,6 +203,7 @@ function logWriter({ options, simulated, setting }: SinkContext, folder: string)
         ...own,
         split: (place) => parts[log.firstUser + place] ?? 0,
         startOf: setting.startOf,
+        candidatesOf: (page) => candidatesOf(pool, source.items.shape.count, page),
       });
     }
   }
@@ -209,7 +213,12 @@ function logWriter({ options, simulated, setting }: SinkContext, folder: string)
     itemIds,
     ...(features && { features }),
     places: "shown",
-    notes: [`simulated: pages of ${slate} items by the policy ${policy}; who clicks: ${words}`],
+    notes: [
+      `simulated: pages of ${slate} items by the policy ${policy}${
+        explore ? `, drawn by its scores (Plackett-Luce) at temperature ${explore.temperature}` : ""
+      }; who clicks: ${words}`,
+    ],
+    ...(explore && { lists: eventLists }),
     command: Deno.args,
   } as const;
   return (logs: AsyncIterable<EpisodeLog>) => writePrepared(folder, contents, clicks(logs));
