@@ -150,23 +150,23 @@ export class OpenedPolicy {
     }
     const learners: Learner[] = [];
     const learnerOn = (page: PageContext) => {
-        if (page.slate !== training.slate || page.pages !== training.pages) {
-          throw new UserError(
-            `Expected slates of ${training.slate} on ${training.pages} pages, for which the policy of ${path} was trained, ` +
-              `got slates of ${page.slate} on ${page.pages}.`,
-          );
-        }
-        const { gpu, observer } = page;
-        const learner = algorithms[training.algorithm]({
-          gpu,
-          config: training,
-          observer,
-          source: observes,
-          items,
-        });
-        learners.push(learner);
-        learner.parameters.write(snapshot.weights(learner.parameters.specs));
-        return learner.policy;
+      if (page.slate !== training.slate || page.pages !== training.pages) {
+        throw new UserError(
+          `Expected slates of ${training.slate} on ${training.pages} pages, for which the policy of ${path} was trained, ` +
+            `got slates of ${page.slate} on ${page.pages}.`,
+        );
+      }
+      const { gpu, observer } = page;
+      const learner = algorithms[training.algorithm]({
+        gpu,
+        config: training,
+        observer,
+        source: observes,
+        items,
+      });
+      learners.push(learner);
+      learner.parameters.write(snapshot.weights(learner.parameters.specs));
+      return learner.policy;
     };
     const scores = (page: PageContext) => {
       const policy = learnerOn(page);

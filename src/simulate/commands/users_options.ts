@@ -17,7 +17,7 @@ export interface UsersOptions extends ShopSeedOptions {
 }
 
 /** A made-up shop by its name. @param about what it is for. */
-function shopOption(about: string): Option {
+export function shopOption(about: string): Option {
   return new Option("--shop <name>", about).choices(shops.map(({ name }) => name));
 }
 

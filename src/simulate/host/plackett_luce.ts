@@ -51,6 +51,28 @@ export class PlackettLuce {
     return chances;
   }
 
+  /**
+   * The chance of an item in a slot, whatever stands above: a mean over what others draw for the slots above, each weighed by how
+   * likely the item is left out of them. So it is above 0 also where the item is nearly always above.
+   * @param uniform a number of [0, 1) for each draw and slot
+   */
+  inSlot(place: number, slot: number, draws: number, uniform: (draw: number) => (slot: number) => number): number {
+    const others = new PlackettLuce(this.#z.filter((_, i) => i !== place), 1);
+    const known = slot === 0 ? 1 : draws;
+    let sum = 0;
+    for (let d = 0; d < known; d++) {
+      const above = others.draw(slot, uniform(d)).places.map((i) => i < place ? i : i + 1);
+      let chance = 1;
+      for (let j = 0; j <= slot; j++) {
+        const { weights, sum } = this.#left(above.slice(0, j));
+        const own = weights[place]! / sum;
+        chance *= j < slot ? 1 - own : own;
+      }
+      sum += chance;
+    }
+    return sum / known;
+  }
+
   /** A slate of k, by a uniform number of [0, 1) a slot. */
   draw(k: number, uniform: (slot: number) => number): DrawnSlate {
     const drawn = { places: [] as number[], chances: [] as number[], margin: 1 };
