@@ -35,7 +35,7 @@ const TARGETS = [0.7, 0.4];
 /** Users who play the first pages under each policy, for what per-decision DR is of. */
 const PLAYERS = 20_000;
 /** Slates that an expectation is a mean of. */
-const DRAWS = 16;
+const DRAWS = 8;
 
 export const offPolicyTable: ResultTable = {
   name: "off-policy",

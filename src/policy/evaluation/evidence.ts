@@ -142,8 +142,12 @@ function rowOf(page: ReplayedPage, options: EvidenceOptions, kept: Kept[]): Row 
   const scores = page.scores && Float32Array.from(candidates, (item) => page.scores?.[item] ?? NaN);
   if (scores && kept.length < KEPT) kept.push({ scores, shown, mu });
   const law = lawOf(page, k, scores, temperature);
+  const words = Array.from(
+    { length: Math.ceil(k / 4) * draws },
+    (_, at) => philox([user, at % draws, page.page, slotOf(purposes.SLATE, Math.floor(at / draws))], KEY),
+  );
   const uniform = (draw: number) => (slot: number) =>
-    uniform24(philox([user, draw, page.page, slotOf(purposes.SLATE, slot >>> 2)], KEY)[slot & 3]!);
+    uniform24(words[draw + draws * (slot >>> 2)]![slot & 3]!);
   const slates = Array.from(
     { length: temperature === undefined ? 1 : draws },
     (_, d) => law.draw(k, uniform(d)).places,
