@@ -1,9 +1,15 @@
 /** Policies that explore: slates drawn by their scores, with the chance of each. */
 
-import { UserError } from "../user_error.ts";
-import { plackettLuce } from "./slates.ts";
+import drawnText from "../../kernels/simulate/plackett_luce.wgsl" with { type: "text" };
+import type { ClickDispatch } from "../batch/click_sizes.ts";
+import { purposes } from "../data/philox.ts";
+import { kernel } from "../gpu/kernel.ts";
 import type { View } from "../gpu/memory.ts";
-import type { Policy } from "./policy.ts";
+import { UserError } from "../user_error.ts";
+import type { ItemScores, Policy } from "./policy.ts";
+import type { SlatePlace } from "./slates.ts";
+
+const drawnKernel = kernel("plackett_luce", drawnText);
 
 /** How slates are drawn by scores: `plackett-luce`, at a temperature above 0. */
 export interface Exploration {
@@ -42,6 +48,29 @@ export function exploring(policy: Policy, { temperature }: Exploration): Policy 
     },
     prepare: () => policy.prepare(),
     chances: () => chances,
+  };
+}
+
+/** What slates are drawn by. */
+interface DrawnBy extends Pick<ItemScores, "scores" | "stride"> {
+  readonly temperature: number;
+  /** [T, U, k] f32: where the logarithms of the chances go. */
+  readonly chances: View;
+}
+
+/** Slates drawn by scores, one item after another. */
+export function plackettLuce(
+  page: SlatePlace,
+  { scores, stride, temperature, chances }: DrawnBy,
+): ClickDispatch {
+  const { users: USERS, slate: SLATE, items: ITEMS, masked, slates } = page;
+  return {
+    kernel: drawnKernel,
+    label: "drawn slate",
+    constants: { SLATE, USERS, ITEMS, STRIDE: stride, BY: 1 / temperature, SLATE_PURPOSE: purposes.SLATE },
+    views: { score: scores, masked, slate: slates, chance: chances },
+    invocations: ["users"],
+    cost: (s) => ({ flops: 16 * SLATE * s.users * ITEMS, bytes: 4 * s.users * ITEMS + 8 * SLATE * s.users }),
   };
 }
 

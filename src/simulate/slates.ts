@@ -1,6 +1,5 @@
 /** Slates that need no model: random ones, the first of an order, and the best of given scores. */
 
-import drawnText from "../../kernels/simulate/plackett_luce.wgsl" with { type: "text" };
 import popularText from "../../kernels/simulate/popular_slate.wgsl" with { type: "text" };
 import randomText from "../../kernels/simulate/random_slate.wgsl" with { type: "text" };
 import topText from "../../kernels/simulate/top_slate.wgsl" with { type: "text" };
@@ -9,11 +8,9 @@ import { purposes } from "../data/philox.ts";
 import { kernel } from "../gpu/kernel.ts";
 import type { View } from "../gpu/memory.ts";
 import type { Page } from "./page.ts";
-import type { ItemScores } from "./policy.ts";
 
 const randomKernel = kernel("random_slate", randomText);
 const popularKernel = kernel("popular_slate", popularText);
-const drawnKernel = kernel("plackett_luce", drawnText);
 const topKernel = kernel("top_slate", topText);
 
 /** Where slates are written, and what may not be shown. */
@@ -53,29 +50,6 @@ export function popularSlate(page: SlatePlace, order: View): ClickDispatch {
     views: { order, masked, slate: slates },
     invocations: ["users"],
     cost: (s) => ({ flops: 0, bytes: 16 * s.users * SLATE }),
-  };
-}
-
-/** What slates are drawn by. */
-interface DrawnBy extends Pick<ItemScores, "scores" | "stride"> {
-  readonly temperature: number;
-  /** [T, U, k] f32: where the logarithms of the chances go. */
-  readonly chances: View;
-}
-
-/** Slates drawn by scores, one item after another. */
-export function plackettLuce(
-  page: SlatePlace,
-  { scores, stride, temperature, chances }: DrawnBy,
-): ClickDispatch {
-  const { users: USERS, slate: SLATE, items: ITEMS, masked, slates } = page;
-  return {
-    kernel: drawnKernel,
-    label: "drawn slate",
-    constants: { SLATE, USERS, ITEMS, STRIDE: stride, BY: 1 / temperature, SLATE_PURPOSE: purposes.SLATE },
-    views: { score: scores, masked, slate: slates, chance: chances },
-    invocations: ["users"],
-    cost: (s) => ({ flops: 16 * SLATE * s.users * ITEMS, bytes: 4 * s.users * ITEMS + 8 * SLATE * s.users }),
   };
 }
 

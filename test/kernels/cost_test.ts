@@ -22,7 +22,8 @@ import { clickLists, lstmStep, passOver, pushClick, takeRows } from "../../src/s
 import { fill } from "../../src/simulate/pool.ts";
 import { Page } from "../../src/simulate/page.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
-import { plackettLuce, popularSlate, topSlate } from "../../src/simulate/slates.ts";
+import { plackettLuce } from "../../src/simulate/explore.ts";
+import { popularSlate, topSlate } from "../../src/simulate/slates.ts";
 import { Starts } from "../../src/simulate/start.ts";
 import { ParameterArena, type ParameterSpec } from "../../src/tape/parameters.ts";
 import type { Tensor } from "../../src/tape/tensor.ts";

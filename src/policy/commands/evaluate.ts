@@ -1,22 +1,13 @@
 /** `policy evaluate`: what a policy would have earned on logged pages, before anybody sees it. */
 
 import { Command, Option } from "commander";
+import { memoryRowsOption } from "../../cli/open_data.ts";
 import { LARGEST_SEED, numberOf, path, wholeNumber } from "../../cli/options.ts";
-import { memoryRowsOption, openData } from "../../cli/open_data.ts";
 import { delayedProgress } from "../../cli/progress.ts";
 import { table } from "../../cli/table.ts";
-import { type Clicks, usersOf } from "../../data/click_log.ts";
-import { OpenedDataset } from "../../data/sets/opened_dataset.ts";
-import { signed, signedRange, toldBy } from "../../figures/told.ts";
+import type { OpenedDataset } from "../../data/sets/opened_dataset.ts";
 import * as v from "../../schema.ts";
-import {
-  findAgain,
-  findUsers,
-  type FoundUsers,
-  sameCatalogue,
-  sameItems,
-  withDevice,
-} from "../../simulate/commands/found_users.ts";
+import { findAgain, findUsers, type FoundUsers, withDevice } from "../../simulate/commands/found_users.ts";
 import { exploreOption } from "../../simulate/commands/options.ts";
 import { findPolicy } from "../../simulate/commands/policies.ts";
 import { shopOption } from "../../simulate/commands/users_options.ts";
@@ -24,12 +15,12 @@ import { type Exploration, TEMPERATURES } from "../../simulate/explore.ts";
 import type { Policy } from "../../simulate/policy.ts";
 import { thousands } from "../../thousands.ts";
 import { UserError } from "../../user_error.ts";
-import type { MeanFigure } from "../comparison/figures.ts";
 import { type EstimatorName, estimators, evaluate, type Evaluation } from "../evaluation/evaluate.ts";
 import { evidenceOf } from "../evaluation/evidence.ts";
 import { policyNamed } from "../named.ts";
 import type { OpenedPolicy } from "../trained_policy.ts";
 import type { PolicyAction } from "./action.ts";
+import { clicksOf, digits, mostPages, openLogged, range, usualSlate, verdictsOf } from "./logged.ts";
 
 interface Options {
   log: string;
@@ -118,7 +109,7 @@ async function run(options: Options): Promise<void> {
 }
 
 /** A policy that is not trained. @param logged whose train users say what is popular */
-export function namedOf(name: string, { source: log }: OpenedDataset): Policy {
+function namedOf(name: string, { source: log }: OpenedDataset): Policy {
   const named = policyNamed(name);
   if (!named) throw new Error(`expected a policy, got ${name}`);
   return named.make({ log, known: undefined });
@@ -147,72 +138,8 @@ async function usersAndLog(
   return { found, logged: await openLogged(log, found, memoryRows) };
 }
 
-/** A log over the items of some users. @throws UserError for one over others. */
-export async function openLogged(
-  log: string,
-  { data }: FoundUsers,
-  memoryRows: number,
-): Promise<OpenedDataset> {
-  const opened = await OpenedDataset.of(
-    await openData({ data: log, memoryRows, seed: 1, resplit: false }, []),
-  );
-  if (sameItems(data, opened)) return opened;
-  throw new UserError(
-    `Expected a log over the items of ${data.source.name}, got ${log} with others. Prepare it with --like and the set that the ` +
-      "model was trained on; of a made-up shop simulate it with the same --data-seed.",
-  );
-}
-
-/**
- * The pages that a policy is evaluated on: of all users, but for those that the model, or the policy, was made of.
- * @param counted whether the policy is made of the log's train users
- * @throws UserError for a log that stays on disk, or whose pages are in no order.
- */
-export function clicksOf(
-  { dataset, source }: OpenedDataset,
-  { run }: FoundUsers,
-  counted: boolean,
-): { clicks: Clicks; notes: string[] } {
-  if (!source.log) {
-    throw new UserError(
-      `Expected a log that is read into memory, got ${source.name}, which stays on disk. Raise --memory-rows.`,
-    );
-  }
-  if (dataset.places === "arbitrary") {
-    throw new UserError(
-      `Expected a log whose pages have the order in which they were shown, got ${source.name}, where nobody said it: a slate's ` +
-        "chance depends on it. Name it: data log --position.",
-    );
-  }
-  const learned = run?.trainedOn && sameCatalogue(run.trainedOn, dataset.config);
-  if (!learned && !counted) return { clicks: source.log, notes: [] };
-  const users = Uint32Array.from([...usersOf(source, "validation"), ...usersOf(source, "test")]).sort();
-  const what = learned ? "the model was trained on" : "say what is popular";
-  return { clicks: source.read(users), notes: [`The log's train users, who ${what}, are left out.`] };
-}
-
-/** Items of most pages. */
-export function usualSlate({ eventRows, eventGiven, eventClick }: Clicks): number {
-  const counts = new Map<number, number>();
-  eventClick.forEach((_, e) => {
-    const size = eventRows[e + 1]! - eventRows[e]!;
-    if (!eventGiven?.[e]) counts.set(size, (counts.get(size) ?? 0) + 1);
-  });
-  const [usual] = [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0]);
-  return usual?.[0] ?? 1;
-}
-
-/** Pages of the user who has the most. */
-export function mostPages({ userEvents }: Clicks): number {
-  return userEvents.reduce((most, first, user) => Math.max(most, (userEvents[user + 1] ?? first) - first), 1);
-}
-
-const digits = (x: number) => x.toFixed(4).replace(/^(-?)0\./, "$1.");
-const range = ({ interval }: MeanFigure) =>
-  interval ? `${digits(interval[0])} to ${digits(interval[1])}` : "-";
-
 /** What is said of an evaluation. */
-export function evaluationText(
+function evaluationText(
   name: string,
   log: string,
   found: Evaluation,
@@ -261,32 +188,3 @@ export function evaluationText(
   ].join("\n");
 }
 
-/** Whether the log bears out the model, and whether its propensities can be right. */
-export function verdictsOf({ estimates: { model, dr }, gap, weight, off }: Evaluation): string[] {
-  const told = toldBy(gap.interval);
-  const both = `${digits(model?.mean ?? NaN)} a page, the log (DR) says ${digits(dr?.mean ?? NaN)}`;
-  const by = `off by ${signed(gap.mean, 4)}, 95 %: ${gap.interval ? signedRange(gap.interval, 4) : "-"}`;
-  const [low, high] = weight.interval ?? [1, 1];
-  return [
-    told === "not told apart"
-      ? `The model and the log agree: the model says ${both} (${by}).`
-      : `The model and the log disagree: the model promises ${both} (${by}). Believe the log.`,
-    ...(low > 1 + WEIGHT_ROUNDING || high < 1 - WEIGHT_ROUNDING
-      ? [
-        "The mean weight is not 1: either the propensities are not what was drawn by, or the policy shows what the log never could " +
-        "(another pool, or items after their click: --repeats). Then no estimate holds but that of the model.",
-      ]
-      : []),
-    ...(off !== undefined && Math.abs(off - 1) > OFF
-      ? [
-        `The log was not drawn by these scores at that temperature: a propensity is ${
-          off.toPrecision(3)
-        } times theirs.`,
-      ]
-      : []),
-  ];
-}
-
-/** What float32 makes of propensities. */
-const WEIGHT_ROUNDING = 1e-4;
-const OFF = 1e-2;

@@ -1,8 +1,8 @@
 /** What a policy would have earned on the next page of each logged state, by all estimators, with intervals over users. */
 
+import { randomStream } from "../../data/random.ts";
 import { thousands } from "../../thousands.ts";
 import { PlackettLuce } from "../../simulate/host/plackett_luce.ts";
-import { TEMPERATURES } from "../../simulate/explore.ts";
 import { UserError } from "../../user_error.ts";
 import { type MeanFigure, ratioOf } from "../comparison/figures.ts";
 import {
@@ -157,14 +157,13 @@ function expectEnough({ mu, weight, kept, slate }: Evidence, name: string, tempe
       thousands(weight.length)
     } pages`
     : `at temperature ${temperature} it shows other slates than the log`;
+  const pool = temperature === undefined ? poolFor(slate) : poolAt(kept, slate, temperature);
   const warmer = kept.length > 0 ? enoughAt(kept, temperature) : undefined;
   const would = [
     ...(warmer === undefined
       ? []
-      : [`the same policy at temperature ${warmer} or above: --explore plackett-luce:${warmer}`]),
-    `a log of random slates from some ${poolFor(slate)} items a page: simulate --pool random:${
-      poolFor(slate)
-    }`,
+      : [`the same policy at temperature ${warmer}: --explore plackett-luce:${warmer}`]),
+    `a log of random slates from some ${pool} items a page: simulate --policy random --explore plackett-luce:1 --pool random:${pool}`,
   ];
   throw new UserError(
     `Expected an effective sample of ${
@@ -183,19 +182,52 @@ function enoughAt(kept: Evidence["kept"], temperature = 0.01): number | undefine
         Math.exp(new PlackettLuce(scores, temperature).chances(shown).reduce((sum, log) => sum + log, 0)) /
         mu,
     );
-  for (let t = temperature; t < TEMPERATURES.most; t *= 1.25) {
+  for (let t = temperature; t <= WARMEST; t *= 1.25) {
     const rounded = Number(t.toPrecision(2));
-    if (rounded > 1000) return undefined;
-    if (rounded > (temperature ?? 0) && effectiveShare(weightsAt(rounded)) >= LEAST_SHARE) return rounded;
+    const weights = weightsAt(rounded);
+    const mean = weights.reduce((sum, w) => sum + w, 0) / weights.length;
+    // Where pages that weigh much are not in the log, the others weigh alike, and too little.
+    if (effectiveShare(weights) >= LEAST_SHARE && Math.abs(mean - 1) < 0.25) return rounded;
   }
   return undefined;
 }
 
-/** The largest pool whose random slates of k would have a policy of one slate on enough pages: k! (n over k) of them are equally likely. */
+const WARMEST = 100;
+/** Slates that a pool is tried on. */
+const TRIED = { pages: 300, slates: 8 } as const;
+
+/**
+ * The largest pool, of those tried, whose random slates would have an effective sample for a policy that draws at a temperature:
+ * for N equally likely slates it is 1 / E_pi[N pi(A)].
+ */
+function poolAt(kept: Evidence["kept"], slate: number, temperature: number): number {
+  const random = randomStream(1, "pools");
+  const some = kept.slice(0, TRIED.pages);
+  const most = some.reduce((most, { scores }) => Math.max(most, scores.length), slate);
+  for (let n = most; n > poolFor(slate); n = Math.floor(n / 1.25)) {
+    let [sum, count] = [0, 0];
+    for (const { scores } of some) {
+      const pool = Math.min(n, scores.length);
+      const own = random.sampleWithoutReplacement(scores.length, pool);
+      const law = new PlackettLuce(Float32Array.from(own, (place) => scores[place]!), temperature);
+      for (let s = 0; s < TRIED.slates; s++, count++) {
+        const { chances } = law.draw(slate, () => random.uniform());
+        sum += slatesOf(pool, slate) * Math.exp(chances.reduce((sum, log) => sum + log, 0));
+      }
+    }
+    if (count / sum >= LEAST_SHARE) return n;
+  }
+  return poolFor(slate);
+}
+
+/** Ordered slates of k of n items. */
+function slatesOf(n: number, slate: number): number {
+  return Array.from({ length: slate }, (_, j) => n - j).reduce((product, m) => product * m, 1);
+}
+
+/** The largest pool whose random slates of k would have a policy of one slate on enough pages. */
 export function poolFor(slate: number): number {
-  const slates = (n: number) =>
-    Array.from({ length: slate }, (_, j) => n - j).reduce((product, m) => product * m, 1);
   let n = slate;
-  while (slates(n + 1) <= 1 / LEAST_SHARE) n++;
+  while (slatesOf(n + 1, slate) <= 1 / LEAST_SHARE) n++;
   return n;
 }
