@@ -5,8 +5,7 @@
 
 import { Argument, type Command } from "commander";
 import type { BenchReport, LadderFigures } from "../src/selftest/profile/bench_report.ts";
-import { readBench } from "./bench_json.ts";
-import { type Cells, cellsOf, type Column, Page, printTable, short } from "./output.ts";
+import { type Cells, cellsOf, type Column, Page, printTable, readBench, short } from "./output.ts";
 import { readmeOption, study } from "./study.ts";
 
 const MARKERS = "adapters";

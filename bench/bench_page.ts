@@ -11,11 +11,11 @@ import { type Html, markup } from "../src/report/html.ts";
 import { chartFigure, noScript, note, pageShell, readPageParts, section } from "../src/report/page_shell.ts";
 import { atomicWriteFile, makeFolder } from "../src/run/files/atomic_write.ts";
 import { ceilingsOf } from "../src/selftest/profile/ceilings.ts";
-import type { BenchReport, KernelResult } from "../src/selftest/profile/bench_report.ts";
+import type { BenchReport, KernelResult, StepResult } from "../src/selftest/profile/bench_report.ts";
 import type { Change } from "./compare.ts";
 import { growthCharts } from "./growth.ts";
 import { attainable, type Ceilings, standing } from "../src/selftest/profile/roofline.ts";
-import { dispatchTime, type StepResult } from "../src/selftest/profile/step_profile.ts";
+import { dispatchTime } from "../src/selftest/profile/step_profile.ts";
 import type { Cells } from "./output.ts";
 import {
   adapterCells,
@@ -80,7 +80,7 @@ function figuresOf(charts: readonly ChartDefinition[]): Html {
 </div>`;
 }
 
-function tableOf({ head, rows }: Cells, what: string): Html {
+export function tableOf({ head, rows }: Cells, what: string): Html {
   const align = head.map((_, k) => rows.some((row) => isWord(row[k] ?? "")) ? "text" : "number");
   const cells = rows.map(([first = "", ...others]) =>
     markup`

@@ -1,7 +1,6 @@
 /** What has changed between two benches, and what is only noise. */
 
-import type { BenchReport } from "../src/selftest/profile/bench_report.ts";
-import type { Timing } from "../src/selftest/profile/timing.ts";
+import type { BenchReport, Timing } from "../src/selftest/profile/bench_report.ts";
 
 interface Measured {
   readonly unit: string;

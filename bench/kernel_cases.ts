@@ -3,6 +3,7 @@
  * differs in kernel, constants or sizes is one, so that no kernel can be forgotten.
  */
 
+import { Made } from "../src/gpu/made.ts";
 import type { ClickDispatch } from "../src/batch/click_sizes.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { type Constants, type Kernel, kernelText } from "../src/gpu/kernel.ts";
@@ -53,7 +54,7 @@ export function casesOf(parts: readonly Part[], steps: number): KernelCase[] {
   const unique = (label: string) => {
     const times = (seen.get(label) ?? 0) + 1;
     seen.set(label, times);
-    return times === 1 ? label : `${label} #${times}`;
+    return uniqueLabel(label, times);
   };
   return parts.flatMap(({ program, sizes, slice = onlySlice }, part) =>
     program.dispatches.map(({ spec, manySteps }, dispatch): KernelCase => {
@@ -74,6 +75,11 @@ export function casesOf(parts: readonly Part[], steps: number): KernelCase[] {
       };
     })
   );
+}
+
+/** A label that others of its recording have, too. @param times it was met, this time among them. */
+export function uniqueLabel(label: string, times: number): string {
+  return times === 1 ? label : `${label} #${times}`;
 }
 
 /** Constants that only say where something stands; with others the work is the same. */
@@ -99,39 +105,36 @@ export async function benchKernels(
   for (const model of modelsFor(workload.log, models)) {
     const where = `${workload.name} ${model.name}${suffix}`;
     options.onProgress?.(`${where}: recording and compiling`);
-    const recording = await model.record(gpu, workload.log, workload.users);
-    try {
-      const { parts, steps } = await partsOf(recording);
-      const cases = casesOf(parts, steps);
-      for (const { key } of cases) counts.set(key, (counts.get(key) ?? 0) + 1);
-      const wanted = cases.filter(({ key, spec }) =>
-        !found.has(key) && !known.has(key) && only.test(spec.kernel.name)
-      );
-      if (wanted.length === 0) continue;
-      await compile(gpu, parts, wanted.at(-1), compiled);
-      for (const one of wanted) {
-        const { key, label, spec, invocations, flops, bytes } = one;
-        const part = parts[one.part];
-        if (!part || found.has(key)) continue;
-        options.onProgress?.(`${where}: ${label} (${spec.kernel.name})`);
-        prepare(gpu, parts, one);
-        const { program, sizes, offset, slice } = part;
-        const encode: EncodePass = (pass) => program.encodeOne(pass, one.dispatch, sizes, offset, slice);
-        found.set(key, {
-          id: `${where}: ${label}`,
-          kernel: spec.kernel.name,
-          workload: workload.name,
-          invocations,
-          dispatches: 0,
-          flops,
-          bytes,
-          ...await timeRepeated(gpu, encode, options),
-          compileMs: compiled.get(kernelText(spec)) ?? 0,
-        });
-        await options.onFound?.([...counted().values()]);
-      }
-    } finally {
-      recording.destroy();
+    using made = new Made();
+    const recording = made.keep(await model.record(gpu, workload.log, workload.users));
+    const { parts, steps } = await partsOf(recording);
+    const cases = casesOf(parts, steps);
+    for (const { key } of cases) counts.set(key, (counts.get(key) ?? 0) + 1);
+    const wanted = cases.filter(({ key, spec }) =>
+      !found.has(key) && !known.has(key) && only.test(spec.kernel.name)
+    );
+    if (wanted.length === 0) continue;
+    await compile(gpu, parts, wanted.at(-1), compiled);
+    for (const one of wanted) {
+      const { key, label, spec, invocations, flops, bytes } = one;
+      const part = parts[one.part];
+      if (!part || found.has(key)) continue;
+      options.onProgress?.(`${where}: ${label} (${spec.kernel.name})`);
+      prepare(gpu, parts, one);
+      const { program, sizes, offset, slice } = part;
+      const encode: EncodePass = (pass) => program.encodeOne(pass, one.dispatch, sizes, offset, slice);
+      found.set(key, {
+        id: `${where}: ${label}`,
+        kernel: spec.kernel.name,
+        workload: workload.name,
+        invocations,
+        dispatches: 0,
+        flops,
+        bytes,
+        ...await timeRepeated(gpu, encode, options),
+        compileMs: compiled.get(kernelText(spec)) ?? 0,
+      });
+      await options.onFound?.([...counted().values()]);
     }
   }
   return counted();

@@ -3,6 +3,7 @@
  * saves it as a reader would. With `--in deno` the lab's worker measures the same without a browser.
  */
 
+import { readBench } from "./output.ts";
 import { Argument, type Command, Option } from "commander";
 import { resolve } from "node:path";
 import { numberOf, path } from "../src/cli/options.ts";
@@ -10,7 +11,6 @@ import { ladders } from "../src/selftest/ladder/ladders.ts";
 import * as v from "../src/schema.ts";
 import { UserError } from "../src/user_error.ts";
 import { runtimeName } from "./adapters.ts";
-import { readBench } from "./bench_json.ts";
 import { chromiumOr, environmentOf, runScript, type SideName, sideNames, writeLab } from "./lab/sides.ts";
 import { LASTING, type Survey, type SurveyPart, surveyParts } from "./lab/survey.ts";
 import { inFolder, namesOf, Status, study } from "./study.ts";

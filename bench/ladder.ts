@@ -7,14 +7,21 @@ import { Argument, type Command, InvalidArgumentError, Option } from "commander"
 import { wholeNumber } from "../src/cli/options.ts";
 import { table } from "../src/cli/table.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
+import { countText } from "../src/gpu/reading/access_counts.ts";
 import type { AdapterKind } from "../src/gpu/kernel_shapes.ts";
 import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import type { Size } from "../src/selftest/ladder/problem.ts";
 import { gpuWay, type Ladder } from "../src/selftest/ladder/check.ts";
 import { ladderFigures, runLadder, type StepResult } from "../src/selftest/ladder/run.ts";
-import type { LadderFigures } from "../src/selftest/profile/bench_report.ts";
+import {
+  type LadderFigures,
+  type ShippedLadder,
+  shippedLadder,
+  shippedLadders,
+} from "../src/selftest/profile/bench_report.ts";
+import { readJson } from "../src/run/files/json_file.ts";
+import * as v from "../src/schema.ts";
 import { ladders } from "../src/selftest/ladder/ladders.ts";
-import { jsonBeside, shippedLadder, writeLadder } from "./ladder_json.ts";
 import { UserError } from "../src/user_error.ts";
 import { type Cells, short, writeRecords } from "./output.ts";
 import { Status, study } from "./study.ts";
@@ -67,11 +74,11 @@ async function climb(chosen: ReadonlySet<string>, options: LadderCommandOptions)
   const climbed = ladders.filter(({ name }) => chosen.has(name))
     .map((ladder) => shapes === "gpu" ? gpuWay(ladder) : ladder);
   if (readme !== undefined) { for (const { name } of climbed) await expectMarkers(readme, `ladder ${name}`); }
-  const status = new Status();
-  const gpu = await openGpu();
   const figures: LadderFigures[] = [];
   const wrong: string[] = [];
-  try {
+  {
+    using gpu = await openGpu();
+    using status = new Status();
     const { adapter } = gpu;
     console.log(`${adapter.description} (${adapter.kind}), ${adapter.runtime}`);
     for (const ladder of climbed) {
@@ -95,11 +102,8 @@ async function climb(chosen: ReadonlySet<string>, options: LadderCommandOptions)
         [on, "", ...markdownTable(head, rows)].join("\n"),
       );
       const machine = { adapter: adapter.description, cores, runtime: adapter.runtime };
-      await writeLadder(jsonBeside(readme), shippedLadder(ladder.name, size, machine, results));
+      await writeLadder(jsonBeside(readme), v.parse(shippedLadder, { ...figures.at(-1), ...machine }));
     }
-  } finally {
-    status.clear();
-    gpu.close();
   }
   if (wrong.length === 0) return;
   throw new UserError(
@@ -107,6 +111,22 @@ async function climb(chosen: ReadonlySet<string>, options: LadderCommandOptions)
       wrong.join("\n")
     }\nThe driver computes something else than the reference: try another one, or run deno task selftest.`,
   );
+}
+
+/** The numbers of a page's ladders: the lab's page shows them beside those of its own adapter. */
+export function jsonBeside(page: string): string {
+  return page.replace(/(\.md)?$/, ".json");
+}
+
+/** @throws UserError for a file that is damaged. */
+export async function readLadders(file: string): Promise<ShippedLadder[]> {
+  return await readJson(file, shippedLadders) ?? [];
+}
+
+/** Puts a ladder in the place of the one of its name; the others stay. @throws UserError when the file cannot be written. */
+async function writeLadder(file: string, ladder: ShippedLadder): Promise<void> {
+  const all = new Map((await readLadders(file)).map((other) => [other.ladder, other]));
+  await writeRecords(file, [...all.set(ladder.ladder, ladder).values()]);
 }
 
 function sizeFor({ name }: Ladder, options: LadderCommandOptions): Size | undefined {
@@ -128,7 +148,10 @@ function sizeOf(count: number, most: number): (text: string) => Size {
   };
 }
 
-/** A row a step. Gains: how often faster than the naive step, and than the one that it changes. */
+/**
+ * A row a step. Gains: how often faster than the naive step, and than the one that it changes. Counts: reads of storage that an
+ * invocation does, sectors that a subgroup's read touches, turns that an access to workgroup memory waits for its banks.
+ */
 export function ladderCells(results: readonly StepResult[], first = "on naive"): Cells {
   const times = (gain: number | undefined) => gain === undefined ? "-" : `${gain.toFixed(2)}x`;
   return {
@@ -144,6 +167,9 @@ export function ladderCells(results: readonly StepResult[], first = "on naive"):
       "gain",
       "on step",
       "compile ms",
+      "reads",
+      "sectors",
+      "conflicts",
     ],
     rows: results.map((step) => [
       String(step.number),
@@ -154,9 +180,10 @@ export function ladderCells(results: readonly StepResult[], first = "on naive"):
       short(step.flops / (step.time?.median ?? NaN) / 1000),
       short(step.bytes / (step.time?.median ?? NaN) / 1000),
       times(step.gainOnFirst),
-      step.number === 1 ? "-" : times(step.gain),
+      times(step.gain),
       step.number === 1 ? "-" : String(step.changes),
       step.compileMs?.toFixed(0) ?? "-",
+      ...([step.counts?.reads, step.counts?.sectors, step.counts?.conflicts].map(countText)),
     ]),
   };
 }

@@ -21,11 +21,13 @@ const cold = { adapter: true, cold: true };
 /** Each by its name. The file of that name exports `command()`; it is loaded, and its packages are fetched, for it alone. */
 export const studies: Readonly<Record<string, Study>> = {
   ladder: { ...cold, about: "from a naive kernel to the shipped one, an idea a step" },
+  compiled: { ...cold, about: "what a GPU's compiler makes of every kernel, without a GPU" },
   peers: { ...warm, about: "a training step beside other libraries on this machine" },
   simulate: { ...cold, about: "pages of simulated users, beside PyTorch and NumPy" },
   stability: { ...warm, about: "what keeps the adversarial stage stable" },
   data: { ...warm, about: "how preparing a large log, and training on it, grow" },
   serve: { ...warm, about: "the service under load, and that each request gets its own answer" },
+  environment: { ...warm, about: "steps of simulated users over HTTP, from Deno and from Python, beside a loop in one process" },
   results: { ...warm, about: "trains what a table of results is about, and makes the table" },
   demo: { ...cold, about: "what deno task train prints in the end, kept on a page" },
   logs: { ...none, about: "makes logs with a planted truth, and says what can be attained" },
@@ -40,14 +42,19 @@ export const studies: Readonly<Record<string, Study>> = {
 /** What `deno task bench` does without the name of a study. */
 const USUAL = "profile";
 
+/** The command of a study, or the usual one. */
+export async function commandOf(name: string): Promise<Command> {
+  const file = Object.hasOwn(studies, name) ? name.replace("-", "_") : USUAL;
+  const { command }: { command(): Command } = await import(new URL(`${file}.ts`, import.meta.url).href);
+  return command();
+}
+
 /** Runs a study, by its name or without one. @throws UserError for arguments that it does not understand */
 export async function bench(args: readonly string[]): Promise<void> {
   const [name = ""] = args;
   const named = Object.hasOwn(studies, name) ? studies[name] : undefined;
   const { adapter, cold: isCold } = named ?? cold;
-  const file = named ? name.replace("-", "_") : USUAL;
-  const { command }: { command(): Command } = await import(new URL(`${file}.ts`, import.meta.url).href);
-  const own = command();
+  const own = await commandOf(name);
   if (!named) own.addHelpText("after", `\nStudies of their own, each with its --help:\n${listed()}`);
   own.hook("preAction", async () => {
     if (adapter) await ensureAdapter();

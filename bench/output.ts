@@ -1,10 +1,13 @@
-/** Where the figures of a study go: to the terminal, between the markers of pages, and into files of JSON. */
+/** Where the figures of a study go: to the terminal, between the markers of pages, and into files of JSON; reading such a file. */
 
 import { cpus } from "node:os";
 import { dirname } from "node:path";
 import { table } from "../src/cli/table.ts";
 import { atomicWriteFile, makeFolder } from "../src/run/files/atomic_write.ts";
+import { readJson } from "../src/run/files/json_file.ts";
 import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
+import { type BenchReport, benchReport } from "../src/selftest/profile/bench_report.ts";
+import { UserError } from "../src/user_error.ts";
 
 export interface Cells {
   readonly head: readonly string[];
@@ -86,6 +89,13 @@ export function recordsJson(value: object): string {
 
 function linesOf(records: readonly unknown[], indent: string): string {
   return `[\n${records.map((one) => `${indent} ${JSON.stringify(one)}`).join(",\n")}\n${indent}]`;
+}
+
+/** What a bench measured. @throws UserError for a file that is missing or not of this layout. */
+export async function readBench(file: string): Promise<BenchReport> {
+  const report = await readJson(file, benchReport);
+  if (report) return report;
+  throw new UserError(`Expected the JSON of an earlier bench (--json), found no file ${file}.`);
 }
 
 /** What figures of a device are measured on: "llvmpipe (LLVM 19.1.7, 256 bits), 2 cores, Deno/2.9.6". */

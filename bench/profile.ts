@@ -15,13 +15,15 @@ import { version } from "../src/version.ts";
 import { measureAdapter } from "../src/selftest/profile/adapter_ceilings.ts";
 import { ceilingsOf } from "../src/selftest/profile/ceilings.ts";
 import type { BenchReport, KernelResult } from "../src/selftest/profile/bench_report.ts";
-import { readBench } from "./bench_json.ts";
 import { writeBenchPage } from "./bench_page.ts";
 import { compare } from "./compare.ts";
+import { besideMeasured } from "./compiled/beside.ts";
+import { knownCard } from "./compiled/cards.ts";
+import { missingCompiler } from "./compiled/vulkan.ts";
 import { growthAxes, measureGrowth } from "./growth.ts";
 import { benchKernels, type KernelOptions } from "./kernel_cases.ts";
 import { type BenchModel, benchModels, modelsFor } from "../src/selftest/profile/recordings.ts";
-import { onAdapter, Page, printTable, writeRecords } from "./output.ts";
+import { onAdapter, Page, printTable, readBench, writeRecords } from "./output.ts";
 import { pattern, readmeOption, Status } from "./study.ts";
 import { profileStep } from "../src/selftest/profile/step_profile.ts";
 import {
@@ -138,46 +140,50 @@ async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<v
     return names.flatMap((name) => known.get(name) ?? []).map((workload) => () => benchLog(workload));
   };
   const models = benchModels.filter(({ name }) => options.model.test(name));
-  const status = new Status();
+  using status = new Status();
   // The driver's threads are set once: for what is named, as its training has them; among others, for large steps.
   const named = data || options.workload.length > 0 ? logs([]).map((log) => stepFlops(log())) : [];
-  const gpu = await openGpu({ stepFlops: named.length > 0 ? Math.max(...named) : undefined });
-  try {
-    const { seconds } = options;
-    let measured: Measured = { figures: [], kernels: [], steps: [], growth: [] };
-    let kept = performance.now();
-    const keep = async (more: Partial<Measured>) => {
-      measured = { ...measured, ...more };
-      if (!options.keep || performance.now() - kept < KEEP_MS) return;
-      kept = performance.now();
-      await writeRecords(options.json, reportOf(gpu, measured));
-    };
-    if (ofAdapter) {
-      const onProgress = (name: string) => status.show(`adapter: ${name}`);
-      await keep({ figures: await measureAdapter(gpu, seconds, onProgress) });
+  using gpu = await openGpu({ stepFlops: named.length > 0 ? Math.max(...named) : undefined });
+  const { seconds } = options;
+  let measured: Measured = { figures: [], kernels: [], steps: [], growth: [] };
+  let kept = performance.now();
+  const keep = async (more: Partial<Measured>) => {
+    measured = { ...measured, ...more };
+    if (!options.keep || performance.now() - kept < KEEP_MS) return;
+    kept = performance.now();
+    await writeRecords(options.json, reportOf(gpu, measured));
+  };
+  if (ofAdapter) {
+    const onProgress = (name: string) => status.show(`adapter: ${name}`);
+    await keep({ figures: await measureAdapter(gpu, seconds, onProgress) });
+  }
+  if (parts.has("kernels")) {
+    const onFound = (kernels: readonly KernelResult[]) => keep({ kernels });
+    const own = { ...options, onFound, onProgress: (text: string) => status.show(text) };
+    await keep({ kernels: await kernelResults(gpu, logs(KERNEL_WORKLOADS), models, own) });
+  }
+  for (const log of parts.has("steps") ? logs(STEP_WORKLOADS) : []) {
+    const made = log();
+    for (const model of modelsFor(made.log, models).filter(({ step }) => step)) {
+      status.show(`step of ${made.name} ${model.name}`);
+      const step = await profileStep(gpu, made, model, { seconds: Math.max(seconds, STEP_SECONDS) });
+      await keep({ steps: [...measured.steps, step] });
     }
-    if (parts.has("kernels")) {
-      const onFound = (kernels: readonly KernelResult[]) => keep({ kernels });
-      const own = { ...options, onFound, onProgress: (text: string) => status.show(text) };
-      await keep({ kernels: await kernelResults(gpu, logs(KERNEL_WORKLOADS), models, own) });
-    }
-    for (const log of parts.has("steps") ? logs(STEP_WORKLOADS) : []) {
-      const made = log();
-      for (const model of modelsFor(made.log, models).filter(({ step }) => step)) {
-        status.show(`step of ${made.name} ${model.name}`);
-        const step = await profileStep(gpu, made, model, { seconds: Math.max(seconds, STEP_SECONDS) });
-        await keep({ steps: [...measured.steps, step] });
-      }
-    }
-    if (parts.has("growth")) {
-      await keep({ growth: await measureGrowth(gpu, growthAxes, seconds, (text) => status.show(text)) });
-    }
-    status.clear();
-    gpu.check();
-    await deliver(reportOf(gpu, measured), before, page, options);
-  } finally {
-    status.clear();
-    gpu.close();
+  }
+  if (parts.has("growth")) {
+    await keep({ growth: await measureGrowth(gpu, growthAxes, seconds, (text) => status.show(text)) });
+  }
+  status.clear();
+  gpu.check();
+  await deliver(reportOf(gpu, measured), before, page, options);
+  const card = knownCard(gpu.adapter.description);
+  if (card && measured.steps.length > 0) {
+    const missing = missingCompiler();
+    const tables = missing === undefined
+      ? await besideMeasured(card, measured.steps, logs(STEP_WORKLOADS))
+      : [];
+    for (const { title, cells } of tables) printTable(cells, title);
+    if (missing !== undefined) console.log(`No time is reckoned, as ${missing}`);
   }
 }
 
@@ -215,13 +221,15 @@ async function kernelResults(
   const own = { seconds, only, onProgress, onFound };
   const compiled = new Map<string, number>();
   const other = shapes !== undefined && shapes !== gpu.shapes.kind
-    ? await openGpu({ shapesFor: shapes })
+    ? await openGpu({ shapesFor: shapes, apart: true })
     : undefined;
+  /** Kernels are timed one by one. */
+  const single = gpu.shapes.kind === "gpu" ? await openGpu({ apart: true }) : gpu;
   const otherCompiled = new Map<string, number>();
   try {
     for (const log of logs) {
       const workload = log();
-      const found = await benchKernels(gpu, workload, models, { ...own, compiled });
+      const found = await benchKernels(single, workload, models, { ...own, compiled });
       results.push(...found.values());
       if (!other) continue;
       const more = await benchKernels(other, workload, models, {
@@ -235,6 +243,7 @@ async function kernelResults(
     return results;
   } finally {
     other?.close();
+    if (single !== gpu) single.close();
   }
 }
 

@@ -9,6 +9,7 @@ import { Page } from "./output.ts";
 import { likelihoodTable, modelsTable, referenceTable } from "./results/models.ts";
 import {
   newUsersTable,
+  roundsTable,
   secondModelTable,
   simulatedTable,
   slatesTable,
@@ -21,7 +22,7 @@ import { readmeOption, study } from "./study.ts";
 
 const tables = [
   ...[modelsTable, referenceTable, likelihoodTable, simulatedTable, truthTable],
-  ...[slatesTable, newUsersTable, secondModelTable, offPolicyTable, trialsTable],
+  ...[slatesTable, newUsersTable, secondModelTable, roundsTable, offPolicyTable, trialsTable],
 ];
 
 interface Options {

@@ -3,6 +3,7 @@
  * compared is in bench/simulate.md.
  */
 
+import type { AdapterFigure } from "../src/selftest/profile/bench_report.ts";
 import type { Command } from "commander";
 import { numberOf, wholeNumber } from "../src/cli/options.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
@@ -10,7 +11,7 @@ import { UserError } from "../src/user_error.ts";
 import { version } from "../src/version.ts";
 import * as v from "../src/schema.ts";
 import { measureAdapter } from "../src/selftest/profile/adapter_ceilings.ts";
-import { type AdapterFigure, ceilingsOf } from "../src/selftest/profile/ceilings.ts";
+import { ceilingsOf } from "../src/selftest/profile/ceilings.ts";
 import { type Cells, markdown, onAdapter, Page, printTable, writeRecords } from "./output.ts";
 import { findTorches, NO_TORCH, pythonOption } from "./peers/roster.ts";
 import { measureSimulateGrowth, type SimulateGrowth } from "./simulate/growth.ts";
@@ -21,6 +22,8 @@ import { inFolder, namesOf, readmeOption, Status, study, wholesOf } from "./stud
 
 /** A part of the page: what one run measures anew. */
 const GROWTH = "bench simulate growth";
+/** What peers say of themselves. */
+const PEERS = "bench simulate peers";
 const markersOf = (kind: Kind) => `bench simulate ${kind}`;
 
 const kinds: readonly Kind[] = ["random", "cdqn", "greedy", "learn"];
@@ -89,52 +92,48 @@ interface SimulateReport {
 
 async function simulate(options: SimulateOptions): Promise<void> {
   const { items, slates, users, seconds, rounds, learnedPages, json, kinds } = options;
-  const sections = [...kinds.map(markersOf), ...(options.growth ? [GROWTH] : [])];
+  const { peers } = options;
+  const sections = [...kinds.map(markersOf), ...(options.growth ? [GROWTH] : []), ...(peers ? [PEERS] : [])];
   const page = await Page.open(options.readme, ...sections);
   const torches = options.peers ? await findTorches(options.python) : [];
-  const status = new Status();
+  using status = new Status();
   const say = (text: string) => status.show(text);
-  const gpu = await openGpu();
-  try {
-    const { adapter } = gpu;
-    const on = onAdapter(adapter);
-    console.log(on);
-    const figures = await measureAdapter(gpu, Math.min(0.2, seconds), (name) => say(`adapter: ${name}`));
-    const plan = { kinds, items, slates, users, seconds, rounds, torches, profile: true, learnedPages };
-    const measured = await inFolder("simulate", (folder) => measureSimulate(gpu, plan, folder, say));
-    // Small sizes, of which eight times as much is measured.
-    const base = { users: Math.ceil(users / 8), items: Math.min(...items), slate: Math.min(...slates) };
-    const growth = options.growth ? await measureSimulateGrowth(gpu, base, seconds, rounds, say) : [];
-    status.clear();
-    gpu.check();
-    const report: SimulateReport = { figures, ...measured, growth };
-    const parts = partsOf(report, kinds);
-    for (const { title, cells } of parts.flatMap(({ tables }) => tables)) printTable(cells, title);
-    const noPeers = options.peers && torches.length === 0 ? [`No peers: ${NO_TORCH}`] : [];
-    const notes = [...noteLines(report.notes), ...noPeers];
-    for (const line of notes) console.log(line);
-    if (json !== undefined) {
-      await writeRecords(json, {
-        date: new Date().toISOString(),
-        version,
-        adapter,
-        seconds,
-        rounds,
-        ...report,
-      });
-    }
-    for (const { section, tables } of parts) {
-      const own = tables.map(({ title, cells }) => `**${title}**\n\n${markdown(cells)}`);
-      const said = section === GROWTH ? "" : notes.map((line) => `- ${line}`).join("\n");
-      await page.write(section, `${on}:`, ...own, said);
-    }
-    const wrong = report.notes.filter(({ wrong }) => wrong);
-    if (wrong.length > 0) {
-      throw new UserError(`Expected peers that compute what clickgan does:\n${noteLines(wrong).join("\n")}`);
-    }
-  } finally {
-    status.clear();
-    gpu.close();
+  using gpu = await openGpu();
+  const { adapter } = gpu;
+  const on = onAdapter(adapter);
+  console.log(on);
+  const figures = await measureAdapter(gpu, Math.min(0.2, seconds), (name) => say(`adapter: ${name}`));
+  const plan = { kinds, items, slates, users, seconds, rounds, torches, profile: true, learnedPages };
+  const measured = await inFolder("simulate", (folder) => measureSimulate(gpu, plan, folder, say));
+  // Small sizes, of which eight times as much is measured.
+  const base = { users: Math.ceil(users / 8), items: Math.min(...items), slate: Math.min(...slates) };
+  const growth = options.growth ? await measureSimulateGrowth(gpu, base, seconds, rounds, say) : [];
+  status.clear();
+  gpu.check();
+  const report: SimulateReport = { figures, ...measured, growth };
+  const parts = partsOf(report, kinds);
+  for (const { title, cells } of parts.flatMap(({ tables }) => tables)) printTable(cells, title);
+  const noPeers = options.peers && torches.length === 0 ? [`No peers: ${NO_TORCH}`] : [];
+  const notes = [...noteLines(report.notes), ...noPeers];
+  for (const line of notes) console.log(line);
+  if (json !== undefined) {
+    await writeRecords(json, {
+      date: new Date().toISOString(),
+      version,
+      adapter,
+      seconds,
+      rounds,
+      ...report,
+    });
+  }
+  for (const { section, tables } of parts) {
+    const own = tables.map(({ title, cells }) => `**${title}**\n\n${markdown(cells)}`);
+    await page.write(section, `${on}:`, ...own);
+  }
+  if (peers) await page.write(PEERS, notes.map((line) => `- ${line}`).join("\n"));
+  const wrong = report.notes.filter(({ wrong }) => wrong);
+  if (wrong.length > 0) {
+    throw new UserError(`Expected peers that compute what clickgan does:\n${noteLines(wrong).join("\n")}`);
   }
 }
 

@@ -61,27 +61,22 @@ async function stability(options: Options): Promise<void> {
   const dataName = options.pages ? "pages" : fields[0]?.log.name.replace(/\.\w+$/, "") ?? "";
   const marker = options.marker ?? `stability ${dataName}`;
   const page = await Page.open(options.readme, marker);
-  const gpu = await openGpu();
-  const status = new Status();
-  try {
-    const played: Played[] = [];
-    for (const field of fields) {
-      for (const { name, runs } of await playAll(gpu, field, options, status)) {
-        played.push({ name: options.pages ? `${field.log.name}: ${name}` : name, runs });
-      }
+  using gpu = await openGpu();
+  using status = new Status();
+  const played: Played[] = [];
+  for (const field of fields) {
+    for (const { name, runs } of await playAll(gpu, field, options, status)) {
+      played.push({ name: options.pages ? `${field.log.name}: ${name}` : name, runs });
     }
-    const cells = cellsOf(played, options.pages ? [...columns, ...rankColumns] : columns);
-    const seeds = options.seeds === 1 ? "one seed" : `mean and sd of ${options.seeds} seeds`;
-    const { adapter } = gpu;
-    const on = `${dataName}: ${options.iterations} iterations of ${options.batchSize} users, ${seeds}; ` +
-      `${adapter.description}, ${adapter.runtime}`;
-    console.log(`${on}\n${COLUMNS}`);
-    printTable(cells);
-    await page.write(marker, `${on}:`, cells);
-  } finally {
-    status.clear();
-    gpu.close();
   }
+  const cells = cellsOf(played, options.pages ? [...columns, ...rankColumns] : columns);
+  const seeds = options.seeds === 1 ? "one seed" : `mean and sd of ${options.seeds} seeds`;
+  const { adapter } = gpu;
+  const on = `${dataName}: ${options.iterations} iterations of ${options.batchSize} users, ${seeds}; ` +
+    `${adapter.description}, ${adapter.runtime}`;
+  console.log(`${on}\n${COLUMNS}`);
+  printTable(cells);
+  await page.write(marker, `${on}:`, cells);
 }
 
 interface Played {

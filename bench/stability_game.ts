@@ -1,5 +1,6 @@
 /** The settings of the adversarial stage that are compared, and what becomes of its two players in one. */
 
+import { Made } from "../src/gpu/made.ts";
 import { type ClickLog, usersOf } from "../src/data/click_log.ts";
 import { MemoryLog } from "../src/data/log_source.ts";
 import type { Gpu } from "../src/gpu/device.ts";
@@ -118,16 +119,13 @@ export async function play(
   const validations: ValidationResult<GameFigures>[] = [];
   const rho = async () => {
     if (!ranking) return NaN;
-    const evaluation = await trainer.evaluation(ranking.users, 0);
-    try {
-      const { spearman = NaN } = await ranking.test(
-        evaluation,
-        choiceOf(defaultModel, await trainer.weights()),
-      );
-      return spearman;
-    } finally {
-      evaluation.destroy();
-    }
+    using made = new Made();
+    const evaluation = made.keep(await trainer.evaluation(ranking.users, 0));
+    const { spearman = NaN } = await ranking.test(
+      evaluation,
+      choiceOf(defaultModel, await trainer.weights()),
+    );
+    return spearman;
   };
   const rhoStart = await rho();
   let rhoEnd = NaN;

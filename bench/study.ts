@@ -128,4 +128,7 @@ export class Status {
     if (this.#shown) process.stderr.write("\r\x1b[K");
     this.#shown = false;
   }
+  [Symbol.dispose](): void {
+    this.clear();
+  }
 }

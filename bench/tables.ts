@@ -1,13 +1,11 @@
 /** The figures of a bench as tables, for the terminal, the report and the Markdown pages. */
 
-import type { AdapterFigure } from "../src/selftest/profile/ceilings.ts";
 import type { Change } from "./compare.ts";
-import type { GrowthPoint, KernelResult } from "../src/selftest/profile/bench_report.ts";
+import type { AdapterFigure, GrowthPoint, KernelResult, StepResult, Timing } from "../src/selftest/profile/bench_report.ts";
 import { fitLine, growthAxes } from "./growth.ts";
 import { type Ceilings, standing } from "../src/selftest/profile/roofline.ts";
 import { type Cells, cellsOf, percent, short } from "./output.ts";
-import type { Timing } from "../src/selftest/profile/timing.ts";
-import { dispatchTime, hostTime, type StepResult } from "../src/selftest/profile/step_profile.ts";
+import { dispatchTime, hostTime } from "../src/selftest/profile/step_profile.ts";
 
 const some = (value: number) => value > 0 ? short(value) : "-";
 const ms = (microseconds: number) => short(microseconds / 1000);

@@ -193,9 +193,7 @@ export interface Field<T> {
 /** All fields of a config. */
 export type Fields<T> = { readonly [K in keyof T]: Field<T[K]> };
 
-interface FieldOptions<T> {
-  /** What a saved config means that lacks it: one from before there was such a field. Without this, none may. */
-  readonly absent?: T;
+interface FieldOptions {
   /** Whether the default of the option is another one, which follows from the data or the other options, as `about` says. */
   readonly depends?: boolean;
   readonly preset?: string;
@@ -207,26 +205,20 @@ export function field<T>(
   about: string,
   range: Range<T>,
   standard: T,
-  { absent, depends = false, preset }: FieldOptions<T> = {},
+  { depends = false, preset }: FieldOptions = {},
 ): Field<T> {
   const option = valued(flags, about, range, depends ? undefined : standard, preset);
-  return { ...fixed(range, standard, absent), option };
+  return { ...fixed(range, standard), option };
 }
 
 /** A field that a switch turns away from its default, whatever the switch is called. */
-export function switchedField(
-  flags: string,
-  about: string,
-  standard: boolean,
-  absent?: boolean,
-): Field<boolean> {
-  return { ...fixed({ schema: v.boolean() }, standard, absent), option: switched(flags, about) };
+export function switchedField(flags: string, about: string, standard: boolean): Field<boolean> {
+  return { ...fixed({ schema: v.boolean() }, standard), option: switched(flags, about) };
 }
 
 /** A field that no option sets. */
-export function fixed<T>({ schema }: Pick<Range<T>, "schema">, standard: T, absent?: T): Field<T> {
-  const lenient = v.optional(schema, absent as never) as unknown as typeof schema;
-  return { schema: absent === undefined ? schema : lenient, standard };
+export function fixed<T>({ schema }: Pick<Range<T>, "schema">, standard: T): Field<T> {
+  return { schema, standard };
 }
 
 type Entries<T> = { readonly [K in keyof T]: v.GenericSchema<unknown, T[K]> };

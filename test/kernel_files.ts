@@ -46,3 +46,20 @@ export function kernelNames(...kinds: readonly KernelKind[]): string[] {
 export function forCpu(path: string): boolean {
   return /^\/\/ For {2,}a CPU adapter/m.test(kernelFile(path));
 }
+
+/** The comment that a kernel's text begins with. @param path within kernels/ */
+export function header(path: string): string {
+  const text = kernelFile(path);
+  return text.slice(0, text.search(/^(?!\/\/)/m));
+}
+
+/**
+ * What follows a label: up to the next label of its line, or with the lines that continue it.
+ * @returns undefined without the label.
+ */
+export function part(path: string, label: string): string | undefined {
+  const found = header(path).match(
+    new RegExp(`(?:^// | {3})${label} {2,}(.+?)(?= {3,}[A-Z]|$)((?:\\n// {2,}.*)*)`, "m"),
+  );
+  return found ? `${found[1]}${found[2]}` : undefined;
+}

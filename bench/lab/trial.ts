@@ -1,7 +1,8 @@
 /** What trainings of the bench of the lab tell, their figures in tables, and whether all were the same training. */
 
+import type { Timing } from "../../src/selftest/profile/bench_report.ts";
 import * as v from "../../src/schema.ts";
-import { type Timing, timingOf } from "../../src/selftest/profile/timing.ts";
+import { timingOf } from "../../src/selftest/profile/timing.ts";
 import { type Cells, short } from "../output.ts";
 
 /** The worker as Deno runs it, without a page; beside the page's files. */

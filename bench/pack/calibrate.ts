@@ -3,6 +3,7 @@
  * than a training gives it, and all times kept. Those of a GPU, whatever the adapter.
  */
 
+import { Made } from "../../src/gpu/made.ts";
 import { calibrate, type Meter } from "../../src/selftest/calibration/calibrate.ts";
 import { type PreparedProduct, StepProducts } from "../../src/selftest/calibration/step_products.ts";
 import { runMain } from "../../src/cli/fail.ts";
@@ -39,22 +40,19 @@ await runMain(async () => {
   const gpu = await openGpu({ shapesFor: "gpu" });
   const found = [];
   for (const workload of all) {
-    const products = new StepProducts(gpu, workloadLog(workload), defaultModel, workload.users);
-    try {
-      const meter = new Recording(products);
-      const { chosen, gain, untried } = await calibrate(
-        products.products(),
-        meter,
-        1000 * Number(seconds) / all.length,
-      );
-      const microseconds = Object.fromEntries([...meter.times].map(([name, times]) => [name, median(times)]));
-      found.push({ workload: workload.name, chosen, gain, untried, microseconds });
-      // What was found is kept, should the next one take too long.
-      await writeRecords(file, { adapter: gpu.adapter, found });
-      console.log(`${workload.name}: ${JSON.stringify(chosen)}`);
-    } finally {
-      products.destroy();
-    }
+    using made = new Made();
+    const products = made.keep(new StepProducts(gpu, workloadLog(workload), defaultModel, workload.users));
+    const meter = new Recording(products);
+    const { chosen, gain, untried } = await calibrate(
+      products.products(),
+      meter,
+      1000 * Number(seconds) / all.length,
+    );
+    const microseconds = Object.fromEntries([...meter.times].map(([name, times]) => [name, median(times)]));
+    found.push({ workload: workload.name, chosen, gain, untried, microseconds });
+    // What was found is kept, should the next one take too long.
+    await writeRecords(file, { adapter: gpu.adapter, found });
+    console.log(`${workload.name}: ${JSON.stringify(chosen)}`);
   }
   gpu.check();
   gpu.close();

@@ -14,6 +14,7 @@ import {
   firstModel,
   PAGES,
   policiesIn,
+  RESTLESS,
   secondModel,
   trainedOnModel,
 } from "./policies.ts";
@@ -212,6 +213,85 @@ export const newUsersTable: ResultTable = {
         const range = interval ? ` (95 % over runs: ${interval.map((end) => fixed(end)).join(" to ")})` : "";
         return `- ${policy} less ${rival}, over all interactions: ${fixed(mean)}${range}.`;
       }),
+    ].join("\n");
+  },
+};
+
+/** What a round is worth: a policy's pages are learned from, and it is planned anew. */
+const ROUND_SEEDS = [1, 2, 3, 4, 5];
+
+const gapSchema = v.looseObject({ mean: v.finiteNumber() });
+const roundsSchema = v.looseObject({
+  policies: v.array(v.looseObject({
+    promised: gapSchema,
+    made: gapSchema,
+    broken: gapSchema,
+    error: gapSchema,
+    refitted: v.nullable(gapSchema),
+    gain: v.nullable(gapSchema),
+  })),
+});
+type Rounds = v.InferOutput<typeof roundsSchema>["policies"];
+
+export const roundsTable: ResultTable = {
+  name: "rounds",
+  about: "what a round of 500 users' pages does to a model's error and to its promises",
+  async make(runs) {
+    const found: { seed: number; policies: Rounds }[] = [];
+    for (const seed of ROUND_SEEDS) {
+      const own = ["--seed", String(seed)];
+      const model = await runs.trained(`rounds-users-${seed}`, "train", [
+        ...[...RESTLESS, "--data-seed", "1", "--data-users-seed", String(seed), ...own],
+      ]);
+      const policy = await runs.trained(`rounds-cdqn-${seed}`, "policy train", [
+        ...["--model", model, "--algorithm", "cdqn", "--steps", String(PAGES), ...own],
+      ]);
+      const asked = ["--model", model, "--policy", policy, "--shop", "restless", "--truth", ...own];
+      const rounds = await runs.trained(`rounds-${seed}`, "policy round", asked, "--out");
+      const printed = await runs.printed("policy round", [...asked, "--out", rounds, "--json"]);
+      found.push({ seed, policies: v.parse(roundsSchema, JSON.parse(printed)).policies });
+    }
+    const share = (gap: { mean: number }, made: { mean: number }) => 100 * gap.mean / made.mean;
+    const rows = found.map(({ seed, policies: [first, after] }) => {
+      if (!first?.refitted || !after?.gain) throw new Error("expected a round, and what became of the policy after it");
+      const shares = [
+        [first.error, first.made],
+        [first.refitted, first.made],
+        [first.broken, first.made],
+        [after.broken, after.made],
+        [after.error, after.made],
+      ] as const;
+      return {
+        seed,
+        values: shares.map(([gap, made]) => share(gap, made)),
+        clicks: [first.made.mean, after.made.mean, after.gain.mean],
+      };
+    });
+    const means = (of: (row: typeof rows[number]) => readonly number[]) =>
+      of(rows[0]!).map((_, k) => meanAndSd(rows.map((row) => of(row)[k] ?? NaN)));
+    const percent = (value: number) => `${value < 0 ? "-" : "+"}${Math.abs(value).toFixed(1)} %`;
+    const [shares, clicks] = [means(({ values }) => values), means(({ clicks }) => clicks)];
+    return [
+      "Models of five logs of the restless shop, a CDQN of 400,000 pages on each, 3 items on 20 pages; a round learns from 500 users " +
+      "of the policy, 10,000 others judge. Shares of the clicks made.",
+      "",
+      ...markdownTable(
+        [
+          ...["seed", "model's error on its policy's pages", "after the refit, on users it has not seen"],
+          ...["broken promise", "of the new plan", "new model's error on the new plan's pages", "clicks", "of the new plan", "gain"],
+        ],
+        [
+          ...rows.map(({ seed, values, clicks: [before = NaN, after = NaN, gain = NaN] }) => [
+            ...[String(seed), ...values.map(percent), before.toFixed(2), after.toFixed(2), signed(gain)],
+          ]),
+          [
+            "mean +- sd",
+            ...shares.map(({ mean, sd }) => `${percent(mean)} +- ${sd.toFixed(1)}`),
+            ...clicks.slice(0, 2).map(({ mean, sd }) => `${mean.toFixed(2)} +- ${sd.toFixed(2)}`),
+            ...clicks.slice(2).map(({ mean, sd }) => `${signed(mean)} +- ${sd.toFixed(2)}`),
+          ],
+        ],
+      ),
     ].join("\n");
   },
 };

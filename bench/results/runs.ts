@@ -36,10 +36,11 @@ export interface Runs {
    * Trains, unless it is done already.
    * @param name of the folder
    * @param command and its first words, such as "policy train"
-   * @param args without --save-dir
+   * @param args without the folder
+   * @param option that names the folder
    * @returns the folder
    */
-  trained(name: string, command: string, args: readonly string[]): Promise<string>;
+  trained(name: string, command: string, args: readonly string[], option?: "--save-dir" | "--out"): Promise<string>;
   /** What a command prints. */
   printed(command: string, args: readonly string[]): Promise<string>;
   /** What a command prints as JSON. @param args without --json and --out. */
@@ -50,7 +51,12 @@ export interface Runs {
 export class KeptRuns implements Runs {
   constructor(private readonly folder: string, readonly papers: string, readonly logs?: string) {}
 
-  async trained(name: string, command: string, args: readonly string[]): Promise<string> {
+  async trained(
+    name: string,
+    command: string,
+    args: readonly string[],
+    option: "--save-dir" | "--out" = "--save-dir",
+  ): Promise<string> {
     const path = `${this.folder}/${name}`;
     const done = `${path}.done.json`;
     const asked = [command, ...args];
@@ -58,7 +64,7 @@ export class KeptRuns implements Runs {
     console.error(`${name}: ${asked.join(" ")}`);
     await makeFolder(this.folder);
     for (const old of [done, path]) await Deno.remove(old, { recursive: true }).catch(expectNotFound);
-    await this.#run(command, [...args, "--save-dir", path]);
+    await this.#run(command, [...args, option, path]);
     await atomicWriteFile(done, JSON.stringify(asked));
     return path;
   }

@@ -30,29 +30,25 @@ export async function measureSimulateGrowth(
   ];
   const growth: SimulateGrowth[] = [];
   for (const [axis, values] of axes) {
-    const made = new Made();
-    try {
-      const players: { play: PagePlayer["play"]; pages: number; samples: number[] }[] = [];
-      for (const value of values) {
-        say(`growth in ${axis}: ${value}`);
-        const sizes = { ...base, [axis]: value };
-        const model = made.keep(untrainedModel(gpu, sizes.items));
-        const player = made.keep(await PagePlayer.create(gpu, model, "cdqn", sizes));
-        const play = (pages: number) => player.play(pages);
-        const pages = await pagesFor({ name: "clickgan", users: sizes.users, play }, 1000 * seconds / rounds);
-        players.push({ play, pages, samples: [] });
-      }
-      for (let round = 1; round <= rounds; round++) {
-        for (const { play, pages, samples } of players) samples.push(1000 * await play(pages) / pages);
-      }
-      const points = players.map(({ samples }, k) => ({
-        x: values[k] ?? NaN,
-        microseconds: timingOf(samples).median,
-      }));
-      growth.push({ axis, points, line: fitLine(points.map(({ x, microseconds: y }) => ({ x, y }))) });
-    } finally {
-      made.destroy();
+    using made = new Made();
+    const players: { play: PagePlayer["play"]; pages: number; samples: number[] }[] = [];
+    for (const value of values) {
+      say(`growth in ${axis}: ${value}`);
+      const sizes = { ...base, [axis]: value };
+      const model = made.keep(untrainedModel(gpu, sizes.items));
+      const player = made.keep(await PagePlayer.create(gpu, model, "cdqn", sizes));
+      const play = (pages: number) => player.play(pages);
+      const pages = await pagesFor({ name: "clickgan", users: sizes.users, play }, 1000 * seconds / rounds);
+      players.push({ play, pages, samples: [] });
     }
+    for (let round = 1; round <= rounds; round++) {
+      for (const { play, pages, samples } of players) samples.push(1000 * await play(pages) / pages);
+    }
+    const points = players.map(({ samples }, k) => ({
+      x: values[k] ?? NaN,
+      microseconds: timingOf(samples).median,
+    }));
+    growth.push({ axis, points, line: fitLine(points.map(({ x, microseconds: y }) => ({ x, y }))) });
   }
   return growth;
 }

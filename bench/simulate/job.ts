@@ -3,6 +3,7 @@
  * they learn once, on the same remembered pages as clickgan.
  */
 
+import { Made } from "../../src/gpu/made.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import type { UserModel } from "../../src/model/user_model.ts";
 import { writeSafetensors } from "../../src/run/snapshot.ts";
@@ -58,25 +59,22 @@ export async function writeSimulateJob(
   addAll("weights/", model.parameters.specs, await model.weights());
   const { users, pages } = CHECKED;
   for (const kind of ["cdqn", "greedy"] satisfies ActingKind[]) {
-    const player = await PagePlayer.create(gpu, model, kind, { items, slate, users });
-    try {
-      const { slates, choices, probabilities } = await player.logOf(pages);
-      const count = pages * users;
-      tensors.set(`check/${kind}/slates`, {
-        shape: [pages, users, slate],
-        data: slates.slice(0, count * slate),
-      });
-      tensors.set(`check/${kind}/choices`, { shape: [pages, users], data: choices.slice(0, count) });
-      tensors.set(`check/${kind}/probabilities`, {
-        shape: [pages, users],
-        data: probabilities.slice(0, count),
-      });
-      if (kind !== "cdqn") continue;
-      const { specs, weights } = await player.policyWeights();
-      addAll("policy/", specs, weights);
-    } finally {
-      player.destroy();
-    }
+    using made = new Made();
+    const player = made.keep(await PagePlayer.create(gpu, model, kind, { items, slate, users }));
+    const { slates, choices, probabilities } = await player.logOf(pages);
+    const count = pages * users;
+    tensors.set(`check/${kind}/slates`, {
+      shape: [pages, users, slate],
+      data: slates.slice(0, count * slate),
+    });
+    tensors.set(`check/${kind}/choices`, { shape: [pages, users], data: choices.slice(0, count) });
+    tensors.set(`check/${kind}/probabilities`, {
+      shape: [pages, users],
+      data: probabilities.slice(0, count),
+    });
+    if (kind !== "cdqn") continue;
+    const { specs, weights } = await player.policyWeights();
+    addAll("policy/", specs, weights);
   }
   const lesson = learns && items <= LESSON_ITEMS ? await addLesson(gpu, model, slate, tensors) : undefined;
   const { hidden: units, learningRate, clip, targetEvery, rows, replay, ...config } = trainingConfig(slate);

@@ -1,9 +1,10 @@
 /** The measurements of `bench simulate`: all who play the same pages, in turn. */
 
+import type { Timing } from "../../src/selftest/profile/bench_report.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { Made } from "../../src/gpu/made.ts";
 import type { UserModel } from "../../src/model/user_model.ts";
-import { type Timing, timingOf } from "../../src/selftest/profile/timing.ts";
+import { timingOf } from "../../src/selftest/profile/timing.ts";
 import { CannotError } from "../peers/peer.ts";
 import type { Torch } from "../peers/roster.ts";
 import { randomPolicy } from "../../src/policy/named.ts";
@@ -109,38 +110,35 @@ export async function measureSimulate(
   const results: SimulateResult[] = [];
   const notes: PeerNote[] = [];
   for (const items of plan.items) {
-    const model = untrainedModel(gpu, items);
-    try {
-      for (const slate of plan.slates) {
-        const usersOf = (kind: ActingKind) => usersFor(plan.users, items, kind);
-        const users = { random: usersOf("random"), cdqn: usersOf("cdqn"), greedy: usersOf("greedy") };
-        const sizes = { items, slate, users };
-        const gone = new Set<string>();
-        const at = `${items.toLocaleString("en-US")} items, slates of ${slate}`;
-        const tell = (text: string) => say(`${at}: ${text}`);
-        const file = `${folder}/job.safetensors`;
-        const peers = plan.torches.length === 0
-          ? []
-          : await startPeers(gpu, model, sizes, plan, file, notes, tell);
-        try {
-          for (const kind of plan.kinds) {
-            const left = peers.filter(({ name }) => !gone.has(name));
-            const lost = (name: string, why: string) => {
-              if (name === "clickgan") return;
-              gone.add(name);
-              notes.push({ peer: name, items, slate, note: `${kind} ${why}`, wrong: false });
-            };
-            const own = { items, slate, users: usersFor(plan.users, items, kind) };
-            const learnedPages = results.some((one) => one.kind === kind) ? 0 : plan.learnedPages;
-            const kindPlan = { ...plan, learnedPages };
-            results.push(await measureKind(gpu, model, kind, own, kindPlan, left, lost, tell));
-          }
-        } finally {
-          for (const peer of peers) peer.stop();
+    using made = new Made();
+    const model = made.keep(untrainedModel(gpu, items));
+    for (const slate of plan.slates) {
+      const usersOf = (kind: ActingKind) => usersFor(plan.users, items, kind);
+      const users = { random: usersOf("random"), cdqn: usersOf("cdqn"), greedy: usersOf("greedy") };
+      const sizes = { items, slate, users };
+      const gone = new Set<string>();
+      const at = `${items.toLocaleString("en-US")} items, slates of ${slate}`;
+      const tell = (text: string) => say(`${at}: ${text}`);
+      const file = `${folder}/job.safetensors`;
+      const peers = plan.torches.length === 0
+        ? []
+        : await startPeers(gpu, model, sizes, plan, file, notes, tell);
+      try {
+        for (const kind of plan.kinds) {
+          const left = peers.filter(({ name }) => !gone.has(name));
+          const lost = (name: string, why: string) => {
+            if (name === "clickgan") return;
+            gone.add(name);
+            notes.push({ peer: name, items, slate, note: `${kind} ${why}`, wrong: false });
+          };
+          const own = { items, slate, users: usersFor(plan.users, items, kind) };
+          const learnedPages = results.some((one) => one.kind === kind) ? 0 : plan.learnedPages;
+          const kindPlan = { ...plan, learnedPages };
+          results.push(await measureKind(gpu, model, kind, own, kindPlan, left, lost, tell));
         }
+      } finally {
+        for (const peer of peers) peer.stop();
       }
-    } finally {
-      model.destroy();
     }
   }
   return { results, notes };
@@ -193,51 +191,47 @@ async function measureKind(
   say: (text: string) => void,
 ): Promise<SimulateResult> {
   say(`${kind}, clickgan`);
-  const made = new Made();
-  try {
-    const runner = await ownRunner(gpu, model, kind, sizes, made);
-    const turn = 1000 * seconds / rounds;
-    const runners: Runner[] = [];
-    const pages: number[] = [];
-    for (const one of [runner, ...peers.flatMap((peer) => peer.runner(kind, runner.users) ?? [])]) {
-      say(`${kind}, first pages of ${one.name}`);
-      const own = await orLost(one, () => pagesFor(one, turn), lost);
-      if (own === undefined) continue;
-      runners.push(one);
-      pages.push(own);
-    }
-    const samples: number[][] = runners.map(() => []);
-    // In turn, as a machine that others use is now slower, now faster.
-    for (let round = 1; round <= rounds; round++) {
-      for (const [k, one] of runners.entries()) {
-        if (Number.isNaN(pages[k])) continue;
-        if (round > SLOW_ROUNDS && (samples[k] ?? []).every((time) => time > 1000 * SLOW * turn)) continue;
-        say(`${kind}, round ${round} of ${rounds}, ${one.name}`);
-        const count = pages[k] ?? 1;
-        const ms = await orLost(one, () => one.play(count), lost);
-        if (ms === undefined) pages[k] = NaN;
-        else samples[k]?.push(1000 * ms / count);
-      }
-    }
-    const own = await runner.work();
-    const taking = runners.filter((_, k) => !Number.isNaN(pages[k]));
-    const returns = kind === "learn" && learnedPages > 0
-      ? [
-        { name: "random slates", pages: 0, clicks: await randomClicks(gpu, model, sizes) } as const,
-        ...await measureReturns(taking, learnedPages, lost, say),
-      ]
-      : [];
-    return {
-      returns,
-      ...{ ...sizes, users: runner.users, kind, flops: own.reduce((sum, { flops }) => sum + flops, 0) },
-      work: profile ? await profilePages(gpu, own, rounds) : [],
-      played: runners.flatMap(({ name, users }, k) =>
-        Number.isNaN(pages[k]) ? [] : [{ name, users, timing: timingOf(samples[k] ?? []) }]
-      ),
-    };
-  } finally {
-    made.destroy();
+  using made = new Made();
+  const runner = await ownRunner(gpu, model, kind, sizes, made);
+  const turn = 1000 * seconds / rounds;
+  const runners: Runner[] = [];
+  const pages: number[] = [];
+  for (const one of [runner, ...peers.flatMap((peer) => peer.runner(kind, runner.users) ?? [])]) {
+    say(`${kind}, first pages of ${one.name}`);
+    const own = await orLost(one, () => pagesFor(one, turn), lost);
+    if (own === undefined) continue;
+    runners.push(one);
+    pages.push(own);
   }
+  const samples: number[][] = runners.map(() => []);
+  // In turn, as a machine that others use is now slower, now faster.
+  for (let round = 1; round <= rounds; round++) {
+    for (const [k, one] of runners.entries()) {
+      if (Number.isNaN(pages[k])) continue;
+      if (round > SLOW_ROUNDS && (samples[k] ?? []).every((time) => time > 1000 * SLOW * turn)) continue;
+      say(`${kind}, round ${round} of ${rounds}, ${one.name}`);
+      const count = pages[k] ?? 1;
+      const ms = await orLost(one, () => one.play(count), lost);
+      if (ms === undefined) pages[k] = NaN;
+      else samples[k]?.push(1000 * ms / count);
+    }
+  }
+  const own = await runner.work();
+  const taking = runners.filter((_, k) => !Number.isNaN(pages[k]));
+  const returns = kind === "learn" && learnedPages > 0
+    ? [
+      { name: "random slates", pages: 0, clicks: await randomClicks(gpu, model, sizes) } as const,
+      ...await measureReturns(taking, learnedPages, lost, say),
+    ]
+    : [];
+  return {
+    returns,
+    ...{ ...sizes, users: runner.users, kind, flops: own.reduce((sum, { flops }) => sum + flops, 0) },
+    work: profile ? await profilePages(gpu, own, rounds) : [],
+    played: runners.flatMap(({ name, users }, k) =>
+      Number.isNaN(pages[k]) ? [] : [{ name, users, timing: timingOf(samples[k] ?? []) }]
+    ),
+  };
 }
 
 /** What random slates bring: what nothing learned comes to. */

@@ -1,5 +1,6 @@
 /** What `bench simulate` measures: users of a model over a made-up catalogue, and pages of theirs. */
 
+import type { Timing } from "../../src/selftest/profile/bench_report.ts";
 import { randomStream } from "../../src/data/random.ts";
 import { Arena } from "../../src/gpu/arena.ts";
 import { Commands } from "../../src/gpu/commands.ts";
@@ -21,7 +22,7 @@ import { settingsOf } from "../../src/simulate/options.ts";
 import { Page } from "../../src/simulate/page.ts";
 import { Starts } from "../../src/simulate/start.ts";
 import type { ParameterArena, ParameterSpec, Weights } from "../../src/tape/parameters.ts";
-import { type Timing, timingOf } from "../../src/selftest/profile/timing.ts";
+import { timingOf } from "../../src/selftest/profile/timing.ts";
 
 /** Who chooses slates. */
 const actingKinds = ["random", "cdqn", "greedy"] as const;

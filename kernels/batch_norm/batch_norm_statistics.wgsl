@@ -5,16 +5,17 @@
 // A chunk is walked along twice: E[x^2] - E[x]^2 in one walk would lose every digit where the mean is large against the spread.
 //
 // For          both kinds of adapter
-// Grid         chunks N / 4 invocations in workgroups of 8.
+// Grid         chunks N / 4 invocations in workgroups of 8 (64 on a GPU).
 // Work split   one invocation owns four columns of one chunk of rows; neighbours own neighbouring columns.
-// On a GPU     (reasoned, not measured) coalesced. 64 columns in 16 chunks are only 256 invocations, in workgroups of 8. Each
+// On a GPU     (reasoned, not measured) coalesced. 64 columns in 16 chunks are only 256 invocations. Each
 //              walks along a sixteenth of the rows, twice, with little in flight. More chunks, or a tree in a workgroup, would
-//              suit a GPU better. Workgroups of 8, for the reason in row_dot_backward.wgsl.
+//              suit a GPU better.
 // On llvmpipe  the second walk takes as long as the first, though it reads from cache: loads are done number by number
 // Cost         4 flops, 4 bytes an element (read twice, the second time from cache).
 // Next         batch_norm_forward.wgsl combines the chunks
 
 const WORKGROUP = 8;
+const GPU_WORKGROUP = 64;
 const M = 2u;  // step.size[M] is the number of rows
 const N4 = 16u;  // columns / 4
 

@@ -9,15 +9,15 @@
 // the same scale and shift.
 //
 // For          both kinds of adapter
-// Grid         chunks N / 4 invocations in workgroups of 8.
+// Grid         chunks N / 4 invocations in workgroups of 8 (64 on a GPU).
 // Work split   one invocation owns four columns of one chunk of rows, as in batch_norm_statistics.wgsl.
-// On a GPU     (reasoned, not measured) as in batch_norm_statistics.wgsl: coalesced, but few invocations. Workgroups of 8, for
-//              the reason in row_dot_backward.wgsl.
+// On a GPU     (reasoned, not measured) as in batch_norm_statistics.wgsl: coalesced, but few invocations.
 // On llvmpipe  limited by loads and stores, which are done number by number
 // Cost         4 flops, 8 bytes an element.
 // Forward      batch_norm_forward.wgsl      Next   batch_norm_input_gradient.wgsl, adam.wgsl
 
 const WORKGROUP = 8;
+const GPU_WORKGROUP = 64;
 const M = 2u;  // step.size[M] is the number of rows
 const N4 = 16u;  // columns / 4
 const ACCUMULATE_SCALE = false;

@@ -24,20 +24,20 @@
 // all of the k - greater drawn ones are others.
 //
 // For          both kinds of adapter
-// Grid         E invocations in workgroups of 16.
+// Grid         E invocations in workgroups of 16 (64 on a GPU).
 // Work split   one invocation owns one page (1 to about 50 rows) and the outcomes and gradients of its further clicks, where it
 //              keeps the T meanwhile; no barrier.
 // On a GPU     (reasoned, not measured) a page is short. A reduction by a workgroup would leave most of it idle and wait at a
 //              dozen barriers, while thousands of events fill the GPU. Neighbours read neighbouring pages, a page apart: not
-//              coalesced, but a page is a cache line or two, and stays in cache for the other passes. A workgroup of 16 is half a
-//              subgroup of 32; 64 would fill it, and thousands of events still leave no core without work. Loss and gradient
-//              are one dispatch, not two.
+//              coalesced, but a page is a cache line or two, and stays in cache for the other passes. Loss and gradient are one
+//              dispatch, not two.
 // On llvmpipe  each dispatch wakes llvmpipe's threads; summing the dots here saves one: for 25,600 rows it takes two thirds of
 //              the time of both kernels apart. Other ways to do the softmax, with figures: bench/ladder.md
 // Cost         about 20 flops and 8 bytes a row.
 // Backward     is here, with GRADIENT; of the places in place_gradient.wgsl      Next   outcome_sum.wgsl
 
 const WORKGROUP = 16;
+const GPU_WORKGROUP = 64;
 const GRADIENT = true;
 const PANELS = 0u;  // numbers in a row of dots; 0 where u is there already
 const DOTS4 = (PANELS + 3u) / 4u;

@@ -6,16 +6,15 @@
 // The first SKIP places of a page have no effect. With one effect and none left out it is the gradient of a bias.
 //
 // For          both kinds of adapter
-// Grid         places x chunks invocations in workgroups of 8 (the places are padded).
-// Work split   one invocation owns one place of one chunk of events (x: places, y: chunks). Padding of the parameter gets 0.
+// Grid         chunks x places invocations in workgroups of 8 (64 on a GPU); the places are padded, and neighbours.
+// Work split   one invocation owns one place of one chunk of events. Padding of the parameter gets 0.
 // On a GPU     (reasoned, not measured) neighbours read neighbouring places of the same page: coalesced. With 20 places and 16
-//              chunks few invocations walk along all events, so this waits for memory; it is small beside a layer. Workgroups of
-//              8 use 8 of 32 lanes. That spreads few invocations over four times as many cores, each of which then has one
-//              subgroup to hide latency with; 32 may be better.
+//              chunks few invocations walk along all events, so this waits for memory; it is small beside a layer.
 // Cost         a flop and 4 bytes a row; 8 bytes an event and place.
 // Forward      choice_nll.wgsl, item_term_forward.wgsl      Next   adam.wgsl
 
 const WORKGROUP = 8;
+const GPU_WORKGROUP = 64;
 const PLACES = 1u;    // effects
 const SKIP = 0u;      // places before the first effect
 const PADDED = 4u;    // effects with the parameter's padding
@@ -37,12 +36,13 @@ struct Step {
 
 @compute @workgroup_size(WORKGROUP)
 fn place_gradient(@builtin(global_invocation_id) id: vec3u) {
-  let place = id.x;
-  if (place >= PADDED) { return; }
+  let place = id.x % PADDED;
+  let chunk = id.x / PADDED;
+  if (chunk >= step.chunks) { return; }
   var sum = 0.0;
   if (place < PLACES) {
     let stretch = (step.size.y + step.chunks - 1u) / step.chunks;
-    let first = min(id.y * stretch, step.size.y);
+    let first = min(chunk * stretch, step.size.y);
     let end = min(first + stretch, step.size.y);
     for (var e = first; e < end; e++) {
       let of_event = event[e];
@@ -51,6 +51,6 @@ fn place_gradient(@builtin(global_invocation_id) id: vec3u) {
       for (var r = start; r < min(stop, of_event.y); r++) { sum += source[r]; }
     }
   }
-  let at = id.y * PARTIALS + WEIGHTS_AT + place;
+  let at = chunk * PARTIALS + WEIGHTS_AT + place;
   if (ACCUMULATE) { partials[at] += sum; } else { partials[at] = sum; }
 }

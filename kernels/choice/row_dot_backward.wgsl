@@ -6,14 +6,11 @@
 //
 // With ELU, input = ELU(z), and ELU'(z) = 1 for z > 0, else ELU(z) + 1: it follows from the input alone.
 //
-// For          both kinds of adapter
+// For          a CPU adapter
+// On a GPU     row_dot_backward_group.wgsl
 // Grid         chunks K / 4 invocations in workgroups of 8.
 // Work split   one invocation owns four columns of one chunk of rows; the columns of a chunk are neighbours.
 // Why so       both gradients need the input. In one walk it is read once.
-// On a GPU     (reasoned, not measured) neighbours read neighbouring columns of the same row: coalesced, and output_gradient is a
-//              broadcast. 64 columns in 16 chunks are only 256 invocations, in workgroups of 8: memory is read with little in
-//              flight. Workgroups of 8 use 8 of 32 lanes. That spreads few invocations over four times as many cores, each of
-//              which then has one subgroup to hide latency with; 32 may be better.
 // Cost         5 K flops, 8 K bytes a row.
 // Forward      row_dot_forward.wgsl, row_dot_sum.wgsl      Next   adam.wgsl
 

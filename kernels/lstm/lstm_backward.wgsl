@@ -8,7 +8,7 @@
 //
 // For          both kinds of adapter
 // On a CPU adapter  lstm_backward_panel.wgsl up to 32 units, this kernel beyond, and on SwiftShader
-// Grid         B / USERS invocations in workgroups of 8.
+// Grid         B / USERS invocations in workgroups of 8 (64 on a GPU).
 // Work split   one invocation owns USERS users and loops over their events side by side, from the last to the first. Why so:
 //              lstm_forward.wgsl.
 // On a GPU     lstm_backward_group.wgsl up to 256 units, unless calibration finds this kernel faster; this one, with USERS of 1,
@@ -18,6 +18,7 @@
 // Cost         8 H^2 flops an event.      Forward   lstm_forward.wgsl
 
 const WORKGROUP = 8;
+const GPU_WORKGROUP = 64;
 const H4 = 5u;  // H / 4
 const USERS = 4u;  // of an invocation: 4, or 1 on a GPU
 const NONE = 0xffffffffu;

@@ -4,22 +4,24 @@
 //
 // For          a GPU      Of more than 256 units   lstm_backward.wgsl
 // On a CPU adapter  lstm_backward_panel.wgsl
-// Grid         a workgroup of USERS H invocations (20 in this text) for each USERS users, H padded.
+// Grid         a workgroup of USERS H invocations (60 in this text) for each USERS users, H padded.
 // Work split   a workgroup owns USERS users and walks their events side by side, from the last to the first. An invocation owns
 //              one unit of one user: dz of its four gates, dc and dh. dz goes to the others through workgroup memory.
 // On a GPU     (reasoned, not measured) one barrier an event, four chains of multiply-adds, and what an event needs is read one
 //              event ahead, as in lstm_forward_group.wgsl, where the workgroup's size is reasoned, too.
 //              Loads: gates, cell and both gradients are coalesced. dh = dz W^T runs along the rows of W, so neighbours would
-//              read numbers that are 4H apart. Workgroup memory has W transposed: neighbours read neighbouring vectors,
-//              without a bank conflict, and dz is a broadcast. Where W does not fit there (KEPT is 1), each invocation uses up
-//              cache lines of its own.
+//              read numbers that are 4H apart. Up to 32 units an invocation holds its row of W in registers (HELD). Of more,
+//              workgroup memory has W transposed (KEPT): neighbours read neighbouring vectors, without a bank conflict. Where W
+//              does not fit there, each invocation uses up cache lines of its own. dz is a broadcast.
+//   compiled: navi31 108 VGPRs, 14 subgroups a SIMD (weights in 7,168 bytes, a user a workgroup: 48, 5); mi200 112, 2 of 60 lanes (36, 3 of 20)
 // On llvmpipe  slower than lstm_backward_panel.wgsl, as barriers are expensive there: bench/ladder.md
-// Cost         8 H^2 flops an event, 16 H^2 bytes a workgroup.      Forward   lstm_forward_group.wgsl
+// Cost         8 H^2 flops an event, 16 H^2 bytes a user.      Forward   lstm_forward_group.wgsl
 
-const WORKGROUP = 20;  // USERS H
+const WORKGROUP = 60;  // USERS H
 const H4 = 5u;  // H / 4
-const USERS = 1u;  // of a workgroup
-const KEPT = 400u;  // weights in workgroup memory, of four gates each: H^2, or 1 where they do not fit
+const USERS = 3u;  // of a workgroup
+const HELD = true;  // an invocation holds its unit's weights in registers
+const KEPT = 1u;  // weights in workgroup memory, of four gates each: H^2, or 1 where they are held or do not fit
 const NONE = 0xffffffffu;
 
 struct Step {
@@ -37,6 +39,7 @@ struct Step {
 @group(0) @binding(7) var<uniform> step: Step;
 
 const H = 4u * H4;
+const HELD_WEIGHTS = select(1u, H, HELD);
 
 var<workgroup> kept: array<vec4f, KEPT>;          // (j, unit): the weights from h_unit to the gates of unit j
 var<workgroup> dz: array<vec4f, 2u * USERS * H>;  // of all users, twice: they take turns
@@ -94,6 +97,8 @@ fn lstm_backward_group(
   let steps = workgroupUniformLoad(&longest);
   let own = local / H;
   let unit = local % H;
+  var held: array<vec4f, HELD_WEIGHTS>;
+  for (var j = 0u; j < H && HELD; j++) { held[j] = read_weight(j, unit); }
   let end = first_event(first_user + own + 1u);
   let count = end - first_event(first_user + own);
   var now = read_event(end - 1u, count > 0u, unit);
@@ -130,7 +135,10 @@ fn lstm_backward_group(
     workgroupBarrier();
     if (now.fed != NONE) {
       var sum = vec4f(0.0);
-      for (var j = 0u; j < H; j++) { sum += dz[turn + own * H + j] * weight(j, unit); }
+      for (var j = 0u; j < H; j++) {
+        let d = dz[turn + own * H + j];
+        if (HELD) { sum += d * held[j]; } else { sum += d * weight(j, unit); }
+      }
       dh = (sum.x + sum.y) + (sum.z + sum.w);
     }
     dh += now.gradient;

@@ -11,7 +11,7 @@
 //
 // For          both kinds of adapter
 // On a CPU adapter  lstm_forward_panel.wgsl up to 32 units, this kernel beyond, and on SwiftShader
-// Grid         B / USERS invocations in workgroups of 8.
+// Grid         B / USERS invocations in workgroups of 8 (64 on a GPU).
 // Work split   one invocation owns USERS users and loops over their events side by side. h and c stay in private memory, and no
 //              barrier is needed. The dispatch takes as long as its longest history.
 // On a GPU     lstm_forward_group.wgsl up to 256 units, unless calibration finds this kernel faster; this one, with USERS of 1,
@@ -26,6 +26,7 @@
 // Cost         8 H^2 flops an event, weights from cache.      Backward   lstm_backward.wgsl
 
 const WORKGROUP = 8;
+const GPU_WORKGROUP = 64;
 const H4 = 5u;  // H / 4
 const USERS = 4u;  // of an invocation: 4, or 1 on a GPU
 const TABLE = false;

@@ -4,7 +4,7 @@
 //
 // For          a GPU      Of more than 256 units   lstm_forward.wgsl
 // On a CPU adapter  lstm_forward_panel.wgsl
-// Grid         a workgroup of USERS H invocations (20 in this text) for each USERS users, H padded.
+// Grid         a workgroup of USERS H invocations (60 in this text) for each USERS users, H padded.
 // Work split   a workgroup owns USERS users and walks their events side by side, up to its longest history. An invocation owns
 //              one unit of one user: its four gates, c and h. h goes to the others through workgroup memory.
 // On a GPU     (reasoned, not measured) the walk is serial, so what an event waits for decides, not bandwidth. One invocation
@@ -13,18 +13,20 @@
 //              What the next event is fed is read before this event's sum: two loads that depend on one another, which
 //              would take longer than the sum.
 //              Loads: neighbours own neighbouring units, so input, weights, state, cell and gates are coalesced, and the
-//              weights in workgroup memory are read without a bank conflict. h is a broadcast. Where the weights do not fit
-//              there (KEPT is 1), they are read from the cache.
-//              Workgroup: H invocations a user. Up to 32 units that is one subgroup, whose barriers are cheap. A batch of some
-//              hundred users is as many workgroups. USERS of 4 fills subgroups better (20 units leave 12 lanes of 32 idle),
-//              and reads the weights a quarter as often, but users wait for the longest of four. src/selftest/calibration chooses.
+//              h in workgroup memory is a broadcast, and up to 32 units an invocation holds its unit's 4 H weights in registers
+//              (HELD): read from workgroup memory (KEPT) they are 16 bytes for each four products, and a core's workgroup memory
+//              gives its subgroups less than they can multiply. Where they do not fit there either, they come from the cache.
+//              Workgroup: H invocations a user, USERS that fill 64 (3 of 20 units: 60). Its users wait for the longest of
+//              them; 1 and 4 are left for src/selftest/calibration to choose.
+//   compiled: navi31 108 VGPRs, 14 subgroups a SIMD (weights in 6,656 bytes, a user a workgroup: 48, 5); mi200 120, 2 of 60 lanes (44, 3 of 20)
 // On llvmpipe  slower than lstm_forward_panel.wgsl, as barriers are expensive there: bench/ladder.md
-// Cost         8 H^2 flops an event, 16 H^2 bytes a workgroup.      Backward   lstm_backward_group.wgsl
+// Cost         8 H^2 flops an event, 16 H^2 bytes a user.      Backward   lstm_backward_group.wgsl
 
-const WORKGROUP = 20;  // USERS H
+const WORKGROUP = 60;  // USERS H
 const H4 = 5u;  // H / 4
-const USERS = 1u;  // of a workgroup
-const KEPT = 400u;  // weights in workgroup memory, of four gates each: H^2, or 1 where they do not fit
+const USERS = 3u;  // of a workgroup
+const HELD = true;  // an invocation holds its unit's weights in registers
+const KEPT = 1u;  // weights in workgroup memory, of four gates each: H^2, or 1 where they are held or do not fit
 const TABLE = false;
 const NONE = 0xffffffffu;
 
@@ -44,6 +46,7 @@ struct Step {
 @group(0) @binding(8) var<uniform> step: Step;
 
 const H = 4u * H4;
+const HELD_WEIGHTS = select(1u, H, HELD);
 
 var<workgroup> kept: array<vec4f, KEPT>;       // (k, unit): the weights from h_k to the unit's gates
 var<workgroup> h: array<f32, 2u * USERS * H>;  // of all users, twice; zeros at first, as all workgroup memory
@@ -104,6 +107,8 @@ fn lstm_forward_group(
   let steps = workgroupUniformLoad(&longest);
   let own = local / H;
   let unit = local % H;
+  var held: array<vec4f, HELD_WEIGHTS>;
+  for (var k = 0u; k < H && HELD; k++) { held[k] = read_weight(k, unit); }
   let begin = first_event(first_user + own);
   let end = first_event(first_user + own + 1u);
   let b = vec4f(bias[unit], bias[unit + H], bias[unit + 2u * H], bias[unit + 3u * H]);
@@ -123,7 +128,9 @@ fn lstm_forward_group(
     if (fed != NONE) {
       var z = x + b;
       let at = (t % 2u) * USERS * H + own * H;
-      for (var k = 0u; k < H; k++) { z += h[at + k] * weight(k, unit); }
+      for (var k = 0u; k < H; k++) {
+        if (HELD) { z += h[at + k] * held[k]; } else { z += h[at + k] * weight(k, unit); }
+      }
       let i = sigmoid(z.x);
       let g = squash(z.y);
       let f = sigmoid(z.z + 1.0);

@@ -13,16 +13,15 @@
 // z = eta u less its largest: the projection does not change, and no digits cancel when u is large.
 //
 // For          both kinds of adapter
-// Grid         E invocations in workgroups of 16.
+// Grid         E invocations in workgroups of 16 (64 on a GPU).
 // Work split   one invocation owns one event; no barrier.
 // On a GPU     (reasoned, not measured) as choice_nll.wgsl. K^2 comparisons read the page again and again, from cache; a sort
 //              would need an array for each invocation, which does not stay in registers. Long pages diverge from short ones.
-//              Workgroups of 16 are half a subgroup of 32, which spreads few events over twice as many cores; with thousands of
-//              events 64 should be better.
 // Cost         4 K + 40 flops and 12 bytes a row.
 // Backward     is here, with GRADIENT      Next   outcome_sum.wgsl
 
 const WORKGROUP = 16;
+const GPU_WORKGROUP = 64;
 const GRADIENT = true;
 const ETA = 1.0;            // of the choice
 const GENERATOR_ETA = 1.0;  // of the regulariser

@@ -23,16 +23,16 @@
 // With K4 the generator's last layer, logits = bias + hidden . weights, is made here, too.
 //
 // For          both kinds of adapter
-// Grid         E invocations in workgroups of 16.
+// Grid         E invocations in workgroups of 16 (64 on a GPU).
 // Work split   one invocation owns one event (1 to about 50 rows); no barrier.
 // On a GPU     (reasoned, not measured) pages are short and events are many: see choice_nll.wgsl. Both losses, all precisions,
 //              one gradient and, with K4, the last layer are one dispatch: that saves launches, and rows are read while they are
-//              in cache. A row of hidden is read by one invocation, so those loads are not coalesced. Workgroups of 16 are half a
-//              subgroup of 32, which spreads few events over twice as many cores; with thousands of events 64 should be better.
+//              in cache. A row of hidden is read by one invocation, so those loads are not coalesced.
 // Cost         about 40 flops and 12 bytes a row; with K4 8 K4 flops and 16 K4 bytes more.
 // Backward     is here, with PLAYER      Next   outcome_sum.wgsl      The exact generator   exact_minimax.wgsl
 
 const WORKGROUP = 16;
+const GPU_WORKGROUP = 64;
 const K4 = 0u;         // columns of hidden / 4; 0 where logits are there already
 const PLAYER = 0u;
 const ETA = 1.0;            // of the choice

@@ -7,16 +7,15 @@
 // over the whole catalogue is the same for all events. An event then only changes the items of its window.
 //
 // For          both kinds of adapter
-// Grid         N / 4 x chunks invocations in workgroups of 8.
-// Work split   one invocation owns four columns of one chunk of the catalogue (x: columns, y: chunk; here a chunk is a part of
-//              the items).
+// Grid         chunks N / 4 invocations in workgroups of 8 (64 on a GPU).
+// Work split   one invocation owns four columns of one chunk of the catalogue (here a chunk is a part of the items).
 // On a GPU     (reasoned, not measured) neighbours own neighbouring columns: coalesced. Up to 64 chunks: enough to keep an
-//              adapter busy, few enough that one invocation of pw_window.wgsl adds them up. A workgroup is 8 invocations, a part
-//              of a subgroup. Loads are vectors of 16 bytes.
+//              adapter busy, few enough that one invocation of pw_window.wgsl adds them up. Loads are vectors of 16 bytes.
 // Cost         2 I n N flops, 4 I n N bytes.
 // Backward     pw_table_gradient.wgsl, pw_item_bias_gradient.wgsl      Next   pw_window.wgsl adds the sums
 
 const WORKGROUP = 8;
+const GPU_WORKGROUP = 64;
 const N4 = 16u;          // columns / 4
 const WEIGHTINGS = 4u;   // n
 const ITEMS = 1u;        // I
@@ -56,15 +55,17 @@ fn weighted(at: u32, block: u32, c: vec4f) -> vec4f {
 
 @compute @workgroup_size(WORKGROUP)
 fn pw_base(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= N4) { return; }
+  let column = id.x % N4;
+  let chunk = id.x / N4;
+  if (chunk >= CHUNKS) { return; }
   const STRETCH = (ITEMS + CHUNKS - 1u) / CHUNKS;
-  let first = min(id.y * STRETCH, ITEMS);
+  let first = min(chunk * STRETCH, ITEMS);
   let end = min(first + STRETCH, ITEMS);
   var sum = vec4f(0.0);
   for (var item = first; item < end; item++) {
     for (var block = 0u; block < BLOCKS; block++) {
-      sum += weighted(item * WEIGHTINGS * N4 + id.x, block, squash(item_bias[item * BLOCKS + block]));
+      sum += weighted(item * WEIGHTINGS * N4 + column, block, squash(item_bias[item * BLOCKS + block]));
     }
   }
-  sums[id.y * N4 + id.x] = sum;
+  sums[chunk * N4 + column] = sum;
 }

@@ -5,15 +5,15 @@
 //                     and of output_gradient_e (1 - state_e^2) over all events of the chunk (bias, with TANH)
 //
 // For          both kinds of adapter
-// Grid         m n / 4 x chunks invocations in workgroups of 8 (with TANH (m + F) n / 4 x chunks).
-// Work split   one invocation owns four sums of one chunk of events (x: those of the weights, then those of the bias; y: chunk).
+// Grid         chunks m n / 4 invocations in workgroups of 8 (64 on a GPU); with TANH chunks (m + F) n / 4.
+// Work split   one invocation owns four sums of one chunk of events (neighbours: those of the weights, then those of the bias).
 // On a GPU     (reasoned, not measured) neighbours own neighbouring vectors of an event: coalesced. m n = 80 weights in 16 chunks
-//              are few invocations, each with a long sum: latency decides. Workgroups of 8, for the reason in
-//              row_dot_backward.wgsl.
+//              are few invocations, each with a long sum: latency decides.
 // Cost         1 flop and 4 bytes an element of products; 4 flops, 8 bytes one of state.
 // Forward      pw_state_forward.wgsl      Next   adam.wgsl
 
 const WORKGROUP = 8;
+const GPU_WORKGROUP = 64;
 const LAGS = 20u;        // m
 const WEIGHTINGS = 4u;   // n
 const COLUMNS4 = 16u;    // F n / 4, rounded up
@@ -50,22 +50,24 @@ fn put(at: u32, value: vec4f) {
 
 @compute @workgroup_size(WORKGROUP)
 fn pw_state_weight_gradient(@builtin(global_invocation_id) id: vec3u) {
-  let chunk = id.y;
+  const COLUMNS = LAGS * BLOCKS + select(0u, COLUMNS4, TANH);
+  let chunk = id.x / COLUMNS;
+  if (chunk >= step.chunks) { return; }
+  let own = id.x % COLUMNS;
   let events = step.size.y;
   let stretch = (events + step.chunks - 1u) / step.chunks;
   let first = min(chunk * stretch, events);
   let end = min(first + stretch, events);
   var sum = vec4f(0.0);
-  if (id.x < LAGS * BLOCKS) {
-    let lag = id.x / BLOCKS;
+  if (own < LAGS * BLOCKS) {
+    let lag = own / BLOCKS;
     for (var e = first; e < end; e++) {
-      if (history[e].x > lag) { sum += products[e * LAGS * BLOCKS + id.x]; }
+      if (history[e].x > lag) { sum += products[e * LAGS * BLOCKS + own]; }
     }
-    put(chunk * (places.chunk / 4u) + places.weights / 4u + id.x, sum);
+    put(chunk * (places.chunk / 4u) + places.weights / 4u + own, sum);
     return;
   }
-  let column = id.x - LAGS * BLOCKS;
-  if (!TANH || column >= COLUMNS4) { return; }
+  let column = own - LAGS * BLOCKS;
   for (var e = first; e < end; e++) {
     let s = state[e * COLUMNS4 + column];
     sum += output_gradient[e * COLUMNS4 + column] * (1.0 - s * s);

@@ -6,14 +6,14 @@
 //   sums [chunks, N]  the sums of the bias once more, without what other ops add to partials: pw_history_gradient.wgsl needs them
 //
 // For          both kinds of adapter
-// Grid         m n / 4 + N / 4 x chunks invocations in workgroups of 8.
-// Work split   one invocation owns four sums of one chunk of events (x: those of the weights, then those of the bias; y: chunk).
+// Grid         chunks (m n / 4 + N / 4) invocations in workgroups of 8 (64 on a GPU).
+// Work split   one invocation owns four sums of one chunk of events (neighbours: those of the weights, then those of the bias).
 // On a GPU     (reasoned, not measured) as pw_state_weight_gradient.wgsl: coalesced, but few invocations with long sums.
-//              Workgroups of 8, for the reason in row_dot_backward.wgsl.
 // Cost         1 flop and 4 bytes an element.
 // Forward      pw_table_forward.wgsl      Next   pw_history_gradient.wgsl, adam.wgsl
 
 const WORKGROUP = 8;
+const GPU_WORKGROUP = 64;
 const N4 = 16u;          // columns / 4
 const LAGS = 20u;        // m
 const WEIGHTINGS = 4u;   // n
@@ -51,23 +51,25 @@ fn put(at: u32, value: vec4f) {
 @compute @workgroup_size(WORKGROUP)
 fn pw_table_weight_gradient(@builtin(global_invocation_id) id: vec3u) {
   const PARTS = select(1u, 2u, TANH);
-  let chunk = id.y;
+  const COLUMNS = LAGS * BLOCKS + N4;
+  let chunk = id.x / COLUMNS;
+  if (chunk >= step.chunks) { return; }
+  let own = id.x % COLUMNS;
   let events = step.size.y;
   let stretch = (events + step.chunks - 1u) / step.chunks;
   let first = min(chunk * stretch, events);
   let end = min(first + stretch, events);
   var sum = vec4f(0.0);
-  if (id.x < LAGS * BLOCKS) {
-    let lag = id.x / BLOCKS;
-    let at = lag * PARTS * BLOCKS + id.x % BLOCKS;
+  if (own < LAGS * BLOCKS) {
+    let lag = own / BLOCKS;
+    let at = lag * PARTS * BLOCKS + own % BLOCKS;
     for (var e = first; e < end; e++) {
       if (history[e].x > lag) { sum += products[e * LAGS * PARTS * BLOCKS + at]; }
     }
-    put(chunk * (places.chunk / 4u) + places.weights / 4u + id.x, sum);
+    put(chunk * (places.chunk / 4u) + places.weights / 4u + own, sum);
     return;
   }
-  let column = id.x - LAGS * BLOCKS;
-  if (column >= N4) { return; }
+  let column = own - LAGS * BLOCKS;
   for (var e = first; e < end; e++) { sum += output_gradient[e * N4 + column]; }
   put(chunk * (places.chunk / 4u) + places.bias / 4u + column, sum);
   sums[chunk * N4 + column] = sum;

@@ -4,14 +4,14 @@
 //   state_gradient [E, N]  sum over the rows of an event of source_r item_i, those that hide their item left out
 //
 // For          both kinds of adapter
-// Grid         E N / 4 invocations in workgroups of 16.
+// Grid         E N / 4 invocations in workgroups of 16 (64 on a GPU).
 // Work split   one invocation owns four columns of one event.
 // On a GPU     (reasoned, not measured) neighbours own neighbouring columns of few; rows of an event are neighbours. The gather
-//              of items is that of the way forward. Workgroups of 16 are half a subgroup of 32, which spreads few events over
-//              twice as many cores; with thousands of events 64 should be better.
+//              of items is that of the way forward.
 // Cost         2 N flops, 12 bytes a row; 4 N an item and event.      Forward   item_term_forward.wgsl
 
 const WORKGROUP = 16;
+const GPU_WORKGROUP = 64;
 const N4 = 1u;  // columns / 4
 const KEPT = 4294967295u;  // a row keeps its item when its noise is at most this
 const KEPT_SCALE = 1.0;

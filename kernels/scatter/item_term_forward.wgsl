@@ -8,14 +8,14 @@
 // first_layer_forward.wgsl.
 //
 // For          both kinds of adapter
-// Grid         E invocations in workgroups of 16.
+// Grid         E invocations in workgroups of 16 (64 on a GPU).
 // Work split   one invocation owns one event (1 to about 50 rows) and walks along its rows.
 // On a GPU     (reasoned, not measured) the event's vector is read once a row, from cache; the item's rows are a gather. N is
-//              small (1 to 64), so the columns of a row are not worth invocations of their own. Workgroups of 16 are half a
-//              subgroup of 32, which spreads few events over twice as many cores; with thousands of events 64 should be better.
+//              small (1 to 64), so the columns of a row are not worth invocations of their own.
 // Cost         2 N flops, 12 bytes a row; 4 N an item and event.      Backward   item_term_backward.wgsl, item_term_gradient.wgsl
 
 const WORKGROUP = 16;
+const GPU_WORKGROUP = 64;
 const N4 = 1u;  // columns / 4
 const STATE = false;
 const BASE = false;

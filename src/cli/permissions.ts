@@ -4,7 +4,6 @@ import { UserError } from "../user_error.ts";
 import { DRIVER_VARIABLES } from "../gpu/host/driver_threads.ts";
 import { basename, dirname, isAbsolute, join } from "node:path";
 import { temporaryName } from "../run/files/temporary_file.ts";
-import { PARTIAL } from "../data/prepare/out_folder.ts";
 import {
   DATA,
   DEFAULT_PORT,
@@ -48,8 +47,12 @@ export function runFolders(args: readonly string[]): string[] {
   return values.size > 0 ? [...new Set(values.values())] : [DEFAULT_RUN_FOLDER];
 }
 
+/** Where `policy round` writes unless another folder is named. */
+export const ROUND_FOLDER = join("runs", "round");
+
 /** What `policy SUBCOMMAND` with these arguments writes to: as `train`, and the folder of a page that it is asked for. */
 function policyFolders(args: readonly string[]): string[] {
+  if (args[0] === "round") return [readArguments(args, [OUT_FOLDER]).values.get(OUT_FOLDER) ?? ROUND_FOLDER];
   const file = readArguments(args, [OUT_FILE]).values.get(OUT_FILE);
   return [...runFolders(args), ...(file === undefined ? [] : [dirname(file)])];
 }
@@ -98,13 +101,12 @@ export function preparedFolder(name: string): string {
 /** Where `data example` writes unless another folder is named. */
 export const EXAMPLE_FOLDER = join("runs", "example");
 
-/** What `data` with these arguments writes to: the folder, and the one that stands for it until it is whole. */
+/** What `data` with these arguments writes to. */
 export function dataFolders(args: readonly string[]): string[] {
   const [name = ""] = args;
   if (name === "" || name.startsWith("-") || name === "describe") return [];
   const usual = name === "example" ? EXAMPLE_FOLDER : preparedFolder(name);
-  const out = (readArguments(args, [OUT_FOLDER]).values.get(OUT_FOLDER) ?? usual).replace(/[/\\]+$/, "");
-  return [out, out + PARTIAL, dirname(out)];
+  return [readArguments(args, [OUT_FOLDER]).values.get(OUT_FOLDER) ?? usual];
 }
 
 /** What `simulate` with these arguments writes to: nothing unless it is named. */

@@ -56,15 +56,15 @@ export interface Standing {
  * @param total number of the last iteration
  * @param start iterations done by earlier sessions; the time left is reckoned from those of this session
  */
-export async function trainingProgress(
+export function trainingProgress(
   total: number,
   start: number,
   output: Output = process.stderr,
   names: FigureNames = usualNames,
-): Promise<TrainingProgress> {
+): TrainingProgress {
   const began = performance.now();
   const standing: Standing = { iteration: start, total, start, seconds: 0, figures: {}, names };
-  const display = output.isTTY ? await terminalDisplay(standing, output) : plainDisplay(standing, output);
+  const display = output.isTTY ? terminalDisplay(standing, output) : plainDisplay(standing, output);
   return {
     update(iteration, figures = {}) {
       if (iteration > standing.iteration) display.done?.();
@@ -87,45 +87,18 @@ interface Display {
   stop(): void;
 }
 
-/** The part of cli-progress's SingleBar in use; the package has no types. */
-interface Bar {
-  start(total: number, startValue: number): void;
-  update(value: number): void;
-  stop(): void;
-}
-
 const CLEAR_LINE = "\r\x1b[K";
-const SAVE_CURSOR = "\x1b7";
-const RESTORE_CURSOR = "\x1b8";
 
-async function terminalDisplay(standing: Readonly<Standing>, output: Output): Promise<Display> {
-  const { default: cliProgress } = await import("cli-progress"); // 10 ms of CPU, where there is a terminal
-  const columns = () => output.columns || 80;
-  const stream: Output = {
-    isTTY: true,
-    get columns() {
-      return columns();
-    },
-    // At its end the bar would take the cursor back to where it began, over what was written since.
-    write: (text) => text === SAVE_CURSOR || text === RESTORE_CURSOR || output.write(text),
-  };
-  const bar: Bar = new cliProgress.SingleBar({
-    stream,
-    format: () => progressLine(standing, columns() - 1), // the last column would wrap on some terminals
-    fps: 10,
-    linewrap: true,
-    forceRedraw: true,
-  });
-  // Not before there is something to show: what comes before the first step has a line of its own.
-  let begun = false;
+/** One line, kept up to date from the first step on: what comes before that has a line of its own. It stays at the end. */
+function terminalDisplay(standing: Readonly<Standing>, output: Output): Display {
+  let live: ReturnType<typeof liveLine> | undefined;
   return {
-    changed: () => {
-      if (!begun) bar.start(standing.total, standing.start);
-      begun = true;
-      bar.update(standing.iteration);
-    },
+    changed: () => void (live ??= liveLine(output, (width) => progressLine(standing, width))),
     note: (text) => void output.write(`${CLEAR_LINE}${text}\n`),
-    stop: () => begun && bar.stop(),
+    stop() {
+      live?.stop();
+      if (live) output.write(`${progressLine(standing, widthOf(output))}\n`);
+    },
   };
 }
 
@@ -204,9 +177,14 @@ export function duration(seconds: number): string {
 
 const REFRESH_MS = 250;
 
+/** Characters of a line of a terminal; the last column would wrap on some. */
+function widthOf({ columns }: Output): number {
+  return (columns || 80) - 1;
+}
+
 /** A line of the terminal that is kept up to date; nothing where there is no terminal. @param text of at most `width` characters */
 export function liveLine(output: Output, text: (width: number) => string) {
-  const draw = () => void output.write(CLEAR_LINE + text((output.columns || 80) - 1));
+  const draw = () => void output.write(CLEAR_LINE + text(widthOf(output)));
   const timer = output.isTTY ? setInterval(draw, REFRESH_MS) : undefined;
   return {
     draw,

@@ -242,8 +242,10 @@ export function checkSplits(name: string, userSplit: Uint8Array, needed: readonl
   for (const split of needed) {
     if (userSplit.includes(splits.indexOf(split))) continue;
     throw new UserError(
-      `The click log "${name}" is faulty: there are no ${split} users; ` +
-        `${needed.join(", ")} users are needed.`,
+      `${name} has no ${split} users; ${
+        needed.join(", ")
+      } users are needed. Prepare the data with other --shares, or from ` +
+        "more users.",
     );
   }
 }

@@ -5,10 +5,7 @@ import {
   type FileMetaData,
   parquetMetadataAsync,
   parquetRead,
-  parquetReadObjects,
   parquetSchema,
-  type SchemaElement,
-  type SchemaTree,
 } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
 import { UserError } from "../user_error.ts";
@@ -40,14 +37,14 @@ export interface RowRange {
   readonly rows: number;
 }
 
-/** Which columns are to be read, as what; undefined for those that are not. */
-type Wanted<Name extends string> = Readonly<Record<Name, ColumnType | undefined>>;
+/** Which columns are to be read, and whether they must be there; undefined for those that are not. */
+export type Wanted<Name extends string> = Readonly<Record<Name, "needed" | "optional" | undefined>>;
 
 /**
  * Reads some columns of a file; memory is that of one row group.
  * @param take called for each row group in order, with the columns as named.
  * @returns how many rows there are.
- * @throws UserError for a file that is missing, damaged, or encrypted, lacks a column, or has one of another type.
+ * @throws UserError for a file that is missing, damaged, or encrypted, lacks a column, or has one twice.
  */
 export async function readParquet<Name extends string>(
   table: TableFile,
@@ -62,7 +59,7 @@ export async function readParquet<Name extends string>(
     expectPlain(path, metadata);
     expectCodecs(path, metadata);
     const names = Object.keys(columns) as Name[];
-    const there = await expectColumns(path, file, metadata, names, columns);
+    const there = expectColumns(path, metadata, names, columns);
     let before = 0;
     for (const group of metadata.row_groups) {
       const rows = wholeOf(group.num_rows, 2 ** 31);
@@ -143,68 +140,28 @@ function encrypted(path: string): UserError {
   );
 }
 
-/** @returns those columns that are there, each once and of a type that will do. */
-async function expectColumns<Name extends string>(
+/** @returns those columns that are there, each once. */
+function expectColumns<Name extends string>(
   path: string,
-  file: AsyncBuffer,
   metadata: FileMetaData,
   names: readonly Name[],
   columns: Wanted<Name>,
-): Promise<Name[]> {
-  const found = parquetSchema(metadata).children;
-  const there = names.filter((name) => columns[name] && found.some(({ element }) => element.name === name));
-  const needed = names.filter((name) => columns[name] && !columns[name].optional);
+): Name[] {
+  const found = parquetSchema(metadata).children.map(({ element }) => element.name);
+  const there = names.filter((name) => columns[name] && found.includes(name));
+  const needed = names.filter((name) => columns[name] === "needed");
   const missing = needed.filter((name) => !there.includes(name));
   if (missing.length > 0) {
-    const present = found.map(({ element }) => element.name).join(", ") || "none";
     throw new UserError(
       `${path}: expected the columns ${needed.join(", ")}, ` +
-        `${missing.join(", ")} ${missing.length > 1 ? "are" : "is"} missing; found ${present}.`,
+        `${missing.join(", ")} ${missing.length > 1 ? "are" : "is"} missing; found ${
+          found.join(", ") || "none"
+        }.`,
     );
   }
-  for (const name of there) {
-    const [column, second] = found.filter(({ element }) => element.name === name);
-    if (second) {
-      throw new UserError(
-        `${path}: expected one column ${name}, found several. Leave out all but one of them.`,
-      );
-    }
-    const type = columns[name];
-    if (!column || !type || fits(column, type)) continue;
-    const example = await exampleOf(file, metadata, name).catch(() => undefined);
-    throw new UserError(
-      `${path}${example ? `: row ${example.row}` : ""}: expected ${name} to be ${expectedText(type)}, ` +
-        `found ${example ? `${foundText(example.value)} in a column of ` : ""}` +
-        `the type ${typeText(column)}. ` +
-        `Write it as ${remedyText(type)}.`,
-    );
-  }
-  return there;
-}
-
-/** Rows among which a value of a wrong type is looked for, to show it. */
-const EXAMPLE_ROWS = 10_000;
-
-/** The first value of a column, or rather the first that is no whole number. */
-async function exampleOf(
-  file: AsyncBuffer,
-  metadata: FileMetaData,
-  name: string,
-): Promise<{ row: number; value: unknown } | undefined> {
-  const rowEnd = Math.min(EXAMPLE_ROWS, Number(metadata.row_groups[0]?.num_rows ?? 0));
-  const rows = await parquetReadObjects({
-    file,
-    metadata,
-    compressors,
-    columns: [name],
-    rowStart: 0,
-    rowEnd,
-  });
-  const values = rows.flatMap((found, k) => {
-    const value: unknown = found[name];
-    return (Array.isArray(value) ? value : [value]).map((one: unknown) => ({ row: k + 1, value: one }));
-  }).filter(({ value }) => value !== null && value !== undefined);
-  return values.find(({ value }) => wholeOf(value, Infinity) < 0) ?? values[0];
+  const twice = there.find((name) => found.indexOf(name) !== found.lastIndexOf(name));
+  if (twice === undefined) return there;
+  throw new UserError(`${path}: expected one column ${twice}, found several. Leave out all but one of them.`);
 }
 
 async function readGroup<Name extends string>(
@@ -244,18 +201,9 @@ async function readGroup<Name extends string>(
   return read;
 }
 
-// Columns of Parquet files that others wrote: whether a column's type can be read, and whether each value is allowed
-// there. Nothing is rounded, cut off, or read as 0. For a value that is not allowed the functions return -1 or NaN and
-// throw nothing: they are called for millions of values.
-
-/** What a column is to hold. */
-export interface ColumnType {
-  readonly of: "whole" | "number" | "text" | "truth";
-  /** Each row has a list of them. */
-  readonly list?: boolean;
-  /** The column may be missing. */
-  readonly optional?: boolean;
-}
+// Values of Parquet files that others wrote, whatever type their column has: whether each is allowed there. Nothing is
+// rounded, cut off, or read as 0. For a value that is not allowed the functions return -1 or NaN and throw nothing: they
+// are called for millions of values.
 
 /** A whole number of 0 to less than `end`; -1 for anything else, NULL as well. */
 export function wholeOf(value: unknown, end: number): number {
@@ -279,88 +227,4 @@ export function foundText(value: unknown): string {
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? "a time" : value.toISOString();
   if (Array.isArray(value)) return `a list of ${value.length}`;
   return typeof value === "object" ? "a structure" : String(value);
-}
-
-/** What is expected of a type, in words. */
-function expectedText({ of, list }: ColumnType): string {
-  const one = { whole: "whole numbers", number: "numbers", text: "text", truth: "true or false" }[of];
-  return list ? `lists of ${one}` : one;
-}
-
-/** How such a column is written. */
-function remedyText({ of, list }: ColumnType): string {
-  const one = { whole: "uint32", number: "float", text: "string", truth: "boolean" }[of];
-  return list ? `list<${one}>` : one;
-}
-
-/** Whether a column's type can hold what is expected. Whether a number is whole shows in its value alone. */
-export function fits(column: SchemaTree, { of, list = false }: ColumnType): boolean {
-  const leaf = leafOf(column);
-  if (leaf === undefined || isList(column) !== list) return false;
-  const kind = kindOf(leaf);
-  return of === kind || (of === "whole" && kind === "float") ||
-    (of === "number" && (kind === "whole" || kind === "float" || kind === "decimal"));
-}
-
-/** A column's type, in Parquet's words. */
-export function typeText(column: SchemaTree): string {
-  const leaf = leafOf(column);
-  if (leaf) return `${nameOf(leaf)}${isList(column) ? "[]" : ""}`;
-  const { converted_type: type } = column.element;
-  return type === "LIST" ? "nested lists" : type === "MAP" ? "MAP" : "STRUCT";
-}
-
-function isList({ element, children }: SchemaTree): boolean {
-  return element.repetition_type === "REPEATED" || children.length > 0;
-}
-
-/** The values of a plain column, or of a list of plain values; undefined for what is nested otherwise. */
-function leafOf(column: SchemaTree): SchemaElement | undefined {
-  const { element, children } = column;
-  if (children.length === 0) return element;
-  const [repeated, ...others] = children;
-  if (!repeated || others.length > 0 || element.converted_type !== "LIST") return undefined;
-  if (element.repetition_type === "REPEATED" || repeated.element.repetition_type !== "REPEATED") {
-    return undefined;
-  }
-  if (repeated.children.length === 0) return repeated.element; // as old writers have it
-  const [value, ...more] = repeated.children;
-  const plain = value && more.length === 0 && value.children.length === 0 &&
-    value.element.repetition_type !== "REPEATED";
-  return plain ? value.element : undefined;
-}
-
-function kindOf(
-  { type, converted_type: converted, logical_type: logical }: SchemaElement,
-): ColumnType["of"] | "float" | "decimal" | "other" {
-  if (converted === "DECIMAL" || logical?.type === "DECIMAL") return "decimal";
-  if (logical?.type === "FLOAT16") return "float";
-  switch (type) {
-    case "BOOLEAN":
-      return "truth";
-    case "INT32":
-    case "INT64":
-      return (converted === undefined || /^U?INT_/.test(converted)) &&
-          (logical === undefined || logical.type === "INTEGER")
-        ? "whole"
-        : "other";
-    case "FLOAT":
-    case "DOUBLE":
-      return "float";
-    case "BYTE_ARRAY":
-      return (converted === undefined || converted === "UTF8" || converted === "ENUM") &&
-          (logical === undefined || logical.type === "STRING" || logical.type === "ENUM")
-        ? "text"
-        : "other";
-    default:
-      return "other";
-  }
-}
-
-function nameOf(
-  { type, converted_type: converted, logical_type: logical, precision, scale }: SchemaElement,
-): string {
-  if (converted === "DECIMAL" || logical?.type === "DECIMAL") return `DECIMAL(${precision}, ${scale ?? 0})`;
-  if (converted === "UTF8" || logical?.type === "STRING") return "STRING";
-  return converted ?? (logical?.type === "INTEGER" ? undefined : logical?.type) ?? type ?? "an unknown type";
 }

@@ -32,14 +32,14 @@ export interface PageChunk {
 }
 
 const PAGE_COLUMNS = {
-  user: { of: "whole" },
-  page: { of: "whole", optional: true },
-  items: { of: "whole", list: true },
-  clicked: { of: "whole" },
-  also: { of: "whole", list: true, optional: true },
-  given: { of: "truth", optional: true },
-  propensities: { of: "number", list: true, optional: true },
-  candidates: { of: "whole", list: true, optional: true },
+  user: "needed",
+  page: "optional",
+  items: "needed",
+  clicked: "needed",
+  also: "optional",
+  given: "optional",
+  propensities: "optional",
+  candidates: "optional",
 } as const;
 
 type PageColumns = Readonly<Record<keyof typeof PAGE_COLUMNS, Column>>;

@@ -5,12 +5,12 @@
  */
 
 import type { Manifest } from "./manifest.ts";
-import { type Clicks, type ItemFeatures, type Split, splits, usersOf } from "./click_log.ts";
+import { type Clicks, type ItemFeatures, splits } from "./click_log.ts";
 import { type ItemsShape, joinItems } from "./item_catalogue.ts";
 import { type PreparedUsers, readItems, readUsers, type SetFiles } from "./prepared_tables.ts";
 import { joinClicks, PageReader, WholeUsers } from "./prepared_pages.ts";
 import { UserError } from "../user_error.ts";
-import { type LogSource, MemoryLog, type OnProgress } from "./log_source.ts";
+import { MemoryLog, type OnProgress } from "./log_source.ts";
 
 export class PreparedSet implements PreparedUsers {
   readonly userSplit: PreparedUsers["userSplit"];
@@ -30,7 +30,6 @@ export class PreparedSet implements PreparedUsers {
    */
   static async open(files: SetFiles, onUsers?: (done: number, all: number) => void): Promise<PreparedSet> {
     const { manifest } = files;
-    expectUnsplit(files);
     const counts = manifest.counts?.users;
     const all = counts && counts.train + counts.validation + counts.test;
     const users = await readUsers(files, (done) => onUsers?.(done, all ?? done));
@@ -125,22 +124,6 @@ export class PreparedSet implements PreparedUsers {
   }
 }
 
-/** What a preparation said that made a copy of a page for each of its clicks. */
-const SPLIT = "pages with several clicks, split into one page a click";
-
-/** @throws UserError for a set with such copies: none of them knows the page's other clicks. */
-function expectUnsplit({ folder, manifest: { skipped, command } }: SetFiles): void {
-  const split = skipped[SPLIT] ?? 0;
-  if (split === 0) return;
-  const words = command.map((word) => /^[\w./:@%+,-]+$/.test(word) ? word : `'${word}'`);
-  throw new UserError(
-    `${folder}: expected each page once, with all of its clicks, but an earlier version has split ${split} pages of ` +
-      `several clicks into copies with one click each. Remove it and prepare it again: deno task data ${
-        words.join(" ")
-      }`,
-  );
-}
-
 /**
  * A prepared data set as a log in memory.
  * @param onProgress told which part is being read, how much of it is done, and how much there is.
@@ -153,17 +136,4 @@ export async function readPreparedLog(set: PreparedSet, onProgress?: OnProgress)
   const chunks: Clicks[] = [];
   await set.readClicks(items.count, (chunk) => chunks.push(chunk), onProgress);
   return new MemoryLog({ name: set.name, items, ...joinClicks(chunks) });
-}
-
-/** @param name of the set, for messages. @throws UserError for a part of the users that nobody is in. */
-export function expectParts(name: string, log: Pick<LogSource, "userSplit">, needed: readonly Split[]): void {
-  for (const split of needed) {
-    if (usersOf(log, split).length > 0) continue;
-    throw new UserError(
-      `${name} has no ${split} users; ${
-        needed.join(", ")
-      } users are needed. Prepare the data with other --shares, or from ` +
-        "more users.",
-    );
-  }
 }

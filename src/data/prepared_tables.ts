@@ -3,18 +3,18 @@
 import { type ItemFeatures, splits } from "./click_log.ts";
 import {
   type Column,
-  type ColumnType,
   floatOf,
   foundText,
   readParquet,
   type TableFile,
+  type Wanted,
   wholeOf,
 } from "./parquet.ts";
 import { Growing } from "./growing.ts";
 import { UserError } from "../user_error.ts";
 import type { ItemsShape } from "./item_catalogue.ts";
 import type { Manifest } from "./manifest.ts";
-import { type Ids, NumberIds, TextIds, TextListWriter } from "./ids.ts";
+import { type Ids, NumberIds, TextIds, type TextList, TextListWriter } from "./ids.ts";
 
 /** The tables of a prepared data set. */
 export type Part = "users" | "items" | "pages";
@@ -37,12 +37,7 @@ export interface PreparedUsers {
   readonly userRows: Uint32Array<ArrayBuffer>;
 }
 
-const USER_COLUMNS = {
-  user: { of: "whole" },
-  split: { of: "text" },
-  pages: { of: "whole" },
-  rows: { of: "whole" },
-} as const;
+const USER_COLUMNS = { user: "needed", split: "needed", pages: "needed", rows: "needed" } as const;
 
 /** Pages and rows are numbered in 31 and 32 bits. */
 export const MOST_PAGES = 2 ** 31;
@@ -132,10 +127,10 @@ export async function readItems(
   const { kind } = shape;
   const width = features.dense.length;
   const V = shape.kind === "mixed" ? shape.tokens : 0;
-  const wanted: Record<"item" | "dense" | "tokens", ColumnType | undefined> = {
-    item: { of: "whole" },
-    dense: width > 0 ? { of: "number", list: true } : undefined,
-    tokens: V > 0 ? { of: "whole", list: true } : undefined,
+  const wanted: Wanted<"item" | "dense" | "tokens"> = {
+    item: "needed",
+    dense: width > 0 ? "needed" : undefined,
+    tokens: V > 0 ? "needed" : undefined,
   };
   let items = before;
   await readParquet(table, wanted, (columns, { rows: count }) => {
@@ -217,35 +212,50 @@ const NUMBERS = { users: "user", items: "item" } as const;
 
 /**
  * Reads the column `id` of a table. Where there is none, the numbers are the ids.
- * @param count of the users or items that there must be.
- * @throws UserError for an id that is no text, or another number of them.
+ * @param count of the users or items that there must be. @throws UserError as {@link readTexts}.
  */
 export async function readIds(files: SetFiles, part: "users" | "items", count: number): Promise<Ids> {
+  const list = await readTexts(files, part, "id", count);
+  return list ? new TextIds(list) : new NumberIds(count);
+}
+
+/**
+ * Reads a column of texts, one for each user or item; undefined where there is no such column.
+ * @param count of the users or items that there must be.
+ * @throws UserError for what is no text, or another number of them.
+ */
+export async function readTexts(
+  files: SetFiles,
+  part: "users" | "items",
+  column: string,
+  count: number,
+): Promise<TextList | undefined> {
   const number = NUMBERS[part];
   const list = new TextListWriter();
-  const wanted = { id: { of: "text", optional: true } } as const;
+  const wanted: Record<string, "optional"> = { [column]: "optional" };
   let rows = 0;
   for (const table of files.part(part)) {
     const { path } = table;
-    rows += await readParquet(table, wanted, ({ id }, { before, rows }) => {
-      if (id.length === 0) return;
+    rows += await readParquet(table, wanted, ({ [column]: texts = [] }, { before, rows }) => {
+      if (texts.length === 0) return;
       for (let k = 0; k < rows; k++) {
-        const text = id[k];
+        const text = texts[k];
         if (typeof text !== "string") {
           throw new UserError(
-            `${path}: ${number} ${list.length}: expected id to be text, found ${foundText(text)} in row ` +
-              `${
-                before + k + 1
-              }. Give each ${number} an id, or leave the column out: then the numbers are the ids.`,
+            `${path}: ${number} ${list.length}: expected ${column} to be text, found ${
+              foundText(text)
+            } in row ` +
+              `${before + k + 1}. Give each ${number} one, or leave the column out` +
+              (column === "id" ? ": then the numbers are the ids." : "."),
           );
         }
         list.push(text);
       }
     });
   }
-  if (list.length === 0 && rows === count) return new NumberIds(count);
-  if (list.length === count) return new TextIds(list.done());
+  if (list.length === 0 && rows === count) return undefined;
+  if (list.length === count) return list.done();
   throw new UserError(
-    `${files.folder}: expected an id for each of the ${count} ${part}, found ${list.length}. Prepare the data again.`,
+    `${files.folder}: expected the ${column} of each of the ${count} ${part}, found ${list.length}. Prepare the data again.`,
   );
 }

@@ -1,6 +1,6 @@
 /** Figures of a ranking of displayed items, with ties counted in expectation. */
 
-import { clickedRows, type Clicks, NONE } from "./click_log.ts";
+import { clickedRows, type Clicks } from "./click_log.ts";
 
 /** How many rows of a page are scored higher than a clicked one, how many the same, itself included, and the clicked ones of these. */
 interface Standing {
@@ -153,41 +153,6 @@ export interface ChoiceFigures extends RankingFigures {
   nll: number;
 }
 
-/** Ranks every page of `users` by `scores` [R]. */
-export function rankingFigures(
-  log: Clicks,
-  users: Iterable<number>,
-  scores: ArrayLike<number>,
-): RankingFigures {
-  const sums = new RankingSums();
-  sums.add(log, users, scores);
-  return sums.figures();
-}
-
-/** {@link rankingFigures} of a log that comes in parts. */
-class RankingSums {
-  #clicks = 0;
-  #prec1 = 0;
-  #prec2 = 0;
-
-  add(log: Clicks, users: Iterable<number>, scores: ArrayLike<number>): void {
-    for (const user of users) {
-      for (let event = log.userEvents[user]!; event < log.userEvents[user + 1]!; event++) {
-        if (log.eventClick[event] === NONE || log.eventGiven?.[event]) continue;
-        const clicked = clickedRows(log, event);
-        const start = log.eventRows[event]!, end = log.eventRows[event + 1]!;
-        this.#clicks++;
-        this.#prec1 += precisionAt(scores, start, end, clicked, 1);
-        this.#prec2 += precisionAt(scores, start, end, clicked, 2);
-      }
-    }
-  }
-
-  figures(): RankingFigures {
-    return { prec1: this.#prec1 / this.#clicks, prec2: this.#prec2 / this.#clicks };
-  }
-}
-
 /**
  * The figures of a choice model with utilities `utility` [R]: P(a | page) = exp(u_a) / (1 + sum exp(u_i)),
  * where the 1 is the choice to click nothing.
@@ -197,9 +162,21 @@ export function choiceFigures(
   users: Iterable<number>,
   utility: ArrayLike<number>,
 ): ChoiceFigures {
-  const sums = new ChoiceSums();
-  sums.add(log, users, utility);
-  return sums.figures();
+  let [events, clicks, nll, prec1, prec2] = [0, 0, 0, 0, 0];
+  for (const user of users) {
+    for (let event = log.userEvents[user]!; event < log.userEvents[user + 1]!; event++) {
+      if (log.eventGiven?.[event]) continue;
+      const start = log.eventRows[event]!, end = log.eventRows[event + 1]!;
+      const clicked = clickedRows(log, event);
+      events++;
+      nll += choiceLoss(utility, start, end, clicked);
+      if (clicked.length === 0) continue;
+      clicks++;
+      prec1 += precisionAt(utility, start, end, clicked, 1);
+      prec2 += precisionAt(utility, start, end, clicked, 2);
+    }
+  }
+  return { nll: nll / events, prec1: prec1 / clicks, prec2: prec2 / clicks };
 }
 
 /**
@@ -235,30 +212,6 @@ export function choiceLoss(
 /** The rows of a page but these. */
 export function unclicked(start: number, end: number, clicked: readonly number[]): number[] {
   return Array.from({ length: end - start }, (_, k) => start + k).filter((row) => !clicked.includes(row));
-}
-
-/** {@link choiceFigures} of a log that comes in parts. */
-class ChoiceSums {
-  readonly #ranking = new RankingSums();
-  #events = 0;
-  #nll = 0;
-
-  add(log: Clicks, users: Iterable<number>, utility: ArrayLike<number>): void {
-    const chosen = [...users];
-    for (const user of chosen) {
-      for (let event = log.userEvents[user]!; event < log.userEvents[user + 1]!; event++) {
-        if (log.eventGiven?.[event]) continue;
-        const start = log.eventRows[event]!, end = log.eventRows[event + 1]!;
-        this.#nll += choiceLoss(utility, start, end, clickedRows(log, event));
-        this.#events++;
-      }
-    }
-    this.#ranking.add(log, chosen, utility);
-  }
-
-  figures(): ChoiceFigures {
-    return { nll: this.#nll / this.#events, ...this.#ranking.figures() };
-  }
 }
 
 /**

@@ -40,51 +40,42 @@ export const column = Object.fromEntries(COLUMNS.map((name, k) => [name, k])) as
 >;
 export const columns = COLUMNS.length;
 
-/** A figure: a sum, and what it is divided by. */
+/** A figure: a sum, and what it is divided by; what tables call it. */
 interface Ratio {
   readonly sum: Column;
   readonly per: Column;
+  readonly title: string;
 }
-
-/** What a figure is called in result.json. */
-export type FigureName =
-  | "nll"
-  | "prec1"
-  | "prec2"
-  | "longerPrec1"
-  | "longerPrec2"
-  | "mrr"
-  | "ndcg"
-  | "auc"
-  | "piPrec1"
-  | "piPrec2"
-  | "noClick"
-  | "pNoClick"
-  | "clicked"
-  | "pClick";
 
 /**
  * The figures of test users. `longer` are without pages of one item; `auc` is without pages of which all is clicked: share
  * of the other items of a page that are ranked below a clicked one. `pi` are the generator's.
  */
 const ratios = {
-  nll: { sum: "nll", per: "events" },
-  prec1: { sum: "prec1", per: "clicks" },
-  prec2: { sum: "prec2", per: "clicks" },
-  longerPrec1: { sum: "longerPrec1", per: "longerClicks" },
-  longerPrec2: { sum: "longerPrec2", per: "longerClicks" },
-  mrr: { sum: "mrr", per: "clicks" },
-  ndcg: { sum: "ndcg", per: "clicks" },
-  auc: { sum: "auc", per: "pairs" },
-  piPrec1: { sum: "piPrec1", per: "clicks" },
-  piPrec2: { sum: "piPrec2", per: "clicks" },
+  nll: { sum: "nll", per: "events", title: "loss" },
+  prec1: { sum: "prec1", per: "clicks", title: "prec@1" },
+  prec2: { sum: "prec2", per: "clicks", title: "prec@2" },
+  longerPrec1: { sum: "longerPrec1", per: "longerClicks", title: "prec@1*" },
+  longerPrec2: { sum: "longerPrec2", per: "longerClicks", title: "prec@2*" },
+  mrr: { sum: "mrr", per: "clicks", title: "MRR" },
+  ndcg: { sum: "ndcg", per: "clicks", title: "NDCG" },
+  auc: { sum: "auc", per: "pairs", title: "AUC" },
+  piPrec1: { sum: "piPrec1", per: "clicks", title: "prec@1 of pi" },
+  piPrec2: { sum: "piPrec2", per: "clicks", title: "prec@2 of pi" },
   /** Shares of events and of displayed items, and what the model says of them. */
-  noClick: { sum: "noClick", per: "events" },
-  pNoClick: { sum: "pNoClick", per: "events" },
-  clicked: { sum: "clickedRows", per: "rows" },
-  pClick: { sum: "pClick", per: "rows" },
-} as const satisfies Record<FigureName, Ratio>;
+  noClick: { sum: "noClick", per: "events", title: "no click" },
+  pNoClick: { sum: "pNoClick", per: "events", title: "P(no click)" },
+  clicked: { sum: "clickedRows", per: "rows", title: "clicked" },
+  pClick: { sum: "pClick", per: "rows", title: "P(click)" },
+} as const satisfies Record<string, Ratio>;
+/** What a figure is called in result.json. */
+export type FigureName = keyof typeof ratios;
 export const figureNames = Object.keys(ratios) as readonly FigureName[];
+
+/** What tables call a figure. */
+export function titleOf(name: FigureName): string {
+  return ratios[name].title;
+}
 
 /** A figure of each row of sums [rows, columns]. */
 export function ratioOf(name: FigureName, totals: Float64Array): Float64Array {

@@ -1,5 +1,6 @@
 /** A hand-written kernel: its WGSL text, what is read out of it, so that it is written once, and the text that the driver gets. */
 
+import type { AdapterKind } from "./kernel_shapes.ts";
 import { isTexture, isUniform, type Memory, type TextureView, type UniformView } from "./memory.ts";
 import { placeText, texelText, TEXTURE_FORMAT } from "./texture_layout.ts";
 
@@ -73,6 +74,13 @@ export function constantOf(
   const [, number] = constants.get(name)?.match(/^(\d+)u?$/) ?? [];
   if (number === undefined) throw new Error(`kernel ${kernel} has no numeric constant ${name}`);
   return Number(number);
+}
+
+/** A dispatch with what its kernel's text has for a GPU: workgroups of whole subgroups, where a CPU driver wants fewer invocations. */
+export function forAdapter<U extends KernelUse>(kind: AdapterKind, use: U): U {
+  const { kernel, constants } = use;
+  if (kind !== "gpu" || !kernel.constants.has("GPU_WORKGROUP")) return use;
+  return { ...use, constants: { WORKGROUP: constantOf(kernel, "GPU_WORKGROUP"), ...constants } };
 }
 
 /** What the text of a dispatch follows from. */

@@ -25,9 +25,12 @@ const matmulVariants = [
 /** forward: states of all events; backward: from the gradient of the states to that of what went into the gates. */
 export type LstmDirection = "forward" | "backward";
 
-/** How a GPU computes an LSTM: so many users share a workgroup, an invocation a unit of one; or an invocation a user. */
-export type LstmVariant = "group 1" | "group 4" | "user";
-export const lstmVariants = ["group 1", "group 4", "user"] as const satisfies readonly LstmVariant[];
+/**
+ * How a GPU computes an LSTM: so many users share a workgroup, an invocation a unit of one (`group`: as many as 64 invocations
+ * have room for); or an invocation a user.
+ */
+export type LstmVariant = "group" | "group 1" | "group 4" | "user";
+export const lstmVariants = ["group", "group 1", "group 4", "user"] as const satisfies readonly LstmVariant[];
 
 /** What a calibration chooses among. */
 export type KernelVariant = MatmulVariant | LstmVariant;
@@ -177,15 +180,19 @@ const WORKGROUP_MOST = 256;
 /** The variants that can do an LSTM on a GPU; the first is that of the fixed table. @param h4 units / 4. */
 export function lstmVariantsFor(h4: number): readonly LstmVariant[] {
   const group = lstmVariants.filter((variant) => {
-    const users = usersOf(variant);
+    const users = usersOf(variant, h4);
     return users !== undefined && 4 * h4 * users <= WORKGROUP_MOST;
   });
   return [...group, "user"];
 }
 
-/** Users of a workgroup, for the variants that share one. */
-export function usersOf(variant: LstmVariant): number | undefined {
-  return { "group 1": 1, "group 4": 4, user: undefined }[variant];
+/** Invocations that fill subgroups, of 32 or of 64. */
+const FILLED = 64;
+
+/** Users of a workgroup, for the variants that share one. @param h4 units / 4. */
+export function usersOf(variant: LstmVariant, h4: number): number | undefined {
+  const filling = Math.max(1, Math.floor(FILLED / (4 * h4)));
+  return { group: filling, "group 1": 1, "group 4": 4, user: undefined }[variant];
 }
 
 /**

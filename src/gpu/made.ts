@@ -19,6 +19,9 @@ export class Made {
   destroy(): void {
     for (const part of this.#parts.splice(0).reverse()) part.destroy();
   }
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
 }
 
 /** Makes a whole of several parts. When that fails, the parts that were made are freed. */

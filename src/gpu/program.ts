@@ -9,6 +9,7 @@ import type { Commands } from "./commands.ts";
 import type { Gpu } from "./device.ts";
 import {
   constantOf,
+  forAdapter,
   forManySteps,
   type KernelBinding,
   kernelText,
@@ -71,6 +72,8 @@ export interface DispatchSpec<S extends Sizes = Sizes> extends KernelUse {
   readonly cost: (sizes: S) => Cost;
   /** What the dispatch is for, e.g. "utility/layer2 forward". */
   readonly label: string;
+  /** How many dispatches it is that share a launch, a slice of the grid (z) each; see share_launch.ts. */
+  readonly shares?: number;
   /** Only for a matrix product, and for an LSTM on a GPU. */
   readonly choice?: KernelChoice<S>;
   /** Absent for what no node asked for: the batch, the optimiser. */
@@ -120,7 +123,9 @@ export class Program<S extends Sizes = Sizes> {
     specs: readonly DispatchSpec<S>[],
   ): Promise<Program<S>> {
     const dispatches: Dispatch<S>[] = [];
-    for (const spec of specs) dispatches.push(await recordDispatch(gpu, steps, spec));
+    for (const spec of specs) {
+      dispatches.push(await recordDispatch(gpu, steps, forAdapter(gpu.shapes.kind, spec)));
+    }
     return new Program(gpu, name, dispatches);
   }
 
@@ -195,7 +200,7 @@ export function gridOf<S extends Sizes>(
         `axis. Use smaller batches, and more shards to evaluate.`,
     );
   }
-  return [gridX, gridY, manySteps ? slice.count : 1];
+  return [gridX, gridY, manySteps ? slice.count : spec.shares ?? 1];
 }
 
 async function recordDispatch<S extends Sizes>(

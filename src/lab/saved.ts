@@ -2,14 +2,7 @@
 
 import type { AdapterDescription } from "../gpu/device.ts";
 import { checkText } from "../selftest/finding.ts";
-import type {
-  BenchReport,
-  LadderFigures,
-  SelftestFigures,
-  TrainingFigures,
-} from "../selftest/profile/bench_report.ts";
-import type { AdapterFigure } from "../selftest/profile/ceilings.ts";
-import type { StepResult } from "../selftest/profile/step_profile.ts";
+import type { AdapterFigure, BenchReport, LadderFigures, SelftestFigures, StepResult, TrainingFigures } from "../selftest/profile/bench_report.ts";
 import type { KindFinding, SelftestResult } from "../selftest/results.ts";
 
 /** What the screens have measured so far. */

@@ -68,16 +68,6 @@ export interface NoneModelConfig extends CommonModelConfig {
 /** What a model is; {@link defaultModel} and {@link defaultPwModel} are two. */
 export type ModelConfig = LstmModelConfig | PwModelConfig | NoneModelConfig;
 
-/** A config in which what has a default may be left out. */
-export type WithDefaults<T extends CommonModelConfig> =
-  & Omit<T, Exclude<keyof CommonModelConfig, "dims">>
-  & Partial<Pick<T, Exclude<keyof CommonModelConfig, "dims">>>;
-/** What a model is made with; {@link modelConfigSchema} has the defaults. */
-export type ModelOptions =
-  | WithDefaults<LstmModelConfig>
-  | WithDefaults<PwModelConfig>
-  | WithDefaults<NoneModelConfig>;
-
 /** @throws UserError that says what is wrong where. */
 export function parseConfig<T>(schema: v.GenericSchema<unknown, T>, config: unknown, what: string): T {
   const parsed = v.safeParse(schema, config);
@@ -108,20 +98,19 @@ const commonFields: Fields<CommonModelConfig> = {
     layers(0),
     [64, 64],
   ),
-  batchNorm: switchedField("--batch-norm", "batch normalisation after each hidden layer", false, false),
+  batchNorm: switchedField("--batch-norm", "batch normalisation after each hidden layer", false),
   kernelSd: field(
     "--kernel-sd <x>",
     "standard deviation of the hidden layers' initial kernels (default: 0.1, with pw 0.001)",
     positive(10),
     0.1,
-    { absent: 0.1, depends: true },
+    { depends: true },
   ),
   eta: field(
     "--eta <x>",
     "how sharply users choose: P(a) = exp(eta u_a) / (1 + sum exp(eta u))",
     positive(1000),
     1,
-    { absent: 1 },
   ),
   wide: field(
     "--wide [columns]",
@@ -129,18 +118,17 @@ const commonFields: Fields<CommonModelConfig> = {
       "(default: 8, with --counts none 0)",
     whole(0, 64),
     0,
-    { absent: 0, depends: true, preset: "8" },
+    { depends: true, preset: "8" },
   ),
   loss: field(
     "--loss <kind>",
     "-log P(what happened) with one choice a page, or the logistic loss: each item is clicked or not by itself",
     oneOf(["choice", "logistic"]),
     "choice",
-    { absent: "choice" },
   ),
   // Which counts there are depends on the items: the option only says whether there are any.
   counts: {
-    ...fixed<CountsConfig | null>({ schema: countsSchema }, null, null),
+    ...fixed<CountsConfig | null>({ schema: countsSchema }, null),
     option: valued(
       "--counts <which>",
       "what counting knows of an item is an input of its utility: click rates, categories, similar items, repeats; none is " +
@@ -155,7 +143,7 @@ const commonFields: Fields<CommonModelConfig> = {
       "(default: 20 where the items of a page stand as they were shown, with --counts none 0)",
     places,
     0,
-    { absent: 0, depends: true, preset: "20" },
+    { depends: true, preset: "20" },
   ),
 };
 
@@ -193,7 +181,7 @@ export const modelFields = { lstm: lstmFields, pw: pwFields, none: commonFields 
 const { dims: _, ...entries } = entriesOf(commonFields);
 const hidden = { dims: layers(1).schema, ...entries };
 
-/** What a {@link ModelConfig} must be; what may be left out has a default. test/docs/package_test.ts holds them together. */
+/** What a {@link ModelConfig} must be. test/docs/package_test.ts holds them together. */
 export const modelConfigSchema = v.variant("encoder", [
   v.strictObject({ encoder: v.literal("lstm"), ...entriesOf(lstmFields), ...hidden }),
   v.strictObject({ encoder: v.literal("pw"), ...entriesOf(pwFields), ...hidden }),

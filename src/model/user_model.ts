@@ -10,7 +10,7 @@ import type { Tensor } from "../tape/tensor.ts";
 import type { ClickTape } from "../batch/click_tape.ts";
 import type { CountedLog } from "../batch/device_log.ts";
 import { addLinearPart, countParameters, countsPart, FIRST_LAYER, type Initial } from "./counted.ts";
-import { type ModelConfig, modelConfigSchema, type ModelOptions, parseConfig } from "./config.ts";
+import { type ModelConfig, modelConfigSchema, parseConfig } from "./config.ts";
 import { lstmParameters, lstmStatePart } from "./lstm_encoder.ts";
 import { positionParameters } from "./position_effect.ts";
 import { pwParameters, pwStatePart } from "./pw_encoder.ts";
@@ -86,7 +86,7 @@ export class UserModel implements RecordableModel {
   constructor(
     readonly gpu: Gpu,
     items: ItemFeatures | ItemCatalogue,
-    config: ModelOptions,
+    config: ModelConfig,
     initial: Initial,
   ) {
     this.config = parseConfig(modelConfigSchema, config, "model");

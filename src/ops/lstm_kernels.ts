@@ -57,19 +57,38 @@ export interface LstmShape {
   readonly invocations: { readonly times: number; readonly per: number };
 }
 
-/** @param h4 units / 4. @param users of a workgroup. @param keep the weights in its memory, if they fit there. */
+/** Where a group has its weights: each invocation its unit's, all in the workgroup's memory, or nowhere but in the cache. */
+export type WeightsIn = "registers" | "workgroup" | "cache";
+
+/**
+ * The units whose weights an invocation holds, at most: RADV writes out loops of up to 32 turns, and what is indexed in a loop
+ * that stays one is no register.
+ */
+const HELD_UNITS = 32;
+
+/** @param units padded. */
+export function weightsOf(
+  direction: LstmDirection,
+  units: number,
+  users: number,
+  workgroupBytes: number,
+): WeightsIn {
+  if (units <= HELD_UNITS) return "registers";
+  return keptBytes(direction, units, users) <= workgroupBytes ? "workgroup" : "cache";
+}
+
+/** @param h4 units / 4. @param users of a workgroup. */
 export function groupShape(
   direction: LstmDirection,
   h4: number,
   users: number,
-  workgroupBytes: number,
-  keep = true,
+  weights: WeightsIn,
 ): LstmShape {
   const units = 4 * h4;
-  const fits = keep && keptBytes(direction, units, users) <= workgroupBytes;
+  const where = { HELD: weights === "registers", KEPT: weights === "workgroup" ? units ** 2 : 1 };
   return {
     kernel: lstmKernels[direction].group,
-    constants: { WORKGROUP: users * units, H4: h4, USERS: users, KEPT: fits ? units ** 2 : 1 },
+    constants: { WORKGROUP: users * units, H4: h4, USERS: users, ...where },
     invocations: { times: users * units, per: users },
   };
 }
@@ -87,8 +106,9 @@ function loopShape(direction: LstmDirection, h4: number, users: number): LstmSha
 function shapeOf(direction: LstmDirection, h4: number, variant: KernelVariant, bytes: number): LstmShape {
   const known = lstmVariants.find((one) => one === variant);
   if (!known) throw new Error(`there is no ${variant} kernel of an LSTM`);
-  const users = usersOf(known);
-  return users === undefined ? loopShape(direction, h4, 1) : groupShape(direction, h4, users, bytes);
+  const users = usersOf(known, h4);
+  if (users === undefined) return loopShape(direction, h4, 1);
+  return groupShape(direction, h4, users, weightsOf(direction, 4 * h4, users, bytes));
 }
 
 /** The kernel on a CPU adapter, which nothing else can replace. @param units not padded. */

@@ -36,7 +36,7 @@ export function placeGradient(
       ACCUMULATE: accumulate,
     },
     views: { source, event: batch.event, partials: view },
-    invocations: [effect.stride, dimensions.inChunks()],
+    invocations: [dimensions.inChunks(effect.stride)],
     cost: (s) => ({ flops: s.rows, bytes: 4 * s.rows + 8 * s.events * effect.columns }),
   };
 }

@@ -210,7 +210,7 @@ function eventGradients(
         ACCUMULATE: toWeights.accumulate,
       },
       views: { history, products, output_gradient, sums, ...partialViews(call, toWeights, { bias: toBias }) },
-      invocations: [m * blocks + N4, tape.dimensions.inChunks()],
+      invocations: [tape.dimensions.inChunks(m * blocks + N4)],
       cost: (s) => ({ flops: s.events * (m * n + N), bytes: 16 * s.events * (m * blocks + N4) }),
     },
     {
@@ -286,7 +286,7 @@ function windowOf(tape: ClickTape, name: string, inputs: Required<PwTableInputs>
         label: `${name} base`,
         constants: { N4, WEIGHTINGS: n, ITEMS: I, CHUNKS },
         views: { table: table.view, item_bias: itemBias.view, sums },
-        invocations: [N4, CHUNKS],
+        invocations: [N4 * CHUNKS],
         cost: () => ({ flops: 2 * I * n * layerBias.columns, bytes: 16 * I * n * N4 }),
       },
       {

@@ -1,9 +1,8 @@
 /** policy.json of a trained policy: all that is needed to repeat its training, and whom it was trained on. */
 
 import * as v from "../schema.ts";
-import { atomicWriteFile } from "../run/files/atomic_write.ts";
 import { exists } from "../run/files/file_error.ts";
-import { readJson } from "../run/files/json_file.ts";
+import { readJson, writeJson } from "../run/files/json_file.ts";
 import { runConfigSchema } from "../run/run_config.ts";
 import { UserError } from "../user_error.ts";
 import { policyTrainingSchema } from "./learning/config.ts";
@@ -61,7 +60,7 @@ export function hasPolicy(path: string): Promise<boolean> {
 
 /** @throws UserError when the file cannot be written. */
 export async function writePolicyConfig(path: string, config: PolicyConfig): Promise<void> {
-  await atomicWriteFile(`${path}/${NAME}`, JSON.stringify(config, null, 2) + "\n");
+  await writeJson(`${path}/${NAME}`, config);
 }
 
 /** A subject in words: "the truth of the restless shop of --data-seed 1". */

@@ -109,8 +109,8 @@ function curves(part: Part, column: string, window: number, offset = offsetOf(pa
 
 /** An adversarial stage stands behind the stage before it, where there was one. */
 function offsetOf({ model, stage }: Pick<Part, "model" | "stage">): number {
-  if (stage === "likelihood") return 0;
-  return Math.max(0, ...model.runs.map(({ stages }) => stages.likelihood?.iteration ?? 0));
+  if (stage === "shannon") return 0;
+  return Math.max(0, ...model.runs.map(({ stages }) => stages.shannon?.iteration ?? 0));
 }
 
 /** Iterations of a model's stages, one after the other. */
@@ -229,7 +229,7 @@ function barOf(part: Part, figure: FigureName): Bar | undefined {
 
 /** Which snapshot is the best by a column of the validation log. The adversarial stage judges by its generator. */
 const SNAPSHOTS: Readonly<Record<Part["stage"], Readonly<Record<string, string>>>> = {
-  likelihood: { loss: "best-loss", prec1: "best-prec1", prec2: "best-prec2" },
+  shannon: { loss: "best-loss", prec1: "best-prec1", prec2: "best-prec2" },
   adversarial: { loss_min: "best-loss", pi_prec1: "best-prec1", pi_prec2: "best-prec2" },
 };
 

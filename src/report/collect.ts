@@ -5,11 +5,11 @@ import type { Claim } from "../figures/told.ts";
 import { UserError } from "../user_error.ts";
 import { explainFileError } from "../run/files/file_error.ts";
 import { readJson } from "../run/files/json_file.ts";
-import { folderOfSeed } from "../run/seeds_folder.ts";
+import { hasConfig, readConfig, type RunConfig } from "../run/run_config.ts";
+import { folderOfSeed, readSeeds } from "../run/seeds_folder.ts";
+import { type Stage as TrainedStage, stages as trainedStages } from "../run/stages.ts";
 import {
   type BaselineFigures,
-  type Config,
-  configSchema,
   experimentResultSchema,
   experimentSchema,
   type Model,
@@ -17,7 +17,6 @@ import {
   type Result,
   resultSchema,
   type Run,
-  seedsSchema,
   type Settings,
   type Stage,
   type StageResult,
@@ -81,7 +80,7 @@ async function requireModel(folder: string, name: string): Promise<Model> {
 
 /** "none" where there is no run, "empty" where none has a row yet. */
 async function readModel(folder: string, name: string): Promise<Model | "none" | "empty"> {
-  const seeds = await readJson(`${folder}/seeds.json`, seedsSchema);
+  const seeds = await readSeeds(folder);
   if (!seeds) {
     const found = await readRun(folder);
     if (!found) return "none";
@@ -130,25 +129,28 @@ function withUniqueNames(models: readonly Model[]): Model[] {
 }
 
 /** What the charts draw; a log has some of them. */
-const LOG_COLUMNS = ["loss", "prec1", "prec2", "loss_min", "loss_max", "pi_prec1", "pi_prec2"];
+const LOG_COLUMNS = [...new Set(trainedStages.flatMap(({ columns }) => Object.keys(columns)))];
 
 /** Parts of a config that say where a run was made, not what it is. */
 const MACHINE_KEYS = ["clickgan", "adapter", "system", "shapes"];
 
 export interface FoundRun {
-  readonly config: Config;
+  readonly config: RunConfig;
   /** Undefined for a run that has no row yet. */
   readonly run: Run | undefined;
 }
 
 /** @returns undefined where there is no run. @throws UserError for what is damaged. */
 export async function readRun(folder: string): Promise<FoundRun | undefined> {
-  const config = await readJson(`${folder}/config.json`, configSchema);
-  if (!config) return undefined;
-  const likelihood = await readStage(folder, config.training.iterations);
-  const adversarial = await readStage(`${folder}/adversarial`, config.adversarial?.iterations);
-  const stages = { ...(likelihood && { likelihood }), ...(adversarial && { adversarial }) };
-  const begun = likelihood !== undefined || adversarial !== undefined;
+  if (!await hasConfig(folder)) return undefined;
+  const config = await readConfig(folder);
+  const stages: Partial<Record<TrainedStage["name"], Stage>> = {};
+  for (const stage of trainedStages) {
+    const planned = stage.isPartOf(config) ? stage.iterations(config) : undefined;
+    const found = await readStage(stage.folder(folder), planned);
+    if (found) stages[stage.name] = found;
+  }
+  const begun = Object.keys(stages).length > 0;
   return { config, run: begun ? { folder, seed: config.training.seed, stages } : undefined };
 }
 
@@ -181,19 +183,16 @@ function figuresOf(result: Result): StageResult {
 }
 
 /** What a run was trained on, e.g. "yelp.txt". */
-export function dataOf({ data }: Config): string {
-  if (!data) return "unknown data";
-  const seed = data.seed === undefined ? "" : `, seed ${data.seed}`;
+function dataOf({ data }: RunConfig): string {
   if (data.kind === "demo") {
     const users = data.usersSeed === undefined ? "" : `, users of seed ${data.usersSeed}`;
-    return `the ${data.shop ?? "demo"} shop${seed}${users}`;
+    return `the ${data.shop ?? "demo"} shop, seed ${data.seed}${users}`;
   }
-  const split = typeof data.resplit === "number" ? `, split anew with seed ${data.resplit}` : "";
-  return basename(data.path ?? data.kind) + split;
+  return basename(data.path) + (data.resplit === null ? "" : `, split anew with seed ${data.resplit}`);
 }
 
 /** What a run was made with, and on; both by the path of the setting. The seed is the runs' own matter. */
-export function settingsOf(config: Config): { settings: Settings; machine: Settings } {
+function settingsOf(config: RunConfig): { settings: Settings; machine: Settings } {
   const all = [...flatten(config, "")].filter(([path]) => path !== "training.seed");
   const isMachine = ([path]: readonly [string, string]) => MACHINE_KEYS.includes(path.split(".", 1)[0] ?? "");
   return {

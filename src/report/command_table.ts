@@ -1,6 +1,6 @@
 /** The table of test figures that a command ends with. */
 
-import type { FigureName } from "../figures/columns.ts";
+import { type FigureName, titleOf } from "../figures/columns.ts";
 import type { Differences } from "../figures/tested.ts";
 import { signed, signedRange, toldBy } from "../figures/told.ts";
 import { type BaselineResults, shownBaselines, type SnapshotResult } from "../run/tested_users.ts";
@@ -22,8 +22,8 @@ function figure({ scoring, ranking }: Player, name: FigureName): number | undefi
 const digits = (value: number | undefined) =>
   value === undefined || Number.isNaN(value) ? "-" : value.toFixed(4);
 
-function column(head: string, name: FigureName, goes = 0): Column<Player> {
-  return { head, goes, cell: (player) => digits(figure(player, name)) };
+function column(name: FigureName, goes = 0): Column<Player> {
+  return { head: titleOf(name), goes, cell: (player) => digits(figure(player, name)) };
 }
 
 /** ".554-.596" */
@@ -36,7 +36,7 @@ function rangeColumn(of: FigureName, goes: number): Column<Player> {
 }
 
 const RANGE = "95 %";
-const LONGER = "prec@1*";
+const LONGER = titleOf("longerPrec1");
 const COLUMNS: readonly Column<Player>[] = [
   { head: "", goes: 0, cell: ({ name }) => name },
   {
@@ -44,14 +44,14 @@ const COLUMNS: readonly Column<Player>[] = [
     goes: 0,
     cell: ({ scoring }) => String(scoring?.iteration ?? ""),
   },
-  column("loss", "nll"),
-  column("prec@1", "prec1"),
+  column("nll"),
+  column("prec1"),
   rangeColumn("prec1", 1),
-  column("prec@2", "prec2"),
+  column("prec2"),
   rangeColumn("prec2", 4),
-  column(LONGER, "longerPrec1", 3),
-  column("NDCG", "ndcg", 5),
-  column("AUC", "auc", 2),
+  column("longerPrec1", 3),
+  column("ndcg", 5),
+  column("auc", 2),
 ];
 
 /**
@@ -78,27 +78,19 @@ export function resultTable(
   ].join("\n");
 }
 
-/** Figures that are compared, by what they are called. */
-const COMPARED: readonly (readonly [FigureName, string])[] = [
-  ["nll", "loss"],
-  ["prec1", "prec@1"],
-  ["prec2", "prec@2"],
-  ["longerPrec1", "prec@1*"],
-  ["mrr", "MRR"],
-  ["ndcg", "NDCG"],
-  ["auc", "AUC"],
-  ["piPrec1", "prec@1 of pi"],
-  ["piPrec2", "prec@2 of pi"],
+/** Figures that are compared. */
+const COMPARED: readonly FigureName[] = [
+  ...["nll", "prec1", "prec2", "longerPrec1", "mrr", "ndcg", "auc", "piPrec1", "piPrec2"] as const,
 ];
 
 /** How far one model is above another, on the same users. */
 export function differencesTable(differences: Differences): string {
-  const rows = COMPARED.flatMap(([name, title]) => {
+  const rows = COMPARED.flatMap((name) => {
     const found = differences[name];
     if (!found) return [];
     const { value, interval } = found;
     const range = interval ? signedRange(interval, 4) : "-";
-    return [[title, signed(value, 4), range, toldBy(interval, name === "nll")]];
+    return [[titleOf(name), signed(value, 4), range, toldBy(interval, name === "nll")]];
   });
   return table(["", "difference", "95 %", ""], rows);
 }

@@ -1,5 +1,6 @@
 /** What test figures are made of: differences, calibration, and figures by page length, history, position and item. */
 
+import { type FigureName, titleOf } from "../figures/columns.ts";
 import { shownBaselines } from "../run/tested_users.ts";
 import { type Look, NEUTRAL, type ScatterChart, type ScatterPoint } from "./chart_types.ts";
 import { type Html, markup } from "./html.ts";
@@ -7,24 +8,9 @@ import { lossParts, type Part, stageRuns } from "./parts.ts";
 import type { DetailFigures, FigureDifferences, Model, SnapshotFigures, StageResult } from "./report_data.ts";
 import { type Cell, difference, figure, type Row, tableOf } from "./tables.ts";
 
-/** Figures of a table's columns, by their names in result.json, and what they are called. */
-type Columns = readonly (readonly [string, string])[];
-
-const FIGURES: Columns = [
-  ["nll", "loss"],
-  ["prec1", "prec@1"],
-  ["prec2", "prec@2"],
-  ["mrr", "MRR"],
-  ["ndcg", "NDCG"],
-  ["auc", "AUC"],
-];
-const PI: Columns = [["piPrec1", "prec@1 of π"], ["piPrec2", "prec@2 of π"]];
-const PROBABILITIES: Columns = [
-  ["pClick", "P(click)"],
-  ["clicked", "clicked"],
-  ["pNoClick", "P(no click)"],
-  ["noClick", "no click"],
-];
+const FIGURES: readonly FigureName[] = ["nll", "prec1", "prec2", "mrr", "ndcg", "auc"];
+const PI: readonly FigureName[] = ["piPrec1", "piPrec2"];
+const PROBABILITIES: readonly FigureName[] = ["pClick", "clicked", "pNoClick", "noClick"];
 
 /** A fold for each part that has such figures; of several seeds, those of the first. */
 export function figureDetails(models: readonly Model[]): Html {
@@ -62,15 +48,15 @@ function differenceTables(part: Part, { test, snapshots }: StageResult): Html {
       differenceRow(`${snapshot} minus ${minus}`, differences, columns)
     ),
   ];
-  const head = ["difference", ...columns.map(([, title]) => title)];
+  const head = ["difference", ...columns.map(titleOf)];
   return markup`<p>Differences on the same users. A range that does not hold 0 tells the two apart.</p>
 ${tableOf(`Differences of ${part.name}`, head, [["", rows]])}`;
 }
 
-function differenceRow(name: string, differences: FigureDifferences, columns: Columns): Row {
+function differenceRow(name: string, differences: FigureDifferences, columns: readonly FigureName[]): Row {
   return [
     name,
-    ...columns.map(([figure]) => difference(differences[figure]?.value, 4, differences[figure]?.interval)),
+    ...columns.map((figure) => difference(differences[figure]?.value, 4, differences[figure]?.interval)),
   ];
 }
 
@@ -120,14 +106,14 @@ ${calibrationTable(part, name, "P(no click) of pages", details.calibration?.noCl
 function slicesTable(part: Part, name: string, details: DetailFigures): Html {
   const hasProbabilities = details.calibration !== undefined;
   const columns = [
-    ...FIGURES.filter(([figure]) => hasProbabilities || figure !== "nll"),
+    ...FIGURES.filter((figure) => hasProbabilities || figure !== "nll"),
     ...(details.figures.piPrec1 === undefined ? [] : PI),
     ...(hasProbabilities ? PROBABILITIES : []),
   ];
   const row = (title: string, events: number | undefined, own: Measured, ece: number | undefined): Row => [
     title,
     String(events ?? ""),
-    ...columns.map(([figure]) => measured(own, figure)),
+    ...columns.map((figure) => measured(own, figure)),
     figure(ece, 4),
   ];
   const rows = [
@@ -136,7 +122,7 @@ function slicesTable(part: Part, name: string, details: DetailFigures): Html {
       slices.map((slice) => row(`${by} ${slice.name}`, slice.events, slice, slice.ece))
     ),
   ];
-  const head = ["part", "pages", ...columns.map(([, title]) => title), "ECE of P(click)"];
+  const head = ["part", "pages", ...columns.map(titleOf), "ECE of P(click)"];
   return tableOf(`All figures of ${part.name}, ${name}`, head, [["", rows]]);
 }
 
@@ -164,9 +150,9 @@ ${tableOf(`${what}, ${part.name}, ${name}`, ["cases", "predicted", "observed"], 
 const SNAPSHOT = "best-loss";
 const DIAGONAL: Look = { name: "as often as predicted", colour: NEUTRAL, dash: 0 };
 
-/** Of the likelihood's stage: the utilities of the other are no log-odds. */
+/** Of the Shannon stage: the utilities of the other are no log-odds. */
 export function reliabilityCharts(models: readonly Model[]): ScatterChart[] {
-  const parts = lossParts(models).filter(({ stage }) => stage === "likelihood");
+  const parts = lossParts(models).filter(({ stage }) => stage === "shannon");
   const chart = (key: "click" | "noClick", id: string, title: string) => {
     const shares: number[] = [];
     const drawn = parts.flatMap((part) => {

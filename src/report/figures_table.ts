@@ -1,6 +1,6 @@
 /** The tables of test figures: every snapshot of every model and the baselines, and how far the best model is above the others. */
 
-import type { FigureName } from "../figures/columns.ts";
+import { type FigureName, titleOf } from "../figures/columns.ts";
 import { type Kept, keptDifference, keptOf } from "../figures/paired.ts";
 import { toldBy } from "../figures/told.ts";
 import { type Html, markup } from "./html.ts";
@@ -19,16 +19,8 @@ import {
 import type { Model } from "./report_data.ts";
 import { type Cell, difference, figure, MISSING, type Row, type RowGroup, tableOf } from "./tables.ts";
 
-const COLUMNS: readonly (readonly [FigureName, string])[] = [
-  ["nll", "loss"],
-  ["prec1", "prec@1"],
-  ["prec2", "prec@2"],
-  ["longerPrec1", "prec@1*"],
-  ["longerPrec2", "prec@2*"],
-  ["mrr", "MRR"],
-  ["ndcg", "NDCG"],
-  ["auc", "AUC"],
-];
+const LONGER: readonly FigureName[] = ["longerPrec1", "longerPrec2"];
+const COLUMNS: readonly FigureName[] = ["nll", "prec1", "prec2", ...LONGER, "mrr", "ndcg", "auc"];
 
 /** Undefined while no run is finished. */
 export function figuresTable(models: readonly Model[]): Html | undefined {
@@ -37,13 +29,12 @@ export function figuresTable(models: readonly Model[]): Html | undefined {
   const groups = baselineGroups(models);
   const several = models.some(({ runs }) => runs.length > 1);
   const longer = hasPagesOfOne(parts);
-  const columns = COLUMNS.filter(([, title]) => longer || !title.endsWith("*"));
-  const names = columns.map(([name]) => name);
+  const names = COLUMNS.filter((name) => longer || !LONGER.includes(name));
   return markup`<p>${several ? "Means over the seeds ± one standard deviation." : ""}
 Small figures are the range in which 95 % of the resamples of the test users are.
 ${longer ? "* and AUC are without pages of one item, which are always ranked right." : ""}</p>
 ${
-    tableOf("Table of test figures", ["snapshot", "iteration", ...columns.map(([, title]) => title)], [
+    tableOf("Table of test figures", ["snapshot", "iteration", ...names.map(titleOf)], [
       ...parts.map((part) => partRows(part, names)),
       ...groups.map((group) => baselineRows(group, groups.length > 1, names)),
     ])
@@ -149,5 +140,5 @@ function rowOf(best: Compared, other: Compared): Row | undefined {
 
 /** Losses of different kinds are not of one scale, and a game's are of none. */
 function scaleOf({ part: { model, stage } }: Compared): string | undefined {
-  return stage === "likelihood" ? model.settings.get("model.loss") ?? "choice" : undefined;
+  return stage === "shannon" ? model.settings.get("model.loss") ?? "choice" : undefined;
 }

@@ -6,8 +6,8 @@ import type { Told } from "../figures/told.ts";
 import { rankedOf, type Rival, rivalsOf, standingOf, standingWords } from "../run/verdict.ts";
 import { type Html, markup } from "./html.ts";
 import { note } from "./page_shell.ts";
-import { figureOf, judgedIn, rankingParts, snapshotsOf, spread, stagesOf, testsWith } from "./parts.ts";
-import type { Model, ReportData, Run, StageName, StageResult } from "./report_data.ts";
+import { figureOf, rankingParts, snapshotsOf, spread, stagesOf, testsWith } from "./parts.ts";
+import type { Model, ReportData, Run, StageResult } from "./report_data.ts";
 import { MISSING } from "./tables.ts";
 
 export function headerOf(data: ReportData): Html {
@@ -37,9 +37,9 @@ function oneModel(model: Model): Html {
 function outcomeOf(model: Model): readonly Html[] {
   const [run] = model.runs;
   const stages = run && model.runs.length === 1 ? stagesOf(model) : [];
-  const said = stages.flatMap((stage) => {
-    const { test = [], verdict = [] } = run?.stages[stage]?.result ?? {};
-    return verdict.length > 0 ? [{ stage, test, verdict }] : [];
+  const said = stages.flatMap(({ name, judged }) => {
+    const { test = [], verdict = [] } = run?.stages[name]?.result ?? {};
+    return verdict.length > 0 ? [{ name, judged, test, verdict }] : [];
   });
   if (said.length === 0) {
     return verdictsOn(model).map(({ told, name, snapshot, rivals }) => {
@@ -47,10 +47,10 @@ function outcomeOf(model: Model): readonly Html[] {
       return markup`<p class="outcome">${signOf(told)} ${name}${words}</p>`;
     });
   }
-  const heads = said.map(({ stage, test, verdict: [first = ""] }) => {
-    const { rivals = [] } = rankedOf(test, judgedIn(stage)) ?? {};
+  const heads = said.map(({ name, judged, test, verdict: [first = ""] }) => {
+    const { rivals = [] } = rankedOf(test, judged) ?? {};
     const sign = rivals.length > 0 ? markup`${signOf(standingOf(rivals))} ` : "";
-    const who = stages.length > 1 ? `${stage === "likelihood" ? "pre-training" : stage}: ` : "";
+    const who = stages.length > 1 ? `${name === "shannon" ? "pre-training" : name}: ` : "";
     return markup`<p class="outcome">${sign}${who}${first}</p>`;
   });
   const advice = new Set(said.flatMap(({ verdict }) => verdict.slice(1)));
@@ -155,11 +155,6 @@ function secondsInWords(seconds: number): string {
   return `${Math.floor(whole / 3600)} h ${Math.floor(whole % 3600 / 60)} min`;
 }
 
-const STAGE_NAMES: Readonly<Record<StageName, string>> = {
-  likelihood: "",
-  adversarial: "adversarial stage ",
-};
-
 /** One line for each run that is not finished, e.g. "seed 2 unfinished: iteration 120 of 2,000". */
 export function progressNotes(model: Model): string[] {
   const several = model.runs.length + model.missingSeeds.length > 1;
@@ -171,11 +166,12 @@ export function progressNotes(model: Model): string[] {
 }
 
 function unfinished({ stages }: Run): string[] {
-  return (["likelihood", "adversarial"] as const).flatMap((name) => {
+  return (["shannon", "adversarial"] as const).flatMap((name) => {
     const stage = stages[name];
     if (!stage || stage.result) return [];
     const of = stage.planned === undefined ? "" : ` of ${thousands(stage.planned)}`;
-    return [`${STAGE_NAMES[name]}unfinished: iteration ${thousands(stage.iteration)}${of}`];
+    const which = name === "adversarial" ? "adversarial stage " : "";
+    return [`${which}unfinished: iteration ${thousands(stage.iteration)}${of}`];
   });
 }
 

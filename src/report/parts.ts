@@ -1,14 +1,12 @@
 /** The parts of a model with figures of their own, its stages and in the adversarial stage pi and u, with test figures over seeds. */
 
-import { adversarialStage, shannonStage, type Stage as TrainedStage } from "../run/stages.ts";
-import {
-  type BaselineFigures,
-  type Figures,
-  type Model,
-  type SnapshotFigures,
-  type Stage,
-  type StageName,
-  stageNames,
+import { type Stage as TrainedStage, type StageName, stages as trainedStages } from "../run/stages.ts";
+import type {
+  BaselineFigures,
+  Figures,
+  Model,
+  SnapshotFigures,
+  Stage,
 } from "./report_data.ts";
 import { meanAndSd } from "../data/mean_sd.ts";
 import type { FigureName } from "../figures/columns.ts";
@@ -26,31 +24,26 @@ export interface Part {
   readonly judged: TrainedStage["judged"];
 }
 
-/** The snapshot by which the rankings of a stage are judged. */
-export function judgedIn(stage: StageName): TrainedStage["judged"] {
-  return (stage === "likelihood" ? shannonStage : adversarialStage).judged;
-}
-
 /** Parts with a loss: the stages. */
 export function lossParts(models: readonly Model[]): Part[] {
   return models.flatMap((model, colour) => {
     const stages = stagesOf(model);
-    const suffix = { likelihood: ": pre-training", adversarial: ": adversarial" };
-    return stages.map((stage): Part => ({
+    const suffix = { shannon: ": pre-training", adversarial: ": adversarial" };
+    return stages.map(({ name: stage, judged }): Part => ({
       name: stages.length > 1 ? model.name + suffix[stage] : model.name,
       colour,
       model,
       stage,
       ranking: "reward",
-      judged: judgedIn(stage),
+      judged,
     }));
   });
 }
 
-/** Parts with a ranking: the likelihood stage's model, the generator and the reward of the adversarial one. */
+/** Parts with a ranking: the Shannon stage's model, the generator and the reward of the adversarial one. */
 export function rankingParts(models: readonly Model[]): Part[] {
   return lossParts(models).flatMap((part): Part[] => {
-    if (part.stage === "likelihood") return [part];
+    if (part.stage === "shannon") return [part];
     return [
       { ...part, name: `${part.model.name}: generator \u03c0`, ranking: "generator" },
       { ...part, name: `${part.model.name}: reward u` },
@@ -59,8 +52,8 @@ export function rankingParts(models: readonly Model[]): Part[] {
 }
 
 /** Stages that at least one of the runs has begun. */
-export function stagesOf(model: Model): StageName[] {
-  return stageNames.filter((stage) => model.runs.some(({ stages }) => stages[stage]));
+export function stagesOf(model: Model): TrainedStage[] {
+  return trainedStages.filter(({ name }) => model.runs.some(({ stages }) => stages[name]));
 }
 
 /** A part's stage in each of the runs that have begun it. */

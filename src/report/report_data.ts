@@ -2,6 +2,7 @@
 
 import { MOST_GROUPS } from "../figures/bootstrap.ts";
 import type { Claim } from "../figures/told.ts";
+import type { StageName } from "../run/stages.ts";
 import * as v from "../schema.ts";
 
 /** A log's columns by name, [rows] each; null where the file has no finite number. */
@@ -123,25 +124,6 @@ export type SnapshotFigures = v.InferOutput<typeof snapshotSchema>;
 export type DetailFigures = v.InferOutput<typeof detailsSchema>;
 export type FigureDifferences = v.InferOutput<typeof differencesSchema>;
 
-export const configSchema = v.looseObject({
-  data: v.optional(v.looseObject({
-    kind: v.string(),
-    path: v.optional(v.string()),
-    seed: v.optional(v.wholeNumber()),
-    shop: v.optional(v.string()),
-    usersSeed: v.optional(v.wholeNumber()),
-    resplit: v.nullish(v.wholeNumber()),
-  })),
-  training: v.looseObject({ seed: v.wholeNumber(), iterations: v.wholeNumber() }),
-  adversarial: v.nullish(v.looseObject({ iterations: v.optional(v.wholeNumber()) })),
-});
-export type Config = v.InferOutput<typeof configSchema>;
-
-export const seedsSchema = v.looseObject({
-  seeds: v.pipe(v.array(v.wholeNumber()), v.minLength(1)),
-  config: configSchema,
-});
-
 export const experimentSchema = v.looseObject({
   data: v.optional(v.string()),
   models: v.pipe(v.array(v.looseObject({ name: v.string(), folder: v.string() })), v.minLength(1)),
@@ -181,9 +163,6 @@ export interface Stage {
   /** Undefined until the stage is finished. */
   readonly result: StageResult | undefined;
 }
-
-export const stageNames = ["likelihood", "adversarial"] as const;
-export type StageName = typeof stageNames[number];
 
 export interface Run {
   readonly folder: string;

@@ -2,9 +2,8 @@
 
 import * as v from "../schema.ts";
 import { dataConfigSchema } from "../data/sets/dataset.ts";
-import { atomicWriteFile } from "./files/atomic_write.ts";
 import { exists } from "./files/file_error.ts";
-import { readJson } from "./files/json_file.ts";
+import { readJson, writeJson } from "./files/json_file.ts";
 import { kernelShapesSchema } from "../gpu/kernel_shapes.ts";
 import { modelConfigSchema } from "../model/config.ts";
 import { adversarialConfigSchema, trainingConfigSchema } from "../train/config.ts";
@@ -20,9 +19,9 @@ export const runConfigSchema = v.pipe(
     /** Of the Shannon stage; its seed is the run's. */
     training: trainingConfigSchema,
     /** Whether there is a Shannon stage. */
-    pretrain: v.optional(v.boolean(), true),
+    pretrain: v.boolean(),
     /** The adversarial stage after it, or alone. */
-    adversarial: v.optional(v.nullable(adversarialConfigSchema), null),
+    adversarial: v.nullable(adversarialConfigSchema),
     /** File that the weights start from, or null for drawn ones. */
     init: v.nullable(v.strictObject({ path: v.string(), sha256: v.string() })),
     adapter: v.object({
@@ -56,7 +55,7 @@ export function hasConfig(path: string): Promise<boolean> {
 
 /** @param path the run's folder, or a stage's. */
 export async function writeConfig(path: string, config: RunConfig): Promise<void> {
-  await atomicWriteFile(configFile(path), JSON.stringify(config, null, 2) + "\n");
+  await writeJson(configFile(path), config);
 }
 
 function configFile(path: string): string {

@@ -6,7 +6,8 @@
 
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import type { Features } from "../data/manifest.ts";
-import { atomicWriteFile, makeFolder } from "./files/atomic_write.ts";
+import { writeJson } from "./files/json_file.ts";
+import { makeFolder } from "./files/atomic_write.ts";
 import { exists, explainFileError } from "./files/file_error.ts";
 import { contentsOf } from "./files/owned_folder.ts";
 import { removeTemporaries } from "./files/temporary_file.ts";
@@ -168,7 +169,7 @@ export class RunFolder {
 
   async saveResult(result: unknown): Promise<void> {
     this.flush();
-    await atomicWriteFile(`${this.path}/result.json`, JSON.stringify(result, null, 2) + "\n");
+    await writeJson(`${this.path}/result.json`, result);
   }
 
   #filled(specs: readonly ParameterSpec[], items: ItemsShape, weights: Weights): Weights {

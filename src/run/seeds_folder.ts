@@ -1,9 +1,8 @@
 /** The folder of a `--seeds` command: `seeds.json`, a run for each seed, and at the end `result.json`. */
 
 import * as v from "../schema.ts";
-import { atomicWriteFile } from "./files/atomic_write.ts";
 import { type RunConfig, runConfigSchema } from "./run_config.ts";
-import { readJson } from "./files/json_file.ts";
+import { readJson, writeJson } from "./files/json_file.ts";
 import type { RunResult } from "./training_run.ts";
 
 const seedsSchema = v.strictObject({
@@ -17,7 +16,7 @@ const seedsSchema = v.strictObject({
 export type Seeds = v.InferOutput<typeof seedsSchema>;
 
 export async function writeSeeds(path: string, seeds: Seeds): Promise<void> {
-  await atomicWriteFile(`${path}/seeds.json`, JSON.stringify(seeds, null, 2) + "\n");
+  await writeJson(`${path}/seeds.json`, seeds);
 }
 
 /** Undefined for a folder of another kind. @throws UserError when seeds.json is damaged. */
@@ -40,5 +39,5 @@ export async function writeSeedsResult(path: string, results: readonly RunResult
     test: test.map(({ details: _, against: __, ...figures }) => figures),
     verdict,
   }));
-  await atomicWriteFile(`${path}/result.json`, JSON.stringify({ runs }, null, 2) + "\n");
+  await writeJson(`${path}/result.json`, { runs });
 }

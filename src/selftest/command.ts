@@ -3,14 +3,14 @@
 import { Command, Option } from "commander";
 import { openGpu } from "../gpu/host/open_gpu.ts";
 import type { AdapterKind } from "../gpu/kernel_shapes.ts";
-import { faultsOf } from "./finding.ts";
 import {
-  blamed,
   byKernel,
+  faultyCases,
   type KernelResult,
   leftOutText,
   selftestJson,
   type SelftestResult,
+  verdictText,
 } from "./results.ts";
 import { casesOf, runSelftest } from "./run.ts";
 import { UserError } from "../user_error.ts";
@@ -59,10 +59,6 @@ function shareText({ worst }: KernelResult): string {
   return element.tolerance === 0 ? (share === 0 ? "exact" : "wrong") : share.toPrecision(2);
 }
 
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? "" : "s"}`;
-}
-
 function report(result: SelftestResult): string {
   const { adapter, findings, leftOut, seconds } = result;
   const kernels = byKernel(findings);
@@ -73,23 +69,16 @@ function report(result: SelftestResult): string {
     shareText(kernel),
     kernel.worst ? `${kernel.worst.what} ${kernel.worst.element.index}` : "",
   ]);
-  const wrong = findings.filter((finding) => faultsOf(finding).length > 0);
-  const faults = wrong.flatMap((finding) => [
-    `\n${finding.name} (${finding.kind} shapes): look at ${blamed(finding).join(", ") || "the message"}`,
-    ...faultsOf(finding).map((text) => `  ${text}`),
+  const faults = faultyCases(findings).flatMap(({ head, faults }) => [
+    `\n${head}`,
+    ...faults.map((text) => `  ${text}`),
   ]);
-  const names = new Set(kernels.map(({ kernel }) => kernel));
-  const verdict = wrong.length === 0
-    ? `All agree: ${counted(names.size, "kernel")}, ${counted(findings.length, "case")}, ${
-      seconds.toFixed(1)
-    } s.`
-    : `${wrong.length} of ${counted(findings.length, "case")}: they differ by more than rounding explains.`;
   const others = leftOutText(leftOut);
   return [
     adapter ? `${adapter.description} (${adapter.kind}), ${adapter.runtime}\n` : "",
     table(["kernel", "shapes", "numbers", "off, of what is allowed", "farthest off"], rows),
     ...faults,
-    `\n${verdict}`,
+    `\n${verdictText(findings, seconds)}`,
     ...others === "" ? [] : [`${others} All are run by deno task selftest --every`],
   ].join("\n");
 }
@@ -112,7 +101,7 @@ async function main(): Promise<number> {
       progress.begin({ title: `${name} (${kind})`, number, of, round: 0, rounds: 1 }),
   }).finally(() => progress.stop());
   console.log(json ? selftestJson(result) : report(result));
-  return result.findings.some((finding) => faultsOf(finding).length > 0) ? EXIT_USER_ERROR : 0;
+  return faultyCases(result.findings).length > 0 ? EXIT_USER_ERROR : 0;
 }
 
 await runMain(main);

@@ -2,7 +2,7 @@
 
 import type { AdapterDescription } from "../gpu/device.ts";
 import type { AdapterKind } from "../gpu/kernel_shapes.ts";
-import { type Element, type Finding, shareOf } from "./finding.ts";
+import { type Element, faultsOf, type Finding, shareOf } from "./finding.ts";
 
 /** What came of a case, by the kernels for a kind of adapter. */
 export interface KindFinding extends Finding {
@@ -75,6 +75,29 @@ export function byKernel(findings: readonly KindFinding[]): KernelResult[] {
   return [...results.values()].sort((a, b) =>
     a.kernel.localeCompare(b.kernel) || a.kind.localeCompare(b.kind)
   );
+}
+
+const counted = (count: number, what: string) => `${count} ${what}${count === 1 ? "" : "s"}`;
+
+/** What came of all cases, in a sentence. @param stopped before the last of them */
+export function verdictText(findings: readonly KindFinding[], seconds: number, stopped = false): string {
+  const took = `${counted(findings.length, "case")}, ${seconds.toFixed(1)} s`;
+  if (stopped) return `Stopped after ${took}.`;
+  const wrong = findings.filter((finding) => faultsOf(finding).length > 0).length;
+  const kernels = new Set(byKernel(findings).map(({ kernel }) => kernel)).size;
+  return wrong === 0
+    ? `All agree: ${counted(kernels, "kernel")}, ${took}.`
+    : `${wrong} of ${took}: they differ by more than rounding explains.`;
+}
+
+/** Those that differ: which case, whom it points to, and what is wrong. */
+export function faultyCases(findings: readonly KindFinding[]): { head: string; faults: string[] }[] {
+  return findings.map((finding) => ({ finding, faults: faultsOf(finding) }))
+    .filter(({ faults }) => faults.length > 0)
+    .map(({ finding, faults }) => {
+      const who = blamed(finding).join(", ") || "the message";
+      return { head: `${finding.name} (${finding.kind} shapes): look at ${who}`, faults };
+    });
 }
 
 /** What whoever ran the self-test is told of kernels that were not run; "" where there are none. */

@@ -64,7 +64,6 @@ export const optimiserFields: Fields<Pick<StageConfig, "adam" | "partRows">> = {
       "with one-hot items or tokens a larger catalogue does not slow a step down",
     oneOf(adamKinds),
     "dense",
-    { absent: "dense" },
   ),
   partRows: field(
     "--part-rows <n>",
@@ -72,7 +71,6 @@ export const optimiserFields: Fields<Pick<StageConfig, "adam" | "partRows">> = {
       "added up (default: as many as fit the adapter)",
     orNull(whole(1)),
     null,
-    { absent: null },
   ),
 };
 
@@ -86,23 +84,21 @@ export const overFittingFields: Fields<
       "counts, otherwise 0)",
     between(0, 1000),
     0,
-    { absent: 0, depends: true },
+    { depends: true },
   ),
   itemDropout: field(
     "--item-dropout <p>",
     "probability that the features of a displayed item are hidden, in training",
     between(0, 0.99),
     0,
-    { absent: 0 },
   ),
   earlyStopping: field(
     "--early-stopping <figure>",
     "stop when this validation figure no longer improves",
     orNull(oneOf(criteria)),
     null,
-    { absent: null },
   ),
-  patience: field("--patience <n>", "iterations to wait for an improvement", whole(1), 500, { absent: 500 }),
+  patience: field("--patience <n>", "iterations to wait for an improvement", whole(1), 500),
 };
 
 const learningRate = positive(10);
@@ -140,7 +136,6 @@ export const shannonFields: Fields<
     "validate on at most this many users, drawn once by the seed, in both stages (default: all)",
     orNull(whole(1)),
     null,
-    { absent: null },
   ),
 };
 
@@ -241,13 +236,11 @@ export const gameFields: Fields<
     "eta in the regulariser 1/(2 eta) sum pi^2: the best answer to u is pi = sparsemax(eta u); the paper has 1",
     positive(1000),
     2,
-    { absent: 1 },
   ),
   etaByPage: switchedField(
     "--no-eta-by-page",
     "the same eta on pages of any length, as the paper has it",
     true,
-    false,
   ),
   utilityPenalty: field(
     "--utility-penalty <x>",

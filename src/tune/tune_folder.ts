@@ -4,8 +4,7 @@
  */
 
 import * as v from "../schema.ts";
-import { atomicWriteFile } from "../run/files/atomic_write.ts";
-import { readJson } from "../run/files/json_file.ts";
+import { readJson, writeJson } from "../run/files/json_file.ts";
 import { readLog } from "../report/read_log.ts";
 import { runConfigSchema } from "../run/run_config.ts";
 import { criteria, type Criterion } from "../train/best_records.ts";
@@ -55,7 +54,7 @@ export async function writeTune(
     end,
   }));
   const tune = { ...about, spentSeconds, rungs, settings };
-  await atomicWriteFile(tuneFile(path), JSON.stringify(tune, null, 2) + "\n");
+  await writeJson(tuneFile(path), tune);
 }
 
 /** Where a search stands. @throws UserError for a log that is damaged. */

@@ -222,8 +222,8 @@ export const dataLogFiles: readonly BadInput[] = [
   log(
     "a folder of the user's where the set is made",
     "DIR/log.csv",
-    all(file("log.csv", good), file("out.partial/mine.txt", "mine")),
-    "found mine.txt in it, which this program did not write",
+    all(file("log.csv", good), file("out/mine.txt", "mine")),
+    "out holds mine.txt",
   ),
   of("a name with a quote, which is quoted in the hints", "log.csv", good, /--data '.*it'\\''s'/, {
     code: 0,

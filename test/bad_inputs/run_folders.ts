@@ -1,5 +1,6 @@
 /** Folders of runs that are damaged or altered, before they are resumed, started from, or written to. */
 
+import { defaultPwModel } from "../../src/model/config.ts";
 import { all, bad, type BadInput, type Maker, type More, nothing, same, type Words } from "./corpus.ts";
 import { altered, alteredJson, alteredText, cut, file, folder, link, without } from "./files.ts";
 import { paper } from "./good_data.ts";
@@ -88,7 +89,7 @@ export const runFolders: readonly BadInput[] = [
   ),
   config("of other layers than the snapshot", { "model.dims": [9] }, "utility/layer1/bias"),
   config("of the other encoder", {
-    model: { encoder: "pw", pwLags: 4, pwWeightings: 2, pwNonlinearity: "none", dims: [8] },
+    model: { ...defaultPwModel, pwLags: 4, pwWeightings: 2, dims: [8] },
   }, "do not fit the model"),
   config(
     "that starts from a file that is gone",

@@ -49,6 +49,7 @@ export const system: readonly BadInput[] = [
     "https://example.org/log.tsv",
     /no such file|this machine/,
   ]),
+  data("the address of a file", "file://DIR/log.tsv", nothing, "Name it without file://"),
   data("a file of 100 GB", "DIR/log.tsv", sparse("log.tsv", 1e11), [
     "100,000,000,000 bytes",
     "expected at most 500,000,000",

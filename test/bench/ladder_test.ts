@@ -2,8 +2,7 @@
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { ladderCells } from "../../bench/ladder.ts";
-import { jsonBeside, readLadders } from "../../bench/ladder_json.ts";
+import { jsonBeside, ladderCells, readLadders } from "../../bench/ladder.ts";
 import { short } from "../../bench/output.ts";
 import { faultsAt, gpuWay } from "../../src/selftest/ladder/check.ts";
 import { runLadder } from "../../src/selftest/ladder/run.ts";
@@ -64,7 +63,7 @@ for (const [name, problem] of [["lstm", lstmProblem], ["lstm-backward", lstmBack
     withGpu(undefined, async (gpu) => {
       const ladder = gpuWay(ladderNamed(name));
       const steps = ladder.steps.filter(({ kernel }) => kernel.name.endsWith("_group"));
-      assert.equal(steps.length, 3);
+      assert.equal(steps.length, 4);
       // The texts of the odd size below, so that nothing more is compiled.
       const rare = { ...ladder, steps, problem: (size: Size) => problem(size, true) };
       expectRight(await faultsAt(gpu, rare, [11, 5, 6]));
@@ -110,9 +109,9 @@ Deno.test("a step that is wrong is not timed, and does not keep the others from 
     const [right, wrong, short, last] = results;
     assert.match(
       wrong?.refusal ?? "",
-      /^wrong, and not timed: outcome\[\d+, 0\] of \[13, 4\] \(page .*\): expected [\d.]+, got/,
+      /^wrong, and not timed: outcome \[\d+, 0\] of \[13, 4\] \(page .*\): expected [\d.]+, got/,
     );
-    assert.match(short?.refusal ?? "", /outcome\[12, 0\].*got NaN/);
+    assert.match(short?.refusal ?? "", /outcome \[12, 0\].*got NaN/);
     assert.deepEqual(results.map(({ isWrong, checkedSizes }) => [isWrong, checkedSizes]), [
       [false, 2],
       [true, 2],
@@ -156,7 +155,7 @@ Deno.test("the command prints a row a step", async () => {
   const [shipped, ...others] = await readLadders(jsonBeside(page));
   for (const file of [page, jsonBeside(page)]) await Deno.remove(file);
   assert.deepEqual([shipped?.ladder, shipped?.size, others], ["choice", [40, 4], []]);
-  assert.ok(shipped?.steps.every(({ microseconds = 0, least = 0 }) => least > 0 && microseconds >= least));
+  assert.ok(shipped?.steps.every(({ time }) => time && time.min > 0 && time.median >= time.min));
   assert.match(
     written,
     /^<!-- ladder choice -->\n\n40 x 4; [^]*\| 1 \| [^]*choice_nll[^]*<!-- end of ladder choice -->\n$/,
@@ -183,11 +182,15 @@ Deno.test("the JSON beside the ladders' page has its numbers, of the ladders as 
       steps.map(({ kernel, idea }) => [kernel, idea]),
       ladderNamed(ladder).steps.map((s) => [s.kernel.name, s.idea]),
     );
-    for (const { number, microseconds = NaN, least = NaN, gain } of steps) {
+    for (const { number, time, gain } of steps) {
       const row = part.match(new RegExp(`^\\| ${number} +\\|.*`, "m"))?.[0].split("|").map((cell) =>
         cell.trim()
       );
-      assert.deepEqual([row?.[4], row?.[5]], [short(microseconds), short(least)], `${ladder} ${number}`);
+      assert.deepEqual(
+        [row?.[4], row?.[5]],
+        [short(time?.median ?? NaN), short(time?.min ?? NaN)],
+        `${ladder} ${number}`,
+      );
       assert.equal(row?.[9], gain === undefined ? "-" : `${gain.toFixed(2)}x`, `${ladder} ${number}`);
     }
   }

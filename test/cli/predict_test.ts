@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { asyncBufferFromFile, parquetReadObjects } from "hyparquet";
 import { clickedRows, NONE } from "../../src/data/click_log.ts";
 import { choiceProbabilities } from "../../src/model/choice.ts";
+import { defaultModel } from "../../src/model/config.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { type Prediction, predictions, writePredictions } from "../../src/figures/predict/predictions.ts";
 import { openDataset } from "../../src/data/sets/opened_dataset.ts";
@@ -14,7 +15,7 @@ import { withGpu } from "../op_check.ts";
 import { withFolder } from "../prepared_folder.ts";
 
 const { signal } = new AbortController();
-const config = { encoder: "lstm" as const, lstmUnits: 3, dims: [7, 5] };
+const config = { ...defaultModel, lstmUnits: 3, dims: [7, 5] };
 
 async function collected(lists: AsyncIterable<Prediction[]>): Promise<Prediction[]> {
   return (await Array.fromAsync(lists)).flat();

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { likelihoodTable, modelsTable, referenceTable, testFigures } from "../../bench/results/models.ts";
 import {
   newUsersTable,
+  roundsTable,
   secondModelTable,
   simulatedTable,
   slatesTable,
@@ -184,6 +185,41 @@ Deno.test("results: what models promise of policies, and what the shop gives", a
     ...["12.00", "11.00", "10.00", "+2.00 (+1.00 to +3.00)", "20 %", "10 %", "10.50"],
   ]);
   assert.equal(rows["greedy"]?.[3], "");
+});
+
+Deno.test("results: rounds, shares of the clicks made, and their means over seeds", async () => {
+  const runs = madeRuns("", none, (_, args) => {
+    const seed = Number(args[args.indexOf("--seed") + 1]);
+    const plan = (made: number, broken: number, more: object) => ({
+      ...{
+        promised: { mean: made + broken },
+        made: { mean: made },
+        broken: { mean: broken },
+        refitted: null,
+        gain: null,
+      },
+      ...more,
+    });
+    return JSON.stringify({
+      policies: [
+        plan(10, seed, { error: { mean: 2 * seed }, refitted: { mean: -0.1, users: 9 } }),
+        plan(20, seed, { error: { mean: 0.2 }, gain: { mean: 10 } }),
+      ],
+    });
+  });
+  const rows = rowsOf(await roundsTable.make(runs));
+  assert.deepEqual(rows["2"], [
+    "+40.0 %",
+    "-1.0 %",
+    "+20.0 %",
+    "+10.0 %",
+    "+1.0 %",
+    "10.00",
+    "20.00",
+    "+10.00",
+  ]);
+  assert.deepEqual(rows["mean +- sd"]?.slice(0, 3), ["+60.0 % +- 31.6", "-1.0 % +- 0.0", "+30.0 % +- 15.8"]);
+  assert.equal(runs.names.size, 15);
 });
 
 Deno.test("results: new users, a row for some of the points of the curves", async () => {

@@ -86,9 +86,9 @@ Deno.test("progressLine reckons the time left from this session alone", () => {
   assert.equal(left(1000, 65), "1,000/1,000  took 1m05s");
 });
 
-Deno.test("trainingProgress writes about ten plain lines where there is no terminal", async () => {
+Deno.test("trainingProgress writes about ten plain lines where there is no terminal", () => {
   const output = recorder(false);
-  const progress = await trainingProgress(1000, 200, output);
+  const progress = trainingProgress(1000, 200, output);
   for (let i = 201; i <= 1000; i++) progress.update(i, { loss: 1 / i });
   progress.stop();
   assert.equal(output.texts.length, 10);
@@ -96,9 +96,9 @@ Deno.test("trainingProgress writes about ten plain lines where there is no termi
   assert.match(output.texts.at(-1) ?? "", /^1,000\/1,000 {2}loss 0\.0010 {2}took 0s\n$/);
 });
 
-Deno.test("a line has the validation of its own iteration, which comes after the step, or says which it has", async () => {
+Deno.test("a line has the validation of its own iteration, which comes after the step, or says which it has", () => {
   const output = recorder(false);
-  const progress = await trainingProgress(100, 0, output);
+  const progress = trainingProgress(100, 0, output);
   for (let i = 0; i <= 100; i++) {
     if (i > 0) progress.update(i, { loss: 1 });
     if (i % 4 === 0) progress.update(i, { valLoss: i });
@@ -113,10 +113,10 @@ Deno.test("a line has the validation of its own iteration, which comes after the
   }
 });
 
-Deno.test("trainingProgress never wraps a narrow terminal", async () => {
+Deno.test("trainingProgress never wraps a narrow terminal", () => {
   for (const columns of [40, 57, 79]) {
     const output = recorder(true, columns);
-    const progress = await trainingProgress(1000, 0, output);
+    const progress = trainingProgress(1000, 0, output);
     progress.update(500, figures);
     progress.stop();
     const lines = output.texts.join("").split(LINE_START).map((text) => text.replace(CONTROLS, ""));
@@ -125,15 +125,15 @@ Deno.test("trainingProgress never wraps a narrow terminal", async () => {
   }
 });
 
-Deno.test("trainingProgress writes notes on lines of their own", async () => {
+Deno.test("trainingProgress writes notes on lines of their own", () => {
   const plain = recorder(false);
-  const progress = await trainingProgress(10, 0, plain);
+  const progress = trainingProgress(10, 0, plain);
   progress.note("stopping");
   progress.stop();
   assert.deepEqual(plain.texts, ["stopping\n"]);
 
   const terminal = recorder(true, 60);
-  const bar = await trainingProgress(10, 0, terminal);
+  const bar = trainingProgress(10, 0, terminal);
   bar.note("stopping");
   bar.stop();
   const text = terminal.texts.join("");

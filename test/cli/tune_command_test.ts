@@ -26,6 +26,38 @@ function leftBy(path: string) {
   return { rungs: tune.rungs, settings, runs };
 }
 
+interface Beside {
+  readonly value: number;
+  readonly rivals: readonly {
+    readonly value: number;
+    readonly difference: number;
+    readonly interval: readonly [number, number];
+    readonly is: string;
+  }[];
+}
+
+/** What is said of the best setting is what the figures of the same test users say. */
+function expectVerdict({ verdict, test, baselines }: {
+  verdict: Beside & { readonly loss: Beside };
+  test: readonly { readonly snapshot: string; readonly prec1: number; readonly nll: number }[];
+  baselines: Readonly<Record<string, { readonly prec1: number; readonly nll: number } | null>>;
+}): void {
+  const best = test.find(({ snapshot }) => snapshot === "best: best-loss") ?? assert.fail();
+  for (const [figure, { value, rivals }] of [["prec1", verdict], ["nll", verdict.loss]] as const) {
+    assert.equal(value, best[figure]);
+    for (const { difference, interval: [low, high], is, ...rival } of rivals) {
+      assert.ok(
+        Object.values(baselines).some((known) => Math.abs((known?.[figure] ?? NaN) - rival.value) < 1e-6),
+      );
+      assert.ok(
+        Math.abs(difference - (value - rival.value)) < 1e-5 && low <= difference && difference <= high,
+      );
+      const [above, below] = figure === "nll" ? [high < 0, low > 0] : [low > 0, high < 0];
+      assert.equal(is, above ? "better" : below ? "worse" : "not told apart");
+    }
+  }
+}
+
 Deno.test("tune: stopped and killed, it goes on as if it had not been; its words, files and command are right", () =>
   withSmallLog(async (folder, data) => {
     const args = (path: string) => ["--data", data, "--save-dir", path, ...FEW];
@@ -60,6 +92,7 @@ Deno.test("tune: stopped and killed, it goes on as if it had not been; its words
       at.stdout,
       beatsAll ? /ranks better than every baseline/ : /NO SETTING BEATS EVERY BASELINE/,
     );
+    expectVerdict(result);
     assert.equal(Deno.readTextFileSync(`${whole}/table.csv`).trimEnd().split("\n").length, 6);
     const best = Math.min(
       ...result.settings.map(({ validation }: { validation: { loss: number } }) => validation.loss),

@@ -136,11 +136,6 @@ const manifests: Readonly<Record<string, Record<string, unknown>>> = {
   "pages.parquet is not what the manifest says (SHA-256 …it was damaged or changed": {
     files: { pages: { rows: foreignPages.length, bytes: 1, sha256: "0".repeat(64) } },
   },
-  // Of an earlier version.
-  "has split 7 pages of several clicks into copies…deno task data log --source 'my log.csv'": {
-    skipped: { "pages with several clicks, split into one page a click": 7 },
-    command: ["log", "--source", "my log.csv"],
-  },
 };
 
 Deno.test("a manifest that does not fit its files, or itself, is refused", async () => {

@@ -104,45 +104,31 @@ Deno.test("a value that is not what it is to be is refused, with its place", asy
 
 /** A whole column is of another type: part, column, value of every row, what is said. */
 const types = rowsOf(`
-  users | user | x::VARCHAR
-    | users.parquet: row 1: expected user to be whole numbers, found "0" in a column of the type STRING. Write it as uint32
-  users | user | x::DECIMAL(10, 0)
-    | expected user to be whole numbers, found 0 in a column of the type DECIMAL(10, 0)
-  users | pages | true
-    | row 1: expected pages to be whole numbers, found true in a column of the type BOOLEAN
-  users | rows | DATE '2020-01-01' | expected rows to be whole numbers, found 2020-01-01T… of the type DATE
-  users | split | 1 | expected split to be text, found 1 in a column of the type INT_32. Write it as string
-  users | split | [x] | expected split to be text, found train in a column of the type STRING[]
-  items | item | x::VARCHAR | expected item to be whole numbers
-  items | item | TIMESTAMP '2020-01-01'
-    | expected item to be whole numbers, found 2020… of the type TIMESTAMP
-  items | item | NULL::VARCHAR | items.parquet: expected item to be whole numbers, found the type STRING
-  items | dense | x::VARCHAR[]
-    | expected dense to be lists of numbers, found … of the type STRING[]. Write it as list<float>
-  items | dense | 1.5::FLOAT
-    | expected dense to be lists of numbers, found 1.5 in a column of the type FLOAT
-  items | dense | [true, false]
-    | expected dense to be lists of numbers, found true in a column of the type BOOLEAN[]
-  items | dense | [x] | expected dense to be lists of numbers, found …the type nested lists
-  items | tokens | 'a'
-    | expected tokens to be lists of whole numbers, found a in a column of the type STRING
-  items | tokens | [{a: 1}] | expected tokens to be lists of whole numbers, found …the type nested lists
-  items | tokens | MAP {1: 2} | expected tokens to be lists of whole numbers, found …the type MAP
-  pages | user | x::VARCHAR | expected user to be whole numbers, found "0"
-  pages | items | array_to_string(x, ' ')
-    | row 1: expected items to be lists of whole numbers, found … of the type STRING. Write it as list<uint32>
-  pages | items | list_transform(x, lambda i: i + 0.5)
-    | expected items to be lists of whole numbers, found #.5 in a column of the type DECIMAL(#, 1)[]
-  pages | items | [[1]] | expected items to be lists of whole numbers, found …the type nested lists
-  pages | items | {list: x}
-    | expected items to be lists of whole numbers, found a structure in a column of the type STRUCT
-  pages | clicked | false
-    | expected clicked to be whole numbers, found false in a column of the type BOOLEAN
-  pages | clicked | '0' | expected clicked to be whole numbers, found "0"
-  pages | clicked | TIME '01:02:03' | expected clicked to be whole numbers, found …the type TIME
-  pages | given | 0
-    | expected given to be true or false, found 0 in a column of the type INT_32. Write it as boolean
-  pages | given | 'false' | expected given to be true or false, found false in a column of the type STRING
+  users | user | x::VARCHAR | users.parquet: user 0: expected users numbered … found "0"
+  users | pages | true | user 0: expected pages to be a whole number … found true
+  users | rows | DATE '2020-01-01' | user 0: expected rows to be a whole number … found 2020-01-01T
+  users | split | 1 | expected split to be train, validation, test, found 1
+  users | split | [x] | expected split to be train, validation, test, found a list of 1
+  items | item | x::VARCHAR | item 0: expected items numbered … found "0"
+  items | item | TIMESTAMP '2020-01-01' | item 0: expected items numbered … found 2020
+  items | item | NULL::VARCHAR | items.parquet: item 0: expected items numbered … found NULL
+  items | dense | x::VARCHAR[] | item 0: expected finite features, found "
+  items | dense | 1.5::FLOAT | item 0: expected 2 dense features as in the manifest, found 1.5
+  items | dense | [true, false] | item 0: expected finite features, found true for f0
+  items | dense | [x] | item 0: expected 2 dense features as in the manifest, found 1
+  items | tokens | 'a' | item 0: expected tokens to be a list, an empty one for none, found a
+  items | tokens | [{a: 1}] | items.parquet: … expected tokens of 0..8, found a structure
+  items | tokens | MAP {1: 2} | items.parquet: … tokens
+  pages | user | x::VARCHAR | page 1: expected user 0 … found "0"
+  pages | items | array_to_string(x, ' ') | page 1: expected a list of displayed items, found "
+  pages | items | list_transform(x, lambda i: i + 0.5) | page 1: expected items of 0..11, found #.5
+  pages | items | [[1]] | page 1: expected items of 0..11, found a list of 1
+  pages | items | {list: x} | page 1: expected a list of displayed items, found a structure
+  pages | clicked | false | page 1: expected clicked to be a place … found false
+  pages | clicked | '0' | page 1: expected clicked to be a place … found "0"
+  pages | clicked | TIME '01:02:03' | page 1: expected clicked to be a place … found
+  pages | given | 0 | page 1: expected given to be true or false, found 0
+  pages | given | 'false' | page 1: expected given to be true or false, found false
 `);
 
 Deno.test("a column of a wrong type is refused, with a value of it", async () => {

@@ -194,11 +194,14 @@ Deno.test("describe reads what training reads, and says what is wrong with the r
     await use(folder);
   };
   const wrong: Record<string, readonly [part: string, sql: string]> = {
-    "expected items to be lists of whole numbers, found …nested lists": [
+    "expected items of 0..5, found a list of 4": [
       "pages",
       "SELECT * REPLACE ([items] AS items) FROM t",
     ],
-    "expected items to be lists … STRUCT": ["pages", "SELECT * REPLACE ({a: items} AS items) FROM t"],
+    "page 1: expected a list of displayed items, found a structure": [
+      "pages",
+      "SELECT * REPLACE ({a: items} AS items) FROM t",
+    ],
     "expected the columns item, dense, item is missing": ["items", "SELECT * EXCLUDE item FROM t"],
     "expected split to be train, validation, test, found x": [
       "users",

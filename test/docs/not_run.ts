@@ -13,6 +13,7 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   bench: "bench_test.ts, bench_simulate_test.ts, bench_lab_test.ts, ladder_test.ts",
   "bench peers": "peers_test.ts",
   "bench pack": "pack_test.ts: what it packs, and how the parts are run",
+  "bench compiled": "compiled_test.ts: all of it, for all GPUs",
   "bench stability": "bench_small_test.ts: one setting, on a small log",
   "bench data": "bench_small_test.ts: a two-thousandth of the full size",
   "bench logs": "bench_small_test.ts: all logs, with fewer users",

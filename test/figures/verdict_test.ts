@@ -57,6 +57,8 @@ const baselines: BaselineResults = {
 
 function config(training: Partial<TrainingConfig> = {}): RunConfig {
   return v.parse(runConfigSchema, {
+    pretrain: true,
+    adversarial: null,
     ...{ clickgan: "0", command: [], data: { kind: "demo", seed: 1 }, model: defaultModel, init: null },
     training: { ...defaultTraining, ...training },
     adapter: { kind: "cpu", description: "", vendor: "", architecture: "", runtime: "", driver: "" },

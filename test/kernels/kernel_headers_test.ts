@@ -2,27 +2,19 @@
 
 import { unrolled } from "../../src/cli/build_kernels.ts";
 import { STEP_BYTES, STEP_STRIDE } from "../../src/gpu/step.ts";
-import { forCpu, kernelFile, kernelFiles, kernelName, kernelNames, kernelPath } from "../kernel_files.ts";
+import {
+  forCpu,
+  header,
+  kernelFile,
+  kernelFiles,
+  kernelName,
+  kernelNames,
+  kernelPath,
+  part,
+} from "../kernel_files.ts";
 import assert from "node:assert/strict";
 
 const root = new URL("../../", import.meta.url);
-
-/** The comment that a kernel's text begins with. @param path within kernels/ */
-function header(path: string): string {
-  const text = kernelFile(path);
-  return text.slice(0, text.search(/^(?!\/\/)/m));
-}
-
-/**
- * What follows a label: up to the next label of its line, or with the lines that continue it.
- * @returns undefined without the label.
- */
-function part(path: string, label: string): string | undefined {
-  const found = header(path).match(
-    new RegExp(`(?:^// | {3})${label} {2,}(.+?)(?= {3,}[A-Z]|$)((?:\\n// {2,}.*)*)`, "m"),
-  );
-  return found ? `${found[1]}${found[2]}` : undefined;
-}
 
 /** The kernels that a text names. */
 function kernelsIn(text: string | undefined): string[] {

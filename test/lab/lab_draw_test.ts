@@ -2,11 +2,10 @@
 
 import assert from "node:assert/strict";
 import { adapterCells, ladderCells, runtimeName } from "../../bench/adapters.ts";
-import { benchSchema } from "../../bench/bench_json.ts";
 import { kernelsOf, kernelTexts, referencesOf } from "../../src/lab/build.ts";
 import type { DispatchFacts, KernelFacts } from "../../src/lab/client/services/step.ts";
 import { placeNames } from "../../src/lab/draw/axes.ts";
-import { indexValues } from "../../src/lab/draw/index_values.ts";
+import { indexValues } from "../../src/gpu/reading/index_values.ts";
 import { kernelPanel } from "../../src/lab/draw/kernel_panel.ts";
 import { compareLadder, comparisonText, gainScale, ladderTable, noiseOf } from "../../src/lab/draw/ladder.ts";
 import {
@@ -38,7 +37,7 @@ import {
 } from "../../src/lab/saved.ts";
 import { evenTicks } from "../../src/report/chart_types.ts";
 import * as v from "../../src/schema.ts";
-import type { LadderFigures } from "../../src/selftest/profile/bench_report.ts";
+import { benchReport, type LadderFigures } from "../../src/selftest/profile/bench_report.ts";
 import { forCpu, kernelFile, kernelFiles, kernelName } from "../kernel_files.ts";
 
 const timing = (median: number, spread = 0) => ({
@@ -392,10 +391,34 @@ const own: LadderFigures = {
 const shipped = {
   ...{ ladder: "forward", size: [8, 8, 8], adapter: "llvmpipe (LLVM)", cores: 2, runtime: "Deno/2" },
   steps: [
-    { number: 1, kernel: "a", idea: "naive", changes: 1, microseconds: 100, gainOnFirst: 1 },
-    { number: 2, kernel: "b", idea: "tile", changes: 1, microseconds: 130, gainOnFirst: 0.77, gain: 0.77 },
-    { number: 3, kernel: "c", idea: "texture", changes: 2, microseconds: 30, gainOnFirst: 3, gain: 4 },
-    { number: 4, kernel: "d", idea: "panel", changes: 3, microseconds: 20, gainOnFirst: 5, gain: 1.5 },
+    { number: 1, kernel: "a", idea: "naive", changes: 1, time: { median: 100, min: 100 }, gainOnFirst: 1 },
+    {
+      number: 2,
+      kernel: "b",
+      idea: "tile",
+      changes: 1,
+      time: { median: 130, min: 130 },
+      gainOnFirst: 0.77,
+      gain: 0.77,
+    },
+    {
+      number: 3,
+      kernel: "c",
+      idea: "texture",
+      changes: 2,
+      time: { median: 30, min: 30 },
+      gainOnFirst: 3,
+      gain: 4,
+    },
+    {
+      number: 4,
+      kernel: "d",
+      idea: "panel",
+      changes: 3,
+      time: { median: 20, min: 20 },
+      gainOnFirst: 5,
+      gain: 1.5,
+    },
   ],
 };
 
@@ -468,7 +491,7 @@ Deno.test("what is saved is what the bench reads; the last of the same measureme
   };
   const report = savedReport(first, { ...on, name: " RTX 3060 " });
   assert.equal(fileName(report), "clickgan-rtx-3060-2026-01-02.json");
-  const read = v.parse(benchSchema, JSON.parse(JSON.stringify(report)));
+  const read = v.parse(benchReport, JSON.parse(JSON.stringify(report)));
   assert.equal(read.adapter.description, "RTX 3060");
   assert.equal(read.ladders?.[0]?.steps.length, 5);
   assert.deepEqual(contentsOf(first), [
@@ -517,7 +540,7 @@ Deno.test("the gallery has a picture of each screen, with words for who does not
   const titles = [...main?.matchAll(/"(\w+)", (?:title: )?"([A-Z][^"]+)"/g) ?? []].map((
     [, id, title],
   ) => [id, title]);
-  assert.equal(titles.length, 6);
+  assert.equal(titles.length, 7);
   const shown = [...gallery?.matchAll(/!\[([^\]]+)\]\(gallery\/(\w+)\.webp\)/g) ?? []].map(([, , name]) =>
     name
   );

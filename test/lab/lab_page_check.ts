@@ -18,6 +18,7 @@ import { defaultAdversarial } from "../../src/train/config.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { openChromium } from "../chromium.ts";
 import { openGpu } from "../open_alone.ts";
+import { checkExercises } from "./lab_exercise_check.ts";
 import { checkHost, checkSmaller, SMALLER_ADAPTER } from "./lab_lack_check.ts";
 import { checkKeyboard, checkPaper, checkUnderWay } from "./lab_look_check.ts";
 import { checkLadder, checkSaved, checkStep, type Look } from "./lab_measure_check.ts";
@@ -26,7 +27,8 @@ const [executablePath = "", folder = ""] = Deno.args;
 /** A folder for screenshots, to look at; none are taken without it. */
 const pictures = Deno.env.get("CLICKGAN_PICTURES");
 
-const ITERATIONS = 200;
+const ITERATIONS = 80;
+const VALIDATE_EVERY = "40";
 /** Of a log that takes seconds to read. */
 const LONG_ROWS = 2_000_000;
 /** Iterations of the adversarial stage. */
@@ -132,17 +134,23 @@ async function checkDemo(page: Page): Promise<readonly number[]> {
   await setOptions(page, { lstmUnits: "x" });
   await page.locator("#option-lstmUnits-error", { hasText: 'Expected a whole number in 1..1024, got "x".' })
     .waitFor();
-  const small = { lstmUnits: "3", dims: "7-5", iterations: "10", batchSize: "5", validateEvery: "100" };
+  const small = {
+    lstmUnits: "3",
+    dims: "7-5",
+    iterations: "10",
+    batchSize: "5",
+    validateEvery: VALIDATE_EVERY,
+  };
   await page.click("#screen-train summary >> text=More options");
   await setOptions(page, { ...small, validationUsers: "20" });
   await press(page, "Train");
-  await page.locator("text=Expected --validate-every of at most the 10 iterations, got 100").waitFor();
+  await page.locator("text=Expected --validate-every of at most the 10 iterations, got 40").waitFor();
   await setOptions(page, { iterations: String(ITERATIONS) });
   await expectNoFaults(page, "Train, before");
   await expectStop(page, "Compiling kernels");
   await page.evaluate(STOP_AT_ONCE);
   await press(page, "Train");
-  await page.locator("text=/^Stopped after \\d+ of 200 iterations. It can go on.$/").waitFor();
+  await page.locator(`text=/^Stopped after \\d+ of ${ITERATIONS} iterations. It can go on.$/`).waitFor();
   await press(page, "Go on");
   await page.locator("table.figures").waitFor();
   const expected = await denoLosses(
@@ -221,7 +229,7 @@ async function denoLosses(
     lstmUnits: "3",
     dims: dims.join("-"),
     batchSize: "5",
-    validateEvery: "100",
+    validateEvery: VALIDATE_EVERY,
     validationUsers: "20",
   };
   const options = readOptions({ texts: small, fromSnapshot: false });
@@ -508,6 +516,7 @@ try {
     await checkOwnLog(page);
     await checkStep(page, look);
     await checkLadder(page, look);
+    await checkExercises(page, look);
     await checkSaved(page, folder, look);
     await checkHidden(page);
     await expectNoFaults(page, "after the tab was hidden");

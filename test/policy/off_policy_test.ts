@@ -192,6 +192,33 @@ Deno.test("estimators: as Open Bandit Pipeline has them, of the same arrays", as
   for (const [name, terms] of Object.entries(ours)) near(estimateOf(terms), theirs[name] ?? NaN, 1e-9);
 });
 
+Deno.test("Plackett-Luce: the chances of all slates of 3 of 8 items sum to 1, and slates come as often as they say", () => {
+  const law = new PlackettLuce([0.3, -1, 2, 0.1, -0.4, 1.1, 0, -2], 0.8);
+  const all = range(8).flatMap((a) => range(8).flatMap((b) => range(8).map((c) => [a, b, c])))
+    .filter((slate) => new Set(slate).size === 3);
+  const chances = all.map((slate) => Math.exp(law.chances(slate).reduce((sum, log) => sum + log)));
+  assert.equal(all.length, 8 * 7 * 6);
+  near(chances.reduce((sum, chance) => sum + chance), 1);
+  // Also where one item has nearly all the weight, which a difference of sums would lose.
+  const cold = new PlackettLuce([0, 1, 40, -3, 2, 0.5, -1, 3], 0.05);
+  near(all.reduce((sum, slate) => sum + Math.exp(cold.chances(slate).reduce((sum, log) => sum + log)), 0), 1);
+  const random = randomStream(3, "slates");
+  const draws = 40_000;
+  const counts = new Map<string, number>();
+  for (let d = 0; d < draws; d++) {
+    const { places } = law.draw(3, () => random.uniform());
+    counts.set(String(places), (counts.get(String(places)) ?? 0) + 1);
+  }
+  const cells = all.map((slate, k) => ({
+    found: counts.get(String(slate)) ?? 0,
+    expected: draws * chances[k]!,
+  }))
+    .filter(({ expected }) => expected >= 5);
+  const x = cells.reduce((sum, { found, expected }) => sum + (found - expected) ** 2 / expected, 0);
+  const degrees = cells.length;
+  assert.ok(x < degrees + 5 * Math.sqrt(2 * degrees), `chi-square ${x} of ${degrees}`);
+});
+
 Deno.test("Plackett-Luce: the chance of an item in a slot is its share of all slates, also where it is nearly always above", () => {
   const law = new PlackettLuce([0, 1, -2, 8, 0.5], 0.9);
   const random = randomStream(4, "slots");

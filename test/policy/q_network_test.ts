@@ -18,7 +18,7 @@ import { padRows } from "../../src/tape/layout.ts";
 import { checkTest, withGpu } from "../op_check.ts";
 import { withBench } from "../../src/selftest/slates/slate_bench.ts";
 import { checkInput } from "../../src/selftest/slates/slate_cases.ts";
-import type { Q64 } from "../../src/selftest/slates/q_reference.ts";
+import { Q64 } from "./q_reference.ts";
 import { floats, maskBits } from "../../src/selftest/harness.ts";
 
 const shapeOf = (kind: QShape["kind"], slate: number): QShape => ({
@@ -33,13 +33,9 @@ for (const kind of ["cpu", "gpu"] as const) {
       withGpu(kind, async (gpu) => {
         const [R, items] = [70, 37];
         await withBench(gpu, { rows: R, items }, async (bench) => {
-          const { network, itemVectors, input, q64, x, rows, arena } = madeNetwork(
-            gpu,
-            bench,
-            shape,
-            R,
-            items,
-          );
+          const made = madeNetwork(gpu, bench, shape, R, items);
+          const { network, itemVectors, input, x, rows, arena } = made;
+          const q64 = new Q64(shape, made.weights, made.vectors);
           const taken = (row: number, item: number) => (item * 5 + row) % 3 === 0 || item === row % 7;
           const bits = maskBits(R, items, taken);
           const masked = { view: bench.upload("masked", bits), stride: R };
@@ -109,7 +105,9 @@ for (const shape of shapes) {
     withGpu("cpu", async (gpu) => {
       const [R, items] = [70, 37];
       await withBench(gpu, { rows: R, items }, async (bench) => {
-        const { network, itemVectors, input, q64, x, rows } = madeNetwork(gpu, bench, shape, R, items);
+        const made = madeNetwork(gpu, bench, shape, R, items);
+        const { network, itemVectors, input, x, rows } = made;
+        const q64 = new Q64(shape, made.weights, made.vectors);
         const taken = (row: number, item: number) => (item + row) % 3 === 0;
         const free = (row: number) =>
           Array.from({ length: items }, (_, i) => i).filter((i) => !taken(row, i));
@@ -166,7 +164,9 @@ for (const [name, own] of Object.entries(learned)) {
     withGpu("cpu", async (gpu) => {
       const most = 64 * Math.ceil(own.count / 64);
       await withBench(gpu, { rows: own.count, items: LEARNED_ITEMS, most }, async (bench) => {
-        const { network, q64, x, batch, columns, found, q, expected } = await runLearning(gpu, bench, own);
+        const learned = await runLearning(gpu, bench, own);
+        const { network, x, batch, columns, found, q, expected } = learned;
+        const q64 = new Q64(own.shape, learned.weights, learned.vectors);
         const { parameters } = network;
         batch.slates.forEach((slate, row) => {
           for (let j = 0; j < columns; j++) {
@@ -190,7 +190,7 @@ for (const [name, own] of Object.entries(learned)) {
           assert.deepEqual(raw.subarray(0, padded.length), padded, `padding of ${name} is not zero`);
           const wanted = expected.gradients.get(name) ?? assert.fail(name);
           const largest = wanted.data.reduce((most, g) => Math.max(most, Math.abs(g)), 1e-3);
-          const weights = q64.weights.get(name) as Float64Array;
+          const weights = learned.weights.get(name) ?? assert.fail();
           const random = randomStream(1, name);
           for (let trial = 0; trial < 3; trial++) {
             const i = random.integer(rows * columns);

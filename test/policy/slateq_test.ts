@@ -30,7 +30,7 @@ import { withGpu } from "../op_check.ts";
 import { maskBits } from "../../src/selftest/harness.ts";
 import { normals } from "../../src/selftest/slates/slate_bench.ts";
 import { counted, logs, lstm, none, pw, someWeights } from "../simulated_models.ts";
-import { Q64 } from "../../src/selftest/slates/q_reference.ts";
+import { Q64 } from "./q_reference.ts";
 
 const restless = shopNamed("restless") ?? assert.fail();
 const items = 41;

@@ -1,6 +1,8 @@
 /** Folders to report on, written by hand: runs, seeds and experiments, with or without an adversarial stage. */
 
 /** Rows of a log; text is written as it stands, e.g. "NaN". */
+import { defaultModel } from "../../src/model/config.ts";
+import { defaultTraining } from "../../src/train/config.ts";
 export type Rows = readonly (readonly (number | string)[])[];
 
 export interface StageFiles {
@@ -18,12 +20,12 @@ export interface RunFiles {
   readonly seed?: number;
   readonly iterations?: number;
   readonly dims?: readonly number[];
-  readonly likelihood?: StageFiles;
+  readonly shannon?: StageFiles;
   readonly adversarial?: StageFiles;
 }
 
 const HEADERS = {
-  likelihood: "iteration,loss,prec1,prec2",
+  shannon: "iteration,loss,prec1,prec2",
   adversarial: "iteration,loss,loss_min,loss_max,pi_prec1,pi_prec2,prec1,prec2",
 };
 
@@ -38,13 +40,16 @@ export function configOf({ seed = 1, iterations = 4, dims = [64, 64] }: RunFiles
     clickgan: "0.1.0",
     command: ["--dims", dims.join("-")],
     data: { kind: "demo", seed: 1 },
-    model: { encoder: "lstm", lstmUnits: 20, dims },
-    training: { seed, iterations, batchSize: 50 },
+    model: { ...defaultModel, dims },
+    training: { ...defaultTraining, seed, iterations },
+    pretrain: true,
+    adversarial: null,
     init: null,
     adapter: {
       kind: "cpu",
       description: "llvmpipe",
       vendor: "",
+      architecture: "",
       runtime: "Deno/2.9.6",
       driver: "Mesa 25.0.7",
     },
@@ -63,7 +68,7 @@ const SIZES = {
 export function writeRun(folder: string, run: RunFiles): void {
   Deno.mkdirSync(folder, { recursive: true });
   writeJson(`${folder}/config.json`, configOf(run));
-  if (run.likelihood) writeStage(folder, HEADERS.likelihood, run.likelihood);
+  if (run.shannon) writeStage(folder, HEADERS.shannon, run.shannon);
   if (run.adversarial) writeStage(`${folder}/adversarial`, HEADERS.adversarial, run.adversarial);
 }
 
@@ -119,7 +124,7 @@ function plausibleDetails(prec1: number) {
 function plausibleRun(
   seed: number,
   skill: number,
-  stages: readonly ("likelihood" | "adversarial")[],
+  stages: readonly ("shannon" | "adversarial")[],
 ): RunFiles {
   const iterations = 900;
   const at = (n: number, step: number, from: number) => Array.from({ length: n }, (_, k) => from + k * step);
@@ -127,7 +132,7 @@ function plausibleRun(
     1.4 - 0.3 * skill + Math.exp(-t / 120) + 0.05 * noise(t + s + seed * 1e4);
   const prec = (t: number, s: number) =>
     skill * (0.6 - 0.4 * Math.exp(-t / 90)) + 0.02 * noise(t + s + seed * 2e4);
-  const shannon = (t: number) => [t, loss(t, 1), prec(t, 2), prec(t, 3) + 0.15];
+  const likelihood = (t: number) => [t, loss(t, 1), prec(t, 2), prec(t, 3) + 0.15];
   const gan = (t: number) => {
     const max = 0.8 + 0.4 * skill * (1 - Math.exp(-t / 200)) + 0.03 * noise(t + seed * 3e4);
     return [
@@ -156,9 +161,9 @@ function plausibleRun(
     lossMin: -0.4,
     lossMax: 1.1,
   };
-  const likelihood: StageFiles = {
-    train: at(iterations, 1, 1).map(shannon),
-    validation: at(iterations / 10, 10, 0).map(shannon),
+  const shannon: StageFiles = {
+    train: at(iterations, 1, 1).map(likelihood),
+    validation: at(iterations / 10, 10, 0).map(likelihood),
     test: ["best-loss", "best-prec1", "best-prec2", "last"].map((name) =>
       test(name, { details: plausibleDetails(prec(800, 12)) })
     ),
@@ -171,7 +176,7 @@ function plausibleRun(
   return {
     seed,
     iterations,
-    ...(stages.includes("likelihood") ? { likelihood } : {}),
+    ...(stages.includes("shannon") ? { shannon } : {}),
     ...(stages.includes("adversarial") ? { adversarial } : {}),
   };
 }
@@ -179,11 +184,11 @@ function plausibleRun(
 /** An experiment of six models, as `reproduce` writes it. */
 export function writeExperiment(folder: string, seeds: readonly number[]): void {
   const models = [
-    { name: "Baseline 64-64", skill: 0.95, stages: ["likelihood"] },
-    { name: "BatchNorm 64-64", skill: 0.85, stages: ["likelihood"] },
-    { name: "Baseline 32-64-32", skill: 0.9, stages: ["likelihood"] },
+    { name: "Baseline 64-64", skill: 0.95, stages: ["shannon"] },
+    { name: "BatchNorm 64-64", skill: 0.85, stages: ["shannon"] },
+    { name: "Baseline 32-64-32", skill: 0.9, stages: ["shannon"] },
     { name: "Fine-tuned 64-64", skill: 1, stages: ["adversarial"] },
-    { name: "Fine-tuned 32-64-32", skill: 0.97, stages: ["likelihood", "adversarial"] },
+    { name: "Fine-tuned 32-64-32", skill: 0.97, stages: ["shannon", "adversarial"] },
     { name: "L2 NoPretrain", skill: 0.5, stages: ["adversarial"] },
   ] as const;
   Deno.mkdirSync(folder, { recursive: true });

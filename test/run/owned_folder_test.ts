@@ -272,32 +272,33 @@ Deno.test("temporary names are of one kind, and an empty folder may hold them", 
     assert.deepEqual(filesIn(folder), []);
   }));
 
-Deno.test("what is made in one go says that it is not whole, and the next one begins it anew", () =>
+Deno.test("what is made in one go says that it is not whole, is taken back, and the next one begins it anew", () =>
   withEmptyFolder(async (folder) => {
     const path = `${folder}/made`;
-    const purpose = { ...RUN, own: ["a.csv", "b.json"] };
+    const purpose = { ...RUN, own: ["a.csv", "b.json"], work: /^work\./ };
     const write = (name: string, text: string) => Deno.writeTextFileSync(`${path}/${name}`, text);
     const refused = () => OwnedFolder.begin(path, purpose);
     {
       using _left = await OwnedFolder.begin(path, purpose);
       assert.deepEqual(filesIn(path).filter((name) => !name.endsWith(".lock")), [SIGN]);
-    }
-    assert.deepEqual(filesIn(folder), [], "nothing was written to it");
-    {
-      using _killed = await OwnedFolder.begin(path, purpose);
       write("a.csv", "half");
+      write("work.db", "half");
     }
-    assert.deepEqual(filesIn(path), [SIGN, "a.csv"]);
-    write("notes.txt", "mine");
+    assert.deepEqual(filesIn(folder), [], "what is not whole goes");
+    Deno.mkdirSync(path);
+    for (const name of [SIGN, "a.csv", "work.db", "notes.txt"]) {
+      write(name, "of one that was killed, or mine");
+    }
     await assert.rejects(refused, userError(/holds notes\.txt/));
-    assert.deepEqual(filesIn(path), [SIGN, "a.csv", "notes.txt"]);
+    assert.deepEqual(filesIn(path), [SIGN, "a.csv", "notes.txt", "work.db"]);
     Deno.removeSync(`${path}/notes.txt`);
     {
       using whole = await OwnedFolder.begin(path, purpose);
       assert.ok(!filesIn(path).includes("a.csv"));
-      write("b.json", "{}");
+      for (const name of ["b.json", "work.db", "notes.txt"]) write(name, "{}");
       whole.finish();
     }
-    assert.deepEqual(filesIn(path), ["b.json"]);
+    assert.deepEqual(filesIn(path), ["b.json", "notes.txt"]);
     await assert.rejects(refused, userError(/holds b\.json/));
+    assert.deepEqual(filesIn(path), ["b.json", "notes.txt"]);
   }));

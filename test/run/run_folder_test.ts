@@ -184,6 +184,8 @@ Deno.test("a model's data are those that its run was trained on, unless others a
   }));
 
 const config: RunConfig = v.parse(runConfigSchema, {
+  pretrain: true,
+  adversarial: null,
   clickgan: "0.1.0",
   command: [],
   data: { kind: "demo", seed: 7 },

@@ -150,6 +150,19 @@ Deno.test("host simulator: a random pool is that of the device, and counts for n
   assert.ok(Math.abs(large / (users * pages) - 4) < 0.7, `${large / (users * pages)} items a pool`);
 });
 
+Deno.test("random pools: each item is in as many as another", () => {
+  const [users, items, n] = [4000, 40, 13];
+  const { threshold } = poolOf({ random: n }, items);
+  const counts = new Array<number>(items).fill(0);
+  for (let user = 0; user < users; user++) {
+    const pool = randomPool(threshold, items, (purpose) => philox([user, 0, 0, purpose], keyOf(1)));
+    pool.forEach((isIn, item) => counts[item]! += isIn);
+  }
+  const expected = users * n / items;
+  const x = total(counts.map((count) => (count - expected) ** 2 / (expected * (1 - n / items))));
+  assert.ok(1 - jstat.chisquare.cdf(x, items) > 1e-4, `chi-square ${x} of ${items}`);
+});
+
 Deno.test("host simulator: the states are those of the clicks, and the reward is 1 or the utility", () => {
   const { slates, outcomes, states, returns } = simulateOnHost(shop, randomPolicy(), {
     ...sizes,

@@ -3,7 +3,7 @@
 import { type ClickLog, NONE, usersOf } from "../../src/data/click_log.ts";
 import { randomStream } from "../../src/data/random.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
-import { defaultModel, type ModelConfig, modelConfigSchema } from "../../src/model/config.ts";
+import { defaultModel, type ModelConfig } from "../../src/model/config.ts";
 import { positionEffects } from "../../src/model/position_effect.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
@@ -16,7 +16,6 @@ import { stagesConfigOf } from "../../src/run/options/train.ts";
 import { tinyData } from "../small_models.ts";
 import { Collector } from "../../src/figures/collector.ts";
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
-import * as v from "../../src/schema.ts";
 import { printedBy } from "../command_check.ts";
 
 const PAGE = 5;
@@ -178,7 +177,7 @@ Deno.test("a reward that is not of choices alone has no adversarial stage", () =
     }
   }));
 
-Deno.test("options of the simple models, and configs from before they were there", () => {
+Deno.test("options of the simple models", () => {
   const model = (...args: string[]) =>
     stagesConfigOf(parseTrainOptions(["--counts", "none", ...args]).options, tinyData).model;
   assert.deepEqual(model(), defaultModel);
@@ -200,6 +199,4 @@ Deno.test("options of the simple models, and configs from before they were there
     () => model("--position-effect", "--adversarial", "200"),
     /Expected either --position-effect or --adversarial, got both/,
   );
-  const old = { encoder: "lstm", lstmUnits: 20, dims: [64, 64], batchNorm: false, kernelSd: 0.1, eta: 1 };
-  assert.deepEqual(v.parse(modelConfigSchema, old), defaultModel);
 });

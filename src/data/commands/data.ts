@@ -6,6 +6,7 @@ import { describeCommand } from "./describe.ts";
 import { exampleCommand } from "./example.ts";
 import { impressionsCommand } from "./impressions.ts";
 import { logCommand } from "./log.ts";
+import { mergeCommand } from "./merge.ts";
 import { runPreparation } from "./options.ts";
 import { retailrocketCommand } from "./retailrocket.ts";
 import { runMain } from "../../cli/fail.ts";
@@ -18,6 +19,7 @@ async function main(): Promise<void> {
     .addCommand(retailrocketCommand(runPreparation))
     .addCommand(impressionsCommand(runPreparation))
     .addCommand(logCommand(runPreparation))
+    .addCommand(mergeCommand())
     .addCommand(describeCommand())
     .addCommand(exampleCommand())
     .addHelpText(
@@ -26,6 +28,7 @@ async function main(): Promise<void> {
         "  deno task data retailrocket --source retailrocket --pages sampled --out runs/data/rr\n" +
         "  deno task data impressions --source MINDsmall_train --out runs/data/mind\n" +
         "  deno task data log --source 'logs/*.parquet' --user uid --item sku --time ts --clicked label\n" +
+        "  deno task data merge runs/data/mine runs/data/shown --out runs/data/both\n" +
         "  deno task data describe runs/data/rr\n" +
         "\nA subcommand's options: deno task data retailrocket --help. The guide is data/README.md.",
     );

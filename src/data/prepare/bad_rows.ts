@@ -4,7 +4,7 @@ import { UserError } from "../../user_error.ts";
 import { thousands } from "../../thousands.ts";
 import type { Json } from "@duckdb/node-api";
 import type { Engine } from "./engine.ts";
-import { linesAt, linesOf, recordsOf } from "./sources.ts";
+import { linesOf, recordsOf } from "./sources.ts";
 
 /** A larger share of bad rows is refused. */
 const MOST_BAD = 0.01;
@@ -69,7 +69,7 @@ export function shown(text: string): string {
 /** Blank lines hold no row; those before a row come with it. */
 const FAULTS = `
   SELECT DISTINCT ON (file_path, line_byte_position)
-    file_path, line_byte_position + length(csv_line) - length(ltrim(csv_line, E'\\r\\n')) AS start, column_name, error_type, error_message, csv_line
+    file_path, ltrim(csv_line, E'\\r\\n') AS csv_line, column_name, error_type, error_message
   FROM reject_errors JOIN reject_scans USING (scan_id, file_id)
   WHERE trim(coalesce(csv_line, ''), E' \\r\\n\\t') <> ''
   ORDER BY file_path, line_byte_position, error_type, column_name`;
@@ -115,14 +115,14 @@ export async function takeRejects(engine: Engine): Promise<BadRows> {
   );
 }
 
-/** The engine's own line numbers count wrong behind a rejected row; its bytes are right, from 1. */
+/** By their text: the engine's own line numbers count wrong behind a rejected row. */
 async function linesIn(rows: readonly Record<string, Json>[]): Promise<number[]> {
-  const lines: number[] = [];
-  for (const file of new Set(rows.map((row) => String(row.file_path)))) {
-    const starts = rows.filter((row) => row.file_path === file).map((row) => Number(row.start) - 1);
-    lines.push(...await linesAt(file, starts));
+  const found: Found[] = rows.map((row) => ({ row }));
+  for (const path of new Set(rows.map((row) => String(row.file_path)))) {
+    const own = found.filter(({ row }) => row.file_path === path);
+    await locate(path, own, ({ csv_line: text }) => String(text).split(/\r?\n|\r$/, 1)[0] ?? "");
   }
-  return lines;
+  return found.map(({ line }) => line ?? 0);
 }
 
 /** Before rows are read again that were read before: the bad ones among them would be counted twice. */
@@ -243,7 +243,13 @@ async function examplesOf(engine: Engine, source: FaultSource): Promise<BadRow[]
     line: typeof row.row === "string" || typeof row.row === "number" ? Number(row.row) : undefined,
   }));
   for (const path of new Set(rows.map(({ file }) => String(file)))) {
-    await locate(path, found.filter(({ row, line }) => row.file === path && line === undefined), source);
+    const csv = typeof source.csv === "function" ? source.csv(path) : source.csv;
+    const missing = found.filter(({ row, line }) => row.file === path && line === undefined);
+    if (!csv) await locate(path, missing, ({ line }) => String(line));
+    else {await locate(path, missing, (row) =>
+        keyOf(
+          Object.keys(csv.places).map((name) => row[name] ?? null),
+        ), csv);}
   }
   return found.map(({ row, line }) => {
     const text = textOf(source, String(row.fault));
@@ -255,34 +261,23 @@ async function examplesOf(engine: Engine, source: FaultSource): Promise<BadRow[]
   }).sort(byPlace);
 }
 
-/** Finds the lines of the rows: by their text, or by the values of the columns that were read. */
-async function locate(path: string, missing: Found[], source: FaultSource): Promise<void> {
-  const csv = typeof source.csv === "function" ? source.csv(path) : source.csv;
-  const wanted = new Map<string, Found[]>();
-  for (const found of missing) {
-    const key = csv
-      ? keyOf(Object.keys(csv.places).map((name) => found.row[name] ?? null))
-      : String(found.row.line);
-    wanted.set(key, [...wanted.get(key) ?? [], found]);
-  }
-  const see = (key: string, line: number) => {
+/** Finds the lines of rows by their text, or with `csv` by the values of the columns that were read. */
+async function locate(
+  path: string,
+  missing: readonly Found[],
+  keyOfRow: (row: Found["row"]) => string,
+  csv?: CsvPlaces,
+): Promise<void> {
+  const wanted = Map.groupBy(missing, ({ row }) => keyOfRow(row));
+  const places = Object.values(csv?.places ?? {});
+  let left = missing.length;
+  if (left === 0) return;
+  for await (const { line, ...at } of csv ? recordsOf(path, csv.delimiter) : linesOf(path)) {
+    const key = "text" in at ? at.text : keyOf(places.map((place) => at.fields[place] ?? null));
     const found = wanted.get(key)?.shift();
-    if (!found) return;
+    if (!found) continue;
     found.line = line;
-    if (wanted.get(key)?.length === 0) wanted.delete(key);
-  };
-  if (wanted.size === 0) return;
-  if (csv) {
-    const places = Object.values(csv.places);
-    for await (const { fields, line } of recordsOf(path, csv.delimiter)) {
-      see(keyOf(places.map((place) => fields[place] ?? null)), line);
-      if (wanted.size === 0) return;
-    }
-  } else {
-    for await (const { text, line } of linesOf(path)) {
-      see(text, line);
-      if (wanted.size === 0) return;
-    }
+    if (--left === 0) return;
   }
 }
 

@@ -39,8 +39,8 @@ export class Engine {
     const instance = await orUserError(() => duckdb.DuckDBInstance.create(":memory:"));
     const connection = await instance.connect();
     const engine = new Engine(instance, connection);
-    // The engine makes this folder when it needs it, and takes it away again.
-    const spill = workFolder !== "" ? `${workFolder}/spill` : `/tmp/clickgan-spill-${Deno.pid}`;
+    // The engine's files there go again with it, and so does the folder, where the engine has made it.
+    const spill = workFolder !== "" ? workFolder : `/tmp/clickgan-spill-${Deno.pid}`;
     try {
       await engine.run([
         `SET memory_limit = ${literal(memory)}`,

@@ -3,16 +3,17 @@
 import { basename, resolve } from "node:path";
 import * as v from "../../schema.ts";
 import { UserError } from "../../user_error.ts";
-import { atomicWriteFile } from "../../run/files/atomic_write.ts";
+import { writeJson } from "../../run/files/json_file.ts";
 import { version } from "../../version.ts";
 import { type BadRows, joined, judge, noBadRows, takeRejects } from "./bad_rows.ts";
-import { checksum } from "../../run/files/checksum.ts";
+import { checksum } from "../../run/files/local_file.ts";
+import { OwnedFolder, type Purpose } from "../../run/files/owned_folder.ts";
+import { PREPARED_FILES } from "../sets/prepared_writer.ts";
 import { warningsIn } from "./describe.ts";
 import { Engine, type Step, stepsOf, type Variable } from "./engine.ts";
 import type { StepStanding } from "../log_source.ts";
 import { featuresOf, sharesOf, VOCABULARY, writeVocabulary } from "./like.ts";
 import { MANIFEST, type Manifest, manifestSchema } from "../manifest.ts";
-import { OutFolder } from "./out_folder.ts";
 import type { SourceFile } from "./sources.ts";
 import usersScript from "../../../data/users.sql" with { type: "text" };
 import preparedScript from "../../../data/prepared.sql" with { type: "text" };
@@ -66,8 +67,15 @@ export interface Prepared {
   readonly bad: BadRows;
 }
 
+/** Its files, and what the engine and recipes work with. */
+const OUT: Purpose = {
+  ...{ what: "the prepared data", option: "--out" },
+  own: [...PREPARED_FILES, `${VOCABULARY}.parquet`],
+  work: /^(work\.duckdb.*|duckdb_temp.*|no_\w+\.csv)$/,
+};
+
 /**
- * Makes a prepared data set. Its folder appears when it is whole; otherwise nothing is left.
+ * Makes a prepared data set; where it does not become whole, nothing is left.
  * @param command the arguments, for the manifest.
  * @throws UserError for a source, folder or limit at fault; StoppedError once the signal is aborted.
  */
@@ -77,18 +85,19 @@ export async function prepare(
   command: readonly string[],
   { signal, onStep }: PrepareEvents = {},
 ): Promise<Prepared> {
-  using out = await OutFolder.begin(options.out);
+  const path = options.out.replace(/[/\\]+$/, "") || options.out;
+  using folder = await OwnedFolder.begin(path, OUT);
   let engine: Engine | undefined;
   try {
-    engine = await Engine.open({ workFolder: out.work, memory: options.memory, threads: options.threads });
+    engine = await Engine.open({ workFolder: path, memory: options.memory, threads: options.threads });
     await engine.run(
       "CREATE TABLE skipped (kind VARCHAR, count BIGINT); CREATE TABLE note (text VARCHAR)",
     );
     onStep?.(outside("Looking at the source"));
-    const begun = await recipe(engine, out.work, signal);
+    const begun = await recipe(engine, path, signal);
     await engine.setVariables({
       ...begun.variables,
-      out: out.partial,
+      out: path,
       split: options.split,
       train_share: options.shares.train,
       validation_share: options.shares.validation,
@@ -116,18 +125,16 @@ export async function prepare(
       },
     });
     onStep?.(outside("Checksums"));
-    const manifest = await manifestOf(engine, nameOf(out.path), begun, out.partial, command, bad);
+    const manifest = await manifestOf(engine, nameOf(path), begun, path, command, bad);
     onStep?.(outside("Warnings"));
-    manifest.warnings = await warningsIn(engine, out.partial, signal);
+    manifest.warnings = await warningsIn(engine, path, signal);
+    await writeJson(`${path}/${MANIFEST}`, manifest);
     engine.close();
     engine = undefined;
-    await atomicWriteFile(`${out.partial}/${MANIFEST}`, JSON.stringify(manifest, null, 2) + "\n");
-    await out.finish();
-    return { folder: out.path, manifest, bad };
-  } catch (error) {
+    folder.finish();
+    return { folder: path, manifest, bad };
+  } finally {
     engine?.close();
-    await out.abandon();
-    throw error;
   }
 }
 

@@ -63,32 +63,6 @@ export async function checkCompressed(files: readonly SourceFile[], signal?: Abo
 }
 
 /**
- * The numbers, from 1, of the lines that begin at these bytes of a text file (of what it holds, if it is compressed).
- * @param starts ascending, from 0.
- */
-export async function linesAt(path: string, starts: readonly number[]): Promise<number[]> {
-  const lines: number[] = [];
-  let [line, before] = [1, 0];
-  const file = createReadStream(path);
-  const decoder = decoderOf(path);
-  for await (const chunk of decoder ? file.pipe(decoder) : file) {
-    let from = 0;
-    for (;;) {
-      const next = starts[lines.length];
-      if (next === undefined) return lines;
-      const end = Math.min(chunk.length, next - before);
-      for (let at = chunk.indexOf(10, from); at >= 0 && at < end; at = chunk.indexOf(10, at + 1)) line++;
-      from = end;
-      if (before + chunk.length <= next) break;
-      lines.push(line);
-    }
-    before += chunk.length;
-  }
-  while (lines.length < starts.length) lines.push(line);
-  return lines;
-}
-
-/**
  * Lines of text files as one column, and the file's path; chr(1) is in no sane text. Lines may end in either way (not
  * strict); where they end in both there are more blank ones.
  */

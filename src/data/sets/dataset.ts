@@ -2,8 +2,8 @@
 
 import { type ClickLog, type Split, splits, usersOf } from "../click_log.ts";
 import { makeShop } from "../demo_shop.ts";
-import { shopNamed, shopNames, shops } from "../shops.ts";
-import { checkSource, type LogSource, MemoryLog, type OnProgress } from "../log_source.ts";
+import { featureNames, shopNamed, shopNames, shops } from "../shops.ts";
+import { type LogSource, MemoryLog, type OnProgress } from "../log_source.ts";
 import { readPaperFile } from "./paper_file.ts";
 import { randomStream } from "../random.ts";
 import { UserError } from "../../user_error.ts";
@@ -11,7 +11,7 @@ import { fitSource } from "../../model/item_features.ts";
 import { differenceOf, unknownOf } from "../feature_meaning.ts";
 import type { ItemsShape } from "../item_catalogue.ts";
 import type { Features, Places } from "../manifest.ts";
-import { checksum } from "../../run/files/checksum.ts";
+import { checksum } from "../../run/files/local_file.ts";
 import { itemIdsOf, withoutTokens } from "../item_ids.ts";
 import * as v from "../../schema.ts";
 
@@ -59,7 +59,7 @@ export const dataConfigSchema: v.GenericSchema<unknown, DataConfig> = v.variant(
     ...file,
     resplit: v.nullable(v.wholeNumber()),
     memoryRows: v.whole(0),
-    itemIds: v.optional(v.boolean(), true),
+    itemIds: v.boolean(),
   }),
 ]);
 
@@ -135,7 +135,6 @@ async function openWhole(
   if (isFolder(source)) {
     const { openPrepared } = await import("./packed_set.ts"); // Parquet: 20 ms of CPU
     const { source: log, sha256, manifest } = await openPrepared(source, { ...options, needed, memoryRows });
-    checkSource(log, needed);
     const config = {
       kind: "prepared",
       path: source,
@@ -217,6 +216,16 @@ export function withoutItemIds(data: Dataset): Dataset {
     source: source.with({ items: withoutTokens(source.items, field.first) }),
     features: { ...features, tokens: features.tokens.filter((other) => other !== field) },
   };
+}
+
+const shopFeatures: Features = {
+  dense: featureNames.map((name) => ({ name, meaning: `${name} of a made-up shop` })),
+  tokens: [],
+};
+
+/** What the features of its items mean, for a set that is written; of a made-up shop, too. */
+export function featuresOf({ features, config }: Dataset): Features | undefined {
+  return features ?? (config.kind === "demo" ? shopFeatures : undefined);
 }
 
 /** What a model says of the items that it was trained on. */

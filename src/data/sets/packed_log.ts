@@ -12,7 +12,7 @@
  * and so are users that follow each other.
  */
 
-import { type Clicks, FURTHER_CLICK, GIVEN_HISTORY, type ItemFeatures, NONE, splits } from "../click_log.ts";
+import { type Clicks, FURTHER_CLICK, GIVEN_HISTORY, type ItemFeatures, NONE } from "../click_log.ts";
 import { catalogueOf, type ItemCatalogue } from "../item_catalogue.ts";
 import { type LogSource, makeWindow, type UserIndex } from "../log_source.ts";
 import { HEADER_WORDS, PackedFile, PackedFileWriter } from "./packed_file.ts";
@@ -32,10 +32,6 @@ function positionOf(
   user: number,
 ): number {
   return 4 * HEADER_WORDS + 8 * (userEvents[user] ?? 0) + 4 * (userRows[user] ?? 0);
-}
-
-function indexBytes(users: number): number {
-  return 12 * (users + 1) + users;
 }
 
 /**
@@ -61,34 +57,19 @@ export class PackedLog implements LogSource, Disposable {
   /**
    * Opens a file and checks all of it against its checksums, in a megabyte of memory.
    * @param name of the log, for reports. @param items that its rows display.
-   * @throws {UserError} for a file that cannot be read, is none of these, or is cut off.
+   * @throws {UserError} for a file that cannot be read, is none of these, or was altered.
    */
   static open(path: string, name: string, items: ItemFeatures | ItemCatalogue): PackedLog {
     const file = PackedFile.open(path, "click log");
     try {
       const [, , , users = 0, events = 0, rows = 0] = file.header(MAGIC, VERSION);
       const end = 4 * HEADER_WORDS + 8 * events + 4 * rows;
-      const expected = end + indexBytes(users);
-      if (file.size !== expected) {
-        throw file.damaged(
-          `expected ${expected} bytes for ${users} users, ${events} events and ${rows} rows, found ${file.size}`,
-        );
-      }
       const index = new Uint32Array(3 * (users + 1));
       file.readAt(end, index);
       const part = (k: number) => index.subarray(k * (users + 1), (k + 1) * (users + 1));
       const userSplit = new Uint8Array(users);
       file.readAt(end + index.byteLength, userSplit);
-      const [userEvents, userRows, userCounted] = [part(0), part(1), part(2)];
-      checkRunning(file, "events", userEvents, events);
-      checkRunning(file, "rows", userRows, rows);
-      checkRunning(file, "counted events", userCounted, userCounted.at(-1) ?? 0);
-      if ((userCounted.at(-1) ?? 0) > events) throw file.damaged("it counts more events than there are");
-      const code = userSplit.findIndex((code) => code >= splits.length);
-      if (code >= 0) {
-        throw file.damaged(`user ${code} belongs to part ${userSplit[code]}, expected 0, 1 or 2`);
-      }
-      return new PackedLog(file, name, catalogueOf(items), userSplit, userEvents, userRows, userCounted);
+      return new PackedLog(file, name, catalogueOf(items), userSplit, part(0), part(1), part(2));
     } catch (error) {
       file.close();
       throw error;
@@ -105,7 +86,7 @@ export class PackedLog implements LogSource, Disposable {
   /**
    * What these users did, by one read of the file for each run of neighbours.
    * @param users ascending, each once.
-   * @throws {UserError} for a file that cannot be read, or whose events and items do not fit together
+   * @throws {UserError} for a file that cannot be read, or that shows an item that there is not
    */
   read(users: Uint32Array): Clicks {
     const window = makeWindow(this, users);
@@ -128,39 +109,18 @@ export class PackedLog implements LogSource, Disposable {
     this.file.readAt(position, words.subarray(0, length));
     let at = 0;
     for (let user = first; user < first + count; user++, place.user++) {
-      const from = window.userEvents[place.user] ?? 0;
-      const to = window.userEvents[place.user + 1] ?? 0;
-      const rows = (this.userRows[user + 1] ?? 0) - (this.userRows[user] ?? 0);
-      const end = place.row + rows;
-      let [row, counted] = [place.row, 0];
-      for (let e = from; e < to; e++) {
+      let row = place.row;
+      for (let e = window.userEvents[place.user] ?? 0; e < (window.userEvents[place.user + 1] ?? 0); e++) {
         const page = words[at++] ?? 0;
         const click = words[at++] ?? 0;
-        const given = page >= GIVEN_BIT;
-        const size = page % FURTHER_BIT;
-        const further = page % GIVEN_BIT >= FURTHER_BIT;
-        if (
-          size === 0 || row + size > end || (click !== NONE && click >= size) ||
-          (given && (size > 1 || click !== 0))
-        ) {
-          throw this.file.damaged(
-            `event ${e - from} of user ${user} has ${size} rows and its click at ${click}`,
-          );
-        }
         window.eventClick[e] = click === NONE ? NONE : row + click;
-        if (given && window.eventGiven) window.eventGiven[e] = further ? FURTHER_CLICK : GIVEN_HISTORY;
-        if (!given) counted++;
-        row += size;
-        window.eventRows[e + 1] = row;
+        const further = page % GIVEN_BIT >= FURTHER_BIT;
+        if (page >= GIVEN_BIT && window.eventGiven) {
+          window.eventGiven[e] = further ? FURTHER_CLICK : GIVEN_HISTORY;
+        }
+        window.eventRows[e + 1] = row += page % FURTHER_BIT;
       }
-      const expected = (this.userCounted[user + 1] ?? 0) - (this.userCounted[user] ?? 0);
-      if (row !== end || counted !== expected) {
-        throw this.file.damaged(
-          `the events of user ${user} have ${row - place.row} rows and ${counted} are counted, ` +
-            `expected ${rows} and ${expected}`,
-        );
-      }
-      for (; place.row < end; place.row++) {
+      for (; place.row < row; place.row++) {
         const item = words[at++] ?? 0;
         const { count } = this.items.shape;
         if (item >= count) {
@@ -178,13 +138,6 @@ export class PackedLog implements LogSource, Disposable {
   /** Closes the file, at the end of the block of a `using` declaration. */
   [Symbol.dispose](): void {
     this.close();
-  }
-}
-
-function checkRunning(file: PackedFile, what: string, running: Uint32Array, total: number): void {
-  const fall = running.findIndex((value, k) => value < (running[k - 1] ?? 0));
-  if (running[0] !== 0 || running.at(-1) !== total || fall >= 0) {
-    throw file.damaged(`its running numbers of ${what} do not go from 0 to ${total}`);
   }
 }
 

@@ -1,16 +1,16 @@
 /** Opens a prepared data set for training: into memory, or, if it is large, packed into a file that is read user by user. */
 
 import { createHash } from "node:crypto";
-import type { Split } from "../click_log.ts";
+import { checkSplits, type Split } from "../click_log.ts";
 import type { LogSource, OnProgress } from "../log_source.ts";
 import { DamagedPackedFile, PackedFileError } from "./packed_file.ts";
 import { PackedLog, PackedLogWriter } from "./packed_log.ts";
 import { PackedItems, PackedItemsWriter } from "./packed_items.ts";
 import { openPreparedSet, partFiles } from "./prepared_folder.ts";
 import type { Manifest } from "../manifest.ts";
-import { expectParts, type PreparedSet, readPreparedLog } from "../prepared_set.ts";
+import { type PreparedSet, readPreparedLog } from "../prepared_set.ts";
 import { UserError } from "../../user_error.ts";
-import { checksum } from "../../run/files/checksum.ts";
+import { checksum } from "../../run/files/local_file.ts";
 import { thousands } from "../../thousands.ts";
 import { makeFolder } from "../../run/files/atomic_write.ts";
 import { explainFileError } from "../../run/files/file_error.ts";
@@ -39,7 +39,7 @@ export async function openPrepared(
   const set = await openPreparedSet(folder, (done, all) => onProgress?.("Reading users", done, all));
   onProgress?.("Checking files", 0, 1);
   const sha256 = await digest(set);
-  expectParts(folder, set, needed);
+  checkSplits(folder, set.userSplit, needed);
   const { manifest } = set;
   if (set.rows <= memoryRows) return { source: await readPreparedLog(set, onProgress), sha256, manifest };
   if (cache === undefined) {

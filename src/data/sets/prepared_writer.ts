@@ -3,8 +3,9 @@
 import * as v from "../../schema.ts";
 import { createHash } from "node:crypto";
 import { ParquetWriter } from "hyparquet-writer";
-import { atomicWrite, atomicWriteFile } from "../../run/files/atomic_write.ts";
-import { checksum } from "../../run/files/checksum.ts";
+import { writeJson } from "../../run/files/json_file.ts";
+import { atomicWrite } from "../../run/files/atomic_write.ts";
+import { checksum } from "../../run/files/local_file.ts";
 import { version } from "../../version.ts";
 import {
   clickedRows,
@@ -19,6 +20,7 @@ import { Growing } from "../growing.ts";
 import type { Ids } from "../ids.ts";
 import type { ItemCatalogue } from "../item_catalogue.ts";
 import { type Features, MANIFEST, type Manifest, manifestSchema, type Places } from "../manifest.ts";
+import { OwnedFolder, type Purpose } from "../../run/files/owned_folder.ts";
 import { FlushingWriter } from "../../run/files/row_file.ts";
 
 /** What of a data set is known before its clicks. */
@@ -27,6 +29,10 @@ export interface PreparedContents {
   readonly name: string;
   readonly items: ItemCatalogue;
   readonly itemIds: Ids;
+  /** Texts of each user besides their part, by the names of their columns, such as their ids. */
+  readonly userTexts?: Readonly<Record<string, (user: number) => string>>;
+  /** What is to be known before it is used. */
+  readonly warnings?: readonly string[];
   /** What the features of the items mean; names alone are made up where that is not known. */
   readonly features?: Features;
   readonly places?: Places;
@@ -45,6 +51,14 @@ const PARTS = ["pages", "users", "items"] as const;
 /** Names of all files of a set, in the order in which they appear. */
 export const PREPARED_FILES: readonly string[] = [...PARTS.map((part) => `${part}.parquet`), MANIFEST];
 
+/** Has a set written in a new folder; where it does not become whole, nothing is left. @throws UserError for a folder that holds something. */
+export async function inNewSet<T>(path: string, purpose: Purpose, write: () => Promise<T>): Promise<T> {
+  using folder = await OwnedFolder.begin(path, { ...purpose, own: PREPARED_FILES });
+  const made = await write();
+  folder.finish();
+  return made;
+}
+
 /**
  * Writes users in the order in which they come, numbered from 0.
  * @param folder that is there. @param chunks whole users each.
@@ -59,7 +73,9 @@ export async function writePrepared(
   const { lists = [] } = contents;
   const schema = schemaOf([...PAGE_COLUMNS, ...lists.map((name) => LIST_COLUMNS[name])]);
   const pages = await writePart(`${folder}/pages.parquet`, schema, pageGroups(chunks, users, lists));
-  await writePart(`${folder}/users.parquet`, USER_SCHEMA, users.groups());
+  const texts = Object.entries(contents.userTexts ?? {});
+  const userSchema = schemaOf([...USER_COLUMNS, ...texts.map(([name]) => plain(name, "TEXT"))]);
+  await writePart(`${folder}/users.parquet`, userSchema, users.groups(texts.map(([, of]) => of)));
   const { items } = contents;
   const features = contents.features ?? namesOnly(contents);
   await writePart(`${folder}/items.parquet`, itemSchema(items), itemGroups(contents));
@@ -80,10 +96,11 @@ export async function writePrepared(
       propensities: lists.includes("eventPropensities") ? users.propensities : undefined,
     },
     notes: [...contents.notes],
+    warnings: contents.warnings && [...contents.warnings],
     command: [...contents.command],
     clickgan: version,
   });
-  await atomicWriteFile(`${folder}/${MANIFEST}`, JSON.stringify(manifest, null, 2) + "\n");
+  await writeJson(`${folder}/${MANIFEST}`, manifest);
   return manifest;
 }
 
@@ -126,12 +143,12 @@ const LIST_COLUMNS = {
   eventPropensities: list("propensities", "DOUBLE"),
   eventCandidates: list("candidates", "INT32"),
 } as const;
-const USER_SCHEMA = schemaOf([
+const USER_COLUMNS = [
   plain("user", "INT32"),
   plain("split", "TEXT"),
   plain("pages", "INT32"),
   plain("rows", "INT32"),
-]);
+];
 
 function itemSchema({ shape }: ItemCatalogue): Element[] {
   return schemaOf([
@@ -194,7 +211,8 @@ class UserRows {
     return counts;
   }
 
-  async *groups(): AsyncGenerator<Columns> {
+  /** @param texts of a user, each a column behind the others. */
+  async *groups(texts: readonly ((user: number) => string)[]): AsyncGenerator<Columns> {
     const [split, pages, rows] = [this.#split.values(), this.#pages.values(), this.#rows.values()];
     for (let first = 0; first < split.length; first += GROUP) {
       const end = Math.min(split.length, first + GROUP);
@@ -203,6 +221,7 @@ class UserRows {
         Array.from(split.subarray(first, end), nameOf),
         Array.from(pages.subarray(first, end)),
         Array.from(rows.subarray(first, end)),
+        ...texts.map((of) => Array.from({ length: end - first }, (_, k) => of(first + k))),
       ];
     }
   }

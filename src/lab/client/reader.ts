@@ -3,12 +3,12 @@
  * the first such file is given. What is returned is plain data, as the worker and the page have classes of their own.
  */
 
-import { type ClickLog, splits } from "../../data/click_log.ts";
+import type { ClickLog } from "../../data/click_log.ts";
 import { checkSource, MemoryLog } from "../../data/log_source.ts";
 import type { Features, Manifest, Places } from "../../data/manifest.ts";
 import { MOST_PAPER_BYTES, parsePaperLog } from "../../data/paper_log.ts";
 import type { TableFile } from "../../data/parquet.ts";
-import { expectParts, PreparedSet, readPreparedLog } from "../../data/prepared_set.ts";
+import { PreparedSet, readPreparedLog } from "../../data/prepared_set.ts";
 import type { Part } from "../../data/prepared_tables.ts";
 import { UserError } from "../../user_error.ts";
 import { whole } from "../draw/text.ts";
@@ -136,7 +136,6 @@ async function readPrepared(
     tell(`${what}: ${Math.round(100 * done / Math.max(1, all))} %`);
   });
   const source = new MemoryLog(log);
-  expectParts(source.name, source, splits);
   checkSource(source);
   const { features, places } = manifest;
   return { kind: "prepared", log, features, places };

@@ -1,6 +1,6 @@
 /** What the page carries beside its script, or finds beside itself: see build.ts. Its worker knows no document. */
 
-import type { ShippedLadder } from "../../selftest/ladder/shipped.ts";
+import type { ShippedLadder } from "../../selftest/profile/bench_report.ts";
 import type { KernelTexts } from "../draw/kernel_panel.ts";
 import type { LaterScript } from "./later_script.ts";
 import type { FromWorker } from "./protocol.ts";
@@ -23,7 +23,7 @@ function loadingScript(url: string): string {
 }`;
 }
 
-/** A script that is loaded later: "screens", or "reader", which the worker loads. */
+/** A script that is loaded later: "screens", or "kernels" and "reader", which the worker loads. */
 export function laterScript(name: string): LaterScript {
   const text = document.getElementById(`${name}-script`)?.textContent;
   return text ? { text } : { url: new URL(`${name}.js`, location.href).href };

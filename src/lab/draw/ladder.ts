@@ -1,15 +1,15 @@
 /** A ladder on this adapter beside the same on the repository's machine: which ideas win on one and lose on the other. */
 
+import { countText } from "../../gpu/reading/access_counts.ts";
 import { type Html, markup } from "../../report/html.ts";
-import type { ShippedLadder, ShippedStep } from "../../selftest/ladder/shipped.ts";
-import type { LadderFigures, LadderStepFigure } from "../../selftest/profile/bench_report.ts";
-import { sureness, type Timing } from "../../selftest/profile/timing.ts";
+import type { LadderFigures, LadderStepFigure, ShippedLadder, Timing } from "../../selftest/profile/bench_report.ts";
+import { sureness } from "../../selftest/profile/timing.ts";
 import { breakable, headRow, scrollTable, short } from "./text.ts";
 
 export type Outcome = "wins" | "loses" | "alike";
 
 export interface ComparedStep extends LadderStepFigure {
-  readonly there?: ShippedStep;
+  readonly there?: ShippedLadder["steps"][number];
   /** What its idea does here and there, compared with the step that it changes; undefined for the first, and untimed ones. */
   readonly outcome?: Outcome;
   readonly outcomeThere?: Outcome;
@@ -27,8 +27,8 @@ export function compareLadder(own: LadderFigures, shipped: ShippedLadder | undef
       kernel === step.kernel && number === step.number
     );
     const base = own.steps.find(({ number }) => number === step.changes);
-    const outcome = step.number === 1 ? undefined : outcomeOf(step.gain, noiseOf(step.time, base?.time));
-    const outcomeThere = step.number === 1 ? undefined : outcomeOf(there?.gain, ALIKE);
+    const outcome = outcomeOf(step.gain, noiseOf(step.time, base?.time));
+    const outcomeThere = outcomeOf(there?.gain, ALIKE);
     const turned = outcome === "loses" && outcomeThere === "wins"
       ? "loses here" as const
       : outcome === "wins" && outcomeThere === "loses"
@@ -74,7 +74,7 @@ export function comparisonText(steps: readonly ComparedStep[], shipped: ShippedL
   ];
   if (!shipped) return said;
   const there = shipped.steps.reduce((a, b) =>
-    (b.microseconds ?? Infinity) < (a.microseconds ?? Infinity) ? b : a
+    (b.time?.median ?? Infinity) < (a.time?.median ?? Infinity) ? b : a
   );
   said.push(
     best.every(({ number }) => number === there.number)
@@ -122,15 +122,15 @@ export function ladderTable(
     return markup`<tr${turned && markup` class="turned"`}>
 <th scope="row">${number}. ${idea}${mark}<br><span class="path">${refusal ?? breakable(kernel)}${
       checkedText(step)
-    }</span></th>
+    }${countsText(step)}</span></th>
 <td class="bar" aria-hidden="true">${bars(scale, gainOnFirst, there?.gainOnFirst)}</td>
 <td>${time ? short(time.median) : "-"}</td>
 <td>${time ? short(sureness(time)) : "-"}</td>
 <td>${times(gainOnFirst)}</td>
-<td>${number === 1 ? "-" : `${times(gain)} on ${changes}`}</td>
-<td>${there?.microseconds === undefined ? "-" : short(there.microseconds)}</td>
+<td>${gain === undefined ? "-" : `${times(gain)} on ${changes}`}</td>
+<td>${there?.time ? short(there.time.median) : "-"}</td>
 <td>${times(there?.gainOnFirst)}</td>
-<td>${number === 1 ? "-" : times(there?.gain)}</td>
+<td>${times(there?.gain)}</td>
 </tr>`;
   });
   const other = shipped ? `${shipped.adapter.replace(/ \(.*/, "")}` : "elsewhere";
@@ -145,6 +145,16 @@ ${headRow("us", "± us", "on naive", "gain", "us", "on naive", "gain")}`;
 function checkedText({ time, checkedSizes = 0 }: ComparedStep): Html | undefined {
   if (!time || checkedSizes === 0) return undefined;
   return markup`<br>right at ${checkedSizes} ${checkedSizes === 1 ? "size" : "sizes"}`;
+}
+
+/** What it asks of memory, which no clock of a CPU driver shows. */
+function countsText({ counts }: ComparedStep): Html | undefined {
+  if (!counts) return undefined;
+  const { reads, sectors, conflicts } = counts;
+  const named = [[reads, "reads"], [sectors, "sectors a read"], [conflicts, "bank conflicts"]] as const;
+  return markup`<br>${
+    named.filter(([count]) => count !== undefined).map(([count, what]) => `${what} ${countText(count)}`).join(", ")
+  }`;
 }
 
 /** Two bars from 1x: to the right what is faster than the naive step, to the left what is slower. */

@@ -114,10 +114,10 @@ async function secondModel(
 }
 
 /** @throws UserError for a shop whose items are not those of the model's log. */
-function truthOf(
+export function truthOf(
   subject: PolicySubject,
   { data }: FoundUsers,
-  { shop: name, dataSeed }: EnvironmentOptions,
+  { shop: name, dataSeed }: Pick<EnvironmentOptions, "shop" | "dataSeed">,
 ): ShopSource | undefined {
   if (name === undefined) return undefined;
   const shop = shopNamed(name);

@@ -9,6 +9,7 @@ import { policyAdaptCommand } from "./adapt.ts";
 import { policyCompareCommand } from "./compare.ts";
 import { policyEvaluateCommand } from "./evaluate.ts";
 import { policyRankCommand } from "./rank.ts";
+import { policyRoundCommand } from "./round.ts";
 import { policyTrainCommand } from "./train.ts";
 
 /** The subcommands. Each ends by `action`. */
@@ -17,6 +18,7 @@ const subcommands: readonly ((action: PolicyAction) => Command)[] = [
   policyCompareCommand,
   policyEvaluateCommand,
   policyAdaptCommand,
+  policyRoundCommand,
   policyRankCommand,
 ];
 
@@ -39,6 +41,7 @@ async function main(): Promise<number> {
         "  deno task policy compare runs/cdqn runs/gdqn --test-model runs/b --out compared.html\n" +
         "  deno task policy evaluate --log runs/data/drawn --policy runs/gdqn --explore plackett-luce:0.5\n" +
         "  deno task policy rank runs/cdqn --history 3,141,59\n" +
+        "  deno task policy round --model runs/a --policy runs/cdqn --log runs/data/shown\n" +
         "\nA subcommand's options: deno task policy train --help. The guide is src/policy/README.md.",
     );
   for (const subcommand of subcommands) command.addCommand(subcommand(action));

@@ -12,9 +12,10 @@ import {
   readPolicyConfig,
   subjectText,
 } from "../policy_config.ts";
-import { PolicyFolder, type PolicyResult, runPolicy } from "../learning/policy_run.ts";
+import { type CurvePoint, PolicyFolder, type PolicyResult, runPolicy } from "../learning/policy_run.ts";
 import { readPolicy } from "../learning/policy_snapshot.ts";
 import { PolicyTrainer } from "../learning/policy_trainer.ts";
+import type { PolicyTrainingConfig } from "../learning/config.ts";
 import * as v from "../../schema.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
@@ -84,16 +85,11 @@ async function begin(options: PolicyTrainOptions, stop: Stop): Promise<number> {
   if (options.saveDir !== undefined) expectNewPolicy(options.saveDir);
   const found = await findUsers({ ...options, seed: 1, resplit: false }); // --seed is the training's alone
   const path = options.saveDir ?? `runs/policy-${training.algorithm}-${timestamp()}`;
-  return await withTrainer(found, undefined, (items, about) =>
-    v.parse(policyConfigSchema, {
-      ...{ clickgan: version, command: Deno.args, trainedOn: subjectOf(found), items, training },
-      ...about,
-    }), async (trainer, config) => {
+  return await withTrainer(found, training, undefined, async (trainer, config) => {
     expectNewPolicy(path);
     using folder = await OwnedFolder.begin(path, NEW_POLICY);
     say(`policy: ${folder.path}`);
-    const files = await PolicyFolder.begin(folder.path, config);
-    return await train(trainer, files, stop);
+    return tell(path, training, await goOn(trainer, path, config, stop));
   });
 }
 
@@ -104,34 +100,55 @@ async function resume(
   stop: Stop,
 ): Promise<number> {
   if (!await hasPolicy(path)) await readPolicyConfig(path); // says so
-  using folder = OwnedFolder.open(path);
-  const saved = await readPolicyConfig(path);
-  const training = stepsGiven ? { ...saved.training, steps: options.steps } : saved.training;
-  const config = { ...saved, training };
-  const found = await findAgain(saved.trainedOn, options);
-  return await withTrainer(found, config, () => config, async (trainer) => {
-    if (!await PolicyFolder.hasState(path)) {
-      return await train(trainer, await PolicyFolder.begin(folder.path, config), stop);
-    }
-    const snapshot = await readPolicy(path);
-    if (snapshot.iteration > trainer.schedule.iterations) {
-      const done = snapshot.iteration * training.users;
-      throw new UserError(
-        `Expected --steps of at least ${done}, as so many are done, got ${training.steps}.`,
-      );
-    }
-    trainer.restoreAll(snapshot.state(trainer.specs), path);
-    say(`going on after ${thousands(snapshot.iteration * training.users)} pages of users`);
-    return await train(trainer, await PolicyFolder.resume(path, config, snapshot), stop);
-  });
+  using _folder = OwnedFolder.open(path);
+  const { trainedOn, training } = await readPolicyConfig(path);
+  const wanted = stepsGiven ? { ...training, steps: options.steps } : training;
+  return tell(path, wanted, await trainPolicy(path, await findAgain(trainedOn, options), wanted, stop));
 }
 
-async function withTrainer(
+/** Trains a policy in a folder that the caller owns, or goes on with the one that is there. */
+export async function trainPolicy(
+  path: string,
   found: FoundUsers,
+  training: PolicyTrainingConfig,
+  stop: Stop,
+): Promise<PolicyResult> {
+  const saved = await hasPolicy(path) ? await readPolicyConfig(path) : undefined;
+  return await withTrainer(
+    found,
+    training,
+    saved,
+    (trainer, config) => goOn(trainer, path, config, stop),
+  );
+}
+
+async function goOn(
+  trainer: PolicyTrainer,
+  path: string,
+  config: PolicyConfig,
+  stop: Stop,
+): Promise<PolicyResult> {
+  if (!await PolicyFolder.hasState(path)) {
+    return await train(trainer, await PolicyFolder.begin(path, config), stop);
+  }
+  const { users, steps } = config.training;
+  const snapshot = await readPolicy(path);
+  const done = snapshot.iteration * users;
+  if (snapshot.iteration > trainer.schedule.iterations) {
+    throw new UserError(`Expected --steps of at least ${done}, as so many are done, got ${steps}.`);
+  }
+  trainer.restoreAll(snapshot.state(trainer.specs), path);
+  say(`going on after ${thousands(done)} pages of users`);
+  return await train(trainer, await PolicyFolder.resume(path, config, snapshot), stop);
+}
+
+/** @param saved of a training that has begun. */
+async function withTrainer<T>(
+  found: FoundUsers,
+  training: PolicyTrainingConfig,
   saved: PolicyConfig | undefined,
-  configOf: (items: number, about: Pick<PolicyConfig, "adapter" | "system" | "shapes">) => PolicyConfig,
-  use: (trainer: PolicyTrainer, config: PolicyConfig) => Promise<number>,
-): Promise<number> {
+  use: (trainer: PolicyTrainer, config: PolicyConfig) => Promise<T>,
+): Promise<T> {
   expectPagesWithoutClick(found.data.source);
   return await withDevice(async (gpu, made) => {
     const source = found.open(gpu, made).environment;
@@ -140,39 +157,41 @@ async function withTrainer(
       // The kernel shapes that the training began with, so that it goes on bit for bit.
       gpu.useShapes(recordedShapes(saved.shapes, gpu.shapes));
     }
-    const config = configOf(source.itemCount, { ...await machine(gpu), shapes: gpu.shapes });
+    const config = saved ? { ...saved, training } : v.parse(policyConfigSchema, {
+      ...{
+        clickgan: version,
+        command: Deno.args,
+        trainedOn: subjectOf(found),
+        items: source.itemCount,
+        training,
+      },
+      ...{ ...await machine(gpu), shapes: gpu.shapes },
+    });
     const { kind, description } = gpu.adapter;
     say(`adapter: ${description}${kind === "cpu" ? " (software: it computes on the CPU)" : ""}`);
     say(`users: ${subjectText(subjectOf(found))}, ${thousands(source.itemCount)} items`);
     if (found.verdict !== undefined) say(found.verdict);
-    const trainer = made.keep(
-      await PolicyTrainer.create(gpu, source, config.training, {
-        start: startsOf(found.data.source, config.training.start),
-      }),
-    );
-    const code = await use(trainer, config);
+    const start = startsOf(found.data.source, training.start);
+    const trainer = made.keep(await PolicyTrainer.create(gpu, source, training, { start }));
+    const result = await use(trainer, config);
     gpu.check();
-    return code;
+    return result;
   });
 }
 
-async function train(trainer: PolicyTrainer, files: PolicyFolder, stop: Stop): Promise<number> {
+async function train(trainer: PolicyTrainer, files: PolicyFolder, stop: Stop): Promise<PolicyResult> {
   const { schedule: { iterations }, config: { users } } = trainer;
   const names = { loss: "loss", prec1: "return" };
   const start = trainer.iteration * users;
-  const progress = await trainingProgress(iterations * users, start, process.stderr, names);
+  const progress = trainingProgress(iterations * users, start, process.stderr, names);
   stop.onStop = () =>
     progress.note("stopping: the episode that is under way is finished and saved (Ctrl-C again to drop it)");
-  let result: PolicyResult;
   try {
-    result = await runPolicy(trainer, files, {
+    return await runPolicy(trainer, files, {
       onPage: ({ iteration, loss }) => progress.update(iteration * users, { loss }),
       onPoint: (point) => {
         progress.update(point.userSteps, { prec1: point.return });
-        const at = thousands(point.userSteps);
-        progress.note(
-          `${at} pages of users: return ${point.return.toFixed(3)} +- ${point.standardError.toFixed(3)}`,
-        );
+        progress.note(`${thousands(point.userSteps)} pages of users: return ${returnText(point)}`);
       },
     }, stop.signal);
   } finally {
@@ -180,23 +199,33 @@ async function train(trainer: PolicyTrainer, files: PolicyFolder, stop: Stop): P
     progress.stop();
     files.close();
   }
-  if (!result.finished) {
-    say(`Stopped after ${result.iteration * users} pages of users; everything is saved in ${files.path}.`);
-    say(`Go on with: deno task policy train --resume ${quoted(files.path)}`);
+}
+
+function returnText(point: CurvePoint): string {
+  return `${point.return.toFixed(3)} +- ${point.standardError.toFixed(3)}`;
+}
+
+/** @returns the exit code. */
+function tell(
+  path: string,
+  { users, pages, evaluationUsers }: PolicyTrainingConfig,
+  { iteration, finished, chosen }: PolicyResult,
+): number {
+  if (!finished) {
+    say(`Stopped after ${iteration * users} pages of users; everything is saved in ${path}.`);
+    say(`Go on with: deno task policy train --resume ${quoted(path)}`);
     return EXIT_INTERRUPTED;
   }
-  if (result.last) {
-    const { last } = result;
+  if (chosen) {
+    const { userSteps, clickRate, coverage } = chosen;
     console.log(
-      `Return ${last.return.toFixed(3)} +- ${
-        last.standardError.toFixed(3)
-      } of ${trainer.config.evaluationUsers} users over ` +
-        `${trainer.config.pages} pages, click rate ${last.clickRate.toFixed(3)}, ${
-          (100 * last.coverage).toFixed(0)
-        } % of the ` +
-        "catalogue shown.",
+      `Return ${
+        returnText(chosen)
+      } of ${evaluationUsers} other users over ${pages} pages, by the weights after ` +
+        `${thousands(userSteps)} pages, the curve's best; click rate ${clickRate.toFixed(3)}, ` +
+        `${(100 * coverage).toFixed(0)} % of the catalogue shown.`,
     );
   }
-  console.log(`The policy is in ${files.path}`);
+  console.log(`The policy is in ${path}`);
   return 0;
 }

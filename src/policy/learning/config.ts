@@ -132,7 +132,6 @@ export const policyTrainingFields: Fields<PolicyTrainingConfig> = {
     "empty: without a click; train, validation or test: each user starts with all clicks of a logged user of this part",
     oneOf(["empty", ...splits]),
     "empty",
-    { absent: "empty" },
   ),
   repeats: switchedField("--repeats", "show clicked items again", false),
   leave: field("--leave <p>", "probability that a user leaves after a page without a click", share, 0),
@@ -201,7 +200,6 @@ export const policyTrainingFields: Fields<PolicyTrainingConfig> = {
   huber: switchedField(
     "--huber",
     "an error d of a value above 1 counts as 2 |d| - 1, not as d^2",
-    false,
     false,
   ),
   replay: field("--replay <n>", "pages of users that are remembered, at least", whole(1, MOST), 200_000),

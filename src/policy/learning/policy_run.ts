@@ -1,15 +1,20 @@
 /**
  * The training of a policy from its first page, or from where it stopped, to its last; all of it in its folder: `policy.json`,
  * `train.csv` with the figures of every page, `curve.csv` with what the policy brought whenever it was evaluated, and
- * `last.safetensors`, from which its training goes on.
+ * `last.safetensors`, from which its training goes on, and which has the best weights so far.
  */
 
 import { exists } from "../../run/files/file_error.ts";
 import { CsvLog } from "../../run/csv_log.ts";
 import type { ParameterSpec } from "../../tape/parameters.ts";
 import { type PolicyConfig, subjectText, writePolicyConfig } from "../policy_config.ts";
-import { policyFile, type PolicySnapshot, writePolicy } from "./policy_snapshot.ts";
-import type { PolicyFigures, PolicyState, PolicyTrainer } from "./policy_trainer.ts";
+import { type BestWeights, policyFile, type PolicySnapshot, writePolicy } from "./policy_snapshot.ts";
+import {
+  EVALUATION_EPISODE,
+  type PolicyFigures,
+  type PolicyState,
+  type PolicyTrainer,
+} from "./policy_trainer.ts";
 import { clickRate, coverage, meanReturn, type SimulationFigures } from "../../simulate/figures.ts";
 import type { StepResult } from "../../train/results.ts";
 
@@ -31,8 +36,8 @@ export class PolicyFolder {
   private constructor(
     readonly path: string,
     readonly config: PolicyConfig,
-    /** Whether the curve had a point when this was opened. */
-    readonly hasPoints: boolean,
+    /** What stood there when this was opened. */
+    readonly before: PolicySnapshot | undefined,
     private readonly train: CsvLog,
     private readonly curve: CsvLog,
   ) {}
@@ -48,7 +53,7 @@ export class PolicyFolder {
     return PolicyFolder.#open(
       path,
       config,
-      false,
+      undefined,
       (name, columns) => CsvLog.begin(`${path}/${name}`, columns),
     );
   }
@@ -60,14 +65,15 @@ export class PolicyFolder {
   static async resume(
     path: string,
     config: PolicyConfig,
-    { marks, iteration }: Pick<PolicySnapshot, "marks" | "iteration">,
+    before: PolicySnapshot,
   ): Promise<PolicyFolder> {
+    const { marks, iteration } = before;
     CsvLog.expectMarked(`${path}/train.csv`, marks.train, iteration);
     CsvLog.expectMarked(`${path}/curve.csv`, marks.curve);
     const folder = PolicyFolder.#open(
       path,
       config,
-      marks.curve.bytes > CURVE.join().length + 1,
+      before,
       (name, columns) =>
         CsvLog.resume(`${path}/${name}`, columns, name === "train.csv" ? marks.train : marks.curve),
     );
@@ -78,12 +84,12 @@ export class PolicyFolder {
   static #open(
     path: string,
     config: PolicyConfig,
-    hasPoints: boolean,
+    before: PolicySnapshot | undefined,
     open: (name: string, columns: readonly string[]) => CsvLog,
   ): PolicyFolder {
     const train = open("train.csv", TRAIN);
     try {
-      return new PolicyFolder(path, config, hasPoints, train, open("curve.csv", CURVE));
+      return new PolicyFolder(path, config, before, train, open("curve.csv", CURVE));
     } catch (error) {
       train.close();
       throw error;
@@ -100,12 +106,12 @@ export class PolicyFolder {
   }
 
   /** Writes the logs, and the snapshot as a whole. */
-  async save(specs: readonly ParameterSpec[], state: PolicyState): Promise<void> {
+  async save(specs: readonly ParameterSpec[], state: PolicyState, best?: BestWeights): Promise<void> {
     this.train.flush();
     this.curve.flush();
     const marks = { train: this.train.mark(), curve: this.curve.mark() };
     const { training: { algorithm }, trainedOn } = this.config;
-    await writePolicy(this.path, specs, state, { algorithm, trainedOn: subjectText(trainedOn), marks });
+    await writePolicy(this.path, specs, state, { algorithm, trainedOn: subjectText(trainedOn), marks, best });
   }
 
   close(): void {
@@ -115,6 +121,19 @@ export class PolicyFolder {
       this.curve.close();
     }
   }
+}
+
+/** The points of a policy's curve so far; none where it cannot be read. */
+export async function readCurve(path: string): Promise<CurvePoint[]> {
+  const text = await Deno.readTextFile(`${path}/curve.csv`).catch(() => "");
+  return text.split("\n").slice(1).flatMap((line): CurvePoint[] => {
+    const [userSteps, mean, standardError, clickRate, coverage, ...more] = line.split(",").map(Number);
+    const known = [userSteps, mean, standardError, clickRate, coverage].every(Number.isFinite) && more.length === 0;
+    return known && userSteps !== undefined && mean !== undefined && standardError !== undefined &&
+        clickRate !== undefined && coverage !== undefined
+      ? [{ userSteps, return: mean, standardError, clickRate, coverage }]
+      : [];
+  });
 }
 
 /** What a training tells. */
@@ -127,8 +146,8 @@ export interface PolicyEvents {
 export interface PolicyResult {
   readonly iteration: number;
   readonly finished: boolean;
-  /** The last point of the curve in this session; undefined where it was interrupted before one. */
-  readonly last: CurvePoint | undefined;
+  /** What the weights of the curve's highest point bring other users, once it is finished: the curve's have chosen them. */
+  readonly chosen: CurvePoint | undefined;
 }
 
 /** A point of the curve from the figures of an evaluation. */
@@ -147,7 +166,7 @@ function curvePoint(userSteps: number, figures: SimulationFigures): CurvePoint {
 
 /**
  * Trains to the end. Between two episodes, at each point of the curve, it is saved: from there a resumed training goes on bit
- * for bit. When `signal` is aborted the episode under way is finished and saved.
+ * for bit. When `signal` is aborted the episode under way is finished and saved. The trainer has the best weights in the end.
  * @throws DivergedError; what was saved before stays.
  */
 export async function runPolicy(
@@ -158,8 +177,9 @@ export async function runPolicy(
 ): Promise<PolicyResult> {
   const { schedule, config: { users } } = trainer;
   const { iterations, evaluateEvery } = schedule;
-  let last: CurvePoint | undefined;
-  const save = async () => folder.save(trainer.specs, await trainer.stateOfAll());
+  const { specs } = trainer;
+  let best = folder.before?.best(specs);
+  const save = async () => folder.save(specs, await trainer.stateOfAll(), best);
   const callbacks = {
     onStep: (result: StepResult<PolicyFigures>) => {
       const { iteration, loss, q, reward } = result;
@@ -168,11 +188,13 @@ export async function runPolicy(
     },
   };
   const evaluate = async () => {
-    last = curvePoint(trainer.iteration * users, await trainer.evaluate());
-    folder.appendPoint(last);
-    events.onPoint?.(last);
+    const point = curvePoint(trainer.iteration * users, await trainer.evaluate());
+    folder.appendPoint(point);
+    events.onPoint?.(point);
+    if (best && best.return >= point.return) return;
+    best = { userSteps: point.userSteps, return: point.return, weights: await trainer.weights() };
   };
-  if (!folder.hasPoints) {
+  if ((folder.before?.marks.curve.bytes ?? 0) <= CURVE.join().length + 1) {
     await save(); // before the curve has a row: only with a snapshot is it known what a row belongs to
     await evaluate();
     await save();
@@ -185,5 +207,11 @@ export async function runPolicy(
     if (trainer.iteration === end) await evaluate();
     await save();
   }
-  return { iteration: trainer.iteration, finished: trainer.iteration >= iterations, last };
+  const finished = trainer.iteration >= iterations;
+  let chosen: CurvePoint | undefined;
+  if (finished && best) {
+    trainer.setWeights(best.weights);
+    chosen = curvePoint(best.userSteps, await trainer.evaluate(undefined, EVALUATION_EPISODE + 1));
+  }
+  return { iteration: trainer.iteration, finished, chosen };
 }

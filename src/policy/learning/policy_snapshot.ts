@@ -14,13 +14,19 @@ import { replayParts, type ReplayState } from "./replay.ts";
 
 const FORMAT = "clickgan-policy-1";
 
-/** Before the names of tensors that are no weights: Adam's, the older copy, what is remembered. */
-const PREFIXES = { m: "adam.m/", v: "adam.v/", older: "older/" } as const;
+/** Before the names of tensors that are not the last weights: Adam's, the older copy, the best weights, what is remembered. */
+const PREFIXES = { m: "adam.m/", v: "adam.v/", older: "older/", best: "best/" } as const;
 const REPLAY = "replay/";
 
 const marksSchema = v.strictObject({ train: logMarkSchema, curve: logMarkSchema });
 /** Where the logs of a training stood. */
 export type PolicyMarks = v.InferOutput<typeof marksSchema>;
+
+const bestSchema = v.strictObject({ userSteps: v.whole(0), return: v.finiteNumber() });
+/** The highest point of a curve, and the weights that it is of. */
+export interface BestWeights extends v.InferOutput<typeof bestSchema> {
+  readonly weights: Weights;
+}
 
 /** Where a policy's snapshot stands. */
 export function policyFile(path: string): string {
@@ -32,11 +38,22 @@ export async function writePolicy(
   path: string,
   specs: readonly ParameterSpec[],
   { trainer, older, replay }: PolicyState,
-  about: { readonly algorithm: string; readonly trainedOn: string; readonly marks: PolicyMarks },
+  about: {
+    readonly algorithm: string;
+    readonly trainedOn: string;
+    readonly marks: PolicyMarks;
+    /** Undefined before the first evaluation. */
+    readonly best: BestWeights | undefined;
+  },
 ): Promise<void> {
   const tensors = new Map<string, TensorData>();
   const parts = [["", trainer.weights], [PREFIXES.m, trainer.m], [PREFIXES.v, trainer.v]] as const;
-  for (const [prefix, weights] of [...parts, [PREFIXES.older, older] as const]) {
+  const { best } = about;
+  const others = [
+    [PREFIXES.older, older],
+    ...(best ? [[PREFIXES.best, best.weights] as const] : []),
+  ] as const;
+  for (const [prefix, weights] of [...parts, ...others]) {
     for (const { name, rows, columns } of specs) {
       const data = weights.get(name);
       if (!data) throw new Error(`policy: no values for ${name}`);
@@ -52,6 +69,7 @@ export async function writePolicy(
     algorithm: about.algorithm,
     trained_on: about.trainedOn,
     logs: JSON.stringify(about.marks),
+    ...(best && { best: JSON.stringify({ userSteps: best.userSteps, return: best.return }) }),
   });
 }
 
@@ -59,8 +77,13 @@ export async function writePolicy(
 export interface PolicySnapshot {
   readonly iteration: number;
   readonly marks: PolicyMarks;
-  /** By name. @param specs of its network. @throws UserError for weights of another network, or damaged ones. */
+  /**
+   * Those that the policy acts by, the best ones where it was evaluated. By name.
+   * @param specs of its network. @throws UserError for weights of another network, or damaged ones.
+   */
   weights(specs: readonly ParameterSpec[]): Weights;
+  /** Undefined where it was not evaluated. @throws UserError as {@link weights}. */
+  best(specs: readonly ParameterSpec[]): BestWeights | undefined;
   /** What its training goes on from. @throws UserError as {@link weights}, and for a part that is missing. */
   state(specs: readonly ParameterSpec[]): PolicyState;
 }
@@ -75,7 +98,8 @@ export async function readPolicy(path: string): Promise<PolicySnapshot> {
   const { tensors, metadata } = await readSafetensors(file);
   const marks = v.safeParse(marksSchema, parseJson(metadata.logs));
   const { success, output: iteration } = v.safeParse(iterationSchema, metadata.iteration);
-  if (metadata.format !== FORMAT || !marks.success || !success) {
+  const point = v.safeParse(v.optional(bestSchema), parseJson(metadata.best));
+  if (metadata.format !== FORMAT || !marks.success || !success || !point.success) {
     throw new UserError(
       `Expected the snapshot of a policy, as deno task policy train writes it, got ${file}, which is none.`,
     );
@@ -83,7 +107,9 @@ export async function readPolicy(path: string): Promise<PolicySnapshot> {
   return {
     iteration,
     marks: marks.output,
-    weights: (specs) => weightsOf(file, tensors, specs, ""),
+    weights: (specs) => weightsOf(file, tensors, specs, point.output ? PREFIXES.best : ""),
+    best: (specs) =>
+      point.output && { ...point.output, weights: weightsOf(file, tensors, specs, PREFIXES.best) },
     state(specs) {
       const weights = (prefix: string) => weightsOf(file, tensors, specs, prefix);
       const [m, v] = [weights(PREFIXES.m), weights(PREFIXES.v)];

@@ -7,7 +7,7 @@ import { UserError } from "../../user_error.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { openGpu } from "../../gpu/host/open_gpu.ts";
 import type { Dataset } from "../../data/sets/dataset.ts";
-import { checksum } from "../files/checksum.ts";
+import { checksum } from "../files/local_file.ts";
 import { driverVersion } from "../driver.ts";
 import { type RunConfig, runConfigSchema } from "../run_config.ts";
 import * as v from "../../schema.ts";
@@ -78,7 +78,7 @@ async function goOnWith(stage: Stage, run: Run, stop: Stop): Promise<RunResult> 
   const done = await iterationsDone(stage, run.path);
   if (done !== undefined) say(`going on after iteration ${done}`);
   const names = { loss: shown.loss.name, prec1: shown.prec1.name };
-  const progress = await trainingProgress(iterations(run.config), done ?? 0, process.stderr, names);
+  const progress = trainingProgress(iterations(run.config), done ?? 0, process.stderr, names);
   /** Of what is done before the first step, or after the last. */
   let beside: ReturnType<typeof delayedProgress> | undefined;
   let steps = 0;

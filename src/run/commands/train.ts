@@ -30,7 +30,7 @@ import { exists } from "../files/file_error.ts";
 import { readSnapshot } from "../snapshot.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 import { stages, stagesOf } from "../stages.ts";
-import { checksum } from "../files/checksum.ts";
+import { checksum } from "../files/local_file.ts";
 import { RunFolder } from "../run_folder.ts";
 
 async function main(): Promise<number> {

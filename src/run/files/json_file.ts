@@ -2,6 +2,7 @@
 
 import * as v from "../../schema.ts";
 import { UserError } from "../../user_error.ts";
+import { atomicWriteFile } from "./atomic_write.ts";
 import { explainFileError } from "./file_error.ts";
 
 /** @returns undefined when there is no such file. @throws UserError when it is damaged. */
@@ -16,6 +17,11 @@ export async function readJson<T>(file: string, schema: v.GenericSchema<unknown,
   const parsed = v.safeParse(schema, parseJson(text));
   if (parsed.success) return parsed.output;
   throw new UserError(`${file} is damaged: ${v.reasons(parsed.issues)}`);
+}
+
+/** Replaces the file as a whole. @throws UserError when it cannot be written. */
+export function writeJson(file: string, value: unknown): Promise<void> {
+  return atomicWriteFile(file, JSON.stringify(value, null, 2) + "\n");
 }
 
 /** Undefined for text that is no JSON. */

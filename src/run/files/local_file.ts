@@ -1,5 +1,6 @@
 /** Files that a user names: regular ones on this machine. Anything else may keep a reader waiting for ever. */
 
+import { createHash } from "node:crypto";
 import { explainFileError, shownPath } from "./file_error.ts";
 import { UserError } from "../../user_error.ts";
 
@@ -58,4 +59,21 @@ export function kindOf(info: Deno.FileInfo): string {
 
 function remedyOf(info: Deno.FileInfo): string {
   return info.isDirectory ? "Name a file in it." : "Write the data to a file first, and name that file.";
+}
+
+/** SHA-256 of a file of any size, in hexadecimal, in bounded memory. @throws UserError for a file that cannot be read. */
+export async function checksum(path: string): Promise<{ bytes: number; sha256: string }> {
+  const hash = createHash("sha256");
+  let bytes = 0;
+  try {
+    const file = await Deno.open(path);
+    // The stream closes the file.
+    for await (const chunk of file.readable) {
+      hash.update(chunk);
+      bytes += chunk.length;
+    }
+  } catch (error) {
+    throw explainFileError(error, "read", path);
+  }
+  return { bytes, sha256: hash.digest("hex") };
 }

@@ -4,7 +4,8 @@
  *
  * In an owned folder only two things are ever removed: the lock's file, and temporary files whose writers were killed.
  * All else is written under names of its own, and replaced as a whole. What is made in one go and cannot be gone on with has
- * a sign in it until it is whole; the next command that begins there removes what a killed one wrote.
+ * a sign in it until it is whole: it is taken back where it does not get so far, and the next command that begins there
+ * removes what a killed one wrote.
  */
 
 import { basename, dirname, join } from "node:path";
@@ -35,6 +36,8 @@ export interface Purpose {
   readonly option: string;
   /** All files that are made there, where they are made in one go, with a {@link SIGN}. */
   readonly own?: readonly string[];
+  /** Names of what is worked with until then. */
+  readonly work?: RegExp;
 }
 
 export class OwnedFolder implements Disposable {
@@ -43,8 +46,10 @@ export class OwnedFolder implements Disposable {
     private readonly lock: Lock,
     /** Whether the folder was made for this; it is removed again if nothing was written to it. */
     private readonly made: boolean,
-    private readonly signed = false,
   ) {}
+
+  /** Of what is made in one go, as long as it is not whole. */
+  #unfinished: Purpose | undefined;
 
   /**
    * Makes a new folder, or takes an empty one.
@@ -54,12 +59,13 @@ export class OwnedFolder implements Disposable {
     const made = contentsOf(path) === undefined;
     expectEmpty(path, purpose);
     await makeFolder(path);
-    const owned = OwnedFolder.#own(path, made, purpose.own !== undefined);
+    const owned = OwnedFolder.#own(path, made);
     try {
       expectEmpty(path, purpose); // another process may have begun, and ended, in between
-      if (owned.signed) {
+      if (purpose.own) {
+        owned.#unfinished = purpose;
         await atomicWriteFile(join(path, SIGN), SIGN_TEXT);
-        removeFiles(path, purpose.own ?? []);
+        removeFiles(path, (name) => isOf(purpose, name));
       }
       return owned;
     } catch (error) {
@@ -76,11 +82,11 @@ export class OwnedFolder implements Disposable {
     return OwnedFolder.#own(path, false);
   }
 
-  static #own(path: string, made: boolean, signed = false): OwnedFolder {
+  static #own(path: string, made: boolean): OwnedFolder {
     const lock = Lock.take(join(path, LOCK), path);
     try {
       removeTemporaries(path);
-      return new OwnedFolder(path, lock, made, signed);
+      return new OwnedFolder(path, lock, made);
     } catch (error) {
       lock[Symbol.dispose]();
       throw explainFileError(error, "write", path);
@@ -89,13 +95,17 @@ export class OwnedFolder implements Disposable {
 
   /** Says that all is there that was to be made. @throws UserError when the folder cannot be written to. */
   finish(): void {
-    removeFiles(this.path, [SIGN]);
+    removeFiles(this.path, (name) => this.#unfinished?.work?.test(name) === true);
+    removeFiles(this.path, (name) => name === SIGN);
+    this.#unfinished = undefined;
   }
 
-  /** Gives the folder back. */
+  /** Gives the folder back; what was made in it goes where it is not whole. */
   [Symbol.dispose](): void {
     try {
-      if (this.signed && contentsOf(this.path)?.join() === SIGN) this.finish();
+      const unfinished = this.#unfinished;
+      if (unfinished) removeFiles(this.path, (name) => isOf(unfinished, name));
+      if (unfinished) this.finish();
     } catch {
       // The next one removes it.
     }
@@ -110,8 +120,8 @@ export class OwnedFolder implements Disposable {
   }
 }
 
-function removeFiles(folder: string, names: readonly string[]): void {
-  for (const name of names) {
+function removeFiles(folder: string, isMeant: (name: string) => boolean): void {
+  for (const name of (contentsOf(folder) ?? []).filter(isMeant)) {
     try {
       Deno.removeSync(join(folder, name));
     } catch (error) {
@@ -120,15 +130,21 @@ function removeFiles(folder: string, names: readonly string[]): void {
   }
 }
 
+/** Whether a name is one of what is made in one go, or is worked with. */
+function isOf({ own = [], work }: Purpose, name: string): boolean {
+  return own.includes(name) || work?.test(name) === true;
+}
+
 /**
  * Looks whether a folder could be begun; what this program leaves when it is killed early does not count.
  * @throws UserError when it holds something, or is no folder.
  */
-export function expectEmpty(path: string, { what, option, own }: Purpose): void {
+export function expectEmpty(path: string, purpose: Purpose): void {
   const names = contentsOf(path) ?? [];
-  const unfinished = own && names.includes(SIGN) ? [SIGN, ...own] : [];
-  const first = names.find((name) => !unfinished.includes(name));
+  const isUnfinished = purpose.own !== undefined && names.includes(SIGN);
+  const first = names.find((name) => !isUnfinished || !(name === SIGN || isOf(purpose, name)));
   if (first === undefined) return;
+  const { what, option } = purpose;
   throw new UserError(
     `Expected a new or empty folder for ${what}, but ${path} holds ${first}. Choose another ${option}; nothing was changed.`,
   );

@@ -16,8 +16,8 @@ export const gameSchema = v.strictObject({
   /** Null for the exact one. */
   generator: v.nullable(modelConfigSchema),
   eta: v.finiteNumber(),
-  generatorEta: v.optional(v.finiteNumber(), 1),
-  etaByPage: v.optional(v.boolean(), false),
+  generatorEta: v.finiteNumber(),
+  etaByPage: v.boolean(),
   utilityPenalty: v.finiteNumber(),
   skipNoClick: v.boolean(),
 });

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import * as v from "../../schema.ts";
 import { UserError } from "../../user_error.ts";
 import { type KernelShapes, kernelShapesSchema } from "../../gpu/kernel_shapes.ts";
-import { atomicWriteFile, makeFolder } from "../../run/files/atomic_write.ts";
+import { makeFolder } from "../../run/files/atomic_write.ts";
 import { Lock } from "../../run/files/lock.ts";
 import { lockBeside } from "../../run/files/owned_folder.ts";
-import { readJson } from "../../run/files/json_file.ts";
+import { readJson, writeJson } from "../../run/files/json_file.ts";
 
 /** What shapes depend on. Where any of it differs, they are calibrated again. */
 export interface ShapeKey {
@@ -60,7 +60,7 @@ export class ShapeCache {
       const others = (await this.#entries(() => {})).filter((entry) => !isSame(entry.for, key));
       const entry = { for: { ...key, sizes: [...key.sizes] }, shapes };
       const entries = [...others, entry].slice(-MOST_ENTRIES);
-      await atomicWriteFile(this.file, JSON.stringify({ entries }, null, 2) + "\n");
+      await writeJson(this.file, { entries });
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       this.say(`The kernel shapes are not kept for the next run: ${firstLine(error)}`);

@@ -11,7 +11,7 @@ import { lstmBackwardProblem, lstmProblem, lstmSteps } from "./lstm.ts";
 import { matmulForwardProblem, matmulInputProblem, matmulWeightProblem } from "./matmul_problems.ts";
 import { forwardSteps, inputSteps, weightSteps } from "./matmul_steps.ts";
 
-const lstmForGpus = [1, 2, 8, 9, 10];
+const lstmForGpus = [1, 2, 8, 9, 10, 11];
 
 /** The first two differ in rows and padding alone: one compilation serves both. */
 const oddMatmuls: readonly Size[] = [[1, 17, 22], [37, 20, 21], [301, 64, 68]];

@@ -9,9 +9,9 @@ import lstmVectors from "../../../kernels/lstm/lstm_forward_3_vectors.wgsl" with
 import type { ReferenceBatch } from "../../batch/reference_batch.ts";
 import { NONE } from "../../data/click_log.ts";
 import { kernel } from "../../gpu/kernel.ts";
-import { keptBytes, type LstmDirection } from "../../gpu/kernel_shapes.ts";
+import { keptBytes, type LstmDirection, usersOf } from "../../gpu/kernel_shapes.ts";
 import { reference as lstmReference } from "../../ops/lstm.ts";
-import { groupShape, lstmKernels } from "../../ops/lstm_kernels.ts";
+import { groupShape, lstmKernels, type WeightsIn } from "../../ops/lstm_kernels.ts";
 import { padded } from "../../tape/layout.ts";
 import { at, type Matrix, matrix, sigmoid } from "../../tape/reference.ts";
 import type { Step } from "./check.ts";
@@ -182,26 +182,41 @@ export function lstmSteps(direction: LstmDirection): Step[] {
       ),
       refuses: ([, , units = 1]) => units <= 32 ? undefined : "more than 32 units",
     },
-    { ...groupStep(direction, 1, false), idea: "a unit an invocation, one barrier an event", changes: 2 },
-    { ...groupStep(direction, 1, true), idea: "weights in workgroup memory (shipped for GPUs)" },
-    { ...groupStep(direction, 4, true), idea: "four users a workgroup" },
+    {
+      ...groupStep(direction, () => 1, "cache"),
+      idea: "a unit an invocation, one barrier an event",
+      changes: 2,
+    },
+    { ...groupStep(direction, () => 1, "workgroup"), idea: "weights in workgroup memory" },
+    { ...groupStep(direction, () => 4, "workgroup"), idea: "four users a workgroup" },
+    {
+      ...groupStep(direction, (units) => usersOf("group", units / 4) ?? 1, "registers"),
+      idea: "weights in registers, users for 64 invocations (shipped for GPUs)",
+    },
   ];
 }
 
 const TOO_MANY = "needs more than 256 invocations a workgroup";
 
-/** The LSTM with an invocation a unit. @param keep the weights in workgroup memory. */
-function groupStep(direction: LstmDirection, users: number, keep: boolean): Omit<Step, "idea"> {
+/** The LSTM with an invocation a unit. @param each users of a workgroup, by units. */
+function groupStep(
+  direction: LstmDirection,
+  each: (units: number) => number,
+  weights: WeightsIn,
+): Omit<Step, "idea"> {
   const units = (size: Size) => padded(size[2] ?? 1);
-  const shape = (size: Size) => groupShape(direction, units(size) / 4, users, Infinity, keep);
+  const shape = (size: Size) => groupShape(direction, units(size) / 4, each(units(size)), weights);
   return {
     kernel: lstmKernels[direction].group,
     constants: (size) => shape(size).constants,
     invocations: (size) => [{ of: "users", ...shape(size).invocations }],
     refuses: (size, workgroupBytes) => {
+      const users = each(units(size));
       if (users * units(size) > 256) return TOO_MANY;
       const needed = keptBytes(direction, units(size), users);
-      return !keep || needed <= workgroupBytes ? undefined : `needs ${needed} bytes of workgroup memory`;
+      return weights !== "workgroup" || needed <= workgroupBytes
+        ? undefined
+        : `needs ${needed} bytes of workgroup memory`;
     },
   };
 }

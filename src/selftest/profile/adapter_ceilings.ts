@@ -1,5 +1,6 @@
 /** What the adapter does at most, and what the host pays for asking: measured by the probes of kernels/probe. */
 
+import type { AdapterFigure, Timing } from "./bench_report.ts";
 import copyText from "../../../kernels/probe/copy.wgsl" with { type: "text" };
 import fmaText from "../../../kernels/probe/fma.wgsl" with { type: "text" };
 import loadStorageText from "../../../kernels/probe/load_storage.wgsl" with { type: "text" };
@@ -15,9 +16,9 @@ import { constantOf, type Kernel, kernel } from "../../gpu/kernel.ts";
 import type { View } from "../../gpu/memory.ts";
 import { Program } from "../../gpu/program.ts";
 import { readFloats } from "../../gpu/readback.ts";
-import { type AdapterFigure, BUSY, COPIES, FLOOR, FMA } from "./ceilings.ts";
+import { BUSY, COPIES, FLOOR, FMA } from "./ceilings.ts";
 import { timeHost, timeRepeated } from "./measure.ts";
-import { type Timing, timingOf } from "./timing.ts";
+import { timingOf } from "./timing.ts";
 
 const probes = {
   noOp: kernel("no_op", noOpText),

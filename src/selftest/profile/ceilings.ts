@@ -1,18 +1,7 @@
 /** The figures of an adapter, and the ceilings of the roofline among them. */
 
+import type { AdapterFigure } from "./bench_report.ts";
 import type { Ceilings } from "./roofline.ts";
-
-/** What was measured of an adapter: times, or rates, of which more is better. */
-export interface AdapterFigure {
-  readonly name: string;
-  readonly unit: "GFLOP/s" | "GB/s" | "G f32/s" | "G words/s" | "us" | "invocations";
-  readonly median: number;
-  /** Quartiles. */
-  readonly lower: number;
-  readonly upper: number;
-  readonly best: number;
-  readonly samples: number;
-}
 
 /** Names of the figures that the roofline is made of. */
 export const FMA = "multiply-add";

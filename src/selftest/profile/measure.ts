@@ -1,9 +1,10 @@
 /** How work on the device is timed: many samples of many repeats each, and what is said of them. */
 
+import type { Timing } from "./bench_report.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { timePasses } from "../../gpu/profiler.ts";
 import { type Clock, clockOf, repeated, timeByQueue, type Work } from "./clock.ts";
-import { type Timing, timingOf } from "./timing.ts";
+import { timingOf } from "./timing.ts";
 
 /** Microseconds that a sample should last by timestamps: long against the start of a pass. */
 const SAMPLE = 1000;

@@ -1,50 +1,15 @@
 /** What a training step is made of: its dispatches, and what the host does meanwhile. */
 
+import type { DispatchResult, HostTimes, StepResult, Timing } from "./bench_report.ts";
 import { Commands } from "../../gpu/commands.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { timePasses, workOf } from "../../gpu/profiler.ts";
-import type { Cost } from "../../gpu/program.ts";
 import { type Clock, clockOf, commandsOf } from "./clock.ts";
 import { keepingState } from "./kept_state.ts";
 import { isFine, timeRepeated } from "./measure.ts";
-import { type Timing, timingOf } from "./timing.ts";
+import { timingOf } from "./timing.ts";
 import type { BenchModel, Recording, Steppable } from "./recordings.ts";
 import type { BenchLog } from "./workloads.ts";
-
-export interface DispatchResult extends Cost, Timing {
-  readonly label: string;
-  readonly kernel: string;
-  /** Absent for copies, and in reports of earlier versions. */
-  readonly invocations?: number;
-}
-
-/** The host's own microseconds a step, by what it does. */
-export interface HostTimes {
-  /** Drawing the batch's users. */
-  readonly draw: number;
-  /** Laying out the batch: running numbers, sizes, header. */
-  readonly put: number;
-  readonly upload: number;
-  readonly encode: number;
-  readonly submit: number;
-}
-
-export interface StepResult {
-  readonly workload: string;
-  readonly model: string;
-  readonly users: number;
-  readonly events: number;
-  readonly rows: number;
-  readonly items: number;
-  readonly dispatches: readonly DispatchResult[];
-  /** Microseconds of a step in a run of many, samples over runs. */
-  readonly wall: Timing;
-  /** Steps that such a run puts into one command buffer. */
-  readonly group: number;
-  readonly host: HostTimes;
-  /** Bytes of all buffers: log, items, model, its step. */
-  readonly gpuBytes: number;
-}
 
 /** Microseconds of a group of steps, as the trainers have it. */
 const GROUP = 80_000;

@@ -1,16 +1,6 @@
 /** What is said of several times of the same work. */
 
-/** Microseconds. */
-export interface Timing {
-  readonly median: number;
-  readonly min: number;
-  /** Quartiles: half of the samples are between them. */
-  readonly lower: number;
-  readonly upper: number;
-  readonly samples: number;
-  /** By how much each sample may be off because of the clock; absent where that is next to nothing. */
-  readonly error?: number;
-}
+import type { Timing } from "./bench_report.ts";
 
 /** @throws Error without samples. */
 export function timingOf(values: readonly number[]): Timing {

@@ -13,7 +13,6 @@ import type { Tensor } from "../../tape/tensor.ts";
 import type { Checking, Checks } from "../finding.ts";
 import { floats, writersOf } from "../harness.ts";
 import { gradients64, type Matrices, valueOf } from "../tape_reference.ts";
-import { Q64 } from "./q_reference.ts";
 import { type Bench, normals, type TestSizes, withBench } from "./slate_bench.ts";
 
 /** A network with weights that are no zeros, over items of random vectors, and rows of random states. */
@@ -44,9 +43,9 @@ export function madeNetwork(
   };
   const itemVectors = plain("item vectors", items, shape.itemColumns, vectors);
   const input = plain("states", "rows", shape.inputs, states);
-  const q64 = new Q64(shape, new Map([...drawn].map(([name, w]) => [name, Float64Array.from(w)])), vectors);
+  const weights = new Map([...drawn].map(([name, w]) => [name, Float64Array.from(w)]));
   const x = (row: number) => Array.from(states.subarray(row * shape.inputs, (row + 1) * shape.inputs));
-  return { network, itemVectors, input, q64, x, rows, arena };
+  return { network, itemVectors, input, weights, vectors, x, rows, arena };
 }
 
 type MadeNetwork = ReturnType<typeof madeNetwork>;
@@ -105,13 +104,16 @@ function recordLearning(
 }
 
 /** What the tape's nodes read, in f64: states, vectors of items, and weights. */
-function leaves64({ network, q64, x }: MadeNetwork, { shape, count }: Learned): Matrices {
+function leaves64({ network, weights, vectors, x }: MadeNetwork, { shape, count }: Learned): Matrices {
   const values: Matrices = new Map([
     ["states", matrix(count, shape.inputs, (r, c) => x(r)[c] ?? NaN)],
-    ["item vectors", matrix(LEARNED_ITEMS, shape.itemColumns, (i, c) => q64.item(i)[c] ?? NaN)],
+    [
+      "item vectors",
+      matrix(LEARNED_ITEMS, shape.itemColumns, (i, c) => vectors[i * shape.itemColumns + c] ?? NaN),
+    ],
   ]);
   for (const { name, rows, columns } of network.parameters.specs) {
-    values.set(name, matrix(rows, columns, (r, c) => q64.weights.get(name)?.[r * columns + c] ?? NaN));
+    values.set(name, matrix(rows, columns, (r, c) => weights.get(name)?.[r * columns + c] ?? NaN));
   }
   return values;
 }
@@ -119,7 +121,7 @@ function leaves64({ network, q64, x }: MadeNetwork, { shape, count }: Learned): 
 /** Runs values of slates, their loss, and all gradients. */
 export async function runLearning(gpu: Gpu, bench: Bench, own: Learned) {
   const made = madeNetwork(gpu, bench, own.shape, own.count, LEARNED_ITEMS);
-  const { network, q64, x } = made;
+  const { network, weights, vectors, x } = made;
   const { parameters } = network;
   const adam = new AdamState(parameters);
   try {
@@ -142,7 +144,7 @@ export async function runLearning(gpu: Gpu, bench: Bench, own: Learned) {
       gradients: writersOf(specs, parameters.partials, [q.view]),
     };
     const columns = columnsOf(own.shape);
-    return { network, q64, x, batch, columns, found, q, expected, kernels };
+    return { network, weights, vectors, x, batch, columns, found, q, expected, kernels };
   } catch (error) {
     network.destroy();
     throw error;

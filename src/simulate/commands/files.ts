@@ -2,14 +2,15 @@
 
 import type { Ids } from "../../data/ids.ts";
 import { type RowColumn, type RowFormat, type RowsWritten, writeRows } from "../../run/files/row_file.ts";
-import { type EpisodeLog, episodeLog } from "../episode_log.ts";
+import { type EpisodeLog, episodeLog, type PoolPage } from "../episode_log.ts";
 import { candidatesOf } from "../pool.ts";
 import { settingsOf } from "../options.ts";
 import { type Clicks, eventLists } from "../../data/click_log.ts";
 import { writePrepared } from "../../data/sets/prepared_writer.ts";
-import type { Features } from "../../data/manifest.ts";
+import { featuresOf } from "../../data/sets/dataset.ts";
+import type { Manifest } from "../../data/manifest.ts";
+import type { OpenedDataset } from "../../data/sets/opened_dataset.ts";
 import { randomStream } from "../../data/random.ts";
-import { featureNames } from "../../data/shops.ts";
 import { UserError } from "../../user_error.ts";
 import type { EpisodeSetting } from "../../policy/commands/episode_setting.ts";
 import type { SimulateOptions } from "./options.ts";
@@ -184,26 +185,43 @@ function partsOf(users: number, seed: number): Uint8Array {
   return parts;
 }
 
-const shopFeatures: Features = {
-  dense: featureNames.map((name) => ({ name, meaning: `${name} of a made-up shop` })),
-  tokens: [],
-};
+function logWriter({ options, simulated: { data, words }, setting }: SinkContext, folder: string) {
+  const { policy, slate, explore } = options;
+  const drawn = explore ? `, drawn by its scores (Plackett-Luce) at temperature ${explore.temperature}` : "";
+  const note = `simulated: pages of ${slate} items by the policy ${policy}${drawn}; who clicks: ${words}`;
+  const { count } = data.source.items.shape;
+  const settings = settingsOf(setting.options, count);
+  const from = explore && { candidatesOf: (page: PoolPage) => candidatesOf(settings, count, page) };
+  return (logs: AsyncIterable<EpisodeLog>) =>
+    writeShown(folder, data, { ...options, ...setting, note, ...from }, logs);
+}
 
-function logWriter({ options, simulated, setting }: SinkContext, folder: string) {
-  const { data: { dataset, items: itemIds }, words } = simulated;
+/** Pages that users were shown, as a prepared data set over the items of the data. */
+export function writeShown(
+  folder: string,
+  { dataset, items: itemIds }: Pick<OpenedDataset, "dataset" | "items">,
+  { users, seed, startOf, note, candidatesOf }:
+    & Pick<SimulateOptions, "users" | "seed">
+    & Pick<EpisodeSetting, "startOf">
+    & {
+      /** How they came about. */
+      readonly note: string;
+      /** What they were drawn from, of policies that draw. */
+      readonly candidatesOf?: (page: PoolPage) => readonly number[];
+    },
+  logs: AsyncIterable<EpisodeLog>,
+): Promise<Manifest> {
   const { source } = dataset;
-  const features = dataset.features ?? (dataset.config.kind === "demo" ? shopFeatures : undefined);
-  const { users, policy, seed, slate, explore } = options;
-  const pool = settingsOf(setting.options, source.items.shape.count);
+  const features = featuresOf(dataset);
   const parts = partsOf(users, seed);
   const own = { name: source.name, items: { kind: "one-hot", count: 0 } } as const; // of clicks alone
-  async function* clicks(logs: AsyncIterable<EpisodeLog>): AsyncGenerator<Clicks> {
+  async function* clicks(): AsyncGenerator<Clicks> {
     for await (const log of logs) {
       yield episodeLog([log], {
         ...own,
         split: (place) => parts[log.firstUser + place] ?? 0,
-        startOf: setting.startOf,
-        candidatesOf: (page) => candidatesOf(pool, source.items.shape.count, page),
+        startOf,
+          ...(candidatesOf && { candidatesOf }),
       });
     }
   }
@@ -213,22 +231,18 @@ function logWriter({ options, simulated, setting }: SinkContext, folder: string)
     itemIds,
     ...(features && { features }),
     places: "shown",
-    notes: [
-      `simulated: pages of ${slate} items by the policy ${policy}${
-        explore ? `, drawn by its scores (Plackett-Luce) at temperature ${explore.temperature}` : ""
-      }; who clicks: ${words}`,
-    ],
-    ...(explore && { lists: eventLists }),
+    notes: [note],
+    ...(candidatesOf && { lists: eventLists }),
     command: Deno.args,
   } as const;
-  return (logs: AsyncIterable<EpisodeLog>) => writePrepared(folder, contents, clicks(logs));
+  return writePrepared(folder, contents, clicks());
 }
 
 /** returns.csv: a row a user, a column a policy. */
 export async function writeReturns(
   path: string,
   { startedAs }: Pick<EpisodeSetting, "startedAs">,
-  runs: readonly PolicyRun[],
+  runs: readonly Pick<PolicyRun, "name" | "returns">[],
 ): Promise<void> {
   const columns: RowColumn<number>[] = [
     { name: "user", type: "INT32", of: (user) => user },

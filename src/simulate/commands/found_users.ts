@@ -2,7 +2,7 @@
 
 import { dirname, join } from "node:path";
 import { shopNamed, shopNames } from "../../data/shops.ts";
-import { checksum } from "../../run/files/checksum.ts";
+import { checksum } from "../../run/files/local_file.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { Made } from "../../gpu/made.ts";
 import type { PolicySubject } from "../../policy/policy_config.ts";
@@ -246,14 +246,9 @@ export async function withSimulated<T>(
 
 /** A device, and what is made on it, for as long as they are used. */
 export async function withDevice<T>(use: (gpu: Gpu, made: Made) => Promise<T>): Promise<T> {
-  const gpu = await openGpu();
-  const made = new Made();
-  try {
-    return await use(gpu, made);
-  } finally {
-    made.destroy();
-    gpu.close();
-  }
+  using gpu = await openGpu();
+  using made = new Made();
+  return await use(gpu, made);
 }
 
 function noClickWords(name: string): string {

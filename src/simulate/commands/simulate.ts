@@ -1,5 +1,6 @@
 /** `simulate`: slates for simulated users, and what came of them. */
 
+import { writeJson } from "../../run/files/json_file.ts";
 import { atomicWriteFile } from "../../run/files/atomic_write.ts";
 import type { OpenedPolicy } from "../../policy/trained_policy.ts";
 import { readPageParts } from "../../report/page_shell.ts";
@@ -107,7 +108,7 @@ async function main(): Promise<number> {
     const begun: OwnedFolder[] = [];
     for (const { path, purpose } of folders) begun.push(owned.use(await OwnedFolder.begin(path, purpose)));
     const sinks = sinksOf({ options, simulated, setting });
-    const progress = await trainingProgress(options.users * policies.length, 0, process.stderr);
+    const progress = trainingProgress(options.users * policies.length, 0, process.stderr);
     const began = performance.now();
     stop.onStop = () =>
       progress.note("stopping: the pages that are under way are finished (Ctrl-C again to drop them)");
@@ -228,7 +229,7 @@ async function writeResult(
     ...resultsOf(told, runs),
     ...await machine(gpu),
   };
-  await atomicWriteFile(`${folder}/result.json`, JSON.stringify(result, null, 2) + "\n");
+  await writeJson(`${folder}/result.json`, result);
 }
 
 await runMain(main);

@@ -23,7 +23,7 @@ import { ShopDynamics } from "./dynamics.ts";
 import { Grid } from "./grid.ts";
 import { catalogueOf } from "./host_policies.ts";
 import type { HostPolicy } from "./host_simulator.ts";
-import { slateRatio } from "./slate_ratio.ts";
+import { slateRatio, SlateSearch } from "./slate_ratio.ts";
 
 export interface PlanOptions {
   /** T, pages of an episode. */
@@ -165,14 +165,14 @@ class Sweep {
           for (let item = 0; item < items; item++) {
             gains[item] = (reward === "click" ? 1 : Math.log(weights[item]!)) + discount * gains[item]!;
           }
-          const none = discount * (1 - leave) * behind[point]!;
+          const problem = { weights, values: gains, noneValue: discount * (1 - leave) * behind[point]! };
           if (!pools) {
             const best = this.#slates.subarray(point * k, (point + 1) * k);
-            found[point] = search.best(this.#all, best, weights, gains, none);
+            found[point] = search.best(problem, best, {});
             continue;
           }
           for (const pool of pools) {
-            const value = search.best(pool, pool.slice(0, k), weights, gains, none);
+            const value = search.best(problem, pool.slice(0, k), { items: pool });
             found[point] = found[point]! + value / pools.length;
           }
         }
@@ -211,67 +211,5 @@ class Sweep {
       const v1 = v10 + sy[iy]! * (v11 - v10);
       to[item] = v0 + sx[ix]! * (v1 - v0);
     }
-  }
-}
-
-/** Finds best slates by fractional programming. */
-class SlateSearch {
-  /** [I] */
-  readonly #scores: Float64Array;
-  readonly #next: Uint32Array;
-
-  constructor(items: number, slate: number) {
-    this.#scores = new Float64Array(items);
-    this.#next = new Uint32Array(slate);
-  }
-
-  /** What the best slate of some items gains. @param slate of them, where the search starts, and which is the best in the end */
-  best(
-    items: Uint32Array,
-    slate: Uint32Array,
-    weights: Float64Array,
-    gains: Float64Array,
-    none: number,
-  ): number {
-    const scores = this.#scores;
-    const found = this.#next;
-    let value = ratio(slate, weights, gains, none);
-    for (;;) {
-      for (let k = 0; k < items.length; k++) {
-        const item = items[k]!;
-        scores[item] = weights[item]! * (gains[item]! - value);
-      }
-      top(items, scores, found);
-      const next = ratio(found, weights, gains, none);
-      if (!(next > value)) return value;
-      value = next;
-      slate.set(found);
-    }
-  }
-}
-
-/** What a slate gains on average. */
-function ratio(slate: Uint32Array, weights: Float64Array, gains: Float64Array, none: number): number {
-  let above = none, below = 1;
-  for (let j = 0; j < slate.length; j++) {
-    const weight = weights[slate[j]!]!;
-    above += weight * gains[slate[j]!]!;
-    below += weight;
-  }
-  return above / below;
-}
-
-/** The items of the highest scores, best first. */
-function top(items: Uint32Array, scores: Float64Array, slate: Uint32Array): void {
-  const k = slate.length;
-  let count = 0, least = -Infinity;
-  for (let at = 0; at < items.length; at++) {
-    const item = items[at]!;
-    const score = scores[item]!;
-    if (count === k && score <= least) continue;
-    let place = count < k ? count++ : k - 1;
-    for (; place > 0 && score > scores[slate[place - 1]!]!; place--) slate[place] = slate[place - 1]!;
-    slate[place] = item;
-    least = scores[slate[count - 1]!]!;
   }
 }

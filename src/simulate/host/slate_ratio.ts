@@ -7,8 +7,6 @@
  * slate by this sum is a top-k. So one goes from slate to slate by top-k until Q grows no more; each round raises it.
  */
 
-/** The best items of a catalogue by a score. */
-
 /** Whether an item may not be shown: anything but 0. */
 export type Masked = ArrayLike<number>;
 
@@ -17,18 +15,33 @@ export type Masked = ArrayLike<number>;
  * @param scores [I] no NaN. @throws RangeError for fewer than k items that may be shown.
  */
 export function topSlate(scores: ArrayLike<number>, k: number, masked?: Masked): number[] {
-  const slate: number[] = [];
-  for (let item = 0; item < scores.length; item++) {
+  const slate = new Array<number>(k);
+  const count = topOf(scores, slate, scores.length, undefined, masked);
+  if (count === k) return slate;
+  throw new RangeError(`Expected a slate of at most the ${count} items that may be shown, got ${k}`);
+}
+
+/** @param slate gets the best. @param items instead of 0, 1, ..., count - 1. @returns how many there are, at most a slate */
+function topOf(
+  scores: ArrayLike<number>,
+  slate: number[] | Uint32Array,
+  items: number,
+  of?: ArrayLike<number>,
+  masked?: Masked,
+): number {
+  const k = slate.length;
+  let count = 0, least = -Infinity;
+  for (let at = 0; at < items; at++) {
+    const item = of ? of[at]! : at;
     if (masked?.[item]) continue;
     const score = scores[item]!;
-    if (slate.length === k && !(score > scores[slate[k - 1]!]!)) continue;
-    if (slate.length === k) slate.pop();
-    let place = slate.length;
-    while (place > 0 && score > scores[slate[place - 1]!]!) place--;
-    slate.splice(place, 0, item);
+    if (count === k && !(score > least)) continue;
+    let place = count < k ? count++ : k - 1;
+    for (; place > 0 && score > scores[slate[place - 1]!]!; place--) slate[place] = slate[place - 1]!;
+    slate[place] = item;
+    least = scores[slate[count - 1]!]!;
   }
-  if (slate.length === k) return slate;
-  throw new RangeError(`Expected a slate of at most the ${slate.length} items that may be shown, got ${k}`);
+  return count;
 }
 
 export interface SlateValues {
@@ -55,25 +68,58 @@ export interface BestSlate {
 
 /** Up to rounding: what changes Q by less than its last bits decides nothing. @param k items of a slate, 1 or more. @throws RangeError for fewer than k items that may be shown. */
 export function slateRatio(problem: SlateValues, k: number, masked?: Masked): BestSlate {
-  const { weights, noneWeight = 1, values, noneValue } = problem;
-  const valueOf = (slate: readonly number[]) => {
-    let [above, below] = [noneWeight * noneValue, noneWeight];
-    for (const item of slate) {
-      above += weights[item]! * values[item]!;
-      below += weights[item]!;
-    }
-    return above / below;
-  };
-  let slate = topSlate(weights, k, masked);
-  let value = valueOf(slate);
-  const path = [value];
-  const scores = new Float64Array(weights.length);
-  for (let rounds = 2;; rounds++) {
-    for (let item = 0; item < scores.length; item++) scores[item] = weights[item]! * (values[item]! - value);
-    const next = topSlate(scores, k, masked);
-    const found = valueOf(next);
-    if (!(found > value)) return { slate, value, path, rounds };
-    [slate, value] = [next, found];
-    path.push(value);
+  const slate = Uint32Array.from(topSlate(problem.weights, k, masked));
+  const path: number[] = [];
+  const value = new SlateSearch(problem.weights.length, k).best(problem, slate, { masked, path });
+  return { slate: Array.from(slate), value, path, rounds: 1 + path.length };
+}
+
+/** Which items a search is among, all by default. */
+interface Among {
+  readonly items?: ArrayLike<number>;
+  readonly masked?: Masked | undefined;
+  /** Gets Q of the slates on the way. */
+  readonly path?: number[];
+}
+
+/** What searches for many best slates need, made once. */
+export class SlateSearch {
+  /** [I] */
+  readonly #scores: Float64Array;
+  readonly #next: Uint32Array;
+
+  constructor(items: number, slate: number) {
+    this.#scores = new Float64Array(items);
+    this.#next = new Uint32Array(slate);
   }
+
+  /** @param slate where the search starts, and which is the best in the end. @returns its Q */
+  best(problem: SlateValues, slate: Uint32Array, { items, masked, path }: Among): number {
+    const { weights, values } = problem;
+    const [scores, next] = [this.#scores, this.#next];
+    const count = items ? items.length : scores.length;
+    let value = valueOf(problem, slate);
+    for (;;) {
+      path?.push(value);
+      for (let at = 0; at < count; at++) {
+        const item = items ? items[at]! : at;
+        scores[item] = weights[item]! * (values[item]! - value);
+      }
+      topOf(scores, next, count, items, masked);
+      const found = valueOf(problem, next);
+      if (!(found > value)) return value;
+      value = found;
+      slate.set(next);
+    }
+  }
+}
+
+function valueOf({ weights, noneWeight = 1, values, noneValue }: SlateValues, slate: Uint32Array): number {
+  let [above, below] = [noneWeight * noneValue, noneWeight];
+  for (let j = 0; j < slate.length; j++) {
+    const item = slate[j]!;
+    above += weights[item]! * values[item]!;
+    below += weights[item]!;
+  }
+  return above / below;
 }

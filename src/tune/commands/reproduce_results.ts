@@ -11,7 +11,7 @@ import {
 } from "../experiment/outcome.ts";
 import type { Claim } from "../../figures/told.ts";
 import type { Experiment, ExperimentModel } from "../experiment/models.ts";
-import { atomicWriteFile } from "../../run/files/atomic_write.ts";
+import { writeJson } from "../../run/files/json_file.ts";
 import { writeReport } from "../../report/page.ts";
 import { markdownTable, writeBetweenMarkers } from "../../run/markers.ts";
 import { reportFile } from "../../cli/permissions.ts";
@@ -44,7 +44,7 @@ export async function tellResults(
   console.log("\nThe published claims on this data:");
   for (const { claim, text } of claims) console.log(`  ${claim}\n      ${text}`);
   const result = { table: rows.map(({ name, cells }) => ({ model: name, figures: cells })), claims };
-  await atomicWriteFile(`${path}/result.json`, JSON.stringify(result, null, 2) + "\n");
+  await writeJson(`${path}/result.json`, result);
   if (readme !== undefined) {
     const { name, text } = readmeBlock(experiment, rows, claims);
     await writeBetweenMarkers(readme, name, text);

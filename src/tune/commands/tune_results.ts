@@ -1,5 +1,6 @@
 /** What `tune` ends with: the settings, test figures of the best and the default beside the baselines, and a command. */
 
+import { writeJson } from "../../run/files/json_file.ts";
 import { atomicWriteFile } from "../../run/files/atomic_write.ts";
 import { writeReport } from "../../report/page.ts";
 import { unusedOf } from "../../data/item_ids.ts";
@@ -82,10 +83,7 @@ export async function tellTune(
   await writeReport([winner, ...(own && usual ? [usual] : [])].map(({ folder }) => folder), report);
   const settings = rows.map(({ text: _, ...row }) => row);
   const result = { winner: winner.number, command, verdict, words, spentSeconds, settings, test: shown };
-  await atomicWriteFile(
-    `${path}/result.json`,
-    JSON.stringify({ ...result, baselines: tested.baselines }, null, 2) + "\n",
-  );
+  await writeJson(`${path}/result.json`, { ...result, baselines: tested.baselines });
   console.log(`\nThe best setting: ${winner.text}`);
   console.log(`  its run    ${quoted(winner.folder)}`);
   console.log(`  by itself  ${command}`);

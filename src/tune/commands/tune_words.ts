@@ -1,5 +1,6 @@
 /** What `tune` says of its best setting: whether the model is worth its use, and how far its figures may be trusted. */
 
+import { titleOf } from "../../figures/columns.ts";
 import type { Criterion } from "../../train/best_records.ts";
 import { keptDifference, keptOf, type Paired } from "../../figures/paired.ts";
 import type { SnapshotResult } from "../../run/tested_users.ts";
@@ -20,12 +21,6 @@ import { CRITERION_NAMES } from "./tune_progress.ts";
 
 /** By what two are compared; of the loss less is better. */
 type ComparedBy = "nll" | "prec1" | "prec2";
-
-const NAMES: Readonly<Record<ComparedBy, string>> = {
-  nll: CRITERION_NAMES.loss,
-  prec1: CRITERION_NAMES.prec1,
-  prec2: CRITERION_NAMES.prec2,
-};
 
 /** A model beside the baselines. */
 interface Comparison {
@@ -133,10 +128,10 @@ export function verdictText(verdict: Verdict | undefined, finalists: Finalists):
 
 function rankingText({ figure, rivals }: Verdict, unused: string): string[] {
   const simple = rivals.find(({ is }) => is !== "better");
-  if (!simple) return standingWords("The best setting ranks", rivals, NAMES[figure]);
+  if (!simple) return standingWords("The best setting ranks", rivals, titleOf(figure));
   return [
     "NO SETTING BEATS EVERY BASELINE on the test users.",
-    ...standingWords("The best one ranks", rivals, NAMES[figure]),
+    ...standingWords("The best one ranks", rivals, titleOf(figure)),
     `Until a model beats it, rank by the ${simple.name}: it is simpler. Try ${unused}, or more ` +
     "users; deno task data describe says what the log lacks.",
   ];
@@ -145,7 +140,7 @@ function rankingText({ figure, rivals }: Verdict, unused: string): string[] {
 /** Whether its probabilities are worth anything. */
 function lossText({ loss }: Verdict): string[] {
   if (!loss) return [];
-  const words = standingWords(`Its loss (${loss.value.toFixed(4)}) is`, loss.rivals, NAMES.nll);
+  const words = standingWords(`Its loss (${loss.value.toFixed(4)}) is`, loss.rivals, titleOf("nll"));
   if (standingOf(loss.rivals) === "better") return words;
   return ["By its probabilities NO SETTING BEATS EVERY BASELINE.", ...words];
 }
@@ -154,7 +149,7 @@ function lossText({ loss }: Verdict): string[] {
 function usualText({ usual = {} }: Verdict, finalists: Finalists): string[] {
   const parts = (["prec1", "prec2", "nll"] as const).flatMap((figure) => {
     const found = usual[figure];
-    return found ? [`${NAMES[figure]} ${differenceWords(found)}: ${found.is}`] : [];
+    return found ? [`${titleOf(figure)} ${differenceWords(found)}: ${found.is}`] : [];
   });
   if (parts.length === 0) return [];
   const short = cutShort(finalists).length > 0 ? ", each as far as it was trained" : "";

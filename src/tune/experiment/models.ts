@@ -6,8 +6,7 @@
 import * as v from "../../schema.ts";
 import type { ItemFeatures } from "../../data/click_log.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../../model/config.ts";
-import { atomicWriteFile } from "../../run/files/atomic_write.ts";
-import { readJson } from "../../run/files/json_file.ts";
+import { readJson, writeJson } from "../../run/files/json_file.ts";
 
 /** A model of the experiments. */
 export interface ExperimentModel {
@@ -83,7 +82,7 @@ const experimentSchema = v.strictObject({
 export type Experiment = v.InferOutput<typeof experimentSchema>;
 
 export async function writeExperiment(path: string, experiment: Experiment): Promise<void> {
-  await atomicWriteFile(`${path}/experiment.json`, JSON.stringify(experiment, null, 2) + "\n");
+  await writeJson(`${path}/experiment.json`, experiment);
 }
 
 /** Undefined for a folder of another kind. @throws UserError when experiment.json is damaged. */

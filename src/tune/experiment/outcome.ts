@@ -1,8 +1,7 @@
 /** What came of the experiments: the figures of every model and seed, read from its folder, and what they say of the claims. */
 
-import * as v from "../../schema.ts";
 import { meanAndSd } from "../../data/mean_sd.ts";
-import type { RunLog } from "../../report/report_data.ts";
+import { resultSchema, type RunLog } from "../../report/report_data.ts";
 import { readLog } from "../../report/read_log.ts";
 import { readJson } from "../../run/files/json_file.ts";
 import { folderOfSeed } from "../../run/seeds_folder.ts";
@@ -37,21 +36,6 @@ export interface ModelOutcome {
   readonly seeds: readonly SeedOutcome[];
 }
 
-const resultSchema = v.looseObject({
-  test: v.array(v.looseObject({
-    snapshot: v.string(),
-    iteration: v.wholeNumber(),
-    nll: v.finiteNumber(),
-    prec1: v.finiteNumber(),
-    prec2: v.finiteNumber(),
-    piPrec1: v.optional(v.finiteNumber()),
-    piPrec2: v.optional(v.finiteNumber()),
-    details: v.optional(v.looseObject({
-      intervals: v.record(v.string(), v.nullable(v.tuple([v.finiteNumber(), v.finiteNumber()]))),
-    })),
-  })),
-});
-
 /** The folder of a model's own stage. */
 function stageFolder(model: ExperimentModel, path: string, seed: number): string {
   const run = folderOfSeed(`${path}/${model.folder}`, seed);
@@ -66,7 +50,8 @@ export async function readOutcome(
 ): Promise<SeedOutcome | undefined> {
   const folder = stageFolder(model, path, seed);
   const result = await readJson(`${folder}/result.json`, resultSchema);
-  if (!result) return undefined;
+  if (!result?.test) return undefined;
+  const tests = result.test;
   const game = model.adversarialAfter !== undefined;
   const log = await readLog(`${folder}/validation.csv`, [
     "loss",
@@ -75,7 +60,7 @@ export async function readOutcome(
     ...(game ? ["pi_prec1", "pi_prec2"] : []),
   ]);
   const test = (by: string) => {
-    const found = result.test.find(({ snapshot }) => snapshot === `best-${by}`);
+    const found = tests.find(({ snapshot }) => snapshot === `best-${by}`);
     return found ?? damaged(`Expected ${folder}/result.json to have figures of best-${by}, found none.`);
   };
   const valueAt = (column: string, iteration: number) =>
@@ -97,7 +82,11 @@ export async function readOutcome(
       prec1: valueAt("prec1", prec1.iteration),
       prec2: valueAt("prec2", prec2.iteration),
     },
-    test: { loss: (game ? prec1 : loss).nll, prec1: prec1.prec1, prec2: prec2.prec2 },
+    test: {
+      loss: (game ? prec1 : loss).nll ?? NaN,
+      prec1: prec1.prec1 ?? NaN,
+      prec2: prec2.prec2 ?? NaN,
+    },
     pi: !game ? undefined : {
       validation: {
         prec1: valueAt("pi_prec1", prec1.iteration),

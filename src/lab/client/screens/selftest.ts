@@ -2,13 +2,14 @@
 
 import type { AdapterKind } from "../../../gpu/kernel_shapes.ts";
 import { type Html, markup } from "../../../report/html.ts";
-import { elementText, faultsOf } from "../../../selftest/finding.ts";
+import { elementText } from "../../../selftest/finding.ts";
 import {
-  blamed,
   byKernel,
+  faultyCases,
   type KernelResult,
   type KindFinding,
   leftOutText,
+  verdictText,
 } from "../../../selftest/results.ts";
 import { headRow, scrollTable, whole } from "../../draw/text.ts";
 import { button, element, fill, Notice, StopButton } from "../elements.ts";
@@ -125,7 +126,9 @@ class SelftestView {
       },
     });
     const found = { findings: this.#findings, seconds: this.#before.seconds + seconds };
-    this.#standing.textContent = this.#verdict(request.only, found.seconds, signal.aborted);
+    this.#standing.textContent = this.#findings.length === 0 && !signal.aborted
+      ? `No case has "${request.only}" in its name.`
+      : verdictText(this.#findings, found.seconds, signal.aborted);
     if (signal.aborted) return;
     this.#before = found;
     this.#tellLeftOut(request, leftOut);
@@ -141,40 +144,19 @@ class SelftestView {
     this.#leftOut.replaceChildren(...kernels.length === 0 ? [] : parts);
   }
 
-  #verdict(only: string, seconds: number, stopped: boolean): string {
-    const wrong = this.#findings.filter((finding) => faultsOf(finding).length > 0).length;
-    const kernels = new Set(byKernel(this.#findings).map(({ kernel }) => kernel)).size;
-    const took = `${counted(this.#findings.length, "case")}, ${seconds.toFixed(1)} s`;
-    if (stopped) return `Stopped after ${took}.`;
-    if (this.#findings.length === 0) return `No case has "${only}" in its name.`;
-    return wrong === 0
-      ? `All agree: ${counted(kernels, "kernel")}, ${took}.`
-      : `${wrong} of ${took}: they differ by more than rounding explains.`;
-  }
-
   #show(): void {
     const results = byKernel(this.#findings).toSorted((a, b) => Number(b.differs) - Number(a.differs));
     const rows = this.#table.querySelector("tbody"); // alone, so that what is scrolled stays where it is
     if (rows) fill(rows, markup`${results.map(rowOf)}`);
     this.#table.hidden = results.length === 0;
-    const faults = this.#findings.flatMap((finding) => {
-      const texts = faultsOf(finding);
-      if (texts.length === 0) return [];
-      const who = blamed(finding).join(", ");
-      const head = `${finding.name} (${finding.kind} shapes)${who ? `: look at ${who}` : ""}`;
-      return [
-        markup`<li><strong>${head}</strong><ul>${texts.map((text) => markup`<li>${text}</li>`)}</ul></li>`,
-      ];
-    });
+    const faults = faultyCases(this.#findings).map(({ head, faults }) =>
+      markup`<li><strong>${head}</strong><ul>${faults.map((text) => markup`<li>${text}</li>`)}</ul></li>`
+    );
     fill(
       this.#faults,
       markup`${faults.length > 0 && markup`<ul class="faults" aria-label="What differs">${faults}</ul>`}`,
     );
   }
-}
-
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 function rowOf({ kernel, kind, values, differs, worst }: KernelResult): Html {

@@ -1,5 +1,6 @@
 /** A stage of a training: how far it is, its curves, and below them what the test users say. */
 
+import { titleOf } from "../../../../figures/columns.ts";
 import { type Html, markup } from "../../../../report/html.ts";
 import type { StageName } from "../../../../run/stages.ts";
 import { scrollTable, whole, withOptions } from "../../../draw/text.ts";
@@ -124,22 +125,17 @@ export class StageView {
   }
 }
 
-const COLUMNS = [
-  ["nll", "loss"],
-  ["piPrec1", "pi prec@1"],
-  ["prec1", "prec@1"],
-  ["prec2", "prec@2"],
-  ["ndcg", "NDCG"],
-  ["auc", "AUC"],
-] as const;
+const COLUMNS = ["nll", "piPrec1", "prec1", "prec2", "ndcg", "auc"] as const;
 
 /** @param heading what the table is called. */
 function testView({ users, rows, verdict }: TestTable, heading: string): Html {
-  const columns = COLUMNS.filter(([key]) => rows.some(({ figures }) => figures[key] !== undefined));
-  const head = markup`<tr><td></td>${columns.map(([, title]) => markup`<th scope="col">${title}</th>`)}</tr>`;
+  const columns = COLUMNS.filter((key) => rows.some(({ figures }) => figures[key] !== undefined));
+  const head = markup`<tr><td></td>${
+    columns.map((name) => markup`<th scope="col">${titleOf(name)}</th>`)
+  }</tr>`;
   const body = rows.map(({ name, iteration, figures, intervals }) => {
     const snapshot = iteration === undefined ? name : `${name} (${iteration})`;
-    const cells = columns.map(([key]) => {
+    const cells = columns.map((key) => {
       const [low, high] = intervals[key] ?? [];
       const range = low !== undefined && high !== undefined &&
         markup`<small> ${low.toFixed(3)}-${high.toFixed(3)}</small>`;

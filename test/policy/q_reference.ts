@@ -1,7 +1,7 @@
 /** A Q-network in f64 on the host, in the plainest way, for checking what the device chooses and learns. */
 
-import type { QShape } from "../../policy/network/q_network.ts";
-import type { Weights } from "../../tape/parameters.ts";
+import type { QShape } from "../../src/policy/network/q_network.ts";
+import type { Weights } from "../../src/tape/parameters.ts";
 
 type Numbers = ArrayLike<number>;
 

@@ -1,0 +1,176 @@
+/**
+ * `deno task bench compiled`: what a GPU's compiler makes of every kernel, without a GPU. What the figures mean, and what they
+ * cannot say, is in compiled.md.
+ */
+
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { path } from "../src/cli/options.ts";
+import type { AdapterKind } from "../src/gpu/kernel_shapes.ts";
+import { benchModels } from "../src/selftest/profile/recordings.ts";
+import { benchLog, mixedWorkload, type Workload, workloads } from "../src/selftest/profile/workloads.ts";
+import { UserError } from "../src/user_error.ts";
+import { cards } from "./compiled/cards.ts";
+import type { Facts } from "./compiled/facts.ts";
+import { gather, type Gathered } from "./compiled/gather.ts";
+import { gatherFile } from "./compiled/own_file.ts";
+import { writeCompiledPage } from "./compiled/page.ts";
+import { compileAll, type Compiled } from "./compiled/report.ts";
+import { besideCells, cardCells, firstTexts, gpuCells, stepCells, textCells } from "./compiled/tables.ts";
+import { missingCompiler } from "./compiled/vulkan.ts";
+import { Page, printTable, writeRecords } from "./output.ts";
+import { matching, namesOf, onlyOption, pattern, readmeOption, Status, study } from "./study.ts";
+
+const MARKERS = { kernels: "bench compiled", gpus: "bench compiled gpus", steps: "bench compiled steps" };
+/** The first is the one that most tables are of. */
+const FAMILIES = cards.map(({ family }) => family);
+const { W0, W1, W2, W4 } = workloads;
+/** A kernel's row is that of the first in which it is. */
+const WORKLOADS: readonly Workload[] = [W1, W2, mixedWorkload, W0, W4];
+/** What `--model` chooses among: models, and beside them users that are simulated, under policies. */
+const SIMULATED = "simulated users";
+const SUBJECTS = [...benchModels.map(({ name }) => name), SIMULATED];
+
+interface CompiledOptions {
+  readonly gpu: string[];
+  readonly model: RegExp;
+  readonly workload: string[];
+  readonly only: RegExp;
+  readonly shapes: AdapterKind;
+  readonly file?: string;
+  readonly set: Map<string, string>;
+  readonly subgroup?: string;
+  readonly checks: boolean;
+  readonly code: boolean;
+  readonly json: string;
+  readonly html?: string;
+  readonly readme?: string;
+}
+
+export function command(): Command {
+  const own = study(
+    "compiled",
+    "Compiles every kernel for GPUs that are not there, by Mesa's compiler for AMD GPUs: registers, spills, subgroups a SIMD, " +
+      "instructions, and the machine code.",
+  )
+    .addOption(
+      new Option("--gpu <names>", `GPUs by RADV's names, joined by commas: ${FAMILIES.join(", ")}`)
+        .argParser(namesOf(FAMILIES)).default(FAMILIES, "all"),
+    )
+    .addOption(
+      new Option("--model <pattern>", `only what matches of ${SUBJECTS.join(", ")}`)
+        .argParser(pattern).default(/./, "all"),
+    )
+    .addOption(
+      new Option("--workload <names>", "workloads joined by commas, see bench/README.md")
+        .argParser(namesOf(WORKLOADS.map(({ name }) => name)))
+        .default(["W1", "W2", "W6", "W0"], "W1,W2,W6,W0"),
+    )
+    .addOption(onlyOption("kernels whose name"))
+    .addOption(
+      new Option("--shapes <kind>", "the kernel shapes for this kind of adapter")
+        .choices(["gpu", "cpu"]).default("gpu"),
+    )
+    .option("--file <file>", "a WGSL text of yours instead, with one entry point", path)
+    .option("--set <NAME=value>", "a constant or override of --file; may be repeated", constants, new Map())
+    .addOption(
+      new Option("--subgroup <lanes>", "lanes of a subgroup, instead of what the driver chooses")
+        .choices(["32", "64"]),
+    )
+    .option("--code", "print the machine code of the innermost loops, too", false)
+    .option("--no-checks", "let the driver leave out what keeps accesses inside their buffers")
+    .option("--json <file>", "where the figures go", path, "bench/out/compiled.json")
+    .option("--html <file>", "where the page goes (default: beside the figures)", path)
+    .option(...readmeOption(Object.values(MARKERS).join(" -->, <!-- "), "its tables"))
+    .addHelpText(
+      "after",
+      "\nExamples:\n  deno task bench compiled --gpu navi31 --only matmul\n" +
+        "  deno task bench compiled --gpu navi31,mi200 --file mine.wgsl --set K4=16",
+    );
+  return own.action(() => run(own.opts<CompiledOptions>()));
+}
+
+function constants(text: string, before: Map<string, string>): Map<string, string> {
+  const [, name, value] = text.match(/^(\w+)=(-?[\w.]+)$/) ?? [];
+  if (name === undefined || value === undefined) {
+    throw new InvalidArgumentError(`Expected NAME=value, such as K4=16, got "${text}".`);
+  }
+  return new Map([...before, [name, value]]);
+}
+
+async function run(options: CompiledOptions): Promise<void> {
+  const missing = missingCompiler();
+  if (missing !== undefined) throw new UserError(`Nothing can be compiled here: ${missing}`);
+  const page = await Page.open(options.readme, ...Object.values(MARKERS));
+  const status = new Status();
+  const onProgress = (text: string) => status.show(text);
+  try {
+    const gathered = await gathering(options, onProgress);
+    const { gpu: gpus, checks: checked } = options;
+    const subgroup = options.subgroup === undefined ? undefined : Number(options.subgroup);
+    const compiled = compileAll(gathered, { gpus, checked, subgroup, onProgress });
+    status.clear();
+    await deliver(compiled, page, options);
+  } finally {
+    status.clear();
+  }
+}
+
+async function gathering(options: CompiledOptions, onProgress: (text: string) => void): Promise<Gathered> {
+  const { file, set, only, model, shapes: kind } = options;
+  if (file !== undefined) return await gatherFile(file, set);
+  if (set.size > 0) throw new UserError("Expected --set beside --file: its constants are set by it.");
+  const all = await gather({
+    logs: WORKLOADS.filter(({ name }) => options.workload.includes(name)).map((one) => () => benchLog(one)),
+    models: benchModels.filter(({ name }) => model.test(name)),
+    simulated: model.test(SIMULATED),
+    kind,
+    onProgress,
+  });
+  if (all.texts.length === 0) {
+    throw new UserError(`Expected --model to match one of ${SUBJECTS.join(", ")}, got ${model.source}.`);
+  }
+  if (only.source === ".") return all;
+  const named = new Set(
+    matching(all.texts.map(({ kernel: name }) => ({ name })), only, "a kernel").map((one) => one.name),
+  );
+  return { texts: all.texts.filter(({ kernel }) => named.has(kernel)), steps: [] };
+}
+
+/** Prints everything, and writes what is to be written. */
+async function deliver(compiled: Compiled, page: Page, options: CompiledOptions): Promise<void> {
+  const { compiler, gpus, texts, steps } = compiled;
+  const [main = ""] = gpus;
+  const shown = steps.length > 0 ? firstTexts(texts) : texts;
+  console.log(`${compiler}. ${texts.length} texts of ${firstTexts(texts).length} kernels.`);
+  for (const gpu of options.file === undefined ? gpus : []) printTable(textCells(shown, gpu, false), gpu);
+  for (const { kernel, facts } of options.file === undefined ? [] : texts) {
+    printTable(besideCells(Object.values(facts).map((own) => ({ name: own.gpu, facts: own }))), kernel);
+  }
+  for (const { kernel, facts } of options.code ? shown : []) {
+    for (const { gpu, loop } of Object.values(facts)) {
+      console.log(`\n${kernel}, ${gpu}:\n${loop?.lines.join("\n") ?? "no loop is left"}`);
+    }
+  }
+  if (steps.length > 0) printTable(stepCells(steps, gpus), "Steps: reckoned, not measured");
+  await writeRecords(options.json, recordsOf(compiled));
+  const html = options.html ?? options.json.replace(/(\.json)?$/, ".html");
+  await writeCompiledPage(html, compiled, shown);
+  console.log(`\nThe figures are in ${options.json}, the code is in ${html}`);
+  const on = `${compiler}, Deno ${Deno.version.deno}`;
+  await page.write(MARKERS.kernels, `${on}, ${main}:`, textCells(shown, main, true));
+  await page.write(MARKERS.gpus, `${on}:`, gpuCells(compiled, shown));
+  await page.write(MARKERS.steps, cardCells(gpus), stepCells(steps, gpus));
+}
+
+/** Without the texts and the machine code, which are on the page. */
+function recordsOf({ texts, ...others }: Compiled): object {
+  const without = (facts: Facts) => ({ ...facts, loop: facts.loop && { ...facts.loop, lines: undefined } });
+  return {
+    ...others,
+    texts: texts.map(({ kernel, uses, facts }) => ({
+      kernel,
+      uses,
+      facts: Object.values(facts).map(without),
+    })),
+  };
+}

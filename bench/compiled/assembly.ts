@@ -1,0 +1,156 @@
+/** What AMD's machine code says, as Mesa's compiler writes it: of RDNA and CDNA. */
+
+/** How many accesses there are by bits of a lane: {"128": 4, "32": 1}. */
+export type ByWidth = Readonly<Record<string, number>>;
+
+export interface Counts {
+  readonly instructions: number;
+  /** Operations of all lanes; an instruction may be two of them. */
+  readonly vector: number;
+  /** Multiply-adds of floats among them. */
+  readonly fma: number;
+  /** Floating-point operations of a lane. */
+  readonly flops: number;
+  readonly loads: ByWidth;
+  readonly stores: ByWidth;
+  readonly workgroupLoads: ByWidth;
+  readonly workgroupStores: ByWidth;
+  readonly waits: number;
+  readonly barriers: number;
+  readonly branches: number;
+}
+
+export interface Loop extends Counts {
+  /** Loops around an instruction of it, itself among them. */
+  readonly depth: number;
+  readonly lines: readonly string[];
+}
+
+export interface Listing extends Counts {
+  /** Instructions by how many loops stand around them: in none, in a loop, in a loop of a loop. */
+  readonly byDepth: readonly number[];
+  /** The innermost loop that does the most arithmetic; absent where there is none, or the compiler has written it out. */
+  readonly loop: Loop | undefined;
+}
+
+interface Instruction {
+  readonly text: string;
+  readonly name: string;
+  /** The block that begins here. */
+  readonly block: string | undefined;
+  depth: number;
+}
+
+/** A line is an instruction with its bytes behind ";", or "BB3:", where a block begins. */
+export function readAssembly(assembly: string): Listing {
+  const code: Instruction[] = [];
+  const starts = new Map<string, number>();
+  let block: string | undefined;
+  for (const line of assembly.split("\n")) {
+    const text = line.replace(/;.*/, "").trim();
+    const [, begins] = text.match(/^(BB\d+):/) ?? [];
+    if (begins !== undefined) {
+      block = begins;
+      starts.set(begins, code.length);
+    } else if (/^[a-z]/.test(text)) {
+      code.push({ text, name: text.split(/\s/, 1)[0] ?? "", block, depth: 0 });
+      block = undefined;
+    }
+  }
+  const loops = loopsOf(code, starts);
+  for (const [from, to] of loops) for (const one of code.slice(from, to)) one.depth++;
+  const inner = loops.filter(([from, to]) =>
+    !loops.some(([a, b]) => a >= from && b <= to && b - a < to - from)
+  ).map(([from, to]): Loop => {
+    const own = code.slice(from, to);
+    const lines = own.flatMap(({ block, text }) => [...(block ? [`${block}:`] : []), `  ${text}`]);
+    return { ...countsOf(own), depth: own[0]?.depth ?? 1, lines };
+  });
+  const [most] = inner.sort((a, b) => arithmetic(b) - arithmetic(a) || b.instructions - a.instructions);
+  const byDepth: number[] = [];
+  for (const { depth } of code) byDepth[depth] = (byDepth[depth] ?? 0) + 1;
+  const all = countsOf(code);
+  // Where the loop that computes is written out, one is left that clears workgroup memory, or does what little remains.
+  const isMost = most && arithmetic(most) >= all.flops - most.flops;
+  return {
+    ...all,
+    byDepth: Array.from(byDepth, (count) => count ?? 0),
+    loop: isMost ? most : undefined,
+  };
+}
+
+/** Turns that Mesa's compiler assumes of an instruction in so many loops. */
+export function assumedTurns(depth: number): number {
+  return depth === 0 ? 1 : depth === 1 ? 8 : 32 * 2 ** (depth - 2);
+}
+
+function arithmetic({ flops, depth }: Loop): number {
+  return flops * assumedTurns(depth);
+}
+
+/** From the first instruction of each loop up to the one behind its last: a branch back makes it. */
+function loopsOf(
+  code: readonly Instruction[],
+  starts: ReadonlyMap<string, number>,
+): [from: number, to: number][] {
+  const ends = new Map<number, number>();
+  for (const [at, { name, text }] of code.entries()) {
+    const start = /^s_c?branch/.test(name) ? starts.get(text.split(/\s+/).at(-1) ?? "") : undefined;
+    if (start !== undefined && start <= at) ends.set(start, Math.max(ends.get(start) ?? 0, at + 1));
+  }
+  return [...ends];
+}
+
+/** An operation of all lanes; two of them may be one instruction: "v_dual_fmac_f32 ... :: v_dual_mul_f32 ..." (RDNA), or packed ("v_pk_", CDNA). */
+const OPERATION = /v_(dual_|pk_)?(\w+)/g;
+const FMA = /^(fma|fmac|fmaak|fmamk|mad|mac)_f32/;
+const FLOP = /^(add|sub|subrev|mul|max|min|exp|log|rcp|sqrt|rsq|sin|cos)_f32/;
+
+/** Vector operations of an instruction, and what they are. */
+function operationsOf({ text }: Instruction): { vector: number; fma: number; flops: number } {
+  const sum = { vector: 0, fma: 0, flops: 0 };
+  if (!text.startsWith("v_")) return sum;
+  for (const [, form, name = ""] of text.matchAll(OPERATION)) {
+    const count = form === "pk_" ? 2 : 1;
+    sum.vector += count;
+    if (FMA.test(name)) sum.fma += count;
+    sum.flops += FMA.test(name) ? 2 * count : FLOP.test(name) ? count : 0;
+  }
+  return sum;
+}
+
+function countsOf(code: readonly Instruction[]): Counts {
+  const named = (pattern: RegExp) => code.filter(({ name }) => pattern.test(name)).length;
+  const operations = code.map(operationsOf);
+  const total = (what: "vector" | "fma" | "flops") => operations.reduce((sum, one) => sum + one[what], 0);
+  const widths = (pattern: RegExp): ByWidth => {
+    const counts: Record<string, number> = {};
+    for (const { name } of code) {
+      const [, width] = name.match(pattern) ?? [];
+      if (width !== undefined) counts[bitsOf(width)] = (counts[bitsOf(width)] ?? 0) + 1;
+    }
+    return counts;
+  };
+  return {
+    instructions: code.length,
+    vector: total("vector"),
+    fma: total("fma"),
+    flops: total("flops"),
+    loads: widths(/^(?:buffer|global|flat)_load_(?:format_)?(\w+)/),
+    stores: widths(/^(?:buffer|global|flat)_store_(?:format_)?(\w+)/),
+    workgroupLoads: widths(/^ds_(?:load|read)(?:_2addr|2)?(?:_stride64|st64)?_(\w+)/),
+    workgroupStores: widths(/^ds_(?:store|write)(?:_2addr|2)?(?:_stride64|st64)?_(\w+)/),
+    waits: named(/^s_wait(cnt|_\w*cnt)/),
+    barriers: named(/^s_barrier(_wait)?$/),
+    branches: named(/^s_c?branch/),
+  };
+}
+
+/** "b128", "dwordx4", "xyzw", "u16", "d16_b16" */
+function bitsOf(width: string): string {
+  const dwords = width.match(/^dword(?:x(\d))?$/);
+  if (dwords) return String(32 * Number(dwords[1] ?? 1));
+  const texels = width.match(/^([xyzw]+)$/);
+  if (texels) return String(32 * (texels[1]?.length ?? 1));
+  return width.match(/\d+$/)?.[0] ?? ({ ubyte: "8", sbyte: "8", ushort: "16", sshort: "16" }[width] ?? width);
+}

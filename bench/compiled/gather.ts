@@ -1,0 +1,194 @@
+/**
+ * What is compiled: every text that the models' steps, simulated users and policies take in the kernel shapes of a GPU, and
+ * its SPIR-V, as Deno's naga writes it. The programs are recorded on this machine's adapter and run nothing; its driver,
+ * Mesa's llvmpipe, drops each shader that it is given into a folder.
+ */
+
+import type { Gpu } from "../../src/gpu/device.ts";
+import { openGpu } from "../../src/gpu/host/open_gpu.ts";
+import { kernelText } from "../../src/gpu/kernel.ts";
+import type { AdapterKind } from "../../src/gpu/kernel_shapes.ts";
+import { shopItems } from "../../src/data/demo_shop.ts";
+import { restless } from "../../src/data/shops.ts";
+import { defaultPolicyTraining } from "../../src/policy/learning/config.ts";
+import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
+import { greedyPolicy, popularPolicy, randomPolicy } from "../../src/policy/named.ts";
+import type { BenchModel } from "../../src/selftest/profile/recordings.ts";
+import { modelsFor } from "../../src/selftest/profile/recordings.ts";
+import type { BenchLog } from "../../src/selftest/profile/workloads.ts";
+import { LearnedSource } from "../../src/simulate/learned_users.ts";
+import { ShopSource } from "../../src/simulate/shop_users.ts";
+import { Simulator } from "../../src/simulate/simulator.ts";
+import { UserError } from "../../src/user_error.ts";
+import { casesOf, partsOf } from "../kernel_cases.ts";
+import { untrainedModel } from "../simulate/pages.ts";
+import { inFolder } from "../study.ts";
+import { type Shader, shaderOf } from "./spirv.ts";
+
+/** A text of a kernel with its constants, as it was given to the driver. */
+export interface Text {
+  readonly kernel: string;
+  readonly source: string;
+  readonly shader: Shader;
+  /** Where it is used: "W1 LSTM: utility/layer2 forward". */
+  readonly uses: string[];
+}
+
+/** A dispatch of a step. */
+export interface StepDispatch {
+  readonly label: string;
+  readonly text: Text;
+  readonly workgroups: number;
+  readonly flops: number;
+  readonly bytes: number;
+  /** Steps that it works for at once. */
+  readonly steps: number;
+}
+
+/** A step of a model over a workload's batches. */
+export interface RecordedStep {
+  readonly workload: string;
+  readonly model: string;
+  readonly dispatches: readonly StepDispatch[];
+}
+
+export interface Gathered {
+  readonly texts: readonly Text[];
+  readonly steps: readonly RecordedStep[];
+}
+
+/** What is recorded. */
+export interface GatherOptions {
+  readonly logs: readonly (() => BenchLog)[];
+  readonly models: readonly BenchModel[];
+  /** Users that are simulated, and policies, too. */
+  readonly simulated: boolean;
+  readonly kind: AdapterKind;
+  onProgress?(text: string): void;
+}
+
+/** Mesa reads it when a shader is compiled, the other one when a device is opened. */
+const DUMP = "MESA_SPIRV_DUMP_PATH";
+const NO_CACHE = "MESA_SHADER_CACHE_DISABLE";
+
+/** Takes down the SPIR-V of every pipeline that a device makes. */
+class Watcher {
+  readonly texts = new Map<string, Text>();
+  /** What is recorded now. */
+  where = "";
+
+  constructor(readonly gpu: Gpu, private readonly folder: string) {
+    const compile = gpu.pipeline.bind(gpu);
+    gpu.pipeline = async (kernel, source, layout) => {
+      const known = this.texts.get(source);
+      if (known) {
+        if (!known.uses.includes(this.where)) known.uses.push(this.where);
+        return await compile(kernel, source, layout);
+      }
+      this.#empty();
+      const pipeline = await compile(kernel, source, layout);
+      const shader = shaderOf(this.#newest(), source);
+      this.texts.set(source, { kernel, source, shader, uses: [this.where] });
+      return pipeline;
+    };
+  }
+
+  #files(): string[] {
+    return [...Deno.readDirSync(this.folder)].map(({ name }) => name);
+  }
+  #empty(): void {
+    for (const name of this.#files()) Deno.removeSync(`${this.folder}/${name}`);
+  }
+  /** The driver numbers its files. @throws UserError where it drops none. */
+  #newest(): Uint8Array<ArrayBuffer> {
+    const number = (name: string) => Number(name.match(/(\d+)\.spirv$/)?.[1] ?? -1);
+    const [name] = this.#files().sort((a, b) => number(b) - number(a));
+    if (name !== undefined) return Deno.readFileSync(`${this.folder}/${name}`);
+    throw new UserError(
+      `Expected a driver of Mesa's that writes SPIR-V for ${DUMP}, such as llvmpipe, found ` +
+        `${this.gpu.adapter.description}. Set VK_DRIVER_FILES to llvmpipe's file, lvp_icd.json.`,
+    );
+  }
+}
+
+/** Opens the adapter so that what it compiles can be taken down, for as long as the work takes. */
+export async function watching<T>(kind: AdapterKind, work: (watcher: Watcher) => Promise<T>): Promise<T> {
+  return await inFolder("spirv", async (folder) => {
+    Deno.env.set(DUMP, folder);
+    Deno.env.set(NO_CACHE, "true");
+    const gpu = await openGpu({ shapesFor: kind });
+    try {
+      return await work(new Watcher(gpu, folder));
+    } finally {
+      gpu.close();
+      Deno.env.delete(DUMP);
+    }
+  });
+}
+
+export async function gather(options: GatherOptions): Promise<Gathered> {
+  const { onProgress = () => {} } = options;
+  return await watching(options.kind, async (watcher) => {
+    const steps: RecordedStep[] = [];
+    for (const log of options.logs) {
+      const made = log();
+      for (const model of modelsFor(made.log, options.models)) {
+        watcher.where = `${made.name} ${model.name}`;
+        onProgress(`recording: ${watcher.where}`);
+        const recording = await model.record(watcher.gpu, made.log, made.users);
+        try {
+          const { parts, steps: own } = await partsOf(recording);
+          const dispatches = casesOf(parts, own).filter(({ part }) => part < own).flatMap((one) => {
+            const text = watcher.texts.get(kernelText(one.spec));
+            if (!text) return [];
+            const [x, y] = one.invocations;
+            const [sizeX, sizeY] = text.shader.workgroup;
+            const { label, flops, bytes } = one;
+            const { program, slice } = parts[one.part] ?? {};
+            const count = program?.dispatches[one.dispatch]?.manySteps ? slice?.count ?? 1 : 1;
+            const workgroups = Math.ceil(x / sizeX) * Math.ceil(y / sizeY) * (one.spec.shares ?? 1);
+            if (workgroups === 0) return [];
+            return [{ label, text, flops, bytes, workgroups, steps: count }];
+          });
+          if (model.step) steps.push({ workload: made.name, model: model.name, dispatches });
+        } finally {
+          recording.destroy();
+        }
+      }
+    }
+    if (options.simulated) await simulate(watcher, onProgress);
+    watcher.gpu.check();
+    return { texts: [...watcher.texts.values()], steps };
+  });
+}
+
+/** Items, users and slates of simulated pages. */
+const SIMULATED = { items: 5000, users: 16, slate: 5 };
+
+async function simulate(watcher: Watcher, onProgress: (text: string) => void): Promise<void> {
+  const { items, users, slate } = SIMULATED;
+  const { gpu } = watcher;
+  const at = (where: string) => {
+    watcher.where = where;
+    onProgress(`recording: ${where}`);
+  };
+  const model = untrainedModel(gpu, items);
+  const sources = {
+    "users of a shop": new ShopSource(restless, shopItems(1, items)),
+    "users of a model": new LearnedSource(model),
+  };
+  const room = { users, slate, pages: 2, start: [[1, 2], []], pool: { random: 20 } };
+  for (const [name, source] of Object.entries(sources)) {
+    at(name);
+    const simulator = await Simulator.create(gpu, source, room);
+    for (const policy of [randomPolicy, popularPolicy(new Float64Array(items)), greedyPolicy()]) {
+      await simulator.run(policy);
+    }
+    simulator.destroy();
+    for (const algorithm of ["cdqn", "gdqn", "slateq"] as const) {
+      at(`${algorithm} of ${name}`);
+      (await PolicyTrainer.create(gpu, source, { ...defaultPolicyTraining, slate, algorithm })).destroy();
+    }
+  }
+  model.destroy();
+}

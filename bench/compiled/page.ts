@@ -1,0 +1,55 @@
+/** A page with each kernel's WGSL beside the machine code of its innermost loop. */
+
+import { dirname } from "node:path";
+import { Html, markup } from "../../src/report/html.ts";
+import { note, pageShell, readPageParts, section } from "../../src/report/page_shell.ts";
+import { atomicWriteFile, makeFolder } from "../../src/run/files/atomic_write.ts";
+import { tableOf } from "../bench_page.ts";
+import type { Compiled, CompiledText } from "./report.ts";
+import { besideCells, stepCells } from "./tables.ts";
+
+const STYLE = `
+.beside { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)); gap: 1rem; }
+.beside pre { overflow: auto; max-height: 40rem; font-size: .8rem; }
+`;
+
+/** @throws UserError when the page cannot be written. */
+export async function writeCompiledPage(
+  file: string,
+  compiled: Compiled,
+  texts: readonly CompiledText[],
+): Promise<void> {
+  const { compiler, gpus, steps } = compiled;
+  const parts = texts.map((text, k) => section(`text-${k}`, text.kernel, textPart(text)));
+  const reckoned = stepCells(steps, gpus);
+  const main = markup`${
+    steps.length > 0 &&
+    section("steps", "Steps, reckoned and not measured", tableOf(reckoned, "Steps, reckoned"))
+  }
+${parts}`;
+  const header = markup`<h1>clickgan, compiled</h1>
+<p class="path">${compiler}, for ${gpus.join(", ")}</p>
+${
+    note(
+      "What a GPU's compiler makes of the kernels. Nothing ran on a GPU. The code is that of the innermost loop " +
+        "that does the most arithmetic.",
+    )
+  }`;
+  const { style, script } = await readPageParts();
+  const content = { title: "clickgan, compiled", header, main, charts: [] };
+  await makeFolder(dirname(file));
+  await atomicWriteFile(file, pageShell(content, { style: style + STYLE, script }));
+}
+
+function textPart({ kernel, source, uses, facts }: CompiledText): Html {
+  const own = Object.values(facts);
+  const code = own.map(({ gpu, loop }) =>
+    markup`
+<details${gpu === own[0]?.gpu && new Html(" open")}><summary>${gpu}</summary><pre>${
+      loop?.lines.join("\n") ?? "No loop is left: the compiler has written it out."
+    }</pre></details>`
+  );
+  return markup`<p class="note">${uses.join("; ")}</p>
+${tableOf(besideCells(own.map((one) => ({ name: one.gpu, facts: one }))), kernel)}
+<div class="beside"><pre>${source.replace(/^(\/\/.*\n|\n)+/, "")}</pre><div>${code}</div></div>`;
+}

@@ -1,0 +1,107 @@
+/** C structs of a 64-bit machine, by name of their fields. */
+
+/** What a field is written as: a number; or for a pointer what it points to, and 0 for none. */
+type Value = number | bigint | Uint8Array<ArrayBuffer>;
+
+interface Field {
+  readonly at: number;
+  readonly bytes: number;
+}
+
+/** What the bytes of a struct point to, so that it stays in memory as long as they. */
+const pointedTo = new WeakMap<Uint8Array, unknown[]>();
+
+const SIZES: Readonly<Record<string, number>> = { u32: 4, f32: 4, u64: 8, pointer: 8 };
+
+export class Layout {
+  /** Of one struct in an array. */
+  readonly size: number;
+  readonly #fields = new Map<string, Field>();
+  readonly #sType: number | undefined;
+
+  /**
+   * @param fields as C has them: "u32 flags, pointer pCode, text256 name". @param sType Vulkan's number of a struct that begins
+   *   with one, and a pointer to a next struct.
+   */
+  constructor(fields: string, sType?: number) {
+    this.#sType = sType;
+    let at = 0;
+    let largest = 4;
+    for (const field of `${sType === undefined ? "" : "u32 sType, pointer pNext, "}${fields}`.split(", ")) {
+      const [kind = "", name = ""] = field.split(" ");
+      const bytes = SIZES[kind] ?? Number(kind.replace("text", ""));
+      const aligned = kind in SIZES ? bytes : 1;
+      at = Math.ceil(at / aligned) * aligned;
+      this.#fields.set(name, { at, bytes });
+      at += bytes;
+      largest = Math.max(largest, aligned);
+    }
+    this.size = Math.ceil(at / largest) * largest;
+  }
+
+  #field(name: string): Field {
+    const field = this.#fields.get(name);
+    if (!field) throw new Error(`expected one of ${[...this.#fields.keys()].join(", ")}, got ${name}`);
+    return field;
+  }
+
+  /** A struct; fields that are not named are 0. */
+  make(values: Readonly<Record<string, Value>> = {}): Uint8Array<ArrayBuffer> {
+    const struct = new Uint8Array(this.size);
+    if (this.#sType !== undefined) this.set(struct, "sType", this.#sType);
+    for (const [name, value] of Object.entries(values)) this.set(struct, name, value);
+    return struct;
+  }
+
+  /** @param index of a struct in an array. */
+  set(structs: Uint8Array<ArrayBuffer>, name: string, value: Value, index = 0): void {
+    const { at, bytes } = this.#field(name);
+    const view = new DataView(structs.buffer, index * this.size + at);
+    if (value instanceof Uint8Array) {
+      pointedTo.set(structs, [...pointedTo.get(structs) ?? [], value]);
+      view.setBigUint64(0, addressOf(value), true);
+    } else if (bytes === 8) view.setBigUint64(0, BigInt(value), true);
+    else view.setUint32(0, Number(value), true);
+  }
+
+  number(structs: Uint8Array<ArrayBuffer>, name: string, index = 0): number {
+    const { at, bytes } = this.#field(name);
+    const view = new DataView(structs.buffer, index * this.size + at);
+    return bytes === 8 ? Number(view.getBigUint64(0, true)) : view.getUint32(0, true);
+  }
+
+  text(structs: Uint8Array<ArrayBuffer>, name: string, index = 0): string {
+    const { at, bytes } = this.#field(name);
+    return readText(structs.subarray(index * this.size + at, index * this.size + at + bytes));
+  }
+}
+
+/** Structs behind one another. */
+export function arrayOf(structs: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(structs.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const struct of structs) {
+    all.set(struct, at);
+    at += struct.length;
+  }
+  pointedTo.set(all, structs.flatMap((struct) => pointedTo.get(struct) ?? []));
+  return all;
+}
+
+/** An array of pointers to texts, each with C's zero at its end. */
+export function textsOf(texts: readonly string[]): Uint8Array<ArrayBuffer> {
+  return arrayOf(texts.map((text) => new Layout("pointer text").make({ text: textOf(text) })));
+}
+
+export function textOf(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(`${text}\0`);
+}
+
+export function readText(bytes: Uint8Array): string {
+  const end = bytes.indexOf(0);
+  return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
+}
+
+function addressOf(bytes: Uint8Array<ArrayBuffer>): bigint {
+  return bytes.length === 0 ? 0n : Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes));
+}

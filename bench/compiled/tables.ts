@@ -1,0 +1,163 @@
+/** What was compiled as tables. */
+
+import { uniqueLabel } from "../kernel_cases.ts";
+import { type Cells, cellsOf, type Column, short } from "../output.ts";
+import type { ByWidth } from "./assembly.ts";
+import { cardOf, LAUNCH_US } from "./cards.ts";
+import type { Facts } from "./facts.ts";
+import type { Compiled, CompiledStep, CompiledText } from "./report.ts";
+import { type Bound, sumOf } from "./time_model.ts";
+
+/** "4 x 128, 1 x 32" */
+function widthsText(counts: ByWidth): string {
+  const named = Object.entries(counts).sort(([a], [b]) => Number(b) - Number(a));
+  return named.map(([bits, count]) => `${count} x ${bits}`).join(", ") || "-";
+}
+
+/** Of the innermost loop; of the whole text where there is none. */
+function fmaText({ loop, fma, vector }: Facts): string {
+  return loop ? `${loop.fma} of ${loop.vector}` : `${fma} of ${vector}, all`;
+}
+
+/** Each fact: its name, and how it is written. */
+const factColumns: readonly Column<Facts>[] = [
+  ["workgroup", ({ workgroup }) => workgroup.join(" x ")],
+  ["lanes", ({ lanes: [working, all] }) => `${working} of ${all}`],
+  ["VGPRs", ({ vgprs }) => String(vgprs)],
+  ["SGPRs", ({ sgprs }) => String(sgprs)],
+  ["spilled", ({ spills }) => String(spills)],
+  ["workgroup bytes", ({ lds }) => String(lds)],
+  ["subgroups", ({ subgroups }) => String(subgroups)],
+  ["limited by", ({ limit }) => limit],
+  ["instructions", ({ instructions }) => String(instructions)],
+  ["FMAs of vector", (facts) => fmaText(facts)],
+  ["loads", ({ loads }) => widthsText(loads)],
+  ["stores", ({ stores }) => widthsText(stores)],
+  ["workgroup loads", ({ workgroupLoads }) => widthsText(workgroupLoads)],
+  ["workgroup stores", ({ workgroupStores }) => widthsText(workgroupStores)],
+  ["waits", ({ waits }) => String(waits)],
+  ["barriers", ({ barriers }) => String(barriers)],
+  ["branches", ({ branches }) => String(branches)],
+  ["latency", ({ latency }) => String(latency)],
+  ["inverse throughput", ({ inverseThroughput }) => String(inverseThroughput)],
+];
+
+/** What a line of a terminal has room for. */
+const SHORT = ["workgroup", "lanes", "VGPRs", "spilled", "subgroups", "limited by", "FMAs of vector"];
+
+/** A row a text, on one GPU. @param all facts, or those for a terminal */
+export function textCells(texts: readonly CompiledText[], gpu: string, all: boolean): Cells {
+  const rows = texts.flatMap(({ kernel, facts: { [gpu]: own } }) => own ? [{ kernel, own }] : []);
+  return cellsOf(rows, [
+    ["kernel", ({ kernel }) => kernel],
+    ...factColumns.filter(([head]) => all || SHORT.includes(head)).map((
+      [head, of],
+    ): Column<typeof rows[number]> => [head, ({ own }, k) => of(own, k)]),
+  ]);
+}
+
+/** The facts of texts side by side, a fact a row. @param marked whether it is said what differs. */
+export function besideCells(
+  texts: readonly { readonly name: string; readonly facts: Facts }[],
+  marked = false,
+): Cells {
+  const rows = factColumns.map(([fact, of]) => ({ fact, values: texts.map((text) => of(text.facts, 0)) }));
+  const columns: Column<typeof rows[number]>[] = [
+    ["", ({ fact }) => fact],
+    ...texts.map(({ name }, k): Column<typeof rows[number]> => [name, ({ values }) => values[k] ?? ""]),
+    ["", ({ values }) => new Set(values).size > 1 ? "differs" : ""],
+  ];
+  return cellsOf(rows, marked ? columns : columns.slice(0, -1));
+}
+
+/** Registers, subgroups and what limits them, of all GPUs side by side. */
+export function gpuCells({ gpus }: Compiled, texts: readonly CompiledText[]): Cells {
+  return cellsOf(texts, [
+    ["kernel", ({ kernel }) => kernel],
+    ...gpus.map((
+      gpu,
+    ): Column<CompiledText> => [
+      gpu,
+      ({ facts: { [gpu]: own } }) =>
+        own ? `${own.vgprs} VGPRs, ${own.subgroups}${own.limit === "none" ? "" : ` by ${own.limit}`}` : "",
+    ]),
+  ]);
+}
+
+/** The first text of each kernel, in the order of their names. */
+export function firstTexts(texts: readonly CompiledText[]): CompiledText[] {
+  const first = new Map<string, CompiledText>();
+  for (const text of texts) if (!first.has(text.kernel)) first.set(text.kernel, text);
+  return [...first.values()].sort((a, b) => a.kernel < b.kernel ? -1 : 1);
+}
+
+const boundsText: Readonly<Record<Bound, string>> = {
+  launch: "launches",
+  latency: "latency",
+  memory: "memory",
+  vector: "vector instructions",
+};
+
+/** Steps as they are reckoned for a card each: the time, and what bounds how much of it. */
+export function stepCells(steps: readonly CompiledStep[], gpus: readonly string[]): Cells {
+  const rows = steps.flatMap(({ workload, model, dispatches }) =>
+    gpus.map((gpu) => {
+      const own = dispatches.flatMap(({ steps, reckoned: { [gpu]: reckoning } }) =>
+        reckoning ? [{ steps, reckoning }] : []
+      );
+      return { workload, model, gpu, dispatches: dispatches.length, ...sumOf(own) };
+    })
+  );
+  return cellsOf(rows, [
+    ["", ({ workload }) => workload],
+    ["model", ({ model }) => model],
+    ["card", ({ gpu }) => cardOf(gpu).name],
+    ["dispatches", ({ dispatches }) => String(dispatches)],
+    ["us, reckoned", ({ us }) => short(us)],
+    ...(["launch", "latency", "memory", "vector"] as const).map((bound): Column<typeof rows[number]> => [
+      `by ${boundsText[bound]}`,
+      ({ by, us }) => `${(100 * by[bound] / us).toFixed(0)} %`,
+    ]),
+  ]);
+}
+
+/** What is assumed of a card. */
+export function cardCells(gpus: readonly string[]): Cells {
+  return cellsOf(gpus.map(cardOf), [
+    ["GPU", ({ family }) => family],
+    ["card", ({ name, architecture }) => `${name} (${architecture})`],
+    ["compute units x SIMDs", ({ computeUnits, simds }) => `${computeUnits} x ${simds}`],
+    ["GHz", ({ clock }) => String(clock)],
+    ["GB/s", ({ bandwidth }) => String(bandwidth)],
+    ["us a launch, assumed", () => String(LAUNCH_US)],
+    ["source", ({ source }) => `[data sheet](${source})`],
+  ]);
+}
+
+/** A step's dispatches, reckoned beside what was measured. @param measured its dispatches in order, with microseconds. */
+export function besideMeasuredCells(
+  { dispatches }: CompiledStep,
+  gpu: string,
+  measured: readonly { readonly label: string; readonly median: number }[],
+): Cells {
+  const seen = new Map<string, number>();
+  const times = new Map<string, number>();
+  for (const { label, median } of measured) {
+    const count = (seen.get(label) ?? 0) + 1;
+    seen.set(label, count);
+    times.set(uniqueLabel(label, count), median);
+  }
+  const rows = dispatches.flatMap(({ label, kernel, steps, reckoned: { [gpu]: own } }) =>
+    own ? [{ label, kernel, bound: boundsText[own.bound], us: own.us / steps, time: times.get(label) ?? NaN }] : []
+  );
+  const total = (of: (row: typeof rows[number]) => number) => rows.reduce((sum, row) => sum + of(row), 0);
+  const all = { label: "all", kernel: "", bound: "", us: total(({ us }) => us), time: total(({ time }) => time) };
+  return cellsOf([...rows, all], [
+    ["dispatch", ({ label }) => label],
+    ["kernel", ({ kernel }) => kernel],
+    ["us, measured", ({ time }) => short(time)],
+    ["us, reckoned", ({ us }) => short(us)],
+    ["measured by reckoned", ({ time, us }) => short(time / us)],
+    ["reckoned bound", ({ bound }) => bound],
+  ]);
+}

@@ -1,0 +1,225 @@
+/**
+ * Several data sets as one. Users follow one another with the parts that they are in; items are the same where their id and
+ * what is known of them is, so one that has changed since is a version of its own.
+ */
+
+import { UserError } from "../../user_error.ts";
+import { type Clicks, eventLists, type ItemFeatures } from "../click_log.ts";
+import { differenceOf } from "../feature_meaning.ts";
+import { type Ids, TextIds, TextList } from "../ids.ts";
+import { joinItems, MemoryItems } from "../item_catalogue.ts";
+import { walk } from "../log_source.ts";
+import type { Features, Manifest } from "../manifest.ts";
+import { readTexts } from "../prepared_tables.ts";
+import { featuresOf } from "./dataset.ts";
+import type { OpenedDataset } from "./opened_dataset.ts";
+import { readManifest, setFiles } from "./prepared_folder.ts";
+import { type PreparedContents, writePrepared } from "./prepared_writer.ts";
+
+/** A data set that becomes a part of another one. It is read into memory. */
+export interface MergedPart {
+  /** What the column `source` calls it. */
+  readonly name: string;
+  readonly data: OpenedDataset;
+}
+
+/** What came of it. */
+export interface Merged {
+  readonly manifest: Manifest;
+  /** Items that the first part does not have. */
+  readonly newItems: number;
+}
+
+/**
+ * Writes them as a prepared data set.
+ * @param folder that is there.
+ * @throws UserError for items that are known by other features, and what {@link writePrepared} throws.
+ */
+export async function mergeSets(
+  folder: string,
+  parts: readonly MergedPart[],
+  about: Pick<PreparedContents, "name" | "command">,
+): Promise<Merged> {
+  const [first] = parts;
+  if (!first) throw new RangeError("expected a data set to merge");
+  const items = new MergedItems(first);
+  const numbers = parts.map((part) => items.add(part));
+  const users = new MergedUsers();
+  for (const part of parts) await users.add(part);
+  const places = parts.map(({ data: { dataset: { places } } }) => places);
+  const [place] = places;
+  async function* clicks(): AsyncGenerator<Clicks> {
+    for (const [k, { data: { source } }] of parts.entries()) {
+      const here = (item: number) => numbers[k]?.[item] ?? 0;
+      const all = Uint32Array.from(source.userSplit.keys());
+      for (const { log } of walk(source, all)) {
+        const { rowItem, eventCandidates } = log;
+        yield await Promise.resolve({
+          ...{ ...log, rowItem: rowItem.map(here) },
+          ...(eventCandidates && { eventCandidates: eventCandidates.map((items) => items.map(here)) }),
+        });
+      }
+    }
+  }
+  const manifest = await writePrepared(folder, {
+    ...about,
+    items: items.catalogue(),
+    itemIds: items.ids(),
+    userTexts: { id: (user) => users.ids[user] ?? "", source: (user) => users.sources[user] ?? "" },
+    ...(items.features && { features: items.features }),
+    // Of pages in an unknown order among others nothing is known.
+    ...(place && places.every((own) => own === place) && { places: place }),
+    notes: parts.map(({ name, data: { source: { userSplit } } }) =>
+      `merged: ${userSplit.length} users of ${name}`
+    ),
+    lists: eventLists.filter((name) => parts.some(({ data: { source: { log } } }) => log?.[name])),
+    warnings: [
+      ...new Set(parts.flatMap(({ data: { dataset: { warnings = [] } } }) => warnings)),
+      ...parts.flatMap((part) => drawnFrom(part, items.count)),
+    ],
+  }, clicks());
+  return { manifest, newItems: items.count - (numbers[0]?.length ?? 0) };
+}
+
+/** A warning where pages were drawn from all items of their set, which are not all items any more. */
+function drawnFrom(
+  { name, data: { source: { log, items: { shape: { count } } } } }: MergedPart,
+  all: number,
+): string[] {
+  const { eventPropensities = [], eventCandidates } = log ?? {};
+  if (
+    count === all || eventPropensities.every((own, e) => own.length === 0 || eventCandidates?.[e]?.length)
+  ) return [];
+  return [
+    `The pages of ${name} were drawn from its ${count} items, of ${all} here: a policy that shows others cannot be judged by their ` +
+    "propensities.",
+  ];
+}
+
+/** Ids that nobody else has, and where each user comes from: of a set that was merged before, its own parts. */
+class MergedUsers {
+  readonly ids: string[] = [];
+  readonly sources: string[] = [];
+  readonly #taken = new Set<string>();
+
+  async add(
+    { name, data: { dataset: { config }, users, source: { userSplit } } }: MergedPart,
+  ): Promise<void> {
+    const known = new Set(this.sources);
+    const before = config.kind === "prepared"
+      ? await readTexts(
+        setFiles(config.path, await readManifest(config.path)),
+        "users",
+        "source",
+        userSplit.length,
+      )
+      : undefined;
+    for (let user = 0; user < userSplit.length; user++) {
+      this.ids.push(unlike(users.of(user), this.#taken, name));
+      const source = before?.at(user) ?? name;
+      this.sources.push(known.has(source) ? `${name}/${source}` : source);
+      this.#taken.add(this.ids.at(-1) ?? "");
+    }
+  }
+}
+
+/** An id that nobody has: its own, or with the name of its set in front. */
+function unlike(id: string, taken: ReadonlySet<string>, name: string): string {
+  return taken.has(id) ? unlike(`${name}/${id}`, taken, name) : id;
+}
+
+/** What is known of an item. */
+interface Known {
+  readonly values: Float32Array;
+  readonly tokens: Uint32Array;
+}
+
+const NOTHING: Known = { values: new Float32Array(), tokens: new Uint32Array() };
+
+/** The catalogues of all parts as one: the first one's items, and behind them what others have besides. */
+class MergedItems {
+  readonly #ids: string[] = [];
+  readonly #known: Known[] = [];
+  readonly #chunks: ItemFeatures[] = [];
+  readonly #versions = new Map<string, number[]>();
+
+  constructor(private readonly first: MergedPart) {}
+
+  get features(): Features | undefined {
+    const features = featuresOf(this.first.data.dataset);
+    // The numbers of one-hot items are those of more ids now.
+    return features?.idsSha256 === undefined ? features : undefined;
+  }
+
+  get count(): number {
+    return this.#ids.length;
+  }
+
+  /** @returns the number here of each of its items. */
+  add(part: MergedPart): Uint32Array {
+    const { data: { items: ids, source: { items } } } = part;
+    if (part !== this.first) this.#expectSameFeatures(part);
+    const all = Uint32Array.from({ length: items.shape.count }, (_, item) => item);
+    const own = items.read(all);
+    const added: number[] = [];
+    const numbers = all.map((item) => {
+      const [id, known] = [ids.of(item), knownOf(own, item)];
+      const versions = this.#versions.get(id) ?? [];
+      const found = part === this.first
+        ? undefined // its numbers stay, also of versions that are alike
+        : versions.find((number) => isSame(this.#known[number] ?? NOTHING, known));
+      if (found !== undefined) return found;
+      this.#versions.set(id, [...versions, this.count]);
+      this.#known.push(known);
+      added.push(item);
+      return this.#ids.push(id) - 1;
+    });
+    const more = items.read(Uint32Array.from(added));
+    this.#chunks.push(more.kind === "one-hot" ? { ...more, count: added.length } : more);
+    return numbers;
+  }
+
+  catalogue(): MemoryItems {
+    return new MemoryItems(joinItems(this.first.data.source.items.shape, this.#chunks));
+  }
+
+  ids(): Ids {
+    return new TextIds(TextList.of(this.#ids));
+  }
+
+  /** @throws UserError for a part whose items are known by something else than the first one's. */
+  #expectSameFeatures({ name, data: { dataset } }: MergedPart): void {
+    const [there, here] = [this.first.data.dataset, dataset].map((one) => ({
+      features: featuresOf(one),
+      shape: one.source.items.shape,
+    }));
+    if (!there || !here) return;
+    const meaning = there.features && here.features &&
+      differenceOf({ ...there.features, idsSha256: undefined }, { ...here.features, idsSha256: undefined });
+    const wordsOf = ({ shape }: typeof there) =>
+      shape.kind === "one-hot"
+        ? "one-hot"
+        : `${shape.width} numbers${shape.kind === "mixed" ? ` and ${shape.tokens} tokens` : ""}`;
+    const [theirs, ours] = [wordsOf(there), wordsOf(here)];
+    const difference = meaning ?? (theirs === ours ? undefined : `they are ${theirs} there, ${ours} here`);
+    if (difference === undefined) return;
+    throw new UserError(
+      `Expected the items of ${name} to be known by the same features as those of ${this.first.name}: ${difference}. ` +
+        "Prepare this log with --like and the other set.",
+    );
+  }
+}
+
+function knownOf(items: ItemFeatures, item: number): Known {
+  if (items.kind === "one-hot") return NOTHING;
+  const values = items.values.subarray(item * items.width, (item + 1) * items.width);
+  if (items.kind === "dense") return { values, tokens: NOTHING.tokens };
+  const { first, token } = items.tokens;
+  return { values, tokens: token.subarray(first[item], first[item + 1]) };
+}
+
+function isSame(one: Known, other: Known): boolean {
+  const alike = (a: ArrayLike<number>, b: ArrayLike<number>) =>
+    a.length === b.length && Array.prototype.every.call(a, (value, k) => value === b[k]);
+  return alike(one.values, other.values) && alike(one.tokens, other.tokens);
+}

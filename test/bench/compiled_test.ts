@@ -1,0 +1,186 @@
+/** What GPUs' compilers make of the kernels in the shapes of a GPU: nothing that would slow every GPU down, or a reason for it. */
+
+import assert from "node:assert/strict";
+import { readAssembly } from "../../bench/compiled/assembly.ts";
+import { cards, knownCard } from "../../bench/compiled/cards.ts";
+import type { Facts } from "../../bench/compiled/facts.ts";
+import { reckon, sumOf } from "../../bench/compiled/time_model.ts";
+import { besideMeasuredCells } from "../../bench/compiled/tables.ts";
+import { missingCompiler } from "../../bench/compiled/vulkan.ts";
+import * as v from "../../src/schema.ts";
+import { withFolder } from "../prepared_folder.ts";
+import { runBench } from "./run_bench.ts";
+
+const missing = missingCompiler();
+if (missing !== undefined) console.log(`Skipped: kernels compiled for GPUs, as ${missing}`);
+const ignore = missing !== undefined;
+
+const widths = v.record(v.string(), v.number());
+const reportSchema = v.object({
+  compiler: v.string(),
+  texts: v.array(v.object({
+    kernel: v.string(),
+    uses: v.array(v.string()),
+    facts: v.array(v.object({
+      gpu: v.string(),
+      lanes: v.tuple([v.number(), v.number()]),
+      vgprs: v.number(),
+      subgroups: v.number(),
+      spills: v.number(),
+      loads: widths,
+      instructions: v.number(),
+    })),
+  })),
+  steps: v.array(v.object({ workload: v.string(), model: v.string() })),
+});
+type Report = v.InferOutput<typeof reportSchema>;
+
+async function compiled(folder: string, ...args: string[]): Promise<{ report: Report; stdout: string }> {
+  const json = `${folder}/compiled.json`;
+  const { code, stdout, stderr } = await runBench(["compiled", "--json", json, ...args], { cwd: folder });
+  assert.equal(code, 0, stderr);
+  assert.match(await Deno.readTextFile(`${folder}/compiled.html`), /<pre>/);
+  return { report: v.parse(reportSchema, JSON.parse(await Deno.readTextFile(json))), stdout };
+}
+
+const listing = `BB0:
+	s_mov_b32 s0, 0                        ; be800080
+	buffer_load_b128 v[0:3], v8, s[4:7], 0 offen ; e05c0000
+BB1:
+	s_add_u32 s0, s0, 1                    ; 80008100
+BB2:
+	ds_load_2addr_b64 v[4:7], v9 offset1:1 ; d9dc0100
+	s_waitcnt vmcnt(0) lgkmcnt(0)          ; bf890007
+	v_fmac_f32_e32 v10, v0, v4             ; 56140900
+	v_dual_fmac_f32 v11, v1, v5 :: v_dual_mul_f32 v12, v2, v6 ; c8060b01
+	v_add_nc_u32_e32 v8, 16, v8            ; 4a101090
+	s_cbranch_scc1 BB2                     ; bfa20010
+BB3:
+	s_barrier                              ; bfbd0000
+	s_cbranch_vccnz BB1                    ; bfa40010
+	buffer_store_b32 v10, v8, s[4:7], 0 offen ; e0680000
+	s_branch BB4                           ; bfa00000
+BB4:
+	s_nop 0                                ; bf800000
+	(then repeated 3 times)
+	s_endpgm                               ; bfb00000`;
+
+Deno.test("machine code is read: loops, multiply-adds, widths, waits", () => {
+  const { loop, byDepth, ...all } = readAssembly(listing);
+  assert.deepEqual(byDepth, [6, 3, 6]);
+  assert.deepEqual([all.instructions, all.vector, all.fma, all.flops], [15, 4, 2, 5]);
+  assert.deepEqual([all.loads, all.stores], [{ "128": 1 }, { "32": 1 }]);
+  assert.deepEqual([all.workgroupLoads, all.workgroupStores], [{ "64": 1 }, {}]);
+  assert.deepEqual([all.waits, all.barriers, all.branches], [1, 1, 3]);
+  assert.deepEqual([loop?.depth, loop?.instructions, loop?.vector, loop?.fma], [2, 6, 4, 2]);
+  assert.equal(loop?.lines[0], "BB2:");
+  assert.equal(loop?.lines.length, 7);
+  // CDNA, and a loop that is left where the one that computes is written out.
+  const cdna = "BB0:\n  s_add_u32 s0, s0, 1\n  ds_write_b128 v1, v[4:7]\n  s_cbranch_scc0 BB0\n" +
+    "BB1:\n  buffer_load_dwordx4 v[0:3], v4, s[0:3], 0 offen\n  v_fma_f32 v0, v1, v2, v3\n  s_endpgm";
+  const written = readAssembly(cdna);
+  assert.deepEqual([written.loop, written.loads, written.workgroupStores], [undefined, { "128": 1 }, {
+    "128": 1,
+  }]);
+});
+
+Deno.test("a model of time: the largest of memory, vector instructions, latency and launch", () => {
+  const [card] = cards;
+  assert.ok(card);
+  const facts: Facts = {
+    ...readAssembly(listing),
+    ...{
+      gpu: card.family,
+      workgroup: [64],
+      subgroup: 64,
+      lanes: [64, 64],
+      vgprs: 48,
+      sgprs: 128,
+      spills: 0,
+      lds: 0,
+    },
+    ...{ subgroups: 32, limit: "none", dual: 1, latency: 2300, inverseThroughput: 230 },
+  };
+  const simds = card.computeUnits * card.simds;
+  const assumed = { flops: 64 * 5 * 32, bytes: 960 };
+  // One subgroup: its latency at 2.3 GHz, with the turns that the compiler assumed.
+  const one = reckon(card, facts, { workgroups: 1, ...assumed });
+  assert.deepEqual([one.latency, one.memory, one.bound], [1, 0.001, "launch"]);
+  // Ten times the FLOPs: ten times the turns of both loops, while 6 instructions stay outside.
+  const [before, after] = [6 + 3 * 8 + 6 * 32, 6 + 3 * 80 + 6 * 320];
+  const long = reckon(card, facts, { workgroups: 1, ...assumed, flops: 10 * assumed.flops });
+  assert.ok(Math.abs(long.us - after / before) < 1e-9 && long.bound === "latency", JSON.stringify(long));
+  // A hundred subgroups a SIMD: sixteen at once.
+  const many = reckon(card, facts, { workgroups: 100 * simds, flops: 6400 * simds * 5 * 32, bytes: 0 });
+  assert.ok(Math.abs(many.vector - 10) < 1e-9 && many.latency === 7 && many.bound === "vector");
+  const moved = reckon(card, facts, { workgroups: 1, flops: 0, bytes: 96e6 });
+  assert.deepEqual([moved.us, moved.bound], [100, "memory"]);
+  const { us, by } = sumOf([{ reckoning: moved, steps: 1 }, { reckoning: one, steps: 4 }]);
+  assert.deepEqual([us, by], [100.75, { memory: 100, vector: 0, latency: 0, launch: 0.75 }]);
+});
+
+Deno.test(
+  "a text of one's own is compiled with its constants, and refused with a reason",
+  { ignore },
+  () =>
+    withFolder({}, async (folder) => {
+      const file = `${folder}/mine.wgsl`;
+      const text = `override N: u32;
+@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+@group(1) @binding(2) var<storage, read_write> y: array<vec4f>;
+@compute @workgroup_size(20) fn sums(@builtin(global_invocation_id) id: vec3u) {
+  for (var k = 0u; k < N; k++) { y[id.x] += x[id.x * N + k]; }
+}`;
+      await Deno.writeTextFile(file, text);
+      const args = ["--file", file, "--set", "N=3", "--gpu", "navi31,mi200"];
+      const { report: { texts: [own] }, stdout } = await compiled(folder, ...args);
+      assert.match(stdout, /^lanes +20 of 32 +20 of 64$/m);
+      assert.deepEqual(own?.facts.map(({ gpu, lanes, loads }) => [gpu, lanes, loads["128"]]), [
+        ["navi31", [20, 32], 4],
+        ["mi200", [20, 64], 4],
+      ]);
+      const refused = async (expected: RegExp, ...args: string[]) => {
+        const { code, stderr } = await runBench(["compiled", ...args], { cwd: folder });
+        assert.equal(code, 1);
+        assert.match(stderr, expected);
+      };
+      await refused(/error: .*mine\.wgsl: [^]*'N'/, "--file", file);
+      await refused(
+        /error: Expected --set to name a constant of .*\(N\), got "M"/,
+        "--file",
+        file,
+        "--set",
+        "M=1",
+      );
+      await refused(/error: cannot read none\.wgsl/, "--file", "none.wgsl");
+      await refused(/error: Expected --set beside --file/, "--set", "N=1");
+      await refused(/Expected names of navi31, .*got "rtx4090"/, "--gpu", "rtx4090");
+      await refused(/error: Expected --model to match one of LSTM, /, "--model", "none of them");
+    }),
+);
+
+Deno.test("where RADV is missing it is said what to install", () => {
+  assert.match(missingCompiler(["/nowhere"]) ?? "", /no RADV[^]*apt-get install mesa-vulkan-drivers/);
+});
+
+Deno.test("reckoned times stand beside what the same dispatch took", () => {
+  assert.equal(knownCard("AMD Radeon RX 7900 XTX (RADV NAVI31)")?.family, "navi31");
+  assert.equal(knownCard("llvmpipe (LLVM 19.1.7, 256 bits)"), undefined);
+  const dispatch = (label: string, us: number, steps = 1) => {
+    const reckoning = { memory: us, vector: 0, latency: 0, launch: 0, us, bound: "memory" } as const;
+    return { label, kernel: "k", workgroups: 1, flops: 0, bytes: 0, steps, reckoned: { navi31: reckoning } };
+  };
+  const dispatches = [dispatch("rank", 8, 4), dispatch("rank #2", 5), dispatch("adam", 3)];
+  const measured = [["rank", 4], ["rank", 5], ["rank, into a texture", 9], ["adam", 6]] as const;
+  const { rows } = besideMeasuredCells(
+    { workload: "W1", model: "LSTM", dispatches },
+    "navi31",
+    measured.map(([label, median]) => ({ label, median })),
+  );
+  assert.deepEqual(rows.map(([label, , time, us, ratio]) => [label, time, us, ratio]), [
+    ["rank", "4", "2", "2"],
+    ["rank #2", "5", "5", "1"],
+    ["adam", "6", "3", "2"],
+    ["all", "15", "10", "1.5"],
+  ]);
+});

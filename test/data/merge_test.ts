@@ -1,0 +1,197 @@
+/** Several data sets as one: whose pages they are, which items are the same, and what their sets said of them. */
+
+import assert from "node:assert/strict";
+import { type ClickLog, splits } from "../../src/data/click_log.ts";
+import { TextIds, TextList } from "../../src/data/ids.ts";
+import { MemoryItems } from "../../src/data/item_catalogue.ts";
+import type { Features } from "../../src/data/manifest.ts";
+import { readTexts } from "../../src/data/prepared_tables.ts";
+import { mergeSets } from "../../src/data/sets/merge.ts";
+import { openDataset } from "../../src/data/sets/opened_dataset.ts";
+import { readManifest, setFiles } from "../../src/data/sets/prepared_folder.ts";
+import { writePrepared } from "../../src/data/sets/prepared_writer.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
+import { CommandSeries } from "../command_series.ts";
+import { withFolder } from "../prepared_folder.ts";
+
+const ids = (texts: readonly string[]) => new TextIds(TextList.of(texts));
+const featuresOf = (width: number): Features => ({
+  dense: Array.from({ length: width }, (_, k) => ({ name: `f${k}`, meaning: "a number" })),
+  tokens: [],
+});
+
+interface SetOf {
+  readonly log: ClickLog;
+  readonly itemIds: readonly string[];
+  readonly userIds?: readonly string[];
+  readonly features?: Features;
+  readonly warnings?: readonly string[];
+}
+
+async function written(path: string, { log, itemIds, userIds, ...more }: SetOf): Promise<string> {
+  await Deno.mkdir(path);
+  async function* clicks(): AsyncGenerator<ClickLog> {
+    yield await Promise.resolve(log);
+  }
+  await writePrepared(path, {
+    ...{
+      name: "x",
+      items: new MemoryItems(log.items),
+      itemIds: ids(itemIds),
+      places: "shown",
+      notes: [],
+      command: [],
+    },
+    ...more,
+    ...(userIds && { userTexts: { id: (user: number) => userIds[user] ?? "" } }),
+    lists: log.eventPropensities ? ["eventPropensities", "eventCandidates"] : [],
+  }, clicks());
+  return path;
+}
+
+async function merged(folder: string, names: readonly string[], out = "out") {
+  await Deno.mkdir(`${folder}/${out}`);
+  const parts = await Promise.all(
+    names.map(async (name) => ({ name, data: await openDataset(`${folder}/${name}`) })),
+  );
+  const { newItems } = await mergeSets(`${folder}/${out}`, parts, { name: out, command: [] });
+  return { data: await openDataset(`${folder}/${out}`), parts, newItems };
+}
+
+const dense = smallLog(2, { users: 20, items: 12, width: 3, given: 0.3 });
+const later = smallLog(3, { users: 15, items: 12, width: 3 });
+const sku = (k: number) => `sku ${k}`;
+const all = Array.from({ length: 12 }, (_, k) => sku(k));
+
+/** What users did, in the ids of their set. */
+function told({ source, items, users }: Awaited<ReturnType<typeof openDataset>>, user: number) {
+  const { rowItem, eventGiven, ...own } = source.read(Uint32Array.of(user));
+  return {
+    eventGiven: Array.from(own.eventClick, (_, e) => eventGiven?.[e] ?? 0),
+    id: users.of(user),
+    items: Array.from(rowItem, (item) => items.of(item)),
+    ...own,
+  };
+}
+
+Deno.test("merged sets: users follow one another with their parts, ids that are taken get a name, and say their set", () =>
+  withFolder({}, async (folder) => {
+    const userIds = Array.from({ length: 25 }, (_, k) => `u${k}`);
+    const features = featuresOf(3);
+    await written(`${folder}/a`, {
+      log: dense,
+      itemIds: all,
+      userIds: userIds.slice(0, 20),
+      features,
+      warnings: ["beware"],
+    });
+    // The same items in another order, and one whose features have changed since.
+    const order = Array.from({ length: 12 }, (_, k) => (5 * k + 3) % 12);
+    if (later.items.kind !== "dense" || dense.items.kind !== "dense") assert.fail();
+    const { values: known } = dense.items;
+    const values = Float32Array.from(order.flatMap((k) => [...known.subarray(3 * k, 3 * k + 3)]));
+    values[0] = 9;
+    const log = { ...later, items: { ...later.items, values } };
+    await written(`${folder}/b`, {
+      log,
+      itemIds: order.map(sku),
+      userIds: userIds.slice(10, 25),
+      features,
+      warnings: ["beware"],
+    });
+    const { data, parts: [a, b], newItems } = await merged(folder, ["a", "b"]);
+    assert.ok(a && b);
+    assert.equal(newItems, 1);
+    assert.equal(data.source.items.shape.count, 13);
+    assert.equal(data.items.of(12), sku(3), "a version of its own, of the same id");
+    assert.equal(data.items.numberOf(sku(3)), 12, "the latest");
+    assert.deepEqual(
+      data.source.items.items?.kind === "dense" && [...data.source.items.items.values.subarray(36)],
+      [...values.subarray(0, 3)],
+    );
+    for (let user = 0; user < 20; user++) assert.deepEqual(told(data, user), told(a.data, user));
+    for (let user = 0; user < 15; user++) {
+      const { id, ...own } = told(b.data, user);
+      assert.deepEqual(told(data, 20 + user), { id: user < 10 ? `b/${id}` : id, ...own });
+    }
+    assert.equal(new Set(Array.from({ length: 35 }, (_, user) => data.users.of(user))).size, 35);
+    const { dataset: { places, warnings } } = data;
+    assert.deepEqual({ places, warnings }, { places: "shown", warnings: ["beware"] });
+
+    // What was merged before keeps the names of its parts.
+    const again = await merged(folder, ["out", "b"], "again");
+    assert.equal(again.newItems, 0);
+    const files = setFiles(`${folder}/again`, await readManifest(`${folder}/again`));
+    const sources = [...await readTexts(files, "users", "source", 50) ?? []];
+    assert.deepEqual([sources[0], sources[20], sources[35]], ["a", "b", "b/b"]);
+  }));
+
+Deno.test("merged sets: propensities and candidates go along, in the numbers of the merged items", () =>
+  withFolder({}, async (folder) => {
+    const one = smallLog(4, { users: 10, items: 6, width: 0 });
+    const other = smallLog(5, { users: 10, items: 6, width: 0 });
+    const chances = Array.from(other.eventClick, (_, e) => e % 3 === 0 ? [] : [1 / (2 + e)]);
+    const candidates = Array.from(other.eventClick, (_, e) => e % 3 === 1 ? [0, 1, 2, 3, 4, 5] : []);
+    const names = ["p", "q", "r", "s", "t", "v"];
+    await written(`${folder}/a`, { log: one, itemIds: [...names].reverse() });
+    await written(`${folder}/b`, {
+      log: { ...other, eventPropensities: chances, eventCandidates: candidates },
+      itemIds: names,
+    });
+    const { data, newItems } = await merged(folder, ["a", "b"]);
+    assert.equal(newItems, 0);
+    const { log } = data.source;
+    const first = one.eventClick.length;
+    assert.deepEqual(log?.eventPropensities?.slice(0, first), Array.from(one.eventClick, () => []));
+    assert.deepEqual(log?.eventPropensities?.slice(first), chances);
+    assert.deepEqual(
+      log?.eventCandidates?.slice(first),
+      candidates.map((own) => own.map((item) => 5 - item)),
+    );
+    assert.deepEqual(data.dataset.warnings, []);
+    // One-hot items that only the second set has: their numbers are those of more ids, and pages were drawn from fewer.
+    await written(`${folder}/c`, {
+      log: smallLog(6, { users: 10, items: 6, width: 0 }),
+      itemIds: [...names.slice(1), "w"],
+    });
+    const wider = await merged(folder, ["b", "c"], "wider");
+    assert.equal(wider.newItems, 1);
+    assert.equal(wider.data.items.of(6), "w");
+    assert.match(wider.data.dataset.warnings?.join() ?? "", /drawn from its 6 items, of 7 here/);
+    assert.notEqual(wider.data.dataset.features?.idsSha256, wider.parts[0]?.data.dataset.features?.idsSha256);
+  }));
+
+Deno.test("data merge: a set with itself; what does not fit is refused and leaves nothing", () =>
+  withFolder({}, async (folder) => {
+    await written(`${folder}/a`, { log: dense, itemIds: all, features: featuresOf(3) });
+    await written(`${folder}/b`, {
+      log: later,
+      itemIds: all,
+      features: { dense: featuresOf(3).dense.toReversed(), tokens: [] },
+    });
+    await written(`${folder}/c`, {
+      log: smallLog(4, { users: 10, items: 6, width: 0 }),
+      itemIds: all.slice(0, 6),
+    });
+    const out = `${folder}/out`;
+    await using data = new CommandSeries("data", [["merge", "--out", out]]);
+    const { stdout } = await data.ok(["merge", `${folder}/a`, `${folder}/a`, "--out", out]);
+    assert.match(stdout, /12 items, 0 of which a does not have/);
+    const { source } = await openDataset(out);
+    assert.equal(source.userSplit.length, 40);
+    assert.deepEqual(splits.map((_, code) => source.userSplit.filter((own) => own === code).length % 2), [
+      0,
+      0,
+      0,
+    ]);
+    const before = [...Deno.readDirSync(folder)].length;
+    await data.refused(["merge", `${folder}/a`, `${folder}/b`, "--out", out], /holds .*Choose another --out/);
+    await Deno.remove(out, { recursive: true });
+    await data.refused(
+      ["merge", `${folder}/a`, `${folder}/b`, "--out", out],
+      /the numbers are f0, f1, f2 there, f2, f1, f0 here/,
+    );
+    await data.refused(["merge", `${folder}/a`, `${folder}/c`, "--out", out], /same features as those of a/);
+    await data.refused(["merge", `${folder}/a`, "--out", out], /two data sets or more to merge, got 1/);
+    assert.equal([...Deno.readDirSync(folder)].length, before - 1);
+  }));

@@ -1,0 +1,133 @@
+/** `policy round`: with the users of a shop it plays by itself, stopped it goes on; with a log it learns from those pages. */
+
+import assert from "node:assert/strict";
+import { openDataset } from "../../src/data/sets/opened_dataset.ts";
+import { readConfig } from "../../src/run/run_config.ts";
+import { filesIn, interrupt, withSmallLog, words } from "../command_check.ts";
+import { CommandSeries } from "../command_series.ts";
+import { withFolder } from "../prepared_folder.ts";
+
+const MODEL = words("--iterations 20 --validate-every 10 --dims 8 --lstm-units 4 --wide 3 --no-report");
+const POLICY = words(
+  "--algorithm cdqn --slate 2 --pages 4 --users 64 --hidden 8 --trunk 8 --rows 64 --evaluation-users 50 --steps 1024",
+);
+
+/** What a finished round has written. */
+function resultOf(folder: string) {
+  const { policies } = JSON.parse(Deno.readTextFileSync(`${folder}/result.json`));
+  return policies;
+}
+
+Deno.test("policy round with a shop: stopped it goes on as if it had not, and a further round follows", () =>
+  withFolder({}, async (folder) => {
+    const [log, model, policy] = [`${folder}/log`, `${folder}/a`, `${folder}/plan`];
+    const [straight, stopped] = [`${folder}/straight`, `${folder}/stopped`];
+    await using simulations = new CommandSeries("simulate", [["--write-log", log]]);
+    const shop = ["--shop", "restless", "--truth"];
+    await simulations.ok([...shop, ...words("--users 100 --pages 6 --no-rivals --write-log"), log]);
+    await using trainings = new CommandSeries("train", [["--save-dir", model]]);
+    await trainings.ok(["--data", log, ...MODEL, "--save-dir", model]);
+    await using policies = new CommandSeries("policy", [
+      ["train", "--save-dir", policy],
+      ["round", "--out", straight],
+      ["round", "--out", stopped],
+    ]);
+    await policies.ok(["train", "--model", model, ...POLICY, "--save-dir", policy]);
+    const round = (out: string, ...more: string[]) => [
+      ...["round", "--model", model, "--policy", policy, ...shop],
+      ...["--users", "40", "--test-users", "300", "--out", out, ...more],
+    ];
+    const { stdout } = await policies.ok(round(straight));
+    assert.match(stdout, /^the first +\d\.\d\d +\d\.\d\d +[+-]\d\.\d\d \(/m);
+    const [first, after] = resultOf(straight);
+    // The model has learned nothing to speak of, so it is off; on the pages of the policy its successor is less so.
+    assert.ok(
+      Math.abs(first.refitted.mean) < Math.abs(first.error.mean),
+      JSON.stringify([first.refitted, first.error]),
+    );
+    assert.equal(first.clicks.length, 300);
+    const made = (clicks: number[]) => clicks.reduce((sum, own) => sum + own, 0) / clicks.length;
+    assert.ok(Math.abs(first.made.mean - made(first.clicks)) < 1e-12);
+    assert.ok(Math.abs(first.broken.mean - first.promised.mean + first.made.mean) < 1e-12);
+    assert.ok(Math.abs(after.gain.mean - made(after.clicks) + made(first.clicks)) < 1e-12);
+    assert.equal(after.refitted, null);
+
+    const { source } = await openDataset(`${straight}/round-1/data`);
+    assert.equal(source.userSplit.length, 140);
+    assert.equal(source.read(Uint32Array.of(101)).eventClick.length, 4);
+    const [before, own] = [await readConfig(model), await readConfig(`${straight}/round-1/model`)];
+    assert.deepEqual({ ...own.model, counts: null }, { ...before.model, counts: null });
+    assert.ok(own.model.counts && before.model.counts, "counts stay inputs");
+    assert.deepEqual(own.training, before.training);
+
+    const halted = await interrupt(/users: the model .*round-1/m, "policy", ...round(stopped));
+    assert.equal(halted.code, 130, halted.stderr);
+    assert.match(halted.stderr, /Go on with the same command/);
+    assert.ok(!filesIn(stopped).includes("result.json"));
+    await policies.refused(round(stopped, "--seed", "2"), /but seed is 1 there and 2 here/);
+    await policies.ok(round(stopped));
+    assert.deepEqual(resultOf(stopped), resultOf(straight));
+
+    await policies.ok(round(stopped, "--rounds", "2"));
+    const [one, two, three] = resultOf(stopped);
+    assert.deepEqual([one, two?.clicks], [first, after.clicks]);
+    assert.ok(two.refitted && three.gain && !three.refitted);
+  }));
+
+Deno.test("policy round with a log: its users are merged with the model's, and its test users judge the new model", () =>
+  withSmallLog(async (folder, file) => {
+    const [model, policy, shown, out] = ["a", "plan", "shown", "out"].map((name) => `${folder}/${name}`);
+    assert.ok(model && policy && shown && out);
+    await using trainings = new CommandSeries("train", [["--save-dir", model]]);
+    await trainings.ok(["--data", file, ...MODEL, "--batch-size", "12", "--resplit", "--save-dir", model]);
+    const outs = [out, `${folder}/other`].map((path) => ["round", "--out", path]);
+    await using policies = new CommandSeries("policy", [["train", "--save-dir", policy], ...outs]);
+    await policies.ok(["train", "--model", model, ...POLICY, "--save-dir", policy]);
+    await using simulations = new CommandSeries("simulate", [["--write-log", shown]]);
+    await simulations.ok([
+      "--model",
+      model,
+      "--policy",
+      policy,
+      "--users",
+      "40",
+      "--no-rivals",
+      "--write-log",
+      shown,
+    ]);
+    const round = [
+      "round",
+      "--model",
+      model,
+      "--policy",
+      policy,
+      "--log",
+      shown,
+      "--test-users",
+      "200",
+      "--out",
+      out,
+    ];
+    const { stdout } = await policies.ok([...round, "--json"]);
+    const { policies: [first, after] } = JSON.parse(stdout);
+    const log = await openDataset(shown);
+    const tests = log.source.userSplit.filter((code) => code === 2).length;
+    assert.equal(first.refitted.users, tests);
+    const clicks = log.source.log?.eventClick.filter((row) => row !== 0xffffffff).length ?? NaN;
+    assert.ok(Math.abs(first.made.mean - clicks / 40) < 1e-12);
+    // Those who click are the model's own users: it is not off by more than they vary.
+    assert.ok(first.error.interval[0] < 0.3 && first.error.interval[1] > -0.3, JSON.stringify(first.error));
+    assert.deepEqual([after.made, after.gain], [null, null]);
+    const { source, users, items } = await openDataset(`${out}/round-1/data`);
+    const base = await openDataset(file);
+    assert.equal(source.userSplit.length, base.source.userSplit.length + 40);
+    assert.equal(items.of(7), base.items.of(7));
+    assert.equal(
+      new Set(Array.from(source.userSplit, (_, user) => users.of(user))).size,
+      source.userSplit.length,
+    );
+    await policies.refused([...round, "--rounds", "2"], /Expected --rounds with --truth/);
+    const foreign = ["round", "--model", `${out}/round-1/model`, ...round.slice(3, -1), `${folder}/other`];
+    await policies.refused(foreign, /but it was trained on the model/);
+    assert.ok(!filesIn(folder).includes("other"));
+  }));
