@@ -221,13 +221,15 @@ async function kernelResults(
   const own = { seconds, only, onProgress, onFound };
   const compiled = new Map<string, number>();
   const other = shapes !== undefined && shapes !== gpu.shapes.kind
-    ? await openGpu({ shapesFor: shapes })
+    ? await openGpu({ shapesFor: shapes, apart: true })
     : undefined;
+  /** Kernels are timed one by one. */
+  const single = gpu.shapes.kind === "gpu" ? await openGpu({ apart: true }) : gpu;
   const otherCompiled = new Map<string, number>();
   try {
     for (const log of logs) {
       const workload = log();
-      const found = await benchKernels(gpu, workload, models, { ...own, compiled });
+      const found = await benchKernels(single, workload, models, { ...own, compiled });
       results.push(...found.values());
       if (!other) continue;
       const more = await benchKernels(other, workload, models, {
@@ -241,6 +243,7 @@ async function kernelResults(
     return results;
   } finally {
     other?.close();
+    if (single !== gpu) single.close();
   }
 }
 

@@ -14,6 +14,7 @@ import {
   firstModel,
   PAGES,
   policiesIn,
+  RESTLESS,
   secondModel,
   trainedOnModel,
 } from "./policies.ts";
@@ -240,7 +241,7 @@ export const roundsTable: ResultTable = {
     for (const seed of ROUND_SEEDS) {
       const own = ["--seed", String(seed)];
       const model = await runs.trained(`rounds-users-${seed}`, "train", [
-        ...["--data", "restless", "--data-seed", "1", "--data-users-seed", String(seed), ...own, "--no-report"],
+        ...[...RESTLESS, "--data-seed", "1", "--data-users-seed", String(seed), ...own],
       ]);
       const policy = await runs.trained(`rounds-cdqn-${seed}`, "policy train", [
         ...["--model", model, "--algorithm", "cdqn", "--steps", String(PAGES), ...own],

@@ -6,16 +6,16 @@
 // The host reads the ring many steps later, so that no step waits for it.
 //
 // For          both kinds of adapter
-// Grid         64 VECTORS invocations in workgroups of 64.
+// Grid         64 VECTORS invocations in workgroups of 64 (256 VECTORS, of 256, on a GPU).
 // Work split   a workgroup owns one vector; invocation i adds up events i, i + WORKGROUP, ... Then one invocation adds up the
 //              sums, in order: the same bits every time.
-// On a GPU     (reasoned, not measured) neighbours read neighbouring events: coalesced. One workgroup and 64 serial additions use
+// On a GPU     (reasoned, not measured) neighbours read neighbouring events: coalesced. One workgroup and 256 serial additions use
 //              a corner of the GPU, but a batch has a few thousand events: a tree over more workgroups would cost a second
-//              dispatch. 64 invocations are two subgroups, whose sums meet in workgroup memory; 256 would shorten each one's walk
-//              and lengthen the sum.
+//              dispatch. It shares the launch of row_dot_backward_group.wgsl, which has workgroups of 256.
 // Cost         16 bytes an event.
 
 const WORKGROUP = 64;
+const GPU_WORKGROUP = 256;
 const M = 1u;        // step.size[M] is the number of events
 const VECTORS = 1u;  // vectors of four sums that an event has
 
@@ -33,6 +33,7 @@ var<workgroup> sums: array<vec4f, WORKGROUP>;
 
 @compute @workgroup_size(WORKGROUP)
 fn outcome_sum(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group: vec3u) {
+  if (group.x >= VECTORS) { return; }
   var sum = vec4f(0.0);
   for (var e = local.x; e < step.size[M]; e += WORKGROUP) { sum += outcome[e * VECTORS + group.x]; }
   sums[local.x] = sum;

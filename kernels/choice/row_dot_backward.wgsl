@@ -6,17 +6,15 @@
 //
 // With ELU, input = ELU(z), and ELU'(z) = 1 for z > 0, else ELU(z) + 1: it follows from the input alone.
 //
-// For          both kinds of adapter
-// Grid         chunks K / 4 invocations in workgroups of 8 (64 on a GPU).
+// For          a CPU adapter
+// On a GPU     row_dot_backward_group.wgsl
+// Grid         chunks K / 4 invocations in workgroups of 8.
 // Work split   one invocation owns four columns of one chunk of rows; the columns of a chunk are neighbours.
 // Why so       both gradients need the input. In one walk it is read once.
-// On a GPU     (reasoned, not measured) neighbours read neighbouring columns of the same row: coalesced, and output_gradient is a
-//              broadcast. 64 columns in 16 chunks are only 256 invocations: memory is read with little in flight.
 // Cost         5 K flops, 8 K bytes a row.
 // Forward      row_dot_forward.wgsl, row_dot_sum.wgsl      Next   adam.wgsl
 
 const WORKGROUP = 8;
-const GPU_WORKGROUP = 64;
 const M = 2u;  // step.size[M] is the number of rows
 const K4 = 16u;                // columns / 4
 const INPUT = true;

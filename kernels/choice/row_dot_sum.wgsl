@@ -1,17 +1,17 @@
-// row_dot_sum.wgsl - one number a row, from the dot products that matmul_forward_panel.wgsl makes of each panel
+// row_dot_sum.wgsl - one number a row, from the dot products that the layer before makes on its way
 //
 //   dots [R, PANELS]   bias [1]   output [R]        output_r = bias + sum_p dots_rp
 //   A row of dots is padded to whole vectors.
 //
-// For          a CPU adapter but SwiftShader
-// On a GPU     row_dot_forward.wgsl; on a CPU adapter, too, where no panel makes the layer before (batch
-//              normalisation, SwiftShader)
+// For          both kinds of adapter
+// Used where   the layer before is made by matmul_forward_panel.wgsl, or by matmul_forward_tiled.wgsl with up to 64 columns
+//              (PANELS is 1). Otherwise   row_dot_forward.wgsl
 // Grid         R invocations in workgroups of 64.
 // Work split   one invocation owns one row.
 // Why so       row_dot_forward.wgsl reads the layer's whole output again, [R, 64]. Where the columns are made, they are in
 //              registers. For the likelihood choice_nll.wgsl adds the dots up itself; this kernel does it for the minimax
 //              game and for scores.
-// Cost         PANELS flops, 4 (PANELS + 1) bytes a row.      Backward   row_dot_backward.wgsl
+// Cost         PANELS flops, 4 (PANELS + 1) bytes a row.      Backward   row_dot_backward.wgsl, row_dot_backward_group.wgsl
 
 const WORKGROUP = 64;
 const M = 2u;  // step.size[M] is the number of rows

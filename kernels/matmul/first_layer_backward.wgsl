@@ -9,8 +9,8 @@
 //                          takes the gradients by distinct item, as with dense features
 //
 // For          both kinds of adapter
-// Grid         (E + D) N / 16 invocations in workgroups of 64 (with ITEMS (E + I) N / 16).
-// Work split   one invocation owns 16 columns of one event or one item and adds up its rows in order: no atomics, the same bits
+// Grid         (E + D) N / 16 invocations in workgroups of 64 (with ITEMS (E + I) N / 16; on a GPU N / 4).
+// Work split   one invocation owns 16 columns (4 on a GPU) of one event or one item and adds up its rows in order: no atomics, the same bits
 //              every time. Both sums are one dispatch: on small batches the number of dispatches is what a step costs.
 // On a GPU     (reasoned, not measured) columns and cache lines as in first_layer_forward.wgsl. An item's rows are anywhere in
 //              the batch: a gather. A popular item keeps its few invocations walking after the others have ended. Loads are
@@ -21,7 +21,8 @@
 
 const WORKGROUP = 64;
 const N4 = 16u;     // columns / 4
-const BLOCKS = (N4 + 3u) / 4u;
+const VECTORS = 4u;  // of four columns, that an invocation owns: 4 or 1
+const BLOCKS = (N4 + VECTORS - 1u) / VECTORS;
 const ITEMS = 0u;   // I with one-hot features and dense Adam, else 0
 const KEPT = 4294967295u;  // a row keeps its item when its noise is at most this
 const KEPT_SCALE = 1.0;
@@ -63,9 +64,9 @@ struct Sums { s0: vec4f, s1: vec4f, s2: vec4f, s3: vec4f }
 fn add(sum: ptr<function, Sums>, row: u32, column: u32) {
   let at = row * N4 + column;
   (*sum).s0 += load_source(at);
-  if (column + 1u < N4) { (*sum).s1 += load_source(at + 1u); }
-  if (column + 2u < N4) { (*sum).s2 += load_source(at + 2u); }
-  if (column + 3u < N4) { (*sum).s3 += load_source(at + 3u); }
+  if (VECTORS > 1u && column + 1u < N4) { (*sum).s1 += load_source(at + 1u); }
+  if (VECTORS > 1u && column + 2u < N4) { (*sum).s2 += load_source(at + 2u); }
+  if (VECTORS > 1u && column + 3u < N4) { (*sum).s3 += load_source(at + 3u); }
 }
 
 fn put_state(at: u32, value: vec4f) {
@@ -79,7 +80,7 @@ fn put_item(at: u32, value: vec4f) {
 @compute @workgroup_size(WORKGROUP)
 fn first_layer_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let i = id.x + id.y * (grid.x * WORKGROUP);
-  let column = 4u * (i % BLOCKS);
+  let column = VECTORS * (i % BLOCKS);
   var sum = Sums();
   if (i < step.size.y * BLOCKS) {
     let e = i / BLOCKS;
@@ -87,9 +88,9 @@ fn first_layer_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_w
     for (var r = of_event.x; r < of_event.y; r++) { add(&sum, r, column); }
     let at = e * N4 + column;
     put_state(at, sum.s0);
-    if (column + 1u < N4) { put_state(at + 1u, sum.s1); }
-    if (column + 2u < N4) { put_state(at + 2u, sum.s2); }
-    if (column + 3u < N4) { put_state(at + 3u, sum.s3); }
+    if (VECTORS > 1u && column + 1u < N4) { put_state(at + 1u, sum.s1); }
+    if (VECTORS > 1u && column + 2u < N4) { put_state(at + 2u, sum.s2); }
+    if (VECTORS > 1u && column + 3u < N4) { put_state(at + 3u, sum.s3); }
     return;
   }
   let item = i / BLOCKS - step.size.y;
@@ -111,7 +112,7 @@ fn first_layer_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_w
   }
   let at = item * N4 + column;
   put_item(at, sum.s0);
-  if (column + 1u < N4) { put_item(at + 1u, sum.s1); }
-  if (column + 2u < N4) { put_item(at + 2u, sum.s2); }
-  if (column + 3u < N4) { put_item(at + 3u, sum.s3); }
+  if (VECTORS > 1u && column + 1u < N4) { put_item(at + 1u, sum.s1); }
+  if (VECTORS > 1u && column + 2u < N4) { put_item(at + 2u, sum.s2); }
+  if (VECTORS > 1u && column + 3u < N4) { put_item(at + 3u, sum.s3); }
 }

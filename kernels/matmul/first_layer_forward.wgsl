@@ -4,6 +4,7 @@
 //   state  [E, N]  W1s s + b, one row for each event
 //   counts [R, C]  with C4: what counting knows of the row;   count_kernel [C, N]  W1c
 //   output [R, N]  ELU(item[row_item[r]] + state[event of r] + W1c counts[r]); the rows of an event are neighbours
+//   with S4        state is b [N], counts what the encoder knows of the event, s [E, S], and count_kernel W1s [S, N]
 //
 // W1 [s; f] = W1s s + W1f f. So the products are made once for each event and once for each distinct item, and a row only adds
 // two vectors.
@@ -14,12 +15,11 @@
 // what over-fits.
 //
 // For          both kinds of adapter
-// Grid         E N / 16 invocations in workgroups of 64.
-// Work split   one invocation owns 16 columns of one event. It reads the event's part once and walks along the event's rows.
-// On a GPU     (reasoned, not measured) four neighbours own the 64 columns of a row and read 16 bytes each, 64 bytes apart. A
-//              cache line is used up by four loads that follow one another. Four columns an invocation would coalesce and give
-//              four times the invocations; 16 come from llvmpipe. Loads are vectors of 16 bytes. Workgroups of 64, without a
-//              barrier: a subgroup waits only for its own longest walk.
+// Grid         E N / 16 invocations in workgroups of 64 (E N / 4 on a GPU).
+// Work split   one invocation owns 16 columns of one event (4 on a GPU). It reads the event's part once and walks along the event's rows.
+// On a GPU     (reasoned, not measured) sixteen neighbours own the 64 columns of a row: loads of 16 bytes, coalesced. With S4
+//              W1s s + b is made here, of up to 32 units: a launch less, and [E, N] is neither written nor read. s is a
+//              broadcast. Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
 // On llvmpipe  beside sixteen columns of an event an invocation: one row and four columns take twice as long, as every vector
 //              that is read is expensive (bench/ladder.md); four columns of an event take two fifths longer, eight a tenth: the
 //              walk and the row's item are read once for four vectors.
@@ -31,7 +31,9 @@
 
 const WORKGROUP = 64;
 const N4 = 16u;  // columns / 4
-const BLOCKS = (N4 + 3u) / 4u;
+const VECTORS = 4u;  // of four columns, that an invocation owns: 4 or 1
+const BLOCKS = (N4 + VECTORS - 1u) / VECTORS;
+const S4 = 0u;  // columns of the state / 4 whose product is made here; 0 where it is there already, or with counts
 const C4 = 0u;  // columns of the counts / 4, at most 3; 0 for a model without
 const KEPT = 4294967295u;  // a row keeps its item when its noise is at most this
 const KEPT_SCALE = 1.0;
@@ -73,6 +75,22 @@ fn noise(r: u32) -> u32 {
 // Sixteen columns of the counts' kernel, row k at 4k.
 var<private> held: array<vec4f, 16u * max(C4, 1u)>;
 
+// What the state gives a column of an event.
+fn state_part(e: u32, column: u32) -> vec4f {
+  let own = min(column, N4 - 1u);
+  if (S4 == 0u) { return state[e * N4 + own]; }
+  var sum = state[own];
+  for (var k = 0u; k < S4; k++) {
+    let s = counts[e * S4 + k];
+    let at = 4u * k * N4 + own;
+    sum = fma(vec4f(s.x), count_kernel[at], sum);
+    sum = fma(vec4f(s.y), count_kernel[at + N4], sum);
+    sum = fma(vec4f(s.z), count_kernel[at + 2u * N4], sum);
+    sum = fma(vec4f(s.w), count_kernel[at + 3u * N4], sum);
+  }
+  return sum;
+}
+
 struct Sums { c0: vec4f, c1: vec4f, c2: vec4f, c3: vec4f }
 
 // Adds the products of four more counts, columns 4k .. 4k+3 of the row.
@@ -91,13 +109,12 @@ fn first_layer_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_wo
   let i = id.x + id.y * (grid.x * WORKGROUP);
   if (i >= step.size.y * BLOCKS) { return; }
   let e = i / BLOCKS;
-  let column = 4u * (i % BLOCKS);
+  let column = VECTORS * (i % BLOCKS);
   let of_event = event[e];
-  let at = e * N4 + column;
-  let k0 = state[at];
-  let k1 = state[min(at + 1u, e * N4 + N4 - 1u)];
-  let k2 = state[min(at + 2u, e * N4 + N4 - 1u)];
-  let k3 = state[min(at + 3u, e * N4 + N4 - 1u)];
+  let k0 = state_part(e, column);
+  let k1 = state_part(e, column + 1u);
+  let k2 = state_part(e, column + 2u);
+  let k3 = state_part(e, column + 3u);
   for (var i = 0u; i < 16u * C4; i++) {
     held[i] = count_kernel[(i / 4u) * N4 + min(column + i % 4u, N4 - 1u)];
   }
@@ -109,9 +126,9 @@ fn first_layer_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_wo
     if (KEPT == 4294967295u || noise(r) <= KEPT) {
       let shown = row_item[r] * N4 + column;
       z0 += KEPT_SCALE * item[shown];
-      if (column + 1u < N4) { z1 += KEPT_SCALE * item[shown + 1u]; }
-      if (column + 2u < N4) { z2 += KEPT_SCALE * item[shown + 2u]; }
-      if (column + 3u < N4) { z3 += KEPT_SCALE * item[shown + 3u]; }
+      if (VECTORS > 1u && column + 1u < N4) { z1 += KEPT_SCALE * item[shown + 1u]; }
+      if (VECTORS > 1u && column + 2u < N4) { z2 += KEPT_SCALE * item[shown + 2u]; }
+      if (VECTORS > 1u && column + 3u < N4) { z3 += KEPT_SCALE * item[shown + 3u]; }
     }
     let to = r * N4 + column;
     if (C4 > 0u) {
@@ -124,8 +141,8 @@ fn first_layer_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_wo
       z3 += sums.c3;
     }
     store_output(to, elu(z0));
-    if (column + 1u < N4) { store_output(to + 1u, elu(z1)); }
-    if (column + 2u < N4) { store_output(to + 2u, elu(z2)); }
-    if (column + 3u < N4) { store_output(to + 3u, elu(z3)); }
+    if (VECTORS > 1u && column + 1u < N4) { store_output(to + 1u, elu(z1)); }
+    if (VECTORS > 1u && column + 2u < N4) { store_output(to + 2u, elu(z2)); }
+    if (VECTORS > 1u && column + 3u < N4) { store_output(to + 3u, elu(z3)); }
   }
 }

@@ -2,6 +2,7 @@
 //
 //   input [M, K]   weights [K, N]   bias [N]   output [M, N]       M: users, events, rows or items of the batch
 //   output = act(input W + bias);   with GATHER, row m of the input is row index[m]
+//   with DOT, of up to 64 columns, also dots [M, 4]: (output_m . dot_weights, 0, 0, 0), for row_dot_sum.wgsl or choice_nll.wgsl
 //
 // For          a GPU
 // On a CPU adapter  matmul_forward_panel.wgsl, matmul_forward_rows.wgsl (more than 256 inputs, SwiftShader)
@@ -32,6 +33,7 @@ const GATHER = false;
 const BIAS = true;
 const ELU = true;
 const RELU = false;
+const DOT = false;
 
 struct Step {
   size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
@@ -42,10 +44,12 @@ struct Step {
 @group(0) @binding(2) var<storage, read> weights: array<vec4f>;
 @group(0) @binding(3) var<storage, read> bias: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> output: array<vec4f>;
-@group(0) @binding(5) var<uniform> step: Step;
+@group(0) @binding(5) var<storage, read> dot_weights: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> dots: array<vec4f>;
+@group(0) @binding(7) var<uniform> step: Step;
 
-var<workgroup> input_tile: array<array<vec4f, 4>, 64>;    // 64 rows x 16 k
-var<workgroup> weight_tile: array<array<vec4f, 16>, 16>;  // 16 k x 64 columns
+var<workgroup> input_tile: array<vec4f, 256>;   // 64 rows x 16 k
+var<workgroup> weight_tile: array<vec4f, 256>;  // 16 k x 64 columns
 
 // NaN and infinity are passed on. min and exp may turn them into ordinary numbers, so they are found by their exponent bits.
 fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
@@ -57,6 +61,7 @@ fn matmul_forward_tiled(
   @builtin(workgroup_id) group: vec3u,
 ) {
   let rows = step.size[M];
+  if (group.y * 64u >= rows || group.x * 16u >= N4) { return; }
   // Each invocation loads one vector of each tile.
   let lane = local.y * 16u + local.x;
   let load_row = lane / 4u;
@@ -66,36 +71,46 @@ fn matmul_forward_tiled(
   var c = mat4x4f();  // each column is one of the invocation's 4 rows
   for (var k = 0u; k < K4; k += 4u) {
     let inside = k + load_k < K4;
-    input_tile[load_row][load_k] = select(vec4f(0.0), input[source * K4 + min(k + load_k, K4 - 1u)], inside);
+    input_tile[lane] = select(vec4f(0.0), input[source * K4 + min(k + load_k, K4 - 1u)], inside);
     let weight_row = 4u * k + local.y;
     let weight_inside = weight_row < 4u * K4 && id.x < N4;
-    weight_tile[local.y][local.x] =
+    weight_tile[lane] =
       select(vec4f(0.0), weights[min(weight_row, 4u * K4 - 1u) * N4 + min(id.x, N4 - 1u)], weight_inside);
     workgroupBarrier();
     for (var q = 0u; q < 4u; q++) {
       let w = mat4x4f(
-        weight_tile[4u * q][local.x],
-        weight_tile[4u * q + 1u][local.x],
-        weight_tile[4u * q + 2u][local.x],
-        weight_tile[4u * q + 3u][local.x],
+        weight_tile[64u * q + local.x],
+        weight_tile[64u * q + 16u + local.x],
+        weight_tile[64u * q + 32u + local.x],
+        weight_tile[64u * q + 48u + local.x],
       );
       c += w * mat4x4f(
-        input_tile[4u * local.y][q],
-        input_tile[4u * local.y + 1u][q],
-        input_tile[4u * local.y + 2u][q],
-        input_tile[4u * local.y + 3u][q],
+        input_tile[16u * local.y + q],
+        input_tile[16u * local.y + 4u + q],
+        input_tile[16u * local.y + 8u + q],
+        input_tile[16u * local.y + 12u + q],
       );
     }
     workgroupBarrier();
   }
-  if (id.x >= N4) { return; }
+  var t = vec4f(0.0);  // of each row, the invocation's part of the dot product
   for (var i = 0u; i < 4u; i++) {
     let m = 4u * id.y + i;
-    if (m >= rows) { return; }
+    if (id.x >= N4 || m >= rows) { break; }
     var y = c[i];
     if (BIAS) { y += bias[id.x]; }
     if (RELU) { y = select(vec4f(0.0), y, (y > vec4f(0.0)) | broken(y)); }
     if (ELU) { y = select(exp(min(y, vec4f(0.0))) - 1.0, y, (y > vec4f(0.0)) | broken(y)); }
     output[m * N4 + id.x] = y;
+    if (DOT) { t[i] = dot(y, dot_weights[id.x]); }
+  }
+  if (DOT) {
+    input_tile[lane] = t;
+    workgroupBarrier();
+    if (local.x > 0u) { return; }
+    for (var k = 1u; k < 16u; k++) { t += input_tile[lane + k]; }
+    for (var i = 0u; i < 4u; i++) {
+      if (4u * id.y + i < rows) { dots[4u * id.y + i] = vec4f(t[i], 0.0, 0.0, 0.0); }
+    }
   }
 }

@@ -41,8 +41,8 @@ struct Step {
 @group(0) @binding(3) var<storage, read_write> input_gradient: array<vec4f>;
 @group(0) @binding(4) var<uniform> step: Step;
 
-var<workgroup> gradient_tile: array<array<vec4f, 4>, 64>;  // 64 rows x 16 n
-var<workgroup> weight_tile: array<array<vec4f, 4>, 64>;    // 64 k x 16 n
+var<workgroup> gradient_tile: array<vec4f, 256>;  // 64 rows x 16 n
+var<workgroup> weight_tile: array<vec4f, 256>;    // 64 k x 16 n
 
 @compute @workgroup_size(WORKGROUP, WORKGROUP_Y)
 fn matmul_input_gradient_tiled(
@@ -51,6 +51,7 @@ fn matmul_input_gradient_tiled(
   @builtin(workgroup_id) group: vec3u,
 ) {
   let rows = step.size[M];
+  if (group.y * 64u >= rows || group.x * 16u >= K4) { return; }
   let lane = local.y * 16u + local.x;
   let load_row = lane / 4u;
   let load_n = lane % 4u;
@@ -60,22 +61,22 @@ fn matmul_input_gradient_tiled(
   for (var n = 0u; n < N4; n += 4u) {
     let inside = n + load_n < N4;
     let at = min(n + load_n, N4 - 1u);
-    gradient_tile[load_row][load_n] = select(vec4f(0.0), output_gradient[source * N4 + at], inside);
-    weight_tile[load_row][load_n] =
+    gradient_tile[lane] = select(vec4f(0.0), output_gradient[source * N4 + at], inside);
+    weight_tile[lane] =
       select(vec4f(0.0), weights[min(weight_row, 4u * K4 - 1u) * N4 + at], inside && weight_row < 4u * K4);
     workgroupBarrier();
     for (var q = 0u; q < 4u; q++) {
       let w = mat4x4f(
-        weight_tile[4u * local.x][q],
-        weight_tile[4u * local.x + 1u][q],
-        weight_tile[4u * local.x + 2u][q],
-        weight_tile[4u * local.x + 3u][q],
+        weight_tile[16u * local.x + q],
+        weight_tile[16u * local.x + 4u + q],
+        weight_tile[16u * local.x + 8u + q],
+        weight_tile[16u * local.x + 12u + q],
       );
       c += transpose(w) * mat4x4f(
-        gradient_tile[4u * local.y][q],
-        gradient_tile[4u * local.y + 1u][q],
-        gradient_tile[4u * local.y + 2u][q],
-        gradient_tile[4u * local.y + 3u][q],
+        gradient_tile[16u * local.y + q],
+        gradient_tile[16u * local.y + 4u + q],
+        gradient_tile[16u * local.y + 8u + q],
+        gradient_tile[16u * local.y + 12u + q],
       );
     }
     workgroupBarrier();

@@ -55,8 +55,8 @@ struct Places {
 
 const ALL_K4 = K4 + SECOND_K4;
 
-var<workgroup> input_tile: array<array<vec4f, 16>, 16>;     // 16 rows x 64 k
-var<workgroup> gradient_tile: array<array<vec4f, 16>, 16>;  // 16 rows x 64 columns
+var<workgroup> input_tile: array<vec4f, 256>;     // 16 rows x 64 k
+var<workgroup> gradient_tile: array<vec4f, 256>;  // 16 rows x 64 columns
 
 fn put(at: u32, value: vec4f) {
   if (ACCUMULATE) { partials[at] += value; } else { partials[at] = value; }
@@ -71,6 +71,7 @@ fn matmul_weight_gradient_tiled(@builtin(local_invocation_id) local: vec3u, @bui
   let k = block_k + local.y;
   let column = block_column + local.x;
   let chunk = group.y;
+  if (block_k >= ALL_K4 || chunk >= step.chunks) { return; }
   let rows = step.size[M];
   let stretch = (rows + step.chunks - 1u) / step.chunks;
   let first = min(chunk * stretch, rows);
@@ -89,12 +90,12 @@ fn matmul_weight_gradient_tiled(@builtin(local_invocation_id) local: vec3u, @bui
       if (SECOND_K4 > 0u && load_k >= K4 && load_k < ALL_K4) { x = second[m * SECOND_K4 + (load_k - K4)]; }
       if (column < N4) { d = output_gradient[m * N4 + column]; }
     }
-    input_tile[local.y][local.x] = x;
-    gradient_tile[local.y][local.x] = d;
+    input_tile[16u * local.y + local.x] = x;
+    gradient_tile[16u * local.y + local.x] = d;
     workgroupBarrier();
     for (var q = 0u; q < 16u; q++) {
-      let a = input_tile[q][local.y];
-      let g = gradient_tile[q][local.x];
+      let a = input_tile[16u * q + local.y];
+      let g = gradient_tile[16u * q + local.x];
       c += mat4x4f(g * a.x, g * a.y, g * a.z, g * a.w);
       b += g;
     }

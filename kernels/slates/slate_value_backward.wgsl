@@ -10,7 +10,7 @@
 // For          both kinds of adapter
 // Grid         L / 4 x chunks invocations in workgroups of 64.
 // Work split   one invocation owns four units of one chunk of rows (x: units, y: chunks), position by position.
-// On a GPU     (reasoned, not measured) few invocations, each with a long walk: as row_dot_backward.wgsl. There are few
+// On a GPU     (reasoned, not measured) few invocations, each with a long walk: as batch_norm_statistics.wgsl. There are few
 //              workgroups of 64, so most cores stay idle: latency decides.
 // Cost         6 R k L flops, 4 R k L (2 + (k + 1) / 2) bytes.     Accuracy   a chunk's rows are roundings of a running sum
 // Forward      slate_value_forward.wgsl

@@ -37,6 +37,8 @@ export interface GpuOptions {
   readonly shapesFor?: AdapterKind;
   /** Kernel shapes other than the fixed ones, whatever kind they are for. */
   readonly shapes?: KernelShapes;
+  /** Each kernel is launched by itself on a GPU, too: to look at kernels one by one. */
+  readonly apart?: boolean;
   /** The most workgroups along an axis, instead of the adapter's own limit. For tests of long grids. */
   readonly maxGrid?: number;
   /** The most workgroup memory, instead of 32 KiB. For tests of an adapter that grants no more than WebGPU promises. */
@@ -70,13 +72,14 @@ export class Gpu {
   #shapes: KernelShapes;
   #closed = false;
 
-  /** Of a device that is open: {@link openDevice} makes one. @param maxGrid workgroups along an axis, at most. @param bindingBytes that a kernel sees at once. */
+  /** Of a device that is open: {@link openDevice} makes one. @param maxGrid workgroups along an axis, at most. @param bindingBytes that a kernel sees at once. @param apart as in {@link GpuOptions}. */
   constructor(
     readonly device: GPUDevice,
     info: GPUAdapterInfo,
     shapes: KernelShapes,
     readonly maxGrid: number,
     private readonly bindingBytes: number = device.limits.maxStorageBufferBindingSize,
+    readonly apart = false,
   ) {
     this.#shapes = shapes;
     this.adapter = {
@@ -259,7 +262,7 @@ export async function openDevice(options: GpuOptions = {}, gpu: GPU | undefined 
   });
   const maxGrid = options.maxGrid ?? device.limits.maxComputeWorkgroupsPerDimension;
   const shapes = options.shapes ?? shapesOf(info, options.shapesFor);
-  return new Gpu(device, info, shapes, maxGrid, options.bindingBytes);
+  return new Gpu(device, info, shapes, maxGrid, options.bindingBytes, options.apart);
 }
 
 /** Undefined in a browser that has none, or on a page that may not have it. */

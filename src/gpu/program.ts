@@ -72,6 +72,8 @@ export interface DispatchSpec<S extends Sizes = Sizes> extends KernelUse {
   readonly cost: (sizes: S) => Cost;
   /** What the dispatch is for, e.g. "utility/layer2 forward". */
   readonly label: string;
+  /** How many dispatches it is that share a launch, a slice of the grid (z) each; see share_launch.ts. */
+  readonly shares?: number;
   /** Only for a matrix product, and for an LSTM on a GPU. */
   readonly choice?: KernelChoice<S>;
   /** Absent for what no node asked for: the batch, the optimiser. */
@@ -198,7 +200,7 @@ export function gridOf<S extends Sizes>(
         `axis. Use smaller batches, and more shards to evaluate.`,
     );
   }
-  return [gridX, gridY, manySteps ? slice.count : 1];
+  return [gridX, gridY, manySteps ? slice.count : spec.shares ?? 1];
 }
 
 async function recordDispatch<S extends Sizes>(

@@ -12,6 +12,7 @@ import { UserError } from "../user_error.ts";
 import { Arena } from "../gpu/arena.ts";
 import { making } from "../gpu/made.ts";
 import { Program } from "../gpu/program.ts";
+import { shareLaunches } from "../gpu/share_launch.ts";
 import type { View } from "../gpu/memory.ts";
 import type { AdamState } from "../ops/adam.ts";
 import { GradientSum } from "../ops/gradient_sum.ts";
@@ -96,7 +97,7 @@ export class GamePrograms {
       const arena = made.keep(new Arena(plan.gpu, name));
       const specs = gameSpecs(options, arena);
       const record = (part: string, dispatches: ClickDispatch[]) =>
-        Program.record(plan.gpu, `${name} ${part}`, plan.steps, dispatches);
+        Program.record(plan.gpu, `${name} ${part}`, plan.steps, shareLaunches(plan.gpu, dispatches));
       return new GamePrograms(
         await record("layout", specs.layout),
         await record("batch", specs.batch),
@@ -119,7 +120,7 @@ export class GamePrograms {
     return await making(async (made) => {
       const arena = made.keep(new Arena(plan.gpu, name));
       const { layout, batch, utilities, rewardStep, outcomes, u } = gameSpecs(options, arena);
-      const dispatches = [...layout, ...batch, ...utilities, ...rewardStep];
+      const dispatches = shareLaunches(plan.gpu, [...layout, ...batch, ...utilities, ...rewardStep]);
       const program = await Program.record(plan.gpu, name, plan.steps, dispatches);
       return { program, outcomes, utilities: u, destroy: () => arena.destroy() };
     });

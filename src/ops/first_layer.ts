@@ -39,6 +39,8 @@ export function firstLayer(
   expectShape("first_layer", state, "events", item.columns);
   if (counts) expectShape("first_layer", counts.weights, counts.input.columns, state.columns);
   const C4 = counts ? counts.input.stride / 4 : 0;
+  const shape = vectorsOf(tape);
+  const made = shape.VECTORS === 1 && !counts ? state.factors?.(MADE_COLUMNS) : undefined;
   const output = tape.tensor(name, "rows", state.columns, { activation: "elu", textured: true });
   const N4 = output.stride / 4;
   const dropout = dropoutConstants(itemDropout);
@@ -46,20 +48,22 @@ export function firstLayer(
   const forward = (): ClickDispatch[] => [{
     kernel: forwardKernel,
     label: `${name} forward`,
-    constants: { N4, C4, ...dropout },
+    constants: { N4, C4, S4: made ? made.input.stride / 4 : 0, ...shape, ...dropout },
     views: {
       item: item.view,
-      state: state.view,
+      state: (made?.bias ?? state).view,
       event: tape.batch.event,
       row_item: tape.batch.rowItem,
-      counts: (counts?.input ?? state).view,
-      count_kernel: (counts?.weights ?? state).view,
+      counts: (counts?.input ?? made?.input ?? state).view,
+      count_kernel: (counts?.weights ?? made?.weights ?? state).view,
       output: output.view,
     },
-    invocations: [{ of: "events", times: Math.ceil(N4 / 4) }],
+    invocations: [{ of: "events", times: Math.ceil(N4 / shape.VECTORS) }],
     cost: (s) => ({
-      flops: (3 + 2 * (counts?.input.columns ?? 0)) * s.rows * output.columns,
-      bytes: 16 * N4 * (s.items + s.events + s.rows) + 16 * C4 * (s.rows + 4 * N4),
+      flops: (3 + 2 * (counts?.input.columns ?? 0)) * s.rows * output.columns +
+        2 * s.events * (made?.input.columns ?? 0) * output.columns,
+      bytes: 16 * N4 * (s.items + (made ? 0 : s.events) + s.rows) + 16 * C4 * (s.rows + 4 * N4) +
+        4 * (made?.input.stride ?? 0) * (s.events + 4 * N4),
     }),
   }];
 
@@ -84,6 +88,14 @@ export function firstLayer(
   });
 }
 
+/** Columns of a state whose product with the kernel is made on the way, on a GPU. */
+const MADE_COLUMNS = 32;
+
+/** Vectors of four columns that an invocation owns. A GPU wants neighbours to read neighbours, llvmpipe few that walk. */
+function vectorsOf({ options: { shapes } }: ClickTape): { readonly VECTORS: number } {
+  return { VECTORS: shapes.kind === "gpu" ? 1 : 4 };
+}
+
 function backward(
   tape: ClickTape,
   call: ClickCall,
@@ -91,6 +103,7 @@ function backward(
   dropout: Constants,
 ): ClickDispatch[] {
   const N4 = state.stride / 4;
+  const shape = vectorsOf(tape);
   const { event, ranked, slotFirst, slotItem, sorted } = tape.batch;
   const toState = call.gradient(state);
   const toItem = call.gradient(item);
@@ -106,6 +119,7 @@ function backward(
     constants: {
       N4,
       ITEMS,
+      ...shape,
       ...dropout,
       ACCUMULATE_STATE: toState.accumulate,
       ACCUMULATE_ITEM: toItem.accumulate,
@@ -119,7 +133,7 @@ function backward(
       state_gradient: toState.view,
       item_gradient: touched?.gradient ?? toItem.view,
     },
-    invocations: [{ of: "events", plus: ITEMS || "items", times: Math.ceil(N4 / 4) }],
+    invocations: [{ of: "events", plus: ITEMS || "items", times: Math.ceil(N4 / shape.VECTORS) }],
     cost: (s) => ({
       flops: 2 * s.rows * state.columns,
       bytes: 16 * N4 * (s.rows + s.events + itemRows(s)),

@@ -1,7 +1,7 @@
 /** linear: output = act(input W + b), a dense layer. */
 
 import type { Cost, DispatchSpec } from "../gpu/program.ts";
-import { bufferOf, type Memory, type View } from "../gpu/memory.ts";
+import { bufferOf, type Memory, unused, type View } from "../gpu/memory.ts";
 import { type DimName, distinctRows, extent, type Sizes } from "../gpu/sizes.ts";
 import { activated, at, columnSums, matrix, product, type Reference, through } from "../tape/reference.ts";
 import { activationConstants, countedRows, expectShape, partialViews, slopeConstants } from "./op.ts";
@@ -14,7 +14,7 @@ import {
   type MatmulKernel,
   matmulKernel,
   matmulWeights,
-  panelsOf,
+  dotParts,
   weightGradientInvocations,
 } from "./matmul_kernels.ts";
 
@@ -63,7 +63,7 @@ export function linear<S extends Sizes, R>(
   const N4 = weights.stride / 4;
   let dot: Dot | undefined;
   const dots = (by: Tensor): RowDots | undefined => {
-    const panels = panelsOf(
+    const panels = dotParts(
       matmulKernel("forward", K4, N4, extent(rows, tape.options.capacity), tape.choice),
       N4,
     );
@@ -72,17 +72,23 @@ export function linear<S extends Sizes, R>(
     dot = { weights: by, panels, view: tape.saved(`${name} dots`, rows, 4 * Math.ceil(panels / 4)) };
     return dot;
   };
+  let left = false;
+  const factors = (most: number) => {
+    if (!bias || activation || gather || dot || K > most) return undefined;
+    left = true;
+    return { input, weights, bias };
+  };
   const output = tape.tensor(name, rows, weights.columns, {
     groups: weights.groups,
     activation,
     textured: true,
     dots,
+    factors,
   });
 
   const product = { input, weights, bias, rows, gather };
-  const forward = (call: Call<S>) => [
-    forwardProduct(call, { ...product, activation, output: output.view, dot }),
-  ];
+  const forward = (call: Call<S>) =>
+    left ? [] : [forwardProduct(call, { ...product, activation, output: output.view, dot })];
   const backward = (call: Call<S>) => {
     const outputGradient = call.outputGradient();
     return [
@@ -161,14 +167,14 @@ interface Dot extends RowDots {
   readonly weights: Tensor;
 }
 
-/** The dispatch for act(input W + b); the LSTM uses it, too. @param p.dot only for a kernel of panels. */
+/** The dispatch for act(input W + b); the LSTM uses it, too. @param p.dot for a kernel that makes it. */
 export function forwardProduct<S extends Sizes>(
   call: Call<S>,
   p: Product<S> & LinearOptions & { output: Memory; dot?: Dot },
 ): DispatchSpec<S> {
   const [K4, N4] = [p.input.stride / 4, p.weights.stride / 4];
   /** Calibration tries other kernels, too. */
-  const dotOf = (kernel: MatmulKernel) => (panelsOf(kernel, N4) > 0 ? p.dot : undefined);
+  const dotOf = (kernel: MatmulKernel) => dotParts(kernel, N4) === p.dot?.panels ? p.dot : undefined;
   return matmulDispatch("forward", K4, N4, extent(p.rows, call.capacity), call, (kernel) => ({
     kernel,
     label: `${call.label} forward`,
@@ -183,12 +189,12 @@ export function forwardProduct<S extends Sizes>(
     },
     views: {
       input: p.input.view,
-      index: p.gather?.index ?? bufferOf(p.weights.view),
+      index: p.gather?.index ?? unused(bufferOf(p.weights.view)),
       weights: matmulWeights(kernel, bufferOf(p.weights.view)),
-      bias: p.bias?.view ?? p.weights.view,
+      bias: p.bias?.view ?? unused(bufferOf(p.weights.view)),
       output: p.output,
-      ...(panelsOf(kernel, N4) > 0 && {
-        dot_weights: bufferOf((p.dot?.weights ?? p.weights).view),
+      ...(kernel.shape !== "rows" && {
+        dot_weights: p.dot ? bufferOf(p.dot.weights.view) : unused(bufferOf(p.weights.view)),
         dots: p.dot?.view ?? call.unwritten,
       }),
     },
@@ -237,8 +243,8 @@ export function weightGradient<S extends Sizes>(
     },
     views: {
       input: g.input.view,
-      index: g.gather?.index ?? bufferOf(g.weights.view),
-      second: g.second?.input.view ?? g.input.view,
+      index: g.gather?.index ?? unused(bufferOf(g.weights.view)),
+      second: g.second?.input.view ?? unused(g.input.view),
       output_gradient: g.outputGradient,
       ...partialViews(call, weights, { second, bias }),
     },

@@ -8,7 +8,7 @@ import sumText from "../../kernels/choice/outcome_sum.wgsl" with { type: "text" 
 import { constantOf, kernel } from "../gpu/kernel.ts";
 import type { Memory, View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
-import { type Dimensions, extent, type Sizes } from "../gpu/sizes.ts";
+import { extent, type Sizes } from "../gpu/sizes.ts";
 import type { Reference } from "../tape/reference.ts";
 import type { Call } from "../tape/node.ts";
 import type { Tape } from "../tape/tape.ts";
@@ -40,14 +40,14 @@ export function recordLoss<S extends Sizes, R>(tape: Tape<S, R>, loss: Loss<S, R
     const target = moved && call.gradient(moved);
     if (target?.accumulate) throw new Error(`${op}: expected ${moved?.name} to have no other use`);
     const dispatch = loss.dispatch(call, target?.view ?? unused);
-    return ring ? [dispatch, outcomeSum(tape.dimensions, output, ring)] : [dispatch];
+    return ring ? [dispatch, outcomeSum(tape, output, ring)] : [dispatch];
   };
   return tape.record({ op, inputs, output, forward, backward, reference });
 }
 
 /** The batch's sums of a loss's output. */
 function outcomeSum<S extends Sizes>(
-  dimensions: Dimensions<S>,
+  { dimensions, options: { shapes } }: Pick<Tape<S>, "dimensions" | "options">,
   outcome: Tensor,
   ring: View,
 ): DispatchSpec<S> {
@@ -58,7 +58,7 @@ function outcomeSum<S extends Sizes>(
     label: `${outcome.name} sum`,
     constants: { M: dimensions.index(rows), VECTORS: vectors },
     views: { outcome: outcome.view, ring },
-    invocations: [vectors * constantOf(sumKernel, "WORKGROUP")],
+    invocations: [vectors * constantOf(sumKernel, shapes.kind === "gpu" ? "GPU_WORKGROUP" : "WORKGROUP")],
     cost: (s) => ({ flops: 4 * vectors * extent(rows, s), bytes: 16 * vectors * extent(rows, s) }),
   };
 }

@@ -121,6 +121,14 @@ export function panelsOf(kernel: MatmulKernel, columns4: number): number {
   return kernel.shape === "panel" ? Math.ceil(columns4 / 4) : 0;
 }
 
+/**
+ * Into how many parts the product of a row with a vector falls that a kernel makes on its way: one for each panel, or one where
+ * a tile has the whole row; 0 where it makes none.
+ */
+export function dotParts(kernel: MatmulKernel, columns4: number): number {
+  return kernel.shape === "tiled" && columns4 <= 16 ? 1 : panelsOf(kernel, columns4);
+}
+
 /** Invocations that a matmul kernel wants, by the rows of the batch and the width of what it writes (in fours). */
 export function matmulInvocations<S extends Sizes>(
   kernel: MatmulKernel,

@@ -1,12 +1,13 @@
 /** row_dot: one number a row, the last layer of the utility. */
 
 import backwardText from "../../kernels/choice/row_dot_backward.wgsl" with { type: "text" };
+import backwardGroupText from "../../kernels/choice/row_dot_backward_group.wgsl" with { type: "text" };
 import forwardText from "../../kernels/choice/row_dot_forward.wgsl" with { type: "text" };
 import sumText from "../../kernels/choice/row_dot_sum.wgsl" with { type: "text" };
 import type { ClickSizes } from "../batch/click_sizes.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { countedRows, expectShape, partialViews, slopeConstants } from "./op.ts";
-import { kernel } from "../gpu/kernel.ts";
+import { constantOf, kernel } from "../gpu/kernel.ts";
 import { bufferOf, uniformIfSmall } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import { type Dimensions, extent, type Sizes } from "../gpu/sizes.ts";
@@ -17,7 +18,12 @@ import type { RowDots, Tensor } from "../tape/tensor.ts";
 
 const forwardKernel = kernel("row_dot_forward", forwardText);
 const sumKernel = kernel("row_dot_sum", sumText);
-const backwardKernel = kernel("row_dot_backward", backwardText);
+const backwardKernels = {
+  cpu: kernel("row_dot_backward", backwardText),
+  gpu: kernel("row_dot_backward_group", backwardGroupText),
+};
+/** Columns of a workgroup on a GPU, in fours. */
+const GROUP_COLUMNS = 16;
 
 export interface RowDotInputs {
   /** [rows, K] */
@@ -135,8 +141,10 @@ function recordRowDot<S extends Sizes, R>(
     const target = call.gradient(input);
     if (base) call.passGradient(base);
     const toWeights = call.partials(weights);
+    const { kind } = call.shapes;
+    const workgroup = constantOf(backwardKernels.gpu, "WORKGROUP");
     return [{
-      kernel: backwardKernel,
+      kernel: backwardKernels[kind],
       label: `${name} gradients`,
       constants: {
         M,
@@ -153,7 +161,9 @@ function recordRowDot<S extends Sizes, R>(
         input_gradient: target?.view ?? call.unwritten,
         ...partialViews(call, toWeights, { bias: call.partials(bias) }),
       },
-      invocations: [dimensions.inChunks(K4)],
+      invocations: [
+        dimensions.inChunks(kind === "gpu" ? workgroup * Math.ceil(K4 / GROUP_COLUMNS) : K4),
+      ],
       cost: (s) => ({ flops: 5 * extent(rows, s) * K, bytes: extent(rows, s) * (32 * K4 + 4) }),
     }];
   };

@@ -36,6 +36,21 @@ export interface Tensor {
    * undefined, where it does not do that.
    */
   readonly dots?: (weights: Tensor) => RowDots | undefined;
+  /**
+   * Asks the layer that would make it, of `most` inputs or fewer, to leave that to its one reader. Absent, or undefined, where it
+   * does not do that.
+   */
+  readonly factors?: (most: number) => Factors | undefined;
+}
+
+/** A dense layer that its one reader makes on its way: input weights + bias. */
+export interface Factors {
+  /** [rows, K] */
+  readonly input: Tensor;
+  /** parameter [K, N] */
+  readonly weights: Tensor;
+  /** parameter [1, N] */
+  readonly bias: Tensor;
 }
 
 /** Products of a row with one vector, in parts: the columns of each of `panels` equal parts of the row. */

@@ -144,6 +144,7 @@ const TRUTH = "--shop restless --truth";
 
 const TRAIN = "policy train --save-dir DIR/policy";
 const RESUME = "policy train --resume DIR/policy";
+const ROUND = "policy round --model DIR/a --policy DIR/policy --out DIR/round";
 
 export const policies: readonly BadInput[] = [
   ...table({ run: TRAIN })`
@@ -177,6 +178,7 @@ export const policies: readonly BadInput[] = [
     compare: nothing | policy compare | missing required argument 'policy'
     adapt: no interactions | policy adapt DIR/policy --interactions 0 | in 1..1000000
     rank: an empty slate | policy rank DIR/policy --slate 0 | in 1..1024
+    round: no policy | policy round --model DIR/a | required option '--policy <folder>' not specified
     an unknown subcommand | policy play | unknown command 'play'
   `,
   ...table({ run: "policy compare DIR/policy", named: "compare: " })`
@@ -191,6 +193,44 @@ export const policies: readonly BadInput[] = [
     `${TRAIN} --model DIR/model.safetensors --data DIR/log.tsv --reward utility`,
     all(paperRows(usersOf(0, 3, 0)), snapshot()),
     "Expected a log that has pages without a click, to plan, got log.tsv",
+  ),
+  ...table({ run: ROUND, named: "round: " })`
+    nobody who saw the pages |  | Expected --log, pages that the policy showed, or --shop and --truth
+    two kinds of users | --log DIR/log.tsv ${TRUTH} | Expected --log, pages that the policy showed, or --shop
+    a shop without its truth | --shop restless | Expected --log, pages that the policy showed, or --shop
+    several rounds of one log | --log DIR/log.tsv --rounds 2 | Expected --rounds with --truth
+    too few users for three parts | ${TRUTH} --users 6 | Expected a whole number in 7..
+    a model that is not there | ${TRUTH} | a
+  `,
+  bad(
+    "round: a folder that holds something",
+    `${ROUND} ${TRUTH}`,
+    file("round/notes.txt", "x"),
+    "round holds notes.txt",
+  ),
+  bad(
+    "round: damaged settings",
+    `${ROUND} ${TRUTH}`,
+    file("round/round.json", "{}"),
+    "round.json is damaged",
+  ),
+  bad(
+    "round: other settings",
+    `${ROUND} ${TRUTH}`,
+    (folder) => {
+      const settings = {
+        model: `${folder}/other`,
+        policy: `${folder}/policy`,
+        users: 500,
+        testUsers: 10_000,
+        seed: 1,
+      };
+      return file(
+        "round/round.json",
+        JSON.stringify({ clickgan: "0", command: [], shop: "restless", ...settings }),
+      )(folder);
+    },
+    "but model is ",
   ),
   bad("a damaged policy.json", RESUME, file("policy/policy.json", "{}"), "policy.json is damaged"),
   ...["compare", "adapt", "rank"].map((name) =>

@@ -60,7 +60,8 @@ export class ShaderTexts {
   watch(gpu: Gpu, workgroupBytes = 0): void {
     const compile = gpu.pipeline.bind(gpu);
     gpu.pipeline = async (kernel, source, layout) => {
-      this.#kernels.add(kernel);
+      // Several that share a launch are one text.
+      for (const one of kernel.split(" + ")) this.#kernels.add(one);
       try {
         const pipeline = await compile(kernel, source, layout);
         this.#faults.set(source, undefined);

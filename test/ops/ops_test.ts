@@ -5,6 +5,7 @@ import { itemTerm } from "../../src/ops/item_term.ts";
 import {
   firstLayerOf,
   firstLayerOfCounts,
+  firstLayerOfState,
   firstLayerOfTable,
   itemTermOf,
   mixedProductOf,
@@ -63,6 +64,14 @@ for (const [name, b] of Object.entries({ one, few, chunks })) {
       checkOp(firstLayerOfCounts(N, C)(b)));
   }
 }
+// Up to 32 columns of the state are multiplied on the way, on a GPU.
+for (const [name, b] of Object.entries({ one, few, chunks })) {
+  for (const [N, S] of b === few ? [[17, 5], [64, 20], [5, 33]] as const : [[17, 5]] as const) {
+    Deno.test(`first_layer: ${N} columns, over a layer of ${S}, ${name}`, () =>
+      checkOp(firstLayerOfState(N, S)(b)));
+  }
+}
+
 for (
   const [name, b, touchedOnly] of [
     ["", oneHot, false],

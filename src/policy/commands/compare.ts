@@ -9,6 +9,7 @@ import { compare, type CompareOptions, type Contender } from "../comparison/comp
 import { type Comparison, differencesOf, taskNames } from "../comparison/comparison.ts";
 import { greedyPolicy, policyNamed, policyNames } from "../named.ts";
 import { itemVectorsOf } from "../adaptation/lin_ucb_play.ts";
+import { readCurve } from "../learning/policy_run.ts";
 import { groupsOf, OpenedPolicy, type PolicyGroup } from "../trained_policy.ts";
 import { linUcb, onDevice, optimum } from "../comparison/contenders.ts";
 import { subjectText } from "../policy_config.ts";
@@ -18,6 +19,7 @@ import { readPageParts } from "../../report/page_shell.ts";
 import { policyPageOf } from "../../report/policy_page.ts";
 import { usualPoints } from "../../simulate/host/exact_shop.ts";
 import { ShopSource } from "../../simulate/shop_users.ts";
+import { writeReturns } from "../../simulate/commands/files.ts";
 import { withDevice } from "../../simulate/commands/found_users.ts";
 import { UserError } from "../../user_error.ts";
 import { OUT_FILE } from "../../cli/arguments.ts";
@@ -202,12 +204,18 @@ async function tell(
         ["seed", String(seed)],
       ],
       notes,
+      curves: await Promise.all(policies.map(async ({ path, name, config: { training: { seed } } }) => ({
+        name: `${name} (${path}), seed ${seed}`,
+        points: await readCurve(path),
+      }))),
     },
     comparisons,
     await readPageParts(),
   );
   await makeFolder(dirname(out));
   await atomicWriteFile(out, page);
+  const returns = out.replace(/\.html?$/i, "-returns.csv");
+  await writeReturns(returns, { startedAs: undefined }, returnsOf(comparisons));
   const verdicts = comparisons.map((comparison) => verdictsOn(comparison));
   if (json) {
     const all = comparisons.map((comparison, k) => ({
@@ -229,7 +237,18 @@ async function tell(
   for (const note of notes) console.log(`\n${note}`);
   const beside = slatesText(comparisons);
   if (beside !== undefined) console.log(`\n${beside}`);
-  console.log(`\nThe page is ${out}`);
+  console.log(`\nThe page is ${out}, and the return of each user ${returns}`);
+}
+
+/** A column for each policy, training and environment, the same users in all. */
+function returnsOf(comparisons: readonly Comparison[]): { name: string; returns: Float64Array }[] {
+  const tasks = taskNames(comparisons);
+  return comparisons.flatMap(({ cells }, k) =>
+    cells.map(({ policy, seed, environment, figures: { returns } }) => ({
+      name: [policy, ...(seed === null ? [] : [`seed ${seed}`]), environment, ...(tasks[k] ? [tasks[k]] : [])].join("; "),
+      returns,
+    }))
+  );
 }
 
 /** Without what is of every user. */

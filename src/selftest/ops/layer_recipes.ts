@@ -117,6 +117,21 @@ export function firstLayerOf(columns: number, itemDropout?: number): Make {
   });
 }
 
+/** Over a state part that is a layer of its own, S columns wide, which the first layer may make on its way. */
+export function firstLayerOfState(columns: number, S: number): Make {
+  return (b) => ({
+    ...b,
+    leaves: [{ name: "item", rows: "items", columns }, { name: "s", rows: "events", columns: S }],
+    parameters: [{ name: "w", rows: S, columns }, { name: "b", rows: 1, columns }],
+    build: (tape, t) => {
+      const state = linear(tape, "state", { input: t("s"), weights: t("w"), bias: t("b") });
+      return firstLayer(tape, "h", { item: t("item"), state });
+    },
+    tolerance: 4 * U * 400,
+    once: true,
+  });
+}
+
 /** With counts of the rows, C columns. */
 export function firstLayerOfCounts(columns: number, C: number): Make {
   return (b) => ({

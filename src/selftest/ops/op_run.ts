@@ -6,6 +6,7 @@
 import type { Gpu } from "../../gpu/device.ts";
 import { Made } from "../../gpu/made.ts";
 import { Program } from "../../gpu/program.ts";
+import { shareLaunches } from "../../gpu/share_launch.ts";
 import { readFloats } from "../../gpu/readback.ts";
 import { extent } from "../../gpu/sizes.ts";
 import type { Checks } from "../finding.ts";
@@ -88,7 +89,7 @@ async function run(
   checks: Checks,
 ): Promise<readonly Float32Array<ArrayBuffer>[]> {
   const { gpu } = arena;
-  const program = await Program.record(gpu, "op", plan.steps, all);
+  const program = await Program.record(gpu, "op", plan.steps, shareLaunches(gpu, all));
   return await twice(arena, checks, all, {
     encode: (commands) => program.encode(commands, sizes, plan.offset(0)),
     read: () =>

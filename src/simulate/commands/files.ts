@@ -232,7 +232,7 @@ export function writeShown(
 export async function writeReturns(
   path: string,
   { startedAs }: Pick<EpisodeSetting, "startedAs">,
-  runs: readonly PolicyRun[],
+  runs: readonly Pick<PolicyRun, "name" | "returns">[],
 ): Promise<void> {
   const columns: RowColumn<number>[] = [
     { name: "user", type: "INT32", of: (user) => user },
