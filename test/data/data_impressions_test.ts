@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
-import { recipeOf } from "../../src/data/commands/impressions.ts";
+import { impressions } from "../../src/data/prepare/impressions.ts";
 import { refused } from "../case_table.ts";
 import type { Prepared, PrepareOptions } from "../../src/data/prepare/prepare.ts";
 import {
@@ -29,9 +29,8 @@ interface More {
 /** Paths are below the folder. */
 function prepareFiles(folder: string, source: string, more: More, options: Partial<PrepareOptions> = {}) {
   const below = (name: string | undefined) => name === undefined ? undefined : `${folder}/${name}`;
-  const recipe = recipeOf({
+  const recipe = impressions({
     ...defaults,
-    out: "",
     layout: "mind",
     itemIds: false,
     rareBelow: 1,
