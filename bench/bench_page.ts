@@ -9,6 +9,7 @@ import {
 } from "../src/report/chart_types.ts";
 import { type Html, markup } from "../src/report/html.ts";
 import { chartFigure, noScript, note, pageShell, readPageParts, section } from "../src/report/page_shell.ts";
+import { type Row, tableOf } from "../src/report/tables.ts";
 import { atomicWriteFile, makeFolder } from "../src/run/files/atomic_write.ts";
 import { ceilingsOf } from "../src/selftest/profile/ceilings.ts";
 import type { BenchReport, KernelResult, StepResult } from "../src/selftest/profile/bench_report.ts";
@@ -41,27 +42,29 @@ export async function writeBenchPage(
   const stack = stackChart(steps);
   const growing = growthCharts(growth);
   const parts: Html[] = [];
-  if (changes) parts.push(section("changes", "Changes", tableOf(compareCells(changes), "Changes")));
+  if (changes) parts.push(section("changes", "Changes", cellsTable(compareCells(changes), "Changes")));
   if (figures.length > 0) {
-    parts.push(section("adapter", "The adapter", tableOf(adapterCells(figures), "The adapter")));
+    parts.push(section("adapter", "The adapter", cellsTable(adapterCells(figures), "The adapter")));
   }
   if (ceilings && kernels.length > 0) {
-    const table = tableOf(kernelCells(kernels, ceilings), "Kernels");
+    const table = cellsTable(kernelCells(kernels, ceilings), "Kernels");
     parts.push(section("kernels", "Kernels", markup`${roofline ? figuresOf([roofline]) : markup``}${table}`));
   }
   if (ceilings && steps.length > 0) {
     const each = steps.map((step) =>
       markup`<h3>${stepTitle(step)}</h3>
-${tableOf(stepCells(step, ceilings), stepTitle(step))}
+${cellsTable(stepCells(step, ceilings), stepTitle(step))}
 ${stepNotes(step).map((text) => markup`<p>${text}</p>`)}`
     );
-    const summary = tableOf(stepSummaryCells(steps), "Steps");
+    const summary = cellsTable(stepSummaryCells(steps), "Steps");
     parts.push(
       section("steps", "Training steps", markup`${stack ? figuresOf([stack]) : markup``}${summary}${each}`),
     );
   }
   if (growth.length > 0) {
-    const tables = markup`${tableOf(slopeCells(growth), "Slopes")}${tableOf(growthCells(growth), "Growth")}`;
+    const tables = markup`${cellsTable(slopeCells(growth), "Slopes")}${
+      cellsTable(growthCells(growth), "Growth")
+    }`;
     parts.push(section("growth", "Growth", markup`${figuresOf(growing)}${tables}`));
   }
   const charts = [roofline, stack, ...growing].flatMap((chart): ChartDefinition[] => chart ? [chart] : []);
@@ -80,23 +83,8 @@ function figuresOf(charts: readonly ChartDefinition[]): Html {
 </div>`;
 }
 
-export function tableOf({ head, rows }: Cells, what: string): Html {
-  const align = head.map((_, k) => rows.some((row) => isWord(row[k] ?? "")) ? "text" : "number");
-  const cells = rows.map(([first = "", ...others]) =>
-    markup`
-<tr><th scope="row">${first}</th>${
-      others.map((text, k) => markup`<td class="${align[k + 1] ?? ""}">${text}</td>`)
-    }</tr>`
-  );
-  const heads = head.map((text, k) => markup`<th scope="col" class="${align[k] ?? ""}">${text}</th>`);
-  return markup`<div class="scroll" tabindex="0" role="region" aria-label="${what}">
-<table class="figures"><thead><tr>${heads}</tr></thead>
-<tbody>${cells}</tbody></table></div>`;
-}
-
-/** Such as the name of a kernel; what begins with a digit or a sign is a figure. */
-function isWord(text: string): boolean {
-  return /^[a-z]/i.test(text);
+export function cellsTable({ head, rows }: Cells, what: string): Html {
+  return tableOf(what, head, [["", rows.map(([name = "", ...cells]): Row => [name, ...cells])]]);
 }
 
 /** Kernels whose names stand in the roofline: those of the dispatches that take the most time. */

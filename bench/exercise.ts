@@ -7,21 +7,16 @@ import { Argument, Command, Option } from "commander";
 import { runMain } from "../src/cli/fail.ts";
 import { parseAndRun, path, wholeNumber } from "../src/cli/options.ts";
 import { table } from "../src/cli/table.ts";
-import type { Gpu } from "../src/gpu/device.ts";
-import { constantOf } from "../src/gpu/kernel.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
-import { thousands } from "../src/thousands.ts";
 import { UserError } from "../src/user_error.ts";
 import { version } from "../src/version.ts";
-import { type AnswerStep, HOLE, stepOf } from "../src/selftest/exercise/answer.ts";
-import { checkAnswer } from "../src/selftest/exercise/check.ts";
-import { casesOf, type Exercise } from "../src/selftest/exercise/exercise.ts";
+import { HOLE, stepOf } from "../src/selftest/exercise/answer.ts";
+import type { Exercise } from "../src/selftest/exercise/exercise.ts";
 import { exercises } from "../src/selftest/exercise/exercises.ts";
+import { checkAll, race, sizeOf, startedText } from "../src/selftest/exercise/take.ts";
 import { askTint } from "./ask_tint.ts";
 import { ladderCells } from "./ladder.ts";
 import { bindSteps, gpuWay, type Ladder, type Step } from "../src/selftest/ladder/check.ts";
-import type { Size } from "../src/selftest/ladder/problem.ts";
-import { runLadder } from "../src/selftest/ladder/run.ts";
 import { cards } from "./compiled/cards.ts";
 import { watching } from "./compiled/gather.ts";
 import { compileAll } from "./compiled/report.ts";
@@ -104,34 +99,24 @@ async function take(exercise: Exercise, options: ExerciseOptions): Promise<void>
   const gpu = await openGpu();
   try {
     console.log(`${gpu.adapter.description} (${gpu.adapter.kind}), ${gpu.adapter.runtime}`);
-    const cases = casesOf(exercise, size);
-    for (const one of cases) {
-      status.show(`${exercise.name}: checking at ${one.name}`);
-      await checkAnswer(gpu, exercise, step, one, file);
-    }
+    const taking = { size, onProgress: (text: string) => status.show(text) };
+    const cases = await checkAll(gpu, exercise, step, file, taking);
     status.clear();
-    console.log([`${file} is right at`, ...cases.map(({ name }) => `  ${name}`)].join("\n"));
-    console.log(startedText(step, size));
-    if (options.time) await time(gpu, { ...exercise.ladder, size }, step, options.rounds, status);
+    console.log([`${file} is right at`, ...cases.map((name) => `  ${name}`)].join("\n"));
+    console.log(startedText(exercise, step, size));
+    if (options.time) {
+      const results = await race(gpu, exercise, step, { ...taking, rounds: options.rounds });
+      status.clear();
+      const { title, steps } = exercise.ladder;
+      // Without a naive step the first one is the shipped kernel.
+      const cells = ladderCells(results, steps.length < 3 ? "on step 1" : undefined);
+      printTable(cells, `${title}: ${size.join(" x ")}`);
+    }
     if (options.gpu) await showCompiled({ ...exercise.ladder, size }, step, file, options.gpu);
   } finally {
     status.clear();
     gpu.close();
   }
-}
-
-/** @throws UserError for another count of numbers than the exercise has, or for one that is out of range. */
-function sizeOf({ ladder, refuses }: Exercise, text = ladder.size.join("x")): Size {
-  const size = text.split("x").map(Number);
-  const right = /^\d+(x\d+)*$/.test(text) && size.every((n) => n >= 1 && n <= 2 ** 20);
-  const refusal = refuses?.(size);
-  if (right && refusal) throw new UserError(`Expected another --size than ${text}: the exercise ${refusal}.`);
-  if (right && size.length === ladder.size.length) return size;
-  throw new UserError(
-    `Expected --size of numbers in 1..${2 ** 20} joined by x, such as ${
-      ladder.size.join("x")
-    }, got "${text}".`,
-  );
 }
 
 async function readText(file: string): Promise<string | undefined> {
@@ -161,18 +146,13 @@ async function begin(exercise: Exercise, file: string): Promise<void> {
   );
 }
 
-/** How much is started, as too large a grid costs time alone. */
-function startedText({ kernel, invocations, constants }: AnswerStep, size: Size): string {
-  const [x, y = 1] = invocations(size);
-  const own = constants?.(size) ?? {};
-  const along = [constantOf(kernel, "WORKGROUP", own), sizeAlongY(kernel)];
-  const groups = [Math.ceil(x / (along[0] ?? 1)), Math.ceil(y / (along[1] ?? 1))];
-  return `It starts ${thousands(x)} x ${thousands(y)} invocations at ${size.join(" x ")}: ` +
-    `${groups.map(thousands).join(" x ")} workgroups of ${along.join(" x ")}.`;
-}
-
 /** What compilers of GPUs make of an answer, beside the kernel that a GPU is given. */
-async function showCompiled(ladder: Ladder, step: Step, file: string, gpus: readonly string[]): Promise<void> {
+async function showCompiled(
+  ladder: Ladder,
+  step: Step,
+  file: string,
+  gpus: readonly string[],
+): Promise<void> {
   const shipped = gpuWay(ladder).steps.filter(({ refuses }) => !refuses?.(ladder.size, Infinity)).at(-1);
   const texts = await watching("gpu", async ({ gpu, texts }) => {
     const steps = [...(shipped ? [shipped] : []), step];
@@ -186,27 +166,6 @@ async function showCompiled(ladder: Ladder, step: Step, file: string, gpus: read
     );
     printTable(besideCells(sides, true), `${gpu}, ${compiled.compiler}, nothing ran on it`);
   }
-}
-
-function sizeAlongY(kernel: Step["kernel"]): number {
-  return kernel.constants.has("WORKGROUP_Y") ? constantOf(kernel, "WORKGROUP_Y") : 1;
-}
-
-async function time(
-  gpu: Gpu,
-  ladder: Ladder,
-  step: Step,
-  rounds: number,
-  status: Status,
-): Promise<void> {
-  const steps = [...ladder.steps, step];
-  const onProgress = (text: string) => status.show(text);
-  // It was checked at all sizes, and the ladder's steps are by the tests.
-  const results = await runLadder(gpu, { ...ladder, oddSizes: [], steps }, { rounds, onProgress });
-  status.clear();
-  // Without a naive step the first one is the shipped kernel.
-  const { head, rows } = ladderCells(results, ladder.steps.length < 3 ? "on step 1" : undefined);
-  console.log(`\n${ladder.title}: ${ladder.size.join(" x ")}\n${table(head, rows)}`);
 }
 
 await runMain(() => parseAndRun(exerciseCommand(), Deno.args));

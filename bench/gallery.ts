@@ -83,6 +83,16 @@ async function pictures(page: Page): Promise<number> {
   await ladder.locator("table").waitFor(PATIENCE);
   await take("ladders", { height: 1440 });
 
+  await open("exercise");
+  const text = page.locator(".editor textarea");
+  await text.waitFor(PATIENCE);
+  // Without its header, so that the line comes into the picture.
+  const own = (await text.inputValue()).replace(/^\/\/(?! grid).*\n/gm, "");
+  await text.fill(own.replace("let most = 0.0;", "let most = largest;"));
+  await page.getByRole("button", { name: "Check", exact: true }).click();
+  await page.locator("#screen-exercise .faults").waitFor(PATIENCE);
+  await take("exercise", { from: ".answered", height: 800 });
+
   await open("selftest");
   await page.selectOption("#selftest-kinds", "both");
   await page.fill("#selftest-only", "page:");

@@ -7,6 +7,7 @@ import { Argument, type Command, InvalidArgumentError, Option } from "commander"
 import { wholeNumber } from "../src/cli/options.ts";
 import { table } from "../src/cli/table.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
+import { countText } from "../src/gpu/reading/access_counts.ts";
 import type { AdapterKind } from "../src/gpu/kernel_shapes.ts";
 import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import type { Size } from "../src/selftest/ladder/problem.ts";
@@ -147,7 +148,10 @@ function sizeOf(count: number, most: number): (text: string) => Size {
   };
 }
 
-/** A row a step. Gains: how often faster than the naive step, and than the one that it changes. */
+/**
+ * A row a step. Gains: how often faster than the naive step, and than the one that it changes. Counts: reads of storage that an
+ * invocation does, sectors that a subgroup's read touches, turns that an access to workgroup memory waits for its banks.
+ */
 export function ladderCells(results: readonly StepResult[], first = "on naive"): Cells {
   const times = (gain: number | undefined) => gain === undefined ? "-" : `${gain.toFixed(2)}x`;
   return {
@@ -163,6 +167,9 @@ export function ladderCells(results: readonly StepResult[], first = "on naive"):
       "gain",
       "on step",
       "compile ms",
+      "reads",
+      "sectors",
+      "conflicts",
     ],
     rows: results.map((step) => [
       String(step.number),
@@ -176,6 +183,7 @@ export function ladderCells(results: readonly StepResult[], first = "on naive"):
       times(step.gain),
       step.number === 1 ? "-" : String(step.changes),
       step.compileMs?.toFixed(0) ?? "-",
+      ...([step.counts?.reads, step.counts?.sectors, step.counts?.conflicts].map(countText)),
     ]),
   };
 }

@@ -15,6 +15,7 @@ import { initialWeights } from "../src/model/initial_weights.ts";
 import type { PageRequest } from "../src/model/scorer.ts";
 import { modelParameters, UserModel } from "../src/model/user_model.ts";
 import { writeSnapshot } from "../src/run/snapshot.ts";
+import type { Weights } from "../src/tape/parameters.ts";
 import { UserError } from "../src/user_error.ts";
 import { cellsOf, type Column, onDeno, Page, printTable } from "./output.ts";
 import { type Call, load, type LoadResult } from "./serve_load.ts";
@@ -144,12 +145,18 @@ function sizes(): { name: string; calls: Call[] }[] {
   return [...scores, { name: `recommend 10 of ${ITEMS} items after 20 clicks`, calls: recommend }];
 }
 
-/** Writes a model, and computes requests of mixed sizes alone. */
-async function prepare(path: string): Promise<{ mixed: Call[]; adapter: string }> {
+/** Writes a model of default size over the demo shop, which has learned nothing. @returns its weights */
+export async function writeModel(path: string): Promise<Weights> {
   const items = itemsShape(log.items);
   const specs = modelParameters(items, defaultModel);
   const weights = initialWeights(specs, 3);
   await writeSnapshot(path, specs, weights, { model: defaultModel, items, iteration: 0, kind: "last" });
+  return weights;
+}
+
+/** Writes a model, and computes requests of mixed sizes alone. */
+async function prepare(path: string): Promise<{ mixed: Call[]; adapter: string }> {
+  const weights = await writeModel(path);
   const random = randomStream(1, "bench serve");
   using gpu = await openGpu();
   using made = new Made();
@@ -163,7 +170,7 @@ async function prepare(path: string): Promise<{ mixed: Call[]; adapter: string }
 }
 
 /** Starts the service as a user does. */
-async function start(model: string): Promise<{ url: string; stop: () => Promise<void> }> {
+export async function start(model: string): Promise<{ url: string; stop: () => Promise<void> }> {
   const args = ["--model", model, "--data", "demo", "--port", "0"];
   const child = new Deno.Command(Deno.execPath(), {
     ...commandOf("serve", args),

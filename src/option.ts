@@ -125,10 +125,28 @@ export interface ChoiceOption extends Common {
 /** Yes or no; `--no-...` is yes by default. */
 export interface SwitchOption extends Common {
   readonly kind: "switch";
-  readonly default: boolean;
+  /** Undefined where it matters whether it was given. */
+  readonly default: boolean | undefined;
+  /** What its `--no-` form says, where it has both. */
+  readonly otherwise?: string;
 }
 
 export type OptionDefinition = ValueOption | ChoiceOption | SwitchOption;
+
+/** An option whose value is a T. */
+export type OptionOf<T> = OptionDefinition & { readonly type?: T };
+/** The same, without which nothing can be done. */
+export type RequiredOption<T> = OptionOf<T> & { readonly required: true };
+
+type Table = Readonly<Record<string, OptionOf<unknown>>>;
+type TypeOf<O> = O extends { readonly type?: infer T } ? Exclude<T, undefined> : never;
+type Required<O extends Table> = {
+  [K in keyof O]: O[K] extends { readonly required: true } ? K : never;
+}[keyof O];
+/** What options say, by their names, where they stand in a table by these. */
+export type ValuesOf<O extends Table> =
+  & { readonly [K in Required<O>]: TypeOf<O[K]> }
+  & { readonly [K in Exclude<keyof O, Required<O>>]?: TypeOf<O[K]> };
 
 /** Options that belong together, under a heading. */
 export interface OptionGroup {
@@ -146,7 +164,7 @@ export function valued<T>(
   { parse, choices }: Pick<Range<T>, "parse" | "choices">,
   standard?: T | null,
   preset?: string,
-): ValueOption | ChoiceOption {
+): (ValueOption | ChoiceOption) & { readonly type?: T } {
   const common = { flags, name: nameOf(flags), about };
   if (choices) {
     return {
@@ -159,8 +177,36 @@ export function valued<T>(
   return { kind: "value", ...common, parse, default: standard ?? undefined, preset };
 }
 
-export function switched(flags: string, about: string): SwitchOption {
+/** @param flags with `--no-`, it is yes by default. */
+export function switched(flags: string, about: string): SwitchOption & OptionOf<boolean> {
   return { kind: "switch", flags, name: nameOf(flags), about, default: flags.startsWith("--no-") };
+}
+
+/** Says whether it was given. @param otherwise see {@link SwitchOption} */
+export function flagged(flags: string, about: string, otherwise?: string): OptionOf<boolean> {
+  return { ...switched(flags, about), default: undefined, otherwise };
+}
+
+/** An option that names something. */
+export function named(flags: string, about: string): OptionOf<string> {
+  return valued(flags, about, { parse: nameIn });
+}
+
+/** @throws InvalidValue for no name. */
+function nameIn(text: string): string {
+  if (text.trim() !== "") return text;
+  throw new InvalidValue("Expected a name, got nothing.");
+}
+
+/** An option that must be given. */
+export function required<T>(option: OptionOf<T>): RequiredOption<T> {
+  return { ...option, required: true };
+}
+
+/** A folder's path. @throws InvalidValue for none. */
+export function folder(text: string): string {
+  if (text.trim() !== "") return text;
+  throw new InvalidValue("Expected the path of a folder, got nothing.");
 }
 
 /** The flag alone: "--lstm-units". */

@@ -1,6 +1,6 @@
 /**
- * A learned model as simulated users on the host: the forward pass of f64_model.ts, carried on by one click at a time. It
- * holds what the device simulates to what the model is.
+ * A learned model as simulated users on the host: the way there of f64_model.ts, with counts of items. It holds what the
+ * device simulates to what the model is.
  */
 
 import { type CountsConfig, countWidth } from "../src/counts/columns.ts";
@@ -9,24 +9,19 @@ import type { ItemFeatures } from "../src/data/click_log.ts";
 import type { HostDynamics } from "../src/simulate/host/dynamics.ts";
 import {
   affine,
-  featuresOfItem,
+  type Counted64,
+  Forward64,
   type Parameters64,
-  pwState64,
   type Shape64,
-  sigmoid,
-  Wide64,
+  type User64,
 } from "./f64_model.ts";
 
 /** What a user has clicked, and what the LSTM has made of it. */
-export interface State64 {
-  /** Features of the clicked items, oldest first. */
-  readonly clicks: readonly number[][];
+export interface State64 extends User64 {
   /** The clicked items, the latest first. */
   readonly recent: readonly number[];
   /** How often items were shown before and not clicked; see {@link shownTo}. */
   readonly passed?: ReadonlyMap<number, number>;
-  readonly h: readonly number[];
-  readonly c: readonly number[];
 }
 
 /** A page was shown. @param click the clicked item */
@@ -40,78 +35,27 @@ export function shownTo(state: State64, shown: ArrayLike<number>, click: number)
 export function modelDynamics(
   items: ItemFeatures,
   p: Parameters64,
-  { H, dims, pw, none, wide = 0 }: Shape64,
+  shape: Shape64,
   eta = 1,
   counts: CountsConfig | null = null,
 ): HostDynamics<State64> {
-  const get = (name: string) => p.get(name) ?? [];
-  const only = (name: string) => get(name)[0] ?? [];
-  const features = Array.from({ length: items.count }, (_, item) => featuresOfItem(items, item));
-  const F = features[0]?.length ?? 0;
-  const D = none ? 0 : pw ? F * pw.n : H;
-  const N = dims[0] ?? 0;
-  // A table [I, n N] holds the same values in the same order as [D, N].
-  const flat = get("utility/layer1/state_kernel").flat();
-  const stateW = Array.from({ length: D }, (_, k) => flat.slice(k * N, (k + 1) * N));
-  const lstmW = [...get("encoder/lstm/input_kernel"), ...get("encoder/lstm/recurrent_kernel")];
-  const layers = dims.map((_, k) => ({
-    kernel: k === 0 ? [...stateW, ...get("utility/layer1/item_kernel")] : get(`utility/layer${k + 1}/kernel`),
-    bias: only(`utility/layer${k + 1}/bias`),
-  }));
-  const outW = only("utility/output/kernel");
-  const outB = only("utility/output/bias")[0] ?? NaN;
-  const wideTerm = wide > 0 || dims.length === 0 ? new Wide64(p, Math.max(1, wide)) : undefined;
+  const model = new Forward64(items, p, shape);
   const ofCounts = counts && countsIn64(p, counts);
   return {
     name: "model in f64",
     items: items.count,
     eta,
-    placeEffects: only("position/effect"),
-    initial: () => ({
-      clicks: [],
-      recent: [],
-      h: new Array<number>(H).fill(0),
-      c: new Array<number>(H).fill(0),
-    }),
-    utilities: ({ clicks, recent: items, passed, h }, shown) => {
-      const recent = pw ? clicks.slice(-pw.m).reverse() : [];
-      const bias = pw?.tanh ? get("encoder/pw/bias").flat() : undefined;
-      const state = none ? [] : pw ? pwState64(recent, F, pw.n, get("encoder/pw/weights"), bias) : h;
-      const wideState = wideTerm?.state(clicks);
-      return Float64Array.from(Array.from(shown), (item) => {
-        const f = features[item] ?? [];
-        let x = [...state, ...f];
-        const counted = ofCounts?.(
-          { recent: items, clicks: items.length },
-          item,
-          shown.length,
-          passed?.get(item),
-        );
-        for (const [k, { kernel, bias }] of layers.entries()) {
-          const more = k === 0 ? counted?.layer : undefined;
-          x = affine(x, kernel, bias).map((z, j) => z + (more?.[j] ?? 0)).map((z) =>
-            z > 0 ? z : Math.expm1(z)
-          );
-        }
-        const deep = dims.length > 0 ? x.reduce((sum, value, j) => sum + value * (outW[j] ?? NaN), 0) : 0;
-        return outB + deep + (wideState?.term(f) ?? 0) + (counted?.term ?? 0);
-      });
-    },
-    next: ({ clicks, recent, passed, h, c }, item) => {
-      const f = features[item] ?? [];
-      const past = { clicks: [...clicks, f], recent: [item, ...recent], ...(passed && { passed }) };
-      if (pw || none) return { ...past, h, c };
-      const z = affine([...f, ...h], lstmW, only("encoder/lstm/bias"));
-      const gate = (k: number, j: number) => z[k * H + j] ?? NaN;
-      const cell = c.map((value, j) =>
-        sigmoid(gate(2, j) + 1) * value + sigmoid(gate(0, j)) * Math.tanh(gate(1, j))
+    placeEffects: p.get("position/effect")?.[0] ?? [],
+    initial: () => ({ ...model.initial(), recent: [] }),
+    utilities: (state, shown) => {
+      const seen = model.seen(state);
+      const history = { recent: state.recent, clicks: state.recent.length };
+      return Float64Array.from(
+        Array.from(shown),
+        (item) => model.row(seen, item, ofCounts?.(history, item, shown.length, state.passed?.get(item))).u,
       );
-      return {
-        ...past,
-        h: cell.map((value, j) => sigmoid(gate(3, j)) * Math.tanh(value)),
-        c: cell,
-      };
     },
+    next: (state, item) => ({ ...state, ...model.next(state, item), recent: [item, ...state.recent] }),
   };
 }
 
@@ -127,7 +71,7 @@ function countsIn64(p: Parameters64, config: CountsConfig) {
     item: number,
     pageLength: number,
     passed = 0,
-  ) => {
+  ): Counted64 => {
     const raw = new Float64Array(countWidth(config));
     countsOf(tables, item, history, pageLength, { ...NOTHING_OWN, passed }, raw, 0);
     const c = Array.from(raw, (x, k) => (x - (mean[k] ?? NaN)) * (scaled[k] ?? NaN));

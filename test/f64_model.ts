@@ -45,17 +45,7 @@ export function toParameters64(
 }
 
 const zerosLike = (m: number[][]) => m.map((row) => row.map(() => 0));
-export const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
-
-function featuresOf({ items }: ClickLog, item: number): number[] {
-  return featuresOfItem(items, item);
-}
-
-/** What the model sees of an item: its features, or a one-hot vector. */
-export function featuresOfItem(items: ItemFeatures, item: number): number[] {
-  if (items.kind === "one-hot") return Array.from({ length: items.count }, (_, k) => (k === item ? 1 : 0));
-  return Array.from(items.values.subarray(item * items.width, (item + 1) * items.width));
-}
+const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 
 /** Adds factor times x to y. */
 function addScaled(y: number[], factor: number, x: readonly number[]): void {
@@ -152,75 +142,152 @@ export function lossAndGradients64(
   };
 }
 
+/** A user, by what they have clicked. */
+export interface User64 {
+  /** Features of the clicked items, oldest first. */
+  readonly clicks: readonly number[][];
+  /** Of the LSTM. */
+  readonly h: number[];
+  readonly c: number[];
+  /** What the last click gave the LSTM, and the sums of its gates. */
+  readonly x: number[];
+  readonly z: number[];
+}
+
+/** What is known of an item besides its features: what that adds to the first layer's sums, and to the utility. */
+export interface Counted64 {
+  readonly layer: readonly number[];
+  readonly term: number;
+}
+
+/** The way there: users, carried on by one click at a time, and what items are worth to them. */
+export class Forward64 {
+  readonly F: number;
+  /** Of the state that the first layer sees. */
+  readonly D: number;
+  /** The concatenated kernels. */
+  readonly lstmW: number[][];
+  readonly layerW: number[][][];
+  readonly layerB: number[][];
+  readonly outW: number[];
+  readonly wide: Wide64 | undefined;
+  readonly #features = new Map<number, number[]>();
+  readonly #initial: User64;
+
+  constructor(
+    private readonly items: ItemFeatures,
+    private readonly p: Parameters64,
+    private readonly shape: Shape64,
+  ) {
+    const { H, dims, pw, none, wide = 0 } = shape;
+    const N = dims[0] ?? 0;
+    this.F = items.kind === "one-hot" ? items.count : items.width;
+    this.D = none ? 0 : pw ? this.F * pw.n : H;
+    const get = (name: string) => p.get(name) ?? [];
+    // [D, N]; a table [I, n N] holds the same values in the same order.
+    const flat = get("utility/layer1/state_kernel").flat();
+    const stateW = Array.from({ length: this.D }, (_, k) => flat.slice(k * N, (k + 1) * N));
+    this.lstmW = [...get("encoder/lstm/input_kernel"), ...get("encoder/lstm/recurrent_kernel")];
+    this.layerW = dims.map((_, k) =>
+      k === 0 ? [...stateW, ...get("utility/layer1/item_kernel")] : get(`utility/layer${k + 1}/kernel`)
+    );
+    this.layerB = dims.map((_, k) => get(`utility/layer${k + 1}/bias`)[0] ?? []);
+    this.outW = get("utility/output/kernel")[0] ?? [];
+    this.wide = wide > 0 || dims.length === 0 ? new Wide64(p, Math.max(1, wide)) : undefined;
+    const zeros = new Array<number>(H).fill(0);
+    this.#initial = { clicks: [], h: zeros, c: zeros, x: [], z: [] };
+  }
+
+  /** What the model sees of an item: its features, or a one-hot vector. */
+  features(item: number): number[] {
+    const { items } = this;
+    const found = this.#features.get(item) ??
+      (items.kind === "one-hot"
+        ? Array.from({ length: items.count }, (_, k) => (k === item ? 1 : 0))
+        : Array.from(items.values.subarray(item * items.width, (item + 1) * items.width)));
+    this.#features.set(item, found);
+    return found;
+  }
+
+  initial(): User64 {
+    return this.#initial;
+  }
+
+  next({ clicks, h, c }: User64, item: number): User64 {
+    const f = this.features(item);
+    const past = [...clicks, f];
+    const { H, pw, none } = this.shape;
+    if (pw || none) return { ...this.#initial, clicks: past };
+    const x = [...f, ...h];
+    const z = affine(x, this.lstmW, this.p.get("encoder/lstm/bias")?.[0] ?? []);
+    const cell = c.map((value, j) =>
+      sigmoid((z[2 * H + j] ?? NaN) + 1) * value + sigmoid(z[j] ?? NaN) * Math.tanh(z[H + j] ?? NaN)
+    );
+    const own = cell.map((value, j) => sigmoid(z[3 * H + j] ?? NaN) * Math.tanh(value));
+    return { clicks: past, h: own, c: cell, x, z };
+  }
+
+  /** What the first layer and the wide part see of a user. */
+  seen({ clicks, h }: User64) {
+    const { pw, none } = this.shape;
+    const recent = pw ? clicks.slice(-pw.m).reverse() : [];
+    const bias = pw?.tanh ? (this.p.get("encoder/pw/bias") ?? []).flat() : undefined;
+    const W = this.p.get("encoder/pw/weights") ?? [];
+    const state = none ? [] : pw ? pwState64(recent, this.F, pw.n, W, bias) : h;
+    return { recent, state, wide: this.wide?.state(clicks) };
+  }
+
+  /** @returns the input of each layer and the last one's output, and the utility */
+  row({ state, wide }: ReturnType<Forward64["seen"]>, item: number, counted?: Counted64) {
+    const f = this.features(item);
+    let x = [...state, ...f];
+    const inputs = [x];
+    this.layerW.forEach((W, k) => {
+      const more = k === 0 ? counted?.layer : undefined;
+      x = affine(x, W, this.layerB[k] ?? []).map((sum, j) => {
+        const z = sum + (more?.[j] ?? 0);
+        return z > 0 ? z : Math.expm1(z);
+      });
+      inputs.push(x);
+    });
+    const deep = this.layerW.length > 0 ? dot(x, this.outW) : 0;
+    const outB = this.p.get("utility/output/bias")?.[0]?.[0] ?? NaN;
+    return { inputs, u: outB + deep + (wide?.term(f) ?? 0) + (counted?.term ?? 0) };
+  }
+}
+
 /** Walks the batch there and back. */
 function walk64(
   log: ClickLog,
   users: ArrayLike<number>,
   p: Parameters64,
-  { H, dims, pw, none, wide = 0 }: Shape64,
+  shape: Shape64,
   slopes: Slopes,
 ): Parameters64 {
+  const { H, dims, pw, none } = shape;
+  const model = new Forward64(log.items, p, shape);
+  const { F, D, lstmW, layerW, layerB, outW } = model;
   const get = (name: string) => p.get(name) ?? [];
   const only = (name: string) => get(name)[0] ?? [];
-  const stack = (a: number[][], b: number[][]) => [...a, ...b];
-  const N = dims[0] ?? 0;
-  const F = log.items.kind === "one-hot" ? log.items.count : log.items.width;
-  const D = none ? 0 : pw ? F * pw.n : H;
-  // [D, N]; a table [I, n N] holds the same values in the same order.
-  const flat = get("utility/layer1/state_kernel").flat();
-  const stateW = Array.from({ length: D }, (_, k) => flat.slice(k * N, (k + 1) * N));
-  // The concatenated kernels.
-  const lstmW = pw || none
-    ? []
-    : stack(get("encoder/lstm/input_kernel"), get("encoder/lstm/recurrent_kernel"));
-  const layerW = dims.map((_, k) =>
-    k === 0 ? stack(stateW, get("utility/layer1/item_kernel")) : get(`utility/layer${k + 1}/kernel`)
-  );
-  const layerB = dims.map((_, k) => only(`utility/layer${k + 1}/bias`));
-  const outW = only("utility/output/kernel");
-  const outB = only("utility/output/bias")[0] ?? NaN;
-  const pwW = get("encoder/pw/weights");
-  const pwB = get("encoder/pw/bias").flat();
-  const dPwW = zerosLike(pwW);
-  const dPwB = pwB.map(() => 0);
+  const dPwW = zerosLike(get("encoder/pw/weights"));
+  const dPwB = get("encoder/pw/bias").flat().map(() => 0);
   const dLstmW = zerosLike(lstmW);
   const dLstmB = only("encoder/lstm/bias").map(() => 0);
   const dLayerW = layerW.map(zerosLike);
   const dLayerB = layerB.map((b) => b.map(() => 0));
   const dOutW = outW.map(() => 0);
   let dOutB = 0;
-  const wideTerm = wide > 0 || dims.length === 0 ? new Wide64(p, Math.max(1, wide)) : undefined;
 
-  const features = new Map<number, number[]>();
-  const ofItem = (item: number) => {
-    const found = features.get(item) ?? featuresOf(log, item);
-    features.set(item, found);
-    return found;
-  };
   let index = 0;
   for (const user of Array.from(users)) {
-    let [h, c] = [new Array<number>(H).fill(0), new Array<number>(H).fill(0)];
-    const clicks: number[][] = [];
+    let own = model.initial();
     const trace: { x: number[]; z: number[]; c: number[]; cNext: number[]; fed: boolean; ds: number[] }[] =
       [];
     for (let e = log.userEvents[user] ?? 0; e < (log.userEvents[user + 1] ?? 0); e++) {
       const click = log.eventClick[e] ?? NONE;
       const [first, end] = [log.eventRows[e] ?? 0, log.eventRows[e + 1] ?? 0];
-      const recent = pw ? clicks.slice(-pw.m).reverse() : [];
-      const state = none ? [] : pw ? pwState64(recent, F, pw.n, pwW, pw.tanh ? pwB : undefined) : h;
-      // Forward over the page.
-      const rows: { inputs: number[][]; u: number }[] = [];
-      const wideState = wideTerm?.state(clicks);
-      for (let r = first; r < end; r++) {
-        let x = [...state, ...ofItem(log.rowItem[r] ?? 0)];
-        const inputs = [x];
-        layerW.forEach((W, k) => {
-          x = affine(x, W, layerB[k] ?? []).map((z) => (z > 0 ? z : Math.expm1(z)));
-          inputs.push(x);
-        });
-        const deep = dims.length > 0 ? dot(x, outW) : 0;
-        rows.push({ inputs, u: outB + deep + (wideState?.term(ofItem(log.rowItem[r] ?? 0)) ?? 0) });
-      }
+      const seen = model.seen(own);
+      const rows = Array.from(log.rowItem.subarray(first, end), (item) => model.row(seen, item));
       const page = {
         u: rows.map(({ u }) => u),
         clicked: click === NONE ? -1 : click - first,
@@ -229,12 +296,12 @@ function walk64(
       const wanted = slopes(page, index++);
       const slope = page.given ? [] : wanted ?? [];
       // Backward over the page, down to the state.
-      const ds = state.map(() => 0);
+      const ds = seen.state.map(() => 0);
       slope.forEach((du, k) => {
         const { inputs } = rows[k] ?? { inputs: [] };
         const top = inputs.at(-1) ?? [];
         dOutB += du;
-        wideState?.backward(ofItem(log.rowItem[first + k] ?? 0), du);
+        seen.wide?.backward(model.features(log.rowItem[first + k] ?? 0), du);
         if (dims.length === 0) return;
         addScaled(dOutW, du, top);
         let d = outW.map((w) => du * w);
@@ -258,9 +325,9 @@ function walk64(
         const { n } = pw;
         ds.forEach((value, column) => {
           const [k, j] = [Math.floor(column / n), column % n];
-          const dz = pw.tanh ? value * (1 - (state[column] ?? NaN) ** 2) : value;
+          const dz = pw.tanh ? value * (1 - (seen.state[column] ?? NaN) ** 2) : value;
           if (pw.tanh) dPwB[column] = (dPwB[column] ?? NaN) + dz;
-          recent.forEach((f, lag) => {
+          seen.recent.forEach((f, lag) => {
             const row = dPwW[lag] ?? [];
             row[j] = (row[j] ?? NaN) + dz * (f[k] ?? NaN);
           });
@@ -268,21 +335,13 @@ function walk64(
       }
       // The state moves on a click.
       const fed = click !== NONE;
-      if (fed) clicks.push(ofItem(log.rowItem[click] ?? 0));
-      if (pw || none) continue;
-      const x = fed ? [...ofItem(log.rowItem[click] ?? 0), ...h] : [];
-      const z = fed ? affine(x, lstmW, only("encoder/lstm/bias")) : [];
-      const before = c;
-      if (fed) {
-        c = c.map((value, j) =>
-          sigmoid((z[2 * H + j] ?? NaN) + 1) * value + sigmoid(z[j] ?? NaN) * Math.tanh(z[H + j] ?? NaN)
-        );
-        h = c.map((value, j) => sigmoid(z[3 * H + j] ?? NaN) * Math.tanh(value));
-      }
-      if (wanted) trace.push({ x, z, c: before, cNext: c, fed, ds });
+      const before = own;
+      if (fed) own = model.next(before, log.rowItem[click] ?? 0);
+      const { x, z, c: cNext } = own;
+      if (wanted && !pw && !none) trace.push({ x, z, c: before.c, cNext, fed, ds });
     }
     // Back through time.
-    let [dh, dc] = [h.map(() => 0), h.map(() => 0)];
+    let [dh, dc] = [own.h.map(() => 0), own.h.map(() => 0)];
     for (const { x, z, c: before, cNext, fed, ds } of trace.reverse()) {
       if (fed) {
         const dz = new Array<number>(4 * H).fill(0);
@@ -308,7 +367,7 @@ function walk64(
   };
   const gradients: Parameters64 = new Map([
     ["utility/output/bias", [[dOutB]]],
-    ...wideTerm?.gradients() ?? [],
+    ...model.wide?.gradients() ?? [],
   ]);
   if (dims.length > 0) {
     gradients.set("utility/layer1/item_kernel", (dLayerW[0] ?? []).slice(D));
@@ -334,7 +393,7 @@ function walk64(
 }
 
 /** [F n], feature k under weighting j at k n + j. @param recent features of the last clicks, the latest first. */
-export function pwState64(
+function pwState64(
   recent: readonly number[][],
   F: number,
   n: number,
@@ -352,7 +411,7 @@ export function pwState64(
 }
 
 /** The wide part, (b + A h) . (B f), h = sum over the last clicks of w_lag f_lag; without A it is b . (B f), b = 1. */
-export class Wide64 {
+class Wide64 {
   readonly #gradients: Parameters64 = new Map();
 
   constructor(private readonly p: Parameters64, private readonly K: number) {

@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { Html, markup } from "../../src/report/html.ts";
 import { note, pageShell, readPageParts, section } from "../../src/report/page_shell.ts";
 import { atomicWriteFile, makeFolder } from "../../src/run/files/atomic_write.ts";
-import { tableOf } from "../bench_page.ts";
+import { cellsTable } from "../bench_page.ts";
 import type { Compiled, CompiledText } from "./report.ts";
 import { besideCells, stepCells } from "./tables.ts";
 
@@ -24,7 +24,7 @@ export async function writeCompiledPage(
   const reckoned = stepCells(steps, gpus);
   const main = markup`${
     steps.length > 0 &&
-    section("steps", "Steps, reckoned and not measured", tableOf(reckoned, "Steps, reckoned"))
+    section("steps", "Steps, reckoned and not measured", cellsTable(reckoned, "Steps, reckoned"))
   }
 ${parts}`;
   const header = markup`<h1>clickgan, compiled</h1>
@@ -50,6 +50,6 @@ function textPart({ kernel, source, uses, facts }: CompiledText): Html {
     }</pre></details>`
   );
   return markup`<p class="note">${uses.join("; ")}</p>
-${tableOf(besideCells(own.map((one) => ({ name: one.gpu, facts: one }))), kernel)}
+${cellsTable(besideCells(own.map((one) => ({ name: one.gpu, facts: one }))), kernel)}
 <div class="beside"><pre>${source.replace(/^(\/\/.*\n|\n)+/, "")}</pre><div>${code}</div></div>`;
 }

@@ -21,16 +21,16 @@ export interface AskedTrial {
   readonly seconds: number;
 }
 
-/** What was asked of the device. */
-export interface Counts {
-  readonly dispatches: number;
-  readonly submits: number;
-  /** Buffers that were mapped: waits for the device. */
-  readonly maps: number;
-}
-
 const count = v.whole(0);
 const time = v.finiteNumber();
+/** What was asked of the device. */
+const countsSchema = v.object({
+  dispatches: count,
+  submits: count,
+  /** Buffers that were mapped: waits for the device. */
+  maps: count,
+});
+export type Counts = v.InferOutput<typeof countsSchema>;
 const recordedSchema = v.object({
   adapter: v.string(),
   /** Milliseconds from opening the page, or from the start of the program, to an open device. */
@@ -42,7 +42,7 @@ const recordedSchema = v.object({
   losses: v.array(v.finiteNumber()),
   began: time,
   ended: time,
-  counts: v.object({ dispatches: count, submits: count, maps: count }),
+  counts: countsSchema,
 });
 export type Recorded = v.InferOutput<typeof recordedSchema>;
 

@@ -58,7 +58,6 @@ const ITEM_KERNEL = "utility/layer1/item_kernel";
 const INPUT_KERNEL = "encoder/lstm/input_kernel";
 
 export async function jaxPeer(job: Job, backend: string): Promise<Peer> {
-  if (job.model !== "lstm") throw new CannotError("only the LSTM model is written for jax-js");
   if (backend !== "wasm" && backend !== "webgpu") throw new Error(`jax-js has no backend ${backend} here`);
   if (!(await init(backend)).includes(backend)) {
     throw new CannotError(`its backend ${backend} does not start`);

@@ -3,6 +3,7 @@
 import { basename } from "node:path";
 import * as v from "../../src/schema.ts";
 import { type ClickLog, NONE, usersOf } from "../../src/data/click_log.ts";
+import { referenceBatch } from "../../src/batch/reference_batch.ts";
 import { sourceOf } from "../../src/data/log_source.ts";
 import { randomStream } from "../../src/data/random.ts";
 import { readPaperFile } from "../../src/data/sets/paper_file.ts";
@@ -232,50 +233,27 @@ const batchArrays = [
 
 /** @param lags m, the length of the window. */
 function peerBatch(log: ClickLog, users: ArrayLike<number>, lags: number): PeerBatch {
-  const { userEvents, eventRows, rowItem } = log;
-  const fed: number[][] = [];
-  const eventFirst = [0];
-  const eventClick: number[] = [];
-  const rowEvent: number[] = [];
-  const rowItems: number[] = [];
-  const window: number[] = [];
-  /** Clicks before each event, and whose they are. */
-  const places: [clicks: number, user: number][] = [];
-  for (let user = 0; user < users.length; user++) {
-    const clicks: number[] = [];
-    const [from, to] = [userEvents[users[user] ?? 0] ?? 0, userEvents[(users[user] ?? 0) + 1] ?? 0];
-    for (let e = from; e < to; e++) {
-      const [first, end] = [eventRows[e] ?? 0, eventRows[e + 1] ?? 0];
-      const click = log.eventClick[e] ?? NONE;
-      const event = places.push([clicks.length, user]) - 1;
-      for (let lag = 1; lag <= lags; lag++) window.push(clicks.at(-lag) ?? NONE);
-      eventClick.push(click === NONE ? NONE : rowItems.length + click - first);
-      for (let row = first; row < end; row++) {
-        rowEvent.push(event);
-        rowItems.push(rowItem[row] ?? 0);
-      }
-      eventFirst.push(rowItems.length);
-      if (click !== NONE && e + 1 < to) clicks.push(rowItem[click] ?? 0);
-    }
-    fed.push(clicks);
-  }
+  const { userFirst, events, history, rows, rowSlot, slotItem } = referenceBatch(log, users);
+  const B = users.length;
+  const ofUsers = userFirst.slice(1).map((to, user) => events.slice(userFirst[user], to));
+  const eventUser = ofUsers.flatMap((own, user) => own.map(() => user));
+  const fed = ofUsers.map((own) => own.flatMap(({ fed }) => fed === NONE ? [] : [fed]));
   const longest = Math.max(...fed.map((clicks) => clicks.length));
-  const slotItem = Uint32Array.from(new Set(rowItems)).sort();
-  const slotOf = new Map(Array.from(slotItem, (item, slot) => [item, slot]));
   return {
-    users: users.length,
-    eventFirst: Uint32Array.from(eventFirst),
-    eventClick: Uint32Array.from(eventClick),
-    eventState: Uint32Array.from(places, ([clicks, user]) => clicks * users.length + user),
-    rowEvent: Uint32Array.from(rowEvent),
-    rowItem: Uint32Array.from(rowItems),
-    rowSlot: Uint32Array.from(rowItems, (item) => slotOf.get(item) ?? 0),
-    slotItem,
-    fedItem: Uint32Array.from(
-      { length: longest * users.length },
-      (_, k) => fed[k % users.length]?.[Math.floor(k / users.length)] ?? NONE,
+    users: B,
+    eventFirst: Uint32Array.from([...events.map(({ first }) => first), rows.length]),
+    eventClick: Uint32Array.from(events, ({ click }) => click),
+    eventState: Uint32Array.from(history, ({ clicks }, e) => clicks * B + (eventUser[e] ?? NaN)),
+    rowEvent: Uint32Array.from(rows, ({ event }) => event),
+    rowItem: Uint32Array.from(rows, ({ item }) => item),
+    rowSlot: Uint32Array.from(rowSlot),
+    slotItem: Uint32Array.from(slotItem),
+    fedItem: Uint32Array.from({ length: longest * B }, (_, k) => fed[k % B]?.[Math.floor(k / B)] ?? NONE),
+    window: Uint32Array.from(
+      history.flatMap(({ clicks }, e) =>
+        Array.from({ length: lags }, (_, lag) => fed[eventUser[e] ?? NaN]?.[clicks - 1 - lag] ?? NONE)
+      ),
     ),
-    window: Uint32Array.from(window),
   };
 }
 

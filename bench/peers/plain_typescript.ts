@@ -5,7 +5,7 @@
 
 import { NONE } from "../../src/data/click_log.ts";
 import { type Job, type PeerBatch, someItem } from "./job.ts";
-import { adam, adamRate, CannotError, type Peer } from "./peer.ts";
+import { adam, adamRate, type Peer } from "./peer.ts";
 import { addColumnSums, addTransposedProduct, product, transposed } from "./plain_matmul.ts";
 
 type F32 = Float32Array<ArrayBuffer>;
@@ -23,7 +23,6 @@ const N = 64;
 
 // Not async all the way: there is nothing to wait for.
 export function plainPeer(job: Job): Promise<Peer> {
-  if (job.model !== "lstm") throw new CannotError(`only the LSTM model is written in plain TypeScript`);
   const model = new PlainModel(job);
   const batches = job.batches.map((batch) => ({ ...batch, fedItem: someItem(batch.fedItem) }));
   let t = 0;

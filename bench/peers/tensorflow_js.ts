@@ -12,7 +12,6 @@ import { adam, adamRate, CannotError, type Peer } from "./peer.ts";
 const SMALL = 2 ** 16;
 
 export async function tensorflowPeer(job: Job, backend: string): Promise<Peer> {
-  if (job.model !== "lstm") throw new CannotError("only the LSTM model is written for TensorFlow.js");
   const note = await openBackend(backend);
   const model = new TensorflowModel(job, backend);
   let t = 0;

@@ -102,7 +102,11 @@ export class DeviceLog {
       this.item = this.#arena.allocate("items", 8 * items);
       this.facts = counts && {
         fact: this.#arena.allocate("facts of rows", 8 * Math.max(1, this.capacity.rows)),
-        itemId: this.#arena.allocate("items of the catalogue", 4 * this.items.capacity),
+        // One-hot items keep their numbers, however few a batch shows.
+        itemId: this.#arena.allocate(
+          "items of the catalogue",
+          4 * Math.max(this.items.capacity, log.items.kind === "one-hot" ? log.items.count : 0),
+        ),
       };
       this.write(log);
     } catch (error) {

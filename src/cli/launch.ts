@@ -51,7 +51,8 @@ async function launch(command: string, args: readonly string[]): Promise<number>
   passSignalsTo(child);
   await watchAncestors(() => send(child, "SIGTERM"));
   const { code, signal } = await child.status;
-  const end = endOfChild(command, signal, resumes(command, args) ? resumeArguments(args) : undefined);
+  const name = command === "policy" ? `policy ${args[0] ?? ""}` : command;
+  const end = endOfChild(name, signal, resumes(command, args) ? resumeArguments(args) : undefined);
   if (end !== undefined) console.error(end);
   return code;
 }
@@ -130,8 +131,10 @@ export function endOfChild(
 function remedy(command: string, resumed: string | undefined): string {
   switch (command) {
     case "train":
-      return "What was saved is whole. Go on with: deno task train " +
+    case "policy train":
+      return `What was saved is whole. Go on with: deno task ${command} ` +
         (resumed ?? "--resume and the folder that it named above");
+    case "policy round":
     case "reproduce":
     case "tune":
       return "What was saved is whole. Go on with the same command.";

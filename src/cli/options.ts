@@ -19,17 +19,25 @@ export { LARGEST_SEED };
 
 /** Adds a group under its heading. */
 export function addGroup(command: Command, { heading, options }: OptionGroup): Command {
-  command.optionsGroup(heading);
-  for (const definition of options) command.addOption(optionOf(definition));
+  return addOptions(command.optionsGroup(heading), options);
+}
+
+export function addOptions(command: Command, options: readonly OptionDefinition[]): Command {
+  for (const definition of options) {
+    command.addOption(optionOf(definition));
+    if (definition.kind !== "switch" || definition.otherwise === undefined) continue;
+    command.option(definition.flags.replace("--", "--no-"), definition.otherwise);
+  }
   return command;
 }
 
 /** An option as commander has it. */
 export function optionOf(definition: OptionDefinition): Option {
   const option = new Option(definition.flags, definition.about);
+  option.makeOptionMandatory("required" in definition);
   switch (definition.kind) {
     case "switch":
-      return option.negate ? option : option.default(definition.default);
+      return option.negate || definition.default === undefined ? option : option.default(definition.default);
     case "choice":
       option.choices(definition.choices);
       return definition.default === undefined ? option : option.default(definition.default);
@@ -88,10 +96,7 @@ export function path(text: string): string {
 }
 
 /** A folder's path. */
-export function folder(text: string): string {
-  if (text.trim() !== "") return text;
-  throw new InvalidArgumentError("Expected the path of a folder, got nothing.");
-}
+export const folder = asArgument(values.folder);
 
 /** Whom `serve` and `lab` answer: `.option(...ALLOW_HOST)`. */
 export const ALLOW_HOST = [
@@ -149,7 +154,9 @@ export async function parseAndRun(command: Command, args: readonly string[]): Pr
 
 function prepare(command: Command): void {
   const writeOut = (text: string) => console.log(text.replace(/\n$/, "")); // guarded, unlike the stream
-  command.exitOverride().configureOutput({ writeOut, outputError: () => {} }).showHelpAfterError(false);
+  const plain = { getOutHasColors: () => false, getErrHasColors: () => false }; // without a look at variables
+  command.exitOverride().configureOutput({ ...plain, writeOut, outputError: () => {} });
+  command.showHelpAfterError(false);
   command.allowExcessArguments(false);
 }
 

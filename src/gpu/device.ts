@@ -233,6 +233,7 @@ export class Gpu {
     this.#held.clear();
     this.device.destroy();
   }
+  /** {@link close}, at the end of a `using`. */
   [Symbol.dispose](): void {
     this.close();
   }

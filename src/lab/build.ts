@@ -18,11 +18,12 @@ export interface LabPage {
   readonly single: string;
   /** Files of the folder, by name. */
   readonly files: ReadonlyMap<string, string>;
-  /** JavaScript alone. The last two are loaded when they are wanted: see client/scripts.ts. */
+  /** JavaScript alone. The last three are loaded when they are wanted: see client/scripts.ts. */
   readonly scripts: {
     readonly page: Bundle;
     readonly worker: Bundle;
     readonly screens: Bundle;
+    readonly kernels: Bundle;
     readonly reader: Bundle;
   };
   /** The worker with its kernels, for where there is no page that gives them to it. */
@@ -62,13 +63,14 @@ export async function buildLab(): Promise<LabPage> {
   const entry = (name: string) => fileURLToPath(new URL(`./client/${name}`, import.meta.url));
   const page = await bundle({ entry: entry("main.ts"), format: "iife" });
   const worker = await bundle({ entry: entry("worker.ts"), format: "iife", kernels: "from a table" });
+  const checks = await bundle({ entry: entry("kernel_services.ts"), format: "esm", kernels: "from a table" });
   const reader = await bundle({ entry: entry("reader.ts"), format: "esm", instead: INSTEAD });
   const define = { CLICKGAN_VERSION: JSON.stringify(version) };
   const screens = await bundle({ entry: entry("other_screens.ts"), format: "esm", define });
   const style = `${await read("src/report/page.css")}\n${await read("src/lab/client/lab.css")}`;
   // As `deno task bench ladder` has written them.
   const ladders: ShippedLadder[] = JSON.parse(await read("bench/ladder.json"));
-  const kernels = await kernelFiles(worker);
+  const kernels = await kernelFiles(worker, checks);
   const data = markup`${jsonScript(KERNELS_ID, kernels)}
 ${jsonScript(DATA_ID, { texts: await kernelTexts(), ladders })}`;
   const single = pageOf(
@@ -77,6 +79,7 @@ ${new Html(style)}</style>`,
     markup`${data}
 <script type="text/plain" id="${WORKER_ID}">${scriptText(worker.text)}</script>
 <script type="text/plain" id="screens-script">${scriptText(screens.text)}</script>
+<script type="text/plain" id="kernels-script">${scriptText(checks.text)}</script>
 <script type="text/plain" id="reader-script">${scriptText(reader.text)}</script>
 ${inlineScript(page.text)}`,
   );
@@ -91,11 +94,12 @@ ${inlineScript(page.text)}`,
     ["lab.js", page.text],
     ["worker.js", worker.text],
     ["screens.js", screens.text],
+    ["kernels.js", checks.text],
     ["reader.js", reader.text],
     ["lab.html", single],
   ]);
   const wholeWorker = tableScript(JSON.stringify(kernels)) + worker.text;
-  return { single, files, scripts: { page, worker, screens, reader }, wholeWorker };
+  return { single, files, scripts: { page, worker, screens, kernels: checks, reader }, wholeWorker };
 }
 
 /** Stands in both pages, and tells that they are the lab's. */
@@ -122,10 +126,11 @@ ${scripts}
 `.text;
 }
 
-/** The files of the kernels that a script uses, by name. @throws Error for two of one name */
-async function kernelFiles({ inputs }: Bundle): Promise<Record<string, string>> {
+/** The files of the kernels that scripts use, by name. @throws Error for two of one name */
+async function kernelFiles(...scripts: readonly Bundle[]): Promise<Record<string, string>> {
   const kernels: Record<string, string> = {};
-  for (const path of [...inputs.keys()].filter((path) => path.endsWith(".wgsl"))) {
+  const paths = new Set(scripts.flatMap(({ inputs }) => [...inputs.keys()]));
+  for (const path of [...paths].filter((path) => path.endsWith(".wgsl"))) {
     const name = tableName(path);
     if (name in kernels) throw new Error(`expected one kernel of the name ${name}, found another: ${path}`);
     kernels[name] = await read(path);
@@ -169,7 +174,7 @@ export async function kernelTexts(): Promise<Omit<KernelTexts, "files">> {
 
 /** A kernel's name without what tells its shapes apart. */
 function stem(kernel: string): string {
-  return kernel.replace(/_(tiled|panel|rows)$/, "").replace(/^row_dot_sum$/, "row_dot_forward");
+  return kernel.replace(/_(tiled|panel|rows|group)$/, "").replace(/^row_dot_sum$/, "row_dot_forward");
 }
 
 async function namesOf(folder: string, ending: string): Promise<string[]> {

@@ -19,6 +19,7 @@ import {
   trainingsOf,
   unitOf,
 } from "../policy/comparison/comparison.ts";
+import type { CurvePoint } from "../policy/learning/policy_run.ts";
 import { meanAndSd } from "../data/mean_sd.ts";
 
 /** Dashes of the curves here. */
@@ -146,6 +147,34 @@ export function userCharts(comparison: Comparison): LineChart[] {
       );
     })
   );
+}
+
+/** A training, and what its policy brought whenever it was evaluated. */
+export interface LearningCurve {
+  readonly name: string;
+  readonly points: readonly Pick<CurvePoint, "userSteps" | "return" | "standardError">[];
+}
+
+/** What policies brought while they were trained, with how far the users of an evaluation vary. */
+export function learningCharts(curves: readonly LearningCurve[], environment: string, unit: string): LineChart[] {
+  const series = curves.map(({ name, points }, colour): Series => {
+    const best = points.reduce((a, b) => b.return > a.return ? b : a, points[0] ?? { userSteps: NaN, return: NaN });
+    return {
+      ...seriesThrough(
+        { model: name, colour, part: "return" },
+        points.map(({ userSteps, standardError, ...point }) => ({ x: userSteps, mean: point.return, sd: 1.96 * standardError })),
+      ),
+      marks: points.length > 0 ? [{ x: best.userSteps, y: best.return }] : [],
+    };
+  });
+  return curveChart({
+    id: "learning",
+    title: `Return while the policies were trained, in ${environment}`,
+    note: "Bands hold 95 % of what other users of an evaluation would bring; what is beyond them is the training's own swing. " +
+      "Circles: the weights that a policy acts by.",
+    xTitle: "pages of users",
+    yTitle: `${unit} a user`,
+  }, series);
 }
 
 /** Q^1, Q^2, ... over Q^k in the states that the policy visited; of the first training. */

@@ -7,6 +7,8 @@ import {
   calibrationCharts,
   consistencyCharts,
   environmentWords,
+  type LearningCurve,
+  learningCharts,
   pageCharts,
   returnCharts,
   userCharts,
@@ -48,6 +50,8 @@ export interface PolicyPageHead {
   readonly facts: Facts;
   /** What a reader must know before they believe a figure. */
   readonly notes: readonly string[];
+  /** Of the trainings. */
+  readonly curves?: readonly LearningCurve[];
 }
 
 /** @param comparisons of different tasks. */
@@ -65,6 +69,14 @@ export function policyPageOf(
   };
   const names = taskNames(comparisons);
   const sections = comparisons.map((comparison, k) => taskSections(comparison, names[k] ?? "", once, drawn));
+  const [first] = comparisons;
+  const learning = first && head.curves?.length
+    ? learningCharts(head.curves, first.environments[0]?.name ?? "", unitOf(first))
+    : [];
+  const learned = learning.length > 0
+    ? section("learning-curves", "Learning", markup`<div class="charts">${drawn(learning)}
+</div>`)
+    : markup``;
   const header = markup`<h1>${head.title}</h1>
 ${factsList(head.facts)}
 ${head.notes.map(note)}${noScript}`;
@@ -73,7 +85,7 @@ ${head.notes.map(note)}${noScript}`;
     ? section("slates", "Slates of several sizes", slatesTable(comparisons, groups))
     : markup``;
   return pageShell(
-    { title: `${head.title} - clickgan report`, header, main: markup`${beside}${sections}`, charts },
+    { title: `${head.title} - clickgan report`, header, main: markup`${beside}${sections}${learned}`, charts },
     parts,
   );
 }

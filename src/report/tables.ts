@@ -23,8 +23,10 @@ export type Cell = string | Html;
 /** Rows under a heading of their own, or "" for none. */
 export type RowGroup = readonly [title: string, rows: readonly Row[]];
 
-/** The column that says what a comparison says is read as text. */
-const VERDICT = "verdict";
+/** Such as a verdict, or the name of a kernel: a column that has words is read as text. */
+function isWord(cell: Cell | undefined): boolean {
+  return typeof cell === "string" && /^[a-z]/i.test(cell);
+}
 
 /**
  * A table that can be wider than the page.
@@ -36,10 +38,11 @@ export function tableOf(
   groups: readonly RowGroup[],
   look: "figures" | "differences" = "figures",
 ): Html {
-  const text = (name: string | undefined) => name === VERDICT ? markup` class="text"` : "";
+  const isText = head.map((_, k) => groups.some(([, rows]) => rows.some((row) => isWord(row[k]))));
+  const text = (k: number) => isText[k] && markup` class="text"`;
   const rowHtml = ([name, ...cells]: Row) =>
     markup`
-<tr><th scope="row">${name}</th>${cells.map((cell, k) => markup`<td${text(head[k + 1])}>${cell}</td>`)}</tr>`;
+<tr><th scope="row">${name}</th>${cells.map((cell, k) => markup`<td${text(k + 1)}>${cell}</td>`)}</tr>`;
   const bodies = groups.map(([title, rows]) => {
     const own = title === ""
       ? ""
@@ -48,7 +51,7 @@ export function tableOf(
   });
   return markup`<div class="scroll" tabindex="0" role="region" aria-label="${label}">
 <table class="${look}"><thead><tr>${
-    head.map((name) => markup`<th scope="col"${text(name)}>${name}</th>`)
+    head.map((name, k) => markup`<th scope="col"${k > 0 && text(k)}>${name}</th>`)
   }</tr></thead>${bodies}</table></div>`;
 }
 

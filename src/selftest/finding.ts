@@ -20,6 +20,8 @@ export interface Check {
   readonly what: string;
   /** How many were compared; 0 where something else must hold. */
   readonly values: number;
+  /** How many of them are further off than they may be. Absent where nothing was compared by its size. */
+  readonly wrong?: number;
   readonly differs: boolean;
   /** The one that is the most of its tolerance off. Absent where nothing was compared by its size. */
   readonly worst?: Element;
@@ -84,6 +86,8 @@ export interface Comparing {
   readonly tolerance: number | ((k: number) => number);
   /** Columns, where the numbers are a matrix: the index then says row and column. */
   readonly columns?: number;
+  /** What else is said of a number's place. */
+  readonly named?: (k: number) => string;
 }
 
 /** Collects the checks of a case. It throws nothing: one look finds all that differs. */
@@ -98,7 +102,7 @@ export class Checks {
   numbers(
     found: ArrayLike<number> | undefined,
     expected: ArrayLike<number>,
-    { kernels, what, tolerance, columns }: Comparing,
+    { kernels, what, tolerance, columns, named = () => "" }: Comparing,
   ): void {
     const values = expected.length;
     if (!found || found.length < values) {
@@ -106,7 +110,7 @@ export class Checks {
       this.#checks.push({ kernels, what, values, differs: true, fault });
       return;
     }
-    let [worst, most]: [Element | undefined, number] = [undefined, -1];
+    let [worst, most, wrong]: [Element | undefined, number, number] = [undefined, -1, 0];
     for (let k = 0; k < values; k++) {
       const element = {
         index: "",
@@ -115,11 +119,12 @@ export class Checks {
         tolerance: typeof tolerance === "number" ? tolerance : tolerance(k),
       };
       const share = shareOf(element);
+      if (share > 1) wrong++;
       if (share <= most) continue;
       const index = columns ? `[${Math.floor(k / columns)}, ${k % columns}]` : `[${k}]`;
-      [worst, most] = [{ ...element, index }, share];
+      [worst, most] = [{ ...element, index: index + named(k) }, share];
     }
-    this.#checks.push({ kernels, what, values, differs: most > 1, worst });
+    this.#checks.push({ kernels, what, values, wrong, differs: most > 1, worst });
   }
 
   /** Words, or whole numbers, that must be the same. */

@@ -5,6 +5,7 @@
 
 import { Arena } from "../gpu/arena.ts";
 import { Commands } from "../gpu/commands.ts";
+import type { Gpu } from "../gpu/device.ts";
 import type { KernelUse } from "../gpu/kernel.ts";
 import { isTexture, type Memory, type TextureView, type View, writeMemory } from "../gpu/memory.ts";
 import { readViews } from "../gpu/readback.ts";
@@ -23,46 +24,64 @@ const CANARIES = 64;
 /** An arena that knows of each buffer how much of it may be written. */
 export class CanaryArena extends Arena {
   readonly views: { name: string; view: Memory; bytes: number }[] = [];
+
+  /** @param canaries words behind each buffer. @param behind what they hold: a number, if what is made of it there is to be seen */
+  constructor(gpu: Gpu, purpose: string, readonly canaries = CANARIES, private readonly behind = CANARY) {
+    super(gpu, purpose);
+  }
+
   override allocate(name: string, bytes: number): View {
-    const view = super.allocate(name, Math.ceil(bytes / 4) * 4 + 4 * CANARIES);
+    const view = super.allocate(name, Math.ceil(bytes / 4) * 4 + 4 * this.canaries);
     // What an op has not written holds what an earlier step left; only the batch's bits start as zeros.
-    const first = name.startsWith("bits") ? view.size - 4 * CANARIES : 0;
-    this.gpu.queue.writeBuffer(view.buffer, first, new Uint32Array((view.size - first) / 4).fill(CANARY));
-    this.views.push({ name, view, bytes: view.size - 4 * CANARIES });
+    this.begin(view, name.startsWith("bits") ? view.size - 4 * this.canaries : 0);
+    this.views.push({ name, view, bytes: view.size - 4 * this.canaries });
     return view;
   }
+
+  /** Puts back what a buffer holds where nobody has written. @param first byte, from which on; @param initial what it holds instead */
+  begin(view: View, first = 0, initial: Float32Array = new Float32Array()): void {
+    const words = new Uint32Array((view.size - first) / 4).fill(CANARY);
+    words.fill(this.behind, words.length - this.canaries);
+    new Float32Array(words.buffer).set(initial);
+    this.gpu.queue.writeBuffer(view.buffer, view.offset + first, words);
+  }
+
   override allocateTexture(
     name: string,
     bytes: number,
     used?: Amount,
     layout?: TextureLayout,
   ): TextureView {
-    const most = bytes + 4 * CANARIES;
+    const most = bytes + 4 * this.canaries;
     const larger = layout && layout.panels > 1 ? inPanels(most, layout.rowVectors) : undefined;
     const view = super.allocateTexture(name, most, used, larger);
     writeMemory(this.gpu.queue, view, new Uint32Array(view.size / 4).fill(CANARY));
     this.views.push({ name, view, bytes });
     return view;
   }
-  /** Names of the buffers behind which something was written. */
-  async strayWrites(): Promise<string[]> {
+  /** The buffers behind which something was written, each with the number of the first such word. */
+  async #strayWrites(): Promise<{ name: string; view: Memory; words: number; at: number }[]> {
     const all = await readViews(this.gpu, this.views.map(({ view }) => view));
-    return this.views.filter(({ bytes }, k) => !all[k]?.subarray(bytes / 4).every((word) => word === CANARY))
-      .map(({ name }) => name);
+    return this.views.flatMap(({ name, view, bytes }, k) => {
+      const own = isTexture(view) ? CANARY : this.behind;
+      const words = bytes / 4;
+      const at = all[k]?.subarray(words).findIndex((word) => word !== own) ?? -1;
+      return at < 0 ? [] : [{ name, view, words, at: words + at }];
+    });
   }
   /**
    * Notes whether they are as they were.
    * @param kernels that ran, or the dispatches: then who wrote there is named
    */
   async check(checks: Checks, kernels: readonly string[] | readonly KernelUse[]): Promise<void> {
-    const names = await this.strayWrites();
-    const strayed = this.views.filter(({ name }) => names.includes(name));
+    const strayed = await this.#strayWrites();
     const by = typeof kernels[0] === "string"
       ? kernels as readonly string[]
-      : names.length === 0
+      : strayed.length === 0
       ? kernelsOf(kernels as readonly KernelUse[])
       : strayed.flatMap(({ view }) => writersOf(kernels as readonly KernelUse[], view));
-    checks.holds(names.length === 0, by, "stray writes", `behind ${names.join(", ")}`);
+    const where = strayed.map(({ name, words, at }) => `behind the ${words} words of ${name}, in word ${at}`);
+    checks.holds(strayed.length === 0, by, "stray writes", where.join(", "));
   }
 }
 

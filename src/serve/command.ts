@@ -36,7 +36,8 @@ function parseOptions(args: readonly string[]): ServeOptions {
   const command = withModelAndData(
     new Command("deno task serve")
       .description(
-        `Answers requests over HTTP on ${HOST}: scores pages and recommends items, by the data set's ids.`,
+        `Answers requests over HTTP on ${HOST}: scores pages and recommends items, by the data set's ids; and lets the model's ` +
+          "users be shown pages, as an environment that a program in any language steps through.",
       )
       .version(version),
   )
@@ -52,6 +53,9 @@ Addresses:
   POST /score      {"history": ["B07", "B11"], "page": ["B02", "B03"]}   or "user": "u17" in place of the history
   POST /recommend  {"user": "u17", "top": 10, "newOnly": true}
                    "skipUnknown": true leaves out ids that the data set lacks, in place of a refusal
+  POST /reset      {"users": 64, "slate": 3, "pages": 20, "seed": 1}   users who begin: an environment, and their states
+  POST /step       {"environment": "1", "slates": [[3, 14, 15], ...]}   a page of each, by the numbers of items
+  GET  /items      the ids of the items, by their numbers
   GET  /health     200 as long as it can answer
   GET  /metrics    counts and times, in Prometheus' text form
 
@@ -78,10 +82,12 @@ async function serve({ data, model, run }: OpenedModel, options: ServeOptions, s
     const [utilities = []] = await scorer.score([{ history: [], page: [0] }]);
     expectFinite(utilities);
     const failed = Promise.withResolvers<void>();
-    const service = new Service(model, data, scorer, options, (error) => {
-      say(error instanceof Error ? error.stack ?? error.message : String(error));
-      if (service.failed) failed.resolve();
-    });
+    const service = made.keep(
+      new Service(model, data, scorer, { ...options, uncalibrated: run.info.game !== undefined }, (error) => {
+        say(error instanceof Error ? error.stack ?? error.message : String(error));
+        if (service.failed) failed.resolve();
+      }),
+    );
     if (stop.signal.aborted) return 0;
     const connections = options.maxRequests + IDLE_CONNECTIONS;
     const server = listen({ ...options, connections }, service.handle);

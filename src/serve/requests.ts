@@ -6,8 +6,8 @@ import type { PageRequest } from "../model/scorer.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
 
-/** The most items that a request may have. */
-export const LIMITS = { history: 4096, page: 4096, top: 1000 } as const;
+/** The most items, and simulated users, that a request may have. */
+export const LIMITS = { history: 4096, page: 4096, top: 1000, users: 4096 } as const;
 
 const ids = (most: number) => v.pipe(v.array(idSchema), v.maxLength(most, `expected at most ${most} ids`));
 const whose = {
@@ -44,6 +44,49 @@ const recommendSchema = v.pipe(
   }),
   oneOf(),
 );
+
+const share = v.between(0, 1);
+const resetSchema = v.pipe(
+  v.strictObject({
+    /** One that is there; its users begin anew. */
+    environment: v.optional(v.string()),
+    /** Of which users draw other numbers. */
+    episode: v.optional(v.whole(0, 2 ** 32 - 1), 0),
+    users: v.optional(v.whole(1, LIMITS.users)),
+    slate: v.optional(v.whole(1, 1024)),
+    pages: v.optional(v.whole(1, 100_000)),
+    seed: v.optional(v.whole(0, 2 ** 32 - 1)),
+    repeats: v.optional(v.boolean()),
+    leave: v.optional(share),
+    patience: v.optional(v.whole(0, 2 ** 31)),
+  }),
+  v.check(
+    ({ environment, episode: _, ...options }) =>
+      environment === undefined || Object.keys(options).length === 0,
+    'expected "environment" with "episode" alone: it keeps its settings',
+  ),
+  v.transform(({ users = 1, slate = 3, pages = 20, ...others }) => ({ users, slate, pages, ...others })),
+);
+const stepSchema = v.strictObject({
+  environment: v.string(),
+  /** The items of each user's slate, by their numbers: what a network puts out. */
+  slates: v.array(v.array(v.whole(0, 2 ** 32 - 1))),
+});
+
+/** Whose pages begin. */
+export type ResetRequest = v.InferOutput<typeof resetSchema>;
+/** What is shown to them next. */
+export type StepRequest = v.InferOutput<typeof stepSchema>;
+
+/** @throws UserError for a body that is none. */
+export function readReset(body: string): ResetRequest {
+  return parse(resetSchema, body);
+}
+
+/** @throws UserError for a body that is none. */
+export function readStep(body: string): StepRequest {
+  return parse(stepSchema, body);
+}
 
 /** A body as JSON of a form. @throws UserError that says what is wrong where. */
 function parse<T>(schema: v.GenericSchema<unknown, T>, body: string): T {

@@ -10,7 +10,8 @@ import { version } from "../version.ts";
 import { Batcher, type BatchScorer } from "./batcher.ts";
 import type { Asked } from "./listen.ts";
 import { Metrics } from "./metrics.ts";
-import { LIMITS, readRecommend, readScore } from "./requests.ts";
+import { Environments } from "./environments.ts";
+import { LIMITS, readRecommend, readReset, readScore, readStep } from "./requests.ts";
 
 export interface ServiceOptions {
   /** Requests that are answered at once; more are turned away. */
@@ -19,6 +20,8 @@ export interface ServiceOptions {
   readonly maxBody: number;
   /** Requests that are scored in one dispatch. */
   readonly maxBatch: number;
+  /** Whether the utilities are no log-odds, those of the adversarial stage: such users cannot be simulated. */
+  readonly uncalibrated?: boolean;
 }
 
 export const defaultService: ServiceOptions = { maxRequests: 512, maxBody: 2 ** 18, maxBatch: 256 };
@@ -44,6 +47,7 @@ export function serviceScorer(model: UserModel, { maxBatch }: ServiceOptions): P
 export class Service {
   readonly metrics = new Metrics();
   readonly #batcher: Batcher;
+  readonly #environments: Environments;
   readonly #candidates: Uint32Array;
   #inFlight = 0;
   #closing = false;
@@ -61,6 +65,7 @@ export class Service {
     private readonly onFault: (error: unknown) => void = () => {},
   ) {
     this.#candidates = data.items.latest();
+    this.#environments = new Environments(model, data);
     this.#batcher = new Batcher(scorer, (requests, rows, seconds) => {
       this.metrics.batches.add(requests);
       this.metrics.rows.add("", rows);
@@ -153,13 +158,44 @@ export class Service {
     return text + decoder.decode();
   }
 
-  async #utilities(request: PageRequest): Promise<Float32Array<ArrayBuffer>> {
+  #utilities(request: PageRequest): Promise<Float32Array<ArrayBuffer>> {
+    return this.#onDevice(() => this.#batcher.submit(request));
+  }
+
+  /** Work of the device: what goes wrong there, other than what was asked, is the end. */
+  async #onDevice<T>(work: () => Promise<T>): Promise<T> {
     try {
-      return await this.#batcher.submit(request);
+      return await work();
     } catch (error) {
-      this.#failed = true;
+      if (!(error instanceof UserError)) this.#failed = true;
       throw error;
     }
+  }
+
+  async reset(body: string): Promise<Response> {
+    if (this.options.uncalibrated) {
+      throw new UserError(
+        "the weights are those of the adversarial stage, which are no log-odds of a click: nobody is simulated by them",
+      );
+    }
+    const request = readReset(body);
+    return json(await this.#onDevice(() => this.#environments.reset(request)));
+  }
+
+  async step(body: string): Promise<Response> {
+    const request = readStep(body);
+    return json(await this.#onDevice(() => this.#environments.step(request)));
+  }
+
+  /** The ids of the items, by their numbers. */
+  items(): Response {
+    const { items, source: { items: { shape: { count } } } } = this.data;
+    return json({ items: Array.from({ length: count }, (_, item) => items.of(item)) });
+  }
+
+  /** Frees what it made on the device. Nothing may be under way. */
+  destroy(): void {
+    this.#environments.destroy();
   }
 
   async score(body: string): Promise<Response> {
@@ -212,6 +248,9 @@ const ROUTES: Readonly<Record<string, Route>> = Object.assign(
   {
     "/score": { method: "POST", answer: (service, body) => service.score(body) },
     "/recommend": { method: "POST", answer: (service, body) => service.recommend(body) },
+    "/reset": { method: "POST", answer: (service, body) => service.reset(body) },
+    "/step": { method: "POST", answer: (service, body) => service.step(body) },
+    "/items": { method: "GET", answer: (service) => service.items() },
     "/health": { method: "GET", answer: (service) => service.health() },
     "/metrics": { method: "GET", answer: (service) => service.metricsPage() },
   } satisfies Record<string, Route>,

@@ -20,7 +20,7 @@ import {
 } from "../option.ts";
 import { type AdamKind, adamKinds } from "../ops/adam.ts";
 import { criteria, type Criterion } from "./best_records.ts";
-import { type ModelConfig, modelConfigSchema } from "../model/config.ts";
+import { modelConfigSchema } from "../model/config.ts";
 
 /** What both stages have. */
 export interface StageConfig {
@@ -289,20 +289,13 @@ export function learningRateAt(learningRate: number, t: number): number {
   return learningRate * 0.96 ** Math.floor((t - 1) / 100000);
 }
 
-export interface StagesConfig {
-  readonly model: ModelConfig;
-  /** Of the Shannon stage; its seed is that of both. */
-  readonly training: TrainingConfig;
-  /** Whether there is a Shannon stage. */
-  readonly pretrain: boolean;
-  /** The adversarial stage after it, or alone; null for none. */
-  readonly adversarial: AdversarialConfig | null;
-}
-
-/** What a {@link StagesConfig} must be. */
 export const stagesConfigSchema = v.strictObject({
   model: modelConfigSchema,
+  /** Of the Shannon stage; its seed is that of both. */
   training: trainingConfigSchema,
+  /** Whether there is a Shannon stage. */
   pretrain: v.boolean(),
+  /** The adversarial stage after it, or alone; null for none. */
   adversarial: v.nullable(adversarialConfigSchema),
 });
+export type StagesConfig = v.InferOutput<typeof stagesConfigSchema>;

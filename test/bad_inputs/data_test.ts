@@ -13,6 +13,7 @@ import {
   type Words,
 } from "./corpus.ts";
 import { fifo, file, folder, gz, link } from "./files.ts";
+import { paper } from "./good_data.ts";
 
 const ENGINE = "--memory 500MB --threads 1";
 const impressions = (name: string, files: Maker, says: Words, args = "", more: More = {}) =>
@@ -42,6 +43,16 @@ export const otherSources: readonly BadInput[] = [
     example: a seed that is none | data example --seed one | Expected a whole number in 0..4294967295
     example: a shop that there is not | data example --shop corner | Allowed choices are demo, restless
   `,
+  ...table({})`
+    merge: one set | data merge demo | Expected two data sets or more to merge, got 1
+    merge: a set that is not there | data merge demo DIR/none | none
+  `,
+  bad(
+    "merge: items known by other features",
+    "data merge demo DIR/log.tsv",
+    paper(),
+    "same features as those of demo",
+  ),
   impressions("no folder", nothing, "mind"),
   impressions("an empty folder", folder("mind"), "Expected behaviors.tsv (plain, .gz or .zst) in the folder"),
   impressions("a FIFO", fifo("mind"), /mind/),

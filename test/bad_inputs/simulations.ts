@@ -27,6 +27,9 @@ export const simulations: readonly BadInput[] = [
   `,
   ...table({ run: SHOP, named: "simulate: " })`
     a model that is not there to be uncalibrated | --uncalibrated | --uncalibrated with --model alone
+    a way to explore that there is not | --explore boltzmann:1 | Expected plackett-luce:<temperature>
+    no temperature | --explore plackett-luce:-1 | with a temperature of 0.001 to 1000000
+    slates that are not those of scores | --policy greedy --explore plackett-luce:1 --reward utility | --reward click with --explore
     no page | --pages 0 | Expected a whole number in 1..100000
     nobody to see it | --users 0 | Expected a whole number in 1..10000000
     an empty slate | --slate 0 | Expected a whole number in 1..1024
@@ -144,6 +147,7 @@ const TRUTH = "--shop restless --truth";
 
 const TRAIN = "policy train --save-dir DIR/policy";
 const RESUME = "policy train --resume DIR/policy";
+const ROUND = "policy round --model DIR/a --policy DIR/policy --out DIR/round";
 
 export const policies: readonly BadInput[] = [
   ...table({ run: TRAIN })`
@@ -174,9 +178,17 @@ export const policies: readonly BadInput[] = [
     other settings | --slate 5 | Expected --resume alone or with --steps, got --slate
   `,
   ...table({})`
+    evaluate: no log | policy evaluate --policy greedy | required option '--log <folder>' not specified
+    evaluate: nobody who clicks | policy evaluate --log demo --policy greedy | Expected --model (a run) or --shop
+    evaluate: two who click | policy evaluate --log demo --policy greedy --model DIR/a --shop demo | got both
+    evaluate: a policy that there is not | policy evaluate --log demo --policy best --shop demo | Expected a policy, greedy, popular
+    evaluate: a log without propensities | policy evaluate --log demo --policy greedy --shop demo | one without propensities
+    evaluate: a log of other items | policy evaluate --log demo --policy greedy --shop demo --data-seed 2 | over the items of demo
+    evaluate: no temperature | policy evaluate --log demo --policy greedy --explore plackett-luce:0 | of 0.001 to 1000000
     compare: nothing | policy compare | missing required argument 'policy'
     adapt: no interactions | policy adapt DIR/policy --interactions 0 | in 1..1000000
     rank: an empty slate | policy rank DIR/policy --slate 0 | in 1..1024
+    round: no policy | policy round --model DIR/a | required option '--policy <folder>' not specified
     an unknown subcommand | policy play | unknown command 'play'
   `,
   ...table({ run: "policy compare DIR/policy", named: "compare: " })`
@@ -191,6 +203,44 @@ export const policies: readonly BadInput[] = [
     `${TRAIN} --model DIR/model.safetensors --data DIR/log.tsv --reward utility`,
     all(paperRows(usersOf(0, 3, 0)), snapshot()),
     "Expected a log that has pages without a click, to plan, got log.tsv",
+  ),
+  ...table({ run: ROUND, named: "round: " })`
+    nobody who saw the pages |  | Expected --log, pages that the policy showed, or --shop and --truth
+    two kinds of users | --log DIR/log.tsv ${TRUTH} | Expected --log, pages that the policy showed, or --shop
+    a shop without its truth | --shop restless | Expected --log, pages that the policy showed, or --shop
+    several rounds of one log | --log DIR/log.tsv --rounds 2 | Expected --rounds with --truth
+    too few users for three parts | ${TRUTH} --users 6 | Expected a whole number in 7..
+    a model that is not there | ${TRUTH} | a
+  `,
+  bad(
+    "round: a folder that holds something",
+    `${ROUND} ${TRUTH}`,
+    file("round/notes.txt", "x"),
+    "round holds notes.txt",
+  ),
+  bad(
+    "round: damaged settings",
+    `${ROUND} ${TRUTH}`,
+    file("round/round.json", "{}"),
+    "round.json is damaged",
+  ),
+  bad(
+    "round: other settings",
+    `${ROUND} ${TRUTH}`,
+    (folder) => {
+      const settings = {
+        model: `${folder}/other`,
+        policy: `${folder}/policy`,
+        users: 500,
+        testUsers: 10_000,
+        seed: 1,
+      };
+      return file(
+        "round/round.json",
+        JSON.stringify({ clickgan: "0", command: [], shop: "restless", ...settings }),
+      )(folder);
+    },
+    "but model is ",
   ),
   bad("a damaged policy.json", RESUME, file("policy/policy.json", "{}"), "policy.json is damaged"),
   ...["compare", "adapt", "rank"].map((name) =>

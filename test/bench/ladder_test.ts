@@ -109,9 +109,9 @@ Deno.test("a step that is wrong is not timed, and does not keep the others from 
     const [right, wrong, short, last] = results;
     assert.match(
       wrong?.refusal ?? "",
-      /^wrong, and not timed: outcome\[\d+, 0\] of \[13, 4\] \(page .*\): expected [\d.]+, got/,
+      /^wrong, and not timed: outcome \[\d+, 0\] of \[13, 4\] \(page .*\): expected [\d.]+, got/,
     );
-    assert.match(short?.refusal ?? "", /outcome\[12, 0\].*got NaN/);
+    assert.match(short?.refusal ?? "", /outcome \[12, 0\].*got NaN/);
     assert.deepEqual(results.map(({ isWrong, checkedSizes }) => [isWrong, checkedSizes]), [
       [false, 2],
       [true, 2],

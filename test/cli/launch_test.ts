@@ -319,6 +319,13 @@ Deno.test("no other command may use the network, and no task asks for updates", 
   assert.equal(CHILD_ENVIRONMENT.DENO_NO_UPDATE_CHECK, "1");
 });
 
+Deno.test("endOfChild says how a policy's training, and rounds, are gone on with", () => {
+  const of = (command: string, resumed?: string) => endOfChild(command, "SIGKILL", resumed) ?? "";
+  assert.match(of("policy train", "--resume runs/p"), /Go on with: deno task policy train --resume runs\/p$/);
+  assert.match(of("policy round"), /What was saved is whole\. Go on with the same command\.$/);
+  assert.match(of("policy compare"), /Nothing was changed/);
+});
+
 Deno.test("endOfChild says nothing of a command that told its own end or was asked to end", () => {
   assert.equal(endOfChild("train", null, undefined), undefined);
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {

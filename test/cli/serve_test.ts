@@ -10,6 +10,8 @@ import { datasetOf } from "../../src/data/sets/dataset.ts";
 import { OpenedDataset } from "../../src/data/sets/opened_dataset.ts";
 import { Batcher, type BatchScorer } from "../../src/serve/batcher.ts";
 import { defaultService, Service, type ServiceOptions } from "../../src/serve/service.ts";
+import { LearnedSource } from "../../src/simulate/learned_users.ts";
+import { Simulator } from "../../src/simulate/simulator.ts";
 import { withGpu } from "../op_check.ts";
 import { requestsOf, type ScoreCase, scoreCases, weightsOf } from "../score_cases.ts";
 
@@ -85,6 +87,65 @@ Deno.test("the service scores a page as the model does, by ids", () =>
     }
   }));
 
+Deno.test("environments: pages of the model's users are those of a simulator, in turn, and what cannot be shown changes nothing", () =>
+  withGpu(undefined, async (gpu) => {
+    const model = new UserModel(gpu, one.log.items, one.config, { weights: weightsOf(one) });
+    const service = new Service(model, data, new FakeScorer(), defaultService);
+    const ask = async (path: string, body: unknown) => {
+      const answer = await post(service, path, body);
+      return { status: answer.status, body: await answer.json() };
+    };
+    const options = { users: 20, slate: 2, pages: 3, seed: 4, leave: 0.5 };
+    const simulator = await Simulator.create(gpu, new LearnedSource(model), { ...options, together: 20 });
+    try {
+      const begun = (await ask("/reset", options)).body;
+      const { environment, items } = begun;
+      assert.deepEqual([begun.users, begun.slate, begun.pages, items], [20, 2, 3, one.log.items.count]);
+      for (const episode of [0, 5]) {
+        if (episode > 0) await ask("/reset", { environment, episode });
+        await simulator.reset(episode);
+        for (let page = 0; page < 3; page++) {
+          const slates = Array.from(
+            { length: 20 },
+            (_, u) => [2 * page, 2 * page + 1].map((k) => (k + u) % items),
+          );
+          const odd = await ask("/step", { environment, slates: slates.map(([item]) => [item, item]) });
+          assert.deepEqual([odd.status, /Expected each item once/.test(odd.body.error)], [400, true]);
+          const { state, ...found } = (await ask("/step", { environment, slates })).body;
+          const { probability: _, ...expected } = await simulator.step(slates.flat());
+          assert.deepEqual(found, {
+            ...expected,
+            ...{ reward: Array.from(expected.reward), choice: Array.from(expected.choice) },
+            terminated: Array.from(expected.terminated, Boolean),
+          });
+          assert.deepEqual(state.flat(), Array.from(await simulator.states()));
+        }
+        assert.match((await ask("/step", { environment, slates: [[0, 1]] })).body.error, /at most 3 pages/);
+      }
+      // Two that ask at once wait for each other.
+      const both = await Promise.all([
+        ask("/reset", { environment }),
+        ask("/reset", { environment, episode: 5 }),
+      ]);
+      assert.deepEqual(both.map(({ status }) => status), [200, 200]);
+      assert.match((await ask("/reset", { environment, users: 3 })).body.error, /with "episode" alone/);
+      assert.match(
+        (await ask("/step", { environment, slates: [[0]] })).body.error,
+        /slates\.0: expected 2 items, got 1/,
+      );
+      assert.match((await ask("/reset", { slate: items + 1 })).body.error, /Expected a pool of/);
+      for (let k = 0; k < 8; k++) assert.equal((await ask("/reset", { pages: 1 })).status, 200);
+      assert.match((await ask("/reset", { environment })).body.error, /no environment "1" any more/);
+      const ids = await (await get(service, "/items")).json();
+      assert.equal(ids.items[3], data.items.of(3));
+      assert.equal((await (await get(service, "/health")).json()).status, "ok");
+      const game = new Service(model, data, new FakeScorer(), { ...defaultService, uncalibrated: true });
+      assert.match((await (await post(game, "/reset", {})).json()).error, /no log-odds/);
+    } finally {
+      for (const part of [service, simulator, model]) part.destroy();
+    }
+  }));
+
 Deno.test("requests that arrive while a dispatch runs make the next one together, and each gets its own answer", async () => {
   const scorer = new FakeScorer(true);
   const batcher = new Batcher(scorer);
@@ -143,7 +204,7 @@ Deno.test("what the service cannot answer is refused with a reason", async () =>
     ["/recommend", { history: [], top: 0 }, 400, /^top: /],
     ["/recommend", { history: [], top: 1e9 }, 400, /^top: /],
     ["/recommend", { history: null }, 400, /^history: /],
-    ["/train", {}, 404, /there is no \/train here; there is \/score, \/recommend, \/health, \/metrics/],
+    ["/train", {}, 404, /there is no \/train here; there is \/score, \/recommend, /],
     ["/constructor", {}, 404, /there is no \/constructor/],
     ["/health", {}, 405, /\/health takes GET, not POST/],
   ];

@@ -10,7 +10,7 @@ import { modelParameters } from "../../src/model/user_model.ts";
 import { fitDataset, type ModelItems, openDataset } from "../../src/data/sets/dataset.ts";
 import { withMeanRows } from "../../src/run/mean_rows.ts";
 import { readSnapshot, writeSnapshot } from "../../src/run/snapshot.ts";
-import { recipeOf } from "../../src/data/commands/impressions.ts";
+import { impressions } from "../../src/data/prepare/impressions.ts";
 import { describe } from "../../src/data/prepare/describe.ts";
 import { logRecipe } from "../../src/data/prepare/log.ts";
 import type { Prepared } from "../../src/data/prepare/prepare.ts";
@@ -147,7 +147,7 @@ Deno.test("items: most without features have a token each by default, with one f
   const news = madeNews(2, { users: 80, items: 60, events: 4 });
   const folder = await folderWith(mindFiles(news));
   const prepare = (more: { itemIds?: boolean; like?: string } = {}) =>
-    prepareIn(folder, recipeOf({ ...defaults, out: "", layout: "mind", source: folder, ...more }));
+    prepareIn(folder, impressions({ ...defaults, layout: "mind", source: folder, ...more }));
   const { manifest: { features, notes } } = await prepare();
   assert.deepEqual(features.tokens.map(({ name, column }) => [name, column]), [
     ["category", "category"],
@@ -174,7 +174,7 @@ Deno.test("describe: who comes with a history does not begin with nothing", asyn
     const folder = await folderWith(mindFiles(log));
     const { folder: set } = await prepareIn(
       folder,
-      recipeOf({ ...defaults, out: "", layout: "mind", source: folder }),
+      impressions({ ...defaults, layout: "mind", source: folder }),
     );
     ({ warnings } = await describe(set, "500MB"));
     return warnings.some((text) => text.includes("have one event and no history before it"));

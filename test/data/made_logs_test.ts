@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import * as v from "../../src/schema.ts";
-import { recipeOf } from "../../src/data/commands/impressions.ts";
+import { impressions } from "../../src/data/prepare/impressions.ts";
 import { logRecipe } from "../../src/data/prepare/log.ts";
 import { runCommand, words } from "../command_check.ts";
 import {
@@ -33,7 +33,7 @@ for (const [name, log] of logs) {
     const folder = await folderWith(name === "news" ? mindFiles(log) : logFiles(log));
     const columns = { user: "user", item: "item", time: "time", clicked: "clicked", page: "page" };
     const recipe = name === "news"
-      ? recipeOf({ ...defaults, out: "", layout: "mind", source: folder })
+      ? impressions({ ...defaults, layout: "mind", source: folder })
       : logRecipe({ ...columns, source: `${folder}/log.csv`, features: `${folder}/items.csv` });
     const shares = { train: 0.7, validation: 0.15 };
     const { folder: set } = await prepareIn(folder, recipe, { shares });

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { mindRecipe } from "../../src/data/prepare/impressions.ts";
+import { impressions } from "../../src/data/prepare/impressions.ts";
 import { describe } from "../../src/data/prepare/describe.ts";
 import { Engine, literal } from "../../src/data/prepare/engine.ts";
 import { filesOf, plainPath } from "../../src/data/prepare/glob.ts";
@@ -135,8 +135,8 @@ Deno.test("a source that is no readable file of this machine is refused by name"
   const others: Recipe[] = [
     recipe(at("a.csv"), { features: "s3://bucket/f.csv" }),
     retailrocket({ ...raw, source: "s3://bucket" }),
-    mindRecipe({ source: "s3://bucket", itemIds: false }),
-    mindRecipe({ source: at("a.csv"), news: "gs://bucket/news.tsv", itemIds: false }),
+    impressions({ source: "s3://bucket", itemIds: false }),
+    impressions({ source: at("a.csv"), news: "gs://bucket/news.tsv", itemIds: false }),
   ];
   for (const other of others) await refuses(folder, other, /only local files are read/);
   await assert.rejects(describe("s3://bucket/set", "500MB"), /UserError: .*only local files are read/);
@@ -175,7 +175,7 @@ Deno.test("folders and files whose names hold *, ? or [ are read as they are nam
   const into = `${folder}/out[1]*`;
   await Deno.mkdir(into);
   assert.deepEqual(await users(retailrocket({ ...raw, source: odd }), true), [1, 0]);
-  assert.deepEqual(await users(mindRecipe({ source: odd, itemIds: false })), [1, 0]);
+  assert.deepEqual(await users(impressions({ source: odd, itemIds: false })), [1, 0]);
   assert.deepEqual(await users(recipe(`${odd}/log[2].csv`)), [9, 0]);
   assert.deepEqual(await users(recipe(`${odd}/log.ndjson`)), [1, 0]);
   assert.deepEqual(await users(recipe(`${odd}/log.parquet`)), [1, 0]);

@@ -19,7 +19,9 @@ const QUICK: Readonly<Record<string, readonly [every: number, first: number]>> =
   "data retailrocket": [31, 4],
   "data log": [27, 4],
   "data example": [15, 4],
+  "data merge": [15, 4],
   "policy train": [40, 29],
+  "policy round": [250, 130],
   "simulate": [100, 62],
 };
 

@@ -5,7 +5,7 @@ import { adapterCells, ladderCells, runtimeName } from "../../bench/adapters.ts"
 import { kernelsOf, kernelTexts, referencesOf } from "../../src/lab/build.ts";
 import type { DispatchFacts, KernelFacts } from "../../src/lab/client/services/step.ts";
 import { placeNames } from "../../src/lab/draw/axes.ts";
-import { indexValues } from "../../src/lab/draw/index_values.ts";
+import { indexValues } from "../../src/gpu/reading/index_values.ts";
 import { kernelPanel } from "../../src/lab/draw/kernel_panel.ts";
 import { compareLadder, comparisonText, gainScale, ladderTable, noiseOf } from "../../src/lab/draw/ladder.ts";
 import {
@@ -540,7 +540,7 @@ Deno.test("the gallery has a picture of each screen, with words for who does not
   const titles = [...main?.matchAll(/"(\w+)", (?:title: )?"([A-Z][^"]+)"/g) ?? []].map((
     [, id, title],
   ) => [id, title]);
-  assert.equal(titles.length, 6);
+  assert.equal(titles.length, 7);
   const shown = [...gallery?.matchAll(/!\[([^\]]+)\]\(gallery\/(\w+)\.webp\)/g) ?? []].map(([, , name]) =>
     name
   );

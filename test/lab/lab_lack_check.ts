@@ -20,6 +20,7 @@ const EXPECTED = [
 const PRESSED = {
   step: "Measure a step",
   ladders: "Climb all ladders",
+  exercise: "Check",
   selftest: "Run the self-test",
 };
 
@@ -73,7 +74,8 @@ const TYPES: Readonly<Record<string, string>> = { html: "text/html", css: "text/
 
 /** @param folder with the files that `buildLab` makes. */
 export async function checkHost(browser: Browser, folder: string): Promise<void> {
-  for (const [missing, screen] of [["lab.js", ""], ["worker.js", ""], ["screens.js", "ladders"]] as const) {
+  const needed = { "lab.js": "", "worker.js": "", "screens.js": "ladders", "kernels.js": "exercise=softmax" };
+  for (const [missing, screen] of Object.entries(needed)) {
     const page = await browser.newPage();
     try {
       await page.route("**", async (route) => {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import type { Look } from "./lab_measure_check.ts";
 
-const SCREENS = ["train", "step", "ladders", "selftest", "user", "save"];
+const SCREENS = ["train", "step", "ladders", "exercise", "selftest", "user", "save"];
 /** Pixels of a sheet of A4 between its margins. */
 const SHEET = { width: 700, height: 1000 };
 /** Stops of the tab key on a screen, at most. */

@@ -70,6 +70,17 @@ export async function checkStep(page: Page, { fine, picture }: Look): Promise<vo
   assert.match(await panel.locator(".prose").innerText(), /sigmoid/);
   await page.locator(".strip rect").last().click();
   assert.equal(await panel.locator("h3").innerText(), "adam");
+  // An address leads to a kernel, and an opened one has it.
+  await page.evaluate(`location.hash = "step/choice_nll"`);
+  await panel.locator(".path", { hasText: "choice_nll.wgsl" }).first().waitFor();
+  const asked = await panel.locator("tr", { hasText: "event" }).filter({ hasText: "not readable" }).count();
+  assert.ok(asked > 0, "what follows from data is not readable");
+  await page.getByRole("button", { name: "adam", exact: true }).click();
+  assert.equal(await page.evaluate("location.hash"), "#step/adam");
+  assert.match(
+    await panel.locator("tr", { hasText: "all buffers" }).innerText(),
+    /^all buffers and textures\s+\d/,
+  );
   await fine(page, "Look inside a step");
   await picture(page, "step");
 }

@@ -18,6 +18,7 @@ import { defaultAdversarial } from "../../src/train/config.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { openChromium } from "../chromium.ts";
 import { openGpu } from "../open_alone.ts";
+import { checkExercises } from "./lab_exercise_check.ts";
 import { checkHost, checkSmaller, SMALLER_ADAPTER } from "./lab_lack_check.ts";
 import { checkKeyboard, checkPaper, checkUnderWay } from "./lab_look_check.ts";
 import { checkLadder, checkSaved, checkStep, type Look } from "./lab_measure_check.ts";
@@ -515,6 +516,7 @@ try {
     await checkOwnLog(page);
     await checkStep(page, look);
     await checkLadder(page, look);
+    await checkExercises(page, look);
     await checkSaved(page, folder, look);
     await checkHidden(page);
     await expectNoFaults(page, "after the tab was hidden");

@@ -37,6 +37,7 @@ Deno.test("the scripts are as large as they may be, have nothing of Deno or Node
     "the page's": bytesOf(scripts.page.text),
     "the worker's": bytesOf(scripts.worker.text),
     "The other screens": bytesOf(scripts.screens.text),
+    "What checks kernels": bytesOf(scripts.kernels.text),
     "What reads files": bytesOf(scripts.reader.text),
     "The kernels' files": bytesOf(dataOf("lab-kernels")),
     "The rest": bytesOf(dataOf("lab-data")),
@@ -63,22 +64,29 @@ Deno.test("the scripts are as large as they may be, have nothing of Deno or Node
     "lab.js",
     "worker.js",
     "screens.js",
+    "kernels.js",
     "reader.js",
     "lab.html",
   ]);
 });
 
-Deno.test("kernels stand in the page once, as data: their files as they are, of all that the worker uses", () => {
+Deno.test("kernels stand in the page once, as data: their files as they are, of all that its worker uses", () => {
   const kernels: Record<string, string> = JSON.parse(dataOf("lab-kernels"));
-  const used = [...page.scripts.worker.inputs.keys()].filter((path) => path.endsWith(".wgsl"));
+  const { worker, kernels: checks } = page.scripts;
+  const used = [...new Set([worker, checks].flatMap(({ inputs }) => [...inputs.keys()]))].filter((path) =>
+    path.endsWith(".wgsl")
+  );
   assert.ok(used.length > 100, `${used.length} kernels`);
   for (const path of used) {
     assert.equal(kernels[tableName(path)], Deno.readTextFileSync(new URL(`../../${path}`, import.meta.url)));
   }
   assert.equal(Object.keys(kernels).length, used.length);
-  for (const { text } of Object.values(page.scripts)) assert.doesNotMatch(text, /@compute @workgroup_size/);
-  const entries = (text = "") => text.split("@compute ").length - 1;
+  // A script that writes an entry point has its words, and no kernel.
+  const entries = (text = "") =>
+    [...text.matchAll(/@compute @workgroup_size\([^)]*\)(\s|\\n)*fn \w/g)].length;
+  for (const { text } of Object.values(page.scripts)) assert.equal(entries(text), 0);
   const once = used.reduce((sum, path) => sum + entries(kernels[tableName(path)]), 0);
+  assert.equal(once, used.length);
   for (const name of ["lab.html", "index.html"]) assert.equal(entries(page.files.get(name)), once, name);
 });
 

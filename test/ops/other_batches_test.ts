@@ -23,6 +23,7 @@ import { ParameterArena, type ParameterSpec, type Weights } from "../../src/tape
 import { at, type Matrix, matrix, type Reference } from "../../src/tape/reference.ts";
 import { Tape } from "../../src/tape/tape.ts";
 import type { Tensor } from "../../src/tape/tensor.ts";
+import { gradients64, valueOf } from "../../src/selftest/tape_reference.ts";
 import { withGpu } from "../op_check.ts";
 
 /** Slates that were shown, and the transitions between them. */
@@ -146,23 +147,13 @@ function train64(tape: ReplayTape): { weights: Map<string, Matrix>; losses: numb
   const losses = steps.map((rows, k) => {
     const { features, targets } = batchOf(k + 1, rows);
     const values = new Map<string, Matrix>([...weights, ["features", features]]);
-    const value = ({ name }: Tensor) => values.get(name) ?? assert.fail(name);
-    const done = tape.nodes.map((node) => {
-      const result = node.reference(node.inputs.map(value), targets);
-      values.set(node.output.name, result.output);
-      return { node, ...result };
-    });
-    const gradients = new Map<string, Matrix>();
-    for (const { node, output, backward } of [...done].reverse()) {
-      const own = gradients.get(node.output.name) ?? matrix(output.rows, output.columns);
-      backward(own).forEach((gradient, i) => gradients.set(node.inputs[i]?.name ?? "", gradient));
-    }
+    const gradients = gradients64(tape.nodes, values, targets);
     for (const { name } of trained) {
       const [w, g, moment] = [weights.get(name), gradients.get(name), moments.get(name)];
       assert.ok(w && g && moment, name);
       adamReference({ w: w.data, ...moment }, g.data, { t: k + 1, learningRate: RATE });
     }
-    return Array.from({ length: rows }, (_, r) => at(value({ name: "squared error" } as Tensor), r, 0))
+    return Array.from({ length: rows }, (_, r) => at(valueOf(values, { name: "squared error" }), r, 0))
       .reduce((sum, x) => sum + x, 0);
   });
   return { weights, losses };

@@ -49,6 +49,14 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
       /^cdqn beats greedy in the simulator: (holds|the opposite holds|not decided)\n.*Only users can tell\.$/ms,
     );
     const html = Deno.readTextFileSync(page);
+    assert.match(html, /Return while the policies were trained/);
+    const [head = "", ...users] = Deno.readTextFileSync(`${folder}/compared-returns.csv`).trim().split("\n");
+    const columns = head.split(",");
+    assert.equal(columns.length, 1 + 3 * 2, head);
+    const place = columns.findIndex((name) => /^"?cdqn; seed 1; the model .*\/b/.test(name));
+    const mean = users.reduce((sum, row) => sum + Number(row.split(",")[place]) / users.length, 0);
+    const told = /second model\):\n[^]*?\ncdqn +(\d\.\d\d)/.exec(text)?.[1];
+    assert.deepEqual([users.length, mean.toFixed(2)], [20, told]);
     for (const model of ["a", "b"]) { // what the tests of the models said of them goes with it
       const { verdict } = JSON.parse(Deno.readTextFileSync(`${folder}/${model}/result.json`));
       assert.ok(verdict.length > 0);

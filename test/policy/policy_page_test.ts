@@ -12,7 +12,14 @@ const parts = { style: "", script: "" };
 const [three, five] = [madeComparison(3), madeComparison(5)];
 
 Deno.test("the page about policies: verdicts, tables and charts of every environment, by slate", () => {
-  const head = { title: "Policies <compared>", facts: [["users", "60"]] as const, notes: ["Read this."] };
+  const points = [5, 7, 6].map((value, k) => ({ userSteps: 100 * k, return: value, standardError: 0.5 }));
+  const curves = [{ name: "slateq, seed 1", points }];
+  const head = {
+    title: "Policies <compared>",
+    facts: [["users", "60"]] as const,
+    notes: ["Read this."],
+    curves,
+  };
   const page = policyPageOf(head, [three, five], parts);
   const json = page.match(/<script type="application\/json" id="chart-data">(.*?)<\/script>/)?.[1] ?? "";
   const charts: ChartDefinition[] = JSON.parse(json);
@@ -37,6 +44,14 @@ Deno.test("the page about policies: verdicts, tables and charts of every environ
     [3, 3, 2, 2], // users: both learned policies, in the truth
   );
   assert.equal(count("scatter", "consistency-3"), 1);
+  const learning = charts.find(({ id }) => id === "learning");
+  assert.ok(learning?.kind === "line");
+  const [{ mean, sd, marks } = assert.fail()] = learning.series;
+  assert.deepEqual({ mean, sd, marks }, {
+    mean: [5, 7, 6],
+    sd: [0.98, 0.98, 0.98],
+    marks: [{ x: 100, y: 7 }],
+  });
   assert.match(page, /<h1>Policies &lt;compared&gt;<\/h1>/);
   assert.equal(page.match(/beats greedy on the truth \(restless shop\)/g)?.length, 4);
   assert.match(page, /<th scope="row">slateq \(3 trainings\)<\/th><td>\d\.\d\d ± 0\.\d\d/);

@@ -16,6 +16,7 @@ import {
   SLATE,
   USERS,
 } from "../../src/selftest/slates/replay_compare.ts";
+import { chanceOf } from "../chi_square.ts";
 import { checkTest, withGpu } from "../op_check.ts";
 
 for (const repeats of [false, true]) {
@@ -27,10 +28,6 @@ for (const repeats of [false, true]) {
     (gpu, checks) => checkReplay(gpu, checks, repeats),
   );
 }
-
-/** Of a chi-square figure, by Wilson and Hilferty's cube root: standard normal, far beyond what a test needs. */
-const standardised = (chi2: number, df: number) =>
-  (Math.cbrt(chi2 / df) - (1 - 2 / (9 * df))) / Math.sqrt(2 / (9 * df));
 
 const RING = 4;
 
@@ -59,8 +56,8 @@ Deno.test("replay: pages are drawn evenly after 2.5 rounds of the ring, none sta
     }
     const expected = rounds * rows / valid.length;
     const chi2 = [...hits.values()].reduce((sum, n) => sum + (n - expected) ** 2 / expected, 0);
-    const z = standardised(chi2, valid.length - 1);
-    assert.ok(Math.abs(z) < 3.7, `chi-square ${chi2} of ${valid.length - 1}: ${z} standard deviations`);
+    const p = chanceOf(chi2, valid.length - 1);
+    assert.ok(p > 1e-4 && p < 1 - 1e-4, `chi-square ${chi2} of ${valid.length - 1}: p ${p}`);
     arena.destroy();
   }));
 

@@ -1,7 +1,6 @@
 /** Simulated users on the host: what is chosen, what a user sees again, who leaves, and values that are known exactly. */
 
 import assert from "node:assert/strict";
-import jstat from "jstat";
 import { shopItems } from "../../src/data/demo_shop.ts";
 import { keyOf, philox, purposes, uniform24 } from "../../src/data/philox.ts";
 import { randomStream } from "../../src/data/random.ts";
@@ -10,23 +9,9 @@ import { choiceWeights, choose, type HostDynamics, ShopDynamics } from "../../sr
 import { greedyPolicy, popularPolicy, randomPolicy } from "../../src/simulate/host/host_policies.ts";
 import { type HostPolicy, simulateOnHost } from "../../src/simulate/host/host_simulator.ts";
 import { poolOf, randomPool } from "../../src/simulate/pool.ts";
+import { chanceOf, chanceOfCounts } from "../chi_square.ts";
 
 const total = (values: Iterable<number>) => Array.from(values).reduce((sum, x) => sum + x, 0);
-
-/** Pools cells that are expected fewer than five times. @returns the probability of a chi-square as large */
-function pValue(observed: readonly number[], expected: readonly number[]): number {
-  const cells: { o: number; e: number }[] = [];
-  const rare = { o: 0, e: 0 };
-  observed.forEach((o, k) => {
-    const e = expected[k] ?? NaN;
-    if (e >= 5) cells.push({ o, e });
-    else [rare.o, rare.e] = [rare.o + o, rare.e + e];
-  });
-  if (rare.e >= 5) cells.push(rare);
-  else if (rare.o > 25) return 0;
-  if (cells.length < 2) return 1;
-  return 1 - jstat.chisquare.cdf(total(cells.map(({ o, e }) => (o - e) ** 2 / e)), cells.length - 1);
-}
 
 Deno.test("choice: cells as often as the formula says, for utilities of all kinds", () => {
   const random = randomStream(1, "choice");
@@ -53,7 +38,7 @@ Deno.test("choice: cells as often as the formula says, for utilities of all kind
     }
     const { none, slots } = choiceWeights(u);
     const all = none + total(slots);
-    const p = pValue(Array.from(counts), [...slots, none].map((weight) => draws * weight / all));
+    const p = chanceOfCounts(Array.from(counts), [...slots, none].map((weight) => draws * weight / all));
     assert.ok(p > 1e-4, `utilities ${u.join(", ")}: ${counts.join(", ")} clicks, p ${p}`);
   });
 });
@@ -160,7 +145,7 @@ Deno.test("random pools: each item is in as many as another", () => {
   }
   const expected = users * n / items;
   const x = total(counts.map((count) => (count - expected) ** 2 / (expected * (1 - n / items))));
-  assert.ok(1 - jstat.chisquare.cdf(x, items) > 1e-4, `chi-square ${x} of ${items}`);
+  assert.ok(chanceOf(x, items) > 1e-4, `chi-square ${x} of ${items}`);
 });
 
 Deno.test("host simulator: the states are those of the clicks, and the reward is 1 or the utility", () => {
@@ -257,7 +242,7 @@ Deno.test("random policy: every item that may be shown in every slot equally oft
   const free = [0, 1, 2, 9, 10, 11];
   for (const slot of counts) {
     assert.equal(total(free.map((item) => slot[item]!)), n, "masked items are not shown");
-    const p = pValue(free.map((item) => slot[item]!), free.map(() => n / free.length));
+    const p = chanceOfCounts(free.map((item) => slot[item]!), free.map(() => n / free.length));
     assert.ok(p > 1e-4, `${slot.join(", ")}: p ${p}`);
   }
   const popular = simulateOnHost(

@@ -12,7 +12,7 @@ import { modelParameters, UserModel } from "../../src/model/user_model.ts";
 import { greedyPolicy, popularPolicy, randomPolicy } from "../../src/policy/named.ts";
 import { episodeLog } from "../../src/simulate/episode_log.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
-import { type HostDynamics, ShopDynamics } from "../../src/simulate/host/dynamics.ts";
+import { choose, type HostDynamics, ShopDynamics, slateLogits } from "../../src/simulate/host/dynamics.ts";
 import {
   greedyPolicy as greedyOnHost,
   popularPolicy as popularByOrder,
@@ -133,7 +133,6 @@ for (const [name, config, kind, shapes = "cpu"] of cases) {
       const dynamics = modelDynamics(dense.items, parameters, shape64(config), config.eta, config.counts);
       const walked = users.map((user) => walkedOn(dynamics, dense, user));
       const pages = walked.flatMap(({ utilities }) => utilities);
-      const effects = [0, ...weights.get("position/effect") ?? [0]];
       const [episode] = episodes;
       assert.ok(episode);
       let [at, near, clicked, surprise, variance] = [0, 0, 0, 0, 0];
@@ -142,21 +141,15 @@ for (const [name, config, kind, shapes = "cpu"] of cases) {
         at += startedWith(user, 2, from).length;
         for (let t = 0; t < run.pages; t++, at++) {
           const page = pages[at] ?? assert.fail();
-          const z = page.map((u, j) => config.eta * (u + (effects[Math.min(j, effects.length - 1)] ?? 0)));
-          const total = z.reduce((sum, x) => sum + Math.exp(x), 1);
-          const draw = total * uniform24(philox([user, 2, t, purposes.CHOICE], key)[0]);
-          let [sum, slot, margin] = [1, run.slate, Math.abs(draw - 1)];
-          if (draw >= 1) {
-            slot = z.findIndex((x, j) => draw < (sum += Math.exp(x)) || j === run.slate - 1);
-          }
-          z.reduce((bound, x) => (margin = Math.min(margin, Math.abs(draw - bound)), bound + Math.exp(x)), 1);
+          const logits = slateLogits(page, config.eta, weights.get("position/effect"));
+          const uniform = uniform24(philox([user, 2, t, purposes.CHOICE], key)[0]);
+          const { slot, clickChance: chance, margin } = choose(logits, uniform);
           const own = t * run.users + user;
           const found: number = episode.choices[own] ?? NaN;
-          if (margin / total < 1e-5) near++;
+          if (margin < 1e-5) near++;
           else assert.equal(found, slot, `user ${user}, page ${t}`);
-          const chance = 1 - 1 / total;
           // What happened is as likely as the model says, by its own entropy.
-          const logs = [...z, 0].map((x) => x - Math.log(total));
+          const logs = [...logits, 0].map((x) => x + Math.log1p(-chance));
           const entropy = -logs.reduce((sum, x) => sum + Math.exp(x) * x, 0);
           surprise += -(logs[found] ?? NaN) - entropy;
           variance += logs.reduce((sum, x) => sum + Math.exp(x) * (x + entropy) ** 2, 0);

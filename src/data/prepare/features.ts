@@ -1,41 +1,72 @@
 /** What is known of items: a table's columns as a view for item_features.sql, or what another set has made of such columns. */
 
+import { flagged, folder, InvalidValue, named, oneOf, valued, type ValuesOf, whole } from "../../option.ts";
 import { UserError } from "../../user_error.ts";
 import { type Engine, literal, type Step, stepsOf, type Variable } from "./engine.ts";
 import { chooseColumns, type FeatureColumns, NO_COLUMNS } from "./feature_columns.ts";
 import { expectKnownItems, expectLike, type Like, openLike } from "./like.ts";
 import { type BadRows, faultsOf, type FaultSource, noBadRows } from "./bad_rows.ts";
-import { type Format, selectOf, type TableSource } from "./table_select.ts";
+import { formats, selectOf, type TableSource } from "./table_select.ts";
 import { openTable, type Wanted } from "./table_source.ts";
 import timesScript from "../../../data/times.sql" with { type: "text" };
 import featuresScript from "../../../data/item_features.sql" with { type: "text" };
 import { thousands } from "../../thousands.ts";
 
-/** What every preparation of items has options for. */
-export interface ItemOptions {
-  /** Each item has a token for itself, too; by default where most of what is displayed has no features. */
-  readonly itemIds?: boolean;
-  /** Values that train users were shown fewer times share a token; by default {@link RARE_BELOW}. */
-  readonly rareBelow?: number;
-  /** A prepared set whose vocabulary and scales are taken. */
-  readonly like?: string;
-  /** Whether most values of a column may be none that it knows. */
-  readonly allowUnlike?: boolean;
-}
-
 /** As many gradients as an embedding row needs to be more than its random start. */
-export const RARE_BELOW = 10;
+const RARE_BELOW = 10;
 
-export interface FeatureOptions extends ItemOptions {
-  /** What is in files whose names do not say it. */
-  readonly format?: Format;
-  /** A file with one row an item; none: items are known by their number alone. */
-  readonly features?: string;
-  /** The column with the item's id, where it is not called as in the log. */
-  readonly featuresKey?: string;
-  /** Columns that are numbers, and that are tokens; by default all, by their types. */
-  readonly dense?: readonly string[];
-  readonly tokens?: readonly string[];
+/** What every preparation of items has options for. */
+export const itemOptions = {
+  itemIds: flagged(
+    "--item-ids",
+    "learn something about each single item, too (default: where most items have no features)",
+    "learn about items by their features alone; without features they are one-hot",
+  ),
+  rareBelow: valued(
+    "--rare-below <n>",
+    "values that train users were shown fewer times share one token",
+    whole(1),
+    RARE_BELOW,
+  ),
+  like: valued(
+    "--like <folder>",
+    "prepare the items as this prepared set has them, with its columns, tokens and scales: for models that were trained on it",
+    { parse: folder },
+  ),
+  allowUnlike: flagged(
+    "--allow-unlike",
+    "with --like: also if most values of a column are none that the set knows",
+  ),
+};
+export type ItemOptions = ValuesOf<typeof itemOptions>;
+/** What those have that read a table of items. @param item whose name the column with its id has. */
+export const featureOptions = (item: string) => ({
+  format: valued(
+    "--format <name>",
+    "what is in files whose names do not end in .csv, .jsonl, .parquet or the like",
+    oneOf(formats),
+  ),
+  features: named("--features <files>", "a table with a row for each item"),
+  featuresKey: named("--features-key <column>", `its column with the item's id (default: ${item})`),
+  dense: valued(
+    "--dense <columns>",
+    "columns of it to use as numbers, joined by commas (default, without --tokens: all columns of numbers)",
+    { parse: columnNames },
+  ),
+  tokens: valued(
+    "--tokens <columns>",
+    "columns of it to use as tokens (text, or lists of text), joined by commas (default, without --dense: all of them)",
+    { parse: columnNames },
+  ),
+  ...itemOptions,
+});
+export type FeatureOptions = ValuesOf<ReturnType<typeof featureOptions>>;
+
+/** Names of columns; none for an empty text. */
+export function columnNames(text: string): string[] {
+  const list = text.split(",").map((name) => name.trim()).filter((name) => name !== "");
+  if (new Set(list).size === list.length) return list;
+  throw new InvalidValue(`Expected different columns joined by commas, got "${text}".`);
 }
 
 export interface Features {

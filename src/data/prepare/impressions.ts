@@ -1,19 +1,21 @@
-/** Logs of impressions in the layout of MIND, by `data/impressions_mind.sql`. */
+/** Logs of impressions in a layout that is known: MIND's, by `data/impressions_mind.sql`, or one for `data log`. */
 
+import { named, oneOf, required, valued, type ValuesOf } from "../../option.ts";
 import { UserError } from "../../user_error.ts";
 import { type BadRows, faultsOf, type FaultSource, noBadRows } from "./bad_rows.ts";
 import { type Engine, stepsOf } from "./engine.ts";
 import {
   checkItems,
+  featureOptions,
   itemFeatureSteps,
-  type ItemOptions,
   itemTwice,
   itemVariables,
   NO_FEATURES,
   READING_FEATURES,
 } from "./features.ts";
 import { type Like, openLike } from "./like.ts";
-import { itemsAndRows } from "./log.ts";
+import { itemsAndRows, logRecipe } from "./log.ts";
+import { flag } from "./log_options.ts";
 import type { Begun, Recipe } from "./prepare.ts";
 import {
   checkCompressed,
@@ -26,14 +28,51 @@ import {
 } from "./sources.ts";
 import script from "../../../data/impressions_mind.sql" with { type: "text" };
 
-export interface ImpressionsOptions extends ItemOptions {
-  /** behaviors.tsv, a glob of such files, or the folder of behaviors.tsv and news.tsv. */
-  readonly source: string;
-  /** news.tsv: the categories of the items. */
-  readonly news?: string;
-}
+export const impressionsOptions = {
+  source: required(named(
+    "--source <path>",
+    "a file or a quoted glob; with MIND's layout, also the folder of behaviors.tsv and news.tsv",
+  )),
+  layout: valued("--layout <name>", "what the log looks like", oneOf(["mind", "long"]), "mind"),
+  pages: valued("--pages <how>", "of the long layout, as of deno task data log", oneOf(["log", "as-is"])),
+  timeFormat: named("--time-format <format>", "of the long layout, as of deno task data log"),
+  news: named(
+    "--news <files>",
+    "MIND's news.tsv, for the categories of items (default: the one in the folder)",
+  ),
+  ...featureOptions('"item" (long layout)'),
+};
+export type ImpressionsOptions = ValuesOf<typeof impressionsOptions>;
 
-export function mindRecipe(options: ImpressionsOptions): Recipe {
+/** The columns of the long layout. */
+const LONG = {
+  user: "user",
+  time: "time",
+  page: "page",
+  item: "item",
+  position: "position",
+  clicked: "clicked",
+};
+
+/** @throws UserError for options of the other layout. */
+export function impressions(options: ImpressionsOptions): Recipe {
+  if (options.layout === "long") {
+    if (options.news === undefined) return logRecipe({ ...options, ...LONG });
+    throw new UserError(
+      "--news belongs to the layout mind. In the layout long, name the table of items with --features.",
+    );
+  }
+  for (
+    const name of ["format", "features", "featuresKey", "dense", "tokens", "pages", "timeFormat"] as const
+  ) {
+    if (options[name] === undefined) continue;
+    throw new UserError(
+      `${flag(name)} belongs to the layout long. ` +
+        (name === "pages" || name === "timeFormat"
+          ? "Leave it out."
+          : "In the layout mind, name the table of items with --news."),
+    );
+  }
   return (engine, _work, signal) => begin(engine, options, signal);
 }
 

@@ -1,73 +1,177 @@
 /** What a log looks like, by the options of `data log`; which of them fit together. */
 
+import {
+  flagged,
+  InvalidValue,
+  named,
+  oneOf,
+  type OptionOf,
+  required,
+  valued,
+  type ValuesOf,
+  whole,
+} from "../../option.ts";
+import { LARGEST_SEED } from "../../train/config.ts";
 import { UserError } from "../../user_error.ts";
-import type { FeatureOptions } from "./features.ts";
-
-export const clickForms = ["id", "index", "place", "marks"] as const;
-export type ClickForm = (typeof clickForms)[number];
-/** What a propensity is of. */
-export const propensityKinds = ["page", "item"] as const;
-
-export interface LogOptions extends FeatureOptions {
-  /** A file or glob: CSV, JSON lines or Parquet. */
-  readonly source: string;
-  /** Columns of the log. */
-  readonly user: string;
-  readonly time?: string;
-  /** The column with the date, or those with year, month and day; `time` has the time of day, if any. */
-  readonly date?: readonly string[];
-  /** How times are written: in a unit since 1970, or by a format of strptime; found out without it. */
-  readonly timeFormat?: string;
-  /** A row for each displayed item. Beside `items`, the item of a click that is told apart (without it: the list of its row). */
-  readonly item?: string;
-  /** A row for each page: a list of its items. */
-  readonly items?: string;
-  readonly clicked?: string;
-  /** Without it, a page is what a user has at one time. */
-  readonly page?: string;
-  /** Without it, items of a page are in the order of their ids; those of a list in its own. */
-  readonly position?: string;
-  /** By which chance each page, or each of its items given those before it, was shown; none is known without it. */
-  readonly propensity?: string;
-  readonly propensityOf?: typeof propensityKinds[number];
-
-  /** A click is any value, a number from this one on, or one of these words; otherwise a yes or no. */
-  readonly clickedAny?: boolean;
-  readonly clickedFrom?: number;
-  readonly clickedValues?: readonly string[];
-  /** How the click of a list is written; without it, found out. */
-  readonly clickedAs?: ClickForm;
-
-  /** A table with a row for each click, and its columns that have other names than those of the log. */
-  readonly clicks?: string;
-  readonly clicksColumns?: Partial<Readonly<Record<ClicksColumn, string>>>;
-  /** Or a column that tells kinds of rows apart, with the values that mean each. */
-  readonly event?: string;
-  readonly eventShown?: readonly string[];
-  readonly eventClicked?: readonly string[];
-  /** A click without the id of a page is of what was shown at most so many minutes before. */
-  readonly clickWithin?: number;
-
-  /** As the log has them; the same unchecked; or drawn for a log of clicks. */
-  readonly pages?: "log" | "as-is" | "sampled";
-  /** Rows of a user without a pause of so many seconds are one page. */
-  readonly pageGap?: number;
-  /** Of sampled pages: how many items, from a window of how many days, and the seed. */
-  readonly pageSize?: number;
-  readonly sampledWindow?: number;
-  readonly seed?: number;
-}
+import { columnNames, featureOptions } from "./features.ts";
 
 /** What numbers since 1970 may count. */
 export const timeUnits = ["seconds", "milliseconds", "microseconds", "nanoseconds"] as const;
 
 /** What the columns of a table of clicks are called in `--clicks-columns`; `date` may be a year, with a month and a day. */
-export const clicksColumns = ["user", "item", "time", "date", "month", "day", "page"] as const;
+const clicksColumns = ["user", "item", "time", "date", "month", "day", "page"] as const;
 export type ClicksColumn = (typeof clicksColumns)[number];
 
 export const DEFAULT_CLICK_WITHIN = 30;
 export const DEFAULT_PAGE_SIZE = 10;
 export const DEFAULT_SAMPLED_WINDOW = 7;
+
+export const logOptions = {
+  source: required(named("--source <files>", "a file or a quoted glob, such as 'logs/*.parquet'")),
+  user: required(named("--user <column>", "the user's id")),
+  time: named("--time <column>", "when the page was shown; beside --date, the time of day"),
+  date: listed(
+    "--date <columns>",
+    "the date: its column, or three with year, month and day, joined by commas",
+    dates,
+  ),
+  timeFormat: named(
+    "--time-format <format>",
+    `how both are written: ${
+      timeUnits.join(", ")
+    }, or as of strptime, such as '%d/%m/%Y %H:%M' (default: found out)`,
+  ),
+  // Beside --items, the item of a click that is told apart; without it, the clicks are of the list of their row.
+  item: named("--item <column>", "the displayed item's id"),
+  items: named("--items <column>", "or, in a log with a row for each page, the list of its items"),
+  page: named("--page <column>", "the page's id (default: rows of one user at one time are a page)"),
+  position: named(
+    "--position <column>",
+    "the item's place on the page; it orders the items, which train --position-effect looks at (default: by their ids, " +
+      "those of a list as they stand)",
+  ),
+  propensity: named(
+    "--propensity <column>",
+    "the probability by which the page was shown, of those who drew it: policy evaluate says by it what another policy would " +
+      "have earned",
+  ),
+  propensityOf: valued(
+    "--propensity-of <what>",
+    "what it is of: the page as a whole; or each item at its place, given those before it (default: page)",
+    oneOf(["page", "item"]),
+  ),
+
+  // How a log says what was clicked.
+  clicked: named("--clicked <column>", "whether it was clicked: 1, true or yes; 0, false or no"),
+  clickedAny: flagged(
+    "--clicked-any",
+    "a click is any value of --clicked, such as its time, and none where it is empty",
+  ),
+  clickedFrom: valued(
+    "--clicked-from <number>",
+    "a click is a value of --clicked of at least this, such as 4 of a rating",
+    { parse: number },
+  ),
+  clickedValues: listed(
+    "--clicked-values <values>",
+    "the values of --clicked that are clicks, joined by commas; all else is none",
+  ),
+  clickedAs: valued(
+    "--clicked-as <form>",
+    "how --clicked says which of --items it was: by id, by index (from 0), by place (from 1), or by marks, a yes or " +
+      "no for each (default: the one that fits)",
+    oneOf(["id", "index", "place", "marks"]),
+  ),
+  clicks: named(
+    "--clicks <files>",
+    "a table with a row for each click, joined by --page, or by user, item and time",
+  ),
+  clicksColumns: valued(
+    "--clicks-columns <names>",
+    "its columns that have other names than in the log, such as item=sku,time=clicked_at or date=year,month=month,day=day",
+    { parse: clicksNames },
+  ),
+  event: named("--event <column>", "or a column that tells rows of displayed items from rows of clicks"),
+  eventShown: listed("--event-shown <values>", "its values for a displayed item, joined by commas"),
+  eventClicked: listed("--event-clicked <values>", "its values for a click, joined by commas"),
+  clickWithin: valued(
+    "--click-within <minutes>",
+    `without --page, a click is of what was shown at most so long before (default: ${DEFAULT_CLICK_WITHIN})`,
+    { parse: positive },
+  ),
+
+  // What a page is.
+  pageGap: valued(
+    "--page-gap <seconds>",
+    "without --page: rows of a user less than this apart are one page (default: those at one time)",
+    { parse: positive },
+  ),
+  pages: valued(
+    "--pages <how>",
+    "log: as the log has them, refused where they cannot be what was displayed; as-is: the same, unchecked; sampled: " +
+      "for a log of clicks, each with items drawn by popularity to stand beside it",
+    oneOf(["log", "as-is", "sampled"]),
+    "log",
+  ),
+  pageSize: valued(
+    "--page-size <n>",
+    `items of a sampled page (default: ${DEFAULT_PAGE_SIZE})`,
+    whole(2, 1000),
+  ),
+  sampledWindow: valued(
+    "--sampled-window <days>",
+    `how long the items of a sampled page are drawn from (default: ${DEFAULT_SAMPLED_WINDOW})`,
+    { parse: positive },
+  ),
+  seed: valued("--seed <n>", "seed of sampled pages", whole(0, LARGEST_SEED), 1),
+  ...featureOptions("as in the log"),
+};
+export type LogOptions = ValuesOf<typeof logOptions>;
+
+/** Values joined by commas. */
+function listed(flags: string, about: string, parse = list): OptionOf<string[]> {
+  return valued(flags, about, { parse });
+}
+
+function number(text: string): number {
+  const value = text.trim() === "" ? NaN : Number(text);
+  if (Number.isFinite(value)) return value;
+  throw new InvalidValue(`Expected a number, got "${text}".`);
+}
+
+function positive(text: string): number {
+  const value = number(text);
+  if (value > 0 && value < 1e9) return value;
+  throw new InvalidValue(`Expected a number above 0, got "${text}".`);
+}
+
+function dates(text: string): string[] {
+  const list = columnNames(text);
+  if (list.length === 1 || list.length === 3) return list;
+  throw new InvalidValue(`Expected a column, or those with year, month and day, got "${text}".`);
+}
+
+function list(text: string): string[] {
+  const values = columnNames(text);
+  if (values.length > 0) return values;
+  throw new InvalidValue("Expected values joined by commas, got nothing.");
+}
+
+/** Pairs such as item=sku,time=clicked_at. */
+function clicksNames(text: string): Partial<Record<ClicksColumn, string>> {
+  const names: Partial<Record<ClicksColumn, string>> = {};
+  for (const pair of list(text)) {
+    const [, name, column] = /^(\w+)=(.+)$/.exec(pair) ?? [];
+    const known = clicksColumns.find((one) => one === name);
+    if (known === undefined || column === undefined) {
+      throw new InvalidValue(
+        `Expected pairs such as item=sku,time=clicked_at, of ${clicksColumns.join(", ")}; got "${pair}".`,
+      );
+    }
+    names[known] = column.trim();
+  }
+  return names;
+}
 
 const WHERE = "data/README.md shows what fits which log.";
 

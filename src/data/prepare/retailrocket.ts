@@ -1,8 +1,19 @@
 /** The Retailrocket e-commerce data set: its raw files to pages, by `data/retailrocket.sql`. */
 
+import {
+  folder,
+  InvalidValue,
+  oneOf,
+  required,
+  switched,
+  valued,
+  type ValuesOf,
+  whole,
+} from "../../option.ts";
+import { LARGEST_SEED } from "../../train/config.ts";
 import { UserError } from "../../user_error.ts";
 import { type Engine, type Step, stepsOf } from "./engine.ts";
-import { checkItems, itemFeatureSteps, type ItemOptions, itemVariables } from "./features.ts";
+import { checkItems, columnNames, itemFeatureSteps, itemOptions, itemVariables } from "./features.ts";
 import { plainPath } from "./glob.ts";
 import { type Like, openLike } from "./like.ts";
 import type { Begun, Recipe } from "./prepare.ts";
@@ -17,22 +28,53 @@ import {
 } from "./sources.ts";
 import script from "../../../data/retailrocket.sql" with { type: "text" };
 
-export interface RetailrocketOptions extends ItemOptions {
-  /** Folder of events*.csv, item_properties*.csv and category_tree*.csv; .gz and .zst as well. */
-  readonly source: string;
-  /** A page is what was viewed in the session, clicked by cart or purchase; or a view, with drawn competitors. */
-  readonly pages: "session" | "sampled";
-  /** Minutes without an event that end a session. */
-  readonly sessionGap: number;
-  /** The most items of a page; of a sampled one, as many as there are. */
-  readonly pageSize: number;
-  /** Sessions without a cart or purchase become pages without a click. */
-  readonly keepNoClick: boolean;
-  /** Properties whose value is one number; by default {@link NUMERIC}, or those of `like`. */
-  readonly numeric?: readonly string[];
-  readonly seed: number;
-  readonly minEvents: number;
-  readonly maxUsers: number | undefined;
+/** Items of a page unless told otherwise: what one looks at, and as many as the demo shop shows. */
+const PAGE_SIZE = { session: 50, sampled: 10 } as const;
+
+export const retailrocketOptions = {
+  source: required(valued("--source <folder>", "the folder of the raw files", { parse: folder })),
+  pages: valued(
+    "--pages <how>",
+    "session: a page is what was viewed in the session so far, and the click is what was put in the cart or bought; " +
+      "sampled: each view is a click, on a page with items drawn by popularity in its category and week",
+    oneOf(["session", "sampled"]),
+    "session",
+  ),
+  sessionGap: valued(
+    "--session-gap <minutes>",
+    "a session ends after this many minutes without an event",
+    whole(1),
+    30,
+  ),
+  pageSize: valued(
+    "--page-size <n>",
+    `the most items of a page (default: ${PAGE_SIZE.session} of a session, ${PAGE_SIZE.sampled} sampled)`,
+    whole(1, 1000),
+  ),
+  keepNoClick: switched(
+    "--keep-no-click",
+    "keep sessions without a cart or purchase, as pages without a click",
+  ),
+  numeric: valued(
+    "--numeric <properties>",
+    "item properties with a number for a value, joined by commas (default: 790, which is the price)",
+    { parse: properties },
+  ),
+  seed: valued("--seed <n>", "seed of the drawn pages", whole(0, LARGEST_SEED), 1),
+  minEvents: valued("--min-events <n>", "leave out visitors with fewer events", whole(1), 1),
+  maxUsers: valued("--max-users <n>", "take at most this many visitors, always the same ones", whole(1)),
+  ...itemOptions,
+};
+type Options = ValuesOf<typeof retailrocketOptions>;
+export type RetailrocketOptions =
+  & Options
+  & Required<Pick<Options, "pages" | "sessionGap" | "seed" | "minEvents">>;
+
+/** Numbers of properties; none for an empty text. */
+function properties(text: string): readonly string[] {
+  const names = columnNames(text);
+  if (names.every((name) => /^\d+$/.test(name))) return names;
+  throw new InvalidValue(`Expected different numbers of properties joined by commas, got "${text}".`);
 }
 
 /** The price. */
@@ -54,21 +96,21 @@ const PATTERNS: Readonly<Record<Kind, string>> = {
   properties: "item_properties*.csv",
   tree: "category_tree*.csv",
 };
-const whole = (column: string) => ({
+const exact = (column: string) => ({
   kind: `${column} cannot be read`,
   expected: `${column} to be a whole number below 2^63`,
   value: column,
 });
 const time = {
-  ...whole("timestamp"),
+  ...exact("timestamp"),
   expected: "timestamp to be milliseconds since 1970, a whole number within 8.64e15",
 };
 /** What the script says of rows that it cannot read. */
 const FAULTS: Readonly<Record<Kind, FaultSource>> = {
   events: faultSource("event", ["timestamp", "visitorid", "event", "itemid"], HEADERS.events, {
     time,
-    visitor: whole("visitorid"),
-    item: whole("itemid"),
+    visitor: exact("visitorid"),
+    item: exact("itemid"),
     event: {
       kind: "event cannot be read",
       expected: "event to be one of view, addtocart, transaction",
@@ -77,7 +119,7 @@ const FAULTS: Readonly<Record<Kind, FaultSource>> = {
   }),
   properties: faultSource("property", ["timestamp", "itemid", "property", "value"], HEADERS.properties, {
     time,
-    item: whole("itemid"),
+    item: exact("itemid"),
     category: {
       kind: "a categoryid is not an exact whole number",
       expected: "the value of categoryid to be a whole number below 2^53",
@@ -85,8 +127,8 @@ const FAULTS: Readonly<Record<Kind, FaultSource>> = {
     },
   }),
   tree: faultSource("category", ["categoryid", "parentid"], HEADERS.tree, {
-    category: whole("categoryid"),
-    parent: whole("parentid"),
+    category: exact("categoryid"),
+    parent: exact("parentid"),
   }),
 };
 
@@ -154,8 +196,8 @@ async function begin(
       ...Object.fromEntries(kinds.map((kind) => [kind, paths[kind].map(plainPath)])),
       page_mode: options.pages,
       gap_ms: Math.round(60_000 * options.sessionGap),
-      page_size: options.pageSize,
-      keep_no_click: options.keepNoClick,
+      page_size: options.pageSize ?? PAGE_SIZE[options.pages],
+      keep_no_click: options.keepNoClick ?? false,
       numeric,
       ...itemVariables(features, true, options, like),
       seed: options.seed,

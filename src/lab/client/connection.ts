@@ -10,7 +10,11 @@ import type {
   ToWorker,
   WorkerEvent,
 } from "./protocol.ts";
+import { laterScript } from "./scripts.ts";
 import type { Services } from "./worker.ts";
+
+/** Those of kernel_services.ts. */
+const KERNEL_SERVICES: ReadonlySet<keyof Services> = new Set(["exercises", "ladders", "selftest"] as const);
 
 const STOPPED: Failure = { kind: "stopped", message: "Stopped. What was under way ends by itself." };
 
@@ -54,6 +58,7 @@ export class Connection {
   readonly #waiting = new Map<number, Waiting>();
   readonly #ready = Promise.withResolvers<void>();
   #calls = 0;
+  #kernels: Promise<void> | undefined;
 
   constructor(worker: Worker, private readonly onEvent: (event: WorkerEvent) => void) {
     this.#worker = worker;
@@ -69,6 +74,7 @@ export class Connection {
 
   readonly call: CallWorker = async (service, method, argument, options = {}) => {
     await this.#ready.promise;
+    if (KERNEL_SERVICES.has(service)) await (this.#kernels ??= this.#loadKernels());
     const id = ++this.#calls;
     const { onProgress, signal, finishes } = options;
     const cancel = () => {
@@ -89,6 +95,14 @@ export class Connection {
       this.#waiting.delete(id);
     }
   };
+
+  /** Once, unless it fails. */
+  #loadKernels(): Promise<void> {
+    return this.call("adapter", "load", laterScript("kernels")).catch((error: unknown) => {
+      this.#kernels = undefined;
+      throw error;
+    });
+  }
 
   #post(message: ToWorker): void {
     this.#worker.postMessage(message);

@@ -7,7 +7,7 @@ import type { AdapterFacts, WorkerEvent } from "./protocol.ts";
 
 /** One idea of the lab, under a tab of its own. Another one is a file in screens/, and a line in main.ts and in other_screens.ts. */
 export interface Screen {
-  /** In the page's address, behind #. */
+  /** In the page's address, behind #; what follows behind = or / is the screen's, see {@link Lab.part}. */
   readonly id: string;
   /** On its tab. */
   readonly title: string;
@@ -35,6 +35,8 @@ const HIDDEN_SECONDS = 20;
 
 export class Lab {
   device: DeviceState = { kind: "opening" };
+  /** What the address names of the screen that is shown, as in #exercise=softmax; "" for nothing. */
+  part = "";
   /** What was measured on this adapter, for the screen Save: by what it is, "training". */
   readonly kept = new Map<string, unknown>();
   /** Calls a service of the worker: `lab.call("train", "start", ..., { onProgress, signal })`. */
@@ -131,7 +133,8 @@ export class Lab {
 
   /** Shows the screen that the address names, or the first. */
   #turn(): void {
-    const wanted = location.hash.slice(1);
+    const [, wanted, part = ""] = /^#(\w*)[=/]?([\w-]*)$/.exec(location.hash) ?? [];
+    this.part = part;
     const screen = this.#screens.find(({ id }) => id === wanted) ?? this.#screens[0];
     if (!screen) return;
     const mounted = this.#parts.has(screen.id);

@@ -12,6 +12,7 @@ const screens: readonly Screen[] = [
   { id: "train", title: "Train", mount: train },
   later("step", "Look inside a step"),
   later("ladders", "Ladders"),
+  later("exercise", "Exercises"),
   later("selftest", "Self-test"),
   later("user", "Be the user"),
   later("save", "Save"),

@@ -23,7 +23,7 @@ function loadingScript(url: string): string {
 }`;
 }
 
-/** A script that is loaded later: "screens", or "reader", which the worker loads. */
+/** A script that is loaded later: "screens", or "kernels" and "reader", which the worker loads. */
 export function laterScript(name: string): LaterScript {
   const text = document.getElementById(`${name}-script`)?.textContent;
   return text ? { text } : { url: new URL(`${name}.js`, location.href).href };

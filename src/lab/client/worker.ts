@@ -3,7 +3,7 @@
 
 import { DeviceLost, LabWorker, Stopped } from "./lab_worker.ts";
 import type { Call, Failure, FromWorker, ToWorker } from "./protocol.ts";
-import { laddersService, selftestService } from "./services/kernels.ts";
+import { type LaterScript, loadScript } from "./later_script.ts";
 import { stepService } from "./services/step.ts";
 import { TrainService } from "./services/train.ts";
 import { userService } from "./services/user.ts";
@@ -12,15 +12,16 @@ import { userService } from "./services/user.ts";
 function servicesOf(worker: LabWorker) {
   return {
     adapter: adapterService(worker),
-    ladders: laddersService(worker),
     step: stepService(worker),
-    selftest: selftestService(worker),
     train: new TrainService(worker),
     user: userService(worker),
   };
 }
 
-export type Services = ReturnType<typeof servicesOf>;
+/** What checks and races kernels: a script of its own, loaded when one of its services is asked for. */
+type KernelScript = typeof import("./kernel_services.ts");
+
+export type Services = ReturnType<typeof servicesOf> & ReturnType<KernelScript["kernelServices"]>;
 
 /** What the page may ask of the device itself. */
 function adapterService(worker: LabWorker) {
@@ -28,6 +29,11 @@ function adapterService(worker: LabWorker) {
     /** Opens the device, if it is not open: the worker tells what it is. @throws UserError without an adapter. */
     async open(): Promise<void> {
       await worker.gpu();
+    },
+    /** Adds the services of a script that is loaded later. */
+    async load(script: LaterScript): Promise<void> {
+      const { kernelServices } = await loadScript<KernelScript>(script);
+      Object.assign(services, kernelServices(worker));
     },
     /** Loses the device as a driver does that crashes, to try what happens then. */
     async lose(): Promise<void> {
@@ -43,7 +49,7 @@ const LOSS_MS = 100;
 type AnyMethod = (argument: unknown, call: Call<unknown>) => unknown;
 
 const worker = new LabWorker((event) => post({ event }));
-const services: Readonly<Record<string, object>> = servicesOf(worker);
+const services: Record<string, object> = servicesOf(worker);
 const running = new Map<number, AbortController>();
 
 self.addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {

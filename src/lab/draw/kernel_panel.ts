@@ -1,6 +1,7 @@
 /** All that the lab says of one dispatch: its figures, who owns what, where it came from, its text, derivation and reference. */
 
 import type { DispatchResult } from "../../selftest/profile/bench_report.ts";
+import { accessCounts, type Asked, countText } from "../../gpu/reading/access_counts.ts";
 import { type Html, markup } from "../../report/html.ts";
 import { type Ceilings, standing } from "../../selftest/profile/roofline.ts";
 import { sureness } from "../../selftest/profile/timing.ts";
@@ -53,6 +54,8 @@ ${figures}
 ${split !== undefined && markup`<blockquote><p>${split}</p></blockquote>`}
 ${chooser(code)}
 <div class="owned">${owned(code, middle(code))}</div>
+<h4>What it asks of memory</h4>
+${countsTable(code)}
 <h4>Shapes</h4>
 ${bindingsTable(code)}
 <h4>Where it came from</h4>
@@ -114,6 +117,25 @@ function figuresOf(timed: DispatchResult, ceilings: Ceilings | undefined): Html 
   return markup`<dl class="facts">${
     facts.map(([name, value]) => markup`<div><dt>${name}</dt><dd>${value}</dd></div>`)
   }</dl>`;
+}
+
+/** Of a workgroup in the middle of the grid: see gpu/reading/access_counts.ts. */
+function countsTable(code: KernelFacts): Html {
+  const { variables, storage, workgroup } = accessCounts(code.text, code);
+  const row = (name: Html, { reads, readSectors, writes, writeSectors, conflicts }: Asked) =>
+    markup`<tr><th scope="row">${name}</th>${
+      [reads, readSectors, writes, writeSectors, conflicts].map((count) => markup`<td>${countText(count)}</td>`)
+    }</tr>`;
+  const all = [["all buffers and textures", storage], ["all workgroup memory", workgroup]] as const;
+  const rows = [
+    ...variables.map((own) => row(markup`<code>${own.name}</code>`, own)),
+    ...all.filter(([, { reads }]) => reads !== undefined).map(([name, own]) => row(markup`${name}`, own)),
+  ];
+  const head = headRow("memory", "reads", "sectors a read", "writes", "sectors a write", "conflicts");
+  return markup`${scrollTable("What the kernel asks of memory", "figures", head, rows)}
+<p>Read from its text, without a clock: of an invocation, how often it reads and writes; of 32 that ask together, the sectors
+of 32 bytes that they touch, and in workgroup memory the turns that they wait as words stand in the same of its 32 banks. It
+is what a GPU does with it, whatever runs here. What follows from data is not readable.</p>`;
 }
 
 function bindingsTable({ bindings, constants }: KernelFacts): Html {

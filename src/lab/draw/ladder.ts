@@ -1,5 +1,6 @@
 /** A ladder on this adapter beside the same on the repository's machine: which ideas win on one and lose on the other. */
 
+import { countText } from "../../gpu/reading/access_counts.ts";
 import { type Html, markup } from "../../report/html.ts";
 import type { LadderFigures, LadderStepFigure, ShippedLadder, Timing } from "../../selftest/profile/bench_report.ts";
 import { sureness } from "../../selftest/profile/timing.ts";
@@ -121,7 +122,7 @@ export function ladderTable(
     return markup`<tr${turned && markup` class="turned"`}>
 <th scope="row">${number}. ${idea}${mark}<br><span class="path">${refusal ?? breakable(kernel)}${
       checkedText(step)
-    }</span></th>
+    }${countsText(step)}</span></th>
 <td class="bar" aria-hidden="true">${bars(scale, gainOnFirst, there?.gainOnFirst)}</td>
 <td>${time ? short(time.median) : "-"}</td>
 <td>${time ? short(sureness(time)) : "-"}</td>
@@ -144,6 +145,16 @@ ${headRow("us", "± us", "on naive", "gain", "us", "on naive", "gain")}`;
 function checkedText({ time, checkedSizes = 0 }: ComparedStep): Html | undefined {
   if (!time || checkedSizes === 0) return undefined;
   return markup`<br>right at ${checkedSizes} ${checkedSizes === 1 ? "size" : "sizes"}`;
+}
+
+/** What it asks of memory, which no clock of a CPU driver shows. */
+function countsText({ counts }: ComparedStep): Html | undefined {
+  if (!counts) return undefined;
+  const { reads, sectors, conflicts } = counts;
+  const named = [[reads, "reads"], [sectors, "sectors a read"], [conflicts, "bank conflicts"]] as const;
+  return markup`<br>${
+    named.filter(([count]) => count !== undefined).map(([count, what]) => `${what} ${countText(count)}`).join(", ")
+  }`;
 }
 
 /** Two bars from 1x: to the right what is faster than the naive step, to the left what is slower. */

@@ -7,38 +7,32 @@ import { table } from "../../cli/table.ts";
 import { thousands } from "../../thousands.ts";
 import type { RoundOptions } from "./round_options.ts";
 
-/** A policy: what was promised of it, and what became of it, in clicks a user; null where nobody saw its pages. */
-export interface PlanFigures {
-  /** By the model that it plans with, over as many pages as users saw. */
-  readonly promised: MeanFigure;
-  /** By users who saw its pages. */
-  readonly made: MeanFigure | null;
-  /** Promised less made. */
-  readonly broken: MeanFigure | null;
-  /** What its model predicts of the very pages that they saw, less what they made of them. */
-  readonly error: MeanFigure | null;
-  /** The same of the model that has learned from such pages, of users whom it has not learned from; null without a round after it. */
-  readonly refitted: MeanFigure & { readonly users: number } | null;
-  /** Clicks made, less those under the policy before by the same users. */
-  readonly gain: MeanFigure | null;
-  /** [U] clicks of each user who saw its pages. */
-  readonly clicks: readonly number[];
-}
-
 const figureSchema = v.object({
   mean: v.finiteNumber(),
-  interval: v.nullable(v.tuple([v.finiteNumber(), v.finiteNumber()])),
+  interval: v.nullable(v.pipe(v.tuple([v.finiteNumber(), v.finiteNumber()]), v.readonly())),
 });
-/** As a round's folder has them. */
-export const planSchema: v.GenericSchema<unknown, PlanFigures> = v.object({
+/**
+ * A policy as a round's folder has it: what was promised of it, and what became of it, in clicks a user; null where nobody saw
+ * its pages.
+ */
+export const planSchema = v.object({
+  /** By the model that it plans with, over as many pages as users saw. */
   promised: figureSchema,
+  /** By users who saw its pages. */
   made: v.nullable(figureSchema),
+  /** Promised less made. */
   broken: v.nullable(figureSchema),
+  /** What its model predicts of the very pages that they saw, less what they made of them. */
   error: v.nullable(figureSchema),
+  /** The same of the model that has learned from such pages, of users whom it has not learned from; null without a round after it. */
   refitted: v.nullable(v.object({ ...figureSchema.entries, users: v.whole(1) })),
+  /** Clicks made, less those under the policy before by the same users. */
   gain: v.nullable(figureSchema),
-  clicks: v.array(v.whole(0)),
+  /** [U] clicks of each user who saw its pages. */
+  clicks: v.pipe(v.array(v.whole(0)), v.readonly()),
 });
+export type PlanFigures = v.InferOutput<typeof planSchema>;
+
 export function roundsText(policies: readonly PlanFigures[], { truth, users }: RoundOptions): string {
   const rows = policies.map(({ promised, made, broken, error, refitted, gain }, k) => [
     k === 0 ? "the first" : `after round ${k}`,

@@ -2,7 +2,7 @@
 
 import { Bootstrap, type Interval, intervalOf, MOST_GROUPS } from "../../figures/bootstrap.ts";
 import type { EpisodeLog } from "../../simulate/episode_log.ts";
-import { coverage, type SimulationFigures } from "../../simulate/figures.ts";
+import { coverage, FigureSums, type SimulationFigures } from "../../simulate/figures.ts";
 
 /** An episode of users who were stepped together, whoever they are. */
 export type Episodes = Omit<EpisodeLog, "episode" | "firstUser">;
@@ -83,44 +83,26 @@ export function figuresOf(episodes: readonly Episodes[], items: number): Episode
   if (users === 0 || episodes.some((log) => log.pages !== pages)) {
     throw new RangeError("expected episodes of users with the same number of pages");
   }
-  const [returns, clicks, seen] = [
-    new Float64Array(users),
-    new Float64Array(users),
-    new Float64Array(users),
-  ];
-  const shown = new Uint8Array(items);
-  const byPage = Array.from({ length: pages }, (_, page): PageFigures => {
-    let [present, clicked, reward, chance, first] = [0, 0, 0, 0, 0];
-    for (const log of episodes) {
-      for (let user = 0; user < log.users; user++) {
-        const at = page * log.users + user;
-        if (log.present[at] === 0) continue;
-        const isClick = log.choices[at]! < log.slate ? 1 : 0;
-        present++;
-        clicked += isClick;
-        reward += log.rewards[at]!;
-        chance += log.probabilities[at]!;
-        returns[first + user] = returns[first + user]! + log.rewards[at]!;
-        clicks[first + user] = clicks[first + user]! + isClick;
-        seen[first + user] = seen[first + user]! + 1;
-        for (let j = 0; j < log.slate; j++) shown[log.slates[at * log.slate + j]!] = 1;
-      }
-      first += log.users;
-    }
-    return {
-      users: present,
-      clickRate: clicked / present,
-      reward: reward / present,
-      clickChance: chance / present,
-    };
-  });
+  const sums = new FigureSums({ users, episodes: 1, pages, slate: episodes[0]?.slate ?? 0, items }, 0);
+  let firstUser = 0;
+  for (const log of episodes) {
+    sums.add({ ...log, episode: 0, firstUser }, 0);
+    firstUser += log.users;
+  }
+  const { returns, ...counts } = sums.figures;
+  const [clicks, seen] = [Float64Array.from(counts.clicks), Float64Array.from(counts.seen)];
   return {
     returns,
     return: ratioOf(returns),
     rewardAPage: ratioOf(returns, seen),
     clickRate: ratioOf(clicks, seen),
-    byPage,
-    coverage: sum(shown) / items,
+    byPage: counts.byPage.map((page) => ({
+      users: page.shown,
+      clickRate: page.clicks / page.shown,
+      reward: page.reward / page.shown,
+      clickChance: page.predicted / page.shown,
+    })),
+    coverage: coverage(counts),
   };
 }
 
@@ -137,7 +119,7 @@ function checkSizes({ users, pages, slate, ...log }: Episodes): void {
   }
 }
 
-function sum(values: Float64Array | Uint8Array): number {
+function sum(values: Float64Array): number {
   let total = 0;
   for (const value of values) total += value;
   return total;

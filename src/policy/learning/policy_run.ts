@@ -123,6 +123,20 @@ export class PolicyFolder {
   }
 }
 
+/** The points of a policy's curve so far; none where it cannot be read. */
+export async function readCurve(path: string): Promise<CurvePoint[]> {
+  const text = await Deno.readTextFile(`${path}/curve.csv`).catch(() => "");
+  return text.split("\n").slice(1).flatMap((line): CurvePoint[] => {
+    const [userSteps, mean, standardError, clickRate, coverage, ...more] = line.split(",").map(Number);
+    const known = [userSteps, mean, standardError, clickRate, coverage].every(Number.isFinite) &&
+      more.length === 0;
+    return known && userSteps !== undefined && mean !== undefined && standardError !== undefined &&
+        clickRate !== undefined && coverage !== undefined
+      ? [{ userSteps, return: mean, standardError, clickRate, coverage }]
+      : [];
+  });
+}
+
 /** What a training tells. */
 export interface PolicyEvents {
   onPage?(result: StepResult<PolicyFigures>): void;

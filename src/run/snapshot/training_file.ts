@@ -7,7 +7,7 @@ import * as v from "../../schema.ts";
 import { checkWeights } from "../../model/user_model.ts";
 import type { ParameterSpec, Weights } from "../../tape/parameters.ts";
 import { bestOf, bestText, criteria, type Criterion } from "../../train/best_records.ts";
-import { type StagesConfig, stagesConfigSchema } from "../../train/config.ts";
+import { stagesConfigSchema } from "../../train/config.ts";
 import type { TrainerState } from "../../train/trainer_state.ts";
 import { UserError } from "../../user_error.ts";
 import { encodeSafetensors } from "./safetensors.ts";
@@ -20,26 +20,16 @@ import {
 } from "./snapshot.ts";
 
 /** What a training is, beside its state. */
-export interface TrainingSetting {
-  readonly config: StagesConfig;
+const settingSchema = v.strictObject({
+  config: stagesConfigSchema,
   /** Which of its stages the state is of. */
-  readonly stage: "shannon" | "adversarial";
+  stage: v.picklist(["shannon", "adversarial"]),
   /** A checksum of the data. */
-  readonly data: string;
+  data: v.string(),
   /** Which adapter has computed it, for the reader. */
-  readonly adapter: string;
-}
-
-const settingSchema = v.pipe(
-  v.string(),
-  v.parseJson(),
-  v.strictObject({
-    config: stagesConfigSchema,
-    stage: v.picklist(["shannon", "adversarial"]),
-    data: v.string(),
-    adapter: v.string(),
-  }),
-);
+  adapter: v.string(),
+});
+export type TrainingSetting = v.InferOutput<typeof settingSchema>;
 
 /** The bytes of the file. @param specs of all networks' parameters. */
 export function encodeTraining(
@@ -61,7 +51,7 @@ export function encodeTraining(
 /** @returns undefined for a snapshot that is no training's. @throws UserError for one that is damaged. */
 export function trainingSetting({ metadata }: Snapshot, path: string): TrainingSetting | undefined {
   if (metadata.training === undefined) return undefined;
-  const parsed = v.safeParse(settingSchema, metadata.training);
+  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), settingSchema), metadata.training);
   if (parsed.success) return parsed.output;
   throw new UserError(`${path}: what it says of its training is damaged: ${v.reasons(parsed.issues)}`);
 }

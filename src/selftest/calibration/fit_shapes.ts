@@ -97,7 +97,7 @@ function describe({ matmul, lstm = {} }: KernelShapes, gain: Calibration["gain"]
   return chosen.length === 0 ? "the standard ones, as no others are clearly faster" : chosen.join(", ");
 }
 
-async function keyOf(gpu: Gpu, sizes: readonly string[]): Promise<ShapeKey> {
+async function keyOf(gpu: Gpu, sizes: string[]): Promise<ShapeKey> {
   const { description, runtime } = gpu.adapter;
   const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(matmulTexts() + lstmTexts()));
   return {

@@ -10,29 +10,20 @@ import { lockBeside } from "../../run/files/owned_folder.ts";
 import { readJson, writeJson } from "../../run/files/json_file.ts";
 
 /** What shapes depend on. Where any of it differs, they are calibrated again. */
-export interface ShapeKey {
-  readonly adapter: string;
-  readonly driver: string;
-  readonly runtime: string;
-  readonly clickgan: string;
+const keySchema = v.strictObject({
+  adapter: v.string(),
+  driver: v.string(),
+  runtime: v.string(),
+  clickgan: v.string(),
   /** Of the kernels' texts. */
-  readonly sha256: string;
+  sha256: v.string(),
   /** Of the products. */
-  readonly sizes: readonly string[];
-}
+  sizes: v.array(v.string()),
+});
+export type ShapeKey = v.InferOutput<typeof keySchema>;
 
 const cacheSchema = v.strictObject({
-  entries: v.array(v.strictObject({
-    for: v.strictObject({
-      adapter: v.string(),
-      driver: v.string(),
-      runtime: v.string(),
-      clickgan: v.string(),
-      sha256: v.string(),
-      sizes: v.array(v.string()),
-    }),
-    shapes: kernelShapesSchema,
-  })),
+  entries: v.array(v.strictObject({ for: keySchema, shapes: kernelShapesSchema })),
 });
 type Entries = v.InferOutput<typeof cacheSchema>["entries"];
 
@@ -58,8 +49,7 @@ export class ShapeCache {
       // Another run may add its own shapes at the same time: they must not be lost.
       using _ = await Lock.wait(lockBeside(this.file), this.file, () => {});
       const others = (await this.#entries(() => {})).filter((entry) => !isSame(entry.for, key));
-      const entry = { for: { ...key, sizes: [...key.sizes] }, shapes };
-      const entries = [...others, entry].slice(-MOST_ENTRIES);
+      const entries = [...others, { for: key, shapes }].slice(-MOST_ENTRIES);
       await writeJson(this.file, { entries });
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
@@ -79,9 +69,9 @@ export class ShapeCache {
 }
 
 function isSame(a: ShapeKey, b: ShapeKey): boolean {
-  const parts = ({ adapter, driver, runtime, clickgan, sha256, sizes }: ShapeKey) =>
-    JSON.stringify([adapter, driver, runtime, clickgan, sha256, sizes]);
-  return parts(a) === parts(b);
+  // In the schema's order.
+  const [one, other] = [a, b].map((key) => JSON.stringify(v.parse(keySchema, key)));
+  return one === other;
 }
 
 function firstLine({ message }: Error): string {

@@ -1,21 +1,13 @@
 /** Whether a reader's kernel is right: what it computes, and the same in other orders. */
 
 import { clickDimensions } from "../../batch/click_sizes.ts";
-import { type Gpu, LimitError } from "../../gpu/device.ts";
+import type { Gpu } from "../../gpu/device.ts";
 import type { Kernel } from "../../gpu/kernel.ts";
 import { isTexture, isUniform, UNIFORM_BYTES } from "../../gpu/memory.ts";
 import { readFloats } from "../../gpu/readback.ts";
-import {
-  BEHIND,
-  bindSteps,
-  type BoundStep,
-  runStep,
-  type Step,
-  UNWRITTEN,
-  type Worst,
-  worstOf,
-  worstText,
-} from "../ladder/check.ts";
+import { bindSteps, type BoundStep, compareStep, type Found, type Step } from "../ladder/check.ts";
+import { type Check, checkText } from "../finding.ts";
+import { CANARY, type CanaryArena } from "../harness.ts";
 import type { Problem, Size } from "../ladder/problem.ts";
 import { thousands } from "../../thousands.ts";
 import { UserError } from "../../user_error.ts";
@@ -90,14 +82,14 @@ export async function checkAnswer(
     const [bound, ...others] = steps;
     if (!bound) throw new Error(`exercise ${exercise.name}: nothing was bound`);
     checkUniforms(bound, one, file);
-    const fault = await faultOf(gpu, problem, bound).catch((error) => {
+    const fault = await faultOf(arena, problem, bound).catch((error) => {
       throw gridFault(error, one, file) ?? error;
     });
     if (fault) {
       throw new UserError(`${file} is wrong at ${one.name}: ${fault}${hints(exercise, step, problem)}`);
     }
     for (const other of others) {
-      const fault = wrongRun(problem, other, await runStep(gpu, problem, other));
+      const fault = await faultOf(arena, problem, other);
       if (fault) {
         throw new UserError(
           `${file} is wrong at ${one.name} when its invocations run in another order: ${fault}\n` +
@@ -128,7 +120,8 @@ async function bindAnswer(gpu: Gpu, exercise: Exercise, step: Step, one: Case, f
   } catch (error) {
     if (error instanceof TooLarge || error instanceof RangeError) throw error;
     const [first = "", ...rest] = (error instanceof Error ? error.message : String(error)).split("\n");
-    if (error instanceof LimitError) {
+    // Also of a device that another script has opened, which has a class of its own for it.
+    if (error instanceof Error && "share" in error) {
       throw new TooLarge(`${one.name}: ${first.replace(/ Use smaller.*$/, "")} Take a smaller --size.`);
     }
     const placed = Object.entries(step.where ?? {}).filter(([, place]) => place !== "uniform");
@@ -174,40 +167,35 @@ function hints(exercise: Exercise, { kernel: { source, constants } }: Step, prob
   ].join("");
 }
 
-/** What is wrong with a run, if anything is. */
-async function faultOf(gpu: Gpu, problem: Problem, bound: BoundStep): Promise<string | undefined> {
-  const found = await runStep(gpu, problem, bound);
-  const changed = await changedInput(gpu, problem, bound);
-  return wrongRun(problem, bound, found) ??
-    (changed === undefined ? undefined : `it writes the input ${changed}.`) ??
-    difference(found, await runStep(gpu, problem, bound));
-}
-
-function wrongRun(problem: Problem, bound: BoundStep, found: Found): string | undefined {
-  return wrongNumber(problem, bound, found) ?? strayWrite(problem, found) ?? writtenPadding(problem, found);
-}
-
-type Found = Readonly<Record<string, Float32Array<ArrayBuffer>>>;
-
-function wrongNumber(problem: Problem, { step }: BoundStep, found: Found): string | undefined {
-  for (const [name, { fault }] of Object.entries(problem.outputs)) {
-    const words = found[name] && fault?.(found[name]);
-    if (words) return words;
+/** What is wrong with an answer, if anything is: its numbers, what it writes beside them, or that two runs differ. */
+async function faultOf(arena: CanaryArena, problem: Problem, bound: BoundStep): Promise<string | undefined> {
+  const { faults: [first], found } = await compareStep(arena, problem, bound);
+  if (first?.what === "stray writes") {
+    return `${
+      checkText(first)
+    }. Leave early in invocations that own nothing; arrayLength counts words behind an output, too.`;
   }
-  const worst = worstOf(problem, step, found);
-  if (!worst) return undefined;
-  const { wrong, rows, columns } = worst;
-  return `${worstText(worst)}. ${wrong} of the ${rows * columns} numbers are wrong.${
-    ofNaN(problem, worst, found)
-  }`;
+  if (first && first.what !== "two runs") return wrongText(first, problem, found);
+  const padding = writtenPadding(problem, found);
+  if (padding) return padding;
+  const changed = await changedInput(arena.gpu, problem, bound);
+  if (changed !== undefined) return `it writes the input ${changed}.`;
+  return first &&
+    `${checkText(first)}. Do invocations write the same place, or read what others write without a barrier?`;
+}
+
+function wrongText(check: Check, problem: Problem, found: Found): string {
+  const { worst, wrong, values } = check;
+  if (!worst) return check.fault ?? checkText(check);
+  return `${checkText(check)}. ${wrong} of the ${values} numbers are wrong.${ofNaN(problem, check, found)}`;
 }
 
 /** Where a number is none: whether nothing was written there. */
-function ofNaN({ outputs, sizes }: Problem, { output, found: worst }: Worst, found: Found): string {
+function ofNaN({ outputs, sizes }: Problem, { what: output, worst }: Check, found: Found): string {
   const floats = found[output];
-  if (!Number.isNaN(worst) || !floats) return "";
+  if (!Number.isNaN(worst?.got) || !floats) return "";
   // Nothing but what was not written stays no number.
-  const unwritten = bitsOf(floats).map((bits) => bits === UNWRITTEN ? bits : 0);
+  const unwritten = bitsOf(floats).map((bits) => bits === CANARY ? bits : 0);
   const numbers = Array.from(
     outputs[output]?.dense(floatsOf(unwritten), clickDimensions.chunks(sizes)) ?? [],
   );
@@ -217,37 +205,13 @@ function ofNaN({ outputs, sizes }: Problem, { output, found: worst }: Worst, fou
     : `\nNothing was written to ${count} of its ${numbers.length} places, or it was read first: is the grid large enough?`;
 }
 
-function strayWrite({ outputs }: Problem, found: Found): string | undefined {
-  for (const [name, floats] of Object.entries(found)) {
-    const length = outputs[name]?.length ?? 0;
-    const stray = bitsOf(floats).subarray(length).findIndex((bits) => bits !== BEHIND);
-    if (stray < 0) continue;
-    return `a stray write: ${name} has ${length} floats, and float ${
-      length + stray
-    } was written. Leave early in ` +
-      "invocations that own nothing; arrayLength counts words behind an output, too.";
-  }
-}
-
 function writtenPadding({ outputs }: Problem, found: Found): string | undefined {
   for (const [name, { length, pads }] of Object.entries(outputs)) {
     const floats = found[name]?.subarray(0, length) ?? new Float32Array();
     const at = bitsOf(floats).findIndex((bits, float) =>
-      bits !== UNWRITTEN && floats[float] !== 0 && (pads?.(float) ?? false)
+      bits !== CANARY && floats[float] !== 0 && (pads?.(float) ?? false)
     );
     if (at >= 0) return `${name}: float ${at} is ${floats[at]}, and it pads a row. Padding has to stay 0.`;
-  }
-}
-
-function difference(found: Found, again: Found): string | undefined {
-  for (const [name, floats] of Object.entries(found)) {
-    const second = bitsOf(again[name] ?? new Float32Array());
-    const at = bitsOf(floats).findIndex((word, k) => word !== second[k]);
-    if (at < 0) continue;
-    return `two runs differ: float ${at} of ${name} is ${floats[at]}, then ${
-      again[name]?.[at]
-    }. Do invocations write ` +
-      "the same place, or read what others write without a barrier?";
   }
 }
 

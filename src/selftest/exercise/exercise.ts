@@ -1,7 +1,8 @@
 /** What an exercise of the course is, what an answer to it is checked on, and numbers that are hard to get right. */
 
 import { clickDimensions } from "../../batch/click_sizes.ts";
-import { type Ladder, type Step, UNWRITTEN } from "../ladder/check.ts";
+import { CANARY } from "../harness.ts";
+import type { Ladder, Step } from "../ladder/check.ts";
 import { ladders } from "../ladder/ladders.ts";
 import type { Output, Problem, Size } from "../ladder/problem.ts";
 import { padded } from "../../tape/layout.ts";
@@ -27,11 +28,22 @@ export interface Exercise {
   readonly starter: string;
   /** What it is timed beside. */
   readonly ladder: Ladder;
+  /** The kernel of its ladder that solves it. */
+  readonly solution: string;
   /** Checked besides the ladder's sizes. */
   readonly hard: readonly HardCase[];
   readonly letters: (size: Size) => Letters;
   /** Why the starter's way cannot do a size; undefined where it can. */
   readonly refuses?: (size: Size) => string | undefined;
+}
+
+/** The shipped kernel, as the last step of the ladder has it that is it. */
+export function solutionOf({ ladder, solution }: Exercise): Step {
+  const step = ladder.steps.findLast(({ kernel, idea }) => kernel.name === solution && idea.includes("shipped"));
+  if (!step) throw new Error(`ladder ${ladder.name} ships no ${solution}`);
+  // Words stand behind each output here.
+  const source = step.kernel.source.replace("arrayLength(&weights)", "P4");
+  return { ...step, kernel: { ...step.kernel, source } };
 }
 
 export function ladderNamed(name: string): Ladder {
@@ -109,7 +121,7 @@ export function floatsOf(words: Uint32Array<ArrayBuffer>): Float32Array<ArrayBuf
 
 /** Words as they were found; NaN where nothing was written. */
 export function foundWords(found: Float32Array): number[] {
-  return Array.from(bitsOf(found), (word) => word === UNWRITTEN ? NaN : word);
+  return Array.from(bitsOf(found), (word) => word === CANARY ? NaN : word);
 }
 
 /** @param words [rows, columns], row by row. */

@@ -1,15 +1,17 @@
 /** A ladder's steps on the device: what they are bound to, one run of them, and whether it gave what the reference gives. */
 
-import { Arena } from "../../gpu/arena.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import { type Constants, type Kernel, STEP, STEPS } from "../../gpu/kernel.ts";
+import { type Constants, type Kernel, kernelText, STEP, STEPS } from "../../gpu/kernel.ts";
 import { type Memory, uniformIfSmall, type View, writeMemory } from "../../gpu/memory.ts";
 import { type Invocations, Program } from "../../gpu/program.ts";
-import { readFloats } from "../../gpu/readback.ts";
+import { type AccessCounts, accessCounts } from "../../gpu/reading/access_counts.ts";
+import { readViews } from "../../gpu/readback.ts";
 import { clickDimensions, type ClickSizes } from "../../batch/click_sizes.ts";
+import { indexScopeOf } from "../../batch/index_scope.ts";
 import { STEP_STRIDE, writeStepHeader } from "../../gpu/step.ts";
-import { commandsOf } from "../profile/clock.ts";
 import { inPanels, rowByRow } from "../../gpu/texture_layout.ts";
+import { type Check, Checks, checkText } from "../finding.ts";
+import { CanaryArena, floats, twice } from "../harness.ts";
 import type { Problem, Size } from "./problem.ts";
 
 /** "panels": a texture with the input's rows in panels of sixteen columns, see texture_layout.ts. */
@@ -75,6 +77,8 @@ export interface BoundStep {
   /** All that its kernel binds but the step's header. */
   readonly views: Readonly<Record<string, Memory>>;
   readonly outputs: Readonly<Record<string, View>>;
+  /** What it asks of memory, at this size and of this problem's whole numbers. */
+  readonly counts: () => AccessCounts;
   /** Milliseconds that recording took. */
   readonly hostMs: number;
 }
@@ -92,9 +96,9 @@ export async function bindSteps(
   ladder: Ladder,
   size: Size,
   spare = 0,
-): Promise<{ arena: Arena; problem: Problem; steps: BoundStep[] }> {
+): Promise<{ arena: CanaryArena; problem: Problem; steps: BoundStep[] }> {
   const problem = ladder.problem(size);
-  const arena = new Arena(gpu, `ladder ${ladder.name}`);
+  const arena = new CanaryArena(gpu, `ladder ${ladder.name}`, spare, BEHIND);
   try {
     const header = new DataView(new ArrayBuffer(STEP_STRIDE));
     const { sizes } = problem;
@@ -105,9 +109,14 @@ export async function bindSteps(
     const outputs = Object.fromEntries(
       Object.entries(problem.outputs).map((
         [name, { length }],
-      ) => [name, arena.allocate(name, 4 * (length + spare))]),
+      ) => [name, arena.allocate(name, 4 * length)]),
     );
     const place = placing(arena, problem);
+    const data = Object.fromEntries(
+      Object.entries(problem.inputs).flatMap(([name, words]) =>
+        words instanceof Uint32Array ? [[name, words]] : []
+      ),
+    );
     const steps: BoundStep[] = [];
     for (const [k, step] of ladder.steps.entries()) {
       if (step.refuses?.(size, workgroupBytesOf(gpu)) !== undefined) continue;
@@ -120,20 +129,29 @@ export async function bindSteps(
         bindings.map(({ name }) => [name, outputs[name] ?? place(name, where[name])]),
       );
       const began = performance.now();
-      const program = await Program.record(gpu, ladder.name, headers.buffer, [{
+      const spec = {
         kernel,
         label: `ladder ${ladder.name}, step ${numberOf(step, k)}`,
         constants: { ...Object.fromEntries(known), ...step.constants?.(size) },
         views,
         invocations: step.invocations(size),
         cost: () => problem.cost,
-      }]);
+      };
+      const program = await Program.record(gpu, ladder.name, headers.buffer, [spec]);
       steps.push({
         number: numberOf(step, k),
         step,
         encode: (pass) => program.encodeOne(pass, 0, problem.sizes, 0),
         views,
         outputs,
+        counts: () => {
+          const scope = indexScopeOf(program, 0, sizes);
+          return accessCounts(kernelText(spec), {
+            ...scope,
+            header: { first_entry: 0, counted: batch.counted },
+            data,
+          });
+        },
         hostMs: performance.now() - began,
       });
     }
@@ -145,7 +163,10 @@ export async function bindSteps(
 }
 
 /** Where a problem's inputs stand: each is uploaded once for each kind of place. */
-function placing(arena: Arena, { inputs, constants }: Problem): (name: string, where?: Place) => Memory {
+function placing(
+  arena: CanaryArena,
+  { inputs, constants }: Problem,
+): (name: string, where?: Place) => Memory {
   const placed = new Map<string, Memory>();
   const inTexture = (name: string, data: Problem["inputs"][string], where: Place) => {
     const bytes = data.byteLength;
@@ -154,115 +175,91 @@ function placing(arena: Arena, { inputs, constants }: Problem): (name: string, w
     writeMemory(arena.gpu.queue, memory, data);
     return memory;
   };
+  // Nothing stands behind what is read.
+  const uploaded = (name: string, data: Problem["inputs"][string]) => ({
+    ...arena.upload(name, data),
+    size: data.byteLength,
+  });
   return (name, where) => {
     const data = inputs[name];
     if (!data) throw new Error(`${arena.purpose}: nothing is known of binding ${name}`);
     const textured = where === "texture" || where === "panels";
     const key = textured ? `${name}, ${where}` : name;
-    const memory = placed.get(key) ?? (textured ? inTexture(name, data, where) : arena.upload(name, data));
+    const memory = placed.get(key) ?? (textured ? inTexture(name, data, where) : uploaded(name, data));
     placed.set(key, memory);
     return where === "uniform" && !("texture" in memory) ? uniformIfSmall(memory) : memory;
   };
 }
 
-/** What an output holds where nothing was written: a NaN that arithmetic does not make, but may hand on. */
-export const UNWRITTEN = 0x7fc0beef;
 /** What stands behind an output, the bits of a number: what a kernel makes of it there is seen. */
-export const BEHIND = 0x449a5000;
+const BEHIND = 0x449a5000;
 
-/**
- * Runs a step once, on outputs that hold what their problem says, or {@link UNWRITTEN}.
- * @returns the floats of each output, and of what is spare behind it.
- */
-export async function runStep(
-  gpu: Gpu,
-  problem: Problem,
-  { encode, outputs }: Pick<BoundStep, "encode" | "outputs">,
-): Promise<Record<string, Float32Array<ArrayBuffer>>> {
-  for (const [name, view] of Object.entries(outputs)) {
-    const { length = 0, initial = [] } = problem.outputs[name] ?? {};
-    const words = new Uint32Array(view.size / 4).fill(UNWRITTEN, 0, length).fill(BEHIND, length);
-    const begin = new Float32Array(words.buffer);
-    begin.set(initial);
-    gpu.queue.writeBuffer(view.buffer, view.offset, begin);
-  }
-  gpu.queue.submit([commandsOf(gpu, "check", encode)]);
-  const found: Record<string, Float32Array<ArrayBuffer>> = {};
-  for (const [name, view] of Object.entries(outputs)) found[name] = await readFloats(gpu, view);
-  gpu.check();
-  return found;
+/** Floats of each output. */
+export type Found = Readonly<Record<string, Float32Array<ArrayBuffer>>>;
+
+/** What came of two runs of a step. */
+export interface Compared {
+  /** What differs, that of its numbers first. */
+  readonly faults: readonly Check[];
+  /** Of the first run. */
+  readonly found: Found;
 }
 
-/** The number of an output that is furthest off. */
-export interface Worst {
-  readonly output: string;
-  readonly row: number;
-  readonly column: number;
-  readonly rows: number;
-  readonly columns: number;
-  readonly expected: number;
-  readonly found: number;
-  /** How far off a number may be. */
-  readonly allowed: number;
-  /** Numbers of the output that are further off. */
-  readonly wrong: number;
-  /** What the place is, in words. */
-  readonly named: string | undefined;
+/** Runs a step twice, on outputs that hold what their problem says, or canaries: see {@link twice}. */
+export async function compareStep(
+  arena: CanaryArena,
+  problem: Problem,
+  { step, encode, outputs }: BoundStep,
+): Promise<Compared> {
+  const names = Object.keys(outputs);
+  const kernels = [step.kernel.name];
+  const [numbers, runs] = [new Checks(), new Checks()];
+  const all = await twice(arena, runs, kernels, {
+    start: () =>
+      Object.entries(outputs).forEach(([name, view]) => arena.begin(view, 0, problem.outputs[name]?.initial)),
+    encode: ({ pass }) => encode(pass),
+    read: async () => (await readViews(arena.gpu, Object.values(outputs))).map(floats),
+  });
+  arena.gpu.check();
+  const found = Object.fromEntries(names.map((name, k) => [name, all[k] ?? floats(undefined)]));
+  compareOutputs(numbers, problem, step, found);
+  return { found, faults: [...numbers.all, ...runs.all].filter(({ differs }) => differs) };
 }
 
-/** The worst number of the first output that has a wrong one; undefined where all are right. */
-export function worstOf(
-  problem: Problem,
-  { kernel, oneChunk }: Step,
-  outputs: Readonly<Record<string, Float32Array>>,
-): Worst | undefined {
+function compareOutputs(checks: Checks, problem: Problem, { kernel, oneChunk }: Step, found: Found): void {
   const chunks = oneChunk ? 1 : clickDimensions.chunks(problem.sizes);
   const bound = (name: string) => kernel.bindings.some((binding) => binding.name === name);
-  for (const [name, { expected, dense, tolerance, optional, named }] of Object.entries(problem.outputs)) {
-    const floats = outputs[name];
-    if (!floats || (optional && !bound(name))) continue;
-    const found = dense(floats, chunks);
-    const allowed = tolerance * expected.data.reduce((most, x) => Math.max(most, Math.abs(x)), 1e-3);
-    let [at, most, wrong] = [0, -1, 0];
-    expected.data.forEach((x, k) => {
-      const off = Math.abs((found[k] ?? NaN) - x);
-      const error = Number.isNaN(off) ? Infinity : off;
-      if (error > allowed) wrong++;
-      if (error > most) [at, most] = [k, error];
+  const kernels = [kernel.name];
+  for (
+    const [what, { expected, dense, tolerance, optional, named, fault }] of Object.entries(problem.outputs)
+  ) {
+    const floats = found[what];
+    if (!floats || (optional && !bound(what))) continue;
+    const words = fault?.(floats);
+    if (words) {
+      checks.holds(false, kernels, what, words);
+      continue;
+    }
+    const { data, rows, columns } = expected;
+    checks.numbers(dense(floats, chunks), data, {
+      ...{ kernels, what, columns },
+      tolerance: tolerance * data.reduce((most, x) => Math.max(most, Math.abs(x)), 1e-3),
+      named: (k) => {
+        const place = named?.(Math.floor(k / columns), k % columns);
+        return ` of [${rows}, ${columns}]${place ? ` (${place})` : ""}`;
+      },
     });
-    if (wrong === 0) continue;
-    const { rows, columns } = expected;
-    const [row, column] = [Math.floor(at / columns), at % columns];
-    return {
-      output: name,
-      row,
-      column,
-      named: named?.(row, column),
-      rows,
-      columns,
-      expected: expected.data[at] ?? NaN,
-      found: found[at] ?? NaN,
-      allowed,
-      wrong,
-    };
   }
-}
-
-export function worstText(
-  { output, row, column, rows, columns, expected, found, allowed, named }: Worst,
-): string {
-  const short = (x: number) => Number.isInteger(x) ? x : Number(x.toPrecision(8));
-  const off = Math.abs(found - expected);
-  const place = `${output}[${row}, ${column}] of [${rows}, ${columns}]${named ? ` (${named})` : ""}`;
-  return `${place}: expected ${short(expected)}, got ${short(found)}, off by ${off.toPrecision(2)} with ${
-    allowed.toPrecision(2)
-  } allowed`;
 }
 
 /** What is wrong with a step, in words; undefined where it gives what the reference gives. */
-export async function faultOf(gpu: Gpu, problem: Problem, bound: BoundStep): Promise<string | undefined> {
-  const worst = worstOf(problem, bound.step, await runStep(gpu, problem, bound));
-  return worst && `wrong, and not timed: ${worstText(worst)}`;
+export async function faultOf(
+  arena: CanaryArena,
+  problem: Problem,
+  bound: BoundStep,
+): Promise<string | undefined> {
+  const [fault] = (await compareStep(arena, problem, bound)).faults;
+  return fault && `wrong, and not timed: ${checkText(fault)}`;
 }
 
 /** The same of all steps that can do a size, by their numbers. */
@@ -274,7 +271,7 @@ export async function faultsAt(
   const { arena, problem, steps } = await bindSteps(gpu, ladder, size);
   try {
     const found = new Map<number, string | undefined>();
-    for (const step of steps) found.set(step.number, await faultOf(gpu, problem, step));
+    for (const step of steps) found.set(step.number, await faultOf(arena, problem, step));
     return found;
   } finally {
     arena.destroy();

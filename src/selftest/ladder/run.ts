@@ -13,7 +13,7 @@ import {
   workgroupBytesOf,
 } from "./check.ts";
 import type { Size } from "./problem.ts";
-import type { LadderFigures, LadderStepFigure } from "../profile/bench_report.ts";
+import type { LadderCounts, LadderFigures, LadderStepFigure } from "../profile/bench_report.ts";
 import { timeRepeated } from "../profile/measure.ts";
 import { timingOf } from "../profile/timing.ts";
 
@@ -38,13 +38,20 @@ export async function runLadder(gpu: Gpu, ladder: Ladder, options: LadderOptions
   const { arena, problem, steps } = await bindSteps(gpu, ladder, size);
   try {
     const compiled = new Map<number, number>();
+    const counts = new Map<number, LadderCounts>();
     const checks = new Checks();
     for (const step of steps) {
       onProgress(`${ladder.name}: checking at ${size.join(" x ")}, step ${step.number}`);
       compiled.set(step.number, step.hostMs + await firstRun(gpu, step));
       const began = performance.now();
-      checks.add(step.number, await faultOf(gpu, problem, step));
+      checks.add(step.number, await faultOf(arena, problem, step));
       checks.runMs.set(step.number, performance.now() - began);
+      const { storage, workgroup } = step.counts();
+      counts.set(step.number, {
+        reads: storage.reads,
+        sectors: storage.readSectors,
+        conflicts: workgroup.conflicts,
+      });
     }
     // After that: a kernel that is the same at all sizes is compiled once.
     for (const odd of ladder.oddSizes) {
@@ -73,6 +80,7 @@ export async function runLadder(gpu: Gpu, ladder: Ladder, options: LadderOptions
         ...(own && { time: { ...timingOf(own.medians), min: own.min, ...own.error } }),
         gainOnFirst: ratio(1, number),
         ...(number > 1 && { gain: ratio(before, number) }),
+        counts: counts.get(number),
         compileMs: compiled.get(number),
         checkedSizes: checks.sizes.get(number),
         refusal: fault ?? refuses?.(size, workgroupBytesOf(gpu)),
@@ -90,7 +98,7 @@ class Checks {
   readonly sizes = new Map<number, number>();
   /** The first fault of those that have one. */
   readonly faults = new Map<number, string>();
-  /** Milliseconds of a run at the ladder's size, with what is around it. */
+  /** Milliseconds of what compares a step at the ladder's size: two runs, and what is around them. */
   readonly runMs = new Map<number, number>();
 
   add(number: number, fault: string | undefined): void {

@@ -131,6 +131,17 @@ const ladderStep = {
   gainOnFirst: v.optional(time),
   gain: v.optional(time),
 };
+/** What a step asks of memory, read from its text: see {@link import("../../gpu/reading/access_counts.ts").Asked}. */
+const asked = v.optional(v.union([time, v.literal("unreadable")]));
+const ladderCounts = v.strictObject({
+  /** Reads of storage that an invocation does. */
+  reads: asked,
+  /** Sectors of 32 bytes that a subgroup's read touches. */
+  sectors: asked,
+  /** Turns that an access to workgroup memory waits for its banks. */
+  conflicts: asked,
+});
+export type LadderCounts = v.InferOutput<typeof ladderCounts>;
 const ladderStepFigure = v.pipe(
   v.strictObject({
     ...ladderStep,
@@ -138,6 +149,8 @@ const ladderStepFigure = v.pipe(
     /** At how many sizes it was compared with the reference. */
     checkedSizes: v.optional(count),
     refusal: v.optional(v.string()),
+    /** Absent where the size cannot be done by it. */
+    counts: v.optional(ladderCounts),
   }),
   v.readonly(),
 );

@@ -6,9 +6,10 @@
 /** The table's name, for the script. */
 const TABLE = "WGSL";
 
-/** A kernel's name in the table: its file's, without the ending. */
+/** A kernel's name in the table: its file's, without the ending. An exercise has the name of what it leads to. */
 export function tableName(path: string): string {
-  return path.replace(/^.*[/\\]/, "").replace(/\.wgsl$/, "");
+  const name = path.replace(/^.*[/\\]/, "").replace(/\.wgsl$/, "");
+  return /[/\\]exercises[/\\]/.test(path) ? `exercise_${name}` : name;
 }
 
 /** What stands in the script in the place of a kernel's text. */

@@ -32,19 +32,13 @@ export function ladders(root: HTMLElement, lab: Lab): void {
         "step is compared with the reference in float64, and then all of them race on your adapter. Beside them stand the " +
         "figures of llvmpipe, a driver that runs shaders on a CPU: what wins there need not win on a GPU.",
     ),
+    notice.element,
   );
-  void lab.call("ladders", "list", undefined).then((all) => {
-    const rungs = all.map((facts): Rung => ({ facts, results: element("div") }));
-    root.append(
-      element(
-        "div",
-        { class: "buttons" },
-        button("Climb all ladders", () => climb(rungs)),
-        stop.element,
-      ),
-      notice.element,
-      list,
-    );
+  void lab.call("ladders", "list", undefined).then((known) => {
+    const rungs = known.map((facts): Rung => ({ facts, results: element("div") }));
+    const all = button("Climb all ladders", () => climb(rungs));
+    notice.element.before(element("div", { class: "buttons" }, all, stop.element));
+    root.append(list);
     list.append(...rungs.map((rung) => {
       const { name, title, size, steps } = rung.facts;
       return element(

@@ -27,6 +27,12 @@ export function step(root: HTMLElement, lab: Lab): void {
   const notice = new Notice();
   const results = element("div", { class: "results" });
   const stop = new StopButton(() => notice.say("Stopping when what is under way is done ..."));
+  let openKernel: ((kernel: string) => boolean) | undefined;
+  /** The kernel that the address names. */
+  const openWanted = () => {
+    if (lab.part === "" || openKernel?.(lab.part)) return;
+    notice.say(`No dispatch of this step has the kernel ${lab.part}.`, "note");
+  };
   const measure = async (signal: AbortSignal) => {
     try {
       const request = { workload: workload.value, model: model.value, seconds: SECONDS };
@@ -35,7 +41,8 @@ export function step(root: HTMLElement, lab: Lab): void {
       notice.say("Measured. Open a dispatch to see its kernel.");
       lab.keep("figures", profile.figures);
       lab.keep(stepName(profile.result), profile.result);
-      showStep(results, profile, carried().texts);
+      openKernel = showStep(results, profile, carried().texts);
+      openWanted();
     } catch (error) {
       notice.fail(error);
     }
@@ -69,7 +76,12 @@ export function step(root: HTMLElement, lab: Lab): void {
       setOptions(model, models.map((name) => ({ name, about: name })));
       choose();
     }, (error: unknown) => notice.fail(error));
-  void offer();
+  const offered = offer();
+  // Whoever comes by the address of a kernel wants to see it.
+  lab.onShow("step", () => {
+    if (openKernel) openWanted();
+    else if (lab.part !== "") void offered.then(() => stop.during(measure));
+  });
   // A model that was trained meanwhile can be looked into, too.
   lab.onKept(() => void offer());
 }
@@ -84,12 +96,12 @@ function setOptions(
   if (options.some(({ name }) => name === before)) select.value = before;
 }
 
-/** @param texts of all kernels: see scripts.ts. */
+/** @param texts of all kernels: see scripts.ts. @returns what opens the first dispatch of a kernel, if there is one */
 function showStep(
   results: HTMLElement,
   { result, facts, figures, clock }: StepProfile,
   texts: KernelTexts,
-): void {
+): (kernel: string) => boolean {
   const ceilings = ceilingsOf(figures);
   const dispatches = result.dispatches.map((timed, k): TimedDispatch => ({
     ...timed,
@@ -108,6 +120,7 @@ function showStep(
     if (!fact) return;
     markOpened(results, k);
     panel.show(fact, dispatches[k]);
+    if (focus && fact.code) history.replaceState(null, "", `#step/${fact.kernel}`);
     if (focus) panel.focus();
   };
   const choose = (event: Event) => {
@@ -126,6 +139,11 @@ function showStep(
   );
   // The longest one is what one wants to see first.
   open(longestOf(dispatches), false);
+  return (kernel) => {
+    const wanted = facts.findIndex((one) => one.kernel === kernel);
+    if (wanted >= 0) open(wanted, true);
+    return wanted >= 0;
+  };
 }
 
 /** All that is said of the dispatch that is opened. */

@@ -1,14 +1,15 @@
 /** The service of the screen "Look inside a step": what a training step is made of, and how long each part takes here. */
 
+import { indexScopeOf } from "../../../batch/index_scope.ts";
 import type { AdapterFigure, StepResult } from "../../../selftest/profile/bench_report.ts";
-import { clickDimensions } from "../../../batch/click_sizes.ts";
 import { usersOf } from "../../../data/click_log.ts";
 import { makeDemoShop } from "../../../data/demo_shop.ts";
 import type { Gpu } from "../../../gpu/device.ts";
 import { type KernelBinding, kernelText, STEP, STEPS } from "../../../gpu/kernel.ts";
 import { isTexture, isUniform, type Memory } from "../../../gpu/memory.ts";
 import { workOf } from "../../../gpu/profiler.ts";
-import { type DispatchNode, gridOf, invocationsOf, onlySlice } from "../../../gpu/program.ts";
+import { type DispatchNode, invocationsOf, onlySlice } from "../../../gpu/program.ts";
+import type { IndexScope } from "../../../gpu/reading/walk.ts";
 import { STEP_BYTES } from "../../../gpu/step.ts";
 import { measureAdapter } from "../../../selftest/profile/adapter_ceilings.ts";
 import { type Clock, clockOf } from "../../../selftest/profile/clock.ts";
@@ -129,7 +130,7 @@ export function stepService(worker: LabWorker) {
       const { log: clicks, users, name } = log();
       const recording = await model.record(gpu, clicks, users);
       try {
-        const facts = stepFacts(gpu, recording);
+        const facts = stepFacts(recording);
         const told = (text: string) => onProgress(`The step: ${text}`);
         const parts = await profileRecording(gpu, recording, { seconds: request.seconds, onProgress: told });
         const clock = await clockOf(gpu, () => {});
@@ -164,21 +165,13 @@ export interface BindingFacts {
 }
 
 /** Absent of a copy into a texture, which no kernel does. */
-export interface KernelFacts {
+export interface KernelFacts extends IndexScope {
   /** WGSL as the driver gets it. */
   readonly text: string;
   readonly constants: readonly (readonly [name: string, value: number | boolean])[];
   readonly bindings: readonly BindingFacts[];
   /** Invocations that are wanted. */
   readonly invocations: readonly [x: number, y: number];
-  /** Invocations of a workgroup. */
-  readonly workgroup: readonly [x: number, y: number];
-  /** Workgroups; z is a batch each, of what lays out several. */
-  readonly grid: readonly [x: number, y: number, z: number];
-  /** What kernels know as `step.size`: users, events, rows, items. */
-  readonly sizes: readonly number[];
-  /** Partial sums of each weight gradient. */
-  readonly chunks: number;
 }
 
 export interface DispatchFacts {
@@ -190,13 +183,13 @@ export interface DispatchFacts {
 }
 
 /** What the dispatches of a step are, in its order; copies stand behind the dispatch whose output they copy. */
-function stepFacts(gpu: Gpu, recording: Recording): DispatchFacts[] {
+function stepFacts(recording: Recording): DispatchFacts[] {
   const all: DispatchFacts[] = [];
   for (const { program, sizes, offset, slice = onlySlice } of recording.step()) {
     for (const { label, kernel, dispatch: k } of workOf(program, sizes, offset, slice)) {
       const dispatch = program.dispatches[k];
       if (!dispatch) continue;
-      const { spec, workgroup } = dispatch;
+      const { spec } = dispatch;
       const { node } = spec;
       const phase = phaseOf(spec.kernel.name, node);
       if (kernel !== spec.kernel.name) {
@@ -211,10 +204,7 @@ function stepFacts(gpu: Gpu, recording: Recording): DispatchFacts[] {
           constants: Object.entries(spec.constants ?? {}),
           bindings: bindingsOf(spec, text),
           invocations: invocationsOf(spec.invocations, sizes),
-          workgroup,
-          grid: gridOf(dispatch, sizes, slice, gpu.maxGrid),
-          sizes: clickDimensions.names.map((name) => sizes[name]),
-          chunks: clickDimensions.chunks(sizes),
+          ...indexScopeOf(program, k, sizes, slice),
         },
       });
     }

@@ -35,6 +35,7 @@ export const rank: Exercise = {
     oddSizes: [[1], [37], [1029]],
     problem: (size) => rankProblem(size),
   }),
+  solution: "batch_rank",
   hard: [
     hardBits("every bit set", () => 0xffffffff),
     hardBits("the first or the last bit of some words alone", (w) => [1, 0, 0, 2 ** 31][w % 4] ?? NaN),
@@ -103,6 +104,7 @@ export const tableGradient: Exercise = {
     oddSizes: [[1, 1, 5], [37, 11, 19], [301, 67, 12]],
     problem: (size) => tableProblem(size),
   }),
+  solution: "embedding_gradient",
   hard: [
     hardRows("nearly all rows of one item", [600, 5, 9], { itemOf: () => 2 }),
     hardRows("no click fed anything", [37, 11, 5], { feeds: () => false }),

@@ -26,6 +26,7 @@ export const draw: Exercise = {
     oddSizes: [[1, 1], [37, 3], [301, 7]],
     problem: (size) => problem(size),
   }),
+  solution: "choose",
   hard: [
     hard("utilities of 90 and -90", (z) => z > 0 ? 90 + z : z - 90),
     hard("all utilities about -200", (z) => z - 200),

@@ -31,6 +31,7 @@ export const lastClicks: Exercise = {
     oddSizes: [[1, 1, 5], [11, 5, 7], [3, 9, 20]],
     problem: (size) => problem(size),
   }),
+  solution: "pw_state_forward",
   hard: [{
     what: "more clicks than the window has lags, and users without clicks",
     size: [5, 40, 6],

@@ -6,7 +6,8 @@ import tiledText from "../../../../kernels/slates/slate_score_tiled.wgsl" with {
 import { NONE } from "../../../data/click_log.ts";
 import { randomStream } from "../../../data/random.ts";
 import { constantOf, kernel } from "../../../gpu/kernel.ts";
-import { type Ladder, UNWRITTEN } from "../../ladder/check.ts";
+import { CANARY } from "../../harness.ts";
+import type { Ladder } from "../../ladder/check.ts";
 import { drawing, type Output, type Problem, ROUNDING, type Size, upload } from "../../ladder/problem.ts";
 import { MOST_UNITS, PANEL, panelsOf, placeWords } from "../../../policy/network/slate_score.ts";
 import { at, type Matrix, matrix } from "../../../tape/reference.ts";
@@ -45,6 +46,7 @@ export const slateScore: Exercise = {
   chapter: "11-slates.md",
   starter,
   ladder,
+  solution: "slate_score_tiled",
   hard: [
     hard("all scores below -1,000", { output: (n) => -1000 - n, table: (i, n) => 2 + (7 * i + n) % 5 / 4 }),
     hard("equal items: the first of them", { table: (i, n) => (7 * (i % 5) + 3 * n) % 11 / 8, exact: true }),
@@ -146,7 +148,7 @@ function bestOfPanels(scores: Matrix, terms: number, exact: boolean): Output {
       const items = bitsOf(found);
       return panels.flatMap(({ user, best }, row) => {
         const item = items[2 * row + 1] ?? NaN;
-        if (best === undefined) return item === UNWRITTEN ? [NaN, NaN] : [0, 0];
+        if (best === undefined) return item === CANARY ? [NaN, NaN] : [0, 0];
         return [found[2 * row] ?? NaN, item < I ? of(user, item) : NaN];
       });
     },
@@ -161,7 +163,7 @@ function bestOfPanels(scores: Matrix, terms: number, exact: boolean): Output {
 function wrongItem(scores: Matrix, panels: readonly UserPanel[], words: Uint32Array): string | undefined {
   for (const [row, { user, panel, best }] of panels.entries()) {
     const item = words[2 * row + 1] ?? NaN;
-    if (item === UNWRITTEN) continue;
+    if (item === CANARY) continue;
     const place = `best[${panel} U + ${user}], of panel ${panel} and user ${user}`;
     const named = item === NONE ? "NONE" : `item ${item}`;
     if (best === undefined) {

@@ -32,6 +32,7 @@ export const sparsemax: Exercise = {
     oddSizes: [[1, 1], [13, 3], [67, 41]],
     problem: (size) => problem(size),
   }),
+  solution: "exact_minimax",
   hard: [
     pages(problem, [7, 3], "all rows of a page equal", (_, e) => e - 3),
     pages(

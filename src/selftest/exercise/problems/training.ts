@@ -35,6 +35,7 @@ export const batchNorm: Exercise = {
     oddSizes: [[3, 5], [37, 19], [1301, 68]],
     problem: (size) => normProblem(size),
   }),
+  solution: "batch_norm_input_gradient",
   hard: [{
     what: "constant columns, and columns of 1,000 that vary little",
     size: [39, 19],
@@ -123,6 +124,7 @@ export const adam: Exercise = {
     oddSizes: [[1], [37], [4099]],
     problem: (size) => adamProblem(size),
   }),
+  solution: "adam",
   hard: [{
     what: "gradients of 0 and of about epsilon",
     size: [37],

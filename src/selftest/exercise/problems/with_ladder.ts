@@ -31,6 +31,7 @@ export const softmax: Exercise = {
   chapter: "1-softmax.md",
   starter: softmaxStarter,
   ladder: ladderNamed("choice"),
+  solution: "choice_nll",
   hard: [
     pages(choiceProblem, [7, 3], "all utilities about -200", (k) => -200 - k / 4),
     pages(
@@ -66,6 +67,7 @@ export const matmul: Exercise = {
   chapter: "2-matmul.md",
   starter: matmulStarter,
   ladder: ladderNamed("forward"),
+  solution: "matmul_forward_tiled",
   hard: [largeSums],
   letters,
 };
@@ -76,6 +78,7 @@ export const inputGradient: Exercise = {
   chapter: "2-matmul.md",
   starter: inputStarter,
   ladder: ladderNamed("input"),
+  solution: "matmul_input_gradient_tiled",
   hard: [],
   letters,
 };
@@ -86,6 +89,7 @@ export const weightGradient: Exercise = {
   chapter: "2-matmul.md",
   starter: weightStarter,
   ladder: ladderNamed("weight"),
+  solution: "matmul_weight_gradient_tiled",
   hard: [],
   letters,
 };
@@ -97,6 +101,7 @@ export const panel: Exercise = {
   refuses: panelRefuses(1, PANEL.study),
   starter: panelStarter,
   ladder: ladderNamed("forward"),
+  solution: "matmul_forward_panel",
   hard: [largeSums],
   letters,
 };
@@ -119,6 +124,7 @@ export const lstm: Exercise = {
   chapter: "3-lstm.md",
   starter: lstmStarter,
   ladder: ladderNamed("lstm"),
+  solution: "lstm_forward_group",
   hard: [gatesOf100(lstmProblem)],
   letters: lstmLetters,
 };
@@ -129,6 +135,7 @@ export const lstmBackward: Exercise = {
   chapter: "3-lstm.md",
   starter: lstmBackwardStarter,
   ladder: ladderNamed("lstm-backward"),
+  solution: "lstm_backward_group",
   hard: [gatesOf100(lstmBackwardProblem)],
   letters: lstmLetters,
 };

@@ -1,0 +1,191 @@
+/**
+ * What a kernel asks of memory, counted without a clock or a device: by its own index expressions, at the sizes at hand, of
+ * one workgroup in the middle of its grid. Memory is asked as GPUs do it: 32 invocations together, in sectors of 32 bytes;
+ * workgroup memory in 32 banks, each of which gives one word of 4 bytes a turn.
+ *
+ * As the text has it: a compiler may do what is read twice once. What follows from data is not readable, unless whoever asks
+ * has the data; nothing is guessed.
+ */
+
+import { ifReadable } from "./index_values.ts";
+import { type Mask, ON, parseModule, PERHAPS, type Place, type Space } from "./parse.ts";
+import { type IndexScope, type Invocation, Walk } from "./walk.ts";
+
+/** Invocations that ask together. */
+const SUBGROUP = 32;
+const SECTOR = 32;
+const BANKS = 32;
+const WORD = 4;
+/** Statements of an invocation that are followed: some seconds. */
+const PATIENCE = 20_000_000;
+
+/** A count; "unreadable" where it depends on what the text does not tell; undefined where there is nothing to count. */
+export type Count = number | "unreadable" | undefined;
+
+/** What is asked of a variable, or of several. */
+export interface Asked {
+  /** Times that an invocation reads it, on average over those of the workgroup that ask for anything. */
+  readonly reads: Count;
+  readonly writes: Count;
+  /** Sectors that a subgroup's read touches, and its write, on average. Of storage buffers alone. */
+  readonly readSectors: Count;
+  readonly writeSectors: Count;
+  /**
+   * Turns that a subgroup's access waits beyond those that its words need if they lie evenly in the banks, on average. Of
+   * workgroup memory alone.
+   */
+  readonly conflicts: Count;
+}
+
+export interface VariableCounts extends Asked {
+  readonly name: string;
+  readonly space: Space;
+}
+
+export interface AccessCounts {
+  readonly variables: readonly VariableCounts[];
+  /** Buffers and textures together. */
+  readonly storage: Asked;
+  /** All workgroup memory. */
+  readonly workgroup: Asked;
+}
+
+/** @param text WGSL as the driver gets it */
+export function accessCounts(text: string, scope: IndexScope): AccessCounts {
+  const variables = new Map<string, Tally>();
+  const asking = new Set<number>();
+  const followed = ifReadable(() => {
+    const module = parseModule(text);
+    for (const { name, space } of module.variables.values()) {
+      if (space !== "uniform") variables.set(name, new Tally(space));
+    }
+    const onAccess = (place: Place, kind: "read" | "write", mask: Mask) => {
+      const tally = variables.get(place.name);
+      if (!tally) return;
+      for (let k = 0; k < mask.length; k++) if (mask[k] === ON) asking.add(k);
+      for (let k = 0; k < mask.length; k += SUBGROUP) tally.add(place, kind, mask, k);
+    };
+    new Walk(module, scope, middleWorkgroup(scope), { onAccess, patience: PATIENCE }).run();
+    return true;
+  });
+  const all = followed ? [...variables] : [];
+  const of = (...spaces: readonly Space[]) => {
+    const tallies = all.filter(([, { space }]) => spaces.includes(space)).map(([, tally]) => tally);
+    return followed ? askedOf(tallies, asking.size) : nothingRead;
+  };
+  return {
+    variables: all.map(([name, tally]) => ({ name, space: tally.space, ...askedOf([tally], asking.size) })),
+    storage: of("storage", "texture"),
+    workgroup: of("workgroup"),
+  };
+}
+
+const nothingRead: Asked = {
+  reads: "unreadable",
+  writes: "unreadable",
+  readSectors: "unreadable",
+  writeSectors: "unreadable",
+  conflicts: "unreadable",
+};
+
+function middleWorkgroup({ workgroup: [wx, wy], grid }: IndexScope): Invocation[] {
+  const group = [Math.floor((grid[0] - 1) / 2), Math.floor((grid[1] - 1) / 2)] as const;
+  return Array.from(
+    { length: wx * wy },
+    (_, k): Invocation => ({ group, local: [k % wx, Math.floor(k / wx)] }),
+  );
+}
+
+/** What has been asked one way. */
+interface Sum {
+  /** Of invocations. */
+  asked: number;
+  /** Of subgroups whose addresses are known, and what these took: sectors, or turns too many. */
+  known: number;
+  taken: number;
+  /** Somebody asks who is there perhaps; somebody asks where nobody knows. */
+  perhaps: boolean;
+  anywhere: boolean;
+}
+
+const none = (): Sum => ({ asked: 0, known: 0, taken: 0, perhaps: false, anywhere: false });
+
+class Tally {
+  readonly read = none();
+  readonly write = none();
+  constructor(readonly space: Space) {}
+
+  /** @param first number of the subgroup's first invocation */
+  add({ space, at, type, atomic = false }: Place, kind: "read" | "write", mask: Mask, first: number): void {
+    const sum = this[kind];
+    const addresses: number[] = [];
+    let asked = 0;
+    for (let k = first; k < Math.min(first + SUBGROUP, mask.length); k++) {
+      const address = at[k];
+      if (mask[k] === PERHAPS) sum.perhaps = true;
+      if (mask[k] !== ON) continue;
+      asked++;
+      if (address !== undefined) addresses.push(address);
+    }
+    if (asked === 0) return;
+    sum.asked += asked;
+    // Where textures have their texels, and how atomics on one word wait, only the driver knows.
+    if (addresses.length < asked || space === "texture" || (atomic && space === "workgroup")) {
+      sum.anywhere = true;
+      return;
+    }
+    sum.known++;
+    sum.taken += space === "workgroup"
+      ? turnsTooMany(pieces(addresses, type.size, WORD))
+      : pieces(addresses, type.size, SECTOR).length;
+  }
+}
+
+/** Numbers of the pieces of memory that some addresses lie in, each once. */
+function pieces(addresses: readonly number[], size: number, piece: number): number[] {
+  const found: number[] = [];
+  for (const at of addresses) {
+    for (let k = Math.floor(at / piece); k * piece < at + size; k++) found.push(k);
+  }
+  found.sort((a, b) => a - b);
+  return found.filter((one, k) => one !== found[k - 1]);
+}
+
+function turnsTooMany(words: readonly number[]): number {
+  const banks = new Array<number>(BANKS).fill(0);
+  for (const word of words) banks[word % BANKS] = (banks[word % BANKS] ?? 0) + 1;
+  return Math.max(...banks) - Math.ceil(words.length / BANKS);
+}
+
+function askedOf(tallies: readonly Tally[], invocations: number): Asked {
+  const sums = (kinds: readonly ("read" | "write")[], ...spaces: readonly Space[]) =>
+    tallies.filter(({ space }) => spaces.includes(space)).flatMap((tally) =>
+      kinds.map((kind) => tally[kind])
+    );
+  const buffers: readonly Space[] = ["storage", "texture"];
+  return {
+    reads: times(sums(["read"], ...buffers, "workgroup"), invocations),
+    writes: times(sums(["write"], ...buffers, "workgroup"), invocations),
+    readSectors: mean(sums(["read"], ...buffers)),
+    writeSectors: mean(sums(["write"], ...buffers)),
+    conflicts: mean(sums(["read", "write"], "workgroup")),
+  };
+}
+
+function times(sums: readonly Sum[], invocations: number): Count {
+  if (sums.some(({ perhaps }) => perhaps)) return "unreadable";
+  const asked = sums.reduce((all, one) => all + one.asked, 0);
+  return sums.length === 0 ? undefined : asked === 0 ? 0 : asked / invocations;
+}
+
+function mean(sums: readonly Sum[]): Count {
+  if (sums.some(({ perhaps, anywhere }) => perhaps || anywhere)) return "unreadable";
+  const known = sums.reduce((all, one) => all + one.known, 0);
+  return known === 0 ? undefined : sums.reduce((all, one) => all + one.taken, 0) / known;
+}
+
+/** "8", "1.3", "-" of what there is nothing of. */
+export function countText(count: Count): string {
+  if (count === undefined) return "-";
+  return count === "unreadable" ? "not readable" : String(Number(count.toPrecision(3)));
+}

@@ -1,0 +1,68 @@
+/**
+ * What an invocation makes of its own number: the whole numbers that a kernel computes before it reads anything, such as
+ * `let row = id.x / N4;`. They are found by reading the kernel's text as the driver gets it, so they say which elements an
+ * invocation owns without anybody having written it down twice. What depends on data, or on a loop, stays unknown.
+ */
+
+import { type Module, NotReadable, parseExpression, parseModule, type Value } from "./parse.ts";
+import { type IndexLine, type IndexScope, type Invocation, Walk } from "./walk.ts";
+
+export interface IndexValues {
+  readonly lines: readonly IndexLine[];
+  /** It ends before it does anything, as the grid is larger than what there is to do. */
+  readonly idle: boolean;
+  /** A subscript in the kernel's body; undefined where it depends on more than lines that are known. */
+  valueOf(subscript: string): number | undefined;
+}
+
+const nothing: IndexValues = { lines: [], idle: false, valueOf: () => undefined };
+
+/** @returns undefined for what is not understood. */
+export function ifReadable<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof NotReadable) return undefined;
+    throw error;
+  }
+}
+
+/** @param text WGSL with one entry point. @returns what an invocation of it computes; of what is not understood, nothing. */
+export function indexValues(text: string, scope: IndexScope): (invocation: Invocation) => IndexValues {
+  const module = ifReadable(() => parseModule(text));
+  const repeated = repeatedNames(text);
+  return (invocation) =>
+    (module && ifReadable(() => valuesOf(module, scope, invocation, repeated))) ?? nothing;
+}
+
+/** Names that stand for more than one value, or may. */
+function repeatedNames(text: string): string[] {
+  const body = text.replace(/\/\/.*/g, "").replace(/[^]*?@compute/, "");
+  const declared = [...body.matchAll(/\b(let|var|const)\s+(\w+)/g)];
+  const names = declared.map(([, , name = ""]) => name);
+  return names.filter((name, k) => declared[k]?.[1] === "var" || names.indexOf(name) !== k);
+}
+
+function valuesOf(
+  module: Module,
+  scope: IndexScope,
+  invocation: Invocation,
+  repeated: readonly string[],
+): IndexValues {
+  const walk = new Walk(module, scope, [invocation], { skipsLoops: true });
+  walk.run();
+  const { lines, idle, builtins } = walk;
+  const names = new Map<string, Value>([
+    ...builtins,
+    ...lines.map(({ name, value }) => [name, value] as const),
+  ]);
+  for (const name of repeated) names.delete(name);
+  return {
+    lines,
+    idle,
+    valueOf(subscript) {
+      const value = ifReadable(() => walk.evaluate(parseExpression(subscript), names));
+      return typeof value === "number" ? value : undefined;
+    },
+  };
+}

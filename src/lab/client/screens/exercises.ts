@@ -1,0 +1,197 @@
+/** "Exercises": a kernel of the reader's, checked and raced beside its ladder on this adapter, at an address of its own. */
+
+import { markup } from "../../../report/html.ts";
+import { compareLadder, ladderTable } from "../../draw/ladder.ts";
+import { proseHtml } from "../../draw/text.ts";
+import { Editor } from "../editor.ts";
+import { button, element, fill, Notice, StopButton } from "../elements.ts";
+import type { Lab } from "../lab.ts";
+import { carried } from "../scripts.ts";
+import type { ExerciseFacts, Taken } from "../services/exercises.ts";
+
+/** How often the steps are timed in turn. */
+const ROUNDS = 3;
+
+/** What a compiler says of a line. */
+const MESSAGE = /^\w+\.wgsl:(\d+):(\d+) (.*)$/gm;
+
+export function exercise(root: HTMLElement, lab: Lab): void {
+  const notice = new Notice();
+  root.append(
+    element(
+      "p",
+      {},
+      "A kernel with a hole, which you fill. It is compared with float64 at odd sizes and hard cases, and then it may race " +
+        "beside its ladder. What you write stays in this browser. The address of an exercise leads back to it.",
+    ),
+    notice.element,
+  );
+  void lab.call("exercises", "list", undefined).then((all) => {
+    const view = new ExerciseView(lab, all);
+    root.append(view.element);
+    lab.onShow("exercise", () => view.open(lab.part));
+    view.open(lab.part);
+  }, (error: unknown) => notice.fail(error));
+}
+
+class ExerciseView {
+  readonly element: HTMLElement;
+  readonly #names = element("select", { id: "exercise-name" });
+  readonly #size = element("input", { id: "exercise-size", type: "text", size: 12, autocomplete: "off" });
+  readonly #shipped = element("input", { id: "exercise-shipped", type: "checkbox" });
+  readonly #about = element("p", { class: "about" });
+  readonly #derived = element("div");
+  readonly #editor = new Editor("The kernel", () => this.#keep());
+  readonly #notice = new Notice();
+  readonly #results = element("div", { class: "answered", role: "status" });
+  readonly #stop = new StopButton(() => this.#notice.say("Stopping when what is under way is done ..."));
+  #current: ExerciseFacts | undefined;
+
+  constructor(private readonly lab: Lab, private readonly all: readonly ExerciseFacts[]) {
+    this.#names.append(
+      ...all.map(({ name, what }) => element("option", { value: name }, `${name}: ${what}`)),
+    );
+    this.#names.addEventListener("change", () => location.hash = `exercise=${this.#names.value}`);
+    this.#shipped.addEventListener("change", () => this.#show());
+    this.element = element(
+      "div",
+      {},
+      element("div", { class: "buttons" }, element("label", {}, "Exercise", this.#names)),
+      this.#about,
+      this.#derived,
+      element(
+        "div",
+        { class: "buttons" },
+        button("Check", () => this.#take(0)),
+        button("Check and race", () => this.#take(ROUNDS)),
+        this.#stop.element,
+        element("label", {}, "Size", this.#size),
+        element("label", {}, this.#shipped, "Show the shipped kernel"),
+        element("button", { type: "button", onclick: () => this.#reset() }, "Reset"),
+      ),
+      this.#notice.element,
+      this.#results,
+      this.#editor.element,
+    );
+  }
+
+  /** @param name "" for the one that stands there, or the first. */
+  open(name: string): void {
+    const known = this.all.find((one) => one.name === name);
+    if (name !== "" && !known) this.#notice.say(`There is no exercise ${name}.`, "error");
+    const next = known ?? this.#current ?? this.all[0];
+    if (!next || next === this.#current) return;
+    this.#current = next;
+    this.#names.value = next.name;
+    this.#size.value = next.size;
+    this.#shipped.checked = false;
+    if (known || name === "") this.#notice.clear();
+    this.#about.textContent = `${next.title}. Chapter: kernels/course/${next.chapter}`;
+    const derived = carried().texts.chapters[next.chapter];
+    fill(
+      this.#derived,
+      markup`${
+        derived && markup`<details><summary>The derivation: ${derived.title}</summary>
+<div class="prose">${proseHtml(derived.mathematics)}</div></details>`
+      }`,
+    );
+    this.#show();
+  }
+
+  /** The reader's text, as it was left, or the shipped kernel. */
+  #show(): void {
+    const { name = "", starter = "", solution = "" } = this.#current ?? {};
+    this.#results.replaceChildren();
+    if (this.#shipped.checked) this.#editor.show(solution, true);
+    else this.#editor.show(kept(name) ?? starter, false);
+  }
+
+  #keep(): void {
+    const { name = "", starter } = this.#current ?? {};
+    const { text } = this.#editor;
+    if (keep(name, text === starter ? undefined : text)) return;
+    this.#notice.say(
+      "This browser keeps nothing for this page: copy what you write before you leave it.",
+      "note",
+    );
+  }
+
+  #reset(): void {
+    this.#shipped.checked = false;
+    this.#show();
+    this.#editor.replace(this.#current?.starter ?? "");
+    this.#notice.say("The text is as it was given. To undo is to have yours back.");
+  }
+
+  async #take(rounds: number): Promise<void> {
+    const asked = this.#current;
+    if (!asked) return;
+    this.#results.replaceChildren();
+    this.#editor.mark([]);
+    const request = { exercise: asked.name, text: this.#editor.text, size: this.#size.value.trim(), rounds };
+    const onProgress = (text: string) => this.#notice.say(text);
+    await this.#stop.during(async (signal) => {
+      try {
+        this.#tell(asked, await this.lab.call("exercises", "take", request, { onProgress, signal }));
+      } catch (error) {
+        this.#notice.fail(error);
+        if (error instanceof Error) this.#lead(error.message);
+      }
+    });
+  }
+
+  #tell({ title }: ExerciseFacts, { cases, started, figures }: Taken): void {
+    this.#notice.say("It is right.");
+    fill(
+      this.#results,
+      markup`<p>Right at ${cases.join("; ")}.</p><p>${started}</p>${
+        figures && ladderTable(title, compareLadder(figures, shippedLadder(figures)), shippedLadder(figures))
+      }`,
+    );
+  }
+
+  /** From the lines that a compiler names there. */
+  #lead(message: string): void {
+    const found = [...message.matchAll(MESSAGE)].map(([, line, column, words = ""]) => ({
+      ...{ line: Number(line), column: Number(column), words },
+    }));
+    if (found.length === 0) return;
+    this.#notice.say("It does not compile.", "error");
+    this.#editor.mark(found.map(({ line }) => line));
+    const items = found.map(({ line, column, words }) =>
+      element(
+        "li",
+        {},
+        element("button", { type: "button", onclick: () => this.#editor.goTo(line, column) }, `Line ${line}`),
+        ` ${words}`,
+      )
+    );
+    this.#results.replaceChildren(element("ul", { class: "faults" }, ...items));
+  }
+}
+
+function shippedLadder({ ladder, size }: { ladder: string; size: readonly number[] }) {
+  return carried().ladders.find((one) => one.ladder === ladder && one.size.join() === size.join());
+}
+
+const placeOf = (exercise: string) => `clickgan exercise ${exercise}`;
+
+/** What the reader has written; undefined where nothing was, or nothing is kept. */
+function kept(exercise: string): string | undefined {
+  try {
+    return localStorage.getItem(placeOf(exercise)) ?? undefined;
+  } catch {
+    return undefined; // a browser may forbid it
+  }
+}
+
+/** @param text undefined: nothing that is worth it. @returns whether it is kept. */
+function keep(exercise: string, text: string | undefined): boolean {
+  try {
+    if (text === undefined) localStorage.removeItem(placeOf(exercise));
+    else localStorage.setItem(placeOf(exercise), text);
+    return true;
+  } catch {
+    return false; // it is full, or forbidden
+  }
+}

@@ -1,0 +1,103 @@
+/** The model's users behind the service: environments that a program in any language steps through, page by page. */
+
+import { expectPagesWithoutClick } from "../data/log_source.ts";
+import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
+import type { UserModel } from "../model/user_model.ts";
+import { LearnedSource } from "../simulate/learned_users.ts";
+import { Simulator } from "../simulate/simulator.ts";
+import { UserError } from "../user_error.ts";
+import type { ResetRequest, StepRequest } from "./requests.ts";
+
+/** Environments that are kept; beyond them the one that was not asked for longest is dropped. */
+const MOST = 8;
+
+/** An environment's users, and what comes after what is under way for them. */
+interface Kept {
+  readonly simulator: Simulator;
+  turn: Promise<unknown>;
+}
+
+export class Environments {
+  /** By their names, the last asked for at the end. */
+  readonly #kept = new Map<string, Kept>();
+  #made = 0;
+
+  constructor(private readonly model: UserModel, private readonly data: OpenedDataset) {}
+
+  /** Users without a click, of a new environment or of one that is there. @throws UserError for options that do not fit. */
+  async reset({ environment, episode, ...options }: ResetRequest) {
+    const name = environment ?? await this.#make(options);
+    return await this.#inTurn(name, async ({ simulator }) => {
+      await simulator.reset(episode);
+      const { users, slate, pages } = simulator.settings;
+      const sizes = { users, slate, pages, items: simulator.source.itemCount };
+      return { environment: name, ...sizes, state: await statesOf(simulator) };
+    });
+  }
+
+  /** Shows each user a slate. @throws UserError for slates that may not be shown: the users stay where they are. */
+  async step({ environment, slates }: StepRequest) {
+    return await this.#inTurn(environment, async ({ simulator }) => {
+      const { slate } = simulator.settings;
+      const odd = slates.findIndex(({ length }) => length !== slate);
+      if (odd >= 0) throw new UserError(`slates.${odd}: expected ${slate} items, got ${slates[odd]?.length}`);
+      const { reward, choice, terminated, truncated } = await simulator.step(slates.flat());
+      const lists = { reward: Array.from(reward), choice: Array.from(choice) };
+      return {
+        ...lists,
+        terminated: Array.from(terminated, Boolean),
+        truncated,
+        state: await statesOf(simulator),
+      };
+    });
+  }
+
+  /** Frees the GPU. */
+  destroy(): void {
+    for (const { simulator } of this.#kept.values()) simulator.destroy();
+    this.#kept.clear();
+  }
+
+  async #make(options: Omit<ResetRequest, "environment" | "episode">): Promise<string> {
+    expectPagesWithoutClick(this.data.source);
+    const source = new LearnedSource(this.model);
+    const simulator = await Simulator.create(this.model.gpu, source, { ...options, together: options.users });
+    const name = String(++this.#made);
+    this.#kept.set(name, { simulator, turn: Promise.resolve() });
+    const [oldest] = this.#kept;
+    if (oldest && this.#kept.size > MOST) {
+      this.#kept.delete(oldest[0]);
+      void oldest[1].turn.finally(() => oldest[1].simulator.destroy());
+    }
+    return name;
+  }
+
+  /** What is asked of an environment is done one after another. */
+  async #inTurn<T>(name: string, work: (kept: Kept) => Promise<T>): Promise<T> {
+    const kept = this.#kept.get(name);
+    if (!kept) {
+      throw new UserError(
+        `there is no environment ${
+          JSON.stringify(name)
+        } any more: POST /reset makes one, and the last ${MOST} are kept`,
+      );
+    }
+    this.#kept.delete(name);
+    this.#kept.set(name, kept);
+    const before = kept.turn;
+    const own = before.then(() => work(kept));
+    kept.turn = own.catch(() => {}); // whoever asked is told
+    return await own;
+  }
+}
+
+/** [U][S] what policies know of users. */
+async function statesOf(simulator: Simulator): Promise<number[][]> {
+  const { users } = simulator.settings;
+  const states = await simulator.states();
+  const width = states.length / users;
+  return Array.from(
+    { length: users },
+    (_, user) => Array.from(states.subarray(user * width, (user + 1) * width)),
+  );
+}

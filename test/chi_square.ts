@@ -1,0 +1,23 @@
+/** How likely counts are, where it is known what to expect of them. */
+
+import jstat from "jstat";
+
+/** The probability of a chi-square as large. */
+export function chanceOf(chiSquare: number, degrees: number): number {
+  return 1 - jstat.chisquare.cdf(chiSquare, degrees);
+}
+
+/** The probability of counts as far from what is expected, or further; cells that are expected fewer than five times are one. */
+export function chanceOfCounts(found: readonly number[], expected: readonly number[]): number {
+  const cells: { o: number; e: number }[] = [];
+  const rare = { o: 0, e: 0 };
+  found.forEach((o, k) => {
+    const e = expected[k] ?? NaN;
+    if (e >= 5) cells.push({ o, e });
+    else [rare.o, rare.e] = [rare.o + o, rare.e + e];
+  });
+  if (rare.e >= 5) cells.push(rare);
+  else if (rare.o > 25) return 0;
+  if (cells.length < 2) return 1;
+  return chanceOf(cells.reduce((sum, { o, e }) => sum + (o - e) ** 2 / e, 0), cells.length - 1);
+}

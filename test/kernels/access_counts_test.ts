@@ -1,0 +1,273 @@
+/** What kernels ask of memory: counted by hand, by the kernels themselves on the device, and never guessed. */
+
+import assert from "node:assert/strict";
+import { runKernel } from "../../src/gpu/run_kernel.ts";
+import { type AccessCounts, accessCounts } from "../../src/gpu/reading/access_counts.ts";
+import type { IndexScope } from "../../src/gpu/reading/walk.ts";
+import { bindSteps } from "../../src/selftest/ladder/check.ts";
+import { ladders } from "../../src/selftest/ladder/ladders.ts";
+import { kernelFile, kernelFiles, kernelPath } from "../kernel_files.ts";
+import { withGpu } from "../op_check.ts";
+
+const scope = { workgroup: [64, 1], grid: [3, 1, 1], sizes: [2, 5, 1000, 7], chunks: 4 } as const;
+
+/** Counts of a kernel with these statements, 64 invocations a workgroup. */
+function countsOf(body: string, more: Partial<IndexScope> = {}, declared = ""): AccessCounts {
+  const text = `const WORKGROUP = 64;
+struct Step { size: vec4u }
+struct Row { first: u32, end: u32, at: vec3f }
+@group(0) @binding(0) var<storage, read> f: array<f32>;
+@group(0) @binding(1) var<storage, read> v: array<vec4f>;
+@group(0) @binding(2) var<storage, read> list: array<u32>;
+@group(0) @binding(3) var<storage, read> rows: array<Row>;
+@group(0) @binding(4) var<storage, read_write> out: array<f32>;
+@group(0) @binding(5) var<uniform> step: Step;
+${declared}
+@compute @workgroup_size(WORKGROUP)
+fn k(@builtin(global_invocation_id) id: vec3u, @builtin(local_invocation_index) local: u32) { ${body} }`;
+  return accessCounts(text, { ...scope, ...more });
+}
+
+Deno.test("access counts: reads, writes and sectors as they are counted by hand", () => {
+  const cases: [body: string, reads: number, writes: number, sectors: number | undefined][] = [
+    ["out[id.x] = f[id.x];", 1, 1, 4], // 32 x 4 bytes
+    ["out[id.x] = v[id.x].y;", 1, 1, 16], // a word of each vector: still a sector for two
+    ["let all = v[id.x]; out[id.x] = all.y;", 1, 1, 16],
+    ["out[id.x] = f[8u * id.x];", 1, 1, 32], // a sector each
+    ["out[id.x] = f[step.size.x];", 1, 1, 1], // a broadcast
+    ["out[id.x] = f[id.x + 4u];", 1, 1, 5], // not aligned
+    ["out[id.x] = rows[id.x].at.z;", 1, 1, 32], // 32 bytes a row
+    ["out[id.x] += f[id.x / 8u];", 2, 1, 2.5], // 4 of out, 1 of f
+    ["for (var k = 0u; k < 6u; k += 2u) { out[k] = f[k * 1000u + id.x]; }", 3, 3, 4],
+    ["if (id.x % 2u == 0u) { return; } out[id.x] = f[id.x] + f[id.x];", 2, 1, 4], // the odd ones alone are counted
+    ["let i = select(0u, id.x, id.x < 80u); out[id.x] = f[i];", 1, 1, 2], // of 64 .. 95 16 and a broadcast, then one
+    ["var k = 3u; while (k > 0u) { k--; if (k == 1u) { continue; } out[id.x] = f[id.x]; }", 2, 2, 4],
+    ["loop { if (id.x > 0u) { break; } } out[id.x] = f[id.x];", 1, 1, 4],
+    ["out[id.x] = 0.0;", 0, 1, undefined],
+  ];
+  for (const [body, reads, writes, sectors] of cases) {
+    const { storage } = countsOf(body);
+    assert.deepEqual([storage.reads, storage.writes, storage.readSectors], [reads, writes, sectors], body);
+  }
+});
+
+Deno.test("access counts: banks of workgroup memory, with padding and without", () => {
+  const cases: [tile: string, access: string, conflicts: number][] = [
+    ["array<array<f32, 32>, 64>", "tile[local][0u]", 31], // a column: all words in one bank
+    ["array<array<f32, 33>, 64>", "tile[local][0u]", 0], // padded
+    ["array<array<f32, 34>, 64>", "tile[local][0u]", 1], // 16 banks, two words each
+    ["array<array<f32, 32>, 64>", "tile[0u][local % 32u]", 0], // a row
+    ["array<array<f32, 32>, 64>", "tile[3u][7u]", 0], // a broadcast
+    ["array<vec4f, 64>", "tile[local].x", 3], // a word of each vector: 8 banks, four words each
+  ];
+  for (const [tile, access, conflicts] of cases) {
+    const { workgroup } = countsOf(`out[id.x] = ${access};`, {}, `var<workgroup> tile: ${tile};`);
+    assert.equal(workgroup.conflicts, conflicts, `${access} of ${tile}`);
+  }
+  // A vector of each takes 128 words: four turns, which is what they need.
+  const { workgroup } = countsOf(
+    "out[id.x] = dot(tile[local], v[0]);",
+    {},
+    "var<workgroup> tile: array<vec4f, 64>;",
+  );
+  assert.equal(workgroup.conflicts, 0);
+});
+
+Deno.test("access counts: what follows from data is not readable, and is read where the data are there", () => {
+  const unknown = "unreadable";
+  const asked = (body: string, more: Partial<IndexScope> = {}, declared = "") => {
+    const { storage: { reads, writes, readSectors } } = countsOf(body, more, declared);
+    return [reads, writes, readSectors];
+  };
+  assert.deepEqual(asked("out[id.x] = f[list[id.x]];"), [2, 1, unknown]);
+  const far = Uint32Array.from({ length: 192 }, (_, k) => 8 * k);
+  assert.deepEqual(asked("out[id.x] = f[list[id.x]];", { data: { list: far } }), [2, 1, (4 + 32) / 2]);
+  const walk = "for (var k = rows[id.x].first; k < rows[id.x].end; k++) { out[k] = f[k]; }";
+  assert.deepEqual(asked(walk), [unknown, unknown, unknown]);
+  // Rows 64 .. 127 have two turns each: three conditions, a first one, and what is read in the turns.
+  const data = { rows: Uint32Array.from({ length: 8 * 192 }, (_, k) => k % 8 === 1 ? 2 : 0) };
+  assert.deepEqual(asked(walk, { data }).slice(0, 2), [1 + 3 + 2, 2]);
+  const within = "if (id.x >= arrayLength(&f)) { return; } out[id.x] = f[id.x];";
+  assert.deepEqual(asked(within), [unknown, unknown, unknown]);
+  assert.deepEqual(asked(within, { bytes: { f: 4 * 100 } }), [1, 1, (4 + 1) / 2]); // 64 .. 95, and 96 .. 99
+  // Whoever may have returned is there perhaps, however plain what follows is.
+  assert.deepEqual(asked("if (list[0] > 3u) { return; } out[id.x] = f[id.x];"), [unknown, unknown, unknown]);
+  assert.deepEqual(asked("var k = id.x; if (f[0] > 0.0) { k = 0u; } out[k] = f[k];"), [2, 1, unknown]);
+  assert.deepEqual(asked("while (f[0] > 0.0) { out[id.x] = 1.0; }"), [unknown, unknown, unknown]);
+  // A number that wraps, one that is signed, one that a function with a pointer may change.
+  for (const k of ["id.x - 65u", "u32(-1)", "id.x * 4000000000u"]) {
+    assert.deepEqual(asked(`out[id.x] = f[${k}];`)[2], unknown, k);
+  }
+  // Whole numbers that are floats: what they are divided into is none.
+  const declared = "const ODD: f32 = 3; struct Both { a: f32 } fn half(x: f32) -> f32 { return x / 2; }\n" +
+    "fn three() -> f32 { return 3; } fn change(p: ptr<function, u32>) { *p = 5u; }";
+  for (
+    const body of [
+      "let y: f32 = 3; out[id.x] = f[u32(y / 2 * 2)];",
+      "var y = 1.0; y = 3; out[id.x] = f[u32(y / 2 * 2)];",
+      "let y = vec2<f32>(3, 4).x; out[id.x] = f[u32(y / 2 * 2)];",
+      "let y = Both(3).a; out[id.x] = f[u32(y / 2 * 2)];",
+      "let y = select(0.5, 3, id.x > 0u); out[id.x] = f[u32(y / 2 * 2)];",
+      "out[id.x] = f[u32(ODD / 2 * 2)];",
+      "out[id.x] = f[u32(half(3) * 2)];",
+      "out[id.x] = f[u32(three() / 2 * 2)];",
+      "var k = id.x; change(&k); out[id.x] = f[k];",
+    ]
+  ) assert.deepEqual(asked(body, {}, declared), [1, 1, unknown], body);
+  for (
+    const foreign of [
+      "switch id.x { default {} }",
+      "let p = &out; (*p)[0] = 1.0;",
+      "var k = 1u; let p = &k;",
+      "out[id.x",
+    ]
+  ) {
+    assert.deepEqual(asked(foreign), [unknown, unknown, unknown], foreign);
+  }
+});
+
+Deno.test("access counts: of workgroup memory whole numbers are followed, for loops that all turn alike", () => {
+  const declared = "var<workgroup> most: u32;";
+  const body = "if (local == 0u) { most = step.size.y; } let n = workgroupUniformLoad(&most); " +
+    "for (var k = 0u; k < n; k++) { out[id.x] = f[k]; }";
+  assert.equal(countsOf(body, {}, declared).storage.reads, 5);
+  assert.equal(countsOf(body.replace("local == 0u", "f[0] > 0.0"), {}, declared).storage.reads, "unreadable");
+  assert.equal(
+    countsOf(body.replace("step.size.y", "local + list[local]"), {}, declared).storage.writes,
+    "unreadable",
+  );
+});
+
+Deno.test("access counts: every kernel of the repository is understood", () => {
+  for (const path of kernelFiles("shipped", "steps", "exercises", "probe")) {
+    const { variables, storage } = accessCounts(kernelFile(path), scope);
+    assert.ok(variables.length > 0, path);
+    for (const count of [storage.reads, storage.writes, storage.readSectors]) {
+      assert.ok(typeof count !== "number" || (count >= 0 && Number.isFinite(count)), `${path}: ${count}`);
+    }
+  }
+});
+
+/** Words that an invocation may note. */
+const NOTES = 512;
+
+/**
+ * A kernel that notes each index that it reads storage by, in the order of its reads. For kernels without nested subscripts.
+ * @param header numbers in the place of what it reads of the step's header
+ */
+function noting(text: string, workgroup: number, header: Readonly<Record<string, number>>): string {
+  const names = [...text.matchAll(/var<storage, read> (\w+)/g)].map(([, name]) => name ?? "");
+  const reads = new RegExp(`\\b(${names.join("|")})\\[([^\\]]+)\\]`, "g");
+  const count = [...text.matchAll(/@binding\(\d+\)/g)].length;
+  const noted = text.replace(/\/\/.*/g, "")
+    .replace(/\bstep\.([\w.]+)/g, (_, field: string) => `${header[field] ?? assert.fail(field)}u`)
+    .replace(reads, (_, name: string, index: string) => `${name}[note(${names.indexOf(name)}u, ${index})]`)
+    .replace(/struct Step \{[^}]*\}/, "")
+    .replace(/@group\(0\) @binding\(\d+\) var<uniform> step: Step;/, "")
+    .replace(
+      /(@compute[^(]*\([^)]*\)\s*fn \w+\()/,
+      "$1@builtin(local_invocation_index) noter: u32, @builtin(workgroup_id) at: vec3u, ",
+    )
+    .replace(
+      /(fn \w+\(@builtin[^{]*\{)/,
+      "$1 lane = select(1000000u, noter, at.x == MIDDLE_X && at.y == MIDDLE_Y);",
+    );
+  return `${noted}
+@group(0) @binding(${count - 1}) var<storage, read_write> notes: array<u32>;
+@group(0) @binding(${count}) var<uniform> step: vec4u;
+var<private> lane: u32;
+var<private> taken = 0u;
+fn note(which: u32, index: u32) -> u32 {
+  if (lane < ${workgroup}u) {
+    notes[lane * ${NOTES}u + taken] = 1u + which + ${names.length}u * index;
+    taken++;
+  }
+  return index + min(step.w, 0u);
+}`;
+}
+
+Deno.test("access counts: the kernels themselves note the same reads and sectors on the device", () =>
+  withGpu(undefined, async (gpu) => {
+    const [M, K, N] = [70, 16, 24];
+    const size = [M, K, N];
+    const header = { "size.z": M, chunks: 1 };
+    const kernels: [name: string, invocations: [number, number]][] = [
+      ["matmul_forward_1_naive", [N, M]],
+      ["matmul_forward_4_registers", [N / 4, Math.ceil(M / 4)]],
+      ["matmul_forward_5_lanes_over_rows", [Math.ceil(M / 4), N / 4]],
+      ["matmul_weight_gradient_2_chunks", [K * N, 1]],
+    ];
+    for (const [name, invocations] of kernels) {
+      const text = kernelFile(kernelPath(name)).replace("K4 = 16u", `K4 = ${K / 4}u`).replace(
+        "N4 = 16u",
+        `N4 = ${N / 4}u`,
+      );
+      const along = (axis: string) => Number(new RegExp(`const ${axis} = (\\d+)`).exec(text)?.[1] ?? 1);
+      const workgroup = [along("WORKGROUP"), along("WORKGROUP_Y")] as const;
+      const [x, y] = invocations;
+      const grid = [Math.ceil(x / workgroup[0]), Math.ceil(y / workgroup[1]), 1] as const;
+      const lanes = workgroup[0] * workgroup[1];
+      const middle = `const MIDDLE_X = ${Math.floor((grid[0] - 1) / 2)}u;\nconst MIDDLE_Y = ${
+        Math.floor((grid[1] - 1) / 2)
+      }u;\n`;
+      const inputs = Object.fromEntries(
+        [...text.matchAll(/var<storage, read> (\w+)/g)].map((
+          [, name = ""],
+        ) => [name, new Float32Array(M * 32)]),
+      );
+      const [, written = ""] = /var<storage, read_write> (\w+)/.exec(text) ?? [];
+      const { notes = [] } = await runKernel(gpu, middle + noting(text, lanes, header), {
+        inputs,
+        outputs: { [written]: 64 * 32, notes: lanes * NOTES },
+        invocations,
+      });
+      const words = new Uint32Array(new Float32Array(notes).buffer);
+      const ofLane = Array.from(
+        { length: lanes },
+        (_, lane) => words.subarray(lane * NOTES, (lane + 1) * NOTES).filter((word) => word > 0),
+      );
+      const working = ofLane.filter(({ length }) => length > 0);
+      const reads = working.reduce((sum, { length }) => sum + length, 0) / working.length;
+      const names = Object.keys(inputs);
+      const bytes = names.map((name) => new RegExp(`> ${name}: array<vec4f>`).test(text) ? 16 : 4);
+      let [sectors, asked] = [0, 0];
+      for (let first = 0; first < lanes; first += 32) {
+        const subgroup = ofLane.slice(first, first + 32);
+        for (let k = 0; subgroup.some(({ length }) => length > k); k++) {
+          const touched = new Set(subgroup.flatMap((own) => {
+            const word = (own[k] ?? 0) - 1;
+            const [which, index] = [word % names.length, Math.floor(word / names.length)];
+            return word < 0 ? [] : [`${which} ${Math.floor(index * (bytes[which] ?? NaN) / 32)}`];
+          }));
+          sectors += touched.size;
+          asked++;
+        }
+      }
+      const { storage } = accessCounts(text, {
+        ...{ workgroup, grid, sizes: [0, 0, M, 0], chunks: 1 },
+      });
+      assert.ok(reads >= 17, `${name} noted ${reads}, at ${size}`);
+      assert.equal(storage.reads, reads, name);
+      assert.equal(storage.readSectors, sectors / asked, name);
+    }
+  }));
+
+Deno.test("access counts: an uncoalesced product shows its sectors, and a tile its banks", () =>
+  withGpu(undefined, async (gpu) => {
+    const ladder = ladders.find(({ name }) => name === "forward") ?? assert.fail();
+    const steps = ladder.steps.map((step, k) => ({ ...step, number: k + 1, changes: 1 }))
+      .filter(({ idea }) => /no tile|lanes over rows|shipped for GPUs/.test(idea));
+    const bound = await bindSteps(gpu, { ...ladder, steps }, [256, 64, 64]);
+    try {
+      const [tiled, registers, overRows] = bound.steps.map(({ counts }) => counts());
+      const sectors = (counts: AccessCounts | undefined) => Number(counts?.storage.readSectors);
+      // 16 invocations ask for 16 vectors of a row of W, and the same element of the input; 8 for the same vector, and 8 rows.
+      assert.equal(sectors(registers), (64 * (8 + 4) + 4 * 8) / (64 * 5 + 4));
+      assert.equal(sectors(overRows), (64 * (1 + 4 * 8) + 4) / (64 * 5 + 4));
+      assert.ok(sectors(overRows) > sectors(registers));
+      // Of 136 accesses to the tiles, 64 meet a second vector in the same banks: see the kernel's header.
+      assert.equal(tiled?.workgroup.conflicts, 64 / 136);
+    } finally {
+      bound.arena.destroy();
+    }
+  }));
