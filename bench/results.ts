@@ -15,13 +15,14 @@ import {
   slatesTable,
   truthTable,
 } from "./results/policy_tables.ts";
+import { offPolicyTable } from "./results/off_policy.ts";
 import { KeptRuns } from "./results/runs.ts";
 import { trialsTable } from "./results/trials.ts";
 import { readmeOption, study } from "./study.ts";
 
 const tables = [
   ...[modelsTable, referenceTable, likelihoodTable, simulatedTable, truthTable],
-  ...[slatesTable, newUsersTable, secondModelTable, roundsTable, trialsTable],
+  ...[slatesTable, newUsersTable, secondModelTable, roundsTable, offPolicyTable, trialsTable],
 ];
 
 interface Options {

@@ -12,6 +12,7 @@ export { readPaperFile } from "./data/sets/paper_file.ts";
 export { openGpu, type OpenGpuOptions } from "./gpu/host/open_gpu.ts";
 export type { RankedItem, RankedSlate, RankOptions } from "./policy/trained_policy.ts";
 export { openPolicy, type TrainedPolicy } from "./policy/trained_policy.ts";
+export { type Exploration, exploring } from "./simulate/explore.ts";
 export { OpenedRun, openRun } from "./run/open_run.ts";
 export { readSnapshot, writeSnapshot } from "./run/snapshot.ts";
 export { PackedItems, PackedItemsWriter } from "./data/sets/packed_items.ts";

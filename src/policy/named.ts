@@ -2,7 +2,7 @@
 
 import { clickDimensions, type ClickDispatch } from "../batch/click_sizes.ts";
 import type { View } from "../gpu/memory.ts";
-import type { PageContext, PageDispatch, Policy } from "../simulate/policy.ts";
+import type { ItemScores, PageContext, PageDispatch, Policy } from "../simulate/policy.ts";
 import { popularSlate, randomSlate, topSlate } from "../simulate/slates.ts";
 import type { Users, UsersSource } from "../simulate/users.ts";
 import { bestSlate } from "./network/slate_ratio.ts";
@@ -26,7 +26,16 @@ export function greedyPolicy(by?: UsersSource): Policy {
       return [{ chunk, rows: page.items, dispatches: [...dispatches, best] }];
     },
     prepare: () => [],
+    scores({ page, observer, environment }) {
+      const { users: chunk, dispatches, utilities: scores } = (by ? observer : environment).catalogue();
+      return { chunk, dispatches, scores, stride: page.items };
+    },
   };
+}
+
+/** Scores that are the same for all users. @param scores [I] */
+function sharedScores({ arena, users: chunk }: PageContext, scores: Float32Array<ArrayBuffer>): ItemScores {
+  return { chunk, dispatches: [], scores: arena.upload("scores of all users", scores), stride: 0 };
 }
 
 function ratioSlate({ page, arena }: PageContext, { eta }: Users, utilities: View): ClickDispatch {
@@ -80,6 +89,8 @@ export function popularPolicy(score: ArrayLike<number>): Policy {
       return [popularSlate(page, arena.upload("order of popularity", order))];
     },
     prepare: () => [],
+    // At temperature 1 items are drawn in proportion to their click rates.
+    scores: (context) => sharedScores(context, Float32Array.from(score, (rate) => Math.log(rate))),
   };
 }
 
@@ -88,6 +99,7 @@ export const randomPolicy: Policy = {
   name: "random",
   record: ({ page }: PageContext): readonly PageDispatch[] => [randomSlate(page)],
   prepare: () => [],
+  scores: (context) => sharedScores(context, new Float32Array(context.items)),
 };
 
 /** What such a policy may be made of. */

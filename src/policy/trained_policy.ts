@@ -1,7 +1,8 @@
 /** A trained policy, from its folder, as whoever uses it needs it; what a policy shows a user next; and which trainings belong together. */
 
 import type { Gpu } from "../gpu/device.ts";
-import type { Policy } from "../simulate/policy.ts";
+import { hasScores, noScores } from "../simulate/explore.ts";
+import type { PageContext, Policy } from "../simulate/policy.ts";
 import type { UsersSource } from "../simulate/users.ts";
 import { clickChances, tryPolicy } from "./comparison/trial.ts";
 import { UserError } from "../user_error.ts";
@@ -148,28 +149,35 @@ export class OpenedPolicy {
       );
     }
     const learners: Learner[] = [];
+    const learnerOn = (page: PageContext) => {
+      if (page.slate !== training.slate || page.pages !== training.pages) {
+        throw new UserError(
+          `Expected slates of ${training.slate} on ${training.pages} pages, for which the policy of ${path} was trained, ` +
+            `got slates of ${page.slate} on ${page.pages}.`,
+        );
+      }
+      const { gpu, observer } = page;
+      const learner = algorithms[training.algorithm]({
+        gpu,
+        config: training,
+        observer,
+        source: observes,
+        items,
+      });
+      learners.push(learner);
+      learner.parameters.write(snapshot.weights(learner.parameters.specs));
+      return learner.policy;
+    };
+    const scores = (page: PageContext) => {
+      const policy = learnerOn(page);
+      if (!hasScores(policy)) throw new UserError(noScores(policy.name));
+      return policy.scores(page);
+    };
     return {
       name: this.name,
       observes,
-      record(page) {
-        if (page.slate !== training.slate || page.pages !== training.pages) {
-          throw new UserError(
-            `Expected slates of ${training.slate} on ${training.pages} pages, for which the policy of ${path} was trained, ` +
-              `got slates of ${page.slate} on ${page.pages}.`,
-          );
-        }
-        const { gpu, observer } = page;
-        const learner = algorithms[training.algorithm]({
-          gpu,
-          config: training,
-          observer,
-          source: observes,
-          items,
-        });
-        learners.push(learner);
-        learner.parameters.write(snapshot.weights(learner.parameters.specs));
-        return learner.policy.record(page);
-      },
+      record: (page) => learnerOn(page).record(page),
+      ...(training.algorithm === "gdqn" && { scores }),
       prepare: () => learners.at(-1)?.policy.prepare() ?? [],
       values: () => learners.at(-1)?.policy.values?.(),
       destroy() {

@@ -1,9 +1,10 @@
 /** What happened in an episode: the slates that users saw, and what they did. */
 
-import { type ClickLog, type ItemFeatures, NONE } from "../data/click_log.ts";
+import { type ClickLog, eventListsOf, type ItemFeatures, NONE } from "../data/click_log.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { readViews } from "../gpu/readback.ts";
 import type { LogViews } from "./choose.ts";
+import type { View } from "../gpu/memory.ts";
 import type { Page } from "./page.ts";
 
 /** An episode of users who were stepped together, by pages. */
@@ -28,6 +29,8 @@ export interface EpisodeLog {
   readonly probabilities: Float32Array<ArrayBuffer>;
   /** [T, U] 1 where the user was there, 0 after the user had left. */
   readonly present: Uint8Array<ArrayBuffer>;
+  /** [T, U, k] logarithms of the chance of each item, given those before it; of policies that draw. */
+  readonly chances?: Float32Array<ArrayBuffer>;
 }
 
 /** Room for what will happen. */
@@ -45,20 +48,27 @@ export function emptyLog(
   };
 }
 
-/** Reads the log of the episode that was played last; one wait. */
+/** Reads the log of the episode that was played last; one wait. @param chances of the policy, where it draws */
 export async function readLog(
   gpu: Gpu,
   page: Page,
   views: LogViews,
   { episode, firstUser, users }: Pick<EpisodeLog, "episode" | "firstUser" | "users">,
+  chances?: View,
 ): Promise<EpisodeLog> {
-  const [slateWords, outcomeWords] = await readViews(gpu, [views.slates, views.outcomes]);
+  const all = [views.slates, views.outcomes, ...chances ? [chances] : []];
+  const [slateWords, outcomeWords, chanceWords] = await readViews(gpu, all);
   const { pages, slate: k, users: U } = page;
   const outcomes = new Float32Array(outcomeWords?.buffer ?? new ArrayBuffer(0));
-  const log = emptyLog({ episode, firstUser, users, pages, slate: k });
+  const drawn = chanceWords && new Float32Array(chanceWords.buffer);
+  const log = {
+    ...emptyLog({ episode, firstUser, users, pages, slate: k }),
+    ...(drawn && { chances: new Float32Array(pages * users * k) }),
+  };
   for (let t = 0; t < pages; t++) {
     const from = t * U * k;
     log.slates.set(slateWords?.subarray(from, from + users * k) ?? [], t * users * k);
+    log.chances?.set(drawn?.subarray(from, from + users * k) ?? [], t * users * k);
     for (let u = 0; u < users; u++) {
       const [own, at] = [4 * (t * U + u), t * users + u];
       log.choices[at] = outcomes[own] ?? k;
@@ -68,6 +78,17 @@ export async function readLog(
     }
   }
   return log;
+}
+
+/** A page of a simulated user, to tell what it was drawn from. */
+export interface PoolPage {
+  readonly user: number;
+  readonly episode: number;
+  readonly page: number;
+  /** k */
+  readonly slate: number;
+  /** What the user had clicked before it. */
+  readonly clicked: ReadonlySet<number>;
 }
 
 /** What a click log of episodes needs beside them. */
@@ -80,6 +101,8 @@ export interface EpisodeLogOptions {
   readonly split?: (user: number) => number;
   /** What the users of an episode started with: given events, before the pages. */
   readonly startOf?: (user: number, episode: number) => ArrayLike<number>;
+  /** What pages that were drawn were drawn from; without it, from all that their users had not clicked. */
+  readonly candidatesOf?: (page: PoolPage) => readonly number[];
 }
 
 /** Of seven users who follow one another five train, one validates and one tests: simulated users are all alike. */
@@ -89,13 +112,21 @@ function everyFewUsers(user: number): number {
 
 /** Episodes as a log of clicks that a model can be trained on: each user of an episode is a user of the log. */
 export function episodeLog(episodes: readonly EpisodeLog[], options: EpisodeLogOptions): ClickLog {
-  const { name, items, split = everyFewUsers, startOf = () => [] } = options;
+  const { name, items, split = everyFewUsers, startOf = () => [], candidatesOf = () => [] } = options;
   const userEvents = [0];
   const eventRows = [0];
   const eventClick: number[] = [];
   const eventGiven: number[] = [];
   const rowItem: number[] = [];
-  const event = (click: number, given: number) => {
+  const lists = { eventPropensities: [] as number[][], eventCandidates: [] as (readonly number[])[] };
+  const event = (
+    click: number,
+    given: number,
+    chances: number[] = [],
+    candidates: readonly number[] = [],
+  ) => {
+    lists.eventPropensities.push(chances);
+    lists.eventCandidates.push(candidates);
     eventClick.push(click);
     eventGiven.push(given);
     eventRows.push(rowItem.length);
@@ -104,6 +135,7 @@ export function episodeLog(episodes: readonly EpisodeLog[], options: EpisodeLogO
     const { users, pages, slate: k } = log;
     for (let u = 0; u < users; u++) {
       const start = startOf(log.firstUser + u, log.episode);
+      const clicked = new Set(Array.from(start));
       for (let s = 0; s < start.length; s++) {
         rowItem.push(start[s] ?? 0);
         event(rowItem.length - 1, 1);
@@ -113,7 +145,16 @@ export function episodeLog(episodes: readonly EpisodeLog[], options: EpisodeLogO
         if (!log.present[at]) continue;
         const [first, choice] = [rowItem.length, log.choices[at] ?? k];
         for (let j = 0; j < k; j++) rowItem.push(log.slates[at * k + j] ?? 0);
-        event(choice < k ? first + choice : NONE, 0);
+        const click = choice < k ? first + choice : NONE;
+        if (log.chances) {
+          const chances = Array.from(
+            log.chances.subarray(at * k, (at + 1) * k),
+            (chance) => Math.min(1, Math.exp(chance)),
+          );
+          const page = { user: log.firstUser + u, episode: log.episode, page: t, slate: k, clicked };
+          event(click, 0, chances, candidatesOf(page));
+        } else event(click, 0);
+        if (click !== NONE) clicked.add(rowItem[click] ?? 0);
       }
       userEvents.push(eventClick.length);
     }
@@ -128,5 +169,6 @@ export function episodeLog(episodes: readonly EpisodeLog[], options: EpisodeLogO
     eventClick: Uint32Array.from(eventClick),
     ...(eventGiven.includes(1) && { eventGiven: Uint8Array.from(eventGiven) }),
     rowItem: Uint32Array.from(rowItem),
+    ...eventListsOf((name) => lists[name]),
   };
 }

@@ -69,6 +69,30 @@ export interface Policy {
    * @internal
    */
   values?(): SlateValues | undefined;
+  /**
+   * A score of each item, by which slates may be drawn; of policies that have such. In the place of {@link record}.
+   * @internal
+   */
+  scores?(page: PageContext): ItemScores;
+  /**
+   * [T, U, k] f32, of the page that was recorded last: logarithms of the chance of each item that was shown, given those before
+   * it; of policies that draw.
+   * @internal
+   */
+  chances?(): View | undefined;
+}
+
+/** Scores of all items, by chunks of the users. */
+export interface ItemScores {
+  /** Of all users, before the chunks. */
+  readonly before?: readonly ClickDispatch[];
+  /** Users of a chunk, at most. */
+  readonly chunk: number;
+  /** Of a chunk. */
+  readonly dispatches: readonly ClickDispatch[];
+  /** [chunk, stride] f32, of which the first I; a stride of 0: all users have the same. */
+  readonly scores: View;
+  readonly stride: number;
 }
 
 /**

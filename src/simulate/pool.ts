@@ -1,7 +1,7 @@
 /** Which items a page may show: all, some that are drawn for each page, or a list; and what of them a user may still see. */
 
 import { bitWords } from "../batch/device_log.ts";
-import { purposes, slotOf, type Words } from "../data/philox.ts";
+import { keyOf, philox, purposes, slotOf, type Words } from "../data/philox.ts";
 import { UserError } from "../user_error.ts";
 import fillText from "../../kernels/simulate/fill.wgsl" with { type: "text" };
 import maskText from "../../kernels/simulate/page_mask.wgsl" with { type: "text" };
@@ -9,6 +9,7 @@ import type { ClickDispatch } from "../batch/click_sizes.ts";
 import { kernel } from "../gpu/kernel.ts";
 import type { View } from "../gpu/memory.ts";
 import type { Page } from "./page.ts";
+import type { PoolPage } from "./episode_log.ts";
 
 /**
  * `all` items; a `random` pool of some n items a page, each in it with probability n / I; or the items of a list. A random
@@ -75,6 +76,26 @@ export function randomPool(
     });
   }
   return pool;
+}
+
+/**
+ * The items that a page was drawn from; none where these are all that the user had not clicked before.
+ * @param setting of the simulation: its pool, whether clicked items are shown again, and its seed.
+ */
+export function candidatesOf(
+  { pool, repeats, seed }: { readonly pool: Pool; readonly repeats: boolean; readonly seed: number },
+  items: number,
+  { user, episode, page, slate, clicked }: PoolPage,
+): number[] {
+  if (pool.threshold === 0 && pool.size === items && !repeats) return [];
+  const may = Array.from({ length: items }, (_, item) => item).filter((item) =>
+    ((pool.excluded[item >>> 5] ?? 0) >>> (item % 32) & 1) === 0 && (repeats || !clicked.has(item))
+  );
+  if (pool.threshold === 0) return may;
+  const key = keyOf(seed);
+  const drawn = randomPool(pool.threshold, items, (purpose) => philox([user, episode, page, purpose], key));
+  const left = may.filter((item) => drawn[item] === 1);
+  return left.length < slate ? may : left;
 }
 
 const fillKernel = kernel("fill", fillText);

@@ -153,7 +153,7 @@ export class Simulator {
               await onProgress?.(++done, all);
             });
             const earlier = before;
-            before = take(readLog(this.gpu, this.#page, this.#log, key), earlier);
+            before = take(readLog(this.gpu, this.#page, this.#log, key, policy.chances?.()), earlier);
             before.catch(() => {}); // whoever waits for it learns of it
             await earlier;
           }

@@ -27,6 +27,9 @@ export const simulations: readonly BadInput[] = [
   `,
   ...table({ run: SHOP, named: "simulate: " })`
     a model that is not there to be uncalibrated | --uncalibrated | --uncalibrated with --model alone
+    a way to explore that there is not | --explore boltzmann:1 | Expected plackett-luce:<temperature>
+    no temperature | --explore plackett-luce:-1 | with a temperature of 0.001 to 1000000
+    slates that are not those of scores | --policy greedy --explore plackett-luce:1 --reward utility | --reward click with --explore
     no page | --pages 0 | Expected a whole number in 1..100000
     nobody to see it | --users 0 | Expected a whole number in 1..10000000
     an empty slate | --slate 0 | Expected a whole number in 1..1024
@@ -175,6 +178,13 @@ export const policies: readonly BadInput[] = [
     other settings | --slate 5 | Expected --resume alone or with --steps, got --slate
   `,
   ...table({})`
+    evaluate: no log | policy evaluate --policy greedy | required option '--log <folder>' not specified
+    evaluate: nobody who clicks | policy evaluate --log demo --policy greedy | Expected --model (a run) or --shop
+    evaluate: two who click | policy evaluate --log demo --policy greedy --model DIR/a --shop demo | got both
+    evaluate: a policy that there is not | policy evaluate --log demo --policy best --shop demo | Expected a policy, greedy, popular
+    evaluate: a log without propensities | policy evaluate --log demo --policy greedy --shop demo | one without propensities
+    evaluate: a log of other items | policy evaluate --log demo --policy greedy --shop demo --data-seed 2 | over the items of demo
+    evaluate: no temperature | policy evaluate --log demo --policy greedy --explore plackett-luce:0 | of 0.001 to 1000000
     compare: nothing | policy compare | missing required argument 'policy'
     adapt: no interactions | policy adapt DIR/policy --interactions 0 | in 1..1000000
     rank: an empty slate | policy rank DIR/policy --slate 0 | in 1..1024

@@ -2,12 +2,8 @@
 
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { cacheFolder, commandScript, permissionFlags } from "../../src/cli/permissions.ts";
-import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
-import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { Engine, literal } from "../../src/data/prepare/engine.ts";
-import { type CommandName, type CommandResult, words, writePaperFile } from "../command_check.ts";
-import { AS_USERS_HAVE_IT } from "../driver_settings.ts";
+import { type CommandName, words, writePaperFile } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 import { longLog } from "../faults/scenarios.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
@@ -33,9 +29,6 @@ const SHORTER_ADVERSARIAL = words(
   "--adversarial 10 --adversarial-validate-every 5 --adversarial-batch-size 12",
   "--generator-warmup 3 --behaviour-dims 8",
 );
-
-/** The page whose models have the sizes that users get, on shaders that the driver optimises for them. */
-const AS_IT_STANDS = "README.md";
 
 /** What gives a model the size of the other tests' models, so that their shaders do. */
 function smaller(task: string, args: readonly string[]): string[] {
@@ -81,9 +74,8 @@ async function fillLogs(folder: string): Promise<void> {
 export type MadeRuns = Map<string, ReadonlyMap<string, Uint8Array>>;
 
 /**
- * Runs the commands of a page in a folder. Those of one task share a process, but for the page whose commands run as
- * users have them. A training that another page shows, too, only into another folder, is not run again: its folder is
- * a copy.
+ * Runs the commands of a page in a folder; those of one task share a process. A training that another page shows, too, only
+ * into another folder, is not run again: its folder is a copy.
  */
 export class PageRunner implements AsyncDisposable {
   readonly #folder: string;
@@ -107,13 +99,9 @@ export class PageRunner implements AsyncDisposable {
       for (const [file, bytes] of earlier) await Deno.writeFile(`${this.#folder}/${run.path}/${file}`, bytes);
       return `a copy in ${run.path}`;
     }
-    const { code, stdout, stderr } = page === AS_IT_STANDS
-      ? await runAlone(this.#folder, task, args)
-      : await this.#seriesOf(task).run(args);
+    const { code, stdout, stderr } = await this.#seriesOf(task).run(args);
     assert.equal(code, 0, `${page}: ${line}\n${stderr}`);
-    if (run && page !== AS_IT_STANDS) {
-      this.#made.set(run.trained, await filesOf(`${this.#folder}/${run.path}`));
-    }
+    if (run) this.#made.set(run.trained, await filesOf(`${this.#folder}/${run.path}`));
     await this.#removeTimed();
     return stdout;
   }
@@ -142,26 +130,13 @@ export class PageRunner implements AsyncDisposable {
 }
 
 /** What a command is given: what the page shows, and what makes it short. */
-function argumentsOf({ page, task, args }: ShownCommand): string[] {
+function argumentsOf({ task, args }: ShownCommand): string[] {
   const begins = !args.includes("--resume");
   const name = task === "policy" ? `policy ${args[0]}` : task;
   const shorter = begins ? SHORTER[name] ?? [] : task === "policy" ? [] : ["--no-report"];
   const game = task === "train" && args.includes("--adversarial") ? SHORTER_ADVERSARIAL : [];
   const seeds = task === "train" && args.includes("--seeds") ? ["--seeds", "2"] : [];
-  return [...args, ...shorter, ...game, ...seeds, ...(page === AS_IT_STANDS ? [] : smaller(task, args))];
-}
-
-/** In a process of its own, with the driver as users have it. */
-async function runAlone(folder: string, task: string, args: readonly string[]): Promise<CommandResult> {
-  const script = commandScript(task);
-  const flags = permissionFlags(task, args, cacheFolder(() => undefined));
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", ...DENO_FLAGS, "--config", new URL("deno.json", root).pathname, ...flags, script, ...args],
-    cwd: folder,
-    env: { ...GPU_ENVIRONMENT, ...AS_USERS_HAVE_IT, NO_COLOR: "1" },
-  }).output();
-  const [out = "", errors = ""] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-  return { code, stdout: out, stderr: errors };
+  return [...args, ...shorter, ...game, ...seeds, ...smaller(task, args)];
 }
 
 /** Where a training writes to, if it says so and is a single one, and the rest of its arguments, less what is the default. */

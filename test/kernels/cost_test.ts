@@ -22,6 +22,7 @@ import { clickLists, lstmStep, passOver, pushClick, takeRows } from "../../src/s
 import { fill } from "../../src/simulate/pool.ts";
 import { Page } from "../../src/simulate/page.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
+import { plackettLuce } from "../../src/simulate/explore.ts";
 import { popularSlate, topSlate } from "../../src/simulate/slates.ts";
 import { Starts } from "../../src/simulate/start.ts";
 import { ParameterArena, type ParameterSpec } from "../../src/tape/parameters.ts";
@@ -448,6 +449,7 @@ Deno.test("cost: what simulates users, and rewards of a page", () =>
       takeRows(state, view),
       popularSlate(page, view),
       topSlate(page, view),
+      plackettLuce(page, { scores: view, stride: 70, temperature: 1, chances: view }),
       pageReward({ users: 9 }, { outcome: view, ring: view }) as ClickDispatch,
     ];
     assertCosts(specs as unknown as DispatchSpec[], {
@@ -458,6 +460,7 @@ Deno.test("cost: what simulates users, and rewards of a page", () =>
       "pass over": ({ users }) => [0, (16 + 12 * 2) * users],
       "state of some users": ({ events }) => [0, 8 * events * stride],
       "popular slate": ({ users }) => [0, 16 * users * 2],
+      "drawn slate": ({ users }) => [16 * 2 * 70 * users, 4 * 70 * users + 16 * users],
       "top slate": ({ users, rows }) => [0, 4 * rows + 4 * 2 * users],
       "rewards of the page": () => [2 * 9, 16 * 9],
     });

@@ -51,7 +51,7 @@ const ROWS: readonly Row[] = [
   [/^kernels\/slate_/, "policy/slate_kernels", "policy/q_network"],
   [/^kernels\/(q_loss|state_input)/, "policy/q_network"],
   [
-    /^kernels\/(page_mask|choose|random_slate|popular_slate|top_slate|shop_|feed_click|fill)/,
+    /^kernels\/(page_mask|choose|random_slate|popular_slate|top_slate|plackett_luce|shop_|feed_click|fill)/,
     "simulate/simulate_kernels",
     "simulate/simulator",
   ],

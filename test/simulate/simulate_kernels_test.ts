@@ -8,7 +8,13 @@ import { demo, restless } from "../../src/data/shops.ts";
 import { floats, range } from "../../src/selftest/harness.ts";
 import { checkShop } from "../../src/selftest/pages/move_cases.ts";
 import { type Check, CheckedPage, onPage } from "../../src/selftest/pages/page_bench.ts";
-import { checkChoose, checkMask, checkRandom, checkTop } from "../../src/selftest/pages/page_cases.ts";
+import {
+  checkChoose,
+  checkDrawn,
+  checkMask,
+  checkRandom,
+  checkTop,
+} from "../../src/selftest/pages/page_cases.ts";
 import { choose, logViews, type Rules } from "../../src/simulate/choose.ts";
 import { plain } from "../../src/simulate/users.ts";
 import { checkTest, withGpu } from "../op_check.ts";
@@ -34,6 +40,9 @@ for (const room of rooms) {
     }
   }
   pageTest("top_slate and popular_slate", room, checkTop(true));
+  for (const temperature of [0.02, 1, 50]) {
+    pageTest(`plackett_luce: at ${temperature}`, room, checkDrawn(0.6, temperature, temperature === 50));
+  }
   pageTest("choose", { ...room, pages: 6 }, checkChoose({ reward: "utility", leave: 0.3, patience: 3 }));
   for (const share of [0, 0.5, 0.97]) {
     pageTest(`random_slate: ${100 * share} % masked`, room, checkRandom(share));

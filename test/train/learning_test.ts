@@ -199,38 +199,37 @@ const references: ReferenceFigures[] = [
   },
 ];
 
-const stable = "the adversarial stage is stable with its defaults";
-for (const file of ["yelp.txt", "rsc.txt"]) {
-  const path = realData(file);
-  const mine = references.filter((reference) => reference.file === file);
-  const played: readonly Generator[] = file === "yelp.txt" ? ["network", "exact"] : [];
-  const named = [...mine.map(({ name }) => name), ...played.length > 0 ? [stable] : []].join("; ");
-  Deno.test({
-    name: `${file}: test figures agree with the reference: ${named}`,
-    ignore: path === undefined,
-    fn: async (t) => {
-      const trainings = mine.map(({ model, last, name }): Training => ({
+const FILES = ["yelp.txt", "rsc.txt"];
+const paths = new Map(FILES.map((file) => [file, realData(file)]));
+/** A game with each is played on the first of the files. */
+const GENERATORS = ["network", "exact"] as const;
+
+Deno.test({
+  name: "on the paper's data test figures agree with the reference, and the adversarial stage is stable",
+  ignore: [...paths.values()].includes(undefined),
+  fn: async (t) => {
+    const asked = FILES.map((file) => references.filter((reference) => reference.file === file));
+    // A process for each file, both at once.
+    const trained = await Promise.all(asked.map(async (own, k) => {
+      const trainings = own.map(({ model, last, name }): Training => ({
         model,
         // The best losses of the others are reached before.
         iterations: last ? defaultTraining.iterations : 400,
-        games: name === "LSTM" && played.length > 0 ? { after: 600, generators: played } : undefined,
+        games: k === 0 && name === "LSTM" ? { after: 600, generators: GENERATORS } : undefined,
       }));
-      const trained = await printedBy(
-        "train/learning_test.ts",
-        path ?? "",
-        JSON.stringify(trainings),
-      ) as Trained[];
-      for (const [k, reference] of mine.entries()) {
-        const came = trained[k] ?? assert.fail(`nothing came of ${reference.name}`);
-        await t.step(reference.name, () => agrees(came, reference));
-        if (reference.name !== "LSTM") continue;
-        for (const generator of played) {
-          await t.step(`${stable}, ${generator} generator`, () => staysStable(came, generator));
-        }
+      const args = [paths.get(FILES[k] ?? "") ?? "", JSON.stringify(trainings)];
+      return await printedBy("train/learning_test.ts", ...args) as Trained[];
+    }));
+    for (const [k, reference] of asked.flat().entries()) {
+      const came = trained.flat()[k] ?? assert.fail(`nothing came of ${reference.name}`);
+      await t.step(`${reference.file}: ${reference.name}`, () => agrees(came, reference));
+      if (k > 0) continue;
+      for (const generator of GENERATORS) {
+        await t.step(`${generator} generator`, () => staysStable(came, generator));
       }
-    },
-  });
-}
+    }
+  },
+});
 
 function agrees(trained: Trained, { nll, prec1, prec2, best: range, last }: ReferenceFigures): void {
   if ("failure" in trained) assert.fail(trained.failure);

@@ -25,10 +25,14 @@ import { UserError } from "../../user_error.ts";
 import { OUT_FILE } from "../../cli/arguments.ts";
 import { startsOf } from "./episode_setting.ts";
 import { addEnvironmentOptions, type EnvironmentOptions } from "../../simulate/commands/users_options.ts";
-import { folder, LARGEST_SEED, outputFile, wholeNumber } from "../../cli/options.ts";
+import { exploreOption } from "../../simulate/commands/options.ts";
+import type { Exploration } from "../../simulate/explore.ts";
+import type { Policy } from "../../simulate/policy.ts";
+import { folder, LARGEST_SEED, outputFile, path, wholeNumber } from "../../cli/options.ts";
 import type { PolicyAction } from "./action.ts";
 import { figuresText, slatesText } from "./compare_text.ts";
 import { findEnvironments, type OpenedEnvironments } from "./environments.ts";
+import { clicksOf, type LoggedContext, loggedPolicies, type LoggedPolicy, loggedText, openLogged } from "./logged.ts";
 import { stepProgress } from "../../cli/progress.ts";
 import { thousands } from "../../thousands.ts";
 
@@ -46,6 +50,8 @@ interface Options extends EnvironmentOptions {
   with: readonly Rival[];
   users: number;
   optimum: keyof typeof GRIDS;
+  log?: string;
+  explore?: Exploration;
   seed: number;
   out: string;
   json: boolean;
@@ -79,6 +85,12 @@ export function policyCompareCommand(action: PolicyAction): Command {
       )
         .choices(["fine", "coarse", "none"]).default("fine"),
     )
+    .option(
+      "--log <folder>",
+      "a log with propensities: what it says of the next page under each policy, as policy evaluate, beside the simulators' figures",
+      path,
+    )
+    .addOption(exploreOption("with --log: slates of policies with a score an item are drawn by these there"))
     .option("--seed <n>", "of the users and what they draw", wholeNumber(0, LARGEST_SEED), 1)
     .option(OUT_FILE, "the page to write", outputFile(".html", ".htm"), DEFAULT_PAGE)
     .option("--json", "print all figures as JSON", false)
@@ -120,11 +132,17 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
   if (!first) throw new Error("expected a policy");
   const subject = first.config.trainedOn;
   const found = await findEnvironments(subject, options);
+  const { log, explore } = options;
+  const onLog = log === undefined
+    ? undefined
+    : clicksOf(await openLogged(log, found.own, options.memoryRows), found.own, options.with.includes("popular"));
   const progress = stepProgress();
   await withDevice(async (gpu, made) => {
     const tried = found.open(gpu, made);
     const logged = await tried.logged();
     const comparisons: Comparison[] = [];
+    const said: LoggedPolicy[][] = [];
+    const notes = [...found.verdicts];
     const names = taskNames(groups.map(({ task }) => task));
     for (const [k, group] of groups.entries()) {
       const { start: startAs, ...task } = group.task;
@@ -138,11 +156,22 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
           }),
       };
       const contenders = await contendersOf(gpu, made, group, tried, options, own);
-      comparisons.push(await compare(tried.environments, contenders, own));
+      const comparison = await compare(tried.environments, contenders, own);
+      comparisons.push(comparison);
+      if (log === undefined || !onLog) continue;
+      const context: LoggedContext = {
+        ...{ clicks: onLog.clicks, model: tried.witness, explore },
+        onProgress: (name, round, rounds) =>
+          progress.begin({ title: `the log under ${name}`, number: 0, of: 0, round, rounds }),
+      };
+      const policies = evaluatedOf(made, group, tried, options);
+      const told = await loggedPolicies(gpu, context, group.task, policies);
+      said.push(told);
+      notes.push(loggedText(log, comparison, told), ...onLog.notes);
     }
     progress.stop();
     gpu.check();
-    await tell(comparisons, opened, found.verdicts, options);
+    await tell(comparisons, opened, { notes, said }, options);
   }).finally(() => progress.stop());
 }
 
@@ -187,10 +216,26 @@ async function contendersOf(
   return [...learned, ...others];
 }
 
+/** The policies that a log is asked about: one training of each, and rivals that need no host. */
+function evaluatedOf(
+  made: Made,
+  { policies }: PolicyGroup,
+  { witness, log }: OpenedEnvironments,
+  options: Options,
+): { name: string; policy: Policy }[] {
+  const first = policies.filter(({ name }, k) => policies.findIndex((other) => other.name === name) === k);
+  return [
+    ...first.map(({ name, policy }) => ({ name, policy: made.keep(policy.policy(witness)) })),
+    ...options.with.flatMap((name) =>
+      name === "linucb" ? [] : [{ name, policy: policyNamed(name).make({ log, known: witness }) }]
+    ),
+  ];
+}
+
 async function tell(
   comparisons: readonly Comparison[],
   policies: readonly OpenedPolicy[],
-  notes: readonly string[],
+  { notes, said }: { readonly notes: readonly string[]; readonly said: readonly (readonly LoggedPolicy[])[] },
   { out, json, users, seed }: Options,
 ): Promise<void> {
   const [first] = policies;
@@ -222,6 +267,7 @@ async function tell(
       ...comparison,
       differences: differencesOf(comparison),
       verdicts: verdicts[k],
+      ...(said[k] && { logged: said[k] }),
     }));
     console.log(JSON.stringify(all, plain, 2));
     return;
@@ -245,7 +291,8 @@ function returnsOf(comparisons: readonly Comparison[]): { name: string; returns:
   const tasks = taskNames(comparisons);
   return comparisons.flatMap(({ cells }, k) =>
     cells.map(({ policy, seed, environment, figures: { returns } }) => ({
-      name: [policy, ...(seed === null ? [] : [`seed ${seed}`]), environment, ...(tasks[k] ? [tasks[k]] : [])].join("; "),
+      name: [policy, ...(seed === null ? [] : [`seed ${seed}`]), environment, ...(tasks[k] ? [tasks[k]] : [])]
+        .join("; "),
       returns,
     }))
   );

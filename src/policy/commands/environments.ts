@@ -26,6 +26,8 @@ import { thousands } from "../../thousands.ts";
 
 /** Environments before there is a device. */
 export interface FoundEnvironments {
+  /** Whom the policies were trained on. */
+  readonly own: FoundUsers;
   /** What the tests of the models said of them. */
   readonly verdicts: readonly string[];
   open(gpu: Gpu, made: Made): OpenedEnvironments;
@@ -63,6 +65,7 @@ export async function findEnvironments(
   expectPagesWithoutClick(data.source);
   if (second) expectSameItems(data, second.data, options.testModel ?? "");
   return {
+    own,
     verdicts: [own.verdict, second?.verdict].filter((verdict) => verdict !== undefined),
     open(gpu, made) {
       const witness = own.open(gpu, made).environment;

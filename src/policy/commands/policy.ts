@@ -7,6 +7,7 @@ import { parseAndRun } from "../../cli/options.ts";
 import type { PolicyAction } from "./action.ts";
 import { policyAdaptCommand } from "./adapt.ts";
 import { policyCompareCommand } from "./compare.ts";
+import { policyEvaluateCommand } from "./evaluate.ts";
 import { policyRankCommand } from "./rank.ts";
 import { policyRoundCommand } from "./round.ts";
 import { policyTrainCommand } from "./train.ts";
@@ -15,6 +16,7 @@ import { policyTrainCommand } from "./train.ts";
 const subcommands: readonly ((action: PolicyAction) => Command)[] = [
   policyTrainCommand,
   policyCompareCommand,
+  policyEvaluateCommand,
   policyAdaptCommand,
   policyRoundCommand,
   policyRankCommand,
@@ -37,6 +39,7 @@ async function main(): Promise<number> {
         "  deno task policy train --model runs/a --algorithm cdqn --slate 5 --save-dir runs/cdqn\n" +
         "  deno task policy train --resume runs/cdqn\n" +
         "  deno task policy compare runs/cdqn runs/gdqn --test-model runs/b --out compared.html\n" +
+        "  deno task policy evaluate --log runs/data/drawn --policy runs/gdqn --explore plackett-luce:0.5\n" +
         "  deno task policy rank runs/cdqn --history 3,141,59\n" +
         "  deno task policy round --model runs/a --policy runs/cdqn --log runs/data/shown\n" +
         "\nA subcommand's options: deno task policy train --help. The guide is src/policy/README.md.",

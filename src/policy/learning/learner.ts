@@ -8,7 +8,7 @@ import type { Gpu } from "../../gpu/device.ts";
 import type { View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import { Dimensions } from "../../gpu/sizes.ts";
-import type { PageContext, PageDispatch, Policy, SlateValues } from "../../simulate/policy.ts";
+import type { ItemScores, PageContext, PageDispatch, Policy, SlateValues } from "../../simulate/policy.ts";
 import type { Users, UsersSource } from "../../simulate/users.ts";
 import type { ParameterArena } from "../../tape/parameters.ts";
 import type { PolicyTrainingConfig } from "./config.ts";
@@ -18,7 +18,7 @@ import { Arena } from "../../gpu/arena.ts";
 import type { Page } from "../../simulate/page.ts";
 import { randomSlate } from "../../simulate/slates.ts";
 import type { Tensor } from "../../tape/tensor.ts";
-import type { QAct } from "../network/choose_slates.ts";
+import { type QAct, scoreItems } from "../network/choose_slates.ts";
 import { QNetwork, type QShape } from "../network/q_network.ts";
 import { inputColumns, type SlateRows, stateInput } from "../network/slate_rows.ts";
 
@@ -35,6 +35,9 @@ export const learnDimensions = new Dimensions<LearnSizes>(["pages", "rows", "slo
 export function learnSizes(rows: number, slate: number, items: number): LearnSizes {
   return { pages: rows, rows, slots: rows * slate, items };
 }
+
+/** Scores of all items that are held at once. */
+const CHUNK_SCORES = 2 ** 20;
 
 /** What a learner learns from. */
 export interface Lesson {
@@ -122,6 +125,8 @@ export abstract class NetworkLearner implements Learner {
     this.policy = {
       name,
       record: (page) => this.#act(page),
+      // Where a slate's value is a sum of its items' values.
+      ...(shape.kind === "item" && !shape.zero && { scores: (page) => this.#scores(page) }),
       prepare: () => this.#tables,
       values: () => this.values,
     };
@@ -144,13 +149,25 @@ export abstract class NetworkLearner implements Learner {
   abstract record(lesson: Lesson): RecordedLesson;
 
   #act(context: PageContext): readonly PageDispatch[] {
-    const { page, pages, observer, slates, masked, users, arena, itemVectors } = context;
+    const { rows, act, dispatch } = this.#seen(context);
+    return [dispatch, ...this.best(context, rows, act), randomSlate(context.page, true)];
+  }
+
+  #scores(context: PageContext): ItemScores {
+    const { rows, act, dispatch } = this.#seen(context);
+    const { users, items } = context;
+    const chunk = Math.max(1, Math.min(users, Math.floor(CHUNK_SCORES / items)));
+    const { before, scored, scores, stride } = scoreItems(this.network, rows, act, chunk);
+    return { before: [dispatch, ...before], chunk, dispatches: [scored], scores, stride };
+  }
+
+  /** How the network sees a page. */
+  #seen({ page, pages, observer, slates, masked, users, arena, itemVectors }: PageContext) {
     const rows = pageRows(arena, page);
     const { input, dispatch } = stateInput(rows, observer.state, pages);
-    const act = { copy: "online", input, slates, masked: { view: masked, stride: users } } as const;
-    const best = this.best(context, rows, act);
+    const act: QAct = { copy: "online", input, slates, masked: { view: masked, stride: users } };
     this.#tables = this.network.makeTables(rows, "online", itemVectors);
-    return [dispatch, ...best, randomSlate(page, true)];
+    return { rows, act, dispatch };
   }
 
   destroy(): void {

@@ -75,34 +75,38 @@ export function chooseExactly(
   users: Users,
   { worth, ...act }: ExactAct,
 ): PageDispatch[] {
-  const { shape: { slate, units } } = network;
+  const { slate } = network.shape;
+  const { masked, slates } = act;
+  const { users: chunk, dispatches, utilities } = users.catalogue();
+  const { before, scored, scores, stride, values } = scoreItems(network, rows, act, chunk);
+  const best = bestSlate(rows, {
+    ...{ label: "best slates", slate, eta: users.eta, utilities, masked, slates, worth },
+    worthOf: { scores, stride, values: bufferOf(values.view), valueStride: values.stride },
+  });
+  return [...before, { chunk, rows: itemsOf(rows), dispatches: [...dispatches, scored, best] }];
+}
+
+/** The values of all items by a network of single items, by chunks of the rows; and the values of the rows' states. */
+export function scoreItems(network: QNetwork, rows: SlateRows<ClickSizes>, act: QAct, chunk: number) {
+  const { units } = network.shape;
   const { arena } = rows;
   const items = itemsOf(rows);
-  const { masked, slates, copy } = act;
-  const weights = network.weights(copy);
+  const weights = network.weights(act.copy);
   const { forward, choice } = begin(network, rows, { ...act, best: weights }); // no panel is looked at
-  const { users: chunk, dispatches, utilities } = users.catalogue();
   const stride = PANEL * panelsOf(items);
   const scores = arena.allocate("values of all items", 4 * chunk * stride);
   const place = {
     ...{ items, tableStride4: units / 4, scoresStride4: stride / 4 },
     output4: network.first4("output/kernel"),
   };
-  const { values } = choice.state;
-  const own: ClickDispatch[] = [
-    slateScore(rows, {
-      ...{ label: "values of all items", items, units, to: { scores } },
-      views: {
-        ...{ base: choice.current, table: network.table(copy, 0), weights },
-        place: uploadPlace(arena, "all items", place),
-      },
-    }),
-    bestSlate(rows, {
-      ...{ label: "best slates", slate, eta: users.eta, utilities, masked, slates, worth },
-      worthOf: { scores, stride, values: bufferOf(values.view), valueStride: values.stride },
-    }),
-  ];
-  return [...forward, firstBase(choice), { chunk, rows: items, dispatches: [...dispatches, ...own] }];
+  const scored: ClickDispatch = slateScore(rows, {
+    ...{ label: "values of all items", items, units, to: { scores } },
+    views: {
+      ...{ base: choice.current, table: network.table(act.copy, 0), weights },
+      place: uploadPlace(arena, "all items", place),
+    },
+  });
+  return { before: [...forward, firstBase(choice)], scored, scores, stride, values: choice.state.values };
 }
 
 /** What the dispatches of all positions work on. */

@@ -1,14 +1,16 @@
 /** Kernels of simulated pages: what may be shown, what is shown, who clicks, and how users move on. */
 
 import { NONE } from "../../data/click_log.ts";
-import { philox, purposes, uniform24 } from "../../data/philox.ts";
+import { philox, purposes, slotOf, uniform24 } from "../../data/philox.ts";
 import { randomStream } from "../../data/random.ts";
 import { choose, logViews, type Rules } from "../../simulate/choose.ts";
 import { choose as chooseOnHost, slateLogits } from "../../simulate/host/dynamics.ts";
 import { drawSlate } from "../../simulate/host/host_policies.ts";
+import { PlackettLuce } from "../../simulate/host/plackett_luce.ts";
 import { topSlate as topOnHost } from "../../simulate/host/slate_ratio.ts";
 import type { Page } from "../../simulate/page.ts";
 import { fill, pageMask, poolOf, type PoolOptions, randomPool } from "../../simulate/pool.ts";
+import { plackettLuce } from "../../simulate/explore.ts";
 import { popularSlate, randomSlate, topSlate } from "../../simulate/slates.ts";
 import { plain } from "../../simulate/users.ts";
 import type { PageDispatch } from "../../simulate/policy.ts";
@@ -258,12 +260,65 @@ export const checkTop = (hard = false): Check => async (checked, checks) => {
   });
 };
 
+/**
+ * Slates drawn by scores, and by which chance. A draw near a bound may fall on either side: there the host follows the device.
+ * @param shared all users have the same scores
+ */
+export const checkDrawn =
+  (share: number, temperature: number, shared = false): Check => async (checked, checks) => {
+    const { page, arena } = checked;
+    const { users, items, slate, pages } = page;
+    const random = randomStream(3, "scores");
+    const chunk = shared ? users : Math.ceil(users / 3);
+    const rows = shared ? 1 : chunk;
+    const scores = Float32Array.from(
+      { length: rows * items },
+      (_, k) => k % 41 === 7 ? NaN : k % 41 === 9 ? -Infinity : 3 * random.normal(),
+    );
+    const chances = arena.allocate("chances", 4 * pages * users * slate);
+    const by = { scores: arena.upload("scores", scores), stride: shared ? 0 : items, temperature, chances };
+    const bits = someMasked(page, share);
+    const dispatch = { chunk, rows: items, dispatches: [plackettLuce(page, by)] };
+    const set = () => checked.write(page.masked, bits);
+    const [slates = new Uint32Array(), masked, logged] = await checked.run(
+      [dispatch],
+      [page.slates, page.masked, chances],
+      { set },
+    );
+    const drawn = range(users).map((u) => {
+      const free = range(items).filter((item) => !bitOf(bits, users, u, item));
+      const row = shared ? 0 : u % chunk;
+      const law = new PlackettLuce(free.map((item) => scores[row * items + item] ?? 0), temperature);
+      const own = law.draw(
+        slate,
+        (slot) => uniform24(philox([u, 0, 0, slotOf(purposes.SLATE, slot)], key)[0]),
+      );
+      const shown = Array.from(slates.subarray(u * slate, (u + 1) * slate), (item) => free.indexOf(item));
+      const places = own.margin < NEAR ? shown : own.places;
+      return { slate: places.map((place) => free[place] ?? NONE), chances: law.chances(places) };
+    });
+    const kernels = ["plackett_luce"];
+    checks.same(slates, drawn.flatMap(({ slate }) => slate), { kernels, what: "slates", columns: slate });
+    const shown = drawn.map(({ slate }) => new Set(slate));
+    const expected = bitsOf(page, (u, item) => bitOf(bits, users, u, item) || (shown[u]?.has(item) ?? false));
+    checks.same(masked, expected, { kernels, what: "what may not be shown" });
+    const wanted = drawn.flatMap(({ chances }) => chances);
+    const tolerance = (k: number) => 2e-6 * (4 + Math.abs(wanted[k] ?? 0));
+    checks.numbers(floats(logged), wanted, {
+      kernels,
+      what: "logarithms of chances",
+      tolerance,
+      columns: slate,
+    });
+  };
+
 const all: readonly PageCase[] = [
   { name: "page: what may be shown", check: checkMask({ random: 9 }) },
   { name: "page: fill", check: checkFill },
   { name: "page: choose", check: checkChoose(RULES), pages: 6 },
   { name: "page: random slates", check: checkRandom(0.6) },
   { name: "page: best and popular slates", check: checkTop() },
+  { name: "page: drawn slates", check: checkDrawn(0.6, 0.7) },
   ...moveCases,
 ];
 

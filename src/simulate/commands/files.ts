@@ -2,8 +2,10 @@
 
 import type { Ids } from "../../data/ids.ts";
 import { type RowColumn, type RowFormat, type RowsWritten, writeRows } from "../../run/files/row_file.ts";
-import { type EpisodeLog, episodeLog } from "../episode_log.ts";
-import type { Clicks } from "../../data/click_log.ts";
+import { type EpisodeLog, episodeLog, type PoolPage } from "../episode_log.ts";
+import { candidatesOf } from "../pool.ts";
+import { settingsOf } from "../options.ts";
+import { type Clicks, eventLists } from "../../data/click_log.ts";
 import { writePrepared } from "../../data/sets/prepared_writer.ts";
 import { featuresOf } from "../../data/sets/dataset.ts";
 import type { Manifest } from "../../data/manifest.ts";
@@ -184,22 +186,28 @@ function partsOf(users: number, seed: number): Uint8Array {
 }
 
 function logWriter({ options, simulated: { data, words }, setting }: SinkContext, folder: string) {
-  const { policy, slate } = options;
-  const note = `simulated: pages of ${slate} items by the policy ${policy}; who clicks: ${words}`;
+  const { policy, slate, explore } = options;
+  const drawn = explore ? `, drawn by its scores (Plackett-Luce) at temperature ${explore.temperature}` : "";
+  const note = `simulated: pages of ${slate} items by the policy ${policy}${drawn}; who clicks: ${words}`;
+  const { count } = data.source.items.shape;
+  const settings = settingsOf(setting.options, count);
+  const from = explore && { candidatesOf: (page: PoolPage) => candidatesOf(settings, count, page) };
   return (logs: AsyncIterable<EpisodeLog>) =>
-    writeShown(folder, data, { ...options, ...setting, note }, logs);
+    writeShown(folder, data, { ...options, ...setting, note, ...from }, logs);
 }
 
 /** Pages that users were shown, as a prepared data set over the items of the data. */
 export function writeShown(
   folder: string,
   { dataset, items: itemIds }: Pick<OpenedDataset, "dataset" | "items">,
-  { users, seed, startOf, note }:
+  { users, seed, startOf, note, candidatesOf }:
     & Pick<SimulateOptions, "users" | "seed">
     & Pick<EpisodeSetting, "startOf">
     & {
       /** How they came about. */
       readonly note: string;
+      /** What they were drawn from, of policies that draw. */
+      readonly candidatesOf?: (page: PoolPage) => readonly number[];
     },
   logs: AsyncIterable<EpisodeLog>,
 ): Promise<Manifest> {
@@ -213,6 +221,7 @@ export function writeShown(
         ...own,
         split: (place) => parts[log.firstUser + place] ?? 0,
         startOf,
+          ...(candidatesOf && { candidatesOf }),
       });
     }
   }
@@ -223,6 +232,7 @@ export function writeShown(
     ...(features && { features }),
     places: "shown",
     notes: [note],
+    ...(candidatesOf && { lists: eventLists }),
     command: Deno.args,
   } as const;
   return writePrepared(folder, contents, clicks());

@@ -19,6 +19,7 @@ import {
   path,
   wholeNumber,
 } from "../../cli/options.ts";
+import { type Exploration, TEMPERATURES } from "../explore.ts";
 import { addUsersOptions, checkUsers, type UsersOptions } from "./users_options.ts";
 
 /** `all` items, some `random` ones for each page, or those of a file. */
@@ -42,6 +43,8 @@ export interface SimulateOptions extends UsersOptions, EpisodeOptions {
   resplit: boolean;
   /** A name, or the folder of a trained one. */
   policy: string;
+  /** Slates are drawn by its scores. */
+  explore?: Exploration;
   /** False: this policy alone. */
   rivals: boolean;
   saveDir?: string;
@@ -99,6 +102,20 @@ function addEpisodeOptions(command: Command): Command {
     );
 }
 
+/** How slates are drawn by scores. @param about what for */
+export function exploreOption(about: string): Option {
+  return new Option("--explore <how>", `${about}: plackett-luce:<temperature>`).argParser(exploration);
+}
+
+function exploration(text: string): Exploration {
+  const temperature = Number(text.match(/^plackett-luce:(.+)$/)?.[1] ?? NaN);
+  const { least, most } = TEMPERATURES;
+  if (temperature >= least && temperature <= most) return { temperature };
+  throw new InvalidArgumentError(
+    `Expected plackett-luce:<temperature> with a temperature of ${least} to ${most}, got "${text}".`,
+  );
+}
+
 function pool(text: string): PoolArgument {
   if (text === "all") return "all";
   const random = text.match(/^random:(.*)$/)?.[1];
@@ -129,6 +146,7 @@ export function parseSimulateOptions(
       path,
       "random",
     )
+    .addOption(exploreOption("draw slates by the policy's scores; a --write-log keeps the chance of each page"))
     .option("--no-rivals", "do not show random and popular slates to the same users");
   addEpisodeOptions(command)
     .optionsGroup("What is written:")
@@ -147,6 +165,9 @@ export function parseSimulateOptions(
   checkUsers(options);
   if (options.episodesFile !== undefined && options.saveDir === undefined) {
     throw new UserError("Expected --save-dir with --episodes-file: it says where the file goes.");
+  }
+  if (options.explore && options.policy === "greedy" && options.reward === "utility") {
+    throw new UserError("Expected --reward click with --explore: slates of the highest utility are not those of scores.");
   }
   return { options, given: givenOptions(command) };
 }

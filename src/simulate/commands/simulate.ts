@@ -27,6 +27,7 @@ import { runMain } from "../../cli/fail.ts";
 import { reportFile } from "../../cli/permissions.ts";
 import { delayedProgress, trainingProgress } from "../../cli/progress.ts";
 import { EXIT_INTERRUPTED, machine, say } from "../../run/commands/run_stages.ts";
+import { exploring } from "../explore.ts";
 import { quoted } from "../../cli/arguments.ts";
 import { expectEnoughUsers, sinksOf, writeReturns } from "./files.ts";
 import { stopOnSignals } from "../../cli/stop.ts";
@@ -60,6 +61,7 @@ async function writeSimulationPage(
     facts: [
       ["who clicks", told.words],
       ["policy", opened?.path ?? policy],
+      ...(options.explore ? [["temperature of its slates", String(options.explore.temperature)] as const] : []),
       ["users", thousands(users)],
       ["pages", `${thousands(pages)} of ${slate} of ${thousands(told.items)} items`],
       ...usual.flatMap(([name, value, isUsual]) => isUsual ? [] : [[name, value] as const]),
@@ -169,17 +171,20 @@ async function chosen(
   opened: OpenedPolicy | undefined,
   simulated: Simulated,
 ): Promise<{ policies: ChosenPolicy[]; notes: string[] }> {
-  const { policy, rivals } = options;
+  const { policy, rivals, explore } = options;
   const progress = delayedProgress();
   const notes: string[] = [];
   try {
+    const first = opened
+      ? await trainedPolicy(opened, simulated, options)
+      : namedPolicy(policy, simulated, progress.onProgress);
     const policies = [
-      opened
-        ? await trainedPolicy(opened, simulated, options)
-        : namedPolicy(policy, simulated, progress.onProgress),
+      explore
+        ? { ...first, name: `${first.name} at ${explore.temperature}`, policy: exploring(first.policy, explore) }
+        : first,
     ];
     for (const name of rivals ? RIVALS : []) {
-      if (name === policy) continue;
+      if (name === policy && !explore) continue;
       try {
         policies.push(namedPolicy(name, simulated, progress.onProgress));
       } catch (error) {
@@ -203,7 +208,7 @@ async function chosen(
 
 async function writeResult(
   folder: string,
-  { users, pages, slate, start, repeats, pool, leave, patience = 0, reward, seed, policy }: SimulateOptions,
+  { users, pages, slate, start, repeats, pool, leave, patience = 0, reward, seed, policy, explore }: SimulateOptions,
   opened: OpenedPolicy | undefined,
   { gpu, found: { model }, data: { dataset }, environment, known }: Simulated,
   told: Told,
@@ -220,7 +225,7 @@ async function writeResult(
       data: dataset.config,
     },
     policy: opened ? { path: opened.path, ...opened.config } : policy,
-    settings: { users, pages, slate, start, repeats, pool, leave, patience, reward, seed },
+    settings: { users, pages, slate, start, repeats, pool, leave, patience, reward, seed, explore },
     ...resultsOf(told, runs),
     ...await machine(gpu),
   };

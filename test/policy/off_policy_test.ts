@@ -1,0 +1,413 @@
+/** What a log says of a policy: estimators by hand and beside Open Bandit Pipeline, weights of logs that were drawn, and what is refused. */
+
+import assert from "node:assert/strict";
+import { shopItems } from "../../src/data/demo_shop.ts";
+import { randomStream } from "../../src/data/random.ts";
+import { restless } from "../../src/data/shops.ts";
+import type { Gpu } from "../../src/gpu/device.ts";
+import { UserModel } from "../../src/model/user_model.ts";
+import {
+  asLogged,
+  cascadeDoublyRobust,
+  directMethod,
+  doublyRobust,
+  effectiveShare,
+  estimateOf,
+  independentIps,
+  ips,
+  largestShare,
+  perDecisionDoublyRobust,
+  rewardInteractionIps,
+  snips,
+} from "../../src/policy/evaluation/estimators.ts";
+import { evaluate, figureOf, poolFor } from "../../src/policy/evaluation/evaluate.ts";
+import { type Evidence, evidenceOf, type EvidenceOptions } from "../../src/policy/evaluation/evidence.ts";
+import { greedyPolicy, popularPolicy, randomPolicy } from "../../src/policy/named.ts";
+import { defaultPolicyTraining } from "../../src/policy/learning/config.ts";
+import type { PolicySnapshot } from "../../src/policy/learning/policy_snapshot.ts";
+import type { PolicyConfig } from "../../src/policy/policy_config.ts";
+import { OpenedPolicy } from "../../src/policy/trained_policy.ts";
+import type { ParameterSpec } from "../../src/tape/parameters.ts";
+import { episodeLog } from "../../src/simulate/episode_log.ts";
+import { exploring } from "../../src/simulate/explore.ts";
+import { PlackettLuce } from "../../src/simulate/host/plackett_luce.ts";
+import { LearnedSource } from "../../src/simulate/learned_users.ts";
+import type { SimulatorOptions } from "../../src/simulate/options.ts";
+import type { Policy } from "../../src/simulate/policy.ts";
+import { candidatesOf } from "../../src/simulate/pool.ts";
+import { ShopSource } from "../../src/simulate/shop_users.ts";
+import type { UsersSource } from "../../src/simulate/users.ts";
+import { refused } from "../case_table.ts";
+import { withGpu } from "../op_check.ts";
+import { counted, logs, lstm, none, played, pw, simulated, someWeights } from "../simulated_models.ts";
+
+const numbers = (...values: number[]) => Float64Array.from(values);
+const near = (a: number, b: number, tolerance = 1e-12) =>
+  assert.ok(Math.abs(a - b) <= tolerance, `${a} is not ${b}`);
+const range = (count: number) => Array.from({ length: count }, (_, k) => k);
+
+Deno.test("estimators: by hand", () => {
+  const [w, r, q, v] = [
+    numbers(2, 0.5, 0, 1),
+    numbers(1, 0, 1, 1),
+    numbers(0.5, 0.5, 1, 0.25),
+    numbers(0.6, 0.2, 0.4, 0.8),
+  ];
+  near(estimateOf(asLogged(r)), 0.75);
+  near(estimateOf(directMethod(v)), 0.5);
+  near(estimateOf(ips(w, r)), 3 / 4);
+  near(estimateOf(snips(w, r)), 3 / 3.5);
+  near(estimateOf(doublyRobust(w, r, q, v)), 0.5 + (2 * 0.5 - 0.5 * 0.5 + 0.75) / 4);
+  // Users of two pages: 1, 0.9 of them, and then the product.
+  const users = [7, 7, 3, 3];
+  const first = 0.6 + 2 * 0.5 + 2 * 0.2 + 2 * 0.5 * (0 - 0.5);
+  const second = 0.4 + 0 * 0 + 0 * 0.8 + 0 * 1 * 0.75;
+  assert.deepEqual([...perDecisionDoublyRobust(users, w, r, q, v).values].map((x) => x.toFixed(9)), [
+    first.toFixed(9),
+    second.toFixed(9),
+  ]);
+  near(effectiveShare(w), 3.5 ** 2 / (4 * 5.25));
+  near(largestShare(w, 2), 3 / 3.5);
+  const slots = { slate: 2, reward: numbers(0, 1, 1, 0) };
+  const prefix = numbers(3, 6, 0.5, 2);
+  near(estimateOf(independentIps(slots, prefix)), (6 + 0.5) / 2);
+  near(estimateOf(rewardInteractionIps(slots, prefix)), (6 + 0.5) / 2);
+  const [slotQ, slotV] = [numbers(0.25, 0.5, 0.5, 0.125), numbers(0.75, 0.25, 0.5, 1)];
+  const one = 3 * -0.25 + 0.75 + 6 * 0.5 + 3 * 0.25;
+  const two = 0.5 * 0.5 + 0.5 + 2 * -0.125 + 0.5 * 1;
+  near(estimateOf(cascadeDoublyRobust(slots, prefix, slotQ, slotV)), (one + two) / 2);
+});
+
+Deno.test("estimators: weights of 1 give the plain mean, whatever the model", () => {
+  const random = randomStream(1, "ones");
+  const [reward, q, ones] = [
+    Float64Array.from({ length: 60 }, () => random.integer(2)),
+    Float64Array.from({ length: 60 }, () => random.uniform()),
+    new Float64Array(60).fill(1),
+  ];
+  const mean = reward.reduce((sum, r) => sum + r) / 60;
+  const slots = { slate: 3, reward };
+  for (const terms of [ips(ones, reward), snips(ones, reward), doublyRobust(ones, reward, q, q)]) {
+    near(estimateOf(terms), mean);
+  }
+  for (
+    const terms of [
+      independentIps(slots, ones),
+      rewardInteractionIps(slots, ones),
+      cascadeDoublyRobust(slots, ones, q, q),
+    ]
+  ) near(estimateOf(terms), 3 * mean);
+  near(effectiveShare(ones), 1);
+});
+
+/** A Python with obp, for whoever has one. */
+const PYTHON = Deno.env.get("OBP_PYTHON") ?? "python3";
+
+async function obp(input: unknown): Promise<Record<string, number> | undefined> {
+  const file = await Deno.makeTempFile();
+  try {
+    await Deno.writeTextFile(file, JSON.stringify(input));
+    const script = new URL("obp_check.py", import.meta.url).pathname;
+    const shell = ["-c", '"$0" -B "$1" < "$2"', PYTHON, script, file];
+    const { code, stdout, stderr } = await new Deno.Command("sh", { args: shell }).output();
+    if (code === 3 || code === 127) return undefined;
+    assert.equal(code, 0, new TextDecoder().decode(stderr));
+    return JSON.parse(new TextDecoder().decode(stdout));
+  } finally {
+    await Deno.remove(file);
+  }
+}
+
+Deno.test("estimators: as Open Bandit Pipeline has them, of the same arrays", async () => {
+  const [n, k, items] = [40, 3, 6];
+  const random = randomStream(2, "obp");
+  const pages = range(n).map(() => {
+    const [mu, pi] = [1.5, 0.6].map((t) => new PlackettLuce(range(items).map(() => random.normal()), t));
+    assert.ok(mu && pi);
+    const action = mu.draw(k, () => random.uniform()).places;
+    const exps = (law: PlackettLuce) => law.chances(action).map(Math.exp);
+    const running = (own: number[]) =>
+      own.map((_, j) => own.slice(0, j + 1).reduce((product, x) => product * x, 1));
+    const click = random.integer(k + 2);
+    const qHat = range(k).map(() => range(items).map(() => random.uniform()));
+    const dist = range(k).map((j) => [...pi.next(action.slice(0, j))]);
+    return {
+      ...{ action, qHat, dist, muPrefix: running(exps(mu)), piPrefix: running(exps(pi)) },
+      slotReward: range(k).map((j) => j === click ? 1 : 0),
+      muOwn: action.map(() => 0.1 + 0.8 * random.uniform()),
+      piOwn: action.map(() => 0.1 + 0.8 * random.uniform()),
+      ...{ q: random.uniform(), v: random.uniform() },
+    };
+  });
+  const flat = (of: (page: typeof pages[number]) => readonly number[]) =>
+    Float64Array.from(pages.flatMap(of));
+  const mu = flat(({ muPrefix }) => muPrefix.slice(-1));
+  const pi = flat(({ piPrefix }) => piPrefix.slice(-1));
+  const [muPrefix, piPrefix] = [flat((page) => page.muPrefix), flat((page) => page.piPrefix)];
+  const [muOwn, piOwn] = [flat((page) => page.muOwn), flat((page) => page.piOwn)];
+  const [q, v] = [flat((page) => [page.q]), flat((page) => [page.v])];
+  const slotReward = flat((page) => page.slotReward);
+  const reward = flat((page) => [page.slotReward.reduce<number>((sum, r) => sum + r, 0)]);
+  const theirs = await obp({
+    ...{ n, k, items },
+    ...Object.fromEntries(
+      Object.entries({
+        mu,
+        pi,
+        q,
+        v,
+        reward,
+        slot_reward: slotReward,
+        mu_prefix: muPrefix,
+        pi_prefix: piPrefix,
+      })
+        .map(([name, array]) => [name, [...array]]),
+    ),
+    ...{ mu_own: [...muOwn], pi_own: [...piOwn] },
+    action: pages.flatMap(({ action }) => action),
+    q_hat: pages.flatMap(({ qHat }) => qHat.flat()),
+    dist: pages.flatMap(({ dist }) => dist.flat()),
+  });
+  if (!theirs) {
+    console.log(
+      `no obp in ${PYTHON}: not compared with Open Bandit Pipeline (pip install obp, and OBP_PYTHON)`,
+    );
+    return;
+  }
+  const ratio = (a: Float64Array, b: Float64Array) => a.map((x, i) => x / b[i]!);
+  const [weight, prefix] = [ratio(pi, mu), ratio(piPrefix, muPrefix)];
+  const slots = { slate: k, reward: slotReward };
+  const slotQ = flat(({ qHat, action }) => action.map((item, j) => qHat[j]![item]!));
+  const slotV = flat(({ qHat, dist }) =>
+    qHat.map((own, j) => own.reduce((sum, x, item) => sum + x * dist[j]![item]!, 0))
+  );
+  const ours = {
+    ...{ ips: ips(weight, reward), snips: snips(weight, reward), model: directMethod(v) },
+    ...{ dr: doublyRobust(weight, reward, q, v), sips: ips(weight, reward) },
+    iips: independentIps(slots, ratio(piOwn, muOwn)),
+    rips: rewardInteractionIps(slots, prefix),
+    cascadeDr: cascadeDoublyRobust(slots, prefix, slotQ, slotV),
+  };
+  assert.deepEqual(Object.keys(theirs).sort(), Object.keys(ours).sort());
+  for (const [name, terms] of Object.entries(ours)) near(estimateOf(terms), theirs[name] ?? NaN, 1e-9);
+});
+
+Deno.test("Plackett-Luce: the chances of all slates of 3 of 8 items sum to 1, and slates come as often as they say", () => {
+  const law = new PlackettLuce([0.3, -1, 2, 0.1, -0.4, 1.1, 0, -2], 0.8);
+  const all = range(8).flatMap((a) => range(8).flatMap((b) => range(8).map((c) => [a, b, c])))
+    .filter((slate) => new Set(slate).size === 3);
+  const chances = all.map((slate) => Math.exp(law.chances(slate).reduce((sum, log) => sum + log)));
+  assert.equal(all.length, 8 * 7 * 6);
+  near(chances.reduce((sum, chance) => sum + chance), 1);
+  // Also where one item has nearly all the weight, which a difference of sums would lose.
+  const cold = new PlackettLuce([0, 1, 40, -3, 2, 0.5, -1, 3], 0.05);
+  near(all.reduce((sum, slate) => sum + Math.exp(cold.chances(slate).reduce((sum, log) => sum + log)), 0), 1);
+  const random = randomStream(3, "slates");
+  const draws = 40_000;
+  const counts = new Map<string, number>();
+  for (let d = 0; d < draws; d++) {
+    const { places } = law.draw(3, () => random.uniform());
+    counts.set(String(places), (counts.get(String(places)) ?? 0) + 1);
+  }
+  const cells = all.map((slate, k) => ({
+    found: counts.get(String(slate)) ?? 0,
+    expected: draws * chances[k]!,
+  }))
+    .filter(({ expected }) => expected >= 5);
+  const x = cells.reduce((sum, { found, expected }) => sum + (found - expected) ** 2 / expected, 0);
+  const degrees = cells.length;
+  assert.ok(x < degrees + 5 * Math.sqrt(2 * degrees), `chi-square ${x} of ${degrees}`);
+});
+
+Deno.test("Plackett-Luce: the chance of an item in a slot is its share of all slates, also where it is nearly always above", () => {
+  const law = new PlackettLuce([0, 1, -2, 8, 0.5], 0.9);
+  const random = randomStream(4, "slots");
+  const uniforms = range(4000).map(() => [random.uniform(), random.uniform()]);
+  const all = range(5).flatMap((a) => range(5).flatMap((b) => range(5).map((c) => [a, b, c])))
+    .filter((slate) => new Set(slate).size === 3);
+  for (const place of range(5)) {
+    for (const slot of range(3)) {
+      const exact = all.filter((slate) => slate[slot] === place).reduce(
+        (sum, slate) => sum + Math.exp(law.chances(slate).reduce((sum, log) => sum + log)),
+        0,
+      );
+      const found = law.inSlot(
+        place,
+        slot,
+        uniforms.length,
+        (draw) => (above) => uniforms[draw]?.[above] ?? 0,
+      );
+      assert.ok(
+        found > 0 && Math.abs(found / exact - 1) < 0.1,
+        `place ${place}, slot ${slot}: ${found}, ${exact}`,
+      );
+    }
+  }
+});
+
+/** The log of a policy that explores, over a pool of its own, and what it says of the policy at a temperature. */
+async function drawn(
+  gpu: Gpu,
+  source: UsersSource,
+  policy: Policy,
+  options: SimulatorOptions,
+  asked: Partial<EvidenceOptions>,
+): Promise<Evidence> {
+  return await simulated(source, gpu, options, async (simulator) => {
+    const episodes = await played(simulator, exploring(policy, { temperature: 1.5 }));
+    const { settings } = simulator;
+    const log = episodeLog(episodes, {
+      name: "drawn",
+      items: { kind: "one-hot", count: source.itemCount },
+      candidatesOf: (page) => candidatesOf(settings, source.itemCount, page),
+    });
+    const { slate, pages } = options;
+    return await evidenceOf(gpu, {
+      log,
+      model: source,
+      policy,
+      slate,
+      pages,
+      repeats: false,
+      temperature: 1.5,
+      ...asked,
+    });
+  });
+}
+
+const ITEMS = 41;
+const options = { users: 70, slate: 2, pages: 5, seed: 3 };
+
+/** Each page weighs 1: the policy sees the log's users as it saw them when it drew. */
+function expectOnes({ weight, prefix, own, off = 1 }: Evidence, pages: number): void {
+  assert.equal(weight.length, pages);
+  for (const one of [...weight, ...prefix, ...own, off]) near(one, 1, 2e-4);
+}
+
+for (
+  const [name, kind, config] of [
+    ["an LSTM", "dense", lstm],
+    ["an LSTM and counts", "one-hot", counted("one-hot", lstm)],
+    ["position weights", "mixed", pw],
+    ["no encoder, counts", "dense", counted("dense", none)],
+  ] as const
+) {
+  Deno.test(`a log that a policy drew weighs 1 for it: users of ${name}`, () =>
+    withGpu(undefined, async (gpu) => {
+      const model = new UserModel(gpu, logs[kind].items, config, {
+        weights: someWeights(logs[kind], config),
+      });
+      const source = new LearnedSource(model);
+      for (const pool of ["all", { random: 9 }] as const) {
+        const evidence = await drawn(gpu, source, greedyPolicy(), { ...options, pool }, {
+          loggedTemperature: 1.5,
+        });
+        expectOnes(evidence, 350);
+        const { estimates, effective } = evaluate(evidence, "greedy", 1.5);
+        near(estimates.snips?.mean ?? NaN, estimates.logged?.mean ?? NaN, 1e-4);
+        near(effective, 1, 1e-6);
+      }
+      model.destroy();
+    }));
+}
+
+const values = shopItems(1, ITEMS);
+const shop = new ShopSource(restless, values);
+
+Deno.test("a log that popular or random slates were drawn by weighs 1 for them; one slate always is hit as often as it was likely", () =>
+  withGpu(undefined, async (gpu) => {
+    const rates = Float64Array.from({ length: ITEMS }, (_, item) => 0.1 + 0.01 * item);
+    for (const policy of [popularPolicy(rates), randomPolicy]) {
+      expectOnes(await drawn(gpu, shop, policy, options, { loggedTemperature: 1.5 }), 350);
+    }
+    // Without a temperature greedy shows one slate: its weight is 1 by the chance of that, or 0.
+    const pages = { ...options, users: 400, pool: { random: 4 } };
+    const { weight, mu, user } = await drawn(gpu, shop, greedyPolicy(), pages, { temperature: undefined });
+    const hits = weight.filter((w) => w > 0);
+    assert.ok(hits.length > 100 && hits.length < weight.length);
+    weight.forEach((w, i) => assert.ok(w === 0 || Math.abs(w * mu[i]! - 1) < 1e-9));
+    const { mean, interval } = figureOf(user, { values: weight });
+    assert.ok(interval && Math.abs(mean - 1) < 2 * (interval[1] - interval[0]), `mean weight ${mean}`);
+  }));
+
+Deno.test("a trained gdqn draws by its values, and its log weighs 1 for it; others have no score an item", () =>
+  withGpu(undefined, async (gpu) => {
+    const trained = (algorithm: "gdqn" | "cdqn" | "slateq") => {
+      const weights = (specs: readonly ParameterSpec[]) =>
+        new Map(specs.map(({ name, rows, columns }) => {
+          const random = randomStream(6, "weights", name);
+          return [name, Float32Array.from({ length: rows * columns }, () => random.normal())];
+        }));
+      const training = { ...defaultPolicyTraining, algorithm, slate: 2, pages: 5, hidden: 8, trunk: 8 };
+      const config = { items: ITEMS, trainedOn: { kind: "truth", shop: "restless", dataSeed: 1 }, training };
+      const policy = new OpenedPolicy(
+        "a",
+        config as unknown as PolicyConfig,
+        { weights } as unknown as PolicySnapshot,
+      );
+      return policy.policy(shop);
+    };
+    const gdqn = trained("gdqn");
+    const evidence = await drawn(gpu, shop, gdqn, { ...options, pool: { random: 15 } }, {
+      loggedTemperature: 1.5,
+    });
+    expectOnes(evidence, 350);
+    assert.ok(new Set(evidence.mu).size > 300, "slates of all kinds");
+    for (const name of ["cdqn", "slateq"] as const) {
+      const policy = trained(name);
+      await refused(() => exploring(policy, { temperature: 1 }), /scores each item by itself/);
+      // As it is, it shows one slate of the pool.
+      const fixed = await drawn(gpu, shop, randomPolicy, { ...options, users: 300, pool: { random: 4 } }, {
+        policy,
+        temperature: undefined,
+      });
+      assert.ok(fixed.weight.filter((w) => w > 0).length > 50);
+      const { mean, interval } = figureOf(fixed.user, { values: fixed.weight });
+      assert.ok(interval && Math.abs(mean - 1) < 2 * (interval[1] - interval[0]), `mean weight ${mean}`);
+      policy.destroy();
+    }
+    gdqn.destroy();
+  }));
+
+Deno.test("what a log cannot say is refused with the reason, and with what would do", () =>
+  withGpu(undefined, async (gpu) => {
+    const one = await drawn(gpu, shop, greedyPolicy(), options, { temperature: undefined });
+    const refusal = await refused(() => evaluate(one, "greedy"), /it always shows one slate/);
+    // The temperature that it names does.
+    const named = Number(/plackett-luce:([\d.]+);/.exec(refusal)?.[1]);
+    const warmer = await drawn(gpu, shop, greedyPolicy(), options, { temperature: named });
+    assert.ok(effectiveShare(warmer.weight) >= 0.05, `temperature ${named}`);
+    // So does the pool.
+    const hot = await drawn(gpu, shop, greedyPolicy(), { ...options, pool: { random: 40 } }, {
+      temperature: 0.3,
+    });
+    const other = await refused(
+      () => evaluate({ ...hot, weight: hot.weight.map((w, i) => i === 0 ? 1 : 1e-9 * w) }, "greedy", 0.3),
+      /other slates/,
+    );
+    const pool = Number(/random:(\d+)\./.exec(other)?.[1]);
+    const asked = { temperature: 0.3, policy: greedyPolicy() };
+    const pooled = await drawn(
+      gpu,
+      shop,
+      randomPolicy,
+      { ...options, users: 300, pool: { random: pool } },
+      asked,
+    );
+    assert.ok(effectiveShare(pooled.weight) >= 0.04, `pool ${pool}: ${effectiveShare(pooled.weight)}`);
+    const certain: Evidence = { ...one, mu: one.mu.map(() => 1) };
+    await refused(() => evaluate(certain, "greedy"), /all propensities are 1/);
+    await refused(
+      () =>
+        evidenceOf(gpu, {
+          log: logs.dense,
+          model: shop,
+          policy: greedyPolicy(),
+          slate: 2,
+          pages: 3,
+          repeats: false,
+        }),
+      /without propensities/,
+    );
+    assert.deepEqual([1, 2, 3].map(poolFor), [20, 5, 3]);
+  }));

@@ -1,0 +1,135 @@
+/** A shop's log that was drawn, from the table to what it says of other policies: `data log`, `train`, `policy evaluate` and `compare`. */
+
+import assert from "node:assert/strict";
+import { randomStream } from "../../src/data/random.ts";
+import { PlackettLuce } from "../../src/simulate/host/plackett_luce.ts";
+import { runCommand, words } from "../command_check.ts";
+import { withFolder } from "../prepared_folder.ts";
+
+const [ITEMS, USERS, PAGES] = [8, 160, 6];
+/** What everybody thinks of the items. */
+const utilities = Array.from({ length: ITEMS }, (_, item) => 0.5 * item - 2.5);
+const any = (slate: readonly number[]) => {
+  const sum = slate.reduce((sum, item) => sum + Math.exp(utilities[item]!), 0);
+  return sum / (1 + sum);
+};
+
+/** A row for each displayed item; pages of two are drawn by a rule of their shop, which wrote down by which chance. */
+function shopLog(): string {
+  const random = randomStream(1, "shop");
+  const law = new PlackettLuce(utilities.map((u) => u / 3), 1);
+  const rows = ["uid,sku,ts,label,request,pos,mu"];
+  for (let user = 0; user < USERS; user++) {
+    for (let page = 0; page < PAGES; page++) {
+      const { places, chances } = law.draw(2, () => random.uniform());
+      const mu = Math.exp(chances[0]! + chances[1]!);
+      const draw = random.uniform();
+      const click = draw >= any(places) ? -1 : draw < any(places) * Math.exp(utilities[places[0]!]!) /
+          places.reduce((sum, item) => sum + Math.exp(utilities[item]!), 0)
+        ? 0
+        : 1;
+      places.forEach((item, pos) =>
+        rows.push(
+          `u${user},i${item},${1_600_000_000 + 60 * page},${
+            click === pos ? 1 : 0
+          },${user}-${page},${pos},${mu}`,
+        )
+      );
+    }
+  }
+  return rows.join("\n") + "\n";
+}
+
+Deno.test("a shop's own log that was drawn says what other policies would have earned, by a model with counts", () =>
+  withFolder({ "log.csv": shopLog() }, async (folder) => {
+    const [set, run, policy, drawn] = ["set", "run", "gdqn", "drawn"].map((name) => `${folder}/${name}`);
+    assert.ok(set && run && policy && drawn);
+    const ran = async (command: Parameters<typeof runCommand>[0], ...args: string[]) => {
+      const { code, stdout, stderr } = await runCommand(command, ...words(...args));
+      assert.equal(code, 0, stderr);
+      return stdout;
+    };
+    const columns = "--user uid --item sku --time ts --clicked label --page request --position pos";
+    await ran(
+      "data",
+      "log --source",
+      `${folder}/log.csv`,
+      columns,
+      "--propensity mu --shares 50-10-40 --out",
+      set,
+    );
+    assert.match(await ran("data", "describe", set), /^propensities: of 960 pages/m);
+    const training =
+      "--iterations 150 --validate-every 50 --batch-size 40 --no-report --dims 8 --lstm-units 4";
+    await ran("train", "--data", set, training, "--save-dir", run);
+    const asked = ["evaluate --log", set, "--model", run];
+    const figures = async (...args: string[]) =>
+      JSON.parse(await ran("policy", ...asked, "--json --repeats", ...args));
+
+    const random = await figures("--policy random --explore plackett-luce:1");
+    assert.ok(random.users > 40 && random.users < 120, "the model's train users are left out");
+    const uniform = Array.from({ length: ITEMS }, (_, a) => Array.from({ length: ITEMS }, (_, b) => [a, b]))
+      .flat().filter(([a, b]) => a !== b);
+    const truth = uniform.reduce((sum, slate) => sum + any(slate) / uniform.length, 0);
+    const greedy = await figures("--policy greedy --explore plackett-luce:1");
+    const law = new PlackettLuce(utilities, 1);
+    const best = uniform.reduce(
+      (sum, slate) => sum + any(slate) * Math.exp(law.chances(slate).reduce((sum, log) => sum + log)),
+      0,
+    );
+    for (const [{ estimates }, value] of [[random, truth], [greedy, best]] as const) {
+      for (const name of ["ips", "snips", "dr"]) {
+        const { mean, interval: [low, high] } = estimates[name];
+        assert.ok(mean > low && mean < high && high - low < 0.3, `${name}: ${low} to ${high}`);
+        assert.ok(Math.abs(mean - value) < high - low, `${name} says ${mean}, the truth is ${value}`);
+      }
+      assert.equal(estimates.rips, undefined, "a page's propensity is none of its items'");
+    }
+    assert.ok(best > truth + 0.1, "the policies differ");
+    const text = await ran("policy", ...asked, "--repeats --policy greedy --explore plackett-luce:1");
+    assert.match(text, /^SNIPS +\.\d{4} +\.\d{4} to \.\d{4}$/m);
+    assert.match(text, /The log's train users, who the model was trained on, are left out/);
+
+    const refused = async (says: RegExp, ...args: string[]) => {
+      const { code, stderr } = await runCommand("policy", ...words(...args));
+      assert.equal(code, 1);
+      assert.match(stderr, says);
+    };
+    await refused(/--repeats/, ...asked, "--policy greedy --explore plackett-luce:1");
+    await refused(/found none in the log/, ...asked, "--policy random --repeats --slate 3");
+    await refused(/Expected --model \(a run\) or --shop/, "evaluate --policy greedy --log", set);
+
+    // What simulate draws from pools is a log like it, and weighs 1 for who drew it.
+    const draw =
+      "--policy greedy --explore plackett-luce:0.8 --pool random:5 --users 60 --pages 3 --slate 2 --no-rivals";
+    await ran("simulate", "--model", run, draw, "--write-log", drawn);
+    const own = [
+      "evaluate --log",
+      drawn,
+      "--model",
+      run,
+      "--json --policy greedy --explore plackett-luce:0.8",
+    ];
+    const { estimates, weight, pages } = JSON.parse(await ran("policy", ...own, "--logged-temperature 0.8"));
+    assert.equal(pages, 180);
+    assert.ok(Math.abs(weight.mean - 1) < 1e-3);
+    for (const name of ["ips", "snips", "iips", "rips"]) {
+      assert.ok(Math.abs(estimates[name].mean - estimates.logged.mean) < 1e-3, name);
+    }
+
+    const task =
+      "--slate 2 --pages 3 --users 64 --hidden 8 --trunk 8 --rows 64 --evaluation-users 50 --steps 512";
+    await ran("policy", "train --algorithm gdqn --model", run, task, "--save-dir", policy);
+    const compare = [
+      "compare",
+      policy,
+      "--users 20 --with greedy,random --out",
+      `${folder}/page.html`,
+      "--log",
+      drawn,
+    ];
+    const compared = await ran("policy", ...compare, "--explore plackett-luce:0.8");
+    assert.match(compared, /^Clicks on the next page of /m);
+    assert.match(compared, /^greedy +\.\d{4} +\.\d{4} to \.\d{4}/m);
+    assert.match(compared, /^greedy: The model and the log (dis)?agree/m);
+  }));
