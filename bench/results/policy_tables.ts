@@ -18,7 +18,7 @@ import {
   secondModel,
   trainedOnModel,
 } from "./policies.ts";
-import { fixed, meanWithSd, type ResultTable } from "./runs.ts";
+import { fixed, meanWithSd, type ResultTable, type Runs } from "./runs.ts";
 
 /** What `simulate` prints of a model's users. */
 export const simulatedTable: ResultTable = {
@@ -219,6 +219,9 @@ export const newUsersTable: ResultTable = {
 
 /** What a round is worth: a policy's pages are learned from, and it is planned anew. */
 const ROUND_SEEDS = [1, 2, 3, 4, 5];
+/** Of the models that users get by default. */
+const COUNTED_SEEDS = [1, 2];
+const COUNTED_ROUNDS = 3;
 
 const gapSchema = v.looseObject({ mean: v.finiteNumber() });
 const roundsSchema = v.looseObject({
@@ -233,64 +236,78 @@ const roundsSchema = v.looseObject({
 });
 type Rounds = v.InferOutput<typeof roundsSchema>["policies"];
 
+/** Of a log, a model and a CDQN of a seed. @param kind before the folders' names */
+async function roundsOf(runs: Runs, kind: string, seed: number, model: readonly string[], more: readonly string[]): Promise<Rounds> {
+  const own = ["--seed", String(seed)];
+  const users = await runs.trained(`${kind}-users-${seed}`, "train", [
+    ...[...model, "--data-seed", "1", "--data-users-seed", String(seed), ...own],
+  ]);
+  const policy = await runs.trained(`${kind}-cdqn-${seed}`, "policy train", [
+    ...["--model", users, "--algorithm", "cdqn", "--steps", String(PAGES), ...own],
+  ]);
+  const asked = ["--model", users, "--policy", policy, "--shop", "restless", "--truth", ...own, ...more];
+  const rounds = await runs.trained(`${kind}-${seed}`, "policy round", asked, "--out");
+  const printed = await runs.printed("policy round", [...asked, "--out", rounds, "--json"]);
+  return v.parse(roundsSchema, JSON.parse(printed)).policies;
+}
+
+const inPercent = (value: number) => `${value < 0 ? "-" : "+"}${Math.abs(value).toFixed(1)} %`;
+/** Of the clicks made. */
+const shareOf = (gap: { mean: number } | null, made: { mean: number }) => gap ? 100 * gap.mean / made.mean : NaN;
+const cellOf = (share: number) => Number.isNaN(share) ? "" : inPercent(share);
+
 export const roundsTable: ResultTable = {
   name: "rounds",
-  about: "what a round of 500 users' pages does to a model's error and to its promises",
+  about: "what rounds of 500 users' pages do to a model's error and to its promises",
   async make(runs) {
-    const found: { seed: number; policies: Rounds }[] = [];
+    const found: (readonly number[])[] = [];
     for (const seed of ROUND_SEEDS) {
-      const own = ["--seed", String(seed)];
-      const model = await runs.trained(`rounds-users-${seed}`, "train", [
-        ...[...RESTLESS, "--data-seed", "1", "--data-users-seed", String(seed), ...own],
+      const [first, after] = await roundsOf(runs, "rounds", seed, RESTLESS, []);
+      if (!first || !after) throw new Error("expected a round, and what became of the policy after it");
+      const { made } = first;
+      found.push([
+        ...[shareOf(first.error, made), shareOf(first.refitted, made), shareOf(first.broken, made)],
+        ...[shareOf(after.broken, after.made), shareOf(after.error, after.made)],
+        ...[made.mean, after.made.mean, after.gain?.mean ?? NaN],
       ]);
-      const policy = await runs.trained(`rounds-cdqn-${seed}`, "policy train", [
-        ...["--model", model, "--algorithm", "cdqn", "--steps", String(PAGES), ...own],
-      ]);
-      const asked = ["--model", model, "--policy", policy, "--shop", "restless", "--truth", ...own];
-      const rounds = await runs.trained(`rounds-${seed}`, "policy round", asked, "--out");
-      const printed = await runs.printed("policy round", [...asked, "--out", rounds, "--json"]);
-      found.push({ seed, policies: v.parse(roundsSchema, JSON.parse(printed)).policies });
     }
-    const share = (gap: { mean: number }, made: { mean: number }) => 100 * gap.mean / made.mean;
-    const rows = found.map(({ seed, policies: [first, after] }) => {
-      if (!first?.refitted || !after?.gain) throw new Error("expected a round, and what became of the policy after it");
-      const shares = [
-        [first.error, first.made],
-        [first.refitted, first.made],
-        [first.broken, first.made],
-        [after.broken, after.made],
-        [after.error, after.made],
-      ] as const;
-      return {
-        seed,
-        values: shares.map(([gap, made]) => share(gap, made)),
-        clicks: [first.made.mean, after.made.mean, after.gain.mean],
-      };
-    });
-    const means = (of: (row: typeof rows[number]) => readonly number[]) =>
-      of(rows[0]!).map((_, k) => meanAndSd(rows.map((row) => of(row)[k] ?? NaN)));
-    const percent = (value: number) => `${value < 0 ? "-" : "+"}${Math.abs(value).toFixed(1)} %`;
-    const [shares, clicks] = [means(({ values }) => values), means(({ clicks }) => clicks)];
+    const SHARES = 5;
+    const words = (values: readonly number[]) =>
+      values.map((value, k) => k < SHARES ? inPercent(value) : k < SHARES + 2 ? value.toFixed(2) : signed(value));
+    const spreads = ROUND_SEEDS.length > 0 ? found[0]!.map((_, k) => meanAndSd(found.map((row) => row[k]!))) : [];
+    const means = words(spreads.map(({ mean }) => mean));
+    const counted: string[][] = [];
+    for (const seed of COUNTED_SEEDS) {
+      const more = ["--rounds", String(COUNTED_ROUNDS)];
+      const policies = await roundsOf(runs, "rounds-counts", seed, ["--data", "restless", "--no-report"], more);
+      policies.forEach(({ made, error, refitted, broken }, round) =>
+        counted.push([
+          ...[String(seed), round === 0 ? "the first" : `after round ${round}`, made.mean.toFixed(2)],
+          ...[error, refitted, broken].map((gap) => cellOf(shareOf(gap, made))),
+        ])
+      );
+    }
     return [
-      "Models of five logs of the restless shop, a CDQN of 400,000 pages on each, 3 items on 20 pages; a round learns from 500 users " +
-      "of the policy, 10,000 others judge. Shares of the clicks made.",
+      `The paper's model of five logs of the shop, and a CDQN of ${thousands(PAGES)} pages on each: 3 items on 20 pages. The round ` +
+      "learns from 500 users of the policy; 10,000 others judge. Shares of the clicks made.",
       "",
       ...markdownTable(
         [
-          ...["seed", "model's error on its policy's pages", "after the refit, on users it has not seen"],
-          ...["broken promise", "of the new plan", "new model's error on the new plan's pages", "clicks", "of the new plan", "gain"],
+          ...["seed", "model's error on the policy's pages", "after the refit, on users it has not seen"],
+          ...["broken promise", "of the new plan", "new model's error on the new plan's pages"],
+          ...["clicks", "of the new plan", "gain"],
         ],
         [
-          ...rows.map(({ seed, values, clicks: [before = NaN, after = NaN, gain = NaN] }) => [
-            ...[String(seed), ...values.map(percent), before.toFixed(2), after.toFixed(2), signed(gain)],
-          ]),
-          [
-            "mean +- sd",
-            ...shares.map(({ mean, sd }) => `${percent(mean)} +- ${sd.toFixed(1)}`),
-            ...clicks.slice(0, 2).map(({ mean, sd }) => `${mean.toFixed(2)} +- ${sd.toFixed(2)}`),
-            ...clicks.slice(2).map(({ mean, sd }) => `${signed(mean)} +- ${sd.toFixed(2)}`),
-          ],
+          ...found.map((row, k) => [String(ROUND_SEEDS[k]), ...words(row)]),
+          ["mean +- sd", ...means.map((mean, k) => `${mean} +- ${spreads[k]!.sd.toFixed(k < SHARES ? 1 : 2)}`)],
         ],
+      ),
+      "",
+      "The same with models that have counts as inputs, round after round:",
+      "",
+      ...markdownTable(
+        ["seed", "policy", "clicks", "model's error on its pages", "after the refit", "broken promise"],
+        counted,
       ),
     ].join("\n");
   },

@@ -154,7 +154,9 @@ export async function parseAndRun(command: Command, args: readonly string[]): Pr
 
 function prepare(command: Command): void {
   const writeOut = (text: string) => console.log(text.replace(/\n$/, "")); // guarded, unlike the stream
-  command.exitOverride().configureOutput({ writeOut, outputError: () => {} }).showHelpAfterError(false);
+  const plain = { getOutHasColors: () => false, getErrHasColors: () => false }; // without a look at variables
+  command.exitOverride().configureOutput({ ...plain, writeOut, outputError: () => {} });
+  command.showHelpAfterError(false);
   command.allowExcessArguments(false);
 }
 

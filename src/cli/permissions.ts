@@ -161,23 +161,8 @@ const COMMANDS: Readonly<Record<string, CommandNeeds>> = {
   selftest: { module: "selftest/command.ts", writes: () => [], adapter: true },
 };
 
-/** What the packages for terminals look at; they do without those that are not permitted. */
-const TERMINAL_VARIABLES = [
-  "CI",
-  "CLICOLOR_FORCE",
-  "COLORTERM",
-  "FORCE_COLOR",
-  "NODE_DISABLE_COLORS",
-  "NO_COLOR",
-  "TEAMCITY_VERSION",
-  "TERM",
-  "TERM_PROGRAM",
-  "TF_BUILD",
-  "TMUX",
-];
-
 /**
- * The permission flags for a command with these arguments: reading, the terminal's variables, and for a command that
+ * The permission flags for a command with these arguments: reading, some variables, and for a command that
  * writes, its folders alone. Those that read a large data set may write to the cache too. `serve` listens on its port of 127.0.0.1.
  *
  * @param cache the user's cache folder of this program
@@ -186,7 +171,6 @@ const TERMINAL_VARIABLES = [
 export function permissionFlags(command: string, args: readonly string[], cache?: string): string[] {
   const { writes, adapter, caches, native, listens } = needsOf(command);
   const variables = [
-    ...TERMINAL_VARIABLES,
     LAUNCHER_VARIABLE,
     ...(adapter ? DRIVER_VARIABLES : []),
     ...(caches ? CACHE_VARIABLES : []),

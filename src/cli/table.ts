@@ -1,7 +1,5 @@
 /** Tables for the terminal. */
 
-import Table from "cli-table3";
-
 /**
  * A table without colours: a rule below the head, no other borders. A column whose cells are all numbers ("-" or nothing
  * for a missing one) is aligned to the right.
@@ -9,17 +7,28 @@ import Table from "cli-table3";
  * @returns lines without trailing blanks, joined by newlines, none at the end
  */
 export function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
-  const colAligns = head.map((_, column) => {
+  const columns = head.map((title, column) => {
     const cells = rows.map((row) => row[column] ?? "");
-    const numeric = cells.some((cell) => cell !== "") && cells.every(isNumeric);
-    return numeric ? "right" as const : "left" as const;
+    const isRight = cells.some((cell) => cell !== "") && cells.every(isNumeric);
+    const texts = [title, ...cells.map(String)];
+    const width = Math.max(...texts.map(widthOf));
+    return texts.map((text) => {
+      const blank = " ".repeat(width - widthOf(text));
+      return isRight ? blank + text : text + blank;
+    });
   });
-  const output = new Table({ head: [...head], colAligns, chars: CHARS, style: STYLE });
-  output.push(...rows.map((row) => row.map(String)));
-  const lines = output.toString().split("\n").map((line) => line.trimEnd());
-  const rule = "\u2500".repeat(Math.max(...lines.map((line) => line.length)));
-  lines.splice(1, 0, rule); // the library would draw it below every row
-  return lines.join("\n");
+  const lines = [head, ...rows].map((_, row) => columns.map((cells) => cells[row]).join("  ").trimEnd());
+  const rule = "\u2500".repeat(Math.max(...lines.map(widthOf)));
+  return [lines[0], rule, ...lines.slice(1)].join("\n");
+}
+
+/** Columns of a terminal that a text takes: two for a letter of East Asia, none for a mark on one. */
+function widthOf(text: string): number {
+  const marks = text.match(/\p{Mark}/gu)?.length ?? 0;
+  const wide = text.match(
+    /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff01-\uff60]|\p{Emoji_Presentation}/gu,
+  );
+  return [...text].length - marks + (wide?.length ?? 0);
 }
 
 /** A column of a table of rows, and how soon it goes where a line is too narrow: 0 never. */
@@ -56,25 +65,6 @@ export function fits(text: string, width: number): boolean {
 export function outputWidth(): number {
   return Deno.stdout.isTerminal() ? Deno.consoleSize().columns : Infinity;
 }
-
-const CHARS = {
-  "top": "",
-  "top-mid": "",
-  "top-left": "",
-  "top-right": "",
-  "bottom": "",
-  "bottom-mid": "",
-  "bottom-left": "",
-  "bottom-right": "",
-  "left": "",
-  "left-mid": "",
-  "mid": "",
-  "mid-mid": "",
-  "right": "",
-  "right-mid": "",
-  "middle": "  ",
-};
-const STYLE = { "head": [], "border": [], "padding-left": 0, "padding-right": 0 };
 
 function isNumeric(cell: string | number): boolean {
   return typeof cell === "number" || /^([-+]?[\d,]*\.?\d+(e[-+]?\d+)?( ?%)?|-|NaN|)$/i.test(cell.trim());

@@ -191,14 +191,8 @@ Deno.test("results: rounds, shares of the clicks made, and their means over seed
   const runs = madeRuns("", none, (_, args) => {
     const seed = Number(args[args.indexOf("--seed") + 1]);
     const plan = (made: number, broken: number, more: object) => ({
-      ...{
-        promised: { mean: made + broken },
-        made: { mean: made },
-        broken: { mean: broken },
-        refitted: null,
-        gain: null,
-      },
-      ...more,
+      ...{ promised: { mean: made + broken }, made: { mean: made }, broken: { mean: broken } },
+      ...{ refitted: null, gain: null, ...more },
     });
     return JSON.stringify({
       policies: [
@@ -207,7 +201,9 @@ Deno.test("results: rounds, shares of the clicks made, and their means over seed
       ],
     });
   });
-  const rows = rowsOf(await roundsTable.make(runs));
+  const text = await roundsTable.make(runs);
+  const [paper = "", counted = ""] = text.split("The same with models");
+  const rows = rowsOf(paper);
   assert.deepEqual(rows["2"], [
     "+40.0 %",
     "-1.0 %",
@@ -219,7 +215,9 @@ Deno.test("results: rounds, shares of the clicks made, and their means over seed
     "+10.00",
   ]);
   assert.deepEqual(rows["mean +- sd"]?.slice(0, 3), ["+60.0 % +- 31.6", "-1.0 % +- 0.0", "+30.0 % +- 15.8"]);
-  assert.equal(runs.names.size, 15);
+  assert.deepEqual(rowsOf(counted)["2"], ["after round 1", "20.00", "+1.0 %", "", "+10.0 %"]);
+  assert.equal(runs.names.size, 3 * (5 + 2));
+  assert.ok(runs.asked.some((line) => /^train .*--counts none.*--data-users-seed 5 --seed 5$/.test(line)));
 });
 
 Deno.test("results: new users, a row for some of the points of the curves", async () => {

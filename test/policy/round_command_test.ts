@@ -72,6 +72,14 @@ Deno.test("policy round with a shop: stopped it goes on as if it had not, and a 
     const [one, two, three] = resultOf(stopped);
     assert.deepEqual([one, two?.clicks], [first, after.clicks]);
     assert.ok(two.refitted && three.gain && !three.refitted);
+    // Each plan goes on from the one before, for half as long as that was planned first.
+    const plans = [1, 2].map((round) =>
+      JSON.parse(Deno.readTextFileSync(`${stopped}/round-${round}/policy/policy.json`))
+    );
+    assert.deepEqual(plans.map(({ from, training: { steps } }) => [from, steps]), [
+      [policy, 512],
+      [`${stopped}/round-1/policy`, 512],
+    ]);
   }));
 
 Deno.test("policy round with a log: its users are merged with the model's, and its test users judge the new model", () =>

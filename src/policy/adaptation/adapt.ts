@@ -8,7 +8,7 @@ import type { Gpu } from "../../gpu/device.ts";
 import type { UsersSource } from "../../simulate/users.ts";
 import type { ParameterSpec, Weights } from "../../tape/parameters.ts";
 import { UserError } from "../../user_error.ts";
-import type { PolicyTrainingConfig } from "../learning/config.ts";
+import { goingOn, type PolicyTrainingConfig } from "../learning/config.ts";
 import type { MakeLearner } from "../learning/learner.ts";
 import { LinUcb } from "./lin_ucb.ts";
 import { type ItemVectors, playLinUcb } from "./lin_ucb_play.ts";
@@ -28,9 +28,6 @@ export interface AdaptOptions {
   /** Told after some interactions; may stop the work by throwing. */
   readonly onProgress?: (done: number, of: number) => void | Promise<void>;
 }
-
-/** Of a policy that was trained before: it explores less, and learns slower. */
-const GOING_ON = { epsilonStart: 0.1, epsilonEnd: 0.02, rate: 0.2 } as const;
 
 /**
  * @param weights of the policy as it was trained; without them it begins with random ones, and with what its training explores.
@@ -54,11 +51,9 @@ export async function adaptPolicy(
       "Expected a policy that was trained with --reward click, got one with --reward utility.",
     );
   }
-  const { epsilonStart, epsilonEnd, rate } = GOING_ON;
   const own: PolicyTrainingConfig = {
-    ...config,
+    ...(weights ? goingOn(config) : config),
     ...{ users: together, steps: interactions * together, seed, start: "empty" }, // they have never been met
-    ...(weights && { epsilonStart, epsilonEnd, learningRate: rate * config.learningRate }),
   };
   const trainer = await PolicyTrainer.create(gpu, users, own, { makeLearner, observes });
   try {

@@ -291,7 +291,8 @@ function returnsOf(comparisons: readonly Comparison[]): { name: string; returns:
   const tasks = taskNames(comparisons);
   return comparisons.flatMap(({ cells }, k) =>
     cells.map(({ policy, seed, environment, figures: { returns } }) => ({
-      name: [policy, ...(seed === null ? [] : [`seed ${seed}`]), environment, ...(tasks[k] ? [tasks[k]] : [])].join("; "),
+      name: [policy, ...(seed === null ? [] : [`seed ${seed}`]), environment, ...(tasks[k] ? [tasks[k]] : [])]
+        .join("; "),
       returns,
     }))
   );

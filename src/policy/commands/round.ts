@@ -46,6 +46,7 @@ import { stepProgress } from "../../cli/progress.ts";
 import { ratioOf } from "../comparison/figures.ts";
 import { paired, promisedClicks, seenPages, unpaired } from "../comparison/promise.ts";
 import { EVALUATION_EPISODE } from "../comparison/trial.ts";
+import { goingOn, type PolicyTrainingConfig } from "../learning/config.ts";
 import { expectTrainedOn } from "../policy_config.ts";
 import { OpenedPolicy } from "../trained_policy.ts";
 import type { PolicyAction } from "./action.ts";
@@ -322,11 +323,18 @@ async function play(
     });
   await makeFolder(`${path}/policy`);
   using _policy = OwnedFolder.open(`${path}/policy`);
-  const { finished } = await trainPolicy(`${path}/policy`, next, policy.config.training, stop);
+  const training = furtherTraining(policy.config.training);
+  const { finished } = await trainPolicy(`${path}/policy`, next, training, stop, policy);
   if (!finished) goesOn(stop);
   const figures = { ...own, refitted };
   await atomicWriteFile(`${path}/result.json`, JSON.stringify(figures) + "\n");
   return figures;
+}
+
+/** A new plan goes on from the old one: drawn anew it would find where the model is wrong on pages that nobody has seen yet. */
+function furtherTraining(training: PolicyTrainingConfig): PolicyTrainingConfig {
+  const further = goingOn(training);
+  return further === training ? training : { ...further, steps: Math.ceil(training.steps / 2) };
 }
 
 const TEST = splits.indexOf("test");

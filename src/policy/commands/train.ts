@@ -19,6 +19,7 @@ import type { PolicyTrainingConfig } from "../learning/config.ts";
 import * as v from "../../schema.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
+import type { OpenedPolicy } from "../trained_policy.ts";
 import { startsOf } from "./episode_setting.ts";
 import {
   findAgain,
@@ -106,20 +107,22 @@ async function resume(
   return tell(path, wanted, await trainPolicy(path, await findAgain(trainedOn, options), wanted, stop));
 }
 
-/** Trains a policy in a folder that the caller owns, or goes on with the one that is there. */
+/**
+ * Trains a policy in a folder that the caller owns, or goes on with the one that is there.
+ * @param from whose weights it begins with; drawn ones by default.
+ */
 export async function trainPolicy(
   path: string,
   found: FoundUsers,
   training: PolicyTrainingConfig,
   stop: Stop,
+  from?: OpenedPolicy,
 ): Promise<PolicyResult> {
   const saved = await hasPolicy(path) ? await readPolicyConfig(path) : undefined;
-  return await withTrainer(
-    found,
-    training,
-    saved,
-    (trainer, config) => goOn(trainer, path, config, stop),
-  );
+  return await withTrainer(found, training, saved, (trainer, config) => {
+    if (from) trainer.setWeights(from.snapshot.weights(trainer.specs));
+    return goOn(trainer, path, from ? { ...config, from: from.path } : config, stop);
+  });
 }
 
 async function goOn(

@@ -128,7 +128,8 @@ export async function readCurve(path: string): Promise<CurvePoint[]> {
   const text = await Deno.readTextFile(`${path}/curve.csv`).catch(() => "");
   return text.split("\n").slice(1).flatMap((line): CurvePoint[] => {
     const [userSteps, mean, standardError, clickRate, coverage, ...more] = line.split(",").map(Number);
-    const known = [userSteps, mean, standardError, clickRate, coverage].every(Number.isFinite) && more.length === 0;
+    const known = [userSteps, mean, standardError, clickRate, coverage].every(Number.isFinite) &&
+      more.length === 0;
     return known && userSteps !== undefined && mean !== undefined && standardError !== undefined &&
         clickRate !== undefined && coverage !== undefined
       ? [{ userSteps, return: mean, standardError, clickRate, coverage }]
