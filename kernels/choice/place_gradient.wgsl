@@ -10,6 +10,8 @@
 // Work split   one invocation owns one place of one chunk of events. Padding of the parameter gets 0.
 // On a GPU     (reasoned, not measured) neighbours read neighbouring places of the same page: coalesced. With 20 places and 16
 //              chunks few invocations walk along all events, so this waits for memory; it is small beside a layer.
+//   compiled: navi31 12 VGPRs, 32 subgroups a SIMD, inverse throughput 578 (of 8 invocations: 24, 16, 4,237); mi200 12, 10, 1,031
+//              (8, 10, 7,751)
 // Cost         a flop and 4 bytes a row; 8 bytes an event and place.
 // Forward      choice_nll.wgsl, item_term_forward.wgsl      Next   adam.wgsl
 

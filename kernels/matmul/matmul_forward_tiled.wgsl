@@ -20,6 +20,8 @@
 //   Occupancy  8 KiB of workgroup memory and 16 accumulators leave room for several workgroups on a core. While one waits
 //              for memory or at a barrier, another computes.
 //   Grid       12,800 x 64 x 64 are 200 workgroups. Few rows give few of them, and a large GPU is then half idle.
+//   compiled: navi31 60 VGPRs, 24 subgroups a SIMD, inverse throughput 694 (workgroups that do not end early, tiles of arrays: 72,
+//              20, 1,034); mi200 64, 4, 2,244 (64, 4, 3,724)
 // On llvmpipe  barriers are dear, and a tile that is read in a loop gains nothing: bench/ladder.md
 // Cost         2 M K N flops, 4 (M K + K N + M N) bytes.     Accuracy   K roundings of the running sum
 // Backward     matmul_input_gradient_tiled.wgsl, matmul_weight_gradient_tiled.wgsl

@@ -19,6 +19,8 @@
 //   Banks      sixteen neighbours read the same vector of gradient_tile, a broadcast; the next sixteen another in the same banks.
 //              They read vectors of weight_tile that are 256 bytes apart, which is the same banks: a conflict. To transpose W
 //              on its way into the tile would avoid it, and padded rows would lessen it.
+//   compiled: navi31 60 VGPRs, 24 subgroups a SIMD, inverse throughput 698 (workgroups that do not end early, tiles of arrays: 72,
+//              20, 1,160); mi200 64, 4, 2,348 (76, 3, 4,168)
 // Cost         2 M K N flops, 4 (M N + K N + 2 M K) bytes.     Accuracy   N roundings of the running sum
 // Forward      matmul_forward_tiled.wgsl
 

@@ -17,6 +17,8 @@
 //   Coalescing sixteen neighbours load 256 contiguous bytes of a row, of either operand.
 //   Banks      sixteen neighbours read sixteen neighbouring vectors of gradient_tile, and all the same vector of input_tile: no
 //              conflicts.
+//   compiled: navi31 36 VGPRs, 32 subgroups a SIMD, inverse throughput 333 (workgroups that do not end early, tiles of arrays: 36,
+//              32, 536); mi200 32, 8, 993 (36, 7, 1,667)
 // Cost         2 M K N flops, 4 (M K + M N + chunks K N) bytes.     Accuracy   a sum of M / chunks terms
 // Forward      matmul_forward_tiled.wgsl      Next   adam.wgsl
 

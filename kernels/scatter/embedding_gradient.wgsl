@@ -8,19 +8,22 @@
 // Items that are absent get a true zero: Adam goes on moving them by their moments, as the reference does.
 //
 // For          both kinds of adapter
-// Grid         I N / 16 invocations in workgroups of 64 (without ITEMS D N / 16).
-// Work split   one invocation owns 16 columns of one item. A bit of ranked tells whether the batch shows the item. It adds up the
+// Grid         I N / 16 invocations in workgroups of 64 (without ITEMS D N / 16; on a GPU N / 4).
+// Work split   one invocation owns 16 columns of one item (4 on a GPU). A bit of ranked tells whether the batch shows the item. It adds up the
 //              item's events in order: no atomics, the same bits every time.
-// On a GPU     (reasoned, not measured) neighbours own 64 bytes each of a row: see first_layer_forward.wgsl. In a large catalogue
+// On a GPU     (reasoned, not measured) neighbours own neighbouring vectors of a row: coalesced. In a large catalogue
 //              most items are absent, and to write their zeros is most of the work. All rows of an item are looked at, though
 //              only clicks count. Loads are vectors of 16 bytes. Workgroups of 64, without a barrier: a subgroup waits only for
 //              its own longest walk.
+//   compiled: navi31 24 VGPRs, 32 subgroups a SIMD, inverse throughput 513 (16 columns an invocation: 36, 32, 721); mi200 16, 10,
+//              858 (28, 9, 1,330)
 // Cost         4 bytes an element of the table written, 4 an element of source read.
 // Forward      a look-up: lstm_forward.wgsl with TABLE      Only touched rows   embedding_gradient_rows.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;     // columns / 4
-const BLOCKS = (N4 + 3u) / 4u;
+const VECTORS = 4u;  // of four columns, that an invocation owns: 4 or 1
+const BLOCKS = (N4 + VECTORS - 1u) / VECTORS;
 const ITEMS = 1u;   // I; 0 for the distinct items of the batch
 const ACCUMULATE = false;
 const NONE = 0xffffffffu;
@@ -48,7 +51,7 @@ fn embedding_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_wor
   let i = id.x + id.y * (grid.x * WORKGROUP);
   if (i >= select(step.size.w, ITEMS, ITEMS > 0u) * BLOCKS) { return; }
   let item = i / BLOCKS;
-  let column = 4u * (i % BLOCKS);
+  let column = VECTORS * (i % BLOCKS);
   var slot = item;
   var shown = true;
   if (ITEMS > 0u) {
@@ -68,14 +71,14 @@ fn embedding_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_wor
       if (e == NONE) { continue; }
       let at = e * N4 + column;
       s0 += load_source(at);
-      if (column + 1u < N4) { s1 += load_source(at + 1u); }
-      if (column + 2u < N4) { s2 += load_source(at + 2u); }
-      if (column + 3u < N4) { s3 += load_source(at + 3u); }
+      if (VECTORS > 1u && column + 1u < N4) { s1 += load_source(at + 1u); }
+      if (VECTORS > 1u && column + 2u < N4) { s2 += load_source(at + 2u); }
+      if (VECTORS > 1u && column + 3u < N4) { s3 += load_source(at + 3u); }
     }
   }
   let at = item * N4 + column;
   put(at, s0);
-  if (column + 1u < N4) { put(at + 1u, s1); }
-  if (column + 2u < N4) { put(at + 2u, s2); }
-  if (column + 3u < N4) { put(at + 3u, s3); }
+  if (VECTORS > 1u && column + 1u < N4) { put(at + 1u, s1); }
+  if (VECTORS > 1u && column + 2u < N4) { put(at + 2u, s2); }
+  if (VECTORS > 1u && column + 3u < N4) { put(at + 3u, s3); }
 }

@@ -74,6 +74,7 @@ export function choiceNll(
         GRADIENT: train,
         ETA: eta,
         PANELS,
+        HELD: call.shapes.kind === "gpu" ? HELD_ROWS : 0,
         PLACES: place?.columns ?? 0,
         LOGISTIC: loss === "logistic",
       },
@@ -96,6 +97,9 @@ export function choiceNll(
     reference: reference(eta, loss),
   });
 }
+
+/** Rows of a page that an invocation holds on a GPU. A CPU driver has no registers for them. */
+const HELD_ROWS = 16;
 
 /** Effects of places are relative to the first, which has none. */
 const SKIP = 1;

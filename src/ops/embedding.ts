@@ -5,6 +5,7 @@ import touchedText from "../../kernels/scatter/embedding_gradient_rows.wgsl" wit
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { ClickCall, ClickTape } from "../batch/click_tape.ts";
 import { kernel } from "../gpu/kernel.ts";
+import { vectorsOf } from "./op.ts";
 import { distinctRows } from "../gpu/sizes.ts";
 import type { Memory, View } from "../gpu/memory.ts";
 import type { GradientTarget } from "../tape/node.ts";
@@ -25,13 +26,14 @@ export function embeddingGradient(
   if (touched) return touched;
   const { ranked, slotFirst, sorted, row } = tape.batch;
   const N4 = table.stride / 4;
+  const shape = vectorsOf(call.shapes);
   const items = Number(table.rows);
   return {
     kernel: allKernel,
     label: `${call.label} gradient of ${table.name}`,
-    constants: { N4, ITEMS: items, ACCUMULATE: target.accumulate },
+    constants: { N4, ITEMS: items, ...shape, ACCUMULATE: target.accumulate },
     views: { source, ranked, slot_first: slotFirst, sorted, row, output: target.view },
-    invocations: [items * Math.ceil(N4 / 4)],
+    invocations: [items * Math.ceil(N4 / shape.VECTORS)],
     cost: (s) => ({ flops: s.events * table.columns, bytes: 16 * (s.events + items) * N4 }),
   };
 }
@@ -46,12 +48,13 @@ export function fedGradient(
 ): ClickDispatch {
   const { ranked, slotFirst, sorted, row } = tape.batch;
   const N4 = stride / 4;
+  const shape = vectorsOf(call.shapes);
   return {
     kernel: allKernel,
     label: `${call.label} gradient by fed item`,
-    constants: { N4, ITEMS: 0, ACCUMULATE: false },
+    constants: { N4, ITEMS: 0, ...shape, ACCUMULATE: false },
     views: { source, ranked, slot_first: slotFirst, sorted, row, output },
-    invocations: [{ of: "items", times: Math.ceil(N4 / 4) }],
+    invocations: [{ of: "items", times: Math.ceil(N4 / shape.VECTORS) }],
     cost: (s) => ({ flops: s.events * stride, bytes: 16 * (s.events + s.items) * N4 }),
   };
 }

@@ -6,7 +6,7 @@ import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
 import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
 import { type Constants, kernel } from "../gpu/kernel.ts";
 import { add, at, elu, matrix, product, throughElu } from "../tape/reference.ts";
-import { expectShape } from "./op.ts";
+import { expectShape, vectorsOf } from "./op.ts";
 import { shapeText, type Tensor } from "../tape/tensor.ts";
 import { weightGradient } from "./linear.ts";
 
@@ -39,7 +39,7 @@ export function firstLayer(
   expectShape("first_layer", state, "events", item.columns);
   if (counts) expectShape("first_layer", counts.weights, counts.input.columns, state.columns);
   const C4 = counts ? counts.input.stride / 4 : 0;
-  const shape = vectorsOf(tape);
+  const shape = vectorsOf(tape.options.shapes);
   const made = shape.VECTORS === 1 && !counts ? state.factors?.(MADE_COLUMNS) : undefined;
   const output = tape.tensor(name, "rows", state.columns, { activation: "elu", textured: true });
   const N4 = output.stride / 4;
@@ -91,11 +91,6 @@ export function firstLayer(
 /** Columns of a state whose product with the kernel is made on the way, on a GPU. */
 const MADE_COLUMNS = 32;
 
-/** Vectors of four columns that an invocation owns. A GPU wants neighbours to read neighbours, llvmpipe few that walk. */
-function vectorsOf({ options: { shapes } }: ClickTape): { readonly VECTORS: number } {
-  return { VECTORS: shapes.kind === "gpu" ? 1 : 4 };
-}
-
 function backward(
   tape: ClickTape,
   call: ClickCall,
@@ -103,7 +98,7 @@ function backward(
   dropout: Constants,
 ): ClickDispatch[] {
   const N4 = state.stride / 4;
-  const shape = vectorsOf(tape);
+  const shape = vectorsOf(tape.options.shapes);
   const { event, ranked, slotFirst, slotItem, sorted } = tape.batch;
   const toState = call.gradient(state);
   const toItem = call.gradient(item);

@@ -1,6 +1,7 @@
 /** What ops have in common: checks of shapes, and what kernels are told of activations and partial sums. */
 
 import type { Constants } from "../gpu/kernel.ts";
+import type { AdapterShapes } from "../gpu/kernel_shapes.ts";
 import type { View } from "../gpu/memory.ts";
 import type { Amount, Dim, Dimensions, DimName, Sizes } from "../gpu/sizes.ts";
 import type { PartialTarget, Places } from "../tape/node.ts";
@@ -48,6 +49,11 @@ export function partialViews(
 ): { partials: View; places: View } {
   const places = Uint32Array.of(weights.stride, weights.at, second?.at ?? 0, bias?.at ?? 0);
   return { partials: weights.view, places: call.upload("places of partial sums", places) };
+}
+
+/** Vectors of four columns that an invocation owns. A GPU wants neighbours to read neighbours, llvmpipe few that walk. */
+export function vectorsOf({ kind }: AdapterShapes): { readonly VECTORS: number } {
+  return { VECTORS: kind === "gpu" ? 1 : 4 };
 }
 
 /** So many for each place. */

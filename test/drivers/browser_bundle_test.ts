@@ -81,11 +81,11 @@ Deno.test("without comments kernels have the same code and interface", () => {
   const code = (text: string) => text.replace(/\/\/.*/g, "").replace(/\s+/g, " ").trim();
   for (const text of texts) {
     const plain = withoutComments(text);
-    assert.doesNotMatch(plain, /\/\/|^ *\n| \n/m);
+    assert.doesNotMatch(plain, /\/\/|^ *\n| \n|^  |^ (?!const )/m);
     assert.equal(code(plain), code(text));
     assert.deepEqual({ ...kernel("k", plain), source: "" }, { ...kernel("k", text), source: "" });
   }
-  assert.equal(withoutComments("a; /* b\nc */ d; // e\n\n  f;  \n"), "a;  d;\n  f;\n");
+  assert.equal(withoutComments("a; /* b\nc */ d; // e\n\n  f;  \n"), "a;  d;\nf;\n");
 });
 
 Deno.test("which file of a package a path means: exact, by pattern, by condition; what is not exported is refused", async () => {

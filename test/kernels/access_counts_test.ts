@@ -98,9 +98,30 @@ Deno.test("access counts: what follows from data is not readable, and is read wh
   for (const k of ["id.x - 65u", "u32(-1)", "id.x * 4000000000u"]) {
     assert.deepEqual(asked(`out[id.x] = f[${k}];`)[2], unknown, k);
   }
-  const change = "fn change(p: ptr<function, u32>) { *p = 5u; }";
-  assert.deepEqual(asked("var k = id.x; change(&k); out[id.x] = f[k];", {}, change), [1, 1, unknown]);
-  for (const foreign of ["switch id.x { default {} }", "let p = &out; (*p)[0] = 1.0;", "out[id.x"]) {
+  // Whole numbers that are floats: what they are divided into is none.
+  const declared = "const ODD: f32 = 3; struct Both { a: f32 } fn half(x: f32) -> f32 { return x / 2; }\n" +
+    "fn three() -> f32 { return 3; } fn change(p: ptr<function, u32>) { *p = 5u; }";
+  for (
+    const body of [
+      "let y: f32 = 3; out[id.x] = f[u32(y / 2 * 2)];",
+      "var y = 1.0; y = 3; out[id.x] = f[u32(y / 2 * 2)];",
+      "let y = vec2<f32>(3, 4).x; out[id.x] = f[u32(y / 2 * 2)];",
+      "let y = Both(3).a; out[id.x] = f[u32(y / 2 * 2)];",
+      "let y = select(0.5, 3, id.x > 0u); out[id.x] = f[u32(y / 2 * 2)];",
+      "out[id.x] = f[u32(ODD / 2 * 2)];",
+      "out[id.x] = f[u32(half(3) * 2)];",
+      "out[id.x] = f[u32(three() / 2 * 2)];",
+      "var k = id.x; change(&k); out[id.x] = f[k];",
+    ]
+  ) assert.deepEqual(asked(body, {}, declared), [1, 1, unknown], body);
+  for (
+    const foreign of [
+      "switch id.x { default {} }",
+      "let p = &out; (*p)[0] = 1.0;",
+      "var k = 1u; let p = &k;",
+      "out[id.x",
+    ]
+  ) {
     assert.deepEqual(asked(foreign), [unknown, unknown, unknown], foreign);
   }
 });

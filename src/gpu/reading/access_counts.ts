@@ -17,7 +17,7 @@ const SECTOR = 32;
 const BANKS = 32;
 const WORD = 4;
 /** Statements of an invocation that are followed: some seconds. */
-const PATIENCE = 40_000_000;
+const PATIENCE = 20_000_000;
 
 /** A count; "unreadable" where it depends on what the text does not tell; undefined where there is nothing to count. */
 export type Count = number | "unreadable" | undefined;

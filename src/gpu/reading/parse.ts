@@ -35,7 +35,8 @@ export interface Follower {
   lengthOf(place: Place | undefined): number | undefined;
   store(place: Place, values: readonly Value[], mask: Mask): void;
   access(place: Place, kind: "read" | "write", mask: Mask): void;
-  declare(name: string, values: Value[]): void;
+  /** @param values absent: they are not followed, whatever it is given. */
+  declare(name: string, values: Value[] | undefined): void;
   assign(name: string, values: readonly Value[], mask: Mask): void;
   /** A let or const, and what it is computed from. */
   note(name: string, from: string, values: readonly Value[], mask: Mask): void;
@@ -101,7 +102,13 @@ export interface Expression {
 export type Execute = (walk: Follower, mask: Mask) => void;
 
 export interface Routine {
-  readonly parameters: readonly { readonly name: string; readonly builtin: string | undefined }[];
+  /** Without a type: a pointer. */
+  readonly parameters: readonly {
+    readonly name: string;
+    readonly builtin: string | undefined;
+    readonly type: Type | undefined;
+  }[];
+  readonly result: Type | undefined;
   readonly body: Execute;
 }
 
@@ -165,14 +172,15 @@ const CALLS: Readonly<Record<string, (...values: Value[]) => Value>> = {
   min: numbers((a, b) => Math.min(a, b)),
   max: numbers((a, b) => Math.max(a, b)),
   clamp: numbers((x, low, high) => Math.min(Math.max(x, low), high)),
-  select: (no, yes, which) => which === undefined ? undefined : which ? yes : no,
+  // Beside a float a whole number is one, too.
+  select: (no, yes, which) => [no, yes, which].includes(undefined) ? undefined : which ? yes : no,
   u32: (value) => typeof value === "boolean" ? Number(value) : value,
 };
 
 const SCALARS: Readonly<Record<string, Type>> = {
   u32: { size: 4, align: 4, whole: true },
-  ...{ i32: { size: 4, align: 4 }, f32: { size: 4, align: 4 }, bool: { size: 4, align: 4 } },
-  f16: { size: 2, align: 2 },
+  ...{ i32: { size: 4, align: 4 }, f32: { size: 4, align: 4 }, f16: { size: 2, align: 2 } },
+  bool: { size: 4, align: 4 },
 };
 const SUFFIX: Readonly<Record<string, string>> = { u: "u32", i: "i32", f: "f32", h: "f16" };
 
@@ -184,6 +192,17 @@ function vectorOf(element: Type, count: number): Type {
 function arrayOf(element: Type, count: number): Type {
   const stride = Math.ceil(element.size / element.align) * element.align;
   return { size: stride * count, align: element.align, element, stride };
+}
+
+/** What a value is as one of a type: a number that is declared as i32 or f32 does not count as one. */
+function typed(value: Value, type: Type | undefined): Value {
+  const foreign = type !== undefined && !type.whole && !type.element && !type.fields;
+  return foreign && typeof value === "number" ? undefined : value;
+}
+
+/** An expression of another, lane by lane. */
+function mapped(of: Expression, change: (value: Value) => Value): Expression {
+  return { value: (walk, mask) => of.value(walk, mask).map(change) };
 }
 
 /** What is filled for all invocations alike. */
@@ -239,9 +258,10 @@ class Parser {
     const word = this.#next();
     if (word === "const") {
       const name = this.#next();
-      this.#typed();
+      const type = this.#typed();
       this.#expect("=");
-      this.#constants.set(name, this.#expression());
+      const own = this.#expression();
+      this.#constants.set(name, { ...mapped(own, (one) => typed(one, type)), fixed: typed(own.fixed, type) });
     } else if (word === "alias") {
       const name = this.#next();
       this.#expect("=");
@@ -280,14 +300,16 @@ class Parser {
     const fields = new Map<string, { at: number; type: Type }>();
     let [end, align] = [0, 4];
     while (!this.#take("}")) {
-      this.#attributes();
+      const given = this.#attributes();
       const field = this.#next();
       this.#expect(":");
       const type = this.#type();
-      const at = Math.ceil(end / type.align) * type.align;
+      const [size, own] = [Number(given.get("size") ?? type.size), Number(given.get("align") ?? type.align)];
+      if (!(size >= 0 && own > 0)) throw new NotReadable("the place of a field");
+      const at = Math.ceil(end / own) * own;
       fields.set(field, { at, type });
-      end = at + type.size;
-      align = Math.max(align, type.align);
+      end = at + size;
+      align = Math.max(align, own);
       this.#take(",");
     }
     this.#take(";");
@@ -320,30 +342,25 @@ class Parser {
   #routine(isEntry: boolean): void {
     const name = this.#next();
     this.#expect("(");
-    const parameters: { name: string; builtin: string | undefined }[] = [];
+    const parameters: Routine["parameters"][number][] = [];
     while (!this.#take(")")) {
       const builtin = this.#attributes().get("builtin");
       const parameter = this.#next();
       this.#expect(":");
-      if (this.#peek() === "ptr") this.#pointer();
-      else this.#type();
-      parameters.push({ name: parameter, builtin });
+      const type = this.#peek() === "ptr" ? this.#pointer() : this.#type();
+      parameters.push({ name: parameter, builtin, type });
       this.#take(",");
     }
-    if (this.#take("->")) {
-      this.#attributes();
-      this.#type();
-    }
-    const routine = { parameters, body: this.#block() };
+    const result = this.#take("->") ? this.#type() : undefined;
+    const routine = { parameters, result, body: this.#block() };
     this.#routines.set(name, routine);
     if (isEntry) this.#entry = routine;
   }
 
   /** Only those to variables of a function: their values are not followed. */
-  #pointer(): void {
+  #pointer(): undefined {
     this.#next();
-    const words = this.#template();
-    if (!words.startsWith("function")) throw new NotReadable("a pointer to shared memory");
+    if (!this.#template().startsWith("function")) throw new NotReadable("a pointer to shared memory");
   }
 
   /** What stands between < and >. */
@@ -472,20 +489,19 @@ class Parser {
     const type = this.#typed();
     if (kind === "var" && !this.#take("=")) {
       // Zero, which is known of a whole number.
-      return (walk) => walk.declare(name, alike(walk, type?.whole ? 0 : undefined));
+      return (walk) => walk.declare(name, type?.whole ? alike(walk, 0) : undefined);
     }
     if (kind !== "var") this.#expect("=");
+    if (this.#peek() === "&") throw new NotReadable("a pointer that is kept");
     const from = this.#tokens[this.#k]?.at ?? 0;
     const { value } = this.#expression();
     const text = this.text.slice(from, this.#tokens[this.#k]?.at).trim();
-    const signed = type !== undefined && !type.whole && type.element === undefined &&
-      type.fields === undefined;
     return (walk, mask) => {
-      const values = value(walk, mask);
-      // A number that is declared as i32 or f32 does not count as one.
-      const kept = signed ? values.map((one) => typeof one === "number" ? undefined : one) : values;
-      walk.declare(name, kept);
-      if (kind !== "var") walk.note(name, text, kept, mask);
+      const values = value(walk, mask).map((one) => typed(one, type));
+      // What begins as nobody knows may be a float, as which whole numbers are no whole numbers.
+      const followed = kind !== "var" || type?.whole || values.some((one) => one !== undefined);
+      walk.declare(name, followed ? values : undefined);
+      if (kind !== "var") walk.note(name, text, values, mask);
     };
   }
 
@@ -525,32 +541,12 @@ class Parser {
   }
 
   #unary(): Expression {
-    if (this.#take("!")) {
-      const { value } = this.#unary();
-      return {
-        value: (walk, mask) => value(walk, mask).map((one) => typeof one === "boolean" ? !one : undefined),
-      };
-    }
+    if (this.#take("!")) return mapped(this.#unary(), (one) => typeof one === "boolean" ? !one : undefined);
     if (this.#take("~")) {
-      const { value } = this.#unary();
-      return {
-        value: (walk, mask) =>
-          value(walk, mask).map((one) => typeof one === "number" ? ~one >>> 0 : undefined),
-      };
+      return mapped(this.#unary(), (one) => typeof one === "number" ? ~one >>> 0 : undefined);
     }
-    if (this.#take("-")) {
-      const { value } = this.#unary();
-      return {
-        value(walk, mask) {
-          value(walk, mask);
-          return alike(walk, undefined);
-        },
-      };
-    }
-    if (this.#take("*")) {
-      const { value } = this.#unary();
-      return { value: (walk, mask) => value(walk, mask).map(() => undefined), name: "" };
-    }
+    if (this.#take("-")) return mapped(this.#unary(), () => undefined);
+    if (this.#take("*")) return { ...mapped(this.#unary(), () => undefined), name: "" };
     if (this.#take("&")) {
       const of = this.#unary();
       return {
@@ -583,8 +579,8 @@ class Parser {
       throw new NotReadable(word === "" ? "the text ends too early" : `the sign ${word}`);
     }
     const templated = /^(array|bitcast|vec\d|mat\dx\d)$/.test(word) && this.#peek() === "<";
-    if (templated) this.#template();
-    if (this.#peek() === "(") return this.#call(word);
+    const of = templated ? this.#template() : "";
+    if (this.#peek() === "(") return this.#call(of === "u32>" ? `${word}u` : word + of);
     // Headers of several steps are alike in all that is known of them.
     if (word === "steps" && this.#take("[")) {
       this.#expression();
@@ -636,16 +632,19 @@ class Parser {
     }
     const values = given.map(({ value }) => value(walk, mask));
     const routine = this.#routines.get(name);
-    if (routine) return walk.call(routine, values, mask);
+    if (routine) {
+      const given = routine.parameters.map(({ type }, k) => (values[k] ?? []).map((one) => typed(one, type)));
+      return walk.call(routine, given, mask).map((one) => typed(one, routine.result));
+    }
     const builtin = CALLS[name];
     if (builtin) return alike(walk, undefined).map((_, k) => builtin(...values.map((lanes) => lanes[k])));
-    const isVector = /^vec[234]u?$/.test(name) && values.length === Number(name[3]);
-    const names = isVector
-      ? [..."xyzw"].slice(0, values.length)
-      : [...this.#types.get(name)?.fields?.keys() ?? []];
-    if (names.length === 0) return alike(walk, undefined);
+    const isVector = /^vec[234]u$/.test(name) && values.length === Number(name[3]);
+    const fields: [string, Type | undefined][] = isVector
+      ? [..."xyzw"].slice(0, values.length).map((letter) => [letter, undefined])
+      : [...this.#types.get(name)?.fields ?? []].map(([field, { type }]) => [field, type]);
+    if (fields.length === 0) return alike(walk, undefined);
     return alike(walk, undefined).map((_, k): Fields =>
-      Object.fromEntries(names.map((field, at) => [field, values[at]?.[k]]))
+      Object.fromEntries(fields.map(([field, type], at) => [field, typed(values[at]?.[k], type)]))
     );
   }
 

@@ -70,7 +70,8 @@ interface Left {
 }
 
 interface Frame {
-  readonly scopes: Map<string, Value[]>[];
+  /** Absent values are not followed. */
+  readonly scopes: Map<string, Value[] | undefined>[];
   readonly returned: Mask;
   readonly result: Value[];
   left: Left | undefined;
@@ -125,18 +126,15 @@ export class Walk implements Follower {
     return value(this, new Uint8Array(this.lanes).fill(ON))[0];
   }
 
-  #frameOf(names: Map<string, Value[]>): Frame {
+  #frameOf(names: Map<string, Value[] | undefined>): Frame {
     const returned = new Uint8Array(this.lanes);
     return { scopes: [names], returned, result: alike(this, undefined), left: undefined };
   }
 
   lookup(name: string): Value[] {
     const { scopes } = this.#frame;
-    for (let k = scopes.length - 1; k >= 0; k--) {
-      const found = scopes[k]?.get(name);
-      if (found) return found;
-    }
-    return alike(this, this.#constant(name));
+    const scope = scopes.findLast((scope) => scope.has(name));
+    return scope ? scope.get(name) ?? alike(this, undefined) : alike(this, this.#constant(name));
   }
 
   #constant(name: string): Value {
@@ -178,9 +176,9 @@ export class Walk implements Follower {
   }
 
   lengthOf(place: Place | undefined): number | undefined {
-    const { name = "", type: { stride } = {} } = place ?? {};
+    const { name = "", type: { stride } = {}, at: [at] = [] } = place ?? {};
     const bytes = this.scope.bytes?.[name];
-    return bytes === undefined || !stride ? undefined : Math.floor(bytes / stride);
+    return bytes === undefined || at === undefined || !stride ? undefined : Math.floor((bytes - at) / stride);
   }
 
   store(place: Place, values: readonly Value[], mask: Mask): void {
@@ -200,7 +198,7 @@ export class Walk implements Follower {
     this.options.onAccess?.(place, kind, mask);
   }
 
-  declare(name: string, values: Value[]): void {
+  declare(name: string, values: Value[] | undefined): void {
     this.#frame.scopes.at(-1)?.set(name, values);
   }
 

@@ -180,11 +180,11 @@ function targetOf(target: unknown): string | undefined {
 
 /**
  * A kernel's text without comments, which no driver needs and which are a good third of it, and what they leave behind: lines
- * that are empty, spaces at the end of lines.
+ * that are empty, spaces at both ends of lines. One stays before a constant of a function, as the host sets those without.
  */
 export function withoutComments(text: string): string {
   const lines = text.replace(/\/\*[^]*?\*\//g, "").split("\n").map((line) =>
-    line.replace(/\s*(\/\/.*)?$/, "")
+    line.replace(/\s*(\/\/.*)?$/, "").replace(/^ +(?=(const )?)/, (_, own) => own ? " " : "")
   );
   return lines.filter((line) => line !== "").join("\n") + "\n";
 }
