@@ -13,6 +13,7 @@ const drawnKernel = kernel("plackett_luce", drawnText);
 
 /** How slates are drawn by scores: `plackett-luce`, at a temperature above 0. */
 export interface Exploration {
+  /** What scores are divided by: the higher, the nearer to chance. */
   readonly temperature: number;
 }
 

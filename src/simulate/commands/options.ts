@@ -8,6 +8,7 @@ import { policyTrainingFields } from "../../policy/learning/config.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import { SAVE_DIR, WRITE_LOG } from "../../cli/arguments.ts";
+import { RESPLIT } from "../../cli/open_data.ts";
 import {
   folder,
   type GivenOptions,
@@ -137,7 +138,7 @@ export function parseSimulateOptions(
     )
     .version(version);
   addUsersOptions(command, { beside: "--model is then what policies know" })
-    .option("--resplit", "deal the users out anew, as in training with the same --seed", false)
+    .option(...RESPLIT)
     .optionsGroup("Who chooses:")
     .option(
       "--policy <which>",
