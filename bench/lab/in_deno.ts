@@ -189,6 +189,8 @@ async function surveyed(): Promise<Faults> {
   const small = survey.parts.every((part) => part === "training" || part === "step");
   const lab = new LabInDeno(`${survey.folder}/${WHOLE_WORKER}`, small ? config : undefined);
   await lab.call("adapter", "open", undefined);
+  // What the page does before it asks for a ladder or the self-test.
+  await lab.call("adapter", "load", { text: await Deno.readTextFile(`${survey.folder}/kernels.js`) });
   const faults = await surveyAll(survey, {
     training: () => training(lab),
     step: () => step(lab),

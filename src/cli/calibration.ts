@@ -4,17 +4,15 @@ import type { LogSource } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { type KernelShapes, recordedShapes } from "../gpu/kernel_shapes.ts";
 import type { ModelConfig } from "../model/config.ts";
+import { flagged } from "../option.ts";
 import { cacheFolder } from "./permissions.ts";
 
-/** The two forms of the option of `train` and `reproduce`. Where neither is given, a GPU is calibrated, a CPU is not. */
-export const CALIBRATION = [
+/** Where neither form is given, a GPU is calibrated, a CPU is not. */
+export const calibration = flagged(
   "--calibration",
   "time the kernels on this adapter, once and in under 3 s, and take the fastest (the default on a GPU)",
-] as const;
-export const NO_CALIBRATION = [
-  "--no-calibration",
   "take the standard kernels (the default where the adapter computes on the CPU)",
-] as const;
+);
 
 /**
  * @param wanted what the option says; undefined where it is not given.

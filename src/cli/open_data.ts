@@ -54,11 +54,20 @@ export function addDataOptions(command: Command): Command {
   return addShopSeeds(command)
     .addOption(memoryRowsOption())
     .option(...NO_ITEM_IDS)
-    .option(
-      "--resplit",
-      "split the users into the three parts anew, by --seed, instead of using the file's split",
-      false,
-    );
+    .option(...RESPLIT);
+}
+
+export const RESPLIT = [
+  "--resplit",
+  "split the users into the three parts anew, by --seed, instead of using the file's split",
+  false,
+] as const;
+
+/** For whoever asks a model: its data are split as in its training. */
+export function addSplitOptions(command: Command): Command {
+  return command
+    .option("--seed <n>", "seed of a made-up shop, and of --resplit", wholeNumber(0, LARGEST_SEED), 1)
+    .option(...RESPLIT);
 }
 
 export function memoryRowsOption(): Option {

@@ -11,8 +11,15 @@ import type { DataConfig } from "../data/sets/dataset.ts";
 import { type OpenedRun, openRun } from "../run/open_run.ts";
 import { UserError } from "../user_error.ts";
 import { DATA } from "./arguments.ts";
-import { addShopSeeds, memoryRowsOption, MODEL_SEED, openData, type ShopSeedOptions } from "./open_data.ts";
-import { LARGEST_SEED, path, wholeNumber } from "./options.ts";
+import {
+  addShopSeeds,
+  addSplitOptions,
+  memoryRowsOption,
+  MODEL_SEED,
+  openData,
+  type ShopSeedOptions,
+} from "./open_data.ts";
+import { path } from "./options.ts";
 
 export interface ModelDataOptions extends ShopSeedOptions {
   model: string;
@@ -33,9 +40,7 @@ export function withModelAndData(command: Command): Command {
       new Option(DATA, "as of train; without it, what the run was trained on").argParser(path),
     )
     .addOption(memoryRowsOption());
-  return addShopSeeds(command, MODEL_SEED)
-    .option("--seed <n>", "seed of a made-up shop, and of --resplit", wholeNumber(0, LARGEST_SEED), 1)
-    .option("--resplit", "deal the users out anew, as in training with the same --seed", false);
+  return addSplitOptions(addShopSeeds(command, MODEL_SEED));
 }
 
 export interface OpenedModel {

@@ -6,8 +6,8 @@ import type { PageRequest } from "../model/scorer.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
 
-/** The most items, and simulated users, that a request may have. */
-export const LIMITS = { history: 4096, page: 4096, top: 1000, users: 4096 } as const;
+/** The most items and simulated users that a request may have, and items that all users of an environment are shown. */
+export const LIMITS = { history: 4096, page: 4096, top: 1000, users: 4096, shown: 2 ** 24 } as const;
 
 const ids = (most: number) => v.pipe(v.array(idSchema), v.maxLength(most, `expected at most ${most} ids`));
 const whose = {
@@ -66,6 +66,10 @@ const resetSchema = v.pipe(
     'expected "environment" with "episode" alone: it keeps its settings',
   ),
   v.transform(({ users = 1, slate = 3, pages = 20, ...others }) => ({ users, slate, pages, ...others })),
+  v.check(
+    ({ users, slate, pages }) => users * slate * pages <= LIMITS.shown,
+    `expected users x pages x slate of at most ${LIMITS.shown}: what they are shown is kept until the episode ends`,
+  ),
 );
 const stepSchema = v.strictObject({
   environment: v.string(),

@@ -134,6 +134,10 @@ Deno.test("environments: pages of the model's users are those of a simulator, in
         /slates\.0: expected 2 items, got 1/,
       );
       assert.match((await ask("/reset", { slate: items + 1 })).body.error, /Expected a pool of/);
+      assert.match(
+        (await ask("/reset", { users: 4096, pages: 1e5 })).body.error,
+        /users x pages x slate of at most/,
+      );
       for (let k = 0; k < 8; k++) assert.equal((await ask("/reset", { pages: 1 })).status, 200);
       assert.match((await ask("/reset", { environment })).body.error, /no environment "1" any more/);
       const ids = await (await get(service, "/items")).json();

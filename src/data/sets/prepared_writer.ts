@@ -2,7 +2,7 @@
 
 import * as v from "../../schema.ts";
 import { createHash } from "node:crypto";
-import { ParquetWriter } from "hyparquet-writer";
+import type { ParquetWriter } from "hyparquet-writer";
 import { writeJson } from "../../run/files/json_file.ts";
 import { atomicWrite } from "../../run/files/atomic_write.ts";
 import { checksum } from "../../run/files/local_file.ts";
@@ -21,7 +21,7 @@ import type { Ids } from "../ids.ts";
 import type { ItemCatalogue } from "../item_catalogue.ts";
 import { type Features, MANIFEST, type Manifest, manifestSchema, type Places } from "../manifest.ts";
 import { OwnedFolder, type Purpose } from "../../run/files/owned_folder.ts";
-import { FlushingWriter } from "../../run/files/row_file.ts";
+import { writeParquetGroups } from "../../run/files/row_file.ts";
 
 /** What of a data set is known before its clicks. */
 export interface PreparedContents {
@@ -167,16 +167,13 @@ async function writePart(
 ): Promise<number> {
   const names = columnsOf(schema);
   let rows = 0;
-  await atomicWrite(path, async (write) => {
-    const file = new ParquetWriter({ writer: new FlushingWriter(write), schema, createdBy: "clickgan" });
+  async function* data() {
     for await (const columns of groups) {
-      const count = columns[0]?.length ?? 0;
-      const columnData = names.map((name, k) => ({ name, data: [...columns[k] ?? []] }));
-      await file.write({ columnData, rowGroupSize: count });
-      rows += count;
+      rows += columns[0]?.length ?? 0;
+      yield names.map((name, k) => ({ name, data: [...columns[k] ?? []] }));
     }
-    await file.finish();
-  });
+  }
+  await atomicWrite(path, (write) => writeParquetGroups(schema, data(), write));
   return rows;
 }
 

@@ -21,6 +21,7 @@ import type { SnapshotInfo } from "../../run/snapshot/snapshot.ts";
 import { choiceOf, type SnapshotResult, snapshotResult, TestedUsers } from "../../run/tested_users.ts";
 import { baselineWords, lossWords } from "../../run/verdict.ts";
 import type { Weights } from "../../tape/parameters.ts";
+import { trainingFields } from "../../train/config.ts";
 import { evaluateGame } from "../../train/adversarial_trainer.ts";
 import { Evaluation } from "../../train/evaluation.ts";
 import { GENERATOR_PREFIX, partOf } from "../../train/networks.ts";
@@ -30,12 +31,13 @@ import { runMain } from "../../cli/fail.ts";
 import { modelNotes } from "../../run/commands/run_stages.ts";
 import {
   addShopSeeds,
+  addSplitOptions,
   dataOption,
   memoryRowsOption,
   openData,
   type ShopSeedOptions,
 } from "../../cli/open_data.ts";
-import { LARGEST_SEED, parse, path, wholeNumber } from "../../cli/options.ts";
+import { optionOf, parse, path } from "../../cli/options.ts";
 import { attainedText, differencesTable, resultTable, settingsText } from "../../report/command_table.ts";
 import { delayedProgress } from "../../cli/progress.ts";
 
@@ -69,15 +71,8 @@ function parseOptions(args: readonly string[]): EvaluateOptions {
     .addOption(
       new Option("--split <users>", "users to score on").choices([...splits, "all"]).default("test"),
     );
-  addShopSeeds(command)
-    .option("--seed <n>", "seed of a made-up shop, and of --resplit", wholeNumber(0, LARGEST_SEED), 1)
-    .option("--resplit", "deal the users out anew, as in training with the same --seed", false)
-    .option(
-      "--evaluation-shards <n>",
-      "parts in which users are evaluated; 0: as few as fit",
-      wholeNumber(0),
-      0,
-    )
+  addSplitOptions(addShopSeeds(command))
+    .addOption(optionOf(trainingFields.evaluationShards.option!))
     .option(
       "--json",
       "print all figures as JSON: also calibration, and by page length, history, position and item",

@@ -3,11 +3,12 @@
 import { Command, Option } from "commander";
 import { type Split, splits, usersOf } from "../../data/click_log.ts";
 import { predictions, writePredictions } from "../predict/predictions.ts";
+import { trainingFields } from "../../train/config.ts";
 import { version } from "../../version.ts";
 import { OUT_FILE } from "../../cli/arguments.ts";
 import { runMain } from "../../cli/fail.ts";
 import { type ModelDataOptions, withModel, withModelAndData } from "../../cli/open_model.ts";
-import { outputFile, parse, wholeNumber } from "../../cli/options.ts";
+import { optionOf, outputFile, parse } from "../../cli/options.ts";
 import { expectApart } from "../../cli/outputs.ts";
 import { EXIT_INTERRUPTED, say } from "../../run/commands/run_stages.ts";
 import { delayedProgress } from "../../cli/progress.ts";
@@ -30,12 +31,7 @@ function parseOptions(args: readonly string[]): PredictOptions {
       .requiredOption(OUT_FILE, "the file to write, .parquet or .csv", outputFile(".parquet", ".csv")),
   )
     .addOption(new Option("--split <users>", "users to predict").choices([...splits, "all"]).default("all"))
-    .option(
-      "--evaluation-shards <n>",
-      "parts in which users are scored; 0: as few as fit",
-      wholeNumber(0),
-      0,
-    )
+    .addOption(optionOf(trainingFields.evaluationShards.option!))
     .addHelpText(
       "after",
       `

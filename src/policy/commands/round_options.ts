@@ -5,7 +5,7 @@ import * as v from "../../schema.ts";
 import { readJson } from "../../run/files/json_file.ts";
 import { atomicWriteFile } from "../../run/files/atomic_write.ts";
 import { expectEmpty } from "../../run/files/owned_folder.ts";
-import { shopOption } from "../../simulate/commands/users_options.ts";
+import { ofThatShop, shopOption } from "../../simulate/commands/users_options.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import { OUT_FOLDER } from "../../cli/arguments.ts";
@@ -58,11 +58,7 @@ export function roundCommand(): Command {
     )
     .addOption(shopOption("the made-up shop that the model's log is of"))
     .option("--truth", "with --shop: the shop's own users see the policy's pages", false)
-    .option(
-      "--data-seed <n>",
-      "seed of that shop, where the model does not say it",
-      wholeNumber(0, LARGEST_SEED),
-    )
+    .addOption(ofThatShop())
     .option("--rounds <n>", "with --truth: how many rounds", wholeNumber(1, 1000), 1)
     .option(
       "--users <n>",

@@ -5,10 +5,11 @@ import { checkTogether, seedOption, stagesGroups, type StagesOptions } from "../
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import { quoted, RESUME, SAVE_DIR } from "../../cli/arguments.ts";
-import { CALIBRATION, NO_CALIBRATION } from "../../cli/calibration.ts";
+import { calibration } from "../../cli/calibration.ts";
 import { addDataOptions, type ShopSeedOptions } from "../../cli/open_data.ts";
 import {
   addGroup,
+  addOptions,
   checkSeeds,
   folder,
   type GivenOptions,
@@ -98,9 +99,8 @@ export function addTrainOptions(command: Command): Command {
         "--adversarial may extend it",
       folder,
     )
-    .option("--no-report", "do not write report.html at the end")
-    .option(...CALIBRATION)
-    .option(...NO_CALIBRATION);
+    .option("--no-report", "do not write report.html at the end");
+  addOptions(command, [calibration]);
   for (const group of stagesGroups) addGroup(command, group);
   return command;
 }

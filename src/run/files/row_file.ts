@@ -1,6 +1,6 @@
 /** Files of rows that are made one after another: CSV, or Parquet in row groups. They appear whole, or not at all. */
 
-import { ByteWriter, ParquetWriter, schemaFromColumnData } from "hyparquet-writer";
+import { ByteWriter, type ColumnSource, ParquetWriter, schemaFromColumnData } from "hyparquet-writer";
 import { atomicWrite } from "./atomic_write.ts";
 import { UserError } from "../../user_error.ts";
 
@@ -115,24 +115,34 @@ async function writeParquet<Row>(
   write: Write,
 ): Promise<number> {
   const columnsOf = (rows: readonly Row[]) =>
-    columns.map((column) => ({
-      name: column.name,
-      data: rows.map((row) => column.of(row)),
-      type: column.type,
-      nullable: column.nullable ?? false,
+    columns.map(({ name, type, nullable = false, of }) => ({
+      name,
+      data: rows.map((row) => of(row)),
+      type,
+      nullable,
     }));
-  const writer = new FlushingWriter(write);
-  const schema = schemaFromColumnData({ columnData: columnsOf([]) });
-  const file = new ParquetWriter({ writer, schema, createdBy: "clickgan" });
-  for await (const rows of groups) {
-    await file.write({ columnData: columnsOf(rows), rowGroupSize: rows.length });
+  async function* data(): AsyncGenerator<ColumnSource[]> {
+    for await (const rows of groups) yield columnsOf(rows);
   }
-  await file.finish();
+  await writeParquetGroups(schemaFromColumnData({ columnData: columnsOf([]) }), data(), write);
   return 0;
 }
 
+/** Writes a Parquet file, each group of its rows as soon as it is there. */
+export async function writeParquetGroups(
+  schema: ParquetWriter["schema"],
+  groups: AsyncIterable<ColumnSource[]>,
+  write: Write,
+): Promise<void> {
+  const file = new ParquetWriter({ writer: new FlushingWriter(write), schema, createdBy: "clickgan" });
+  for await (const columnData of groups) {
+    await file.write({ columnData, rowGroupSize: columnData[0]?.data.length ?? 0 });
+  }
+  await file.finish();
+}
+
 /** Hands over what is written after each row group. */
-export class FlushingWriter extends ByteWriter {
+class FlushingWriter extends ByteWriter {
   constructor(private readonly write: Write) {
     super();
   }

@@ -19,5 +19,6 @@ export function tableEntry(path: string): string {
 
 /** What is to run before the script. @param kernels WGSL by name, as JSON */
 export function tableScript(kernels: string): string {
-  return `var ${TABLE}=${kernels};\n`;
+  // Scripts that are loaded later find it, too, also where this one is a module.
+  return `globalThis.${TABLE}=${kernels};\n`;
 }

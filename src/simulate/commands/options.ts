@@ -8,6 +8,7 @@ import { policyTrainingFields } from "../../policy/learning/config.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import { SAVE_DIR, WRITE_LOG } from "../../cli/arguments.ts";
+import { RESPLIT } from "../../cli/open_data.ts";
 import {
   folder,
   type GivenOptions,
@@ -137,7 +138,7 @@ export function parseSimulateOptions(
     )
     .version(version);
   addUsersOptions(command, { beside: "--model is then what policies know" })
-    .option("--resplit", "deal the users out anew, as in training with the same --seed", false)
+    .option(...RESPLIT)
     .optionsGroup("Who chooses:")
     .option(
       "--policy <which>",
@@ -146,7 +147,9 @@ export function parseSimulateOptions(
       path,
       "random",
     )
-    .addOption(exploreOption("draw slates by the policy's scores; a --write-log keeps the chance of each page"))
+    .addOption(
+      exploreOption("draw slates by the policy's scores; a --write-log keeps the chance of each page"),
+    )
     .option("--no-rivals", "do not show random and popular slates to the same users");
   addEpisodeOptions(command)
     .optionsGroup("What is written:")
@@ -167,7 +170,9 @@ export function parseSimulateOptions(
     throw new UserError("Expected --save-dir with --episodes-file: it says where the file goes.");
   }
   if (options.explore && options.policy === "greedy" && options.reward === "utility") {
-    throw new UserError("Expected --reward click with --explore: slates of the highest utility are not those of scores.");
+    throw new UserError(
+      "Expected --reward click with --explore: slates of the highest utility are not those of scores.",
+    );
   }
   return { options, given: givenOptions(command) };
 }

@@ -21,6 +21,12 @@ export function shopOption(about: string): Option {
   return new Option("--shop <name>", about).choices(shops.map(({ name }) => name));
 }
 
+/** Its seed. */
+export function ofThatShop(): Option {
+  const about = "seed of that shop, where the model does not say it";
+  return new Option("--data-seed <n>", about).argParser(wholeNumber(0, LARGEST_SEED));
+}
+
 /** @param beside what --model is beside --truth, if it may be there. @param seed the seed of a shop without one, in words. */
 export function addUsersOptions(
   command: Command,
@@ -99,10 +105,6 @@ export function addEnvironmentOptions(
     .option("--test-model <run>", about.testModel, path)
     .option("--uncalibrated", "take a second model of the adversarial stage all the same", false)
     .addOption(shopOption(about.shop))
-    .option(
-      "--data-seed <n>",
-      "seed of that shop, where the model does not say it",
-      wholeNumber(0, LARGEST_SEED),
-    )
+    .addOption(ofThatShop())
     .addOption(memoryRowsOption());
 }

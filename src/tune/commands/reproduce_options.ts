@@ -8,9 +8,9 @@ import { defaultTraining, paperAdversarial } from "../../train/config.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import { README, SAVE_DIR } from "../../cli/arguments.ts";
-import { CALIBRATION, NO_CALIBRATION } from "../../cli/calibration.ts";
-import { addShopSeeds, dataOption, type ShopSeedOptions } from "../../cli/open_data.ts";
-import { checkSeeds, folder, LARGEST_SEED, parse, path, wholeNumber } from "../../cli/options.ts";
+import { calibration } from "../../cli/calibration.ts";
+import { addShopSeeds, dataOption, RESPLIT, type ShopSeedOptions } from "../../cli/open_data.ts";
+import { addOptions, checkSeeds, folder, LARGEST_SEED, parse, path, wholeNumber } from "../../cli/options.ts";
 import { say } from "../../run/commands/run_stages.ts";
 
 export interface ReproduceOptions extends ShopSeedOptions {
@@ -38,11 +38,7 @@ export function parseReproduceOptions(args: readonly string[]): ReproduceOptions
     .version(version)
     .addOption(dataOption());
   addShopSeeds(command)
-    .option(
-      "--resplit",
-      "split the users into the three parts anew, by --seed, instead of using the file's split",
-      false,
-    )
+    .option(...RESPLIT)
     .option(
       "--seeds <n>",
       "train every model with this many seeds: --seed and those after it",
@@ -69,8 +65,6 @@ export function parseReproduceOptions(args: readonly string[]): ReproduceOptions
         experimentModels.map((m) => m.folder).join(", "),
       modelNames,
     )
-    .option(...CALIBRATION)
-    .option(...NO_CALIBRATION)
     .option(
       README,
       "also write the table into this file, between its markers for this data",
@@ -81,6 +75,7 @@ export function parseReproduceOptions(args: readonly string[]): ReproduceOptions
       "\nExamples:\n  deno task reproduce --data yelp.txt\n" +
         "  deno task reproduce --data yelp.txt --seeds 2 --models baseline-64-64,fine-tuned-64-64",
     );
+  addOptions(command, [calibration]);
   const options = parse<ReproduceOptions>(command, args);
   checkSeeds(options.seed, options.seeds);
   return options;

@@ -7,11 +7,12 @@ import { criteria, type Criterion } from "../../train/best_records.ts";
 import { defaultTraining, type StagesConfig } from "../../train/config.ts";
 import { version } from "../../version.ts";
 import { SAVE_DIR, withoutOptions } from "../../cli/arguments.ts";
-import { CALIBRATION, NO_CALIBRATION } from "../../cli/calibration.ts";
+import { calibration } from "../../cli/calibration.ts";
 import { addDataOptions, type ShopSeedOptions } from "../../cli/open_data.ts";
 
 import {
   addGroup,
+  addOptions,
   folder,
   givenOptions,
   LARGEST_SEED,
@@ -86,16 +87,15 @@ function addSearchOptions(command: Command): Command {
       new Option(CRITERION, "the validation figure that decides").choices(criteria).default("loss"),
     )
     .option(SAVE_DIR, "where everything is written (default: runs/tune-<data>)", folder);
-  return addDataOptions(command)
+  addDataOptions(command)
     .optionsGroup("Run:")
     .option(
       "--seed <n>",
       "seed of all that is random: settings, weights, batches, dropout, a made-up shop, a new split",
       wholeNumber(0, LARGEST_SEED),
       defaultTraining.seed,
-    )
-    .option(...CALIBRATION)
-    .option(...NO_CALIBRATION);
+    );
+  return addOptions(command, [calibration]);
 }
 
 /** What `train` would train with these arguments. @throws {UserError} for what it does not take */

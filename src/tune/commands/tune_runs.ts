@@ -112,12 +112,17 @@ export async function trainCandidate(
   const { path, config } = common;
   await makeFolder(path);
   using _run = OwnedFolder.open(path);
-  using clock = new Clock(limit);
-  const signal = AbortSignal.any([common.signal, clock.signal]);
+  const timeUp = AbortSignal.timeout(Math.ceil(1000 * limit));
+  const enough = new AbortController();
+  let hasShown = false;
+  const endIfLate = () => hasShown && timeUp.aborted && enough.abort();
+  timeUp.addEventListener("abort", endIfLate);
+  const signal = AbortSignal.any([common.signal, enough.signal]);
   const events: RunEvents = {
     ...told,
     onValidation(result) {
-      if (result.iteration > 0) clock.allow();
+      hasShown ||= result.iteration > 0;
+      endIfLate();
       told.onValidation?.(result);
     },
   };
@@ -142,37 +147,6 @@ export async function trainCandidate(
       curve: await readCurve(path, criterion),
       end: "diverged",
     };
-  }
-}
-
-/** Ends a run when its time is up and it has shown something. */
-class Clock implements Disposable {
-  readonly #controller = new AbortController();
-  readonly #timer: ReturnType<typeof setTimeout>;
-  #late = false;
-  #allowed = false;
-
-  constructor(seconds: number) {
-    this.#timer = setTimeout(() => this.#end({ late: true }), Math.ceil(1000 * seconds));
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  /** From now on the run may end. */
-  allow(): void {
-    this.#end({ allowed: true });
-  }
-
-  #end({ late = this.#late, allowed = this.#allowed }): void {
-    this.#late = late;
-    this.#allowed = allowed;
-    if (late && allowed) this.#controller.abort();
-  }
-
-  [Symbol.dispose](): void {
-    clearTimeout(this.#timer);
   }
 }
 
