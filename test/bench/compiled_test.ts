@@ -46,7 +46,7 @@ async function compiled(folder: string, ...args: string[]): Promise<{ report: Re
 
 /** What a kernel's header says behind "compiled:". */
 function compiledPart(kernel: string): string {
-  const [, said = ""] = /compiled:((?:.*\n\/\/ {3}(?! ))*.*)/.exec(header(kernelPath(kernel))) ?? [];
+  const [, said = ""] = /compiled:((?:.*\n\/\/ {3})*.*)/.exec(header(kernelPath(kernel))) ?? [];
   return said.replaceAll(/\n\/\/\s*/g, " ");
 }
 
