@@ -6,18 +6,19 @@
 //
 // BY is one over the temperature. The sum of the chances of a slate is the logarithm of its propensity. Slot j draws by word 0 of
 // the counter (user, episode, page, 2 + 16 j), in the order of the items. What is summed are exp(z - most), most being the
-// largest of what is left: nothing overflows, and where one item takes nearly all, what is left of the others is not lost in a
-// difference. Sums are of panels, then over panels. A score that is NaN or infinite counts as the lowest of all.
+// largest of what was left: nothing overflows. The sum of the next slot is this one less the weight of what was drawn, but where
+// that takes more than 1 - LEFT of it, the others would be lost in the difference, and are summed anew by their own most. Sums are
+// of panels, then over panels. A score that is NaN or infinite counts as the lowest of all.
 //
 // For          both kinds of adapter
 // Grid         C invocations in workgroups of 64.
-// Work split   one invocation owns one user of the chunk: two walks along the user's row a slot, one for most and the sum, one for
-//              the item at which a part of the sum is reached. Weights are not kept: a list of I numbers has no place.
+// Work split   one invocation owns one user of the chunk: a walk along the user's row for most and the sum, and one a slot, half of
+//              it on average, to the item at which a part of the sum is reached. Weights are not kept: a list of I numbers has no place.
 // On a GPU     (reasoned, not measured) as in top_slate.wgsl neighbours read rows that are I numbers apart. A workgroup a user with a
 //              scan would be coalesced; the utilities that are read here cost tens of times as much. Workgroups of 64 fill
 //              subgroups.
-// Cost         2 k exponentials and 8 k bytes an item, from cache where a row fits it; 300 integer operations a slot.
-// Accuracy     of a chance: the roundings of z, of I / 32 + 32 additions and of a logarithm
+// Cost         1 + k / 2 exponentials and 4 + 2 k bytes an item, from cache where a row fits it; 300 integer operations a slot.
+// Accuracy     of a chance: the roundings of z, of I / 32 + 32 additions, by 1 / LEFT where it is a difference, and of a logarithm
 // Next         choose.wgsl, by way of the utilities of the slate
 
 const WORKGROUP = 64;
@@ -27,6 +28,7 @@ const ITEMS = 1u;   // I
 const STRIDE = 1u;  // from a user's scores to the next user's; 0 where all have the same
 const BY = 1.0;     // 1 / temperature
 const LOWEST = -1e30;
+const LEFT = 0.1;
 const SLATE_PURPOSE = 2u;
 
 struct Step {
@@ -95,24 +97,29 @@ fn plackett_luce(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
   if (e >= step.size.x) { return; }
   let u = step.first_entry + e;
   let row = e * STRIDE;
+  var most = 0.0;
+  var sum = 0.0;
+  var summed = false;
   for (var j = 0u; j < SLATE; j++) {
-    var most = BY * LOWEST;
-    var sum = 0.0;
-    for (var item = 0u; item < ITEMS; item += 32u) {
-      let bits = masked[(item / 32u) * USERS + u];
-      var part = 0.0;
-      for (var i = item; i < min(item + 32u, ITEMS); i++) {
-        if (((bits >> (i % 32u)) & 1u) == 1u) { continue; }
-        let z = score_of(row, i);
-        if (z > most) {
-          let by = exp(most - z);
-          sum *= by;
-          part *= by;
-          most = z;
+    if (!summed) {
+      most = BY * LOWEST;
+      sum = 0.0;
+      for (var item = 0u; item < ITEMS; item += 32u) {
+        let bits = masked[(item / 32u) * USERS + u];
+        var part = 0.0;
+        for (var i = item; i < min(item + 32u, ITEMS); i++) {
+          if (((bits >> (i % 32u)) & 1u) == 1u) { continue; }
+          let z = score_of(row, i);
+          if (z > most) {
+            let by = exp(most - z);
+            sum *= by;
+            part *= by;
+            most = z;
+          }
+          part += exp(z - most);
         }
-        part += exp(z - most);
+        sum += part;
       }
-      sum += part;
     }
     let counter = vec4u(step.first_user + u, step.episode, step.page, SLATE_PURPOSE + 16u * j);
     let threshold = uniform24(philox(counter, vec2u(step.noise, 0u)).x) * sum;
@@ -130,8 +137,12 @@ fn plackett_luce(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
       }
       reached += part;
     }
+    let z = score_of(row, shown) - most;
     slate[u * SLATE + j] = shown;
-    chance[(step.page * USERS + u) * SLATE + j] = score_of(row, shown) - most - log(sum);
+    chance[(step.page * USERS + u) * SLATE + j] = z - log(sum);
+    let left = sum - exp(z);
+    summed = left > LEFT * sum;
+    sum = left;
     masked[(shown / 32u) * USERS + u] |= 1u << (shown % 32u);
   }
 }

@@ -13,6 +13,7 @@ const drawnKernel = kernel("plackett_luce", drawnText);
 
 /** How slates are drawn by scores: `plackett-luce`, at a temperature above 0. */
 export interface Exploration {
+  /** What scores are divided by: the higher, the nearer to chance. */
   readonly temperature: number;
 }
 
@@ -70,7 +71,10 @@ export function plackettLuce(
     constants: { SLATE, USERS, ITEMS, STRIDE: stride, BY: 1 / temperature, SLATE_PURPOSE: purposes.SLATE },
     views: { score: scores, masked, slate: slates, chance: chances },
     invocations: ["users"],
-    cost: (s) => ({ flops: 16 * SLATE * s.users * ITEMS, bytes: 4 * s.users * ITEMS + 8 * SLATE * s.users }),
+    cost: (s) => ({
+      flops: (8 + 4 * SLATE) * s.users * ITEMS,
+      bytes: 4 * s.users * ITEMS + 8 * SLATE * s.users,
+    }),
   };
 }
 

@@ -27,6 +27,7 @@ import { greedyPolicy, popularPolicy, randomPolicy } from "../../src/policy/name
 import { defaultPolicyTraining } from "../../src/policy/learning/config.ts";
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
+import { exploring } from "../../src/simulate/explore.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
@@ -184,9 +185,9 @@ async function simulate(gpu: Gpu): Promise<void> {
   const room = { users: 5, slate: 3, pages: 2, start: [[1, 2], []], pool: { random: 20 } };
   for (const source of [shop, ...models.map((model) => new LearnedSource(model))]) {
     const simulator = await Simulator.create(gpu, source, room);
-    for (const policy of [randomPolicy, popularPolicy(new Float64Array(source.itemCount)), greedyPolicy()]) {
-      await simulator.run(policy);
-    }
+    const drawn = exploring(greedyPolicy(), { temperature: 1 });
+    const popular = popularPolicy(new Float64Array(source.itemCount));
+    for (const policy of [randomPolicy, popular, greedyPolicy(), drawn]) await simulator.run(policy);
     simulator.destroy();
     (await PolicyTrainer.create(gpu, source, { ...smallPolicy, algorithm: "slateq" })).destroy();
   }

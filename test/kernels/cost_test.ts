@@ -460,7 +460,7 @@ Deno.test("cost: what simulates users, and rewards of a page", () =>
       "pass over": ({ users }) => [0, (16 + 12 * 2) * users],
       "state of some users": ({ events }) => [0, 8 * events * stride],
       "popular slate": ({ users }) => [0, 16 * users * 2],
-      "drawn slate": ({ users }) => [16 * 2 * 70 * users, 4 * 70 * users + 16 * users],
+      "drawn slate": ({ users }) => [(8 + 4 * 2) * 70 * users, 4 * 70 * users + 16 * users],
       "top slate": ({ users, rows }) => [0, 4 * rows + 4 * 2 * users],
       "rewards of the page": () => [2 * 9, 16 * 9],
     });

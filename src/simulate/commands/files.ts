@@ -221,7 +221,7 @@ export function writeShown(
         ...own,
         split: (place) => parts[log.firstUser + place] ?? 0,
         startOf,
-          ...(candidatesOf && { candidatesOf }),
+        ...(candidatesOf && { candidatesOf }),
       });
     }
   }

@@ -147,7 +147,9 @@ export function parseSimulateOptions(
       path,
       "random",
     )
-    .addOption(exploreOption("draw slates by the policy's scores; a --write-log keeps the chance of each page"))
+    .addOption(
+      exploreOption("draw slates by the policy's scores; a --write-log keeps the chance of each page"),
+    )
     .option("--no-rivals", "do not show random and popular slates to the same users");
   addEpisodeOptions(command)
     .optionsGroup("What is written:")
@@ -168,7 +170,9 @@ export function parseSimulateOptions(
     throw new UserError("Expected --save-dir with --episodes-file: it says where the file goes.");
   }
   if (options.explore && options.policy === "greedy" && options.reward === "utility") {
-    throw new UserError("Expected --reward click with --explore: slates of the highest utility are not those of scores.");
+    throw new UserError(
+      "Expected --reward click with --explore: slates of the highest utility are not those of scores.",
+    );
   }
   return { options, given: givenOptions(command) };
 }

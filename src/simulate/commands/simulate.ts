@@ -61,7 +61,9 @@ async function writeSimulationPage(
     facts: [
       ["who clicks", told.words],
       ["policy", opened?.path ?? policy],
-      ...(options.explore ? [["temperature of its slates", String(options.explore.temperature)] as const] : []),
+      ...(options.explore
+        ? [["temperature of its slates", String(options.explore.temperature)] as const]
+        : []),
       ["users", thousands(users)],
       ["pages", `${thousands(pages)} of ${slate} of ${thousands(told.items)} items`],
       ...usual.flatMap(([name, value, isUsual]) => isUsual ? [] : [[name, value] as const]),
@@ -180,7 +182,11 @@ async function chosen(
       : namedPolicy(policy, simulated, progress.onProgress);
     const policies = [
       explore
-        ? { ...first, name: `${first.name} at ${explore.temperature}`, policy: exploring(first.policy, explore) }
+        ? {
+          ...first,
+          name: `${first.name} at ${explore.temperature}`,
+          policy: exploring(first.policy, explore),
+        }
         : first,
     ];
     for (const name of rivals ? RIVALS : []) {
@@ -208,7 +214,8 @@ async function chosen(
 
 async function writeResult(
   folder: string,
-  { users, pages, slate, start, repeats, pool, leave, patience = 0, reward, seed, policy, explore }: SimulateOptions,
+  { users, pages, slate, start, repeats, pool, leave, patience = 0, reward, seed, policy, explore }:
+    SimulateOptions,
   opened: OpenedPolicy | undefined,
   { gpu, found: { model }, data: { dataset }, environment, known }: Simulated,
   told: Told,

@@ -56,7 +56,12 @@ export class PlackettLuce {
    * likely the item is left out of them. So it is above 0 also where the item is nearly always above.
    * @param uniform a number of [0, 1) for each draw and slot
    */
-  inSlot(place: number, slot: number, draws: number, uniform: (draw: number) => (slot: number) => number): number {
+  inSlot(
+    place: number,
+    slot: number,
+    draws: number,
+    uniform: (draw: number) => (slot: number) => number,
+  ): number {
     const others = new PlackettLuce(this.#z.filter((_, i) => i !== place), 1);
     const known = slot === 0 ? 1 : draws;
     let sum = 0;
