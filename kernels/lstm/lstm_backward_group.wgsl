@@ -13,7 +13,8 @@
 //              read numbers that are 4H apart. Up to 32 units an invocation holds its row of W in registers (HELD). Of more,
 //              workgroup memory has W transposed (KEPT): neighbours read neighbouring vectors, without a bank conflict. Where W
 //              does not fit there, each invocation uses up cache lines of its own. dz is a broadcast.
-//   compiled: navi31 108 VGPRs, 14 subgroups a SIMD (weights in 7,168 bytes, a user a workgroup: 48, 5); mi200 112, 2 of 60 lanes (36, 3 of 20)
+//   compiled: navi31 120 VGPRs, 12 subgroups a SIMD, 533 instructions (with the sum as a loop inside a loop, its weights in 7,168
+//              bytes and a user a workgroup: 48, 5 of 20 lanes, 812); mi200 128, 2 of 60 lanes, 475 (36, 3 of 20, 766)
 // On llvmpipe  slower than lstm_backward_panel.wgsl, as barriers are expensive there: bench/ladder.md
 // Cost         8 H^2 flops an event, 16 H^2 bytes a user.      Forward   lstm_forward_group.wgsl
 
@@ -75,6 +76,15 @@ fn read_event(e: u32, on: bool, unit: u32) -> Saved {
 // The first event of a user; past the last user, the end of all events.
 fn first_event(user: u32) -> u32 { return plan[step.first_entry + min(user, step.size.x)].y; }
 
+// dz W^T; a function of its own, as Deno's compiler makes a loop inside a loop dear.
+fn back(at: u32, unit: u32, held: ptr<function, array<vec4f, HELD_WEIGHTS>>) -> vec4f {
+  var sum = vec4f(0.0);
+  for (var j = 0u; j < H; j++) {
+    if (HELD) { sum += dz[at + j] * (*held)[j]; } else { sum += dz[at + j] * weight(j, unit); }
+  }
+  return sum;
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn lstm_backward_group(
   @builtin(local_invocation_index) local: u32,
@@ -134,11 +144,7 @@ fn lstm_backward_group(
     dz[turn + local] = d;
     workgroupBarrier();
     if (now.fed != NONE) {
-      var sum = vec4f(0.0);
-      for (var j = 0u; j < H; j++) {
-        let d = dz[turn + own * H + j];
-        if (HELD) { sum += d * held[j]; } else { sum += d * weight(j, unit); }
-      }
+      let sum = back(turn + own * H, unit, &held);
       dh = (sum.x + sum.y) + (sum.z + sum.w);
     }
     dh += now.gradient;

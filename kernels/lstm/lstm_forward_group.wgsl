@@ -18,7 +18,8 @@
 //              gives its subgroups less than they can multiply. Where they do not fit there either, they come from the cache.
 //              Workgroup: H invocations a user, USERS that fill 64 (3 of 20 units: 60). Its users wait for the longest of
 //              them; 1 and 4 are left for src/selftest/calibration to choose.
-//   compiled: navi31 108 VGPRs, 14 subgroups a SIMD (weights in 6,656 bytes, a user a workgroup: 48, 5); mi200 120, 2 of 60 lanes (44, 3 of 20)
+//   compiled: navi31 120 VGPRs, 12 subgroups a SIMD, 636 instructions (with the sum as a loop inside a loop, its weights in 6,656
+//              bytes and a user a workgroup: 48, 5 of 20 lanes, 835); mi200 128, 2 of 60 lanes, 582 (44, 3 of 20, 788)
 // On llvmpipe  slower than lstm_forward_panel.wgsl, as barriers are expensive there: bench/ladder.md
 // Cost         8 H^2 flops an event, 16 H^2 bytes a user.      Backward   lstm_backward_group.wgsl
 
@@ -86,6 +87,15 @@ fn fed_by(e: u32, end: u32) -> u32 {
 // The first event of a user; past the last user, the end of all events.
 fn first_event(user: u32) -> u32 { return plan[step.first_entry + min(user, step.size.x)].y; }
 
+// The recurrent sum; a function of its own, as Deno's compiler makes a loop inside a loop dear.
+fn recurrent(x: vec4f, at: u32, unit: u32, held: ptr<function, array<vec4f, HELD_WEIGHTS>>) -> vec4f {
+  var z = x;
+  for (var k = 0u; k < H; k++) {
+    if (HELD) { z += h[at + k] * (*held)[k]; } else { z += h[at + k] * weight(k, unit); }
+  }
+  return z;
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn lstm_forward_group(
   @builtin(local_invocation_index) local: u32,
@@ -128,9 +138,7 @@ fn lstm_forward_group(
     if (fed != NONE) {
       var z = x + b;
       let at = (t % 2u) * USERS * H + own * H;
-      for (var k = 0u; k < H; k++) {
-        if (HELD) { z += h[at + k] * held[k]; } else { z += h[at + k] * weight(k, unit); }
-      }
+      z = recurrent(z, at, unit, &held);
       let i = sigmoid(z.x);
       let g = squash(z.y);
       let f = sigmoid(z.z + 1.0);

@@ -32,7 +32,14 @@ import { folder, LARGEST_SEED, outputFile, path, wholeNumber } from "../../cli/o
 import type { PolicyAction } from "./action.ts";
 import { figuresText, slatesText } from "./compare_text.ts";
 import { findEnvironments, type OpenedEnvironments } from "./environments.ts";
-import { clicksOf, type LoggedContext, loggedPolicies, type LoggedPolicy, loggedText, openLogged } from "./logged.ts";
+import {
+  clicksOf,
+  type LoggedContext,
+  loggedPolicies,
+  type LoggedPolicy,
+  loggedText,
+  openLogged,
+} from "./logged.ts";
 import { stepProgress } from "../../cli/progress.ts";
 import { thousands } from "../../thousands.ts";
 
@@ -133,9 +140,11 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
   const subject = first.config.trainedOn;
   const found = await findEnvironments(subject, options);
   const { log, explore } = options;
-  const onLog = log === undefined
-    ? undefined
-    : clicksOf(await openLogged(log, found.own, options.memoryRows), found.own, options.with.includes("popular"));
+  const onLog = log === undefined ? undefined : clicksOf(
+    await openLogged(log, found.own, options.memoryRows),
+    found.own,
+    options.with.includes("popular"),
+  );
   const progress = stepProgress();
   await withDevice(async (gpu, made) => {
     const tried = found.open(gpu, made);

@@ -187,4 +187,3 @@ function evaluationText(
     ...notes,
   ].join("\n");
 }
-

@@ -81,7 +81,8 @@ export function mostPages({ userEvents }: Clicks): number {
 
 /** ".4756" */
 export const digits = (x: number) => x.toFixed(4).replace(/^(-?)0\./, "$1.");
-export const range = ({ interval }: MeanFigure) => interval ? `${digits(interval[0])} to ${digits(interval[1])}` : "-";
+export const range = ({ interval }: MeanFigure) =>
+  interval ? `${digits(interval[0])} to ${digits(interval[1])}` : "-";
 
 /** Whether the log bears out the model, and whether its propensities can be right. */
 export function verdictsOf({ estimates: { model, dr }, gap, weight, off }: Evaluation): string[] {
@@ -162,7 +163,10 @@ export async function loggedPolicies(
   return found.map(({ evidence, ...told }): LoggedPolicy => {
     if (!evidence || !told.evaluation || !rival || told.policy === RIVAL) return told;
     const theirs = dr(rival);
-    return { ...told, lessRival: figureOf(evidence.user, { values: dr(evidence).map((x, i) => x - theirs[i]!) }) };
+    return {
+      ...told,
+      lessRival: figureOf(evidence.user, { values: dr(evidence).map((x, i) => x - theirs[i]!) }),
+    };
   });
 }
 
@@ -171,10 +175,18 @@ export function loggedText(log: string, comparison: Comparison, policies: readon
   const [own] = comparison.environments;
   const rows = policies.map(({ policy, evaluation }) => {
     const { dr, snips, model } = evaluation?.estimates ?? {};
-    const rates = trainingsOf(comparison, policy, own?.name ?? "").map(({ figures }) => figures.clickRate.mean);
+    const rates = trainingsOf(comparison, policy, own?.name ?? "").map(({ figures }) =>
+      figures.clickRate.mean
+    );
     const simulated = rates.reduce((sum, rate) => sum + rate, 0) / rates.length;
     const of = (figure: MeanFigure | undefined) => figure ? [digits(figure.mean), range(figure)] : ["-", "-"];
-    return [policy, ...of(dr), ...of(snips), model ? digits(model.mean) : "-", Number.isNaN(simulated) ? "-" : digits(simulated)];
+    return [
+      policy,
+      ...of(dr),
+      ...of(snips),
+      model ? digits(model.mean) : "-",
+      Number.isNaN(simulated) ? "-" : digits(simulated),
+    ];
   });
   const words = policies.flatMap(({ policy, evaluation, refused, lessRival }) => {
     if (!evaluation) return [`${policy}: ${refused}`];
@@ -186,7 +198,9 @@ export function loggedText(log: string, comparison: Comparison, policies: readon
       ...(apart
         ? [
           `${policy}: over a life in ${own?.name} it is ${here} than ${RIVAL}, on the next page of the log ${there} ` +
-          `(${signed(lessRival.mean, 4)}, 95 %: ${lessRival.interval ? signedRange(lessRival.interval, 4) : "-"}). A policy that ` +
+          `(${signed(lessRival.mean, 4)}, 95 %: ${
+            lessRival.interval ? signedRange(lessRival.interval, 4) : "-"
+          }). A policy that ` +
           "plans may give up clicks now for later ones, which the log does not show; one that is misled, too.",
         ]
         : []),

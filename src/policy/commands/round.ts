@@ -44,7 +44,7 @@ import { openData, reopenData } from "../../cli/open_data.ts";
 import { type Stop, stopOnSignals } from "../../cli/stop.ts";
 import { stepProgress } from "../../cli/progress.ts";
 import { ratioOf } from "../comparison/figures.ts";
-import { paired, promisedClicks, seenPages, unpaired } from "../comparison/promise.ts";
+import { paired, promisedClicks, type SeenPages, seenPages, unpaired } from "../comparison/promise.ts";
 import { EVALUATION_EPISODE } from "../comparison/trial.ts";
 import { goingOn, type PolicyTrainingConfig } from "../learning/config.ts";
 import { expectTrainedOn } from "../policy_config.ts";
@@ -122,19 +122,15 @@ async function run(options: RoundOptions): Promise<number> {
 
 /** @throws UserError for a policy that was trained on somebody else, and a shop whose items are not the model's. */
 async function openPlan(model: string, path: string, options: RoundOptions): Promise<Plan> {
-  const { memoryRows } = options;
-  const found = await findUsers({
-    model,
-    truth: false,
-    uncalibrated: false,
-    memoryRows,
-    seed: 1,
-    resplit: false,
-  });
+  const found = await usersOf(model, options);
   const policy = await OpenedPolicy.open(path);
   expectTrainedOn(path, policy.config, subjectOf(found));
   shopOf(found, options);
   return { found, policy };
+}
+
+function usersOf(model: string, { memoryRows }: RoundOptions): Promise<FoundUsers> {
+  return findUsers({ model, memoryRows, truth: false, uncalibrated: false, seed: 1, resplit: false });
 }
 
 function shopOf(
@@ -144,33 +140,42 @@ function shopOf(
   return truthOf(subjectOf(found), found, options);
 }
 
-/** Throws where the command is to stop. */
-function goesOn(stop: Stop): void {
-  stop.signal.throwIfAborted();
+interface OnDevice {
+  readonly gpu: Gpu;
+  readonly users: LearnedSource;
+  readonly policy: () => Policy;
+  /** Progress under a title; throws where the command is to stop. */
+  readonly told: (title: string) => (done: number, all: number) => void;
+  /** What the model says of pages that users saw. */
+  readonly said: (judges: Judges) => Promise<SeenPages>;
 }
 
 /** What is opened on a device for a while, with a line of progress. */
 async function onDevice<T>(
   { found, policy }: Plan,
   stop: Stop,
-  use: (on: {
-    readonly gpu: Gpu;
-    readonly users: LearnedSource;
-    readonly policy: () => Policy;
-    readonly told: (title: string) => (done: number, all: number) => void;
-  }) => Promise<T>,
+  use: (on: OnDevice) => Promise<T>,
 ): Promise<T> {
   const progress = stepProgress();
   try {
     return await withDevice(async (gpu, made) => {
       const { environment: users } = found.open(gpu, made);
       if (!(users instanceof LearnedSource)) throw new Error("expected the users of a model");
+      const told = (title: string) => (round: number, rounds: number) => {
+        stop.signal.throwIfAborted();
+        progress.begin({ title, number: 0, of: 0, round, rounds });
+      };
+      const { pages } = policy.config.training;
       const result = await use({
-        ...{ gpu, users, policy: () => made.keep(policy.policy(users)) },
-        told: (title) => (round, rounds) => {
-          goesOn(stop);
-          progress.begin({ title, number: 0, of: 0, round, rounds });
-        },
+        ...{ gpu, users, policy: () => made.keep(policy.policy(users)), told },
+        said: ({ source, users: judges }) =>
+          seenPages(
+            users.model,
+            source,
+            judges,
+            pages,
+            told("What the model says of the pages that users saw"),
+          ),
       });
       gpu.check();
       return result;
@@ -240,17 +245,9 @@ async function judged(
   { testUsers, seed }: RoundOptions,
   stop: Stop,
 ): Promise<PlanFigures> {
-  return await onDevice(plan, stop, async ({ gpu, users, policy, told }) => {
+  return await onDevice(plan, stop, async ({ gpu, users, policy, told, said }) => {
     const setting = simulationOf(plan, testUsers, seed);
-    const seen = judges && judges.users.length > 0
-      ? await seenPages(
-        users.model,
-        judges.source,
-        judges.users,
-        setting.pages,
-        told("What the model says of the pages that users saw"),
-      )
-      : undefined;
+    const seen = judges && judges.users.length > 0 ? await said(judges) : undefined;
     const onProgress = told("What the model promises");
     const promised = ratioOf(
       await promisedClicks(gpu, users, policy(), { ...setting, onProgress }, seen?.seen),
@@ -290,42 +287,24 @@ async function play(
   await makeFolder(path);
   say(`round ${round}`);
   const { found, policy } = plan;
-  const { pages } = policy.config.training;
   const merged = await mergedData(plan, path, round, options, stop);
   const judges = await judgesOf(plan, options, stop);
   const own = await judged(plan, judges ?? knownUsers(merged, found.data.source), before, options, stop);
-  if (!await refit(`${path}/model`, merged.data, found, stop)) goesOn(stop);
-  const next = await findUsers({
-    ...options,
-    model: `${path}/model`,
-    truth: false,
-    uncalibrated: false,
-    shop: undefined,
-    resplit: false,
-  });
+  if (!await refit(`${path}/model`, merged.data, found, stop)) stop.signal.throwIfAborted();
+  const next = await usersOf(`${path}/model`, options);
   // Of a log its test users have not been learned from.
-  const fresh = judges ??
-    {
-      source: merged.data.source,
-      users: merged.users.filter((user) => merged.data.source.userSplit[user] === TEST),
-    };
-  const refitted = fresh.users.length === 0
-    ? null
-    : await onDevice({ found: next, policy }, stop, async ({ users, told }) => {
-      const seen = await seenPages(
-        users.model,
-        fresh.source,
-        fresh.users,
-        pages,
-        told("What the new model says of the pages that users saw"),
-      );
-      return { users: fresh.users.length, ...paired(seen.predicted, seen.made) };
-    });
+  const { source } = merged.data;
+  const fresh = judges ?? { source, users: merged.users.filter((user) => source.userSplit[user] === TEST) };
+  const { length: users } = fresh.users;
+  const seen = users === 0
+    ? undefined
+    : await onDevice({ found: next, policy }, stop, ({ said }) => said(fresh));
+  const refitted = seen ? { users, ...paired(seen.predicted, seen.made) } : null;
   await makeFolder(`${path}/policy`);
   using _policy = OwnedFolder.open(`${path}/policy`);
   const training = furtherTraining(policy.config.training);
   const { finished } = await trainPolicy(`${path}/policy`, next, training, stop, policy);
-  if (!finished) goesOn(stop);
+  if (!finished) stop.signal.throwIfAborted();
   const figures = { ...own, refitted };
   await atomicWriteFile(`${path}/result.json`, JSON.stringify(figures) + "\n");
   return figures;
