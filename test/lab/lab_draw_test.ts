@@ -229,7 +229,12 @@ Deno.test("index values: of every kernel of a step the numbers that its work spl
   const expected: Readonly<Record<string, readonly string[]>> = {
     ...{ matmul_forward_panel: ["m", "column"], matmul_forward_rows: ["m", "column"] },
     ...{ matmul_weight_gradient_rows: ["k", "column", "chunk"], lstm_forward_panel: ["user"] },
-    ...{ first_layer_forward: ["e", "column"], choice_nll: ["e"], adam: ["i"], row_dot_backward_group: ["k"] },
+    ...{
+      first_layer_forward: ["e", "column"],
+      choice_nll: ["e"],
+      adam: ["i"],
+      row_dot_backward_group: ["k"],
+    },
     ...{ lstm_forward_group: ["first_user", "unit"], batch_expand: ["e"], batch_group: ["r"] },
   };
   for (const path of kernelFiles("shipped")) {
