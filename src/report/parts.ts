@@ -1,13 +1,7 @@
 /** The parts of a model with figures of their own, its stages and in the adversarial stage pi and u, with test figures over seeds. */
 
 import { type Stage as TrainedStage, type StageName, stages as trainedStages } from "../run/stages.ts";
-import type {
-  BaselineFigures,
-  Figures,
-  Model,
-  SnapshotFigures,
-  Stage,
-} from "./report_data.ts";
+import type { BaselineFigures, Figures, Model, SnapshotFigures, Stage } from "./report_data.ts";
 import { meanAndSd } from "../data/mean_sd.ts";
 import type { FigureName } from "../figures/columns.ts";
 import { finite } from "./curve.ts";

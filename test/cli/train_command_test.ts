@@ -192,14 +192,10 @@ Deno.test("--adam row-sparse and --validation-users stand in the run's config, a
   assert.equal(training.validationUsers, 5);
 
   await train(`${few} --save-dir ${dense} --iterations 20`);
-  const config = json(`${dense}/config.json`);
-  assert.equal(config.training.adam, "dense");
+  assert.equal(json(`${dense}/config.json`).training.adam, "dense");
   assert.notEqual(rows(`${dense}/train.csv`)[20], rows(`${whole}/train.csv`)[20]);
   const changed = `--resume ${dense} --adam row-sparse`;
   await trainings.refused(changed, /got --adam too: a resumed run keeps its settings/);
-  // A run of an earlier version says nothing of it.
-  delete config.training.adam;
-  Deno.writeTextFileSync(`${dense}/config.json`, JSON.stringify(config));
   await train(`--resume ${dense} --iterations 40 --no-report`);
   await train(`${few} --save-dir ${again} --iterations 40`);
   assertSameRun(again, dense);

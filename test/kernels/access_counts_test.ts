@@ -24,7 +24,11 @@ struct Row { first: u32, end: u32, at: vec3f }
 @group(0) @binding(5) var<uniform> step: Step;
 ${declared}
 @compute @workgroup_size(WORKGROUP)
-fn k(@builtin(global_invocation_id) id: vec3u, @builtin(local_invocation_index) local: u32) { ${body} }`;
+fn k(
+  @builtin(global_invocation_id) id: vec3u,
+  @builtin(local_invocation_index) local: u32,
+  @builtin(workgroup_id) group: vec3u,
+) { ${body} }`;
   return accessCounts(text, { ...scope, ...more });
 }
 
@@ -90,6 +94,15 @@ Deno.test("access counts: what follows from data is not readable, and is read wh
   const within = "if (id.x >= arrayLength(&f)) { return; } out[id.x] = f[id.x];";
   assert.deepEqual(asked(within), [unknown, unknown, unknown]);
   assert.deepEqual(asked(within, { bytes: { f: 4 * 100 } }), [1, 1, (4 + 1) / 2]); // 64 .. 95, and 96 .. 99
+  // A grid that is larger than what there is to do, launches that are shared, and what is declared further below.
+  const few = "if (id.x >= 40u) { return; } out[id.x] = f[id.x];";
+  assert.deepEqual(asked(few), [1, 1, (4 + 1) / 2]);
+  const shared = "if (group.z == 0u) { out[id.x] = 1.0; } else { out[id.x] = f[8u * id.x] + f[FIRST]; }";
+  assert.deepEqual(asked(shared, { grid: [3, 1, 2] }, "const FIRST = SECOND; const SECOND = 1u;"), [
+    1,
+    1,
+    16.5,
+  ]);
   // Whoever may have returned is there perhaps, however plain what follows is.
   assert.deepEqual(asked("if (list[0] > 3u) { return; } out[id.x] = f[id.x];"), [unknown, unknown, unknown]);
   assert.deepEqual(asked("var k = id.x; if (f[0] > 0.0) { k = 0u; } out[k] = f[k];"), [2, 1, unknown]);

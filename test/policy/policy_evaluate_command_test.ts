@@ -66,7 +66,7 @@ Deno.test("a shop's own log that was drawn says what other policies would have e
     const figures = async (...args: string[]) =>
       JSON.parse(await ran("policy", ...asked, "--json --repeats", ...args));
 
-    const random = await figures("--policy random --explore plackett-luce:1");
+    const random = await figures("--policy random");
     assert.ok(random.users > 40 && random.users < 120, "the model's train users are left out");
     const uniform = Array.from({ length: ITEMS }, (_, a) => Array.from({ length: ITEMS }, (_, b) => [a, b]))
       .flat().filter(([a, b]) => a !== b);

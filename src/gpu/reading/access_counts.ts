@@ -1,6 +1,6 @@
 /**
  * What a kernel asks of memory, counted without a clock or a device: by its own index expressions, at the sizes at hand, of
- * one workgroup in the middle of its grid. Memory is asked as GPUs do it: 32 invocations together, in sectors of 32 bytes;
+ * a workgroup in the middle of its grid. Memory is asked as GPUs do it: 32 invocations together, in sectors of 32 bytes;
  * workgroup memory in 32 banks, each of which gives one word of 4 bytes a turn.
  *
  * As the text has it: a compiler may do what is read twice once. What follows from data is not readable, unless whoever asks
@@ -8,7 +8,7 @@
  */
 
 import { ifReadable } from "./index_values.ts";
-import { type Mask, ON, parseModule, PERHAPS, type Place, type Space } from "./parse.ts";
+import { type Mask, OFF, ON, parseModule, PERHAPS, type Place, type Space } from "./parse.ts";
 import { type IndexScope, type Invocation, Walk } from "./walk.ts";
 
 /** Invocations that ask together. */
@@ -53,28 +53,39 @@ export interface AccessCounts {
 /** @param text WGSL as the driver gets it */
 export function accessCounts(text: string, scope: IndexScope): AccessCounts {
   const variables = new Map<string, Tally>();
-  const asking = new Set<number>();
+  let asking = 0;
   const followed = ifReadable(() => {
     const module = parseModule(text);
     for (const { name, space } of module.variables.values()) {
       if (space !== "uniform") variables.set(name, new Tally(space));
     }
-    const onAccess = (place: Place, kind: "read" | "write", mask: Mask) => {
-      const tally = variables.get(place.name);
-      if (!tally) return;
-      for (let k = 0; k < mask.length; k++) if (mask[k] === ON) asking.add(k);
-      for (let k = 0; k < mask.length; k += SUBGROUP) tally.add(place, kind, mask, k);
-    };
-    new Walk(module, scope, middleWorkgroup(scope), { onAccess, patience: PATIENCE }).run();
+    // Launches that are shared differ by z. Where a grid is too large in the middle, its first workgroup has something to do.
+    for (let z = 0; z < scope.grid[2]; z++) {
+      const middle = [Math.floor((scope.grid[0] - 1) / 2), Math.floor((scope.grid[1] - 1) / 2), z] as const;
+      for (const group of [middle, [0, 0, z]] as const) {
+        const own = new Set<number>();
+        let isIdle = true;
+        const onAccess = (place: Place, kind: "read" | "write", mask: Mask) => {
+          const tally = variables.get(place.name);
+          if (!tally) return;
+          isIdle &&= mask.every((state) => state === OFF);
+          for (let k = 0; k < mask.length; k++) if (mask[k] === ON) own.add(k);
+          for (let k = 0; k < mask.length; k += SUBGROUP) tally.add(place, kind, mask, k);
+        };
+        new Walk(module, scope, workgroupOf(scope, group), { onAccess, patience: PATIENCE }).run();
+        asking += own.size;
+        if (!isIdle) break;
+      }
+    }
     return true;
   });
   const all = followed ? [...variables] : [];
   const of = (...spaces: readonly Space[]) => {
     const tallies = all.filter(([, { space }]) => spaces.includes(space)).map(([, tally]) => tally);
-    return followed ? askedOf(tallies, asking.size) : nothingRead;
+    return followed ? askedOf(tallies, asking) : nothingRead;
   };
   return {
-    variables: all.map(([name, tally]) => ({ name, space: tally.space, ...askedOf([tally], asking.size) })),
+    variables: all.map(([name, tally]) => ({ name, space: tally.space, ...askedOf([tally], asking) })),
     storage: of("storage", "texture"),
     workgroup: of("workgroup"),
   };
@@ -88,8 +99,7 @@ const nothingRead: Asked = {
   conflicts: "unreadable",
 };
 
-function middleWorkgroup({ workgroup: [wx, wy], grid }: IndexScope): Invocation[] {
-  const group = [Math.floor((grid[0] - 1) / 2), Math.floor((grid[1] - 1) / 2)] as const;
+function workgroupOf({ workgroup: [wx, wy] }: IndexScope, group: Invocation["group"]): Invocation[] {
   return Array.from(
     { length: wx * wy },
     (_, k): Invocation => ({ group, local: [k % wx, Math.floor(k / wx)] }),

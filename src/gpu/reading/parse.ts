@@ -237,7 +237,11 @@ class Parser {
   }
 
   module(): Module {
-    while (this.#k < this.#tokens.length) this.#declaration();
+    // A module may use what it declares further below.
+    for (const wanted of [/^(const|alias|struct)$/, /^(var|fn)$/]) {
+      this.#k = 0;
+      while (this.#k < this.#tokens.length) this.#declaration(wanted);
+    }
     if (!this.#entry) throw new NotReadable("it has no entry point");
     return {
       routines: this.#routines,
@@ -253,9 +257,11 @@ class Parser {
     return found;
   }
 
-  #declaration(): void {
+  #declaration(wanted: RegExp): void {
     const attributes = this.#attributes();
     const word = this.#next();
+    if (word === ";") return;
+    if (!wanted.test(word)) return this.#skip();
     if (word === "const") {
       const name = this.#next();
       const type = this.#typed();
@@ -266,13 +272,19 @@ class Parser {
       const name = this.#next();
       this.#expect("=");
       this.#types.set(name, this.#type());
-    } else if (word === "struct") return this.#struct();
-    else if (word === "fn") return this.#routine(attributes.has("compute"));
-    else if (word === "var") this.#variable();
-    else if (word !== ";") {
-      while (this.#peek() !== ";" && this.#peek() !== "") this.#next(); // enable, diagnostic, const_assert
-    }
+    } else if (word === "struct") this.#struct();
+    else if (word === "fn") this.#routine(attributes.has("compute"));
+    else this.#variable();
     this.#take(";");
+  }
+
+  /** To the end of a declaration: its semicolon, or the end of its block. */
+  #skip(): void {
+    for (let depth = 0;;) {
+      const word = this.#next();
+      depth += Number(word === "{") - Number(word === "}");
+      if (word === "" || (depth === 0 && (word === ";" || word === "}"))) return;
+    }
   }
 
   /** Their names, each with what stands in its brackets. */

@@ -43,7 +43,7 @@ export interface IndexScope {
 
 /** One of all invocations of a dispatch, by its place. */
 export interface Invocation {
-  readonly group: readonly [x: number, y: number];
+  readonly group: readonly [x: number, y: number, z?: number];
   readonly local: readonly [x: number, y: number];
 }
 
@@ -350,13 +350,13 @@ function builtinOf(
   const [x, y, z] = grid;
   switch (kind) {
     case "global_invocation_id":
-      return { x: group[0] * wx + local[0], y: group[1] * wy + local[1], z: 0 };
+      return { x: group[0] * wx + local[0], y: group[1] * wy + local[1], z: group[2] ?? 0 };
     case "local_invocation_id":
       return { x: local[0], y: local[1], z: 0 };
     case "local_invocation_index":
       return local[1] * wx + local[0];
     case "workgroup_id":
-      return { x: group[0], y: group[1], z: 0 };
+      return { x: group[0], y: group[1], z: group[2] ?? 0 };
     case "num_workgroups":
       return { x, y, z };
   }

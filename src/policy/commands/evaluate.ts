@@ -20,7 +20,7 @@ import { evidenceOf } from "../evaluation/evidence.ts";
 import { policyNamed } from "../named.ts";
 import type { OpenedPolicy } from "../trained_policy.ts";
 import type { PolicyAction } from "./action.ts";
-import { clicksOf, digits, mostPages, openLogged, range, usualSlate, verdictsOf } from "./logged.ts";
+import { clicksOf, digits, mostPages, openLogged, range, temperatureOf, usualSlate, verdictsOf } from "./logged.ts";
 
 interface Options {
   log: string;
@@ -88,7 +88,7 @@ async function run(options: Options): Promise<void> {
   await withDevice(async (gpu, made) => {
     const { environment: model } = found.open(gpu, made);
     const policy = opened ? made.keep(opened.policy(model)) : namedOf(options.policy, logged);
-    const temperature = options.explore?.temperature;
+    const temperature = temperatureOf(options.policy, options.explore);
     const evidence = await evidenceOf(gpu, {
       ...{ log: clicks, model, policy, temperature, loggedTemperature: options.loggedTemperature },
       ...{

@@ -131,6 +131,11 @@ export interface LoggedPolicy {
   readonly lessRival?: MeanFigure;
 }
 
+/** At which a policy draws; undefined where it always shows its best slate. Random slates are drawn whatever is said. */
+export function temperatureOf(name: string, explore: Exploration | undefined): number | undefined {
+  return explore?.temperature ?? (name === "random" ? 1 : undefined);
+}
+
 /** What the log says of each policy, in their order. @param repeats of the task: whether items are shown again after their click */
 export async function loggedPolicies(
   gpu: Gpu,
@@ -140,7 +145,7 @@ export async function loggedPolicies(
 ): Promise<LoggedPolicy[]> {
   const found: { policy: string; evidence?: Evidence; evaluation?: Evaluation; refused?: string }[] = [];
   for (const { name, policy } of policies) {
-    const temperature = policy.scores && explore?.temperature;
+    const temperature = policy.scores && temperatureOf(name, explore);
     const own = temperature === undefined ? name : `${name} at ${temperature}`;
     try {
       const evidence = await evidenceOf(gpu, {

@@ -120,7 +120,7 @@ function showStep(
     if (!fact) return;
     markOpened(results, k);
     panel.show(fact, dispatches[k]);
-    if (focus && fact.code) history.replaceState(null, "", `#step/${fact.kernel}`);
+    if (focus && fact.code) history.replaceState(null, "", `#step/${kernelsOf(fact)[0]}`);
     if (focus) panel.focus();
   };
   const choose = (event: Event) => {
@@ -140,11 +140,14 @@ function showStep(
   // The longest one is what one wants to see first.
   open(longestOf(dispatches), false);
   return (kernel) => {
-    const wanted = facts.findIndex((one) => one.kernel === kernel);
+    const wanted = facts.findIndex((one) => kernelsOf(one).includes(kernel));
     if (wanted >= 0) open(wanted, true);
     return wanted >= 0;
   };
 }
+
+/** Several, where they share a launch. */
+const kernelsOf = ({ kernel }: DispatchFacts) => kernel.split(" + ");
 
 /** All that is said of the dispatch that is opened. */
 class DispatchPanel {
