@@ -28,10 +28,22 @@ interface Options {
 }
 
 export function command(): Command {
-  const own = study("environment", "Times pages of simulated users whose slates an agent chooses, page by page.")
-    .option("--users <list>", "users that are stepped together", wholesOf("numbers of users", 1, 4096), [1, 64, 1024])
+  const own = study(
+    "environment",
+    "Times pages of simulated users whose slates an agent chooses, page by page.",
+  )
+    .option("--users <list>", "users that are stepped together", wholesOf("numbers of users", 1, 4096), [
+      1,
+      64,
+      1024,
+    ])
     .option("--seconds <n>", "of each size and way", wholeNumber(1, 600), 5)
-    .option("--python <path>", "a Python with gymnasium and numpy; without them its column is empty", path, "python3")
+    .option(
+      "--python <path>",
+      "a Python with gymnasium and numpy; without them its column is empty",
+      path,
+      "python3",
+    )
     .option(...readmeOption(MARKERS));
   return own.action(() => environment(own.opts<Options>()));
 }
@@ -44,7 +56,8 @@ interface Measured {
   readonly python: number | undefined;
 }
 
-const rate = (value: number | undefined) => value === undefined ? "-" : Math.round(value).toLocaleString("en");
+const rate = (value: number | undefined) =>
+  value === undefined ? "-" : Math.round(value).toLocaleString("en");
 const columns: readonly Column<Measured>[] = [
   ["users", ({ users }) => String(users)],
   ["one process", ({ own }) => rate(own)],
@@ -71,7 +84,8 @@ async function environment({ users, seconds, python, readme }: Options): Promise
       }
       const cells = cellsOf(rows, columns);
       printTable(cells);
-      const about = `${gpu.adapter.description}, ${onDeno()}; pages of users a second, random slates of ${SLATE} of ${ITEMS} items:`;
+      const about =
+        `${gpu.adapter.description}, ${onDeno()}; pages of users a second, random slates of ${SLATE} of ${ITEMS} items:`;
       await page.write(MARKERS, about, cells);
     } finally {
       gpu.close();
@@ -90,7 +104,12 @@ function slatesOf(users: number): () => number[][] {
 }
 
 /** Plays whole episodes until the time is over. @returns user-steps a second, of which the first episode is none */
-async function timed(users: number, seconds: number, reset: () => Promise<void>, step: () => Promise<void>): Promise<number> {
+async function timed(
+  users: number,
+  seconds: number,
+  reset: () => Promise<void>,
+  step: () => Promise<void>,
+): Promise<number> {
   let [steps, began] = [0, 0];
   for (let episode = 0; steps === 0 || performance.now() - began < 1000 * seconds; episode++) {
     if (episode === 1) began = performance.now();
@@ -117,18 +136,32 @@ async function ownRate(model: UserModel, users: number, seconds: number): Promis
 
 async function httpRate(url: string, users: number, seconds: number): Promise<number> {
   const ask = async (path: string, body: unknown) => {
-    const init = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+    const init = {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    };
     const answer = await fetch(url + path, init);
     if (!answer.ok) throw new UserError(`${path}: ${await answer.text()}`);
     return await answer.json();
   };
   const { environment } = await ask("/reset", { users, slate: SLATE, pages: PAGES, seed: 1, repeats: true });
   const slates = slatesOf(users);
-  return await timed(users, seconds, () => ask("/reset", { environment }), () => ask("/step", { environment, slates: slates() }));
+  return await timed(
+    users,
+    seconds,
+    () => ask("/reset", { environment }),
+    () => ask("/step", { environment, slates: slates() }),
+  );
 }
 
 /** By the client that the pages show. */
-async function pythonRate(python: string, url: string, users: number, seconds: number): Promise<number | undefined> {
+async function pythonRate(
+  python: string,
+  url: string,
+  users: number,
+  seconds: number,
+): Promise<number | undefined> {
   const text = await Deno.readTextFile(new URL("../src/simulate/README.md", import.meta.url));
   const [, client = ""] = text.match(/```python\n(.*?)```/s) ?? [];
   const loop = `
@@ -148,7 +181,11 @@ while steps == 0 or time.perf_counter() - began < ${seconds}:
 print(steps / (time.perf_counter() - began))
 `;
   const asked = new Deno.Command(python, { args: ["-c", client + loop], stderr: "piped" });
-  const { success, stdout, stderr } = await asked.output().catch(() => ({ success: false, stdout: new Uint8Array(), stderr: new Uint8Array() }));
+  const { success, stdout, stderr } = await asked.output().catch(() => ({
+    success: false,
+    stdout: new Uint8Array(),
+    stderr: new Uint8Array(),
+  }));
   if (success) return Number(new TextDecoder().decode(stdout));
   console.error(`without Python: ${new TextDecoder().decode(stderr).trim().split("\n").at(-1)}`);
   return undefined;

@@ -27,7 +27,10 @@ export const studies: Readonly<Record<string, Study>> = {
   stability: { ...warm, about: "what keeps the adversarial stage stable" },
   data: { ...warm, about: "how preparing a large log, and training on it, grow" },
   serve: { ...warm, about: "the service under load, and that each request gets its own answer" },
-  environment: { ...warm, about: "steps of simulated users over HTTP, from Deno and from Python, beside a loop in one process" },
+  environment: {
+    ...warm,
+    about: "steps of simulated users over HTTP, from Deno and from Python, beside a loop in one process",
+  },
   results: { ...warm, about: "trains what a table of results is about, and makes the table" },
   demo: { ...cold, about: "what deno task train prints in the end, kept on a page" },
   logs: { ...none, about: "makes logs with a planted truth, and says what can be attained" },

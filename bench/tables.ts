@@ -1,7 +1,13 @@
 /** The figures of a bench as tables, for the terminal, the report and the Markdown pages. */
 
 import type { Change } from "./compare.ts";
-import type { AdapterFigure, GrowthPoint, KernelResult, StepResult, Timing } from "../src/selftest/profile/bench_report.ts";
+import type {
+  AdapterFigure,
+  GrowthPoint,
+  KernelResult,
+  StepResult,
+  Timing,
+} from "../src/selftest/profile/bench_report.ts";
 import { fitLine, growthAxes } from "./growth.ts";
 import { type Ceilings, standing } from "../src/selftest/profile/roofline.ts";
 import { type Cells, cellsOf, percent, short } from "./output.ts";

@@ -13,7 +13,12 @@ import { ladders as allLadders } from "../../src/selftest/ladder/ladders.ts";
 import { ladderName, measuredIn, savedReport, selftestFigures, stepName } from "../../src/lab/saved.ts";
 import { defaultModel, type ModelConfig } from "../../src/model/config.ts";
 import { stagesConfigOf } from "../../src/run/options/train.ts";
-import type { AdapterFigure, BenchReport, LadderFigures, StepResult } from "../../src/selftest/profile/bench_report.ts";
+import type {
+  AdapterFigure,
+  BenchReport,
+  LadderFigures,
+  StepResult,
+} from "../../src/selftest/profile/bench_report.ts";
 import type { SelftestResult } from "../../src/selftest/results.ts";
 import { defaultTraining, type StagesConfig, type TrainingConfig } from "../../src/train/config.ts";
 import { version } from "../../src/version.ts";

@@ -237,7 +237,13 @@ const roundsSchema = v.looseObject({
 type Rounds = v.InferOutput<typeof roundsSchema>["policies"];
 
 /** Of a log, a model and a CDQN of a seed. @param kind before the folders' names */
-async function roundsOf(runs: Runs, kind: string, seed: number, model: readonly string[], more: readonly string[]): Promise<Rounds> {
+async function roundsOf(
+  runs: Runs,
+  kind: string,
+  seed: number,
+  model: readonly string[],
+  more: readonly string[],
+): Promise<Rounds> {
   const own = ["--seed", String(seed)];
   const users = await runs.trained(`${kind}-users-${seed}`, "train", [
     ...[...model, "--data-seed", "1", "--data-users-seed", String(seed), ...own],
@@ -253,7 +259,8 @@ async function roundsOf(runs: Runs, kind: string, seed: number, model: readonly 
 
 const inPercent = (value: number) => `${value < 0 ? "-" : "+"}${Math.abs(value).toFixed(1)} %`;
 /** Of the clicks made. */
-const shareOf = (gap: { mean: number } | null, made: { mean: number }) => gap ? 100 * gap.mean / made.mean : NaN;
+const shareOf = (gap: { mean: number } | null, made: { mean: number }) =>
+  gap ? 100 * gap.mean / made.mean : NaN;
 const cellOf = (share: number) => Number.isNaN(share) ? "" : inPercent(share);
 
 export const roundsTable: ResultTable = {
@@ -273,13 +280,23 @@ export const roundsTable: ResultTable = {
     }
     const SHARES = 5;
     const words = (values: readonly number[]) =>
-      values.map((value, k) => k < SHARES ? inPercent(value) : k < SHARES + 2 ? value.toFixed(2) : signed(value));
-    const spreads = ROUND_SEEDS.length > 0 ? found[0]!.map((_, k) => meanAndSd(found.map((row) => row[k]!))) : [];
+      values.map((value, k) =>
+        k < SHARES ? inPercent(value) : k < SHARES + 2 ? value.toFixed(2) : signed(value)
+      );
+    const spreads = ROUND_SEEDS.length > 0
+      ? found[0]!.map((_, k) => meanAndSd(found.map((row) => row[k]!)))
+      : [];
     const means = words(spreads.map(({ mean }) => mean));
     const counted: string[][] = [];
     for (const seed of COUNTED_SEEDS) {
       const more = ["--rounds", String(COUNTED_ROUNDS)];
-      const policies = await roundsOf(runs, "rounds-counts", seed, ["--data", "restless", "--no-report"], more);
+      const policies = await roundsOf(
+        runs,
+        "rounds-counts",
+        seed,
+        ["--data", "restless", "--no-report"],
+        more,
+      );
       policies.forEach(({ made, error, refitted, broken }, round) =>
         counted.push([
           ...[String(seed), round === 0 ? "the first" : `after round ${round}`, made.mean.toFixed(2)],
@@ -288,7 +305,9 @@ export const roundsTable: ResultTable = {
       );
     }
     return [
-      `The paper's model of five logs of the shop, and a CDQN of ${thousands(PAGES)} pages on each: 3 items on 20 pages. The round ` +
+      `The paper's model of five logs of the shop, and a CDQN of ${
+        thousands(PAGES)
+      } pages on each: 3 items on 20 pages. The round ` +
       "learns from 500 users of the policy; 10,000 others judge. Shares of the clicks made.",
       "",
       ...markdownTable(
@@ -299,7 +318,10 @@ export const roundsTable: ResultTable = {
         ],
         [
           ...found.map((row, k) => [String(ROUND_SEEDS[k]), ...words(row)]),
-          ["mean +- sd", ...means.map((mean, k) => `${mean} +- ${spreads[k]!.sd.toFixed(k < SHARES ? 1 : 2)}`)],
+          [
+            "mean +- sd",
+            ...means.map((mean, k) => `${mean} +- ${spreads[k]!.sd.toFixed(k < SHARES ? 1 : 2)}`),
+          ],
         ],
       ),
       "",

@@ -40,7 +40,12 @@ export interface Runs {
    * @param option that names the folder
    * @returns the folder
    */
-  trained(name: string, command: string, args: readonly string[], option?: "--save-dir" | "--out"): Promise<string>;
+  trained(
+    name: string,
+    command: string,
+    args: readonly string[],
+    option?: "--save-dir" | "--out",
+  ): Promise<string>;
   /** What a command prints. */
   printed(command: string, args: readonly string[]): Promise<string>;
   /** What a command prints as JSON. @param args without --json and --out. */

@@ -86,7 +86,8 @@ function isUnused(view: Memory): boolean {
 function fit<S extends Sizes>(specs: readonly DispatchSpec<S>[]): boolean {
   const [first] = specs;
   const alike = ({ kernel, constants }: DispatchSpec<S>) =>
-    kernel.foldable === first?.kernel.foldable && ["WORKGROUP", "WORKGROUP_Y"].every((name) =>
+    kernel.foldable === first?.kernel.foldable &&
+    ["WORKGROUP", "WORKGROUP_Y"].every((name) =>
       !first || !kernel.constants.has(name) && !first.kernel.constants.has(name) ||
       constantOf(kernel, name, constants) === constantOf(first.kernel, name, first.constants)
     );
@@ -169,22 +170,29 @@ function shared<S extends Sizes>(specs: readonly DispatchSpec<S>[]): DispatchSpe
       place.users.add(k);
       names.set(name, place.name);
     }
-    const given = [...parameters.matchAll(/@builtin\((\w+)\) \w+: (\w+)/g)].map(([, builtin = "", type = ""]) => {
-      builtins.set(builtin, type);
-      return builtin;
-    });
+    const given = [...parameters.matchAll(/@builtin\((\w+)\) \w+: (\w+)/g)].map(
+      ([, builtin = "", type = ""]) => {
+        builtins.set(builtin, type);
+        return builtin;
+      },
+    );
     const own = specs[k];
-    const once = own && own.invocations[1] === undefined && !own.kernel.foldable ? "workgroup_id.y == 0u && " : "";
+    const once = own && own.invocations[1] === undefined && !own.kernel.foldable
+      ? "workgroup_id.y == 0u && "
+      : "";
     calls.push(`  if (${once}workgroup_id.z == ${k}u) { ${main}_${k}(${given.join(", ")}); }`);
-    const body = text.replace(entry, (_, main, parameters) =>
-      `fn ${main}(${parameters.replace(/@builtin\(\w+\) /g, "")}) {`)
+    const body = text.replace(
+      entry,
+      (_, main, parameters) => `fn ${main}(${parameters.replace(/@builtin\(\w+\) /g, "")}) {`,
+    )
       .replace(steps[k] ?? "", "").replace(/^@group.*\n|^var<workgroup> .*\n/gm, "");
     return { text: renamed(body, names), names };
   });
   builtins.set("workgroup_id", "vec3u");
   const [first] = specs;
   const y = first?.kernel.constants.has("WORKGROUP_Y");
-  const size = (name: string) => `const ${name} = ${first && constantOf(first.kernel, name, first.constants)};`;
+  const size = (name: string) =>
+    `const ${name} = ${first && constantOf(first.kernel, name, first.constants)};`;
   const source = [
     `// ${specs.map(({ label, kernel }) => `${kernel.name}: ${label}`).join("\n// and ")}`,
     size("WORKGROUP"),
@@ -229,8 +237,6 @@ function shared<S extends Sizes>(specs: readonly DispatchSpec<S>[]): DispatchSpe
 function renamed(text: string, names: ReadonlyMap<string, string>): string {
   const all = (part: string) => part.replace(/(?<![\w.@])[A-Za-z_]\w*/g, (name) => names.get(name) ?? name);
   return text.split(/(^struct \w+ \{[^}]*\})/m).map((part) =>
-    part.startsWith("struct")
-      ? part.replace(/^struct \w+/, all).replace(/:[^,}]*/g, all)
-      : all(part)
+    part.startsWith("struct") ? part.replace(/^struct \w+/, all).replace(/:[^,}]*/g, all) : all(part)
   ).join("");
 }

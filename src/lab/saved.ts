@@ -2,7 +2,14 @@
 
 import type { AdapterDescription } from "../gpu/device.ts";
 import { checkText } from "../selftest/finding.ts";
-import type { AdapterFigure, BenchReport, LadderFigures, SelftestFigures, StepResult, TrainingFigures } from "../selftest/profile/bench_report.ts";
+import type {
+  AdapterFigure,
+  BenchReport,
+  LadderFigures,
+  SelftestFigures,
+  StepResult,
+  TrainingFigures,
+} from "../selftest/profile/bench_report.ts";
 import type { KindFinding, SelftestResult } from "../selftest/results.ts";
 
 /** What the screens have measured so far. */

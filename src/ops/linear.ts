@@ -9,12 +9,12 @@ import type { Call } from "../tape/node.ts";
 import type { Tape } from "../tape/tape.ts";
 import { type Activation, type RowDots, shapeText, type Tensor } from "../tape/tensor.ts";
 import {
+  dotParts,
   matmulDispatch,
   matmulInvocations,
   type MatmulKernel,
   matmulKernel,
   matmulWeights,
-  dotParts,
   weightGradientInvocations,
 } from "./matmul_kernels.ts";
 

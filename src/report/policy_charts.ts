@@ -156,13 +156,24 @@ export interface LearningCurve {
 }
 
 /** What policies brought while they were trained, with how far the users of an evaluation vary. */
-export function learningCharts(curves: readonly LearningCurve[], environment: string, unit: string): LineChart[] {
+export function learningCharts(
+  curves: readonly LearningCurve[],
+  environment: string,
+  unit: string,
+): LineChart[] {
   const series = curves.map(({ name, points }, colour): Series => {
-    const best = points.reduce((a, b) => b.return > a.return ? b : a, points[0] ?? { userSteps: NaN, return: NaN });
+    const best = points.reduce(
+      (a, b) => b.return > a.return ? b : a,
+      points[0] ?? { userSteps: NaN, return: NaN },
+    );
     return {
       ...seriesThrough(
         { model: name, colour, part: "return" },
-        points.map(({ userSteps, standardError, ...point }) => ({ x: userSteps, mean: point.return, sd: 1.96 * standardError })),
+        points.map(({ userSteps, standardError, ...point }) => ({
+          x: userSteps,
+          mean: point.return,
+          sd: 1.96 * standardError,
+        })),
       ),
       marks: points.length > 0 ? [{ x: best.userSteps, y: best.return }] : [],
     };
@@ -170,7 +181,8 @@ export function learningCharts(curves: readonly LearningCurve[], environment: st
   return curveChart({
     id: "learning",
     title: `Return while the policies were trained, in ${environment}`,
-    note: "Bands hold 95 % of what other users of an evaluation would bring; what is beyond them is the training's own swing. " +
+    note:
+      "Bands hold 95 % of what other users of an evaluation would bring; what is beyond them is the training's own swing. " +
       "Circles: the weights that a policy acts by.",
     xTitle: "pages of users",
     yTitle: `${unit} a user`,

@@ -7,8 +7,8 @@ import {
   calibrationCharts,
   consistencyCharts,
   environmentWords,
-  type LearningCurve,
   learningCharts,
+  type LearningCurve,
   pageCharts,
   returnCharts,
   userCharts,
@@ -74,8 +74,12 @@ export function policyPageOf(
     ? learningCharts(head.curves, first.environments[0]?.name ?? "", unitOf(first))
     : [];
   const learned = learning.length > 0
-    ? section("learning-curves", "Learning", markup`<div class="charts">${drawn(learning)}
-</div>`)
+    ? section(
+      "learning-curves",
+      "Learning",
+      markup`<div class="charts">${drawn(learning)}
+</div>`,
+    )
     : markup``;
   const header = markup`<h1>${head.title}</h1>
 ${factsList(head.facts)}
@@ -85,7 +89,12 @@ ${head.notes.map(note)}${noScript}`;
     ? section("slates", "Slates of several sizes", slatesTable(comparisons, groups))
     : markup``;
   return pageShell(
-    { title: `${head.title} - clickgan report`, header, main: markup`${beside}${sections}${learned}`, charts },
+    {
+      title: `${head.title} - clickgan report`,
+      header,
+      main: markup`${beside}${sections}${learned}`,
+      charts,
+    },
     parts,
   );
 }

@@ -2,7 +2,12 @@
 
 import { countText } from "../../gpu/reading/access_counts.ts";
 import { type Html, markup } from "../../report/html.ts";
-import type { LadderFigures, LadderStepFigure, ShippedLadder, Timing } from "../../selftest/profile/bench_report.ts";
+import type {
+  LadderFigures,
+  LadderStepFigure,
+  ShippedLadder,
+  Timing,
+} from "../../selftest/profile/bench_report.ts";
 import { sureness } from "../../selftest/profile/timing.ts";
 import { breakable, headRow, scrollTable, short } from "./text.ts";
 
@@ -153,7 +158,9 @@ function countsText({ counts }: ComparedStep): Html | undefined {
   const { reads, sectors, conflicts } = counts;
   const named = [[reads, "reads"], [sectors, "sectors a read"], [conflicts, "bank conflicts"]] as const;
   return markup`<br>${
-    named.filter(([count]) => count !== undefined).map(([count, what]) => `${what} ${countText(count)}`).join(", ")
+    named.filter(([count]) => count !== undefined).map(([count, what]) => `${what} ${countText(count)}`).join(
+      ", ",
+    )
   }`;
 }
 

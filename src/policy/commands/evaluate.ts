@@ -20,7 +20,16 @@ import { evidenceOf } from "../evaluation/evidence.ts";
 import { policyNamed } from "../named.ts";
 import type { OpenedPolicy } from "../trained_policy.ts";
 import type { PolicyAction } from "./action.ts";
-import { clicksOf, digits, mostPages, openLogged, range, temperatureOf, usualSlate, verdictsOf } from "./logged.ts";
+import {
+  clicksOf,
+  digits,
+  mostPages,
+  openLogged,
+  range,
+  temperatureOf,
+  usualSlate,
+  verdictsOf,
+} from "./logged.ts";
 
 interface Options {
   log: string;

@@ -61,7 +61,9 @@ export const HOLE = "YOUR CODE";
 export function stepOf(exercise: Exercise, file: string, text: string): Step {
   const name = file.replace(/^.*[/\\]/, "").replace(/\.wgsl$/, "");
   const shipped = solutionOf(exercise);
-  if (text === shipped.kernel.source) return { ...shipped, kernel: kernel(name, text), idea: "yours", changes: 1 };
+  if (text === shipped.kernel.source) {
+    return { ...shipped, kernel: kernel(name, text), idea: "yours", changes: 1 };
+  }
   try {
     const own = kernel(name, text);
     const problem = exercise.ladder.problem(exercise.ladder.oddSizes[0] ?? exercise.ladder.size);

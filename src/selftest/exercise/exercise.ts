@@ -39,7 +39,9 @@ export interface Exercise {
 
 /** The shipped kernel, as the last step of the ladder has it that is it. */
 export function solutionOf({ ladder, solution }: Exercise): Step {
-  const step = ladder.steps.findLast(({ kernel, idea }) => kernel.name === solution && idea.includes("shipped"));
+  const step = ladder.steps.findLast(({ kernel, idea }) =>
+    kernel.name === solution && idea.includes("shipped")
+  );
   if (!step) throw new Error(`ladder ${ladder.name} ships no ${solution}`);
   // Words stand behind each output here.
   const source = step.kernel.source.replace("arrayLength(&weights)", "P4");

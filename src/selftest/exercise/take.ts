@@ -60,7 +60,11 @@ export async function race(
 }
 
 /** How much is started, as too large a grid costs time alone. */
-export function startedText({ ladder }: Exercise, { kernel, invocations, constants }: Step, size: Size): string {
+export function startedText(
+  { ladder }: Exercise,
+  { kernel, invocations, constants }: Step,
+  size: Size,
+): string {
   const wanted = invocations(size);
   const [x, y] = wanted.every((one) => typeof one === "number")
     ? [wanted[0], wanted[1] ?? 1] as [number, number]
