@@ -36,11 +36,11 @@ export const policyConfigSchema = v.object({
   /** I */
   items: v.whole(1),
   training: policyTrainingSchema,
-  /** The folder of the policy whose weights it began with; undefined for drawn ones. */
-  from: v.optional(v.string()),
   adapter: runConfigSchema.entries.adapter,
   system: v.string(),
   shapes: runConfigSchema.entries.shapes,
+  /** The folder of the policy whose weights it began with; undefined for drawn ones. */
+  from: v.optional(v.string()),
 });
 export type PolicyConfig = v.InferOutput<typeof policyConfigSchema>;
 

@@ -22,7 +22,7 @@ const QUICK: Readonly<Record<string, readonly [every: number, first: number]>> =
   "data merge": [15, 4],
   "policy train": [40, 29],
   "policy round": [250, 130],
-  "simulate": [100, 62],
+  "simulate": [100, 10],
 };
 
 /**

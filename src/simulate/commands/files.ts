@@ -122,7 +122,8 @@ export function sinkOf<T>(write: (all: AsyncIterable<T>) => Promise<unknown>): S
   const { readable, writable } = new TransformStream<T, T>();
   const into = writable.getWriter();
   const done = write(readable);
-  for (const end of [done, into.closed]) end.catch(() => {}); // whoever puts or finishes is told
+  into.closed.catch(() => {}); // whoever puts or finishes is told
+  done.catch((error) => into.abort(error)).catch(() => {}); // who never began to read would let them wait for ever
   /** What a stream says of its reader's end is not why it has ended. */
   const orWhyNot = (work: Promise<void>) =>
     work.catch(async () => {
