@@ -7,7 +7,7 @@ import { UserError } from "../../user_error.ts";
 import { type Clicks, eventLists, type ItemFeatures } from "../click_log.ts";
 import { differenceOf } from "../feature_meaning.ts";
 import { type Ids, TextIds, TextList } from "../ids.ts";
-import { joinItems, MemoryItems } from "../item_catalogue.ts";
+import { type ItemsShape, joinItems, MemoryItems } from "../item_catalogue.ts";
 import { walk } from "../log_source.ts";
 import type { Features, Manifest } from "../manifest.ts";
 import { readTexts } from "../prepared_tables.ts";
@@ -158,7 +158,7 @@ class MergedItems {
   /** @returns the number here of each of its items. */
   add(part: MergedPart): Uint32Array {
     const { data: { items: ids, source: { items } } } = part;
-    if (part !== this.first) this.#expectSameFeatures(part);
+    expectSameFeatures(this.first, part);
     const all = Uint32Array.from({ length: items.shape.count }, (_, item) => item);
     const own = items.read(all);
     const added: number[] = [];
@@ -186,28 +186,26 @@ class MergedItems {
   ids(): Ids {
     return new TextIds(TextList.of(this.#ids));
   }
+}
 
-  /** @throws UserError for a part whose items are known by something else than the first one's. */
-  #expectSameFeatures({ name, data: { dataset } }: MergedPart): void {
-    const [there, here] = [this.first.data.dataset, dataset].map((one) => ({
-      features: featuresOf(one),
-      shape: one.source.items.shape,
-    }));
-    if (!there || !here) return;
-    const meaning = there.features && here.features &&
-      differenceOf({ ...there.features, idsSha256: undefined }, { ...here.features, idsSha256: undefined });
-    const wordsOf = ({ shape }: typeof there) =>
-      shape.kind === "one-hot"
-        ? "one-hot"
-        : `${shape.width} numbers${shape.kind === "mixed" ? ` and ${shape.tokens} tokens` : ""}`;
-    const [theirs, ours] = [wordsOf(there), wordsOf(here)];
-    const difference = meaning ?? (theirs === ours ? undefined : `they are ${theirs} there, ${ours} here`);
-    if (difference === undefined) return;
-    throw new UserError(
-      `Expected the items of ${name} to be known by the same features as those of ${this.first.name}: ${difference}. ` +
-        "Prepare this log with --like and the other set.",
-    );
-  }
+/** @throws UserError for a part whose items are known by something else than the first one's. */
+export function expectSameFeatures(first: MergedPart, part: MergedPart): void {
+  const [one, other] = [first.data.dataset, part.data.dataset];
+  const [there, here] = [featuresOf(one), featuresOf(other)];
+  const [theirs, ours] = [shapeText(one.source.items.shape), shapeText(other.source.items.shape)];
+  const difference = there && here &&
+      differenceOf({ ...there, idsSha256: undefined }, { ...here, idsSha256: undefined }) ||
+    (theirs === ours ? undefined : `they are ${theirs} there, ${ours} here`);
+  if (difference === undefined) return;
+  throw new UserError(
+    `Expected the items of ${part.name} to be known by the same features as those of ${first.name}: ${difference}. ` +
+      "Prepare this log with --like and the other set.",
+  );
+}
+
+function shapeText(shape: ItemsShape): string {
+  if (shape.kind === "one-hot") return shape.kind;
+  return `${shape.width} numbers${shape.kind === "mixed" ? ` and ${shape.tokens} tokens` : ""}`;
 }
 
 function knownOf(items: ItemFeatures, item: number): Known {
