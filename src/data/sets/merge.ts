@@ -3,6 +3,7 @@
  * what is known of them is, so one that has changed since is a version of its own.
  */
 
+import { createHash } from "node:crypto";
 import { UserError } from "../../user_error.ts";
 import { type Clicks, eventLists, type ItemFeatures } from "../click_log.ts";
 import { differenceOf } from "../feature_meaning.ts";
@@ -128,20 +129,11 @@ function unlike(id: string, taken: ReadonlySet<string>, name: string): string {
   return taken.has(id) ? unlike(`${name}/${id}`, taken, name) : id;
 }
 
-/** What is known of an item. */
-interface Known {
-  readonly values: Float32Array;
-  readonly tokens: Uint32Array;
-}
-
-const NOTHING: Known = { values: new Float32Array(), tokens: new Uint32Array() };
-
 /** The catalogues of all parts as one: the first one's items, and behind them what others have besides. */
 class MergedItems {
   readonly #ids: string[] = [];
-  readonly #known: Known[] = [];
   readonly #chunks: ItemFeatures[] = [];
-  readonly #versions = new Map<string, number[]>();
+  readonly #numbers = new Map<string, number>();
 
   constructor(private readonly first: MergedPart) {}
 
@@ -163,14 +155,12 @@ class MergedItems {
     const own = items.read(all);
     const added: number[] = [];
     const numbers = all.map((item) => {
-      const [id, known] = [ids.of(item), knownOf(own, item)];
-      const versions = this.#versions.get(id) ?? [];
-      const found = part === this.first
-        ? undefined // its numbers stay, also of versions that are alike
-        : versions.find((number) => isSame(this.#known[number] ?? NOTHING, known));
+      const id = ids.of(item);
+      const version = versionOf(id, own, item);
+      // The first one's numbers stay, also of versions that are alike.
+      const found = part === this.first ? undefined : this.#numbers.get(version);
       if (found !== undefined) return found;
-      this.#versions.set(id, [...versions, this.count]);
-      this.#known.push(known);
+      this.#numbers.set(version, this.count);
       added.push(item);
       return this.#ids.push(id) - 1;
     });
@@ -208,16 +198,11 @@ function shapeText(shape: ItemsShape): string {
   return `${shape.width} numbers${shape.kind === "mixed" ? ` and ${shape.tokens} tokens` : ""}`;
 }
 
-function knownOf(items: ItemFeatures, item: number): Known {
-  if (items.kind === "one-hot") return NOTHING;
+/** An item's id, and what is known of it, in short. */
+function versionOf(id: string, items: ItemFeatures, item: number): string {
+  if (items.kind === "one-hot") return id;
   const values = items.values.subarray(item * items.width, (item + 1) * items.width);
-  if (items.kind === "dense") return { values, tokens: NOTHING.tokens };
-  const { first, token } = items.tokens;
-  return { values, tokens: token.subarray(first[item], first[item + 1]) };
-}
-
-function isSame(one: Known, other: Known): boolean {
-  const alike = (a: ArrayLike<number>, b: ArrayLike<number>) =>
-    a.length === b.length && Array.prototype.every.call(a, (value, k) => value === b[k]);
-  return alike(one.values, other.values) && alike(one.tokens, other.tokens);
+  const { first, token } = items.kind === "mixed" ? items.tokens : { first: [], token: new Uint32Array() };
+  const known = [values.join(), token.subarray(first[item], first[item + 1]).join()];
+  return `${createHash("sha256").update(known.join(";")).digest("base64")} ${id}`;
 }
