@@ -12,6 +12,7 @@ import { defaultModel } from "../src/model/config.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { LearnedSource } from "../src/simulate/learned_users.ts";
 import { Simulator } from "../src/simulate/simulator.ts";
+import { thousands } from "../src/thousands.ts";
 import { UserError } from "../src/user_error.ts";
 import { cellsOf, type Column, onDeno, Page, printTable } from "./output.ts";
 import { start, writeModel } from "./serve.ts";
@@ -56,8 +57,7 @@ interface Measured {
   readonly python: number | undefined;
 }
 
-const rate = (value: number | undefined) =>
-  value === undefined ? "-" : Math.round(value).toLocaleString("en");
+const rate = (value?: number) => value === undefined ? "-" : thousands(Math.round(value));
 const columns: readonly Column<Measured>[] = [
   ["users", ({ users }) => String(users)],
   ["one process", ({ own }) => rate(own)],

@@ -9,7 +9,7 @@ import { type Clicks, eventLists, type ItemFeatures } from "../click_log.ts";
 import { differenceOf } from "../feature_meaning.ts";
 import { type Ids, TextIds, TextList } from "../ids.ts";
 import { type ItemsShape, joinItems, MemoryItems } from "../item_catalogue.ts";
-import { walk } from "../log_source.ts";
+import type { OnProgress } from "../log_source.ts";
 import type { Features, Manifest } from "../manifest.ts";
 import { readTexts } from "../prepared_tables.ts";
 import { featuresOf } from "./dataset.ts";
@@ -31,6 +31,9 @@ export interface Merged {
   readonly newItems: number;
 }
 
+/** Users whose pages are read at once. */
+const TOGETHER = 1000;
+
 /**
  * Writes them as a prepared data set.
  * @param folder that is there.
@@ -40,6 +43,7 @@ export async function mergeSets(
   folder: string,
   parts: readonly MergedPart[],
   about: Pick<PreparedContents, "name" | "command">,
+  onProgress?: OnProgress,
 ): Promise<Merged> {
   const [first] = parts;
   if (!first) throw new RangeError("expected a data set to merge");
@@ -50,14 +54,17 @@ export async function mergeSets(
   const places = parts.map(({ data: { dataset: { places } } }) => places);
   const [place] = places;
   async function* clicks(): AsyncGenerator<Clicks> {
-    for (const [k, { data: { source } }] of parts.entries()) {
+    for (const [k, { name, data: { source } }] of parts.entries()) {
       const here = (item: number) => numbers[k]?.[item] ?? 0;
-      const all = Uint32Array.from(source.userSplit.keys());
-      for (const { log } of walk(source, all)) {
-        const { rowItem, eventCandidates } = log;
+      const { length } = source.userSplit;
+      for (let first = 0; first < length; first += TOGETHER) {
+        onProgress?.(`Merging ${name}`, first, length);
+        const count = Math.min(TOGETHER, length - first);
+        const log = source.read(Uint32Array.from({ length: count }, (_, user) => first + user));
+        const eventCandidates = log.eventCandidates?.map((items) => items.map(here));
         yield await Promise.resolve({
-          ...{ ...log, rowItem: rowItem.map(here) },
-          ...(eventCandidates && { eventCandidates: eventCandidates.map((items) => items.map(here)) }),
+          ...{ ...log, rowItem: log.rowItem.map(here) },
+          ...(eventCandidates && { eventCandidates }),
         });
       }
     }

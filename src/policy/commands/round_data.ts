@@ -12,7 +12,7 @@ import { exists } from "../../run/files/file_error.ts";
 import { SIGN } from "../../run/files/owned_folder.ts";
 import { writeShown } from "../../simulate/commands/files.ts";
 import type { FoundUsers } from "../../simulate/commands/found_users.ts";
-import { openData, reopenData } from "../../cli/open_data.ts";
+import { openData, reopenData, withProgress } from "../../cli/open_data.ts";
 import type { Stop } from "../../cli/stop.ts";
 import type { Judges } from "../comparison/promise.ts";
 import { type Plan, shopOf, shown } from "./round_judges.ts";
@@ -56,7 +56,8 @@ export async function roundData(
   await onceIn(folder, async () => {
     const own = parts ??
       await openParts(plan.found, await shopLog(plan, path, round, options, stop), `round-${round}`);
-    await mergeSets(folder, own, { name: `${own[0]?.name}-${round}`, command: Deno.args });
+    const about = { name: `${own[0]?.name}-${round}`, command: Deno.args };
+    await withProgress((onProgress) => mergeSets(folder, own, about, onProgress));
   });
   const { memoryRows } = options;
   const data = await openData({ data: folder, seed: 1, resplit: false, memoryRows });
