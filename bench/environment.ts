@@ -181,12 +181,9 @@ while steps == 0 or time.perf_counter() - began < ${seconds}:
 print(steps / (time.perf_counter() - began))
 `;
   const asked = new Deno.Command(python, { args: ["-c", client + loop], stderr: "piped" });
-  const { success, stdout, stderr } = await asked.output().catch(() => ({
-    success: false,
-    stdout: new Uint8Array(),
-    stderr: new Uint8Array(),
-  }));
-  if (success) return Number(new TextDecoder().decode(stdout));
-  console.error(`without Python: ${new TextDecoder().decode(stderr).trim().split("\n").at(-1)}`);
+  const answer = await asked.output().catch(() => undefined);
+  const said = (bytes?: Uint8Array) => new TextDecoder().decode(bytes).trim();
+  if (answer?.success) return Number(said(answer.stdout));
+  console.error(`without Python: ${said(answer?.stderr).split("\n").at(-1) || `there is no ${python}`}`);
   return undefined;
 }
