@@ -7,17 +7,16 @@
  * has the data; nothing is guessed.
  */
 
-import { ifReadable } from "./index_values.ts";
-import { type Mask, OFF, ON, parseModule, PERHAPS, type Place, type Space } from "./parse.ts";
-import { type IndexScope, type Invocation, Walk } from "./walk.ts";
+import { ifReadable } from "./not_readable.ts";
+import { parseModule } from "./parse.ts";
+import type { IndexScope, Invocation } from "./scope.ts";
+import { type Mask, OFF, ON, PERHAPS, type Place, type Space, Walk } from "./walk.ts";
 
 /** Invocations that ask together. */
 const SUBGROUP = 32;
 const SECTOR = 32;
 const BANKS = 32;
 const WORD = 4;
-/** Statements of an invocation that are followed: some seconds. */
-const PATIENCE = 20_000_000;
 
 /** A count; "unreadable" where it depends on what the text does not tell; undefined where there is nothing to count. */
 export type Count = number | "unreadable" | undefined;
@@ -56,7 +55,7 @@ export function accessCounts(text: string, scope: IndexScope): AccessCounts {
   let asking = 0;
   const followed = ifReadable(() => {
     const module = parseModule(text);
-    for (const { name, space } of module.variables.values()) {
+    for (const [name, { space }] of module.variables) {
       if (space !== "uniform") variables.set(name, new Tally(space));
     }
     // Launches that are shared differ by z. Where a grid is too large in the middle, its first workgroup has something to do.
@@ -72,7 +71,7 @@ export function accessCounts(text: string, scope: IndexScope): AccessCounts {
           for (let k = 0; k < mask.length; k++) if (mask[k] === ON) own.add(k);
           for (let k = 0; k < mask.length; k += SUBGROUP) tally.add(place, kind, mask, k);
         };
-        new Walk(module, scope, workgroupOf(scope, group), { onAccess, patience: PATIENCE }).run();
+        new Walk(module, scope, workgroupOf(scope, group), { onAccess }).run();
         asking += own.size;
         if (!isIdle) break;
       }
@@ -91,13 +90,8 @@ export function accessCounts(text: string, scope: IndexScope): AccessCounts {
   };
 }
 
-const nothingRead: Asked = {
-  reads: "unreadable",
-  writes: "unreadable",
-  readSectors: "unreadable",
-  writeSectors: "unreadable",
-  conflicts: "unreadable",
-};
+const no = "unreadable";
+const nothingRead: Asked = { reads: no, writes: no, readSectors: no, writeSectors: no, conflicts: no };
 
 function workgroupOf({ workgroup: [wx, wy] }: IndexScope, group: Invocation["group"]): Invocation[] {
   return Array.from(
