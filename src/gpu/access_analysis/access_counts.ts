@@ -49,11 +49,11 @@ export interface AccessCounts {
   readonly workgroup: Asked;
 }
 
-/** @param text WGSL as the driver gets it */
+/** @param text WGSL as the driver gets it, with one entry point */
 export function accessCounts(text: string, scope: IndexScope): AccessCounts {
   const variables = new Map<string, Tally>();
   let asking = 0;
-  const followed = ifReadable(() => {
+  const isReadable = ifReadable(() => {
     const module = parseModule(text);
     for (const [name, { space }] of module.variables) {
       if (space !== "uniform") variables.set(name, new Tally(space));
@@ -78,15 +78,12 @@ export function accessCounts(text: string, scope: IndexScope): AccessCounts {
     }
     return true;
   });
-  const all = followed ? [...variables] : [];
-  const of = (...spaces: readonly Space[]) => {
-    const tallies = all.filter(([, { space }]) => spaces.includes(space)).map(([, tally]) => tally);
-    return followed ? askedOf(tallies, asking) : nothingRead;
-  };
+  if (!isReadable) return { variables: [], storage: nothingRead, workgroup: nothingRead };
+  const [shared, others] = bySpace([...variables.values()]);
   return {
-    variables: all.map(([name, tally]) => ({ name, space: tally.space, ...askedOf([tally], asking) })),
-    storage: of("storage", "texture"),
-    workgroup: of("workgroup"),
+    variables: [...variables].map(([name, one]) => ({ name, space: one.space, ...askedOf([one], asking) })),
+    storage: askedOf(others, asking),
+    workgroup: askedOf(shared, asking),
   };
 }
 
@@ -161,18 +158,20 @@ function turnsTooMany(words: readonly number[]): number {
   return Math.max(...banks) - Math.ceil(words.length / BANKS);
 }
 
+/** What is in workgroup memory, and what is not. */
+function bySpace(tallies: readonly Tally[]): [shared: Tally[], others: Tally[]] {
+  const isShared = ({ space }: Tally) => space === "workgroup";
+  return [tallies.filter(isShared), tallies.filter((one) => !isShared(one))];
+}
+
 function askedOf(tallies: readonly Tally[], invocations: number): Asked {
-  const sums = (kinds: readonly ("read" | "write")[], ...spaces: readonly Space[]) =>
-    tallies.filter(({ space }) => spaces.includes(space)).flatMap((tally) =>
-      kinds.map((kind) => tally[kind])
-    );
-  const buffers: readonly Space[] = ["storage", "texture"];
+  const [shared, others] = bySpace(tallies);
   return {
-    reads: times(sums(["read"], ...buffers, "workgroup"), invocations),
-    writes: times(sums(["write"], ...buffers, "workgroup"), invocations),
-    readSectors: mean(sums(["read"], ...buffers)),
-    writeSectors: mean(sums(["write"], ...buffers)),
-    conflicts: mean(sums(["read", "write"], "workgroup")),
+    reads: times(tallies.map(({ read }) => read), invocations),
+    writes: times(tallies.map(({ write }) => write), invocations),
+    readSectors: mean(others.map(({ read }) => read)),
+    writeSectors: mean(others.map(({ write }) => write)),
+    conflicts: mean(shared.flatMap(({ read, write }) => [read, write])),
   };
 }
 

@@ -274,9 +274,7 @@ export class Walk {
         const live = this.#live(mask);
         if (!live) return;
         this.#done += this.lanes;
-        if (this.#done > PATIENCE) {
-          throw new NotReadable("it takes too many turns to follow");
-        }
+        if (this.#done > PATIENCE) throw new NotReadable("it takes too many turns to follow");
         statement(this, live);
       }
     });
@@ -309,9 +307,7 @@ export class Walk {
 
   call({ parameters, body }: Routine, values: readonly Value[][], mask: Mask): Value[] {
     const before = this.#frame;
-    this.#frame = this.#frameOf(
-      new Map(parameters.map(({ name }, k) => [name, values[k] ?? this.unknown()])),
-    );
+    this.#frame = this.#frameOf(new Map(parameters.map(({ name }, k) => [name, values[k]])));
     this.#depth++;
     body(this, mask);
     this.#depth--;
