@@ -104,7 +104,7 @@ export function verdictsOf({ estimates: { model, dr }, gap, weight, off }: Evalu
       ? [
         `The log was not drawn by these scores at that temperature: a propensity is ${
           off.toPrecision(3)
-        } times theirs.`,
+        } times theirs. Then IIPS means nothing.`,
       ]
       : []),
   ];
