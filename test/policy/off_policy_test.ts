@@ -17,7 +17,7 @@ import {
   snips,
   type Terms,
 } from "../../src/policy/evaluation/estimators.ts";
-import { evaluate, figureOf, poolFor } from "../../src/policy/evaluation/evaluate.ts";
+import { evaluate, figureOf } from "../../src/policy/evaluation/evaluate.ts";
 import { type Evidence, evidenceOf, type EvidenceOptions } from "../../src/policy/evaluation/evidence.ts";
 import { greedyPolicy, popularPolicy, randomPolicy } from "../../src/policy/named.ts";
 import { defaultPolicyTraining } from "../../src/policy/learning/config.ts";
@@ -228,16 +228,8 @@ async function drawn(
       candidatesOf: (page) => candidatesOf(settings, source.itemCount, page),
     });
     const { slate, pages } = options;
-    return await evidenceOf(gpu, {
-      log,
-      model: source,
-      policy,
-      slate,
-      pages,
-      repeats: false,
-      temperature: 1.5,
-      ...asked,
-    });
+    const own = { log, model: source, policy, slate, pages, repeats: false, temperature: 1.5 };
+    return await evidenceOf(gpu, { ...own, ...asked });
   });
 }
 
@@ -248,6 +240,15 @@ const options = { users: 70, slate: 2, pages: 5, seed: 3 };
 function expectOnes({ weight, prefix, own, off = 1 }: Evidence, pages: number): void {
   assert.equal(weight.length, pages);
   for (const one of [...weight, ...prefix, ...own, off]) near(one, 1, 2e-4);
+}
+
+/** One slate always: pages weigh 1 by the chance of that, or 0, and 1 in the mean. */
+function expectHits({ weight, mu, user }: Evidence, least: number): void {
+  const hits = weight.filter((w) => w > 0);
+  assert.ok(hits.length > least && hits.length < weight.length);
+  weight.forEach((w, i) => assert.ok(w === 0 || Math.abs(w * mu[i]! - 1) < 1e-9));
+  const { mean, interval } = figureOf(user, { values: weight });
+  assert.ok(interval && Math.abs(mean - 1) < 2 * (interval[1] - interval[0]), `mean weight ${mean}`);
 }
 
 for (
@@ -286,14 +287,9 @@ Deno.test("a log that popular or random slates were drawn by weighs 1 for them; 
     for (const policy of [popularPolicy(rates), randomPolicy]) {
       expectOnes(await drawn(gpu, shop, policy, options, { loggedTemperature: 1.5 }), 350);
     }
-    // Without a temperature greedy shows one slate: its weight is 1 by the chance of that, or 0.
+    // Without a temperature greedy shows one slate.
     const pages = { ...options, users: 400, pool: { random: 4 } };
-    const { weight, mu, user } = await drawn(gpu, shop, greedyPolicy(), pages, { temperature: undefined });
-    const hits = weight.filter((w) => w > 0);
-    assert.ok(hits.length > 100 && hits.length < weight.length);
-    weight.forEach((w, i) => assert.ok(w === 0 || Math.abs(w * mu[i]! - 1) < 1e-9));
-    const { mean, interval } = figureOf(user, { values: weight });
-    assert.ok(interval && Math.abs(mean - 1) < 2 * (interval[1] - interval[0]), `mean weight ${mean}`);
+    expectHits(await drawn(gpu, shop, greedyPolicy(), pages, { temperature: undefined }), 100);
   }));
 
 Deno.test("a trained gdqn draws by its values, and its log weighs 1 for it; others have no score an item", () =>
@@ -323,13 +319,8 @@ Deno.test("a trained gdqn draws by its values, and its log weighs 1 for it; othe
       const policy = trained(name);
       await refused(() => exploring(policy, { temperature: 1 }), /scores each item by itself/);
       // As it is, it shows one slate of the pool.
-      const fixed = await drawn(gpu, shop, randomPolicy, { ...options, users: 300, pool: { random: 4 } }, {
-        policy,
-        temperature: undefined,
-      });
-      assert.ok(fixed.weight.filter((w) => w > 0).length > 50);
-      const { mean, interval } = figureOf(fixed.user, { values: fixed.weight });
-      assert.ok(interval && Math.abs(mean - 1) < 2 * (interval[1] - interval[0]), `mean weight ${mean}`);
+      const pages = { ...options, users: 300, pool: { random: 4 } };
+      expectHits(await drawn(gpu, shop, randomPolicy, pages, { policy, temperature: undefined }), 50);
       policy.destroy();
     }
     gdqn.destroy();
@@ -343,7 +334,9 @@ Deno.test("what a log cannot say is refused with the reason, and with what would
     const named = Number(/plackett-luce:([\d.]+);/.exec(refusal)?.[1]);
     const warmer = await drawn(gpu, shop, greedyPolicy(), options, { temperature: named });
     assert.ok(effectiveShare(warmer.weight) >= 0.05, `temperature ${named}`);
-    // So does the pool.
+    // So does the pool: of 5 items there are 20 slates of 2.
+    const poolIn = (said: string) => Number(/random:(\d+)\./.exec(said)?.[1]);
+    assert.equal(poolIn(refusal), 5);
     const hot = await drawn(gpu, shop, greedyPolicy(), { ...options, pool: { random: 40 } }, {
       temperature: 0.3,
     });
@@ -351,29 +344,15 @@ Deno.test("what a log cannot say is refused with the reason, and with what would
       () => evaluate({ ...hot, weight: hot.weight.map((w, i) => i === 0 ? 1 : 1e-9 * w) }, "greedy", 0.3),
       /other slates/,
     );
-    const pool = Number(/random:(\d+)\./.exec(other)?.[1]);
-    const asked = { temperature: 0.3, policy: greedyPolicy() };
-    const pooled = await drawn(
-      gpu,
-      shop,
-      randomPolicy,
-      { ...options, users: 300, pool: { random: pool } },
-      asked,
-    );
+    const pool = poolIn(other);
+    const uniform = { ...options, users: 300, pool: { random: pool } };
+    const pooled = await drawn(gpu, shop, randomPolicy, uniform, {
+      temperature: 0.3,
+      policy: greedyPolicy(),
+    });
     assert.ok(effectiveShare(pooled.weight) >= 0.04, `pool ${pool}: ${effectiveShare(pooled.weight)}`);
     const certain: Evidence = { ...one, mu: one.mu.map(() => 1) };
     await refused(() => evaluate(certain, "greedy"), /all propensities are 1/);
-    await refused(
-      () =>
-        evidenceOf(gpu, {
-          log: logs.dense,
-          model: shop,
-          policy: greedyPolicy(),
-          slate: 2,
-          pages: 3,
-          repeats: false,
-        }),
-      /without propensities/,
-    );
-    assert.deepEqual([1, 2, 3].map(poolFor), [20, 5, 3]);
+    const asked = { model: shop, policy: greedyPolicy(), slate: 2, pages: 3, repeats: false };
+    await refused(() => evidenceOf(gpu, { log: logs.dense, ...asked }), /without propensities/);
   }));

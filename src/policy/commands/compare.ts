@@ -148,7 +148,6 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
   const onLog = log === undefined ? undefined : clicksOf(
     await openLogged(log, found.own, options.memoryRows),
     found.own,
-    options.with.includes("popular"),
   );
   const progress = stepProgress();
   await withDevice(async (gpu, made) => {

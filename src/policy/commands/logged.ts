@@ -43,7 +43,7 @@ export async function openLogged(
 export function clicksOf(
   { dataset, source }: OpenedDataset,
   { run }: FoundUsers,
-  counted: boolean,
+  counted = false,
 ): { clicks: Clicks; notes: string[] } {
   if (!source.log) {
     throw new UserError(

@@ -220,7 +220,7 @@ function slatesOf(n: number, slate: number): number {
 }
 
 /** The largest pool whose random slates of k would have a policy of one slate on enough pages. */
-export function poolFor(slate: number): number {
+function poolFor(slate: number): number {
   let n = slate;
   while (slatesOf(n + 1, slate) <= 1 / LEAST_SHARE) n++;
   return n;
