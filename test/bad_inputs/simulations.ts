@@ -226,24 +226,6 @@ export const policies: readonly BadInput[] = [
     file("round/round.json", "{}"),
     "round.json is damaged",
   ),
-  bad(
-    "round: other settings",
-    `${ROUND} ${TRUTH}`,
-    (folder) => {
-      const settings = {
-        model: `${folder}/other`,
-        policy: `${folder}/policy`,
-        users: 500,
-        testUsers: 10_000,
-        seed: 1,
-      };
-      return file(
-        "round/round.json",
-        JSON.stringify({ clickgan: "0", command: [], shop: "restless", ...settings }),
-      )(folder);
-    },
-    "but model is ",
-  ),
   bad("a damaged policy.json", RESUME, file("policy/policy.json", "{}"), "policy.json is damaged"),
   ...["compare", "adapt", "rank"].map((name) =>
     bad(`${name}: no policy`, `policy ${name} DIR/policy`, nothing, "Expected the folder of a policy")
