@@ -12,6 +12,7 @@ import { defaultModel } from "../src/model/config.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { LearnedSource } from "../src/simulate/learned_users.ts";
 import { Simulator } from "../src/simulate/simulator.ts";
+import { thousands } from "../src/thousands.ts";
 import { UserError } from "../src/user_error.ts";
 import { cellsOf, type Column, onDeno, Page, printTable } from "./output.ts";
 import { start, writeModel } from "./serve.ts";
@@ -56,8 +57,7 @@ interface Measured {
   readonly python: number | undefined;
 }
 
-const rate = (value: number | undefined) =>
-  value === undefined ? "-" : Math.round(value).toLocaleString("en");
+const rate = (value?: number) => value === undefined ? "-" : thousands(Math.round(value));
 const columns: readonly Column<Measured>[] = [
   ["users", ({ users }) => String(users)],
   ["one process", ({ own }) => rate(own)],
@@ -181,12 +181,9 @@ while steps == 0 or time.perf_counter() - began < ${seconds}:
 print(steps / (time.perf_counter() - began))
 `;
   const asked = new Deno.Command(python, { args: ["-c", client + loop], stderr: "piped" });
-  const { success, stdout, stderr } = await asked.output().catch(() => ({
-    success: false,
-    stdout: new Uint8Array(),
-    stderr: new Uint8Array(),
-  }));
-  if (success) return Number(new TextDecoder().decode(stdout));
-  console.error(`without Python: ${new TextDecoder().decode(stderr).trim().split("\n").at(-1)}`);
+  const answer = await asked.output().catch(() => undefined);
+  const said = (bytes?: Uint8Array) => new TextDecoder().decode(bytes).trim();
+  if (answer?.success) return Number(said(answer.stdout));
+  console.error(`without Python: ${said(answer?.stderr).split("\n").at(-1) || `there is no ${python}`}`);
   return undefined;
 }

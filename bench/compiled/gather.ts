@@ -4,10 +4,15 @@
  * Mesa's llvmpipe, drops each shader that it is given into a folder.
  */
 
+import { countsConfigFor } from "../../src/counts/tables.ts";
+import { MemoryLog } from "../../src/data/log_source.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { openGpu } from "../../src/gpu/host/open_gpu.ts";
 import { kernelText } from "../../src/gpu/kernel.ts";
 import type { AdapterKind } from "../../src/gpu/kernel_shapes.ts";
+import { defaultModel, defaultPwModel } from "../../src/model/config.ts";
+import { countedStart } from "../../src/model/counted.ts";
+import { UserModel } from "../../src/model/user_model.ts";
 import { shopItems } from "../../src/data/demo_shop.ts";
 import { restless } from "../../src/data/shops.ts";
 import { defaultPolicyTraining } from "../../src/policy/learning/config.ts";
@@ -16,9 +21,13 @@ import { greedyPolicy, popularPolicy, randomPolicy } from "../../src/policy/name
 import type { BenchModel } from "../../src/selftest/profile/recordings.ts";
 import { modelsFor } from "../../src/selftest/profile/recordings.ts";
 import type { BenchLog } from "../../src/selftest/profile/workloads.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
+import { exploring } from "../../src/simulate/explore.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
+import { defaultTraining } from "../../src/train/config.ts";
+import { Trainer } from "../../src/train/trainer.ts";
 import { UserError } from "../../src/user_error.ts";
 import { casesOf, partsOf } from "../kernel_cases.ts";
 import { untrainedModel } from "../simulate/pages.ts";
@@ -156,10 +165,29 @@ export async function gather(options: GatherOptions): Promise<Gathered> {
         }
       }
     }
-    if (options.simulated) await simulate(watcher, onProgress);
+    if (options.simulated) {
+      await cutBatches(watcher, onProgress);
+      await simulate(watcher, onProgress);
+    }
     watcher.gpu.check();
     return { texts: [...watcher.texts.values()], steps };
   });
+}
+
+const SMALL = { users: 30, items: 41, width: 9, maxEvents: 5, maxPage: 6 };
+
+/** A batch that is too large for one pass is cut into parts, whose gradients are added up. */
+async function cutBatches(watcher: Watcher, onProgress: (text: string) => void): Promise<void> {
+  const { gpu } = watcher;
+  watcher.where = "a batch in parts";
+  onProgress(`recording: ${watcher.where}`);
+  for (const [width, adam] of [[SMALL.width, "dense"], [0, "row-sparse"]] as const) {
+    const log = smallLog(1, { ...SMALL, width });
+    const model = new UserModel(gpu, log.items, defaultModel, { seed: 1 });
+    const training = { ...defaultTraining, batchSize: 5, partRows: 12, adam };
+    (await Trainer.create(model, log, training, { validate: false })).destroy();
+    model.destroy();
+  }
 }
 
 /** Items, users and slates of simulated pages. */
@@ -172,23 +200,28 @@ async function simulate(watcher: Watcher, onProgress: (text: string) => void): P
     watcher.where = where;
     onProgress(`recording: ${where}`);
   };
-  const model = untrainedModel(gpu, items);
+  const log = smallLog(2, SMALL);
+  const counted = { ...defaultPwModel, counts: countsConfigFor(new MemoryLog(log), []) };
+  const start = countedStart(new MemoryLog(log), counted, 1);
+  const lstm = untrainedModel(gpu, items);
+  const pw = new UserModel(gpu, log.items, counted, { seed: 1, start });
   const sources = {
     "users of a shop": new ShopSource(restless, shopItems(1, items)),
-    "users of a model": new LearnedSource(model),
+    "users of a model": new LearnedSource(lstm),
+    "users of a model with counts": new LearnedSource(pw),
   };
   const room = { users, slate, pages: 2, start: [[1, 2], []], pool: { random: 20 } };
   for (const [name, source] of Object.entries(sources)) {
     at(name);
     const simulator = await Simulator.create(gpu, source, room);
-    for (const policy of [randomPolicy, popularPolicy(new Float64Array(items)), greedyPolicy()]) {
-      await simulator.run(policy);
-    }
+    const popular = popularPolicy(new Float64Array(source.itemCount));
+    const drawn = exploring(greedyPolicy(), { temperature: 1 });
+    for (const policy of [randomPolicy, popular, greedyPolicy(), drawn]) await simulator.run(policy);
     simulator.destroy();
     for (const algorithm of ["cdqn", "gdqn", "slateq"] as const) {
       at(`${algorithm} of ${name}`);
       (await PolicyTrainer.create(gpu, source, { ...defaultPolicyTraining, slate, algorithm })).destroy();
     }
   }
-  model.destroy();
+  for (const model of [lstm, pw]) model.destroy();
 }

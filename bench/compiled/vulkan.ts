@@ -287,7 +287,7 @@ function succeed(call: string, result: number): void {
 }
 
 /** Sets variables of the environment for as long as something runs. */
-export function withVariables<T>(variables: Readonly<Record<string, string>>, run: () => T): T {
+function withVariables<T>(variables: Readonly<Record<string, string>>, run: () => T): T {
   const before = Object.keys(variables).map((name) => [name, Deno.env.get(name)] as const);
   for (const [name, value] of Object.entries(variables)) Deno.env.set(name, value);
   try {

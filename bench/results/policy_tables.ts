@@ -226,12 +226,8 @@ const COUNTED_ROUNDS = 3;
 const gapSchema = v.looseObject({ mean: v.finiteNumber() });
 const roundsSchema = v.looseObject({
   policies: v.array(v.looseObject({
-    promised: gapSchema,
-    made: gapSchema,
-    broken: gapSchema,
-    error: gapSchema,
-    refitted: v.nullable(gapSchema),
-    gain: v.nullable(gapSchema),
+    ...{ promised: gapSchema, made: gapSchema, broken: gapSchema, error: gapSchema },
+    ...{ refitted: v.nullable(gapSchema), gain: v.nullable(gapSchema) },
   })),
 });
 type Rounds = v.InferOutput<typeof roundsSchema>["policies"];
@@ -257,11 +253,10 @@ async function roundsOf(
   return v.parse(roundsSchema, JSON.parse(printed)).policies;
 }
 
-const inPercent = (value: number) => `${value < 0 ? "-" : "+"}${Math.abs(value).toFixed(1)} %`;
+const inPercent = (value: number) => `${signed(value, 1)} %`;
 /** Of the clicks made. */
 const shareOf = (gap: { mean: number } | null, made: { mean: number }) =>
   gap ? 100 * gap.mean / made.mean : NaN;
-const cellOf = (share: number) => Number.isNaN(share) ? "" : inPercent(share);
 
 export const roundsTable: ResultTable = {
   name: "rounds",
@@ -273,36 +268,31 @@ export const roundsTable: ResultTable = {
       if (!first || !after) throw new Error("expected a round, and what became of the policy after it");
       const { made } = first;
       found.push([
-        ...[shareOf(first.error, made), shareOf(first.refitted, made), shareOf(first.broken, made)],
-        ...[shareOf(after.broken, after.made), shareOf(after.error, after.made)],
+        ...[first.error, first.refitted, first.broken].map((gap) => shareOf(gap, made)),
+        ...[after.broken, after.error].map((gap) => shareOf(gap, after.made)),
         ...[made.mean, after.made.mean, after.gain?.mean ?? NaN],
       ]);
     }
-    const SHARES = 5;
-    const words = (values: readonly number[]) =>
-      values.map((value, k) =>
-        k < SHARES ? inPercent(value) : k < SHARES + 2 ? value.toFixed(2) : signed(value)
-      );
-    const spreads = ROUND_SEEDS.length > 0
-      ? found[0]!.map((_, k) => meanAndSd(found.map((row) => row[k]!)))
-      : [];
-    const means = words(spreads.map(({ mean }) => mean));
+    const column = (k: number) => (value: number) =>
+      k < 5 ? inPercent(value) : k < 7 ? value.toFixed(2) : signed(value);
+    const spreads = (found[0] ?? []).map((_, k) => {
+      const { mean, sd } = meanAndSd(found.map((row) => row[k]!));
+      return `${column(k)(mean)} +- ${sd.toFixed(k < 5 ? 1 : 2)}`;
+    });
     const counted: string[][] = [];
     for (const seed of COUNTED_SEEDS) {
-      const more = ["--rounds", String(COUNTED_ROUNDS)];
-      const policies = await roundsOf(
-        runs,
-        "rounds-counts",
-        seed,
-        ["--data", "restless", "--no-report"],
-        more,
-      );
-      policies.forEach(({ made, error, refitted, broken }, round) =>
-        counted.push([
-          ...[String(seed), round === 0 ? "the first" : `after round ${round}`, made.mean.toFixed(2)],
-          ...[error, refitted, broken].map((gap) => cellOf(shareOf(gap, made))),
-        ])
-      );
+      const rounds = ["--rounds", String(COUNTED_ROUNDS)];
+      const model = ["--data", "restless", "--no-report"];
+      for (
+        const [round, { made, ...gaps }] of (await roundsOf(runs, "rounds-counts", seed, model, rounds))
+          .entries()
+      ) {
+        const shares = [gaps.error, gaps.refitted, gaps.broken].map((gap) =>
+          gap ? inPercent(shareOf(gap, made)) : ""
+        );
+        const name = round === 0 ? "the first" : `after round ${round}`;
+        counted.push([String(seed), name, made.mean.toFixed(2), ...shares]);
+      }
     }
     return [
       `The paper's model of five logs of the shop, and a CDQN of ${
@@ -317,11 +307,8 @@ export const roundsTable: ResultTable = {
           ...["clicks", "of the new plan", "gain"],
         ],
         [
-          ...found.map((row, k) => [String(ROUND_SEEDS[k]), ...words(row)]),
-          [
-            "mean +- sd",
-            ...means.map((mean, k) => `${mean} +- ${spreads[k]!.sd.toFixed(k < SHARES ? 1 : 2)}`),
-          ],
+          ...found.map((row, k) => [String(ROUND_SEEDS[k]), ...row.map((value, k) => column(k)(value))]),
+          ["mean +- sd", ...spreads],
         ],
       ),
       "",

@@ -94,21 +94,21 @@ export function openData(
     & ShopSeedOptions,
   needed?: readonly Split[],
 ): Promise<Dataset> {
-  return withProgress((options) =>
-    openDataset(data, seed, resplit, { ...options, needed, memoryRows, itemIds, dataSeed, usersSeed })
-  );
+  return withProgress((onProgress) => {
+    const more = { cache: cacheFolder(), onProgress, needed, memoryRows, itemIds, dataSeed, usersSeed };
+    return openDataset(data, seed, resplit, more);
+  });
 }
 
 export function reopenData(config: DataConfig): Promise<Dataset> {
-  return withProgress((options) => reopenDataset(config, options));
+  return withProgress((onProgress) => reopenDataset(config, { cache: cacheFolder(), onProgress }));
 }
 
-async function withProgress(
-  open: (options: { readonly cache?: string; readonly onProgress: OnProgress }) => Promise<Dataset>,
-): Promise<Dataset> {
+/** Work that says how far it is, where it takes a while. */
+export async function withProgress<T>(work: (onProgress: OnProgress) => Promise<T>): Promise<T> {
   const progress = delayedProgress();
   try {
-    return await open({ cache: cacheFolder(), onProgress: progress.onProgress });
+    return await work(progress.onProgress);
   } finally {
     progress.stop();
   }

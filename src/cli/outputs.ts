@@ -21,7 +21,7 @@ export interface Named {
 /** Looks at all that a command was given, after it was parsed. @throws UserError as {@link expectApart}. */
 export function expectOutputsApart(command: Command): void {
   const outputs: Named[] = [];
-  const inputs: Named[] = command.args.map((path) => ({ by: "the arguments", path }));
+  const inputs: Named[] = command.args.map((path) => ({ by: "an argument", path }));
   for (const { flags, long, attributeName } of command.options.map(optionOf)) {
     if (flags === RESUME) continue;
     const isOutput = OUTPUTS.includes(flags);

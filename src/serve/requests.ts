@@ -100,6 +100,7 @@ function parse<T>(schema: v.GenericSchema<unknown, T>, body: string): T {
   } catch (error) {
     throw new UserError(`the body is not JSON: ${error instanceof Error ? error.message : error}`);
   }
+  if (Array.isArray(json)) throw new UserError("expected an object, got a list");
   const parsed = v.safeParse(schema, json);
   if (parsed.success) return parsed.output;
   throw new UserError(v.reasons(parsed.issues.slice(0, 1)));

@@ -188,7 +188,9 @@ Deno.test("what the service cannot answer is refused with a reason", async () =>
     ["/score", "{", 400, /^the body is not JSON: /],
     ["/score", "", 400, /^the body is not JSON: /],
     ["/score", null, 400, /expected Object, got null/],
-    ["/score", [], 400, /^page: missing/],
+    ["/score", [], 400, /^expected an object, got a list/],
+    ["/reset", [], 400, /^expected an object, got a list/], // or it would be one without a key
+    ["/score", {}, 400, /^page: missing/],
     ["/score", { history: [] }, 400, /^page: /],
     [
       "/score",

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { shopItems } from "../../src/data/demo_shop.ts";
 import { shopNamed } from "../../src/data/shops.ts";
 import { openPolicy } from "../../src/policy/trained_policy.ts";
-import { EVALUATION_EPISODE } from "../../src/policy/learning/policy_trainer.ts";
+import { CURVE_EPISODE } from "../../src/policy/learning/policy_trainer.ts";
 import { meanReturn } from "../../src/simulate/figures.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
@@ -76,7 +76,7 @@ async function opens(path: string): Promise<void> {
     const simulated = { users: 50, slate: 2, pages: 4, seed: 1 };
     const judge = new ShopSource(shop, shopItems(1));
     const simulator = await Simulator.create(gpu, judge, simulated);
-    const figures = await simulator.run(policy, { firstEpisode: EVALUATION_EPISODE });
+    const figures = await simulator.run(policy, { firstEpisode: CURVE_EPISODE });
     const curve = Deno.readTextFileSync(`${path}/curve.csv`).trim().split("\n").slice(1);
     const returns = curve.map((row) => Number(row.split(",")[1]));
     assert.ok(new Set(returns).size === 3, returns.join());

@@ -38,7 +38,7 @@ Deno.test("policy round with a shop: stopped it goes on as if it had not, and a 
       ...["--users", "40", "--test-users", "300", "--out", out, ...more],
     ];
     const { stdout } = await policies.ok(round(straight));
-    assert.match(stdout, /^the first +\d\.\d\d +\d\.\d\d +[+-]\d\.\d\d \(/m);
+    assert.match(stdout, /^ +broken promise +[+-]\d\.\d\d +[+-]\d+\.\d % +[+-]\d\.\d\d to [+-]\d\.\d\d$/m);
     const [first, after] = resultOf(straight);
     // The model has learned nothing to speak of, so it is off; on the pages of the policy its successor is less so.
     assert.ok(
@@ -87,35 +87,21 @@ Deno.test("policy round with a log: its users are merged with the model's, and i
     const [model, policy, shown, out] = ["a", "plan", "shown", "out"].map((name) => `${folder}/${name}`);
     assert.ok(model && policy && shown && out);
     await using trainings = new CommandSeries("train", [["--save-dir", model]]);
-    await trainings.ok(["--data", file, ...MODEL, "--batch-size", "12", "--resplit", "--save-dir", model]);
+    const training = [...MODEL, ...words("--batch-size 12 --resplit")];
+    await trainings.ok(["--data", file, ...training, "--save-dir", model]);
     const outs = [out, `${folder}/other`].map((path) => ["round", "--out", path]);
     await using policies = new CommandSeries("policy", [["train", "--save-dir", policy], ...outs]);
     await policies.ok(["train", "--model", model, ...POLICY, "--save-dir", policy]);
     await using simulations = new CommandSeries("simulate", [["--write-log", shown]]);
-    await simulations.ok([
-      "--model",
-      model,
-      "--policy",
-      policy,
-      "--users",
-      "40",
-      "--no-rivals",
-      "--write-log",
-      shown,
-    ]);
-    const round = [
-      "round",
-      "--model",
-      model,
-      "--policy",
-      policy,
-      "--log",
-      shown,
-      "--test-users",
-      "200",
-      "--out",
-      out,
-    ];
+    const simulated = ["--model", model, "--policy", policy, "--write-log", shown];
+    await simulations.ok([...simulated, ...words("--users 40 --no-rivals")]);
+    const of = (
+      log: string,
+    ) => [...words("round --test-users 200 --policy"), policy, "--log", log, "--out", out];
+    const round = [...of(shown), "--model", model];
+    // What is wrong with a log is said before anything is made.
+    await policies.refused([...of("demo"), "--model", model], /to be known by the same features/);
+    assert.ok(!filesIn(folder).includes("out"));
     const { stdout } = await policies.ok([...round, "--json"]);
     const { policies: [first, after] } = JSON.parse(stdout);
     const log = await openDataset(shown);
@@ -135,7 +121,7 @@ Deno.test("policy round with a log: its users are merged with the model's, and i
       source.userSplit.length,
     );
     await policies.refused([...round, "--rounds", "2"], /Expected --rounds with --truth/);
-    const foreign = ["round", "--model", `${out}/round-1/model`, ...round.slice(3, -1), `${folder}/other`];
+    const foreign = [...of(shown).slice(0, -1), `${folder}/other`, "--model", `${out}/round-1/model`];
     await policies.refused(foreign, /but it was trained on the model/);
     assert.ok(!filesIn(folder).includes("other"));
   }));

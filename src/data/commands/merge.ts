@@ -3,7 +3,7 @@
 import { basename, resolve } from "node:path";
 import { Command } from "commander";
 import { OUT_FOLDER, quoted } from "../../cli/arguments.ts";
-import { openData } from "../../cli/open_data.ts";
+import { openData, withProgress } from "../../cli/open_data.ts";
 import { folder } from "../../cli/options.ts";
 import { preparedFolder } from "../../cli/permissions.ts";
 import { thousands } from "../../thousands.ts";
@@ -38,7 +38,10 @@ export function mergeCommand(): Command {
       const { manifest: { counts, notes }, newItems } = await inNewSet(
         out,
         { what: "the merged data", option: "--out" },
-        () => mergeSets(out, parts, { name: basename(resolve(out)), command: Deno.args }),
+        () =>
+          withProgress((onProgress) =>
+            mergeSets(out, parts, { name: basename(resolve(out)), command: Deno.args }, onProgress)
+          ),
       );
       for (const note of notes) console.log(note);
       const { pages = 0, clicks = 0, items = 0 } = counts ?? {};

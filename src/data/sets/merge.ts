@@ -3,12 +3,13 @@
  * what is known of them is, so one that has changed since is a version of its own.
  */
 
+import { createHash } from "node:crypto";
 import { UserError } from "../../user_error.ts";
 import { type Clicks, eventLists, type ItemFeatures } from "../click_log.ts";
 import { differenceOf } from "../feature_meaning.ts";
 import { type Ids, TextIds, TextList } from "../ids.ts";
-import { joinItems, MemoryItems } from "../item_catalogue.ts";
-import { walk } from "../log_source.ts";
+import { type ItemsShape, joinItems, MemoryItems } from "../item_catalogue.ts";
+import type { OnProgress } from "../log_source.ts";
 import type { Features, Manifest } from "../manifest.ts";
 import { readTexts } from "../prepared_tables.ts";
 import { featuresOf } from "./dataset.ts";
@@ -30,6 +31,9 @@ export interface Merged {
   readonly newItems: number;
 }
 
+/** Users whose pages are read at once. */
+const TOGETHER = 1000;
+
 /**
  * Writes them as a prepared data set.
  * @param folder that is there.
@@ -39,6 +43,7 @@ export async function mergeSets(
   folder: string,
   parts: readonly MergedPart[],
   about: Pick<PreparedContents, "name" | "command">,
+  onProgress?: OnProgress,
 ): Promise<Merged> {
   const [first] = parts;
   if (!first) throw new RangeError("expected a data set to merge");
@@ -49,14 +54,17 @@ export async function mergeSets(
   const places = parts.map(({ data: { dataset: { places } } }) => places);
   const [place] = places;
   async function* clicks(): AsyncGenerator<Clicks> {
-    for (const [k, { data: { source } }] of parts.entries()) {
+    for (const [k, { name, data: { source } }] of parts.entries()) {
       const here = (item: number) => numbers[k]?.[item] ?? 0;
-      const all = Uint32Array.from(source.userSplit.keys());
-      for (const { log } of walk(source, all)) {
-        const { rowItem, eventCandidates } = log;
+      const { length } = source.userSplit;
+      for (let first = 0; first < length; first += TOGETHER) {
+        onProgress?.(`Merging ${name}`, first, length);
+        const count = Math.min(TOGETHER, length - first);
+        const log = source.read(Uint32Array.from({ length: count }, (_, user) => first + user));
+        const eventCandidates = log.eventCandidates?.map((items) => items.map(here));
         yield await Promise.resolve({
-          ...{ ...log, rowItem: rowItem.map(here) },
-          ...(eventCandidates && { eventCandidates: eventCandidates.map((items) => items.map(here)) }),
+          ...{ ...log, rowItem: log.rowItem.map(here) },
+          ...(eventCandidates && { eventCandidates }),
         });
       }
     }
@@ -128,20 +136,11 @@ function unlike(id: string, taken: ReadonlySet<string>, name: string): string {
   return taken.has(id) ? unlike(`${name}/${id}`, taken, name) : id;
 }
 
-/** What is known of an item. */
-interface Known {
-  readonly values: Float32Array;
-  readonly tokens: Uint32Array;
-}
-
-const NOTHING: Known = { values: new Float32Array(), tokens: new Uint32Array() };
-
 /** The catalogues of all parts as one: the first one's items, and behind them what others have besides. */
 class MergedItems {
   readonly #ids: string[] = [];
-  readonly #known: Known[] = [];
   readonly #chunks: ItemFeatures[] = [];
-  readonly #versions = new Map<string, number[]>();
+  readonly #numbers = new Map<string, number>();
 
   constructor(private readonly first: MergedPart) {}
 
@@ -158,19 +157,17 @@ class MergedItems {
   /** @returns the number here of each of its items. */
   add(part: MergedPart): Uint32Array {
     const { data: { items: ids, source: { items } } } = part;
-    if (part !== this.first) this.#expectSameFeatures(part);
+    expectSameFeatures(this.first, part);
     const all = Uint32Array.from({ length: items.shape.count }, (_, item) => item);
     const own = items.read(all);
     const added: number[] = [];
     const numbers = all.map((item) => {
-      const [id, known] = [ids.of(item), knownOf(own, item)];
-      const versions = this.#versions.get(id) ?? [];
-      const found = part === this.first
-        ? undefined // its numbers stay, also of versions that are alike
-        : versions.find((number) => isSame(this.#known[number] ?? NOTHING, known));
+      const id = ids.of(item);
+      const version = versionOf(id, own, item);
+      // The first one's numbers stay, also of versions that are alike.
+      const found = part === this.first ? undefined : this.#numbers.get(version);
       if (found !== undefined) return found;
-      this.#versions.set(id, [...versions, this.count]);
-      this.#known.push(known);
+      this.#numbers.set(version, this.count);
       added.push(item);
       return this.#ids.push(id) - 1;
     });
@@ -186,40 +183,33 @@ class MergedItems {
   ids(): Ids {
     return new TextIds(TextList.of(this.#ids));
   }
-
-  /** @throws UserError for a part whose items are known by something else than the first one's. */
-  #expectSameFeatures({ name, data: { dataset } }: MergedPart): void {
-    const [there, here] = [this.first.data.dataset, dataset].map((one) => ({
-      features: featuresOf(one),
-      shape: one.source.items.shape,
-    }));
-    if (!there || !here) return;
-    const meaning = there.features && here.features &&
-      differenceOf({ ...there.features, idsSha256: undefined }, { ...here.features, idsSha256: undefined });
-    const wordsOf = ({ shape }: typeof there) =>
-      shape.kind === "one-hot"
-        ? "one-hot"
-        : `${shape.width} numbers${shape.kind === "mixed" ? ` and ${shape.tokens} tokens` : ""}`;
-    const [theirs, ours] = [wordsOf(there), wordsOf(here)];
-    const difference = meaning ?? (theirs === ours ? undefined : `they are ${theirs} there, ${ours} here`);
-    if (difference === undefined) return;
-    throw new UserError(
-      `Expected the items of ${name} to be known by the same features as those of ${this.first.name}: ${difference}. ` +
-        "Prepare this log with --like and the other set.",
-    );
-  }
 }
 
-function knownOf(items: ItemFeatures, item: number): Known {
-  if (items.kind === "one-hot") return NOTHING;
+/** @throws UserError for a part whose items are known by something else than the first one's. */
+export function expectSameFeatures(first: MergedPart, part: MergedPart): void {
+  const [one, other] = [first.data.dataset, part.data.dataset];
+  const [there, here] = [featuresOf(one), featuresOf(other)];
+  const [theirs, ours] = [shapeText(one.source.items.shape), shapeText(other.source.items.shape)];
+  const difference = there && here &&
+      differenceOf({ ...there, idsSha256: undefined }, { ...here, idsSha256: undefined }) ||
+    (theirs === ours ? undefined : `they are ${theirs} there, ${ours} here`);
+  if (difference === undefined) return;
+  throw new UserError(
+    `Expected the items of ${part.name} to be known by the same features as those of ${first.name}: ${difference}. ` +
+      "Prepare this log with --like and the other set.",
+  );
+}
+
+function shapeText(shape: ItemsShape): string {
+  if (shape.kind === "one-hot") return shape.kind;
+  return `${shape.width} numbers${shape.kind === "mixed" ? ` and ${shape.tokens} tokens` : ""}`;
+}
+
+/** An item's id, and what is known of it, in short. */
+function versionOf(id: string, items: ItemFeatures, item: number): string {
+  if (items.kind === "one-hot") return id;
   const values = items.values.subarray(item * items.width, (item + 1) * items.width);
-  if (items.kind === "dense") return { values, tokens: NOTHING.tokens };
-  const { first, token } = items.tokens;
-  return { values, tokens: token.subarray(first[item], first[item + 1]) };
-}
-
-function isSame(one: Known, other: Known): boolean {
-  const alike = (a: ArrayLike<number>, b: ArrayLike<number>) =>
-    a.length === b.length && Array.prototype.every.call(a, (value, k) => value === b[k]);
-  return alike(one.values, other.values) && alike(one.tokens, other.tokens);
+  const { first, token } = items.kind === "mixed" ? items.tokens : { first: [], token: new Uint32Array() };
+  const known = [values.join(), token.subarray(first[item], first[item + 1]).join()];
+  return `${createHash("sha256").update(known.join(";")).digest("base64")} ${id}`;
 }

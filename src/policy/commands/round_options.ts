@@ -2,8 +2,7 @@
 
 import { Command } from "commander";
 import * as v from "../../schema.ts";
-import { readJson } from "../../run/files/json_file.ts";
-import { atomicWriteFile } from "../../run/files/atomic_write.ts";
+import { readJson, writeJson } from "../../run/files/json_file.ts";
 import { expectEmpty } from "../../run/files/owned_folder.ts";
 import { ofThatShop, shopOption } from "../../simulate/commands/users_options.ts";
 import { UserError } from "../../user_error.ts";
@@ -14,7 +13,7 @@ import { folder, LARGEST_SEED, path, wholeNumber } from "../../cli/options.ts";
 import { ROUND_FOLDER } from "../../cli/permissions.ts";
 
 /** What all rounds in a folder have in common. */
-const settings = {
+const settingsSchema = v.object({
   model: v.string(),
   policy: v.string(),
   log: v.optional(v.string()),
@@ -23,20 +22,15 @@ const settings = {
   users: v.whole(7),
   testUsers: v.whole(2),
   seed: v.wholeNumber(),
-};
-const roundSchema = v.object({ clickgan: v.string(), command: v.array(v.string()), ...settings });
+});
+const roundSchema = v.object({
+  ...{ clickgan: v.string(), command: v.array(v.string()) },
+  ...settingsSchema.entries,
+});
 
-export interface RoundOptions {
-  model: string;
-  policy: string;
-  log?: string;
-  shop?: string;
-  dataSeed?: number;
+export interface RoundOptions extends v.InferOutput<typeof settingsSchema> {
   truth: boolean;
   rounds: number;
-  users: number;
-  testUsers: number;
-  seed: number;
   out: string;
   memoryRows: number;
   json: boolean;
@@ -109,7 +103,7 @@ export async function haveBegun({ out, ...options }: RoundOptions): Promise<bool
     expectEmpty(out, ROUNDS);
     return false;
   }
-  for (const name of Object.keys(settings) as (keyof typeof settings)[]) {
+  for (const name of v.keyof(settingsSchema).options) {
     if (before[name] === options[name]) continue;
     throw new UserError(
       `Expected the same settings as those of the rounds in ${out}, but ${name} is ${
@@ -122,6 +116,8 @@ export async function haveBegun({ out, ...options }: RoundOptions): Promise<bool
 }
 
 export async function writeRounds({ out, ...options }: RoundOptions): Promise<void> {
-  const round = v.parse(roundSchema, { ...options, clickgan: version, command: Deno.args });
-  await atomicWriteFile(`${out}/round.json`, JSON.stringify(round, null, 2) + "\n");
+  await writeJson(
+    `${out}/round.json`,
+    v.parse(roundSchema, { ...options, clickgan: version, command: Deno.args }),
+  );
 }

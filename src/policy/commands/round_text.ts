@@ -1,6 +1,7 @@
 /** What `policy round` finds and prints: what was promised of each policy, what users made of it, and how far its model was off. */
 
 import { signed, signedRange, type Told, toldBy } from "../../figures/told.ts";
+import type { Interval } from "../../figures/bootstrap.ts";
 import * as v from "../../schema.ts";
 import type { MeanFigure } from "../comparison/figures.ts";
 import { table } from "../../cli/table.ts";
@@ -33,42 +34,44 @@ export const planSchema = v.object({
 });
 export type PlanFigures = v.InferOutput<typeof planSchema>;
 
-export function roundsText(policies: readonly PlanFigures[], { truth, users }: RoundOptions): string {
-  const rows = policies.map(({ promised, made, broken, error, refitted, gain }, k) => [
-    k === 0 ? "the first" : `after round ${k}`,
-    promised.mean.toFixed(2),
-    made?.mean.toFixed(2) ?? "-",
-    gapText(broken, made),
-    gapText(error, made),
-    gapText(refitted, made),
-    gain ? `${signed(gain.mean)} (${range(gain)})` : "-",
-  ]);
-  const head = [
-    "policy",
-    "promised",
-    "made",
-    "broken promise",
-    "its model's error",
-    "after the refit",
-    "made more than before",
-  ];
-  const judges = policies[0]?.clicks.length ?? 0;
+export function roundsText(policies: readonly PlanFigures[], { truth, users, out }: RoundOptions): string {
+  const rows = policies.flatMap(({ promised, made, broken, error, refitted, gain }, k) => {
+    const rowOf = (what: string, figure: MeanFigure | null, gap = true): string[][] => {
+      if (!figure) return [];
+      const { mean, interval } = figure;
+      const share = gap && made && made.mean > 0 ? `${signed(100 * mean / made.mean, 1)} %` : "";
+      const range = interval ? (gap ? signedRange : rangeText)(interval) : "no interval";
+      return [[what, gap ? signed(mean) : mean.toFixed(2), share, range]];
+    };
+    const own = [
+      ...rowOf("promised", promised, false),
+      ...rowOf("made", made, false),
+      ...rowOf("broken promise", broken),
+      ...rowOf("the model's error", error),
+      ...rowOf("after the refit", refitted),
+      ...rowOf("made more than before", gain),
+    ];
+    const name = k === 0 ? "the first" : `after round ${k}`;
+    return own.map((cells, row) => [row === 0 ? name : "", ...cells]);
+  });
+  const [first] = policies;
+  const [learned, judges] = truth
+    ? [
+      `${thousands(users)} users of the shop, and ${thousands(first?.clicks.length ?? 0)} others judge`,
+      "same",
+    ]
+    : ["the users of the log", `${thousands(first?.refitted?.users ?? 0)} test`];
   return [
-    `Clicks a user; each round learns from ${
-      truth
-        ? `${thousands(users)} users of the shop, and ${thousands(judges)} others judge`
-        : "the users of the log"
-    }:`,
-    table(head, rows),
-    "promised: by the model that the policy plans with, over as many pages as users saw; made: by users who saw its pages",
-    "error: clicks that the model predicts of those very pages, less those that were made; after the refit: of the model that has " +
-    `learned from such pages, on ${
-      truth ? "the same" : `the ${refittedUsers(policies)} test`
-    } users, whom it has not learned from`,
-    "in brackets: of the clicks made; 95 % over users",
+    `Clicks a user; each round learns from ${learned}:`,
+    table(["policy", "", "clicks", "of those made", "95 % over users"], rows),
+    "promised: by the model that the policy plans with, over as many pages as users saw",
+    "made: by users who saw its pages",
+    "the model's error: clicks that it predicts of those very pages, less those made",
+    `after the refit: the same of the model that has learned from such pages, on the ${judges} users, none of whom it has learned from`,
     ...policies.slice(1).flatMap(({ gain }, k) =>
       gain ? [`After round ${k + 1} users ${WORDS[toldBy(gain.interval)]}.`] : []
     ),
+    `The model and the policy of the last round are in ${out}/round-${policies.length - 1}`,
   ].join("\n");
 }
 
@@ -78,16 +81,6 @@ const WORDS: Readonly<Record<Told, string>> = {
   "not told apart": "click as before, as far as these can tell",
 };
 
-function refittedUsers(policies: readonly PlanFigures[]): number {
-  return policies[0]?.refitted?.users ?? 0;
-}
-
-/** "+1.68 (12.7 %; +1.52 to +1.84)" */
-function gapText(gap: MeanFigure | null, made: MeanFigure | null): string {
-  if (!gap || !made) return "-";
-  return `${signed(gap.mean)} (${(100 * gap.mean / made.mean).toFixed(1)} %; ${range(gap)})`;
-}
-
-function range({ interval }: MeanFigure): string {
-  return interval ? signedRange(interval) : "no interval";
+function rangeText([low, high]: Interval): string {
+  return `${low.toFixed(2)} to ${high.toFixed(2)}`;
 }

@@ -5,13 +5,14 @@ import type { UserModel } from "../../model/user_model.ts";
 import { NONE } from "../../data/click_log.ts";
 import type { LogSource } from "../../data/log_source.ts";
 import { Evaluation } from "../../train/evaluation.ts";
-import type { Gpu } from "../../gpu/device.ts";
-import type { Policy } from "../../simulate/policy.ts";
-import type { SimulatorOptions } from "../../simulate/options.ts";
-import { type RunOptions, Simulator } from "../../simulate/simulator.ts";
-import type { UsersSource } from "../../simulate/users.ts";
+import type { EpisodeLog } from "../../simulate/episode_log.ts";
 import { type MeanFigure, ratioOf } from "./figures.ts";
-import { EVALUATION_EPISODE } from "./trial.ts";
+
+/** Users who saw a policy's pages, and of whom nothing was learned before a model is asked about them. */
+export interface Judges {
+  readonly source: LogSource;
+  readonly users: Uint32Array;
+}
 
 /** Users of a log on their first pages: a page is clicked or not. */
 export interface SeenPages {
@@ -29,8 +30,7 @@ export interface SeenPages {
  */
 export async function seenPages(
   model: UserModel,
-  source: LogSource,
-  users: ArrayLike<number>,
+  { source, users }: Judges,
   pages: number,
   onShard?: (done: number, all: number) => void,
 ): Promise<SeenPages> {
@@ -63,46 +63,27 @@ export async function seenPages(
 }
 
 /**
- * What a model promises: clicks of simulated users, over as many pages as users saw.
- * @param seen [T] as of {@link SeenPages}, or none: all pages of all users.
- * @returns [users] of which the promise is the mean.
+ * What a model promises: clicks of its users under a policy, over as many pages as other users saw.
+ * @param logs an episode of users who follow one another. @param seen [T] as of {@link SeenPages}; without it all pages of all users.
+ * @returns [U] of which the promise is the mean.
  */
-export async function promisedClicks(
-  gpu: Gpu,
-  users: UsersSource,
-  policy: Policy,
-  { onProgress, ...options }: SimulatorOptions & Pick<RunOptions, "onProgress">,
-  seen?: Float64Array,
-): Promise<Float64Array> {
-  const { pages } = options;
-  const chances = new Float32Array(options.users * pages);
+export function promisedClicks(logs: readonly EpisodeLog[], seen?: Float64Array): Float64Array {
+  const pages = logs[0]?.pages ?? 0;
+  const users = logs.reduce((sum, log) => sum + log.users, 0);
   const shown = new Float64Array(pages);
-  const simulator = await Simulator.create(gpu, users, options);
-  try {
-    await simulator.run(policy, {
-      firstEpisode: EVALUATION_EPISODE,
-      onProgress,
-      onLog({ firstUser, users, probabilities, present }) {
-        for (let at = 0; at < present.length; at++) {
-          if (present[at] === 0) continue;
-          const page = Math.floor(at / users);
-          chances[(firstUser + at % users) * pages + page] = probabilities[at]!;
-          shown[page] = shown[page]! + 1;
-        }
-      },
-    });
-  } finally {
-    simulator.destroy();
+  for (const log of logs) {
+    log.present.forEach((present, at) => shown[Math.floor(at / log.users)]! += present);
   }
-  const most = seen ? Math.max(...seen) : options.users;
-  const weights = shown.map((count, page) =>
-    count === 0 ? 0 : (seen ? seen[page]! / most : count / options.users) * options.users / count
-  );
-  return Float64Array.from({ length: options.users }, (_, user) => {
-    let sum = 0;
-    for (let page = 0; page < pages; page++) sum += weights[page]! * chances[user * pages + page]!;
-    return sum;
-  });
+  const most = seen ? Math.max(...seen) : users;
+  const weights = shown.map((count, page) => count && (seen?.[page] ?? count) / most * users / count);
+  const promised = new Float64Array(users);
+  for (const { firstUser, users, present, probabilities } of logs) {
+    present.forEach((isPresent, at) => {
+      if (isPresent === 0) return;
+      promised[firstUser + at % users]! += weights[Math.floor(at / users)]! * probabilities[at]!;
+    });
+  }
+  return promised;
 }
 
 /** One mean less another of other users. The interval takes both for normal. */

@@ -9,12 +9,7 @@ import { CsvLog } from "../../run/csv_log.ts";
 import type { ParameterSpec } from "../../tape/parameters.ts";
 import { type PolicyConfig, subjectText, writePolicyConfig } from "../policy_config.ts";
 import { type BestWeights, policyFile, type PolicySnapshot, writePolicy } from "./policy_snapshot.ts";
-import {
-  EVALUATION_EPISODE,
-  type PolicyFigures,
-  type PolicyState,
-  type PolicyTrainer,
-} from "./policy_trainer.ts";
+import { CURVE_EPISODE, type PolicyFigures, type PolicyState, type PolicyTrainer } from "./policy_trainer.ts";
 import { clickRate, coverage, meanReturn, type SimulationFigures } from "../../simulate/figures.ts";
 import type { StepResult } from "../../train/results.ts";
 
@@ -195,7 +190,7 @@ export async function runPolicy(
     if (best && best.return >= point.return) return;
     best = { userSteps: point.userSteps, return: point.return, weights: await trainer.weights() };
   };
-  if ((folder.before?.marks.curve.bytes ?? 0) <= CURVE.join().length + 1) {
+  if (!best) {
     await save(); // before the curve has a row: only with a snapshot is it known what a row belongs to
     await evaluate();
     await save();
@@ -212,7 +207,7 @@ export async function runPolicy(
   let chosen: CurvePoint | undefined;
   if (finished && best) {
     trainer.setWeights(best.weights);
-    chosen = curvePoint(best.userSteps, await trainer.evaluate(undefined, EVALUATION_EPISODE + 1));
+    chosen = curvePoint(best.userSteps, await trainer.evaluate(undefined, CURVE_EPISODE + 1));
   }
   return { iteration: trainer.iteration, finished, chosen };
 }

@@ -164,7 +164,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
   /** What the policy brings when it does not explore. Nothing may be in flight. @param episode its random numbers. */
   async evaluate(
     users = this.config.evaluationUsers,
-    episode = EVALUATION_EPISODE,
+    episode = CURVE_EPISODE,
   ): Promise<SimulationFigures> {
     const { source, start, trainerParts: { gpu } } = this.own;
     const simulator = await Simulator.create(gpu, source, {
@@ -225,8 +225,8 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
   }
 }
 
-/** The number of the episode of evaluations: random numbers that no training reaches. */
-export const EVALUATION_EPISODE = 2 ** 31;
+/** The number of the episode that curves are of: random numbers that no training reaches, and no comparison takes. */
+export const CURVE_EPISODE = 2 ** 31;
 
 function simulationOf(
   { slate, pages, seed, reward, repeats, leave, patience }: PolicyTrainingConfig,

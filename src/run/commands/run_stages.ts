@@ -6,10 +6,11 @@ import { notePages } from "../options/train.ts";
 import { UserError } from "../../user_error.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { openGpu } from "../../gpu/host/open_gpu.ts";
-import type { Dataset } from "../../data/sets/dataset.ts";
+import { type Dataset, fitDataset } from "../../data/sets/dataset.ts";
 import { checksum } from "../files/local_file.ts";
 import { driverVersion } from "../driver.ts";
 import { type RunConfig, runConfigSchema } from "../run_config.ts";
+import { readSnapshot } from "../snapshot.ts";
 import * as v from "../../schema.ts";
 import type { StagesConfig } from "../../train/config.ts";
 import { type Stage, stagesOf } from "../stages.ts";
@@ -121,17 +122,17 @@ async function goOnWith(stage: Stage, run: Run, stop: Stop): Promise<RunResult> 
 }
 
 /** Opens the adapter, says what there is to work on, and closes it in the end. @param trained if it is one thing. */
-export async function withGpu(
+export async function withGpu<T>(
   data: Dataset,
   trained: Trained | undefined,
-  use: (gpu: Gpu) => Promise<number>,
-): Promise<number> {
+  use: (gpu: Gpu) => Promise<T>,
+): Promise<T> {
   const gpu = await openGpu({ stepFlops: trained && iterationFlops(data.source, trained) });
   try {
     describe(gpu, data);
-    const code = await use(gpu);
+    const result = await use(gpu);
     gpu.check();
-    return code;
+    return result;
   } finally {
     gpu.close();
   }
@@ -187,6 +188,22 @@ export async function machine(gpu: Gpu): Promise<Pick<RunConfig, "adapter" | "sy
 /** What a run says of the file that it starts from. */
 export async function initOf(path: string): Promise<NonNullable<RunConfig["init"]>> {
   return { path, sha256: (await checksum(path)).sha256 };
+}
+
+/** The weights that a run starts from, if it does, and the data over their items. @throws UserError where the file has changed. */
+export async function reopenInit(
+  { init }: RunConfig,
+  data: Dataset,
+): Promise<{ data: Dataset; init: Weights | undefined }> {
+  if (!init) return { data, init: undefined };
+  const snapshot = await readSnapshot(init.path);
+  if ((await checksum(init.path)).sha256 !== init.sha256) {
+    throw new UserError(
+      `${init.path}, which the run starts from, has changed since it began. Put the old file back.`,
+    );
+  }
+  const fitted = snapshot.info ? fitDataset(data, snapshot.info, `The model of ${init.path}`) : data;
+  return { data: fitted, init: snapshot.weights };
 }
 
 export function say(text: string): void {

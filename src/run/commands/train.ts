@@ -17,6 +17,7 @@ import {
   EXIT_INTERRUPTED,
   expectToGoOn,
   newConfig,
+  reopenInit,
   say,
   sayOfPages,
   timestamp,
@@ -30,7 +31,6 @@ import { exists } from "../files/file_error.ts";
 import { readSnapshot } from "../snapshot.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 import { stages, stagesOf } from "../stages.ts";
-import { checksum } from "../files/local_file.ts";
 import { RunFolder } from "../run_folder.ts";
 
 async function main(): Promise<number> {
@@ -199,16 +199,7 @@ async function reopen(
   fresh: boolean,
 ): Promise<{ data: Dataset; init: Snapshot["weights"] | undefined }> {
   const data = await reopenData(config.data);
-  if (!config.init || !fresh) return { data, init: undefined };
-  const { path, sha256 } = config.init;
-  const init = await readSnapshot(path);
-  if ((await checksum(path)).sha256 !== sha256) {
-    throw new UserError(
-      `${path}, which the run starts from, has changed since it began. Put the old file back.`,
-    );
-  }
-  const fitted = init.info ? fitDataset(data, init.info, `The model of ${path}`) : data;
-  return { data: fitted, init: init.weights };
+  return fresh ? await reopenInit(config, data) : { data, init: undefined };
 }
 
 await runMain(main);

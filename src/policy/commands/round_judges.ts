@@ -1,0 +1,164 @@
+/** What becomes of a policy: what the model that it plans with promises, what users make of its pages, and how far the model is off. */
+
+import { MemoryLog } from "../../data/log_source.ts";
+import { keyOf } from "../../data/philox.ts";
+import { type EpisodeLog, episodeLog } from "../../simulate/episode_log.ts";
+import { type FoundUsers, subjectOf, withDevice } from "../../simulate/commands/found_users.ts";
+import { LearnedSource } from "../../simulate/learned_users.ts";
+import type { SimulatorOptions } from "../../simulate/options.ts";
+import { Simulator } from "../../simulate/simulator.ts";
+import { startOf } from "../../simulate/start.ts";
+import type { UsersSource } from "../../simulate/users.ts";
+import { stepProgress } from "../../cli/progress.ts";
+import type { Stop } from "../../cli/stop.ts";
+import { ratioOf } from "../comparison/figures.ts";
+import {
+  type Judges,
+  paired,
+  promisedClicks,
+  type SeenPages,
+  seenPages,
+  unpaired,
+} from "../comparison/promise.ts";
+import { EVALUATION_EPISODE } from "../comparison/trial.ts";
+import type { OpenedPolicy } from "../trained_policy.ts";
+import { truthOf } from "./environments.ts";
+import { startsOf } from "./episode_setting.ts";
+import type { RoundOptions } from "./round_options.ts";
+import type { PlanFigures } from "./round_text.ts";
+
+/** A policy, and the model that it plans with. */
+export interface Plan {
+  readonly found: FoundUsers;
+  readonly policy: OpenedPolicy;
+}
+
+/** The shop whose users see the policy's pages. @throws UserError for one whose items are not the model's. */
+export function shopOf(found: FoundUsers, options: RoundOptions): UsersSource | undefined {
+  return truthOf(subjectOf(found), found, options);
+}
+
+/** Who sees a policy's pages. */
+interface Audience {
+  readonly source: UsersSource;
+  readonly users: number;
+  readonly seed: number;
+  /** What they draw. */
+  readonly episode: number;
+}
+
+interface OnDevice {
+  readonly model: LearnedSource;
+  /** Episodes of users under the policy. @param title of the progress */
+  play(audience: Audience, title: string): Promise<EpisodeLog[]>;
+  /** What the model says of pages that users saw. */
+  said(judges: Judges): Promise<SeenPages>;
+}
+
+/** What is opened on a device for a while, with a line of progress, until the command is to stop. */
+async function onDevice<T>(plan: Plan, stop: Stop, use: (on: OnDevice) => Promise<T>): Promise<T> {
+  const { found, policy } = plan;
+  const progress = stepProgress();
+  const told = (title: string) => (round: number, rounds: number) => {
+    stop.signal.throwIfAborted();
+    progress.begin({ title, number: 0, of: 0, round, rounds });
+  };
+  try {
+    return await withDevice(async (gpu, made) => {
+      const { environment: model } = found.open(gpu, made);
+      if (!(model instanceof LearnedSource)) throw new Error("expected the users of a model");
+      const result = await use({
+        model,
+        async play({ source, users, seed, episode }, title) {
+          const logs: EpisodeLog[] = [];
+          const simulator = await Simulator.create(gpu, source, simulationOf(plan, users, seed));
+          try {
+            await simulator.run(made.keep(policy.policy(model)), {
+              firstEpisode: episode,
+              onProgress: told(title),
+              onLog: (log) => void logs.push(log),
+            });
+          } finally {
+            simulator.destroy();
+          }
+          return logs;
+        },
+        said: (judges) =>
+          seenPages(
+            model.model,
+            judges,
+            policy.config.training.pages,
+            told("What the model says of the pages that users saw"),
+          ),
+      });
+      gpu.check();
+      return result;
+    });
+  } finally {
+    progress.stop();
+  }
+}
+
+/** How users see a policy's pages. */
+function simulationOf({ found, policy: { config: { training } } }: Plan, users: number, seed: number) {
+  const { slate, pages, reward, repeats, leave, patience, start } = training;
+  return {
+    ...{ users, seed, slate, pages, reward, repeats, leave, patience },
+    start: startsOf(found.data.source, start),
+  } satisfies SimulatorOptions;
+}
+
+/** Users of a shop under a policy, and the clicks that each begins with. */
+export async function shown(plan: Plan, audience: Audience, stop: Stop) {
+  const { users, seed, episode } = audience;
+  const title = "Users of the shop see the policy's pages";
+  const logs = await onDevice(plan, stop, ({ play }) => play(audience, title));
+  const { start } = simulationOf(plan, users, seed);
+  return { logs, startOf: (user: number) => startOf(start, user, episode, keyOf(seed)) };
+}
+
+/** The shop's users who judge a policy; without a shop nobody does before there is a log. */
+export async function judgesOf(plan: Plan, options: RoundOptions, stop: Stop): Promise<Judges | undefined> {
+  const source = shopOf(plan.found, options);
+  const { items } = plan.found.data.source.items;
+  if (!source || !items) return undefined;
+  const { testUsers: users, seed } = options;
+  const { logs, startOf } = await shown(plan, { source, users, seed, episode: EVALUATION_EPISODE }, stop);
+  return {
+    source: new MemoryLog(episodeLog(logs, { name: "judges", items, startOf })),
+    users: Uint32Array.from({ length: users }, (_, user) => user),
+  };
+}
+
+/** @param before what was known of the policy before. */
+export async function judged(
+  plan: Plan,
+  judges: Judges | undefined,
+  before: PlanFigures | undefined,
+  { testUsers: users, seed }: RoundOptions,
+  stop: Stop,
+): Promise<PlanFigures> {
+  return await onDevice(plan, stop, async ({ model: source, play, said }) => {
+    const seen = judges && judges.users.length > 0 ? await said(judges) : undefined;
+    const audience = { source, users, seed, episode: EVALUATION_EPISODE };
+    const promised = ratioOf(promisedClicks(await play(audience, "What the model promises"), seen?.seen));
+    const none = { made: null, broken: null, error: null, gain: null, refitted: null, clicks: [] };
+    if (!seen) return { ...none, promised };
+    const made = ratioOf(seen.made);
+    return {
+      ...{ ...none, promised, made },
+      broken: unpaired(promised, made),
+      error: paired(seen.predicted, seen.made),
+      gain: before?.clicks.length === seen.made.length ? paired(seen.made, before.clicks) : null,
+      clicks: Array.from(seen.made),
+    };
+  });
+}
+
+/** How far a model is off on pages that judges saw; null where there are none. */
+export async function errorOf(plan: Plan, judges: Judges, stop: Stop): Promise<PlanFigures["refitted"]> {
+  const { length: users } = judges.users;
+  if (users === 0) return null;
+  const { predicted, made } = await onDevice(plan, stop, ({ said }) => said(judges));
+  return { users, ...paired(predicted, made) };
+}
