@@ -105,18 +105,16 @@ export class PageReader {
       this.#expectUser(columns, k, this.rows + items.length, fail);
       const size = this.#addItems(columns.items[k], items, k, fail);
       const click = clickOf(columns.clicked[k], size, k, fail);
-      const page = columns.also === ABSENT ? NO_MORE : alsoOf(columns, k, fail);
+      const page = alsoOf(columns, k, fail);
       const isGiven = givenOf(columns, size, click, k, fail);
       sizes[k] = size;
       clicks[k] = click;
       also.push(page);
       given[k] = isGiven ? 1 : 0;
-      const chances = columns.propensities === ABSENT ? NO_MORE : propensitiesOf(columns, size, k, fail);
+      const chances = propensitiesOf(columns, size, k, fail);
       eventPropensities.push(chances);
       if (chances.length > 0) this.propensities++;
-      eventCandidates.push(
-        columns.candidates === ABSENT ? NO_MORE : candidatesOf(columns, this.items, k, fail),
-      );
+      eventCandidates.push(candidatesOf(columns, this.items, k, fail));
       if (isGiven) this.given++;
       else if (click !== NONE) this.clicks += 1 + page.length;
     }
@@ -178,11 +176,9 @@ const NO_MORE: readonly number[] = [];
 
 /** The places of a page's further clicks. Its items and its first click are as they should be. */
 function alsoOf({ items, clicked, also }: PageColumns, k: number, fail: Fail): readonly number[] {
-  const [shown, found] = [items[k], also[k]];
-  if (!Array.isArray(shown) || !Array.isArray(found)) {
-    return fail(k, "also to be a list, an empty one for no further click", foundText(found));
-  }
-  if (found.length === 0) return NO_MORE;
+  const shown: unknown = items[k];
+  const found = listOf(also, k, fail, "also", "for no further click");
+  if (!Array.isArray(shown) || found.length === 0) return NO_MORE;
   const first = clicked[k];
   const places = found.map((place) => wholeOf(place, shown.length));
   const own = [typeof first === "bigint" ? Number(first) : first, ...places].map((place) =>
@@ -200,41 +196,31 @@ function alsoOf({ items, clicked, also }: PageColumns, k: number, fail: Fail): r
   return fail(k, expected, `${found.map(foundText).join(", ")}, clicked: ${foundText(first)}`);
 }
 
+/** What a page has of a column of lists; nothing without the column. @param none what an empty list says */
+function listOf(column: Column, k: number, fail: Fail, name: string, none: string): readonly unknown[] {
+  const found = column === ABSENT ? NO_MORE : column[k];
+  if (Array.isArray(found)) return found;
+  return fail(k, `${name} to be a list, an empty one ${none}`, foundText(found));
+}
+
 /** By which chance a page was shown. */
-function propensitiesOf(
-  { propensities }: PageColumns,
-  size: number,
-  k: number,
-  fail: Fail,
-): readonly number[] {
-  const found = propensities[k];
-  if (!Array.isArray(found)) {
-    return fail(k, "propensities to be a list, an empty one where they are not known", foundText(found));
-  }
+function propensitiesOf(columns: PageColumns, size: number, k: number, fail: Fail): readonly number[] {
+  const found = listOf(columns.propensities, k, fail, "propensities", "where they are not known");
+  if (found.length === 0) return NO_MORE;
   const chances = found.map((value) => typeof value === "bigint" ? Number(value) : value);
-  const isChance = (value: unknown) => typeof value === "number" && value > 0 && value <= 1;
-  if ([0, 1, size].includes(chances.length) && chances.every(isChance)) {
-    return chances.length === 0 ? NO_MORE : chances;
-  }
+  const isChance = (value: unknown): value is number => typeof value === "number" && value > 0 && value <= 1;
+  if ([1, size].includes(chances.length) && chances.every(isChance)) return chances;
   const expected = `propensities above 0 and up to 1, one for the page or one for each of its ${size} items`;
   return fail(k, expected, found.map(foundText).join(", "));
 }
 
 /** What a page was drawn from. */
-function candidatesOf(
-  { items, candidates }: PageColumns,
-  count: number,
-  k: number,
-  fail: Fail,
-): readonly number[] {
-  const found = candidates[k];
-  if (!Array.isArray(found)) {
-    return fail(k, "candidates to be a list, an empty one where all items were", foundText(found));
-  }
+function candidatesOf(columns: PageColumns, count: number, k: number, fail: Fail): readonly number[] {
+  const found = listOf(columns.candidates, k, fail, "candidates", "where all items were");
   if (found.length === 0) return NO_MORE;
   const own = found.map((item) => wholeOf(item, count));
   const set = new Set(own);
-  const shown: unknown = items[k];
+  const shown: unknown = columns.items[k];
   const has = Array.isArray(shown) && shown.every((item) => set.has(Number(item)));
   if (has && set.size === own.length && !set.has(-1)) return own;
   const expected = `candidates of 0..${count - 1}, each once, what is displayed among them`;

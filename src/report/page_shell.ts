@@ -74,7 +74,7 @@ ${content}
 }
 
 export function note(text: string): Html {
-  return markup`<p class="note">${text}</p>`;
+  return text.includes("\n") ? markup`<pre class="note">${text}</pre>` : markup`<p class="note">${text}</p>`;
 }
 
 /** Stands where charts are not drawn. */

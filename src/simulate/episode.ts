@@ -108,7 +108,11 @@ export class Episode {
   }
 }
 
-function contextOf({ arena, page, environment, rules }: EpisodeParts, observer: Users): PageContext {
+/** What policies are recorded on. @param observer how they see the users */
+export function contextOf(
+  { arena, page, environment, rules }: Pick<EpisodeParts, "arena" | "page" | "environment" | "rules">,
+  observer: Users,
+): PageContext {
   const { gpu, users, slate, items, pages, slates, masked } = page;
   const batch = new PageBatch(page, undefined);
   const { itemVectors } = observer;

@@ -185,6 +185,7 @@ export const policies: readonly BadInput[] = [
     evaluate: a log without propensities | policy evaluate --log demo --policy greedy --shop demo | one without propensities
     evaluate: a log of other items | policy evaluate --log demo --policy greedy --shop demo --data-seed 2 | over the items of demo
     evaluate: no temperature | policy evaluate --log demo --policy greedy --explore plackett-luce:0 | of 0.001 to 1000000
+    evaluate: a seed of no shop | policy evaluate --log demo --policy greedy --model DIR/a --data-seed 2 | Expected --data-seed with --shop
     compare: nothing | policy compare | missing required argument 'policy'
     adapt: no interactions | policy adapt DIR/policy --interactions 0 | in 1..1000000
     rank: an empty slate | policy rank DIR/policy --slate 0 | in 1..1024
@@ -196,6 +197,7 @@ export const policies: readonly BadInput[] = [
     a shop that there is not | --shop x | Allowed choices are demo, restless
     no page | --out DIR/x.txt | Expected a file that ends in .html
     one user | --users 1 | Expected a whole number in 2..
+    slates drawn on no log | --explore plackett-luce:1 | Expected --explore with --log
   `,
   bad("a folder that holds something", `${TRAIN} ${TRUTH}`, file("policy/notes.txt", "x"), "holds notes.txt"),
   bad(

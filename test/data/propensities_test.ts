@@ -16,12 +16,6 @@ import { literal } from "../../src/data/prepare/engine.ts";
 const HEAD = "uid,sku,ts,label,request,pos,mu\n";
 const options = { page: "request", position: "pos", propensity: "mu" };
 
-async function propensitiesOf(folder: string): Promise<unknown[]> {
-  return (await query(folder, 'SELECT propensities FROM pages ORDER BY "user", page')).map((row) =>
-    row.propensities
-  );
-}
-
 Deno.test("data log: a propensity a page, or one an item in the order of the places; none where one is missing", async () => {
   const rows = `a,y,1600000001,1,p1,2,0.25
 a,x,1600000001,0,p1,1,0.5
@@ -29,37 +23,27 @@ a,z,1600000009,0,p2,1,0.4
 a,w,1600000009,0,p2,2,
 b,x,1600000001,1,p3,1,1
 `;
-  const item = await preparedOf({ "log.csv": HEAD + rows }, "log.csv", { ...options, propensityOf: "item" });
-  assert.deepEqual(await propensitiesOf(item.folder), [[0.5, 0.25], [], [1]]);
-  assert.equal(item.manifest.counts?.propensities, 2);
-  const same = rows.replace("0.25", "5e-1");
-  const page = await preparedOf({ "log.csv": HEAD + same }, "log.csv", options);
-  assert.deepEqual(await propensitiesOf(page.folder), [[0.5], [], [1]]);
   const lists = [
     { uid: "a", skus: ["x", "y"], ts: 1600000001, hit: "y", mu: 0.125 },
     { uid: "a", skus: ["z", "w"], ts: 1600000002, hit: null, mu: null },
   ].map((row) => JSON.stringify(row)).join("\n");
   const ofLists = { item: undefined, items: "skus", clicked: "hit", propensity: "mu" };
-  assert.deepEqual(
-    await propensitiesOf((await preparedOf({ "log.jsonl": lists }, "log.jsonl", ofLists)).folder),
-    [
-      [0.125],
-      [],
-    ],
-  );
-  const each = lists.replace("0.125", "[0.5, 0.25]");
-  const ofItems = { ...ofLists, propensityOf: "item" } as const;
-  assert.deepEqual(
-    await propensitiesOf((await preparedOf({ "log.jsonl": each }, "log.jsonl", ofItems)).folder),
-    [
-      [0.5, 0.25],
-      [],
-    ],
-  );
-  const without = await preparedOf({ "log.csv": HEAD + rows }, "log.csv", {
-    page: "request",
-    position: "pos",
-  });
+  const ofItems = { propensityOf: "item" } as const;
+  for (
+    const [file, text, own, expected] of [
+      ["log.csv", HEAD + rows, { ...options, ...ofItems }, [[0.5, 0.25], [], [1]]],
+      ["log.csv", HEAD + rows.replace("0.25", "5e-1"), options, [[0.5], [], [1]]],
+      ["log.jsonl", lists, ofLists, [[0.125], []]],
+      ["log.jsonl", lists.replace("0.125", "[0.5, 0.25]"), { ...ofLists, ...ofItems }, [[0.5, 0.25], []]],
+    ] as const
+  ) {
+    const { folder, manifest } = await preparedOf({ [file]: text }, file, own);
+    const found = await query(folder, 'SELECT propensities FROM pages ORDER BY "user", page');
+    assert.deepEqual(found.map((row) => row.propensities), expected);
+    assert.equal(manifest.counts?.propensities, expected.filter(({ length }) => length > 0).length);
+  }
+  const { propensity: _, ...none } = options;
+  const without = await preparedOf({ "log.csv": HEAD + rows }, "log.csv", none);
   const columns = await query(without.folder, "SELECT * FROM pages LIMIT 1");
   assert.ok(!("propensities" in (columns[0] ?? {})), "a log without propensities has a column for them");
   assert.equal(without.manifest.counts?.propensities, undefined);
@@ -103,15 +87,10 @@ Deno.test("prepared sets: propensities and candidates come back as they were wri
     eventCandidates: [[], [0, 1, 3], [], []],
   };
   const folder = await folderWith();
-  const { name, items } = log;
   const lists = ["eventPropensities", "eventCandidates"] as const;
   const contents = {
-    name,
-    items: new MemoryItems(items),
-    itemIds: new NumberIds(5),
-    notes: [],
-    command: [],
-    lists,
+    ...{ name: log.name, items: new MemoryItems(log.items), itemIds: new NumberIds(5) },
+    ...{ notes: [], command: [], lists },
   };
   async function* chunks() {
     yield await Promise.resolve(log);

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { randomStream } from "../../src/data/random.ts";
+import { choose, slateLogits } from "../../src/simulate/host/dynamics.ts";
 import { PlackettLuce } from "../../src/simulate/host/plackett_luce.ts";
 import { runCommand, words } from "../command_check.ts";
 import { withFolder } from "../prepared_folder.ts";
@@ -9,10 +10,9 @@ import { withFolder } from "../prepared_folder.ts";
 const [ITEMS, USERS, PAGES] = [8, 160, 6];
 /** What everybody thinks of the items. */
 const utilities = Array.from({ length: ITEMS }, (_, item) => 0.5 * item - 2.5);
-const any = (slate: readonly number[]) => {
-  const sum = slate.reduce((sum, item) => sum + Math.exp(utilities[item]!), 0);
-  return sum / (1 + sum);
-};
+const pageOf = (slate: readonly number[], uniform = 0) =>
+  choose(slateLogits(slate.map((item) => utilities[item]!)), uniform);
+const sumOf = (numbers: readonly number[]) => numbers.reduce((sum, x) => sum + x, 0);
 
 /** A row for each displayed item; pages of two are drawn by a rule of their shop, which wrote down by which chance. */
 function shopLog(): string {
@@ -22,19 +22,15 @@ function shopLog(): string {
   for (let user = 0; user < USERS; user++) {
     for (let page = 0; page < PAGES; page++) {
       const { places, chances } = law.draw(2, () => random.uniform());
-      const mu = Math.exp(chances[0]! + chances[1]!);
-      const draw = random.uniform();
-      const click = draw >= any(places) ? -1 : draw < any(places) * Math.exp(utilities[places[0]!]!) /
-          places.reduce((sum, item) => sum + Math.exp(utilities[item]!), 0)
-        ? 0
-        : 1;
-      places.forEach((item, pos) =>
-        rows.push(
-          `u${user},i${item},${1_600_000_000 + 60 * page},${
-            click === pos ? 1 : 0
-          },${user}-${page},${pos},${mu}`,
-        )
-      );
+      const { slot } = pageOf(places, random.uniform());
+      places.forEach((item, pos) => {
+        const row = [
+          `u${user},i${item},${1_600_000_000 + 60 * page}`,
+          slot === pos ? 1 : 0,
+          `${user}-${page}`,
+        ];
+        rows.push([...row, pos, Math.exp(sumOf(chances))].join(","));
+      });
     }
   }
   return rows.join("\n") + "\n";
@@ -68,14 +64,12 @@ Deno.test("a shop's own log that was drawn says what other policies would have e
 
     const random = await figures("--policy random");
     assert.ok(random.users > 40 && random.users < 120, "the model's train users are left out");
-    const uniform = Array.from({ length: ITEMS }, (_, a) => Array.from({ length: ITEMS }, (_, b) => [a, b]))
-      .flat().filter(([a, b]) => a !== b);
-    const truth = uniform.reduce((sum, slate) => sum + any(slate) / uniform.length, 0);
+    const slates = utilities.flatMap((_, a) => utilities.map((_, b) => [a, b])).filter(([a, b]) => a !== b);
+    const truth = sumOf(slates.map((slate) => pageOf(slate).clickChance / slates.length));
     const greedy = await figures("--policy greedy --explore plackett-luce:1");
     const law = new PlackettLuce(utilities, 1);
-    const best = uniform.reduce(
-      (sum, slate) => sum + any(slate) * Math.exp(law.chances(slate).reduce((sum, log) => sum + log)),
-      0,
+    const best = sumOf(
+      slates.map((slate) => pageOf(slate).clickChance * Math.exp(sumOf(law.chances(slate)))),
     );
     for (const [{ estimates }, value] of [[random, truth], [greedy, best]] as const) {
       for (const name of ["ips", "snips", "dr"]) {

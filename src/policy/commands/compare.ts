@@ -133,17 +133,21 @@ function rivals(text: string): Rival[] {
 }
 
 async function run(folders: readonly string[], options: Options): Promise<void> {
+  const { log, explore } = options;
+  if (explore && log === undefined) {
+    throw new UserError(
+      "Expected --explore with --log: in simulators policies show the best slate. Leave it out.",
+    );
+  }
   const opened = await Promise.all(folders.map((path) => OpenedPolicy.open(path)));
   const groups = groupsOf(opened);
   const [first] = opened;
   if (!first) throw new Error("expected a policy");
   const subject = first.config.trainedOn;
   const found = await findEnvironments(subject, options);
-  const { log, explore } = options;
   const onLog = log === undefined ? undefined : clicksOf(
     await openLogged(log, found.own, options.memoryRows),
     found.own,
-    options.with.includes("popular"),
   );
   const progress = stepProgress();
   await withDevice(async (gpu, made) => {

@@ -9,15 +9,13 @@ import type { OpenedDataset } from "../../data/sets/opened_dataset.ts";
 import * as v from "../../schema.ts";
 import { findAgain, findUsers, type FoundUsers, withDevice } from "../../simulate/commands/found_users.ts";
 import { exploreOption } from "../../simulate/commands/options.ts";
-import { findPolicy } from "../../simulate/commands/policies.ts";
+import { findPolicy, namedPolicy } from "../../simulate/commands/policies.ts";
 import { shopOption } from "../../simulate/commands/users_options.ts";
 import { type Exploration, TEMPERATURES } from "../../simulate/explore.ts";
-import type { Policy } from "../../simulate/policy.ts";
 import { thousands } from "../../thousands.ts";
 import { UserError } from "../../user_error.ts";
 import { type EstimatorName, estimators, evaluate, type Evaluation } from "../evaluation/evaluate.ts";
 import { evidenceOf } from "../evaluation/evidence.ts";
-import { policyNamed } from "../named.ts";
 import type { OpenedPolicy } from "../trained_policy.ts";
 import type { PolicyAction } from "./action.ts";
 import {
@@ -96,32 +94,29 @@ async function run(options: Options): Promise<void> {
   const progress = delayedProgress();
   await withDevice(async (gpu, made) => {
     const { environment: model } = found.open(gpu, made);
-    const policy = opened ? made.keep(opened.policy(model)) : namedOf(options.policy, logged);
+    // The log's train users say what is popular.
+    const policy = opened
+      ? made.keep(opened.policy(model))
+      : namedPolicy(options.policy, { data: logged, known: undefined }).policy;
     const temperature = temperatureOf(options.policy, options.explore);
+    const training = opened?.config.training;
     const evidence = await evidenceOf(gpu, {
       ...{ log: clicks, model, policy, temperature, loggedTemperature: options.loggedTemperature },
-      ...{
-        repeats: options.repeats,
-        slate: options.slate ?? opened?.config.training.slate ?? usualSlate(clicks),
-      },
-      pages: opened?.config.training.pages ?? mostPages(clicks),
+      repeats: options.repeats,
+      slate: options.slate ?? training?.slate ?? usualSlate(clicks),
+      pages: training?.pages ?? mostPages(clicks),
       onProgress: (done, of) => progress.onProgress("Logged users", done, of),
     });
     progress.stop();
     const name = temperature === undefined ? policy.name : `${policy.name} at ${temperature}`;
     const evaluation = evaluate(evidence, name, temperature);
-    if (options.json) console.log(JSON.stringify({ policy: name, log: options.log, ...evaluation }, null, 2));
-    else {console.log(
-        evaluationText(name, options.log, evaluation, [...notes, ...found.verdict ? [found.verdict] : []]),
-      );}
+    if (found.verdict !== undefined) notes.push(found.verdict);
+    console.log(
+      options.json
+        ? JSON.stringify({ policy: name, log: options.log, ...evaluation }, null, 2)
+        : evaluationText(name, options.log, evaluation, notes),
+    );
   }).finally(() => progress.stop());
-}
-
-/** A policy that is not trained. @param logged whose train users say what is popular */
-function namedOf(name: string, { source: log }: OpenedDataset): Policy {
-  const named = policyNamed(name);
-  if (!named) throw new Error(`expected a policy, got ${name}`);
-  return named.make({ log, known: undefined });
 }
 
 /** Who says what is clicked, and the log, over the same items. */
@@ -130,16 +125,20 @@ async function usersAndLog(
   opened: OpenedPolicy | undefined,
 ): Promise<{ found: FoundUsers; logged: OpenedDataset }> {
   const own = { memoryRows, uncalibrated: false, seed: 1, resplit: false };
-  if (model !== undefined && shop === undefined) {
-    const found = await findUsers({ ...own, model, truth: false, data: log });
-    return { found, logged: found.data };
-  }
-  if (model !== undefined || (shop === undefined && !opened)) {
+  const [both, none] = [model !== undefined && shop !== undefined, (model ?? shop ?? opened) === undefined];
+  if (both || none) {
     throw new UserError(
       `Expected --model (a run) or --shop (a truth), who says what is clicked, got ${
-        model === undefined ? "neither" : "both"
+        both ? "both" : "neither"
       }.`,
     );
+  }
+  if (dataSeed !== undefined && shop === undefined) {
+    throw new UserError("Expected --data-seed with --shop: it is the seed of a made-up shop. Leave it out.");
+  }
+  if (model !== undefined) {
+    const found = await findUsers({ ...own, model, truth: false, data: log });
+    return { found, logged: found.data };
   }
   const found = shop === undefined && opened
     ? await findAgain(opened.config.trainedOn, { memoryRows })
@@ -155,6 +154,7 @@ function evaluationText(
   notes: readonly string[],
 ): string {
   const { pages, users, left, estimates, decisions, effective, largest, weight } = found;
+  const between = decisions?.clicks.interval;
   const rows = Object.entries(estimators).flatMap(([key, title]) => {
     const figure = estimates[key as EstimatorName];
     return figure ? [[title, digits(figure.mean), range(figure)]] : [];
@@ -169,10 +169,7 @@ function evaluationText(
       ? [
         `The first ${decisions.pages} pages under the policy, per-decision DR: ${
           decisions.clicks.mean.toFixed(3)
-        } clicks a user` +
-        (decisions.clicks.interval
-          ? ` (${decisions.clicks.interval.map((x) => x.toFixed(3)).join(" to ")}).`
-          : "."),
+        } clicks a user` + (between ? ` (${between.map((x) => x.toFixed(3)).join(" to ")}).` : "."),
       ]
       : []),
     `Effective sample: ${(100 * effective).toFixed(0)} % of the pages; the ten of the largest weights have ` +

@@ -16,7 +16,7 @@ import type { MeanFigure } from "../comparison/figures.ts";
 import { RIVAL } from "../comparison/verdict.ts";
 import { doublyRobust } from "../evaluation/estimators.ts";
 import { evaluate, type Evaluation, figureOf } from "../evaluation/evaluate.ts";
-import { type Evidence, evidenceOf } from "../evaluation/evidence.ts";
+import { evidenceOf } from "../evaluation/evidence.ts";
 import type { PolicyTask } from "../learning/config.ts";
 
 /** A log over the items of some users. @throws UserError for one over others. */
@@ -43,7 +43,7 @@ export async function openLogged(
 export function clicksOf(
   { dataset, source }: OpenedDataset,
   { run }: FoundUsers,
-  counted: boolean,
+  counted = false,
 ): { clicks: Clicks; notes: string[] } {
   if (!source.log) {
     throw new UserError(
@@ -104,7 +104,7 @@ export function verdictsOf({ estimates: { model, dr }, gap, weight, off }: Evalu
       ? [
         `The log was not drawn by these scores at that temperature: a propensity is ${
           off.toPrecision(3)
-        } times theirs.`,
+        } times theirs. Then IIPS means nothing.`,
       ]
       : []),
   ];
@@ -143,30 +143,27 @@ export async function loggedPolicies(
   { slate, pages, repeats }: PolicyTask,
   policies: readonly { readonly name: string; readonly policy: Policy }[],
 ): Promise<LoggedPolicy[]> {
-  const found: { policy: string; evidence?: Evidence; evaluation?: Evaluation; refused?: string }[] = [];
+  const found: (LoggedPolicy & { user?: Float64Array; own?: Float64Array })[] = [];
   for (const { name, policy } of policies) {
     const temperature = policy.scores && temperatureOf(name, explore);
-    const own = temperature === undefined ? name : `${name} at ${temperature}`;
+    const called = temperature === undefined ? name : `${name} at ${temperature}`;
     try {
       const evidence = await evidenceOf(gpu, {
         ...{ log: clicks, model, policy, slate, pages, repeats, temperature },
-        onProgress: (done, of) => onProgress(own, done, of),
+        onProgress: (done, of) => onProgress(called, done, of),
       });
-      found.push({ policy: name, evidence, evaluation: evaluate(evidence, own, temperature) });
+      const { user, weight, reward, q, v } = evidence;
+      const own = doublyRobust(weight, reward, q, v).values;
+      found.push({ policy: name, evaluation: evaluate(evidence, called, temperature), user, own });
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       found.push({ policy: name, refused: error.message });
     }
   }
-  const dr = ({ weight, reward, q, v }: Evidence) => doublyRobust(weight, reward, q, v).values;
-  const rival = found.find(({ policy, evaluation }) => policy === RIVAL && evaluation)?.evidence;
-  return found.map(({ evidence, ...told }): LoggedPolicy => {
-    if (!evidence || !told.evaluation || !rival || told.policy === RIVAL) return told;
-    const theirs = dr(rival);
-    return {
-      ...told,
-      lessRival: figureOf(evidence.user, { values: dr(evidence).map((x, i) => x - theirs[i]!) }),
-    };
+  const rival = found.find(({ policy }) => policy === RIVAL)?.own;
+  return found.map(({ user, own, ...told }): LoggedPolicy => {
+    if (!user || !own || !rival || told.policy === RIVAL) return told;
+    return { ...told, lessRival: figureOf(user, { values: own.map((x, i) => x - rival[i]!) }) };
   });
 }
 

@@ -3,7 +3,7 @@
  * on. The witness follows the clicks, and tells how likely it holds a click on each page, and in which state each user is.
  */
 
-import { readViews } from "../../gpu/readback.ts";
+import { readFloats, readViews } from "../../gpu/readback.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import type { EpisodeLog } from "../../simulate/episode_log.ts";
 import { choiceWeights, slateLogits } from "../../simulate/host/dynamics.ts";
@@ -123,7 +123,7 @@ class WatchedPolicy implements Policy {
     if (!this.#recorded) throw new Error("expected a policy that was recorded");
     const { slate, utilities, witness } = this.#recorded;
     if (isFirst) this.#windows.push([]);
-    const rule = this.#choice ??= { eta: witness.eta, places: await placesOf(gpu, witness) };
+    const rule = this.#choice ??= await choiceRuleOf(gpu, witness);
     const slots = this.policy.values?.();
     const { columns, groups, stride } = witness.state;
     const views = [utilities.view, witness.state.view, ...(slots ? [slots.view] : [])];
@@ -158,10 +158,11 @@ class WatchedPolicy implements Policy {
   }
 }
 
-async function placesOf(gpu: Gpu, { placeEffects }: Users): Promise<Float32Array> {
-  if (!placeEffects) return new Float32Array();
-  const [words] = await readViews(gpu, [placeEffects.view]);
-  return new Float32Array(words?.buffer ?? new ArrayBuffer(0)).slice(0, placeEffects.columns);
+/** By what the utilities of users become clicks. One wait where there are effects of places. */
+export async function choiceRuleOf(gpu: Gpu, { eta, placeEffects }: Users): Promise<ChoiceRule> {
+  if (!placeEffects) return { eta, places: [] };
+  const places = await readFloats(gpu, placeEffects.view);
+  return { eta, places: places.slice(0, placeEffects.columns) };
 }
 
 /** P(item in slot j) and P(no click) of a slate, in float64 and without overflow. */

@@ -17,25 +17,10 @@ export interface Terms {
   readonly over?: Float64Array;
 }
 
-/** What the terms come to. */
-export function estimateOf({ values, over }: Terms): number {
-  return sumOf(values) / (over ? sumOf(over) : values.length);
-}
-
 function sumOf(values: ArrayLike<number>): number {
   let sum = 0;
   for (let k = 0; k < values.length; k++) sum += values[k]!;
   return sum;
-}
-
-/** What mu earned: mean r. */
-export function asLogged(reward: Float64Array): Terms {
-  return { values: reward };
-}
-
-/** The direct method, the model alone: mean v. */
-export function directMethod(v: Float64Array): Terms {
-  return { values: v };
 }
 
 /** Inverse propensity score (Horvitz and Thompson 1952): mean w r. For slates obp's SlateStandardIPS is the same. */
@@ -58,52 +43,40 @@ export function doublyRobust(
   return { values: weight.map((w, i) => v[i]! + w * (reward[i]! - q[i]!)) };
 }
 
-/** What estimators of slates take: [n, k] numbers, slot after slot. */
-export interface SlateTerms {
-  readonly slate: number;
-  /** r_il */
-  readonly reward: Float64Array;
-}
-
 /**
- * Independent IPS (Li et al. 2018; obp's SlateIndependentIPS): mean of sum_l w_il r_il, where w_il is the ratio of the chances of
- * the slot's item in this slot, whatever stands in the others. Right where a click on an item depends on that item alone.
+ * Of slates, by weights of slots: mean of sum_l w_il r_il. Two estimators, by what the weights are:
+ * Independent IPS (Li et al. 2018; obp's SlateIndependentIPS): w_il is the ratio of the chances of the slot's item in this slot,
+ * whatever stands in the others. Right where a click on an item depends on that item alone.
+ * Reward-interaction IPS (McInerney et al. 2020; obp's SlateRewardInteractionIPS): w_i,1:l is the ratio of the chances of the first
+ * l items. Right where a click depends on no item below.
  */
-export function independentIps({ slate, reward }: SlateTerms, weight: Float64Array): Terms {
-  return { values: bySlate(slate, weight, (w, at) => w * reward[at]!) };
-}
-
-/**
- * Reward-interaction IPS (McInerney et al. 2020; obp's SlateRewardInteractionIPS): mean of sum_l w_i,1:l r_il, where w_i,1:l is the
- * ratio of the chances of the first l items. Right where a click depends on no item below.
- */
-export function rewardInteractionIps({ slate, reward }: SlateTerms, prefix: Float64Array): Terms {
-  return { values: bySlate(slate, prefix, (w, at) => w * reward[at]!) };
+export function slateIps(slate: number, weight: Float64Array, reward: Float64Array): Terms {
+  return { values: bySlate(slate, weight.map((w, at) => w * reward[at]!)) };
 }
 
 /**
  * Cascade doubly robust (Kiyohara et al. 2022; obp's SlateCascadeDoublyRobust): mean of
- * sum_l w_i,1:l (r_il - Q_l(A_i,1:l)) + w_i,1:l-1 E_pi[Q_l(A_i,1:l-1, .)]. As right as RIPS, whatever Q is, and the nearer Q, the
- * closer.
- * @param q, v [n, k] Q_l of the slot's item, and its expectation under pi
+ * sum_l w_i,1:l (r_il - Q_l(A_i,1:l)) + w_i,1:l-1 E_pi[Q_l(A_i,1:l-1, .)]. As right as RIPS, whatever Q is.
+ * @param prefix w_i,1:l. @param q, v [n, k] Q_l of the slot's item, and its expectation under pi. Obp fits Q to the rewards of the
+ *   slot and of those below, which varies least.
  */
 export function cascadeDoublyRobust(
-  { slate, reward }: SlateTerms,
+  slate: number,
   prefix: Float64Array,
+  reward: Float64Array,
   q: Float64Array,
   v: Float64Array,
 ): Terms {
   const before = (at: number) => at % slate === 0 ? 1 : prefix[at - 1]!;
-  return { values: bySlate(slate, prefix, (w, at) => w * (reward[at]! - q[at]!) + before(at) * v[at]!) };
+  return { values: bySlate(slate, prefix.map((w, at) => w * (reward[at]! - q[at]!) + before(at) * v[at]!)) };
 }
 
-function bySlate(slate: number, weight: Float64Array, term: (w: number, at: number) => number): Float64Array {
-  const sums = new Float64Array(weight.length / slate);
-  weight.forEach((w, at) => {
-    const page = Math.floor(at / slate);
-    sums[page] = sums[page]! + term(w, at);
-  });
-  return sums;
+/** [n] sums of [n, k]. */
+function bySlate(slate: number, terms: Float64Array): Float64Array {
+  return Float64Array.from(
+    { length: terms.length / slate },
+    (_, i) => sumOf(terms.subarray(i * slate, (i + 1) * slate)),
+  );
 }
 
 /**

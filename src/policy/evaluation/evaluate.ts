@@ -6,16 +6,13 @@ import { PlackettLuce } from "../../simulate/host/plackett_luce.ts";
 import { UserError } from "../../user_error.ts";
 import { type MeanFigure, ratioOf } from "../comparison/figures.ts";
 import {
-  asLogged,
   cascadeDoublyRobust,
-  directMethod,
   doublyRobust,
   effectiveShare,
-  independentIps,
   ips,
   largestShare,
   perDecisionDoublyRobust,
-  rewardInteractionIps,
+  slateIps,
   snips,
   type Terms,
 } from "./estimators.ts";
@@ -86,20 +83,19 @@ export function evaluate(evidence: Evidence, name: string, temperature?: number)
 }
 
 /** Of each estimator what the log has all for. */
-export function termsOf(evidence: Evidence): Partial<Record<EstimatorName, Terms>> {
+function termsOf(evidence: Evidence): Partial<Record<EstimatorName, Terms>> {
   const { slate, slotReward, prefix, own, slotQ, slotV, weight, reward, q, v } = evidence;
-  const slots = { slate, reward: slotReward };
   const isKnown = (numbers: Float64Array) => slate > 1 && !numbers.some(Number.isNaN);
   return {
-    logged: asLogged(reward),
-    model: directMethod(v),
+    logged: { values: reward },
+    model: { values: v },
     ips: ips(weight, reward),
     snips: snips(weight, reward),
     dr: doublyRobust(weight, reward, q, v),
-    ...(isKnown(own) && { iips: independentIps(slots, own) }),
+    ...(isKnown(own) && { iips: slateIps(slate, own, slotReward) }),
     ...(isKnown(prefix) && {
-      rips: rewardInteractionIps(slots, prefix),
-      cascadeDr: cascadeDoublyRobust(slots, prefix, slotQ, slotV),
+      rips: slateIps(slate, prefix, slotReward),
+      cascadeDr: cascadeDoublyRobust(slate, prefix, slotReward, slotQ, slotV),
     }),
   };
 }
@@ -117,20 +113,18 @@ export function figureOf(user: ArrayLike<number>, { values, over }: Terms): Mean
   return ratioOf(Float64Array.from(sums[0]), Float64Array.from(sums[1]));
 }
 
-/** Of as many first pages as have enough of an effective sample. */
+/** Of as many first pages as have enough of an effective sample, and of the users whose first pages are all there. */
 function decisionsOf({ user, page, weight, reward, q, v }: Evidence): Evaluation["decisions"] {
   for (let pages = MOST_DECISIONS; pages > 1; pages--) {
-    // Users whose first pages are all there.
-    const counts = new Map<number, number>();
-    page.forEach((number, i) => {
-      if (number < pages) counts.set(user[i]!, (counts.get(user[i]!) ?? 0) + 1);
-    });
-    const rows = Array.from(page.keys()).filter((i) => page[i]! < pages && counts.get(user[i]!) === pages);
-    if (rows.length === 0) continue;
-    const of = (numbers: Float64Array) => Float64Array.from(rows, (i) => numbers[i]!);
+    const last = Array.from(page.keys()).filter((i) =>
+      page[i] === pages - 1 && page[i - pages + 1] === 0 && user[i - pages + 1] === user[i]
+    );
+    if (last.length === 0) continue;
+    const of = (numbers: Float64Array) =>
+      Float64Array.from(last.flatMap((i) => [...numbers.subarray(i - pages + 1, i + 1)]));
     const own = of(weight);
     const products = Float64Array.from(
-      { length: own.length / pages },
+      last,
       (_, u) => own.subarray(u * pages, (u + 1) * pages).reduce((product, w) => product * w, 1),
     );
     if (effectiveShare(products) < LEAST_SHARE) continue;
@@ -226,7 +220,7 @@ function slatesOf(n: number, slate: number): number {
 }
 
 /** The largest pool whose random slates of k would have a policy of one slate on enough pages. */
-export function poolFor(slate: number): number {
+function poolFor(slate: number): number {
   let n = slate;
   while (slatesOf(n + 1, slate) <= 1 / LEAST_SHARE) n++;
   return n;

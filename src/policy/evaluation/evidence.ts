@@ -19,33 +19,40 @@ export interface EvidenceOptions extends ReplayOptions {
   readonly draws?: number;
 }
 
-/** What pages are weighed by: [n] a number a page, [n, k] one a slot. Pages of a user follow one another. */
-export interface Evidence {
-  readonly slate: number;
-  /** Number of its user, and of the page among the user's. */
-  readonly user: Float64Array;
-  readonly page: Float64Array;
-  /** 1 where anything was clicked; by slot. */
-  readonly reward: Float64Array;
-  readonly slotReward: Float64Array;
+/** A page as it is weighed. [k] a number a slot. */
+interface Row {
+  /** Numbers of its user, and of the page among the user's. */
+  readonly user: number;
+  readonly page: number;
   /** The chance of the page, of those who logged it. */
-  readonly mu: Float64Array;
-  /** pi / mu of the slate; of its first items, NaN where mu is of pages alone; of the item in its slot, NaN where mu is not known. */
-  readonly weight: Float64Array;
-  readonly prefix: Float64Array;
-  readonly own: Float64Array;
-  /** P(click) of the model: of the page shown, and under the policy; of slots, on the page that ends there. */
-  readonly q: Float64Array;
-  readonly v: Float64Array;
-  readonly slotQ: Float64Array;
-  readonly slotV: Float64Array;
+  readonly mu: number;
+  /** 1 where anything was clicked; [k] by slot. */
+  readonly reward: number;
+  readonly slotReward: readonly number[];
+  /** pi / mu of the slate. */
+  readonly weight: number;
+  /** [k] pi / mu of the slate's first items; NaN where mu is of pages alone. */
+  readonly prefix: readonly number[];
+  /** [k] pi / mu of the item in its slot, whatever stands above; NaN where mu of it is not known. */
+  readonly own: readonly number[];
+  /** P(click) of the model: on the page shown, and under the policy. */
+  readonly q: number;
+  readonly v: number;
+  /** [k] the same of the last item of the page that ends in a slot. */
+  readonly slotQ: readonly number[];
+  readonly slotV: readonly number[];
+}
+
+/** All of them: [n], or [n k] slot after slot. Pages of a user follow one another. */
+export type Evidence = { readonly [name in keyof Row]: Float64Array } & {
+  readonly slate: number;
   /** Of some pages what other temperatures are tried on: the scores of candidates, the places of what was shown, and mu. */
   readonly kept: readonly Kept[];
-  /** Pages that are left out: of other sizes, or of no known propensity. */
+  /** Pages that are left out: of other sizes, of no known propensity, or beyond those gone through. */
   readonly left: number;
   /** mu by that of the scores at the temperature that the log was said to be drawn at: the farthest from 1. */
   readonly off: number | undefined;
-}
+};
 
 interface Kept {
   readonly scores: Float32Array;
@@ -58,21 +65,6 @@ const DRAWS = 32;
 const KEPT = 2000;
 /** Of what is drawn here. */
 const KEY: Key = keyOf(1);
-
-/** A way to draw slates: {@link PlackettLuce}, or one slate always. */
-type SlateLaw = Pick<PlackettLuce, "chances" | "next" | "draw" | "inSlot">;
-
-/** Always the same slate. @param slate places among so many candidates */
-function fixedSlate(slate: readonly number[], count: number): SlateLaw {
-  const isNext = (place: number, before: readonly number[]) =>
-    place === slate[before.length] && before.every((one, j) => one === slate[j]);
-  return {
-    chances: (shown) => shown.map((place, j) => isNext(place, shown.slice(0, j)) ? 0 : -Infinity),
-    next: (before) => Float64Array.from({ length: count }, (_, place) => isNext(place, before) ? 1 : 0),
-    inSlot: (place, slot) => slate[slot] === place ? 1 : 0,
-    draw: () => ({ places: [...slate], chances: slate.map(() => 0), margin: 1 }),
-  };
-}
 
 const NO_PROPENSITIES =
   "Expected a log that says by which chance each page was shown, got one without propensities: what was not shown because it " +
@@ -88,51 +80,39 @@ export async function evidenceOf(gpu: Gpu, options: EvidenceOptions): Promise<Ev
   }
   const rows: Row[] = [];
   const kept: Kept[] = [];
+  let off = 1;
   await replayPages(gpu, options, (page) => {
-    const row = rowOf(page, options, kept);
-    if (row) rows.push(row);
+    const found = rowOf(page, options, kept);
+    if (!found) return;
+    rows.push(found.row);
+    if (Math.abs(Math.log(found.off)) > Math.abs(Math.log(off))) off = found.off;
   });
   const left = log.eventClick.reduce((sum, _, e) => sum + (log.eventGiven?.[e] ? 0 : 1), -rows.length);
-  if (rows.length === 0) {
-    throw new UserError(`Expected pages of ${options.slate} items with a propensity, found none in the log.`);
+  const [first] = rows;
+  if (!first) {
+    throw new UserError(
+      `Expected pages of ${options.slate} items with a propensity, found none in the log. Other sizes: --slate.`,
+    );
   }
   rows.sort((a, b) => a.user - b.user || a.page - b.page);
-  const numbers = (of: (row: Row) => number) => Float64Array.from(rows, of);
-  const slots = (of: (row: Row) => readonly number[]) => Float64Array.from(rows.flatMap(of));
-  const offs = rows.map(({ off }) => off ?? 1);
+  const names = Object.keys(first) as (keyof Row)[];
+  const columns = names.map((name) => [name, Float64Array.from(rows.flatMap((row) => row[name]))]);
   return {
-    slate: options.slate,
-    ...{ user: numbers(({ user }) => user), page: numbers(({ page }) => page), mu: numbers(({ mu }) => mu) },
-    reward: numbers(({ slotReward }) => slotReward.reduce((sum, r) => sum + r, 0)),
-    slotReward: slots(({ slotReward }) => slotReward),
-    weight: numbers(({ weight }) => weight),
-    ...{ prefix: slots(({ prefix }) => prefix), own: slots(({ own }) => own) },
-    ...{ q: numbers(({ q }) => q), v: numbers(({ v }) => v) },
-    ...{ slotQ: slots(({ slotQ }) => slotQ), slotV: slots(({ slotV }) => slotV) },
-    ...{ kept, left },
-    off: loggedTemperature === undefined
-      ? undefined
-      : offs.reduce((most, off) => Math.abs(Math.log(off)) > Math.abs(Math.log(most)) ? off : most, 1),
+    ...Object.fromEntries(columns) as Record<keyof Row, Float64Array>,
+    ...{ slate: options.slate, kept, left },
+    off: loggedTemperature === undefined ? undefined : off,
   };
 }
 
-interface Row {
-  readonly user: number;
-  readonly page: number;
-  readonly mu: number;
-  readonly weight: number;
-  readonly q: number;
-  readonly v: number;
-  readonly off: number | undefined;
-  readonly slotReward: readonly number[];
-  readonly prefix: readonly number[];
-  readonly own: readonly number[];
-  readonly slotQ: readonly number[];
-  readonly slotV: readonly number[];
-}
-
-/** Undefined where it is not known by which chance the page was shown. @param kept gets what other temperatures are tried on */
-function rowOf(page: ReplayedPage, options: EvidenceOptions, kept: Kept[]): Row | undefined {
+/**
+ * Undefined where it is not known by which chance the page was shown. @param kept gets what other temperatures are tried on
+ * @returns the page, and mu by that of the scores at the log's temperature; 1 where that is not known.
+ */
+function rowOf(
+  page: ReplayedPage,
+  options: EvidenceOptions,
+  kept: Kept[],
+): { row: Row; off: number } | undefined {
   const { log, slate: k, temperature, loggedTemperature, draws = DRAWS } = options;
   const { user, event, candidates } = page;
   const propensities = log.eventPropensities?.[event] ?? [];
@@ -153,27 +133,29 @@ function rowOf(page: ReplayedPage, options: EvidenceOptions, kept: Kept[]): Row 
     (_, d) => law.draw(k, uniform(d)).places,
   );
   const pi = law.chances(shown);
-  const isOfItems = propensities.length === k;
+  const weight = Math.exp(sumOf(pi)) / mu;
   let ratio = 1;
-  const prefix = pi.map((log, j) => isOfItems ? ratio *= Math.exp(log) / propensities[j]! : NaN);
-  const weight = Math.exp(pi.reduce((sum, log) => sum + log, 0)) / mu;
+  const prefix = pi.map((log, j) =>
+    propensities.length === k ? ratio *= Math.exp(log) / propensities[j]! : NaN
+  );
   const logged = scores && loggedTemperature !== undefined
     ? new PlackettLuce(scores, loggedTemperature)
     : undefined;
-  const own = k === 1
-    ? [weight]
-    : logged
-    ? shown.map((place, j) => law.inSlot(place, j, draws, uniform) / logged.inSlot(place, j, draws, uniform))
-    : shown.map(() => NaN);
+  const own = shown.map((place, j) =>
+    logged ? law.inSlot(place, j, draws, uniform) / logged.inSlot(place, j, draws, uniform) : NaN
+  );
   const click = log.eventClick[event]!;
+  const slotReward = shown.map((_, j) => click !== NONE && click - log.eventRows[event]! === j ? 1 : 0);
   return {
-    ...{ user, page: page.page, mu, weight, own },
-    prefix: k === 1 ? [weight] : prefix,
-    off: logged && mu / Math.exp(logged.chances(shown).reduce((sum, log) => sum + log, 0)),
-    slotReward: shown.map((_, j) => click !== NONE && click - log.eventRows[event]! === j ? 1 : 0),
-    ...predicted(page, law, shown, slates),
+    row: {
+      ...{ user, page: page.page, mu, reward: sumOf(slotReward), slotReward, weight, prefix, own },
+      ...predicted(page, law, shown, slates),
+    },
+    off: logged ? mu / Math.exp(sumOf(logged.chances(shown))) : 1,
   };
 }
+
+const sumOf = (numbers: readonly number[]) => numbers.reduce((sum, x) => sum + x, 0);
 
 /** Where the items of a page stand among the candidates. @throws UserError for one that is none. */
 function placesOf({ eventRows, rowItem }: Clicks, event: number, candidates: readonly number[]): number[] {
@@ -188,24 +170,24 @@ function placesOf({ eventRows, rowItem }: Clicks, event: number, candidates: rea
   });
 }
 
+/** By which chance the policy shows slates of the candidates: by scores, or one slate always, as at a temperature of 0. */
 function lawOf(
-  page: ReplayedPage,
+  { candidates, chosen }: ReplayedPage,
   k: number,
   scores: Float32Array | undefined,
   temperature?: number,
-): SlateLaw {
-  const { candidates, chosen } = page;
-  if (!scores) {
-    return fixedSlate(Array.from(chosen ?? [], (item) => candidates.indexOf(item)), candidates.length);
-  }
-  if (temperature !== undefined) return new PlackettLuce(scores, temperature);
-  return fixedSlate(topSlate(scores, k), scores.length);
+): PlackettLuce {
+  if (scores && temperature !== undefined) return new PlackettLuce(scores, temperature);
+  const slate = scores ? topSlate(scores, k) : Array.from(chosen ?? [], (item) => candidates.indexOf(item));
+  const ranks = new Float64Array(candidates.length).fill(-Infinity);
+  slate.forEach((place, j) => ranks[place] = -1e6 * j);
+  return new PlackettLuce(ranks, 1);
 }
 
 /** What the model holds of the page that was shown, and of those that the policy shows. */
 function predicted(
   { candidates, utilities, choice: { eta, places } }: ReplayedPage,
-  law: SlateLaw,
+  law: PlackettLuce,
   shown: readonly number[],
   slates: readonly (readonly number[])[],
 ) {

@@ -8,13 +8,14 @@ import { clickedRows, type Clicks, GIVEN_HISTORY, NONE } from "../../data/click_
 import { Arena } from "../../gpu/arena.ts";
 import { Commands } from "../../gpu/commands.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import { readFloats, readViews } from "../../gpu/readback.ts";
+import { readViews } from "../../gpu/readback.ts";
 import { bufferOf, type View } from "../../gpu/memory.ts";
-import { Page, PageBatch } from "../../simulate/page.ts";
+import { contextOf } from "../../simulate/episode.ts";
+import { Page } from "../../simulate/page.ts";
 import { PageHeaders, PageProgram } from "../../simulate/page_program.ts";
 import type { PageContext, PageDispatch, Policy } from "../../simulate/policy.ts";
 import type { Users, UsersSource } from "../../simulate/users.ts";
-import type { ChoiceRule } from "../comparison/trial.ts";
+import { type ChoiceRule, choiceRuleOf } from "../comparison/trial.ts";
 
 /** Which pages of a log are gone through, and by whom. */
 export interface ReplayOptions {
@@ -138,7 +139,8 @@ class Replay {
       const observer = other ? policy.observes.users(page, arena) : environment;
       if (other) observers.push(observer);
       const { utilities, users: chunk, dispatches } = environment.catalogue();
-      const asked = askedOf(policy, utilities, contextOf(gpu, arena, page, { environment, observer }));
+      const rules = { reward: "click", leave: 0, patience: 0 } as const;
+      const asked = askedOf(policy, utilities, contextOf({ arena, page, environment, rules }, observer));
       const look: PageDispatch[] = [{ chunk, rows: page.items, dispatches }, ...asked.dispatches];
       if (chunk < users) throw new Error(`expected chunks of ${users} users, got ${chunk}`);
       const headers = new PageHeaders(arena, page, 1 + pages, look);
@@ -166,7 +168,7 @@ class Replay {
     const key = { users: users.length, firstUser: 0, episode: 0, seed: 0 };
     this.headers.put(key, (place) => Math.max(0, place - 1));
     this.#submit([[programs.prepare, 0], [programs.begin, 0]]);
-    const choice = this.#choice ??= await this.#rule();
+    const choice = this.#choice ??= await choiceRuleOf(this.gpu, this.environment);
     const clicked = users.map(({ before }) => new Set(before));
     const most = (of: (user: LoggedUser) => number) =>
       users.reduce((most, user) => Math.max(most, of(user)), 0);
@@ -261,43 +263,10 @@ class Replay {
     this.gpu.queue.submit([commands.finish()]);
   }
 
-  /** By which utilities become clicks. */
-  async #rule(): Promise<ChoiceRule> {
-    const { eta, placeEffects } = this.environment;
-    if (!placeEffects) return { eta, places: [] };
-    const values = await readFloats(this.gpu, bufferOf(placeEffects.view));
-    return { eta, places: values.slice(0, placeEffects.columns) };
-  }
-
   destroy(): void {
     for (const one of this.observers) one.destroy();
     this.arena.destroy();
   }
-}
-
-function contextOf(
-  gpu: Gpu,
-  arena: Arena,
-  page: Page,
-  { environment, observer }: { readonly environment: Users; readonly observer: Users },
-): PageContext {
-  const { users, slate, items, pages, slates, masked } = page;
-  return {
-    ...{
-      gpu,
-      arena,
-      page,
-      batch: new PageBatch(page, undefined),
-      users,
-      slate,
-      items,
-      pages,
-      slates,
-      masked,
-    },
-    ...{ observer, environment, itemVectors: observer.itemVectors },
-    rules: { reward: "click", leave: 0, patience: 0 },
-  };
 }
 
 /** @param known what is computed anyway */

@@ -57,10 +57,13 @@ export async function findPolicy(name: string): Promise<OpenedPolicy | undefined
 }
 
 /** @throws UserError for a policy that there is not, or that the data say too little for. */
-export function namedPolicy(name: string, simulated: Simulated, onProgress?: OnProgress): ChosenPolicy {
+export function namedPolicy(
+  name: string,
+  { data: { source: log }, known }: Pick<Simulated, "data" | "known">,
+  onProgress?: OnProgress,
+): ChosenPolicy {
   const named = policyNamed(name);
   if (!named) throw new UserError(`Expected a policy, got ${JSON.stringify(name)}.`);
-  const { data: { source: log }, known } = simulated;
   const policy = named.make({ log, known, onProgress });
   return { name, policy, pace: named.scoresItems ? BY_UTILITY : NO_SCORES };
 }

@@ -10,7 +10,7 @@ const LOST = 1e-6;
 const LOWEST = -1e30;
 
 /** A slate that was drawn. */
-export interface DrawnSlate {
+interface DrawnSlate {
   /** k places in the scores, as they are shown. */
   readonly places: number[];
   /** Logarithms of the chance of each, given those before it. */
