@@ -62,6 +62,13 @@ export class Environments {
     expectPagesWithoutClick(this.data.source);
     const source = new LearnedSource(this.model);
     const simulator = await Simulator.create(this.model.gpu, source, { ...options, together: options.users });
+    if (simulator.together < options.users) {
+      const { together } = simulator;
+      simulator.destroy();
+      throw new UserError(
+        `users: expected at most ${together} with slates of ${options.slate}, got ${options.users}`,
+      );
+    }
     const name = String(++this.#made);
     this.#kept.set(name, { simulator, turn: Promise.resolve() });
     const [oldest] = this.#kept;

@@ -143,6 +143,18 @@ Deno.test("environments: pages of the model's users are those of a simulator, in
       const ids = await (await get(service, "/items")).json();
       assert.equal(ids.items[3], data.items.of(3));
       assert.equal((await (await get(service, "/health")).json()).status, "ok");
+      // What is refused takes nobody's place.
+      const { config } = scoreCases["LSTM, one-hot"] ?? assert.fail();
+      const many = new UserModel(gpu, { kind: "one-hot", count: 100 }, config, { seed: 1 });
+      const wide = new Service(many, data, new FakeScorer(), defaultService);
+      const reset = async (asked: unknown) => await (await post(wide, "/reset", asked)).json();
+      for (let k = 0; k < 8; k++) await reset({ pages: 1 });
+      assert.match(
+        (await reset({ users: 4096, slate: 100, pages: 1 })).error,
+        /users: expected at most \d+ with/,
+      );
+      assert.equal((await reset({ environment: "1" })).users, 1);
+      for (const part of [wide, many]) part.destroy();
       const game = new Service(model, data, new FakeScorer(), { ...defaultService, uncalibrated: true });
       assert.match((await (await post(game, "/reset", {})).json()).error, /no log-odds/);
     } finally {
