@@ -79,7 +79,9 @@ function dataOf(path: string, trainedOn: DataConfig | undefined, options: ModelD
   if (trainedOn && trainedOn.kind !== "demo") {
     return { data: trainedOn.path, seed: trainedOn.resplit ?? seed, resplit: trainedOn.resplit !== null };
   }
-  throw new UserError(`Expected --data: ${path} stands in no run that says what it was trained on.`);
+  throw new UserError(
+    `Expected --data, or a model in its run's folder: ${path} stands in no run that says what it was trained on.`,
+  );
 }
 
 /** Opens both, and the device, for as long as it is used. @throws UserError as {@link openModel}. */

@@ -90,7 +90,7 @@ export const uses: readonly BadInput[] = [
     "recommend: a snapshot without its run, and no data",
     "recommend --model DIR/model.safetensors --history 1",
     snapshot(),
-    "Expected --data: ",
+    "Expected --data, or a model",
   ),
   use(
     "export",

@@ -172,7 +172,7 @@ Deno.test("a model's data are those that its run was trained on, unless others a
     assert.equal(code, 1);
     assert.match(
       stderr,
-      /^error: Expected --data: \S+ stands in no run that says what it was trained on\.\n$/,
+      /^error: Expected --data, or a model in its run's folder: \S+ stands in no run that says what it was trained on\.\n$/,
     );
     const data = { kind: "paper", path: "log.tsv", sha256: "0", resplit: 4 };
     await Deno.writeTextFile(`${folder}/config.json`, JSON.stringify({ data, shapes: "damaged" }));

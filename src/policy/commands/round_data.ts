@@ -22,8 +22,9 @@ import { type RoundOptions, ROUNDS } from "./round_options.ts";
  * A model's log and pages of its policy, in memory, where each page has all that its set says of it.
  * @throws UserError for pages that cannot be read, and items that are known by something else.
  */
-export async function openParts({ data }: FoundUsers, log: string, name?: string): Promise<MergedPart[]> {
-  const { config } = data.dataset;
+export async function openParts({ run }: FoundUsers, log: string, name?: string): Promise<MergedPart[]> {
+  const config = run?.trainedOn;
+  if (!config) throw new Error("expected a model in its run");
   const all = await openData({ data: log, seed: 1, resplit: false, memoryRows: Infinity }, []);
   const own = await reopenData(config.kind === "prepared" ? { ...config, memoryRows: Infinity } : config);
   const withoutIds = config.kind === "prepared" && !config.itemIds && itemIdsOf(all.features);
