@@ -7,7 +7,7 @@ import { Argument, type Command, InvalidArgumentError, Option } from "commander"
 import { wholeNumber } from "../src/cli/options.ts";
 import { table } from "../src/cli/table.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
-import { countText } from "../src/gpu/reading/access_counts.ts";
+import { countText } from "../src/gpu/access_analysis/access_counts.ts";
 import type { AdapterKind } from "../src/gpu/kernel_shapes.ts";
 import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import type { Size } from "../src/selftest/ladder/problem.ts";

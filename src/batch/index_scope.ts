@@ -1,7 +1,7 @@
-/** What a kernel of a recorded program may know of itself: see {@link import("../gpu/reading/walk.ts").IndexScope}. */
+/** What a kernel of a recorded program may know of itself: see {@link import("../gpu/access_analysis/scope.ts").IndexScope}. */
 
 import { gridOf, onlySlice, type Program } from "../gpu/program.ts";
-import type { IndexScope } from "../gpu/reading/walk.ts";
+import type { IndexScope } from "../gpu/access_analysis/scope.ts";
 import { clickDimensions, type ClickSizes } from "./click_sizes.ts";
 
 /** @throws UserError for a grid that the adapter does not take. */

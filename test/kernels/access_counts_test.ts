@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { runKernel } from "../../src/gpu/run_kernel.ts";
-import { type AccessCounts, accessCounts } from "../../src/gpu/reading/access_counts.ts";
-import type { IndexScope } from "../../src/gpu/reading/walk.ts";
+import { type AccessCounts, accessCounts } from "../../src/gpu/access_analysis/access_counts.ts";
+import type { IndexScope } from "../../src/gpu/access_analysis/scope.ts";
 import { bindSteps } from "../../src/selftest/ladder/check.ts";
 import { ladders } from "../../src/selftest/ladder/ladders.ts";
 import { kernelFile, kernelFiles, kernelPath } from "../kernel_files.ts";

@@ -5,7 +5,7 @@ import { adapterCells, ladderCells, runtimeName } from "../../bench/adapters.ts"
 import { kernelsOf, kernelTexts, referencesOf } from "../../src/lab/build.ts";
 import type { DispatchFacts, KernelFacts } from "../../src/lab/client/services/step.ts";
 import { placeNames } from "../../src/lab/draw/axes.ts";
-import { indexValues } from "../../src/gpu/reading/index_values.ts";
+import { indexValues } from "../../src/gpu/access_analysis/index_values.ts";
 import { kernelPanel } from "../../src/lab/draw/kernel_panel.ts";
 import { type MachineCode, machineCodeHtml } from "../../src/lab/draw/machine_code.ts";
 import { compareLadder, comparisonText, gainScale, ladderTable, noiseOf } from "../../src/lab/draw/ladder.ts";

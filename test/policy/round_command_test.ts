@@ -2,7 +2,9 @@
 
 import assert from "node:assert/strict";
 import { openDataset } from "../../src/data/sets/opened_dataset.ts";
+import { promisedClicks } from "../../src/policy/comparison/promise.ts";
 import { readConfig } from "../../src/run/run_config.ts";
+import { emptyLog, type EpisodeLog } from "../../src/simulate/episode_log.ts";
 import { filesIn, interrupt, withSmallLog, words } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 import { withFolder } from "../prepared_folder.ts";
@@ -17,6 +19,22 @@ function resultOf(folder: string) {
   const { policies } = JSON.parse(Deno.readTextFileSync(`${folder}/result.json`));
   return policies;
 }
+
+Deno.test("a promise is over as many pages as users saw, whoever has left among those who are simulated", () => {
+  const logOf = (firstUser: number, present: number[], chances: number[]): EpisodeLog => {
+    const sizes = { episode: 0, firstUser, users: present.length / 2, pages: 2, slate: 1 };
+    const log = { present: Uint8Array.from(present), probabilities: Float32Array.from(chances) };
+    return { ...emptyLog(sizes), ...log };
+  };
+  // [page][user]; of five simulated users three see the second page, of twenty users five.
+  const logs = [
+    logOf(0, [1, 1, 1, 0], [.5, .25, .5, 9]),
+    logOf(2, [1, 1, 1, 0, 1, 1], [0, .5, 0, 9, .25, .75]),
+  ];
+  const meanOf = (values: Float64Array) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  assert.equal(meanOf(promisedClicks(logs, Float64Array.of(20, 5))), 1.25 / 5 + 5 / 20 * 1.5 / 3);
+  assert.deepEqual([...promisedClicks(logs)], [1, .25, 0, .75, .75]);
+});
 
 Deno.test("policy round with a shop: stopped it goes on as if it had not, and a further round follows", () =>
   withFolder({}, async (folder) => {
@@ -84,11 +102,13 @@ Deno.test("policy round with a shop: stopped it goes on as if it had not, and a 
 
 Deno.test("policy round with a log: its users are merged with the model's, and its test users judge the new model", () =>
   withSmallLog(async (folder, file) => {
-    const [model, policy, shown, out] = ["a", "plan", "shown", "out"].map((name) => `${folder}/${name}`);
-    assert.ok(model && policy && shown && out);
-    await using trainings = new CommandSeries("train", [["--save-dir", model]]);
+    const [start, model, policy, shown, out] = ["0", "a", "plan", "shown", "out"]
+      .map((name) => `${folder}/${name}`);
+    assert.ok(start && model && policy && shown && out);
+    await using trainings = new CommandSeries("train", [["--save-dir", start], ["--save-dir", model]]);
     const training = [...MODEL, ...words("--batch-size 12 --resplit")];
-    await trainings.ok(["--data", file, ...training, "--save-dir", model]);
+    await trainings.ok(["--data", file, ...training, "--save-dir", start]);
+    await trainings.ok(["--data", file, ...training, "--init", start, "--save-dir", model]);
     const outs = [out, `${folder}/other`].map((path) => ["round", "--out", path]);
     await using policies = new CommandSeries("policy", [["train", "--save-dir", policy], ...outs]);
     await policies.ok(["train", "--model", model, ...POLICY, "--save-dir", policy]);
@@ -112,6 +132,9 @@ Deno.test("policy round with a log: its users are merged with the model's, and i
     // Those who click are the model's own users: it is not off by more than they vary.
     assert.ok(first.error.interval[0] < 0.3 && first.error.interval[1] > -0.3, JSON.stringify(first.error));
     assert.deepEqual([after.made, after.gain], [null, null]);
+    const { init } = await readConfig(model);
+    assert.ok(init);
+    assert.deepEqual((await readConfig(`${out}/round-1/model`)).init, init);
     const { source, users, items } = await openDataset(`${out}/round-1/data`);
     const base = await openDataset(file);
     assert.equal(source.userSplit.length, base.source.userSplit.length + 40);

@@ -20,11 +20,6 @@ export async function loadScript<Module>(script: LaterScript): Promise<Module> {
   }
 }
 
-/** What reads files. Called in the worker. */
-export async function loadReader(script: LaterScript): Promise<typeof import("./reader.ts")> {
-  return await loadScript(script);
-}
-
 /** What stands behind the address of the script. */
 export const MISSING =
   "which could not be loaded. Copy all files of the folder that deno task lab --build has written, " +

@@ -12,7 +12,12 @@ import { PreparedSet, readPreparedLog } from "../../data/prepared_set.ts";
 import type { Part } from "../../data/prepared_tables.ts";
 import { UserError } from "../../user_error.ts";
 import { whole } from "../draw/text.ts";
-import type { OwnFile } from "./services/data.ts";
+
+/** One of the reader's, with its place in a folder that was dropped. */
+export interface OwnFile {
+  readonly path: string;
+  readonly file: File;
+}
 
 /** What the files hold. */
 export interface OwnData {

@@ -1,7 +1,7 @@
 /** All that the lab says of one dispatch: its figures, who owns what, where it came from, its text, derivation and reference. */
 
 import type { DispatchResult } from "../../selftest/profile/bench_report.ts";
-import { accessCounts, type Asked, countText } from "../../gpu/reading/access_counts.ts";
+import { accessCounts, type Asked, countText } from "../../gpu/access_analysis/access_counts.ts";
 import { type Html, markup } from "../../report/html.ts";
 import { type Ceilings, standing } from "../../selftest/profile/roofline.ts";
 import { sureness } from "../../selftest/profile/timing.ts";
@@ -120,7 +120,7 @@ function figuresOf(timed: DispatchResult, ceilings: Ceilings | undefined): Html 
   }</dl>`;
 }
 
-/** Of a workgroup in the middle of the grid: see gpu/reading/access_counts.ts. */
+/** Of a workgroup in the middle of the grid: see gpu/access_analysis/access_counts.ts. */
 function countsTable(code: KernelFacts): Html {
   const { variables, storage, workgroup } = accessCounts(code.text, code);
   const row = (name: Html, { reads, readSectors, writes, writeSectors, conflicts }: Asked) =>

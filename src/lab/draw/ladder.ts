@@ -1,6 +1,6 @@
 /** A ladder on this adapter beside the same on the repository's machine: which ideas win on one and lose on the other. */
 
-import { countText } from "../../gpu/reading/access_counts.ts";
+import { countText } from "../../gpu/access_analysis/access_counts.ts";
 import { type Html, markup } from "../../report/html.ts";
 import type {
   LadderFigures,

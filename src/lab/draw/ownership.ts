@@ -1,12 +1,12 @@
 /**
  * Who owns what: the grid of workgroups of a dispatch, one workgroup with its invocations, and what an invocation gets. All of
- * it is taken from the kernel's own text: see gpu/reading/index_values.ts.
+ * it is taken from the kernel's own text: see gpu/access_analysis/index_values.ts.
  */
 
 import { type Html, markup } from "../../report/html.ts";
 import type { KernelFacts } from "../client/services/step.ts";
-import { type IndexValues, indexValues } from "../../gpu/reading/index_values.ts";
-import type { Invocation } from "../../gpu/reading/walk.ts";
+import { type IndexValues, indexValues } from "../../gpu/access_analysis/index_values.ts";
+import type { Invocation } from "../../gpu/access_analysis/scope.ts";
 import { headRow, scrollTable, whole } from "./text.ts";
 
 type Grid = Pick<KernelFacts, "invocations" | "workgroup" | "grid">;

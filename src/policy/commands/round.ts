@@ -39,7 +39,7 @@ async function run(options: RoundOptions): Promise<number> {
   checkRound(options);
   const stop = stopOnSignals(EXIT_INTERRUPTED);
   const begun = await haveBegun(options);
-  let plan = await openPlan(options.model, options.policy, options);
+  const plan = await openPlan(options.model, options.policy, options);
   const { out, rounds, log } = options;
   const parts = log === undefined ? undefined : await openParts(plan.found, log);
   using _folder = begun ? OwnedFolder.open(out) : await OwnedFolder.begin(out, ROUNDS);
@@ -47,22 +47,11 @@ async function run(options: RoundOptions): Promise<number> {
   await writeRounds(options);
   const result = `${out}/result.json`;
   const told = await readJson(result, resultSchema);
-  const policies: PlanFigures[] = told?.policies.length === rounds + 1 ? told.policies : [];
+  let policies: readonly PlanFigures[];
   try {
-    while (policies.length <= rounds) {
-      const round = policies.length + 1;
-      const path = `${out}/round-${round}`;
-      const before = policies.at(-1);
-      if (round > rounds) {
-        policies.push(await judged(plan, await judgesOf(plan, options, stop), before, options, stop));
-      } else {
-        policies.push(
-          await readJson(`${path}/result.json`, planSchema) ??
-            await play(plan, { path, round, before, parts }, options, stop),
-        );
-        plan = await openPlan(`${path}/model`, `${path}/policy`, options);
-      }
-    }
+    policies = told?.policies.length === rounds + 1
+      ? told.policies
+      : await playAll(plan, parts, options, stop);
   } catch (error) {
     if (!stop.signal.aborted) throw error;
     say(`Stopped; what was made so far is in ${out}. Go on with the same command.`);
@@ -73,6 +62,28 @@ async function run(options: RoundOptions): Promise<number> {
     console.log(JSON.stringify({ policies: policies.map(({ clicks: _, ...own }) => own) }, null, 2));
   } else console.log(roundsText(policies, options));
   return 0;
+}
+
+/** Plays the rounds that were not played yet. @returns what became of the first policy, and of that of each round */
+async function playAll(
+  first: Plan,
+  parts: MergedPart[] | undefined,
+  options: RoundOptions,
+  stop: Stop,
+): Promise<PlanFigures[]> {
+  let plan = first;
+  const policies: PlanFigures[] = [];
+  for (let round = 1; round <= options.rounds; round++) {
+    const path = `${options.out}/round-${round}`;
+    const before = policies.at(-1);
+    policies.push(
+      await readJson(`${path}/result.json`, planSchema) ??
+        await play(plan, { path, round, before, parts }, options, stop),
+    );
+    plan = await openPlan(`${path}/model`, `${path}/policy`, options);
+  }
+  const judges = await judgesOf(plan, options, stop);
+  return [...policies, await judged(plan, judges, policies.at(-1), options, stop)];
 }
 
 /** @throws UserError for a policy that was trained on somebody else, and a shop whose items are not the model's. */

@@ -4,7 +4,7 @@ import type { Gpu } from "../../gpu/device.ts";
 import { type Constants, type Kernel, kernelText, STEP, STEPS } from "../../gpu/kernel.ts";
 import { type Memory, uniformIfSmall, type View, writeMemory } from "../../gpu/memory.ts";
 import { type Invocations, Program } from "../../gpu/program.ts";
-import { type AccessCounts, accessCounts } from "../../gpu/reading/access_counts.ts";
+import { type AccessCounts, accessCounts } from "../../gpu/access_analysis/access_counts.ts";
 import { readViews } from "../../gpu/readback.ts";
 import { clickDimensions, type ClickSizes } from "../../batch/click_sizes.ts";
 import { indexScopeOf } from "../../batch/index_scope.ts";

@@ -131,7 +131,7 @@ const ladderStep = {
   gainOnFirst: v.optional(time),
   gain: v.optional(time),
 };
-/** What a step asks of memory, read from its text: see {@link import("../../gpu/reading/access_counts.ts").Asked}. */
+/** What a step asks of memory, read from its text: see {@link import("../../gpu/access_analysis/access_counts.ts").Asked}. */
 const asked = v.optional(v.union([time, v.literal("unreadable")]));
 const ladderCounts = v.strictObject({
   /** Reads of storage that an invocation does. */

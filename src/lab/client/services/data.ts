@@ -12,7 +12,8 @@ import { fitSource } from "../../../model/item_features.ts";
 import type { SnapshotInfo } from "../../../run/snapshot/snapshot.ts";
 import { UserError } from "../../../user_error.ts";
 import { whole } from "../../draw/text.ts";
-import { type LaterScript, loadReader } from "../later_script.ts";
+import { type LaterScript, loadScript } from "../later_script.ts";
+import type { OwnFile } from "../reader.ts";
 
 /** Which data the reader has chosen. */
 export type DataChoice =
@@ -65,7 +66,7 @@ async function openFiles(
   tell: Tell,
 ): Promise<LabData> {
   tell("Loading what reads files");
-  const { readOwn } = await loadReader(script);
+  const { readOwn } = await loadScript<typeof import("../reader.ts")>(script);
   const { log, ...about } = await readOwn(files, { tell, parseManifest });
   return { ...about, source: new MemoryLog(log), truth: undefined };
 }
@@ -80,11 +81,6 @@ function featureWords(shape: ItemsShape): string {
   const numbers = shape.width > 0 ? [`${whole(shape.width)} features each`] : [];
   const tokens = shape.kind === "mixed" ? [`${whole(shape.tokens)} tokens`] : [];
   return `with ${[...tokens, ...numbers].join(" and ")}`;
-}
-
-export interface OwnFile {
-  readonly path: string;
-  readonly file: File;
 }
 
 export function sameData(a: DataChoice, b: DataChoice): boolean {

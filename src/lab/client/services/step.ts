@@ -9,7 +9,7 @@ import { type KernelBinding, kernelText, STEP, STEPS } from "../../../gpu/kernel
 import { isTexture, isUniform, type Memory } from "../../../gpu/memory.ts";
 import { workOf } from "../../../gpu/profiler.ts";
 import { type DispatchNode, invocationsOf, onlySlice } from "../../../gpu/program.ts";
-import type { IndexScope } from "../../../gpu/reading/walk.ts";
+import type { IndexScope } from "../../../gpu/access_analysis/scope.ts";
 import { STEP_BYTES } from "../../../gpu/step.ts";
 import { measureAdapter } from "../../../selftest/profile/adapter_ceilings.ts";
 import { type Clock, clockOf } from "../../../selftest/profile/clock.ts";

@@ -4,9 +4,12 @@ import { shops } from "../../../../data/shops.ts";
 import { type Html, markup } from "../../../../report/html.ts";
 import { whole } from "../../../draw/text.ts";
 import { element, fill } from "../../elements.ts";
-import { loadReader } from "../../later_script.ts";
+import { loadScript } from "../../later_script.ts";
+import type { OwnFile } from "../../reader.ts";
 import { laterScript } from "../../scripts.ts";
-import type { DataChoice, OwnFile } from "../../services/data.ts";
+import type { DataChoice } from "../../services/data.ts";
+
+type Reader = typeof import("../../reader.ts");
 
 const OWN = "own";
 
@@ -29,7 +32,7 @@ export class DataField {
   #files: readonly OwnFile[] = [];
   /** Where it is said what is wrong with files, or what makes data of them. */
   readonly #place = element("div", { role: "status" });
-  #reader: ReturnType<typeof loadReader> | undefined;
+  #reader: Promise<Reader> | undefined;
   /** Ends when the files have been looked at. */
   #looked: Promise<void> = Promise.resolve();
 
@@ -68,7 +71,7 @@ stay in this tab. Of any other log the page shows the command that makes such a 
   /** Files that cannot be used as they are are not taken. */
   async #lookInto(files: readonly OwnFile[]): Promise<void> {
     this.#place.replaceChildren();
-    this.#reader ??= loadReader(laterScript("reader"));
+    this.#reader ??= loadScript<Reader>(laterScript("reader"));
     const reader = await this.#reader.catch(() => this.#reader = undefined); // it may come the next time
     let said: Html | undefined;
     try {

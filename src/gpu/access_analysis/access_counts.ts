@@ -7,17 +7,16 @@
  * has the data; nothing is guessed.
  */
 
-import { ifReadable } from "./index_values.ts";
-import { type Mask, OFF, ON, parseModule, PERHAPS, type Place, type Space } from "./parse.ts";
-import { type IndexScope, type Invocation, Walk } from "./walk.ts";
+import { ifReadable } from "./not_readable.ts";
+import { parseModule } from "./parse.ts";
+import type { IndexScope, Invocation } from "./scope.ts";
+import { type Mask, OFF, ON, PERHAPS, type Place, type Space, Walk } from "./walk.ts";
 
 /** Invocations that ask together. */
 const SUBGROUP = 32;
 const SECTOR = 32;
 const BANKS = 32;
 const WORD = 4;
-/** Statements of an invocation that are followed: some seconds. */
-const PATIENCE = 20_000_000;
 
 /** A count; "unreadable" where it depends on what the text does not tell; undefined where there is nothing to count. */
 export type Count = number | "unreadable" | undefined;
@@ -50,13 +49,13 @@ export interface AccessCounts {
   readonly workgroup: Asked;
 }
 
-/** @param text WGSL as the driver gets it */
+/** @param text WGSL as the driver gets it, with one entry point */
 export function accessCounts(text: string, scope: IndexScope): AccessCounts {
   const variables = new Map<string, Tally>();
   let asking = 0;
-  const followed = ifReadable(() => {
+  const isReadable = ifReadable(() => {
     const module = parseModule(text);
-    for (const { name, space } of module.variables.values()) {
+    for (const [name, { space }] of module.variables) {
       if (space !== "uniform") variables.set(name, new Tally(space));
     }
     // Launches that are shared differ by z. Where a grid is too large in the middle, its first workgroup has something to do.
@@ -72,32 +71,24 @@ export function accessCounts(text: string, scope: IndexScope): AccessCounts {
           for (let k = 0; k < mask.length; k++) if (mask[k] === ON) own.add(k);
           for (let k = 0; k < mask.length; k += SUBGROUP) tally.add(place, kind, mask, k);
         };
-        new Walk(module, scope, workgroupOf(scope, group), { onAccess, patience: PATIENCE }).run();
+        new Walk(module, scope, workgroupOf(scope, group), { onAccess }).run();
         asking += own.size;
         if (!isIdle) break;
       }
     }
     return true;
   });
-  const all = followed ? [...variables] : [];
-  const of = (...spaces: readonly Space[]) => {
-    const tallies = all.filter(([, { space }]) => spaces.includes(space)).map(([, tally]) => tally);
-    return followed ? askedOf(tallies, asking) : nothingRead;
-  };
+  if (!isReadable) return { variables: [], storage: nothingRead, workgroup: nothingRead };
+  const [shared, others] = bySpace([...variables.values()]);
   return {
-    variables: all.map(([name, tally]) => ({ name, space: tally.space, ...askedOf([tally], asking) })),
-    storage: of("storage", "texture"),
-    workgroup: of("workgroup"),
+    variables: [...variables].map(([name, one]) => ({ name, space: one.space, ...askedOf([one], asking) })),
+    storage: askedOf(others, asking),
+    workgroup: askedOf(shared, asking),
   };
 }
 
-const nothingRead: Asked = {
-  reads: "unreadable",
-  writes: "unreadable",
-  readSectors: "unreadable",
-  writeSectors: "unreadable",
-  conflicts: "unreadable",
-};
+const no = "unreadable";
+const nothingRead: Asked = { reads: no, writes: no, readSectors: no, writeSectors: no, conflicts: no };
 
 function workgroupOf({ workgroup: [wx, wy] }: IndexScope, group: Invocation["group"]): Invocation[] {
   return Array.from(
@@ -167,18 +158,20 @@ function turnsTooMany(words: readonly number[]): number {
   return Math.max(...banks) - Math.ceil(words.length / BANKS);
 }
 
+/** What is in workgroup memory, and what is not. */
+function bySpace(tallies: readonly Tally[]): [shared: Tally[], others: Tally[]] {
+  const isShared = ({ space }: Tally) => space === "workgroup";
+  return [tallies.filter(isShared), tallies.filter((one) => !isShared(one))];
+}
+
 function askedOf(tallies: readonly Tally[], invocations: number): Asked {
-  const sums = (kinds: readonly ("read" | "write")[], ...spaces: readonly Space[]) =>
-    tallies.filter(({ space }) => spaces.includes(space)).flatMap((tally) =>
-      kinds.map((kind) => tally[kind])
-    );
-  const buffers: readonly Space[] = ["storage", "texture"];
+  const [shared, others] = bySpace(tallies);
   return {
-    reads: times(sums(["read"], ...buffers, "workgroup"), invocations),
-    writes: times(sums(["write"], ...buffers, "workgroup"), invocations),
-    readSectors: mean(sums(["read"], ...buffers)),
-    writeSectors: mean(sums(["write"], ...buffers)),
-    conflicts: mean(sums(["read", "write"], "workgroup")),
+    reads: times(tallies.map(({ read }) => read), invocations),
+    writes: times(tallies.map(({ write }) => write), invocations),
+    readSectors: mean(others.map(({ read }) => read)),
+    writeSectors: mean(others.map(({ write }) => write)),
+    conflicts: mean(shared.flatMap(({ read, write }) => [read, write])),
   };
 }
 

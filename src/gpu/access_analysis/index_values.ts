@@ -4,8 +4,11 @@
  * invocation owns without anybody having written it down twice. What depends on data, or on a loop, stays unknown.
  */
 
-import { type Module, NotReadable, parseExpression, parseModule, type Value } from "./parse.ts";
-import { type IndexLine, type IndexScope, type Invocation, Walk } from "./walk.ts";
+import { ifReadable } from "./not_readable.ts";
+import { parseExpression, parseModule } from "./parse.ts";
+import type { IndexScope, Invocation } from "./scope.ts";
+import type { Value } from "./values.ts";
+import { type IndexLine, type Module, Walk } from "./walk.ts";
 
 export interface IndexValues {
   readonly lines: readonly IndexLine[];
@@ -16,16 +19,6 @@ export interface IndexValues {
 }
 
 const nothing: IndexValues = { lines: [], idle: false, valueOf: () => undefined };
-
-/** @returns undefined for what is not understood. */
-export function ifReadable<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof NotReadable) return undefined;
-    throw error;
-  }
-}
 
 /** @param text WGSL with one entry point. @returns what an invocation of it computes; of what is not understood, nothing. */
 export function indexValues(text: string, scope: IndexScope): (invocation: Invocation) => IndexValues {

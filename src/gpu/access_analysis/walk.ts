@@ -5,46 +5,73 @@
  * perhaps, and what is done there counts for nothing but as unknown.
  */
 
-import {
-  alike,
-  type Execute,
-  type Expression,
-  type Fields,
-  type Follower,
-  type Loop,
-  type Mask,
-  type Module,
-  NotReadable,
-  OFF,
-  ON,
-  PERHAPS,
-  type Place,
-  type Routine,
-  type Value,
-} from "./parse.ts";
+import { NotReadable } from "./not_readable.ts";
+import { builtinOf, type IndexScope, type Invocation } from "./scope.ts";
+import type { Type } from "./types.ts";
+import { type Fields, type Value, vectorOf } from "./values.ts";
 
-/** What a kernel may know besides its constants. */
-export interface IndexScope {
-  /** Invocations of a workgroup. */
-  readonly workgroup: readonly [x: number, y: number];
-  /** Workgroups; z is a batch each, of what lays out several. */
-  readonly grid: readonly [x: number, y: number, z: number];
-  /** `step.size`: of clicks, users, events, rows, items. */
-  readonly sizes: readonly number[];
-  /** Partial sums of each weight gradient. */
-  readonly chunks: number;
-  /** Further fields of the step's header, by their names in WGSL. */
-  readonly header?: Readonly<Record<string, number>>;
-  /** Bytes of bindings, by name. */
-  readonly bytes?: Readonly<Record<string, number>>;
-  /** Whole numbers that bindings hold, by name. */
-  readonly data?: Readonly<Record<string, Uint32Array>>;
+/** An invocation is not there, is perhaps, or is. */
+export const [OFF, PERHAPS, ON] = [0, 1, 2] as const;
+/** Of each invocation. */
+export type Mask = Uint8Array;
+
+/** Those of a mask, or nobody. */
+const somebody = (mask: Mask) => mask.some((state) => state !== OFF) ? mask : undefined;
+
+/** Statements of an invocation that are followed: some seconds. */
+const PATIENCE = 20_000_000;
+
+export type Space = "storage" | "uniform" | "workgroup" | "texture";
+
+/** Where invocations read or write. */
+export interface Place {
+  readonly name: string;
+  readonly space: Space;
+  readonly type: Type;
+  /** Bytes from the variable's beginning, of each invocation. */
+  readonly at: readonly (number | undefined)[];
+  readonly atomic?: boolean;
 }
 
-/** One of all invocations of a dispatch, by its place. */
-export interface Invocation {
-  readonly group: readonly [x: number, y: number, z?: number];
-  readonly local: readonly [x: number, y: number];
+/** What is done with each invocation of a mask. */
+export type Execute = (walk: Walk, mask: Mask) => void;
+
+export interface Expression {
+  /** Of each invocation; of one that is switched off, anything. */
+  readonly value: (walk: Walk, mask: Mask) => Value[];
+  /** Where it stands, if that is in memory which invocations share. */
+  readonly place?: (walk: Walk, mask: Mask) => Place | undefined;
+  /** Of a variable, or of a part of one. */
+  readonly name?: string;
+  readonly isPart?: boolean;
+}
+
+/** A function of WGSL. */
+export interface Routine {
+  /** Without a type: a pointer. */
+  readonly parameters: readonly {
+    readonly name: string;
+    readonly builtin: string | undefined;
+    readonly type: Type | undefined;
+  }[];
+  readonly result: Type | undefined;
+  readonly body: Execute;
+}
+
+/** What a text declares, by name. */
+export interface Module {
+  readonly types: ReadonlyMap<string, Type>;
+  readonly constants: ReadonlyMap<string, Expression>;
+  readonly variables: ReadonlyMap<string, Variable>;
+  readonly routines: ReadonlyMap<string, Routine>;
+  readonly entry: Routine | undefined;
+}
+
+export interface Variable {
+  readonly space: Space;
+  readonly type: Type;
+  /** Whether no kernel changes it meanwhile. */
+  readonly constant: boolean;
 }
 
 /** A line of the kernel whose value is known. */
@@ -56,11 +83,9 @@ export interface IndexLine {
 }
 
 export interface WalkOptions {
-  readonly onAccess?: Follower["access"];
+  readonly onAccess?: Walk["access"];
   /** Whether loops are passed over as if nothing was known of how often they turn. */
   readonly skipsLoops?: boolean;
-  /** How much may be done, counted in statements of an invocation. */
-  readonly patience?: number;
 }
 
 /** Who has left: a loop, or this turn of it. */
@@ -77,7 +102,7 @@ interface Frame {
   left: Left | undefined;
 }
 
-export class Walk implements Follower {
+export class Walk {
   readonly lanes: number;
   /** Of the entry point: what it computes outside of loops, of the first invocation. */
   readonly lines: IndexLine[] = [];
@@ -108,40 +133,56 @@ export class Walk implements Follower {
   }
 
   #given(): Map<string, Value[]> {
-    return new Map(this.module.entry.parameters.map(({ name, builtin = "" }) => [
-      name,
-      this.invocations.map((one) => builtinOf(builtin, this.scope, one)),
-    ]));
+    return new Map(
+      this.module.entry?.parameters.map(({ name, builtin = "" }) => [
+        name,
+        this.invocations.map((one) => builtinOf(builtin, this.scope, one)),
+      ]),
+    );
   }
 
   /** Follows the entry point. @throws NotReadable */
   run(): void {
     this.#frame = this.#frameOf(this.#given());
-    this.module.entry.body(this, new Uint8Array(this.lanes).fill(ON));
+    this.module.entry?.body(this, this.#all());
   }
 
   /** Evaluates an expression with some names of the first invocation. */
   evaluate({ value }: Expression, names: ReadonlyMap<string, Value>): Value {
-    this.#frame = this.#frameOf(new Map([...names].map(([name, one]) => [name, alike(this, one)])));
-    return value(this, new Uint8Array(this.lanes).fill(ON))[0];
+    this.#frame = this.#frameOf(new Map([...names].map(([name, one]) => [name, this.alike(one)])));
+    return value(this, this.#all())[0];
+  }
+
+  #all(): Mask {
+    return new Uint8Array(this.lanes).fill(ON);
+  }
+
+  /** The same of all invocations. */
+  alike(value: Value): Value[] {
+    return new Array<Value>(this.lanes).fill(value);
+  }
+
+  unknown(): Value[] {
+    return this.alike(undefined);
   }
 
   #frameOf(names: Map<string, Value[] | undefined>): Frame {
     const returned = new Uint8Array(this.lanes);
-    return { scopes: [names], returned, result: alike(this, undefined), left: undefined };
+    return { scopes: [names], returned, result: this.unknown(), left: undefined };
   }
 
   lookup(name: string): Value[] {
     const { scopes } = this.#frame;
     const scope = scopes.findLast((scope) => scope.has(name));
-    return scope ? scope.get(name) ?? alike(this, undefined) : alike(this, this.#constant(name));
+    return scope ? scope.get(name) ?? this.unknown() : this.alike(this.#constant(name));
   }
 
   #constant(name: string): Value {
     if (this.#constants.has(name)) return this.#constants.get(name);
+    this.#constants.set(name, undefined); // what refers to itself is unknown
     const value = name === "step"
       ? this.#step()
-      : this.module.constants.get(name)?.value(this, new Uint8Array(this.lanes))[0];
+      : this.module.constants.get(name)?.value(this, this.#all())[0];
     this.#constants.set(name, value);
     return value;
   }
@@ -151,30 +192,32 @@ export class Walk implements Follower {
     return { ...header, size: { x, y, z, w }, chunks };
   }
 
+  /** Where a variable of the module stands; undefined where a name of the function hides it, and of what is not in memory. */
   memory(name: string): Place | undefined {
     const variable = this.module.variables.get(name);
     if (!variable || name === "step" || this.#frame.scopes.some((scope) => scope.has(name))) return undefined;
     const { space, type } = variable;
-    return { name, space, type, at: alike(this, 0) as number[] };
+    return { name, space, type, at: this.alike(0) as number[] };
   }
 
   load(place: Place, mask: Mask): Value[] {
     this.access(place, "read", mask);
     if (this.#isShared(place)) {
-      return alike(this, this.#shared.has(place.name) ? this.#shared.get(place.name) : 0);
+      return this.alike(this.#shared.has(place.name) ? this.#shared.get(place.name) : 0);
     }
     const data = this.module.variables.get(place.name)?.constant ? this.scope.data?.[place.name] : undefined;
     const { whole, element } = place.type;
-    if (!data || !(whole || (element?.whole && !element.element))) return alike(this, undefined);
+    if (!data || !(whole || (element?.whole && !element.element))) return this.unknown();
     const word = (at: number) => data[at / 4];
     return place.at.map((at) => {
       if (at === undefined) return undefined;
       if (whole) return word(at);
       const count = place.type.size / 4;
-      return Object.fromEntries([..."xyzw"].slice(0, count).map((letter, k) => [letter, word(at + 4 * k)]));
+      return vectorOf(Array.from({ length: count }, (_, k) => word(at + 4 * k)));
     });
   }
 
+  /** Elements of an array that is as long as its binding. */
   lengthOf(place: Place | undefined): number | undefined {
     const { name = "", type: { stride } = {}, at: [at] = [] } = place ?? {};
     const bytes = this.scope.bytes?.[name];
@@ -198,6 +241,7 @@ export class Walk implements Follower {
     this.options.onAccess?.(place, kind, mask);
   }
 
+  /** @param values absent: they are not followed, whatever it is given. */
   declare(name: string, values: Value[] | undefined): void {
     this.#frame.scopes.at(-1)?.set(name, values);
   }
@@ -209,7 +253,7 @@ export class Walk implements Follower {
     scope?.set(name, before.map((old, k) => mask[k] === OFF ? old : mask[k] === ON ? values[k] : undefined));
   }
 
-  /** A line of the entry point. */
+  /** A let or const, and what it is computed from: a line of the entry point. */
   note(name: string, from: string, [value]: readonly Value[], mask: Mask): void {
     if (this.#depth > 0 || this.#unsure > 0 || mask[0] === OFF || typeof value !== "number") return;
     this.lines.push({ name, from, value });
@@ -222,6 +266,7 @@ export class Walk implements Follower {
     scopes.pop();
   }
 
+  /** @param bare whether it begins with a return. */
   block(statements: readonly Execute[], mask: Mask, bare: boolean): void {
     if (bare && this.#depth === 0 && mask[0] === ON) this.idle = true;
     this.scoped(() => {
@@ -229,9 +274,7 @@ export class Walk implements Follower {
         const live = this.#live(mask);
         if (!live) return;
         this.#done += this.lanes;
-        if (this.#done > (this.options.patience ?? Infinity)) {
-          throw new NotReadable("it takes too many turns to follow");
-        }
+        if (this.#done > PATIENCE) throw new NotReadable("it takes too many turns to follow");
         statement(this, live);
       }
     });
@@ -240,18 +283,10 @@ export class Walk implements Follower {
   /** Who of these is still there; undefined for nobody. */
   #live(mask: Mask): Mask | undefined {
     const { returned, left } = this.#frame;
-    let any = false;
-    const live = mask.map((state, k) => {
-      const gone = Math.max(
-        sureGone(returned[k]),
-        sureGone(left?.broken[k]),
-        sureGone(left?.continued[k]),
-      );
-      const now = state === OFF || gone === 2 ? OFF : gone === 1 ? PERHAPS : state;
-      any ||= now !== OFF;
-      return now;
-    });
-    return any ? live : undefined;
+    return somebody(mask.map((state, k) => {
+      const gone = Math.max(returned[k] ?? OFF, left?.broken[k] ?? OFF, left?.continued[k] ?? OFF);
+      return Math.min(state, ON - gone);
+    }));
   }
 
   leave(mask: Mask, values?: readonly Value[]): void {
@@ -272,9 +307,7 @@ export class Walk implements Follower {
 
   call({ parameters, body }: Routine, values: readonly Value[][], mask: Mask): Value[] {
     const before = this.#frame;
-    this.#frame = this.#frameOf(
-      new Map(parameters.map(({ name }, k) => [name, values[k] ?? alike(this, undefined)])),
-    );
+    this.#frame = this.#frameOf(new Map(parameters.map(({ name }, k) => [name, values[k]])));
     this.#depth++;
     body(this, mask);
     this.#depth--;
@@ -283,15 +316,12 @@ export class Walk implements Follower {
     return result;
   }
 
+  /** Those that go on where a condition is not `ends`; undefined for nobody. */
   narrowed(mask: Mask, condition: readonly Value[], ends: boolean): Mask | undefined {
-    let any = false;
-    const narrowed = mask.map((state, k) => {
+    return somebody(mask.map((state, k) => {
       const value = condition[k];
-      const now = state === OFF || value === ends ? OFF : value === undefined ? PERHAPS : state;
-      any ||= now !== OFF;
-      return now;
-    });
-    return any ? narrowed : undefined;
+      return value === ends ? OFF : value === undefined ? Math.min(state, PERHAPS) : state;
+    }));
   }
 
   branch(condition: Expression, yes: Execute, no: Execute | undefined, mask: Mask): void {
@@ -305,13 +335,13 @@ export class Walk implements Follower {
   }
 
   /** Turns as long as somebody is surely in it; whoever is there perhaps is followed through one turn. */
-  loop({ condition, next, body }: Loop, mask: Mask): void {
+  loop(mask: Mask, body: Execute, condition?: Expression, next?: Execute): void {
     const before = this.#frame.left;
     const left: Left = { broken: new Uint8Array(this.lanes), continued: new Uint8Array(this.lanes) };
     this.#frame.left = left;
     this.#unsure++;
     let turning: Mask | undefined = this.options.skipsLoops
-      ? mask.map((state) => state === OFF ? OFF : PERHAPS)
+      ? mask.map((state) => Math.min(state, PERHAPS))
       : mask;
     while (turning) {
       const live: Mask | undefined = this.#live(turning);
@@ -319,11 +349,11 @@ export class Walk implements Follower {
       if (!inside) break;
       body(this, inside);
       left.continued.fill(OFF);
-      const rest = this.#live(inside);
-      if (rest) next?.(this, rest);
-      turning = rest;
-      if (rest?.includes(ON)) continue;
-      if (rest) condition?.value(this, rest); // perhaps it is asked again
+      turning = this.#live(inside);
+      if (!turning) break;
+      next?.(this, turning);
+      if (turning.includes(ON)) continue;
+      condition?.value(this, turning); // perhaps it is asked again
       break;
     }
     this.#unsure--;
@@ -331,34 +361,7 @@ export class Walk implements Follower {
   }
 }
 
-/** 2 of who is gone, 1 of who is perhaps. */
-function sureGone(state: number | undefined): number {
-  return state === ON ? 2 : state === PERHAPS ? 1 : 0;
-}
-
 /** Notes that somebody has left; what was sure stays so. */
 function mark(left: Mask, k: number, state: number): void {
-  if (state === OFF || left[k] === ON) return;
-  left[k] = state;
-}
-
-function builtinOf(
-  kind: string,
-  { workgroup: [wx, wy], grid }: IndexScope,
-  { group, local }: Invocation,
-): Value {
-  const [x, y, z] = grid;
-  switch (kind) {
-    case "global_invocation_id":
-      return { x: group[0] * wx + local[0], y: group[1] * wy + local[1], z: group[2] ?? 0 };
-    case "local_invocation_id":
-      return { x: local[0], y: local[1], z: 0 };
-    case "local_invocation_index":
-      return local[1] * wx + local[0];
-    case "workgroup_id":
-      return { x: group[0], y: group[1], z: group[2] ?? 0 };
-    case "num_workgroups":
-      return { x, y, z };
-  }
-  return undefined;
+  left[k] = Math.max(left[k] ?? OFF, state);
 }
