@@ -21,7 +21,7 @@ function shopLog(): string {
   const rows = ["uid,sku,ts,label,request,pos,mu"];
   for (let user = 0; user < USERS; user++) {
     for (let page = 0; page < PAGES; page++) {
-      const { places, chances } = law.draw(2, () => random.uniform());
+      const { places } = law.draw(2, () => random.uniform());
       const { slot } = pageOf(places, random.uniform());
       places.forEach((item, pos) => {
         const row = [
@@ -29,7 +29,7 @@ function shopLog(): string {
           slot === pos ? 1 : 0,
           `${user}-${page}`,
         ];
-        rows.push([...row, pos, Math.exp(sumOf(chances))].join(","));
+        rows.push([...row, pos, law.chance(places)].join(","));
       });
     }
   }
@@ -69,7 +69,7 @@ Deno.test("a shop's own log that was drawn says what other policies would have e
     const greedy = await figures("--policy greedy --explore plackett-luce:1");
     const law = new PlackettLuce(utilities, 1);
     const best = sumOf(
-      slates.map((slate) => pageOf(slate).clickChance * Math.exp(sumOf(law.chances(slate)))),
+      slates.map((slate) => pageOf(slate).clickChance * law.chance(slate)),
     );
     for (const [{ estimates }, value] of [[random, truth], [greedy, best]] as const) {
       for (const name of ["ips", "snips", "dr"]) {

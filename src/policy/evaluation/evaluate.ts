@@ -169,16 +169,12 @@ function expectEnough({ mu, weight, kept, slate }: Evidence, name: string, tempe
 
 /** The least temperature, of two digits, that has enough of an effective sample on the pages that are kept. */
 function enoughAt(kept: Evidence["kept"], temperature = 0.01): number | undefined {
-  const weightsAt = (temperature: number) =>
-    Float64Array.from(
-      kept,
-      ({ scores, shown, mu }) =>
-        Math.exp(new PlackettLuce(scores, temperature).chances(shown).reduce((sum, log) => sum + log, 0)) /
-        mu,
-    );
   for (let t = temperature; t <= WARMEST; t *= 1.25) {
     const rounded = Number(t.toPrecision(2));
-    const weights = weightsAt(rounded);
+    const weights = Float64Array.from(
+      kept,
+      ({ scores, shown, mu }) => new PlackettLuce(scores, rounded).chance(shown) / mu,
+    );
     const mean = weights.reduce((sum, w) => sum + w, 0) / weights.length;
     // Where pages that weigh much are not in the log, the others weigh alike, and too little.
     if (effectiveShare(weights) >= LEAST_SHARE && Math.abs(mean - 1) < 0.25) return rounded;
@@ -205,8 +201,7 @@ function poolAt(kept: Evidence["kept"], slate: number, temperature: number): num
       const own = random.sampleWithoutReplacement(scores.length, pool);
       const law = new PlackettLuce(Float32Array.from(own, (place) => scores[place]!), temperature);
       for (let s = 0; s < TRIED.slates; s++, count++) {
-        const { chances } = law.draw(slate, () => random.uniform());
-        sum += slatesOf(pool, slate) * Math.exp(chances.reduce((sum, log) => sum + log, 0));
+        sum += slatesOf(pool, slate) * law.chance(law.draw(slate, () => random.uniform()).places);
       }
     }
     if (count / sum >= LEAST_SHARE) return n;

@@ -132,10 +132,8 @@ function rowOf(
     { length: temperature === undefined ? 1 : draws },
     (_, d) => law.draw(k, uniform(d)).places,
   );
-  const pi = law.chances(shown);
-  const weight = Math.exp(sumOf(pi)) / mu;
   let ratio = 1;
-  const prefix = pi.map((log, j) =>
+  const prefix = law.chances(shown).map((log, j) =>
     propensities.length === k ? ratio *= Math.exp(log) / propensities[j]! : NaN
   );
   const logged = scores && loggedTemperature !== undefined
@@ -148,14 +146,13 @@ function rowOf(
   const slotReward = shown.map((_, j) => click !== NONE && click - log.eventRows[event]! === j ? 1 : 0);
   return {
     row: {
-      ...{ user, page: page.page, mu, reward: sumOf(slotReward), slotReward, weight, prefix, own },
+      ...{ user, page: page.page, mu, weight: law.chance(shown) / mu, prefix, own },
+      ...{ reward: Math.max(...slotReward), slotReward },
       ...predicted(page, law, shown, slates),
     },
-    off: logged ? mu / Math.exp(sumOf(logged.chances(shown))) : 1,
+    off: logged ? mu / logged.chance(shown) : 1,
   };
 }
-
-const sumOf = (numbers: readonly number[]) => numbers.reduce((sum, x) => sum + x, 0);
 
 /** Where the items of a page stand among the candidates. @throws UserError for one that is none. */
 function placesOf({ eventRows, rowItem }: Clicks, event: number, candidates: readonly number[]): number[] {

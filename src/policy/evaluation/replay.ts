@@ -105,10 +105,13 @@ export async function replayPages(
   }
 }
 
-/** What a policy is asked for on each page: scores, or the slates themselves. */
+/** What a policy is asked for on each page. */
 interface Asked {
   readonly dispatches: readonly PageDispatch[];
-  readonly scores: { readonly view: View; readonly stride: number } | undefined;
+  /** Scores, or the slates themselves. */
+  readonly view: View;
+  /** Of scores: from a user's to the next user's. */
+  readonly stride: number | undefined;
 }
 
 class Replay {
@@ -178,7 +181,7 @@ class Replay {
     for (let t = 0; t < Math.min(pages, most((user) => user.pages.length)); t++) {
       const events = users.map(({ pages }) => pages[t]?.event);
       const may = events.map((event, u) => event === undefined ? [] : this.#candidates(event, clicked[u]!));
-      const words = await this.#look(t, may);
+      const seen = await this.#look(t, may);
       const slates = new Uint32Array(U * k);
       const clicks = new Array<Click | undefined>(users.length);
       events.forEach((event, u) => {
@@ -194,12 +197,13 @@ class Replay {
         }
         slates.set(shown, u * k);
         if (end - row !== k) return;
-        const { scores, chosen, stride } = words;
+        const { asked: { stride } } = this;
+        const at = u * (stride ?? 0);
         take({
           ...{ user: users[u]!.user, page: t, event, candidates: may[u]!, choice },
-          utilities: words.utilities.subarray(u * I, (u + 1) * I),
-          scores: scores?.subarray(u * stride, u * stride + I),
-          chosen: chosen?.subarray(u * k, (u + 1) * k),
+          utilities: seen.utilities.subarray(u * I, (u + 1) * I),
+          scores: stride === undefined ? undefined : seen.scores.subarray(at, at + I),
+          chosen: stride === undefined ? seen.own.subarray(u * k, (u + 1) * k) : undefined,
         });
       });
       this.#show(slates, clicks);
@@ -219,23 +223,15 @@ class Replay {
     return repeats ? all : all.filter((item) => !clicked.has(item));
   }
 
+  /** Words of utilities, and of what the policy makes of them. One wait. */
   async #look(t: number, may: readonly (readonly number[])[]) {
-    const { gpu, page, asked: { scores }, programs } = this;
-    if (!scores) this.#write(page.masked, maskOf(page, may));
+    const { gpu, page, asked: { view, stride }, programs } = this;
+    if (stride === undefined) this.#write(page.masked, maskOf(page, may));
     this.#submit([[programs.look, 1 + t]]);
-    const [utilities, second] = await readViews(gpu, [
-      this.utilities,
-      ...(scores?.view === this.utilities ? [] : [scores?.view ?? page.slates]),
-    ]);
-    const floats = (words: Uint32Array<ArrayBuffer> | undefined) =>
-      new Float32Array(words?.buffer ?? new ArrayBuffer(0));
-    const seen = floats(utilities);
-    return {
-      utilities: seen,
-      scores: scores && (second ? floats(second) : seen),
-      stride: scores?.stride ?? 0,
-      chosen: scores ? undefined : second,
-    };
+    const [utilities, own] = await readViews(gpu, [this.utilities, view]);
+    if (!utilities || !own) throw new Error("expected utilities, and scores or slates");
+    const utilities32 = new Float32Array(utilities.buffer);
+    return { utilities: utilities32, own, scores: new Float32Array(own.buffer) };
   }
 
   /** Users saw their page, and clicked. */
@@ -271,11 +267,11 @@ class Replay {
 
 /** @param known what is computed anyway */
 function askedOf(policy: Policy, known: View, context: PageContext): Asked {
-  if (!policy.scores) return { dispatches: policy.record(context), scores: undefined };
-  const { before = [], chunk, dispatches, scores, stride } = policy.scores(context);
-  const own = dispatches.length > 0 && scores !== known ? [{ chunk, rows: context.items, dispatches }] : [];
+  if (!policy.scores) return { dispatches: policy.record(context), view: context.slates, stride: undefined };
+  const { before = [], chunk, dispatches, scores: view, stride } = policy.scores(context);
   if (chunk < context.users) throw new Error(`expected chunks of ${context.users} users, got ${chunk}`);
-  return { dispatches: [...before, ...own], scores: { view: scores, stride } };
+  const own = dispatches.length > 0 && view !== known ? [{ chunk, rows: context.items, dispatches }] : [];
+  return { dispatches: [...before, ...own], view, stride };
 }
 
 /** Bits of all but the candidates. */

@@ -13,8 +13,6 @@ const LOWEST = -1e30;
 interface DrawnSlate {
   /** k places in the scores, as they are shown. */
   readonly places: number[];
-  /** Logarithms of the chance of each, given those before it. */
-  readonly chances: number[];
   /** How far the draws were from falling on another item, least over the slots: a probability. */
   readonly margin: number;
 }
@@ -41,6 +39,11 @@ export class PlackettLuce {
       const { most, sum } = this.#left(slate.slice(0, j));
       return this.#z[place]! - most - Math.log(sum);
     });
+  }
+
+  /** The chance of a slate. */
+  chance(slate: readonly number[]): number {
+    return Math.exp(this.chances(slate).reduce((sum, log) => sum + log, 0));
   }
 
   /** The chances of all places of the next slot; 0 for what is shown before it. @param before places */
@@ -80,9 +83,9 @@ export class PlackettLuce {
 
   /** A slate of k, by a uniform number of [0, 1) a slot. */
   draw(k: number, uniform: (slot: number) => number): DrawnSlate {
-    const drawn = { places: [] as number[], chances: [] as number[], margin: 1 };
+    const drawn = { places: [] as number[], margin: 1 };
     for (let slot = 0; slot < k; slot++) {
-      const { weights, most, sum } = this.#left(drawn.places);
+      const { weights, sum } = this.#left(drawn.places);
       const threshold = uniform(slot) * sum;
       let [shown, reached, before] = [-1, 0, 0];
       for (let i = 0; i < weights.length && (shown < 0 || reached <= threshold); i++) {
@@ -97,7 +100,6 @@ export class PlackettLuce {
         (threshold - before) / sum || 1,
       );
       drawn.places.push(shown);
-      drawn.chances.push(this.#z[shown]! - most - Math.log(sum));
     }
     return drawn;
   }
