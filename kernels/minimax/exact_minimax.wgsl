@@ -18,8 +18,9 @@
 // On a GPU     (reasoned, not measured) as choice_nll.wgsl. K^2 comparisons of up to 16 rows are of registers (HELD); of longer
 //              pages they read the page again and again, from cache. A sort would need an array with places that only the run
 //              knows, which does not stay in registers. Long pages diverge from short ones.
-//   compiled: navi31 48 VGPRs, 32 subgroups a SIMD, mi200 44, 5. The way of short pages alone: inverse throughput 554 and 2,125,
-//              latency 8,872 and 10,625; without it 36, 32, 28, 9, 948 and 2,444, 15,165 and 16,937 (for 8 rows)
+//   compiled: navi31 48 VGPRs, 32 subgroups a SIMD, mi200 48, 5. The way of short pages alone: latency 10,674 and 12,896, inverse
+//              throughput 875 and 2,698; reading the page again: 36 VGPRs, 32, and 28, 9; 15,165 and 16,937, 948 and 2,444. The
+//              latter are of 8 rows, the former of as many as 16
 // Cost         4 K + 40 flops and 12 bytes a row.
 // Backward     is here, with GRADIENT      Next   outcome_sum.wgsl
 
@@ -61,6 +62,17 @@ fn share_in_top(k: f32, greater: f32, equal: f32) -> f32 {
 // NaN or infinite, by the exponent bits: comparisons, max and exp may lose a NaN.
 fn broken(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u; }
 
+// How many held rows are at least as large as z, and their sum. A function: naga counts the turns of a loop inside a loop, so that
+// none is written out.
+fn held_at_least(z: f32, held: ptr<function, array<f32, max(HELD, 1u)>>) -> vec2f {
+  var larger = vec2f(0.0);
+  for (var k = 0u; k < HELD; k++) {
+    let other = (*held)[k];
+    larger += select(vec2f(0.0), vec2(1.0, other), other >= z);
+  }
+  return larger;
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn exact_minimax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let e = id.x + id.y * (grid.x * WORKGROUP);
@@ -96,27 +108,24 @@ fn exact_minimax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
   let most = ETA * max(most_u, 0.0);
   var choices = exp(-most);
   for (var r = first; r < end; r++) { choices += exp(ETA * u[r] - most); }
+  let is_short = end - first <= HELD;
+  var held: array<f32, max(HELD, 1u)>;
+  for (var k = 0u; k < HELD; k++) {
+    held[k] = select(-3.0e38, eta * (u[min(first + k, end - 1u)] - most_u), first + k < end);
+  }
   var support = vec2f(0.0);  // rows of it, and their sum
-  if (end - first <= HELD) {
-    var z: array<f32, max(HELD, 1u)>;
-    for (var k = 0u; k < HELD; k++) {
-      z[k] = select(-3.0e38, eta * (u[min(first + k, end - 1u)] - most_u), first + k < end);
-    }
-    for (var k = 0u; k < HELD; k++) {
-      var larger = vec2f(0.0);
-      for (var q = 0u; q < HELD; q++) { larger += select(vec2f(0.0), vec2(1.0, z[q]), z[q] >= z[k]); }
-      if (first + k < end && 1.0 + larger.x * z[k] > larger.y) { support += vec2(1.0, z[k]); }
-    }
-  } else {
-    for (var r = first; r < end; r++) {
-      let z = eta * (u[r] - most_u);
-      var larger = vec2f(0.0);
+  for (var r = first; r < end; r++) {
+    let z = eta * (u[r] - most_u);
+    var larger = vec2f(0.0);
+    if (is_short) {
+      larger = held_at_least(z, &held);
+    } else {
       for (var q = first; q < end; q++) {
         let other = eta * (u[q] - most_u);
         if (other >= z) { larger += vec2(1.0, other); }
       }
-      if (1.0 + larger.x * z > larger.y) { support += vec2(1.0, z); }
     }
+    if (1.0 + larger.x * z > larger.y) { support += vec2(1.0, z); }
   }
   let tau = (support.y - 1.0) / max(support.x, 1.0);
   var clicked_pi = 0.0;
