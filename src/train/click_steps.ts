@@ -179,7 +179,9 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlacedStep> {
       const views = [...(shared?.rowsOf(batch) ?? []), ...dense, ...(isLast ? [slot] : [])];
       const words = await readViews(gpu, views);
       const sums = isLast ? words.pop() : undefined;
-      const beside = sums ? Float32Array.from([...own, ...new Float32Array(sums.buffer)]) : new Float32Array();
+      const beside = sums
+        ? Float32Array.from([...own, ...new Float32Array(sums.buffer)])
+        : new Float32Array();
       const sum = await shareGradient(gpu, ranks, { tables, dense }, words, beside, patient);
       if (isLast) given = Float32Array.from(sum);
       if (!shared) continue;

@@ -55,7 +55,9 @@ export async function validateShared(
 /** A state as rank 0 has it, but for the best snapshots, which rank 0 alone saves. @param own with the same tensors */
 export async function firstState(ranks: Ranks, own: TrainerState): Promise<TrainerState> {
   const isFirst = ranks.rank === 0;
-  const standing = criteria.flatMap((criterion) => [own.best[criterion].value, own.best[criterion].iteration]);
+  const standing = criteria.flatMap((
+    criterion,
+  ) => [own.best[criterion].value, own.best[criterion].iteration]);
   const words = new Uint32Array(Float64Array.from([own.iteration, ...standing]).buffer);
   const [first = words] = await ranks.gather(words, true);
   const [iteration = 0, ...records] = new Float64Array(first.buffer);

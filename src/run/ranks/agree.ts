@@ -44,7 +44,11 @@ function expectMultiple(option: string, value: number, { syncEvery }: RanksConfi
 }
 
 /** @throws UserError for a run that is to go on with another number of ranks than it began with. */
-export function expectAsMany(then: RanksConfig | undefined, now: { size: number } | undefined, path: string): void {
+export function expectAsMany(
+  then: RanksConfig | undefined,
+  now: { size: number } | undefined,
+  path: string,
+): void {
   const [was, is] = [then?.size ?? 1, now?.size ?? 1];
   if (was === is) return;
   const command = trainCommand({ size: was });

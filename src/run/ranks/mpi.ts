@@ -82,7 +82,9 @@ export class MpiRanks implements Ranks {
     if (rank[0] === place.rank && size[0] === place.size) return ranks;
     throw new UserError(
       `Expected rank ${place.rank} of ${place.size}, as the environment says, but ${library} knows this process as rank ` +
-        `${rank[0]} of ${size[0]}: it belongs to another MPI than what started it. Use its own mpirun, or srun --mpi=pmix.`,
+        `${rank[0]} of ${
+          size[0]
+        }: it belongs to another MPI than what started it. Use its own mpirun, or srun --mpi=pmix.`,
     );
   }
 
