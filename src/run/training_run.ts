@@ -1,6 +1,7 @@
 /** A run from its first iteration, or from where it stopped, to its test figures; all of it in its folder. */
 
 import { type DataSizes, dataSizes, type OnProgress } from "../data/log_source.ts";
+import { hashedIdsOf } from "../data/item_ids.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { recordedShapes } from "../gpu/kernel_shapes.ts";
 import { countedOn } from "../model/counted.ts";
@@ -222,7 +223,7 @@ async function train(training: Training, folder: RunFolder): Promise<RunResult> 
       finished: new Date().toISOString(),
       sessionSeconds: (performance.now() - began) / 1000,
       resumed: first > 0,
-      data: { ...dataSizes(data.source), warnings: data.warnings },
+      data: { ...dataSizes(data.source), hashed: hashedIdsOf(data.features), warnings: data.warnings },
       ...(tested ? await testStage(stage, trainer, data, config, events.onProgress) : {}),
     };
     if (tested) await folder.saveResult(result);

@@ -3,6 +3,7 @@
 import process from "node:process";
 import { type LogSource, sizeOf } from "../../data/log_source.ts";
 import { notePages } from "../options/train.ts";
+import { hashedIdsOf } from "../../data/item_ids.ts";
 import { UserError } from "../../user_error.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { openGpu } from "../../gpu/host/open_gpu.ts";
@@ -143,8 +144,10 @@ function describe(gpu: Gpu, data: Dataset): void {
   say(`adapter: ${description}${kind === "cpu" ? " (software: it computes on the CPU)" : ""}`);
   const { name, items: { shape }, userSplit } = data.source;
   const { events, rows, given } = sizeOf(data.source);
+  const hashed = hashedIdsOf(data.features);
   const features = [
     ...(shape.kind === "mixed" ? [`${thousands(shape.tokens)} tokens`] : []),
+    ...(hashed === undefined ? [] : [`ids hashed to 2 x ${thousands(hashed)} of them`]),
     shape.kind === "one-hot" ? "one-hot" : `${shape.width} features each`,
   ].join(", ");
   say(
