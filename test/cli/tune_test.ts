@@ -171,6 +171,7 @@ async function searched(world: World, before?: { standing: Standing; spent: numb
       budgetSeconds: world.budget,
       iterations: world.iterations,
       validateEvery: STEP,
+      jobs: 1,
       draw: (number, all) => settingOf(number, space, all),
       train,
       keep: (standing, spent) => Promise.resolve(void kept.push({ standing, spent })),

@@ -15,7 +15,7 @@ import { readSnapshot } from "../snapshot.ts";
 import * as v from "../../schema.ts";
 import type { StagesConfig } from "../../train/config.ts";
 import { type Stage, stagesOf } from "../stages.ts";
-import { iterationsDone, type Run, type RunResult, runStage } from "../training_run.ts";
+import { iterationsDone, type Run, type RunEvents, type RunResult, runStage } from "../training_run.ts";
 import { iterationFlops, type Trained } from "../../train/iteration_work.ts";
 import { RewardWatch } from "../../train/reward_watch.ts";
 import { delayedProgress, trainingProgress } from "../../cli/progress.ts";
@@ -39,6 +39,7 @@ export async function goOn(
   run: Run,
   stop: Stop,
   report: (result: RunResult, stage: Stage) => void = () => {},
+  show: ShowStage = onTerminal,
 ): Promise<RunResult[]> {
   await expectToGoOn(run.path, run.config);
   const results: RunResult[] = [];
@@ -46,7 +47,7 @@ export async function goOn(
   for (const stage of stages) {
     if (stop.signal.aborted && results.length > 0) break;
     if (stages.length > 1) say(`${stage.name} stage`);
-    const result = await goOnWith(stage, run, stop);
+    const result = await goOnWith(stage, run, stop, show);
     results.push(result);
     report(result, stage);
     if (!result.test) break;
@@ -74,52 +75,69 @@ export function isFinished(config: RunConfig, results: readonly RunResult[]): bo
   return results.length === stagesOf(config).length && results.every(({ test }) => test !== undefined);
 }
 
+/** How a stage is shown. @param total of its iterations. @param done those of earlier sessions; undefined where it begins */
+export type ShowStage = (stage: Stage, total: number, done: number | undefined) => Shown;
+export interface Shown {
+  readonly events: RunEvents;
+  note(text: string): void;
+  stop(): void;
+}
+
 /** Goes on with a stage, or begins it, and shows how it goes. */
-async function goOnWith(stage: Stage, run: Run, stop: Stop): Promise<RunResult> {
-  const { name, shown, iterations } = stage;
-  const done = await iterationsDone(stage, run.path);
-  if (done !== undefined) say(`going on after iteration ${done}`);
-  const names = { loss: shown.loss.name, prec1: shown.prec1.name };
-  const progress = trainingProgress(iterations(run.config), done ?? 0, process.stderr, names);
-  /** Of what is done before the first step, or after the last. */
-  let beside: ReturnType<typeof delayedProgress> | undefined;
-  let steps = 0;
+async function goOnWith(stage: Stage, run: Run, stop: Stop, show: ShowStage): Promise<RunResult> {
+  const shown = show(stage, stage.iterations(run.config), await iterationsDone(stage, run.path));
+  const watch = stage.name === "adversarial" ? new RewardWatch() : undefined;
   let verdict: string | undefined;
-  const watch = name === "adversarial" ? new RewardWatch() : undefined;
   stop.onStop = () =>
-    progress.note(
+    shown.note(
       "stopping: the steps that are under way are finished and saved (Ctrl-C again to drop them)",
     );
   try {
     const result = await runStage(stage, run, {
+      ...shown.events,
       onParts: (parts) =>
-        progress.note(
+        shown.note(
           `a batch is computed in up to ${parts} parts of whole users, as it is larger than the adapter or --part-rows allows`,
         ),
-      onStep: (r) => {
-        if (steps++ === 0) beside = void beside?.stop();
-        progress.update(r.iteration, { loss: r[shown.loss.figure], prec1: r[shown.prec1.figure] });
-      },
       onValidation: (r) => {
-        const figures = { valLoss: r[shown.loss.figure], valPrec1: r[shown.prec1.figure] };
-        progress.update(r.iteration, figures);
+        shown.events.onValidation?.(r);
         const warning = watch?.take(r);
-        if (warning) progress.note(warning);
-      },
-      onProgress: (what, done, all) => {
-        if (!beside && steps > 0) progress.stop();
-        beside ??= delayedProgress();
-        beside.onProgress(what, done, all);
+        if (warning) shown.note(warning);
       },
     });
     verdict = watch?.verdict();
     return result;
   } finally {
     stop.onStop = undefined;
-    if (beside) beside.stop();
-    else progress.stop();
+    shown.stop();
     if (verdict) say(verdict);
   }
+}
+
+function onTerminal({ shown }: Stage, total: number, done: number | undefined): Shown {
+  if (done !== undefined) say(`going on after iteration ${done}`);
+  const names = { loss: shown.loss.name, prec1: shown.prec1.name };
+  const progress = trainingProgress(total, done ?? 0, process.stderr, names);
+  /** Of what is done before the first step, or after the last. */
+  let beside: ReturnType<typeof delayedProgress> | undefined;
+  let steps = 0;
+  return {
+    events: {
+      onStep: (r) => {
+        if (steps++ === 0) beside = void beside?.stop();
+        progress.update(r.iteration, { loss: r[shown.loss.figure], prec1: r[shown.prec1.figure] });
+      },
+      onValidation: (r) =>
+        progress.update(r.iteration, { valLoss: r[shown.loss.figure], valPrec1: r[shown.prec1.figure] }),
+      onProgress: (what, done, all) => {
+        if (!beside && steps > 0) progress.stop();
+        beside ??= delayedProgress();
+        beside.onProgress(what, done, all);
+      },
+    },
+    note: progress.note,
+    stop: () => beside ? beside.stop() : progress.stop(),
+  };
 }
 
 /** Opens the adapter, says what there is to work on, and closes it in the end. @param trained if it is one thing. */

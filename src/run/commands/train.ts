@@ -25,7 +25,7 @@ import {
 } from "./run_stages.ts";
 import { quoted } from "../../cli/arguments.ts";
 import { type Stop, stopOnSignals } from "../../cli/stop.ts";
-import { parseTrainOptions, type TrainOptions } from "./train_options.ts";
+import { expectOneJob, parseTrainOptions, type TrainOptions } from "./train_options.ts";
 import { runOne, runSeeds } from "./train_runs.ts";
 import { exists } from "../files/file_error.ts";
 import { readSnapshot } from "../snapshot.ts";
@@ -59,7 +59,7 @@ async function main(): Promise<number> {
     if (options.seeds === 1) return await runOne({ ...context, path, config }, options.report, stop);
     const seeds = { seeds: Array.from({ length: options.seeds }, (_, k) => options.seed + k), config };
     await writeSeeds(path, seeds);
-    return await runSeeds(context, path, seeds, options.report, stop);
+    return await runSeeds(context, path, seeds, options, stop);
   });
 }
 
@@ -148,9 +148,10 @@ async function resume(
       await compareMachine(gpu, seeds.config);
       if (extended.config !== seeds.config) await writeSeeds(path, extended);
       const context = { gpu, data, init, signal: stop.signal };
-      return await runSeeds(context, path, extended, options.report, stop);
+      return await runSeeds(context, path, extended, options, stop);
     });
   }
+  expectOneJob(options.jobs);
   const saved = await readConfig(path);
   const config = extend(saved, options, given);
   await expectExtensible(path, saved, config);
