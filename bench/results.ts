@@ -57,7 +57,8 @@ async function results(name: string, { papers, logs, runs, jobs, readme }: Optio
   const chosen = tables.find((table) => table.name === name);
   if (!chosen) throw new Error(`expected a table, got ${name}`);
   const page = await Page.open(readme, `bench results ${name}`);
-  const text = await chosen.make(new KeptRuns(runs, papers, logs, jobs));
+  const kept = new KeptRuns(runs, papers, logs, jobs);
+  const text = await chosen.make(kept).finally(() => kept.ended());
   console.log(text);
   await page.write(`bench results ${name}`, text);
 }

@@ -26,7 +26,7 @@ const LOGS = [
   { name: "shop", log: PAGES, train: "--iterations 1000", source: largeShop },
   {
     name: "yelp",
-    log: "--user session_new_index --item item_new_index --time Time --time-format seconds --clicked is_click --format tsv",
+    log: "--user session_new_index --item item_new_index --time Time --time-format seconds --clicked is_click --format csv",
     train: "--iterations 1000",
     source: ({ papers }: Runs) => Promise.resolve(`${papers}/yelp.txt`),
   },

@@ -91,6 +91,11 @@ export class KeptRuns implements Runs {
     return path;
   }
 
+  /** What is under way is done to its end, also where something else failed. */
+  async ended(): Promise<void> {
+    await Promise.allSettled(this.#asked.values());
+  }
+
   printed(command: string, args: readonly string[]): Promise<string> {
     return this.#jobs.inPlace(() => {
       console.error(`${command} ${args.join(" ")}`);
