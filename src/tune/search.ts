@@ -180,15 +180,16 @@ export async function search(
   else if (further > LEAST_MORE * had && !hasReached(usual, parts.iterations)) {
     await run(0, parts.iterations, further);
   }
-  do {
+  for (;;) {
     while (busy.size < parts.jobs && !failure && !signal.aborted && current.rungs.length > 0) {
       const more = draw(current.candidates.length, settingsOf(current)) !== undefined;
       const job = nextJob(current, left(), more, busy);
       if (!job) break;
       begin(job, left());
     }
+    if (busy.size === 0) break;
     await Promise.race(busy.values());
-  } while (busy.size > 0);
+  }
   if (failure) throw failure.error;
   return { standing: current, spentSeconds: spentSeconds() };
 }

@@ -257,5 +257,10 @@ Deno.test("results: a training that is done is not done again, unless something 
       !await exists(path) && !await exists(`${path}.done.json`),
       "what was asked before is not there any more",
     );
+    const beside = new KeptRuns(`${folder}/runs`, folder, undefined, 2);
+    const both = ["0", "1"].map((count) => beside.trained(`beside-${count}`, "train", [...args, count]));
+    await assert.rejects(Promise.all(both), /--iterations/);
+    await beside.ended();
+    assert.ok(await exists(`${folder}/runs/beside-1.done.json`), "the one beside it is kept");
   });
 });
