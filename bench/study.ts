@@ -84,7 +84,8 @@ export async function runCommand(
   const started = processOf(command, args);
   let said = "";
   if (!beside) {
-    const { code, stdout } = await new Deno.Command(Deno.execPath(), { ...started, stderr: "inherit" }).output();
+    const { code, stdout } = await new Deno.Command(Deno.execPath(), { ...started, stderr: "inherit" })
+      .output();
     if (code === 0) return new TextDecoder().decode(stdout);
     said = `exit code ${code}`;
   } else {
@@ -99,7 +100,9 @@ export async function runCommand(
       said = error.message;
     }
   }
-  throw new UserError(`Expected ${command} to end well, it ended with ${said}. It was called with: ${args.join(" ")}`);
+  throw new UserError(
+    `Expected ${command} to end well, it ended with ${said}. It was called with: ${args.join(" ")}`,
+  );
 }
 
 /** Works in a temporary folder, which is removed. */

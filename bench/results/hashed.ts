@@ -13,7 +13,8 @@ const BUCKETS = [1_000, 10_000, 100_000, 1_000_000];
  * A small model that knows items by their ids alone: of a million hashes its tables of 2 N rows and 16 columns just fit into a
  * binding of 128 MiB.
  */
-const MODEL = "--adam row-sparse --lstm-units 4 --dims 16 --counts none --iterations 1000 --validate-every 100";
+const MODEL =
+  "--adam row-sparse --lstm-units 4 --dims 16 --counts none --iterations 1000 --validate-every 100";
 
 const PAGES = "--user user --item item --time time --clicked clicked --page page";
 /** How `data log` reads each. */
@@ -22,7 +23,8 @@ const LOGS = [
   { name: "shop", title: "a shop of 100,000 items", log: PAGES, source: largeShop },
   {
     ...{ name: "yelp", title: "yelp, 804 items" },
-    log: "--user session_new_index --item item_new_index --time Time --time-format seconds --clicked is_click --format csv",
+    log:
+      "--user session_new_index --item item_new_index --time Time --time-format seconds --clicked is_click --format csv",
     source: ({ papers }: Runs) => Promise.resolve(`${papers}/yelp.txt`),
   },
 ];

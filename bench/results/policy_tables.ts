@@ -60,12 +60,14 @@ export const truthTable: ResultTable = {
   async make(runs) {
     const found: { name: string; steps: number; compared: Compared }[] = [];
     for (const { key, name, options, steps } of policies) {
-      const folders = await Promise.all(TRUTH_SEEDS.map((seed) =>
-        runs.trained(`truth-${key}-${seed}`, "policy train", [
-          ...["--shop", "restless", "--truth", ...options.split(" "), "--seed", String(seed)],
-          ...["--steps", String(steps)],
-        ])
-      ));
+      const folders = await Promise.all(
+        TRUTH_SEEDS.map((seed) =>
+          runs.trained(`truth-${key}-${seed}`, "policy train", [
+            ...["--shop", "restless", "--truth", ...options.split(" "), "--seed", String(seed)],
+            ...["--steps", String(steps)],
+          ])
+        ),
+      );
       // The optimum takes seconds, and is the same for all.
       const optimum = found.length === 0 ? "fine" : "none";
       const [one] = await compared(runs, [...folders, "--with", "greedy", "--optimum", optimum]);

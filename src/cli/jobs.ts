@@ -20,7 +20,10 @@ import { LAUNCHER_VARIABLE } from "./stop.ts";
 
 /** @param what is done side by side, such as "seeds" */
 export function jobsOption(what: string): Option {
-  return new Option(JOBS, `so many ${what} side by side, each in a process of its own with its share of the cores`)
+  return new Option(
+    JOBS,
+    `so many ${what} side by side, each in a process of its own with its share of the cores`,
+  )
     .argParser(wholeNumber(1, 256)).default(1);
 }
 
@@ -180,7 +183,10 @@ export function jobsProgress(total: number, output: Output = process.stderr): Jo
   };
   const line = (width: number) => {
     const each = [...running].map(([name, { text }]) => `${name}: ${text}`);
-    return [`${ended} of ${total} done`, left(), ...each].filter((text) => text !== "").join("  ").slice(0, width);
+    return [`${ended} of ${total} done`, left(), ...each].filter((text) => text !== "").join("  ").slice(
+      0,
+      width,
+    );
   };
   const live = liveLine(output, line);
   return {
@@ -217,7 +223,9 @@ export async function settled<T>(
   });
   if (failed.length > 0) {
     throw new UserError(
-      `${failed.length} of ${names.length} trainings did not come to their end; the others are kept:\n${failed.join("\n")}\n${goOn}`,
+      `${failed.length} of ${names.length} trainings did not come to their end; the others are kept:\n${
+        failed.join("\n")
+      }\n${goOn}`,
     );
   }
   return results.flatMap((result) => result.status === "fulfilled" ? [result.value] : []);

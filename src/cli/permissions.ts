@@ -178,7 +178,9 @@ export function permissionFlags(command: string, args: readonly string[], cache?
   ];
   const flags = ["--no-prompt", "--allow-read", `--allow-env=${variables.join(",")}`];
   // Whoever may start Deno may do anything.
-  if (adapter && Number(readArguments(args, [JOBS]).values.get(JOBS)) > 1) flags.push(`--allow-run=${Deno.execPath()}`);
+  if (adapter && Number(readArguments(args, [JOBS]).values.get(JOBS)) > 1) {
+    flags.push(`--allow-run=${Deno.execPath()}`);
+  }
   if (native) flags.push("--allow-ffi");
   if (listens) flags.push(`--allow-net=127.0.0.1:${portOf(args)}`);
   const folders = writes(args);

@@ -46,7 +46,8 @@ export function driverThreads(flops?: number): Record<string, string> {
  * variable once. Other drivers do not know it.
  */
 export function setDriverThreads(flops?: number): void {
-  const isGranted = (variable: string) => Deno.permissions.querySync({ name: "env", variable }).state === "granted";
+  const isGranted = (variable: string) =>
+    Deno.permissions.querySync({ name: "env", variable }).state === "granted";
   if (!DRIVER_VARIABLES.every(isGranted)) return;
   for (const [name, value] of Object.entries(driverThreads(flops))) Deno.env.set(name, value);
 }

@@ -9,8 +9,7 @@ import { iterationFlops } from "../../train/iteration_work.ts";
 import { DivergedError } from "../../train/results.ts";
 import { OwnedFolder } from "../files/owned_folder.ts";
 import { RunFolder } from "../run_folder.ts";
-import type { Stage } from "../stages.ts";
-import { stages } from "../stages.ts";
+import { type Stage, stages } from "../stages.ts";
 import { type JobMessage, messageLine, requestSchema } from "./run_jobs.ts";
 import { EXIT_INTERRUPTED, goOn, reopenInit, say, type Shown } from "./run_stages.ts";
 

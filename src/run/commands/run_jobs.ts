@@ -2,7 +2,16 @@
 
 import { serialize } from "node:v8";
 import * as v from "../../schema.ts";
-import { FailedJob, Jobs, type JobsProgress, jobsProgress, processOf, runChild, settled, valueOf } from "../../cli/jobs.ts";
+import {
+  FailedJob,
+  Jobs,
+  type JobsProgress,
+  jobsProgress,
+  processOf,
+  runChild,
+  settled,
+  valueOf,
+} from "../../cli/jobs.ts";
 import { cacheFolder } from "../../cli/permissions.ts";
 import { RESUME } from "../../cli/arguments.ts";
 import { thousands } from "../../thousands.ts";
@@ -23,7 +32,11 @@ export const requestSchema = v.strictObject({
 /** What a child tells. */
 export type JobMessage =
   | { readonly kind: "step"; readonly stage: StageName; readonly figures: StepResult<StageFigures> }
-  | { readonly kind: "validation"; readonly stage: StageName; readonly figures: ValidationResult<StageFigures> }
+  | {
+    readonly kind: "validation";
+    readonly stage: StageName;
+    readonly figures: ValidationResult<StageFigures>;
+  }
   | { readonly kind: "diverged"; readonly iteration: number; readonly message: string }
   | { readonly kind: "ended"; readonly results: RunResult[] };
 
@@ -71,7 +84,9 @@ export function runInJob(
         else events?.onValidation?.(message.figures);
         const at = stages.findIndex((one) => one.name === stage);
         const total = stages[at]?.iterations(config) ?? 1;
-        const text = `${thousands(figures.iteration)}/${thousands(total)}${stages.length > 1 ? ` ${stage}` : ""}`;
+        const text = `${thousands(figures.iteration)}/${thousands(total)}${
+          stages.length > 1 ? ` ${stage}` : ""
+        }`;
         progress?.tell(name, (at + figures.iteration / total) / stages.length, text);
       }
     };

@@ -116,7 +116,9 @@ const RESUME_OPTIONS = ["resume", "iterations", "adversarial", "report", "jobs"]
 /** @throws UserError for jobs of which one alone has something to do */
 export function expectOneJob(jobs: number): void {
   if (jobs === 1) return;
-  throw new UserError(`Expected --jobs with --seeds of at least 2, as one model is trained by one process; got ${jobs}.`);
+  throw new UserError(
+    `Expected --jobs with --seeds of at least 2, as one model is trained by one process; got ${jobs}.`,
+  );
 }
 
 /** @throws {UserError} for other options beside --resume */

@@ -60,7 +60,12 @@ export async function runSeeds(
 }
 
 /** @returns the results of those that came to their end */
-async function seedsInTurn(context: RunContext, path: string, seeds: Seeds, stop: Stop): Promise<RunResult[][]> {
+async function seedsInTurn(
+  context: RunContext,
+  path: string,
+  seeds: Seeds,
+  stop: Stop,
+): Promise<RunResult[][]> {
   const finished: RunResult[][] = [];
   for (const seed of seeds.seeds) {
     if (stop.signal.aborted) break;

@@ -38,11 +38,13 @@ export function searchProgress(
   let [current, tenth] = [standing, Math.floor(10 * share())];
   const running = new Map<number, string>();
   let winner = winnerOf(standing);
-  const line = () => [left(), ...running.values(), bestText(current)].filter((text) => text !== "").join("  ");
+  const line = () =>
+    [left(), ...running.values(), bestText(current)].filter((text) => text !== "").join("  ");
   const { note, stop } = liveLine(output, (width) => line().slice(0, Math.max(0, width)));
   return {
     begin(number, { iterations: done }, iterations) {
-      const told = (at: number, value: string) => running.set(number, `setting ${number}: ${at}/${iterations}${value}`);
+      const told = (at: number, value: string) =>
+        running.set(number, `setting ${number}: ${at}/${iterations}${value}`);
       let value = "";
       told(done, value);
       return {
