@@ -87,7 +87,15 @@ export interface Shown {
 async function goOnWith(stage: Stage, run: Run, stop: Stop, show: ShowStage): Promise<RunResult> {
   const shown = show(stage, stage.iterations(run.config), await iterationsDone(stage, run.path));
   const watch = stage.name === "adversarial" ? new RewardWatch() : undefined;
-  let verdict: string | undefined;
+  let [verdict, spent]: (string | undefined)[] = [];
+  const { size = 1, syncEvery = 1 } = run.config.ranks ?? {};
+  if (size > 1) {
+    say(
+      `${size} ranks, ${
+        syncEvery === 1 ? "gradients are summed in every step" : `one every ${syncEvery} steps`
+      }`,
+    );
+  }
   stop.onStop = () =>
     shown.note(
       "stopping: the steps that are under way are finished and saved (Ctrl-C again to drop them)",
@@ -106,11 +114,12 @@ async function goOnWith(stage: Stage, run: Run, stop: Stop, show: ShowStage): Pr
       },
     });
     verdict = watch?.verdict();
+    if (result.ranks) spent = spentText(result.ranks);
     return result;
   } finally {
     stop.onStop = undefined;
     shown.stop();
-    if (verdict) say(verdict);
+    for (const text of [verdict, spent]) if (text) say(text);
   }
 }
 
@@ -138,6 +147,16 @@ function onTerminal({ shown }: Stage, total: number, done: number | undefined): 
     note: progress.note,
     stop: () => beside ? beside.stop() : progress.stop(),
   };
+}
+
+/** How much of a training by several ranks went into what they told each other. */
+function spentText({ size, share, seconds, calls, bytes }: NonNullable<RunResult["ranks"]>): string {
+  return `${size} ranks: ${
+    (100 * share).toFixed(1)
+  } % of the time of training went into communication, waiting for the slowest ` +
+    `rank included (${seconds.toFixed(1)} s, ${thousands(calls)} calls, ${
+      thousands(Math.round(bytes / 1e6))
+    } MB from each).`;
 }
 
 /** Opens the adapter, says what there is to work on, and closes it in the end. @param trained if it is one thing. */
