@@ -87,15 +87,10 @@ export interface Shown {
 async function goOnWith(stage: Stage, run: Run, stop: Stop, show: ShowStage): Promise<RunResult> {
   const shown = show(stage, stage.iterations(run.config), await iterationsDone(stage, run.path));
   const watch = stage.name === "adversarial" ? new RewardWatch() : undefined;
-  let [verdict, spent]: (string | undefined)[] = [];
+  let verdict: string | undefined;
   const { size = 1, syncEvery = 1 } = run.config.ranks ?? {};
-  if (size > 1) {
-    say(
-      `${size} ranks, ${
-        syncEvery === 1 ? "gradients are summed in every step" : `one every ${syncEvery} steps`
-      }`,
-    );
-  }
+  const how = syncEvery === 1 ? "gradients are summed in every step" : `one every ${syncEvery} steps`;
+  if (size > 1) say(`${size} ranks, ${how}`);
   stop.onStop = () =>
     shown.note(
       "stopping: the steps that are under way are finished and saved (Ctrl-C again to drop them)",
@@ -114,12 +109,12 @@ async function goOnWith(stage: Stage, run: Run, stop: Stop, show: ShowStage): Pr
       },
     });
     verdict = watch?.verdict();
-    if (result.ranks) spent = spentText(result.ranks);
+    if (result.ranks) shown.note(spentText(result.ranks));
     return result;
   } finally {
     stop.onStop = undefined;
     shown.stop();
-    for (const text of [verdict, spent]) if (text) say(text);
+    if (verdict) say(verdict);
   }
 }
 
@@ -151,12 +146,9 @@ function onTerminal({ shown }: Stage, total: number, done: number | undefined): 
 
 /** How much of a training by several ranks went into what they told each other. */
 function spentText({ size, share, seconds, calls, bytes }: NonNullable<RunResult["ranks"]>): string {
-  return `${size} ranks: ${
-    (100 * share).toFixed(1)
-  } % of the time of training went into communication, waiting for the slowest ` +
-    `rank included (${seconds.toFixed(1)} s, ${thousands(calls)} calls, ${
-      thousands(Math.round(bytes / 1e6))
-    } MB from each).`;
+  const [percent, megabytes] = [(100 * share).toFixed(1), thousands(Math.round(bytes / 1e6))];
+  return `${size} ranks: ${percent} % of the time of training went into communication, waiting for the slowest rank included ` +
+    `(${seconds.toFixed(1)} s, ${thousands(calls)} calls, ${megabytes} MB from each).`;
 }
 
 /** Opens the adapter, says what there is to work on, and closes it in the end. @param trained if it is one thing. */
