@@ -7,6 +7,7 @@ import { temporaryName } from "../run/files/temporary_file.ts";
 import {
   DATA,
   DEFAULT_PORT,
+  MEMORY,
   ONNX,
   OUT_FILE,
   OUT_FOLDER,
@@ -105,6 +106,7 @@ export const EXAMPLE_FOLDER = join("runs", "example");
 export function dataFolders(args: readonly string[]): string[] {
   const [name = ""] = args;
   if (name === "" || name.startsWith("-") || name === "describe") return [];
+  if (name === "check") return readArguments(args.slice(1), [MEMORY]).operands.slice(0, 1);
   const usual = name === "example" ? EXAMPLE_FOLDER : preparedFolder(name);
   return [readArguments(args, [OUT_FOLDER]).values.get(OUT_FOLDER) ?? usual];
 }
