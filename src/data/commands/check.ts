@@ -17,14 +17,14 @@ export function checkCommand(): Command {
     .option(MEMORY, "memory of the data engine", memorySize, "2GB")
     .action(async (path: string, { memory }: { memory: string }) => {
       const progress = stepProgress();
-      const { manifest: { counts }, added } = await check(path, memory, progress.begin).finally(progress.stop);
+      const checked = check(path, memory, progress.begin);
+      const { manifest: { counts }, added } = await checked.finally(progress.stop);
       const n = (count = 0) => thousands(count);
       const { users, items, pages, rows, clicks } = counts ?? {};
-      console.log(
-        `${path}: ${n(pages)} pages with ${n(rows)} displayed items of ${n(items)}, ${n(clicks)} clicks; users: ` +
-          `${n(users?.train)} train, ${n(users?.validation)} validation, ${n(users?.test)} test.`,
-      );
-      console.log(added ? "Counts and checksums were added to its manifest." : "Counts and checksums are as its manifest says.");
+      const parts = `${n(users?.train)} train, ${n(users?.validation)} validation, ${n(users?.test)} test`;
+      const shown = `${n(pages)} pages with ${n(rows)} displayed items of ${n(items)}`;
+      console.log(`${path}: ${shown}, ${n(clicks)} clicks; users: ${parts}.`);
+      console.log(`Counts and checksums ${added ? "were added to" : "are as they stand in"} its manifest.`);
       console.log(`Train on it: deno task train --data ${quoted(path)}`);
     });
 }

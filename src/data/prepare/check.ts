@@ -85,9 +85,8 @@ async function explained(folder: string, memory: string, error: UserError): Prom
       const path = files[String(part)]?.[Number(file) - 1];
       return `  ${path}:${line}: expected ${expected}, found ${found} (${thousands(Number(count))} in all)`;
     });
-    return new UserError(`${folder} is no prepared data set yet:\n${lines.join("\n")}\nTraining says: ${error.message}`, {
-      cause: error,
-    });
+    const head = `${folder} is no prepared data set yet:\n${lines.join("\n")}`;
+    return new UserError(`${head}\nTraining says: ${error.message}`, { cause: error });
   } catch {
     return error; // a damaged file, a column that is not there or of a type that cannot be compared: it says so
   } finally {
