@@ -15,15 +15,18 @@
 // For          both kinds of adapter
 // Grid         E invocations in workgroups of 16 (64 on a GPU).
 // Work split   one invocation owns one event; no barrier.
-// On a GPU     (reasoned, not measured) as choice_nll.wgsl. K^2 comparisons read the page again and again, from cache; a sort
-//              would need an array for each invocation, which does not stay in registers. Long pages diverge from short ones.
-//   compiled: navi31 36 VGPRs, 32 subgroups a SIMD, inverse throughput 948 (of 16 invocations: 48, 16, 3,709); mi200 28, 9, 2,444
-//              (28, 9, 9,777)
+// On a GPU     (reasoned, not measured) as choice_nll.wgsl. K^2 comparisons of up to 16 rows are of registers (HELD); of longer
+//              pages they read the page again and again, from cache. A sort would need an array with places that only the run
+//              knows, which does not stay in registers. Long pages diverge from short ones.
+//   compiled: navi31 48 VGPRs, 32 subgroups a SIMD, mi200 48, 5. The way of short pages alone: latency 10,674 and 12,896, inverse
+//              throughput 875 and 2,698; reading the page again: 36 VGPRs, 32, and 28, 9; 15,165 and 16,937, 948 and 2,444. The
+//              latter are of 8 rows, the former of as many as 16
 // Cost         4 K + 40 flops and 12 bytes a row.
 // Backward     is here, with GRADIENT      Next   outcome_sum.wgsl
 
 const WORKGROUP = 16;
 const GPU_WORKGROUP = 64;
+const HELD = 0u;  // rows of a page that an invocation holds in registers, at most; longer pages are read again and again
 const GRADIENT = true;
 const ETA = 1.0;            // of the choice
 const GENERATOR_ETA = 1.0;  // of the regulariser
@@ -59,6 +62,17 @@ fn share_in_top(k: f32, greater: f32, equal: f32) -> f32 {
 // NaN or infinite, by the exponent bits: comparisons, max and exp may lose a NaN.
 fn broken(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u; }
 
+// How many held rows are at least as large as z, and their sum. A function: naga counts the turns of a loop inside a loop, so that
+// none is written out.
+fn held_at_least(z: f32, held: ptr<function, array<f32, max(HELD, 1u)>>) -> vec2f {
+  var larger = vec2f(0.0);
+  for (var k = 0u; k < HELD; k++) {
+    let other = (*held)[k];
+    larger += select(vec2f(0.0), vec2(1.0, other), other >= z);
+  }
+  return larger;
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn exact_minimax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let e = id.x + id.y * (grid.x * WORKGROUP);
@@ -93,26 +107,27 @@ fn exact_minimax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
   let mean_u = sum_u / items;
   let most = ETA * max(most_u, 0.0);
   var choices = exp(-most);
-  var support = 0.0;
-  var support_sum = 0.0;
+  for (var r = first; r < end; r++) { choices += exp(ETA * u[r] - most); }
+  let is_short = end - first <= HELD;
+  var held: array<f32, max(HELD, 1u)>;
+  for (var k = 0u; k < HELD; k++) {
+    held[k] = select(-3.0e38, eta * (u[min(first + k, end - 1u)] - most_u), first + k < end);
+  }
+  var support = vec2f(0.0);  // rows of it, and their sum
   for (var r = first; r < end; r++) {
     let z = eta * (u[r] - most_u);
-    choices += exp(ETA * u[r] - most);
-    var count = 0.0;
-    var sum = 0.0;
-    for (var q = first; q < end; q++) {
-      let other = eta * (u[q] - most_u);
-      if (other >= z) {
-        count += 1.0;
-        sum += other;
+    var larger = vec2f(0.0);
+    if (is_short) {
+      larger = held_at_least(z, &held);
+    } else {
+      for (var q = first; q < end; q++) {
+        let other = eta * (u[q] - most_u);
+        if (other >= z) { larger += vec2(1.0, other); }
       }
     }
-    if (1.0 + count * z > sum) {
-      support += 1.0;
-      support_sum += z;
-    }
+    if (1.0 + larger.x * z > larger.y) { support += vec2(1.0, z); }
   }
-  let tau = (support_sum - 1.0) / max(support, 1.0);
+  let tau = (support.y - 1.0) / max(support.x, 1.0);
   var clicked_pi = 0.0;
   if (clicked) { clicked_pi = max(eta * (clicked_u - most_u) - tau, 0.0); }
   var expected = 0.0;  // of u, less its largest

@@ -29,7 +29,8 @@
 //              one gradient and, with K4, the last layer are one dispatch: that saves launches, and rows are read while they are
 //              in cache. A row of hidden is read by one invocation, so those loads are not coalesced.
 //   compiled: navi31 48 VGPRs, 32 subgroups a SIMD, inverse throughput 823 (of 16 invocations: 48, 16, 2,605); mi200 36, 7, 3,028
-//              (36, 7, 12,113)
+//              (36, 7, 12,113). Left out: 16 rows in registers, as choice_nll.wgsl has them. There are two numbers a row, so mi200
+//              keeps 3 subgroups, and inverse throughput is what it was: 818 and 2,896
 // Cost         about 40 flops and 12 bytes a row; with K4 8 K4 flops and 16 K4 bytes more.
 // Backward     is here, with PLAYER      Next   outcome_sum.wgsl      The exact generator   exact_minimax.wgsl
 

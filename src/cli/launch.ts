@@ -10,7 +10,8 @@
 
 import { UserError } from "../user_error.ts";
 import { DENO_FLAGS } from "../deno_flags.ts";
-import { asksForHelp, quoted } from "./arguments.ts";
+import { type RankPlace, rankPlace, trainCommand } from "../run/ranks/place.ts";
+import { asksForHelp, permittedVariable, quoted } from "./arguments.ts";
 import { runMain } from "./fail.ts";
 import { LAUNCHER_VARIABLE, watchAncestors } from "./stop.ts";
 import {
@@ -52,7 +53,8 @@ async function launch(command: string, args: readonly string[]): Promise<number>
   await watchAncestors(() => send(child, "SIGTERM"));
   const { code, signal } = await child.status;
   const name = command === "policy" ? `policy ${args[0] ?? ""}` : command;
-  const end = endOfChild(name, signal, resumes(command, args) ? resumeArguments(args) : undefined);
+  const resumed = resumes(command, args) ? resumeArguments(args) : undefined;
+  const end = endOfChild(name, signal, resumed, rankPlace(permittedVariable));
   if (end !== undefined) console.error(end);
   return code;
 }
@@ -116,23 +118,28 @@ const CAUSES: Partial<Record<Deno.Signal, string>> = {
 /**
  * What is said of a command that did not end by itself: killed, or fallen with the graphics driver.
  * @param resumed the arguments that go on with what was begun, quoted; undefined where they are not known.
+ * @param ranks which of several it was.
  * @returns undefined when there is nothing to say: it told its own end, or was asked to end.
  */
 export function endOfChild(
   command: string,
   signal: Deno.Signal | null,
   resumed: string | undefined,
+  ranks?: RankPlace,
 ): string | undefined {
   if (signal === null || ASKED_FOR.includes(signal)) return undefined;
   const cause = CAUSES[signal] ?? "the system ended it";
-  return `error: ${command} was ended by ${signal}: ${cause}. ${remedy(command, resumed)}`;
+  const name = ranks && command === "train" ? `rank ${ranks.rank} of train` : command;
+  return `error: ${name} was ended by ${signal}: ${cause}. ${remedy(command, resumed, ranks)}`;
 }
 
-function remedy(command: string, resumed: string | undefined): string {
+function remedy(command: string, resumed: string | undefined, ranks: RankPlace | undefined): string {
   switch (command) {
     case "train":
     case "policy train":
-      return `What was saved is whole. Go on with: deno task ${command} ` +
+      return `What was saved is whole. Go on with: ${
+        command === "train" ? trainCommand(ranks) : `deno task ${command}`
+      } ` +
         (resumed ?? "--resume and the folder that it named above");
     case "policy round":
     case "reproduce":

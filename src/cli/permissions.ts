@@ -4,6 +4,7 @@ import { UserError } from "../user_error.ts";
 import { DRIVER_VARIABLES } from "../gpu/host/driver_threads.ts";
 import { basename, dirname, isAbsolute, join } from "node:path";
 import { temporaryName } from "../run/files/temporary_file.ts";
+import { RANK_VARIABLES, rankPlace } from "../run/ranks/place.ts";
 import {
   DATA,
   DEFAULT_PORT,
@@ -134,11 +135,13 @@ interface CommandNeeds {
   readonly native?: boolean;
   /** Whether it listens on a port of this machine, and on nothing else. */
   readonly listens?: boolean;
+  /** Whether mpirun may start several of it, which then call MPI: native code. */
+  readonly ranks?: boolean;
 }
 
 /** Each is started by the name of its task. */
 const COMMANDS: Readonly<Record<string, CommandNeeds>> = {
-  train: { module: "run/commands/train.ts", writes: runFolders, adapter: true, caches: true },
+  train: { module: "run/commands/train.ts", writes: runFolders, adapter: true, caches: true, ranks: true },
   data: { module: "data/commands/data.ts", writes: dataFolders, adapter: false, native: true },
   evaluate: { module: "figures/commands/evaluate.ts", writes: () => [], adapter: true, caches: true },
   predict: {
@@ -170,15 +173,22 @@ const COMMANDS: Readonly<Record<string, CommandNeeds>> = {
  * @param cache the user's cache folder of this program
  * @throws {UserError} for an unknown command or a folder that no flag can name
  */
-export function permissionFlags(command: string, args: readonly string[], cache?: string): string[] {
-  const { writes, adapter, caches, native, listens } = needsOf(command);
+export function permissionFlags(
+  command: string,
+  args: readonly string[],
+  cache?: string,
+  variable: (name: string) => string | undefined = permittedVariable,
+): string[] {
+  const { writes, adapter, caches, native, listens, ranks } = needsOf(command);
+  const joined = ranks && rankPlace(variable) !== undefined;
   const variables = [
     LAUNCHER_VARIABLE,
     ...(adapter ? DRIVER_VARIABLES : []),
     ...(caches ? CACHE_VARIABLES : []),
+    ...(joined ? RANK_VARIABLES : []),
   ];
   const flags = ["--no-prompt", "--allow-read", `--allow-env=${variables.join(",")}`];
-  if (native) flags.push("--allow-ffi");
+  if (native || joined) flags.push("--allow-ffi");
   if (listens) flags.push(`--allow-net=127.0.0.1:${portOf(args)}`);
   const folders = writes(args);
   const odd = folders.find((folder) => folder.includes(","));

@@ -15,11 +15,17 @@ import { Program } from "../gpu/program.ts";
 import { shareLaunches } from "../gpu/share_launch.ts";
 import type { View } from "../gpu/memory.ts";
 import type { AdamState } from "../ops/adam.ts";
-import { GradientSum } from "../ops/gradient_sum.ts";
+import type { Sharing } from "../ops/shared_gradient.ts";
 import { exactMinimax, type GameOptions, minimax } from "../ops/minimax.ts";
 import { made, outputOf } from "../ops/row_dot.ts";
 import type { Tensor } from "../tape/tensor.ts";
-import { evaluating, type RecordableModel, type RecordOptions } from "./model_program.ts";
+import {
+  evaluating,
+  type PartPrograms,
+  partSums,
+  type RecordableModel,
+  type RecordOptions,
+} from "./model_program.ts";
 import type { UserModel } from "./user_model.ts";
 
 export interface GameProgramOptions {
@@ -40,6 +46,8 @@ export interface GameProgramOptions {
     readonly itemDropout: number;
     /** Whether there are batches in several parts. */
     readonly inParts?: boolean;
+    /** Where several processes share a batch. */
+    readonly shared?: Sharing;
   };
 }
 
@@ -69,11 +77,7 @@ interface GameSpecs {
 }
 
 /** What one player does on a batch in several parts. */
-export interface PlayerParts {
-  readonly gradients: Program<ClickSizes>;
-  /** Undefined of a player that stays as it is. */
-  readonly sum: GradientSum<ClickSizes> | undefined;
-}
+export type PlayerParts = PartPrograms;
 
 export class GamePrograms {
   private constructor(
@@ -105,7 +109,9 @@ export class GamePrograms {
         await record("generator step", specs.generatorStep),
         await record("reward step", specs.rewardStep),
         await record("another reward step", specs.rewardStepAgain),
-        options.training?.inParts ? await partsOf(options, specs, arena, record) : undefined,
+        options.training?.inParts || options.training?.shared
+          ? await partsOf(options, specs, arena, record)
+          : undefined,
         specs.outcomes,
         arena,
       );
@@ -137,16 +143,16 @@ async function partsOf(
   arena: Arena,
   record: (part: string, dispatches: ClickDispatch[]) => Promise<Program<ClickSizes>>,
 ): Promise<GamePrograms["parts"]> {
-  const sumOf = async (adam: AdamState | undefined, tape: ClickTape | undefined) =>
-    adam && tape ? await GradientSum.create(adam, tape, plan.steps, arena) : undefined;
+  const sumsOf = (adam: AdamState | undefined, tape: ClickTape | undefined) =>
+    partSums(adam, tape, training?.shared, plan.steps, arena);
   return {
     generator: {
       gradients: await record("generator, a part", generatorGradients),
-      sum: await sumOf(training?.generator, generatorTape),
+      ...await sumsOf(training?.generator, generatorTape),
     },
     reward: {
       gradients: await record("reward, a part", rewardGradients),
-      sum: await sumOf(training?.reward, rewardTape),
+      ...await sumsOf(training?.reward, rewardTape),
     },
   };
 }

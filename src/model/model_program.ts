@@ -14,6 +14,7 @@ import type { View } from "../gpu/memory.ts";
 import type { AdamState } from "../ops/adam.ts";
 import { choiceNll } from "../ops/choice_nll.ts";
 import { GradientSum } from "../ops/gradient_sum.ts";
+import { SharedGradient, type Sharing } from "../ops/shared_gradient.ts";
 import { type ClickScores, outputOf } from "../ops/row_dot.ts";
 import type { ParameterArena } from "../tape/parameters.ts";
 import type { Tensor } from "../tape/tensor.ts";
@@ -81,12 +82,31 @@ export interface ModelTraining {
   readonly itemDropout: number;
   /** Whether there are batches in several parts. */
   readonly inParts?: boolean;
+  /** Where several processes share a batch. */
+  readonly shared?: Sharing;
 }
 
 /** A step by parts of its batch: the gradients of a part, and what adds them up and moves the weights. */
 export interface PartPrograms {
   readonly gradients: Program<ClickSizes>;
-  readonly sum: GradientSum<ClickSizes>;
+  /** Both undefined of a network that stays as it is. */
+  readonly sum: GradientSum<ClickSizes> | undefined;
+  /** In the place of the sum, where several processes share a batch. */
+  readonly shared: SharedGradient<ClickSizes> | undefined;
+}
+
+/** What adds up the gradients of a network's parts; its tape's backward is recorded. */
+export async function partSums(
+  adam: AdamState | undefined,
+  tape: ClickTape | undefined,
+  shared: Sharing | undefined,
+  steps: GPUBuffer,
+  arena: Arena,
+): Promise<Pick<PartPrograms, "sum" | "shared">> {
+  if (!adam || !tape) return { sum: undefined, shared: undefined };
+  return shared
+    ? { sum: undefined, shared: await SharedGradient.create(adam, tape, steps, arena, shared) }
+    : { sum: await GradientSum.create(adam, tape, steps, arena), shared: undefined };
 }
 
 export class ModelProgram {
@@ -94,7 +114,7 @@ export class ModelProgram {
     /** Lays out the batches of as many steps as the plan has slices; empty in an evaluation, whose program does that itself. */
     readonly layout: Program<ClickSizes>,
     readonly program: Program<ClickSizes>,
-    /** Of a training with batches in several parts. */
+    /** Of a training with batches in several parts, or shared ones. */
     readonly parts: PartPrograms | undefined,
     /** [rows, 1] */
     readonly utilities: Tensor,
@@ -114,10 +134,10 @@ export class ModelProgram {
         Program.record(model.gpu, part, plan.steps, shareLaunches(model.gpu, dispatches));
       const { training } = options;
       const apart = training !== undefined;
-      const parts = training?.inParts
+      const parts = training?.inParts || training?.shared
         ? {
           gradients: await record(`${name} of a part`, gradients),
-          sum: await GradientSum.create(training.adam, tape, plan.steps, arena),
+          ...await partSums(training.adam, tape, training.shared, plan.steps, arena),
         }
         : undefined;
       return new ModelProgram(

@@ -10,6 +10,7 @@ import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { FURTHER, GIVEN, isPredicted, NONE } from "../data/click_log.ts";
 import { choiceLoss, precisionAt, unclicked } from "../data/ranking.ts";
 import { kernel } from "../gpu/kernel.ts";
+import type { ShapeChoice } from "../gpu/kernel_shapes.ts";
 import { bufferOf, type View } from "../gpu/memory.ts";
 import { at, type Matrix, matrix, sigmoid } from "../tape/reference.ts";
 import { expectShape } from "./op.ts";
@@ -74,7 +75,7 @@ export function choiceNll(
         GRADIENT: train,
         ETA: eta,
         PANELS,
-        HELD: call.shapes.kind === "gpu" ? HELD_ROWS : 0,
+        HELD: heldRows(call),
         PLACES: place?.columns ?? 0,
         LOGISTIC: loss === "logistic",
       },
@@ -98,8 +99,10 @@ export function choiceNll(
   });
 }
 
-/** Rows of a page that an invocation holds on a GPU. A CPU driver has no registers for them. */
-const HELD_ROWS = 16;
+/** Rows of a page that an invocation holds in registers. A CPU driver has none for them. */
+export function heldRows({ shapes }: ShapeChoice): number {
+  return shapes.kind === "gpu" ? 16 : 0;
+}
 
 /** Effects of places are relative to the first, which has none. */
 const SKIP = 1;

@@ -22,7 +22,7 @@ const addKernel = kernel("gradient_add", addText);
 const rowsKernel = kernel("gradient_rows_add", rowsText);
 
 /** Which of a batch's parts. */
-interface Part {
+export interface Part {
   readonly first: boolean;
   readonly last: boolean;
 }
@@ -80,7 +80,8 @@ export class GradientSum<S extends Sizes> {
   }
 }
 
-function addDispatch<S extends Sizes>(
+/** Adds the gradient of a part to those before, for a window of the arena. @param total of the parts before */
+export function addDispatch<S extends Sizes>(
   { parameters }: AdamState,
   dimensions: Dimensions<S>,
   total: View,

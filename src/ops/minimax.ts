@@ -17,7 +17,7 @@ import { bufferOf, uniformIfSmall, type View } from "../gpu/memory.ts";
 import { at, type Matrix, matrix } from "../tape/reference.ts";
 import { expectShape } from "./op.ts";
 import type { Tensor } from "../tape/tensor.ts";
-import { choiceOutcome, topShares } from "./choice_nll.ts";
+import { choiceOutcome, heldRows, topShares } from "./choice_nll.ts";
 import { recordLoss } from "./loss.ts";
 import { type ClickScores, LastLayer, made } from "./row_dot.ts";
 
@@ -142,10 +142,10 @@ export function exactMinimax(
     inputs: [u],
     output,
     moved: train ? u : undefined,
-    dispatch: (_, gradient) => ({
+    dispatch: (call, gradient) => ({
       kernel: exactKernel,
       label: `${name}${train ? " and gradient of the reward" : ""}`,
-      constants: { GRADIENT: train, ...gameConstants(options) },
+      constants: { HELD: heldRows(call), GRADIENT: train, ...gameConstants(options) },
       views: { u: u.view, event: tape.batch.event, policy, outcome: output.view, gradient },
       invocations: ["events"],
       cost: (s) => ({

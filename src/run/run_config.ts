@@ -37,6 +37,8 @@ export const runConfigSchema = v.pipe(
     system: v.string(),
     /** Which kernels it runs on; the fixed table where there are none. */
     shapes: v.optional(kernelShapesSchema),
+    /** Of a run of several ranks: how many, and how often they become one. */
+    ranks: v.optional(v.strictObject({ size: v.wholeNumber(), syncEvery: v.wholeNumber() })),
   }),
   v.check(({ pretrain, adversarial }) => pretrain || adversarial !== null, "there is no stage to train"),
 );

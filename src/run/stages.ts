@@ -11,6 +11,7 @@ import type { ClickTrainer } from "../train/click_trainer.ts";
 import type { StagesConfig } from "../train/config.ts";
 import { GENERATOR_PREFIX, partOf } from "../train/networks.ts";
 import type { GameFigures } from "../train/results.ts";
+import type { Together } from "../train/ranks.ts";
 import { Trainer } from "../train/trainer.ts";
 import type { Dataset } from "../data/sets/dataset.ts";
 import type { SnapshotGame } from "./snapshot/snapshot.ts";
@@ -50,12 +51,13 @@ export interface Stage {
   /** Of a run that it is part of, as for all that follows. */
   iterations(config: StagesConfig): number;
   withIterations<C extends StagesConfig>(config: C, iterations: number): C;
-  /** @param generator weights to start from, where the stage has one; drawn if not given. */
+  /** @param generator weights to start from, where the stage has one; drawn if not given. @param together of several ranks. */
   create(
     model: UserModel,
     data: Pick<Dataset, "source">,
     config: StagesConfig,
     generator: Weights | undefined,
+    together?: Together,
   ): Promise<ClickTrainer<StageFigures>>;
   /** What the snapshots say of the generator; undefined without one. */
   game(model: ModelConfig, config: StagesConfig): SnapshotGame | undefined;
@@ -77,7 +79,8 @@ export const shannonStage: Stage = {
   folder: (run) => run,
   iterations: ({ training }) => training.iterations,
   withIterations: (config, iterations) => ({ ...config, training: { ...config.training, iterations } }),
-  create: (model, { source }, { training }) => Trainer.create(model, source, training),
+  create: (model, { source }, { training }, _, together) =>
+    Trainer.create(model, source, training, { together }),
   game: () => undefined,
 };
 
@@ -110,9 +113,9 @@ export const adversarialStage: Stage = {
     ...config,
     adversarial: { ...adversarialOf(config), iterations },
   }),
-  create(model, { source }, config, generatorWeights) {
+  create(model, { source }, config, generatorWeights, together) {
     const { seed, evaluationShards, validationUsers } = config.training;
-    const options = { seed, evaluationShards, validationUsers, generatorWeights };
+    const options = { seed, evaluationShards, validationUsers, generatorWeights, together };
     return AdversarialTrainer.create(model, source, adversarialOf(config), options);
   },
   game(model, config) {

@@ -131,15 +131,18 @@ function sum(values: Float64Array): number {
  * @param start all weights as they were before the first step
  */
 export async function keepStart(trainer: ClickTrainer<StageFigures>, start: Weights): Promise<void> {
-  const { validation } = trainer;
-  if (!validation || trainer.best.loss.iteration === 0) return;
+  if (trainer.best.loss.iteration === 0) return;
   const state = await trainer.state();
-  const lossesOf = (weights: Weights) => {
-    trainer.setWeights(weights);
-    return lossByUser(validation);
-  };
-  const before = await lossesOf(start);
-  const after = await lossesOf(await trainer.snapshot("loss"));
+  const kept = await trainer.snapshot("loss");
+  const losses = await trainer.withValidation(async (validation) => {
+    const lossesOf = (weights: Weights) => {
+      trainer.setWeights(weights);
+      return validation && lossByUser(validation);
+    };
+    return [await lossesOf(start), await lossesOf(kept)];
+  });
+  const [before, after] = losses;
+  if (!before || !after) return;
   const loss = { value: Math.fround(sum(before)), iteration: 0 };
   trainer.restore(
     isGain(before, after)

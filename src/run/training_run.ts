@@ -1,6 +1,7 @@
 /** A run from its first iteration, or from where it stopped, to its test figures; all of it in its folder. */
 
-import { type DataSizes, dataSizes, type OnProgress } from "../data/log_source.ts";
+import type { ItemsShape } from "../data/item_catalogue.ts";
+import { type DataSizes, dataSizes, type LogSource, type OnProgress } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { recordedShapes } from "../gpu/kernel_shapes.ts";
 import { countedOn } from "../model/counted.ts";
@@ -14,6 +15,7 @@ import { keepStart, type StageTest, testStage } from "./test_stage.ts";
 import { expectResumable, readLast, runStateOf } from "./run_state.ts";
 import { expectUnbegun, RunFolder, type StageFiles } from "./run_folder.ts";
 import { hasConfig, removeConfig, type RunConfig, writeConfig } from "./run_config.ts";
+import { type Communication, type MpiRanks, textsOf } from "./ranks/mpi.ts";
 import { readSnapshot } from "./snapshot.ts";
 import { rowOf, type Stage, stageBefore, type StageFigures, type StageName, startOf } from "./stages.ts";
 
@@ -42,6 +44,8 @@ export interface RunResult extends Partial<StageTest> {
   /** Whether there were sessions before this one. */
   readonly resumed: boolean;
   readonly data: DataSizes;
+  /** Of several ranks: what those of this session spent on each other, as rank 0 saw it while it trained. */
+  readonly ranks?: Communication & { readonly size: number; readonly share: number };
 }
 
 /** A run: all that its stages need. */
@@ -56,6 +60,8 @@ export interface Run {
   readonly init: Weights | undefined;
   /** Ends the run after what is in flight. */
   readonly signal: AbortSignal;
+  /** Where several processes train it. */
+  readonly ranks?: MpiRanks;
   /** For a command that chooses among runs by their validation: none of them gets test figures yet. */
   readonly untested?: boolean;
 }
@@ -101,6 +107,7 @@ async function startStage(stage: Stage, run: Run, events: RunEvents): Promise<Ru
     ? run.init
     : (await readSnapshot(`${before}/best-prec1.safetensors`)).weights;
   const start = { init, begins: before === undefined };
+  await tellItems(run, run.data.source);
   return await withTrainer(stage, run, events, start, async (training) => {
     const folder = stage.folder(path);
     // A run without a Shannon stage still has its config in its own folder, where --resume looks for it.
@@ -127,12 +134,34 @@ async function resumeStage(stage: Stage, run: Run, events: RunEvents): Promise<R
   const source = fitSource(run.data.source, last.info.items, `The run in ${run.path}`);
   const data = { ...run.data, source };
   const start = { init: undefined, begins: false };
+  await tellItems(run, source);
   return await withTrainer(stage, { ...run, data }, events, start, async (training) => {
     training.trainer.restore(await runStateOf(folder, last, training.trainer.specs));
     const files = RunFolder.resume(folder, aboutOf(training), last);
     // Only now, as nothing can be refused any more: the new config may ask for more iterations.
     for (const place of new Set([run.path, folder])) await writeConfig(place, run.config);
     return await train(training, files);
+  });
+}
+
+/** To the ranks that follow: over which items the model is. */
+async function tellItems({ ranks }: Run, { items }: LogSource): Promise<void> {
+  if (ranks) await textsOf(ranks, JSON.stringify(items.shape));
+}
+
+/**
+ * A stage on another rank than the first, which owns the run's folder, saves, tests and reports.
+ * @returns whether the stage was trained to its end.
+ */
+export async function followStage(stage: Stage, run: Run, ranks: MpiRanks): Promise<boolean> {
+  const { data, signal } = run;
+  const shape: ItemsShape = JSON.parse((await textsOf(ranks, ""))[0] ?? "");
+  const source = fitSource(data.source, shape, "The run of rank 0");
+  const start = { init: undefined, begins: false };
+  return await withTrainer(stage, { ...run, data: { ...data, source } }, {}, start, async ({ trainer }) => {
+    const iterations = stage.iterations(run.config);
+    await trainer.run(iterations, {}, signal);
+    return trainer.iteration >= iterations || trainer.stopped;
   });
 }
 
@@ -144,14 +173,15 @@ async function withTrainer<T>(
   start: { readonly init: Weights | undefined; readonly begins: boolean },
   use: (training: Training) => Promise<T>,
 ): Promise<T> {
-  const { gpu, data: { source }, config } = run;
+  const { gpu, data: { source }, config, ranks } = run;
+  const together = ranks && { ranks, syncEvery: config.ranks?.syncEvery ?? 1 };
   // The kernel shapes that the run began with, so that it goes on bit for bit.
   gpu.useShapes(recordedShapes(config.shapes, gpu.shapes));
   const { initial, generator } = startOf(start.init, config.training.seed, config.model);
   const counted = start.begins ? countedOn(source, config.model, initial, events.onProgress) : initial;
   const model = new UserModel(gpu, source.items, config.model, counted);
   try {
-    const trainer = await stage.create(model, run.data, config, generator);
+    const trainer = await stage.create(model, run.data, config, generator, together);
     try {
       return await use({ stage, run, events, trainer, model });
     } finally {
@@ -186,12 +216,20 @@ async function save({ trainer, model }: Training, folder: RunFolder): Promise<vo
   await folder.save(trainer.specs, model.shape, state);
 }
 
+/** What was spent since then, in so many seconds of training. */
+function spentOf({ size, spent }: MpiRanks, before: Communication | undefined, of: number) {
+  const since = (what: keyof Communication) => spent[what] - (before?.[what] ?? 0);
+  const [seconds, calls, bytes] = [since("seconds"), since("calls"), since("bytes")];
+  return { size, seconds, calls, bytes, share: seconds / of };
+}
+
 async function train(training: Training, folder: RunFolder): Promise<RunResult> {
-  const { stage, run: { config, data, signal, untested = false }, events, trainer, model } = training;
+  const { stage, run: { config, data, signal, ranks, untested = false }, events, trainer, model } = training;
   const began = performance.now();
   const first = trainer.iteration;
   const iterations = stage.iterations(config);
   let saved = began;
+  const before = ranks?.spent;
   if (trainer.batchParts > 1) events.onParts?.(trainer.batchParts);
   try {
     await trainer.run(iterations, {
@@ -209,6 +247,7 @@ async function train(training: Training, folder: RunFolder): Promise<RunResult> 
         saved = performance.now();
       },
     }, signal);
+    const spent = ranks && spentOf(ranks, before, (performance.now() - began) / 1000);
     const tested = !untested && (trainer.iteration >= iterations || trainer.stopped);
     // It starts from a logit on counts: validations are then compared with that.
     const isFitted = config.model.counts !== null && config.init === null;
@@ -223,6 +262,7 @@ async function train(training: Training, folder: RunFolder): Promise<RunResult> 
       sessionSeconds: (performance.now() - began) / 1000,
       resumed: first > 0,
       data: { ...dataSizes(data.source), warnings: data.warnings },
+      ...(spent && { ranks: spent }),
       ...(tested ? await testStage(stage, trainer, data, config, events.onProgress) : {}),
     };
     if (tested) await folder.saveResult(result);

@@ -20,13 +20,14 @@ import { AdamState } from "../ops/adam.ts";
 import type { GameOptions } from "../ops/minimax.ts";
 import type { Weights } from "../tape/parameters.ts";
 import { UserError } from "../user_error.ts";
-import { type ClickSetUp, ClickTrainer, setUpClicks } from "./click_trainer.ts";
+import { type ClickSetUp, ClickTrainer, partsOf, setUpClicks } from "./click_trainer.ts";
 import { type AdversarialConfig, adversarialConfigSchema } from "./config.ts";
 import { Evaluation, type EvaluationOptions } from "./evaluation.ts";
 import { fitting } from "./fit.ts";
 import { gameHeaders, gameSteps } from "./game_steps.ts";
 import { GENERATOR_PREFIX, type TrainedNetwork } from "./networks.ts";
 import { type GameFigures, gameSummary } from "./results.ts";
+import type { Together } from "./ranks.ts";
 import { trainingSource } from "./training_log.ts";
 
 /** What the adversarial stage needs beside its config. */
@@ -42,6 +43,8 @@ export interface AdversarialOptions {
   readonly validate?: boolean;
   /** Of a log on disk: batches that are read at once. */
   readonly windowBatches?: number;
+  /** Of a training that several processes share, of the same model on the same log. */
+  readonly together?: Together;
 }
 
 /** What the game's kernels need of the configs. */
@@ -82,7 +85,8 @@ export class AdversarialTrainer extends ClickTrainer<GameFigures> {
     options: AdversarialOptions,
   ): Promise<AdversarialTrainer> {
     parseConfig(adversarialConfigSchema, config, "adversarial");
-    const { seed, validate = true, windowBatches, evaluationShards, validationUsers = null } = options;
+    const { seed, validate = true, windowBatches, together, evaluationShards, validationUsers = null } =
+      options;
     const source = trainingSource(clicks, model.shape, validate);
     checkClicks(source);
     const make = (partRows: number) =>
@@ -99,6 +103,7 @@ export class AdversarialTrainer extends ClickTrainer<GameFigures> {
           rates: "--reward-learning-rate or --generator-learning-rate",
           headers: gameHeaders(config),
           windowBatches,
+          together,
           validation: validate ? { shards: evaluationShards, users: validationUsers } : undefined,
           networks,
           counted: model.counted,
@@ -107,7 +112,7 @@ export class AdversarialTrainer extends ClickTrainer<GameFigures> {
             evaluateGame(model, generator, game, deviceLog, log, users, { ...on, counted: model.counted }),
         }, made);
         const { plan, training: { deviceLog: log }, ring: { view: ring } } = setUp;
-        const training = { ...adam, itemDropout: config.itemDropout, inParts: setUp.cut.parts > 1 };
+        const training = { ...adam, itemDropout: config.itemDropout, ...partsOf(setUp) };
         const recording = { name: "game", log, plan, ring, game, generator, reward: model, training };
         const programs = made.keep(await setUp.record(() => GamePrograms.create(recording)));
         return new AdversarialTrainer(model, generator, config, programs, setUp);

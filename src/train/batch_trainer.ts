@@ -12,6 +12,8 @@ import { type BestRecords, betterRecords, type Criterion, noBest } from "./best_
 import { encodeGroup, type Group, type GroupParts, resultsOf } from "./group.ts";
 import { DivergedError, type StepResult, type Summary, type ValidationResult } from "./results.ts";
 import { joinedSpecs, type TrainedNetwork } from "./networks.ts";
+import type { Together } from "./ranks.ts";
+import { average, expectEqualWeights, firstState, validateShared } from "./ranks_state.ts";
 import { readState, readWeights, type TrainerState, writeState, writeWeights } from "./trainer_state.ts";
 
 /** Groups of steps in flight: one runs while the next waits in the queue. */
@@ -49,6 +51,8 @@ export interface TrainerParts<C, F> extends GroupParts<C> {
   readonly schedule: ValidationSchedule;
   /** The options that set its learning rates. */
   readonly rates: string;
+  /** Of a training that several processes share. */
+  readonly together?: Together;
   /** Everything to be freed in the end. */
   readonly made: Made;
 }
@@ -126,6 +130,7 @@ export class BatchTrainer<C, F> {
    * @throws DivergedError when a loss is no finite number.
    */
   async run(to: number, callbacks: RunCallbacks<F> = {}, signal?: AbortSignal): Promise<void> {
+    if (this.parts.together) return await this.#runTogether(this.parts.together, to, callbacks, signal);
     const reads = new ReadbackQueue(this.parts.gpu, this.parts.ring.view);
     const groups: Group[] = [];
     let submitted = this.#iteration;
@@ -171,6 +176,107 @@ export class BatchTrainer<C, F> {
     }
   }
 
+  /** {@link run} of one of several ranks. It stops and validates where the ranks are at one. */
+  async #runTogether(
+    together: Together,
+    to: number,
+    callbacks: RunCallbacks<F>,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { gpu, networks, schedule: { validateEvery } } = this.parts;
+    const { ranks } = together;
+    this.restore(await firstState(ranks, await this.state()));
+    let standing = { stops: false, pauses: false };
+    for (let patient = true;;) {
+      if (
+        this.parts.validation && this.#iteration % validateEvery === 0 && this.#iteration > this.#validated
+      ) {
+        await this.#validateTogether(together, patient, callbacks);
+      }
+      if (standing.pauses && callbacks.wantsPause) await callbacks.onPause?.(this.#iteration);
+      const end = Math.min(to, this.#earlyEnd());
+      if (standing.stops || this.#iteration >= end) return;
+      const before = this.#iteration;
+      const asks = [signal?.aborted ?? false, callbacks.wantsPause?.() ?? false].map(Number);
+      const [stops, pauses] = await this.#advance(together, end, asks, patient, callbacks);
+      await expectEqualWeights(gpu, ranks, networks, { before, iteration: this.#iteration });
+      standing = { stops: stops !== 0, pauses: pauses !== 0 };
+      patient = standing.pauses;
+    }
+  }
+
+  /** Up to where the ranks are at one again. @param asks of this rank. @returns their sums over all. */
+  async #advance(
+    { ranks, syncEvery }: Together,
+    end: number,
+    asks: number[],
+    patient: boolean,
+    callbacks: RunCallbacks<F>,
+  ): Promise<Float32Array> {
+    const { gpu, ring, steps, networks, summary } = this.parts;
+    const after = this.#iteration;
+    if (syncEvery === 1) {
+      if (!steps.stepShared) throw new Error("expected steps that ranks can share");
+      const { more, sums, counted } = await steps.stepShared(after + 1, { ranks, ring, more: asks, patient });
+      this.#tell(after + 1, summary.means(sums, counted), callbacks);
+      return more;
+    }
+    const own = await this.#alone(after, Math.min(end, after + syncEvery - after % syncEvery));
+    const all = await ranks.sum(Float32Array.from([...asks, ...own.flat()]), patient);
+    let at = asks.length;
+    for (const [k, { length }] of own.entries()) {
+      const sums = all.subarray(at, at += length);
+      this.#tell(after + 1 + k, summary.means(sums, sums[length - 1] ?? NaN), callbacks);
+    }
+    await average(gpu, ranks, networks);
+    return all.subarray(0, asks.length);
+  }
+
+  /** Steps of this rank alone. @returns of each, its sums, and what the means are taken over. */
+  async #alone(after: number, to: number): Promise<number[][]> {
+    const { gpu, ring } = this.parts;
+    const own: number[][] = [];
+    for (let t = after; t < to;) {
+      const parts = { ...this.parts, validation: undefined };
+      const group = encodeGroup(parts, { after: t, most: Math.min(to - t, ring.places), validated: t });
+      gpu.queue.submit([group.commands]);
+      const values = await readFloats(gpu, ring.view);
+      for (const { counted, parts } of group.batches) {
+        own.push([...ring.sumsAt(values, ring.ofStep(++t), parts), counted]);
+      }
+    }
+    return own;
+  }
+
+  async #validateTogether({ ranks }: Together, patient: boolean, callbacks: RunCallbacks<F>): Promise<void> {
+    const { gpu, ring, validation, schedule: { validateEvery } } = this.parts;
+    if (!validation) return;
+    const iteration = this.#iteration;
+    const n = iteration / validateEvery;
+    const sums = await validateShared(gpu, ranks, ring, validation, { n, iteration, patient });
+    this.#validated = iteration;
+    this.#tellValidation(iteration, sums, callbacks);
+  }
+
+  /** @throws DivergedError for a loss that is no finite number. */
+  #tell(iteration: number, figures: F, callbacks: RunCallbacks<F>): StepResult<F> {
+    if (!Number.isFinite(this.parts.summary.loss(figures))) throw this.diverged(iteration);
+    this.#iteration = iteration;
+    const result = { iteration, ...figures };
+    callbacks.onStep?.(result);
+    return result;
+  }
+
+  /** @throws DivergedError for a loss that is no finite number. */
+  #tellValidation(iteration: number, sums: Float32Array, callbacks: RunCallbacks<F>): void {
+    const { summary, validation, rates } = this.parts;
+    const counted = validation?.counted ?? NaN;
+    this.#best = betterRecords(this.#best, sums.subarray(4 * summary.bestBy), iteration);
+    const figures = summary.means(sums, counted);
+    if (!Number.isFinite(summary.loss(figures))) throw new DivergedError(iteration, rates, "validation loss");
+    callbacks.onValidation?.({ iteration, ...figures, best: this.#best, counted });
+  }
+
   #encode(after: number, most: number, own?: C): Group {
     const group = encodeGroup(this.parts, { after, most, validated: this.#validated, own });
     this.#validated = group.validations.at(-1) ?? this.#validated;
@@ -179,31 +285,24 @@ export class BatchTrainer<C, F> {
 
   /** Takes a finished group's results. @param values the ring as it was after the group. */
   #take(group: Group, values: Float32Array, callbacks: RunCallbacks<F>): StepResult<F>[] {
-    const { ring, summary, validation, rates, schedule } = this.parts;
+    const { ring, summary, schedule } = this.parts;
     const steps: StepResult<F>[] = [];
     let broken: DivergedError | undefined;
     for (const { kind, iteration } of resultsOf(group)) {
       if (kind === "step") {
         const { counted, parts } = group.batches[iteration - group.after - 1] ?? { counted: NaN };
         const figures = summary.means(ring.sumsAt(values, ring.ofStep(iteration), parts), counted);
-        if (!Number.isFinite(summary.loss(figures))) throw this.diverged(iteration);
-        if (broken) throw broken;
-        this.#iteration = iteration;
-        const result = { iteration, ...figures };
-        steps.push(result);
-        callbacks.onStep?.(result);
+        if (broken && Number.isFinite(summary.loss(figures))) throw broken;
+        steps.push(this.#tell(iteration, figures, callbacks));
       } else {
         const sums = ring.sumsAt(values, ring.ofValidation(iteration / schedule.validateEvery));
-        this.#best = betterRecords(this.#best, sums.subarray(4 * summary.bestBy), iteration);
-        const counted = validation?.evaluation.counted ?? NaN;
-        const figures = summary.means(sums, counted);
-        if (Number.isFinite(summary.loss(figures))) {
-          callbacks.onValidation?.({ iteration, ...figures, best: this.#best, counted });
-          continue;
+        try {
+          this.#tellValidation(iteration, sums, callbacks);
+        } catch (error) {
+          // Weights that break the validation before the first step break that step too, as a rule: it is told first.
+          if (!(error instanceof DivergedError) || iteration > group.after) throw error;
+          broken = error;
         }
-        broken = new DivergedError(iteration, rates, "validation loss");
-        // Weights that break the validation before the first step break that step too, as a rule: it is told first.
-        if (iteration > group.after) throw broken;
       }
     }
     return steps;

@@ -4,12 +4,16 @@ import type { ClickSizes } from "../batch/click_sizes.ts";
 import { countedIn, type Cut, cutUsers } from "../batch/cut.ts";
 import { largestOf, type PlacedBatch, type Plan } from "../batch/plan.ts";
 import type { ClickLog } from "../data/click_log.ts";
+import { countedOf, eventsOf } from "../data/log_source.ts";
 import { randomStream } from "../data/random.ts";
-import type { Commands } from "../gpu/commands.ts";
+import { Commands } from "../gpu/commands.ts";
 import type { Program, Slice } from "../gpu/program.ts";
+import { readViews } from "../gpu/readback.ts";
 import type { StepPurpose } from "../gpu/step.ts";
 import type { GradientSum } from "../ops/gradient_sum.ts";
-import type { Steps } from "./steps.ts";
+import type { SharedGradient } from "../ops/shared_gradient.ts";
+import { expectShares, type OwnRows, shareGradient, shareOf, type Together } from "./ranks.ts";
+import type { SharedStep, SharedSums, Steps } from "./steps.ts";
 import type { TrainingLog } from "./training_log.ts";
 
 /** How a step moves the weights. */
@@ -35,6 +39,8 @@ export interface Phase {
   readonly gradients: readonly Program<ClickSizes>[];
   /** Moves the weights; undefined of a network that stays as it is. */
   readonly sum: GradientSum<ClickSizes> | undefined;
+  /** The same where ranks share the step. */
+  readonly shared: SharedGradient<ClickSizes> | undefined;
 }
 
 /** Where the batches come from, and where they go. */
@@ -46,6 +52,8 @@ export interface ClickBatches {
   readonly trainUsers: Uint32Array;
   /** `batchSize`: users that an iteration draws. */
   readonly schedule: { readonly seed: number; readonly batchSize: number };
+  /** Of a training that several processes share. */
+  readonly together?: Together;
 }
 
 /** A batch in the plan, in one part as a rule: they stand in places that follow one another. */
@@ -74,21 +82,44 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlacedStep> {
   put(after: number, most: number, own?: ArrayLike<number>): PlacedStep[] {
     const { training, plan, cut } = this.batches;
     // All that can be refused comes first, so that a refused batch leaves nothing half done.
-    const taken = training.take(most, (k) => own ?? this.draw(after + 1 + k));
-    const placed = taken.batches.map((users, k) => this.#putStep(after + 1 + k, users, taken.log));
+    const counts: (number | undefined)[] = [];
+    const taken = training.take(most, (k) => {
+      const users = own ?? this.draw(after + 1 + k);
+      if (!this.batches.together) return users;
+      const share = this.#shareOf(users, this.batches.together);
+      counts[k] = share.counted;
+      return share.users;
+    });
+    const placed = taken.batches.map((users, k) => this.#putStep(after + 1 + k, users, taken.log, counts[k]));
     taken.send();
     plan.uploadRing((after + 1) * cut.parts, placed.length * cut.parts);
     return placed;
   }
 
-  /** Sets the places of iteration t. */
-  #putStep(t: number, users: ArrayLike<number>, log: ClickLog): PlacedStep {
-    const { plan, cut, schedule } = this.batches;
+  /** This rank's users of a joined batch, and what the means are taken over in its step. */
+  #shareOf(joined: ArrayLike<number>, { ranks, syncEvery }: Together) {
+    const { source } = this.batches.training;
+    const present = Uint32Array.from(joined).filter((user) => eventsOf(source, user) > 0);
+    expectShares(ranks, present.length, "users with pages in a batch");
+    const users = shareOf(ranks, present);
+    const counted = (syncEvery === 1 ? present : users).reduce(
+      (sum, user) => sum + countedOf(source, user),
+      0,
+    );
+    // A share may be history alone, which has no gradient.
+    return { users, counted: Math.max(1, counted) };
+  }
+
+  /** Sets the places of iteration t. @param counted what means are taken over, if not the users' own events */
+  #putStep(t: number, users: ArrayLike<number>, log: ClickLog, counted?: number): PlacedStep {
+    const { plan, cut, schedule, together } = this.batches;
     const first = t * cut.parts % plan.places;
     const parts = cut.parts > 1 ? cutUsers(log, users, cut.limit) : [users];
-    const of = parts.length > 1 ? countedIn(log, users) : undefined;
+    const of = counted ?? (parts.length > 1 ? countedIn(log, users) : undefined);
+    const before = (together?.ranks.rank ?? 0) * cut.parts;
     const batches = parts.map((own, part) => {
-      const common = { slot: first + part, iteration: t, noise: noiseOf(schedule.seed, t, part) };
+      const noise = noiseOf(schedule.seed, t, before + part);
+      const common = { slot: first + part, iteration: t, noise };
       return plan.put(
         first + part,
         own,
@@ -124,6 +155,59 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlacedStep> {
         sum?.encode(commands, part, offset, { first: k === 0, last: k === batches.length - 1 });
       });
     }
+  }
+
+  /** Of every network in turn: backward of all parts, the sum over the ranks, and the update. */
+  async stepShared(t: number, { ranks, ring, more, patient }: SharedStep): Promise<SharedSums> {
+    const { plan, cut } = this.batches;
+    const { gpu } = plan;
+    const [step] = this.put(t - 1, 1);
+    if (!step) throw new Error("a step without a batch");
+    const { batches, counted } = step;
+    const first = t * cut.parts % plan.places;
+    const slots = ring.slotsView(ring.ofStep(t), batches.length);
+    let given = Float32Array.from(more);
+    for (const [k, { header, gradients, shared }] of this.programs.phases.entries()) {
+      const isLast = k === this.programs.phases.length - 1;
+      const rows: OwnRows[][] = (shared?.tables ?? []).map(() => []);
+      let dense: Float32Array[] = [];
+      for (const [p, part] of batches.entries()) {
+        const offset = plan.offset(first + p, header);
+        const end = p === batches.length - 1;
+        const commands = new Commands(gpu, `gradients of iteration ${t}`);
+        this.programs.layout.encode(commands, part, plan.offset(first + p));
+        for (const program of gradients) program.encode(commands, part, offset);
+        shared?.encodeAdd(commands, part, offset, { first: p === 0, last: end });
+        gpu.queue.submit([commands.finish()]);
+        const touched = shared?.rowsOf(part) ?? [];
+        const whole = end ? [...(shared?.dense ?? []), ...(isLast ? [slots] : [])] : [];
+        if (touched.length + whole.length === 0) continue;
+        const words = await readViews(gpu, [...touched, ...whole]);
+        rows.forEach((of, table) => {
+          const [list, gradient] = words.slice(2 * table, 2 * table + 2);
+          if (list && gradient) of.push({ list, gradient: new Float32Array(gradient.buffer) });
+        });
+        dense = words.slice(touched.length).map((words) => new Float32Array(words.buffer));
+      }
+      const own = isLast ? dense.pop() : undefined;
+      if (own) given = Float32Array.from([...more, ...ring.sumsAt(own, 0, batches.length)]);
+      const sum = await shareGradient(
+        gpu,
+        ranks,
+        shared,
+        { dense, rows },
+        isLast ? given : new Float32Array(),
+        patient,
+      );
+      if (isLast) given = sum;
+      const end = batches.length - 1;
+      const batch = batches[end];
+      if (!shared || !batch) continue;
+      const update = new Commands(gpu, `update of iteration ${t}`);
+      shared.encodeUpdate(update, batch, plan.offset(first + end, header));
+      gpu.queue.submit([update.finish()]);
+    }
+    return { more: given.subarray(0, more.length), sums: given.subarray(more.length), counted };
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { BatchBuffers } from "../batch/batch_buffers.ts";
 import type { CountedLog, DeviceLog } from "../batch/device_log.ts";
-import { cutFor } from "../batch/cut.ts";
+import { countedIn, cutFor } from "../batch/cut.ts";
 import { batchCapacity, Plan } from "../batch/plan.ts";
 import { type ClickLog, usersOf } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";
@@ -17,6 +17,7 @@ import { type ClickBatches, type ClickPrograms, ClickSteps } from "./click_steps
 import type { Evaluation, EvaluationOptions } from "./evaluation.ts";
 import { forParts } from "./fit.ts";
 import type { TrainedNetwork } from "./networks.ts";
+import { expectShares, shareOf, type Together } from "./ranks.ts";
 import { ResultRing } from "./result_ring.ts";
 import type { Summary } from "./results.ts";
 import { TrainingLog, validationLog } from "./training_log.ts";
@@ -63,6 +64,8 @@ export interface ClickStage<F extends ChoiceFigures> {
   readonly headers: number;
   /** Of a log on disk: batches that are read at once. */
   readonly windowBatches?: number;
+  /** Of a training that several processes share: a batch is of all of them. */
+  readonly together?: Together;
   /** Undefined for a trainer that is only stepped by hand. `users`: at most so many; null for all. */
   readonly validation: { readonly shards: number; readonly users: number | null } | undefined;
   readonly networks: readonly TrainedNetwork[];
@@ -73,10 +76,19 @@ export interface ClickStage<F extends ChoiceFigures> {
   evaluate(on: EvaluatedUsers<F>): Promise<Evaluation<F>>;
 }
 
+interface ClickValidation<F extends ChoiceFigures> {
+  readonly counted: number;
+  /** Of this rank's share of the users. */
+  readonly evaluation: Evaluation<F>;
+  readonly keeper: BestKeeper;
+  /** Makes one of all the users, where they are shared out. */
+  readonly whole: (() => Promise<Evaluation<F>>) | undefined;
+}
+
 /** A stage with all that it needs but its programs, which are recorded over the plan, the log and the ring. */
 export interface ClickSetUp<F extends ChoiceFigures>
   extends ClickBatches, Omit<TrainerParts<never, F>, "steps" | "validation"> {
-  readonly validation: { readonly evaluation: Evaluation<F>; readonly keeper: BestKeeper } | undefined;
+  readonly validation: ClickValidation<F> | undefined;
   readonly schedule: ClickSchedule;
   readonly evaluate: ClickStage<F>["evaluate"];
   /** Makes what computes batches or parts of them. @throws as {@link forParts}. */
@@ -88,12 +100,14 @@ export async function setUpClicks<F extends ChoiceFigures>(
   stage: ClickStage<F>,
   made: Made,
 ): Promise<ClickSetUp<F>> {
-  const { gpu, source, schedule: { seed, batchSize }, networks, summary, partRows } = stage;
+  const { gpu, source, schedule: { seed, batchSize }, networks, summary, partRows, together } = stage;
   const trainUsers = usersOf(source, "train");
   checkBatchSize(batchSize, trainUsers, stage.batchOption);
   const arena = made.keep(new Arena(gpu, stage.name));
   // Any user may be stepped on by hand, so all of them count.
-  const whole = batchCapacity(source, "all", batchSize);
+  const ranks = together?.ranks;
+  if (ranks) expectShares(ranks, batchSize, `users in a batch (${stage.batchOption})`);
+  const whole = batchCapacity(source, "all", Math.ceil(batchSize / (ranks?.size ?? 1)));
   const single = batchCapacity(source, "all", 1);
   const cut = cutFor(whole, single, partRows);
   const { capacity, parts } = cut;
@@ -117,10 +131,21 @@ export async function setUpClicks<F extends ChoiceFigures>(
     ring = new ResultRing(arena, places, summary.vectors, shards, parts);
     return { view: ring.view, firstSlot: ring.firstShard };
   };
-  const evaluation = made.keep(await stage.evaluate({ ...validating, shards, makeRing }));
+  const present = validating.users.filter((user) => countedIn(validating.log, [user]) > 0);
+  if (ranks) expectShares(ranks, present.length, "validation users with pages");
+  const users = ranks ? shareOf(ranks, present) : validating.users;
+  const evaluation = made.keep(await stage.evaluate({ ...validating, users, shards, makeRing }));
   if (!ring) throw new Error("the validation has made no ring");
   const keeper = made.keep(await BestKeeper.create(networks, gpu, ring, evaluation, summary));
-  return { ...common, ring, validation: { evaluation, keeper } };
+  const counted = ranks ? countedIn(validating.log, present) : evaluation.counted;
+  const wholeOf = ranks && (() => stage.evaluate({ ...validating, shards }));
+  return { ...common, ring, validation: { counted, evaluation, keeper, whole: wholeOf } };
+}
+
+/** How a step's gradients come together before Adam, as its programs are recorded. */
+export function partsOf({ cut: { parts }, together }: Pick<ClickBatches, "cut" | "together">) {
+  const shared = together?.syncEvery === 1 ? { ranks: together.ranks.size, parts } : undefined;
+  return { inParts: parts > 1, shared };
 }
 
 /** How many steps a ring holds: each part of a batch has a place of its own in the plan. */
@@ -184,8 +209,14 @@ export class ClickTrainer<F extends ChoiceFigures> extends BatchTrainer<ArrayLik
    * Of the networks as they stand, on the users whom it validates on; undefined for a trainer that does not.
    * @internal
    */
-  get validation(): Evaluation<F> | undefined {
-    return this.#clicks.validation?.evaluation;
+  async withValidation<T>(use: (evaluation: Evaluation<F> | undefined) => Promise<T>): Promise<T> {
+    const { evaluation, whole } = this.#clicks.validation ?? {};
+    const own = await whole?.();
+    try {
+      return await use(own ?? evaluation);
+    } finally {
+      own?.destroy();
+    }
   }
 
   /**

@@ -42,10 +42,10 @@ function gamePhases(config: AdversarialConfig, programs: GamePrograms): Phase[] 
   const { parts, batch, utilities } = programs;
   if (!parts) return [];
   const generatorSteps = generatorStepsOf(config);
-  const phase = ({ gradients, sum }: PlayerParts, header: number): Phase => ({
+  const phase = (player: PlayerParts, header: number): Phase => ({
+    ...player,
     header,
-    gradients: [batch, utilities, gradients],
-    sum,
+    gradients: [batch, utilities, player.gradients],
   });
   return [
     ...Array.from({ length: generatorSteps }, (_, k) => phase(parts.generator, k)),

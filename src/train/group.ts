@@ -8,9 +8,9 @@ import type { Counted, Steps } from "./steps.ts";
 
 /** Says which weights are the best: evaluates them between two steps, on the device. */
 export interface Validation {
+  /** What its means are taken over. */
+  readonly counted: number;
   readonly evaluation: {
-    /** What its means are taken over. */
-    readonly counted: number;
     /** Appends what adds its sums to the shards' slots of the ring. Nothing waits. */
     encode(commands: Commands): void;
   };

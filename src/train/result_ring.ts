@@ -19,7 +19,7 @@ export class ResultRing {
     arena: Arena,
     readonly places: number,
     private readonly vectors: number,
-    shards: number,
+    readonly shards: number,
     private readonly parts = 1,
   ) {
     this.view = arena.allocate("ring", 16 * vectors * ((parts + 1) * places + shards));
@@ -28,6 +28,16 @@ export class ResultRing {
   /** Slot of the first shard. */
   get firstShard(): number {
     return (this.parts + 1) * this.places;
+  }
+
+  /** Where the sums of the shards stand. */
+  get shardsView(): View {
+    return this.slotsView(this.firstShard, this.shards);
+  }
+  /** Some slots, from this one on. */
+  slotsView(slot: number, slots: number): View {
+    const bytes = 16 * this.vectors;
+    return { ...this.view, offset: this.view.offset + bytes * slot, size: bytes * slots };
   }
 
   /** Slot of the step of iteration t, or of the first part of its batch; those of the others follow. */
@@ -44,7 +54,7 @@ export class ResultRing {
    * @param values the whole ring, as it was read. @param slots that are added up, from this one on.
    * @returns [4 vectors] the sums
    */
-  sumsAt(values: Float32Array, slot: number, slots = 1): Float32Array {
+  sumsAt(values: Float32Array, slot: number, slots = 1): Float32Array<ArrayBuffer> {
     const words = 4 * this.vectors;
     const sums = values.slice(slot * words, (slot + 1) * words);
     for (let k = words; k < slots * words; k++) {

@@ -1,6 +1,8 @@
 /** The seam between the engine that trains and what it trains on. */
 
 import type { Commands } from "../gpu/commands.ts";
+import type { Ranks } from "./ranks.ts";
+import type { ResultRing } from "./result_ring.ts";
 
 /** A batch, as far as the engine knows it. */
 export interface Counted {
@@ -37,4 +39,26 @@ export interface Steps<C, B extends Counted = Counted> {
   encodeLayout(commands: Commands, batches: readonly B[], place: number): void;
   /** Appends the whole step of a batch that stands at `place` and is laid out in `slice`. */
   encode(commands: Commands, batch: B, place: number, slice: number): void;
+  /**
+   * Of steps that ranks share: the whole step of iteration t, with the gradients of all ranks between backward and update.
+   * Waits for the device, and for the other ranks.
+   * @param more given to the sum. @returns the sum of that, and the sums of the joined batch's figures.
+   */
+  stepShared?(t: number, to: SharedStep): Promise<SharedSums>;
+}
+
+/** What a step that ranks share works with. */
+export interface SharedStep {
+  readonly ranks: Ranks;
+  readonly ring: ResultRing;
+  readonly more: readonly number[];
+  /** See {@link Ranks.sum}. */
+  readonly patient: boolean;
+}
+
+export interface SharedSums {
+  readonly more: Float32Array;
+  readonly sums: Float32Array;
+  /** What the means of the joined batch are taken over. */
+  readonly counted: number;
 }

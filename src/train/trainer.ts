@@ -9,11 +9,12 @@ import { ModelProgram } from "../model/model_program.ts";
 import type { UserModel } from "../model/user_model.ts";
 import { adamRate, AdamState } from "../ops/adam.ts";
 import type { ClickPrograms } from "./click_steps.ts";
-import { type ClickSetUp, ClickTrainer, setUpClicks } from "./click_trainer.ts";
+import { type ClickSetUp, ClickTrainer, partsOf, setUpClicks } from "./click_trainer.ts";
 import { learningRateAt, type TrainingConfig, trainingConfigSchema } from "./config.ts";
 import { Evaluation } from "./evaluation.ts";
 import { fitting } from "./fit.ts";
 import { choiceSummary } from "./results.ts";
+import type { Together } from "./ranks.ts";
 import { trainingSource } from "./training_log.ts";
 
 /** Trains a model by the likelihood of the clicks. */
@@ -39,13 +40,18 @@ export class Trainer extends ClickTrainer<ChoiceFigures> {
    * @param clicks train users, and validation users where it validates.
    * @param options.validate false for a trainer that is only stepped by hand.
    * @param options.windowBatches of a log on disk: batches that are read at once.
+   * @param options.together of a training that several processes share, of the same model on the same log.
    * @throws UserError for a config out of range, a log that does not fit together, or sizes beyond the adapter.
    */
   static async create(
     model: UserModel,
     clicks: ClickLog | LogSource,
     config: TrainingConfig,
-    { validate = true, windowBatches }: { validate?: boolean; windowBatches?: number } = {},
+    { validate = true, windowBatches, together }: {
+      validate?: boolean;
+      windowBatches?: number;
+      together?: Together;
+    } = {},
   ): Promise<Trainer> {
     parseConfig(trainingConfigSchema, config, "training");
     const source = trainingSource(clicks, model.shape, validate);
@@ -62,6 +68,7 @@ export class Trainer extends ClickTrainer<ChoiceFigures> {
           rates: "--learning-rate",
           headers: 1,
           windowBatches,
+          together,
           validation: validate
             ? { shards: config.evaluationShards, users: config.validationUsers }
             : undefined,
@@ -72,7 +79,7 @@ export class Trainer extends ClickTrainer<ChoiceFigures> {
             Evaluation.ofModel(model, deviceLog, log, users, shards, { makeRing, counted: model.counted }),
         }, made);
         const { plan, training: { deviceLog: log }, ring: { view: ring } } = setUp;
-        const training = { adam, itemDropout: config.itemDropout, inParts: setUp.cut.parts > 1 };
+        const training = { adam, itemDropout: config.itemDropout, ...partsOf(setUp) };
         const options = { name: "training", log, plan, ring, training };
         const program = made.keep(await setUp.record(() => ModelProgram.create(model, options)));
         return new Trainer(model, config, program, setUp);
@@ -92,6 +99,6 @@ function stepsOf(
       return [{ learningRate: adamRate(rate, t), decay: rate * weightDecay }];
     },
     encode: (commands, sizes, offset, slice) => program.encode(commands, sizes, offset(0), slice),
-    phases: parts ? [{ header: 0, gradients: [parts.gradients], sum: parts.sum }] : [],
+    phases: parts ? [{ ...parts, header: 0, gradients: [parts.gradients] }] : [],
   };
 }

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { referenceBatch } from "../../src/batch/reference_batch.ts";
 import { isPredicted, NONE } from "../../src/data/click_log.ts";
 import { randomStream } from "../../src/data/random.ts";
+import { fixedShapes } from "../../src/gpu/kernel_shapes.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { type GameOptions, gameReference, sparsemax } from "../../src/ops/minimax.ts";
 import { at, type Matrix, matrix } from "../../src/tape/reference.ts";
@@ -60,11 +61,11 @@ for (const [name, batch] of Object.entries(batches)) {
               : meanOf(output, 4, batch) + penaltyOf(u ?? assert.fail(), batch, game),
         }));
     }
-    Deno.test(`exact_minimax: game ${k}, ${name}`, () =>
-      checkOp({
-        ...exactMinimaxOf(game)(batch),
-        loss: (output, [u]) => meanOf(output, 4, batch) + penaltyOf(u ?? assert.fail(), batch, game),
-      }));
+    Deno.test(`exact_minimax: game ${k}, ${name}`, () => {
+      const loss: OpCase["loss"] = (output, [u]) =>
+        meanOf(output, 4, batch) + penaltyOf(u ?? assert.fail(), batch, game);
+      return checkOp({ ...exactMinimaxOf(game)(batch), loss }, [fixedShapes("cpu"), fixedShapes("gpu")]);
+    });
   }
 }
 

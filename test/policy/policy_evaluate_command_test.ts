@@ -36,8 +36,18 @@ function shopLog(): string {
   return rows.join("\n") + "\n";
 }
 
+/** Pages of one item, each as likely as any: nobody has to say in which order they were shown. */
+function banditLog(): string {
+  const random = randomStream(2, "bandit");
+  const rows = Array.from({ length: 50 * ITEMS }, (_, n) => {
+    const { slot } = pageOf([n % ITEMS], random.uniform());
+    return [`v${n % 40},i${n % ITEMS},${1_600_000_000 + n}`, slot === 0 ? 1 : 0, 1 / ITEMS].join(",");
+  });
+  return ["uid,sku,ts,label,mu", ...rows].join("\n") + "\n";
+}
+
 Deno.test("a shop's own log that was drawn says what other policies would have earned, by a model with counts", () =>
-  withFolder({ "log.csv": shopLog() }, async (folder) => {
+  withFolder({ "log.csv": shopLog(), "bandit.csv": banditLog() }, async (folder) => {
     const [set, run, policy, drawn] = ["set", "run", "gdqn", "drawn"].map((name) => `${folder}/${name}`);
     assert.ok(set && run && policy && drawn);
     const ran = async (command: Parameters<typeof runCommand>[0], ...args: string[]) => {
@@ -92,6 +102,13 @@ Deno.test("a shop's own log that was drawn says what other policies would have e
     await refused(/--repeats/, ...asked, "--policy greedy --explore plackett-luce:1");
     await refused(/found none in the log/, ...asked, "--policy random --repeats --slate 3");
     await refused(/Expected --model \(a run\) or --shop/, "evaluate --policy greedy --log", set);
+
+    const bandit =
+      `--source ${folder}/bandit.csv --user uid --item sku --time ts --clicked label --propensity mu`;
+    await ran("data", "log", bandit, "--pages as-is --like", set, "--out", `${folder}/bandit`);
+    const single = await figures("--policy random --log", `${folder}/bandit`);
+    assert.equal(single.pages, 400);
+    assert.ok(Math.abs(single.estimates.ips.mean - single.estimates.logged.mean) < 1e-6);
 
     // What simulate draws from pools is a log like it, and weighs 1 for who drew it.
     const draw =

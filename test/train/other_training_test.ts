@@ -172,12 +172,11 @@ async function replayTrainer(gpu: Gpu): Promise<ReplayTrainer> {
   const drawn = arena.upload("all", Uint32Array.from({ length: REPLAY }, (_, k) => k));
   const all = await Program.record(gpu, "validation", headers.buffer, [fit({ drawn, ...views }, false)]);
   const evaluation = {
-    counted: REPLAY,
     encode: (commands: Commands) => all.encode(commands, sizes, headers.offset(0)),
   };
   const keeper = made.keep(await BestKeeper.create(networks, gpu, ring, shards, summary));
   return new ReplayTrainer({
-    ...{ gpu, steps, ring, summary, networks, made, validation: { evaluation, keeper } },
+    ...{ gpu, steps, ring, summary, networks, made, validation: { counted: REPLAY, evaluation, keeper } },
     schedule: { validateEvery: 8, earlyStopping: null, patience: 1 },
     rates: "rate",
   });

@@ -154,7 +154,6 @@ function evaluationText(
   notes: readonly string[],
 ): string {
   const { pages, users, left, estimates, decisions, effective, largest, weight } = found;
-  const between = decisions?.clicks.interval;
   const rows = Object.entries(estimators).flatMap(([key, title]) => {
     const figure = estimates[key as EstimatorName];
     return figure ? [[title, digits(figure.mean), range(figure)]] : [];
@@ -168,8 +167,8 @@ function evaluationText(
     ...(decisions
       ? [
         `The first ${decisions.pages} pages under the policy, per-decision DR: ${
-          decisions.clicks.mean.toFixed(3)
-        } clicks a user` + (between ? ` (${between.map((x) => x.toFixed(3)).join(" to ")}).` : "."),
+          digits(decisions.clicks.mean)
+        } clicks a user (${range(decisions.clicks)}).`,
       ]
       : []),
     `Effective sample: ${(100 * effective).toFixed(0)} % of the pages; the ten of the largest weights have ` +

@@ -50,7 +50,7 @@ export function clicksOf(
       `Expected a log that is read into memory, got ${source.name}, which stays on disk. Raise --memory-rows.`,
     );
   }
-  if (dataset.places === "arbitrary") {
+  if (dataset.places === "arbitrary" && source.log.rowItem.length > source.log.eventClick.length) {
     throw new UserError(
       `Expected a log whose pages have the order in which they were shown, got ${source.name}, where nobody said it: a slate's ` +
         "chance depends on it. Name it: data log --position.",

@@ -78,12 +78,20 @@ async function goOnWith(stage: Stage, run: Run, stop: Stop): Promise<RunResult> 
   const { name, shown, iterations } = stage;
   const done = await iterationsDone(stage, run.path);
   if (done !== undefined) say(`going on after iteration ${done}`);
+  const { size = 1, syncEvery = 1 } = run.config.ranks ?? {};
+  if (size > 1) {
+    say(
+      `${size} ranks, ${
+        syncEvery === 1 ? "gradients are summed in every step" : `one every ${syncEvery} steps`
+      }`,
+    );
+  }
   const names = { loss: shown.loss.name, prec1: shown.prec1.name };
   const progress = trainingProgress(iterations(run.config), done ?? 0, process.stderr, names);
   /** Of what is done before the first step, or after the last. */
   let beside: ReturnType<typeof delayedProgress> | undefined;
   let steps = 0;
-  let verdict: string | undefined;
+  let [verdict, spent]: (string | undefined)[] = [];
   const watch = name === "adversarial" ? new RewardWatch() : undefined;
   stop.onStop = () =>
     progress.note(
@@ -112,13 +120,24 @@ async function goOnWith(stage: Stage, run: Run, stop: Stop): Promise<RunResult> 
       },
     });
     verdict = watch?.verdict();
+    if (result.ranks) spent = spentText(result.ranks);
     return result;
   } finally {
     stop.onStop = undefined;
     if (beside) beside.stop();
     else progress.stop();
-    if (verdict) say(verdict);
+    for (const text of [verdict, spent]) if (text) say(text);
   }
+}
+
+/** How much of a training by several ranks went into what they told each other. */
+function spentText({ size, share, seconds, calls, bytes }: NonNullable<RunResult["ranks"]>): string {
+  return `${size} ranks: ${
+    (100 * share).toFixed(1)
+  } % of the time of training went into communication, waiting for the slowest ` +
+    `rank included (${seconds.toFixed(1)} s, ${thousands(calls)} calls, ${
+      thousands(Math.round(bytes / 1e6))
+    } MB from each).`;
 }
 
 /** Opens the adapter, says what there is to work on, and closes it in the end. @param trained if it is one thing. */

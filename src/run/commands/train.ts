@@ -26,6 +26,17 @@ import {
 import { quoted } from "../../cli/arguments.ts";
 import { type Stop, stopOnSignals } from "../../cli/stop.ts";
 import { parseTrainOptions, type TrainOptions } from "./train_options.ts";
+import {
+  expectRanks,
+  expectSame,
+  follow,
+  ranksOf,
+  tellConfigs,
+  toldConfigs,
+  withRanks,
+} from "./train_ranks.ts";
+import { expectAsMany, expectTrainable } from "../ranks/agree.ts";
+import type { MpiRanks } from "../ranks/mpi.ts";
 import { runOne, runSeeds } from "./train_runs.ts";
 import { exists } from "../files/file_error.ts";
 import { readSnapshot } from "../snapshot.ts";
@@ -36,8 +47,27 @@ import { RunFolder } from "../run_folder.ts";
 async function main(): Promise<number> {
   const { options, given } = parseTrainOptions(Deno.args);
   const stop = stopOnSignals(EXIT_INTERRUPTED);
-  if (options.resume !== undefined) return await resume(options.resume, options, given, stop);
-  if (options.saveDir !== undefined) expectNewRun(options.saveDir); // now, not when the data are read
+  return await withRanks(stop, (ranks) => {
+    const asked = { options, given, stop, ranks };
+    if (options.resume === undefined) return begin(asked);
+    return isFollower(ranks) ? followResumed(ranks, stop) : resume(options.resume, asked);
+  });
+}
+
+/** What the command was asked for, and by whom. */
+interface Asked {
+  readonly options: TrainOptions;
+  /** The options that were given. */
+  readonly given: ReadonlySet<string>;
+  readonly stop: Stop;
+  /** Where mpirun has started several. */
+  readonly ranks: MpiRanks | undefined;
+}
+
+async function begin({ options, given, stop, ranks }: Asked): Promise<number> {
+  expectRanks(ranks, options.syncEvery);
+  const follows = isFollower(ranks);
+  if (options.saveDir !== undefined && !follows) expectNewRun(options.saveDir); // now, not when the data are read
   let data = await openData(options);
   sayOfPages(options.data, data.source);
   const init = options.init === undefined ? undefined : await openInit(options.init, data);
@@ -47,17 +77,28 @@ async function main(): Promise<number> {
   const trained = trainedOf(options, given, data, init);
   expectPlaces(options.data, { ...data, kind: data.config.kind }, trained.model);
   init?.snapshot.checkShapes(modelParameters(data.source.items.shape, trained.model));
+  const own = ranksOf(ranks, options.syncEvery);
+  if (own.ranks) expectTrainable(own.ranks, trained, data.source);
   return await withGpu(data, trained, async (gpu) => {
+    if (ranks) await expectSame(ranks, gpu, data.config, trained, options.syncEvery);
+    if (follows) {
+      return await follow(
+        { gpu, data, ranks, init: undefined, signal: stop.signal },
+        ranks,
+        await toldConfigs(ranks),
+      );
+    }
     const sizes = { model: trained.model, users: trained.training.batchSize };
     const shapes = await shapesFor(options.calibration, gpu, data.source, sizes, say);
-    const config = await newConfig(gpu, data, trained, { shapes, init: init?.path });
-    const context: RunContext = { gpu, data, init: init?.snapshot.weights, signal: stop.signal };
+    const config = { ...await newConfig(gpu, data, trained, { shapes, init: init?.path }), ...own };
+    const context: RunContext = { gpu, data, ranks, init: init?.snapshot.weights, signal: stop.signal };
     const path = options.saveDir ?? `runs/${data.source.name.replace(/[^\w.-]+/g, "_")}-${timestamp()}`;
     expectNewRun(path);
     using _folder = await OwnedFolder.begin(path, NEW_RUN);
     say(`run: ${path}`);
-    if (options.seeds === 1) return await runOne({ ...context, path, config }, options.report, stop);
     const seeds = { seeds: Array.from({ length: options.seeds }, (_, k) => options.seed + k), config };
+    await tellConfigs(ranks, seeds.seeds.map((seed) => configOfSeed(seeds, seed)));
+    if (options.seeds === 1) return await runOne({ ...context, path, config }, options.report, stop);
     await writeSeeds(path, seeds);
     return await runSeeds(context, path, seeds, options.report, stop);
   });
@@ -126,13 +167,24 @@ async function openInit(source: string, data: Dataset): Promise<Init> {
   return { path, snapshot: await readSnapshot(path) };
 }
 
-/** @param given the options that were given. @returns the exit code. @throws UserError for a run that cannot go on. */
-async function resume(
-  path: string,
-  options: TrainOptions,
-  given: ReadonlySet<string>,
-  stop: Stop,
-): Promise<number> {
+function isFollower(ranks: MpiRanks | undefined): ranks is MpiRanks {
+  return ranks !== undefined && ranks.rank > 0;
+}
+
+/** A run that goes on, on another rank than the first: it is told all but the data. */
+async function followResumed(ranks: MpiRanks, stop: Stop): Promise<number> {
+  const configs = await toldConfigs(ranks);
+  const [config] = configs;
+  if (!config) throw new Error("no config was told");
+  const data = await reopenData(config.data);
+  return await withGpu(data, config, async (gpu) => {
+    await expectSame(ranks, gpu, data.config, config, config.ranks?.syncEvery ?? 1);
+    return await follow({ gpu, data, ranks, init: undefined, signal: stop.signal }, ranks, configs);
+  });
+}
+
+/** @returns the exit code. @throws UserError for a run that cannot go on. */
+async function resume(path: string, { options, given, stop, ranks }: Asked): Promise<number> {
   const isRun = await hasConfig(path) || await readSeeds(path) !== undefined;
   if (!isRun) await readConfig(path); // says so
   using _folder = OwnedFolder.open(path);
@@ -142,12 +194,17 @@ async function resume(
     for (const seed of seeds.seeds) {
       await expectToGoOn(folderOfSeed(path, seed), configOfSeed(extended, seed));
     }
+    expectAsMany(seeds.config.ranks, ranks, path);
+    await tellConfigs(ranks, seeds.seeds.map((seed) => configOfSeed(extended, seed)));
     const begun = await Promise.all(seeds.seeds.map((seed) => hasBegun(folderOfSeed(path, seed))));
     const { data, init } = await reopen(seeds.config, begun.includes(false));
     return await withGpu(data, seeds.config, async (gpu) => {
+      if (ranks) {
+        await expectSame(ranks, gpu, data.config, extended.config, seeds.config.ranks?.syncEvery ?? 1);
+      }
       await compareMachine(gpu, seeds.config);
       if (extended.config !== seeds.config) await writeSeeds(path, extended);
-      const context = { gpu, data, init, signal: stop.signal };
+      const context = { gpu, data, ranks, init, signal: stop.signal };
       return await runSeeds(context, path, extended, options.report, stop);
     });
   }
@@ -155,10 +212,14 @@ async function resume(
   const config = extend(saved, options, given);
   await expectExtensible(path, saved, config);
   await expectToGoOn(path, config);
+  expectAsMany(config.ranks, ranks, path);
+  await tellConfigs(ranks, [config]);
   const { data, init } = await reopen(config, !await hasBegun(path));
+  if (config.ranks) expectTrainable(config.ranks, config, data.source);
   return await withGpu(data, config, async (gpu) => {
+    if (ranks) await expectSame(ranks, gpu, data.config, config, config.ranks?.syncEvery ?? 1);
     await compareMachine(gpu, config);
-    const run = { gpu, data, init, path, config, signal: stop.signal };
+    const run = { gpu, data, ranks, init, path, config, signal: stop.signal };
     return await runOne(run, options.report, stop);
   });
 }

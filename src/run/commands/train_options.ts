@@ -31,6 +31,7 @@ interface RunOptions extends ShopSeedOptions {
   init?: string;
   resume?: string;
   report: boolean;
+  syncEvery: number;
   /** No default: it depends on the adapter. */
   calibration?: boolean;
 }
@@ -99,7 +100,14 @@ export function addTrainOptions(command: Command): Command {
         "--adversarial may extend it",
       folder,
     )
-    .option("--no-report", "do not write report.html at the end");
+    .option("--no-report", "do not write report.html at the end")
+    .option(
+      "--sync-every <n>",
+      "of several ranks (mpirun): steps that each takes alone before weights become their mean; 1: gradients are summed in " +
+        "every step, as if one process had the whole batch",
+      wholeNumber(1, 2 ** 20),
+      1,
+    );
   addOptions(command, [calibration]);
   for (const group of stagesGroups) addGroup(command, group);
   return command;

@@ -6,6 +6,7 @@ import { writeReport } from "../../report/page.ts";
 import type { RunConfig } from "../run_config.ts";
 import { configOfSeed, folderOfSeed, type Seeds, writeSeedsResult } from "../seeds_folder.ts";
 import { type Stage, stagesOf } from "../stages.ts";
+import { trainCommand } from "../ranks/place.ts";
 import type { Run, RunContext, RunResult } from "../training_run.ts";
 import type { ModelConfig } from "../../model/config.ts";
 import { EXIT_INTERRUPTED, goOn, isFinished, modelNotes, say } from "./run_stages.ts";
@@ -28,7 +29,7 @@ export async function runOne(
 ): Promise<number> {
   const { config } = run;
   const results = await goOn(run, stop, printing(config.model));
-  if (!isFinished(config, results)) return interrupted(run.path, where(config, results));
+  if (!isFinished(config, results)) return interrupted(run.path, where(config, results), config);
   if (report) await tellReport(run.path);
   return 0;
 }
@@ -54,7 +55,7 @@ export async function runSeeds(
     finished.push(results);
   }
   if (finished.length < seeds.seeds.length) {
-    return interrupted(path, `${finished.length} of ${seeds.seeds.length} seeds`);
+    return interrupted(path, `${finished.length} of ${seeds.seeds.length} seeds`, seeds.config);
   }
   stagesOf(seeds.config).forEach(({ name }, k) => {
     console.log(`\nTest users, ${name} stage, mean +- sd over ${finished.length} seeds:`);
@@ -79,9 +80,9 @@ function where(config: RunConfig, results: readonly RunResult[]): string {
   return `iteration ${last?.iteration ?? 0}${stage}`;
 }
 
-function interrupted(path: string, after: string): number {
+function interrupted(path: string, after: string, { ranks }: RunConfig): number {
   say(`Stopped after ${after}; everything is saved in ${path}.`);
-  say(`Go on with: deno task train --resume ${quoted(path)}`);
+  say(`Go on with: ${trainCommand(ranks)} --resume ${quoted(path)}`);
   return EXIT_INTERRUPTED;
 }
 

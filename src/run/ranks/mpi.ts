@@ -1,0 +1,219 @@
+/**
+ * Ranks that Open MPI joins, called by its C interface, here alone. MPI only moves bytes; sums are made here, in the order of
+ * ranks, so that they do not follow from an algorithm that MPI chooses.
+ */
+
+import type { Numbers, Ranks } from "../../train/ranks.ts";
+import { UserError } from "../../user_error.ts";
+import type { RankPlace } from "./place.ts";
+
+const LIBRARY = "libmpi.so.40";
+/** MPI_THREAD_SERIALIZED: calls come from threads of Deno's, one after another. */
+const SERIALIZED = 2;
+/** Fortran's numbers of MPI_COMM_WORLD and MPI_BYTE: their C handles are addresses in the library. */
+const [WORLD, BYTE] = [0, 1];
+
+/** No MPI has a larger MPI_MAX_PROCESSOR_NAME. */
+const LONGEST_NAME = 1024;
+
+const wait = { result: "i32", nonblocking: true } as const;
+const collective = {
+  ...wait,
+  parameters: ["buffer", "i32", "pointer", "buffer", "i32", "pointer", "pointer"],
+} as const;
+const symbols = {
+  MPI_Init_thread: { ...wait, parameters: ["pointer", "pointer", "i32", "buffer"] },
+  MPI_Comm_f2c: { parameters: ["i32"], result: "pointer" },
+  MPI_Type_f2c: { parameters: ["i32"], result: "pointer" },
+  MPI_Comm_rank: { parameters: ["pointer", "buffer"], result: "i32" },
+  MPI_Comm_size: { parameters: ["pointer", "buffer"], result: "i32" },
+  MPI_Get_processor_name: { parameters: ["buffer", "buffer"], result: "i32" },
+  MPI_Allgather: collective,
+  MPI_Alltoall: collective,
+  MPI_Bcast: { ...wait, parameters: ["buffer", "i32", "pointer", "i32", "pointer"] },
+  MPI_Finalize: { ...wait, parameters: [] },
+} as const;
+type Mpi = Deno.DynamicLibrary<typeof symbols>["symbols"];
+
+/** Numbers that travel at once: MPI counts bytes in 32 bits, and pieces bound the memory. */
+const PIECE = 2 ** 24;
+/** A rank that answers later than this hangs; or later than so many times what the caller had to do meanwhile. */
+const [HANG_MS, TIMES] = [6500, 4];
+/** For what one rank does alone, as saving, or at its own pace, as opening data. */
+const PATIENCE_MS = 30 * 60_000;
+
+/** What the ranks have spent on each other. */
+export interface Communication {
+  /** In calls, waiting for the slowest rank included. */
+  readonly seconds: number;
+  readonly calls: number;
+  /** That this rank gave. */
+  readonly bytes: number;
+}
+
+export class MpiRanks implements Ranks {
+  #spent = { seconds: 0, calls: 0, bytes: 0 };
+  #left = performance.now();
+  readonly #world: Deno.PointerValue;
+  readonly #byte: Deno.PointerValue;
+  readonly rank: number;
+  readonly size: number;
+
+  private constructor(
+    private readonly mpi: Mpi,
+    { rank, size }: RankPlace,
+  ) {
+    [this.rank, this.size] = [rank, size];
+    this.#world = mpi.MPI_Comm_f2c(WORLD);
+    this.#byte = mpi.MPI_Type_f2c(BYTE);
+  }
+
+  /**
+   * Waits for all ranks.
+   * @param library its file, but for tests. @throws UserError without Open MPI's library, or one that does not know the ranks.
+   */
+  static async join(place: RankPlace, library = LIBRARY): Promise<MpiRanks> {
+    const mpi = open(library, place.size);
+    await mpi.MPI_Init_thread(null, null, SERIALIZED, new Int32Array(1));
+    const ranks = new MpiRanks(mpi, place);
+    const [rank, size] = [new Int32Array(1), new Int32Array(1)];
+    mpi.MPI_Comm_rank(ranks.#world, rank);
+    mpi.MPI_Comm_size(ranks.#world, size);
+    if (rank[0] !== place.rank || size[0] !== place.size) {
+      throw new UserError(
+        `Expected rank ${place.rank} of ${place.size}, as the environment says, but ${library} knows this process as rank ` +
+          `${rank[0]} of ${
+            size[0]
+          }: it belongs to another MPI than the one that started it. Use the mpirun of that ` +
+          "library, or srun --mpi=pmix.",
+      );
+    }
+    return ranks;
+  }
+
+  /** The name of its machine. */
+  get machine(): string {
+    const [text, length] = [new Uint8Array(LONGEST_NAME), new Int32Array(1)];
+    this.mpi.MPI_Get_processor_name(text, length);
+    return new TextDecoder().decode(text.subarray(0, length[0]));
+  }
+
+  get spent(): Communication {
+    return { ...this.#spent };
+  }
+
+  async sum(values: Float32Array<ArrayBuffer>, patient = false): Promise<Float32Array<ArrayBuffer>> {
+    const sum = new Float32Array(values.length);
+    for (let at = 0; at < values.length; at += PIECE) {
+      sum.set(await this.#sumPiece(values.subarray(at, at + PIECE), patient), at);
+    }
+    return sum;
+  }
+
+  /** Each rank adds up a share of the numbers, and all get all shares. */
+  async #sumPiece(values: Float32Array<ArrayBuffer>, patient: boolean): Promise<Float32Array<ArrayBuffer>> {
+    const { size } = this;
+    const share = Math.ceil(values.length / size);
+    const given = new Float32Array(share * size);
+    given.set(values);
+    const taken = new Float32Array(share * size);
+    await this.#collective("MPI_Alltoall", given, share, taken, patient);
+    const own = taken.slice(0, share);
+    for (let rank = 1; rank < size; rank++) {
+      for (let k = 0, at = rank * share; k < share; k++, at++) own[k] = (own[k] ?? NaN) + (taken[at] ?? NaN);
+    }
+    await this.#collective("MPI_Allgather", own, share, given, patient);
+    return given.subarray(0, values.length);
+  }
+
+  async gather<T extends Numbers>(values: T, patient = false): Promise<T[]> {
+    const taken = new Float32Array(values.byteLength / 4 * this.size);
+    const words = new Float32Array(values.buffer, values.byteOffset, values.byteLength / 4);
+    await this.#collective("MPI_Allgather", words, words.length, taken, patient);
+    return Array.from({ length: this.size }, (_, rank) => {
+      const bytes = taken.buffer.slice(rank * values.byteLength, (rank + 1) * values.byteLength);
+      return new (values.constructor as new (bytes: ArrayBuffer) => T)(bytes);
+    });
+  }
+
+  async first<T extends Numbers>(values: T): Promise<T> {
+    const got = values.slice() as T;
+    const bytes = new Uint8Array(got.buffer);
+    for (let at = 0; at < bytes.length; at += 4 * PIECE) {
+      const piece = bytes.subarray(at, at + 4 * PIECE);
+      const call = () => this.mpi.MPI_Bcast(piece, piece.length, this.#byte, 0, this.#world);
+      await this.#call(call, piece.length, true);
+    }
+    return got;
+  }
+
+  /** Ends MPI, together with all others. */
+  async leave(): Promise<void> {
+    await this.#call(() => this.mpi.MPI_Finalize(), 0, true);
+  }
+
+  /** @param count numbers that each rank gives to each. */
+  async #collective(
+    name: "MPI_Alltoall" | "MPI_Allgather",
+    given: Float32Array<ArrayBuffer>,
+    count: number,
+    taken: Float32Array<ArrayBuffer>,
+    patient: boolean,
+  ): Promise<void> {
+    const bytes = 4 * count;
+    const call = () => this.mpi[name](given, bytes, this.#byte, taken, bytes, this.#byte, this.#world);
+    await this.#call(call, given.byteLength, patient);
+  }
+
+  /** Makes a call, which ends when all ranks have made it. @throws UserError where it takes too long. */
+  async #call(call: () => Promise<number>, bytes: number, patient: boolean): Promise<void> {
+    const began = performance.now();
+    const limit = patient ? PATIENCE_MS : Math.max(HANG_MS, TIMES * (began - this.#left));
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const tooLong = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(hangs(limit)), limit);
+    });
+    try {
+      await Promise.race([call(), tooLong]);
+    } finally {
+      clearTimeout(timer);
+    }
+    this.#left = performance.now();
+    this.#spent.seconds += (this.#left - began) / 1000;
+    this.#spent.calls++;
+    this.#spent.bytes += bytes;
+  }
+}
+
+function open(library: string, size: number): Mpi {
+  try {
+    return Deno.dlopen(library, symbols).symbols;
+  } catch (error) {
+    throw new UserError(
+      `Expected Open MPI's library ${library}, as ${size} ranks were started, but it could not be loaded: ` +
+        `${
+          error instanceof Error ? error.message : String(error)
+        }. Install Open MPI 4 or 5 (on Debian or Ubuntu: apt-get ` +
+        "install openmpi-bin), or name its folder in LD_LIBRARY_PATH. Without mpirun, train runs alone.",
+    );
+  }
+}
+
+function hangs(limit: number): UserError {
+  return new UserError(
+    `Expected an answer of all ranks within ${
+      Math.round(limit / 1000)
+    } s, but one of them hangs, or is gone. What was saved ` +
+      "is whole. Go on with as many ranks and --resume.",
+  );
+}
+
+/** A text of each rank, in their order. */
+export async function textsOf(ranks: Ranks, own: string): Promise<string[]> {
+  const bytes = new TextEncoder().encode(own);
+  const lengths = (await ranks.gather(Uint32Array.of(bytes.length), true)).map(([length = 0]) => length);
+  const words = new Uint32Array(Math.ceil(Math.max(...lengths) / 4));
+  new Uint8Array(words.buffer).set(bytes);
+  const all = await ranks.gather(words, true);
+  return all.map(({ buffer }, rank) => new TextDecoder().decode(new Uint8Array(buffer, 0, lengths[rank])));
+}

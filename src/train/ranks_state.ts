@@ -1,0 +1,99 @@
+/** What ranks do between steps: begin at one place, validate by shares, become one again, and compare their weights. */
+
+import { Commands } from "../gpu/commands.ts";
+import type { Gpu } from "../gpu/device.ts";
+import type { View } from "../gpu/memory.ts";
+import { readFloats, readViews } from "../gpu/readback.ts";
+import { UserError } from "../user_error.ts";
+import { type BestRecords, criteria } from "./best_records.ts";
+import type { Validation } from "./group.ts";
+import type { TrainedNetwork } from "./networks.ts";
+import { joined, type Ranks, write } from "./ranks.ts";
+import type { ResultRing } from "./result_ring.ts";
+import type { TrainerState } from "./trainer_state.ts";
+
+/** Steps from one comparison of the weights to the next. */
+const CHECK_EVERY = 100;
+
+/** Weights, and Adam's moments, of all networks. */
+function buffersOf(networks: readonly TrainedNetwork[]): View[] {
+  return networks.flatMap(({ parameters, adam }) =>
+    [parameters.weights, adam?.m, adam?.v].flatMap((view) => view ? [view] : [])
+  );
+}
+
+/** Puts the mean over the ranks in the place of weights and moments. Nothing may be in flight. */
+export async function average(gpu: Gpu, ranks: Ranks, networks: readonly TrainedNetwork[]): Promise<void> {
+  for (const view of buffersOf(networks)) {
+    const sum = await ranks.sum(await readFloats(gpu, view));
+    for (let k = 0; k < sum.length; k++) sum[k] = (sum[k] ?? NaN) / ranks.size;
+    write(gpu, view, sum);
+  }
+}
+
+/** Evaluates each rank's share of the validation users, and keeps the weights where the sums of all are the best. */
+export async function validateShared(
+  gpu: Gpu,
+  ranks: Ranks,
+  ring: ResultRing,
+  { evaluation, keeper }: Validation,
+  { n, iteration, patient }: { readonly n: number; readonly iteration: number; readonly patient: boolean },
+): Promise<Float32Array> {
+  const evaluating = new Commands(gpu, "validation");
+  evaluation.encode(evaluating);
+  gpu.queue.submit([evaluating.finish()]);
+  const shards = ring.shardsView;
+  const own = await readFloats(gpu, shards);
+  const sums = await ranks.sum(ring.sumsAt(own, 0, ring.shards), patient);
+  write(gpu, shards, joined([sums, new Float32Array(own.length - sums.length)]));
+  const keeping = new Commands(gpu, "keep the best");
+  keeper.encode(keeping, n, iteration);
+  gpu.queue.submit([keeping.finish()]);
+  return sums;
+}
+
+/** A state as rank 0 has it. @param own with the same tensors */
+export async function firstState(ranks: Ranks, own: TrainerState): Promise<TrainerState> {
+  const [iteration = 0, ...records] = await ranks.first(Float64Array.from([
+    own.iteration,
+    ...criteria.flatMap((criterion) => [own.best[criterion].value, own.best[criterion].iteration]),
+  ]));
+  const best = Object.fromEntries(
+    criteria.map((criterion, k) => [criterion, { value: records[2 * k], iteration: records[2 * k + 1] }]),
+  ) as unknown as BestRecords;
+  const { weights, m, v } = own;
+  for (const values of [weights, m, v]) {
+    for (const [name, own] of values) values.set(name, await ranks.first(own));
+  }
+  return { ...own, iteration, best };
+}
+
+/** @throws UserError where a rank's weights are not those of rank 0 to the bit, at certain iterations. */
+export async function expectEqualWeights(
+  gpu: Gpu,
+  ranks: Ranks,
+  networks: readonly TrainedNetwork[],
+  { before, iteration }: { readonly before: number; readonly iteration: number },
+): Promise<void> {
+  if (Math.floor(iteration / CHECK_EVERY) === Math.floor(before / CHECK_EVERY)) return;
+  const words = await readViews(gpu, networks.map(({ parameters }) => parameters.weights));
+  const sums = (await ranks.gather(Uint32Array.of(checksumOf(words)))).map(([sum]) => sum);
+  const odd = sums.findIndex((sum) => sum !== sums[0]);
+  if (odd < 0) return;
+  throw new UserError(
+    `Expected the same weights on all ranks after iteration ${iteration}, but those of rank ${odd} have the checksum ` +
+      `${sums[odd]}, those of rank 0 ${
+        sums[0]
+      }: their machines compute differently. Use machines of one kind, with one ` +
+      "driver. What was saved before is whole.",
+  );
+}
+
+/** FNV-1a, by words. */
+function checksumOf(parts: readonly Uint32Array[]): number {
+  let sum = 0x811c9dc5;
+  for (const words of parts) {
+    for (let k = 0; k < words.length; k++) sum = Math.imul(sum ^ (words[k] ?? 0), 0x01000193);
+  }
+  return sum >>> 0;
+}

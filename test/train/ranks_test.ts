@@ -1,0 +1,194 @@
+/** Several ranks in one process: the same training as one process with the joined batch, and the same bits on all of them. */
+
+import assert from "node:assert/strict";
+import type { Gpu } from "../../src/gpu/device.ts";
+import { openGpu } from "../open_alone.ts";
+import type { ModelConfig } from "../../src/model/config.ts";
+import type { ClickTrainer } from "../../src/train/click_trainer.ts";
+import type { ChoiceFigures } from "../../src/data/ranking.ts";
+import { shareOf, type Together } from "../../src/train/ranks.ts";
+import type { StepResult, ValidationResult } from "../../src/train/results.ts";
+import type { TrainerState } from "../../src/train/trainer_state.ts";
+import { UserError } from "../../src/user_error.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
+import { ranksInMemory } from "../ranks_in_memory.ts";
+import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
+import { assertNear, game, logs, shannon, SIZE, type Training } from "./trainings.ts";
+
+type Any = Training<ClickTrainer<ChoiceFigures>>;
+type Make = (gpu: Gpu, together?: Together) => Promise<Any>;
+
+/** What a training told, and where it stands at the end. */
+async function trained({ trainer }: Any, to: number, signal?: AbortSignal) {
+  const steps: StepResult<ChoiceFigures>[] = [];
+  const validations: ValidationResult<ChoiceFigures>[] = [];
+  await trainer.run(to, {
+    onStep: (step) => void steps.push(step),
+    onValidation: (validation) => void validations.push(validation),
+  }, signal);
+  return { steps, validations, state: await trainer.state() };
+}
+
+/** As many trainings, which share their batches. */
+async function withRanks<T>(
+  gpu: Gpu,
+  make: Make,
+  [size, syncEvery = 1]: [size: number, syncEvery?: number],
+  use: (trainings: Any[]) => Promise<T>,
+): Promise<T> {
+  const trainings = await Promise.all(ranksInMemory(size).map((ranks) => make(gpu, { ranks, syncEvery })));
+  try {
+    return await use(trainings);
+  } finally {
+    for (const training of trainings) training[Symbol.dispose]();
+  }
+}
+
+const small: ModelConfig = { ...smallLstm, dims: [6] };
+const every = { validateEvery: 4 };
+const sparse = { ...every, adam: "row-sparse" } as const;
+const tokens = smallLog(5, { ...SIZE, width: WIDTH, tokens: 7 });
+const given = smallLog(24, { ...SIZE, width: 0, given: 0.4 });
+const oneHot = logs["one-hot"];
+
+const cases: Record<string, Make> = {
+  "dense features": (gpu, together) => shannon(gpu, logs.dense, small, every, { together }),
+  "PW, weight decay": (gpu, together) =>
+    shannon(gpu, oneHot, { ...smallPw, dims: [6] }, { ...every, weightDecay: 1 }, { together }),
+  "row-sparse": (gpu, together) => shannon(gpu, oneHot, small, sparse, { together }),
+  "row-sparse tokens, in parts": (gpu, together) =>
+    shannon(gpu, tokens, small, { ...sparse, partRows: 30 }, { together }),
+  "no history, events given": (gpu, together) => shannon(gpu, given, noHistory, every, { together }),
+  "both players, row-sparse": (gpu, together) =>
+    game(gpu, oneHot, small, { ...sparse, generatorWarmup: 3 }, { together }),
+  "two steps of each player, in parts": (gpu, together) =>
+    game(gpu, logs.dense, small, { ...every, generatorSteps: 2, rewardSteps: 2, partRows: 30 }, { together }),
+  "the exact generator": (gpu, together) =>
+    game(gpu, logs.dense, small, { ...every, generator: "exact" }, { together }),
+};
+
+for (const [name, make] of Object.entries(cases)) {
+  Deno.test(`ranks: ${name}: as one process with the joined batch, and the same bits on all`, async () => {
+    using gpu = await openGpu();
+    using alone = await make(gpu);
+    const one = await trained(alone, 8);
+    for (const size of [2, 3]) {
+      const all = await withRanks(gpu, make, [size], (of) => Promise.all(of.map((one) => trained(one, 8))));
+      for (const { steps, validations, state } of all) {
+        assert.deepEqual([steps, validations, state.weights, state.m, state.v, state.best], [
+          ...[all[0]?.steps, all[0]?.validations],
+          ...[all[0]?.state.weights, all[0]?.state.m, all[0]?.state.v, all[0]?.state.best],
+        ]);
+        for (const [found, expected] of [[steps, one.steps], [validations, one.validations]] as const) {
+          assert.deepEqual(found.map(({ iteration }) => iteration), expected.map((of) => of.iteration));
+          found.forEach(({ nll }, k) => assert.ok(Math.abs(nll - (expected[k]?.nll ?? NaN)) < 1e-5, name));
+        }
+        assert.deepEqual(validations.map((of) => of.counted), one.validations.map((of) => of.counted));
+        const free = name.includes("player") ? "utility/output/bias" : "";
+        assertNear(`${size} ranks`, state.weights, one.state.weights, 2e-3, { least: 1e-2, free });
+      }
+    }
+  });
+}
+
+/** The mean of two states' weights and moments, in f32. */
+function meanOf([a, b]: readonly TrainerState[]): TrainerState {
+  if (!a || !b) return assert.fail("two states");
+  const mean = (of: "weights" | "m" | "v") =>
+    new Map([...a[of]].map(([name, x]) => {
+      const y = b[of].get(name);
+      return [name, x.map((value, k) => Math.fround(value + (y?.[k] ?? NaN)) / 2)];
+    }));
+  return { ...a, weights: mean("weights"), m: mean("m"), v: mean("v") };
+}
+
+Deno.test("ranks: --sync-every 4 is four steps of each on its share, then the mean of weights and moments", async () => {
+  using gpu = await openGpu();
+  const make: Make = (gpu, together) =>
+    shannon(gpu, oneHot, small, sparse, { together, validate: together !== undefined });
+  const [first, second] = await withRanks(
+    gpu,
+    make,
+    [2, 4],
+    (of) => Promise.all(of.map((one) => trained(one, 8))),
+  );
+  assert.deepEqual(first?.state.weights, second?.state.weights);
+  assert.deepEqual(first?.steps, second?.steps);
+  assert.deepEqual(first?.steps.map(({ iteration }) => iteration), [1, 2, 3, 4, 5, 6, 7, 8]);
+  assert.deepEqual(first?.validations.map(({ iteration }) => iteration), [0, 4, 8]);
+  const each = await Promise.all([0, 1].map(() => make(gpu)));
+  for (const [rank, { trainer }] of each.entries()) {
+    const joined = trainer.batchOf.bind(trainer);
+    const draws = new Map(Array.from({ length: 8 }, (_, t) => [t + 1, Uint32Array.from(joined(t + 1))]));
+    trainer.takeBatches((t) => shareOf({ rank, size: 2 }, draws.get(t) ?? assert.fail(`${t}`)));
+  }
+  for (const to of [4, 8]) {
+    for (const { trainer } of each) await trainer.run(to);
+    const mean = meanOf(await Promise.all(each.map(({ trainer }) => trainer.state())));
+    for (const { trainer } of each) trainer.restore(mean);
+  }
+  const expected = await each[0]?.trainer.state();
+  for (const what of ["weights", "m", "v"] as const) {
+    assert.deepEqual(first?.state[what], expected?.[what], what);
+  }
+  for (const training of each) training[Symbol.dispose]();
+});
+
+Deno.test("ranks: all begin where rank 0 stands, and stop at the same step when one of them is told to", async () => {
+  using gpu = await openGpu();
+  const make: Make = (gpu, together) => shannon(gpu, oneHot, small, every, { together });
+  using before = await make(gpu);
+  const begun = (await trained(before, 4)).state;
+  const whole = await withRanks(gpu, make, [2], (of) => {
+    of[0]?.trainer.restore(begun);
+    return Promise.all(of.map((one) => trained(one, 40)));
+  });
+  assert.deepEqual(whole.map(({ steps: [first] }) => first?.iteration), [5, 5]);
+  const stopped = await withRanks(gpu, make, [2], (of) => {
+    of[0]?.trainer.restore(begun);
+    const stop = AbortSignal.timeout(60);
+    return Promise.all(of.map((one, rank) => trained(one, 1000, rank === 1 ? stop : undefined)));
+  });
+  const ends = stopped.map(({ state }) => state.iteration);
+  assert.equal(ends[0], ends[1]);
+  assert.ok((ends[0] ?? 0) > 4 && (ends[0] ?? 1000) < 1000, ends.join());
+  assert.deepEqual(stopped[0]?.state.weights, stopped[1]?.state.weights);
+});
+
+Deno.test("ranks: weights that differ on one of them are found, by all", async () => {
+  using gpu = await openGpu();
+  const make: Make = (gpu, together) => shannon(gpu, oneHot, small, { validateEvery: 200 }, { together });
+  const results = await withRanks(gpu, make, [2], async (of) => {
+    const [first, second] = of;
+    const bias = "utility/output/bias";
+    return await Promise.allSettled([
+      first?.trainer.run(120),
+      second?.trainer.run(120, {
+        onStep: ({ iteration }) => {
+          if (iteration === 60) second.trainer.setWeights(new Map([[bias, Float32Array.of(0.125)]]));
+        },
+      }),
+    ]);
+  });
+  for (const result of results) {
+    assert.equal(result.status, "rejected");
+    assert.ok(result.status === "rejected" && result.reason instanceof UserError);
+    assert.match(result.reason.message, /after iteration 100, but those of rank 1/);
+  }
+});
+
+Deno.test("ranks: shares take each user once, and more ranks than users are refused", async () => {
+  const all = Uint32Array.from({ length: 11 }, (_, k) => 3 * k);
+  for (const size of [1, 2, 3, 11]) {
+    const shares = Array.from({ length: size }, (_, rank) => shareOf({ rank, size }, all));
+    assert.deepEqual(shares.flatMap((share) => [...share]), [...all]);
+    const sizes = shares.map(({ length }) => length);
+    assert.ok(Math.max(...sizes) - Math.min(...sizes) <= 1);
+  }
+  using gpu = await openGpu();
+  const ranks = ranksInMemory(14)[13];
+  await assert.rejects(
+    shannon(gpu, oneHot, small, every, { together: { ranks: ranks ?? assert.fail(), syncEvery: 1 } }),
+    (error) => error instanceof UserError && /no more ranks than users in a batch/.test(error.message),
+  );
+});
