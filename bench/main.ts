@@ -31,7 +31,6 @@ export const studies: Readonly<Record<string, Study>> = {
     ...warm,
     about: "steps of simulated users over HTTP, from Deno and from Python, beside a loop in one process",
   },
-  ranks: { ...warm, about: "training by two ranks of mpirun beside one process" },
   results: { ...warm, about: "trains what a table of results is about, and makes the table" },
   demo: { ...cold, about: "what deno task train prints in the end, kept on a page" },
   logs: { ...none, about: "makes logs with a planted truth, and says what can be attained" },

@@ -15,7 +15,6 @@ import { Program } from "../gpu/program.ts";
 import { shareLaunches } from "../gpu/share_launch.ts";
 import type { View } from "../gpu/memory.ts";
 import type { AdamState } from "../ops/adam.ts";
-import type { Sharing } from "../ops/shared_gradient.ts";
 import { exactMinimax, type GameOptions, minimax } from "../ops/minimax.ts";
 import { made, outputOf } from "../ops/row_dot.ts";
 import type { Tensor } from "../tape/tensor.ts";
@@ -46,8 +45,8 @@ export interface GameProgramOptions {
     readonly itemDropout: number;
     /** Whether there are batches in several parts. */
     readonly inParts?: boolean;
-    /** Where several processes share a batch. */
-    readonly shared?: Sharing;
+    /** Where several processes share a batch: how many. */
+    readonly ranks?: number;
   };
 }
 
@@ -109,7 +108,7 @@ export class GamePrograms {
         await record("generator step", specs.generatorStep),
         await record("reward step", specs.rewardStep),
         await record("another reward step", specs.rewardStepAgain),
-        options.training?.inParts || options.training?.shared
+        options.training?.inParts || options.training?.ranks
           ? await partsOf(options, specs, arena, record)
           : undefined,
         specs.outcomes,
@@ -144,7 +143,7 @@ async function partsOf(
   record: (part: string, dispatches: ClickDispatch[]) => Promise<Program<ClickSizes>>,
 ): Promise<GamePrograms["parts"]> {
   const sumsOf = (adam: AdamState | undefined, tape: ClickTape | undefined) =>
-    partSums(adam, tape, training?.shared, plan.steps, arena);
+    partSums(adam, tape, training?.ranks, plan.steps, arena);
   return {
     generator: {
       gradients: await record("generator, a part", generatorGradients),

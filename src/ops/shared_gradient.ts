@@ -12,19 +12,11 @@ import type { TouchedRows } from "../tape/node.ts";
 import { windows } from "../tape/parameters.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { AdamState, Gradients } from "./adam.ts";
-import { addDispatch, type Part } from "./gradient_sum.ts";
-
-/** How many share a batch, and into how many parts each cuts its own at most. */
-export interface Sharing {
-  readonly ranks: number;
-  readonly parts: number;
-}
+import { addDispatch } from "./gradient_sum.ts";
 
 /** A table of which only touched rows travel. */
 export interface SharedTable {
   readonly table: Tensor;
-  /** Of the table. */
-  readonly rows: number;
   /** Rows that one process touches in a batch, at most. */
   readonly places: number;
   /** Where the rows that any process touches are to be written, then NONE, and their gradients. */
@@ -34,77 +26,64 @@ export interface SharedTable {
 
 export class SharedGradient<S extends Sizes> {
   private constructor(
-    private readonly adding: (part: Part) => Program<S>,
+    private readonly sum: Program<S>,
     private readonly update: Program<S>,
     private readonly touched: readonly TouchedRows<S>[],
-    /** What travels whole, when the last part is added. */
+    /** What travels whole. */
     readonly dense: readonly View[],
     readonly tables: readonly SharedTable[],
   ) {}
 
-  /** @param gradients the tape whose backward it follows. @param steps the buffer of step headers. @param arena for the sums. */
+  /**
+   * @param gradients the tape whose backward it follows. @param steps the buffer of step headers. @param arena for the sums.
+   * @param ranks how many share a batch.
+   */
   static async create<S extends Sizes>(
     adam: AdamState,
     { dimensions, touched }: Gradients<S>,
     steps: GPUBuffer,
     arena: Arena,
-    { ranks, parts }: Sharing,
+    ranks: number,
   ): Promise<SharedGradient<S>> {
     const { parameters } = adam;
-    const { gradient, partials, summed } = parameters;
-    const most = arena.gpu.device.limits.maxStorageBufferBindingSize;
+    const { gpu, gradient, partials, summed } = parameters;
+    const most = gpu.device.limits.maxStorageBufferBindingSize;
     const tables = [...touched].map(([table, { list }]): SharedTable => {
-      const rows = Number(table.rows);
-      const places = parts * list.size / 4;
-      const union = Math.min(rows, ranks * places);
-      const floats = arena.allocate(
-        `gradient of rows of ${table.name} of all ranks`,
-        4 * union * table.stride,
-      );
-      const of = arena.allocate(`rows of ${table.name} of all ranks`, 4 * union);
-      return { table, rows, places, list: of, gradient: floats };
+      const places = list.size / 4;
+      const union = Math.min(Number(table.rows), ranks * places);
+      return {
+        ...{ table, places },
+        list: arena.allocate(`rows of ${table.name} of all ranks`, 4 * union),
+        gradient: arena.allocate(`gradient of these rows of ${table.name}`, 4 * union * table.stride),
+      };
     });
-    const own = parameters.rangesWithout(touched.keys());
-    // Of one part only the partial sums are to be added up.
-    const added = parts > 1 ? own : [{ start: 0, end: summed }];
-    const total = arena.allocateUnbound("gradient of the parts before", 4 * (added.at(-1)?.end ?? 0) || 16);
-    const record = (part: Part) =>
-      Program.record(
-        arena.gpu,
-        "gradients of a part",
-        steps,
-        added.flatMap((range) => windows(range, most))
-          .map((window) => addDispatch(adam, dimensions, total, window, part)),
-      );
-    const only = await record({ first: true, last: true });
-    const [first, inner, last] = parts === 1 ? [only, only, only] : [
-      await record({ first: true, last: false }),
-      await record({ first: false, last: false }),
-      await record({ first: false, last: true }),
-    ];
     const sums = new Map(tables.map(({ table, list, gradient }) => {
       const places = list.size / 4;
       return [table, { count: { of: () => places, most: places }, list, gradient }];
     }));
-    const dense = own.flatMap(({ start, end }) => [
-      ...(start < summed ? [{ ...partials, size: 4 * (Math.min(end, summed) - start) }] : []),
-      ...(end > summed ? [viewOf(gradient.buffer, Math.max(start, summed), end)] : []),
-    ]);
+    const unused = arena.allocateUnbound("sums of chunks", Math.max(16, 4 * summed));
+    const adding = windows(summed, most)
+      .map((window) => addDispatch(adam, dimensions, unused, window, { first: true, last: true }));
+    const whole = parameters.rangesWithout(touched.keys()).map(({ start, end }) => {
+      const from = Math.max(start, summed);
+      return { buffer: gradient.buffer, offset: 4 * from, size: 4 * Math.max(0, end - from) };
+    });
+    const dense = [{ ...partials, size: 4 * summed }, ...whole].filter(({ size }) => size > 0);
     return new SharedGradient(
-      (part) => part.first ? (part.last ? only : first) : part.last ? last : inner,
-      await Program.record(arena.gpu, "update", steps, adam.dispatches({ dimensions, touched: sums })),
+      await Program.record(gpu, "sums of chunks", steps, adding),
+      await Program.record(gpu, "update", steps, adam.dispatches({ dimensions, touched: sums })),
       [...touched.values()],
       dense,
       tables,
     );
   }
 
-  /** Appends what follows the gradients of a part. */
-  encodeAdd(commands: Commands, sizes: S, offset: number, part: Part): void {
-    this.adding(part).encode(commands, sizes, offset);
+  /** Appends what adds up partial sums, after backward. */
+  encodeSum(commands: Commands, sizes: S, offset: number): void {
+    this.sum.encode(commands, sizes, offset);
   }
 
-  /** Where the touched rows of a part stand: of each table its list, and its gradient. */
+  /** Where the touched rows stand: of each table its list, and its gradient. */
   rowsOf(sizes: S): View[] {
     return this.touched.flatMap(({ count, list, gradient }, k) => {
       const bytes = 4 * amountOf(count, sizes);
@@ -116,8 +95,4 @@ export class SharedGradient<S extends Sizes> {
   encodeUpdate(commands: Commands, sizes: S, offset: number): void {
     this.update.encode(commands, sizes, offset);
   }
-}
-
-function viewOf(buffer: GPUBuffer, start: number, end: number): View {
-  return { buffer, offset: 4 * start, size: 4 * (end - start) };
 }

@@ -183,20 +183,21 @@ export class BatchTrainer<C, F> {
     callbacks: RunCallbacks<F>,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const { gpu, networks, schedule: { validateEvery } } = this.parts;
+    const { gpu, networks, ring, validation, schedule: { validateEvery } } = this.parts;
     const { ranks } = together;
     this.restore(await firstState(ranks, await this.state()));
     let standing = { stops: false, pauses: false };
     for (let patient = true;;) {
-      if (
-        this.parts.validation && this.#iteration % validateEvery === 0 && this.#iteration > this.#validated
-      ) {
-        await this.#validateTogether(together, patient, callbacks);
-      }
-      if (standing.pauses && callbacks.wantsPause) await callbacks.onPause?.(this.#iteration);
-      const end = Math.min(to, this.#earlyEnd());
-      if (standing.stops || this.#iteration >= end) return;
       const before = this.#iteration;
+      if (validation && before % validateEvery === 0 && before > this.#validated) {
+        this.#validated = before;
+        const at = { n: before / validateEvery, iteration: before, patient };
+        const sums = await validateShared(gpu, ranks, ring, validation, at);
+        this.#tellValidation(before, sums, callbacks);
+      }
+      if (standing.pauses && callbacks.wantsPause) await callbacks.onPause?.(before);
+      const end = Math.min(to, this.#earlyEnd());
+      if (standing.stops || before >= end) return;
       const asks = [signal?.aborted ?? false, callbacks.wantsPause?.() ?? false].map(Number);
       const [stops, pauses] = await this.#advance(together, end, asks, patient, callbacks);
       await expectEqualWeights(gpu, ranks, networks, { before, iteration: this.#iteration });
@@ -217,9 +218,9 @@ export class BatchTrainer<C, F> {
     const after = this.#iteration;
     if (syncEvery === 1) {
       if (!steps.stepShared) throw new Error("expected steps that ranks can share");
-      const { more, sums, counted } = await steps.stepShared(after + 1, { ranks, ring, more: asks, patient });
+      const { beside, sums, counted } = await steps.stepShared(after + 1, ranks, ring, asks, patient);
       this.#tell(after + 1, summary.means(sums, counted), callbacks);
-      return more;
+      return beside;
     }
     const own = await this.#alone(after, Math.min(end, after + syncEvery - after % syncEvery));
     const all = await ranks.sum(Float32Array.from([...asks, ...own.flat()]), patient);
@@ -246,16 +247,6 @@ export class BatchTrainer<C, F> {
       }
     }
     return own;
-  }
-
-  async #validateTogether({ ranks }: Together, patient: boolean, callbacks: RunCallbacks<F>): Promise<void> {
-    const { gpu, ring, validation, schedule: { validateEvery } } = this.parts;
-    if (!validation) return;
-    const iteration = this.#iteration;
-    const n = iteration / validateEvery;
-    const sums = await validateShared(gpu, ranks, ring, validation, { n, iteration, patient });
-    this.#validated = iteration;
-    this.#tellValidation(iteration, sums, callbacks);
   }
 
   /** @throws DivergedError for a loss that is no finite number. */

@@ -12,8 +12,9 @@ import { readViews } from "../gpu/readback.ts";
 import type { StepPurpose } from "../gpu/step.ts";
 import type { GradientSum } from "../ops/gradient_sum.ts";
 import type { SharedGradient } from "../ops/shared_gradient.ts";
-import { expectShares, type OwnRows, shareGradient, shareOf, type Together } from "./ranks.ts";
-import type { SharedStep, SharedSums, Steps } from "./steps.ts";
+import { expectShares, type Ranks, shareGradient, shareOf, type Together } from "./ranks.ts";
+import type { ResultRing } from "./result_ring.ts";
+import type { Steps } from "./steps.ts";
 import type { TrainingLog } from "./training_log.ts";
 
 /** How a step moves the weights. */
@@ -157,57 +158,38 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlacedStep> {
     }
   }
 
-  /** Of every network in turn: backward of all parts, the sum over the ranks, and the update. */
-  async stepShared(t: number, { ranks, ring, more, patient }: SharedStep): Promise<SharedSums> {
-    const { plan, cut } = this.batches;
-    const { gpu } = plan;
-    const [step] = this.put(t - 1, 1);
-    if (!step) throw new Error("a step without a batch");
-    const { batches, counted } = step;
-    const first = t * cut.parts % plan.places;
-    const slots = ring.slotsView(ring.ofStep(t), batches.length);
-    let given = Float32Array.from(more);
-    for (const [k, { header, gradients, shared }] of this.programs.phases.entries()) {
-      const isLast = k === this.programs.phases.length - 1;
-      const rows: OwnRows[][] = (shared?.tables ?? []).map(() => []);
-      let dense: Float32Array[] = [];
-      for (const [p, part] of batches.entries()) {
-        const offset = plan.offset(first + p, header);
-        const end = p === batches.length - 1;
-        const commands = new Commands(gpu, `gradients of iteration ${t}`);
-        this.programs.layout.encode(commands, part, plan.offset(first + p));
-        for (const program of gradients) program.encode(commands, part, offset);
-        shared?.encodeAdd(commands, part, offset, { first: p === 0, last: end });
-        gpu.queue.submit([commands.finish()]);
-        const touched = shared?.rowsOf(part) ?? [];
-        const whole = end ? [...(shared?.dense ?? []), ...(isLast ? [slots] : [])] : [];
-        if (touched.length + whole.length === 0) continue;
-        const words = await readViews(gpu, [...touched, ...whole]);
-        rows.forEach((of, table) => {
-          const [list, gradient] = words.slice(2 * table, 2 * table + 2);
-          if (list && gradient) of.push({ list, gradient: new Float32Array(gradient.buffer) });
-        });
-        dense = words.slice(touched.length).map((words) => new Float32Array(words.buffer));
-      }
-      const own = isLast ? dense.pop() : undefined;
-      if (own) given = Float32Array.from([...more, ...ring.sumsAt(own, 0, batches.length)]);
-      const sum = await shareGradient(
-        gpu,
-        ranks,
-        shared,
-        { dense, rows },
-        isLast ? given : new Float32Array(),
-        patient,
-      );
-      if (isLast) given = sum;
-      const end = batches.length - 1;
-      const batch = batches[end];
-      if (!shared || !batch) continue;
+  /** Of every network in turn: backward, the sum over the ranks, and the update. */
+  async stepShared(t: number, ranks: Ranks, ring: ResultRing, own: readonly number[], patient: boolean) {
+    const { plan, plan: { gpu } } = this.batches;
+    const [{ batches: [batch], counted } = { batches: [], counted: NaN }] = this.put(t - 1, 1);
+    if (!batch) throw new Error("a step without a batch");
+    const { phases, layout } = this.programs;
+    const place = t % plan.places;
+    const slot = ring.slotsView(ring.ofStep(t), 1);
+    let given = Float32Array.from(own);
+    for (const [k, { header, gradients, shared }] of phases.entries()) {
+      const isLast = k === phases.length - 1;
+      const { tables = [], dense = [] } = shared ?? {};
+      const offset = plan.offset(place, header);
+      const commands = new Commands(gpu, `gradients of iteration ${t}`);
+      if (k === 0) layout.encode(commands, batch, plan.offset(place));
+      for (const program of gradients) program.encode(commands, batch, offset);
+      shared?.encodeSum(commands, batch, offset);
+      gpu.queue.submit([commands.finish()]);
+      const views = [...(shared?.rowsOf(batch) ?? []), ...dense, ...(isLast ? [slot] : [])];
+      const words = await readViews(gpu, views);
+      const sums = isLast ? words.pop() : undefined;
+      const beside = sums
+        ? Float32Array.from([...own, ...new Float32Array(sums.buffer)])
+        : new Float32Array();
+      const sum = await shareGradient(gpu, ranks, { tables, dense }, words, beside, patient);
+      if (isLast) given = Float32Array.from(sum);
+      if (!shared) continue;
       const update = new Commands(gpu, `update of iteration ${t}`);
-      shared.encodeUpdate(update, batch, plan.offset(first + end, header));
+      shared.encodeUpdate(update, batch, offset);
       gpu.queue.submit([update.finish()]);
     }
-    return { more: given.subarray(0, more.length), sums: given.subarray(more.length), counted };
+    return { beside: given.subarray(0, own.length), sums: given.subarray(own.length), counted };
   }
 }
 

@@ -142,10 +142,19 @@ export async function setUpClicks<F extends ChoiceFigures>(
   return { ...common, ring, validation: { counted, evaluation, keeper, whole: wholeOf } };
 }
 
-/** How a step's gradients come together before Adam, as its programs are recorded. */
+/**
+ * How a step's gradients come together before Adam, as its programs are recorded.
+ * @throws UserError for a share of a batch that is computed in parts: their gradients would come together twice.
+ */
 export function partsOf({ cut: { parts }, together }: Pick<ClickBatches, "cut" | "together">) {
-  const shared = together?.syncEvery === 1 ? { ranks: together.ranks.size, parts } : undefined;
-  return { inParts: parts > 1, shared };
+  const ranks = together?.syncEvery === 1 ? together.ranks.size : undefined;
+  if (ranks && parts > 1) {
+    throw new UserError(
+      `Expected each rank's share of a batch to fit the adapter, and --part-rows, as a whole, got one in up to ${parts} parts. ` +
+        "Start more ranks, use a smaller batch, or --sync-every 2 or more.",
+    );
+  }
+  return { inParts: parts > 1, ranks };
 }
 
 /** How many steps a ring holds: each part of a batch has a place of its own in the plan. */

@@ -9,9 +9,6 @@ import type { Sizes } from "../gpu/sizes.ts";
 import type { SharedGradient } from "../ops/shared_gradient.ts";
 import { UserError } from "../user_error.ts";
 
-/** Numbers that travel as they are. */
-export type Numbers = Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
-
 /** The processes, numbered from 0. All make the same calls in the same order. */
 export interface Ranks {
   readonly rank: number;
@@ -22,9 +19,7 @@ export interface Ranks {
    */
   sum(values: Float32Array<ArrayBuffer>, patient?: boolean): Promise<Float32Array<ArrayBuffer>>;
   /** What each gives, equally many, in the order of ranks. */
-  gather<T extends Numbers>(values: T, patient?: boolean): Promise<T[]>;
-  /** What rank 0 gives; the others give as many numbers, which do not count. */
-  first<T extends Numbers>(values: T): Promise<T>;
+  gather(values: Uint32Array<ArrayBuffer>, patient?: boolean): Promise<Uint32Array<ArrayBuffer>[]>;
 }
 
 /** How a training uses them. */
@@ -48,45 +43,45 @@ export function expectShares({ size }: Pick<Ranks, "size">, users: number, what:
   );
 }
 
-/** What one rank has of a gradient's touched rows, part by part. */
-export interface OwnRows {
-  readonly list: Uint32Array;
-  /** [list, stride] */
-  readonly gradient: Float32Array;
-}
-
-/** What a rank gives to a step, beside its gradient, and gets back as the sum. */
-export type Beside = Float32Array<ArrayBuffer>;
-
-/** Puts the sum of all ranks' gradients where Adam reads it, of one network. */
+/**
+ * Puts the sum of all ranks' gradients of one network where Adam reads it.
+ * @param own what was read of {@link SharedGradient.rowsOf}, then of its dense views. @param beside what travels with it, too.
+ * @returns the sum of that
+ */
 export async function shareGradient<S extends Sizes>(
   gpu: Gpu,
   ranks: Ranks,
-  shared: SharedGradient<S> | undefined,
-  own: { readonly dense: readonly Float32Array[]; readonly rows: readonly (readonly OwnRows[])[] },
-  beside: Beside,
+  { tables, dense }: Pick<SharedGradient<S>, "tables" | "dense">,
+  own: readonly Uint32Array[],
+  beside: Float32Array,
   patient: boolean,
-): Promise<Beside> {
-  const lists = shared ? await gatherLists(ranks, shared, own.rows, patient) : [];
-  const unions = (shared?.tables ?? []).map(({ table, rows }, k) => {
-    const union = unionOf(lists.map((of) => of[k] ?? []), rows);
-    const values = new Float32Array(union.rows.length * table.stride);
-    for (const { list, gradient } of own.rows[k] ?? []) {
-      addRows(values, union.place, list, gradient, table.stride);
-    }
-    return { ...union, values };
-  });
-  const sum = await ranks.sum(joined([beside, ...own.dense, ...unions.map(({ values }) => values)]), patient);
+): Promise<Float32Array> {
+  const floats = own.map(({ buffer }) => new Float32Array(buffer));
+  const touched: { readonly rows: readonly number[]; readonly values: Float32Array }[] = [];
+  for (const [k, { table: { stride }, places }] of tables.entries()) {
+    const list = new Uint32Array(places).fill(NONE);
+    list.set(own[2 * k] ?? []);
+    const all = await ranks.gather(list, patient);
+    const rows = [...new Set(all.flatMap((list) => [...list]))].filter((row) => row !== NONE);
+    const place = new Map(rows.map((row, at) => [row, at]));
+    const values = new Float32Array(rows.length * stride);
+    own[2 * k]?.forEach((row, n) => {
+      const gradient = floats[2 * k + 1]?.subarray(n * stride, (n + 1) * stride) ?? [];
+      if (row !== NONE) values.set(gradient, stride * (place.get(row) ?? 0));
+    });
+    touched.push({ rows, values });
+  }
+  const whole = floats.slice(2 * tables.length);
+  const sum = await ranks.sum(joined([beside, ...whole, ...touched.map(({ values }) => values)]), patient);
   let at = beside.length;
   const next = (length: number) => sum.subarray(at, at += length);
-  for (const view of shared?.dense ?? []) write(gpu, view, next(view.size / 4));
-  unions.forEach(({ rows, values }, k) => {
-    const table = shared?.tables[k];
-    if (!table) return;
-    const list = new Uint32Array(table.list.size / 4).fill(NONE);
-    list.set(rows);
-    write(gpu, table.list, list);
-    write(gpu, table.gradient, next(values.length));
+  for (const view of dense) write(gpu, view, next(view.size / 4));
+  touched.forEach(({ rows, values }, k) => {
+    const { list, gradient } = tables[k]!;
+    const of = new Uint32Array(list.size / 4).fill(NONE);
+    of.set(rows);
+    write(gpu, list, of);
+    write(gpu, gradient, next(values.length));
   });
   return sum.subarray(0, beside.length);
 }
@@ -98,61 +93,7 @@ export function write(gpu: Gpu, { buffer, offset }: View, values: Float32Array |
   if (values.length > 0) gpu.queue.writeBuffer(buffer, offset, values as Float32Array<ArrayBuffer>);
 }
 
-/** By rank and table, the rows that were touched. */
-async function gatherLists<S extends Sizes>(
-  ranks: Ranks,
-  { tables }: SharedGradient<S>,
-  own: readonly (readonly OwnRows[])[],
-  patient: boolean,
-): Promise<Uint32Array[][]> {
-  if (tables.length === 0) return [];
-  const lengths = tables.map(({ places }) => places);
-  const lists = new Uint32Array(lengths.reduce((sum, length) => sum + length, 0)).fill(NONE);
-  let start = 0;
-  lengths.forEach((length, k) => {
-    let at = start;
-    for (const { list } of own[k] ?? []) {
-      lists.set(list, at);
-      at += list.length;
-    }
-    start += length;
-  });
-  const all = await ranks.gather(lists, patient);
-  return all.map((lists) => {
-    let at = 0;
-    return lengths.map((length) => lists.subarray(at, at += length));
-  });
-}
-
-/** The rows of all lists, each once, and where each of the table's rows stands among them. */
-function unionOf(lists: readonly ArrayLike<number>[], rows: number) {
-  const place = new Int32Array(rows).fill(-1);
-  const union: number[] = [];
-  for (const list of lists) {
-    for (let k = 0; k < list.length; k++) {
-      const row = list[k] ?? NONE;
-      if (row === NONE || place[row] !== -1) continue;
-      place[row] = union.length;
-      union.push(row);
-    }
-  }
-  return { rows: union, place };
-}
-
-function addRows(
-  sum: Float32Array,
-  place: Int32Array,
-  list: Uint32Array,
-  gradient: Float32Array,
-  stride: number,
-): void {
-  list.forEach((row, k) => {
-    if (row === NONE) return;
-    const at = (place[row] ?? 0) * stride;
-    for (let c = 0; c < stride; c++) sum[at + c] = (sum[at + c] ?? 0) + (gradient[k * stride + c] ?? NaN);
-  });
-}
-
+/** One after the other. */
 export function joined(parts: readonly Float32Array[]): Float32Array<ArrayBuffer> {
   const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;

@@ -5,7 +5,7 @@ import type { Gpu } from "../gpu/device.ts";
 import type { View } from "../gpu/memory.ts";
 import { readFloats, readViews } from "../gpu/readback.ts";
 import { UserError } from "../user_error.ts";
-import { type BestRecords, criteria } from "./best_records.ts";
+import { criteria } from "./best_records.ts";
 import type { Validation } from "./group.ts";
 import type { TrainedNetwork } from "./networks.ts";
 import { joined, type Ranks, write } from "./ranks.ts";
@@ -52,18 +52,22 @@ export async function validateShared(
   return sums;
 }
 
-/** A state as rank 0 has it. @param own with the same tensors */
+/** A state as rank 0 has it, but for the best snapshots, which rank 0 alone saves. @param own with the same tensors */
 export async function firstState(ranks: Ranks, own: TrainerState): Promise<TrainerState> {
-  const [iteration = 0, ...records] = await ranks.first(Float64Array.from([
-    own.iteration,
-    ...criteria.flatMap((criterion) => [own.best[criterion].value, own.best[criterion].iteration]),
-  ]));
-  const best = Object.fromEntries(
-    criteria.map((criterion, k) => [criterion, { value: records[2 * k], iteration: records[2 * k + 1] }]),
-  ) as unknown as BestRecords;
-  const { weights, m, v } = own;
-  for (const values of [weights, m, v]) {
-    for (const [name, own] of values) values.set(name, await ranks.first(own));
+  const isFirst = ranks.rank === 0;
+  const standing = criteria.flatMap((
+    criterion,
+  ) => [own.best[criterion].value, own.best[criterion].iteration]);
+  const words = new Uint32Array(Float64Array.from([own.iteration, ...standing]).buffer);
+  const [first = words] = await ranks.gather(words, true);
+  const [iteration = 0, ...records] = new Float64Array(first.buffer);
+  const of = (k: number) => ({ value: records[2 * k] ?? NaN, iteration: records[2 * k + 1] ?? NaN });
+  const best = { loss: of(0), prec1: of(1), prec2: of(2) };
+  for (const values of [own.weights, own.m, own.v]) {
+    // All but the first add zeros.
+    for (const [name, own] of values) {
+      values.set(name, await ranks.sum(isFirst ? own : new Float32Array(own.length), true));
+    }
   }
   return { ...own, iteration, best };
 }

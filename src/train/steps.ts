@@ -40,25 +40,15 @@ export interface Steps<C, B extends Counted = Counted> {
   /** Appends the whole step of a batch that stands at `place` and is laid out in `slice`. */
   encode(commands: Commands, batch: B, place: number, slice: number): void;
   /**
-   * Of steps that ranks share: the whole step of iteration t, with the gradients of all ranks between backward and update.
-   * Waits for the device, and for the other ranks.
-   * @param more given to the sum. @returns the sum of that, and the sums of the joined batch's figures.
+   * Of steps that ranks share: the whole step of iteration t, with the gradients of all between backward and update. Waits for
+   * the device, and for the other ranks.
+   * @param own what this rank gives beside. @param patient see {@link Ranks.sum}. @returns the sums of that, and of the joined batch
    */
-  stepShared?(t: number, to: SharedStep): Promise<SharedSums>;
-}
-
-/** What a step that ranks share works with. */
-export interface SharedStep {
-  readonly ranks: Ranks;
-  readonly ring: ResultRing;
-  readonly more: readonly number[];
-  /** See {@link Ranks.sum}. */
-  readonly patient: boolean;
-}
-
-export interface SharedSums {
-  readonly more: Float32Array;
-  readonly sums: Float32Array;
-  /** What the means of the joined batch are taken over. */
-  readonly counted: number;
+  stepShared?(
+    t: number,
+    ranks: Ranks,
+    ring: ResultRing,
+    own: readonly number[],
+    patient: boolean,
+  ): Promise<{ readonly beside: Float32Array; readonly sums: Float32Array; readonly counted: number }>;
 }

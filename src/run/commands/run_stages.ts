@@ -79,19 +79,14 @@ async function goOnWith(stage: Stage, run: Run, stop: Stop): Promise<RunResult> 
   const done = await iterationsDone(stage, run.path);
   if (done !== undefined) say(`going on after iteration ${done}`);
   const { size = 1, syncEvery = 1 } = run.config.ranks ?? {};
-  if (size > 1) {
-    say(
-      `${size} ranks, ${
-        syncEvery === 1 ? "gradients are summed in every step" : `one every ${syncEvery} steps`
-      }`,
-    );
-  }
+  const how = syncEvery === 1 ? "gradients are summed in every step" : `one every ${syncEvery} steps`;
+  if (size > 1) say(`${size} ranks, ${how}`);
   const names = { loss: shown.loss.name, prec1: shown.prec1.name };
   const progress = trainingProgress(iterations(run.config), done ?? 0, process.stderr, names);
   /** Of what is done before the first step, or after the last. */
   let beside: ReturnType<typeof delayedProgress> | undefined;
   let steps = 0;
-  let [verdict, spent]: (string | undefined)[] = [];
+  let verdict: string | undefined;
   const watch = name === "adversarial" ? new RewardWatch() : undefined;
   stop.onStop = () =>
     progress.note(
@@ -120,24 +115,21 @@ async function goOnWith(stage: Stage, run: Run, stop: Stop): Promise<RunResult> 
       },
     });
     verdict = watch?.verdict();
-    if (result.ranks) spent = spentText(result.ranks);
+    if (result.ranks) progress.note(spentText(result.ranks));
     return result;
   } finally {
     stop.onStop = undefined;
     if (beside) beside.stop();
     else progress.stop();
-    for (const text of [verdict, spent]) if (text) say(text);
+    if (verdict) say(verdict);
   }
 }
 
 /** How much of a training by several ranks went into what they told each other. */
 function spentText({ size, share, seconds, calls, bytes }: NonNullable<RunResult["ranks"]>): string {
-  return `${size} ranks: ${
-    (100 * share).toFixed(1)
-  } % of the time of training went into communication, waiting for the slowest ` +
-    `rank included (${seconds.toFixed(1)} s, ${thousands(calls)} calls, ${
-      thousands(Math.round(bytes / 1e6))
-    } MB from each).`;
+  const [percent, megabytes] = [(100 * share).toFixed(1), thousands(Math.round(bytes / 1e6))];
+  return `${size} ranks: ${percent} % of the time of training went into communication, waiting for the slowest rank included ` +
+    `(${seconds.toFixed(1)} s, ${thousands(calls)} calls, ${megabytes} MB from each).`;
 }
 
 /** Opens the adapter, says what there is to work on, and closes it in the end. @param trained if it is one thing. */

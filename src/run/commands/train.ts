@@ -26,15 +26,7 @@ import {
 import { quoted } from "../../cli/arguments.ts";
 import { type Stop, stopOnSignals } from "../../cli/stop.ts";
 import { parseTrainOptions, type TrainOptions } from "./train_options.ts";
-import {
-  expectRanks,
-  expectSame,
-  follow,
-  ranksOf,
-  tellConfigs,
-  toldConfigs,
-  withRanks,
-} from "./train_ranks.ts";
+import { expectSame, follow, ranksOf, tellConfigs, toldConfigs, withRanks } from "./train_ranks.ts";
 import { expectAsMany, expectTrainable } from "../ranks/agree.ts";
 import type { MpiRanks } from "../ranks/mpi.ts";
 import { runOne, runSeeds } from "./train_runs.ts";
@@ -65,7 +57,7 @@ interface Asked {
 }
 
 async function begin({ options, given, stop, ranks }: Asked): Promise<number> {
-  expectRanks(ranks, options.syncEvery);
+  const own = ranksOf(ranks, options.syncEvery);
   const follows = isFollower(ranks);
   if (options.saveDir !== undefined && !follows) expectNewRun(options.saveDir); // now, not when the data are read
   let data = await openData(options);
@@ -77,21 +69,15 @@ async function begin({ options, given, stop, ranks }: Asked): Promise<number> {
   const trained = trainedOf(options, given, data, init);
   expectPlaces(options.data, { ...data, kind: data.config.kind }, trained.model);
   init?.snapshot.checkShapes(modelParameters(data.source.items.shape, trained.model));
-  const own = ranksOf(ranks, options.syncEvery);
-  if (own.ranks) expectTrainable(own.ranks, trained, data.source);
+  if (own) expectTrainable(own, trained, data.source);
   return await withGpu(data, trained, async (gpu) => {
-    if (ranks) await expectSame(ranks, gpu, data.config, trained, options.syncEvery);
-    if (follows) {
-      return await follow(
-        { gpu, data, ranks, init: undefined, signal: stop.signal },
-        ranks,
-        await toldConfigs(ranks),
-      );
-    }
+    await expectSame(ranks, gpu, data.config, { ...trained, ranks: own });
+    const shared = { gpu, data, ranks, signal: stop.signal };
+    if (follows) return await follow({ ...shared, init: undefined }, ranks, await toldConfigs(ranks));
     const sizes = { model: trained.model, users: trained.training.batchSize };
     const shapes = await shapesFor(options.calibration, gpu, data.source, sizes, say);
-    const config = { ...await newConfig(gpu, data, trained, { shapes, init: init?.path }), ...own };
-    const context: RunContext = { gpu, data, ranks, init: init?.snapshot.weights, signal: stop.signal };
+    const config = { ...await newConfig(gpu, data, trained, { shapes, init: init?.path }), ranks: own };
+    const context: RunContext = { ...shared, init: init?.snapshot.weights };
     const path = options.saveDir ?? `runs/${data.source.name.replace(/[^\w.-]+/g, "_")}-${timestamp()}`;
     expectNewRun(path);
     using _folder = await OwnedFolder.begin(path, NEW_RUN);
@@ -178,7 +164,7 @@ async function followResumed(ranks: MpiRanks, stop: Stop): Promise<number> {
   if (!config) throw new Error("no config was told");
   const data = await reopenData(config.data);
   return await withGpu(data, config, async (gpu) => {
-    await expectSame(ranks, gpu, data.config, config, config.ranks?.syncEvery ?? 1);
+    await expectSame(ranks, gpu, data.config, config);
     return await follow({ gpu, data, ranks, init: undefined, signal: stop.signal }, ranks, configs);
   });
 }
@@ -199,9 +185,7 @@ async function resume(path: string, { options, given, stop, ranks }: Asked): Pro
     const begun = await Promise.all(seeds.seeds.map((seed) => hasBegun(folderOfSeed(path, seed))));
     const { data, init } = await reopen(seeds.config, begun.includes(false));
     return await withGpu(data, seeds.config, async (gpu) => {
-      if (ranks) {
-        await expectSame(ranks, gpu, data.config, extended.config, seeds.config.ranks?.syncEvery ?? 1);
-      }
+      await expectSame(ranks, gpu, data.config, extended.config);
       await compareMachine(gpu, seeds.config);
       if (extended.config !== seeds.config) await writeSeeds(path, extended);
       const context = { gpu, data, ranks, init, signal: stop.signal };
@@ -217,7 +201,7 @@ async function resume(path: string, { options, given, stop, ranks }: Asked): Pro
   const { data, init } = await reopen(config, !await hasBegun(path));
   if (config.ranks) expectTrainable(config.ranks, config, data.source);
   return await withGpu(data, config, async (gpu) => {
-    if (ranks) await expectSame(ranks, gpu, data.config, config, config.ranks?.syncEvery ?? 1);
+    await expectSame(ranks, gpu, data.config, config);
     await compareMachine(gpu, config);
     const run = { gpu, data, ranks, init, path, config, signal: stop.signal };
     return await runOne(run, options.report, stop);

@@ -68,17 +68,17 @@ function silence(): () => void {
 
 /** @throws UserError where a rank has another program, machine, data set or options. */
 export async function expectSame(
-  ranks: MpiRanks,
+  ranks: MpiRanks | undefined,
   gpu: Gpu,
   data: DataConfig,
-  { model, training, adversarial, pretrain }: StagesConfig,
-  syncEvery: number,
+  { model, training, adversarial, pretrain, ranks: own }: StagesConfig & Pick<RunConfig, "ranks">,
 ): Promise<void> {
+  if (!ranks) return;
   await expectAgreement(ranks, ranks.machine, {
     clickgan: version,
     ...await machine(gpu),
     data: { ...data, path: undefined },
-    options: { model, training, adversarial, pretrain, syncEvery },
+    options: { model, training, adversarial, pretrain, syncEvery: own?.syncEvery },
   });
 }
 
@@ -107,14 +107,10 @@ export async function follow(
   return 0;
 }
 
-/** What a run's config says of its ranks. */
-export function ranksOf(ranks: MpiRanks | undefined, syncEvery: number): { ranks?: RanksConfig } {
-  return ranks ? { ranks: { size: ranks.size, syncEvery } } : {};
-}
-
-/** @throws UserError for an option that only ranks have. */
-export function expectRanks(ranks: MpiRanks | undefined, syncEvery: number): void {
-  if (ranks || syncEvery === 1) return;
+/** What a run's config says of its ranks. @throws UserError for --sync-every without any. */
+export function ranksOf(ranks: MpiRanks | undefined, syncEvery: number): RanksConfig | undefined {
+  if (ranks) return { size: ranks.size, syncEvery };
+  if (syncEvery === 1) return undefined;
   throw new UserError(
     "Expected several ranks with --sync-every, got one process. Start them with mpirun -n 2 deno task train ..., or leave " +
       "--sync-every out.",

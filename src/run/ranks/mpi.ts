@@ -3,7 +3,7 @@
  * ranks, so that they do not follow from an algorithm that MPI chooses.
  */
 
-import type { Numbers, Ranks } from "../../train/ranks.ts";
+import type { Ranks } from "../../train/ranks.ts";
 import { UserError } from "../../user_error.ts";
 import type { RankPlace } from "./place.ts";
 
@@ -30,9 +30,9 @@ const symbols = {
   MPI_Get_processor_name: { parameters: ["buffer", "buffer"], result: "i32" },
   MPI_Allgather: collective,
   MPI_Alltoall: collective,
-  MPI_Bcast: { ...wait, parameters: ["buffer", "i32", "pointer", "i32", "pointer"] },
   MPI_Finalize: { ...wait, parameters: [] },
 } as const;
+type Words = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 type Mpi = Deno.DynamicLibrary<typeof symbols>["symbols"];
 
 /** Numbers that travel at once: MPI counts bytes in 32 bits, and pieces bound the memory. */
@@ -75,20 +75,17 @@ export class MpiRanks implements Ranks {
   static async join(place: RankPlace, library = LIBRARY): Promise<MpiRanks> {
     const mpi = open(library, place.size);
     await mpi.MPI_Init_thread(null, null, SERIALIZED, new Int32Array(1));
-    const ranks = new MpiRanks(mpi, place);
     const [rank, size] = [new Int32Array(1), new Int32Array(1)];
+    const ranks = new MpiRanks(mpi, place);
     mpi.MPI_Comm_rank(ranks.#world, rank);
     mpi.MPI_Comm_size(ranks.#world, size);
-    if (rank[0] !== place.rank || size[0] !== place.size) {
-      throw new UserError(
-        `Expected rank ${place.rank} of ${place.size}, as the environment says, but ${library} knows this process as rank ` +
-          `${rank[0]} of ${
-            size[0]
-          }: it belongs to another MPI than the one that started it. Use the mpirun of that ` +
-          "library, or srun --mpi=pmix.",
-      );
-    }
-    return ranks;
+    if (rank[0] === place.rank && size[0] === place.size) return ranks;
+    throw new UserError(
+      `Expected rank ${place.rank} of ${place.size}, as the environment says, but ${library} knows this process as rank ` +
+        `${rank[0]} of ${
+          size[0]
+        }: it belongs to another MPI than what started it. Use its own mpirun, or srun --mpi=pmix.`,
+    );
   }
 
   /** The name of its machine. */
@@ -126,25 +123,13 @@ export class MpiRanks implements Ranks {
     return given.subarray(0, values.length);
   }
 
-  async gather<T extends Numbers>(values: T, patient = false): Promise<T[]> {
-    const taken = new Float32Array(values.byteLength / 4 * this.size);
-    const words = new Float32Array(values.buffer, values.byteOffset, values.byteLength / 4);
-    await this.#collective("MPI_Allgather", words, words.length, taken, patient);
-    return Array.from({ length: this.size }, (_, rank) => {
-      const bytes = taken.buffer.slice(rank * values.byteLength, (rank + 1) * values.byteLength);
-      return new (values.constructor as new (bytes: ArrayBuffer) => T)(bytes);
-    });
-  }
-
-  async first<T extends Numbers>(values: T): Promise<T> {
-    const got = values.slice() as T;
-    const bytes = new Uint8Array(got.buffer);
-    for (let at = 0; at < bytes.length; at += 4 * PIECE) {
-      const piece = bytes.subarray(at, at + 4 * PIECE);
-      const call = () => this.mpi.MPI_Bcast(piece, piece.length, this.#byte, 0, this.#world);
-      await this.#call(call, piece.length, true);
-    }
-    return got;
+  async gather(values: Uint32Array<ArrayBuffer>, patient = false): Promise<Uint32Array<ArrayBuffer>[]> {
+    const taken = new Uint32Array(values.length * this.size);
+    await this.#collective("MPI_Allgather", values, values.length, taken, patient);
+    return Array.from(
+      { length: this.size },
+      (_, rank) => taken.slice(rank * values.length, (rank + 1) * values.length),
+    );
   }
 
   /** Ends MPI, together with all others. */
@@ -155,9 +140,9 @@ export class MpiRanks implements Ranks {
   /** @param count numbers that each rank gives to each. */
   async #collective(
     name: "MPI_Alltoall" | "MPI_Allgather",
-    given: Float32Array<ArrayBuffer>,
+    given: Words,
     count: number,
-    taken: Float32Array<ArrayBuffer>,
+    taken: Words,
     patient: boolean,
   ): Promise<void> {
     const bytes = 4 * count;
