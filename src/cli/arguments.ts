@@ -13,6 +13,9 @@ export const OUT_FILE = "--out <file>";
 /** The data set that `data` makes. */
 export const OUT_FOLDER = "--out <folder>";
 
+/** What the data engine may use. */
+export const MEMORY = "--memory <size>";
+
 /** The data set of the pages that `simulate` makes. */
 export const WRITE_LOG = "--write-log <folder>";
 

@@ -9,6 +9,7 @@ import {
   DATA,
   DEFAULT_PORT,
   JOBS,
+  MEMORY,
   ONNX,
   OUT_FILE,
   OUT_FOLDER,
@@ -107,6 +108,7 @@ export const EXAMPLE_FOLDER = join("runs", "example");
 export function dataFolders(args: readonly string[]): string[] {
   const [name = ""] = args;
   if (name === "" || name.startsWith("-") || name === "describe") return [];
+  if (name === "check") return readArguments(args.slice(1), [MEMORY]).operands.slice(0, 1);
   const usual = name === "example" ? EXAMPLE_FOLDER : preparedFolder(name);
   return [readArguments(args, [OUT_FOLDER]).values.get(OUT_FOLDER) ?? usual];
 }
