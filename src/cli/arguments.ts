@@ -6,11 +6,15 @@
 export const DATA = "--data <path>";
 export const SAVE_DIR = "--save-dir <folder>";
 export const RESUME = "--resume <run>";
+export const JOBS = "--jobs <n>";
 export const README = "--readme <file>";
 /** The page that `report` writes, or the file of `predict`. */
 export const OUT_FILE = "--out <file>";
 /** The data set that `data` makes. */
 export const OUT_FOLDER = "--out <folder>";
+
+/** What the data engine may use. */
+export const MEMORY = "--memory <size>";
 
 /** The data set of the pages that `simulate` makes. */
 export const WRITE_LOG = "--write-log <folder>";

@@ -95,9 +95,14 @@ export class PreparedSet implements PreparedUsers {
 
   /**
    * Hands over the clicks of whole users in order, on pages of so many items; memory is that of a row group.
+   * @returns how many there are of each.
    * @throws UserError when they do not fit users and items: out of order, too few, an item or a click that is not there.
    */
-  async readClicks(items: number, take: (chunk: Clicks) => void, onProgress?: OnProgress): Promise<void> {
+  async readClicks(
+    items: number,
+    take: (chunk: Clicks) => void,
+    onProgress?: OnProgress,
+  ): Promise<Pick<PageReader, "pages" | "rows" | "clicks" | "given" | "propensities">> {
     const pages = new PageReader(this.folder, this, items);
     const users = new WholeUsers(this, take);
     for (const table of this.files.part("pages")) {
@@ -113,6 +118,7 @@ export class PreparedSet implements PreparedUsers {
     this.#expectCount("clicks", counts?.clicks, pages.clicks);
     this.#expectCount("pages that are given", counts?.given, pages.given);
     this.#expectCount("pages with propensities", counts?.propensities, pages.propensities);
+    return pages;
   }
 
   /** @throws UserError for another number than the manifest says. */

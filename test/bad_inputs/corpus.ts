@@ -284,6 +284,6 @@ function withOutput(command: CommandName, args: readonly string[]): readonly str
   const [option, folder] = OUTPUTS[command] ?? [];
   if (option === undefined || folder === undefined) return args;
   const names = args.some((arg) => arg.startsWith(option) || arg.startsWith("--resume"));
-  if (names || (command === "data" && (args[0] ?? "-").match(/^-|^describe$/))) return args;
+  if (names || (command === "data" && (args[0] ?? "-").match(/^-|^describe$|^check$/))) return args;
   return [...args, option, folder];
 }

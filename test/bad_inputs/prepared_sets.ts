@@ -14,6 +14,9 @@ const damaged = (name: string, damage: Damage, says: Words, more: More = {}) =>
 const describe = (name: string, damage: Damage, says: Words, more: More = {}) =>
   bad(`describe: ${name}`, "data describe DIR/set", prepared(damage), says, more);
 
+const check = (name: string, damage: Damage, says: Words) =>
+  bad(`check: ${name}`, "data check DIR/set", prepared(damage), says);
+
 /** A column of a table replaced where a condition holds. */
 const replaced = (table: keyof Damage, column: string, value: string, where = "true") => ({
   [table]:
@@ -227,6 +230,41 @@ export const preparedSets: readonly BadInput[] = [
     "data describe DIR/set --memory lots",
     prepared(),
     "Expected a size such as 2GB or 800MB",
+  ),
+  ...table({})`
+    check: no folder | data check DIR/none | Expected a prepared data set
+    check: no name | data check | missing required argument
+  `,
+  check("a user that is null shifts those after it", replaced("users", "user", "NULL", '"user" = 0'), [
+    "users.parquet:1: expected user to be a whole number from 0, not null, found NULL (1 in all)",
+    "users.parquet:2: expected users numbered 0, 1, 2, ... without gaps, found 1 behind nothing (1 in all)",
+    "pages.parquet:1: expected user to be one of users, found 0",
+  ]),
+  check("users from 1 on", { users: 'SELECT * REPLACE ("user" + 1 AS "user") FROM users' }, [
+    "users numbered 0, 1, 2, ... without gaps, found 1 behind nothing",
+    /users\.parquet:1: expected as many pages and rows as the pages have, found user 1: .* \(87 in all\)/,
+  ]),
+  check("a user twice, in another order", {
+    users: 'FROM users UNION ALL SELECT * REPLACE (4 AS "user") FROM users WHERE "user" = 5',
+  }, [
+    "users.parquet:91: expected rows in the order of user, found 4 behind 89 (1 in all)",
+    "users.parquet:91: expected each user once, found 4, 2 times (1 in all)",
+  ]),
+  check("clicks counted from 1", { pages: "SELECT * REPLACE (len(items) AS clicked) FROM pages" }, [
+    /pages\.parquet:1: expected clicked to be a place on its page, from 0, or null, found \d+/,
+  ]),
+  check("items counted from 1", {
+    pages: "SELECT * REPLACE (list_transform(items, lambda i: i + 1) AS items) FROM pages",
+  }, /pages\.parquet:\d+: expected items of the table of items, found 30/),
+  check("lists as text", { pages: "SELECT * REPLACE (items::VARCHAR AS items) FROM pages" }, "pages.parquet"),
+  check("other checksums", {
+    manifest: { files: { users: { rows: 90, bytes: 10, sha256: "0".repeat(64) } } },
+  }, "is not what the manifest says"),
+  bad(
+    "check: a table of pages cut",
+    "data check DIR/set",
+    all(prepared(), cut("set/pages.parquet", 300)),
+    "pages.parquet",
   ),
   describe("items without ids", { items: "SELECT * EXCLUDE id FROM items" }, "items: 30", { code: 0 }),
   describe("items nested", { items: "SELECT {'a': item} AS item, id, dense, tokens FROM items" }, /items/),

@@ -269,6 +269,7 @@ Deno.test("dataFolders finds what data writes to, and only data may run native c
     "runs/data/retailrocket",
   ]);
   for (const args of [[], ["--help"], ["describe", "x"]]) assert.deepEqual(dataFolders(args), []);
+  assert.deepEqual(dataFolders(["check", "--memory", "1GB", "x"]), ["x"]);
   assert.ok(permissionFlags("data", ["describe", "x"]).includes("--allow-ffi"));
   for (const command of ["train", "evaluate", "report", "reproduce"]) {
     assert.ok(!permissionFlags(command, ["--data", "x"]).includes("--allow-ffi"), command);

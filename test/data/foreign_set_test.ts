@@ -9,7 +9,10 @@ import { NONE } from "../../src/data/click_log.ts";
 import { openPreparedSet } from "../../src/data/sets/prepared_folder.ts";
 import { UserError } from "../../src/user_error.ts";
 import { rowsOf, saying } from "../case_table.ts";
-import { copiedSet, foreignLog, foreignPages, refuses, rewrite } from "../foreign_set.ts";
+import { check } from "../../src/data/prepare/check.ts";
+import { openPrepared } from "../../src/data/sets/packed_set.ts";
+import { copiedSet, foreignLog, foreignPages, refuses, rewrite, writeSet } from "../foreign_set.ts";
+import { folderWith } from "../prepared_folder.ts";
 
 /** Rows of a part by what they are. */
 const rowNamed: Record<string, number> = {
@@ -285,4 +288,17 @@ Deno.test("bytes that are changed, cut out or doubled never end with anything bu
     );
     await Deno.writeFile(path, bytes);
   }
+});
+
+Deno.test("check adds counts and checksums once; a file that changed since is refused", async () => {
+  const folder = await folderWith();
+  await writeSet(folder, foreignLog, { files: 3 });
+  const checked = () => check(folder, "500MB", () => {});
+  const [first, again] = [await checked(), await checked()];
+  assert.deepEqual([first.added, again.added], [true, false]);
+  assert.equal(again.manifest.counts?.pages, foreignPages.length);
+  await openPrepared(folder, { memoryRows: Infinity });
+  await rewrite(folder, "pages/part-00001", "SELECT *, 1 AS more FROM t");
+  await refuses(folder, `${folder}/pages is not what the manifest says`);
+  await assert.rejects(checked, /pages is not what the manifest says/);
 });

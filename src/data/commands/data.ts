@@ -2,6 +2,7 @@
 
 import { Command } from "commander";
 import { version } from "../../version.ts";
+import { checkCommand } from "./check.ts";
 import { describeCommand } from "./describe.ts";
 import { exampleCommand } from "./example.ts";
 import { impressionsCommand } from "./impressions.ts";
@@ -21,6 +22,7 @@ async function main(): Promise<void> {
     .addCommand(logCommand(runPreparation))
     .addCommand(mergeCommand())
     .addCommand(describeCommand())
+    .addCommand(checkCommand())
     .addCommand(exampleCommand())
     .addHelpText(
       "after",

@@ -6,11 +6,10 @@ import type { LogSource, OnProgress } from "../log_source.ts";
 import { DamagedPackedFile, PackedFileError } from "./packed_file.ts";
 import { PackedLog, PackedLogWriter } from "./packed_log.ts";
 import { PackedItems, PackedItemsWriter } from "./packed_items.ts";
-import { openPreparedSet, partFiles } from "./prepared_folder.ts";
+import { openPreparedSet, tableChecksum } from "./prepared_folder.ts";
 import type { Manifest } from "../manifest.ts";
 import { type PreparedSet, readPreparedLog } from "../prepared_set.ts";
 import { UserError } from "../../user_error.ts";
-import { checksum } from "../../run/files/local_file.ts";
 import { thousands } from "../../thousands.ts";
 import { makeFolder } from "../../run/files/atomic_write.ts";
 import { explainFileError } from "../../run/files/file_error.ts";
@@ -38,7 +37,7 @@ export async function openPrepared(
 ): Promise<{ source: LogSource; sha256: string; manifest: Manifest }> {
   const set = await openPreparedSet(folder, (done, all) => onProgress?.("Reading users", done, all));
   onProgress?.("Checking files", 0, 1);
-  const sha256 = await digest(set);
+  const sha256 = await expectChecksums(set);
   checkSplits(folder, set.userSplit, needed);
   const { manifest } = set;
   if (set.rows <= memoryRows) return { source: await readPreparedLog(set, onProgress), sha256, manifest };
@@ -89,28 +88,26 @@ async function pack(
   }
 }
 
-/** Of all files, in order. @throws UserError for one that is not as the manifest says. */
-async function digest(set: PreparedSet): Promise<string> {
+/** @returns a checksum of all files, in order. @throws UserError for a table that is not as the manifest says. */
+export async function expectChecksums(set: PreparedSet): Promise<string> {
   const { folder, manifest } = set;
   const hash = createHash("sha256").update(JSON.stringify(manifest.features));
   for (const part of ["users", "items", "pages"] as const) {
     const recorded = manifest.files[part];
-    for (const path of partFiles(folder, part)) {
-      const found = await checksum(path);
-      if (recorded && recorded.sha256 !== found.sha256) {
-        throw new UserError(
-          `${path} is not what the manifest says (SHA-256 ${found.sha256.slice(0, 12)}..., expected ` +
-            `${recorded.sha256.slice(0, 12)}...): it was damaged or changed. Prepare the data again.`,
-        );
-      }
-      if (recorded && recorded.bytes !== found.bytes) {
-        throw new UserError(
-          `${path} is not what the manifest says (${found.bytes} bytes, expected ${recorded.bytes}): it was damaged or ` +
-            "changed. Prepare the data again.",
-        );
-      }
-      hash.update(found.sha256);
+    const { path, each, ...found } = await tableChecksum(folder, part);
+    if (recorded && recorded.sha256 !== found.sha256) {
+      throw new UserError(
+        `${path} is not what the manifest says (SHA-256 ${found.sha256.slice(0, 12)}..., expected ` +
+          `${recorded.sha256.slice(0, 12)}...): it was damaged or changed. Prepare the data again.`,
+      );
     }
+    if (recorded && recorded.bytes !== found.bytes) {
+      throw new UserError(
+        `${path} is not what the manifest says (${found.bytes} bytes, expected ${recorded.bytes}): it was damaged or ` +
+          "changed. Prepare the data again.",
+      );
+    }
+    for (const sha256 of each) hash.update(sha256);
   }
   return hash.digest("hex");
 }

@@ -1,12 +1,13 @@
 /** A prepared data set in a folder. */
 
+import { createHash } from "node:crypto";
 import { MANIFEST, type Manifest, parseManifest } from "../manifest.ts";
 import { explainFileError, shownPath } from "../../run/files/file_error.ts";
 import { PreparedSet } from "../prepared_set.ts";
 import type { Part, SetFiles } from "../prepared_tables.ts";
 import type { OpenBytes, TableFile } from "../parquet.ts";
 import { UserError } from "../../user_error.ts";
-import { expectFile, expectLocal, explainMissing, kindOf } from "../../run/files/local_file.ts";
+import { checksum, expectFile, expectLocal, explainMissing, kindOf } from "../../run/files/local_file.ts";
 import { thousands } from "../../thousands.ts";
 
 /** A larger one is no list of what there is. */
@@ -125,6 +126,28 @@ function isLink(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+/**
+ * The checksum of a part: of its files one after another, as `cat` gives them.
+ * @returns with the path of its file or folder, and the checksum of each file.
+ */
+export async function tableChecksum(
+  folder: string,
+  part: Part,
+): Promise<{ path: string; bytes: number; sha256: string; each: readonly string[] }> {
+  const paths = partFiles(folder, part);
+  const [whole, each] = [createHash("sha256"), new Array<string>()];
+  let bytes = 0;
+  for (const path of paths) {
+    const found = await checksum(path, paths.length > 1 ? whole : undefined);
+    bytes += found.bytes;
+    each.push(found.sha256);
+  }
+  const [path = "", next] = paths;
+  const [first = ""] = each;
+  if (next === undefined) return { path, bytes, sha256: first, each };
+  return { path: `${folder}/${part}`, bytes, sha256: whole.digest("hex"), each };
 }
 
 // A Parquet file on disk.

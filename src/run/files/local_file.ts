@@ -1,6 +1,6 @@
 /** Files that a user names: regular ones on this machine. Anything else may keep a reader waiting for ever. */
 
-import { createHash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import { explainFileError, shownPath } from "./file_error.ts";
 import { UserError } from "../../user_error.ts";
 
@@ -12,7 +12,7 @@ export function expectLocal(path: string): void {
     `Expected a path on this machine, found ${shownPath(path)}: only local files are read. ` +
       (scheme.toLowerCase() === "file"
         ? "Name it without file://."
-        : "Fetch the data first, and name the file or folder that holds them."),
+        : "Fetch the data first, or mount the bucket (data/spark/README.md), and name the file or folder."),
   );
 }
 
@@ -61,8 +61,11 @@ function remedyOf(info: Deno.FileInfo): string {
   return info.isDirectory ? "Name a file in it." : "Write the data to a file first, and name that file.";
 }
 
-/** SHA-256 of a file of any size, in hexadecimal, in bounded memory. @throws UserError for a file that cannot be read. */
-export async function checksum(path: string): Promise<{ bytes: number; sha256: string }> {
+/**
+ * SHA-256 of a file of any size, in hexadecimal, in bounded memory.
+ * @param also takes the bytes, too. @throws UserError for a file that cannot be read.
+ */
+export async function checksum(path: string, also?: Hash): Promise<{ bytes: number; sha256: string }> {
   const hash = createHash("sha256");
   let bytes = 0;
   try {
@@ -70,6 +73,7 @@ export async function checksum(path: string): Promise<{ bytes: number; sha256: s
     // The stream closes the file.
     for await (const chunk of file.readable) {
       hash.update(chunk);
+      also?.update(chunk);
       bytes += chunk.length;
     }
   } catch (error) {

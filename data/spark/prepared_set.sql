@@ -1,0 +1,35 @@
+-- The tables of a prepared data set, of the rows that shown.py writes: shown(user_id, page_id, time, item_id, clicked, position).
+-- One-hot items; features would be further columns dense and tokens of items. data/README.md has the schema.
+
+-- users: the numbers follow the ids. md5 puts each user into the same part as deno task data does.
+SELECT
+  row_number() OVER (ORDER BY user_id) - 1 AS user, user_id AS id,
+  CASE WHEN share < 0.8 THEN 'train' WHEN share < 0.9 THEN 'validation' ELSE 'test' END AS split,
+  pages, rows
+FROM (
+  SELECT
+    user_id, conv(substr(md5(user_id), 1, 8), 16, 10) / 4294967296 AS share,
+    count(DISTINCT page_id) AS pages, count(*) AS rows
+  FROM shown
+  GROUP BY user_id
+);
+
+SELECT row_number() OVER (ORDER BY item_id) - 1 AS item, item_id AS id
+FROM (SELECT DISTINCT item_id FROM shown);
+
+-- pages: the items in their order, and the places of the clicked ones. Several clicks of a page are in an order that is drawn.
+SELECT
+  user, row_number() OVER (PARTITION BY user ORDER BY time, page_id) - 1 AS page, timestamp_millis(time) AS time,
+  transform(rows, r -> r.item) AS items, get(clicks, 0).place AS clicked,
+  transform(slice(clicks, 2, size(rows)), c -> c.place) AS also
+FROM (
+  SELECT *, array_sort(filter(transform(rows, (r, k) -> CASE WHEN r.clicked THEN
+      named_struct('draw', md5(concat_ws(char(31), user_id, CAST(time AS STRING), r.item_id)), 'place', k) END),
+    c -> c IS NOT NULL)) AS clicks
+  FROM (
+    SELECT u.user, s.user_id, s.page_id, min(s.time) AS time,
+      array_sort(collect_list(named_struct('position', s.position, 'item', i.item, 'item_id', s.item_id, 'clicked', s.clicked))) AS rows
+    FROM shown s JOIN users u ON u.id = s.user_id JOIN items i ON i.id = s.item_id
+    GROUP BY u.user, s.user_id, s.page_id
+  )
+);

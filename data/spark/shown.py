@@ -1,0 +1,270 @@
+"""A log of what was displayed and clicked, cleaned as `deno task data log` does it, as Parquet parts.
+
+    spark-submit shown.py --source 's3a://lake/shown/*.parquet' --user uid --item sku --time ts \\
+      --clicked label --out s3a://lake/clean
+
+README.md says what is in the parts, and what `deno task data` makes of them.
+"""
+
+import argparse
+import json
+import pathlib
+import sys
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+KEPT_ERRORS = "_broken_line"
+MOST_BAD = 0.01  # a larger share of bad rows is refused
+EXAMPLES = 5
+DAY, HOUR = 86_400_000, 3_600_000
+FROM, TO = 631_152_000_000, 4_102_444_800_000  # 1990 and 2100, in ms
+NUMBER = r"\A-?\d+(\.\d*)?([eE][+-]?\d+)?\z"
+FLOAT = r"\A\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*\z"
+ZONE = r"( ?Z| UTC| ?[+-]((0\d|1[0-7])(:?[0-5]\d)?|18(:?00)?))?"
+ISO = rf"\A\d{{4}}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?{ZONE})?\z"
+MONTH_NAME = r"\A\d\d?[- ][A-Za-z]{3}[- ]\d{4}\z"
+EXPECTED = {
+    "broken": "as many values as the header has",
+    "inexact": "ids that are whole numbers which a float holds, or text",
+    "user": "an id of the user",
+    "item": "an id of the item",
+    "page": "an id of the page",
+    "time": "a time: a number since 1970, ISO 8601, or 31-Jan-1995",
+    "clicked": "0, 1, true, false, yes or no",
+    "position": "a number",
+    "propensity": "a number above 0 and up to 1, or nothing",
+    "kind of time": "a time of the kind that most rows have",
+}
+
+
+class Refused(Exception):
+    """What the user can mend."""
+
+
+def arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--source", nargs="+", help="files or globs, as Spark takes them")
+    source.add_argument("--sql", help="or a query of Spark's with a row for each displayed item")
+    parser.add_argument("--format", choices=["parquet", "csv"], default="parquet", help="of --source")
+    parser.add_argument("--delimiter", default=",", help="of CSV, which has a header")
+    for name in ("user", "item", "time", "clicked"):
+        parser.add_argument(f"--{name}", required=True, metavar="COLUMN")
+    for name, what in {
+        "page": "rows of one page share it (default: rows of one user at one time)",
+        "position": "the item's place on the page",
+        "propensity": "the probability of the page, or of the item at its place",
+    }.items():
+        parser.add_argument(f"--{name}", metavar="COLUMN", help=what)
+    parser.add_argument("--pages-as-is", action="store_true", help="take times that cannot tell pages apart")
+    parser.add_argument("--strict", action="store_true", help="refuse one bad row, not only more than 1 %%")
+    parser.add_argument("--parts", type=int, default=64, help="parts to write; a user is in one of them")
+    parser.add_argument("--out", required=True, help="the folder of the parts, a new one")
+    parser.add_argument("--set", metavar="FOLDER", help="write the whole set, too: prepared_set.sql")
+    return parser.parse_args(argv)
+
+
+def rows_of(spark: SparkSession, args: argparse.Namespace) -> DataFrame:
+    if args.sql:
+        return spark.sql(args.sql)
+    if args.format == "parquet":
+        return spark.read.parquet(*args.source)
+    options = dict(header=True, sep=args.delimiter, quote='"', escape='"', nullValue="\\N")
+    # A quoted value may go over several lines, so one task reads a file. Headers that differ are refused.
+    options |= dict(multiLine=True, enforceSchema=False)
+    schema = spark.read.csv(args.source, **options).schema.add(KEPT_ERRORS, "string")
+    return spark.read.csv(args.source, schema=schema, columnNameOfCorruptRecord=KEPT_ERRORS, **options)
+
+
+def text_of(rows: DataFrame, name: str | None, is_id: bool = False) -> tuple[Column, Column]:
+    """A column as it is written, and whether it is an id that a float may have lost."""
+    nothing = F.lit(None).cast("string")
+    if name is None:
+        return nothing, F.lit(False)
+    column = F.col(f"`{name}`" if name in rows.columns else name)  # user.id is a field of user
+    kind = dict(rows.select(column.alias("x")).dtypes)["x"]
+    if kind.startswith(("array", "map", "struct")):
+        raise Refused(f"Expected one {name} in a row, found {kind}. Write a row for each displayed item.")
+    text = column.cast("string")
+    if kind not in ("double", "float"):
+        return text, F.lit(False)
+    whole = (column == F.floor(column)) & (F.abs(column) < (2**53 if kind == "double" else 2**24))
+    exact = F.when(whole, column.cast("bigint").cast("string"))
+    return (exact, ~F.isnan(column) & ~whole) if is_id else (exact.otherwise(text), F.lit(False))
+
+
+def iso_micros(text: Column) -> Column:
+    """Microseconds since 1970 of ISO 8601 (UTC where it has no zone) or of 31-Jan-1995: data/times.sql."""
+    plain = F.regexp_replace(text, ",", ".")
+    short = F.regexp_replace(plain, r"\A(.{10}[T ]\d\d:\d\d)(\z|[^:\d])", "$1:00$2")
+    midnight = r"([T ])24(:00:00(\.0*)?)(?=[^\d.]|\z)"  # of the next day
+    begun = F.regexp_replace(short, midnight, "$100$2")
+    zone = F.regexp_replace(F.regexp_replace(begun, r" ?(Z|UTC)\z", "+00:00"), r" ([+-])", "$1")
+    hours = r"([T ][0-9:.]+[+-]\d\d)"
+    colon = F.regexp_replace(F.regexp_replace(zone, hours + r"(\d\d)\z", "$1:$2"), hours + r"\z", "$1:00")
+    day = F.when(plain.rlike(MONTH_NAME), F.initcap(F.regexp_replace(plain, " ", "-")))
+    return F.coalesce(
+        F.unix_micros(F.when(plain.rlike(ISO), colon).try_cast("timestamp"))
+        + F.when(short != begun, 1000 * DAY).otherwise(0),
+        F.unix_micros(F.try_to_timestamp(day, F.lit("d-MMM-yyyy"))),
+    )
+
+
+def checked(rows: DataFrame, args: argparse.Namespace) -> DataFrame:
+    """Each row with what is wrong with it (fault; null for a good one): data/log.sql."""
+    read = {name: text_of(rows, getattr(args, name), name in ("user", "item", "page"))
+            for name in ("user", "item", "page", "time", "clicked", "position", "propensity")}
+    broken = F.col(KEPT_ERRORS) if KEPT_ERRORS in rows.columns else F.lit(None).cast("string")
+    # A blank line holds no row.
+    values = rows.select(broken.alias("broken"), *[text.alias(name) for name, (text, _) in read.items()],
+                         (read["user"][1] | read["item"][1] | read["page"][1]).alias("inexact"))
+    values = values.where(F.col("broken").isNull() | (F.trim("broken") != ""))
+    time = F.trim("time")
+    number = F.when(time.rlike(NUMBER), time.try_cast("double"))
+    exact = F.round(time.try_cast("decimal(38,9)")).cast("bigint")
+    size = F.abs(number)
+    iso = F.when(~time.rlike(NUMBER), iso_micros(time))
+    values = values.withColumns({"number": number, "iso": iso, "exact": exact})
+    values = values.withColumn("time_kind", F.when(size < 1e11, "seconds").when(size < 1e14, "milliseconds")
+                               .when(size < 1e17, "microseconds").when(size < 9e18, "nanoseconds")
+                               .when(F.col("iso").isNotNull(), "dates and times"))
+    kind = F.col("time_kind")
+    parts = (F.when(kind == "seconds", F.round(F.col("number") * 1_000_000).cast("bigint"))
+             .when(kind == "milliseconds", F.round(F.col("number") * 1000).cast("bigint"))
+             .when(kind == "dates and times", F.col("iso")).otherwise(F.col("exact")))
+    unit = F.when(kind == "nanoseconds", 1_000_000).otherwise(1000)
+    values = values.withColumns({"parts": parts, "unit": unit})
+    word = F.lower(F.trim("clicked"))
+    position, chance = (
+        F.when(F.col(name).rlike(FLOAT), F.col(name).try_cast("double"))
+        for name in ("position", "propensity")
+    )
+    values = values.withColumns({
+        "ms": F.expr("parts div unit"),
+        "below": F.expr("parts % unit"),
+        "is_click": F.when(word.isin("1", "true", "yes", "t", "y", "1.0"), True)
+                     .when(word.isin("0", "false", "no", "f", "n", "0.0"), False),
+        "place": F.when(F.abs(position) < float("inf"), position),
+        "chance": chance,
+    })
+    empty = lambda name: F.coalesce(F.col(name), F.lit("")) == ""
+    unlikely = ~(F.trim(F.coalesce("propensity", F.lit(""))).eqNullSafe("") |
+                 F.coalesce((F.col("chance") > 0) & (F.col("chance") <= 1), F.lit(False)))
+    fault = (F.when(F.col("broken").isNotNull(), "broken").when(F.col("inexact"), "inexact")
+             .when(empty("user"), "user").when(empty("item"), "item")
+             .when(empty("page") if args.page else F.lit(False), "page")
+             .when(kind.isNull() | F.col("ms").isNull(), "time").when(F.col("is_click").isNull(), "clicked")
+             .when(F.col("place").isNull() if args.position else F.lit(False), "position")
+             .when(unlikely, "propensity"))
+    below = F.concat(F.lit("."), F.lpad(F.col("below").cast("string"), 6, "0"))
+    at = F.concat(F.col("ms").cast("string"), F.when(F.col("below") != 0, below).otherwise(""))
+    return values.withColumns({"fault": fault, "page_id": F.col("page") if args.page else at})
+
+
+def usual_kind(values: DataFrame, args: argparse.Namespace) -> str:
+    """The kind of time that most rows have. Says what rows are left out, and refuses too many of them."""
+    ms, most = F.col("ms"), [(f, step) for f in (F.min, F.max) for step in (DAY, HOUR)]
+    groups = values.groupBy("fault", "time_kind").agg(
+        F.count("*").alias("n"), F.approx_count_distinct("ms").alias("times"),
+        F.count_if((ms < FROM) | (ms >= TO)).alias("odd"),
+        F.max(F.size(F.split("broken", '"')) % 2 == 0).alias("open"),
+        *[f(F.pmod("ms", F.lit(step))).alias(f"{f.__name__}_{step}") for f, step in most],
+    ).collect()
+    good = [group for group in groups if group.fault is None]
+    if any(group.open for group in groups):
+        raise Refused("The quote of a value is never closed. Close it, or double it within a value.")
+    if not good:
+        raise Refused(f"Expected rows that can be read, found none.{examples(values, None)}")
+    usual = min(good, key=lambda group: (-group.n, group.time_kind))
+    bad = {group.fault: 0 for group in groups if group.fault}
+    for group in groups:
+        fault = group.fault or ("kind of time" if group.time_kind != usual.time_kind else None)
+        if fault:
+            bad[fault] = bad.get(fault, 0) + group.n
+    total, rows = sum(bad.values()), sum(group.n for group in groups)
+    if total:
+        said = "".join(f"\n  {n} x {fault}: expected {EXPECTED[fault]}" for fault, n in sorted(bad.items()))
+        said += examples(values, usual.time_kind)
+        if "inexact" in bad:
+            raise Refused(f"Different ids may be one floating point number. Write text or integers.{said}")
+        if args.strict or total > MOST_BAD * rows:
+            most = "none" if args.strict else "at most 1 %"
+            raise Refused(f"{total} of {rows} rows cannot be read, expected {most}.{said}")
+        print(f"left out: {total} of {rows} rows cannot be read{said}", file=sys.stderr)
+    if not args.pages_as_is:
+        if usual.time_kind != "dates and times" and usual.odd > usual.n / 2:
+            raise Refused(f"Expected times of a log: as {usual.time_kind} since 1970, most are "
+                          "not in 1990 to 2100. Make it a timestamp with --sql; else --pages-as-is.")
+        for name, step, least in (("days", DAY, 1), ("hours", HOUR, 20)):
+            first, last = usual[f"min_{step}"], usual[f"max_{step}"]
+            if not args.page and first == last and usual.times >= (least if first == 0 else 20):
+                raise Refused(f"The times are whole {name}: all rows of a user in one would be one page. "
+                              "Name the page's id by --page, or a finer time; else --pages-as-is.")
+    return usual.time_kind
+
+
+def examples(values: DataFrame, kind: str | None) -> str:
+    fault = F.coalesce("fault", F.when(F.col("time_kind") != kind, "kind of time"))
+    columns = ("user", "item", "page", "time", "clicked", "position", "propensity")
+    shown = F.coalesce("broken", F.to_json(F.struct(*columns)))
+    rows = values.select(fault.alias("fault"), shown.alias("row")).where("fault IS NOT NULL")
+    rows = rows.limit(EXAMPLES).collect()
+    return "".join(f"\n  {row.fault}: {row.row[:200]}" for row in rows)
+
+
+def shown_of(values: DataFrame, kind: str, args: argparse.Namespace) -> DataFrame:
+    """Each item of a page once, with its least place, clicked if one of its rows is: data/log_pages.sql."""
+    good = values.where(F.col("fault").isNull() & (F.col("time_kind") == kind))
+    more = {"position": F.min("place"), "propensity": F.min("chance")}
+    return (
+        # Whole users in one task: the groups need no exchange of their own.
+        good.withColumnsRenamed({"user": "user_id", "item": "item_id"})
+        .select("user_id", "page_id", "item_id", "ms", "is_click", "place", "chance")
+        .repartition(args.parts, "user_id").groupBy("user_id", "page_id", "item_id")
+        .agg(F.min("ms").alias("time"), F.bool_or("is_click").alias("clicked"),
+             *[column.alias(name) for name, column in more.items() if getattr(args, name)])
+        .sortWithinPartitions("user_id", "time", "page_id")
+    )
+
+
+def write_set(spark: SparkSession, args: argparse.Namespace) -> None:
+    """The tables of a prepared set, each in files that follow one another."""
+    shown = spark.read.parquet(args.out)
+    (shown if args.position else shown.withColumn("position", F.lit(0))).createOrReplaceTempView("shown")
+    script = pathlib.Path(__file__).with_name("prepared_set.sql").read_text(encoding="utf-8")
+    queries = (query for query in script.split(";\n") if query.strip())
+    tables = {"users": ["user"], "items": ["item"], "pages": ["user", "page"]}
+    for query, (table, keys) in zip(queries, tables.items(), strict=True):
+        path = f"{args.set}/{table}"
+        rows = spark.sql(query).repartitionByRange(args.parts, keys[0]).sortWithinPartitions(*keys)
+        rows.write.parquet(path)
+        spark.read.parquet(path).createOrReplaceTempView(table)
+    places = "shown" if args.position else "arbitrary"
+    features = {"dense": [], "tokens": []}
+    manifest = {"format": "clickgan-dataset", "version": 1, "places": places, "features": features}
+    path = spark._jvm.org.apache.hadoop.fs.Path(f"{args.set}/manifest.json")
+    file = path.getFileSystem(spark._jsc.hadoopConfiguration()).create(path)
+    file.write(bytearray(json.dumps(manifest, indent=2) + "\n", "utf-8"))
+    file.close()
+
+
+def run(spark: SparkSession, args: argparse.Namespace) -> None:
+    spark.conf.set("spark.sql.session.timeZone", "UTC")
+    values = checked(rows_of(spark, args), args)
+    shown_of(values, usual_kind(values, args), args).write.parquet(args.out)
+    columns = "".join(f" --{name} {name}" for name in ("position", "propensity") if getattr(args, name))
+    print(f"deno task data log --source '{args.out}/part-*.parquet' --user user_id --item item_id "
+          f"--page page_id --time time --time-format milliseconds --clicked clicked{columns}")
+    if args.set:
+        write_set(spark, args)
+        print(f"deno task data check {args.set}")
+
+
+if __name__ == "__main__":
+    given = arguments()
+    try:
+        run(SparkSession.builder.appName("clickgan shown").getOrCreate(), given)
+    except Refused as error:
+        sys.exit(f"error: {error}")

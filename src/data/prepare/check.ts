@@ -1,0 +1,95 @@
+/** Whether a prepared set is as training takes it: what does not hold of one that another engine wrote, by `data/check.sql`. */
+
+import script from "../../../data/check.sql" with { type: "text" };
+import * as v from "../../schema.ts";
+import { splits } from "../click_log.ts";
+import type { StepStanding } from "../log_source.ts";
+import { MANIFEST, type Manifest, parseManifest } from "../manifest.ts";
+import type { PreparedSet } from "../prepared_set.ts";
+import { openPreparedSet, partFiles, tableChecksum } from "../sets/prepared_folder.ts";
+import { expectChecksums } from "../sets/packed_set.ts";
+import { OwnedFolder } from "../../run/files/owned_folder.ts";
+import { parseJson, writeJson } from "../../run/files/json_file.ts";
+import { UserError } from "../../user_error.ts";
+import { thousands } from "../../thousands.ts";
+import { Engine, stepsOf } from "./engine.ts";
+import { plainPath } from "./glob.ts";
+
+type OnStep = (standing: StepStanding) => void;
+const PARTS = ["users", "items", "pages"] as const;
+
+/**
+ * Reads all of a set as training does; counts and checksums that its manifest lacks are added to it.
+ * @returns the manifest as it is now, and whether something was added.
+ * @throws UserError that lists what does not hold.
+ */
+export async function check(
+  folder: string,
+  memory: string,
+  onStep: OnStep,
+): Promise<{ manifest: Manifest; added: boolean }> {
+  const begin = (title: string) => onStep({ title, number: 0, of: 0, round: 0, rounds: 1 });
+  begin("Reading users, items and pages");
+  let set: PreparedSet;
+  let counts: Manifest["counts"];
+  try {
+    set = await openPreparedSet(folder);
+    counts = await countsOf(set);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    begin("What does not hold");
+    throw await explained(folder, memory, error);
+  }
+  begin("Checksums");
+  await expectChecksums(set);
+  const { files, counts: known } = set.manifest;
+  if (known && PARTS.every((part) => files[part])) return { manifest: set.manifest, added: false };
+  const rows = { users: set.userSplit.length, items: counts?.items ?? 0, pages: set.pages };
+  const added = { ...files };
+  for (const part of PARTS) {
+    const { bytes, sha256 } = await tableChecksum(folder, part);
+    added[part] = { rows: rows[part], bytes, sha256 };
+  }
+  using _owned = OwnedFolder.open(folder);
+  const path = `${folder}/${MANIFEST}`;
+  const text = await Deno.readTextFile(path);
+  const json = v.parse(v.record(v.string(), v.unknown()), parseJson(text));
+  const whole = { ...json, counts: known ?? counts, files: added };
+  await writeJson(path, whole);
+  return { manifest: parseManifest(path, JSON.stringify(whole)), added: true };
+}
+
+async function countsOf(set: PreparedSet): Promise<Manifest["counts"]> {
+  const items = await set.readItems(() => {});
+  const { pages, rows, clicks, given, propensities } = await set.readClicks(items, () => {});
+  const [train = 0, validation = 0, test = 0] = splits.map((_, code) =>
+    set.userSplit.reduce((sum, own) => sum + (own === code ? 1 : 0), 0)
+  );
+  const users = { train, validation, test };
+  return { users, items, pages, rows, clicks, given, ...propensities > 0 ? { propensities } : {} };
+}
+
+/** The error with all that does not hold; as it is where SQL cannot read the tables, or finds nothing. */
+async function explained(folder: string, memory: string, error: UserError): Promise<UserError> {
+  const engine = await Engine.open({ workFolder: "", memory });
+  try {
+    const files = Object.fromEntries(PARTS.map((part) => [part, partFiles(folder, part)]));
+    const plain = Object.entries(files).map(([part, paths]) => [part, paths.map(plainPath)]);
+    await engine.setVariables(Object.fromEntries(plain));
+    await engine.runSteps(stepsOf(script));
+    const faults = await engine.rows(
+      "SELECT part, expected, count, place.file AS file, place.line AS line, found FROM fault ORDER BY ALL",
+    );
+    if (faults.length === 0) return error;
+    const lines = faults.map(({ part, expected, count, file, line, found }) => {
+      const path = files[String(part)]?.[Number(file) - 1];
+      return `  ${path}:${line}: expected ${expected}, found ${found} (${thousands(Number(count))} in all)`;
+    });
+    const head = `${folder} is no prepared data set yet:\n${lines.join("\n")}`;
+    return new UserError(`${head}\nTraining says: ${error.message}`, { cause: error });
+  } catch {
+    return error; // a damaged file, a column that is not there or of a type that cannot be compared: it says so
+  } finally {
+    engine.close();
+  }
+}

@@ -1,0 +1,42 @@
+"""Runs cases of data/spark/shown.py in one Spark session: a list of arguments each, from stdin; says how each ended.
+Ends with 3 where pyspark or Java is missing."""
+
+import contextlib
+import importlib.util
+import io
+import json
+import shutil
+import sys
+
+try:
+    from pyspark.sql import SparkSession
+except ImportError:
+    sys.exit(3)
+if shutil.which("java") is None:
+    sys.exit(3)
+
+spec = importlib.util.spec_from_file_location("shown", sys.argv[1])
+shown = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(shown)
+settings = {
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.memory": "1g",
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",  # on small logs compiling is the work
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.shuffle.partitions": "2",
+    "spark.ui.enabled": "false",
+}
+spark = SparkSession.builder.master("local[2]").config(map=settings).getOrCreate()
+spark.sparkContext.setLogLevel("ERROR")
+ends = []
+for argv in json.load(sys.stdin):
+    said, refused = io.StringIO(), ""
+    try:
+        with contextlib.redirect_stdout(said):
+            shown.run(spark, shown.arguments(argv))
+    except shown.Refused as error:
+        refused = str(error)
+    ends.append({"said": said.getvalue(), "refused": refused})
+spark.stop()
+print("\n" + json.dumps(ends))

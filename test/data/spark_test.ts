@@ -1,0 +1,238 @@
+/** Logs that Spark has cleaned, in 1 and 8 parts: what `data log` makes of them is what it makes of the logs themselves. */
+
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import * as v from "../../src/schema.ts";
+import { check } from "../../src/data/prepare/check.ts";
+import { literal } from "../../src/data/prepare/engine.ts";
+import { type LogOptions, logRecipe } from "../../src/data/prepare/log.ts";
+import { openPrepared } from "../../src/data/sets/packed_set.ts";
+import { folderWith, oneEngine, parquet, prepareIn } from "../prepared_folder.ts";
+import { csvOf, madeShop } from "./made_logs.ts";
+
+/** A Python with pyspark, for whoever has one. */
+const PYTHON = Deno.env.get("SPARK_PYTHON") ?? "python3";
+const pathOf = (path: string) => new URL(path, import.meta.url).pathname;
+
+const endsSchema = v.array(v.object({ said: v.string(), refused: v.string() }));
+
+/** How each case ended: what the job said, and why it refused, or ""; undefined without Spark. */
+async function spark(cases: readonly (readonly string[])[]) {
+  const input = await Deno.makeTempFile();
+  try {
+    await Deno.writeTextFile(input, JSON.stringify(cases));
+    const files = [pathOf("spark_cases.py"), pathOf("../../data/spark/shown.py"), input];
+    const args = ["-c", 'exec "$0" -B "$1" "$2" < "$3"', PYTHON, ...files];
+    const { code, stdout, stderr } = await new Deno.Command("sh", { args }).output();
+    if (code === 3 || code === 127) return undefined;
+    const [said, told] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+    assert.equal(code, 0, told?.slice(-3000));
+    return v.parse(endsSchema, JSON.parse(said?.trim().split("\n").at(-1) ?? ""));
+  } finally {
+    await Deno.remove(input);
+  }
+}
+
+interface Log {
+  readonly name: string;
+  /** Beside user, item, time and clicked. */
+  readonly columns: readonly ("page" | "position" | "propensity")[];
+  /** The log, or a query that writes it as Parquet. */
+  readonly csv?: string;
+  readonly sql?: string;
+  /** Whether pages are looked at; as they are, by default. */
+  readonly pages?: "log";
+  /** In 1 part, too; that of 8 with the whole set. */
+  readonly whole?: boolean;
+  /** Both refuse it. */
+  readonly refused?: boolean;
+}
+
+const HEAD = "user,item,time,clicked,page,position\n";
+const T = "1600000000";
+const broken = `,a,T,1,p1,1
+\\N,a,T,1,p1,1
+u1,,T,1,p1,1
+u1,a,,1,p1,1
+u1,a,yesterday,1,p1,1
+u1,a,2020-02-30,1,p1,1
+u1,a,2020-01-01T00:00:00Z,1,p1,1
+u1,a,T,,p1,1
+u1,a,T,perhaps,p1,1
+u1,a,T,1,,1
+u1,a,T,1,p1,first
+u1,a,T,1,p1,inf
+u1,a
+u1,a,T,1,p1,1,long`;
+/** Several clicks, an item twice, ids with spaces, quotes and line ends, words for clicks, one page id of two users. */
+const kept = `u1,a,T, TRUE ,p1,2
+u1,b,T,yes,p1, 1e0
+u1,b,T.25,n,p1,3.5
+u1,c,T,1.0,p1,3
+ u1,"say ""a, b""",T,f,p1,-1
+"u1
+U",ü\u{1f600}, 1600000001.0005 ,t,p1,0`;
+const rows = (text: string) => text.replaceAll(",T", `,${T}`).split(/\n(?=u1|,|\\| u1|")/);
+
+/** Each of the rows behind a hundred and fifty good ones. */
+const among = (lines: readonly string[]) =>
+  HEAD + lines.map((line, k) => {
+    const good = Array.from({ length: 150 }, (_, j) => {
+      const [page, time] = [j >> 2, Number(T) + 40 * k + (j >> 2)];
+      return `v${j % 31},i${j % 7},${time},${j % 3 ? 0 : 1},q${k}-${page},${j % 4}\n`;
+    });
+    return good.join("") + line + "\n";
+  }).join("");
+
+const TIMES = ["T", "T.5", "T.0004", "1.6e9", "1600000001", "-3", "0", "1599999999.9996"];
+const DATES = [
+  ...["2020-03-01", "2020-03-01 09:05", "2020-03-01T09:05:58.123456", "2020-03-01 09:05:58.5"],
+  ...["2020-03-01 09:05:58 UTC", "2020-03-01T09:05:58+0200", "2020-03-01 09:05:58 -05", "2020-03-01T09:05Z"],
+  ...["1-Mar-2020", "01 mar 2020", "1969-12-31 23:59:59.9995", "2020-03-01 09:05:58.1234567"],
+  ...["2020-03-01 24:00:00", "2020-03-01 09:05:58.000001+18:00", "0001-01-01"],
+];
+/** Drawn rows, with these times. */
+function drawn(times: readonly string[], seed: number): string {
+  const row = fc.tuple(
+    fc.constantFrom("u1", "u2", "u3", "U", " ", "ä", "z9"),
+    fc.constantFrom("a", "b", "c", "d", "10", "9", "é"),
+    fc.constantFrom(...times.map((time) => time.replace(/^T/, T))),
+    fc.constantFrom("1", "0", "no", "T"),
+    fc.constantFrom("p1", "p2", "p10"),
+    fc.constantFrom("1", "2", "-1.5", "007", ".5", "3."),
+  );
+  return HEAD + fc.sample(row, { numRuns: 300, seed }).map((values) => `${values}\n`).join("");
+}
+
+/** Ids that are numbers, in a struct and as floats; times of several digits; chances of some pages. */
+const TYPED = `SELECT {id: if(k = 7, NULL, k % 20)} AS user, if(k = 11, 'nan'::DOUBLE, k * 7 % 13) AS item,
+  make_timestamp(1600000000000123 + k // 3 * 500) AS time, k % 3 = 0 AS clicked, k // 3 AS page,
+  if(k = 30, NULL, k % 3 / 2)::FLOAT AS position, CASE WHEN k % 6 < 3 THEN 0.1 END AS propensity
+  FROM range(900) AS t(k)`;
+
+const ALL = ["page", "position"] as const;
+const clean = csvOf(madeShop(3, { users: 60, items: 40 }).rows.map(({ utility: _, ...row }) => ({ ...row })));
+const days = Array.from({ length: 9 }, (_, k) => `2020-01-0${1 + k}`);
+const dirty = among([...rows(broken), ...rows(kept)]);
+const logs: readonly Log[] = [
+  { name: "clean", columns: ALL, csv: clean, pages: "log", whole: true },
+  { name: "dirty", columns: ALL, csv: dirty + "\n", whole: true },
+  { name: "drawn", columns: ALL, csv: drawn(TIMES, 5), whole: true },
+  { name: "dirty, without pages", columns: ["position"], csv: dirty },
+  { name: "drawn, without pages and places", columns: [], csv: drawn(TIMES, 6) },
+  { name: "drawn dates", columns: ["position"], csv: drawn(DATES, 7) },
+  {
+    name: "nanoseconds",
+    columns: [],
+    csv: drawn(["16000000000000001", "16000000000000002"].map((t) => `${t}01`), 8),
+  },
+  { name: "typed", columns: [...ALL, "propensity"], sql: TYPED },
+  { name: "inexact ids", columns: ALL, sql: TYPED.replace("k * 7 % 13", "k / 2"), refused: true },
+  { name: "too dirty", columns: ALL, csv: HEAD + [...rows(broken), ...rows(kept)].join("\n"), refused: true },
+  { name: "whole days", columns: [], csv: drawn(days, 9), pages: "log", refused: true },
+  {
+    name: "an open quote",
+    columns: ALL,
+    csv: `${dirty}u1,"a,${T},1,p1,1\nu2,a,${T},1,p1,1\n`,
+    refused: true,
+  },
+];
+
+const namesOf = (log: Log) => ({
+  ...{ user: log.sql ? "user.id" : "user", item: "item", time: "time", clicked: "clicked" },
+  ...Object.fromEntries(log.columns.map((name) => [name, name])),
+});
+const shownNames = { user: "user_id", item: "item_id", page: "page_id", timeFormat: "milliseconds" };
+
+/** What a foreign set has of the tables. */
+const OF_SET = {
+  users: '"user"::BIGINT AS "user", id, split, pages::BIGINT AS pages, "rows"::BIGINT AS "rows"',
+  items: "item::BIGINT AS item, id",
+  pages:
+    '"user"::BIGINT AS "user", page::BIGINT AS page, time::TIMESTAMP AS time, items::BIGINT[] AS items, ' +
+    "clicked::BIGINT AS clicked, also::BIGINT[] AS also",
+};
+
+/** Two tables have the same rows in the same order. */
+async function same(ours: string, theirs: string, columns: string, what: string): Promise<void> {
+  const engine = await oneEngine();
+  const rows = (path: string) => engine.rows(`SELECT ${columns} FROM read_parquet(${literal(path)})`);
+  assert.deepEqual(await rows(theirs), await rows(ours), what);
+}
+
+Deno.test("spark: a log that the job has cleaned makes the set that data log makes of it", async () => {
+  const folder = await folderWith(Object.fromEntries(logs.map(({ name, csv = "" }) => [`${name}.csv`, csv])));
+  const source = ({ sql, name }: Log) => `${folder}/${name}.${sql ? "parquet" : "csv"}`;
+  for (const log of logs) if (log.sql) await parquet(source(log), log.sql);
+  const runs = logs.flatMap((log) =>
+    (log.whole ? [8, 1] : [8]).map((parts) => ({ log, parts, out: `${folder}/${log.name}-${parts}` }))
+  );
+  const ends = await spark(runs.map(({ log, parts, out }) => [
+    ...[
+      "--source",
+      source(log),
+      "--format",
+      log.sql ? "parquet" : "csv",
+      "--out",
+      out,
+      "--parts",
+      `${parts}`,
+    ],
+    ...Object.entries(namesOf(log)).flatMap(([name, column]) => [`--${name}`, column]),
+    ...log.pages ? [] : ["--pages-as-is"],
+    ...log.whole && parts > 1 ? ["--set", `${out}-set`] : [],
+  ]));
+  if (!ends) {
+    return console.log(
+      `no pyspark in ${PYTHON}, or no Java: not run (pip install pyspark, and SPARK_PYTHON)`,
+    );
+  }
+  // It says the commands that the page has.
+  const commands = (await Deno.readTextFile(pathOf("../../data/spark/README.md"))).match(
+    /^deno task data .*/gm,
+  );
+  assert.equal(
+    ends[0]?.said,
+    commands?.map((line) => `${line.replace("clean", runs[0]?.out ?? "")}\n`).join(""),
+  );
+  const prepared = (path: string, log: Log, columns: Partial<LogOptions> & Pick<LogOptions, "user">) => {
+    const recipe = logRecipe({ ...columns, source: path, pages: log.pages ?? "as-is", itemIds: false });
+    return prepareIn(folder, recipe, { shares: { train: 0.8, validation: 0.1 } });
+  };
+  for (const [k, { log, parts, out }] of runs.entries()) {
+    const what = `${log.name}, ${parts} parts`;
+    const names = namesOf(log);
+    if (log.refused) {
+      assert.notEqual(ends[k]?.refused, "", what);
+      await assert.rejects(() => prepared(source(log), log, names), what);
+      continue;
+    }
+    assert.equal(ends[k]?.refused, "", what);
+    const ours = await prepared(source(log), log, names);
+    const theirs = await prepared(`${out}/part-*.parquet`, log, { ...names, ...shownNames });
+    for (const part of Object.keys(OF_SET)) {
+      await same(
+        `${ours.folder}/${part}.parquet`,
+        `${theirs.folder}/${part}.parquet`,
+        "*",
+        `${what}: ${part}`,
+      );
+    }
+    const { counts, places } = ours.manifest;
+    assert.deepEqual([theirs.manifest.counts, theirs.manifest.places], [counts, places]);
+    if (!log.whole || parts === 1) continue;
+    for (const [part, columns] of Object.entries(OF_SET)) {
+      await same(
+        `${ours.folder}/${part}.parquet`,
+        `${out}-set/${part}/*.parquet`,
+        columns,
+        `${what}: SQL's ${part}`,
+      );
+    }
+    // What a foreign set lacks is added once.
+    const checked = () => check(`${out}-set`, "500MB", () => {});
+    const [first, again] = [await checked(), await checked()];
+    assert.deepEqual([first.added, again.added, again.manifest.counts], [true, false, counts]);
+    await openPrepared(`${out}-set`, { memoryRows: Infinity });
+  }
+});
