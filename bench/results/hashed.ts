@@ -14,7 +14,7 @@ const BUCKETS = [1_000, 10_000, 100_000, 1_000_000];
  * binding of 128 MiB.
  */
 const MODEL =
-  "--adam row-sparse --lstm-units 4 --dims 16 --counts none --iterations 1000 --validate-every 100";
+  "--adam row-sparse --lstm-units 4 --dims 16 --counts none --learning-rate 0.005 --validate-every 100";
 
 const PAGES = "--user user --item item --time time --clicked clicked --page page";
 /** How `data log` reads each. */
