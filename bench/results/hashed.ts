@@ -84,8 +84,9 @@ async function largeShop({ folder }: Runs): Promise<string> {
         "COPY (SELECT DISTINCT page // 10 AS user, page, 1700000000 + page AS time, 'sku-' || item AS item, " +
         "(u + shown.luck = most AND most > nothing.luck)::INTEGER AS clicked " +
         "FROM shown JOIN item USING (item) JOIN best USING (page) JOIN nothing USING (page) ORDER BY page, item) " +
-        `TO ${literal(path)} (FORMAT parquet)`,
+        `TO ${literal(`${path}.part`)} (FORMAT parquet)`,
     );
+    await Deno.rename(`${path}.part`, path);
   } finally {
     engine.close();
   }
