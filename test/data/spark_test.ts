@@ -88,7 +88,7 @@ const TIMES = ["T", "T.5", "T.0004", "1.6e9", "1600000001", "-3", "0", "15999999
 const DATES = [
   ...["2020-03-01", "2020-03-01 09:05", "2020-03-01T09:05:58.123456", "2020-03-01 09:05:58.5"],
   ...["2020-03-01 09:05:58 UTC", "2020-03-01T09:05:58+0200", "2020-03-01 09:05:58 -05", "2020-03-01T09:05Z"],
-  ...["1-Mar-2020", "01 mar 2020", "1969-12-31 23:59:59.9995", "2020-03-01 09:05:58.1234567"],
+  ...["1-Mar-2020", "01 MAR 2020", "1969-12-31 23:59:59.9995", "2020-03-01 09:05:58.1234567"],
   ...["2020-03-01 24:00:00", "2020-03-01 09:05:58.000001+18:00", "0001-01-01"],
 ];
 /** Drawn rows, with these times. */
@@ -130,12 +130,10 @@ const logs: readonly Log[] = [
   { name: "inexact ids", columns: ALL, sql: TYPED.replace("k * 7 % 13", "k / 2"), refused: true },
   { name: "too dirty", columns: ALL, csv: HEAD + [...rows(broken), ...rows(kept)].join("\n"), refused: true },
   { name: "whole days", columns: [], csv: drawn(days, 9), pages: "log", refused: true },
-  {
-    name: "an open quote",
-    columns: ALL,
-    csv: `${dirty}u1,"a,${T},1,p1,1\nu2,a,${T},1,p1,1\n`,
-    refused: true,
-  },
+  ...[`u1,"a,${T},1,p1,1`, `u1,a,${T},1,p1,"1`].map((line, k): Log => ({
+    ...{ name: `an open quote ${k}`, columns: ALL, refused: true },
+    csv: `${dirty}${line}\nu2,a,${T},1,p1,1\n`,
+  })),
 ];
 
 const namesOf = (log: Log) => ({

@@ -95,16 +95,14 @@ export async function expectChecksums(set: PreparedSet): Promise<string> {
   for (const part of ["users", "items", "pages"] as const) {
     const recorded = manifest.files[part];
     const { path, each, ...found } = await tableChecksum(folder, part);
-    if (recorded && recorded.sha256 !== found.sha256) {
+    if (recorded && (recorded.sha256 !== found.sha256 || recorded.bytes !== found.bytes)) {
+      const text = ({ bytes, sha256 }: typeof recorded) =>
+        `SHA-256 ${sha256.slice(0, 12)}..., ${bytes} bytes`;
       throw new UserError(
-        `${path} is not what the manifest says (SHA-256 ${found.sha256.slice(0, 12)}..., expected ` +
-          `${recorded.sha256.slice(0, 12)}...): it was damaged or changed. Prepare the data again.`,
-      );
-    }
-    if (recorded && recorded.bytes !== found.bytes) {
-      throw new UserError(
-        `${path} is not what the manifest says (${found.bytes} bytes, expected ${recorded.bytes}): it was damaged or ` +
-          "changed. Prepare the data again.",
+        `${path} is not what the manifest says (${text({ ...recorded, ...found })}; expected ${
+          text(recorded)
+        }): ` +
+          "it was damaged or changed. Prepare the data again.",
       );
     }
     for (const sha256 of each) hash.update(sha256);
