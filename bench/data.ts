@@ -9,7 +9,8 @@ import { Engine, stepsOf } from "../src/data/prepare/engine.ts";
 import { UserError } from "../src/user_error.ts";
 import { onDeno, Page, printTable } from "./output.ts";
 import sourceFiles from "./retailrocket_files.sql" with { type: "text" };
-import { commandOf, numbersOf, readmeOption, study } from "./study.ts";
+import { processOf } from "../src/cli/jobs.ts";
+import { numbersOf, readmeOption, study } from "./study.ts";
 
 interface Options {
   scales: number[];
@@ -138,7 +139,7 @@ async function train(
 /** Runs a command of this program in a process of its own. @throws UserError with its errors when it fails. */
 async function run(name: string, args: string[], cache?: string): Promise<Taken> {
   const began = performance.now();
-  const { args: all, env } = commandOf(name, args, cache && `${cache}/clickgan`);
+  const { args: all, env } = processOf(name, args, cache && `${cache}/clickgan`);
   const child = new Deno.Command(Deno.execPath(), {
     args: all,
     env: { ...env, ...(cache ? { XDG_CACHE_HOME: cache, DENO_DIR: await denoDir() } : {}) },

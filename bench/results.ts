@@ -4,8 +4,10 @@
  */
 
 import { Argument, type Command } from "commander";
+import { jobsOption } from "../src/cli/jobs.ts";
 import { folder } from "../src/cli/options.ts";
 import { Page } from "./output.ts";
+import { hashedTable } from "./results/hashed.ts";
 import { likelihoodTable, modelsTable, referenceTable } from "./results/models.ts";
 import {
   newUsersTable,
@@ -22,13 +24,14 @@ import { readmeOption, study } from "./study.ts";
 
 const tables = [
   ...[modelsTable, referenceTable, likelihoodTable, simulatedTable, truthTable],
-  ...[slatesTable, newUsersTable, secondModelTable, roundsTable, offPolicyTable, trialsTable],
+  ...[slatesTable, newUsersTable, secondModelTable, roundsTable, offPolicyTable, trialsTable, hashedTable],
 ];
 
 interface Options {
   papers: string;
   logs?: string;
   runs: string;
+  jobs: number;
   readme?: string;
 }
 
@@ -45,15 +48,17 @@ export function command(): Command {
     .option("--papers <folder>", "where the paper's yelp.txt and rsc.txt are", folder, ".")
     .option("--logs <folder>", "trials: prepared sets, a folder each, such as bench logs makes", folder)
     .option("--runs <folder>", "where the trainings are kept", folder, "runs/results")
+    .addOption(jobsOption("trainings"))
     .option(...readmeOption("bench results TABLE"))
     .action(results);
 }
 
-async function results(name: string, { papers, logs, runs, readme }: Options): Promise<void> {
+async function results(name: string, { papers, logs, runs, jobs, readme }: Options): Promise<void> {
   const chosen = tables.find((table) => table.name === name);
   if (!chosen) throw new Error(`expected a table, got ${name}`);
   const page = await Page.open(readme, `bench results ${name}`);
-  const text = await chosen.make(new KeptRuns(runs, papers, logs));
+  const kept = new KeptRuns(runs, papers, logs, jobs);
+  const text = await chosen.make(kept).finally(() => kept.ended());
   console.log(text);
   await page.write(`bench results ${name}`, text);
 }

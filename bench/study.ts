@@ -3,9 +3,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import process from "node:process";
 import { path } from "../src/cli/options.ts";
-import { commandScript, permissionFlags } from "../src/cli/permissions.ts";
-import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
-import { DENO_FLAGS } from "../src/deno_flags.ts";
+import { FailedJob, processOf, runChild } from "../src/cli/jobs.ts";
 import { UserError } from "../src/user_error.ts";
 
 /** A study by its name, with what it does in a sentence or two. */
@@ -73,24 +71,37 @@ export function wholesOf(what: string, least: number, most: number): (text: stri
   return numbersOf(`${what} of ${least}..${most}`, fits);
 }
 
-/** How a command of clickgan's is started in a process of its own, with the launcher's permissions. @param cache the user's */
-export function commandOf(command: string, args: readonly string[], cache?: string) {
-  return {
-    args: ["run", ...DENO_FLAGS, ...permissionFlags(command, args, cache), commandScript(command), ...args],
-    env: { ...GPU_ENVIRONMENT, NO_COLOR: "1" },
-  };
-}
-
-/** Without the user's cache. @returns what it prints. Its progress is shown. @throws UserError where it does not end well. */
-export async function runCommand(command: string, args: readonly string[]): Promise<string> {
-  const { code, stdout } = await new Deno.Command(Deno.execPath(), {
-    ...commandOf(command, args),
-    stderr: "inherit",
-  }).output();
-  if (code === 0) return new TextDecoder().decode(stdout);
-  const called = args.join(" ");
+/**
+ * Runs a command of clickgan's, without the user's cache.
+ * @param beside where others run beside it: what its driver may use, and who hears what it says
+ * @returns what it prints. Alone, its progress is shown. @throws UserError where it does not end well.
+ */
+export async function runCommand(
+  command: string,
+  args: readonly string[],
+  beside?: { readonly cores: Record<string, string>; readonly note: (line: string) => void },
+): Promise<string> {
+  const started = processOf(command, args);
+  let said = "";
+  if (!beside) {
+    const { code, stdout } = await new Deno.Command(Deno.execPath(), { ...started, stderr: "inherit" })
+      .output();
+    if (code === 0) return new TextDecoder().decode(stdout);
+    said = `exit code ${code}`;
+  } else {
+    try {
+      await runChild({
+        ...{ name: command, process: { ...started, env: { ...started.env, ...beside.cores } } },
+        ...{ onOutput: (line) => said += `${line}\n`, onNote: beside.note },
+      });
+      return said;
+    } catch (error) {
+      if (!(error instanceof FailedJob)) throw error;
+      said = error.message;
+    }
+  }
   throw new UserError(
-    `Expected ${command} to end well, it ended with exit code ${code}. It was called with: ${called}`,
+    `Expected ${command} to end well, it ended with ${said}. It was called with: ${args.join(" ")}`,
   );
 }
 

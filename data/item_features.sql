@@ -7,7 +7,8 @@
 --
 -- Options by getvariable(): with_features; dense, tokens (names of columns); times (for each of dense whether it is a time, in ms);
 -- splits (for each of tokens whether its texts were split);
--- item_ids (true, false, or NULL: where most of what is displayed has no features); rare_below; is_like; like_name.
+-- item_ids (true, false, or NULL: where most of what is displayed has no features); hash_items (N, or NULL); rare_below; is_like;
+-- like_name.
 --
 -- Ends with item, dense_feature, token_field as prepared.sql takes them; vocabulary (k, value, token): of field k, the last one being
 -- the items themselves; value is NULL for all that have no token of their own; and column_share.
@@ -137,6 +138,7 @@ SET VARIABLE undescribed = (
   SELECT coalesce(sum(rows) FILTER (d.item IS NULL), 0) / sum(rows) FROM train_item LEFT JOIN described d USING (item)
 );
 SET VARIABLE with_item_ids = CASE
+  WHEN getvariable('hash_items') IS NOT NULL THEN false -- they are hashed below, without a vocabulary
   WHEN getvariable('is_like') THEN (SELECT count(*) > 0 FROM like_vocabulary WHERE k = len(getvariable('tokens')) + 1)
   ELSE coalesce(getvariable('item_ids')::BOOLEAN, getvariable('undescribed') > 0.33)
 END;
@@ -201,6 +203,7 @@ UNION ALL
 SELECT k, value, token FROM like_vocabulary;
 CREATE TABLE token_field AS
 SELECT
+  NULL::INTEGER AS hashed,
   CASE WHEN k > len(getvariable('tokens')) THEN 'item' ELSE getvariable('tokens')[k]::VARCHAR END AS name,
   CASE WHEN k > len(getvariable('tokens')) THEN NULL ELSE getvariable('tokens')[k]::VARCHAR END AS "column",
   k <= len(getvariable('tokens')) AND getvariable('splits')[k] AS split,
@@ -221,6 +224,22 @@ LEFT JOIN (
   WHERE value IS NULL AND (kind = 'trained' OR getvariable('is_like'))
 ) other ON other.k = v.k
 WHERE coalesce(own.token, other.token) IS NOT NULL;
+
+-- Hashed ids: of 2 N rows behind all others an item adds up one of the first N and one of the last N. Others may share each of
+-- them, seldom both. md5 is the same in every engine.
+CREATE MACRO bucket_of(id, digit) AS ('0x' || substr(md5(id), digit, 8))::UBIGINT % getvariable('hash_items')::UBIGINT;
+SET VARIABLE first_bucket = (SELECT count(*) FROM vocabulary);
+INSERT INTO token_field BY NAME
+SELECT
+  n AS hashed, 'item' AS name, false AS split, getvariable('first_bucket')::INTEGER AS first, 2 * n AS count,
+  'the item itself, by two hashes of its id: a row of the first half and one of the second' AS meaning,
+  sha256('md5, 2 hashes of ' || n) AS sha256
+FROM (SELECT getvariable('hash_items')::INTEGER AS n) WHERE n IS NOT NULL;
+INSERT INTO item_token
+SELECT item, unnest([
+  getvariable('first_bucket') + bucket_of(item_id, 1), getvariable('first_bucket') + getvariable('hash_items') + bucket_of(item_id, 9)
+])
+FROM number_of WHERE getvariable('hash_items') IS NOT NULL;
 
 -- How far the items are those that the columns were understood by: of the items, those without a value; of the values, numbers
 -- beyond the scale, and texts without a token of their own.

@@ -87,21 +87,20 @@ export const modelsTable: ResultTable = {
   name: "models",
   about: "kinds of models beside the simple ones, on yelp and the demo shop",
   async make(runs) {
-    const rows: string[][] = [];
-    /** Of any model: these are the baselines' and the users'. */
-    const known: TestFigures[] = [];
-    for (const { name, options, highRate } of kinds) {
-      const row = [name, options === "" ? "" : `\`${options}\``];
-      for (const [k, data] of DATA.entries()) {
+    const found = await Promise.all(kinds.map(({ options, highRate }) =>
+      Promise.all(DATA.map((data) => {
         const trained = highRate ? `${options} ${HIGH_RATE}` : options;
-        const seeds = await figuresOf(runs, { data, options: trained, seeds: MODEL_SEEDS });
-        row.push(
-          ...(["loss", "prec1"] as const).map((of) => meanWithSd(meanAndSd(seeds.map((one) => one[of])))),
-        );
-        if (seeds[0]) known[k] ??= seeds[0];
-      }
-      rows.push(row);
-    }
+        return figuresOf(runs, { data, options: trained, seeds: MODEL_SEEDS });
+      }))
+    ));
+    const rows = kinds.map(({ name, options }, k) => [
+      ...[name, options === "" ? "" : `\`${options}\``],
+      ...(found[k] ?? []).flatMap((seeds) =>
+        (["loss", "prec1"] as const).map((of) => meanWithSd(meanAndSd(seeds.map((one) => one[of]))))
+      ),
+    ]);
+    /** Of any model: these are the baselines' and the users'. */
+    const known = (found[0] ?? []).flatMap(([first]) => first ?? []);
     const clickRate = known.flatMap(({ clickRate: { loss, prec1 } }) => [fixed(loss), fixed(prec1)]);
     const [yelp, demo] = known.map(({ sampling }) => fixed(sampling));
     const fast = kinds.filter(({ highRate }) => highRate).map(({ name }) => name);
@@ -144,19 +143,17 @@ export const likelihoodTable: ResultTable = {
   name: "likelihood",
   about: "the best held-out likelihood on yelp and rsc",
   async make(runs) {
-    const rows: string[][] = [];
-    for (const { data, model, options, against } of settings) {
+    const rows = await Promise.all(settings.map(async ({ data, model, options, against }) => {
       const losses = async (options: string) =>
         (await figuresOf(runs, { data, options, seeds: LIKELIHOOD_SEEDS })).map(({ loss }) => loss);
-      const best = await losses(`${options} ${against}`);
-      const plain = await losses(options);
+      const [best, plain] = await Promise.all([losses(`${options} ${against}`), losses(options)]);
       const { mean, low, high } = pairedDifference(best, plain);
-      rows.push([
+      return [
         ...[data, model, `\`${[options, against].join(" ").trim()}\``],
         ...[meanWithSd(meanAndSd(best)), meanWithSd(meanAndSd(plain))],
         `${fixed(mean)} (${fixed(low)} to ${fixed(high)})`,
-      ]);
-    }
+      ];
+    }));
     return [
       `Test loss, mean and sd of seeds 1 to ${LIKELIHOOD_SEEDS}; the difference with its 95 % interval over the seeds.`,
       "",
@@ -214,20 +211,18 @@ export const referenceTable: ResultTable = {
   name: "reference",
   about: "models on yelp and rsc, beside another implementation's figures",
   async make(runs) {
-    const rows: string[][] = [];
-    for (const data of ["yelp", "rsc"] as const) {
-      for (const { name, options, ...references } of published) {
-        const ours = await figuresOf(runs, { data, options, seeds: REFERENCE_SEEDS });
-        const reference = references[data];
-        rows.push([
-          ...[data, name],
-          ...(["loss", "prec1", "prec2"] as const).flatMap((figure) => {
-            const [mean, sd] = reference[figure];
-            return [meanWithSd({ mean, sd }), meanWithSd(meanAndSd(ours.map((one) => one[figure])))];
-          }),
-        ]);
-      }
-    }
+    const all = (["yelp", "rsc"] as const).flatMap((data) => published.map((model) => ({ data, ...model })));
+    const rows = await Promise.all(all.map(async ({ data, name, options, ...references }) => {
+      const ours = await figuresOf(runs, { data, options, seeds: REFERENCE_SEEDS });
+      const reference = references[data];
+      return [
+        ...[data, name],
+        ...(["loss", "prec1", "prec2"] as const).flatMap((figure) => {
+          const [mean, sd] = reference[figure];
+          return [meanWithSd({ mean, sd }), meanWithSd(meanAndSd(ours.map((one) => one[figure])))];
+        }),
+      ];
+    }));
     const few = Math.min(...published.flatMap(({ yelp, rsc }) => [yelp.seeds, rsc.seeds]));
     const many = Math.max(...published.flatMap(({ yelp, rsc }) => [yelp.seeds, rsc.seeds]));
     return [

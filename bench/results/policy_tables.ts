@@ -60,15 +60,14 @@ export const truthTable: ResultTable = {
   async make(runs) {
     const found: { name: string; steps: number; compared: Compared }[] = [];
     for (const { key, name, options, steps } of policies) {
-      const folders: string[] = [];
-      for (const seed of TRUTH_SEEDS) {
-        folders.push(
-          await runs.trained(`truth-${key}-${seed}`, "policy train", [
+      const folders = await Promise.all(
+        TRUTH_SEEDS.map((seed) =>
+          runs.trained(`truth-${key}-${seed}`, "policy train", [
             ...["--shop", "restless", "--truth", ...options.split(" "), "--seed", String(seed)],
             ...["--steps", String(steps)],
-          ]),
-        );
-      }
+          ])
+        ),
+      );
       // The optimum takes seconds, and is the same for all.
       const optimum = found.length === 0 ? "fine" : "none";
       const [one] = await compared(runs, [...folders, "--with", "greedy", "--optimum", optimum]);
@@ -123,14 +122,12 @@ export const slatesTable: ResultTable = {
   name: "slates",
   about: "policies for slates of 3 and of 5, trained on a model of the restless shop's users",
   async make(runs) {
-    const first = await firstModel(runs);
-    const second = await secondModel(runs);
-    const folders: string[] = [];
-    for (const slate of [3, 5]) {
-      for (const algorithm of ["slateq", "cdqn"]) {
-        folders.push(await trainedOnModel(runs, first, { algorithm, slate }));
-      }
-    }
+    const [first, second] = await Promise.all([firstModel(runs), secondModel(runs)]);
+    const folders = await Promise.all(
+      [3, 5].flatMap((slate) =>
+        ["slateq", "cdqn"].map((algorithm) => trainedOnModel(runs, first, { algorithm, slate }))
+      ),
+    );
     const found = await compared(runs, [
       ...[...folders, "--shop", "restless", "--test-model", second, "--with", "greedy,popular,random"],
     ]);
@@ -262,17 +259,16 @@ export const roundsTable: ResultTable = {
   name: "rounds",
   about: "what rounds of 500 users' pages do to a model's error and to its promises",
   async make(runs) {
-    const found: (readonly number[])[] = [];
-    for (const seed of ROUND_SEEDS) {
+    const found = await Promise.all(ROUND_SEEDS.map(async (seed) => {
       const [first, after] = await roundsOf(runs, "rounds", seed, RESTLESS, []);
       if (!first || !after) throw new Error("expected a round, and what became of the policy after it");
       const { made } = first;
-      found.push([
+      return [
         ...[first.error, first.refitted, first.broken].map((gap) => shareOf(gap, made)),
         ...[after.broken, after.error].map((gap) => shareOf(gap, after.made)),
         ...[made.mean, after.made.mean, after.gain?.mean ?? NaN],
-      ]);
-    }
+      ];
+    }));
     const column = (k: number) => (value: number) =>
       k < 5 ? inPercent(value) : k < 7 ? value.toFixed(2) : signed(value);
     const spreads = (found[0] ?? []).map((_, k) => {
@@ -330,12 +326,12 @@ export const secondModelTable: ResultTable = {
   name: "second-model",
   about: "what two models of users promise of a policy, and what the shop gives",
   async make(runs) {
-    const first = await firstModel(runs);
-    const second = await secondModel(runs);
-    const folders: string[] = [];
-    for (const algorithm of ["cdqn", "slateq"]) {
-      for (const seed of SECOND_SEEDS) folders.push(await trainedOnModel(runs, first, { algorithm, seed }));
-    }
+    const [first, second] = await Promise.all([firstModel(runs), secondModel(runs)]);
+    const folders = await Promise.all(
+      ["cdqn", "slateq"].flatMap((algorithm) =>
+        SECOND_SEEDS.map((seed) => trainedOnModel(runs, first, { algorithm, seed }))
+      ),
+    );
     const [found] = await compared(runs, [
       ...[...folders, "--shop", "restless", "--test-model", second, "--with", GREEDY, "--optimum", "none"],
     ]);

@@ -3,6 +3,7 @@
 import * as v from "../../src/schema.ts";
 import { atomicWriteFile, makeFolder } from "../../src/run/files/atomic_write.ts";
 import { readJson } from "../../src/run/files/json_file.ts";
+import { Jobs } from "../../src/cli/jobs.ts";
 import { runCommand } from "../study.ts";
 
 export interface ResultTable {
@@ -28,6 +29,8 @@ const doneSchema = v.array(v.string());
 
 /** Trains models and policies, and asks commands about them. */
 export interface Runs {
+  /** Where all is kept. */
+  readonly folder: string;
   /** Folder of the paper's yelp.txt and rsc.txt. */
   readonly papers: string;
   /** Folder of prepared sets. */
@@ -54,14 +57,28 @@ export interface Runs {
 
 /** By clickgan's commands, in a folder. */
 export class KeptRuns implements Runs {
-  constructor(private readonly folder: string, readonly papers: string, readonly logs?: string) {}
+  readonly #jobs: Jobs;
+  /** Asked for, and under way or there. */
+  readonly #asked = new Map<string, Promise<string>>();
 
-  async trained(
+  /** @param jobs trainings side by side, as far as a table does not need one for the next */
+  constructor(readonly folder: string, readonly papers: string, readonly logs?: string, jobs = 1) {
+    this.#jobs = new Jobs(jobs, jobs);
+  }
+
+  trained(
     name: string,
     command: string,
     args: readonly string[],
     option: "--save-dir" | "--out" = "--save-dir",
   ): Promise<string> {
+    const key = JSON.stringify([name, command, ...args]);
+    const known = this.#asked.get(key) ?? this.#jobs.inPlace(() => this.#train(name, command, args, option));
+    this.#asked.set(key, known);
+    return known;
+  }
+
+  async #train(name: string, command: string, args: readonly string[], option: string): Promise<string> {
     const path = `${this.folder}/${name}`;
     const done = `${path}.done.json`;
     const asked = [command, ...args];
@@ -69,23 +86,32 @@ export class KeptRuns implements Runs {
     console.error(`${name}: ${asked.join(" ")}`);
     await makeFolder(this.folder);
     for (const old of [done, path]) await Deno.remove(old, { recursive: true }).catch(expectNotFound);
-    await this.#run(command, [...args, option, path]);
+    await this.#run(command, [...args, option, path], name);
     await atomicWriteFile(done, JSON.stringify(asked));
     return path;
   }
 
+  /** What is under way is done to its end, also where something else failed. */
+  async ended(): Promise<void> {
+    await Promise.allSettled(this.#asked.values());
+  }
+
   printed(command: string, args: readonly string[]): Promise<string> {
-    console.error(`${command} ${args.join(" ")}`);
-    return this.#run(command, args);
+    return this.#jobs.inPlace(() => {
+      console.error(`${command} ${args.join(" ")}`);
+      return this.#run(command, args);
+    });
   }
 
   async json(command: string, args: readonly string[]): Promise<unknown> {
     return JSON.parse(await this.printed(command, [...args, "--json", "--out", `${this.folder}/page.html`]));
   }
 
-  #run(command: string, args: readonly string[]): Promise<string> {
+  #run(command: string, args: readonly string[], name = command): Promise<string> {
     const [first = "", ...words] = command.split(" ");
-    return runCommand(first, [...words, ...args]);
+    const note = (line: string) => console.error(`${name}: ${line}`);
+    const beside = this.#jobs.count > 1 ? { cores: this.#jobs.cores(), note } : undefined;
+    return runCommand(first, [...words, ...args], beside);
   }
 }
 

@@ -44,14 +44,13 @@ export const trialsTable: ResultTable = {
   about:
     "the default of train beside the best baselines: on all prepared sets in --logs, the paper's files and the demo shop",
   async make(runs) {
-    const rows: string[][] = [];
     const logs = await logsOf(runs);
-    for (const [name, data] of logs) {
+    const rows = await Promise.all(logs.map(async ([name, data]) => {
       const folder = await trialOf(runs, name, data);
       const seeds = Array.from({ length: SEEDS }, (_, k) => folderOfSeed(folder, k + 1));
       const results = await Promise.all(seeds.map((seed) => readJson(`${seed}/result.json`, resultSchema)));
-      rows.push(rowOf(name, results.filter((result) => result !== undefined)));
-    }
+      return rowOf(name, results.filter((result) => result !== undefined));
+    }));
     return [
       `Test users: loss and prec@1 of best-loss, mean and sd of ${SEEDS} seeds; the best of the baselines in each; in how many` +
       " seeds the model is told apart from it, by the paired 95 % range over users.",
@@ -75,10 +74,8 @@ async function trialOf(runs: Runs, name: string, data: string): Promise<string> 
 }
 
 async function variantRows(runs: Runs, logs: ReadonlyMap<string, string>): Promise<string[][]> {
-  const rows: string[][] = [];
-  for (const options of ["", ...VARIANTS]) {
-    const losses: string[] = [];
-    for (const name of VARIED) {
+  return await Promise.all(["", ...VARIANTS].map(async (options) => {
+    const losses = await Promise.all(VARIED.map(async (name) => {
       const data = logs.get(name);
       const words = options.split(" ").filter((word) => word !== "");
       const trained = words.map((word) => word.replace(/^--/, "")).join("-");
@@ -93,11 +90,10 @@ async function variantRows(runs: Runs, logs: ReadonlyMap<string, string>): Promi
           ]));
       const result = folder && await readJson(`${folder}/result.json`, resultSchema);
       const loss = result ? result.test.find(({ snapshot }) => snapshot === "best-loss")?.nll : undefined;
-      losses.push(loss === undefined ? "-" : fixed(loss));
-    }
-    rows.push([options === "" ? "the defaults" : `\`${options}\``, ...losses]);
-  }
-  return rows;
+      return loss === undefined ? "-" : fixed(loss);
+    }));
+    return [options === "" ? "the defaults" : `\`${options}\``, ...losses];
+  }));
 }
 
 /** Names and what `train` calls them. */

@@ -6,6 +6,7 @@
 export const DATA = "--data <path>";
 export const SAVE_DIR = "--save-dir <folder>";
 export const RESUME = "--resume <run>";
+export const JOBS = "--jobs <n>";
 export const README = "--readme <file>";
 /** The page that `report` writes, or the file of `predict`. */
 export const OUT_FILE = "--out <file>";

@@ -8,6 +8,7 @@ import { RANK_VARIABLES, rankPlace } from "../run/ranks/place.ts";
 import {
   DATA,
   DEFAULT_PORT,
+  JOBS,
   MEMORY,
   ONNX,
   OUT_FILE,
@@ -168,7 +169,7 @@ const COMMANDS: Readonly<Record<string, CommandNeeds>> = {
 
 /**
  * The permission flags for a command with these arguments: reading, some variables, and for a command that
- * writes, its folders alone. Those that read a large data set may write to the cache too. `serve` listens on its port of 127.0.0.1.
+ * writes, its folders alone. With `--jobs` it may start Deno. Those that read a large data set may write to the cache too. `serve` listens on its port of 127.0.0.1.
  *
  * @param cache the user's cache folder of this program
  * @throws {UserError} for an unknown command or a folder that no flag can name
@@ -188,6 +189,10 @@ export function permissionFlags(
     ...(joined ? RANK_VARIABLES : []),
   ];
   const flags = ["--no-prompt", "--allow-read", `--allow-env=${variables.join(",")}`];
+  // Whoever may start Deno may do anything.
+  if (adapter && Number(readArguments(args, [JOBS]).values.get(JOBS)) > 1) {
+    flags.push(`--allow-run=${Deno.execPath()}`);
+  }
   if (native || joined) flags.push("--allow-ffi");
   if (listens) flags.push(`--allow-net=127.0.0.1:${portOf(args)}`);
   const folders = writes(args);

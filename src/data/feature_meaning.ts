@@ -1,5 +1,6 @@
 /** Whether the features of two sets mean the same: names, order, scales and vocabularies, as their manifests say. */
 
+import { thousands } from "../thousands.ts";
 import type { Features, Transform } from "./manifest.ts";
 
 type Dense = Features["dense"][number];
@@ -87,6 +88,13 @@ function scaleText(transform: Transform): string {
 }
 
 function fieldText(there: Field, here: Field): string | undefined {
+  if (there.hashed !== here.hashed) {
+    const text = ({ hashed }: Field) =>
+      hashed === undefined ? "not hashed" : `hashed to ${thousands(hashed)}`;
+    return `the ids of items are ${text(there)} there, ${
+      text(here)
+    } here (--hash-items of deno task data log)`;
+  }
   if (there.first !== here.first || there.count !== here.count) {
     const text = ({ first, count }: Field) => `the tokens ${first} to ${first + count - 1}`;
     return `${there.name} has ${text(there)} there, ${text(here)} here${valuesText(there, here)}`;

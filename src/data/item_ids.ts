@@ -22,6 +22,11 @@ export function itemIdsOf(features: Features | undefined): Field | undefined {
   return isLast ? field : undefined;
 }
 
+/** N of a set whose item ids are hashed to twice N tokens. */
+export function hashedIdsOf(features: Features | undefined): number | undefined {
+  return features?.tokens.find(({ hashed }) => hashed !== undefined)?.hashed;
+}
+
 /** What of a data set says something of its items. */
 export interface ItemData {
   readonly source: { readonly items: { readonly shape: ItemsShape } };

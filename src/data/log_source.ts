@@ -271,6 +271,8 @@ export interface DataSizes {
   /** Displayed items of the pages. */
   readonly rows: number;
   readonly items: number;
+  /** N, where their ids are hashed to twice N tokens. */
+  readonly hashed?: number;
   /** What a prepared set's manifest warns of. */
   readonly warnings?: readonly string[];
 }

@@ -74,6 +74,8 @@ export interface TokenFeature {
    * snapshot has the mean of the field's rows there, and no item of the set has it.
    */
   other?: "trained" | "mean";
+  /** N of ids that are hashed: each item has one of the first N tokens and one of the last N. */
+  hashed?: number;
   /** The values in the order of their tokens, where they are few. */
   values?: string[];
   /** Of all values in this order. */
@@ -118,6 +120,7 @@ export const featuresSchema = v.object({
     column: v.optional(v.nullable(v.string())),
     split: v.optional(v.boolean()),
     other: v.optional(v.picklist(["trained", "mean"])),
+    hashed: v.optional(v.whole(1)),
     values: v.optional(v.array(v.string())),
     sha256: v.optional(v.string()),
   })),

@@ -4,7 +4,6 @@
  */
 
 import type { Arena } from "../gpu/arena.ts";
-import type { Commands } from "../gpu/commands.ts";
 import type { View } from "../gpu/memory.ts";
 import { Program } from "../gpu/program.ts";
 import { amountOf, type Sizes } from "../gpu/sizes.ts";
@@ -26,8 +25,10 @@ export interface SharedTable {
 
 export class SharedGradient<S extends Sizes> {
   private constructor(
-    private readonly sum: Program<S>,
-    private readonly update: Program<S>,
+    /** Adds up partial sums, after backward. */
+    readonly sum: Program<S>,
+    /** Moves the weights by the sum over the ranks. */
+    readonly update: Program<S>,
     private readonly touched: readonly TouchedRows<S>[],
     /** What travels whole. */
     readonly dense: readonly View[],
@@ -78,21 +79,11 @@ export class SharedGradient<S extends Sizes> {
     );
   }
 
-  /** Appends what adds up partial sums, after backward. */
-  encodeSum(commands: Commands, sizes: S, offset: number): void {
-    this.sum.encode(commands, sizes, offset);
-  }
-
   /** Where the touched rows stand: of each table its list, and its gradient. */
   rowsOf(sizes: S): View[] {
     return this.touched.flatMap(({ count, list, gradient }, k) => {
       const bytes = 4 * amountOf(count, sizes);
       return [{ ...list, size: bytes }, { ...gradient, size: bytes * (this.tables[k]?.table.stride ?? 0) }];
     });
-  }
-
-  /** Appends what moves the weights by the sum. */
-  encodeUpdate(commands: Commands, sizes: S, offset: number): void {
-    this.update.encode(commands, sizes, offset);
   }
 }

@@ -103,6 +103,7 @@ export const resultSchema = v.looseObject({
   data: v.optional(v.looseObject({
     users: v.tuple([v.wholeNumber(), v.wholeNumber(), v.wholeNumber()]),
     ...{ pages: v.wholeNumber(), rows: v.wholeNumber(), items: v.wholeNumber() },
+    hashed: v.optional(v.whole(1)),
     warnings: v.optional(v.array(v.string())),
   })),
   test: v.optional(v.array(snapshotSchema)),

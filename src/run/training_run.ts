@@ -1,5 +1,6 @@
 /** A run from its first iteration, or from where it stopped, to its test figures; all of it in its folder. */
 
+import { hashedIdsOf } from "../data/item_ids.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import { type DataSizes, dataSizes, type LogSource, type OnProgress } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -261,7 +262,7 @@ async function train(training: Training, folder: RunFolder): Promise<RunResult> 
       finished: new Date().toISOString(),
       sessionSeconds: (performance.now() - began) / 1000,
       resumed: first > 0,
-      data: { ...dataSizes(data.source), warnings: data.warnings },
+      data: { ...dataSizes(data.source), hashed: hashedIdsOf(data.features), warnings: data.warnings },
       ...(spent && { ranks: spent }),
       ...(tested ? await testStage(stage, trainer, data, config, events.onProgress) : {}),
     };

@@ -103,10 +103,8 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlacedStep> {
     const present = Uint32Array.from(joined).filter((user) => eventsOf(source, user) > 0);
     expectShares(ranks, present.length, "users with pages in a batch");
     const users = shareOf(ranks, present);
-    const counted = (syncEvery === 1 ? present : users).reduce(
-      (sum, user) => sum + countedOf(source, user),
-      0,
-    );
+    const meant = syncEvery === 1 ? present : users;
+    const counted = meant.reduce((sum, user) => sum + countedOf(source, user), 0);
     // A share may be history alone, which has no gradient.
     return { users, counted: Math.max(1, counted) };
   }
@@ -119,8 +117,7 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlacedStep> {
     const of = counted ?? (parts.length > 1 ? countedIn(log, users) : undefined);
     const before = (together?.ranks.rank ?? 0) * cut.parts;
     const batches = parts.map((own, part) => {
-      const noise = noiseOf(schedule.seed, t, before + part);
-      const common = { slot: first + part, iteration: t, noise };
+      const common = { slot: first + part, iteration: t, noise: noiseOf(schedule.seed, t, before + part) };
       return plan.put(
         first + part,
         own,
@@ -174,7 +171,7 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlacedStep> {
       const commands = new Commands(gpu, `gradients of iteration ${t}`);
       if (k === 0) layout.encode(commands, batch, plan.offset(place));
       for (const program of gradients) program.encode(commands, batch, offset);
-      shared?.encodeSum(commands, batch, offset);
+      shared?.sum.encode(commands, batch, offset);
       gpu.queue.submit([commands.finish()]);
       const views = [...(shared?.rowsOf(batch) ?? []), ...dense, ...(isLast ? [slot] : [])];
       const words = await readViews(gpu, views);
@@ -186,7 +183,7 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlacedStep> {
       if (isLast) given = Float32Array.from(sum);
       if (!shared) continue;
       const update = new Commands(gpu, `update of iteration ${t}`);
-      shared.encodeUpdate(update, batch, offset);
+      shared.update.encode(update, batch, offset);
       gpu.queue.submit([update.finish()]);
     }
     return { beside: given.subarray(0, own.length), sums: given.subarray(own.length), counted };

@@ -2,7 +2,6 @@
 
 import { Commands } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
-import type { View } from "../gpu/memory.ts";
 import { readFloats, readViews } from "../gpu/readback.ts";
 import { UserError } from "../user_error.ts";
 import { criteria } from "./best_records.ts";
@@ -15,16 +14,10 @@ import type { TrainerState } from "./trainer_state.ts";
 /** Steps from one comparison of the weights to the next. */
 const CHECK_EVERY = 100;
 
-/** Weights, and Adam's moments, of all networks. */
-function buffersOf(networks: readonly TrainedNetwork[]): View[] {
-  return networks.flatMap(({ parameters, adam }) =>
-    [parameters.weights, adam?.m, adam?.v].flatMap((view) => view ? [view] : [])
-  );
-}
-
-/** Puts the mean over the ranks in the place of weights and moments. Nothing may be in flight. */
+/** Puts the mean over the ranks in the place of weights and Adam's moments. Nothing may be in flight. */
 export async function average(gpu: Gpu, ranks: Ranks, networks: readonly TrainedNetwork[]): Promise<void> {
-  for (const view of buffersOf(networks)) {
+  const views = networks.flatMap(({ parameters, adam }) => [parameters.weights, adam?.m, adam?.v]);
+  for (const view of views.filter((view) => view !== undefined)) {
     const sum = await ranks.sum(await readFloats(gpu, view));
     for (let k = 0; k < sum.length; k++) sum[k] = (sum[k] ?? NaN) / ranks.size;
     write(gpu, view, sum);
@@ -55,10 +48,9 @@ export async function validateShared(
 /** A state as rank 0 has it, but for the best snapshots, which rank 0 alone saves. @param own with the same tensors */
 export async function firstState(ranks: Ranks, own: TrainerState): Promise<TrainerState> {
   const isFirst = ranks.rank === 0;
-  const standing = criteria.flatMap((
-    criterion,
-  ) => [own.best[criterion].value, own.best[criterion].iteration]);
-  const words = new Uint32Array(Float64Array.from([own.iteration, ...standing]).buffer);
+  const standing = criteria.map((criterion) => own.best[criterion]);
+  const numbers = [own.iteration, ...standing.flatMap(({ value, iteration }) => [value, iteration])];
+  const words = new Uint32Array(Float64Array.from(numbers).buffer);
   const [first = words] = await ranks.gather(words, true);
   const [iteration = 0, ...records] = new Float64Array(first.buffer);
   const of = (k: number) => ({ value: records[2 * k] ?? NaN, iteration: records[2 * k + 1] ?? NaN });
@@ -84,12 +76,10 @@ export async function expectEqualWeights(
   const sums = (await ranks.gather(Uint32Array.of(checksumOf(words)))).map(([sum]) => sum);
   const odd = sums.findIndex((sum) => sum !== sums[0]);
   if (odd < 0) return;
+  const found = `those of rank ${odd} have the checksum ${sums[odd]}, those of rank 0 ${sums[0]}`;
   throw new UserError(
-    `Expected the same weights on all ranks after iteration ${iteration}, but those of rank ${odd} have the checksum ` +
-      `${sums[odd]}, those of rank 0 ${
-        sums[0]
-      }: their machines compute differently. Use machines of one kind, with one ` +
-      "driver. What was saved before is whole.",
+    `Expected the same weights on all ranks after iteration ${iteration}, but ${found}: their machines compute differently. ` +
+      "Use machines of one kind, with one driver. What was saved before is whole.",
   );
 }
 

@@ -4,6 +4,7 @@
  *
  * Successive halving, one run at a time and with a clock (the asynchronous form of Li et al., 2020): whenever three
  * settings more have come to a rung, one more of the best of them goes on to the next rung; otherwise a new one is begun.
+ * So several may be trained at once.
  * It can be stopped at any moment, and needs no plan of how many runs fit.
  */
 
@@ -117,6 +118,8 @@ export interface Search {
   /** Iterations of a setting that is trained to its end, and between validations. */
   readonly iterations: number;
   readonly validateEvery: number;
+  /** Settings that are trained at once, but for the default, which comes first and alone. */
+  readonly jobs: number;
   /** Setting `number`; undefined when there are no more. */
   readonly draw: (number: number, before: readonly Setting[]) => Setting | undefined;
   /**
@@ -151,13 +154,23 @@ export async function search(
   const spentSeconds = () => spent + now() - began;
   const left = () => budgetSeconds - spentSeconds();
   let current = standing;
+  let kept = Promise.resolve();
+  let failure: { readonly error: unknown } | undefined;
+  const busy = new Map<number, Promise<void>>();
   const run = async (number: number, iterations: number, seconds: number) => {
     const before = current.candidates[number] ??
       { ...FRESH, setting: draw(number, settingsOf(current)) ?? {} };
+    current = withCandidate(current, number, before); // so that its setting is not drawn again
     const after = await train(number, before, iterations, seconds);
     current = withCandidate(current, number, after);
     if (number === 0) current = withRungs(current, parts);
-    await keep(current, spentSeconds());
+    await (kept = kept.then(() => keep(current, spentSeconds())));
+  };
+  const begin = ({ number, iterations }: Job, seconds: number) => {
+    const task = run(number, iterations, seconds)
+      .catch((error) => void (failure ??= { error }))
+      .finally(() => busy.delete(number));
+    busy.set(number, task);
   };
   const share = DEFAULT_SHARE * budgetSeconds;
   const { candidates: [usual = FRESH], rungs } = current;
@@ -167,12 +180,17 @@ export async function search(
   else if (further > LEAST_MORE * had && !hasReached(usual, parts.iterations)) {
     await run(0, parts.iterations, further);
   }
-  while (!signal.aborted && current.rungs.length > 0) {
-    const more = draw(current.candidates.length, settingsOf(current)) !== undefined;
-    const job = nextJob(current, left(), more);
-    if (!job) break;
-    await run(job.number, job.iterations, left());
+  for (;;) {
+    while (busy.size < parts.jobs && !failure && !signal.aborted && current.rungs.length > 0) {
+      const more = draw(current.candidates.length, settingsOf(current)) !== undefined;
+      const job = nextJob(current, left(), more, busy);
+      if (!job) break;
+      begin(job, left());
+    }
+    if (busy.size === 0) break;
+    await Promise.race(busy.values());
   }
+  if (failure) throw failure.error;
   return { standing: current, spentSeconds: spentSeconds() };
 }
 
@@ -204,23 +222,28 @@ interface Job {
   readonly seconds: number;
 }
 
+/** The settings under way, by their numbers. */
+type Busy = ReadonlyMap<number, unknown>;
+
 /** Shorter than this, nothing is begun. */
 const LEAST_SECONDS = 1;
 
 /**
- * @param secondsLeft of the budget. @param more whether there are settings that were not tried.
+ * @param secondsLeft of the budget. @param more whether there are settings that were not tried. @param busy those under way.
  * @returns undefined when nothing is left to do in this time.
  */
-function nextJob(standing: Standing, secondsLeft: number, more: boolean): Job | undefined {
+function nextJob(standing: Standing, secondsLeft: number, more: boolean, busy: Busy): Job | undefined {
   const { candidates, rungs } = standing;
   for (let rung = rungs.length - 2; rung >= 0; rung--) {
-    const number = promoted(standing, rung);
+    const number = promoted(standing, rung, busy);
     const job = number === undefined ? undefined : jobOf(standing, number, rung + 1);
     if (job && job.seconds <= secondsLeft) return job;
   }
-  const finish = finishing(standing, secondsLeft);
+  const finish = finishing(standing, secondsLeft, busy);
   // What was cut short comes first: by a stop, or by the first rung of a smaller budget.
-  const begun = ranked(standing).find((number) => !hasReached(candidates[number] ?? FRESH, rungs[0] ?? 0));
+  const begun = ranked(standing).find((number) =>
+    !busy.has(number) && !hasReached(candidates[number] ?? FRESH, rungs[0] ?? 0)
+  );
   const first = begun === undefined
     ? { number: candidates.length, iterations: rungs[0] ?? 0, seconds: firstSeconds(standing) }
     : jobOf(standing, begun, 0);
@@ -232,25 +255,26 @@ function nextJob(standing: Standing, secondsLeft: number, more: boolean): Job | 
  * The best of a rung that goes on to the next one, if one may: as many as a third of those that have come to it, without
  * the default, which is at its end from the beginning.
  */
-function promoted(standing: Standing, rung: number): number | undefined {
+function promoted(standing: Standing, rung: number, busy: Busy): number | undefined {
   const { candidates, rungs } = standing;
   const reached = (number: number, at: number) =>
     hasReached(candidates[number] ?? FRESH, rungs[at] ?? Infinity);
   const here = ranked(standing, rungs[rung]).filter((number) => reached(number, rung));
   const places = Math.floor(here.length / HALVING);
   const gone = here.filter((number) =>
-    number > 0 && (candidates[number]?.iterations ?? 0) > (rungs[rung] ?? 0)
+    busy.has(number) || (number > 0 && (candidates[number]?.iterations ?? 0) > (rungs[rung] ?? 0))
   );
   if (gone.length >= places) return undefined;
-  return here.slice(0, places).find((number) => !reached(number, rung + 1));
+  return here.slice(0, places).find((number) => !busy.has(number) && !reached(number, rung + 1));
 }
 
 /** The best so far goes on to the end; if that takes too long, as far as it comes. */
-function finishing(standing: Standing, secondsLeft: number): Job | undefined {
+function finishing(standing: Standing, secondsLeft: number, busy: Busy): Job | undefined {
   const number = winnerOf(standing);
   const top = standing.rungs.length - 1;
   const candidate = standing.candidates[number ?? 0];
-  if (number === undefined || !candidate || hasReached(candidate, standing.rungs[top] ?? 0)) return undefined;
+  if (number === undefined || busy.has(number)) return undefined;
+  if (!candidate || hasReached(candidate, standing.rungs[top] ?? 0)) return undefined;
   if (secondsLeft < LEAST_SECONDS + candidate.setUpSeconds) return undefined;
   return jobOf(standing, number, top);
 }

@@ -57,6 +57,9 @@ export const dataLogFiles: readonly BadInput[] = [
     a memory that is none | --memory much | Expected a size such as 2GB or 800MB
     a memory of 0 | --memory 0GB | /memory|Expected a size/
     a memory of 1 KB | --memory 1KB | /memory/
+    no hashes | --hash-items 0 | Expected a whole number in 1..10000000
+    hashes of ids that are left out | --hash-items 9 --no-item-ids | Expected --hash-items or --no-item-ids, got both
+    hashes beside those of another set | --hash-items 9 --like DIR/set | Expected --like without --item-ids, --no-item-ids and --hash-items
     no threads | --threads 0 | Expected a whole number in 1..1024
     a split that is none | --split random | Allowed choices are hash, time
     --dense without --features | --dense x | Expected --features with --dense

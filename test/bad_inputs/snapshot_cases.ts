@@ -13,6 +13,14 @@ import {
   valued,
 } from "./good_runs.ts";
 
+/** Features of a set whose ids are hashed. */
+const hashedTo = (hashed: number) => ({
+  features: {
+    dense: [],
+    tokens: [{ name: "item", first: 0, count: 2 * hashed, column: null, hashed, sha256: String(hashed) }],
+  },
+});
+
 const MODEL = "DIR/model.safetensors";
 const DATA = "--data DIR/log.tsv";
 
@@ -240,6 +248,19 @@ export const snapshotCases: readonly BadInput[] = [
     `evaluate --model ${MODEL} --data DIR/set`,
     all(prepared(), snapshot()),
     "is over 30 one-hot items, but prepared shows 30 dense items of 2 features",
+  ),
+  bad(
+    "a model over other hashes of ids",
+    `evaluate --model ${MODEL} --data DIR/set`,
+    all(
+      prepared({
+        manifest: hashedTo(10),
+        items:
+          "SELECT * REPLACE ([]::FLOAT[] AS dense, [item % 10, 10 + item // 3]::UINTEGER[] AS tokens) FROM items",
+      }),
+      snapshot(({ metadata }) => metadata.features = JSON.stringify(hashedTo(15).features)),
+    ),
+    ["ids of items are hashed to 15 there, hashed to 10 here", "Prepare this log with --like"],
   ),
   init(
     "another model than the options say",

@@ -127,14 +127,16 @@ Deno.test("reproduce stops, goes on, repeats nothing, writes its table, and refu
     );
     const args = words(`--data ${data} --save-dir ${path} --iterations 20 --adversarial 30 --seeds 2`);
     const models = ["--models", "fine-tuned-64-64", "--readme", readme];
-    const stopped = await interrupt(/Fine-tuned 64-64 \(2 of 2\), seed 1/, "reproduce", ...args, ...models);
+    const stopped = await interrupt(/Baseline 64-64 \(1 of 2\), seed 2/, "reproduce", ...args, ...models);
     assert.equal(stopped.code, 130, stopped.stderr);
     assert.match(stopped.stderr, /Go on with the same command/);
-    const before = Deno.readTextFileSync(`${path}/baseline-64-64/seed-2/result.json`);
-    const finished = await runCommand("reproduce", ...args, ...models);
+    const before = Deno.readTextFileSync(`${path}/baseline-64-64/seed-1/result.json`);
+    // What begins from another one's weights waits for it.
+    const finished = await runCommand("reproduce", ...args, ...models, "--jobs", "2");
     assert.equal(finished.code, 0, finished.stderr);
-    assert.doesNotMatch(finished.stderr, /Baseline/, "finished runs are not repeated");
-    assert.equal(Deno.readTextFileSync(`${path}/baseline-64-64/seed-2/result.json`), before);
+    assert.doesNotMatch(finished.stderr, /baseline-64-64 seed 1/, "finished runs are not repeated");
+    assert.match(finished.stderr, /baseline-64-64 seed 2: /);
+    assert.equal(Deno.readTextFileSync(`${path}/baseline-64-64/seed-1/result.json`), before);
     assert.match(finished.stdout, /Fine-tuned 64-64: reward .* \+- /);
     assert.match(finished.stdout, /\(1\) Adversarial fine-tuning helps generalisation \(64-64\)/);
     const config = JSON.parse(Deno.readTextFileSync(`${path}/fine-tuned-64-64/seed-2/config.json`));

@@ -27,6 +27,7 @@ function madeRuns(
   return {
     asked,
     names,
+    folder,
     papers: "papers",
     trained(name, command, args) {
       asked.push(`${command} ${args.join(" ")}`);
@@ -248,12 +249,18 @@ Deno.test("results: a training that is done is not done again, unless something 
     const path = await runs.trained("small", "train", [...args, "2"]);
     const before = Deno.statSync(`${path}/result.json`).mtime;
     assert.ok((await testFigures(path)).loss > 0);
-    assert.equal(await runs.trained("small", "train", [...args, "2"]), path);
+    const again = new KeptRuns(`${folder}/runs`, folder);
+    assert.equal(await again.trained("small", "train", [...args, "2"]), path);
     assert.deepEqual(Deno.statSync(`${path}/result.json`).mtime, before);
     await assert.rejects(runs.trained("small", "train", [...args, "0"]), /Expected train to end well/);
     assert.ok(
       !await exists(path) && !await exists(`${path}.done.json`),
       "what was asked before is not there any more",
     );
+    const beside = new KeptRuns(`${folder}/runs`, folder, undefined, 2);
+    const both = ["0", "1"].map((count) => beside.trained(`beside-${count}`, "train", [...args, count]));
+    await assert.rejects(Promise.all(both), /--iterations/);
+    await beside.ended();
+    assert.ok(await exists(`${folder}/runs/beside-1.done.json`), "the one beside it is kept");
   });
 });

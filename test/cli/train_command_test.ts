@@ -4,7 +4,16 @@ import assert from "node:assert/strict";
 import { defaultModel } from "../../src/model/config.ts";
 import { decodeSafetensors } from "../../src/run/snapshot/safetensors.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
-import { filesIn, interrupt, runCommand, startCommand, words, writePaperFile } from "../command_check.ts";
+import {
+  filesIn,
+  interrupt,
+  runCommand,
+  signalled,
+  startCommand,
+  words,
+  writePaperFile,
+} from "../command_check.ts";
+import { OwnedFolder } from "../../src/run/files/owned_folder.ts";
 import { exists } from "../../src/run/files/file_error.ts";
 import { CommandSeries } from "../command_series.ts";
 
@@ -255,6 +264,38 @@ Deno.test("seeds that are interrupted go on, and end as if they had not been", a
   const { stdout } = await train(`--resume ${stopped}`);
   assert.match(stdout, /mean \+- sd over 2 seeds/);
   for (const seed of ["seed-1", "seed-2"]) assertSameRun(`${whole}/${seed}`, `${stopped}/${seed}`);
+});
+
+Deno.test("seeds side by side have the same bits, name one that fails, and outlive Ctrl-C and a kill", async () => {
+  const whole = await wholeSeeds();
+  const path = `${folder}/jobs`;
+  const held = `${path}/seed-2`;
+  const isFree = async (seed: string) => !await exists(`${path}/${seed}/.clickgan.lock`);
+  const common = words(`${LONG} --seeds 2 --jobs 2 --save-dir ${path}`);
+  const stopped = await interrupt(/seed 1: \d+\/400/, "train", ...common);
+  assert.equal(stopped.code, 130, stopped.stderr);
+  assert.match(stopped.stderr, /of 2 seeds; everything is saved in/);
+  assert.ok(await isFree("seed-1") && await isFree("seed-2"), "no child is left");
+
+  const go = ["--resume", path, "--jobs", "2"];
+  const killed = await signalled("SIGKILL", /seed \d: \d+\/400/, "train", ...go);
+  assert.equal(killed.code, 137, killed.stderr);
+  while (!(await isFree("seed-1") && await isFree("seed-2"))) {
+    await new Promise((done) => setTimeout(done, 50));
+  }
+
+  await Deno.mkdir(held, { recursive: true });
+  {
+    using _held = OwnedFolder.open(held);
+    const failed = await runCommand("train", ...go);
+    assert.equal(failed.code, 1, failed.stderr);
+    assert.match(failed.stderr, /1 of 2 .*\n {2}seed 2: .*seed-2 is being written by process/);
+    assert.ok(await exists(`${path}/seed-1/result.json`), "the other one came to its end");
+  }
+  const { code, stdout, stderr } = await runCommand("train", ...go);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /mean \+- sd over 2 seeds/);
+  for (const seed of ["seed-1", "seed-2"]) assertSameRun(`${whole}/${seed}`, `${path}/${seed}`);
 });
 
 Deno.test("a run killed at any point goes on as if it had not been", async () => {

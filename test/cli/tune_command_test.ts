@@ -71,7 +71,8 @@ Deno.test("tune: stopped and killed, it goes on as if it had not been; its words
     }
     killed.kill("SIGKILL");
     await killed.output();
-    const stopped = await interrupt(/best val loss .*: setting 0/, "tune", ...args(parts));
+    const jobs = [...args(parts), "--jobs", "2"];
+    const stopped = await interrupt(/best val loss .*: setting 0/, "tune", ...jobs);
     assert.equal(stopped.code, 130, stopped.stderr);
     assert.match(stopped.stderr, /Go on with the same command/);
     await signalled("SIGKILL", /adapter/, "tune", ...args(parts));

@@ -133,6 +133,7 @@ interface World {
   readonly setUp: number;
   readonly budget: number;
   readonly iterations: number;
+  readonly jobs?: number;
   /** Stops the search once so many trainings are done. */
   readonly stopAfter?: number;
 }
@@ -142,6 +143,9 @@ const STEP = 10;
 async function searched(world: World, before?: { standing: Standing; spent: number }) {
   let clock = 0;
   const stop = new AbortController();
+  /** Trainings under way, and when each ends. */
+  const under: { readonly number: number; readonly at: number; readonly end: () => void }[] = [];
+  let most = 0;
   const kept: { standing: Standing; spent: number }[] = [];
   const trained: { number: number; from: number; to: number }[] = [];
   const train = (number: number, candidate: Candidate, iterations: number, seconds: number) => {
@@ -151,26 +155,33 @@ async function searched(world: World, before?: { standing: Standing; spent: numb
     const each = world.secondsEach * (number === 0 ? 1 : speed);
     const room = Math.max(0, Math.floor((seconds - world.setUp) / each));
     const to = Math.min(iterations, candidate.iterations + room);
-    clock += world.setUp + (to - candidate.iterations) * each;
+    assert.ok(under.every((other) => other.number !== number), `setting ${number} is under way`);
     const at = Array.from({ length: Math.floor(to / STEP) + 1 }, (_, k) => STEP * k);
     trained.push({ number, from: candidate.iterations, to });
     if (trained.length === world.stopAfter) stop.abort();
-    return Promise.resolve<Candidate>({
+    const after: Candidate = {
       ...candidate,
       iterations: to,
       seconds: candidate.seconds + (to - candidate.iterations) * each,
       setUpSeconds: world.setUp,
       curve: { iteration: at, value: at.map((t) => floor + Math.exp(-t / pace)) },
       end: diverges && to > 100 ? "diverged" : "open",
+    };
+    return new Promise<Candidate>((resolve) => {
+      const at = clock + world.setUp + (to - candidate.iterations) * each;
+      under.push({ number, at, end: () => resolve(after) });
+      most = Math.max(most, under.length);
     });
   };
-  const result = await search(
+  let isOver = false;
+  const searching = search(
     before?.standing ?? { criterion: "loss", rungs: [], candidates: [] },
     before?.spent ?? 0,
     {
       budgetSeconds: world.budget,
       iterations: world.iterations,
       validateEvery: STEP,
+      jobs: world.jobs ?? 1,
       draw: (number, all) => settingOf(number, space, all),
       train,
       keep: (standing, spent) => Promise.resolve(void kept.push({ standing, spent })),
@@ -178,7 +189,15 @@ async function searched(world: World, before?: { standing: Standing; spent: numb
       signal: stop.signal,
     },
   );
-  return { ...result, kept, trained };
+  searching.finally(() => isOver = true).catch(() => {});
+  while (!isOver) {
+    await new Promise((turn) => setTimeout(turn));
+    under.sort((a, b) => a.at - b.at);
+    const next = under.shift();
+    clock = Math.max(clock, next?.at ?? 0);
+    next?.end();
+  }
+  return { ...await searching, kept, trained, most };
 }
 
 const WORLDS: readonly World[] = [
@@ -215,6 +234,30 @@ for (const world of WORLDS) {
     for (const [k, rung] of rungs.slice(1).entries()) assert.ok(at(rung) <= 0.45 * at(rungs[k] ?? 0) + 2);
   });
 }
+
+Deno.test("tune: settings side by side are more in the same time, each trained once up to where it stands", async () => {
+  const world = { secondsEach: 0.1, setUp: 2, budget: 600, iterations: 2000 };
+  const one = await searched(world);
+  const three = await searched({ ...world, jobs: 3 });
+  assert.deepEqual([one.most, three.most], [1, 3]);
+  assert.equal(three.trained[1]?.number, 1, "the default is alone");
+  assert.ok(three.standing.candidates.length > 2 * one.standing.candidates.length);
+  assert.ok(three.spentSeconds <= world.budget + world.setUp, `${three.spentSeconds}`);
+  const reached = new Map<number, number>();
+  for (const { number, from, to } of three.trained) {
+    assert.equal(from, reached.get(number) ?? 0);
+    reached.set(number, to);
+  }
+  const { candidates } = three.standing;
+  candidates.forEach(({ setting }, k) =>
+    assert.deepEqual(setting, settingOf(k, space, candidates.slice(0, k).map((c) => c.setting)))
+  );
+  const far = candidates.filter((c) => c.end === "open" && hasReached(c, 2000)).length;
+  assert.ok(
+    far <= 0.45 * candidates.filter((c) => c.end === "open" && hasReached(c, 670)).length + 4,
+    `${far}`,
+  );
+});
 
 Deno.test("tune: a search that is stopped at any moment goes on as if it had not been", async () => {
   const world = { secondsEach: 0.01, setUp: 0.3, budget: 120, iterations: 900 };

@@ -10,9 +10,10 @@ import { runCommandWith, withSmallLog } from "../command_check.ts";
 import { AS_TESTS_HAVE_IT, AS_USERS_HAVE_IT } from "../driver_settings.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 
-Deno.test("two threads a core, none for small steps, and what the user says", () => {
+Deno.test("two threads a core, none for small steps or with one core, and what the user says", () => {
   assert.equal(threadsFor(2), "4");
   assert.equal(threadsFor(64), "32");
+  assert.equal(threadsFor(1), "0");
   assert.equal(threadsFor(2, undefined, 1e6), "0");
   assert.equal(threadsFor(2, undefined, 1e9), "4");
   assert.equal(threadsFor(2, "3"), "3");

@@ -52,7 +52,11 @@ function text(path: string, d: Description): string {
   const { dense, tokens } = d.manifest.features;
   const features = [
     ...(dense.length > 0 ? [`${dense.length} numbers (${dense.map(({ name }) => name).join(", ")})`] : []),
-    ...tokens.map(({ name, count }) => `${name} (${thousands(count)} rows of an embedding)`),
+    ...tokens.map(({ name, count, hashed }) =>
+      `${name} (${thousands(count)} rows of an embedding${
+        hashed === undefined ? "" : ", by two hashes of its id"
+      })`
+    ),
   ];
   return [
     `${path}: ${d.manifest.name}`,

@@ -15,12 +15,21 @@ import { thousands } from "../../thousands.ts";
 /** As many gradients as an embedding row needs to be more than its random start. */
 const RARE_BELOW = 10;
 
+/** Two tables of so many rows are more than an adapter takes today. */
+const MOST_BUCKETS = 10_000_000;
+
 /** What every preparation of items has options for. */
 export const itemOptions = {
   itemIds: flagged(
     "--item-ids",
     "learn something about each single item, too (default: where most items have no features)",
     "learn about items by their features alone; without features they are one-hot",
+  ),
+  hashItems: valued(
+    "--hash-items <n>",
+    "learn something about each item by two tokens that a hash of its id chooses, each of n: for catalogues too large for a " +
+      "token an item, and for items to come",
+    whole(1, MOST_BUCKETS),
   ),
   rareBelow: valued(
     "--rare-below <n>",
@@ -157,7 +166,7 @@ function namedColumns({ dense, tokens }: FeatureOptions, like: Like | undefined)
 export function itemVariables(
   { dense, times, tokens, splits }: FeatureColumns,
   withFeatures: boolean,
-  { itemIds, rareBelow = RARE_BELOW }: ItemOptions,
+  { itemIds, hashItems, rareBelow = RARE_BELOW }: ItemOptions,
   like: Like | undefined,
 ): Record<string, Variable> {
   return {
@@ -167,6 +176,7 @@ export function itemVariables(
     splits,
     with_features: withFeatures,
     item_ids: itemIds ?? null,
+    hash_items: like ? like.hashed ?? null : hashItems ?? null,
     rare_below: rareBelow,
     is_like: like !== undefined,
     like_name: like?.folder ?? "",

@@ -2,6 +2,7 @@
 
 import { basename } from "node:path";
 import { checksum } from "../../run/files/local_file.ts";
+import { hashedIdsOf } from "../item_ids.ts";
 import type { ColumnShares, Features, Manifest, Transform } from "../manifest.ts";
 import { partFiles, readManifest } from "../sets/prepared_folder.ts";
 import { UserError } from "../../user_error.ts";
@@ -16,6 +17,8 @@ export interface Like {
   readonly columns: FeatureColumns;
   /** Its items are known by their number alone. */
   readonly isOneHot: boolean;
+  /** N, where it hashes ids. */
+  readonly hashed: number | undefined;
   /** What of its own columns was absent, clipped or unknown. */
   readonly shares: readonly ColumnShares[];
   /** Whether most values of a column may be unlike those of the set. */
@@ -37,22 +40,26 @@ CREATE TABLE like_item (item UINTEGER, item_id VARCHAR);`;
  */
 export async function openLike(
   engine: Engine,
-  { like: folder, itemIds, allowUnlike = false }: {
+  { like: folder, itemIds, hashItems, allowUnlike = false }: {
     readonly like?: string;
     readonly itemIds?: boolean;
+    readonly hashItems?: number;
     readonly allowUnlike?: boolean;
   },
 ): Promise<Like | undefined> {
   await engine.run(TABLES);
+  if (hashItems !== undefined && itemIds === false) {
+    throw new UserError("Expected --hash-items or --no-item-ids, got both. Leave one of them out.");
+  }
   if (folder === undefined) {
     if (allowUnlike) {
       throw new UserError("Expected --like with --allow-unlike: the set that items are prepared like.");
     }
     return undefined;
   }
-  if (itemIds !== undefined) {
+  if (itemIds !== undefined || hashItems !== undefined) {
     throw new UserError(
-      `Expected --like without --item-ids and --no-item-ids: it takes the tokens of ${folder}.`,
+      `Expected --like without --item-ids, --no-item-ids and --hash-items: it takes the tokens of ${folder}.`,
     );
   }
   const manifest = await readManifest(folder);
@@ -62,12 +69,13 @@ export async function openLike(
   for (const [k, row] of numbers.entries()) {
     await engine.run(`INSERT INTO like_scale VALUES (${[k + 1, ...row].map(literal).join(", ")})`);
   }
-  for (const [k, { other = null }] of features.tokens.entries()) {
+  const inVocabulary = features.tokens.filter(({ hashed }) => hashed === undefined); // hashed ids come last
+  for (const [k, { other = null }] of inVocabulary.entries()) {
     await engine.run(`INSERT INTO like_other VALUES (${k + 1}, ${literal(other)})`);
   }
   const fields = features.tokens.filter(({ column }) => column !== null);
   const isOneHot = features.dense.length === 0 && features.tokens.length === 0;
-  if (features.tokens.length > 0) {
+  if (inVocabulary.length > 0) {
     await engine.run(
       "INSERT INTO like_vocabulary SELECT field + 1, value, token " +
         `FROM read_parquet(${literal(plainPath(await vocabularyFile(folder, manifest)))})`,
@@ -80,6 +88,7 @@ export async function openLike(
   return {
     folder,
     isOneHot,
+    hashed: hashedIdsOf(features),
     shares: manifest.shares,
     allowUnlike,
     columns: {
@@ -233,8 +242,10 @@ function transformOf(row: Row): Transform {
 }
 
 function vocabularyOf(row: Row) {
+  const column = row.column === null ? null : String(row.column);
+  if (row.hashed !== null) return { column, hashed: Number(row.hashed), sha256: String(row.sha256) };
   return {
-    column: row.column === null ? null : String(row.column),
+    column,
     other: row.other === "trained" ? "trained" as const : "mean" as const,
     ...(row.split === true ? { split: true } : {}),
     ...(Array.isArray(row.values) ? { values: row.values.map(String) } : {}),

@@ -12,11 +12,15 @@
  * time. Without threads of its own (0) the driver computes on the thread that reads its commands. That leaves the
  * other core to the host. Two cores, 64-64 units, the time of a step with 0 threads beside 4: 8 rows 0.62, yelp's 227 rows
  * 0.84, 500 rows 0.91, 750 rows 1, 1,000 rows 1.14.
+ *
+ * None, too, for a process that has one core, as beside others (`--jobs`): there is no second one whose gaps could be filled.
  */
 
 const VARIABLE = "LP_NUM_THREADS";
+/** Cores of a process that has others beside it; without it, all of the machine. */
+export const CORES_VARIABLE = "CLICKGAN_CORES";
 /** The variables that {@link setDriverThreads} needs permission for. */
-export const DRIVER_VARIABLES: readonly string[] = [VARIABLE];
+export const DRIVER_VARIABLES: readonly string[] = [VARIABLE, CORES_VARIABLE];
 /** The most that llvmpipe takes. */
 const MOST = 32;
 
@@ -28,12 +32,13 @@ const SMALL_STEP = 1.6e7;
  * @param flops of a training step, if it is known
  */
 export function threadsFor(cores: number, own?: string, flops = Infinity): string {
-  return own ?? (flops < SMALL_STEP ? "0" : String(Math.min(MOST, 2 * cores)));
+  return own ?? (flops < SMALL_STEP || cores === 1 ? "0" : String(Math.min(MOST, 2 * cores)));
 }
 
 /** The environment for a process whose driver gets so many. */
 export function driverThreads(flops?: number): Record<string, string> {
-  return { [VARIABLE]: threadsFor(navigator.hardwareConcurrency, Deno.env.get(VARIABLE), flops) };
+  const cores = Number(Deno.env.get(CORES_VARIABLE)) || navigator.hardwareConcurrency;
+  return { [VARIABLE]: threadsFor(cores, Deno.env.get(VARIABLE), flops) };
 }
 
 /**
@@ -41,7 +46,8 @@ export function driverThreads(flops?: number): Record<string, string> {
  * variable once. Other drivers do not know it.
  */
 export function setDriverThreads(flops?: number): void {
-  const permission = { name: "env", variable: VARIABLE } as const;
-  if (Deno.permissions.querySync(permission).state !== "granted") return;
+  const isGranted = (variable: string) =>
+    Deno.permissions.querySync({ name: "env", variable }).state === "granted";
+  if (!DRIVER_VARIABLES.every(isGranted)) return;
   for (const [name, value] of Object.entries(driverThreads(flops))) Deno.env.set(name, value);
 }

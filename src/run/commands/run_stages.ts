@@ -3,6 +3,7 @@
 import process from "node:process";
 import { type LogSource, sizeOf } from "../../data/log_source.ts";
 import { notePages } from "../options/train.ts";
+import { hashedIdsOf } from "../../data/item_ids.ts";
 import { UserError } from "../../user_error.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { openGpu } from "../../gpu/host/open_gpu.ts";
@@ -14,7 +15,7 @@ import { readSnapshot } from "../snapshot.ts";
 import * as v from "../../schema.ts";
 import type { StagesConfig } from "../../train/config.ts";
 import { type Stage, stagesOf } from "../stages.ts";
-import { iterationsDone, type Run, type RunResult, runStage } from "../training_run.ts";
+import { iterationsDone, type Run, type RunEvents, type RunResult, runStage } from "../training_run.ts";
 import { iterationFlops, type Trained } from "../../train/iteration_work.ts";
 import { RewardWatch } from "../../train/reward_watch.ts";
 import { delayedProgress, trainingProgress } from "../../cli/progress.ts";
@@ -38,6 +39,7 @@ export async function goOn(
   run: Run,
   stop: Stop,
   report: (result: RunResult, stage: Stage) => void = () => {},
+  show: ShowStage = onTerminal,
 ): Promise<RunResult[]> {
   await expectToGoOn(run.path, run.config);
   const results: RunResult[] = [];
@@ -45,7 +47,7 @@ export async function goOn(
   for (const stage of stages) {
     if (stop.signal.aborted && results.length > 0) break;
     if (stages.length > 1) say(`${stage.name} stage`);
-    const result = await goOnWith(stage, run, stop);
+    const result = await goOnWith(stage, run, stop, show);
     results.push(result);
     report(result, stage);
     if (!result.test) break;
@@ -73,56 +75,73 @@ export function isFinished(config: RunConfig, results: readonly RunResult[]): bo
   return results.length === stagesOf(config).length && results.every(({ test }) => test !== undefined);
 }
 
+/** How a stage is shown. @param total of its iterations. @param done those of earlier sessions; undefined where it begins */
+export type ShowStage = (stage: Stage, total: number, done: number | undefined) => Shown;
+export interface Shown {
+  readonly events: RunEvents;
+  note(text: string): void;
+  stop(): void;
+}
+
 /** Goes on with a stage, or begins it, and shows how it goes. */
-async function goOnWith(stage: Stage, run: Run, stop: Stop): Promise<RunResult> {
-  const { name, shown, iterations } = stage;
-  const done = await iterationsDone(stage, run.path);
-  if (done !== undefined) say(`going on after iteration ${done}`);
+async function goOnWith(stage: Stage, run: Run, stop: Stop, show: ShowStage): Promise<RunResult> {
+  const shown = show(stage, stage.iterations(run.config), await iterationsDone(stage, run.path));
+  const watch = stage.name === "adversarial" ? new RewardWatch() : undefined;
+  let verdict: string | undefined;
   const { size = 1, syncEvery = 1 } = run.config.ranks ?? {};
   const how = syncEvery === 1 ? "gradients are summed in every step" : `one every ${syncEvery} steps`;
   if (size > 1) say(`${size} ranks, ${how}`);
-  const names = { loss: shown.loss.name, prec1: shown.prec1.name };
-  const progress = trainingProgress(iterations(run.config), done ?? 0, process.stderr, names);
-  /** Of what is done before the first step, or after the last. */
-  let beside: ReturnType<typeof delayedProgress> | undefined;
-  let steps = 0;
-  let verdict: string | undefined;
-  const watch = name === "adversarial" ? new RewardWatch() : undefined;
   stop.onStop = () =>
-    progress.note(
+    shown.note(
       "stopping: the steps that are under way are finished and saved (Ctrl-C again to drop them)",
     );
   try {
     const result = await runStage(stage, run, {
+      ...shown.events,
       onParts: (parts) =>
-        progress.note(
+        shown.note(
           `a batch is computed in up to ${parts} parts of whole users, as it is larger than the adapter or --part-rows allows`,
         ),
+      onValidation: (r) => {
+        shown.events.onValidation?.(r);
+        const warning = watch?.take(r);
+        if (warning) shown.note(warning);
+      },
+    });
+    verdict = watch?.verdict();
+    if (result.ranks) shown.note(spentText(result.ranks));
+    return result;
+  } finally {
+    stop.onStop = undefined;
+    shown.stop();
+    if (verdict) say(verdict);
+  }
+}
+
+function onTerminal({ shown }: Stage, total: number, done: number | undefined): Shown {
+  if (done !== undefined) say(`going on after iteration ${done}`);
+  const names = { loss: shown.loss.name, prec1: shown.prec1.name };
+  const progress = trainingProgress(total, done ?? 0, process.stderr, names);
+  /** Of what is done before the first step, or after the last. */
+  let beside: ReturnType<typeof delayedProgress> | undefined;
+  let steps = 0;
+  return {
+    events: {
       onStep: (r) => {
         if (steps++ === 0) beside = void beside?.stop();
         progress.update(r.iteration, { loss: r[shown.loss.figure], prec1: r[shown.prec1.figure] });
       },
-      onValidation: (r) => {
-        const figures = { valLoss: r[shown.loss.figure], valPrec1: r[shown.prec1.figure] };
-        progress.update(r.iteration, figures);
-        const warning = watch?.take(r);
-        if (warning) progress.note(warning);
-      },
+      onValidation: (r) =>
+        progress.update(r.iteration, { valLoss: r[shown.loss.figure], valPrec1: r[shown.prec1.figure] }),
       onProgress: (what, done, all) => {
         if (!beside && steps > 0) progress.stop();
         beside ??= delayedProgress();
         beside.onProgress(what, done, all);
       },
-    });
-    verdict = watch?.verdict();
-    if (result.ranks) progress.note(spentText(result.ranks));
-    return result;
-  } finally {
-    stop.onStop = undefined;
-    if (beside) beside.stop();
-    else progress.stop();
-    if (verdict) say(verdict);
-  }
+    },
+    note: progress.note,
+    stop: () => beside ? beside.stop() : progress.stop(),
+  };
 }
 
 /** How much of a training by several ranks went into what they told each other. */
@@ -154,8 +173,10 @@ function describe(gpu: Gpu, data: Dataset): void {
   say(`adapter: ${description}${kind === "cpu" ? " (software: it computes on the CPU)" : ""}`);
   const { name, items: { shape }, userSplit } = data.source;
   const { events, rows, given } = sizeOf(data.source);
+  const hashed = hashedIdsOf(data.features);
   const features = [
     ...(shape.kind === "mixed" ? [`${thousands(shape.tokens)} tokens`] : []),
+    ...(hashed === undefined ? [] : [`ids hashed to 2 x ${thousands(hashed)} of them`]),
     shape.kind === "one-hot" ? "one-hot" : `${shape.width} features each`,
   ].join(", ");
   say(

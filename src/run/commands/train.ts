@@ -25,7 +25,7 @@ import {
 } from "./run_stages.ts";
 import { quoted } from "../../cli/arguments.ts";
 import { type Stop, stopOnSignals } from "../../cli/stop.ts";
-import { parseTrainOptions, type TrainOptions } from "./train_options.ts";
+import { expectOneJob, parseTrainOptions, type TrainOptions } from "./train_options.ts";
 import { expectSame, follow, ranksOf, tellConfigs, toldConfigs, withRanks } from "./train_ranks.ts";
 import { expectAsMany, expectTrainable } from "../ranks/agree.ts";
 import type { MpiRanks } from "../ranks/mpi.ts";
@@ -40,6 +40,11 @@ async function main(): Promise<number> {
   const { options, given } = parseTrainOptions(Deno.args);
   const stop = stopOnSignals(EXIT_INTERRUPTED);
   return await withRanks(stop, (ranks) => {
+    if (ranks && options.jobs > 1) {
+      throw new UserError(
+        "Expected --jobs of 1 under mpirun, as its ranks share each training. Leave it out.",
+      );
+    }
     const asked = { options, given, stop, ranks };
     if (options.resume === undefined) return begin(asked);
     return isFollower(ranks) ? followResumed(ranks, stop) : resume(options.resume, asked);
@@ -86,7 +91,7 @@ async function begin({ options, given, stop, ranks }: Asked): Promise<number> {
     await tellConfigs(ranks, seeds.seeds.map((seed) => configOfSeed(seeds, seed)));
     if (options.seeds === 1) return await runOne({ ...context, path, config }, options.report, stop);
     await writeSeeds(path, seeds);
-    return await runSeeds(context, path, seeds, options.report, stop);
+    return await runSeeds(context, path, seeds, options, stop);
   });
 }
 
@@ -189,9 +194,10 @@ async function resume(path: string, { options, given, stop, ranks }: Asked): Pro
       await compareMachine(gpu, seeds.config);
       if (extended.config !== seeds.config) await writeSeeds(path, extended);
       const context = { gpu, data, ranks, init, signal: stop.signal };
-      return await runSeeds(context, path, extended, options.report, stop);
+      return await runSeeds(context, path, extended, options, stop);
     });
   }
+  expectOneJob(options.jobs);
   const saved = await readConfig(path);
   const config = extend(saved, options, given);
   await expectExtensible(path, saved, config);

@@ -5,6 +5,7 @@ import { checkTogether, seedOption, stagesGroups, type StagesOptions } from "../
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import { quoted, RESUME, SAVE_DIR } from "../../cli/arguments.ts";
+import { jobsOption } from "../../cli/jobs.ts";
 import { calibration } from "../../cli/calibration.ts";
 import { addDataOptions, type ShopSeedOptions } from "../../cli/open_data.ts";
 import {
@@ -28,6 +29,8 @@ interface RunOptions extends ShopSeedOptions {
   itemIds: boolean;
   seed: number;
   seeds: number;
+  /** Seeds side by side. */
+  jobs: number;
   init?: string;
   resume?: string;
   report: boolean;
@@ -72,6 +75,7 @@ export function parseTrainOptions(
   else {
     checkSeeds(options.seed, options.seeds);
     checkTogether(options, given);
+    if (options.seeds === 1) expectOneJob(options.jobs);
   }
   return { options, given: new Set(given.keys()) };
 }
@@ -88,6 +92,7 @@ export function addTrainOptions(command: Command): Command {
       wholeNumber(1, 1000),
       1,
     )
+    .addOption(jobsOption("seeds"))
     .option(
       "--init <run or file>",
       "start from the weights of a snapshot (.safetensors), or of a run's best prec@1; with --adversarial they take " +
@@ -114,7 +119,15 @@ export function addTrainOptions(command: Command): Command {
 }
 
 /** The only options that may stand beside --resume: everything else is in the run's config. */
-const RESUME_OPTIONS = ["resume", "iterations", "adversarial", "report"];
+const RESUME_OPTIONS = ["resume", "iterations", "adversarial", "report", "jobs"];
+
+/** @throws UserError for jobs of which one alone has something to do */
+export function expectOneJob(jobs: number): void {
+  if (jobs === 1) return;
+  throw new UserError(
+    `Expected --jobs with --seeds of at least 2, as one model is trained by one process; got ${jobs}.`,
+  );
+}
 
 /** @throws {UserError} for other options beside --resume */
 function checkResume(resume: string, given: GivenOptions): void {

@@ -30,12 +30,14 @@ const ENDED_MS = 60_000;
 export async function withRanks(stop: Stop, main: (ranks?: MpiRanks) => Promise<number>): Promise<number> {
   const place = rankPlace(permittedVariable);
   if (!place) return await main();
+  let ranks: MpiRanks | undefined;
   stop.signal.addEventListener("abort", () => {
+    if (!ranks?.begun) Deno.exit(EXIT_INTERRUPTED); // nothing is there to save
     Deno.unrefTimer(setTimeout(() => Deno.exit(EXIT_INTERRUPTED), STOP_MS));
   });
   const speak = place.rank > 0 ? silence() : () => {};
   try {
-    const ranks = await MpiRanks.join(place);
+    ranks = await MpiRanks.join(place);
     const code = await main(ranks);
     await ranks.leave();
     return code;

@@ -1,6 +1,7 @@
 /** What `train` does with a run that is open, or with one for each seed, and what it says at the end. */
 
 import { makeFolder } from "../files/atomic_write.ts";
+import { runInJobs } from "./run_jobs.ts";
 import { OwnedFolder } from "../files/owned_folder.ts";
 import { writeReport } from "../../report/page.ts";
 import type { RunConfig } from "../run_config.ts";
@@ -39,21 +40,12 @@ export async function runSeeds(
   context: RunContext,
   path: string,
   seeds: Seeds,
-  report: boolean,
+  { report, jobs }: { readonly report: boolean; readonly jobs: number },
   stop: Stop,
 ): Promise<number> {
-  const finished: RunResult[][] = [];
-  for (const seed of seeds.seeds) {
-    if (stop.signal.aborted) break;
-    say(`seed ${seed}`);
-    const config = configOfSeed(seeds, seed);
-    const folder = folderOfSeed(path, seed);
-    await makeFolder(folder);
-    using _folder = OwnedFolder.open(folder);
-    const results = await goOn({ ...context, path: folder, config }, stop, printing(config.model));
-    if (!isFinished(config, results)) break;
-    finished.push(results);
-  }
+  const finished = jobs > 1
+    ? await seedsInJobs(path, seeds, jobs, stop)
+    : await seedsInTurn(context, path, seeds, stop);
   if (finished.length < seeds.seeds.length) {
     return interrupted(path, `${finished.length} of ${seeds.seeds.length} seeds`, seeds.config);
   }
@@ -66,6 +58,39 @@ export async function runSeeds(
   console.log(`Results are in ${path}`);
   if (report) await tellReport(path);
   return 0;
+}
+
+/** @returns the results of those that came to their end */
+async function seedsInTurn(
+  context: RunContext,
+  path: string,
+  seeds: Seeds,
+  stop: Stop,
+): Promise<RunResult[][]> {
+  const finished: RunResult[][] = [];
+  for (const seed of seeds.seeds) {
+    if (stop.signal.aborted) break;
+    say(`seed ${seed}`);
+    const config = configOfSeed(seeds, seed);
+    const folder = folderOfSeed(path, seed);
+    await makeFolder(folder);
+    using _folder = OwnedFolder.open(folder);
+    const results = await goOn({ ...context, path: folder, config }, stop, printing(config.model));
+    if (!isFinished(config, results)) break;
+    finished.push(results);
+  }
+  return finished;
+}
+
+/** The same side by side. @throws UserError naming seeds that failed, when all others have ended */
+async function seedsInJobs(path: string, seeds: Seeds, jobs: number, stop: Stop): Promise<RunResult[][]> {
+  const runs = seeds.seeds.map((seed) => ({
+    ...{ name: `seed ${seed}`, path: folderOfSeed(path, seed), config: () => configOfSeed(seeds, seed) },
+    report: printing(seeds.config.model),
+  }));
+  const goOn = `Go on with: deno task train --resume ${quoted(path)} --jobs ${jobs}`;
+  const all = await runInJobs(runs, jobs, stop, goOn);
+  return all.filter((results, k) => isFinished(configOfSeed(seeds, seeds.seeds[k] ?? 0), results));
 }
 
 async function tellReport(path: string): Promise<void> {

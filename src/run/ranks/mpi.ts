@@ -52,6 +52,8 @@ export interface Communication {
 }
 
 export class MpiRanks implements Ranks {
+  /** Whether training is under way: a call was made in which none had to be patient. */
+  begun = false;
   #spent = { seconds: 0, calls: 0, bytes: 0 };
   #left = performance.now();
   readonly #world: Deno.PointerValue;
@@ -59,10 +61,7 @@ export class MpiRanks implements Ranks {
   readonly rank: number;
   readonly size: number;
 
-  private constructor(
-    private readonly mpi: Mpi,
-    { rank, size }: RankPlace,
-  ) {
+  private constructor(private readonly mpi: Mpi, { rank, size }: RankPlace) {
     [this.rank, this.size] = [rank, size];
     this.#world = mpi.MPI_Comm_f2c(WORLD);
     this.#byte = mpi.MPI_Type_f2c(BYTE);
@@ -153,6 +152,7 @@ export class MpiRanks implements Ranks {
   /** Makes a call, which ends when all ranks have made it. @throws UserError where it takes too long. */
   async #call(call: () => Promise<number>, bytes: number, patient: boolean): Promise<void> {
     const began = performance.now();
+    if (!patient) this.begun = true;
     const limit = patient ? PATIENCE_MS : Math.max(HANG_MS, TIMES * (began - this.#left));
     let timer: ReturnType<typeof setTimeout> | undefined;
     const tooLong = new Promise<never>((_, reject) => {

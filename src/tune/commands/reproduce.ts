@@ -39,6 +39,7 @@ import {
   say,
   withGpu,
 } from "../../run/commands/run_stages.ts";
+import { runInJobs, type RunOfMany } from "../../run/commands/run_jobs.ts";
 import { type Stop, stopOnSignals } from "../../cli/stop.ts";
 
 const EXPERIMENTS = { what: "the experiments", option: "--save-dir" };
@@ -57,19 +58,12 @@ async function main(): Promise<number> {
     using _folder = before ? OwnedFolder.open(path) : await OwnedFolder.begin(path, EXPERIMENTS);
     const experiment = await openExperiment(path, options, models);
     const work: Work = { gpu, data, path, experiment, calibration: options.calibration, stop };
-    for (const [k, model] of models.entries()) {
-      for (const seed of experiment.seeds) {
-        if (await readOutcome(model, path, seed)) {
-          // Clears what a command left that was killed behind its last word.
-          OwnedFolder.open(folderOfSeed(`${path}/${model.folder}`, seed))[Symbol.dispose]();
-          continue;
-        }
-        say(`${model.name} (${k + 1} of ${models.length}), seed ${seed}`);
-        if (!await train(work, model, seed)) {
-          say(`Stopped; everything is saved in ${path}. Go on with the same command.`);
-          return EXIT_INTERRUPTED;
-        }
-      }
+    const isDone = options.jobs > 1
+      ? await trainInJobs(work, models, options.jobs)
+      : await trainInTurn(work, models);
+    if (!isDone) {
+      say(`Stopped; everything is saved in ${path}. Go on with the same command.`);
+      return EXIT_INTERRUPTED;
     }
     await tellResults(path, experiment, models, options.readme);
     return 0;
@@ -85,6 +79,46 @@ interface Work {
   readonly experiment: Experiment;
   readonly calibration: boolean | undefined;
   readonly stop: Stop;
+}
+
+/** @returns whether all have come to their end */
+async function trainInTurn(work: Work, models: readonly ExperimentModel[]): Promise<boolean> {
+  for (const [k, model] of models.entries()) {
+    for (const seed of work.experiment.seeds) {
+      if (await isTrained(work, model, seed)) continue;
+      say(`${model.name} (${k + 1} of ${models.length}), seed ${seed}`);
+      if (!await train(work, model, seed)) return false;
+    }
+  }
+  return true;
+}
+
+/** The same side by side. */
+async function trainInJobs(work: Work, models: readonly ExperimentModel[], jobs: number): Promise<boolean> {
+  const { path, experiment, stop } = work;
+  const nameOf = (folder: string | undefined, seed: number) => `${folder} seed ${seed}`;
+  const runs: RunOfMany[] = [];
+  for (const model of models) {
+    const seeds = await seedsOf(work, model);
+    for (const seed of experiment.seeds) {
+      if (await isTrained(work, model, seed)) continue;
+      runs.push({
+        name: nameOf(model.folder, seed),
+        path: folderOfSeed(`${path}/${model.folder}`, seed),
+        config: () => configOf(seeds, model, path, seed),
+        after: nameOf(model.adversarialAfter, seed),
+      });
+    }
+  }
+  if (runs.length > 0) await runInJobs(runs, jobs, stop, "Go on with the same command.");
+  return !stop.signal.aborted;
+}
+
+async function isTrained({ path }: Work, model: ExperimentModel, seed: number): Promise<boolean> {
+  if (!await readOutcome(model, path, seed)) return false;
+  // Clears what a command left that was killed behind its last word.
+  OwnedFolder.open(folderOfSeed(`${path}/${model.folder}`, seed))[Symbol.dispose]();
+  return true;
 }
 
 /** Trains a model with one seed, or goes on with it. @returns whether it has come to its end. */

@@ -8,6 +8,7 @@ import { defaultTraining, paperAdversarial } from "../../train/config.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import { README, SAVE_DIR } from "../../cli/arguments.ts";
+import { jobsOption } from "../../cli/jobs.ts";
 import { calibration } from "../../cli/calibration.ts";
 import { addShopSeeds, dataOption, RESPLIT, type ShopSeedOptions } from "../../cli/open_data.ts";
 import { addOptions, checkSeeds, folder, LARGEST_SEED, parse, path, wholeNumber } from "../../cli/options.ts";
@@ -18,6 +19,8 @@ export interface ReproduceOptions extends ShopSeedOptions {
   resplit: boolean;
   seeds: number;
   seed: number;
+  /** Trainings side by side. */
+  jobs: number;
   saveDir?: string;
   iterations: number;
   adversarial: number;
@@ -46,6 +49,7 @@ export function parseReproduceOptions(args: readonly string[]): ReproduceOptions
       5,
     )
     .option("--seed <n>", "the first seed", wholeNumber(0, LARGEST_SEED), 1)
+    .addOption(jobsOption("trainings"))
     .option(SAVE_DIR, "where everything is written (default: runs/reproduce-<data>)", folder)
     .option(
       "--iterations <n>",

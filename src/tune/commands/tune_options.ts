@@ -6,7 +6,8 @@ import { type ModelData, modelGroup, stagesConfigOf, trainingGroups } from "../.
 import { criteria, type Criterion } from "../../train/best_records.ts";
 import { defaultTraining, type StagesConfig } from "../../train/config.ts";
 import { version } from "../../version.ts";
-import { SAVE_DIR, withoutOptions } from "../../cli/arguments.ts";
+import { JOBS, SAVE_DIR, withoutOptions } from "../../cli/arguments.ts";
+import { jobsOption } from "../../cli/jobs.ts";
 import { calibration } from "../../cli/calibration.ts";
 import { addDataOptions, type ShopSeedOptions } from "../../cli/open_data.ts";
 
@@ -32,6 +33,8 @@ export interface TuneOptions extends ShopSeedOptions {
   readonly budget: number;
   readonly criterion: Criterion;
   readonly saveDir?: string;
+  /** Settings that are trained side by side. */
+  readonly jobs: number;
   /** No default: it depends on the adapter. */
   readonly calibration?: boolean;
 }
@@ -69,7 +72,7 @@ export function parseTuneOptions(
   for (const group of [modelGroup, ...trainingGroups]) addGroup(command, group);
   command.addHelpText("after", HELP);
   const options = parse<TuneOptions>(command, args);
-  const trainArguments = withoutOptions(args, [BUDGET, CRITERION, SAVE_DIR]);
+  const trainArguments = withoutOptions(args, [BUDGET, CRITERION, SAVE_DIR, JOBS]);
   parseTrainOptions(trainArguments); // what makes no sense together is refused now
   return { options, trainArguments, given: new Set(givenOptions(command).values()) };
 }
@@ -86,6 +89,7 @@ function addSearchOptions(command: Command): Command {
     .addOption(
       new Option(CRITERION, "the validation figure that decides").choices(criteria).default("loss"),
     )
+    .addOption(jobsOption("settings"))
     .option(SAVE_DIR, "where everything is written (default: runs/tune-<data>)", folder);
   addDataOptions(command)
     .optionsGroup("Run:")

@@ -10,7 +10,9 @@ import { duration, liveLine, type Output } from "../../cli/progress.ts";
 export interface SearchProgress {
   /** Tells that a setting is trained up to an iteration. @returns what its run tells. */
   begin(number: number, candidate: Candidate, iterations: number): RunEvents;
-  /** Tells where the search stands after it. */
+  /** Tells that it is trained no further for now. */
+  ended(number: number): void;
+  /** Tells where the search stands. */
   done(standing: Standing): void;
   note(text: string): void;
   stop(): void;
@@ -33,13 +35,16 @@ export function searchProgress(
   const began = performance.now();
   const share = () => (spent + (performance.now() - began) / 1000) / budgetSeconds;
   const left = () => `${duration(Math.max(0, (1 - share()) * budgetSeconds))} left`;
-  let [current, running, tenth] = [standing, "", Math.floor(10 * share())];
+  let [current, tenth] = [standing, Math.floor(10 * share())];
+  const running = new Map<number, string>();
   let winner = winnerOf(standing);
-  const line = () => [left(), running, bestText(current)].filter((text) => text !== "").join("  ");
+  const line = () =>
+    [left(), ...running.values(), bestText(current)].filter((text) => text !== "").join("  ");
   const { note, stop } = liveLine(output, (width) => line().slice(0, Math.max(0, width)));
   return {
     begin(number, { iterations: done }, iterations) {
-      const told = (at: number, value: string) => running = `setting ${number}: ${at}/${iterations}${value}`;
+      const told = (at: number, value: string) =>
+        running.set(number, `setting ${number}: ${at}/${iterations}${value}`);
       let value = "";
       told(done, value);
       return {
@@ -51,9 +56,9 @@ export function searchProgress(
         },
       };
     },
+    ended: (number) => void running.delete(number),
     done(now) {
       current = now;
-      running = "";
       const next = winnerOf(now);
       const isNew = next !== undefined && next !== winner;
       winner = next;

@@ -16,6 +16,7 @@ import {
 import { argumentsOf, NO_ITEM_IDS, type Setting } from "../space.ts";
 import { UserError } from "../../user_error.ts";
 import { shapesFor } from "../../cli/calibration.ts";
+import { type Followed, runInJob } from "../../run/commands/run_jobs.ts";
 import { newConfig } from "../../run/commands/run_stages.ts";
 import { trainedBy } from "./tune_options.ts";
 import { makeFolder } from "../../run/files/atomic_write.ts";
@@ -99,6 +100,7 @@ export class TuneRuns {
 /**
  * Trains a setting further.
  * @param common its signal ends the run as well; its path is the run's folder, which begins where nothing was saved in it.
+ * @param inJob whether in a process of its own, which takes the folder's lock itself
  * @param limit seconds after which it is cut short, but not before its first validation.
  * @throws UserError for files that are not what they were, or cannot be written.
  */
@@ -108,10 +110,11 @@ export async function trainCandidate(
   candidate: Candidate,
   criterion: Criterion,
   told: RunEvents,
+  inJob?: Omit<Followed, "events">,
 ): Promise<Candidate> {
   const { path, config } = common;
   await makeFolder(path);
-  using _run = OwnedFolder.open(path);
+  using _run = inJob ? undefined : OwnedFolder.open(path);
   const timeUp = AbortSignal.timeout(Math.ceil(1000 * limit));
   const enough = new AbortController();
   let hasShown = false;
@@ -129,7 +132,9 @@ export async function trainCandidate(
   const began = performance.now();
   const seconds = () => (performance.now() - began) / 1000;
   try {
-    const { iteration, sessionSeconds } = await goOn({ ...common, signal, untested: true }, events);
+    const result = await goOn({ ...common, signal, untested: true }, events, inJob);
+    if (!result) return candidate;
+    const { iteration, sessionSeconds } = result;
     return {
       ...candidate,
       iterations: iteration,
@@ -156,21 +161,24 @@ export async function testCandidate(
   events: RunEvents,
 ): Promise<Required<Pick<RunResult, "test" | "baselines">>> {
   using _run = OwnedFolder.open(run.path);
-  const { test, baselines } = await goOn(run, events);
+  const { test, baselines } = await goOn(run, events) ?? {};
   if (!test || !baselines) throw new Error(`${run.path}: a run that had ended was not tested`);
   return { test, baselines };
 }
 
-/** Begins the run, or goes on with it. */
-async function goOn(run: Run, events: RunEvents): Promise<RunResult> {
+/** Begins the run, or goes on with it. @returns undefined where it was stopped before it had begun */
+async function goOn(
+  run: Run,
+  events: RunEvents,
+  inJob?: Omit<Followed, "events">,
+): Promise<RunResult | undefined> {
   const { path, config } = run;
   // A search that was killed may have left a run that is ahead of what was written down.
   const iterations = Math.max(await iterationsDone(shannonStage, path) ?? 0, config.training.iterations);
-  return await runStage(
-    shannonStage,
-    { ...run, config: shannonStage.withIterations(config, iterations) },
-    events,
-  );
+  const extended = { ...run, config: shannonStage.withIterations(config, iterations) };
+  if (!inJob) return await runStage(shannonStage, extended, events);
+  const [result] = await runInJob(extended, { ...inJob, events });
+  return result;
 }
 
 /** @throws UserError where the run of a setting is gone. @param path its folder. */
