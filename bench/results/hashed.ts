@@ -14,7 +14,7 @@ const BUCKETS = [1_000, 10_000, 100_000, 1_000_000];
  * binding of 128 MiB.
  */
 const MODEL =
-  "--adam row-sparse --lstm-units 4 --dims 16 --counts none --iterations 1000 --validate-every 100";
+  "--adam row-sparse --lstm-units 4 --dims 16 --counts none --learning-rate 0.005 --validate-every 100";
 
 const PAGES = "--user user --item item --time time --clicked clicked --page page";
 /** How `data log` reads each. */
@@ -84,8 +84,9 @@ async function largeShop({ folder }: Runs): Promise<string> {
         "COPY (SELECT DISTINCT page // 10 AS user, page, 1700000000 + page AS time, 'sku-' || item AS item, " +
         "(u + shown.luck = most AND most > nothing.luck)::INTEGER AS clicked " +
         "FROM shown JOIN item USING (item) JOIN best USING (page) JOIN nothing USING (page) ORDER BY page, item) " +
-        `TO ${literal(path)} (FORMAT parquet)`,
+        `TO ${literal(`${path}.part`)} (FORMAT parquet)`,
     );
+    await Deno.rename(`${path}.part`, path);
   } finally {
     engine.close();
   }

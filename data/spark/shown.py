@@ -7,14 +7,17 @@ README.md says what is in the parts, and what `deno task data` makes of them.
 """
 
 import argparse
+import collections
 import json
 import pathlib
+import re
 import sys
 
+from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-KEPT_ERRORS = "_broken_line"
+BROKEN, OPEN = "_broken_line", "_open_quote"
 MOST_BAD = 0.01  # a larger share of bad rows is refused
 EXAMPLES = 5
 DAY, HOUR = 86_400_000, 3_600_000
@@ -25,8 +28,9 @@ ZONE = r"( ?Z| UTC| ?[+-]((0\d|1[0-7])(:?[0-5]\d)?|18(:?00)?))?"
 ISO = rf"\A\d{{4}}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?{ZONE})?\z"
 MONTH_NAME = r"\A\d\d?[- ][A-Za-z]{3}[- ]\d{4}\z"
 EXPECTED = {
+    "quote": "each quote of a value closed: all behind it would be one row. Double it within a value",
+    "inexact": "ids as text or whole numbers: different ones may be one floating point number",
     "broken": "as many values as the header has",
-    "inexact": "ids that are whole numbers which a float holds, or text",
     "user": "an id of the user",
     "item": "an id of the item",
     "page": "an id of the page",
@@ -74,15 +78,19 @@ def rows_of(spark: SparkSession, args: argparse.Namespace) -> DataFrame:
     options = dict(header=True, sep=args.delimiter, quote='"', escape='"', nullValue="\\N")
     # A quoted value may go over several lines, so one task reads a file. Headers that differ are refused.
     options |= dict(multiLine=True, enforceSchema=False)
-    schema = spark.read.csv(args.source, **options).schema.add(KEPT_ERRORS, "string")
-    return spark.read.csv(args.source, schema=schema, columnNameOfCorruptRecord=KEPT_ERRORS, **options)
+    schema = spark.read.csv(args.source, **options).schema
+    mark, last = re.escape(args.delimiter), F.col(f"`{schema.names[-1]}`")
+    row = rf"\n([^\n{mark}]*{mark}){{{len(schema) - 1}}}"  # within a value: what an open quote takes in
+    options |= dict(schema=schema.add(BROKEN, "string"), columnNameOfCorruptRecord=BROKEN)
+    rows = spark.read.csv(args.source, **options)
+    odd = F.col(BROKEN).contains("\n") & (F.size(F.split(BROKEN, '"')) % 2 == 0)
+    return rows.withColumn(OPEN, F.coalesce(odd | last.rlike(row), F.lit(False)))
 
 
 def text_of(rows: DataFrame, name: str | None, is_id: bool = False) -> tuple[Column, Column]:
     """A column as it is written, and whether it is an id that a float may have lost."""
-    nothing = F.lit(None).cast("string")
     if name is None:
-        return nothing, F.lit(False)
+        return F.lit(None).cast("string"), F.lit(False)
     column = F.col(f"`{name}`" if name in rows.columns else name)  # user.id is a field of user
     kind = dict(rows.select(column.alias("x")).dtypes)["x"]
     if kind.startswith(("array", "map", "struct")):
@@ -104,7 +112,7 @@ def iso_micros(text: Column) -> Column:
     zone = F.regexp_replace(F.regexp_replace(begun, r" ?(Z|UTC)\z", "+00:00"), r" ([+-])", "$1")
     hours = r"([T ][0-9:.]+[+-]\d\d)"
     colon = F.regexp_replace(F.regexp_replace(zone, hours + r"(\d\d)\z", "$1:$2"), hours + r"\z", "$1:00")
-    day = F.when(plain.rlike(MONTH_NAME), F.initcap(F.regexp_replace(plain, " ", "-")))
+    day = F.when(plain.rlike(MONTH_NAME), F.regexp_replace(plain, " ", "-"))
     return F.coalesce(
         F.unix_micros(F.when(plain.rlike(ISO), colon).try_cast("timestamp"))
         + F.when(short != begun, 1000 * DAY).otherwise(0),
@@ -116,15 +124,17 @@ def checked(rows: DataFrame, args: argparse.Namespace) -> DataFrame:
     """Each row with what is wrong with it (fault; null for a good one): data/log.sql."""
     read = {name: text_of(rows, getattr(args, name), name in ("user", "item", "page"))
             for name in ("user", "item", "page", "time", "clicked", "position", "propensity")}
-    broken = F.col(KEPT_ERRORS) if KEPT_ERRORS in rows.columns else F.lit(None).cast("string")
+    is_csv = BROKEN in rows.columns
+    broken, opened = (F.col(BROKEN), F.col(OPEN)) if is_csv else (F.lit(None).cast("string"), F.lit(False))
     # A blank line holds no row.
-    values = rows.select(broken.alias("broken"), *[text.alias(name) for name, (text, _) in read.items()],
-                         (read["user"][1] | read["item"][1] | read["page"][1]).alias("inexact"))
+    values = rows.select(*[text.alias(name) for name, (text, _) in read.items()],
+                         (read["user"][1] | read["item"][1] | read["page"][1]).alias("inexact"),
+                         broken.alias("broken"), opened.alias("opened"))
     values = values.where(F.col("broken").isNull() | (F.trim("broken") != ""))
     time = F.trim("time")
     number = F.when(time.rlike(NUMBER), time.try_cast("double"))
-    exact = F.round(time.try_cast("decimal(38,9)")).cast("bigint")
     size = F.abs(number)
+    exact = F.round(F.when(size < 9e18, time.try_cast("decimal(38,9)"))).cast("bigint")
     iso = F.when(~time.rlike(NUMBER), iso_micros(time))
     values = values.withColumns({"number": number, "iso": iso, "exact": exact})
     values = values.withColumn("time_kind", F.when(size < 1e11, "seconds").when(size < 1e14, "milliseconds")
@@ -152,7 +162,8 @@ def checked(rows: DataFrame, args: argparse.Namespace) -> DataFrame:
     empty = lambda name: F.coalesce(F.col(name), F.lit("")) == ""
     unlikely = ~(F.trim(F.coalesce("propensity", F.lit(""))).eqNullSafe("") |
                  F.coalesce((F.col("chance") > 0) & (F.col("chance") <= 1), F.lit(False)))
-    fault = (F.when(F.col("broken").isNotNull(), "broken").when(F.col("inexact"), "inexact")
+    fault = (F.when(F.col("opened"), "quote").when(F.col("broken").isNotNull(), "broken")
+             .when(F.col("inexact"), "inexact")
              .when(empty("user"), "user").when(empty("item"), "item")
              .when(empty("page") if args.page else F.lit(False), "page")
              .when(kind.isNull() | F.col("ms").isNull(), "time").when(F.col("is_click").isNull(), "clicked")
@@ -169,28 +180,23 @@ def usual_kind(values: DataFrame, args: argparse.Namespace) -> str:
     groups = values.groupBy("fault", "time_kind").agg(
         F.count("*").alias("n"), F.approx_count_distinct("ms").alias("times"),
         F.count_if((ms < FROM) | (ms >= TO)).alias("odd"),
-        F.max(F.size(F.split("broken", '"')) % 2 == 0).alias("open"),
         *[f(F.pmod("ms", F.lit(step))).alias(f"{f.__name__}_{step}") for f, step in most],
     ).collect()
     good = [group for group in groups if group.fault is None]
-    if any(group.open for group in groups):
-        raise Refused("The quote of a value is never closed. Close it, or double it within a value.")
     if not good:
         raise Refused(f"Expected rows that can be read, found none.{examples(values, None)}")
     usual = min(good, key=lambda group: (-group.n, group.time_kind))
-    bad = {group.fault: 0 for group in groups if group.fault}
+    bad = collections.Counter()
     for group in groups:
-        fault = group.fault or ("kind of time" if group.time_kind != usual.time_kind else None)
-        if fault:
-            bad[fault] = bad.get(fault, 0) + group.n
+        if group.fault or group.time_kind != usual.time_kind:
+            bad[group.fault or "kind of time"] += group.n
     total, rows = sum(bad.values()), sum(group.n for group in groups)
     if total:
         said = "".join(f"\n  {n} x {fault}: expected {EXPECTED[fault]}" for fault, n in sorted(bad.items()))
         said += examples(values, usual.time_kind)
-        if "inexact" in bad:
-            raise Refused(f"Different ids may be one floating point number. Write text or integers.{said}")
-        if args.strict or total > MOST_BAD * rows:
-            most = "none" if args.strict else "at most 1 %"
+        none = args.strict or "quote" in bad or "inexact" in bad
+        if none or total > MOST_BAD * rows:
+            most = "none" if none else "at most 1 %"
             raise Refused(f"{total} of {rows} rows cannot be read, expected {most}.{said}")
         print(f"left out: {total} of {rows} rows cannot be read{said}", file=sys.stderr)
     if not args.pages_as_is:
@@ -209,8 +215,7 @@ def examples(values: DataFrame, kind: str | None) -> str:
     fault = F.coalesce("fault", F.when(F.col("time_kind") != kind, "kind of time"))
     columns = ("user", "item", "page", "time", "clicked", "position", "propensity")
     shown = F.coalesce("broken", F.to_json(F.struct(*columns)))
-    rows = values.select(fault.alias("fault"), shown.alias("row")).where("fault IS NOT NULL")
-    rows = rows.limit(EXAMPLES).collect()
+    rows = values.select(fault.alias("fault"), shown.alias("row")).where("fault IS NOT NULL").head(EXAMPLES)
     return "".join(f"\n  {row.fault}: {row.row[:200]}" for row in rows)
 
 
@@ -238,12 +243,11 @@ def write_set(spark: SparkSession, args: argparse.Namespace) -> None:
     tables = {"users": ["user"], "items": ["item"], "pages": ["user", "page"]}
     for query, (table, keys) in zip(queries, tables.items(), strict=True):
         path = f"{args.set}/{table}"
-        rows = spark.sql(query).repartitionByRange(args.parts, keys[0]).sortWithinPartitions(*keys)
-        rows.write.parquet(path)
+        rows = spark.sql(query).repartitionByRange(args.parts, keys[0])
+        rows.sortWithinPartitions(*keys).write.parquet(path)
         spark.read.parquet(path).createOrReplaceTempView(table)
-    places = "shown" if args.position else "arbitrary"
-    features = {"dense": [], "tokens": []}
-    manifest = {"format": "clickgan-dataset", "version": 1, "places": places, "features": features}
+    manifest = {"format": "clickgan-dataset", "version": 1, "features": {"dense": [], "tokens": []}}
+    manifest["places"] = "shown" if args.position else "arbitrary"
     path = spark._jvm.org.apache.hadoop.fs.Path(f"{args.set}/manifest.json")
     file = path.getFileSystem(spark._jsc.hadoopConfiguration()).create(path)
     file.write(bytearray(json.dumps(manifest, indent=2) + "\n", "utf-8"))
@@ -266,5 +270,5 @@ if __name__ == "__main__":
     given = arguments()
     try:
         run(SparkSession.builder.appName("clickgan shown").getOrCreate(), given)
-    except Refused as error:
+    except (Refused, AnalysisException) as error:
         sys.exit(f"error: {error}")

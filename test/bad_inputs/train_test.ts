@@ -30,6 +30,7 @@ const values: [option: string, expected: string, values: string[]][] = [
     "$(id)",
   ]],
   ["--seeds", "Expected a whole number in 1..1000", ["", "0", "1001"]],
+  ["--jobs", "Expected a whole number in 1..256", ["", "0", "257"]],
   ["--data-seed", "Expected a whole number in 0..4294967295", [""]],
   ["--data-users-seed", "Expected a whole number in 0..4294967295", ["-1"]],
   ["--memory-rows", "Expected a whole number of at least 0", ["", "-1", "9007199254740993"]],
@@ -119,6 +120,7 @@ const together: readonly BadInput[] = [
     --resume with --save-dir | train --resume DIR/a --save-dir DIR/b | got --save-dir
     seeds beyond the largest | train --seed 4294967295 --seeds 2
       | Expected seeds of at most 4294967295, got --seed 4294967295 and --seeds 2
+    jobs of one model | train --jobs 2 | Expected --jobs with --seeds of at least 2
     many seeds beyond the largest | train --seed 4294966500 --seeds 1000
       | Expected seeds of at most 4294967295
     a folder to write to with a comma | train --save-dir DIR/a,b | without a comma

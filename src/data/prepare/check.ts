@@ -6,8 +6,8 @@ import { splits } from "../click_log.ts";
 import type { StepStanding } from "../log_source.ts";
 import { MANIFEST, type Manifest, parseManifest } from "../manifest.ts";
 import type { PreparedSet } from "../prepared_set.ts";
-import { openPreparedSet, partFiles, tableChecksum } from "../sets/prepared_folder.ts";
-import { expectChecksums } from "../sets/packed_set.ts";
+import { openPreparedSet, partFiles } from "../sets/prepared_folder.ts";
+import { expectChecksum } from "../sets/packed_set.ts";
 import { OwnedFolder } from "../../run/files/owned_folder.ts";
 import { parseJson, writeJson } from "../../run/files/json_file.ts";
 import { UserError } from "../../user_error.ts";
@@ -41,15 +41,14 @@ export async function check(
     throw await explained(folder, memory, error);
   }
   begin("Checksums");
-  await expectChecksums(set);
   const { files, counts: known } = set.manifest;
-  if (known && PARTS.every((part) => files[part])) return { manifest: set.manifest, added: false };
   const rows = { users: set.userSplit.length, items: counts?.items ?? 0, pages: set.pages };
   const added = { ...files };
   for (const part of PARTS) {
-    const { bytes, sha256 } = await tableChecksum(folder, part);
+    const { bytes, sha256 } = await expectChecksum(set, part);
     added[part] = { rows: rows[part], bytes, sha256 };
   }
+  if (known && PARTS.every((part) => files[part])) return { manifest: set.manifest, added: false };
   using _owned = OwnedFolder.open(folder);
   const path = `${folder}/${MANIFEST}`;
   const text = await Deno.readTextFile(path);
@@ -74,8 +73,7 @@ async function explained(folder: string, memory: string, error: UserError): Prom
   const engine = await Engine.open({ workFolder: "", memory });
   try {
     const files = Object.fromEntries(PARTS.map((part) => [part, partFiles(folder, part)]));
-    const plain = Object.entries(files).map(([part, paths]) => [part, paths.map(plainPath)]);
-    await engine.setVariables(Object.fromEntries(plain));
+    for (const part of PARTS) await engine.setVariables({ [part]: files[part]?.map(plainPath) ?? [] });
     await engine.runSteps(stepsOf(script));
     const faults = await engine.rows(
       "SELECT part, expected, count, place.file AS file, place.line AS line, found FROM fault ORDER BY ALL",

@@ -9,6 +9,7 @@ import { PackedItems, PackedItemsWriter } from "./packed_items.ts";
 import { openPreparedSet, tableChecksum } from "./prepared_folder.ts";
 import type { Manifest } from "../manifest.ts";
 import { type PreparedSet, readPreparedLog } from "../prepared_set.ts";
+import type { Part } from "../prepared_tables.ts";
 import { UserError } from "../../user_error.ts";
 import { thousands } from "../../thousands.ts";
 import { makeFolder } from "../../run/files/atomic_write.ts";
@@ -37,7 +38,7 @@ export async function openPrepared(
 ): Promise<{ source: LogSource; sha256: string; manifest: Manifest }> {
   const set = await openPreparedSet(folder, (done, all) => onProgress?.("Reading users", done, all));
   onProgress?.("Checking files", 0, 1);
-  const sha256 = await expectChecksums(set);
+  const sha256 = await digest(set);
   checkSplits(folder, set.userSplit, needed);
   const { manifest } = set;
   if (set.rows <= memoryRows) return { source: await readPreparedLog(set, onProgress), sha256, manifest };
@@ -88,28 +89,26 @@ async function pack(
   }
 }
 
-/** @returns a checksum of all files, in order. @throws UserError for a table that is not as the manifest says. */
-export async function expectChecksums(set: PreparedSet): Promise<string> {
-  const { folder, manifest } = set;
-  const hash = createHash("sha256").update(JSON.stringify(manifest.features));
+/** Of all files, in order. @throws UserError for one that is not as the manifest says. */
+async function digest(set: PreparedSet): Promise<string> {
+  const hash = createHash("sha256").update(JSON.stringify(set.manifest.features));
   for (const part of ["users", "items", "pages"] as const) {
-    const recorded = manifest.files[part];
-    const { path, each, ...found } = await tableChecksum(folder, part);
-    if (recorded && recorded.sha256 !== found.sha256) {
-      throw new UserError(
-        `${path} is not what the manifest says (SHA-256 ${found.sha256.slice(0, 12)}..., expected ` +
-          `${recorded.sha256.slice(0, 12)}...): it was damaged or changed. Prepare the data again.`,
-      );
-    }
-    if (recorded && recorded.bytes !== found.bytes) {
-      throw new UserError(
-        `${path} is not what the manifest says (${found.bytes} bytes, expected ${recorded.bytes}): it was damaged or ` +
-          "changed. Prepare the data again.",
-      );
-    }
-    for (const sha256 of each) hash.update(sha256);
+    for (const sha256 of (await expectChecksum(set, part)).each) hash.update(sha256);
   }
   return hash.digest("hex");
+}
+
+/** @returns as {@link tableChecksum}. @throws UserError for a part that is not as the manifest says. */
+export async function expectChecksum({ folder, manifest }: PreparedSet, part: Part) {
+  const found = await tableChecksum(folder, part);
+  const recorded = manifest.files[part];
+  if (!recorded || (recorded.sha256 === found.sha256 && recorded.bytes === found.bytes)) return found;
+  const text = ({ bytes, sha256 }: typeof recorded) => `SHA-256 ${sha256.slice(0, 12)}..., ${bytes} bytes`;
+  throw new UserError(
+    `${found.path} is not what the manifest says (${text({ ...recorded, ...found })}; expected ${
+      text(recorded)
+    }): it was damaged or changed. Prepare the data again.`,
+  );
 }
 
 // Packed files in the cache folder: made when they are first asked for, and made anew when they are damaged.

@@ -177,7 +177,7 @@ function describe(gpu: Gpu, data: Dataset): void {
   const features = [
     ...(shape.kind === "mixed" ? [`${thousands(shape.tokens)} tokens`] : []),
     ...(hashed === undefined ? [] : [`ids hashed to 2 x ${thousands(hashed)} of them`]),
-    shape.kind === "one-hot" ? "one-hot" : `${shape.width} features each`,
+    ...(shape.kind === "one-hot" ? ["one-hot"] : shape.width > 0 ? [`${shape.width} features each`] : []),
   ].join(", ");
   say(
     `data: ${name}, ${thousands(userSplit.length)} users, ${thousands(events)} events, ` +
