@@ -114,3 +114,14 @@ export async function readFloats(gpu: Gpu, view: Memory): Promise<Float32Array<A
   const [words] = await readViews(gpu, [view]);
   return new Float32Array(words?.buffer ?? new ArrayBuffer(0));
 }
+
+/** One after another. */
+export function joined(parts: readonly Float32Array[]): Float32Array<ArrayBuffer> {
+  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}

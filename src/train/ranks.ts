@@ -5,6 +5,7 @@
 
 import type { Gpu } from "../gpu/device.ts";
 import type { View } from "../gpu/memory.ts";
+import { joined } from "../gpu/readback.ts";
 import type { Sizes } from "../gpu/sizes.ts";
 import type { SharedGradient } from "../ops/shared_gradient.ts";
 import { UserError } from "../user_error.ts";
@@ -91,15 +92,4 @@ const NONE = 0xffffffff;
 /** Puts values where a view begins, as part of the device's queue. */
 export function write(gpu: Gpu, { buffer, offset }: View, values: Float32Array | Uint32Array): void {
   if (values.length > 0) gpu.queue.writeBuffer(buffer, offset, values as Float32Array<ArrayBuffer>);
-}
-
-/** One after the other. */
-export function joined(parts: readonly Float32Array[]): Float32Array<ArrayBuffer> {
-  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

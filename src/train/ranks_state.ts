@@ -2,12 +2,12 @@
 
 import { Commands } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { readFloats, readViews } from "../gpu/readback.ts";
+import { joined, readFloats, readViews } from "../gpu/readback.ts";
 import { UserError } from "../user_error.ts";
 import { criteria } from "./best_records.ts";
 import type { Validation } from "./group.ts";
 import type { TrainedNetwork } from "./networks.ts";
-import { joined, type Ranks, write } from "./ranks.ts";
+import { type Ranks, write } from "./ranks.ts";
 import type { ResultRing } from "./result_ring.ts";
 import type { TrainerState } from "./trainer_state.ts";
 

@@ -1,6 +1,7 @@
 /** Tries policies in environments with the same users and random numbers, and makes a comparison of it. */
 
 import type { Gpu } from "../../gpu/device.ts";
+import { joined } from "../../gpu/readback.ts";
 import { Simulator } from "../../simulate/simulator.ts";
 import type { UsersSource } from "../../simulate/users.ts";
 import type { PolicyTask } from "../learning/config.ts";
@@ -8,7 +9,7 @@ import type { Cell, Comparison, Environment, Support } from "./comparison.ts";
 import { consistencyOf, pageCalibrationOf } from "./calibration.ts";
 import { figuresOf } from "./figures.ts";
 import { LoggedStates, rareSlots } from "./support.ts";
-import { joined, type Trial } from "./trial.ts";
+import type { Trial } from "./trial.ts";
 import type { SimulatorOptions } from "../../simulate/options.ts";
 
 /** What the log of the model that the policies learned on knows. */

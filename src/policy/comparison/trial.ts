@@ -3,7 +3,7 @@
  * on. The witness follows the clicks, and tells how likely it holds a click on each page, and in which state each user is.
  */
 
-import { readFloats, readViews } from "../../gpu/readback.ts";
+import { joined, readFloats, readViews } from "../../gpu/readback.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import type { EpisodeLog } from "../../simulate/episode_log.ts";
 import { choiceWeights, slateLogits } from "../../simulate/host/dynamics.ts";
@@ -173,15 +173,4 @@ export function clickChances(
   const { none, slots } = choiceWeights(slateLogits(utilities, eta, places));
   const all = slots.reduce((sum, weight) => sum + weight, none);
   return { items: Array.from(slots, (weight) => weight / all), none: none / all };
-}
-
-/** One after another. */
-export function joined(parts: readonly Float32Array[]): Float32Array<ArrayBuffer> {
-  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }
