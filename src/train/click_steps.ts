@@ -155,7 +155,12 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlacedStep> {
     }
   }
 
-  /** Of every network in turn: backward, the sum over the ranks, and the update. */
+  /**
+   * Step t with other ranks. Of every network in turn: backward, the sum over the ranks, and the update.
+   * @param ring where the step's sums are written. @param own numbers of this rank that travel along.
+   * @param patient others may have much to do before.
+   * @returns over all ranks: the sums of `own`, those of the step's loss, and what its means are taken over. @throws Error without a batch.
+   */
   async stepShared(t: number, ranks: Ranks, ring: ResultRing, own: readonly number[], patient: boolean) {
     const { plan, plan: { gpu } } = this.batches;
     const [{ batches: [batch], counted } = { batches: [], counted: NaN }] = this.put(t - 1, 1);
