@@ -2,7 +2,8 @@
 //
 //   touched [T]   a row of the table, each at most once, or NONE      T = the batch's events or distinct items; or PLACES
 //                 at most: token_gradient_rows.wgsl has written all places that are reached here
-//   gradient [T, N] of these rows      weights, m, v [I, N]
+//   gradient [T, N] of these rows      weights, m, v [I, N]; of a table larger than a binding a window, its rows from FIRST on:
+//                touched rows outside of it are another dispatch's
 //
 // For a touched row the result is that of adam.wgsl, to the bit. A row that is not touched keeps its weights and moments: this
 // is TensorFlow Addons' LazyAdam and, but for the place of epsilon, torch.optim.SparseAdam. It is another optimiser than
@@ -34,7 +35,8 @@ const N4 = 16u;        // columns / 4
 const T = 3u;          // step.size[T] is the list's length
 const PLACES = 0u;     // the list's length where it is none of these, else 0
 const DECAYS = false;
-const NONE = 0xffffffffu;
+const FIRST = 0u;      // of the window
+const ROWS = 0xffffffffu;  // of the window, so that NONE is outside of each
 
 struct Step {
   size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
@@ -57,8 +59,8 @@ struct Step {
 fn adam_rows(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let k = id.x + id.y * (grid.x * WORKGROUP);
   if (k >= select(step.size[T], PLACES, PLACES > 0u) * N4) { return; }
-  let row = touched[k / N4];
-  if (row == NONE) { return; }
+  let row = touched[k / N4] - FIRST;
+  if (row >= ROWS) { return; }
   let i = row * N4 + k % N4;
   let g = gradient[k];
   let m1 = BETA1 * m[i] + (1.0 - BETA1) * g;

@@ -176,8 +176,8 @@ export function modelSpecs(
   arena: Arena,
 ): ModelSpecs {
   const { capacity } = plan;
-  const batch = new BatchBuffers(arena, plan.view, log, capacity, plan);
   const { parameters } = model;
+  const batch = new BatchBuffers(arena, plan.view, log, capacity, plan, parameters.inWindows);
   const { shapes } = model.gpu;
   const touchedOnly = training?.adam.kind === "row-sparse";
   const tape = new ClickTape(batch, { arena, parameters, capacity, shapes, touchedOnly });

@@ -93,7 +93,7 @@ export class UserModel implements RecordableModel {
     this.items = catalogueOf(items);
     const specs = modelParameters(this.shape, this.config);
     if ("weights" in initial) checkWeights(specs, initial.weights);
-    this.parameters = new ParameterArena(gpu, specs);
+    this.parameters = new ParameterArena(gpu, specs, { windows: this.shape.kind === "one-hot" });
     this.parameters.write(weightsOf(specs, initial));
   }
 

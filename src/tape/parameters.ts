@@ -70,8 +70,14 @@ export class ParameterArena {
   #gradient: View | undefined;
   #partials: View | undefined;
 
-  /** @throws UserError when the adapter cannot hold or bind them; it names the parameter and the limit. */
-  constructor(readonly gpu: Gpu, readonly specs: readonly ParameterSpec[]) {
+  /** Whether a table is larger than a kernel sees at once: it is read and moved in windows (see {@link tableWindows}). */
+  readonly inWindows: boolean;
+
+  /**
+   * @param windows whether tables may be larger than a binding, as what reads them sees to that.
+   * @throws UserError when the adapter cannot hold or bind them; it names the parameter and the limit.
+   */
+  constructor(readonly gpu: Gpu, readonly specs: readonly ParameterSpec[], { windows = false } = {}) {
     const places = new Map<string, number>();
     let offset = 0;
     const place = (belongs: (spec: ParameterSpec) => boolean): ArenaRange => {
@@ -94,7 +100,9 @@ export class ParameterArena {
     this.decaying = [summedDecaying, place((spec) => (spec.table && spec.decays) ?? false)];
     this.length = place((spec) => (spec.table && !spec.decays) ?? false).end;
     this.#arena = new Arena(gpu, "parameters");
-    for (const spec of specs) requireParameter(gpu, spec);
+    const tables = specs.filter(({ table }) => windows && table);
+    this.inWindows = tables.some((spec) => bytesOf(spec) > gpu.bindingBytes);
+    for (const spec of specs) if (!tables.includes(spec)) requireParameter(gpu, spec);
     this.weights = this.#arena.allocateUnbound("weights", 4 * this.length);
     for (const spec of specs) {
       const { name, rows, columns, groups = 1, table = false, statistic = false, constant = false } = spec;
@@ -113,6 +121,11 @@ export class ParameterArena {
         trainable: !statistic,
       });
     }
+  }
+
+  /** @param otherwise what helps, too. @throws UserError where a table is larger than a kernel sees at once. */
+  requireWhole(otherwise: string): void {
+    for (const spec of this.specs) requireParameter(this.gpu, spec, otherwise);
   }
 
   /** Laid out like the weights. Made when first asked for: a model that only scores needs none. */
@@ -221,7 +234,7 @@ export class ParameterArena {
 }
 
 /** @throws UserError for a parameter that no kernel can see at once: it says how large it may be. */
-function requireParameter(gpu: Gpu, spec: ParameterSpec): void {
+function requireParameter(gpu: Gpu, spec: ParameterSpec, otherwise = ""): void {
   const { name, rows, columns, table, constant } = spec;
   try {
     gpu.requireBindable(bytesOf(spec), `parameter ${name} [${rows}, ${columns}]`);
@@ -234,7 +247,8 @@ function requireParameter(gpu: Gpu, spec: ParameterSpec): void {
     throw new UserError(
       table
         ? `${error.message} At this width at most ${most} items or tokens fit; --dims and --lstm-units set the width. ` +
-          "Or prepare the log with features of the items (--features), or with hashes of their ids (--hash-items)."
+          "Or prepare the log with features of the items (--features), or with hashes of their ids (--hash-items)." +
+          otherwise
         : `${error.message} At most ${most} columns fit; --dims, --behaviour-dims and --lstm-units set them.`,
     );
   }
@@ -242,6 +256,34 @@ function requireParameter(gpu: Gpu, spec: ParameterSpec): void {
 
 function bytesOf(spec: ParameterSpec): number {
   return parameterBytes(spec.rows, padded(spec.columns, spec.groups));
+}
+
+/** Rows of a table that a kernel sees at once. */
+export interface TableWindow {
+  readonly first: number;
+  readonly rows: number;
+  /** Of the weights. What is laid out like them has the same place. */
+  readonly view: View;
+}
+
+/** Rows of a window are a multiple of this, so that each begins where a binding may. */
+const WINDOW_ROWS = 64;
+
+/** Cuts a table into windows of at most `most` bytes: one where it fits. */
+export function tableWindows({ view, rows, stride }: Tensor, most: number): TableWindow[] {
+  const { buffer, offset, size } = bufferOf(view);
+  const count = Number(rows);
+  if (size <= most) return [{ first: 0, rows: count, view: { buffer, offset, size } }];
+  const step = WINDOW_ROWS * Math.max(1, Math.floor(most / (4 * stride * WINDOW_ROWS)));
+  return Array.from({ length: Math.ceil(count / step) }, (_, k) => {
+    const first = k * step;
+    const at = 4 * stride * first;
+    return {
+      first,
+      rows: Math.min(step, count - first),
+      view: { buffer, offset: offset + at, size: Math.min(4 * stride * step, size - at) },
+    };
+  });
 }
 
 /**

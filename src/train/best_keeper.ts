@@ -61,7 +61,7 @@ export class BestKeeper {
         return [network, arena.allocateUnbound(name, 4 * network.parameters.length)];
       }));
     const snapshots = { loss: copies("loss"), prec1: copies("prec1"), prec2: copies("prec2") };
-    const limit = gpu.device.limits.maxStorageBufferBindingSize;
+    const limit = gpu.bindingBytes;
     const program = await Program.record(gpu, "best", headers.buffer, [
       compare(ring.view, record, shards, summary),
       ...networks.flatMap((network) => keep(network, record, snapshots, limit)),
