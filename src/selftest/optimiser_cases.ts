@@ -132,7 +132,7 @@ async function checkBest(gpu: Gpu, checks: Checks): Promise<void> {
         for (const { name, columns } of specs) {
           const expected = wanted.get(criterion)?.get(name) ?? new Float32Array(0);
           const what = `${name} that was best by ${criterion} after validation ${n}`;
-          checks.same(kept.get(name), expected, { kernels, what, columns });
+          checks.same(kept?.get(name), expected, { kernels, what, columns });
         }
       }
     }

@@ -45,6 +45,23 @@ export interface ArenaRange {
 /** Values of parameters by name, [rows, columns] without padding. */
 export type Weights = Map<string, Float32Array<ArrayBuffer>>;
 
+/** Values of a parameter that are read where they are needed: all of a large model's at once may be more than the host's memory. */
+export interface LateValues {
+  readonly length: number;
+  read(): Promise<Float32Array<ArrayBuffer>>;
+}
+/** {@link Weights}, or what reads them. */
+export type LateWeights = ReadonlyMap<string, Float32Array<ArrayBuffer> | LateValues>;
+
+export async function valuesOf<T extends ArrayBufferView>(
+  values: T | LateValues,
+): Promise<T | Float32Array<ArrayBuffer>> {
+  return "read" in values ? await values.read() : values;
+}
+
+/** Tables go to the device and come from it in pieces of so many bytes, whose copies on the way are small. */
+const PIECE_BYTES = 2 ** 24;
+
 /**
  * Weights and gradients of a model, in this order:
  *
@@ -187,12 +204,14 @@ export class ParameterArena {
           } values [${rows}, ${t.columns}], got ${values.length}`,
         );
       }
-      const data = padRows(values, rows, t.columns, t.groups);
-      if (!this.#constants.has(name)) {
-        this.gpu.queue.writeBuffer(buffer, bufferOf(t.view).offset, data);
-      } else if (buffer === this.weights.buffer) {
-        this.#constants.set(name, values);
-        this.gpu.queue.writeBuffer(bufferOf(t.view).buffer, 0, data);
+      const constant = this.#constants.has(name);
+      if (constant && buffer !== this.weights.buffer) continue;
+      if (constant) this.#constants.set(name, values);
+      for (const { first, rows, view } of tableWindows(t, PIECE_BYTES)) {
+        const piece = values.subarray(first * t.columns, (first + rows) * t.columns);
+        const target = constant ? view.buffer : buffer;
+        this.gpu.queue.writeBuffer(target, view.offset, padRows(piece, rows, t.columns, t.groups));
+        if (first > 0) this.gpu.queue.submit([]); // WebGPU keeps what is written until then
       }
     }
   }
@@ -212,9 +231,10 @@ export class ParameterArena {
 
   /**
    * Reads an arena of this layout (weights by default; gradients, moments, a snapshot) by name, and beside it the constants as
-   * they were written. One wait.
+   * they were written. One wait, unless it is large.
    */
   async read(buffer: GPUBuffer = this.weights.buffer): Promise<Weights> {
+    if (this.inWindows) return await readAll(this.late(buffer));
     const all = await readFloats(this.gpu, { buffer, offset: 0, size: 4 * this.length });
     const weights: Weights = new Map();
     for (const t of this.#byName.values()) {
@@ -228,9 +248,33 @@ export class ParameterArena {
     return weights;
   }
 
+  /** What reads an arena of this layout, a parameter at a time. */
+  late(buffer: GPUBuffer = this.weights.buffer): LateWeights {
+    return new Map([...this.#byName.values()].map((t) => {
+      const constant = this.#constants.get(t.name);
+      const length = Number(t.rows) * t.columns;
+      return [t.name, constant ?? { length, read: () => this.#readOne(t, buffer) }];
+    }));
+  }
+
+  async #readOne(t: Tensor, buffer: GPUBuffer): Promise<Float32Array<ArrayBuffer>> {
+    const values = new Float32Array(Number(t.rows) * t.columns);
+    for (const { first, rows, view } of tableWindows(t, PIECE_BYTES)) {
+      const piece = await readFloats(this.gpu, { ...view, buffer });
+      values.set(unpadRows(piece, rows, t.columns, t.groups), first * t.columns);
+    }
+    return values;
+  }
+
   destroy(): void {
     this.#arena.destroy();
   }
+}
+
+export async function readAll(weights: LateWeights): Promise<Weights> {
+  const all: Weights = new Map();
+  for (const [name, values] of weights) all.set(name, await valuesOf(values));
+  return all;
 }
 
 /** @throws UserError for a parameter that no kernel can see at once: it says how large it may be. */

@@ -5,16 +5,26 @@
  * What is trained, and on what, it does not know: see {@link import("./steps.ts").Steps}.
  */
 
+import { Commands } from "../gpu/commands.ts";
 import { ReadbackQueue, readFloats } from "../gpu/readback.ts";
 import type { Made } from "../gpu/made.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
-import { type BestRecords, betterRecords, type Criterion, noBest } from "./best_records.ts";
+import { type BestRecord, type BestRecords, betterRecords, type Criterion, noBest } from "./best_records.ts";
 import { encodeGroup, type Group, type GroupParts, resultsOf } from "./group.ts";
 import { DivergedError, type StepResult, type Summary, type ValidationResult } from "./results.ts";
 import { joinedSpecs, type TrainedNetwork } from "./networks.ts";
 import type { Together } from "./ranks.ts";
 import { average, expectEqualWeights, firstState, validateShared } from "./ranks_state.ts";
-import { readState, readWeights, type TrainerState, writeState, writeWeights } from "./trainer_state.ts";
+import {
+  type LateState,
+  readLate,
+  readState,
+  readWeights,
+  type TrainerState,
+  writeLate,
+  writeState,
+  writeWeights,
+} from "./trainer_state.ts";
 
 /** Groups of steps in flight: one runs while the next waits in the queue. */
 const IN_FLIGHT = 2;
@@ -116,11 +126,31 @@ export class BatchTrainer<C, F> {
    */
   async step(batch?: C): Promise<StepResult<F>> {
     const { gpu, ring } = this.parts;
+    await this.#validateStart({});
     const group = this.#encode(this.#iteration, 1, batch);
     gpu.queue.submit([group.commands]);
     const [result] = this.#take(group, await readFloats(gpu, ring.view), {});
     if (!result) throw new Error("a step gave no result");
+    if (group.validations.length > 0) await this.#keep();
     return result;
+  }
+
+  /** Where the host keeps the best weights, the validation before the first step is apart from it. */
+  async #validateStart(callbacks: RunCallbacks<F>): Promise<void> {
+    const { gpu, ring, validation } = this.parts;
+    if (!validation?.keeper.onHost || this.#validated >= 0) return;
+    this.#validated = 0;
+    const commands = new Commands(gpu, "validation before the first step");
+    validation.evaluation.encode(commands);
+    validation.keeper.encode(commands, 0, 0);
+    gpu.queue.submit([commands.finish()]);
+    this.#tellValidation(0, ring.sumsAt(await readFloats(gpu, ring.view), ring.ofValidation(0)), callbacks);
+    await this.#keep();
+  }
+
+  /** After a validation, with nothing in flight. */
+  async #keep(): Promise<void> {
+    await this.parts.validation?.keeper.take(this.#best, this.#iteration);
   }
 
   /**
@@ -131,6 +161,8 @@ export class BatchTrainer<C, F> {
    */
   async run(to: number, callbacks: RunCallbacks<F> = {}, signal?: AbortSignal): Promise<void> {
     if (this.parts.together) return await this.#runTogether(this.parts.together, to, callbacks, signal);
+    await this.#validateStart(callbacks);
+    const onHost = this.parts.validation?.keeper.onHost ?? false;
     const reads = new ReadbackQueue(this.parts.gpu, this.parts.ring.view);
     const groups: Group[] = [];
     let submitted = this.#iteration;
@@ -168,7 +200,9 @@ export class BatchTrainer<C, F> {
         groups.push(group);
         await reads.submit(group.commands);
         submitted += group.batches.length;
-        if (reads.length >= IN_FLIGHT) await takeOne();
+        const kept = onHost && group.validations.length > 0;
+        while (reads.length >= IN_FLIGHT || (kept && reads.length > 0)) await takeOne();
+        if (kept) await this.#keep();
       }
       while (reads.length > 0) await takeOne();
     } finally {
@@ -194,6 +228,7 @@ export class BatchTrainer<C, F> {
         const at = { n: before / validateEvery, iteration: before, patient };
         const sums = await validateShared(gpu, ranks, ring, validation, at);
         this.#tellValidation(before, sums, callbacks);
+        await this.#keep();
       }
       if (standing.pauses && callbacks.wantsPause) await callbacks.onPause?.(before);
       const end = Math.min(to, this.#earlyEnd());
@@ -268,7 +303,10 @@ export class BatchTrainer<C, F> {
     callbacks.onValidation?.({ iteration, ...figures, best: this.#best, counted });
   }
 
-  #encode(after: number, most: number, own?: C): Group {
+  #encode(after: number, steps: number, own?: C): Group {
+    const { validation, schedule: { validateEvery } } = this.parts;
+    // Where the host keeps the best weights, no step follows a validation before they are read.
+    const most = validation?.keeper.onHost ? Math.min(steps, validateEvery - after % validateEvery) : steps;
     const group = encodeGroup(this.parts, { after, most, validated: this.#validated, own });
     this.#validated = group.validations.at(-1) ?? this.#validated;
     return group;
@@ -300,9 +338,17 @@ export class BatchTrainer<C, F> {
   }
 
   /** The weights that were best on the validation users. @throws Error for a trainer that does not validate. */
-  snapshot(criterion: Criterion): Promise<Weights> {
+  async snapshot(criterion: Criterion): Promise<Weights> {
     if (!this.parts.validation) throw new Error("this trainer does not validate");
-    return this.parts.validation.keeper.snapshot(criterion);
+    const weights = await this.parts.validation.keeper.snapshot(criterion);
+    if (!weights) throw new Error("this trainer has not validated yet");
+    return weights;
+  }
+
+  /** Puts weights in the place of those that were best by a criterion. */
+  replaceBest(criterion: Criterion, record: BestRecord, weights: Weights): void {
+    this.#best = { ...this.#best, [criterion]: record };
+    this.parts.validation?.keeper.restore(this.#best, { [criterion]: weights });
   }
 
   /** All weights as they stand. Nothing may be in flight. */
@@ -324,10 +370,30 @@ export class BatchTrainer<C, F> {
     });
   }
 
+  /** The same, of which tables that are larger than a kernel sees are read where they are needed: nothing may run until then. */
+  lateState(): Promise<LateState> {
+    const { networks, validation } = this.parts;
+    return readLate({ networks, keeper: validation?.keeper }, {
+      iteration: this.#iteration,
+      best: this.#best,
+    });
+  }
+
   /** Puts the training where another one, or this one, stood. Nothing may be in flight. */
   restore(state: TrainerState): void {
     const { networks, validation } = this.parts;
     writeState({ networks, keeper: validation?.keeper }, state);
+    this.#standAt(state);
+  }
+
+  /** The same, a parameter at a time. */
+  async restoreLate(state: LateState): Promise<void> {
+    const { networks, validation } = this.parts;
+    await writeLate({ networks, keeper: validation?.keeper }, state);
+    this.#standAt(state);
+  }
+
+  #standAt(state: Pick<TrainerState, "iteration" | "best">): void {
     this.#iteration = state.iteration;
     this.#best = state.best;
     // The validation of this iteration belongs to the earlier session, but for that before the first step.

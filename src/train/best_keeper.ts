@@ -1,6 +1,7 @@
 /**
  * Keeps the weights of the best validations on the device. The device decides which are the best; the host learns it many
- * steps later.
+ * steps later. Where tables are larger than a kernel sees, three copies of them are too much for the device: there the host
+ * keeps the weights, and steps wait until it has read them.
  */
 
 import compareText from "../../kernels/adam/best_compare.wgsl" with { type: "text" };
@@ -33,6 +34,9 @@ const noBatch = new Dimensions<Record<"none", number>>(["none"], "none");
 const nothing = { sizes: { none: 0 }, counted: 0, first: 0 };
 
 export class BestKeeper {
+  /** By what they were the best, where the host keeps them. One validation's are there once. */
+  readonly #host: Partial<Record<Criterion, Weights>> = {};
+
   private constructor(
     private readonly networks: readonly TrainedNetwork[],
     private readonly ring: ResultRing,
@@ -40,7 +44,7 @@ export class BestKeeper {
     /** Compares the sums of a validation with the best, and copies all weights where they are better. */
     readonly program: Program,
     private readonly record: View,
-    private readonly snapshots: Readonly<Record<Criterion, Copies>>,
+    private readonly snapshots: Readonly<Record<Criterion, Copies>> | undefined,
     private readonly arena: Arena,
   ) {}
 
@@ -60,15 +64,35 @@ export class BestKeeper {
         const name = `${network.prefix}${criterion}`;
         return [network, arena.allocateUnbound(name, 4 * network.parameters.length)];
       }));
-    const snapshots = { loss: copies("loss"), prec1: copies("prec1"), prec2: copies("prec2") };
+    const onHost = networks.some(({ parameters }) => parameters.inWindows);
+    const snapshots = onHost
+      ? undefined
+      : { loss: copies("loss"), prec1: copies("prec1"), prec2: copies("prec2") };
     const limit = gpu.bindingBytes;
     const program = await Program.record(gpu, "best", headers.buffer, [
       compare(ring.view, record, shards, summary),
-      ...networks.flatMap((network) => keep(network, record, snapshots, limit)),
+      ...(snapshots ? networks.flatMap((network) => keep(network, record, snapshots, limit)) : []),
     ]);
     const keeper = new BestKeeper(networks, ring, headers, program, record, snapshots, arena);
     keeper.restore(noBest, {});
     return keeper;
+  }
+
+  /** Whether {@link take} is to be called after a validation, before the next step. */
+  get onHost(): boolean {
+    return this.snapshots === undefined;
+  }
+
+  /** Reads the weights as they stand if the validation of this iteration is the best by anything. Nothing may be in flight. */
+  async take(best: BestRecords, iteration: number): Promise<void> {
+    const { networks } = this;
+    const beaten = criteria.filter((criterion) =>
+      Number.isFinite(best[criterion].value) && best[criterion].iteration === iteration
+    );
+    if (!this.onHost || beaten.length === 0) return;
+    for (const criterion of beaten) delete this.#host[criterion]; // so that the memory is free
+    const weights = await readJoined(networks, ({ parameters }) => parameters.weights.buffer);
+    for (const criterion of beaten) this.#host[criterion] = weights;
   }
 
   /** Appends what follows the shards of validation number n, after `iteration` steps. */
@@ -79,9 +103,11 @@ export class BestKeeper {
     this.program.encode(commands, nothing.sizes, this.headers.offset(place));
   }
 
-  /** Reads the weights that were best by a criterion. */
-  snapshot(criterion: Criterion): Promise<Weights> {
-    return readJoined(this.networks, (network) => this.snapshots[criterion].get(network)?.buffer);
+  /** The weights that were best by a criterion; undefined where the host keeps them, and there are none. */
+  async snapshot(criterion: Criterion): Promise<Weights | undefined> {
+    const { networks, snapshots } = this;
+    if (!snapshots) return this.#host[criterion];
+    return await readJoined(networks, (network) => snapshots[criterion].get(network)?.buffer);
   }
 
   /** Puts back what an earlier session had reached. */
@@ -93,9 +119,10 @@ export class BestKeeper {
     gpu.queue.writeBuffer(this.record.buffer, 16, iterations);
     for (const criterion of criteria) {
       const values = weights[criterion];
-      if (values) {
-        writeJoined(this.networks, values, (network) => this.snapshots[criterion].get(network)?.buffer);
-      }
+      if (!values) continue;
+      const { snapshots } = this;
+      if (snapshots) writeJoined(this.networks, values, (network) => snapshots[criterion].get(network)?.buffer);
+      else this.#host[criterion] = values;
     }
   }
 
