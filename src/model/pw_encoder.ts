@@ -103,7 +103,7 @@ export function clickProduct(
   if (mixed) return pwTable(tape, name, { table: mixed, weights, layerBias });
   const kernel = tape.parameter(names.kernel);
   if (!features) {
-    if (itemBias) tape.options.parameters.requireWhole(" Or take --pw-nonlinearity none.");
+    if (itemBias) tape.options.parameters.requireWhole("Take --pw-nonlinearity none. ");
     const table = itemBias ? kernel : oneHotRows(tape, names.clickPart, kernel, "events");
     return pwTable(tape, name, { table, weights, layerBias, itemBias });
   }

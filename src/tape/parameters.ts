@@ -290,9 +290,8 @@ function requireParameter(gpu: Gpu, spec: ParameterSpec, otherwise = ""): void {
     const most = thousands(Math.floor(error.share * (table ? rows : columns)));
     throw new UserError(
       table
-        ? `${error.message} At this width at most ${most} items or tokens fit; --dims and --lstm-units set the width. ` +
-          "Or prepare the log with features of the items (--features), or with hashes of their ids (--hash-items)." +
-          otherwise
+        ? `${error.message} ${otherwise}At this width at most ${most} items or tokens fit; --dims and --lstm-units set the ` +
+          "width. Or prepare the log with features of the items (--features), or with hashes of their ids (--hash-items)."
         : `${error.message} At most ${most} columns fit; --dims, --behaviour-dims and --lstm-units set them.`,
     );
   }

@@ -11,6 +11,8 @@ import type { TrainerState } from "../../src/train/trainer_state.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { UserError } from "../../src/user_error.ts";
 import { withGpu } from "../op_check.ts";
+import { LearnedSource } from "../../src/simulate/learned_users.ts";
+import { simulated } from "../simulated_models.ts";
 import { smallLstm, smallPw } from "../small_models.ts";
 import { game, shannon } from "./trainings.ts";
 
@@ -40,7 +42,7 @@ function assertSameState(found: TrainerState, expected: TrainerState): void {
 }
 
 interface Trained extends Disposable {
-  readonly trainer: Pick<BatchTrainer<never, unknown>, "run" | "state" | "restore">;
+  readonly trainer: Pick<BatchTrainer<never, unknown>, "run" | "state" | "lateState" | "restoreLate">;
   readonly model: UserModel;
 }
 const ITERATIONS = 12;
@@ -60,9 +62,12 @@ for (const [name, make] of Object.entries(trainings)) {
       using cut = await make(narrow(gpu));
       assert.ok(cut.model.parameters.inWindows && !whole.model.parameters.inWindows);
       await whole.trainer.run(ITERATIONS);
-      await cut.trainer.run(ITERATIONS);
+      await cut.trainer.run(ITERATIONS / 2 + 1);
+      using again = await make(narrow(gpu));
+      await again.trainer.restoreLate(await cut.trainer.lateState());
+      await again.trainer.run(ITERATIONS);
       const state = await whole.trainer.state();
-      assertSameState(await cut.trainer.state(), state);
+      assertSameState(await again.trainer.state(), state);
     }));
 }
 
@@ -70,9 +75,16 @@ Deno.test("what sees no windows refuses a large table: dense Adam, simulated use
   withGpu(undefined, async (gpu) => {
     const refused = (what: RegExp) => (error: unknown) => {
       assert.ok(error instanceof UserError);
-      assert.match(error.message, /input_kernel \[9000, 12\] needs 576,000 bytes/);
+      assert.match(error.message, /input_kernel \[20000, 12\] needs 1,280,000 bytes/);
       assert.match(error.message, what);
       return true;
     };
     await assert.rejects(shannon(narrow(gpu), log, smallLstm), refused(/--adam row-sparse/));
+    const model = new UserModel(narrow(gpu), log.items, smallLstm, { seed: 1 });
+    const options = { users: 4, slate: 2, pages: 1, seed: 1 };
+    await assert.rejects(
+      () => simulated(new LearnedSource(model), narrow(gpu), options, async () => {}),
+      refused(/fewer items/),
+    );
+    model.destroy();
   }));
