@@ -110,6 +110,8 @@ export class AdamState {
     const { parameters } = this;
     const at = table.parameter?.offset ?? NaN;
     const parts = tableWindows(table, most);
+    const N4 = table.stride / 4;
+    const VECTORS = parts.length > 1 && parameters.gpu.shapes.kind === "cpu" ? N4 : 1;
     return parts.map((window): DispatchSpec<S> => {
       const { count, list, gradient, constants } = touchedIn(window, table, touched, parts.length);
       const of = ({ buffer }: View): View => ({ ...window.view, buffer });
@@ -118,7 +120,8 @@ export class AdamState {
         label: `adam of touched rows of ${table.name}`,
         constants: {
           ...adamConstants,
-          N4: table.stride / 4,
+          N4,
+          ...(VECTORS > 1 && { VECTORS }),
           ...(typeof count === "object" ? { PLACES: count.most } : { T: dimensions.index(count) }),
           DECAYS: parameters.decaying.some(({ start, end }) => start <= at && at < end),
           ...constants,
@@ -130,7 +133,7 @@ export class AdamState {
           m: of(this.m),
           v: of(this.v),
         },
-        invocations: [timesPlaces(table.stride / 4, count)],
+        invocations: [timesPlaces(N4 / VECTORS, count)],
         cost: (s) => ({
           flops: 10 * amountOf(count, s) * table.stride / parts.length,
           bytes: 28 * amountOf(count, s) * table.stride / parts.length,

@@ -32,14 +32,15 @@ export function gatherRows(
   most: number = tape.options.arena.gpu.bindingBytes,
 ): ClickDispatch[] {
   const N4 = table.stride / 4;
+  const VECTORS = tape.options.shapes.kind === "gpu" ? 1 : N4;
   const list = rows === "items" ? tape.batch.slotItem : tape.batch.eventItem;
   const parts = tableWindows(table, most);
   return parts.map(({ first, rows: ROWS, view }): ClickDispatch => ({
     kernel: rowsKernel,
     label: `${label}, rows from ${first}`,
-    constants: { N4, T: tape.dimensions.index(rows), FIRST: first, ROWS },
+    constants: { N4, VECTORS, T: tape.dimensions.index(rows), FIRST: first, ROWS },
     views: { table: view, list, output },
-    invocations: [{ of: rows, times: N4 }],
+    invocations: [{ of: rows, times: N4 / VECTORS }],
     cost: (s) => ({ flops: 0, bytes: 32 * s[rows] * N4 / parts.length + 4 * s[rows] }),
   }));
 }
