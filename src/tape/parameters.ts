@@ -59,8 +59,8 @@ export async function valuesOf<T extends ArrayBufferView>(
   return "read" in values ? await values.read() : values;
 }
 
-/** Tables go to the device and come from it in pieces of so many bytes, whose copies on the way are small. */
-const PIECE_BYTES = 2 ** 24;
+/** A large table goes to the device, and comes from it, in pieces of so many bytes: the buffers on the way are then few, and kept. */
+const PIECE_BYTES = 2 ** 20;
 
 /**
  * Weights and gradients of a model, in this order:
@@ -232,9 +232,13 @@ export class ParameterArena {
   /**
    * Reads an arena of this layout (weights by default; gradients, moments, a snapshot) by name, and beside it the constants as
    * they were written. One wait, unless it is large.
+   * @param into where values of a large one go, by name, if that is there already.
    */
-  async read(buffer: GPUBuffer = this.weights.buffer): Promise<Weights> {
-    if (this.inWindows) return await readAll(this.late(buffer));
+  async read(
+    buffer: GPUBuffer = this.weights.buffer,
+    into?: (name: string) => Float32Array<ArrayBuffer> | undefined,
+  ): Promise<Weights> {
+    if (this.inWindows) return await readAll(this.late(buffer, into));
     const all = await readFloats(this.gpu, { buffer, offset: 0, size: 4 * this.length });
     const weights: Weights = new Map();
     for (const t of this.#byName.values()) {
@@ -249,19 +253,22 @@ export class ParameterArena {
   }
 
   /** What reads an arena of this layout, a parameter at a time. */
-  late(buffer: GPUBuffer = this.weights.buffer): LateWeights {
+  late(buffer: GPUBuffer = this.weights.buffer, into?: (name: string) => Float32Array<ArrayBuffer> | undefined): LateWeights {
     return new Map([...this.#byName.values()].map((t) => {
       const constant = this.#constants.get(t.name);
       const length = Number(t.rows) * t.columns;
-      return [t.name, constant ?? { length, read: () => this.#readOne(t, buffer) }];
+      const read = () => this.#readOne(t, buffer, into?.(t.name) ?? new Float32Array(length));
+      return [t.name, constant ?? { length, read }];
     }));
   }
 
-  async #readOne(t: Tensor, buffer: GPUBuffer): Promise<Float32Array<ArrayBuffer>> {
-    const values = new Float32Array(Number(t.rows) * t.columns);
+  async #readOne(t: Tensor, buffer: GPUBuffer, values: Float32Array<ArrayBuffer>) {
     for (const { first, rows, view } of tableWindows(t, PIECE_BYTES)) {
       const piece = await readFloats(this.gpu, { ...view, buffer });
-      values.set(unpadRows(piece, rows, t.columns, t.groups), first * t.columns);
+      const dense = t.stride === t.columns
+        ? piece.subarray(0, rows * t.columns)
+        : unpadRows(piece, rows, t.columns, t.groups);
+      values.set(dense, first * t.columns);
     }
     return values;
   }

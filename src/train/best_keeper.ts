@@ -36,6 +36,8 @@ const nothing = { sizes: { none: 0 }, counted: 0, first: 0 };
 export class BestKeeper {
   /** By what they were the best, where the host keeps them. One validation's are there once. */
   readonly #host: Partial<Record<Criterion, Weights>> = {};
+  /** Those that others have, too: nothing is to be written there. */
+  readonly #shared = new WeakSet<Weights>();
 
   private constructor(
     private readonly networks: readonly TrainedNetwork[],
@@ -90,8 +92,11 @@ export class BestKeeper {
       Number.isFinite(best[criterion].value) && best[criterion].iteration === iteration
     );
     if (!this.onHost || beaten.length === 0) return;
-    for (const criterion of beaten) delete this.#host[criterion]; // so that the memory is free
-    const weights = await readJoined(networks, ({ parameters }) => parameters.weights.buffer);
+    const old = beaten.map((criterion) => this.#host[criterion]);
+    for (const criterion of beaten) delete this.#host[criterion];
+    const kept = Object.values(this.#host);
+    const free = old.find((weights) => weights && !kept.includes(weights) && !this.#shared.has(weights));
+    const weights = await readJoined(networks, ({ parameters }) => parameters.weights.buffer, free);
     for (const criterion of beaten) this.#host[criterion] = weights;
   }
 
@@ -103,10 +108,15 @@ export class BestKeeper {
     this.program.encode(commands, nothing.sizes, this.headers.offset(place));
   }
 
-  /** The weights that were best by a criterion; undefined where the host keeps them, and there are none. */
-  async snapshot(criterion: Criterion): Promise<Weights | undefined> {
+  /**
+   * The weights that were best by a criterion; undefined where the host keeps them, and there are none.
+   * @param brief whether they are of no use after the next step, whose validation may be written over them.
+   */
+  async snapshot(criterion: Criterion, brief = false): Promise<Weights | undefined> {
     const { networks, snapshots } = this;
-    if (!snapshots) return this.#host[criterion];
+    const own = this.#host[criterion];
+    if (own && !brief) this.#shared.add(own);
+    if (!snapshots) return own;
     return await readJoined(networks, (network) => snapshots[criterion].get(network)?.buffer);
   }
 
@@ -123,6 +133,7 @@ export class BestKeeper {
       const { snapshots } = this;
       if (snapshots) writeJoined(this.networks, values, (network) => snapshots[criterion].get(network)?.buffer);
       else this.#host[criterion] = values;
+      this.#shared.add(values);
     }
   }
 

@@ -46,7 +46,7 @@ export async function readState(
     m: await readJoined(networks, PARTS.m),
     v: await readJoined(networks, PARTS.v),
     best,
-    snapshots: await snapshotsOf(keeper),
+    snapshots: await snapshotsOf(keeper, false),
   };
 }
 
@@ -56,7 +56,7 @@ export async function readLate(holders: Holders, at: Pick<TrainerState, "iterati
   if (!keeper?.onHost) return await readState(holders, at);
   const late = (of: BufferOf) => lateJoined(networks, of);
   const parts = { weights: late(PARTS.weights), m: late(PARTS.m), v: late(PARTS.v) };
-  return { ...at, ...parts, snapshots: await snapshotsOf(keeper) };
+  return { ...at, ...parts, snapshots: await snapshotsOf(keeper, true) };
 }
 
 const PARTS = {
@@ -65,10 +65,13 @@ const PARTS = {
   v: ({ adam }) => adam?.v.buffer,
 } satisfies Record<string, BufferOf>;
 
-async function snapshotsOf(keeper: BestKeeper | undefined): Promise<Partial<Record<Criterion, Weights>>> {
+async function snapshotsOf(
+  keeper: BestKeeper | undefined,
+  brief: boolean,
+): Promise<Partial<Record<Criterion, Weights>>> {
   const snapshots: Partial<Record<Criterion, Weights>> = {};
   for (const criterion of criteria) {
-    const weights = await keeper?.snapshot(criterion);
+    const weights = await keeper?.snapshot(criterion, brief);
     if (weights) snapshots[criterion] = weights;
   }
   return snapshots;
