@@ -20,8 +20,10 @@ import { type Communication, type MpiRanks, textsOf } from "./ranks/mpi.ts";
 import { readSnapshot } from "./snapshot.ts";
 import { rowOf, type Stage, stageBefore, type StageFigures, type StageName, startOf } from "./stages.ts";
 
-/** Seconds between two saves. A crash loses what was done since the last one. */
+/** Seconds between two saves, at least. A crash loses what was done since the last one. */
 const SAVE_SECONDS = 20;
+/** And so many times what a save takes: the tables of a million items are gigabytes. */
+const SAVE_TIMES = 9;
 
 export interface RunEvents {
   /** Told before the first step, where batches are cut: into how many parts at most. */
@@ -230,6 +232,7 @@ async function train(training: Training, folder: RunFolder): Promise<RunResult> 
   const first = trainer.iteration;
   const iterations = stage.iterations(config);
   let saved = began;
+  let pauseMs = 1000 * SAVE_SECONDS;
   const before = ranks?.spent;
   if (trainer.batchParts > 1) events.onParts?.(trainer.batchParts);
   try {
@@ -242,10 +245,12 @@ async function train(training: Training, folder: RunFolder): Promise<RunResult> 
         folder.append("validation", result.iteration, rowOf(stage, result));
         events.onValidation?.(result);
       },
-      wantsPause: () => performance.now() - saved > 1000 * SAVE_SECONDS,
+      wantsPause: () => performance.now() - saved > pauseMs,
       onPause: async () => {
+        const before = performance.now();
         await save(training, folder);
         saved = performance.now();
+        pauseMs = Math.max(1000 * SAVE_SECONDS, SAVE_TIMES * (saved - before));
       },
     }, signal);
     const spent = ranks && spentOf(ranks, before, (performance.now() - began) / 1000);
