@@ -32,14 +32,12 @@ export class NumberIds implements Ids {
 
   /** All of them. */
   latest(): Uint32Array<ArrayBuffer> {
-    return Uint32Array.from({ length: this.count }, (_, number) => number);
+    return new Uint32Array(this.count).map((_, number) => number);
   }
 }
 
 /** Ids as a source has them. */
 export class TextIds implements Ids {
-  #numbers: Map<string, number> | undefined;
-
   /** In the order of the numbers; later versions of an item have larger ones. */
   constructor(private readonly list: TextList) {}
 
@@ -53,20 +51,11 @@ export class TextIds implements Ids {
   }
 
   numberOf(id: string): number | undefined {
-    return this.#byId().get(id);
+    return this.list.lastOf(id);
   }
 
   latest(): Uint32Array<ArrayBuffer> {
-    return Uint32Array.from(this.#byId().values()).sort();
-  }
-
-  /** Made when it is first asked for: some 100 bytes an id. */
-  #byId(): Map<string, number> {
-    if (this.#numbers) return this.#numbers;
-    const numbers = new Map<string, number>();
-    let number = 0;
-    for (const id of this.list) numbers.set(id, number++);
-    return this.#numbers = numbers;
+    return this.list.lasts();
   }
 }
 
@@ -104,6 +93,9 @@ function listIn(text: string): unknown {
 
 export class TextList {
   readonly #decoder = new TextDecoder();
+  /** Places of texts, and 1 more, by the hash of their bytes; 0 for none. */
+  #slots: Uint32Array | undefined;
+
   private constructor(private readonly bytes: Uint8Array, private readonly ends: Float64Array) {}
 
   static of(texts: Iterable<string>): TextList {
@@ -129,8 +121,52 @@ export class TextList {
       : this.#decoder.decode(this.bytes.subarray(this.ends[k - 1] ?? 0, end));
   }
 
-  *[Symbol.iterator](): Generator<string> {
-    for (let k = 0; k < this.length; k++) yield this.at(k) ?? "";
+  /** The last place of a text. What finds it is made when it is first asked for: 6 to 12 bytes a text. */
+  lastOf(text: string): number | undefined {
+    const bytes = new TextEncoder().encode(text);
+    const slots = this.#index();
+    const found = slots[this.#slotOf(slots, bytes, 0, bytes.length)] ?? 0;
+    return found > 0 ? found - 1 : undefined;
+  }
+
+  /** The last place of each different text, ascending. */
+  lasts(): Uint32Array<ArrayBuffer> {
+    const isLast = new Uint8Array(this.length);
+    for (const found of this.#index()) if (found > 0) isLast[found - 1] = 1;
+    let count = 0;
+    const places = new Uint32Array(isLast.reduce((sum, own) => sum + own, 0));
+    isLast.forEach((own, k) => own && (places[count++] = k));
+    return places;
+  }
+
+  #index(): Uint32Array {
+    if (this.#slots) return this.#slots;
+    const slots = new Uint32Array(2 ** Math.ceil(Math.log2(1.5 * this.length + 1)));
+    let from = 0;
+    this.ends.forEach((end, k) => {
+      slots[this.#slotOf(slots, this.bytes, from, end)] = k + 1;
+      from = end;
+    });
+    return this.#slots = slots;
+  }
+
+  /** Where a text stands, or would stand: the first free slot from that of its hash on (FNV-1a, its bits mixed). */
+  #slotOf(slots: Uint32Array, bytes: Uint8Array, from: number, end: number): number {
+    let hash = 0x811c9dc5;
+    for (let k = from; k < end; k++) hash = Math.imul(hash ^ (bytes[k] ?? 0), 0x01000193);
+    hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+    let slot = (hash ^ (hash >>> 13)) & (slots.length - 1);
+    for (;; slot = (slot + 1) & (slots.length - 1)) {
+      const found = slots[slot] ?? 0;
+      if (found === 0 || this.#isAt(found - 1, bytes, from, end)) return slot;
+    }
+  }
+
+  #isAt(place: number, bytes: Uint8Array, from: number, end: number): boolean {
+    const own = this.ends[place - 1] ?? 0;
+    if ((this.ends[place] ?? 0) - own !== end - from) return false;
+    for (let k = 0; k < end - from; k++) if (this.bytes[own + k] !== bytes[from + k]) return false;
+    return true;
   }
 }
 
@@ -161,7 +197,8 @@ export class TextListWriter {
     return this.#length;
   }
 
+  /** Nothing may be pushed behind it. What is reserved beyond the texts was never written, and takes no memory. */
   done(): TextList {
-    return TextList.from(this.#bytes.slice(0, this.#used), this.#ends.slice(0, this.#length));
+    return TextList.from(this.#bytes.subarray(0, this.#used), this.#ends.subarray(0, this.#length));
   }
 }

@@ -5,6 +5,7 @@
 
 import { type IncomingHttpHeaders, type IncomingMessage, Server, type ServerResponse } from "node:http";
 import { Duplex } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { UserError } from "../user_error.ts";
 
 export const HOST = "127.0.0.1";
@@ -192,9 +193,12 @@ function askedOf(request: IncomingMessage): Asked {
   };
 }
 
+/** At once, or, where the answer says that it comes in parts, no faster than they are taken. */
 async function send(answer: Response, response: ServerResponse): Promise<void> {
-  const body = new Uint8Array(await answer.arrayBuffer());
+  const inParts = answer.headers.has("transfer-encoding") ? answer.body : null;
+  const body = inParts ? undefined : new Uint8Array(await answer.arrayBuffer());
   response.on("error", () => {}); // the client is gone
   response.writeHead(answer.status, Object.fromEntries(answer.headers));
-  response.end(body);
+  if (inParts) await pipeline(inParts, response).catch(() => {});
+  else response.end(body);
 }

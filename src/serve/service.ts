@@ -28,6 +28,9 @@ export const defaultService: ServiceOptions = { maxRequests: 512, maxBody: 2 ** 
 
 /** Rows of a dispatch: at least one request of the largest size, and a few of usual ones. */
 const ROWS = 2 ** 15;
+/** Ids of {@link Service.items} that are written at once. */
+const ITEMS_A_PART = 2 ** 13;
+
 /** An answer other than 200. */
 class Refusal extends Error {
   constructor(
@@ -187,10 +190,19 @@ export class Service {
     return json(await this.#onDevice(() => this.#environments.step(request)));
   }
 
-  /** The ids of the items, by their numbers. */
+  /** The ids of the items, by their numbers; in parts, as they may be more than a text can have. */
   items(): Response {
     const { items, source: { items: { shape: { count } } } } = this.data;
-    return json({ items: Array.from({ length: count }, (_, item) => items.of(item)) });
+    function* parts(): Generator<string> {
+      for (let first = 0; first < count; first += ITEMS_A_PART) {
+        const length = Math.min(ITEMS_A_PART, count - first);
+        const ids = Array.from({ length }, (_, k) => JSON.stringify(items.of(first + k)));
+        yield (first === 0 ? '{"items":[' : ",") + ids.join(",");
+      }
+      yield "]}\n";
+    }
+    const headers = { "content-type": "application/json", "transfer-encoding": "chunked" };
+    return new Response(ReadableStream.from(parts()).pipeThrough(new TextEncoderStream()), { headers });
   }
 
   /** Frees what it made on the device. Nothing may be under way. */
