@@ -34,13 +34,14 @@ export async function recommend(
   { history, candidates, top, newOnly, onItems }: RecommendOptions,
 ): Promise<Recommendation[]> {
   const known = new Set(newOnly ? Array.from(history) : []);
-  const wanted = known.size === 0 ? candidates : candidates.filter((item) => !known.has(item));
   let best: Recommendation[] = [];
-  // Pages of one length: counts know how long a page is, and the items of a short last one would have other utilities.
-  const pages = Math.ceil(wanted.length / PAGE);
-  const startOf = (page: number) => Math.floor(page * wanted.length / pages);
+  // Of about one length: counts know how long a page is, and the items of a short last one would have other utilities.
+  const pages = Math.ceil(candidates.length / PAGE);
+  const startOf = (page: number) => Math.floor(page * candidates.length / pages);
   for (let k = 0; k < pages; k++) {
-    const page = wanted.subarray(startOf(k), startOf(k + 1));
+    const all = candidates.subarray(startOf(k), startOf(k + 1));
+    const page = known.size === 0 ? all : all.filter((item) => !known.has(item));
+    if (page.length === 0) continue;
     const [utilities = new Float32Array()] = await score([{ history, page }]);
     expectFinite(utilities);
     // Of equal ones those that are there have the smaller numbers.
@@ -52,7 +53,7 @@ export async function recommend(
     if (better.length > 0) {
       best = [...best, ...better].sort((a, b) => b.utility - a.utility || a.item - b.item).slice(0, top);
     }
-    onItems?.(startOf(k + 1), wanted.length);
+    onItems?.(startOf(k + 1), candidates.length);
   }
   return best;
 }
