@@ -26,6 +26,8 @@ export interface Asked {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: AsyncIterable<Uint8Array>;
+  /** Whether nobody waits for the answer any more. */
+  readonly isGone?: () => boolean;
 }
 
 export interface ListenOptions {
@@ -49,7 +51,7 @@ export function listen(
 ): Listening {
   const listener = listenerOn(port);
   const server = new InjectedServer(async (request, response) => {
-    const answer = refusalOf(request.headers, allowHost) ?? await handle(askedOf(request));
+    const answer = refusalOf(request.headers, allowHost) ?? await handle(askedOf(request, response));
     await send(answer, response);
   });
   const ended = new AbortController();
@@ -182,7 +184,7 @@ function refuse(expected: string, found: string): Response {
   return Response.json({ error: `${expected}, found ${JSON.stringify(found)}` }, { status: 403 });
 }
 
-function askedOf(request: IncomingMessage): Asked {
+function askedOf(request: IncomingMessage, response: ServerResponse): Asked {
   const { method = "", url = "", headers } = request;
   return {
     method,
@@ -190,6 +192,7 @@ function askedOf(request: IncomingMessage): Asked {
     headers,
     // Otherwise the connection would be closed before a refusal of the body is sent.
     body: request.iterator({ destroyOnReturn: false }),
+    isGone: () => response.destroyed,
   };
 }
 

@@ -18,7 +18,7 @@ export interface RecommendOptions {
   readonly top: number;
   /** Leaves out what is in the history. */
   readonly newOnly: boolean;
-  /** Told how many items are scored, and of how many. */
+  /** Told how many items are scored, and of how many, after each page; what it throws ends the work. */
   readonly onItems?: (done: number, all: number) => void;
 }
 
