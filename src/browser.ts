@@ -42,7 +42,13 @@ export { restless as restlessShop, type ShopTruth } from "./data/shops.ts";
 export { type AdapterDescription, Gpu, type GpuOptions, openDevice } from "./gpu/device.ts";
 export type { Constants } from "./gpu/kernel.ts";
 export { type KernelRun, runKernel } from "./gpu/run_kernel.ts";
-export type { AdapterKind, KernelShapes, LstmVariant, MatmulVariant } from "./gpu/kernel_shapes.ts";
+export type {
+  AdapterKind,
+  KernelShapes,
+  LstmVariant,
+  MatmulVariant,
+  SumVariant,
+} from "./gpu/kernel_shapes.ts";
 export { type ChoiceProbabilities, choiceProbabilities } from "./model/choice.ts";
 export {
   type CommonModelConfig,

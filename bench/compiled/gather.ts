@@ -167,6 +167,7 @@ export async function gather(options: GatherOptions): Promise<Gathered> {
     }
     if (options.simulated) {
       await cutBatches(watcher, onProgress);
+      if (options.kind === "gpu") await sumsBySubgroups(watcher, onProgress);
       await simulate(watcher, onProgress);
     }
     watcher.gpu.check();
@@ -188,6 +189,20 @@ async function cutBatches(watcher: Watcher, onProgress: (text: string) => void):
     (await Trainer.create(model, log, training, { validate: false })).destroy();
     model.destroy();
   }
+}
+
+/** Sums by subgroups, which calibration alone chooses. */
+async function sumsBySubgroups(watcher: Watcher, onProgress: (text: string) => void): Promise<void> {
+  const { gpu } = watcher;
+  if (!gpu.hasSubgroups) return;
+  watcher.where = "sums by subgroups";
+  onProgress(`recording: ${watcher.where}`);
+  const before = gpu.shapes;
+  gpu.useShapes({ ...before, sum: { outcome_sum: "subgroups" } });
+  const model = new UserModel(gpu, smallLog(1, SMALL).items, defaultModel, { seed: 1 });
+  (await Trainer.create(model, smallLog(1, SMALL), { ...defaultTraining, batchSize: 5 })).destroy();
+  model.destroy();
+  gpu.useShapes(before);
 }
 
 /** Items, users and slates of simulated pages. */

@@ -55,7 +55,12 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
   /** What kernels of matrix products are chosen by. */
   get choice(): ShapeChoice {
     const { arena, shapes } = this.options;
-    return { shapes, workgroupBytes: arena.gpu.device.limits.maxComputeWorkgroupStorageSize };
+    const { device, hasSubgroups } = arena.gpu;
+    return {
+      shapes,
+      workgroupBytes: device.limits.maxComputeWorkgroupStorageSize,
+      subgroups: hasSubgroups,
+    };
   }
   parameter(name: string): Tensor {
     return this.options.parameters.get(name);

@@ -71,7 +71,7 @@ interface Case {
   readonly model: ModelConfig;
   readonly training?: Partial<TrainingConfig>;
   /** Plays the game of the adversarial stage instead. */
-  readonly game?: Partial<AdversarialConfig>;
+  readonly game?: Partial<AdversarialConfig> | undefined;
   /** Bytes that a kernel sees at once, if not all that the adapter lets it see. */
   readonly binding?: number;
 }
@@ -253,6 +253,11 @@ Deno.test("every shader text passes Tint, and every call Dawn, within the limits
         gpu.check();
       }
       await learnFromUsers(gpu, kind);
+      if (kind === "gpu") {
+        // By themselves and in shared launches.
+        gpu.useShapes({ ...gpu.shapes, sum: { outcome_sum: "subgroups" } });
+        for (const game of [undefined, {}]) await train(gpu, { log: logs.dense, model: lstm, game }, 3);
+      }
       if (kind === "cpu") {
         await climb(gpu);
         await measureAdapter(gpu, 0);

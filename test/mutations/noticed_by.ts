@@ -15,7 +15,8 @@ const ROWS: readonly Row[] = [
   // Kernels.
   [/^kernels\/choice_nll/, "ops/ops /choice_nll/"],
   [/^kernels\/place_gradient/, "ops/ops /(choice_nll: places|item_term: .* bias)/"],
-  [/^kernels\/((exact_)?minimax|outcome_sum)/, "ops/minimax"],
+  [/^kernels\/(exact_)?minimax/, "ops/minimax"],
+  [/^kernels\/outcome_sum/, "ops/ops /^sums of losses/"],
   [/^kernels\/adam\./, "ops/adam"],
   [/^kernels\/adam_rows/, "train/row_sparse_adam"],
   [/^kernels\/gradient_(rows_)?add/, "train/cut_batches"],

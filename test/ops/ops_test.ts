@@ -29,7 +29,8 @@ import {
   rareTokens,
   U,
 } from "../../src/selftest/ops/op_batches.ts";
-import { checkOp } from "../op_check.ts";
+import { sumCases } from "../../src/selftest/sum_cases.ts";
+import { checkOp, checkTest } from "../op_check.ts";
 
 for (const [name, b] of Object.entries({ ...mixed, "many tokens": manyTokens })) {
   for (const rows of ["items", "events"] as const) {
@@ -181,4 +182,8 @@ for (
       touchedOnly,
       tolerance: 4 * U * 400,
     }));
+}
+
+for (const kind of ["cpu", "gpu"] as const) {
+  for (const { name, check } of sumCases) checkTest(`${name}, ${kind} shapes`, kind, check);
 }
