@@ -14,6 +14,7 @@
 // On a GPU     (reasoned, not measured) neighbours own neighbouring columns: a row is read and written coalesced, and which row
 //              it is, is a broadcast. With W windows W times as many invocations start as write; a window has 128 MiB, so they
 //              are few. Loads are vectors of 16 bytes. Workgroups of 64 fill subgroups.
+//   compiled: navi31 12 VGPRs, 32 subgroups a SIMD, inverse throughput 165; mi200 12, 10
 // On llvmpipe  what an early return leaves out is computed all the same, for nothing; a loop ends where no lane has a turn left.
 //              Three windows of invocations that own four columns took four times as long.
 // Cost         8 bytes an element of output, 4 a place and window.
