@@ -239,7 +239,11 @@ export function checkShapes(
  * @param what whose weights they are, for the message.
  * @throws UserError that lists what is missing, unknown, or of another size.
  */
-export function checkWeights(specs: readonly ParameterSpec[], weights: LateWeights, what = "The weights"): void {
+export function checkWeights(
+  specs: readonly ParameterSpec[],
+  weights: LateWeights,
+  what = "The weights",
+): void {
   const problems: string[] = [];
   const known = new Set(specs.map((spec) => spec.name));
   for (const { name, rows, columns } of specs) {

@@ -40,7 +40,9 @@ export class AdamState {
 
   /** @throws UserError for dense Adam where a table is larger than a kernel sees at once. */
   constructor(readonly parameters: ParameterArena, readonly kind: AdamKind = "dense") {
-    if (kind === "dense") parameters.requireWhole("Take --adam row-sparse, which moves a large table in windows. ");
+    if (kind === "dense") {
+      parameters.requireWhole("Take --adam row-sparse, which moves a large table in windows. ");
+    }
     this.#arena = new Arena(parameters.gpu, "Adam");
     this.m = this.#arena.allocateUnbound("m", 4 * parameters.length);
     this.v = this.#arena.allocateUnbound("v", 4 * parameters.length);

@@ -13,7 +13,6 @@ import { NONE } from "../data/click_log.ts";
 import { tableWindows } from "../tape/parameters.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { touchedEmbeddingGradient } from "./embedding.ts";
-import { isTable } from "./first_layer.ts";
 import type { TokenRows } from "./token_sum.ts";
 
 const rowsKernel = kernel("table_rows", rowsText);
@@ -47,7 +46,7 @@ export function gatherRows(
 
 /**
  * [items, N], a row for each distinct item of the batch, or [events, N], as {@link gatherRows} has them.
- * @throws Error for what is no table, and in backward unless gradients of touched rows are wanted.
+ * @throws Error in backward unless gradients of touched rows are wanted.
  */
 export function tableRows(
   tape: ClickTape,
@@ -56,7 +55,6 @@ export function tableRows(
   rows: TokenRows,
   most?: number,
 ): Tensor {
-  if (!isTable(table)) throw new Error(`table_rows: expected ${table.name} to be a table`);
   const output = tape.tensor(name, rows, table.columns, { groups: table.groups });
   return tape.record({
     op: "table_rows",

@@ -11,8 +11,8 @@ import { makeFolder } from "./files/atomic_write.ts";
 import { exists, explainFileError } from "./files/file_error.ts";
 import { contentsOf } from "./files/owned_folder.ts";
 import { removeTemporaries } from "./files/temporary_file.ts";
-import { type LateWeights, type ParameterSpec, readAll } from "../tape/parameters.ts";
-import type { LateState } from "../train/trainer_state.ts";
+import type { LateWeights, ParameterSpec } from "../tape/parameters.ts";
+import { type LateState, readAll } from "./late_state.ts";
 import { bestText, criteria, type Criterion } from "../train/best_records.ts";
 import { UserError } from "../user_error.ts";
 import { CsvLog } from "./csv_log.ts";
@@ -173,7 +173,11 @@ export class RunFolder {
     await writeJson(`${this.path}/result.json`, result);
   }
 
-  async #filled(specs: readonly ParameterSpec[], items: ItemsShape, weights: LateWeights): Promise<LateWeights> {
+  async #filled(
+    specs: readonly ParameterSpec[],
+    items: ItemsShape,
+    weights: LateWeights,
+  ): Promise<LateWeights> {
     if (items.kind !== "mixed") return weights;
     return withMeanRows(specs, await readAll(weights), this.about.features, items.tokens);
   }

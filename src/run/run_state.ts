@@ -8,7 +8,7 @@ import { exists, explainFileError } from "./files/file_error.ts";
 import { parseJson } from "./files/json_file.ts";
 import { checkWeights } from "../model/user_model.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
-import type { LateState } from "../train/trainer_state.ts";
+import type { LateState } from "./late_state.ts";
 import { bestOf, type BestRecords, criteria, type Criterion } from "../train/best_records.ts";
 import { UserError } from "../user_error.ts";
 import { CsvLog, logMarkSchema } from "./csv_log.ts";

@@ -47,7 +47,9 @@ export type Weights = Map<string, Float32Array<ArrayBuffer>>;
 
 /** Values of a parameter that are read where they are needed: all of a large model's at once may be more than the host's memory. */
 export interface LateValues {
+  /** Of all values. */
   readonly length: number;
+  /** They follow one another in the order of the rows. */
   read(): Promise<Float32Array<ArrayBuffer>>;
 }
 /** {@link Weights}, or what reads them. */
@@ -238,9 +240,12 @@ export class ParameterArena {
     buffer: GPUBuffer = this.weights.buffer,
     into?: (name: string) => Float32Array<ArrayBuffer> | undefined,
   ): Promise<Weights> {
-    if (this.inWindows) return await readAll(this.late(buffer, into));
-    const all = await readFloats(this.gpu, { buffer, offset: 0, size: 4 * this.length });
     const weights: Weights = new Map();
+    for (const name of this.inWindows ? this.names() : []) {
+      weights.set(name, await this.readOne(name, buffer, into?.(name)));
+    }
+    if (this.inWindows) return weights;
+    const all = await readFloats(this.gpu, { buffer, offset: 0, size: 4 * this.length });
     for (const t of this.#byName.values()) {
       const constant = this.#constants.get(t.name);
       if (constant) weights.set(t.name, constant);
@@ -252,36 +257,25 @@ export class ParameterArena {
     return weights;
   }
 
-  /** What reads an arena of this layout, a parameter at a time. */
-  late(buffer: GPUBuffer = this.weights.buffer, into?: (name: string) => Float32Array<ArrayBuffer> | undefined): LateWeights {
-    return new Map([...this.#byName.values()].map((t) => {
-      const constant = this.#constants.get(t.name);
-      const length = Number(t.rows) * t.columns;
-      const read = () => this.#readOne(t, buffer, into?.(t.name) ?? new Float32Array(length));
-      return [t.name, constant ?? { length, read }];
-    }));
-  }
-
-  async #readOne(t: Tensor, buffer: GPUBuffer, values: Float32Array<ArrayBuffer>) {
+  /** One parameter of an arena of this layout, in pieces. @param values where they go, if that is there already. */
+  async readOne(name: string, buffer: GPUBuffer, values?: Float32Array<ArrayBuffer>) {
+    const t = this.get(name);
+    const { rows, columns, groups, stride } = t;
+    const found = this.#constants.get(name) ?? values ?? new Float32Array(Number(rows) * columns);
+    if (this.#constants.has(name)) return found;
     for (const { first, rows, view } of tableWindows(t, PIECE_BYTES)) {
       const piece = await readFloats(this.gpu, { ...view, buffer });
-      const dense = t.stride === t.columns
-        ? piece.subarray(0, rows * t.columns)
-        : unpadRows(piece, rows, t.columns, t.groups);
-      values.set(dense, first * t.columns);
+      const dense = stride === columns
+        ? piece.subarray(0, rows * columns)
+        : unpadRows(piece, rows, columns, groups);
+      found.set(dense, first * columns);
     }
-    return values;
+    return found;
   }
 
   destroy(): void {
     this.#arena.destroy();
   }
-}
-
-export async function readAll(weights: LateWeights): Promise<Weights> {
-  const all: Weights = new Map();
-  for (const [name, values] of weights) all.set(name, await valuesOf(values));
-  return all;
 }
 
 /** @throws UserError for a parameter that no kernel can see at once: it says how large it may be. */

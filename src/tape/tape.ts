@@ -255,7 +255,8 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
           throw new Error(`${table.name} is used twice: expected one op that says which rows are touched`);
         }
         const places = typeof count === "object" ? count.most : count;
-        const gradient = made ?? this.saved(`gradient of touched rows of ${table.name}`, places, table.stride);
+        const gradient = made ??
+          this.saved(`gradient of touched rows of ${table.name}`, places, table.stride);
         const rows = { count, list, gradient };
         this.#touched.set(table, rows);
         parameters.touchedOnly.add(table.name);

@@ -5,7 +5,6 @@
  * What is trained, and on what, it does not know: see {@link import("./steps.ts").Steps}.
  */
 
-import { Commands } from "../gpu/commands.ts";
 import { ReadbackQueue, readFloats } from "../gpu/readback.ts";
 import type { Made } from "../gpu/made.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
@@ -13,15 +12,12 @@ import { type BestRecord, type BestRecords, betterRecords, type Criterion, noBes
 import { encodeGroup, type Group, type GroupParts, resultsOf } from "./group.ts";
 import { DivergedError, type StepResult, type Summary, type ValidationResult } from "./results.ts";
 import { joinedSpecs, type TrainedNetwork } from "./networks.ts";
-import type { Together } from "./ranks.ts";
-import { average, expectEqualWeights, firstState, validateShared } from "./ranks_state.ts";
+import type { Together } from "./ranks_state.ts";
 import {
-  type LateState,
-  readLate,
+  type Holders,
   readState,
   readWeights,
   type TrainerState,
-  writeLate,
   writeState,
   writeWeights,
 } from "./trainer_state.ts";
@@ -126,26 +122,13 @@ export class BatchTrainer<C, F> {
    */
   async step(batch?: C): Promise<StepResult<F>> {
     const { gpu, ring } = this.parts;
-    await this.#validateStart({});
-    const group = this.#encode(this.#iteration, 1, batch);
-    gpu.queue.submit([group.commands]);
-    const [result] = this.#take(group, await readFloats(gpu, ring.view), {});
-    if (!result) throw new Error("a step gave no result");
-    if (group.validations.length > 0) await this.#keep();
-    return result;
-  }
-
-  /** Where the host keeps the best weights, the validation before the first step is apart from it. */
-  async #validateStart(callbacks: RunCallbacks<F>): Promise<void> {
-    const { gpu, ring, validation } = this.parts;
-    if (!validation?.keeper.onHost || this.#validated >= 0) return;
-    this.#validated = 0;
-    const commands = new Commands(gpu, "validation before the first step");
-    validation.evaluation.encode(commands);
-    validation.keeper.encode(commands, 0, 0);
-    gpu.queue.submit([commands.finish()]);
-    this.#tellValidation(0, ring.sumsAt(await readFloats(gpu, ring.view), ring.ofValidation(0)), callbacks);
-    await this.#keep();
+    for (;;) {
+      const group = this.#encode(this.#iteration, 1, batch);
+      gpu.queue.submit([group.commands]);
+      const [result] = this.#take(group, await readFloats(gpu, ring.view), {});
+      await this.#keep();
+      if (result) return result;
+    }
   }
 
   /** After a validation, with nothing in flight. */
@@ -161,8 +144,6 @@ export class BatchTrainer<C, F> {
    */
   async run(to: number, callbacks: RunCallbacks<F> = {}, signal?: AbortSignal): Promise<void> {
     if (this.parts.together) return await this.#runTogether(this.parts.together, to, callbacks, signal);
-    await this.#validateStart(callbacks);
-    const onHost = this.parts.validation?.keeper.onHost ?? false;
     const reads = new ReadbackQueue(this.parts.gpu, this.parts.ring.view);
     const groups: Group[] = [];
     let submitted = this.#iteration;
@@ -174,7 +155,7 @@ export class BatchTrainer<C, F> {
       if (!group) return;
       const now = performance.now();
       // Sizes do not touch results, only how often the host looks.
-      const stepMs = (now - last) / group.batches.length;
+      const stepMs = (now - last) / Math.max(1, group.batches.length);
       last = now;
       size = Math.max(1, Math.min(2 * size, this.places, Math.round(GROUP_MS / Math.max(stepMs, 1e-3))));
       this.#groupSize = size;
@@ -200,9 +181,9 @@ export class BatchTrainer<C, F> {
         groups.push(group);
         await reads.submit(group.commands);
         submitted += group.batches.length;
-        const kept = onHost && group.validations.length > 0;
-        while (reads.length >= IN_FLIGHT || (kept && reads.length > 0)) await takeOne();
-        if (kept) await this.#keep();
+        const most = this.parts.validation?.keeper.onHost && group.validations.length > 0 ? 0 : IN_FLIGHT - 1;
+        while (reads.length > most) await takeOne();
+        if (most === 0) await this.#keep();
       }
       while (reads.length > 0) await takeOne();
     } finally {
@@ -218,15 +199,15 @@ export class BatchTrainer<C, F> {
     signal: AbortSignal | undefined,
   ): Promise<void> {
     const { gpu, networks, ring, validation, schedule: { validateEvery } } = this.parts;
-    const { ranks } = together;
-    this.restore(await firstState(ranks, await this.state()));
+    const { ranks, how } = together;
+    this.restore(await how.firstState(ranks, await this.state()));
     let standing = { stops: false, pauses: false };
     for (let patient = true;;) {
       const before = this.#iteration;
       if (validation && before % validateEvery === 0 && before > this.#validated) {
         this.#validated = before;
         const at = { n: before / validateEvery, iteration: before, patient };
-        const sums = await validateShared(gpu, ranks, ring, validation, at);
+        const sums = await how.validateShared(gpu, ranks, ring, validation, at);
         this.#tellValidation(before, sums, callbacks);
         await this.#keep();
       }
@@ -235,7 +216,7 @@ export class BatchTrainer<C, F> {
       if (standing.stops || before >= end) return;
       const asks = [signal?.aborted ?? false, callbacks.wantsPause?.() ?? false].map(Number);
       const [stops, pauses] = await this.#advance(together, end, asks, patient, callbacks);
-      await expectEqualWeights(gpu, ranks, networks, { before, iteration: this.#iteration });
+      await how.expectEqualWeights(gpu, ranks, networks, { before, iteration: this.#iteration });
       standing = { stops: stops !== 0, pauses: pauses !== 0 };
       patient = standing.pauses;
     }
@@ -243,7 +224,7 @@ export class BatchTrainer<C, F> {
 
   /** Up to where the ranks are at one again. @param asks of this rank. @returns their sums over all. */
   async #advance(
-    { ranks, syncEvery }: Together,
+    { ranks, syncEvery, how }: Together,
     end: number,
     asks: number[],
     patient: boolean,
@@ -264,7 +245,7 @@ export class BatchTrainer<C, F> {
       const sums = all.subarray(at, at += length);
       this.#tell(after + 1 + k, summary.means(sums, sums[length - 1] ?? NaN), callbacks);
     }
-    await average(gpu, ranks, networks);
+    await how.average(gpu, ranks, networks);
     return all.subarray(0, asks.length);
   }
 
@@ -305,8 +286,10 @@ export class BatchTrainer<C, F> {
 
   #encode(after: number, steps: number, own?: C): Group {
     const { validation, schedule: { validateEvery } } = this.parts;
-    // Where the host keeps the best weights, no step follows a validation before they are read.
-    const most = validation?.keeper.onHost ? Math.min(steps, validateEvery - after % validateEvery) : steps;
+    const past = after % validateEvery;
+    // Where the host keeps the best weights, no step follows a validation before they are read, not even the first.
+    const free = past > 0 || after <= this.#validated ? validateEvery - past : 0;
+    const most = validation?.keeper.onHost ? Math.min(steps, free) : steps;
     const group = encodeGroup(this.parts, { after, most, validated: this.#validated, own });
     this.#validated = group.validations.at(-1) ?? this.#validated;
     return group;
@@ -345,7 +328,10 @@ export class BatchTrainer<C, F> {
     return weights;
   }
 
-  /** Puts weights in the place of those that were best by a criterion. */
+  /**
+   * Puts weights in the place of those that were best by a criterion.
+   * @internal
+   */
   replaceBest(criterion: Criterion, record: BestRecord, weights: Weights): void {
     this.#best = { ...this.#best, [criterion]: record };
     this.parts.validation?.keeper.restore(this.#best, { [criterion]: weights });
@@ -363,37 +349,21 @@ export class BatchTrainer<C, F> {
 
   /** Reads everything that {@link restore} takes. Nothing may be in flight. */
   state(): Promise<TrainerState> {
-    const { networks, validation } = this.parts;
-    return readState({ networks, keeper: validation?.keeper }, {
-      iteration: this.#iteration,
-      best: this.#best,
-    });
+    return readState(this.holders, { iteration: this.#iteration, best: this.#best });
   }
 
-  /** The same, of which tables that are larger than a kernel sees are read where they are needed: nothing may run until then. */
-  lateState(): Promise<LateState> {
+  /**
+   * What its state stands in.
+   * @internal
+   */
+  get holders(): Holders {
     const { networks, validation } = this.parts;
-    return readLate({ networks, keeper: validation?.keeper }, {
-      iteration: this.#iteration,
-      best: this.#best,
-    });
+    return { networks, keeper: validation?.keeper };
   }
 
   /** Puts the training where another one, or this one, stood. Nothing may be in flight. */
   restore(state: TrainerState): void {
-    const { networks, validation } = this.parts;
-    writeState({ networks, keeper: validation?.keeper }, state);
-    this.#standAt(state);
-  }
-
-  /** The same, a parameter at a time. */
-  async restoreLate(state: LateState): Promise<void> {
-    const { networks, validation } = this.parts;
-    await writeLate({ networks, keeper: validation?.keeper }, state);
-    this.#standAt(state);
-  }
-
-  #standAt(state: Pick<TrainerState, "iteration" | "best">): void {
+    writeState(this.holders, state);
     this.#iteration = state.iteration;
     this.#best = state.best;
     // The validation of this iteration belongs to the earlier session, but for that before the first step.

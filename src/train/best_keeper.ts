@@ -131,8 +131,9 @@ export class BestKeeper {
       const values = weights[criterion];
       if (!values) continue;
       const { snapshots } = this;
-      if (snapshots) writeJoined(this.networks, values, (network) => snapshots[criterion].get(network)?.buffer);
-      else this.#host[criterion] = values;
+      if (snapshots) {
+        writeJoined(this.networks, values, (network) => snapshots[criterion].get(network)?.buffer);
+      } else this.#host[criterion] = values;
       this.#shared.add(values);
     }
   }

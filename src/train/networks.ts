@@ -1,7 +1,7 @@
 /** The networks that a trainer moves, as one set of named weights. The names of the second network carry a prefix. */
 
 import type { AdamState } from "../ops/adam.ts";
-import type { LateWeights, ParameterArena, ParameterSpec, Weights } from "../tape/parameters.ts";
+import type { ParameterArena, ParameterSpec, Weights } from "../tape/parameters.ts";
 
 /** Before the names of the generator's parameters, in snapshots and states. */
 export const GENERATOR_PREFIX = "generator/";
@@ -24,7 +24,11 @@ export function joinedSpecs(networks: readonly TrainedNetwork[]): ParameterSpec[
 }
 
 /** One wait a network. Networks without that buffer count as zeros. @param into weights of these networks to put the values of large ones in */
-export async function readJoined(networks: readonly TrainedNetwork[], of: BufferOf, into?: Weights): Promise<Weights> {
+export async function readJoined(
+  networks: readonly TrainedNetwork[],
+  of: BufferOf,
+  into?: Weights,
+): Promise<Weights> {
   const joined: Weights = new Map();
   for (const network of networks) {
     const buffer = of(network);
@@ -40,18 +44,6 @@ export async function readJoined(networks: readonly TrainedNetwork[], of: Buffer
     }
   }
   return joined;
-}
-
-/** The same, read a parameter at a time where they are needed. */
-export function lateJoined(networks: readonly TrainedNetwork[], of: BufferOf): LateWeights {
-  return new Map(networks.flatMap((network) => {
-    const buffer = of(network);
-    const { specs } = network.parameters;
-    const own = buffer
-      ? [...network.parameters.late(buffer)]
-      : specs.map(({ name, rows, columns }) => [name, new Float32Array(rows * columns)] as const);
-    return own.map(([name, values]) => [network.prefix + name, values] as const);
-  }));
 }
 
 /** @throws Error for a name or length that no network has. */

@@ -5,6 +5,7 @@ import { Gpu } from "../../src/gpu/device.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import type { Weights } from "../../src/tape/parameters.ts";
+import { lateState, restoreLate } from "../../src/run/late_state.ts";
 import { criteria } from "../../src/train/best_records.ts";
 import type { BatchTrainer } from "../../src/train/batch_trainer.ts";
 import type { TrainerState } from "../../src/train/trainer_state.ts";
@@ -42,7 +43,10 @@ function assertSameState(found: TrainerState, expected: TrainerState): void {
 }
 
 interface Trained extends Disposable {
-  readonly trainer: Pick<BatchTrainer<never, unknown>, "run" | "state" | "lateState" | "restoreLate">;
+  readonly trainer: Pick<
+    BatchTrainer<never, unknown>,
+    "run" | "state" | "restore" | "holders" | "iteration" | "best"
+  >;
   readonly model: UserModel;
 }
 const ITERATIONS = 12;
@@ -64,7 +68,7 @@ for (const [name, make] of Object.entries(trainings)) {
       await whole.trainer.run(ITERATIONS);
       await cut.trainer.run(ITERATIONS / 2 + 1);
       using again = await make(narrow(gpu));
-      await again.trainer.restoreLate(await cut.trainer.lateState());
+      await restoreLate(again.trainer, await lateState(cut.trainer));
       await again.trainer.run(ITERATIONS);
       const state = await whole.trainer.state();
       assertSameState(await again.trainer.state(), state);

@@ -95,7 +95,11 @@ export function safetensorsHeader(
     if (bytesOfShape(shape) !== bytes) {
       throw new RangeError(`tensor "${name}": shape [${shape}] does not fit ${data.length} values`);
     }
-    const entry = { dtype: data instanceof Uint32Array ? "U32" : "F32", shape, data_offsets: [at, at + bytes] };
+    const entry = {
+      dtype: data instanceof Uint32Array ? "U32" : "F32",
+      shape,
+      data_offsets: [at, at + bytes],
+    };
     entries.push(`${JSON.stringify(name)}:${JSON.stringify(entry)}`);
     at += bytes;
   }

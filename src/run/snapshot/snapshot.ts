@@ -15,7 +15,13 @@ import {
 } from "../../tape/parameters.ts";
 import type { Criterion } from "../../train/best_records.ts";
 import { GENERATOR_PREFIX } from "../../train/networks.ts";
-import { decodeSafetensors, encodeSafetensors, type LateTensor, type TensorData, type TensorFile } from "./safetensors.ts";
+import {
+  decodeSafetensors,
+  encodeSafetensors,
+  type LateTensor,
+  type TensorData,
+  type TensorFile,
+} from "./safetensors.ts";
 
 /** What a {@link SnapshotGame} must be. */
 export const gameSchema = v.strictObject({
