@@ -6,7 +6,7 @@
 
 import { countsConfigFor } from "../../src/counts/tables.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
-import type { Gpu } from "../../src/gpu/device.ts";
+import { Gpu } from "../../src/gpu/device.ts";
 import { openGpu } from "../../src/gpu/host/open_gpu.ts";
 import { kernelText } from "../../src/gpu/kernel.ts";
 import type { AdapterKind } from "../../src/gpu/kernel_shapes.ts";
@@ -169,6 +169,7 @@ export async function gather(options: GatherOptions): Promise<Gathered> {
     }
     if (options.simulated) {
       await cutBatches(watcher, onProgress);
+      if (options.kind === "gpu") await sumsBySubgroups(watcher, onProgress);
       await simulate(watcher, onProgress);
     }
     watcher.gpu.check();
@@ -178,18 +179,39 @@ export async function gather(options: GatherOptions): Promise<Gathered> {
 
 const SMALL = { users: 30, items: 41, width: 9, maxEvents: 5, maxPage: 6 };
 
-/** A batch that is too large for one pass is cut into parts, whose gradients are added up. */
+/** A batch that is too large for one pass is cut into parts, whose gradients are added up; and tables in windows, by a small one. */
 async function cutBatches(watcher: Watcher, onProgress: (text: string) => void): Promise<void> {
-  const { gpu } = watcher;
-  watcher.where = "a batch in parts";
-  onProgress(`recording: ${watcher.where}`);
-  for (const [width, adam] of [[SMALL.width, "dense"], [0, "row-sparse"]] as const) {
-    const log = smallLog(1, { ...SMALL, width });
+  const { gpu: all } = watcher;
+  const small = new Gpu(all.device, all.device.adapterInfo, all.shapes, all.maxGrid, 2 ** 20);
+  small.pipeline = all.pipeline;
+  const cases = [
+    ["a batch in parts", all, SMALL, "dense"],
+    ["a batch in parts", all, { ...SMALL, width: 0 }, "row-sparse"],
+    ["tables in windows", small, { ...SMALL, items: 5000, width: 0 }, "row-sparse"],
+  ] as const;
+  for (const [where, gpu, size, adam] of cases) {
+    watcher.where = where;
+    onProgress(`recording: ${where}`);
+    const log = smallLog(1, size);
     const model = new UserModel(gpu, log.items, defaultModel, { seed: 1 });
     const training = { ...defaultTraining, batchSize: 5, partRows: 12, adam };
     (await Trainer.create(model, log, training, { validate: false })).destroy();
     model.destroy();
   }
+}
+
+/** Sums by subgroups, which calibration alone chooses. */
+async function sumsBySubgroups(watcher: Watcher, onProgress: (text: string) => void): Promise<void> {
+  const { gpu } = watcher;
+  if (!gpu.hasSubgroups) return;
+  watcher.where = "sums by subgroups";
+  onProgress(`recording: ${watcher.where}`);
+  const before = gpu.shapes;
+  gpu.useShapes({ ...before, sum: { outcome_sum: "subgroups" } });
+  const model = new UserModel(gpu, smallLog(1, SMALL).items, defaultModel, { seed: 1 });
+  (await Trainer.create(model, smallLog(1, SMALL), { ...defaultTraining, batchSize: 5 })).destroy();
+  model.destroy();
+  gpu.useShapes(before);
 }
 
 /** Items, users and slates of simulated pages. */

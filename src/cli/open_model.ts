@@ -18,6 +18,7 @@ import {
   MODEL_SEED,
   openData,
   type ShopSeedOptions,
+  withProgress,
 } from "./open_data.ts";
 import { path } from "./options.ts";
 
@@ -62,7 +63,7 @@ export async function openModel(
 ): Promise<{ run: OpenedRun; data: OpenedDataset }> {
   const run = await openRun(options.model);
   const own = await openData({ ...options, ...dataOf(run.path, recorded ?? run.trainedOn, options) }, []);
-  const { users, items } = await OpenedDataset.of(own); // before a model over more items widens the set
+  const { users, items } = await withProgress((told) => OpenedDataset.of(own, told)); // before a model over more items widens the set
   return { run, data: new OpenedDataset(run.fit(own), users, items) };
 }
 

@@ -74,14 +74,16 @@ export interface TokenField {
   readonly first: number;
   /** How many it has. */
   readonly count: number;
+  /** Of hashed ids: items that share a token have nothing else in common. */
+  readonly hashed?: number;
 }
 
 /** Items whose tokens are read at once. */
 const CHUNK = 2 ** 16;
 
-/** A field with nearly a value an item is no category. */
-export function isCategory({ count }: Pick<TokenField, "count">, items: ItemsShape): boolean {
-  return count > 1 && 2 * count <= items.count;
+/** A field with nearly a value an item is no category, and neither are hashed ids. */
+export function isCategory({ count, hashed }: TokenField, items: ItemsShape): boolean {
+  return hashed === undefined && count > 1 && 2 * count <= items.count;
 }
 
 /** Whether a token is of a field. */

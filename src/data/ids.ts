@@ -32,14 +32,12 @@ export class NumberIds implements Ids {
 
   /** All of them. */
   latest(): Uint32Array<ArrayBuffer> {
-    return Uint32Array.from({ length: this.count }, (_, number) => number);
+    return new Uint32Array(this.count).map((_, number) => number);
   }
 }
 
 /** Ids as a source has them. */
 export class TextIds implements Ids {
-  #numbers: Map<string, number> | undefined;
-
   /** In the order of the numbers; later versions of an item have larger ones. */
   constructor(private readonly list: TextList) {}
 
@@ -53,20 +51,11 @@ export class TextIds implements Ids {
   }
 
   numberOf(id: string): number | undefined {
-    return this.#byId().get(id);
+    return this.list.lastOf(id);
   }
 
   latest(): Uint32Array<ArrayBuffer> {
-    return Uint32Array.from(this.#byId().values()).sort();
-  }
-
-  /** Made when it is first asked for: some 100 bytes an id. */
-  #byId(): Map<string, number> {
-    if (this.#numbers) return this.#numbers;
-    const numbers = new Map<string, number>();
-    let number = 0;
-    for (const id of this.list) numbers.set(id, number++);
-    return this.#numbers = numbers;
+    return this.list.lasts();
   }
 }
 
@@ -104,6 +93,8 @@ function listIn(text: string): unknown {
 
 export class TextList {
   readonly #decoder = new TextDecoder();
+  #index: TextIndex | undefined;
+
   private constructor(private readonly bytes: Uint8Array, private readonly ends: Float64Array) {}
 
   static of(texts: Iterable<string>): TextList {
@@ -129,9 +120,74 @@ export class TextList {
       : this.#decoder.decode(this.bytes.subarray(this.ends[k - 1] ?? 0, end));
   }
 
-  *[Symbol.iterator](): Generator<string> {
-    for (let k = 0; k < this.length; k++) yield this.at(k) ?? "";
+  /** The last place of a text. What finds it is made when it is first asked for: 8 to 15 bytes a text. */
+  lastOf(text: string): number | undefined {
+    const bytes = new TextEncoder().encode(text);
+    const { index } = this;
+    const slot = this.#slotOf(index, hashOf(bytes, 0, bytes.length), bytes, 0, bytes.length);
+    return index.marks[slot] === 0 ? undefined : index.places[slot];
   }
+
+  /** The last place of each different text, ascending. */
+  lasts(): Uint32Array<ArrayBuffer> {
+    const { marks, places } = this.index;
+    const isLast = new Uint8Array(this.length);
+    marks.forEach((mark, slot) => mark > 0 && (isLast[places[slot] ?? 0] = 1));
+    const found = new Uint32Array(isLast.reduce((sum, own) => sum + own, 0));
+    let count = 0;
+    isLast.forEach((own, place) => own > 0 && (found[count++] = place));
+    return found;
+  }
+
+  private get index(): TextIndex {
+    if (this.#index) return this.#index;
+    const slots = 2 ** Math.ceil(Math.log2(1.5 * this.length + 1));
+    const index = { marks: new Uint8Array(slots), places: new Uint32Array(slots) };
+    let from = 0;
+    this.ends.forEach((end, place) => {
+      const hash = hashOf(this.bytes, from, end);
+      const slot = this.#slotOf(index, hash, this.bytes, from, end);
+      index.marks[slot] = markOf(hash);
+      index.places[slot] = place;
+      from = end;
+    });
+    return this.#index = index;
+  }
+
+  /** Where a text stands, or else would stand: the first free slot from that of its hash on. */
+  #slotOf({ marks, places }: TextIndex, hash: number, bytes: Uint8Array, from: number, end: number): number {
+    const mark = markOf(hash);
+    for (let slot = hash & (marks.length - 1);; slot = (slot + 1) & (marks.length - 1)) {
+      const found = marks[slot];
+      if (found === 0 || (found === mark && this.#isAt(places[slot] ?? 0, bytes, from, end))) return slot;
+    }
+  }
+
+  #isAt(place: number, bytes: Uint8Array, from: number, end: number): boolean {
+    const own = this.ends[place - 1] ?? 0;
+    if ((this.ends[place] ?? 0) - own !== end - from) return false;
+    for (let k = 0; k < end - from; k++) if (this.bytes[own + k] !== bytes[from + k]) return false;
+    return true;
+  }
+}
+
+/** Where texts stand, by the hash of their bytes. Most slots of other texts show by their mark, which is near in memory. */
+interface TextIndex {
+  /** Seven bits of the hash, and 1 more; 0 for a free slot. */
+  readonly marks: Uint8Array;
+  readonly places: Uint32Array;
+}
+
+/** FNV-1a, with its bits mixed. */
+function hashOf(bytes: Uint8Array, from: number, end: number): number {
+  let hash = 0x811c9dc5;
+  for (let k = from; k < end; k++) hash = Math.imul(hash ^ (bytes[k] ?? 0), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  return hash ^ (hash >>> 13);
+}
+
+function markOf(hash: number): number {
+  return 1 + (hash >>> 25);
 }
 
 /** Takes texts one by one. */
@@ -148,7 +204,15 @@ export class TextListWriter {
       larger.set(this.#bytes.subarray(0, this.#used));
       this.#bytes = larger;
     }
-    this.#used += this.#encoder.encodeInto(text, this.#bytes.subarray(this.#used)).written;
+    let at = this.#used;
+    for (let k = 0; k < text.length && at >= 0; k++) {
+      const code = text.charCodeAt(k);
+      if (code < 0x80) this.#bytes[at++] = code;
+      else at = -1;
+    }
+    // Beyond ASCII; the encoder takes ten times as long for a short text.
+    if (at < 0) at = this.#used + this.#encoder.encodeInto(text, this.#bytes.subarray(this.#used)).written;
+    this.#used = at;
     if (this.#length === this.#ends.length) {
       const larger = new Float64Array(2 * this.#length);
       larger.set(this.#ends);
@@ -161,7 +225,8 @@ export class TextListWriter {
     return this.#length;
   }
 
+  /** Nothing may be pushed behind it. What is reserved beyond the texts was never written, and takes no memory. */
   done(): TextList {
-    return TextList.from(this.#bytes.slice(0, this.#used), this.#ends.slice(0, this.#length));
+    return TextList.from(this.#bytes.subarray(0, this.#used), this.#ends.subarray(0, this.#length));
   }
 }

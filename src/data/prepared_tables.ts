@@ -13,6 +13,7 @@ import {
 import { Growing } from "./growing.ts";
 import { UserError } from "../user_error.ts";
 import type { ItemsShape } from "./item_catalogue.ts";
+import type { OnProgress } from "./log_source.ts";
 import type { Manifest } from "./manifest.ts";
 import { type Ids, NumberIds, TextIds, type TextList, TextListWriter } from "./ids.ts";
 
@@ -214,8 +215,13 @@ const NUMBERS = { users: "user", items: "item" } as const;
  * Reads the column `id` of a table. Where there is none, the numbers are the ids.
  * @param count of the users or items that there must be. @throws UserError as {@link readTexts}.
  */
-export async function readIds(files: SetFiles, part: "users" | "items", count: number): Promise<Ids> {
-  const list = await readTexts(files, part, "id", count);
+export async function readIds(
+  files: SetFiles,
+  part: "users" | "items",
+  count: number,
+  onProgress?: OnProgress,
+): Promise<Ids> {
+  const list = await readTexts(files, part, "id", count, onProgress);
   return list ? new TextIds(list) : new NumberIds(count);
 }
 
@@ -229,6 +235,7 @@ export async function readTexts(
   part: "users" | "items",
   column: string,
   count: number,
+  onProgress?: OnProgress,
 ): Promise<TextList | undefined> {
   const number = NUMBERS[part];
   const list = new TextListWriter();
@@ -238,6 +245,7 @@ export async function readTexts(
     const { path } = table;
     rows += await readParquet(table, wanted, ({ [column]: texts = [] }, { before, rows }) => {
       if (texts.length === 0) return;
+      onProgress?.(`Reading ids of ${part}`, list.length, count);
       for (let k = 0; k < rows; k++) {
         const text = texts[k];
         if (typeof text !== "string") {

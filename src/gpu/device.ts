@@ -1,6 +1,7 @@
 /** The device: adapter, limits, error capture, and the count of live buffers. */
 
 import { UserError } from "../user_error.ts";
+import { ENABLE_SUBGROUPS } from "./kernel.ts";
 import { type AdapterKind, areFor, fixedShapes, type KernelShapes } from "./kernel_shapes.ts";
 import { askedLimits } from "./limits.ts";
 import { BYTES_PER_TEXEL, TEXTURE_FORMAT } from "./texture_layout.ts";
@@ -16,6 +17,9 @@ export class LimitError extends UserError {
     super(message);
   }
 }
+
+/** A feature of WebGPU's that an adapter may have. */
+const SUBGROUPS: GPUFeatureName = "subgroups";
 
 /** Names what a run was computed on; part of every run's config. */
 export interface AdapterDescription {
@@ -78,7 +82,7 @@ export class Gpu {
     info: GPUAdapterInfo,
     shapes: KernelShapes,
     readonly maxGrid: number,
-    private readonly bindingBytes: number = device.limits.maxStorageBufferBindingSize,
+    readonly bindingBytes: number = device.limits.maxStorageBufferBindingSize,
     readonly apart = false,
   ) {
     this.#shapes = shapes;
@@ -120,6 +124,10 @@ export class Gpu {
   /** Whether passes can be timed. */
   get hasTimestamps(): boolean {
     return this.device.features.has("timestamp-query");
+  }
+  /** Whether kernels may use operations of a subgroup. */
+  get hasSubgroups(): boolean {
+    return this.device.features.has(SUBGROUPS);
   }
   /** Buffers and textures that were created here and not destroyed. 0 at the end of a program that cleans up. */
   get liveBuffers(): number {
@@ -198,16 +206,31 @@ export class Gpu {
     const key = `${kernel}\n${source}`;
     const known = this.#pipelines.get(key);
     if (known) return known;
+    let made = await this.#compile(kernel, source, layout);
+    // The standard and browsers demand the line; naga, which Deno has, does not know it yet.
+    if (made.error && source.includes(ENABLE_SUBGROUPS)) {
+      made = await this.#compile(kernel, source.replace(ENABLE_SUBGROUPS, ""), layout);
+    }
+    if (made.error) throw made.error;
+    this.#pipelines.set(key, made.pipeline);
+    return made.pipeline;
+  }
+
+  async #compile(
+    kernel: string,
+    code: string,
+    layout: GPUPipelineLayout | "auto",
+  ): Promise<{ readonly pipeline: GPUComputePipeline; readonly error: Error | undefined }> {
     this.device.pushErrorScope("validation");
-    const module = this.device.createShaderModule({ label: kernel, code: source });
+    const module = this.device.createShaderModule({ label: kernel, code });
     const pipeline = this.device.createComputePipeline({ label: kernel, layout, compute: { module } });
     const [error, info] = await Promise.all([this.device.popErrorScope(), module.getCompilationInfo()]);
-    if (error) {
-      const lines = info.messages.map((m) => `${kernel}.wgsl:${m.lineNum}:${m.linePos} ${m.message}`);
-      throw new Error([`kernel ${kernel} does not compile`, ...lines, error.message].join("\n"));
-    }
-    this.#pipelines.set(key, pipeline);
-    return pipeline;
+    if (!error) return { pipeline, error: undefined };
+    const lines = info.messages.map((m) => `${kernel}.wgsl:${m.lineNum}:${m.linePos} ${m.message}`);
+    return {
+      pipeline,
+      error: new Error([`kernel ${kernel} does not compile`, ...lines, error.message].join("\n")),
+    };
   }
 
   /**
@@ -256,11 +279,12 @@ export async function openDevice(options: GpuOptions = {}, gpu: GPU | undefined 
   const { info, limits, features } = adapter;
   const { workgroupBytes } = options;
   const most = workgroupBytes === undefined ? {} : { maxComputeWorkgroupStorageSize: workgroupBytes };
-  const device = await adapter.requestDevice({
-    label: "clickgan",
-    requiredFeatures: features.has("timestamp-query") ? ["timestamp-query"] : [],
-    requiredLimits: askedLimits(limits, nameOf(info), most),
-  });
+  const requiredLimits = askedLimits(limits, nameOf(info), most);
+  const timed = features.has("timestamp-query") ? ["timestamp-query" as const] : [];
+  const open = (requiredFeatures: GPUFeatureName[]) =>
+    adapter.requestDevice({ label: "clickgan", requiredFeatures, requiredLimits });
+  // Deno 2.9.6 grants subgroups where its adapter does not list them, and an adapter that refuses may be asked again.
+  const device = await open([...timed, SUBGROUPS]).catch(() => open(timed));
   const maxGrid = options.maxGrid ?? device.limits.maxComputeWorkgroupsPerDimension;
   const shapes = options.shapes ?? shapesOf(info, options.shapesFor);
   return new Gpu(device, info, shapes, maxGrid, options.bindingBytes, options.apart);

@@ -30,6 +30,9 @@ export const STEP = "step";
 /** What a kernel binds instead that works for several steps at once, an array of the same. */
 export const STEPS = "steps";
 
+/** The line of a text that uses operations of a subgroup. */
+export const ENABLE_SUBGROUPS = "enable subgroups;";
+
 /** A constant of a kernel's text: its name, its type where that is written, and its default. */
 const constantPattern = /^const (\w+)(\s*:\s*\w+)?\s*=\s*([^;]+);/gm;
 const bindingPattern = /@group\(0\)\s*@binding\((\d+)\)\s*var<([^>]+)>\s*(\w+)\s*:/g;

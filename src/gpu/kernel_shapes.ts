@@ -32,8 +32,12 @@ export type LstmDirection = "forward" | "backward";
 export type LstmVariant = "group" | "group 1" | "group 4" | "user";
 export const lstmVariants = ["group", "group 1", "group 4", "user"] as const satisfies readonly LstmVariant[];
 
+/** How a workgroup adds up its invocations' sums: one invocation all of them, or a subgroup, each of its lanes some. */
+export type SumVariant = "serial" | "subgroups";
+const sumVariants = ["serial", "subgroups"] as const satisfies readonly SumVariant[];
+
 /** What a calibration chooses among. */
-export type KernelVariant = MatmulVariant | LstmVariant;
+export type KernelVariant = MatmulVariant | LstmVariant | SumVariant;
 
 /** What {@link KernelShapes} must be. */
 export const kernelShapesSchema = v.strictObject({
@@ -41,6 +45,7 @@ export const kernelShapesSchema = v.strictObject({
   matrices: v.optional(v.literal("buffers")),
   matmul: v.record(v.string(), v.picklist(matmulVariants)),
   lstm: v.optional(v.record(v.string(), v.picklist(lstmVariants))),
+  sum: v.optional(v.record(v.string(), v.picklist(sumVariants))),
 });
 /** Another variant may sum in another order: with other shapes, results may differ in their last bits. */
 export interface KernelShapes {
@@ -55,6 +60,8 @@ export interface KernelShapes {
   readonly matmul: Record<string, MatmulVariant>;
   /** The same of LSTMs, by {@link lstmKey}. */
   readonly lstm?: Record<string, LstmVariant> | undefined;
+  /** The same of sums, by their kernel's name. */
+  readonly sum?: Record<string, SumVariant> | undefined;
 }
 
 /** What an adapter's fixed table follows from. */
@@ -70,22 +77,25 @@ export function inTextures({ kind, matrices }: AdapterShapes): boolean {
   return kind === "cpu" && matrices === undefined;
 }
 
-/** The fixed table with what a calibration chose, by {@link matmulKey} and {@link lstmKey}. */
+/** The fixed table with what a calibration chose, by {@link matmulKey}, {@link lstmKey}, and a sum's kernel. */
 export function chosenShapes(
   { kind, matrices }: AdapterShapes,
   chosen: Readonly<Record<string, KernelVariant>>,
 ): KernelShapes {
   const matmul: Record<string, MatmulVariant> = {};
   const lstm: Record<string, LstmVariant> = {};
+  const sum: Record<string, SumVariant> = {};
   for (const [key, variant] of Object.entries(chosen)) {
-    if (isLstmVariant(variant)) lstm[key] = variant;
+    if (isOneOf(lstmVariants, variant)) lstm[key] = variant;
+    else if (isOneOf(sumVariants, variant)) sum[key] = variant;
     else matmul[key] = variant;
   }
-  return { ...fixedShapes(kind, matrices), matmul, ...(Object.keys(lstm).length > 0 && { lstm }) };
+  const given = Object.entries({ lstm, sum }).filter(([, all]) => Object.keys(all).length > 0);
+  return { ...fixedShapes(kind, matrices), matmul, ...Object.fromEntries(given) };
 }
 
-function isLstmVariant(variant: KernelVariant): variant is LstmVariant {
-  return lstmVariants.some((one) => one === variant);
+function isOneOf<V extends KernelVariant>(all: readonly V[], variant: KernelVariant): variant is V {
+  return all.some((one) => one === variant);
 }
 
 /** Whether shapes were made for such an adapter. */
@@ -119,6 +129,8 @@ export interface ShapeChoice {
   readonly shapes: KernelShapes;
   /** Of workgroup memory that the adapter grants; at least 16,384. */
   readonly workgroupBytes: number;
+  /** Whether kernels may use operations of a subgroup. */
+  readonly subgroups: boolean;
 }
 
 /**
@@ -207,6 +219,16 @@ export function keptBytes(direction: LstmDirection, units: number, users: number
 export function lstmVariantOf({ shapes }: ShapeChoice, direction: LstmDirection, h4: number): LstmVariant {
   const key = lstmKey(direction, h4);
   return chosenOf(key, shapes.lstm?.[key], lstmVariantsFor(h4));
+}
+
+/** The variants that can do a sum; the first is that of the fixed table. */
+export function sumVariantsFor({ shapes, subgroups }: ShapeChoice): readonly SumVariant[] {
+  return shapes.kind === "gpu" && subgroups ? sumVariants : ["serial"];
+}
+
+/** @param kernel its name. @throws UserError for recorded shapes that cannot do the sum. */
+export function sumVariantOf(choice: ShapeChoice, kernel: string): SumVariant {
+  return chosenOf(kernel, choice.shapes.sum?.[kernel], sumVariantsFor(choice));
 }
 
 function chosenOf<V extends KernelVariant>(

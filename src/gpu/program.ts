@@ -35,7 +35,7 @@ export interface Cost {
 
 /** Which other kernels can do a dispatch. */
 export interface KernelChoice<S extends Sizes = Sizes> {
-  /** See matmulKey and lstmKey of {@link import("./kernel_shapes.ts")}. */
+  /** See matmulKey and lstmKey, and a sum's kernel, of {@link import("./kernel_shapes.ts")}. */
   readonly key: string;
   /** The first is that of the fixed table. */
   readonly variants: readonly KernelVariant[];
@@ -74,7 +74,7 @@ export interface DispatchSpec<S extends Sizes = Sizes> extends KernelUse {
   readonly label: string;
   /** How many dispatches it is that share a launch, a slice of the grid (z) each; see share_launch.ts. */
   readonly shares?: number;
-  /** Only for a matrix product, and for an LSTM on a GPU. */
+  /** Only for a matrix product, and on a GPU for an LSTM and for a sum that a subgroup may do. */
   readonly choice?: KernelChoice<S>;
   /** Absent for what no node asked for: the batch, the optimiser. */
   readonly node?: DispatchNode;

@@ -6,6 +6,7 @@
 import type { Gpu } from "./device.ts";
 import {
   constantOf,
+  ENABLE_SUBGROUPS,
   forAdapter,
   forManySteps,
   kernel,
@@ -27,6 +28,7 @@ const SHARING: ReadonlySet<string> = new Set([
   "matmul_input_gradient_tiled",
   "matmul_weight_gradient_tiled",
   "outcome_sum",
+  "outcome_sum_subgroups",
   "row_dot_backward_group",
 ]);
 
@@ -185,7 +187,10 @@ function shared<S extends Sizes>(specs: readonly DispatchSpec<S>[]): DispatchSpe
       entry,
       (_, main, parameters) => `fn ${main}(${parameters.replace(/@builtin\(\w+\) /g, "")}) {`,
     )
-      .replace(steps[k] ?? "", "").replace(/^@group.*\n|^var<workgroup> .*\n/gm, "");
+      .replace(steps[k] ?? "", "").replace(ENABLE_SUBGROUPS, "").replace(
+        /^@group.*\n|^var<workgroup> .*\n/gm,
+        "",
+      );
     return { text: renamed(body, names), names };
   });
   builtins.set("workgroup_id", "vec3u");
@@ -195,6 +200,7 @@ function shared<S extends Sizes>(specs: readonly DispatchSpec<S>[]): DispatchSpe
     `const ${name} = ${first && constantOf(first.kernel, name, first.constants)};`;
   const source = [
     `// ${specs.map(({ label, kernel }) => `${kernel.name}: ${label}`).join("\n// and ")}`,
+    ...(texts.some((text) => text.includes(ENABLE_SUBGROUPS)) ? [ENABLE_SUBGROUPS] : []),
     size("WORKGROUP"),
     ...(y ? [size("WORKGROUP_Y")] : []),
     steps.toSorted((a, b) => b.split(":").length - a.split(":").length)[0],

@@ -5,7 +5,9 @@
  */
 
 import sumText from "../../kernels/choice/outcome_sum.wgsl" with { type: "text" };
+import subgroupsText from "../../kernels/choice/outcome_sum_subgroups.wgsl" with { type: "text" };
 import { constantOf, kernel } from "../gpu/kernel.ts";
+import { type KernelVariant, sumVariantOf, sumVariantsFor } from "../gpu/kernel_shapes.ts";
 import type { Memory, View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import { extent, type Sizes } from "../gpu/sizes.ts";
@@ -15,6 +17,10 @@ import type { Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 
 const sumKernel = kernel("outcome_sum", sumText);
+const subgroupsKernel = kernel("outcome_sum_subgroups", subgroupsText);
+
+/** The texts of the kernels that are timed: timings of other texts do not hold for these. */
+export const sumTexts = sumText + subgroupsText;
 
 export interface Loss<S extends Sizes, R> {
   readonly op: string;
@@ -45,20 +51,25 @@ export function recordLoss<S extends Sizes, R>(tape: Tape<S, R>, loss: Loss<S, R
   return tape.record({ op, inputs, output, forward, backward, reference });
 }
 
-/** The batch's sums of a loss's output. */
-function outcomeSum<S extends Sizes>(
-  { dimensions, options: { shapes } }: Pick<Tape<S>, "dimensions" | "options">,
-  outcome: Tensor,
+/** The batch's sums of a loss's output, by the kernel that the shapes choose. */
+export function outcomeSum<S extends Sizes>(
+  { dimensions, choice }: Pick<Tape<S>, "dimensions" | "choice">,
+  outcome: Pick<Tensor, "name" | "rows" | "columns" | "view">,
   ring: View,
 ): DispatchSpec<S> {
   const vectors = outcome.columns / 4;
   const rows = dimensions.named(outcome.rows);
-  return {
-    kernel: sumKernel,
+  const size = choice.shapes.kind === "gpu" ? "GPU_WORKGROUP" : "WORKGROUP";
+  const by = (variant: KernelVariant): DispatchSpec<S> => ({
+    kernel: variant === "subgroups" ? subgroupsKernel : sumKernel,
     label: `${outcome.name} sum`,
     constants: { M: dimensions.index(rows), VECTORS: vectors },
     views: { outcome: outcome.view, ring },
-    invocations: [vectors * constantOf(sumKernel, shapes.kind === "gpu" ? "GPU_WORKGROUP" : "WORKGROUP")],
+    invocations: [vectors * constantOf(sumKernel, size)],
     cost: (s) => ({ flops: 4 * vectors * extent(rows, s), bytes: 16 * vectors * extent(rows, s) }),
-  };
+  });
+  const key = sumKernel.name;
+  const variants = sumVariantsFor(choice);
+  const chosen = by(sumVariantOf(choice, key));
+  return variants.length > 1 ? { ...chosen, choice: { key, variants, serial: true, by } } : chosen;
 }

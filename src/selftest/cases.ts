@@ -10,6 +10,7 @@ import { runOp } from "./ops/op_run.ts";
 import { optimiserCases } from "./optimiser_cases.ts";
 import { pageCases } from "./pages/page_cases.ts";
 import { replayCases } from "./slates/replay_cases.ts";
+import { sumCases } from "./sum_cases.ts";
 import { slateCases } from "./slates/slate_cases.ts";
 
 /** Some kernels, run on numbers whose results are known in f64. */
@@ -24,6 +25,7 @@ export function selftestCases(kind: AdapterKind): SelftestCase[] {
   const all: Checking[] = [
     ...batchCases,
     ...opCases(kind).map(checkingOp),
+    ...sumCases,
     ...optimiserCases,
     ...pageCases,
     ...slateCases,

@@ -5,6 +5,7 @@
 
 import { type IncomingHttpHeaders, type IncomingMessage, Server, type ServerResponse } from "node:http";
 import { Duplex } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { UserError } from "../user_error.ts";
 
 export const HOST = "127.0.0.1";
@@ -25,6 +26,8 @@ export interface Asked {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: AsyncIterable<Uint8Array>;
+  /** Whether nobody waits for the answer any more. */
+  readonly isGone?: () => boolean;
 }
 
 export interface ListenOptions {
@@ -48,7 +51,7 @@ export function listen(
 ): Listening {
   const listener = listenerOn(port);
   const server = new InjectedServer(async (request, response) => {
-    const answer = refusalOf(request.headers, allowHost) ?? await handle(askedOf(request));
+    const answer = refusalOf(request.headers, allowHost) ?? await handle(askedOf(request, response));
     await send(answer, response);
   });
   const ended = new AbortController();
@@ -181,7 +184,7 @@ function refuse(expected: string, found: string): Response {
   return Response.json({ error: `${expected}, found ${JSON.stringify(found)}` }, { status: 403 });
 }
 
-function askedOf(request: IncomingMessage): Asked {
+function askedOf(request: IncomingMessage, response: ServerResponse): Asked {
   const { method = "", url = "", headers } = request;
   return {
     method,
@@ -189,12 +192,16 @@ function askedOf(request: IncomingMessage): Asked {
     headers,
     // Otherwise the connection would be closed before a refusal of the body is sent.
     body: request.iterator({ destroyOnReturn: false }),
+    isGone: () => response.destroyed,
   };
 }
 
+/** At once, or, where the answer says that it comes in parts, no faster than they are taken. */
 async function send(answer: Response, response: ServerResponse): Promise<void> {
-  const body = new Uint8Array(await answer.arrayBuffer());
+  const inParts = answer.headers.has("transfer-encoding") ? answer.body : null;
+  const body = inParts ? undefined : new Uint8Array(await answer.arrayBuffer());
   response.on("error", () => {}); // the client is gone
   response.writeHead(answer.status, Object.fromEntries(answer.headers));
-  response.end(body);
+  if (inParts) await pipeline(inParts, response).catch(() => {});
+  else response.end(body);
 }

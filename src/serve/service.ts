@@ -28,6 +28,9 @@ export const defaultService: ServiceOptions = { maxRequests: 512, maxBody: 2 ** 
 
 /** Rows of a dispatch: at least one request of the largest size, and a few of usual ones. */
 const ROWS = 2 ** 15;
+/** Ids of {@link Service.items} that are written at once. */
+const ITEMS_A_PART = 2 ** 13;
+
 /** An answer other than 200. */
 class Refusal extends Error {
   constructor(
@@ -107,8 +110,8 @@ export class Service {
       if (method !== route.method) {
         throw new Refusal(405, `${path} takes ${route.method}, not ${method}`, { Allow: route.method });
       }
-      if (route.method === "GET") return await route.answer(this, "");
-      return await this.#admitted(async () => await route.answer(this, await this.#bodyOf(asked)));
+      if (route.method === "GET") return await route.answer(this, "", asked);
+      return await this.#admitted(async () => await route.answer(this, await this.#bodyOf(asked), asked));
     } catch (error) {
       if (error instanceof Refusal) return json({ error: error.message }, error.status, error.headers);
       if (error instanceof UserError) return json({ error: error.message }, 400);
@@ -187,10 +190,19 @@ export class Service {
     return json(await this.#onDevice(() => this.#environments.step(request)));
   }
 
-  /** The ids of the items, by their numbers. */
+  /** The ids of the items, by their numbers; in parts, as they may be more than a text can have. */
   items(): Response {
     const { items, source: { items: { shape: { count } } } } = this.data;
-    return json({ items: Array.from({ length: count }, (_, item) => items.of(item)) });
+    function* parts(): Generator<string> {
+      for (let first = 0; first < count; first += ITEMS_A_PART) {
+        const length = Math.min(ITEMS_A_PART, count - first);
+        const ids = Array.from({ length }, (_, k) => JSON.stringify(items.of(first + k)));
+        yield (first === 0 ? '{"items":[' : ",") + ids.join(",");
+      }
+      yield "]}\n";
+    }
+    const headers = { "content-type": "application/json", "transfer-encoding": "chunked" };
+    return new Response(ReadableStream.from(parts()).pipeThrough(new TextEncoderStream()), { headers });
   }
 
   /** Frees what it made on the device. Nothing may be under way. */
@@ -211,11 +223,14 @@ export class Service {
     return json({ utilities: asked(utilities), probabilities: asked(items), noClick });
   }
 
-  async recommend(body: string): Promise<Response> {
+  async recommend(body: string, { isGone }: Asked): Promise<Response> {
     const request = readRecommend(this.data, body);
     const score = (pages: Parameters<BatchScorer["score"]>[0]) =>
       Promise.all(pages.map((page) => this.#utilities(page)));
-    const best = await recommend(score, { ...request, candidates: this.#candidates });
+    const onItems = () => { // of a large catalogue they take a while
+      if (isGone?.()) throw new Refusal(499, "nobody waits for the answer any more");
+    };
+    const best = await recommend(score, { ...request, candidates: this.#candidates, onItems });
     return json({ items: best.map(({ item, utility }) => ({ item: this.data.items.of(item), utility })) });
   }
 
@@ -240,14 +255,14 @@ export class Service {
 
 interface Route {
   readonly method: "GET" | "POST";
-  readonly answer: (service: Service, body: string) => Response | Promise<Response>;
+  readonly answer: (service: Service, body: string, asked: Asked) => Response | Promise<Response>;
 }
 
 const ROUTES: Readonly<Record<string, Route>> = Object.assign(
   Object.create(null),
   {
     "/score": { method: "POST", answer: (service, body) => service.score(body) },
-    "/recommend": { method: "POST", answer: (service, body) => service.recommend(body) },
+    "/recommend": { method: "POST", answer: (service, body, asked) => service.recommend(body, asked) },
     "/reset": { method: "POST", answer: (service, body) => service.reset(body) },
     "/step": { method: "POST", answer: (service, body) => service.step(body) },
     "/items": { method: "GET", answer: (service) => service.items() },

@@ -1,12 +1,30 @@
-/** Starts the lab and asks it what a browser would not; a process of its own, as the tests may not use the network. */
+/** An answer in parts, and one that nobody waits for; then starts the lab and asks it what a browser would not; a process of its own, as the tests may not use the network. */
 
 import assert from "node:assert/strict";
+import { listen } from "../../src/serve/listen.ts";
 
 /** Of the lab: fewer than it allows connections. */
 const DESCRIPTORS = 80;
 const IDLE = 120;
 /** Headers may take five seconds, and the lab looks every second. */
 const LATE_MS = 9000;
+
+const parts = Array.from({ length: 300 }, (_, k) => `${k},`.repeat(1000));
+const gone = Promise.withResolvers<void>();
+const server = listen({ port: 0, allowHost: [], connections: 4 }, async ({ path, isGone }) => {
+  if (path === "/parts") {
+    const body = ReadableStream.from(parts).pipeThrough(new TextEncoderStream());
+    return new Response(body, { headers: { "transfer-encoding": "chunked" } });
+  }
+  while (!isGone?.()) await new Promise((resolve) => setTimeout(resolve, 20));
+  gone.resolve();
+  return new Response();
+});
+const url = `http://127.0.0.1:${server.port}`;
+assert.equal(await (await fetch(`${url}/parts`)).text(), parts.join(""));
+await assert.rejects(fetch(`${url}/late`, { signal: AbortSignal.timeout(100) }));
+await gone.promise;
+server.close();
 
 const { tasks } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
 const command = `${tasks.lab.command} --no-open --port 0 --allow-host shop.example`;

@@ -162,6 +162,26 @@ Deno.test("environments: pages of the model's users are those of a simulator, in
     }
   }));
 
+Deno.test("a large catalogue: all of its ids, and an end of what is recommended where nobody waits for it", async () => {
+  const count = 20_000;
+  const log = new MemoryLog({ ...one.log, items: { kind: "one-hot", count } });
+  const large = await OpenedDataset.of(datasetOf(log, { kind: "demo", seed: 1 }));
+  const scorer = new FakeScorer();
+  const service = new Service({ config: one.config } as UserModel, large, scorer, defaultService);
+  const ids = Array.from({ length: count }, (_, k) => String(k));
+  assert.equal(await (await get(service, "/items")).text(), `${JSON.stringify({ items: ids })}\n`);
+  const ask = (isGone: () => boolean) => {
+    const body = new Blob(['{"history": [], "top": 2}']).stream();
+    return service.handle({ method: "POST", path: "/recommend", headers: JSON_TYPE, body, isGone });
+  };
+  const { items } = await (await ask(() => false)).json();
+  assert.deepEqual(items, [{ item: "19999", utility: 19999 }, { item: "19998", utility: 19998 }]);
+  assert.equal(scorer.batches.length, 5);
+  assert.equal((await ask(() => scorer.batches.length === 7)).status, 499);
+  assert.equal(scorer.batches.length, 7);
+  assert.equal(service.failed, false);
+});
+
 Deno.test("requests that arrive while a dispatch runs make the next one together, and each gets its own answer", async () => {
   const scorer = new FakeScorer(true);
   const batcher = new Batcher(scorer);

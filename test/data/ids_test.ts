@@ -26,7 +26,7 @@ Deno.test("a list of texts gives back what it was given", () => {
   ];
   const list = TextList.of(texts);
   assert.equal(list.length, texts.length);
-  assert.deepEqual([...list], texts);
+  assert.deepEqual(texts.map((_, k) => list.at(k)), texts);
   assert.equal(list.at(2), texts[2]);
   assert.equal(list.at(-1), undefined);
   assert.equal(list.at(texts.length), undefined);
@@ -45,6 +45,17 @@ Deno.test("an id has a number: of several versions the latest one's", () => {
     assert.equal(numbers.numberOf(wrong), undefined);
   }
   assert.equal(numbers.latest().length, 12);
+});
+
+Deno.test("many ids are found as in a map: each by its text, the latest of equal ones", () => {
+  const texts = Array.from({ length: 20_000 }, (_, k) => `${"é".repeat(k % 3)}${(k * 7919) % 15_000}`);
+  const ids = new TextIds(TextList.of(texts));
+  const map = new Map(texts.map((text, number) => [text, number]));
+  assert.deepEqual(ids.latest(), Uint32Array.from(map.values()).sort());
+  for (const [text, number] of map) assert.equal(ids.numberOf(text), number);
+  for (const text of ["", "15000", "é", "ééé1"]) assert.equal(ids.numberOf(text), undefined);
+  assert.deepEqual(new TextIds(TextList.of([])).latest(), new Uint32Array());
+  assert.equal(new TextIds(TextList.of([])).numberOf(""), undefined);
 });
 
 Deno.test("ids are named as they are, and any by a JSON list", () => {

@@ -100,8 +100,8 @@ Deno.test("merged sets: users follow one another with their parts, ids that are 
     const again = await merged(folder, ["out", "b"], "again");
     assert.equal(again.newItems, 0);
     const files = setFiles(`${folder}/again`, await readManifest(`${folder}/again`));
-    const sources = [...await readTexts(files, "users", "source", 50) ?? []];
-    assert.deepEqual([sources[0], sources[20], sources[35]], ["a", "b", "b/b"]);
+    const sources = await readTexts(files, "users", "source", 50);
+    assert.deepEqual([sources?.at(0), sources?.at(20), sources?.at(35)], ["a", "b", "b/b"]);
   }));
 
 Deno.test("merged sets: propensities and candidates go along, in the numbers of the merged items", () =>

@@ -7,8 +7,19 @@ import { ShapeCache, type ShapeKey } from "../../src/selftest/calibration/shape_
 import type { LogSource } from "../../src/data/log_source.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import type { EncodePass } from "../../src/gpu/profiler.ts";
-import type { AdapterKind, KernelShapes, KernelVariant, MatmulVariant } from "../../src/gpu/kernel_shapes.ts";
+import {
+  type AdapterKind,
+  chosenShapes,
+  fixedShapes,
+  type KernelShapes,
+  type KernelVariant,
+  type MatmulVariant,
+} from "../../src/gpu/kernel_shapes.ts";
+import { usersOf } from "../../src/data/click_log.ts";
 import { defaultModel } from "../../src/model/config.ts";
+import { UserModel } from "../../src/model/user_model.ts";
+import { defaultTraining } from "../../src/train/config.ts";
+import { Trainer } from "../../src/train/trainer.ts";
 import { type PassClock, StepProducts } from "../../src/selftest/calibration/step_products.ts";
 import { shapesFor } from "../../src/cli/calibration.ts";
 import { UserError } from "../../src/user_error.ts";
@@ -235,8 +246,47 @@ Deno.test("the products of a step are timed by each variant, on both kinds of sh
       const times = await step.time([...ready, ...ready]);
       assert.equal(times.length, 4);
       assert.ok(times.every((time) => time > 0 && time < 1e6), times.join());
+      // Where kernels may use a subgroup, a sum by it is one that may be chosen, on a GPU alone.
+      const sum = products.find(({ key }) => key === "outcome_sum");
+      assert.deepEqual(
+        sum?.variants,
+        kind === "gpu" && gpu.hasSubgroups ? ["serial", "subgroups"] : undefined,
+      );
+      if (sum) {
+        const both = await Promise.all(sum.variants.map((variant) => step.prepare(sum.key, variant)));
+        assert.ok((await step.time(both)).every((time) => time > 0 && time < 1e6));
+        assert.deepEqual(chosenShapes(gpu.shapes, { outcome_sum: "subgroups" }).sum, {
+          outcome_sum: "subgroups",
+        });
+      }
       step.destroy();
     });
+  }
+});
+
+Deno.test("a training with sums by subgroups has the losses of one without", async () => {
+  const log = smallLog(3, { users: 60, items: 20, width: 4 });
+  const losses = (sum: KernelShapes["sum"]) =>
+    withGpu({ ...fixedShapes("gpu"), sum }, async (gpu) => {
+      const model = new UserModel(gpu, log.items, { ...defaultModel, dims: [8, 8], lstmUnits: 4 }, {
+        seed: 1,
+      });
+      const trainer = await Trainer.create(model, log, { ...defaultTraining, batchSize: 12 });
+      const users = usersOf(log, "train").subarray(0, 12);
+      const found = [await trainer.step(users), await trainer.step(users)];
+      for (const part of [trainer, model]) part.destroy();
+      return found;
+    });
+  if (!await withGpu("gpu", ({ hasSubgroups }) => Promise.resolve(hasSubgroups))) {
+    return console.log("Skipped: sums by subgroups, which this adapter does not grant");
+  }
+  const [serial, subgroups] = [await losses(undefined), await losses({ outcome_sum: "subgroups" })];
+  for (const [k, { nll, prec1, prec2 }] of serial.entries()) {
+    const own = subgroups[k] ?? assert.fail();
+    const far = Math.max(
+      ...[[nll, own.nll], [prec1, own.prec1], [prec2, own.prec2]].map(([a = 0, b = 0]) => Math.abs(a - b)),
+    );
+    assert.ok(far < 1e-6, `step ${k + 1}: ${far}`);
   }
 });
 

@@ -163,7 +163,11 @@ Deno.test("what exceeds a limit is refused by the limit's name", () =>
 Deno.test("matmul kernels are chosen by shape and kind of adapter", () => {
   const chosen = (k4: number, n4: number, kind: "cpu" | "gpu", workgroupBytes = 32768) =>
     (["forward", "input", "weight"] as const).map((direction) =>
-      matmulKernel(direction, k4, n4, 5000, { shapes: fixedShapes(kind), workgroupBytes }).name
+      matmulKernel(direction, k4, n4, 5000, {
+        shapes: fixedShapes(kind),
+        workgroupBytes,
+        subgroups: false,
+      }).name
     );
   const rows = ["matmul_forward_rows", "matmul_input_gradient_rows", "matmul_weight_gradient_rows"];
   const panel = ["matmul_forward_panel", "matmul_input_gradient_panel", "matmul_weight_gradient_rows"];
@@ -181,7 +185,7 @@ Deno.test("matmul kernels are chosen by shape and kind of adapter", () => {
     kind: "cpu",
     matmul: { "forward 64x8": "panel 64", "input 64x8": "rows", "forward 260x8": "panel 64" },
   };
-  const choice = { shapes, workgroupBytes: 32768 };
+  const choice = { shapes, workgroupBytes: 32768, subgroups: false };
   const panelRows = (k4: number, rows: number) => matmulKernel("forward", k4, 2, rows, choice).own.WORKGROUP;
   assert.equal(panelRows(16, 5000), 64);
   // Few rows are not worth a large workgroup.

@@ -161,6 +161,13 @@ Deno.test("access counts: every kernel of the repository is understood", () => {
   }
 });
 
+Deno.test("access counts: a subgroup is 32 neighbours", () => {
+  const path = kernelPath("outcome_sum_subgroups");
+  // A turn of the events, and a lane's eighth of 64 sums.
+  const { storage, workgroup } = accessCounts(kernelFile(path).replace("= 256;", "= 64;"), scope);
+  assert.deepEqual([storage.reads, workgroup.reads, workgroup.writes], [5 / 64, 2, 1]);
+});
+
 /** Words that an invocation may note. */
 const NOTES = 512;
 

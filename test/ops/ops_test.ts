@@ -11,6 +11,7 @@ import {
   mixedProductOf,
   rowDotOf,
   rowDotOfLayer,
+  tableRowsOf,
 } from "../../src/selftest/ops/layer_recipes.ts";
 import { choiceOf, choiceOfLayer } from "../../src/selftest/ops/loss_recipes.ts";
 import {
@@ -28,7 +29,8 @@ import {
   rareTokens,
   U,
 } from "../../src/selftest/ops/op_batches.ts";
-import { checkOp } from "../op_check.ts";
+import { sumCases } from "../../src/selftest/sum_cases.ts";
+import { checkOp, checkTest } from "../op_check.ts";
 
 for (const [name, b] of Object.entries({ ...mixed, "many tokens": manyTokens })) {
   for (const rows of ["items", "events"] as const) {
@@ -46,6 +48,12 @@ for (const [name, b] of Object.entries({ ...mixed, "many tokens": manyTokens }))
 for (const rows of ["items", "events"] as const) {
   Deno.test(`mixed_product: ${rows}, touched rows`, () =>
     checkOp(mixedProductOf(rows, 17, { touchedOnly: true })(rareTokens)));
+}
+
+for (const rows of ["items", "events"] as const) {
+  for (const N of [1, 5, 17]) {
+    Deno.test(`table_rows: ${rows}, ${N} columns`, () => checkOp(tableRowsOf(rows, N)(rareItems)));
+  }
 }
 
 for (const [name, b] of Object.entries({ one, few, many, chunks, noClicks })) {
@@ -174,4 +182,8 @@ for (
       touchedOnly,
       tolerance: 4 * U * 400,
     }));
+}
+
+for (const kind of ["cpu", "gpu"] as const) {
+  for (const { name, check } of sumCases) checkTest(`${name}, ${kind} shapes`, kind, check);
 }

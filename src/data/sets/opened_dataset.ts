@@ -1,6 +1,6 @@
 /** A data set for whoever works with users and items by the ids that they have in its source. */
 
-import type { LogSource } from "../log_source.ts";
+import type { LogSource, OnProgress } from "../log_source.ts";
 import { type Ids, NumberIds, TextIds, TextList } from "../ids.ts";
 import { NONE } from "../click_log.ts";
 import { UserError } from "../../user_error.ts";
@@ -30,7 +30,7 @@ export class OpenedDataset {
    * @throws UserError for ids that cannot be read.
    * @internal
    */
-  static async of(dataset: Dataset): Promise<OpenedDataset> {
+  static async of(dataset: Dataset, onProgress?: OnProgress): Promise<OpenedDataset> {
     const { config, source: { userSplit: { length: users }, items: { shape: { count: items } } } } = dataset;
     if (config.kind === "demo") return new OpenedDataset(dataset, new NumberIds(users), new NumberIds(items));
     if (config.kind === "paper") {
@@ -38,8 +38,8 @@ export class OpenedDataset {
       return new OpenedDataset(dataset, new TextIds(list), new NumberIds(items));
     }
     const files = setFiles(config.path, await readManifest(config.path));
-    const userIds = await readIds(files, "users", users);
-    return new OpenedDataset(dataset, userIds, await readIds(files, "items", items));
+    const userIds = await readIds(files, "users", users, onProgress);
+    return new OpenedDataset(dataset, userIds, await readIds(files, "items", items, onProgress));
   }
 
   /** The log: what trainers and evaluations take. */

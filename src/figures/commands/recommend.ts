@@ -9,6 +9,7 @@ import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import { runMain } from "../../cli/fail.ts";
 import { type ModelDataOptions, withModel, withModelAndData } from "../../cli/open_model.ts";
+import { withProgress } from "../../cli/open_data.ts";
 import { IDS, parse, wholeNumber } from "../../cli/options.ts";
 import { table } from "../../cli/table.ts";
 
@@ -55,12 +56,15 @@ async function main(): Promise<void> {
   await withModel(options, async ({ data, model }) => {
     const history = historyOf(data, options);
     const { top, newOnly } = options;
-    const best = await recommend((pages) => model.scoreAll(pages), {
-      history,
-      candidates: data.items.latest(),
-      top,
-      newOnly,
-    });
+    const best = await withProgress((told) =>
+      recommend((pages) => model.scoreAll(pages), {
+        history,
+        candidates: data.items.latest(),
+        top,
+        newOnly,
+        onItems: (done, all) => told("Scoring items", done, all),
+      })
+    );
     const { items: chances, noClick } = choiceProbabilities(model.config, best.map(({ utility }) => utility));
     const found = best.map(({ item, utility }, k) => ({
       item: data.items.of(item),

@@ -18,9 +18,11 @@ export interface RecommendOptions {
   readonly top: number;
   /** Leaves out what is in the history. */
   readonly newOnly: boolean;
+  /** Told how many items are scored, and of how many, after each page; what it throws ends the work. */
+  readonly onItems?: (done: number, all: number) => void;
 }
 
-/** Items that are scored as one page: an item's utility does not depend on what else is on the page. */
+/** Items that are scored as one page, at most: an item's utility does not depend on what else is on the page. */
 const PAGE = 4096;
 
 /**
@@ -29,17 +31,29 @@ const PAGE = 4096;
  */
 export async function recommend(
   score: (requests: readonly PageRequest[]) => Promise<Float32Array[]>,
-  { history, candidates, top, newOnly }: RecommendOptions,
+  { history, candidates, top, newOnly, onItems }: RecommendOptions,
 ): Promise<Recommendation[]> {
   const known = new Set(newOnly ? Array.from(history) : []);
-  const wanted = known.size === 0 ? candidates : candidates.filter((item) => !known.has(item));
   let best: Recommendation[] = [];
-  for (let first = 0; first < wanted.length; first += PAGE) {
-    const page = wanted.subarray(first, first + PAGE);
+  // Of about one length: counts know how long a page is, and the items of a short last one would have other utilities.
+  const pages = Math.ceil(candidates.length / PAGE);
+  const startOf = (page: number) => Math.floor(page * candidates.length / pages);
+  for (let k = 0; k < pages; k++) {
+    const all = candidates.subarray(startOf(k), startOf(k + 1));
+    const page = known.size === 0 ? all : all.filter((item) => !known.has(item));
+    if (page.length === 0) continue;
     const [utilities = new Float32Array()] = await score([{ history, page }]);
     expectFinite(utilities);
-    const found = Array.from(page, (item, k) => ({ item, utility: utilities[k] ?? NaN }));
-    best = [...best, ...found].sort((a, b) => b.utility - a.utility || a.item - b.item).slice(0, top);
+    // Of equal ones those that are there have the smaller numbers.
+    const least = best.length < top ? -Infinity : best.at(-1)?.utility ?? Infinity;
+    const better: Recommendation[] = [];
+    utilities.forEach((utility, place) => {
+      if (utility > least) better.push({ item: page[place] ?? NaN, utility });
+    });
+    if (better.length > 0) {
+      best = [...best, ...better].sort((a, b) => b.utility - a.utility || a.item - b.item).slice(0, top);
+    }
+    onItems?.(startOf(k + 1), candidates.length);
   }
   return best;
 }

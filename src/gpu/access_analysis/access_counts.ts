@@ -9,11 +9,9 @@
 
 import { ifReadable } from "./not_readable.ts";
 import { parseModule } from "./parse.ts";
-import type { IndexScope, Invocation } from "./scope.ts";
+import { type IndexScope, type Invocation, SUBGROUP } from "./scope.ts";
 import { type Mask, OFF, ON, PERHAPS, type Place, type Space, Walk } from "./walk.ts";
 
-/** Invocations that ask together. */
-const SUBGROUP = 32;
 const SECTOR = 32;
 const BANKS = 32;
 const WORD = 4;

@@ -59,6 +59,7 @@ class Parser extends Tokens implements Module {
       else if (word === "alias") this.types.set(name, this.behind("=", () => this.#type()));
       else if (word === "struct") this.types.set(name, this.#struct());
       else if (word === "fn") this.#routine(name, isEntry);
+      else if (word === "enable") this.expect(";");
       else throw new NotReadable(`the declaration ${word}`);
     }
   }

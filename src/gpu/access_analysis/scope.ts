@@ -2,6 +2,9 @@
 
 import type { Value } from "./values.ts";
 
+/** Invocations that ask together. */
+export const SUBGROUP = 32;
+
 /** What a kernel may know besides its constants. */
 export interface IndexScope {
   /** Invocations of a workgroup. */
@@ -40,6 +43,10 @@ export function builtinOf(
       return { x: local[0], y: local[1], z: 0 };
     case "local_invocation_index":
       return local[1] * wx + local[0];
+    case "subgroup_invocation_id":
+      return (local[1] * wx + local[0]) % SUBGROUP;
+    case "subgroup_size":
+      return SUBGROUP;
     case "workgroup_id":
       return { x: group[0], y: group[1], z: group[2] ?? 0 };
     case "num_workgroups":

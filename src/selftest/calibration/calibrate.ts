@@ -6,9 +6,9 @@
 import type { KernelVariant } from "../../gpu/kernel_shapes.ts";
 import { median } from "../../gpu/profiler.ts";
 
-/** A product or LSTM, and the variants that can do it; the first is that of the fixed table. */
+/** A product, an LSTM or a sum, and the variants that can do it; the first is that of the fixed table. */
 export interface Product {
-  /** See matmulKey and lstmKey. */
+  /** See matmulKey and lstmKey; a sum's is its kernel. */
   readonly key: string;
   readonly variants: readonly KernelVariant[];
 }

@@ -4,6 +4,7 @@ import type { LogSource } from "../../data/log_source.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { areFor, chosenShapes, type KernelShapes, recordedShapes } from "../../gpu/kernel_shapes.ts";
 import type { ModelConfig } from "../../model/config.ts";
+import { sumTexts } from "../../ops/loss.ts";
 import { lstmTexts } from "../../ops/lstm_kernels.ts";
 import { matmulTexts } from "../../ops/matmul_kernels.ts";
 import { driverVersion } from "../../run/driver.ts";
@@ -89,8 +90,8 @@ export async function fittedShapes<P>(
   return tell(shapes, `timed in ${seconds.toFixed(1)} s${rest}; --no-calibration skips this`, gain);
 }
 
-function describe({ matmul, lstm = {} }: KernelShapes, gain: Calibration["gain"]): string {
-  const chosen = Object.entries({ ...matmul, ...lstm }).map(([key, variant]) => {
+function describe({ matmul, lstm = {}, sum = {} }: KernelShapes, gain: Calibration["gain"]): string {
+  const chosen = Object.entries({ ...matmul, ...lstm, ...sum }).map(([key, variant]) => {
     const times = gain[key];
     return `${key} ${variant}${times === undefined ? "" : ` (${times.toFixed(2)}x)`}`;
   });
@@ -99,7 +100,10 @@ function describe({ matmul, lstm = {} }: KernelShapes, gain: Calibration["gain"]
 
 async function keyOf(gpu: Gpu, sizes: string[]): Promise<ShapeKey> {
   const { description, runtime } = gpu.adapter;
-  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(matmulTexts() + lstmTexts()));
+  const hash = await crypto.subtle.digest(
+    "SHA-256",
+    new TextEncoder().encode(matmulTexts() + lstmTexts() + sumTexts),
+  );
   return {
     adapter: description,
     driver: await driverVersion(description),
