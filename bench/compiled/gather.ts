@@ -6,7 +6,7 @@
 
 import { countsConfigFor } from "../../src/counts/tables.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
-import type { Gpu } from "../../src/gpu/device.ts";
+import { Gpu } from "../../src/gpu/device.ts";
 import { openGpu } from "../../src/gpu/host/open_gpu.ts";
 import { kernelText } from "../../src/gpu/kernel.ts";
 import type { AdapterKind } from "../../src/gpu/kernel_shapes.ts";
@@ -177,13 +177,20 @@ export async function gather(options: GatherOptions): Promise<Gathered> {
 
 const SMALL = { users: 30, items: 41, width: 9, maxEvents: 5, maxPage: 6 };
 
-/** A batch that is too large for one pass is cut into parts, whose gradients are added up. */
+/** A batch that is too large for one pass is cut into parts, whose gradients are added up; and tables in windows, by a small one. */
 async function cutBatches(watcher: Watcher, onProgress: (text: string) => void): Promise<void> {
-  const { gpu } = watcher;
-  watcher.where = "a batch in parts";
-  onProgress(`recording: ${watcher.where}`);
-  for (const [width, adam] of [[SMALL.width, "dense"], [0, "row-sparse"]] as const) {
-    const log = smallLog(1, { ...SMALL, width });
+  const { gpu: all } = watcher;
+  const small = new Gpu(all.device, all.device.adapterInfo, all.shapes, all.maxGrid, 2 ** 20);
+  small.pipeline = all.pipeline;
+  const cases = [
+    ["a batch in parts", all, SMALL, "dense"],
+    ["a batch in parts", all, { ...SMALL, width: 0 }, "row-sparse"],
+    ["tables in windows", small, { ...SMALL, items: 5000, width: 0 }, "row-sparse"],
+  ] as const;
+  for (const [where, gpu, size, adam] of cases) {
+    watcher.where = where;
+    onProgress(`recording: ${where}`);
+    const log = smallLog(1, size);
     const model = new UserModel(gpu, log.items, defaultModel, { seed: 1 });
     const training = { ...defaultTraining, batchSize: 5, partRows: 12, adam };
     (await Trainer.create(model, log, training, { validate: false })).destroy();

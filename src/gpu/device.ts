@@ -82,7 +82,7 @@ export class Gpu {
     info: GPUAdapterInfo,
     shapes: KernelShapes,
     readonly maxGrid: number,
-    private readonly bindingBytes: number = device.limits.maxStorageBufferBindingSize,
+    readonly bindingBytes: number = device.limits.maxStorageBufferBindingSize,
     readonly apart = false,
   ) {
     this.#shapes = shapes;

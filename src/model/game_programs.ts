@@ -20,6 +20,7 @@ import { made, outputOf } from "../ops/row_dot.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import {
   evaluating,
+  type MakeShared,
   type PartPrograms,
   partSums,
   type RecordableModel,
@@ -45,8 +46,8 @@ export interface GameProgramOptions {
     readonly itemDropout: number;
     /** Whether there are batches in several parts. */
     readonly inParts?: boolean;
-    /** Where several processes share a batch: how many. */
-    readonly ranks?: number;
+    /** Where several processes share a batch. */
+    readonly shared?: MakeShared;
   };
 }
 
@@ -108,7 +109,7 @@ export class GamePrograms {
         await record("generator step", specs.generatorStep),
         await record("reward step", specs.rewardStep),
         await record("another reward step", specs.rewardStepAgain),
-        options.training?.inParts || options.training?.ranks
+        options.training?.inParts || options.training?.shared
           ? await partsOf(options, specs, arena, record)
           : undefined,
         specs.outcomes,
@@ -143,7 +144,7 @@ async function partsOf(
   record: (part: string, dispatches: ClickDispatch[]) => Promise<Program<ClickSizes>>,
 ): Promise<GamePrograms["parts"]> {
   const sumsOf = (adam: AdamState | undefined, tape: ClickTape | undefined) =>
-    partSums(adam, tape, training?.ranks, plan.steps, arena);
+    partSums(adam, tape, training?.shared, plan.steps, arena);
   return {
     generator: {
       gradients: await record("generator, a part", generatorGradients),
@@ -168,7 +169,8 @@ function gameSpecs(options: GameProgramOptions, arena: Arena): GameSpecs {
         `one with ${found}. Leave that or the stage out.`,
     );
   }
-  const batch = new BatchBuffers(arena, plan.view, log, capacity, plan);
+  const bySlot = reward.parameters.inWindows || (generator?.parameters.inWindows ?? false);
+  const batch = new BatchBuffers(arena, plan.view, log, capacity, plan, bySlot);
   const tapeOf = ({ parameters, gpu }: RecordableModel, adam: AdamState | undefined) => {
     const touchedOnly = adam?.kind === "row-sparse";
     return new ClickTape(batch, { arena, parameters, capacity, shapes: gpu.shapes, touchedOnly });

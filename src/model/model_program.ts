@@ -14,7 +14,7 @@ import type { View } from "../gpu/memory.ts";
 import type { AdamState } from "../ops/adam.ts";
 import { choiceNll } from "../ops/choice_nll.ts";
 import { GradientSum } from "../ops/gradient_sum.ts";
-import { SharedGradient } from "../ops/shared_gradient.ts";
+import type { SharedGradient } from "../ops/shared_gradient.ts";
 import { type ClickScores, outputOf } from "../ops/row_dot.ts";
 import type { ParameterArena } from "../tape/parameters.ts";
 import type { Tensor } from "../tape/tensor.ts";
@@ -82,9 +82,17 @@ export interface ModelTraining {
   readonly itemDropout: number;
   /** Whether there are batches in several parts. */
   readonly inParts?: boolean;
-  /** Where several processes share a batch: how many. */
-  readonly ranks?: number;
+  /** Where several processes share a batch. */
+  readonly shared?: MakeShared;
 }
+
+/** Makes what takes the place of Adam behind a tape's backward, where several processes share a batch. */
+export type MakeShared = (
+  adam: AdamState,
+  tape: ClickTape,
+  steps: GPUBuffer,
+  arena: Arena,
+) => Promise<SharedGradient<ClickSizes>>;
 
 /** A step by parts of its batch: the gradients of a part, and what adds them up and moves the weights. */
 export interface PartPrograms {
@@ -99,13 +107,13 @@ export interface PartPrograms {
 export async function partSums(
   adam: AdamState | undefined,
   tape: ClickTape | undefined,
-  ranks: number | undefined,
+  makeShared: MakeShared | undefined,
   steps: GPUBuffer,
   arena: Arena,
 ): Promise<Pick<PartPrograms, "sum" | "shared">> {
   if (!adam || !tape) return { sum: undefined, shared: undefined };
-  return ranks
-    ? { sum: undefined, shared: await SharedGradient.create(adam, tape, steps, arena, ranks) }
+  return makeShared
+    ? { sum: undefined, shared: await makeShared(adam, tape, steps, arena) }
     : { sum: await GradientSum.create(adam, tape, steps, arena), shared: undefined };
 }
 
@@ -134,10 +142,10 @@ export class ModelProgram {
         Program.record(model.gpu, part, plan.steps, shareLaunches(model.gpu, dispatches));
       const { training } = options;
       const apart = training !== undefined;
-      const parts = training?.inParts || training?.ranks
+      const parts = training?.inParts || training?.shared
         ? {
           gradients: await record(`${name} of a part`, gradients),
-          ...await partSums(training.adam, tape, training.ranks, plan.steps, arena),
+          ...await partSums(training.adam, tape, training.shared, plan.steps, arena),
         }
         : undefined;
       return new ModelProgram(
@@ -176,8 +184,8 @@ export function modelSpecs(
   arena: Arena,
 ): ModelSpecs {
   const { capacity } = plan;
-  const batch = new BatchBuffers(arena, plan.view, log, capacity, plan);
   const { parameters } = model;
+  const batch = new BatchBuffers(arena, plan.view, log, capacity, plan, parameters.inWindows);
   const { shapes } = model.gpu;
   const touchedOnly = training?.adam.kind === "row-sparse";
   const tape = new ClickTape(batch, { arena, parameters, capacity, shapes, touchedOnly });

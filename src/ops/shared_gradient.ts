@@ -48,7 +48,7 @@ export class SharedGradient<S extends Sizes> {
   ): Promise<SharedGradient<S>> {
     const { parameters } = adam;
     const { gpu, gradient, partials, summed } = parameters;
-    const most = gpu.device.limits.maxStorageBufferBindingSize;
+    const most = gpu.bindingBytes;
     const tables = [...touched].map(([table, { list }]): SharedTable => {
       const places = list.size / 4;
       const union = Math.min(Number(table.rows), ranks * places);

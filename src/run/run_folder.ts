@@ -11,8 +11,8 @@ import { makeFolder } from "./files/atomic_write.ts";
 import { exists, explainFileError } from "./files/file_error.ts";
 import { contentsOf } from "./files/owned_folder.ts";
 import { removeTemporaries } from "./files/temporary_file.ts";
-import type { ParameterSpec, Weights } from "../tape/parameters.ts";
-import type { TrainerState } from "../train/trainer_state.ts";
+import type { LateWeights, ParameterSpec } from "../tape/parameters.ts";
+import { type LateState, readAll } from "./late_state.ts";
 import { bestText, criteria, type Criterion } from "../train/best_records.ts";
 import { UserError } from "../user_error.ts";
 import { CsvLog } from "./csv_log.ts";
@@ -124,7 +124,7 @@ export class RunFolder {
    * Writes all snapshots and logs. `last` says which best snapshots belong to it, so new ones stand beside the old under
    * another name until it is written: a crash at any point leaves a `last` with its own best snapshots.
    */
-  async save(specs: readonly ParameterSpec[], items: ItemsShape, state: TrainerState): Promise<void> {
+  async save(specs: readonly ParameterSpec[], items: ItemsShape, state: LateState): Promise<void> {
     this.flush();
     const fresh = criteria.filter((criterion) => this.#saved[criterion] !== state.best[criterion].iteration);
     for (const criterion of fresh) {
@@ -132,7 +132,8 @@ export class RunFolder {
     }
     const moments = new Map([[MOMENT_PREFIXES.m, state.m], [MOMENT_PREFIXES.v, state.v]]);
     const info = this.#info(items, state.iteration, "last");
-    await writeSnapshot(this.file("last"), specs, this.#filled(specs, items, state.weights), info, moments, {
+    const weights = await this.#filled(specs, items, state.weights);
+    await writeSnapshot(this.file("last"), specs, weights, info, moments, {
       best: bestText(state.best),
       logs: JSON.stringify({ train: this.train.mark(), validation: this.validation.mark() }),
     });
@@ -144,7 +145,7 @@ export class RunFolder {
   }
 
   /** Writes the best snapshots alone, for a training that cannot go on; those of `last` are put aside. */
-  async saveBest(specs: readonly ParameterSpec[], items: ItemsShape, state: TrainerState): Promise<void> {
+  async saveBest(specs: readonly ParameterSpec[], items: ItemsShape, state: LateState): Promise<void> {
     for (const criterion of criteria) {
       if (this.#saved[criterion] === state.best[criterion].iteration) continue;
       const file = this.file(`best-${criterion}`);
@@ -156,7 +157,7 @@ export class RunFolder {
   async #saveBest(
     specs: readonly ParameterSpec[],
     items: ItemsShape,
-    { best, snapshots }: TrainerState,
+    { best, snapshots }: LateState,
     criterion: Criterion,
     path: string,
   ): Promise<void> {
@@ -164,7 +165,7 @@ export class RunFolder {
     const { value, iteration } = best[criterion];
     if (!weights || !Number.isFinite(value)) return;
     const info = this.#info(items, iteration, `best-${criterion}`);
-    await writeSnapshot(path, specs, this.#filled(specs, items, weights), info);
+    await writeSnapshot(path, specs, await this.#filled(specs, items, weights), info);
   }
 
   async saveResult(result: unknown): Promise<void> {
@@ -172,8 +173,13 @@ export class RunFolder {
     await writeJson(`${this.path}/result.json`, result);
   }
 
-  #filled(specs: readonly ParameterSpec[], items: ItemsShape, weights: Weights): Weights {
-    return items.kind === "mixed" ? withMeanRows(specs, weights, this.about.features, items.tokens) : weights;
+  async #filled(
+    specs: readonly ParameterSpec[],
+    items: ItemsShape,
+    weights: LateWeights,
+  ): Promise<LateWeights> {
+    if (items.kind !== "mixed") return weights;
+    return withMeanRows(specs, await readAll(weights), this.about.features, items.tokens);
   }
 
   #info(items: ItemsShape, iteration: number, kind: string): SnapshotInfo {

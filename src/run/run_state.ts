@@ -8,12 +8,12 @@ import { exists, explainFileError } from "./files/file_error.ts";
 import { parseJson } from "./files/json_file.ts";
 import { checkWeights } from "../model/user_model.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
-import type { TrainerState } from "../train/trainer_state.ts";
+import type { LateState } from "./late_state.ts";
 import { bestOf, type BestRecords, criteria, type Criterion } from "../train/best_records.ts";
 import { UserError } from "../user_error.ts";
 import { CsvLog, logMarkSchema } from "./csv_log.ts";
-import { readSnapshot } from "./snapshot.ts";
-import { MOMENT_PREFIXES, type Snapshot, type SnapshotInfo } from "./snapshot/snapshot.ts";
+import { openSnapshot, readSnapshot } from "./snapshot.ts";
+import { type LateSnapshot, MOMENT_PREFIXES, type SnapshotInfo } from "./snapshot/snapshot.ts";
 
 export type SnapshotName = `best-${Criterion}` | "last";
 
@@ -23,7 +23,7 @@ export const LOGS = ["train", "validation"] as const;
 
 /** What `last` says beside its tensors. */
 export interface LastState {
-  readonly snapshot: Snapshot;
+  readonly snapshot: LateSnapshot;
   readonly info: SnapshotInfo;
   readonly iteration: number;
   readonly best: BestRecords;
@@ -63,7 +63,7 @@ export function expectLogs(path: string, { iteration, logs }: Pick<LastState, "i
 /** What `last` holds. @throws UserError for a snapshot that is damaged, or does not say what a run needs to go on. */
 export async function readLast(path: string): Promise<LastState> {
   const file = snapshotFile(path, "last");
-  const snapshot = await readSnapshot(file);
+  const snapshot = await openSnapshot(file);
   const best = bestOf(snapshot.metadata.best);
   const logs = v.safeParse(logsSchema, parseJson(snapshot.metadata.logs));
   if (!snapshot.info || !best || !logs.success) {
@@ -84,7 +84,7 @@ export async function runStateOf(
   path: string,
   { snapshot: last, iteration, best }: LastState,
   specs: readonly ParameterSpec[],
-): Promise<TrainerState> {
+): Promise<LateState> {
   const file = snapshotFile(path, "last");
   const [m, v] = [last.part(MOMENT_PREFIXES.m), last.part(MOMENT_PREFIXES.v)];
   checkWeights(specs, last.weights, file);
@@ -92,10 +92,14 @@ export async function runStateOf(
   checkWeights(moved, m, `Adam's m in ${file}`);
   checkWeights(moved, v, `Adam's v in ${file}`);
   const snapshots: Partial<Record<Criterion, Weights>> = {};
+  /** What was best by several is kept once. */
+  const known = new Map<number, Weights>();
   for (const criterion of criteria) {
     const { value, iteration } = best[criterion];
     if (!Number.isFinite(value)) continue;
-    snapshots[criterion] = await readBest(path, specs, criterion, iteration);
+    const weights = await readBest(path, specs, criterion, iteration);
+    snapshots[criterion] = known.get(iteration) ?? weights;
+    known.set(iteration, known.get(iteration) ?? weights);
   }
   return { iteration, weights: last.weights, m, v, best, snapshots };
 }

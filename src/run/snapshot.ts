@@ -1,20 +1,35 @@
 /** Snapshots on disk; what stands in them is in snapshot/snapshot.ts. */
 
-import { type Snapshot, type SnapshotInfo, snapshotOf, snapshotTensors } from "./snapshot/snapshot.ts";
-import type { ParameterSpec, Weights } from "../tape/parameters.ts";
+import {
+  type LateSnapshot,
+  lateSnapshotOf,
+  type Snapshot,
+  type SnapshotInfo,
+  snapshotOf,
+  snapshotTensors,
+} from "./snapshot/snapshot.ts";
+import { type LateWeights, type ParameterSpec, valuesOf } from "../tape/parameters.ts";
 import { crc32 } from "node:zlib";
-import { atomicWriteFile } from "./files/atomic_write.ts";
+import { atomicWrite, atomicWriteFile } from "./files/atomic_write.ts";
 import { explainFileError } from "./files/file_error.ts";
 import { expectFile } from "./files/local_file.ts";
 import {
+  bytesOf as dataBytes,
   decodeSafetensors,
   headerEnd,
+  type LateTensor,
   LENGTH_BYTES,
+  metadataSum,
   readLayout,
+  readMetadata,
+  safetensorsHeader,
   safetensorsPieces,
   type TensorData,
   type TensorFile,
 } from "./snapshot/safetensors.ts";
+
+/** Of a file that is read once through. */
+const PIECE_BYTES = 2 ** 24;
 
 /**
  * Writes a snapshot: a file of that name appears whole, or not at all.
@@ -25,9 +40,9 @@ import {
 export async function writeSnapshot(
   path: string,
   specs: readonly ParameterSpec[],
-  weights: Weights,
+  weights: LateWeights,
   info: SnapshotInfo,
-  more?: ReadonlyMap<string, Weights>,
+  more?: ReadonlyMap<string, LateWeights>,
   extra?: Readonly<Record<string, string>>,
 ): Promise<void> {
   const { tensors, metadata } = snapshotTensors(specs, weights, info, more, extra);
@@ -55,10 +70,38 @@ export async function readSafetensors(path: string): Promise<TensorFile> {
 }
 
 /**
+ * The same for a file whose tensors may be larger than memory together: all of it is read once, and looked at; a tensor when it
+ * is asked for.
+ */
+export async function openSnapshot(path: string): Promise<LateSnapshot> {
+  try {
+    const { entries, rawMetadata, dataStart } = await checkBeginning(path);
+    const { metadata, expectSum } = readMetadata(rawMetadata, path);
+    using file = await Deno.open(path);
+    await file.seek(dataStart, Deno.SeekMode.Start);
+    let sum = metadataSum(metadata, crc32);
+    for (let bytes; (bytes = await bytesOf(file, PIECE_BYTES)).length > 0;) sum = crc32(bytes, sum);
+    expectSum?.(sum);
+    const tensors = new Map(entries.map(({ name, dtype, shape, begin, end }): [string, LateTensor] => {
+      const read = async () => {
+        using file = await Deno.open(path);
+        await file.seek(dataStart + begin, Deno.SeekMode.Start);
+        return new Float32Array((await bytesOf(file, end - begin)).buffer);
+      };
+      const length = (end - begin) / 4;
+      return [name, { shape, data: dtype === "F32" ? { length, read } : new Uint32Array(length) }];
+    }));
+    return lateSnapshotOf({ tensors, metadata }, path);
+  } catch (error) {
+    throw explainFileError(error, "read", path);
+  }
+}
+
+/**
  * What is no such file is not read whole: a pipe or a device may never end, and a file of another kind may be larger
  * than the memory.
  */
-async function checkBeginning(path: string): Promise<void> {
+async function checkBeginning(path: string): Promise<ReturnType<typeof readLayout>> {
   const { isDirectory, size } = await Deno.stat(path);
   if (!isDirectory) expectFile(path); // a folder is told when it is read
   using file = await Deno.open(path);
@@ -67,7 +110,7 @@ async function checkBeginning(path: string): Promise<void> {
   const all = new Uint8Array(begin.length + header.length);
   all.set(begin);
   all.set(header, begin.length);
-  readLayout(all, size, path);
+  return readLayout(all, size, path);
 }
 
 /** The next bytes of a file; fewer where it ends. */
@@ -84,8 +127,23 @@ async function bytesOf(file: Deno.FsFile, count: number): Promise<Uint8Array<Arr
 /** Writes a file that is whole or not there (see atomicWriteFile). @throws {UserError} when it cannot */
 export async function writeSafetensors(
   path: string,
-  tensors: ReadonlyMap<string, TensorData>,
+  tensors: ReadonlyMap<string, LateTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  await atomicWriteFile(path, safetensorsPieces(tensors, metadata, crc32));
+  if (isRead(tensors)) return await atomicWriteFile(path, safetensorsPieces(tensors, metadata, crc32));
+  await atomicWrite(path, async (write) => {
+    let sum = metadataSum(metadata, crc32);
+    // The checksum stands before what it is of.
+    await write(safetensorsHeader(tensors, metadata, sum));
+    for (const { data } of tensors.values()) {
+      const bytes = dataBytes(await valuesOf(data));
+      sum = crc32(bytes, sum);
+      await write(bytes);
+    }
+    await write(safetensorsHeader(tensors, metadata, sum), 0);
+  });
+}
+
+function isRead(tensors: ReadonlyMap<string, LateTensor>): tensors is ReadonlyMap<string, TensorData> {
+  return [...tensors.values()].every(({ data }) => !("read" in data));
 }

@@ -11,7 +11,7 @@ import type { ClickTrainer } from "../train/click_trainer.ts";
 import type { StagesConfig } from "../train/config.ts";
 import { GENERATOR_PREFIX, partOf } from "../train/networks.ts";
 import type { GameFigures } from "../train/results.ts";
-import type { Together } from "../train/ranks.ts";
+import type { Together } from "../train/ranks_state.ts";
 import { Trainer } from "../train/trainer.ts";
 import type { Dataset } from "../data/sets/dataset.ts";
 import type { SnapshotGame } from "./snapshot/snapshot.ts";

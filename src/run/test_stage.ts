@@ -132,7 +132,7 @@ function sum(values: Float64Array): number {
  */
 export async function keepStart(trainer: ClickTrainer<StageFigures>, start: Weights): Promise<void> {
   if (trainer.best.loss.iteration === 0) return;
-  const state = await trainer.state();
+  const last = await trainer.weights();
   const kept = await trainer.snapshot("loss");
   const losses = await trainer.withValidation(async (validation) => {
     const lossesOf = (weights: Weights) => {
@@ -141,12 +141,8 @@ export async function keepStart(trainer: ClickTrainer<StageFigures>, start: Weig
     };
     return [await lossesOf(start), await lossesOf(kept)];
   });
+  trainer.setWeights(last);
   const [before, after] = losses;
-  if (!before || !after) return;
-  const loss = { value: Math.fround(sum(before)), iteration: 0 };
-  trainer.restore(
-    isGain(before, after)
-      ? state
-      : { ...state, best: { ...state.best, loss }, snapshots: { ...state.snapshots, loss: start } },
-  );
+  if (!before || !after || isGain(before, after)) return;
+  trainer.replaceBest("loss", { value: Math.fround(sum(before)), iteration: 0 }, start);
 }

@@ -8,8 +8,10 @@ import { recordedShapes } from "../gpu/kernel_shapes.ts";
 import { countedOn } from "../model/counted.ts";
 import { fitSource } from "../model/item_features.ts";
 import { modelParameters, UserModel, weightsOf } from "../model/user_model.ts";
-import type { Weights } from "../tape/parameters.ts";
+import { lateState, restoreLate } from "./late_state.ts";
+import { valuesOf, type Weights } from "../tape/parameters.ts";
 import type { ClickTrainer } from "../train/click_trainer.ts";
+import { together } from "../train/ranks_state.ts";
 import { DivergedError, type StepResult, type ValidationResult } from "../train/results.ts";
 import type { Dataset } from "../data/sets/dataset.ts";
 import { keepStart, type StageTest, testStage } from "./test_stage.ts";
@@ -20,8 +22,10 @@ import { type Communication, type MpiRanks, textsOf } from "./ranks/mpi.ts";
 import { readSnapshot } from "./snapshot.ts";
 import { rowOf, type Stage, stageBefore, type StageFigures, type StageName, startOf } from "./stages.ts";
 
-/** Seconds between two saves. A crash loses what was done since the last one. */
+/** Seconds between two saves, at least. A crash loses what was done since the last one. */
 const SAVE_SECONDS = 20;
+/** And so many times what a save takes: the tables of a million items are gigabytes. */
+const SAVE_TIMES = 9;
 
 export interface RunEvents {
   /** Told before the first step, where batches are cut: into how many parts at most. */
@@ -137,7 +141,7 @@ async function resumeStage(stage: Stage, run: Run, events: RunEvents): Promise<R
   const start = { init: undefined, begins: false };
   await tellItems(run, source);
   return await withTrainer(stage, { ...run, data }, events, start, async (training) => {
-    training.trainer.restore(await runStateOf(folder, last, training.trainer.specs));
+    await restoreLate(training.trainer, await runStateOf(folder, last, training.trainer.specs));
     const files = RunFolder.resume(folder, aboutOf(training), last);
     // Only now, as nothing can be refused any more: the new config may ask for more iterations.
     for (const place of new Set([run.path, folder])) await writeConfig(place, run.config);
@@ -175,14 +179,14 @@ async function withTrainer<T>(
   use: (training: Training) => Promise<T>,
 ): Promise<T> {
   const { gpu, data: { source }, config, ranks } = run;
-  const together = ranks && { ranks, syncEvery: config.ranks?.syncEvery ?? 1 };
+  const joint = ranks && together(ranks, config.ranks?.syncEvery ?? 1);
   // The kernel shapes that the run began with, so that it goes on bit for bit.
   gpu.useShapes(recordedShapes(config.shapes, gpu.shapes));
   const { initial, generator } = startOf(start.init, config.training.seed, config.model);
   const counted = start.begins ? countedOn(source, config.model, initial, events.onProgress) : initial;
   const model = new UserModel(gpu, source.items, config.model, counted);
   try {
-    const trainer = await stage.create(model, run.data, config, generator, together);
+    const trainer = await stage.create(model, run.data, config, generator, joint);
     try {
       return await use({ stage, run, events, trainer, model });
     } finally {
@@ -209,10 +213,10 @@ function fittedStart({ model: { shape, config }, run, events }: Training): Weigh
 }
 
 async function save({ trainer, model }: Training, folder: RunFolder): Promise<void> {
-  const state = await trainer.state();
+  const state = await lateState(trainer);
   // The last step may have broken the weights, which only the next loss would show: broken weights are never written.
   for (const values of state.weights.values()) {
-    if (!values.every(Number.isFinite)) throw trainer.diverged(state.iteration + 1);
+    if (!(await valuesOf(values)).every(Number.isFinite)) throw trainer.diverged(state.iteration + 1);
   }
   await folder.save(trainer.specs, model.shape, state);
 }
@@ -230,6 +234,7 @@ async function train(training: Training, folder: RunFolder): Promise<RunResult> 
   const first = trainer.iteration;
   const iterations = stage.iterations(config);
   let saved = began;
+  let pauseMs = 1000 * SAVE_SECONDS;
   const before = ranks?.spent;
   if (trainer.batchParts > 1) events.onParts?.(trainer.batchParts);
   try {
@@ -242,10 +247,12 @@ async function train(training: Training, folder: RunFolder): Promise<RunResult> 
         folder.append("validation", result.iteration, rowOf(stage, result));
         events.onValidation?.(result);
       },
-      wantsPause: () => performance.now() - saved > 1000 * SAVE_SECONDS,
+      wantsPause: () => performance.now() - saved > pauseMs,
       onPause: async () => {
+        const before = performance.now();
         await save(training, folder);
         saved = performance.now();
+        pauseMs = Math.max(1000 * SAVE_SECONDS, SAVE_TIMES * (saved - before));
       },
     }, signal);
     const spent = ranks && spentOf(ranks, before, (performance.now() - began) / 1000);
@@ -270,7 +277,7 @@ async function train(training: Training, folder: RunFolder): Promise<RunResult> 
     return result;
   } catch (error) {
     if (error instanceof DivergedError) {
-      await folder.saveBest(trainer.specs, model.shape, await trainer.state());
+      await folder.saveBest(trainer.specs, model.shape, await lateState(trainer));
     }
     throw error;
   } finally {

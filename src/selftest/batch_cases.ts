@@ -58,8 +58,8 @@ export async function compareBatch(
     ]),
     4,
   );
-  const oneHot = log.items.kind === "one-hot";
-  same("items of rows", GROUP, rowItems, oneHot ? expected.rows.map((row) => row.item) : expected.rowSlot);
+  const byId = log.items.kind === "one-hot" && !batch.bySlot;
+  same("items of rows", GROUP, rowItems, byId ? expected.rows.map((row) => row.item) : expected.rowSlot);
   same("distinct items", GROUP, slotItems, expected.slotItem);
   // Rows by item: each row once, and each segment holds the rows of its item.
   const ofItem = expected.slotItem.map((item) =>
@@ -95,7 +95,7 @@ async function compareTokens(
   checks.same(found, expected, { kernels, what: "pairs of items and tokens", columns: 2 });
 }
 
-async function checkBatch(gpu: Gpu, { log, users }: Batch, checks: Checks): Promise<void> {
+async function checkBatch(gpu: Gpu, { log, users }: Batch, checks: Checks, bySlot = false): Promise<void> {
   const made = await making(async (made) => {
     const arena = made.keep(new CanaryArena(gpu, "batch"));
     const deviceLog = made.keep(new DeviceLog(gpu, log));
@@ -103,7 +103,7 @@ async function checkBatch(gpu: Gpu, { log, users }: Batch, checks: Checks): Prom
     const plan = made.keep(new Plan(gpu, log, capacity, 1));
     const sizes = plan.put(0, users, { slot: 0, learningRate: 0, iteration: 0 });
     plan.upload(0, 1);
-    const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity);
+    const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity, undefined, bySlot);
     const tokens = log.items.kind === "mixed" ? log.items.tokens : undefined;
     const pairs = tokens && batch.tokenPairs;
     const specs = [...batch.layout(), ...batch.ownDispatches()];
@@ -121,15 +121,17 @@ async function checkBatch(gpu: Gpu, { log, users }: Batch, checks: Checks): Prom
   made.destroy();
 }
 
+function caseOf(name: string, batch: Batch, bySlot = false): Checking {
+  return { name: `batch, ${name}`, check: (gpu, checks) => checkBatch(gpu, batch, checks, bySlot) };
+}
+
 /** Batches of few and of many rows, with given events and pages of several clicks, over items of all kinds. */
-export const batchCases: readonly Checking[] = Object.entries({
-  "few rows": few,
-  "several chunks": chunks,
-  "given events": given,
-  "several clicks a page": further,
-  "one-hot items": oneHot,
-  "items with tokens": mixed.many,
-}).map(([name, batch]) => ({
-  name: `batch, ${name}`,
-  check: (gpu, checks) => checkBatch(gpu, batch, checks),
-}));
+export const batchCases: readonly Checking[] = [
+  caseOf("few rows", few),
+  caseOf("several chunks", chunks),
+  caseOf("given events", given),
+  caseOf("several clicks a page", further),
+  caseOf("one-hot items", oneHot),
+  caseOf("one-hot items by their place", oneHot, true),
+  caseOf("items with tokens", mixed.many),
+];

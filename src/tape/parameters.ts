@@ -45,6 +45,25 @@ export interface ArenaRange {
 /** Values of parameters by name, [rows, columns] without padding. */
 export type Weights = Map<string, Float32Array<ArrayBuffer>>;
 
+/** Values of a parameter that are read where they are needed: all of a large model's at once may be more than the host's memory. */
+export interface LateValues {
+  /** Of all values. */
+  readonly length: number;
+  /** They follow one another in the order of the rows. */
+  read(): Promise<Float32Array<ArrayBuffer>>;
+}
+/** {@link Weights}, or what reads them. */
+export type LateWeights = ReadonlyMap<string, Float32Array<ArrayBuffer> | LateValues>;
+
+export async function valuesOf<T extends ArrayBufferView>(
+  values: T | LateValues,
+): Promise<T | Float32Array<ArrayBuffer>> {
+  return "read" in values ? await values.read() : values;
+}
+
+/** A large table goes to the device, and comes from it, in pieces of so many bytes: the buffers on the way are then few, and kept. */
+const PIECE_BYTES = 2 ** 20;
+
 /**
  * Weights and gradients of a model, in this order:
  *
@@ -70,8 +89,14 @@ export class ParameterArena {
   #gradient: View | undefined;
   #partials: View | undefined;
 
-  /** @throws UserError when the adapter cannot hold or bind them; it names the parameter and the limit. */
-  constructor(readonly gpu: Gpu, readonly specs: readonly ParameterSpec[]) {
+  /** Whether a table is larger than a kernel sees at once: it is read and moved in windows (see {@link tableWindows}). */
+  readonly inWindows: boolean;
+
+  /**
+   * @param windows whether tables may be larger than a binding, as what reads them sees to that.
+   * @throws UserError when the adapter cannot hold or bind them; it names the parameter and the limit.
+   */
+  constructor(readonly gpu: Gpu, readonly specs: readonly ParameterSpec[], { windows = false } = {}) {
     const places = new Map<string, number>();
     let offset = 0;
     const place = (belongs: (spec: ParameterSpec) => boolean): ArenaRange => {
@@ -94,7 +119,9 @@ export class ParameterArena {
     this.decaying = [summedDecaying, place((spec) => (spec.table && spec.decays) ?? false)];
     this.length = place((spec) => (spec.table && !spec.decays) ?? false).end;
     this.#arena = new Arena(gpu, "parameters");
-    for (const spec of specs) requireParameter(gpu, spec);
+    const tables = specs.filter(({ table }) => windows && table);
+    this.inWindows = tables.some((spec) => bytesOf(spec) > gpu.bindingBytes);
+    for (const spec of specs) if (!tables.includes(spec)) requireParameter(gpu, spec);
     this.weights = this.#arena.allocateUnbound("weights", 4 * this.length);
     for (const spec of specs) {
       const { name, rows, columns, groups = 1, table = false, statistic = false, constant = false } = spec;
@@ -113,6 +140,11 @@ export class ParameterArena {
         trainable: !statistic,
       });
     }
+  }
+
+  /** @param otherwise what helps, too. @throws UserError where a table is larger than a kernel sees at once. */
+  requireWhole(otherwise: string): void {
+    for (const spec of this.specs) requireParameter(this.gpu, spec, otherwise);
   }
 
   /** Laid out like the weights. Made when first asked for: a model that only scores needs none. */
@@ -174,12 +206,14 @@ export class ParameterArena {
           } values [${rows}, ${t.columns}], got ${values.length}`,
         );
       }
-      const data = padRows(values, rows, t.columns, t.groups);
-      if (!this.#constants.has(name)) {
-        this.gpu.queue.writeBuffer(buffer, bufferOf(t.view).offset, data);
-      } else if (buffer === this.weights.buffer) {
-        this.#constants.set(name, values);
-        this.gpu.queue.writeBuffer(bufferOf(t.view).buffer, 0, data);
+      const constant = this.#constants.has(name);
+      if (constant && buffer !== this.weights.buffer) continue;
+      if (constant) this.#constants.set(name, values);
+      for (const { first, rows, view } of tableWindows(t, PIECE_BYTES)) {
+        const piece = values.subarray(first * t.columns, (first + rows) * t.columns);
+        const target = constant ? view.buffer : buffer;
+        this.gpu.queue.writeBuffer(target, view.offset, padRows(piece, rows, t.columns, t.groups));
+        if (first > 0) this.gpu.queue.submit([]); // WebGPU keeps what is written until then
       }
     }
   }
@@ -199,11 +233,19 @@ export class ParameterArena {
 
   /**
    * Reads an arena of this layout (weights by default; gradients, moments, a snapshot) by name, and beside it the constants as
-   * they were written. One wait.
+   * they were written. One wait, unless it is large.
+   * @param into where values of a large one go, by name, if that is there already.
    */
-  async read(buffer: GPUBuffer = this.weights.buffer): Promise<Weights> {
-    const all = await readFloats(this.gpu, { buffer, offset: 0, size: 4 * this.length });
+  async read(
+    buffer: GPUBuffer = this.weights.buffer,
+    into?: (name: string) => Float32Array<ArrayBuffer> | undefined,
+  ): Promise<Weights> {
     const weights: Weights = new Map();
+    for (const name of this.inWindows ? this.names() : []) {
+      weights.set(name, await this.readOne(name, buffer, into?.(name)));
+    }
+    if (this.inWindows) return weights;
+    const all = await readFloats(this.gpu, { buffer, offset: 0, size: 4 * this.length });
     for (const t of this.#byName.values()) {
       const constant = this.#constants.get(t.name);
       if (constant) weights.set(t.name, constant);
@@ -215,13 +257,29 @@ export class ParameterArena {
     return weights;
   }
 
+  /** One parameter of an arena of this layout, in pieces. @param values where they go, if that is there already. */
+  async readOne(name: string, buffer: GPUBuffer, values?: Float32Array<ArrayBuffer>) {
+    const t = this.get(name);
+    const { rows, columns, groups, stride } = t;
+    const found = this.#constants.get(name) ?? values ?? new Float32Array(Number(rows) * columns);
+    if (this.#constants.has(name)) return found;
+    for (const { first, rows, view } of tableWindows(t, PIECE_BYTES)) {
+      const piece = await readFloats(this.gpu, { ...view, buffer });
+      const dense = stride === columns
+        ? piece.subarray(0, rows * columns)
+        : unpadRows(piece, rows, columns, groups);
+      found.set(dense, first * columns);
+    }
+    return found;
+  }
+
   destroy(): void {
     this.#arena.destroy();
   }
 }
 
 /** @throws UserError for a parameter that no kernel can see at once: it says how large it may be. */
-function requireParameter(gpu: Gpu, spec: ParameterSpec): void {
+function requireParameter(gpu: Gpu, spec: ParameterSpec, otherwise = ""): void {
   const { name, rows, columns, table, constant } = spec;
   try {
     gpu.requireBindable(bytesOf(spec), `parameter ${name} [${rows}, ${columns}]`);
@@ -233,8 +291,8 @@ function requireParameter(gpu: Gpu, spec: ParameterSpec): void {
     const most = thousands(Math.floor(error.share * (table ? rows : columns)));
     throw new UserError(
       table
-        ? `${error.message} At this width at most ${most} items or tokens fit; --dims and --lstm-units set the width. ` +
-          "Or prepare the log with features of the items (--features), or with hashes of their ids (--hash-items)."
+        ? `${error.message} ${otherwise}At this width at most ${most} items or tokens fit; --dims and --lstm-units set the ` +
+          "width. Or prepare the log with features of the items (--features), or with hashes of their ids (--hash-items)."
         : `${error.message} At most ${most} columns fit; --dims, --behaviour-dims and --lstm-units set them.`,
     );
   }
@@ -242,6 +300,34 @@ function requireParameter(gpu: Gpu, spec: ParameterSpec): void {
 
 function bytesOf(spec: ParameterSpec): number {
   return parameterBytes(spec.rows, padded(spec.columns, spec.groups));
+}
+
+/** Rows of a table that a kernel sees at once. */
+export interface TableWindow {
+  readonly first: number;
+  readonly rows: number;
+  /** Of the weights. What is laid out like them has the same place. */
+  readonly view: View;
+}
+
+/** Rows of a window are a multiple of this, so that each begins where a binding may. */
+const WINDOW_ROWS = 64;
+
+/** Cuts a table into windows of at most `most` bytes: one where it fits. */
+export function tableWindows({ view, rows, stride }: Tensor, most: number): TableWindow[] {
+  const { buffer, offset, size } = bufferOf(view);
+  const count = Number(rows);
+  if (size <= most) return [{ first: 0, rows: count, view: { buffer, offset, size } }];
+  const step = WINDOW_ROWS * Math.max(1, Math.floor(most / (4 * stride * WINDOW_ROWS)));
+  return Array.from({ length: Math.ceil(count / step) }, (_, k) => {
+    const first = k * step;
+    const at = 4 * stride * first;
+    return {
+      first,
+      rows: Math.min(step, count - first),
+      view: { buffer, offset: offset + at, size: Math.min(4 * stride * step, size - at) },
+    };
+  });
 }
 
 /**

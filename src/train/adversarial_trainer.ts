@@ -27,7 +27,7 @@ import { fitting } from "./fit.ts";
 import { gameHeaders, gameSteps } from "./game_steps.ts";
 import { GENERATOR_PREFIX, type TrainedNetwork } from "./networks.ts";
 import { type GameFigures, gameSummary } from "./results.ts";
-import type { Together } from "./ranks.ts";
+import type { Together } from "./ranks_state.ts";
 import { trainingSource } from "./training_log.ts";
 
 /** What the adversarial stage needs beside its config. */

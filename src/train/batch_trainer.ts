@@ -8,13 +8,19 @@
 import { ReadbackQueue, readFloats } from "../gpu/readback.ts";
 import type { Made } from "../gpu/made.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
-import { type BestRecords, betterRecords, type Criterion, noBest } from "./best_records.ts";
+import { type BestRecord, type BestRecords, betterRecords, type Criterion, noBest } from "./best_records.ts";
 import { encodeGroup, type Group, type GroupParts, resultsOf } from "./group.ts";
 import { DivergedError, type StepResult, type Summary, type ValidationResult } from "./results.ts";
 import { joinedSpecs, type TrainedNetwork } from "./networks.ts";
-import type { Together } from "./ranks.ts";
-import { average, expectEqualWeights, firstState, validateShared } from "./ranks_state.ts";
-import { readState, readWeights, type TrainerState, writeState, writeWeights } from "./trainer_state.ts";
+import type { Together } from "./ranks_state.ts";
+import {
+  type Holders,
+  readState,
+  readWeights,
+  type TrainerState,
+  writeState,
+  writeWeights,
+} from "./trainer_state.ts";
 
 /** Groups of steps in flight: one runs while the next waits in the queue. */
 const IN_FLIGHT = 2;
@@ -116,11 +122,18 @@ export class BatchTrainer<C, F> {
    */
   async step(batch?: C): Promise<StepResult<F>> {
     const { gpu, ring } = this.parts;
-    const group = this.#encode(this.#iteration, 1, batch);
-    gpu.queue.submit([group.commands]);
-    const [result] = this.#take(group, await readFloats(gpu, ring.view), {});
-    if (!result) throw new Error("a step gave no result");
-    return result;
+    for (;;) {
+      const group = this.#encode(this.#iteration, 1, batch);
+      gpu.queue.submit([group.commands]);
+      const [result] = this.#take(group, await readFloats(gpu, ring.view), {});
+      await this.#keep();
+      if (result) return result;
+    }
+  }
+
+  /** After a validation, with nothing in flight. */
+  async #keep(): Promise<void> {
+    await this.parts.validation?.keeper.take(this.#best, this.#iteration);
   }
 
   /**
@@ -142,7 +155,7 @@ export class BatchTrainer<C, F> {
       if (!group) return;
       const now = performance.now();
       // Sizes do not touch results, only how often the host looks.
-      const stepMs = (now - last) / group.batches.length;
+      const stepMs = (now - last) / Math.max(1, group.batches.length);
       last = now;
       size = Math.max(1, Math.min(2 * size, this.places, Math.round(GROUP_MS / Math.max(stepMs, 1e-3))));
       this.#groupSize = size;
@@ -168,7 +181,9 @@ export class BatchTrainer<C, F> {
         groups.push(group);
         await reads.submit(group.commands);
         submitted += group.batches.length;
-        if (reads.length >= IN_FLIGHT) await takeOne();
+        const most = this.parts.validation?.keeper.onHost && group.validations.length > 0 ? 0 : IN_FLIGHT - 1;
+        while (reads.length > most) await takeOne();
+        if (most === 0) await this.#keep();
       }
       while (reads.length > 0) await takeOne();
     } finally {
@@ -184,23 +199,24 @@ export class BatchTrainer<C, F> {
     signal: AbortSignal | undefined,
   ): Promise<void> {
     const { gpu, networks, ring, validation, schedule: { validateEvery } } = this.parts;
-    const { ranks } = together;
-    this.restore(await firstState(ranks, await this.state()));
+    const { ranks, how } = together;
+    this.restore(await how.firstState(ranks, await this.state()));
     let standing = { stops: false, pauses: false };
     for (let patient = true;;) {
       const before = this.#iteration;
       if (validation && before % validateEvery === 0 && before > this.#validated) {
         this.#validated = before;
         const at = { n: before / validateEvery, iteration: before, patient };
-        const sums = await validateShared(gpu, ranks, ring, validation, at);
+        const sums = await how.validateShared(gpu, ranks, ring, validation, at);
         this.#tellValidation(before, sums, callbacks);
+        await this.#keep();
       }
       if (standing.pauses && callbacks.wantsPause) await callbacks.onPause?.(before);
       const end = Math.min(to, this.#earlyEnd());
       if (standing.stops || before >= end) return;
       const asks = [signal?.aborted ?? false, callbacks.wantsPause?.() ?? false].map(Number);
       const [stops, pauses] = await this.#advance(together, end, asks, patient, callbacks);
-      await expectEqualWeights(gpu, ranks, networks, { before, iteration: this.#iteration });
+      await how.expectEqualWeights(gpu, ranks, networks, { before, iteration: this.#iteration });
       standing = { stops: stops !== 0, pauses: pauses !== 0 };
       patient = standing.pauses;
     }
@@ -208,7 +224,7 @@ export class BatchTrainer<C, F> {
 
   /** Up to where the ranks are at one again. @param asks of this rank. @returns their sums over all. */
   async #advance(
-    { ranks, syncEvery }: Together,
+    { ranks, syncEvery, how }: Together,
     end: number,
     asks: number[],
     patient: boolean,
@@ -229,7 +245,7 @@ export class BatchTrainer<C, F> {
       const sums = all.subarray(at, at += length);
       this.#tell(after + 1 + k, summary.means(sums, sums[length - 1] ?? NaN), callbacks);
     }
-    await average(gpu, ranks, networks);
+    await how.average(gpu, ranks, networks);
     return all.subarray(0, asks.length);
   }
 
@@ -268,7 +284,12 @@ export class BatchTrainer<C, F> {
     callbacks.onValidation?.({ iteration, ...figures, best: this.#best, counted });
   }
 
-  #encode(after: number, most: number, own?: C): Group {
+  #encode(after: number, steps: number, own?: C): Group {
+    const { validation, schedule: { validateEvery } } = this.parts;
+    const past = after % validateEvery;
+    // Where the host keeps the best weights, no step follows a validation before they are read, not even the first.
+    const free = past > 0 || after <= this.#validated ? validateEvery - past : 0;
+    const most = validation?.keeper.onHost ? Math.min(steps, free) : steps;
     const group = encodeGroup(this.parts, { after, most, validated: this.#validated, own });
     this.#validated = group.validations.at(-1) ?? this.#validated;
     return group;
@@ -300,9 +321,20 @@ export class BatchTrainer<C, F> {
   }
 
   /** The weights that were best on the validation users. @throws Error for a trainer that does not validate. */
-  snapshot(criterion: Criterion): Promise<Weights> {
+  async snapshot(criterion: Criterion): Promise<Weights> {
     if (!this.parts.validation) throw new Error("this trainer does not validate");
-    return this.parts.validation.keeper.snapshot(criterion);
+    const weights = await this.parts.validation.keeper.snapshot(criterion);
+    if (!weights) throw new Error("this trainer has not validated yet");
+    return weights;
+  }
+
+  /**
+   * Puts weights in the place of those that were best by a criterion.
+   * @internal
+   */
+  replaceBest(criterion: Criterion, record: BestRecord, weights: Weights): void {
+    this.#best = { ...this.#best, [criterion]: record };
+    this.parts.validation?.keeper.restore(this.#best, { [criterion]: weights });
   }
 
   /** All weights as they stand. Nothing may be in flight. */
@@ -317,17 +349,21 @@ export class BatchTrainer<C, F> {
 
   /** Reads everything that {@link restore} takes. Nothing may be in flight. */
   state(): Promise<TrainerState> {
+    return readState(this.holders, { iteration: this.#iteration, best: this.#best });
+  }
+
+  /**
+   * What its state stands in.
+   * @internal
+   */
+  get holders(): Holders {
     const { networks, validation } = this.parts;
-    return readState({ networks, keeper: validation?.keeper }, {
-      iteration: this.#iteration,
-      best: this.#best,
-    });
+    return { networks, keeper: validation?.keeper };
   }
 
   /** Puts the training where another one, or this one, stood. Nothing may be in flight. */
   restore(state: TrainerState): void {
-    const { networks, validation } = this.parts;
-    writeState({ networks, keeper: validation?.keeper }, state);
+    writeState(this.holders, state);
     this.#iteration = state.iteration;
     this.#best = state.best;
     // The validation of this iteration belongs to the earlier session, but for that before the first step.

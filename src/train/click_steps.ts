@@ -4,7 +4,6 @@ import type { ClickSizes } from "../batch/click_sizes.ts";
 import { countedIn, type Cut, cutUsers } from "../batch/cut.ts";
 import { largestOf, type PlacedBatch, type Plan } from "../batch/plan.ts";
 import type { ClickLog } from "../data/click_log.ts";
-import { countedOf, eventsOf } from "../data/log_source.ts";
 import { randomStream } from "../data/random.ts";
 import { Commands } from "../gpu/commands.ts";
 import type { Program, Slice } from "../gpu/program.ts";
@@ -12,7 +11,8 @@ import { readViews } from "../gpu/readback.ts";
 import type { StepPurpose } from "../gpu/step.ts";
 import type { GradientSum } from "../ops/gradient_sum.ts";
 import type { SharedGradient } from "../ops/shared_gradient.ts";
-import { expectShares, type Ranks, shareGradient, shareOf, type Together } from "./ranks.ts";
+import type { Ranks } from "./ranks.ts";
+import type { Together } from "./ranks_state.ts";
 import type { ResultRing } from "./result_ring.ts";
 import type { Steps } from "./steps.ts";
 import type { TrainingLog } from "./training_log.ts";
@@ -87,7 +87,7 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlacedStep> {
     const taken = training.take(most, (k) => {
       const users = own ?? this.draw(after + 1 + k);
       if (!this.batches.together) return users;
-      const share = this.#shareOf(users, this.batches.together);
+      const share = this.batches.together.how.shareOfBatch(training.source, users, this.batches.together);
       counts[k] = share.counted;
       return share.users;
     });
@@ -95,18 +95,6 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlacedStep> {
     taken.send();
     plan.uploadRing((after + 1) * cut.parts, placed.length * cut.parts);
     return placed;
-  }
-
-  /** This rank's users of a joined batch, and what the means are taken over in its step. */
-  #shareOf(joined: ArrayLike<number>, { ranks, syncEvery }: Together) {
-    const { source } = this.batches.training;
-    const present = Uint32Array.from(joined).filter((user) => eventsOf(source, user) > 0);
-    expectShares(ranks, present.length, "users with pages in a batch");
-    const users = shareOf(ranks, present);
-    const meant = syncEvery === 1 ? present : users;
-    const counted = meant.reduce((sum, user) => sum + countedOf(source, user), 0);
-    // A share may be history alone, which has no gradient.
-    return { users, counted: Math.max(1, counted) };
   }
 
   /** Sets the places of iteration t. @param counted what means are taken over, if not the users' own events */
@@ -162,7 +150,8 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlacedStep> {
    * @returns over all ranks: the sums of `own`, those of the step's loss, and what its means are taken over. @throws Error without a batch.
    */
   async stepShared(t: number, ranks: Ranks, ring: ResultRing, own: readonly number[], patient: boolean) {
-    const { plan, plan: { gpu } } = this.batches;
+    const { plan, plan: { gpu }, together } = this.batches;
+    if (!together) throw new Error("expected a training that ranks share");
     const [{ batches: [batch], counted } = { batches: [], counted: NaN }] = this.put(t - 1, 1);
     if (!batch) throw new Error("a step without a batch");
     const { phases, layout } = this.programs;
@@ -184,7 +173,7 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlacedStep> {
       const beside = sums
         ? Float32Array.from([...own, ...new Float32Array(sums.buffer)])
         : new Float32Array();
-      const sum = await shareGradient(gpu, ranks, { tables, dense }, words, beside, patient);
+      const sum = await together.how.shareGradient(gpu, ranks, { tables, dense }, words, beside, patient);
       if (isLast) given = Float32Array.from(sum);
       if (!shared) continue;
       const update = new Commands(gpu, `update of iteration ${t}`);

@@ -11,13 +11,14 @@ import { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Made } from "../gpu/made.ts";
 import { UserError } from "../user_error.ts";
+import type { MakeShared } from "../model/model_program.ts";
 import { BatchTrainer, type TrainerParts, type ValidationSchedule } from "./batch_trainer.ts";
 import { BestKeeper } from "./best_keeper.ts";
 import { type ClickBatches, type ClickPrograms, ClickSteps } from "./click_steps.ts";
 import type { Evaluation, EvaluationOptions } from "./evaluation.ts";
 import { forParts } from "./fit.ts";
 import type { TrainedNetwork } from "./networks.ts";
-import { expectShares, shareOf, type Together } from "./ranks.ts";
+import type { Together } from "./ranks_state.ts";
 import { ResultRing } from "./result_ring.ts";
 import type { Summary } from "./results.ts";
 import { TrainingLog, validationLog } from "./training_log.ts";
@@ -105,8 +106,8 @@ export async function setUpClicks<F extends ChoiceFigures>(
   checkBatchSize(batchSize, trainUsers, stage.batchOption);
   const arena = made.keep(new Arena(gpu, stage.name));
   // Any user may be stepped on by hand, so all of them count.
-  const ranks = together?.ranks;
-  if (ranks) expectShares(ranks, batchSize, `users in a batch (${stage.batchOption})`);
+  const { ranks, how } = together ?? {};
+  if (ranks) how?.expectShares(ranks, batchSize, `users in a batch (${stage.batchOption})`);
   const whole = batchCapacity(source, "all", Math.ceil(batchSize / (ranks?.size ?? 1)));
   const single = batchCapacity(source, "all", 1);
   const cut = cutFor(whole, single, partRows);
@@ -132,8 +133,8 @@ export async function setUpClicks<F extends ChoiceFigures>(
     return { view: ring.view, firstSlot: ring.firstShard };
   };
   const present = validating.users.filter((user) => countedIn(validating.log, [user]) > 0);
-  if (ranks) expectShares(ranks, present.length, "validation users with pages");
-  const users = ranks ? shareOf(ranks, present) : validating.users;
+  if (ranks) how?.expectShares(ranks, present.length, "validation users with pages");
+  const users = ranks && how ? how.shareOf(ranks, present) : validating.users;
   const evaluation = made.keep(await stage.evaluate({ ...validating, users, shards, makeRing }));
   if (!ring) throw new Error("the validation has made no ring");
   const keeper = made.keep(await BestKeeper.create(networks, gpu, ring, evaluation, summary));
@@ -147,14 +148,11 @@ export async function setUpClicks<F extends ChoiceFigures>(
  * @throws UserError for a share of a batch that is computed in parts: their gradients would come together twice.
  */
 export function partsOf({ cut: { parts }, together }: Pick<ClickBatches, "cut" | "together">) {
-  const ranks = together?.syncEvery === 1 ? together.ranks.size : undefined;
-  if (ranks && parts > 1) {
-    throw new UserError(
-      `Expected each rank's share of a batch to fit the adapter, and --part-rows, as a whole, got one in up to ${parts} parts. ` +
-        "Start more ranks, use a smaller batch, or --sync-every 2 or more.",
-    );
-  }
-  return { inParts: parts > 1, ranks };
+  const joint = together?.syncEvery === 1 ? together : undefined;
+  joint?.how.expectWhole(parts);
+  const shared: MakeShared | undefined = joint &&
+    ((...of) => joint.how.SharedGradient.create(...of, joint.ranks.size));
+  return { inParts: parts > 1, shared };
 }
 
 /** How many steps a ring holds: each part of a batch has a place of its own in the plan. */

@@ -23,13 +23,6 @@ export interface Ranks {
   gather(values: Uint32Array<ArrayBuffer>, patient?: boolean): Promise<Uint32Array<ArrayBuffer>[]>;
 }
 
-/** How a training uses them. */
-export interface Together {
-  readonly ranks: Ranks;
-  /** 1: gradients are summed in every step. More: ranks step alone, and after so many steps weights and moments become their mean. */
-  readonly syncEvery: number;
-}
-
 /** What of all a rank takes: as many as the others, or one more; all ranks together take each once. */
 export function shareOf({ rank, size }: Pick<Ranks, "rank" | "size">, all: Uint32Array<ArrayBuffer>) {
   const start = (rank: number) => Math.floor(rank * all.length / size);

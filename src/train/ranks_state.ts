@@ -3,11 +3,13 @@
 import { Commands } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { joined, readFloats, readViews } from "../gpu/readback.ts";
+import { countedOf, eventsOf, type LogSource } from "../data/log_source.ts";
 import { UserError } from "../user_error.ts";
 import { criteria } from "./best_records.ts";
 import type { Validation } from "./group.ts";
 import type { TrainedNetwork } from "./networks.ts";
-import { type Ranks, write } from "./ranks.ts";
+import { SharedGradient } from "../ops/shared_gradient.ts";
+import { expectShares, type Ranks, shareGradient, shareOf, write } from "./ranks.ts";
 import type { ResultRing } from "./result_ring.ts";
 import type { TrainerState } from "./trainer_state.ts";
 
@@ -90,4 +92,53 @@ function checksumOf(parts: readonly Uint32Array[]): number {
     for (let k = 0; k < words.length; k++) sum = Math.imul(sum ^ (words[k] ?? 0), 0x01000193);
   }
   return sum >>> 0;
+}
+
+/** This rank's users of a joined batch, and what the means are taken over in its step. */
+function shareOfBatch(
+  source: LogSource,
+  joined: ArrayLike<number>,
+  { ranks, syncEvery }: Pick<Together, "ranks" | "syncEvery">,
+) {
+  const present = Uint32Array.from(joined).filter((user) => eventsOf(source, user) > 0);
+  expectShares(ranks, present.length, "users with pages in a batch");
+  const users = shareOf(ranks, present);
+  const meant = syncEvery === 1 ? present : users;
+  const counted = meant.reduce((sum, user) => sum + countedOf(source, user), 0);
+  // A share may be history alone, which has no gradient.
+  return { users, counted: Math.max(1, counted) };
+}
+
+/** @throws UserError for a share of a batch that is computed in parts: their gradients would come together twice. */
+function expectWhole(parts: number): void {
+  if (parts === 1) return;
+  throw new UserError(
+    `Expected each rank's share of a batch to fit the adapter, and --part-rows, as a whole, got one in up to ${parts} parts. ` +
+      "Start more ranks, use a smaller batch, or --sync-every 2 or more.",
+  );
+}
+
+const how = {
+  average,
+  expectEqualWeights,
+  expectShares,
+  expectWhole,
+  firstState,
+  shareGradient,
+  SharedGradient,
+  shareOf,
+  shareOfBatch,
+  validateShared,
+};
+
+/** How a training uses ranks, and all that it does with them: what has one process, as a browser, loads nothing of it. */
+export interface Together {
+  readonly ranks: Ranks;
+  /** 1: gradients are summed in every step. More: ranks step alone, and after so many steps weights and moments become their mean. */
+  readonly syncEvery: number;
+  readonly how: typeof how;
+}
+
+export function together(ranks: Ranks, syncEvery: number): Together {
+  return { ranks, syncEvery, how };
 }

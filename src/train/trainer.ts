@@ -14,7 +14,7 @@ import { learningRateAt, type TrainingConfig, trainingConfigSchema } from "./con
 import { Evaluation } from "./evaluation.ts";
 import { fitting } from "./fit.ts";
 import { choiceSummary } from "./results.ts";
-import type { Together } from "./ranks.ts";
+import type { Together } from "./ranks_state.ts";
 import { trainingSource } from "./training_log.ts";
 
 /** Trains a model by the likelihood of the clicks. */

@@ -3,7 +3,7 @@
 import type { Weights } from "../tape/parameters.ts";
 import type { BestKeeper } from "./best_keeper.ts";
 import { type BestRecords, criteria, type Criterion } from "./best_records.ts";
-import { readJoined, type TrainedNetwork, writeJoined } from "./networks.ts";
+import { type BufferOf, readJoined, type TrainedNetwork, writeJoined } from "./networks.ts";
 
 /** Everything that a resumed training needs to go on bit for bit; the generator's names carry its prefix. */
 export interface TrainerState {
@@ -22,7 +22,7 @@ export interface TrainerState {
 }
 
 /** What a state is read from, and written to. */
-interface Holders {
+export interface Holders {
   readonly networks: readonly TrainedNetwork[];
   readonly keeper: BestKeeper | undefined;
 }
@@ -33,33 +33,41 @@ export async function readState(
   { iteration, best }: Pick<TrainerState, "iteration" | "best">,
 ): Promise<TrainerState> {
   const snapshots: Partial<Record<Criterion, Weights>> = {};
-  if (keeper) {
-    for (const criterion of criteria) snapshots[criterion] = await keeper.snapshot(criterion);
+  for (const criterion of criteria) {
+    const weights = await keeper?.snapshot(criterion);
+    if (weights) snapshots[criterion] = weights;
   }
   return {
     iteration,
     weights: await readWeights(networks),
-    m: await readJoined(networks, ({ adam }) => adam?.m.buffer),
-    v: await readJoined(networks, ({ adam }) => adam?.v.buffer),
+    m: await readJoined(networks, BUFFERS.m),
+    v: await readJoined(networks, BUFFERS.v),
     best,
     snapshots,
   };
 }
 
+/** Where each part of a network's state stands. */
+export const BUFFERS = {
+  weights: ({ parameters }) => parameters.weights.buffer,
+  m: ({ adam }) => adam?.m.buffer,
+  v: ({ adam }) => adam?.v.buffer,
+} satisfies Record<string, BufferOf>;
+
 /** Puts a state back. @throws Error for a name or length that no network has. */
 export function writeState({ networks, keeper }: Holders, state: TrainerState): void {
   writeWeights(networks, state.weights);
-  writeJoined(networks, state.m, ({ adam }) => adam?.m.buffer);
-  writeJoined(networks, state.v, ({ adam }) => adam?.v.buffer);
+  writeJoined(networks, state.m, BUFFERS.m);
+  writeJoined(networks, state.v, BUFFERS.v);
   keeper?.restore(state.best, state.snapshots);
 }
 
 /** All weights as they stand. Waits for the device. */
 export function readWeights(networks: readonly TrainedNetwork[]): Promise<Weights> {
-  return readJoined(networks, ({ parameters }) => parameters.weights.buffer);
+  return readJoined(networks, BUFFERS.weights);
 }
 
 /** Replaces all weights. @throws Error for a name or length that no network has. */
 export function writeWeights(networks: readonly TrainedNetwork[], weights: Weights): void {
-  writeJoined(networks, weights, ({ parameters }) => parameters.weights.buffer);
+  writeJoined(networks, weights, BUFFERS.weights);
 }

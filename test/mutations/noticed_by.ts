@@ -40,6 +40,7 @@ const ROWS: readonly Row[] = [
   [/^kernels\/(pw_window|pw_(table|state)_forward)/, "simulate/simulate_users /PW/"],
   [/^kernels\/batch_(?!norm)/, "train/batch", "train/given_events"],
   [/^kernels\/token_/, "ops/ops /^mixed_product/"],
+  [/^kernels\/table_rows/, "ops/ops /^table_rows/"],
   [
     /^kernels\/(recent_clicks|row_counts)/,
     "ops/row_counts",
@@ -78,6 +79,7 @@ const ROWS: readonly Row[] = [
   [/^src\/ops\/gradient_clip/, "policy/gradient_clip"],
   [/^src\/ops\/gradient_sum/, "train/cut_batches"],
   [/^src\/ops\/token_sum/, "ops/ops /^mixed_product/"],
+  [/^src\/ops\/table_rows/, "ops/ops /^table_rows/", "train/table_windows"],
   [/^src\/ops\//, "kernels/cost", "drivers/matrix_memory", "ops/other_batches"],
   [/^src\/tape\//, "ops/tape", "ops/adam", "kernels/cost", "ops/linear /^linear 3 -> /", "train/model"],
   [

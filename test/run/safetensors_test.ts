@@ -2,7 +2,8 @@ import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import assert from "node:assert/strict";
 import { UserError } from "../../src/user_error.ts";
-import { readSafetensors, writeSafetensors } from "../../src/run/snapshot.ts";
+import { openSnapshot, readSafetensors, writeSafetensors } from "../../src/run/snapshot.ts";
+import { valuesOf } from "../../src/tape/parameters.ts";
 import { decodeSafetensors, encodeSafetensors, type TensorData } from "../../src/run/snapshot/safetensors.ts";
 
 /** A file with this header text and these data bytes. */
@@ -169,6 +170,37 @@ Deno.test("a shape that does not fit its data is not written", () => {
     /shape \[2\] does not fit 3/,
   );
   assert.throws(() => encodeSafetensors(new Map([["__metadata__", { shape: [3], data }]])), RangeError);
+});
+
+Deno.test("tensors that are read as they are written give the same file, which is read a tensor at a time", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const values = { a: Float32Array.of(1, 2, 3), b: new Float32Array(), c: Float32Array.of(5, NaN) };
+    const whole = Object.entries(values).map(([name, data]) =>
+      [name, { shape: [data.length], data }] as const
+    );
+    const late = whole.map(([name, { shape, data }]) =>
+      [name, { shape, data: { length: data.length, read: () => Promise.resolve(data) } }] as const
+    );
+    const [one, other] = [`${folder}/one.safetensors`, `${folder}/other.safetensors`];
+    await writeSafetensors(one, new Map(whole), { k: "v" });
+    await writeSafetensors(other, new Map(late), { k: "v" });
+    const bytes = await Deno.readFile(one);
+    assert.deepEqual(await Deno.readFile(other), bytes);
+
+    const { weights, metadata } = await openSnapshot(other);
+    assert.deepEqual(metadata, { k: "v" });
+    const read = (name: string) => valuesOf(weights.get(name) ?? assert.fail(name));
+    assert.deepEqual(await read("a"), values.a);
+    assert.deepEqual(await read("b"), values.b);
+    await assert.rejects(read("c"), /expected finite numbers, found NaN in c, element 1/);
+
+    bytes.fill(7, -12, -11);
+    await Deno.writeFile(other, bytes);
+    await assert.rejects(openSnapshot(other), /expected the checksum/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 Deno.test("readSafetensors and writeSafetensors name the path", async () => {

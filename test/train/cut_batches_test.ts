@@ -201,13 +201,15 @@ Deno.test("an adapter with little room gets smaller parts and shards by itself; 
   const gpu = await openGpu({ bindingBytes: 9000 });
   const { rowItem: { length: rows } } = log;
   const fits = Math.floor(9000 / 12);
+  const tokens = { count: 1000, first: Uint32Array.of(0, 1), token: Uint32Array.of(7) };
+  const values = new Float32Array();
   assert.throws(
     () => new DeviceLog(gpu, log),
     (error) => error instanceof UserError && rows > fits && error.message.includes(`--memory-rows ${fits}`),
   );
   assert.throws(
-    () => new UserModel(gpu, { kind: "one-hot", count: 1000 }, config, { seed: 1 }),
-    /input_kernel \[1000, 12\] needs 64,000 bytes.*At this width at most 140 items or tokens fit/,
+    () => new UserModel(gpu, { kind: "mixed", count: 1, width: 0, values, tokens }, config, { seed: 1 }),
+    /token_table \[1000, 12\] needs 64,000 bytes.*At this width at most 140 items or tokens fit/,
   );
   gpu.close();
 });

@@ -119,11 +119,14 @@ for (const adam of adamKinds) {
 
 Deno.test("a model beyond the adapter is refused: which limit, how much, what to do", () =>
   withGpu(undefined, (gpu) => {
+    const tokens = { count: 1_000_000, first: Uint32Array.of(0, 1), token: Uint32Array.of(7) };
+    const values = new Float32Array();
     assert.throws(
-      () => new UserModel(gpu, { kind: "one-hot", count: 1_000_000 }, defaultModel, { seed: 1 }),
+      () =>
+        new UserModel(gpu, { kind: "mixed", count: 1, width: 0, tokens, values }, defaultModel, { seed: 1 }),
       (error) => {
         assert.ok(error instanceof UserError);
-        assert.match(error.message, /encoder\/lstm\/input_kernel \[1000000, 80\] needs 320,000,000 bytes/);
+        assert.match(error.message, /encoder\/lstm\/token_table \[1000000, 80\] needs 320,000,000 bytes/);
         assert.match(error.message, /maxStorageBufferBindingSize is 134,217,728/);
         assert.match(error.message, /Use smaller batches, smaller layers or fewer items/);
         return true;

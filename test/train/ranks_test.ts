@@ -6,7 +6,8 @@ import { openGpu } from "../open_alone.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
 import type { ClickTrainer } from "../../src/train/click_trainer.ts";
 import type { ChoiceFigures } from "../../src/data/ranking.ts";
-import { shareOf, type Together } from "../../src/train/ranks.ts";
+import { shareOf } from "../../src/train/ranks.ts";
+import { type Together, together } from "../../src/train/ranks_state.ts";
 import type { StepResult, ValidationResult } from "../../src/train/results.ts";
 import type { TrainerState } from "../../src/train/trainer_state.ts";
 import { UserError } from "../../src/user_error.ts";
@@ -37,7 +38,9 @@ async function withRanks<T>(
   [size, syncEvery = 1]: [size: number, syncEvery?: number],
   use: (trainings: Any[]) => Promise<T>,
 ): Promise<T> {
-  const trainings = await Promise.all(ranksInMemory(size).map((ranks) => make(gpu, { ranks, syncEvery })));
+  const trainings = await Promise.all(
+    ranksInMemory(size).map((ranks) => make(gpu, together(ranks, syncEvery))),
+  );
   try {
     return await use(trainings);
   } finally {
@@ -184,9 +187,9 @@ Deno.test("ranks: shares take each user once; more ranks than users, or shares i
   }
   using gpu = await openGpu();
   const refused = async (size: number, more: object, message: RegExp) => {
-    const together = { ranks: ranksInMemory(size)[0] ?? assert.fail(), syncEvery: 1 };
+    const joint = together(ranksInMemory(size)[0] ?? assert.fail(), 1);
     await assert.rejects(
-      shannon(gpu, oneHot, small, { ...every, ...more }, { together }),
+      shannon(gpu, oneHot, small, { ...every, ...more }, { together: joint }),
       (error) => error instanceof UserError && message.test(error.message),
     );
   };

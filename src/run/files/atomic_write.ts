@@ -28,18 +28,24 @@ export function atomicWriteFile(path: string, contents: FileContents): Promise<v
 
 /**
  * The same for contents that are made piece by piece, as they may be larger than memory.
- * @param make hands over the pieces in order; what it throws takes the file back.
+ * @param make hands over the pieces in order, or what stands `at` another place than the end; what it throws takes the file back.
  */
 export async function atomicWrite(
   path: string,
-  make: (write: (bytes: Uint8Array) => Promise<void>) => Promise<void>,
+  make: (write: (bytes: Uint8Array, at?: number) => Promise<void>) => Promise<void>,
 ): Promise<void> {
   const { target, mode, temporary } = await orExplained(path, async () => {
     const found = replaced(path);
     return { ...found, temporary: await waitForTemporary(found.target) };
   });
   try {
-    await make((bytes) => orExplained(path, () => writeAll(temporary.file, bytes)));
+    await make((bytes, at) =>
+      orExplained(path, async () => {
+        if (at !== undefined) await temporary.file.seek(at, Deno.SeekMode.Start);
+        await writeAll(temporary.file, bytes);
+        if (at !== undefined) await temporary.file.seek(0, Deno.SeekMode.End);
+      })
+    );
     await orExplained(path, async () => {
       if (mode !== undefined) Deno.chmodSync(temporary.path, mode);
       await temporary.file.sync(); // otherwise a power cut could leave the new name with old or empty blocks

@@ -21,6 +21,12 @@ export interface TensorData {
   data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 }
 
+/** A tensor whose values, `length` f32, are read where they are written. */
+export interface LateTensor {
+  shape: readonly number[];
+  data: TensorData["data"] | { readonly length: number; read(): Promise<Float32Array<ArrayBuffer>> };
+}
+
 /** What a file holds. The data may share memory with the bytes that were decoded. */
 export interface TensorFile {
   tensors: Map<string, TensorData>;
@@ -65,31 +71,44 @@ export function safetensorsPieces(
   metadata: Readonly<Record<string, string>>,
   crc = crc32,
 ): Uint8Array[] {
+  const header = safetensorsHeader(tensors, metadata, checksumOf(tensors, metadata, crc));
+  return [header, ...[...tensors.values()].map(({ data }) => bytesOf(data))];
+}
+
+export function bytesOf({ buffer, byteOffset, byteLength }: TensorData["data"]): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+/** What stands before the data, as long whatever the checksum. */
+export function safetensorsHeader(
+  tensors: ReadonlyMap<string, LateTensor>,
+  metadata: Readonly<Record<string, string>>,
+  checksum: number,
+): Uint8Array<ArrayBuffer> {
   const entries: string[] = []; // joined by hand: JSON.stringify of an object would reorder names like "1"
-  const data: Uint8Array[] = [];
   let at = 0;
-  const summed = { ...metadata, [CHECKSUM]: checksumOf(tensors, metadata, crc) };
+  const summed = { ...metadata, [CHECKSUM]: checksumText(checksum) };
   entries.push(`"${METADATA}":${JSON.stringify(summed)}`);
-  for (const [name, tensor] of tensors) {
+  for (const [name, { shape, data }] of tensors) {
     if (name === METADATA) throw new RangeError(`a tensor cannot be named ${METADATA}`);
-    const bytes = new Uint8Array(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength);
-    if (bytesOfShape(tensor.shape) !== bytes.length) {
-      throw new RangeError(
-        `tensor "${name}": shape [${tensor.shape}] does not fit ${tensor.data.length} values`,
-      );
+    const bytes = ELEMENT_BYTES * data.length;
+    if (bytesOfShape(shape) !== bytes) {
+      throw new RangeError(`tensor "${name}": shape [${shape}] does not fit ${data.length} values`);
     }
-    const dtype = tensor.data instanceof Float32Array ? "F32" : "U32";
-    const entry = { dtype, shape: tensor.shape, data_offsets: [at, at + bytes.length] };
+    const entry = {
+      dtype: data instanceof Uint32Array ? "U32" : "F32",
+      shape,
+      data_offsets: [at, at + bytes],
+    };
     entries.push(`${JSON.stringify(name)}:${JSON.stringify(entry)}`);
-    data.push(bytes);
-    at += bytes.length;
+    at += bytes;
   }
   const json = new TextEncoder().encode(`{${entries.join(",")}}`);
   const length = Math.ceil((LENGTH_BYTES + json.length) / ALIGNMENT) * ALIGNMENT - LENGTH_BYTES;
   const header = new Uint8Array(LENGTH_BYTES + length).fill(0x20);
   new DataView(header.buffer).setBigUint64(0, BigInt(length), true);
   header.set(json, LENGTH_BYTES);
-  return [header, ...data];
+  return header;
 }
 
 /**
@@ -105,11 +124,8 @@ export function decodeSafetensors(bytes: Uint8Array<ArrayBuffer>, what: string, 
   for (const { name, dtype, shape, begin, end } of entries) {
     tensors.set(name, { shape, data: values(bytes, dtype, dataStart + begin, dataStart + end) });
   }
-  const { [CHECKSUM]: written, ...metadata } = readMetadata(rawMetadata, what);
-  const found = written === undefined ? undefined : checksumOf(tensors, metadata, crc);
-  if (found !== written) {
-    throw damaged(what, `expected the checksum ${written}, found ${found}`);
-  }
+  const { metadata, expectSum } = readMetadata(rawMetadata, what);
+  expectSum?.(checksumOf(tensors, metadata, crc));
   return { tensors, metadata };
 }
 
@@ -118,11 +134,18 @@ function checksumOf(
   tensors: ReadonlyMap<string, TensorData>,
   metadata: Readonly<Record<string, string>>,
   crc: typeof crc32,
-): string {
-  let sum = crc(new TextEncoder().encode(JSON.stringify(metadata)));
-  for (const { data: { buffer, byteOffset, byteLength } } of tensors.values()) {
-    sum = crc(new Uint8Array(buffer, byteOffset, byteLength), sum);
-  }
+): number {
+  let sum = metadataSum(metadata, crc);
+  for (const { data } of tensors.values()) sum = crc(bytesOf(data), sum);
+  return sum;
+}
+
+/** The checksum of a file without tensors; each tensor's bytes go on from there. */
+export function metadataSum(metadata: Readonly<Record<string, string>>, crc = crc32): number {
+  return crc(new TextEncoder().encode(JSON.stringify(metadata)));
+}
+
+function checksumText(sum: number): string {
   return sum.toString(16).padStart(8, "0");
 }
 
@@ -229,11 +252,15 @@ function readEntry(name: string, raw: unknown, what: string): Entry {
   return { name, dtype, shape, begin, end };
 }
 
-function readMetadata(raw: unknown, what: string): Record<string, string> {
-  if (raw === undefined) return {};
+/** @returns without the checksum, and what compares it with what was found, where there is one. */
+export function readMetadata(raw: unknown, what: string): {
+  metadata: Record<string, string>;
+  expectSum: ((found: number) => void) | undefined;
+} {
+  if (raw === undefined) return { metadata: {}, expectSum: undefined };
   if (!isObject(raw)) throw damaged(what, `${METADATA} should be an object of strings`);
   // Entry by entry, as a schema's record drops the key "__proto__".
-  return Object.fromEntries(
+  const { [CHECKSUM]: written, ...metadata } = Object.fromEntries(
     Object.entries(raw).map(([key, value]) => {
       if (typeof value !== "string") {
         throw damaged(what, `${METADATA}.${key} should be a string, found ${typeof value}`);
@@ -241,6 +268,11 @@ function readMetadata(raw: unknown, what: string): Record<string, string> {
       return [key, value];
     }),
   );
+  const expectSum = (found: number) => {
+    if (checksumText(found) === written) return;
+    throw damaged(what, `expected the checksum ${written}, found ${checksumText(found)}`);
+  };
+  return { metadata, expectSum: written === undefined ? undefined : expectSum };
 }
 
 /** The data must be covered once and wholly; this also uncovers a name that the header holds twice. */

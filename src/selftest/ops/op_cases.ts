@@ -32,6 +32,7 @@ import {
   mixedProductOf,
   rowDotOf,
   rowDotOfLayer,
+  tableRowsOf,
 } from "./layer_recipes.ts";
 import { choiceOf, choiceOfLayer, exactMinimaxOf, minimaxOf } from "./loss_recipes.ts";
 import {
@@ -97,6 +98,8 @@ export function opCases(kind: AdapterKind): OpCases[] {
     own("mixed_product", mixedProductOf("items", 12), [mixed.few, mixed.many]),
     own("mixed_product, of fed items", mixedProductOf("events", 12), [mixed.few, mixed.many]),
     own("mixed_product, touched rows", mixedProductOf("items", 12, { touchedOnly: true }), [rareTokens]),
+    own("table_rows", tableRowsOf("items", 17), [rareItems]),
+    own("table_rows, of fed items", tableRowsOf("events", 17), [rareItems]),
     own("first_layer", firstLayerOf(17), on),
     own("first_layer, rows that hide their items", firstLayerOf(17, 0.2), [chunks]),
     own("first_layer, with counts", firstLayerOfCounts(17, 9), on),

@@ -1,0 +1,94 @@
+/** One-hot tables larger than a binding: a training through windows has the bits of one that sees its tables whole. */
+
+import assert from "node:assert/strict";
+import { Gpu } from "../../src/gpu/device.ts";
+import type { ModelConfig } from "../../src/model/config.ts";
+import { UserModel } from "../../src/model/user_model.ts";
+import type { Weights } from "../../src/tape/parameters.ts";
+import { lateState, restoreLate } from "../../src/run/late_state.ts";
+import { criteria } from "../../src/train/best_records.ts";
+import type { BatchTrainer } from "../../src/train/batch_trainer.ts";
+import type { TrainerState } from "../../src/train/trainer_state.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
+import { UserError } from "../../src/user_error.ts";
+import { withGpu } from "../op_check.ts";
+import { LearnedSource } from "../../src/simulate/learned_users.ts";
+import { simulated } from "../simulated_models.ts";
+import { smallLstm, smallPw } from "../small_models.ts";
+import { game, shannon } from "./trainings.ts";
+
+/** Bytes that a kernel sees: of the tables of 20,000 items, 16 and 8 columns wide, a third or less. */
+const BINDING = 2 ** 18;
+const log = smallLog(31, { users: 60, items: 20_000, width: 0, maxEvents: 6, maxPage: 7 });
+
+/** The same device, of which kernels see less at once. */
+function narrow({ device, shapes, maxGrid }: Gpu, bytes = BINDING): Gpu {
+  return new Gpu(device, device.adapterInfo, shapes, maxGrid, bytes);
+}
+
+/** Names what differs: a message with all of two large states takes minutes to make. */
+function assertSame(found: Weights | undefined, expected: Weights | undefined, what: string): void {
+  assert.ok(found && expected && found.size === expected.size, what);
+  for (const [name, values] of expected) {
+    const at = values.findIndex((x, i) => !Object.is(x, found.get(name)?.[i]));
+    assert.equal(at, -1, `${what} of ${name} at ${at}: expected ${values[at]}, got ${found.get(name)?.[at]}`);
+  }
+}
+function assertSameState(found: TrainerState, expected: TrainerState): void {
+  assert.deepEqual([found.iteration, found.best], [expected.iteration, expected.best]);
+  for (const part of ["weights", "m", "v"] as const) assertSame(found[part], expected[part], part);
+  for (const criterion of criteria) {
+    assertSame(found.snapshots[criterion], expected.snapshots[criterion], criterion);
+  }
+}
+
+interface Trained extends Disposable {
+  readonly trainer: Pick<
+    BatchTrainer<never, unknown>,
+    "run" | "state" | "restore" | "holders" | "iteration" | "best"
+  >;
+  readonly model: UserModel;
+}
+const ITERATIONS = 12;
+const SHARED = { adam: "row-sparse", validateEvery: 3, weightDecay: 0.1 } as const;
+const wide: ModelConfig = { ...smallLstm, wide: 5 };
+const trainings: Record<string, (gpu: Gpu) => Promise<Trained>> = {
+  "an LSTM and a wide part": (gpu) => shannon(gpu, log, wide, SHARED),
+  "position weights, in parts": (gpu) => shannon(gpu, log, smallPw, { ...SHARED, partRows: 60 }),
+  "the game": (gpu) => game(gpu, log, smallLstm, { ...SHARED, generatorWarmup: 2 }),
+  "the exact game, in parts": (gpu) =>
+    game(gpu, log, smallLstm, { ...SHARED, generator: "exact", partRows: 60 }),
+};
+for (const [name, make] of Object.entries(trainings)) {
+  Deno.test(`${name}: trained in windows to the same bits`, () =>
+    withGpu(undefined, async (gpu) => {
+      using whole = await make(gpu);
+      using cut = await make(narrow(gpu));
+      assert.ok(cut.model.parameters.inWindows && !whole.model.parameters.inWindows);
+      await whole.trainer.run(ITERATIONS);
+      await cut.trainer.run(ITERATIONS / 2 + 1);
+      using again = await make(narrow(gpu));
+      await restoreLate(again.trainer, await lateState(cut.trainer));
+      await again.trainer.run(ITERATIONS);
+      const state = await whole.trainer.state();
+      assertSameState(await again.trainer.state(), state);
+    }));
+}
+
+Deno.test("what sees no windows refuses a large table: dense Adam, simulated users", () =>
+  withGpu(undefined, async (gpu) => {
+    const refused = (what: RegExp) => (error: unknown) => {
+      assert.ok(error instanceof UserError);
+      assert.match(error.message, /input_kernel \[20000, 12\] needs 1,280,000 bytes/);
+      assert.match(error.message, what);
+      return true;
+    };
+    await assert.rejects(shannon(narrow(gpu), log, smallLstm), refused(/--adam row-sparse/));
+    const model = new UserModel(narrow(gpu), log.items, smallLstm, { seed: 1 });
+    const options = { users: 4, slate: 2, pages: 1, seed: 1 };
+    await assert.rejects(
+      () => simulated(new LearnedSource(model), narrow(gpu), options, async () => {}),
+      refused(/fewer items/),
+    );
+    model.destroy();
+  }));
