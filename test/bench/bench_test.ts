@@ -16,13 +16,11 @@ import { standing } from "../../src/selftest/profile/roofline.ts";
 import { adapterCells, compareCells, growthCells, slopeCells, stepSummaryCells } from "../../bench/tables.ts";
 import { benchLog, type Workload } from "../../src/selftest/profile/workloads.ts";
 import { UserError } from "../../src/user_error.ts";
-import { AS_USERS_HAVE_IT } from "../driver_settings.ts";
 import { kernelFiles, kernelName, kernelNames } from "../kernel_files.ts";
 import { withGpu } from "../op_check.ts";
 import { withFolder } from "../prepared_folder.ts";
-import { runBench as runAsTests, WITH_CACHE } from "./run_bench.ts";
+import { runBench, WITH_CACHE } from "./run_bench.ts";
 
-const runBench = (args: readonly string[]) => runAsTests(args, { env: AS_USERS_HAVE_IT });
 const tiny: Workload = { name: "tiny", users: 6, events: 2, page: 3, items: 40, width: 8 };
 
 /** Simulated users and slates have benches of their own; the others run where a batch does not fit the device, or for policies. */
