@@ -258,7 +258,11 @@ export class ParameterArena {
   }
 
   /** One parameter of an arena of this layout, in pieces. @param values where they go, if that is there already. */
-  async readOne(name: string, buffer: GPUBuffer, values?: Float32Array<ArrayBuffer>) {
+  async readOne(
+    name: string,
+    buffer: GPUBuffer,
+    values?: Float32Array<ArrayBuffer>,
+  ): Promise<Float32Array<ArrayBuffer>> {
     const t = this.get(name);
     const { rows, columns, groups, stride } = t;
     const found = this.#constants.get(name) ?? values ?? new Float32Array(Number(rows) * columns);
