@@ -5,6 +5,7 @@ import { UserError } from "../../src/user_error.ts";
 import { openSnapshot, readSafetensors, writeSafetensors } from "../../src/run/snapshot.ts";
 import { valuesOf } from "../../src/tape/parameters.ts";
 import { decodeSafetensors, encodeSafetensors, type TensorData } from "../../src/run/snapshot/safetensors.ts";
+import { userError, withEmptyFolder } from "./folder_check.ts";
 
 /** A file with this header text and these data bytes. */
 function file(header: unknown, data: Uint8Array | number = 0): Uint8Array<ArrayBuffer> {
@@ -22,12 +23,7 @@ function f32(begin: number, end: number, shape = [(end - begin) / 4]) {
 }
 
 function rejects(bytes: Uint8Array<ArrayBuffer>, message: RegExp): void {
-  assert.throws(() => decodeSafetensors(bytes, "m.safetensors"), (error) => {
-    assert.ok(error instanceof UserError, String(error));
-    assert.match(error.message, /^m\.safetensors/);
-    assert.match(error.message, message);
-    return true;
-  });
+  assert.throws(() => decodeSafetensors(bytes, "m.safetensors"), userError(/^m\.safetensors/, message));
 }
 
 const tensor: fc.Arbitrary<TensorData> = fc.array(fc.nat(4), { maxLength: 4 }).chain((shape) => {
@@ -172,9 +168,8 @@ Deno.test("a shape that does not fit its data is not written", () => {
   assert.throws(() => encodeSafetensors(new Map([["__metadata__", { shape: [3], data }]])), RangeError);
 });
 
-Deno.test("tensors that are read as they are written give the same file, which is read a tensor at a time", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
+Deno.test("tensors that are read as they are written give the same file, which is read a tensor at a time", () =>
+  withEmptyFolder(async (folder) => {
     const values = { a: Float32Array.of(1, 2, 3), b: new Float32Array(), c: Float32Array.of(5, NaN) };
     const whole = Object.entries(values).map(([name, data]) =>
       [name, { shape: [data.length], data }] as const
@@ -198,14 +193,10 @@ Deno.test("tensors that are read as they are written give the same file, which i
     bytes.fill(7, -12, -11);
     await Deno.writeFile(other, bytes);
     await assert.rejects(openSnapshot(other), /expected the checksum/);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
+  }));
 
-Deno.test("readSafetensors and writeSafetensors name the path", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
+Deno.test("readSafetensors and writeSafetensors name the path", () =>
+  withEmptyFolder(async (folder) => {
     const path = `${folder}/model.safetensors`;
     await assert.rejects(readSafetensors(path), /cannot read .*model\.safetensors: no such file or folder/);
     await assert.rejects(readSafetensors(folder), /cannot read .*: it is a folder, and a file was expected/);
@@ -214,7 +205,4 @@ Deno.test("readSafetensors and writeSafetensors name the path", async () => {
     const { tensors } = await readSafetensors(path);
     assert.deepEqual(tensors.get("w"), { shape: [2], data: new Float32Array([1, 2]) });
     await assert.rejects(writeSafetensors(`${path}/x`, new Map()), UserError);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
+  }));
