@@ -161,7 +161,7 @@ export class DeviceLog {
     ownCounts(log, latest).forEach((own, row) => {
       const item = rowItem[row] ?? 0;
       facts[2 * row] = own;
-      facts[2 * row + 1] = ids ? ids[item] ?? 0 : item;
+      facts[2 * row + 1] = ids?.[item] ?? item;
     });
     const { queue } = this.gpu;
     queue.writeBuffer(fact.buffer, 0, facts);
@@ -197,19 +197,20 @@ function orderByItem(
   const ids = rowItem.length < count ? distinct(rowItem) : undefined;
   const items = ids?.length ?? count;
   const own = ids ? rowItem.map((id) => placeOf(ids, id)) : rowItem;
-  const rows = new Uint32Array(items);
-  for (const id of own) rows[id] = (rows[id] ?? 0) + 1;
+  /** Rows of each item, then the place of its next one. */
+  const next = new Uint32Array(items);
+  for (const id of own) next[id] = (next[id] ?? 0) + 1;
   const item: number[] = [];
-  /** Places of the items shown, and of their next rows. */
-  const [place, next] = [new Uint32Array(items), rows];
+  /** Places of the items shown. */
+  const place = new Uint32Array(items);
   let before = 0;
   for (let id = 0; id < items; id++) {
-    const own = rows[id] ?? 0;
-    if (own === 0) continue;
+    const rows = next[id] ?? 0;
+    if (rows === 0) continue;
     place[id] = item.length / 2;
     item.push(ids?.[id] ?? id, before);
     next[id] = before;
-    before += own;
+    before += rows;
   }
   const row = new Uint32Array(3 * rowItem.length);
   own.forEach((id, r) => {
