@@ -12,6 +12,7 @@
  */
 
 import * as v from "../../schema.ts";
+import type { LateValues } from "../../tape/parameters.ts";
 import { UserError } from "../../user_error.ts";
 import { thousands } from "../../thousands.ts";
 
@@ -21,10 +22,10 @@ export interface TensorData {
   data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 }
 
-/** A tensor whose values, `length` f32, are read where they are written. */
+/** A tensor whose values may be read where they are written, f32 then. */
 export interface LateTensor {
   shape: readonly number[];
-  data: TensorData["data"] | { readonly length: number; read(): Promise<Float32Array<ArrayBuffer>> };
+  data: TensorData["data"] | LateValues;
 }
 
 /** What a file holds. The data may share memory with the bytes that were decoded. */

@@ -181,20 +181,12 @@ export function decodeSnapshot(bytes: Uint8Array<ArrayBuffer>, path: string): Sn
 
 /** A snapshot from what its file holds. @throws UserError as {@link decodeSnapshot}. */
 export function snapshotOf({ tensors, metadata }: TensorFile, path: string): Snapshot {
-  const part = (wanted: (name: string) => string | undefined): Weights => {
-    const out: Weights = new Map();
-    for (const [name, { data }] of tensors) {
-      const short = wanted(name);
-      if (short !== undefined) out.set(short, finite(data, name, path));
-    }
-    return out;
-  };
-  const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
+  const shapes = shapesOf(tensors);
+  const info = infoOf(shapes, metadata, path);
   return {
-    weights: part(weightName),
-    part: (prefix) => part(under(prefix)),
+    ...partsOf(tensors, (data, name) => finite(data, name, path)),
     checkShapes: (specs) => checkShapes(specs, shapes, path),
-    info: infoOf(shapes, metadata, path),
+    info,
     metadata,
   };
 }
@@ -210,22 +202,32 @@ export function lateSnapshotOf(
   { tensors, metadata }: Pick<TensorFile, "metadata"> & { readonly tensors: ReadonlyMap<string, LateTensor> },
   path: string,
 ): LateSnapshot {
-  const part = (wanted: (name: string) => string | undefined): LateWeights =>
-    new Map([...tensors].flatMap(([name, { data }]) => {
-      const short = wanted(name);
-      const read = async () => finite(await valuesOf(data), name, path);
-      return short === undefined ? [] : [[short, { length: data.length, read }] as const];
-    }));
-  const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
-  const info = infoOf(shapes, metadata, path);
-  return { weights: part(weightName), part: (prefix) => part(under(prefix)), info, metadata };
+  const late = (data: LateTensor["data"], name: string): LateValues => ({
+    length: data.length,
+    read: async () => finite(await valuesOf(data), name, path),
+  });
+  return { ...partsOf(tensors, late), info: infoOf(shapesOf(tensors), metadata, path), metadata };
 }
 
-function weightName(name: string): string | undefined {
-  return OTHER_PREFIXES.some((prefix) => name.startsWith(prefix)) ? undefined : name;
+/** The weights, and what stands under a prefix, in its short names. */
+function partsOf<D, V>(
+  tensors: ReadonlyMap<string, { readonly data: D }>,
+  take: (data: D, name: string) => V,
+) {
+  const part = (wanted: (name: string) => string | undefined) =>
+    new Map([...tensors].flatMap(([name, { data }]) => {
+      const short = wanted(name);
+      return short === undefined ? [] : [[short, take(data, name)] as const];
+    }));
+  return {
+    weights: part((name) => (OTHER_PREFIXES.some((prefix) => name.startsWith(prefix)) ? undefined : name)),
+    part: (prefix: string) =>
+      part((name) => (name.startsWith(prefix) ? name.slice(prefix.length) : undefined)),
+  };
 }
-function under(prefix: string): (name: string) => string | undefined {
-  return (name) => (name.startsWith(prefix) ? name.slice(prefix.length) : undefined);
+
+function shapesOf(tensors: ReadonlyMap<string, Pick<TensorData, "shape">>) {
+  return new Map([...tensors].map(([name, { shape }]) => [name, shape]));
 }
 
 /** @throws UserError for whole numbers, and for numbers that are not finite. */
