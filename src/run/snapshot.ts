@@ -46,7 +46,7 @@ export async function writeSnapshot(
   specs: readonly ParameterSpec[],
   weights: Weights | ReadWeights,
   info: SnapshotInfo,
-  more: ReadonlyMap<string, ReadWeights> = new Map(),
+  more: ReadonlyMap<string, Weights | ReadWeights> = new Map(),
   extra?: Readonly<Record<string, string>>,
 ): Promise<void> {
   const parts = [["", weights] as const, ...more];
