@@ -24,7 +24,10 @@ export interface Ranks {
 }
 
 /** What of all a rank takes: as many as the others, or one more; all ranks together take each once. */
-export function shareOf({ rank, size }: Pick<Ranks, "rank" | "size">, all: Uint32Array<ArrayBuffer>) {
+export function shareOf(
+  { rank, size }: Pick<Ranks, "rank" | "size">,
+  all: Uint32Array<ArrayBuffer>,
+): Uint32Array<ArrayBuffer> {
   const start = (rank: number) => Math.floor(rank * all.length / size);
   return all.subarray(start(rank), start(rank + 1));
 }

@@ -99,7 +99,7 @@ function shareOfBatch(
   source: LogSource,
   joined: ArrayLike<number>,
   { ranks, syncEvery }: Pick<Together, "ranks" | "syncEvery">,
-) {
+): { readonly users: Uint32Array<ArrayBuffer>; readonly counted: number } {
   const present = Uint32Array.from(joined).filter((user) => eventsOf(source, user) > 0);
   expectShares(ranks, present.length, "users with pages in a batch");
   const users = shareOf(ranks, present);
@@ -118,7 +118,21 @@ function expectWhole(parts: number): void {
   );
 }
 
-const how = {
+/** Said apart from its values, as who publishes the library's types must not ask for them. */
+interface How {
+  readonly average: typeof average;
+  readonly expectEqualWeights: typeof expectEqualWeights;
+  readonly expectShares: typeof expectShares;
+  readonly expectWhole: typeof expectWhole;
+  readonly firstState: typeof firstState;
+  readonly shareGradient: typeof shareGradient;
+  readonly SharedGradient: typeof SharedGradient;
+  readonly shareOf: typeof shareOf;
+  readonly shareOfBatch: typeof shareOfBatch;
+  readonly validateShared: typeof validateShared;
+}
+
+const how: How = {
   average,
   expectEqualWeights,
   expectShares,
@@ -136,7 +150,7 @@ export interface Together {
   readonly ranks: Ranks;
   /** 1: gradients are summed in every step. More: ranks step alone, and after so many steps weights and moments become their mean. */
   readonly syncEvery: number;
-  readonly how: typeof how;
+  readonly how: How;
 }
 
 export function together(ranks: Ranks, syncEvery: number): Together {
