@@ -25,6 +25,7 @@ const COLUMNS =
 interface Options {
   data: string;
   seeds: number;
+  pretrain: number;
   iterations: number;
   batchSize: number;
   only: RegExp;
@@ -42,6 +43,12 @@ export function command(): Command {
       pageLengths,
     )
     .option("--seeds <n>", "seeds of every setting", wholeNumber(1), 1)
+    .option(
+      "--pretrain <n>",
+      "iterations of the reward by likelihood",
+      wholeNumber(1),
+      defaultTraining.iterations,
+    )
     .option("--iterations <n>", "of the adversarial stage", wholeNumber(1000), 3000)
     .option("--batch-size <n>", "users in an iteration", wholeNumber(1), defaultAdversarial.batchSize)
     .addOption(onlyOption("settings whose name"))
@@ -119,8 +126,8 @@ async function playAll(gpu: Gpu, field: Field, options: Options, status: Status)
   const rewards: Weights[] = [];
   for (let seed = 1; seed <= options.seeds; seed++) {
     const what = `${log.name}, reward by likelihood, seed ${seed}`;
-    const { iterations } = defaultTraining;
-    rewards.push(await pretrain(gpu, log, seed, (t) => status.show(`${what}: ${t} of ${iterations}`)));
+    const onStep = (t: number) => status.show(`${what}: ${t} of ${options.pretrain}`);
+    rewards.push(await pretrain(gpu, log, seed, options.pretrain, onStep));
   }
   const played: Played[] = [];
   const chosen = settings.filter(([name]) => options.only.test(name));

@@ -74,11 +74,12 @@ export async function pretrain(
   gpu: Gpu,
   log: ClickLog,
   seed: number,
+  iterations: number,
   onStep: (iteration: number) => void,
 ): Promise<Weights> {
   const model = new UserModel(gpu, log.items, defaultModel, { seed });
   const trainer = await Trainer.create(model, log, { ...defaultTraining, seed });
-  await trainer.run(defaultTraining.iterations, { onStep: ({ iteration }) => onStep(iteration) });
+  await trainer.run(iterations, { onStep: ({ iteration }) => onStep(iteration) });
   const weights = await trainer.snapshot("prec1");
   trainer.destroy();
   model.destroy();

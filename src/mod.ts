@@ -8,6 +8,7 @@
 
 export * from "./browser.ts";
 export { openDataset, OpenedDataset } from "./data/sets/opened_dataset.ts";
+export { recommend, type Recommendation, type RecommendOptions } from "./figures/predict/recommend.ts";
 export { readPaperFile } from "./data/sets/paper_file.ts";
 export { openGpu, type OpenGpuOptions } from "./gpu/host/open_gpu.ts";
 export type { RankedItem, RankedSlate, RankOptions } from "./policy/trained_policy.ts";

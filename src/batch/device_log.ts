@@ -6,6 +6,7 @@ import { MemoryItems } from "../data/item_catalogue.ts";
 import { Arena } from "../gpu/arena.ts";
 import { type Gpu, LimitError } from "../gpu/device.ts";
 import type { View } from "../gpu/memory.ts";
+import { Growing } from "../data/growing.ts";
 import { UserError } from "../user_error.ts";
 import { DeviceItems } from "./device_items.ts";
 
@@ -46,6 +47,9 @@ export function bitWords(count: number): number {
 /** All users' events and rows, and the items that they show. Kernels lay out a batch of it. */
 export class DeviceLog {
   readonly #arena: Arena;
+  /** What {@link #ownIds} made, and what the device has. */
+  #ids = new Uint32Array();
+  #written: Uint32Array | undefined;
   /**
    * What is known of the items.
    * @internal
@@ -154,14 +158,21 @@ export class DeviceLog {
   }
 
   #writeFacts(log: ClickLog, { fact, itemId }: LogFacts, { latest }: CountedLog): void {
-    const ids = log.itemIds ?? Uint32Array.from({ length: log.items.count }, (_, item) => item);
+    const ids = log.itemIds ?? this.#ownIds(log.items.count);
     const facts = new Uint32Array(2 * log.rowItem.length);
     ownCounts(log, latest).forEach((own, row) => {
       facts[2 * row] = own;
       facts[2 * row + 1] = ids[log.rowItem[row] ?? 0] ?? 0;
     });
     this.gpu.queue.writeBuffer(fact.buffer, 0, facts);
-    this.gpu.queue.writeBuffer(itemId.buffer, 0, ids);
+    if (ids !== this.#written) this.gpu.queue.writeBuffer(itemId.buffer, 0, ids);
+    this.#written = ids;
+  }
+
+  /** The numbers of items that are those of the catalogue. */
+  #ownIds(count: number): Uint32Array<ArrayBuffer> {
+    if (this.#ids.length !== count) this.#ids = new Uint32Array(count).map((_, item) => item);
+    return this.#ids;
   }
 
   /** Frees the GPU. */
@@ -179,34 +190,44 @@ function tooLargeLog({ message, share }: LimitError, rows: number): UserError {
   );
 }
 
-/** The rows in a fixed order by item, by a counting sort: rows of an item keep their order. See {@link DeviceLog}. */
+/** The rows in a fixed order by item: rows of an item keep their order. See {@link DeviceLog}. */
 function orderByItem(
   rowItem: Uint32Array,
   { kind, count: items }: ItemFeatures,
 ): { row: Uint32Array<ArrayBuffer>; item: Uint32Array<ArrayBuffer> } {
-  const rows = new Uint32Array(items);
-  for (const id of rowItem) rows[id] = (rows[id] ?? 0) + 1;
-  const shown = rows.reduce((count, own) => count + (own > 0 ? 1 : 0), 0);
-  const item = new Uint32Array(2 * shown);
-  /** Places of the items shown, and of their next rows. */
-  const [place, next] = [new Uint32Array(items), rows];
-  let [known, before] = [0, 0];
-  for (let id = 0; id < items; id++) {
-    const own = rows[id] ?? 0;
-    if (own === 0) continue;
-    item[2 * known] = id;
-    item[2 * known + 1] = before;
-    place[id] = known++;
-    next[id] = before;
-    before += own;
+  const rows = rowItem.length;
+  const row = new Uint32Array(3 * rows);
+  const item = new Growing(Uint32Array);
+  let [known, last] = [-1, -1];
+  rowsByItem(rowItem, items).forEach((r, place) => {
+    const id = rowItem[r] ?? 0;
+    if (id !== last) {
+      item.push(id);
+      item.push(place);
+      known++;
+      last = id;
+    }
+    row[3 * r] = kind === "one-hot" ? id : known;
+    row[3 * r + 1] = known;
+    row[3 * r + 2] = place;
+  });
+  return { row, item: item.values() };
+}
+
+/** The numbers of the rows, by item: by counting, or where there are fewer rows than items by sorting. */
+function rowsByItem(rowItem: Uint32Array, items: number): Uint32Array | Float64Array {
+  const rows = rowItem.length;
+  if (rows < items) {
+    const keys = Float64Array.from(rowItem, (id, r) => id * rows + r).sort();
+    return keys.map((key) => key % rows);
   }
-  const row = new Uint32Array(3 * rowItem.length);
+  const next = new Uint32Array(items + 1);
+  for (const id of rowItem) next[id + 1] = (next[id + 1] ?? 0) + 1;
+  for (let id = 0; id < items; id++) next[id + 1] = (next[id + 1] ?? 0) + (next[id] ?? 0);
+  const order = new Uint32Array(rows);
   rowItem.forEach((id, r) => {
-    const shown = place[id] ?? 0;
-    row[3 * r] = kind === "one-hot" ? id : shown;
-    row[3 * r + 1] = shown;
-    row[3 * r + 2] = next[id] ?? 0;
+    order[next[id] ?? 0] = r;
     next[id] = (next[id] ?? 0) + 1;
   });
-  return { row, item };
+  return order;
 }

@@ -24,11 +24,11 @@ export class DeviceTokens {
   readonly itemFirst: View;
   /** [P] the token of a pair; pairs stand by item. */
   readonly token: View;
-  /** [P] place of a pair among all pairs sorted by token. */
-  readonly place: View;
-  /** [V+1] place of a token's first pair among them. */
-  readonly tokenFirst: View;
+  readonly #place: View;
+  readonly #tokenFirst: View;
   #host: ItemTokens;
+  /** Whether somebody asks for the order by token, which gradients alone go by: it takes V steps to make. */
+  #isOrdered = false;
 
   /** @param tokenCounts of the catalogue. @throws UserError for too many tokens. */
   constructor(
@@ -44,13 +44,38 @@ export class DeviceTokens {
     gpu.requireBindable(4 * (tokens + 1), `a list of ${tokens} tokens`);
     this.itemFirst = arena.allocate("first token of items", 4 * (items + 1));
     this.token = arena.allocate("tokens", 4 * pairs);
-    this.place = arena.allocate("tokens by token", 4 * pairs);
-    this.tokenFirst = arena.allocate("first item of tokens", 4 * (tokens + 1));
+    this.#place = arena.allocate("tokens by token", 4 * pairs);
+    this.#tokenFirst = arena.allocate("first item of tokens", 4 * (tokens + 1));
   }
 
   /** What was written, which the references read. */
   get host(): ItemTokens {
     return this.#host;
+  }
+
+  /** [P] place of a pair among all pairs sorted by token. */
+  get place(): View {
+    this.#expectOrder();
+    return this.#place;
+  }
+
+  /** [V+1] place of a token's first pair among them. */
+  get tokenFirst(): View {
+    this.#expectOrder();
+    return this.#tokenFirst;
+  }
+
+  #expectOrder(): void {
+    if (this.#isOrdered) return;
+    this.#isOrdered = true;
+    this.#writeOrder();
+  }
+
+  #writeOrder(): void {
+    const { queue } = this.gpu;
+    const { tokenFirst, place } = orderByToken(this.#host.token, this.count);
+    queue.writeBuffer(this.#tokenFirst.buffer, 0, tokenFirst);
+    if (place.length > 0) queue.writeBuffer(this.#place.buffer, 0, place); // Deno fails on an empty write
   }
 
   /** @param host tokens of at most as many items as there is room for. */
@@ -64,13 +89,10 @@ export class DeviceTokens {
       );
     }
     this.#host = host;
-    const { tokenFirst, place } = orderByToken(token, count);
     const { queue } = this.gpu;
     queue.writeBuffer(this.itemFirst.buffer, 0, first);
-    queue.writeBuffer(this.tokenFirst.buffer, 0, tokenFirst);
-    if (token.length === 0) return; // Deno fails on an empty write
-    queue.writeBuffer(this.token.buffer, 0, token);
-    queue.writeBuffer(this.place.buffer, 0, place);
+    if (token.length > 0) queue.writeBuffer(this.token.buffer, 0, token); // Deno fails on an empty write
+    if (this.#isOrdered) this.#writeOrder();
   }
 
   /** The most pairs that so many distinct items can have. */

@@ -63,10 +63,6 @@ const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
       about: "puts small faults into a copy of the program and asks whether the tests notice",
       args: run("test/mutations/main.ts", "all"),
     },
-    times: {
-      about: "measures what each part of the tests takes",
-      args: run("test/times/main.ts", "read", "write", "env", "run"),
-    },
     adapters: {
       about: "runs the self-test by Deno's WebGPU, by Dawn and in Chromium",
       args: run("test/adapters/main.ts", "all"),

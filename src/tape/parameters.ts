@@ -243,7 +243,11 @@ export class ParameterArena {
   }
 
   /** In pieces. @param values where they go. */
-  async #readOne(t: Tensor, buffer: GPUBuffer, values: Float32Array<ArrayBuffer>) {
+  async #readOne(
+    t: Tensor,
+    buffer: GPUBuffer,
+    values: Float32Array<ArrayBuffer>,
+  ): Promise<Float32Array<ArrayBuffer>> {
     const { columns, groups, stride } = t;
     for (const { first, rows, view } of tableWindows(t, PIECE_BYTES)) {
       const piece = await readFloats(this.gpu, { ...view, buffer });

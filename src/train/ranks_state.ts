@@ -99,7 +99,7 @@ function shareOfBatch(
   source: LogSource,
   joined: ArrayLike<number>,
   { ranks, syncEvery }: Pick<Together, "ranks" | "syncEvery">,
-): { readonly users: Uint32Array<ArrayBuffer>; readonly counted: number } {
+): { users: Uint32Array<ArrayBuffer>; counted: number } {
   const present = Uint32Array.from(joined).filter((user) => eventsOf(source, user) > 0);
   expectShares(ranks, present.length, "users with pages in a batch");
   const users = shareOf(ranks, present);

@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import { kinds } from "../../bench/logs/make.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { writePaperFile } from "../command_check.ts";
-import { AS_USERS_HAVE_IT } from "../driver_settings.ts";
 import { withFolder } from "../prepared_folder.ts";
 import { runBench } from "./run_bench.ts";
 
@@ -17,10 +16,7 @@ async function written(
 ) {
   const page = `${folder}/page.md`;
   await Deno.writeTextFile(page, `<!-- ${markers} -->\n<!-- end of ${markers} -->\n`);
-  const { code, stderr } = await runBench([...args, "--readme", page], {
-    cwd: folder,
-    env: { ...AS_USERS_HAVE_IT, ...env },
-  });
+  const { code, stderr } = await runBench([...args, "--readme", page], { cwd: folder, env });
   assert.equal(code, 0, stderr);
   const rows = (await Deno.readTextFile(page)).split("\n").filter((line) => line.startsWith("| "));
   return rows.map((row) => row.split("|").slice(1, -1).map((cell) => cell.trim()));
@@ -30,7 +26,7 @@ Deno.test("bench stability plays a setting and writes its row", () =>
   withFolder({}, async (folder) => {
     const size = { users: 160, items: 30, width: 0, maxEvents: 3, maxPage: 4 };
     writePaperFile(`${folder}/small.tsv`, smallLog(31, size));
-    const short = ["--iterations", "1000", "--batch-size", "2", "--only", "^defaults$"];
+    const short = ["--pretrain", "20", "--iterations", "1000", "--batch-size", "2", "--only", "^defaults$"];
     const args = ["stability", "--data", "small.tsv", ...short];
     const rows = await written(folder, "stability small", args);
     const [name, ...figures] = rows.at(-1) ?? [];
@@ -57,10 +53,7 @@ Deno.test("bench data writes files in Retailrocket's layout, prepares them and t
 
 Deno.test("bench logs: each made-up log is prepared whole, and nobody predicts it better than who knows its truth", () =>
   withFolder({}, async (folder) => {
-    const { code, stderr } = await runBench(["logs", "made", "--users", "100"], {
-      cwd: folder,
-      env: AS_USERS_HAVE_IT,
-    });
+    const { code, stderr } = await runBench(["logs", "made", "--users", "100"], { cwd: folder });
     assert.equal(code, 0, stderr);
     const json = async (path: string) => JSON.parse(await Deno.readTextFile(`${folder}/made/${path}`));
     for (const { name, goesOn, columns } of kinds) {

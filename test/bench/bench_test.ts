@@ -15,14 +15,12 @@ import { benchModels, modelsFor } from "../../src/selftest/profile/recordings.ts
 import { standing } from "../../src/selftest/profile/roofline.ts";
 import { adapterCells, compareCells, growthCells, slopeCells, stepSummaryCells } from "../../bench/tables.ts";
 import { benchLog, type Workload } from "../../src/selftest/profile/workloads.ts";
-import { UserError } from "../../src/user_error.ts";
-import { AS_USERS_HAVE_IT } from "../driver_settings.ts";
 import { kernelFiles, kernelName, kernelNames } from "../kernel_files.ts";
 import { withGpu } from "../op_check.ts";
 import { withFolder } from "../prepared_folder.ts";
-import { runBench as runAsTests, WITH_CACHE } from "./run_bench.ts";
+import { runBench, WITH_CACHE } from "./run_bench.ts";
+import { userError } from "../run/folder_check.ts";
 
-const runBench = (args: readonly string[]) => runAsTests(args, { env: AS_USERS_HAVE_IT });
 const tiny: Workload = { name: "tiny", users: 6, events: 2, page: 3, items: 40, width: 8 };
 
 /** Simulated users and slates have benches of their own; the others run where a batch does not fit the device, or for policies. */
@@ -184,14 +182,12 @@ Deno.test("figures are read as they were written; others are refused", () =>
     const file = `${folder}/deep/bench.json`;
     await writeRecords(file, report);
     assert.deepEqual(await readBench(file), report);
-    const refused = (pattern: RegExp) => (error: unknown) =>
-      error instanceof UserError && pattern.test(error.message);
     await assert.rejects(
       readBench(`${folder}/none.json`),
-      refused(/earlier bench .* found no file .*none\.json/),
+      userError(/earlier bench .* found no file .*none\.json/),
     );
     await Deno.writeTextFile(file, JSON.stringify({ ...report, kernels: [{ id: 3 }] }));
-    await assert.rejects(readBench(file), refused(/bench\.json is damaged[^]*kernels/));
+    await assert.rejects(readBench(file), userError(/bench\.json is damaged[^]*kernels/));
   }));
 
 Deno.test("a change within the spreads is noise; beyond them it is one, and rates count the other way", () => {
@@ -346,7 +342,7 @@ Deno.test("what is no part, workload, pattern, file or number is refused", async
   for (const [args, message] of wrong) {
     await assert.rejects(
       bench(args),
-      (error) => error instanceof UserError && message.test(error.message),
+      userError(message),
       args.join(" "),
     );
   }

@@ -13,8 +13,8 @@ import { figuresOf, notesOf, problemLines, summaryCells, tableCells } from "../.
 import { tensorflowPeer } from "../../bench/peers/tensorflow_js.ts";
 import { workloadLog } from "../../src/selftest/profile/workloads.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
-import { UserError } from "../../src/user_error.ts";
 import { withFolder } from "../prepared_folder.ts";
+import { userError } from "../run/folder_check.ts";
 
 /** Ragged pages and histories, one-hot items, no click at all now and then; and pages of one length, dense features. */
 const jobs: Record<string, ClickganJob> = {
@@ -317,7 +317,7 @@ Deno.test("the command refuses what it does not know", async () => {
   for (const [args, message] of cases) {
     await assert.rejects(
       bench(["peers", ...args]),
-      (error) => error instanceof UserError && message.test(error.message),
+      userError(message),
     );
   }
 });

@@ -15,6 +15,7 @@ import { type AdapterSummary, CHILD_ENVIRONMENT, ensureAdapter, type Host } from
 import { UserError } from "../../src/user_error.ts";
 import { DRIVER_VARIABLES } from "../../src/gpu/host/driver_threads.ts";
 import { filesIn, runCommand, withSmallLog, words } from "../command_check.ts";
+import { userError } from "../run/folder_check.ts";
 
 /** Arguments, and the folders that a command with them writes to. */
 const FOLDERS: [of: typeof runFolders, ...cases: [args: string, folders: string][]][] = [
@@ -188,12 +189,10 @@ Deno.test("ensureAdapter says what to do when there is no adapter", async () => 
   ];
   for (const [changes, message] of cases) {
     const { host } = machine([], changes);
-    await assert.rejects(ensureAdapter(host), (error) => {
-      assert.ok(error instanceof UserError);
-      assert.match(error.message, /^no WebGPU adapter: expected a graphics driver/);
-      assert.match(error.message, message);
-      return true;
-    });
+    await assert.rejects(
+      ensureAdapter(host),
+      userError(/^no WebGPU adapter: expected a graphics driver/, message),
+    );
   }
 });
 

@@ -10,11 +10,11 @@ import {
 } from "../../src/tune/experiment/outcome.ts";
 import { experimentModels, worksOver } from "../../src/tune/experiment/models.ts";
 import { folderOfSeed } from "../../src/run/seeds_folder.ts";
-import { UserError } from "../../src/user_error.ts";
 import { itemsShape } from "../../src/data/item_catalogue.ts";
 import { modelParameters } from "../../src/model/user_model.ts";
 import { interrupt, runCommand, withSmallLog, words, writePaperFile } from "../command_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
+import { userError, withEmptyFolder } from "../run/folder_check.ts";
 
 Deno.test("pairedDifference is Student's t on the differences", () => {
   // Differences 1, 2, 3, 4: mean 2.5, sd 1.29099, t(0.975, 3) = 3.18245.
@@ -44,9 +44,8 @@ function model(folder: string, seeds: SeedOutcome[]): ModelOutcome {
   return { model: experimentModels.find((m) => m.folder === folder) ?? assert.fail(folder), seeds };
 }
 
-Deno.test("a finished run that lacks a figure is refused, with the file and what to do", async () => {
-  const path = await Deno.makeTempDir({ prefix: "clickgan-outcome-" });
-  try {
+Deno.test("a finished run that lacks a figure is refused, with the file and what to do", () =>
+  withEmptyFolder(async (path) => {
     const [model] = experimentModels;
     assert.ok(model);
     const folder = folderOfSeed(`${path}/${model.folder}`, 1);
@@ -58,25 +57,20 @@ Deno.test("a finished run that lacks a figure is refused, with the file and what
       const lines = ["iteration,loss,prec1,prec2", `${iteration},1.5,0.25,0.5`];
       await Deno.writeTextFile(`${folder}/validation.csv`, lines.join("\n") + "\n");
     };
-    const refused = (says: RegExp) => (error: unknown) =>
-      error instanceof UserError && says.test(error.message);
     const all = ["best-loss", "best-prec1", "best-prec2"];
     await write(all, 10);
     assert.equal((await readOutcome(model, path, 1))?.validation.loss, 1.5);
     await write(all.slice(0, 2), 10);
     await assert.rejects(
       readOutcome(model, path, 1),
-      refused(/result\.json to have figures of best-prec2.*Remove/),
+      userError(/result\.json to have figures of best-prec2.*Remove/),
     );
     await write(all, 20);
     await assert.rejects(
       readOutcome(model, path, 1),
-      refused(/validation\.csv to have loss of iteration 10/),
+      userError(/validation\.csv to have loss of iteration 10/),
     );
-  } finally {
-    await Deno.remove(path, { recursive: true });
-  }
-});
+  }));
 
 Deno.test("claims: what holds, what does not, what is not decided, in plain words", () => {
   const baseline = model("baseline-64-64", [

@@ -21,6 +21,7 @@ import { folderWith } from "../prepared_folder.ts";
 import { basename } from "node:path";
 import { crc32 } from "node:zlib";
 import { DamagedPackedFile, HEADER_WORDS, seal } from "../../src/data/sets/packed_file.ts";
+import { userError } from "../run/folder_check.ts";
 
 const folder = Deno.makeTempDirSync();
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
@@ -361,12 +362,10 @@ Deno.test("a cache that cannot be written to is named, with the ways out", async
   await Deno.mkdir(`${folder}/set`);
   await writeSet(`${folder}/set`, cachedLog);
   const refuses = async (cache: string, says: RegExp) => {
-    await assert.rejects(openCached(`${folder}/set`, cache), (error) => {
-      assert.ok(error instanceof UserError, String(error));
-      assert.match(error.message, says);
-      assert.match(error.message, /XDG_CACHE_HOME, or read this one into memory with --memory-rows \d+\.$/);
-      return true;
-    });
+    await assert.rejects(
+      openCached(`${folder}/set`, cache),
+      userError(says, /XDG_CACHE_HOME, or read this one into memory with --memory-rows \d+\.$/),
+    );
   };
   await refuses(`${folder}/file`, /cannot make the folder .*file\/logs: /);
   await Deno.mkdir(`${folder}/taken/logs`, { recursive: true });

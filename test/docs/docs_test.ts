@@ -7,7 +7,6 @@ import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 import { parseTuneOptions } from "../../src/tune/commands/tune_options.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { withSmallLog } from "../command_check.ts";
-import { AS_USERS_HAVE_IT } from "../driver_settings.ts";
 import { isNotRun } from "./not_run.ts";
 import { brokenLinks, pages, type ShownCommand, shownCommands } from "./pages.ts";
 import { fillSandbox, type MadeRuns, PageRunner } from "./sandbox.ts";
@@ -174,7 +173,7 @@ async function runScript(name: string, cwd?: string) {
   const config = new URL("deno.json", root).pathname;
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", ...DENO_FLAGS, "--no-prompt", "--allow-read", "--config", config, scriptFile(name).href],
-    env: { ...GPU_ENVIRONMENT, ...AS_USERS_HAVE_IT, NO_COLOR: "1" },
+    env: { ...GPU_ENVIRONMENT, NO_COLOR: "1" },
     cwd,
   }).output();
   const [out = "", errors = ""] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));

@@ -9,7 +9,6 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   "test:special soak": "soak_trend_test.ts, held_memory_test.ts: its parts",
   "test:special mutations":
     "mutations_test.ts: its operators and its draws; each mutation runs tests of its own",
-  "test:special times": "it runs what runs this test",
   bench: "bench_test.ts, bench_simulate_test.ts, bench_lab_test.ts, ladder_test.ts",
   "bench peers": "peers_test.ts",
   "bench pack": "pack_test.ts: what it packs, and how the parts are run",

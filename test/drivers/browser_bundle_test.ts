@@ -8,6 +8,7 @@ import { alone } from "../open_alone.ts";
 import { kernelFile, kernelFiles } from "../kernel_files.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { smallLstm, WIDTH } from "../small_models.ts";
+import { withEmptyFolder } from "../run/folder_check.ts";
 
 /** Folders of src with what needs Deno or files. */
 const HOST = [
@@ -88,9 +89,8 @@ Deno.test("without comments kernels have the same code and interface", () => {
   assert.equal(withoutComments("a; /* b\nc */ d; // e\n\n  f;  \n"), "a;  d;\nf;\n");
 });
 
-Deno.test("which file of a package a path means: exact, by pattern, by condition; what is not exported is refused", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
+Deno.test("which file of a package a path means: exact, by pattern, by condition; what is not exported is refused", () =>
+  withEmptyFolder(async (folder) => {
     const exports = {
       "./a": { require: "./a.cjs", import: "./a.js" },
       "./b": { browser: { import: "./b.browser.js" }, default: "./b.js" },
@@ -106,7 +106,4 @@ Deno.test("which file of a package a path means: exact, by pattern, by condition
     await assert.rejects(exportOf(folder, "./d"), /does not export \.\/d to browsers/);
     await write({});
     assert.equal(await exportOf(folder, "./d.js"), "./d.js");
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
+  }));

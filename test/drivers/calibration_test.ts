@@ -27,6 +27,7 @@ import { cacheEnvironment, runCommand, withSmallLog } from "../command_check.ts"
 import { CommandSeries } from "../command_series.ts";
 import { withGpu } from "../op_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
+import { withEmptyFolder } from "../run/folder_check.ts";
 
 const panels = ["panel 256", "panel 128", "panel 64", "rows"] as const;
 const two: Product[] = [{ key: "forward 64x64", variants: panels }, { key: "input 64x64", variants: panels }];
@@ -149,9 +150,8 @@ const gpuLike = {
   },
 };
 
-Deno.test("the cache: a hit measures nothing, another driver, kernel text or size misses", async () => {
-  const folder = await Deno.makeTempDir({ prefix: "clickgan-" });
-  try {
+Deno.test("the cache: a hit measures nothing, another driver, kernel text or size misses", () =>
+  withEmptyFolder(async (folder) => {
     const said: string[] = [];
     const say = (text: string) => void said.push(text);
     const cache = new ShapeCache(`${folder}/new/clickgan`, say);
@@ -206,10 +206,7 @@ Deno.test("the cache: a hit measures nothing, another driver, kernel text or siz
       said.join("\n"),
       /^The kernel shapes are not kept for the next run: cannot make the folder/m,
     );
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
+  }));
 
 Deno.test("a CPU adapter takes the fixed table, a GPU is calibrated, unless an option says otherwise", async () => {
   /** Whether it begins to time. */

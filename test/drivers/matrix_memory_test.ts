@@ -21,6 +21,7 @@ import { runStage } from "../../src/run/training_run.ts";
 import * as v from "../../src/schema.ts";
 import { withGpu } from "../op_check.ts";
 import { smallLstm, WIDTH } from "../small_models.ts";
+import { withEmptyFolder } from "../run/folder_check.ts";
 
 const textures = fixedShapes("cpu");
 const buffers = fixedShapes("cpu", "buffers");
@@ -128,9 +129,8 @@ Deno.test("a step from buffers binds no texture and no panel", () =>
     trained.destroy();
   }));
 
-Deno.test("a run that was begun with textures goes on with buffers, and the other way round", async () => {
-  const path = await Deno.makeTempDir();
-  try {
+Deno.test("a run that was begun with textures goes on with buffers, and the other way round", () =>
+  withEmptyFolder(async (path) => {
     for (const [one, other] of [[textures, buffers], [buffers, textures]] as const) {
       const folder = `${path}/${one.matrices ?? "textures"}`;
       await Deno.mkdir(folder);
@@ -164,10 +164,7 @@ Deno.test("a run that was begun with textures goes on with buffers, and the othe
       assert.equal(iteration, 12);
       assert.ok(losses.length >= 12 && losses.every(Number.isFinite), losses.join());
     }
-  } finally {
-    await Deno.remove(path, { recursive: true });
-  }
-});
+  }));
 
 Deno.test("whoever goes on with a run is told that its kernels are others, or its machine; a file of the lab's page says it", () => {
   const adapter = { kind: "cpu", description: "a", vendor: "", architecture: "", runtime: "r" } as const;

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { randomStream } from "../../src/data/random.ts";
 import { choose, slateLogits } from "../../src/simulate/host/dynamics.ts";
 import { PlackettLuce } from "../../src/simulate/host/plackett_luce.ts";
-import { runCommand, words } from "../command_check.ts";
+import { type CommandName, words } from "../command_check.ts";
+import { CommandSeries } from "../command_series.ts";
 import { withFolder } from "../prepared_folder.ts";
 
 const [ITEMS, USERS, PAGES] = [8, 160, 6];
@@ -50,11 +51,18 @@ Deno.test("a shop's own log that was drawn says what other policies would have e
   withFolder({ "log.csv": shopLog(), "bandit.csv": banditLog() }, async (folder) => {
     const [set, run, policy, drawn] = ["set", "run", "gdqn", "drawn"].map((name) => `${folder}/${name}`);
     assert.ok(set && run && policy && drawn);
-    const ran = async (command: Parameters<typeof runCommand>[0], ...args: string[]) => {
-      const { code, stdout, stderr } = await runCommand(command, ...words(...args));
-      assert.equal(code, 0, stderr);
-      return stdout;
-    };
+    const bandits = `${folder}/bandit`;
+    await using data = new CommandSeries("data", [set, bandits].map((path) => ["log", "--out", path]));
+    await using train = new CommandSeries("train", [["--save-dir", run]]);
+    await using simulate = new CommandSeries("simulate", [["--write-log", drawn]]);
+    const page = `${folder}/page.html`;
+    await using policies = new CommandSeries("policy", [
+      ["train", "--save-dir", policy],
+      ["compare", policy, "--out", page],
+    ]);
+    const series: Partial<Record<CommandName, CommandSeries>> = { data, train, simulate, policy: policies };
+    const ran = async (command: CommandName, ...args: string[]) =>
+      (await (series[command] ?? assert.fail(command)).ok(words(...args))).stdout;
     const columns = "--user uid --item sku --time ts --clicked label --page request --position pos";
     await ran(
       "data",
@@ -94,19 +102,15 @@ Deno.test("a shop's own log that was drawn says what other policies would have e
     assert.match(text, /^SNIPS +\.\d{4} +\.\d{4} to \.\d{4}$/m);
     assert.match(text, /The log's train users, who the model was trained on, are left out/);
 
-    const refused = async (says: RegExp, ...args: string[]) => {
-      const { code, stderr } = await runCommand("policy", ...words(...args));
-      assert.equal(code, 1);
-      assert.match(stderr, says);
-    };
+    const refused = (says: RegExp, ...args: string[]) => policies.refused(words(...args), says);
     await refused(/--repeats/, ...asked, "--policy greedy --explore plackett-luce:1");
     await refused(/found none in the log/, ...asked, "--policy random --repeats --slate 3");
     await refused(/Expected --model \(a run\) or --shop/, "evaluate --policy greedy --log", set);
 
     const bandit =
       `--source ${folder}/bandit.csv --user uid --item sku --time ts --clicked label --propensity mu`;
-    await ran("data", "log", bandit, "--pages as-is --like", set, "--out", `${folder}/bandit`);
-    const single = await figures("--policy random --log", `${folder}/bandit`);
+    await ran("data", "log", bandit, "--pages as-is --like", set, "--out", bandits);
+    const single = await figures("--policy random --log", bandits);
     assert.equal(single.pages, 400);
     assert.ok(Math.abs(single.estimates.ips.mean - single.estimates.logged.mean) < 1e-6);
 
@@ -135,7 +139,7 @@ Deno.test("a shop's own log that was drawn says what other policies would have e
       "compare",
       policy,
       "--users 20 --with greedy,random --out",
-      `${folder}/page.html`,
+      page,
       "--log",
       drawn,
     ];

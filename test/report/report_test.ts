@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import { dirname } from "node:path";
 import { makeFolder } from "../../src/run/files/atomic_write.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
-import { UserError } from "../../src/user_error.ts";
 import { BUNDLE, bundleClient } from "../../src/report/build_client.ts";
 import {
   type BarChart,
@@ -38,6 +37,7 @@ import {
   writeRun,
   writeSeedsFolder,
 } from "./report_folders.ts";
+import { userError } from "../run/folder_check.ts";
 
 const COLUMNS = ["loss", "prec1", "prec2"];
 const TRAIN = [[1, 2, 0.1, 0.2], [2, 1.5, 0.2, 0.3], [3, 1.25, "NaN", "NaN"], [4, 1, 0.4, 0.5]];
@@ -107,11 +107,7 @@ Deno.test("a damaged row is told by file and line", () => {
     ["step,loss\n1,2\n", /^log\.csv:1: expected a header with a column "iteration", found "step,loss"/],
   ];
   for (const [text, message] of cases) {
-    assert.throws(() => parseLog(text, "log.csv", COLUMNS), (error) => {
-      assert.ok(error instanceof UserError);
-      assert.match(error.message, message);
-      return true;
-    });
+    assert.throws(() => parseLog(text, "log.csv", COLUMNS), userError(message));
   }
 });
 

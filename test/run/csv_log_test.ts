@@ -1,8 +1,7 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { UserError } from "../../src/user_error.ts";
-import { userError, withEmptyFolder } from "./folder_check.ts";
 import { CsvLog, type LogFile, type LogMark } from "../../src/run/csv_log.ts";
+import { userError, withEmptyFolder } from "./folder_check.ts";
 
 /** Runs `body` with the path of a log in an empty folder. */
 function withPath(body: (path: string) => void): Promise<void> {
@@ -149,11 +148,10 @@ Deno.test("CsvLog names the file when the disk is full, keeps the rows, and writ
   log.append([1, 2]);
   log.flush();
   log.append([3, 4]);
-  assert.throws(() => log.flush(), (error) => {
-    assert.ok(error instanceof UserError);
-    assert.match(error.message, /cannot write runs\/log\.csv: the disk is full\. Free some space/);
-    return true;
-  });
+  assert.throws(
+    () => log.flush(),
+    userError(/cannot write runs\/log\.csv: the disk is full\. Free some space/),
+  );
   assert.equal(text, "1,2\n");
   room = 100;
   log.append([5, 6]);

@@ -13,11 +13,11 @@ export async function withEmptyFolder(body: (folder: string) => Promise<void> | 
   }
 }
 
-/** A check for assert.throws and assert.rejects: a UserError whose message matches. */
-export function userError(message: RegExp): (error: unknown) => boolean {
+/** A check for assert.throws and assert.rejects: a UserError whose message matches all of these. */
+export function userError(...messages: readonly RegExp[]): (error: unknown) => boolean {
   return (error) => {
     assert.ok(error instanceof UserError, String(error));
-    assert.match(error.message, message);
+    for (const message of messages) assert.match(error.message, message);
     return true;
   };
 }

@@ -78,3 +78,12 @@ for (const [name, one] of Object.entries(scoreCases)) {
       }
     }));
 }
+
+Deno.test("tables that no file holds are refused before they are made", () => {
+  const one = scoreCases["LSTM, tokens"] ?? assert.fail();
+  const shape = { ...new MemoryItems(one.log.items).shape, count: 2 ** 31 };
+  const catalogue = { shape, tokenCounts: new Uint32Array(), items: undefined, read: () => assert.fail() };
+  const tooLarge = () =>
+    exportModel({ config: one.config, catalogue, weights: weightsOf(one), metadata: {} });
+  assert.throws(tooLarge, userError(/2,147,483,648 items .* holds at most/));
+});

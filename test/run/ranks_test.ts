@@ -11,12 +11,9 @@ import { readLast } from "../../src/run/run_state.ts";
 import { sourceOf } from "../../src/data/log_source.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
-import { UserError } from "../../src/user_error.ts";
 import { invocation, runCommand, withSmallLog, words } from "../command_check.ts";
 import { ranksInMemory } from "../ranks_in_memory.ts";
-
-const says = (pattern: RegExp) => (error: unknown) =>
-  error instanceof UserError && pattern.test(error.message);
+import { userError } from "./folder_check.ts";
 
 Deno.test("ranks are known by Open MPI's environment and by Slurm's, and only train may then call MPI", () => {
   const of = (variables: Record<string, string>) => rankPlace((name) => variables[name]);
@@ -35,7 +32,7 @@ Deno.test("ranks are known by Open MPI's environment and by Slurm's, and only tr
 Deno.test("without MPI's library ranks are told what to install", async () => {
   await assert.rejects(
     MpiRanks.join({ rank: 0, size: 2 }, "libnone.so.40"),
-    says(/libnone\.so\.40[^]*apt-get install openmpi-bin/),
+    userError(/libnone\.so\.40[^]*apt-get install openmpi-bin/),
   );
 });
 
@@ -79,7 +76,7 @@ Deno.test("what ranks cannot train is refused before they begin", () => {
     [() => expectAsMany({ size: 2, syncEvery: 1 }, undefined, "run"), /mpirun -n 2 deno task train --resume/],
     [() => expectAsMany(undefined, { size: 2 }, "run"), /began, 1, got 2/],
   ];
-  for (const [attempt, message] of refused) assert.throws(attempt, says(message));
+  for (const [attempt, message] of refused) assert.throws(attempt, userError(message));
   expectAsMany({ size: 2, syncEvery: 1 }, { size: 2 }, "run");
 });
 

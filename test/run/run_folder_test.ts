@@ -9,13 +9,13 @@ import { initialWeights } from "../../src/model/initial_weights.ts";
 import { modelParameters } from "../../src/model/user_model.ts";
 import { openRun } from "../../src/run/open_run.ts";
 import { writeSafetensors, writeSnapshot } from "../../src/run/snapshot.ts";
-import { UserError } from "../../src/user_error.ts";
 import { withFolder } from "../prepared_folder.ts";
 import { scoreCases } from "../score_cases.ts";
 import { defaultModel } from "../../src/model/config.ts";
 import { type RunConfig, runConfigSchema } from "../../src/run/run_config.ts";
 import { configOfSeed, folderOfSeed, readSeeds, writeSeeds } from "../../src/run/seeds_folder.ts";
 import { defaultTraining } from "../../src/train/config.ts";
+import { userError } from "./folder_check.ts";
 
 const SMALL = "--batch-size 12 --dims 8 --lstm-units 4 --iterations 20 --no-report";
 
@@ -135,11 +135,7 @@ async function snapshot(path: string, kind: string): Promise<void> {
 }
 
 async function refuses(path: string, says: RegExp): Promise<void> {
-  await assert.rejects(openRun(path), (error) => {
-    assert.ok(error instanceof UserError, String(error));
-    assert.match(error.message, says);
-    return true;
-  });
+  await assert.rejects(openRun(path), userError(says));
 }
 
 Deno.test("openRun takes a run's best-loss snapshot, or what stands in its place, or the snapshot that is named", () =>

@@ -6,6 +6,7 @@ import { openSnapshot, readSafetensors, writeSafetensors, writeSnapshot } from "
 import { snapshotTensors } from "../../src/run/snapshot/snapshot.ts";
 import { defaultModel } from "../../src/model/config.ts";
 import { decodeSafetensors, encodeSafetensors, type TensorData } from "../../src/run/snapshot/safetensors.ts";
+import { userError, withEmptyFolder } from "./folder_check.ts";
 
 /** A file with this header text and these data bytes. */
 function file(header: unknown, data: Uint8Array | number = 0): Uint8Array<ArrayBuffer> {
@@ -23,12 +24,7 @@ function f32(begin: number, end: number, shape = [(end - begin) / 4]) {
 }
 
 function rejects(bytes: Uint8Array<ArrayBuffer>, message: RegExp): void {
-  assert.throws(() => decodeSafetensors(bytes, "m.safetensors"), (error) => {
-    assert.ok(error instanceof UserError, String(error));
-    assert.match(error.message, /^m\.safetensors/);
-    assert.match(error.message, message);
-    return true;
-  });
+  assert.throws(() => decodeSafetensors(bytes, "m.safetensors"), userError(/^m\.safetensors/, message));
 }
 
 const tensor: fc.Arbitrary<TensorData> = fc.array(fc.nat(4), { maxLength: 4 }).chain((shape) => {
@@ -173,9 +169,8 @@ Deno.test("a shape that does not fit its data is not written", () => {
   assert.throws(() => encodeSafetensors(new Map([["__metadata__", { shape: [3], data }]])), RangeError);
 });
 
-Deno.test("a snapshot that is written and read part by part is the file that it was at once", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
+Deno.test("a snapshot that is written and read part by part is the file that it was at once", () =>
+  withEmptyFolder(async (folder) => {
     const specs = [{ name: "a", rows: 1, columns: 3 }, { name: "c", rows: 2, columns: 1, constant: true }];
     const info = {
       model: defaultModel,
@@ -199,14 +194,10 @@ Deno.test("a snapshot that is written and read part by part is the file that it 
     await assert.rejects(read.part(""), /expected finite numbers, found NaN in c, element 1/);
     await Deno.writeFile(other, bytes.fill(7, -12, -11));
     await assert.rejects(openSnapshot(other), /expected the checksum/);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
+  }));
 
-Deno.test("readSafetensors and writeSafetensors name the path", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
+Deno.test("readSafetensors and writeSafetensors name the path", () =>
+  withEmptyFolder(async (folder) => {
     const path = `${folder}/model.safetensors`;
     await assert.rejects(readSafetensors(path), /cannot read .*model\.safetensors: no such file or folder/);
     await assert.rejects(readSafetensors(folder), /cannot read .*: it is a folder, and a file was expected/);
@@ -215,7 +206,4 @@ Deno.test("readSafetensors and writeSafetensors name the path", async () => {
     const { tensors } = await readSafetensors(path);
     assert.deepEqual(tensors.get("w"), { shape: [2], data: new Float32Array([1, 2]) });
     await assert.rejects(writeSafetensors(`${path}/x`, new Map()), UserError);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
+  }));

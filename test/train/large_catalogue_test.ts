@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import { type ClickLog, NONE } from "../../src/data/click_log.ts";
 import { randomStream } from "../../src/data/random.ts";
-import { UserError } from "../../src/user_error.ts";
 import { defaultModel } from "../../src/model/config.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { adamKinds } from "../../src/ops/adam.ts";
@@ -12,6 +11,7 @@ import { windows } from "../../src/tape/parameters.ts";
 import { defaultTraining } from "../../src/train/config.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { withGpu } from "../op_check.ts";
+import { userError } from "../run/folder_check.ts";
 
 const ITEMS = 250_000;
 const USERS = 100_000;
@@ -124,13 +124,11 @@ Deno.test("a model beyond the adapter is refused: which limit, how much, what to
     assert.throws(
       () =>
         new UserModel(gpu, { kind: "mixed", count: 1, width: 0, tokens, values }, defaultModel, { seed: 1 }),
-      (error) => {
-        assert.ok(error instanceof UserError);
-        assert.match(error.message, /encoder\/lstm\/token_table \[1000000, 80\] needs 320,000,000 bytes/);
-        assert.match(error.message, /maxStorageBufferBindingSize is 134,217,728/);
-        assert.match(error.message, /Use smaller batches, smaller layers or fewer items/);
-        return true;
-      },
+      userError(
+        /encoder\/lstm\/token_table \[1000000, 80\] needs 320,000,000 bytes/,
+        /maxStorageBufferBindingSize is 134,217,728/,
+        /Use smaller batches, smaller layers or fewer items/,
+      ),
     );
     return Promise.resolve();
   }));

@@ -26,6 +26,7 @@ import { withGpu } from "../op_check.ts";
 import { smallLog, widened } from "../../src/selftest/small_logs.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
 import { followTrajectory, over, shannon, SIZE, wide, withPositionWeights } from "./trainings.ts";
+import { userError, withEmptyFolder } from "../run/folder_check.ts";
 
 const logs: Record<string, ClickLog> = {
   "tokens and dense features": smallLog(21, { ...SIZE, width: WIDTH, tokens: 13 }),
@@ -337,17 +338,12 @@ Deno.test("checkLog names what does not fit among tokens", () => {
     [{ ...both, items: { ...items, values: items.values.with(10, NaN) } }, /feature 3 of item 1 is NaN/],
   ];
   for (const [log, message] of cases) {
-    assert.throws(() => checkLog(log), (error) => {
-      assert.ok(error instanceof UserError);
-      assert.match(error.message, message);
-      return true;
-    });
+    assert.throws(() => checkLog(log), userError(message));
   }
 });
 
-Deno.test("a snapshot says of how many tokens its model is", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
+Deno.test("a snapshot says of how many tokens its model is", () =>
+  withEmptyFolder(async (folder) => {
     for (const log of Object.values(logs)) {
       const items = itemsShape(log.items);
       const specs = modelParameters(items, smallLstm);
@@ -362,7 +358,4 @@ Deno.test("a snapshot says of how many tokens its model is", async () => {
       const source = new MemoryLog(log);
       assert.equal(fitSource(source, items, "The model"), source);
     }
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
+  }));

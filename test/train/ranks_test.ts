@@ -15,6 +15,7 @@ import { smallLog } from "../../src/selftest/small_logs.ts";
 import { ranksInMemory } from "../ranks_in_memory.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
 import { assertNear, game, logs, shannon, SIZE, type Training } from "./trainings.ts";
+import { userError } from "../run/folder_check.ts";
 
 type Any = Training<ClickTrainer<ChoiceFigures>>;
 type Make = (gpu: Gpu, together?: Together) => Promise<Any>;
@@ -190,7 +191,7 @@ Deno.test("ranks: shares take each user once; more ranks than users, or shares i
     const joint = together(ranksInMemory(size)[0] ?? assert.fail(), 1);
     await assert.rejects(
       shannon(gpu, oneHot, small, { ...every, ...more }, { together: joint }),
-      (error) => error instanceof UserError && message.test(error.message),
+      userError(message),
     );
   };
   await refused(14, {}, /no more ranks than users in a batch/);

@@ -8,12 +8,12 @@ import { lateState, restoreLate } from "../../src/run/late_state.ts";
 import type { BatchTrainer } from "../../src/train/batch_trainer.ts";
 import { StepProducts } from "../../src/selftest/calibration/step_products.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
-import { UserError } from "../../src/user_error.ts";
 import { withGpu } from "../op_check.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import { simulated } from "../simulated_models.ts";
 import { smallLstm, smallPw } from "../small_models.ts";
 import { assertSameState, game, shannon } from "./trainings.ts";
+import { userError } from "../run/folder_check.ts";
 
 /** Bytes that a kernel sees: of the tables of 20,000 items, 16 and 8 columns wide, a third or less. */
 const BINDING = 2 ** 18;
@@ -65,12 +65,7 @@ Deno.test("kernels are calibrated for a model in windows", () =>
 
 Deno.test("what sees no windows refuses a large table: dense Adam, simulated users", () =>
   withGpu(undefined, async (gpu) => {
-    const refused = (what: RegExp) => (error: unknown) => {
-      assert.ok(error instanceof UserError);
-      assert.match(error.message, /input_kernel \[20000, 12\] needs 1,280,000 bytes/);
-      assert.match(error.message, what);
-      return true;
-    };
+    const refused = (what: RegExp) => userError(/input_kernel \[20000, 12\] needs 1,280,000 bytes/, what);
     await assert.rejects(shannon(narrow(gpu), log, smallLstm), refused(/--adam row-sparse/));
     const model = new UserModel(narrow(gpu), log.items, smallLstm, { seed: 1 });
     const options = { users: 4, slate: 2, pages: 1, seed: 1 };

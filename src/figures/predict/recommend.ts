@@ -5,10 +5,13 @@ import type { PageRequest } from "../../model/scorer.ts";
 
 /** An item by its number. */
 export interface Recommendation {
+  /** Its number. */
   readonly item: number;
+  /** What the model gives it for the history. */
   readonly utility: number;
 }
 
+/** Whom something is recommended to, and from what. */
 export interface RecommendOptions {
   /** Items clicked, oldest first. */
   readonly history: ArrayLike<number>;
@@ -17,7 +20,7 @@ export interface RecommendOptions {
   /** How many are wanted. */
   readonly top: number;
   /** Leaves out what is in the history. */
-  readonly newOnly: boolean;
+  readonly newOnly?: boolean;
   /** Told how many items are scored, and of how many, after each page; what it throws ends the work. */
   readonly onItems?: (done: number, all: number) => void;
 }

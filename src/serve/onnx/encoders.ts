@@ -3,6 +3,8 @@
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
 import type { LstmModelConfig, ModelConfig, PwModelConfig } from "../../model/config.ts";
 import { type ClickProduct, FIRST_LAYER } from "../../model/pw_encoder.ts";
+import { thousands } from "../../thousands.ts";
+import { UserError } from "../../user_error.ts";
 import { FLOAT, type GraphBuilder, INT32, type Name } from "./graph.ts";
 
 /** What an encoder reads and where it is written. */
@@ -246,6 +248,7 @@ export function foldItems(
 ): Float32Array<ArrayBuffer> {
   const { kind, count } = catalogue.shape;
   if (kind === "one-hot") return kernel ?? new Float32Array(count * columns);
+  expectFits(catalogue, 4 * count * columns);
   const folded = new Float32Array(count * columns);
   const sum = new Float64Array(columns);
   for (let first = 0; first < count; first += ITEMS) {
@@ -266,6 +269,20 @@ export function foldItems(
     }
   }
   return folded;
+}
+
+/** A protobuf message is smaller than 2 GiB. */
+const MOST_BYTES = 2 ** 31 - 2 ** 20;
+
+/** @throws UserError for tables that are larger than a file may be: said before they are made. */
+export function expectFits({ shape: { count } }: ItemCatalogue, bytes: number): void {
+  if (bytes <= MOST_BYTES) return;
+  throw new UserError(
+    `The model's tables over ${thousands(count)} items have at least ${
+      thousands(bytes)
+    } bytes, but an ONNX file holds at ` +
+      `most ${thousands(MOST_BYTES)}. Export a model with smaller layers, or over fewer items.`,
+  );
 }
 
 function addRow(sum: Float64Array, table: Float32Array | undefined, row: number, factor: number): void {

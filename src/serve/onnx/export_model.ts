@@ -6,19 +6,23 @@ import type { ModelConfig } from "../../model/config.ts";
 import { HISTORY, isWide, LAGS, PART } from "../../model/wide.ts";
 import { batchNormConstants } from "../../ops/batch_norm.ts";
 import type { Weights } from "../../tape/parameters.ts";
-import { thousands } from "../../thousands.ts";
-import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import { COUNTED, countsLayer, displayedCounts, LARGEST_LOG, linearPart } from "./counts.ts";
-import { clickProduct, type EncoderInputs, foldItems, lstmState, noState, pwState } from "./encoders.ts";
+import {
+  clickProduct,
+  type EncoderInputs,
+  expectFits,
+  foldItems,
+  lstmState,
+  noState,
+  pwState,
+} from "./encoders.ts";
 import { encodeModel, FLOAT, GraphBuilder, INT64, type Name, value } from "./graph.ts";
 
 /** Operators of ONNX 1.12, which runtimes have had since 2022. */
 const OPSET = 17;
 const IR_VERSION = 8;
 const LARGEST_FLOAT = 2 ** 127;
-/** A protobuf message is smaller than 2 GiB. */
-const MOST_BYTES = 2 ** 31 - 2 ** 20;
 
 export interface ExportedModel {
   readonly config: ModelConfig;
@@ -51,13 +55,7 @@ export function exportModel({ config, catalogue, weights, metadata }: ExportedMo
   if (!(boundOf(graph) < LARGEST_FLOAT)) throw weightsTooLarge("some that may be none");
   outputs(graph, config, utilities);
   const bytes = graph.initializers.reduce((sum, { rawData }) => sum + rawData.length, 0);
-  if (bytes > MOST_BYTES) {
-    throw new UserError(
-      `The model's tables over ${thousands(catalogue.shape.count)} items have ` +
-        `${thousands(bytes)} bytes, but an ONNX file holds at most ${thousands(MOST_BYTES)}. ` +
-        "Export a model with smaller layers, or over fewer items.",
-    );
-  }
+  expectFits(catalogue, bytes);
   return encodeModel({
     irVersion: IR_VERSION,
     producerName: "clickgan",

@@ -5,10 +5,9 @@ const run = await clickgan.openRun("runs/mine"); // its best-loss snapshot, or t
 const gpu = await clickgan.openGpu();
 const model = run.model(gpu, data);
 const history = data.historyOf(data.user(data.users.of(0)));
-const page = data.items.latest(); // the whole catalogue
-const utilities = await model.score({ history, page });
-const best = utilities.indexOf(Math.max(...utilities));
-console.log("recommended", data.items.of(page[best] ?? 0), utilities[best]);
+const candidates = data.items.latest(); // the whole catalogue, which is scored page by page
+const [best] = await clickgan.recommend((pages) => model.scoreAll(pages), { history, candidates, top: 1 });
+console.log("recommended", best && data.items.of(best.item), best?.utility);
 const config = { ...clickgan.defaultAdversarial, batchSize: 50 };
 const options = { seed: 1, evaluationShards: 0, validate: false };
 const trainer = await clickgan.AdversarialTrainer.create(model, data.source, config, options);
