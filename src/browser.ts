@@ -90,7 +90,7 @@ export { ShopSource } from "./simulate/shop_users.ts";
 export { type RunOptions, Simulator, type StepOutcome } from "./simulate/simulator.ts";
 export type { StartOptions } from "./simulate/start.ts";
 export type { UsersSource } from "./simulate/users.ts";
-export type { LateValues, LateWeights, ParameterSpec, Weights } from "./tape/parameters.ts";
+export type { ParameterSpec, Weights } from "./tape/parameters.ts";
 export { AdversarialTrainer } from "./train/adversarial_trainer.ts";
 export { BatchTrainer, type RunCallbacks } from "./train/batch_trainer.ts";
 export type { BestRecord, BestRecords, Criterion } from "./train/best_records.ts";

@@ -15,6 +15,6 @@ export type { RankedItem, RankedSlate, RankOptions } from "./policy/trained_poli
 export { openPolicy, type TrainedPolicy } from "./policy/trained_policy.ts";
 export { type Exploration, exploring } from "./simulate/explore.ts";
 export { OpenedRun, openRun } from "./run/open_run.ts";
-export { readSnapshot, writeSnapshot } from "./run/snapshot.ts";
+export { readSnapshot, type ReadWeights, writeSnapshot } from "./run/snapshot.ts";
 export { PackedItems, PackedItemsWriter } from "./data/sets/packed_items.ts";
 export { PackedLog, PackedLogWriter } from "./data/sets/packed_log.ts";

@@ -17,8 +17,9 @@
 // moves by up to (1 - b1) / sqrt(1 - b2) = 3.2 rates. The same holds for dense Adam.
 //
 // For          both kinds of adapter
-// Grid         T N / 4 invocations in workgroups of 64.
-// Work split   one invocation owns four parameters of one touched row.
+// Grid         T N / 4 invocations in workgroups of 64; of a table in windows, on a CPU adapter, T for each window.
+// Work split   one invocation owns four parameters of one touched row; there the row, as a loop that does not turn costs a CPU
+//              driver nothing, and what an early return leaves out as much as what is done.
 // On a GPU     (reasoned, not measured) neighbours own neighbouring vectors of one row: coalesced within the row. Rows are far
 //              apart, so narrow ones waste a part of each memory transaction. Places with NONE end at once. Workgroups of 64 fill
 //              subgroups: with 64 columns or more a subgroup of 32 has at most two rows.

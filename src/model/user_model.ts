@@ -5,7 +5,7 @@ import { catalogueOf, type ItemCatalogue, type ItemsShape } from "../data/item_c
 import { UserError } from "../user_error.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { type ClickScores, made } from "../ops/row_dot.ts";
-import { type LateWeights, ParameterArena, type ParameterSpec, type Weights } from "../tape/parameters.ts";
+import { ParameterArena, type ParameterSpec, type Weights } from "../tape/parameters.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { ClickTape } from "../batch/click_tape.ts";
 import type { CountedLog } from "../batch/device_log.ts";
@@ -239,11 +239,7 @@ export function checkShapes(
  * @param what whose weights they are, for the message.
  * @throws UserError that lists what is missing, unknown, or of another size.
  */
-export function checkWeights(
-  specs: readonly ParameterSpec[],
-  weights: LateWeights,
-  what = "The weights",
-): void {
+export function checkWeights(specs: readonly ParameterSpec[], weights: Weights, what = "The weights"): void {
   const problems: string[] = [];
   const known = new Set(specs.map((spec) => spec.name));
   for (const { name, rows, columns } of specs) {

@@ -11,8 +11,8 @@ import { makeFolder } from "./files/atomic_write.ts";
 import { exists, explainFileError } from "./files/file_error.ts";
 import { contentsOf } from "./files/owned_folder.ts";
 import { removeTemporaries } from "./files/temporary_file.ts";
-import type { LateWeights, ParameterSpec } from "../tape/parameters.ts";
-import { type LateState, readAll } from "./late_state.ts";
+import type { ParameterSpec, Weights } from "../tape/parameters.ts";
+import type { LateState } from "./late_state.ts";
 import { bestText, criteria, type Criterion } from "../train/best_records.ts";
 import { UserError } from "../user_error.ts";
 import { CsvLog } from "./csv_log.ts";
@@ -130,9 +130,12 @@ export class RunFolder {
     for (const criterion of fresh) {
       await this.#saveBest(specs, items, state, criterion, asideFile(this.path, criterion));
     }
-    const moments = new Map([[MOMENT_PREFIXES.m, state.m], [MOMENT_PREFIXES.v, state.v]]);
+    const weights = async () => this.#filled(specs, items, await state.part("weights"));
+    const moments = new Map([
+      [MOMENT_PREFIXES.m, () => state.part("m")],
+      [MOMENT_PREFIXES.v, () => state.part("v")],
+    ]);
     const info = this.#info(items, state.iteration, "last");
-    const weights = await this.#filled(specs, items, state.weights);
     await writeSnapshot(this.file("last"), specs, weights, info, moments, {
       best: bestText(state.best),
       logs: JSON.stringify({ train: this.train.mark(), validation: this.validation.mark() }),
@@ -165,7 +168,7 @@ export class RunFolder {
     const { value, iteration } = best[criterion];
     if (!weights || !Number.isFinite(value)) return;
     const info = this.#info(items, iteration, `best-${criterion}`);
-    await writeSnapshot(path, specs, await this.#filled(specs, items, weights), info);
+    await writeSnapshot(path, specs, this.#filled(specs, items, weights), info);
   }
 
   async saveResult(result: unknown): Promise<void> {
@@ -173,13 +176,8 @@ export class RunFolder {
     await writeJson(`${this.path}/result.json`, result);
   }
 
-  async #filled(
-    specs: readonly ParameterSpec[],
-    items: ItemsShape,
-    weights: LateWeights,
-  ): Promise<LateWeights> {
-    if (items.kind !== "mixed") return weights;
-    return withMeanRows(specs, await readAll(weights), this.about.features, items.tokens);
+  #filled(specs: readonly ParameterSpec[], items: ItemsShape, weights: Weights): Weights {
+    return items.kind === "mixed" ? withMeanRows(specs, weights, this.about.features, items.tokens) : weights;
   }
 
   #info(items: ItemsShape, iteration: number, kind: string): SnapshotInfo {

@@ -12,8 +12,8 @@ import type { LateState } from "./late_state.ts";
 import { bestOf, type BestRecords, criteria, type Criterion } from "../train/best_records.ts";
 import { UserError } from "../user_error.ts";
 import { CsvLog, logMarkSchema } from "./csv_log.ts";
-import { openSnapshot, readSnapshot } from "./snapshot.ts";
-import { type LateSnapshot, MOMENT_PREFIXES, type SnapshotInfo } from "./snapshot/snapshot.ts";
+import { type LateSnapshot, openSnapshot, readSnapshot } from "./snapshot.ts";
+import { MOMENT_PREFIXES, type SnapshotInfo, snapshotSpecs } from "./snapshot/snapshot.ts";
 
 export type SnapshotName = `best-${Criterion}` | "last";
 
@@ -77,7 +77,7 @@ export async function readLast(path: string): Promise<LastState> {
 }
 
 /**
- * What a stage goes on from, checked against the model that the config describes.
+ * What a stage goes on from, checked against the model that the config describes; a part when it is read.
  * @param last what {@link readLast} found. @throws UserError when a snapshot is missing, damaged or of another shape.
  */
 export async function runStateOf(
@@ -86,22 +86,27 @@ export async function runStateOf(
   specs: readonly ParameterSpec[],
 ): Promise<LateState> {
   const file = snapshotFile(path, "last");
-  const [m, v] = [last.part(MOMENT_PREFIXES.m), last.part(MOMENT_PREFIXES.v)];
-  checkWeights(specs, last.weights, file);
-  const moved = specs.filter(({ constant }) => !constant);
-  checkWeights(moved, m, `Adam's m in ${file}`);
-  checkWeights(moved, v, `Adam's v in ${file}`);
-  const snapshots: Partial<Record<Criterion, Weights>> = {};
+  const part: LateState["part"] = async (name) => {
+    const prefix = name === "weights" ? "" : MOMENT_PREFIXES[name];
+    const values = await last.part(prefix);
+    checkWeights(
+      snapshotSpecs(specs, prefix),
+      values,
+      name === "weights" ? file : `Adam's ${name} in ${file}`,
+    );
+    return values;
+  };
   /** What was best by several is kept once. */
   const known = new Map<number, Weights>();
+  const snapshots: Partial<Record<Criterion, Weights>> = {};
   for (const criterion of criteria) {
     const { value, iteration } = best[criterion];
     if (!Number.isFinite(value)) continue;
     const weights = await readBest(path, specs, criterion, iteration);
     snapshots[criterion] = known.get(iteration) ?? weights;
-    known.set(iteration, known.get(iteration) ?? weights);
+    known.set(iteration, snapshots[criterion]);
   }
-  return { iteration, weights: last.weights, m, v, best, snapshots };
+  return { iteration, best, snapshots, part };
 }
 
 /** The best snapshot of an iteration, which may stand aside after a crash or a divergence. */

@@ -1,23 +1,23 @@
 /** Snapshots on disk; what stands in them is in snapshot/snapshot.ts. */
 
 import {
-  type LateSnapshot,
-  lateSnapshotOf,
+  OTHER_PREFIXES,
   type Snapshot,
   type SnapshotInfo,
+  snapshotMetadata,
   snapshotOf,
-  snapshotTensors,
+  snapshotSpecs,
 } from "./snapshot/snapshot.ts";
-import { type LateWeights, type ParameterSpec, valuesOf } from "../tape/parameters.ts";
+import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import { crc32 } from "node:zlib";
-import { atomicWrite, atomicWriteFile } from "./files/atomic_write.ts";
+import { atomicWrite, atomicWriteFile, runs } from "./files/atomic_write.ts";
 import { explainFileError } from "./files/file_error.ts";
 import { expectFile } from "./files/local_file.ts";
 import {
   bytesOf as dataBytes,
   decodeSafetensors,
+  type Entry,
   headerEnd,
-  type LateTensor,
   LENGTH_BYTES,
   metadataSum,
   readLayout,
@@ -26,7 +26,11 @@ import {
   safetensorsPieces,
   type TensorData,
   type TensorFile,
+  type TensorShape,
 } from "./snapshot/safetensors.ts";
+
+/** What reads weights where they are written, as two sets of them may be more than the host's memory. */
+export type ReadWeights = () => Promise<Weights>;
 
 /** Of a file that is read once through. */
 const PIECE_BYTES = 2 ** 24;
@@ -40,13 +44,36 @@ const PIECE_BYTES = 2 ** 24;
 export async function writeSnapshot(
   path: string,
   specs: readonly ParameterSpec[],
-  weights: LateWeights,
+  weights: Weights | ReadWeights,
   info: SnapshotInfo,
-  more?: ReadonlyMap<string, LateWeights>,
+  more: ReadonlyMap<string, Weights | ReadWeights> = new Map(),
   extra?: Readonly<Record<string, string>>,
 ): Promise<void> {
-  const { tensors, metadata } = snapshotTensors(specs, weights, info, more, extra);
-  await writeSafetensors(path, tensors, metadata);
+  const parts = [["", weights] as const, ...more];
+  const shapes = new Map(
+    parts.flatMap(([prefix]) =>
+      snapshotSpecs(specs, prefix).map((
+        { name, rows, columns },
+      ): [string, TensorShape] => [prefix + name, { dtype: "F32", shape: [rows, columns] }])
+    ),
+  );
+  const metadata = snapshotMetadata(info, extra);
+  await atomicWrite(path, async (write) => {
+    let sum = metadataSum(metadata, crc32);
+    // The checksum stands before what it is of: it is written once more.
+    await write(safetensorsHeader(shapes, metadata, sum));
+    for (const [prefix, given] of parts) {
+      const values = typeof given === "function" ? await given() : given;
+      const pieces = snapshotSpecs(specs, prefix).map(({ name, rows, columns }) => {
+        const data = values.get(name);
+        if (data?.length !== rows * columns) throw new Error(`snapshot: no values for ${name}`);
+        return dataBytes(data);
+      });
+      for (const piece of pieces) sum = crc32(piece, sum);
+      for (const run of runs(pieces)) await write(run);
+    }
+    await write(safetensorsHeader(shapes, metadata, sum), 0);
+  });
 }
 
 /**
@@ -55,6 +82,47 @@ export async function writeSnapshot(
  */
 export async function readSnapshot(path: string): Promise<Snapshot> {
   return snapshotOf(await readSafetensors(path), path);
+}
+
+/** A snapshot that is read part by part. */
+export interface LateSnapshot extends Pick<Snapshot, "info" | "metadata"> {
+  /** Tensors whose name starts with a prefix, without it; the weights for none. @throws UserError for numbers that are not finite. */
+  part(prefix: string): Promise<Weights>;
+}
+
+/** Reads a file once, and looks whether it is whole; then what is asked for. @throws UserError as {@link readSnapshot}. */
+export async function openSnapshot(path: string): Promise<LateSnapshot> {
+  try {
+    const { entries, rawMetadata, dataStart } = await checkBeginning(path);
+    const { metadata, expectSum } = readMetadata(rawMetadata, path);
+    using file = await Deno.open(path);
+    await file.seek(dataStart, Deno.SeekMode.Start);
+    let sum = metadataSum(metadata, crc32);
+    for (let bytes; (bytes = await bytesOf(file, PIECE_BYTES)).length > 0;) sum = crc32(bytes, sum);
+    expectSum?.(sum);
+    const empty = (
+      { name, dtype, shape }: Entry,
+    ): [string, TensorData] => [name, {
+      shape,
+      data: dtype === "F32" ? new Float32Array() : new Uint32Array(),
+    }];
+    const { info } = snapshotOf({ tensors: new Map(entries.map(empty)), metadata }, path);
+    const part = async (prefix: string) => {
+      using file = await Deno.open(path);
+      const tensors = new Map<string, TensorData>();
+      for (const { name, shape, begin, end } of entries) {
+        const other = OTHER_PREFIXES.some((one) => name.startsWith(one));
+        if (prefix === "" ? other : !name.startsWith(prefix)) continue;
+        await file.seek(dataStart + begin, Deno.SeekMode.Start);
+        tensors.set(name, { shape, data: new Float32Array((await bytesOf(file, end - begin)).buffer) });
+      }
+      const found = snapshotOf({ tensors, metadata: {} }, path);
+      return prefix === "" ? found.weights : found.part(prefix);
+    };
+    return { info, metadata, part };
+  } catch (error) {
+    throw explainFileError(error, "read", path);
+  }
 }
 
 /** Reads the file at `path`. @throws {UserError} when it cannot be read or is damaged */
@@ -67,34 +135,6 @@ export async function readSafetensors(path: string): Promise<TensorFile> {
     throw explainFileError(error, "read", path);
   }
   return decodeSafetensors(bytes, path, crc32);
-}
-
-/**
- * The same for a file whose tensors may be larger than memory together: all of it is read once, and looked at; a tensor when it
- * is asked for.
- */
-export async function openSnapshot(path: string): Promise<LateSnapshot> {
-  try {
-    const { entries, rawMetadata, dataStart } = await checkBeginning(path);
-    const { metadata, expectSum } = readMetadata(rawMetadata, path);
-    using file = await Deno.open(path);
-    await file.seek(dataStart, Deno.SeekMode.Start);
-    let sum = metadataSum(metadata, crc32);
-    for (let bytes; (bytes = await bytesOf(file, PIECE_BYTES)).length > 0;) sum = crc32(bytes, sum);
-    expectSum?.(sum);
-    const tensors = new Map(entries.map(({ name, dtype, shape, begin, end }): [string, LateTensor] => {
-      const read = async () => {
-        using file = await Deno.open(path);
-        await file.seek(dataStart + begin, Deno.SeekMode.Start);
-        return new Float32Array((await bytesOf(file, end - begin)).buffer);
-      };
-      const length = (end - begin) / 4;
-      return [name, { shape, data: dtype === "F32" ? { length, read } : new Uint32Array(length) }];
-    }));
-    return lateSnapshotOf({ tensors, metadata }, path);
-  } catch (error) {
-    throw explainFileError(error, "read", path);
-  }
 }
 
 /**
@@ -127,23 +167,8 @@ async function bytesOf(file: Deno.FsFile, count: number): Promise<Uint8Array<Arr
 /** Writes a file that is whole or not there (see atomicWriteFile). @throws {UserError} when it cannot */
 export async function writeSafetensors(
   path: string,
-  tensors: ReadonlyMap<string, LateTensor>,
+  tensors: ReadonlyMap<string, TensorData>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  if (isRead(tensors)) return await atomicWriteFile(path, safetensorsPieces(tensors, metadata, crc32));
-  await atomicWrite(path, async (write) => {
-    let sum = metadataSum(metadata, crc32);
-    // The checksum stands before what it is of.
-    await write(safetensorsHeader(tensors, metadata, sum));
-    for (const { data } of tensors.values()) {
-      const bytes = dataBytes(await valuesOf(data));
-      sum = crc32(bytes, sum);
-      await write(bytes);
-    }
-    await write(safetensorsHeader(tensors, metadata, sum), 0);
-  });
-}
-
-function isRead(tensors: ReadonlyMap<string, LateTensor>): tensors is ReadonlyMap<string, TensorData> {
-  return [...tensors.values()].every(({ data }) => !("read" in data));
+  await atomicWriteFile(path, safetensorsPieces(tensors, metadata, crc32));
 }

@@ -9,7 +9,7 @@ import { countedOn } from "../model/counted.ts";
 import { fitSource } from "../model/item_features.ts";
 import { modelParameters, UserModel, weightsOf } from "../model/user_model.ts";
 import { lateState, restoreLate } from "./late_state.ts";
-import { valuesOf, type Weights } from "../tape/parameters.ts";
+import type { Weights } from "../tape/parameters.ts";
 import type { ClickTrainer } from "../train/click_trainer.ts";
 import { together } from "../train/ranks_state.ts";
 import { DivergedError, type StepResult, type ValidationResult } from "../train/results.ts";
@@ -215,8 +215,8 @@ function fittedStart({ model: { shape, config }, run, events }: Training): Weigh
 async function save({ trainer, model }: Training, folder: RunFolder): Promise<void> {
   const state = await lateState(trainer);
   // The last step may have broken the weights, which only the next loss would show: broken weights are never written.
-  for (const values of state.weights.values()) {
-    if (!(await valuesOf(values)).every(Number.isFinite)) throw trainer.diverged(state.iteration + 1);
+  for (const values of (await state.part("weights")).values()) {
+    if (!values.every(Number.isFinite)) throw trainer.diverged(state.iteration + 1);
   }
   await folder.save(trainer.specs, model.shape, state);
 }

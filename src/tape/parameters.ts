@@ -45,22 +45,6 @@ export interface ArenaRange {
 /** Values of parameters by name, [rows, columns] without padding. */
 export type Weights = Map<string, Float32Array<ArrayBuffer>>;
 
-/** Values of a parameter that are read where they are needed: all of a large model's at once may be more than the host's memory. */
-export interface LateValues {
-  /** Of all values. */
-  readonly length: number;
-  /** They follow one another in the order of the rows. */
-  read(): Promise<Float32Array<ArrayBuffer>>;
-}
-/** {@link Weights}, or what reads them. */
-export type LateWeights = ReadonlyMap<string, Float32Array<ArrayBuffer> | LateValues>;
-
-export async function valuesOf<T extends ArrayBufferView>(
-  values: T | LateValues,
-): Promise<T | Float32Array<ArrayBuffer>> {
-  return "read" in values ? await values.read() : values;
-}
-
 /** A large table goes to the device, and comes from it, in pieces of so many bytes: the buffers on the way are then few, and kept. */
 const PIECE_BYTES = 2 ** 20;
 
@@ -241,40 +225,38 @@ export class ParameterArena {
     into?: (name: string) => Float32Array<ArrayBuffer> | undefined,
   ): Promise<Weights> {
     const weights: Weights = new Map();
-    for (const name of this.inWindows ? this.names() : []) {
-      weights.set(name, await this.readOne(name, buffer, into?.(name)));
-    }
-    if (this.inWindows) return weights;
-    const all = await readFloats(this.gpu, { buffer, offset: 0, size: 4 * this.length });
+    const all = this.inWindows
+      ? undefined
+      : await readFloats(this.gpu, { buffer, offset: 0, size: 4 * this.length });
     for (const t of this.#byName.values()) {
       const constant = this.#constants.get(t.name);
       if (constant) weights.set(t.name, constant);
       if (constant) continue;
       const start = bufferOf(t.view).offset / 4;
       const rows = Number(t.rows);
-      weights.set(t.name, unpadRows(all.subarray(start, start + rows * t.stride), rows, t.columns, t.groups));
+      const values = all
+        ? unpadRows(all.subarray(start, start + rows * t.stride), rows, t.columns, t.groups)
+        : await this.#readOne(t, buffer, into?.(t.name) ?? new Float32Array(rows * t.columns));
+      weights.set(t.name, values);
     }
     return weights;
   }
 
-  /** One parameter of an arena of this layout, in pieces. @param values where they go, if that is there already. */
-  async readOne(
-    name: string,
+  /** In pieces. @param values where they go. */
+  async #readOne(
+    t: Tensor,
     buffer: GPUBuffer,
-    values?: Float32Array<ArrayBuffer>,
+    values: Float32Array<ArrayBuffer>,
   ): Promise<Float32Array<ArrayBuffer>> {
-    const t = this.get(name);
-    const { rows, columns, groups, stride } = t;
-    const found = this.#constants.get(name) ?? values ?? new Float32Array(Number(rows) * columns);
-    if (this.#constants.has(name)) return found;
+    const { columns, groups, stride } = t;
     for (const { first, rows, view } of tableWindows(t, PIECE_BYTES)) {
       const piece = await readFloats(this.gpu, { ...view, buffer });
       const dense = stride === columns
         ? piece.subarray(0, rows * columns)
         : unpadRows(piece, rows, columns, groups);
-      found.set(dense, first * columns);
+      values.set(dense, first * columns);
     }
-    return found;
+    return values;
   }
 
   destroy(): void {

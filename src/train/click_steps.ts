@@ -5,15 +5,12 @@ import { countedIn, type Cut, cutUsers } from "../batch/cut.ts";
 import { largestOf, type PlacedBatch, type Plan } from "../batch/plan.ts";
 import type { ClickLog } from "../data/click_log.ts";
 import { randomStream } from "../data/random.ts";
-import { Commands } from "../gpu/commands.ts";
+import type { Commands } from "../gpu/commands.ts";
 import type { Program, Slice } from "../gpu/program.ts";
-import { readViews } from "../gpu/readback.ts";
 import type { StepPurpose } from "../gpu/step.ts";
 import type { GradientSum } from "../ops/gradient_sum.ts";
 import type { SharedGradient } from "../ops/shared_gradient.ts";
-import type { Ranks } from "./ranks.ts";
-import type { Together } from "./ranks_state.ts";
-import type { ResultRing } from "./result_ring.ts";
+import type { SharedStep, StepSums, Together } from "./ranks_state.ts";
 import type { Steps } from "./steps.ts";
 import type { TrainingLog } from "./training_log.ts";
 
@@ -65,7 +62,7 @@ export interface PlacedStep {
 }
 
 export class ClickSteps implements Steps<ArrayLike<number>, PlacedStep> {
-  constructor(private readonly batches: ClickBatches, private readonly programs: ClickPrograms) {}
+  constructor(readonly batches: ClickBatches, readonly programs: ClickPrograms) {}
 
   get slices(): number {
     return this.batches.plan.slices;
@@ -143,44 +140,11 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlacedStep> {
     }
   }
 
-  /**
-   * Step t with other ranks. Of every network in turn: backward, the sum over the ranks, and the update.
-   * @param ring where the step's sums are written. @param own numbers of this rank that travel along.
-   * @param patient others may have much to do before.
-   * @returns over all ranks: the sums of `own`, those of the step's loss, and what its means are taken over. @throws Error without a batch.
-   */
-  async stepShared(t: number, ranks: Ranks, ring: ResultRing, own: readonly number[], patient: boolean) {
-    const { plan, plan: { gpu }, together } = this.batches;
+  /** Step t with other ranks: see {@link import("./ranks_state.ts").stepShared}. */
+  stepShared(...step: SharedStep): Promise<StepSums> {
+    const { together } = this.batches;
     if (!together) throw new Error("expected a training that ranks share");
-    const [{ batches: [batch], counted } = { batches: [], counted: NaN }] = this.put(t - 1, 1);
-    if (!batch) throw new Error("a step without a batch");
-    const { phases, layout } = this.programs;
-    const place = t % plan.places;
-    const slot = ring.slotsView(ring.ofStep(t), 1);
-    let given = Float32Array.from(own);
-    for (const [k, { header, gradients, shared }] of phases.entries()) {
-      const isLast = k === phases.length - 1;
-      const { tables = [], dense = [] } = shared ?? {};
-      const offset = plan.offset(place, header);
-      const commands = new Commands(gpu, `gradients of iteration ${t}`);
-      if (k === 0) layout.encode(commands, batch, plan.offset(place));
-      for (const program of gradients) program.encode(commands, batch, offset);
-      shared?.sum.encode(commands, batch, offset);
-      gpu.queue.submit([commands.finish()]);
-      const views = [...(shared?.rowsOf(batch) ?? []), ...dense, ...(isLast ? [slot] : [])];
-      const words = await readViews(gpu, views);
-      const sums = isLast ? words.pop() : undefined;
-      const beside = sums
-        ? Float32Array.from([...own, ...new Float32Array(sums.buffer)])
-        : new Float32Array();
-      const sum = await together.how.shareGradient(gpu, ranks, { tables, dense }, words, beside, patient);
-      if (isLast) given = Float32Array.from(sum);
-      if (!shared) continue;
-      const update = new Commands(gpu, `update of iteration ${t}`);
-      shared.update.encode(update, batch, offset);
-      gpu.queue.submit([update.finish()]);
-    }
-    return { beside: given.subarray(0, own.length), sums: given.subarray(own.length), counted };
+    return together.how.stepShared(this, ...step);
   }
 }
 

@@ -1,7 +1,10 @@
 /** What ranks do between steps: begin at one place, validate by shares, become one again, and compare their weights. */
 
 import { Commands } from "../gpu/commands.ts";
+import type { ClickSizes } from "../batch/click_sizes.ts";
+import type { PlacedBatch, Plan } from "../batch/plan.ts";
 import type { Gpu } from "../gpu/device.ts";
+import type { Program } from "../gpu/program.ts";
 import { joined, readFloats, readViews } from "../gpu/readback.ts";
 import { countedOf, eventsOf, type LogSource } from "../data/log_source.ts";
 import { UserError } from "../user_error.ts";
@@ -118,16 +121,103 @@ function expectWhole(parts: number): void {
   );
 }
 
-const how = {
+/** What a step with other ranks takes: its number, the ring, numbers of this rank that travel along, and whether others may have much to do before. */
+export type SharedStep = [
+  t: number,
+  ranks: Ranks,
+  ring: ResultRing,
+  own: readonly number[],
+  patient: boolean,
+];
+
+/** Over all ranks: the sums of what travelled along, those of the step's loss, and what its means are taken over. */
+export interface StepSums {
+  readonly beside: Float32Array;
+  readonly sums: Float32Array;
+  readonly counted: number;
+}
+
+/** Of {@link import("./click_steps.ts").ClickSteps}. */
+interface SharedSteps {
+  readonly batches: { readonly plan: Plan };
+  readonly programs: {
+    readonly layout: Program<ClickSizes>;
+    readonly phases: readonly {
+      readonly header: number;
+      readonly gradients: readonly Program<ClickSizes>[];
+      readonly shared: SharedGradient<ClickSizes> | undefined;
+    }[];
+  };
+  put(
+    after: number,
+    most: number,
+  ): readonly { readonly counted: number; readonly batches: readonly PlacedBatch[] }[];
+}
+
+/**
+ * Step t with other ranks. Of every network in turn: backward, the sum over the ranks, and the update.
+ * @param ring where the step's sums are written. @param own numbers of this rank that travel along.
+ * @param patient others may have much to do before.
+ * @returns over all ranks: the sums of `own`, those of the step's loss, and what its means are taken over. @throws Error without a batch.
+ */
+async function stepShared(
+  steps: SharedSteps,
+  ...[t, ranks, ring, own, patient]: SharedStep
+): Promise<StepSums> {
+  const { batches: { plan }, programs: { phases, layout } } = steps;
+  const { gpu } = plan;
+  const [{ batches: [batch], counted } = { batches: [], counted: NaN }] = steps.put(t - 1, 1);
+  if (!batch) throw new Error("a step without a batch");
+  const place = t % plan.places;
+  const slot = ring.slotsView(ring.ofStep(t), 1);
+  let given = Float32Array.from(own);
+  for (const [k, { header, gradients, shared }] of phases.entries()) {
+    const isLast = k === phases.length - 1;
+    const { tables = [], dense = [] } = shared ?? {};
+    const offset = plan.offset(place, header);
+    const commands = new Commands(gpu, `gradients of iteration ${t}`);
+    if (k === 0) layout.encode(commands, batch, plan.offset(place));
+    for (const program of gradients) program.encode(commands, batch, offset);
+    shared?.sum.encode(commands, batch, offset);
+    gpu.queue.submit([commands.finish()]);
+    const views = [...(shared?.rowsOf(batch) ?? []), ...dense, ...(isLast ? [slot] : [])];
+    const words = await readViews(gpu, views);
+    const sums = isLast ? words.pop() : undefined;
+    const beside = sums ? Float32Array.from([...own, ...new Float32Array(sums.buffer)]) : new Float32Array();
+    const sum = await shareGradient(gpu, ranks, { tables, dense }, words, beside, patient);
+    if (isLast) given = Float32Array.from(sum);
+    if (!shared) continue;
+    const update = new Commands(gpu, `update of iteration ${t}`);
+    shared.update.encode(update, batch, offset);
+    gpu.queue.submit([update.finish()]);
+  }
+  return { beside: given.subarray(0, own.length), sums: given.subarray(own.length), counted };
+}
+
+/** Said apart from its values, as who publishes the library's types must not ask for them. */
+interface How {
+  readonly average: typeof average;
+  readonly expectEqualWeights: typeof expectEqualWeights;
+  readonly expectShares: typeof expectShares;
+  readonly expectWhole: typeof expectWhole;
+  readonly firstState: typeof firstState;
+  readonly SharedGradient: typeof SharedGradient;
+  readonly shareOf: typeof shareOf;
+  readonly shareOfBatch: typeof shareOfBatch;
+  readonly stepShared: typeof stepShared;
+  readonly validateShared: typeof validateShared;
+}
+
+const how: How = {
   average,
   expectEqualWeights,
   expectShares,
   expectWhole,
   firstState,
-  shareGradient,
   SharedGradient,
   shareOf,
   shareOfBatch,
+  stepShared,
   validateShared,
 };
 
@@ -136,7 +226,7 @@ export interface Together {
   readonly ranks: Ranks;
   /** 1: gradients are summed in every step. More: ranks step alone, and after so many steps weights and moments become their mean. */
   readonly syncEvery: number;
-  readonly how: typeof how;
+  readonly how: How;
 }
 
 export function together(ranks: Ranks, syncEvery: number): Together {

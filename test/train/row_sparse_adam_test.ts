@@ -9,8 +9,6 @@ import { type AdamKind, adamReference } from "../../src/ops/adam.ts";
 import type { ParameterArena, ParameterSpec, Weights } from "../../src/tape/parameters.ts";
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import { GENERATOR_PREFIX } from "../../src/train/networks.ts";
-import type { TrainerState } from "../../src/train/trainer_state.ts";
-import { criteria } from "../../src/train/best_records.ts";
 import {
   type AdversarialConfig,
   defaultAdversarial,
@@ -22,25 +20,9 @@ import { compareMoves, runMoves } from "../../src/selftest/optimiser_bench.ts";
 import { checkTest, withGpu } from "../op_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { smallLstm, smallPw } from "../small_models.ts";
+import { assertSame, assertSameState } from "./trainings.ts";
 
 const RATE = 0.01;
-
-/** Names what differs: a message with all of two large states takes minutes to make. */
-function assertSameState(found: TrainerState, expected: TrainerState): void {
-  assert.deepEqual([found.iteration, found.best], [expected.iteration, expected.best]);
-  for (const part of ["weights", "m", "v"] as const) assertSame(found[part], expected[part], part);
-  for (const criterion of criteria) {
-    assertSame(found.snapshots[criterion], expected.snapshots[criterion], criterion);
-  }
-}
-function assertSame(found: Weights | undefined, expected: Weights | undefined, what: string): void {
-  assert.ok(found && expected && found.size === expected.size, what);
-  for (const [name, values] of expected) {
-    const other = found.get(name);
-    const at = values.findIndex((x, i) => !Object.is(x, other?.[i]));
-    assert.equal(at, -1, `${what} of ${name} at ${at}: expected ${values[at]}, got ${other?.[at]}`);
-  }
-}
 
 // The kernel by itself.
 

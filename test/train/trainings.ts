@@ -9,6 +9,8 @@ import type { ModelConfig } from "../../src/model/config.ts";
 import { modelParameters, UserModel } from "../../src/model/user_model.ts";
 import { smallLog, widened } from "../../src/selftest/small_logs.ts";
 import type { Weights } from "../../src/tape/parameters.ts";
+import { criteria } from "../../src/train/best_records.ts";
+import type { TrainerState } from "../../src/train/trainer_state.ts";
 import { type AdversarialOptions, AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import { type AdversarialConfig, defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
 import type { TrainingConfig } from "../../src/train/config.ts";
@@ -158,4 +160,21 @@ export async function followTrajectory(model: UserModel, log: ClickLog): Promise
     assertNear(`gradient ${t}`, wide(await model.gradients()), expected.gradients, t === 1 ? 1e-5 : 2e-3);
   }
   assertNear("weight", wide(await model.weights()), end, 2e-3);
+}
+
+/** Names what differs: a message with all of two large states takes minutes to make. */
+export function assertSameState(found: TrainerState, expected: TrainerState): void {
+  assert.deepEqual([found.iteration, found.best], [expected.iteration, expected.best]);
+  for (const part of ["weights", "m", "v"] as const) assertSame(found[part], expected[part], part);
+  for (const criterion of criteria) {
+    assertSame(found.snapshots[criterion], expected.snapshots[criterion], criterion);
+  }
+}
+export function assertSame(found: Weights | undefined, expected: Weights | undefined, what: string): void {
+  assert.ok(found && expected && found.size === expected.size, what);
+  for (const [name, values] of expected) {
+    const other = found.get(name);
+    const at = values.findIndex((x, i) => !Object.is(x, other?.[i]));
+    assert.equal(at, -1, `${what} of ${name} at ${at}: expected ${values[at]}, got ${other?.[at]}`);
+  }
 }

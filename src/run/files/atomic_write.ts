@@ -109,7 +109,7 @@ function pieces(contents: FileContents): readonly Uint8Array[] {
 }
 
 /** The same bytes in fewer runs: a snapshot has dozens of small tensors, and each write is a call of the system. */
-function* runs(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
+export function* runs(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
   let waiting: Uint8Array[] = [];
   let length = 0;
   for (const piece of pieces) {

@@ -21,12 +21,6 @@ export interface TensorData {
   data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 }
 
-/** A tensor whose values, `length` f32, are read where they are written. */
-export interface LateTensor {
-  shape: readonly number[];
-  data: TensorData["data"] | { readonly length: number; read(): Promise<Float32Array<ArrayBuffer>> };
-}
-
 /** What a file holds. The data may share memory with the bytes that were decoded. */
 export interface TensorFile {
   tensors: Map<string, TensorData>;
@@ -71,7 +65,13 @@ export function safetensorsPieces(
   metadata: Readonly<Record<string, string>>,
   crc = crc32,
 ): Uint8Array[] {
-  const header = safetensorsHeader(tensors, metadata, checksumOf(tensors, metadata, crc));
+  const shapes = new Map([...tensors].map(([name, { shape, data }]): [string, TensorShape] => {
+    if (bytesOfShape(shape) !== data.byteLength) {
+      throw new RangeError(`tensor "${name}": shape [${shape}] does not fit ${data.length} values`);
+    }
+    return [name, { dtype: data instanceof Float32Array ? "F32" : "U32", shape }];
+  }));
+  const header = safetensorsHeader(shapes, metadata, checksumOf(tensors, metadata, crc));
   return [header, ...[...tensors.values()].map(({ data }) => bytesOf(data))];
 }
 
@@ -79,9 +79,12 @@ export function bytesOf({ buffer, byteOffset, byteLength }: TensorData["data"]):
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
+/** What a file says of a tensor, but for where it stands. */
+export type TensorShape = Pick<Entry, "dtype"> & { readonly shape: readonly number[] };
+
 /** What stands before the data, as long whatever the checksum. */
 export function safetensorsHeader(
-  tensors: ReadonlyMap<string, LateTensor>,
+  tensors: ReadonlyMap<string, TensorShape>,
   metadata: Readonly<Record<string, string>>,
   checksum: number,
 ): Uint8Array<ArrayBuffer> {
@@ -89,17 +92,10 @@ export function safetensorsHeader(
   let at = 0;
   const summed = { ...metadata, [CHECKSUM]: checksumText(checksum) };
   entries.push(`"${METADATA}":${JSON.stringify(summed)}`);
-  for (const [name, { shape, data }] of tensors) {
+  for (const [name, { dtype, shape }] of tensors) {
     if (name === METADATA) throw new RangeError(`a tensor cannot be named ${METADATA}`);
-    const bytes = ELEMENT_BYTES * data.length;
-    if (bytesOfShape(shape) !== bytes) {
-      throw new RangeError(`tensor "${name}": shape [${shape}] does not fit ${data.length} values`);
-    }
-    const entry = {
-      dtype: data instanceof Uint32Array ? "U32" : "F32",
-      shape,
-      data_offsets: [at, at + bytes],
-    };
+    const bytes = bytesOfShape(shape);
+    const entry = { dtype, shape, data_offsets: [at, at + bytes] };
     entries.push(`${JSON.stringify(name)}:${JSON.stringify(entry)}`);
     at += bytes;
   }

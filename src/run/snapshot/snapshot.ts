@@ -6,22 +6,10 @@ import { type ModelConfig, modelConfigSchema } from "../../model/config.ts";
 import { checkShapes, modelParameters } from "../../model/user_model.ts";
 import type { ItemsShape } from "../../data/item_catalogue.ts";
 import { type Features, featuresSchema } from "../../data/manifest.ts";
-import {
-  type LateValues,
-  type LateWeights,
-  type ParameterSpec,
-  valuesOf,
-  type Weights,
-} from "../../tape/parameters.ts";
+import type { ParameterSpec, Weights } from "../../tape/parameters.ts";
 import type { Criterion } from "../../train/best_records.ts";
 import { GENERATOR_PREFIX } from "../../train/networks.ts";
-import {
-  decodeSafetensors,
-  encodeSafetensors,
-  type LateTensor,
-  type TensorData,
-  type TensorFile,
-} from "./safetensors.ts";
+import { decodeSafetensors, encodeSafetensors, type TensorData, type TensorFile } from "./safetensors.ts";
 
 /** What a {@link SnapshotGame} must be. */
 export const gameSchema = v.strictObject({
@@ -104,23 +92,34 @@ function json<S extends v.GenericSchema>(schema: S) {
  * @param specs of all networks' parameters. @param weights [rows, columns] each, by name.
  * @param more further tensors (the optimiser's), by their prefix. @param extra further metadata.
  */
-export function snapshotTensors<V extends TensorData["data"] | LateValues>(
+export function snapshotTensors(
   specs: readonly ParameterSpec[],
-  weights: ReadonlyMap<string, V>,
+  weights: Weights,
   info: SnapshotInfo,
-  more: ReadonlyMap<string, ReadonlyMap<string, V>> = new Map(),
+  more: ReadonlyMap<string, Weights> = new Map(),
   extra: Readonly<Record<string, string>> = {},
-): { tensors: Map<string, { shape: number[]; data: V }>; metadata: Record<string, string> } {
-  const tensors = new Map<string, { shape: number[]; data: V }>();
+): TensorFile {
+  const tensors = new Map<string, TensorData>();
   for (const [prefix, values] of [["", weights] as const, ...more]) {
-    for (const { name, rows, columns, constant } of specs) {
-      if (constant && prefix !== "") continue;
+    for (const { name, rows, columns } of snapshotSpecs(specs, prefix)) {
       const data = values.get(name);
       if (!data) throw new Error(`snapshot: no values for ${name}`);
       tensors.set(prefix + name, { shape: [rows, columns], data });
     }
   }
-  const metadata = {
+  return { tensors, metadata: snapshotMetadata(info, extra) };
+}
+
+/** What stands under a prefix of a snapshot: constants are among the weights alone. */
+export function snapshotSpecs(specs: readonly ParameterSpec[], prefix: string): readonly ParameterSpec[] {
+  return prefix === "" ? specs : specs.filter(({ constant }) => !constant);
+}
+
+export function snapshotMetadata(
+  info: SnapshotInfo,
+  extra: Readonly<Record<string, string>> = {},
+): Record<string, string> {
+  return {
     format: FORMAT,
     kind: info.kind,
     iteration: String(info.iteration),
@@ -130,7 +129,6 @@ export function snapshotTensors<V extends TensorData["data"] | LateValues>(
     ...(info.game ? { game: JSON.stringify(info.game) } : {}),
     ...extra,
   };
-  return { tensors, metadata };
 }
 
 /** The bytes of a snapshot's file; see {@link snapshotTensors}. */
@@ -169,7 +167,7 @@ export const BEST_PREFIXES: Readonly<Record<Criterion, string>> = {
   prec2: "best-prec2/",
 };
 /** What is not the weights as they stand. */
-const OTHER_PREFIXES = [...Object.values(MOMENT_PREFIXES), ...Object.values(BEST_PREFIXES)];
+export const OTHER_PREFIXES = [...Object.values(MOMENT_PREFIXES), ...Object.values(BEST_PREFIXES)];
 
 /**
  * A snapshot from the bytes of its file, or of a safetensors file of another program.
@@ -185,67 +183,22 @@ export function snapshotOf({ tensors, metadata }: TensorFile, path: string): Sna
     const out: Weights = new Map();
     for (const [name, { data }] of tensors) {
       const short = wanted(name);
-      if (short !== undefined) out.set(short, finite(data, name, path));
+      if (short === undefined) continue;
+      if (!(data instanceof Float32Array)) {
+        throw new UserError(`${path}: expected ${name} to be F32, found U32.`);
+      }
+      const broken = data.findIndex((value) => !Number.isFinite(value));
+      if (broken >= 0) {
+        throw new UserError(
+          `${path}: expected finite numbers, found ${
+            data[broken]
+          } in ${name}, element ${broken}. Use another snapshot.`,
+        );
+      }
+      out.set(short, data);
     }
     return out;
   };
-  const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
-  return {
-    weights: part(weightName),
-    part: (prefix) => part(under(prefix)),
-    checkShapes: (specs) => checkShapes(specs, shapes, path),
-    info: infoOf(shapes, metadata, path),
-    metadata,
-  };
-}
-
-/** A {@link Snapshot} whose tensors are read when they are asked for. */
-export interface LateSnapshot extends Pick<Snapshot, "info" | "metadata"> {
-  readonly weights: LateWeights;
-  part(prefix: string): LateWeights;
-}
-
-/** The same of tensors that are read when they are asked for. @throws UserError as {@link decodeSnapshot}, also when one is read. */
-export function lateSnapshotOf(
-  { tensors, metadata }: Pick<TensorFile, "metadata"> & { readonly tensors: ReadonlyMap<string, LateTensor> },
-  path: string,
-): LateSnapshot {
-  const part = (wanted: (name: string) => string | undefined): LateWeights =>
-    new Map([...tensors].flatMap(([name, { data }]) => {
-      const short = wanted(name);
-      const read = async () => finite(await valuesOf(data), name, path);
-      return short === undefined ? [] : [[short, { length: data.length, read }] as const];
-    }));
-  const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
-  const info = infoOf(shapes, metadata, path);
-  return { weights: part(weightName), part: (prefix) => part(under(prefix)), info, metadata };
-}
-
-function weightName(name: string): string | undefined {
-  return OTHER_PREFIXES.some((prefix) => name.startsWith(prefix)) ? undefined : name;
-}
-function under(prefix: string): (name: string) => string | undefined {
-  return (name) => (name.startsWith(prefix) ? name.slice(prefix.length) : undefined);
-}
-
-/** @throws UserError for whole numbers, and for numbers that are not finite. */
-function finite(data: TensorData["data"], name: string, path: string): Float32Array<ArrayBuffer> {
-  if (!(data instanceof Float32Array)) throw new UserError(`${path}: expected ${name} to be F32, found U32.`);
-  const broken = data.findIndex((value) => !Number.isFinite(value));
-  if (broken < 0) return data;
-  throw new UserError(
-    `${path}: expected finite numbers, found ${
-      data[broken]
-    } in ${name}, element ${broken}. Use another snapshot.`,
-  );
-}
-
-/** What a snapshot says of itself; undefined for a file of another program. @param shapes of its tensors */
-function infoOf(
-  shapes: ReadonlyMap<string, readonly number[]>,
-  metadata: Readonly<Record<string, string>>,
-  path: string,
-): SnapshotInfo | undefined {
   let info: SnapshotInfo | undefined;
   if (metadata.format !== undefined) {
     const parsed = v.safeParse(metadataSchema, metadata);
@@ -256,8 +209,15 @@ function infoOf(
     }
     info = parsed.output;
   }
+  const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
   if (info) checkShapes(tensorsOf(info), shapes, path);
-  return info;
+  return {
+    weights: part((name) => (OTHER_PREFIXES.some((prefix) => name.startsWith(prefix)) ? undefined : name)),
+    part: (prefix) => part((name) => (name.startsWith(prefix) ? name.slice(prefix.length) : undefined)),
+    checkShapes: (specs) => checkShapes(specs, shapes, path),
+    info,
+    metadata,
+  };
 }
 
 /** The tensors that a snapshot may hold, by what it says of itself. */
