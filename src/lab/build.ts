@@ -58,6 +58,12 @@ const WITHOUT_SCRIPT = new Html(
   `document.getElementById('lab').textContent = 'Expected the page\\'s script ' + this.src + ', ${MISSING}'`,
 );
 
+/** Names of {@link LabPage.files}. */
+export const LAB_FILES: readonly string[] = [
+  ...["index.html", "lab.css", "lab.js", "worker.js", "screens.js", "kernels.js", "reader.js"],
+  ...["machine_code.js", "lab.html"],
+];
+
 /** @returns the same bytes for the same sources. @throws Error with all that the bundler says */
 export async function buildLab(): Promise<LabPage> {
   const entry = (name: string) => fileURLToPath(new URL(`./client/${name}`, import.meta.url));

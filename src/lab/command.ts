@@ -12,7 +12,7 @@ import { contentsOf } from "../run/files/owned_folder.ts";
 import { type Asked, HOST, listen } from "../serve/listen.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
-import { buildLab, type LabPage, TITLE } from "./build.ts";
+import { buildLab, LAB_FILES, type LabPage, TITLE } from "./build.ts";
 
 const LAB_PORT = 8751;
 const CONNECTIONS = 64;
@@ -45,6 +45,7 @@ function parseOptions(args: readonly string[]): LabOptions {
 
 async function main(): Promise<number> {
   const { port, allowHost, open, build } = parseOptions(Deno.args);
+  if (build !== undefined) await expectOwnPages(build);
   const page = await buildLab();
   if (build !== undefined) {
     await writePage(build, page);
@@ -70,7 +71,6 @@ function answer({ single }: LabPage, { path }: Asked): Response {
 }
 
 async function writePage(path: string, { files }: LabPage): Promise<void> {
-  await expectOwnPages(path, [...files.keys()]);
   await makeFolder(path);
   for (const [name, text] of files) await atomicWriteFile(join(path, name), text);
   console.log(
@@ -79,9 +79,9 @@ async function writePage(path: string, { files }: LabPage): Promise<void> {
 }
 
 /** @throws UserError where a file of the page has the name of another's: index.html, which is written first, says whose they are. */
-async function expectOwnPages(path: string, names: readonly string[]): Promise<void> {
+async function expectOwnPages(path: string): Promise<void> {
   const isLab = async (name: string) => (await Deno.readTextFile(join(path, name))).includes(TITLE);
-  const found = names.filter((name) => contentsOf(path)?.includes(name));
+  const found = LAB_FILES.filter((name) => contentsOf(path)?.includes(name));
   const pages = found.filter((name) => name.endsWith(".html"));
   const foreign = (await Promise.all(pages.map(isLab))).indexOf(false);
   if (foreign < 0 && (found.length === 0 || pages.includes("index.html"))) return;

@@ -5,7 +5,7 @@ import { parseManifest } from "../../src/data/manifest.ts";
 import { Engine, literal } from "../../src/data/prepare/engine.ts";
 import { logRecipe } from "../../src/data/prepare/log.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
-import { buildLab } from "../../src/lab/build.ts";
+import { buildLab, LAB_FILES } from "../../src/lab/build.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { tableName } from "../../src/serve/bundle/kernel_table.ts";
 import { findChromium } from "../chromium.ts";
@@ -59,17 +59,7 @@ Deno.test("the scripts are as large as they may be, have nothing of Deno or Node
     assert.deepEqual(hosts, []);
   }
   assert.doesNotMatch(single, /<(script|link|img)[^>]* (src|href)="(?!data:)/);
-  assert.deepEqual([...files.keys()], [
-    "index.html",
-    "lab.css",
-    "lab.js",
-    "worker.js",
-    "screens.js",
-    "kernels.js",
-    "reader.js",
-    "machine_code.js",
-    "lab.html",
-  ]);
+  assert.deepEqual([...files.keys()], LAB_FILES);
 });
 
 Deno.test("kernels stand in the page once, as data: their files as they are, of all that its worker uses", () => {
