@@ -23,10 +23,17 @@ import { userError } from "../run/folder_check.ts";
 
 const tiny: Workload = { name: "tiny", users: 6, events: 2, page: 3, items: 40, width: 8 };
 
-/** Simulated users and slates have benches of their own; the others run where a batch or a table does not fit the device, or for policies. */
+/** Simulated users and slates have benches of their own; the others run where a batch or a table does not fit the device, for policies, or by choice. */
 const NOT_TIMED = [
   ...kernelFiles("shipped").filter((path) => /^(simulate|slates)\//.test(path)).map(kernelName),
-  ...["gradient_add", "gradient_rows_add", "gradient_clip", "gradient_norm", "table_rows"],
+  ...[
+    "gradient_add",
+    "gradient_rows_add",
+    "gradient_clip",
+    "gradient_norm",
+    "outcome_sum_subgroups",
+    "table_rows",
+  ],
 ];
 
 Deno.test("every column of a bench's tables has a name, and the first one says what a row is", () => {
