@@ -76,9 +76,10 @@ export function besideCells(
   return cellsOf(rows, marked ? columns : columns.slice(0, -1));
 }
 
-/** Registers, subgroups and what limits them, of all GPUs side by side. */
+/** Registers, subgroups and what limits them, of all GPUs side by side: of texts of which something does on one of them. */
 export function gpuCells({ gpus }: Compiled, texts: readonly CompiledText[]): Cells {
-  return cellsOf(texts, [
+  const limited = texts.filter(({ facts }) => Object.values(facts).some(({ limit }) => limit !== "none"));
+  return cellsOf(limited, [
     ["kernel", ({ kernel }) => kernel],
     ...gpus.map((
       gpu,

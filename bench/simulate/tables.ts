@@ -74,14 +74,22 @@ export function returnCells({ returns, played }: SimulateResult): Cells {
   ]);
 }
 
-/** A row a dispatch of a page. */
+/** The share of a page from which on a dispatch has a row of its own. */
+const OWN_ROW = 0.01;
+
+/** A row a dispatch of a page; those that take little of it share the last. */
 export function workCells({ work }: SimulateResult, ceilings: Ceilings | undefined): Cells {
-  const all = work.reduce((sum, { timing }) => sum + timing.median, 0);
+  const timeOf = (some: readonly PageWork[]) => some.reduce((sum, { timing }) => sum + timing.median, 0);
+  const all = timeOf(work);
+  const { large = [], others = [] } = Object.groupBy(
+    work,
+    ({ timing }) => timing.median < OWN_ROW * all ? "others" : "large",
+  );
   const roofline = (ceilings: Ceilings): Column<PageWork> => [
     "roofline",
     (one) => percent(standing(one, one.timing.median, ceilings).share),
   ];
-  return cellsOf(work, [
+  const { head, rows } = cellsOf(large, [
     ["dispatch", ({ label }) => label],
     ["kernel", ({ kernel }) => kernel],
     ["ms", ({ timing }) => short(timing.median / 1000)],
@@ -89,6 +97,10 @@ export function workCells({ work }: SimulateResult, ceilings: Ceilings | undefin
     ["GFLOP/s", ({ flops, timing }) => short(flops / timing.median / 1000)],
     ...(ceilings ? [roofline(ceilings)] : []),
   ]);
+  if (others.length === 0) return { head, rows };
+  const rest = timeOf(others);
+  const last = [`${others.length} others`, "", short(rest / 1000), percent(rest / all)];
+  return { head, rows: [...rows, head.map((_, k) => last[k] ?? "")] };
 }
 
 /** A row an axis. */

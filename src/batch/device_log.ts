@@ -2,11 +2,10 @@
 
 import { ownCounts } from "../counts/page_counts.ts";
 import { clickedRows, type ClickLog, FURTHER_CLICK, type ItemFeatures, NONE } from "../data/click_log.ts";
-import { MemoryItems } from "../data/item_catalogue.ts";
+import { distinct, MemoryItems, placeOf } from "../data/item_catalogue.ts";
 import { Arena } from "../gpu/arena.ts";
 import { type Gpu, LimitError } from "../gpu/device.ts";
 import type { View } from "../gpu/memory.ts";
-import { Growing } from "../data/growing.ts";
 import { UserError } from "../user_error.ts";
 import { DeviceItems } from "./device_items.ts";
 
@@ -47,9 +46,8 @@ export function bitWords(count: number): number {
 /** All users' events and rows, and the items that they show. Kernels lay out a batch of it. */
 export class DeviceLog {
   readonly #arena: Arena;
-  /** What {@link #ownIds} made, and what the device has. */
-  #ids = new Uint32Array();
-  #written: Uint32Array | undefined;
+  /** Whether the device has the numbers of all items, which are the catalogue's. */
+  #hasAllIds = false;
   /**
    * What is known of the items.
    * @internal
@@ -158,21 +156,19 @@ export class DeviceLog {
   }
 
   #writeFacts(log: ClickLog, { fact, itemId }: LogFacts, { latest }: CountedLog): void {
-    const ids = log.itemIds ?? this.#ownIds(log.items.count);
-    const facts = new Uint32Array(2 * log.rowItem.length);
+    const { itemIds: ids, rowItem, items } = log;
+    const facts = new Uint32Array(2 * rowItem.length);
     ownCounts(log, latest).forEach((own, row) => {
+      const item = rowItem[row] ?? 0;
       facts[2 * row] = own;
-      facts[2 * row + 1] = ids[log.rowItem[row] ?? 0] ?? 0;
+      facts[2 * row + 1] = ids?.[item] ?? item;
     });
-    this.gpu.queue.writeBuffer(fact.buffer, 0, facts);
-    if (ids !== this.#written) this.gpu.queue.writeBuffer(itemId.buffer, 0, ids);
-    this.#written = ids;
-  }
-
-  /** The numbers of items that are those of the catalogue. */
-  #ownIds(count: number): Uint32Array<ArrayBuffer> {
-    if (this.#ids.length !== count) this.#ids = new Uint32Array(count).map((_, item) => item);
-    return this.#ids;
+    const { queue } = this.gpu;
+    queue.writeBuffer(fact.buffer, 0, facts);
+    if (ids || !this.#hasAllIds) {
+      queue.writeBuffer(itemId.buffer, 0, ids ?? new Uint32Array(items.count).map((_, item) => item));
+    }
+    this.#hasAllIds = !ids;
   }
 
   /** Frees the GPU. */
@@ -190,44 +186,39 @@ function tooLargeLog({ message, share }: LimitError, rows: number): UserError {
   );
 }
 
-/** The rows in a fixed order by item: rows of an item keep their order. See {@link DeviceLog}. */
+/**
+ * The rows in a fixed order by item, by a counting sort: rows of an item keep their order. See {@link DeviceLog}. Of many items
+ * only those that are shown are counted.
+ */
 function orderByItem(
-  rowItem: Uint32Array,
-  { kind, count: items }: ItemFeatures,
+  rowItem: Uint32Array<ArrayBuffer>,
+  { kind, count }: ItemFeatures,
 ): { row: Uint32Array<ArrayBuffer>; item: Uint32Array<ArrayBuffer> } {
-  const rows = rowItem.length;
-  const row = new Uint32Array(3 * rows);
-  const item = new Growing(Uint32Array);
-  let [known, last] = [-1, -1];
-  rowsByItem(rowItem, items).forEach((r, place) => {
-    const id = rowItem[r] ?? 0;
-    if (id !== last) {
-      item.push(id);
-      item.push(place);
-      known++;
-      last = id;
-    }
-    row[3 * r] = kind === "one-hot" ? id : known;
-    row[3 * r + 1] = known;
-    row[3 * r + 2] = place;
-  });
-  return { row, item: item.values() };
-}
-
-/** The numbers of the rows, by item: by counting, or where there are fewer rows than items by sorting. */
-function rowsByItem(rowItem: Uint32Array, items: number): Uint32Array | Float64Array {
-  const rows = rowItem.length;
-  if (rows < items) {
-    const keys = Float64Array.from(rowItem, (id, r) => id * rows + r).sort();
-    return keys.map((key) => key % rows);
+  const ids = rowItem.length < count ? distinct(rowItem) : undefined;
+  const items = ids?.length ?? count;
+  const own = ids ? rowItem.map((id) => placeOf(ids, id)) : rowItem;
+  /** Rows of each item, then the place of its next one. */
+  const next = new Uint32Array(items);
+  for (const id of own) next[id] = (next[id] ?? 0) + 1;
+  const item: number[] = [];
+  /** Places of the items shown. */
+  const place = new Uint32Array(items);
+  let before = 0;
+  for (let id = 0; id < items; id++) {
+    const rows = next[id] ?? 0;
+    if (rows === 0) continue;
+    place[id] = item.length / 2;
+    item.push(ids?.[id] ?? id, before);
+    next[id] = before;
+    before += rows;
   }
-  const next = new Uint32Array(items + 1);
-  for (const id of rowItem) next[id + 1] = (next[id + 1] ?? 0) + 1;
-  for (let id = 0; id < items; id++) next[id + 1] = (next[id + 1] ?? 0) + (next[id] ?? 0);
-  const order = new Uint32Array(rows);
-  rowItem.forEach((id, r) => {
-    order[next[id] ?? 0] = r;
+  const row = new Uint32Array(3 * rowItem.length);
+  own.forEach((id, r) => {
+    const shown = place[id] ?? 0;
+    row[3 * r] = kind === "one-hot" ? rowItem[r] ?? 0 : shown;
+    row[3 * r + 1] = shown;
+    row[3 * r + 2] = next[id] ?? 0;
     next[id] = (next[id] ?? 0) + 1;
   });
-  return order;
+  return { row, item: Uint32Array.from(item) };
 }

@@ -55,27 +55,20 @@ export class DeviceTokens {
 
   /** [P] place of a pair among all pairs sorted by token. */
   get place(): View {
-    this.#expectOrder();
-    return this.#place;
+    return this.#ordered(this.#place);
   }
 
   /** [V+1] place of a token's first pair among them. */
   get tokenFirst(): View {
-    this.#expectOrder();
-    return this.#tokenFirst;
+    return this.#ordered(this.#tokenFirst);
   }
 
-  #expectOrder(): void {
-    if (this.#isOrdered) return;
-    this.#isOrdered = true;
-    this.#writeOrder();
-  }
-
-  #writeOrder(): void {
-    const { queue } = this.gpu;
-    const { tokenFirst, place } = orderByToken(this.#host.token, this.count);
-    queue.writeBuffer(this.#tokenFirst.buffer, 0, tokenFirst);
-    if (place.length > 0) queue.writeBuffer(this.#place.buffer, 0, place); // Deno fails on an empty write
+  #ordered(view: View): View {
+    if (!this.#isOrdered) {
+      this.#isOrdered = true;
+      this.write(this.#host);
+    }
+    return view;
   }
 
   /** @param host tokens of at most as many items as there is room for. */
@@ -92,7 +85,10 @@ export class DeviceTokens {
     const { queue } = this.gpu;
     queue.writeBuffer(this.itemFirst.buffer, 0, first);
     if (token.length > 0) queue.writeBuffer(this.token.buffer, 0, token); // Deno fails on an empty write
-    if (this.#isOrdered) this.#writeOrder();
+    if (!this.#isOrdered) return;
+    const { tokenFirst, place } = orderByToken(token, count);
+    queue.writeBuffer(this.#tokenFirst.buffer, 0, tokenFirst);
+    if (token.length > 0) queue.writeBuffer(this.#place.buffer, 0, place);
   }
 
   /** The most pairs that so many distinct items can have. */

@@ -162,7 +162,7 @@ export function overOwnItems(
 }
 
 /** Place of a number among ascending ones, by bisection. */
-function placeOf(ascending: Uint32Array, number: number): number {
+export function placeOf(ascending: Uint32Array, number: number): number {
   let [low, high] = [0, ascending.length];
   while (high - low > 1) {
     const middle = (low + high) >> 1;
@@ -173,6 +173,6 @@ function placeOf(ascending: Uint32Array, number: number): number {
 }
 
 /** Ascending, each once. */
-function distinct(numbers: Uint32Array): Uint32Array<ArrayBuffer> {
+export function distinct(numbers: Uint32Array): Uint32Array<ArrayBuffer> {
   return Uint32Array.from(numbers).sort().filter((id, k, all) => id !== all[k - 1]);
 }

@@ -45,6 +45,9 @@ Deno.test("bench simulate: a peer that steps one user counts by its user, not by
   assert.deepEqual(workCells(result, ceilings).rows, [
     ["score 1", "slate_score_panel", "1", "100.0 %", "3", "30.0 %"],
   ]);
+  const little = { label: "copy", kernel: "copy", flops: 0, bytes: 8, timing: timingOf([5]) };
+  const { rows: [, last] } = workCells({ ...result, work: [...result.work, little, little] }, ceilings);
+  assert.deepEqual(last, ["2 others", "", "0.01", "1.0 %", "", ""]);
   const points = [1, 2].map((x) => ({ x, microseconds: 1000 * x + 500 }));
   const line = { slope: 1000, constant: 500, error: 0.001 };
   assert.deepEqual(growthCells([{ axis: "users", points, line }]).rows, [

@@ -5,7 +5,7 @@ import { dataFolders, permissionFlags } from "../../src/cli/permissions.ts";
 import { stepLine, stepProgress } from "../../src/cli/progress.ts";
 import { describe, warningsOf } from "../../src/data/prepare/describe.ts";
 import { SIGN } from "../../src/run/files/owned_folder.ts";
-import { filesIn, interrupt, runCommand, signalled } from "../command_check.ts";
+import { filesIn, interrupt, runCommand, signalled, words } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 import { folderWith, prepareIn, recipe as logRecipeOf, withFolder } from "../prepared_folder.ts";
 
@@ -28,15 +28,9 @@ Deno.test("data retailrocket prepares, describe describes, train trains on it, i
   const memory = ["--save-dir", `${folder}/memory`];
   await using data = new CommandSeries("data", [["retailrocket", "--out", out]]);
   await using train = new CommandSeries("train", [memory, ["--resume", `${folder}/memory`]]);
-  const prepared = await data.run([
-    "retailrocket",
-    "--source",
-    `${folder}/raw`,
-    "--out",
-    out,
-    "--shares",
-    "60-20-20",
-  ]);
+  const prepared = await data.run(
+    words("retailrocket --shares 60-20-20 --source", `${folder}/raw --out`, out),
+  );
   assert.equal(prepared.code, 0, prepared.stderr);
   assert.match(prepared.stderr, /^1\/\d+ Reading events$/m);
   assert.match(
@@ -46,7 +40,10 @@ Deno.test("data retailrocket prepares, describe describes, train trains on it, i
   assert.match(prepared.stdout, new RegExp(`Train on it: deno task train --data ${out}`));
   assert.deepEqual(filesIn(out), ["items.parquet", "manifest.json", "pages.parquet", "users.parquet"]);
   const manifest = JSON.parse(await Deno.readTextFile(`${out}/manifest.json`));
-  assert.deepEqual(manifest.command.slice(0, 3), ["retailrocket", "--source", `${folder}/raw`]);
+  assert.deepEqual(
+    manifest.command.slice(0, 5),
+    words("retailrocket --shares 60-20-20 --source", `${folder}/raw`),
+  );
   assert.match(manifest.duckdb, /^v\d/);
   assert.equal(manifest.sources[0].bytes, (await Deno.stat(`${folder}/raw/events.csv`)).size);
 
@@ -70,14 +67,8 @@ Deno.test("data retailrocket prepares, describe describes, train trains on it, i
   const run = await train.run(["--data", out, ...memory, ...options]);
   assert.equal(run.code, 0, run.stderr);
   assert.match(run.stderr, /^data: prepared, 200 users, 200 events, 600 displayed items/m);
-  const evaluated = await runCommand(
-    "evaluate",
-    "--model",
-    `${folder}/memory/last.safetensors`,
-    "--data",
-    out,
-    "--json",
-  );
+  const model = `${folder}/memory/last.safetensors`;
+  const evaluated = await runCommand("evaluate", ...words("--json --model", model, "--data", out));
   assert.equal(evaluated.code, 0, evaluated.stderr);
   const result = JSON.parse(await Deno.readTextFile(`${folder}/memory/result.json`));
   assert.equal(JSON.parse(evaluated.stdout).nll, result.test.at(-1).nll);

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import * as v from "../../src/schema.ts";
 import { impressions } from "../../src/data/prepare/impressions.ts";
 import { logRecipe } from "../../src/data/prepare/log.ts";
-import { runCommand, words } from "../command_check.ts";
+import { words } from "../command_check.ts";
+import { CommandSeries } from "../command_series.ts";
 import {
   bestFigures,
   logFiles,
@@ -28,6 +29,10 @@ const logs: readonly [name: string, log: MadeLog][] = [
   ["shop", madeShop(1, { users: 300 })],
 ];
 
+const runs = await folderWith();
+const trainings = new CommandSeries("train", logs.map(([name]) => ["--save-dir", `${runs}/${name}`]));
+Deno.test.afterAll(() => trainings[Symbol.asyncDispose]());
+
 for (const [name, log] of logs) {
   Deno.test(`made logs: ${name} as it comes is learned from`, async () => {
     const folder = await folderWith(name === "news" ? mindFiles(log) : logFiles(log));
@@ -38,11 +43,10 @@ for (const [name, log] of logs) {
     const shares = { train: 0.7, validation: 0.15 };
     const { folder: set } = await prepareIn(folder, recipe, { shares });
     const small = "--dims 8 --lstm-units 4 --iterations 80 --learning-rate 3e-3 --batch-size 30 --no-report";
-    const run = await runCommand("train", "--data", set, "--save-dir", `${folder}/run`, ...words(small));
-    assert.equal(run.code, 0, run.stderr);
+    await trainings.ok(["--data", set, "--save-dir", `${runs}/${name}`, ...words(small)]);
     const { test: [best], baselines: { random } } = v.parse(
       resultSchema,
-      JSON.parse(await Deno.readTextFile(`${folder}/run/result.json`)),
+      JSON.parse(await Deno.readTextFile(`${runs}/${name}/result.json`)),
     );
     assert.ok(best);
     // A part of the way from a uniform guess to the truth, which a scale that is wrong does not let it go.

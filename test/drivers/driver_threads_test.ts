@@ -6,7 +6,7 @@ import { threadsFor } from "../../src/gpu/host/driver_threads.ts";
 import { defaultModel } from "../../src/model/config.ts";
 import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
 import { iterationFlops, type Trained } from "../../src/train/iteration_work.ts";
-import { runCommandWith, withSmallLog } from "../command_check.ts";
+import { runCommandWith, withSmallLog, words } from "../command_check.ts";
 import { AS_TESTS_HAVE_IT, AS_USERS_HAVE_IT } from "../driver_settings.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 
@@ -23,17 +23,7 @@ Deno.test("two threads a core, none for small steps or with one core, and what t
 Deno.test("the bits of a training depend neither on the driver's threads nor on how it compiles", () =>
   withSmallLog(async (folder, data) => {
     // The tests run without threads, on shaders that the driver did not optimise, four numbers wide.
-    const args = [
-      "--data",
-      data,
-      "--batch-size",
-      "30",
-      "--iterations",
-      "6",
-      "--validate-every",
-      "3",
-      "--no-report",
-    ];
+    const args = words("--batch-size 30 --iterations 6 --validate-every 3 --no-report --data", data);
     const files = ["train.csv", "validation.csv", "last.safetensors"];
     const results = [];
     const drivers: Record<string, string>[] = [
@@ -42,13 +32,7 @@ Deno.test("the bits of a training depend neither on the driver's threads nor on 
     ];
     for (const [k, driver] of drivers.entries()) {
       const run = `${folder}/driver-${k}`;
-      const { code, stderr } = await runCommandWith(
-        driver,
-        "train",
-        "--save-dir",
-        run,
-        ...args,
-      );
+      const { code, stderr } = await runCommandWith(driver, "train", "--save-dir", run, ...args);
       assert.equal(code, 0, stderr);
       results.push(files.map((name) => Deno.readFileSync(`${run}/${name}`)));
     }

@@ -37,7 +37,7 @@ import {
   writeRun,
   writeSeedsFolder,
 } from "./report_folders.ts";
-import { userError } from "../run/folder_check.ts";
+import { userError, withEmptyFolder } from "../run/folder_check.ts";
 
 const COLUMNS = ["loss", "prec1", "prec2"];
 const TRAIN = [[1, 2, 0.1, 0.2], [2, 1.5, 0.2, 0.3], [3, 1.25, "NaN", "NaN"], [4, 1, 0.4, 0.5]];
@@ -63,15 +63,6 @@ const ADVERSARIAL: StageFiles = {
   validation: [[0, 1.5, -0.75, 0.5, 0.125, 0.25, 0.375, 0.5]],
   test: [{ ...figures("best-prec1", 1.25, 0.4, 0.5), piPrec1: 0.45, piPrec2: 0.55, lossMin: 0, lossMax: 1 }],
 };
-
-async function withFolder(use: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "clickgan-report-" });
-  try {
-    await use(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 function lineIn(charts: readonly ChartDefinition[], id: string): LineChart {
   const chart = charts.find((chart) => chart.id === id);
@@ -149,7 +140,7 @@ Deno.test("a bar's whisker is the range of its resamples, or one standard deviat
 });
 
 Deno.test("a finished run has its curves, bars and baselines", () =>
-  withFolder(async (folder) => {
+  withEmptyFolder(async (folder) => {
     writeRun(`${folder}/run`, { shannon: FINISHED });
     const data = await collect([`${folder}/run`]);
     const charts = chartsOf(data);
@@ -211,7 +202,7 @@ Deno.test("a finished run has its curves, bars and baselines", () =>
   }));
 
 Deno.test("runs over seeds have means, bands and notes on what is not finished", () =>
-  withFolder(async (folder) => {
+  withEmptyFolder(async (folder) => {
     const second = {
       ...FINISHED,
       train: TRAIN.map(([at, loss, ...rest]) => [at ?? 0, Number(loss) + 1, ...rest]),
@@ -244,7 +235,7 @@ Deno.test("runs over seeds have means, bands and notes on what is not finished",
   }));
 
 Deno.test("the adversarial stage is drawn with pi and u, alone or after the first stage", () =>
-  withFolder(async (folder) => {
+  withEmptyFolder(async (folder) => {
     writeRun(`${folder}/both`, { shannon: FINISHED, adversarial: ADVERSARIAL });
     writeRun(`${folder}/NoPretrain`, { adversarial: ADVERSARIAL });
     const data = await collect([`${folder}/both`, `${folder}/NoPretrain`]);
@@ -304,7 +295,7 @@ Deno.test("the adversarial stage is drawn with pi and u, alone or after the firs
   }));
 
 Deno.test("the page has the sign and the words of one verdict: beside the baselines, on the same users", () =>
-  withFolder(async (folder) => {
+  withEmptyFolder(async (folder) => {
     const outcome = async (prec1: number, half: number, verdict?: string[]) => {
       const test = [figures("best-loss", 1.5, prec1, 0.5, half)];
       writeRun(`${folder}/run`, { shannon: { ...FINISHED, test, verdict } });
@@ -342,7 +333,7 @@ Deno.test("the page has the sign and the words of one verdict: beside the baseli
   }));
 
 Deno.test("logarithmic axes have ticks whatever they span, and losses that span a decade have one", () =>
-  withFolder(async (folder) => {
+  withEmptyFolder(async (folder) => {
     assert.deepEqual(ticksBetween(1, 1e6), [1, 10, 100, 1e3, 1e4, 1e5, 1e6]);
     assert.deepEqual(ticksBetween(4, 150), [5, 10, 20, 50, 100]);
     assert.deepEqual(ticksBetween(16, 128), [20, 30, 40, 50, 60, 80, 100]);
@@ -376,7 +367,7 @@ function kept(right: (user: number) => number, users = "a") {
 }
 
 Deno.test("models that were tested on the same users are compared in pairs", () =>
-  withFolder(async (folder) => {
+  withEmptyFolder(async (folder) => {
     const test = (prec1: number, paired?: unknown) => ({
       ...FINISHED,
       test: ["best-loss", "best-prec1"].map((name) => ({ ...figures(name, 1.5, prec1, 0.6), paired })),
@@ -409,7 +400,7 @@ Deno.test("models that were tested on the same users are compared in pairs", () 
   }));
 
 Deno.test("an experiment has its models' names, its claims, and what has not begun", () =>
-  withFolder(async (folder) => {
+  withEmptyFolder(async (folder) => {
     writeExperiment(folder, [1, 2]);
     await Deno.remove(`${folder}/batchnorm-64-64`, { recursive: true });
     const data = await collect([folder]);
@@ -424,7 +415,7 @@ Deno.test("an experiment has its models' names, its claims, and what has not beg
   }));
 
 Deno.test("a result that is older than the run's extension is not shown", () =>
-  withFolder(async (folder) => {
+  withEmptyFolder(async (folder) => {
     writeRun(folder, { iterations: 9, shannon: { ...FINISHED, iteration: 3 } });
     const data = await collect([folder]);
     assert.deepEqual(data.models.flatMap(progressNotes), ["unfinished: iteration 4 of 9"]);
@@ -434,14 +425,14 @@ Deno.test("a result that is older than the run's extension is not shown", () =>
   }));
 
 Deno.test("charts without a number are left out", () =>
-  withFolder(async (folder) => {
+  withEmptyFolder(async (folder) => {
     const rows = [[0, 2.5, "NaN", "NaN"]];
     writeRun(folder, { shannon: { validation: rows } });
     assert.deepEqual(idsOf(chartsOf(await collect([folder]))), ["loss"]);
   }));
 
 Deno.test("text from the data stays text", () =>
-  withFolder(async (folder) => {
+  withEmptyFolder(async (folder) => {
     const evil = `</script><script>alert("1")</script><!--&'`;
     writeRun(`${folder}/a`, { shannon: FINISHED });
     writeJson(`${folder}/experiment.json`, { models: [{ name: evil, folder: "a" }] });
@@ -461,7 +452,7 @@ Deno.test("text from the data stays text", () =>
   }));
 
 Deno.test("models of one name are told apart, and a folder named twice is one", () =>
-  withFolder(async (folder) => {
+  withEmptyFolder(async (folder) => {
     for (const name of ["a/run", "b/run"]) writeRun(`${folder}/${name}`, { shannon: FINISHED });
     const data = await collect([`${folder}/a/run`, `${folder}/b/run`, `${folder}/a/run/`]);
     assert.deepEqual(data.models.map(({ name }) => name), [
@@ -475,7 +466,7 @@ Deno.test("the page's script is what its sources say; else: deno task build repo
 });
 
 Deno.test("the command writes the page into the first folder, or where --out says", () =>
-  withFolder(async (folder) => {
+  withEmptyFolder(async (folder) => {
     const [a, b] = [`${folder}/a`, `${folder}/b`];
     writeRun(a, { shannon: FINISHED });
     writeRun(b, { dims: [32], shannon: FINISHED });
@@ -497,7 +488,7 @@ Deno.test({
   name: "the page in a browser: drawn, readable, savable, by day and night, on a phone and on paper",
   ignore: typeof chromium !== "string",
   fn: () =>
-    withFolder(async (folder) => {
+    withEmptyFolder(async (folder) => {
       const [run, experiment, policies] = [`${folder}/run`, `${folder}/experiment`, `${folder}/policies`];
       writeRun(run, { shannon: FINISHED, adversarial: ADVERSARIAL });
       writeExperiment(experiment, [1, 2, 3]);
