@@ -23,7 +23,7 @@ import { userError } from "../run/folder_check.ts";
 
 const tiny: Workload = { name: "tiny", users: 6, events: 2, page: 3, items: 40, width: 8 };
 
-/** Simulated users and slates have benches of their own; the others run where a batch, or a table, does not fit the device, by calibration, or for policies. */
+/** Simulated users and slates have benches of their own; the others run where a batch or a table does not fit the device, for policies, or by choice. */
 const NOT_TIMED = [
   ...kernelFiles("shipped").filter((path) => /^(simulate|slates)\//.test(path)).map(kernelName),
   ...[
@@ -31,8 +31,8 @@ const NOT_TIMED = [
     "gradient_rows_add",
     "gradient_clip",
     "gradient_norm",
-    "table_rows",
     "outcome_sum_subgroups",
+    "table_rows",
   ],
 ];
 

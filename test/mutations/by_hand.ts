@@ -25,7 +25,7 @@ const FAULTS: readonly Fault[] = [
   ["adam.wgsl", "(sqrt(v1) + EPSILON)", "sqrt(v1 + EPSILON)"],
   ["adam.wgsl", "w1 -= step.decay * w;", "w1 -= step.decay * step.learning_rate * w;"],
   ["adam_rows.wgsl", "k % N4, gradient[k]);", "k % N4, gradient[k % N4]);"],
-  ["gradient_rows_add.wgsl", "mark[touched_row] == touched_row;", "true;"],
+  ["gradient_rows_add.wgsl", "let before = mark[touched_row] == touched_row;", "let before = true;"],
   ["src/tape/parameters.ts", "(spec.table && spec.decays) ?? false", "spec.table ?? false"],
   ["src/train/trainer.ts", "adamRate(rate, t)", "adamRate(rate, 1)"],
   // Layers and encoders.
