@@ -316,23 +316,6 @@ Deno.test("the command prints tables and changes, and writes figures, page and a
     );
   }));
 
-Deno.test("demo: what train prints is kept between the markers of a page", () =>
-  withFolder({}, async (folder) => {
-    const page = `${folder}/page.md`;
-    await Deno.writeTextFile(page, "before\n<!-- bench demo -->\nold\n<!-- end of bench demo -->\nafter\n");
-    const { code, stderr } = await runBench(["demo", "--iterations", "10", "--readme", page]);
-    assert.equal(code, 0, stderr);
-    const text = await Deno.readTextFile(page);
-    assert.match(
-      text,
-      /^before\n[^]*```\nTest users:[^]*\nbest-loss +\d[^]*This run took \d+ s\.\n[^]*\nafter\n$/,
-    );
-    assert.doesNotMatch(text, /old|clickgan-demo/);
-    const refused = await runBench(["demo", "--readme", `${folder}/none.md`]);
-    assert.equal(refused.code, 1);
-    assert.match(refused.stderr, /none\.md/);
-  }));
-
 Deno.test("what is no part, workload, pattern, file or number is refused", async () => {
   const wrong: [args: string[], message: RegExp][] = [
     [["kernles"], /Allowed choices are adapter, kernels, steps, growth/],

@@ -57,9 +57,7 @@ function replaced(text: string, from: string, to: string): string {
 const others: readonly (readonly [exercise: string, kernel: string, grid: string])[] = [
   ["softmax", "choice_nll_1_naive", "K, E"],
   ["matmul", "matmul_forward_rows", "M / 8, N4 / 4\n// where: weights uniform, input texture"],
-  ["lstm", "lstm_forward", "B / 4"],
   ["lstm", "lstm_forward_2_workgroup", "16 H4 B\n// workgroup: 16 H4"],
-  ["lstm-backward", "lstm_backward", "B / 4"],
   ["slate-score", "slate_score_panel", "128 P, U / 128"],
   ["panel", "matmul_forward_11_panel_loop", "N4 / 4, M\n// where: input texture"],
 ];

@@ -23,7 +23,10 @@ Deno.test("two threads a core, none for small steps or with one core, and what t
 Deno.test("the bits of a training depend neither on the driver's threads nor on how it compiles", () =>
   withSmallLog(async (folder, data) => {
     // The tests run without threads, on shaders that the driver did not optimise, four numbers wide.
-    const args = words("--batch-size 30 --iterations 6 --validate-every 3 --no-report --data", data);
+    const args = words(
+      "--dims 8 --lstm-units 4 --batch-size 30 --iterations 6 --validate-every 3 --no-report --data",
+      data,
+    );
     const files = ["train.csv", "validation.csv", "last.safetensors"];
     const results = [];
     const drivers: Record<string, string>[] = [
