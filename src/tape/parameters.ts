@@ -185,9 +185,8 @@ export class ParameterArena {
       const rows = Number(t.rows);
       if (values.length !== rows * t.columns) {
         throw new Error(
-          `parameter ${name}: expected ${
-            rows * t.columns
-          } values [${rows}, ${t.columns}], got ${values.length}`,
+          `parameter ${name}: expected ${rows * t.columns} values [${rows}, ${t.columns}], got ` +
+            `${values.length}`,
         );
       }
       const constant = this.#constants.has(name);

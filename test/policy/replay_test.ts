@@ -21,9 +21,8 @@ import { checkTest, withGpu } from "../op_check.ts";
 
 for (const repeats of [false, true]) {
   checkTest(
-    `replay: a drawn page is what was seen; its masks are the clicks before${
-      repeats ? ", but for repeats" : ""
-    }`,
+    "replay: a drawn page is what was seen; its masks are the clicks " +
+      `before${repeats ? ", but for repeats" : ""}`,
     undefined,
     (gpu, checks) => checkReplay(gpu, checks, repeats),
   );

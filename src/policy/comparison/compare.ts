@@ -151,9 +151,8 @@ export async function compare(
     for (const contender of contenders) {
       const { policy, only } = contender;
       if (only !== undefined && only !== environment.role) continue;
-      const what = `${policy}${
-        contender.seed === null ? "" : `, seed ${contender.seed}`
-      } in ${environment.name}`;
+      const what = `${policy}${contender.seed === null ? "" : `, seed ${contender.seed}`} in ` +
+        `${environment.name}`;
       const trials = await contender.try(environment.source, (done, of) => onProgress?.(what, done, of));
       const about = { learnedHere: place === 0, items: environment.source.itemCount, logged };
       cells.push(cellOf(contender, environment.name, trials, about));

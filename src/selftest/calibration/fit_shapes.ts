@@ -78,10 +78,9 @@ export async function fittedShapes<P>(
   if (compared === 0 && untried.length > 0) {
     // Nothing is kept: a driver that keeps what it compiled may be quicker the next time.
     say(
-      `Kernels for ${adapter.description}: the standard ones. No others were tried, as there is no time to compile them: ` +
-        `one takes ${
-          neededSeconds.toFixed(1)
-        } s or more here. The next run looks again; --no-calibration skips this.`,
+      `Kernels for ${adapter.description}: the standard ones. No others were tried, as there is no time ` +
+        `to compile them: one takes ${neededSeconds.toFixed(1)} s or more here. The next run looks ` +
+        "again; --no-calibration skips this.",
     );
     return shapes;
   }

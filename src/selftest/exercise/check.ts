@@ -148,9 +148,8 @@ function checkUniforms({ step, views }: BoundStep, { name: size }: Case, file: s
     const view = views[name];
     if (place !== "uniform" || !view || isTexture(view) || isUniform(view)) continue;
     throw new UserError(
-      `${file}: ${name} has ${thousands(view.size)} bytes at ${size}; a uniform has at most ${
-        thousands(UNIFORM_BYTES)
-      }.`,
+      `${file}: ${name} has ${thousands(view.size)} bytes at ${size}; a uniform has at most ` +
+        `${thousands(UNIFORM_BYTES)}.`,
     );
   }
 }
@@ -171,9 +170,8 @@ function hints(exercise: Exercise, { kernel: { source, constants } }: Step, prob
 async function faultOf(arena: CanaryArena, problem: Problem, bound: BoundStep): Promise<string | undefined> {
   const { faults: [first], found } = await compareStep(arena, problem, bound);
   if (first?.what === "stray writes") {
-    return `${
-      checkText(first)
-    }. Leave early in invocations that own nothing; arrayLength counts words behind an output, too.`;
+    return `${checkText(first)}. Leave early in invocations that own nothing; arrayLength counts words ` +
+      "behind an output, too.";
   }
   if (first && first.what !== "two runs") return wrongText(first, problem, found);
   const padding = writtenPadding(problem, found);

@@ -134,9 +134,8 @@ async function timeRounds(
     for (const { number, encode } of steps) {
       const each = done > 0 ? (performance.now() - began) / done : RUNS;
       onProgress(
-        `${name}: timing, round ${round} of ${rounds}, step ${number}; about ${
-          Math.ceil(each * (all - done) / 1000)
-        } s left`,
+        `${name}: timing, round ${round} of ${rounds}, step ${number}; about ` +
+          `${Math.ceil(each * (all - done) / 1000)} s left`,
       );
       const timing = await timeRepeated(gpu, encode, { seconds: 0 });
       done += runMs.get(number) ?? 0;

@@ -49,10 +49,8 @@ export async function findPolicy(name: string): Promise<OpenedPolicy | undefined
   if (policyNamed(name)) return undefined;
   if (await hasPolicy(name)) return await OpenedPolicy.open(name);
   throw new UserError(
-    `Expected a policy, ${policyNames.join(", ")} or the folder of a trained one, got ${
-      JSON.stringify(name)
-    }. ` +
-      "deno task policy train makes one.",
+    `Expected a policy, ${policyNames.join(", ")} or the folder of a trained one, got ` +
+      `${JSON.stringify(name)}. deno task policy train makes one.`,
   );
 }
 
@@ -153,8 +151,8 @@ export async function seenBy(
   const found = await findAgain(trainedOn, options);
   if (sameItems(found.data, data)) return found.open(gpu, made).environment;
   throw new UserError(
-    `Expected a policy over the items of ${data.source.name}, got ${path}, which was trained on ${
-      subjectText(trainedOn)
-    } with others. Simulate users of the same items; of a made-up shop those of the same --data-seed.`,
+    `Expected a policy over the items of ${data.source.name}, got ${path}, which was trained on ` +
+      `${subjectText(trainedOn)} with others. Simulate users of the same items; of a made-up shop those ` +
+      "of the same --data-seed.",
   );
 }
