@@ -91,10 +91,9 @@ async function study(gpu: Gpu): Promise<string> {
   });
   simulator.destroy();
   for (const target of targets) {
-    const players = await Simulator.create(gpu, truth, { ...options, seed: 2, users: PLAYERS, pages: 5 });
+    using players = await Simulator.create(gpu, truth, { ...options, seed: 2, users: PLAYERS, pages: 5 });
     const { returns } = await players.run(exploring(policy, target));
     target.first = meanAndSd([...returns]).mean;
-    players.destroy();
   }
   return textOf(targets);
 }

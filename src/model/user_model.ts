@@ -174,6 +174,9 @@ export class UserModel implements RecordableModel {
     this.#scorer?.destroy();
     this.parameters.destroy();
   }
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
 }
 
 /** Records what a model's config describes. */

@@ -242,6 +242,9 @@ export class Simulator {
     this.#environment.destroy();
     this.#arena.destroy();
   }
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
 
   /** Submits an episode, and waits for no more than the group of pages before the last. */
   async #play(

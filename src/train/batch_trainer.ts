@@ -374,4 +374,7 @@ export class BatchTrainer<C, F> {
   destroy(): void {
     this.parts.made.destroy();
   }
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
 }

@@ -290,6 +290,9 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
   destroy(): void {
     this.made.destroy();
   }
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
 }
 
 class Sums {

@@ -35,7 +35,7 @@ Deno.test("what a model's users did is as likely to the model as it says, pages 
       try {
         const start = [[3, 1], [], [5]]; // given events: they move users, and are not predicted
         const options = { users: 600, slate: 3, pages: 6, seed: 4, leave: 0.1, start, repeats: true };
-        const simulator = await Simulator.create(gpu, new LearnedSource(model), options);
+        using simulator = await Simulator.create(gpu, new LearnedSource(model), options);
         const startedWith = (user: number) => startOf(start, user, 0, keyOf(options.seed));
         await Deno.mkdir(`${folder}/log`);
         const contents = { name: "simulated", items: source.items, itemIds, notes: [], command: [] };
@@ -61,7 +61,6 @@ Deno.test("what a model's users did is as likely to the model as it says, pages 
           },
         });
         await pages.finish();
-        simulator.destroy();
 
         const own = await openDataset(`${folder}/log`);
         const { eventRows, eventClick, eventGiven } = own.source.log ?? assert.fail();

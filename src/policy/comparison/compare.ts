@@ -92,16 +92,12 @@ export async function loggedStates(
   seed: number,
 ): Promise<LoggedStates> {
   const users = Math.min(LOGGED_USERS, Math.max(2, histories.length));
-  const simulator = await Simulator.create(gpu, witness, {
+  using simulator = await Simulator.create(gpu, witness, {
     ...{ users, slate: 1, pages: 1, seed, repeats: true, start: histories, together: users },
   });
-  try {
-    await simulator.reset();
-    const states = await simulator.states();
-    return new LoggedStates(states, states.length / users);
-  } finally {
-    simulator.destroy();
-  }
+  await simulator.reset();
+  const states = await simulator.states();
+  return new LoggedStates(states, states.length / users);
 }
 
 /** An environment that can be tried. */

@@ -240,4 +240,7 @@ export class QNetwork {
     this.parameters.destroy();
     this.#arena.destroy();
   }
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
 }

@@ -32,13 +32,9 @@ export async function fitShapes(
   say: (text: string) => void,
 ): Promise<KernelShapes> {
   const cache = folder === undefined ? undefined : new ShapeCache(folder, say);
-  const products = productsOf(gpu, source, model, users);
+  using products = productsOf(gpu, source, model, users);
   if (!products) return recordedShapes(undefined, gpu.shapes);
-  try {
-    return await fittedShapes(gpu, products, cache, await keyOf(gpu, products.sizes()), say);
-  } finally {
-    products.destroy();
-  }
+  return await fittedShapes(gpu, products, cache, await keyOf(gpu, products.sizes()), say);
 }
 
 /** Undefined where there can be no batch: the training says what is wrong with it. */

@@ -77,28 +77,25 @@ export async function checkAnswer(
   one: Case,
   file: string,
 ): Promise<void> {
-  const { arena, problem, steps } = await bindAnswer(gpu, exercise, step, one, file);
-  try {
-    const [bound, ...others] = steps;
-    if (!bound) throw new Error(`exercise ${exercise.name}: nothing was bound`);
-    checkUniforms(bound, one, file);
-    const fault = await faultOf(arena, problem, bound).catch((error) => {
-      throw gridFault(error, one, file) ?? error;
-    });
+  const { arena: own, problem, steps } = await bindAnswer(gpu, exercise, step, one, file);
+  using arena = own;
+  const [bound, ...others] = steps;
+  if (!bound) throw new Error(`exercise ${exercise.name}: nothing was bound`);
+  checkUniforms(bound, one, file);
+  const fault = await faultOf(arena, problem, bound).catch((error) => {
+    throw gridFault(error, one, file) ?? error;
+  });
+  if (fault) {
+    throw new UserError(`${file} is wrong at ${one.name}: ${fault}${hints(exercise, step, problem)}`);
+  }
+  for (const other of others) {
+    const fault = await faultOf(arena, problem, other);
     if (fault) {
-      throw new UserError(`${file} is wrong at ${one.name}: ${fault}${hints(exercise, step, problem)}`);
+      throw new UserError(
+        `${file} is wrong at ${one.name} when its invocations run in another order: ${fault}\n` +
+          "Does one read what another writes, without a barrier between them?",
+      );
     }
-    for (const other of others) {
-      const fault = await faultOf(arena, problem, other);
-      if (fault) {
-        throw new UserError(
-          `${file} is wrong at ${one.name} when its invocations run in another order: ${fault}\n` +
-            "Does one read what another writes, without a barrier between them?",
-        );
-      }
-    }
-  } finally {
-    arena.destroy();
   }
 }
 

@@ -114,26 +114,22 @@ export async function runPolicies(
   const runs: PolicyRun[] = [];
   const { users, pages } = options;
   for (const [number, { name, policy, pace }] of policies.entries()) {
-    const simulator = await Simulator.create(gpu, environment, {
+    using simulator = await Simulator.create(gpu, environment, {
       ...options,
       together: together(gpu, environment.itemCount, pace),
     });
-    try {
-      const groups = new FigureGroups(users, pages);
-      const found = await simulator.run(policy, {
-        onProgress: (done, of) => {
-          signal.throwIfAborted();
-          onUsers(Math.floor(users * (number + done / of)), users * policies.length);
-        },
-        onLog: async (log) => {
-          groups.add(log);
-          if (number === 0) await onLog?.(log);
-        },
-      });
-      runs.push({ name, figures: groups.figures(found), returns: found.returns });
-    } finally {
-      simulator.destroy();
-    }
+    const groups = new FigureGroups(users, pages);
+    const found = await simulator.run(policy, {
+      onProgress: (done, of) => {
+        signal.throwIfAborted();
+        onUsers(Math.floor(users * (number + done / of)), users * policies.length);
+      },
+      onLog: async (log) => {
+        groups.add(log);
+        if (number === 0) await onLog?.(log);
+      },
+    });
+    runs.push({ name, figures: groups.figures(found), returns: found.returns });
   }
   return runs;
 }
