@@ -242,6 +242,7 @@ export class Simulator {
     this.#environment.destroy();
     this.#arena.destroy();
   }
+  /** As `destroy`, for blocks that hold it by `using`. */
   [Symbol.dispose](): void {
     this.destroy();
   }

@@ -374,6 +374,7 @@ export class BatchTrainer<C, F> {
   destroy(): void {
     this.parts.made.destroy();
   }
+  /** As `destroy`, for blocks that hold it by `using`. */
   [Symbol.dispose](): void {
     this.destroy();
   }
