@@ -101,9 +101,7 @@ async function runnerOf(
     const batch = { sizes: { rows }, counted: 1, first: 0 };
     headers.put(0, batch, { slot: 0, learningRate: 0, iteration: 0, noise: SEED, ...purpose });
     headers.upload(0, 1);
-    const commands = new Commands(gpu, "replay");
-    program.encode(commands, batch.sizes, 0);
-    gpu.queue.submit([commands.finish()]);
+    Commands.submit(gpu, "replay", (commands) => program.encode(commands, batch.sizes, 0));
   };
 }
 
@@ -136,9 +134,7 @@ async function checkTargets(gpu: Gpu, checks: Checks): Promise<void> {
     qTarget(config, { outcome, next: nextView, wanted }),
     pageReward(config, { outcome, ring }),
   ]);
-  const commands = new Commands(gpu, "targets");
-  program.encode(commands, batch.sizes, 0);
-  gpu.queue.submit([commands.finish()]);
+  Commands.submit(gpu, "targets", (commands) => program.encode(commands, batch.sizes, 0));
   const [found, sums] = await readViews(gpu, [wanted, ring]);
   const expected = outcomes.map(([, reward = NaN, stays, page = NaN], b) => {
     const follows = stays === 1 && page + 1 < PAGES;
