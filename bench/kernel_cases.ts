@@ -3,7 +3,6 @@
  * differs in kernel, constants or sizes is one, so that no kernel can be forgotten.
  */
 
-import { Made } from "../src/gpu/made.ts";
 import type { ClickDispatch } from "../src/batch/click_sizes.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { type Constants, type Kernel, kernelText } from "../src/gpu/kernel.ts";
@@ -105,8 +104,7 @@ export async function benchKernels(
   for (const model of modelsFor(workload.log, models)) {
     const where = `${workload.name} ${model.name}${suffix}`;
     options.onProgress?.(`${where}: recording and compiling`);
-    using made = new Made();
-    const recording = made.keep(await model.record(gpu, workload.log, workload.users));
+    using recording = await model.record(gpu, workload.log, workload.users);
     const { parts, steps } = await partsOf(recording);
     const cases = casesOf(parts, steps);
     for (const { key } of cases) counts.set(key, (counts.get(key) ?? 0) + 1);

@@ -91,10 +91,9 @@ async function study(gpu: Gpu): Promise<string> {
   });
   simulator.destroy();
   for (const target of targets) {
-    const players = await Simulator.create(gpu, truth, { ...options, seed: 2, users: PLAYERS, pages: 5 });
+    using players = await Simulator.create(gpu, truth, { ...options, seed: 2, users: PLAYERS, pages: 5 });
     const { returns } = await players.run(exploring(policy, target));
     target.first = meanAndSd([...returns]).mean;
-    players.destroy();
   }
   return textOf(targets);
 }
@@ -114,17 +113,14 @@ function textOf(targets: readonly Target[]): string {
   const title = (name: string) =>
     name === "decisions" ? "per-decision DR, clicks on the first 5 pages" : estimators[name as EstimatorName];
   const about = targets.map(({ temperature, truths, first, shares }) =>
-    `T ${temperature}: truth ${digits(mean(truths))} clicks a page, ${
-      first.toFixed(3)
-    } on the first 5 pages, ` +
-    `effective sample ${(100 * mean(shares)).toFixed(0)} %`
+    `T ${temperature}: truth ${digits(mean(truths))} clicks a page, ${first.toFixed(3)} on the first 5 ` +
+    `pages, effective sample ${(100 * mean(shares)).toFixed(0)} %`
   );
   return [
-    `${LOGS} logs of ${USERS} users of the restless shop on ${PAGES} pages of ${SLATE} items from pools of some ${POOL}, drawn ` +
-    `at temperature ${LOGGED_AT} by the utilities of a model that is blind to what tires users; the policy draws by the same at ` +
-    `another temperature. ${
-      about.join("; ")
-    }. Off by: mean over the logs. Holds the truth: the share of the 95 % intervals.`,
+    `${LOGS} logs of ${USERS} users of the restless shop on ${PAGES} pages of ${SLATE} items from pools ` +
+    `of some ${POOL}, drawn at temperature ${LOGGED_AT} by the utilities of a model that is blind to ` +
+    `what tires users; the policy draws by the same at another temperature. ${about.join("; ")}. Off ` +
+    "by: mean over the logs. Holds the truth: the share of the 95 % intervals.",
     "",
     ...markdownTable(
       ["", ...TARGETS.flatMap((t) => [`T ${t}: off by`, "rmse", "holds the truth"])],

@@ -7,6 +7,7 @@ import { type ItemCatalogue, overOwnItems } from "../data/item_catalogue.ts";
 import { UserError } from "../user_error.ts";
 import { Arena } from "../gpu/arena.ts";
 import { Commands } from "../gpu/commands.ts";
+import { making } from "../gpu/made.ts";
 import { isTexture } from "../gpu/memory.ts";
 import { readFloats } from "../gpu/readback.ts";
 import { ModelProgram, ofOthers, type RecordableModel } from "./model_program.ts";
@@ -63,15 +64,12 @@ export class Scorer {
   }
 
   /** @throws UserError for more room than the adapter has. */
-  static async create(model: ScorableModel, room: ScorerRoom): Promise<Scorer> {
-    const scorer = new Scorer(model, room);
-    try {
+  static create(model: ScorableModel, room: ScorerRoom): Promise<Scorer> {
+    return making(async (made) => {
+      const scorer = made.keep(new Scorer(model, room));
       await scorer.#prepare();
-    } catch (error) {
-      scorer.destroy();
-      throw error;
-    }
-    return scorer;
+      return scorer;
+    });
   }
 
   holds({ users, events, rows }: ScorerRoom): boolean {

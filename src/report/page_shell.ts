@@ -118,9 +118,8 @@ function chartSummary(chart: ChartDefinition): string {
       return `${chart.title}: ${chart.yTitle} over ${chart.xTitle}; ` +
         chart.series.map(({ name, points }) => `${name}, ${points.length} points`).join("; ");
     case "stack":
-      return `${chart.title}: ${
-        chart.bars.map((bar, k) => `${bar} ${sumOf(chart, k).toFixed(2)} ${chart.unit}`).join("; ")
-      }`;
+      return `${chart.title}: ` +
+        `${chart.bars.map((bar, k) => `${bar} ${sumOf(chart, k).toFixed(2)} ${chart.unit}`).join("; ")}`;
   }
 }
 

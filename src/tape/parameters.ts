@@ -106,7 +106,7 @@ export class ParameterArena {
     const tables = specs.filter(({ table }) => windows && table);
     this.inWindows = tables.some((spec) => bytesOf(spec) > gpu.bindingBytes);
     for (const spec of specs) if (!tables.includes(spec)) requireParameter(gpu, spec);
-    this.weights = this.#arena.allocateUnbound("weights", 4 * this.length);
+    this.weights = this.#allocateWeights();
     for (const spec of specs) {
       const { name, rows, columns, groups = 1, table = false, statistic = false, constant = false } = spec;
       const shape = { name, rows, columns, groups, stride: padded(columns, groups) };
@@ -138,6 +138,17 @@ export class ParameterArena {
   /** [MAX_CHUNKS, summed]; a vector at least, so that it can be bound where all parameters are tables. */
   get partials(): View {
     return this.#partials ??= this.#allocatePartials();
+  }
+
+  /** @throws UserError for parameters that are too large together: it says how large the largest may be. */
+  #allocateWeights(): View {
+    try {
+      return this.#arena.allocateUnbound("weights", 4 * this.length);
+    } catch (error) {
+      const own = this.specs.filter(({ constant }) => !constant);
+      const [largest] = own.sort((a, b) => bytesOf(b) - bytesOf(a));
+      throw error instanceof LimitError && largest ? tooLarge(error, largest) : error;
+    }
   }
 
   /** @throws UserError for layers that are too large together. */
@@ -185,9 +196,8 @@ export class ParameterArena {
       const rows = Number(t.rows);
       if (values.length !== rows * t.columns) {
         throw new Error(
-          `parameter ${name}: expected ${
-            rows * t.columns
-          } values [${rows}, ${t.columns}], got ${values.length}`,
+          `parameter ${name}: expected ${rows * t.columns} values [${rows}, ${t.columns}], got ` +
+            `${values.length}`,
         );
       }
       const constant = this.#constants.has(name);
@@ -264,24 +274,28 @@ export class ParameterArena {
   }
 }
 
-/** @throws UserError for a parameter that no kernel can see at once: it says how large it may be. */
+/** @throws UserError for a parameter that no kernel can see at once. */
 function requireParameter(gpu: Gpu, spec: ParameterSpec, otherwise = ""): void {
-  const { name, rows, columns, table, constant } = spec;
   try {
-    gpu.requireBindable(bytesOf(spec), `parameter ${name} [${rows}, ${columns}]`);
+    gpu.requireBindable(bytesOf(spec), `parameter ${spec.name} [${spec.rows}, ${spec.columns}]`);
   } catch (error) {
-    if (!(error instanceof LimitError)) throw error;
-    if (constant) {
-      throw new UserError(`${error.message} Train without what is counted of items: --counts none`);
-    }
-    const most = thousands(Math.floor(error.share * (table ? rows : columns)));
-    throw new UserError(
-      table
-        ? `${error.message} ${otherwise}At this width at most ${most} items or tokens fit; --dims and --lstm-units set the ` +
-          "width. Or prepare the log with features of the items (--features), or with hashes of their ids (--hash-items)."
-        : `${error.message} At most ${most} columns fit; --dims, --behaviour-dims and --lstm-units set them.`,
-    );
+    throw error instanceof LimitError ? tooLarge(error, spec, otherwise) : error;
   }
+}
+
+/** @returns the error with how large the parameter may be, and what makes it smaller. */
+function tooLarge(error: LimitError, spec: ParameterSpec, otherwise = ""): UserError {
+  const { rows, columns, table, constant } = spec;
+  if (constant) {
+    return new UserError(`${error.message} Train without what is counted of items: --counts none`);
+  }
+  const most = thousands(Math.floor(error.share * (table ? rows : columns)));
+  return new UserError(
+    table
+      ? `${error.message} ${otherwise}At this width at most ${most} items or tokens fit; --dims and --lstm-units set the ` +
+        "width. Or prepare the log with features of the items (--features), or with hashes of their ids (--hash-items)."
+      : `${error.message} At most ${most} columns fit; --dims, --behaviour-dims and --lstm-units set them.`,
+  );
 }
 
 function bytesOf(spec: ParameterSpec): number {

@@ -290,6 +290,10 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
   destroy(): void {
     this.made.destroy();
   }
+  /** As `destroy`, for blocks that hold it by `using`. */
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
 }
 
 class Sums {

@@ -8,9 +8,8 @@ import { DENO_FLAGS } from "../../src/deno_flags.ts";
 const root = new URL("../../", import.meta.url);
 
 /** A choice for an answer. */
-const choice = `// grid: E\n${
-  Deno.readTextFileSync(new URL("kernels/choice/choice_nll_3_online.wgsl", root))
-}`;
+const choice = "// grid: E\n" +
+  `${Deno.readTextFileSync(new URL("kernels/choice/choice_nll_3_online.wgsl", root))}`;
 
 async function exercise(
   cwd: string,

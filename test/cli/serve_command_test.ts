@@ -30,7 +30,7 @@ async function withService(
     await writeSnapshot(model, specs, weights, { model: config, items, iteration: 1, kind: "last" });
     const calls: Call[] = [];
     await withGpu(undefined, async (gpu) => {
-      const own = new UserModel(gpu, { kind: "one-hot", count: 30 }, config, { weights });
+      using own = new UserModel(gpu, { kind: "one-hot", count: 30 }, config, { weights });
       for (
         const { history, page } of requestsOf({
           config,
@@ -40,7 +40,6 @@ async function withService(
         const utilities = await own.score({ history, page });
         calls.push({ path: "/score", body: JSON.stringify({ history, page }), utilities });
       }
-      own.destroy();
     });
     await Deno.writeTextFile(`${folder}/calls.json`, JSON.stringify(calls));
     const child = startCommand("serve", "--model", model, "--data", data, "--port", "0");

@@ -232,7 +232,7 @@ Deno.test("the products of a step are timed by each variant, on both kinds of sh
   const log = smallLog(3, { users: 60, items: 20, width: 4 });
   for (const kind of ["cpu", "gpu"] as const) {
     await withGpu(kind, async (gpu) => {
-      const step = new StepProducts(gpu, log, { ...defaultModel, dims: [8, 8], lstmUnits: 4 }, 12);
+      using step = new StepProducts(gpu, log, { ...defaultModel, dims: [8, 8], lstmUnits: 4 }, 12);
       const products = step.products();
       assert.ok(products.some(({ key }) => key === "forward 8x8"), products.map(({ key }) => key).join());
       assert.deepEqual(step.sizes(), [...new Set(step.sizes())].sort());
@@ -256,7 +256,6 @@ Deno.test("the products of a step are timed by each variant, on both kinds of sh
           outcome_sum: "subgroups",
         });
       }
-      step.destroy();
     });
   }
 });
@@ -312,7 +311,7 @@ Deno.test("where the clock is rounded, as browsers do, a product is repeated unt
             return 100 * (Math.floor(now / 100) - Math.floor(began / 100));
           })),
       };
-      const step = new StepProducts(gpu, log, { ...defaultModel, dims: [8, 8], lstmUnits: 4 }, 12, rounded);
+      using step = new StepProducts(gpu, log, { ...defaultModel, dims: [8, 8], lstmUnits: 4 }, 12, rounded);
       const product = step.products().find(({ key }) => key === "forward 8x8") ?? assert.fail();
       const ready = await step.prepare(product.key, product.variants[0] ?? assert.fail());
       assert.equal(dispatchesOf(ready.encode), ready.repeats);
@@ -325,7 +324,6 @@ Deno.test("where the clock is rounded, as browsers do, a product is repeated unt
       );
       const times = await step.time([ready, ready]);
       assert.ok(times.every((time) => Math.abs(time - each) <= 0.1 * each), `${times} of ${each} us`);
-      step.destroy();
     }
   });
 });

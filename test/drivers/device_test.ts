@@ -57,7 +57,7 @@ Deno.test("a kernel's interface and constants are read from its text", () => {
 
 Deno.test("views of all kinds and sizes are read together, small ones through one buffer", () =>
   withGpu(undefined, async (gpu) => {
-    const arena = new Arena(gpu, "read");
+    using arena = new Arena(gpu, "read");
     const wanted = [1, 3, 300_000, 70, 7, 100_000, 5, 64].map((words, k) =>
       Uint32Array.from({ length: words }, (_, i) => (k + 1) * 1_000_003 + i)
     );
@@ -80,12 +80,11 @@ Deno.test("views of all kinds and sizes are read together, small ones through on
     const words = (await found).map((all, k) => all.subarray(0, wanted[k]?.length));
     assert.deepEqual(words, wanted);
     assert.deepEqual(await readViews(gpu, []), []);
-    arena.destroy();
   }));
 
 Deno.test("errors name the kernel: source line, missing and unknown views, invalid bindings", () =>
   withGpu(undefined, async (gpu) => {
-    const arena = new Arena(gpu, "test");
+    using arena = new Arena(gpu, "test");
     const steps = arena.allocate("steps", 256).buffer;
     const values = arena.allocate("values", 32);
     const record = (s: DispatchSpec) => Program.record(gpu, "test", steps, [s]);
@@ -103,7 +102,6 @@ Deno.test("errors name the kernel: source line, missing and unknown views, inval
       /no binding is called more; there are values, step/,
     );
     await assert.rejects(record(spec({ values: { ...values, offset: 4 } })), /double it \(kernel double\)/);
-    arena.destroy();
   }));
 
 Deno.test("an uncaptured error fails the next check, and names the kernel", async () => {

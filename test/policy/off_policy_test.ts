@@ -5,6 +5,7 @@ import { shopItems } from "../../src/data/demo_shop.ts";
 import { randomStream } from "../../src/data/random.ts";
 import { restless } from "../../src/data/shops.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
+import { Made } from "../../src/gpu/made.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import {
   cascadeDoublyRobust,
@@ -261,7 +262,7 @@ for (
 ) {
   Deno.test(`a log that a policy drew weighs 1 for it: users of ${name}`, () =>
     withGpu(undefined, async (gpu) => {
-      const model = new UserModel(gpu, logs[kind].items, config, {
+      using model = new UserModel(gpu, logs[kind].items, config, {
         weights: someWeights(logs[kind], config),
       });
       const source = new LearnedSource(model);
@@ -274,7 +275,6 @@ for (
         near(estimates.snips?.mean ?? NaN, estimates.logged?.mean ?? NaN, 1e-4);
         near(effective, 1, 1e-6);
       }
-      model.destroy();
     }));
 }
 
@@ -309,21 +309,20 @@ Deno.test("a trained gdqn draws by its values, and its log weighs 1 for it; othe
       );
       return policy.policy(shop);
     };
-    const gdqn = trained("gdqn");
+    using made = new Made();
+    const gdqn = made.keep(trained("gdqn"));
     const evidence = await drawn(gpu, shop, gdqn, { ...options, pool: { random: 15 } }, {
       loggedTemperature: 1.5,
     });
     expectOnes(evidence, 350);
     assert.ok(new Set(evidence.mu).size > 300, "slates of all kinds");
     for (const name of ["cdqn", "slateq"] as const) {
-      const policy = trained(name);
+      const policy = made.keep(trained(name));
       await refused(() => exploring(policy, { temperature: 1 }), /scores each item by itself/);
       // As it is, it shows one slate of the pool.
       const pages = { ...options, users: 300, pool: { random: 4 } };
       expectHits(await drawn(gpu, shop, randomPolicy, pages, { policy, temperature: undefined }), 50);
-      policy.destroy();
     }
-    gdqn.destroy();
   }));
 
 Deno.test("what a log cannot say is refused with the reason, and with what would do", () =>

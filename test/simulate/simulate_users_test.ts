@@ -108,7 +108,7 @@ for (const [name, config, kind, shapes = "cpu"] of cases) {
     withGpu(shapes, async (gpu) => {
       const log = logs[kind];
       const weights = someWeights(log, config);
-      const model = new UserModel(gpu, log.items, config, { weights });
+      using model = new UserModel(gpu, log.items, config, { weights });
       const from = startFor(kind);
       const options = { ...run, start: from, reward: "utility", repeats: kind === "dense" } as const;
       const { episodes, states } = await simulated(
@@ -181,7 +181,6 @@ for (const [name, config, kind, shapes = "cpu"] of cases) {
       );
       assert.ok(near <= 3, `${near} draws near a bound`);
       assert.ok(clicked > 100 && seen.size === run.slate, "users click here and there");
-      model.destroy();
     }));
 }
 

@@ -110,9 +110,8 @@ async function findNewUsers(trainedOn: PolicySubject, options: Options): Promise
   const { shop, testModel } = options;
   if (trainedOn.kind === "model" && (shop === undefined) === (testModel === undefined)) {
     throw new UserError(
-      `Expected --shop or --test-model, whose users the policy meets, got ${
-        shop === undefined ? "neither" : "both"
-      }.`,
+      "Expected --shop or --test-model, whose users the policy meets, got " +
+        `${shop === undefined ? "neither" : "both"}.`,
     );
   }
   return await findEnvironments(trainedOn, options);

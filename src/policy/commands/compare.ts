@@ -77,10 +77,8 @@ export function policyCompareCommand(action: PolicyAction): Command {
     )
     .option(
       "--with <names>",
-      `rivals, of ${
-        RIVALS.join(", ")
-      }: greedy shows what the model holds best for this page alone; linucb learns on the host, ` +
-        "slowly where the catalogue is large",
+      `rivals, of ${RIVALS.join(", ")}: greedy shows what the model holds best for this page alone; ` +
+        "linucb learns on the host, slowly where the catalogue is large",
       rivals,
       ["greedy", "popular", "random"] as const,
     )

@@ -128,9 +128,8 @@ async function usersAndLog(
   const [both, none] = [model !== undefined && shop !== undefined, (model ?? shop ?? opened) === undefined];
   if (both || none) {
     throw new UserError(
-      `Expected --model (a run) or --shop (a truth), who says what is clicked, got ${
-        both ? "both" : "neither"
-      }.`,
+      "Expected --model (a run) or --shop (a truth), who says what is clicked, got " +
+        `${both ? "both" : "neither"}.`,
     );
   }
   if (dataSeed !== undefined && shop === undefined) {
@@ -166,15 +165,13 @@ function evaluationText(
     "under the policy, and a whole life of it, is not.",
     ...(decisions
       ? [
-        `The first ${decisions.pages} pages under the policy, per-decision DR: ${
-          digits(decisions.clicks.mean)
-        } clicks a user (${range(decisions.clicks)}).`,
+        `The first ${decisions.pages} pages under the policy, per-decision DR: ` +
+        `${digits(decisions.clicks.mean)} clicks a user (${range(decisions.clicks)}).`,
       ]
       : []),
-    `Effective sample: ${(100 * effective).toFixed(0)} % of the pages; the ten of the largest weights have ` +
-    `${(100 * largest).toPrecision(2)} % of all weight. Mean weight: ${digits(weight.mean)} (${
-      range(weight)
-    }).`,
+    `Effective sample: ${(100 * effective).toFixed(0)} % of the pages; the ten of the largest weights ` +
+    `have ${(100 * largest).toPrecision(2)} % of all weight. Mean weight: ${digits(weight.mean)} ` +
+    `(${range(weight)}).`,
     ...verdictsOf(found),
     ...(estimates.rips
       ? [
@@ -184,9 +181,8 @@ function evaluationText(
       : []),
     ...(left > 0
       ? [
-        `${
-          thousands(left)
-        } pages of other sizes, of no known propensity or beyond the policy's are left out.`,
+        `${thousands(left)} pages of other sizes, of no known propensity or beyond the policy's are left ` +
+        "out.",
       ]
       : []),
     ...notes,

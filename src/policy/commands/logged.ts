@@ -102,9 +102,8 @@ export function verdictsOf({ estimates: { model, dr }, gap, weight, off }: Evalu
       : []),
     ...(off !== undefined && Math.abs(off - 1) > OFF
       ? [
-        `The log was not drawn by these scores at that temperature: a propensity is ${
-          off.toPrecision(3)
-        } times theirs. Then IIPS means nothing.`,
+        "The log was not drawn by these scores at that temperature: a propensity is " +
+        `${off.toPrecision(3)} times theirs. Then IIPS means nothing.`,
       ]
       : []),
   ];
@@ -194,11 +193,10 @@ export function loggedText(log: string, comparison: Comparison, policies: readon
       ...verdictsOf(evaluation).map((text) => `${policy}: ${text}`),
       ...(apart
         ? [
-          `${policy}: over a life in ${own?.name} it is ${here} than ${RIVAL}, on the next page of the log ${there} ` +
-          `(${signed(lessRival.mean, 4)}, 95 %: ${
-            lessRival.interval ? signedRange(lessRival.interval, 4) : "-"
-          }). A policy that ` +
-          "plans may give up clicks now for later ones, which the log does not show; one that is misled, too.",
+          `${policy}: over a life in ${own?.name} it is ${here} than ${RIVAL}, on the next page of the ` +
+          `log ${there} (${signed(lessRival.mean, 4)}, 95 %: ` +
+          `${lessRival.interval ? signedRange(lessRival.interval, 4) : "-"}). A policy that plans may ` +
+          "give up clicks now for later ones, which the log does not show; one that is misled, too.",
         ]
         : []),
     ];

@@ -71,16 +71,12 @@ async function onDevice<T>(plan: Plan, stop: Stop, use: (on: OnDevice) => Promis
         model,
         async play({ source, users, seed, episode }, title) {
           const logs: EpisodeLog[] = [];
-          const simulator = await Simulator.create(gpu, source, simulationOf(plan, users, seed));
-          try {
-            await simulator.run(made.keep(policy.policy(model)), {
-              firstEpisode: episode,
-              onProgress: told(title),
-              onLog: (log) => void logs.push(log),
-            });
-          } finally {
-            simulator.destroy();
-          }
+          using simulator = await Simulator.create(gpu, source, simulationOf(plan, users, seed));
+          await simulator.run(made.keep(policy.policy(model)), {
+            firstEpisode: episode,
+            onProgress: told(title),
+            onLog: (log) => void logs.push(log),
+          });
           return logs;
         },
         said: (judges) =>

@@ -73,10 +73,8 @@ const NEW_POLICY = { what: "the policy", option: "--save-dir" };
 function expectNewPolicy(path: string): void {
   if (!contentsOf(path)?.includes("policy.json")) return expectEmpty(path, NEW_POLICY);
   throw new UserError(
-    `Expected a new or empty folder for the policy, but ${path} holds one. Continue it with --resume ${
-      quoted(path)
-    }, or ` +
-      "choose another --save-dir.",
+    `Expected a new or empty folder for the policy, but ${path} holds one. Continue it with --resume ` +
+      `${quoted(path)}, or choose another --save-dir.`,
   );
 }
 
@@ -222,11 +220,9 @@ function tell(
   if (chosen) {
     const { userSteps, clickRate, coverage } = chosen;
     console.log(
-      `Return ${
-        returnText(chosen)
-      } of ${evaluationUsers} other users over ${pages} pages, by the weights after ` +
-        `${thousands(userSteps)} pages, the curve's best; click rate ${clickRate.toFixed(3)}, ` +
-        `${(100 * coverage).toFixed(0)} % of the catalogue shown.`,
+      `Return ${returnText(chosen)} of ${evaluationUsers} other users over ${pages} pages, by the ` +
+        `weights after ${thousands(userSteps)} pages, the curve's best; click rate ` +
+        `${clickRate.toFixed(3)}, ${(100 * coverage).toFixed(0)} % of the catalogue shown.`,
     );
   }
   console.log(`The policy is in ${path}`);

@@ -79,8 +79,7 @@ export function checkPolicyResume(given: GivenOptions): void {
   const extra = [...given].filter(([name]) => !allowed.includes(name)).map(([, flag]) => flag);
   if (extra.length === 0) return;
   throw new UserError(
-    `Expected --resume alone or with --steps, got ${
-      extra.join(", ")
-    } too: a resumed training keeps its settings.`,
+    `Expected --resume alone or with --steps, got ${extra.join(", ")} too: a resumed training keeps its ` +
+      "settings.",
   );
 }

@@ -147,9 +147,8 @@ function expectEnough({ mu, weight, kept, slate }: Evidence, name: string, tempe
   const percent = `${(100 * share).toPrecision(2)} %`;
   const hits = weight.reduce((sum, w) => sum + (w > 0 ? 1 : 0), 0);
   const why = temperature === undefined
-    ? `it always shows one slate, which the log shows on ${thousands(hits)} of ${
-      thousands(weight.length)
-    } pages`
+    ? `it always shows one slate, which the log shows on ${thousands(hits)} of ` +
+      `${thousands(weight.length)} pages`
     : `at temperature ${temperature} it shows other slates than the log`;
   const pool = temperature === undefined ? poolFor(slate) : poolAt(kept, slate, temperature);
   const warmer = kept.length > 0 ? enoughAt(kept, temperature) : undefined;
@@ -160,10 +159,8 @@ function expectEnough({ mu, weight, kept, slate }: Evidence, name: string, tempe
     `a log of random slates from some ${pool} items a page: simulate --policy random --explore plackett-luce:1 --pool random:${pool}`,
   ];
   throw new UserError(
-    `Expected an effective sample of ${
-      100 * LEAST_SHARE
-    } % of the pages or more, got ${percent} for ${name}: ${why}. What would ` +
-      `do: ${would.join("; or ")}.`,
+    `Expected an effective sample of ${100 * LEAST_SHARE} % of the pages or more, got ${percent} for ` +
+      `${name}: ${why}. What would do: ${would.join("; or ")}.`,
   );
 }
 

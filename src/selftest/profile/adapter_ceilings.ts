@@ -72,32 +72,28 @@ export async function measureAdapter(
   seconds: number,
   onProgress: (name: string) => void = () => {},
 ): Promise<AdapterFigure[]> {
-  const arena = new Arena(gpu, "probes");
-  try {
-    const steps = arena.allocate("steps", 256).buffer;
-    const output = arena.allocate("output", 4 * INVOCATIONS.most);
-    const bench = { gpu, arena, seconds, steps, output };
-    const seeds = arena.upload("seeds", Float32Array.of(0.999, 0.001));
-    const figures: AdapterFigure[] = [];
-    onProgress(FMA);
-    figures.push(...await multiplyAddRates(bench, seeds));
-    for (const [name, bytes] of COPIES) {
-      onProgress(name);
-      figures.push(await copyRate(bench, name, bytes));
-    }
-    for (const [name, probe] of loads) {
-      onProgress(`load ${name}`);
-      figures.push(await loadRate(bench, name, probe));
-    }
-    onProgress("random words");
-    figures.push(await randomWordRate(bench, seeds));
-    onProgress("host");
-    figures.push(...await hostCosts(bench));
-    gpu.check();
-    return figures;
-  } finally {
-    arena.destroy();
+  using arena = new Arena(gpu, "probes");
+  const steps = arena.allocate("steps", 256).buffer;
+  const output = arena.allocate("output", 4 * INVOCATIONS.most);
+  const bench = { gpu, arena, seconds, steps, output };
+  const seeds = arena.upload("seeds", Float32Array.of(0.999, 0.001));
+  const figures: AdapterFigure[] = [];
+  onProgress(FMA);
+  figures.push(...await multiplyAddRates(bench, seeds));
+  for (const [name, bytes] of COPIES) {
+    onProgress(name);
+    figures.push(await copyRate(bench, name, bytes));
   }
+  for (const [name, probe] of loads) {
+    onProgress(`load ${name}`);
+    figures.push(await loadRate(bench, name, probe));
+  }
+  onProgress("random words");
+  figures.push(await randomWordRate(bench, seeds));
+  onProgress("host");
+  figures.push(...await hostCosts(bench));
+  gpu.check();
+  return figures;
 }
 
 /** The rate, and how many invocations of a kernel can reach {@link ENOUGH} of it. */
