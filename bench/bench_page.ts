@@ -11,11 +11,10 @@ import { type Html, markup } from "../src/report/html.ts";
 import { chartFigure, noScript, note, pageShell, readPageParts, section } from "../src/report/page_shell.ts";
 import { type Row, tableOf } from "../src/report/tables.ts";
 import { atomicWriteFile, makeFolder } from "../src/run/files/atomic_write.ts";
-import { ceilingsOf } from "../src/selftest/profile/ceilings.ts";
 import type { BenchReport, KernelResult, StepResult } from "../src/selftest/profile/bench_report.ts";
 import type { Change } from "./compare.ts";
 import { growthCharts } from "./growth.ts";
-import { attainable, type Ceilings, standing } from "../src/selftest/profile/roofline.ts";
+import { attainable, type Ceilings, ceilingsOf, standing } from "../src/selftest/profile/roofline.ts";
 import { dispatchTime } from "../src/selftest/profile/step_profile.ts";
 import type { Cells } from "./output.ts";
 import {

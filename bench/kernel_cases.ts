@@ -140,12 +140,12 @@ export async function benchKernels(
 
 /** Runs everything before a dispatch, so that it finds what it does in a step, however often others were repeated. */
 function prepare(gpu: Gpu, parts: readonly Part[], { part, dispatch }: KernelCase): void {
-  const commands = new Commands(gpu, "what comes before");
-  for (const [p, { program, sizes, offset, slice }] of parts.slice(0, part + 1).entries()) {
-    const end = p === part ? dispatch : program.dispatches.length;
-    for (let k = 0; k < end; k++) program.encodeStep(commands, k, sizes, offset, slice);
-  }
-  gpu.queue.submit([commands.finish()]);
+  Commands.submit(gpu, "what comes before", (commands) => {
+    for (const [p, { program, sizes, offset, slice }] of parts.slice(0, part + 1).entries()) {
+      const end = p === part ? dispatch : program.dispatches.length;
+      for (let k = 0; k < end; k++) program.encodeStep(commands, k, sizes, offset, slice);
+    }
+  });
 }
 
 /** Runs everything up to a dispatch twice and notes for each new source what it took to make a kernel of it. */

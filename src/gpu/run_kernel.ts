@@ -46,9 +46,7 @@ export async function runKernel<O extends string>(
     views: { ...Object.fromEntries(given), ...written },
     cost: () => ({ flops: 0, bytes: 0 }),
   }]);
-  const commands = new Commands(gpu, name);
-  program.encode(commands, {}, 0);
-  gpu.queue.submit([commands.finish()]);
+  Commands.submit(gpu, name, (commands) => program.encode(commands, {}, 0));
   const found: Partial<Record<O, Float32Array<ArrayBuffer>>> = {};
   for (const name of Object.keys(outputs) as O[]) {
     const view = written[name];

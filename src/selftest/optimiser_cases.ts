@@ -114,9 +114,7 @@ async function checkBest(gpu: Gpu, checks: Checks): Promise<void> {
     );
     parameters.write(weights);
     gpu.queue.writeBuffer(ring.view.buffer, 16 * ring.firstShard, Float32Array.from(sums.flat()));
-    const commands = new Commands(gpu, "best");
-    keeper.encode(commands, n, n);
-    gpu.queue.submit([commands.finish()]);
+    Commands.submit(gpu, "best", (commands) => keeper.encode(commands, n, n));
     const total = Float64Array.from(sums[0], (x, k) => x + (sums[1][k] ?? NaN));
     const found = ring.sumsAt(await readFloats(gpu, ring.view), ring.ofValidation(n));
     checks.same(found, total, { kernels: ["best_compare"], what: `sums of validation ${n}` });

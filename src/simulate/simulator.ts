@@ -173,11 +173,10 @@ export class Simulator {
         `Expected at most ${this.together} users to step page by page, got ${users}. Use fewer, or raise \`together\`.`,
       );
     }
-    const given: Policy = { name: "given slates", record: () => [], prepare: () => [] };
-    this.#given ??= await this.#record(given, this.made);
-    const commands = new Commands(this.gpu, "reset");
-    this.#given.begin(commands, { users, firstUser: 0, episode, seed });
-    this.gpu.queue.submit([commands.finish()]);
+    const none: Policy = { name: "given slates", record: () => [], prepare: () => [] };
+    const given = this.#given ??= await this.#record(none, this.made);
+    const key = { users, firstUser: 0, episode, seed };
+    Commands.submit(this.gpu, "reset", (commands) => given.begin(commands, key));
     this.#standing = { episode, page: 0 };
     const { start } = this.settings;
     this.#clicked = Array.from(
@@ -193,17 +192,15 @@ export class Simulator {
    */
   async step(slates: ArrayLike<number>): Promise<StepOutcome> {
     const { users, pages, slate: k } = this.settings;
-    const standing = this.#standing;
-    if (!standing || !this.#given) throw new UserError("Expected reset() before the first step().");
+    const [standing, given] = [this.#standing, this.#given];
+    if (!standing || !given) throw new UserError("Expected reset() before the first step().");
     if (standing.page >= pages) {
       throw new UserError(`Expected at most ${pages} pages an episode: call reset() for the next.`);
     }
     const room = { users, slate: k, items: this.#page.items };
     const words = checkedSlates(slates, room, this.settings.repeats ? undefined : this.#clicked);
     this.gpu.queue.writeBuffer(this.#page.slates.buffer, this.#page.slates.offset, words);
-    const commands = new Commands(this.gpu, "step");
-    this.#given.page(commands, standing.page);
-    this.gpu.queue.submit([commands.finish()]);
+    Commands.submit(this.gpu, "step", (commands) => given.page(commands, standing.page));
     const U = this.#page.users;
     const [logged, alive] = await readViews(this.gpu, [this.#log.outcomes, this.#page.alive]);
     const values = new Float32Array(logged?.buffer ?? new ArrayBuffer(0), 16 * standing.page * U, 4 * users);

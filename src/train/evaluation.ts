@@ -280,9 +280,9 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
       sizes = this.plan.put(place, users, { slot: this.firstSlot, learningRate: 0, iteration: 0 }, own);
       this.plan.upload(place, 1);
     }
-    const commands = new Commands(gpu, "evaluation");
-    if (sizes) this.program.program.encode(commands, sizes, this.plan.offset(place));
-    gpu.queue.submit([commands.finish()]);
+    Commands.submit(gpu, "evaluation", (commands) => {
+      if (sizes) this.program.program.encode(commands, sizes, this.plan.offset(place));
+    });
     return { log, users };
   }
 

@@ -105,11 +105,11 @@ Deno.test("dispatches that are repeated on a coarse clock leave the bits of one 
     const record = () => model.record(gpu, log, tiny.users);
     using plain = await record();
     using profiled = await record();
-    const commands = new Commands(gpu, "a step");
-    for (const { program, sizes, offset, slice } of plain.step()) {
-      program.encode(commands, sizes, offset, slice);
-    }
-    gpu.queue.submit([commands.finish()]);
+    Commands.submit(gpu, "a step", (commands) => {
+      for (const { program, sizes, offset, slice } of plain.step()) {
+        program.encode(commands, sizes, offset, slice);
+      }
+    });
     const coarse: Clock = { kind: "timestamps", step: 2, latency: 0 };
     const profile = await dispatchProfile(gpu, profiled, coarse);
     await profile.round();

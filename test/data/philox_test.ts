@@ -91,9 +91,7 @@ Deno.test("philox: the device's words are the host's, for 100,000 counters", () 
       invocations: [n],
       cost: () => ({ flops: 0, bytes: 32 * n }),
     }]);
-    const commands = new Commands(gpu, "philox");
-    program.encode(commands, {}, 0);
-    gpu.queue.submit([commands.finish()]);
+    Commands.submit(gpu, "philox", (commands) => program.encode(commands, {}, 0));
     const [found] = await readViews(gpu, [words]);
     assert.deepEqual(found, wanted);
     assert.equal(hex(found?.subarray(0, 4) ?? []), known[2]?.[2]);

@@ -109,9 +109,9 @@ Deno.test("an uncaptured error fails the next check, and names the kernel", asyn
   const arena = new Arena(gpu, "test");
   const steps = arena.allocate("steps", 256).buffer;
   const program = await Program.record(gpu, "test", steps, [spec({ values: arena.allocate("values", 32) })]);
-  const commands = new Commands(gpu, "test");
-  program.encode(commands, sizes, 4096); // beyond the headers: invalid, and silent by default
-  gpu.queue.submit([commands.finish()]);
+  Commands.submit(gpu, "test", (commands) => {
+    program.encode(commands, sizes, 4096); // beyond the headers: invalid, and silent by default
+  });
   await assert.rejects(readFloats(gpu, arena.allocate("other", 4)), /WebGPU reported[^]*double/);
   gpu.check();
   arena.destroy();
@@ -127,9 +127,9 @@ Deno.test("replay, profile, and the count of live buffers", () =>
     assert.deepEqual(gpu.liveBufferLabels, ["test: steps", "test: values"]);
     assert.equal(arena.bytes, 256 + 20);
     const program = await Program.record(gpu, "test", steps, [spec({ values })]);
-    const commands = new Commands(gpu, "test");
-    for (let k = 0; k < 3; k++) program.encode(commands, sizes, 0);
-    gpu.queue.submit([commands.finish()]);
+    Commands.submit(gpu, "test", (commands) => {
+      for (let k = 0; k < 3; k++) program.encode(commands, sizes, 0);
+    });
     assert.deepEqual(Array.from(await readFloats(gpu, values)), [8, 16, 24, 32, 5]);
     if (gpu.hasTimestamps) {
       const work = workOf(program, sizes, 0);

@@ -29,8 +29,8 @@ import {
   rareTokens,
   U,
 } from "../../src/selftest/ops/op_batches.ts";
-import { sumCases } from "../../src/selftest/sum_cases.ts";
 import { checkOp, checkTest } from "../op_check.ts";
+import { sumCases } from "../../src/selftest/cases.ts";
 
 for (const [name, b] of Object.entries({ ...mixed, "many tokens": manyTokens })) {
   for (const rows of ["items", "events"] as const) {

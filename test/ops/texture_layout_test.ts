@@ -84,9 +84,7 @@ Deno.test("texture layout: kernels, copies and the host find the same numbers", 
           invocations: [rows * vectors],
           cost: () => ({ flops: 0, bytes: 0 }),
         }]);
-        const commands = new Commands(gpu, "layouts");
-        program.encode(commands, sizes, 0);
-        gpu.queue.submit([commands.finish()]);
+        Commands.submit(gpu, "layouts", (commands) => program.encode(commands, sizes, 0));
         const { texture } = output;
         for (
           const [where, view] of [["texture", { texture, layout, size: bytes }], ["buffer", output]] as const

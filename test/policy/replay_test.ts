@@ -6,16 +6,17 @@ import { Arena } from "../../src/gpu/arena.ts";
 import { readViews } from "../../src/gpu/readback.ts";
 import { episodesFor, type ReplayState } from "../../src/policy/learning/replay.ts";
 import { range } from "../../src/selftest/harness.ts";
-import { checkReplay, replayBench } from "../../src/selftest/slates/replay_cases.ts";
 import {
+  checkReplay,
   episodeOf,
   ITEMS,
   PAGES,
   pagesSeen,
+  replayBench,
   SEED,
   SLATE,
   USERS,
-} from "../../src/selftest/slates/replay_compare.ts";
+} from "../../src/selftest/slates/replay_cases.ts";
 import { chanceOf } from "../chi_square.ts";
 import { checkTest, withGpu } from "../op_check.ts";
 

@@ -81,10 +81,10 @@ for (const kind of ["cpu", "gpu"] as const) {
       headers.upload(0, 1);
       const tables = await Program.record(gpu, "tables", headers.buffer, [...lesson.moved, ...lesson.copied]);
       const between = await lesson.between?.() ?? assert.fail();
-      const commands = new Commands(gpu, "test");
-      tables.encode(commands, batch, headers.offset(0));
-      between(commands);
-      gpu.queue.submit([commands.finish()]);
+      Commands.submit(gpu, "test", (commands) => {
+        tables.encode(commands, batch, headers.offset(0));
+        between(commands);
+      });
       const worth = await readFloats(gpu, lesson.nextValue.view);
 
       const shape = {

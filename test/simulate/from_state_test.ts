@@ -85,9 +85,9 @@ async function utilitiesIn(
   const after = await PageProgram.record(gpu, "from states", headers, program);
   const { buffer, offset } = bufferOf(made.state.view);
   gpu.queue.writeBuffer(buffer, offset, states);
-  const commands = new Commands(gpu, "from states");
-  for (const one of [tables, after]) one.encode(commands, 0);
-  gpu.queue.submit([commands.finish()]);
+  Commands.submit(gpu, "from states", (commands) => {
+    for (const one of [tables, after]) one.encode(commands, 0);
+  });
   return await readFloats(gpu, utilities);
 }
 

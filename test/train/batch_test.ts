@@ -37,9 +37,11 @@ async function check(gpu: Gpu, log: ClickLog, batches: readonly (readonly number
       ]);
       const layOut = (sizes: ClickSizes, place: number, count: number) => {
         plan.upload(place, count);
-        const commands = new Commands(gpu, "test");
-        program.encode(commands, sizes, plan.offset(place), { index: 0, count });
-        gpu.queue.submit([commands.finish()]);
+        Commands.submit(
+          gpu,
+          "test",
+          (commands) => program.encode(commands, sizes, plan.offset(place), { index: 0, count }),
+        );
       };
       const all: { users: readonly number[]; sizes: ClickSizes }[] = [];
       for (const users of batches) {

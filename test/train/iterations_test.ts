@@ -150,9 +150,7 @@ async function maskOf(gpu: Gpu, itemDropout: number, noise: number): Promise<boo
     const output = firstLayer(tape, "h", { item, state }, { itemDropout });
     tape.place();
     const program = await Program.record(gpu, "mask", plan.steps, [...batch.layout(), ...tape.forward()]);
-    const commands = new Commands(gpu, "mask");
-    program.encode(commands, sizes, plan.offset(0));
-    gpu.queue.submit([commands.finish()]);
+    Commands.submit(gpu, "mask", (commands) => program.encode(commands, sizes, plan.offset(0)));
     const values = await readFloats(gpu, output.view);
     const kept = Math.fround(1 / (1 - itemDropout));
     return Array.from({ length: sizes.rows }, (_, r) => {

@@ -160,9 +160,7 @@ export async function itemVectorsOf(gpu: Gpu, source: UsersSource): Promise<Item
   const headers = new PageHeaders(arena, page, 1, prepare);
   const program = await PageProgram.record(gpu, "item vectors", headers, prepare);
   headers.put({ users: 1, firstUser: 0, episode: 0, seed: 0 }, () => 0);
-  const commands = new Commands(gpu, "item vectors");
-  program.encode(commands, 0);
-  gpu.queue.submit([commands.finish()]);
+  Commands.submit(gpu, "item vectors", (commands) => program.encode(commands, 0));
   const { view, columns, groups } = users.itemVectors;
   const [words] = await readViews(gpu, [view]);
   const floats = new Float32Array(words?.buffer ?? new ArrayBuffer(0));

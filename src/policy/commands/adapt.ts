@@ -25,7 +25,6 @@ import { UserError } from "../../user_error.ts";
 import { OUT_FILE } from "../../cli/arguments.ts";
 import { addEnvironmentOptions, type EnvironmentOptions } from "../../simulate/commands/users_options.ts";
 import { folder, LARGEST_SEED, outputFile, wholeNumber } from "../../cli/options.ts";
-import type { PolicyAction } from "./action.ts";
 import { EXIT_INTERRUPTED, say } from "../../run/commands/run_stages.ts";
 import { stopOnSignals } from "../../cli/stop.ts";
 import { findEnvironments, type FoundEnvironments } from "./environments.ts";
@@ -47,7 +46,7 @@ interface Options extends EnvironmentOptions {
   json: boolean;
 }
 
-export function policyAdaptCommand(action: PolicyAction): Command {
+export function policyAdaptCommand(): Command {
   const command = new Command("adapt")
     .description(
       "Lets a policy go on learning with users that it has never met, beside the same algorithm from scratch and LinUCB: the " +
@@ -67,7 +66,9 @@ export function policyAdaptCommand(action: PolicyAction): Command {
     testModel: "the new users: those of a second model over the same items",
     shop: "or those of the made-up shop that the model's log is of",
   });
-  return command.action((folder: string, options: Options) => action(() => run(folder, options)));
+  return command.action(async (folder: string, options: Options) => {
+    Deno.exitCode = await run(folder, options);
+  });
 }
 
 async function run(folder: string, options: Options): Promise<number> {

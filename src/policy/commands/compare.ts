@@ -29,7 +29,6 @@ import { exploreOption } from "../../simulate/commands/options.ts";
 import type { Exploration } from "../../simulate/explore.ts";
 import type { Policy } from "../../simulate/policy.ts";
 import { folder, LARGEST_SEED, outputFile, path, wholeNumber } from "../../cli/options.ts";
-import type { PolicyAction } from "./action.ts";
 import { figuresText, slatesText } from "./compare_text.ts";
 import { findEnvironments, type OpenedEnvironments } from "./environments.ts";
 import {
@@ -64,7 +63,7 @@ interface Options extends EnvironmentOptions {
   json: boolean;
 }
 
-export function policyCompareCommand(action: PolicyAction): Command {
+export function policyCompareCommand(): Command {
   const command = new Command("compare")
     .description(
       "Compares policies with each other and with simple ones: on the model that they learned on, on a second one, and on the " +
@@ -107,12 +106,7 @@ export function policyCompareCommand(action: PolicyAction): Command {
     testModel: "a second model over the same items, of other users",
     shop: "the truth of the made-up shop that the model's log is of",
   });
-  return command.action((folders: readonly string[], options: Options) =>
-    action(async () => {
-      await run(folders, options);
-      return 0;
-    })
-  );
+  return command.action(run);
 }
 
 function eachFolder(text: string, before: readonly string[] = []): string[] {

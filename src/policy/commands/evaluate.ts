@@ -17,7 +17,6 @@ import { UserError } from "../../user_error.ts";
 import { type EstimatorName, estimators, evaluate, type Evaluation } from "../evaluation/evaluate.ts";
 import { evidenceOf } from "../evaluation/evidence.ts";
 import type { OpenedPolicy } from "../trained_policy.ts";
-import type { PolicyAction } from "./action.ts";
 import {
   clicksOf,
   digits,
@@ -43,7 +42,7 @@ interface Options {
   json: boolean;
 }
 
-export function policyEvaluateCommand(action: PolicyAction): Command {
+export function policyEvaluateCommand(): Command {
   const command = new Command("evaluate")
     .description(
       "Says what a policy would have earned on logged pages that others drew, by their propensities: on the next page of each " +
@@ -79,12 +78,7 @@ export function policyEvaluateCommand(action: PolicyAction): Command {
       "after",
       "\nExample:\n  deno task policy evaluate --log runs/data/drawn --model runs/a --policy greedy --explore plackett-luce:0.7",
     );
-  return command.action((options: Options) =>
-    action(async () => {
-      await run(options);
-      return 0;
-    })
-  );
+  return command.action(run);
 }
 
 async function run(options: Options): Promise<void> {

@@ -242,9 +242,9 @@ class Replay {
   }
 
   #submit(programs: readonly (readonly [PageProgram, number])[]): void {
-    const commands = new Commands(this.gpu, "replay");
-    for (const [program, place] of programs) program.encode(commands, place);
-    this.gpu.queue.submit([commands.finish()]);
+    Commands.submit(this.gpu, "replay", (commands) => {
+      for (const [program, place] of programs) program.encode(commands, place);
+    });
   }
 }
 
