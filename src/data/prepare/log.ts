@@ -80,7 +80,7 @@ async function begin(engine: Engine, options: LogOptions, signal?: AbortSignal):
 
 const CLICKS_OF_LISTS = "Reading the clicks of lists";
 /** The steps after which the pages are looked at. */
-const CLICKS_APART = "Which displayed items were clicked";
+const CLICKS_APART = "Clicks that belong to no page";
 const PAGES_DONE = "Looking at the pages";
 
 function stepsOfLog(options: LogOptions): Step[] {
