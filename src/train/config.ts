@@ -128,7 +128,7 @@ export const shannonFields: Fields<
   ),
   settleIterations: field(
     "--settle-iterations <n>",
-    "of the iterations the last ones, at a tenth of the learning rate: weights swing less with each batch then",
+    "so many of the iterations, the last, go at a tenth of the learning rate",
     whole(0, 2 ** 31),
     0,
   ),
