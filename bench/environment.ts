@@ -122,16 +122,12 @@ async function timed(
 
 async function ownRate(model: UserModel, users: number, seconds: number): Promise<number> {
   const options = { users, slate: SLATE, pages: PAGES, seed: 1, repeats: true, together: users };
-  const simulator = await Simulator.create(model.gpu, new LearnedSource(model), options);
+  using simulator = await Simulator.create(model.gpu, new LearnedSource(model), options);
   const slates = slatesOf(users);
-  try {
-    return await timed(users, seconds, () => simulator.reset(), async () => {
-      await simulator.step(slates().flat());
-      await simulator.states();
-    });
-  } finally {
-    simulator.destroy();
-  }
+  return await timed(users, seconds, () => simulator.reset(), async () => {
+    await simulator.step(slates().flat());
+    await simulator.states();
+  });
 }
 
 async function httpRate(url: string, users: number, seconds: number): Promise<number> {

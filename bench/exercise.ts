@@ -137,12 +137,11 @@ async function begin(exercise: Exercise, file: string): Promise<void> {
   await Deno.writeTextFile(file, exercise.starter, { createNew: true });
   console.log(
     `${file} is there now: ${exercise.what}. Its task is in its first lines; fill in what says ${HOLE}.\n` +
-      `Size:     --size ${
-        exercise.ladder.size.join("x")
-      }, if you do not say another: ${exercise.ladder.title}\n` +
+      `Size:     --size ${exercise.ladder.size.join("x")}, if you do not say another: ` +
+      `${exercise.ladder.title}\n` +
       `Chapter:  kernels/course/${exercise.chapter}\n` +
       `Check it: deno task exercise ${exercise.name}\n` +
-      `Rules:    kernels/README.md, which also says which kernels are a solution`,
+      "Rules:    kernels/README.md, which also says which kernels are a solution",
   );
 }
 

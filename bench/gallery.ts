@@ -84,7 +84,7 @@ async function pictures(page: Page): Promise<number> {
   await take("ladders", { height: 1440 });
 
   await open("exercise");
-  const text = page.locator(".editor textarea");
+  const text = page.getByRole("textbox", { name: "The kernel" });
   await text.waitFor(PATIENCE);
   // Without its header, so that the line comes into the picture.
   const own = (await text.inputValue()).replace(/^\/\/(?! grid).*\n/gm, "");

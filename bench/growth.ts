@@ -1,6 +1,5 @@
 /** How a step's time and memory grow: one size after another, all others fixed; the lines through them, and charts. */
 
-import { Made } from "../src/gpu/made.ts";
 import { UserError } from "../src/user_error.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { defaultModel } from "../src/model/config.ts";
@@ -101,8 +100,7 @@ async function measurePoint(gpu: Gpu, axis: GrowthAxis, value: number, seconds: 
   const { log, users } = benchLog(axis.workload(value));
   const dims = axis.dims?.(value) ?? defaultModel.dims;
   try {
-    using made = new Made();
-    const recording = made.keep(await shannon("LSTM", { ...defaultModel, dims }).record(gpu, log, users));
+    using recording = await shannon("LSTM", { ...defaultModel, dims }).record(gpu, log, users);
     const gpuBytes = gpu.liveBytes;
     return { gpuBytes, times: await timeSteps(recording.trainer, seconds) };
   } catch (error) {

@@ -3,7 +3,6 @@
  * differs in kernel, constants or sizes is one, so that no kernel can be forgotten.
  */
 
-import { Made } from "../src/gpu/made.ts";
 import type { ClickDispatch } from "../src/batch/click_sizes.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { type Constants, type Kernel, kernelText } from "../src/gpu/kernel.ts";
@@ -105,8 +104,7 @@ export async function benchKernels(
   for (const model of modelsFor(workload.log, models)) {
     const where = `${workload.name} ${model.name}${suffix}`;
     options.onProgress?.(`${where}: recording and compiling`);
-    using made = new Made();
-    const recording = made.keep(await model.record(gpu, workload.log, workload.users));
+    using recording = await model.record(gpu, workload.log, workload.users);
     const { parts, steps } = await partsOf(recording);
     const cases = casesOf(parts, steps);
     for (const { key } of cases) counts.set(key, (counts.get(key) ?? 0) + 1);
@@ -142,12 +140,12 @@ export async function benchKernels(
 
 /** Runs everything before a dispatch, so that it finds what it does in a step, however often others were repeated. */
 function prepare(gpu: Gpu, parts: readonly Part[], { part, dispatch }: KernelCase): void {
-  const commands = new Commands(gpu, "what comes before");
-  for (const [p, { program, sizes, offset, slice }] of parts.slice(0, part + 1).entries()) {
-    const end = p === part ? dispatch : program.dispatches.length;
-    for (let k = 0; k < end; k++) program.encodeStep(commands, k, sizes, offset, slice);
-  }
-  gpu.queue.submit([commands.finish()]);
+  Commands.submit(gpu, "what comes before", (commands) => {
+    for (const [p, { program, sizes, offset, slice }] of parts.slice(0, part + 1).entries()) {
+      const end = p === part ? dispatch : program.dispatches.length;
+      for (let k = 0; k < end; k++) program.encodeStep(commands, k, sizes, offset, slice);
+    }
+  });
 }
 
 /** Runs everything up to a dispatch twice and notes for each new source what it took to make a kernel of it. */

@@ -107,9 +107,8 @@ async function climb(chosen: ReadonlySet<string>, options: LadderCommandOptions)
   }
   if (wrong.length === 0) return;
   throw new UserError(
-    `${
-      wrong.join("\n")
-    }\nThe driver computes something else than the reference: try another one, or run deno task selftest.`,
+    `${wrong.join("\n")}\n` +
+      "The driver computes something else than the reference: try another one, or run deno task selftest.",
   );
 }
 
@@ -141,9 +140,8 @@ function sizeOf(count: number, most: number): (text: string) => Size {
     const right = /^\d+(x\d+)*$/.test(text) && size.every((n) => n >= 1 && n <= most);
     if (right && size.length === count) return size;
     throw new InvalidArgumentError(
-      `Expected ${count} sizes of 1..${most} joined by x, such as ${
-        ladders.find((ladder) => ladder.size.length === count)?.size.join("x")
-      }, got "${text}".`,
+      `Expected ${count} sizes of 1..${most} joined by x, such as ` +
+        `${ladders.find((ladder) => ladder.size.length === count)?.size.join("x")}, got "${text}".`,
     );
   };
 }

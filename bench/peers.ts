@@ -213,12 +213,9 @@ function describe(name: string, { batches, items, width }: Job): string {
   const mean = (of: (batch: Job["batches"][number]) => number) =>
     Math.round(batches.reduce((sum, batch) => sum + of(batch), 0) / batches.length).toLocaleString("en-US");
   const features = width === 0 ? "one-hot" : `${width} features each`;
-  return `${name}: ${mean(({ users }) => users)} users, ${
-    mean(({ eventClick }) => eventClick.length)
-  } events, ` +
-    `${mean(({ rowItem }) => rowItem.length)} rows a batch; ${
-      items.toLocaleString("en-US")
-    } items, ${features}`;
+  return `${name}: ${mean(({ users }) => users)} users, ${mean(({ eventClick }) => eventClick.length)} ` +
+    `events, ${mean(({ rowItem }) => rowItem.length)} rows a batch; ${items.toLocaleString("en-US")} ` +
+    `items, ${features}`;
 }
 
 function commandOf(

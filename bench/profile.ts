@@ -1,5 +1,6 @@
 /** `deno task bench` without the name of a study: the adapter, every kernel, the steps of the models, and how they grow. */
 
+import * as v from "../src/schema.ts";
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { numberOf } from "../src/cli/options.ts";
 import { usersOf } from "../src/data/click_log.ts";
@@ -13,17 +14,15 @@ import { openDataset, wholeLog } from "../src/data/sets/dataset.ts";
 import { defaultTraining } from "../src/train/config.ts";
 import { version } from "../src/version.ts";
 import { measureAdapter } from "../src/selftest/profile/adapter_ceilings.ts";
-import { ceilingsOf } from "../src/selftest/profile/ceilings.ts";
-import type { BenchReport, KernelResult } from "../src/selftest/profile/bench_report.ts";
+import type { BenchReport, KernelResult, StepResult } from "../src/selftest/profile/bench_report.ts";
 import { writeBenchPage } from "./bench_page.ts";
 import { compare } from "./compare.ts";
-import { besideMeasured } from "./compiled/beside.ts";
-import { knownCard } from "./compiled/cards.ts";
+import { type Card, knownCard } from "./compiled/cards.ts";
 import { missingCompiler } from "./compiled/vulkan.ts";
 import { growthAxes, measureGrowth } from "./growth.ts";
 import { benchKernels, type KernelOptions } from "./kernel_cases.ts";
 import { type BenchModel, benchModels, modelsFor } from "../src/selftest/profile/recordings.ts";
-import { onAdapter, Page, printTable, readBench, writeRecords } from "./output.ts";
+import { type Cells, onAdapter, Page, printTable, readBench, writeRecords } from "./output.ts";
 import { pattern, readmeOption, Status } from "./study.ts";
 import { profileStep } from "../src/selftest/profile/step_profile.ts";
 import {
@@ -37,7 +36,6 @@ import {
   stepSummaryCells,
   stepTitle,
 } from "./tables.ts";
-import * as v from "../src/schema.ts";
 import {
   type BenchLog,
   benchLog,
@@ -45,6 +43,10 @@ import {
   type Workload,
   workloads,
 } from "../src/selftest/profile/workloads.ts";
+import { gather } from "./compiled/gather.ts";
+import { compileAll } from "./compiled/report.ts";
+import { besideMeasuredCells } from "./compiled/tables.ts";
+import { ceilingsOf } from "../src/selftest/profile/roofline.ts";
 
 const PARTS = ["adapter", "kernels", "steps", "growth"] as const;
 type Part = typeof PARTS[number];
@@ -304,4 +306,22 @@ async function deliver(
 function workloadNames(name: string, before: string[]): string[] {
   if (known.has(name)) return [...before, name];
   throw new InvalidArgumentError(`Expected one of ${[...known.keys()].join(", ")}, got "${name}".`);
+}
+
+/** A table for each step that was measured. @throws UserError where nothing can be compiled. */
+async function besideMeasured(
+  { family, name }: Card,
+  steps: readonly StepResult[],
+  logs: readonly (() => BenchLog)[],
+): Promise<{ title: string; cells: Cells }[]> {
+  const models = benchModels.filter((model) => steps.some((step) => step.model === model.name));
+  const compiled = compileAll(await gather({ logs, models, simulated: false, kind: "gpu" }), {
+    gpus: [family],
+  });
+  return steps.flatMap(({ workload, model, dispatches }) => {
+    const own = compiled.steps.find((step) => step.workload === workload && step.model === model);
+    if (!own) return [];
+    const title = `${workload} ${model}: reckoned for ${name}, beside what it measured`;
+    return [{ title, cells: besideMeasuredCells(own, family, dispatches) }];
+  });
 }

@@ -3,15 +3,14 @@
  * compared is in bench/simulate.md.
  */
 
+import * as v from "../src/schema.ts";
 import type { AdapterFigure } from "../src/selftest/profile/bench_report.ts";
 import type { Command } from "commander";
 import { numberOf, wholeNumber } from "../src/cli/options.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
 import { UserError } from "../src/user_error.ts";
 import { version } from "../src/version.ts";
-import * as v from "../src/schema.ts";
 import { measureAdapter } from "../src/selftest/profile/adapter_ceilings.ts";
-import { ceilingsOf } from "../src/selftest/profile/ceilings.ts";
 import { type Cells, markdown, onAdapter, Page, printTable, writeRecords } from "./output.ts";
 import { findTorches, NO_TORCH, pythonOption } from "./peers/roster.ts";
 import { measureSimulateGrowth, type SimulateGrowth } from "./simulate/growth.ts";
@@ -19,6 +18,7 @@ import { measureSimulate, type PeerNote, type SimulateResult } from "./simulate/
 import type { Kind } from "./simulate/runners.ts";
 import { growthCells, kindCells, kindTitles, noteLines, returnCells, workCells } from "./simulate/tables.ts";
 import { inFolder, namesOf, readmeOption, Status, study, wholesOf } from "./study.ts";
+import { ceilingsOf } from "../src/selftest/profile/roofline.ts";
 
 /** A part of the page: what one run measures anew. */
 const GROWTH = "bench simulate growth";

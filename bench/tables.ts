@@ -74,10 +74,8 @@ export function stepNotes(step: StepResult): string[] {
   const total = dispatchTime(step);
   const own = Object.entries(host).map(([what, time]) => `${what} ${short(time)}`).join(", ");
   return [
-    `a step in a run: ${ms(wall.median)} ms (quartiles ${quartiles(wall, ms)}); its dispatches: ${
-      ms(total)
-    } ms; ` +
-    `what is left: ${ms(wall.median - total)} ms`,
+    `a step in a run: ${ms(wall.median)} ms (quartiles ${quartiles(wall, ms)}); its dispatches: ` +
+    `${ms(total)} ms; what is left: ${ms(wall.median - total)} ms`,
     `the host's own time a step, in groups of ${group}: ${short(hostTime(step))} us (${own})`,
   ];
 }

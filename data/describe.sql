@@ -29,23 +29,28 @@ FROM pages JOIN users USING (user);
 CREATE TABLE id_of AS
 SELECT item, (dense_rank() OVER (ORDER BY coalesce(id, item::VARCHAR)) - 1)::UINTEGER AS id
 FROM items;
-CREATE TABLE shown AS
+-- A view: of a large set, these rows are many times the size of its files.
+CREATE VIEW shown AS
 -- turn: 1 for the first click of a page, 2 for the next; NULL for none.
-SELECT split, user, page, given, place, id, turn IS NOT NULL AS is_clicked, turn
+SELECT split, user, page, given, place, id, turn IS NOT NULL AS is_clicked, turn, has_twice
 FROM (
-  SELECT *, list_position(list_prepend(clicked, also), place - 1) AS turn
+  SELECT *, list_position(clicks, place - 1) AS turn
   FROM (
-  SELECT split, user, page, given, clicked, also, unnest(items) AS item, generate_subscripts(items, 1) AS place
+  SELECT
+    split, user, page, given, list_prepend(clicked, also) AS clicks, unnest(items) AS item, generate_subscripts(items, 1) AS place,
+    list_unique(items) < len(items) AS has_twice
   FROM pages JOIN users USING (user)
   )
 ) JOIN id_of USING (item);
 
 -- step: Figures of each part
-CREATE TABLE score AS
-SELECT id, (count(*) FILTER (is_clicked) + 0.1) / (count(*) + 1) AS score, count(*) FILTER (is_clicked) AS clicks
+CREATE TABLE item_count AS
+SELECT split, id, count(*) AS shown, count(*) FILTER (is_clicked) AS clicks
 FROM shown
-WHERE split = 'train' AND NOT given
-GROUP BY id;
+WHERE NOT given
+GROUP BY split, id;
+CREATE TABLE score AS
+SELECT id, (clicks + 0.1) / (shown + 1) AS score, clicks FROM item_count WHERE split = 'train';
 CREATE TABLE part AS
 WITH counted AS (
   SELECT
@@ -58,12 +63,11 @@ WITH counted AS (
 ),
 unseen AS (
   SELECT
-    s.split, avg((t.id IS NULL)::INTEGER) AS unseen_shown,
-    avg((t.id IS NULL)::INTEGER) FILTER (is_clicked) AS unseen_clicked,
-    avg((t.id IS NULL OR t.clicks = 0)::INTEGER) FILTER (is_clicked) AS never_clicked
-  FROM shown s LEFT JOIN score t USING (id)
-  WHERE NOT given
-  GROUP BY s.split
+    c.split, coalesce(sum(c.shown) FILTER (t.id IS NULL), 0) / sum(c.shown) AS unseen_shown,
+    coalesce(sum(c.clicks) FILTER (t.id IS NULL), 0) / nullif(sum(c.clicks), 0) AS unseen_clicked,
+    coalesce(sum(c.clicks) FILTER (t.id IS NULL OR t.clicks = 0), 0) / nullif(sum(c.clicks), 0) AS never_clicked
+  FROM item_count c LEFT JOIN score t USING (id)
+  GROUP BY c.split
 )
 SELECT *
 FROM counted LEFT JOIN unseen USING (split)
@@ -74,8 +78,7 @@ CREATE TABLE page_size AS
 SELECT size, count(*) AS pages FROM page WHERE NOT given GROUP BY size ORDER BY size;
 CREATE TABLE click_place AS
 SELECT place, count(*) AS clicks, count(*) FILTER (place = size) AS last
-FROM shown JOIN page USING (user, page)
-WHERE NOT page.given AND is_clicked AND size > 1
+FROM (SELECT size, 1 + unnest(list_prepend(clicked, also)) AS place FROM page WHERE NOT given AND clicked IS NOT NULL AND size > 1)
 GROUP BY place
 ORDER BY place;
 CREATE TABLE events_of_user AS
@@ -85,10 +88,12 @@ GROUP BY user
 HAVING events > 0;
 
 -- step: What fools people
+-- Where items have no versions, few pages need to be looked at.
+SET VARIABLE has_versions = (SELECT count(DISTINCT id) < count(*) FROM id_of);
 CREATE TABLE twice AS
 SELECT user, page, id, count(*) AS times, bool_or(is_clicked) AS is_clicked
 FROM shown
-WHERE NOT given
+WHERE NOT given AND (has_twice OR getvariable('has_versions'))
 GROUP BY user, page, id
 HAVING count(*) > 1;
 CREATE TABLE suspicion AS

@@ -4,7 +4,7 @@
 -- Takes   behavior_source   a view of the lines: file, line, and their fields as a list of text:
 --                           impression id, user, time (11/11/2019 9:05:58 AM), history (N1 N2), impressions (N3-0 N4-1)
 --
--- Ends with   displayed (user_id, page, time, place, item_id, clicked, click_time, propensity)   each item of a page once
+-- Ends with   displayed (bucket, user_id, page, time, place, item_id, clicked, click_time, propensity)   each item of a page once
 --             history (user_id, place, item_id)                                      what was clicked before the user's first impression
 -- which item_features.sql and page_rows.sql take.
 
@@ -52,10 +52,11 @@ WITH token AS (
   FROM (SELECT user_id, impression, time, regexp_split_to_array(impressions, ' +') AS tokens FROM behavior_read WHERE fault IS NULL)
 )
 SELECT
-  user_id, page, token[:-3] AS item_id, min(time) AS time, min(place) AS place, bool_or(token[-1] = '1') AS clicked,
+  bucket_of_user(user_id) AS bucket, user_id, page, token[:-3] AS item_id, min(time) AS time, min(place) AS place, bool_or(token[-1] = '1') AS clicked,
   NULL::DOUBLE AS click_time, NULL::DOUBLE AS propensity -- MIND does not say when, nor by which chance
 FROM token
 GROUP BY ALL;
+SET VARIABLE rows_of_log = (SELECT count(*) FROM displayed);
 INSERT INTO skipped
 SELECT 'rows of an item that is on its page already',
   (SELECT coalesce(sum(len(regexp_split_to_array(impressions, ' +'))), 0)::BIGINT FROM behavior_read WHERE fault IS NULL)

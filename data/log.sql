@@ -10,8 +10,8 @@
 -- is; shown_events, click_events; click_any, click_from, click_words: what a click is; all_clicked: each row is a click;
 -- propensity_of: page or item: what propensities are of.
 --
--- Ends with   row_read (kind, user_id, page, item_id, time, place, clicked, click_time, propensity)   a view: an item that was shown, or a click that
---                                                                                     is told apart; click_time only orders clicks
+-- Ends with   row_read (bucket, kind, user_id, page, item_id, time, place, clicked, click_time, propensity)   a view: an item that was shown, or a
+--                                                                                     click that is told apart; click_time only orders clicks
 -- which log_lists.sql, log_gap.sql, log_pages.sql, log_clicks.sql and log_sampled.sql take.
 
 -- step: How values are read
@@ -131,14 +131,19 @@ FROM (
 );
 
 -- step: Reading the log
+-- Lists that nobody asked for would take longer to write than all the rest.
 CREATE TABLE log_read AS
-SELECT
-  kind, is_clicks, event, user_id, item_id, page, time_kind, time, clicked, position, fault,
-  -- Where any value is a click, it may be the time of it.
-  CASE WHEN getvariable('click_any') AND clicked
-    THEN coalesce(TRY_CAST(clicked_text AS DOUBLE), epoch_us(iso_time(trim(clicked_text)))::DOUBLE) END AS click_time,
-  propensity, item_list, clicked_list, position_list, propensity_list -- NULL where a row is an item
-FROM checked;
+SELECT COLUMNS(lambda c: getvariable('with_lists') OR NOT ends_with(c, '_list'))
+FROM (
+  SELECT
+    bucket_of_user(user_id) AS bucket, kind, is_clicks, event, user_id, item_id, page, time_kind, time, clicked, position, fault,
+    -- Where any value is a click, it may be the time of it.
+    CASE WHEN getvariable('click_any') AND clicked
+      THEN coalesce(TRY_CAST(clicked_text AS DOUBLE), epoch_us(iso_time(trim(clicked_text)))::DOUBLE) END AS click_time,
+    propensity, item_list, clicked_list, position_list, propensity_list -- NULL where a row is an item
+  FROM checked
+);
+SET VARIABLE rows_of_log = (SELECT count(*) FROM log_read);
 
 -- Times are of the kind that most are of; others are bad rows.
 CREATE MACRO most_kind(of_clicks) AS (
@@ -160,6 +165,7 @@ FROM (SELECT coalesce(event, 'none') AS event, count(*) AS n FROM log_read WHERE
 HAVING count(*) > 0;
 
 CREATE VIEW row_read AS
-SELECT kind, user_id, page, item_id, time, coalesce(position, 0) AS place, coalesce(clicked, false) AS clicked, click_time, propensity
+SELECT
+  bucket, kind, user_id, page, item_id, time, coalesce(position, 0) AS place, coalesce(clicked, false) AS clicked, click_time, propensity
 FROM log_read
 WHERE fault IS NULL AND kind <> 'other';

@@ -59,18 +59,20 @@ UPDATE log_read SET fault = 'marks'
 WHERE getvariable('with_marks') AND kind = 'shown' AND fault IS NULL AND len(said(clicked_list)) > 0
   AND NOT coalesce(fits(getvariable('click_form')::VARCHAR, item_list, clicked_list), true);
 
+SET VARIABLE rows_of_log = (SELECT sum(coalesce(len(item_list), 1))::BIGINT FROM log_read);
+
 CREATE OR REPLACE VIEW row_read AS
 -- The items of a click are in a column of their own, or the list of its row.
-SELECT kind, user_id, page, item_id, time, 0 AS place, false AS clicked, NULL::DOUBLE AS click_time, NULL::DOUBLE AS propensity
+SELECT bucket, kind, user_id, page, item_id, time, 0 AS place, false AS clicked, NULL::DOUBLE AS click_time, NULL::DOUBLE AS propensity
 FROM log_read
 WHERE fault IS NULL AND kind = 'click' AND NOT (getvariable('click_lists') AND NOT is_clicks)
 UNION ALL
-SELECT kind, user_id, page, unnest(item_list), time, 0, false, NULL, NULL
+SELECT bucket, kind, user_id, page, unnest(item_list), time, 0, false, NULL, NULL
 FROM log_read
 WHERE fault IS NULL AND kind = 'click' AND getvariable('click_lists') AND NOT is_clicks
 UNION ALL
 SELECT
-  kind, user_id, page, unnest(item_list), time,
+  bucket, kind, user_id, page, unnest(item_list), time,
   unnest(if(getvariable('with_positions'), numbers(position_list), range(len(item_list))::DOUBLE[])),
   unnest(if(
     len(said(clicked_list)) > 0 AND getvariable('with_marks'),

@@ -2,18 +2,23 @@
 --
 -- Takes   row_read   of log.sql
 --
--- Ends with   displayed (user_id, page, time, place, item_id, clicked, click_time, propensity)   each item of a page once; what is not known: NULL
+-- Ends with   displayed (bucket, user_id, page, time, place, item_id, clicked, click_time, propensity)   each item of a page once; what is not known: NULL
 --             history (user_id, place, item_id)                                      what was clicked before the log: nothing
 -- which item_features.sql and page_rows.sql take.
 
--- step: Items of pages
+-- step: Items of pages | for round in (FROM rounds())
 -- A page is what a user has under one page id; where there are none, at one time.
-CREATE TABLE displayed AS
-SELECT user_id, page, item_id, min(time) AS time, min(place) AS place, bool_or(clicked) AS clicked,
-  min(click_time) AS click_time, min(propensity) AS propensity
+CREATE TABLE IF NOT EXISTS displayed (
+  bucket USMALLINT, user_id VARCHAR, page VARCHAR, item_id VARCHAR, time BIGINT, place DOUBLE, clicked BOOLEAN, click_time DOUBLE,
+  propensity DOUBLE
+);
+INSERT INTO displayed
+SELECT bucket, user_id, page, item_id, min(time), min(place), bool_or(clicked), min(click_time), min(propensity)
 FROM row_read
-WHERE kind = 'shown'
+WHERE kind = 'shown' AND in_round(bucket)
 GROUP BY ALL;
+
+-- step: Items that are on their page already
 INSERT INTO skipped
 SELECT 'rows of an item that is on its page already',
   (SELECT count(*) FROM row_read WHERE kind = 'shown') - (SELECT count(*) FROM displayed);

@@ -83,7 +83,7 @@ WITH clicked_place AS (
   SELECT *, 1 + x % (1 + coalesce(others, 0)) AS clicked_place
   FROM click_row LEFT JOIN (SELECT click, count(*) AS others FROM drawn_item GROUP BY click) USING (click)
 )
-SELECT user_id, page || chr(31) || c.item AS page, item_id, time, place::DOUBLE AS place, clicked, NULL::DOUBLE AS click_time,
+SELECT bucket_of_user(user_id) AS bucket, user_id, page || chr(31) || c.item AS page, item_id, time, place::DOUBLE AS place, clicked, NULL::DOUBLE AS click_time,
   NULL::DOUBLE AS propensity
 FROM (
   SELECT click, item, clicked_place AS place, true AS clicked FROM clicked_place
@@ -92,5 +92,6 @@ FROM (
 ) r
 JOIN click_row c USING (click)
 JOIN click_item i ON i.item = r.item;
+SET VARIABLE rows_of_log = (SELECT count(*) FROM displayed);
 CREATE TABLE history (user_id VARCHAR, place BIGINT, item_id VARCHAR);
 DROP TABLE drawn_item; DROP TABLE to_draw; DROP TABLE competitor; DROP TABLE part_size; DROP TABLE click_row; DROP TABLE click_item;

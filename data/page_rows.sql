@@ -1,6 +1,6 @@
 -- From the items of pages to their numbers and features, and to the rows of pages that prepared.sql takes.
 --
--- Takes   displayed (user_id, page, time, place, item_id, clicked, click_time, propensity), history (user_id, place, item_id)
+-- Takes   displayed (bucket, user_id, page, time, place, item_id, clicked, click_time, propensity), history (user_id, place, item_id)
 --         feature_source       a view of the features: item_id, dense (list of numbers), tokens (for each field a list of text);
 --                              empty where there are none
 --         like_item            item and item_id of a set whose numbers are kept; empty where there is none
@@ -10,6 +10,16 @@
 -- The clicks of a page are told in the order of their times. Where the log has none, they are in an order that is drawn: that of
 -- the places would make the places look as if they mattered, that of the items the items.
 -- What were clicked before the log are given pages of one item, in order, a millisecond apart, before the first page.
+
+-- step: Looking at the pages | for round in (FROM rounds())
+CREATE TABLE IF NOT EXISTS page_of (
+  bucket USMALLINT, user_id VARCHAR, page VARCHAR, time BIGINT, items BIGINT, clicks BIGINT, has_several_propensities BOOLEAN
+);
+INSERT INTO page_of
+SELECT bucket, user_id, page, min(time), count(*), count(*) FILTER (clicked), min(propensity) <> max(propensity)
+FROM displayed
+WHERE in_round(bucket)
+GROUP BY ALL;
 
 -- step: Numbers of items
 CREATE TABLE number_of AS
@@ -26,34 +36,35 @@ INSERT INTO skipped
 SELECT 'items on pages that have no row of features', (SELECT count(*) FROM number_of ANTI JOIN feature_read USING (item))
 WHERE getvariable('with_features');
 
--- step: Rows of pages
+-- step: Rows of pages | for round in (FROM rounds())
 -- Pages of one user at one time go by their page id.
-CREATE TABLE page_of AS
-SELECT user_id, page, min(time) AS time, count(*) FILTER (clicked) AS clicks
-FROM displayed
-GROUP BY user_id, page;
-INSERT INTO note
-SELECT 'pages with several clicks: ' || count(*) || ', each click a choice among what was not clicked yet'
-FROM page_of WHERE clicks > 1 HAVING count(*) > 0;
-CREATE TABLE shown AS
+CREATE TABLE IF NOT EXISTS shown (
+  bucket USMALLINT, user_id VARCHAR, time BIGINT, tie VARCHAR, place DOUBLE, item UINTEGER, clicked STRUCT(moment DOUBLE, draw VARCHAR),
+  propensity DOUBLE, given BOOLEAN
+);
+INSERT INTO shown
 SELECT
-  user_id, p.time, page AS tie, place, item,
+  d.bucket, user_id, p.time, page, place, item,
   CASE WHEN d.clicked THEN {
     moment: coalesce(click_time, 'inf'::DOUBLE),
     draw: if(clicks > 1, md5(concat_ws(chr(31), user_id, p.time, item_id)), '')
-  } END AS clicked,
-  propensity, false AS given
+  } END,
+  propensity, false
 FROM displayed d
 JOIN page_of p USING (user_id, page)
-JOIN number_of USING (item_id);
-DROP TABLE displayed;
+JOIN number_of USING (item_id)
+WHERE in_round(d.bucket) AND in_round(p.bucket);
 
+-- step: What was clicked before the log
+INSERT INTO note
+SELECT 'pages with several clicks: ' || count(*) || ', each click a choice among what was not clicked yet'
+FROM page_of WHERE clicks > 1 HAVING count(*) > 0;
 INSERT INTO shown BY NAME
 SELECT
-  user_id,
+  bucket_of_user(user_id) AS bucket, user_id,
   first_time - 1 - max(place) OVER (PARTITION BY user_id) + place AS time,
   '' AS tie, 0 AS place, item, {moment: 'inf'::DOUBLE, draw: ''} AS clicked, true AS given
 FROM history
 JOIN number_of USING (item_id)
 JOIN (SELECT user_id, min(time) AS first_time FROM page_of GROUP BY user_id) USING (user_id);
-DROP TABLE history; DROP TABLE page_of;
+DROP TABLE displayed; DROP TABLE history; DROP TABLE page_of;

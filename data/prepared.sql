@@ -1,22 +1,17 @@
 -- The end of every preparation: users, items and pages as Parquet. data/README.md has the schema.
 --
--- Takes   shown (user_id, time in ms, tie, place, item, clicked, propensity, given)   a row for each displayed item; a page is what is equal in
+-- Takes   shown (bucket, user_id, time in ms, tie, place, item, clicked, propensity, given)   a row for each displayed item; a page is what is equal in
 --         user_id, given, time and tie; places order its items; clicked (moment, draw) orders the clicks of a page, and is NULL for
 --         what was not clicked
---         users (user, id, split)   of users.sql
+--         users (bucket, user, id, split)   of users.sql
 --         item (item, id, valid_from, dense, tokens)   items are numbered 0, 1, 2, ...
 --
 -- Options by getvariable(): max_events (NULL: all); out (folder); propensity_of (page or item; NULL: none are known).
 
-
--- step: Rows by user
-CREATE TABLE row_of_user AS
-SELECT user, given, time, tie, place, item, clicked, propensity, user % greatest(1, count(*) OVER () // 2000000) AS bucket
-FROM shown JOIN users ON users.id = shown.user_id;
-DROP TABLE shown;
-CREATE TABLE page (user UINTEGER, given BOOLEAN, time BIGINT, tie VARCHAR, items UINTEGER[], clicked UINTEGER, also UINTEGER[], propensities DOUBLE[]);
-
--- step: Pages | for bucket in (SELECT DISTINCT bucket FROM row_of_user ORDER BY bucket)
+-- step: Pages | for round in (FROM rounds())
+CREATE TABLE IF NOT EXISTS page (
+  user UINTEGER, given BOOLEAN, time BIGINT, tie VARCHAR, items UINTEGER[], clicked UINTEGER, also UINTEGER[], propensities DOUBLE[]
+);
 -- A list that is sorted afterwards: an aggregate with an order of its own takes kilobytes for each page.
 INSERT INTO page
 SELECT user, given, time, tie, items, clicks[1] AS clicked, clicks[2:] AS also, propensities
@@ -39,8 +34,8 @@ FROM (
     ) AS clicks
   FROM (
   SELECT user, given, time, tie, list_sort(list({place: place, item: item, clicked: clicked, propensity: propensity})) AS places
-  FROM row_of_user
-  WHERE bucket = getvariable('bucket')
+  FROM shown s JOIN users u ON u.id = s.user_id
+  WHERE in_round(s.bucket) AND in_round(u.bucket)
   GROUP BY user, given, time, tie
   )
 );
@@ -57,7 +52,7 @@ ALTER TABLE last_page RENAME TO page;
 
 -- step: Writing users, items and pages
 -- Row groups are small, as training holds one at a time in memory.
-DROP TABLE row_of_user;
+DROP TABLE shown;
 COPY (
   SELECT user, id, split, count(*)::UINTEGER AS pages, sum(len(items))::UINTEGER AS rows
   FROM users JOIN page USING (user)

@@ -381,7 +381,8 @@ DROP TABLE version; DROP TABLE category_path;
 -- step: Rows of pages
 CREATE TABLE shown AS
 SELECT
-  visitor::VARCHAR AS user_id, time, coalesce(clicked::VARCHAR, '') AS tie, place, number AS item, if(is_clicked, {moment: 'inf'::DOUBLE, draw: ''}, NULL) AS clicked,
+  bucket_of_user(visitor::VARCHAR) AS bucket, visitor::VARCHAR AS user_id, time, coalesce(clicked::VARCHAR, '') AS tie, place, number AS item, if(is_clicked, {moment: 'inf'::DOUBLE, draw: ''}, NULL) AS clicked,
   NULL::DOUBLE AS propensity, false AS given
 FROM page_row JOIN numbered USING (item, valid_from);
+SET VARIABLE rows_of_log = (SELECT count(*) FROM shown);
 DROP TABLE page_row; DROP TABLE numbered;

@@ -1,16 +1,16 @@
 -- Users and their parts. Run before what is known of the items is looked at: statistics of features are those of the train part.
 --
--- Takes   shown (user_id, time in ms, given, ...)   as data/prepared.sql has it
+-- Takes   shown (bucket, user_id, time in ms, given, ...)   as data/prepared.sql has it
 --
 -- Options by getvariable(): split (hash | time); train_share, validation_share.
 --
--- Ends with users (user, id, split).
+-- Ends with users (bucket, user, id, split).
 
 -- step: Users and their parts
 CREATE TABLE person AS
-SELECT user_id, max(time) FILTER (NOT given) AS last_time
+SELECT bucket, user_id, max(time) FILTER (NOT given) AS last_time
 FROM shown
-GROUP BY user_id
+GROUP BY bucket, user_id
 HAVING last_time IS NOT NULL;
 
 -- By hash, a user stays in her part when the log grows: md5 is the same in every engine.
@@ -24,7 +24,7 @@ WITH cut AS (
 ),
 placed AS (
   SELECT
-    user_id,
+    bucket, user_id,
     CASE getvariable('split')
       WHEN 'time' THEN CASE WHEN last_time <= train_end THEN 0 WHEN last_time <= validation_end THEN 1 ELSE 2 END
       ELSE CASE
@@ -36,6 +36,7 @@ placed AS (
   FROM person, cut
 )
 SELECT
+  bucket,
   (row_number() OVER (ORDER BY user_id) - 1)::UINTEGER AS user,
   user_id AS id,
   ['train', 'validation', 'test'][part + 1] AS split

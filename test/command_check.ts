@@ -1,5 +1,6 @@
 /** Runs the commands as a user does: in a process of their own, with the permissions that the launcher gives them. */
 
+import assert from "node:assert/strict";
 import { AS_USERS_HAVE_IT } from "./driver_settings.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { cacheFolder, commandScript, permissionFlags } from "../src/cli/permissions.ts";
@@ -77,6 +78,13 @@ export function runCommand(command: CommandName, ...args: string[]): Promise<Com
   return outputOf(prepare(command, args));
 }
 
+/** The same, of a command that ends well. */
+export async function runOk(command: CommandName, ...args: string[]): Promise<CommandResult> {
+  const ended = await runCommand(command, ...args);
+  assert.equal(ended.code, 0, ended.stderr);
+  return ended;
+}
+
 /** The same with variables of its environment. */
 export function runCommandWith(
   env: Readonly<Record<string, string>>,
@@ -86,16 +94,19 @@ export function runCommandWith(
   return outputOf(prepare(command, args, env));
 }
 
+let denoFolder: Promise<string> | undefined;
+
 /** What makes a folder the cache of a command; those of Deno and of the driver stay. */
 export async function cacheEnvironment(folder: string): Promise<Record<string, string>> {
-  const info = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
-  const DENO_DIR = String(JSON.parse(new TextDecoder().decode(info.stdout)).denoDir);
+  const info = new Deno.Command(Deno.execPath(), { args: ["info", "--json"] });
+  const DENO_DIR = await (denoFolder ??= outputOf(info).then(({ stdout }) => JSON.parse(stdout).denoDir));
   const usual = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME")}/.cache`;
   const MESA_SHADER_CACHE_DIR = Deno.env.get("MESA_SHADER_CACHE_DIR") ?? usual;
   return { DENO_DIR, MESA_SHADER_CACHE_DIR, XDG_CACHE_HOME: folder, LOCALAPPDATA: folder };
 }
 
-async function outputOf(process: Deno.Command): Promise<CommandResult> {
+/** How a process ended, and what it said. */
+export async function outputOf(process: Deno.Command): Promise<CommandResult> {
   const { code, stdout, stderr } = await process.output();
   const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, stdout: decode(stdout), stderr: decode(stderr) };
@@ -149,21 +160,31 @@ export function writePaperFile(path: string, log: ClickLog): void {
   Deno.writeTextFileSync(path, lines.join("\n") + "\n");
 }
 
+/** A script in a process of its own. @param flags of Deno, permissions among them */
+export function runScript(
+  script: URL,
+  flags: readonly string[],
+  args: readonly string[] = [],
+  { env, ...more }: Pick<Deno.CommandOptions, "env" | "cwd" | "signal"> = {},
+): Promise<CommandResult> {
+  return outputOf(
+    new Deno.Command(Deno.execPath(), {
+      args: ["run", ...DENO_FLAGS, "--no-prompt", ...flags, script.href, ...args],
+      env: { ...GPU_ENVIRONMENT, NO_COLOR: "1", ...env },
+      stdin: "null",
+      ...more,
+    }),
+  );
+}
+
 /**
  * What a script beside this file prints as JSON. It runs in a process of its own, on shaders that the driver optimised, which
  * are two to three times as fast: for tests that compute for longer than the .9 s that a process takes.
  */
 export async function printedBy(script: string, ...args: string[]): Promise<unknown> {
-  const { code, stdout, stderr } = await outputOf(
-    new Deno.Command(Deno.execPath(), {
-      args: [
-        ...["run", ...DENO_FLAGS, "--no-prompt", "--allow-read", "--allow-env", "--allow-ffi"],
-        ...[new URL(script, import.meta.url).href, ...args],
-      ],
-      env: { ...GPU_ENVIRONMENT, ...AS_USERS_HAVE_IT, NO_COLOR: "1" },
-      stdin: "null",
-    }),
-  );
+  const flags = ["--allow-read", "--allow-env", "--allow-ffi"];
+  const url = new URL(script, import.meta.url);
+  const { code, stdout, stderr } = await runScript(url, flags, args, { env: AS_USERS_HAVE_IT });
   if (code !== 0) throw new Error(`${script} ended with ${code}:\n${stderr}`);
   return JSON.parse(stdout);
 }
@@ -183,4 +204,18 @@ export async function withSmallLog(use: (folder: string, file: string) => Promis
 /** Names of the files in a folder, sorted. */
 export function filesIn(folder: string): string[] {
   return [...Deno.readDirSync(folder)].map((entry) => entry.name).sort();
+}
+
+/** With a disk of so many bytes ("8k") as a folder that is made for it; without use, and said so, where none can be mounted. */
+export async function withSmallDisk(disk: string, size: string, use: () => Promise<void>): Promise<void> {
+  await Deno.mkdir(disk);
+  const args = ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", disk];
+  const mount = await new Deno.Command("mount", { args }).output().catch(() => undefined);
+  try {
+    if (mount?.success) await use();
+    else console.log("skipped: mounting is not allowed here, so a full disk is not tested");
+  } finally {
+    if (mount?.success) await new Deno.Command("umount", { args: [disk] }).output();
+    await Deno.remove(disk);
+  }
 }

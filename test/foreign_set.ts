@@ -32,9 +32,8 @@ export async function writeSet(
       const [click, ...also] = clickedRows(log, e).map((click) => click - row);
       const shown = Array.from(log.rowItem.subarray(row, next));
       pages.push(
-        `(${user}, ${page++}, [${shown}], ${click ?? "NULL"}, [${also}]::UINTEGER[], ${
-          log.eventGiven?.[e] === 1
-        })`,
+        `(${user}, ${page++}, [${shown}], ${click ?? "NULL"}, [${also}]::UINTEGER[], ` +
+          `${log.eventGiven?.[e] === 1})`,
       );
       rows += next - row;
     }

@@ -54,6 +54,12 @@ export function prepareIn(
   return prepare(recipe, { ...defaults, out, ...options }, ["test"]);
 }
 
+/** The recipe, with the users in rounds of so many rows; null: as memory allows. */
+export const inRounds = (recipe: Recipe, rows_at_once: number | null): Recipe => async (...args) => {
+  const begun = await recipe(...args);
+  return { ...begun, variables: { ...begun.variables, rows_at_once } };
+};
+
 /** A preparation that ends with a UserError. */
 export async function refuses(folder: string, recipe: Recipe, says: RegExp | string): Promise<void> {
   await refused(() => prepareIn(folder, recipe), says);

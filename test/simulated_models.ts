@@ -75,12 +75,8 @@ export async function simulated<T>(
   options: SimulatorOptions,
   use: (simulator: Simulator) => Promise<T>,
 ): Promise<T> {
-  const simulator = await Simulator.create(gpu, source, options);
-  try {
-    return await use(simulator);
-  } finally {
-    simulator.destroy();
-  }
+  using simulator = await Simulator.create(gpu, source, options);
+  return await use(simulator);
 }
 
 /** Histories. */

@@ -142,29 +142,25 @@ export async function gather(options: GatherOptions): Promise<Gathered> {
   return await watching(options.kind, async (watcher) => {
     const steps: RecordedStep[] = [];
     for (const log of options.logs) {
-      const made = log();
-      for (const model of modelsFor(made.log, options.models)) {
-        watcher.where = `${made.name} ${model.name}`;
+      const of = log();
+      for (const model of modelsFor(of.log, options.models)) {
+        watcher.where = `${of.name} ${model.name}`;
         onProgress(`recording: ${watcher.where}`);
-        const recording = await model.record(watcher.gpu, made.log, made.users);
-        try {
-          const { parts, steps: own } = await partsOf(recording);
-          const dispatches = casesOf(parts, own).filter(({ part }) => part < own).flatMap((one) => {
-            const text = watcher.texts.get(kernelText(one.spec));
-            if (!text) return [];
-            const [x, y] = one.invocations;
-            const [sizeX, sizeY] = text.shader.workgroup;
-            const { label, flops, bytes } = one;
-            const { program, slice } = parts[one.part] ?? {};
-            const count = program?.dispatches[one.dispatch]?.manySteps ? slice?.count ?? 1 : 1;
-            const workgroups = Math.ceil(x / sizeX) * Math.ceil(y / sizeY) * (one.spec.shares ?? 1);
-            if (workgroups === 0) return [];
-            return [{ label, text, flops, bytes, workgroups, steps: count }];
-          });
-          if (model.step) steps.push({ workload: made.name, model: model.name, dispatches });
-        } finally {
-          recording.destroy();
-        }
+        using recording = await model.record(watcher.gpu, of.log, of.users);
+        const { parts, steps: own } = await partsOf(recording);
+        const dispatches = casesOf(parts, own).filter(({ part }) => part < own).flatMap((one) => {
+          const text = watcher.texts.get(kernelText(one.spec));
+          if (!text) return [];
+          const [x, y] = one.invocations;
+          const [sizeX, sizeY] = text.shader.workgroup;
+          const { label, flops, bytes } = one;
+          const { program, slice } = parts[one.part] ?? {};
+          const count = program?.dispatches[one.dispatch]?.manySteps ? slice?.count ?? 1 : 1;
+          const workgroups = Math.ceil(x / sizeX) * Math.ceil(y / sizeY) * (one.spec.shares ?? 1);
+          if (workgroups === 0) return [];
+          return [{ label, text, flops, bytes, workgroups, steps: count }];
+        });
+        if (model.step) steps.push({ workload: of.name, model: model.name, dispatches });
       }
     }
     if (options.simulated) {
@@ -193,10 +189,9 @@ async function cutBatches(watcher: Watcher, onProgress: (text: string) => void):
     watcher.where = where;
     onProgress(`recording: ${where}`);
     const log = smallLog(1, size);
-    const model = new UserModel(gpu, log.items, defaultModel, { seed: 1 });
+    using model = new UserModel(gpu, log.items, defaultModel, { seed: 1 });
     const training = { ...defaultTraining, batchSize: 5, partRows: 12, adam };
     (await Trainer.create(model, log, training, { validate: false })).destroy();
-    model.destroy();
   }
 }
 
@@ -227,8 +222,8 @@ async function simulate(watcher: Watcher, onProgress: (text: string) => void): P
   const log = smallLog(2, SMALL);
   const counted = { ...defaultPwModel, counts: countsConfigFor(new MemoryLog(log), []) };
   const start = countedStart(new MemoryLog(log), counted, 1);
-  const lstm = untrainedModel(gpu, items);
-  const pw = new UserModel(gpu, log.items, counted, { seed: 1, start });
+  using lstm = untrainedModel(gpu, items);
+  using pw = new UserModel(gpu, log.items, counted, { seed: 1, start });
   const sources = {
     "users of a shop": new ShopSource(restless, shopItems(1, items)),
     "users of a model": new LearnedSource(lstm),
@@ -247,5 +242,4 @@ async function simulate(watcher: Watcher, onProgress: (text: string) => void): P
       (await PolicyTrainer.create(gpu, source, { ...defaultPolicyTraining, slate, algorithm })).destroy();
     }
   }
-  for (const model of [lstm, pw]) model.destroy();
 }

@@ -105,9 +105,8 @@ export const modelsTable: ResultTable = {
     const [yelp, demo] = known.map(({ sampling }) => fixed(sampling));
     const fast = kinds.filter(({ highRate }) => highRate).map(({ name }) => name);
     return [
-      `Test users: loss of best-loss, prec@1 of best-prec1; mean and sd of ${MODEL_SEEDS} seeds, by the defaults of \`train\` (${
-        fast.join(" and ")
-      }: with \`${HIGH_RATE}\`).`,
+      `Test users: loss of best-loss, prec@1 of best-prec1; mean and sd of ${MODEL_SEEDS} seeds, by the ` +
+      `defaults of \`train\` (${fast.join(" and ")}: with \`${HIGH_RATE}\`).`,
       "",
       ...markdownTable(
         ["model", "options", ...DATA.flatMap((data) => [`${data} loss`, `${data} prec@1`])],

@@ -9,7 +9,8 @@ import { restless } from "../../src/data/shops.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { openGpu } from "../../src/gpu/host/open_gpu.ts";
 import type { MeanFigure } from "../../src/policy/comparison/figures.ts";
-import { type EstimatorName, estimators, evaluate } from "../../src/policy/evaluation/evaluate.ts";
+import { type EstimatorName, estimators } from "../../src/policy/evaluation/estimators.ts";
+import { evaluate } from "../../src/policy/evaluation/evaluate.ts";
 import { evidenceOf } from "../../src/policy/evaluation/evidence.ts";
 import { digits } from "../../src/policy/commands/logged.ts";
 import { greedyPolicy } from "../../src/policy/named.ts";
@@ -91,10 +92,9 @@ async function study(gpu: Gpu): Promise<string> {
   });
   simulator.destroy();
   for (const target of targets) {
-    const players = await Simulator.create(gpu, truth, { ...options, seed: 2, users: PLAYERS, pages: 5 });
+    using players = await Simulator.create(gpu, truth, { ...options, seed: 2, users: PLAYERS, pages: 5 });
     const { returns } = await players.run(exploring(policy, target));
     target.first = meanAndSd([...returns]).mean;
-    players.destroy();
   }
   return textOf(targets);
 }
@@ -112,19 +112,18 @@ function textOf(targets: readonly Target[]): string {
     return [(off < 0 ? "" : "+") + digits(off), digits(rmse), percent(held.length / figures.length)];
   };
   const title = (name: string) =>
-    name === "decisions" ? "per-decision DR, clicks on the first 5 pages" : estimators[name as EstimatorName];
+    name === "decisions"
+      ? "per-decision DR, clicks on the first 5 pages"
+      : estimators[name as EstimatorName].title;
   const about = targets.map(({ temperature, truths, first, shares }) =>
-    `T ${temperature}: truth ${digits(mean(truths))} clicks a page, ${
-      first.toFixed(3)
-    } on the first 5 pages, ` +
-    `effective sample ${(100 * mean(shares)).toFixed(0)} %`
+    `T ${temperature}: truth ${digits(mean(truths))} clicks a page, ${first.toFixed(3)} on the first 5 ` +
+    `pages, effective sample ${(100 * mean(shares)).toFixed(0)} %`
   );
   return [
-    `${LOGS} logs of ${USERS} users of the restless shop on ${PAGES} pages of ${SLATE} items from pools of some ${POOL}, drawn ` +
-    `at temperature ${LOGGED_AT} by the utilities of a model that is blind to what tires users; the policy draws by the same at ` +
-    `another temperature. ${
-      about.join("; ")
-    }. Off by: mean over the logs. Holds the truth: the share of the 95 % intervals.`,
+    `${LOGS} logs of ${USERS} users of the restless shop on ${PAGES} pages of ${SLATE} items from pools ` +
+    `of some ${POOL}, drawn at temperature ${LOGGED_AT} by the utilities of a model that is blind to ` +
+    `what tires users; the policy draws by the same at another temperature. ${about.join("; ")}. Off ` +
+    "by: mean over the logs. Holds the truth: the share of the 95 % intervals.",
     "",
     ...markdownTable(
       ["", ...TARGETS.flatMap((t) => [`T ${t}: off by`, "rmse", "holds the truth"])],

@@ -91,13 +91,9 @@ export const truthTable: ResultTable = {
     });
     const { slate, pages, users } = first.compared;
     return [
-      `Clicks of ${
-        thousands(users)
-      } new users of the restless shop, ${slate} items on each of ${pages} pages; ` +
-      `${TRUTH_SEEDS.length} trainings each, seeds ${TRUTH_SEEDS[0]} to ${
-        TRUTH_SEEDS.at(-1)
-      }, with the defaults but ` +
-      "for what is named.",
+      `Clicks of ${thousands(users)} new users of the restless shop, ${slate} items on each of ${pages} ` +
+      `pages; ${TRUTH_SEEDS.length} trainings each, seeds ${TRUTH_SEEDS[0]} to ${TRUTH_SEEDS.at(-1)}, ` +
+      "with the defaults but for what is named.",
       "",
       ...markdownTable(
         ["policy", "pages trained", "clicks, mean (least to most)", "of the optimum's"],
@@ -291,10 +287,9 @@ export const roundsTable: ResultTable = {
       }
     }
     return [
-      `The paper's model of five logs of the shop, and a CDQN of ${
-        thousands(PAGES)
-      } pages on each: 3 items on 20 pages. The round ` +
-      "learns from 500 users of the policy; 10,000 others judge. Shares of the clicks made.",
+      `The paper's model of five logs of the shop, and a CDQN of ${thousands(PAGES)} pages on each: 3 ` +
+      "items on 20 pages. The round learns from 500 users of the policy; 10,000 others judge. Shares " +
+      "of the clicks made.",
       "",
       ...markdownTable(
         [

@@ -124,35 +124,31 @@ async function addLesson(
   tensors: Map<string, TensorData>,
 ): Promise<LessonFigures> {
   const { users, pages } = LESSON;
-  const trainer = await PolicyTrainer.create(gpu, new LearnedSource(model), {
+  using trainer = await PolicyTrainer.create(gpu, new LearnedSource(model), {
     ...trainingConfig(slate),
     ...{ users, pages, rows: ROWS, replay: users * pages, epsilonStart: 1, epsilonEnd: 1 },
   });
-  try {
-    await trainer.run(pages);
-    let figures: LessonFigures | undefined;
-    // The rest of the second episode changes nothing of the pages that the first step drew.
-    await trainer.run(2 * pages, {
-      onStep: ({ loss, q }) => {
-        figures ??= { loss, q };
-      },
-    });
-    const { states, shown, happened } = (await trainer.stateOfAll()).replay;
-    const floats = new Float32Array(states.buffer, states.byteOffset, states.length);
-    const items = Uint32Array.from({ length: happened.length / 2 }, (_, at) => {
-      const slot = ((happened[2 * at] ?? 0) & ~LEFT) >>> 0;
-      return slot < slate ? shown[at * slate + slot] ?? NONE : NONE;
-    });
-    tensors.set("replay/states", {
-      shape: [2, pages + 1, users, floats.length / (2 * (pages + 1) * users)],
-      data: floats,
-    });
-    tensors.set("replay/shown", { shape: [2, pages, users, slate], data: shown });
-    tensors.set("replay/items", { shape: [2, pages, users], data: items });
-    tensors.set("replay/drawn", { shape: [ROWS, 3], data: drawnPages(ROWS, LESSON, SEED) });
-    if (!figures) throw new Error("expected a step of the optimiser after the first episode");
-    return figures;
-  } finally {
-    trainer.destroy();
-  }
+  await trainer.run(pages);
+  let figures: LessonFigures | undefined;
+  // The rest of the second episode changes nothing of the pages that the first step drew.
+  await trainer.run(2 * pages, {
+    onStep: ({ loss, q }) => {
+      figures ??= { loss, q };
+    },
+  });
+  const { states, shown, happened } = (await trainer.stateOfAll()).replay;
+  const floats = new Float32Array(states.buffer, states.byteOffset, states.length);
+  const items = Uint32Array.from({ length: happened.length / 2 }, (_, at) => {
+    const slot = ((happened[2 * at] ?? 0) & ~LEFT) >>> 0;
+    return slot < slate ? shown[at * slate + slot] ?? NONE : NONE;
+  });
+  tensors.set("replay/states", {
+    shape: [2, pages + 1, users, floats.length / (2 * (pages + 1) * users)],
+    data: floats,
+  });
+  tensors.set("replay/shown", { shape: [2, pages, users, slate], data: shown });
+  tensors.set("replay/items", { shape: [2, pages, users], data: items });
+  tensors.set("replay/drawn", { shape: [ROWS, 3], data: drawnPages(ROWS, LESSON, SEED) });
+  if (!figures) throw new Error("expected a step of the optimiser after the first episode");
+  return figures;
 }

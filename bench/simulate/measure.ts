@@ -240,14 +240,10 @@ async function randomClicks(
   model: UserModel,
   { users, slate }: PageSizes,
 ): Promise<number> {
-  const simulator = await Simulator.create(gpu, new LearnedSource(model), {
+  using simulator = await Simulator.create(gpu, new LearnedSource(model), {
     ...{ users, slate, pages: PAGES, seed: SEED },
   });
-  try {
-    return meanReturn(await simulator.run(randomPolicy));
-  } finally {
-    simulator.destroy();
-  }
+  return meanReturn(await simulator.run(randomPolicy));
 }
 
 /** All learn from `pages` pages in the whole, and show what they learned to new users. @param lost is told of who cannot. */

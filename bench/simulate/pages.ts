@@ -144,10 +144,10 @@ export class PagePlayer {
     for (let done = 0; done < pages;) {
       const t = this.#played % PAGES;
       const count = Math.min(SUBMIT, pages - done, PAGES - t);
-      const commands = new Commands(gpu, "pages");
-      if (t === 0) this.#begin(commands);
-      for (let own = t; own < t + count; own++) this.episode.page(commands, own);
-      gpu.queue.submit([commands.finish()]);
+      Commands.submit(gpu, "pages", (commands) => {
+        if (t === 0) this.#begin(commands);
+        for (let own = t; own < t + count; own++) this.episode.page(commands, own);
+      });
       done += count;
       this.#played += count;
     }

@@ -76,9 +76,8 @@ export class DeviceTokens {
     const { count, first, token } = host;
     if (count !== this.count || 4 * first.length > this.itemFirst.size || token.length > this.pairs) {
       throw new Error(
-        `${token.length} of ${count} tokens of ${
-          first.length - 1
-        } items exceed ${this.pairs} of ${this.count}`,
+        `${token.length} of ${count} tokens of ${first.length - 1} items exceed ${this.pairs} of ` +
+          `${this.count}`,
       );
     }
     this.#host = host;

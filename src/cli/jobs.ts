@@ -223,9 +223,9 @@ export async function settled<T>(
   });
   if (failed.length > 0) {
     throw new UserError(
-      `${failed.length} of ${names.length} trainings did not come to their end; the others are kept:\n${
-        failed.join("\n")
-      }\n${goOn}`,
+      `${failed.length} of ${names.length} trainings did not come to their end; the others are kept:\n` +
+        `${failed.join("\n")}\n` +
+        `${goOn}`,
     );
   }
   return results.flatMap((result) => result.status === "fulfilled" ? [result.value] : []);

@@ -137,9 +137,8 @@ function remedy(command: string, resumed: string | undefined, ranks: RankPlace |
   switch (command) {
     case "train":
     case "policy train":
-      return `What was saved is whole. Go on with: ${
-        command === "train" ? trainCommand(ranks) : `deno task ${command}`
-      } ` +
+      return "What was saved is whole. Go on with: " +
+        `${command === "train" ? trainCommand(ranks) : `deno task ${command}`} ` +
         (resumed ?? "--resume and the folder that it named above");
     case "policy round":
     case "reproduce":

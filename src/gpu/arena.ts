@@ -81,4 +81,7 @@ export class Arena {
     for (const texture of this.#textures.splice(0)) this.gpu.destroyTexture(texture);
     this.#bytes = 0;
   }
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
 }

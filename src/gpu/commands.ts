@@ -14,6 +14,13 @@ export class Commands {
     this.#encoder = gpu.device.createCommandEncoder({ label });
   }
 
+  /** Submits commands of their own. @param encode puts them in. */
+  static submit(gpu: Gpu, label: string, encode: (commands: Commands) => void): void {
+    const commands = new Commands(gpu, label);
+    encode(commands);
+    gpu.queue.submit([commands.finish()]);
+  }
+
   /** Where dispatches go: one pass for as long as nothing is copied. */
   get pass(): GPUComputePassEncoder {
     return this.#pass ??= this.#encoder.beginComputePass({ label: this.label });

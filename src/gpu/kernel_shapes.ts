@@ -240,9 +240,7 @@ function chosenOf<V extends KernelVariant>(
   if (chosen === undefined || chosen === fixed) return fixed;
   if (others.includes(chosen)) return chosen;
   throw new UserError(
-    `Expected one of ${
-      [fixed, ...others].join(", ")
-    } for the product ${key}, found ${chosen} in the kernel shapes. ` +
-      "Take it out of the run's config.json.",
+    `Expected one of ${[fixed, ...others].join(", ")} for the product ${key}, found ${chosen} in the ` +
+      "kernel shapes. Take it out of the run's config.json.",
   );
 }

@@ -61,10 +61,9 @@ export function askedLimits(
       `${name} of at least ${thousands(LEAST[name])}, found ${thousands(limits[name])}`
     );
     throw new UserError(
-      `Expected an adapter with WebGPU's default limits, got ${adapter}, which has less: ${
-        list.join("; ")
-      }. ` +
-        "Use another adapter or a newer driver; a browser may have the limits of its compatibility mode, which has less.",
+      `Expected an adapter with WebGPU's default limits, got ${adapter}, which has less: ` +
+        `${list.join("; ")}. Use another adapter or a newer driver; a browser may have the limits of its ` +
+        "compatibility mode, which has less.",
     );
   }
   return Object.fromEntries(

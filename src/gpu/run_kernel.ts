@@ -34,30 +34,24 @@ export async function runKernel<O extends string>(
   },
 ): Promise<Record<O, Float32Array<ArrayBuffer>>> {
   const [, name = "kernel"] = /@compute[^{]*?\bfn\s+(\w+)/.exec(text) ?? [];
-  const arena = new Arena(gpu, name);
-  try {
-    const step = new Uint32Array(STEP_STRIDE / 4);
-    step.set([x, y]);
-    const written = Object.fromEntries(
-      Object.entries<number>(outputs).map(([name, floats]) => [name, arena.allocate(name, 4 * floats)]),
-    );
-    const given = Object.entries(inputs).map(([name, data]) => [name, arena.upload(name, data)]);
-    const program = await Program.record(gpu, name, arena.upload("step", step).buffer, [{
-      ...{ kernel: kernel(name, text), label: name, constants, invocations: [x, y] },
-      views: { ...Object.fromEntries(given), ...written },
-      cost: () => ({ flops: 0, bytes: 0 }),
-    }]);
-    const commands = new Commands(gpu, name);
-    program.encode(commands, {}, 0);
-    gpu.queue.submit([commands.finish()]);
-    const found: Partial<Record<O, Float32Array<ArrayBuffer>>> = {};
-    for (const name of Object.keys(outputs) as O[]) {
-      const view = written[name];
-      if (view) found[name] = await readFloats(gpu, view);
-    }
-    gpu.check();
-    return found as Record<O, Float32Array<ArrayBuffer>>;
-  } finally {
-    arena.destroy();
+  using arena = new Arena(gpu, name);
+  const step = new Uint32Array(STEP_STRIDE / 4);
+  step.set([x, y]);
+  const written = Object.fromEntries(
+    Object.entries<number>(outputs).map(([name, floats]) => [name, arena.allocate(name, 4 * floats)]),
+  );
+  const given = Object.entries(inputs).map(([name, data]) => [name, arena.upload(name, data)]);
+  const program = await Program.record(gpu, name, arena.upload("step", step).buffer, [{
+    ...{ kernel: kernel(name, text), label: name, constants, invocations: [x, y] },
+    views: { ...Object.fromEntries(given), ...written },
+    cost: () => ({ flops: 0, bytes: 0 }),
+  }]);
+  Commands.submit(gpu, name, (commands) => program.encode(commands, {}, 0));
+  const found: Partial<Record<O, Float32Array<ArrayBuffer>>> = {};
+  for (const name of Object.keys(outputs) as O[]) {
+    const view = written[name];
+    if (view) found[name] = await readFloats(gpu, view);
   }
+  gpu.check();
+  return found as Record<O, Float32Array<ArrayBuffer>>;
 }

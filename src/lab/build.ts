@@ -3,7 +3,7 @@
 import type { ShippedLadder } from "../selftest/profile/bench_report.ts";
 import { fileURLToPath } from "node:url";
 import { Html, inlineScript, jsonScript, markup, scriptText } from "../report/html.ts";
-import { type Bundle, bundle } from "../serve/bundle/bundle.ts";
+import { type Bundle, bundle, packageText } from "../serve/bundle/bundle.ts";
 import { tableName, tableScript } from "../serve/bundle/kernel_table.ts";
 import { version } from "../version.ts";
 import { MISSING } from "./client/later_script.ts";
@@ -73,7 +73,11 @@ export async function buildLab(): Promise<LabPage> {
   const reader = await bundle({ entry: entry("reader.ts"), format: "esm", instead: INSTEAD });
   const define = { CLICKGAN_VERSION: JSON.stringify(version) };
   const screens = await bundle({ entry: entry("other_screens.ts"), format: "esm", define });
-  const style = `${await read("src/report/page.css")}\n${await read("src/lab/client/lab.css")}`;
+  const style = [
+    await packageText(entry("other_screens.ts"), "prism-code-editor/layout.css"),
+    await read("src/report/page.css"),
+    await read("src/lab/client/lab.css"),
+  ].join("\n");
   // As `deno task bench ladder` has written them.
   const ladders: ShippedLadder[] = JSON.parse(await read("bench/ladder.json"));
   const kernels = await kernelFiles(worker, checks);

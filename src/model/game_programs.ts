@@ -95,9 +95,9 @@ export class GamePrograms {
   ) {}
 
   /** @throws UserError when the batch exceeds what the adapter can hold. */
-  static async create(options: GameProgramOptions): Promise<GamePrograms> {
+  static create(options: GameProgramOptions): Promise<GamePrograms> {
     const { plan, name } = options;
-    return await making(async (made) => {
+    return making(async (made) => {
       const arena = made.keep(new Arena(plan.gpu, name));
       const specs = gameSpecs(options, arena);
       const record = (part: string, dispatches: ClickDispatch[]) =>
@@ -119,11 +119,11 @@ export class GamePrograms {
   }
 
   /** One program that evaluates both players as they stand. */
-  static async evaluation(
+  static evaluation(
     options: Omit<GameProgramOptions, "training">,
   ): Promise<{ program: Program<ClickSizes>; outcomes: Tensor; utilities: Tensor; destroy(): void }> {
     const { plan, name } = options;
-    return await making(async (made) => {
+    return making(async (made) => {
       const arena = made.keep(new Arena(plan.gpu, name));
       const { layout, batch, utilities, rewardStep, outcomes, u } = gameSpecs(options, arena);
       const dispatches = shareLaunches(plan.gpu, [...layout, ...batch, ...utilities, ...rewardStep]);

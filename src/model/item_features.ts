@@ -48,9 +48,8 @@ function fitItems({ name, items }: LogSource, wanted: ItemsShape, what: string):
     }
   }
   throw new UserError(
-    `${what} is over ${shapeText(wanted)}, but ${name} shows ${
-      shapeText(found)
-    }. Use a log over the same items.`,
+    `${what} is over ${shapeText(wanted)}, but ${name} shows ${shapeText(found)}. Use a log over the ` +
+      "same items.",
   );
 }
 

@@ -132,9 +132,9 @@ export class ModelProgram {
   ) {}
 
   /** @throws UserError when the batch exceeds what the adapter can hold. */
-  static async create(model: RecordableModel, options: ModelProgramOptions): Promise<ModelProgram> {
+  static create(model: RecordableModel, options: ModelProgramOptions): Promise<ModelProgram> {
     const { plan, name } = options;
-    return await making(async (made) => {
+    return making(async (made) => {
       const arena = made.keep(new Arena(model.gpu, name));
       const { layout, gradients, update, utilities, outcomes, tape } = modelSpecs(model, options, arena);
       const step = [...gradients, ...update];

@@ -7,6 +7,7 @@ import { type ItemCatalogue, overOwnItems } from "../data/item_catalogue.ts";
 import { UserError } from "../user_error.ts";
 import { Arena } from "../gpu/arena.ts";
 import { Commands } from "../gpu/commands.ts";
+import { making } from "../gpu/made.ts";
 import { isTexture } from "../gpu/memory.ts";
 import { readFloats } from "../gpu/readback.ts";
 import { ModelProgram, ofOthers, type RecordableModel } from "./model_program.ts";
@@ -63,15 +64,12 @@ export class Scorer {
   }
 
   /** @throws UserError for more room than the adapter has. */
-  static async create(model: ScorableModel, room: ScorerRoom): Promise<Scorer> {
-    const scorer = new Scorer(model, room);
-    try {
+  static create(model: ScorableModel, room: ScorerRoom): Promise<Scorer> {
+    return making(async (made) => {
+      const scorer = made.keep(new Scorer(model, room));
       await scorer.#prepare();
-    } catch (error) {
-      scorer.destroy();
-      throw error;
-    }
-    return scorer;
+      return scorer;
+    });
   }
 
   holds({ users, events, rows }: ScorerRoom): boolean {
@@ -99,16 +97,14 @@ export class Scorer {
    */
   async score(requests: readonly PageRequest[]): Promise<Float32Array<ArrayBuffer>[]> {
     const { gpu } = this.model;
-    const program = this.#program;
-    if (!program || !this.#log || !this.#plan) throw new Error("the scorer is destroyed");
+    const [program, plan] = [this.#program, this.#plan];
+    if (!program || !this.#log || !plan) throw new Error("the scorer is destroyed");
     const log = logOf(this.model.items, requests);
     this.#log.write(log);
     const users = requests.map((_, user) => user);
-    const sizes = this.#plan.put(0, users, { slot: 0, learningRate: 0, iteration: 0 }, log);
-    this.#plan.upload(0, 1);
-    const commands = new Commands(gpu, "score");
-    program.program.encode(commands, sizes, this.#plan.offset(0));
-    gpu.queue.submit([commands.finish()]);
+    const sizes = plan.put(0, users, { slot: 0, learningRate: 0, iteration: 0 }, log);
+    plan.upload(0, 1);
+    Commands.submit(gpu, "score", (commands) => program.program.encode(commands, sizes, plan.offset(0)));
     const { view } = program.utilities;
     const utilities = await readFloats(gpu, isTexture(view) ? view : { ...view, size: 4 * sizes.rows });
     let row = 0;

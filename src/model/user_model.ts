@@ -174,6 +174,10 @@ export class UserModel implements RecordableModel {
     this.#scorer?.destroy();
     this.parameters.destroy();
   }
+  /** As `destroy`, for blocks that hold it by `using`. */
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
 }
 
 /** Records what a model's config describes. */

@@ -1,6 +1,7 @@
 /** A trained policy, from its folder, as whoever uses it needs it; what a policy shows a user next; and which trainings belong together. */
 
 import type { Gpu } from "../gpu/device.ts";
+import { Made } from "../gpu/made.ts";
 import { hasScores, noScores } from "../simulate/explore.ts";
 import type { PageContext, Policy } from "../simulate/policy.ts";
 import type { UsersSource } from "../simulate/users.ts";
@@ -202,16 +203,13 @@ export class OpenedPolicy {
         `Expected a page of 1 to ${pages}, for which the policy of ${this.path} was trained, got ${page}.`,
       );
     }
-    const policy = this.policy(users);
-    try {
-      const found = await rank(gpu, users, policy, { history, slate, pages, page: page - 1 });
-      // Nobody has clicked more often than they were shown a page, unless they began with clicks: such values were not learned.
-      if (start !== "empty" || history.length < page) return found;
-      const items = found.items.map(({ value: _, ...item }) => item);
-      return { items, noClick: found.noClick };
-    } finally {
-      policy.destroy();
-    }
+    using made = new Made();
+    const policy = made.keep(this.policy(users));
+    const found = await rank(gpu, users, policy, { history, slate, pages, page: page - 1 });
+    // Nobody has clicked more often than they were shown a page, unless they began with clicks: such values were not learned.
+    if (start !== "empty" || history.length < page) return found;
+    const items = found.items.map(({ value: _, ...item }) => item);
+    return { items, noClick: found.noClick };
   }
 }
 

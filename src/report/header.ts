@@ -129,11 +129,9 @@ function warningsOn(models: readonly Model[]): string[] {
 }
 
 function sizesText({ users: [train, validation, test], pages, rows, items, hashed }: DataSizes): string {
-  return `${thousands(train)} train, ${thousands(validation)} validation and ${thousands(test)} test users, ${
-    thousands(pages)
-  } pages, ${thousands(rows)} displayed items of ${thousands(items)}${
-    hashed === undefined ? "" : ` (ids hashed to 2 x ${thousands(hashed)} tokens)`
-  }`;
+  return `${thousands(train)} train, ${thousands(validation)} validation and ${thousands(test)} test ` +
+    `users, ${thousands(pages)} pages, ${thousands(rows)} displayed items of ` +
+    `${thousands(items)}${hashed === undefined ? "" : ` (ids hashed to 2 x ${thousands(hashed)} tokens)`}`;
 }
 
 /** Of the result that was written last, to the minute. */

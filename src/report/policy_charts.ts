@@ -35,9 +35,8 @@ function chartId(...names: readonly (string | number)[]): string {
 
 /** "k = 3, restless shop (the truth)". */
 export function environmentWords({ name, role }: Environment): string {
-  return `${name} (${
-    role === "truth" ? "the truth" : role === "trained on" ? "the policies' own model" : role
-  })`;
+  return `${name} ` +
+    `(${role === "truth" ? "the truth" : role === "trained on" ? "the policies' own model" : role})`;
 }
 
 /** Return and click rate of all policies, a chart for each environment. */

@@ -96,11 +96,10 @@ export class CsvLog {
       );
     }
     throw new UserError(
-      `${path} is not the log that the run wrote: expected the same ${bytes} bytes at its beginning as when the run was ` +
-        `last saved, found ${
-          found.length < bytes ? `only ${found.length}` : "others"
-        }. Put the old file back. Without it ` +
-        "the run cannot go on, but its snapshots are whole: start a new run from one of them with --init.",
+      `${path} is not the log that the run wrote: expected the same ${bytes} bytes at its beginning as ` +
+        `when the run was last saved, found ${found.length < bytes ? `only ${found.length}` : "others"}. ` +
+        "Put the old file back. Without it the run cannot go on, but its snapshots are whole: start a " +
+        "new run from one of them with --init.",
     );
   }
 

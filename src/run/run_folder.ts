@@ -213,11 +213,9 @@ export async function expectUnbegun(path: string, columns: readonly string[]): P
   const kept = names.find((name) => /^best-.*\.safetensors$/.test(name) || name === "result.json");
   if (kept !== undefined) {
     throw new UserError(
-      `Expected ${
-        snapshotFile(path, "last")
-      }, from which the run goes on, found none, though ${path} holds ${kept}. ` +
-        "Nothing was changed: put the file back. Without it the run cannot go on; start a new one in another folder, " +
-        "from a snapshot with --init if one is left.",
+      `Expected ${snapshotFile(path, "last")}, from which the run goes on, found none, though ${path} ` +
+        `holds ${kept}. Nothing was changed: put the file back. Without it the run cannot go on; start a ` +
+        "new one in another folder, from a snapshot with --init if one is left.",
     );
   }
   for (const log of LOGS) CsvLog.expectUnbegun(logFile(path, log), ["iteration", ...columns]);

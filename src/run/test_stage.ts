@@ -51,7 +51,7 @@ export async function testStage(
   const users = usersOf(data.source, "test");
   const tested = testUsers.get(data.source) ?? TestedUsers.of(data, users, onProgress);
   testUsers.set(data.source, tested);
-  const evaluation = await trainer.evaluation(users, config.training.evaluationShards);
+  using evaluation = await trainer.evaluation(users, config.training.evaluationShards);
   const test: SnapshotResult[] = [];
   const all: { snapshot: SnapshotName; tested: Tested }[] = [];
   const take = async (snapshot: SnapshotName, iteration: number, weights: Weights) => {
@@ -63,20 +63,16 @@ export async function testStage(
     });
     all.push({ snapshot, tested: found.tested });
   };
-  try {
-    const last = await trainer.weights();
-    for (const criterion of criteria) {
-      const { value, iteration } = trainer.best[criterion];
-      if (!Number.isFinite(value)) continue;
-      const weights = await trainer.snapshot(criterion);
-      trainer.setWeights(weights);
-      await take(`best-${criterion}`, iteration, weights);
-    }
-    trainer.setWeights(last);
-    await take("last", trainer.iteration, last);
-  } finally {
-    evaluation.destroy();
+  const last = await trainer.weights();
+  for (const criterion of criteria) {
+    const { value, iteration } = trainer.best[criterion];
+    if (!Number.isFinite(value)) continue;
+    const weights = await trainer.snapshot(criterion);
+    trainer.setWeights(weights);
+    await take(`best-${criterion}`, iteration, weights);
   }
+  trainer.setWeights(last);
+  await take("last", trainer.iteration, last);
   const snapshots = all.flatMap(({ snapshot, tested }, k) =>
     all.slice(k + 1).map((other) => ({
       snapshot,

@@ -184,17 +184,9 @@ async function withTrainer<T>(
   gpu.useShapes(recordedShapes(config.shapes, gpu.shapes));
   const { initial, generator } = startOf(start.init, config.training.seed, config.model);
   const counted = start.begins ? countedOn(source, config.model, initial, events.onProgress) : initial;
-  const model = new UserModel(gpu, source.items, config.model, counted);
-  try {
-    const trainer = await stage.create(model, run.data, config, generator, joint);
-    try {
-      return await use({ stage, run, events, trainer, model });
-    } finally {
-      trainer.destroy();
-    }
-  } finally {
-    model.destroy();
-  }
+  using model = new UserModel(gpu, source.items, config.model, counted);
+  using trainer = await stage.create(model, run.data, config, generator, joint);
+  return await use({ stage, run, events, trainer, model });
 }
 
 /** What the stage's files say of it. */

@@ -154,10 +154,8 @@ export function baselineWords(
   if (standingOf(rivals) === "better" || rivals.every(({ interval }) => !interval)) return words;
   return [
     ...words,
-    `Try ${
-      unusedOf(data)
-    }, other options by deno task tune, and look at what deno task data describe says of the log. ` +
-    "Until the model beats a baseline, that is the simpler choice.",
+    `Try ${unusedOf(data)}, other options by deno task tune, and look at what deno task data describe ` +
+    "says of the log. Until the model beats a baseline, that is the simpler choice.",
   ];
 }
 
@@ -200,9 +198,7 @@ function trainingWords(
     "smaller --dims",
   ];
   return [
-    `The validation loss was best at ${of} and rose from then on: the model over-fits at once. ` +
-    `Try ${tries.join(", ")}${
-      training.earlyStopping === null ? "; --early-stopping loss saves the time" : ""
-    }.`,
+    `The validation loss was best at ${of} and rose from then on: the model over-fits at once. Try ` +
+    `${tries.join(", ")}${training.earlyStopping === null ? "; --early-stopping loss saves the time" : ""}.`,
   ];
 }

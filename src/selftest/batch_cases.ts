@@ -109,9 +109,9 @@ async function checkBatch(gpu: Gpu, { log, users }: Batch, checks: Checks, bySlo
     const specs = [...batch.layout(), ...batch.ownDispatches()];
     const program = await Program.record(gpu, "batch", plan.steps, specs);
     // Twice: the bits of one batch must not stay for the next.
-    const commands = new Commands(gpu, "batch");
-    for (let run = 0; run < 2; run++) program.encode(commands, sizes, plan.offset(0));
-    gpu.queue.submit([commands.finish()]);
+    Commands.submit(gpu, "batch", (commands) => {
+      for (let run = 0; run < 2; run++) program.encode(commands, sizes, plan.offset(0));
+    });
     const expected = referenceBatch(log, users);
     await compareBatch(gpu, log, batch, 0, expected, sizes, checks);
     if (tokens && pairs) await compareTokens(gpu, tokens, pairs, expected, checks);

@@ -57,9 +57,8 @@ function digits(x: number, most = 9): string {
 /** E.g. "[3, 5]: expected 0.25, got 0.75, off by 0.5 with 0.000001 allowed". */
 export function elementText({ index, expected, got, tolerance }: Element): string {
   const off = digits(Math.abs(got - expected), 2);
-  return `${index}: expected ${digits(expected)}, got ${digits(got)}, off by ${off} with ${
-    digits(tolerance, 2)
-  } allowed`;
+  return `${index}: expected ${digits(expected)}, got ${digits(got)}, off by ${off} with ` +
+    `${digits(tolerance, 2)} allowed`;
 }
 
 /** One line about a check that differs. */

@@ -111,9 +111,7 @@ export async function twice<T extends Words>(
   const [first = [], second = []] = await Promise.all([1, 2].map(() => {
     start?.();
     for (const one of [encode].flat()) {
-      const commands = new Commands(gpu, "check");
-      one(commands);
-      gpu.queue.submit([commands.finish()]);
+      Commands.submit(gpu, "check", one);
     }
     return read();
   }));

@@ -92,82 +92,78 @@ export interface MovedArenas {
 /** Runs all steps, twice. */
 export async function runMoves(gpu: Gpu, checks: Checks, moves: Moves): Promise<MovedArenas> {
   const { specs, touched = {}, steps = 3, parts, decay = DECAY, most } = moves;
-  const made = new Made();
-  try {
-    const parameters = made.keep(new ParameterArena(gpu, specs));
-    const sparse = Object.keys(touched).length > 0;
-    const adam = made.keep(new AdamState(parameters, sparse ? "row-sparse" : "dense"));
-    const arena = made.keep(new CanaryArena(gpu, "optimiser"));
-    const headers = new StepHeaders(arena, dimensions, 1);
-    const lists = new Map<Tensor, TouchedRows<Sizes>>(
-      Object.entries(touched).map(([name, count]) => {
-        const table = parameters.get(name);
-        const list = arena.allocate(`${name} list`, 4 * MOST_PLACES);
-        return [table, {
-          ...{ count, list },
-          gradient: arena.allocate(`${name} by row`, 4 * MOST_PLACES * table.stride),
-        }];
-      }),
-    );
-    const tape = { dimensions, touched: lists };
-    const program = await Program.record(gpu, "adam", headers.buffer, adam.dispatches(tape, most));
-    const sum = parts && await GradientSum.create(adam, tape, headers.buffer, arena, most);
-    const write = (buffer: GPUBuffer, offset: number, data: Float32Array<ArrayBuffer>) =>
-      gpu.queue.writeBuffer(buffer, offset, data);
-    const putGradients = (spec: ParameterSpec, t: number, part: number) => {
-      const { name, rows, columns, groups = 1 } = spec;
+  using made = new Made();
+  const parameters = made.keep(new ParameterArena(gpu, specs));
+  const sparse = Object.keys(touched).length > 0;
+  const adam = made.keep(new AdamState(parameters, sparse ? "row-sparse" : "dense"));
+  const arena = made.keep(new CanaryArena(gpu, "optimiser"));
+  const headers = new StepHeaders(arena, dimensions, 1);
+  const lists = new Map<Tensor, TouchedRows<Sizes>>(
+    Object.entries(touched).map(([name, count]) => {
       const table = parameters.get(name);
-      const own = lists.get(table);
-      gradientsOf(spec, t, part).forEach((values, chunk) => {
-        if (own) {
-          // What belongs to no row is no number: it must not be read.
-          const list = placesOf(spec, t, part);
-          const byPlace = new Float32Array(list.length * columns).fill(NaN);
-          list.forEach((row, k) => {
-            if (row !== NONE) byPlace.set(values.subarray(row * columns, (row + 1) * columns), k * columns);
-          });
-          gpu.queue.writeBuffer(own.list.buffer, 0, list);
-          return write(own.gradient.buffer, 0, padRows(byPlace, list.length, columns, groups));
-        }
-        const [target, offset] = spec.table
-          ? [parameters.gradient, bufferOf(table.view).offset]
-          : [parameters.partials, 4 * (chunk * parameters.summed + (table.parameter?.offset ?? 0))];
-        write(target.buffer, offset, padRows(values, rows, columns, groups));
-      });
-    };
-    const start = () => {
-      parameters.write(startOf(specs));
-      for (const { buffer, size } of [adam.m, adam.v]) write(buffer, 0, new Float32Array(size / 4));
-    };
-    const encodeStep = (commands: Commands, t: number, part: number) => {
-      const sizes = sizesOf(t);
-      const batch = { sizes, counted: ROWS, first: 0 };
-      headers.put(0, batch, { slot: 0, learningRate: adamRate(RATE, t), iteration: t, decay });
-      headers.upload(0, 1);
-      for (const spec of specs) putGradients(spec, t, part);
-      if (sum) sum.encode(commands, sizes, 0, { first: part === 0, last: part + 1 === parts });
-      else program.encode(commands, sizes, 0);
-    };
-    const all = [...program.dispatches.map(({ spec }) => spec.kernel.name)];
-    const kernels = [...new Set(sum ? [...all, "gradient_add", "gradient_rows_add"] : all)];
-    await twice(arena, checks, kernels, {
-      start,
-      encode: range(steps).flatMap((k) =>
-        range(parts ?? 1).map((part) => (commands: Commands) => encodeStep(commands, k + 1, part))
-      ),
-      read: () => Promise.all([parameters.weights, adam.m, adam.v].map((view) => readFloats(gpu, view))),
+      const list = arena.allocate(`${name} list`, 4 * MOST_PLACES);
+      return [table, {
+        ...{ count, list },
+        gradient: arena.allocate(`${name} by row`, 4 * MOST_PLACES * table.stride),
+      }];
+    }),
+  );
+  const tape = { dimensions, touched: lists };
+  const program = await Program.record(gpu, "adam", headers.buffer, adam.dispatches(tape, most));
+  const sum = parts && await GradientSum.create(adam, tape, headers.buffer, arena, most);
+  const write = (buffer: GPUBuffer, offset: number, data: Float32Array<ArrayBuffer>) =>
+    gpu.queue.writeBuffer(buffer, offset, data);
+  const putGradients = (spec: ParameterSpec, t: number, part: number) => {
+    const { name, rows, columns, groups = 1 } = spec;
+    const table = parameters.get(name);
+    const own = lists.get(table);
+    gradientsOf(spec, t, part).forEach((values, chunk) => {
+      if (own) {
+        // What belongs to no row is no number: it must not be read.
+        const list = placesOf(spec, t, part);
+        const byPlace = new Float32Array(list.length * columns).fill(NaN);
+        list.forEach((row, k) => {
+          if (row !== NONE) byPlace.set(values.subarray(row * columns, (row + 1) * columns), k * columns);
+        });
+        gpu.queue.writeBuffer(own.list.buffer, 0, list);
+        return write(own.gradient.buffer, 0, padRows(byPlace, list.length, columns, groups));
+      }
+      const [target, offset] = spec.table
+        ? [parameters.gradient, bufferOf(table.view).offset]
+        : [parameters.partials, 4 * (chunk * parameters.summed + (table.parameter?.offset ?? 0))];
+      write(target.buffer, offset, padRows(values, rows, columns, groups));
     });
-    return {
-      weights: await parameters.read(),
-      m: await parameters.read(adam.m.buffer),
-      v: await parameters.read(adam.v.buffer),
-      gradient: await parameters.read(parameters.gradient.buffer),
-      raw: await readFloats(gpu, parameters.weights),
-      dispatches: program.dispatches.length,
-    };
-  } finally {
-    made.destroy();
-  }
+  };
+  const start = () => {
+    parameters.write(startOf(specs));
+    for (const { buffer, size } of [adam.m, adam.v]) write(buffer, 0, new Float32Array(size / 4));
+  };
+  const encodeStep = (commands: Commands, t: number, part: number) => {
+    const sizes = sizesOf(t);
+    const batch = { sizes, counted: ROWS, first: 0 };
+    headers.put(0, batch, { slot: 0, learningRate: adamRate(RATE, t), iteration: t, decay });
+    headers.upload(0, 1);
+    for (const spec of specs) putGradients(spec, t, part);
+    if (sum) sum.encode(commands, sizes, 0, { first: part === 0, last: part + 1 === parts });
+    else program.encode(commands, sizes, 0);
+  };
+  const all = [...program.dispatches.map(({ spec }) => spec.kernel.name)];
+  const kernels = [...new Set(sum ? [...all, "gradient_add", "gradient_rows_add"] : all)];
+  await twice(arena, checks, kernels, {
+    start,
+    encode: range(steps).flatMap((k) =>
+      range(parts ?? 1).map((part) => (commands: Commands) => encodeStep(commands, k + 1, part))
+    ),
+    read: () => Promise.all([parameters.weights, adam.m, adam.v].map((view) => readFloats(gpu, view))),
+  });
+  return {
+    weights: await parameters.read(),
+    m: await parameters.read(adam.m.buffer),
+    v: await parameters.read(adam.v.buffer),
+    gradient: await parameters.read(parameters.gradient.buffer),
+    raw: await readFloats(gpu, parameters.weights),
+    dispatches: program.dispatches.length,
+  };
 }
 
 /** The same in f64, and how often each row was moved. */

@@ -50,49 +50,45 @@ export async function checkClip(
   checks: Checks,
   { specs, rows, scale, most }: Clipped,
 ): Promise<void> {
-  const made = new Made();
-  try {
-    const parameters = made.keep(new ParameterArena(gpu, specs));
-    const arena = made.keep(new CanaryArena(gpu, "clip"));
-    const { summed, length, partials, gradient } = parameters;
-    const sizes = { rows, events: 1, items: 1 };
-    const chunks = dimensions.chunks(sizes);
-    const draw = (count: number, name: string) => normals(count, name, rows).map((x) => scale * x);
-    const given = { partials: draw(summed * chunks, "partials"), gradient: draw(length, "gradient") };
-    const total = Float64Array.from(given.gradient);
-    for (let i = 0; i < summed; i++) {
-      total[i] = 0;
-      for (let c = 0; c < chunks; c++) total[i] = (total[i] ?? NaN) + (given.partials[c * summed + i] ?? NaN);
-    }
-    const norm = Math.sqrt(total.reduce((sum, g) => sum + g * g, 0));
-    const headers = new StepHeaders(arena, dimensions, 1);
-    headers.put(0, { sizes, counted: rows, first: 0 }, { slot: 0, learningRate: 0, iteration: 0 });
-    headers.upload(0, 1);
-    const dispatches = gradientClip(parameters, dimensions, most, arena);
-    const program = await Program.record(gpu, "clip", headers.buffer, dispatches);
-    const [sums, direct] = await twice(arena, checks, dispatches, {
-      start() {
-        gpu.queue.writeBuffer(partials.buffer, 0, given.partials);
-        gpu.queue.writeBuffer(gradient.buffer, 0, given.gradient);
-      },
-      encode: (commands) => program.encode(commands, sizes, 0),
-      read: () => Promise.all([readFloats(gpu, partials), readFloats(gpu, gradient)]),
-    });
-    // A shorter one keeps its bits.
-    const [share, tolerance] = norm > most ? [most / norm, 2e-6 * scale] : [1, 0];
-    const by = { kernels: ["gradient_clip", "gradient_norm"], tolerance };
-    const what = `of a gradient ${norm > most ? "longer" : "shorter"} than its bound`;
-    checks.numbers(sums, given.partials.map((g) => share * g), { ...by, what: `partial sums ${what}` });
-    const wanted = given.gradient.map((g, i) => (i < summed ? g : share * g));
-    checks.numbers(direct, wanted, {
-      ...by,
-      what: `tables ${what}`,
-      // What is summed up stands there for others: it is not its to write.
-      tolerance: (i) => (i < summed ? 0 : tolerance),
-    });
-  } finally {
-    made.destroy();
+  using made = new Made();
+  const parameters = made.keep(new ParameterArena(gpu, specs));
+  const arena = made.keep(new CanaryArena(gpu, "clip"));
+  const { summed, length, partials, gradient } = parameters;
+  const sizes = { rows, events: 1, items: 1 };
+  const chunks = dimensions.chunks(sizes);
+  const draw = (count: number, name: string) => normals(count, name, rows).map((x) => scale * x);
+  const given = { partials: draw(summed * chunks, "partials"), gradient: draw(length, "gradient") };
+  const total = Float64Array.from(given.gradient);
+  for (let i = 0; i < summed; i++) {
+    total[i] = 0;
+    for (let c = 0; c < chunks; c++) total[i] = (total[i] ?? NaN) + (given.partials[c * summed + i] ?? NaN);
   }
+  const norm = Math.sqrt(total.reduce((sum, g) => sum + g * g, 0));
+  const headers = new StepHeaders(arena, dimensions, 1);
+  headers.put(0, { sizes, counted: rows, first: 0 }, { slot: 0, learningRate: 0, iteration: 0 });
+  headers.upload(0, 1);
+  const dispatches = gradientClip(parameters, dimensions, most, arena);
+  const program = await Program.record(gpu, "clip", headers.buffer, dispatches);
+  const [sums, direct] = await twice(arena, checks, dispatches, {
+    start() {
+      gpu.queue.writeBuffer(partials.buffer, 0, given.partials);
+      gpu.queue.writeBuffer(gradient.buffer, 0, given.gradient);
+    },
+    encode: (commands) => program.encode(commands, sizes, 0),
+    read: () => Promise.all([readFloats(gpu, partials), readFloats(gpu, gradient)]),
+  });
+  // A shorter one keeps its bits.
+  const [share, tolerance] = norm > most ? [most / norm, 2e-6 * scale] : [1, 0];
+  const by = { kernels: ["gradient_clip", "gradient_norm"], tolerance };
+  const what = `of a gradient ${norm > most ? "longer" : "shorter"} than its bound`;
+  checks.numbers(sums, given.partials.map((g) => share * g), { ...by, what: `partial sums ${what}` });
+  const wanted = given.gradient.map((g, i) => (i < summed ? g : share * g));
+  checks.numbers(direct, wanted, {
+    ...by,
+    what: `tables ${what}`,
+    // What is summed up stands there for others: it is not its to write.
+    tolerance: (i) => (i < summed ? 0 : tolerance),
+  });
 }
 
 /** Sums of two shards each: the first validation is the best by all, the second by prec@1 alone. */
@@ -103,43 +99,37 @@ const validations = [
 
 async function checkBest(gpu: Gpu, checks: Checks): Promise<void> {
   const kernels = ["keep_best", "best_compare"];
-  const made = new Made();
-  try {
-    const parameters = made.keep(new ParameterArena(gpu, specs));
-    const arena = made.keep(new CanaryArena(gpu, "best"));
-    const [places, shards] = [4, 2];
-    const ring = new ResultRing(arena, places, 1, shards);
-    const networks = [{ prefix: "", parameters, adam: undefined }];
-    const at = { firstSlot: ring.firstShard, shards };
-    const keeper = made.keep(await BestKeeper.create(networks, gpu, ring, at, choiceSummary));
-    let wanted = new Map(criteria.map((criterion) => [criterion, startOf(specs)]));
-    for (const [n, { sums, better }] of validations.entries()) {
-      const weights = new Map(
-        [...startOf(specs)].map(([name, values]) => [name, values.map((w) => w + 1 + n)]),
-      );
-      parameters.write(weights);
-      gpu.queue.writeBuffer(ring.view.buffer, 16 * ring.firstShard, Float32Array.from(sums.flat()));
-      const commands = new Commands(gpu, "best");
-      keeper.encode(commands, n, n);
-      gpu.queue.submit([commands.finish()]);
-      const total = Float64Array.from(sums[0], (x, k) => x + (sums[1][k] ?? NaN));
-      const found = ring.sumsAt(await readFloats(gpu, ring.view), ring.ofValidation(n));
-      checks.same(found, total, { kernels: ["best_compare"], what: `sums of validation ${n}` });
-      const isBetter = (criterion: Criterion) => better.some((one) => one === criterion);
-      wanted = new Map([...wanted].map(([criterion, w]) => [criterion, isBetter(criterion) ? weights : w]));
-      for (const criterion of criteria) {
-        const kept = await keeper.snapshot(criterion);
-        for (const { name, columns } of specs) {
-          const expected = wanted.get(criterion)?.get(name) ?? new Float32Array(0);
-          const what = `${name} that was best by ${criterion} after validation ${n}`;
-          checks.same(kept?.get(name), expected, { kernels, what, columns });
-        }
+  using made = new Made();
+  const parameters = made.keep(new ParameterArena(gpu, specs));
+  const arena = made.keep(new CanaryArena(gpu, "best"));
+  const [places, shards] = [4, 2];
+  const ring = new ResultRing(arena, places, 1, shards);
+  const networks = [{ prefix: "", parameters, adam: undefined }];
+  const at = { firstSlot: ring.firstShard, shards };
+  const keeper = made.keep(await BestKeeper.create(networks, gpu, ring, at, choiceSummary));
+  let wanted = new Map(criteria.map((criterion) => [criterion, startOf(specs)]));
+  for (const [n, { sums, better }] of validations.entries()) {
+    const weights = new Map(
+      [...startOf(specs)].map(([name, values]) => [name, values.map((w) => w + 1 + n)]),
+    );
+    parameters.write(weights);
+    gpu.queue.writeBuffer(ring.view.buffer, 16 * ring.firstShard, Float32Array.from(sums.flat()));
+    Commands.submit(gpu, "best", (commands) => keeper.encode(commands, n, n));
+    const total = Float64Array.from(sums[0], (x, k) => x + (sums[1][k] ?? NaN));
+    const found = ring.sumsAt(await readFloats(gpu, ring.view), ring.ofValidation(n));
+    checks.same(found, total, { kernels: ["best_compare"], what: `sums of validation ${n}` });
+    const isBetter = (criterion: Criterion) => better.some((one) => one === criterion);
+    wanted = new Map([...wanted].map(([criterion, w]) => [criterion, isBetter(criterion) ? weights : w]));
+    for (const criterion of criteria) {
+      const kept = await keeper.snapshot(criterion);
+      for (const { name, columns } of specs) {
+        const expected = wanted.get(criterion)?.get(name) ?? new Float32Array(0);
+        const what = `${name} that was best by ${criterion} after validation ${n}`;
+        checks.same(kept?.get(name), expected, { kernels, what, columns });
       }
     }
-    await arena.check(checks, kernels);
-  } finally {
-    made.destroy();
   }
+  await arena.check(checks, kernels);
 }
 
 export const optimiserCases: readonly Checking[] = [

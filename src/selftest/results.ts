@@ -104,9 +104,8 @@ export function faultyCases(findings: readonly KindFinding[]): { head: string; f
 export function leftOutText(kernels: readonly string[]): string {
   if (kernels.length === 0) return "";
   const them = kernels.length === 1 ? "it" : "them";
-  return `Not run: ${
-    kernels.join(", ")
-  }. No model takes ${them} on this adapter, where matrices stand in buffers.`;
+  return `Not run: ${kernels.join(", ")}. No model takes ${them} on this adapter, where matrices stand ` +
+    "in buffers.";
 }
 
 /** All of it as JSON has it. Numbers that JSON does not know are text: "NaN", "Infinity". */

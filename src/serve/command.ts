@@ -75,37 +75,33 @@ async function main(): Promise<number> {
 }
 
 async function serve({ data, model, run }: OpenedModel, options: ServeOptions, stop: Stop): Promise<number> {
-  const made = new Made();
-  try {
-    const scorer = made.keep(await serviceScorer(model, options));
-    // The first request is not to wait for what is set up once.
-    const [utilities = []] = await scorer.score([{ history: [], page: [0] }]);
-    expectFinite(utilities);
-    const failed = Promise.withResolvers<void>();
-    const service = made.keep(
-      new Service(model, data, scorer, { ...options, uncalibrated: run.info.game !== undefined }, (error) => {
-        say(error instanceof Error ? error.stack ?? error.message : String(error));
-        if (service.failed) failed.resolve();
-      }),
-    );
-    if (stop.signal.aborted) return 0;
-    const connections = options.maxRequests + IDLE_CONNECTIONS;
-    const server = listen({ ...options, connections }, service.handle);
-    console.log(`${run.path} answers on http://${HOST}:${server.port}`);
-    const stopped = new Promise<void>((resolve) => stop.onStop = resolve);
-    await Promise.race([failed.promise, stopped]);
-    service.close();
-    server.close();
-    await answered(service);
-    if (service.failed) return EXIT_FAULT;
-    const left = service.underWay;
-    say(
-      left === 0 ? "Ended." : `Ended; ${left} requests were not answered within ${GRACE_MS / 1000} seconds.`,
-    );
-    return 0;
-  } finally {
-    made.destroy();
-  }
+  using made = new Made();
+  const scorer = made.keep(await serviceScorer(model, options));
+  // The first request is not to wait for what is set up once.
+  const [utilities = []] = await scorer.score([{ history: [], page: [0] }]);
+  expectFinite(utilities);
+  const failed = Promise.withResolvers<void>();
+  const service = made.keep(
+    new Service(model, data, scorer, { ...options, uncalibrated: run.info.game !== undefined }, (error) => {
+      say(error instanceof Error ? error.stack ?? error.message : String(error));
+      if (service.failed) failed.resolve();
+    }),
+  );
+  if (stop.signal.aborted) return 0;
+  const connections = options.maxRequests + IDLE_CONNECTIONS;
+  const server = listen({ ...options, connections }, service.handle);
+  console.log(`${run.path} answers on http://${HOST}:${server.port}`);
+  const stopped = new Promise<void>((resolve) => stop.onStop = resolve);
+  await Promise.race([failed.promise, stopped]);
+  service.close();
+  server.close();
+  await answered(service);
+  if (service.failed) return EXIT_FAULT;
+  const left = service.underWay;
+  say(
+    left === 0 ? "Ended." : `Ended; ${left} requests were not answered within ${GRACE_MS / 1000} seconds.`,
+  );
+  return 0;
 }
 
 /** When nothing is under way any more; a client that keeps its connection open is not waited for. */

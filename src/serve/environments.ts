@@ -84,9 +84,8 @@ export class Environments {
     const kept = this.#kept.get(name);
     if (!kept) {
       throw new UserError(
-        `there is no environment ${
-          JSON.stringify(name)
-        } any more: POST /reset makes one, and the last ${MOST} are kept`,
+        `there is no environment ${JSON.stringify(name)} any more: POST /reset makes one, and the last ` +
+          `${MOST} are kept`,
       );
     }
     this.#kept.delete(name);

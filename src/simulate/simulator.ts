@@ -4,6 +4,7 @@ import { keyOf } from "../data/philox.ts";
 import { Arena } from "../gpu/arena.ts";
 import { Commands } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
+import { Made, making } from "../gpu/made.ts";
 import { readFloats, readViews } from "../gpu/readback.ts";
 import { bufferOf } from "../gpu/memory.ts";
 import { unpadRows } from "../tape/layout.ts";
@@ -68,12 +69,12 @@ const SLATE_ROWS = 2 ** 18;
  * ```
  */
 export class Simulator {
-  readonly #arena: Arena;
   readonly #page: Page;
   readonly #environment: Users;
   readonly #log: LogViews;
   readonly #starts: Starts;
-  #given: { readonly arena: Arena; readonly episode: Episode } | undefined;
+  /** Of slates that are given. */
+  #given: Episode | undefined;
   /** Of {@link step}. */
   #standing: { readonly episode: number; page: number } | undefined;
   #clicked: Set<number>[] = [];
@@ -84,31 +85,28 @@ export class Simulator {
     readonly source: UsersSource,
     /** With all defaults filled in. */
     readonly settings: SimulationSettings,
+    private readonly made: Made,
   ) {
-    this.#arena = new Arena(gpu, "simulator");
+    const arena = made.keep(new Arena(gpu, "simulator"));
     const { users, together, slate, pages, start } = settings;
-    try {
-      const items = source.itemCount;
-      const byItems = Math.floor(PASSED_BYTES / 4 / passedWords({ items }));
-      const most = Math.max(1, Math.min(byItems, Math.floor(SLATE_ROWS / slate)));
-      const room = { users: Math.min(users, together, most), slate, items, pages };
-      this.#page = new Page(gpu, this.#arena, { ...room, startClicks: startClicks(start) });
-      this.#log = logViews(this.#page);
-      this.#starts = new Starts(this.#page, start);
-      this.#environment = source.users(this.#page);
-    } catch (error) {
-      this.#arena.destroy();
-      throw error;
-    }
+    const items = source.itemCount;
+    const byItems = Math.floor(PASSED_BYTES / 4 / passedWords({ items }));
+    const most = Math.max(1, Math.min(byItems, Math.floor(SLATE_ROWS / slate)));
+    const room = { users: Math.min(users, together, most), slate, items, pages };
+    this.#page = new Page(gpu, arena, { ...room, startClicks: startClicks(start) });
+    this.#log = logViews(this.#page);
+    this.#starts = new Starts(this.#page, start);
+    this.#environment = made.keep(source.users(this.#page));
   }
 
   /**
    * Users of a source, on the device.
    * @throws UserError for options that do not fit the catalogue or each other, and for more than the adapter holds.
    */
-  // deno-lint-ignore require-await -- so that what it refuses is a rejection, and recording may come in later
-  static async create(gpu: Gpu, source: UsersSource, options: SimulatorOptions): Promise<Simulator> {
-    return new Simulator(gpu, source, settingsOf(options, source.itemCount));
+  static create(gpu: Gpu, source: UsersSource, options: SimulatorOptions): Promise<Simulator> {
+    return making((made) =>
+      Promise.resolve(new Simulator(gpu, source, settingsOf(options, source.itemCount), made))
+    );
   }
 
   /** Users that are stepped together. */
@@ -142,27 +140,28 @@ export class Simulator {
       sums.add(log, 0);
       await onLog?.(log);
     };
-    await this.#recorded(policy, async (episode) => {
-      try {
-        for (let e = 0; e < episodes; e++) {
-          for (let firstUser = 0; firstUser < users; firstUser += this.together) {
-            const own = Math.min(this.together, users - firstUser);
-            const key: EpisodeKey = { users: own, firstUser, episode: firstEpisode + e, seed };
-            await this.#play(episode, key, { firstPage, submit }, async (page) => {
-              await onPage?.({ users: own, page });
-              await onProgress?.(++done, all);
-            });
-            const earlier = before;
-            before = take(readLog(this.gpu, this.#page, this.#log, key, policy.chances?.()), earlier);
-            before.catch(() => {}); // whoever waits for it learns of it
-            await earlier;
-          }
+    const made = new Made();
+    try {
+      const episode = await this.#record(policy, made);
+      for (let e = 0; e < episodes; e++) {
+        for (let firstUser = 0; firstUser < users; firstUser += this.together) {
+          const own = Math.min(this.together, users - firstUser);
+          const key: EpisodeKey = { users: own, firstUser, episode: firstEpisode + e, seed };
+          await this.#play(episode, key, { firstPage, submit }, async (page) => {
+            await onPage?.({ users: own, page });
+            await onProgress?.(++done, all);
+          });
+          const earlier = before;
+          before = take(readLog(this.gpu, this.#page, this.#log, key, policy.chances?.()), earlier);
+          before.catch(() => {}); // whoever waits for it learns of it
+          await earlier;
         }
-        await before;
-      } finally {
-        await before?.catch(() => {});
       }
-    });
+      await before;
+    } finally {
+      await before?.catch(() => {});
+      made.destroy();
+    }
     return sums.figures;
   }
 
@@ -174,10 +173,10 @@ export class Simulator {
         `Expected at most ${this.together} users to step page by page, got ${users}. Use fewer, or raise \`together\`.`,
       );
     }
-    this.#given ??= await this.#record({ name: "given slates", record: () => [], prepare: () => [] });
-    const commands = new Commands(this.gpu, "reset");
-    this.#given.episode.begin(commands, { users, firstUser: 0, episode, seed });
-    this.gpu.queue.submit([commands.finish()]);
+    const none: Policy = { name: "given slates", record: () => [], prepare: () => [] };
+    const given = this.#given ??= await this.#record(none, this.made);
+    const key = { users, firstUser: 0, episode, seed };
+    Commands.submit(this.gpu, "reset", (commands) => given.begin(commands, key));
     this.#standing = { episode, page: 0 };
     const { start } = this.settings;
     this.#clicked = Array.from(
@@ -193,17 +192,15 @@ export class Simulator {
    */
   async step(slates: ArrayLike<number>): Promise<StepOutcome> {
     const { users, pages, slate: k } = this.settings;
-    const standing = this.#standing;
-    if (!standing || !this.#given) throw new UserError("Expected reset() before the first step().");
+    const [standing, given] = [this.#standing, this.#given];
+    if (!standing || !given) throw new UserError("Expected reset() before the first step().");
     if (standing.page >= pages) {
       throw new UserError(`Expected at most ${pages} pages an episode: call reset() for the next.`);
     }
     const room = { users, slate: k, items: this.#page.items };
     const words = checkedSlates(slates, room, this.settings.repeats ? undefined : this.#clicked);
     this.gpu.queue.writeBuffer(this.#page.slates.buffer, this.#page.slates.offset, words);
-    const commands = new Commands(this.gpu, "step");
-    this.#given.episode.page(commands, standing.page);
-    this.gpu.queue.submit([commands.finish()]);
+    Commands.submit(this.gpu, "step", (commands) => given.page(commands, standing.page));
     const U = this.#page.users;
     const [logged, alive] = await readViews(this.gpu, [this.#log.outcomes, this.#page.alive]);
     const values = new Float32Array(logged?.buffer ?? new ArrayBuffer(0), 16 * standing.page * U, 4 * users);
@@ -238,9 +235,11 @@ export class Simulator {
 
   /** Frees the GPU. Nothing may be under way. */
   destroy(): void {
-    this.#given?.arena.destroy();
-    this.#environment.destroy();
-    this.#arena.destroy();
+    this.made.destroy();
+  }
+  /** As `destroy`, for blocks that hold it by `using`. */
+  [Symbol.dispose](): void {
+    this.destroy();
   }
 
   /** Submits an episode, and waits for no more than the group of pages before the last. */
@@ -273,38 +272,29 @@ export class Simulator {
     await readViews(this.gpu, [{ ...this.#page.alive, size: 4 }]);
   }
 
-  /** Records a policy, with an arena of its own that is freed at the end. */
-  async #recorded<T>(policy: Policy, use: (episode: Episode) => Promise<T>): Promise<T> {
-    const { arena, episode } = await this.#record(policy);
-    try {
-      return await use(episode);
-    } finally {
-      arena.destroy();
-      if (episode.context.observer !== this.#environment) episode.context.observer.destroy();
+  /** Records a policy, with an arena of its own. @param made gets what is freed in the end. */
+  #record(policy: Policy, made: Made): Promise<Episode> {
+    const { repeats, pool } = this.settings;
+    const { observes } = policy;
+    if (observes && observes.itemCount !== this.source.itemCount) {
+      throw new UserError(
+        `Expected a policy over the ${this.source.itemCount} items of ${this.source.name}, got ${policy.name} over ` +
+          `${observes.itemCount}.`,
+      );
     }
-  }
-
-  async #record(policy: Policy): Promise<{ arena: Arena; episode: Episode }> {
-    const arena = new Arena(this.gpu, policy.name);
-    let own: Users | undefined;
-    try {
-      const { repeats, pool } = this.settings;
-      const environment = this.#environment;
-      const { observes } = policy;
-      if (observes && observes.itemCount !== this.source.itemCount) {
-        throw new UserError(
-          `Expected a policy over the ${this.source.itemCount} items of ${this.source.name}, got ${policy.name} over ` +
-            `${observes.itemCount}.`,
-        );
-      }
-      own = observes && observes !== this.source ? observes.users(this.#page, arena) : undefined;
-      const shared = { page: this.#page, starts: this.#starts, log: this.#log, rules: this.settings };
-      const parts = { ...shared, arena, environment, observer: own, policy, repeats, pool };
-      return { arena, episode: await Episode.create(parts) };
-    } catch (error) {
-      own?.destroy();
-      arena.destroy();
-      throw error;
-    }
+    const arena = made.keep(new Arena(this.gpu, policy.name));
+    const observer = observes && observes !== this.source
+      ? made.keep(observes.users(this.#page, arena))
+      : undefined;
+    const shared = { page: this.#page, starts: this.#starts, log: this.#log, rules: this.settings };
+    return Episode.create({
+      ...shared,
+      arena,
+      environment: this.#environment,
+      observer,
+      policy,
+      repeats,
+      pool,
+    });
   }
 }

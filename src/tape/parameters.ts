@@ -106,7 +106,7 @@ export class ParameterArena {
     const tables = specs.filter(({ table }) => windows && table);
     this.inWindows = tables.some((spec) => bytesOf(spec) > gpu.bindingBytes);
     for (const spec of specs) if (!tables.includes(spec)) requireParameter(gpu, spec);
-    this.weights = this.#arena.allocateUnbound("weights", 4 * this.length);
+    this.weights = this.#allocateWeights();
     for (const spec of specs) {
       const { name, rows, columns, groups = 1, table = false, statistic = false, constant = false } = spec;
       const shape = { name, rows, columns, groups, stride: padded(columns, groups) };
@@ -140,17 +140,22 @@ export class ParameterArena {
     return this.#partials ??= this.#allocatePartials();
   }
 
+  /** @throws UserError for parameters that are too large together: it says how many items may be. */
+  #allocateWeights(): View {
+    // Tables are larger than all the rest where that matters.
+    const table = this.specs.find(({ table }) => table);
+    return orRefused(
+      () => this.#arena.allocateUnbound("weights", 4 * this.length),
+      (error) => table ? tooLarge(error, table) : error,
+    );
+  }
+
   /** @throws UserError for layers that are too large together. */
   #allocatePartials(): View {
-    try {
-      return this.#arena.allocate("partial gradients", Math.max(16, 4 * this.summed * MAX_CHUNKS));
-    } catch (error) {
-      if (!(error instanceof LimitError)) throw error;
-      const most = thousands(Math.floor(error.share * this.summed));
-      throw new UserError(
-        `${error.message} At most ${most} weights outside of tables fit; --dims, --behaviour-dims and --lstm-units set them.`,
-      );
-    }
+    return orRefused(
+      () => this.#arena.allocate("partial gradients", Math.max(16, 4 * this.summed * MAX_CHUNKS)),
+      (error) => ofLayers(error, this.summed, "weights outside of tables"),
+    );
   }
 
   /** @throws Error for a name that the model does not have. */
@@ -185,9 +190,8 @@ export class ParameterArena {
       const rows = Number(t.rows);
       if (values.length !== rows * t.columns) {
         throw new Error(
-          `parameter ${name}: expected ${
-            rows * t.columns
-          } values [${rows}, ${t.columns}], got ${values.length}`,
+          `parameter ${name}: expected ${rows * t.columns} values [${rows}, ${t.columns}], got ` +
+            `${values.length}`,
         );
       }
       const constant = this.#constants.has(name);
@@ -264,25 +268,44 @@ export class ParameterArena {
   }
 }
 
-/** @throws UserError for a parameter that no kernel can see at once: it says how large it may be. */
-function requireParameter(gpu: Gpu, spec: ParameterSpec, otherwise = ""): void {
-  const { name, rows, columns, table, constant } = spec;
+/** @param refusal of what is larger than a limit. */
+function orRefused<T>(make: () => T, refusal: (error: LimitError) => UserError): T {
   try {
-    gpu.requireBindable(bytesOf(spec), `parameter ${name} [${rows}, ${columns}]`);
+    return make();
   } catch (error) {
-    if (!(error instanceof LimitError)) throw error;
-    if (constant) {
-      throw new UserError(`${error.message} Train without what is counted of items: --counts none`);
-    }
-    const most = thousands(Math.floor(error.share * (table ? rows : columns)));
-    throw new UserError(
-      table
-        ? `${error.message} ${otherwise}At this width at most ${most} items or tokens fit; --dims and --lstm-units set the ` +
-          "width. Or prepare the log with features of the items (--features), or with hashes of their ids (--hash-items)."
-        : `${error.message} At most ${most} columns fit; --dims, --behaviour-dims and --lstm-units set them.`,
-    );
+    throw error instanceof LimitError ? refusal(error) : error;
   }
 }
+
+/** @throws UserError for a parameter that no kernel can see at once. */
+function requireParameter(gpu: Gpu, spec: ParameterSpec, otherwise = ""): void {
+  const what = `parameter ${spec.name} [${spec.rows}, ${spec.columns}]`;
+  orRefused(() => gpu.requireBindable(bytesOf(spec), what), (error) => tooLarge(error, spec, otherwise));
+}
+
+/** @returns the error with how large the parameter may be, and what makes it smaller. */
+function tooLarge(error: LimitError, spec: ParameterSpec, otherwise = ""): UserError {
+  const { rows, columns, table, constant } = spec;
+  if (constant) {
+    return new UserError(`${error.message} Train without what is counted of items: --counts none`);
+  }
+  if (!table) return ofLayers(error, columns, "columns");
+  return new UserError(
+    `${error.message} ${otherwise}At this width at most ${
+      fitting(error, rows)
+    } items or tokens fit; --dims and --lstm-units set ` +
+      "the width. Or prepare the log with features of the items (--features), or with hashes of their ids (--hash-items).",
+  );
+}
+
+function ofLayers(error: LimitError, count: number, what: string): UserError {
+  const most = fitting(error, count);
+  return new UserError(
+    `${error.message} At most ${most} ${what} fit; --dims, --behaviour-dims and --lstm-units set them.`,
+  );
+}
+
+const fitting = ({ share }: LimitError, count: number) => thousands(Math.floor(share * count));
 
 function bytesOf(spec: ParameterSpec): number {
   return parameterBytes(spec.rows, padded(spec.columns, spec.groups));

@@ -374,4 +374,8 @@ export class BatchTrainer<C, F> {
   destroy(): void {
     this.parts.made.destroy();
   }
+  /** As `destroy`, for blocks that hold it by `using`. */
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
 }

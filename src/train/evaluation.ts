@@ -280,15 +280,19 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
       sizes = this.plan.put(place, users, { slot: this.firstSlot, learningRate: 0, iteration: 0 }, own);
       this.plan.upload(place, 1);
     }
-    const commands = new Commands(gpu, "evaluation");
-    if (sizes) this.program.program.encode(commands, sizes, this.plan.offset(place));
-    gpu.queue.submit([commands.finish()]);
+    Commands.submit(gpu, "evaluation", (commands) => {
+      if (sizes) this.program.program.encode(commands, sizes, this.plan.offset(place));
+    });
     return { log, users };
   }
 
   /** Frees what it made; the log and the networks stay. */
   destroy(): void {
     this.made.destroy();
+  }
+  /** As `destroy`, for blocks that hold it by `using`. */
+  [Symbol.dispose](): void {
+    this.destroy();
   }
 }
 

@@ -56,9 +56,7 @@ export async function forParts<T>(
 export function tooLargeUser({ share, message }: LimitError, { events, rows }: ClickSizes): UserError {
   return new UserError(
     `Expected users that fit the adapter one by one, but the largest has ${thousands(events)} events and ` +
-      `${thousands(rows)} displayed items: ${message} ` +
-      `Or keep the last events of each user: deno task data log --max-events ${
-        Math.max(1, Math.floor(0.9 * share * events))
-      }`,
+      `${thousands(rows)} displayed items: ${message} Or keep the last events of each user: deno task ` +
+      `data log --max-events ${Math.max(1, Math.floor(0.9 * share * events))}`,
   );
 }

@@ -175,11 +175,11 @@ async function stepShared(
     const isLast = k === phases.length - 1;
     const { tables = [], dense = [] } = shared ?? {};
     const offset = plan.offset(place, header);
-    const commands = new Commands(gpu, `gradients of iteration ${t}`);
-    if (k === 0) layout.encode(commands, batch, plan.offset(place));
-    for (const program of gradients) program.encode(commands, batch, offset);
-    shared?.sum.encode(commands, batch, offset);
-    gpu.queue.submit([commands.finish()]);
+    Commands.submit(gpu, `gradients of iteration ${t}`, (commands) => {
+      if (k === 0) layout.encode(commands, batch, plan.offset(place));
+      for (const program of gradients) program.encode(commands, batch, offset);
+      shared?.sum.encode(commands, batch, offset);
+    });
     const views = [...(shared?.rowsOf(batch) ?? []), ...dense, ...(isLast ? [slot] : [])];
     const words = await readViews(gpu, views);
     const sums = isLast ? words.pop() : undefined;

@@ -41,11 +41,10 @@ export class RewardWatch {
     const figure = ({ prec1 }: Validation) => prec1.toFixed(3);
     const [start, last] = [this.#start, this.#last];
     if (!start || !last) return "";
-    return `WARNING: this stage makes the reward worse: prec@1 of the validation users was ${
-      figure(start)
-    } ` +
+    return "WARNING: this stage makes the reward worse: prec@1 of the validation users was " +
+      `${figure(start)} ` +
       `${start.iteration === 0 ? "before its first step" : `after iteration ${start.iteration}`} and is ` +
-      `${figure(last)} after iteration ${last.iteration}. Use the reward that the stage began with, or try ` +
-      `--generator exact, a smaller --reward-learning-rate, --utility-penalty 0.`;
+      `${figure(last)} after iteration ${last.iteration}. Use the reward that the stage began with, or ` +
+      "try --generator exact, a smaller --reward-learning-rate, --utility-penalty 0.";
   }
 }

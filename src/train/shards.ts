@@ -44,10 +44,8 @@ function smallerShards(
 ): number {
   if (shards > 0) {
     throw new UserError(
-      `Expected --evaluation-shards of at least ${
-        Math.ceil(shards / error.share)
-      }, or 0 for as few as fit, ` +
-        `got ${shards}: ${error.message}`,
+      `Expected --evaluation-shards of at least ${Math.ceil(shards / error.share)}, or 0 for as few as ` +
+        `fit, got ${shards}: ${error.message}`,
     );
   }
   const single = batchCapacity(source, users, 1);

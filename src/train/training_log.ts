@@ -161,13 +161,10 @@ export function validationLog(
   const rows = users.reduce((sum, user) => sum + rowsOf(source, user), 0);
   if (rows > VALIDATION_ROWS) {
     throw new UserError(
-      `Expected validation users with at most ${
-        thousands(VALIDATION_ROWS)
-      } displayed items, as they stay on the device while ` +
-        `training, but the ${thousands(users.length)} of ${source.name} have ${
-          thousands(rows)
-        }. Validate on fewer: ` +
-        `--validation-users ${Math.max(1, Math.floor(0.9 * VALIDATION_ROWS * users.length / rows))}`,
+      `Expected validation users with at most ${thousands(VALIDATION_ROWS)} displayed items, as they ` +
+        `stay on the device while training, but the ${thousands(users.length)} of ${source.name} have ` +
+        `${thousands(rows)}. Validate on fewer: --validation-users ` +
+        `${Math.max(1, Math.floor(0.9 * VALIDATION_ROWS * users.length / rows))}`,
     );
   }
   const log = readLog(source, users);

@@ -2,18 +2,18 @@
 
 import fc from "fast-check";
 import assert from "node:assert/strict";
+import * as v from "../../src/schema.ts";
 import { Command, type Option } from "commander";
 import { parse } from "../../src/cli/options.ts";
-import { addPolicyTrainOptions, policyTrainingOf } from "../../src/policy/commands/train_options.ts";
 import { parseReproduceOptions } from "../../src/tune/commands/reproduce_options.ts";
 import { addTrainOptions, parseTrainOptions } from "../../src/run/commands/train_options.ts";
 import { stagesConfigOf } from "../../src/run/options/train.ts";
 import { tinyData } from "../small_models.ts";
 import { modelConfigSchema } from "../../src/model/config.ts";
-import * as v from "../../src/schema.ts";
 import { adversarialConfigSchema, trainingConfigSchema, trainingFields } from "../../src/train/config.ts";
 import { UserError } from "../../src/user_error.ts";
 import { nasty, runs } from "./damage.ts";
+import { addPolicyTrainOptions, policyTrainingOf } from "../../src/policy/commands/train.ts";
 
 const { options } = addTrainOptions(new Command());
 const namesOf = (wanted: (option: Option) => boolean) =>

@@ -22,6 +22,7 @@ import { COLUMNS, goodManifest, paperText } from "./good_data.ts";
 import { goodSnapshot, markOf, run } from "./good_runs.ts";
 import type { Prepared } from "../../src/data/prepare/prepare.ts";
 import { prepareIn, recipe, withFolder } from "../prepared_folder.ts";
+import { withEmptyFolder } from "../run/folder_check.ts";
 
 /** @returns undefined where it is refused as it should be. */
 function outcome<T>(read: () => T): T | undefined {
@@ -47,15 +48,6 @@ function expectUserError(error: unknown): void {
   assert.ok(error.message.length > 20, `it says little: ${error.message}`);
 }
 
-async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "clickgan-fuzz-" });
-  try {
-    await use(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
 /** What a text in the paper's layout holds, read in the plainest way. */
 function rowsOf(text: string): { rows: number; pages: number; clicks: number } {
   const [header = "", ...lines] = text.replace(/^\ufeff/, "").split("\n").map((line) =>
@@ -78,7 +70,7 @@ function rowsOf(text: string): { rows: number; pages: number; clicks: number } {
 }
 
 Deno.test("a damaged log in the paper's layout is refused, or read as it stands", () =>
-  inFolder((folder) => {
+  withEmptyFolder((folder) => {
     const good = paperText().split("\n").slice(0, 60).join("\n") + "\n";
     const path = `${folder}/log.tsv`;
     let read = 0;
@@ -122,7 +114,7 @@ Deno.test("a damaged safetensors file is refused, or holds what its shapes say",
 });
 
 Deno.test("a snapshot whose header is damaged is refused, or says what it is", () =>
-  inFolder(async (folder) => {
+  withEmptyFolder(async (folder) => {
     const { tensors, metadata } = goodSnapshot();
     const path = `${folder}/model.safetensors`;
     await fc.assert(
@@ -142,7 +134,7 @@ Deno.test("a snapshot whose header is damaged is refused, or says what it is", (
   }));
 
 Deno.test("damaged JSON files of a run, of seeds, of an experiment and of a data set are refused, or fit their schema", () =>
-  inFolder(async (folder) => {
+  withEmptyFolder(async (folder) => {
     await run()(folder);
     const config = Deno.readTextFileSync(`${folder}/old/config.json`);
     const seeds = JSON.stringify({ seeds: [1, 2], config: JSON.parse(config) });
@@ -195,7 +187,7 @@ Deno.test("a damaged log of a run is refused, or drawn with ascending iterations
 });
 
 Deno.test("a damaged log of a run is refused before a run goes on, or is what it was", () =>
-  inFolder((folder) => {
+  withEmptyFolder((folder) => {
     const good = "iteration,loss\n" + Array.from({ length: 9 }, (_, k) => `${k + 1},1.${k}\n`).join("");
     const path = `${folder}/train.csv`;
     fc.assert(

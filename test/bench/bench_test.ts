@@ -49,13 +49,12 @@ Deno.test("the bench times every kernel of a step, with the shapes of both kinds
       for (const workload of [tiny, { ...tiny, width: 0 }, mixed]) {
         const { log, users } = benchLog(workload);
         for (const model of modelsFor(log)) {
-          const recording = await model.record(gpu, log, users);
+          using recording = await model.record(gpu, log, users);
           const { parts, steps } = await partsOf(recording);
           const cases = casesOf(parts, steps);
           // Two that run side by side in one dispatch are called by both names.
           for (const { spec } of cases) for (const name of spec.kernel.name.split(" + ")) timed.add(name);
           assert.equal(new Set(cases.map(({ label }) => label)).size, cases.length, "labels differ");
-          recording.destroy();
         }
       }
     });
@@ -238,13 +237,12 @@ Deno.test("a change within the spreads is noise; beyond them it is one, and rate
 
 Deno.test("without timestamps the wall clock is used", () =>
   withGpu(undefined, async (gpu) => {
-    const recording = await (benchModels[0] ?? assert.fail()).record(gpu, benchLog(tiny).log, tiny.users);
+    using recording = await (benchModels[0] ?? assert.fail()).record(gpu, benchLog(tiny).log, tiny.users);
     const [part] = recording.step();
     assert.ok(part);
     const encode = (pass: GPUComputePassEncoder) => part.program.encodeOne(pass, 1, part.sizes, part.offset);
     const wall = await timeRepeated(gpu, encode, { seconds: 0, clock: await queueClock(gpu) });
     assert.ok(wall.samples >= 5 && wall.min > 0 && wall.min <= wall.lower && wall.lower <= wall.upper);
-    recording.destroy();
   }));
 
 Deno.test("growth: a refusal by the adapter is a point with the limit's name, and memory is counted", () =>

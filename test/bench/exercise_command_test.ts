@@ -2,37 +2,18 @@
 
 import assert from "node:assert/strict";
 import { exercises } from "../../src/selftest/exercise/exercises.ts";
-import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
-import { DENO_FLAGS } from "../../src/deno_flags.ts";
+import { type CommandResult, runScript } from "../command_check.ts";
 
 const root = new URL("../../", import.meta.url);
 
 /** A choice for an answer. */
-const choice = `// grid: E\n${
-  Deno.readTextFileSync(new URL("kernels/choice/choice_nll_3_online.wgsl", root))
-}`;
+const choice = "// grid: E\n" +
+  `${Deno.readTextFileSync(new URL("kernels/choice/choice_nll_3_online.wgsl", root))}`;
 
-async function exercise(
-  cwd: string,
-  ...args: string[]
-): Promise<{ code: number; stdout: string; stderr: string }> {
+function exercise(cwd: string, ...args: string[]): Promise<CommandResult> {
   const permissions = ["--allow-read", "--allow-env", "--allow-write", "--allow-ffi"];
-  const config = ["--config", new URL("deno.json", root).pathname];
-  const output = await new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      ...config,
-      ...DENO_FLAGS,
-      "--no-prompt",
-      ...permissions,
-      new URL("bench/exercise.ts", root).pathname,
-      ...args,
-    ],
-    cwd,
-    env: GPU_ENVIRONMENT,
-  }).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code: output.code, stdout: text(output.stdout), stderr: text(output.stderr) };
+  const flags = ["--config", new URL("deno.json", root).pathname, ...permissions];
+  return runScript(new URL("bench/exercise.ts", root), flags, args, { cwd });
 }
 
 Deno.test("deno task exercise: lists, writes a file once, refuses it as it was written, and times what is right", async () => {

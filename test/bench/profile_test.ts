@@ -103,30 +103,24 @@ Deno.test("dispatches that are repeated on a coarse clock leave the bits of one 
     const model = benchModels.find(({ name }) => name === "LSTM") ?? assert.fail();
     const { log } = benchLog(tiny);
     const record = () => model.record(gpu, log, tiny.users);
-    const [plain, profiled] = [await record(), await record()];
-    try {
-      const commands = new Commands(gpu, "a step");
+    using plain = await record();
+    using profiled = await record();
+    Commands.submit(gpu, "a step", (commands) => {
       for (const { program, sizes, offset, slice } of plain.step()) {
         program.encode(commands, sizes, offset, slice);
       }
-      gpu.queue.submit([commands.finish()]);
-      const coarse: Clock = { kind: "timestamps", step: 2, latency: 0 };
-      const profile = await dispatchProfile(gpu, profiled, coarse);
-      await profile.round();
-      const told: string[] = [];
-      const results = await profile.results((text) => told.push(text));
-      assert.equal(told.length, results.length);
-      for (const { label, median, error = NaN, samples } of results) {
-        assert.ok(median > 0 && error > 0 && error <= 2 && samples >= 5, label);
-      }
-      const [expected, found] = [await written(plain), await written(profiled)];
-      assert.ok(expected.size > 20);
-      const differing = [...expected].filter(([name, bits]) => found.get(name) !== bits).map(([name]) =>
-        name
-      );
-      assert.deepEqual(differing, []);
-    } finally {
-      plain.destroy();
-      profiled.destroy();
+    });
+    const coarse: Clock = { kind: "timestamps", step: 2, latency: 0 };
+    const profile = await dispatchProfile(gpu, profiled, coarse);
+    await profile.round();
+    const told: string[] = [];
+    const results = await profile.results((text) => told.push(text));
+    assert.equal(told.length, results.length);
+    for (const { label, median, error = NaN, samples } of results) {
+      assert.ok(median > 0 && error > 0 && error <= 2 && samples >= 5, label);
     }
+    const [expected, found] = [await written(plain), await written(profiled)];
+    assert.ok(expected.size > 20);
+    const differing = [...expected].filter(([name, bits]) => found.get(name) !== bits).map(([name]) => name);
+    assert.deepEqual(differing, []);
   }));

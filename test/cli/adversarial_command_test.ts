@@ -1,7 +1,7 @@
 /** `train --adversarial` from the outside: both stages, stopping and going on, --init of a run, bad options. */
 
 import assert from "node:assert/strict";
-import { filesIn, interrupt, runCommand, withSmallLog, words } from "../command_check.ts";
+import { filesIn, interrupt, runOk, withSmallLog, words } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 
 const SMALL = words("--batch-size 12 --dims 8 --lstm-units 4 --validate-every 4");
@@ -34,8 +34,7 @@ function assertSameStage(a: string, b: string): void {
 Deno.test("both stages in one folder, with their logs, snapshots and figures; evaluate agrees with them", () =>
   withSmallLog(async (folder, data) => {
     const run = `${folder}/run`;
-    const trained = await runCommand("train", "--data", data, "--save-dir", run, ...SHANNON, ...GAME);
-    assert.equal(trained.code, 0, trained.stderr);
+    const trained = await runOk("train", "--data", data, "--save-dir", run, ...SHANNON, ...GAME);
     assert.deepEqual(filesIn(`${run}/adversarial`), STAGE_FILES);
     const [head, ...rows] = Deno.readTextFileSync(`${run}/adversarial/train.csv`).trim().split("\n");
     assert.equal(head, "iteration,loss,loss_min,loss_max,pi_prec1,pi_prec2,prec1,prec2");
@@ -47,8 +46,7 @@ Deno.test("both stages in one folder, with their logs, snapshots and figures; ev
     assert.match(Deno.readTextFileSync(`${run}/report.html`), /loss_min|loss_max/);
     const { test } = JSON.parse(Deno.readTextFileSync(`${run}/adversarial/result.json`));
     const snapshot = `${run}/adversarial/best-prec1.safetensors`;
-    const evaluated = await runCommand("evaluate", "--model", snapshot, "--data", data, "--json");
-    assert.equal(evaluated.code, 0, evaluated.stderr);
+    const evaluated = await runOk("evaluate", "--model", snapshot, "--data", data, "--json");
     const figures = JSON.parse(evaluated.stdout);
     const own = test.find((r: { snapshot: string }) => r.snapshot === "best-prec1");
     for (const name of ["nll", "prec1", "piPrec1", "piPrec2", "lossMin", "lossMax"]) {
@@ -101,17 +99,15 @@ Deno.test("seeds go through both stages, with position weights and batch norm, s
     const options = words("--encoder pw --pw-nonlinearity tanh --batch-norm --eta 2 --generator exact");
     const stop = words("--early-stopping loss --patience 8 --weight-decay 1 --item-dropout 0.2");
     const game = GAME.filter((arg) => arg !== "--behaviour-dims" && arg !== "8-5");
-    const { code, stdout, stderr } = await runCommand(
+    const { stdout } = await runOk(
       "train",
       ...words(`--data ${data} --save-dir ${path} --seeds 2 --iterations 300 --batch-size 12`),
       ...words("--dims 8-5 --validate-every 4"),
       ...[...options, ...stop, ...game],
     );
-    assert.equal(code, 0, stderr);
     assert.match(stdout, /Test users, adversarial stage, mean \+- sd over 2 seeds/);
     const result = JSON.parse(Deno.readTextFileSync(`${path}/seed-1/result.json`));
     assert.ok(result.iteration < 300, "it stopped early");
-    const report = await runCommand("report", path, "--out", `${folder}/page.html`);
-    assert.equal(report.code, 0, report.stderr);
+    await runOk("report", path, "--out", `${folder}/page.html`);
     assert.doesNotMatch(Deno.readTextFileSync(`${folder}/page.html`), /unfinished/);
   }));

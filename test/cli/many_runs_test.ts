@@ -5,7 +5,7 @@ import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 import { permissionFlags } from "../../src/cli/permissions.ts";
 import { exists } from "../../src/run/files/file_error.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
-import { runCommand, writePaperFile } from "../command_check.ts";
+import { runOk, writePaperFile } from "../command_check.ts";
 import { withFolder } from "../prepared_folder.ts";
 
 const page = Deno.readTextFileSync(new URL("../../src/run/README.md", import.meta.url));
@@ -59,8 +59,7 @@ Deno.test(
       await run(parallel);
       const runs = ["seed-2", "rate-3e-4", "rate-1e-3"].map((name) => `${folder}/runs/many/${name}`);
       for (const one of runs) assert.ok(await exists(`${one}/result.json`), one);
-      const { code, stderr } = await runCommand("report", ...runs, "--out", `${folder}/page.html`);
-      assert.equal(code, 0, stderr);
+      await runOk("report", ...runs, "--out", `${folder}/page.html`);
     }),
 );
 

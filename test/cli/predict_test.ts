@@ -26,57 +26,53 @@ Deno.test("predictions are the utilities of each page by the ids of the log, in 
     withGpu(undefined, async (gpu) => {
       const data = await openDataset(folder);
       const onDisk = await openDataset(folder, { memoryRows: 0, cache: `${folder}/cache` });
-      const model = new UserModel(gpu, data.source.items, config, { seed: 4 });
-      try {
-        const users = Uint32Array.from({ length: 30 }, (_, user) => user);
-        const rows = await collected(predictions(model, data, users, { shards: 0, signal }));
-        const { userEvents, eventRows, eventClick, eventGiven, rowItem } = foreignLog;
-        let k = 0;
-        for (const user of users) {
-          let number = -1;
-          const history: number[] = [];
-          for (let e = userEvents[user] ?? 0; e < (userEvents[user + 1] ?? 0); e++) {
-            const [from, to] = [eventRows[e] ?? 0, eventRows[e + 1] ?? 0];
-            const page = Array.from(rowItem.subarray(from, to));
-            if (eventGiven?.[e] !== 2) number++;
-            if (!eventGiven?.[e]) {
-              const utilities = await model.score({ history, page });
-              const { items, noClick } = choiceProbabilities(model.config, utilities);
-              page.forEach((item, place) => {
-                const { utility, ...row } = rows[k++] ?? assert.fail();
-                assert.ok(Math.abs(utility - (utilities[place] ?? NaN)) < 1e-6);
-                assert.ok(Math.abs(row.probability - (items[place] ?? NaN)) < 1e-6);
-                assert.ok(Math.abs(row.noClick - noClick) < 1e-6);
-                const { probability: _, noClick: __, ...ids } = row;
-                const clicked = clickedRows(foreignLog, e).includes(from + place);
-                assert.deepEqual(ids, {
-                  user: `u${user}`,
-                  page: number,
-                  place,
-                  item: `i${item}`,
-                  clicked,
-                });
+      using model = new UserModel(gpu, data.source.items, config, { seed: 4 });
+      const users = Uint32Array.from({ length: 30 }, (_, user) => user);
+      const rows = await collected(predictions(model, data, users, { shards: 0, signal }));
+      const { userEvents, eventRows, eventClick, eventGiven, rowItem } = foreignLog;
+      let k = 0;
+      for (const user of users) {
+        let number = -1;
+        const history: number[] = [];
+        for (let e = userEvents[user] ?? 0; e < (userEvents[user + 1] ?? 0); e++) {
+          const [from, to] = [eventRows[e] ?? 0, eventRows[e + 1] ?? 0];
+          const page = Array.from(rowItem.subarray(from, to));
+          if (eventGiven?.[e] !== 2) number++;
+          if (!eventGiven?.[e]) {
+            const utilities = await model.score({ history, page });
+            const { items, noClick } = choiceProbabilities(model.config, utilities);
+            page.forEach((item, place) => {
+              const { utility, ...row } = rows[k++] ?? assert.fail();
+              assert.ok(Math.abs(utility - (utilities[place] ?? NaN)) < 1e-6);
+              assert.ok(Math.abs(row.probability - (items[place] ?? NaN)) < 1e-6);
+              assert.ok(Math.abs(row.noClick - noClick) < 1e-6);
+              const { probability: _, noClick: __, ...ids } = row;
+              const clicked = clickedRows(foreignLog, e).includes(from + place);
+              assert.deepEqual(ids, {
+                user: `u${user}`,
+                page: number,
+                place,
+                item: `i${item}`,
+                clicked,
               });
-            }
-            const click = eventClick[e] ?? NONE;
-            if (click !== NONE) history.push(rowItem[click] ?? 0);
+            });
           }
+          const click = eventClick[e] ?? NONE;
+          if (click !== NONE) history.push(rowItem[click] ?? 0);
         }
-        assert.equal(k, rows.length);
-        const read: number[] = [];
-        const { source } = onDisk;
-        const readNow = source.read.bind(source);
-        Object.defineProperty(source, "read", {
-          value: (users: Uint32Array) => (read.push(...users), readNow(users)),
-        });
-        assert.deepEqual(await collected(predictions(model, onDisk, users, { shards: 4, signal })), rows);
-        assert.ok(read.length > 20);
-        assert.equal(new Set(read).size, read.length, "each user is read once");
-        const some = await collected(predictions(model, data, [3, 7], { shards: 0, signal }));
-        assert.deepEqual(some, rows.filter(({ user }) => user === "u3" || user === "u7"));
-      } finally {
-        model.destroy();
       }
+      assert.equal(k, rows.length);
+      const read: number[] = [];
+      const { source } = onDisk;
+      const readNow = source.read.bind(source);
+      Object.defineProperty(source, "read", {
+        value: (users: Uint32Array) => (read.push(...users), readNow(users)),
+      });
+      assert.deepEqual(await collected(predictions(model, onDisk, users, { shards: 4, signal })), rows);
+      assert.ok(read.length > 20);
+      assert.equal(new Set(read).size, read.length, "each user is read once");
+      const some = await collected(predictions(model, data, [3, 7], { shards: 0, signal }));
+      assert.deepEqual(some, rows.filter(({ user }) => user === "u3" || user === "u7"));
     })
   ));
 

@@ -12,7 +12,7 @@ import { experimentModels, worksOver } from "../../src/tune/experiment/models.ts
 import { folderOfSeed } from "../../src/run/seeds_folder.ts";
 import { itemsShape } from "../../src/data/item_catalogue.ts";
 import { modelParameters } from "../../src/model/user_model.ts";
-import { interrupt, runCommand, withSmallLog, words, writePaperFile } from "../command_check.ts";
+import { interrupt, runCommand, runOk, withSmallLog, words, writePaperFile } from "../command_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { userError, withEmptyFolder } from "../run/folder_check.ts";
 
@@ -126,8 +126,7 @@ Deno.test("reproduce stops, goes on, repeats nothing, writes its table, and refu
     assert.match(stopped.stderr, /Go on with the same command/);
     const before = Deno.readTextFileSync(`${path}/baseline-64-64/seed-1/result.json`);
     // What begins from another one's weights waits for it.
-    const finished = await runCommand("reproduce", ...args, ...models, "--jobs", "2");
-    assert.equal(finished.code, 0, finished.stderr);
+    const finished = await runOk("reproduce", ...args, ...models, "--jobs", "2");
     assert.doesNotMatch(finished.stderr, /baseline-64-64 seed 1/, "finished runs are not repeated");
     assert.match(finished.stderr, /baseline-64-64 seed 2: /);
     assert.equal(Deno.readTextFileSync(`${path}/baseline-64-64/seed-1/result.json`), before);

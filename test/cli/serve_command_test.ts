@@ -5,12 +5,11 @@
 
 import assert from "node:assert/strict";
 import type { Call, LoadResult } from "../../bench/serve_load.ts";
-import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { itemsShape } from "../../src/data/item_catalogue.ts";
 import { initialWeights } from "../../src/model/initial_weights.ts";
 import { modelParameters, UserModel } from "../../src/model/user_model.ts";
 import { writeSnapshot } from "../../src/run/snapshot.ts";
-import { runCommand, startCommand, withSmallLog } from "../command_check.ts";
+import { outputOf, runCommand, runScript, startCommand, withSmallLog } from "../command_check.ts";
 import { withGpu } from "../op_check.ts";
 import { requestsOf, scoreCases } from "../score_cases.ts";
 
@@ -30,7 +29,7 @@ async function withService(
     await writeSnapshot(model, specs, weights, { model: config, items, iteration: 1, kind: "last" });
     const calls: Call[] = [];
     await withGpu(undefined, async (gpu) => {
-      const own = new UserModel(gpu, { kind: "one-hot", count: 30 }, config, { weights });
+      using own = new UserModel(gpu, { kind: "one-hot", count: 30 }, config, { weights });
       for (
         const { history, page } of requestsOf({
           config,
@@ -40,7 +39,6 @@ async function withService(
         const utilities = await own.score({ history, page });
         calls.push({ path: "/score", body: JSON.stringify({ history, page }), utilities });
       }
-      own.destroy();
     });
     await Deno.writeTextFile(`${folder}/calls.json`, JSON.stringify(calls));
     const child = startCommand("serve", "--model", model, "--data", data, "--port", "0");
@@ -64,15 +62,15 @@ async function clientLoad(
   requests: number,
   clients: number,
 ): Promise<LoadResult> {
-  const script = new URL("../serve_client.ts", import.meta.url).href;
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", ...DENO_FLAGS, "--no-prompt", "--allow-net=127.0.0.1", "--allow-read", script],
-      ...[url, calls, String(requests), String(clients)],
-    ],
-  }).output();
-  assert.equal(code, 0, new TextDecoder().decode(stderr));
-  return JSON.parse(new TextDecoder().decode(stdout));
+  const flags = ["--allow-net=127.0.0.1", "--allow-read"];
+  const args = [url, calls, String(requests), String(clients)];
+  const { code, stdout, stderr } = await runScript(
+    new URL("../serve_client.ts", import.meta.url),
+    flags,
+    args,
+  );
+  assert.equal(code, 0, stderr);
+  return JSON.parse(stdout);
 }
 
 async function endOf(child: Deno.ChildProcess): Promise<{ code: number; stderr: string }> {
@@ -104,21 +102,11 @@ Deno.test(
   "what listens answers its own names alone, closes what is late, and outlives more connections than descriptors",
   { ignore: Deno.build.os === "windows" },
   async () => {
-    const script = new URL("./listen_check.ts", import.meta.url).href;
-    const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: [
-        "run",
-        ...DENO_FLAGS,
-        "--no-prompt",
-        "--allow-read",
-        "--allow-run",
-        "--allow-net=127.0.0.1",
-        script,
-      ],
-      signal: AbortSignal.timeout(60_000),
-    }).output();
-    const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-    assert.ok(success, decode(stdout) + decode(stderr));
+    const flags = ["--allow-read", "--allow-run", "--allow-net=127.0.0.1"];
+    const script = new URL("./listen_check.ts", import.meta.url);
+    const signal = AbortSignal.timeout(60_000);
+    const { code, stdout, stderr } = await runScript(script, flags, [], { signal });
+    assert.equal(code, 0, stdout + stderr);
   },
 );
 
@@ -159,11 +147,11 @@ except urllib.error.HTTPError as error:
     assert error.code == 400
 `;
       const script = client.replace(/http:\/\/127\.0\.0\.1:\d+/, url) + use + checks;
-      const { success, stdout, stderr } = await new Deno.Command(python ?? "", { args: ["-c", script] })
-        .output();
-      const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-      assert.ok(success, decode(stderr));
-      assert.match(decode(stdout), /^clicks a user \d+\.\d+/);
+      const { code, stdout, stderr } = await outputOf(
+        new Deno.Command(python ?? "", { args: ["-c", script] }),
+      );
+      assert.equal(code, 0, stderr);
+      assert.match(stdout, /^clicks a user \d+\.\d+/);
       child.kill("SIGTERM");
       assert.equal((await endOf(child)).code, 0);
     }),

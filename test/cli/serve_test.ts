@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { MemoryLog } from "../../src/data/log_source.ts";
+import { Made } from "../../src/gpu/made.ts";
 import { choiceProbabilities } from "../../src/model/choice.ts";
 import { type PageRequest, roomOf, Scorer } from "../../src/model/scorer.ts";
 import { UserModel } from "../../src/model/user_model.ts";
@@ -55,36 +56,32 @@ const settle = () => new Promise((resolve) => setTimeout(resolve, 0));
 
 Deno.test("the service scores a page as the model does, by ids", () =>
   withGpu(undefined, async (gpu) => {
-    const model = new UserModel(gpu, one.log.items, one.config, { weights: weightsOf(one) });
-    const scorer = await Scorer.create(model, { users: 8, events: 128, rows: 512 });
-    try {
-      const service = new Service(model, data, scorer, defaultService);
-      const requests = requestsOf(one);
-      const answers = await Promise.all(
-        requests.map(({ history, page }) =>
-          post(service, "/score", { history, page: Array.from(page, String) })
-        ),
-      );
-      for (const [k, answer] of answers.entries()) {
-        const request = requests[k] ?? assert.fail();
-        const utilities = await model.score(request);
-        const { items, noClick } = choiceProbabilities(one.config, utilities);
-        assert.deepEqual(await answer.json(), { utilities, probabilities: Array.from(items), noClick });
-      }
-      const history = Array.from(data.historyOf(3));
-      const page = Array.from({ length: 41 }, (_, item) => item);
-      const utilities = await model.score({ history, page });
-      const wanted = page.filter((item) => !history.includes(item))
-        .sort((a, b) => (utilities[b] ?? 0) - (utilities[a] ?? 0)).slice(0, 4);
-      const answer = await post(service, "/recommend", { user: 3, top: 4, newOnly: true });
-      assert.deepEqual(
-        await answer.json(),
-        { items: wanted.map((item) => ({ item: String(item), utility: utilities[item] })) },
-      );
-    } finally {
-      scorer.destroy();
-      model.destroy();
+    using model = new UserModel(gpu, one.log.items, one.config, { weights: weightsOf(one) });
+    using made = new Made();
+    const scorer = made.keep(await Scorer.create(model, { users: 8, events: 128, rows: 512 }));
+    const service = new Service(model, data, scorer, defaultService);
+    const requests = requestsOf(one);
+    const answers = await Promise.all(
+      requests.map(({ history, page }) =>
+        post(service, "/score", { history, page: Array.from(page, String) })
+      ),
+    );
+    for (const [k, answer] of answers.entries()) {
+      const request = requests[k] ?? assert.fail();
+      const utilities = await model.score(request);
+      const { items, noClick } = choiceProbabilities(one.config, utilities);
+      assert.deepEqual(await answer.json(), { utilities, probabilities: Array.from(items), noClick });
     }
+    const history = Array.from(data.historyOf(3));
+    const page = Array.from({ length: 41 }, (_, item) => item);
+    const utilities = await model.score({ history, page });
+    const wanted = page.filter((item) => !history.includes(item))
+      .sort((a, b) => (utilities[b] ?? 0) - (utilities[a] ?? 0)).slice(0, 4);
+    const answer = await post(service, "/recommend", { user: 3, top: 4, newOnly: true });
+    assert.deepEqual(
+      await answer.json(),
+      { items: wanted.map((item) => ({ item: String(item), utility: utilities[item] })) },
+    );
   }));
 
 Deno.test("environments: pages of the model's users are those of a simulator, in turn, and what cannot be shown changes nothing", () =>

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { exists } from "../../src/run/files/file_error.ts";
-import { interrupt, runCommand, signalled, startCommand, withSmallLog } from "../command_check.ts";
+import { interrupt, runOk, signalled, startCommand, withSmallLog } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 
 /** Only the dropout is searched: five settings, which end before the clock does. */
@@ -63,8 +63,7 @@ Deno.test("tune: stopped and killed, it goes on as if it had not been; its words
     const args = (path: string) => ["--data", data, "--save-dir", path, ...FEW];
     const [whole, parts] = [`${folder}/whole`, `${folder}/parts`];
     await using searches = new CommandSeries("tune", [args(whole), args(parts)]);
-    const at = await searches.run(args(whole));
-    assert.equal(at.code, 0, at.stderr);
+    const at = await searches.ok(args(whole));
     const killed = startCommand("tune", ...args(parts)); // in its first setting
     while (!await exists(`${parts}/setting-000/last.safetensors`)) {
       await new Promise((done) => setTimeout(done, 20));
@@ -76,8 +75,7 @@ Deno.test("tune: stopped and killed, it goes on as if it had not been; its words
     assert.equal(stopped.code, 130, stopped.stderr);
     assert.match(stopped.stderr, /Go on with the same command/);
     await signalled("SIGKILL", /adapter/, "tune", ...args(parts));
-    const rest = await searches.run(args(parts));
-    assert.equal(rest.code, 0, rest.stderr);
+    await searches.ok(args(parts));
     const left = leftBy(whole);
     assert.deepEqual(leftBy(parts), left);
     assert.deepEqual(left.rungs, [30, 90]);
@@ -104,8 +102,7 @@ Deno.test("tune: stopped and killed, it goes on as if it had not been; its words
     // The command of the best setting trains it again, to the bit.
     const [deno, task, train, ...own] = result.command.split(" ");
     assert.deepEqual([deno, task, train], ["deno", "task", "train"]);
-    const again = await runCommand("train", ...own, "--save-dir", `${folder}/again`, "--no-report");
-    assert.equal(again.code, 0, again.stderr);
+    await runOk("train", ...own, "--save-dir", `${folder}/again`, "--no-report");
     const bytes = (run: string) => Deno.readFileSync(`${run}/best-loss.safetensors`);
     assert.deepEqual(bytes(`${folder}/again`), bytes(winner.folder));
   }));

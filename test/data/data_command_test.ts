@@ -5,7 +5,7 @@ import { dataFolders, permissionFlags } from "../../src/cli/permissions.ts";
 import { stepLine, stepProgress } from "../../src/cli/progress.ts";
 import { describe, warningsOf } from "../../src/data/prepare/describe.ts";
 import { SIGN } from "../../src/run/files/owned_folder.ts";
-import { filesIn, interrupt, runCommand, signalled, words } from "../command_check.ts";
+import { filesIn, interrupt, runCommand, runOk, signalled, withSmallDisk, words } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 import { folderWith, prepareIn, recipe as logRecipeOf, withFolder } from "../prepared_folder.ts";
 
@@ -28,10 +28,9 @@ Deno.test("data retailrocket prepares, describe describes, train trains on it, i
   const memory = ["--save-dir", `${folder}/memory`];
   await using data = new CommandSeries("data", [["retailrocket", "--out", out]]);
   await using train = new CommandSeries("train", [memory, ["--resume", `${folder}/memory`]]);
-  const prepared = await data.run(
+  const prepared = await data.ok(
     words("retailrocket --shares 60-20-20 --source", `${folder}/raw --out`, out),
   );
-  assert.equal(prepared.code, 0, prepared.stderr);
   assert.match(prepared.stderr, /^1\/\d+ Reading events$/m);
   assert.match(
     prepared.stdout,
@@ -47,8 +46,7 @@ Deno.test("data retailrocket prepares, describe describes, train trains on it, i
   assert.match(manifest.duckdb, /^v\d/);
   assert.equal(manifest.sources[0].bytes, (await Deno.stat(`${folder}/raw/events.csv`)).size);
 
-  const described = await data.run(["describe", out]);
-  assert.equal(described.code, 0, described.stderr);
+  const described = await data.ok(["describe", out]);
   assert.match(described.stdout, /^train +\d+ +\d+ +3\.00 +0\.0 % +- +-$/m);
   assert.match(described.stdout, /^place of the click: 2: 100\.0 %$/m);
   assert.match(
@@ -64,17 +62,14 @@ Deno.test("data retailrocket prepares, describe describes, train trains on it, i
   assert.match(described.stdout, /^events a user: 1 \/ 1 \/ 1 \/ 1 \/ 1 /m);
 
   const options = "--iterations 6 --validate-every 3 --batch-size 8 --dims 8 --lstm-units 4".split(" ");
-  const run = await train.run(["--data", out, ...memory, ...options]);
-  assert.equal(run.code, 0, run.stderr);
+  const run = await train.ok(["--data", out, ...memory, ...options]);
   assert.match(run.stderr, /^data: prepared, 200 users, 200 events, 600 displayed items/m);
   const model = `${folder}/memory/last.safetensors`;
-  const evaluated = await runCommand("evaluate", ...words("--json --model", model, "--data", out));
-  assert.equal(evaluated.code, 0, evaluated.stderr);
+  const evaluated = await runOk("evaluate", ...words("--json --model", model, "--data", out));
   const result = JSON.parse(await Deno.readTextFile(`${folder}/memory/result.json`));
   assert.equal(JSON.parse(evaluated.stdout).nll, result.test.at(-1).nll);
   assert.deepEqual(result.data.warnings, manifest.warnings);
-  const resumed = await train.run(["--resume", `${folder}/memory`, "--iterations", "9"]);
-  assert.equal(resumed.code, 0, resumed.stderr);
+  await train.ok(["--resume", `${folder}/memory`, "--iterations", "9"]);
 
   // A data set that changed is not the one that the run began with.
   manifest.features.dense[0].meaning = "something else";
@@ -122,8 +117,7 @@ Deno.test("a page of several clicks is one page: of the log, to describe, to a t
     const run = `${folder}/run`;
     await using train = new CommandSeries("train", [["--save-dir", run]]);
     const options = "--iterations 60 --learning-rate 0.05 --batch-size 12 --encoder none --no-report";
-    const trained = await train.run(["--data", set, "--save-dir", run, ...options.split(" ")]);
-    assert.equal(trained.code, 0, trained.stderr);
+    const trained = await train.ok(["--data", set, "--save-dir", run, ...options.split(" ")]);
     assert.match(trained.stderr, /^data: .*, 60 users, 180 events, 540 displayed items/m);
     const { test } = JSON.parse(await Deno.readTextFile(`${run}/result.json`));
     const { noClick, pNoClick } = test.at(-1).details.figures;
@@ -163,31 +157,19 @@ Deno.test("what a killed preparation leaves is removed by the next one", async (
   assert.equal((await describe(`${folder}/out`, "500MB")).parts.length, 3);
 });
 
-Deno.test("data on a full disk says so and leaves nothing", async (t) => {
+Deno.test("data on a full disk says so and leaves nothing", async () => {
   const folder = await folderWith({ "raw/events.csv": eventsOf(3000) });
   const disk = `${folder}/disk`;
-  await Deno.mkdir(disk);
   // Full when the engine makes its file, and when the pages are written.
   for (const [size, says] of [["8k", /work\.duckdb/], ["50k", /pages\.parquet/]] as const) {
-    const mount = await new Deno.Command("mount", {
-      args: ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", disk],
-    }).output().catch(() => undefined);
-    if (!mount?.success) {
-      console.log("skipped: mounting is not allowed here, so a full disk is not tested");
-      return;
-    }
-    try {
-      await t.step(size, async () => {
-        const args = ["retailrocket", "--source", `${folder}/raw`, "--out", `${disk}/out`];
-        const { code, stderr } = await runCommand("data", ...args);
-        assert.equal(code, 1, stderr);
-        assert.match(stderr, says);
-        assert.match(stderr, /Free some space, or choose another --out/);
-        assert.deepEqual(filesIn(disk), []);
-      });
-    } finally {
-      await new Deno.Command("umount", { args: [disk] }).output();
-    }
+    await withSmallDisk(disk, size, async () => {
+      const args = ["retailrocket", "--source", `${folder}/raw`, "--out", `${disk}/out`];
+      const { code, stderr } = await runCommand("data", ...args);
+      assert.equal(code, 1, stderr);
+      assert.match(stderr, says);
+      assert.match(stderr, /Free some space, or choose another --out/);
+      assert.deepEqual(filesIn(disk), []);
+    });
   }
 });
 

@@ -7,16 +7,20 @@ import { parseAndRun } from "../../src/cli/options.ts";
 import type { Prepared } from "../../src/data/prepare/prepare.ts";
 import { fieldsOfType, pathsOf } from "../../src/data/prepare/nested_names.ts";
 import { refused, rowsOf } from "../case_table.ts";
-import { folderWith, pagesOf, parquet, prepareIn, query, sums } from "../prepared_folder.ts";
+import { folderWith, inRounds, pagesOf, parquet, prepareIn, query, sums } from "../prepared_folder.ts";
 import { clicksOnly, expectedPages, shapeFiles } from "./log_shapes.ts";
 
 /** What `deno task data log` with these arguments makes; names of files are those of the folder. */
-async function prepared(folder: string, args: readonly string[]): Promise<Prepared> {
+async function prepared(
+  folder: string,
+  args: readonly string[],
+  rounds: Parameters<typeof inRounds>[1] = null,
+): Promise<Prepared> {
   const inFolder = args.map((arg) => /^[\w*]+\.(csv|jsonl|parquet)$/.test(arg) ? `${folder}/${arg}` : arg);
   const made: Prepared[] = [];
   const command = new Command("data").addCommand(
     logCommand(async (recipe, { maxEvents, threads = 1 }) => {
-      made.push(await prepareIn(folder, recipe, { maxEvents, threads }));
+      made.push(await prepareIn(folder, inRounds(recipe, rounds), { maxEvents, threads }));
     }),
   );
   await parseAndRun(command, ["log", ...inFolder]);
@@ -51,7 +55,7 @@ Deno.test("shapes: every command of the guide makes the same pages, but for the 
   }
   const folder = await shapesFolder();
   for (const args of shapes.filter((args) => !args.includes("sampled"))) {
-    const { folder: out, bad, manifest } = await prepared(folder, args);
+    const { folder: out, bad, manifest } = await prepared(folder, args, 20); // of 84
     assert.deepEqual(await pagesOf(out), expectedPages(), args.join(" "));
     assert.equal(bad.total, 0);
     assert.equal(manifest.places, "shown");

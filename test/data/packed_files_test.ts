@@ -22,6 +22,7 @@ import { basename } from "node:path";
 import { crc32 } from "node:zlib";
 import { DamagedPackedFile, HEADER_WORDS, seal } from "../../src/data/sets/packed_file.ts";
 import { userError } from "../run/folder_check.ts";
+import { withSmallDisk } from "../command_check.ts";
 
 const folder = Deno.makeTempDirSync();
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
@@ -377,20 +378,10 @@ Deno.test("a cache that cannot be written to is named, with the ways out", async
   await refuses(`${folder}/taken`, /cannot (read|write) .*taken\/logs\/\w+\.items: /);
 
   const disk = `${folder}/disk`;
-  await Deno.mkdir(disk);
-  const mount = await new Deno.Command("mount", { args: ["-t", "tmpfs", "-o", "size=4k", "tmpfs", disk] })
-    .output()
-    .catch(() => undefined);
-  if (!mount?.success) {
-    console.log("skipped: mounting is not allowed here, so a full cache is not tested");
-    return;
-  }
-  try {
+  await withSmallDisk(disk, "4k", async () => {
     await refuses(disk, /cannot write .*disk\/logs\/\w+\.(items|clicks): the disk is full/);
     assert.ok([...Deno.readDirSync(`${disk}/logs`)].every(({ name }) => !name.endsWith(".tmp")));
-  } finally {
-    await new Deno.Command("umount", { args: [disk] }).output();
-  }
+  });
 });
 
 // Packed files as tests alter them.

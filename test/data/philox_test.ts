@@ -77,7 +77,7 @@ Deno.test("philox: the device's words are the host's, for 100,000 counters", () 
       counters.set(counter, 4 * k);
       wanted.set(philox(counter, key), 4 * k);
     }
-    const arena = new Arena(gpu, "philox");
+    using arena = new Arena(gpu, "philox");
     const words = arena.allocate("words", wanted.byteLength);
     const views = {
       counters: arena.upload("counters", counters),
@@ -91,13 +91,10 @@ Deno.test("philox: the device's words are the host's, for 100,000 counters", () 
       invocations: [n],
       cost: () => ({ flops: 0, bytes: 32 * n }),
     }]);
-    const commands = new Commands(gpu, "philox");
-    program.encode(commands, {}, 0);
-    gpu.queue.submit([commands.finish()]);
+    Commands.submit(gpu, "philox", (commands) => program.encode(commands, {}, 0));
     const [found] = await readViews(gpu, [words]);
     assert.deepEqual(found, wanted);
     assert.equal(hex(found?.subarray(0, 4) ?? []), known[2]?.[2]);
-    arena.destroy();
   }));
 
 Deno.test("philox: every kernel that draws has its functions as they stand in probe/philox.wgsl", () => {

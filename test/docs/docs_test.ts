@@ -3,10 +3,8 @@
 import assert from "node:assert/strict";
 import { bench } from "../../bench/main.ts";
 import { parseReproduceOptions } from "../../src/tune/commands/reproduce_options.ts";
-import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 import { parseTuneOptions } from "../../src/tune/commands/tune_options.ts";
-import { DENO_FLAGS } from "../../src/deno_flags.ts";
-import { withSmallLog } from "../command_check.ts";
+import { runScript, withSmallLog } from "../command_check.ts";
 import { isNotRun } from "./not_run.ts";
 import { brokenLinks, pages, type ShownCommand, shownCommands } from "./pages.ts";
 import { fillSandbox, type MadeRuns, PageRunner } from "./sandbox.ts";
@@ -86,15 +84,13 @@ Deno.test("pages: the commands that are not run, as another is all but the same,
 
 /** The library's second example, with the data set and the run that the README's commands made. */
 async function useFolders(folder: string): Promise<void> {
-  const { code, stdout, stderr } = await runScript("recommend", folder);
-  assert.equal(code, 0, stderr);
+  const stdout = await printed("recommend", folder);
   assert.match(stdout, /^recommended \S+ -?\d\S*\nreward's loss -?\d/);
 }
 
 /** The script of the page about policies, with what its commands made. */
 async function usePolicy(folder: string): Promise<void> {
-  const { code, stdout, stderr } = await runScript("policy", folder);
-  assert.equal(code, 0, stderr);
+  const stdout = await printed("policy", folder);
   assert.match(stdout, /^(show \d+ -?\d\S* 0\.\d+\n){3}no click 0\.\d+ expected of all pages -?\d/);
 }
 
@@ -169,20 +165,15 @@ Deno.test("code that a page shows of a file stands there, line by line", () => {
 });
 
 /** Runs a script of a page. @param cwd where its relative paths start. */
-async function runScript(name: string, cwd?: string) {
-  const config = new URL("deno.json", root).pathname;
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", ...DENO_FLAGS, "--no-prompt", "--allow-read", "--config", config, scriptFile(name).href],
-    env: { ...GPU_ENVIRONMENT, NO_COLOR: "1" },
-    cwd,
-  }).output();
-  const [out = "", errors = ""] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-  return { code, stdout: out, stderr: errors };
+async function printed(name: string, cwd?: string): Promise<string> {
+  const flags = ["--allow-read", "--config", new URL("deno.json", root).pathname];
+  const { code, stdout, stderr } = await runScript(scriptFile(name), flags, [], cwd ? { cwd } : {});
+  assert.equal(code, 0, stderr);
+  return stdout;
 }
 
 Deno.test("the example of simulated users runs: to plan for this page beats chance", async () => {
-  const { code, stdout, stderr } = await runScript("simulated_users");
-  assert.equal(code, 0, stderr);
+  const stdout = await printed("simulated_users");
   const [random = 0, greedy = 0] = ["random", "greedy"].map((name) =>
     Number(stdout.match(new RegExp(`^${name} clicks ([0-9.]+)`, "m"))?.[1])
   );
@@ -191,8 +182,7 @@ Deno.test("the example of simulated users runs: to plan for this page beats chan
 });
 
 Deno.test("the library's example runs", async () => {
-  const { code, stdout, stderr } = await runScript("library");
-  assert.equal(code, 0, stderr);
+  const stdout = await printed("library");
   const losses = [...stdout.matchAll(/^step \d+: loss (\d+\.\d+)/gm)].map((m) => Number(m[1]));
   assert.equal(losses.length, 20);
   assert.ok((losses[19] ?? Infinity) < (losses[0] ?? 0), "the loss on the same users falls");
@@ -200,7 +190,6 @@ Deno.test("the library's example runs", async () => {
 });
 
 Deno.test("a kernel of one's own runs on one's own numbers", async () => {
-  const { code, stdout, stderr } = await runScript("kernel");
-  assert.equal(code, 0, stderr);
+  const stdout = await printed("kernel");
   assert.match(stdout, /\[ 1, 4, 9, 20\.25 \]/);
 });

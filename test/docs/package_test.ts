@@ -8,6 +8,7 @@ import type { Features, featuresSchema, manifestSchema, Places } from "../../src
 import * as v from "../../src/schema.ts";
 import { buildPackage } from "../../src/serve/bundle/build_package.ts";
 import type { KernelShapes, kernelShapesSchema } from "../../src/gpu/kernel_shapes.ts";
+import { outputOf } from "../command_check.ts";
 import { defaultModel, type ModelConfig, modelConfigSchema } from "../../src/model/config.ts";
 import type { gameSchema, SnapshotGame } from "../../src/run/snapshot/snapshot.ts";
 import {
@@ -118,10 +119,9 @@ console.log(modelParameters(itemsShape(log.items), defaultModel).length > 3);`,
 });
 
 async function run(cwd: string, command: string, ...args: string[]): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command(command, { args, cwd }).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  assert.ok(success, `${command} ${args.join(" ")}: ${text(stderr)}`);
-  return text(stdout);
+  const { code, stdout, stderr } = await outputOf(new Deno.Command(command, { args, cwd }));
+  assert.equal(code, 0, `${command} ${args.join(" ")}: ${stderr}`);
+  return stdout;
 }
 
 function exists(path: string): boolean {

@@ -3,9 +3,9 @@
 import { commandScript } from "../../src/cli/permissions.ts";
 import assert from "node:assert/strict";
 import { exercises } from "../../src/selftest/exercise/exercises.ts";
-import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { isNotRun } from "./not_run.ts";
 import { pages, type ShownCommand, shownCommands } from "./pages.ts";
+import { runScript } from "../command_check.ts";
 
 const root = new URL("../../", import.meta.url);
 const { tasks }: { tasks: Record<string, { command: string }> } = JSON.parse(
@@ -22,17 +22,10 @@ const said = new Map<string, Promise<string>>();
 /** What a script says of itself; several pages show the same. */
 function printed(script: string, ...args: string[]): Promise<string> {
   const key = [script, ...args].join(" ");
-  const text = said.get(key) ?? outputOf(script, args);
+  const text = said.get(key) ??
+    runScript(new URL(script, root), ["--allow-all"], args).then(({ stdout }) => stdout);
   said.set(key, text);
   return text;
-}
-
-async function outputOf(script: string, given: readonly string[]): Promise<string> {
-  const { stdout } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", ...DENO_FLAGS, "--no-prompt", "--allow-all", new URL(script, root).href, ...given],
-    env: { NO_COLOR: "1" },
-  }).output();
-  return new TextDecoder().decode(stdout);
 }
 
 /** What a command says of itself, and what the commands of its lists do that are named first. */

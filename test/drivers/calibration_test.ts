@@ -232,7 +232,7 @@ Deno.test("the products of a step are timed by each variant, on both kinds of sh
   const log = smallLog(3, { users: 60, items: 20, width: 4 });
   for (const kind of ["cpu", "gpu"] as const) {
     await withGpu(kind, async (gpu) => {
-      const step = new StepProducts(gpu, log, { ...defaultModel, dims: [8, 8], lstmUnits: 4 }, 12);
+      using step = new StepProducts(gpu, log, { ...defaultModel, dims: [8, 8], lstmUnits: 4 }, 12);
       const products = step.products();
       assert.ok(products.some(({ key }) => key === "forward 8x8"), products.map(({ key }) => key).join());
       assert.deepEqual(step.sizes(), [...new Set(step.sizes())].sort());
@@ -256,7 +256,6 @@ Deno.test("the products of a step are timed by each variant, on both kinds of sh
           outcome_sum: "subgroups",
         });
       }
-      step.destroy();
     });
   }
 });
@@ -312,7 +311,7 @@ Deno.test("where the clock is rounded, as browsers do, a product is repeated unt
             return 100 * (Math.floor(now / 100) - Math.floor(began / 100));
           })),
       };
-      const step = new StepProducts(gpu, log, { ...defaultModel, dims: [8, 8], lstmUnits: 4 }, 12, rounded);
+      using step = new StepProducts(gpu, log, { ...defaultModel, dims: [8, 8], lstmUnits: 4 }, 12, rounded);
       const product = step.products().find(({ key }) => key === "forward 8x8") ?? assert.fail();
       const ready = await step.prepare(product.key, product.variants[0] ?? assert.fail());
       assert.equal(dispatchesOf(ready.encode), ready.repeats);
@@ -325,7 +324,6 @@ Deno.test("where the clock is rounded, as browsers do, a product is repeated unt
       );
       const times = await step.time([ready, ready]);
       assert.ok(times.every((time) => Math.abs(time - each) <= 0.1 * each), `${times} of ${each} us`);
-      step.destroy();
     }
   });
 });
@@ -339,8 +337,7 @@ Deno.test("a run keeps the shapes it began with: resumed bit for bit, whatever t
     await using trainings = new CommandSeries("train", like, { env: await cacheEnvironment(cache) });
     const run = async (name: string, ...args: string[]) => {
       const where = ["--data", data, "--save-dir", `${folder}/${name}`, "--no-report", ...sizes];
-      const result = await trainings.run([...where, "--calibration", ...args]);
-      assert.equal(result.code, 0, result.stderr);
+      const result = await trainings.ok([...where, "--calibration", ...args]);
       return result.stderr;
     };
     const text = await run("measured", "--iterations", "8");
@@ -362,8 +359,7 @@ Deno.test("a run keeps the shapes it began with: resumed bit for bit, whatever t
     assert.match(await run("whole", "--iterations", "40"), /timed before, kept in/);
     await run("part", "--iterations", "16");
     set("panel 256");
-    const resumed = await trainings.run(["--resume", `${folder}/part`, "--iterations", "40"]);
-    assert.equal(resumed.code, 0, resumed.stderr);
+    const resumed = await trainings.ok(["--resume", `${folder}/part`, "--iterations", "40"]);
     assert.doesNotMatch(resumed.stderr, /Kernels for/);
     const config = json(`${folder}/part/config.json`);
     assert.deepEqual([config.shapes, json(`${folder}/whole/config.json`).shapes], [shapes, shapes]);

@@ -57,7 +57,7 @@ Deno.test("a kernel's interface and constants are read from its text", () => {
 
 Deno.test("views of all kinds and sizes are read together, small ones through one buffer", () =>
   withGpu(undefined, async (gpu) => {
-    const arena = new Arena(gpu, "read");
+    using arena = new Arena(gpu, "read");
     const wanted = [1, 3, 300_000, 70, 7, 100_000, 5, 64].map((words, k) =>
       Uint32Array.from({ length: words }, (_, i) => (k + 1) * 1_000_003 + i)
     );
@@ -80,12 +80,11 @@ Deno.test("views of all kinds and sizes are read together, small ones through on
     const words = (await found).map((all, k) => all.subarray(0, wanted[k]?.length));
     assert.deepEqual(words, wanted);
     assert.deepEqual(await readViews(gpu, []), []);
-    arena.destroy();
   }));
 
 Deno.test("errors name the kernel: source line, missing and unknown views, invalid bindings", () =>
   withGpu(undefined, async (gpu) => {
-    const arena = new Arena(gpu, "test");
+    using arena = new Arena(gpu, "test");
     const steps = arena.allocate("steps", 256).buffer;
     const values = arena.allocate("values", 32);
     const record = (s: DispatchSpec) => Program.record(gpu, "test", steps, [s]);
@@ -103,7 +102,6 @@ Deno.test("errors name the kernel: source line, missing and unknown views, inval
       /no binding is called more; there are values, step/,
     );
     await assert.rejects(record(spec({ values: { ...values, offset: 4 } })), /double it \(kernel double\)/);
-    arena.destroy();
   }));
 
 Deno.test("an uncaptured error fails the next check, and names the kernel", async () => {
@@ -111,9 +109,9 @@ Deno.test("an uncaptured error fails the next check, and names the kernel", asyn
   const arena = new Arena(gpu, "test");
   const steps = arena.allocate("steps", 256).buffer;
   const program = await Program.record(gpu, "test", steps, [spec({ values: arena.allocate("values", 32) })]);
-  const commands = new Commands(gpu, "test");
-  program.encode(commands, sizes, 4096); // beyond the headers: invalid, and silent by default
-  gpu.queue.submit([commands.finish()]);
+  Commands.submit(gpu, "test", (commands) => {
+    program.encode(commands, sizes, 4096); // beyond the headers: invalid, and silent by default
+  });
   await assert.rejects(readFloats(gpu, arena.allocate("other", 4)), /WebGPU reported[^]*double/);
   gpu.check();
   arena.destroy();
@@ -129,9 +127,9 @@ Deno.test("replay, profile, and the count of live buffers", () =>
     assert.deepEqual(gpu.liveBufferLabels, ["test: steps", "test: values"]);
     assert.equal(arena.bytes, 256 + 20);
     const program = await Program.record(gpu, "test", steps, [spec({ values })]);
-    const commands = new Commands(gpu, "test");
-    for (let k = 0; k < 3; k++) program.encode(commands, sizes, 0);
-    gpu.queue.submit([commands.finish()]);
+    Commands.submit(gpu, "test", (commands) => {
+      for (let k = 0; k < 3; k++) program.encode(commands, sizes, 0);
+    });
     assert.deepEqual(Array.from(await readFloats(gpu, values)), [8, 16, 24, 32, 5]);
     if (gpu.hasTimestamps) {
       const work = workOf(program, sizes, 0);

@@ -117,16 +117,14 @@ const model = { ...smallLstm, dims: [6] };
 
 Deno.test("a step from buffers binds no texture and no panel", () =>
   withGpu(buffers, async (gpu) => {
-    const trained = new UserModel(gpu, log.items, model, { seed: 5 });
-    const trainer = await Trainer.create(trained, log, { ...defaultTraining, batchSize: 13 }, {
+    using trained = new UserModel(gpu, log.items, model, { seed: 5 });
+    using trainer = await Trainer.create(trained, log, { ...defaultTraining, batchSize: 13 }, {
       validate: false,
     });
     for (const { spec: { kernel, views } } of trainer.program.program.dispatches) {
       assert.doesNotMatch(kernel.name, /panel|tiled|group$/);
       for (const [name, memory] of Object.entries(views)) assert.ok(!isTexture(memory), name);
     }
-    trainer.destroy();
-    trained.destroy();
   }));
 
 Deno.test("a run that was begun with textures goes on with buffers, and the other way round", () =>

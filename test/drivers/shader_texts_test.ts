@@ -141,7 +141,7 @@ async function train(
 ): Promise<void> {
   const gpu = binding ? new Gpu(all.device, all.device.adapterInfo, all.shapes, all.maxGrid, binding) : all;
   gpu.pipeline = all.pipeline;
-  const model = new UserModel(gpu, log.items, config, { seed: 1 });
+  using model = new UserModel(gpu, log.items, config, { seed: 1 });
   const schedule = { batchSize: 5, validateEvery: 2 };
   const shannon = () => Trainer.create(model, log, { ...defaultTraining, ...schedule, ...training });
   const adversarial = () =>
@@ -163,7 +163,6 @@ async function train(
   await trainer.run(steps).catch((error) => assert.ok(error instanceof DivergedError, String(error)));
   trainer.destroy();
   if (steps > 0) await model.score({ history: [1, 2], page: [0, 3] });
-  model.destroy();
 }
 
 async function climb(gpu: Gpu): Promise<void> {

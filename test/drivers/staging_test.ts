@@ -11,7 +11,7 @@ const SIZES = [1, 3, 1000, 5000, 300_000];
 
 Deno.test("reads: each gives what stands there now, small and large, one after the other and at once", () =>
   withGpu("cpu", async (gpu) => {
-    const arena = new Arena(gpu, "reads");
+    using arena = new Arena(gpu, "reads");
     const views = SIZES.map((length) => arena.allocate(`${length}`, 4 * length));
     for (let round = 0; round < 30; round++) {
       const values = SIZES.map((length, k) => new Float32Array(length).map((_, i) => round + k + i / 8));
@@ -23,12 +23,11 @@ Deno.test("reads: each gives what stands there now, small and large, one after t
         assert.deepEqual(new Float32Array(words.buffer), values[k % SIZES.length])
       );
     }
-    arena.destroy();
   }));
 
 Deno.test("a queue of reads gives the view as it was after each work", () =>
   withGpu("cpu", async (gpu) => {
-    const arena = new Arena(gpu, "reads");
+    using arena = new Arena(gpu, "reads");
     const view = arena.allocate("value", 4);
     const reads = new ReadbackQueue(gpu, view);
     const empty = () => gpu.device.createCommandEncoder().finish();
@@ -41,7 +40,6 @@ Deno.test("a queue of reads gives the view as it was after each work", () =>
     }
     await reads.submit(empty());
     await reads.destroy();
-    arena.destroy();
   }));
 
 Deno.test("reads that do not wait let timers and signals have their turn", () =>

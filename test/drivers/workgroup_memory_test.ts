@@ -64,7 +64,7 @@ Deno.test("an adapter that grants exactly WebGPU's default limits trains every k
       assert.equal(gpu.device.limits[name], LEAST[name], name);
     }
     for (const config of [smallLstm, smallPw, { ...noHistory, dims: smallLstm.dims }]) {
-      const model = new UserModel(gpu, log.items, config, { seed: 1 });
+      using model = new UserModel(gpu, log.items, config, { seed: 1 });
       const training = { ...defaultTraining, batchSize: 5, validateEvery: 2 };
       const trainer = await Trainer.create(model, log, training);
       const losses: number[] = [];
@@ -74,11 +74,9 @@ Deno.test("an adapter that grants exactly WebGPU's default limits trains every k
       trainer.destroy();
       const game = { ...defaultAdversarial, batchSize: 5, behaviourDims: [8] };
       const options = { seed: 1, evaluationShards: 0, validate: false };
-      const adversarial = await AdversarialTrainer.create(model, log, game, options);
+      using adversarial = await AdversarialTrainer.create(model, log, game, options);
       const { lossMin } = await adversarial.step([1, 2, 3]);
       assert.ok(Number.isFinite(lossMin), `${config.encoder}: ${lossMin}`);
-      adversarial.destroy();
-      model.destroy();
     }
     gpu.check();
     assert.equal(gpu.liveBuffers, 0, gpu.liveBufferLabels.join(", "));

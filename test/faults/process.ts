@@ -3,7 +3,7 @@
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { cacheFolder, commandScript, permissionFlags } from "../../src/cli/permissions.ts";
 import { CHILD_ENVIRONMENT, GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
-import type { CommandName, CommandResult } from "../command_check.ts";
+import { cacheEnvironment, type CommandName, type CommandResult } from "../command_check.ts";
 
 /** How a process ended, and what it said. */
 export type Ended = CommandResult & { readonly signal: Deno.Signal | null };
@@ -69,17 +69,6 @@ export function isMessage({ code, stderr }: CommandResult): boolean {
 }
 
 /** What a command in a folder has: the cache in it. */
-export async function environment(folder: string): Promise<Record<string, string>> {
-  return { XDG_CACHE_HOME: `${folder}/cache`, LOCALAPPDATA: `${folder}/cache`, ...(await usualFolders()) };
-}
-
-let folders: Promise<Record<string, string>> | undefined;
-/** Deno's own folder and the driver's cache stay where they are. */
-function usualFolders(): Promise<Record<string, string>> {
-  return folders ??= (async () => {
-    const info = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
-    const DENO_DIR = String(JSON.parse(new TextDecoder().decode(info.stdout)).denoDir);
-    const usual = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME")}/.cache`;
-    return { DENO_DIR, MESA_SHADER_CACHE_DIR: Deno.env.get("MESA_SHADER_CACHE_DIR") ?? usual };
-  })();
+export function environment(folder: string): Promise<Record<string, string>> {
+  return cacheEnvironment(`${folder}/cache`);
 }

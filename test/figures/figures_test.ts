@@ -92,8 +92,8 @@ Deno.test("the figures of longer pages leave out pages of one item, and no other
   withGpu(undefined, async (gpu) => {
     const lengths = [1, 2, 3].map((least) => [...longEvents(log, least)].length);
     assert.ok((lengths[0] ?? 0) > (lengths[1] ?? 0) && (lengths[1] ?? 0) > (lengths[2] ?? 0), `${lengths}`);
-    const model = new UserModel(gpu, log.items, { ...smallLstm, dims: [6], kernelSd: 1 }, { seed: 1 });
-    const evaluation = await Evaluation.ofModel(model, undefined, log, users, 3);
+    using model = new UserModel(gpu, log.items, { ...smallLstm, dims: [6], kernelSd: 1 }, { seed: 1 });
+    using evaluation = await Evaluation.ofModel(model, undefined, log, users, 3);
     const utility = await evaluation.utilities();
     const { longerPages, ...all } = await evaluation.figures();
     const whole = over(longEvents(log, 1), utility);
@@ -106,13 +106,11 @@ Deno.test("the figures of longer pages leave out pages of one item, and no other
       assert.notEqual(whole[name], longer[name]);
     }
     assert.equal(all.events, lengths[0]);
-    evaluation.destroy();
-    model.destroy();
   }));
 
 Deno.test("prec@1 and prec@2 of the exact generator are those of sparsemax, the one no larger than the other", () =>
   withGpu(undefined, async (gpu) => {
-    const model = new UserModel(gpu, log.items, { ...smallLstm, dims: [6], kernelSd: 1 }, { seed: 1 });
+    using model = new UserModel(gpu, log.items, { ...smallLstm, dims: [6], kernelSd: 1 }, { seed: 1 });
     const game: GameOptions = {
       eta: 1,
       generatorEta: 0.3,
@@ -120,7 +118,7 @@ Deno.test("prec@1 and prec@2 of the exact generator are those of sparsemax, the 
       utilityPenalty: 0,
       skipNoClick: true,
     };
-    const evaluation = await evaluateGame(model, undefined, game, undefined, log, users, { shards: 2 });
+    using evaluation = await evaluateGame(model, undefined, game, undefined, log, users, { shards: 2 });
     const utility = await evaluation.utilities();
     const { longerPages, ...all } = await evaluation.figures();
     const policy = new Float64Array(utility.length);
@@ -134,8 +132,6 @@ Deno.test("prec@1 and prec@2 of the exact generator are those of sparsemax, the 
     near(longerPages.piPrec1, longer?.prec1 ?? NaN, "prec@1 of longer pages");
     near(longerPages.piPrec2, longer?.prec2 ?? NaN, "prec@2 of longer pages");
     assert.ok(all.piPrec1 < all.piPrec2 - 0.05, `${all.piPrec1} ${all.piPrec2}`);
-    evaluation.destroy();
-    model.destroy();
   }));
 
 Deno.test("meanSpearman: over pages of two items and more, ties at their mean rank", () => {

@@ -227,9 +227,8 @@ Deno.test("access counts: the kernels themselves note the same reads and sectors
       const [x, y] = invocations;
       const grid = [Math.ceil(x / workgroup[0]), Math.ceil(y / workgroup[1]), 1] as const;
       const lanes = workgroup[0] * workgroup[1];
-      const middle = `const MIDDLE_X = ${Math.floor((grid[0] - 1) / 2)}u;\nconst MIDDLE_Y = ${
-        Math.floor((grid[1] - 1) / 2)
-      }u;\n`;
+      const middle = `const MIDDLE_X = ${Math.floor((grid[0] - 1) / 2)}u;\n` +
+        `const MIDDLE_Y = ${Math.floor((grid[1] - 1) / 2)}u;\n`;
       const inputs = Object.fromEntries(
         [...text.matchAll(/var<storage, read> (\w+)/g)].map((
           [, name = ""],

@@ -82,14 +82,10 @@ function assertCosts(specs: readonly DispatchSpec[], expected: Expected): void {
 function costCase(name: string, own: OpCase, expected: Expected, kind: AdapterKind = "cpu"): void {
   Deno.test(`cost: ${name}`, () =>
     withGpu(kind, (gpu) => {
-      const made = new Made();
-      try {
-        const bench = opBench(gpu, own, made);
-        const op = recordOp(bench, own, drawInputs(bench.tape, own).leaves, 1);
-        assertCosts(op.own.slice(bench.batch.ownDispatches().length), expected);
-      } finally {
-        made.destroy();
-      }
+      using made = new Made();
+      const bench = opBench(gpu, own, made);
+      const op = recordOp(bench, own, drawInputs(bench.tape, own).leaves, 1);
+      assertCosts(op.own.slice(bench.batch.ownDispatches().length), expected);
       return Promise.resolve();
     }));
 }
@@ -408,7 +404,7 @@ for (const algorithm of ["cdqn", "gdqn"] as const) {
         ...{ replay: (EPISODES - 1) * U * T, steps: U * T },
       };
       const source = new ShopSource(shopNamed("restless") ?? assert.fail(), shopItems(1, I));
-      const trainer = await PolicyTrainer.create(gpu, source, config);
+      using trainer = await PolicyTrainer.create(gpu, source, config);
       const { page, lesson } = trainer.calls;
       const network = networkCosts(algorithm);
       const seen = new Set<string>();
@@ -426,7 +422,6 @@ for (const algorithm of ["cdqn", "gdqn"] as const) {
       check(page, U);
       check(lesson, B);
       assert.deepEqual([...seen].sort(), [...Object.keys(shown), ...Object.keys(network)].sort());
-      trainer.destroy();
     }));
 }
 

@@ -26,7 +26,7 @@ import {
   timelineStrip,
   timelineTable,
 } from "../../src/lab/draw/timeline.ts";
-import { headerPart, specialisedLines, wgslLine, wgslListing } from "../../src/lab/draw/wgsl.ts";
+import { headerPart, specialisedLines, wgslListing } from "../../src/lab/draw/wgsl.ts";
 import {
   adapterName,
   contentsOf,
@@ -256,11 +256,11 @@ Deno.test("WGSL: its parts are marked, its text stays, specialised lines stand o
   const line = "  let x = load_input(i * 4u) + vec4f(0.5); // <sum>";
   const plain = (html: string) =>
     html.replace(/<[^>]*>/g, "").replaceAll("&lt;", "<").replaceAll("&gt;", ">");
-  const { text } = wgslLine(line);
-  assert.equal(plain(text), line);
+  const { text } = wgslListing(line, []);
+  assert.equal(plain(text), `${line}\n`);
   for (
     const part of [
-      'keyword">let',
+      'keyword keyword-let">let',
       'call">load_input',
       'number">4u',
       'type">vec4f',
@@ -268,7 +268,7 @@ Deno.test("WGSL: its parts are marked, its text stays, specialised lines stand o
       'comment">// &lt;sum',
     ]
   ) {
-    assert.ok(text.includes(`wgsl-${part}`), part);
+    assert.ok(text.includes(`<span class="token ${part}`), part);
   }
   assert.equal(wgslListing("a\nb\nc\n", [2]).text.match(/<mark>b<\/mark>/g)?.length, 1);
   const file = "// head\n\nconst N = 4u;  // so many\nlet x = 1;\n";

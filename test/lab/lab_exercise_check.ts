@@ -43,7 +43,9 @@ export async function checkExercises(page: Page, { fine, picture }: Look): Promi
   await said("It does not compile.");
   const fault = screen.locator(".faults li").first();
   assert.match(await fault.innerText(), new RegExp(`^Line ${broken} .*mosst`));
-  assert.deepEqual(await screen.locator(".line-numbers b").allInnerTexts(), [String(broken)]);
+  assert.deepEqual(await screen.locator(".fault").allTextContents(), [
+    `${lines[broken - 1]?.replace("0.0", "mosst")}\n`,
+  ]);
   await fine(page, "Exercises");
   await picture(page, "exercise");
   await fault.getByRole("button").click();

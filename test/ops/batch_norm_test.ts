@@ -98,9 +98,7 @@ async function withNorm(
         writeMemory(gpu.queue, input.view, padRows(x.data, x.rows, N, 1));
         const dyView = tape.gradientOf(output);
         writeMemory(gpu.queue, dyView, padRows(gradient.data, x.rows, N, 1));
-        const commands = new Commands(gpu, "test");
-        program.encode(commands, size, plan.offset(place));
-        gpu.queue.submit([commands.finish()]);
+        Commands.submit(gpu, "test", (commands) => program.encode(commands, size, plan.offset(place)));
         const [raw, dx] = await Promise.all([
           readFloats(gpu, output.view),
           readFloats(gpu, tape.gradientOf(input)),

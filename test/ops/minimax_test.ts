@@ -170,9 +170,9 @@ Deno.test("a generator step raises the objective, a reward step lowers it", () =
   withGpu(undefined, async (gpu) => {
     const log = smallLog(8, { users: 40, items: 12, width: WIDTH, maxPage: 7 });
     for (const moves of ["generator", "reward"] as const) {
-      const model = new UserModel(gpu, log.items, smallLstm, { seed: 3 });
+      using model = new UserModel(gpu, log.items, smallLstm, { seed: 3 });
       // A rate of 1e-9 leaves the other player where it is.
-      const trainer = await AdversarialTrainer.create(model, log, {
+      using trainer = await AdversarialTrainer.create(model, log, {
         ...small,
         utilityPenalty: 0,
         generatorLearningRate: moves === "generator" ? 1e-3 : 1e-9,
@@ -184,8 +184,6 @@ Deno.test("a generator step raises the objective, a reward step lowers it", () =
       if (moves === "generator") {
         assert.ok(second.lossMax > first.lossMax, `${first.lossMax} ${second.lossMax}`);
       } else assert.ok(second.lossMin < first.lossMin, `${first.lossMin} ${second.lossMin}`);
-      trainer.destroy();
-      model.destroy();
     }
   }));
 

@@ -29,9 +29,9 @@ import {
   rareTokens,
   U,
 } from "../../src/selftest/ops/op_batches.ts";
-import { sumCases } from "../../src/selftest/sum_cases.ts";
 import { padded } from "../../src/tape/layout.ts";
 import { checkOp, checkTest } from "../op_check.ts";
+import { sumCases } from "../../src/selftest/cases.ts";
 
 for (const [name, b] of Object.entries({ ...mixed, "many tokens": manyTokens })) {
   for (const rows of ["items", "events"] as const) {

@@ -187,9 +187,7 @@ for (const kind of ["cpu", "gpu"] as const) {
           headers.upload(0, 1);
           writeMemory(gpu.queue, features.view, padRows(batch.features.data, rows, F, 1));
           writeMemory(gpu.queue, targets, new Float32Array(batch.targets));
-          const commands = new Commands(gpu, "step");
-          program.encode(commands, sizes, headers.offset(0));
-          gpu.queue.submit([commands.finish()]);
+          Commands.submit(gpu, "step", (commands) => program.encode(commands, sizes, headers.offset(0)));
         }
         const expected = train64(tape);
         const sums = await readFloats(gpu, ring);

@@ -122,9 +122,7 @@ async function evaluate(
     const given = Float32Array.from({ length: sizes.events * output.columns }, () => random.normal());
     const view = tape.gradientOf(output);
     writeMemory(gpu.queue, view, padRows(given, sizes.events, output.columns, 1));
-    const commands = new Commands(gpu, "test");
-    program.encode(commands, sizes, plan.offset(0));
-    gpu.queue.submit([commands.finish()]);
+    Commands.submit(gpu, "test", (commands) => program.encode(commands, sizes, plan.offset(0)));
     const found = await readFloats(gpu, output.view);
     return {
       output: unpadRows(found, sizes.events, output.columns, 1),

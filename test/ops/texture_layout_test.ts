@@ -64,7 +64,7 @@ Deno.test("texture layout: kernels, copies and the host find the same numbers", 
   await withGpu("cpu", async (gpu) => {
     for (const [rows, vectors] of shapes) {
       for (const [name, layout] of layouts(rows, vectors)) {
-        const arena = new Arena(gpu, "layouts");
+        using arena = new Arena(gpu, "layouts");
         const bytes = 16 * rows * vectors;
         const sizes = { users: 0, events: 0, rows, items: 0 };
         const input = arena.allocateTexture("input", bytes, undefined, layout);
@@ -84,9 +84,7 @@ Deno.test("texture layout: kernels, copies and the host find the same numbers", 
           invocations: [rows * vectors],
           cost: () => ({ flops: 0, bytes: 0 }),
         }]);
-        const commands = new Commands(gpu, "layouts");
-        program.encode(commands, sizes, 0);
-        gpu.queue.submit([commands.finish()]);
+        Commands.submit(gpu, "layouts", (commands) => program.encode(commands, sizes, 0));
         const { texture } = output;
         for (
           const [where, view] of [["texture", { texture, layout, size: bytes }], ["buffer", output]] as const
@@ -98,7 +96,6 @@ Deno.test("texture layout: kernels, copies and the host find the same numbers", 
             `${rows} rows of ${vectors} vectors ${name}, ${where}`,
           );
         }
-        arena.destroy();
       }
     }
   });

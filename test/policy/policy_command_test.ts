@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { shopItems } from "../../src/data/demo_shop.ts";
 import { shopNamed } from "../../src/data/shops.ts";
+import { Made } from "../../src/gpu/made.ts";
 import { openPolicy } from "../../src/policy/trained_policy.ts";
 import { CURVE_EPISODE } from "../../src/policy/learning/policy_trainer.ts";
 import { meanReturn } from "../../src/simulate/figures.ts";
@@ -72,19 +73,19 @@ async function opens(path: string): Promise<void> {
   await withGpu(undefined, async (gpu) => {
     const opened = await openPolicy(path);
     const shop = shopNamed("restless") ?? assert.fail();
-    const policy = opened.policy(new ShopSource(shop, shopItems(1)));
+    using made = new Made();
+    const policy = made.keep(opened.policy(new ShopSource(shop, shopItems(1))));
     const simulated = { users: 50, slate: 2, pages: 4, seed: 1 };
     const judge = new ShopSource(shop, shopItems(1));
-    const simulator = await Simulator.create(gpu, judge, simulated);
+    using simulator = await Simulator.create(gpu, judge, simulated);
     const figures = await simulator.run(policy, { firstEpisode: CURVE_EPISODE });
     const curve = Deno.readTextFileSync(`${path}/curve.csv`).trim().split("\n").slice(1);
     const returns = curve.map((row) => Number(row.split(",")[1]));
     assert.ok(new Set(returns).size === 3, returns.join());
     assert.equal(meanReturn(figures), Math.max(...returns));
-    const longer = await Simulator.create(gpu, judge, { ...simulated, pages: 5 });
+    using longer = await Simulator.create(gpu, judge, { ...simulated, pages: 5 });
     await assert.rejects(longer.run(policy), /got slates of 2 on 5/);
     const other = new ShopSource(shop, shopItems(1, 400));
     assert.throws(() => opened.policy(other), /over its 500 items, got .* with 400/);
-    for (const one of [simulator, longer, policy]) one.destroy();
   });
 }

@@ -30,7 +30,7 @@ import { ShopSource } from "../../src/simulate/shop_users.ts";
 
 Deno.test("policy training: resumed between two episodes it gives the same bits, however its pages are submitted", () =>
   withGpu(undefined, async (gpu) => {
-    const whole = await trainer(gpu);
+    using whole = await trainer(gpu);
     const { iterations } = whole.schedule;
     assert.equal(iterations, 120);
     const figures: string[] = [];
@@ -52,12 +52,12 @@ Deno.test("policy training: resumed between two episodes it gives the same bits,
     assert.ok(figures.slice(0, 4).every((text) => text.includes('"loss":0,')), "nothing is learned at first");
     assert.ok(!figures[4]?.includes('"loss":0,'), figures[4]);
 
-    const stepped = await trainer(gpu);
+    using stepped = await trainer(gpu);
     for (let t = 1; t <= 22; t++) {
       assert.equal(JSON.stringify(await stepped.step()), figures[t - 1], `page ${t}`);
     }
     await stepped.run(24);
-    const resumed = await trainer(gpu);
+    using resumed = await trainer(gpu);
     resumed.restoreAll(await stepped.stateOfAll(), "it");
     const rest: string[] = [];
     // An evaluation in between changes nothing.
@@ -69,7 +69,6 @@ Deno.test("policy training: resumed between two episodes it gives the same bits,
       await stepped.step();
       await stepped.stateOfAll();
     }, /between two episodes/);
-    for (const one of [whole, stepped, resumed]) one.destroy();
   }));
 
 Deno.test("policy training: the schedule plays whole episodes, explores less and less, learns slower at the end", () => {
@@ -90,7 +89,7 @@ Deno.test("policy training: the schedule plays whole episodes, explores less and
 for (const { leave, discount } of [{ leave: 0, discount: 0.9 }, { leave: 0.5, discount: 1 }]) {
   Deno.test(`policy training: values are what random slates bring, users leave by ${leave}, worth of later ${discount}`, () =>
     withGpu(undefined, async (gpu) => {
-      const learned = await trainer(gpu, {
+      using learned = await trainer(gpu, {
         ...{ leave, discount, steps: 64 * 4 * 100, learningRate: 0.02, rows: 256, replay: 64 * 4 * 30 },
       });
       await learned.run(learned.schedule.iterations);
@@ -104,13 +103,12 @@ for (const { leave, discount } of [{ leave: 0, discount: 0.9 }, { leave: 0.5, di
         );
         assert.ok(Math.abs((values[page] ?? NaN) - left) < 0.08, `page ${page}: ${values[page]} of ${left}`);
       }
-      learned.destroy();
     }));
 }
 
 Deno.test("policy training: values that are no numbers end it", () =>
   withGpu(undefined, async (gpu) => {
-    const one = await trainer(gpu);
+    using one = await trainer(gpu);
     await one.run(8);
     one.setWeights(new Map([["value", Float32Array.of(1, NaN, 1, 1)]]));
     await assert.rejects(one.run(one.schedule.iterations), (error) => {
@@ -119,7 +117,6 @@ Deno.test("policy training: values that are no numbers end it", () =>
       assert.match(error.message, /Use a smaller --learning-rate/);
       return true;
     });
-    one.destroy();
   }));
 
 function configOf(gpu: Gpu, one: PolicyTrainer): PolicyConfig {
@@ -154,7 +151,7 @@ Deno.test("policy run: stopped and gone on with, its files are those of a run th
     // Stopped in the middle of an episode, twice: the episode is finished.
     let done = 0;
     for (const stopAt of [9, 50, Infinity]) {
-      const one = await trainer(gpu);
+      using one = await trainer(gpu);
       let files;
       if (done === 0) files = await PolicyFolder.begin(stopped, config);
       else {
@@ -170,7 +167,6 @@ Deno.test("policy run: stopped and gone on with, its files are those of a run th
       assert.equal(finished, stopAt === Infinity);
       assert.ok(iteration >= Math.min(stopAt, 120) && iteration % 4 === 0, `${iteration}`);
       done = iteration;
-      one.destroy();
     }
     for (const name of FILES) {
       const [a, b] = [await Deno.readFile(`${straight}/${name}`), await Deno.readFile(`${stopped}/${name}`)];
@@ -183,7 +179,7 @@ Deno.test("policy run: stopped and gone on with, its files are those of a run th
 
 /** What is wrong with a snapshot is said, and changes nothing. */
 async function refuses(gpu: Gpu, path: string): Promise<void> {
-  const one = await trainer(gpu);
+  using one = await trainer(gpu);
   const { tensors, metadata } = await readSafetensors(policyFile(path));
   const damaged = async (name: string, change: (data: Uint32Array | Float32Array) => void) => {
     const copy = new Map(tensors);
@@ -229,7 +225,6 @@ async function refuses(gpu: Gpu, path: string): Promise<void> {
     /value to be F32 \[1, 5\], found F32 \[1,4\]/,
   );
   await assert.rejects(readPolicyConfig(`${path}/nowhere`), /Expected the folder of a policy/);
-  one.destroy();
 }
 
 Deno.test("policy run: a policy of other users is refused", () =>
@@ -310,7 +305,7 @@ Deno.test("adaptation of a policy: click rates of all interactions, repeated by 
 Deno.test("a policy that goes on with other users starts with its weights, and learns more slowly", () =>
   withGpu(undefined, async (gpu) => {
     const observes = new ShopSource({ ...restless, fatigue: 0 }, source.values);
-    const trainer = await PolicyTrainer.create(gpu, source, config, {
+    using trainer = await PolicyTrainer.create(gpu, source, config, {
       makeLearner: makeValueLearner,
       observes,
     });
@@ -322,7 +317,6 @@ Deno.test("a policy that goes on with other users starts with its weights, and l
     assert.notDeepEqual([...(await trainer.weights()).get("value") ?? []], [4, 3, 2, 1]);
     const { returns } = await trainer.evaluate(50);
     assert.equal(returns.length, 50);
-    trainer.destroy();
   }));
 
 Deno.test("adaptation of LinUCB: it gets better with the users that it meets", () =>

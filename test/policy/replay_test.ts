@@ -6,24 +6,24 @@ import { Arena } from "../../src/gpu/arena.ts";
 import { readViews } from "../../src/gpu/readback.ts";
 import { episodesFor, type ReplayState } from "../../src/policy/learning/replay.ts";
 import { range } from "../../src/selftest/harness.ts";
-import { checkReplay, replayBench } from "../../src/selftest/slates/replay_cases.ts";
 import {
+  checkReplay,
   episodeOf,
   ITEMS,
   PAGES,
   pagesSeen,
+  replayBench,
   SEED,
   SLATE,
   USERS,
-} from "../../src/selftest/slates/replay_compare.ts";
+} from "../../src/selftest/slates/replay_cases.ts";
 import { chanceOf } from "../chi_square.ts";
 import { checkTest, withGpu } from "../op_check.ts";
 
 for (const repeats of [false, true]) {
   checkTest(
-    `replay: a drawn page is what was seen; its masks are the clicks before${
-      repeats ? ", but for repeats" : ""
-    }`,
+    "replay: a drawn page is what was seen; its masks are the clicks " +
+      `before${repeats ? ", but for repeats" : ""}`,
     undefined,
     (gpu, checks) => checkReplay(gpu, checks, repeats),
   );
@@ -33,7 +33,7 @@ const RING = 4;
 
 Deno.test("replay: pages are drawn evenly after 2.5 rounds of the ring, none stale, none unfinished", () =>
   withGpu(undefined, async (gpu) => {
-    const arena = new Arena(gpu, "replay test");
+    using arena = new Arena(gpu, "replay test");
     const rows = 4096;
     const { recall, remember, draw } = await replayBench(arena, { rows, episodes: RING });
     const whole = range(10).map(episodeOf);
@@ -58,7 +58,6 @@ Deno.test("replay: pages are drawn evenly after 2.5 rounds of the ring, none sta
     const chi2 = [...hits.values()].reduce((sum, n) => sum + (n - expected) ** 2 / expected, 0);
     const p = chanceOf(chi2, valid.length - 1);
     assert.ok(p > 1e-4 && p < 1 - 1e-4, `chi-square ${chi2} of ${valid.length - 1}: p ${p}`);
-    arena.destroy();
   }));
 
 Deno.test("replay: read, put back and gone on with, it holds the same bits; damaged, it is refused", () =>

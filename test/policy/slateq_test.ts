@@ -6,6 +6,7 @@ import { demoFeatures, featuresOf, shopNamed, shopUtility } from "../../src/data
 import { Arena } from "../../src/gpu/arena.ts";
 import { Commands } from "../../src/gpu/commands.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
+import { Made } from "../../src/gpu/made.ts";
 import { Program } from "../../src/gpu/program.ts";
 import { readFloats } from "../../src/gpu/readback.ts";
 import { StepHeaders } from "../../src/gpu/step.ts";
@@ -42,9 +43,10 @@ for (const kind of ["cpu", "gpu"] as const) {
     withGpu(kind, async (gpu) => {
       const config: PolicyTrainingConfig = { ...defaultPolicyTraining, ...sizes, algorithm: "slateq" };
       const { rows, slate } = config;
-      const arena = new Arena(gpu, "test");
-      const observer = source.users(new Page(gpu, arena, { ...sizes, items, startClicks: 0 }));
-      const learner = slateq({ gpu, config, observer, source, items });
+      using made = new Made();
+      const arena = made.keep(new Arena(gpu, "test"));
+      const observer = made.keep(source.users(new Page(gpu, arena, { ...sizes, items, startClicks: 0 })));
+      const learner = made.keep(slateq({ gpu, config, observer, source, items }));
       const replay = new Replay(arena, { ...sizes, stateStride: 4, episodes: 2 });
       const recall = new Recall(arena, replay, { rows, items, stateColumns: 3, repeats: false });
       const [wanted, ring] = [arena.allocate("wanted", 4 * rows), arena.allocate("ring", 64)];
@@ -79,10 +81,10 @@ for (const kind of ["cpu", "gpu"] as const) {
       headers.upload(0, 1);
       const tables = await Program.record(gpu, "tables", headers.buffer, [...lesson.moved, ...lesson.copied]);
       const between = await lesson.between?.() ?? assert.fail();
-      const commands = new Commands(gpu, "test");
-      tables.encode(commands, batch, headers.offset(0));
-      between(commands);
-      gpu.queue.submit([commands.finish()]);
+      Commands.submit(gpu, "test", (commands) => {
+        tables.encode(commands, batch, headers.offset(0));
+        between(commands);
+      });
       const worth = await readFloats(gpu, lesson.nextValue.view);
 
       const shape = {
@@ -133,7 +135,6 @@ for (const kind of ["cpu", "gpu"] as const) {
         if (Math.abs(expected - chosen(best)) > 1e-3) moved++;
       }
       assert.ok(moved > rows / 2, "both sets of weights say the same: the case is weak");
-      for (const part of [learner, observer, arena]) part.destroy();
     }));
 }
 
@@ -179,7 +180,7 @@ async function learnsAndResumes(gpu: Gpu, algorithm: AlgorithmName, model?: Mode
 Deno.test("a user is ranked as on the page of an episode that they are on, with what they clicked before", () =>
   withGpu(undefined, async (gpu) => {
     const config = { ...defaultPolicyTraining, ...sizes, algorithm: "slateq", steps: 64 * 4 } as const;
-    const trainer = await PolicyTrainer.create(gpu, source, config);
+    using trainer = await PolicyTrainer.create(gpu, source, config);
     const { slate, pages } = sizes;
     const users = 5;
     const { policy } = trainer;
@@ -204,7 +205,6 @@ Deno.test("a user is ranked as on the page of an episode that they are on, with 
       clicks += history.length;
     }
     assert.ok(clicks > users / 2 && differing > users, `the case is weak: ${clicks}, ${differing}`);
-    trainer.destroy();
   }));
 
 Deno.test("huber: errors of values above 1 count less, in the lessons of both kinds of learners", () =>

@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { Command } from "commander";
 import * as texts from "../../src/cli/arguments.ts";
-import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { folder, parse, path } from "../../src/cli/options.ts";
 import { expectApart } from "../../src/cli/outputs.ts";
 import { file, treeOf } from "../bad_inputs/files.ts";
 import { userError, withEmptyFolder } from "./folder_check.ts";
+import { runScript } from "../command_check.ts";
 
 const files = {
   "log.csv": "user,item",
@@ -69,11 +69,8 @@ Deno.test("no output is, or lies within, what a command reads or what another on
 
 Deno.test("lab --build writes over its own page alone", () =>
   withEmptyFolder(async (dir) => {
-    const build = async (name: string) => {
-      const args = ["run", ...DENO_FLAGS, "--allow-all", "src/lab/command.ts", "--build", `${dir}/${name}`];
-      const { code, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
-      return { code, stderr: new TextDecoder().decode(stderr) };
-    };
+    const script = new URL("../../src/lab/command.ts", import.meta.url);
+    const build = (name: string) => runScript(script, ["--allow-all"], ["--build", `${dir}/${name}`]);
     assert.equal((await build("site")).code, 0);
     await Deno.writeTextFile(`${dir}/site/notes.txt`, "x");
     assert.equal((await build("site")).code, 0);

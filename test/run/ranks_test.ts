@@ -11,7 +11,7 @@ import { readLast } from "../../src/run/run_state.ts";
 import { sourceOf } from "../../src/data/log_source.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
-import { invocation, runCommand, withSmallLog, words } from "../command_check.ts";
+import { invocation, outputOf, runCommand, withSmallLog, words } from "../command_check.ts";
 import { ranksInMemory } from "../ranks_in_memory.ts";
 import { userError } from "./folder_check.ts";
 
@@ -103,12 +103,12 @@ async function ranks(args: string, second = ""): Promise<{ code: number; text: s
   const script = 'if [ "$OMPI_COMM_WORLD_RANK" = 1 ]; then exec "$@" $SECOND; else exec "$@"; fi';
   const command = ["bash", "-c", script, "rank", Deno.execPath(), run, "--allow-ffi", ...flags];
   const root = { OMPI_ALLOW_RUN_AS_ROOT: "1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: "1" };
-  const { code, stdout, stderr } = await new Deno.Command("mpirun", {
+  const mpirun = new Deno.Command("mpirun", {
     args: ["-n", "2", "--map-by", ":OVERSUBSCRIBE", "--mca", "btl", "self,sm", ...command],
     env: { ...env, ...root, SECOND: second },
-  }).output();
-  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, text: decode(stdout) + decode(stderr) };
+  });
+  const { code, stdout, stderr } = await outputOf(mpirun);
+  return { code, text: stdout + stderr };
 }
 
 function lossesOf(run: string): number[] {

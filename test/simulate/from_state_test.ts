@@ -85,9 +85,9 @@ async function utilitiesIn(
   const after = await PageProgram.record(gpu, "from states", headers, program);
   const { buffer, offset } = bufferOf(made.state.view);
   gpu.queue.writeBuffer(buffer, offset, states);
-  const commands = new Commands(gpu, "from states");
-  for (const one of [tables, after]) one.encode(commands, 0);
-  gpu.queue.submit([commands.finish()]);
+  Commands.submit(gpu, "from states", (commands) => {
+    for (const one of [tables, after]) one.encode(commands, 0);
+  });
   return await readFloats(gpu, utilities);
 }
 
@@ -96,15 +96,16 @@ for (const [name, kind, config, shapes = "cpu"] of cases) {
     withGpu(shapes, async (gpu) => {
       const log = logs[kind];
       const items = log.items.count;
-      const model = new UserModel(gpu, log.items, config, { weights: someWeights(log, config) });
+      using model = new UserModel(gpu, log.items, config, { weights: someWeights(log, config) });
       const source = new LearnedSource(model);
       const { states, histories } = await lived(gpu, source);
       const lengths = histories.map(({ length }) => length);
       assert.ok(new Set(lengths).size > 2 && Math.max(...lengths) > 26, `users differ: ${lengths}`);
-      const arena = new Arena(gpu, "from states");
+      using arena = new Arena(gpu, "from states");
       const page = new Page(gpu, arena, { users, slate, items, pages: 5, startClicks: 0 });
       const made = source.users(page);
       const found = await utilitiesIn(made, page, arena, states);
+      made.destroy();
       // On pages of a slate's length, which counts know of.
       const all = Array.from({ length: items }, (_, item) => item);
       const wanted = await model.scoreAll(
@@ -119,6 +120,5 @@ for (const [name, kind, config, shapes = "cpu"] of cases) {
           `user ${Math.floor(at / items)}, item ${at % items}: ${a}, expected ${b}`,
         );
       });
-      for (const part of [made, arena, model]) part.destroy();
     }));
 }

@@ -73,7 +73,7 @@ const rules: Rules = { reward: "click", leave: 0, patience: 0 };
 
 Deno.test("choose: utilities that are no numbers are passed on, and nothing is clicked", () =>
   withGpu(undefined, async (gpu) => {
-    const checked = new CheckedPage(gpu, { users: 3, slate: 2 });
+    using checked = new CheckedPage(gpu, { users: 3, slate: 2 });
     const { page } = checked;
     checked.write(page.slates, Uint32Array.of(1, 2, 1, 2, 1, 2));
     const log = logViews(page);
@@ -85,5 +85,4 @@ Deno.test("choose: utilities that are no numbers are passed on, and nothing is c
     assert.ok(Number.isNaN(outcomes[2]) && outcomes[0] === 2);
     assert.ok((outcomes[6] ?? 0) > 0.99 && (outcomes[4] ?? 9) < 2);
     assert.ok(outcomes[10] === Infinity && outcomes[8] === 2);
-    checked.destroy();
   }));

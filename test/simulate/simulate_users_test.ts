@@ -20,7 +20,6 @@ import {
 } from "../../src/simulate/host/host_policies.ts";
 import { type HostPolicy, simulateOnHost } from "../../src/simulate/host/host_simulator.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
-import type { Weights } from "../../src/tape/parameters.ts";
 import { modelDynamics, shownTo, type State64 } from "../f64_dynamics.ts";
 import { shape64, toParameters64 } from "../f64_model.ts";
 import { withGpu } from "../op_check.ts";
@@ -41,6 +40,7 @@ import {
   startFor,
   tanh,
 } from "../simulated_models.ts";
+import { wide } from "../train/trainings.ts";
 
 const cases: readonly (readonly [name: string, config: ModelConfig, kind: Kind, shapes?: AdapterKind])[] = [
   ["LSTM", lstm, "dense"],
@@ -62,26 +62,6 @@ const cases: readonly (readonly [name: string, config: ModelConfig, kind: Kind, 
   ["counts, wide PW", counted("one-hot", { ...pw, wide: 3 }), "one-hot"],
   ["counts, no history", counted("dense", none), "dense"],
 ];
-
-/** The names of a table of tokens and of the kernel of dense features below it: together those of the wide matrix. */
-const joinedParts = [
-  ["encoder/lstm/token_table", "encoder/lstm/input_kernel"],
-  ["utility/layer1/token_table", "utility/layer1/item_kernel"],
-  ["utility/layer1/state_token_table", "utility/layer1/state_kernel"],
-  ["wide/token_table", "wide/item_kernel"],
-  ["wide/state_token_table", "wide/state_kernel"],
-] as const;
-
-function joined(weights: Weights): Weights {
-  const all = new Map(weights);
-  for (const [table, kernel] of joinedParts) {
-    const tokens = all.get(table);
-    if (!tokens) continue;
-    all.delete(table);
-    all.set(kernel, Float32Array.from([...tokens, ...all.get(kernel) ?? []]));
-  }
-  return all;
-}
 
 /** A user of a log: the utilities of each page, and the state behind the last. */
 function walkedOn(dynamics: HostDynamics<State64>, log: ClickLog, user: number) {
@@ -108,7 +88,7 @@ for (const [name, config, kind, shapes = "cpu"] of cases) {
     withGpu(shapes, async (gpu) => {
       const log = logs[kind];
       const weights = someWeights(log, config);
-      const model = new UserModel(gpu, log.items, config, { weights });
+      using model = new UserModel(gpu, log.items, config, { weights });
       const from = startFor(kind);
       const options = { ...run, start: from, reward: "utility", repeats: kind === "dense" } as const;
       const { episodes, states } = await simulated(
@@ -128,7 +108,7 @@ for (const [name, config, kind, shapes = "cpu"] of cases) {
       checkLog(clicks);
       const dense = kind === "mixed" ? widened(clicks) : clicks;
       const specs = modelParameters(itemsShape(dense.items), config);
-      const parameters = toParameters64(joined(weights), specs);
+      const parameters = toParameters64(wide(weights), specs);
       const users = Array.from({ length: run.users }, (_, u) => u);
       const dynamics = modelDynamics(dense.items, parameters, shape64(config), config.eta, config.counts);
       const walked = users.map((user) => walkedOn(dynamics, dense, user));
@@ -181,7 +161,6 @@ for (const [name, config, kind, shapes = "cpu"] of cases) {
       );
       assert.ok(near <= 3, `${near} draws near a bound`);
       assert.ok(clicked > 100 && seen.size === run.slate, "users click here and there");
-      model.destroy();
     }));
 }
 

@@ -31,65 +31,60 @@ Deno.test("what a model's users did is as likely to the model as it says, pages 
           return [name, Float32Array.from({ length: rows * columns }, () => 0.7 * random.normal())];
         }),
       );
-      const model = new UserModel(gpu, source.items, config, { weights });
-      try {
-        const start = [[3, 1], [], [5]]; // given events: they move users, and are not predicted
-        const options = { users: 600, slate: 3, pages: 6, seed: 4, leave: 0.1, start, repeats: true };
-        const simulator = await Simulator.create(gpu, new LearnedSource(model), options);
-        const startedWith = (user: number) => startOf(start, user, 0, keyOf(options.seed));
-        await Deno.mkdir(`${folder}/log`);
-        const contents = { name: "simulated", items: source.items, itemIds, notes: [], command: [] };
-        const pages = sinkOf((from: AsyncIterable<ReturnType<typeof episodeLog>>) =>
-          writePrepared(`${folder}/log`, contents, from)
-        );
-        let said: number[] = [];
-        await simulator.run(randomPolicy, {
-          onLog: async (log) => {
-            said = said.concat(
-              Array.from({ length: log.users }, (_, u) =>
-                Array.from({ length: log.pages }, (_, t) =>
-                  t * log.users + u)
-                  .filter((at) => log.present[at]).map((at) => log.probabilities[at] ?? NaN)).flat(),
-            );
-            await pages.put(
-              episodeLog([log], {
-                name: "simulated",
-                items: { kind: "one-hot", count: 12 },
-                startOf: startedWith,
-              }),
-            );
-          },
-        });
-        await pages.finish();
-        simulator.destroy();
+      using model = new UserModel(gpu, source.items, config, { weights });
+      const start = [[3, 1], [], [5]]; // given events: they move users, and are not predicted
+      const options = { users: 600, slate: 3, pages: 6, seed: 4, leave: 0.1, start, repeats: true };
+      using simulator = await Simulator.create(gpu, new LearnedSource(model), options);
+      const startedWith = (user: number) => startOf(start, user, 0, keyOf(options.seed));
+      await Deno.mkdir(`${folder}/log`);
+      const contents = { name: "simulated", items: source.items, itemIds, notes: [], command: [] };
+      const pages = sinkOf((from: AsyncIterable<ReturnType<typeof episodeLog>>) =>
+        writePrepared(`${folder}/log`, contents, from)
+      );
+      let said: number[] = [];
+      await simulator.run(randomPolicy, {
+        onLog: async (log) => {
+          said = said.concat(
+            Array.from({ length: log.users }, (_, u) =>
+              Array.from({ length: log.pages }, (_, t) =>
+                t * log.users + u)
+                .filter((at) => log.present[at]).map((at) => log.probabilities[at] ?? NaN)).flat(),
+          );
+          await pages.put(
+            episodeLog([log], {
+              name: "simulated",
+              items: { kind: "one-hot", count: 12 },
+              startOf: startedWith,
+            }),
+          );
+        },
+      });
+      await pages.finish();
 
-        const own = await openDataset(`${folder}/log`);
-        const { eventRows, eventClick, eventGiven } = own.source.log ?? assert.fail();
-        const users = Uint32Array.from({ length: 600 }, (_, user) =>
-          user);
-        const evaluation = await Evaluation.ofModel(model, undefined, own.source, users, 0);
-        const utilities = await evaluation.utilities();
-        evaluation.destroy();
-        let [events, surprise, variance] = [0, 0, 0];
-        eventClick.forEach((click, e) => {
-          if (eventGiven?.[e]) return;
-          const [first, end] = [eventRows[e]!, eventRows[e + 1]!];
-          const { items, noClick } = choiceProbabilities(model.config, utilities.subarray(first, end));
-          const all = [...items, noClick];
-          const entropy = all.reduce((sum, p) => sum - p * Math.log(p), 0);
-          surprise += -Math.log(all[click === NONE ? 3 : click - first]!) - entropy;
-          variance += all.reduce((sum, p) => sum + p * (-Math.log(p) - entropy) ** 2, 0);
-          const apart = Math.abs((said[events++] ?? NaN) - (1 - noClick));
-          assert.ok(apart < 1e-4, `P(any click) of event ${e}: ${apart} apart`);
-        });
-        assert.equal(events, said.length);
-        assert.ok(events > 2000 && events < 3600, String(events));
-        const [z, bits] = [surprise / Math.sqrt(variance), Math.sqrt(variance / events)];
-        assert.ok(Math.abs(z) < 3, `the loss is ${z} standard errors from the entropy`);
-        assert.ok(bits > 0.3, "clicks that are sure would show nothing");
-      } finally {
-        model.destroy();
-      }
+      const own = await openDataset(`${folder}/log`);
+      const { eventRows, eventClick, eventGiven } = own.source.log ?? assert.fail();
+      const users = Uint32Array.from({ length: 600 }, (_, user) =>
+        user);
+      const evaluation = await Evaluation.ofModel(model, undefined, own.source, users, 0);
+      const utilities = await evaluation.utilities();
+      evaluation.destroy();
+      let [events, surprise, variance] = [0, 0, 0];
+      eventClick.forEach((click, e) => {
+        if (eventGiven?.[e]) return;
+        const [first, end] = [eventRows[e]!, eventRows[e + 1]!];
+        const { items, noClick } = choiceProbabilities(model.config, utilities.subarray(first, end));
+        const all = [...items, noClick];
+        const entropy = all.reduce((sum, p) => sum - p * Math.log(p), 0);
+        surprise += -Math.log(all[click === NONE ? 3 : click - first]!) - entropy;
+        variance += all.reduce((sum, p) => sum + p * (-Math.log(p) - entropy) ** 2, 0);
+        const apart = Math.abs((said[events++] ?? NaN) - (1 - noClick));
+        assert.ok(apart < 1e-4, `P(any click) of event ${e}: ${apart} apart`);
+      });
+      assert.equal(events, said.length);
+      assert.ok(events > 2000 && events < 3600, String(events));
+      const [z, bits] = [surprise / Math.sqrt(variance), Math.sqrt(variance / events)];
+      assert.ok(Math.abs(z) < 3, `the loss is ${z} standard errors from the entropy`);
+      assert.ok(bits > 0.3, "clicks that are sure would show nothing");
     })
   ));
 

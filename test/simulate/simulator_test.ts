@@ -52,19 +52,18 @@ Deno.test("of a large catalogue fewer are stepped together: all that is known of
       SCALE,
       Float32Array.of(...new Array<number>(16).fill(0), 0.1, 9, 1, 0, 0, 0, 0, 0),
     ]]);
-    const model = new UserModel(gpu, items, { ...none, dims: [], counts }, { seed: 1, start });
+    using model = new UserModel(gpu, items, { ...none, dims: [], counts }, { seed: 1, start });
     const options = { users: 4096, slate: 2, pages: 1, seed: 1, together: 4096 };
     await simulated(new LearnedSource(model), gpu, options, async (simulator) => {
       assert.ok(simulator.together < 4096 && simulator.together > 1000, `${simulator.together} users`);
       const episodes = await played(simulator, randomPolicy);
       assert.equal(episodes.reduce((sum, { users }) => sum + users, 0), 4096);
     });
-    model.destroy();
   }));
 
 Deno.test("bits: the same however many are stepped together, twice, and for episodes alone", () =>
   withGpu("cpu", async (gpu) => {
-    const model = new UserModel(gpu, logs.dense.items, lstm, { weights: someWeights(logs.dense, lstm) });
+    using model = new UserModel(gpu, logs.dense.items, lstm, { weights: someWeights(logs.dense, lstm) });
     const options = { ...run, leave: 0.2, pool: { random: 20 } } as const;
     const shop = new ShopSource(restless, shopItems(1, 41));
     for (const source of [new LearnedSource(model), shop]) {
@@ -99,7 +98,6 @@ Deno.test("bits: the same however many are stepped together, twice, and for epis
         assert.ok(together.some(({ present }) => present.includes(0)) && together[0]?.present.includes(1));
       }
     }
-    model.destroy();
   }));
 
 /** Greedy, with smaller chunks of users than there is room for. */
@@ -161,7 +159,7 @@ for (const [kind, config, shapes = "cpu"] of greedyCases) {
   Deno.test(`greedy: the best items that were not clicked, ${kind} items, ${shapes}`, () =>
     withGpu(shapes, async (gpu) => {
       const log = logs[kind];
-      const model = new UserModel(gpu, log.items, config, { weights: someWeights(log, config) });
+      using model = new UserModel(gpu, log.items, config, { weights: someWeights(log, config) });
       const options = { ...run, users: 9, pages: 5 };
       const [episode] = await simulated(
         new LearnedSource(model),
@@ -201,7 +199,6 @@ for (const [kind, config, shapes = "cpu"] of greedyCases) {
           if (choice < 3) history.push(episode.slates[3 * at + choice] ?? 0);
         }
       }
-      model.destroy();
     }));
 }
 
@@ -210,7 +207,7 @@ Deno.test("a policy sees users through its own model, whoever clicks", () =>
     const items = shopItems(1, 41);
     const features = { kind: "dense", count: 41, width: 16, values: items } as const;
     const weights = someWeights({ ...logs.dense, items: features }, lstm);
-    const model = new UserModel(gpu, features, lstm, { weights });
+    using model = new UserModel(gpu, features, lstm, { weights });
     const source = new LearnedSource(model, "a model");
     const options = { ...run, users: 6, pages: 4 };
     const [episode] = await simulated(new ShopSource(restless, items), gpu, options, (simulator) =>
@@ -232,7 +229,6 @@ Deno.test("a policy sees users through its own model, whoever clicks", () =>
         if (choice < 3) history.push(episode.slates[3 * at + choice] ?? 0);
       }
     }
-    model.destroy();
   }));
 
 Deno.test("nothing to learn: with a pool of one item every policy has the same return, bit for bit", () =>
@@ -279,7 +275,7 @@ Deno.test("constant utilities: a return is binomial, and its figures add up", ()
       specs.map(({ name, rows, columns }) => [name, new Float32Array(rows * columns)]),
     );
     weights.set("utility/output/bias", Float32Array.of(-0.5));
-    const model = new UserModel(gpu, logs["one-hot"].items, none, { weights });
+    using model = new UserModel(gpu, logs["one-hot"].items, none, { weights });
     const [users, pages, slate] = [500, 20, 3];
     await simulated(
       new LearnedSource(model),
@@ -309,7 +305,6 @@ Deno.test("constant utilities: a return is binomial, and its figures add up", ()
         assert.equal(popularity(log).length, 41);
       },
     );
-    model.destroy();
   }));
 
 Deno.test("step: given slates come to the same as a policy's, and what no user may see is refused", () =>
@@ -413,7 +408,7 @@ Deno.test("what cannot be simulated is refused, with what was expected", () =>
     logistic.destroy();
     const broken = someWeights(logs.dense, lstm);
     broken.get("utility/output/bias")?.fill(NaN);
-    const model = new UserModel(gpu, logs.dense.items, lstm, { weights: broken });
+    using model = new UserModel(gpu, logs.dense.items, lstm, { weights: broken });
     await simulated(new LearnedSource(model), gpu, { ...good, pages: 2 }, (simulator) =>
       assert.rejects(
         simulator.run(randomPolicy),
@@ -444,5 +439,4 @@ Deno.test("what cannot be simulated is refused, with what was expected", () =>
         /popularity of 40 items, got that of 7/,
       );
     });
-    model.destroy();
   }));

@@ -10,6 +10,7 @@ import { type ClickLog, isPredicted, NONE } from "../../src/data/click_log.ts";
 import { Arena } from "../../src/gpu/arena.ts";
 import { Commands } from "../../src/gpu/commands.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
+import { Made } from "../../src/gpu/made.ts";
 import { Program } from "../../src/gpu/program.ts";
 import type { ClickSizes } from "../../src/batch/click_sizes.ts";
 import { compareBatch } from "../../src/selftest/batch_cases.ts";
@@ -22,58 +23,57 @@ async function check(gpu: Gpu, log: ClickLog, batches: readonly (readonly number
   const most = Math.max(...batches.map((users) => users.length));
   const users = batches.flat();
   const capacity = { ...batchCapacity(log, users, users.length), users: most };
-  const deviceLog = new DeviceLog(gpu, log);
-  try {
-    for (const headersEach of [1, 3]) {
-      const slices = headersEach === 1 ? 1 : batches.length;
-      const arena = new Arena(gpu, "batch");
-      const plan = new Plan(gpu, log, capacity, batches.length, headersEach, slices);
-      try {
-        const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity, plan);
-        const program = await Program.record(gpu, "batch", plan.steps, [
-          ...batch.layout(),
-          ...batch.ownDispatches(),
-        ]);
-        const layOut = (sizes: ClickSizes, place: number, count: number) => {
-          plan.upload(place, count);
-          const commands = new Commands(gpu, "test");
-          program.encode(commands, sizes, plan.offset(place), { index: 0, count });
-          gpu.queue.submit([commands.finish()]);
-        };
-        const all: { users: readonly number[]; sizes: ClickSizes }[] = [];
-        for (const users of batches) {
-          const place = all.length;
-          const expected = referenceBatch(log, users);
-          const put = () => plan.put(place, users, { slot: 0, learningRate: 0, iteration: 0 });
-          const counted = expected.events.filter(({ click }) => isPredicted(click)).length;
-          if (counted === 0) {
-            assert.throws(put, /all \d+ events of its \d+ users are given/);
-            continue;
-          }
-          const sizes = put();
-          assert.deepEqual(sizes, {
-            users: users.length,
-            events: expected.events.length,
-            rows: expected.rows.length,
-            items: expected.slotItem.length,
-            counted,
-          });
-          all.push({ users, sizes });
-          if (slices > 1) continue;
-          layOut(sizes, place, 1);
-          await compare(gpu, log, batch, 0, expected, sizes);
+  using made = new Made();
+  const deviceLog = made.keep(new DeviceLog(gpu, log));
+  for (const headersEach of [1, 3]) {
+    const slices = headersEach === 1 ? 1 : batches.length;
+    const arena = new Arena(gpu, "batch");
+    const plan = new Plan(gpu, log, capacity, batches.length, headersEach, slices);
+    try {
+      const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity, plan);
+      const program = await Program.record(gpu, "batch", plan.steps, [
+        ...batch.layout(),
+        ...batch.ownDispatches(),
+      ]);
+      const layOut = (sizes: ClickSizes, place: number, count: number) => {
+        plan.upload(place, count);
+        Commands.submit(
+          gpu,
+          "test",
+          (commands) => program.encode(commands, sizes, plan.offset(place), { index: 0, count }),
+        );
+      };
+      const all: { users: readonly number[]; sizes: ClickSizes }[] = [];
+      for (const users of batches) {
+        const place = all.length;
+        const expected = referenceBatch(log, users);
+        const put = () => plan.put(place, users, { slot: 0, learningRate: 0, iteration: 0 });
+        const counted = expected.events.filter(({ click }) => isPredicted(click)).length;
+        if (counted === 0) {
+          assert.throws(put, /all \d+ events of its \d+ users are given/);
+          continue;
         }
-        if (slices === 1 || all.length === 0) continue;
-        layOut(largestOf(all.map(({ sizes }) => sizes)), 0, all.length);
-        for (const [slice, { users, sizes }] of all.entries()) {
-          await compare(gpu, log, batch, slice, referenceBatch(log, users), sizes);
-        }
-      } finally {
-        for (const part of [arena, plan]) part.destroy();
+        const sizes = put();
+        assert.deepEqual(sizes, {
+          users: users.length,
+          events: expected.events.length,
+          rows: expected.rows.length,
+          items: expected.slotItem.length,
+          counted,
+        });
+        all.push({ users, sizes });
+        if (slices > 1) continue;
+        layOut(sizes, place, 1);
+        await compare(gpu, log, batch, 0, expected, sizes);
       }
+      if (slices === 1 || all.length === 0) continue;
+      layOut(largestOf(all.map(({ sizes }) => sizes)), 0, all.length);
+      for (const [slice, { users, sizes }] of all.entries()) {
+        await compare(gpu, log, batch, slice, referenceBatch(log, users), sizes);
+      }
+    } finally {
+      for (const part of [arena, plan]) part.destroy();
     }
-  } finally {
-    deviceLog.destroy();
   }
 }
 

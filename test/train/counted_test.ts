@@ -48,7 +48,7 @@ Deno.test("weights that a training starts from keep how they read counts, and th
 
 Deno.test("users who were counted are evaluated without their own pages, others as they are", () =>
   withGpu(undefined, async (gpu) => {
-    const model = new UserModel(gpu, log.items, config, { weights: weightsOn(log) });
+    using model = new UserModel(gpu, log.items, config, { weights: weightsOn(log) });
     const loss = (clicks: ClickLog, counted?: { latest?: number }) => lossOf(model, clicks, counted);
     const own = await loss(log);
     assert.equal(own, await loss(log, { latest: 500 }));
@@ -56,7 +56,6 @@ Deno.test("users who were counted are evaluated without their own pages, others 
     const others = await loss(other);
     assert.equal(others, await loss(other, {}));
     assert.notEqual(others, await loss(other, { latest: 500 }));
-    model.destroy();
   }));
 
 async function lossOf(
@@ -75,14 +74,13 @@ Deno.test("a page longer than any that was counted is taken for the longest", ()
   withGpu(undefined, async (gpu) => {
     const weights = weightsOn(log);
     weights.get("counts/kernel")?.fill(1);
-    const model = new UserModel(gpu, log.items, config, { weights });
+    using model = new UserModel(gpu, log.items, config, { weights });
     const page = Array.from({ length: 30 }, (_, item) => item);
     const [whole, most] = await model.scoreAll([
       { history: [4], page },
       { history: [4], page: page.slice(0, weights.get(SCALE)?.at(2 * 9 + 1)) },
     ]);
     assert.equal(whole?.[0], most?.[0]);
-    model.destroy();
   }));
 
 Deno.test("a train user is counted as if the log had been without them, also where not all pairs have room", () => {

@@ -17,6 +17,7 @@ import { type AdversarialConfig, defaultTraining, type TrainingConfig } from "..
 import { fitting, forParts } from "../../src/train/fit.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { UserError } from "../../src/user_error.ts";
+import { ParameterArena } from "../../src/tape/parameters.ts";
 import { lossAndGradients64, shape64, toParameters64 } from "../f64_model.ts";
 import { withGpu } from "../op_check.ts";
 import { shuffled, smallLog } from "../../src/selftest/small_logs.ts";
@@ -210,6 +211,11 @@ Deno.test("an adapter with little room gets smaller parts and shards by itself; 
   assert.throws(
     () => new UserModel(gpu, { kind: "mixed", count: 1, width: 0, values, tokens }, config, { seed: 1 }),
     /token_table \[1000, 12\] needs 64,000 bytes.*At this width at most 140 items or tokens fit/,
+  );
+  const table = { name: "item_table", rows: gpu.device.limits.maxBufferSize, columns: 2, table: true };
+  assert.throws(
+    () => new ParameterArena(gpu, [table], { windows: true }),
+    /maxBufferSize.*items.*--hash-items/,
   );
   gpu.close();
 });

@@ -88,7 +88,7 @@ for (const [name, config] of Object.entries(models)) {
       using own = await shannon(gpu, given, config, sizes);
       const { model, trainer } = own;
       const users = usersOf(given, "validation");
-      const evaluation = await Evaluation.ofModel(model, trainer.deviceLog, given, users, 2);
+      using evaluation = await Evaluation.ofModel(model, trainer.deviceLog, given, users, 2);
       const figures = await evaluation.figures();
       const utilities = await evaluation.utilities();
       const expected = choiceFigures(given, users, utilities);
@@ -103,7 +103,6 @@ for (const [name, config] of Object.entries(models)) {
       const validations: number[] = [];
       await trainer.run(2, { onValidation: ({ nll }) => validations.push(nll) });
       near(validations[0] ?? NaN, expected.nll);
-      evaluation.destroy();
     }));
 }
 
@@ -114,7 +113,7 @@ Deno.test("a game's figures leave given events out", () =>
       const { model, trainer } = own;
       const users = usersOf(given, "test");
       const played = gameOptions(model, trainer.config);
-      const evaluation = await evaluateGame(
+      using evaluation = await evaluateGame(
         model,
         trainer.generator,
         played,
@@ -129,7 +128,6 @@ Deno.test("a game's figures leave given events out", () =>
       const expected = choiceFigures(given, users, await evaluation.utilities());
       assert.ok(Math.abs(nll - expected.nll) < 1e-5);
       assert.ok(Number.isFinite(lossMin) && Number.isFinite(lossMax));
-      evaluation.destroy();
     }
   }));
 
@@ -149,7 +147,7 @@ Deno.test("users of whom nothing is to be predicted make no batch, and are passe
     using own = await shannon(gpu, log, smallLstm, { batchSize: 3 }, { validate: false });
     const { model, trainer } = own;
     await assert.rejects(trainer.step([0]), /all 2 events of its 1 users are given as history/);
-    const evaluation = await Evaluation.ofModel(model, trainer.deviceLog, log, [0, 1, 2], 0);
+    using evaluation = await Evaluation.ofModel(model, trainer.deviceLog, log, [0, 1, 2], 0);
     assert.equal(evaluation.counted, 2);
     const before = await evaluation.figures();
     const { nll } = await trainer.step([0, 1, 2]);
@@ -164,7 +162,6 @@ Deno.test("users of whom nothing is to be predicted make no batch, and are passe
       game(gpu, none, smallLstm, { batchSize: 3 }, { validate: false }),
       /Expected clicks among the train users/,
     );
-    evaluation.destroy();
   }));
 
 /** Pages of four of nine items, clicked by strength one after another until the user has enough. @param copies as once: a page a click. */

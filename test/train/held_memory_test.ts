@@ -149,14 +149,12 @@ async function checkLength<F extends ChoiceFigures>(gpu: Gpu, trainer: ClickTrai
 Deno.test("four times the training makes no more buffers, and nothing that its steps made is held", () =>
   withGpu(async (gpu) => {
     const log = smallLog(31, { users: 90, items: 30, width: 0 });
-    const model = new UserModel(gpu, log.items, smallLstm, { seed: 1 });
+    using model = new UserModel(gpu, log.items, smallLstm, { seed: 1 });
     const shannon = await Trainer.create(model, log, TRAINING);
     await checkLength(gpu, shannon);
     shannon.destroy();
-    const game = await AdversarialTrainer.create(model, log, GAME, { seed: 1, evaluationShards: 0 });
+    using game = await AdversarialTrainer.create(model, log, GAME, { seed: 1, evaluationShards: 0 });
     await checkLength(gpu, game);
-    game.destroy();
-    model.destroy();
   }));
 
 Deno.test("a run that is stopped and resumed leaves no buffer, open file or listener behind", () =>

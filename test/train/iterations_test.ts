@@ -16,7 +16,7 @@ import { defaultModel } from "../../src/model/config.ts";
 import { firstLayer } from "../../src/ops/first_layer.ts";
 import { ParameterArena } from "../../src/tape/parameters.ts";
 import { ClickTape } from "../../src/batch/click_tape.ts";
-import { learningRateAt } from "../../src/train/config.ts";
+import { learningRateAt, shannonRateAt } from "../../src/train/config.ts";
 import { GENERATOR_PREFIX } from "../../src/train/networks.ts";
 import { noiseOf } from "../../src/train/click_steps.ts";
 import { chunks } from "../../src/selftest/ops/op_batches.ts";
@@ -150,9 +150,7 @@ async function maskOf(gpu: Gpu, itemDropout: number, noise: number): Promise<boo
     const output = firstLayer(tape, "h", { item, state }, { itemDropout });
     tape.place();
     const program = await Program.record(gpu, "mask", plan.steps, [...batch.layout(), ...tape.forward()]);
-    const commands = new Commands(gpu, "mask");
-    program.encode(commands, sizes, plan.offset(0));
-    gpu.queue.submit([commands.finish()]);
+    Commands.submit(gpu, "mask", (commands) => program.encode(commands, sizes, plan.offset(0)));
     const values = await readFloats(gpu, output.view);
     const kept = Math.fround(1 / (1 - itemDropout));
     return Array.from({ length: sizes.rows }, (_, r) => {
@@ -171,6 +169,12 @@ Deno.test("learning rate: a staircase of 0.96 whose steps are 100,000 iterations
   ) {
     assert.equal(learningRateAt(0.5, t ?? NaN), 0.5 * 0.96 ** (steps ?? NaN), `${t}`);
   }
+});
+
+Deno.test("learning rate: the last iterations, which settle the weights, have a tenth of it", () => {
+  const config = { learningRate: 0.5, iterations: 10, settleIterations: 3 };
+  const rates = Array.from({ length: 10 }, (_, k) => shannonRateAt(config, k + 1));
+  assert.deepEqual(rates, [...Array(7).fill(0.5), ...Array(3).fill(0.5 * 0.1)]);
 });
 
 Deno.test("learning rate: both stages take the staircase down where it has a border", () =>

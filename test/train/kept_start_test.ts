@@ -36,13 +36,12 @@ Deno.test("a gain is one where it is above what users drawn anew would change", 
 
 Deno.test("losses by user are those of the events that are evaluated", () =>
   withTrainer(async (trainer) => {
-    const evaluation = await trainer.evaluation(usersOf(log, "validation"), 3);
+    using evaluation = await trainer.evaluation(usersOf(log, "validation"), 3);
     const byUser = await lossByUser(evaluation);
     const { nll, events } = await evaluation.figures();
     assert.equal(byUser.length, usersOf(log, "validation").length);
     const sum = byUser.reduce((a, b) => a + b);
     assert.ok(Math.abs(sum / (nll * events) - 1) < 1e-6, `${sum} ${nll * events}`);
-    evaluation.destroy();
   }));
 
 Deno.test("weights that are better than the start by no more than chance give way to it, and training goes on as it stood", () =>

@@ -68,7 +68,7 @@ for (const adam of adamKinds) {
       const small = compact(large, users);
       const training = { ...defaultTraining, batchSize: 40, learningRate: 0.01, adam };
 
-      const model = new UserModel(gpu, large.items, defaultModel, drawn ? { weights: drawn } : { seed: 4 });
+      using model = new UserModel(gpu, large.items, defaultModel, drawn ? { weights: drawn } : { seed: 4 });
       const { parameters } = model;
       const most = gpu.device.limits.maxStorageBufferBindingSize;
       assert.ok(4 * parameters.length > most, "the arena fits one binding: the test tests nothing");
@@ -84,10 +84,10 @@ for (const adam of adamKinds) {
           Float32Array.from(small.items.flatMap((item) => [...table(before, name, columns, item)])),
         );
       }
-      const twin = new UserModel(gpu, small.log.items, defaultModel, { weights: initial });
+      using twin = new UserModel(gpu, small.log.items, defaultModel, { weights: initial });
 
-      const trainer = await Trainer.create(model, large, training, { validate: false });
-      const reference = await Trainer.create(twin, small.log, training, { validate: false });
+      using trainer = await Trainer.create(model, large, training, { validate: false });
+      using reference = await Trainer.create(twin, small.log, training, { validate: false });
       for (let t = 0; t < 3; t++) {
         const { nll } = await trainer.step(users);
         const expected = await reference.step(users.map((_, k) => k));
@@ -113,7 +113,6 @@ for (const adam of adamKinds) {
           if (gradients) assert.ok(table(gradients, name, columns, item).every((g) => g === 0));
         }
       }
-      for (const part of [trainer, reference, model, twin]) part.destroy();
     }));
 }
 

@@ -282,7 +282,7 @@ const followsBatches = (growing: boolean) =>
       assert.ok(groups >= 200 / 9, `${groups} groups`);
       const read = source.reads.reduce((sum, { users }) => sum + users, 0);
       assert.ok(read <= 200 * 5, `${read} users were read for 200 batches of 5`);
-      const test = await Evaluation.ofModel(model, undefined, source, usersOf(source, "test"), 4);
+      using test = await Evaluation.ofModel(model, undefined, source, usersOf(source, "test"), 4);
       source.reads.length = 0;
       const { events } = await test.figures();
       assert.equal(events, 20);
@@ -290,7 +290,6 @@ const followsBatches = (growing: boolean) =>
       assert.ok(source.itemsRead.every((items) => items <= 240), `${Math.max(...source.itemsRead)} items`);
       const { capacity, tokens } = trainer.deviceLog.items;
       if (growing) assert.deepEqual([capacity, tokens?.pairs], [240, 240]);
-      test.destroy();
     }
     const capacity = { events: 80, rows: 240, items: growing ? 240 : 40 };
     assert.deepEqual(capacities, [capacity, capacity]);

@@ -191,12 +191,12 @@ for (const [name, config] of Object.entries({ ...models, ...rivals })) {
   Deno.test(`row-sparse Adam moves the rows of a batch's tokens as dense Adam does, and no others: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
       // From the first step on, where moments are zero, dense Adam leaves what is not touched as it is, but for decay.
-      const model = await withPositionWeights(modelOf(gpu, rare, config));
+      using model = await withPositionWeights(modelOf(gpu, rare, config));
       const weights = await model.weights();
-      const twin = new UserModel(gpu, rare.items, config, { weights });
+      using twin = new UserModel(gpu, rare.items, config, { weights });
       const own = { ...training, batchSize: 6, weightDecay: 0.5 };
-      const sparse = await Trainer.create(model, rare, { ...own, adam: "row-sparse" }, { validate: false });
-      const dense = await Trainer.create(twin, rare, own, { validate: false });
+      using sparse = await Trainer.create(model, rare, { ...own, adam: "row-sparse" }, { validate: false });
+      using dense = await Trainer.create(twin, rare, own, { validate: false });
       const users = sparse.batchOf(1);
       assert.equal((await sparse.step(users)).nll, (await dense.step(users)).nll);
       const [found, expected] = [await sparse.state(), await dense.state()];
@@ -234,7 +234,6 @@ for (const [name, config] of Object.entries({ ...models, ...rivals })) {
       }
       const known = [...(await model.gradients()).keys()];
       assert.deepEqual(known, model.parameters.names().filter((name) => !name.endsWith("token_table")));
-      for (const part of [sparse, dense, model, twin]) part.destroy();
     }));
 
   if (name in rivals) continue;
@@ -268,22 +267,22 @@ for (const [name, config] of Object.entries({ ...models, ...rivals })) {
 
 Deno.test("a step over mixed features sorts its tokens once, an evaluation never", () =>
   withGpu(undefined, async (gpu) => {
-    const model = modelOf(gpu, both, defaultModel);
-    const trainer = await Trainer.create(model, both, training, { validate: false });
+    using model = modelOf(gpu, both, defaultModel);
+    using trainer = await Trainer.create(model, both, training, { validate: false });
     const { layout, program } = trainer.program;
     const labels = [...layout.dispatches, ...program.dispatches].map(({ spec }) => spec.label);
     assert.equal(labels.length, 31, labels.join("\n"));
     assert.equal(labels.filter((label) => label === "batch group of tokens").length, 1);
-    const arena = new Arena(gpu, "test");
+    using arena = new Arena(gpu, "test");
     const { deviceLog, plan } = trainer;
     const ring = arena.allocate("ring", 16);
     const evaluation = await ModelProgram.create(model, { name: "evaluation", log: deviceLog, plan, ring });
     const evaluated = evaluation.program.dispatches.map(({ spec }) => spec.label);
     assert.ok(evaluated.includes("utility/layer1/item_part tokens"), evaluated.join("\n"));
     assert.ok(!evaluated.some((label) => label.startsWith("batch") && label.includes("tokens")));
-    const products = new StepProducts(gpu, both, defaultModel, 13);
+    evaluation.destroy();
+    using products = new StepProducts(gpu, both, defaultModel, 13);
     assert.ok(products.products().some(({ key }) => key.startsWith("weight")));
-    for (const part of [products, evaluation, arena, trainer, model]) part.destroy();
   }));
 
 Deno.test("what mixed features cannot do is refused", () =>

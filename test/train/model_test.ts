@@ -109,7 +109,7 @@ async function parametersOf(model: UserModel, log: ClickLog): Promise<Parameters
 Deno.test("score gives the utilities of the f64 model, for any history", () =>
   withGpu(undefined, async (gpu) => {
     for (const log of Object.values(logs)) {
-      const model = new UserModel(gpu, log.items, smallLstm, { seed: 3 });
+      using model = new UserModel(gpu, log.items, smallLstm, { seed: 3 });
       const parameters = await parametersOf(model, log);
       const page = [4, 0, 40, 4];
       for (const length of [0, 1, 5, 30]) {
@@ -136,7 +136,6 @@ Deno.test("score gives the utilities of the f64 model, for any history", () =>
       await assert.rejects(model.score({ history: [], page: [] }), UserError);
       await assert.rejects(model.score({ history: [41], page: [0] }), /Expected an item in 0\.\.40, got 41/);
       await assert.rejects(model.score({ history: [], page: [-1] }), UserError);
-      model.destroy();
     }
   }));
 
@@ -255,7 +254,7 @@ Deno.test("validation figures and snapshots are those of the weights at their it
 Deno.test("weights, users and logs that do not fit are refused", () =>
   withGpu(undefined, async (gpu) => {
     const log = logs.dense;
-    const model = new UserModel(gpu, log.items, smallLstm, { seed: 2 });
+    using model = new UserModel(gpu, log.items, smallLstm, { seed: 2 });
     const weights = await model.weights();
     const other = new UserModel(gpu, log.items, { ...smallLstm, dims: [9] }, { seed: 2 });
     assert.throws(
@@ -273,15 +272,13 @@ Deno.test("weights, users and logs that do not fit are refused", () =>
     const training = { ...defaultTraining, batchSize: 5 };
     await assert.rejects(Trainer.create(model, log, { ...training, batchSize: 21 }), /at most 20 users/);
     await assert.rejects(Trainer.create(model, logs["one-hot"], training), /dense items/);
-    const trainer = await Trainer.create(model, log, training, { validate: false });
+    using trainer = await Trainer.create(model, log, training, { validate: false });
     await assert.rejects(trainer.step([60]), /Expected a user in 0\.\.59, got 60/);
     await assert.rejects(trainer.step([]), /Expected a batch with events/);
     await assert.rejects(trainer.step([1, 2, 3, 4, 5, 6]), /at most 5 users/);
     await assert.rejects(trainer.step([1, 2, 1]), /Expected each user once in a batch, got 1 twice/);
     const { nll } = await trainer.step([1, 2]);
     assert.ok(Number.isFinite(nll));
-    trainer.destroy();
-    model.destroy();
   }));
 
 Deno.test("a grid longer than an axis is folded, and gives the same bits; what cannot be folded is refused", async () => {
@@ -309,7 +306,7 @@ Deno.test("a step takes any users of the log; one that is refused leaves no trac
       (log.userEvents[u + 1] ?? 0) - (log.userEvents[u] ?? 0) <= 10 ? 0 : 1 + (u % 2)
     );
     const mixed = { ...log, userSplit };
-    const model = new UserModel(gpu, log.items, smallLstm, { seed: 2 });
+    using model = new UserModel(gpu, log.items, smallLstm, { seed: 2 });
     const parameters = await parametersOf(model, log);
     const trainer = await Trainer.create(model, mixed, { ...defaultTraining, batchSize: 4 });
     await assert.rejects(trainer.step([40]), /Expected a user in 0\.\.39/);
@@ -319,13 +316,11 @@ Deno.test("a step takes any users of the log; one that is refused leaves no trac
     assert.ok(Math.abs(nll - expected.loss) < 1e-5, `${nll} ${expected.loss}`);
     trainer.destroy();
     // A refused step does not swallow the validation before the first one.
-    const fresh = await Trainer.create(model, mixed, { ...defaultTraining, batchSize: 4 });
+    using fresh = await Trainer.create(model, mixed, { ...defaultTraining, batchSize: 4 });
     await assert.rejects(fresh.step([40]));
     const validations: number[] = [];
     await fresh.run(20, { onValidation: ({ iteration }) => validations.push(iteration) });
     assert.deepEqual(validations, [0, 10, 20]);
-    fresh.destroy();
-    model.destroy();
   }));
 
 Deno.test("scores asked for at once come one by one, and configs out of range are refused", () =>

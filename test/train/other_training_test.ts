@@ -222,9 +222,8 @@ Deno.test("other training: the engine draws, trains, validates and keeps the bes
 
 Deno.test("other training: what makes no batch is refused, and moves nothing", () =>
   withGpu(undefined, async (gpu) => {
-    const trainer = await replayTrainer(gpu);
+    using trainer = await replayTrainer(gpu);
     await assert.rejects(trainer.step(Uint32Array.of(3, REPLAY)), /no such transition/);
     assert.deepEqual([trainer.iteration, ...((await trainer.weights()).get("value") ?? [])], [0, 0, 0, 0, 0]);
     assert.equal((await trainer.step(Uint32Array.of(3))).iteration, 1);
-    trainer.destroy();
   }));

@@ -167,13 +167,12 @@ Deno.test("--loss logistic: probabilities of single items that add up to the cli
 Deno.test("a reward that is not of choices alone has no adversarial stage", () =>
   withGpu(undefined, async (gpu) => {
     for (const more of [{ positions: 4 }, { loss: "logistic" } as const]) {
-      const model = new UserModel(gpu, log.items, { ...logit, ...more }, { seed: 1 });
+      using model = new UserModel(gpu, log.items, { ...logit, ...more }, { seed: 1 });
       const options = { seed: 1, evaluationShards: 0 };
       await assert.rejects(
         AdversarialTrainer.create(model, log, { ...defaultAdversarial, batchSize: 5 }, options),
         /Expected a reward of choices.* Got one with (--position-effect 4|--loss logistic)/,
       );
-      model.destroy();
     }
   }));
 

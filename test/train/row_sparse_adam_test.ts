@@ -114,10 +114,10 @@ for (const name of ["LSTM", "PW"]) {
   const config = models[name] ?? defaultModel;
   Deno.test(`row-sparse training follows f64 from dense gradients, step by step: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
-      const model = new UserModel(gpu, rare.items, config, { seed: 3 });
-      const twin = new UserModel(gpu, rare.items, config, { seed: 3 });
-      const trainer = await Trainer.create(model, rare, { ...training, adam: "row-sparse" });
-      const dense = await Trainer.create(twin, rare, training, { validate: false });
+      using model = new UserModel(gpu, rare.items, config, { seed: 3 });
+      using twin = new UserModel(gpu, rare.items, config, { seed: 3 });
+      using trainer = await Trainer.create(model, rare, { ...training, adam: "row-sparse" });
+      using dense = await Trainer.create(twin, rare, training, { validate: false });
       const plain = dense.program.program.dispatches.length;
       assert.equal(trainer.program.program.dispatches.length, plain + 2);
       let before = await trainer.state();
@@ -160,7 +160,6 @@ for (const name of ["LSTM", "PW"]) {
       const known = [...(await model.gradients()).keys()];
       const tables = tablesOf(model.parameters).map((spec) => spec.name);
       assert.deepEqual(known, model.parameters.names().filter((name) => !tables.includes(name)));
-      for (const part of [trainer, dense, model, twin]) part.destroy();
     }));
 }
 

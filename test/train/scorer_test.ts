@@ -11,36 +11,28 @@ import { requestsOf, scoreCases, weightsOf } from "../score_cases.ts";
 for (const [name, one] of Object.entries(scoreCases)) {
   Deno.test(`pages scored together have the bits of each alone: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
-      const model = new UserModel(gpu, one.log.items, one.config, { weights: weightsOf(one) });
-      try {
-        const requests = requestsOf(one);
-        const together = await model.scoreAll(requests);
-        for (const [k, request] of requests.entries()) {
-          assert.deepEqual(Array.from(together[k] ?? []), await model.score(request), `page ${k}`);
-        }
-        // In another order and company, a page keeps its utilities.
-        const backwards = await model.scoreAll(requests.slice(2, 9).reverse());
-        assert.deepEqual(backwards.reverse(), together.slice(2, 9));
-      } finally {
-        model.destroy();
+      using model = new UserModel(gpu, one.log.items, one.config, { weights: weightsOf(one) });
+      const requests = requestsOf(one);
+      const together = await model.scoreAll(requests);
+      for (const [k, request] of requests.entries()) {
+        assert.deepEqual(Array.from(together[k] ?? []), await model.score(request), `page ${k}`);
       }
+      // In another order and company, a page keeps its utilities.
+      const backwards = await model.scoreAll(requests.slice(2, 9).reverse());
+      assert.deepEqual(backwards.reverse(), together.slice(2, 9));
     }));
 }
 
 Deno.test("scoreAll takes no requests, and refuses the batch for one that is wrong", () =>
   withGpu(undefined, async (gpu) => {
     const one = scoreCases["LSTM, dense"] ?? assert.fail();
-    const model = new UserModel(gpu, one.log.items, one.config, { seed: 1 });
-    try {
-      assert.deepEqual(await model.scoreAll([]), []);
-      const good = { history: [1], page: [2, 3] };
-      await assert.rejects(model.scoreAll([good, { history: [], page: [41] }]), /item in 0\.\.40, got 41/);
-      await assert.rejects(model.scoreAll([good, { history: [], page: [] }]), UserError);
-      const [first, second] = await Promise.all([model.scoreAll([good]), model.scoreAll([good, good])]);
-      assert.deepEqual([first[0], first[0]], second);
-    } finally {
-      model.destroy();
-    }
+    using model = new UserModel(gpu, one.log.items, one.config, { seed: 1 });
+    assert.deepEqual(await model.scoreAll([]), []);
+    const good = { history: [1], page: [2, 3] };
+    await assert.rejects(model.scoreAll([good, { history: [], page: [41] }]), /item in 0\.\.40, got 41/);
+    await assert.rejects(model.scoreAll([good, { history: [], page: [] }]), UserError);
+    const [first, second] = await Promise.all([model.scoreAll([good]), model.scoreAll([good, good])]);
+    assert.deepEqual([first[0], first[0]], second);
   }));
 
 Deno.test("probabilities of a page and of no click add up to 1, for utilities of any size", () => {

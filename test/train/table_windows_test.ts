@@ -67,11 +67,10 @@ Deno.test("what sees no windows refuses a large table: dense Adam, simulated use
   withGpu(undefined, async (gpu) => {
     const refused = (what: RegExp) => userError(/input_kernel \[20000, 12\] needs 1,280,000 bytes/, what);
     await assert.rejects(shannon(narrow(gpu), log, smallLstm), refused(/--adam row-sparse/));
-    const model = new UserModel(narrow(gpu), log.items, smallLstm, { seed: 1 });
+    using model = new UserModel(narrow(gpu), log.items, smallLstm, { seed: 1 });
     const options = { users: 4, slate: 2, pages: 1, seed: 1 };
     await assert.rejects(
       () => simulated(new LearnedSource(model), narrow(gpu), options, async () => {}),
       refused(/fewer items/),
     );
-    model.destroy();
   }));

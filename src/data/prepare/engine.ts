@@ -52,7 +52,9 @@ export class Engine {
         // The file is for what does not fit in memory. Nothing is read from it later, so a log of changes, forced to
         // the disk at every statement, would be for nothing.
         ...workFolder === "" ? [] : [
-          `ATTACH ${literal(`${workFolder}/work.duckdb`)} AS work (RECOVERY_MODE no_wal_writes)`,
+          `ATTACH ${
+            literal(`${workFolder}/work.duckdb`)
+          } AS work (RECOVERY_MODE no_wal_writes, STORAGE_VERSION 'latest')`,
           "USE work",
           "PRAGMA disable_checkpoint_on_shutdown",
         ],

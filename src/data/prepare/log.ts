@@ -80,7 +80,7 @@ async function begin(engine: Engine, options: LogOptions, signal?: AbortSignal):
 
 const CLICKS_OF_LISTS = "Reading the clicks of lists";
 /** The steps after which the pages are looked at. */
-const CLICKS_APART = "Which displayed items were clicked";
+const CLICKS_APART = "Clicks that belong to no page";
 const PAGES_DONE = "Looking at the pages";
 
 function stepsOfLog(options: LogOptions): Step[] {
@@ -91,13 +91,13 @@ function stepsOfLog(options: LogOptions): Step[] {
   ];
   const [values, ...reading] = stepsOf(logScript);
   const [lists, ...clicksOfLists] = options.items === undefined ? [] : stepsOf(listsScript);
-  const done = "DROP VIEW IF EXISTS row_read; DROP TABLE IF EXISTS row_of_gap; DROP TABLE log_read";
+  const done = "DROP VIEW row_read; DROP TABLE IF EXISTS row_of_gap; DROP TABLE log_read";
   return [
     ...[values, lists].filter((step) => step !== undefined),
     ...reading,
     ...clicksOfLists,
     ...scripts.flatMap(stepsOf),
-    { title: PAGES_DONE, sql: done },
+    { title: "Leaving the log", sql: done },
   ];
 }
 
@@ -229,14 +229,13 @@ async function expectClicksFound(engine: Engine, options: LogOptions): Promise<v
 /** The columns and options that make a page, for what does not fit. */
 const GUIDE = "data/README.md shows which command fits which log.";
 
-/** Looks at `displayed`. @throws UserError for pages that cannot be what was displayed, unless they are taken as they are. */
+/** Looks at `page_of`. @throws UserError for pages that cannot be what was displayed, unless they are taken as they are. */
 async function expectPages(engine: Engine, options: LogOptions): Promise<void> {
   const { pages = "log", page, items, pageGap } = options;
   await expectOnePropensity(engine, options);
   const [row = {}] = await engine.rows(
-    "SELECT count(*) AS pages, count(*) FILTER (n > 1) AS longer, count(*) FILTER (clicked) AS clicked, " +
-      `min(time) = max(time) AS "one time", ${TIMES} ` +
-      "FROM (SELECT count(*) AS n, min(time) AS time, bool_or(clicked) AS clicked FROM displayed GROUP BY user_id, page)",
+    "SELECT count(*) AS pages, count(*) FILTER (items > 1) AS longer, count(*) FILTER (clicks > 0) AS clicked, " +
+      `min(time) = max(time) AS "one time", ${TIMES} FROM page_of`,
   );
   const [count, longer, clicked] = [Number(row.pages), Number(row.longer), Number(row.clicked)];
   if (count === 0) return; // told where users are counted
@@ -284,9 +283,7 @@ async function expectPages(engine: Engine, options: LogOptions): Promise<void> {
 /** @throws UserError for pages whose items have several, unless each item has its own. */
 async function expectOnePropensity(engine: Engine, { propensity, propensityOf }: LogOptions): Promise<void> {
   if (propensity === undefined || propensityOf === "item") return;
-  const several = await engine.number(
-    "SELECT count(*) FROM (SELECT 1 FROM displayed GROUP BY user_id, page HAVING min(propensity) <> max(propensity))",
-  );
+  const several = await engine.number("SELECT count(*) FROM page_of WHERE has_several_propensities");
   if (several === 0) return;
   throw new UserError(
     `Expected one ${propensity} on all rows of a page, found several on ${

@@ -15,6 +15,7 @@ import type { StepStanding } from "../log_source.ts";
 import { featuresOf, sharesOf, VOCABULARY, writeVocabulary } from "./like.ts";
 import { MANIFEST, type Manifest, manifestSchema } from "../manifest.ts";
 import type { SourceFile } from "./sources.ts";
+import roundsScript from "../../../data/rounds.sql" with { type: "text" };
 import usersScript from "../../../data/users.sql" with { type: "text" };
 import preparedScript from "../../../data/prepared.sql" with { type: "text" };
 
@@ -93,6 +94,7 @@ export async function prepare(
     await engine.run(
       "CREATE TABLE skipped (kind VARCHAR, count BIGINT); CREATE TABLE note (text VARCHAR)",
     );
+    await engine.run(roundsScript);
     onStep?.(outside("Looking at the source"));
     const begun = await recipe(engine, path, signal);
     await engine.setVariables({

@@ -222,29 +222,25 @@ async function withEvaluation<T>(
   shards: number,
   use: (evaluation: Evaluation<ChoiceFigures & Partial<GameFigures>>) => Promise<T>,
 ): Promise<T> {
-  const made = new Made();
-  try {
-    const model = made.keep(new UserModel(gpu, source.items, config, { weights: partOf(weights, "") }));
-    const counted = countedFor(model, source, users);
-    const deviceLog = source.log &&
-      made.keep(new DeviceLog(gpu, source.log, undefined, undefined, counted));
-    if (!game) {
-      return await use(
-        made.keep(await Evaluation.ofModel(model, deviceLog, source, users, shards, { counted })),
-      );
-    }
-    const own = { weights: partOf(weights, GENERATOR_PREFIX) };
-    const generator = game.generator
-      ? made.keep(createGenerator(gpu, source.items, game.generator, own))
-      : undefined;
-    const evaluation = await evaluateGame(model, generator, game, deviceLog, source, users, {
-      shards,
-      counted,
-    });
-    return await use(made.keep(evaluation));
-  } finally {
-    made.destroy();
+  using made = new Made();
+  const model = made.keep(new UserModel(gpu, source.items, config, { weights: partOf(weights, "") }));
+  const counted = countedFor(model, source, users);
+  const deviceLog = source.log &&
+    made.keep(new DeviceLog(gpu, source.log, undefined, undefined, counted));
+  if (!game) {
+    return await use(
+      made.keep(await Evaluation.ofModel(model, deviceLog, source, users, shards, { counted })),
+    );
   }
+  const own = { weights: partOf(weights, GENERATOR_PREFIX) };
+  const generator = game.generator
+    ? made.keep(createGenerator(gpu, source.items, game.generator, own))
+    : undefined;
+  const evaluation = await evaluateGame(model, generator, game, deviceLog, source, users, {
+    shards,
+    counted,
+  });
+  return await use(made.keep(evaluation));
 }
 
 await runMain(main);

@@ -73,10 +73,8 @@ async function main(): Promise<number> {
       progress.stop();
       if (formulas > 0) {
         say(
-          `${
-            thousands(formulas)
-          } cells of ${options.out} begin as formulas do, and stand as the log has them: a spreadsheet ` +
-            "may run them. Import its columns as text, or write .parquet.",
+          `${thousands(formulas)} cells of ${options.out} begin as formulas do, and stand as the log has ` +
+            "them: a spreadsheet may run them. Import its columns as text, or write .parquet.",
         );
       }
       console.log(

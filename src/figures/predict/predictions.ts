@@ -45,14 +45,10 @@ export async function* predictions(
 ): AsyncGenerator<Prediction[]> {
   const { source, users: userIds, items } = data;
   const rowsOf = rowsWith(model.config, items);
-  const evaluation = await Evaluation.ofModel(model, undefined, source, users, shards);
-  try {
-    for await (const { users: own, log, utilities } of evaluation.scored(onShard)) {
-      signal.throwIfAborted();
-      for (const [k, user] of own.entries()) yield rowsOf(k, userIds.of(user), log, utilities);
-    }
-  } finally {
-    evaluation.destroy();
+  using evaluation = await Evaluation.ofModel(model, undefined, source, users, shards);
+  for await (const { users: own, log, utilities } of evaluation.scored(onShard)) {
+    signal.throwIfAborted();
+    for (const [k, user] of own.entries()) yield rowsOf(k, userIds.of(user), log, utilities);
   }
 }
 

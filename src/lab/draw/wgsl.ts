@@ -1,8 +1,7 @@
 /** WGSL with its parts marked, a line each, so that lines can be numbered and found. */
 
-import { type Html, markup } from "../../report/html.ts";
-
-type Kind = "comment" | "keyword" | "type" | "attribute" | "number" | "call";
+import { highlightText, languages } from "prism-code-editor/prism";
+import { Html, markup } from "../../report/html.ts";
 
 const KEYWORDS =
   "const let var fn if else for while loop return struct switch case default break continue discard true " +
@@ -10,35 +9,22 @@ const KEYWORDS =
 const TYPES =
   "(?:bool|[iuf]32|f16|vec[234][iufh]?|mat[234]x[234][fh]?|array|atomic|texture_storage_2d|rgba32float)";
 
-const PARTS: readonly (readonly [Kind, string])[] = [
-  ["comment", "//.*"],
-  ["attribute", "@\\w+"],
-  ["number", "\\b(?:0x[0-9a-fA-F]+|\\d+\\.?\\d*(?:e[+-]?\\d+)?|\\.\\d+)[iufh]?\\b"],
-  ["keyword", `\\b(?:${KEYWORDS.replaceAll(" ", "|")})\\b`],
-  ["type", `\\b${TYPES}\\b`],
-  ["call", "\\b[a-zA-Z_]\\w*(?=\\()"],
-];
-const PATTERN = new RegExp(PARTS.map(([, pattern]) => `(${pattern})`).join("|"), "g");
-
-/** A line with its parts in spans of the classes `wgsl-comment`, `wgsl-keyword`, ... */
-export function wgslLine(line: string): Html {
-  const parts: Html[] = [];
-  let at = 0;
-  for (const match of line.matchAll(PATTERN)) {
-    const [text, ...groups] = match;
-    const kind = PARTS[groups.findIndex((group) => group !== undefined)]?.[0];
-    if (match.index > at) parts.push(markup`${line.slice(at, match.index)}`);
-    parts.push(markup`<span class="wgsl-${kind ?? "comment"}">${text}</span>`);
-    at = match.index + text.length;
-  }
-  return markup`${parts}${line.slice(at)}`;
-}
+/** Prism's name of the grammar. Its own one knows neither `vec4f` nor `override`. */
+export const WGSL = "wgsl";
+languages[WGSL] = {
+  comment: /\/\/.*/g,
+  attribute: /@\w+/,
+  number: /\b(?:0x[0-9a-fA-F]+|\d+\.?\d*(?:e[+-]?\d+)?)[iufh]?\b|\.\d+[fh]?\b/,
+  keyword: new RegExp(`\\b(?:${KEYWORDS.replaceAll(" ", "|")})\\b`),
+  type: new RegExp(`\\b${TYPES}\\b`),
+  call: /\b[a-zA-Z_]\w*(?=\()/,
+};
 
 /** @param marked numbers of lines, from 1, that stand out */
 export function wgslListing(text: string, marked: readonly number[]): Html {
   const set = new Set(marked);
-  const lines = text.replace(/\n$/, "").split("\n").map((line, k) =>
-    set.has(k + 1) ? markup`<mark>${wgslLine(line)}</mark>\n` : markup`<span>${wgslLine(line)}</span>\n`
+  const lines = highlightText(text.replace(/\n$/, ""), WGSL).split("\n").map((line, k) =>
+    set.has(k + 1) ? markup`<mark>${new Html(line)}</mark>\n` : markup`<span>${new Html(line)}</span>\n`
   );
   return markup`<pre class="wgsl" tabindex="0" role="region" aria-label="WGSL as the driver gets it"><code>${lines}</code></pre>`;
 }

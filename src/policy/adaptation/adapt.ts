@@ -55,23 +55,19 @@ export async function adaptPolicy(
     ...(weights ? goingOn(config) : config),
     ...{ users: together, steps: interactions * together, seed, start: "empty" }, // they have never been met
   };
-  const trainer = await PolicyTrainer.create(gpu, users, own, { makeLearner, observes });
-  try {
-    if (weights) trainer.setWeights(weights(trainer.specs));
-    const rates = new Float64Array(interactions);
-    const { iterations } = trainer.schedule;
-    while (trainer.iteration < iterations) {
-      await trainer.run(trainer.schedule.endOfEpisode(trainer.iteration + 1), {
-        onStep: ({ iteration, reward }) => {
-          if (iteration <= interactions) rates[iteration - 1] = reward;
-        },
-      });
-      await onProgress?.(Math.min(interactions, trainer.iteration), interactions);
-    }
-    return rates;
-  } finally {
-    trainer.destroy();
+  using trainer = await PolicyTrainer.create(gpu, users, own, { makeLearner, observes });
+  if (weights) trainer.setWeights(weights(trainer.specs));
+  const rates = new Float64Array(interactions);
+  const { iterations } = trainer.schedule;
+  while (trainer.iteration < iterations) {
+    await trainer.run(trainer.schedule.endOfEpisode(trainer.iteration + 1), {
+      onStep: ({ iteration, reward }) => {
+        if (iteration <= interactions) rates[iteration - 1] = reward;
+      },
+    });
+    await onProgress?.(Math.min(interactions, trainer.iteration), interactions);
   }
+  return rates;
 }
 
 /** LinUCB from nothing. @returns [interactions] click rates. */

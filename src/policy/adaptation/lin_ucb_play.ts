@@ -8,6 +8,7 @@ import { Simulator } from "../../simulate/simulator.ts";
 import type { UsersSource } from "../../simulate/users.ts";
 import { Arena } from "../../gpu/arena.ts";
 import { Commands } from "../../gpu/commands.ts";
+import { Made } from "../../gpu/made.ts";
 import { readViews } from "../../gpu/readback.ts";
 import { Page } from "../../simulate/page.ts";
 import { PageHeaders, PageProgram } from "../../simulate/page_program.ts";
@@ -115,41 +116,38 @@ export async function playLinUcb(
   { values, width }: ItemVectors,
   options: PlayOptions,
 ): Promise<EpisodeLog[]> {
-  const simulator = await Simulator.create(gpu, users, { ...options, together: options.users });
+  using simulator = await Simulator.create(gpu, users, { ...options, together: options.users });
   const { episodes, firstEpisode = 0, learns, onPage } = options;
   const { users: U, slate, pages, repeats } = simulator.settings;
-  try {
-    const agent = new LinUcbAgent(bandit, values, width, U, slate, repeats);
-    const logs: EpisodeLog[] = [];
-    for (let e = 0; e < episodes; e++) {
-      const log = emptyLog({ episode: firstEpisode + e, firstUser: 0, users: U, pages, slate });
-      await simulator.reset(log.episode);
-      agent.newUsers();
-      let here = new Uint8Array(U).fill(1);
-      for (let page = 0; page < pages; page++) {
-        const slates = agent.slates();
-        const { reward, choice, probability, terminated } = await simulator.step(slates);
-        const seen = here;
-        agent.tell(slates, choice, (user) => seen[user] === 1, learns);
-        log.slates.set(slates, page * U * slate);
-        log.choices.set(choice, page * U);
-        log.rewards.set(reward, page * U);
-        log.probabilities.set(probability, page * U);
-        log.present.set(seen, page * U);
-        here = terminated.map((gone) => 1 - gone);
-        await onPage?.(e * pages + page + 1, episodes * pages);
-      }
-      logs.push(log);
+  const agent = new LinUcbAgent(bandit, values, width, U, slate, repeats);
+  const logs: EpisodeLog[] = [];
+  for (let e = 0; e < episodes; e++) {
+    const log = emptyLog({ episode: firstEpisode + e, firstUser: 0, users: U, pages, slate });
+    await simulator.reset(log.episode);
+    agent.newUsers();
+    let here = new Uint8Array(U).fill(1);
+    for (let page = 0; page < pages; page++) {
+      const slates = agent.slates();
+      const { reward, choice, probability, terminated } = await simulator.step(slates);
+      const seen = here;
+      agent.tell(slates, choice, (user) => seen[user] === 1, learns);
+      log.slates.set(slates, page * U * slate);
+      log.choices.set(choice, page * U);
+      log.rewards.set(reward, page * U);
+      log.probabilities.set(probability, page * U);
+      log.present.set(seen, page * U);
+      here = terminated.map((gone) => 1 - gone);
+      await onPage?.(e * pages + page + 1, episodes * pages);
     }
-    return logs;
-  } finally {
-    simulator.destroy();
+    logs.push(log);
   }
+  return logs;
 }
 
 /** [I, G] as policies see them: dense features, otherwise what the model makes of an item. */
 export async function itemVectorsOf(gpu: Gpu, source: UsersSource): Promise<ItemVectors> {
-  const arena = new Arena(gpu, "item vectors");
+  using made = new Made();
+  const arena = made.keep(new Arena(gpu, "item vectors"));
   const page = new Page(gpu, arena, {
     users: 1,
     slate: 1,
@@ -157,21 +155,14 @@ export async function itemVectorsOf(gpu: Gpu, source: UsersSource): Promise<Item
     pages: 1,
     startClicks: 0,
   });
-  const users = source.users(page);
-  try {
-    const prepare = users.prepare();
-    const headers = new PageHeaders(arena, page, 1, prepare);
-    const program = await PageProgram.record(gpu, "item vectors", headers, prepare);
-    headers.put({ users: 1, firstUser: 0, episode: 0, seed: 0 }, () => 0);
-    const commands = new Commands(gpu, "item vectors");
-    program.encode(commands, 0);
-    gpu.queue.submit([commands.finish()]);
-    const { view, columns, groups } = users.itemVectors;
-    const [words] = await readViews(gpu, [view]);
-    const floats = new Float32Array(words?.buffer ?? new ArrayBuffer(0));
-    return { values: unpadRows(floats, source.itemCount, columns, groups), width: columns };
-  } finally {
-    users.destroy();
-    arena.destroy();
-  }
+  const users = made.keep(source.users(page));
+  const prepare = users.prepare();
+  const headers = new PageHeaders(arena, page, 1, prepare);
+  const program = await PageProgram.record(gpu, "item vectors", headers, prepare);
+  headers.put({ users: 1, firstUser: 0, episode: 0, seed: 0 }, () => 0);
+  Commands.submit(gpu, "item vectors", (commands) => program.encode(commands, 0));
+  const { view, columns, groups } = users.itemVectors;
+  const [words] = await readViews(gpu, [view]);
+  const floats = new Float32Array(words?.buffer ?? new ArrayBuffer(0));
+  return { values: unpadRows(floats, source.itemCount, columns, groups), width: columns };
 }

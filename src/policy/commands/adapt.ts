@@ -1,8 +1,6 @@
 /** `policy adapt`: how fast policies get good with users that they have never met. */
 
-import { dirname } from "node:path";
 import { Command } from "commander";
-import { atomicWriteFile, makeFolder } from "../../run/files/atomic_write.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import {
   adaptationCurve,
@@ -18,14 +16,13 @@ import { OpenedPolicy } from "../trained_policy.ts";
 import { type PolicySubject, subjectText } from "../policy_config.ts";
 import { signed, signedRange } from "../../figures/told.ts";
 import { adaptationPageOf } from "../../report/adaptation_page.ts";
-import { readPageParts } from "../../report/page_shell.ts";
+import { writePage } from "../../report/page_shell.ts";
 import type { UsersSource } from "../../simulate/users.ts";
 import { withDevice } from "../../simulate/commands/found_users.ts";
 import { UserError } from "../../user_error.ts";
 import { OUT_FILE } from "../../cli/arguments.ts";
 import { addEnvironmentOptions, type EnvironmentOptions } from "../../simulate/commands/users_options.ts";
 import { folder, LARGEST_SEED, outputFile, wholeNumber } from "../../cli/options.ts";
-import type { PolicyAction } from "./action.ts";
 import { EXIT_INTERRUPTED, say } from "../../run/commands/run_stages.ts";
 import { stopOnSignals } from "../../cli/stop.ts";
 import { findEnvironments, type FoundEnvironments } from "./environments.ts";
@@ -47,7 +44,7 @@ interface Options extends EnvironmentOptions {
   json: boolean;
 }
 
-export function policyAdaptCommand(action: PolicyAction): Command {
+export function policyAdaptCommand(): Command {
   const command = new Command("adapt")
     .description(
       "Lets a policy go on learning with users that it has never met, beside the same algorithm from scratch and LinUCB: the " +
@@ -67,7 +64,9 @@ export function policyAdaptCommand(action: PolicyAction): Command {
     testModel: "the new users: those of a second model over the same items",
     shop: "or those of the made-up shop that the model's log is of",
   });
-  return command.action((folder: string, options: Options) => action(() => run(folder, options)));
+  return command.action(async (folder: string, options: Options) => {
+    Deno.exitCode = await run(folder, options);
+  });
 }
 
 async function run(folder: string, options: Options): Promise<number> {
@@ -110,9 +109,8 @@ async function findNewUsers(trainedOn: PolicySubject, options: Options): Promise
   const { shop, testModel } = options;
   if (trainedOn.kind === "model" && (shop === undefined) === (testModel === undefined)) {
     throw new UserError(
-      `Expected --shop or --test-model, whose users the policy meets, got ${
-        shop === undefined ? "neither" : "both"
-      }.`,
+      "Expected --shop or --test-model, whose users the policy meets, got " +
+        `${shop === undefined ? "neither" : "both"}.`,
     );
   }
   return await findEnvironments(trainedOn, options);
@@ -190,9 +188,7 @@ async function tell(
     ["new users", environment],
     ["users of an interaction", String(users)],
   ] as const;
-  const page = adaptationPageOf(facts, environment, policies, { users, window }, await readPageParts());
-  await makeFolder(dirname(out));
-  await atomicWriteFile(out, page);
+  await writePage(out, adaptationPageOf(facts, environment, policies, { users, window }));
   const curves = policies.map((one) => ({ name: one.name, points: adaptationCurve(one, window) }));
   const differences = adaptationDifferences(policies);
   if (json) {

@@ -1,8 +1,6 @@
 /** `policy compare`: policies with users that they learned on, with others, and with those of the truth. */
 
-import { dirname } from "node:path";
 import { Command, Option } from "commander";
-import { atomicWriteFile, makeFolder } from "../../run/files/atomic_write.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import type { Made } from "../../gpu/made.ts";
 import { compare, type CompareOptions, type Contender } from "../comparison/compare.ts";
@@ -15,7 +13,7 @@ import { linUcb, onDevice, optimum } from "../comparison/contenders.ts";
 import { subjectText } from "../policy_config.ts";
 import { HOLDS } from "../../figures/told.ts";
 import { verdictsOn } from "../comparison/verdict.ts";
-import { readPageParts } from "../../report/page_shell.ts";
+import { writePage } from "../../report/page_shell.ts";
 import { policyPageOf } from "../../report/policy_page.ts";
 import { usualPoints } from "../../simulate/host/exact_shop.ts";
 import { ShopSource } from "../../simulate/shop_users.ts";
@@ -29,7 +27,6 @@ import { exploreOption } from "../../simulate/commands/options.ts";
 import type { Exploration } from "../../simulate/explore.ts";
 import type { Policy } from "../../simulate/policy.ts";
 import { folder, LARGEST_SEED, outputFile, path, wholeNumber } from "../../cli/options.ts";
-import type { PolicyAction } from "./action.ts";
 import { figuresText, slatesText } from "./compare_text.ts";
 import { findEnvironments, type OpenedEnvironments } from "./environments.ts";
 import {
@@ -64,7 +61,7 @@ interface Options extends EnvironmentOptions {
   json: boolean;
 }
 
-export function policyCompareCommand(action: PolicyAction): Command {
+export function policyCompareCommand(): Command {
   const command = new Command("compare")
     .description(
       "Compares policies with each other and with simple ones: on the model that they learned on, on a second one, and on the " +
@@ -77,10 +74,8 @@ export function policyCompareCommand(action: PolicyAction): Command {
     )
     .option(
       "--with <names>",
-      `rivals, of ${
-        RIVALS.join(", ")
-      }: greedy shows what the model holds best for this page alone; linucb learns on the host, ` +
-        "slowly where the catalogue is large",
+      `rivals, of ${RIVALS.join(", ")}: greedy shows what the model holds best for this page alone; ` +
+        "linucb learns on the host, slowly where the catalogue is large",
       rivals,
       ["greedy", "popular", "random"] as const,
     )
@@ -109,12 +104,7 @@ export function policyCompareCommand(action: PolicyAction): Command {
     testModel: "a second model over the same items, of other users",
     shop: "the truth of the made-up shop that the model's log is of",
   });
-  return command.action((folders: readonly string[], options: Options) =>
-    action(async () => {
-      await run(folders, options);
-      return 0;
-    })
-  );
+  return command.action(run);
 }
 
 function eachFolder(text: string, before: readonly string[] = []): string[] {
@@ -252,26 +242,21 @@ async function tell(
   { out, json, users, seed }: Options,
 ): Promise<void> {
   const [first] = policies;
-  const page = policyPageOf(
-    {
-      title: "Policies compared",
-      facts: [
-        ["policies", policies.map(({ path }) => path).join(", ")],
-        ["trained on", first ? subjectText(first.config.trainedOn) : ""],
-        ["users", thousands(users)],
-        ["seed", String(seed)],
-      ],
-      notes,
-      curves: await Promise.all(policies.map(async ({ path, name, config: { training: { seed } } }) => ({
-        name: `${name} (${path}), seed ${seed}`,
-        points: await readCurve(path),
-      }))),
-    },
-    comparisons,
-    await readPageParts(),
-  );
-  await makeFolder(dirname(out));
-  await atomicWriteFile(out, page);
+  const head = {
+    title: "Policies compared",
+    facts: [
+      ["policies", policies.map(({ path }) => path).join(", ")],
+      ["trained on", first ? subjectText(first.config.trainedOn) : ""],
+      ["users", thousands(users)],
+      ["seed", String(seed)],
+    ] as const,
+    notes,
+    curves: await Promise.all(policies.map(async ({ path, name, config: { training: { seed } } }) => ({
+      name: `${name} (${path}), seed ${seed}`,
+      points: await readCurve(path),
+    }))),
+  };
+  await writePage(out, policyPageOf(head, comparisons));
   const returns = out.replace(/\.html?$/i, "-returns.csv");
   await writeReturns(returns, { startedAs: undefined }, returnsOf(comparisons));
   const verdicts = comparisons.map((comparison) => verdictsOn(comparison));

@@ -134,9 +134,9 @@ export function truthOf(
   const own = featuresOf(data.source);
   if (!own || !sameNumbers(own, values)) {
     throw new UserError(
-      `Expected a shop with the items of the model's log, got --shop ${name}${
-        dataSeed === undefined ? "" : ` --data-seed ${dataSeed}`
-      }, which has others: its users would click on what the policies do not know.`,
+      "Expected a shop with the items of the model's log, got --shop " +
+        `${name}${dataSeed === undefined ? "" : ` --data-seed ${dataSeed}`}, which has others: its users ` +
+        "would click on what the policies do not know.",
     );
   }
   return new ShopSource(shop, values);
@@ -152,12 +152,8 @@ function expectSameItems(one: OpenedDataset, other: OpenedDataset, model: string
   if (sameItems(one, other)) return;
   const countOf = ({ source }: OpenedDataset) => thousands(source.items.shape.count);
   throw new UserError(
-    `Expected --test-model over the same items, got ${model} over others: ${
-      countOf(other)
-    } items in the place of ` +
-      `${
-        countOf(one)
-      }, or the same number in another order. Train it on the same data set; of a made-up shop with ` +
-      "the same --data-seed and another --data-users-seed.",
+    `Expected --test-model over the same items, got ${model} over others: ${countOf(other)} items in the ` +
+      `place of ${countOf(one)}, or the same number in another order. Train it on the same data set; of ` +
+      "a made-up shop with the same --data-seed and another --data-users-seed.",
   );
 }

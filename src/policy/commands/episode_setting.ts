@@ -78,17 +78,15 @@ function poolOf(pool: PoolArgument, data: OpenedDataset): PoolOptions {
     const item = data.items.numberOf(id);
     if (item === undefined) {
       throw new UserError(
-        `${path}:${place}: expected the id of an item of ${data.source.name}, got ${
-          JSON.stringify(id)
-        }, which it does not have. Its first item is ${JSON.stringify(data.items.of(0))}.`,
+        `${path}:${place}: expected the id of an item of ${data.source.name}, got ${JSON.stringify(id)}, ` +
+          `which it does not have. Its first item is ${JSON.stringify(data.items.of(0))}.`,
       );
     }
     const before = places.get(item);
     if (before !== undefined) {
       throw new UserError(
-        `${path}:${place}: expected each item once, got ${
-          JSON.stringify(id)
-        }, which stands at ${before} already.`,
+        `${path}:${place}: expected each item once, got ${JSON.stringify(id)}, which stands at ${before} ` +
+          "already.",
       );
     }
     places.set(item, place);

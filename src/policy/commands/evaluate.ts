@@ -14,10 +14,10 @@ import { shopOption } from "../../simulate/commands/users_options.ts";
 import { type Exploration, TEMPERATURES } from "../../simulate/explore.ts";
 import { thousands } from "../../thousands.ts";
 import { UserError } from "../../user_error.ts";
-import { type EstimatorName, estimators, evaluate, type Evaluation } from "../evaluation/evaluate.ts";
+import { type EstimatorName, estimators } from "../evaluation/estimators.ts";
+import { evaluate, type Evaluation } from "../evaluation/evaluate.ts";
 import { evidenceOf } from "../evaluation/evidence.ts";
 import type { OpenedPolicy } from "../trained_policy.ts";
-import type { PolicyAction } from "./action.ts";
 import {
   clicksOf,
   digits,
@@ -43,7 +43,7 @@ interface Options {
   json: boolean;
 }
 
-export function policyEvaluateCommand(action: PolicyAction): Command {
+export function policyEvaluateCommand(): Command {
   const command = new Command("evaluate")
     .description(
       "Says what a policy would have earned on logged pages that others drew, by their propensities: on the next page of each " +
@@ -79,12 +79,7 @@ export function policyEvaluateCommand(action: PolicyAction): Command {
       "after",
       "\nExample:\n  deno task policy evaluate --log runs/data/drawn --model runs/a --policy greedy --explore plackett-luce:0.7",
     );
-  return command.action((options: Options) =>
-    action(async () => {
-      await run(options);
-      return 0;
-    })
-  );
+  return command.action(run);
 }
 
 async function run(options: Options): Promise<void> {
@@ -128,9 +123,8 @@ async function usersAndLog(
   const [both, none] = [model !== undefined && shop !== undefined, (model ?? shop ?? opened) === undefined];
   if (both || none) {
     throw new UserError(
-      `Expected --model (a run) or --shop (a truth), who says what is clicked, got ${
-        both ? "both" : "neither"
-      }.`,
+      "Expected --model (a run) or --shop (a truth), who says what is clicked, got " +
+        `${both ? "both" : "neither"}.`,
     );
   }
   if (dataSeed !== undefined && shop === undefined) {
@@ -154,7 +148,7 @@ function evaluationText(
   notes: readonly string[],
 ): string {
   const { pages, users, left, estimates, decisions, effective, largest, weight } = found;
-  const rows = Object.entries(estimators).flatMap(([key, title]) => {
+  const rows = Object.entries(estimators).flatMap(([key, { title }]) => {
     const figure = estimates[key as EstimatorName];
     return figure ? [[title, digits(figure.mean), range(figure)]] : [];
   });
@@ -166,15 +160,13 @@ function evaluationText(
     "under the policy, and a whole life of it, is not.",
     ...(decisions
       ? [
-        `The first ${decisions.pages} pages under the policy, per-decision DR: ${
-          digits(decisions.clicks.mean)
-        } clicks a user (${range(decisions.clicks)}).`,
+        `The first ${decisions.pages} pages under the policy, per-decision DR: ` +
+        `${digits(decisions.clicks.mean)} clicks a user (${range(decisions.clicks)}).`,
       ]
       : []),
-    `Effective sample: ${(100 * effective).toFixed(0)} % of the pages; the ten of the largest weights have ` +
-    `${(100 * largest).toPrecision(2)} % of all weight. Mean weight: ${digits(weight.mean)} (${
-      range(weight)
-    }).`,
+    `Effective sample: ${(100 * effective).toFixed(0)} % of the pages; the ten of the largest weights ` +
+    `have ${(100 * largest).toPrecision(2)} % of all weight. Mean weight: ${digits(weight.mean)} ` +
+    `(${range(weight)}).`,
     ...verdictsOf(found),
     ...(estimates.rips
       ? [
@@ -184,9 +176,8 @@ function evaluationText(
       : []),
     ...(left > 0
       ? [
-        `${
-          thousands(left)
-        } pages of other sizes, of no known propensity or beyond the policy's are left out.`,
+        `${thousands(left)} pages of other sizes, of no known propensity or beyond the policy's are left ` +
+        "out.",
       ]
       : []),
     ...notes,

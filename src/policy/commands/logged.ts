@@ -14,7 +14,7 @@ import { UserError } from "../../user_error.ts";
 import { type Comparison, differenceIn, trainingsOf } from "../comparison/comparison.ts";
 import type { MeanFigure } from "../comparison/figures.ts";
 import { RIVAL } from "../comparison/verdict.ts";
-import { doublyRobust } from "../evaluation/estimators.ts";
+import { estimators } from "../evaluation/estimators.ts";
 import { evaluate, type Evaluation, figureOf } from "../evaluation/evaluate.ts";
 import { evidenceOf } from "../evaluation/evidence.ts";
 import type { PolicyTask } from "../learning/config.ts";
@@ -102,9 +102,8 @@ export function verdictsOf({ estimates: { model, dr }, gap, weight, off }: Evalu
       : []),
     ...(off !== undefined && Math.abs(off - 1) > OFF
       ? [
-        `The log was not drawn by these scores at that temperature: a propensity is ${
-          off.toPrecision(3)
-        } times theirs. Then IIPS means nothing.`,
+        "The log was not drawn by these scores at that temperature: a propensity is " +
+        `${off.toPrecision(3)} times theirs. Then IIPS means nothing.`,
       ]
       : []),
   ];
@@ -152,9 +151,13 @@ export async function loggedPolicies(
         ...{ log: clicks, model, policy, slate, pages, repeats, temperature },
         onProgress: (done, of) => onProgress(called, done, of),
       });
-      const { user, weight, reward, q, v } = evidence;
-      const own = doublyRobust(weight, reward, q, v).values;
-      found.push({ policy: name, evaluation: evaluate(evidence, called, temperature), user, own });
+      const own = estimators.dr.terms(evidence).values;
+      found.push({
+        policy: name,
+        evaluation: evaluate(evidence, called, temperature),
+        user: evidence.user,
+        own,
+      });
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       found.push({ policy: name, refused: error.message });
@@ -194,11 +197,10 @@ export function loggedText(log: string, comparison: Comparison, policies: readon
       ...verdictsOf(evaluation).map((text) => `${policy}: ${text}`),
       ...(apart
         ? [
-          `${policy}: over a life in ${own?.name} it is ${here} than ${RIVAL}, on the next page of the log ${there} ` +
-          `(${signed(lessRival.mean, 4)}, 95 %: ${
-            lessRival.interval ? signedRange(lessRival.interval, 4) : "-"
-          }). A policy that ` +
-          "plans may give up clicks now for later ones, which the log does not show; one that is misled, too.",
+          `${policy}: over a life in ${own?.name} it is ${here} than ${RIVAL}, on the next page of the ` +
+          `log ${there} (${signed(lessRival.mean, 4)}, 95 %: ` +
+          `${lessRival.interval ? signedRange(lessRival.interval, 4) : "-"}). A policy that plans may ` +
+          "give up clicks now for later ones, which the log does not show; one that is misled, too.",
         ]
         : []),
     ];

@@ -4,7 +4,6 @@ import { Command } from "commander";
 import { version } from "../../version.ts";
 import { runMain } from "../../cli/fail.ts";
 import { parseAndRun } from "../../cli/options.ts";
-import type { PolicyAction } from "./action.ts";
 import { policyAdaptCommand } from "./adapt.ts";
 import { policyCompareCommand } from "./compare.ts";
 import { policyEvaluateCommand } from "./evaluate.ts";
@@ -12,26 +11,19 @@ import { policyRankCommand } from "./rank.ts";
 import { policyRoundCommand } from "./round.ts";
 import { policyTrainCommand } from "./train.ts";
 
-/** The subcommands. Each ends by `action`. */
-const subcommands: readonly ((action: PolicyAction) => Command)[] = [
-  policyTrainCommand,
-  policyCompareCommand,
-  policyEvaluateCommand,
-  policyAdaptCommand,
-  policyRoundCommand,
-  policyRankCommand,
-];
-
+/** @returns the exit code that a subcommand has set. */
 async function main(): Promise<number> {
-  let code = 0;
-  const action: PolicyAction = async (run) => {
-    code = await run();
-  };
   const command = new Command("deno task policy")
     .description(
       "Trains policies that choose slates on simulated users, compares them, and asks them for a user's next slate.",
     )
     .version(version)
+    .addCommand(policyTrainCommand())
+    .addCommand(policyCompareCommand())
+    .addCommand(policyEvaluateCommand())
+    .addCommand(policyAdaptCommand())
+    .addCommand(policyRoundCommand())
+    .addCommand(policyRankCommand())
     .addHelpText(
       "after",
       "\nExamples:\n" +
@@ -44,9 +36,9 @@ async function main(): Promise<number> {
         "  deno task policy round --model runs/a --policy runs/cdqn --log runs/data/shown\n" +
         "\nA subcommand's options: deno task policy train --help. The guide is src/policy/README.md.",
     );
-  for (const subcommand of subcommands) command.addCommand(subcommand(action));
+  Deno.exitCode = 0; // a process may run several commands
   await parseAndRun(command, Deno.args);
-  return code;
+  return Deno.exitCode;
 }
 
 await runMain(main);

@@ -7,7 +7,6 @@ import { UserError } from "../../user_error.ts";
 import { findAgain, withDevice } from "../../simulate/commands/found_users.ts";
 import { memoryRowsOption } from "../../cli/open_data.ts";
 import { folder, IDS, wholeNumber } from "../../cli/options.ts";
-import type { PolicyAction } from "./action.ts";
 import { table } from "../../cli/table.ts";
 
 interface Options {
@@ -18,7 +17,7 @@ interface Options {
   json: boolean;
 }
 
-export function policyRankCommand(action: PolicyAction): Command {
+export function policyRankCommand(): Command {
   const command = new Command("rank")
     .description(
       "Prints the slate that a policy shows a user next: each item's utility and P(click) as the model has them, and the " +
@@ -46,12 +45,7 @@ export function policyRankCommand(action: PolicyAction): Command {
     .option("--json", "print JSON", false)
     .addOption(memoryRowsOption())
     .addHelpText("after", "\nExample:\n  deno task policy rank runs/slateq --history 3,141,59 --page 8");
-  return command.action((path: string, options: Options) =>
-    action(async () => {
-      await run(path, options);
-      return 0;
-    })
-  );
+  return command.action(run);
 }
 
 async function run(path: string, { history: ids, slate, page, memoryRows, json }: Options): Promise<void> {

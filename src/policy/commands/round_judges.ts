@@ -1,5 +1,9 @@
-/** What becomes of a policy: what the model that it plans with promises, what users make of its pages, and how far the model is off. */
+/**
+ * What becomes of a policy, and how that is told: what the model that it plans with promises, what users make of its pages, and how
+ * far the model is off.
+ */
 
+import * as v from "../../schema.ts";
 import { MemoryLog } from "../../data/log_source.ts";
 import { keyOf } from "../../data/philox.ts";
 import { type EpisodeLog, episodeLog } from "../../simulate/episode_log.ts";
@@ -11,7 +15,7 @@ import { startOf } from "../../simulate/start.ts";
 import type { UsersSource } from "../../simulate/users.ts";
 import { stepProgress } from "../../cli/progress.ts";
 import type { Stop } from "../../cli/stop.ts";
-import { ratioOf } from "../comparison/figures.ts";
+import { type MeanFigure, ratioOf } from "../comparison/figures.ts";
 import {
   type Judges,
   paired,
@@ -25,7 +29,87 @@ import type { OpenedPolicy } from "../trained_policy.ts";
 import { truthOf } from "./environments.ts";
 import { startsOf } from "./episode_setting.ts";
 import type { RoundOptions } from "./round_options.ts";
-import type { PlanFigures } from "./round_text.ts";
+import { signed, signedRange, type Told, toldBy } from "../../figures/told.ts";
+import type { Interval } from "../../figures/bootstrap.ts";
+import { table } from "../../cli/table.ts";
+import { thousands } from "../../thousands.ts";
+
+const figureSchema = v.object({
+  mean: v.finiteNumber(),
+  interval: v.nullable(v.pipe(v.tuple([v.finiteNumber(), v.finiteNumber()]), v.readonly())),
+});
+/**
+ * A policy as a round's folder has it: what was promised of it, and what became of it, in clicks a user; null where nobody saw
+ * its pages.
+ */
+export const planSchema = v.object({
+  /** By the model that it plans with, over as many pages as users saw. */
+  promised: figureSchema,
+  /** By users who saw its pages. */
+  made: v.nullable(figureSchema),
+  /** Promised less made. */
+  broken: v.nullable(figureSchema),
+  /** What its model predicts of the very pages that they saw, less what they made of them. */
+  error: v.nullable(figureSchema),
+  /** The same of the model that has learned from such pages, of users whom it has not learned from; null without a round after it. */
+  refitted: v.nullable(v.object({ ...figureSchema.entries, users: v.whole(1) })),
+  /** Clicks made, less those under the policy before by the same users. */
+  gain: v.nullable(figureSchema),
+  /** [U] clicks of each user who saw its pages. */
+  clicks: v.pipe(v.array(v.whole(0)), v.readonly()),
+});
+export type PlanFigures = v.InferOutput<typeof planSchema>;
+
+export function roundsText(policies: readonly PlanFigures[], { truth, users, out }: RoundOptions): string {
+  const rows = policies.flatMap(({ promised, made, broken, error, refitted, gain }, k) => {
+    const rowOf = (what: string, figure: MeanFigure | null, gap = true): string[][] => {
+      if (!figure) return [];
+      const { mean, interval } = figure;
+      const share = gap && made && made.mean > 0 ? `${signed(100 * mean / made.mean, 1)} %` : "";
+      const range = interval ? (gap ? signedRange : rangeText)(interval) : "no interval";
+      return [[what, gap ? signed(mean) : mean.toFixed(2), share, range]];
+    };
+    const own = [
+      ...rowOf("promised", promised, false),
+      ...rowOf("made", made, false),
+      ...rowOf("broken promise", broken),
+      ...rowOf("the model's error", error),
+      ...rowOf("after the refit", refitted),
+      ...rowOf("made more than before", gain),
+    ];
+    const name = k === 0 ? "the first" : `after round ${k}`;
+    return own.map((cells, row) => [row === 0 ? name : "", ...cells]);
+  });
+  const [first] = policies;
+  const [learned, judges] = truth
+    ? [
+      `${thousands(users)} users of the shop, and ${thousands(first?.clicks.length ?? 0)} others judge`,
+      "same",
+    ]
+    : ["the users of the log", `${thousands(first?.refitted?.users ?? 0)} test`];
+  return [
+    `Clicks a user; each round learns from ${learned}:`,
+    table(["policy", "", "clicks", "of those made", "95 % over users"], rows),
+    "promised: by the model that the policy plans with, over as many pages as users saw",
+    "made: by users who saw its pages",
+    "the model's error: clicks that it predicts of those very pages, less those made",
+    `after the refit: the same of the model that has learned from such pages, on the ${judges} users, none of whom it has learned from`,
+    ...policies.slice(1).flatMap(({ gain }, k) =>
+      gain ? [`After round ${k + 1} users ${WORDS[toldBy(gain.interval)]}.`] : []
+    ),
+    `The model and the policy of the last round are in ${out}/round-${policies.length - 1}`,
+  ].join("\n");
+}
+
+const WORDS: Readonly<Record<Told, string>> = {
+  better: "click more than before",
+  worse: "click less than before",
+  "not told apart": "click as before, as far as these can tell",
+};
+
+function rangeText([low, high]: Interval): string {
+  return `${low.toFixed(2)} to ${high.toFixed(2)}`;
+}
 
 /** A policy, and the model that it plans with. */
 export interface Plan {
@@ -71,16 +155,12 @@ async function onDevice<T>(plan: Plan, stop: Stop, use: (on: OnDevice) => Promis
         model,
         async play({ source, users, seed, episode }, title) {
           const logs: EpisodeLog[] = [];
-          const simulator = await Simulator.create(gpu, source, simulationOf(plan, users, seed));
-          try {
-            await simulator.run(made.keep(policy.policy(model)), {
-              firstEpisode: episode,
-              onProgress: told(title),
-              onLog: (log) => void logs.push(log),
-            });
-          } finally {
-            simulator.destroy();
-          }
+          using simulator = await Simulator.create(gpu, source, simulationOf(plan, users, seed));
+          await simulator.run(made.keep(policy.policy(model)), {
+            firstEpisode: episode,
+            onProgress: told(title),
+            onLog: (log) => void logs.push(log),
+          });
           return logs;
         },
         said: (judges) =>

@@ -106,10 +106,9 @@ export async function haveBegun({ out, ...options }: RoundOptions): Promise<bool
   for (const name of v.keyof(settingsSchema).options) {
     if (before[name] === options[name]) continue;
     throw new UserError(
-      `Expected the same settings as those of the rounds in ${out}, but ${name} is ${
-        before[name] ?? "not given"
-      } there and ` +
-        `${options[name] ?? "not given"} here. Choose another --out.`,
+      `Expected the same settings as those of the rounds in ${out}, but ${name} is ` +
+        `${before[name] ?? "not given"} there and ${options[name] ?? "not given"} here. Choose another ` +
+        "--out.",
     );
   }
   return true;

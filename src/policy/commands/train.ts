@@ -1,7 +1,8 @@
-/** `policy train`: a policy from simulated users. */
+/** `policy train`: a policy from simulated users; its options, and its folder. */
 
-import { Command } from "commander";
 import process from "node:process";
+import * as v from "../../schema.ts";
+import { Command } from "commander";
 import { expectPagesWithoutClick } from "../../data/log_source.ts";
 import { contentsOf, expectEmpty, OwnedFolder } from "../../run/files/owned_folder.ts";
 import { recordedShapes } from "../../gpu/kernel_shapes.ts";
@@ -15,8 +16,7 @@ import {
 import { type CurvePoint, PolicyFolder, type PolicyResult, runPolicy } from "../learning/policy_run.ts";
 import { readPolicy } from "../learning/policy_snapshot.ts";
 import { PolicyTrainer } from "../learning/policy_trainer.ts";
-import type { PolicyTrainingConfig } from "../learning/config.ts";
-import * as v from "../../schema.ts";
+import { type PolicyTrainingConfig, policyTrainingFields, policyTrainingSchema } from "../learning/config.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import type { OpenedPolicy } from "../trained_policy.ts";
@@ -28,35 +28,104 @@ import {
   subjectOf,
   withDevice,
 } from "../../simulate/commands/found_users.ts";
-import { givenOptions } from "../../cli/options.ts";
+import { folder, type GivenOptions, givenOptions, optionOf } from "../../cli/options.ts";
 import { compareMachine, EXIT_INTERRUPTED, machine, say, timestamp } from "../../run/commands/run_stages.ts";
-import type { PolicyAction } from "./action.ts";
-import {
-  addPolicyTrainOptions,
-  checkPolicyResume,
-  checkTrainedOn,
-  policyTrainingOf,
-  type PolicyTrainOptions,
-} from "./train_options.ts";
 import { trainingProgress } from "../../cli/progress.ts";
-import { quoted } from "../../cli/arguments.ts";
+import { quoted, RESUME, SAVE_DIR } from "../../cli/arguments.ts";
 import { type Stop, stopOnSignals } from "../../cli/stop.ts";
 import { thousands } from "../../thousands.ts";
+import { configOf } from "../../option.ts";
+import { addUsersOptions, checkUsers, type UsersOptions } from "../../simulate/commands/users_options.ts";
 
-export function policyTrainCommand(action: PolicyAction): Command {
+/** A clip of 0 is none. */
+interface PolicyTrainOptions extends UsersOptions, PolicyTrainingConfig {
+  saveDir?: string;
+  resume?: string;
+}
+
+type Names = readonly (keyof PolicyTrainingConfig)[];
+
+/** Groups stand in the help in this order, behind what is learned, and from whom. */
+const GROUPS: Readonly<Record<string, Names>> = {
+  Pages: ["slate", "pages", "users", "reward", "start", "repeats", "leave", "patience"],
+  Network: ["hidden", "trunk", "sharePositions"],
+  Learning: [
+    ...["target", "doubleQ", "targetEvery", "discount", "bootstrapAtEnd"] as const,
+    ...["learningRate", "rows", "stepsPerPage", "clip", "huber", "replay"] as const,
+    ...["epsilonStart", "epsilonEnd", "epsilonShare"] as const,
+  ],
+  Evaluation: ["evaluateEvery", "evaluationUsers"],
+};
+
+export function addPolicyTrainOptions(command: Command): Command {
+  const add = (names: Names) => {
+    for (const name of names) {
+      const { option } = policyTrainingFields[name];
+      if (option) command.addOption(optionOf(option));
+    }
+  };
+  add(["algorithm", "steps", "seed"]);
+  command.option(SAVE_DIR, "new or empty folder for the policy", folder)
+    .option(RESUME, "go on with the training in this folder, bit for bit; --steps may ask for more", folder);
+  addUsersOptions(command, { seed: "the model's, else 1" });
+  for (const [heading, names] of Object.entries(GROUPS)) {
+    command.optionsGroup(`${heading}:`);
+    add(names);
+  }
+  return command;
+}
+
+/** @throws UserError where it is not said whose clicks to learn from, or begin with, or it is said twice. */
+function checkTrainedOn(options: UsersOptions & Pick<PolicyTrainOptions, "start">): void {
+  checkUsers(options);
+  if (options.truth && options.start !== "empty" && options.dataUsersSeed !== undefined) {
+    throw new UserError(
+      "Expected --start without --data-users-seed: a policy that is trained on the truth of a shop begins with the clicks of " +
+        "the shop's own users. Leave it out.",
+    );
+  }
+  if (!options.truth || options.model === undefined) return;
+  throw new UserError("Expected --model or --truth, got both. A policy is trained on one kind of users.");
+}
+
+/** The training that the options ask for. @throws UserError for options that make no sense together. */
+export function policyTrainingOf(options: PolicyTrainOptions): PolicyTrainingConfig {
+  const config = configOf(policyTrainingFields, { ...options });
+  const training = v.parse(policyTrainingSchema, { ...config, clip: config.clip === 0 ? null : config.clip });
+  if (training.algorithm !== "cdqn" && (training.target !== "common" || training.sharePositions)) {
+    throw new UserError(
+      `Expected --target and --share-positions with --algorithm cdqn, got them with ${training.algorithm}, which has no ` +
+        "positions.",
+    );
+  }
+  return training;
+}
+
+/** @throws UserError for other options beside --resume. */
+function checkPolicyResume(given: GivenOptions): void {
+  const allowed = ["resume", "steps", "memoryRows"];
+  const extra = [...given].filter(([name]) => !allowed.includes(name)).map(([, flag]) => flag);
+  if (extra.length === 0) return;
+  throw new UserError(
+    `Expected --resume alone or with --steps, got ${extra.join(", ")} too: a resumed training keeps its ` +
+      "settings.",
+  );
+}
+
+export function policyTrainCommand(): Command {
   const command = new Command("train").description(
     "Trains a policy on simulated users: those of a learned model, or the truth of a made-up shop. Users, what is " +
       "remembered of them and the networks stand on the device.",
   );
   addPolicyTrainOptions(command);
-  return command.action((options: PolicyTrainOptions) =>
-    action(async () => {
-      const stop = stopOnSignals(EXIT_INTERRUPTED);
-      if (options.resume === undefined) return await begin(options, stop);
-      checkPolicyResume(givenOptions(command));
-      return await resume(options.resume, options, givenOptions(command).has("steps"), stop);
-    })
-  ).addHelpText(
+  return command.action(async (options: PolicyTrainOptions) => {
+    const stop = stopOnSignals(EXIT_INTERRUPTED);
+    const given = givenOptions(command);
+    if (options.resume !== undefined) checkPolicyResume(given);
+    Deno.exitCode = options.resume === undefined
+      ? await begin(options, stop)
+      : await resume(options.resume, options, given.has("steps"), stop);
+  }).addHelpText(
     "after",
     "\nExamples:\n" +
       "  deno task policy train --shop restless --truth --algorithm gdqn --save-dir runs/gdqn\n" +
@@ -73,10 +142,8 @@ const NEW_POLICY = { what: "the policy", option: "--save-dir" };
 function expectNewPolicy(path: string): void {
   if (!contentsOf(path)?.includes("policy.json")) return expectEmpty(path, NEW_POLICY);
   throw new UserError(
-    `Expected a new or empty folder for the policy, but ${path} holds one. Continue it with --resume ${
-      quoted(path)
-    }, or ` +
-      "choose another --save-dir.",
+    `Expected a new or empty folder for the policy, but ${path} holds one. Continue it with --resume ` +
+      `${quoted(path)}, or choose another --save-dir.`,
   );
 }
 
@@ -222,11 +289,9 @@ function tell(
   if (chosen) {
     const { userSteps, clickRate, coverage } = chosen;
     console.log(
-      `Return ${
-        returnText(chosen)
-      } of ${evaluationUsers} other users over ${pages} pages, by the weights after ` +
-        `${thousands(userSteps)} pages, the curve's best; click rate ${clickRate.toFixed(3)}, ` +
-        `${(100 * coverage).toFixed(0)} % of the catalogue shown.`,
+      `Return ${returnText(chosen)} of ${evaluationUsers} other users over ${pages} pages, by the ` +
+        `weights after ${thousands(userSteps)} pages, the curve's best; click rate ` +
+        `${clickRate.toFixed(3)}, ${(100 * coverage).toFixed(0)} % of the catalogue shown.`,
     );
   }
   console.log(`The policy is in ${path}`);

@@ -92,16 +92,12 @@ export async function loggedStates(
   seed: number,
 ): Promise<LoggedStates> {
   const users = Math.min(LOGGED_USERS, Math.max(2, histories.length));
-  const simulator = await Simulator.create(gpu, witness, {
+  using simulator = await Simulator.create(gpu, witness, {
     ...{ users, slate: 1, pages: 1, seed, repeats: true, start: histories, together: users },
   });
-  try {
-    await simulator.reset();
-    const states = await simulator.states();
-    return new LoggedStates(states, states.length / users);
-  } finally {
-    simulator.destroy();
-  }
+  await simulator.reset();
+  const states = await simulator.states();
+  return new LoggedStates(states, states.length / users);
 }
 
 /** An environment that can be tried. */
@@ -151,9 +147,8 @@ export async function compare(
     for (const contender of contenders) {
       const { policy, only } = contender;
       if (only !== undefined && only !== environment.role) continue;
-      const what = `${policy}${
-        contender.seed === null ? "" : `, seed ${contender.seed}`
-      } in ${environment.name}`;
+      const what = `${policy}${contender.seed === null ? "" : `, seed ${contender.seed}`} in ` +
+        `${environment.name}`;
       const trials = await contender.try(environment.source, (done, of) => onProgress?.(what, done, of));
       const about = { learnedHere: place === 0, items: environment.source.itemCount, logged };
       cells.push(cellOf(contender, environment.name, trials, about));

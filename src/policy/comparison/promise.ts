@@ -36,28 +36,24 @@ export async function seenPages(
 ): Promise<SeenPages> {
   const seen = new Float64Array(pages);
   const [predicted, made] = [new Float64Array(users.length), new Float64Array(users.length)];
-  const evaluation = await Evaluation.ofModel(model, undefined, source, users, 0);
+  using evaluation = await Evaluation.ofModel(model, undefined, source, users, 0);
   let own = 0;
-  try {
-    for await (const { log, places, utilities } of evaluation.scored(onShard)) {
-      let row = 0;
-      for (const place of places) {
-        let page = 0;
-        for (let e = log.userEvents[place] ?? 0; e < (log.userEvents[place + 1] ?? 0); e++) {
-          const first = row;
-          row += log.eventRows[e + 1]! - log.eventRows[e]!;
-          if (log.eventGiven?.[e] || page >= pages) continue;
-          const { noClick } = choiceProbabilities(model.config, utilities.subarray(first, row));
-          predicted[own] = predicted[own]! + 1 - noClick;
-          if (log.eventClick[e] !== NONE) made[own] = made[own]! + 1;
-          seen[page] = seen[page]! + 1;
-          page++;
-        }
-        own++;
+  for await (const { log, places, utilities } of evaluation.scored(onShard)) {
+    let row = 0;
+    for (const place of places) {
+      let page = 0;
+      for (let e = log.userEvents[place] ?? 0; e < (log.userEvents[place + 1] ?? 0); e++) {
+        const first = row;
+        row += log.eventRows[e + 1]! - log.eventRows[e]!;
+        if (log.eventGiven?.[e] || page >= pages) continue;
+        const { noClick } = choiceProbabilities(model.config, utilities.subarray(first, row));
+        predicted[own] = predicted[own]! + 1 - noClick;
+        if (log.eventClick[e] !== NONE) made[own] = made[own]! + 1;
+        seen[page] = seen[page]! + 1;
+        page++;
       }
+      own++;
     }
-  } finally {
-    evaluation.destroy();
   }
   return { seen, predicted, made };
 }

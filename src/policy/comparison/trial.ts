@@ -68,25 +68,21 @@ export async function tryPolicy(
   { firstPage = 0, ...options }: SimulatorOptions & { readonly firstPage?: number },
   onPage?: (done: number, of: number) => void | Promise<void>,
 ): Promise<Trial[]> {
-  const simulator = await Simulator.create(gpu, environment, options);
-  try {
-    const watched = new WatchedPolicy(policy, witness);
-    const trials: Trial[] = [];
-    const { users, pages } = simulator.settings;
-    const all = (pages - firstPage) * Math.ceil(users / simulator.together);
-    let done = 0;
-    await simulator.run(watched, {
-      ...{ firstEpisode: EVALUATION_EPISODE, firstPage },
-      onPage: async ({ users, page }) => {
-        await watched.look(gpu, users, page === firstPage);
-        await onPage?.(++done, all);
-      },
-      onLog: (log) => void trials.push(watched.trialOf(log)),
-    });
-    return trials;
-  } finally {
-    simulator.destroy();
-  }
+  using simulator = await Simulator.create(gpu, environment, options);
+  const watched = new WatchedPolicy(policy, witness);
+  const trials: Trial[] = [];
+  const { users, pages } = simulator.settings;
+  const all = (pages - firstPage) * Math.ceil(users / simulator.together);
+  let done = 0;
+  await simulator.run(watched, {
+    ...{ firstEpisode: EVALUATION_EPISODE, firstPage },
+    onPage: async ({ users, page }) => {
+      await watched.look(gpu, users, page === firstPage);
+      await onPage?.(++done, all);
+    },
+    onLog: (log) => void trials.push(watched.trialOf(log)),
+  });
+  return trials;
 }
 
 /** A policy, and behind it the utilities of its slates as the witness has them. */

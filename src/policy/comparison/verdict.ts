@@ -109,14 +109,12 @@ function headroomWords(
   if (optimum === undefined || !(rival > 0)) return [];
   const headroom = optimum / rival - 1;
   // It is no proven optimum: few users, or a coarse grid, leave it below.
-  const optimal = `the best policy that is known is ${
-    headroom < 0 ? `${percent(-headroom).slice(1)} below` : `${percent(headroom)} above`
-  } ${RIVAL}`;
+  const optimal = "the best policy that is known is " +
+    `${headroom < 0 ? `${percent(-headroom).slice(1)} below` : `${percent(headroom)} above`} ${RIVAL}`;
   if (headroom >= NOTHING) {
     return [
-      `${optimal[0]!.toUpperCase()}${optimal.slice(1)}; ${policy} reaches ${
-        (100 * (rival + mean) / optimum).toFixed(0)
-      } % of it.`,
+      `${optimal[0]!.toUpperCase()}${optimal.slice(1)}; ${policy} reaches ` +
+      `${(100 * (rival + mean) / optimum).toFixed(0)} % of it.`,
     ];
   }
   const behind = mean < 0
@@ -145,11 +143,9 @@ function promiseWords(comparison: Comparison, policy: string, truth: Environment
     ` By ${name}, which never saw the policy: ${value.toFixed(2)} (${percent(value / real - 1)}).`
   );
   return [
-    `Promised by ${promised.name}: ${promised.value.toFixed(2)} ${unit} a user; given by ${truth.name}: ${
-      real.toFixed(2)
-    }, so the promise is ${Math.abs(100 * gap).toFixed(0)} % too ${gap >= 0 ? "high" : "low"}.${
-      second.join("")
-    }`,
+    `Promised by ${promised.name}: ${promised.value.toFixed(2)} ${unit} a user; given by ${truth.name}: ` +
+    `${real.toFixed(2)}, so the promise is ${Math.abs(100 * gap).toFixed(0)} % too ` +
+    `${gap >= 0 ? "high" : "low"}.${second.join("")}`,
   ];
 }
 

@@ -7,6 +7,7 @@ import { bitWords } from "../../batch/device_log.ts";
 import { clickedRows, type Clicks, GIVEN_HISTORY, NONE } from "../../data/click_log.ts";
 import { Arena } from "../../gpu/arena.ts";
 import { Commands } from "../../gpu/commands.ts";
+import { Made } from "../../gpu/made.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { readViews } from "../../gpu/readback.ts";
 import { bufferOf, type View } from "../../gpu/memory.ts";
@@ -92,17 +93,14 @@ export async function replayPages(
   const { log, model, onProgress } = options;
   const all = log.userSplit.length;
   const together = Math.max(1, Math.min(all, Math.floor(TOGETHER_ITEMS / model.itemCount)));
-  const replay = await Replay.create(gpu, options, together);
-  try {
-    for (let first = 0; first < all; first += together) {
-      const users = Array.from({ length: Math.min(together, all - first) }, (_, k) => userOf(log, first + k));
-      await replay.run(users, take);
-      await onProgress?.(first + users.length, all);
-    }
-    gpu.check();
-  } finally {
-    replay.destroy();
+  using made = new Made();
+  const replay = await Replay.create(gpu, options, together, made);
+  for (let first = 0; first < all; first += together) {
+    const users = Array.from({ length: Math.min(together, all - first) }, (_, k) => userOf(log, first + k));
+    await replay.run(users, take);
+    await onProgress?.(first + users.length, all);
   }
+  gpu.check();
 }
 
 /** What a policy is asked for on each page. */
@@ -120,49 +118,39 @@ class Replay {
   private constructor(
     private readonly gpu: Gpu,
     private readonly options: ReplayOptions,
-    private readonly arena: Arena,
     private readonly page: Page,
     private readonly environment: Users,
-    private readonly observers: readonly Users[],
     private readonly asked: Asked,
     private readonly utilities: View,
     private readonly headers: PageHeaders,
     private readonly programs: Record<"prepare" | "begin" | "look" | "shown" | "step", PageProgram>,
   ) {}
 
-  static async create(gpu: Gpu, options: ReplayOptions, users: number): Promise<Replay> {
+  /** @param made gets what is freed in the end. */
+  static async create(gpu: Gpu, options: ReplayOptions, users: number, made: Made): Promise<Replay> {
     const { model, policy, slate, pages } = options;
-    const arena = new Arena(gpu, "replay");
-    const observers: Users[] = [];
-    try {
-      const page = new Page(gpu, arena, { users, slate, items: model.itemCount, pages, startClicks: 0 });
-      const environment = model.users(page, arena);
-      observers.push(environment);
-      const other = policy.observes !== undefined && policy.observes !== model;
-      const observer = other ? policy.observes.users(page, arena) : environment;
-      if (other) observers.push(observer);
-      const { utilities, users: chunk, dispatches } = environment.catalogue();
-      const rules = { reward: "click", leave: 0, patience: 0 } as const;
-      const asked = askedOf(policy, utilities, contextOf({ arena, page, environment, rules }, observer));
-      const look: PageDispatch[] = [{ chunk, rows: page.items, dispatches }, ...asked.dispatches];
-      if (chunk < users) throw new Error(`expected chunks of ${users} users, got ${chunk}`);
-      const headers = new PageHeaders(arena, page, 1 + pages, look);
-      const record = (name: string, own: readonly PageDispatch[]) =>
-        PageProgram.record(gpu, `replay: ${name}`, headers, own);
-      const programs = {
-        prepare: await record("tables", [...observers.flatMap((one) => one.prepare()), ...policy.prepare()]),
-        begin: await record("begin", observers.flatMap((one) => one.reset())),
-        look: await record("look", look),
-        shown: await record("shown", observers.flatMap((one) => one.shown())),
-        step: await record("step", observers.flatMap((one) => one.step())),
-      };
-      const view = bufferOf(utilities);
-      return new Replay(gpu, options, arena, page, environment, observers, asked, view, headers, programs);
-    } catch (error) {
-      for (const one of observers) one.destroy();
-      arena.destroy();
-      throw error;
-    }
+    const arena = made.keep(new Arena(gpu, "replay"));
+    const page = new Page(gpu, arena, { users, slate, items: model.itemCount, pages, startClicks: 0 });
+    const environment = made.keep(model.users(page, arena));
+    const other = policy.observes !== undefined && policy.observes !== model;
+    const observer = other ? made.keep(policy.observes.users(page, arena)) : environment;
+    const all = [...new Set([environment, observer])];
+    const { utilities, users: chunk, dispatches } = environment.catalogue();
+    const rules = { reward: "click", leave: 0, patience: 0 } as const;
+    const asked = askedOf(policy, utilities, contextOf({ arena, page, environment, rules }, observer));
+    const look: PageDispatch[] = [{ chunk, rows: page.items, dispatches }, ...asked.dispatches];
+    if (chunk < users) throw new Error(`expected chunks of ${users} users, got ${chunk}`);
+    const headers = new PageHeaders(arena, page, 1 + pages, look);
+    const record = (name: string, own: readonly PageDispatch[]) =>
+      PageProgram.record(gpu, `replay: ${name}`, headers, own);
+    const programs = {
+      prepare: await record("tables", [...all.flatMap((one) => one.prepare()), ...policy.prepare()]),
+      begin: await record("begin", all.flatMap((one) => one.reset())),
+      look: await record("look", look),
+      shown: await record("shown", all.flatMap((one) => one.shown())),
+      step: await record("step", all.flatMap((one) => one.step())),
+    };
+    return new Replay(gpu, options, page, environment, asked, bufferOf(utilities), headers, programs);
   }
 
   /** The pages of some users, in their order, page after page. */
@@ -254,14 +242,9 @@ class Replay {
   }
 
   #submit(programs: readonly (readonly [PageProgram, number])[]): void {
-    const commands = new Commands(this.gpu, "replay");
-    for (const [program, place] of programs) program.encode(commands, place);
-    this.gpu.queue.submit([commands.finish()]);
-  }
-
-  destroy(): void {
-    for (const one of this.observers) one.destroy();
-    this.arena.destroy();
+    Commands.submit(this.gpu, "replay", (commands) => {
+      for (const [program, place] of programs) program.encode(commands, place);
+    });
   }
 }
 

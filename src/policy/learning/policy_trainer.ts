@@ -167,15 +167,11 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
     episode = CURVE_EPISODE,
   ): Promise<SimulationFigures> {
     const { source, start, trainerParts: { gpu } } = this.own;
-    const simulator = await Simulator.create(gpu, source, {
+    using simulator = await Simulator.create(gpu, source, {
       ...simulationOf(this.config, users),
       ...{ seed: this.config.seed, start },
     });
-    try {
-      return await simulator.run(this.policy, { firstEpisode: episode });
-    } finally {
-      simulator.destroy();
-    }
+    return await simulator.run(this.policy, { firstEpisode: episode });
   }
 
   /** What the last iteration's page and its first lesson ran. For benches: it may be run again, and goes on learning. */

@@ -102,9 +102,7 @@ class SlateQLearner extends NetworkLearner {
     headers.put({ users: count, firstUser: 0, episode: 0, seed: 0 }, () => 0);
     const prepared = await PageProgram.record(gpu, "tables of users", headers, users.prepare());
     const after = await PageProgram.record(gpu, "values after pages", headers, program);
-    const commands = new Commands(gpu, "tables of users");
-    prepared.encode(commands, 0);
-    gpu.queue.submit([commands.finish()]);
+    Commands.submit(gpu, "tables of users", (commands) => prepared.encode(commands, 0));
     return (commands) => after.encode(commands, 0);
   }
 

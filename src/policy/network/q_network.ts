@@ -189,9 +189,8 @@ export class QNetwork {
     const { shape, items } = this;
     if (itemsOf(rows) !== items || itemVectors.columns !== shape.itemColumns) {
       throw new Error(
-        `expected vectors [${items}, ${shape.itemColumns}] of items, got [${
-          itemsOf(rows)
-        }, ${itemVectors.columns}]`,
+        `expected vectors [${items}, ${shape.itemColumns}] of items, got [${itemsOf(rows)}, ` +
+          `${itemVectors.columns}]`,
       );
     }
     const tape = tapeOf<S, unknown>(rows, this.parameters);
@@ -240,5 +239,8 @@ export class QNetwork {
   destroy(): void {
     this.parameters.destroy();
     this.#arena.destroy();
+  }
+  [Symbol.dispose](): void {
+    this.destroy();
   }
 }

@@ -182,9 +182,8 @@ export function stackConfiguration(chart: StackChart, theme: Theme): ChartConfig
           callbacks: {
             label: ({ datasetIndex, dataIndex, parsed }) => {
               const { name, values } = chart.segments[datasetIndex] ?? { name: "", values: [] };
-              return ` ${name}: ${shortNumber(values[dataIndex] ?? NaN)} ${chart.unit}, ${
-                (parsed.x ?? NaN).toFixed(1)
-              } %`;
+              return ` ${name}: ${shortNumber(values[dataIndex] ?? NaN)} ${chart.unit}, ` +
+                `${(parsed.x ?? NaN).toFixed(1)} %`;
             },
           },
         },

@@ -47,9 +47,8 @@ export function scatterConfiguration(chart: ScatterChart, theme: Theme): ChartCo
               const quartiles = low === undefined || high === undefined
                 ? ""
                 : ` (${shortNumber(low)} to ${shortNumber(high)})`;
-              return ` ${series?.name}: ${shortNumber(parsed.x ?? NaN)}, ${
-                shortNumber(parsed.y ?? NaN)
-              }${quartiles}`;
+              return ` ${series?.name}: ${shortNumber(parsed.x ?? NaN)}, ` +
+                `${shortNumber(parsed.y ?? NaN)}${quartiles}`;
             },
           },
         },

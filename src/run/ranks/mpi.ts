@@ -80,10 +80,9 @@ export class MpiRanks implements Ranks {
     mpi.MPI_Comm_size(ranks.#world, size);
     if (rank[0] === place.rank && size[0] === place.size) return ranks;
     throw new UserError(
-      `Expected rank ${place.rank} of ${place.size}, as the environment says, but ${library} knows this process as rank ` +
-        `${rank[0]} of ${
-          size[0]
-        }: it belongs to another MPI than what started it. Use its own mpirun, or srun --mpi=pmix.`,
+      `Expected rank ${place.rank} of ${place.size}, as the environment says, but ${library} knows this ` +
+        `process as rank ${rank[0]} of ${size[0]}: it belongs to another MPI than what started it. Use ` +
+        "its own mpirun, or srun --mpi=pmix.",
     );
   }
 
@@ -175,21 +174,18 @@ function open(library: string, size: number): Mpi {
     return Deno.dlopen(library, symbols).symbols;
   } catch (error) {
     throw new UserError(
-      `Expected Open MPI's library ${library}, as ${size} ranks were started, but it could not be loaded: ` +
-        `${
-          error instanceof Error ? error.message : String(error)
-        }. Install Open MPI 4 or 5 (on Debian or Ubuntu: apt-get ` +
-        "install openmpi-bin), or name its folder in LD_LIBRARY_PATH. Without mpirun, train runs alone.",
+      `Expected Open MPI's library ${library}, as ${size} ranks were started, but it could not be ` +
+        `loaded: ${error instanceof Error ? error.message : String(error)}. Install Open MPI 4 or 5 (on ` +
+        "Debian or Ubuntu: apt-get install openmpi-bin), or name its folder in LD_LIBRARY_PATH. Without " +
+        "mpirun, train runs alone.",
     );
   }
 }
 
 function hangs(limit: number): UserError {
   return new UserError(
-    `Expected an answer of all ranks within ${
-      Math.round(limit / 1000)
-    } s, but one of them hangs, or is gone. What was saved ` +
-      "is whole. Go on with as many ranks and --resume.",
+    `Expected an answer of all ranks within ${Math.round(limit / 1000)} s, but one of them hangs, or is ` +
+      "gone. What was saved is whole. Go on with as many ranks and --resume.",
   );
 }
 

@@ -192,9 +192,8 @@ export function headerEnd(bytes: Uint8Array, size: number, what: string): number
   if (length > LONGEST_HEADER) {
     throw damaged(
       what,
-      `its header would be ${thousands(length)} bytes long, at most ${
-        thousands(LONGEST_HEADER)
-      } are expected`,
+      `its header would be ${thousands(length)} bytes long, at most ${thousands(LONGEST_HEADER)} are ` +
+        "expected",
     );
   }
   const end = LENGTH_BYTES + length;

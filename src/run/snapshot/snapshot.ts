@@ -190,9 +190,8 @@ export function snapshotOf({ tensors, metadata }: TensorFile, path: string): Sna
       const broken = data.findIndex((value) => !Number.isFinite(value));
       if (broken >= 0) {
         throw new UserError(
-          `${path}: expected finite numbers, found ${
-            data[broken]
-          } in ${name}, element ${broken}. Use another snapshot.`,
+          `${path}: expected finite numbers, found ${data[broken]} in ${name}, element ${broken}. Use ` +
+            "another snapshot.",
         );
       }
       out.set(short, data);

@@ -32,13 +32,9 @@ export async function fitShapes(
   say: (text: string) => void,
 ): Promise<KernelShapes> {
   const cache = folder === undefined ? undefined : new ShapeCache(folder, say);
-  const products = productsOf(gpu, source, model, users);
+  using products = productsOf(gpu, source, model, users);
   if (!products) return recordedShapes(undefined, gpu.shapes);
-  try {
-    return await fittedShapes(gpu, products, cache, await keyOf(gpu, products.sizes()), say);
-  } finally {
-    products.destroy();
-  }
+  return await fittedShapes(gpu, products, cache, await keyOf(gpu, products.sizes()), say);
 }
 
 /** Undefined where there can be no batch: the training says what is wrong with it. */
@@ -78,10 +74,9 @@ export async function fittedShapes<P>(
   if (compared === 0 && untried.length > 0) {
     // Nothing is kept: a driver that keeps what it compiled may be quicker the next time.
     say(
-      `Kernels for ${adapter.description}: the standard ones. No others were tried, as there is no time to compile them: ` +
-        `one takes ${
-          neededSeconds.toFixed(1)
-        } s or more here. The next run looks again; --no-calibration skips this.`,
+      `Kernels for ${adapter.description}: the standard ones. No others were tried, as there is no time ` +
+        `to compile them: one takes ${neededSeconds.toFixed(1)} s or more here. The next run looks ` +
+        "again; --no-calibration skips this.",
     );
     return shapes;
   }

@@ -159,6 +159,9 @@ export class StepProducts implements Meter<PreparedProduct> {
   destroy(): void {
     this.#made.destroy();
   }
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
 }
 
 /** Train users from all over the log, as many as a batch takes, but no more than make up {@link MOST_ROWS}. */

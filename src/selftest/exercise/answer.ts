@@ -11,9 +11,8 @@ export function evaluate(text: string, letters: Letters, line = "grid"): number 
   const known = Object.keys(letters).join(", ");
   const fault = (found: string) =>
     new UserError(
-      `line "${line}": expected numbers and the letters ${known} joined by + * / ( ), such as "${
-        Object.keys(letters)[0]
-      } / 4", got "${text.trim()}": ${found}.`,
+      `line "${line}": expected numbers and the letters ${known} joined by + * / ( ), such as ` +
+        `"${Object.keys(letters)[0]} / 4", got "${text.trim()}": ${found}.`,
     );
   const tokens = text.match(/\d+|[A-Za-z]\w*|\S/g) ?? [];
   let next = 0;
@@ -136,9 +135,8 @@ function gridOf(exercise: Exercise, text: string): Pick<Step, "invocations" | "c
   const grid = lineOf(text, "grid");
   if (grid === undefined) {
     throw new UserError(
-      `expected a line that says how many invocations to start, such as "// grid: ${
-        lineOf(exercise.starter, "grid")
-      }".`,
+      `expected a line that says how many invocations to start, such as "// grid: ` +
+        `${lineOf(exercise.starter, "grid")}".`,
     );
   }
   const axes = grid.split(",");

@@ -77,28 +77,25 @@ export async function checkAnswer(
   one: Case,
   file: string,
 ): Promise<void> {
-  const { arena, problem, steps } = await bindAnswer(gpu, exercise, step, one, file);
-  try {
-    const [bound, ...others] = steps;
-    if (!bound) throw new Error(`exercise ${exercise.name}: nothing was bound`);
-    checkUniforms(bound, one, file);
-    const fault = await faultOf(arena, problem, bound).catch((error) => {
-      throw gridFault(error, one, file) ?? error;
-    });
+  const { arena: own, problem, steps } = await bindAnswer(gpu, exercise, step, one, file);
+  using arena = own;
+  const [bound, ...others] = steps;
+  if (!bound) throw new Error(`exercise ${exercise.name}: nothing was bound`);
+  checkUniforms(bound, one, file);
+  const fault = await faultOf(arena, problem, bound).catch((error) => {
+    throw gridFault(error, one, file) ?? error;
+  });
+  if (fault) {
+    throw new UserError(`${file} is wrong at ${one.name}: ${fault}${hints(exercise, step, problem)}`);
+  }
+  for (const other of others) {
+    const fault = await faultOf(arena, problem, other);
     if (fault) {
-      throw new UserError(`${file} is wrong at ${one.name}: ${fault}${hints(exercise, step, problem)}`);
+      throw new UserError(
+        `${file} is wrong at ${one.name} when its invocations run in another order: ${fault}\n` +
+          "Does one read what another writes, without a barrier between them?",
+      );
     }
-    for (const other of others) {
-      const fault = await faultOf(arena, problem, other);
-      if (fault) {
-        throw new UserError(
-          `${file} is wrong at ${one.name} when its invocations run in another order: ${fault}\n` +
-            "Does one read what another writes, without a barrier between them?",
-        );
-      }
-    }
-  } finally {
-    arena.destroy();
   }
 }
 
@@ -148,9 +145,8 @@ function checkUniforms({ step, views }: BoundStep, { name: size }: Case, file: s
     const view = views[name];
     if (place !== "uniform" || !view || isTexture(view) || isUniform(view)) continue;
     throw new UserError(
-      `${file}: ${name} has ${thousands(view.size)} bytes at ${size}; a uniform has at most ${
-        thousands(UNIFORM_BYTES)
-      }.`,
+      `${file}: ${name} has ${thousands(view.size)} bytes at ${size}; a uniform has at most ` +
+        `${thousands(UNIFORM_BYTES)}.`,
     );
   }
 }
@@ -171,9 +167,8 @@ function hints(exercise: Exercise, { kernel: { source, constants } }: Step, prob
 async function faultOf(arena: CanaryArena, problem: Problem, bound: BoundStep): Promise<string | undefined> {
   const { faults: [first], found } = await compareStep(arena, problem, bound);
   if (first?.what === "stray writes") {
-    return `${
-      checkText(first)
-    }. Leave early in invocations that own nothing; arrayLength counts words behind an output, too.`;
+    return `${checkText(first)}. Leave early in invocations that own nothing; arrayLength counts words ` +
+      "behind an output, too.";
   }
   if (first && first.what !== "two runs") return wrongText(first, problem, found);
   const padding = writtenPadding(problem, found);

@@ -19,9 +19,8 @@ export function sizeOf({ ladder, refuses }: Exercise, text = ladder.size.join("x
   if (right && refusal) throw new UserError(`Expected another --size than ${text}: the exercise ${refusal}.`);
   if (right && size.length === ladder.size.length) return size;
   throw new UserError(
-    `Expected --size of numbers in 1..${2 ** 20} joined by x, such as ${
-      ladder.size.join("x")
-    }, got "${text}".`,
+    `Expected --size of numbers in 1..${2 ** 20} joined by x, such as ${ladder.size.join("x")}, got ` +
+      `"${text}".`,
   );
 }
 

@@ -11,6 +11,7 @@ import { indexScopeOf } from "../../batch/index_scope.ts";
 import { STEP_STRIDE, writeStepHeader } from "../../gpu/step.ts";
 import { inPanels, rowByRow } from "../../gpu/texture_layout.ts";
 import { type Check, Checks, checkText } from "../finding.ts";
+import { making } from "../../gpu/made.ts";
 import { CanaryArena, floats, twice } from "../harness.ts";
 import type { Problem, Size } from "./problem.ts";
 
@@ -91,15 +92,15 @@ export function workgroupBytesOf(gpu: Gpu): number {
  * Uploads a problem and records every step that can do it.
  * @param spare floats behind each output that no step may write.
  */
-export async function bindSteps(
+export function bindSteps(
   gpu: Gpu,
   ladder: Ladder,
   size: Size,
   spare = 0,
 ): Promise<{ arena: CanaryArena; problem: Problem; steps: BoundStep[] }> {
   const problem = ladder.problem(size);
-  const arena = new CanaryArena(gpu, `ladder ${ladder.name}`, spare, BEHIND);
-  try {
+  return making(async (made) => {
+    const arena = made.keep(new CanaryArena(gpu, `ladder ${ladder.name}`, spare, BEHIND));
     const header = new DataView(new ArrayBuffer(STEP_STRIDE));
     const { sizes } = problem;
     const batch = { sizes, counted: sizes.events, first: 0 };
@@ -156,10 +157,7 @@ export async function bindSteps(
       });
     }
     return { arena, problem, steps };
-  } catch (error) {
-    arena.destroy();
-    throw error;
-  }
+  });
 }
 
 /** Where a problem's inputs stand: each is uploaded once for each kind of place. */
@@ -268,12 +266,9 @@ export async function faultsAt(
   ladder: Ladder,
   size: Size,
 ): Promise<Map<number, string | undefined>> {
-  const { arena, problem, steps } = await bindSteps(gpu, ladder, size);
-  try {
-    const found = new Map<number, string | undefined>();
-    for (const step of steps) found.set(step.number, await faultOf(arena, problem, step));
-    return found;
-  } finally {
-    arena.destroy();
-  }
+  const { arena: own, problem, steps } = await bindSteps(gpu, ladder, size);
+  using arena = own;
+  const found = new Map<number, string | undefined>();
+  for (const step of steps) found.set(step.number, await faultOf(arena, problem, step));
+  return found;
 }

@@ -40,9 +40,8 @@ export function pageText({ events, u }: ReturnType<typeof choicePages>, e: numbe
   const { first = 0, end = 0, click = NONE } = events[e] ?? {};
   const own = Array.from(u.data.subarray(first, Math.min(end, first + 12)), (x) => Number(x.toPrecision(6)));
   const clicked = click === NONE ? "no click" : `a click on row ${click}`;
-  return `page ${e}, rows ${first} to ${end - 1}: u = ${own.join(", ")}${
-    end > first + 12 ? ", ..." : ""
-  }; ${clicked}`;
+  return `page ${e}, rows ${first} to ${end - 1}: u = ` +
+    `${own.join(", ")}${end > first + 12 ? ", ..." : ""}; ${clicked}`;
 }
 
 /** The page of a row. */

@@ -35,61 +35,58 @@ export interface LadderOptions {
 export async function runLadder(gpu: Gpu, ladder: Ladder, options: LadderOptions): Promise<StepResult[]> {
   const { size = ladder.size, onProgress = () => {} } = options;
   onProgress(`${ladder.name}: compiling, and checking at ${size.join(" x ")}`);
-  const { arena, problem, steps } = await bindSteps(gpu, ladder, size);
-  try {
-    const compiled = new Map<number, number>();
-    const counts = new Map<number, LadderCounts>();
-    const checks = new Checks();
-    for (const step of steps) {
-      onProgress(`${ladder.name}: checking at ${size.join(" x ")}, step ${step.number}`);
-      compiled.set(step.number, step.hostMs + await firstRun(gpu, step));
-      const began = performance.now();
-      checks.add(step.number, await faultOf(arena, problem, step));
-      checks.runMs.set(step.number, performance.now() - began);
-      const { storage, workgroup } = step.counts();
-      counts.set(step.number, {
-        reads: storage.reads,
-        sectors: storage.readSectors,
-        conflicts: workgroup.conflicts,
-      });
-    }
-    // After that: a kernel that is the same at all sizes is compiled once.
-    for (const odd of ladder.oddSizes) {
-      onProgress(`${ladder.name}: checking at ${odd.join(" x ")}`);
-      for (const [number, fault] of await faultsAt(gpu, ladder, odd)) checks.add(number, fault);
-    }
-    const right = steps.filter(({ number }) => !checks.faults.has(number));
-    const times = await timeRounds(gpu, ladder.name, right, checks.runMs, options);
-    /** The machine's speed drifts, so steps are compared within each round. */
-    const ratio = (of: number, to: number) => {
-      const [a, b] = [times.get(of)?.medians ?? [], times.get(to)?.medians ?? []];
-      return a.length * b.length === 0 ? undefined : median(b.map((time, k) => (a[k] ?? NaN) / time));
-    };
-    return ladder.steps.map((step, k): StepResult => {
-      const { kernel, idea, refuses } = step;
-      const number = numberOf(step, k);
-      const own = times.get(number);
-      const before = changedBy(step, k);
-      const fault = checks.faults.get(number);
-      return {
-        number,
-        kernel: kernel.name,
-        idea,
-        changes: before,
-        ...problem.cost,
-        ...(own && { time: { ...timingOf(own.medians), min: own.min, ...own.error } }),
-        gainOnFirst: ratio(1, number),
-        ...(number > 1 && { gain: ratio(before, number) }),
-        counts: counts.get(number),
-        compileMs: compiled.get(number),
-        checkedSizes: checks.sizes.get(number),
-        refusal: fault ?? refuses?.(size, workgroupBytesOf(gpu)),
-        isWrong: fault !== undefined,
-      };
+  const { arena: own, problem, steps } = await bindSteps(gpu, ladder, size);
+  using arena = own;
+  const compiled = new Map<number, number>();
+  const counts = new Map<number, LadderCounts>();
+  const checks = new Checks();
+  for (const step of steps) {
+    onProgress(`${ladder.name}: checking at ${size.join(" x ")}, step ${step.number}`);
+    compiled.set(step.number, step.hostMs + await firstRun(gpu, step));
+    const began = performance.now();
+    checks.add(step.number, await faultOf(arena, problem, step));
+    checks.runMs.set(step.number, performance.now() - began);
+    const { storage, workgroup } = step.counts();
+    counts.set(step.number, {
+      reads: storage.reads,
+      sectors: storage.readSectors,
+      conflicts: workgroup.conflicts,
     });
-  } finally {
-    arena.destroy();
   }
+  // After that: a kernel that is the same at all sizes is compiled once.
+  for (const odd of ladder.oddSizes) {
+    onProgress(`${ladder.name}: checking at ${odd.join(" x ")}`);
+    for (const [number, fault] of await faultsAt(gpu, ladder, odd)) checks.add(number, fault);
+  }
+  const right = steps.filter(({ number }) => !checks.faults.has(number));
+  const times = await timeRounds(gpu, ladder.name, right, checks.runMs, options);
+  /** The machine's speed drifts, so steps are compared within each round. */
+  const ratio = (of: number, to: number) => {
+    const [a, b] = [times.get(of)?.medians ?? [], times.get(to)?.medians ?? []];
+    return a.length * b.length === 0 ? undefined : median(b.map((time, k) => (a[k] ?? NaN) / time));
+  };
+  return ladder.steps.map((step, k): StepResult => {
+    const { kernel, idea, refuses } = step;
+    const number = numberOf(step, k);
+    const own = times.get(number);
+    const before = changedBy(step, k);
+    const fault = checks.faults.get(number);
+    return {
+      number,
+      kernel: kernel.name,
+      idea,
+      changes: before,
+      ...problem.cost,
+      ...(own && { time: { ...timingOf(own.medians), min: own.min, ...own.error } }),
+      gainOnFirst: ratio(1, number),
+      ...(number > 1 && { gain: ratio(before, number) }),
+      counts: counts.get(number),
+      compileMs: compiled.get(number),
+      checkedSizes: checks.sizes.get(number),
+      refusal: fault ?? refuses?.(size, workgroupBytesOf(gpu)),
+      isWrong: fault !== undefined,
+    };
+  });
 }
 
 /** What the comparisons with the reference have come to, by the numbers of steps. */
@@ -134,9 +131,8 @@ async function timeRounds(
     for (const { number, encode } of steps) {
       const each = done > 0 ? (performance.now() - began) / done : RUNS;
       onProgress(
-        `${name}: timing, round ${round} of ${rounds}, step ${number}; about ${
-          Math.ceil(each * (all - done) / 1000)
-        } s left`,
+        `${name}: timing, round ${round} of ${rounds}, step ${number}; about ` +
+          `${Math.ceil(each * (all - done) / 1000)} s left`,
       );
       const timing = await timeRepeated(gpu, encode, { seconds: 0 });
       done += runMs.get(number) ?? 0;

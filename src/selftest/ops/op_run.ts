@@ -50,36 +50,32 @@ export async function runOp(
   checks: Checks,
   { uses = 1, inspect }: RunOptions = {},
 ): Promise<string[]> {
-  const made = new Made();
-  try {
-    const bench = opBench(gpu, c, made);
-    const { arena, tape, sizes } = bench;
-    const inputs = drawInputs(tape, c);
-    const op = recordOp(bench, c, inputs.leaves, uses);
-    uploadLeaves(tape, inputs);
-    const { node: { op: name, output }, outputs, own, all } = op;
+  using made = new Made();
+  const bench = opBench(gpu, c, made);
+  const { arena, tape, sizes } = bench;
+  const inputs = drawInputs(tape, c);
+  const op = recordOp(bench, c, inputs.leaves, uses);
+  uploadLeaves(tape, inputs);
+  const { node: { op: name, output }, outputs, own, all } = op;
 
-    const outputGradient = c.loss || c.forwardOnly
-      ? undefined
-      : inputs.draw(extent(output.rows, sizes), output.columns);
-    const reference = runReference(c, bench, op, inputs.values, outputGradient);
-    inspect?.(reference);
-    if (outputGradient) {
-      for (const tensor of outputs) uploadOutputGradient(tape, tensor, outputGradient, reference.output);
-    }
-
-    const [value, ...gradients] = await run(bench, op, checks);
-    const by = { sizes, checks, tolerance: c.tolerance };
-    compare(by, `${name} output`, writersOf(own, output.view), output, value, reference.output);
-    if (c.loss && value) await checkSums(arena, all, value, output, by);
-    compareGradients(by, tape, op, gradients, reference);
-    if (c.moves) await compareMoved(by, tape.options.parameters, op, c.moves(inputs.values, RUNS * uses));
-    const kernels = kernelsOf(all);
-    await checkParameters(tape.options.parameters, all, checks);
-    return kernels;
-  } finally {
-    made.destroy();
+  const outputGradient = c.loss || c.forwardOnly
+    ? undefined
+    : inputs.draw(extent(output.rows, sizes), output.columns);
+  const reference = runReference(c, bench, op, inputs.values, outputGradient);
+  inspect?.(reference);
+  if (outputGradient) {
+    for (const tensor of outputs) uploadOutputGradient(tape, tensor, outputGradient, reference.output);
   }
+
+  const [value, ...gradients] = await run(bench, op, checks);
+  const by = { sizes, checks, tolerance: c.tolerance };
+  compare(by, `${name} output`, writersOf(own, output.view), output, value, reference.output);
+  if (c.loss && value) await checkSums(arena, all, value, output, by);
+  compareGradients(by, tape, op, gradients, reference);
+  if (c.moves) await compareMoved(by, tape.options.parameters, op, c.moves(inputs.values, RUNS * uses));
+  const kernels = kernelsOf(all);
+  await checkParameters(tape.options.parameters, all, checks);
+  return kernels;
 }
 
 /** The output and all gradients of two runs, which must be the same. */

@@ -58,7 +58,7 @@ export class CheckedPage {
     return first.map((words) => words.slice(0, words.length - 64));
   }
 
-  destroy(): void {
+  [Symbol.dispose](): void {
     this.arena.destroy();
   }
 }
@@ -92,11 +92,7 @@ export interface PageCase extends Partial<PageRoom> {
 /** A check on a page of its own. */
 export function onPage(room: ConstructorParameters<typeof CheckedPage>[1], check: Check): Checking["check"] {
   return async (gpu, checks) => {
-    const checked = new CheckedPage(gpu, room, checks);
-    try {
-      await check(checked, checks);
-    } finally {
-      checked.destroy();
-    }
+    using checked = new CheckedPage(gpu, room, checks);
+    await check(checked, checks);
   };
 }

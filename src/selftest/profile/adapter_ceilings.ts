@@ -1,6 +1,5 @@
 /** What the adapter does at most, and what the host pays for asking: measured by the probes of kernels/probe. */
 
-import type { AdapterFigure, Timing } from "./bench_report.ts";
 import copyText from "../../../kernels/probe/copy.wgsl" with { type: "text" };
 import fmaText from "../../../kernels/probe/fma.wgsl" with { type: "text" };
 import loadStorageText from "../../../kernels/probe/load_storage.wgsl" with { type: "text" };
@@ -10,15 +9,16 @@ import loadWorkgroupText from "../../../kernels/probe/load_workgroup.wgsl" with 
 import loadWorkgroupVec4Text from "../../../kernels/probe/load_workgroup_vec4.wgsl" with { type: "text" };
 import noOpText from "../../../kernels/probe/no_op.wgsl" with { type: "text" };
 import philoxText from "../../../kernels/probe/philox.wgsl" with { type: "text" };
+import type { AdapterFigure, Timing } from "./bench_report.ts";
 import { Arena } from "../../gpu/arena.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { constantOf, type Kernel, kernel } from "../../gpu/kernel.ts";
 import type { View } from "../../gpu/memory.ts";
 import { Program } from "../../gpu/program.ts";
 import { readFloats } from "../../gpu/readback.ts";
-import { BUSY, COPIES, FLOOR, FMA } from "./ceilings.ts";
 import { timeHost, timeRepeated } from "./measure.ts";
 import { timingOf } from "./timing.ts";
+import { BUSY, COPIES, FLOOR, FMA } from "./roofline.ts";
 
 const probes = {
   noOp: kernel("no_op", noOpText),
@@ -72,32 +72,28 @@ export async function measureAdapter(
   seconds: number,
   onProgress: (name: string) => void = () => {},
 ): Promise<AdapterFigure[]> {
-  const arena = new Arena(gpu, "probes");
-  try {
-    const steps = arena.allocate("steps", 256).buffer;
-    const output = arena.allocate("output", 4 * INVOCATIONS.most);
-    const bench = { gpu, arena, seconds, steps, output };
-    const seeds = arena.upload("seeds", Float32Array.of(0.999, 0.001));
-    const figures: AdapterFigure[] = [];
-    onProgress(FMA);
-    figures.push(...await multiplyAddRates(bench, seeds));
-    for (const [name, bytes] of COPIES) {
-      onProgress(name);
-      figures.push(await copyRate(bench, name, bytes));
-    }
-    for (const [name, probe] of loads) {
-      onProgress(`load ${name}`);
-      figures.push(await loadRate(bench, name, probe));
-    }
-    onProgress("random words");
-    figures.push(await randomWordRate(bench, seeds));
-    onProgress("host");
-    figures.push(...await hostCosts(bench));
-    gpu.check();
-    return figures;
-  } finally {
-    arena.destroy();
+  using arena = new Arena(gpu, "probes");
+  const steps = arena.allocate("steps", 256).buffer;
+  const output = arena.allocate("output", 4 * INVOCATIONS.most);
+  const bench = { gpu, arena, seconds, steps, output };
+  const seeds = arena.upload("seeds", Float32Array.of(0.999, 0.001));
+  const figures: AdapterFigure[] = [];
+  onProgress(FMA);
+  figures.push(...await multiplyAddRates(bench, seeds));
+  for (const [name, bytes] of COPIES) {
+    onProgress(name);
+    figures.push(await copyRate(bench, name, bytes));
   }
+  for (const [name, probe] of loads) {
+    onProgress(`load ${name}`);
+    figures.push(await loadRate(bench, name, probe));
+  }
+  onProgress("random words");
+  figures.push(await randomWordRate(bench, seeds));
+  onProgress("host");
+  figures.push(...await hostCosts(bench));
+  gpu.check();
+  return figures;
 }
 
 /** The rate, and how many invocations of a kernel can reach {@link ENOUGH} of it. */

@@ -15,7 +15,7 @@ import { ModelProgram } from "../../model/model_program.ts";
 import { UserModel } from "../../model/user_model.ts";
 import { AdversarialTrainer, gameOptions } from "../../train/adversarial_trainer.ts";
 import type { ClickTrainer } from "../../train/click_trainer.ts";
-import { Made } from "../../gpu/made.ts";
+import { making } from "../../gpu/made.ts";
 import { ResultRing } from "../../train/result_ring.ts";
 import { BestKeeper } from "../../train/best_keeper.ts";
 import { defaultAdversarial, defaultTraining } from "../../train/config.ts";
@@ -35,14 +35,13 @@ export interface Part {
 }
 
 /** A model on the GPU that is ready to step. Replaying its parts changes no weight: their learning rate is 0. */
-export interface Recording {
+export interface Recording extends Disposable {
   readonly sizes: ClickSizes;
   /** What a step replays, in order. Puts the batch again, as training reuses its place. */
   step(): Part[];
   /** Programs of the same model beside its training: evaluation, and keeping the best. */
   others(): Promise<Part[]>;
   readonly trainer: Steppable;
-  destroy(): void;
 }
 
 /** What both stages' trainers have, whatever their figures. */
@@ -89,9 +88,8 @@ export function shannon(
     adam?: AdamKind;
   } = {},
 ): BenchModel {
-  const record = async (gpu: Gpu, log: ClickLog, users: number): Promise<Recording> => {
-    const made = new Made();
-    try {
+  const record = (gpu: Gpu, log: ClickLog, users: number): Promise<Recording> =>
+    making(async (made) => {
       const source = new MemoryLog(log);
       const own = counts ? { ...config, counts: countsConfigFor(source, []) } : config;
       const initial = { seed: 1, start: countedStart(source, own, 1) };
@@ -121,13 +119,9 @@ export function shannon(
         step: () => [layout(), part(trainer.program.program)],
         others,
         trainer,
-        destroy: () => made.destroy(),
+        [Symbol.dispose]: () => made.destroy(),
       };
-    } catch (error) {
-      made.destroy();
-      throw error;
-    }
-  };
+    });
   const tanh = config.encoder === "pw" && config.pwNonlinearity === "tanh";
   return { name, step, mixed: !tanh, record };
 }
@@ -157,9 +151,8 @@ function game(
   generator: "network" | "exact",
   { step = false }: { step?: boolean } = {},
 ): BenchModel {
-  const record = async (gpu: Gpu, log: ClickLog, users: number): Promise<Recording> => {
-    const made = new Made();
-    try {
+  const record = (gpu: Gpu, log: ClickLog, users: number): Promise<Recording> =>
+    making(async (made) => {
       const model = made.keep(new UserModel(gpu, log.items, defaultModel, { seed: 1 }));
       const config = { ...defaultAdversarial, generator, batchSize: users };
       const options = { seed: 1, evaluationShards: 0, validate: false };
@@ -194,12 +187,8 @@ function game(
           { program: rewardStep, sizes, offset: plan.offset(0, generators) },
         ];
       };
-      return { sizes: put(), step: stepParts, others, trainer, destroy: () => made.destroy() };
-    } catch (error) {
-      made.destroy();
-      throw error;
-    }
-  };
+      return { sizes: put(), step: stepParts, others, trainer, [Symbol.dispose]: () => made.destroy() };
+    });
   return { name, step, mixed: true, record };
 }
 

@@ -32,12 +32,8 @@ export async function profileStep(
   model: BenchModel,
   options: ProfileOptions,
 ): Promise<StepResult> {
-  const recording = await model.record(gpu, log, users);
-  try {
-    return { workload: name, model: model.name, ...await profileRecording(gpu, recording, options) };
-  } finally {
-    recording.destroy();
-  }
+  using recording = await model.record(gpu, log, users);
+  return { workload: name, model: model.name, ...await profileRecording(gpu, recording, options) };
 }
 
 /** The same of a model that is recorded. Its weights stay as they are, but for the whole steps that it is trained. */

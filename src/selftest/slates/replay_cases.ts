@@ -1,6 +1,6 @@
 /** Kernels that remember pages of simulated users, draw some again, and say what their values are to become. */
 
-import { keyOf } from "../../data/philox.ts";
+import { type Key, keyOf, mulhi, philox, purposes } from "../../data/philox.ts";
 import { randomStream } from "../../data/random.ts";
 import type { Arena } from "../../gpu/arena.ts";
 import { Commands } from "../../gpu/commands.ts";
@@ -12,27 +12,233 @@ import { Dimensions } from "../../gpu/sizes.ts";
 import { StepHeaders, type StepPurpose } from "../../gpu/step.ts";
 import { pageReward, qTarget } from "../../policy/learning/q_loss.ts";
 import { Recall } from "../../policy/learning/recall.ts";
-import { Replay } from "../../policy/learning/replay.ts";
+import { LEFT, Replay } from "../../policy/learning/replay.ts";
 import { plain } from "../../simulate/users.ts";
 import type { Checking, Checks } from "../finding.ts";
 import { CanaryArena, floats, range } from "../harness.ts";
-import {
-  BATCH,
-  COLUMNS,
-  compareRecalled,
-  compareRemembered,
-  type Episode,
-  episodeOf,
-  EPISODES,
-  ITEMS,
-  ITERATION,
-  PAGES,
-  SEED,
-  SLATE,
-  START,
-  STRIDE,
-  USERS,
-} from "./replay_compare.ts";
+import { startOf, type StartOptions } from "../../simulate/start.ts";
+
+/** Pages that are drawn. */
+const BATCH = 128;
+/** What the words that draw them follow from. */
+export const SEED = 12345;
+const ITERATION = 7;
+
+export const [USERS, PAGES, SLATE, ITEMS, STRIDE, EPISODES] = [70, 3, 2, 45, 4, 2];
+/** Of a state, without padding: the column behind them is how far the episode is. */
+const COLUMNS = 3;
+
+/** What users have clicked before an episode: each draws one. */
+const START: StartOptions = [[], [44, 3, 40], [31, 32]];
+
+/** A page as users saw it. */
+interface Seen {
+  readonly states: Float32Array<ArrayBuffer>;
+  readonly slates: Uint32Array<ArrayBuffer>;
+  /** [U] slot or k, and the reward. */
+  readonly slots: readonly number[];
+  readonly rewards: Float32Array<ArrayBuffer>;
+  readonly alive: Uint32Array<ArrayBuffer>;
+}
+
+interface Episode {
+  /** [U, S] states that users start from. */
+  readonly start: Float32Array<ArrayBuffer>;
+  readonly pages: readonly Seen[];
+}
+
+/** The pages of an episode: some users leave after their first page, some after the second. */
+export function episodeOf(episode: number): Episode {
+  const random = randomStream(9, "replay", episode);
+  const states = () =>
+    Float32Array.from({ length: USERS * STRIDE }, (_, k) => (k % STRIDE < COLUMNS ? random.normal() : 0));
+  const here = new Array<boolean>(USERS).fill(true);
+  return {
+    start: states(),
+    pages: range(PAGES).map(() => {
+      const slots = range(USERS).map(() => random.integer(SLATE + 1));
+      range(USERS).forEach((u) => here[u] = (here[u] ?? false) && random.uniform() > 0.3);
+      return {
+        states: states(),
+        slates: Uint32Array.from({ length: USERS * SLATE }, () => random.integer(ITEMS)),
+        slots,
+        rewards: Float32Array.from(slots, (slot) => (slot < SLATE ? random.normal() : 0)),
+        alive: Uint32Array.from(here, Number),
+      };
+    }),
+  };
+}
+
+/** [U] pages that users saw: who left sees no further ones. */
+function lengthsOf({ pages }: Episode): number[] {
+  return range(USERS).map((u) => {
+    const left = pages.findIndex(({ alive }) => alive[u] === 0);
+    return left < 0 ? pages.length : left + 1;
+  });
+}
+
+/** States that users start from, and those after each page. */
+function statesOf({ start, pages }: Episode): Float32Array<ArrayBuffer>[] {
+  return [start, ...pages.map(({ states }) => states)];
+}
+
+/** A page that a user saw. */
+interface UserPage {
+  readonly episode: number;
+  readonly user: number;
+  readonly page: number;
+}
+
+/** All of them, in the order of episode, user, page. */
+export function pagesSeen(episodes: readonly Episode[]): UserPage[] {
+  return episodes.flatMap((one, episode) =>
+    lengthsOf(one).flatMap((length, user) => range(length).map((page) => ({ episode, user, page })))
+  );
+}
+
+/** The user's state so many pages later; 0 for that before the page. */
+function stateOf(
+  episodes: readonly Episode[],
+  { episode, user, page }: UserPage,
+  later: number,
+): number[] {
+  const one = episodes[episode];
+  const states = one && statesOf(one)[page + later];
+  return Array.from(states?.subarray(user * STRIDE, user * STRIDE + COLUMNS) ?? []);
+}
+
+/** The items shown. */
+function slateOf(episodes: readonly Episode[], { episode, user, page }: UserPage): number[] {
+  const slates = episodes[episode]?.pages[page]?.slates;
+  return Array.from(slates?.subarray(user * SLATE, (user + 1) * SLATE) ?? []);
+}
+
+/** Items that a user clicked before an episode, and on its first pages. @param key of the episode's users */
+function clickedOf(
+  episodes: readonly Episode[],
+  { episode, user }: Omit<UserPage, "page">,
+  pages: number,
+  key: Key,
+): number[] {
+  const before = Array.from(startOf(START, user, episode, key));
+  return before.concat(
+    range(pages).flatMap((page) => {
+      const slot = episodes[episode]?.pages[page]?.slots[user] ?? SLATE;
+      return slot < SLATE ? [slateOf(episodes, { episode, user, page })[slot] ?? NaN] : [];
+    }),
+  );
+}
+
+async function compareRemembered(
+  { gpu }: CanaryArena,
+  { states, shown, happened, lengths, starts }: Replay,
+  episodes: readonly Episode[],
+  checks: Checks,
+): Promise<void> {
+  const held = await readViews(gpu, [states, shown, happened, lengths, starts]);
+  const by = { kernels: ["remember"] };
+  const wantedStates = episodes.flatMap(statesOf).flatMap((one) => Array.from(one));
+  checks.same(floats(held[0]), wantedStates, { ...by, what: "states", columns: STRIDE });
+  const pages = episodes.flatMap(({ pages }) => pages);
+  const wantedSlates = pages.flatMap(({ slates }) => Array.from(slates));
+  checks.same(held[1], wantedSlates, { ...by, what: "slates", columns: SLATE });
+  const bits = (x: number) => new Uint32Array(Float32Array.of(x).buffer)[0] ?? NaN;
+  const outcomes = pages.flatMap(({ slots, rewards, alive }) =>
+    slots.flatMap((slot, u) => [(slot | (alive[u] ? 0 : LEFT)) >>> 0, bits(rewards[u] ?? NaN)])
+  );
+  checks.same(held[2], outcomes, { ...by, what: "what happened (slot, bits of the reward)", columns: 2 });
+  const pagesOf = episodes.map(lengthsOf);
+  checks.same(held[3], pagesOf.flat(), { ...by, what: "pages of users", columns: USERS });
+  checks.same(held[4], pagesOf.flatMap(sumsBefore), {
+    kernels: ["replay_starts"],
+    what: "first pages of users",
+    columns: USERS + 1,
+  });
+}
+
+/** What comes before each of some lengths, and the sum of all. */
+function sumsBefore(lengths: readonly number[]): number[] {
+  const sums = [0];
+  for (const length of lengths) sums.push((sums.at(-1) ?? NaN) + length);
+  return sums;
+}
+
+async function compareRecalled(
+  { gpu }: CanaryArena,
+  recall: Recall,
+  whole: View,
+  episodes: readonly Episode[],
+  checks: Checks,
+): Promise<void> {
+  const { drawn, before, after, maskBefore, maskAfter, slates, outcome } = recall;
+  const views = [drawn, before, after, maskBefore, maskAfter, slates, outcome, whole];
+  const [draws, states, nextStates, masks, nextMasks, shown, outcomes, wholes] = await readViews(gpu, views);
+  const wanted = drawnOf(pagesSeen(episodes));
+  checks.same(draws, wanted.flatMap(({ episode, user, page }) => [episode, page, user, 0]), {
+    kernels: ["replay_draw"],
+    what: "drawn pages (episode, page, user)",
+    columns: 4,
+  });
+  const statesAfter = (pages: number) =>
+    wanted.flatMap((seen) => [...stateOf(episodes, seen, pages), (seen.page + pages) / PAGES]);
+  const by = { kernels: ["recall"], tolerance: 2e-7 };
+  checks.numbers(floats(states), statesAfter(0), { ...by, what: "states before the pages", columns: STRIDE });
+  checks.numbers(floats(nextStates), statesAfter(1), {
+    ...by,
+    what: "states after the pages",
+    columns: STRIDE,
+  });
+  const wantedWhole = wanted.flatMap((seen) => [...stateOf(episodes, seen, 1), 0]);
+  checks.same(floats(wholes), wantedWhole, {
+    kernels: ["recall_states"],
+    what: "whole states after the pages",
+    columns: STRIDE,
+  });
+  const wantedSlates = wanted.flatMap((seen) => slateOf(episodes, seen));
+  checks.same(shown, wantedSlates, { ...by, what: "slates", columns: SLATE });
+  const wantedOutcomes = wanted.flatMap((seen) => outcomeOf(episodes, seen));
+  checks.same(floats(outcomes), wantedOutcomes, { ...by, what: "outcomes", columns: 4 });
+  const masked = { kernels: ["recall_masks"], columns: BATCH };
+  checks.same(masks, masksOf(episodes, wanted, recall), { ...masked, what: "what could not be shown" });
+  checks.same(nextMasks, masksOf(episodes, wanted, recall, 1), {
+    ...masked,
+    what: "what can not be shown after",
+  });
+}
+
+/** The pages that are drawn: a random word is the number of one. */
+function drawnOf(seen: readonly UserPage[]): UserPage[] {
+  return range(BATCH).map((b) => {
+    const [word] = philox([b, ITERATION, 0, purposes.REPLAY], keyOf(SEED));
+    return seen[mulhi(word, seen.length)] ?? { episode: NaN, user: NaN, page: NaN };
+  });
+}
+
+/** (slot, reward, 1; 0 if the user left, page) */
+function outcomeOf(episodes: readonly Episode[], { episode, user, page }: UserPage): number[] {
+  const { slots, rewards, alive } = episodes[episode]?.pages[page] ?? {};
+  return [slots?.[user] ?? NaN, rewards?.[user] ?? NaN, alive?.[user] ?? NaN, page];
+}
+
+/** [panels, B] words of what was clicked before pages, or so many pages later, and of what is no item. */
+function masksOf(
+  episodes: readonly Episode[],
+  drawn: readonly UserPage[],
+  { options: { repeats } }: Recall,
+  later = 0,
+): number[] {
+  return range(Math.ceil(ITEMS / 32)).flatMap((panel) =>
+    drawn.map((seen) => {
+      const clicked = repeats ? [] : clickedOf(episodes, seen, seen.page + later, keyOf(SEED));
+      let word = 0;
+      for (let bit = 0; bit < 32; bit++) {
+        const item = 32 * panel + bit;
+        if (item >= ITEMS || clicked.includes(item)) word |= 1 << bit;
+      }
+      return word >>> 0;
+    })
+  );
+}
 
 /** Rows to learn from are all that a batch counts. */
 export type Rows = Readonly<Record<"rows", number>>;
@@ -101,68 +307,56 @@ async function runnerOf(
     const batch = { sizes: { rows }, counted: 1, first: 0 };
     headers.put(0, batch, { slot: 0, learningRate: 0, iteration: 0, noise: SEED, ...purpose });
     headers.upload(0, 1);
-    const commands = new Commands(gpu, "replay");
-    program.encode(commands, batch.sizes, 0);
-    gpu.queue.submit([commands.finish()]);
+    Commands.submit(gpu, "replay", (commands) => program.encode(commands, batch.sizes, 0));
   };
 }
 
 export async function checkReplay(gpu: Gpu, checks: Checks, repeats = false): Promise<void> {
-  const arena = new CanaryArena(gpu, "replay");
-  try {
-    const { replay, recall, after, remember, draw } = await replayBench(arena, { repeats });
-    const episodes = range(EPISODES).map(episodeOf);
-    episodes.forEach(remember);
-    draw();
-    await compareRemembered(arena, replay, episodes, checks);
-    await compareRecalled(arena, recall, after, episodes, checks);
-    const others = ["replay_draw", "recall", "recall_masks", "recall_states"];
-    await arena.check(checks, ["remember", "replay_starts", ...others]);
-  } finally {
-    arena.destroy();
-  }
+  using arena = new CanaryArena(gpu, "replay");
+  const { replay, recall, after, remember, draw } = await replayBench(arena, { repeats });
+  const episodes = range(EPISODES).map(episodeOf);
+  episodes.forEach(remember);
+  draw();
+  await compareRemembered(arena, replay, episodes, checks);
+  await compareRecalled(arena, recall, after, episodes, checks);
+  const others = ["replay_draw", "recall", "recall_masks", "recall_states"];
+  await arena.check(checks, ["remember", "replay_starts", ...others]);
 }
 
 async function checkTargets(gpu: Gpu, checks: Checks): Promise<void> {
-  const arena = new CanaryArena(gpu, "targets");
-  try {
-    const random = randomStream(4, "targets");
-    const outcomes = range(BATCH).map((b) => [b % 3, random.normal(), b % 5 === 0 ? 0 : 1, b % PAGES]);
-    const next = range(BATCH * 4).map(() => random.normal());
-    const config = { rows: BATCH, pages: PAGES, users: BATCH, discount: 0.9, bootstrapAtEnd: false };
-    const headers = new StepHeaders(arena, dimensions, 1);
-    const batch = { sizes: { rows: BATCH }, counted: 1, first: 0 };
-    headers.put(0, batch, { slot: 1, learningRate: 0, iteration: 0 });
-    headers.upload(0, 1);
-    const outcome = arena.upload("outcome", Float32Array.from(outcomes.flat()));
-    const [wanted, ring] = [arena.allocate("wanted", 4 * BATCH), arena.allocate("ring", 64)];
-    const nextView = { view: arena.upload("next", Float32Array.from(next)), stride: 4, first: 1, count: 2 };
-    const program = await Program.record<Rows>(gpu, "targets", headers.buffer, [
-      qTarget(config, { outcome, next: nextView, wanted }),
-      pageReward(config, { outcome, ring }),
-    ]);
-    const commands = new Commands(gpu, "targets");
-    program.encode(commands, batch.sizes, 0);
-    gpu.queue.submit([commands.finish()]);
-    const [found, sums] = await readViews(gpu, [wanted, ring]);
-    const expected = outcomes.map(([, reward = NaN, stays, page = NaN], b) => {
-      const follows = stays === 1 && page + 1 < PAGES;
-      return reward + (follows ? 0.9 * ((next[4 * b + 1] ?? NaN) + (next[4 * b + 2] ?? NaN)) : 0);
-    });
-    checks.numbers(floats(found), expected, {
-      kernels: ["q_target"],
-      what: "wanted values",
-      tolerance: 2e-6,
-    });
-    // The last number of an outcome says who was there; here it is a page's number, which adds up as well.
-    const sum = (k: number) => outcomes.reduce((total, outcome) => total + (outcome[k] ?? NaN), 0);
-    const slot = floats(sums).subarray(4, 8);
-    const by = { kernels: ["page_reward"], what: "sums of rewards and users", tolerance: 2 ** -18 * BATCH };
-    checks.numbers(slot, [0, 0, sum(1), sum(3)], by);
-    await arena.check(checks, ["q_target", "page_reward"]);
-  } finally {
-    arena.destroy();
-  }
+  using arena = new CanaryArena(gpu, "targets");
+  const random = randomStream(4, "targets");
+  const outcomes = range(BATCH).map((b) => [b % 3, random.normal(), b % 5 === 0 ? 0 : 1, b % PAGES]);
+  const next = range(BATCH * 4).map(() => random.normal());
+  const config = { rows: BATCH, pages: PAGES, users: BATCH, discount: 0.9, bootstrapAtEnd: false };
+  const headers = new StepHeaders(arena, dimensions, 1);
+  const batch = { sizes: { rows: BATCH }, counted: 1, first: 0 };
+  headers.put(0, batch, { slot: 1, learningRate: 0, iteration: 0 });
+  headers.upload(0, 1);
+  const outcome = arena.upload("outcome", Float32Array.from(outcomes.flat()));
+  const [wanted, ring] = [arena.allocate("wanted", 4 * BATCH), arena.allocate("ring", 64)];
+  const nextView = { view: arena.upload("next", Float32Array.from(next)), stride: 4, first: 1, count: 2 };
+  const program = await Program.record<Rows>(gpu, "targets", headers.buffer, [
+    qTarget(config, { outcome, next: nextView, wanted }),
+    pageReward(config, { outcome, ring }),
+  ]);
+  Commands.submit(gpu, "targets", (commands) => program.encode(commands, batch.sizes, 0));
+  const [found, sums] = await readViews(gpu, [wanted, ring]);
+  const expected = outcomes.map(([, reward = NaN, stays, page = NaN], b) => {
+    const follows = stays === 1 && page + 1 < PAGES;
+    return reward + (follows ? 0.9 * ((next[4 * b + 1] ?? NaN) + (next[4 * b + 2] ?? NaN)) : 0);
+  });
+  checks.numbers(floats(found), expected, {
+    kernels: ["q_target"],
+    what: "wanted values",
+    tolerance: 2e-6,
+  });
+  // The last number of an outcome says who was there; here it is a page's number, which adds up as well.
+  const sum = (k: number) => outcomes.reduce((total, outcome) => total + (outcome[k] ?? NaN), 0);
+  const slot = floats(sums).subarray(4, 8);
+  const by = { kernels: ["page_reward"], what: "sums of rewards and users", tolerance: 2 ** -18 * BATCH };
+  checks.numbers(slot, [0, 0, sum(1), sum(3)], by);
+  await arena.check(checks, ["q_target", "page_reward"]);
 }
 
 export const replayCases: readonly Checking[] = [

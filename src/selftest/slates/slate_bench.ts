@@ -43,50 +43,46 @@ export async function withBench<T>(
   use: (bench: Bench) => Promise<T>,
   checks?: Checks,
 ): Promise<T> {
-  const arena = new CanaryArena(gpu, "slates");
+  using arena = new CanaryArena(gpu, "slates");
   const sizes = { users: count, rows: count, slots: count, items };
-  try {
-    const headers = new StepHeaders(arena, testDimensions, 1);
-    return await use({
-      gpu,
+  const headers = new StepHeaders(arena, testDimensions, 1);
+  return await use({
+    gpu,
+    arena,
+    rows: {
       arena,
-      rows: {
-        arena,
-        dimensions: testDimensions,
-        rows: "rows",
-        items: "items",
-        capacity: { ...sizes, rows: most },
-      },
-      sizes,
-      upload: (name, data) => {
-        const view = arena.allocate(name, data.byteLength);
-        gpu.queue.writeBuffer(view.buffer, 0, data);
-        return view;
-      },
-      textured: (name, data) => {
-        const memory = inTextures(gpu.shapes)
-          ? arena.allocateTexture(name, data.byteLength)
-          : arena.allocate(name, data.byteLength);
-        writeMemory(gpu.queue, memory, data);
-        return memory;
-      },
-      run: async (specs, views, { reset, purpose, first = 0, counted = count } = {}) => {
-        headers.put(0, { sizes, counted, first }, { slot: 0, learningRate: 0, iteration: 0, ...purpose });
-        headers.upload(0, 1);
-        const program = await Program.record(gpu, "test", headers.buffer, specs);
-        return await checked(checks, (own) =>
-          twice(arena, own, specs, {
-            encode(commands) {
-              reset?.();
-              program.encode(commands, sizes, headers.offset(0));
-            },
-            read: () => readViews(gpu, views),
-          }));
-      },
-    });
-  } finally {
-    arena.destroy();
-  }
+      dimensions: testDimensions,
+      rows: "rows",
+      items: "items",
+      capacity: { ...sizes, rows: most },
+    },
+    sizes,
+    upload: (name, data) => {
+      const view = arena.allocate(name, data.byteLength);
+      gpu.queue.writeBuffer(view.buffer, 0, data);
+      return view;
+    },
+    textured: (name, data) => {
+      const memory = inTextures(gpu.shapes)
+        ? arena.allocateTexture(name, data.byteLength)
+        : arena.allocate(name, data.byteLength);
+      writeMemory(gpu.queue, memory, data);
+      return memory;
+    },
+    run: async (specs, views, { reset, purpose, first = 0, counted = count } = {}) => {
+      headers.put(0, { sizes, counted, first }, { slot: 0, learningRate: 0, iteration: 0, ...purpose });
+      headers.upload(0, 1);
+      const program = await Program.record(gpu, "test", headers.buffer, specs);
+      return await checked(checks, (own) =>
+        twice(arena, own, specs, {
+          encode(commands) {
+            reset?.();
+            program.encode(commands, sizes, headers.offset(0));
+          },
+          read: () => readViews(gpu, views),
+        }));
+    },
+  });
 }
 
 /** Normal numbers, f32. */

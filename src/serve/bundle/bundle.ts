@@ -110,11 +110,8 @@ function fromDenoCache(packages: ReadonlyMap<string, string>): esbuild.Plugin {
     name: "deno-cache",
     setup(build) {
       build.onResolve({ filter: /^[^./]/ }, async ({ path, kind, resolveDir }) => {
-        const [, name = "", rest = ""] = /^(@[^/]+\/[^/]+|[^/]+)(\/.*)?$/.exec(path) ?? [];
-        const folder = packages.get(name);
-        if (folder === undefined) return undefined;
-        const file = rest === "" ? "" : await exportOf(folder, `.${rest}`);
-        return build.resolve(resolve(folder, file), { kind, resolveDir });
+        const file = await pathIn(packages, path);
+        return file === undefined ? undefined : build.resolve(file, { kind, resolveDir });
       });
     },
   };
@@ -131,6 +128,21 @@ async function packageFolders(entry: string): Promise<Map<string, string>> {
   );
   // Relative where Deno's own folder (DENO_DIR) was named so.
   return new Map(Object.values(npmPackages).map(({ name, localPath }) => [name, resolve(localPath)]));
+}
+
+/** @param file of a package that a module uses, as it is exported: "chart.js/helpers". @returns its text */
+export async function packageText(entry: string, file: string): Promise<string> {
+  const path = await pathIn(await packageFolders(entry), file);
+  if (path === undefined) throw new Error(`${entry} uses no package that has ${file}`);
+  return await Deno.readTextFile(path);
+}
+
+/** @param name as it is imported. @returns the package's folder, or the file in it; undefined where no package has that name */
+async function pathIn(packages: ReadonlyMap<string, string>, name: string): Promise<string | undefined> {
+  const [, start = "", rest = ""] = /^(@[^/]+\/[^/]+|[^/]+)(\/.*)?$/.exec(name) ?? [];
+  const folder = packages.get(start);
+  if (folder === undefined) return undefined;
+  return resolve(folder, rest === "" ? "" : await exportOf(folder, `.${rest}`));
 }
 
 /** Conditions that hold in a browser that imports modules. */

@@ -278,10 +278,9 @@ const MOST_BYTES = 2 ** 31 - 2 ** 20;
 export function expectFits({ shape: { count } }: ItemCatalogue, bytes: number): void {
   if (bytes <= MOST_BYTES) return;
   throw new UserError(
-    `The model's tables over ${thousands(count)} items have at least ${
-      thousands(bytes)
-    } bytes, but an ONNX file holds at ` +
-      `most ${thousands(MOST_BYTES)}. Export a model with smaller layers, or over fewer items.`,
+    `The model's tables over ${thousands(count)} items have at least ${thousands(bytes)} bytes, but an ` +
+      `ONNX file holds at most ${thousands(MOST_BYTES)}. Export a model with smaller layers, or over ` +
+      "fewer items.",
   );
 }
 

@@ -49,10 +49,8 @@ export async function findPolicy(name: string): Promise<OpenedPolicy | undefined
   if (policyNamed(name)) return undefined;
   if (await hasPolicy(name)) return await OpenedPolicy.open(name);
   throw new UserError(
-    `Expected a policy, ${policyNames.join(", ")} or the folder of a trained one, got ${
-      JSON.stringify(name)
-    }. ` +
-      "deno task policy train makes one.",
+    `Expected a policy, ${policyNames.join(", ")} or the folder of a trained one, got ` +
+      `${JSON.stringify(name)}. deno task policy train makes one.`,
   );
 }
 
@@ -116,26 +114,22 @@ export async function runPolicies(
   const runs: PolicyRun[] = [];
   const { users, pages } = options;
   for (const [number, { name, policy, pace }] of policies.entries()) {
-    const simulator = await Simulator.create(gpu, environment, {
+    using simulator = await Simulator.create(gpu, environment, {
       ...options,
       together: together(gpu, environment.itemCount, pace),
     });
-    try {
-      const groups = new FigureGroups(users, pages);
-      const found = await simulator.run(policy, {
-        onProgress: (done, of) => {
-          signal.throwIfAborted();
-          onUsers(Math.floor(users * (number + done / of)), users * policies.length);
-        },
-        onLog: async (log) => {
-          groups.add(log);
-          if (number === 0) await onLog?.(log);
-        },
-      });
-      runs.push({ name, figures: groups.figures(found), returns: found.returns });
-    } finally {
-      simulator.destroy();
-    }
+    const groups = new FigureGroups(users, pages);
+    const found = await simulator.run(policy, {
+      onProgress: (done, of) => {
+        signal.throwIfAborted();
+        onUsers(Math.floor(users * (number + done / of)), users * policies.length);
+      },
+      onLog: async (log) => {
+        groups.add(log);
+        if (number === 0) await onLog?.(log);
+      },
+    });
+    runs.push({ name, figures: groups.figures(found), returns: found.returns });
   }
   return runs;
 }
@@ -153,8 +147,8 @@ export async function seenBy(
   const found = await findAgain(trainedOn, options);
   if (sameItems(found.data, data)) return found.open(gpu, made).environment;
   throw new UserError(
-    `Expected a policy over the items of ${data.source.name}, got ${path}, which was trained on ${
-      subjectText(trainedOn)
-    } with others. Simulate users of the same items; of a made-up shop those of the same --data-seed.`,
+    `Expected a policy over the items of ${data.source.name}, got ${path}, which was trained on ` +
+      `${subjectText(trainedOn)} with others. Simulate users of the same items; of a made-up shop those ` +
+      "of the same --data-seed.",
   );
 }

@@ -57,9 +57,8 @@ export function resultText(told: Told, runs: readonly PolicyRun[], width: number
   const most = Math.min(width, WIDEST);
   const { text: figures } = fittedTable(columnsOf(told), runs, most);
   return [
-    `${some(users, "user")}, ${some(pages, "page")} of ${slate} of ${
-      some(items, "item")
-    }; who clicks: ${words}`,
+    `${some(users, "user")}, ${some(pages, "page")} of ${slate} of ${some(items, "item")}; who clicks: ` +
+    `${words}`,
     figures,
     ...curveText(told, runs, most),
     ...sentences(told, runs, figures.includes(RANGE)),
@@ -116,10 +115,8 @@ function sentences(told: Told, runs: readonly PolicyRun[], ranges: boolean): str
     const shares = negative.map(({ name, figures }) => `${percent(figures.negativeClicks)} under ${name}`);
     if (negative.length > 0) {
       texts.push(
-        `Clicks with a utility below 0: ${
-          shares.join(", ")
-        }. With this reward such a click costs, and the best policy keeps ` +
-          "users from it.",
+        `Clicks with a utility below 0: ${shares.join(", ")}. With this reward such a click costs, and ` +
+          "the best policy keeps users from it.",
       );
     }
   }
@@ -140,9 +137,8 @@ function differenceWords(told: Told, runs: readonly PolicyRun[]): string[] {
     const difference = differenceOf([first.returns], [rival.returns]);
     const { mean, interval } = difference;
     if (!interval) return `${first.name} minus ${rival.name}: ${signed(mean)}, of one user.`;
-    return `${first.name} minus ${rival.name}, user by user: ${signed(mean)} (${signedRange(interval)}), ${
-      toldBy(interval)
-    }.`;
+    return `${first.name} minus ${rival.name}, user by user: ${signed(mean)} (${signedRange(interval)}), ` +
+      `${toldBy(interval)}.`;
   });
 }
 

@@ -147,10 +147,8 @@ function expectSameSettings(path: string, before: Experiment | undefined, option
     const found = before[name as keyof typeof settings];
     if (found === value) continue;
     throw new UserError(
-      `Expected the same settings as those of the experiments in ${path}, but ${name} is ${
-        found ?? "not given"
-      } there and ` +
-        `${value ?? "not given"} here. Choose another --save-dir.`,
+      `Expected the same settings as those of the experiments in ${path}, but ${name} is ` +
+        `${found ?? "not given"} there and ${value ?? "not given"} here. Choose another --save-dir.`,
     );
   }
 }

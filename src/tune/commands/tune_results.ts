@@ -50,9 +50,9 @@ export async function tellTune(
   const winner = rows.find(({ number }) => number === winnerOf(standing));
   if (!winner) throw noWinner(standing);
   console.log(
-    `\nValidation users, each figure at its best (${rows.length} setting${
-      rows.length === 1 ? "" : "s"
-    }, all in ${quoted(`${path}/table.csv`)}):`,
+    "\n" +
+      `Validation users, each figure at its best (${rows.length} setting${rows.length === 1 ? "" : "s"}, ` +
+      `all in ${quoted(`${path}/table.csv`)}):`,
   );
   console.log(settingsTable(rows));
   const usual = rows.find(({ number }) => number === 0);

@@ -1,7 +1,6 @@
 /** "Look inside a step": the step as the sequence of its dispatches, each of which opens its kernel. */
 
-import { ceilingsOf } from "../../../selftest/profile/ceilings.ts";
-import type { Ceilings } from "../../../selftest/profile/roofline.ts";
+import { type Ceilings, ceilingsOf } from "../../../selftest/profile/roofline.ts";
 import { kernelPanel, type KernelTexts } from "../../draw/kernel_panel.ts";
 import { type MachineCode, machineCodeHtml } from "../../draw/machine_code.ts";
 import { owned } from "../../draw/ownership.ts";

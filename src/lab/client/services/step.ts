@@ -128,16 +128,12 @@ export function stepService(worker: LabWorker) {
       measured.set(gpu, figures);
       onProgress("The step: compiling");
       const { log: clicks, users, name } = log();
-      const recording = await model.record(gpu, clicks, users);
-      try {
-        const facts = stepFacts(recording);
-        const told = (text: string) => onProgress(`The step: ${text}`);
-        const parts = await profileRecording(gpu, recording, { seconds: request.seconds, onProgress: told });
-        const clock = await clockOf(gpu, () => {});
-        return { result: { workload: name, model: model.name, ...parts }, facts, figures, clock };
-      } finally {
-        recording.destroy();
-      }
+      using recording = await model.record(gpu, clicks, users);
+      const facts = stepFacts(recording);
+      const told = (text: string) => onProgress(`The step: ${text}`);
+      const parts = await profileRecording(gpu, recording, { seconds: request.seconds, onProgress: told });
+      const clock = await clockOf(gpu, () => {});
+      return { result: { workload: name, model: model.name, ...parts }, facts, figures, clock };
     });
 
   const choices = (): StepChoices => {

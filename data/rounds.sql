@@ -1,0 +1,16 @@
+-- Users in rounds. A step that groups, sorts or joins all that was displayed goes by them (for round in (FROM rounds())), so that
+-- each round fits in memory: beyond it, strings take more room on the disk than the tables themselves.
+--
+-- A user is in one of 1024 buckets, a round takes some buckets next to each other. What a round writes lies together, and a later
+-- one reads that alone. Whoever makes the first table of rows sets rows_of_log.
+--
+-- Options by getvariable(): rows_at_once: rows of a round (NULL: as memory allows, at 250 bytes a row).
+
+CREATE MACRO bucket_of_user(user_id) AS (hash(user_id) % 1024)::USMALLINT;
+CREATE MACRO buckets_at_once() AS greatest(1, 1024 * coalesce(
+  getvariable('rows_at_once')::BIGINT, parse_formatted_bytes(current_setting('memory_limit'))::BIGINT // 250
+) // greatest(1, getvariable('rows_of_log')::BIGINT));
+CREATE MACRO rounds() AS TABLE SELECT unnest(range(0, 1024, buckets_at_once())) AS round;
+-- Of the bucket's own type: what is cast is compared row by row.
+CREATE MACRO in_round(bucket) AS
+  bucket >= getvariable('round')::USMALLINT AND bucket <= least(1023, getvariable('round') + buckets_at_once() - 1)::USMALLINT;
