@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type ClickLog, NONE } from "../../src/data/click_log.ts";
-import { pageRanking } from "../../src/data/ranking.ts";
 import { randomStream } from "../../src/data/random.ts";
 import { Bootstrap, intervalOf, MOST_GROUPS } from "../../src/figures/bootstrap.ts";
 import { CalibrationSums, cellOf } from "../../src/figures/calibration.ts";
@@ -16,42 +15,6 @@ import { smallLog } from "../../src/selftest/small_logs.ts";
 function near(found: number | undefined, expected: number, what = "", tolerance = 1e-9): void {
   assert.ok(Math.abs((found ?? NaN) - expected) <= tolerance, `${what}: expected ${expected}, got ${found}`);
 }
-
-/** Every order of the rows. */
-function permutations(rows: number[]): number[][] {
-  if (rows.length === 0) return [[]];
-  return rows.flatMap((row) =>
-    permutations(rows.filter((other) => other !== row)).map((rest) => [row, ...rest])
-  );
-}
-
-Deno.test("MRR, NDCG and AUC of a page are means over all orders in which ties can be broken", () => {
-  fc.assert(fc.property(
-    fc.array(fc.integer({ min: 0, max: 2 }), { minLength: 1, maxLength: 5 }),
-    fc.nat(),
-    (scores, pick) => {
-      const clicked = scores.flatMap((_, row) =>
-        row === pick % scores.length || pick >> row & 1 ? [row] : []
-      );
-      // Of each order, the ranks of what is clicked, rising.
-      const all = permutations([...scores.keys()]).filter((order) =>
-        order.every((row, place) => place === 0 || scores[order[place - 1]!]! >= scores[row]!)
-      ).map((order) => order.flatMap((row, place) => clicked.includes(row) ? [place + 1] : []));
-      const mean = (of: (ranks: number[]) => number) =>
-        all.reduce((sum, ranks) => sum + of(ranks), 0) / all.length;
-      const gain = (ranks: number[]) => ranks.reduce((sum, rank) => sum + 1 / Math.log2(1 + rank), 0);
-      const others = scores.length - clicked.length;
-      // Those behind a clicked item: all but the clicked ones behind it.
-      const behind = (ranks: number[]) =>
-        ranks.reduce((sum, rank, k) => sum + scores.length - rank - (ranks.length - 1 - k), 0);
-      const found = pageRanking(scores, 0, scores.length, clicked);
-      near(found.mrr, mean(([first]) => 1 / first!), "MRR");
-      near(found.ndcg, mean((ranks) => gain(ranks) / gain(ranks.map((_, k) => k + 1))), "NDCG");
-      if (others === 0) assert.ok(Number.isNaN(found.auc));
-      else near(found.auc, mean((ranks) => behind(ranks) / others / ranks.length), "AUC");
-    },
-  ));
-});
 
 /** Pages of one to five items, some without a click, some with several, some given. */
 const log = smallLog(43, { users: 80, items: 30, width: 0, maxPage: 5, given: 0.1, further: 0.3 });

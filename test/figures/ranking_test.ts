@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { countTrain } from "../../src/counts/train_counts.ts";
 import { checkLog, type ClickLog, NONE } from "../../src/data/click_log.ts";
-import { choiceFigures, meanSpearman, precisionAt } from "../../src/data/ranking.ts";
+import { choiceFigures, meanSpearman, pageRanking, precisionAt } from "../../src/data/ranking.ts";
 
 const near = (actual: number, expected: number) =>
   assert.ok(Math.abs(actual - expected) < 1e-12, `expected ${expected}, got ${actual}`);
@@ -34,20 +34,33 @@ function permutations(rows: number[]): number[][] {
   );
 }
 
-Deno.test("precisionAt is the mean over all orders in which ties can be broken", () => {
+Deno.test("precision, MRR, NDCG and AUC of a page are means over all orders in which ties can be broken", () => {
   fc.assert(fc.property(
     fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 1, maxLength: 6 }),
     fc.nat(),
-    fc.constantFrom(1, 2),
-    (scores, pick, k: 1 | 2) => {
+    (scores, pick) => {
       const clicked = scores.flatMap((_, row) =>
         row === pick % scores.length || pick >> row & 1 ? [row] : []
       );
-      const rankings = permutations([...scores.keys()]).filter((order) =>
+      // Of each order, the ranks of what is clicked, rising.
+      const all = permutations([...scores.keys()]).filter((order) =>
         order.every((row, place) => place === 0 || scores[order[place - 1]!]! >= scores[row]!)
-      );
-      const hits = rankings.filter((order) => order.slice(0, k).some((row) => clicked.includes(row))).length;
-      near(precisionAt(scores, 0, scores.length, clicked, k), hits / rankings.length);
+      ).map((order) => order.flatMap((row, place) => clicked.includes(row) ? [place + 1] : []));
+      const mean = (of: (ranks: number[]) => number) =>
+        all.reduce((sum, ranks) => sum + of(ranks), 0) / all.length;
+      const gain = (ranks: number[]) => ranks.reduce((sum, rank) => sum + 1 / Math.log2(1 + rank), 0);
+      const others = scores.length - clicked.length;
+      // Those behind a clicked item: all but the clicked ones behind it.
+      const behind = (ranks: number[]) =>
+        ranks.reduce((sum, rank, k) => sum + scores.length - rank - (ranks.length - 1 - k), 0);
+      for (const k of [1, 2] as const) {
+        near(precisionAt(scores, 0, scores.length, clicked, k), mean(([first]) => Number(first! <= k)));
+      }
+      const found = pageRanking(scores, 0, scores.length, clicked);
+      near(found.mrr, mean(([first]) => 1 / first!));
+      near(found.ndcg, mean((ranks) => gain(ranks) / gain(ranks.map((_, k) => k + 1))));
+      if (others === 0) assert.ok(Number.isNaN(found.auc));
+      else near(found.auc, mean((ranks) => behind(ranks) / others / ranks.length));
     },
   ));
 });

@@ -48,7 +48,7 @@ function shapesFor(name: string, kind: typeof kinds[number]): Record<string, Mod
   const { "3 units, 6": least = smallLstm } = shapes;
   if (kind === "cpu, buffers") return name === "dense" ? { "3 units, 6": least } : {};
   if (name in withGiven) return shapes;
-  return { ...(kind === "cpu" || name === "dense" ? larger : {}), ...shapes, ...rivals };
+  return { ...(kind === "cpu" ? larger : name === "dense" ? large : {}), ...shapes, ...rivals };
 }
 
 for (const kind of kinds) {
