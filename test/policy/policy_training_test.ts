@@ -143,7 +143,7 @@ Deno.test("policy run: stopped and gone on with, its files are those of a run th
     const result = await runPolicy(whole, folder, {
       onPoint: ({ userSteps }) => void points.push(userSteps),
     });
-    folder.close();
+    folder[Symbol.dispose]();
     assert.equal(result.finished, true);
     assert.deepEqual(points, [0, 2560, 5120, 7680]);
     assert.deepEqual(await readPolicyConfig(straight), config);
@@ -163,7 +163,7 @@ Deno.test("policy run: stopped and gone on with, its files are those of a run th
       const stop = new AbortController();
       const onPage = ({ iteration }: { iteration: number }) => void (iteration >= stopAt && stop.abort());
       const { iteration, finished } = await runPolicy(one, files, { onPage }, stop.signal);
-      files.close();
+      files[Symbol.dispose]();
       assert.equal(finished, stopAt === Infinity);
       assert.ok(iteration >= Math.min(stopAt, 120) && iteration % 4 === 0, `${iteration}`);
       done = iteration;

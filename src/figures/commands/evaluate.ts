@@ -112,29 +112,24 @@ async function main(): Promise<void> {
   const users = options.split === "all"
     ? Uint32Array.from(data.source.userSplit, (_, user) => user)
     : usersOf(data.source, options.split);
-  const gpu = await openGpu();
-  const progress = delayedProgress();
-  try {
-    const tested = TestedUsers.of(data, users, progress.onProgress);
-    const test = async (snapshot: OpenSnapshot) =>
-      await score(
-        gpu,
-        snapshot,
-        fit(opened, snapshot),
-        tested,
-        options.evaluationShards,
-        progress.onProgress,
-      );
-    const found = await test(snapshot);
-    const against = other && await test(other);
-    progress.stop();
-    tell(options, data, tested, found, against);
-    if (!options.json) {
-      for (const note of modelNotes(snapshot.info.model, snapshot.weights)) console.log(note);
-    }
-  } finally {
-    progress.stop();
-    gpu.close();
+  using gpu = await openGpu();
+  using progress = delayedProgress();
+  const tested = TestedUsers.of(data, users, progress.onProgress);
+  const test = async (snapshot: OpenSnapshot) =>
+    await score(
+      gpu,
+      snapshot,
+      fit(opened, snapshot),
+      tested,
+      options.evaluationShards,
+      progress.onProgress,
+    );
+  const found = await test(snapshot);
+  const against = other && await test(other);
+  progress.stop();
+  tell(options, data, tested, found, against);
+  if (!options.json) {
+    for (const note of modelNotes(snapshot.info.model, snapshot.weights)) console.log(note);
   }
 }
 
