@@ -1,16 +1,9 @@
 /** A bench as one HTML page with charts, which needs nothing beside it. */
 
-import { dirname } from "node:path";
-import {
-  type ChartDefinition,
-  NEUTRAL,
-  type ScatterChart,
-  type StackChart,
-} from "../src/report/chart_types.ts";
+import { NEUTRAL, type ScatterChart, type StackChart } from "../src/report/chart_types.ts";
 import { type Html, markup } from "../src/report/html.ts";
-import { chartFigure, noScript, note, pageShell, readPageParts, section } from "../src/report/page_shell.ts";
+import { chartsHtml, noScript, note, section, writePage } from "../src/report/page_shell.ts";
 import { type Row, tableOf } from "../src/report/tables.ts";
-import { atomicWriteFile, makeFolder } from "../src/run/files/atomic_write.ts";
 import type { BenchReport, KernelResult, StepResult } from "../src/selftest/profile/bench_report.ts";
 import type { Change } from "./compare.ts";
 import { growthCharts } from "./growth.ts";
@@ -37,9 +30,6 @@ export async function writeBenchPage(
 ): Promise<void> {
   const { adapter, date, machine, figures, kernels, steps, growth } = report;
   const ceilings = figures.length > 0 ? ceilingsOf(figures) : undefined;
-  const roofline = ceilings ? rooflineChart(kernels, ceilings) : undefined;
-  const stack = stackChart(steps);
-  const growing = growthCharts(growth);
   const parts: Html[] = [];
   if (changes) parts.push(section("changes", "Changes", cellsTable(compareCells(changes), "Changes")));
   if (figures.length > 0) {
@@ -47,7 +37,9 @@ export async function writeBenchPage(
   }
   if (ceilings && kernels.length > 0) {
     const table = cellsTable(kernelCells(kernels, ceilings), "Kernels");
-    parts.push(section("kernels", "Kernels", markup`${roofline ? figuresOf([roofline]) : markup``}${table}`));
+    parts.push(
+      section("kernels", "Kernels", markup`${chartsHtml(rooflineChart(kernels, ceilings))}${table}`),
+    );
   }
   if (ceilings && steps.length > 0) {
     const each = steps.map((step) =>
@@ -57,29 +49,20 @@ ${stepNotes(step).map((text) => markup`<p>${text}</p>`)}`
     );
     const summary = cellsTable(stepSummaryCells(steps), "Steps");
     parts.push(
-      section("steps", "Training steps", markup`${stack ? figuresOf([stack]) : markup``}${summary}${each}`),
+      section("steps", "Training steps", markup`${chartsHtml([stackChart(steps)])}${summary}${each}`),
     );
   }
   if (growth.length > 0) {
-    const tables = markup`${cellsTable(slopeCells(growth), "Slopes")}${
-      cellsTable(growthCells(growth), "Growth")
-    }`;
-    parts.push(section("growth", "Growth", markup`${figuresOf(growing)}${tables}`));
+    const slopes = cellsTable(slopeCells(growth), "Slopes");
+    const tables = markup`${slopes}${cellsTable(growthCells(growth), "Growth")}`;
+    parts.push(section("growth", "Growth", markup`${chartsHtml(growthCharts(growth))}${tables}`));
   }
-  const charts = [roofline, stack, ...growing].flatMap((chart): ChartDefinition[] => chart ? [chart] : []);
   const header = markup`<h1>clickgan bench</h1>
 <p class="path">${adapter.description} (${adapter.kind}), ${adapter.runtime}, ${machine.cores} cores, ${date}</p>
 ${machine.timestamps ? markup`` : note("Timed by the host's clock: the adapter has no timestamps.")}`;
   const main = markup`${noScript}
 ${parts}`;
-  const page = pageShell({ title: "clickgan bench", header, main, charts }, await readPageParts());
-  await makeFolder(dirname(file));
-  await atomicWriteFile(file, page);
-}
-
-function figuresOf(charts: readonly ChartDefinition[]): Html {
-  return markup`<div class="charts">${charts.map(chartFigure)}
-</div>`;
+  await writePage(file, { title: "clickgan bench", header, main });
 }
 
 export function cellsTable({ head, rows }: Cells, what: string): Html {
@@ -90,12 +73,12 @@ export function cellsTable({ head, rows }: Cells, what: string): Html {
 const NAMED = 12;
 
 /** Kernels under the adapter's ceilings; one that does no arithmetic or moves nothing has no place. */
-function rooflineChart(kernels: readonly KernelResult[], ceilings: Ceilings): ScatterChart | undefined {
+function rooflineChart(kernels: readonly KernelResult[], ceilings: Ceilings): ScatterChart[] {
   const placed = kernels.flatMap((kernel) => {
     const { gflops, intensity } = standing(kernel, kernel.median, ceilings);
     return intensity !== undefined && intensity > 0 ? [{ kernel, x: intensity, y: gflops }] : [];
   });
-  if (placed.length === 0) return undefined;
+  if (placed.length === 0) return [];
   const ridge = ceilings.flops / ceilings.bandwidth;
   const ends = [
     Math.min(ridge, ...placed.map(({ x }) => x)) / 2,
@@ -113,7 +96,7 @@ function rooflineChart(kernels: readonly KernelResult[], ceilings: Ceilings): Sc
   }));
   const named = namedIn(placed.map(({ kernel }) => kernel));
   const workloads = [...new Set(kernels.map(({ workload }) => workload))];
-  return {
+  return [{
     kind: "scatter",
     id: "roofline",
     title: "Roofline",
@@ -134,7 +117,7 @@ function rooflineChart(kernels: readonly KernelResult[], ceilings: Ceilings): Sc
         return points.length === 0 ? [] : [{ name: workload, colour: k, dash: 0, joined: false, points }];
       }),
     ],
-  };
+  }];
 }
 
 /** The slowest dispatches, one of each kernel. */
@@ -149,8 +132,7 @@ function namedIn(kernels: readonly KernelResult[]): Set<KernelResult> {
 /** Kernels that have a colour of their own. */
 const COLOURED = 5;
 
-function stackChart(steps: readonly StepResult[]): StackChart | undefined {
-  if (steps.length === 0) return undefined;
+function stackChart(steps: readonly StepResult[]): StackChart {
   const totals = new Map<string, number>();
   for (const step of steps) {
     // Of each step's share, so that small steps have their say.

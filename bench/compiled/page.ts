@@ -1,9 +1,7 @@
 /** A page with each kernel's WGSL beside the machine code of its innermost loop. */
 
-import { dirname } from "node:path";
 import { Html, markup } from "../../src/report/html.ts";
-import { note, pageShell, readPageParts, section } from "../../src/report/page_shell.ts";
-import { atomicWriteFile, makeFolder } from "../../src/run/files/atomic_write.ts";
+import { note, section, writePage } from "../../src/report/page_shell.ts";
 import { cellsTable } from "../bench_page.ts";
 import type { Compiled, CompiledText } from "./report.ts";
 import { besideCells, stepCells } from "./tables.ts";
@@ -35,10 +33,7 @@ ${
         "that does the most arithmetic.",
     )
   }`;
-  const { style, script } = await readPageParts();
-  const content = { title: "clickgan, compiled", header, main, charts: [] };
-  await makeFolder(dirname(file));
-  await atomicWriteFile(file, pageShell(content, { style: style + STYLE, script }));
+  await writePage(file, { title: "clickgan, compiled", header, main, rules: STYLE });
 }
 
 function textPart({ kernel, source, uses, facts }: CompiledText): Html {

@@ -9,7 +9,8 @@ import { restless } from "../../src/data/shops.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { openGpu } from "../../src/gpu/host/open_gpu.ts";
 import type { MeanFigure } from "../../src/policy/comparison/figures.ts";
-import { type EstimatorName, estimators, evaluate } from "../../src/policy/evaluation/evaluate.ts";
+import { type EstimatorName, estimators } from "../../src/policy/evaluation/estimators.ts";
+import { evaluate } from "../../src/policy/evaluation/evaluate.ts";
 import { evidenceOf } from "../../src/policy/evaluation/evidence.ts";
 import { digits } from "../../src/policy/commands/logged.ts";
 import { greedyPolicy } from "../../src/policy/named.ts";
@@ -111,7 +112,9 @@ function textOf(targets: readonly Target[]): string {
     return [(off < 0 ? "" : "+") + digits(off), digits(rmse), percent(held.length / figures.length)];
   };
   const title = (name: string) =>
-    name === "decisions" ? "per-decision DR, clicks on the first 5 pages" : estimators[name as EstimatorName];
+    name === "decisions"
+      ? "per-decision DR, clicks on the first 5 pages"
+      : estimators[name as EstimatorName].title;
   const about = targets.map(({ temperature, truths, first, shares }) =>
     `T ${temperature}: truth ${digits(mean(truths))} clicks a page, ${first.toFixed(3)} on the first 5 ` +
     `pages, effective sample ${(100 * mean(shares)).toFixed(0)} %`

@@ -5,9 +5,9 @@ import { toldBy } from "../figures/told.ts";
 import type { LineChart } from "./chart_types.ts";
 import { curveChart, seriesThrough } from "./curve.ts";
 import { type Html, markup } from "./html.ts";
-import { chartFigure, noScript, type PageParts, pageShell, section } from "./page_shell.ts";
+import { chartsHtml, type PageContent, pageHeader, section } from "./page_shell.ts";
 import { bandsNote } from "./policy_charts.ts";
-import { difference, type Facts, factsList, type Row, tableOf } from "./tables.ts";
+import { difference, type Facts, type Row, tableOf } from "./tables.ts";
 
 /** @param environment whose users they are. @param size users of an interaction, and interactions of a point. */
 export function adaptationPageOf(
@@ -15,21 +15,16 @@ export function adaptationPageOf(
   environment: string,
   policies: readonly AdaptingPolicy[],
   size: { readonly users: number; readonly window: number },
-  parts: PageParts,
-): string {
-  const charts = adaptationChart(environment, policies, size.users, size.window);
+): PageContent {
   const title = "Policies that adapt";
-  const header = markup`<h1>${title}</h1>
-${factsList(facts)}
-${noScript}`;
-  const main = section(
-    "adaptation-curves",
-    "Click rate by interactions",
-    markup`<div class="charts">${charts.map(chartFigure)}
-</div>
-${differences(environment, policies)}`,
-  );
-  return pageShell({ title: `${title} - clickgan report`, header, main, charts }, parts);
+  const charts = chartsHtml(adaptationChart(environment, policies, size.users, size.window));
+  const content = markup`${charts}
+${differences(environment, policies)}`;
+  return {
+    title: `${title} - clickgan report`,
+    header: pageHeader(title, facts),
+    main: section("adaptation-curves", "Click rate by interactions", content),
+  };
 }
 
 /** Click rate against interactions with users that nobody has met. @param window interactions of a point. */
@@ -62,12 +57,8 @@ function differences(environment: string, policies: readonly AdaptingPolicy[]): 
     difference(mean, 3, interval),
     toldBy(interval),
   ]);
+  const head = ["policy less rival", "difference", "verdict"];
   return markup`<p>Differences in click rate over all interactions with ${environment}; ranges are of Student's t over runs,
 paired by their users.</p>
-${
-    tableOf("Differences of policies that adapt", ["policy less rival", "difference", "verdict"], [[
-      "",
-      rows,
-    ]])
-  }`;
+${tableOf("Differences of policies that adapt", head, [["", rows]])}`;
 }

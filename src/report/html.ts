@@ -1,8 +1,10 @@
-/** HTML as a type of its own, so that text from the data is always escaped. */
+/** HTML as a type of its own, so that text from the data is always escaped; with the charts that stand in it. */
+
+import type { ChartDefinition } from "./chart_types.ts";
 
 export class Html {
-  /** @param text is HTML already */
-  constructor(readonly text: string) {}
+  /** @param text is HTML already. @param charts whose places stand in it */
+  constructor(readonly text: string, readonly charts: readonly ChartDefinition[] = []) {}
 }
 
 /** Nothing is undefined, or false. */
@@ -15,6 +17,7 @@ type Content = string | number | Html | readonly Html[] | undefined | false;
 export function markup(pieces: TemplateStringsArray, ...values: readonly Content[]): Html {
   return new Html(
     pieces.map((piece, k) => piece + (k < values.length ? textOf(values[k]) : "")).join(""),
+    values.flat().flatMap((value) => value instanceof Html ? value.charts : []),
   );
 }
 

@@ -1,15 +1,13 @@
 /** The report on runs: from their folders to one HTML page that needs nothing beside it. */
 
-import { dirname } from "node:path";
-import { atomicWriteFile, makeFolder } from "../run/files/atomic_write.ts";
-import type { ChartDefinition } from "./chart_types.ts";
+import type { ReportChart } from "./chart_types.ts";
 import { chartsOf } from "./charts.ts";
 import { collect } from "./collect.ts";
 import { figureDetails, reliabilityCharts } from "./figure_details.ts";
 import { comparisonTable, figuresTable } from "./figures_table.ts";
 import { headerOf } from "./header.ts";
 import { type Html, markup } from "./html.ts";
-import { chartFigure, noScript, type PageParts, pageShell, readPageParts, section } from "./page_shell.ts";
+import { chartsHtml, noScript, type PageContent, section, writePage } from "./page_shell.ts";
 import type { Model, ReportData, Settings } from "./report_data.ts";
 import { claimsList, MISSING, type Row, tableOf } from "./tables.ts";
 
@@ -22,46 +20,32 @@ import { claimsList, MISSING, type Row, tableOf } from "./tables.ts";
  */
 export async function writeReport(folders: readonly string[], out: string): Promise<void> {
   const data = await collect(folders);
-  const page = pageOf(data, chartsOf(data), await readPageParts());
-  await makeFolder(dirname(out));
-  await atomicWriteFile(out, page);
+  await writePage(out, pageOf(data, chartsOf(data)));
 }
 
-export function pageOf(data: ReportData, charts: readonly ChartDefinition[], parts: PageParts): string {
-  const { models } = data;
-  const reliability = reliabilityCharts(models);
-  const main = markup`${data.claims.length > 0 ? section("claims", "Claims", claimsList(data.claims)) : ""}
+export function pageOf(data: ReportData, charts: readonly ReportChart[]): PageContent {
+  const { models, claims, title } = data;
+  const configuration = settingsTables(models, ({ settings }) => settings, "configuration");
+  const main = markup`${claims.length > 0 && section("claims", "Claims", claimsList(claims))}
 ${section("charts", "Charts", chartFigures(charts))}
-${section("test-figures", "Test figures", testFigures(models, reliability))}
-${
-    section(
-      "configuration",
-      "Configuration",
-      settingsTables(models, ({ settings }) => settings, "configuration"),
-    )
-  }
+${section("test-figures", "Test figures", testFigures(models))}
+${section("configuration", "Configuration", configuration)}
 ${section("machine", "Machine", settingsTables(models, ({ machine }) => machine, "machine"))}`;
-  const all = [...charts, ...reliability];
-  const title = `${data.title} - clickgan report`;
-  return pageShell({ title, header: headerOf(data), main, charts: all }, parts);
+  return { title: `${title} - clickgan report`, header: headerOf(data), main };
 }
 
-function testFigures(models: readonly Model[], reliability: readonly ChartDefinition[]): Html {
+function testFigures(models: readonly Model[]): Html {
   const table = figuresTable(models);
   if (!table) return markup`<p>No run is finished yet.</p>`;
-  const charts = reliability.length === 0 ? markup`` : markup`
-<div class="charts">${reliability.map(chartFigure)}
-</div>`;
-  return markup`${table}${comparisonTable(models) ?? ""}${charts}
+  return markup`${table}${comparisonTable(models) ?? ""}
+${chartsHtml(reliabilityCharts(models))}
 ${figureDetails(models)}`;
 }
 
-function chartFigures(charts: readonly ChartDefinition[]): Html {
+function chartFigures(charts: readonly ReportChart[]): Html {
   return markup`${noScript}
-<div class="charts bars">${charts.filter(({ kind }) => kind === "bar").map(chartFigure)}
-</div>
-<div class="charts">${charts.filter(({ kind }) => kind === "line").map(chartFigure)}
-</div>`;
+${chartsHtml(charts.filter(({ kind }) => kind === "bar"), "charts bars")}
+${chartsHtml(charts.filter(({ kind }) => kind === "line"))}`;
 }
 
 /** What the models were made with, and on: first what they share, then what they differ in. @param what names the tables. */

@@ -1,13 +1,23 @@
 /** What every page of charts is made of: one HTML file that needs nothing beside it. */
 
+import { dirname } from "node:path";
+import { atomicWriteFile, makeFolder } from "../run/files/atomic_write.ts";
 import { type ChartDefinition, type Curve, seriesName, sumOf } from "./chart_types.ts";
 import { Html, inlineScript, jsonScript, markup } from "./html.ts";
+import { type Facts, factsList } from "./tables.ts";
 
 /** What a page carries besides its data. */
 export interface PageParts {
   readonly style: string;
   /** Draws the charts; see client/main.ts. */
   readonly script: string;
+}
+
+/** Writes a page; its folder is made. @throws UserError when it cannot be written. */
+export async function writePage(file: string, content: PageContent): Promise<void> {
+  const page = pageShell(content, await readPageParts());
+  await makeFolder(dirname(file));
+  await atomicWriteFile(file, page);
 }
 
 /** The parts as they stand beside this file. */
@@ -32,12 +42,13 @@ export interface PageContent {
   readonly title: string;
   readonly header: Html;
   readonly main: Html;
-  /** Those that stand in `main` as {@link chartFigure}s. */
-  readonly charts: readonly ChartDefinition[];
+  /** Rules beside those of all pages. */
+  readonly rules?: string;
 }
 
+/** With the data of all charts that stand in `main`. */
 export function pageShell(
-  { title, header, main, charts }: PageContent,
+  { title, header, main, rules = "" }: PageContent,
   { style, script }: PageParts,
 ): string {
   const page = markup`<!DOCTYPE html>
@@ -49,7 +60,7 @@ export function pageShell(
 <link rel="icon" href="data:,">
 <title>${title}</title>
 <style>
-${new Html(style)}</style>
+${new Html(style + rules)}</style>
 </head>
 <body>
 <header>
@@ -58,12 +69,19 @@ ${header}
 <main>
 ${main}
 </main>
-${jsonScript(DATA_ID, charts)}
+${jsonScript(DATA_ID, main.charts)}
 ${inlineScript(script)}
 </body>
 </html>
 `;
   return page.text;
+}
+
+/** Its title, what it is about, and what a reader must know before they believe a figure. */
+export function pageHeader(title: string, facts: Facts, notes: readonly string[] = []): Html {
+  return markup`<h1>${title}</h1>
+${factsList(facts)}
+${notes.map(note)}${noScript}`;
 }
 
 export function section(id: string, title: string, content: Html): Html {
@@ -81,10 +99,17 @@ export function note(text: string): Html {
 export const noScript: Html =
   markup`<noscript><p>The charts are drawn by a script, which is switched off here.</p></noscript>`;
 
+/** Charts beside each other; nothing for none. */
+export function chartsHtml(charts: readonly ChartDefinition[], look = "charts"): Html {
+  if (charts.length === 0) return markup``;
+  return markup`<div class="${look}">${charts.map(chartFigure)}
+</div>`;
+}
+
 /** The place of a chart, which the script finds by its id. */
-export function chartFigure(chart: ChartDefinition): Html {
+function chartFigure(chart: ChartDefinition): Html {
   const bars = chart.kind === "bar" || chart.kind === "stack" ? chart.bars.length : 0;
-  return markup`
+  const figure = markup`
 <figure id="${chart.id}">
 <h3>${chart.title}</h3>
 ${chart.note === "" ? markup`` : markup`<figcaption>${chart.note}</figcaption>`}
@@ -97,6 +122,7 @@ ${chart.note === "" ? markup`` : markup`<figcaption>${chart.note}</figcaption>`}
 <button type="button" data-save="png" aria-label="Save ${chart.title} as PNG">PNG</button>
 </div>
 </figure>`;
+  return new Html(figure.text, [chart]);
 }
 
 /** Bars lie one below the other and need their height; other charts have theirs by page.css. */

@@ -2,7 +2,7 @@
 
 import type { ChartDefinition } from "./chart_types.ts";
 import { type Html, markup } from "./html.ts";
-import { chartFigure, noScript, note, type PageParts, pageShell, section } from "./page_shell.ts";
+import { chartsHtml, type PageContent, pageHeader, section } from "./page_shell.ts";
 import {
   calibrationCharts,
   consistencyCharts,
@@ -18,7 +18,6 @@ import {
   claimsList,
   difference,
   type Facts,
-  factsList,
   figure,
   MISSING,
   type Row,
@@ -56,86 +55,50 @@ export interface PolicyPageHead {
 
 /** @param comparisons of different tasks. */
 export function policyPageOf(
-  head: PolicyPageHead,
+  { title, facts, notes, curves }: PolicyPageHead,
   comparisons: readonly Comparison[],
-  parts: PageParts,
-): string {
-  const charts: ChartDefinition[] = [];
+): PageContent {
   const once = uniqueIds();
-  const drawn = (found: readonly ChartDefinition[]) => {
-    const own = found.map((chart) => ({ ...chart, id: once(chart.id) }));
-    charts.push(...own);
-    return markup`${own.map(chartFigure)}`;
-  };
   const names = taskNames(comparisons);
-  const sections = comparisons.map((comparison, k) => taskSections(comparison, names[k] ?? "", once, drawn));
+  const sections = comparisons.map((comparison, k) => taskSections(comparison, names[k] ?? "", once));
   const [first] = comparisons;
-  const learning = first && head.curves?.length
-    ? learningCharts(head.curves, first.environments[0]?.name ?? "", unitOf(first))
+  const learning = first && curves?.length
+    ? learningCharts(curves, first.environments[0]?.name ?? "", unitOf(first))
     : [];
-  const learned = learning.length > 0
-    ? section(
-      "learning-curves",
-      "Learning",
-      markup`<div class="charts">${drawn(learning)}
-</div>`,
-    )
-    : markup``;
-  const header = markup`<h1>${head.title}</h1>
-${factsList(head.facts)}
-${head.notes.map(note)}${noScript}`;
+  const learned = learning.length > 0 && section("learning-curves", "Learning", chartsHtml(learning));
   const groups = bySlates(comparisons);
-  const beside = groups
-    ? section("slates", "Slates of several sizes", slatesTable(comparisons, groups))
-    : markup``;
-  return pageShell(
-    {
-      title: `${head.title} - clickgan report`,
-      header,
-      main: markup`${beside}${sections}${learned}`,
-      charts,
-    },
-    parts,
-  );
+  const beside = groups && section("slates", "Slates of several sizes", slatesTable(comparisons, groups));
+  return {
+    title: `${title} - clickgan report`,
+    header: pageHeader(title, facts, notes),
+    main: markup`${beside}${sections}${learned}`,
+  };
 }
 
 /**
  * What is said of one task. @param task its name, "" for the only one.
- * @param once makes an id the only one on the page. @param drawn puts charts on the page.
+ * @param once makes an id the only one on the page.
  */
-function taskSections(
-  comparison: Comparison,
-  task: string,
-  once: (id: string) => string,
-  drawn: (charts: readonly ChartDefinition[]) => Html,
-): Html {
+function taskSections(comparison: Comparison, task: string, once: (id: string) => string): Html {
   const several = task === "" ? "" : ` of ${task}`;
   const part = (
     id: string,
     title: string,
     content: Html,
-    charts?: readonly ChartDefinition[],
-    look = "charts",
-  ) =>
-    section(
-      once(`${id}-${comparison.slate}`),
-      title + several,
-      charts
-        ? markup`${content}
-<div class="${look}">${drawn(charts)}
-</div>`
-        : content,
-    );
-  return markup`${part("verdict", "Verdict", verdicts(comparison))}
+    charts: readonly ChartDefinition[],
+    look?: string,
+  ) => {
+    const own = charts.map((chart) => ({ ...chart, id: once(chart.id) }));
+    const all = markup`${content}
+${chartsHtml(own, look)}`;
+    return section(once(`${id}-${comparison.slate}`), title + several, all);
+  };
+  const trust = [...calibrationCharts(comparison), ...consistencyCharts(comparison)];
+  return markup`${part("verdict", "Verdict", verdicts(comparison), [])}
 ${part("figures", "Figures", policiesTable(comparison), returnCharts(comparison), "charts bars")}
 ${part("differences", "Differences", differencesTable(comparison), userCharts(comparison))}
 ${part("pages", "By page", markup``, pageCharts(comparison))}
-${
-    part("trust", "What to believe", trustTable(comparison), [
-      ...calibrationCharts(comparison),
-      ...consistencyCharts(comparison),
-    ])
-  }`;
+${part("trust", "What to believe", trustTable(comparison), trust)}`;
 }
 
 /** Ids that stand once on a page: the second "pages-3" is "pages-3-2". */

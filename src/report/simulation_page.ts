@@ -4,20 +4,11 @@ import type { Interval } from "../figures/bootstrap.ts";
 import { toldBy } from "../figures/told.ts";
 import { differenceOf } from "../policy/comparison/comparison.ts";
 import type { CurvePage, MeanFigure, PolicyFigures } from "../policy/comparison/figures.ts";
-import type { Bar, BarChart, ChartDefinition, LineChart } from "./chart_types.ts";
+import type { Bar, BarChart, LineChart } from "./chart_types.ts";
 import { curveChart, type CurvePoint, finite, seriesThrough, windowFor } from "./curve.ts";
 import { type Html, markup } from "./html.ts";
-import { chartFigure, noScript, note, type PageParts, pageShell, section } from "./page_shell.ts";
-import {
-  type Cell,
-  difference,
-  type Facts,
-  factsList,
-  figure,
-  type Row,
-  shareText,
-  tableOf,
-} from "./tables.ts";
+import { chartsHtml, type PageContent, pageHeader, section } from "./page_shell.ts";
+import { type Cell, difference, type Facts, figure, type Row, shareText, tableOf } from "./tables.ts";
 
 /** What a page about simulated users is of. */
 export interface Simulation extends SimulationScope {
@@ -29,36 +20,18 @@ export interface Simulation extends SimulationScope {
   readonly policies: readonly SimulatedPolicy[];
 }
 
-/** The page as HTML. */
-export function simulationPageOf(simulation: Simulation, parts: PageParts): string {
+export function simulationPageOf(simulation: Simulation): PageContent {
   const { facts, notes, policies } = simulation;
-  const bars = returnBars(simulation, policies);
   const lines = pageLines(simulation, policies);
   const users = userLines(simulation, policies);
-  const drawn = (charts: readonly ChartDefinition[]) =>
-    markup`<div class="charts">${charts.map(chartFigure)}
-</div>`;
   const title = "Simulated users";
-  const header = markup`<h1>${title}</h1>
-${factsList(facts)}
-${notes.map(note)}${noScript}`;
-  const main = markup`${
-    section(
-      "figures",
-      "Figures",
-      markup`${usersTable(simulation)}
-<div class="charts bars">${bars.map(chartFigure)}
-</div>`,
-    )
-  }
-${lines.length > 0 ? section("by-page", "By page", drawn(lines)) : ""}
-${
-    users.length > 0
-      ? section("by-user", "By user", markup`${differencesTable(simulation)}${drawn(users)}`)
-      : ""
-  }`;
-  const charts = [...bars, ...lines, ...users];
-  return pageShell({ title: `${title} - clickgan report`, header, main, charts }, parts);
+  const figures = markup`${usersTable(simulation)}
+${chartsHtml(returnBars(simulation, policies), "charts bars")}`;
+  const byUser = markup`${differencesTable(simulation)}${chartsHtml(users)}`;
+  const main = markup`${section("figures", "Figures", figures)}
+${lines.length > 0 && section("by-page", "By page", chartsHtml(lines))}
+${users.length > 0 && section("by-user", "By user", byUser)}`;
+  return { title: `${title} - clickgan report`, header: pageHeader(title, facts, notes), main };
 }
 
 function usersTable(simulation: Simulation): Html {

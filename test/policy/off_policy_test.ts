@@ -8,14 +8,11 @@ import type { Gpu } from "../../src/gpu/device.ts";
 import { Made } from "../../src/gpu/made.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import {
-  cascadeDoublyRobust,
-  doublyRobust,
+  type Columns,
   effectiveShare,
-  ips,
+  estimators,
   largestShare,
   perDecisionDoublyRobust,
-  slateIps,
-  snips,
   type Terms,
 } from "../../src/policy/evaluation/estimators.ts";
 import { evaluate, figureOf } from "../../src/policy/evaluation/evaluate.ts";
@@ -52,32 +49,33 @@ const slatesBy = (law: PlackettLuce, items: number) =>
     .map((slate) => ({ slate, chance: law.chance(slate) }));
 const sumOf = (numbers: readonly number[]) => numbers.reduce((sum, x) => sum + x, 0);
 
+/** Of a slate of k, where nothing else is said. */
+const columnsOf = (given: Partial<Columns>, slate = 1): Columns => {
+  const no = numbers();
+  const pages = { weight: no, reward: no, q: no, v: no };
+  return { slate, ...pages, slotReward: no, prefix: no, own: no, slotQ: no, slotV: no, ...given };
+};
+
 Deno.test("estimators: by hand", () => {
-  const [w, r, q, v] = [
-    numbers(2, 0.5, 0, 1),
-    numbers(1, 0, 1, 1),
-    numbers(0.5, 0.5, 1, 0.25),
-    numbers(0.6, 0.2, 0.4, 0.8),
-  ];
-  near(estimateOf(ips(w, r)), 3 / 4);
-  near(estimateOf(snips(w, r)), 3 / 3.5);
-  near(estimateOf(doublyRobust(w, r, q, v)), 0.5 + (2 * 0.5 - 0.5 * 0.5 + 0.75) / 4);
+  const [weight, reward] = [numbers(2, 0.5, 0, 1), numbers(1, 0, 1, 1)];
+  const pages = columnsOf({ weight, reward, q: numbers(0.5, 0.5, 1, 0.25), v: numbers(0.6, 0.2, 0.4, 0.8) });
+  near(estimateOf(estimators.ips.terms(pages)), 3 / 4);
+  near(estimateOf(estimators.snips.terms(pages)), 3 / 3.5);
+  near(estimateOf(estimators.dr.terms(pages)), 0.5 + (2 * 0.5 - 0.5 * 0.5 + 0.75) / 4);
   // Users of two pages: 1, 0.9 of them, and then the product.
-  const users = [7, 7, 3, 3];
   const first = 0.6 + 2 * 0.5 + 2 * 0.2 + 2 * 0.5 * (0 - 0.5);
   const second = 0.4 + 0 * 0 + 0 * 0.8 + 0 * 1 * 0.75;
-  assert.deepEqual([...perDecisionDoublyRobust(users, w, r, q, v).values].map((x) => x.toFixed(9)), [
-    first.toFixed(9),
-    second.toFixed(9),
-  ]);
-  near(effectiveShare(w), 3.5 ** 2 / (4 * 5.25));
-  near(largestShare(w, 2), 3 / 3.5);
-  const [prefix, clicks] = [numbers(3, 6, 0.5, 2), numbers(0, 1, 1, 0)];
-  near(estimateOf(slateIps(2, prefix, clicks)), (6 + 0.5) / 2);
+  const decided = perDecisionDoublyRobust(pages, [1, 3], 2).values;
+  [first, second].forEach((value, user) => near(decided[user]!, value));
+  near(effectiveShare(weight), 3.5 ** 2 / (4 * 5.25));
+  near(largestShare(weight, 2), 3 / 3.5);
+  const slots = { prefix: numbers(3, 6, 0.5, 2), slotReward: numbers(0, 1, 1, 0) };
+  near(estimateOf(estimators.rips.terms(columnsOf(slots, 2))), (6 + 0.5) / 2);
+  near(estimateOf(estimators.iips.terms(columnsOf({ ...slots, own: slots.prefix }, 2))), (6 + 0.5) / 2);
   const [slotQ, slotV] = [numbers(0.25, 0.5, 0.5, 0.125), numbers(0.75, 0.25, 0.5, 1)];
   const one = 3 * -0.25 + 0.75 + 6 * 0.5 + 3 * 0.25;
   const two = 0.5 * 0.5 + 0.5 + 2 * -0.125 + 0.5 * 1;
-  near(estimateOf(cascadeDoublyRobust(2, prefix, clicks, slotQ, slotV)), (one + two) / 2);
+  near(estimateOf(estimators.cascadeDr.terms(columnsOf({ ...slots, slotQ, slotV }, 2))), (one + two) / 2);
 });
 
 Deno.test("estimators: weights of 1 give the plain mean, whatever the model", () => {
@@ -88,11 +86,11 @@ Deno.test("estimators: weights of 1 give the plain mean, whatever the model", ()
     new Float64Array(60).fill(1),
   ];
   const mean = reward.reduce((sum, r) => sum + r) / 60;
-  for (const terms of [ips(ones, reward), snips(ones, reward), doublyRobust(ones, reward, q, q)]) {
-    near(estimateOf(terms), mean);
-  }
-  for (const terms of [slateIps(3, ones, reward), cascadeDoublyRobust(3, ones, reward, q, q)]) {
-    near(estimateOf(terms), 3 * mean);
+  const slots = { prefix: ones, own: ones, slotReward: reward, slotQ: q, slotV: q };
+  const all = columnsOf({ weight: ones, reward, q, v: q, ...slots }, 3);
+  for (const name of ["ips", "snips", "dr"] as const) near(estimateOf(estimators[name].terms(all)), mean);
+  for (const name of ["iips", "rips", "cascadeDr"] as const) {
+    near(estimateOf(estimators[name].terms(all)), 3 * mean);
   }
   near(effectiveShare(ones), 1);
 });
@@ -166,15 +164,14 @@ Deno.test("estimators: as Open Bandit Pipeline has them, of the same arrays", as
   const [weight, prefix] = [ratio(arrays.pi, arrays.mu), ratio(arrays.pi_prefix, arrays.mu_prefix)];
   const slotQ = flat(({ qHat, action }) => action.map((item, j) => qHat[j]![item]!));
   const slotV = flat(({ qHat, dist }) => qHat.map((own, j) => sumOf(own.map((x, i) => x * dist[j]![i]!))));
-  const ours = {
-    ...{ ips: ips(weight, reward), snips: snips(weight, reward), model: { values: v } },
-    ...{ dr: doublyRobust(weight, reward, q, v), sips: ips(weight, reward) },
-    iips: slateIps(k, ratio(arrays.pi_own, arrays.mu_own), clicks),
-    rips: slateIps(k, prefix, clicks),
-    cascadeDr: cascadeDoublyRobust(k, prefix, clicks, slotQ, slotV),
-  };
+  const own = ratio(arrays.pi_own, arrays.mu_own);
+  const columns = columnsOf({ weight, prefix, own, q, v, reward, slotReward: clicks, slotQ, slotV }, k);
+  const { logged: _, ...compared } = estimators;
+  const ours = { ...compared, sips: estimators.ips };
   assert.deepEqual(Object.keys(theirs).sort(), Object.keys(ours).sort());
-  for (const [name, terms] of Object.entries(ours)) near(estimateOf(terms), theirs[name] ?? NaN, 1e-9);
+  for (const [name, { terms }] of Object.entries(ours)) {
+    near(estimateOf(terms(columns)), theirs[name] ?? NaN, 1e-9);
+  }
 });
 
 Deno.test("Plackett-Luce: the chances of all slates of 3 of 8 items sum to 1, and slates come as often as they say", () => {

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { adaptationChart, adaptationPageOf } from "../../src/report/adaptation_page.ts";
 import { bySlates, policiesOf, taskNames } from "../../src/policy/comparison/comparison.ts";
 import type { ChartDefinition } from "../../src/report/chart_types.ts";
+import { pageShell } from "../../src/report/page_shell.ts";
 import { policyPageOf } from "../../src/report/policy_page.ts";
 import { madeComparison } from "../made_comparison.ts";
 
@@ -20,7 +21,7 @@ Deno.test("the page about policies: verdicts, tables and charts of every environ
     notes: ["Read this."],
     curves,
   };
-  const page = policyPageOf(head, [three, five], parts);
+  const page = pageShell(policyPageOf(head, [three, five]), parts);
   const json = page.match(/<script type="application\/json" id="chart-data">(.*?)<\/script>/)?.[1] ?? "";
   const charts: ChartDefinition[] = JSON.parse(json);
   const ids = charts.map(({ id }) => id);
@@ -65,13 +66,16 @@ Deno.test("the page about policies: verdicts, tables and charts of every environ
     table.match(/<th scope="row">slateq<\/th>(<td>0\.\d{3} ± 0\.\d{3}<\/td>){4}<\/tr>/g)?.length,
     3,
   );
-  const single = policyPageOf(head, [three], parts);
+  const single = pageShell(policyPageOf(head, [three]), parts);
   assert.doesNotMatch(single, /Policies by the size of the slate/);
 });
 
 Deno.test("slates of one size, other tasks: no id stands twice on the page, and headings tell them apart", () => {
   const head = { title: "Policies", facts: [], notes: [] };
-  const page = policyPageOf(head, [three, { ...three, leave: 0.1 }, { ...three, pages: 9 }], parts);
+  const page = pageShell(
+    policyPageOf(head, [three, { ...three, leave: 0.1 }, { ...three, pages: 9 }]),
+    parts,
+  );
   const ids = [...page.matchAll(/ id="([^"]*)"/g)].map(([, id]) => id);
   assert.equal(new Set(ids).size, ids.length);
   const charts: ChartDefinition[] = JSON.parse(page.match(/id="chart-data">(.*?)<\/script>/)?.[1] ?? "");
@@ -130,7 +134,10 @@ Deno.test("the page about adaptation: the curve, and differences with the enviro
     { name: "LinUCB", runs: [rising(0.2), rising(0.21)] },
   ];
   const facts = [["new users", "the restless shop"]] as const;
-  const page = adaptationPageOf(facts, "the restless shop", policies, { users: 100, window: 50 }, parts);
+  const page = pageShell(
+    adaptationPageOf(facts, "the restless shop", policies, { users: 100, window: 50 }),
+    parts,
+  );
   assert.match(page, /<figure id="adaptation">/);
   assert.match(page, /over all interactions with the restless shop/);
   assert.match(

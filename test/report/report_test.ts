@@ -18,7 +18,7 @@ import { shortNumber, ticksBetween } from "../../src/report/client/options.ts";
 import { collect } from "../../src/report/collect.ts";
 import { curveOf, windowFor } from "../../src/report/curve.ts";
 import { pageOf, writeReport } from "../../src/report/page.ts";
-import { readPageParts } from "../../src/report/page_shell.ts";
+import { pageShell, readPageParts } from "../../src/report/page_shell.ts";
 import { policyPageOf } from "../../src/report/policy_page.ts";
 import { progressNotes } from "../../src/report/header.ts";
 import { parseLog } from "../../src/report/read_log.ts";
@@ -177,7 +177,7 @@ Deno.test("a finished run has its curves, bars and baselines", () =>
       "random",
       "best attainable",
     ]);
-    const page = pageOf(data, charts, { style: "", script: "" });
+    const page = pageShell(pageOf(data, charts), { style: "", script: "" });
     assert.doesNotMatch(page, /NaN|undefined|null</);
     assert.doesNotMatch(page, /unfinished/);
     for (
@@ -229,7 +229,7 @@ Deno.test("runs over seeds have means, bands and notes on what is not finished",
     const [bar] = barsIn(charts, "test-nll").bars;
     assert.deepEqual([bar?.mean, bar?.runs], [2, 2]);
     assert.ok(Math.abs((bar?.sd ?? NaN) - Math.SQRT1_2) < 1e-12);
-    const page = pageOf(data, charts, { style: "", script: "" });
+    const page = pageShell(pageOf(data, charts), { style: "", script: "" });
     assert.match(page, /seed 3 unfinished: iteration 2 of 4/);
     assert.match(page, /2\.0000<br><small>± 0\.7071/);
   }));
@@ -289,7 +289,7 @@ Deno.test("the adversarial stage is drawn with pi and u, alone or after the firs
       const looks = series.map(({ colour, dash, offset }) => `${colour} ${dash} ${offset}`);
       assert.equal(new Set(looks).size, looks.length, id);
     }
-    const page = pageOf(data, charts, { style: "", script: "" });
+    const page = pageShell(pageOf(data, charts), { style: "", script: "" });
     assert.match(page, /both: generator π/);
     assert.doesNotMatch(page, /unfinished/);
   }));
@@ -300,7 +300,7 @@ Deno.test("the page has the sign and the words of one verdict: beside the baseli
       const test = [figures("best-loss", 1.5, prec1, 0.5, half)];
       writeRun(`${folder}/run`, { shannon: { ...FINISHED, test, verdict } });
       const data = await collect([`${folder}/run`]);
-      const page = pageOf(data, chartsOf(data), { style: "", script: "" });
+      const page = pageShell(pageOf(data, chartsOf(data)), { style: "", script: "" });
       return /<p class="outcome">[^]*?(?=<dl)/.exec(page)?.[0].replaceAll(/\s*<\/p>\s*/g, "\n") ?? "";
     };
     assert.match(
@@ -322,7 +322,7 @@ Deno.test("the page has the sign and the words of one verdict: beside the baseli
     writeSeedsFolder(`${folder}/seeds`, [1, 2], [seed(1, 0.4), seed(2, 0.36)]);
     writeRun(`${folder}/other`, { shannon: { train: TRAIN, validation: VALIDATION } });
     const data = await collect([`${folder}/seeds`, `${folder}/other`]);
-    const page = pageOf(data, chartsOf(data), { style: "", script: "" });
+    const page = pageShell(pageOf(data, chartsOf(data)), { style: "", script: "" });
     assert.match(page, /<span class="better">.<\/span> prec@1 0\.3800 against 0\.3000 \(click rate\)<\/div>/);
     assert.match(page, /not yet/);
     assert.equal(
@@ -407,7 +407,7 @@ Deno.test("an experiment has its models' names, its claims, and what has not beg
     assert.equal(data.models.length, 5);
     assert.deepEqual(data.notes, ["BatchNorm 64-64: not begun"]);
     assert.deepEqual(data.claims.map(({ holds }) => holds), ["yes", "undecided"]);
-    const page = pageOf(data, chartsOf(data), { style: "", script: "" });
+    const page = pageShell(pageOf(data, chartsOf(data)), { style: "", script: "" });
     assert.match(page, /BatchNorm 64-64: not begun/);
     assert.match(page, /Batch norm &lt;worsens&gt; convergence/);
     await Deno.remove(`${folder}/result.json`);
@@ -421,7 +421,7 @@ Deno.test("a result that is older than the run's extension is not shown", () =>
     assert.deepEqual(data.models.flatMap(progressNotes), ["unfinished: iteration 4 of 9"]);
     const charts = chartsOf(data);
     assert.ok(charts.every(({ kind }) => kind === "line"));
-    assert.match(pageOf(data, charts, { style: "", script: "" }), /No run is finished yet/);
+    assert.match(pageShell(pageOf(data, charts), { style: "", script: "" }), /No run is finished yet/);
   }));
 
 Deno.test("charts without a number are left out", () =>
@@ -439,7 +439,7 @@ Deno.test("text from the data stays text", () =>
     writeJson(`${folder}/a/config.json`, { ...configOf({}), command: [evil] });
     const data = await collect([folder]);
     const charts = chartsOf(data);
-    const page = pageOf(data, charts, { style: "", script: 'const x = "</script>";' });
+    const page = pageShell(pageOf(data, charts), { style: "", script: 'const x = "</script>";' });
     assert.equal(page.match(/<script/g)?.length, 2);
     assert.equal(page.match(/<\/script/g)?.length, 2);
     assert.ok(!page.includes("<!--") && !page.includes('alert("1")</'));
@@ -506,7 +506,7 @@ Deno.test({
 /** Of made-up figures. */
 async function writePolicyPage(file: string): Promise<void> {
   const head = { title: "Policies", facts: [], notes: [] };
-  const page = policyPageOf(head, [madeComparison(3)], await readPageParts());
+  const page = pageShell(policyPageOf(head, [madeComparison(3)]), await readPageParts());
   await makeFolder(dirname(file));
   await Deno.writeTextFile(file, page);
 }

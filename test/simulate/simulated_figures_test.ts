@@ -12,6 +12,7 @@ import type { EpisodeLog } from "../../src/simulate/episode_log.ts";
 import { FigureSums } from "../../src/simulate/figures.ts";
 import { withFolder } from "../prepared_folder.ts";
 import type { ChartDefinition, LineChart } from "../../src/report/chart_types.ts";
+import { pageShell } from "../../src/report/page_shell.ts";
 import { type Simulation, simulationPageOf } from "../../src/report/simulation_page.ts";
 
 const SIZES = { users: 23, pages: 5, slate: 2, items: 30 };
@@ -247,7 +248,7 @@ function made(name: string, rate: number, pages: number) {
 }
 
 function chartsIn(simulation: Simulation): { page: string; charts: ChartDefinition[] } {
-  const page = simulationPageOf(simulation, { style: "", script: "" });
+  const page = pageShell(simulationPageOf(simulation), { style: "", script: "" });
   const json = page.match(/<script type="application\/json" id="chart-data">(.*?)<\/script>/)?.[1] ?? "";
   const charts: ChartDefinition[] = JSON.parse(json);
   for (const { id } of charts) assert.ok(page.includes(`<figure id="${id}">`), id);

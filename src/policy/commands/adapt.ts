@@ -1,8 +1,6 @@
 /** `policy adapt`: how fast policies get good with users that they have never met. */
 
-import { dirname } from "node:path";
 import { Command } from "commander";
-import { atomicWriteFile, makeFolder } from "../../run/files/atomic_write.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import {
   adaptationCurve,
@@ -18,7 +16,7 @@ import { OpenedPolicy } from "../trained_policy.ts";
 import { type PolicySubject, subjectText } from "../policy_config.ts";
 import { signed, signedRange } from "../../figures/told.ts";
 import { adaptationPageOf } from "../../report/adaptation_page.ts";
-import { readPageParts } from "../../report/page_shell.ts";
+import { writePage } from "../../report/page_shell.ts";
 import type { UsersSource } from "../../simulate/users.ts";
 import { withDevice } from "../../simulate/commands/found_users.ts";
 import { UserError } from "../../user_error.ts";
@@ -190,9 +188,7 @@ async function tell(
     ["new users", environment],
     ["users of an interaction", String(users)],
   ] as const;
-  const page = adaptationPageOf(facts, environment, policies, { users, window }, await readPageParts());
-  await makeFolder(dirname(out));
-  await atomicWriteFile(out, page);
+  await writePage(out, adaptationPageOf(facts, environment, policies, { users, window }));
   const curves = policies.map((one) => ({ name: one.name, points: adaptationCurve(one, window) }));
   const differences = adaptationDifferences(policies);
   if (json) {

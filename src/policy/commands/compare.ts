@@ -1,8 +1,6 @@
 /** `policy compare`: policies with users that they learned on, with others, and with those of the truth. */
 
-import { dirname } from "node:path";
 import { Command, Option } from "commander";
-import { atomicWriteFile, makeFolder } from "../../run/files/atomic_write.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import type { Made } from "../../gpu/made.ts";
 import { compare, type CompareOptions, type Contender } from "../comparison/compare.ts";
@@ -15,7 +13,7 @@ import { linUcb, onDevice, optimum } from "../comparison/contenders.ts";
 import { subjectText } from "../policy_config.ts";
 import { HOLDS } from "../../figures/told.ts";
 import { verdictsOn } from "../comparison/verdict.ts";
-import { readPageParts } from "../../report/page_shell.ts";
+import { writePage } from "../../report/page_shell.ts";
 import { policyPageOf } from "../../report/policy_page.ts";
 import { usualPoints } from "../../simulate/host/exact_shop.ts";
 import { ShopSource } from "../../simulate/shop_users.ts";
@@ -244,26 +242,21 @@ async function tell(
   { out, json, users, seed }: Options,
 ): Promise<void> {
   const [first] = policies;
-  const page = policyPageOf(
-    {
-      title: "Policies compared",
-      facts: [
-        ["policies", policies.map(({ path }) => path).join(", ")],
-        ["trained on", first ? subjectText(first.config.trainedOn) : ""],
-        ["users", thousands(users)],
-        ["seed", String(seed)],
-      ],
-      notes,
-      curves: await Promise.all(policies.map(async ({ path, name, config: { training: { seed } } }) => ({
-        name: `${name} (${path}), seed ${seed}`,
-        points: await readCurve(path),
-      }))),
-    },
-    comparisons,
-    await readPageParts(),
-  );
-  await makeFolder(dirname(out));
-  await atomicWriteFile(out, page);
+  const head = {
+    title: "Policies compared",
+    facts: [
+      ["policies", policies.map(({ path }) => path).join(", ")],
+      ["trained on", first ? subjectText(first.config.trainedOn) : ""],
+      ["users", thousands(users)],
+      ["seed", String(seed)],
+    ] as const,
+    notes,
+    curves: await Promise.all(policies.map(async ({ path, name, config: { training: { seed } } }) => ({
+      name: `${name} (${path}), seed ${seed}`,
+      points: await readCurve(path),
+    }))),
+  };
+  await writePage(out, policyPageOf(head, comparisons));
   const returns = out.replace(/\.html?$/i, "-returns.csv");
   await writeReturns(returns, { startedAs: undefined }, returnsOf(comparisons));
   const verdicts = comparisons.map((comparison) => verdictsOn(comparison));

@@ -14,7 +14,8 @@ import { shopOption } from "../../simulate/commands/users_options.ts";
 import { type Exploration, TEMPERATURES } from "../../simulate/explore.ts";
 import { thousands } from "../../thousands.ts";
 import { UserError } from "../../user_error.ts";
-import { type EstimatorName, estimators, evaluate, type Evaluation } from "../evaluation/evaluate.ts";
+import { type EstimatorName, estimators } from "../evaluation/estimators.ts";
+import { evaluate, type Evaluation } from "../evaluation/evaluate.ts";
 import { evidenceOf } from "../evaluation/evidence.ts";
 import type { OpenedPolicy } from "../trained_policy.ts";
 import {
@@ -147,7 +148,7 @@ function evaluationText(
   notes: readonly string[],
 ): string {
   const { pages, users, left, estimates, decisions, effective, largest, weight } = found;
-  const rows = Object.entries(estimators).flatMap(([key, title]) => {
+  const rows = Object.entries(estimators).flatMap(([key, { title }]) => {
     const figure = estimates[key as EstimatorName];
     return figure ? [[title, digits(figure.mean), range(figure)]] : [];
   });

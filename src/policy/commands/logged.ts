@@ -14,7 +14,7 @@ import { UserError } from "../../user_error.ts";
 import { type Comparison, differenceIn, trainingsOf } from "../comparison/comparison.ts";
 import type { MeanFigure } from "../comparison/figures.ts";
 import { RIVAL } from "../comparison/verdict.ts";
-import { doublyRobust } from "../evaluation/estimators.ts";
+import { estimators } from "../evaluation/estimators.ts";
 import { evaluate, type Evaluation, figureOf } from "../evaluation/evaluate.ts";
 import { evidenceOf } from "../evaluation/evidence.ts";
 import type { PolicyTask } from "../learning/config.ts";
@@ -151,9 +151,13 @@ export async function loggedPolicies(
         ...{ log: clicks, model, policy, slate, pages, repeats, temperature },
         onProgress: (done, of) => onProgress(called, done, of),
       });
-      const { user, weight, reward, q, v } = evidence;
-      const own = doublyRobust(weight, reward, q, v).values;
-      found.push({ policy: name, evaluation: evaluate(evidence, called, temperature), user, own });
+      const own = estimators.dr.terms(evidence).values;
+      found.push({
+        policy: name,
+        evaluation: evaluate(evidence, called, temperature),
+        user: evidence.user,
+        own,
+      });
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       found.push({ policy: name, refused: error.message });

@@ -6,14 +6,11 @@ import { PlackettLuce } from "../../simulate/host/plackett_luce.ts";
 import { UserError } from "../../user_error.ts";
 import { type MeanFigure, ratioOf } from "../comparison/figures.ts";
 import {
-  cascadeDoublyRobust,
-  doublyRobust,
   effectiveShare,
-  ips,
+  type EstimatorName,
+  estimators,
   largestShare,
   perDecisionDoublyRobust,
-  slateIps,
-  snips,
   type Terms,
 } from "./estimators.ts";
 import type { Evidence } from "./evidence.ts";
@@ -24,19 +21,6 @@ export const LEAST_SHARE = 0.05;
 const MOST_DECISIONS = 5;
 /** Pages of the largest weights that are told of. */
 const LARGEST = 10;
-
-/** The estimators of the next page, in the order in which they are told. */
-export const estimators = {
-  logged: "as it was shown",
-  model: "the model alone",
-  ips: "IPS",
-  snips: "SNIPS",
-  dr: "DR with the model",
-  iips: "IIPS, of slates",
-  rips: "RIPS, of slates",
-  cascadeDr: "Cascade-DR, of slates",
-} as const;
-export type EstimatorName = keyof typeof estimators;
 
 /** What a log says of a policy. */
 export interface Evaluation {
@@ -64,14 +48,15 @@ export interface Evaluation {
 export function evaluate(evidence: Evidence, name: string, temperature?: number): Evaluation {
   expectEnough(evidence, name, temperature);
   const figure = (terms: Terms) => figureOf(evidence.user, terms);
-  const { weight } = evidence;
-  const terms = termsOf(evidence);
+  const { weight, slate } = evidence;
+  const isKnown = (needs: "own" | "prefix") => slate > 1 && !evidence[needs].some(Number.isNaN);
   return {
     pages: weight.length,
     users: new Set(evidence.user).size,
     left: evidence.left,
     estimates: Object.fromEntries(
-      Object.entries(terms).map(([name, own]) => [name, own && figure(own)]),
+      Object.entries(estimators).filter(([, { needs }]) => needs === undefined || isKnown(needs))
+        .map(([name, { terms }]) => [name, figure(terms(evidence))]),
     ),
     decisions: decisionsOf(evidence),
     effective: effectiveShare(weight),
@@ -79,24 +64,6 @@ export function evaluate(evidence: Evidence, name: string, temperature?: number)
     weight: figure({ values: weight }),
     gap: figure({ values: weight.map((w, i) => w * (evidence.q[i]! - evidence.reward[i]!)) }),
     off: evidence.off,
-  };
-}
-
-/** Of each estimator what the log has all for. */
-function termsOf(evidence: Evidence): Partial<Record<EstimatorName, Terms>> {
-  const { slate, slotReward, prefix, own, slotQ, slotV, weight, reward, q, v } = evidence;
-  const isKnown = (numbers: Float64Array) => slate > 1 && !numbers.some(Number.isNaN);
-  return {
-    logged: { values: reward },
-    model: { values: v },
-    ips: ips(weight, reward),
-    snips: snips(weight, reward),
-    dr: doublyRobust(weight, reward, q, v),
-    ...(isKnown(own) && { iips: slateIps(slate, own, slotReward) }),
-    ...(isKnown(prefix) && {
-      rips: slateIps(slate, prefix, slotReward),
-      cascadeDr: cascadeDoublyRobust(slate, prefix, slotReward, slotQ, slotV),
-    }),
   };
 }
 
@@ -114,22 +81,16 @@ export function figureOf(user: ArrayLike<number>, { values, over }: Terms): Mean
 }
 
 /** Of as many first pages as have enough of an effective sample, and of the users whose first pages are all there. */
-function decisionsOf({ user, page, weight, reward, q, v }: Evidence): Evaluation["decisions"] {
+function decisionsOf(evidence: Evidence): Evaluation["decisions"] {
+  const { user, page, weight } = evidence;
   for (let pages = MOST_DECISIONS; pages > 1; pages--) {
     const last = Array.from(page.keys()).filter((i) =>
       page[i] === pages - 1 && page[i - pages + 1] === 0 && user[i - pages + 1] === user[i]
     );
-    if (last.length === 0) continue;
-    const of = (numbers: Float64Array) =>
-      Float64Array.from(last.flatMap((i) => [...numbers.subarray(i - pages + 1, i + 1)]));
-    const own = of(weight);
-    const products = Float64Array.from(
-      last,
-      (_, u) => own.subarray(u * pages, (u + 1) * pages).reduce((product, w) => product * w, 1),
-    );
-    if (effectiveShare(products) < LEAST_SHARE) continue;
-    const terms = perDecisionDoublyRobust(of(user), own, of(reward), of(q), of(v));
-    return { pages, clicks: ratioOf(terms.values) };
+    const product = (end: number) =>
+      weight.subarray(end - pages + 1, end + 1).reduce((product, w) => product * w, 1);
+    if (last.length === 0 || effectiveShare(Float64Array.from(last, product)) < LEAST_SHARE) continue;
+    return { pages, clicks: ratioOf(perDecisionDoublyRobust(evidence, last, pages).values) };
   }
   return undefined;
 }

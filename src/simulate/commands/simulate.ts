@@ -1,9 +1,8 @@
 /** `simulate`: slates for simulated users, and what came of them. */
 
 import { writeJson } from "../../run/files/json_file.ts";
-import { atomicWriteFile } from "../../run/files/atomic_write.ts";
 import type { OpenedPolicy } from "../../policy/trained_policy.ts";
-import { readPageParts } from "../../report/page_shell.ts";
+import { writePage } from "../../report/page_shell.ts";
 import { simulationPageOf } from "../../report/simulation_page.ts";
 import { parseSimulateOptions, type PoolArgument, type SimulateOptions } from "./options.ts";
 import { resultsOf, resultText, type Told } from "./results.ts";
@@ -55,24 +54,26 @@ async function writeSimulationPage(
     ["patience", `${patience} pages without a click`, patience === undefined],
     ["reward", "utility of the clicked item", reward === "click"],
   ];
-  const page = simulationPageOf({
-    ...{ pages, reward, clickRates: told.noClickRate === undefined, policies: runs },
-    leaves: leave > 0 || patience !== undefined,
-    facts: [
-      ["who clicks", told.words],
-      ["policy", opened?.path ?? policy],
-      ...(options.explore
-        ? [["temperature of its slates", String(options.explore.temperature)] as const]
-        : []),
-      ["users", thousands(users)],
-      ["pages", `${thousands(pages)} of ${slate} of ${thousands(told.items)} items`],
-      ...usual.flatMap(([name, value, isUsual]) => isUsual ? [] : [[name, value] as const]),
-      ["seed", String(seed)],
-      ["adapter", gpu.adapter.description],
-    ],
-    notes: [...(told.noClickRate === undefined ? [] : [told.noClickRate]), ...told.notes],
-  }, await readPageParts());
-  await atomicWriteFile(path, page);
+  await writePage(
+    path,
+    simulationPageOf({
+      ...{ pages, reward, clickRates: told.noClickRate === undefined, policies: runs },
+      leaves: leave > 0 || patience !== undefined,
+      facts: [
+        ["who clicks", told.words],
+        ["policy", opened?.path ?? policy],
+        ...(options.explore
+          ? [["temperature of its slates", String(options.explore.temperature)] as const]
+          : []),
+        ["users", thousands(users)],
+        ["pages", `${thousands(pages)} of ${slate} of ${thousands(told.items)} items`],
+        ...usual.flatMap(([name, value, isUsual]) => isUsual ? [] : [[name, value] as const]),
+        ["seed", String(seed)],
+        ["adapter", gpu.adapter.description],
+      ],
+      notes: [...(told.noClickRate === undefined ? [] : [told.noClickRate]), ...told.notes],
+    }),
+  );
 }
 
 function poolWords(pool: PoolArgument): string {
