@@ -140,28 +140,22 @@ export class ParameterArena {
     return this.#partials ??= this.#allocatePartials();
   }
 
-  /** @throws UserError for parameters that are too large together: it says how large the largest may be. */
+  /** @throws UserError for parameters that are too large together: it says how many items may be. */
   #allocateWeights(): View {
-    try {
-      return this.#arena.allocateUnbound("weights", 4 * this.length);
-    } catch (error) {
-      const own = this.specs.filter(({ constant }) => !constant);
-      const [largest] = own.sort((a, b) => bytesOf(b) - bytesOf(a));
-      throw error instanceof LimitError && largest ? tooLarge(error, largest) : error;
-    }
+    // Tables are larger than all the rest where that matters.
+    const table = this.specs.find(({ table }) => table);
+    return orRefused(
+      () => this.#arena.allocateUnbound("weights", 4 * this.length),
+      (error) => table ? tooLarge(error, table) : error,
+    );
   }
 
   /** @throws UserError for layers that are too large together. */
   #allocatePartials(): View {
-    try {
-      return this.#arena.allocate("partial gradients", Math.max(16, 4 * this.summed * MAX_CHUNKS));
-    } catch (error) {
-      if (!(error instanceof LimitError)) throw error;
-      const most = thousands(Math.floor(error.share * this.summed));
-      throw new UserError(
-        `${error.message} At most ${most} weights outside of tables fit; --dims, --behaviour-dims and --lstm-units set them.`,
-      );
-    }
+    return orRefused(
+      () => this.#arena.allocate("partial gradients", Math.max(16, 4 * this.summed * MAX_CHUNKS)),
+      (error) => ofLayers(error, this.summed, "weights outside of tables"),
+    );
   }
 
   /** @throws Error for a name that the model does not have. */
@@ -274,13 +268,19 @@ export class ParameterArena {
   }
 }
 
+/** @param refusal of what is larger than a limit. */
+function orRefused<T>(make: () => T, refusal: (error: LimitError) => UserError): T {
+  try {
+    return make();
+  } catch (error) {
+    throw error instanceof LimitError ? refusal(error) : error;
+  }
+}
+
 /** @throws UserError for a parameter that no kernel can see at once. */
 function requireParameter(gpu: Gpu, spec: ParameterSpec, otherwise = ""): void {
-  try {
-    gpu.requireBindable(bytesOf(spec), `parameter ${spec.name} [${spec.rows}, ${spec.columns}]`);
-  } catch (error) {
-    throw error instanceof LimitError ? tooLarge(error, spec, otherwise) : error;
-  }
+  const what = `parameter ${spec.name} [${spec.rows}, ${spec.columns}]`;
+  orRefused(() => gpu.requireBindable(bytesOf(spec), what), (error) => tooLarge(error, spec, otherwise));
 }
 
 /** @returns the error with how large the parameter may be, and what makes it smaller. */
@@ -289,14 +289,23 @@ function tooLarge(error: LimitError, spec: ParameterSpec, otherwise = ""): UserE
   if (constant) {
     return new UserError(`${error.message} Train without what is counted of items: --counts none`);
   }
-  const most = thousands(Math.floor(error.share * (table ? rows : columns)));
+  if (!table) return ofLayers(error, columns, "columns");
   return new UserError(
-    table
-      ? `${error.message} ${otherwise}At this width at most ${most} items or tokens fit; --dims and --lstm-units set the ` +
-        "width. Or prepare the log with features of the items (--features), or with hashes of their ids (--hash-items)."
-      : `${error.message} At most ${most} columns fit; --dims, --behaviour-dims and --lstm-units set them.`,
+    `${error.message} ${otherwise}At this width at most ${
+      fitting(error, rows)
+    } items or tokens fit; --dims and --lstm-units set ` +
+      "the width. Or prepare the log with features of the items (--features), or with hashes of their ids (--hash-items).",
   );
 }
+
+function ofLayers(error: LimitError, count: number, what: string): UserError {
+  const most = fitting(error, count);
+  return new UserError(
+    `${error.message} At most ${most} ${what} fit; --dims, --behaviour-dims and --lstm-units set them.`,
+  );
+}
+
+const fitting = ({ share }: LimitError, count: number) => thousands(Math.floor(share * count));
 
 function bytesOf(spec: ParameterSpec): number {
   return parameterBytes(spec.rows, padded(spec.columns, spec.groups));

@@ -76,7 +76,8 @@ Deno.test("policy round with a shop: stopped it goes on as if it had not, and a 
     const [before, own] = [await readConfig(model), await readConfig(`${straight}/round-1/model`)];
     assert.deepEqual({ ...own.model, counts: null }, { ...before.model, counts: null });
     assert.ok(own.model.counts && before.model.counts, "counts stay inputs");
-    assert.deepEqual(own.training, before.training);
+    // Each of 98 users is seen as often as each of 70 was; then the weights settle.
+    assert.deepEqual(own.training, { ...before.training, iterations: 28 + 6, settleIterations: 6 });
 
     const halted = await interrupt(/users: the model .*round-1/m, "policy", ...round(stopped));
     assert.equal(halted.code, 130, halted.stderr);
@@ -90,6 +91,8 @@ Deno.test("policy round with a shop: stopped it goes on as if it had not, and a 
     const [one, two, three] = resultOf(stopped);
     assert.deepEqual([one, two?.clicks], [first, after.clicks]);
     assert.ok(two.refitted && three.gain && !three.refitted);
+    const { training } = await readConfig(`${stopped}/round-2/model`);
+    assert.deepEqual([training.iterations, training.settleIterations], [36 + 7, 7]);
     // Each plan goes on from the one before, for half as long as that was planned first.
     const plans = [1, 2].map((round) =>
       JSON.parse(Deno.readTextFileSync(`${stopped}/round-${round}/policy/policy.json`))

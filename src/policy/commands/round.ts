@@ -141,7 +141,8 @@ async function play(
   const judges = await judgesOf(plan, options, stop);
   const own = await judged(plan, judges ?? knownUsers(merged, found.data.source), before, options, stop);
   const like = dirname(found.run?.path ?? "");
-  if (!await refit(`${path}/model`, data, like, stop)) stop.signal.throwIfAborted();
+  const growth = learnedFrom(data.source) / learnedFrom(found.data.source);
+  if (!await refit(`${path}/model`, data, { like, growth }, stop)) stop.signal.throwIfAborted();
   const next = await usersOf(`${path}/model`, options);
   // Of a log its test users have not been learned from.
   const { source } = data;
@@ -163,7 +164,13 @@ function furtherTraining(training: PolicyTrainingConfig): PolicyTrainingConfig {
   return further === training ? training : { ...further, steps: Math.ceil(training.steps / 2) };
 }
 
+const TRAIN = splits.indexOf("train");
 const TEST = splits.indexOf("test");
+
+/** How many users a model has learned from. */
+function learnedFrom({ userSplit }: LogSource): number {
+  return userSplit.filter((split) => split === TRAIN).length;
+}
 
 /**
  * A model's log and pages of its policy, in memory, where each page has all that its set says of it.
