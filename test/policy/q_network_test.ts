@@ -34,7 +34,8 @@ for (const kind of ["cpu", "gpu"] as const) {
         const [R, items] = [70, 37];
         await withBench(gpu, { rows: R, items }, async (bench) => {
           const made = madeNetwork(gpu, bench, shape, R, items);
-          const { network, itemVectors, input, x, rows, arena } = made;
+          const { itemVectors, input, x, rows, arena } = made;
+          using network = made.network;
           const q64 = new Q64(shape, made.weights, made.vectors);
           const taken = (row: number, item: number) => (item * 5 + row) % 3 === 0 || item === row % 7;
           const bits = maskBits(R, items, taken);
@@ -84,7 +85,6 @@ for (const kind of ["cpu", "gpu"] as const) {
               (shown ?? new Uint32Array()).slice(row * shape.slate, (row + 1) * shape.slate).includes(item),
           );
           assert.deepEqual(after?.subarray(0, expected.length), expected);
-          network.destroy();
         });
       }));
   }
@@ -106,7 +106,8 @@ for (const shape of shapes) {
       const [R, items] = [70, 37];
       await withBench(gpu, { rows: R, items }, async (bench) => {
         const made = madeNetwork(gpu, bench, shape, R, items);
-        const { network, itemVectors, input, x, rows } = made;
+        const { itemVectors, input, x, rows } = made;
+        using network = made.network;
         const q64 = new Q64(shape, made.weights, made.vectors);
         const taken = (row: number, item: number) => (item + row) % 3 === 0;
         const free = (row: number) =>
@@ -134,7 +135,6 @@ for (const shape of shapes) {
             assert.ok(Math.abs(found - best) < 1e-5, `row ${row}, ${j}: ${found}, expected ${best}`);
           }
         });
-        network.destroy();
       });
     }));
 }
@@ -165,7 +165,8 @@ for (const [name, own] of Object.entries(learned)) {
       const most = 64 * Math.ceil(own.count / 64);
       await withBench(gpu, { rows: own.count, items: LEARNED_ITEMS, most }, async (bench) => {
         const learned = await runLearning(gpu, bench, own);
-        const { network, x, batch, columns, found, q, expected } = learned;
+        const { x, batch, columns, found, q, expected } = learned;
+        using network = learned.network;
         const q64 = new Q64(own.shape, learned.weights, learned.vectors);
         const { parameters } = network;
         batch.slates.forEach((slate, row) => {
@@ -204,7 +205,6 @@ for (const [name, own] of Object.entries(learned)) {
             assert.ok(off < 2e-3 * largest, `slope of ${name}, ${i}: ${slope}`);
           }
         }
-        network.destroy();
       });
     }));
 }
