@@ -114,18 +114,14 @@ async function run(options: CompiledOptions): Promise<void> {
   const missing = missingCompiler();
   if (missing !== undefined) throw new UserError(`Nothing can be compiled here: ${missing}`);
   const page = await Page.open(options.readme, ...Object.values(MARKERS));
-  const status = new Status();
+  using status = new Status();
   const onProgress = (text: string) => status.show(text);
-  try {
-    const gathered = await gathering(options, onProgress);
-    const { gpu: gpus, checks: checked } = options;
-    const subgroup = options.subgroup === undefined ? undefined : Number(options.subgroup);
-    const compiled = compileAll(gathered, { gpus, checked, subgroup, onProgress });
-    status.clear();
-    await deliver(compiled, page, options);
-  } finally {
-    status.clear();
-  }
+  const gathered = await gathering(options, onProgress);
+  const { gpu: gpus, checks: checked } = options;
+  const subgroup = options.subgroup === undefined ? undefined : Number(options.subgroup);
+  const compiled = compileAll(gathered, { gpus, checked, subgroup, onProgress });
+  status.clear();
+  await deliver(compiled, page, options);
 }
 
 async function gathering(options: CompiledOptions, onProgress: (text: string) => void): Promise<Gathered> {

@@ -72,12 +72,11 @@ async function environment({ users, seconds, python, readme }: Options): Promise
     const weights = await writeModel(model);
     const rows: Measured[] = [];
     const service = await start(model);
-    const gpu = await openGpu();
     try {
+      using gpu = await openGpu();
       for (const count of users) {
-        const local = new UserModel(gpu, log.items, defaultModel, { weights });
+        using local = new UserModel(gpu, log.items, defaultModel, { weights });
         const own = await ownRate(local, count, seconds);
-        local.destroy();
         const deno = await httpRate(service.url, count, seconds);
         rows.push({ users: count, own, deno, python: await pythonRate(python, service.url, count, seconds) });
         console.error(cellsOf(rows, columns).rows.at(-1)?.join("  "));
@@ -88,7 +87,6 @@ async function environment({ users, seconds, python, readme }: Options): Promise
         `${gpu.adapter.description}, ${onDeno()}; pages of users a second, random slates of ${SLATE} of ${ITEMS} items:`;
       await page.write(MARKERS, about, cells);
     } finally {
-      gpu.close();
       await service.stop();
     }
   });

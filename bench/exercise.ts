@@ -95,28 +95,23 @@ async function take(exercise: Exercise, options: ExerciseOptions): Promise<void>
       `Tint was not asked (${missing}): whether all invocations reach each barrier is not checked.`,
     );
   }
-  const status = new Status();
-  const gpu = await openGpu();
-  try {
-    console.log(`${gpu.adapter.description} (${gpu.adapter.kind}), ${gpu.adapter.runtime}`);
-    const taking = { size, onProgress: (text: string) => status.show(text) };
-    const cases = await checkAll(gpu, exercise, step, file, taking);
+  using status = new Status();
+  using gpu = await openGpu();
+  console.log(`${gpu.adapter.description} (${gpu.adapter.kind}), ${gpu.adapter.runtime}`);
+  const taking = { size, onProgress: (text: string) => status.show(text) };
+  const cases = await checkAll(gpu, exercise, step, file, taking);
+  status.clear();
+  console.log([`${file} is right at`, ...cases.map((name) => `  ${name}`)].join("\n"));
+  console.log(startedText(exercise, step, size));
+  if (options.time) {
+    const results = await race(gpu, exercise, step, { ...taking, rounds: options.rounds });
     status.clear();
-    console.log([`${file} is right at`, ...cases.map((name) => `  ${name}`)].join("\n"));
-    console.log(startedText(exercise, step, size));
-    if (options.time) {
-      const results = await race(gpu, exercise, step, { ...taking, rounds: options.rounds });
-      status.clear();
-      const { title, steps } = exercise.ladder;
-      // Without a naive step the first one is the shipped kernel.
-      const cells = ladderCells(results, steps.length < 3 ? "on step 1" : undefined);
-      printTable(cells, `${title}: ${size.join(" x ")}`);
-    }
-    if (options.gpu) await showCompiled({ ...exercise.ladder, size }, step, file, options.gpu);
-  } finally {
-    status.clear();
-    gpu.close();
+    const { title, steps } = exercise.ladder;
+    // Without a naive step the first one is the shipped kernel.
+    const cells = ladderCells(results, steps.length < 3 ? "on step 1" : undefined);
+    printTable(cells, `${title}: ${size.join(" x ")}`);
   }
+  if (options.gpu) await showCompiled({ ...exercise.ladder, size }, step, file, options.gpu);
 }
 
 async function readText(file: string): Promise<string | undefined> {

@@ -71,7 +71,7 @@ export function command(): Command {
 async function benchLab({ rounds, readme, json, ...options }: LabOptions): Promise<void> {
   const page = await Page.open(readme, MARKERS);
   const chromium = await chromiumOr(options.chromium);
-  const status = new Status();
+  using status = new Status();
   await inFolder("bench-lab", async (folder) => {
     status.show("building the page");
     await writeTrialFiles(folder);
@@ -92,7 +92,7 @@ async function benchLab({ rounds, readme, json, ...options }: LabOptions): Promi
     }
     status.clear();
     await deliver([...sides].map(([side, trials]) => ({ name: titles[side], trials })), missing, json, page);
-  }).finally(() => status.clear());
+  });
 }
 
 /** @returns why there is none, for a side that this machine need not have. @throws UserError for one that it must have. */

@@ -64,7 +64,7 @@ export function command(): Command {
 async function surveyLab(file: string, options: SurveyOptions): Promise<void> {
   const { in: side, chromium: own, ...rest } = options;
   const chromium = side === "deno" ? "" : await chromiumOr(own);
-  const status = new Status();
+  using status = new Status();
   const onLine = (line: string) => {
     status.clear();
     if (line.startsWith(LASTING)) console.error(line.slice(LASTING.length));
@@ -77,7 +77,8 @@ async function surveyLab(file: string, options: SurveyOptions): Promise<void> {
     const script = side === "chromium" ? "in_chromium.ts" : "in_deno.ts";
     const env = await environmentOf(side, chromium);
     return await runScript(script, ["survey", JSON.stringify(survey)], env, undefined, onLine);
-  }).finally(() => status.clear());
+  });
+  status.clear();
   const faults = v.parse(faultsSchema, JSON.parse(printed));
   const { adapter, selftest = [], ladders = [] } = await readBench(file);
   const cases = selftest.map(({ kind, cases, differing, leftOut = [] }) =>

@@ -147,7 +147,7 @@ async function pack(file: string): Promise<void> {
   if (Deno.build.os !== "linux") {
     throw new UserError("An archive is made on Linux, for Linux of the same processor.");
   }
-  const status = new Status();
+  using status = new Status();
   await inFolder("pack", async (folder) => {
     const at = (...path: string[]) => join(folder, NAME, ...path);
     status.show("fetching the packages that are not here yet");
@@ -166,7 +166,8 @@ async function pack(file: string): Promise<void> {
     const packed = ["--auto-compress", "-cf", resolve(file), "-C", folder, NAME]; // by the file's name
     // Higher levels of xz take several times as long for a tenth less.
     await run("tar", packed, root, { XZ_OPT: "-T0 -2" });
-  }).finally(() => status.clear());
+  });
+  status.clear();
   const megabytes = ((await Deno.stat(file)).size / 2 ** 20).toFixed(0);
   console.log(`${file}: ${megabytes} MiB. On the other machine: tar xf ${file} && ${NAME}/run.sh`);
 }

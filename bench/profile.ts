@@ -222,31 +222,26 @@ async function kernelResults(
   const onFound = async (found: readonly KernelResult[]) => await options.onFound?.([...results, ...found]);
   const own = { seconds, only, onProgress, onFound };
   const compiled = new Map<string, number>();
-  const other = shapes !== undefined && shapes !== gpu.shapes.kind
+  using other = shapes !== undefined && shapes !== gpu.shapes.kind
     ? await openGpu({ shapesFor: shapes, apart: true })
     : undefined;
   /** Kernels are timed one by one. */
-  const single = gpu.shapes.kind === "gpu" ? await openGpu({ apart: true }) : gpu;
+  using apart = gpu.shapes.kind === "gpu" ? await openGpu({ apart: true }) : undefined;
   const otherCompiled = new Map<string, number>();
-  try {
-    for (const log of logs) {
-      const workload = log();
-      const found = await benchKernels(single, workload, models, { ...own, compiled });
-      results.push(...found.values());
-      if (!other) continue;
-      const more = await benchKernels(other, workload, models, {
-        ...own,
-        compiled: otherCompiled,
-        known: new Set(found.keys()),
-        suffix: ` (${shapes} shapes)`,
-      });
-      results.push(...more.values());
-    }
-    return results;
-  } finally {
-    other?.close();
-    if (single !== gpu) single.close();
+  for (const log of logs) {
+    const workload = log();
+    const found = await benchKernels(apart ?? gpu, workload, models, { ...own, compiled });
+    results.push(...found.values());
+    if (!other) continue;
+    const more = await benchKernels(other, workload, models, {
+      ...own,
+      compiled: otherCompiled,
+      known: new Set(found.keys()),
+      suffix: ` (${shapes} shapes)`,
+    });
+    results.push(...more.values());
   }
+  return results;
 }
 
 /** FLOPs of a training step of the default model. */

@@ -1,6 +1,5 @@
 /** The settings of the adversarial stage that are compared, and what becomes of its two players in one. */
 
-import { Made } from "../src/gpu/made.ts";
 import { type ClickLog, usersOf } from "../src/data/click_log.ts";
 import { MemoryLog } from "../src/data/log_source.ts";
 import type { Gpu } from "../src/gpu/device.ts";
@@ -77,13 +76,10 @@ export async function pretrain(
   iterations: number,
   onStep: (iteration: number) => void,
 ): Promise<Weights> {
-  const model = new UserModel(gpu, log.items, defaultModel, { seed });
-  const trainer = await Trainer.create(model, log, { ...defaultTraining, seed });
+  using model = new UserModel(gpu, log.items, defaultModel, { seed });
+  using trainer = await Trainer.create(model, log, { ...defaultTraining, seed });
   await trainer.run(iterations, { onStep: ({ iteration }) => onStep(iteration) });
-  const weights = await trainer.snapshot("prec1");
-  trainer.destroy();
-  model.destroy();
-  return weights;
+  return await trainer.snapshot("prec1");
 }
 
 /** What became of both players. */
@@ -114,14 +110,13 @@ export async function play(
   { iterations, batchSize }: { iterations: number; batchSize: number },
   onStep: (iteration: number) => void,
 ): Promise<Outcome> {
-  const model = new UserModel(gpu, log.items, defaultModel, { weights: reward });
+  using model = new UserModel(gpu, log.items, defaultModel, { weights: reward });
   const config = { ...defaultAdversarial, ...setting, iterations, batchSize };
-  const trainer = await AdversarialTrainer.create(model, log, config, { seed, evaluationShards: 0 });
+  using trainer = await AdversarialTrainer.create(model, log, config, { seed, evaluationShards: 0 });
   const validations: ValidationResult<GameFigures>[] = [];
   const rho = async () => {
     if (!ranking) return NaN;
-    using made = new Made();
-    const evaluation = made.keep(await trainer.evaluation(ranking.users, 0));
+    using evaluation = await trainer.evaluation(ranking.users, 0);
     const { spearman = NaN } = await ranking.test(
       evaluation,
       choiceOf(defaultModel, await trainer.weights()),
@@ -138,9 +133,6 @@ export async function play(
     rhoEnd = await rho();
   } catch (error) {
     if (!(error instanceof DivergedError)) throw error;
-  } finally {
-    trainer.destroy();
-    model.destroy();
   }
   const late = validations.filter(({ iteration }) => iteration >= 500);
   const last = validations.at(-1);

@@ -18,9 +18,8 @@ import { modelParameters } from "../src/model/user_model.ts";
 import type { EpisodeLog } from "../src/simulate/episode_log.ts";
 import type { SimulatorOptions } from "../src/simulate/options.ts";
 import type { Policy } from "../src/simulate/policy.ts";
-import { Simulator } from "../src/simulate/simulator.ts";
+import type { Simulator } from "../src/simulate/simulator.ts";
 import { startOf, type StartOptions } from "../src/simulate/start.ts";
-import type { UsersSource } from "../src/simulate/users.ts";
 import type { Weights } from "../src/tape/parameters.ts";
 import { smallLog } from "../src/selftest/small_logs.ts";
 
@@ -66,17 +65,6 @@ export async function played(simulator: Simulator, policy: Policy, options = {})
   const found: EpisodeLog[] = [];
   await simulator.run(policy, { ...options, onLog: (log) => void found.push(log) });
   return found;
-}
-
-/** Users of a source, as long as they are used. */
-export async function simulated<T>(
-  source: UsersSource,
-  gpu: Parameters<typeof Simulator.create>[0],
-  options: SimulatorOptions,
-  use: (simulator: Simulator) => Promise<T>,
-): Promise<T> {
-  using simulator = await Simulator.create(gpu, source, options);
-  return await use(simulator);
 }
 
 /** Histories. */

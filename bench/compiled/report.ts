@@ -53,15 +53,11 @@ export function compileAll(
   let mesa = "";
   for (const gpu of gpus) {
     const card = cardOf(gpu);
-    const compiler = new Compiler(gpu, { checked });
-    try {
-      mesa = compiler.version;
-      for (const [text, own] of facts) {
-        onProgress(`compiling for ${gpu}: ${text.kernel}`);
-        own[gpu] = compileFor(card, compiler, text.shader, subgroup);
-      }
-    } finally {
-      compiler.close();
+    using compiler = new Compiler(gpu, { checked });
+    mesa = compiler.version;
+    for (const [text, own] of facts) {
+      onProgress(`compiling for ${gpu}: ${text.kernel}`);
+      own[gpu] = compileFor(card, compiler, text.shader, subgroup);
     }
   }
   return {

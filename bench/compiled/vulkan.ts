@@ -264,7 +264,7 @@ export class Compiler {
     return structs;
   }
 
-  close(): void {
+  [Symbol.dispose](): void {
     this.#vk.symbols.vkDestroyDevice(this.#device, null);
     this.#vk.symbols.vkDestroyInstance(this.#instance, null);
     this.#vk.close();

@@ -37,7 +37,7 @@ class Recording implements Meter<Named> {
 await runMain(async () => {
   const [file = "", seconds = "60"] = Deno.args;
   const all = [workloads.W0, workloads.W1, workloads.W2];
-  const gpu = await openGpu({ shapesFor: "gpu" });
+  using gpu = await openGpu({ shapesFor: "gpu" });
   const found = [];
   for (const workload of all) {
     using made = new Made();
@@ -55,5 +55,4 @@ await runMain(async () => {
     console.log(`${workload.name}: ${JSON.stringify(chosen)}`);
   }
   gpu.check();
-  gpu.close();
 });

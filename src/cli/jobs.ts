@@ -161,12 +161,11 @@ export function valueOf(line: string): unknown {
 }
 
 /** How several trainings go. */
-export interface JobsProgress {
+export interface JobsProgress extends Disposable {
   /** @param share of it that is done. @param text where it stands */
   tell(name: string, share: number, text: string): void;
   ended(name: string): void;
   note(text: string): void;
-  stop(): void;
 }
 
 /** All on one line of the terminal; elsewhere a line for every tenth of each. @param total trainings */
@@ -202,7 +201,7 @@ export function jobsProgress(total: number, output: Output = process.stderr): Jo
       ended++;
     },
     note: live.note,
-    stop: live.stop,
+    [Symbol.dispose]: live.stop,
   };
 }
 

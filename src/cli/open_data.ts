@@ -106,10 +106,6 @@ export function reopenData(config: DataConfig): Promise<Dataset> {
 
 /** Work that says how far it is, where it takes a while. */
 export async function withProgress<T>(work: (onProgress: OnProgress) => Promise<T>): Promise<T> {
-  const progress = delayedProgress();
-  try {
-    return await work(progress.onProgress);
-  } finally {
-    progress.stop();
-  }
+  using progress = delayedProgress();
+  return await work(progress.onProgress);
 }

@@ -3,7 +3,6 @@
 import { type Command, Option } from "commander";
 import type { Gpu } from "../gpu/device.ts";
 import { openGpu } from "../gpu/host/open_gpu.ts";
-import { Made } from "../gpu/made.ts";
 import { shopNamed } from "../data/shops.ts";
 import type { UserModel } from "../model/user_model.ts";
 import { OpenedDataset } from "../data/sets/opened_dataset.ts";
@@ -91,13 +90,7 @@ export async function withModel<T>(
   use: (opened: OpenedModel) => Promise<T>,
 ): Promise<T> {
   const { run, data } = await openModel(options);
-  const made = new Made();
-  const gpu = await openGpu();
-  try {
-    const model = made.keep(run.model(gpu, data));
-    return await use({ run, data, gpu, model });
-  } finally {
-    made.destroy();
-    gpu.close();
-  }
+  using gpu = await openGpu();
+  using model = run.model(gpu, data);
+  return await use({ run, data, gpu, model });
 }

@@ -19,8 +19,8 @@ interface FigureNames {
 }
 const usualNames: FigureNames = { loss: "loss", prec1: "prec@1" };
 
-/** A display of progress; `stop` must be called for the process to end. */
-interface TrainingProgress {
+/** A display of progress; it must be stopped, or disposed of, for the process to end. */
+interface TrainingProgress extends Disposable {
   /** Tells that `iteration` iterations are done; figures not given keep their last value. */
   update(iteration: number, figures?: Figures): void;
   /** Writes a line of text above the display. */
@@ -76,6 +76,7 @@ export function trainingProgress(
     },
     note: display.note,
     stop: display.stop,
+    [Symbol.dispose]: display.stop,
   };
 }
 
@@ -98,6 +99,7 @@ function terminalDisplay(standing: Readonly<Standing>, output: Output): Display 
     stop() {
       live?.stop();
       if (live) output.write(`${progressLine(standing, widthOf(output))}\n`);
+      live = undefined;
     },
   };
 }
@@ -198,7 +200,7 @@ export function liveLine(output: Output, text: (width: number) => string) {
   };
 }
 
-interface StepProgress {
+interface StepProgress extends Disposable {
   /** Tells that a step, or a round of it, begins. */
   begin(standing: StepStanding): void;
   stop(): void;
@@ -219,6 +221,7 @@ export function stepProgress(output: Output = process.stderr): StepProgress {
       else if (isNew) output.write(`${place(standing, "", " ")}${standing.title}\n`);
     },
     stop: live.stop,
+    [Symbol.dispose]: live.stop,
   };
 }
 
@@ -229,16 +232,18 @@ const SILENT_MS = 1000;
 export function delayedProgress(
   output: Output = process.stderr,
   silentMs: number = SILENT_MS,
-): { readonly onProgress: OnProgress; stop(): void } {
+): Disposable & { readonly onProgress: OnProgress; stop(): void } {
   const began = performance.now();
   let progress: StepProgress | undefined;
+  const stop = () => progress?.stop();
   return {
     onProgress(title, round, rounds) {
       if (!output.isTTY || performance.now() - began < silentMs) return;
       progress ??= stepProgress(output);
       progress.begin({ title, number: 0, of: 0, round, rounds });
     },
-    stop: () => progress?.stop(),
+    stop,
+    [Symbol.dispose]: stop,
   };
 }
 

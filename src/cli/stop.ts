@@ -36,6 +36,16 @@ export function stopOnSignals(exitCode: number): Stop {
   return stop;
 }
 
+/** Notes at the first signal what is still done, for as long as what is returned is in use. */
+export function noteAtStop(
+  stop: Stop,
+  note: (text: string) => void,
+  text = "stopping: the steps that are under way are finished and saved",
+): Disposable {
+  stop.onStop = () => note(text);
+  return { [Symbol.dispose]: () => stop.onStop = undefined };
+}
+
 /** In the command's environment: the launcher's process id. */
 export const LAUNCHER_VARIABLE = "CLICKGAN_LAUNCHER";
 /** What npm tells the processes that it starts. */

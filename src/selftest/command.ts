@@ -92,14 +92,15 @@ async function main(): Promise<number> {
       `Expected --only with a part of a case's name, got "${only}". There are:\n  ${[...names].join("\n  ")}`,
     );
   }
-  const progress = stepProgress();
+  using progress = stepProgress();
   const result = await runSelftest(openGpu, {
     kinds,
     only,
     leftOut: every ? "too" : "named",
     onCase: ({ name, kind, number, of }) =>
       progress.begin({ title: `${name} (${kind})`, number, of, round: 0, rounds: 1 }),
-  }).finally(() => progress.stop());
+  });
+  progress.stop();
   console.log(json ? selftestJson(result) : report(result));
   return faultyCases(result.findings).length > 0 ? EXIT_USER_ERROR : 0;
 }

@@ -245,14 +245,10 @@ async function onLongTicks(gpu: Gpu, work: () => Promise<unknown>): Promise<void
  * device of Dawn is closed as its file ends, as `withGpu` does, the process of all tests crashes.
  */
 async function withDawn(kind: AdapterKind, run: (gpu: Gpu) => Promise<void>): Promise<void> {
-  const gpu = await openGpu({ shapes: fixedShapes(kind) });
-  try {
-    await run(gpu);
-    gpu.check();
-    assert.equal(gpu.liveBuffers, 0, `buffers left alive: ${gpu.liveBufferLabels.join(", ")}`);
-  } finally {
-    gpu.close();
-  }
+  using gpu = await openGpu({ shapes: fixedShapes(kind) });
+  await run(gpu);
+  gpu.check();
+  assert.equal(gpu.liveBuffers, 0, `buffers left alive: ${gpu.liveBufferLabels.join(", ")}`);
 }
 
 Deno.test("every shader text passes Tint, and every call Dawn, within the limits of WebGPU", {

@@ -15,20 +15,17 @@ import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
 Deno.test("16 KiB of workgroup memory: another kernel takes what a panel is too small for, with the same losses", async () => {
   const log = smallLog(21, { users: 30, items: 41, width: 5, maxEvents: 3, maxPage: 4 });
   const train = async (workgroupBytes: number) => {
-    const gpu = await openGpu({ shapesFor: "cpu", workgroupBytes });
-    const model = new UserModel(gpu, log.items, { ...defaultModel, lstmUnits: 3, dims: [256, 5] }, {
+    using gpu = await openGpu({ shapesFor: "cpu", workgroupBytes });
+    using model = new UserModel(gpu, log.items, { ...defaultModel, lstmUnits: 3, dims: [256, 5] }, {
       seed: 1,
     });
     const training = { ...defaultTraining, batchSize: 5 };
-    const trainer = await Trainer.create(model, log, training, { validate: false });
+    using trainer = await Trainer.create(model, log, training, { validate: false });
     const kernels = trainer.program.program.dispatches.map(({ spec }) => spec.kernel.name);
     const losses: number[] = [];
     await trainer.run(3, { onStep: ({ nll }) => losses.push(nll) });
     const granted = gpu.device.limits.maxComputeWorkgroupStorageSize;
-    trainer.destroy();
-    model.destroy();
     gpu.check();
-    gpu.close();
     return { kernels, losses, granted };
   };
   const [least, usual] = [await train(16384), await train(32768)];
@@ -59,7 +56,7 @@ function modest(): GPU {
 Deno.test("an adapter that grants exactly WebGPU's default limits trains every kind of model, on both kinds of shapes", async () => {
   const log = smallLog(21, { users: 30, items: 41, width: WIDTH, maxEvents: 3, maxPage: 4 });
   for (const shapesFor of ["cpu", "gpu"] as const) {
-    const gpu = await alone(() => openDevice({ shapesFor }, modest()));
+    using gpu = await alone(() => openDevice({ shapesFor }, modest()));
     for (const name of Object.keys(LEAST) as LimitName[]) {
       assert.equal(gpu.device.limits[name], LEAST[name], name);
     }
@@ -80,6 +77,5 @@ Deno.test("an adapter that grants exactly WebGPU's default limits trains every k
     }
     gpu.check();
     assert.equal(gpu.liveBuffers, 0, gpu.liveBufferLabels.join(", "));
-    gpu.close();
   }
 });

@@ -31,11 +31,12 @@ import type { SimulatorOptions } from "../../src/simulate/options.ts";
 import type { Policy } from "../../src/simulate/policy.ts";
 import { candidatesOf } from "../../src/simulate/pool.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
+import { Simulator } from "../../src/simulate/simulator.ts";
 import type { UsersSource } from "../../src/simulate/users.ts";
 import { refused } from "../case_table.ts";
 import { chanceOfCounts } from "../chi_square.ts";
 import { withGpu } from "../op_check.ts";
-import { counted, logs, lstm, none, played, pw, simulated, someWeights } from "../simulated_models.ts";
+import { counted, logs, lstm, none, played, pw, someWeights } from "../simulated_models.ts";
 
 const numbers = (...values: number[]) => Float64Array.from(values);
 const near = (a: number, b: number, tolerance = 1e-12) =>
@@ -217,18 +218,17 @@ async function drawn(
   options: SimulatorOptions,
   asked: Partial<EvidenceOptions>,
 ): Promise<Evidence> {
-  return await simulated(source, gpu, options, async (simulator) => {
-    const episodes = await played(simulator, exploring(policy, { temperature: 1.5 }));
-    const { settings } = simulator;
-    const log = episodeLog(episodes, {
-      name: "drawn",
-      items: { kind: "one-hot", count: source.itemCount },
-      candidatesOf: (page) => candidatesOf(settings, source.itemCount, page),
-    });
-    const { slate, pages } = options;
-    const own = { log, model: source, policy, slate, pages, repeats: false, temperature: 1.5 };
-    return await evidenceOf(gpu, { ...own, ...asked });
+  using simulator = await Simulator.create(gpu, source, options);
+  const episodes = await played(simulator, exploring(policy, { temperature: 1.5 }));
+  const { settings } = simulator;
+  const log = episodeLog(episodes, {
+    name: "drawn",
+    items: { kind: "one-hot", count: source.itemCount },
+    candidatesOf: (page) => candidatesOf(settings, source.itemCount, page),
   });
+  const { slate, pages } = options;
+  const own = { log, model: source, policy, slate, pages, repeats: false, temperature: 1.5 };
+  return await evidenceOf(gpu, { ...own, ...asked });
 }
 
 const ITEMS = 41;

@@ -136,14 +136,14 @@ const FILES = ["policy.json", "train.csv", "curve.csv", "last.safetensors"];
 Deno.test("policy run: stopped and gone on with, its files are those of a run that was not", () =>
   withGpu(undefined, async (gpu) => {
     const [straight, stopped] = [await Deno.makeTempDir(), await Deno.makeTempDir()];
-    const whole = await trainer(gpu);
+    using whole = await trainer(gpu);
     const config = configOf(gpu, whole);
     const folder = await PolicyFolder.begin(straight, config);
     const points: number[] = [];
     const result = await runPolicy(whole, folder, {
       onPoint: ({ userSteps }) => void points.push(userSteps),
     });
-    folder.close();
+    folder[Symbol.dispose]();
     assert.equal(result.finished, true);
     assert.deepEqual(points, [0, 2560, 5120, 7680]);
     assert.deepEqual(await readPolicyConfig(straight), config);
@@ -163,7 +163,7 @@ Deno.test("policy run: stopped and gone on with, its files are those of a run th
       const stop = new AbortController();
       const onPage = ({ iteration }: { iteration: number }) => void (iteration >= stopAt && stop.abort());
       const { iteration, finished } = await runPolicy(one, files, { onPage }, stop.signal);
-      files.close();
+      files[Symbol.dispose]();
       assert.equal(finished, stopAt === Infinity);
       assert.ok(iteration >= Math.min(stopAt, 120) && iteration % 4 === 0, `${iteration}`);
       done = iteration;
@@ -172,7 +172,6 @@ Deno.test("policy run: stopped and gone on with, its files are those of a run th
       const [a, b] = [await Deno.readFile(`${straight}/${name}`), await Deno.readFile(`${stopped}/${name}`)];
       assert.deepEqual(a, b, name);
     }
-    whole.destroy();
     await refuses(gpu, straight);
     for (const path of [straight, stopped]) await Deno.remove(path, { recursive: true });
   }));
@@ -229,9 +228,8 @@ async function refuses(gpu: Gpu, path: string): Promise<void> {
 
 Deno.test("policy run: a policy of other users is refused", () =>
   withGpu(undefined, async (gpu) => {
-    const one = await trainer(gpu);
+    using one = await trainer(gpu);
     const config = configOf(gpu, one);
-    one.destroy();
     expectTrainedOn("p", config, config.trainedOn);
     const others = [
       { kind: "truth", shop: "restless", dataSeed: 2 },

@@ -160,21 +160,19 @@ async function learnsAndResumes(gpu: Gpu, algorithm: AlgorithmName, model?: Mode
   // What users have clicked before is shown to them no more, and its value is learned of by nobody.
   const start = [[], Array.from({ length: 18 }, (_, k) => 2 * k), [7, 8]];
   const { items } = logs.mixed;
-  const users = model && new UserModel(gpu, items, model, { weights: someWeights(logs.mixed, model) });
+  using users = model && new UserModel(gpu, items, model, { weights: someWeights(logs.mixed, model) });
   const trainedOn = users ? new LearnedSource(users) : source;
   const make = () => PolicyTrainer.create(gpu, trainedOn, config, { start });
-  const whole = await make();
+  using whole = await make();
   const losses: number[] = [];
   await whole.run(whole.schedule.iterations, { onStep: ({ loss }) => void losses.push(loss) });
   assert.ok(losses.slice(4).every((loss) => Number.isFinite(loss) && loss > 0), losses.join());
-  const stepped = await make();
+  using stepped = await make();
   await stepped.run(8);
-  const resumed = await make();
+  using resumed = await make();
   resumed.restoreAll(await stepped.stateOfAll(), "it");
   await resumed.run(whole.schedule.iterations);
   assert.deepEqual(await resumed.stateOfAll(), await whole.stateOfAll());
-  for (const one of [whole, stepped, resumed]) one.destroy();
-  users?.destroy();
 }
 
 Deno.test("a user is ranked as on the page of an episode that they are on, with what they clicked before", () =>
@@ -213,10 +211,9 @@ Deno.test("huber: errors of values above 1 count less, in the lessons of both ki
       /** Of the first lesson, by the first weights: the same pages, and the same errors. */
       const lossOf = async (huber: boolean) => {
         const own = { ...sizes, algorithm, reward: "utility", steps: 64 * 4 * 2, huber } as const;
-        const trainer = await PolicyTrainer.create(gpu, source, { ...defaultPolicyTraining, ...own });
+        using trainer = await PolicyTrainer.create(gpu, source, { ...defaultPolicyTraining, ...own });
         const losses: number[] = [];
         await trainer.run(8, { onStep: ({ loss }) => void losses.push(loss) });
-        trainer.destroy();
         return losses[4] ?? NaN;
       };
       const [squares, sizesOfErrors] = [await lossOf(false), await lossOf(true)];

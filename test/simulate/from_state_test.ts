@@ -14,6 +14,7 @@ import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import { Page } from "../../src/simulate/page.ts";
 import { PageHeaders, PageProgram } from "../../src/simulate/page_program.ts";
 import type { PageContext } from "../../src/simulate/policy.ts";
+import { Simulator } from "../../src/simulate/simulator.ts";
 import type { Users } from "../../src/simulate/users.ts";
 import { withGpu } from "../op_check.ts";
 import {
@@ -24,7 +25,6 @@ import {
   none,
   played,
   pw,
-  simulated,
   someWeights,
   startedWith,
   tanh,
@@ -50,22 +50,21 @@ const cases: readonly (readonly [name: string, Kind, ModelConfig, AdapterKind?])
 /** Random slates, until the users have some history. @returns it, and the states that they are in. */
 async function lived(gpu: Gpu, source: LearnedSource) {
   const options = { users, slate, pages, seed: 5, repeats: true, start } as const;
-  return await simulated(source, gpu, options, async (simulator) => {
-    let context: PageContext | undefined;
-    const record = (page: PageContext) => randomPolicy.record(context = page);
-    const [log] = await played(simulator, { ...randomPolicy, record });
-    assert.ok(log && context);
-    const states = await readFloats(gpu, bufferOf(context.observer.state.view));
-    const histories = Array.from({ length: users }, (_, u) => {
-      const history = Array.from(startedWith(u, 0, start));
-      for (let at = u; at < pages * users; at += users) {
-        const slot = log.choices[at] ?? slate;
-        if (slot < slate) history.push(log.slates[slate * at + slot] ?? 0);
-      }
-      return history;
-    });
-    return { states, histories };
+  using simulator = await Simulator.create(gpu, source, options);
+  let context: PageContext | undefined;
+  const record = (page: PageContext) => randomPolicy.record(context = page);
+  const [log] = await played(simulator, { ...randomPolicy, record });
+  assert.ok(log && context);
+  const states = await readFloats(gpu, bufferOf(context.observer.state.view));
+  const histories = Array.from({ length: users }, (_, u) => {
+    const history = Array.from(startedWith(u, 0, start));
+    for (let at = u; at < pages * users; at += users) {
+      const slot = log.choices[at] ?? slate;
+      if (slot < slate) history.push(log.slates[slate * at + slot] ?? 0);
+    }
+    return history;
   });
+  return { states, histories };
 }
 
 /** Writes whole states, and reads what users think of all items in them. */

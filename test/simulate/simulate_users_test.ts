@@ -20,6 +20,7 @@ import {
 } from "../../src/simulate/host/host_policies.ts";
 import { type HostPolicy, simulateOnHost } from "../../src/simulate/host/host_simulator.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
+import { Simulator } from "../../src/simulate/simulator.ts";
 import type { Weights } from "../../src/tape/parameters.ts";
 import { modelDynamics, shownTo, type State64 } from "../f64_dynamics.ts";
 import { shape64, toParameters64 } from "../f64_model.ts";
@@ -35,7 +36,6 @@ import {
   played,
   pw,
   run,
-  simulated,
   someWeights,
   startedWith,
   startFor,
@@ -111,15 +111,9 @@ for (const [name, config, kind, shapes = "cpu"] of cases) {
       using model = new UserModel(gpu, log.items, config, { weights });
       const from = startFor(kind);
       const options = { ...run, start: from, reward: "utility", repeats: kind === "dense" } as const;
-      const { episodes, states } = await simulated(
-        new LearnedSource(model),
-        gpu,
-        options,
-        async (simulator) => ({
-          episodes: await played(simulator, randomPolicy, { firstEpisode: 2 }),
-          states: await simulator.states(),
-        }),
-      );
+      using simulator = await Simulator.create(gpu, new LearnedSource(model), options);
+      const episodes = await played(simulator, randomPolicy, { firstEpisode: 2 });
+      const states = await simulator.states();
       const clicks = episodeLog(episodes, {
         name: "simulated",
         items: log.items,
@@ -200,12 +194,8 @@ for (
     withGpu("cpu", async (gpu) => {
       const values = shopItems(1, 160);
       const options = { users: 256, pages: 50, slate: 3, seed: 9, leave: 0.02, reward } as const;
-      const [device] = await simulated(
-        new ShopSource(restless, values),
-        gpu,
-        options,
-        (simulator) => played(simulator, policy, { firstEpisode: 4 }),
-      );
+      using simulator = await Simulator.create(gpu, new ShopSource(restless, values), options);
+      const [device] = await played(simulator, policy, { firstEpisode: 4 });
       assert.ok(device);
       const dynamics = new ShopDynamics(restless, values);
       let [near, nearTies] = [0, 0];

@@ -65,9 +65,8 @@ Deno.test("what a model's users did is as likely to the model as it says, pages 
       const { eventRows, eventClick, eventGiven } = own.source.log ?? assert.fail();
       const users = Uint32Array.from({ length: 600 }, (_, user) =>
         user);
-      const evaluation = await Evaluation.ofModel(model, undefined, own.source, users, 0);
+      using evaluation = await Evaluation.ofModel(model, undefined, own.source, users, 0);
       const utilities = await evaluation.utilities();
-      evaluation.destroy();
       let [events, surprise, variance] = [0, 0, 0];
       eventClick.forEach((click, e) => {
         if (eventGiven?.[e]) return;

@@ -37,7 +37,6 @@ import {
   played,
   pw,
   run,
-  simulated,
   someWeights,
   startedWith,
 } from "../simulated_models.ts";
@@ -54,11 +53,10 @@ Deno.test("of a large catalogue fewer are stepped together: all that is known of
     ]]);
     using model = new UserModel(gpu, items, { ...none, dims: [], counts }, { seed: 1, start });
     const options = { users: 4096, slate: 2, pages: 1, seed: 1, together: 4096 };
-    await simulated(new LearnedSource(model), gpu, options, async (simulator) => {
-      assert.ok(simulator.together < 4096 && simulator.together > 1000, `${simulator.together} users`);
-      const episodes = await played(simulator, randomPolicy);
-      assert.equal(episodes.reduce((sum, { users }) => sum + users, 0), 4096);
-    });
+    using simulator = await Simulator.create(gpu, new LearnedSource(model), options);
+    assert.ok(simulator.together < 4096 && simulator.together > 1000, `${simulator.together} users`);
+    const episodes = await played(simulator, randomPolicy);
+    assert.equal(episodes.reduce((sum, { users }) => sum + users, 0), 4096);
   }));
 
 Deno.test("bits: the same however many are stepped together, twice, and for episodes alone", () =>
@@ -68,18 +66,12 @@ Deno.test("bits: the same however many are stepped together, twice, and for epis
     const shop = new ShopSource(restless, shopItems(1, 41));
     for (const source of [new LearnedSource(model), shop]) {
       for (const policy of [randomPolicy, greedyPolicy()]) {
-        const together = await simulated(source, gpu, options, async (simulator) => {
-          const once = await played(simulator, policy, { episodes: 2 });
-          assert.deepEqual(await played(simulator, policy, { episodes: 2 }), once);
-          assert.deepEqual(await played(simulator, policy, { firstEpisode: 1 }), once.slice(1));
-          return once;
-        });
-        const apart = await simulated(
-          source,
-          gpu,
-          { ...options, together: 16 },
-          (simulator) => played(simulator, policy, { episodes: 2 }),
-        );
+        using simulator = await Simulator.create(gpu, source, options);
+        const together = await played(simulator, policy, { episodes: 2 });
+        assert.deepEqual(await played(simulator, policy, { episodes: 2 }), together);
+        assert.deepEqual(await played(simulator, policy, { firstEpisode: 1 }), together.slice(1));
+        using few = await Simulator.create(gpu, source, { ...options, together: 16 });
+        const apart = await played(few, policy, { episodes: 2 });
         assert.equal(apart.length, 6);
         for (const [k, own] of apart.entries()) {
           const whole = together[Math.floor(k / 3)] ?? assert.fail();
@@ -146,9 +138,8 @@ async function scoresBefore(
   const log = episodeLog([episode], {
     ...{ name: "what if", items, split: () => 2, startOf: (user: number) => startedWith(own(user), 2) },
   });
-  const evaluation = await Evaluation.ofModel(model, undefined, log, usersOf(log, "test"), 0);
+  using evaluation = await Evaluation.ofModel(model, undefined, log, usersOf(log, "test"), 0);
   const utilities = await evaluation.utilities();
-  evaluation.destroy();
   return Float32Array.from(
     { length: users },
     (_, user) => utilities[(log.eventRows[log.userEvents[user + 1]! - 1])!]!,
@@ -160,21 +151,11 @@ for (const [kind, config, shapes = "cpu"] of greedyCases) {
     withGpu(shapes, async (gpu) => {
       const log = logs[kind];
       using model = new UserModel(gpu, log.items, config, { weights: someWeights(log, config) });
-      const options = { ...run, users: 9, pages: 5 };
-      const [episode] = await simulated(
-        new LearnedSource(model),
-        gpu,
-        options,
-        (simulator) => played(simulator, greedyPolicy(), { firstEpisode: 2 }),
-      );
+      const source = new LearnedSource(model);
+      using simulator = await Simulator.create(gpu, source, { ...run, users: 9, pages: 5 });
+      const [episode] = await played(simulator, greedyPolicy(), { firstEpisode: 2 });
       assert.ok(episode);
-      const inFours = await simulated(
-        new LearnedSource(model),
-        gpu,
-        options,
-        (simulator) => played(simulator, greedyInChunks(4), { firstEpisode: 2 }),
-      );
-      assert.deepEqual(inFours, [episode]);
+      assert.deepEqual(await played(simulator, greedyInChunks(4), { firstEpisode: 2 }), [episode]);
       const page = Array.from({ length: log.items.count }, (_, item) => item);
       const scored = await Promise.all(
         [0, 1, 2, 3, 4].map((t) => scoresBefore(model, log.items, episode, t)),
@@ -210,18 +191,15 @@ Deno.test("a policy sees users through its own model, whoever clicks", () =>
     using model = new UserModel(gpu, features, lstm, { weights });
     const source = new LearnedSource(model, "a model");
     const options = { ...run, users: 6, pages: 4 };
-    const [episode] = await simulated(new ShopSource(restless, items), gpu, options, (simulator) =>
-      played(simulator, greedyPolicy(source), {}));
+    using simulator = await Simulator.create(gpu, new ShopSource(restless, items), options);
+    const [episode] = await played(simulator, greedyPolicy(source));
     assert.ok(episode);
-    const page = Array.from({ length: 41 }, (_, item) =>
-      item);
+    const page = Array.from({ length: 41 }, (_, item) => item);
     for (let u = 0; u < 6; u++) {
       const history = Array.from(startedWith(u, 0));
       for (let t = 0; t < 4; t++) {
         const scores = await model.score({ history, page });
-        const best = page.filter((item) =>
-          !history.includes(item)
-        ).map((item) => scores[item] ?? 0);
+        const best = page.filter((item) => !history.includes(item)).map((item) => scores[item] ?? 0);
         const at = t * 6 + u;
         const first = scores[episode.slates[3 * at] ?? 0] ?? NaN;
         assert.ok(Math.abs(first - Math.max(...best)) < 1e-5);
@@ -235,15 +213,14 @@ Deno.test("nothing to learn: with a pool of one item every policy has the same r
   withGpu("cpu", async (gpu) => {
     const source = new ShopSource(restless, shopItems(1, 41));
     const options = { users: 50, slate: 1, pages: 9, repeats: true, pool: { items: [33] } };
-    await simulated(source, gpu, options, async (simulator) => {
-      const all: EpisodeLog[][] = [];
-      for (const policy of [randomPolicy, popularPolicy(new Float64Array(41)), greedyPolicy()]) {
-        all.push(await played(simulator, policy));
-      }
-      assert.deepEqual(all[1], all[0]);
-      assert.deepEqual(all[2], all[0]);
-      assert.ok(all[0]?.[0]?.slates.every((item) => item === 33));
-    });
+    using simulator = await Simulator.create(gpu, source, options);
+    const all: EpisodeLog[][] = [];
+    for (const policy of [randomPolicy, popularPolicy(new Float64Array(41)), greedyPolicy()]) {
+      all.push(await played(simulator, policy));
+    }
+    assert.deepEqual(all[1], all[0]);
+    assert.deepEqual(all[2], all[0]);
+    assert.ok(all[0]?.[0]?.slates.every((item) => item === 33));
   }));
 
 Deno.test("nothing to learn: with a pool of k items that are alike every policy has the same return, bit for bit", () =>
@@ -255,17 +232,16 @@ Deno.test("nothing to learn: with a pool of k items that are alike every policy 
     const pool = [3, 21, 38];
     for (const item of pool) items.copyWithin(16 * item, 16 * 33, 16 * 34);
     const options = { users: 50, slate: 3, pages: 9, repeats: true, pool: { items: pool } };
-    await simulated(new ShopSource(restless, items), gpu, options, async (simulator) => {
-      const all: EpisodeLog[][] = [];
-      for (const policy of [randomPolicy, popularPolicy(new Float64Array(41)), greedyPolicy()]) {
-        all.push(await played(simulator, policy));
-      }
-      const [random, ...others] = all.map(([log]) => log ?? assert.fail());
-      for (const other of others) {
-        assert.notDeepEqual(other.slates, random?.slates, "in another order");
-        assert.deepEqual({ ...other, slates: 0 }, { ...random, slates: 0 });
-      }
-    });
+    using simulator = await Simulator.create(gpu, new ShopSource(restless, items), options);
+    const all: EpisodeLog[][] = [];
+    for (const policy of [randomPolicy, popularPolicy(new Float64Array(41)), greedyPolicy()]) {
+      all.push(await played(simulator, policy));
+    }
+    const [random, ...others] = all.map(([log]) => log ?? assert.fail());
+    for (const other of others) {
+      assert.notDeepEqual(other.slates, random?.slates, "in another order");
+      assert.deepEqual({ ...other, slates: 0 }, { ...random, slates: 0 });
+    }
   }));
 
 Deno.test("constant utilities: a return is binomial, and its figures add up", () =>
@@ -277,79 +253,73 @@ Deno.test("constant utilities: a return is binomial, and its figures add up", ()
     weights.set("utility/output/bias", Float32Array.of(-0.5));
     using model = new UserModel(gpu, logs["one-hot"].items, none, { weights });
     const [users, pages, slate] = [500, 20, 3];
-    await simulated(
-      new LearnedSource(model),
-      gpu,
-      { users, pages, slate, repeats: true },
-      async (simulator) => {
-        const episodes: EpisodeLog[] = [];
-        const figures = await simulator.run(randomPolicy, {
-          episodes: 2,
-          onLog: (log) => void episodes.push(log),
-        });
-        const p = slate * Math.exp(-0.5) / (1 + slate * Math.exp(-0.5));
-        const n = users * pages * 2;
-        const rate = clickRate(figures);
-        assert.ok(Math.abs(rate - p) < 3.3 * Math.sqrt(p * (1 - p) / n), `click rate ${rate}, expected ${p}`);
-        assert.ok(Math.abs(meanReturn(figures) - pages * rate) < 1e-9);
-        assert.equal(coverage(figures), 1);
-        const sum = (of: Iterable<number>) => Array.from(of).reduce((a, b) => a + b, 0);
-        assert.equal(sum(figures.clicks), sum(figures.byPage.map(({ clicks }) => clicks)));
-        assert.equal(sum(figures.itemClicked), sum(figures.clicks));
-        assert.equal(sum(figures.itemShown), n * slate);
-        assert.equal(sum(figures.seen), n);
-        assert.ok(figures.byPage.every(({ predicted, shown }) => Math.abs(predicted / shown - p) < 1e-6));
-        const log = episodeLog(episodes, { name: "x", items: logs["one-hot"].items });
-        checkLog(log);
-        assert.equal(log.eventClick.filter((click) => click !== NONE).length, sum(figures.clicks));
-        assert.equal(popularity(log).length, 41);
-      },
-    );
+    const options = { users, pages, slate, repeats: true };
+    using simulator = await Simulator.create(gpu, new LearnedSource(model), options);
+    const episodes: EpisodeLog[] = [];
+    const figures = await simulator.run(randomPolicy, {
+      episodes: 2,
+      onLog: (log) => void episodes.push(log),
+    });
+    const p = slate * Math.exp(-0.5) / (1 + slate * Math.exp(-0.5));
+    const n = users * pages * 2;
+    const rate = clickRate(figures);
+    assert.ok(Math.abs(rate - p) < 3.3 * Math.sqrt(p * (1 - p) / n), `click rate ${rate}, expected ${p}`);
+    assert.ok(Math.abs(meanReturn(figures) - pages * rate) < 1e-9);
+    assert.equal(coverage(figures), 1);
+    const sum = (of: Iterable<number>) => Array.from(of).reduce((a, b) => a + b, 0);
+    assert.equal(sum(figures.clicks), sum(figures.byPage.map(({ clicks }) => clicks)));
+    assert.equal(sum(figures.itemClicked), sum(figures.clicks));
+    assert.equal(sum(figures.itemShown), n * slate);
+    assert.equal(sum(figures.seen), n);
+    assert.ok(figures.byPage.every(({ predicted, shown }) => Math.abs(predicted / shown - p) < 1e-6));
+    const log = episodeLog(episodes, { name: "x", items: logs["one-hot"].items });
+    checkLog(log);
+    assert.equal(log.eventClick.filter((click) => click !== NONE).length, sum(figures.clicks));
+    assert.equal(popularity(log).length, 41);
   }));
 
 Deno.test("step: given slates come to the same as a policy's, and what no user may see is refused", () =>
   withGpu("cpu", async (gpu) => {
     const source = new ShopSource(restless, shopItems(1, 41));
     const options = { users: 20, slate: 2, pages: 4, leave: 0.3, start: [[1, 5], []] };
-    await simulated(source, gpu, options, async (simulator) => {
-      const [episode] = await played(simulator, randomPolicy, { firstEpisode: 3 });
-      assert.ok(episode);
-      await assert.rejects(simulator.step(new Uint32Array(40)), /Expected reset\(\) before/);
-      for (let again = 0; again < 2; again++) {
-        await simulator.reset(3);
-        for (let t = 0; t < 4; t++) {
-          const own = (values: Float32Array) => values.slice(20 * t, 20 * (t + 1));
-          const slates = Array.from(episode.slates.subarray(40 * t, 40 * (t + 1)));
-          const outcome = await simulator.step(slates);
-          assert.deepEqual(outcome.reward, own(episode.rewards));
-          assert.deepEqual(outcome.probability, own(episode.probabilities));
-          outcome.choice.forEach((choice, u) => {
-            const present = episode.present[20 * t + u];
-            assert.equal(choice, present ? episode.choices[20 * t + u] : 2);
-            if (t < 3) assert.equal(outcome.terminated[u], 1 - (episode.present[20 * (t + 1) + u] ?? 0));
-          });
-          assert.equal(outcome.truncated, t === 3);
-        }
-        await assert.rejects(simulator.step(new Uint32Array(40)), /at most 4 pages an episode/);
+    using simulator = await Simulator.create(gpu, source, options);
+    const [episode] = await played(simulator, randomPolicy, { firstEpisode: 3 });
+    assert.ok(episode);
+    await assert.rejects(simulator.step(new Uint32Array(40)), /Expected reset\(\) before/);
+    for (let again = 0; again < 2; again++) {
+      await simulator.reset(3);
+      for (let t = 0; t < 4; t++) {
+        const own = (values: Float32Array) => values.slice(20 * t, 20 * (t + 1));
+        const slates = Array.from(episode.slates.subarray(40 * t, 40 * (t + 1)));
+        const outcome = await simulator.step(slates);
+        assert.deepEqual(outcome.reward, own(episode.rewards));
+        assert.deepEqual(outcome.probability, own(episode.probabilities));
+        outcome.choice.forEach((choice, u) => {
+          const present = episode.present[20 * t + u];
+          assert.equal(choice, present ? episode.choices[20 * t + u] : 2);
+          if (t < 3) assert.equal(outcome.terminated[u], 1 - (episode.present[20 * (t + 1) + u] ?? 0));
+        });
+        assert.equal(outcome.truncated, t === 3);
       }
-      assert.equal((await simulator.states()).length, 20 * 3);
-      const held = gpu.liveBytes;
-      await simulator.reset();
-      await simulator.run(randomPolicy);
-      assert.equal(gpu.liveBytes, held, "a run leaves nothing behind");
-      await assert.rejects(simulator.step(new Uint32Array(40)), /Expected reset\(\) before/);
-      await simulator.reset();
-      const slates = Array.from({ length: 40 }, (_, r) => (r % 2 === 0 ? 30 : 31));
-      const refused = (changed: Record<number, number>, message: RegExp) =>
-        assert.rejects(simulator.step(Object.assign(slates.slice(), changed)), message);
-      await refused({ 0: 41 }, /items in 0\.\.40, got 41 for user 0/);
-      await refused({ 3: 30 }, /each item once in a slate, got 30 twice for user 1/);
-      await assert.rejects(simulator.step([1, 2]), /20 slates of 2 items = 40 numbers, got 2/);
-      const user = Array.from({ length: 20 }, (_, u) => u).find((u) =>
-        startOf(options.start, u, 0, keyOf(1)).length > 0
-      );
-      await refused({ [2 * (user ?? 0)]: 5 }, /no item that was clicked before, got 5/);
-    });
+      await assert.rejects(simulator.step(new Uint32Array(40)), /at most 4 pages an episode/);
+    }
+    assert.equal((await simulator.states()).length, 20 * 3);
+    const held = gpu.liveBytes;
+    await simulator.reset();
+    await simulator.run(randomPolicy);
+    assert.equal(gpu.liveBytes, held, "a run leaves nothing behind");
+    await assert.rejects(simulator.step(new Uint32Array(40)), /Expected reset\(\) before/);
+    await simulator.reset();
+    const slates = Array.from({ length: 40 }, (_, r) => (r % 2 === 0 ? 30 : 31));
+    const refused = (changed: Record<number, number>, message: RegExp) =>
+      assert.rejects(simulator.step(Object.assign(slates.slice(), changed)), message);
+    await refused({ 0: 41 }, /items in 0\.\.40, got 41 for user 0/);
+    await refused({ 3: 30 }, /each item once in a slate, got 30 twice for user 1/);
+    await assert.rejects(simulator.step([1, 2]), /20 slates of 2 items = 40 numbers, got 2/);
+    const user = Array.from({ length: 20 }, (_, u) => u).find((u) =>
+      startOf(options.start, u, 0, keyOf(1)).length > 0
+    );
+    await refused({ [2 * (user ?? 0)]: 5 }, /no item that was clicked before, got 5/);
   }));
 
 Deno.test("weights of the adversarial stage are refused, unless they are asked for", () =>
@@ -378,7 +348,8 @@ Deno.test("what cannot be simulated is refused, with what was expected", () =>
     const good = { users: 5, slate: 3, pages: 4 };
     const refused = (options: Partial<SimulatorOptions>, message: RegExp) =>
       assert.rejects(Simulator.create(gpu, source, { ...good, ...options }), message);
-    await simulated(source, gpu, { ...good, together: 2, pages: 20 }, async (simulator) => {
+    {
+      using simulator = await Simulator.create(gpu, source, { ...good, together: 2, pages: 20 });
       const held = gpu.liveBytes;
       const stops = (what: string) => () => {
         throw new Error(what);
@@ -386,7 +357,7 @@ Deno.test("what cannot be simulated is refused, with what was expected", () =>
       await assert.rejects(simulator.run(randomPolicy, { onProgress: stops("enough") }), /enough/);
       await assert.rejects(simulator.run(randomPolicy, { episodes: 3, onLog: stops("full") }), /full/);
       assert.equal(gpu.liveBytes, held, "what is stopped leaves nothing behind");
-    });
+    }
     await refused({ pages: 0 }, /pages to be a whole number from 1 .* got 0/);
     await refused({ users: 0 }, /users .* got 0/);
     await refused({ slate: 42, repeats: true }, /a pool of 42 items or more, got 41: a slate of 42/);
@@ -403,17 +374,16 @@ Deno.test("what cannot be simulated is refused, with what was expected", () =>
     await refused({ pool: { random: 2 } }, /random pool of 3 items or more, got 2/);
     await refused({ start: [[41]] }, /histories of items in 0\.\.40, got 41/);
     await refused({ start: [] }, /at least one history/);
-    const logistic = new UserModel(gpu, logs.dense.items, { ...lstm, loss: "logistic" }, { seed: 1 });
+    using logistic = new UserModel(gpu, logs.dense.items, { ...lstm, loss: "logistic" }, { seed: 1 });
     assert.throws(() => new LearnedSource(logistic), /Train one with --loss choice/);
-    logistic.destroy();
     const broken = someWeights(logs.dense, lstm);
     broken.get("utility/output/bias")?.fill(NaN);
     using model = new UserModel(gpu, logs.dense.items, lstm, { weights: broken });
-    await simulated(new LearnedSource(model), gpu, { ...good, pages: 2 }, (simulator) =>
-      assert.rejects(
-        simulator.run(randomPolicy),
-        /utilities that are numbers, got NaN or infinity for user 0 on page 0/,
-      ));
+    using unsure = await Simulator.create(gpu, new LearnedSource(model), { ...good, pages: 2 });
+    await assert.rejects(
+      unsure.run(randomPolicy),
+      /utilities that are numbers, got NaN or infinity for user 0 on page 0/,
+    );
     const other = new LearnedSource(model);
     const half = new LearnedSource(model);
     const unusable: Policy = {
@@ -424,19 +394,17 @@ Deno.test("what cannot be simulated is refused, with what was expected", () =>
       },
       prepare: () => [],
     };
-    await simulated(new ShopSource(restless, shopItems(1, 41)), gpu, good, async (simulator) => {
-      const held = gpu.liveBytes;
-      await assert.rejects(simulator.run(unusable), /no slates/);
-      assert.equal(gpu.liveBytes, held, "what fails leaves nothing behind");
-    });
-    await simulated(new ShopSource(restless, shopItems(1, 40)), gpu, good, async (simulator) => {
-      await assert.rejects(
-        simulator.run(greedyPolicy(other)),
-        /over the 40 items of the restless shop, got .* over 41/,
-      );
-      await assert.rejects(
-        simulator.run(popularPolicy(new Float64Array(7))),
-        /popularity of 40 items, got that of 7/,
-      );
-    });
+    using shop = await Simulator.create(gpu, source, good);
+    const held = gpu.liveBytes;
+    await assert.rejects(shop.run(unusable), /no slates/);
+    assert.equal(gpu.liveBytes, held, "what fails leaves nothing behind");
+    using smaller = await Simulator.create(gpu, new ShopSource(restless, shopItems(1, 40)), good);
+    await assert.rejects(
+      smaller.run(greedyPolicy(other)),
+      /over the 40 items of the restless shop, got .* over 41/,
+    );
+    await assert.rejects(
+      smaller.run(popularPolicy(new Float64Array(7))),
+      /popularity of 40 items, got that of 7/,
+    );
   }));

@@ -178,7 +178,7 @@ Deno.test("an adapter with little room gets smaller parts and shards by itself; 
   const training = { ...defaultTraining, batchSize: 13, validateEvery: 3 };
   const losses: number[][] = [];
   for (const bindingBytes of [undefined, 120_000]) {
-    const gpu = await openGpu({ bindingBytes });
+    using gpu = await openGpu({ bindingBytes });
     const own = await shannon(gpu, log, wide, training);
     const { model, trainer } = own;
     assert.equal(trainer.batchParts > 1, bindingBytes !== undefined);
@@ -194,12 +194,11 @@ Deno.test("an adapter with little room gets smaller parts and shards by itself; 
     own[Symbol.dispose]();
     gpu.check();
     assert.equal(gpu.liveBuffers, 0, gpu.liveBufferLabels.join(", "));
-    gpu.close();
   }
   const [whole = [], cut = []] = losses;
   assert.ok(whole.length === 5 && whole.every((x, k) => Math.abs(x - (cut[k] ?? NaN)) < 1e-4), `${losses}`);
 
-  const gpu = await openGpu({ bindingBytes: 9000 });
+  using gpu = await openGpu({ bindingBytes: 9000 });
   const { rowItem: { length: rows } } = log;
   const fits = Math.floor(9000 / 12);
   const tokens = { count: 1000, first: Uint32Array.of(0, 1), token: Uint32Array.of(7) };
@@ -217,5 +216,4 @@ Deno.test("an adapter with little room gets smaller parts and shards by itself; 
     () => new ParameterArena(gpu, [table], { windows: true }),
     /maxBufferSize.*items.*--hash-items/,
   );
-  gpu.close();
 });

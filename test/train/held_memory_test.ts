@@ -115,14 +115,10 @@ const STEPS = 50;
 const FEW = 2;
 
 async function withGpu(use: (gpu: Gpu) => Promise<void>): Promise<void> {
-  const gpu = await openGpu({ stepFlops: 1e6 });
-  try {
-    await use(gpu);
-    gpu.check();
-    assert.deepEqual(gpu.liveBufferLabels, []);
-  } finally {
-    gpu.close();
-  }
+  using gpu = await openGpu({ stepFlops: 1e6 });
+  await use(gpu);
+  gpu.check();
+  assert.deepEqual(gpu.liveBufferLabels, []);
 }
 
 /** A training of `steps` makes nothing that stands but what a short one makes, and the rest can be collected. */

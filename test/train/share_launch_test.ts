@@ -11,14 +11,10 @@ const log = logs.dense;
 
 async function onGpuShapes<T>(run: (gpu: Gpu) => Promise<T>): Promise<{ shared: T; apart: T }> {
   const one = async (apart: boolean) => {
-    const gpu = await openGpu({ shapesFor: "gpu", apart });
-    try {
-      const result = await run(gpu);
-      gpu.check();
-      return result;
-    } finally {
-      gpu.close();
-    }
+    using gpu = await openGpu({ shapesFor: "gpu", apart });
+    const result = await run(gpu);
+    gpu.check();
+    return result;
   };
   return { shared: await one(false), apart: await one(true) };
 }

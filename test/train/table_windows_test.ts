@@ -10,7 +10,7 @@ import { StepProducts } from "../../src/selftest/calibration/step_products.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { withGpu } from "../op_check.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
-import { simulated } from "../simulated_models.ts";
+import { Simulator } from "../../src/simulate/simulator.ts";
 import { smallLstm, smallPw } from "../small_models.ts";
 import { assertSameState, game, shannon } from "./trainings.ts";
 import { userError } from "../run/folder_check.ts";
@@ -57,9 +57,8 @@ for (const [name, make] of Object.entries(trainings)) {
 
 Deno.test("kernels are calibrated for a model in windows", () =>
   withGpu(undefined, (gpu) => {
-    const products = new StepProducts(narrow(gpu), log, smallLstm, 13);
+    using products = new StepProducts(narrow(gpu), log, smallLstm, 13);
     assert.ok(products.products().length > 0);
-    products.destroy();
     return Promise.resolve();
   }));
 
@@ -70,7 +69,7 @@ Deno.test("what sees no windows refuses a large table: dense Adam, simulated use
     using model = new UserModel(narrow(gpu), log.items, smallLstm, { seed: 1 });
     const options = { users: 4, slate: 2, pages: 1, seed: 1 };
     await assert.rejects(
-      () => simulated(new LearnedSource(model), narrow(gpu), options, async () => {}),
+      Simulator.create(narrow(gpu), new LearnedSource(model), options),
       refused(/fewer items/),
     );
   }));

@@ -112,29 +112,24 @@ async function main(): Promise<void> {
   const users = options.split === "all"
     ? Uint32Array.from(data.source.userSplit, (_, user) => user)
     : usersOf(data.source, options.split);
-  const gpu = await openGpu();
-  const progress = delayedProgress();
-  try {
-    const tested = TestedUsers.of(data, users, progress.onProgress);
-    const test = async (snapshot: OpenSnapshot) =>
-      await score(
-        gpu,
-        snapshot,
-        fit(opened, snapshot),
-        tested,
-        options.evaluationShards,
-        progress.onProgress,
-      );
-    const found = await test(snapshot);
-    const against = other && await test(other);
-    progress.stop();
-    tell(options, data, tested, found, against);
-    if (!options.json) {
-      for (const note of modelNotes(snapshot.info.model, snapshot.weights)) console.log(note);
-    }
-  } finally {
-    progress.stop();
-    gpu.close();
+  using gpu = await openGpu();
+  using progress = delayedProgress();
+  const tested = TestedUsers.of(data, users, progress.onProgress);
+  const test = async (snapshot: OpenSnapshot) =>
+    await score(
+      gpu,
+      snapshot,
+      fit(opened, snapshot),
+      tested,
+      options.evaluationShards,
+      progress.onProgress,
+    );
+  const found = await test(snapshot);
+  const against = other && await test(other);
+  progress.stop();
+  tell(options, data, tested, found, against);
+  if (!options.json) {
+    for (const note of modelNotes(snapshot.info.model, snapshot.weights)) console.log(note);
   }
 }
 
@@ -198,49 +193,37 @@ async function score(
 ): Promise<Scored> {
   gpu.useShapes(recordedShapes((await configBeside(path)).shapes, gpu.shapes));
   const onShard = (done: number, all: number) => onProgress("Users", done, all);
-  const found = await withEvaluation(
-    gpu,
-    source,
-    users.users,
-    weights,
-    info,
-    shards,
-    (evaluation) => users.test(evaluation, choiceOf(info.model, weights), onShard),
-  );
+  using made = new Made();
+  const evaluation = await evaluationOf(gpu, made, source, users.users, weights, info, shards);
+  const found = await users.test(evaluation, choiceOf(info.model, weights), onShard);
   const name = info.kind as SnapshotResult["snapshot"];
   const isChoice = !info.game && info.model.loss === "choice";
   return { isChoice, result: snapshotResult(name, info.iteration, found, users), tested: found.tested };
 }
 
-/** The reward, and the generator where the snapshot has one, on these users. */
-async function withEvaluation<T>(
+/** The reward, and the generator where the snapshot has one, on these users. @param made frees it */
+async function evaluationOf(
   gpu: Gpu,
+  made: Made,
   source: LogSource,
   users: Uint32Array,
   weights: Weights,
   { model: config, game }: SnapshotInfo,
   shards: number,
-  use: (evaluation: Evaluation<ChoiceFigures & Partial<GameFigures>>) => Promise<T>,
-): Promise<T> {
-  using made = new Made();
+): Promise<Evaluation<ChoiceFigures & Partial<GameFigures>>> {
   const model = made.keep(new UserModel(gpu, source.items, config, { weights: partOf(weights, "") }));
   const counted = countedFor(model, source, users);
   const deviceLog = source.log &&
     made.keep(new DeviceLog(gpu, source.log, undefined, undefined, counted));
   if (!game) {
-    return await use(
-      made.keep(await Evaluation.ofModel(model, deviceLog, source, users, shards, { counted })),
-    );
+    return made.keep(await Evaluation.ofModel(model, deviceLog, source, users, shards, { counted }));
   }
   const own = { weights: partOf(weights, GENERATOR_PREFIX) };
   const generator = game.generator
     ? made.keep(createGenerator(gpu, source.items, game.generator, own))
     : undefined;
-  const evaluation = await evaluateGame(model, generator, game, deviceLog, source, users, {
-    shards,
-    counted,
-  });
-  return await use(made.keep(evaluation));
+  const how = { shards, counted };
+  return made.keep(await evaluateGame(model, generator, game, deviceLog, source, users, how));
 }
 
 await runMain(main);

@@ -60,7 +60,7 @@ async function main(): Promise<number> {
     const users = options.split === "all"
       ? Uint32Array.from(source.userSplit, (_, user) => user)
       : usersOf(source, options.split);
-    const progress = delayedProgress();
+    using progress = delayedProgress();
     try {
       const { rows, formulas } = await writePredictions(
         options.out,
@@ -86,8 +86,6 @@ async function main(): Promise<number> {
       progress.stop();
       say("Stopped; nothing was written.");
       return EXIT_INTERRUPTED;
-    } finally {
-      progress.stop();
     }
   });
 }

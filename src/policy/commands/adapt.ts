@@ -74,7 +74,7 @@ async function run(folder: string, options: Options): Promise<number> {
   const { runs } = options;
   const policy = await OpenedPolicy.open(folder);
   const found = await findNewUsers(policy.config.trainedOn, options);
-  const progress = stepProgress();
+  using progress = stepProgress();
   return await withDevice(async (gpu, made) => {
     const { environments, witness } = found.open(gpu, made);
     const environment = environments.at(-1);
@@ -101,7 +101,7 @@ async function run(folder: string, options: Options): Promise<number> {
     if (done < runs) say(`Stopped after ${done} of ${runs} runs, which are told of.`);
     await tell(adapted, policy, environment.name, options);
     return done < runs ? EXIT_INTERRUPTED : 0;
-  }).finally(() => progress.stop());
+  });
 }
 
 /** @throws UserError where it is not said whom the policy meets, or said twice, and for a log without a click rate. */

@@ -139,7 +139,7 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
     await openLogged(log, found.own, options.memoryRows),
     found.own,
   );
-  const progress = stepProgress();
+  using progress = stepProgress();
   await withDevice(async (gpu, made) => {
     const tried = found.open(gpu, made);
     const logged = await tried.logged();
@@ -175,7 +175,7 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
     progress.stop();
     gpu.check();
     await tell(comparisons, opened, { notes, said }, options);
-  }).finally(() => progress.stop());
+  });
 }
 
 async function contendersOf(

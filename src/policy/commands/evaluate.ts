@@ -86,7 +86,7 @@ async function run(options: Options): Promise<void> {
   const opened = await findPolicy(options.policy);
   const { found, logged } = await usersAndLog(options, opened);
   const { clicks, notes } = clicksOf(logged, found, options.policy === "popular");
-  const progress = delayedProgress();
+  using progress = delayedProgress();
   await withDevice(async (gpu, made) => {
     const { environment: model } = found.open(gpu, made);
     // The log's train users say what is popular.
@@ -111,7 +111,7 @@ async function run(options: Options): Promise<void> {
         ? JSON.stringify({ policy: name, log: options.log, ...evaluation }, null, 2)
         : evaluationText(name, options.log, evaluation, notes),
     );
-  }).finally(() => progress.stop());
+  });
 }
 
 /** Who says what is clicked, and the log, over the same items. */

@@ -142,41 +142,37 @@ interface OnDevice {
 /** What is opened on a device for a while, with a line of progress, until the command is to stop. */
 async function onDevice<T>(plan: Plan, stop: Stop, use: (on: OnDevice) => Promise<T>): Promise<T> {
   const { found, policy } = plan;
-  const progress = stepProgress();
+  using progress = stepProgress();
   const told = (title: string) => (round: number, rounds: number) => {
     stop.signal.throwIfAborted();
     progress.begin({ title, number: 0, of: 0, round, rounds });
   };
-  try {
-    return await withDevice(async (gpu, made) => {
-      const { environment: model } = found.open(gpu, made);
-      if (!(model instanceof LearnedSource)) throw new Error("expected the users of a model");
-      const result = await use({
-        model,
-        async play({ source, users, seed, episode }, title) {
-          const logs: EpisodeLog[] = [];
-          using simulator = await Simulator.create(gpu, source, simulationOf(plan, users, seed));
-          await simulator.run(made.keep(policy.policy(model)), {
-            firstEpisode: episode,
-            onProgress: told(title),
-            onLog: (log) => void logs.push(log),
-          });
-          return logs;
-        },
-        said: (judges) =>
-          seenPages(
-            model.model,
-            judges,
-            policy.config.training.pages,
-            told("What the model says of the pages that users saw"),
-          ),
-      });
-      gpu.check();
-      return result;
+  return await withDevice(async (gpu, made) => {
+    const { environment: model } = found.open(gpu, made);
+    if (!(model instanceof LearnedSource)) throw new Error("expected the users of a model");
+    const result = await use({
+      model,
+      async play({ source, users, seed, episode }, title) {
+        const logs: EpisodeLog[] = [];
+        using simulator = await Simulator.create(gpu, source, simulationOf(plan, users, seed));
+        await simulator.run(made.keep(policy.policy(model)), {
+          firstEpisode: episode,
+          onProgress: told(title),
+          onLog: (log) => void logs.push(log),
+        });
+        return logs;
+      },
+      said: (judges) =>
+        seenPages(
+          model.model,
+          judges,
+          policy.config.training.pages,
+          told("What the model says of the pages that users saw"),
+        ),
     });
-  } finally {
-    progress.stop();
-  }
+    gpu.check();
+    return result;
+  });
 }
 
 /** How users see a policy's pages. */

@@ -32,7 +32,7 @@ import { folder, type GivenOptions, givenOptions, optionOf } from "../../cli/opt
 import { compareMachine, EXIT_INTERRUPTED, machine, say, timestamp } from "../../run/commands/run_stages.ts";
 import { trainingProgress } from "../../cli/progress.ts";
 import { quoted, RESUME, SAVE_DIR } from "../../cli/arguments.ts";
-import { type Stop, stopOnSignals } from "../../cli/stop.ts";
+import { noteAtStop, type Stop, stopOnSignals } from "../../cli/stop.ts";
 import { thousands } from "../../thousands.ts";
 import { configOf } from "../../option.ts";
 import { addUsersOptions, checkUsers, type UsersOptions } from "../../simulate/commands/users_options.ts";
@@ -249,26 +249,21 @@ async function withTrainer<T>(
   });
 }
 
-async function train(trainer: PolicyTrainer, files: PolicyFolder, stop: Stop): Promise<PolicyResult> {
+async function train(trainer: PolicyTrainer, folder: PolicyFolder, stop: Stop): Promise<PolicyResult> {
   const { schedule: { iterations }, config: { users } } = trainer;
   const names = { loss: "loss", prec1: "return" };
   const start = trainer.iteration * users;
-  const progress = trainingProgress(iterations * users, start, process.stderr, names);
-  stop.onStop = () =>
-    progress.note("stopping: the episode that is under way is finished and saved (Ctrl-C again to drop it)");
-  try {
-    return await runPolicy(trainer, files, {
-      onPage: ({ iteration, loss }) => progress.update(iteration * users, { loss }),
-      onPoint: (point) => {
-        progress.update(point.userSteps, { prec1: point.return });
-        progress.note(`${thousands(point.userSteps)} pages of users: return ${returnText(point)}`);
-      },
-    }, stop.signal);
-  } finally {
-    stop.onStop = undefined;
-    progress.stop();
-    files.close();
-  }
+  using files = folder;
+  using progress = trainingProgress(iterations * users, start, process.stderr, names);
+  const ending = "stopping: the episode that is under way is finished and saved (Ctrl-C again to drop it)";
+  using _told = noteAtStop(stop, progress.note, ending);
+  return await runPolicy(trainer, files, {
+    onPage: ({ iteration, loss }) => progress.update(iteration * users, { loss }),
+    onPoint: (point) => {
+      progress.update(point.userSteps, { prec1: point.return });
+      progress.note(`${thousands(point.userSteps)} pages of users: return ${returnText(point)}`);
+    },
+  }, stop.signal);
 }
 
 function returnText(point: CurvePoint): string {

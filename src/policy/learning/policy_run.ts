@@ -109,7 +109,7 @@ export class PolicyFolder {
     await writePolicy(this.path, specs, state, { algorithm, trainedOn: subjectText(trainedOn), marks, best });
   }
 
-  close(): void {
+  [Symbol.dispose](): void {
     try {
       this.train.close();
     } finally {

@@ -25,7 +25,7 @@ async function main(): Promise<void> {
   const { data, init } = begun.includes(true)
     ? { data: opened, init: undefined }
     : await reopenInit(config, opened);
-  const gpu = await openGpu({ stepFlops: iterationFlops(data.source, config) });
+  using gpu = await openGpu({ stepFlops: iterationFlops(data.source, config) });
   try {
     const run = { gpu, data, init, path, config, untested, signal };
     tell({ kind: "ended", results: await goOn(run, { signal, onStop: undefined }, () => {}, told) });
@@ -35,8 +35,6 @@ async function main(): Promise<void> {
       tell({ kind: "diverged", iteration: error.iteration, message: error.message });
     }
     throw error;
-  } finally {
-    gpu.close();
   }
 }
 

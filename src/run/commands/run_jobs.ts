@@ -19,7 +19,7 @@ import { DivergedError, type StepResult, type ValidationResult } from "../../tra
 import { makeFolder } from "../files/atomic_write.ts";
 import { type RunConfig, runConfigSchema } from "../run_config.ts";
 import { type Stage, type StageFigures, type StageName, stagesOf } from "../stages.ts";
-import type { Stop } from "../../cli/stop.ts";
+import { noteAtStop, type Stop } from "../../cli/stop.ts";
 import type { Run, RunEvents, RunResult } from "../training_run.ts";
 
 /** What a child reads. */
@@ -132,8 +132,8 @@ export async function runInJobs(
   goOn: string,
 ): Promise<RunResult[][]> {
   const jobs = new Jobs(Math.min(count, runs.length));
-  const progress = jobsProgress(runs.length);
-  stop.onStop = () => progress.note("stopping: the steps that are under way are finished and saved");
+  using progress = jobsProgress(runs.length);
+  using _told = noteAtStop(stop, progress.note);
   const done = new Map<string, Promise<RunResult[]>>();
   const one = async ({ name, path, config: make, after = "", report }: RunOfMany) => {
     try {
@@ -153,11 +153,6 @@ export async function runInJobs(
     }
     return results;
   };
-  try {
-    for (const run of runs) done.set(run.name, one(run));
-    return await settled(done, goOn);
-  } finally {
-    stop.onStop = undefined;
-    progress.stop();
-  }
+  for (const run of runs) done.set(run.name, one(run));
+  return await settled(done, goOn);
 }

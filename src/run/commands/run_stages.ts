@@ -19,7 +19,7 @@ import { iterationsDone, type Run, type RunEvents, type RunResult, runStage } fr
 import { iterationFlops, type Trained } from "../../train/iteration_work.ts";
 import { RewardWatch } from "../../train/reward_watch.ts";
 import { delayedProgress, trainingProgress } from "../../cli/progress.ts";
-import type { Stop } from "../../cli/stop.ts";
+import { noteAtStop, type Stop } from "../../cli/stop.ts";
 import { thousands } from "../../thousands.ts";
 import { type AdapterShapes, areFor, type KernelShapes } from "../../gpu/kernel_shapes.ts";
 import { version } from "../../version.ts";
@@ -91,10 +91,8 @@ async function goOnWith(stage: Stage, run: Run, stop: Stop, show: ShowStage): Pr
   const { size = 1, syncEvery = 1 } = run.config.ranks ?? {};
   const how = syncEvery === 1 ? "gradients are summed in every step" : `one every ${syncEvery} steps`;
   if (size > 1) say(`${size} ranks, ${how}`);
-  stop.onStop = () =>
-    shown.note(
-      "stopping: the steps that are under way are finished and saved (Ctrl-C again to drop them)",
-    );
+  const ending = "stopping: the steps that are under way are finished and saved (Ctrl-C again to drop them)";
+  using _told = noteAtStop(stop, shown.note, ending);
   try {
     const result = await runStage(stage, run, {
       ...shown.events,
@@ -112,7 +110,6 @@ async function goOnWith(stage: Stage, run: Run, stop: Stop, show: ShowStage): Pr
     if (result.ranks) shown.note(spentText(result.ranks));
     return result;
   } finally {
-    stop.onStop = undefined;
     shown.stop();
     if (verdict) say(verdict);
   }
@@ -157,15 +154,11 @@ export async function withGpu<T>(
   trained: Trained | undefined,
   use: (gpu: Gpu) => Promise<T>,
 ): Promise<T> {
-  const gpu = await openGpu({ stepFlops: trained && iterationFlops(data.source, trained) });
-  try {
-    describe(gpu, data);
-    const result = await use(gpu);
-    gpu.check();
-    return result;
-  } finally {
-    gpu.close();
-  }
+  using gpu = await openGpu({ stepFlops: trained && iterationFlops(data.source, trained) });
+  describe(gpu, data);
+  const result = await use(gpu);
+  gpu.check();
+  return result;
 }
 
 function describe(gpu: Gpu, data: Dataset): void {

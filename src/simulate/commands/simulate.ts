@@ -29,7 +29,7 @@ import { EXIT_INTERRUPTED, machine, say } from "../../run/commands/run_stages.ts
 import { exploring } from "../explore.ts";
 import { quoted } from "../../cli/arguments.ts";
 import { expectEnoughUsers, sinksOf, writeReturns } from "./files.ts";
-import { stopOnSignals } from "../../cli/stop.ts";
+import { noteAtStop, stopOnSignals } from "../../cli/stop.ts";
 import { PREPARED_FILES } from "../../data/sets/prepared_writer.ts";
 import { UserError } from "../../user_error.ts";
 
@@ -111,10 +111,10 @@ async function main(): Promise<number> {
     const begun: OwnedFolder[] = [];
     for (const { path, purpose } of folders) begun.push(owned.use(await OwnedFolder.begin(path, purpose)));
     const sinks = sinksOf({ options, simulated, setting });
-    const progress = trainingProgress(options.users * policies.length, 0, process.stderr);
+    using progress = trainingProgress(options.users * policies.length, 0, process.stderr);
     const began = performance.now();
-    stop.onStop = () =>
-      progress.note("stopping: the pages that are under way are finished (Ctrl-C again to drop them)");
+    const ending = "stopping: the pages that are under way are finished (Ctrl-C again to drop them)";
+    using _told = noteAtStop(stop, progress.note, ending);
     let runs: PolicyRun[];
     try {
       runs = await runPolicies(simulated, setting, policies, {
@@ -134,9 +134,8 @@ async function main(): Promise<number> {
       progress.stop();
       say("Stopped; nothing was written.");
       return EXIT_INTERRUPTED;
-    } finally {
-      progress.stop();
     }
+    progress.stop();
     const { words, noClickRate, environment: { itemCount: items } } = simulated;
     const told: Told = { options, words, items, noClickRate, notes };
     console.log(resultText(told, runs));
@@ -175,42 +174,38 @@ async function chosen(
   simulated: Simulated,
 ): Promise<{ policies: ChosenPolicy[]; notes: string[] }> {
   const { policy, rivals, explore } = options;
-  const progress = delayedProgress();
+  using progress = delayedProgress();
   const notes: string[] = [];
-  try {
-    const first = opened
-      ? await trainedPolicy(opened, simulated, options)
-      : namedPolicy(policy, simulated, progress.onProgress);
-    const policies = [
-      explore
-        ? {
-          ...first,
-          name: `${first.name} at ${explore.temperature}`,
-          policy: exploring(first.policy, explore),
-        }
-        : first,
-    ];
-    for (const name of rivals ? RIVALS : []) {
-      if (name === policy && !explore) continue;
-      try {
-        policies.push(namedPolicy(name, simulated, progress.onProgress));
-      } catch (error) {
-        if (!(error instanceof UserError)) throw error;
-        notes.push(`Without ${name} slates: ${error.message}`);
+  const first = opened
+    ? await trainedPolicy(opened, simulated, options)
+    : namedPolicy(policy, simulated, progress.onProgress);
+  const policies = [
+    explore
+      ? {
+        ...first,
+        name: `${first.name} at ${explore.temperature}`,
+        policy: exploring(first.policy, explore),
       }
+      : first,
+  ];
+  for (const name of rivals ? RIVALS : []) {
+    if (name === policy && !explore) continue;
+    try {
+      policies.push(namedPolicy(name, simulated, progress.onProgress));
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      notes.push(`Without ${name} slates: ${error.message}`);
     }
-    if (simulated.found.run?.info.game) {
-      notes.push(
-        "These utilities are those of the adversarial stage, and no log-odds (--uncalibrated): levels of returns and click " +
-          "rates mean nothing.",
-      );
-    }
-    const { verdict } = simulated.found;
-    if (verdict !== undefined) notes.push(verdict);
-    return { policies, notes };
-  } finally {
-    progress.stop();
   }
+  if (simulated.found.run?.info.game) {
+    notes.push(
+      "These utilities are those of the adversarial stage, and no log-odds (--uncalibrated): levels of returns and click " +
+        "rates mean nothing.",
+    );
+  }
+  const { verdict } = simulated.found;
+  if (verdict !== undefined) notes.push(verdict);
+  return { policies, notes };
 }
 
 async function writeResult(

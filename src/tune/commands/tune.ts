@@ -14,7 +14,7 @@ import { Jobs } from "../../cli/jobs.ts";
 import { openData } from "../../cli/open_data.ts";
 import { tuneFolder } from "../../cli/permissions.ts";
 import { EXIT_INTERRUPTED, say, sayOfPages, withGpu } from "../../run/commands/run_stages.ts";
-import { type Stop, stopOnSignals } from "../../cli/stop.ts";
+import { noteAtStop, type Stop, stopOnSignals } from "../../cli/stop.ts";
 import { parseTuneOptions, trainedBy, type TuneOptions } from "./tune_options.ts";
 import { searchProgress } from "./tune_progress.ts";
 import { tellTune } from "./tune_results.ts";
@@ -108,38 +108,33 @@ async function searchOn(
   spent: number,
 ): Promise<{ readonly standing: Standing; readonly spentSeconds: number }> {
   const { runs, path, options, training, space, stop, about } = work;
-  const progress = searchProgress(standing, 60 * options.budget, spent);
+  using progress = searchProgress(standing, 60 * options.budget, spent);
   const jobs = options.jobs > 1 ? new Jobs(options.jobs, options.jobs) : undefined;
-  stop.onStop = () => progress.note("stopping: the steps that are under way are finished and saved");
-  try {
-    return await search(standing, spent, {
-      budgetSeconds: 60 * options.budget,
-      iterations: training.iterations,
-      validateEvery: training.validateEvery,
-      jobs: options.jobs,
-      draw: (number, before) => settingOf(number, space, before),
-      async train(number, candidate, iterations, seconds) {
-        const run = await runs.runOf(candidate.setting, folderOfSetting(path, number), iterations);
-        const events = progress.begin(number, candidate, iterations);
-        const name = `setting ${number}`;
-        const inJob = jobs && { name, jobs, note: progress.note, alone: number === 0 };
-        try {
-          return await trainCandidate(run, seconds, candidate, options.criterion, events, inJob);
-        } finally {
-          progress.ended(number);
-        }
-      },
-      async keep(now, spentSeconds) {
-        await writeTune(path, about, now, spentSeconds);
-        progress.done(now);
-      },
-      now: () => performance.now() / 1000,
-      signal: stop.signal,
-    });
-  } finally {
-    stop.onStop = undefined;
-    progress.stop();
-  }
+  using _told = noteAtStop(stop, progress.note);
+  return await search(standing, spent, {
+    budgetSeconds: 60 * options.budget,
+    iterations: training.iterations,
+    validateEvery: training.validateEvery,
+    jobs: options.jobs,
+    draw: (number, before) => settingOf(number, space, before),
+    async train(number, candidate, iterations, seconds) {
+      const run = await runs.runOf(candidate.setting, folderOfSetting(path, number), iterations);
+      const events = progress.begin(number, candidate, iterations);
+      const name = `setting ${number}`;
+      const inJob = jobs && { name, jobs, note: progress.note, alone: number === 0 };
+      try {
+        return await trainCandidate(run, seconds, candidate, options.criterion, events, inJob);
+      } finally {
+        progress.ended(number);
+      }
+    },
+    async keep(now, spentSeconds) {
+      await writeTune(path, about, now, spentSeconds);
+      progress.done(now);
+    },
+    now: () => performance.now() / 1000,
+    signal: stop.signal,
+  });
 }
 
 await runMain(main);

@@ -7,7 +7,7 @@ import { textOf } from "../space.ts";
 import { bestOf, type Candidate, type Standing, winnerOf } from "../search.ts";
 import { duration, liveLine, type Output } from "../../cli/progress.ts";
 
-export interface SearchProgress {
+export interface SearchProgress extends Disposable {
   /** Tells that a setting is trained up to an iteration. @returns what its run tells. */
   begin(number: number, candidate: Candidate, iterations: number): RunEvents;
   /** Tells that it is trained no further for now. */
@@ -15,7 +15,6 @@ export interface SearchProgress {
   /** Tells where the search stands. */
   done(standing: Standing): void;
   note(text: string): void;
-  stop(): void;
 }
 
 /** What a criterion is called. */
@@ -68,7 +67,7 @@ export function searchProgress(
       tenth = passed;
     },
     note,
-    stop,
+    [Symbol.dispose]: stop,
   };
 }
 

@@ -102,13 +102,9 @@ async function testOf(
   { runs }: Results,
   { setting, iterations, folder }: SettingRow,
 ): Promise<Tested> {
-  const progress = delayedProgress();
-  try {
-    const run = await runs.runOf(setting, folder, Math.max(1, iterations));
-    return await testCandidate(run, { onProgress: progress.onProgress });
-  } finally {
-    progress.stop();
-  }
+  using progress = delayedProgress();
+  const run = await runs.runOf(setting, folder, Math.max(1, iterations));
+  return await testCandidate(run, { onProgress: progress.onProgress });
 }
 
 /** The snapshots that a choice can be made among, under the setting's name. */
