@@ -76,13 +76,10 @@ export async function pretrain(
   iterations: number,
   onStep: (iteration: number) => void,
 ): Promise<Weights> {
-  const model = new UserModel(gpu, log.items, defaultModel, { seed });
-  const trainer = await Trainer.create(model, log, { ...defaultTraining, seed });
+  using model = new UserModel(gpu, log.items, defaultModel, { seed });
+  using trainer = await Trainer.create(model, log, { ...defaultTraining, seed });
   await trainer.run(iterations, { onStep: ({ iteration }) => onStep(iteration) });
-  const weights = await trainer.snapshot("prec1");
-  trainer.destroy();
-  model.destroy();
-  return weights;
+  return await trainer.snapshot("prec1");
 }
 
 /** What became of both players. */

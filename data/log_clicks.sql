@@ -10,7 +10,7 @@ CREATE TABLE click_read AS
 SELECT row_number() OVER () AS click, bucket, user_id, page, item_id, time FROM row_read WHERE kind = 'click';
 CREATE TABLE click_of (click BIGINT, bucket USMALLINT, user_id VARCHAR, page VARCHAR, item_id VARCHAR, time BIGINT);
 
--- step: Which displayed items were clicked | for first, last in (FROM rounds(250))
+-- step: Which displayed items were clicked | for round in (FROM rounds())
 -- By the id of the page; where there is none, a click is of the latest page of the user that shows the item, not long before.
 INSERT INTO click_of
 SELECT click, d.bucket, d.user_id, d.page, d.item_id, c.time

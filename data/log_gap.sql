@@ -2,7 +2,7 @@
 --
 -- Takes row_read of log.sql, and replaces its pages. Option by getvariable(): page_gap_ms, the shortest pause.
 
--- step: Rows without a pause between them | for first, last in (FROM rounds(125))
+-- step: Rows without a pause between them | for round in (FROM rounds())
 CREATE TABLE IF NOT EXISTS row_of_gap AS FROM row_read WHERE kind <> 'shown';
 INSERT INTO row_of_gap BY NAME
 SELECT * EXCLUDE (begins), sum(begins) OVER (PARTITION BY user_id ORDER BY time, item_id ROWS UNBOUNDED PRECEDING)::VARCHAR AS page

@@ -6,8 +6,7 @@
 --             history (user_id, place, item_id)                                      what was clicked before the log: nothing
 -- which item_features.sql and page_rows.sql take.
 
--- step: Items of pages | for first, last in (FROM rounds(125))
--- What does not fit goes to the disk by itself here, and each round reads the whole log: few rounds are best.
+-- step: Items of pages | for round in (FROM rounds())
 -- A page is what a user has under one page id; where there are none, at one time.
 CREATE TABLE IF NOT EXISTS displayed (
   bucket USMALLINT, user_id VARCHAR, page VARCHAR, item_id VARCHAR, time BIGINT, place DOUBLE, clicked BOOLEAN, click_time DOUBLE,

@@ -11,7 +11,7 @@
 -- the places would make the places look as if they mattered, that of the items the items.
 -- What were clicked before the log are given pages of one item, in order, a millisecond apart, before the first page.
 
--- step: Looking at the pages | for first, last in (FROM rounds(250))
+-- step: Looking at the pages | for round in (FROM rounds())
 CREATE TABLE IF NOT EXISTS page_of (
   bucket USMALLINT, user_id VARCHAR, page VARCHAR, time BIGINT, items BIGINT, clicks BIGINT, has_several_propensities BOOLEAN
 );
@@ -36,7 +36,7 @@ INSERT INTO skipped
 SELECT 'items on pages that have no row of features', (SELECT count(*) FROM number_of ANTI JOIN feature_read USING (item))
 WHERE getvariable('with_features');
 
--- step: Rows of pages | for first, last in (FROM rounds(500))
+-- step: Rows of pages | for round in (FROM rounds())
 -- Pages of one user at one time go by their page id.
 CREATE TABLE IF NOT EXISTS shown (
   bucket USMALLINT, user_id VARCHAR, time BIGINT, tie VARCHAR, place DOUBLE, item UINTEGER, clicked STRUCT(moment DOUBLE, draw VARCHAR),

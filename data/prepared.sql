@@ -8,8 +8,7 @@
 --
 -- Options by getvariable(): max_events (NULL: all); out (folder); propensity_of (page or item; NULL: none are known).
 
--- step: Pages | for first, last in (FROM rounds(1000))
--- Lists stay in memory while they grow.
+-- step: Pages | for round in (FROM rounds())
 CREATE TABLE IF NOT EXISTS page (
   user UINTEGER, given BOOLEAN, time BIGINT, tie VARCHAR, items UINTEGER[], clicked UINTEGER, also UINTEGER[], propensities DOUBLE[]
 );

@@ -203,9 +203,8 @@ async function sumsBySubgroups(watcher: Watcher, onProgress: (text: string) => v
   onProgress(`recording: ${watcher.where}`);
   const before = gpu.shapes;
   gpu.useShapes({ ...before, sum: { outcome_sum: "subgroups" } });
-  const model = new UserModel(gpu, smallLog(1, SMALL).items, defaultModel, { seed: 1 });
+  using model = new UserModel(gpu, smallLog(1, SMALL).items, defaultModel, { seed: 1 });
   (await Trainer.create(model, smallLog(1, SMALL), { ...defaultTraining, batchSize: 5 })).destroy();
-  model.destroy();
   gpu.useShapes(before);
 }
 
@@ -232,11 +231,10 @@ async function simulate(watcher: Watcher, onProgress: (text: string) => void): P
   const room = { users, slate, pages: 2, start: [[1, 2], []], pool: { random: 20 } };
   for (const [name, source] of Object.entries(sources)) {
     at(name);
-    const simulator = await Simulator.create(gpu, source, room);
+    using simulator = await Simulator.create(gpu, source, room);
     const popular = popularPolicy(new Float64Array(source.itemCount));
     const drawn = exploring(greedyPolicy(), { temperature: 1 });
     for (const policy of [randomPolicy, popular, greedyPolicy(), drawn]) await simulator.run(policy);
-    simulator.destroy();
     for (const algorithm of ["cdqn", "gdqn", "slateq"] as const) {
       at(`${algorithm} of ${name}`);
       (await PolicyTrainer.create(gpu, source, { ...defaultPolicyTraining, slate, algorithm })).destroy();

@@ -80,7 +80,7 @@ async function study(gpu: Gpu): Promise<string> {
       for (const [name, figure] of Object.entries(all)) said.set(name, [...said.get(name) ?? [], figure]);
     }
   };
-  const simulator = await Simulator.create(gpu, truth, { ...options, seed: 1, users: USERS, pages: PAGES });
+  using simulator = await Simulator.create(gpu, truth, { ...options, seed: 1, users: USERS, pages: PAGES });
   await simulator.run(exploring(policy, { temperature: LOGGED_AT }), {
     episodes: LOGS,
     onLog: async (episode) => {
@@ -90,7 +90,6 @@ async function study(gpu: Gpu): Promise<string> {
       console.error(`log ${targets[0]?.truths.length} of ${LOGS}`);
     },
   });
-  simulator.destroy();
   for (const target of targets) {
     using players = await Simulator.create(gpu, truth, { ...options, seed: 2, users: PLAYERS, pages: 5 });
     const { returns } = await players.run(exploring(policy, target));

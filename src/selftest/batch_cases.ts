@@ -9,7 +9,7 @@ import type { TokenPairs } from "../batch/token_pairs.ts";
 import { type ClickLog, type ItemTokens, NONE } from "../data/click_log.ts";
 import { Commands } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { making } from "../gpu/made.ts";
+import { Made } from "../gpu/made.ts";
 import { Program } from "../gpu/program.ts";
 import { readViews } from "../gpu/readback.ts";
 import type { Checking, Checks } from "./finding.ts";
@@ -96,29 +96,26 @@ async function compareTokens(
 }
 
 async function checkBatch(gpu: Gpu, { log, users }: Batch, checks: Checks, bySlot = false): Promise<void> {
-  const made = await making(async (made) => {
-    const arena = made.keep(new CanaryArena(gpu, "batch"));
-    const deviceLog = made.keep(new DeviceLog(gpu, log));
-    const capacity = batchCapacity(log, users, users.length);
-    const plan = made.keep(new Plan(gpu, log, capacity, 1));
-    const sizes = plan.put(0, users, { slot: 0, learningRate: 0, iteration: 0 });
-    plan.upload(0, 1);
-    const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity, undefined, bySlot);
-    const tokens = log.items.kind === "mixed" ? log.items.tokens : undefined;
-    const pairs = tokens && batch.tokenPairs;
-    const specs = [...batch.layout(), ...batch.ownDispatches()];
-    const program = await Program.record(gpu, "batch", plan.steps, specs);
-    // Twice: the bits of one batch must not stay for the next.
-    Commands.submit(gpu, "batch", (commands) => {
-      for (let run = 0; run < 2; run++) program.encode(commands, sizes, plan.offset(0));
-    });
-    const expected = referenceBatch(log, users);
-    await compareBatch(gpu, log, batch, 0, expected, sizes, checks);
-    if (tokens && pairs) await compareTokens(gpu, tokens, pairs, expected, checks);
-    await arena.check(checks, kernelsOf(specs));
-    return made;
+  using made = new Made();
+  const arena = made.keep(new CanaryArena(gpu, "batch"));
+  const deviceLog = made.keep(new DeviceLog(gpu, log));
+  const capacity = batchCapacity(log, users, users.length);
+  const plan = made.keep(new Plan(gpu, log, capacity, 1));
+  const sizes = plan.put(0, users, { slot: 0, learningRate: 0, iteration: 0 });
+  plan.upload(0, 1);
+  const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity, undefined, bySlot);
+  const tokens = log.items.kind === "mixed" ? log.items.tokens : undefined;
+  const pairs = tokens && batch.tokenPairs;
+  const specs = [...batch.layout(), ...batch.ownDispatches()];
+  const program = await Program.record(gpu, "batch", plan.steps, specs);
+  // Twice: the bits of one batch must not stay for the next.
+  Commands.submit(gpu, "batch", (commands) => {
+    for (let run = 0; run < 2; run++) program.encode(commands, sizes, plan.offset(0));
   });
-  made.destroy();
+  const expected = referenceBatch(log, users);
+  await compareBatch(gpu, log, batch, 0, expected, sizes, checks);
+  if (tokens && pairs) await compareTokens(gpu, tokens, pairs, expected, checks);
+  await arena.check(checks, kernelsOf(specs));
 }
 
 function caseOf(name: string, batch: Batch, bySlot = false): Checking {

@@ -40,9 +40,9 @@ function madeEpisode(seed: number, rate: number, firstUser = 0, users = SIZES.us
   };
 }
 
-function figures(logs: readonly EpisodeLog[], users: number) {
-  const groups = new FigureGroups(users, SIZES.pages);
-  const sums = new FigureSums({ ...SIZES, users, episodes: 1 }, 0);
+function figures(logs: readonly EpisodeLog[], users: number, sizes = SIZES) {
+  const groups = new FigureGroups(users, sizes.pages);
+  const sums = new FigureSums({ ...sizes, users, episodes: 1 }, 0);
   for (const log of logs) {
     groups.add(log);
     sums.add(log, 0);
@@ -85,9 +85,8 @@ Deno.test("of a long episode the pages have means without intervals; of one user
     probabilities: new Float32Array(pages),
     present: new Uint8Array(pages).fill(1),
   };
-  const groups = new FigureGroups(1, pages);
-  groups.add(long);
-  const found = groups.figures({ itemShown: Uint32Array.of(1, 0) });
+  const sizes = { users: 1, pages, slate: 1, items: 2 };
+  const { figures: found } = figures([long], 1, sizes);
   assert.deepEqual(found.byPage.slice(0, 2), [
     { users: 1, clickRate: { mean: 1, interval: null }, reward: { mean: 1, interval: null } },
     { users: 1, clickRate: { mean: 0, interval: null }, reward: { mean: 0, interval: null } },
@@ -95,10 +94,8 @@ Deno.test("of a long episode the pages have means without intervals; of one user
   assert.deepEqual(found.return, { mean: 101, interval: null });
   assert.equal(found.coverage, 0.5);
   // What is of a user's pages is nobody else's.
-  const two = new FigureGroups(2, pages);
-  two.add(long);
-  two.add({ ...long, firstUser: 1, rewards: new Float32Array(pages) });
-  const both = two.figures({ itemShown: Uint32Array.of(1, 0) });
+  const other = { ...long, firstUser: 1, rewards: new Float32Array(pages) };
+  const { figures: both } = figures([long, other], 2, sizes);
   assert.deepEqual([both.return.mean, both.pages.mean, both.byPage[0]?.users], [101 / 2, pages, 2]);
 });
 
@@ -229,22 +226,14 @@ function made(name: string, rate: number, pages: number) {
   const clicked = Array.from({ length: users * pages }, () => random.uniform() < rate);
   const log: EpisodeLog = {
     ...{ episode: 0, firstUser: 0, users, pages, slate: 1 },
-    slates: new Uint32Array(users * pages),
+    slates: Uint32Array.from(clicked, (_, at) => at % 5),
     choices: Uint32Array.from(clicked, (click) => click ? 0 : 1),
     rewards: Float32Array.from(clicked, Number),
     probabilities: new Float32Array(users * pages).fill(rate),
     // The first user sees one page alone.
     present: Uint8Array.from(clicked, (_, at) => (at % users === 0 && at >= users ? 0 : 1)),
   };
-  const groups = new FigureGroups(users, pages);
-  groups.add(log);
-  const itemShown = Uint32Array.from({ length: items }, (_, item) => (item < 5 ? 1 : 0));
-  const returns = Float64Array.from(
-    { length: users },
-    (_, user) =>
-      log.rewards.reduce((sum, reward, at) => sum + (at % users === user && log.present[at] ? reward : 0), 0),
-  );
-  return { name, figures: groups.figures({ itemShown }), returns };
+  return { name, ...figures([log], users, { users, pages, slate: 1, items }) };
 }
 
 function chartsIn(simulation: Simulation): { page: string; charts: ChartDefinition[] } {

@@ -93,7 +93,7 @@ export class Engine {
 
   async setVariables(variables: Readonly<Record<string, Variable>>): Promise<void> {
     const each = Object.entries(variables).map(([name, value]) => `SET VARIABLE ${name} = ${literal(value)}`);
-    if (each.length > 0) await this.run(each.join(";\n"));
+    await this.run(each.join(";\n"));
   }
 
   /**
@@ -113,12 +113,13 @@ export class Engine {
     try {
       for (const [k, step] of steps.entries()) {
         const at = { title: step.title, number: k + 1, of: steps.length };
-        const { names, query } = step.repeat ?? { names: [] };
-        const rounds = query === undefined ? [[]] : (await this.rows(query)).map(Object.values<Json>);
-        for (const [round, values] of rounds.entries()) {
+        const values = step.repeat
+          ? (await this.rows(step.repeat.query)).map((row) => Object.values(row)[0])
+          : [null];
+        for (const [round, value] of values.entries()) {
           if (signal?.aborted) throw new StoppedError();
-          onStep?.({ ...at, round, rounds: rounds.length });
-          await this.setVariables(Object.fromEntries(names.map((name, k) => [name, Number(values[k])])));
+          onStep?.({ ...at, round, rounds: values.length });
+          if (step.repeat) await this.setVariables({ [step.repeat.name]: Number(value) });
           await this.run(step.sql);
         }
         await after?.(step);
@@ -211,16 +212,16 @@ async function orUserError<T>(work: () => Promise<T>): Promise<T> {
 //     -- step: Sessions of each visitor
 //     -- step: Pages of a week | for week in (SELECT DISTINCT week FROM viewed ORDER BY week)
 //
-// The second form is run once for each row of the query, with variables of these names (for first, last in ...) set to its
-// values: work that would not fit in memory at once. Values are numbers. Options come as variables: getvariable('gap_ms').
+// The second form is run once for each value of the query, with the variable of that name set to it: work that would
+// not fit in memory at once. Values are numbers. Options come as variables: getvariable('gap_ms').
 
 export interface Step {
   readonly title: string;
   readonly sql: string;
-  readonly repeat?: { readonly names: readonly string[]; readonly query: string };
+  readonly repeat?: { readonly name: string; readonly query: string };
 }
 
-const HEAD = /^-- step: ([^|\n]+?)(?:\s*\|\s*for (\w+(?:, \w+)*) in \((.*)\))?\s*$/;
+const HEAD = /^-- step: ([^|\n]+?)(?:\s*\|\s*for (\w+) in \((.*)\))?\s*$/;
 
 /** @throws Error for statements before the first step. */
 export function stepsOf(script: string): Step[] {
@@ -228,12 +229,8 @@ export function stepsOf(script: string): Step[] {
   for (const line of script.split("\n")) {
     const head = HEAD.exec(line);
     if (head) {
-      const [, title = "", names, query] = head;
-      steps.push({
-        title,
-        lines: [],
-        ...(names && query ? { repeat: { names: names.split(", "), query } } : {}),
-      });
+      const [, title = "", name, query] = head;
+      steps.push({ title, lines: [], ...(name && query ? { repeat: { name, query } } : {}) });
     } else if (steps.length > 0) steps.at(-1)?.lines.push(line);
     else if (line.trim() !== "" && !line.startsWith("--")) {
       throw new Error(`expected a "-- step: title" before the first statement, found: ${line}`);

@@ -89,20 +89,28 @@ export function figuresOf(episodes: readonly Episodes[], items: number): Episode
     sums.add({ ...log, episode: 0, firstUser }, 0);
     firstUser += log.users;
   }
-  const { returns, ...counts } = sums.figures;
-  const [clicks, seen] = [Float64Array.from(counts.clicks), Float64Array.from(counts.seen)];
+  const { pages: _, ...whole } = wholeFigures(sums.figures);
   return {
-    returns,
-    return: ratioOf(returns),
-    rewardAPage: ratioOf(returns, seen),
-    clickRate: ratioOf(clicks, seen),
-    byPage: counts.byPage.map((page) => ({
+    returns: sums.figures.returns,
+    ...whole,
+    byPage: sums.figures.byPage.map((page) => ({
       users: page.shown,
       clickRate: page.clicks / page.shown,
       reward: page.reward / page.shown,
       clickChance: page.predicted / page.shown,
     })),
-    coverage: coverage(counts),
+    coverage: coverage(sums.figures),
+  };
+}
+
+/** Of whole episodes, one of each user. */
+function wholeFigures({ returns, ...counts }: SimulationFigures) {
+  const [clicks, seen] = [Float64Array.from(counts.clicks), Float64Array.from(counts.seen)];
+  return {
+    return: ratioOf(returns),
+    rewardAPage: ratioOf(returns, seen),
+    clickRate: ratioOf(clicks, seen),
+    pages: ratioOf(seen),
   };
 }
 
@@ -152,87 +160,67 @@ export interface PolicyFigures {
 /** Of longer episodes the pages have no intervals: the sums that they need grow with the pages. */
 const MOST_PAGES = 200;
 
-/** Columns of the sums: of a user's whole episode, and of each page. */
-const WHOLE = { users: 0, return: 1, clicks: 2, seen: 3, size: 4 } as const;
+/** Columns of the sums, of each page. */
 const PAGE = { seen: 0, clicks: 1, reward: 2, size: 3 } as const;
 
-/** Adds up episodes as they come, by groups of users: memory does not grow with the users. */
+/** Adds up the pages of episodes as they come, by groups of users: memory does not grow with the users. */
 export class FigureGroups {
   readonly #groups: number;
   readonly #columns: number;
   /** [groups, columns] */
   readonly #sums: Float64Array;
-  /** [pages, 3] of all groups. */
-  readonly #byPage: Float64Array;
-  #clicks = 0;
   #negative = 0;
 
   /** @param users all of them. */
-  constructor(users: number, private readonly pages: number) {
+  constructor(users: number, pages: number) {
     this.#groups = Math.min(users, MOST_GROUPS);
-    this.#columns = WHOLE.size + (pages > MOST_PAGES ? 0 : PAGE.size * pages);
+    this.#columns = pages > MOST_PAGES ? 0 : PAGE.size * pages;
     this.#sums = new Float64Array(this.#groups * this.#columns);
-    this.#byPage = new Float64Array(PAGE.size * pages);
   }
 
   add(log: EpisodeLog): void {
     const { users, pages, slate, choices, rewards, present } = log;
+    const add = (at: number, value: number) => this.#sums[at] = (this.#sums[at] ?? 0) + value;
     for (let u = 0; u < users; u++) {
-      const at = ((log.firstUser + u) % this.#groups) * this.#columns;
-      const add = (column: number, value: number) => {
-        if (column < this.#columns) this.#sums[at + column] = (this.#sums[at + column] ?? 0) + value;
-        const page = column - WHOLE.size;
-        if (page >= 0) this.#byPage[page] = (this.#byPage[page] ?? 0) + value;
-      };
-      add(WHOLE.users, 1);
+      const group = ((log.firstUser + u) % this.#groups) * this.#columns;
       for (let t = 0; t < pages; t++) {
         const place = t * users + u;
         if (!present[place]) break; // who has left stays away
         const clicked = (choices[place] ?? slate) < slate ? 1 : 0;
         const reward = rewards[place] ?? NaN;
-        this.#clicks += clicked;
         if (clicked && reward < 0) this.#negative++;
-        const page = WHOLE.size + PAGE.size * t;
-        add(page + PAGE.seen, 1);
-        add(page + PAGE.clicks, clicked);
-        add(page + PAGE.reward, reward);
-        add(WHOLE.seen, 1);
-        add(WHOLE.clicks, clicked);
-        add(WHOLE.return, reward);
+        if (this.#columns === 0) continue;
+        const at = group + PAGE.size * t;
+        add(at + PAGE.seen, 1);
+        add(at + PAGE.clicks, clicked);
+        add(at + PAGE.reward, reward);
       }
     }
   }
 
-  /** @param figures of the same episodes. */
-  figures(figures: Pick<SimulationFigures, "itemShown">): PolicyFigures {
+  /** @param figures of the same episodes, one of each user. */
+  figures(figures: SimulationFigures): PolicyFigures {
     const [columns, groups] = [this.#columns, this.#groups];
-    const bootstrap = new Bootstrap(groups, RESAMPLES);
-    const totals = bootstrap.totals(this.#sums, columns);
-    const all = new Float64Array(columns);
-    this.#sums.forEach((value, k) => all[k % columns] = (all[k % columns] ?? 0) + value);
-    const ratio = (of: number, over: number): MeanFigure => {
-      const one = (sums: Float64Array, row: number) =>
-        (sums[row * columns + of] ?? NaN) / (sums[row * columns + over] ?? NaN);
-      const resampled = Float64Array.from({ length: bootstrap.resamples }, (_, b) => one(totals, b));
-      return { mean: one(all, 0), interval: intervalOf(resampled, groups) };
-    };
-    const ofPage = (t: number, column: number): MeanFigure => {
-      const [at, seen] = [PAGE.size * t, PAGE.seen];
-      if (this.pages <= MOST_PAGES) return ratio(WHOLE.size + at + column, WHOLE.size + at + seen);
-      return { mean: (this.#byPage[at + column] ?? NaN) / (this.#byPage[at + seen] ?? NaN), interval: null };
+    const bootstrap = resamplesOf(groups);
+    const totals = columns > 0 ? bootstrap.totals(this.#sums, columns) : undefined;
+    const ofPage = (page: number, column: number, mean: number): MeanFigure => {
+      if (!totals) return { mean, interval: null };
+      const at = (b: number) => b * columns + PAGE.size * page;
+      const resampled = Float64Array.from(
+        { length: bootstrap.resamples },
+        (_, b) => totals[at(b) + column]! / totals[at(b) + PAGE.seen]!,
+      );
+      return { mean, interval: intervalOf(resampled, groups) };
     };
     return {
-      return: ratio(WHOLE.return, WHOLE.users),
-      clickRate: ratio(WHOLE.clicks, WHOLE.seen),
-      rewardAPage: ratio(WHOLE.return, WHOLE.seen),
-      pages: ratio(WHOLE.seen, WHOLE.users),
-      byPage: Array.from({ length: this.pages }, (_, t) => ({
-        users: this.#byPage[PAGE.size * t + PAGE.seen] ?? 0,
-        clickRate: ofPage(t, PAGE.clicks),
-        reward: ofPage(t, PAGE.reward),
+      ...wholeFigures(figures),
+      byPage: figures.byPage.map(({ shown, clicks, reward }, page) => ({
+        users: shown,
+        clickRate: ofPage(page, PAGE.clicks, clicks / shown),
+        reward: ofPage(page, PAGE.reward, reward / shown),
       })),
       coverage: coverage(figures),
-      negativeClicks: this.#negative / this.#clicks,
+      negativeClicks: this.#negative / figures.clicks.reduce((sum, own) => sum + own, 0),
     };
   }
 }

@@ -116,11 +116,9 @@ async function multiplyAddRates(bench: Bench, seeds: View): Promise<AdapterFigur
 async function copyRate(bench: Bench, name: string, bytes: number): Promise<AdapterFigure> {
   const { gpu } = bench;
   const half = Math.min(bytes / 2, gpu.device.limits.maxStorageBufferBindingSize);
-  const memory = new Arena(gpu, "copy");
+  using memory = new Arena(gpu, "copy");
   const views = { input: memory.allocate("input", half), output: memory.allocate("output", half) };
-  const figure = rateOf(name, "GB/s", 2 * half, await time(bench, probes.copy, views, half / 64));
-  memory.destroy();
-  return figure;
+  return rateOf(name, "GB/s", 2 * half, await time(bench, probes.copy, views, half / 64));
 }
 
 async function loadRate(bench: Bench, name: string, probe: Kernel): Promise<AdapterFigure> {

@@ -1,6 +1,7 @@
 /** Networks that learn the values of slates, on the device and by the references of their nodes in f64: forward and gradients. */
 
 import type { Gpu } from "../../gpu/device.ts";
+import { Made, making } from "../../gpu/made.ts";
 import { initialWeights } from "../../model/initial_weights.ts";
 import { AdamState } from "../../ops/adam.ts";
 import { type QCounts, qLoss, type QLossBatch } from "../../policy/learning/q_loss.ts";
@@ -13,7 +14,7 @@ import type { Tensor } from "../../tape/tensor.ts";
 import type { Checking, Checks } from "../finding.ts";
 import { floats, writersOf } from "../harness.ts";
 import { gradients64, type Matrices, valueOf } from "../tape_reference.ts";
-import { type Bench, normals, type TestSizes, withBench } from "./slate_bench.ts";
+import { type Bench, normals, slateBench, type TestSizes } from "./slate_bench.ts";
 
 /** A network with weights that are no zeros, over items of random vectors, and rows of random states. */
 export function madeNetwork(
@@ -119,12 +120,13 @@ function leaves64({ network, weights, vectors, x }: MadeNetwork, { shape, count 
 }
 
 /** Runs values of slates, their loss, and all gradients. */
-export async function runLearning(gpu: Gpu, bench: Bench, own: Learned) {
-  const made = madeNetwork(gpu, bench, own.shape, own.count, LEARNED_ITEMS);
-  const { network, weights, vectors, x } = made;
-  const { parameters } = network;
-  const adam = new AdamState(parameters);
-  try {
+export function runLearning(gpu: Gpu, bench: Bench, own: Learned) {
+  return making(async (parts) => {
+    const made = madeNetwork(gpu, bench, own.shape, own.count, LEARNED_ITEMS);
+    const { network, weights, vectors, x } = made;
+    const { parameters } = parts.keep(network);
+    using passing = new Made();
+    const adam = passing.keep(new AdamState(parameters));
     const batch = learnedBatch(own);
     const { tape, specs, q, loss, ring } = recordLearning(bench, made, own, batch);
     const read = [q.view, loss.view, ring];
@@ -145,12 +147,7 @@ export async function runLearning(gpu: Gpu, bench: Bench, own: Learned) {
     };
     const columns = columnsOf(own.shape);
     return { network, weights, vectors, x, batch, columns, found, q, expected, kernels };
-  } catch (error) {
-    network.destroy();
-    throw error;
-  } finally {
-    adam.destroy();
-  }
+  });
 }
 
 const shapeOf = (kind: QShape["kind"], slate: number): QShape => ({
@@ -176,46 +173,45 @@ export async function checkLearning(
 ): Promise<void> {
   const { count } = own;
   const most = 64 * Math.ceil(count / 64);
-  await withBench(gpu, { rows: count, items: LEARNED_ITEMS, most }, async (bench) => {
-    const { network: trained, found, expected, columns, q, kernels } = await runLearning(gpu, bench, own);
-    using network = trained;
-    const values = Float32Array.from(
-      { length: count * columns },
-      (_, i) => found.q[Math.floor(i / columns) * q.stride + i % columns] ?? NaN,
-    );
-    checks.numbers(values, expected.q.data, {
-      kernels: kernels.q,
-      what: "values of slates",
-      tolerance,
+  using bench = slateBench(gpu, { rows: count, items: LEARNED_ITEMS, most }, checks);
+  const { network: trained, found, expected, columns, q, kernels } = await runLearning(gpu, bench, own);
+  using network = trained;
+  const values = Float32Array.from(
+    { length: count * columns },
+    (_, i) => found.q[Math.floor(i / columns) * q.stride + i % columns] ?? NaN,
+  );
+  checks.numbers(values, expected.q.data, {
+    kernels: kernels.q,
+    what: "values of slates",
+    tolerance,
+    columns,
+  });
+  const largest = (numbers: Float64Array) => numbers.reduce((most, x) => Math.max(most, Math.abs(x)), 1);
+  const loss = { kernels: kernels.loss, tolerance: tolerance * largest(expected.loss.data) };
+  checks.numbers(found.loss, expected.loss.data, { ...loss, what: "losses", columns: 4 });
+  const sums = [0, 1].map((column) => {
+    const numbers = Array.from({ length: count }, (_, row) => at(expected.loss, row, column));
+    return {
+      sum: numbers.reduce((a, b) => a + b, 0),
+      size: numbers.reduce((a, b) => a + Math.abs(b), 0),
+    };
+  });
+  checks.numbers(found.sums, sums.map(({ sum }) => sum), {
+    kernels: ["outcome_sum"],
+    what: "sums of the loss",
+    tolerance: (k) => 1e-4 * (sums[k]?.size ?? NaN),
+  });
+  for (const { name, columns } of network.parameters.specs) {
+    const { data } = expected.gradients.get(name) ?? { data: new Float64Array(0) };
+    const most = data.reduce((most, g) => Math.max(most, Math.abs(g)), 1e-3);
+    const by = {
+      kernels: kernels.gradients,
+      what: `gradient of ${name}`,
+      tolerance: tolerance * most + 1e-6,
       columns,
-    });
-    const largest = (numbers: Float64Array) => numbers.reduce((most, x) => Math.max(most, Math.abs(x)), 1);
-    const loss = { kernels: kernels.loss, tolerance: tolerance * largest(expected.loss.data) };
-    checks.numbers(found.loss, expected.loss.data, { ...loss, what: "losses", columns: 4 });
-    const sums = [0, 1].map((column) => {
-      const numbers = Array.from({ length: count }, (_, row) => at(expected.loss, row, column));
-      return {
-        sum: numbers.reduce((a, b) => a + b, 0),
-        size: numbers.reduce((a, b) => a + Math.abs(b), 0),
-      };
-    });
-    checks.numbers(found.sums, sums.map(({ sum }) => sum), {
-      kernels: ["outcome_sum"],
-      what: "sums of the loss",
-      tolerance: (k) => 1e-4 * (sums[k]?.size ?? NaN),
-    });
-    for (const { name, columns } of network.parameters.specs) {
-      const { data } = expected.gradients.get(name) ?? { data: new Float64Array(0) };
-      const most = data.reduce((most, g) => Math.max(most, Math.abs(g)), 1e-3);
-      const by = {
-        kernels: kernels.gradients,
-        what: `gradient of ${name}`,
-        tolerance: tolerance * most + 1e-6,
-        columns,
-      };
-      checks.numbers(found.gradients.get(name), data, by);
-    }
-  }, checks);
+    };
+    checks.numbers(found.gradients.get(name), data, by);
+  }
 }
 
 export const networkCases: readonly Checking[] = Object.entries(learned).map(([name, own]) => ({

@@ -16,7 +16,7 @@ import { CanaryArena, checked, twice } from "../harness.ts";
 export type TestSizes = Readonly<Record<"users" | "rows" | "slots" | "items", number>>;
 const testDimensions = new Dimensions<TestSizes>(["users", "rows", "slots", "items"], "rows");
 
-export interface Bench {
+export interface Bench extends Disposable {
   readonly gpu: Gpu;
   readonly arena: CanaryArena;
   readonly rows: SlateRows<TestSizes>;
@@ -36,17 +36,16 @@ export interface Bench {
   ): Promise<readonly Uint32Array<ArrayBuffer>[]>;
 }
 
-/** Makes one, and frees it. @param checks where faults of a run are noted; without them they are thrown */
-export async function withBench<T>(
+/** @param checks where faults of a run are noted; without them they are thrown */
+export function slateBench(
   gpu: Gpu,
   { rows: count, items, most = count }: { rows: number; items: number; most?: number },
-  use: (bench: Bench) => Promise<T>,
   checks?: Checks,
-): Promise<T> {
-  using arena = new CanaryArena(gpu, "slates");
+): Bench {
+  const arena = new CanaryArena(gpu, "slates");
   const sizes = { users: count, rows: count, slots: count, items };
   const headers = new StepHeaders(arena, testDimensions, 1);
-  return await use({
+  return {
     gpu,
     arena,
     rows: {
@@ -82,7 +81,8 @@ export async function withBench<T>(
           read: () => readViews(gpu, views),
         }));
     },
-  });
+    [Symbol.dispose]: () => arena.destroy(),
+  };
 }
 
 /** Normal numbers, f32. */

@@ -7,7 +7,7 @@ import { stateInput } from "../../policy/network/slate_rows.ts";
 import { plain } from "../../simulate/users.ts";
 import { padRows } from "../../tape/layout.ts";
 import type { Checking, Checks } from "../finding.ts";
-import { normals, withBench } from "./slate_bench.ts";
+import { normals, slateBench } from "./slate_bench.ts";
 import { checkPick } from "./slate_pick_check.ts";
 import { checkRatio } from "./slate_ratio_check.ts";
 import { floats, maskBits, range } from "../harness.ts";
@@ -51,89 +51,89 @@ export async function checkScore(gpu: Gpu, checks: Checks, sizes: ScoreSizes): P
     [item !== (7 * row) % items, (item * 7 + row) % 3 === 0, false, true, item < items - 1][row % 5] ?? false;
   // Items 0, 1, 4 and 5 of every eight are equal, and so are the other four: the lowest one wins.
   const firstEqual = (item: number) => item & ~5;
-  await withBench(gpu, { rows: R, items }, async ({ rows, upload, textured, arena, run }) => {
-    const [base, table] = [normals(R * units, "base", units), normals(items * units, "table", units)];
-    const weights = normals(units, "weights", units);
-    for (let item = 0; item < items; item++) {
-      const same = firstEqual(item) * units;
-      table.copyWithin(item * units, same, same + units);
+  using bench = slateBench(gpu, { rows: R, items }, checks);
+  const { rows, upload, textured, arena, run } = bench;
+  const [base, table] = [normals(R * units, "base", units), normals(items * units, "table", units)];
+  const weights = normals(units, "weights", units);
+  for (let item = 0; item < items; item++) {
+    const same = firstEqual(item) * units;
+    table.copyWithin(item * units, same, same + units);
+  }
+  const panels = panelsOf(items);
+  const best = arena.allocate("best", 8 * panels * R);
+  const scores = arena.allocate("scores", 4 * PANEL * panels * R);
+  const place = uploadPlace(arena, "score", {
+    ...{ items, maskStride: R, tableStride4: units / 4, scoresStride4: 8 * panels },
+  });
+  const views = {
+    base: textured("base", base),
+    table: upload("table", table),
+    weights: upload("weights", weights),
+    place,
+  };
+  const masked = upload("masked", withNoise(maskBits(R, items, taken), R, items));
+  const own = { label: "score", items, units, views };
+  const specs = [
+    slateScore(rows, { ...own, to: { best, masked } }),
+    slateScore(rows, { ...own, to: { scores } }),
+  ];
+  const [found, stored] = await run(specs, [best, scores]);
+  const of = score64(base, table, weights);
+  const all = floats(stored);
+  const storedOf = (row: number, item: number) => all[row * PANEL * panels + item] ?? NaN;
+  const at = (k: number): [row: number, item: number] => [Math.floor(k / items), k % items];
+  checks.numbers(
+    Float32Array.from({ length: R * items }, (_, k) => storedOf(...at(k))),
+    Float64Array.from({ length: R * items }, (_, k) => of(...at(k)).score),
+    { kernels, what: "scores of all items", tolerance: (k) => of(...at(k)).bound, columns: items },
+  );
+  // The best of a panel: as good as any other, within the rounding; the first of equal ones; and its value.
+  const values = floats(found);
+  const winners = range(panels * R).map((k) => {
+    const [panel, row] = [Math.floor(k / R), k % R];
+    const free = range(items).filter((item) => Math.floor(item / PANEL) === panel && !taken(row, item));
+    const winner = found?.[2 * k + 1] ?? NaN;
+    if (free.length === 0) {
+      return { most: NONE, score: winner, bound: 0, value: 0, stored: 0, first: 0, is: 0 };
     }
-    const panels = panelsOf(items);
-    const best = arena.allocate("best", 8 * panels * R);
-    const scores = arena.allocate("scores", 4 * PANEL * panels * R);
-    const place = uploadPlace(arena, "score", {
-      ...{ items, maskStride: R, tableStride4: units / 4, scoresStride4: 8 * panels },
-    });
-    const views = {
-      base: textured("base", base),
-      table: upload("table", table),
-      weights: upload("weights", weights),
-      place,
+    return {
+      most: Math.max(...free.map((item) => of(row, item).score)),
+      score: free.includes(winner) ? of(row, winner).score : NaN,
+      bound: 2 * Math.max(...free.map((item) => of(row, item).bound)),
+      value: values[2 * k] ?? NaN,
+      stored: storedOf(row, winner),
+      first: free.find((item) => firstEqual(item) === firstEqual(winner)) ?? NaN,
+      is: winner,
     };
-    const masked = upload("masked", withNoise(maskBits(R, items, taken), R, items));
-    const own = { label: "score", items, units, views };
-    const specs = [
-      slateScore(rows, { ...own, to: { best, masked } }),
-      slateScore(rows, { ...own, to: { scores } }),
-    ];
-    const [found, stored] = await run(specs, [best, scores]);
-    const of = score64(base, table, weights);
-    const all = floats(stored);
-    const storedOf = (row: number, item: number) => all[row * PANEL * panels + item] ?? NaN;
-    const at = (k: number): [row: number, item: number] => [Math.floor(k / items), k % items];
-    checks.numbers(
-      Float32Array.from({ length: R * items }, (_, k) => storedOf(...at(k))),
-      Float64Array.from({ length: R * items }, (_, k) => of(...at(k)).score),
-      { kernels, what: "scores of all items", tolerance: (k) => of(...at(k)).bound, columns: items },
-    );
-    // The best of a panel: as good as any other, within the rounding; the first of equal ones; and its value.
-    const values = floats(found);
-    const winners = range(panels * R).map((k) => {
-      const [panel, row] = [Math.floor(k / R), k % R];
-      const free = range(items).filter((item) => Math.floor(item / PANEL) === panel && !taken(row, item));
-      const winner = found?.[2 * k + 1] ?? NaN;
-      if (free.length === 0) {
-        return { most: NONE, score: winner, bound: 0, value: 0, stored: 0, first: 0, is: 0 };
-      }
-      return {
-        most: Math.max(...free.map((item) => of(row, item).score)),
-        score: free.includes(winner) ? of(row, winner).score : NaN,
-        bound: 2 * Math.max(...free.map((item) => of(row, item).bound)),
-        value: values[2 * k] ?? NaN,
-        stored: storedOf(row, winner),
-        first: free.find((item) => firstEqual(item) === firstEqual(winner)) ?? NaN,
-        is: winner,
-      };
-    });
-    const column = (name: keyof typeof winners[number]) => winners.map((winner) => winner[name]);
-    const tolerance = (k: number) => winners[k]?.bound ?? NaN;
-    const by = { kernels, tolerance, columns: R };
-    checks.numbers(column("score"), column("most"), { ...by, what: "scores of each panel's best item" });
-    checks.numbers(column("value"), column("stored"), {
-      ...by,
-      ...(exact && { tolerance: 0 }),
-      what: "values of each panel's best",
-    });
-    checks.same(column("is"), column("first"), { ...by, what: "the first of equal items" });
-  }, checks);
+  });
+  const column = (name: keyof typeof winners[number]) => winners.map((winner) => winner[name]);
+  const tolerance = (k: number) => winners[k]?.bound ?? NaN;
+  const by = { kernels, tolerance, columns: R };
+  checks.numbers(column("score"), column("most"), { ...by, what: "scores of each panel's best item" });
+  checks.numbers(column("value"), column("stored"), {
+    ...by,
+    ...(exact && { tolerance: 0 }),
+    what: "values of each panel's best",
+  });
+  checks.same(column("is"), column("first"), { ...by, what: "the first of equal items" });
 }
 
 /** @param columns of the state */
 export async function checkInput(gpu: Gpu, checks: Checks, columns: number): Promise<void> {
   const [R, pages] = [70, 20];
-  await withBench(gpu, { rows: R, items: 1 }, async ({ rows, textured, run }) => {
-    const values = normals(R * columns, "states", columns);
-    const view = textured("state", padRows(values, R, columns, 1));
-    const { input, dispatch } = stateInput(rows, plain("state", "rows", columns, 4, view), pages);
-    const page = { page: 5, episode: 0, firstUser: 0 };
-    const [found] = await run([dispatch], [input.view], { purpose: { page } });
-    const expected = range(R).flatMap((
-      row,
-    ) => [...values.subarray(row * columns, (row + 1) * columns), 5 / pages]);
-    const padded = padRows(Float64Array.from(expected), R, columns + 1, 1);
-    const by = { kernels: ["state_input"], what: "state and time", columns: input.stride };
-    checks.numbers(floats(found), padded, { ...by, tolerance: (k) => (padded[k] === 0 ? 0 : 2e-7) });
-  }, checks);
+  using bench = slateBench(gpu, { rows: R, items: 1 }, checks);
+  const { rows, textured, run } = bench;
+  const values = normals(R * columns, "states", columns);
+  const view = textured("state", padRows(values, R, columns, 1));
+  const { input, dispatch } = stateInput(rows, plain("state", "rows", columns, 4, view), pages);
+  const page = { page: 5, episode: 0, firstUser: 0 };
+  const [found] = await run([dispatch], [input.view], { purpose: { page } });
+  const expected = range(R).flatMap((
+    row,
+  ) => [...values.subarray(row * columns, (row + 1) * columns), 5 / pages]);
+  const padded = padRows(Float64Array.from(expected), R, columns + 1, 1);
+  const by = { kernels: ["state_input"], what: "state and time", columns: input.stride };
+  checks.numbers(floats(found), padded, { ...by, tolerance: (k) => (padded[k] === 0 ? 0 : 2e-7) });
 }
 
 export const slateCases: readonly Checking[] = [

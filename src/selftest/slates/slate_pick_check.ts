@@ -4,7 +4,7 @@ import { NONE } from "../../data/click_log.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { PANEL, panelsOf, slatePick, uploadPlace } from "../../policy/network/slate_score.ts";
 import type { Checks } from "../finding.ts";
-import { type Bench, normals, withBench } from "./slate_bench.ts";
+import { type Bench, normals, slateBench } from "./slate_bench.ts";
 import { floats, maskBits, range } from "../harness.ts";
 
 const [R, ITEMS, UNITS, SLATE, POSITION] = [70, 71, 8, 4, 2];
@@ -117,15 +117,14 @@ function pickOnHost(inputs: Inputs) {
 }
 
 export async function checkPick(gpu: Gpu, checks: Checks): Promise<void> {
-  await withBench(gpu, { rows: R, items: ITEMS }, async (bench) => {
-    const inputs = pickInputs();
-    const [bases, masked, slates, q, current] = await runPick(bench, inputs);
-    const wanted = pickOnHost(inputs);
-    const by = { kernels: ["slate_pick"] };
-    checks.same(slates, wanted.slates, { ...by, what: "slates", columns: SLATE });
-    checks.same(masked, wanted.masked, { ...by, what: "what may not be shown" });
-    checks.same(floats(q), wanted.q, { ...by, what: "values", columns: SLATE });
-    checks.same(floats(bases), wanted.bases, { ...by, what: "bases of later positions", columns: 4 * UNITS });
-    checks.same(floats(current), wanted.current, { ...by, what: "the next position's base", columns: UNITS });
-  }, checks);
+  using bench = slateBench(gpu, { rows: R, items: ITEMS }, checks);
+  const inputs = pickInputs();
+  const [bases, masked, slates, q, current] = await runPick(bench, inputs);
+  const wanted = pickOnHost(inputs);
+  const by = { kernels: ["slate_pick"] };
+  checks.same(slates, wanted.slates, { ...by, what: "slates", columns: SLATE });
+  checks.same(masked, wanted.masked, { ...by, what: "what may not be shown" });
+  checks.same(floats(q), wanted.q, { ...by, what: "values", columns: SLATE });
+  checks.same(floats(bases), wanted.bases, { ...by, what: "bases of later positions", columns: 4 * UNITS });
+  checks.same(floats(current), wanted.current, { ...by, what: "the next position's base", columns: UNITS });
 }

@@ -5,7 +5,7 @@ import { PANEL, panelsOf } from "../../policy/network/slate_score.ts";
 import { bestSlate, slateWorth } from "../../policy/network/slate_ratio.ts";
 import type { Checks } from "../finding.ts";
 import { floats, maskBits, range } from "../harness.ts";
-import { type Bench, normals, withBench } from "./slate_bench.ts";
+import { type Bench, normals, slateBench } from "./slate_bench.ts";
 
 const [ITEMS, ETA] = [12, 0.5];
 /** Floats from a row of scores to the next. */
@@ -142,27 +142,26 @@ async function runGiven(
 
 export async function checkRatio(gpu: Gpu, checks: Checks, sizes: RatioSizes): Promise<void> {
   const { rows: R, slate: k, utility, tolerance: share = 2 ** -18 } = sizes;
-  await withBench(gpu, { rows: R, items: ITEMS }, async (bench) => {
-    const inputs = ratioInputs(sizes);
-    const worth = worth64(inputs, utility);
-    const taken = takenOf(sizes);
-    const [shown, lambda, after] = await runBest(bench, inputs, sizes, maskBits(R, ITEMS, taken));
-    const slates = range(R).map((row) => Array.from(shown?.subarray(row * k, (row + 1) * k) ?? []));
-    const rows = slates.map((slate, row) => besideBest(worth, sizes, slate, row));
-    const own = rows.map(({ own }) => own);
-    const by = { kernels: ["slate_ratio"], tolerance: (row: number) => share * (rows[row]?.largest ?? NaN) };
-    const what = utility ? "by utility" : "by value";
-    checks.numbers(own, rows.map(({ best }) => best), { ...by, what: `what the slate is worth, ${what}` });
-    checks.numbers(floats(lambda), own, { ...by, what: `its worth as the kernel has it, ${what}` });
-    checks.numbers(await runGiven(bench, worth, slates), own, {
-      ...by,
-      what: `worth of given slates, ${what}`,
-    });
-    const bits = maskBits(
-      R,
-      ITEMS,
-      (row, item) => taken(row, item) || (slates[row]?.includes(item) ?? false),
-    );
-    checks.same(after, bits, { ...by, what: "what may not be shown then" });
-  }, checks);
+  using bench = slateBench(gpu, { rows: R, items: ITEMS }, checks);
+  const inputs = ratioInputs(sizes);
+  const worth = worth64(inputs, utility);
+  const taken = takenOf(sizes);
+  const [shown, lambda, after] = await runBest(bench, inputs, sizes, maskBits(R, ITEMS, taken));
+  const slates = range(R).map((row) => Array.from(shown?.subarray(row * k, (row + 1) * k) ?? []));
+  const rows = slates.map((slate, row) => besideBest(worth, sizes, slate, row));
+  const own = rows.map(({ own }) => own);
+  const by = { kernels: ["slate_ratio"], tolerance: (row: number) => share * (rows[row]?.largest ?? NaN) };
+  const what = utility ? "by utility" : "by value";
+  checks.numbers(own, rows.map(({ best }) => best), { ...by, what: `what the slate is worth, ${what}` });
+  checks.numbers(floats(lambda), own, { ...by, what: `its worth as the kernel has it, ${what}` });
+  checks.numbers(await runGiven(bench, worth, slates), own, {
+    ...by,
+    what: `worth of given slates, ${what}`,
+  });
+  const bits = maskBits(
+    R,
+    ITEMS,
+    (row, item) => taken(row, item) || (slates[row]?.includes(item) ?? false),
+  );
+  checks.same(after, bits, { ...by, what: "what may not be shown then" });
 }
