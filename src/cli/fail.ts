@@ -54,8 +54,14 @@ export async function exitCodeOf(
   }
 }
 
+/** What went wrong first, where more did as things were let go of (a disk that is full is so for every log). */
+function firstOf(error: unknown): unknown {
+  return error instanceof SuppressedError ? firstOf(error.suppressed) : error;
+}
+
 /** @returns the exit code. */
-function tellFailure(error: unknown, report: (text: string) => void): number {
+function tellFailure(thrown: unknown, report: (text: string) => void): number {
+  const error = firstOf(thrown);
   const known = explainFailure(error);
   if (known) {
     report(`error: ${known.message}`);
@@ -103,7 +109,8 @@ function guardOutput(): void {
  * Failures of the system that nobody on the way has put into words.
  * @returns undefined for what is no failure of the system, but a fault in the program.
  */
-export function explainFailure(error: unknown): UserError | undefined {
+export function explainFailure(thrown: unknown): UserError | undefined {
+  const error = firstOf(thrown);
   if (error instanceof UserError) return error;
   if (!(error instanceof Error)) return undefined;
   if (lacksMemory(error)) {

@@ -4,8 +4,6 @@ import { checkScore } from "../../src/selftest/slates/slate_cases.ts";
 import { checkPick } from "../../src/selftest/slates/slate_pick_check.ts";
 import { checkRatio } from "../../src/selftest/slates/slate_ratio_check.ts";
 import { checkTest } from "../op_check.ts";
-import { checkClip } from "../../src/selftest/optimiser_cases.ts";
-import { dimensions } from "../../src/selftest/optimiser_bench.ts";
 
 for (const kind of ["cpu", "gpu"] as const) {
   for (const units of [64, 20]) {
@@ -33,23 +31,6 @@ for (const slate of [1, 2, 3, 4]) {
       undefined,
       (gpu, checks) =>
         checkRatio(gpu, checks, { rows: 500, slate, utility, hard: true, tolerance: 2 ** -20 }),
-    );
-  }
-}
-
-const specs = [
-  { name: "kernel", rows: 150, columns: 33, decays: true },
-  { name: "bias", rows: 1, columns: 17 },
-  { name: "table", rows: 61, columns: 5, table: true },
-];
-
-for (const rows of [1, 700]) {
-  const chunks = dimensions.chunks({ rows, events: 1, items: 1 });
-  for (const scale of [1e-3, 2]) {
-    checkTest(
-      `gradient_clip: a gradient ${scale > 1 ? "longer" : "shorter"} than the bound, ${chunks} chunks`,
-      undefined,
-      (gpu, checks) => checkClip(gpu, checks, { specs, rows, scale, most: 10 }),
     );
   }
 }

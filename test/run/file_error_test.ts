@@ -97,6 +97,7 @@ Deno.test("what the system says becomes a line with the path, the cause and the 
       ["a full device", coded("ENOSPC"), /the disk is full\. Free some space/],
       ["a broken disk", coded("EIO"), /the disk reports a fault/],
       ["what is not known", coded("EWHATEVER", "the moon is full"), /the moon is full\. \w/],
+      ["what came first", new SuppressedError(coded("EIO"), coded("ENOSPC")), /the disk is full/],
       ["a cause", new Error("outer", { cause: coded("ENOSPC") }), /the disk is full/],
       [
         "no permission",
