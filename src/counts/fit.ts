@@ -120,9 +120,14 @@ function sampleOf(
   seed: number,
   { C, F, columns }: { C: number; F: number; columns: number },
 ): Sample {
-  const found: { counts: Float64Array; dense?: Float32Array }[] = [];
+  const sample = usersOfSample(source, columns, seed);
+  const displayed = sample.reduce(
+    (sum, user) => sum + source.userRows[user + 1]! - source.userRows[user]!,
+    1,
+  );
+  let [x, rows] = [new Float64Array(columns * displayed), 0];
   const [start, place, chosen, hasNone]: [number[], number[], number[], boolean[]] = [[0], [], [], []];
-  for (const { log, users } of walk(source, usersOfSample(source, columns, seed))) {
+  for (const { log, users } of walk(source, sample)) {
     const counts = countsIn(log, users, tables, tables.config.latest);
     const dense = F > 0 ? denseReader(source, log) : undefined;
     let row = 0;
@@ -136,23 +141,27 @@ function sampleOf(
           hasNone.push(j === 0);
           for (let r = first; r < end; r++) {
             if (clicks.indexOf(r) >= 0 && clicks.indexOf(r) < j) continue; // clicked before
-            if (r === clicks[j]) chosen[chosen.length - 1] = found.length;
+            if (r === clicks[j]) chosen[chosen.length - 1] = rows;
+            if (x.length === rows * columns) x = twiceAsLong(x); // further clicks of a page
             const at = C * (row + r - first);
-            found.push({ counts: counts.subarray(at, at + C), dense: dense?.(log.rowItem[r]!) });
+            for (let k = 0; k < C; k++) x[rows * columns + k] = counts[at + k]!;
+            if (dense) x.set(dense(log.rowItem[r]!), rows * columns + C);
             place.push(r - first);
+            rows++;
           }
-          start.push(found.length);
+          start.push(rows);
         }
         row += end - first;
       }
     }
   }
-  const x = new Float64Array(columns * found.length);
-  found.forEach(({ counts, dense }, row) => {
-    x.set(counts, row * columns);
-    if (dense) x.set(dense, row * columns + C);
-  });
-  return { x, columns, start, place, chosen, hasNone };
+  return { x: x.subarray(0, rows * columns), columns, start, place, chosen, hasNone };
+}
+
+function twiceAsLong(x: Float64Array): Float64Array<ArrayBuffer> {
+  const longer = new Float64Array(2 * x.length);
+  longer.set(x);
+  return longer;
 }
 
 function usersOfSample(source: LogSource, columns: number, seed: number): number[] {

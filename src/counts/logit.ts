@@ -28,78 +28,94 @@ const MOST_STEPS = 30;
  *   or everybody on what is best.
  */
 export function fitLogit(choices: LogitChoices, ridge: ArrayLike<number>): Float64Array<ArrayBuffer> {
-  let w = new Float64Array(choices.columns);
-  let loss = lossOf(choices, w, ridge);
+  let best = pointAt(choices, new Float64Array(choices.columns), ridge);
   for (let step = 0; step < MOST_STEPS; step++) {
-    const move = newtonStep(choices, w, ridge);
-    let [size, next, found] = [1, w, loss];
+    const move = newtonStep(choices, best, ridge);
+    let [size, next] = [1, best];
     do {
-      next = w.map((value, k) => value - size * move[k]!);
-      found = lossOf(choices, next, ridge);
+      next = pointAt(choices, best.w.map((value, k) => value - size * move[k]!), ridge);
       size /= 2;
-    } while (!(found <= loss) && size > 1e-6);
-    if (!(found < loss - 1e-9 * loss)) break;
-    [w, loss] = [next, found];
+    } while (!(next.loss <= best.loss) && size > 1e-6);
+    if (!(next.loss < best.loss - 1e-9 * best.loss)) break;
+    best = next;
   }
-  return w;
+  return best.w;
 }
 
-/** [rows] u = x w. */
-function utilitiesOf(
-  { x, columns }: Pick<LogitChoices, "x" | "columns">,
-  w: Float64Array,
-): Float64Array {
+/** Weights, and what follows from them. */
+interface Point {
+  readonly w: Float64Array<ArrayBuffer>;
+  readonly loss: number;
+  /** [rows] u = x w. */
+  readonly utilities: Float64Array;
+  /** [choices] log of the sum of exp(u), and of 1 where no click is among them. */
+  readonly logSums: Float64Array;
+}
+
+function pointAt(choices: LogitChoices, w: Float64Array<ArrayBuffer>, ridge: ArrayLike<number>): Point {
+  const { x, columns, start, chosen, hasNone } = choices;
   const utilities = new Float64Array(x.length / columns);
   for (let row = 0, at = 0; row < utilities.length; row++) {
     let sum = 0;
     for (let k = 0; k < columns; k++) sum += x[at++]! * w[k]!;
     utilities[row] = sum;
   }
-  return utilities;
-}
-
-function lossOf(choices: LogitChoices, w: Float64Array, ridge: ArrayLike<number>): number {
-  const { start, chosen, hasNone } = choices;
-  const utilities = utilitiesOf(choices, w);
+  const logSums = new Float64Array(chosen.length);
   let loss = w.reduce((sum, value, k) => sum + ridge[k]! / 2 * value * value, 0);
   for (let k = 0; k < chosen.length; k++) {
-    loss += logSumExp(utilities, start[k]!, start[k + 1]!, hasNone[k]);
+    loss += logSums[k] = logSumExp(utilities, start[k]!, start[k + 1]!, hasNone[k]);
     if (chosen[k]! >= 0) loss -= utilities[chosen[k]!]!;
   }
-  return loss;
+  return { w, loss, utilities, logSums };
 }
 
-/** Gradient by the inverse of the second derivatives: sum over rows of P x x', less the page's mean's square. */
-function newtonStep(choices: LogitChoices, w: Float64Array, ridge: ArrayLike<number>): Float64Array {
-  const { x, columns: D, start, chosen, hasNone } = choices;
+/** Gradient by the inverse of the second derivatives: sum over rows of P x x', less that over pages of their means'. */
+function newtonStep(choices: LogitChoices, at: Point, ridge: ArrayLike<number>): Float64Array {
+  const { x, columns: D, start, chosen } = choices;
+  const { w, utilities, logSums } = at;
   const gradient = w.map((value, k) => ridge[k]! * value);
   const hessian = new Float64Array(D * D);
   for (let k = 0; k < D; k++) hessian[k * D + k] = ridge[k]!;
-  const utilities = utilitiesOf(choices, w);
-  const mean = new Float64Array(D);
+  const p = new Float64Array(utilities.length);
+  const means = new Float64Array(D * chosen.length);
   for (let choice = 0; choice < chosen.length; choice++) {
-    const [first, end] = [start[choice]!, start[choice + 1]!];
-    const logSum = logSumExp(utilities, first, end, hasNone[choice]);
-    mean.fill(0);
-    for (let row = first; row < end; row++) {
-      addRow(x, row * D, Math.exp(utilities[row]! - logSum), mean, hessian);
+    const [mean, click] = [choice * D, chosen[choice]!];
+    for (let row = start[choice]!; row < start[choice + 1]!; row++) {
+      p[row] = Math.exp(utilities[row]! - logSums[choice]!);
+      for (let k = 0; k < D; k++) means[mean + k]! += p[row]! * x[row * D + k]!;
     }
-    const click = chosen[choice]!;
-    for (let k = 0; k < D; k++) {
-      gradient[k]! += mean[k]! - (click < 0 ? 0 : x[click * D + k]!);
-      for (let j = 0; j <= k; j++) hessian[k * D + j]! -= mean[k]! * mean[j]!;
-    }
+    for (let k = 0; k < D; k++) gradient[k]! += means[mean + k]! - (click < 0 ? 0 : x[click * D + k]!);
   }
+  addSquares(hessian, x, p);
+  addSquares(hessian, means, new Float64Array(chosen.length).fill(-1));
   return solve(hessian, gradient);
 }
 
-function addRow(x: Float64Array, at: number, p: number, mean: Float64Array, hessian: Float64Array): void {
-  const D = mean.length;
-  for (let k = 0; k < D; k++) {
-    const px = p * x[at + k]!;
-    mean[k]! += px;
-    if (px === 0) continue;
-    for (let j = 0; j <= k; j++) hessian[k * D + j]! += px * x[at + j]!;
+/** The lower half of to += sum over rows of factor x x'. Four rows at once: what they are added to is read and written once. */
+function addSquares(to: Float64Array, x: Float64Array, factor: Float64Array): void {
+  const D = Math.sqrt(to.length);
+  const whole = factor.length - factor.length % 4;
+  for (let row = 0; row < whole; row += 4) {
+    const a = row * D;
+    const b = a + D;
+    const c = b + D;
+    const d = c + D;
+    for (let k = 0; k < D; k++) {
+      const fa = factor[row]! * x[a + k]!;
+      const fb = factor[row + 1]! * x[b + k]!;
+      const fc = factor[row + 2]! * x[c + k]!;
+      const fd = factor[row + 3]! * x[d + k]!;
+      if (fa === 0 && fb === 0 && fc === 0 && fd === 0) continue; // of places, and of words that few items have
+      const at = k * D;
+      for (let j = 0; j <= k; j++) {
+        to[at + j] = to[at + j]! + fa * x[a + j]! + fb * x[b + j]! + fc * x[c + j]! + fd * x[d + j]!;
+      }
+    }
+  }
+  for (let row = whole; row < factor.length; row++) {
+    for (let k = 0; k < D; k++) {
+      for (let j = 0; j <= k; j++) to[k * D + j]! += factor[row]! * x[row * D + k]! * x[row * D + j]!;
+    }
   }
 }
 

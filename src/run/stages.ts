@@ -2,6 +2,7 @@
 
 import type { ChoiceFigures } from "../data/ranking.ts";
 import type { ModelConfig } from "../model/config.ts";
+import type { Initial } from "../model/counted.ts";
 import { generatorConfig } from "../model/generator.ts";
 import { POSITION_EFFECT } from "../model/position_effect.ts";
 import type { UserModel } from "../model/user_model.ts";
@@ -152,7 +153,7 @@ export function startOf(
   init: Weights | undefined,
   seed: number,
   { positions }: Pick<ModelConfig, "positions">,
-): { initial: { seed: number } | { weights: Weights }; generator: Weights | undefined } {
+): { initial: Initial; generator: Weights | undefined } {
   if (!init) return { initial: { seed }, generator: undefined };
   const generator = partOf(init, GENERATOR_PREFIX);
   const weights = partOf(init, "");

@@ -4,7 +4,7 @@
  */
 
 import { usersOf } from "../data/click_log.ts";
-import type { LogSource, OnProgress } from "../data/log_source.ts";
+import type { OnProgress } from "../data/log_source.ts";
 import { pairedOf } from "../figures/paired.ts";
 import { differences, type Tested } from "../figures/tested.ts";
 import { criteria } from "../train/best_records.ts";
@@ -34,9 +34,6 @@ export interface StageTest {
   readonly verdict: readonly string[];
 }
 
-/** The test users of a data set: its runs, and their stages, share the baselines. */
-const testUsers = new WeakMap<LogSource, TestedUsers>();
-
 /**
  * Tests the snapshots of a stage.
  * @param trainer keeps the weights that it has.
@@ -49,8 +46,7 @@ export async function testStage(
   onProgress: OnProgress | undefined,
 ): Promise<StageTest> {
   const users = usersOf(data.source, "test");
-  const tested = testUsers.get(data.source) ?? TestedUsers.of(data, users, onProgress);
-  testUsers.set(data.source, tested);
+  const tested = TestedUsers.ofPart(data, "test", onProgress);
   using evaluation = await trainer.evaluation(users, config.training.evaluationShards);
   const test: SnapshotResult[] = [];
   const all: { snapshot: SnapshotName; tested: Tested }[] = [];

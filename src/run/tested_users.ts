@@ -7,6 +7,7 @@ import {
   baselineTitles,
   type TestedBaseline,
 } from "../figures/baselines/baselines.ts";
+import { type Split, usersOf } from "../data/click_log.ts";
 import type { LogSource, OnProgress } from "../data/log_source.ts";
 import { meanSpearman, type RankingFigures } from "../data/ranking.ts";
 import { Collector } from "../figures/collector.ts";
@@ -62,6 +63,13 @@ interface TestedModel<F extends StageFigures> {
 /** What of a data set its users' figures need. */
 export type TestedData = Pick<Dataset, "source" | "features" | "places" | "truth">;
 
+/** What was counted on a log, and tested on a part of its users: its runs, their stages and the lab's curves share it. */
+interface Known {
+  readonly counted: Baselines;
+  readonly parts: Map<Split, TestedUsers>;
+}
+const knownOf = new WeakMap<LogSource, Known>();
+
 /** Users with the baselines that were tested on them. */
 export class TestedUsers {
   private constructor(
@@ -71,9 +79,17 @@ export class TestedUsers {
     private readonly baselines: ReadonlyMap<string, TestedBaseline>,
   ) {}
 
+  /** The users of a part, tested once. */
+  static ofPart(data: TestedData, part: Split, onProgress?: OnProgress): TestedUsers {
+    const { parts } = known(data, onProgress);
+    const tested = parts.get(part) ?? TestedUsers.of(data, usersOf(data.source, part), onProgress);
+    parts.set(part, tested);
+    return tested;
+  }
+
   /** Counts the baselines on the data set's train users, and tests them on these. @param users ascending. */
   static of(data: TestedData, users: Uint32Array, onProgress?: OnProgress): TestedUsers {
-    const counted = Baselines.of(data.source, data.features?.tokens, onProgress, data.places);
+    const { counted } = known(data, onProgress);
     const baselines = new Map<string, TestedBaseline>(counted.test(users, onProgress));
     const { truth, source: { log } } = data;
     if (truth && log) {
@@ -121,6 +137,13 @@ export class TestedUsers {
     };
     return Object.fromEntries(shownBaselines.map(([name]) => [name, result(name)])) as BaselineResults;
   }
+}
+
+function known({ source, features, places }: TestedData, onProgress?: OnProgress): Known {
+  const found = knownOf.get(source) ??
+    { counted: Baselines.of(source, features?.tokens, onProgress, places), parts: new Map() };
+  knownOf.set(source, found);
+  return found;
 }
 
 /** A game's sums are of the first click of each page, those of a collector of all. */

@@ -5,7 +5,7 @@ import type { ItemsShape } from "../data/item_catalogue.ts";
 import { type DataSizes, dataSizes, type LogSource, type OnProgress } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { recordedShapes } from "../gpu/kernel_shapes.ts";
-import { countedOn } from "../model/counted.ts";
+import { countedOn, type Initial } from "../model/counted.ts";
 import { fitSource } from "../model/item_features.ts";
 import { modelParameters, UserModel, weightsOf } from "../model/user_model.ts";
 import { lateState, restoreLate } from "./late_state.ts";
@@ -81,6 +81,8 @@ interface Training {
   readonly events: RunEvents;
   readonly trainer: ClickTrainer<StageFigures>;
   readonly model: UserModel;
+  /** What the model began with; undefined where an earlier session did. */
+  readonly begun?: Initial;
 }
 
 /**
@@ -186,7 +188,7 @@ async function withTrainer<T>(
   const counted = start.begins ? countedOn(source, config.model, initial, events.onProgress) : initial;
   using model = new UserModel(gpu, source.items, config.model, counted);
   using trainer = await stage.create(model, run.data, config, generator, joint);
-  return await use({ stage, run, events, trainer, model });
+  return await use({ stage, run, events, trainer, model, begun: start.begins ? counted : undefined });
 }
 
 /** What the stage's files say of it. */
@@ -196,11 +198,11 @@ function aboutOf({ stage, run: { config, data }, model }: Training): StageFiles 
 }
 
 /** What a run's first stage started from, in this session or in an earlier one. */
-function fittedStart({ model: { shape, config }, run, events }: Training): Weights {
+function fittedStart({ model: { shape, config }, run, events, begun }: Training): Weights {
   const { seed } = run.config.training;
   return weightsOf(
     modelParameters(shape, config),
-    countedOn(run.data.source, config, { seed }, events.onProgress),
+    begun ?? countedOn(run.data.source, config, { seed }, events.onProgress),
   );
 }
 

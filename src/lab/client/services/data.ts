@@ -1,15 +1,14 @@
 /** What can be trained on in a page: a made-up shop, or files of the reader's, which stay in the page. */
 
-import { usersOf } from "../../../data/click_log.ts";
-import { attainable, makeShop } from "../../../data/demo_shop.ts";
+import { makeShop } from "../../../data/demo_shop.ts";
 import { differenceOf } from "../../../data/feature_meaning.ts";
 import type { ItemsShape } from "../../../data/item_catalogue.ts";
 import { dataSizes, type LogSource, MemoryLog } from "../../../data/log_source.ts";
 import { type Features, parseManifest, type Places } from "../../../data/manifest.ts";
 import { shopNamed, shopNames, type ShopTruth } from "../../../data/shops.ts";
-import { Baselines, baselineTitles } from "../../../figures/baselines/baselines.ts";
 import { fitSource } from "../../../model/item_features.ts";
 import type { SnapshotInfo } from "../../../run/snapshot/snapshot.ts";
+import { shownBaselines, type TestedData, TestedUsers } from "../../../run/tested_users.ts";
 import { UserError } from "../../../user_error.ts";
 import { whole } from "../../draw/text.ts";
 import { type LaterScript, loadScript } from "../later_script.ts";
@@ -120,21 +119,18 @@ export interface Level {
   readonly prec1: number;
 }
 
+/** What the figures of its users need. */
+export function testedData({ truth, features, ...data }: LabData): TestedData {
+  return { ...data, features, truth: truth?.utility };
+}
+
 /** On the validation users, whom the curves are of, too. */
-export function levelsOf({ source, truth, features, places }: LabData): Level[] {
-  const users = usersOf(source, "validation");
-  const levels: Level[] = [...Baselines.of(source, features?.tokens, undefined, places).test(users)].map((
-    [name, { details: { figures } }],
-  ) => ({
-    name: baselineTitles[name],
-    loss: figures.nll,
-    prec1: figures.prec1 ?? NaN,
-  }));
-  if (truth && source.log) {
-    const { nll, prec1 } = attainable(source.log, { utility: new Float64Array(truth.utility) }, users);
-    levels.push({ name: "best attainable", loss: nll, prec1 });
-  }
-  return levels;
+export function levelsOf(data: LabData): Level[] {
+  const results = TestedUsers.ofPart(testedData(data), "validation").results();
+  return shownBaselines.flatMap(([key, name]) => {
+    const found = results[key];
+    return found ? [{ name, loss: found.nll, prec1: found.prec1 }] : [];
+  });
 }
 
 /** @returns the same for the same log, of users, pages, clicks and features. Not made against forgery. */

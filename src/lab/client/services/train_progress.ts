@@ -7,7 +7,7 @@ import { testStage } from "../../../run/test_stage.ts";
 import { shownBaselines } from "../../../run/tested_users.ts";
 import { criteria, type Criterion } from "../../../train/best_records.ts";
 import type { StepResult, ValidationResult } from "../../../train/results.ts";
-import type { DataFacts, Level } from "./data.ts";
+import { type DataFacts, type Level, testedData } from "./data.ts";
 import type { SessionEvents, TrainSession } from "./session.ts";
 
 /** A stage, as the page shows it. */
@@ -111,18 +111,17 @@ export interface TestTable {
 
 /** Nothing may be in flight. The trainer keeps its weights. @param tell what is being done. */
 export async function testTable(
-  { stage, trainer, config, setting: { data: { source, features, truth } } }: TrainSession,
+  { stage, trainer, config, setting: { data } }: TrainSession,
   tell: (what: string) => void,
 ): Promise<TestTable> {
-  const data = { source, features, truth: truth?.utility };
-  const { test, baselines, verdict } = await testStage(stage, trainer, data, config, tell);
+  const { test, baselines, verdict } = await testStage(stage, trainer, testedData(data), config, tell);
   const simple = shownBaselines.flatMap(([key, name]) => {
     const found = baselines[key];
     return found ? [{ name, details: found.details }] : [];
   });
   const snapshots = test.map(({ snapshot, iteration, details }) => ({ name: snapshot, iteration, details }));
   return {
-    users: usersOf(source, "test").length,
+    users: usersOf(data.source, "test").length,
     rows: [...snapshots, ...simple].map(({ details: { figures, intervals }, ...of }) => (
       { ...of, figures, intervals }
     )),
