@@ -4,7 +4,7 @@
  */
 
 import { kernelName, kernelPath } from "../kernel_files.ts";
-import { type Mutation, mutationOf } from "./mutation.ts";
+import { drawn, type Mutation, mutationOf, mutationText } from "./mutation.ts";
 
 /** A text that stands in the file once, and what takes its place. A kernel has its name alone. */
 type Fault = readonly [file: string, find: string, replacement: string];
@@ -102,67 +102,73 @@ const FAULTS: readonly Fault[] = [
   ],
 ];
 
-/** Drawn ones that change nothing, by file and lines, each with the reason. */
-const HARMLESS: readonly (readonly [file: string, before: string, after: string, reason: string])[] = [
-  [
-    "slate_ratio.wgsl",
-    "for (var j = 0u; j < SLATE; j++) { found[j] = j; }",
-    "for (var j = 1u; j < SLATE; j++) { found[j] = j; }",
-    "it is 0 before",
-  ],
-  [
-    "recent_clicks.wgsl",
-    "var v2 = vec4f(-1.0);",
-    "var v2 = vec4f(-(2.0 * 1.0));",
-    "any number below 0 is no item",
-  ],
-  [
-    "lstm_forward_group.wgsl",
-    "for (var k = 0u; k < USERS; k++) {",
-    "for (var k = 0u; k <= USERS; k++) {",
-    "turns behind the longest history write nothing",
-  ],
-  [
-    "src/ops/op.ts",
-    "const places = Uint32Array.of(weights.stride, weights.at, second?.at ?? 0, bias?.at ?? 0);",
-    "const places = Uint32Array.of(weights.stride, weights.at, second?.at ?? 0, bias?.at ?? 1);",
-    "where there is no bias, nobody takes its place",
-  ],
-  [
-    "token_gradient.wgsl",
-    "if (i >= TOKENS * N4) { return; }",
-    "if (i > TOKENS * N4) { return; }",
-    "what is written behind the binding is dropped",
-  ],
-  [
-    "lstm_backward.wgsl",
-    "let e4 = select(e3, first_event(user + 4u), USERS > 3u);",
-    "let e4 = select(e3, first_event(user + 4u), USERS >= 3u);",
-    "it has one user or four",
-  ],
-  [
-    "pw_table_gradient.wgsl",
-    "return select(select(far, x + x * z * series, abs(x) < vec4f(0.625)), x, broken(x));",
-    "return select(select(far, x + x * z * series, abs(x) <= vec4f(0.625)), x, broken(x));",
-    "at the border one way is as good as the other",
-  ],
+/** Drawn ones that change nothing: a part of their {@link mutationText} that is not in the line as it stands, and the reason. */
+const HARMLESS: readonly (readonly [file: string, part: string, reason: string])[] = [
+  // How many, how large, how fast.
+  ["src/train/batch_trainer.ts", "size = Math.min(2,", "how many steps go at once touches no result"],
+  ["src/train/batch_trainer.ts", "GROUP_MS * ", "how many steps go at once touches no result"],
+  ["src/train/batch_trainer.ts", "Math.min(stepMs,", "how many steps go at once touches no result"],
+  ["src/train/training_log.ts", "WINDOW_EVENTS = 2 ** 21", "other memory"],
+  ["src/batch/batch_buffers.ts", "SLICE_BYTES = 9", "other memory"],
+  ["src/batch/batch_buffers.ts", "SLICE_BYTES = 8 * 2 ** 21", "other memory"],
+  ["src/ops/gradient_clip.ts", "5 * PARTS", "more room than is used"],
+  ["src/batch/plan.ts", "count >= this.#itemStamps", "a new list has no stamps either"],
+  ["src/tape/parameters.ts", ">= gpu.bindingBytes", "what just fits is read in windows as well as at once"],
+  ["lstm_forward.wgsl", "NONE) { continue; }  ->  (nothing)", "who clicked nothing stays as they are anyway"],
+  ["slate_value_backward.wgsl", "step.chunks + 1u) /", "other rows together, and the same sum"],
+  ["slate_value_backward.wgsl", "- 1u) * step.chunks", "other rows together, and the same sum"],
+  // Never reached, or never asked for.
+  ["src/ops/op.ts", "bias?.at ?? 1", "where there is no bias, nobody takes its place"],
+  ["src/train/evaluation.ts", "[event + 1] ?? 1", "each event has an end"],
+  ["src/ops/item_term.ts", "batch.rowSlot[r]) ?? 1", "each row has an item"],
+  ["src/ops/lstm.ts", "[, , , o = 1]", "each unit has four gates"],
+  ["src/ops/lstm.ts", "(tanhCell[j] ?? 1", "each unit has a cell"],
+  ["src/model/position_effect.ts", "return positions > 1 ? tape", "one place is refused"],
+  ["src/tape/parameters.ts", "offset * 4 > start", "a range of nothing has no windows"],
+  ["src/tape/tape.ts", "input.trainable) return;  ->  (nothing)", "what is not trained is not asked for it"],
+  ["src/ops/minimax.ts", "2 : 1,", "where nobody moves, nobody reads the gradient"],
+  ["slate_ratio.wgsl", "j = 1u; j < SLATE; j++) { found[j] = j", "it is 0 before"],
+  ["slate_ratio.wgsl", "j <= SLATE; j++) { found[j] = NONE", "whatever is set is none"],
+  ["top_slate.wgsl", "last_score = 1.0", "the first item is taken without it"],
+  ["top_slate.wgsl", "best_score = 1.0", "the first item is taken without it"],
   [
     "src/batch/device_tokens.ts",
-    "for (let id = 0; id < count; id++) tokenFirst[id + 1] = (tokenFirst[id + 1] ?? 0) + (tokenFirst[id] ?? 0);",
-    "for (let id = 1; id < count; id++) tokenFirst[id + 1] = (tokenFirst[id + 1] ?? 0) + (tokenFirst[id] ?? 0);",
+    "let id = 1; id < count; id++) tokenFirst",
     "nothing stands before the first",
   ],
-  [
-    "slate_value_backward.wgsl",
-    "let each = (rows + step.chunks - 1u) / step.chunks;",
-    "let each = (rows + step.chunks + 1u) / step.chunks;",
-    "other rows together, and the same sum",
-  ],
+  ["lstm_backward.wgsl", "user + 4u), USERS >= 3u", "it has one user or four"],
+  // The same result.
+  ["recent_clicks.wgsl", "v2 = vec4f(-(2.0 * 1.0))", "any number below 0 is no item"],
+  ["matmul_input_gradient_panel.wgsl", "vec4f((2.0 * 1.0)), load_input", "whether it is above 0 counts"],
+  ["matmul_input_gradient_panel.wgsl", "entry(p + 9u)", "entries are vectors of four"],
+  ["embedding_gradient.wgsl", "if (ITEMS > 1u)", "a batch shows the one item that there is"],
+  ["first_layer_backward.wgsl", "if (ITEMS > 1u)", "a batch shows the one item that there is"],
+  ["pw_table_gradient.wgsl", "abs(x) <= vec4f(0.625)", "at the border one way is as good as the other"],
+  ["src/model/choice.ts", "let most = 1", "what is taken out of a sum of exponentials is put back"],
+  // Written where nobody reads, or behind the binding, where it is dropped.
+  ["lstm_forward_group.wgsl", "k <= USERS", "turns behind the longest history write nothing"],
+  ["first_layer_forward.wgsl", "|| column + 2u < N4) { z2 +=", "what is read too much is not stored"],
+  ["pw_table_backward.wgsl", "e - 1u < end && lag1", "behind the end stands the last event again"],
+  ["token_gradient.wgsl", "i > TOKENS", "what is written behind the binding is dropped"],
+  ["matmul_input_gradient_rows.wgsl", "m > step.size[M]", "nobody reads behind the last row"],
+  ["lstm_step.wgsl", "H4) { return; }  ->  (nothing)", "nobody reads behind the last user"],
 ];
 
 /** Why nothing can notice a mutation; undefined for all others. */
-export function harmless({ file, before, after }: Mutation): string | undefined {
-  return HARMLESS.find((one) => pathOf(one[0]) === file && one[1] === before && one[2] === after)?.[3];
+export function harmless(mutation: Mutation): string | undefined {
+  return HARMLESS.find((entry) => fits(entry, mutation))?.[2];
+}
+
+/** The harmless ones that are none of those that operators make, or more than one. */
+export function misnamed(): string[] {
+  const made = drawn(1, Infinity, [...new Set(HARMLESS.map(([name]) => pathOf(name)))]);
+  return HARMLESS.filter((entry) => made.filter((one) => fits(entry, one)).length !== 1)
+    .map((entry) => entry.join(": "));
+}
+
+function fits([name, part]: typeof HARMLESS[number], mutation: Mutation): boolean {
+  return mutationText(mutation).includes(part) && !mutation.before.includes(part) &&
+    pathOf(name) === mutation.file;
 }
 
 /** @throws Error unless the text of each stands in its file once. */

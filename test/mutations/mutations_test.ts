@@ -1,7 +1,7 @@
 /** What `deno task test:special mutations` is made of, without running it. */
 
 import assert from "node:assert/strict";
-import { byHand } from "./by_hand.ts";
+import { byHand, misnamed } from "./by_hand.ts";
 import { drawn, drawnFiles, mutated, mutationText } from "./mutation.ts";
 import { testsOf } from "./noticed_by.ts";
 import { operators } from "./operators.ts";
@@ -86,4 +86,8 @@ Deno.test("tests: every kernel, and every file of what is drawn or mutated by ha
 
 Deno.test("by hand: the text of each fault stands in its file once", () => {
   assert.ok(byHand().length >= 40);
+});
+
+Deno.test("harmless: each is one of those that operators make", () => {
+  assert.deepEqual(misnamed(), []);
 });
