@@ -60,8 +60,8 @@ const values: [option: string, expected: string, values: string[]][] = [
   ["--eta", "Expected a number above 0 and at most 1000", ["", "1001"]],
   ["--weight-decay", "Expected a number from 0 to 1000", ["", "-0.1"]],
   ["--item-dropout", "Expected a number from 0 to 0.99", ["", "1"]],
-  ["--utility-penalty", "Expected a number from 0 to 1000", [""]],
   ["--generator-learning-rate", "Expected a number above 0 and at most 10", [""]],
+  ["--utility-penalty", "Expected a number from 0 to 1000", [""]],
   ["--reward-steps", "Expected a whole number in 0..32", ["33"]],
   ["--dims", "Expected 1 to 8 sizes of 1..4096 joined by hyphens", [
     "",

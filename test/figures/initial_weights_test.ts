@@ -111,6 +111,7 @@ Deno.test("weight decay takes kernels and tables, and nothing else; the wide par
     for (const config of models) {
       for (const { name, decays = false, rows, initial } of modelParameters(items, config)) {
         assert.equal(decays, /kernel|table/.test(name), name);
+        assert.ok(rows > 0, name);
         if (name === HISTORY.weights) assert.equal(initial(randomStream(1)), 1 / rows);
       }
     }

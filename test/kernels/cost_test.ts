@@ -15,6 +15,7 @@ import { Arena } from "../../src/gpu/arena.ts";
 import type { AdapterKind } from "../../src/gpu/kernel_shapes.ts";
 import type { Cost, DispatchSpec } from "../../src/gpu/program.ts";
 import { AdamState } from "../../src/ops/adam.ts";
+import { addDispatch } from "../../src/ops/gradient_sum.ts";
 import { defaultPolicyTraining } from "../../src/policy/learning/config.ts";
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
 import { pageReward } from "../../src/policy/learning/q_loss.ts";
@@ -39,7 +40,13 @@ import {
   rowDotOf,
   rowDotOfLayer,
 } from "../../src/selftest/ops/layer_recipes.ts";
-import { choiceOf, exactMinimaxOf, minimaxOf } from "../../src/selftest/ops/loss_recipes.ts";
+import {
+  choiceOf,
+  choiceOfLayer,
+  exactMinimaxOf,
+  minimaxOf,
+  minimaxOfLayer,
+} from "../../src/selftest/ops/loss_recipes.ts";
 import {
   chunks,
   few,
@@ -110,15 +117,20 @@ for (const kind of ["cpu", "gpu"] as const) {
     }, kind);
   }
 }
-costCase("a layer that makes the next one's dots in two panels", rowDotOfLayer(7, 21)(few), {
-  "h forward": ({ rows }) => {
-    const [flops, bytes] = product(rows, 7, 21);
-    return [flops + 2 * rows * 21, bytes + 4 * rows * 2];
-  },
-  "u forward": ({ rows }) => [2 * rows, 4 * rows * 3],
+/** Of a layer of 7 x 21 that makes the next one's dots in two panels. */
+const dotsForward = ({ rows }: Counts): Pair => {
+  const [flops, bytes] = product(rows, 7, 21);
+  return [flops + 2 * rows * 21, bytes + 4 * rows * 2];
+};
+const dotsGradients: Expected = {
   "u gradients": ({ rows }) => [5 * rows * 21, 4 * rows * (2 * 24 + 1)],
   "h gradient of weights": ({ rows, chunks }) => product(rows, 7, 21, chunks),
   "h gradient of input": ({ rows }) => product(rows, 7, 21),
+};
+costCase("row_dot of dots in two panels", rowDotOfLayer(7, 21)(few), {
+  "h forward": dotsForward,
+  "u forward": ({ rows }) => [2 * rows, 4 * rows * 3],
+  ...dotsGradients,
 });
 for (const K of [1, 6, 64]) {
   costCase(`row_dot of ${K}`, rowDotOf(K)(few), {
@@ -130,6 +142,12 @@ for (const K of [1, 6, 64]) {
 const choice = ({ rows, events }: Counts): Pair => [20 * rows, 8 * rows + 32 * events];
 const choiceSum = ({ events }: Counts): Pair => [4 * events, 16 * events];
 costCase("choice_nll", choiceOf({})(few), { "loss forward and gradient": choice, "loss sum": choiceSum });
+costCase("choice_nll of dots in two panels", choiceOfLayer(7, 21)(few), {
+  "h forward": dotsForward,
+  "loss forward and gradient": (s) => plus([22 * s.rows, choice(s)[1]], 8 * s.rows),
+  "loss sum": choiceSum,
+  ...dotsGradients,
+});
 costCase("choice_nll with places", choiceOf({ place: true })(few), {
   "loss forward and gradient": choice,
   "loss gradient of place": ({ rows, events }) => [rows, 4 * rows + 8 * events * 3],
@@ -147,6 +165,12 @@ const gameSum = ({ events }: Counts): Pair => [8 * events, 32 * events];
 costCase("minimax", minimaxOf("reward")(few), {
   "game and gradient of the reward": ({ rows, events }) => [40 * rows, 12 * rows + 48 * events],
   "game sum": gameSum,
+});
+costCase("minimax of a layer of 7", minimaxOfLayer(7)(few), {
+  // It multiplies the layer's two vectors itself.
+  "game and gradient of the generator": ({ rows, events }) => [56 * rows, 44 * rows + 48 * events],
+  "game sum": gameSum,
+  "logits gradients": ({ rows }) => [5 * rows * 7, 4 * rows * (2 * 8 + 1)],
 });
 costCase("exact_minimax", exactMinimaxOf()(few), {
   // Every row is compared with every other of its page.
@@ -218,7 +242,7 @@ for (const N of [3, 16]) {
 
 for (const tanh of [false, true]) {
   const sigma = tanh ? "tanh" : "none";
-  const [m, n, F, N, I] = [6, 3, 5, 9, 70];
+  const [m, n, F, N, I] = [6, 5, 5, 9, 70];
   const items = few.log.items.count;
   costCase(`pw_state, ${sigma}`, pwStateOf(tanh, { columns: F, lags: m, weightings: n })(few), {
     "s forward": ({ events }) => [
@@ -339,6 +363,14 @@ Deno.test("cost: adam, a parameter and a partial sum at a time", () =>
     const arena = new Arena(gpu, "cost");
     const table = parameters.get("table");
     const view = arena.allocate("list", 1024);
+    const window = { offset: 0, size: 4 * length };
+    const part = { first: true, last: false };
+    assertCosts([addDispatch(adam, clickDimensions, view, window, part) as DispatchSpec], {
+      "add gradients of a part": ({ chunks }) => [
+        length + summed * chunks,
+        12 * length + 4 * summed * chunks,
+      ],
+    });
     const touched = new Map([[table, { count: "items" as const, list: view, gradient: view }]]);
     assertCosts(adam.dispatches({ dimensions: clickDimensions, touched }), {
       // The table goes by row; what is left are the summed parameters.

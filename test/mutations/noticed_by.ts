@@ -74,13 +74,15 @@ const ROWS: readonly Row[] = [
   [/^src\/ops\/(choice_nll|first_layer|item_term|mixed_product|row_dot)\.ts/, "ops/ops /^$1/"],
   [/^src\/ops\/(click_gather|matmul_kernels)/, "ops/linear"],
   [/^src\/ops\/(embedding|lstm_kernels)/, "ops/lstm", "ops/texture_layout"],
-  [/^src\/ops\/(loss|place_gradient)/, "ops/ops /choice_nll/", "ops/minimax"],
+  [/^src\/ops\/(loss|place_gradient)/, "ops/ops /choice_nll/", "ops/minimax", "drivers/calibration"],
   [/^src\/ops\/(activation|first_layer)/, "ops/ops /layer/", "train/iterations"],
   [/^src\/ops\/gradient_clip/, "policy/gradient_clip"],
   [/^src\/ops\/gradient_sum/, "train/cut_batches"],
   [/^src\/ops\/token_sum/, "ops/ops /^mixed_product/"],
   [/^src\/ops\/table_rows/, "ops/ops /^table_rows/", "train/table_windows"],
+  [/^src\/(ops\/shared_gradient|train\/ranks)/, "train/ranks"],
   [/^src\/ops\//, "kernels/cost", "drivers/matrix_memory", "ops/other_batches"],
+  [/^src\/tape\/parameters/, "train/table_windows"],
   [/^src\/tape\//, "ops/tape", "ops/adam", "kernels/cost", "ops/linear /^linear 3 -> /", "train/model"],
   [
     /^src\/batch\//,
@@ -110,7 +112,8 @@ const ROWS: readonly Row[] = [
     "train/adversarial",
   ],
   [/^src\/train\/config/, "bad_inputs/train /^options/", "bad_inputs/fuzz_options"],
-  [/^src\/train\/shards/, "train/log_on_disk"],
+  [/^src\/train\/(shards|training_log)/, "train/log_on_disk"],
+  [/^src\/train\/iteration_work/, "drivers/driver_threads a step's work"],
   [/^src\/train\/best_text/, "cli/adversarial_command"],
 
   // What stands on it, for the faults by hand.

@@ -119,7 +119,7 @@ for (const [name, b] of Object.entries({ one, few, many, chunks })) {
 }
 
 for (const [name, b] of Object.entries({ one, few, many, given, further, noClicks })) {
-  for (const [K, N] of b === few ? [[5, 3], [64, 84]] as const : [[5, 3]] as const) {
+  for (const [K, N] of b === few ? [[5, 3], [64, 64], [64, 84]] as const : [[5, 3]] as const) {
     Deno.test(`choice_nll: of a fused last layer of ${K} x ${N}, ${name}`, () =>
       checkOp(choiceOfLayer(K, N)(b), fusedShapes(K, N)));
   }

@@ -3,6 +3,8 @@
 import { checkScore } from "../../src/selftest/slates/slate_cases.ts";
 import { checkPick } from "../../src/selftest/slates/slate_pick_check.ts";
 import { checkRatio } from "../../src/selftest/slates/slate_ratio_check.ts";
+import { slateBench } from "../../src/selftest/slates/slate_bench.ts";
+import { bestSlate } from "../../src/policy/network/slate_ratio.ts";
 import { checkTest } from "../op_check.ts";
 
 for (const kind of ["cpu", "gpu"] as const) {
@@ -34,3 +36,17 @@ for (const slate of [1, 2, 3, 4]) {
     );
   }
 }
+
+checkTest("slate_ratio: of equal items the lowest are chosen", undefined, async (gpu, checks) => {
+  using bench = slateBench(gpu, { rows: 1, items: 4 }, checks);
+  const { arena, rows, upload } = bench;
+  const [slates, masked] = [arena.allocate("slates", 8), arena.allocate("masked", 4)];
+  const spec = bestSlate(rows, {
+    ...{ label: "ratio", slate: 2, eta: 1, worthOf: "utility", slates, worth: arena.allocate("worth", 4) },
+    utilities: upload("u", Float32Array.of(1, 1, 1, 2)),
+    masked: { view: masked, stride: 1 },
+  });
+  const reset = () => gpu.queue.writeBuffer(masked.buffer, masked.offset, Uint32Array.of(0xfffffff0));
+  const [shown] = await bench.run([spec], [slates], { reset });
+  checks.same(shown, [3, 0], { kernels: ["slate_ratio"], what: "the slate" });
+});

@@ -278,7 +278,7 @@ Deno.test("a reward that falls is told once on the way and once at the end; a sm
   assert.match(fallen.texts[0] ?? "", /was 0\.213 before its first step and is 0\.190 after iteration 200/);
   assert.match(fallen.verdict ?? "", /0\.136 after iteration 300.*--generator exact/);
   // It came back.
-  const back = told(4000, 0.5, 0.4, 0.5);
+  const back = told(400, 0.5, 0.42, 0.5);
   assert.deepEqual([back.texts.length, back.verdict], [1, undefined]);
   for (const quiet of [told(4000, 0.528, 0.511), told(60, 0.5, 0.44), told(9, NaN, NaN), told(9)]) {
     assert.deepEqual(quiet, { texts: [], verdict: undefined });

@@ -38,7 +38,7 @@ const larger: Record<string, ModelConfig> = {
 const rivals: Record<string, ModelConfig> = {
   "conditional logit with places": { ...noHistory, dims: [], positions: 4 },
   "wide alone, logistic": { ...noHistory, dims: [], wide: 6, loss: "logistic" },
-  "wide & deep with places": { ...noHistory, dims: [7, 5], wide: 3, positions: 3 },
+  "wide & deep with places": { ...noHistory, dims: [7, 5], wide: 1, positions: 3 },
 };
 
 /** CPU adapters have two places for matrices; what is special about the second is in matrix_memory_test.ts. */

@@ -55,9 +55,11 @@ const sparse = { ...every, adam: "row-sparse" } as const;
 const tokens = smallLog(5, { ...SIZE, width: WIDTH, tokens: 7 });
 const given = smallLog(24, { ...SIZE, width: 0, given: 0.4 });
 const oneHot = logs["one-hot"];
+/** Of whose batches a share has more rows than a chunk of partial sums. */
+const long = smallLog(21, { ...SIZE, maxEvents: 12, maxPage: 14, width: WIDTH });
 
 const cases: Record<string, Make> = {
-  "dense features": (gpu, together) => shannon(gpu, logs.dense, small, every, { together }),
+  "dense features, several chunks": (gpu, together) => shannon(gpu, long, small, every, { together }),
   "PW, weight decay": (gpu, together) =>
     shannon(gpu, oneHot, { ...smallPw, dims: [6] }, { ...every, weightDecay: 1 }, { together }),
   "row-sparse": (gpu, together) => shannon(gpu, oneHot, small, sparse, { together }),
