@@ -36,7 +36,7 @@ const ROWS: readonly Row[] = [
   [/^kernels\/lstm_(for|back)ward/, "ops/lstm", "drivers/panel_rungs"],
   [/^kernels\/embedding_gradient/, "ops/lstm /table/", "ops/ops /^mixed_product/"],
   [/^kernels\/pw_state_/, "ops/pw /^pw_state/"],
-  [/^kernels\/pw_(?!state)/, "ops/pw /^pw_table/"],
+  [/^kernels\/pw_(?!state)/, "ops/pw /pw_table/"],
   [/^kernels\/(pw_window|pw_(table|state)_forward)/, "simulate/simulate_users /PW/"],
   [/^kernels\/batch_(?!norm)/, "train/batch", "train/given_events"],
   [/^kernels\/token_/, "ops/ops /^mixed_product/"],

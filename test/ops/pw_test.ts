@@ -82,15 +82,16 @@ interface Value extends ParameterSpec {
   readonly value: (row: number, column: number) => number;
 }
 
-/** Output and gradients by name of what is built over a batch of a log, for a fixed gradient of the output. */
+/**
+ * What is built over a batch of a log, for a fixed gradient of the output: its output, gradients by name, and what every
+ * event and lag adds to those of the weights.
+ */
 async function evaluate(
   gpu: Gpu,
   b: Batch,
   values: readonly Value[],
   build: (tape: ClickTape) => Tensor,
-): Promise<
-  { output: Float32Array; gradients: Weights }
-> {
+): Promise<{ output: Float32Array; gradients: Weights; products: Float32Array }> {
   const capacity = batchCapacity(b.log, b.users, b.users.length);
   const arena = new Arena(gpu, "test");
   const log = new DeviceLog(gpu, b.log);
@@ -124,7 +125,9 @@ async function evaluate(
     writeMemory(gpu.queue, view, padRows(given, sizes.events, output.columns, 1));
     Commands.submit(gpu, "test", (commands) => program.encode(commands, sizes, plan.offset(0)));
     const found = await readFloats(gpu, output.view);
+    const { products } = specs.find(({ views }) => "products" in views)?.views ?? {};
     return {
+      products: await readFloats(gpu, products ?? assert.fail()),
       output: unpadRows(found, sizes.events, output.columns, 1),
       gradients: await parameters.read(parameters.gradient.buffer),
     };
@@ -145,7 +148,7 @@ function constant(tape: ClickTape, rows: number, columns: number, value: Value["
 
 const number = (row: number, column: number) => Math.fround(Math.sin(1 + 7 * row + column));
 
-Deno.test("weights of 1 at the first lag, 0 elsewhere: the last click's features or row of the table, exactly", () =>
+Deno.test("pw_state and pw_table: weights of 1 at the first lag, 0 elsewhere: the last click's features or row of the table, exactly", () =>
   withGpu(undefined, async (gpu) => {
     const I = long.log.items.count;
     const weights: Value = { name: "w", rows: 5, columns: 1, value: (lag) => (lag === 0 ? 1 : 0) };
@@ -168,6 +171,13 @@ Deno.test("weights of 1 at the first lag, 0 elsewhere: the last click's features
     );
     assert.deepEqual(Array.from(dense.output), expected);
     assert.deepEqual(Array.from(oneHot.output), expected);
+    // A vector for each of five lags; those without a click are not written.
+    for (const { products } of [dense, oneHot]) {
+      referenceBatch(long.log, long.users).history.forEach(({ clicks }, e) => {
+        const unwritten = products.subarray(20 * e + 4 * Math.min(clicks, 5), 20 * (e + 1));
+        assert.ok(unwritten.every((x) => x === 0), `event ${e}`);
+      });
+    }
   }));
 
 /** The two ways to the first layer over one-hot features: a table, and the whole state with a dense layer. */
