@@ -47,13 +47,8 @@ export function fitCounts(source: LogSource, tables: CountTables, options: Logit
   const F = options.dense ? denseWidth(source) : 0;
   const P = Math.max(0, options.places - 1);
   const columns = C + F + 1 + P;
-  const pages = sampleOf(source, tables, options.seed, { C, F, columns });
+  const pages = sampleOf(source, tables, options.seed, { C, F, P, columns });
   const { mean, scaled } = standardise(pages, C + F);
-  pages.place.forEach((place, row) => {
-    const at = row * columns + C + F;
-    pages.x[at] = 1;
-    if (Math.min(place, P) > 0) pages.x[at + Math.min(place, P)] = 1;
-  });
   const penalty = RIDGE * pages.chosen.length;
   const w = fitLogit(
     pages,
@@ -110,58 +105,46 @@ function denseReader(source: LogSource, log: Clicks): (item: number) => Float32A
   return (item) => values.subarray(placeOf(item) * width, (placeOf(item) + 1) * width);
 }
 
-/** Choices, with the place of each row on its page. */
-type Sample = LogitChoices & { readonly place: readonly number[] };
-
-/** Choices of train users, drawn by the seed: as many as a fit takes in its time. Counts and dense features stand first in a row. */
+/**
+ * Choices of train users, drawn by the seed: as many as a fit takes in its time. A row has C counts, F dense features, 1 for the
+ * bias, and P for its place on the page.
+ */
 function sampleOf(
   source: LogSource,
   tables: CountTables,
   seed: number,
-  { C, F, columns }: { C: number; F: number; columns: number },
-): Sample {
-  const sample = usersOfSample(source, columns, seed);
-  const displayed = sample.reduce(
-    (sum, user) => sum + source.userRows[user + 1]! - source.userRows[user]!,
-    1,
-  );
-  let [x, rows] = [new Float64Array(columns * displayed), 0];
-  const [start, place, chosen, hasNone]: [number[], number[], number[], boolean[]] = [[0], [], [], []];
-  for (const { log, users } of walk(source, sample)) {
+  { C, F, P, columns }: { C: number; F: number; P: number; columns: number },
+): LogitChoices {
+  const [x, start, chosen, hasNone]: [number[], number[], number[], boolean[]] = [[], [0], [], []];
+  const placed = Array.from({ length: P + 1 }, (_, place) => {
+    return Array.from({ length: P + 1 }, (_, k) => k === 0 || k === place ? 1 : 0);
+  });
+  for (const { log, users } of walk(source, usersOfSample(source, columns, seed))) {
     const counts = countsIn(log, users, tables, tables.config.latest);
     const dense = F > 0 ? denseReader(source, log) : undefined;
     let row = 0;
     for (const user of users) {
       for (let e = log.userEvents[user]!; e < log.userEvents[user + 1]!; e++) {
         const [first, end] = [log.eventRows[e]!, log.eventRows[e + 1]!];
-        const clicks = log.eventGiven?.[e] ? [] : clickedRows(log, e);
+        const clicks = clickedRows(log, e);
         const choices = log.eventGiven?.[e] ? 0 : Math.max(1, clicks.length);
         for (let j = 0; j < choices; j++) {
           chosen.push(-1);
           hasNone.push(j === 0);
           for (let r = first; r < end; r++) {
             if (clicks.indexOf(r) >= 0 && clicks.indexOf(r) < j) continue; // clicked before
-            if (r === clicks[j]) chosen[chosen.length - 1] = rows;
-            if (x.length === rows * columns) x = twiceAsLong(x); // further clicks of a page
+            if (r === clicks[j]) chosen[chosen.length - 1] = x.length / columns;
             const at = C * (row + r - first);
-            for (let k = 0; k < C; k++) x[rows * columns + k] = counts[at + k]!;
-            if (dense) x.set(dense(log.rowItem[r]!), rows * columns + C);
-            place.push(r - first);
-            rows++;
+            const known = dense?.(log.rowItem[r]!) ?? [];
+            x.push(...counts.subarray(at, at + C), ...known, ...placed[Math.min(r - first, P)]!);
           }
-          start.push(rows);
+          start.push(x.length / columns);
         }
         row += end - first;
       }
     }
   }
-  return { x: x.subarray(0, rows * columns), columns, start, place, chosen, hasNone };
-}
-
-function twiceAsLong(x: Float64Array): Float64Array<ArrayBuffer> {
-  const longer = new Float64Array(2 * x.length);
-  longer.set(x);
-  return longer;
+  return { x: new Float64Array(x), columns, start, chosen, hasNone };
 }
 
 function usersOfSample(source: LogSource, columns: number, seed: number): number[] {
@@ -181,20 +164,23 @@ function usersOfSample(source: LogSource, columns: number, seed: number): number
 }
 
 /** Standardises the first columns of the pages. @returns their means, and 1 / their standard deviations. */
-function standardise({ x, columns }: LogitChoices, standardised: number) {
+function standardise({ x, columns }: LogitChoices, count: number) {
   const rows = Math.max(1, x.length / columns);
-  const [mean, variance] = [new Float64Array(standardised), new Float64Array(standardised)];
+  const [mean, variance] = [new Float64Array(count), new Float64Array(count)];
   for (let at = 0; at < x.length; at += columns) {
-    for (let k = 0; k < standardised; k++) mean[k]! += x[at + k]! / rows;
+    for (let k = 0; k < count; k++) mean[k]! += x[at + k]! / rows;
   }
   // About the mean: the mean square less its square would leave rounding alone where all are the same, 1e-6 and more.
   for (let at = 0; at < x.length; at += columns) {
-    for (let k = 0; k < standardised; k++) variance[k]! += (x[at + k]! - mean[k]!) ** 2 / rows;
+    for (let k = 0; k < count; k++) {
+      x[at + k]! -= mean[k]!;
+      variance[k]! += x[at + k]! ** 2 / rows;
+    }
   }
   // A column that is the same everywhere says nothing.
   const scaled = variance.map((variance) => variance > 1e-12 ? 1 / Math.sqrt(variance) : 0);
   for (let at = 0; at < x.length; at += columns) {
-    for (let k = 0; k < standardised; k++) x[at + k] = (x[at + k]! - mean[k]!) * scaled[k]!;
+    for (let k = 0; k < count; k++) x[at + k]! *= scaled[k]!;
   }
   return { mean, scaled };
 }

@@ -46,42 +46,37 @@ export function fitLogit(choices: LogitChoices, ridge: ArrayLike<number>): Float
 interface Point {
   readonly w: Float64Array<ArrayBuffer>;
   readonly loss: number;
-  /** [rows] u = x w. */
-  readonly utilities: Float64Array;
-  /** [choices] log of the sum of exp(u), and of 1 where no click is among them. */
-  readonly logSums: Float64Array;
+  /** [rows] probabilities. */
+  readonly p: Float64Array;
 }
 
 function pointAt(choices: LogitChoices, w: Float64Array<ArrayBuffer>, ridge: ArrayLike<number>): Point {
   const { x, columns, start, chosen, hasNone } = choices;
-  const utilities = new Float64Array(x.length / columns);
-  for (let row = 0, at = 0; row < utilities.length; row++) {
-    let sum = 0;
-    for (let k = 0; k < columns; k++) sum += x[at++]! * w[k]!;
-    utilities[row] = sum;
+  /** First the utilities u = x w. */
+  const p = new Float64Array(x.length / columns);
+  for (let row = 0, at = 0; row < p.length; row++) {
+    for (let k = 0; k < columns; k++) p[row]! += x[at++]! * w[k]!;
   }
-  const logSums = new Float64Array(chosen.length);
   let loss = w.reduce((sum, value, k) => sum + ridge[k]! / 2 * value * value, 0);
   for (let k = 0; k < chosen.length; k++) {
-    loss += logSums[k] = logSumExp(utilities, start[k]!, start[k + 1]!, hasNone[k]);
-    if (chosen[k]! >= 0) loss -= utilities[chosen[k]!]!;
+    const sum = logSumExp(p, start[k]!, start[k + 1]!, hasNone[k]);
+    loss += sum;
+    if (chosen[k]! >= 0) loss -= p[chosen[k]!]!;
+    for (let row = start[k]!; row < start[k + 1]!; row++) p[row] = Math.exp(p[row]! - sum);
   }
-  return { w, loss, utilities, logSums };
+  return { w, loss, p };
 }
 
 /** Gradient by the inverse of the second derivatives: sum over rows of P x x', less that over pages of their means'. */
-function newtonStep(choices: LogitChoices, at: Point, ridge: ArrayLike<number>): Float64Array {
+function newtonStep(choices: LogitChoices, { w, p }: Point, ridge: ArrayLike<number>): Float64Array {
   const { x, columns: D, start, chosen } = choices;
-  const { w, utilities, logSums } = at;
   const gradient = w.map((value, k) => ridge[k]! * value);
   const hessian = new Float64Array(D * D);
   for (let k = 0; k < D; k++) hessian[k * D + k] = ridge[k]!;
-  const p = new Float64Array(utilities.length);
   const means = new Float64Array(D * chosen.length);
   for (let choice = 0; choice < chosen.length; choice++) {
     const [mean, click] = [choice * D, chosen[choice]!];
     for (let row = start[choice]!; row < start[choice + 1]!; row++) {
-      p[row] = Math.exp(utilities[row]! - logSums[choice]!);
       for (let k = 0; k < D; k++) means[mean + k]! += p[row]! * x[row * D + k]!;
     }
     for (let k = 0; k < D; k++) gradient[k]! += means[mean + k]! - (click < 0 ? 0 : x[click * D + k]!);
@@ -91,39 +86,26 @@ function newtonStep(choices: LogitChoices, at: Point, ridge: ArrayLike<number>):
   return solve(hessian, gradient);
 }
 
-/** The lower half of to += sum over rows of factor x x'. Four rows at once: what they are added to is read and written once. */
-function addSquares(to: Float64Array, x: Float64Array, factor: Float64Array): void {
+/** The lower half of to += sum over rows of p x x'. Two rows at once: what they are added to is read and written once. */
+function addSquares(to: Float64Array, x: Float64Array, p: Float64Array): void {
   const D = Math.sqrt(to.length);
-  const whole = factor.length - factor.length % 4;
-  for (let row = 0; row < whole; row += 4) {
+  for (let row = 0; row < p.length; row += 2) {
     const a = row * D;
-    const b = a + D;
-    const c = b + D;
-    const d = c + D;
+    // Behind an odd last row it stands for another, times 0.
+    const b = row + 1 < p.length ? a + D : a;
+    const [pa = 0, pb = 0] = p.subarray(row, row + 2);
     for (let k = 0; k < D; k++) {
-      const fa = factor[row]! * x[a + k]!;
-      const fb = factor[row + 1]! * x[b + k]!;
-      const fc = factor[row + 2]! * x[c + k]!;
-      const fd = factor[row + 3]! * x[d + k]!;
-      if (fa === 0 && fb === 0 && fc === 0 && fd === 0) continue; // of places, and of words that few items have
-      const at = k * D;
-      for (let j = 0; j <= k; j++) {
-        to[at + j] = to[at + j]! + fa * x[a + j]! + fb * x[b + j]! + fc * x[c + j]! + fd * x[d + j]!;
-      }
-    }
-  }
-  for (let row = whole; row < factor.length; row++) {
-    for (let k = 0; k < D; k++) {
-      for (let j = 0; j <= k; j++) to[k * D + j]! += factor[row]! * x[row * D + k]! * x[row * D + j]!;
+      const fa = pa * x[a + k]!;
+      const fb = pb * x[b + k]!;
+      if (!fa && !fb) continue; // of places, and of words that few items have
+      for (let j = 0; j <= k; j++) to[k * D + j]! += fa * x[a + j]! + fb * x[b + j]!;
     }
   }
 }
 
-/** A x = b for a positive definite matrix, of which the lower half is read, by Cholesky's decomposition. */
-function solve(matrix: Float64Array, b: Float64Array): Float64Array {
-  const D = b.length;
-  const lower = matrix.slice();
-  const x = b.slice();
+/** A x = b for a positive definite matrix, whose lower half is used up, by Cholesky's decomposition. @param x first b */
+function solve(lower: Float64Array, x: Float64Array): Float64Array {
+  const D = x.length;
   for (let k = 0; k < D; k++) {
     for (let j = 0; j <= k; j++) {
       let sum = lower[k * D + j]!;
