@@ -63,11 +63,11 @@ export async function checkScore(gpu: Gpu, checks: Checks, sizes: ScoreSizes): P
   const best = arena.allocate("best", 8 * panels * R);
   const scores = arena.allocate("scores", 4 * PANEL * panels * R);
   const place = uploadPlace(arena, "score", {
-    ...{ items, maskStride: R, tableStride4: units / 4, scoresStride4: 8 * panels },
+    ...{ items, maskStride: R, tableStride4: units / 4 + 1, tableAt4: 1, scoresStride4: 8 * panels },
   });
   const views = {
     base: textured("base", base),
-    table: upload("table", table),
+    table: upload("table", behindOthers(table, units)),
     weights: upload("weights", weights),
     place,
   };
@@ -150,3 +150,12 @@ export const slateCases: readonly Checking[] = [
   },
   { name: "slates: what networks see of users", check: (gpu, checks) => checkInput(gpu, checks, 3) },
 ];
+
+/** Rows of so many numbers, each behind four that are another's. */
+function behindOthers(table: Float32Array, units: number): Float32Array<ArrayBuffer> {
+  const wide = new Float32Array(table.length / units * (units + 4)).fill(7);
+  for (let at = 0; at < table.length; at += units) {
+    wide.set(table.subarray(at, at + units), at / units * (units + 4) + 4);
+  }
+  return wide;
+}
