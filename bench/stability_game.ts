@@ -1,6 +1,6 @@
 /** The settings of the adversarial stage that are compared, and what becomes of its two players in one. */
 
-import { type ClickLog, usersOf } from "../src/data/click_log.ts";
+import type { ClickLog } from "../src/data/click_log.ts";
 import { MemoryLog } from "../src/data/log_source.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { defaultModel } from "../src/model/config.ts";
@@ -65,7 +65,7 @@ export interface Field {
 /** Validation users, on whom the reward's ranking is compared with the truth. @param truth utility of each displayed item */
 export function rankingOf(log: ClickLog, truth: Float64Array): TestedUsers {
   const source = new MemoryLog(log);
-  return TestedUsers.of({ source, features: undefined, truth }, usersOf(source, "validation"));
+  return TestedUsers.ofPart({ source, features: undefined, places: undefined, truth }, "validation");
 }
 
 /** The best-prec@1 weights of the Shannon stage. */

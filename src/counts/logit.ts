@@ -42,7 +42,7 @@ export function fitLogit(choices: LogitChoices, ridge: ArrayLike<number>): Float
   return best.w;
 }
 
-/** Weights, and what follows from them. */
+/** Weights, and what follows from them; the loss is with the penalty. */
 interface Point {
   readonly w: Float64Array<ArrayBuffer>;
   readonly loss: number;
@@ -52,7 +52,7 @@ interface Point {
 
 function pointAt(choices: LogitChoices, w: Float64Array<ArrayBuffer>, ridge: ArrayLike<number>): Point {
   const { x, columns, start, chosen, hasNone } = choices;
-  /** First the utilities u = x w. */
+  // First the utilities u = x w.
   const p = new Float64Array(x.length / columns);
   for (let row = 0, at = 0; row < p.length; row++) {
     for (let k = 0; k < columns; k++) p[row]! += x[at++]! * w[k]!;

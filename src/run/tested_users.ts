@@ -63,7 +63,7 @@ interface TestedModel<F extends StageFigures> {
 /** What of a data set its users' figures need. */
 export type TestedData = Pick<Dataset, "source" | "features" | "places" | "truth">;
 
-/** What was counted on a log, and tested on a part of its users: its runs, their stages and the lab's curves share it. */
+/** Of a log, whose features and places are always the same: its runs, their stages and the lab's curves share it. */
 interface Known {
   readonly counted: Baselines;
   readonly parts: Map<Split, TestedUsers>;
@@ -79,7 +79,7 @@ export class TestedUsers {
     private readonly baselines: ReadonlyMap<string, TestedBaseline>,
   ) {}
 
-  /** The users of a part, tested once. */
+  /** The users of a part: tested once a log. */
   static ofPart(data: TestedData, part: Split, onProgress?: OnProgress): TestedUsers {
     const { parts } = known(data, onProgress);
     const tested = parts.get(part) ?? TestedUsers.of(data, usersOf(data.source, part), onProgress);
@@ -87,7 +87,7 @@ export class TestedUsers {
     return tested;
   }
 
-  /** Counts the baselines on the data set's train users, and tests them on these. @param users ascending. */
+  /** Tests the baselines, which are counted once on a log's train users, on these. @param users ascending. */
   static of(data: TestedData, users: Uint32Array, onProgress?: OnProgress): TestedUsers {
     const { counted } = known(data, onProgress);
     const baselines = new Map<string, TestedBaseline>(counted.test(users, onProgress));

@@ -3,26 +3,20 @@
 import assert from "node:assert/strict";
 import { keyOf } from "../../src/data/philox.ts";
 import { Arena } from "../../src/gpu/arena.ts";
-import { Commands } from "../../src/gpu/commands.ts";
-import { Program } from "../../src/gpu/program.ts";
-import { readFloats, readViews } from "../../src/gpu/readback.ts";
-import { StepHeaders } from "../../src/gpu/step.ts";
-import { episodesFor, Replay, type ReplayState } from "../../src/policy/learning/replay.ts";
+import { readViews } from "../../src/gpu/readback.ts";
+import { episodesFor, type ReplayState } from "../../src/policy/learning/replay.ts";
 import { range } from "../../src/selftest/harness.ts";
 import {
   checkReplay,
-  dimensions,
   episodeOf,
   ITEMS,
   PAGES,
   pagesSeen,
   replayBench,
-  type Rows,
   SEED,
   SLATE,
   USERS,
 } from "../../src/selftest/slates/replay_cases.ts";
-import { plain } from "../../src/simulate/users.ts";
 import { chanceOf } from "../chi_square.ts";
 import { checkTest, withGpu } from "../op_check.ts";
 
@@ -34,34 +28,6 @@ for (const repeats of [false, true]) {
     (gpu, checks) => checkReplay(gpu, checks, repeats),
   );
 }
-
-Deno.test("replay: a state of several vectors stands whole, page by page", () =>
-  withGpu(undefined, async (gpu) => {
-    using arena = new Arena(gpu, "replay test");
-    const [users, stride] = [3, 8];
-    const replay = new Replay(arena, { users, pages: 1, slate: 1, stateStride: stride, episodes: 2 });
-    const words = arena.upload("anything", new Uint32Array(16));
-    const values = (from: number) => Float32Array.from({ length: users * stride }, (_, k) => from + k);
-    const [before, after] = [values(1), values(101)];
-    const [begin, page] = [before, after].map((values) => ({
-      state: plain("state", users, stride, stride, arena.upload("state", values)),
-      ...{ slates: words, outcomes: words, alive: words },
-    }));
-    const headers = new StepHeaders(arena, dimensions, 1);
-    const batch = { sizes: { rows: users }, counted: 1, first: 0 };
-    headers.put(0, batch, {
-      slot: 0,
-      learningRate: 0,
-      iteration: 0,
-      page: { page: 0, episode: 1, firstUser: 0 },
-    });
-    headers.upload(0, 1);
-    const specs = [...replay.begin(begin!), ...replay.remember(page!)];
-    const program = await Program.record<Rows>(gpu, "remember", headers.buffer, specs);
-    Commands.submit(gpu, "remember", (commands) => program.encode(commands, batch.sizes, 0));
-    const states = await readFloats(gpu, replay.states);
-    assert.deepEqual([...states.subarray(2 * users * stride)], [...before, ...after]);
-  }));
 
 const RING = 4;
 

@@ -73,7 +73,7 @@ export interface Dataset {
   /** What the features of its items mean, where it says so: of a prepared data set. */
   readonly features: Features | undefined;
   /** Whether the items of its pages are in the order in which they were shown, where that is known. */
-  readonly places?: Places;
+  readonly places: Places | undefined;
   /** What its manifest warns of; of users who were dealt out anew, nobody knows. */
   readonly warnings?: readonly string[];
   /** [R] the true utility of every row, where it is known: of a log in memory. */
@@ -197,7 +197,7 @@ function isFolder(path: string): boolean {
 
 /** A data set whose truth is not known. @param config what a run records of it, to open it again. */
 export function datasetOf(source: LogSource, config: DataConfig): Dataset {
-  return { config, source, features: undefined, truth: undefined };
+  return { config, source, features: undefined, places: undefined, truth: undefined };
 }
 
 /** A set whose items are known by their features alone. @throws UserError for one without item ids, or without features. */

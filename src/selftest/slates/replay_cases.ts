@@ -24,9 +24,9 @@ const BATCH = 128;
 export const SEED = 12345;
 const ITERATION = 7;
 
-export const [USERS, PAGES, SLATE, ITEMS, STRIDE, EPISODES] = [70, 3, 2, 45, 4, 2];
+export const [USERS, PAGES, SLATE, ITEMS, STRIDE, EPISODES] = [70, 3, 2, 45, 8, 2];
 /** Of a state, without padding: the column behind them is how far the episode is. */
-const COLUMNS = 3;
+const COLUMNS = STRIDE - 1;
 
 /** What users have clicked before an episode: each draws one. */
 const START: StartOptions = [[], [44, 3, 40], [31, 32]];

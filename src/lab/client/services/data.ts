@@ -31,9 +31,9 @@ export interface LabData {
   readonly kind: "demo" | "paper" | "prepared";
   readonly source: LogSource;
   /** What the features of its items mean, where the data say it. */
-  readonly features?: Features;
+  readonly features: Features | undefined;
   /** Whether the items of its pages are in the order in which they were shown, where that is known. */
-  readonly places?: Places;
+  readonly places: Places | undefined;
   /** [R] the true utility of every row, and why users click; of a made-up shop. */
   readonly truth: { readonly utility: Float64Array; readonly shop: ShopTruth } | undefined;
 }
@@ -57,7 +57,8 @@ export async function openLabData(choice: DataChoice, tell: Tell): Promise<LabDa
   const shop = shopNamed(choice.name);
   if (!shop) throw new UserError(`Expected a made-up shop (${shopNames}), got ${choice.name}.`);
   const { log, truth } = makeShop(shop, { items: choice.seed, users: choice.seed });
-  return { kind: "demo", source: new MemoryLog(log), truth: { utility: truth.utility, shop } };
+  const known = { features: undefined, places: undefined, truth: { utility: truth.utility, shop } };
+  return { kind: "demo", source: new MemoryLog(log), ...known };
 }
 
 async function openFiles(
@@ -66,8 +67,8 @@ async function openFiles(
 ): Promise<LabData> {
   tell("Loading what reads files");
   const { readOwn } = await loadScript<typeof import("../reader.ts")>(script);
-  const { log, ...about } = await readOwn(files, { tell, parseManifest });
-  return { ...about, source: new MemoryLog(log), truth: undefined };
+  const { log, kind, features, places } = await readOwn(files, { tell, parseManifest });
+  return { kind, source: new MemoryLog(log), features, places, truth: undefined };
 }
 
 export function factsOf({ source }: LabData): DataFacts {
@@ -120,8 +121,8 @@ export interface Level {
 }
 
 /** What the figures of its users need. */
-export function testedData({ truth, features, ...data }: LabData): TestedData {
-  return { ...data, features, truth: truth?.utility };
+export function testedData({ source, features, places, truth }: LabData): TestedData {
+  return { source, features, places, truth: truth?.utility };
 }
 
 /** On the validation users, whom the curves are of, too. */
