@@ -20,6 +20,25 @@ Deno.test("two threads a core, none for small steps or with one core, and what t
   assert.equal(threadsFor(2, "3", 1e6), "3");
 });
 
+Deno.test("what the driver is told is gone when it has read it, and what the user says stays", async () => {
+  // In a process of its own, as others here read the environment.
+  const script = `
+    import { setDriverThreads } from "${import.meta.resolve("../../src/gpu/host/driver_threads.ts")}";
+    const found = () => Deno.env.get("LP_NUM_THREADS");
+    const seen = [];
+    Deno.env.delete("LP_NUM_THREADS");
+    Deno.env.set("CLICKGAN_CORES", "3");
+    for (const own of [undefined, "5"]) {
+      if (own) Deno.env.set("LP_NUM_THREADS", own);
+      { using threads = setDriverThreads(1e12); seen.push(found()); }
+      seen.push(found());
+    }
+    console.log(seen.join());`;
+  const args = ["eval", "--no-check", script];
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args, stderr: "inherit" }).output();
+  assert.equal(new TextDecoder().decode(stdout), "6,,5,5\n");
+});
+
 Deno.test("the bits of a training depend neither on the driver's threads nor on how it compiles", () =>
   withSmallLog(async (folder, data) => {
     // The tests run without threads, on shaders that the driver did not optimise, four numbers wide.

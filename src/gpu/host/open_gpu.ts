@@ -17,6 +17,6 @@ const INSTALL = "Run `deno task setup`: it installs a software Vulkan driver or 
  * @throws UserError when there is no adapter, or one whose limits are too low.
  */
 export async function openGpu({ stepFlops, ...options }: OpenGpuOptions = {}): Promise<Gpu> {
-  setDriverThreads(stepFlops);
+  using _threads = setDriverThreads(stepFlops);
   return await openDevice({ withoutAdapter: INSTALL, ...options });
 }

@@ -50,7 +50,7 @@ export async function refit(
     model: { ...model, counts: counts && countsConfigFor(data.source, data.features?.tokens ?? []) },
   };
   expectPlaces(path, { ...data, kind: data.config.kind }, trained.model);
-  return await withGpu(data, trained, async (gpu) => {
+  return await withGpu(data, [trained], async (gpu) => {
     if (saved) await compareMachine(gpu, saved);
     const sizes = { model: trained.model, users: training.batchSize };
     const shapes = saved?.shapes ?? await shapesFor(undefined, gpu, data.source, sizes, say);

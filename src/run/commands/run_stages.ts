@@ -148,13 +148,14 @@ function spentText({ size, share, seconds, calls, bytes }: NonNullable<RunResult
     `(${seconds.toFixed(1)} s, ${thousands(calls)} calls, ${megabytes} MB from each).`;
 }
 
-/** Opens the adapter, says what there is to work on, and closes it in the end. @param trained if it is one thing. */
+/** Opens the adapter, says what there is to work on, and closes it in the end. @param trained on it, one after another. */
 export async function withGpu<T>(
   data: Dataset,
-  trained: Trained | undefined,
+  trained: readonly Trained[],
   use: (gpu: Gpu) => Promise<T>,
 ): Promise<T> {
-  using gpu = await openGpu({ stepFlops: trained && iterationFlops(data.source, trained) });
+  const stepFlops = Math.max(...trained.map((one) => iterationFlops(data.source, one)));
+  using gpu = await openGpu({ stepFlops });
   describe(gpu, data);
   const result = await use(gpu);
   gpu.check();

@@ -75,7 +75,7 @@ async function begin({ options, given, stop, ranks }: Asked): Promise<number> {
   expectPlaces(options.data, { ...data, kind: data.config.kind }, trained.model);
   init?.snapshot.checkShapes(modelParameters(data.source.items.shape, trained.model));
   if (own) expectTrainable(own, trained, data.source);
-  return await withGpu(data, trained, async (gpu) => {
+  return await withGpu(data, [trained], async (gpu) => {
     await expectSame(ranks, gpu, data.config, { ...trained, ranks: own });
     const shared = { gpu, data, ranks, signal: stop.signal };
     if (follows) return await follow({ ...shared, init: undefined }, ranks, await toldConfigs(ranks));
@@ -168,7 +168,7 @@ async function followResumed(ranks: MpiRanks, stop: Stop): Promise<number> {
   const [config] = configs;
   if (!config) throw new Error("no config was told");
   const data = await reopenData(config.data);
-  return await withGpu(data, config, async (gpu) => {
+  return await withGpu(data, [config], async (gpu) => {
     await expectSame(ranks, gpu, data.config, config);
     return await follow({ gpu, data, ranks, init: undefined, signal: stop.signal }, ranks, configs);
   });
@@ -189,7 +189,7 @@ async function resume(path: string, { options, given, stop, ranks }: Asked): Pro
     await tellConfigs(ranks, seeds.seeds.map((seed) => configOfSeed(extended, seed)));
     const begun = await Promise.all(seeds.seeds.map((seed) => hasBegun(folderOfSeed(path, seed))));
     const { data, init } = await reopen(seeds.config, begun.includes(false));
-    return await withGpu(data, seeds.config, async (gpu) => {
+    return await withGpu(data, [seeds.config], async (gpu) => {
       await expectSame(ranks, gpu, data.config, extended.config);
       await compareMachine(gpu, seeds.config);
       if (extended.config !== seeds.config) await writeSeeds(path, extended);
@@ -206,7 +206,7 @@ async function resume(path: string, { options, given, stop, ranks }: Asked): Pro
   await tellConfigs(ranks, [config]);
   const { data, init } = await reopen(config, !await hasBegun(path));
   if (config.ranks) expectTrainable(config.ranks, config, data.source);
-  return await withGpu(data, config, async (gpu) => {
+  return await withGpu(data, [config], async (gpu) => {
     await expectSame(ranks, gpu, data.config, config);
     await compareMachine(gpu, config);
     const run = { gpu, data, ranks, init, path, config, signal: stop.signal };

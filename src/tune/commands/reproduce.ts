@@ -18,7 +18,12 @@ import { expectMarkers } from "../../run/markers.ts";
 import type { RunConfig } from "../../run/run_config.ts";
 import { configOfSeed, folderOfSeed, readSeeds, type Seeds, writeSeeds } from "../../run/seeds_folder.ts";
 import { readSnapshot } from "../../run/snapshot.ts";
-import { type AdversarialConfig, defaultTraining, paperAdversarial } from "../../train/config.ts";
+import {
+  type AdversarialConfig,
+  defaultTraining,
+  paperAdversarial,
+  type StagesConfig,
+} from "../../train/config.ts";
 import { shapesFor } from "../../cli/calibration.ts";
 import { runMain } from "../../cli/fail.ts";
 import { openData } from "../../cli/open_data.ts";
@@ -54,7 +59,8 @@ async function main(): Promise<number> {
   const data = await openData(options);
   const models = chosenModels(options.models, data.source.items.shape.kind);
   expectTrainUsers(data, models);
-  return await withGpu(data, undefined, async (gpu) => {
+  const trained = models.map((model) => trainedAs(model, options));
+  return await withGpu(data, trained, async (gpu) => {
     using _folder = before ? OwnedFolder.open(path) : await OwnedFolder.begin(path, EXPERIMENTS);
     const experiment = await openExperiment(path, options, models);
     const work: Work = { gpu, data, path, experiment, calibration: options.calibration, stop };
@@ -197,17 +203,24 @@ async function configFor(
   { gpu, data, experiment, calibration }: Work,
   model: ExperimentModel,
 ): Promise<RunConfig> {
-  const { seeds, iterations, adversarial } = experiment;
-  const game = model.adversarialAfter !== undefined;
   const sizes = { model: model.model, users: batchOf(model) };
-  const trained = {
-    model: model.model,
-    training: { ...defaultTraining, seed: seeds[0] ?? 1, iterations },
+  const shapes = await shapesFor(calibration, gpu, data.source, sizes, say);
+  return await newConfig(gpu, data, trainedAs(model, experiment, experiment.seeds[0]), { shapes });
+}
+
+/** What a model is trained by. */
+function trainedAs(
+  { model, adversarialAfter }: ExperimentModel,
+  { iterations, adversarial }: Pick<Experiment, "iterations" | "adversarial">,
+  seed = 1,
+): StagesConfig {
+  const game = adversarialAfter !== undefined;
+  return {
+    model,
+    training: { ...defaultTraining, seed, iterations },
     pretrain: !game,
     adversarial: game ? gameOf(adversarial) : null,
   };
-  const shapes = await shapesFor(calibration, gpu, data.source, sizes, say);
-  return await newConfig(gpu, data, trained, { shapes });
 }
 
 /** The game of the paper. One that is shorter than its interval of validations is validated at its end. */

@@ -40,7 +40,7 @@ async function main(): Promise<number> {
   const base = trainedBy(trainArguments, data);
   sayOfPages(options.data, data.source);
   expectPlaces(options.data, { ...data, kind: data.config.kind }, base.model);
-  return await withGpu(data, base, async (gpu) => {
+  return await withGpu(data, [base], async (gpu) => {
     using _folder = known ? OwnedFolder.open(path) : await OwnedFolder.begin(path, PURPOSE);
     const before = await readTune(path); // another process may have gone on with it since the first look
     if (before) expectSame(path, before, about);
