@@ -9,8 +9,8 @@ import { explainFileError } from "./file_error.ts";
 /** How often a waiting process looks again. */
 const LOOK_MS = 100;
 
-/** The file may be removed by its holder as often as we look. */
-const MOST_TRIES = 1000;
+/** A holder may remove its file as often as we look. */
+const MOST_TRIES = 100;
 
 /** What a file system without locks answers. */
 const WITHOUT_LOCKS = ["ENOTSUP", "EOPNOTSUPP", "ENOLCK", "ENOSYS"];
@@ -35,6 +35,38 @@ export function holdsPath(file: Deno.FsFile, path: string): boolean {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
+}
+
+/**
+ * Opens a file that this process alone writes to, with what stands in it.
+ * @param purpose of the file, for the message: "a lock"
+ * @returns undefined while another process holds it.
+ * @throws UserError when something else has its name; errors of the file system as they are.
+ */
+export function openLocked(path: string, purpose: string): Deno.FsFile | undefined {
+  for (let tries = 0; tries < MOST_TRIES; tries++) {
+    expectPlainFile(path, purpose);
+    const file = Deno.openSync(path, { read: true, write: true, create: true });
+    let kept = false;
+    try {
+      if (!tryLock(file)) return undefined;
+      kept = holdsPath(file, path); // not when its holder has removed or renamed it while we looked
+      if (kept) return file;
+    } finally {
+      if (!kept) file.close();
+    }
+  }
+  return undefined;
+}
+
+function expectPlainFile(path: string, purpose: string): void {
+  try {
+    if (Deno.lstatSync(path).isFile) return;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    throw error;
+  }
+  throw new UserError(`Expected ${path} to be free for ${purpose}, found something else. Move it away.`);
 }
 
 export class Lock implements Disposable {
@@ -76,18 +108,8 @@ export class Lock implements Disposable {
 
   static #try(path: string, what: string): Lock | { readonly holder: string } {
     try {
-      for (let tries = 0; tries < MOST_TRIES; tries++) {
-        const file = Deno.openSync(path, { read: true, write: true, create: true });
-        let kept = false;
-        try {
-          if (!tryLock(file)) return { holder: holderAt(path) };
-          kept = holdsPath(file, path); // not when it was given back, and its file removed, while we looked
-          if (kept) return new Lock(file, path);
-        } finally {
-          if (!kept) file.close();
-        }
-      }
-      throw new UserError(`Expected ${path} to be free for a lock, found something else. Move it away.`);
+      const file = openLocked(path, "a lock");
+      return file ? new Lock(file, path) : { holder: holderAt(path) };
     } catch (error) {
       throw explainFileError(error, "write to", what);
     }

@@ -5,8 +5,7 @@
  */
 
 import { basename, dirname, join } from "node:path";
-import { UserError } from "../../user_error.ts";
-import { holdsPath, tryLock } from "./lock.ts";
+import { holdsPath, openLocked, tryLock } from "./lock.ts";
 
 const ENDING = ".clickgan-tmp";
 
@@ -33,38 +32,15 @@ export interface TemporaryFile {
  */
 export function openTemporary(path: string): TemporaryFile | undefined {
   const temporary = temporaryName(path);
-  for (let tries = 0; tries < 100; tries++) {
-    expectPlainFile(temporary);
-    // Not emptied yet: it may be another's.
-    const file = Deno.openSync(temporary, { read: true, write: true, create: true });
-    try {
-      if (!tryLock(file)) {
-        file.close();
-        return undefined;
-      }
-      if (holdsPath(file, temporary)) {
-        file.truncateSync(0);
-        return { file, path: temporary };
-      }
-    } catch (error) {
-      file.close();
-      throw error;
-    }
-    file.close(); // its writer has just given it its name, or removed it
-  }
-  return undefined;
-}
-
-function expectPlainFile(path: string): void {
+  const file = openLocked(temporary, "a temporary file");
+  if (!file) return undefined;
   try {
-    if (Deno.lstatSync(path).isFile) return;
+    file.truncateSync(0);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return;
+    file.close();
     throw error;
   }
-  throw new UserError(
-    `Expected ${path} to be free for a temporary file, found something else. Move it away.`,
-  );
+  return { file, path: temporary };
 }
 
 /** Removes the temporary files of a folder whose writers are gone. Errors of the file system as they are. */
