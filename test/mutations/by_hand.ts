@@ -82,7 +82,7 @@ const FAULTS: readonly Fault[] = [
     "if (tryLock(file) && holdsPath(file, path)) Deno.removeSync(path);",
     "if (holdsPath(file, path)) Deno.removeSync(path);",
   ],
-  ["src/run/files/temporary_file.ts", "        file.truncateSync(0);\n", ""],
+  ["src/run/files/temporary_file.ts", "    file.truncateSync(0);\n", ""],
   ["src/run/files/lock.ts", "Deno.removeSync(this.path); // while", "// while"],
   ["src/run/files/owned_folder.ts", "      removeTemporaries(path);\n", ""],
   ["src/run/csv_log.ts", "found.length >= bytes &&", "found.length > bytes &&"],
