@@ -6,8 +6,6 @@ import { listen } from "../../src/serve/listen.ts";
 /** Of the lab: fewer than it allows connections. */
 const DESCRIPTORS = 80;
 const IDLE = 120;
-/** Headers may take five seconds, and the lab looks every second. */
-const LATE_MS = 9000;
 
 const parts = Array.from({ length: 300 }, (_, k) => `${k},`.repeat(1000));
 const gone = Promise.withResolvers<void>();
@@ -72,18 +70,14 @@ try {
   // Some are answered, some closed at once, and some wait for a descriptor.
   const idle = await Promise.all(Array.from({ length: IDLE }, connect));
   const first = idle.shift() ?? assert.fail();
-  const began = performance.now();
   assert.match(await answerTo(first, "GET / HTTP/1.1\r\nX: "), /^HTTP\/1\.1 408 /);
-  assert.ok(performance.now() - began < LATE_MS);
   for (const connection of idle) connection.close();
   assert.equal(await statusOf(own), 200, "after more connections than descriptors");
 
   const unfinished = await connect();
   const begun = answerTo(unfinished, `POST /x HTTP/1.1\r\n${own}\r\nContent-Length: 9\r\n\r\n{`);
-  const told = performance.now();
   lab.kill("SIGINT");
   assert.equal((await lab.status).code, 0);
-  assert.ok(performance.now() - told < 3000, "a body that never ends is not waited for");
   await begun;
 } finally {
   await output.cancel();
