@@ -72,9 +72,9 @@ async function withWindow(
   }
 }
 
-/** What the charts show once they have the theme's colours, or five seconds later: the page hears of a theme after us. */
+/** What the charts show once they have the theme's colours, or a minute later: the page hears of a theme after us. */
 async function shownInTheme(page: Page, theme: typeof light): Promise<Shown[]> {
-  const end = performance.now() + 5000;
+  const end = performance.now() + 60_000;
   for (;;) {
     const shown = await shownIn(page);
     if (shown.every(({ colour }) => colour === theme.text) || performance.now() > end) return shown;
