@@ -48,8 +48,8 @@ Deno.test("reads that do not wait let timers and signals have their turn", () =>
     const view = arena.allocate("value", 4);
     let turns = 0;
     const timer = setInterval(() => turns++, 1);
-    const end = performance.now() + 60_000;
-    while (turns < 3 && performance.now() < end) await readFloats(gpu, view);
+    const end = performance.now() + 600;
+    while (performance.now() < end) await readFloats(gpu, view);
     clearInterval(timer);
     arena.destroy();
     assert.ok(turns >= 3, `${turns} turns`);
