@@ -5,7 +5,6 @@
  * @module
  */
 
-export { DeviceLog, type LogCapacity } from "./batch/device_log.ts";
 export type { CountedField, CountsConfig } from "./counts/columns.ts";
 export { countsConfigFor } from "./counts/tables.ts";
 export type { TokenField } from "./counts/train_counts.ts";
@@ -19,7 +18,6 @@ export {
   usersOf,
 } from "./data/click_log.ts";
 export {
-  attainable,
   type DemoOptions,
   type DemoShop,
   type DemoTruth,
@@ -27,28 +25,12 @@ export {
   shopItems,
 } from "./data/demo_shop.ts";
 export type { Ids } from "./data/ids.ts";
-export { type ItemCatalogue, type ItemsShape, itemsShape, MemoryItems } from "./data/item_catalogue.ts";
+export type { ItemCatalogue, ItemsShape } from "./data/item_catalogue.ts";
 export { type LogSource, MemoryLog, type OnProgress, type UserIndex } from "./data/log_source.ts";
-export type {
-  DenseFeature,
-  Features,
-  KnownTransform,
-  NumberTransform,
-  TokenFeature,
-  Transform,
-} from "./data/manifest.ts";
 export type { ChoiceFigures, RankingFigures } from "./data/ranking.ts";
 export { restless as restlessShop, type ShopTruth } from "./data/shops.ts";
-export { type AdapterDescription, Gpu, type GpuOptions, openDevice } from "./gpu/device.ts";
-export type { Constants } from "./gpu/kernel.ts";
+export { type AdapterDescription, type Gpu, type GpuOptions, openDevice } from "./gpu/device.ts";
 export { type KernelRun, runKernel } from "./gpu/run_kernel.ts";
-export type {
-  AdapterKind,
-  KernelShapes,
-  LstmVariant,
-  MatmulVariant,
-  SumVariant,
-} from "./gpu/kernel_shapes.ts";
 export { type ChoiceProbabilities, choiceProbabilities } from "./model/choice.ts";
 export {
   type CommonModelConfig,
@@ -60,41 +42,27 @@ export {
   type PwModelConfig,
 } from "./model/config.ts";
 export { countedStart } from "./model/counted.ts";
-export { initialWeights, type ModelParameter } from "./model/initial_weights.ts";
-export type { RecordableModel } from "./model/model_program.ts";
 export type { PageRequest } from "./model/scorer.ts";
-export { modelParameters, UserModel } from "./model/user_model.ts";
-export type { AdamKind } from "./ops/adam.ts";
+export { UserModel } from "./model/user_model.ts";
 export { greedyPolicy, popularPolicy, randomPolicy } from "./policy/named.ts";
-export {
-  decodeSnapshot,
-  encodeSnapshot,
-  type Snapshot,
-  type SnapshotGame,
-  type SnapshotInfo,
-} from "./run/snapshot/snapshot.ts";
-export type { Rules } from "./simulate/choose.ts";
+export { decodeSnapshot, encodeSnapshot, type Snapshot, type SnapshotInfo } from "./run/snapshot/snapshot.ts";
 export type { EpisodeLog } from "./simulate/episode_log.ts";
-export {
-  clickRate,
-  coverage,
-  meanReturn,
-  type PageFigures,
-  type SimulationFigures,
-} from "./simulate/figures.ts";
+export { coverage, meanReturn, type PageFigures, type SimulationFigures } from "./simulate/figures.ts";
 export { LearnedSource } from "./simulate/learned_users.ts";
-export type { SimulationSettings, SimulatorOptions } from "./simulate/options.ts";
 export type { Policy } from "./simulate/policy.ts";
-export type { Pool, PoolOptions } from "./simulate/pool.ts";
 export { ShopSource } from "./simulate/shop_users.ts";
 export { type RunOptions, Simulator, type StepOutcome } from "./simulate/simulator.ts";
-export type { StartOptions } from "./simulate/start.ts";
 export type { UsersSource } from "./simulate/users.ts";
 export type { ParameterSpec, Weights } from "./tape/parameters.ts";
 export { AdversarialTrainer } from "./train/adversarial_trainer.ts";
-export { BatchTrainer, type RunCallbacks } from "./train/batch_trainer.ts";
+export type { AdamKind } from "./ops/adam.ts";
+export type { SimulatorOptions } from "./simulate/options.ts";
+export type { PoolOptions } from "./simulate/pool.ts";
+export type { StartOptions } from "./simulate/start.ts";
 export type { BestRecord, BestRecords, Criterion } from "./train/best_records.ts";
-export { ClickTrainer } from "./train/click_trainer.ts";
+export type { TrainerState } from "./train/trainer_state.ts";
+export type { BatchTrainer, RunCallbacks } from "./train/batch_trainer.ts";
+export type { ClickTrainer } from "./train/click_trainer.ts";
 export {
   type AdversarialConfig,
   defaultAdversarial,
@@ -108,7 +76,6 @@ export {
   type EvaluationFigures,
   type ScoredUsers,
 } from "./train/evaluation.ts";
-export { DivergedError, type GameFigures, type StepResult, type ValidationResult } from "./train/results.ts";
+export type { GameFigures, StepResult, ValidationResult } from "./train/results.ts";
 export { Trainer } from "./train/trainer.ts";
-export type { TrainerState } from "./train/trainer_state.ts";
 export { UserError } from "./user_error.ts";

@@ -23,7 +23,10 @@ const SUBGROUPS: GPUFeatureName = "subgroups";
 
 /** Names what a run was computed on; part of every run's config. */
 export interface AdapterDescription {
-  /** What its kernels are shaped for. */
+  /**
+   * What its kernels are shaped for.
+   * @internal
+   */
   readonly kind: AdapterKind;
   /** As the driver has it, e.g. "llvmpipe (LLVM 19.1.7, 256 bits)". */
   readonly description: string;
@@ -37,9 +40,15 @@ export interface AdapterDescription {
 
 /** How a device is opened; nothing is needed outside of tests. */
 export interface GpuOptions {
-  /** The adapter's own fixed kernel shapes for this kind of adapter, whatever the adapter is. For tests of both. */
+  /**
+   * The adapter's own fixed kernel shapes for this kind of adapter, whatever the adapter is. For tests of both.
+   * @internal
+   */
   readonly shapesFor?: AdapterKind;
-  /** Kernel shapes other than the fixed ones, whatever kind they are for. */
+  /**
+   * Kernel shapes other than the fixed ones, whatever kind they are for.
+   * @internal
+   */
   readonly shapes?: KernelShapes;
   /** Each kernel is launched by itself on a GPU, too: to look at kernels one by one. */
   readonly apart?: boolean;
@@ -102,11 +111,18 @@ export class Gpu {
     });
   }
 
-  /** Which kernels the programs that are recorded on it take. */
+  /**
+   * Which kernels the programs that are recorded on it take.
+   * @internal
+   */
   get shapes(): KernelShapes {
     return this.#shapes;
   }
-  /** What is recorded from here on takes these; what stands in memory stays as it is. @throws Error for those of another kind, or with matrices elsewhere. */
+  /**
+   * What is recorded from here on takes these; what stands in memory stays as it is.
+   * @throws Error for those of another kind, or with matrices elsewhere.
+   * @internal
+   */
   useShapes(shapes: KernelShapes): void {
     if (!areFor(shapes, this.#shapes)) {
       const named = ({ kind, matrices }: KernelShapes) => matrices ? `${kind} with ${matrices}` : kind;
@@ -124,6 +140,10 @@ export class Gpu {
   /** Whether passes can be timed. */
   get hasTimestamps(): boolean {
     return this.device.features.has("timestamp-query");
+  }
+  /** Of workgroup memory that the adapter grants. */
+  get workgroupBytes(): number {
+    return this.device.limits.maxComputeWorkgroupStorageSize;
   }
   /** Whether kernels may use operations of a subgroup. */
   get hasSubgroups(): boolean {

@@ -15,7 +15,7 @@ import { lstmParameters, lstmStatePart } from "./lstm_encoder.ts";
 import { positionParameters } from "./position_effect.ts";
 import { pwParameters, pwStatePart } from "./pw_encoder.ts";
 import { initialWeights, type ModelParameter } from "./initial_weights.ts";
-import type { RecordableModel, RecordOptions } from "./model_program.ts";
+import type { RecordOptions } from "./model_program.ts";
 import { checkPage, type PageRequest, roomOf, rounded, Scorer } from "./scorer.ts";
 import { utility, utilityParameters } from "./utility.ts";
 import { isWide, wideParameters, wideUtility } from "./wide.ts";
@@ -61,10 +61,13 @@ function encoderParameters(items: ItemsShape, config: ModelConfig): ModelParamet
  * model.destroy();
  * ```
  */
-export class UserModel implements RecordableModel {
+export class UserModel {
   /** With all defaults filled in. */
   readonly config: ModelConfig;
-  /** What {@link score} reads the features of items from. */
+  /**
+   * What {@link score} reads the features of items from.
+   * @internal
+   */
   readonly items: ItemCatalogue;
   /**
    * Its weights, on the GPU.
@@ -84,6 +87,7 @@ export class UserModel implements RecordableModel {
    * @throws UserError for a config out of range, weights of another shape, or a model beyond the adapter.
    */
   constructor(
+    /** @internal */
     readonly gpu: Gpu,
     items: ItemFeatures | ItemCatalogue,
     config: ModelConfig,

@@ -80,10 +80,14 @@ export class Simulator {
   #clicked: Set<number>[] = [];
 
   private constructor(
+    /** @internal */
     readonly gpu: Gpu,
     /** Who is simulated. */
     readonly source: UsersSource,
-    /** With all defaults filled in. */
+    /**
+     * With all defaults filled in.
+     * @internal
+     */
     readonly settings: SimulationSettings,
     private readonly made: Made,
   ) {

@@ -13,7 +13,7 @@ import { inTextures, type KernelShapes, type ShapeChoice } from "../gpu/kernel_s
 import type { DispatchNode, DispatchSpec } from "../gpu/program.ts";
 import type { Memory, View } from "../gpu/memory.ts";
 import { amountOf, type Dim, type Dimensions, type Sizes } from "../gpu/sizes.ts";
-import { forProducts, rowByRow, type TextureLayout } from "../gpu/texture_layout.ts";
+import { forProducts, rowByRow } from "../gpu/texture_layout.ts";
 import type { Call, Node, TouchedRows } from "./node.ts";
 import type { ParameterArena } from "./parameters.ts";
 import { bytesOf, padded } from "./layout.ts";
@@ -33,13 +33,13 @@ export interface TapeOptions<S extends Sizes> {
 
 /** @typeParam S sizes of its batches @typeParam R what f64 references read of a batch */
 export class Tape<S extends Sizes = Sizes, R = unknown> {
-  readonly #nodes: Node<S, R>[] = [];
-  readonly #touched = new Map<Tensor, TouchedRows<S>>();
+  readonly nodes: Node<S, R>[] = [];
+  /** The tables whose gradient {@link backward} makes only for the rows that the batch touches. */
+  readonly touched: Map<Tensor, TouchedRows<S>> = new Map();
   readonly #gradients = new Map<Tensor, Memory>();
   readonly #written = new Set<Tensor>();
-  /** Gives tensors their memory. */
-  readonly #unplaced: (() => void)[] = [];
-  #placed = false;
+  /** Give tensors their memory; undefined once that is done. */
+  #unplaced: (() => void)[] | undefined = [];
   /** Nodes whose dispatches forward are made. */
   readonly #run = new Set<Node<S, R>>();
   #unwritten: View | undefined;
@@ -49,25 +49,13 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
   get dimensions(): Dimensions<S> {
     return this.options.dimensions;
   }
-  get nodes(): readonly Node<S, R>[] {
-    return this.#nodes;
-  }
   /** What kernels of matrix products are chosen by. */
   get choice(): ShapeChoice {
-    const { arena, shapes } = this.options;
-    const { device, hasSubgroups } = arena.gpu;
-    return {
-      shapes,
-      workgroupBytes: device.limits.maxComputeWorkgroupStorageSize,
-      subgroups: hasSubgroups,
-    };
+    const { arena: { gpu }, shapes } = this.options;
+    return { shapes, workgroupBytes: gpu.workgroupBytes, subgroups: gpu.hasSubgroups };
   }
   parameter(name: string): Tensor {
     return this.options.parameters.get(name);
-  }
-  /** The tables whose gradient {@link backward} makes only for the rows that the batch touches. */
-  get touched(): ReadonlyMap<Tensor, TouchedRows<S>> {
-    return this.#touched;
   }
 
   /**
@@ -98,10 +86,9 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
       },
     };
     if (!memory) {
-      this.#expectUnplaced(name);
-      this.#unplaced.push(() => {
-        const textured = (more.textured ?? false) && this.#isReread(tensor);
-        memory = this.#allocate(name, tensor, textured, forProducts);
+      this.#expectUnplaced(name).push(() => {
+        const layout = more.textured && this.#isReread(tensor) ? forProducts : undefined;
+        memory = this.#allocate(name, tensor, layout);
       });
     }
     return tensor;
@@ -115,42 +102,38 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
 
   /** The same, for a matrix that products read again and again. */
   savedForProducts(name: string, rows: Dim<S>, columns: number): Memory {
-    return this.#allocate(name, { rows, stride: columns }, true);
+    return this.#allocate(name, { rows, stride: columns }, rowByRow);
   }
 
-  /** @param reread a matrix product reads it many times: on some CPU adapters that is faster from a texture. */
-  #allocate(
-    name: string,
-    extent: Pick<Tensor, "rows" | "stride">,
-    reread: boolean,
-    layout: (bytes: number, rowVectors: number) => TextureLayout = rowByRow,
-  ): Memory {
+  /** @param layout of a matrix that products read many times: on some CPU adapters that is faster from a texture. */
+  #allocate(name: string, extent: Pick<Tensor, "rows" | "stride">, layout?: typeof forProducts): Memory {
     const { arena, shapes, capacity } = this.options;
     const bytes = bytesOf(extent);
     const most = amountOf(bytes, capacity);
-    if (!reread || !inTextures(shapes)) return arena.allocate(name, most);
+    if (!layout || !inTextures(shapes)) return arena.allocate(name, most);
     return arena.allocateTexture(name, most, bytes, layout(most, extent.stride / 4));
   }
 
   #isReread(tensor: Tensor): boolean {
-    return this.#nodes.some(({ inputs, rereads }) => inputs.includes(tensor) && rereads?.includes(tensor));
+    return this.nodes.some(({ inputs, rereads }) => inputs.includes(tensor) && rereads?.includes(tensor));
   }
 
   /** @throws Error when the tape is placed. */
   record(node: Node<S, R>): Tensor {
     this.#expectUnplaced(node.op);
-    this.#nodes.push(node);
+    this.nodes.push(node);
     return node.output;
   }
 
   /** Gives all tensors memory. Where one stands depends on who reads it, so all ops are recorded before. */
   place(): void {
-    for (const place of this.#unplaced.splice(0)) place();
-    this.#placed = true;
+    for (const place of this.#unplaced ?? []) place();
+    this.#unplaced = undefined;
   }
 
-  #expectUnplaced(what: string): void {
-    if (this.#placed) throw new Error(`${what}: expected all ops to be recorded before the tape is placed`);
+  #expectUnplaced(what: string): (() => void)[] {
+    if (this.#unplaced) return this.#unplaced;
+    throw new Error(`${what}: expected all ops to be recorded before the tape is placed`);
   }
 
   /**
@@ -161,11 +144,8 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
   forward(
     part: { readonly after?: Tensor; readonly upTo?: Tensor; readonly rows?: Dim<S> } = {},
   ): DispatchSpec<S>[] {
-    const endOf = (tensor: Tensor) => 1 + this.#nodes.findIndex(({ output }) => output === tensor);
-    const nodes = this.#nodes.slice(
-      part.after ? endOf(part.after) : 0,
-      part.upTo ? endOf(part.upTo) : this.#nodes.length,
-    );
+    const endOf = (tensor?: Tensor) => 1 + this.nodes.findIndex(({ output }) => output === tensor);
+    const nodes = this.nodes.slice(endOf(part.after), part.upTo && endOf(part.upTo));
     return nodes.flatMap((node) => {
       if (part.rows !== undefined && node.output.rows !== part.rows) return [];
       if (this.#run.has(node)) throw new Error(`${node.output.name} was computed before`);
@@ -181,10 +161,10 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
    * @throws Error for an op without a gradient, for a node whose output nobody uses, and for a parameter that has no
    *   part in the result.
    */
-  backward(given: readonly Tensor[] = this.#nodes.slice(-1).map((node) => node.output)): DispatchSpec<S>[] {
+  backward(given: readonly Tensor[] = this.nodes.slice(-1).map((node) => node.output)): DispatchSpec<S>[] {
     const specs: DispatchSpec<S>[] = [];
     for (const tensor of given) this.#written.add(tensor);
-    for (const node of [...this.#nodes].reverse()) {
+    for (const node of [...this.nodes].reverse()) {
       if (!node.output.trainable) continue;
       if (!node.backward) throw new Error(`op ${node.op} (${node.output.name}) has no gradient`);
       if (!this.#written.has(node.output)) {
@@ -204,12 +184,11 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
   /** Where a tensor's gradient stands. @throws Error when it has none. */
   gradientOf(tensor: Tensor): Memory {
     if (tensor.parameter) return this.options.parameters.gradientView(tensor);
-    let view = this.#gradients.get(tensor);
-    if (!view) {
-      const own = this.#nodes.find((node) => node.output === tensor);
-      view = this.#allocate(`gradient of ${tensor.name}`, tensor, own?.rereads?.includes(tensor) ?? false);
-      this.#gradients.set(tensor, view);
-    }
+    const known = this.#gradients.get(tensor);
+    if (known) return known;
+    const isReread = this.nodes.some(({ output, rereads }) => output === tensor && rereads?.includes(tensor));
+    const view = this.#allocate(`gradient of ${tensor.name}`, tensor, isReread ? rowByRow : undefined);
+    this.#gradients.set(tensor, view);
     return view;
   }
 
@@ -248,17 +227,16 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
         const accumulate = claim(parameter);
         return { view: parameters.partials, stride: parameters.summed, at: place.offset, accumulate };
       },
-      touches: (table, count, list, made) => {
+      touches: (table, count, list, gradient) => {
         if (!this.options.touchedOnly) return undefined;
         // Two ops may touch different rows; each row must be moved once.
-        if (this.#touched.has(table)) {
+        if (this.touched.has(table)) {
           throw new Error(`${table.name} is used twice: expected one op that says which rows are touched`);
         }
         const places = typeof count === "object" ? count.most : count;
-        const gradient = made ??
-          this.saved(`gradient of touched rows of ${table.name}`, places, table.stride);
+        gradient ??= this.saved(`gradient of touched rows of ${table.name}`, places, table.stride);
         const rows = { count, list, gradient };
-        this.#touched.set(table, rows);
+        this.touched.set(table, rows);
         parameters.touchedOnly.add(table.name);
         return rows;
       },

@@ -98,7 +98,10 @@ export class BatchTrainer<C, F> {
     return joinedSpecs(this.parts.networks);
   }
 
-  /** The error of a loss that is no finite number. */
+  /**
+   * The error of a loss that is no finite number.
+   * @internal
+   */
   diverged(iteration: number): DivergedError {
     return new DivergedError(iteration, this.parts.rates);
   }

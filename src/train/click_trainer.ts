@@ -194,7 +194,10 @@ export class ClickTrainer<F extends ChoiceFigures> extends BatchTrainer<ArrayLik
   get batchParts(): number {
     return this.#clicks.cut.parts;
   }
-  /** Where the log stands: the whole log, or the users of the next steps of a log on disk. */
+  /**
+   * Where the log stands: the whole log, or the users of the next steps of a log on disk.
+   * @internal
+   */
   get deviceLog(): DeviceLog {
     return this.#clicks.training.deviceLog;
   }

@@ -100,10 +100,11 @@ Deno.test("the package passes what Deno checks before publishing, packs with typ
     );
     await Deno.writeTextFile(
       `${folder}/use.ts`,
-      `import { makeDemoShop, defaultModel, itemsShape } from "${config.name}";
-import { modelParameters } from "${config.name}/browser";
+      `import { makeDemoShop, usersOf } from "${config.name}";
+import { choiceProbabilities, defaultModel } from "${config.name}/browser";
 const { log } = makeDemoShop(1);
-console.log(modelParameters(itemsShape(log.items), defaultModel).length > 3);`,
+const { items } = choiceProbabilities(defaultModel, Array.from(usersOf(log, "test").subarray(0, 3), () => 0));
+console.log(items.every((probability) => probability === 0.25));`,
     );
     assert.equal(
       await run(folder, Deno.execPath(), "run", "--quiet", "--allow-env", "use.ts"),

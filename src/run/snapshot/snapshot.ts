@@ -44,13 +44,19 @@ export interface SnapshotInfo {
   readonly model: ModelConfig;
   /** The items that the model is over. */
   readonly items: ItemsShape;
-  /** What the features of the items mean, where the data said it: names, order, scales, values and checksums. */
+  /**
+   * What the features of the items mean, where the data said it: names, order, scales, values and checksums.
+   * @internal
+   */
   readonly features?: Features;
   /** Iterations that made it. */
   readonly iteration: number;
   /** The criterion by which it is the best, or "last". */
   readonly kind: string;
-  /** Of a snapshot of the adversarial stage; the generator's weights carry a prefix. */
+  /**
+   * Of a snapshot of the adversarial stage; the generator's weights carry a prefix.
+   * @internal
+   */
   readonly game?: SnapshotGame;
 }
 

@@ -84,10 +84,6 @@ export interface BoundStep {
   readonly hostMs: number;
 }
 
-export function workgroupBytesOf(gpu: Gpu): number {
-  return gpu.device.limits.maxComputeWorkgroupStorageSize;
-}
-
 /**
  * Uploads a problem and records every step that can do it.
  * @param spare floats behind each output that no step may write.
@@ -120,7 +116,7 @@ export function bindSteps(
     );
     const steps: BoundStep[] = [];
     for (const [k, step] of ladder.steps.entries()) {
-      if (step.refuses?.(size, workgroupBytesOf(gpu)) !== undefined) continue;
+      if (step.refuses?.(size, gpu.workgroupBytes) !== undefined) continue;
       const { kernel, where = {}, takes = kernel.constants } = step;
       const known = Object.entries(problem.constants).filter(([name]) =>
         kernel.constants.has(name) && takes.has(name)

@@ -2,16 +2,7 @@
 
 import type { Gpu } from "../../gpu/device.ts";
 import { median, timePasses } from "../../gpu/profiler.ts";
-import {
-  bindSteps,
-  type BoundStep,
-  changedBy,
-  faultOf,
-  faultsAt,
-  type Ladder,
-  numberOf,
-  workgroupBytesOf,
-} from "./check.ts";
+import { bindSteps, type BoundStep, changedBy, faultOf, faultsAt, type Ladder, numberOf } from "./check.ts";
 import type { Size } from "./problem.ts";
 import type { LadderCounts, LadderFigures, LadderStepFigure } from "../profile/bench_report.ts";
 import { timeRepeated } from "../profile/measure.ts";
@@ -83,7 +74,7 @@ export async function runLadder(gpu: Gpu, ladder: Ladder, options: LadderOptions
       counts: counts.get(number),
       compileMs: compiled.get(number),
       checkedSizes: checks.sizes.get(number),
-      refusal: fault ?? refuses?.(size, workgroupBytesOf(gpu)),
+      refusal: fault ?? refuses?.(size, gpu.workgroupBytes),
       isWrong: fault !== undefined,
     };
   });

@@ -2,9 +2,7 @@ import * as clickgan from "../../../src/mod.ts";
 
 const { log } = clickgan.makeDemoShop(1); // or clickgan.readPaperFile("yelp.txt")
 const gpu = await clickgan.openGpu();
-const parameters = clickgan.modelParameters(clickgan.itemsShape(log.items), clickgan.defaultModel);
-const weights = clickgan.initialWeights(parameters, 7); // or your own, by name
-const model = new clickgan.UserModel(gpu, log.items, clickgan.defaultModel, { weights });
+const model = new clickgan.UserModel(gpu, log.items, clickgan.defaultModel, { seed: 7 }); // or { weights }, by name
 const trainer = await clickgan.Trainer.create(model, log, clickgan.defaultTraining);
 const users = clickgan.usersOf(log, "train").subarray(0, 50);
 for (let step = 1; step <= 20; step++) {
