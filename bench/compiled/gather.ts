@@ -18,8 +18,7 @@ import { restless } from "../../src/data/shops.ts";
 import { defaultPolicyTraining } from "../../src/policy/learning/config.ts";
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
 import { greedyPolicy, popularPolicy, randomPolicy } from "../../src/policy/named.ts";
-import type { BenchModel } from "../../src/selftest/profile/recordings.ts";
-import { modelsFor } from "../../src/selftest/profile/recordings.ts";
+import { type BenchModel, modelsFor } from "../../src/selftest/profile/recordings.ts";
 import type { BenchLog } from "../../src/selftest/profile/workloads.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { exploring } from "../../src/simulate/explore.ts";
@@ -33,6 +32,7 @@ import { casesOf, partsOf } from "../kernel_cases.ts";
 import { untrainedModel } from "../simulate/pages.ts";
 import { inFolder } from "../study.ts";
 import { type Shader, shaderOf } from "./spirv.ts";
+import { explainFileError } from "../../src/run/files/file_error.ts";
 
 /** A text of a kernel with its constants, as it was given to the driver. */
 export interface Text {
@@ -240,4 +240,41 @@ async function simulate(watcher: Watcher, onProgress: (text: string) => void): P
       (await PolicyTrainer.create(gpu, source, { ...defaultPolicyTraining, slate, algorithm })).destroy();
     }
   }
+}
+
+/**
+ * A text of the reader's own, whatever it is.
+ * @throws UserError for a file that cannot be read, for a constant that it does not have, and for what does not compile.
+ */
+export async function gatherFile(file: string, constants: ReadonlyMap<string, string>): Promise<Gathered> {
+  const text = await Deno.readTextFile(file).catch((error) => {
+    throw explainFileError(error, "read", file);
+  });
+  const name = file.replace(/^.*[/\\]/, "").replace(/\.wgsl$/, "");
+  const source = withConstants(file, text, constants);
+  return await watching("gpu", async (watcher) => {
+    watcher.where = file;
+    try {
+      await watcher.gpu.pipeline(name, source, "auto");
+    } catch (error) {
+      throw new UserError(`${file}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+    return { texts: [...watcher.texts.values()], steps: [] };
+  });
+}
+
+/** Constants and overrides of a text are set in the text, as the kernels' are. */
+function withConstants(file: string, text: string, constants: ReadonlyMap<string, string>): string {
+  const pattern = /^[ \t]*(?:const|override)\s+(\w+)(\s*:\s*\w+)?\s*(?:=\s*([^;]+))?;/gm;
+  const known = [...text.matchAll(pattern)].map(([, name = ""]) => name);
+  for (const name of constants.keys()) {
+    if (known.includes(name)) continue;
+    throw new UserError(
+      `Expected --set to name a constant of ${file} (${known.join(", ") || "it has none"}), got "${name}".`,
+    );
+  }
+  return text.replace(pattern, (line, name: string, type = "") => {
+    const value = constants.get(name);
+    return value === undefined ? line : `const ${name}${type} = ${value};`;
+  });
 }

@@ -70,7 +70,7 @@ for (const [name, problem] of [["lstm", lstmProblem], ["lstm-backward", lstmBack
     }));
 }
 
-/** Kernels that take seconds to compile, and are tried at these sizes and others in lstm_test.ts and panel_rungs_test.ts. */
+/** Kernels that take seconds to compile, and are tried at these sizes and others in lstm_test.ts and below. */
 const ELSEWHERE = ["lstm_forward", "lstm_backward", "lstm_forward_panel", "lstm_backward_panel"];
 
 for (const ladder of ladders) {
@@ -209,3 +209,33 @@ Deno.test("a size or ladder that is none is refused", async () => {
     assert.match(stderr, message);
   }
 });
+
+/**
+ * Rungs of the panel kernels. What they sum over is written out, each vector behind a condition of its own, by one line for
+ * all of them (kernel_headers_test.ts). The ops' tests have the rungs 1, 2, 4, 5, 8, 9, 16, 17, 33 and 64; here are others in
+ * between, and the borders of parts. Only the kernel itself is compiled, which is a ladder's last step but for those of GPUs.
+ *
+ * Here: vectors of a part, which is written once, and both sides of the borders between parts.
+ */
+const vectors = [3, 7, 15, 32, 48, 49];
+/** Of up to 32, in fours. lstm_test.ts has 1, 2 and 5; each takes a software driver seconds to compile. */
+const units = [3, 4, 8];
+/** So many columns are so many vectors, padded but for every fourth. */
+const columns = (vectors: number) => 4 * vectors - vectors % 4;
+
+const rungs: Record<string, Size[]> = {
+  forward: vectors.map((k4) => [3, columns(k4), 5]),
+  input: vectors.map((n4) => [3, 5, columns(n4)]),
+  lstm: units.map((h4) => [3, 3, columns(h4)]),
+  "lstm-backward": units.map((h4) => [3, 3, columns(h4)]),
+};
+
+for (const [name, sizes] of Object.entries(rungs)) {
+  Deno.test(`rungs of the panel kernel of ladder ${name}`, () =>
+    withGpu("cpu", async (gpu) => {
+      const ladder = ladderNamed(name);
+      const steps = ladder.steps.filter(({ kernel }) => kernel.name.endsWith("_panel")).slice(-1);
+      assert.equal(steps.length, 1);
+      for (const size of sizes) expectRight(await faultsAt(gpu, { ...ladder, steps }, size));
+    }));
+}
