@@ -52,7 +52,7 @@ export function compileAll(
   let mesa = "";
   for (const gpu of gpus) {
     const card = cardOf(gpu);
-    using compiler = new Compiler(gpu, { checked });
+    using compiler = new Compiler(gpu, checked);
     mesa = compiler.version;
     for (const [text, own] of facts) {
       onProgress(`compiling for ${gpu}: ${text.kernel}`);

@@ -2,8 +2,12 @@
 
 import assert from "node:assert/strict";
 import { BUDGET, calibrate, type Product } from "../../src/selftest/calibration/calibrate.ts";
-import { fittedShapes, type Timeable } from "../../src/selftest/calibration/fit_shapes.ts";
-import { ShapeCache, type ShapeKey } from "../../src/selftest/calibration/shape_cache.ts";
+import {
+  fittedShapes,
+  ShapeCache,
+  type ShapeKey,
+  type Timeable,
+} from "../../src/selftest/calibration/fit_shapes.ts";
 import type { LogSource } from "../../src/data/log_source.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import type { EncodePass } from "../../src/gpu/profiler.ts";

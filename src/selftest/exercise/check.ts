@@ -17,12 +17,12 @@ import {
   type Step,
 } from "../ladder/check.ts";
 import { type Check, checkText } from "../finding.ts";
-import { CANARY, type CanaryArena } from "../harness.ts";
+import { bitsOf, CANARY, type CanaryArena } from "../harness.ts";
 import type { Problem, Size } from "../ladder/problem.ts";
 import { thousands } from "../../thousands.ts";
 import { UserError } from "../../user_error.ts";
 import { constantsOf, HOLE } from "./answer.ts";
-import { bitsOf, type Case, casesOf, type Exercise, floatsOf } from "./exercise.ts";
+import { type Case, casesOf, type Exercise, floatsOf } from "./exercise.ts";
 import { invocationsOf } from "../../gpu/program.ts";
 import { runLadder, type StepResult } from "../ladder/run.ts";
 

@@ -1,7 +1,7 @@
 /** What an exercise of the course is, what an answer to it is checked on, and numbers that are hard to get right. */
 
 import { clickDimensions } from "../../batch/click_sizes.ts";
-import { CANARY } from "../harness.ts";
+import { bitsOf, CANARY } from "../harness.ts";
 import type { Ladder, Step } from "../ladder/check.ts";
 import { ladders } from "../ladder/ladders.ts";
 import type { Output, Problem, Size } from "../ladder/problem.ts";
@@ -111,18 +111,13 @@ export function withOnesBehind(floats: Float32Array, count: number): Float32Arra
   return all;
 }
 
-/** The same bits as whole numbers. */
-export function bitsOf({ buffer, byteOffset, length }: Float32Array): Uint32Array {
-  return new Uint32Array(buffer, byteOffset, length);
-}
-
 /** The same bits as a kernel's buffer is given them. */
 export function floatsOf(words: Uint32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
   return new Float32Array(words.buffer, words.byteOffset, words.length);
 }
 
 /** Words as they were found; NaN where nothing was written. */
-export function foundWords(found: Float32Array): number[] {
+export function foundWords(found: Float32Array<ArrayBuffer>): number[] {
   return Array.from(bitsOf(found), (word) => word === CANARY ? NaN : word);
 }
 

@@ -32,7 +32,7 @@ import { lstmBackwardProblem, lstmProblem } from "../ladder/lstm.ts";
 import { matmulForwardProblem } from "../ladder/matmul_problems.ts";
 import { PANEL, panelRefuses } from "../ladder/matmul_steps.ts";
 
-export const softmax: Exercise = {
+const softmax: Exercise = {
   name: "softmax",
   what: "loss and gradient of a choice with a null option",
   chapter: "1-softmax.md",
@@ -68,18 +68,19 @@ const largeSums: HardCase = {
   problem: (size) => matmulForwardProblem(size, 200),
 };
 
-export const matmul: Exercise = {
+/** What the exercises of the dense layer share. */
+const forward = { ladder: ladderNamed("forward"), hard: [largeSums], letters };
+
+const matmul: Exercise = {
   name: "matmul",
   what: "a dense layer, ELU(X W + b)",
+  ...forward,
   chapter: "2-matmul.md",
   starter: matmulStarter,
-  ladder: ladderNamed("forward"),
   solution: "matmul_forward_tiled",
-  hard: [largeSums],
-  letters,
 };
 
-export const inputGradient: Exercise = {
+const inputGradient: Exercise = {
   name: "input-gradient",
   what: "the gradient of a dense layer's input",
   chapter: "2-matmul.md",
@@ -90,7 +91,7 @@ export const inputGradient: Exercise = {
   letters,
 };
 
-export const weightGradient: Exercise = {
+const weightGradient: Exercise = {
   name: "weight-gradient",
   what: "the gradient of a dense layer's weights, in chunks",
   chapter: "2-matmul.md",
@@ -101,27 +102,23 @@ export const weightGradient: Exercise = {
   letters,
 };
 
-export const panel: Exercise = {
+const panel: Exercise = {
   name: "panel",
   what: "a dense layer for a CPU driver, by panels of 16 columns",
+  ...forward,
   chapter: "12-cpu-driver.md",
   refuses: panelRefuses(1, PANEL.study),
   starter: panelStarter,
-  ladder: ladderNamed("forward"),
   solution: "matmul_forward_panel",
-  hard: [largeSums],
-  letters,
 };
 
-export const registers: Exercise = {
+const registers: Exercise = {
   name: "registers",
   what: "a dense layer by tiles, with half the registers",
+  ...forward,
   chapter: "13-machine-code.md",
   starter: registersStarter,
   solution: "matmul_forward_tiled",
-  ladder: ladderNamed("forward"),
-  hard: [largeSums],
-  letters,
 };
 
 function lstmLetters([B = 1, , H]: Size): Letters {
@@ -136,7 +133,7 @@ function gatesOf100(problem: (size: Size, hard: boolean) => Problem): HardCase {
   };
 }
 
-export const lstm: Exercise = {
+const lstm: Exercise = {
   name: "lstm",
   what: "an LSTM over the history of every user",
   chapter: "3-lstm.md",
@@ -147,7 +144,7 @@ export const lstm: Exercise = {
   letters: lstmLetters,
 };
 
-export const lstmBackward: Exercise = {
+const lstmBackward: Exercise = {
   name: "lstm-backward",
   what: "back through time",
   chapter: "3-lstm.md",

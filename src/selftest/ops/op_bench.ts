@@ -1,4 +1,4 @@
-/** What an op is tried on: a batch on the device with canaries behind every buffer, drawn values, and a tape over it. */
+/** What an op is tried on: a batch on the device with canaries behind every buffer, drawn values, and a tape over it; and what a tape computes in f64. */
 
 import { BatchBuffers } from "../../batch/batch_buffers.ts";
 import type { ClickSizes } from "../../batch/click_sizes.ts";
@@ -12,14 +12,13 @@ import type { Gpu } from "../../gpu/device.ts";
 import type { Made } from "../../gpu/made.ts";
 import { type Memory, writeMemory } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
-import { extent } from "../../gpu/sizes.ts";
+import { extent, type Sizes } from "../../gpu/sizes.ts";
 import { padRows } from "../../tape/layout.ts";
 import type { Node } from "../../tape/node.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../../tape/parameters.ts";
 import { activated, at, type Matrix, matrix, slopeOf } from "../../tape/reference.ts";
 import type { Activation, Tensor } from "../../tape/tensor.ts";
 import { CANARY, CanaryArena } from "../harness.ts";
-import { type Matrices, valueOf } from "../tape_reference.ts";
 
 /** A leaf that an op is tried on: a value with a gradient, but no parameter. */
 export interface Leaf {
@@ -262,4 +261,45 @@ export function runReference(
       return output.data.reduce((sum, y, k) => sum + y * (weights.data[k] ?? 0), 0);
     },
   };
+}
+
+/** By the names of tensors. */
+export type Matrices = Map<string, Matrix>;
+
+/** @throws Error where there is none. */
+export function valueOf(values: Matrices, { name }: Pick<Tensor, "name">): Matrix {
+  const value = values.get(name);
+  if (!value) throw new Error(`expected a value of ${name}`);
+  return value;
+}
+
+/**
+ * The gradients of all tensors by what the last node, a loss, gives.
+ * @param values of what the nodes read; those of their outputs are added
+ */
+export function gradients64<S extends Sizes, R>(
+  nodes: readonly Node<S, R>[],
+  values: Matrices,
+  batch: R,
+): Matrices {
+  const done = nodes.map((node) => {
+    const result = node.reference(node.inputs.map((input) => valueOf(values, input)), batch);
+    values.set(node.output.name, result.output);
+    return { node, ...result };
+  });
+  const gradients: Matrices = new Map();
+  for (const { node, output, backward } of done.reverse()) {
+    // That of a loss is not read.
+    const own = gradients.get(node.output.name) ?? matrix(output.rows, output.columns);
+    backward(own).forEach((gradient, i) => {
+      const name = node.inputs[i]?.name ?? "";
+      const before = gradients.get(name);
+      gradients.set(name, before ? sum(before, gradient) : gradient);
+    });
+  }
+  return gradients;
+}
+
+function sum(one: Matrix, other: Matrix): Matrix {
+  return matrix(other.rows, other.columns, (r, c) => at(one, r, c) + at(other, r, c));
 }

@@ -31,6 +31,7 @@ import { ShopSource } from "../../simulate/shop_users.ts";
 import { Starts } from "../../simulate/start.ts";
 import { bitsOf, type Check, type CheckedPage, key, type PageCase } from "./page_bench.ts";
 import { floats, range } from "../harness.ts";
+import { sigmoid } from "../../tape/reference.ts";
 
 /** @param tolerance of utilities; of states a tenth of it */
 export const checkShop = (shop: ShopTruth, tolerance: number): Check => async (checked, checks) => {
@@ -216,8 +217,6 @@ const checkKept: Check = async (checked, checks) => {
   checks.same(history, places, { kernels, what: "clicks so far", columns: 2 });
   checks.same(list, entries((u, k) => lasts[u]?.[k]), { kernels, what: "items clicked", columns });
 };
-
-const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 
 const checkStep: Check = async (checked, checks) => {
   const { page, arena } = checked;

@@ -5,6 +5,7 @@
 
 import type { Gpu } from "../../gpu/device.ts";
 import { type EncodeBetween, type EncodePass, timePasses } from "../../gpu/profiler.ts";
+import { timingOf } from "./timing.ts";
 
 export interface Clock {
   readonly kind: "timestamps" | "queue";
@@ -85,9 +86,8 @@ export function stepOf(times: readonly number[]): number | undefined {
 /** The clock of the host, around an empty queue. */
 export async function queueClock(gpu: Gpu): Promise<Clock> {
   const times = await timeByQueue(gpu, Array<EncodePass>(EMPTY_PASSES).fill(() => {}));
-  const sorted = times.toSorted((a, b) => a - b);
-  const at = (share: number) => sorted[Math.floor(share * (sorted.length - 1))] ?? 0;
-  return { kind: "queue", step: Math.max(ROUNDED, at(0.75) - at(0.25)), latency: at(0.5) };
+  const { median: latency, lower, upper } = timingOf(times);
+  return { kind: "queue", step: Math.max(ROUNDED, upper - lower), latency };
 }
 
 /** Work once, ready to be submitted. */

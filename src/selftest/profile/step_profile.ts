@@ -156,11 +156,11 @@ async function timeHostSteps(gpu: Gpu, recording: Recording, group: number): Pro
   const { trainer } = recording;
   const { plan } = trainer;
   const parts = recording.step();
-  const totals = { draw: 0, put: 0, upload: 0, encode: 0, submit: 0 };
+  const each = { draw: 0, put: 0, upload: 0, encode: 0, submit: 0 };
   const time = <T>(what: keyof HostTimes, work: () => T): T => {
     const began = performance.now();
     const result = work();
-    totals[what] += 1000 * (performance.now() - began);
+    each[what] += 1000 * (performance.now() - began) / (HOST_GROUPS * group);
     return result;
   };
   for (let g = 0; g < HOST_GROUPS; g++) {
@@ -186,14 +186,7 @@ async function timeHostSteps(gpu: Gpu, recording: Recording, group: number): Pro
     await gpu.workDone();
   }
   gpu.check();
-  const steps = HOST_GROUPS * group;
-  return {
-    draw: totals.draw / steps,
-    put: totals.put / steps,
-    upload: totals.upload / steps,
-    encode: totals.encode / steps,
-    submit: totals.submit / steps,
-  };
+  return each;
 }
 
 /** Microseconds that the dispatches of a step take together. */

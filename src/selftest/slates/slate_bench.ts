@@ -32,7 +32,7 @@ export interface Bench extends Disposable {
   run(
     specs: readonly DispatchSpec<TestSizes>[],
     views: readonly Memory[],
-    more?: { reset?: () => void; purpose?: Partial<StepPurpose>; first?: number; counted?: number },
+    more?: { reset?: () => void; purpose?: Partial<StepPurpose> },
   ): Promise<readonly Uint32Array<ArrayBuffer>[]>;
 }
 
@@ -68,8 +68,13 @@ export function slateBench(
       writeMemory(gpu.queue, memory, data);
       return memory;
     },
-    run: async (specs, views, { reset, purpose, first = 0, counted = count } = {}) => {
-      headers.put(0, { sizes, counted, first }, { slot: 0, learningRate: 0, iteration: 0, ...purpose });
+    run: async (specs, views, { reset, purpose } = {}) => {
+      headers.put(0, { sizes, counted: count, first: 0 }, {
+        slot: 0,
+        learningRate: 0,
+        iteration: 0,
+        ...purpose,
+      });
       headers.upload(0, 1);
       const program = await Program.record(gpu, "test", headers.buffer, specs);
       return await checked(checks, (own) =>

@@ -6,12 +6,12 @@ import tiledText from "../../../../kernels/slates/slate_score_tiled.wgsl" with {
 import { NONE } from "../../../data/click_log.ts";
 import { randomStream } from "../../../data/random.ts";
 import { constantOf, kernel } from "../../../gpu/kernel.ts";
-import { CANARY } from "../../harness.ts";
+import { bitsOf, CANARY } from "../../harness.ts";
 import type { Ladder } from "../../ladder/check.ts";
 import { drawing, type Output, type Problem, ROUNDING, type Size, upload } from "../../ladder/problem.ts";
 import { MOST_UNITS, PANEL, panelsOf, placeWords } from "../../../policy/network/slate_score.ts";
 import { at, type Matrix, matrix } from "../../../tape/reference.ts";
-import { bitsOf, type Exercise, fours, type HardCase } from "../exercise.ts";
+import { type Exercise, fours, type HardCase } from "../exercise.ts";
 
 const tiled = kernel("slate_score_tiled", tiledText);
 const panel = kernel("slate_score_panel", panelText);
