@@ -26,7 +26,7 @@ import {
 import { jsonBeside } from "./ladder.ts";
 import { missingCompiler } from "./compiled/vulkan.ts";
 import { Page, printTable, writeRecords } from "./output.ts";
-import { matching, namesOf, onlyOption, pattern, readmeOption, Status, study } from "./study.ts";
+import { matching, namesOf, onlyOption, patternOption, readmeOption, Status, study } from "./study.ts";
 import { Html, markup } from "../src/report/html.ts";
 import { note, section, writePage } from "../src/report/page_shell.ts";
 import { cellsTable } from "./bench_page.ts";
@@ -67,10 +67,7 @@ export function command(): Command {
       new Option("--gpu <names>", `GPUs by RADV's names, joined by commas: ${FAMILIES.join(", ")}`)
         .argParser(namesOf(FAMILIES)).default(FAMILIES, "all"),
     )
-    .addOption(
-      new Option("--model <pattern>", `only what matches of ${SUBJECTS.join(", ")}`)
-        .argParser(pattern).default(/./, "all"),
-    )
+    .addOption(patternOption("--model <pattern>", `only what matches of ${SUBJECTS.join(", ")}`))
     .addOption(
       new Option("--workload <names>", "workloads joined by commas, see bench/README.md")
         .argParser(namesOf(WORKLOADS.map(({ name }) => name)))

@@ -187,6 +187,13 @@ function writtenPart(memory: Memory): View | undefined {
 /** 0, 1, ..., n - 1. */
 export const range = (n: number): number[] => Array.from({ length: n }, (_, k) => k);
 
+/** What comes before each of some lengths, and the sum of all. */
+export function sumsBefore(lengths: readonly number[]): number[] {
+  const sums = [0];
+  for (const length of lengths) sums.push((sums.at(-1) ?? NaN) + length);
+  return sums;
+}
+
 /** The same words, as f32; none where nothing was read. */
 export const floats = (words: Uint32Array<ArrayBuffer> | undefined): Float32Array<ArrayBuffer> =>
   new Float32Array(words?.buffer ?? new ArrayBuffer(0));

@@ -9,7 +9,7 @@ import { drawnPages } from "../../bench/simulate/job.ts";
 import { type SimulateResult, usersFor } from "../../bench/simulate/measure.ts";
 import { disagreement } from "../../bench/simulate/runners.ts";
 import { growthCells, kindCells, noteLines, timesOf, workCells } from "../../bench/simulate/tables.ts";
-import { withFolder } from "../prepared_folder.ts";
+import { withEmptyFolder } from "../run/folder_check.ts";
 import { runBench } from "./run_bench.ts";
 import { kinds } from "../../bench/logs/make.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
@@ -125,7 +125,7 @@ Deno.test("bench simulate: fewer users of more items, 128 at least", () => {
 });
 
 Deno.test("bench simulate: the command measures all kinds, and writes its tables", () =>
-  withFolder({}, async (folder) => {
+  withEmptyFolder(async (folder) => {
     const page = `${folder}/page.md`;
     const json = `${folder}/simulate.json`;
     await Deno.writeTextFile(
@@ -173,7 +173,7 @@ async function written(
 }
 
 Deno.test("bench stability plays a setting and writes its row", () =>
-  withFolder({}, async (folder) => {
+  withEmptyFolder(async (folder) => {
     const size = { users: 160, items: 30, width: 0, maxEvents: 3, maxPage: 4 };
     writePaperFile(`${folder}/small.tsv`, smallLog(31, size));
     const short = ["--pretrain", "20", "--iterations", "1000", "--batch-size", "2", "--only", "^defaults$"];
@@ -187,7 +187,7 @@ Deno.test("bench stability plays a setting and writes its row", () =>
   }));
 
 Deno.test("bench data writes files in Retailrocket's layout, prepares them and trains on them", () =>
-  withFolder({}, async (folder) => {
+  withEmptyFolder(async (folder) => {
     const scale = ["data", "--scales", "0.0005", "--iterations", "2"];
     const PATH = `${folder}/bin`; // what a machine with little more than Node.js has: no ps
     await Deno.mkdir(PATH);
@@ -202,7 +202,7 @@ Deno.test("bench data writes files in Retailrocket's layout, prepares them and t
   }));
 
 Deno.test("bench logs: each made-up log is prepared whole, and nobody predicts it better than who knows its truth", () =>
-  withFolder({}, async (folder) => {
+  withEmptyFolder(async (folder) => {
     const { code, stderr } = await runBench(["logs", "made", "--users", "100"], { cwd: folder });
     assert.equal(code, 0, stderr);
     const json = async (path: string) => JSON.parse(await Deno.readTextFile(`${folder}/made/${path}`));

@@ -9,7 +9,7 @@ import { besideMeasuredCells } from "../../bench/compiled/tables.ts";
 import { missingCompiler } from "../../bench/compiled/vulkan.ts";
 import * as v from "../../src/schema.ts";
 import { forCpu, header, kernelFile, kernelNames, kernelPath } from "../kernel_files.ts";
-import { withFolder } from "../prepared_folder.ts";
+import { withEmptyFolder } from "../run/folder_check.ts";
 import { runBench } from "./run_bench.ts";
 
 const missing = missingCompiler();
@@ -77,7 +77,7 @@ Deno.test(
     ignore,
   },
   () =>
-    withFolder({}, async (folder) => {
+    withEmptyFolder(async (folder) => {
       const { report: { texts, steps, compiler } } = await compiled(folder, "--gpu", WHOLE.join(","));
       const sameCompiler = isOf(compiler);
       // Of kernels that share a launch, those alone that it is made of have headers.
@@ -218,7 +218,7 @@ Deno.test(
   "a text of one's own is compiled with its constants, and refused with a reason",
   { ignore },
   () =>
-    withFolder({}, async (folder) => {
+    withEmptyFolder(async (folder) => {
       const file = `${folder}/mine.wgsl`;
       const text = `override N: u32;
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
@@ -294,7 +294,7 @@ function isOf(compiler: string): boolean {
 Deno.test("the chapter's machine code and figures are what the compiler gives, where it is the same", {
   ignore,
 }, () =>
-  withFolder({}, async (folder) => {
+  withEmptyFolder(async (folder) => {
     const known = new Map<string, { text: Report["texts"][number]; stdout: string; compiler: string }>();
     const compile = async (file: string, subgroup?: string) => {
       const own = subgroup === undefined ? [] : ["--subgroup", subgroup];

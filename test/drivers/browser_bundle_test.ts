@@ -65,16 +65,14 @@ Deno.test("src/browser.ts bundles without Deno, Node.js and files, stays small, 
     );
   }
 
-  const file = await Deno.makeTempFile({ suffix: ".mjs" });
-  try {
+  await withEmptyFolder(async (folder) => {
+    const file = `${folder}/bundle.mjs`;
     await Deno.writeTextFile(file, text);
     const bundled: Library = await import(`file://${file}`);
     const losses = await train(bundled);
     assert.equal(losses.length, 2);
     assert.deepEqual(losses, await train(source));
-  } finally {
-    await Deno.remove(file);
-  }
+  });
 });
 
 Deno.test("without comments kernels have the same code and interface", () => {

@@ -14,6 +14,7 @@ import { ReadbackQueue, readFloats, readViews, Staging } from "../../src/gpu/rea
 import { matmulKernel } from "../../src/ops/matmul_kernels.ts";
 import { versionIn } from "../../src/run/driver.ts";
 import { withGpu } from "../op_check.ts";
+import { withEmptyFolder } from "../run/folder_check.ts";
 
 const doubleText = `
 const WORKGROUP = 8;
@@ -202,9 +203,9 @@ Deno.test("matmul kernels are chosen by shape and kind of adapter", () => {
   );
 });
 
-Deno.test("the driver's version is found wherever it stands in its file, and is none where it does not", async () => {
-  const path = await Deno.makeTempFile();
-  try {
+Deno.test("the driver's version is found wherever it stands in its file, and is none where it does not", () =>
+  withEmptyFolder(async (folder) => {
+    const path = `${folder}/driver.so`;
     for (
       const [before, after] of [[0, 0], [5, 300_000], [(1 << 18) - 7, 0], [(1 << 19) - 60, 1], [700_000, 70]]
     ) {
@@ -217,10 +218,7 @@ Deno.test("the driver's version is found wherever it stands in its file, and is 
     }
     await Deno.writeTextFile(path, "Mesa x");
     assert.equal(versionIn(path), undefined);
-  } finally {
-    await Deno.remove(path);
-  }
-});
+  }));
 
 const SIZES = [1, 3, 1000, 5000, 300_000];
 

@@ -15,7 +15,7 @@ import { Recall } from "../../policy/learning/recall.ts";
 import { LEFT, Replay } from "../../policy/learning/replay.ts";
 import { plain } from "../../simulate/users.ts";
 import type { Checking, Checks } from "../finding.ts";
-import { CanaryArena, floats, range } from "../harness.ts";
+import { CanaryArena, floats, range, sumsBefore } from "../harness.ts";
 import { startOf, type StartOptions } from "../../simulate/start.ts";
 
 /** Pages that are drawn. */
@@ -154,13 +154,6 @@ async function compareRemembered(
     what: "first pages of users",
     columns: USERS + 1,
   });
-}
-
-/** What comes before each of some lengths, and the sum of all. */
-function sumsBefore(lengths: readonly number[]): number[] {
-  const sums = [0];
-  for (const length of lengths) sums.push((sums.at(-1) ?? NaN) + length);
-  return sums;
 }
 
 async function compareRecalled(

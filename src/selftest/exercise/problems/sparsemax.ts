@@ -4,18 +4,11 @@ import starter from "../../../../kernels/exercises/sparsemax.wgsl" with { type: 
 import shippedText from "../../../../kernels/minimax/exact_minimax.wgsl" with { type: "text" };
 import { NONE } from "../../../data/click_log.ts";
 import { kernel } from "../../../gpu/kernel.ts";
-import {
-  type Output,
-  output,
-  type Problem,
-  ROUNDING,
-  type Size,
-  uploadEvents,
-} from "../../ladder/problem.ts";
-import { choicePages, pageOf, pageText, type Utility } from "../../ladder/choice.ts";
+import { output, type Problem, type Size, uploadEvents } from "../../ladder/problem.ts";
+import { choicePages, pageText, rowOutput, type Utility } from "../../ladder/choice.ts";
 import { choiceOutcome, topShares } from "../../../ops/choice_nll.ts";
 import { sparsemax as projection } from "../../../ops/minimax.ts";
-import { type Matrix, matrix } from "../../../tape/reference.ts";
+import { matrix } from "../../../tape/reference.ts";
 import { type Exercise, longPages, pageLetters, pages, shipped } from "../exercise.ts";
 
 export const sparsemax: Exercise = {
@@ -71,18 +64,11 @@ function problem(size: Size, utility?: Utility): Problem {
     if (clicked === undefined) return;
     pi.forEach((p, k) => gradient.data[first + k] = (p - (k === clicked ? 1 : 0)) / E);
   });
-  const scalars = (expected: Matrix): Output => ({
-    length: R,
-    expected,
-    dense: (found) => found,
-    tolerance: 4 * ROUNDING * (page + 16),
-    named: (r) => pageText(pages, pageOf(pages, r)),
-  });
   return {
     inputs: { u: new Float32Array(u.data), event: uploadEvents(events) },
     outputs: {
-      policy: scalars(policy),
-      gradient: scalars(gradient),
+      policy: rowOutput(pages, policy, page + 16),
+      gradient: rowOutput(pages, gradient, page + 16),
       outcome: { ...output(outcome, page + 16), optional: true, named: (e) => pageText(pages, e) },
     },
     constants: { ETA: 1, GENERATOR_ETA },
