@@ -4,7 +4,7 @@
  */
 
 import { basename } from "node:path";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import { driverThreads } from "../src/gpu/host/driver_threads.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { endProcess } from "../src/cli/fail.ts";
@@ -62,6 +62,8 @@ interface Options {
   wholeRun: boolean;
 }
 
+const keys = roster.map(({ key }) => key);
+
 export function command(): Command {
   const own = study(
     "peers",
@@ -75,7 +77,7 @@ export function command(): Command {
     )
     .option("--data <file>", "a click log in the paper's layout instead, or besides --workloads")
     .addOption(new Option("--model <model>", "what is trained").choices(models).default("lstm"))
-    .option("--peers <names>", `of ${roster.map(({ key }) => key).join(", ")} (default: all)`, peersOf)
+    .option("--peers <names>", `of ${keys.join(", ")} (default: all)`, peersOf)
     .option("--seconds <n>", "of timed steps, for each peer and workload", wholeNumber(1, 3600), 6)
     .option("--rounds <n>", "turns that each peer has", wholeNumber(1, 100), 5)
     .addOption(pythonOption())
@@ -104,12 +106,8 @@ export function command(): Command {
 
 /** clickgan is always among them: the others are compared with it. */
 function peersOf(text: string): PeerEntry[] {
-  const keys = text.split(",");
-  const unknown = keys.find((key) => !roster.some((entry) => entry.key === key));
-  if (unknown === undefined) return roster.filter(({ key }) => key === "clickgan" || keys.includes(key));
-  throw new InvalidArgumentError(
-    `Expected names of ${roster.map(({ key }) => key).join(", ")}, got "${unknown}".`,
-  );
+  const named = namesOf(keys)(text);
+  return roster.filter(({ key }) => key === "clickgan" || named.includes(key));
 }
 
 /** What was measured on one workload. */

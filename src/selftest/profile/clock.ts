@@ -103,8 +103,14 @@ export function commandsOf(gpu: Gpu, label: string, work: Work): GPUCommandBuffe
   return encoder.finish();
 }
 
+/** Microseconds of each work, by a clock. */
+export async function timeBy(gpu: Gpu, { kind, latency }: Clock, works: readonly Work[]): Promise<number[]> {
+  const times = await (kind === "timestamps" ? timePasses : timeByQueue)(gpu, works);
+  return times.map((time) => Math.max(0, time - latency));
+}
+
 /** Microseconds from handing work in to learning that it is done. */
-export async function timeByQueue(gpu: Gpu, works: readonly Work[]): Promise<number[]> {
+async function timeByQueue(gpu: Gpu, works: readonly Work[]): Promise<number[]> {
   const times: number[] = [];
   for (const work of works) {
     const commands = commandsOf(gpu, "timed work", work);

@@ -2,8 +2,7 @@
 
 import type { Timing } from "./bench_report.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import { timePasses } from "../../gpu/profiler.ts";
-import { type Clock, clockOf, repeated, timeByQueue, type Work } from "./clock.ts";
+import { type Clock, clockOf, repeated, timeBy, type Work } from "./clock.ts";
 import { timingOf } from "./timing.ts";
 
 /** Microseconds that a sample should last by timestamps: long against the start of a pass. */
@@ -57,10 +56,10 @@ export function sampleOf(clock: Clock): { sample: number; most: number } {
  */
 export async function timeRepeated(gpu: Gpu, work: Work, options: MeasureOptions): Promise<Timing> {
   const { seconds, clock = await clockOf(gpu, work) } = options;
-  const passes = clock.kind === "timestamps" ? timePasses : timeByQueue;
   const run = async (repeats: number, samples: number) =>
-    (await passes(gpu, Array<Work>(samples).fill(repeated(work, repeats))))
-      .map((time) => Math.max(0, time - clock.latency) / repeats);
+    (await timeBy(gpu, clock, Array<Work>(samples).fill(repeated(work, repeats)))).map((time) =>
+      time / repeats
+    );
   await run(1, 1);
   const { sample, most } = sampleOf(clock);
   let repeats = 1;
