@@ -13,7 +13,7 @@ import type { EncodePass } from "../../gpu/profiler.ts";
 import { type KernelChoice, Program } from "../../gpu/program.ts";
 import type { ClickDispatch, ClickSizes } from "../../batch/click_sizes.ts";
 import { AdamState } from "../../ops/adam.ts";
-import { type Clock, clockOf, repeated, timeBy } from "../profile/clock.ts";
+import { type Clock, clockOf, repeated, timeBy } from "../profile/measure.ts";
 import { ParameterArena } from "../../tape/parameters.ts";
 import type { ModelConfig } from "../../model/config.ts";
 import { modelSpecs, ofOthers } from "../../model/model_program.ts";
