@@ -6,7 +6,7 @@ import { jsonBeside, ladderCells, readLadders } from "../../bench/ladder.ts";
 import { short } from "../../bench/output.ts";
 import { faultsAt, gpuWay } from "../../src/selftest/ladder/check.ts";
 import { runLadder } from "../../src/selftest/ladder/run.ts";
-import { ladders } from "../../src/selftest/ladder/ladders.ts";
+import { ladderNamed, ladders } from "../../src/selftest/ladder/ladders.ts";
 import type { Size } from "../../src/selftest/ladder/problem.ts";
 import { lstmBackwardProblem, lstmProblem } from "../../src/selftest/ladder/lstm.ts";
 import { kernel } from "../../src/gpu/kernel.ts";
@@ -16,10 +16,6 @@ import { withEmptyFolder } from "../run/folder_check.ts";
 import { runBench } from "./run_bench.ts";
 
 const root = new URL("../../", import.meta.url);
-
-function ladderNamed(name: string) {
-  return ladders.find((ladder) => ladder.name === name) ?? assert.fail(`no ladder ${name}`);
-}
 
 Deno.test("every kernel with a number in its name is a step, and its number and name are the file's", () => {
   const used = new Set<string>();

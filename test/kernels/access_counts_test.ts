@@ -5,7 +5,7 @@ import { runKernel } from "../../src/gpu/run_kernel.ts";
 import { type AccessCounts, accessCounts } from "../../src/gpu/access_analysis/access_counts.ts";
 import type { IndexScope } from "../../src/gpu/access_analysis/scope.ts";
 import { bindSteps } from "../../src/selftest/ladder/check.ts";
-import { ladders } from "../../src/selftest/ladder/ladders.ts";
+import { ladderNamed } from "../../src/selftest/ladder/ladders.ts";
 import { kernelFile, kernelFiles, kernelPath } from "../kernel_files.ts";
 import { withGpu } from "../op_check.ts";
 
@@ -273,7 +273,7 @@ Deno.test("access counts: the kernels themselves note the same reads and sectors
 
 Deno.test("access counts: an uncoalesced product shows its sectors, and a tile its banks", () =>
   withGpu(undefined, async (gpu) => {
-    const ladder = ladders.find(({ name }) => name === "forward") ?? assert.fail();
+    const ladder = ladderNamed("forward");
     const steps = ladder.steps.map((step, k) => ({ ...step, number: k + 1, changes: 1 }))
       .filter(({ idea }) => /no tile|lanes over rows|shipped for GPUs/.test(idea));
     const bound = await bindSteps(gpu, { ...ladder, steps }, [256, 64, 64]);

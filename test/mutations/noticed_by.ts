@@ -81,7 +81,7 @@ const ROWS: readonly Row[] = [
   [/^src\/ops\/token_sum/, "ops/ops /^mixed_product/"],
   [/^src\/ops\/table_rows/, "ops/ops /^table_rows/", "train/table_windows"],
   [/^src\/(ops\/shared_gradient|train\/ranks)/, "train/ranks"],
-  [/^src\/ops\//, "kernels/cost", "drivers/matrix_memory", "ops/other_batches"],
+  [/^src\/ops\//, "kernels/cost", "drivers/adapter_kinds /buffers/", "ops/other_batches"],
   [/^src\/tape\/parameters/, "train/table_windows"],
   [/^src\/tape\//, "ops/tape", "ops/adam", "kernels/cost", "ops/linear /^linear 3 -> /", "train/model"],
   [

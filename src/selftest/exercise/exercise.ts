@@ -3,7 +3,6 @@
 import { clickDimensions } from "../../batch/click_sizes.ts";
 import { bitsOf, CANARY } from "../harness.ts";
 import type { Ladder, Step } from "../ladder/check.ts";
-import { ladders } from "../ladder/ladders.ts";
 import type { Output, Problem, Size } from "../ladder/problem.ts";
 import { padded } from "../../tape/layout.ts";
 import { type Matrix, matrix } from "../../tape/reference.ts";
@@ -46,12 +45,6 @@ export function solutionOf({ ladder, solution }: Exercise): Step {
   // Words stand behind each output here.
   const source = step.kernel.source.replace("arrayLength(&weights)", "P4");
   return { ...step, kernel: { ...step.kernel, source } };
-}
-
-export function ladderNamed(name: string): Ladder {
-  const found = ladders.find((ladder) => ladder.name === name);
-  if (!found) throw new Error(`there is no ladder ${name}`);
-  return found;
 }
 
 /** A ladder of the shipped kernel alone. */

@@ -5,7 +5,6 @@ import {
   type Exercise,
   fours,
   type HardCase,
-  ladderNamed,
   type Letters,
   longPages,
   ordinary,
@@ -28,6 +27,7 @@ import softmaxStarter from "../../../kernels/exercises/softmax.wgsl" with { type
 import weightStarter from "../../../kernels/exercises/weight_gradient.wgsl" with { type: "text" };
 import type { Problem, Size } from "../ladder/problem.ts";
 import { choiceProblem } from "../ladder/choice.ts";
+import { ladderNamed } from "../ladder/ladders.ts";
 import { lstmBackwardProblem, lstmProblem } from "../ladder/lstm.ts";
 import { matmulForwardProblem } from "../ladder/matmul_problems.ts";
 import { PANEL, panelRefuses } from "../ladder/matmul_steps.ts";

@@ -15,7 +15,7 @@ import { Recall } from "../../policy/learning/recall.ts";
 import { LEFT, Replay } from "../../policy/learning/replay.ts";
 import { plain } from "../../simulate/users.ts";
 import type { Checking, Checks } from "../finding.ts";
-import { CanaryArena, floats, range, sumsBefore } from "../harness.ts";
+import { CanaryArena, floats, maskBits, range, sumsBefore } from "../harness.ts";
 import { startOf, type StartOptions } from "../../simulate/start.ts";
 
 /** Pages that are drawn. */
@@ -219,18 +219,12 @@ function masksOf(
   drawn: readonly UserPage[],
   { options: { repeats } }: Recall,
   later = 0,
-): number[] {
-  return range(Math.ceil(ITEMS / 32)).flatMap((panel) =>
-    drawn.map((seen) => {
-      const clicked = repeats ? [] : clickedOf(episodes, seen, seen.page + later, keyOf(SEED));
-      let word = 0;
-      for (let bit = 0; bit < 32; bit++) {
-        const item = 32 * panel + bit;
-        if (item >= ITEMS || clicked.includes(item)) word |= 1 << bit;
-      }
-      return word >>> 0;
-    })
+): Uint32Array {
+  const clicked = drawn.map((seen) =>
+    repeats ? [] : clickedOf(episodes, seen, seen.page + later, keyOf(SEED))
   );
+  const isTaken = (row: number, item: number) => item >= ITEMS || (clicked[row]?.includes(item) ?? false);
+  return maskBits(drawn.length, 32 * Math.ceil(ITEMS / 32), isTaken);
 }
 
 /** Rows to learn from are all that a batch counts. */

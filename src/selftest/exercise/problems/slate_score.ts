@@ -6,7 +6,7 @@ import tiledText from "../../../../kernels/slates/slate_score_tiled.wgsl" with {
 import { NONE } from "../../../data/click_log.ts";
 import { randomStream } from "../../../data/random.ts";
 import { constantOf, kernel } from "../../../gpu/kernel.ts";
-import { bitsOf, CANARY } from "../../harness.ts";
+import { bitsOf, CANARY, maskBits } from "../../harness.ts";
 import type { Ladder } from "../../ladder/check.ts";
 import { drawing, type Output, type Problem, ROUNDING, type Size, upload } from "../../ladder/problem.ts";
 import { MOST_UNITS, PANEL, panelsOf, placeWords } from "../../../policy/network/slate_score.ts";
@@ -88,15 +88,7 @@ function problem(size: Size, rule: Rule = {}): Problem {
     for (let n = 0; n < L; n++) sum += at(weights, 0, n) * Math.max(0, at(base, u, n) + at(table, i, n));
     return masked(u, i) ? -Infinity : sum;
   });
-  const P = panelsOf(I);
-  const bits = Uint32Array.from({ length: P * U }, (_, word) => {
-    const [panel, u] = [Math.floor(word / U), word % U];
-    let own = 0;
-    for (let bit = 0; bit < Math.min(PANEL, I - panel * PANEL); bit++) {
-      if (at(scores, u, panel * PANEL + bit) === -Infinity) own |= 1 << bit;
-    }
-    return own >>> 0;
-  });
+  const bits = maskBits(U, I, (u, i) => at(scores, u, i) === -Infinity);
   return {
     inputs: {
       base: upload(base),
@@ -110,7 +102,7 @@ function problem(size: Size, rule: Rule = {}): Problem {
     outputs: { best: bestOfPanels(scores, L + 8, rule.exact ?? false) },
     constants: { M: 0, L4: fours(L), ITEMS: I },
     sizes: { users: U, events: 1, rows: 1, items: I },
-    cost: { flops: 3 * U * I * L, bytes: 4 * L * (U + I) + 12 * P * U },
+    cost: { flops: 3 * U * I * L, bytes: 4 * L * (U + I) + 12 * panelsOf(I) * U },
   };
 }
 
