@@ -232,22 +232,7 @@ async function pretrain(
 }
 
 /** What became of both players. */
-interface Outcome {
-  readonly piStart: number;
-  readonly piLeast: number;
-  /** Points that pi's least is under its value at iteration 500, and under the reward's at the start. */
-  readonly piFall: number;
-  readonly underReward: number;
-  readonly piEnd: number;
-  readonly uStart: number;
-  readonly uEnd: number;
-  readonly nllEnd: number;
-  readonly lossMin: number;
-  readonly lossMax: number;
-  /** NaN where it was not asked. */
-  readonly rhoStart: number;
-  readonly rhoEnd: number;
-}
+type Outcome = Awaited<ReturnType<typeof play>>;
 
 /** The adversarial stage, from a reward. */
 async function play(
@@ -258,7 +243,7 @@ async function play(
   setting: Partial<AdversarialConfig>,
   { iterations, batchSize }: { iterations: number; batchSize: number },
   onStep: (iteration: number) => void,
-): Promise<Outcome> {
+) {
   using model = new UserModel(gpu, log.items, defaultModel, { weights: reward });
   const config = { ...defaultAdversarial, ...setting, iterations, batchSize };
   using trainer = await AdversarialTrainer.create(model, log, config, { seed, evaluationShards: 0 });
@@ -292,6 +277,7 @@ async function play(
   return {
     piStart,
     piLeast,
+    /** Points that pi's least is under its value at iteration 500, and under the reward's at the start. */
     piFall: 100 * (piStart - piLeast),
     underReward: 100 * ((validations[0]?.prec1 ?? NaN) - piLeast),
     piEnd: last?.piPrec1 ?? NaN,
@@ -300,6 +286,7 @@ async function play(
     nllEnd: last?.nll ?? NaN,
     lossMin: most((v) => v.lossMin),
     lossMax: most((v) => v.lossMax),
+    /** NaN where they were not asked. */
     ...{ rhoStart, rhoEnd },
   };
 }

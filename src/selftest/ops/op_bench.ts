@@ -63,17 +63,11 @@ export interface OpCase {
 
 type Draw = (rows: number, columns: number, activation?: Activation) => Matrix;
 
-/** What an op reads. */
-interface OpInputs {
-  readonly leaves: ReadonlyMap<string, Tensor>;
-  /** Of leaves and parameters. */
-  readonly values: Matrices;
-  /** Draws on, after these values. */
-  readonly draw: Draw;
-}
-
-/** Draws the values of leaves and parameters, and writes those of the parameters: leaves have no memory yet. */
-export function drawInputs(tape: ClickTape, c: OpCase): OpInputs {
+/**
+ * Draws the values of leaves and parameters, and writes those of the parameters: leaves have no memory yet.
+ * @returns also what draws on, after these values
+ */
+export function drawInputs(tape: ClickTape, c: OpCase) {
   const values: Matrices = new Map();
   const draw = drawing(c);
   const leaves = makeLeaves(tape, c, values, draw);
@@ -130,7 +124,10 @@ function writeParameters(tape: ClickTape, c: OpCase, values: Matrices, draw: Dra
 }
 
 /** Writes the leaves' values, once the tape has placed them. */
-export function uploadLeaves(tape: ClickTape, { leaves, values }: OpInputs): void {
+export function uploadLeaves(
+  tape: ClickTape,
+  { leaves, values }: Pick<ReturnType<typeof drawInputs>, "leaves" | "values">,
+): void {
   for (const tensor of leaves.values()) upload(tape, tensor, valueOf(values, tensor), tensor.view);
 }
 
@@ -154,22 +151,10 @@ function upload({ options }: ClickTape, tensor: Tensor, value: Matrix, memory: M
 /** Of the step: any number. */
 const NOISE = 0x9e3779b9;
 
-export interface OpBench {
-  readonly arena: CanaryArena;
-  readonly plan: Plan;
-  readonly sizes: ClickSizes;
-  readonly batch: BatchBuffers;
-  /** The same batch as references read it. */
-  readonly batch64: ReferenceBatch;
-  readonly tape: ClickTape;
-}
+export type OpBench = ReturnType<typeof opBench>;
 
 /** @param made is to free it. */
-export function opBench(
-  gpu: Gpu,
-  { log, users, parameters, touchedOnly, counted }: OpCase,
-  made: Made,
-): OpBench {
+export function opBench(gpu: Gpu, { log, users, parameters, touchedOnly, counted }: OpCase, made: Made) {
   const capacity = batchCapacity(log, users, users.length);
   const arena = made.keep(new CanaryArena(gpu, "test"));
   const deviceLog = made.keep(new DeviceLog(gpu, log, undefined, undefined, counted));
@@ -184,7 +169,9 @@ export function opBench(
     shapes: gpu.shapes,
     touchedOnly,
   });
-  return { arena, plan, sizes, batch, batch64: referenceBatch(log, users, NOISE, counted?.latest), tape };
+  /** The same batch as references read it. */
+  const batch64 = referenceBatch(log, users, NOISE, counted?.latest);
+  return { arena, plan, sizes, batch, batch64, tape };
 }
 
 /** An op on the tape, and the dispatches of it and its gradients. */

@@ -35,15 +35,10 @@ const EFFECTS = Float32Array.of(0.7, -0.4);
 const RULES: Rules = { reward: "utility", leave: 0.3, patience: 3 };
 const EPISODE = { firstUser: 100, episode: 2 };
 
-/** What users see, the same on every page. */
-interface Offer {
-  /** [U, k] */
-  readonly utilities: Float32Array<ArrayBuffer>;
-  /** [U, k] items */
-  readonly shown: Uint32Array<ArrayBuffer>;
-}
+/** What users see, the same on every page: [U, k] utilities, and the items shown. */
+type Offer = ReturnType<typeof offerOn>;
 
-function offerOn({ users, slate, items }: Page): Offer {
+function offerOn({ users, slate, items }: Page) {
   const random = randomStream(5, "choose");
   // Some far from zero, so that one of the exponentials would overflow.
   const scaleOf = (user: number) => (user % 7 === 0 ? 60 : 2);

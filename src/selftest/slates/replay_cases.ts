@@ -31,24 +31,10 @@ const COLUMNS = STRIDE - 1;
 /** What users have clicked before an episode: each draws one. */
 const START: StartOptions = [[], [44, 3, 40], [31, 32]];
 
-/** A page as users saw it. */
-interface Seen {
-  readonly states: Float32Array<ArrayBuffer>;
-  readonly slates: Uint32Array<ArrayBuffer>;
-  /** [U] slot or k, and the reward. */
-  readonly slots: readonly number[];
-  readonly rewards: Float32Array<ArrayBuffer>;
-  readonly alive: Uint32Array<ArrayBuffer>;
-}
+type Episode = ReturnType<typeof episodeOf>;
 
-interface Episode {
-  /** [U, S] states that users start from. */
-  readonly start: Float32Array<ArrayBuffer>;
-  readonly pages: readonly Seen[];
-}
-
-/** The pages of an episode: some users leave after their first page, some after the second. */
-export function episodeOf(episode: number): Episode {
+/** [U, S] states that users start from, and pages as they saw them: some leave after their first page, some after the second. */
+export function episodeOf(episode: number) {
   const random = randomStream(9, "replay", episode);
   const states = () =>
     Float32Array.from({ length: USERS * STRIDE }, (_, k) => (k % STRIDE < COLUMNS ? random.normal() : 0));
@@ -56,6 +42,7 @@ export function episodeOf(episode: number): Episode {
   return {
     start: states(),
     pages: range(PAGES).map(() => {
+      /** [U] slot or k. */
       const slots = range(USERS).map(() => random.integer(SLATE + 1));
       range(USERS).forEach((u) => here[u] = (here[u] ?? false) && random.uniform() > 0.3);
       return {
@@ -231,22 +218,11 @@ function masksOf(
 export type Rows = Readonly<Record<"rows", number>>;
 export const dimensions = new Dimensions<Rows>(["rows"], "rows");
 
-interface ReplayBench {
-  readonly replay: Replay;
-  readonly recall: Recall;
-  /** Remembers an episode, page by page. @param number of the episode */
-  remember(episode: Episode, number: number): void;
-  /** @param iteration {@link ITERATION} by default */
-  draw(iteration?: number): void;
-  /** [B, S] whole states after the drawn pages. */
-  readonly after: View;
-}
-
-/** @param rows that are drawn. @param episodes of the ring */
+/** @param rows that are drawn. @param episodes of the ring. @returns `after`: [B, S] whole states after the drawn pages */
 export async function replayBench(
   arena: Arena,
   { rows = BATCH, episodes = EPISODES, repeats = false } = {},
-): Promise<ReplayBench> {
+) {
   const { queue } = arena.gpu;
   const size = { users: USERS, pages: PAGES, slate: SLATE, stateStride: STRIDE, episodes };
   const replay = new Replay(arena, size);
@@ -265,7 +241,8 @@ export async function replayBench(
   const draw = await runnerOf(headers, arena, "draw", [...recall.dispatches(), whole]);
   return {
     ...{ replay, recall, after },
-    remember({ start, pages }, episode) {
+    /** Remembers an episode, page by page. @param episode its number */
+    remember({ start, pages }: Episode, episode: number): void {
       recall.begin(episode, keyOf(SEED));
       queue.writeBuffer(state.buffer, 0, start);
       begin(USERS, { page: { page: 0, episode, firstUser: 0 } });
