@@ -3,7 +3,6 @@
  * than a training gives it, and all times kept. Those of a GPU, whatever the adapter.
  */
 
-import { Made } from "../../src/gpu/made.ts";
 import { calibrate, type Meter } from "../../src/selftest/calibration/calibrate.ts";
 import { type PreparedProduct, StepProducts } from "../../src/selftest/calibration/step_products.ts";
 import { runMain } from "../../src/cli/fail.ts";
@@ -21,8 +20,7 @@ await runMain(async () => {
   using gpu = await openGpu({ shapesFor: "gpu" });
   const found = [];
   for (const workload of timed) {
-    using made = new Made();
-    const products = made.keep(new StepProducts(gpu, workloadLog(workload), defaultModel, workload.users));
+    using products = new StepProducts(gpu, workloadLog(workload), defaultModel, workload.users);
     const all = new Map<string, number[]>();
     /** Keeps what the products' own meter tells. */
     const meter: Meter<Named> = {

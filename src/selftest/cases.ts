@@ -11,7 +11,6 @@ import { optimiserCases } from "./optimiser_cases.ts";
 import { pageCases } from "./pages/page_cases.ts";
 import { replayCases } from "./slates/replay_cases.ts";
 import { slateCases } from "./slates/slate_cases.ts";
-import { Made } from "../gpu/made.ts";
 import { Program } from "../gpu/program.ts";
 import { readFloats } from "../gpu/readback.ts";
 import { StepHeaders } from "../gpu/step.ts";
@@ -29,8 +28,7 @@ async function checkSums(gpu: Gpu, checks: Checks, columns: number): Promise<voi
   const choice = { shapes: gpu.shapes, workgroupBytes: 16384, subgroups: gpu.hasSubgroups };
   for (const variant of sumVariantsFor(choice)) {
     for (const events of EVENTS) {
-      using made = new Made();
-      const arena = made.keep(new CanaryArena(gpu, "sums"));
+      using arena = new CanaryArena(gpu, "sums");
       const given = normals(events * columns, "outcome", events);
       const view = arena.allocate("outcome", 4 * given.length);
       const ring = arena.allocate("ring", 4 * columns * (SLOT + 2));

@@ -289,12 +289,11 @@ Deno.test("an adapter that grants exactly WebGPU's default limits trains every k
     for (const config of [smallLstm, smallPw, { ...noHistory, dims: smallLstm.dims }]) {
       using model = new UserModel(gpu, log.items, config, { seed: 1 });
       const training = { ...defaultTraining, batchSize: 5, validateEvery: 2 };
-      const trainer = await Trainer.create(model, log, training);
+      using trainer = await Trainer.create(model, log, training);
       const losses: number[] = [];
       const see = ({ nll }: { readonly nll: number }) => void losses.push(nll);
       await trainer.run(2, { onStep: see, onValidation: see });
       assert.ok(losses.length === 4 && losses.every(Number.isFinite), `${config.encoder}: ${losses}`);
-      trainer.destroy();
       const game = { ...defaultAdversarial, batchSize: 5, behaviourDims: [8] };
       const options = { seed: 1, evaluationShards: 0, validate: false };
       using adversarial = await AdversarialTrainer.create(model, log, game, options);

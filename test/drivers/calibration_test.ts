@@ -269,13 +269,12 @@ Deno.test("a training with sums by subgroups has the losses of one without", asy
   const log = smallLog(3, { users: 60, items: 20, width: 4 });
   const losses = (sum: KernelShapes["sum"]) =>
     withGpu({ ...fixedShapes("gpu"), sum }, async (gpu) => {
-      const model = new UserModel(gpu, log.items, { ...defaultModel, dims: [8, 8], lstmUnits: 4 }, {
+      using model = new UserModel(gpu, log.items, { ...defaultModel, dims: [8, 8], lstmUnits: 4 }, {
         seed: 1,
       });
-      const trainer = await Trainer.create(model, log, { ...defaultTraining, batchSize: 12 });
+      using trainer = await Trainer.create(model, log, { ...defaultTraining, batchSize: 12 });
       const users = usersOf(log, "train").subarray(0, 12);
       const found = [await trainer.step(users), await trainer.step(users)];
-      for (const part of [trainer, model]) part.destroy();
       return found;
     });
   if (!await withGpu("gpu", ({ hasSubgroups }) => Promise.resolve(hasSubgroups))) {

@@ -146,7 +146,7 @@ Deno.test("replay, profile, and the count of live buffers", () =>
 
 Deno.test("what exceeds a limit is refused by the limit's name", () =>
   withGpu(undefined, (gpu) => {
-    const arena = new Arena(gpu, "test");
+    using arena = new Arena(gpu, "test");
     const { maxStorageBufferBindingSize, maxBufferSize } = gpu.device.limits;
     const refused = (name: string) => (error: unknown) =>
       error instanceof UserError && error.message.includes(name);
@@ -155,7 +155,6 @@ Deno.test("what exceeds a limit is refused by the limit's name", () =>
       refused("maxStorageBufferBindingSize"),
     );
     assert.throws(() => arena.allocateUnbound("huge", maxBufferSize + 4), refused("maxBufferSize"));
-    arena.destroy();
     return Promise.resolve();
   }));
 
@@ -257,14 +256,13 @@ Deno.test("a queue of reads gives the view as it was after each work", () =>
 
 Deno.test("reads that do not wait let timers and signals have their turn", () =>
   withGpu("cpu", async (gpu) => {
-    const arena = new Arena(gpu, "reads");
+    using arena = new Arena(gpu, "reads");
     const view = arena.allocate("value", 4);
     let turns = 0;
     const timer = setInterval(() => turns++, 1);
     const end = performance.now() + 600;
     while (performance.now() < end) await readFloats(gpu, view);
     clearInterval(timer);
-    arena.destroy();
     assert.ok(turns >= 3, `${turns} turns`);
   }));
 

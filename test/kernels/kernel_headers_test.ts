@@ -200,11 +200,10 @@ const log = smallLog(1, { users: 30, items: 41, maxEvents: 5, maxPage: 6, width:
 const models: ModelConfig[] = [{ ...defaultModel, dims: [64, 32], batchNorm: true }, defaultPwModel];
 
 async function dispatchesOf(gpu: Gpu, config: ModelConfig): Promise<ClickDispatch[]> {
-  const model = new UserModel(gpu, log.items, config, { seed: 1 });
-  const trainer = await Trainer.create(model, log, { ...defaultTraining, batchSize: 5 }, { validate: false });
+  using model = new UserModel(gpu, log.items, config, { seed: 1 });
+  using trainer = await Trainer.create(model, log, { ...defaultTraining, batchSize: 5 }, { validate: false });
   const { layout, program } = trainer.program;
   const specs = [...layout.dispatches, ...program.dispatches].map(({ spec }) => spec);
-  for (const part of [trainer, model]) part.destroy();
   return specs;
 }
 
