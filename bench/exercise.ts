@@ -63,12 +63,8 @@ function list(): void {
   console.log("\nBegin with: deno task exercise softmax");
 }
 
-function starterFile({ name }: Exercise): string {
-  return `exercises/${name.replaceAll("-", "_")}.wgsl`;
-}
-
 async function take(exercise: Exercise, options: ExerciseOptions): Promise<void> {
-  const file = options.file ?? starterFile(exercise);
+  const file = options.file ?? `exercises/${exercise.name.replaceAll("-", "_")}.wgsl`;
   const size = sizeOf(exercise, options.size);
   const text = await readText(file);
   if (text === undefined) {

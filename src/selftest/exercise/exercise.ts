@@ -5,7 +5,7 @@ import { bitsOf, CANARY } from "../harness.ts";
 import type { Ladder, Step } from "../ladder/check.ts";
 import type { Output, Problem, Size } from "../ladder/problem.ts";
 import { padded } from "../../tape/layout.ts";
-import { type Matrix, matrix } from "../../tape/reference.ts";
+import { matrix } from "../../tape/reference.ts";
 import type { Utility } from "../ladder/choice.ts";
 
 /** Numbers of a size, by the letters that a file's grid is written in. */
@@ -118,12 +118,8 @@ export function foundWords(found: Float32Array<ArrayBuffer>): number[] {
 export function wordsOutput(words: Uint32Array<ArrayBuffer>, columns: number): Output {
   return {
     length: words.length,
-    expected: wordsMatrix(words, columns),
+    expected: matrix(words.length / columns, columns, (i, j) => words[i * columns + j] ?? NaN),
     dense: foundWords,
     tolerance: 0,
   };
-}
-
-function wordsMatrix(words: Uint32Array, columns: number): Matrix {
-  return matrix(words.length / columns, columns, (i, j) => words[i * columns + j] ?? NaN);
 }

@@ -124,11 +124,6 @@ function hardRows(what: string, size: Size, rule: Rule): HardCase {
   return { what, size, problem: (size) => tableProblem(size, rule) };
 }
 
-/** What rows carry that fed nothing. Behind the source stand other numbers, so who reads there adds them up. */
-function noneOf(E: number): number {
-  return E + 1;
-}
-
 /** A few items are popular. */
 const popular = (u: number, items: number) => Math.floor(items * u ** 3);
 const SHOWN = 3;
@@ -136,7 +131,8 @@ const SHOWN = 3;
 /** @param size [events, distinct items, columns]; an event shows three rows, and clicks one of them. */
 function tableProblem(size: Size, { itemOf = popular, feeds = (e) => e % 7 !== 3 }: Rule = {}): Problem {
   const [E = 1, D = 1, N = 1] = size;
-  const NONE = noneOf(E);
+  // What rows carry that fed nothing. Behind the source stand other numbers, so who reads there adds them up.
+  const NONE = E + 1;
   const random = randomStream(3, "table gradient", ...size);
   const rows = Array.from({ length: Math.max(SHOWN * E, D) }, (_, r) => {
     const event = Math.min(Math.floor(r / SHOWN), E - 1);
