@@ -16,6 +16,7 @@ import { MemoryLog } from "../../src/data/log_source.ts";
 import { shopItems } from "../../src/data/demo_shop.ts";
 import { restless } from "../../src/data/shops.ts";
 import { Arena } from "../../src/gpu/arena.ts";
+import { Commands } from "../../src/gpu/commands.ts";
 import { Gpu } from "../../src/gpu/device.ts";
 import { kernel } from "../../src/gpu/kernel.ts";
 import { type AdapterKind, fixedShapes } from "../../src/gpu/kernel_shapes.ts";
@@ -170,13 +171,7 @@ async function climb(gpu: Gpu): Promise<void> {
     const few = ladder.size.map((n, k) => (k === 0 ? 3 : n));
     for (const own of [few, ...ladder.oddSizes]) {
       const { arena, steps } = await bindSteps(gpu, ladder, own);
-      for (const { encode } of steps) {
-        const encoder = gpu.device.createCommandEncoder();
-        const pass = encoder.beginComputePass();
-        encode(pass);
-        pass.end();
-        gpu.queue.submit([encoder.finish()]);
-      }
+      for (const { encode } of steps) Commands.submit(gpu, "a step", ({ pass }) => encode(pass));
       arena.destroy();
     }
   }

@@ -13,10 +13,9 @@ import {
   shipped,
 } from "./exercise.ts";
 import { adam, batchNorm } from "./problems/training.ts";
-import { draw } from "./problems/draw.ts";
+import { draw, slateScore } from "./problems/simulated_users.ts";
 import { lastClicks } from "./problems/last_clicks.ts";
 import { rank, tableGradient } from "./problems/batch.ts";
-import { slateScore } from "./problems/slate_score.ts";
 import inputStarter from "../../../kernels/exercises/input_gradient.wgsl" with { type: "text" };
 import lstmStarter from "../../../kernels/exercises/lstm.wgsl" with { type: "text" };
 import lstmBackwardStarter from "../../../kernels/exercises/lstm_backward.wgsl" with { type: "text" };

@@ -29,7 +29,8 @@ import type { Page } from "../../simulate/page.ts";
 import { plain } from "../../simulate/users.ts";
 import { ShopSource } from "../../simulate/shop_users.ts";
 import { Starts } from "../../simulate/start.ts";
-import { bitsOf, type Check, type CheckedPage, key, type PageCase } from "./page_bench.ts";
+import { bitsOf, type Check, type CheckedPage, key, pageCase } from "./page_bench.ts";
+import type { Checking } from "../finding.ts";
 import { floats, range } from "../harness.ts";
 import { sigmoid } from "../../tape/reference.ts";
 
@@ -273,12 +274,12 @@ const checkTake: Check = async (checked, checks) => {
   });
 };
 
-export const moveCases: readonly PageCase[] = [
-  { name: "page: users of a shop", check: checkShop(restless, 2e-5) },
-  { name: "page: what users start with", check: checkFeed, pages: 2, startClicks: 2 },
-  { name: "page: lists of clicks", check: checkPush, pages: 2 },
-  { name: "page: what users passed over", check: checkPassed, pages: 2 },
-  { name: "page: a step of an LSTM", check: checkStep },
-  { name: "page: rows of some users", check: checkTake },
-  { name: "page: states with the last clicks", check: checkKept },
+export const moveCases: readonly Checking[] = [
+  pageCase("users of a shop", checkShop(restless, 2e-5)),
+  pageCase("what users start with", checkFeed, { pages: 2, startClicks: 2 }),
+  pageCase("lists of clicks", checkPush, { pages: 2 }),
+  pageCase("what users passed over", checkPassed, { pages: 2 }),
+  pageCase("a step of an LSTM", checkStep),
+  pageCase("rows of some users", checkTake),
+  pageCase("states with the last clicks", checkKept),
 ];

@@ -83,10 +83,12 @@ export function bitsOf(page: Page, set: (user: number, item: number) => boolean)
   return maskBits(page.users, 32 * page.panels, set);
 }
 
-/** A case, and how much room its page needs. */
-export interface PageCase extends Partial<PageRoom> {
-  readonly name: string;
-  readonly check: Check;
+/** More users than a workgroup, more items than a panel. */
+const ROOM = { users: 70, items: 45, slate: 3 };
+
+/** @param room that its page needs, where it is not as usual */
+export function pageCase(name: string, check: Check, room: Partial<PageRoom> = {}): Checking {
+  return { name: `page: ${name}`, check: onPage({ ...ROOM, ...room }, check) };
 }
 
 /** A check on a page of its own. */

@@ -17,15 +17,7 @@ import type { PageDispatch } from "../../simulate/policy.ts";
 import type { Checking, Checks } from "../finding.ts";
 import { bitOf, floats, maskBits, range } from "../harness.ts";
 import { moveCases } from "./move_cases.ts";
-import {
-  bitsOf,
-  type Check,
-  type CheckedPage,
-  key,
-  onPage,
-  type PageCase,
-  randomBits,
-} from "./page_bench.ts";
+import { bitsOf, type Check, type CheckedPage, key, pageCase, randomBits } from "./page_bench.ts";
 
 /** Logits whose draws lie far from a bound: nearer ones fall on either side by rounding. */
 const NEAR = 1e-5;
@@ -307,20 +299,12 @@ export const checkDrawn =
     });
   };
 
-const all: readonly PageCase[] = [
-  { name: "page: what may be shown", check: checkMask({ random: 9 }) },
-  { name: "page: fill", check: checkFill },
-  { name: "page: choose", check: checkChoose(RULES), pages: 6 },
-  { name: "page: random slates", check: checkRandom(0.6) },
-  { name: "page: best and popular slates", check: checkTop() },
-  { name: "page: drawn slates", check: checkDrawn(0.6, 0.7) },
+export const pageCases: readonly Checking[] = [
+  pageCase("what may be shown", checkMask({ random: 9 })),
+  pageCase("fill", checkFill),
+  pageCase("choose", checkChoose(RULES), { pages: 6 }),
+  pageCase("random slates", checkRandom(0.6)),
+  pageCase("best and popular slates", checkTop()),
+  pageCase("drawn slates", checkDrawn(0.6, 0.7)),
   ...moveCases,
 ];
-
-/** More users than a workgroup, more items than a panel. */
-const ROOM = { users: 70, items: 45, slate: 3 };
-
-export const pageCases: readonly Checking[] = all.map(({ name, check, ...room }) => ({
-  name,
-  check: onPage({ ...ROOM, ...room }, check),
-}));

@@ -228,16 +228,16 @@ export async function keepingState<S extends Sizes, T>(
   const written = writtenBy(spec);
   const bytes = written.reduce((sum, { size }) => sum + size, 0);
   const kept = gpu.createBuffer("kept state", bytes, GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST);
-  const copy = (back: boolean) => {
-    const encoder = gpu.device.createCommandEncoder({ label: "kept state" });
-    let at = 0;
-    for (const { buffer, offset, size } of written) {
-      if (back) encoder.copyBufferToBuffer(kept, at, buffer, offset, size);
-      else encoder.copyBufferToBuffer(buffer, offset, kept, at, size);
-      at += size;
-    }
-    gpu.queue.submit([encoder.finish()]);
-  };
+  const copy = (back: boolean) =>
+    Commands.submit(gpu, "kept state", (commands) => {
+      let offset = 0;
+      for (const view of written) {
+        const own = { buffer: kept, offset, size: view.size };
+        if (back) commands.copy(own, view);
+        else commands.copy(view, own);
+        offset += view.size;
+      }
+    });
   try {
     copy(false);
     const result = await repeat();
