@@ -17,11 +17,9 @@ import { optimiserCases } from "./optimiser_cases.ts";
 import { pageCases } from "./pages/page_cases.ts";
 import { replayCases } from "./slates/replay_cases.ts";
 import { slateCases } from "./slates/slate_cases.ts";
-import { Program } from "../gpu/program.ts";
 import { readFloats } from "../gpu/readback.ts";
-import { StepHeaders } from "../gpu/step.ts";
 import { outcomeSum } from "../ops/loss.ts";
-import { CanaryArena, kernelsOf, twice } from "./harness.ts";
+import { CanaryArena, kernelsOf, recordStep, twice } from "./harness.ts";
 import { dimensions, normals } from "./optimiser_bench.ts";
 import {
   lstmOf,
@@ -76,20 +74,17 @@ async function checkSums(gpu: Gpu, checks: Checks, columns: number): Promise<voi
       const view = arena.allocate("outcome", 4 * values.length);
       const ring = arena.allocate("ring", 4 * columns * (SLOT + 2));
       const sizes = { rows: 1, events, items: 1 };
-      const headers = new StepHeaders(arena, dimensions, 1);
-      headers.put(0, { sizes, counted: 1, first: 0 }, { slot: SLOT, learningRate: 0, iteration: 0 });
-      headers.upload(0, 1);
       const shapes = { ...gpu.shapes, sum: { outcome_sum: variant } };
       const outcome = { name: "outcome", rows: "events" as const, columns, view };
       const specs = [outcomeSum({ dimensions, choice: { ...choice, shapes } }, outcome, ring)];
-      const program = await Program.record(gpu, "sums", headers.buffer, specs);
+      const encode = await recordStep(arena, dimensions, specs, { sizes, counted: 1 }, { slot: SLOT });
       const before = normals(columns * (SLOT + 2), "ring", events);
       const [found] = await twice(arena, checks, specs, {
         start() {
           gpu.queue.writeBuffer(view.buffer, view.offset, values);
           gpu.queue.writeBuffer(ring.buffer, ring.offset, before);
         },
-        encode: (commands) => program.encode(commands, sizes, 0),
+        encode,
         read: async () => [await readFloats(gpu, ring)],
       });
       const wanted = Float64Array.from(before);

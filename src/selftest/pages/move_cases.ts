@@ -146,20 +146,11 @@ const checkPassed: Check = async (checked, checks) => {
     page.slates,
     Uint32Array.from({ length: users * slate }, (_, r) => shown(Math.floor(r / slate), r % slate)),
   );
-  checked.write(
-    page.event,
-    Uint32Array.from(
-      range(users).flatMap((u) => {
-        const own = slot(u);
-        return [
-          u * slate,
-          (u + 1) * slate,
-          own === NONE ? NONE : u * slate + own,
-          own === NONE ? NONE : shown(u, own),
-        ];
-      }),
-    ),
-  );
+  const events = range(users).flatMap((u) => {
+    const [first, own] = [u * slate, slot(u)];
+    return [first, first + slate, ...(own === NONE ? [NONE, NONE] : [first + own, shown(u, own)])];
+  });
+  checked.write(page.event, Uint32Array.from(events));
   // Some have been counted before, up to the most that a number holds.
   const before = (u: number, item: number) => (u + item) % 16;
   const packed = (of: (u: number, item: number) => number) =>

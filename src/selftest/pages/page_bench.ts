@@ -37,7 +37,7 @@ export class CheckedPage {
   async run(
     dispatches: readonly PageDispatch[],
     views: readonly View[],
-    { set = () => {}, ...key }: Partial<EpisodeKey> & { set?: () => void } = {},
+    { set, ...key }: Partial<EpisodeKey> & { set?: () => void } = {},
   ): Promise<Uint32Array<ArrayBuffer>[]> {
     const { gpu, page, arena } = this;
     const headers = new PageHeaders(arena, page, 1 + page.pages, dispatches);
@@ -45,8 +45,8 @@ export class CheckedPage {
     const specs = dispatches.flatMap((part) => isChunked(part) ? part.dispatches : [part]);
     const first = await checked(this.checks, (checks) =>
       twice(arena, checks, specs, {
+        start: set,
         encode(commands) {
-          set();
           headers.put(
             { users: page.users, firstUser: 0, episode: 0, seed: 1, ...key },
             (place) => Math.max(0, place - 1),

@@ -159,6 +159,12 @@ function someMasked({ users, items, slate, panels }: Page, share: number): Uint3
   });
 }
 
+/** Bits of items that may not be shown, and of those of users' slates. */
+function withSlates(page: Page, bits: Uint32Array, slates: readonly ArrayLike<number>[]) {
+  const shown = slates.map((slate) => new Set(Array.from(slate)));
+  return bitsOf(page, (u, item) => bitOf(bits, page.users, u, item) || (shown[u]?.has(item) ?? false));
+}
+
 /** What of a page a kernel chooses its slates of. */
 interface Slates {
   readonly kernel: string;
@@ -183,12 +189,8 @@ async function compareSlates(
   const bits = someMasked(page, share);
   const free = (u: number) => range(items).filter((item) => !bitOf(bits, users, u, item));
   const before = range(users).map((u) => given?.(free(u)) ?? []);
-  const withItems = (slates: readonly ArrayLike<number>[]) => {
-    const shown = slates.map((slate) => new Set(Array.from(slate)));
-    return bitsOf(page, (u, item) => bitOf(bits, users, u, item) || (shown[u]?.has(item) ?? false));
-  };
   const set = () => {
-    checked.write(page.masked, withItems(before));
+    checked.write(page.masked, withSlates(page, bits, before));
     if (given) checked.write(page.slates, Uint32Array.from(before.flat()));
   };
   const [slates, masked] = await checked.run([dispatch], [page.slates, page.masked], { set, epsilon });
@@ -197,7 +199,8 @@ async function compareSlates(
   );
   const by = { kernels: [kernel], columns: page.slate };
   checks.same(slates, expected.flatMap((slate) => Array.from(slate)), { ...by, what: "slates" });
-  checks.same(masked, withItems(expected), { kernels: [kernel], what: "what may not be shown" });
+  const what = "what may not be shown";
+  checks.same(masked, withSlates(page, bits, expected), { kernels: [kernel], what });
 }
 
 /** @param share of items that may not be shown. @param epsilon of users who get it in the place of a slate that is there */
@@ -286,8 +289,7 @@ export const checkDrawn =
     });
     const kernels = ["plackett_luce"];
     checks.same(slates, drawn.flatMap(({ slate }) => slate), { kernels, what: "slates", columns: slate });
-    const shown = drawn.map(({ slate }) => new Set(slate));
-    const expected = bitsOf(page, (u, item) => bitOf(bits, users, u, item) || (shown[u]?.has(item) ?? false));
+    const expected = withSlates(page, bits, drawn.map(({ slate }) => slate));
     checks.same(masked, expected, { kernels, what: "what may not be shown" });
     const wanted = drawn.flatMap(({ chances }) => chances);
     const tolerance = (k: number) => 2e-6 * (4 + Math.abs(wanted[k] ?? 0));

@@ -15,7 +15,7 @@ import { Recall } from "../../policy/learning/recall.ts";
 import { LEFT, Replay } from "../../policy/learning/replay.ts";
 import { plain } from "../../simulate/users.ts";
 import type { Checking, Checks } from "../finding.ts";
-import { CanaryArena, floats, maskBits, range, sumsBefore } from "../harness.ts";
+import { CanaryArena, floats, maskBits, range, recordStep, sumsBefore } from "../harness.ts";
 import { startOf, type StartOptions } from "../../simulate/start.ts";
 
 /** Pages that are drawn. */
@@ -293,18 +293,13 @@ async function checkTargets(gpu: Gpu, checks: Checks): Promise<void> {
   const outcomes = range(BATCH).map((b) => [b % 3, random.normal(), b % 5 === 0 ? 0 : 1, b % PAGES]);
   const next = range(BATCH * 4).map(() => random.normal());
   const config = { rows: BATCH, pages: PAGES, users: BATCH, discount: 0.9, bootstrapAtEnd: false };
-  const headers = new StepHeaders(arena, dimensions, 1);
-  const batch = { sizes: { rows: BATCH }, counted: 1, first: 0 };
-  headers.put(0, batch, { slot: 1, learningRate: 0, iteration: 0 });
-  headers.upload(0, 1);
   const outcome = arena.upload("outcome", Float32Array.from(outcomes.flat()));
   const [wanted, ring] = [arena.allocate("wanted", 4 * BATCH), arena.allocate("ring", 64)];
   const nextView = { view: arena.upload("next", Float32Array.from(next)), stride: 4, first: 1, count: 2 };
-  const program = await Program.record<Rows>(gpu, "targets", headers.buffer, [
-    qTarget(config, { outcome, next: nextView, wanted }),
-    pageReward(config, { outcome, ring }),
-  ]);
-  Commands.submit(gpu, "targets", (commands) => program.encode(commands, batch.sizes, 0));
+  const specs = [qTarget(config, { outcome, next: nextView, wanted }), pageReward(config, { outcome, ring })];
+  const batch = { sizes: { rows: BATCH }, counted: 1 };
+  const encode = await recordStep<Rows>(arena, dimensions, specs, batch, { slot: 1 });
+  Commands.submit(gpu, "targets", encode);
   const [found, sums] = await readViews(gpu, [wanted, ring]);
   const expected = outcomes.map(([, reward = NaN, stays, page = NaN], b) => {
     const follows = stays === 1 && page + 1 < PAGES;
