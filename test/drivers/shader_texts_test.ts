@@ -153,12 +153,12 @@ async function train(
       { seed: 1, evaluationShards: 0 },
     );
   const trainer = game ? await adversarial() : await shannon();
-  const { batch, step } = trainer instanceof Trainer
-    ? { batch: trainer.plan, step: [trainer.program.program] }
-    : { batch: trainer.plan, step: [trainer.programs.generatorStep, trainer.programs.rewardStep] };
+  const step = trainer instanceof Trainer
+    ? [trainer.program.program]
+    : [trainer.programs.generatorStep, trainer.programs.rewardStep];
   for (const { spec: { choice } } of step.flatMap(({ dispatches }) => dispatches)) {
     const specs = choice?.variants.map((variant) => choice.by(variant)) ?? [];
-    await Program.record(gpu, "variants", batch.steps, specs);
+    await Program.record(gpu, "variants", trainer.plan.steps, specs);
   }
   // Of zeros some figures are no numbers.
   await trainer.run(steps).catch((error) => assert.ok(error instanceof DivergedError, String(error)));
