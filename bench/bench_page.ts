@@ -145,6 +145,9 @@ function stackChart(steps: readonly StepResult[]): StackChart {
   const milliseconds = (step: StepResult, belongs: (kernel: string) => boolean) =>
     step.dispatches.filter(({ kernel }) => belongs(kernel)).reduce((sum, { median }) => sum + median, 0) /
     1000;
+  const segment = (name: string, colour: number, of: (step: StepResult) => number) => ({
+    ...{ name, colour, dash: 0, values: steps.map(of) },
+  });
   return {
     kind: "stack",
     id: "steps-stack",
@@ -155,24 +158,11 @@ function stackChart(steps: readonly StepResult[]): StackChart {
     unit: "ms",
     bars: steps.map(({ workload, model }) => `${workload} ${model}`),
     segments: [
-      ...largest.map((name, colour) => ({
-        name,
-        colour,
-        dash: 0,
-        values: steps.map((step) => milliseconds(step, (kernel) => kernel === name)),
-      })),
-      {
-        name: "other kernels",
-        colour: COLOURED,
-        dash: 0,
-        values: steps.map((step) => milliseconds(step, (kernel) => !largest.includes(kernel))),
-      },
-      {
-        name: "rest",
-        colour: NEUTRAL,
-        dash: 0,
-        values: steps.map((step) => Math.max(0, step.wall.median - dispatchTime(step)) / 1000),
-      },
+      ...largest.map((name, colour) =>
+        segment(name, colour, (step) => milliseconds(step, (kernel) => kernel === name))
+      ),
+      segment("other kernels", COLOURED, (step) => milliseconds(step, (kernel) => !largest.includes(kernel))),
+      segment("rest", NEUTRAL, (step) => Math.max(0, step.wall.median - dispatchTime(step)) / 1000),
     ],
   };
 }

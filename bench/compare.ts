@@ -2,13 +2,8 @@
 
 import type { BenchReport, Timing } from "../src/selftest/profile/bench_report.ts";
 
-interface Measured {
+interface Measured extends Pick<Timing, "median" | "lower" | "upper" | "error"> {
   readonly unit: string;
-  readonly median: number;
-  readonly lower: number;
-  readonly upper: number;
-  /** By how much it may be off because of the clock. */
-  readonly error?: number;
   /** Whether more of it is better, as of rates. */
   readonly rate: boolean;
 }

@@ -11,11 +11,8 @@ import { benchModels } from "../src/selftest/profile/recordings.ts";
 import { benchLog, mixedWorkload, type Workload, workloads } from "../src/selftest/profile/workloads.ts";
 import { UserError } from "../src/user_error.ts";
 import { cards } from "./compiled/cards.ts";
-import type { Facts } from "./compiled/facts.ts";
-import { gather, type Gathered } from "./compiled/gather.ts";
-import { gatherFile } from "./compiled/own_file.ts";
-import { writeCompiledPage } from "./compiled/page.ts";
-import { compileAll, type Compiled } from "./compiled/report.ts";
+import { gather, type Gathered, gatherFile } from "./compiled/gather.ts";
+import { compileAll, type Compiled, type CompiledText, type Facts } from "./compiled/report.ts";
 import {
   besideCells,
   cardCells,
@@ -29,7 +26,10 @@ import {
 import { jsonBeside } from "./ladder.ts";
 import { missingCompiler } from "./compiled/vulkan.ts";
 import { Page, printTable, writeRecords } from "./output.ts";
-import { matching, namesOf, onlyOption, pattern, readmeOption, Status, study } from "./study.ts";
+import { matching, namesOf, onlyOption, patternOption, readmeOption, Status, study } from "./study.ts";
+import { Html, markup } from "../src/report/html.ts";
+import { note, section, writePage } from "../src/report/page_shell.ts";
+import { cellsTable } from "./bench_page.ts";
 
 const MARKERS = { kernels: "bench compiled", gpus: "bench compiled gpus", steps: "bench compiled steps" };
 /** The first is the one that most tables are of. */
@@ -67,10 +67,7 @@ export function command(): Command {
       new Option("--gpu <names>", `GPUs by RADV's names, joined by commas: ${FAMILIES.join(", ")}`)
         .argParser(namesOf(FAMILIES)).default(FAMILIES, "all"),
     )
-    .addOption(
-      new Option("--model <pattern>", `only what matches of ${SUBJECTS.join(", ")}`)
-        .argParser(pattern).default(/./, "all"),
-    )
+    .addOption(patternOption("--model <pattern>", `only what matches of ${SUBJECTS.join(", ")}`))
     .addOption(
       new Option("--workload <names>", "workloads joined by commas, see bench/README.md")
         .argParser(namesOf(WORKLOADS.map(({ name }) => name)))
@@ -197,4 +194,47 @@ function recordsOf({ texts, ...others }: Compiled): object {
       facts: Object.values(facts).map(without),
     })),
   };
+}
+
+const STYLE = `
+.beside { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)); gap: 1rem; }
+.beside pre { overflow: auto; max-height: 40rem; font-size: .8rem; }
+`;
+
+/** A page with each kernel's WGSL beside the machine code of its innermost loop. @throws UserError when it cannot be written. */
+async function writeCompiledPage(
+  file: string,
+  compiled: Compiled,
+  texts: readonly CompiledText[],
+): Promise<void> {
+  const { compiler, gpus, steps } = compiled;
+  const parts = texts.map((text, k) => section(`text-${k}`, text.kernel, textPart(text)));
+  const reckoned = stepCells(steps, gpus);
+  const main = markup`${
+    steps.length > 0 &&
+    section("steps", "Steps, reckoned and not measured", cellsTable(reckoned, "Steps, reckoned"))
+  }
+${parts}`;
+  const header = markup`<h1>clickgan, compiled</h1>
+<p class="path">${compiler}, for ${gpus.join(", ")}</p>
+${
+    note(
+      "What a GPU's compiler makes of the kernels. Nothing ran on a GPU. The code is that of the innermost loop " +
+        "that does the most arithmetic.",
+    )
+  }`;
+  await writePage(file, { title: "clickgan, compiled", header, main, rules: STYLE });
+}
+
+function textPart({ kernel, source, uses, facts }: CompiledText): Html {
+  const own = Object.values(facts);
+  const code = own.map(({ gpu, loop, lines }) =>
+    markup`
+<details${gpu === own[0]?.gpu && new Html(" open")}><summary>${gpu}${
+      loop ? "" : ", all of it, as no loop is left"
+    }</summary><pre>${(loop?.lines ?? lines).join("\n")}</pre></details>`
+  );
+  return markup`<p class="note">${uses.join("; ")}</p>
+${cellsTable(besideCells(own.map((one) => ({ name: one.gpu, facts: one }))), kernel)}
+<div class="beside"><pre>${source.replace(/^(\/\/.*\n|\n)+/, "")}</pre><div>${code}</div></div>`;
 }

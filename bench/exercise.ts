@@ -13,8 +13,7 @@ import { version } from "../src/version.ts";
 import { HOLE, stepOf } from "../src/selftest/exercise/answer.ts";
 import type { Exercise } from "../src/selftest/exercise/exercise.ts";
 import { exercises } from "../src/selftest/exercise/exercises.ts";
-import { checkAll, race, sizeOf, startedText } from "../src/selftest/exercise/take.ts";
-import { askTint } from "./ask_tint.ts";
+import { checkAll, race, sizeOf, startedText } from "../src/selftest/exercise/check.ts";
 import { ladderCells } from "./ladder.ts";
 import { bindSteps, gpuWay, type Ladder, type Step } from "../src/selftest/ladder/check.ts";
 import { cards } from "./compiled/cards.ts";
@@ -64,12 +63,8 @@ function list(): void {
   console.log("\nBegin with: deno task exercise softmax");
 }
 
-function starterFile({ name }: Exercise): string {
-  return `exercises/${name.replaceAll("-", "_")}.wgsl`;
-}
-
 async function take(exercise: Exercise, options: ExerciseOptions): Promise<void> {
-  const file = options.file ?? starterFile(exercise);
+  const file = options.file ?? `exercises/${exercise.name.replaceAll("-", "_")}.wgsl`;
   const size = sizeOf(exercise, options.size);
   const text = await readText(file);
   if (text === undefined) {
@@ -162,4 +157,33 @@ async function showCompiled(
   }
 }
 
-await runMain(() => parseAndRun(exerciseCommand(), Deno.args));
+/** The package of Tint. Not known before it runs, so that the exercises work where it cannot be fetched or has no binary. */
+const DAWN: string = "webgpu";
+
+export interface Opinion {
+  /** Such as "12:5 'workgroupBarrier' must only be called from uniform control flow". */
+  readonly faults: readonly string[];
+  /** Why it was not asked. */
+  readonly missing?: string;
+}
+
+/** What Tint, the compiler of Chrome, says of a text: Deno's is more lenient with barriers. */
+export async function askTint(text: string): Promise<Opinion> {
+  let device: GPUDevice | undefined;
+  try {
+    const { create }: typeof import("webgpu") = await import(DAWN);
+    device = await (await create(["backend=null"]).requestAdapter())?.requestDevice();
+    if (!device) return { faults: [], missing: "Dawn has no null backend here" };
+    device.pushErrorScope("validation");
+    const { messages } = await device.createShaderModule({ code: text }).getCompilationInfo();
+    await device.popErrorScope();
+    const errors = messages.filter(({ type }) => type === "error");
+    return { faults: errors.map(({ lineNum, linePos, message }) => `${lineNum}:${linePos} ${message}`) };
+  } catch (error) {
+    return { faults: [], missing: error instanceof Error ? error.message : String(error) };
+  } finally {
+    device?.destroy();
+  }
+}
+
+if (import.meta.main) await runMain(() => parseAndRun(exerciseCommand(), Deno.args));

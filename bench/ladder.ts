@@ -5,11 +5,9 @@
 
 import { Argument, type Command, InvalidArgumentError, Option } from "commander";
 import { wholeNumber } from "../src/cli/options.ts";
-import { table } from "../src/cli/table.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
 import { countText } from "../src/gpu/access_analysis/access_counts.ts";
 import type { AdapterKind } from "../src/gpu/kernel_shapes.ts";
-import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import type { Size } from "../src/selftest/ladder/problem.ts";
 import { gpuWay, type Ladder } from "../src/selftest/ladder/check.ts";
 import { ladderFigures, runLadder, type StepResult } from "../src/selftest/ladder/run.ts";
@@ -23,8 +21,8 @@ import { readJson } from "../src/run/files/json_file.ts";
 import * as v from "../src/schema.ts";
 import { ladders } from "../src/selftest/ladder/ladders.ts";
 import { UserError } from "../src/user_error.ts";
-import { type Cells, short, writeRecords } from "./output.ts";
-import { Status, study } from "./study.ts";
+import { type Cells, onAdapter, Page, printTable, short, writeRecords } from "./output.ts";
+import { readmeOption, Status, study } from "./study.ts";
 
 interface LadderCommandOptions {
   readonly shapes?: AdapterKind;
@@ -55,10 +53,7 @@ export function command(): Command {
     )
     .option("--rounds <n>", "how often the steps are timed in turn", wholeNumber(1, 1000), 7)
     .option("--json <file>", "a file that gets all figures")
-    .option(
-      "--readme <file>",
-      "a page that gets the tables, each between its lines <!-- ladder NAME -->, and a JSON file beside it",
-    )
+    .option(...readmeOption("ladder NAME", "the tables, and a JSON file beside it"))
     .addHelpText(
       "after",
       "\nExamples:\n  deno task bench ladder forward --size 25600x64x64\n  deno task bench ladder --shapes gpu",
@@ -73,37 +68,28 @@ async function climb(chosen: ReadonlySet<string>, options: LadderCommandOptions)
   }
   const climbed = ladders.filter(({ name }) => chosen.has(name))
     .map((ladder) => shapes === "gpu" ? gpuWay(ladder) : ladder);
-  if (readme !== undefined) { for (const { name } of climbed) await expectMarkers(readme, `ladder ${name}`); }
+  const page = await Page.open(readme, ...climbed.map(({ name }) => `ladder ${name}`));
   const figures: LadderFigures[] = [];
   const wrong: string[] = [];
-  {
-    using gpu = await openGpu();
-    using status = new Status();
-    const { adapter } = gpu;
-    console.log(`${adapter.description} (${adapter.kind}), ${adapter.runtime}`);
-    for (const ladder of climbed) {
-      const size = sizeFor(ladder, options) ?? ladder.size;
-      const results = await runLadder(gpu, ladder, { size, rounds, onProgress: (text) => status.show(text) });
-      status.clear();
-      figures.push(ladderFigures(ladder, size, results));
-      if (json !== undefined) {
-        await writeRecords(json, { adapter, ladders: figures });
-      }
-      const { head, rows } = ladderCells(results);
-      console.log(`\n${ladder.title}: ${size.join(" x ")}\n${table(head, rows)}`);
-      const faults = results.filter(({ isWrong }) => isWrong);
-      wrong.push(...faults.map(({ number, refusal }) => `ladder ${ladder.name}, step ${number}: ${refusal}`));
-      if (readme === undefined || faults.length > 0) continue;
-      const cores = navigator.hardwareConcurrency;
-      const on = `${size.join(" x ")}; ${adapter.description}, ${cores} cores, ${adapter.runtime}:`;
-      await writeBetweenMarkers(
-        readme,
-        `ladder ${ladder.name}`,
-        [on, "", ...markdownTable(head, rows)].join("\n"),
-      );
-      const machine = { adapter: adapter.description, cores, runtime: adapter.runtime };
-      await writeLadder(jsonBeside(readme), v.parse(shippedLadder, { ...figures.at(-1), ...machine }));
-    }
+  using gpu = await openGpu();
+  using status = new Status();
+  const { adapter } = gpu;
+  const { description, runtime } = adapter;
+  console.log(`${description} (${adapter.kind}), ${runtime}`);
+  for (const ladder of climbed) {
+    const size = sizeFor(ladder, options) ?? ladder.size;
+    const results = await runLadder(gpu, ladder, { size, rounds, onProgress: (text) => status.show(text) });
+    status.clear();
+    figures.push(ladderFigures(ladder, size, results));
+    if (json !== undefined) await writeRecords(json, { adapter, ladders: figures });
+    const cells = ladderCells(results);
+    printTable(cells, `${ladder.title}: ${size.join(" x ")}`);
+    const faults = results.filter(({ isWrong }) => isWrong);
+    wrong.push(...faults.map(({ number, refusal }) => `ladder ${ladder.name}, step ${number}: ${refusal}`));
+    if (readme === undefined || faults.length > 0) continue;
+    await page.write(`ladder ${ladder.name}`, `${size.join(" x ")}; ${onAdapter(adapter)}:`, cells);
+    const machine = { adapter: description, cores: navigator.hardwareConcurrency, runtime };
+    await writeLadder(jsonBeside(readme), v.parse(shippedLadder, { ...figures.at(-1), ...machine }));
   }
   if (wrong.length === 0) return;
   throw new UserError(

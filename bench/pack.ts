@@ -61,13 +61,12 @@ const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 async function run(
   program: string,
   args: readonly string[],
-  cwd = root,
   env: Readonly<Record<string, string>> = {},
 ): Promise<string> {
   try {
     const { success, stdout, stderr } = await new Deno.Command(program, {
       args: [...args],
-      cwd,
+      cwd: root,
       env: { ...env },
       stdin: "null",
     }).output();
@@ -165,7 +164,7 @@ async function pack(file: string): Promise<void> {
     await Deno.mkdir(dirname(resolve(file)), { recursive: true });
     const packed = ["--auto-compress", "-cf", resolve(file), "-C", folder, NAME]; // by the file's name
     // Higher levels of xz take several times as long for a tenth less.
-    await run("tar", packed, root, { XZ_OPT: "-T0 -2" });
+    await run("tar", packed, { XZ_OPT: "-T0 -2" });
   });
   status.clear();
   const megabytes = ((await Deno.stat(file)).size / 2 ** 20).toFixed(0);

@@ -4,7 +4,7 @@
  */
 
 import { basename } from "node:path";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import { driverThreads } from "../src/gpu/host/driver_threads.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { endProcess } from "../src/cli/fail.ts";
@@ -14,7 +14,7 @@ import { EXIT_INTERRUPTED } from "../src/run/commands/run_stages.ts";
 import { CHILD_ENVIRONMENT, GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { type Stop, stopOnSignals } from "../src/cli/stop.ts";
 import { UserError } from "../src/user_error.ts";
-import { machineText, markdown, Page, printTable, writeRecords } from "./output.ts";
+import { type Cells, machineText, markdown, Page, printTable, writeRecords } from "./output.ts";
 import {
   type Job,
   type Model,
@@ -27,7 +27,7 @@ import {
   writeJob,
 } from "./peers/job.ts";
 import { measure } from "./peers/measure.ts";
-import { CannotError, type Command as ProcessCommand } from "./peers/peer.ts";
+import { CannotError, type Command as ProcessCommand, peerEnvironment } from "./peers/peer.ts";
 import {
   findTorches,
   NO_CARD,
@@ -36,11 +36,11 @@ import {
   pythonOption,
   roster,
   type Torch,
+  torchVariants,
   type Variant,
   withTorches,
 } from "./peers/roster.ts";
 import { type Figures, figuresOf, notesOf, problemLines, summaryCells, tableCells } from "./peers/summary.ts";
-import { wholeRun } from "./peers/whole_run.ts";
 import { inFolder, namesOf, readmeOption, study } from "./study.ts";
 
 const MARKERS = "bench peers";
@@ -62,6 +62,8 @@ interface Options {
   wholeRun: boolean;
 }
 
+const keys = roster.map(({ key }) => key);
+
 export function command(): Command {
   const own = study(
     "peers",
@@ -75,7 +77,7 @@ export function command(): Command {
     )
     .option("--data <file>", "a click log in the paper's layout instead, or besides --workloads")
     .addOption(new Option("--model <model>", "what is trained").choices(models).default("lstm"))
-    .option("--peers <names>", `of ${roster.map(({ key }) => key).join(", ")} (default: all)`, peersOf)
+    .option("--peers <names>", `of ${keys.join(", ")} (default: all)`, peersOf)
     .option("--seconds <n>", "of timed steps, for each peer and workload", wholeNumber(1, 3600), 6)
     .option("--rounds <n>", "turns that each peer has", wholeNumber(1, 100), 5)
     .addOption(pythonOption())
@@ -104,12 +106,8 @@ export function command(): Command {
 
 /** clickgan is always among them: the others are compared with it. */
 function peersOf(text: string): PeerEntry[] {
-  const keys = text.split(",");
-  const unknown = keys.find((key) => !roster.some((entry) => entry.key === key));
-  if (unknown === undefined) return roster.filter(({ key }) => key === "clickgan" || keys.includes(key));
-  throw new InvalidArgumentError(
-    `Expected names of ${roster.map(({ key }) => key).join(", ")}, got "${unknown}".`,
-  );
+  const named = namesOf(keys)(text);
+  return roster.filter(({ key }) => key === "clickgan" || named.includes(key));
 }
 
 /** What was measured on one workload. */
@@ -127,6 +125,7 @@ interface Measured {
 }
 
 const say = (text: string) => console.error(text);
+const script = (path: string) => new URL(path, import.meta.url).pathname;
 
 async function peers(options: Options, { signal }: Stop): Promise<void> {
   const marker = options.marker ?? (options.wholeRun ? WHOLE_RUN_MARKERS : MARKERS);
@@ -134,7 +133,7 @@ async function peers(options: Options, { signal }: Stop): Promise<void> {
   const summary = await Page.open(options.summary, SUMMARY_MARKERS);
   const torches = await findTorches(options.python);
   if (options.wholeRun) {
-    const cells = await wholeRun({ ...options, data: options.data, torches, signal, say });
+    const cells = await wholeRun(options, torches, signal);
     printTable(cells);
     const by = torches.length === 0 ? "" : ` By ${torches.map(({ made }) => made).join("; ")}.`;
     // What was stopped has rounds without all of them.
@@ -224,15 +223,14 @@ function commandOf(
   file: string,
   flops: number,
 ): ProcessCommand {
-  const script = (name: string) => new URL(`./peers/${name}`, import.meta.url).pathname;
   if (program === "python") {
     if (python === undefined) throw new CannotError(NO_TORCH);
-    return { program: python, args: [script("torch_peer.py"), ...args, file], environment };
+    return { program: python, args: [script("./peers/torch_peer.py"), ...args, file], environment };
   }
   const flags = ["run", ...DENO_FLAGS, "--no-prompt", "--allow-read", "--allow-env"];
   return {
     program: Deno.execPath(),
-    args: [...flags, script("child.ts"), ...args, file],
+    args: [...flags, script("./peers/child.ts"), ...args, file],
     // The others are faster with threads on small steps too.
     environment: {
       ...GPU_ENVIRONMENT,
@@ -245,4 +243,67 @@ function commandOf(
 function blockOf(title: string, figures: readonly Figures[]): string {
   const problems = problemLines(figures).map((line) => `- ${line}`).join("\n");
   return [`**${title}**`, markdown(tableCells(figures)), ...problems ? [problems] : []].join("\n\n");
+}
+
+/**
+ * A whole training from the start of the process to the test table, by clickgan's command and the same in PyTorch: seconds that
+ * each took in each round. What each ended with is said after its first.
+ */
+async function wholeRun(
+  { data, rounds }: Options,
+  torches: readonly Torch[],
+  signal: AbortSignal,
+): Promise<Cells> {
+  if (data === undefined) {
+    throw new UserError("Expected --data with --whole-run: a click log in the paper's layout.");
+  }
+  if (torches.length === 0) say(NO_TORCH);
+  return await inFolder("peers", async (folder) => {
+    const train = (round: number): ProcessCommand => ({
+      program: Deno.execPath(),
+      args: [
+        ...["run", ...DENO_FLAGS, "--allow-run", "--allow-sys=uid", script("../src/cli/launch.ts"), "train"],
+        ...["--data", data, "--counts", "none", "--seed", "1", "--no-report", "--no-calibration"],
+        ...["--save-dir", `${folder}/${round}`],
+      ],
+      environment: GPU_ENVIRONMENT,
+    });
+    const others = torches.flatMap(({ python, name }) =>
+      torchVariants().map(({ settings, threads, environment }) => {
+        const args = [script("./peers/torch_whole_run.py"), data, String(threads)];
+        return {
+          name: `${name}, best (${settings})`,
+          command: () => ({ program: python, args, environment }),
+        };
+      })
+    );
+    const seconds = new Map<string, number[]>();
+    for (let round = 1; round <= rounds; round++) {
+      for (const { name, command } of [{ name: "clickgan", command: train }, ...others]) {
+        if (signal.aborted) break;
+        say(`round ${round} of ${rounds}: ${name}`);
+        const { took, text } = await runToEnd(command(round));
+        if (round === 1) say(text);
+        seconds.set(name, [...seconds.get(name) ?? [], took]);
+      }
+    }
+    return {
+      head: ["seconds", ...Array.from({ length: rounds }, (_, k) => `round ${k + 1}`)],
+      rows: Array.from(seconds, ([name, took]) => [name, ...took.map((s) => s.toFixed(1))]),
+    };
+  });
+}
+
+/** @returns seconds that it took, and what it printed. @throws UserError when it fails. */
+async function runToEnd(
+  { program, args, environment }: ProcessCommand,
+): Promise<{ took: number; text: string }> {
+  const began = performance.now();
+  const env = peerEnvironment(environment);
+  const command = new Deno.Command(program, { args: [...args], env, clearEnv: true, stdin: "null" });
+  const { code, stdout, stderr } = await command.output();
+  const took = (performance.now() - began) / 1000;
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trim();
+  if (code !== 0) throw new UserError(`${program} ended with exit code ${code}: ${text(stderr)}`);
+  return { took, text: text(stdout) };
 }

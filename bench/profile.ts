@@ -23,7 +23,7 @@ import { growthAxes, measureGrowth } from "./growth.ts";
 import { benchKernels, type KernelOptions } from "./kernel_cases.ts";
 import { type BenchModel, benchModels, modelsFor } from "../src/selftest/profile/recordings.ts";
 import { type Cells, onAdapter, Page, printTable, readBench, writeRecords } from "./output.ts";
-import { pattern, readmeOption, Status } from "./study.ts";
+import { onlyOption, patternOption, readmeOption, Status } from "./study.ts";
 import { profileStep } from "../src/selftest/profile/step_profile.ts";
 import {
   adapterCells,
@@ -87,16 +87,12 @@ export function command(): Command {
       new Argument("[parts...]", "what to measure; the adapter comes first where others are reckoned by it")
         .choices(PARTS).default(["adapter", "kernels", "steps"]),
     )
+    .addOption(onlyOption("kernels whose name"))
     .addOption(
-      new Option("--only <pattern>", "only kernels whose name matches this regular expression")
-        .argParser(pattern).default(/./, "all"),
-    )
-    .addOption(
-      new Option(
+      patternOption(
         "--model <pattern>",
         `only models whose name matches: ${benchModels.map((m) => m.name).join(", ")}`,
-      )
-        .argParser(pattern).default(/./, "all"),
+      ),
     )
     .addOption(
       new Option("--workload <name>", `a workload, instead of the usual ones; may be repeated`)

@@ -3,7 +3,6 @@
  * own answer. Findings are in serve.md.
  */
 
-import { Made } from "../src/gpu/made.ts";
 import type { Command } from "commander";
 import { wholeNumber } from "../src/cli/options.ts";
 import { makeDemoShop } from "../src/data/demo_shop.ts";
@@ -160,8 +159,7 @@ async function prepare(path: string): Promise<{ mixed: Call[]; adapter: string }
   const weights = await writeModel(path);
   const random = randomStream(1, "bench serve");
   using gpu = await openGpu();
-  using made = new Made();
-  const model = made.keep(new UserModel(gpu, log.items, defaultModel, { weights }));
+  using model = new UserModel(gpu, log.items, defaultModel, { weights });
   const mixed: Call[] = [];
   for (let k = 0; k < ALONE; k++) {
     const one = request(random, random.integer(60), 1 + random.integer(40));

@@ -10,11 +10,23 @@ import type { Gpu } from "../src/gpu/device.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
 import { openDataset, wholeLog } from "../src/data/sets/dataset.ts";
 import type { Weights } from "../src/tape/parameters.ts";
-import { defaultAdversarial, defaultTraining } from "../src/train/config.ts";
+import {
+  type AdversarialConfig,
+  defaultAdversarial,
+  defaultTraining,
+  paperAdversarial,
+} from "../src/train/config.ts";
 import { cellsOf, type Column, Page, printTable } from "./output.ts";
 import { pagedShop } from "./paged_shop.ts";
-import { type Field, type Outcome, play, pretrain, rankingOf, settings } from "./stability_game.ts";
 import { onlyOption, readmeOption, Status, study } from "./study.ts";
+import type { ClickLog } from "../src/data/click_log.ts";
+import { MemoryLog } from "../src/data/log_source.ts";
+import { defaultModel } from "../src/model/config.ts";
+import { UserModel } from "../src/model/user_model.ts";
+import { choiceOf, TestedUsers } from "../src/run/tested_users.ts";
+import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
+import { DivergedError, type GameFigures, type ValidationResult } from "../src/train/results.ts";
+import { Trainer } from "../src/train/trainer.ts";
 
 const COLUMNS =
   "Validation prec@1 of pi at iteration 500, its least after it, and at the end; of u at the start and the end; the " +
@@ -152,4 +164,129 @@ async function playAll(gpu: Gpu, field: Field, options: Options, status: Status)
 function pageLengths(text: string): number[][] {
   if (/^\d+([,-]\d+)*$/.test(text)) return text.split(",").map((shop) => shop.split("-").map(Number));
   throw new InvalidArgumentError(`Expected lengths of pages such as 2,10,2-5-40, got "${text}".`);
+}
+
+/** Both players step in turn at the same rate, as the paper says, and nothing else. */
+const plain: Partial<AdversarialConfig> = {
+  generatorSteps: 1,
+  generatorWarmup: 0,
+  generatorLearningRate: 5e-4,
+  rewardLearningRate: 5e-4,
+  generatorEta: 1,
+  etaByPage: false,
+  utilityPenalty: 0,
+};
+const { generatorEta, etaByPage, utilityPenalty } = paperAdversarial;
+/** What `reproduce` plays. */
+const paper = { generatorEta, etaByPage, utilityPenalty };
+const fastGenerator = { generatorLearningRate: defaultAdversarial.generatorLearningRate };
+const slowReward = { rewardLearningRate: defaultAdversarial.rewardLearningRate, ...fastGenerator };
+
+const settings: readonly (readonly [string, Partial<AdversarialConfig>])[] = [
+  ["plain alternation", plain],
+  ["plain, no-click events counted", { ...plain, skipNoClick: false }],
+  ["plain, 5 generator steps", { ...plain, generatorSteps: 5 }],
+  ["plain, weight decay 10", { ...plain, weightDecay: 10 }],
+  ["plain, penalty 0.4", { ...plain, utilityPenalty }],
+  ["plain, warm-up", { ...plain, generatorWarmup: 500 }],
+  ["plain, rates 1e-3 and 2e-5", { ...plain, ...slowReward }],
+  ["plain, reward frozen", { ...plain, rewardSteps: 0 }],
+  ["eta 1, penalty 0.4", paper],
+  ["eta 1 without penalty", { ...paper, utilityPenalty: 0 }],
+  ["eta 1 without warm-up", { ...paper, generatorWarmup: 0 }],
+  ["eta 1, rates 5e-4 and 5e-4", { ...paper, generatorLearningRate: 5e-4, rewardLearningRate: 5e-4 }],
+  ["defaults", {}],
+  ["defaults without penalty", { utilityPenalty: 0 }],
+  ["defaults, penalty 0.4", { utilityPenalty }],
+  ["defaults, eta 0.2 on all pages", { generatorEta: 0.2, etaByPage: false }],
+  ["exact generator, plain", { ...plain, generator: "exact" }],
+  ["exact generator, eta 1", { ...paper, generator: "exact" }],
+  ["exact generator, defaults", { generator: "exact" }],
+];
+
+/** Where the game is played. */
+interface Field {
+  readonly log: ClickLog;
+  /** Utility of each displayed item, where it is asked how alike the reward and the truth rank the items of a page. */
+  readonly truth?: Float64Array;
+}
+
+/** Validation users, on whom the reward's ranking is compared with the truth. @param truth utility of each displayed item */
+function rankingOf(log: ClickLog, truth: Float64Array): TestedUsers {
+  const source = new MemoryLog(log);
+  return TestedUsers.ofPart({ source, features: undefined, places: undefined, truth }, "validation");
+}
+
+/** The best-prec@1 weights of the Shannon stage. */
+async function pretrain(
+  gpu: Gpu,
+  log: ClickLog,
+  seed: number,
+  iterations: number,
+  onStep: (iteration: number) => void,
+): Promise<Weights> {
+  using model = new UserModel(gpu, log.items, defaultModel, { seed });
+  using trainer = await Trainer.create(model, log, { ...defaultTraining, seed });
+  await trainer.run(iterations, { onStep: ({ iteration }) => onStep(iteration) });
+  return await trainer.snapshot("prec1");
+}
+
+/** What became of both players. */
+type Outcome = Awaited<ReturnType<typeof play>>;
+
+/** The adversarial stage, from a reward. */
+async function play(
+  gpu: Gpu,
+  { log, ranking }: { log: ClickLog; ranking: TestedUsers | undefined },
+  seed: number,
+  reward: Weights,
+  setting: Partial<AdversarialConfig>,
+  { iterations, batchSize }: { iterations: number; batchSize: number },
+  onStep: (iteration: number) => void,
+) {
+  using model = new UserModel(gpu, log.items, defaultModel, { weights: reward });
+  const config = { ...defaultAdversarial, ...setting, iterations, batchSize };
+  using trainer = await AdversarialTrainer.create(model, log, config, { seed, evaluationShards: 0 });
+  const validations: ValidationResult<GameFigures>[] = [];
+  const rho = async () => {
+    if (!ranking) return NaN;
+    using evaluation = await trainer.evaluation(ranking.users, 0);
+    const { spearman = NaN } = await ranking.test(
+      evaluation,
+      choiceOf(defaultModel, await trainer.weights()),
+    );
+    return spearman;
+  };
+  const rhoStart = await rho();
+  let rhoEnd = NaN;
+  try {
+    await trainer.run(iterations, {
+      onStep: ({ iteration }) => onStep(iteration),
+      onValidation: (v) => validations.push(v),
+    });
+    rhoEnd = await rho();
+  } catch (error) {
+    if (!(error instanceof DivergedError)) throw error;
+  }
+  const late = validations.filter(({ iteration }) => iteration >= 500);
+  const last = validations.at(-1);
+  const most = (figure: (v: GameFigures) => number) =>
+    Math.max(...validations.map((v) => Math.abs(figure(v))));
+  const piStart = late[0]?.piPrec1 ?? NaN;
+  const piLeast = Math.min(...late.map(({ piPrec1 }) => piPrec1));
+  return {
+    piStart,
+    piLeast,
+    /** Points that pi's least is under its value at iteration 500, and under the reward's at the start. */
+    piFall: 100 * (piStart - piLeast),
+    underReward: 100 * ((validations[0]?.prec1 ?? NaN) - piLeast),
+    piEnd: last?.piPrec1 ?? NaN,
+    uStart: validations[0]?.prec1 ?? NaN,
+    uEnd: last?.prec1 ?? NaN,
+    nllEnd: last?.nll ?? NaN,
+    lossMin: most((v) => v.lossMin),
+    lossMax: most((v) => v.lossMax),
+    /** NaN where they were not asked. */
+    ...{ rhoStart, rhoEnd },
+  };
 }

@@ -22,11 +22,14 @@ export function readmeOption(markers: string, what = "the table") {
 
 /** @param what is chosen among, such as "rows whose name" */
 export function onlyOption(what: string): Option {
-  return new Option("--only <pattern>", `only ${what} matches this regular expression`)
-    .argParser(pattern).default(/./, "all");
+  return patternOption("--only <pattern>", `only ${what} matches this regular expression`);
 }
 
-export function pattern(text: string): RegExp {
+export function patternOption(flags: string, about: string): Option {
+  return new Option(flags, about).argParser(pattern).default(/./, "all");
+}
+
+function pattern(text: string): RegExp {
   try {
     return new RegExp(text);
   } catch {

@@ -6,6 +6,7 @@
 import { type Command, Option } from "commander";
 import { LARGEST_SEED, wholeNumber } from "../src/cli/options.ts";
 import { shopItems } from "../src/data/demo_shop.ts";
+import { meanAndSd } from "../src/data/mean_sd.ts";
 import { demo, restless, type ShopState, type ShopTruth } from "../src/data/shops.ts";
 import { optimumPolicy, ShopPlan, usualPoints } from "../src/simulate/host/exact_shop.ts";
 import { greedyPolicy, randomPolicy } from "../src/simulate/host/host_policies.ts";
@@ -127,30 +128,26 @@ function rowOf(
   const best = run(optimumPolicy(plan));
   const gain = best.map((value, u) => value - greedy[u]!);
   const share = (count: number) => `${Math.round(100 * count / users)}`;
-  const above = 100 * mean(gain) / mean(greedy);
-  const range = 100 * halfRange(gain) / mean(greedy);
+  const { mean, half } = meanOf(gain);
+  const percent = 100 / meanOf(greedy).mean;
   return [
     name,
     figure(random),
     figure(greedy),
     figure(best),
-    `${above >= 0 ? "+" : ""}${above.toFixed(2)} ± ${range.toFixed(2)} %`,
+    `${mean >= 0 ? "+" : ""}${(percent * mean).toFixed(2)} ± ${(percent * half).toFixed(2)} %`,
     plan.bound.toFixed(2),
     `${share(gain.filter((g) => g > 0).length)} / ${share(gain.filter((g) => g < 0).length)} %`,
   ];
 }
 
-function mean(values: Float64Array): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-/** Half of the range in which the mean of other users is, 19 times in 20. */
-function halfRange(values: Float64Array): number {
-  const m = mean(values);
-  const variance = values.reduce((sum, value) => sum + (value - m) ** 2, 0) / (values.length - 1);
-  return 1.96 * Math.sqrt(variance / values.length);
+/** The mean, and half of the range in which that of other users is, 19 times in 20. */
+function meanOf(values: Float64Array): { mean: number; half: number } {
+  const { mean, sd } = meanAndSd(Array.from(values));
+  return { mean, half: 1.96 * sd / Math.sqrt(values.length) };
 }
 
 function figure(values: Float64Array): string {
-  return `${mean(values).toFixed(3)} ± ${halfRange(values).toFixed(3)}`;
+  const { mean, half } = meanOf(values);
+  return `${mean.toFixed(3)} ± ${half.toFixed(3)}`;
 }

@@ -3,22 +3,7 @@
 /** How many accesses there are by bits of a lane: {"128": 4, "32": 1}. */
 export type ByWidth = Readonly<Record<string, number>>;
 
-export interface Counts {
-  readonly instructions: number;
-  /** Operations of all lanes; an instruction may be two of them. */
-  readonly vector: number;
-  /** Multiply-adds of floats among them. */
-  readonly fma: number;
-  /** Floating-point operations of a lane. */
-  readonly flops: number;
-  readonly loads: ByWidth;
-  readonly stores: ByWidth;
-  readonly workgroupLoads: ByWidth;
-  readonly workgroupStores: ByWidth;
-  readonly waits: number;
-  readonly barriers: number;
-  readonly branches: number;
-}
+type Counts = Readonly<ReturnType<typeof countsOf>>;
 
 /** A stretch of code. */
 export interface Code extends Counts {
@@ -127,7 +112,7 @@ function operationsOf({ text }: Instruction): { vector: number; fma: number; flo
   return sum;
 }
 
-function countsOf(code: readonly Instruction[]): Counts {
+function countsOf(code: readonly Instruction[]) {
   const named = (pattern: RegExp) => code.filter(({ name }) => pattern.test(name)).length;
   const operations = code.map(operationsOf);
   const total = (what: "vector" | "fma" | "flops") => operations.reduce((sum, one) => sum + one[what], 0);
@@ -141,8 +126,11 @@ function countsOf(code: readonly Instruction[]): Counts {
   };
   return {
     instructions: code.length,
+    /** Operations of all lanes; an instruction may be two of them. */
     vector: total("vector"),
+    /** Multiply-adds of floats among them. */
     fma: total("fma"),
+    /** Floating-point operations of a lane. */
     flops: total("flops"),
     loads: widths(/^(?:buffer|global|flat)_load_(?:format_)?(\w+)/),
     stores: widths(/^(?:buffer|global|flat)_store_(?:format_)?(\w+)/),

@@ -18,8 +18,7 @@ import { restless } from "../../src/data/shops.ts";
 import { defaultPolicyTraining } from "../../src/policy/learning/config.ts";
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
 import { greedyPolicy, popularPolicy, randomPolicy } from "../../src/policy/named.ts";
-import type { BenchModel } from "../../src/selftest/profile/recordings.ts";
-import { modelsFor } from "../../src/selftest/profile/recordings.ts";
+import { type BenchModel, modelsFor } from "../../src/selftest/profile/recordings.ts";
 import type { BenchLog } from "../../src/selftest/profile/workloads.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { exploring } from "../../src/simulate/explore.ts";
@@ -33,6 +32,7 @@ import { casesOf, partsOf } from "../kernel_cases.ts";
 import { untrainedModel } from "../simulate/pages.ts";
 import { inFolder } from "../study.ts";
 import { type Shader, shaderOf } from "./spirv.ts";
+import { explainFileError } from "../../src/run/files/file_error.ts";
 
 /** A text of a kernel with its constants, as it was given to the driver. */
 export interface Text {
@@ -141,11 +141,14 @@ export async function gather(options: GatherOptions): Promise<Gathered> {
   const { onProgress = () => {} } = options;
   return await watching(options.kind, async (watcher) => {
     const steps: RecordedStep[] = [];
+    const at = (where: string) => {
+      watcher.where = where;
+      onProgress(`recording: ${where}`);
+    };
     for (const log of options.logs) {
       const of = log();
       for (const model of modelsFor(of.log, options.models)) {
-        watcher.where = `${of.name} ${model.name}`;
-        onProgress(`recording: ${watcher.where}`);
+        at(`${of.name} ${model.name}`);
         using recording = await model.record(watcher.gpu, of.log, of.users);
         const { parts, steps: own } = await partsOf(recording);
         const dispatches = casesOf(parts, own).filter(({ part }) => part < own).flatMap((one) => {
@@ -164,20 +167,22 @@ export async function gather(options: GatherOptions): Promise<Gathered> {
       }
     }
     if (options.simulated) {
-      await cutBatches(watcher, onProgress);
-      if (options.kind === "gpu") await sumsBySubgroups(watcher, onProgress);
-      await simulate(watcher, onProgress);
+      await cutBatches(watcher.gpu, at);
+      if (options.kind === "gpu") await sumsBySubgroups(watcher.gpu, at);
+      await simulate(watcher.gpu, at);
     }
     watcher.gpu.check();
     return { texts: [...watcher.texts.values()], steps };
   });
 }
 
+/** Is told what is recorded from here on. */
+type At = (where: string) => void;
+
 const SMALL = { users: 30, items: 41, width: 9, maxEvents: 5, maxPage: 6 };
 
 /** A batch that is too large for one pass is cut into parts, whose gradients are added up; and tables in windows, by a small one. */
-async function cutBatches(watcher: Watcher, onProgress: (text: string) => void): Promise<void> {
-  const { gpu: all } = watcher;
+async function cutBatches(all: Gpu, at: At): Promise<void> {
   const small = new Gpu(all.device, all.device.adapterInfo, all.shapes, all.maxGrid, 2 ** 20);
   small.pipeline = all.pipeline;
   const cases = [
@@ -186,8 +191,7 @@ async function cutBatches(watcher: Watcher, onProgress: (text: string) => void):
     ["tables in windows", small, { ...SMALL, items: 5000, width: 0 }, "row-sparse"],
   ] as const;
   for (const [where, gpu, size, adam] of cases) {
-    watcher.where = where;
-    onProgress(`recording: ${where}`);
+    at(where);
     const log = smallLog(1, size);
     using model = new UserModel(gpu, log.items, defaultModel, { seed: 1 });
     const training = { ...defaultTraining, batchSize: 5, partRows: 12, adam };
@@ -196,11 +200,9 @@ async function cutBatches(watcher: Watcher, onProgress: (text: string) => void):
 }
 
 /** Sums by subgroups, which calibration alone chooses. */
-async function sumsBySubgroups(watcher: Watcher, onProgress: (text: string) => void): Promise<void> {
-  const { gpu } = watcher;
+async function sumsBySubgroups(gpu: Gpu, at: At): Promise<void> {
   if (!gpu.hasSubgroups) return;
-  watcher.where = "sums by subgroups";
-  onProgress(`recording: ${watcher.where}`);
+  at("sums by subgroups");
   const before = gpu.shapes;
   gpu.useShapes({ ...before, sum: { outcome_sum: "subgroups" } });
   using model = new UserModel(gpu, smallLog(1, SMALL).items, defaultModel, { seed: 1 });
@@ -211,13 +213,8 @@ async function sumsBySubgroups(watcher: Watcher, onProgress: (text: string) => v
 /** Items, users and slates of simulated pages. */
 const SIMULATED = { items: 5000, users: 16, slate: 5 };
 
-async function simulate(watcher: Watcher, onProgress: (text: string) => void): Promise<void> {
+async function simulate(gpu: Gpu, at: At): Promise<void> {
   const { items, users, slate } = SIMULATED;
-  const { gpu } = watcher;
-  const at = (where: string) => {
-    watcher.where = where;
-    onProgress(`recording: ${where}`);
-  };
   const log = smallLog(2, SMALL);
   const counted = { ...defaultPwModel, counts: countsConfigFor(new MemoryLog(log), []) };
   const start = countedStart(new MemoryLog(log), counted, 1);
@@ -240,4 +237,41 @@ async function simulate(watcher: Watcher, onProgress: (text: string) => void): P
       (await PolicyTrainer.create(gpu, source, { ...defaultPolicyTraining, slate, algorithm })).destroy();
     }
   }
+}
+
+/**
+ * A text of the reader's own, whatever it is.
+ * @throws UserError for a file that cannot be read, for a constant that it does not have, and for what does not compile.
+ */
+export async function gatherFile(file: string, constants: ReadonlyMap<string, string>): Promise<Gathered> {
+  const text = await Deno.readTextFile(file).catch((error) => {
+    throw explainFileError(error, "read", file);
+  });
+  const name = file.replace(/^.*[/\\]/, "").replace(/\.wgsl$/, "");
+  const source = withConstants(file, text, constants);
+  return await watching("gpu", async (watcher) => {
+    watcher.where = file;
+    try {
+      await watcher.gpu.pipeline(name, source, "auto");
+    } catch (error) {
+      throw new UserError(`${file}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+    return { texts: [...watcher.texts.values()], steps: [] };
+  });
+}
+
+/** Constants and overrides of a text are set in the text, as the kernels' are. */
+function withConstants(file: string, text: string, constants: ReadonlyMap<string, string>): string {
+  const pattern = /^[ \t]*(?:const|override)\s+(\w+)(\s*:\s*\w+)?\s*(?:=\s*([^;]+))?;/gm;
+  const known = [...text.matchAll(pattern)].map(([, name = ""]) => name);
+  for (const name of constants.keys()) {
+    if (known.includes(name)) continue;
+    throw new UserError(
+      `Expected --set to name a constant of ${file} (${known.join(", ") || "it has none"}), got "${name}".`,
+    );
+  }
+  return text.replace(pattern, (line, name: string, type = "") => {
+    const value = constants.get(name);
+    return value === undefined ? line : `const ${name}${type} = ${value};`;
+  });
 }

@@ -4,8 +4,7 @@ import { uniqueLabel } from "../kernel_cases.ts";
 import { type Cells, cellsOf, type Column, short } from "../output.ts";
 import type { ByWidth } from "./assembly.ts";
 import { cardOf, LAUNCH_US } from "./cards.ts";
-import type { Facts } from "./facts.ts";
-import type { Compiled, CompiledStep, CompiledText } from "./report.ts";
+import type { Compiled, CompiledStep, CompiledText, Facts } from "./report.ts";
 import { type Bound, sumOf } from "./time_model.ts";
 
 /** "4 x 128, 1 x 32" */

@@ -14,7 +14,7 @@
 
 import { assumedTurns } from "./assembly.ts";
 import { type Card, LAUNCH_US } from "./cards.ts";
-import type { Facts } from "./facts.ts";
+import type { Facts } from "./report.ts";
 
 /** What a dispatch is asked to do. */
 export interface Work {

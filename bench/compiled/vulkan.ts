@@ -87,13 +87,7 @@ export interface Compilation {
   readonly subgroup: number;
 }
 
-export interface CompilerOptions {
-  /** Whether the driver keeps accesses inside their buffers, as WebGPU asks of it. */
-  readonly checked?: boolean;
-  /** The folders with the files that name drivers to Vulkan's loader. */
-  readonly folders?: readonly string[];
-}
-
+/** The folders with the files that name drivers to Vulkan's loader. */
 const DRIVER_FOLDERS = ["/usr/share/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
 
 /** The file that names RADV to Vulkan's loader, if there is one. */
@@ -126,12 +120,13 @@ export class Compiler {
   readonly version: string;
 
   /**
-   * @param family as RADV calls the GPU: "navi31".
+   * @param family as RADV calls the GPU: "navi31". @param checked whether the driver keeps accesses inside their buffers, as
+   *   WebGPU asks of it.
    * @throws UserError where RADV does not know the GPU; Error where there is none.
    */
-  constructor(readonly family: string, { checked = true, folders = DRIVER_FOLDERS }: CompilerOptions = {}) {
-    const file = radvFile(folders);
-    if (file === undefined) throw new Error(missingCompiler(folders));
+  constructor(readonly family: string, checked: boolean) {
+    const file = radvFile(DRIVER_FOLDERS);
+    if (file === undefined) throw new Error(missingCompiler());
     // The loader and the driver read them as the instance is made.
     const variables = {
       ...{ RADV_FORCE_FAMILY: family, VK_DRIVER_FILES: file, VK_ICD_FILENAMES: file },

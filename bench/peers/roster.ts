@@ -64,20 +64,21 @@ export function torchVariants(): TorchVariant[] {
   }));
 }
 
+const python = { program: "python", models: ["lstm", "pw", "pair"] } as const;
+
 /** @param form as torch_peer.py has it. */
 function torch(key: string, name: string, form: string): PeerEntry {
   const variants = torchVariants().map(({ threads, ...rest }) => ({
     ...rest,
     args: [form, String(threads), "cpu", "eager"],
   }));
-  return { key, name, program: "python", variants, models: ["lstm", "pw", "pair"] };
+  return { ...python, key, name, variants };
 }
 
 /** PyTorch's best form on a card. @param how as torch_device.py has it. */
 function onCard(key: string, name: string, how: string): PeerEntry {
   const args = ["best", String(navigator.hardwareConcurrency), "cuda", how];
-  const variants = [{ settings: "", args, environment: {} }];
-  return { key, name, program: "python", variants, models: ["lstm", "pw", "pair"], onCard: true };
+  return { ...python, key, name, variants: [{ settings: "", args, environment: {} }], onCard: true };
 }
 
 /** clickgan comes first: the others are compared with it. */

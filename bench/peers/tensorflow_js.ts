@@ -58,28 +58,6 @@ const gatherByScatter: Gather = (table, places) => {
 const gatherBySegment: Gather = (table, places) =>
   tf.reshape(tf.gather(table, places), [places.shape[0], table.shape[1]]);
 
-/** What follows from a batch alone, on the device. */
-interface DeviceBatch {
-  readonly events: number;
-  readonly users: number;
-  /** L */
-  readonly clicks: number;
-  /** Items of every page, if that is one number. */
-  readonly page: number | undefined;
-  readonly rowItem: tf.Tensor1D;
-  readonly rowEvent: tf.Tensor1D;
-  readonly eventState: tf.Tensor1D;
-  readonly fedItem: tf.Tensor1D;
-  /** [R] 1 for the clicked rows. */
-  readonly clicked: tf.Tensor1D;
-  /** [D, F] and [L B, F]; nothing with one-hot items. */
-  readonly slotFeatures: tf.Tensor2D | undefined;
-  readonly fedFeatures: tf.Tensor2D | undefined;
-  /** [E K] row at each place of pages of equal length, R where there is none. */
-  readonly pageRows: tf.Tensor1D;
-  readonly longestPage: number;
-}
-
 class TensorflowModel {
   readonly #names: string[] = [];
   readonly #shapes: [number, number][] = [];
@@ -231,7 +209,10 @@ function choiceLoss(u: tf.Tensor1D, batch: DeviceBatch, gather: Gather): tf.Scal
   return tf.div(difference, events);
 }
 
-function deviceBatch(batch: PeerBatch, features: tf.Tensor2D | undefined): DeviceBatch {
+type DeviceBatch = ReturnType<typeof deviceBatch>;
+
+/** What follows from a batch alone, on the device. */
+function deviceBatch(batch: PeerBatch, features: tf.Tensor2D | undefined) {
   const index = (values: Iterable<number>) => tf.tensor1d(Int32Array.from(values), "int32");
   const { eventFirst, eventClick, users } = batch;
   const [events, rows] = [eventClick.length, batch.rowItem.length];
@@ -248,15 +229,20 @@ function deviceBatch(batch: PeerBatch, features: tf.Tensor2D | undefined): Devic
   return {
     events,
     users,
+    /** L */
     clicks: batch.fedItem.length / users,
+    /** Items of every page, if that is one number. */
     page: lengths.every((length) => length === longestPage) ? longestPage : undefined,
     rowItem: index(features ? batch.rowSlot : batch.rowItem),
     rowEvent: index(batch.rowEvent),
     eventState: index(batch.eventState),
     fedItem,
+    /** [R] 1 for the clicked rows. */
     clicked: tf.tensor1d(clicked),
+    /** [D, F] and [L B, F]; nothing with one-hot items. */
     slotFeatures: rowsOf(index(batch.slotItem)),
     fedFeatures: rowsOf(fedItem),
+    /** [E K] row at each place of pages of equal length, R where there is none. */
     pageRows: index(pageRows),
     longestPage,
   };

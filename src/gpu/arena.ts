@@ -12,11 +12,6 @@ export function alignBinding(bytes: number): number {
   return Math.ceil(bytes / BINDING_ALIGNMENT) * BINDING_ALIGNMENT;
 }
 
-/** Usage of everything that kernels read and write and that can be uploaded, cleared and read back. */
-function storageUsage(): GPUBufferUsageFlags {
-  return GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-}
-
 /**
  * A set of buffers of one purpose. Each tensor is a buffer of its own, because WebGPU forbids a dispatch to read one
  * part of a buffer and write another; they are destroyed together.
@@ -41,7 +36,10 @@ export class Arena {
   }
 
   /** Like {@link allocate}, for buffers that are seen through windows and may exceed one binding. */
-  allocateUnbound(name: string, bytes: number, usage: GPUBufferUsageFlags = storageUsage()): View {
+  allocateUnbound(name: string, bytes: number): View {
+    // Kernels read and write all of it, and it can be uploaded, cleared and read back.
+    const { STORAGE, UNIFORM, COPY_SRC, COPY_DST } = GPUBufferUsage;
+    const usage = STORAGE | UNIFORM | COPY_SRC | COPY_DST;
     const buffer = this.gpu.createBuffer(`${this.purpose}: ${name}`, bytes, usage);
     this.#buffers.push(buffer);
     this.#bytes += buffer.size;

@@ -13,7 +13,7 @@ import { Made } from "../gpu/made.ts";
 import { Program } from "../gpu/program.ts";
 import { readViews } from "../gpu/readback.ts";
 import type { Checking, Checks } from "./finding.ts";
-import { CanaryArena, kernelsOf } from "./harness.ts";
+import { CanaryArena, kernelsOf, sumsBefore } from "./harness.ts";
 import { type Batch, chunks, few, further, given, mixed, oneHot } from "./ops/op_batches.ts";
 
 const EXPAND = ["batch_expand"];
@@ -65,8 +65,7 @@ export async function compareBatch(
   const ofItem = expected.slotItem.map((item) =>
     expected.rows.flatMap((row, r) => row.item === item ? [r] : [])
   );
-  const firsts = [0];
-  for (const rows of ofItem) firsts.push((firsts.at(-1) ?? NaN) + rows.length);
+  const firsts = sumsBefore(ofItem.map(({ length }) => length));
   same("first rows of items", GROUP, slotFirsts?.subarray(0, sizes.items + 1), firsts);
   const segments = ofItem.flatMap((_, slot) =>
     Array.from(order?.subarray(firsts[slot], firsts[slot + 1]) ?? []).sort((a, b) => a - b)

@@ -8,8 +8,10 @@ import { Commands } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { KernelUse } from "../gpu/kernel.ts";
 import { isTexture, type Memory, type TextureView, type View, writeMemory } from "../gpu/memory.ts";
+import { type DispatchSpec, Program } from "../gpu/program.ts";
 import { readViews } from "../gpu/readback.ts";
-import type { Amount } from "../gpu/sizes.ts";
+import type { Amount, Dimensions, Sizes } from "../gpu/sizes.ts";
+import { type StepBatch, StepHeaders, type StepPurpose } from "../gpu/step.ts";
 import { inPanels, type TextureLayout } from "../gpu/texture_layout.ts";
 import { Checks, expectAll } from "./finding.ts";
 
@@ -122,6 +124,21 @@ export async function twice<T extends Words>(
   return first;
 }
 
+/** Records dispatches for one batch. @returns what encodes them */
+export async function recordStep<S extends Sizes>(
+  arena: Arena,
+  dimensions: Dimensions<S>,
+  specs: readonly DispatchSpec<S>[],
+  batch: Omit<StepBatch<S>, "first">,
+  purpose: Partial<StepPurpose> = {},
+): Promise<(commands: Commands) => void> {
+  const headers = new StepHeaders(arena, dimensions, 1);
+  headers.put(0, { ...batch, first: 0 }, { slot: 0, learningRate: 0, iteration: 0, ...purpose });
+  headers.upload(0, 1);
+  const program = await Program.record(arena.gpu, "step", headers.buffer, specs);
+  return (commands) => program.encode(commands, batch.sizes, 0);
+}
+
 /** Checks where nobody collects them: what differs is thrown at the end. */
 export async function checked<T>(
   checks: Checks | undefined,
@@ -186,6 +203,13 @@ function writtenPart(memory: Memory): View | undefined {
 
 /** 0, 1, ..., n - 1. */
 export const range = (n: number): number[] => Array.from({ length: n }, (_, k) => k);
+
+/** What comes before each of some lengths, and the sum of all. */
+export function sumsBefore(lengths: readonly number[]): number[] {
+  const sums = [0];
+  for (const length of lengths) sums.push((sums.at(-1) ?? NaN) + length);
+  return sums;
+}
 
 /** The same words, as f32; none where nothing was read. */
 export const floats = (words: Uint32Array<ArrayBuffer> | undefined): Float32Array<ArrayBuffer> =>

@@ -78,19 +78,10 @@ function rowsOf(spec: ParameterSpec, { touched = {} }: Moves, t: number, part: n
 }
 
 /** What the arenas hold at last. */
-export interface MovedArenas {
-  readonly weights: Weights;
-  readonly m: Weights;
-  readonly v: Weights;
-  readonly gradient: Weights;
-  /** The weights with padding and all. */
-  readonly raw: Float32Array;
-  /** Of a step. */
-  readonly dispatches: number;
-}
+export type MovedArenas = Awaited<ReturnType<typeof runMoves>>;
 
 /** Runs all steps, twice. */
-export async function runMoves(gpu: Gpu, checks: Checks, moves: Moves): Promise<MovedArenas> {
+export async function runMoves(gpu: Gpu, checks: Checks, moves: Moves) {
   const { specs, touched = {}, steps = 3, parts, decay = DECAY, most } = moves;
   using made = new Made();
   const parameters = made.keep(new ParameterArena(gpu, specs));
@@ -161,7 +152,9 @@ export async function runMoves(gpu: Gpu, checks: Checks, moves: Moves): Promise<
     m: await parameters.read(adam.m.buffer),
     v: await parameters.read(adam.v.buffer),
     gradient: await parameters.read(parameters.gradient.buffer),
+    /** The weights with padding and all. */
     raw: await readFloats(gpu, parameters.weights),
+    /** Of a step. */
     dispatches: program.dispatches.length,
   };
 }

@@ -3,9 +3,7 @@
 import { Commands } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { Made } from "../gpu/made.ts";
-import { Program } from "../gpu/program.ts";
 import { readFloats } from "../gpu/readback.ts";
-import { StepHeaders } from "../gpu/step.ts";
 import { gradientClip } from "../ops/gradient_clip.ts";
 import { ParameterArena, type ParameterSpec } from "../tape/parameters.ts";
 import { BestKeeper } from "../train/best_keeper.ts";
@@ -13,7 +11,7 @@ import { criteria, type Criterion } from "../train/best_records.ts";
 import { ResultRing } from "../train/result_ring.ts";
 import { choiceSummary } from "../train/results.ts";
 import type { Checking, Checks } from "./finding.ts";
-import { CanaryArena, twice } from "./harness.ts";
+import { CanaryArena, recordStep, twice } from "./harness.ts";
 import { compareMoves, dimensions, type Moves, normals, runMoves, startOf } from "./optimiser_bench.ts";
 
 const specs: readonly ParameterSpec[] = [
@@ -64,17 +62,14 @@ export async function checkClip(
     for (let c = 0; c < chunks; c++) total[i] = (total[i] ?? NaN) + (given.partials[c * summed + i] ?? NaN);
   }
   const norm = Math.sqrt(total.reduce((sum, g) => sum + g * g, 0));
-  const headers = new StepHeaders(arena, dimensions, 1);
-  headers.put(0, { sizes, counted: rows, first: 0 }, { slot: 0, learningRate: 0, iteration: 0 });
-  headers.upload(0, 1);
   const dispatches = gradientClip(parameters, dimensions, most, arena);
-  const program = await Program.record(gpu, "clip", headers.buffer, dispatches);
+  const encode = await recordStep(arena, dimensions, dispatches, { sizes, counted: rows });
   const [sums, direct] = await twice(arena, checks, dispatches, {
     start() {
       gpu.queue.writeBuffer(partials.buffer, 0, given.partials);
       gpu.queue.writeBuffer(gradient.buffer, 0, given.gradient);
     },
-    encode: (commands) => program.encode(commands, sizes, 0),
+    encode,
     read: () => Promise.all([readFloats(gpu, partials), readFloats(gpu, gradient)]),
   });
   // A shorter one keeps its bits.

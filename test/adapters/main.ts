@@ -23,7 +23,7 @@ interface Options {
 const MARKERS = "selftest adapters";
 const here = (file: string) => new URL(file, import.meta.url).href;
 
-/** How each is started. The scripts beside this one take `--only` and `--every` of the self-test, in this order. */
+/** How each is started. The script beside this one takes `--only` and `--every` of the self-test, in this order. */
 const implementations: readonly {
   readonly name: string;
   readonly script: string;
@@ -42,10 +42,10 @@ const implementations: readonly {
   },
   {
     name: "Dawn in Chromium",
-    script: here("./chromium.ts"),
+    script: here("./dawn.ts"),
     args: async (only, every) => {
       const found = await findChromium();
-      return typeof found === "string" ? [found, only, String(every)] : found;
+      return typeof found === "string" ? [only, String(every), found] : found;
     },
   },
 ];

@@ -1,4 +1,4 @@
-/** The self-test in a browser: `selftest(only, every)` gives its JSON. Bundled by chromium.ts; dawn.ts takes it as it is. */
+/** The self-test in a browser: `selftest(only, every)` gives its JSON. dawn.ts takes it as it is, and bundles it for Chromium. */
 
 import { openDevice } from "../../src/gpu/device.ts";
 import { selftestJson } from "../../src/selftest/results.ts";

@@ -8,8 +8,7 @@ import { readBench, recordsJson, writeRecords } from "../../bench/output.ts";
 import { compare } from "../../bench/compare.ts";
 import { fitLine, type GrowthAxis, growthCharts, measureGrowth } from "../../bench/growth.ts";
 import { casesOf, partsOf } from "../../bench/kernel_cases.ts";
-import { queueClock } from "../../src/selftest/profile/clock.ts";
-import { timeRepeated } from "../../src/selftest/profile/measure.ts";
+import { queueClock, timeRepeated } from "../../src/selftest/profile/measure.ts";
 import { timingOf } from "../../src/selftest/profile/timing.ts";
 import { benchModels, modelsFor } from "../../src/selftest/profile/recordings.ts";
 import { standing } from "../../src/selftest/profile/roofline.ts";
@@ -17,9 +16,8 @@ import { adapterCells, compareCells, growthCells, slopeCells, stepSummaryCells }
 import { benchLog, type Workload } from "../../src/selftest/profile/workloads.ts";
 import { kernelFiles, kernelName, kernelNames } from "../kernel_files.ts";
 import { withGpu } from "../op_check.ts";
-import { withFolder } from "../prepared_folder.ts";
 import { runBench, WITH_CACHE } from "./run_bench.ts";
-import { userError } from "../run/folder_check.ts";
+import { userError, withEmptyFolder } from "../run/folder_check.ts";
 
 const tiny: Workload = { name: "tiny", users: 6, events: 2, page: 3, items: 40, width: 8 };
 
@@ -184,7 +182,7 @@ Deno.test("charts of growth: whiskers of the times, and logarithmic axes where s
 });
 
 Deno.test("figures are read as they were written; others are refused", () =>
-  withFolder({}, async (folder) => {
+  withEmptyFolder(async (folder) => {
     const file = `${folder}/deep/bench.json`;
     await writeRecords(file, report);
     assert.deepEqual(await readBench(file), report);
@@ -270,7 +268,7 @@ Deno.test("growth: a refusal by the adapter is a point with the limit's name, an
   }));
 
 Deno.test("the command prints tables and changes, and writes figures, page and a table between markers", () =>
-  withFolder({}, async (folder) => {
+  withEmptyFolder(async (folder) => {
     const readme = `${folder}/README.md`;
     await Deno.writeTextFile(readme, "before\n<!-- bench -->\nold\n<!-- end of bench -->\nafter\n");
     const json = `${folder}/bench.json`;
@@ -314,7 +312,7 @@ Deno.test("the command prints tables and changes, and writes figures, page and a
     );
   }));
 
-Deno.test("what is no part, workload, pattern, file or number is refused", async () => {
+Deno.test("what is no part, workload, pattern, file, size or number is refused", async () => {
   const wrong: [args: string[], message: RegExp][] = [
     [["kernles"], /Allowed choices are adapter, kernels, steps, growth/],
     [["--workload", "W9"], /Expected one of W0, .*got "W9"/],
@@ -325,14 +323,18 @@ Deno.test("what is no part, workload, pattern, file or number is refused", async
     [["adapters", "none.json"], /found no file none\.json/],
     [["lab", "--readme", "none.md"], /none\.md/],
     [["lab-survey", "new.json", "--parts", "all"], /Expected names of training, step, .*got "all"/],
+    [["ladder", "forward", "--size", "12x8"], /Expected 3 sizes of 1\.\.1048576.*12800x64x64, got "12x8"/],
+    [["ladder", "--choice-size", "0x3"], /Expected 2 sizes/],
+    [["ladder", "stairs"], /Allowed choices are forward, input, weight, lstm, lstm-backward, choice/],
+    [["ladder", "--rounds", "0"], /of at least 1|in 1\.\.1000/],
+    [["peers", "--workloads", "W0,W9"], /Expected names of W0, W4, W1, W2, W5, got "W9"/],
+    [["peers", "--peers", "torch,mxnet"], /Expected names of clickgan, .*, torch, .*, got "mxnet"/],
+    [["peers", "--rounds", "0"], /Expected a whole number/],
+    [["peers", "--python", "none", "--python", "python3"], /Expected --python to be a Python that has torch/],
   ];
   for (const [name, value] of Object.entries(WITH_CACHE)) Deno.env.set(name, value);
   for (const [args, message] of wrong) {
-    await assert.rejects(
-      bench(args),
-      userError(message),
-      args.join(" "),
-    );
+    await assert.rejects(bench(args), userError(message), args.join(" "));
   }
   const { code, stdout, stderr } = await runBench(["kernles"]);
   assert.equal(code, 1, stderr);

@@ -3,13 +3,13 @@
 import assert from "node:assert/strict";
 import { readAssembly } from "../../bench/compiled/assembly.ts";
 import { cards, knownCard } from "../../bench/compiled/cards.ts";
-import type { Facts } from "../../bench/compiled/facts.ts";
+import type { Facts } from "../../bench/compiled/report.ts";
 import { reckon, sumOf } from "../../bench/compiled/time_model.ts";
 import { besideMeasuredCells } from "../../bench/compiled/tables.ts";
 import { missingCompiler } from "../../bench/compiled/vulkan.ts";
 import * as v from "../../src/schema.ts";
 import { forCpu, header, kernelFile, kernelNames, kernelPath } from "../kernel_files.ts";
-import { withFolder } from "../prepared_folder.ts";
+import { withEmptyFolder } from "../run/folder_check.ts";
 import { runBench } from "./run_bench.ts";
 
 const missing = missingCompiler();
@@ -77,7 +77,7 @@ Deno.test(
     ignore,
   },
   () =>
-    withFolder({}, async (folder) => {
+    withEmptyFolder(async (folder) => {
       const { report: { texts, steps, compiler } } = await compiled(folder, "--gpu", WHOLE.join(","));
       const sameCompiler = isOf(compiler);
       // Of kernels that share a launch, those alone that it is made of have headers.
@@ -218,7 +218,7 @@ Deno.test(
   "a text of one's own is compiled with its constants, and refused with a reason",
   { ignore },
   () =>
-    withFolder({}, async (folder) => {
+    withEmptyFolder(async (folder) => {
       const file = `${folder}/mine.wgsl`;
       const text = `override N: u32;
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
@@ -237,23 +237,19 @@ Deno.test(
         ["mi200", [20, 64], 4],
       ]);
       assert.deepEqual(own?.facts.map(({ gpu }) => gpu), cards.map(({ family }) => family));
-      const refused = async (expected: RegExp, ...args: string[]) => {
+      const refused: [args: string[], says: RegExp][] = [
+        [["--file", file], /error: .*mine\.wgsl: [^]*'N'/],
+        [["--file", file, "--set", "M=1"], /error: Expected --set to name a constant of .*\(N\), got "M"/],
+        [["--file", "none.wgsl"], /error: cannot read none\.wgsl/],
+        [["--set", "N=1"], /error: Expected --set beside --file/],
+        [["--gpu", "rtx4090"], /Expected names of navi31, .*got "rtx4090"/],
+        [["--model", "none of them"], /error: Expected --model to match one of LSTM, /],
+      ];
+      for (const [args, says] of refused) {
         const { code, stderr } = await runBench(["compiled", ...args], { cwd: folder });
         assert.equal(code, 1);
-        assert.match(stderr, expected);
-      };
-      await refused(/error: .*mine\.wgsl: [^]*'N'/, "--file", file);
-      await refused(
-        /error: Expected --set to name a constant of .*\(N\), got "M"/,
-        "--file",
-        file,
-        "--set",
-        "M=1",
-      );
-      await refused(/error: cannot read none\.wgsl/, "--file", "none.wgsl");
-      await refused(/error: Expected --set beside --file/, "--set", "N=1");
-      await refused(/Expected names of navi31, .*got "rtx4090"/, "--gpu", "rtx4090");
-      await refused(/error: Expected --model to match one of LSTM, /, "--model", "none of them");
+        assert.match(stderr, says);
+      }
     }),
 );
 
@@ -294,7 +290,7 @@ function isOf(compiler: string): boolean {
 Deno.test("the chapter's machine code and figures are what the compiler gives, where it is the same", {
   ignore,
 }, () =>
-  withFolder({}, async (folder) => {
+  withEmptyFolder(async (folder) => {
     const known = new Map<string, { text: Report["texts"][number]; stdout: string; compiler: string }>();
     const compile = async (file: string, subgroup?: string) => {
       const own = subgroup === undefined ? [] : ["--subgroup", subgroup];

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { exercises } from "../../src/selftest/exercise/exercises.ts";
-import { type CommandResult, runScript } from "../command_check.ts";
+import { runScript } from "../command_check.ts";
+import { withEmptyFolder } from "../run/folder_check.ts";
 
 const root = new URL("../../", import.meta.url);
 
@@ -10,70 +11,58 @@ const root = new URL("../../", import.meta.url);
 const choice = "// grid: E\n" +
   `${Deno.readTextFileSync(new URL("kernels/choice/choice_nll_3_online.wgsl", root))}`;
 
-function exercise(cwd: string, ...args: string[]): Promise<CommandResult> {
-  const permissions = ["--allow-read", "--allow-env", "--allow-write", "--allow-ffi"];
-  const flags = ["--config", new URL("deno.json", root).pathname, ...permissions];
-  return runScript(new URL("bench/exercise.ts", root), flags, args, { cwd });
-}
-
-Deno.test("deno task exercise: lists, writes a file once, refuses it as it was written, and times what is right", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
+Deno.test("deno task exercise: lists, writes a file once, refuses it as it was written, and times what is right", () =>
+  withEmptyFolder(async (folder) => {
+    const permissions = ["--allow-read", "--allow-env", "--allow-write", "--allow-ffi"];
+    const flags = ["--config", new URL("deno.json", root).pathname, ...permissions];
+    const exercise = (...args: string[]) =>
+      runScript(new URL("bench/exercise.ts", root), flags, args, { cwd: folder });
+    const printed = async (...args: string[]) => {
+      const { code, stdout, stderr } = await exercise(...args);
+      assert.equal(code, 0, stderr);
+      return stdout;
+    };
+    const refused = async (says: RegExp, ...args: string[]) => {
+      const { code, stderr } = await exercise(...args);
+      assert.equal(code, 1);
+      assert.match(stderr, says);
+    };
     const { starter = "" } = exercises.find(({ name }) => name === "softmax") ?? {};
-    const listed = await exercise(folder);
-    assert.equal(listed.code, 0, listed.stderr);
-    for (const { name } of exercises) assert.ok(listed.stdout.includes(name), name);
-    const unknown = await exercise(folder, "stairs");
-    assert.equal(unknown.code, 1);
-    assert.match(unknown.stderr, /Allowed choices are softmax, matmul, .*sparsemax/);
+    const listed = await printed();
+    for (const { name } of exercises) assert.ok(listed.includes(name), name);
+    await refused(/Allowed choices are softmax, matmul, .*sparsemax/, "stairs");
 
-    const begun = await exercise(folder, "softmax");
-    assert.equal(begun.code, 0, begun.stderr);
-    assert.match(begun.stdout, /exercises\/softmax\.wgsl is there now/);
+    assert.match(await printed("softmax"), /exercises\/softmax\.wgsl is there now/);
     const file = `${folder}/exercises/softmax.wgsl`;
     assert.equal(await Deno.readTextFile(file), starter);
-    const unfinished = await exercise(folder, "softmax");
-    assert.equal(unfinished.code, 1);
-    assert.match(unfinished.stderr, /is as it was written.*YOUR CODE/);
+    await refused(/is as it was written.*YOUR CODE/, "softmax");
     await Deno.writeTextFile(file, `${starter}\n`);
-    const wrong = await exercise(folder, "softmax");
-    assert.equal(wrong.code, 1);
-    assert.match(wrong.stderr, /^error: exercises\/softmax\.wgsl is wrong at/m);
+    await refused(/^error: exercises\/softmax\.wgsl is wrong at/m, "softmax");
     assert.equal(await Deno.readTextFile(file), `${starter}\n`);
 
-    const missing = await exercise(folder, "softmax", "--file", "other.wgsl");
-    assert.equal(missing.code, 1);
-    assert.match(missing.stderr, /there is no file other\.wgsl/);
+    await refused(/there is no file other\.wgsl/, "softmax", "--file", "other.wgsl");
     await Deno.writeTextFile(`${folder}/mine.wgsl`, choice);
-    const right = await exercise(folder, "softmax", "--file", "mine.wgsl", "--rounds", "1");
-    assert.equal(right.code, 0, right.stderr);
+    const right = await printed("softmax", "--file", "mine.wgsl", "--rounds", "1");
     assert.match(
-      right.stdout,
+      right,
       /mine\.wgsl is right at\n +1 x 1\n +13 x 3\n +67 x 41\n +7 x 3, all[^]*\n +2560 x 10\n/,
     );
-    assert.match(right.stdout, /5 +yours +mine /);
+    assert.match(right, /5 +yours +mine /);
     await Deno.writeTextFile(
       `${folder}/early.wgsl`,
       choice.replace("  let first = ", "  workgroupBarrier();\n  let first = "),
     );
-    const early = await exercise(folder, "softmax", "--file", "early.wgsl", "--no-time");
+    const early = await exercise("softmax", "--file", "early.wgsl", "--no-time");
     if (!early.stdout.includes("Tint was not asked")) {
       assert.equal(early.code, 1);
       assert.match(early.stderr, /early\.wgsl:\d+:\d+ .*uniform control flow/);
     }
-    const checked = await exercise(folder, "softmax", "--file", "mine.wgsl", "--no-time");
-    assert.equal(checked.code, 0, checked.stderr);
-    assert.doesNotMatch(checked.stdout, /yours/);
-    const long = await exercise(folder, "softmax", "--file", "mine.wgsl", "--no-time", "--size", "3x10000");
-    assert.equal(long.code, 0, long.stderr);
-    assert.match(long.stdout, /\n +3 x 10000\n/);
-    const none = await exercise(folder, "softmax", "--size", "3");
-    assert.equal(none.code, 1);
-    assert.match(none.stderr, /Expected --size of numbers in .* such as 2560x10, got "3"/);
-    const wide = await exercise(folder, "panel", "--size", "100x128x32");
-    assert.equal(wide.code, 1);
-    assert.match(wide.stderr, /Expected another --size than 100x128x32: the exercise sums over more than 64/);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
+    assert.doesNotMatch(await printed("softmax", "--file", "mine.wgsl", "--no-time"), /yours/);
+    const long = await printed("softmax", "--file", "mine.wgsl", "--no-time", "--size", "3x10000");
+    assert.match(long, /\n +3 x 10000\n/);
+    await refused(/Expected --size of numbers in .* such as 2560x10, got "3"/, "softmax", "--size", "3");
+    await refused(
+      /Expected another --size than 100x128x32: the exercise sums over more than 64/,
+      ...["panel", "--size", "100x128x32"],
+    );
+  }));

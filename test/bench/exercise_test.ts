@@ -1,7 +1,7 @@
 /** The exercises: what is right passes, what is wrong is named, and the command writes a file to begin with. */
 
 import assert from "node:assert/strict";
-import { askTint } from "../../bench/ask_tint.ts";
+import { askTint } from "../../bench/exercise.ts";
 import { evaluate, HOLE, stepOf } from "../../src/selftest/exercise/answer.ts";
 import { checkAnswer } from "../../src/selftest/exercise/check.ts";
 import { type Case, casesOf, type Exercise, solutionOf } from "../../src/selftest/exercise/exercise.ts";

@@ -6,19 +6,16 @@ import { jsonBeside, ladderCells, readLadders } from "../../bench/ladder.ts";
 import { short } from "../../bench/output.ts";
 import { faultsAt, gpuWay } from "../../src/selftest/ladder/check.ts";
 import { runLadder } from "../../src/selftest/ladder/run.ts";
-import { ladders } from "../../src/selftest/ladder/ladders.ts";
+import { ladderNamed, ladders } from "../../src/selftest/ladder/ladders.ts";
 import type { Size } from "../../src/selftest/ladder/problem.ts";
 import { lstmBackwardProblem, lstmProblem } from "../../src/selftest/ladder/lstm.ts";
 import { kernel } from "../../src/gpu/kernel.ts";
 import { kernelFile, kernelNames, kernelPath } from "../kernel_files.ts";
 import { withGpu } from "../op_check.ts";
+import { withEmptyFolder } from "../run/folder_check.ts";
 import { runBench } from "./run_bench.ts";
 
 const root = new URL("../../", import.meta.url);
-
-function ladderNamed(name: string) {
-  return ladders.find((ladder) => ladder.name === name) ?? assert.fail(`no ladder ${name}`);
-}
 
 Deno.test("every kernel with a number in its name is a step, and its number and name are the file's", () => {
   const used = new Set<string>();
@@ -70,7 +67,7 @@ for (const [name, problem] of [["lstm", lstmProblem], ["lstm-backward", lstmBack
     }));
 }
 
-/** Kernels that take seconds to compile, and are tried at these sizes and others in lstm_test.ts and panel_rungs_test.ts. */
+/** Kernels that take seconds to compile, and are tried at these sizes and others in lstm_test.ts and below. */
 const ELSEWHERE = ["lstm_forward", "lstm_backward", "lstm_forward_panel", "lstm_backward_panel"];
 
 for (const ladder of ladders) {
@@ -145,30 +142,30 @@ Deno.test("a size that a step cannot do leaves it out", () =>
     assert.match(ladderCells([result]).rows[0]?.join(" ") ?? "", /sums over more than 256 - -/);
   }));
 
-Deno.test("the command prints a row a step", async () => {
-  const page = await Deno.makeTempFile({ suffix: ".md" });
-  await Deno.writeTextFile(page, "<!-- ladder choice -->\nold\n<!-- end of ladder choice -->\n");
-  const args = ["ladder", "choice", "--choice-size", "40x4", "--rounds", "1", "--readme", page];
-  const { code, stdout, stderr } = await runBench(args);
-  assert.equal(code, 0, stderr);
-  const written = await Deno.readTextFile(page);
-  const [shipped, ...others] = await readLadders(jsonBeside(page));
-  for (const file of [page, jsonBeside(page)]) await Deno.remove(file);
-  assert.deepEqual([shipped?.ladder, shipped?.size, others], ["choice", [40, 4], []]);
-  assert.ok(shipped?.steps.every(({ time }) => time && time.min > 0 && time.median >= time.min));
-  assert.match(
-    written,
-    /^<!-- ladder choice -->\n\n40 x 4; [^]*\| 1 \| [^]*choice_nll[^]*<!-- end of ladder choice -->\n$/,
-  );
-  assert.match(stdout, /choice softmax.*: 40 x 4\n/);
-  const { steps } = ladderNamed("choice");
-  const rows = stdout.split("\n").filter((line) => /^ *\d+ /.test(line));
-  assert.equal(rows.length, steps.length, stdout);
-  for (const [k, { idea, kernel }] of steps.entries()) {
-    assert.match(rows[k] ?? "", /\d(\.\d+)?x/);
-    assert.ok(rows[k]?.includes(idea) && rows[k]?.includes(kernel.name), stdout);
-  }
-});
+Deno.test("the command prints a row a step", () =>
+  withEmptyFolder(async (folder) => {
+    const page = `${folder}/page.md`;
+    await Deno.writeTextFile(page, "<!-- ladder choice -->\nold\n<!-- end of ladder choice -->\n");
+    const args = ["ladder", "choice", "--choice-size", "40x4", "--rounds", "1", "--readme", page];
+    const { code, stdout, stderr } = await runBench(args);
+    assert.equal(code, 0, stderr);
+    const written = await Deno.readTextFile(page);
+    const [shipped, ...others] = await readLadders(jsonBeside(page));
+    assert.deepEqual([shipped?.ladder, shipped?.size, others], ["choice", [40, 4], []]);
+    assert.ok(shipped?.steps.every(({ time }) => time && time.min > 0 && time.median >= time.min));
+    assert.match(
+      written,
+      /^<!-- ladder choice -->\n\n40 x 4; [^]*\| 1 \| [^]*choice_nll[^]*<!-- end of ladder choice -->\n$/,
+    );
+    assert.match(stdout, /choice softmax.*: 40 x 4\n/);
+    const { steps } = ladderNamed("choice");
+    const rows = stdout.split("\n").filter((line) => /^ *\d+ /.test(line));
+    assert.equal(rows.length, steps.length, stdout);
+    for (const [k, { idea, kernel }] of steps.entries()) {
+      assert.match(rows[k] ?? "", /\d(\.\d+)?x/);
+      assert.ok(rows[k]?.includes(idea) && rows[k]?.includes(kernel.name), stdout);
+    }
+  }));
 
 Deno.test("the JSON beside the ladders' page has its numbers, of the ladders as they are", async () => {
   const page = await Deno.readTextFile(new URL("bench/ladder.md", root));
@@ -196,16 +193,32 @@ Deno.test("the JSON beside the ladders' page has its numbers, of the ladders as 
   }
 });
 
-Deno.test("a size or ladder that is none is refused", async () => {
-  const wrong: [string[], RegExp][] = [
-    [["ladder", "forward", "--size", "12x8"], /Expected 3 sizes of 1\.\.1048576.*12800x64x64, got "12x8"/],
-    [["ladder", "--choice-size", "0x3"], /Expected 2 sizes/],
-    [["ladder", "stairs"], /Allowed choices are forward, input, weight, lstm, lstm-backward, choice/],
-    [["ladder", "--rounds", "0"], /of at least 1|in 1\.\.1000/],
-  ];
-  for (const [args, message] of wrong) {
-    const { code, stderr } = await runBench(args);
-    assert.equal(code, 1, stderr);
-    assert.match(stderr, message);
-  }
-});
+/**
+ * Rungs of the panel kernels. What they sum over is written out, each vector behind a condition of its own, by one line for
+ * all of them (kernel_headers_test.ts). The ops' tests have the rungs 1, 2, 4, 5, 8, 9, 16, 17, 33 and 64; here are others in
+ * between, and the borders of parts. Only the kernel itself is compiled, which is a ladder's last step but for those of GPUs.
+ *
+ * Here: vectors of a part, which is written once, and both sides of the borders between parts.
+ */
+const vectors = [3, 7, 15, 32, 48, 49];
+/** Of up to 32, in fours. lstm_test.ts has 1, 2 and 5; each takes a software driver seconds to compile. */
+const units = [3, 4, 8];
+/** So many columns are so many vectors, padded but for every fourth. */
+const columns = (vectors: number) => 4 * vectors - vectors % 4;
+
+const rungs: Record<string, Size[]> = {
+  forward: vectors.map((k4) => [3, columns(k4), 5]),
+  input: vectors.map((n4) => [3, 5, columns(n4)]),
+  lstm: units.map((h4) => [3, 3, columns(h4)]),
+  "lstm-backward": units.map((h4) => [3, 3, columns(h4)]),
+};
+
+for (const [name, sizes] of Object.entries(rungs)) {
+  Deno.test(`rungs of the panel kernel of ladder ${name}`, () =>
+    withGpu("cpu", async (gpu) => {
+      const ladder = ladderNamed(name);
+      const steps = ladder.steps.filter(({ kernel }) => kernel.name.endsWith("_panel")).slice(-1);
+      assert.equal(steps.length, 1);
+      for (const size of sizes) expectRight(await faultsAt(gpu, { ...ladder, steps }, size));
+    }));
+}

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { awayParts } from "../../bench/pack/away.ts";
 import { isLeftOut, lockedPackages } from "../../bench/pack.ts";
+import { withEmptyFolder } from "../run/folder_check.ts";
 import { jsonFile, type Part, runPart, testFigures } from "../../bench/pack/run_part.ts";
 
 const root = new URL("../../", import.meta.url);
@@ -53,9 +54,8 @@ Deno.test("pack: what no run reads is left out", () => {
 Deno.test({
   name: "pack: a part is done, fails, or takes too long, and says why",
   ignore: Deno.build.os !== "linux",
-  async fn() {
-    const folder = await Deno.makeTempDir({ prefix: "clickgan-pack-test-" });
-    try {
+  fn: () =>
+    withEmptyFolder(async (folder) => {
       const file = `${folder}/figures.json`;
       const part = (script: string, figures?: Part["figures"]): Part => ({
         name: "a part",
@@ -94,10 +94,7 @@ Deno.test({
       const missing = await run({ ...part(""), command: { program: "no-such-program", args: [] } });
       assert.equal(missing.outcome, "failed");
       assert.match(missing.why ?? "", /no-such-program/);
-    } finally {
-      await Deno.remove(folder, { recursive: true });
-    }
-  },
+    }),
 });
 
 Deno.test("pack: of tests it keeps how many passed, and which did not", async () => {

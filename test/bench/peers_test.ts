@@ -1,7 +1,6 @@
 /** The comparison with other libraries: that the peers compute what clickgan does, and that one that does not is found. */
 
 import assert from "node:assert/strict";
-import { bench } from "../../bench/main.ts";
 import { clickganPeer } from "../../bench/peers/clickgan.ts";
 import { type ClickganJob, makeJob, readJob, writeJob } from "../../bench/peers/job.ts";
 import { jaxPeer } from "../../bench/peers/jax_js.ts";
@@ -13,8 +12,7 @@ import { figuresOf, notesOf, problemLines, summaryCells, tableCells } from "../.
 import { tensorflowPeer } from "../../bench/peers/tensorflow_js.ts";
 import { workloadLog } from "../../src/selftest/profile/workloads.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
-import { withFolder } from "../prepared_folder.ts";
-import { userError } from "../run/folder_check.ts";
+import { withEmptyFolder } from "../run/folder_check.ts";
 
 /** Ragged pages and histories, one-hot items, no click at all now and then; and pages of one length, dense features. */
 const jobs: Record<string, ClickganJob> = {
@@ -74,16 +72,13 @@ Deno.test("steps at another rate, on other batches, or left out are a disagreeme
   assert.match(disagreement(expected, expected.with(3, NaN)) ?? "", /^the loss of step 4 is NaN/);
 });
 
-Deno.test("a job is read as it was written", async () => {
-  const { job } = jobs["ragged"] ?? assert.fail();
-  const file = await Deno.makeTempFile({ suffix: ".safetensors" });
-  try {
+Deno.test("a job is read as it was written", () =>
+  withEmptyFolder(async (folder) => {
+    const { job } = jobs["ragged"] ?? assert.fail();
+    const file = `${folder}/job.safetensors`;
     await writeJob(file, job);
     assert.deepEqual(await readJob(file), job);
-  } finally {
-    await Deno.remove(file);
-  }
-});
+  }));
 
 /** Runs the scripts of peers. @param seconds of each */
 function measured(entries: readonly PeerEntry[], rounds: number, seconds: number, say = (_: string) => {}) {
@@ -172,18 +167,18 @@ Deno.test("a peer runs without what slows OpenBLAS, with its own variables, and 
   }
 });
 
-Deno.test("PyTorch takes clickgan's steps as a graph of a card would; without a card it says so", async () => {
-  const [torch] = await findTorches([]);
-  if (torch === undefined) return; // no PyTorch: no peer of it either
-  const { job } = jobs["even"] ?? assert.fail();
-  const file = await Deno.makeTempFile({ suffix: ".safetensors" });
-  const script = new URL("../../bench/peers/torch_peer.py", import.meta.url).pathname;
-  const start = (...where: string[]) =>
-    PeerProcess.start(
-      { program: torch.python, args: ["-B", script, "best", "1", ...where, file], environment: {} },
-      120,
-    );
-  try {
+Deno.test("PyTorch takes clickgan's steps as a graph of a card would; without a card it says so", () =>
+  withEmptyFolder(async (folder) => {
+    const [torch] = await findTorches([]);
+    if (torch === undefined) return; // no PyTorch: no peer of it either
+    const { job } = jobs["even"] ?? assert.fail();
+    const file = `${folder}/job.safetensors`;
+    const script = new URL("../../bench/peers/torch_peer.py", import.meta.url).pathname;
+    const start = (...where: string[]) =>
+      PeerProcess.start(
+        { program: torch.python, args: ["-B", script, "best", "1", ...where, file], environment: {} },
+        120,
+      );
     await writeJob(file, job);
     const expected = await lossesOf(await plainPeer(job));
     const onCpu = await start("cpu", "graphs");
@@ -195,10 +190,7 @@ Deno.test("PyTorch takes clickgan's steps as a graph of a card would; without a 
     if (onCard instanceof PeerProcess) return onCard.stop();
     assert.ok(onCard instanceof CannotError, String(onCard));
     assert.match(onCard.message, /^no card: torch\.cuda\.is_available\(\) is false \(PyTorch /);
-  } finally {
-    await Deno.remove(file);
-  }
-});
+  }));
 
 /** What a program in Python prints that can import the peers' files; nothing where there is no Python: no peer of it either. */
 async function printedBy(program: string, args: readonly string[]): Promise<string | undefined> {
@@ -217,7 +209,7 @@ async function printedBy(program: string, args: readonly string[]): Promise<stri
 }
 
 Deno.test("OpenBLAS's kernels are asked of the library that PyTorch uses", () =>
-  withFolder({}, async (folder) => {
+  withEmptyFolder(async (folder) => {
     const at = (path: string) => `7f00-7f01 r-xp 00000000 08:01 1 ${path}\n`;
     const maps: [string, string][] = [
       [
@@ -262,7 +254,7 @@ Deno.test("PyTorch's BLAS is that of its build, though NumPy has loaded another 
 });
 
 Deno.test("each PyTorch is found once, and has a name of its own", () =>
-  withFolder({}, async (folder) => {
+  withEmptyFolder(async (folder) => {
     /** A program that answers as a Python with such a torch. */
     const python = async (name: string, file: string, version: string, blas: string) => {
       const said = JSON.stringify({ file, version, blas, made: `made of ${blas}`, card: false });
@@ -302,22 +294,4 @@ Deno.test("each PyTorch has turns, and a row of its own in table and summary", (
     3,
   ]]);
   assert.deepEqual(summaryCells([{ workload: "W0", figures }]).rows, [[best[0], "2.00"], [best[1], "3.00"]]);
-});
-
-Deno.test("the command refuses what it does not know", async () => {
-  const cases: [string[], RegExp][] = [
-    [["--workloads", "W0,W9"], /Expected names of W0, W4, W1, W2, W5, got "W9"/],
-    [["--peers", "torch,mxnet"], /Expected names of clickgan, .*, torch, .*, got "mxnet"/],
-    [["--rounds", "0"], /Expected a whole number/],
-    [
-      ["--python", "no-such-python", "--python", "python3"],
-      /Expected --python to be a Python that has torch/,
-    ],
-  ];
-  for (const [args, message] of cases) {
-    await assert.rejects(
-      bench(["peers", ...args]),
-      userError(message),
-    );
-  }
 });

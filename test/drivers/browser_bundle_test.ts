@@ -30,14 +30,12 @@ type Library = typeof source;
 /** The losses of two steps. */
 async function train({ openDevice, UserModel, Trainer, defaultTraining }: Library): Promise<number[]> {
   const log = smallLog(21, { users: 30, items: 41, width: WIDTH, maxEvents: 3, maxPage: 4 });
-  const gpu = await alone(() => openDevice());
-  const model = new UserModel(gpu, log.items, smallLstm, { seed: 1 });
-  const trainer = await Trainer.create(model, log, { ...defaultTraining, batchSize: 5 }, { validate: false });
+  using gpu = await alone(() => openDevice());
+  using model = new UserModel(gpu, log.items, smallLstm, { seed: 1 });
+  using trainer = await Trainer.create(model, log, { ...defaultTraining, batchSize: 5 }, { validate: false });
   const losses: number[] = [];
   await trainer.run(2, { onStep: ({ nll }) => losses.push(nll) });
-  for (const part of [trainer, model]) part.destroy();
   gpu.check();
-  gpu.close();
   return losses;
 }
 
@@ -65,16 +63,14 @@ Deno.test("src/browser.ts bundles without Deno, Node.js and files, stays small, 
     );
   }
 
-  const file = await Deno.makeTempFile({ suffix: ".mjs" });
-  try {
+  await withEmptyFolder(async (folder) => {
+    const file = `${folder}/bundle.mjs`;
     await Deno.writeTextFile(file, text);
     const bundled: Library = await import(`file://${file}`);
     const losses = await train(bundled);
     assert.equal(losses.length, 2);
     assert.deepEqual(losses, await train(source));
-  } finally {
-    await Deno.remove(file);
-  }
+  });
 });
 
 Deno.test("without comments kernels have the same code and interface", () => {

@@ -1,4 +1,4 @@
-/** The device layer: what goes wrong is said, by the kernel's name; nothing stays alive; steps are timed. */
+/** The device layer: what goes wrong is said, by the kernel's name; nothing stays alive; steps are timed; what is read is what stands there. */
 
 import assert from "node:assert/strict";
 import { UserError } from "../../src/user_error.ts";
@@ -10,10 +10,11 @@ import { fixedShapes, type KernelShapes } from "../../src/gpu/kernel_shapes.ts";
 import { type DispatchSpec, Program } from "../../src/gpu/program.ts";
 import { type View, writeMemory } from "../../src/gpu/memory.ts";
 import { timePasses, workOf } from "../../src/gpu/profiler.ts";
-import { readFloats, readViews } from "../../src/gpu/readback.ts";
+import { ReadbackQueue, readFloats, readViews, Staging } from "../../src/gpu/readback.ts";
 import { matmulKernel } from "../../src/ops/matmul_kernels.ts";
 import { versionIn } from "../../src/run/driver.ts";
 import { withGpu } from "../op_check.ts";
+import { withEmptyFolder } from "../run/folder_check.ts";
 
 const doubleText = `
 const WORKGROUP = 8;
@@ -145,7 +146,7 @@ Deno.test("replay, profile, and the count of live buffers", () =>
 
 Deno.test("what exceeds a limit is refused by the limit's name", () =>
   withGpu(undefined, (gpu) => {
-    const arena = new Arena(gpu, "test");
+    using arena = new Arena(gpu, "test");
     const { maxStorageBufferBindingSize, maxBufferSize } = gpu.device.limits;
     const refused = (name: string) => (error: unknown) =>
       error instanceof UserError && error.message.includes(name);
@@ -154,7 +155,6 @@ Deno.test("what exceeds a limit is refused by the limit's name", () =>
       refused("maxStorageBufferBindingSize"),
     );
     assert.throws(() => arena.allocateUnbound("huge", maxBufferSize + 4), refused("maxBufferSize"));
-    arena.destroy();
     return Promise.resolve();
   }));
 
@@ -202,9 +202,9 @@ Deno.test("matmul kernels are chosen by shape and kind of adapter", () => {
   );
 });
 
-Deno.test("the driver's version is found wherever it stands in its file, and is none where it does not", async () => {
-  const path = await Deno.makeTempFile();
-  try {
+Deno.test("the driver's version is found wherever it stands in its file, and is none where it does not", () =>
+  withEmptyFolder(async (folder) => {
+    const path = `${folder}/driver.so`;
     for (
       const [before, after] of [[0, 0], [5, 300_000], [(1 << 18) - 7, 0], [(1 << 19) - 60, 1], [700_000, 70]]
     ) {
@@ -217,7 +217,57 @@ Deno.test("the driver's version is found wherever it stands in its file, and is 
     }
     await Deno.writeTextFile(path, "Mesa x");
     assert.equal(versionIn(path), undefined);
-  } finally {
-    await Deno.remove(path);
-  }
-});
+  }));
+
+const SIZES = [1, 3, 1000, 5000, 300_000];
+
+Deno.test("reads: each gives what stands there now, small and large, one after the other and at once", () =>
+  withGpu("cpu", async (gpu) => {
+    using arena = new Arena(gpu, "reads");
+    const views = SIZES.map((length) => arena.allocate(`${length}`, 4 * length));
+    for (let round = 0; round < 30; round++) {
+      const values = SIZES.map((length, k) => new Float32Array(length).map((_, i) => round + k + i / 8));
+      values.forEach((own, k) => writeMemory(gpu.queue, views[k]!, own));
+      const alone = await readFloats(gpu, views[round % SIZES.length]!);
+      assert.deepEqual(alone, values[round % SIZES.length]);
+      const together = await Promise.all([readViews(gpu, views), readViews(gpu, views.slice(0, 3))]);
+      together.flat().forEach((words, k) =>
+        assert.deepEqual(new Float32Array(words.buffer), values[k % SIZES.length])
+      );
+    }
+  }));
+
+Deno.test("a queue of reads gives the view as it was after each work", () =>
+  withGpu("cpu", async (gpu) => {
+    using arena = new Arena(gpu, "reads");
+    const view = arena.allocate("value", 4);
+    const reads = new ReadbackQueue(gpu, view);
+    const empty = () => gpu.device.createCommandEncoder().finish();
+    for (let first = 0; first < 20; first += 2) {
+      for (const value of [first, first + 1]) {
+        writeMemory(gpu.queue, view, Float32Array.of(value));
+        await reads.submit(empty());
+      }
+      assert.deepEqual([await reads.take(), await reads.take()].map(([value]) => value), [first, first + 1]);
+    }
+    await reads.submit(empty());
+    await reads.destroy();
+  }));
+
+Deno.test("reads that do not wait let timers and signals have their turn", () =>
+  withGpu("cpu", async (gpu) => {
+    using arena = new Arena(gpu, "reads");
+    const view = arena.allocate("value", 4);
+    let turns = 0;
+    const timer = setInterval(() => turns++, 1);
+    const end = performance.now() + 600;
+    while (performance.now() < end) await readFloats(gpu, view);
+    clearInterval(timer);
+    assert.ok(turns >= 3, `${turns} turns`);
+  }));
+
+Deno.test("of this Deno, a map is there when the call returns", () =>
+  withGpu("cpu", (gpu) => {
+    assert.equal(Staging.of(gpu).mapsAtOnce, true);
+    return Promise.resolve();
+  }));

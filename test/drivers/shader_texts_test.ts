@@ -16,6 +16,7 @@ import { MemoryLog } from "../../src/data/log_source.ts";
 import { shopItems } from "../../src/data/demo_shop.ts";
 import { restless } from "../../src/data/shops.ts";
 import { Arena } from "../../src/gpu/arena.ts";
+import { Commands } from "../../src/gpu/commands.ts";
 import { Gpu } from "../../src/gpu/device.ts";
 import { kernel } from "../../src/gpu/kernel.ts";
 import { type AdapterKind, fixedShapes } from "../../src/gpu/kernel_shapes.ts";
@@ -152,12 +153,12 @@ async function train(
       { seed: 1, evaluationShards: 0 },
     );
   const trainer = game ? await adversarial() : await shannon();
-  const { batch, step } = trainer instanceof Trainer
-    ? { batch: trainer.plan, step: [trainer.program.program] }
-    : { batch: trainer.plan, step: [trainer.programs.generatorStep, trainer.programs.rewardStep] };
+  const step = trainer instanceof Trainer
+    ? [trainer.program.program]
+    : [trainer.programs.generatorStep, trainer.programs.rewardStep];
   for (const { spec: { choice } } of step.flatMap(({ dispatches }) => dispatches)) {
     const specs = choice?.variants.map((variant) => choice.by(variant)) ?? [];
-    await Program.record(gpu, "variants", batch.steps, specs);
+    await Program.record(gpu, "variants", trainer.plan.steps, specs);
   }
   // Of zeros some figures are no numbers.
   await trainer.run(steps).catch((error) => assert.ok(error instanceof DivergedError, String(error)));
@@ -170,13 +171,7 @@ async function climb(gpu: Gpu): Promise<void> {
     const few = ladder.size.map((n, k) => (k === 0 ? 3 : n));
     for (const own of [few, ...ladder.oddSizes]) {
       const { arena, steps } = await bindSteps(gpu, ladder, own);
-      for (const { encode } of steps) {
-        const encoder = gpu.device.createCommandEncoder();
-        const pass = encoder.beginComputePass();
-        encode(pass);
-        pass.end();
-        gpu.queue.submit([encoder.finish()]);
-      }
+      for (const { encode } of steps) Commands.submit(gpu, "a step", ({ pass }) => encode(pass));
       arena.destroy();
     }
   }

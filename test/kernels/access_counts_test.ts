@@ -5,7 +5,7 @@ import { runKernel } from "../../src/gpu/run_kernel.ts";
 import { type AccessCounts, accessCounts } from "../../src/gpu/access_analysis/access_counts.ts";
 import type { IndexScope } from "../../src/gpu/access_analysis/scope.ts";
 import { bindSteps } from "../../src/selftest/ladder/check.ts";
-import { ladders } from "../../src/selftest/ladder/ladders.ts";
+import { ladderNamed } from "../../src/selftest/ladder/ladders.ts";
 import { kernelFile, kernelFiles, kernelPath } from "../kernel_files.ts";
 import { withGpu } from "../op_check.ts";
 
@@ -273,20 +273,17 @@ Deno.test("access counts: the kernels themselves note the same reads and sectors
 
 Deno.test("access counts: an uncoalesced product shows its sectors, and a tile its banks", () =>
   withGpu(undefined, async (gpu) => {
-    const ladder = ladders.find(({ name }) => name === "forward") ?? assert.fail();
+    const ladder = ladderNamed("forward");
     const steps = ladder.steps.map((step, k) => ({ ...step, number: k + 1, changes: 1 }))
       .filter(({ idea }) => /no tile|lanes over rows|shipped for GPUs/.test(idea));
     const bound = await bindSteps(gpu, { ...ladder, steps }, [256, 64, 64]);
-    try {
-      const [tiled, registers, overRows] = bound.steps.map(({ counts }) => counts());
-      const sectors = (counts: AccessCounts | undefined) => Number(counts?.storage.readSectors);
-      // 16 invocations ask for 16 vectors of a row of W, and the same element of the input; 8 for the same vector, and 8 rows.
-      assert.equal(sectors(registers), (64 * (8 + 4) + 4 * 8) / (64 * 5 + 4));
-      assert.equal(sectors(overRows), (64 * (1 + 4 * 8) + 4) / (64 * 5 + 4));
-      assert.ok(sectors(overRows) > sectors(registers));
-      // Of 136 accesses to the tiles, 64 meet a second vector in the same banks: see the kernel's header.
-      assert.equal(tiled?.workgroup.conflicts, 64 / 136);
-    } finally {
-      bound.arena.destroy();
-    }
+    using _arena = bound.arena;
+    const [tiled, registers, overRows] = bound.steps.map(({ counts }) => counts());
+    const sectors = (counts: AccessCounts | undefined) => Number(counts?.storage.readSectors);
+    // 16 invocations ask for 16 vectors of a row of W, and the same element of the input; 8 for the same vector, and 8 rows.
+    assert.equal(sectors(registers), (64 * (8 + 4) + 4 * 8) / (64 * 5 + 4));
+    assert.equal(sectors(overRows), (64 * (1 + 4 * 8) + 4) / (64 * 5 + 4));
+    assert.ok(sectors(overRows) > sectors(registers));
+    // Of 136 accesses to the tiles, 64 meet a second vector in the same banks: see the kernel's header.
+    assert.equal(tiled?.workgroup.conflicts, 64 / 136);
   }));

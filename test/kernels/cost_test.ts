@@ -459,7 +459,7 @@ for (const algorithm of ["cdqn", "gdqn"] as const) {
 
 Deno.test("cost: what simulates users, and rewards of a page", () =>
   withGpu("cpu", (gpu) => {
-    const arena = new Arena(gpu, "cost");
+    using arena = new Arena(gpu, "cost");
     const page = new Page(gpu, arena, { users: 9, slate: 2, items: 70, pages: 4, startClicks: 3 });
     const view = arena.allocate("anything", 4096);
     const [stride, columns] = [8, 5];
@@ -491,6 +491,5 @@ Deno.test("cost: what simulates users, and rewards of a page", () =>
       "top slate": ({ users, rows }) => [0, 4 * rows + 4 * 2 * users],
       "rewards of the page": () => [2 * 9, 16 * 9],
     });
-    arena.destroy();
     return Promise.resolve();
   }));

@@ -24,7 +24,7 @@ const ROWS: readonly Row[] = [
   [
     /^kernels\/matmul_/,
     "ops/linear",
-    "drivers/panel_rungs",
+    "bench/ladder /^rungs/",
     "ops/lstm /few|table/",
     "train/model /^ten .* dense/",
   ],
@@ -33,7 +33,7 @@ const ROWS: readonly Row[] = [
   [/^kernels\/first_layer_/, "ops/ops /^first_layer/", "ops/row_counts"],
   [/^kernels\/row_dot_/, "ops/ops /^row_dot/"],
   [/^kernels\/batch_norm_/, "ops/batch_norm"],
-  [/^kernels\/lstm_(for|back)ward/, "ops/lstm", "drivers/panel_rungs"],
+  [/^kernels\/lstm_(for|back)ward/, "ops/lstm", "bench/ladder /^rungs/"],
   [/^kernels\/embedding_gradient/, "ops/lstm /table/", "ops/ops /^mixed_product/"],
   [/^kernels\/pw_state_/, "ops/pw /^pw_state/"],
   [/^kernels\/pw_(?!state)/, "ops/pw /pw_table/"],
@@ -81,7 +81,7 @@ const ROWS: readonly Row[] = [
   [/^src\/ops\/token_sum/, "ops/ops /^mixed_product/"],
   [/^src\/ops\/table_rows/, "ops/ops /^table_rows/", "train/table_windows"],
   [/^src\/(ops\/shared_gradient|train\/ranks)/, "train/ranks"],
-  [/^src\/ops\//, "kernels/cost", "drivers/matrix_memory", "ops/other_batches"],
+  [/^src\/ops\//, "kernels/cost", "drivers/adapter_kinds /buffers/", "ops/other_batches"],
   [/^src\/tape\/parameters/, "train/table_windows"],
   [/^src\/tape\//, "ops/tape", "ops/adam", "kernels/cost", "ops/linear /^linear 3 -> /", "train/model"],
   [

@@ -1,6 +1,6 @@
 /**
  * The LSTM through {@link checkOp}: sizes 1, 3, 5, 17, 20, and one more than a panel kernel has units for. Its other sizes are
- * in panel_rungs_test.ts.
+ * in ladder_test.ts.
  */
 
 import {

@@ -23,7 +23,7 @@ import { ParameterArena, type ParameterSpec, type Weights } from "../../src/tape
 import { at, type Matrix, matrix, type Reference } from "../../src/tape/reference.ts";
 import { Tape } from "../../src/tape/tape.ts";
 import type { Tensor } from "../../src/tape/tensor.ts";
-import { gradients64, valueOf } from "../../src/selftest/tape_reference.ts";
+import { gradients64, valueOf } from "../../src/selftest/ops/op_bench.ts";
 import { withGpu } from "../op_check.ts";
 
 /** Slates that were shown, and the transitions between them. */

@@ -1,7 +1,6 @@
 /** The kernels that choose slates, as the self-test checks them, at more sizes and on harder rows. */
 
-import { checkScore } from "../../src/selftest/slates/slate_cases.ts";
-import { checkPick } from "../../src/selftest/slates/slate_pick_check.ts";
+import { checkPick, checkScore } from "../../src/selftest/slates/slate_cases.ts";
 import { checkRatio } from "../../src/selftest/slates/slate_ratio_check.ts";
 import { slateBench } from "../../src/selftest/slates/slate_bench.ts";
 import { bestSlate } from "../../src/policy/network/slate_ratio.ts";

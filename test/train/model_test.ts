@@ -41,7 +41,7 @@ const rivals: Record<string, ModelConfig> = {
   "wide & deep with places": { ...noHistory, dims: [7, 5], wide: 1, positions: 3 },
 };
 
-/** CPU adapters have two places for matrices; what is special about the second is in matrix_memory_test.ts. */
+/** CPU adapters have two places for matrices; what is special about the second is in adapter_kinds_test.ts. */
 const kinds = ["cpu", "gpu", "cpu, buffers"] as const;
 
 function shapesFor(name: string, kind: typeof kinds[number]): Record<string, ModelConfig> {

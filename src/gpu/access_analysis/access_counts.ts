@@ -7,10 +7,10 @@
  * has the data; nothing is guessed.
  */
 
-import { ifReadable } from "./not_readable.ts";
 import { parseModule } from "./parse.ts";
 import { type IndexScope, type Invocation, SUBGROUP } from "./scope.ts";
 import { type Mask, OFF, ON, PERHAPS, type Place, type Space, Walk } from "./walk.ts";
+import { ifReadable } from "./tokens.ts";
 
 const SECTOR = 32;
 const BANKS = 32;

@@ -1,8 +1,7 @@
 /** What expressions of WGSL are worth, and what they read and write: built by the parser, followed by a {@link Walk}. */
 
-import { NotReadable } from "./not_readable.ts";
-import { memberOf, type Type } from "./types.ts";
-import { BUILTINS, negated, operated, structure, typed, type Value } from "./values.ts";
+import { NotReadable } from "./tokens.ts";
+import { BUILTINS, memberOf, negated, operated, structure, type Type, typed, type Value } from "./values.ts";
 import type { Execute, Expression, Mask, Module, Place, Walk } from "./walk.ts";
 
 export function literal(known: Value): Expression {

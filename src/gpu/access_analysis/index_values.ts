@@ -4,11 +4,11 @@
  * invocation owns without anybody having written it down twice. What depends on data, or on a loop, stays unknown.
  */
 
-import { ifReadable } from "./not_readable.ts";
 import { parseExpression, parseModule } from "./parse.ts";
 import type { IndexScope, Invocation } from "./scope.ts";
 import type { Value } from "./values.ts";
 import { type IndexLine, type Module, Walk } from "./walk.ts";
+import { ifReadable } from "./tokens.ts";
 
 export interface IndexValues {
   readonly lines: readonly IndexLine[];

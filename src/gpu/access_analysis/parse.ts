@@ -4,9 +4,8 @@
  */
 
 import { assignment, asType, binary, call, element, literal, member, named, unary } from "./expressions.ts";
-import { NotReadable } from "./not_readable.ts";
-import { Tokens } from "./tokens.ts";
-import { arrayOf, plainType, structOf, type Type } from "./types.ts";
+import { NotReadable, Tokens } from "./tokens.ts";
+import { arrayOf, plainType, structOf, type Type } from "./values.ts";
 import { type Execute, type Expression, type Module, type Routine, type Variable, Walk } from "./walk.ts";
 
 /** @param text WGSL with one entry point. @throws NotReadable */

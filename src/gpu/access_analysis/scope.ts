@@ -1,6 +1,6 @@
 /** What a kernel may know of itself before it reads anything. */
 
-import type { Value } from "./values.ts";
+import { type Value, vectorOf } from "./values.ts";
 
 /** Invocations that ask together. */
 export const SUBGROUP = 32;
@@ -35,22 +35,17 @@ export function builtinOf(
   { workgroup: [wx, wy], grid }: IndexScope,
   { group, local }: Invocation,
 ): Value {
-  const [x, y, z] = grid;
-  switch (kind) {
-    case "global_invocation_id":
-      return { x: group[0] * wx + local[0], y: group[1] * wy + local[1], z: group[2] ?? 0 };
-    case "local_invocation_id":
-      return { x: local[0], y: local[1], z: 0 };
-    case "local_invocation_index":
-      return local[1] * wx + local[0];
-    case "subgroup_invocation_id":
-      return (local[1] * wx + local[0]) % SUBGROUP;
-    case "subgroup_size":
-      return SUBGROUP;
-    case "workgroup_id":
-      return { x: group[0], y: group[1], z: group[2] ?? 0 };
-    case "num_workgroups":
-      return { x, y, z };
-  }
-  return undefined;
+  const [lx, ly] = local;
+  const [gx, gy, gz = 0] = group;
+  const index = ly * wx + lx;
+  const known: Readonly<Record<string, Value>> = {
+    global_invocation_id: { x: gx * wx + lx, y: gy * wy + ly, z: gz },
+    local_invocation_id: { x: lx, y: ly, z: 0 },
+    local_invocation_index: index,
+    subgroup_invocation_id: index % SUBGROUP,
+    subgroup_size: SUBGROUP,
+    workgroup_id: vectorOf([gx, gy, gz]),
+    num_workgroups: vectorOf(grid),
+  };
+  return known[kind];
 }

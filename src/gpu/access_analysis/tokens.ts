@@ -1,6 +1,17 @@
 /** WGSL as a row of words and signs, which is read from its beginning to its end. */
 
-import { NotReadable } from "./not_readable.ts";
+/** What of a text, or of its course, cannot be followed. */
+export class NotReadable extends Error {}
+
+/** @returns undefined for what is not understood. */
+export function ifReadable<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof NotReadable) return undefined;
+    throw error;
+  }
+}
 
 /** Numbers with their suffix, attributes with their brackets, names, and signs. */
 const TOKEN = new RegExp(

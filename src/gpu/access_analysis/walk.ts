@@ -5,10 +5,9 @@
  * perhaps, and what is done there counts for nothing but as unknown.
  */
 
-import { NotReadable } from "./not_readable.ts";
 import { builtinOf, type IndexScope, type Invocation } from "./scope.ts";
-import type { Type } from "./types.ts";
-import { type Fields, type Value, vectorOf } from "./values.ts";
+import { NotReadable } from "./tokens.ts";
+import { type Fields, type Type, type Value, vectorOf } from "./values.ts";
 
 /** An invocation is not there, is perhaps, or is. */
 export const [OFF, PERHAPS, ON] = [0, 1, 2] as const;

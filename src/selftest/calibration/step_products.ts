@@ -9,11 +9,11 @@ import type { Meter, Product } from "./calibrate.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { Made } from "../../gpu/made.ts";
 import type { KernelVariant } from "../../gpu/kernel_shapes.ts";
-import { type EncodePass, timePasses } from "../../gpu/profiler.ts";
+import type { EncodePass } from "../../gpu/profiler.ts";
 import { type KernelChoice, Program } from "../../gpu/program.ts";
 import type { ClickDispatch, ClickSizes } from "../../batch/click_sizes.ts";
 import { AdamState } from "../../ops/adam.ts";
-import { type Clock, clockOf, repeated, timeByQueue } from "../profile/clock.ts";
+import { type Clock, clockOf, repeated, timeBy } from "../profile/measure.ts";
 import { ParameterArena } from "../../tape/parameters.ts";
 import type { ModelConfig } from "../../model/config.ts";
 import { modelSpecs, ofOthers } from "../../model/model_program.ts";
@@ -147,13 +147,8 @@ export class StepProducts implements Meter<PreparedProduct> {
   }
 
   async #clock(once: EncodePass): Promise<PassClock> {
-    const { gpu } = this;
-    const { kind, step, latency } = await clockOf(gpu, once);
-    const time = kind === "timestamps"
-      ? (passes: readonly EncodePass[]) => timePasses(gpu, passes)
-      : async (passes: readonly EncodePass[]) =>
-        (await timeByQueue(gpu, passes)).map((time) => Math.max(0, time - latency));
-    return { step, time };
+    const clock = await clockOf(this.gpu, once);
+    return { step: clock.step, time: (passes) => timeBy(this.gpu, clock, passes) };
   }
 
   destroy(): void {

@@ -1,12 +1,11 @@
 /** What an exercise of the course is, what an answer to it is checked on, and numbers that are hard to get right. */
 
 import { clickDimensions } from "../../batch/click_sizes.ts";
-import { CANARY } from "../harness.ts";
+import { bitsOf, CANARY } from "../harness.ts";
 import type { Ladder, Step } from "../ladder/check.ts";
-import { ladders } from "../ladder/ladders.ts";
 import type { Output, Problem, Size } from "../ladder/problem.ts";
 import { padded } from "../../tape/layout.ts";
-import { type Matrix, matrix } from "../../tape/reference.ts";
+import { matrix } from "../../tape/reference.ts";
 import type { Utility } from "../ladder/choice.ts";
 
 /** Numbers of a size, by the letters that a file's grid is written in. */
@@ -46,12 +45,6 @@ export function solutionOf({ ladder, solution }: Exercise): Step {
   // Words stand behind each output here.
   const source = step.kernel.source.replace("arrayLength(&weights)", "P4");
   return { ...step, kernel: { ...step.kernel, source } };
-}
-
-export function ladderNamed(name: string): Ladder {
-  const found = ladders.find((ladder) => ladder.name === name);
-  if (!found) throw new Error(`there is no ladder ${name}`);
-  return found;
 }
 
 /** A ladder of the shipped kernel alone. */
@@ -111,18 +104,13 @@ export function withOnesBehind(floats: Float32Array, count: number): Float32Arra
   return all;
 }
 
-/** The same bits as whole numbers. */
-export function bitsOf({ buffer, byteOffset, length }: Float32Array): Uint32Array {
-  return new Uint32Array(buffer, byteOffset, length);
-}
-
 /** The same bits as a kernel's buffer is given them. */
 export function floatsOf(words: Uint32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
   return new Float32Array(words.buffer, words.byteOffset, words.length);
 }
 
 /** Words as they were found; NaN where nothing was written. */
-export function foundWords(found: Float32Array): number[] {
+export function foundWords(found: Float32Array<ArrayBuffer>): number[] {
   return Array.from(bitsOf(found), (word) => word === CANARY ? NaN : word);
 }
 
@@ -130,12 +118,8 @@ export function foundWords(found: Float32Array): number[] {
 export function wordsOutput(words: Uint32Array<ArrayBuffer>, columns: number): Output {
   return {
     length: words.length,
-    expected: wordsMatrix(words, columns),
+    expected: matrix(words.length / columns, columns, (i, j) => words[i * columns + j] ?? NaN),
     dense: foundWords,
     tolerance: 0,
   };
-}
-
-function wordsMatrix(words: Uint32Array, columns: number): Matrix {
-  return matrix(words.length / columns, columns, (i, j) => words[i * columns + j] ?? NaN);
 }

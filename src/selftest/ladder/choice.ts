@@ -11,7 +11,7 @@ import { kernel } from "../../gpu/kernel.ts";
 import { reference as choiceReference } from "../../ops/choice_nll.ts";
 import { type Matrix, matrix } from "../../tape/reference.ts";
 import type { Step } from "./check.ts";
-import { noBatch, output, type Problem, ROUNDING, type Size, uploadEvents } from "./problem.ts";
+import { noBatch, type Output, output, type Problem, ROUNDING, type Size, uploadEvents } from "./problem.ts";
 
 /** The utility of row k of page e, which has `length` rows; an f32. */
 export type Utility = (k: number, e: number, length: number) => number;
@@ -44,9 +44,15 @@ export function pageText({ events, u }: ReturnType<typeof choicePages>, e: numbe
     `${own.join(", ")}${end > first + 12 ? ", ..." : ""}; ${clicked}`;
 }
 
-/** The page of a row. */
-export function pageOf({ events }: Pick<ReturnType<typeof choicePages>, "events">, row: number): number {
-  return events.findIndex(({ end }) => row < end);
+/** A number a row. @param terms of the longest sum */
+export function rowOutput(pages: ReturnType<typeof choicePages>, expected: Matrix, terms: number): Output {
+  return {
+    length: pages.u.rows,
+    expected,
+    dense: (found) => found,
+    tolerance: 4 * ROUNDING * terms,
+    named: (row) => pageText(pages, pages.events.findIndex(({ end }) => row < end)),
+  };
 }
 
 /** The choice on {@link choicePages}. */
@@ -68,13 +74,7 @@ export function choiceProblem(size: Size, utility?: Utility): Problem {
     },
     outputs: {
       outcome: { ...output(result.output, page + 16), named: (e) => pageText(pages, e) },
-      u_gradient: {
-        length: R,
-        expected: gradient,
-        dense: (found) => found,
-        tolerance: 4 * ROUNDING * (page + 16),
-        named: (r) => pageText(pages, pageOf(pages, r)),
-      },
+      u_gradient: rowOutput(pages, gradient, page + 16),
     },
     constants: { ETA: 1 },
     sizes: { users: 1, events: E, rows: R, items: 1 },

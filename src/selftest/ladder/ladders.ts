@@ -71,3 +71,10 @@ export const ladders: readonly Ladder[] = [
     steps: choiceSteps(),
   },
 ];
+
+/** @throws Error where there is none of that name */
+export function ladderNamed(name: string): Ladder {
+  const found = ladders.find((ladder) => ladder.name === name);
+  if (!found) throw new Error(`there is no ladder ${name}`);
+  return found;
+}

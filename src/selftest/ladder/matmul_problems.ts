@@ -3,7 +3,7 @@
 import { clickDimensions } from "../../batch/click_sizes.ts";
 import { reference as linearReference } from "../../ops/linear.ts";
 import { padded, unpadRows } from "../../tape/layout.ts";
-import { at, matrix } from "../../tape/reference.ts";
+import { at, matrix, slopeOf } from "../../tape/reference.ts";
 import {
   drawing,
   noBatch,
@@ -57,8 +57,7 @@ export function matmulInputProblem(size: Size): Problem {
   // What ELU can give: above -1. The layer below has it as its activation, so its slope is part of the result.
   const input = draw(M, K);
   const [back = matrix(0, 0)] = linearReference({})([input, weights], noBatch).backward(gradient);
-  const slope = (x: number) => x > 0 ? 1 : x + 1;
-  const expected = matrix(M, K, (i, j) => at(back, i, j) * slope(at(input, i, j)));
+  const expected = matrix(M, K, (i, j) => at(back, i, j) * slopeOf("elu", at(input, i, j)));
   return {
     inputs: {
       output_gradient: upload(gradient),

@@ -75,8 +75,9 @@ function blocks(rows: number, n4: number): Invocations {
   };
 }
 
-function shipped(own: MatmulKernel): Pick<Step, "kernel" | "invocations"> {
-  return { kernel: own, invocations: (size) => matmulInvocations(own, size[0] ?? 1, inFours(size)[2]) };
+/** @param columns of the output: the place of their number in the size */
+function shipped(own: MatmulKernel, columns: 1 | 2): Pick<Step, "kernel" | "invocations"> {
+  return { kernel: own, invocations: (size) => matmulInvocations(own, size[0] ?? 1, inFours(size)[columns]) };
 }
 
 function tileSteps(): Step[] {
@@ -92,7 +93,7 @@ function tileSteps(): Step[] {
       invocations: oneEach,
     },
     {
-      ...shipped(matmulKernels.forward.tiled),
+      ...shipped(matmulKernels.forward.tiled, 2),
       idea: "64 x 64 tiles, 4 x 4 in registers (shipped for GPUs)",
     },
   ];
@@ -104,7 +105,7 @@ function registerSteps(): Step[] {
     kernel: kernel("matmul_forward_5_lanes_over_rows", forwardLanes),
     invocations: blocks(4, 1),
   };
-  const rows = shipped(matmulKernels.forward.rows);
+  const rows = shipped(matmulKernels.forward.rows, 2);
   return [
     {
       kernel: kernel("matmul_forward_4_registers", forwardRegisters),
@@ -145,7 +146,7 @@ function panelSteps(): Step[] {
     where: { input: "texture" },
     refuses: panelRefuses(1, PANEL.study),
   } as const;
-  const panel = { ...shipped(matmulKernels.forward.panel), refuses: shippedPanelRefuses };
+  const panel = { ...shipped(matmulKernels.forward.panel, 2), refuses: shippedPanelRefuses };
   return [
     {
       kernel: kernel("matmul_forward_11_panel_loop", forwardPanelLoop),
@@ -181,10 +182,6 @@ function shippedPanelRefuses(size: Size, workgroupBytes: number): string | undef
 
 export function inputSteps(): Step[] {
   const oneEach: Invocations = (size) => [4 * inFours(size)[1], size[0]];
-  const shipped = (own: MatmulKernel) => {
-    const invocations: Invocations = (size) => matmulInvocations(own, size[0] ?? 1, inFours(size)[1]);
-    return { kernel: own, invocations };
-  };
   const transposed = {
     kernel: kernel("matmul_input_gradient_4_transposed", inputTransposed),
     invocations: (size: Size) => {
@@ -192,9 +189,9 @@ export function inputSteps(): Step[] {
       return [Math.ceil(M / 4), Math.ceil(K4 / 4)] as const;
     },
   };
-  const rows = shipped(matmulKernels.input.rows);
+  const rows = shipped(matmulKernels.input.rows, 1);
   const panel = {
-    ...shipped(matmulKernels.input.panel),
+    ...shipped(matmulKernels.input.panel, 1),
     refuses: panelRefuses(2, PANEL.shipped),
   };
   const texture = { output_gradient: "texture", input: "texture" } as const;
@@ -210,7 +207,7 @@ export function inputSteps(): Step[] {
       invocations: oneEach,
     },
     {
-      ...shipped(matmulKernels.input.tiled),
+      ...shipped(matmulKernels.input.tiled, 1),
       idea: "64 x 64 tiles, 4 x 4 in registers (shipped for GPUs)",
     },
     { ...transposed, idea: "4 x 16 in registers, W transposed", changes: 2 },

@@ -17,7 +17,7 @@ export interface Output {
   readonly length: number;
   readonly expected: Matrix;
   /** What counts of the floats that a step has written, in the order of `expected`. */
-  dense(found: Float32Array, chunks: number): ArrayLike<number>;
+  dense(found: Float32Array<ArrayBuffer>, chunks: number): ArrayLike<number>;
   /** Relative to the largest value: c 2^-24 times the terms of the longest sum. */
   readonly tolerance: number;
   /** What it holds before, for a kernel that reads it too; absent where nothing may be read. */
@@ -29,7 +29,7 @@ export interface Output {
   /** What a place of `expected` is, such as "event 3, feature 1"; its row and column, where it is not said. */
   readonly named?: (row: number, column: number) => string;
   /** What is wrong, in words, where that says more than the worst number. */
-  readonly fault?: (found: Float32Array) => string | undefined;
+  readonly fault?: (found: Float32Array<ArrayBuffer>) => string | undefined;
 }
 
 export interface Problem {

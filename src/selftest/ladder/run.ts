@@ -4,7 +4,7 @@ import type { Gpu } from "../../gpu/device.ts";
 import { median, timePasses } from "../../gpu/profiler.ts";
 import { bindSteps, type BoundStep, changedBy, faultOf, faultsAt, type Ladder, numberOf } from "./check.ts";
 import type { Size } from "./problem.ts";
-import type { LadderCounts, LadderFigures, LadderStepFigure } from "../profile/bench_report.ts";
+import type { LadderFigures, LadderStepFigure } from "../profile/bench_report.ts";
 import { timeRepeated } from "../profile/measure.ts";
 import { timingOf } from "../profile/timing.ts";
 
@@ -28,29 +28,28 @@ export async function runLadder(gpu: Gpu, ladder: Ladder, options: LadderOptions
   onProgress(`${ladder.name}: compiling, and checking at ${size.join(" x ")}`);
   const { arena: own, problem, steps } = await bindSteps(gpu, ladder, size);
   using arena = own;
-  const compiled = new Map<number, number>();
-  const counts = new Map<number, LadderCounts>();
-  const checks = new Checks();
+  const known = new Map<number, Known>();
+  /** Notes what a comparison with the reference came to. */
+  const note = (number: number, fault: string | undefined, more: Partial<Known> = {}) => {
+    const own = known.get(number) ?? { checkedSizes: 0, runMs: 0 };
+    known.set(number, { ...own, ...more, checkedSizes: own.checkedSizes + 1, fault: own.fault ?? fault });
+  };
   for (const step of steps) {
     onProgress(`${ladder.name}: checking at ${size.join(" x ")}, step ${step.number}`);
-    compiled.set(step.number, step.hostMs + await firstRun(gpu, step));
+    const compileMs = step.hostMs + await firstRun(gpu, step);
     const began = performance.now();
-    checks.add(step.number, await faultOf(arena, problem, step));
-    checks.runMs.set(step.number, performance.now() - began);
-    const { storage, workgroup } = step.counts();
-    counts.set(step.number, {
-      reads: storage.reads,
-      sectors: storage.readSectors,
-      conflicts: workgroup.conflicts,
-    });
+    const fault = await faultOf(arena, problem, step);
+    const runMs = performance.now() - began;
+    const { storage: { reads, readSectors: sectors }, workgroup: { conflicts } } = step.counts();
+    note(step.number, fault, { compileMs, runMs, counts: { reads, sectors, conflicts } });
   }
   // After that: a kernel that is the same at all sizes is compiled once.
   for (const odd of ladder.oddSizes) {
     onProgress(`${ladder.name}: checking at ${odd.join(" x ")}`);
-    for (const [number, fault] of await faultsAt(gpu, ladder, odd)) checks.add(number, fault);
+    for (const [number, fault] of await faultsAt(gpu, ladder, odd)) note(number, fault);
   }
-  const right = steps.filter(({ number }) => !checks.faults.has(number));
-  const times = await timeRounds(gpu, ladder.name, right, checks.runMs, options);
+  const right = steps.filter(({ number }) => known.get(number)?.fault === undefined);
+  const times = await timeRounds(gpu, ladder.name, right, known, options);
   /** The machine's speed drifts, so steps are compared within each round. */
   const ratio = (of: number, to: number) => {
     const [a, b] = [times.get(of)?.medians ?? [], times.get(to)?.medians ?? []];
@@ -61,7 +60,7 @@ export async function runLadder(gpu: Gpu, ladder: Ladder, options: LadderOptions
     const number = numberOf(step, k);
     const own = times.get(number);
     const before = changedBy(step, k);
-    const fault = checks.faults.get(number);
+    const { fault, counts, compileMs, checkedSizes } = known.get(number) ?? {};
     return {
       number,
       kernel: kernel.name,
@@ -71,28 +70,21 @@ export async function runLadder(gpu: Gpu, ladder: Ladder, options: LadderOptions
       ...(own && { time: { ...timingOf(own.medians), min: own.min, ...own.error } }),
       gainOnFirst: ratio(1, number),
       ...(number > 1 && { gain: ratio(before, number) }),
-      counts: counts.get(number),
-      compileMs: compiled.get(number),
-      checkedSizes: checks.sizes.get(number),
+      ...{ counts, compileMs, checkedSizes },
       refusal: fault ?? refuses?.(size, gpu.workgroupBytes),
       isWrong: fault !== undefined,
     };
   });
 }
 
-/** What the comparisons with the reference have come to, by the numbers of steps. */
-class Checks {
-  /** At how many sizes a step was compared. */
-  readonly sizes = new Map<number, number>();
-  /** The first fault of those that have one. */
-  readonly faults = new Map<number, string>();
-  /** Milliseconds of what compares a step at the ladder's size: two runs, and what is around them. */
-  readonly runMs = new Map<number, number>();
-
-  add(number: number, fault: string | undefined): void {
-    this.sizes.set(number, (this.sizes.get(number) ?? 0) + 1);
-    if (fault !== undefined && !this.faults.has(number)) this.faults.set(number, fault);
-  }
+/** What a step came to before it is timed. */
+interface Known extends Pick<LadderStepFigure, "counts" | "compileMs"> {
+  /** At how many sizes it was compared. */
+  readonly checkedSizes: number;
+  /** Its first one. */
+  readonly fault?: string | undefined;
+  /** Milliseconds of what compares it at the ladder's size: two runs, and what is around them. */
+  readonly runMs: number;
 }
 
 interface StepTimes {
@@ -104,29 +96,31 @@ interface StepTimes {
 /** How often timing a step runs it, about. */
 const RUNS = 7;
 
-/** All steps in turn, round by round. @param runMs milliseconds of a run of each, to tell how long it will take. */
+/** All steps in turn, round by round. @param known what a run of each takes, to tell how long all will take. */
 async function timeRounds(
   gpu: Gpu,
   name: string,
   steps: readonly BoundStep[],
-  runMs: ReadonlyMap<number, number>,
+  known: ReadonlyMap<number, Known>,
   { rounds, onProgress = () => {} }: LadderOptions,
 ): Promise<Map<number, StepTimes>> {
   const times = new Map<number, StepTimes>(
     steps.map(({ number }) => [number, { medians: [], min: Infinity, error: {} }]),
   );
-  const all = rounds * steps.reduce((sum, { number }) => sum + (runMs.get(number) ?? 0), 0);
+  const runMs = ({ number }: BoundStep) => known.get(number)?.runMs ?? 0;
+  const all = rounds * steps.reduce((sum, step) => sum + runMs(step), 0);
   const began = performance.now();
   let done = 0;
   for (let round = 1; round <= rounds; round++) {
-    for (const { number, encode } of steps) {
+    for (const step of steps) {
+      const { number, encode } = step;
       const each = done > 0 ? (performance.now() - began) / done : RUNS;
       onProgress(
         `${name}: timing, round ${round} of ${rounds}, step ${number}; about ` +
           `${Math.ceil(each * (all - done) / 1000)} s left`,
       );
       const timing = await timeRepeated(gpu, encode, { seconds: 0 });
-      done += runMs.get(number) ?? 0;
+      done += runMs(step);
       const own = times.get(number);
       if (!own) continue;
       own.medians.push(timing.median);

@@ -14,24 +14,17 @@ export function batchOf(seed: number, options: SmallLogOptions): Pick<OpCase, "l
 }
 export const one = batchOf(1, { users: 1, items: 1, width: 3, maxEvents: 1, maxPage: 1 });
 export const few = batchOf(2, { users: 5, items: 7, width: 5 });
-export const many = batchOf(3, { users: 67, items: 33, width: 17, maxEvents: 7, maxPage: 9 });
+const usual = { users: 67, items: 33, width: 17, maxEvents: 7, maxPage: 9 };
+export const many = batchOf(3, usual);
 /** More rows than a chunk of partial sums holds. */
 export const chunks = batchOf(4, { users: 90, items: 300, width: 4, maxEvents: 9, maxPage: 10 });
 export const oneHot = batchOf(5, { users: 40, items: 70, width: 0, maxEvents: 6, maxPage: 6 });
 /** Of which some are not shown, some not clicked, and some clicked often. */
 export const rareItems = batchOf(6, { users: 40, items: 300, width: 0, maxEvents: 6, maxPage: 6 });
 /** Of whose events many are given as history. */
-export const given = batchOf(7, { users: 67, items: 33, width: 17, maxEvents: 7, maxPage: 9, given: 0.4 });
+export const given = batchOf(7, { ...usual, given: 0.4 });
 /** Whose pages have up to as many clicks as items, given events among them. */
-export const further = batchOf(8, {
-  users: 67,
-  items: 33,
-  width: 17,
-  maxEvents: 7,
-  maxPage: 9,
-  given: 0.2,
-  further: 0.6,
-});
+export const further = batchOf(8, { ...usual, given: 0.2, further: 0.6 });
 /** Of whose tokens many are on no item that is shown, fewer on one that is fed. */
 export const rareTokens = batchOf(7, {
   users: 20,
@@ -41,25 +34,19 @@ export const rareTokens = batchOf(7, {
   maxEvents: 6,
   maxPage: 6,
 });
+const withTokens = { users: 90, items: 400, width: 17, tokens: 63, maxEvents: 9, maxPage: 10 };
 /** Items with tokens, alone or beside dense features. */
 export const mixed = {
   "no item has a token": bare(batchOf(2, { users: 5, items: 7, width: 5, tokens: 3 })),
   one: batchOf(1, { users: 1, items: 1, width: 5, tokens: 1, maxEvents: 1, maxPage: 1 }),
   few: batchOf(2, { users: 5, items: 7, width: 5, tokens: 6 }),
-  "tokens alone": batchOf(3, { users: 67, items: 33, width: 0, tokens: 11, maxEvents: 7, maxPage: 9 }),
+  "tokens alone": batchOf(3, { ...usual, width: 0, tokens: 11 }),
   // The first token has several stretches of items.
-  many: batchOf(4, { users: 90, items: 400, width: 17, tokens: 63, maxEvents: 9, maxPage: 10 }),
+  many: batchOf(4, withTokens),
   noClicks: batchOf(6, { users: 9, items: 5, width: 5, tokens: 4, noClick: 1 }),
 };
 /** As many as `mixed.many`, without the dense features, whose products are those of a dense layer. */
-export const manyTokens = batchOf(4, {
-  users: 90,
-  items: 400,
-  width: 0,
-  tokens: 63,
-  maxEvents: 9,
-  maxPage: 10,
-});
+export const manyTokens = batchOf(4, { ...withTokens, width: 0 });
 export const noClicks = batchOf(6, { users: 9, items: 5, width: 2, noClick: 1 });
 
 /** The batches that the ops of position weights are checked on. Both kinds of features: the ops do not look at the log's own. */

@@ -1,4 +1,4 @@
-/** What an op is tried on: a batch on the device with canaries behind every buffer, drawn values, and a tape over it. */
+/** What an op is tried on: a batch on the device with canaries behind every buffer, drawn values, and a tape over it; and what a tape computes in f64. */
 
 import { BatchBuffers } from "../../batch/batch_buffers.ts";
 import type { ClickSizes } from "../../batch/click_sizes.ts";
@@ -12,14 +12,13 @@ import type { Gpu } from "../../gpu/device.ts";
 import type { Made } from "../../gpu/made.ts";
 import { type Memory, writeMemory } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
-import { extent } from "../../gpu/sizes.ts";
+import { extent, type Sizes } from "../../gpu/sizes.ts";
 import { padRows } from "../../tape/layout.ts";
 import type { Node } from "../../tape/node.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../../tape/parameters.ts";
 import { activated, at, type Matrix, matrix, slopeOf } from "../../tape/reference.ts";
 import type { Activation, Tensor } from "../../tape/tensor.ts";
 import { CANARY, CanaryArena } from "../harness.ts";
-import { type Matrices, valueOf } from "../tape_reference.ts";
 
 /** A leaf that an op is tried on: a value with a gradient, but no parameter. */
 export interface Leaf {
@@ -64,17 +63,11 @@ export interface OpCase {
 
 type Draw = (rows: number, columns: number, activation?: Activation) => Matrix;
 
-/** What an op reads. */
-interface OpInputs {
-  readonly leaves: ReadonlyMap<string, Tensor>;
-  /** Of leaves and parameters. */
-  readonly values: Matrices;
-  /** Draws on, after these values. */
-  readonly draw: Draw;
-}
-
-/** Draws the values of leaves and parameters, and writes those of the parameters: leaves have no memory yet. */
-export function drawInputs(tape: ClickTape, c: OpCase): OpInputs {
+/**
+ * Draws the values of leaves and parameters, and writes those of the parameters: leaves have no memory yet.
+ * @returns also what draws on, after these values
+ */
+export function drawInputs(tape: ClickTape, c: OpCase) {
   const values: Matrices = new Map();
   const draw = drawing(c);
   const leaves = makeLeaves(tape, c, values, draw);
@@ -131,7 +124,10 @@ function writeParameters(tape: ClickTape, c: OpCase, values: Matrices, draw: Dra
 }
 
 /** Writes the leaves' values, once the tape has placed them. */
-export function uploadLeaves(tape: ClickTape, { leaves, values }: OpInputs): void {
+export function uploadLeaves(
+  tape: ClickTape,
+  { leaves, values }: Pick<ReturnType<typeof drawInputs>, "leaves" | "values">,
+): void {
   for (const tensor of leaves.values()) upload(tape, tensor, valueOf(values, tensor), tensor.view);
 }
 
@@ -155,22 +151,10 @@ function upload({ options }: ClickTape, tensor: Tensor, value: Matrix, memory: M
 /** Of the step: any number. */
 const NOISE = 0x9e3779b9;
 
-export interface OpBench {
-  readonly arena: CanaryArena;
-  readonly plan: Plan;
-  readonly sizes: ClickSizes;
-  readonly batch: BatchBuffers;
-  /** The same batch as references read it. */
-  readonly batch64: ReferenceBatch;
-  readonly tape: ClickTape;
-}
+export type OpBench = ReturnType<typeof opBench>;
 
 /** @param made is to free it. */
-export function opBench(
-  gpu: Gpu,
-  { log, users, parameters, touchedOnly, counted }: OpCase,
-  made: Made,
-): OpBench {
+export function opBench(gpu: Gpu, { log, users, parameters, touchedOnly, counted }: OpCase, made: Made) {
   const capacity = batchCapacity(log, users, users.length);
   const arena = made.keep(new CanaryArena(gpu, "test"));
   const deviceLog = made.keep(new DeviceLog(gpu, log, undefined, undefined, counted));
@@ -185,7 +169,9 @@ export function opBench(
     shapes: gpu.shapes,
     touchedOnly,
   });
-  return { arena, plan, sizes, batch, batch64: referenceBatch(log, users, NOISE, counted?.latest), tape };
+  /** The same batch as references read it. */
+  const batch64 = referenceBatch(log, users, NOISE, counted?.latest);
+  return { arena, plan, sizes, batch, batch64, tape };
 }
 
 /** An op on the tape, and the dispatches of it and its gradients. */
@@ -262,4 +248,45 @@ export function runReference(
       return output.data.reduce((sum, y, k) => sum + y * (weights.data[k] ?? 0), 0);
     },
   };
+}
+
+/** By the names of tensors. */
+export type Matrices = Map<string, Matrix>;
+
+/** @throws Error where there is none. */
+export function valueOf(values: Matrices, { name }: Pick<Tensor, "name">): Matrix {
+  const value = values.get(name);
+  if (!value) throw new Error(`expected a value of ${name}`);
+  return value;
+}
+
+/**
+ * The gradients of all tensors by what the last node, a loss, gives.
+ * @param values of what the nodes read; those of their outputs are added
+ */
+export function gradients64<S extends Sizes, R>(
+  nodes: readonly Node<S, R>[],
+  values: Matrices,
+  batch: R,
+): Matrices {
+  const done = nodes.map((node) => {
+    const result = node.reference(node.inputs.map((input) => valueOf(values, input)), batch);
+    values.set(node.output.name, result.output);
+    return { node, ...result };
+  });
+  const gradients: Matrices = new Map();
+  for (const { node, output, backward } of done.reverse()) {
+    // That of a loss is not read.
+    const own = gradients.get(node.output.name) ?? matrix(output.rows, output.columns);
+    backward(own).forEach((gradient, i) => {
+      const name = node.inputs[i]?.name ?? "";
+      const before = gradients.get(name);
+      gradients.set(name, before ? sum(before, gradient) : gradient);
+    });
+  }
+  return gradients;
+}
+
+function sum(one: Matrix, other: Matrix): Matrix {
+  return matrix(other.rows, other.columns, (r, c) => at(one, r, c) + at(other, r, c));
 }

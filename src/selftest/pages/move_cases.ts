@@ -29,8 +29,10 @@ import type { Page } from "../../simulate/page.ts";
 import { plain } from "../../simulate/users.ts";
 import { ShopSource } from "../../simulate/shop_users.ts";
 import { Starts } from "../../simulate/start.ts";
-import { bitsOf, type Check, type CheckedPage, key, type PageCase } from "./page_bench.ts";
+import { bitsOf, type Check, type CheckedPage, key, pageCase } from "./page_bench.ts";
+import type { Checking } from "../finding.ts";
 import { floats, range } from "../harness.ts";
+import { sigmoid } from "../../tape/reference.ts";
 
 /** @param tolerance of utilities; of states a tenth of it */
 export const checkShop = (shop: ShopTruth, tolerance: number): Check => async (checked, checks) => {
@@ -144,20 +146,11 @@ const checkPassed: Check = async (checked, checks) => {
     page.slates,
     Uint32Array.from({ length: users * slate }, (_, r) => shown(Math.floor(r / slate), r % slate)),
   );
-  checked.write(
-    page.event,
-    Uint32Array.from(
-      range(users).flatMap((u) => {
-        const own = slot(u);
-        return [
-          u * slate,
-          (u + 1) * slate,
-          own === NONE ? NONE : u * slate + own,
-          own === NONE ? NONE : shown(u, own),
-        ];
-      }),
-    ),
-  );
+  const events = range(users).flatMap((u) => {
+    const [first, own] = [u * slate, slot(u)];
+    return [first, first + slate, ...(own === NONE ? [NONE, NONE] : [first + own, shown(u, own)])];
+  });
+  checked.write(page.event, Uint32Array.from(events));
   // Some have been counted before, up to the most that a number holds.
   const before = (u: number, item: number) => (u + item) % 16;
   const packed = (of: (u: number, item: number) => number) =>
@@ -217,8 +210,6 @@ const checkKept: Check = async (checked, checks) => {
   checks.same(list, entries((u, k) => lasts[u]?.[k]), { kernels, what: "items clicked", columns });
 };
 
-const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
-
 const checkStep: Check = async (checked, checks) => {
   const { page, arena } = checked;
   const { users, items } = page;
@@ -274,12 +265,12 @@ const checkTake: Check = async (checked, checks) => {
   });
 };
 
-export const moveCases: readonly PageCase[] = [
-  { name: "page: users of a shop", check: checkShop(restless, 2e-5) },
-  { name: "page: what users start with", check: checkFeed, pages: 2, startClicks: 2 },
-  { name: "page: lists of clicks", check: checkPush, pages: 2 },
-  { name: "page: what users passed over", check: checkPassed, pages: 2 },
-  { name: "page: a step of an LSTM", check: checkStep },
-  { name: "page: rows of some users", check: checkTake },
-  { name: "page: states with the last clicks", check: checkKept },
+export const moveCases: readonly Checking[] = [
+  pageCase("users of a shop", checkShop(restless, 2e-5)),
+  pageCase("what users start with", checkFeed, { pages: 2, startClicks: 2 }),
+  pageCase("lists of clicks", checkPush, { pages: 2 }),
+  pageCase("what users passed over", checkPassed, { pages: 2 }),
+  pageCase("a step of an LSTM", checkStep),
+  pageCase("rows of some users", checkTake),
+  pageCase("states with the last clicks", checkKept),
 ];

@@ -37,7 +37,7 @@ export class CheckedPage {
   async run(
     dispatches: readonly PageDispatch[],
     views: readonly View[],
-    { set = () => {}, ...key }: Partial<EpisodeKey> & { set?: () => void } = {},
+    { set, ...key }: Partial<EpisodeKey> & { set?: () => void } = {},
   ): Promise<Uint32Array<ArrayBuffer>[]> {
     const { gpu, page, arena } = this;
     const headers = new PageHeaders(arena, page, 1 + page.pages, dispatches);
@@ -45,8 +45,8 @@ export class CheckedPage {
     const specs = dispatches.flatMap((part) => isChunked(part) ? part.dispatches : [part]);
     const first = await checked(this.checks, (checks) =>
       twice(arena, checks, specs, {
+        start: set,
         encode(commands) {
-          set();
           headers.put(
             { users: page.users, firstUser: 0, episode: 0, seed: 1, ...key },
             (place) => Math.max(0, place - 1),
@@ -83,10 +83,12 @@ export function bitsOf(page: Page, set: (user: number, item: number) => boolean)
   return maskBits(page.users, 32 * page.panels, set);
 }
 
-/** A case, and how much room its page needs. */
-export interface PageCase extends Partial<PageRoom> {
-  readonly name: string;
-  readonly check: Check;
+/** More users than a workgroup, more items than a panel. */
+const ROOM = { users: 70, items: 45, slate: 3 };
+
+/** @param room that its page needs, where it is not as usual */
+export function pageCase(name: string, check: Check, room: Partial<PageRoom> = {}): Checking {
+  return { name: `page: ${name}`, check: onPage({ ...ROOM, ...room }, check) };
 }
 
 /** A check on a page of its own. */

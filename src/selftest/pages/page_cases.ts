@@ -17,15 +17,7 @@ import type { PageDispatch } from "../../simulate/policy.ts";
 import type { Checking, Checks } from "../finding.ts";
 import { bitOf, floats, maskBits, range } from "../harness.ts";
 import { moveCases } from "./move_cases.ts";
-import {
-  bitsOf,
-  type Check,
-  type CheckedPage,
-  key,
-  onPage,
-  type PageCase,
-  randomBits,
-} from "./page_bench.ts";
+import { bitsOf, type Check, type CheckedPage, key, pageCase, randomBits } from "./page_bench.ts";
 
 /** Logits whose draws lie far from a bound: nearer ones fall on either side by rounding. */
 const NEAR = 1e-5;
@@ -35,15 +27,10 @@ const EFFECTS = Float32Array.of(0.7, -0.4);
 const RULES: Rules = { reward: "utility", leave: 0.3, patience: 3 };
 const EPISODE = { firstUser: 100, episode: 2 };
 
-/** What users see, the same on every page. */
-interface Offer {
-  /** [U, k] */
-  readonly utilities: Float32Array<ArrayBuffer>;
-  /** [U, k] items */
-  readonly shown: Uint32Array<ArrayBuffer>;
-}
+/** What users see, the same on every page: [U, k] utilities, and the items shown. */
+type Offer = ReturnType<typeof offerOn>;
 
-function offerOn({ users, slate, items }: Page): Offer {
+function offerOn({ users, slate, items }: Page) {
   const random = randomStream(5, "choose");
   // Some far from zero, so that one of the exponentials would overflow.
   const scaleOf = (user: number) => (user % 7 === 0 ? 60 : 2);
@@ -172,6 +159,12 @@ function someMasked({ users, items, slate, panels }: Page, share: number): Uint3
   });
 }
 
+/** Bits of items that may not be shown, and of those of users' slates. */
+function withSlates(page: Page, bits: Uint32Array, slates: readonly ArrayLike<number>[]) {
+  const shown = slates.map((slate) => new Set(Array.from(slate)));
+  return bitsOf(page, (u, item) => bitOf(bits, page.users, u, item) || (shown[u]?.has(item) ?? false));
+}
+
 /** What of a page a kernel chooses its slates of. */
 interface Slates {
   readonly kernel: string;
@@ -196,12 +189,8 @@ async function compareSlates(
   const bits = someMasked(page, share);
   const free = (u: number) => range(items).filter((item) => !bitOf(bits, users, u, item));
   const before = range(users).map((u) => given?.(free(u)) ?? []);
-  const withItems = (slates: readonly ArrayLike<number>[]) => {
-    const shown = slates.map((slate) => new Set(Array.from(slate)));
-    return bitsOf(page, (u, item) => bitOf(bits, users, u, item) || (shown[u]?.has(item) ?? false));
-  };
   const set = () => {
-    checked.write(page.masked, withItems(before));
+    checked.write(page.masked, withSlates(page, bits, before));
     if (given) checked.write(page.slates, Uint32Array.from(before.flat()));
   };
   const [slates, masked] = await checked.run([dispatch], [page.slates, page.masked], { set, epsilon });
@@ -210,7 +199,8 @@ async function compareSlates(
   );
   const by = { kernels: [kernel], columns: page.slate };
   checks.same(slates, expected.flatMap((slate) => Array.from(slate)), { ...by, what: "slates" });
-  checks.same(masked, withItems(expected), { kernels: [kernel], what: "what may not be shown" });
+  const what = "what may not be shown";
+  checks.same(masked, withSlates(page, bits, expected), { kernels: [kernel], what });
 }
 
 /** @param share of items that may not be shown. @param epsilon of users who get it in the place of a slate that is there */
@@ -299,8 +289,7 @@ export const checkDrawn =
     });
     const kernels = ["plackett_luce"];
     checks.same(slates, drawn.flatMap(({ slate }) => slate), { kernels, what: "slates", columns: slate });
-    const shown = drawn.map(({ slate }) => new Set(slate));
-    const expected = bitsOf(page, (u, item) => bitOf(bits, users, u, item) || (shown[u]?.has(item) ?? false));
+    const expected = withSlates(page, bits, drawn.map(({ slate }) => slate));
     checks.same(masked, expected, { kernels, what: "what may not be shown" });
     const wanted = drawn.flatMap(({ chances }) => chances);
     const tolerance = (k: number) => 2e-6 * (4 + Math.abs(wanted[k] ?? 0));
@@ -312,20 +301,12 @@ export const checkDrawn =
     });
   };
 
-const all: readonly PageCase[] = [
-  { name: "page: what may be shown", check: checkMask({ random: 9 }) },
-  { name: "page: fill", check: checkFill },
-  { name: "page: choose", check: checkChoose(RULES), pages: 6 },
-  { name: "page: random slates", check: checkRandom(0.6) },
-  { name: "page: best and popular slates", check: checkTop() },
-  { name: "page: drawn slates", check: checkDrawn(0.6, 0.7) },
+export const pageCases: readonly Checking[] = [
+  pageCase("what may be shown", checkMask({ random: 9 })),
+  pageCase("fill", checkFill),
+  pageCase("choose", checkChoose(RULES), { pages: 6 }),
+  pageCase("random slates", checkRandom(0.6)),
+  pageCase("best and popular slates", checkTop()),
+  pageCase("drawn slates", checkDrawn(0.6, 0.7)),
   ...moveCases,
 ];
-
-/** More users than a workgroup, more items than a panel. */
-const ROOM = { users: 70, items: 45, slate: 3 };
-
-export const pageCases: readonly Checking[] = all.map(({ name, check, ...room }) => ({
-  name,
-  check: onPage({ ...ROOM, ...room }, check),
-}));

@@ -9,6 +9,7 @@ import * as v from "../../schema.ts";
 const time = v.atLeast(0);
 const count = v.whole(0);
 const list = <T>(of: v.GenericSchema<unknown, T>) => v.pipe(v.array(of), v.readonly());
+const object = <E extends v.ObjectEntries>(entries: E) => v.pipe(v.strictObject(entries), v.readonly());
 const pair = v.pipe(v.tuple([count, count]), v.readonly());
 
 /** What is said of several times of the same work, in microseconds. */
@@ -22,99 +23,84 @@ const timingEntries = {
   /** By how much each sample may be off because of the clock; absent where that is next to nothing. */
   error: v.optional(time),
 };
-const timing = v.pipe(v.strictObject(timingEntries), v.readonly());
+const timing = object(timingEntries);
 export type Timing = v.InferOutput<typeof timing>;
 
 /** Of {@link import("../../gpu/program.ts").Cost}. */
 const cost = { flops: time, bytes: time };
 
 /** What was measured of an adapter: times, or rates, of which more is better. */
-const adapterFigure = v.pipe(
-  v.strictObject({
-    name: v.string(),
-    unit: v.picklist(["GFLOP/s", "GB/s", "G f32/s", "G words/s", "us", "invocations"]),
-    median: time,
-    /** Quartiles. */
-    lower: time,
-    upper: time,
-    best: time,
-    samples: count,
-  }),
-  v.readonly(),
-);
+const adapterFigure = object({
+  name: v.string(),
+  unit: v.picklist(["GFLOP/s", "GB/s", "G f32/s", "G words/s", "us", "invocations"]),
+  median: time,
+  /** Quartiles. */
+  lower: time,
+  upper: time,
+  best: time,
+  samples: count,
+});
 export type AdapterFigure = v.InferOutput<typeof adapterFigure>;
 
-const kernelResult = v.pipe(
-  v.strictObject({
-    /** Where it was found first: "W1 LSTM: utility/layer2 forward". Results are compared by it. */
-    id: v.string(),
-    kernel: v.string(),
-    workload: v.string(),
-    invocations: pair,
-    /** Dispatches of the workload's models that this one stands for. */
-    dispatches: count,
-    /** Milliseconds of making the pipeline and, with timestamps, of its first dispatch. */
-    compileMs: time,
-    ...cost,
-    ...timingEntries,
-  }),
-  v.readonly(),
-);
+const kernelResult = object({
+  /** Where it was found first: "W1 LSTM: utility/layer2 forward". Results are compared by it. */
+  id: v.string(),
+  kernel: v.string(),
+  workload: v.string(),
+  invocations: pair,
+  /** Dispatches of the workload's models that this one stands for. */
+  dispatches: count,
+  /** Milliseconds of making the pipeline and, with timestamps, of its first dispatch. */
+  compileMs: time,
+  ...cost,
+  ...timingEntries,
+});
 export type KernelResult = v.InferOutput<typeof kernelResult>;
 
-const dispatchResult = v.pipe(
-  v.strictObject({
-    label: v.string(),
-    kernel: v.string(),
-    /** Absent for copies, and in reports of earlier versions. */
-    invocations: v.optional(count),
-    ...cost,
-    ...timingEntries,
-  }),
-  v.readonly(),
-);
+const dispatchResult = object({
+  label: v.string(),
+  kernel: v.string(),
+  /** Absent for copies, and in reports of earlier versions. */
+  invocations: v.optional(count),
+  ...cost,
+  ...timingEntries,
+});
 export type DispatchResult = v.InferOutput<typeof dispatchResult>;
 
 /** The host's own microseconds a step: drawing the batch's users; running numbers, sizes and header; and so on. */
 const hostTimes = v.strictObject({ draw: time, put: time, upload: time, encode: time, submit: time });
 export type HostTimes = v.InferOutput<typeof hostTimes>;
 
-const stepResult = v.pipe(
-  v.strictObject({
-    workload: v.string(),
-    model: v.string(),
-    users: count,
-    events: count,
-    rows: count,
-    items: count,
-    dispatches: list(dispatchResult),
-    /** Microseconds of a step in a run of many, samples over runs. */
-    wall: timing,
-    /** Steps that such a run puts into one command buffer. */
-    group: count,
-    host: hostTimes,
-    /** Bytes of all buffers: log, items, model, its step. */
-    gpuBytes: count,
-  }),
-  v.readonly(),
-);
+const stepResult = object({
+  workload: v.string(),
+  model: v.string(),
+  users: count,
+  events: count,
+  rows: count,
+  items: count,
+  dispatches: list(dispatchResult),
+  /** Microseconds of a step in a run of many, samples over runs. */
+  wall: timing,
+  /** Steps that such a run puts into one command buffer. */
+  group: count,
+  host: hostTimes,
+  /** Bytes of all buffers: log, items, model, its step. */
+  gpuBytes: count,
+});
 export type StepResult = v.InferOutput<typeof stepResult>;
 
-const growthPoint = v.pipe(
-  v.strictObject({
-    axis: v.string(),
-    value: count,
-    /** What the time is reckoned by: rows of the batch for axes that add rows, else the value. */
-    x: count,
-    /** Microseconds a step; absent where it was refused. */
-    time: v.optional(timing),
-    /** Of all buffers, the log's among them. */
-    gpuBytes: v.optional(count),
-    /** The adapter's limit that refuses it, and by what. */
-    refusal: v.optional(v.strictObject({ limit: v.string(), message: v.string() })),
-  }),
-  v.readonly(),
-);
+const growthPoint = object({
+  axis: v.string(),
+  value: count,
+  /** What the time is reckoned by: rows of the batch for axes that add rows, else the value. */
+  x: count,
+  /** Microseconds a step; absent where it was refused. */
+  time: v.optional(timing),
+  /** Of all buffers, the log's among them. */
+  gpuBytes: v.optional(count),
+  /** The adapter's limit that refuses it, and by what. */
+  refusal: v.optional(v.strictObject({ limit: v.string(), message: v.string() })),
+});
 export type GrowthPoint = v.InferOutput<typeof growthPoint>;
 
 /** A step of a ladder, timed; what the size cannot be done by, or what is wrong, has no times, but a reason. */
@@ -142,24 +128,18 @@ const ladderCounts = v.strictObject({
   conflicts: asked,
 });
 export type LadderCounts = v.InferOutput<typeof ladderCounts>;
-const ladderStepFigure = v.pipe(
-  v.strictObject({
-    ...ladderStep,
-    compileMs: v.optional(time),
-    /** At how many sizes it was compared with the reference. */
-    checkedSizes: v.optional(count),
-    refusal: v.optional(v.string()),
-    /** Absent where the size cannot be done by it. */
-    counts: v.optional(ladderCounts),
-  }),
-  v.readonly(),
-);
+const ladderStepFigure = object({
+  ...ladderStep,
+  compileMs: v.optional(time),
+  /** At how many sizes it was compared with the reference. */
+  checkedSizes: v.optional(count),
+  refusal: v.optional(v.string()),
+  /** Absent where the size cannot be done by it. */
+  counts: v.optional(ladderCounts),
+});
 export type LadderStepFigure = v.InferOutput<typeof ladderStepFigure>;
 
-const ladderFigures = v.pipe(
-  v.strictObject({ ladder: v.string(), size: list(v.whole(1)), steps: list(ladderStepFigure) }),
-  v.readonly(),
-);
+const ladderFigures = object({ ladder: v.string(), size: list(v.whole(1)), steps: list(ladderStepFigure) });
 export type LadderFigures = v.InferOutput<typeof ladderFigures>;
 
 const shipped = {
@@ -206,32 +186,29 @@ const adapter: v.GenericSchema<unknown, AdapterDescription> = v.strictObject({
   runtime: v.string(),
 });
 
-export const benchReport = v.pipe(
-  v.strictObject({
-    /** Of this layout. */
-    format: v.literal(1),
-    /** ISO 8601. */
-    date: v.pipe(v.string(), v.isoTimestamp()),
-    /** Of clickgan. */
-    version: v.string(),
-    adapter,
-    machine: v.strictObject({
-      cores: count,
-      /** Whether dispatches were timed by the adapter's clock; else by the host's. */
-      timestamps: v.boolean(),
-      /** Whether Mesa may take compiled kernels from its cache on the disk, so that compiling looks cheap. */
-      shaderCache: v.boolean(),
-    }),
-    /** Each part is empty where it was not asked for. */
-    figures: list(adapterFigure),
-    kernels: list(kernelResult),
-    steps: list(stepResult),
-    growth: list(growthPoint),
-    /** Only of the lab's page. */
-    ladders: v.optional(list(ladderFigures)),
-    selftest: v.optional(list(selftestFigures)),
-    training: v.optional(trainingFigures),
+export const benchReport = object({
+  /** Of this layout. */
+  format: v.literal(1),
+  /** ISO 8601. */
+  date: v.pipe(v.string(), v.isoTimestamp()),
+  /** Of clickgan. */
+  version: v.string(),
+  adapter,
+  machine: v.strictObject({
+    cores: count,
+    /** Whether dispatches were timed by the adapter's clock; else by the host's. */
+    timestamps: v.boolean(),
+    /** Whether Mesa may take compiled kernels from its cache on the disk, so that compiling looks cheap. */
+    shaderCache: v.boolean(),
   }),
-  v.readonly(),
-);
+  /** Each part is empty where it was not asked for. */
+  figures: list(adapterFigure),
+  kernels: list(kernelResult),
+  steps: list(stepResult),
+  growth: list(growthPoint),
+  /** Only of the lab's page. */
+  ladders: v.optional(list(ladderFigures)),
+  selftest: v.optional(list(selftestFigures)),
+  training: v.optional(trainingFigures),
+});
 export type BenchReport = v.InferOutput<typeof benchReport>;

@@ -4,12 +4,13 @@ import type { DispatchResult, HostTimes, StepResult, Timing } from "./bench_repo
 import { Commands } from "../../gpu/commands.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { timePasses, workOf } from "../../gpu/profiler.ts";
-import { type Clock, clockOf, commandsOf } from "./clock.ts";
-import { keepingState } from "./kept_state.ts";
-import { isFine, timeRepeated } from "./measure.ts";
+import { type Clock, clockOf, commandsOf, isFine, timeRepeated } from "./measure.ts";
 import { timingOf } from "./timing.ts";
 import type { BenchModel, Recording, Steppable } from "./recordings.ts";
 import type { BenchLog } from "./workloads.ts";
+import { isTexture, type View } from "../../gpu/memory.ts";
+import type { DispatchSpec } from "../../gpu/program.ts";
+import type { Sizes } from "../../gpu/sizes.ts";
 
 /** Microseconds of a group of steps, as the trainers have it. */
 const GROUP = 80_000;
@@ -156,11 +157,11 @@ async function timeHostSteps(gpu: Gpu, recording: Recording, group: number): Pro
   const { trainer } = recording;
   const { plan } = trainer;
   const parts = recording.step();
-  const totals = { draw: 0, put: 0, upload: 0, encode: 0, submit: 0 };
+  const each = { draw: 0, put: 0, upload: 0, encode: 0, submit: 0 };
   const time = <T>(what: keyof HostTimes, work: () => T): T => {
     const began = performance.now();
     const result = work();
-    totals[what] += 1000 * (performance.now() - began);
+    each[what] += 1000 * (performance.now() - began) / (HOST_GROUPS * group);
     return result;
   };
   for (let g = 0; g < HOST_GROUPS; g++) {
@@ -186,14 +187,7 @@ async function timeHostSteps(gpu: Gpu, recording: Recording, group: number): Pro
     await gpu.workDone();
   }
   gpu.check();
-  const steps = HOST_GROUPS * group;
-  return {
-    draw: totals.draw / steps,
-    put: totals.put / steps,
-    upload: totals.upload / steps,
-    encode: totals.encode / steps,
-    submit: totals.submit / steps,
-  };
+  return each;
 }
 
 /** Microseconds that the dispatches of a step take together. */
@@ -203,4 +197,77 @@ export function dispatchTime({ dispatches }: StepResult): number {
 /** The host's own microseconds a step. */
 export function hostTime({ host }: StepResult): number {
   return Object.values(host).reduce((sum: number, time: number) => sum + time, 0);
+}
+
+/** The ranges of buffers that a dispatch may write. */
+export function writtenBy<S extends Sizes>(
+  { kernel, views }: Pick<DispatchSpec<S>, "kernel" | "views">,
+): { readonly buffer: GPUBuffer; readonly offset: number; readonly size: number }[] {
+  return kernel.bindings.flatMap(({ name, kind }) => {
+    const memory = views[name];
+    if (kind !== "read_write" || !memory) return [];
+    const view: View | undefined = isTexture(memory) ? memory.written?.view : memory;
+    if (!view) return [];
+    const { buffer, offset, slices } = view;
+    const end = offset + view.size + (slices ? slices.stride * (slices.count - 1) : 0);
+    return [{ buffer, offset, size: Math.min(end, buffer.size) - offset }];
+  });
+}
+
+/**
+ * Does something that repeats a dispatch, and puts back what the dispatch writes. Some kernels change what they read: batch_rank
+ * clears the bits that it counts, Adam moves its moments, a gradient is added to what is there. After the repeats everything is as
+ * before them, and one run more leaves what a step leaves.
+ * @throws UserError when the adapter cannot hold a copy of it.
+ */
+export async function keepingState<S extends Sizes, T>(
+  gpu: Gpu,
+  spec: Pick<DispatchSpec<S>, "kernel" | "views">,
+  repeat: () => Promise<T>,
+): Promise<T> {
+  const written = writtenBy(spec);
+  const bytes = written.reduce((sum, { size }) => sum + size, 0);
+  const kept = gpu.createBuffer("kept state", bytes, GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST);
+  const copy = (back: boolean) =>
+    Commands.submit(gpu, "kept state", (commands) => {
+      let offset = 0;
+      for (const view of written) {
+        const own = { buffer: kept, offset, size: view.size };
+        if (back) commands.copy(own, view);
+        else commands.copy(view, own);
+        offset += view.size;
+      }
+    });
+  try {
+    copy(false);
+    const result = await repeat();
+    copy(true);
+    return result;
+  } finally {
+    gpu.destroyBuffer(kept);
+  }
+}
+
+/**
+ * Names of the bindings that a kernel writes and its text reads as well: what it reads is another after each run.
+ * @param text as the driver gets it
+ */
+export function readsWhatItWrites(
+  { bindings }: Pick<DispatchSpec["kernel"], "bindings">,
+  text: string,
+): string[] {
+  const plain = text.replace(/\/\/.*$/gm, "");
+  // What a constant that is false stands before, such as the sum of a gradient that nobody adds to.
+  const code = plain.replace(
+    /\bif \((\w+)\) \{[^{}]*\}/g,
+    (all, name) => plain.includes(`const ${name} = false;`) ? "" : all,
+  );
+  return bindings.filter(({ kind }) => kind === "read_write").map(({ name }) => name).filter((name) => {
+    if (new RegExp(`\\batomic(?!Store)\\w+\\(\\s*&${name}\\b`).test(code)) return true;
+    // What stands in brackets, at most with one pair within, then what follows: a store is `name[...] =`.
+    const uses = code.matchAll(
+      new RegExp(`\\b${name}\\[(?:[^\\[\\]]|\\[[^\\[\\]]*\\])*\\](\\.\\w+)?\\s*(=(?!=)|\\S)`, "g"),
+    );
+    return [...uses].some(([, , next]) => next !== "=");
+  });
 }

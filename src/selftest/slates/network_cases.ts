@@ -13,7 +13,7 @@ import { at, matrix } from "../../tape/reference.ts";
 import type { Tensor } from "../../tape/tensor.ts";
 import type { Checking, Checks } from "../finding.ts";
 import { floats, writersOf } from "../harness.ts";
-import { gradients64, type Matrices, valueOf } from "../tape_reference.ts";
+import { gradients64, type Matrices, valueOf } from "../ops/op_bench.ts";
 import { type Bench, normals, slateBench, type TestSizes } from "./slate_bench.ts";
 
 /** A network with weights that are no zeros, over items of random vectors, and rows of random states. */

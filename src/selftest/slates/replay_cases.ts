@@ -15,7 +15,7 @@ import { Recall } from "../../policy/learning/recall.ts";
 import { LEFT, Replay } from "../../policy/learning/replay.ts";
 import { plain } from "../../simulate/users.ts";
 import type { Checking, Checks } from "../finding.ts";
-import { CanaryArena, floats, range } from "../harness.ts";
+import { CanaryArena, floats, maskBits, range, recordStep, sumsBefore } from "../harness.ts";
 import { startOf, type StartOptions } from "../../simulate/start.ts";
 
 /** Pages that are drawn. */
@@ -31,24 +31,10 @@ const COLUMNS = STRIDE - 1;
 /** What users have clicked before an episode: each draws one. */
 const START: StartOptions = [[], [44, 3, 40], [31, 32]];
 
-/** A page as users saw it. */
-interface Seen {
-  readonly states: Float32Array<ArrayBuffer>;
-  readonly slates: Uint32Array<ArrayBuffer>;
-  /** [U] slot or k, and the reward. */
-  readonly slots: readonly number[];
-  readonly rewards: Float32Array<ArrayBuffer>;
-  readonly alive: Uint32Array<ArrayBuffer>;
-}
+type Episode = ReturnType<typeof episodeOf>;
 
-interface Episode {
-  /** [U, S] states that users start from. */
-  readonly start: Float32Array<ArrayBuffer>;
-  readonly pages: readonly Seen[];
-}
-
-/** The pages of an episode: some users leave after their first page, some after the second. */
-export function episodeOf(episode: number): Episode {
+/** [U, S] states that users start from, and pages as they saw them: some leave after their first page, some after the second. */
+export function episodeOf(episode: number) {
   const random = randomStream(9, "replay", episode);
   const states = () =>
     Float32Array.from({ length: USERS * STRIDE }, (_, k) => (k % STRIDE < COLUMNS ? random.normal() : 0));
@@ -56,6 +42,7 @@ export function episodeOf(episode: number): Episode {
   return {
     start: states(),
     pages: range(PAGES).map(() => {
+      /** [U] slot or k. */
       const slots = range(USERS).map(() => random.integer(SLATE + 1));
       range(USERS).forEach((u) => here[u] = (here[u] ?? false) && random.uniform() > 0.3);
       return {
@@ -156,13 +143,6 @@ async function compareRemembered(
   });
 }
 
-/** What comes before each of some lengths, and the sum of all. */
-function sumsBefore(lengths: readonly number[]): number[] {
-  const sums = [0];
-  for (const length of lengths) sums.push((sums.at(-1) ?? NaN) + length);
-  return sums;
-}
-
 async function compareRecalled(
   { gpu }: CanaryArena,
   recall: Recall,
@@ -226,40 +206,23 @@ function masksOf(
   drawn: readonly UserPage[],
   { options: { repeats } }: Recall,
   later = 0,
-): number[] {
-  return range(Math.ceil(ITEMS / 32)).flatMap((panel) =>
-    drawn.map((seen) => {
-      const clicked = repeats ? [] : clickedOf(episodes, seen, seen.page + later, keyOf(SEED));
-      let word = 0;
-      for (let bit = 0; bit < 32; bit++) {
-        const item = 32 * panel + bit;
-        if (item >= ITEMS || clicked.includes(item)) word |= 1 << bit;
-      }
-      return word >>> 0;
-    })
+): Uint32Array {
+  const clicked = drawn.map((seen) =>
+    repeats ? [] : clickedOf(episodes, seen, seen.page + later, keyOf(SEED))
   );
+  const isTaken = (row: number, item: number) => item >= ITEMS || (clicked[row]?.includes(item) ?? false);
+  return maskBits(drawn.length, 32 * Math.ceil(ITEMS / 32), isTaken);
 }
 
 /** Rows to learn from are all that a batch counts. */
 export type Rows = Readonly<Record<"rows", number>>;
 export const dimensions = new Dimensions<Rows>(["rows"], "rows");
 
-interface ReplayBench {
-  readonly replay: Replay;
-  readonly recall: Recall;
-  /** Remembers an episode, page by page. @param number of the episode */
-  remember(episode: Episode, number: number): void;
-  /** @param iteration {@link ITERATION} by default */
-  draw(iteration?: number): void;
-  /** [B, S] whole states after the drawn pages. */
-  readonly after: View;
-}
-
-/** @param rows that are drawn. @param episodes of the ring */
+/** @param rows that are drawn. @param episodes of the ring. @returns `after`: [B, S] whole states after the drawn pages */
 export async function replayBench(
   arena: Arena,
   { rows = BATCH, episodes = EPISODES, repeats = false } = {},
-): Promise<ReplayBench> {
+) {
   const { queue } = arena.gpu;
   const size = { users: USERS, pages: PAGES, slate: SLATE, stateStride: STRIDE, episodes };
   const replay = new Replay(arena, size);
@@ -278,7 +241,8 @@ export async function replayBench(
   const draw = await runnerOf(headers, arena, "draw", [...recall.dispatches(), whole]);
   return {
     ...{ replay, recall, after },
-    remember({ start, pages }, episode) {
+    /** Remembers an episode, page by page. @param episode its number */
+    remember({ start, pages }: Episode, episode: number): void {
       recall.begin(episode, keyOf(SEED));
       queue.writeBuffer(state.buffer, 0, start);
       begin(USERS, { page: { page: 0, episode, firstUser: 0 } });
@@ -329,18 +293,13 @@ async function checkTargets(gpu: Gpu, checks: Checks): Promise<void> {
   const outcomes = range(BATCH).map((b) => [b % 3, random.normal(), b % 5 === 0 ? 0 : 1, b % PAGES]);
   const next = range(BATCH * 4).map(() => random.normal());
   const config = { rows: BATCH, pages: PAGES, users: BATCH, discount: 0.9, bootstrapAtEnd: false };
-  const headers = new StepHeaders(arena, dimensions, 1);
-  const batch = { sizes: { rows: BATCH }, counted: 1, first: 0 };
-  headers.put(0, batch, { slot: 1, learningRate: 0, iteration: 0 });
-  headers.upload(0, 1);
   const outcome = arena.upload("outcome", Float32Array.from(outcomes.flat()));
   const [wanted, ring] = [arena.allocate("wanted", 4 * BATCH), arena.allocate("ring", 64)];
   const nextView = { view: arena.upload("next", Float32Array.from(next)), stride: 4, first: 1, count: 2 };
-  const program = await Program.record<Rows>(gpu, "targets", headers.buffer, [
-    qTarget(config, { outcome, next: nextView, wanted }),
-    pageReward(config, { outcome, ring }),
-  ]);
-  Commands.submit(gpu, "targets", (commands) => program.encode(commands, batch.sizes, 0));
+  const specs = [qTarget(config, { outcome, next: nextView, wanted }), pageReward(config, { outcome, ring })];
+  const batch = { sizes: { rows: BATCH }, counted: 1 };
+  const encode = await recordStep<Rows>(arena, dimensions, specs, batch, { slot: 1 });
+  Commands.submit(gpu, "targets", encode);
   const [found, sums] = await readViews(gpu, [wanted, ring]);
   const expected = outcomes.map(([, reward = NaN, stays, page = NaN], b) => {
     const follows = stays === 1 && page + 1 < PAGES;

@@ -4,13 +4,13 @@ import { randomStream } from "../../data/random.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { inTextures } from "../../gpu/kernel_shapes.ts";
 import { type Memory, type View, writeMemory } from "../../gpu/memory.ts";
-import { type DispatchSpec, Program } from "../../gpu/program.ts";
+import type { DispatchSpec } from "../../gpu/program.ts";
 import { readViews } from "../../gpu/readback.ts";
 import { Dimensions } from "../../gpu/sizes.ts";
-import { StepHeaders, type StepPurpose } from "../../gpu/step.ts";
+import type { StepPurpose } from "../../gpu/step.ts";
 import type { SlateRows } from "../../policy/network/slate_rows.ts";
 import type { Checks } from "../finding.ts";
-import { CanaryArena, checked, twice } from "../harness.ts";
+import { CanaryArena, checked, recordStep, twice } from "../harness.ts";
 
 /** The rows are counted where the users of a page are, so that all share shaders. */
 export type TestSizes = Readonly<Record<"users" | "rows" | "slots" | "items", number>>;
@@ -32,7 +32,7 @@ export interface Bench extends Disposable {
   run(
     specs: readonly DispatchSpec<TestSizes>[],
     views: readonly Memory[],
-    more?: { reset?: () => void; purpose?: Partial<StepPurpose>; first?: number; counted?: number },
+    more?: { reset?: () => void; purpose?: Partial<StepPurpose> },
   ): Promise<readonly Uint32Array<ArrayBuffer>[]>;
 }
 
@@ -44,7 +44,6 @@ export function slateBench(
 ): Bench {
   const arena = new CanaryArena(gpu, "slates");
   const sizes = { users: count, rows: count, slots: count, items };
-  const headers = new StepHeaders(arena, testDimensions, 1);
   return {
     gpu,
     arena,
@@ -68,18 +67,12 @@ export function slateBench(
       writeMemory(gpu.queue, memory, data);
       return memory;
     },
-    run: async (specs, views, { reset, purpose, first = 0, counted = count } = {}) => {
-      headers.put(0, { sizes, counted, first }, { slot: 0, learningRate: 0, iteration: 0, ...purpose });
-      headers.upload(0, 1);
-      const program = await Program.record(gpu, "test", headers.buffer, specs);
-      return await checked(checks, (own) =>
-        twice(arena, own, specs, {
-          encode(commands) {
-            reset?.();
-            program.encode(commands, sizes, headers.offset(0));
-          },
-          read: () => readViews(gpu, views),
-        }));
+    run: async (specs, views, { reset, purpose } = {}) => {
+      const encode = await recordStep(arena, testDimensions, specs, { sizes, counted: count }, purpose);
+      return await checked(
+        checks,
+        (own) => twice(arena, own, specs, { start: reset, encode, read: () => readViews(gpu, views) }),
+      );
     },
     [Symbol.dispose]: () => arena.destroy(),
   };

@@ -48,16 +48,10 @@ function ratioInputs({ rows, slate, hard = false }: RatioSizes) {
 }
 type Inputs = ReturnType<typeof ratioInputs>;
 
-/** What clicks of a row are worth, and by that its slates. */
-interface Worth {
-  utility(row: number, item: number): number;
-  item(row: number, item: number): number;
-  noClick(row: number): number;
-  slate(row: number, items: readonly number[]): number;
-}
+/** What clicks of a row are worth, and by that its slates, in f64. */
+type Worth = ReturnType<typeof worth64>;
 
-/** The same in f64. */
-function worth64({ u, scores, values }: Inputs, utility: boolean): Worth {
+function worth64({ u, scores, values }: Inputs, utility: boolean) {
   const uOf = (row: number, item: number) => u[row * ITEMS + item] ?? NaN;
   const qOf = (row: number, item: number) =>
     utility ? uOf(row, item) : (scores[row * STRIDE + item] ?? NaN) + (values[4 * row] ?? NaN);

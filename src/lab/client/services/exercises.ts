@@ -3,7 +3,7 @@
 import { stepOf } from "../../../selftest/exercise/answer.ts";
 import { type Exercise, solutionOf } from "../../../selftest/exercise/exercise.ts";
 import { exercises } from "../../../selftest/exercise/exercises.ts";
-import { checkAll, race, sizeOf, startedText } from "../../../selftest/exercise/take.ts";
+import { checkAll, race, sizeOf, startedText } from "../../../selftest/exercise/check.ts";
 import { ladderFigures } from "../../../selftest/ladder/run.ts";
 import type { LadderFigures } from "../../../selftest/profile/bench_report.ts";
 import { UserError } from "../../../user_error.ts";

@@ -12,15 +12,14 @@ import { type DispatchNode, invocationsOf, onlySlice } from "../../../gpu/progra
 import type { IndexScope } from "../../../gpu/access_analysis/scope.ts";
 import { STEP_BYTES } from "../../../gpu/step.ts";
 import { measureAdapter } from "../../../selftest/profile/adapter_ceilings.ts";
-import { type Clock, clockOf } from "../../../selftest/profile/clock.ts";
-import { readsWhatItWrites } from "../../../selftest/profile/kept_state.ts";
+import { type Clock, clockOf } from "../../../selftest/profile/measure.ts";
 import {
   type BenchModel,
   benchModels,
   type Recording,
   shannon,
 } from "../../../selftest/profile/recordings.ts";
-import { profileRecording } from "../../../selftest/profile/step_profile.ts";
+import { profileRecording, readsWhatItWrites } from "../../../selftest/profile/step_profile.ts";
 import { type BenchLog, benchLog, workloads } from "../../../selftest/profile/workloads.ts";
 import { defaultTraining } from "../../../train/config.ts";
 import { UserError } from "../../../user_error.ts";

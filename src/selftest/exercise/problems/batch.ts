@@ -7,6 +7,7 @@ import tableText from "../../../../kernels/scatter/embedding_gradient.wgsl" with
 import { randomStream } from "../../../data/random.ts";
 import { constantOf, kernel } from "../../../gpu/kernel.ts";
 import { drawing, type Output, output, type Problem, type Size, upload } from "../../ladder/problem.ts";
+import { sumsBefore } from "../../harness.ts";
 import { add, at, matrix } from "../../../tape/reference.ts";
 import {
   type Exercise,
@@ -123,11 +124,6 @@ function hardRows(what: string, size: Size, rule: Rule): HardCase {
   return { what, size, problem: (size) => tableProblem(size, rule) };
 }
 
-/** What rows carry that fed nothing. Behind the source stand other numbers, so who reads there adds them up. */
-function noneOf(E: number): number {
-  return E + 1;
-}
-
 /** A few items are popular. */
 const popular = (u: number, items: number) => Math.floor(items * u ** 3);
 const SHOWN = 3;
@@ -135,7 +131,8 @@ const SHOWN = 3;
 /** @param size [events, distinct items, columns]; an event shows three rows, and clicks one of them. */
 function tableProblem(size: Size, { itemOf = popular, feeds = (e) => e % 7 !== 3 }: Rule = {}): Problem {
   const [E = 1, D = 1, N = 1] = size;
-  const NONE = noneOf(E);
+  // What rows carry that fed nothing. Behind the source stand other numbers, so who reads there adds them up.
+  const NONE = E + 1;
   const random = randomStream(3, "table gradient", ...size);
   const rows = Array.from({ length: Math.max(SHOWN * E, D) }, (_, r) => {
     const event = Math.min(Math.floor(r / SHOWN), E - 1);
@@ -144,8 +141,6 @@ function tableProblem(size: Size, { itemOf = popular, feeds = (e) => e % 7 !== 3
   });
   const ofSlot = Array.from({ length: D }, (): number[] => []);
   rows.forEach(({ item }, r) => ofSlot[item]?.push(r));
-  const slotFirst = [0];
-  for (const own of ofSlot) slotFirst.push((slotFirst.at(-1) ?? NaN) + own.length);
   const source = drawing(size)(E, N);
   const expected = matrix(D, N);
   for (const { item, fed } of rows) {
@@ -156,7 +151,7 @@ function tableProblem(size: Size, { itemOf = popular, feeds = (e) => e % 7 !== 3
       source: withOnesBehind(upload(source), 16 * fours(N)),
       // Of the distinct items of a batch; nothing is looked up in it.
       ranked: new Uint32Array(2),
-      slot_first: Uint32Array.from(slotFirst),
+      slot_first: Uint32Array.from(sumsBefore(ofSlot.map(({ length }) => length))),
       sorted: Uint32Array.from(ofSlot.flat()),
       row: Uint32Array.from(rows.flatMap(({ event, item, fed }) => [event, item, 0, fed])),
     },

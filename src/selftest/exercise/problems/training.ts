@@ -18,7 +18,7 @@ import {
   upload,
 } from "../../ladder/problem.ts";
 import { padded } from "../../../tape/layout.ts";
-import { at, type Matrix, matrix } from "../../../tape/reference.ts";
+import { at, type Matrix, matrix, slopeOf } from "../../../tape/reference.ts";
 import { chunksOf, type Exercise, fours, shipped } from "../exercise.ts";
 
 export const batchNorm: Exercise = {
@@ -57,8 +57,7 @@ function normProblem(size: Size, hard = false): Problem {
   const scale = matrix(1, N, (_, j) => 1 + j % 3);
   const { backward } = trainingReference([input, scale, matrix(1, N)], noBatch);
   const [dx = matrix(0, 0)] = backward(gradient);
-  const slope = (x: number) => x > 0 ? 1 : x + 1;
-  const expected = matrix(R, N, (r, j) => at(dx, r, j) * slope(at(input, r, j)));
+  const expected = matrix(R, N, (r, j) => at(dx, r, j) * slopeOf("elu", at(input, r, j)));
   const sizes = { users: 1, events: 1, rows: R, items: 1 };
   const normaliser = normaliserOf(input);
   const N4 = padded(N) / 4;
