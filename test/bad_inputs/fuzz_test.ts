@@ -1,6 +1,6 @@
 /**
- * Readers under random damage: what comes out is a UserError, or a value that is right; never another exception. The
- * seeds are fixed, so that what holds today holds tomorrow.
+ * Readers under random damage, and options at random: what comes out is a UserError, or a value that is right; never another exception.
+ * The seeds are fixed, so that what holds today holds tomorrow.
  */
 
 import fc from "fast-check";
@@ -17,12 +17,21 @@ import { decodeSafetensors, encodeSafetensors } from "../../src/run/snapshot/saf
 import { readSeeds } from "../../src/run/seeds_folder.ts";
 import { readSnapshot } from "../../src/run/snapshot.ts";
 import { UserError } from "../../src/user_error.ts";
-import { damagedBytes, damagedJson, damagedText, runs } from "./damage.ts";
-import { COLUMNS, goodManifest, paperText } from "./good_data.ts";
-import { goodSnapshot, markOf, run } from "./good_runs.ts";
+import { damagedBytes, damagedJson, damagedText, nasty, runs } from "./damage.ts";
 import type { Prepared } from "../../src/data/prepare/prepare.ts";
 import { prepareIn, recipe, withFolder } from "../prepared_folder.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
+import { COLUMNS, goodManifest, goodSnapshot, markOf, paperText, run } from "./good_inputs.ts";
+import * as v from "../../src/schema.ts";
+import { Command, type Option } from "commander";
+import { parse } from "../../src/cli/options.ts";
+import { parseReproduceOptions } from "../../src/tune/commands/reproduce_options.ts";
+import { addTrainOptions, parseTrainOptions } from "../../src/run/commands/train_options.ts";
+import { stagesConfigOf } from "../../src/run/options/train.ts";
+import { tinyData } from "../small_models.ts";
+import { modelConfigSchema } from "../../src/model/config.ts";
+import { adversarialConfigSchema, trainingConfigSchema, trainingFields } from "../../src/train/config.ts";
+import { addPolicyTrainOptions, policyTrainingOf } from "../../src/policy/commands/train.ts";
 
 /** @returns undefined where it is refused as it should be. */
 function outcome<T>(read: () => T): T | undefined {
@@ -234,3 +243,83 @@ Deno.test("a damaged raw log is refused, or prepared into a set that can be read
     );
     assert.ok(made > 3, `only ${made} were made`);
   }));
+
+// Options at random: they are refused in words, or make configs that a run would take.
+
+const { options } = addTrainOptions(new Command());
+const namesOf = (wanted: (option: Option) => boolean) =>
+  options.filter(wanted).flatMap(({ long }) => long ?? []);
+const FLAGS = namesOf(({ required }) => !required);
+const VALUED = namesOf((option) => !option.isBoolean());
+
+const value = fc.oneof(
+  { weight: 4, arbitrary: fc.integer({ min: 0, max: 70 }).map(String) },
+  fc.double().map(String),
+  fc.integer().map(String),
+  nasty,
+  fc.string({ maxLength: 6 }),
+  fc.constantFrom("64-64", "8", ...options.flatMap(({ argChoices }) => argChoices ?? [])),
+);
+const option = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.tuple(fc.constantFrom(...VALUED), value).map(([name, text]) => [`${name}=${text}`]),
+  },
+  { weight: 2, arbitrary: fc.tuple(fc.constantFrom(...VALUED), value).map(([name, text]) => [name, text]) },
+  fc.constantFrom(...FLAGS).map((name) => [name]),
+  fc.string({ maxLength: 6 }).map((text) => [text]),
+);
+/** Help and version end the process, as they should. */
+const asks = (arg: string) => /^(-[^-]*[hV]|--help|--version)/.test(arg);
+
+Deno.test("no option of policy train, or of reproduce, takes a number that no training could have", () => {
+  const numbers = [0, 1, 64, 2 ** 31, 2 ** 31 + 1, 2 ** 32, 2 ** 40 + 1, Number.MAX_SAFE_INTEGER, 1e300, -1];
+  const refusedOr = (work: () => void, what: string) => {
+    try {
+      work();
+    } catch (error) {
+      assert.ok(error instanceof UserError, `${what}: ${error}`);
+    }
+  };
+  for (const { long, argChoices } of addPolicyTrainOptions(new Command()).options) {
+    for (const number of argChoices ? [] : numbers) {
+      const command = addPolicyTrainOptions(new Command());
+      refusedOr(() => policyTrainingOf(parse(command, [`${long}=${number}`])), `${long} ${number}`);
+    }
+  }
+  for (const long of ["--iterations", "--adversarial"]) {
+    for (const number of numbers) {
+      refusedOr(() => {
+        const options = parseReproduceOptions([`${long}=${number}`]);
+        for (const value of [options.iterations, options.adversarial]) {
+          v.parse(trainingFields.iterations.schema, value);
+        }
+      }, `${long} ${number}`);
+    }
+  }
+});
+
+Deno.test("options of train at random", () => {
+  let taken = 0;
+  fc.assert(
+    fc.property(fc.array(option, { maxLength: 4 }), (options) => {
+      const args = options.flat();
+      fc.pre(!args.some(asks));
+      try {
+        const { options } = parseTrainOptions(args);
+        taken++;
+        if (options.resume !== undefined) return;
+        const { seed, seeds } = options;
+        assert.ok(seed + seeds - 1 < 2 ** 32);
+        const { model, training, adversarial } = stagesConfigOf(options, tinyData);
+        v.parse(modelConfigSchema, model);
+        v.parse(trainingConfigSchema, training);
+        v.parse(v.nullable(adversarialConfigSchema), adversarial);
+      } catch (error) {
+        assert.ok(error instanceof UserError, error instanceof Error ? error.stack : String(error));
+      }
+    }),
+    runs(1500),
+  );
+  assert.ok(taken > 100, `only ${taken} were taken`);
+});
