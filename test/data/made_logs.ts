@@ -39,8 +39,6 @@ export interface MadeSizes {
   readonly items?: number;
   /** Pages of a user, on average. */
   readonly events?: number;
-  /** What a place further down takes from the utility: effect x ln(place). */
-  readonly positionEffect?: number;
 }
 
 const DAY = 86_400_000;
@@ -69,7 +67,6 @@ interface World {
   /** How much of the taste a click leaves. */
   readonly keeps: number;
   readonly utility: (item: Item, taste: Float64Array, time: number) => number;
-  readonly positionEffect: number;
 }
 
 function simulate(seed: number, kind: string, world: World): Pick<MadeLog, "rows" | "history"> {
@@ -87,9 +84,7 @@ function simulate(seed: number, kind: string, world: World): Pick<MadeLog, "rows
     for (const [k, time] of times.entries()) {
       const page = `${user}-${k}`;
       const shown = draw(world, time, random);
-      const utilities = shown.map((item, place) =>
-        world.utility(item, taste, time) - world.positionEffect * Math.log(place + 1)
-      );
+      const utilities = shown.map((item) => world.utility(item, taste, time));
       const click = choose(utilities, random);
       if (k < world.given) {
         const item = shown[click];
@@ -138,16 +133,18 @@ const dot = (a: Float64Array, b: Float64Array) => a.reduce((sum, x, k) => sum + 
 const days = (from: number, to: number) => (to - from) / DAY;
 const date = (time: number) => new Date(time).toISOString().slice(0, 10);
 
-/** @param sizes `described`: the share of the items that news.tsv has. */
-export function madeNews(seed: number, sizes: MadeSizes & { readonly described?: number } = {}): MadeLog {
-  const { users = 600, items: count = 400, events = 6, described = 0.05, positionEffect = 0 } = sizes;
+/** The share of the items that news.tsv has. */
+const DESCRIBED = 0.05;
+
+export function madeNews(seed: number, sizes: MadeSizes = {}): MadeLog {
+  const { users = 600, items: count = 400, events = 6 } = sizes;
   const random = randomStream(seed, "news", "items");
   const topics = 10;
   const about: Record<string, string>[] = [];
   const items = Array.from({ length: count }, (_, k): Item => {
     const [topic, appeal, id] = [random.integer(topics), 0.8 * random.normal(), `N${100 + k}`];
     const row = { item: id, category: `topic-${topic}`, subcategory: `topic-${topic}-${k % 3}` };
-    if (random.uniform() < described) about.push(row);
+    if (random.uniform() < DESCRIBED) about.push(row);
     // From two days before the log on.
     return { id, traits: oneHot(topics, topic), appeal, born: START + (random.uniform() * 30 - 2) * DAY };
   });
@@ -161,13 +158,12 @@ export function madeNews(seed: number, sizes: MadeSizes & { readonly described?:
     keeps: 0.85,
     utility: ({ appeal, traits, born }, taste, time) =>
       -1.2 + appeal + 6 * dot(taste, traits) - 0.9 * Math.log1p(days(born, time)),
-    positionEffect,
   });
   return { ...log, items: about };
 }
 
 export function madeFilms(seed: number, sizes: MadeSizes = {}): MadeLog {
-  const { users = 150, items: count = 300, events = 100, positionEffect = 0 } = sizes;
+  const { users = 150, items: count = 300, events = 100 } = sizes;
   const random = randomStream(seed, "films", "items");
   const genres = ["action", "comedy", "crime", "drama", "family", "horror", "music", "war"];
   const about: Record<string, string>[] = [];
@@ -194,13 +190,12 @@ export function madeFilms(seed: number, sizes: MadeSizes = {}): MadeLog {
     life: Infinity,
     keeps: 0.9,
     utility: ({ appeal, traits }, taste) => -2.6 + appeal + 4 * dot(taste, traits),
-    positionEffect,
   });
   return { ...log, items: about };
 }
 
 export function madeShop(seed: number, sizes: MadeSizes = {}): MadeLog {
-  const { users = 600, items: count = 500, events = 10, positionEffect = 0 } = sizes;
+  const { users = 600, items: count = 500, events = 10 } = sizes;
   const random = randomStream(seed, "shop", "items");
   const categories = 8;
   const about: Record<string, string>[] = [];
@@ -239,7 +234,6 @@ export function madeShop(seed: number, sizes: MadeSizes = {}): MadeLog {
       const match = dot(taste.subarray(0, categories), traits.subarray(0, categories));
       return -0.9 + appeal + 4 * match - 0.5 * gap * gap - 0.35 * Math.log1p(days(born, time) / 7);
     },
-    positionEffect,
   });
   return { ...log, items: about };
 }
