@@ -5,7 +5,7 @@
  */
 
 import type { Manifest } from "./manifest.ts";
-import { type Clicks, type ItemFeatures, splits } from "./click_log.ts";
+import { type Clicks, type ItemFeatures, splits, usersOf } from "./click_log.ts";
 import { type ItemsShape, joinItems } from "./item_catalogue.ts";
 import { type PreparedUsers, readItems, readUsers, type SetFiles } from "./prepared_tables.ts";
 import { joinClicks, PageReader, WholeUsers } from "./prepared_pages.ts";
@@ -34,12 +34,10 @@ export class PreparedSet implements PreparedUsers {
     const all = counts && counts.train + counts.validation + counts.test;
     const users = await readUsers(files, (done) => onUsers?.(done, all ?? done));
     const set = new PreparedSet(files, users);
-    const { userSplit } = set;
-    set.#expectCount("users", manifest.files.users?.rows, userSplit.length);
-    splits.forEach((split, code) => {
-      const found = userSplit.reduce((sum, own) => sum + (own === code ? 1 : 0), 0);
-      set.#expectCount(`users of the ${split} part`, counts?.[split], found);
-    });
+    set.#expectCount("users", manifest.files.users?.rows, users.userSplit.length);
+    for (const split of splits) {
+      set.#expectCount(`users of the ${split} part`, counts?.[split], usersOf(users, split).length);
+    }
     set.#expectCount("pages", manifest.counts?.pages, set.pages);
     set.#expectCount("displayed items", manifest.counts?.rows, set.rows);
     return set;

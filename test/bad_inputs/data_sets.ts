@@ -126,7 +126,7 @@ export const paperFiles: readonly BadInput[] = [
 
 // Prepared data sets that do not keep to the schema, whoever wrote them.
 
-/** A table made anew, `users: SQL`, or with a column replaced, `users.split = VALUE where CONDITION`; several with "; " between. */
+/** A table made anew, `users: SQL over its rows t`, or with a column replaced, `users.split = VALUE where CONDITION`; several with "; " between. */
 function damageOf(words: string): Damage {
   return Object.fromEntries(
     words.split("; ").filter((one) => one !== "").map((one) => {
@@ -135,7 +135,7 @@ function damageOf(words: string): Damage {
       if (column === undefined) return [part, rest];
       const [value = "", where = "true"] = rest.split(" where ");
       const own = `CASE WHEN ${where} THEN ${value} ELSE "${column}" END AS "${column}"`;
-      return [part, `SELECT * REPLACE (${own}) FROM ${part}`];
+      return [part, `SELECT * REPLACE (${own}) FROM t`];
     }),
   );
 }
@@ -174,15 +174,15 @@ export const preparedSets: readonly BadInput[] = [
     fewer features than the items have | manifest: {"features": {"dense": [{"name": "price"}], "tokens": []}} | /dense/
     a field of no tokens | manifest: {"features": {"dense": [], "tokens": [{"name": "c", "first": 0, "count": 0}]}}
       | expected "c" to have tokens, found a count of 0
-    pages of one item, each clicked | pages: SELECT * REPLACE (items[1:1] AS items, 0 AS clicked) FROM pages; users.rows = pages
+    pages of one item, each clicked | pages: SELECT * REPLACE (items[1:1] AS items, 0 AS clicked) FROM t; users.rows = pages
       | found only pages of one item, which is clicked
     other checksums | manifest: {"files": {"users": {"rows": 90, "bytes": 10, "sha256": "${"0".repeat(64)}"}}}
       | is not what the manifest says
     no train users | users.split = 'test' | has no train users
-    nobody | users: FROM users WHERE false; pages: FROM pages WHERE false | /user/
-    no items | items: FROM items WHERE false | /item/
-    users without parts | users: SELECT * EXCLUDE split FROM users | users | split
-    items without dense | items: SELECT * EXCLUDE dense FROM items | items | dense
+    nobody | users: FROM t WHERE false; pages: FROM t WHERE false | /user/
+    no items | items: FROM t WHERE false | /item/
+    users without parts | users: SELECT * EXCLUDE split FROM t | users | split
+    items without dense | items: SELECT * EXCLUDE dense FROM t | items | dense
     a part that is none | users.split = 'dev' where "user" = 3 | split | dev
   `,
   bad(
@@ -204,15 +204,15 @@ export const preparedSets: readonly BadInput[] = [
   bad("a data set that is a loop of links", ON_SET, link("set", "DIR/set"), "set"),
   // Its values.
   ...same(damaged, place, {
-    "users as text": 'users: SELECT * REPLACE ("user"::VARCHAR AS "user") FROM users',
-    "users with a gap": 'users: SELECT * FROM users WHERE "user" <> 5',
+    "users as text": 'users: SELECT * REPLACE ("user"::VARCHAR AS "user") FROM t',
+    "users with a gap": 'users: SELECT * FROM t WHERE "user" <> 5',
     "users of more pages than there are": 'users.pages = pages + 1 where "user" = 3',
-    "items in another order": "items: FROM items ORDER BY item DESC",
+    "items in another order": "items: FROM t ORDER BY item DESC",
     "a feature that is NaN": "items.dense = [1, 'nan'::FLOAT]::FLOAT[] where item = 5",
     "a displayed item that there is not": 'pages.items = [30]::UINTEGER[] where "user" = 3 AND page = 0',
     "a click beyond the page": 'pages.clicked = 99 where "user" = 3 AND page = 0',
-    "pages without some users": 'pages: FROM pages WHERE "user" <> 7',
-    "no pages": "pages: FROM pages WHERE false",
+    "pages without some users": 'pages: FROM t WHERE "user" <> 7',
+    "no pages": "pages: FROM t WHERE false",
   }),
   // What check and describe say of them.
   ...table(checked)`
@@ -220,18 +220,18 @@ export const preparedSets: readonly BadInput[] = [
       | users.parquet:1: expected user to be a whole number from 0, not null, found NULL (1 in all)
       | users.parquet:2: expected users numbered 0, 1, 2, ... without gaps, found 1 behind nothing (1 in all)
       | pages.parquet:1: expected user to be one of users, found 0
-    users from 1 on | users: SELECT * REPLACE ("user" + 1 AS "user") FROM users
+    users from 1 on | users: SELECT * REPLACE ("user" + 1 AS "user") FROM t
       | users numbered 0, 1, 2, ... without gaps, found 1 behind nothing
       | /users\.parquet:1: expected as many pages and rows as the pages have, found user 1: .* \(87 in all\)/
     a user twice, in another order
-      | users: FROM users UNION ALL SELECT * REPLACE (4 AS "user") FROM users WHERE "user" = 5
+      | users: FROM t UNION ALL SELECT * REPLACE (4 AS "user") FROM t WHERE "user" = 5
       | users.parquet:91: expected rows in the order of user, found 4 behind 89 (1 in all)
       | users.parquet:91: expected each user once, found 4, 2 times (1 in all)
-    clicks counted from 1 | pages: SELECT * REPLACE (len(items) AS clicked) FROM pages
+    clicks counted from 1 | pages: SELECT * REPLACE (len(items) AS clicked) FROM t
       | /pages\.parquet:1: expected clicked to be a place on its page, from 0, or null, found \d+/
-    items counted from 1 | pages: SELECT * REPLACE (list_transform(items, lambda i: i + 1) AS items) FROM pages
+    items counted from 1 | pages: SELECT * REPLACE (list_transform(items, lambda i: i + 1) AS items) FROM t
       | /pages\.parquet:\d+: expected items of the table of items, found 30/
-    lists as text | pages: SELECT * REPLACE (items::VARCHAR AS items) FROM pages | pages.parquet
+    lists as text | pages: SELECT * REPLACE (items::VARCHAR AS items) FROM t | pages.parquet
     other checksums | manifest: {"files": {"users": {"rows": 90, "bytes": 10, "sha256": "${"0".repeat(64)}"}}}
       | is not what the manifest says
   `,
@@ -242,11 +242,11 @@ export const preparedSets: readonly BadInput[] = [
     "pages.parquet",
   ),
   ...table(described)`
-    items nested | items: SELECT {'a': item} AS item, id, dense, tokens FROM items | /items/
+    items nested | items: SELECT {'a': item} AS item, id, dense, tokens FROM t | /items/
   `,
   ...table(described, { code: 0 })`
-    items without ids | items: SELECT * EXCLUDE id FROM items | items: 30
-    no clicks at all | pages: SELECT * REPLACE (NULL::UINTEGER AS clicked) FROM pages | /100\.0 %/
+    items without ids | items: SELECT * EXCLUDE id FROM t | items: 30
+    no clicks at all | pages: SELECT * REPLACE (NULL::UINTEGER AS clicked) FROM t | /100\.0 %/
   `,
   bad("describe: a file", "data describe DIR/log.csv", file("log.csv", "a,b\n1,2\n"), "log.csv"),
   bad(

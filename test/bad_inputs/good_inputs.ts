@@ -4,8 +4,8 @@ import { writePaperFile } from "../command_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { all, type Maker } from "./corpus.ts";
 import { alteredJson, type Contents, file, line } from "./files.ts";
-import { NONE } from "../../src/data/click_log.ts";
-import { oneEngine, parquet } from "../prepared_folder.ts";
+import { rewrite, writeSet } from "../foreign_set.ts";
+import { parquet } from "../prepared_folder.ts";
 import type { ItemsShape } from "../../src/data/item_catalogue.ts";
 import { defaultModel, type ModelConfig } from "../../src/model/config.ts";
 import { initialWeights } from "../../src/model/initial_weights.ts";
@@ -59,7 +59,7 @@ export function usersOf(first: number, users: number, part: number, page = 3, cl
   return rows;
 }
 
-/** SQL that makes a table anew, from the good tables users, items and pages. */
+/** SQL that makes a table anew, from its good rows t. */
 export interface Damage {
   readonly users?: string;
   readonly items?: string;
@@ -68,19 +68,15 @@ export interface Damage {
   readonly manifest?: string | Readonly<Record<string, unknown>>;
 }
 
-const PARTS = ["users", "items", "pages"] as const;
-
 /** A set of 90 users over 30 items with two dense features, in the folder `set`. */
-export function prepared(damage: Damage = {}, name = "set"): Maker {
+export function prepared({ manifest = {}, ...tables }: Damage = {}): Maker {
   return async (folder) => {
-    await (tables ??= makeTables());
-    Deno.mkdirSync(`${folder}/${name}`);
-    for (const part of PARTS) {
-      await parquet(`${folder}/${name}/${part}.parquet`, damage[part] ?? `FROM ${part}`);
-    }
-    const { manifest = {} } = damage;
+    const set = `${folder}/set`;
+    Deno.mkdirSync(set);
+    await writeSet(set, smallLog(31, { users: 90, items: 30, width: 2 }));
+    for (const [part, sql] of Object.entries(tables)) await rewrite(set, part, sql);
     const json = typeof manifest === "string" ? manifest : JSON.stringify({ ...goodManifest, ...manifest });
-    Deno.writeTextFileSync(`${folder}/${name}/manifest.json`, json);
+    Deno.writeTextFileSync(`${set}/manifest.json`, json);
   };
 }
 
@@ -93,38 +89,6 @@ export const goodManifest = {
 /** One Parquet file of a query. */
 export function parquetFile(name: string, sql: string): Maker {
   return (folder) => parquet(`${folder}/${name}`, sql);
-}
-
-let tables: Promise<void> | undefined;
-
-/** The good tables, in the engine that the tests of a file share. */
-async function makeTables(): Promise<void> {
-  const log = smallLog(31, { users: 90, items: 30, width: 0 });
-  const [users, pages]: [string[], string[]] = [[], []];
-  log.userSplit.forEach((split, user) => {
-    const [from, to] = [log.userEvents[user] ?? 0, log.userEvents[user + 1] ?? 0];
-    const shown = (log.eventRows[to] ?? 0) - (log.eventRows[from] ?? 0);
-    const part = ["train", "validation", "test"][split];
-    users.push(`(${user}::UINTEGER, 'u${user}', '${part}', ${to - from}::UINTEGER, ${shown}::UINTEGER)`);
-    for (let e = from; e < to; e++) {
-      const [row, next] = [log.eventRows[e] ?? 0, log.eventRows[e + 1] ?? 0];
-      const click = log.eventClick[e] ?? NONE;
-      const clicked = click === NONE ? "NULL" : String(click - row);
-      const items = Array.from(log.rowItem.subarray(row, next));
-      pages.push(
-        `(${user}::UINTEGER, ${e - from}::UINTEGER, make_timestamp(1600000000000000 + ${e}), ` +
-          `[${items}]::UINTEGER[], ${clicked}::UINTEGER, false)`,
-      );
-    }
-  });
-  const items = Array.from(
-    { length: 30 },
-    (_, i) => `(${i}::UINTEGER, 'i${i}', [${i / 8}, ${i % 3}]::FLOAT[], []::UINTEGER[])`,
-  );
-  await (await oneEngine()).run(`
-    CREATE TABLE users AS FROM (VALUES ${users}) AS t("user", id, split, pages, rows);
-    CREATE TABLE items AS FROM (VALUES ${items}) AS t(item, id, dense, tokens);
-    CREATE TABLE pages AS FROM (VALUES ${pages}) AS t("user", page, time, items, clicked, given)`);
 }
 
 // Snapshots of a small model over the 30 items of the small log, and runs of it.

@@ -2,7 +2,7 @@
 
 import { bad, type BadInput, type Maker, table, type Words } from "./corpus.ts";
 import { alteredText, made } from "./files.ts";
-import { run } from "./good_inputs.ts";
+import { run, seeds } from "./good_inputs.ts";
 
 const report = (name: string, files: Maker, says: Words) => bad(name, "report DIR/old", files, says);
 /** @param changes makers in words: of a good run, and of nothing */
@@ -31,9 +31,8 @@ export const reports: readonly BadInput[] = [
     a seeds.json that is empty | file old/seeds.json | seeds.json is damaged
     a seeds.json of no seeds | file old/seeds.json {"seeds":[],"config":{"training":{"seed":1,"iterations":2}}}
       | seeds.json is damaged
-    a seeds.json of seeds that have not begun
-      | file old/seeds.json {"seeds":[1],"config":{"training":{"seed":1,"iterations":2}}} | found none yet
   `,
+  bad("seeds that have not begun", "report DIR/s", seeds([1], made("without s/seed-1")), "found none yet"),
   ...table({ run: "report DIR/old", files: run(made("folder none; folder p.html")) })`
     a good run and one that is none | DIR/none | found none of these files
     a page of another ending | --out DIR/config.json | Expected a file that ends in .html

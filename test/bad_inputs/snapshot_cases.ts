@@ -193,7 +193,14 @@ export const snapshotCases: readonly BadInput[] = [
     "a generator that it does not have",
     metadata({
       game: JSON.stringify({
-        ...{ generator: SMALL_MODEL, eta: 1, generatorEta: 1, utilityPenalty: 0, skipNoClick: true },
+        ...{
+          generator: SMALL_MODEL,
+          eta: 1,
+          generatorEta: 1,
+          etaByPage: false,
+          utilityPenalty: 0,
+          skipNoClick: true,
+        },
       }),
     }),
     "is missing",
@@ -211,7 +218,7 @@ export const snapshotCases: readonly BadInput[] = [
       prepared({
         manifest: hashedTo(10),
         items:
-          "SELECT * REPLACE ([]::FLOAT[] AS dense, [item % 10, 10 + item // 3]::UINTEGER[] AS tokens) FROM items",
+          "SELECT * REPLACE ([]::FLOAT[] AS dense, [item % 10, 10 + item // 3]::UINTEGER[] AS tokens) FROM t",
       }),
       snapshot(({ metadata }) => metadata.features = JSON.stringify(hashedTo(15).features)),
     ),

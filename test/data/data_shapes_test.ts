@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { Command } from "commander";
-import { logCommand } from "../../src/data/commands/log.ts";
+import { preparations } from "../../src/data/commands/preparations.ts";
 import { parseAndRun } from "../../src/cli/options.ts";
 import type { Prepared } from "../../src/data/prepare/prepare.ts";
 import { fieldsOfType, pathsOf } from "../../src/data/prepare/nested_names.ts";
@@ -19,11 +19,11 @@ async function prepared(
   const list = typeof args === "string" ? args.split(" ") : args;
   const inFolder = list.map((arg) => /^[\w*]+\.(csv|jsonl|parquet)$/.test(arg) ? `${folder}/${arg}` : arg);
   const made: Prepared[] = [];
-  const command = new Command("data").addCommand(
-    logCommand(async (recipe, { maxEvents, threads = 1 }) => {
-      made.push(await prepareIn(folder, inRounds(recipe, rounds), { maxEvents, threads }));
-    }),
-  );
+  const command = new Command("data");
+  const run: Parameters<typeof preparations>[0] = async (recipe, { maxEvents, threads = 1 }) => {
+    made.push(await prepareIn(folder, inRounds(recipe, rounds), { maxEvents, threads }));
+  };
+  for (const preparation of preparations(run)) command.addCommand(preparation);
   await parseAndRun(command, ["log", ...inFolder]);
   return made[0] ?? assert.fail("nothing was prepared");
 }

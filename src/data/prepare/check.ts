@@ -2,7 +2,7 @@
 
 import script from "../../../data/check.sql" with { type: "text" };
 import * as v from "../../schema.ts";
-import { splits } from "../click_log.ts";
+import { splits, usersOf } from "../click_log.ts";
 import type { StepStanding } from "../log_source.ts";
 import { MANIFEST, type Manifest, parseManifest } from "../manifest.ts";
 import type { PreparedSet } from "../prepared_set.ts";
@@ -61,9 +61,7 @@ export async function check(
 async function countsOf(set: PreparedSet): Promise<Manifest["counts"]> {
   const items = await set.readItems(() => {});
   const { pages, rows, clicks, given, propensities } = await set.readClicks(items, () => {});
-  const [train = 0, validation = 0, test = 0] = splits.map((_, code) =>
-    set.userSplit.reduce((sum, own) => sum + (own === code ? 1 : 0), 0)
-  );
+  const [train = 0, validation = 0, test = 0] = splits.map((split) => usersOf(set, split).length);
   const users = { train, validation, test };
   return { users, items, pages, rows, clicks, given, ...propensities > 0 ? { propensities } : {} };
 }

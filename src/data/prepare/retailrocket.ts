@@ -162,26 +162,23 @@ async function begin(
 ): Promise<Begun> {
   const { source } = options;
   const files: Record<Kind, SourceFile[]> = { events: [], properties: [], tree: [] };
+  const paths: Record<Kind, string[]> = { events: [], properties: [], tree: [] };
   for (const kind of kinds) {
     files[kind] = COMPRESSIONS.flatMap((ending) => findFilesIfAny(PATTERNS[kind] + ending, source));
     await checkCompressed(files[kind], signal);
     await expectHeader(engine, files[kind], HEADERS[kind]);
-  }
-  if (files.events.length === 0) {
-    throw new UserError(
-      `Expected Retailrocket's files in ${source} (${PATTERNS.events}, ${PATTERNS.properties}, ${PATTERNS.tree}; .gz or ` +
-        ".zst as well), found no events. Name the folder that holds them with --source.",
-    );
-  }
-  const paths: Record<Kind, string[]> = { events: [], properties: [], tree: [] };
-  for (const kind of kinds) {
     paths[kind] = files[kind].map(({ path }) => path);
-    if (paths[kind].length === 0) {
-      // Without properties or a tree there is less to know of the items, and that is all.
-      const empty = `${workFolder}/no_${kind}.csv`;
-      await Deno.writeTextFile(empty, HEADERS[kind].join(",") + "\n");
-      paths[kind] = [empty];
+    if (paths[kind].length > 0) continue;
+    if (kind === "events") {
+      throw new UserError(
+        `Expected Retailrocket's files in ${source} (${PATTERNS.events}, ${PATTERNS.properties}, ${PATTERNS.tree}; .gz or ` +
+          ".zst as well), found no events. Name the folder that holds them with --source.",
+      );
     }
+    // Without properties or a tree there is less to know of the items, and that is all.
+    const empty = `${workFolder}/no_${kind}.csv`;
+    await Deno.writeTextFile(empty, HEADERS[kind].join(",") + "\n");
+    paths[kind] = [empty];
   }
   const like = await openLike(engine, options);
   const { dense, tokens, numeric } = columnsOf(options.numeric, like);
