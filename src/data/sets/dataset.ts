@@ -1,9 +1,10 @@
 /** The data set of a run, from what its config says of it: in memory, or on disk if it is large. */
 
-import { type ClickLog, type Split, splits, usersOf } from "../click_log.ts";
+import { type ClickLog, splits, usersOf } from "../click_log.ts";
 import { makeShop } from "../demo_shop.ts";
 import { featureNames, shopNamed, shopNames, shops } from "../shops.ts";
-import { type LogSource, MemoryLog, type OnProgress } from "../log_source.ts";
+import { type LogSource, MemoryLog } from "../log_source.ts";
+import type { PreparedOptions } from "./packed_set.ts";
 import { readPaperFile } from "./paper_file.ts";
 import { randomStream } from "../random.ts";
 import { UserError } from "../../user_error.ts";
@@ -15,53 +16,33 @@ import { checksum } from "../../run/files/local_file.ts";
 import { itemIdsOf, withoutTokens } from "../item_ids.ts";
 import * as v from "../../schema.ts";
 
-/** What a run is trained on. */
-export type DataConfig =
-  | {
-    /** A made-up shop. */
-    kind: "demo";
-    /** Of its items, and of its users unless `usersSeed` is given. */
-    seed: number;
-    /** Which one of the shops; "demo" where it is not given. */
-    shop?: string;
-    usersSeed?: number;
-  }
-  | {
-    kind: "paper";
-    path: string;
-    sha256: string;
-    /** Seed of a new split of the users, or null for the file's own. */
-    resplit: number | null;
-  }
-  | {
-    kind: "prepared";
-    path: string;
-    /** Of its files, all together. */
-    sha256: string;
-    resplit: number | null;
-    /** A log of more displayed items than this stays on disk. */
-    memoryRows: number;
-    /** Whether items are known one by one, where the set says so, or by their features alone. */
-    itemIds: boolean;
-  };
-
 const file = { path: v.string(), sha256: v.string() };
-export const dataConfigSchema: v.GenericSchema<unknown, DataConfig> = v.variant("kind", [
+/** Seed of a new split of the users, or null for the data's own. */
+const resplit = v.nullable(v.wholeNumber());
+export const dataConfigSchema = v.variant("kind", [
   v.strictObject({
+    /** A made-up shop. */
     kind: v.literal("demo"),
+    /** Of its items, and of its users unless `usersSeed` is given. */
     seed: v.wholeNumber(),
+    /** Which one of the shops; "demo" where it is not given. */
     shop: v.optional(v.picklist(shops.map(({ name }) => name))),
     usersSeed: v.optional(v.wholeNumber()),
   }),
-  v.strictObject({ kind: v.literal("paper"), ...file, resplit: v.nullable(v.wholeNumber()) }),
+  v.strictObject({ kind: v.literal("paper"), ...file, resplit }),
   v.strictObject({
     kind: v.literal("prepared"),
+    /** The checksum is that of its files, all together. */
     ...file,
-    resplit: v.nullable(v.wholeNumber()),
+    resplit,
+    /** A log of more displayed items than this stays on disk. */
     memoryRows: v.whole(0),
+    /** Whether items are known one by one, where the set says so, or by their features alone. */
     itemIds: v.boolean(),
   }),
 ]);
+/** What a run is trained on. */
+export type DataConfig = v.InferOutput<typeof dataConfigSchema>;
 
 /** A prepared data set of at most so many displayed items is read into memory: 12 bytes each, there and on the device. */
 export const MEMORY_ROWS = 4_000_000;
@@ -80,22 +61,14 @@ export interface Dataset {
   readonly truth: Float64Array | undefined;
 }
 
-/** How a data set is opened. */
-export interface OpenOptions {
-  /** Parts that must have users; all, by default. */
-  readonly needed?: readonly Split[];
-  /** A prepared data set of more displayed items than this stays on disk. */
-  readonly memoryRows?: number;
+/** How a data set is opened. All parts must have users, unless it says which. */
+export interface OpenOptions extends Partial<Omit<PreparedOptions, "onNote">> {
   /** Of a made-up shop: the seed of its items and users; without it, `seed`. */
   readonly dataSeed?: number;
   /** Of a made-up shop: the seed of its users alone, so that others visit the same items. */
   readonly usersSeed?: number;
   /** False: items are known by their features alone. */
   readonly itemIds?: boolean;
-  /** Where such a set is kept in the layout that training reads; undefined where the system names no place. */
-  readonly cache?: string;
-  /** Told which part of a prepared data set is being read, how much of it is done, and how much there is. */
-  readonly onProgress?: OnProgress;
 }
 
 /**
