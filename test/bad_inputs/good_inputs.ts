@@ -121,13 +121,27 @@ export function goodSnapshot(kind = "best-loss", iteration = 4, items = SMALL_IT
 }
 
 /** A snapshot; without a change it is a good one. */
-export function snapshot(change: (holds: Holds) => void = () => {}, name = "model.safetensors"): Maker {
+export function snapshot(change: (holds: Holds) => unknown = () => {}, name = "model.safetensors"): Maker {
   return (folder) => {
     const holds = goodSnapshot();
     change(holds);
     return file(name, encodeSafetensors(holds.tensors, holds.metadata))(folder);
   };
 }
+
+/** A snapshot of the adversarial stage. */
+export const game = (change: object = {}): Maker =>
+  snapshot(({ metadata }) => {
+    const usual = {
+      generator: null,
+      eta: 1,
+      generatorEta: 1,
+      etaByPage: false,
+      utilityPenalty: 0,
+      skipNoClick: false,
+    };
+    metadata.game = JSON.stringify({ ...usual, ...change });
+  });
 
 /** A file with this header, and as many bytes of data. */
 export function safetensorsFile(header: string, data: number): Uint8Array {

@@ -2,7 +2,7 @@
 
 import { all, bad, type BadInput, type Maker, nothing, table, type Words } from "./corpus.ts";
 import { aroundWith, cut, file, made, unescaped } from "./files.ts";
-import { paper, paperRows, snapshot, usersOf } from "./good_inputs.ts";
+import { game, paper, paperRows, snapshot, usersOf } from "./good_inputs.ts";
 
 const SHOP = "simulate --shop demo --truth --users 10 --pages 2";
 /** @param pool of a file of ids */
@@ -17,10 +17,6 @@ const shop = (name: string, cell: string, says: Words) => {
 const MODEL = "simulate --model DIR/model.safetensors --data DIR/log.tsv --users 10 --pages 2";
 const model = (name: string, args: string, says: Words, files: Maker) =>
   bad(`simulate: ${name}`, `${MODEL} ${args}`, files, says);
-
-const game = {
-  ...{ generator: null, eta: 1, generatorEta: 1, etaByPage: false, utilityPenalty: 0, skipNoClick: false },
-};
 
 export const simulations: readonly BadInput[] = [
   ...table({ run: "simulate", named: "simulate: " })`
@@ -100,7 +96,7 @@ export const simulations: readonly BadInput[] = [
     "weights of the adversarial stage",
     "",
     ["adversarial stage", "--uncalibrated"],
-    all(paper(), snapshot(({ metadata }) => metadata.game = JSON.stringify(game))),
+    all(paper(), game()),
   ),
   model(
     "a model over other items",

@@ -3,6 +3,7 @@
 import { all, bad, type BadInput, type Maker, nothing, same, table, type Words } from "./corpus.ts";
 import { altered, file, made, sparse } from "./files.ts";
 import {
+  game,
   type Holds,
   paper,
   prepared,
@@ -30,7 +31,7 @@ const evaluate = (name: string, files: Maker, says: Words) =>
 /** @param changes makers in words: of a good snapshot */
 const broken = (name: string, changes: string, says: Words) =>
   evaluate(name, all(snapshot(), made(changes)), says);
-const changed = (name: string, change: (holds: Holds) => void, says: Words) =>
+const changed = (name: string, change: (holds: Holds) => unknown, says: Words) =>
   evaluate(name, snapshot(change), says);
 /** A file of a header, behind so many bytes of data. */
 const holding = (name: string, cell: string, says: Words) => {
@@ -56,6 +57,9 @@ const transposed = reshaped("utility/layer1/item_kernel", ([rows = 0, columns = 
 const flat = reshaped("utility/layer1/item_kernel", (shape) => [shape.reduce((a, b) => a * b)]);
 const flatBias = reshaped("utility/layer1/bias", ([, columns = 0]) => [columns]);
 const deep = reshaped("utility/layer1/item_kernel", (shape) => [1, ...shape]);
+const BIAS = "utility/output/bias";
+const one = { shape: [1, 1], data: new Float32Array(1) };
+const OTHER_SHAPE = "utility/layer1/item_kernel: expected the shape";
 const huge = (holds: Holds) => {
   for (const name of holds.tensors.keys()) valued(name, 3e38)(holds);
 };
@@ -97,31 +101,27 @@ export const snapshotCases: readonly BadInput[] = [
     a size below 0 | 4 {"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}} | tensor "a": shape.0
   `,
   // Shapes that hold as many values in another order.
-  changed("a transposed kernel", transposed, ["utility/layer1/item_kernel: expected the shape", "found [8,"]),
-  changed(
-    "a flat kernel",
-    flat,
-    /utility\/layer1\/item_kernel: expected the shape \[\d+, 8\], found \[\d+\]/,
-  ),
+  changed("a transposed kernel", transposed, [OTHER_SHAPE, "found [8,"]),
+  changed("a flat kernel", flat, [OTHER_SHAPE, /the shape \[\d+, 8\], found \[\d+\]/]),
   changed("a flat bias", flatBias, "utility/layer1/bias: expected the shape [1, 8], found [8]"),
-  changed("a kernel with a dimension more", deep, "utility/layer1/item_kernel: expected the shape"),
-  init("a transposed kernel", snapshot(transposed), "utility/layer1/item_kernel: expected the shape"),
-  init("a flat kernel", snapshot(flat), "utility/layer1/item_kernel: expected the shape"),
+  changed("a kernel with a dimension more", deep, OTHER_SHAPE),
+  init("a transposed kernel", snapshot(transposed), OTHER_SHAPE),
+  init("a flat kernel", snapshot(flat), OTHER_SHAPE),
   init(
     "a transposed kernel without metadata",
     snapshot((holds) => {
       transposed(holds);
       for (const name of Object.keys(holds.metadata)) delete holds.metadata[name];
     }),
-    "utility/layer1/item_kernel: expected the shape",
+    OTHER_SHAPE,
     "--dims 8 --lstm-units 4",
   ),
   // Values.
   ...[NaN, Infinity, -Infinity].map((value) =>
     changed(
       `a weight of ${value}`,
-      valued("utility/output/bias", value, 0),
-      `expected finite numbers, found ${value} in utility/output/bias, element 0`,
+      valued(BIAS, value, 0),
+      `expected finite numbers, found ${value} in ${BIAS}, element 0`,
     )
   ),
   changed("weights of 3e38", huge, noFinite),
@@ -134,29 +134,20 @@ export const snapshotCases: readonly BadInput[] = [
     leaves: ["run/"],
   },
   changed("weights of U32", ({ tensors }) => {
-    const bias = tensors.get("utility/output/bias");
-    tensors.set("utility/output/bias", { shape: [1, 1], data: new Uint32Array(bias?.data.length ?? 1) });
-  }, "expected utility/output/bias to be F32, found U32"),
+    tensors.set(BIAS, { shape: [1, 1], data: new Uint32Array(1) });
+  }, `expected ${BIAS} to be F32, found U32`),
   // Names.
-  changed(
-    "a missing tensor",
-    ({ tensors }) => void tensors.delete("utility/output/bias"),
-    "utility/output/bias [1, 1] is missing",
-  ),
+  changed("a missing tensor", ({ tensors }) => tensors.delete(BIAS), `${BIAS} [1, 1] is missing`),
   changed("a renamed tensor", ({ tensors }) => {
-    const bias = tensors.get("utility/output/bias");
-    if (bias) tensors.set("utility/out/bias", bias);
-    tensors.delete("utility/output/bias");
-  }, ["utility/output/bias [1, 1] is missing", "utility/out/bias is no parameter of this model"]),
-  changed(
-    "a tensor more",
-    ({ tensors }) => void tensors.set("head/kernel", { shape: [1], data: new Float32Array(1) }),
-    "head/kernel is no parameter of this model",
-  ),
-  changed(
-    "names of Object's prototype",
-    ({ tensors }) => void tensors.set("__proto__", { shape: [1], data: new Float32Array(1) }),
-    "__proto__ is no parameter of this model",
+    tensors.set("utility/out/bias", one);
+    tensors.delete(BIAS);
+  }, [`${BIAS} [1, 1] is missing`, "utility/out/bias is no parameter of this model"]),
+  ...["head/kernel", "__proto__"].map((name) =>
+    changed(
+      `a tensor more, ${name}`,
+      ({ tensors }) => tensors.set(name, one),
+      `${name} is no parameter of this model`,
+    )
   ),
   // What it says of itself.
   evaluate("no metadata", metadata({ format: undefined }), "does not say what model it is"),
@@ -189,22 +180,7 @@ export const snapshotCases: readonly BadInput[] = [
     "is over 30 dense items of 30 features, but log.tsv shows 30 one-hot items",
   ),
   evaluate("an iteration of 1e99", metadata({ iteration: "1" + "0".repeat(99) }), /iteration|metadata/),
-  evaluate(
-    "a generator that it does not have",
-    metadata({
-      game: JSON.stringify({
-        ...{
-          generator: SMALL_MODEL,
-          eta: 1,
-          generatorEta: 1,
-          etaByPage: false,
-          utilityPenalty: 0,
-          skipNoClick: true,
-        },
-      }),
-    }),
-    "is missing",
-  ),
+  evaluate("a generator that it does not have", game({ generator: SMALL_MODEL }), "is missing"),
   bad(
     "a model over other features",
     `evaluate --model ${MODEL} --data DIR/set`,

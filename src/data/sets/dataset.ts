@@ -16,33 +16,53 @@ import { checksum } from "../../run/files/local_file.ts";
 import { itemIdsOf, withoutTokens } from "../item_ids.ts";
 import * as v from "../../schema.ts";
 
-const file = { path: v.string(), sha256: v.string() };
-/** Seed of a new split of the users, or null for the data's own. */
-const resplit = v.nullable(v.wholeNumber());
-export const dataConfigSchema = v.variant("kind", [
-  v.strictObject({
+/** What a run is trained on. */
+export type DataConfig =
+  | {
     /** A made-up shop. */
-    kind: v.literal("demo"),
+    kind: "demo";
     /** Of its items, and of its users unless `usersSeed` is given. */
-    seed: v.wholeNumber(),
+    seed: number;
     /** Which one of the shops; "demo" where it is not given. */
+    shop?: string;
+    usersSeed?: number;
+  }
+  | {
+    kind: "paper";
+    path: string;
+    sha256: string;
+    /** Seed of a new split of the users, or null for the file's own. */
+    resplit: number | null;
+  }
+  | {
+    kind: "prepared";
+    path: string;
+    /** Of its files, all together. */
+    sha256: string;
+    resplit: number | null;
+    /** A log of more displayed items than this stays on disk. */
+    memoryRows: number;
+    /** Whether items are known one by one, where the set says so, or by their features alone. */
+    itemIds: boolean;
+  };
+
+const file = { path: v.string(), sha256: v.string() };
+export const dataConfigSchema: v.GenericSchema<unknown, DataConfig> = v.variant("kind", [
+  v.strictObject({
+    kind: v.literal("demo"),
+    seed: v.wholeNumber(),
     shop: v.optional(v.picklist(shops.map(({ name }) => name))),
     usersSeed: v.optional(v.wholeNumber()),
   }),
-  v.strictObject({ kind: v.literal("paper"), ...file, resplit }),
+  v.strictObject({ kind: v.literal("paper"), ...file, resplit: v.nullable(v.wholeNumber()) }),
   v.strictObject({
     kind: v.literal("prepared"),
-    /** The checksum is that of its files, all together. */
     ...file,
-    resplit,
-    /** A log of more displayed items than this stays on disk. */
+    resplit: v.nullable(v.wholeNumber()),
     memoryRows: v.whole(0),
-    /** Whether items are known one by one, where the set says so, or by their features alone. */
     itemIds: v.boolean(),
   }),
 ]);
-/** What a run is trained on. */
-export type DataConfig = v.InferOutput<typeof dataConfigSchema>;
 
 /** A prepared data set of at most so many displayed items is read into memory: 12 bytes each, there and on the device. */
 export const MEMORY_ROWS = 4_000_000;
