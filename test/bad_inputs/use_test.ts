@@ -2,8 +2,7 @@
 
 import { all, assertRefused, bad, type BadInput, type Maker, table, type Words } from "./corpus.ts";
 import { file, folder, link } from "./files.ts";
-import { reports } from "./reports.ts";
-import { reproductions, searches } from "./experiments.ts";
+import { reports, reproductions, searches } from "./experiments.ts";
 import { policies, simulations } from "./simulations.ts";
 import { paper, paperRows, prepared, snapshot, usersOf } from "./good_inputs.ts";
 

@@ -18,12 +18,7 @@ export function describeCommand(): Command {
     .option("--json", "print the figures as JSON", false)
     .action(async (path: string, { memory, json }: { memory: string; json: boolean }) => {
       const progress = stepProgress();
-      let description: Description;
-      try {
-        description = await describe(path, memory, progress.begin);
-      } finally {
-        progress.stop();
-      }
+      const description = await describe(path, memory, progress.begin).finally(progress.stop);
       console.log(json ? JSON.stringify(description, null, 2) : text(path, description));
     });
 }
@@ -120,8 +115,9 @@ export function checkCommand(): Command {
     .option(MEMORY, "memory of the data engine", memorySize, "2GB")
     .action(async (path: string, { memory }: { memory: string }) => {
       const progress = stepProgress();
-      const checked = check(path, memory, progress.begin);
-      const { manifest: { counts }, added } = await checked.finally(progress.stop);
+      const { manifest: { counts }, added } = await check(path, memory, progress.begin).finally(
+        progress.stop,
+      );
       const n = (count = 0) => thousands(count);
       const { users, items, pages, rows, clicks } = counts ?? {};
       const parts = `${n(users?.train)} train, ${n(users?.validation)} validation, ${n(users?.test)} test`;
