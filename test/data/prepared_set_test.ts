@@ -6,21 +6,26 @@ import { PreparedSet, readPreparedLog } from "../../src/data/prepared_set.ts";
 import { type Part, readTexts } from "../../src/data/prepared_tables.ts";
 import type { TableFile } from "../../src/data/parquet.ts";
 import { openPreparedSet, readManifest, setFiles } from "../../src/data/sets/prepared_folder.ts";
-import { Engine, literal } from "../../src/data/prepare/engine.ts";
 import { describe } from "../../src/data/prepare/describe.ts";
 import { openPrepared } from "../../src/data/sets/packed_set.ts";
-import { writeSet } from "../foreign_set.ts";
+import { rewrite, writeSet } from "../foreign_set.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { folderWith, withFolder } from "../prepared_folder.ts";
 import { PREPARED_FILES, type PreparedContents, writePrepared } from "../../src/data/sets/prepared_writer.ts";
 import { NumberIds, TextIds, TextList } from "../../src/data/ids.ts";
 import { MemoryItems } from "../../src/data/item_catalogue.ts";
-import { MemoryLog } from "../../src/data/log_source.ts";
+import { type LogSource, MemoryLog } from "../../src/data/log_source.ts";
 import { openDataset } from "../../src/data/sets/opened_dataset.ts";
 import { filesIn } from "../command_check.ts";
 import type { Features } from "../../src/data/manifest.ts";
 import { mergeSets } from "../../src/data/sets/merge.ts";
 import { CommandSeries } from "../command_series.ts";
+
+/** It is in memory, as it was written by another name. */
+const expectRead = ({ log }: LogSource, { name: _, ...expected }: ClickLog) => {
+  const { name: __, ...read } = log ?? assert.fail("expected it in memory");
+  assert.deepEqual(read, expected);
+};
 
 const logs: Record<string, ClickLog> = {
   "one-hot": smallLog(1, { users: 60, items: 30, width: 0 }),
@@ -36,10 +41,7 @@ for (const [name, log] of Object.entries(logs)) {
     // Few pages a row group, so that users go over its end; and the pages in several files.
     await writeSet(folder, log, { files: 3, rowGroup: 2048 });
     const { source, sha256 } = await openPrepared(folder, { memoryRows: Infinity });
-    const found = source.log ?? assert.fail("expected it in memory");
-    const { name: _, ...expected } = log;
-    const { name: __, ...read } = found;
-    assert.deepEqual(read, expected);
+    expectRead(source, log);
     const packed = await openPrepared(folder, { memoryRows: 0, cache: `${folder}/cache` });
     assert.equal(packed.source.log, undefined);
     assert.equal(packed.sha256, sha256);
@@ -58,20 +60,10 @@ Deno.test("what the schema lets out may be left out: given, and all columns of i
   const log = logs["one-hot"] ?? assert.fail();
   const folder = await folderWith();
   await writeSet(folder, log);
-  const engine = await Engine.open({ workFolder: "", memory: "500MB" });
-  try {
-    for (const [part, columns] of [["pages", "* EXCLUDE given"], ["items", "item, id"]]) {
-      const path = literal(`${folder}/${part}.parquet`);
-      await engine.run(`CREATE OR REPLACE TABLE t AS FROM ${path}`);
-      await engine.run(`COPY (SELECT ${columns} FROM t) TO ${path} (FORMAT parquet)`);
-    }
-  } finally {
-    engine.close();
-  }
+  await rewrite(folder, "pages", "SELECT * EXCLUDE given FROM t");
+  await rewrite(folder, "items", "SELECT item, id FROM t");
   const { source } = await openPrepared(folder, { memoryRows: Infinity });
-  const { name: _, ...expected } = log;
-  const { name: __, ...read } = source.log ?? assert.fail();
-  assert.deepEqual(read, expected);
+  expectRead(source, log);
   const { parts } = await describe(folder, "500MB");
   assert.equal(parts.reduce((sum, { events }) => sum + events, 0), log.eventClick.length);
 });
@@ -109,19 +101,18 @@ Deno.test("a set is read from bytes in memory, too, as a page does with files th
   const told = new Set<string>();
   const set = await PreparedSet.open({ folder: "dropped", manifest, part });
   const source = await readPreparedLog(set, (what) => told.add(what));
-  const { name: _, ...expected } = log;
-  const { name: __, ...read } = source.log ?? assert.fail();
-  assert.deepEqual(read, expected);
+  expectRead(source, log);
   assert.deepEqual([...told], ["Reading items", "Reading pages"]);
 });
 
 /** The log's users in parts of a few. */
-async function* chunks(log: ClickLog, each: number): AsyncGenerator<Clicks> {
-  const source = new MemoryLog(log);
-  for (let first = 0; first < log.userSplit.length; first += each) {
-    const count = Math.min(each, log.userSplit.length - first);
-    yield await Promise.resolve(source.read(Uint32Array.from({ length: count }, (_, k) => first + k)));
-  }
+function chunks(log: ClickLog, each: number): ReadableStream<Clicks> {
+  const users = Uint32Array.from(log.userSplit.keys());
+  const parts = Array.from(
+    { length: Math.ceil(users.length / each) },
+    (_, k) => users.slice(k * each, (k + 1) * each),
+  );
+  return ReadableStream.from(parts.map((part) => new MemoryLog(log).read(part)));
 }
 
 const contents = { notes: ["a note"], command: ["simulate"], places: "shown" } as const;
