@@ -6,6 +6,7 @@
 import { type Command, Option } from "commander";
 import { wholeNumber } from "../src/cli/options.ts";
 import { Engine, stepsOf } from "../src/data/prepare/engine.ts";
+import { exists } from "../src/run/files/file_error.ts";
 import { UserError } from "../src/user_error.ts";
 import { onDeno, Page, printTable } from "./output.ts";
 import sourceFiles from "./retailrocket_files.sql" with { type: "text" };
@@ -195,9 +196,6 @@ async function linesOf(folder: string): Promise<number> {
   return lines;
 }
 
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
-}
 async function remove(path: string): Promise<void> {
   await Deno.remove(path, { recursive: true }).catch(() => {});
 }

@@ -1,6 +1,6 @@
 /** A typed array that grows at its end: a list of a million numbers in four megabytes. */
 export class Growing<
-  T extends Uint8Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>,
+  T extends Uint8Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Float64Array<ArrayBuffer>,
 > {
   #array: T;
   #length = 0;
@@ -27,5 +27,14 @@ export class Growing<
     const values = new this.kind(this.#length);
     values.set(this.#array.subarray(0, this.#length));
     return values;
+  }
+
+  /** The first so many, which are gone from here. */
+  shift(count: number): T {
+    const first = new this.kind(count);
+    first.set(this.#array.subarray(0, count));
+    this.#array.copyWithin(0, count, this.#length);
+    this.#length -= count;
+    return first;
   }
 }

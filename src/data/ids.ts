@@ -1,6 +1,7 @@
 /** What users and items are called in the source of a log, and their numbers in it. */
 
 import * as v from "../schema.ts";
+import { Growing } from "./growing.ts";
 import { UserError } from "../user_error.ts";
 
 /** Ids of the users, or of the items, by their numbers. */
@@ -95,17 +96,13 @@ export class TextList {
   readonly #decoder = new TextDecoder();
   #index: TextIndex | undefined;
 
-  private constructor(private readonly bytes: Uint8Array, private readonly ends: Float64Array) {}
+  /** @param bytes of all texts, one after another. @param ends of each in them. */
+  constructor(private readonly bytes: Uint8Array, private readonly ends: Float64Array) {}
 
   static of(texts: Iterable<string>): TextList {
     const list = new TextListWriter();
     for (const text of texts) list.push(text);
     return list.done();
-  }
-
-  /** @internal */
-  static from(bytes: Uint8Array, ends: Float64Array): TextList {
-    return new TextList(bytes, ends);
   }
 
   get length(): number {
@@ -193,9 +190,8 @@ function markOf(hash: number): number {
 /** Takes texts one by one. */
 export class TextListWriter {
   #bytes = new Uint8Array(1024);
-  #ends = new Float64Array(64);
+  readonly #ends = new Growing(Float64Array);
   #used = 0;
-  #length = 0;
   readonly #encoder = new TextEncoder();
 
   push(text: string): void {
@@ -213,20 +209,15 @@ export class TextListWriter {
     // Beyond ASCII; the encoder takes ten times as long for a short text.
     if (at < 0) at = this.#used + this.#encoder.encodeInto(text, this.#bytes.subarray(this.#used)).written;
     this.#used = at;
-    if (this.#length === this.#ends.length) {
-      const larger = new Float64Array(2 * this.#length);
-      larger.set(this.#ends);
-      this.#ends = larger;
-    }
-    this.#ends[this.#length++] = this.#used;
+    this.#ends.push(this.#used);
   }
 
   get length(): number {
-    return this.#length;
+    return this.#ends.length;
   }
 
   /** Nothing may be pushed behind it. What is reserved beyond the texts was never written, and takes no memory. */
   done(): TextList {
-    return TextList.from(this.#bytes.subarray(0, this.#used), this.#ends.subarray(0, this.#length));
+    return new TextList(this.#bytes.subarray(0, this.#used), this.#ends.values());
   }
 }

@@ -3,7 +3,7 @@
  * without another data set.
  */
 
-import { type ItemCatalogue, type ItemsShape, MemoryItems } from "./item_catalogue.ts";
+import { type ItemCatalogue, type ItemsShape, itemsShape, MemoryItems } from "./item_catalogue.ts";
 import type { Features } from "./manifest.ts";
 import type { ItemFeatures } from "./click_log.ts";
 
@@ -73,12 +73,7 @@ function shapeWith({ kind, count, width }: ItemsShape, tokens: number): ItemsSha
 }
 
 function cut(items: ItemFeatures, most: number): ItemFeatures {
-  const { kind, count, width } = shapeWith(
-    items.kind === "mixed"
-      ? { kind: items.kind, count: items.count, width: items.width, tokens: items.tokens.count }
-      : { kind: items.kind, count: items.count, width: 0 },
-    most,
-  );
+  const { kind, count, width } = shapeWith(itemsShape(items), most);
   if (items.kind !== "mixed") throw new Error("items without tokens");
   const { values, tokens } = items;
   if (kind === "dense") return { kind, count, width, values };

@@ -187,6 +187,11 @@ export interface StepStanding {
   readonly rounds: number;
 }
 
+/** Work that is no step of a script. */
+export function outside(title: string): StepStanding {
+  return { title, number: 0, of: 0, round: 0, rounds: 1 };
+}
+
 /**
  * The users, in their order, as logs that hold them: all in one where the log is in memory, else in parts.
  * @param users ascending, each once. @param onPart told how many users are behind it.

@@ -149,19 +149,20 @@ type Column = typeof columns[number];
 const maxItem = 10_000_000;
 
 /** The columns of the file, a place per row. */
-export interface Rows {
-  readonly line: number[];
-  readonly user: number[];
+const noRows = () => ({
+  line: new Array<number>(),
+  user: new Array<number>(),
   /** The double next to the Time, and what a whole number has beyond it. */
-  readonly time: number[];
-  readonly rest: number[];
+  time: new Array<number>(),
+  rest: new Array<number>(),
   /** All digits of a Time that is not a whole number and has more digits than a double, by its row. */
-  readonly digits: Map<number, string>;
-  readonly item: number[];
-  readonly click: number[];
+  digits: new Map<number, string>(),
+  item: new Array<number>(),
+  click: new Array<number>(),
   /** Split code of each user in the file. */
-  readonly splitOf: Map<number, number>;
-}
+  splitOf: new Map<number, number>(),
+});
+type Rows = Readonly<ReturnType<typeof noRows>>;
 
 /** @throws {UserError} with file and line for what is no row, or a user in two parts */
 function parseRows(path: string, text: string): Rows {
@@ -170,16 +171,7 @@ function parseRows(path: string, text: string): Rows {
       `${path}: the file is empty. Expected a header line and a row per event and displayed item.`,
     );
   }
-  const rows: Rows = {
-    line: [],
-    user: [],
-    time: [],
-    rest: [],
-    digits: new Map(),
-    item: [],
-    click: [],
-    splitOf: new Map(),
-  };
+  const rows = noRows();
   const firstLine = new Map<number, number>();
   let header: Header | undefined;
   for (let start = text.startsWith("\ufeff") ? 1 : 0, line = 1; start < text.length; line++) {

@@ -5,10 +5,10 @@
  */
 
 import type { Manifest } from "./manifest.ts";
-import { type Clicks, type ItemFeatures, splits } from "./click_log.ts";
+import { type Clicks, type ItemFeatures, splits, usersOf } from "./click_log.ts";
 import { type ItemsShape, joinItems } from "./item_catalogue.ts";
 import { type PreparedUsers, readItems, readUsers, type SetFiles } from "./prepared_tables.ts";
-import { joinClicks, PageReader, WholeUsers } from "./prepared_pages.ts";
+import { PageReader } from "./prepared_pages.ts";
 import { UserError } from "../user_error.ts";
 import { MemoryLog, type OnProgress } from "./log_source.ts";
 
@@ -34,12 +34,10 @@ export class PreparedSet implements PreparedUsers {
     const all = counts && counts.train + counts.validation + counts.test;
     const users = await readUsers(files, (done) => onUsers?.(done, all ?? done));
     const set = new PreparedSet(files, users);
-    const { userSplit } = set;
-    set.#expectCount("users", manifest.files.users?.rows, userSplit.length);
-    splits.forEach((split, code) => {
-      const found = userSplit.reduce((sum, own) => sum + (own === code ? 1 : 0), 0);
-      set.#expectCount(`users of the ${split} part`, counts?.[split], found);
-    });
+    set.#expectCount("users", manifest.files.users?.rows, users.userSplit.length);
+    for (const split of splits) {
+      set.#expectCount(`users of the ${split} part`, counts?.[split], usersOf(users, split).length);
+    }
     set.#expectCount("pages", manifest.counts?.pages, set.pages);
     set.#expectCount("displayed items", manifest.counts?.rows, set.rows);
     return set;
@@ -95,6 +93,7 @@ export class PreparedSet implements PreparedUsers {
 
   /**
    * Hands over the clicks of whole users in order, on pages of so many items; memory is that of a row group.
+   * @param atOnce all of them together, in the end.
    * @returns how many there are of each.
    * @throws UserError when they do not fit users and items: out of order, too few, an item or a click that is not there.
    */
@@ -102,17 +101,13 @@ export class PreparedSet implements PreparedUsers {
     items: number,
     take: (chunk: Clicks) => void,
     onProgress?: OnProgress,
+    atOnce = false,
   ): Promise<Pick<PageReader, "pages" | "rows" | "clicks" | "given" | "propensities">> {
-    const pages = new PageReader(this.folder, this, items);
-    const users = new WholeUsers(this, take);
+    const pages = new PageReader(this.folder, this, items, take, atOnce);
     for (const table of this.files.part("pages")) {
-      await pages.read(table, (chunk, before) => {
-        onProgress?.("Reading pages", before + chunk.sizes.length, this.pages);
-        users.add(chunk, before);
-      });
+      await pages.read(table, (read) => onProgress?.("Reading pages", read, this.pages));
     }
     pages.end();
-    users.end();
     const { counts, files } = this.manifest;
     this.#expectCount("pages", files.pages?.rows, pages.pages);
     this.#expectCount("clicks", counts?.clicks, pages.clicks);
@@ -139,7 +134,9 @@ export async function readPreparedLog(set: PreparedSet, onProgress?: OnProgress)
   const itemChunks: ItemFeatures[] = [];
   await set.readItems((chunk) => itemChunks.push(chunk), onProgress);
   const items = joinItems(set.shape(0), itemChunks);
-  const chunks: Clicks[] = [];
-  await set.readClicks(items.count, (chunk) => chunks.push(chunk), onProgress);
-  return new MemoryLog({ name: set.name, items, ...joinClicks(chunks) });
+  const all: Clicks[] = [];
+  await set.readClicks(items.count, (clicks) => all.push(clicks), onProgress, true);
+  const [clicks] = all;
+  if (!clicks) throw new Error("expected the clicks of all users, got none");
+  return new MemoryLog({ name: set.name, items, ...clicks });
 }

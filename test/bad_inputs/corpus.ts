@@ -37,7 +37,7 @@ export interface BadInput {
 }
 
 export type Words = string | RegExp | readonly (string | RegExp)[];
-export type More = Partial<Pick<BadInput, "code" | "leaves" | "shell" | "env" | "only">>;
+export type More = Partial<Omit<BadInput, "name" | "run" | "files">>;
 
 /** A case. @param run the command and its arguments, a text of {@link words} */
 export function bad(
@@ -51,25 +51,32 @@ export function bad(
   return { name, run: split, files, says, code: 1, leaves: [], ...more };
 }
 
+/** A case of a line of a table: its name, what its second cell says of it, and what must be said. */
+export type Make = (name: string, cell: string, says: Words) => BadInput;
+
 /**
- * Cases that differ in their arguments alone, a line each: a name, the further arguments, and what must be said, in one or
- * more columns; between slashes stands a pattern. A line that begins with a bar goes on with the one above.
+ * Cases that differ in one thing alone, a line each: a name, that thing, and what must be said, in no or more columns; between
+ * slashes stands a pattern. A line that begins with a bar goes on with the one above.
  *
- * @param of what all run and have, and what stands before their names
+ * @param of what makes a case; or what all run and have, and what stands before their names: their arguments differ
+ * @param more of each, such as what all must say
  */
-export function table({ run = "", files = nothing, named = "" }: {
-  readonly run?: string;
-  readonly files?: Maker;
-  readonly named?: string;
-}): (text: TemplateStringsArray, ...values: readonly string[]) => BadInput[] {
+export function table(
+  of: Make | { readonly run?: string; readonly files?: Maker; readonly named?: string },
+  more: More = {},
+): (text: TemplateStringsArray, ...values: readonly string[]) => BadInput[] {
+  const make: Make = typeof of === "function" ? of : (name, args, says) => {
+    const { run = "", files = nothing, named = "" } = of;
+    return bad(named + name, `${run} ${args}`, files, says);
+  };
   return (text, ...values) => {
     const lines = String.raw(text, ...values).replaceAll(/\n *\| /g, " | ").split("\n").filter((line) =>
       line.trim()
     );
     return lines.map((line) => {
-      const [name = "", args = "", ...said] = line.split(" | ").map((cell) => cell.trim());
+      const [name = "", cell = "", ...said] = line.split(/ \|(?= |$)/).map((cell) => cell.trim());
       const says = said.map((text) => /^\/.*\/$/.test(text) ? new RegExp(text.slice(1, -1)) : text);
-      return bad(named + name, `${run} ${args}`, files, says);
+      return { ...make(name, cell, says), ...more };
     });
   };
 }

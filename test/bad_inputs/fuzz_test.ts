@@ -1,6 +1,6 @@
 /**
- * Readers under random damage: what comes out is a UserError, or a value that is right; never another exception. The
- * seeds are fixed, so that what holds today holds tomorrow.
+ * Readers under random damage, and options at random: what comes out is a UserError, or a value that is right; never another exception.
+ * The seeds are fixed, so that what holds today holds tomorrow.
  */
 
 import fc from "fast-check";
@@ -17,35 +17,29 @@ import { decodeSafetensors, encodeSafetensors } from "../../src/run/snapshot/saf
 import { readSeeds } from "../../src/run/seeds_folder.ts";
 import { readSnapshot } from "../../src/run/snapshot.ts";
 import { UserError } from "../../src/user_error.ts";
-import { damagedBytes, damagedJson, damagedText, runs } from "./damage.ts";
-import { COLUMNS, goodManifest, paperText } from "./good_data.ts";
-import { goodSnapshot, markOf, run } from "./good_runs.ts";
-import type { Prepared } from "../../src/data/prepare/prepare.ts";
+import { damagedBytes, damagedJson, damagedText, nasty, runs } from "./damage.ts";
 import { prepareIn, recipe, withFolder } from "../prepared_folder.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
+import { COLUMNS, goodManifest, goodSnapshot, markOf, paperText, run } from "./good_inputs.ts";
+import * as v from "../../src/schema.ts";
+import { Command, type Option } from "commander";
+import { parse } from "../../src/cli/options.ts";
+import { parseReproduceOptions } from "../../src/tune/commands/reproduce_options.ts";
+import { addTrainOptions, parseTrainOptions } from "../../src/run/commands/train_options.ts";
+import { stagesConfigOf } from "../../src/run/options/train.ts";
+import { tinyData } from "../small_models.ts";
+import { modelConfigSchema } from "../../src/model/config.ts";
+import { adversarialConfigSchema, trainingConfigSchema, trainingFields } from "../../src/train/config.ts";
+import { addPolicyTrainOptions, policyTrainingOf } from "../../src/policy/commands/train.ts";
 
-/** @returns undefined where it is refused as it should be. */
-function outcome<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    expectUserError(error);
-    return undefined;
-  }
-}
-
-async function laterOutcome<T>(read: () => Promise<T>): Promise<T | undefined> {
+/** @param what is read, for messages. @returns undefined where it is refused as it should be. */
+async function outcome<T>(read: () => T | Promise<T>, what = ""): Promise<T | undefined> {
   try {
     return await read();
   } catch (error) {
-    expectUserError(error);
-    return undefined;
+    assert.ok(error instanceof UserError, `${what} ${error instanceof Error ? error.stack : error}`);
+    assert.ok(error.message.length > 20, `it says little: ${error.message}`);
   }
-}
-
-function expectUserError(error: unknown): void {
-  assert.ok(error instanceof UserError, error instanceof Error ? error.stack : String(error));
-  assert.ok(error.message.length > 20, `it says little: ${error.message}`);
 }
 
 /** What a text in the paper's layout holds, read in the plainest way. */
@@ -70,15 +64,15 @@ function rowsOf(text: string): { rows: number; pages: number; clicks: number } {
 }
 
 Deno.test("a damaged log in the paper's layout is refused, or read as it stands", () =>
-  withEmptyFolder((folder) => {
+  withEmptyFolder(async (folder) => {
     const good = paperText().split("\n").slice(0, 60).join("\n") + "\n";
     const path = `${folder}/log.tsv`;
     let read = 0;
-    fc.assert(
-      fc.property(damagedText("\t"), (damage) => {
+    await fc.assert(
+      fc.asyncProperty(damagedText("\t"), async (damage) => {
         const text = damage(good);
         Deno.writeTextFileSync(path, text);
-        const log = outcome(() => readPaperFile(path));
+        const log = await outcome(() => readPaperFile(path));
         if (!log) return;
         read++;
         checkLog(log);
@@ -91,10 +85,9 @@ Deno.test("a damaged log in the paper's layout is refused, or read as it stands"
       runs(1500),
     );
     assert.ok(read > 100, `only ${read} were read`);
-    return Promise.resolve();
   }));
 
-Deno.test("a damaged safetensors file is refused, or holds what its shapes say", () => {
+Deno.test("a damaged safetensors file is refused, or holds what its shapes say", async () => {
   const { tensors, metadata } = goodSnapshot();
   const few = new Map(
     [...tensors].slice(0, 3).map(([name, { shape: [, columns = 1], data }]) =>
@@ -102,9 +95,9 @@ Deno.test("a damaged safetensors file is refused, or holds what its shapes say",
     ),
   );
   const good = encodeSafetensors(few, metadata);
-  fc.assert(
-    fc.property(damagedBytes, (damage) => {
-      const file = outcome(() => decodeSafetensors(damage(good), "model.safetensors"));
+  await fc.assert(
+    fc.asyncProperty(damagedBytes, async (damage) => {
+      const file = await outcome(() => decodeSafetensors(damage(good), "model.safetensors"));
       for (const { shape, data } of file?.tensors.values() ?? []) {
         assert.equal(data.length, shape.reduce((product, size) => product * size, 1));
       }
@@ -126,7 +119,7 @@ Deno.test("a snapshot whose header is damaged is refused, or says what it is", (
           ),
         );
         Deno.writeFileSync(path, encodeSafetensors(tensors, texts));
-        const found = await laterOutcome(() => readSnapshot(path));
+        const found = await outcome(() => readSnapshot(path));
         if (found?.info) assert.deepEqual(found.info.model, JSON.parse(texts.model ?? ""));
       }),
       runs(300),
@@ -161,7 +154,7 @@ Deno.test("damaged JSON files of a run, of seeds, of an experiment and of a data
       await fc.assert(
         fc.asyncProperty(fc.oneof(damagedJson, damagedText(",", 2)), async (damage) => {
           Deno.writeTextFileSync(path, damage(good));
-          await laterOutcome(read);
+          await outcome(read);
         }),
         runs(250),
       );
@@ -169,12 +162,12 @@ Deno.test("damaged JSON files of a run, of seeds, of an experiment and of a data
     }
   }));
 
-Deno.test("a damaged log of a run is refused, or drawn with ascending iterations and numbers alone", () => {
+Deno.test("a damaged log of a run is refused, or drawn with ascending iterations and numbers alone", async () => {
   const good = "iteration,loss,prec1\n" +
     Array.from({ length: 9 }, (_, k) => `${k + 1},1.${k},0.5\n`).join("");
-  fc.assert(
-    fc.property(damagedText(","), (damage) => {
-      const log = outcome(() => parseLog(damage(good), "train.csv", ["loss", "prec1"]));
+  await fc.assert(
+    fc.asyncProperty(damagedText(","), async (damage) => {
+      const log = await outcome(() => parseLog(damage(good), "train.csv", ["loss", "prec1"]));
       if (!log) return;
       log.iteration.forEach((now, k) => assert.ok(now > (log.iteration[k - 1] ?? -1)));
       for (const values of log.columns.values()) {
@@ -187,20 +180,19 @@ Deno.test("a damaged log of a run is refused, or drawn with ascending iterations
 });
 
 Deno.test("a damaged log of a run is refused before a run goes on, or is what it was", () =>
-  withEmptyFolder((folder) => {
+  withEmptyFolder(async (folder) => {
     const good = "iteration,loss\n" + Array.from({ length: 9 }, (_, k) => `${k + 1},1.${k}\n`).join("");
     const path = `${folder}/train.csv`;
-    fc.assert(
-      fc.property(damagedText(","), (damage) => {
+    await fc.assert(
+      fc.asyncProperty(damagedText(","), async (damage) => {
         Deno.writeTextFileSync(path, damage(good));
         const before = Deno.readTextFileSync(path);
-        const log = outcome(() => CsvLog.resume(path, ["iteration", "loss"], markOf(good)));
+        const log = await outcome(() => CsvLog.resume(path, ["iteration", "loss"], markOf(good)));
         log?.close();
         assert.equal(Deno.readTextFileSync(path), log ? good : before);
       }),
       runs(400),
     );
-    return Promise.resolve();
   }));
 
 const good = "uid,sku,ts,label\n" +
@@ -216,13 +208,8 @@ Deno.test("a damaged raw log is refused, or prepared into a set that can be read
     await fc.assert(
       fc.asyncProperty(damagedText(",", 3), async (damage) => {
         await Deno.writeTextFile(`${folder}/log.csv`, damage(good));
-        let prepared: Prepared;
-        try {
-          prepared = await prepareIn(folder, recipe(`${folder}/log.csv`));
-        } catch (error) {
-          assert.ok(error instanceof UserError, error instanceof Error ? error.stack : String(error));
-          return;
-        }
+        const prepared = await outcome(() => prepareIn(folder, recipe(`${folder}/log.csv`)));
+        if (!prepared) return;
         made++;
         const { manifest } = prepared;
         const set = await openPreparedSet(prepared.folder);
@@ -234,3 +221,74 @@ Deno.test("a damaged raw log is refused, or prepared into a set that can be read
     );
     assert.ok(made > 3, `only ${made} were made`);
   }));
+
+// Options at random: they are refused in words, or make configs that a run would take.
+
+const { options } = addTrainOptions(new Command());
+const namesOf = (wanted: (option: Option) => boolean) =>
+  options.filter(wanted).flatMap(({ long }) => long ?? []);
+const FLAGS = namesOf(({ required }) => !required);
+const VALUED = namesOf((option) => !option.isBoolean());
+
+const value = fc.oneof(
+  { weight: 4, arbitrary: fc.integer({ min: 0, max: 70 }).map(String) },
+  fc.double().map(String),
+  fc.integer().map(String),
+  nasty,
+  fc.string({ maxLength: 6 }),
+  fc.constantFrom("64-64", "8", ...options.flatMap(({ argChoices }) => argChoices ?? [])),
+);
+const option = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.tuple(fc.constantFrom(...VALUED), value).map(([name, text]) => [`${name}=${text}`]),
+  },
+  { weight: 2, arbitrary: fc.tuple(fc.constantFrom(...VALUED), value).map(([name, text]) => [name, text]) },
+  fc.constantFrom(...FLAGS).map((name) => [name]),
+  fc.string({ maxLength: 6 }).map((text) => [text]),
+);
+/** Help and version end the process, as they should. */
+const asks = (arg: string) => /^(-[^-]*[hV]|--help|--version)/.test(arg);
+
+Deno.test("no option of policy train, or of reproduce, takes a number that no training could have", async () => {
+  const numbers = [0, 1, 64, 2 ** 31, 2 ** 31 + 1, 2 ** 32, 2 ** 40 + 1, Number.MAX_SAFE_INTEGER, 1e300, -1];
+  for (const { long, argChoices } of addPolicyTrainOptions(new Command()).options) {
+    for (const number of argChoices ? [] : numbers) {
+      const command = addPolicyTrainOptions(new Command());
+      await outcome(() => policyTrainingOf(parse(command, [`${long}=${number}`])), `${long} ${number}`);
+    }
+  }
+  for (const long of ["--iterations", "--adversarial"]) {
+    for (const number of numbers) {
+      await outcome(() => {
+        const options = parseReproduceOptions([`${long}=${number}`]);
+        for (const value of [options.iterations, options.adversarial]) {
+          v.parse(trainingFields.iterations.schema, value);
+        }
+      }, `${long} ${number}`);
+    }
+  }
+});
+
+Deno.test("options of train at random", async () => {
+  let taken = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.array(option, { maxLength: 4 }), async (options) => {
+      const args = options.flat();
+      fc.pre(!args.some(asks));
+      await outcome(() => {
+        const { options } = parseTrainOptions(args);
+        taken++;
+        if (options.resume !== undefined) return;
+        const { seed, seeds } = options;
+        assert.ok(seed + seeds - 1 < 2 ** 32);
+        const { model, training, adversarial } = stagesConfigOf(options, tinyData);
+        v.parse(modelConfigSchema, model);
+        v.parse(trainingConfigSchema, training);
+        v.parse(v.nullable(adversarialConfigSchema), adversarial);
+      }, args.join(" "));
+    }),
+    runs(1500),
+  );
+  assert.ok(taken > 100, `only ${taken} were taken`);
+});

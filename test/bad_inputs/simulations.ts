@@ -1,21 +1,22 @@
 /** What `simulate` and `policy` are told wrongly: who clicks, what they see, whose model it is, and where they write. */
 
 import { all, bad, type BadInput, type Maker, nothing, table, type Words } from "./corpus.ts";
-import { file } from "./files.ts";
-import { paper, paperRows, usersOf } from "./good_data.ts";
-import { brokenSnapshot, snapshot } from "./good_runs.ts";
+import { aroundWith, cut, file, made, unescaped } from "./files.ts";
+import { game, paper, paperRows, snapshot, usersOf } from "./good_inputs.ts";
 
 const SHOP = "simulate --shop demo --truth --users 10 --pages 2";
-const shop = (name: string, args: string, says: Words, files: Maker) =>
-  bad(`simulate: ${name}`, `${SHOP} ${args}`, files, says);
+/** @param pool of a file of ids */
+const pooled = (name: string, pool: string, says: Words) =>
+  bad(`simulate: a pool ${name}`, `${SHOP} --pool DIR/pool.txt`, file("pool.txt", unescaped(pool)), says);
+/** @param cell further arguments, and makers behind " with " */
+const shop = (name: string, cell: string, says: Words) => {
+  const [args, changes] = aroundWith(cell);
+  return bad(`simulate: ${name}`, `${SHOP} ${args}`, made(changes), says);
+};
 
 const MODEL = "simulate --model DIR/model.safetensors --data DIR/log.tsv --users 10 --pages 2";
 const model = (name: string, args: string, says: Words, files: Maker) =>
   bad(`simulate: ${name}`, `${MODEL} ${args}`, files, says);
-
-const game = {
-  ...{ generator: null, eta: 1, generatorEta: 1, etaByPage: false, utilityPenalty: 0, skipNoClick: false },
-};
 
 export const simulations: readonly BadInput[] = [
   ...table({ run: "simulate", named: "simulate: " })`
@@ -71,36 +72,18 @@ export const simulations: readonly BadInput[] = [
     all(paperRows(usersOf(0, 3, 0)), snapshot()),
   ),
   // What they see.
-  shop("a pool of nothing", "--pool DIR/pool.txt", "expected the ids of the items", file("pool.txt", "\n\n")),
-  shop(
-    "a pool with an item that is not there",
-    "--pool DIR/pool.txt",
-    'pool.txt:3: expected the id of an item of demo, got "500"',
-    file("pool.txt", "1\n2\n500\n"),
-  ),
-  shop(
-    "a pool with a space before an item",
-    "--pool DIR/pool.txt",
-    'pool.txt:2: expected the id of an item of demo, got " 2"',
-    file("pool.txt", "1\n 2\n3\n"),
-  ),
-  shop(
-    "a pool as a JSON list",
-    "--pool DIR/pool.txt",
-    'pool.txt:4: expected the id of an item of demo, got "5\\n"',
+  ...table(pooled)`
+    of nothing | \n\n | expected the ids of the items
+    with an item that is not there | 1\n2\n500\n | pool.txt:3: expected the id of an item of demo, got "500"
+    with a space before an item | 1\n 2\n3\n | pool.txt:2: expected the id of an item of demo, got " 2"
+    with an item twice | 1\n2\n3\n1\n | pool.txt:4: expected each item once, got "1", which stands at 1 already
+    of a list that runs out | 1\n2\n3\n | Expected a pool of 4 items or more, got 3
+  `,
+  bad(
+    "simulate: a pool as a JSON list",
+    `${SHOP} --pool DIR/pool.txt`,
     file("pool.txt", '[1, "2",\n3, "5\\n"]\n'),
-  ),
-  shop(
-    "a pool with an item twice",
-    "--pool DIR/pool.txt",
-    'pool.txt:4: expected each item once, got "1", which stands at 1 already',
-    file("pool.txt", "1\n2\n3\n1\n"),
-  ),
-  shop(
-    "a listed pool that runs out",
-    "--pool DIR/pool.txt",
-    "Expected a pool of 4 items or more, got 3",
-    file("pool.txt", "1\n2\n3\n"),
+    'pool.txt:4: expected the id of an item of demo, got "5\\n"',
   ),
   model(
     "a part without users",
@@ -108,14 +91,12 @@ export const simulations: readonly BadInput[] = [
     "Expected validation users in log.tsv to start as, found none",
     all(paperRows(usersOf(0, 3, 2)), snapshot()),
   ),
-  // Who chooses.
-  shop("a policy that is damaged", "--policy DIR/p", "policy.json", file("p/policy.json", '{"clickgan": 1')),
   // Whose model it is.
   model(
     "weights of the adversarial stage",
     "",
     ["adversarial stage", "--uncalibrated"],
-    all(paper(), snapshot(({ metadata }) => metadata.game = JSON.stringify(game))),
+    all(paper(), game()),
   ),
   model(
     "a model over other items",
@@ -127,20 +108,17 @@ export const simulations: readonly BadInput[] = [
     "a snapshot that is cut",
     "",
     "model.safetensors",
-    all(paper(), brokenSnapshot((bytes) => bytes.slice(0, bytes.length - 9))),
+    all(paper(), snapshot(), cut("model.safetensors", -9)),
   ),
   model("no snapshot", "", "model.safetensors", paper()),
-  // Where it writes.
-  shop("a folder that holds something", "--save-dir DIR/run", [
-    "Expected a new or empty folder for the figures, but ",
-    "/run holds a.txt",
-  ], file("run/a.txt", "a")),
-  shop(
-    "a log where something is",
-    "--write-log DIR/log",
-    "Expected a new or empty folder for the simulated log",
-    file("log/a.txt", "a"),
-  ),
+  // Who chooses, and where it writes.
+  ...table(shop)`
+    a policy that is damaged | --policy DIR/p with file p/policy.json {"clickgan": 1 | policy.json
+    a folder that holds something | --save-dir DIR/run with file run/a.txt a
+      | Expected a new or empty folder for the figures, but  | /run holds a.txt
+    a log where something is | --write-log DIR/log with file log/a.txt a
+      | Expected a new or empty folder for the simulated log
+  `,
 ];
 
 const TRUTH = "--shop restless --truth";
@@ -199,7 +177,6 @@ export const policies: readonly BadInput[] = [
     one user | --users 1 | Expected a whole number in 2..
     slates drawn on no log | --explore plackett-luce:1 | Expected --explore with --log
   `,
-  bad("a folder that holds something", `${TRAIN} ${TRUTH}`, file("policy/notes.txt", "x"), "holds notes.txt"),
   bad(
     "a plan for users who always click",
     `${TRAIN} --model DIR/model.safetensors --data DIR/log.tsv --reward utility`,
@@ -214,6 +191,7 @@ export const policies: readonly BadInput[] = [
     too few users for three parts | ${TRUTH} --users 6 | Expected a whole number in 7..
     a model that is not there | ${TRUTH} | a
   `,
+  bad("a folder that holds something", `${TRAIN} ${TRUTH}`, file("policy/notes.txt", "x"), "holds notes.txt"),
   bad(
     "round: a folder that holds something",
     `${ROUND} ${TRUTH}`,

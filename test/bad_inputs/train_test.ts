@@ -1,89 +1,54 @@
 /** What `train` is given: data, options, stages, and the runs and snapshots that it goes on with. */
 
 import { assertRefused, bad, type BadInput, nothing, table } from "./corpus.ts";
-import { paper } from "./good_data.ts";
-import { paperFiles } from "./paper_files.ts";
-import { preparedSets } from "./prepared_sets.ts";
-import { runFolders } from "./run_folders.ts";
+import { rowsOf } from "../case_table.ts";
+import { runFolders, stages } from "./run_folders.ts";
 import { snapshotCases } from "./snapshot_cases.ts";
-import { stages } from "./stages.ts";
+import { paper } from "./good_inputs.ts";
+import { paperFiles, preparedSets } from "./data_sets.ts";
 
-/** Options of `train` with values that it cannot take, and what it must say of each value. */
-const values: [option: string, expected: string, values: string[]][] = [
-  // Every way of writing a number that is none of this kind; the others of each kind have a few.
-  ["--seed", "Expected a whole number in 0..4294967295", [
-    "",
-    " ",
-    "-1",
-    "4294967296",
-    "1.5",
-    "1e3",
-    "0x10",
-    "NaN",
-    "Infinity",
-    "-0",
-    "1,000",
-    "\u0661",
-    "+1",
-    "99999999999999999999",
-    "1\n2",
-    "$(id)",
-  ]],
-  ["--seeds", "Expected a whole number in 1..1000", ["", "0", "1001"]],
-  ["--jobs", "Expected a whole number in 1..256", ["", "0", "257"]],
-  ["--data-seed", "Expected a whole number in 0..4294967295", [""]],
-  ["--data-users-seed", "Expected a whole number in 0..4294967295", ["-1"]],
-  ["--memory-rows", "Expected a whole number of at least 0", ["", "-1", "9007199254740993"]],
-  ["--iterations", "Expected a whole number in 1..2147483648", ["", "0", "2147483649"]],
-  ["--batch-size", "Expected a whole number of at least 1", ["", "0"]],
-  ["--validate-every", "Expected a whole number of at least 1", ["", "0"]],
-  ["--evaluation-shards", "Expected a whole number of at least 0", [""]],
-  ["--validation-users", "Expected a whole number of at least 1", ["", "all"]],
-  ["--patience", "Expected a whole number of at least 1", [""]],
-  ["--part-rows", "Expected a whole number of at least 1", ["0"]],
-  ["--lstm-units", "Expected a whole number in 1..1024", ["", "1025"]],
-  ["--pw-lags", "Expected a whole number in 1..64", ["", "65"]],
-  ["--pw-weightings", "Expected a whole number in 1..16", ["17"]],
-  ["--learning-rate", "Expected a number above 0 and at most 10", [
-    "",
-    "0",
-    "-0",
-    "-1e-3",
-    "11",
-    "NaN",
-    "Infinity",
-    "1e-400",
-    "1e-3 1e-4",
-    "0,001",
-  ]],
-  ["--kernel-sd", "Expected a number above 0 and at most 10", ["", "1e9"]],
-  ["--eta", "Expected a number above 0 and at most 1000", ["", "1001"]],
-  ["--weight-decay", "Expected a number from 0 to 1000", ["", "-0.1"]],
-  ["--item-dropout", "Expected a number from 0 to 0.99", ["", "1"]],
-  ["--generator-learning-rate", "Expected a number above 0 and at most 10", [""]],
-  ["--utility-penalty", "Expected a number from 0 to 1000", [""]],
-  ["--reward-steps", "Expected a whole number in 0..32", ["33"]],
-  ["--dims", "Expected 1 to 8 sizes of 1..4096 joined by hyphens", [
-    "",
-    "0",
-    "64-",
-    "-64",
-    "64,64",
-    "4097",
-    "1-1-1-1-1-1-1-1-1",
-    "\uff16\uff14",
-  ]],
-  ["--behaviour-dims", "Expected 1 to 8 sizes of 1..4096", [""]],
-  ["--encoder", "Allowed choices are lstm, pw", ["", "LSTM"]],
-  ["--adam", "Allowed choices are dense, row-sparse", [""]],
-  ["--early-stopping", "Allowed choices are loss, prec1, prec2", [""]],
-  ["--generator", "Allowed choices are network, exact", [""]],
-  ["--pw-nonlinearity", "Allowed choices are none, tanh", [""]],
-  ["--data", "Expected a path, got nothing", ["", " "]],
-  ["--save-dir", "Expected the path of a folder, got nothing", ["", "  "]],
-  ["--init", "Expected the path of a folder, got nothing", [""]],
-  ["--resume", "Expected the path of a folder, got nothing", [""]],
-];
+/** Options of `train` with values that it cannot take, as JSON, and what it must say of each. */
+const values = rowsOf(`
+  --seed | Expected a whole number in 0..4294967295
+    | ["", " ", "-1", "4294967296", "1.5", "1e3", "0x10", "NaN", "Infinity", "-0", "1,000", "\u0661", "+1",
+      "99999999999999999999", "1\\n2", "$(id)"]
+  --seeds | Expected a whole number in 1..1000 | ["", "0", "1001"]
+  --jobs | Expected a whole number in 1..256 | ["", "0", "257"]
+  --data-seed | Expected a whole number in 0..4294967295 | [""]
+  --data-users-seed | Expected a whole number in 0..4294967295 | ["-1"]
+  --memory-rows | Expected a whole number of at least 0 | ["", "-1", "9007199254740993"]
+  --iterations | Expected a whole number in 1..2147483648 | ["", "0", "2147483649"]
+  --batch-size | Expected a whole number of at least 1 | ["", "0"]
+  --validate-every | Expected a whole number of at least 1 | ["", "0"]
+  --evaluation-shards | Expected a whole number of at least 0 | [""]
+  --validation-users | Expected a whole number of at least 1 | ["", "all"]
+  --patience | Expected a whole number of at least 1 | [""]
+  --part-rows | Expected a whole number of at least 1 | ["0"]
+  --lstm-units | Expected a whole number in 1..1024 | ["", "1025"]
+  --pw-lags | Expected a whole number in 1..64 | ["", "65"]
+  --pw-weightings | Expected a whole number in 1..16 | ["17"]
+  --learning-rate | Expected a number above 0 and at most 10
+    | ["", "0", "-0", "-1e-3", "11", "NaN", "Infinity", "1e-400", "1e-3 1e-4", "0,001"]
+  --kernel-sd | Expected a number above 0 and at most 10 | ["", "1e9"]
+  --eta | Expected a number above 0 and at most 1000 | ["", "1001"]
+  --weight-decay | Expected a number from 0 to 1000 | ["", "-0.1"]
+  --item-dropout | Expected a number from 0 to 0.99 | ["", "1"]
+  --generator-learning-rate | Expected a number above 0 and at most 10 | [""]
+  --utility-penalty | Expected a number from 0 to 1000 | [""]
+  --reward-steps | Expected a whole number in 0..32 | ["33"]
+  --dims | Expected 1 to 8 sizes of 1..4096 joined by hyphens
+    | ["", "0", "64-", "-64", "64,64", "4097", "1-1-1-1-1-1-1-1-1", "\uff16\uff14"]
+  --behaviour-dims | Expected 1 to 8 sizes of 1..4096 | [""]
+  --encoder | Allowed choices are lstm, pw | ["", "LSTM"]
+  --adam | Allowed choices are dense, row-sparse | [""]
+  --early-stopping | Allowed choices are loss, prec1, prec2 | [""]
+  --generator | Allowed choices are network, exact | [""]
+  --pw-nonlinearity | Allowed choices are none, tanh | [""]
+  --data | Expected a path, got nothing | ["", " "]
+  --save-dir | Expected the path of a folder, got nothing | ["", "  "]
+  --init | Expected the path of a folder, got nothing | [""]
+  --resume | Expected the path of a folder, got nothing | [""]
+`);
 
 const together: readonly BadInput[] = [
   ...table({})`
@@ -151,8 +116,8 @@ const together: readonly BadInput[] = [
 ];
 
 export const options: readonly BadInput[] = [
-  ...values.flatMap(([option, expected, texts]) =>
-    texts.map((text) =>
+  ...values.flatMap(([option, expected = "", texts = ""]) =>
+    (JSON.parse(texts) as string[]).map((text) =>
       // With "=", so that a value that begins with a hyphen is one.
       bad(`${option}=${JSON.stringify(text)}`, ["train", `${option}=${text}`], nothing, expected)
     )

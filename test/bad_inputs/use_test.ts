@@ -1,34 +1,13 @@
 /** What the commands that use, compare or search models are given, and reports. */
 
-import {
-  all,
-  assertRefused,
-  bad,
-  type BadInput,
-  type Maker,
-  type More,
-  table,
-  type Words,
-} from "./corpus.ts";
+import { all, assertRefused, bad, type BadInput, type Maker, table, type Words } from "./corpus.ts";
 import { file, folder, link } from "./files.ts";
-import { paper, paperRows, prepared, usersOf } from "./good_data.ts";
-import { snapshot } from "./good_runs.ts";
-import { reports } from "./reports.ts";
-import { reproductions } from "./reproductions.ts";
-import { searches } from "./searches.ts";
+import { reports, reproductions, searches } from "./experiments.ts";
 import { policies, simulations } from "./simulations.ts";
+import { paper, paperRows, prepared, snapshot, usersOf } from "./good_inputs.ts";
 
 const GIVEN = "--model DIR/model.safetensors --data DIR/log.tsv";
-type Use = "predict" | "recommend" | "serve" | "export";
-const use = (
-  command: Use,
-  name: string,
-  args: string,
-  says: Words,
-  files: Maker,
-) => bad(`${command}: ${name}`, `${command} ${GIVEN} ${args}`, all(files, snapshot()), says);
-
-const predict = "--out DIR/p.csv";
+const OTHER_ITEMS = paperRows([[0, 1, 30, 1, 2]]);
 
 export const uses: readonly BadInput[] = [
   ...table({ run: `predict ${GIVEN}`, files: all(paper(), snapshot()), named: "predict: " })`
@@ -61,50 +40,53 @@ export const uses: readonly BadInput[] = [
     the model in the file's place | --onnx DIR/model.safetensors | ends in .onnx
     an option of predict | --onnx DIR/m.onnx --out DIR/p.csv | unknown option '--out'
   `,
-  bad("predict: no model", `predict ${predict}`, paper(), "required option '--model <run>' not specified"),
+  bad(
+    "predict: no model",
+    "predict --out DIR/p.csv",
+    paper(),
+    "required option '--model <run>' not specified",
+  ),
   bad(
     "predict: the log as the file",
     "predict --model DIR/model.safetensors --data DIR/log.csv --out DIR/p.csv",
     all(paper(), snapshot(), link("log.csv", "DIR/log.tsv"), link("p.csv", "DIR/log.tsv")),
     "Expected --out apart from what --data names",
   ),
-  use(
-    "predict",
-    "a file of a data set",
-    "--out DIR/set/pages.parquet",
+  bad(
+    "predict: a file of a data set",
+    `predict ${GIVEN} --out DIR/set/pages.parquet`,
+    all(paper(), prepared(), snapshot()),
     "Expected --out apart from what another command made",
-    all(paper(), prepared()),
   ),
-  use("predict", "users without a page of the part", `--split validation ${predict}`, [
-    "Expected users with events to predict, found none",
-  ], paperRows(usersOf(0, 3, 2))),
-  use(
-    "predict",
-    "a log of other items",
-    predict,
-    "is over 30 one-hot items, but log.tsv shows 31",
-    paperRows([[0, 1, 30, 1, 2]]),
+  ...Object.entries<[args: string, says: string, log: Maker]>({
+    "users without a page of the part": [
+      "--split validation ",
+      "Expected users with events to predict, found none",
+      paperRows(usersOf(0, 3, 2)),
+    ],
+    "a log of other items": ["", "is over 30 one-hot items, but log.tsv shows 31", OTHER_ITEMS],
+    "a log that is empty": ["", "the file is empty", file("log.tsv", "")],
+  }).map(([name, [args, says, log]]) =>
+    bad(`predict: ${name}`, `predict ${GIVEN} ${args}--out DIR/p.csv`, all(log, snapshot()), says)
   ),
-  use("predict", "a log that is empty", predict, "the file is empty", file("log.tsv", "")),
   bad(
     "recommend: a snapshot without its run, and no data",
     "recommend --model DIR/model.safetensors --history 1",
     snapshot(),
     "Expected --data, or a model",
   ),
-  use(
-    "export",
-    "a folder in the file's place",
-    "--onnx DIR/m.onnx",
+  bad(
+    "export: a folder in the file's place",
+    `export ${GIVEN} --onnx DIR/m.onnx`,
+    all(paper(), snapshot(), folder("m.onnx")),
     "is a folder",
-    all(paper(), folder("m.onnx")),
   ),
 ];
 
 const MODEL = "--model DIR/model.safetensors";
 const EVALUATE = `evaluate ${MODEL} --data DIR/log.tsv`;
-const evaluate = (name: string, args: string, says: Words, files: Maker = paper(), more: More = {}) =>
-  bad(name, `${EVALUATE} ${args}`, all(files, snapshot()), says, more);
+const evaluate = (name: string, args: string, says: Words, files: Maker = paper()) =>
+  bad(name, `${EVALUATE} ${args}`, all(files, snapshot()), says);
 
 export const evaluations: readonly BadInput[] = [
   ...table({ run: EVALUATE, files: all(paper(), snapshot()) })`
@@ -113,6 +95,7 @@ export const evaluations: readonly BadInput[] = [
     an empty part | --split '' | Allowed choices are train, validation, test, all
     nothing to compare with | --against '' | Expected a path, got nothing
     a seed of -1 | --seed -1 | Expected a whole number in 0..4294967295
+    a log in the place of another snapshot | --against DIR/log.tsv | /log\.tsv is not a whole safetensors file/
     half a shard | --evaluation-shards 0.5 | Expected a whole number of at least 0
     an empty --data | --data '' | Expected a path, got nothing
   `,
@@ -125,40 +108,33 @@ export const evaluations: readonly BadInput[] = [
     "is over 30 one-hot items, but demo shows",
   ),
   evaluate(
-    "a log in the place of another snapshot",
-    "--against DIR/log.tsv",
-    /log\.tsv is not a whole safetensors file/,
-  ),
-  evaluate(
-    "a snapshot beside itself: no difference",
-    "--against DIR/model.safetensors",
-    /prec@1 +\+0\.0000 .*not told apart/,
-    paper(),
-    { code: 0 },
-  ),
-  evaluate(
     "a log of items that the model does not know",
     "",
     "is over 30 one-hot items, but log.tsv shows 31",
-    paperRows([[0, 1, 30, 1, 2]]),
+    OTHER_ITEMS,
   ),
   evaluate("no users of the part", "--split validation", "no validation users", paperRows(usersOf(0, 3, 2))),
   evaluate("a log that is empty", "", "the file is empty", file("log.tsv", "")),
-  evaluate("more shards than users", "--evaluation-shards 100000", /best-loss +4/, paper(), { code: 0 }),
-  evaluate(
-    "one user who never clicks: no precision, and no figure in its place",
-    "",
-    [/best-loss +4 +\d\.\d+ +- +-/, /random +1\.3863 +- +-/],
-    paperRows(usersOf(0, 1, 2, 3, false)),
-    { code: 0 },
-  ),
-  evaluate(
-    "one user of one page of one item",
-    "--json",
-    ['"events": 1', '"prec1": 1'],
-    paperRows(usersOf(0, 1, 2, 1)),
-    { code: 0 },
-  ),
+  ...[
+    evaluate(
+      "a snapshot beside itself: no difference",
+      "--against DIR/model.safetensors",
+      /prec@1 +\+0\.0000 .*not told apart/,
+    ),
+    evaluate("more shards than users", "--evaluation-shards 100000", /best-loss +4/),
+    evaluate(
+      "one user who never clicks: no precision, and no figure in its place",
+      "",
+      [/best-loss +4 +\d\.\d+ +- +-/, /random +1\.3863 +- +-/],
+      paperRows(usersOf(0, 1, 2, 3, false)),
+    ),
+    evaluate(
+      "one user of one page of one item",
+      "--json",
+      ['"events": 1', '"prec1": 1'],
+      paperRows(usersOf(0, 1, 2, 1)),
+    ),
+  ].map((one) => ({ ...one, code: 0 })),
 ];
 
 assertRefused({

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { Command } from "commander";
-import { logCommand } from "../../src/data/commands/log.ts";
+import { preparations } from "../../src/data/commands/preparations.ts";
 import { parseAndRun } from "../../src/cli/options.ts";
 import type { Prepared } from "../../src/data/prepare/prepare.ts";
 import { fieldsOfType, pathsOf } from "../../src/data/prepare/nested_names.ts";
@@ -13,22 +13,23 @@ import { clicksOnly, expectedPages, shapeFiles } from "./log_shapes.ts";
 /** What `deno task data log` with these arguments makes; names of files are those of the folder. */
 async function prepared(
   folder: string,
-  args: readonly string[],
+  args: string | readonly string[],
   rounds: Parameters<typeof inRounds>[1] = null,
 ): Promise<Prepared> {
-  const inFolder = args.map((arg) => /^[\w*]+\.(csv|jsonl|parquet)$/.test(arg) ? `${folder}/${arg}` : arg);
+  const list = typeof args === "string" ? args.split(" ") : args;
+  const inFolder = list.map((arg) => /^[\w*]+\.(csv|jsonl|parquet)$/.test(arg) ? `${folder}/${arg}` : arg);
   const made: Prepared[] = [];
-  const command = new Command("data").addCommand(
-    logCommand(async (recipe, { maxEvents, threads = 1 }) => {
-      made.push(await prepareIn(folder, inRounds(recipe, rounds), { maxEvents, threads }));
-    }),
-  );
+  const command = new Command("data");
+  const run: Parameters<typeof preparations>[0] = async (recipe, { maxEvents, threads = 1 }) => {
+    made.push(await prepareIn(folder, inRounds(recipe, rounds), { maxEvents, threads }));
+  };
+  for (const preparation of preparations(run)) command.addCommand(preparation);
   await parseAndRun(command, ["log", ...inFolder]);
   return made[0] ?? assert.fail("nothing was prepared");
 }
 
-async function refuses(folder: string, args: string, says: RegExp | string): Promise<void> {
-  await refused(() => prepared(folder, args.split(" ")), says, args);
+async function refuses(folder: string, args: string, says: string): Promise<void> {
+  await refused(() => prepared(folder, args), says, args);
 }
 
 /** The commands of the section of the guide that has them, without `deno task data log`. */
@@ -38,9 +39,48 @@ function shownShapes(): string[][] {
   return [...section.matchAll(/^deno task data log (.*)$/gm)].map(([, args = ""]) => args.split(" "));
 }
 
+/** A log of two items a page, with its time in these columns. */
+const timed = (columns: string, ...times: string[]) =>
+  `uid,sku,label,${columns}\n` + times.map((time, k) => `u${k},a,1,${time}\nu${k},b,0,${time}\n`).join("");
+/** Lines of so many rows, below a header. */
+const lines = (head: string, count: number, row: (k: number) => string) =>
+  `${head}\n${Array.from({ length: count }, (_, k) => `${row(k)}\n`).join("")}`;
+const DAYS = lines(
+  "uid,sku,ts,label,request",
+  60,
+  (k) => `u${k % 5},i${k % 7},2020-01-${10 + k % 3},${k % 2},p${k % 15}`,
+);
+/** An index from 0 or from 1: no click is on the first or the last. */
+const EITHER = lines("uid,ts,shown,clicked", 9, (k) => `u${k},${1_600_000_000 + k},a b c d,${1 + k % 3}`);
+/** Whole numbers that were written as floats; no value is no item. */
+const FLOATS = '{"uid":1,"ts":1600000000,"shown":[3.0,4.0,"5.0"],"clicked":4.0}\n' +
+  '{"uid":1,"ts":1600000001,"shown":"[3.0, 4.0]","clicked":[3]}\n';
+const nested = (more: Record<string, unknown>) =>
+  JSON.stringify({ uid: "u", ts: 1_600_000_000, c: "a", ...more }) + "\n";
+/** Logs that are odd in one thing. */
+const oddFiles = {
+  "clicks_only.csv": clicksOnly,
+  "years.csv": timed("ts", "2009", "2010"),
+  "digits.csv": timed("ts", "20090131", "20101231"),
+  "slashes.csv": timed("ts", "31/1/2009 7:05", "1/12/2010 17:30"),
+  "names.csv": timed("ts", "31-Jan-2009", "1 dec 2010"),
+  "parts.csv": timed("y,m,d,clock", "2009,1,31,7:05", "2010,12,1,17:30"),
+  "ticks.csv": timed("ts", "5", "6"),
+  "whole_days.csv": DAYS,
+  "hours.csv": DAYS.replaceAll(/2020-01-(\d\d)/g, (_, day) => `2020-01-02T${day}:00`) +
+    lines("", 40, (k) => `v${k % 2},i${k % 3},2020-02-0${1 + k % 4}T${10 + k % 9}:00,0,q`).slice(1),
+  "either.csv": EITHER,
+  "none.csv": EITHER.replaceAll(/,\d\n/g, ",e\n"),
+  "floats.jsonl": FLOATS,
+  "gap.jsonl": FLOATS.replace("4.0,", "null,"),
+  "pairs.jsonl": nested({ shown: [["a", "b"], ["c"]] }),
+  "groups.jsonl": nested({ groups: [{ ids: ["a", "b"] }] }),
+  "headless.csv": shapeFiles["log.csv"]?.replace(/^.*\n/, "") ?? "",
+};
+
 async function shapesFolder(): Promise<string> {
-  const folder = await folderWith({ ...shapeFiles, "clicks_only.csv": clicksOnly });
-  for (const name of ["nested", "pages", "objects"]) {
+  const folder = await folderWith({ ...shapeFiles, ...oddFiles });
+  for (const name of ["nested", "pages", "objects", "pairs", "groups"]) {
     await parquet(`${folder}/${name}.parquet`, `SELECT * FROM read_json_auto('${folder}/${name}.jsonl')`);
   }
   return folder;
@@ -70,16 +110,16 @@ Deno.test("shapes: every command of the guide makes the same pages, but for the 
 });
 
 Deno.test("shapes: date and time of day in two columns, of the clicks as well; a bad one is told by its line", async () => {
-  const lines = Array.from(
+  const rows = Array.from(
     { length: 200 },
     (_, k) => `u${k % 9},i${k % 7},2024-03-0${1 + k % 7},${8 + k % 12}:0${k % 6}`,
   );
   const head = "uid,sku,day,clock\n";
-  const shown = `${head}${lines.join("\n")}\nu1,i1,2024-03-01,25:00\n`;
-  const clicks = `${head}${lines.slice(0, 9).join("\n")}\n`;
+  const shown = `${head}${rows.join("\n")}\nu1,i1,2024-03-01,25:00\n`;
+  const clicks = `${head}${rows.slice(0, 9).join("\n")}\n`;
   const folder = await folderWith({ "shown.csv": shown, "clicks.csv": clicks });
   const args = "--source shown.csv --user uid --item sku --time clock --clicks clicks.csv --pages as-is";
-  const { folder: out, bad } = await prepared(folder, [...args.split(" "), "--date", "day"]);
+  const { folder: out, bad } = await prepared(folder, `${args} --date day`);
   const pages = await pagesOf(out);
   assert.equal(pages.filter(({ clicked }) => clicked !== null).length, 9);
   assert.ok(pages.some(({ time }) => time === "2024-03-01 08:00:00"), JSON.stringify(pages[0]));
@@ -88,61 +128,30 @@ Deno.test("shapes: date and time of day in two columns, of the clicks as well; a
     "expected day and clock to be a time (a date such as 2024-03-01, and a time of day such as 09:05:58), " +
     'found "2024-03-01 25:00"',
   ]]);
-  await refuses(folder, args, /cannot be read[^]*name a date that stands apart with --date/);
-  await refuses(folder, `${args} --date date`, /date/);
+  await refuses(folder, args, "cannot be read…name a date that stands apart with --date");
+  await refuses(folder, `${args} --date date`, "date");
 });
 
-Deno.test("shapes: times are read as they are said to be written; numbers that are none of a log are refused", async () => {
-  // A log of two items a page, with its time in these columns.
-  const log = (columns: string, times: readonly string[]) =>
-    `uid,sku,label,${columns}\n` +
-    times.map((time, k) => `u${k},a,1,${time}\nu${k},b,0,${time}\n`).join("");
-  const files = {
-    "years.csv": log("ts", ["2009", "2010"]),
-    "digits.csv": log("ts", ["20090131", "20101231"]),
-    "slashes.csv": log("ts", ["31/1/2009 7:05", "1/12/2010 17:30"]),
-    "names.csv": log("ts", ["31-Jan-2009", "1 dec 2010"]),
-    "parts.csv": log("y,m,d,clock", ["2009,1,31,7:05", "2010,12,1,17:30"]),
-    "ticks.csv": log("ts", ["5", "6"]),
+/** How times are written, and what is read of them. */
+const TIMES = rowsOf(`
+  years.csv --time ts --time-format %Y | 2009-01-01 00:00:00, 2010-01-01 00:00:00
+  digits.csv --time ts --time-format %Y%m%d | 2009-01-31 00:00:00, 2010-12-31 00:00:00
+  names.csv --time ts | 2009-01-31 00:00:00, 2010-12-01 00:00:00
+  parts.csv --date y,m,d | 2009-01-31 00:00:00, 2010-12-01 00:00:00
+  parts.csv --date y,m,d --time clock | 2009-01-31 07:05:00, 2010-12-01 17:30:00
+  ticks.csv --time ts --time-format seconds | 1970-01-01 00:00:05, 1970-01-01 00:00:06
+  ticks.csv --time ts --pages as-is | 1970-01-01 00:00:05, 1970-01-01 00:00:06
+`);
+
+Deno.test("shapes: times are read as they are said to be written", async () => {
+  const folder = await folderWith(oddFiles);
+  const timesOf = async (...args: string[]) => {
+    const { folder: out } = await prepared(folder, ["--source", ...args, ...BY_USER.split(" ")]);
+    return (await pagesOf(out)).map(({ time }) => time).join(", ");
   };
-  const [jan, dec] = ["2009-01-31 00:00:00", "2010-12-01 00:00:00"];
-  const minutes = ["2009-01-31 07:05:00", "2010-12-01 17:30:00"];
-  const cases: [args: string[], times: string[]][] = [
-    [["years.csv", "--time", "ts", "--time-format", "%Y"], ["2009-01-01 00:00:00", "2010-01-01 00:00:00"]],
-    [["digits.csv", "--time", "ts", "--time-format", "%Y%m%d"], [jan, "2010-12-31 00:00:00"]],
-    [["slashes.csv", "--time", "ts", "--time-format", "%d/%m/%Y %H:%M"], minutes],
-    [["names.csv", "--time", "ts"], [jan, dec]],
-    [["parts.csv", "--date", "y,m,d"], [jan, dec]],
-    [["parts.csv", "--date", "y,m,d", "--time", "clock"], minutes],
-    [["ticks.csv", "--time", "ts", "--time-format", "seconds"], [
-      "1970-01-01 00:00:05",
-      "1970-01-01 00:00:06",
-    ]],
-    [["ticks.csv", "--time", "ts", "--pages", "as-is"], ["1970-01-01 00:00:05", "1970-01-01 00:00:06"]],
-  ];
-  const folder = await folderWith(files);
-  const all = (
-    args: readonly string[],
-  ) => ["--source", ...args, ..."--user uid --item sku --clicked label --page uid".split(" ")];
-  for (const [args, times] of cases) {
-    const { folder: out } = await prepared(folder, all(args));
-    assert.deepEqual((await pagesOf(out)).map(({ time }) => time), times, args.join(" "));
-  }
-  const refused = (args: string, says: RegExp) => refuses(folder, all(args.split(" ")).join(" "), says);
-  await refused(
-    "years.csv --time ts",
-    /ts to be times of a log.*seconds since 1970.*mean 1970-01-01 00:33:29 to .*--time-format/,
-  );
-  await refused("digits.csv --time ts", /mean 1970-08-21/);
-  await refused("ticks.csv --time ts", /mean 1970-01-01 00:00:05/);
-  await refused("names.csv --time ts --time-format %Q", /Expected --time-format to be seconds, .*got "%Q"/);
-  await refused(
-    "slashes.csv --time ts --time-format %d.%m.%Y",
-    /cannot be read.*expected ts to be a time \(%d\.%m\.%Y\)/s,
-  );
-  await refused("parts.csv --date y,m", /Expected a column, or those with year, month and day, got "y,m"/);
-  await refused("parts.csv --date y,m,day", /expected a column "day" \(--date\), found .* y, m, d, clock/);
-  await refused("years.csv", /Expected --time or --date/);
+  for (const [args = "", times] of TIMES) assert.equal(await timesOf(...args.split(" ")), times, args);
+  const slashes = ["slashes.csv", "--time", "ts", "--time-format", "%d/%m/%Y %H:%M"];
+  assert.equal(await timesOf(...slashes), "2009-01-31 07:05:00, 2010-12-01 17:30:00");
 });
 
 Deno.test("shapes: a table of clicks may have its date in columns of its own", async () => {
@@ -153,22 +162,20 @@ Deno.test("shapes: a table of clicks may have its date in columns of its own", a
   };
   const folder = await folderWith(files);
   const args = "--source shown.csv --user uid --item sku --time ts --clicks clicks.csv --clicks-columns";
-  const { folder: out } = await prepared(folder, [...args.split(" "), "date=y,month=m,day=d,time=clock"]);
+  const { folder: out } = await prepared(folder, `${args} date=y,month=m,day=d,time=clock`);
   assert.deepEqual((await pagesOf(out)).map(({ clicked }) => clicked), ["b", "a"]);
-  await refuses(folder, `${args} date=y,month=m,time=clock`, /year, month and day of the clicks together/);
+  await refuses(folder, `${args} date=y,month=m,time=clock`, "year, month and day of the clicks together");
 });
 
 Deno.test("shapes: sampled pages show the click among items by popularity, whatever the order of the rows", async () => {
-  const args = "--source clicks_only.csv --user uid --item sku --time ts --pages sampled --page-size 5".split(
-    " ",
-  );
-  const [head = "", ...lines] = clicksOnly.trim().split("\n");
-  const shuffled = [head, ...lines.toReversed()].join("\n");
+  const args = "--source clicks_only.csv --user uid --item sku --time ts --pages sampled --page-size 5";
+  const [head = "", ...rows] = clicksOnly.trim().split("\n");
+  const shuffled = [head, ...rows.toReversed()].join("\n");
   const folder = await folderWith({ "clicks_only.csv": clicksOnly, "other.csv": shuffled });
   const one = await prepared(folder, args);
-  const other = await prepared(folder, [...args.with(1, "other.csv"), "--threads", "2"]);
+  const other = await prepared(folder, `${args.replace("clicks_only", "other")} --threads 2`);
   assert.deepEqual(sums(one), sums(other));
-  assert.notDeepEqual(sums(await prepared(folder, [...args, "--seed", "2"])), sums(one));
+  assert.notDeepEqual(sums(await prepared(folder, `${args} --seed 2`)), sums(one));
   const pages = await pagesOf(one.folder);
   assert.equal(pages.length, 400);
   for (const { items, clicked } of pages) {
@@ -186,14 +193,14 @@ Deno.test("shapes: sampled pages show the click among items by popularity, whate
   assert.equal(one.manifest.places, "arbitrary");
   assert.match(one.manifest.notes.join(), /pages are made up/);
   // Windows of a day have fewer items than a page: the rest comes from the whole log.
-  const short = await prepared(folder, [...args, "--sampled-window", "0.1"]);
+  const short = await prepared(folder, `${args} --sampled-window 0.1`);
   assert.ok((await pagesOf(short.folder)).every(({ items }) => items.length === 5));
 });
 
 Deno.test("shapes: --max-events keeps the last events of each user", async () => {
   const folder = await folderWith({ "log.csv": shapeFiles["log.csv"] ?? "" });
   const args = "--source log.csv --user uid --item sku --time ts --clicked label --position pos";
-  const { folder: out, manifest } = await prepared(folder, `${args} --max-events 3`.split(" "));
+  const { folder: out, manifest } = await prepared(folder, `${args} --max-events 3`);
   const last = Map.groupBy(expectedPages(), ({ user }) => user).values().flatMap((pages) => pages.slice(-3));
   assert.deepEqual(await pagesOf(out), [...last]);
   assert.equal(manifest.skipped["events before the last 3 of their user"], 6);
@@ -203,6 +210,9 @@ Deno.test("shapes: --max-events keeps the last events of each user", async () =>
 
 const COLUMNS = "--user uid --item sku --time ts";
 const USER = "--user uid --time ts";
+const BY_USER = "--user uid --item sku --clicked label --page uid";
+const LIST = `${USER} --items shown --clicked clicked`;
+const PAGED = `${COLUMNS} --clicked label --page request --position pos`;
 /** Logs with options that do not fit, and what is said of them. */
 const REFUSED = rowsOf(`
   log.csv USER --clicked label | Expected --item (…) or --items (…), found neither
@@ -241,85 +251,64 @@ const REFUSED = rowsOf(`
     | --click-within
   events.csv COLUMNS --event kind --event-shown show --event-clicked click
     | rows whose kind is show (--event-shown), found none. Found view (84 rows), click (16 rows), hover (5 rows)
+  years.csv --time ts BY_USER
+    | ts to be times of a log…seconds since 1970…mean 1970-01-01 00:33:29 to …--time-format
+  digits.csv --time ts BY_USER | mean 1970-08-21
+  ticks.csv --time ts BY_USER | mean 1970-01-01 00:00:05
+  names.csv --time ts --time-format %Q BY_USER | Expected --time-format to be seconds, …got "%Q"
+  slashes.csv --time ts --time-format %d.%m.%Y BY_USER
+    | cannot be read…expected ts to be a time (%d.%m.%Y)
+  parts.csv --date y,m BY_USER | Expected a column, or those with year, month and day, got "y,m"
+  parts.csv --date y,m,day BY_USER | expected a column "day" (--date), found …y, m, d, clock
+  years.csv BY_USER | Expected --time or --date
+  whole_days.csv COLUMNS --clicked label
+    | The times (ts) are whole days: without the pages' ids, all rows of a user in one day would be one page.…--page…--pages as-is
+  hours.csv COLUMNS --clicked label | The times (ts) are whole hours
+  either.csv LIST
+    | Several fit; of 9 pages with a click fit id 0, index 9, marks 0, place 9. Say which it is with --clicked-as
+  gap.jsonl LIST | gap.jsonl:1: expected shown to be a list of ids, at least one
+  none.csv LIST | None fits
+  none.csv LIST --clicked-as id
+    | 9 of 9 rows cannot be read…none.csv:2: expected clicked to be the click of the list in shown
+  pairs.jsonl USER --items shown --clicked c | expected shown to be a value or a list, but it is nested twice
+  pairs.parquet USER --items shown --clicked c | expected shown to be a value or a list, but it is nested twice
+  groups.jsonl USER --items groups.ids --clicked c | expected groups.ids to be a value or a list, but it is nested twice
+  groups.parquet USER --items groups.ids --clicked c
+    | expected groups.ids to be a value or a list, but it is nested twice
+  headless.csv PAGED | Is the header missing?
   log.csv COLUMNS --clicked label --features products.csv
     | expected a column "sku" (--features-key), found product_id, price, brand
 `);
 
 Deno.test("shapes: what does not fit is refused, with what to do", async () => {
   const folder = await shapesFolder();
+  const columns: Record<string, string> = { COLUMNS, USER, BY_USER, LIST, PAGED };
   for (const [args = "", says = ""] of REFUSED) {
-    await refuses(folder, `--source ${args.replace("COLUMNS", COLUMNS).replace("USER", USER)}`, says);
+    await refuses(
+      folder,
+      `--source ${args.replace(/\b[A-Z_]{4,}\b/, (name) => columns[name] ?? name)}`,
+      says,
+    );
   }
 });
 
 Deno.test("shapes: whole days, and clicks of lists that can be read in two ways", async () => {
-  const days = "uid,sku,ts,label,request\n" +
-    Array.from({ length: 60 }, (_, k) => `u${k % 5},i${k % 7},2020-01-${10 + k % 3},${k % 2},p${k % 15}\n`)
-      .join("");
-  const hours = days.replaceAll(/2020-01-(\d\d)/g, (_, day) => `2020-01-02T${day}:00`).replace(
-    "\n",
-    "\n" +
-      Array.from({ length: 40 }, (_, k) => `v${k % 2},i${k % 3},2020-02-0${1 + k % 4}T${10 + k % 9}:00,0,q\n`)
-        .join(""),
-  );
-  // An index from 0 or from 1: no click is on the first or the last.
-  const either = "uid,ts,shown,clicked\n" +
-    Array.from({ length: 9 }, (_, k) => `u${k},${1_600_000_000 + k},a b c d,${1 + k % 3}\n`).join("");
-  const none = either.replaceAll(/,\d\n/g, ",e\n");
-  // Whole numbers that were written as floats; no value is no item.
-  const floats = '{"uid":1,"ts":1600000000,"shown":[3.0,4.0,"5.0"],"clicked":4.0}\n' +
-    '{"uid":1,"ts":1600000001,"shown":"[3.0, 4.0]","clicked":[3]}\n';
-  const files = {
-    "floats.jsonl": floats,
-    "gap.jsonl": floats.replace("4.0,", "null,"),
-    "days.csv": days,
-    "hours.csv": hours,
-    "either.csv": either,
-    "none.csv": none,
-  };
-  const folder = await folderWith(files);
-  const args = `${COLUMNS} --clicked label`;
-  await refuses(
-    folder,
-    `--source days.csv ${args}`,
-    /The times \(ts\) are whole days: without the pages' ids, all rows of a user in one day would be one page\..*--page.*--pages as-is/,
-  );
-  await refuses(folder, `--source hours.csv ${args}`, /The times \(ts\) are whole hours/);
-  const asIs = await prepared(folder, `--source days.csv ${args} --pages as-is`.split(" "));
+  const folder = await folderWith(oddFiles);
+  const args = `--source whole_days.csv ${COLUMNS} --clicked label`;
+  const asIs = await prepared(folder, `${args} --pages as-is`);
   assert.match(
     asIs.manifest.notes.join(),
     /times are whole days: pages of a user in one day go by their ids/,
   );
-  const byId = await prepared(folder, `--source days.csv ${args} --page request`.split(" "));
+  const byId = await prepared(folder, `${args} --page request`);
   assert.equal((await pagesOf(byId.folder)).length, 15);
-  const list = `${USER} --items shown --clicked clicked`;
-  await refuses(
-    folder,
-    `--source either.csv ${list}`,
-    /Several fit; of 9 pages with a click fit id 0, index 9, marks 0, place 9\. Say which it is with --clicked-as/,
-  );
-  const place = await prepared(folder, `--source either.csv ${list} --clicked-as place`.split(" "));
-  assert.deepEqual((await pagesOf(place.folder)).slice(0, 3).map(({ clicked }) => clicked), [
-    "a",
-    "b",
-    "c",
-  ]);
-  const whole = await prepared(folder, `--source floats.jsonl ${list}`.split(" "));
+  const place = await prepared(folder, `--source either.csv ${LIST} --clicked-as place`);
+  assert.deepEqual((await pagesOf(place.folder)).slice(0, 3).map(({ clicked }) => clicked), ["a", "b", "c"]);
+  const whole = await prepared(folder, `--source floats.jsonl ${LIST}`);
   assert.deepEqual((await pagesOf(whole.folder)).map(({ items, clicked }) => [items, clicked]), [
     [["3", "4", "5.0"], "4"],
     [["3", "4"], "3"],
   ]);
-  await refuses(
-    folder,
-    `--source gap.jsonl ${list}`,
-    /gap\.jsonl:1: expected shown to be a list of ids, at least one/,
-  );
-  await refuses(folder, `--source none.csv ${list}`, /None fits/);
-  await refuses(
-    folder,
-    `--source none.csv ${list} --clicked-as id`,
-    /9 of 9 rows cannot be read.*none\.csv:2: expected clicked to be the click of the list in shown/s,
-  );
 });
 
 Deno.test("shapes: ids with spaces stay whole: a click that is an id of its page is that one", async () => {
@@ -335,10 +324,7 @@ Deno.test("shapes: ids with spaces stay whole: a click that is an id of its page
     'u,1600000001,"red 1, blue 2","red 1"\nu,1600000002,3 17 5,17\n';
   const folder = await folderWith({ "lists.jsonl": shown.map(row).join(""), "bars.csv": bars });
   const found = async (source: string) => {
-    const { folder: out } = await prepared(
-      folder,
-      `--source ${source} ${USER} --items shown --clicked clicked`.split(" "),
-    );
+    const { folder: out } = await prepared(folder, `--source ${source} ${LIST}`);
     return (await pagesOf(out)).map(({ items, clicked }) => [items, clicked]);
   };
   assert.deepEqual(await found("lists.jsonl"), shown);
@@ -349,34 +335,11 @@ Deno.test("shapes: ids with spaces stay whole: a click that is an id of its page
   ]);
 });
 
-Deno.test("shapes: lists in lists, a missing header and a name that says no format are told", async () => {
-  const row = (more: Record<string, unknown>) =>
-    JSON.stringify({ uid: "u", ts: 1_600_000_000, c: "a", ...more }) + "\n";
-  const rows = shapeFiles["log.csv"] ?? "";
-  const files = {
-    "pairs.jsonl": row({ shown: [["a", "b"], ["c"]] }),
-    "groups.jsonl": row({ groups: [{ ids: ["a", "b"] }] }),
-    "headless.csv": rows.split("\n").slice(1).join("\n"),
-    "log.dat": rows,
-  };
-  const folder = await folderWith(files);
-  for (const [name, items] of [["pairs", "shown"], ["groups", "groups.ids"]] as const) {
-    await parquet(`${folder}/${name}.parquet`, `SELECT * FROM read_json_auto('${folder}/${name}.jsonl')`);
-    for (const ending of ["jsonl", "parquet"]) {
-      await refuses(
-        folder,
-        `--source ${name}.${ending} ${USER} --items ${items} --clicked c`,
-        new RegExp(`expected ${items} to be a value or a list, but it is nested twice`),
-      );
-    }
-  }
-  const log = `${COLUMNS} --clicked label --page request --position pos`;
-  await refuses(folder, `--source headless.csv ${log}`, /Is the header missing\?/);
-  await refuses(folder, `--source ${folder}/log.dat ${log}`, /--format \(csv, json or parquet\)/);
-  const { folder: out } = await prepared(
-    folder,
-    `--source ${folder}/log.dat ${log} --format csv`.split(" "),
-  );
+Deno.test("shapes: a name that says no format needs --format", async () => {
+  const folder = await folderWith({ "log.dat": shapeFiles["log.csv"] ?? "" });
+  const args = `--source ${folder}/log.dat ${PAGED}`;
+  await refuses(folder, args, "--format (csv, json or parquet)");
+  const { folder: out } = await prepared(folder, `${args} --format csv`);
   assert.deepEqual(await pagesOf(out), expectedPages());
 });
 

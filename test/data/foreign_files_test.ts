@@ -112,6 +112,7 @@ const none: readonly Record<string, unknown>[] = [
   { format: "x" },
   fields({ first: 0, count: 2 ** 60 }),
   fields({ first: 0, count: -1 }),
+  fields({ first: -1, count: 3 }),
   fields({ first: 0.5, count: 1 }),
   { counts: { ...counts, clicks: undefined } },
 ];

@@ -1,5 +1,7 @@
 /** One small log in every shape that `data log` reads: the same pages, written in other ways. */
 
+import { csvOf } from "./made_logs.ts";
+
 /** A page as it was shown: items in their order, and the clicked one. */
 interface Page {
   readonly user: string;
@@ -33,8 +35,6 @@ export const expectedPages = () =>
     clicked,
   }));
 
-type Row = Readonly<Record<string, string | number>>;
-
 /** A row for each displayed item. */
 const rows = shownPages.flatMap(({ items, clicked, ...page }) =>
   items.map((item, place) => ({ ...page, item, place, clicked: item === clicked }))
@@ -42,17 +42,6 @@ const rows = shownPages.flatMap(({ items, clicked, ...page }) =>
 const clicks = shownPages.flatMap(({ clicked, ...page }) =>
   clicked === null ? [] : [{ ...page, item: clicked }]
 );
-
-function csv(rows: readonly Row[]): string {
-  const names = Object.keys(rows[0] ?? {});
-  const quoted = (value: string | number | undefined) => {
-    const text = String(value ?? "");
-    return /[",]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
-  return [names.join(","), ...rows.map((row) => names.map((name) => quoted(row[name])).join(","))].join(
-    "\n",
-  ) + "\n";
-}
 
 const json = (rows: readonly unknown[]) => rows.map((row) => JSON.stringify(row)).join("\n") + "\n";
 const iso = (time: number) => new Date(1000 * time).toISOString();
@@ -73,21 +62,21 @@ const onDay = (row: (typeof rows)[number]) => {
 
 /** Files of each shape by their names. Those of Parquet are made of the JSON lines of the same name. */
 export const shapeFiles: Readonly<Record<string, string>> = {
-  "log.csv": csv(rows.map((row) => ({ ...shown(row), label: row.clicked ? 1 : 0 }))),
-  "days.csv": csv(rows.map((row) => ({ ...onDay(row), label: row.clicked ? 1 : 0 }))),
-  "answers.csv": csv(rows.map((row) => ({ ...shown(row), label: row.clicked ? "Yes" : "No" }))),
-  "ratings.csv": csv(rows.map((row) => ({ ...shown(row), stars: row.clicked ? 4.5 : row.place })))
+  "log.csv": csvOf(rows.map((row) => ({ ...shown(row), label: row.clicked ? 1 : 0 }))),
+  "days.csv": csvOf(rows.map((row) => ({ ...onDay(row), label: row.clicked ? 1 : 0 }))),
+  "answers.csv": csvOf(rows.map((row) => ({ ...shown(row), label: row.clicked ? "Yes" : "No" }))),
+  "ratings.csv": csvOf(rows.map((row) => ({ ...shown(row), stars: row.clicked ? 4.5 : row.place })))
     .replaceAll(/,3\.?0?$/gm, ",3.5"),
-  "actions.csv": csv(
+  "actions.csv": csvOf(
     rows.map((row) => ({
       ...shown(row),
       action: row.clicked ? ["buy", "open"][row.place % 2] ?? "" : "skip",
     })),
   ),
-  "times.csv": csv(
+  "times.csv": csvOf(
     rows.map((row) => ({ ...shown(row), clicked_at: row.clicked ? iso(row.time + 9) : "" })),
   ),
-  "products.csv": csv(
+  "products.csv": csvOf(
     Array.from({ length: 7 }, (_, k) => ({ product_id: `i${k}`, price: 10 + 3 * k, brand: `b${k % 2}` })),
   ),
   "nested.jsonl": json(rows.map(({ user, page, time, item, place, clicked }) => ({
@@ -96,12 +85,12 @@ export const shapeFiles: Readonly<Record<string, string>> = {
     shown: { product: { id: item }, place, clicked },
   }))),
   "pages.jsonl": json(shownPages.map((page) => ({ ...who(page), shown: page.items, clicked: page.clicked }))),
-  "index.csv": csv(shownPages.map((page) => ({
+  "index.csv": csvOf(shownPages.map((page) => ({
     ...who(page),
     shown: `[${page.items.join(", ")}]`,
     clicked: page.clicked === null ? -1 : page.items.indexOf(page.clicked),
   }))),
-  "marks.csv": csv(shownPages.map((page) => ({
+  "marks.csv": csvOf(shownPages.map((page) => ({
     ...who(page),
     shown: page.items.join(" "),
     clicked: page.items.map((item) => item === page.clicked ? 1 : 0).join(" "),
@@ -111,13 +100,13 @@ export const shapeFiles: Readonly<Record<string, string>> = {
     ts: page.time,
     products: items.map((id) => ({ id, clicked: id === clicked })),
   }))),
-  "impressions.csv": csv(rows.map(shown)),
-  "clicks.csv": csv(clicks.map(({ item, ...click }) => ({ ...who(click), sku: item }))),
+  "impressions.csv": csvOf(rows.map(shown)),
+  "clicks.csv": csvOf(clicks.map(({ item, ...click }) => ({ ...who(click), sku: item }))),
   // Some seconds later, by other names and in another kind of time.
-  "later.csv": csv(
+  "later.csv": csvOf(
     clicks.map(({ user, item, time }, k) => ({ who: user, what: item, at: iso(time + 5 + k % 60) })),
   ),
-  "events.csv": csv([
+  "events.csv": csvOf([
     ...rows.map((row) => ({ ...shown(row), kind: "view" })),
     ...clicks.map(({ item, ...click }) => ({ ...who(click), sku: item, pos: "", kind: "click" })),
     ...clicks.slice(0, 5).map(({ item, ...click }) => ({ ...who(click), sku: item, pos: "", kind: "hover" })),
@@ -139,7 +128,7 @@ export const shapeFiles: Readonly<Record<string, string>> = {
     { uid: "u1", at: 1_600_000_000_000_000, name: "scroll" },
   ]),
   // A beacon each, with a time of its own.
-  "beacons.csv": csv(rows.map((row) => ({
+  "beacons.csv": csvOf(rows.map((row) => ({
     ...shown(row),
     ts: row.time + row.place,
     label: row.clicked ? "t" : "f",
@@ -147,7 +136,7 @@ export const shapeFiles: Readonly<Record<string, string>> = {
 };
 
 /** A log of clicks: 40 users with 10 clicks each over three weeks, of items whose popularity falls. */
-export const clicksOnly = csv(
+export const clicksOnly = csvOf(
   Array.from({ length: 400 }, (_, k) => ({
     uid: `u${k % 40}`,
     sku: `i${Math.floor(30 * ((k * 0.618034) % 1) ** 2)}`,

@@ -35,12 +35,10 @@ export interface MadeLog {
 }
 
 export interface MadeSizes {
-  readonly users?: number;
-  readonly items?: number;
+  readonly users: number;
+  readonly items: number;
   /** Pages of a user, on average. */
-  readonly events?: number;
-  /** What a place further down takes from the utility: effect x ln(place). */
-  readonly positionEffect?: number;
+  readonly events: number;
 }
 
 const DAY = 86_400_000;
@@ -57,10 +55,10 @@ interface Item {
   readonly born: number;
 }
 
-interface World {
-  readonly items: readonly Item[];
-  readonly users: number;
-  readonly events: (random: Random) => number;
+interface World extends MadeSizes {
+  /** Item k, and what is known of it; nothing where it is not described. */
+  readonly item: (k: number, random: Random) => readonly [Item, Readonly<Record<string, string>>?];
+  readonly pages: (events: number, random: Random) => number;
   readonly pageSize: (random: Random) => number;
   /** How many clicks a user has made before the log. */
   readonly given: number;
@@ -69,27 +67,28 @@ interface World {
   /** How much of the taste a click leaves. */
   readonly keeps: number;
   readonly utility: (item: Item, taste: Float64Array, time: number) => number;
-  readonly positionEffect: number;
 }
 
-function simulate(seed: number, kind: string, world: World): Pick<MadeLog, "rows" | "history"> {
+function simulate(seed: number, kind: string, sizes: Partial<MadeSizes>, usual: World): MadeLog {
+  const world = { ...usual, ...sizes };
+  const ofItems = randomStream(seed, kind, "items");
+  const known = Array.from({ length: world.items }, (_, k) => world.item(k, ofItems));
+  const items = known.map(([item]) => item);
   const rows: MadeRow[] = [];
   const history = new Map<string, string[]>();
   for (let u = 0; u < world.users; u++) {
     const user = `${kind[0]}${1000 + u}`;
     const random = randomStream(seed, kind, "user", u);
-    const taste = new Float64Array(world.items[0]?.traits.length ?? 0);
-    const count = world.events(random);
+    const taste = new Float64Array(items[0]?.traits.length ?? 0);
+    const count = world.pages(world.events, random);
     const times = Array.from(
       { length: world.given + count },
       (_, k) => k < world.given ? START + k : START + Math.floor(random.uniform() * SPAN),
     ).sort((a, b) => a - b);
     for (const [k, time] of times.entries()) {
       const page = `${user}-${k}`;
-      const shown = draw(world, time, random);
-      const utilities = shown.map((item, place) =>
-        world.utility(item, taste, time) - world.positionEffect * Math.log(place + 1)
-      );
+      const shown = draw(items, world, time, random);
+      const utilities = shown.map((item) => world.utility(item, taste, time));
       const click = choose(utilities, random);
       if (k < world.given) {
         const item = shown[click];
@@ -111,11 +110,11 @@ function simulate(seed: number, kind: string, world: World): Pick<MadeLog, "rows
       if (traits) taste.forEach((t, j) => taste[j] = world.keeps * t + (1 - world.keeps) * (traits[j] ?? 0));
     }
   }
-  return { rows, history };
+  return { rows, history, items: known.flatMap(([, about]) => about ? [about] : []) };
 }
 
 /** Different items that are there at the time. */
-function draw({ items, pageSize, life }: World, time: number, random: Random): Item[] {
+function draw(items: readonly Item[], { pageSize, life }: World, time: number, random: Random): Item[] {
   const there = items.filter(({ born }) => born <= time && time < born + life);
   const size = Math.min(pageSize(random), there.length);
   return [...random.sampleWithoutReplacement(there.length, size)].flatMap((k) => there[k] ?? []);
@@ -138,110 +137,83 @@ const dot = (a: Float64Array, b: Float64Array) => a.reduce((sum, x, k) => sum + 
 const days = (from: number, to: number) => (to - from) / DAY;
 const date = (time: number) => new Date(time).toISOString().slice(0, 10);
 
-/** @param sizes `described`: the share of the items that news.tsv has. */
-export function madeNews(seed: number, sizes: MadeSizes & { readonly described?: number } = {}): MadeLog {
-  const { users = 600, items: count = 400, events = 6, described = 0.05, positionEffect = 0 } = sizes;
-  const random = randomStream(seed, "news", "items");
+/** From 1 to twice so many, but one. */
+const around = (events: number, random: Random) => 1 + random.integer(2 * events - 1);
+
+/** One of twenty items is described: news.tsv has it. */
+export function madeNews(seed: number, sizes: Partial<MadeSizes> = {}): MadeLog {
   const topics = 10;
-  const about: Record<string, string>[] = [];
-  const items = Array.from({ length: count }, (_, k): Item => {
-    const [topic, appeal, id] = [random.integer(topics), 0.8 * random.normal(), `N${100 + k}`];
-    const row = { item: id, category: `topic-${topic}`, subcategory: `topic-${topic}-${k % 3}` };
-    if (random.uniform() < described) about.push(row);
-    // From two days before the log on.
-    return { id, traits: oneHot(topics, topic), appeal, born: START + (random.uniform() * 30 - 2) * DAY };
-  });
-  const log = simulate(seed, "news", {
-    items,
-    users,
-    events: (random) => 1 + random.integer(2 * events - 1),
+  return simulate(seed, "news", sizes, {
+    ...{ users: 600, items: 400, events: 6, given: 8, life: 6 * DAY, keeps: 0.85, pages: around },
+    item(k, random) {
+      const [topic, appeal, id] = [random.integer(topics), 0.8 * random.normal(), `N${100 + k}`];
+      const row = { item: id, category: `topic-${topic}`, subcategory: `topic-${topic}-${k % 3}` };
+      const about = random.uniform() < 0.05 ? row : undefined;
+      // From two days before the log on.
+      const born = START + (random.uniform() * 30 - 2) * DAY;
+      return [{ id, traits: oneHot(topics, topic), appeal, born }, about];
+    },
     pageSize: (random) => random.uniform() < 0.3 ? 20 + random.integer(21) : 2 + random.integer(10),
-    given: 8,
-    life: 6 * DAY,
-    keeps: 0.85,
     utility: ({ appeal, traits, born }, taste, time) =>
       -1.2 + appeal + 6 * dot(taste, traits) - 0.9 * Math.log1p(days(born, time)),
-    positionEffect,
   });
-  return { ...log, items: about };
 }
 
-export function madeFilms(seed: number, sizes: MadeSizes = {}): MadeLog {
-  const { users = 150, items: count = 300, events = 100, positionEffect = 0 } = sizes;
-  const random = randomStream(seed, "films", "items");
+export function madeFilms(seed: number, sizes: Partial<MadeSizes> = {}): MadeLog {
   const genres = ["action", "comedy", "crime", "drama", "family", "horror", "music", "war"];
-  const about: Record<string, string>[] = [];
-  const items = Array.from({ length: count }, (_, k): Item => {
-    const own = [...random.sampleWithoutReplacement(genres.length, 1 + random.integer(3))].sort();
-    const [appeal, released] = [0.5 * random.normal(), START - random.uniform() * 30 * 365 * DAY];
-    const item = `${k + 1}`;
-    about.push({
-      item,
-      title: `The ${own.map((g) => genres[g]).join(" and ")} no. ${k + 1}`,
-      genres: own.map((g) => genres[g]).join("|"),
-      released: date(released),
-      minutes: random.uniform() < 0.1 ? "" : (90 + 20 * random.normal()).toFixed(0),
-      budget: (1e6 * Math.exp(1.5 * random.normal())).toFixed(0),
-    });
-    return { id: item, traits: oneHot(genres.length, ...own), appeal, born: 0 };
-  });
-  const log = simulate(seed, "films", {
-    items,
-    users,
-    events: (random) => Math.round(events / 2) + random.integer(events + 1),
+  return simulate(seed, "films", sizes, {
+    ...{ users: 150, items: 300, events: 100, given: 0, life: Infinity, keeps: 0.9 },
+    item(k, random) {
+      const own = [...random.sampleWithoutReplacement(genres.length, 1 + random.integer(3))].sort();
+      const [appeal, released] = [0.5 * random.normal(), START - random.uniform() * 30 * 365 * DAY];
+      const about = {
+        item: `${k + 1}`,
+        title: `The ${own.map((g) => genres[g]).join(" and ")} no. ${k + 1}`,
+        genres: own.map((g) => genres[g]).join("|"),
+        released: date(released),
+        minutes: random.uniform() < 0.1 ? "" : (90 + 20 * random.normal()).toFixed(0),
+        budget: (1e6 * Math.exp(1.5 * random.normal())).toFixed(0),
+      };
+      return [{ id: about.item, traits: oneHot(genres.length, ...own), appeal, born: 0 }, about];
+    },
+    pages: (events, random) => Math.round(events / 2) + random.integer(events + 1),
     pageSize: () => 8,
-    given: 0,
-    life: Infinity,
-    keeps: 0.9,
     utility: ({ appeal, traits }, taste) => -2.6 + appeal + 4 * dot(taste, traits),
-    positionEffect,
   });
-  return { ...log, items: about };
 }
 
-export function madeShop(seed: number, sizes: MadeSizes = {}): MadeLog {
-  const { users = 600, items: count = 500, events = 10, positionEffect = 0 } = sizes;
-  const random = randomStream(seed, "shop", "items");
+export function madeShop(seed: number, sizes: Partial<MadeSizes> = {}): MadeLog {
   const categories = 8;
-  const about: Record<string, string>[] = [];
-  const items = Array.from({ length: count }, (_, k): Item => {
-    const item = `sku-${k + 1}`;
-    const category = random.integer(categories);
-    const logPrice = 1.7 * random.normal(); // of the price / 30
-    const rating = random.uniform() < 0.4 ? undefined : 1 + 4 * random.uniform();
-    const stock = Math.floor(Math.exp(2.5 * random.uniform() ** 2 * 3));
-    // Most came long ago, some during the log.
-    const born = START + (random.uniform() < 0.3 ? 25 * random.uniform() : -800 * random.uniform()) * DAY;
-    about.push({
-      item,
-      price: random.uniform() < 0.15 ? "" : (30 * Math.exp(logPrice)).toFixed(2),
-      rating: rating === undefined ? "" : rating.toFixed(1),
-      stock: `${stock}`,
-      created: new Date(born).toISOString(),
-      category: `category-${category}`,
-      brand: random.uniform() < 0.6 ? `brand-${random.integer(6)}` : `brand-${6 + random.integer(150)}`,
-      name: `thing ${k + 1} of ${category}`,
-      currency: "EUR",
-    });
-    const traits = Float64Array.of(...oneHot(categories, category), logPrice);
-    return { id: item, traits, appeal: 0.9 * ((rating ?? 3) - 3), born };
-  });
-  const log = simulate(seed, "shop", {
-    items,
-    users,
-    events: (random) => 1 + random.integer(2 * events - 1),
+  return simulate(seed, "shop", sizes, {
+    ...{ users: 600, items: 500, events: 10, given: 0, life: Infinity, keeps: 0.7, pages: around },
+    item(k, random) {
+      const category = random.integer(categories);
+      const logPrice = 1.7 * random.normal(); // of the price / 30
+      const rating = random.uniform() < 0.4 ? undefined : 1 + 4 * random.uniform();
+      const stock = Math.floor(Math.exp(2.5 * random.uniform() ** 2 * 3));
+      // Most came long ago, some during the log.
+      const born = START + (random.uniform() < 0.3 ? 25 * random.uniform() : -800 * random.uniform()) * DAY;
+      const about = {
+        item: `sku-${k + 1}`,
+        price: random.uniform() < 0.15 ? "" : (30 * Math.exp(logPrice)).toFixed(2),
+        rating: rating === undefined ? "" : rating.toFixed(1),
+        stock: `${stock}`,
+        created: new Date(born).toISOString(),
+        category: `category-${category}`,
+        brand: random.uniform() < 0.6 ? `brand-${random.integer(6)}` : `brand-${6 + random.integer(150)}`,
+        name: `thing ${k + 1} of ${category}`,
+        currency: "EUR",
+      };
+      const traits = Float64Array.of(...oneHot(categories, category), logPrice);
+      return [{ id: about.item, traits, appeal: 0.9 * ((rating ?? 3) - 3), born }, about];
+    },
     pageSize: () => 10,
-    given: 0,
-    life: Infinity,
-    keeps: 0.7,
     utility({ appeal, traits, born }, taste, time) {
       const gap = (traits[categories] ?? 0) - (taste[categories] ?? 0);
       const match = dot(taste.subarray(0, categories), traits.subarray(0, categories));
       return -0.9 + appeal + 4 * match - 0.5 * gap * gap - 0.35 * Math.log1p(days(born, time) / 7);
     },
-    positionEffect,
   });
-  return { ...log, items: about };
 }
 
 /** What the truth itself scores: mean loss, and prec@1 and prec@2 of the pages with a click. */

@@ -11,7 +11,7 @@ import {
 } from "../../src/data/click_log.ts";
 import { canonical, parsePaperLog } from "../../src/data/paper_log.ts";
 import { readPaperFile } from "../../src/data/sets/paper_file.ts";
-import { refused, rowsOf } from "../case_table.ts";
+import { refused, rowsOf, saying } from "../case_table.ts";
 import { realData } from "../real_data.ts";
 
 const header = ["session_new_index", "Time", "item_new_index", "is_click", "tr_val_tst"];
@@ -188,40 +188,12 @@ Deno.test("canonical: two texts are the same if, and only if, they are the same 
   );
 });
 
-function checkSays(change: Partial<ClickLog>, says: RegExp): void {
-  assert.throws(() => checkLog({ ...read(...good), ...change }), says);
-}
-
 Deno.test("checkLog names what does not fit", () => {
-  checkLog(read(...good));
   const u32 = (...values: number[]) => Uint32Array.from(values);
-  checkSays({ userEvents: u32(0, 1, 3) }, /userEvents has 3 entries, expected .* = 4/);
-  checkSays({ userEvents: u32(1, 1, 2, 3) }, /userEvents starts at 1, expected 0/);
-  checkSays({ userEvents: u32(0, 2, 1, 3) }, /userEvents falls from 2 to 1 after user 1/);
-  checkSays({ userEvents: u32(0, 1, 2, 2) }, /userEvents ends at 2, expected the length of eventClick, 3/);
-  checkSays({ eventRows: u32(0, 2, 3, 5) }, /eventRows ends at 5, expected the length of rowItem, 4/);
-  checkSays({ eventRows: u32(0, 2, 2, 4) }, /event 1 of user 1 displays no items/);
-  checkSays({ eventClick: u32(2, 2, 3) }, /event 0 of user 0: the clicked row is not displayed/);
-  checkSays({ eventClick: u32(1, 1, 3) }, /event 1 of user 1: the clicked row is not displayed/);
-  checkSays({ rowItem: u32(0, 1, 1, 3) }, /row 3 displays item 3, but there are 3 items/);
-  checkSays({ userSplit: Uint8Array.of(0, 1, 3) }, /userSplit of user 2 is 3/);
-  checkSays({ userSplit: Uint8Array.of(0, 1, 0) }, /has no test users/);
   const given = (...values: number[]) => ({ eventGiven: Uint8Array.from(values) });
-  // Events of one row, of which the last has no click.
+  /** Events of one row, of which the last has no click. */
   const singles = { eventRows: u32(0, 1, 2, 3), eventClick: u32(0, 1, NONE), rowItem: u32(0, 1, 2) };
-  checkLog({ ...read(...good), ...singles, ...given(1, 1, 0) });
-  checkSays(given(0, 0), /eventGiven has 2 entries, expected one per event = 3/);
-  checkSays(
-    { ...singles, ...given(0, 2, 0) },
-    /event 1 of user 1 is a further click on item 1, expected an item of the clicked page/,
-  );
-  checkSays({ ...singles, ...given(0, 3, 0) }, /eventGiven of event 1 is 3, expected 0, 1 or 2/);
-  checkSays({ ...singles, ...given(0, 0, 1) }, /event 2 of user 2 is given .* it has 1 rows and no click/);
-  checkSays(
-    { ...given(1, 0, 0) },
-    /event 0 of user 0 is given as history, expected one row, clicked; it has 2/,
-  );
-  // A page of items 0, 1, 2 with a click on 1, and further ones.
+  /** A page of items 0, 1, 2 with a click on 1, and further ones. */
   const several = (clicks: number[], kinds = [0, 2, 2], click = 1) => ({
     userEvents: u32(0, 3, 3, 3),
     eventRows: u32(0, 3, 4, 5),
@@ -229,69 +201,69 @@ Deno.test("checkLog names what does not fit", () => {
     eventGiven: Uint8Array.from(kinds),
     rowItem: u32(0, 1, 2, ...clicks),
   });
-  checkLog({ ...read(...good), ...several([2, 0]) });
-  checkSays(
-    several([2, 1]),
-    /event 2 of user 0 is a further click on item 1, expected .* that is not clicked yet/,
-  );
-  checkSays(several([2, 2]), /event 2 of user 0 is a further click on item 2/);
-  checkSays(several([2, 0], [0, 1, 2]), /event 2 of user 0 is a further click on item 0/);
-  checkSays(several([2, 0], [0, 2, 2], NONE), /event 1 of user 0 is a further click on item 2/);
   const dense = (...values: number[]): Partial<ClickLog> => ({
     items: { kind: "dense", count: 3, width: 2, values: Float32Array.from(values) },
   });
-  checkLog({ ...read(...good), ...dense(1, 2, 3, 4, 5, 6) });
-  checkSays(dense(1, 2, 3, 4, 5), /5 feature values, expected 3 items x 2 features = 6/);
-  checkSays(dense(1, 2, 3, NaN, 5, 6), /feature 1 of item 1 is NaN/);
-  checkSays(dense(1, 2, 3, 4, Infinity, 6), /feature 0 of item 2 is Infinity/);
+  const whole = read(...good);
+  for (const fine of [{}, { ...singles, ...given(1, 1, 0) }, several([2, 0]), dense(1, 2, 3, 4, 5, 6)]) {
+    checkLog({ ...whole, ...fine });
+  }
+  const wrong: Record<string, Partial<ClickLog>> = {
+    "userEvents has 3 entries, expected … = 4": { userEvents: u32(0, 1, 3) },
+    "userEvents starts at 1, expected 0": { userEvents: u32(1, 1, 2, 3) },
+    "userEvents falls from 2 to 1 after user 1": { userEvents: u32(0, 2, 1, 3) },
+    "userEvents ends at 2, expected the length of eventClick, 3": { userEvents: u32(0, 1, 2, 2) },
+    "eventRows ends at 5, expected the length of rowItem, 4": { eventRows: u32(0, 2, 3, 5) },
+    "event 1 of user 1 displays no items": { eventRows: u32(0, 2, 2, 4) },
+    "event 0 of user 0: the clicked row is not displayed": { eventClick: u32(2, 2, 3) },
+    "event 1 of user 1: the clicked row is not displayed": { eventClick: u32(1, 1, 3) },
+    "row 3 displays item 3, but there are 3 items": { rowItem: u32(0, 1, 1, 3) },
+    "userSplit of user 2 is 3": { userSplit: Uint8Array.of(0, 1, 3) },
+    "has no test users": { userSplit: Uint8Array.of(0, 1, 0) },
+    "eventGiven has 2 entries, expected one per event = 3": given(0, 0),
+    "event 1 of user 1 is a further click on item 1, expected an item of the clicked page": {
+      ...{ ...singles, ...given(0, 2, 0) },
+    },
+    "eventGiven of event 1 is 3, expected 0, 1 or 2": { ...singles, ...given(0, 3, 0) },
+    "event 2 of user 2 is given … it has 1 rows and no click": { ...singles, ...given(0, 0, 1) },
+    "event 0 of user 0 is given as history, expected one row, clicked; it has 2": given(1, 0, 0),
+    "event 2 of user 0 is a further click on item 1, expected … that is not clicked yet": several([2, 1]),
+    "event 2 of user 0 is a further click on item 2": several([2, 2]),
+    "event 2 of user 0 is a further click on item 0": several([2, 0], [0, 1, 2]),
+    "event 1 of user 0 is a further click on item 2": several([2, 0], [0, 2, 2], NONE),
+    "5 feature values, expected 3 items x 2 features = 6": dense(1, 2, 3, 4, 5),
+    "feature 1 of item 1 is NaN": dense(1, 2, 3, NaN, 5, 6),
+    "feature 0 of item 2 is Infinity": dense(1, 2, 3, 4, Infinity, 6),
+  };
+  for (const [says, change] of Object.entries(wrong)) {
+    assert.throws(() => checkLog({ ...whole, ...change }), saying(says), says);
+  }
 });
 
-interface Counts {
-  file: string;
-  users: number[];
-  items: number;
-  events: number[];
-  rows: number;
-  longest: number;
-  widest: number;
-  single: number;
-}
+/** Of the genuine files: users and events of each part, and what is longest and widest. */
+const counts = {
+  "yelp.txt": {
+    ...{ users: [703, 351, 352], items: 804, events: [841, 447, 437] },
+    ...{ rows: 6676, longest: 11, widest: 10, single: 293 },
+  },
+  "rsc.txt": {
+    ...{ users: [541, 270, 271], items: 890, events: [1051, 519, 493] },
+    ...{ rows: 6624, longest: 12, widest: 10, single: 505 },
+  },
+};
 
-for (
-  const expected of [
-    {
-      file: "yelp.txt",
-      users: [703, 351, 352],
-      items: 804,
-      events: [841, 447, 437],
-      rows: 6676,
-      longest: 11,
-      widest: 10,
-      single: 293,
-    },
-    {
-      file: "rsc.txt",
-      users: [541, 270, 271],
-      items: 890,
-      events: [1051, 519, 493],
-      rows: 6624,
-      longest: 12,
-      widest: 10,
-      single: 505,
-    },
-  ] satisfies Counts[]
-) {
-  const path = realData(expected.file);
+for (const [file, expected] of Object.entries(counts)) {
+  const path = realData(file);
   Deno.test({
-    name: `readPaperFile: the counts of ${expected.file}`,
+    name: `readPaperFile: the counts of ${file}`,
     ignore: path === undefined,
     fn() {
       const log = readPaperFile(path!);
+      assert.equal(log.name, file);
       const lengths = (starts: Uint32Array) => [...starts.subarray(1)].map((end, i) => end - starts[i]!);
       const events = lengths(log.userEvents), widths = lengths(log.eventRows);
       const eventsOf = (split: Split) => usersOf(log, split).reduce((sum, user) => sum + events[user]!, 0);
-      const found: Counts = {
-        file: log.name,
+      const found: typeof expected = {
         users: splits.map((split) => usersOf(log, split).length),
         items: log.items.count,
         events: splits.map(eventsOf),

@@ -1,23 +1,31 @@
-/** Prepared data sets as training reads them: in memory and on disk, from one file or many, whole or damaged. */
+/** Prepared data sets: read as training reads them, in memory and on disk, from one file or many; written; and several as one. */
 
 import assert from "node:assert/strict";
-import type { ClickLog, Clicks } from "../../src/data/click_log.ts";
+import { type ClickLog, type Clicks, eventLists } from "../../src/data/click_log.ts";
 import { PreparedSet, readPreparedLog } from "../../src/data/prepared_set.ts";
-import type { Part } from "../../src/data/prepared_tables.ts";
+import { type Part, readTexts } from "../../src/data/prepared_tables.ts";
 import type { TableFile } from "../../src/data/parquet.ts";
-import { openPreparedSet } from "../../src/data/sets/prepared_folder.ts";
-import { Engine, literal } from "../../src/data/prepare/engine.ts";
+import { openPreparedSet, readManifest, setFiles } from "../../src/data/sets/prepared_folder.ts";
 import { describe } from "../../src/data/prepare/describe.ts";
 import { openPrepared } from "../../src/data/sets/packed_set.ts";
-import { writeSet } from "../foreign_set.ts";
+import { rewrite, writeSet } from "../foreign_set.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { folderWith, withFolder } from "../prepared_folder.ts";
-import { PREPARED_FILES, writePrepared } from "../../src/data/sets/prepared_writer.ts";
+import { PREPARED_FILES, type PreparedContents, writePrepared } from "../../src/data/sets/prepared_writer.ts";
 import { NumberIds, TextIds, TextList } from "../../src/data/ids.ts";
 import { MemoryItems } from "../../src/data/item_catalogue.ts";
-import { MemoryLog } from "../../src/data/log_source.ts";
+import { type LogSource, MemoryLog } from "../../src/data/log_source.ts";
 import { openDataset } from "../../src/data/sets/opened_dataset.ts";
 import { filesIn } from "../command_check.ts";
+import type { Features } from "../../src/data/manifest.ts";
+import { mergeSets } from "../../src/data/sets/merge.ts";
+import { CommandSeries } from "../command_series.ts";
+
+/** It is in memory, as it was written by another name. */
+const expectRead = ({ log }: LogSource, { name: _, ...expected }: ClickLog) => {
+  const { name: __, ...read } = log ?? assert.fail("expected it in memory");
+  assert.deepEqual(read, expected);
+};
 
 const logs: Record<string, ClickLog> = {
   "one-hot": smallLog(1, { users: 60, items: 30, width: 0 }),
@@ -33,10 +41,7 @@ for (const [name, log] of Object.entries(logs)) {
     // Few pages a row group, so that users go over its end; and the pages in several files.
     await writeSet(folder, log, { files: 3, rowGroup: 2048 });
     const { source, sha256 } = await openPrepared(folder, { memoryRows: Infinity });
-    const found = source.log ?? assert.fail("expected it in memory");
-    const { name: _, ...expected } = log;
-    const { name: __, ...read } = found;
-    assert.deepEqual(read, expected);
+    expectRead(source, log);
     const packed = await openPrepared(folder, { memoryRows: 0, cache: `${folder}/cache` });
     assert.equal(packed.source.log, undefined);
     assert.equal(packed.sha256, sha256);
@@ -55,20 +60,10 @@ Deno.test("what the schema lets out may be left out: given, and all columns of i
   const log = logs["one-hot"] ?? assert.fail();
   const folder = await folderWith();
   await writeSet(folder, log);
-  const engine = await Engine.open({ workFolder: "", memory: "500MB" });
-  try {
-    for (const [part, columns] of [["pages", "* EXCLUDE given"], ["items", "item, id"]]) {
-      const path = literal(`${folder}/${part}.parquet`);
-      await engine.run(`CREATE OR REPLACE TABLE t AS FROM ${path}`);
-      await engine.run(`COPY (SELECT ${columns} FROM t) TO ${path} (FORMAT parquet)`);
-    }
-  } finally {
-    engine.close();
-  }
+  await rewrite(folder, "pages", "SELECT * EXCLUDE given FROM t");
+  await rewrite(folder, "items", "SELECT item, id FROM t");
   const { source } = await openPrepared(folder, { memoryRows: Infinity });
-  const { name: _, ...expected } = log;
-  const { name: __, ...read } = source.log ?? assert.fail();
-  assert.deepEqual(read, expected);
+  expectRead(source, log);
   const { parts } = await describe(folder, "500MB");
   assert.equal(parts.reduce((sum, { events }) => sum + events, 0), log.eventClick.length);
 });
@@ -106,19 +101,18 @@ Deno.test("a set is read from bytes in memory, too, as a page does with files th
   const told = new Set<string>();
   const set = await PreparedSet.open({ folder: "dropped", manifest, part });
   const source = await readPreparedLog(set, (what) => told.add(what));
-  const { name: _, ...expected } = log;
-  const { name: __, ...read } = source.log ?? assert.fail();
-  assert.deepEqual(read, expected);
+  expectRead(source, log);
   assert.deepEqual([...told], ["Reading items", "Reading pages"]);
 });
 
 /** The log's users in parts of a few. */
-async function* chunks(log: ClickLog, each: number): AsyncGenerator<Clicks> {
-  const source = new MemoryLog(log);
-  for (let first = 0; first < log.userSplit.length; first += each) {
-    const count = Math.min(each, log.userSplit.length - first);
-    yield await Promise.resolve(source.read(Uint32Array.from({ length: count }, (_, k) => first + k)));
-  }
+function chunks(log: ClickLog, each: number): ReadableStream<Clicks> {
+  const users = Uint32Array.from(log.userSplit.keys());
+  const parts = Array.from(
+    { length: Math.ceil(users.length / each) },
+    (_, k) => users.slice(k * each, (k + 1) * each),
+  );
+  return ReadableStream.from(parts.map((part) => new MemoryLog(log).read(part)));
 }
 
 const contents = { notes: ["a note"], command: ["simulate"], places: "shown" } as const;
@@ -160,3 +154,149 @@ for (
       assert.equal(ids.of(13), kind === "dense" ? "13" : "ünï-13");
     }));
 }
+
+// Several data sets as one: whose pages they are, which items are the same, and what their sets said of them.
+
+const ids = (texts: readonly string[]) => new TextIds(TextList.of(texts));
+const featuresOf = (width: number): Features => ({
+  dense: Array.from({ length: width }, (_, k) => ({ name: `f${k}`, meaning: "a number" })),
+  tokens: [],
+});
+
+async function written(
+  path: string,
+  log: ClickLog,
+  itemIds: readonly string[],
+  more: Partial<PreparedContents> = {},
+): Promise<void> {
+  await Deno.mkdir(path);
+  const about = {
+    name: "x",
+    items: new MemoryItems(log.items),
+    places: "shown",
+    notes: [],
+    command: [],
+  } as const;
+  await writePrepared(path, { ...about, itemIds: ids(itemIds), ...more }, ReadableStream.from([log]));
+}
+const usersCalled = (ids: readonly string[]) => ({ userTexts: { id: (user: number) => ids[user] ?? "" } });
+
+async function merged(folder: string, names: readonly string[], out = "out") {
+  await Deno.mkdir(`${folder}/${out}`);
+  const parts = await Promise.all(
+    names.map(async (name) => ({ name, data: await openDataset(`${folder}/${name}`) })),
+  );
+  const { newItems } = await mergeSets(`${folder}/${out}`, parts, { name: out, command: [] });
+  return { data: await openDataset(`${folder}/${out}`), parts, newItems };
+}
+
+const dense = smallLog(2, { users: 20, items: 12, width: 3, given: 0.3 });
+const later = smallLog(3, { users: 15, items: 12, width: 3 });
+const sku = (k: number) => `sku ${k}`;
+const all = Array.from({ length: 12 }, (_, k) => sku(k));
+
+/** What users did, in the ids of their set. */
+function told({ source, items, users }: Awaited<ReturnType<typeof openDataset>>, user: number) {
+  const { rowItem, eventGiven, ...own } = source.read(Uint32Array.of(user));
+  return {
+    eventGiven: Array.from(own.eventClick, (_, e) => eventGiven?.[e] ?? 0),
+    id: users.of(user),
+    items: Array.from(rowItem, (item) => items.of(item)),
+    ...own,
+  };
+}
+
+Deno.test("merged sets: users follow one another with their parts, ids that are taken get a name, and say their set", () =>
+  withFolder({}, async (folder) => {
+    const userIds = Array.from({ length: 25 }, (_, k) => `u${k}`);
+    const features = featuresOf(3);
+    const about = { features, warnings: ["beware"] };
+    await written(`${folder}/a`, dense, all, { ...about, ...usersCalled(userIds.slice(0, 20)) });
+    // The same items in another order, and one whose features have changed since.
+    const order = Array.from({ length: 12 }, (_, k) => (5 * k + 3) % 12);
+    if (later.items.kind !== "dense" || dense.items.kind !== "dense") assert.fail();
+    const { values: known } = dense.items;
+    const values = Float32Array.from(order.flatMap((k) => [...known.subarray(3 * k, 3 * k + 3)]));
+    values[0] = 9;
+    const log = { ...later, items: { ...later.items, values } };
+    await written(`${folder}/b`, log, order.map(sku), { ...about, ...usersCalled(userIds.slice(10, 25)) });
+    const { data, parts: [a, b], newItems } = await merged(folder, ["a", "b"]);
+    assert.ok(a && b);
+    assert.equal(newItems, 1);
+    assert.equal(data.source.items.shape.count, 13);
+    assert.equal(data.items.of(12), sku(3), "a version of its own, of the same id");
+    assert.equal(data.items.numberOf(sku(3)), 12, "the latest");
+    assert.deepEqual(
+      data.source.items.items?.kind === "dense" && [...data.source.items.items.values.subarray(36)],
+      [...values.subarray(0, 3)],
+    );
+    for (let user = 0; user < 20; user++) assert.deepEqual(told(data, user), told(a.data, user));
+    for (let user = 0; user < 15; user++) {
+      const { id, ...own } = told(b.data, user);
+      assert.deepEqual(told(data, 20 + user), { id: user < 10 ? `b/${id}` : id, ...own });
+    }
+    assert.equal(new Set(Array.from({ length: 35 }, (_, user) => data.users.of(user))).size, 35);
+    const { dataset: { places, warnings } } = data;
+    assert.deepEqual({ places, warnings }, { places: "shown", warnings: ["beware"] });
+
+    // What was merged before keeps the names of its parts.
+    const again = await merged(folder, ["out", "b"], "again");
+    assert.equal(again.newItems, 0);
+    const files = setFiles(`${folder}/again`, await readManifest(`${folder}/again`));
+    const sources = await readTexts(files, "users", "source", 50);
+    assert.deepEqual([sources?.at(0), sources?.at(20), sources?.at(35)], ["a", "b", "b/b"]);
+  }));
+
+Deno.test("merged sets: propensities and candidates go along, in the numbers of the merged items", () =>
+  withFolder({}, async (folder) => {
+    const one = smallLog(4, { users: 10, items: 6, width: 0 });
+    const other = smallLog(5, { users: 10, items: 6, width: 0 });
+    const chances = Array.from(other.eventClick, (_, e) => e % 3 === 0 ? [] : [1 / (2 + e)]);
+    const candidates = Array.from(other.eventClick, (_, e) => e % 3 === 1 ? [0, 1, 2, 3, 4, 5] : []);
+    const names = ["p", "q", "r", "s", "t", "v"];
+    await written(`${folder}/a`, one, names.toReversed());
+    const drawn = { ...other, eventPropensities: chances, eventCandidates: candidates };
+    await written(`${folder}/b`, drawn, names, { lists: eventLists });
+    const { data, newItems } = await merged(folder, ["a", "b"]);
+    assert.equal(newItems, 0);
+    const { log } = data.source;
+    const first = one.eventClick.length;
+    assert.deepEqual(log?.eventPropensities?.slice(0, first), Array.from(one.eventClick, () => []));
+    assert.deepEqual(log?.eventPropensities?.slice(first), chances);
+    assert.deepEqual(
+      log?.eventCandidates?.slice(first),
+      candidates.map((own) => own.map((item) => 5 - item)),
+    );
+    assert.deepEqual(data.dataset.warnings, []);
+    // One-hot items that only the second set has: their numbers are those of more ids, and pages were drawn from fewer.
+    await written(`${folder}/c`, smallLog(6, { users: 10, items: 6, width: 0 }), [...names.slice(1), "w"]);
+    const wider = await merged(folder, ["b", "c"], "wider");
+    assert.equal(wider.newItems, 1);
+    assert.equal(wider.data.items.of(6), "w");
+    assert.match(wider.data.dataset.warnings?.join() ?? "", /drawn from its 6 items, of 7 here/);
+    assert.notEqual(wider.data.dataset.features?.idsSha256, wider.parts[0]?.data.dataset.features?.idsSha256);
+  }));
+
+Deno.test("data merge: a set with itself; what does not fit is refused and leaves nothing", () =>
+  withFolder({}, async (folder) => {
+    await written(`${folder}/a`, dense, all, { features: featuresOf(3) });
+    const turned = { dense: featuresOf(3).dense.toReversed(), tokens: [] };
+    await written(`${folder}/b`, later, all, { features: turned });
+    await written(`${folder}/c`, smallLog(4, { users: 10, items: 6, width: 0 }), all.slice(0, 6));
+    const out = `${folder}/out`;
+    await using data = new CommandSeries("data", [["merge", "--out", out]]);
+    const { stdout } = await data.ok(["merge", `${folder}/a`, `${folder}/a`, "--out", out]);
+    assert.match(stdout, /12 items, 0 of which a does not have/);
+    const { source } = await openDataset(out);
+    assert.deepEqual([...source.userSplit], [...dense.userSplit, ...dense.userSplit]);
+    const before = [...Deno.readDirSync(folder)].length;
+    await data.refused(["merge", `${folder}/a`, `${folder}/b`, "--out", out], /holds .*Choose another --out/);
+    await Deno.remove(out, { recursive: true });
+    await data.refused(
+      ["merge", `${folder}/a`, `${folder}/b`, "--out", out],
+      /the numbers are f0, f1, f2 there, f2, f1, f0 here/,
+    );
+    await data.refused(["merge", `${folder}/a`, `${folder}/c`, "--out", out], /same features as those of a/);
+    await data.refused(["merge", `${folder}/a`, "--out", out], /two data sets or more to merge, got 1/);
+    assert.equal([...Deno.readDirSync(folder)].length, before - 1);
+  }));

@@ -4,14 +4,14 @@ import assert from "node:assert/strict";
 import { describe } from "../../src/data/prepare/describe.ts";
 import { readPreparedLog } from "../../src/data/prepared_set.ts";
 import { openPreparedSet } from "../../src/data/sets/prepared_folder.ts";
-import { writePrepared } from "../../src/data/sets/prepared_writer.ts";
+import { PREPARED_FILES, writePrepared } from "../../src/data/sets/prepared_writer.ts";
 import { MemoryItems } from "../../src/data/item_catalogue.ts";
 import { NumberIds } from "../../src/data/ids.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
 import { GIVEN_HISTORY, NONE } from "../../src/data/click_log.ts";
 import { refused } from "../case_table.ts";
-import { folderWith, oneEngine, preparedOf, query, recipe, refuses } from "../prepared_folder.ts";
-import { literal } from "../../src/data/prepare/engine.ts";
+import { folderWith, preparedOf, query, recipe, refuses } from "../prepared_folder.ts";
+import { rewrite } from "../foreign_set.ts";
 
 const HEAD = "uid,sku,ts,label,request,pos,mu\n";
 const options = { page: "request", position: "pos", propensity: "mu" };
@@ -92,10 +92,7 @@ Deno.test("prepared sets: propensities and candidates come back as they were wri
     ...{ name: log.name, items: new MemoryItems(log.items), itemIds: new NumberIds(5) },
     ...{ notes: [], command: [], lists },
   };
-  async function* chunks() {
-    yield await Promise.resolve(log);
-  }
-  await writePrepared(folder, contents, chunks());
+  await writePrepared(folder, contents, ReadableStream.from([log]));
   const read = (await readPreparedLog(await openPreparedSet(folder))).log;
   for (const list of lists) assert.deepEqual(read[list], log[list]);
   const some = new MemoryLog(read).read(Uint32Array.of(0, 2));
@@ -112,16 +109,8 @@ Deno.test("prepared sets: propensities and candidates come back as they were wri
     ] as const
   ) {
     const own = await folderWith();
-    for (const part of ["users", "items"]) {
-      await Deno.copyFile(`${folder}/${part}.parquet`, `${own}/${part}.parquet`);
-    }
-    const json = JSON.parse(await Deno.readTextFile(`${folder}/manifest.json`));
-    await Deno.writeTextFile(`${own}/manifest.json`, JSON.stringify({ ...json, files: {} }));
-    await (await oneEngine()).run(
-      `COPY (SELECT * REPLACE (if(page = 1, ${value}, ${column}) AS ${column}) FROM ${
-        literal(`${folder}/pages.parquet`)
-      }) TO ${literal(`${own}/pages.parquet`)} (FORMAT parquet)`,
-    );
+    for (const name of PREPARED_FILES) await Deno.copyFile(`${folder}/${name}`, `${own}/${name}`);
+    await rewrite(own, "pages", `SELECT * REPLACE (if(page = 1, ${value}, ${column}) AS ${column}) FROM t`);
     await refused(async () => await readPreparedLog(await openPreparedSet(own)), says);
   }
 });

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { retailrocket } from "../../src/data/prepare/retailrocket.ts";
-import type { LogOptions } from "../../src/data/prepare/log.ts";
+import { rowsOf } from "../case_table.ts";
 import {
   folderWith,
   good,
@@ -12,76 +12,62 @@ import {
   rawRetailrocket as raw,
   recipe,
   refuses,
-  withFolder,
+  rejects,
 } from "../prepared_folder.ts";
 
 const csv = "uid,sku,ts,label\n" + good(9);
-/** Ids as floats that may have been others: a file, its name, and how it is read. */
-const lost: Record<string, readonly [what: string, more: Partial<LogOptions>]> = {
-  "found floating point numbers … in 1 rows…\n…log.ndjson:2: expected uid or sku": [
-    '{"uid": 9007199254740993.0}',
-    {},
-  ],
-  'expected uid or sku to be text or a whole number, exactly, found "9007199254740992.0"': [
-    '{"sku": 9007199254740992.0}',
-    {},
-  ],
-  'exactly, found "100000000000000000.0"': ['{"sku": 1e17}', {}],
-  'exactly, found "1.5"': ['{"uid": 1.5}', {}],
-  "expected uid or sku or page to be text": ['{"page": 9.007199254740993e15}', { page: "page" }],
-};
+/** A value of a row of JSON that may have been another one, and what is said of it. */
+const lost = rowsOf(`
+  uid | 9007199254740993.0 | found floating point numbers … in 1 rows…log.ndjson:2: expected uid or sku
+  sku | 9007199254740992.0
+    | expected uid or sku or page to be text or a whole number, exactly, found "9007199254740992.0"
+  sku | 1e17 | exactly, found "100000000000000000.0"
+  uid | 1.5 | exactly, found "1.5"
+  page | 9.007199254740993e15 | expected uid or sku or page to be text
+`);
 
 Deno.test("ids of JSON that floats do not hold are refused, however few they are", async () => {
   const row = { uid: 1, sku: 2, ts: 1_600_000_000, label: 1, page: 3 };
-  for (const [says, [text, more]] of Object.entries(lost)) {
-    const [, key = "", value = ""] = /"(\w+)": (.*)\}/.exec(text) ?? [];
+  for (const [key = "", value = "", says = ""] of lost) {
     const bad = JSON.stringify({ ...row, [key]: "@" }).replace('"@"', value);
-    await withFolder({
-      "log.ndjson": [JSON.stringify(row), bad, ...Array(500).fill(JSON.stringify(row))].join("\n"),
-    }, (folder) => refuses(folder, recipe(`${folder}/log.ndjson`, more), says));
+    const log = [JSON.stringify(row), bad, ...Array(500).fill(JSON.stringify(row))].join("\n");
+    await rejects({ "log.ndjson": log }, "log.ndjson", { page: "page" }, says);
   }
 });
 
 Deno.test("keys and tokens of features that floats do not hold are refused, however few they are", async () => {
   const folder = await folderWith({ "log.csv": csv });
-  const features = `${folder}/f.parquet`;
+  const withFeatures = (name: string) =>
+    recipe(`${folder}/log.csv`, { features: `${folder}/${name}`, tokens: ["brand"] });
   const of = (item: string, brand: string) =>
     `SELECT ${item} AS sku, ${brand} AS brand, 1.5 AS price UNION ALL SELECT k, k, k FROM range(1000) AS r(k)`;
-  const more = { features, tokens: ["brand"] };
+  const refusesTable = async (sql: string, says: RegExp) => {
+    await parquet(`${folder}/f.parquet`, sql);
+    await refuses(folder, withFeatures("f.parquet"), says);
+  };
   const says =
     /Expected sku or brand to be text or whole numbers, found floating point numbers .* in 1 rows.*\n.*f\.parquet:1: /;
   for (const bad of ["9007199254740993::DOUBLE", "9007199254740993::HUGEINT::DOUBLE", "2.5::DOUBLE"]) {
-    await parquet(features, of(bad, "'a'"));
-    await refuses(folder, recipe(`${folder}/log.csv`, more), says);
+    await refusesTable(of(bad, "'a'"), says);
   }
   for (const bad of ["9007199254740993::DOUBLE", "16777217::FLOAT", "-9007199254740993::DOUBLE"]) {
-    await parquet(features, of("'i1'", bad).replace("k, k, k", `k::VARCHAR, k::${bad.split("::")[1]}, k`));
-    await refuses(folder, recipe(`${folder}/log.csv`, more), says);
+    await refusesTable(of("'i1'", bad).replace("k, k, k", `k::VARCHAR, k::${bad.split("::")[1]}, k`), says);
   }
-  await parquet(features, of("[1]", "'a'").replace("k, k, k", "[k], 'b', k"));
-  await refuses(
-    folder,
-    recipe(`${folder}/log.csv`, more),
-    /expected sku \(--features-key\) to be text or whole numbers, found BIGINT\[\]|found INTEGER\[\]/,
+  await refusesTable(
+    of("[1]", "'a'").replace("k, k, k", "[k], 'b', k"),
+    /expected sku \(--features-key\) to be text or whole numbers, found (BIGINT|INTEGER)\[\]/,
   );
-  const lines = (brand: string) =>
-    [`{"sku": "i1", "brand": ${brand}}`, ...Array(500).fill('{"sku": "i2", "brand": ["x"]}')].join("\n");
-  for (const bad of ["9007199254740993.0", '["a", 9007199254740993.0]', "[1e30]"]) {
-    await Deno.writeTextFile(`${folder}/f.ndjson`, lines(bad));
-    await refuses(
-      folder,
-      recipe(`${folder}/log.csv`, { features: `${folder}/f.ndjson`, tokens: ["brand"] }),
-      /Expected sku or brand to be text/,
+  const write = (brand: string) =>
+    Deno.writeTextFile(
+      `${folder}/f.ndjson`,
+      [`{"sku": "i1", "brand": ${brand}}`, ...Array(500).fill('{"sku": "i2", "brand": ["x"]}')].join("\n"),
     );
+  for (const bad of ["9007199254740993.0", '["a", 9007199254740993.0]', "[1e30]"]) {
+    await write(bad);
+    await refuses(folder, withFeatures("f.ndjson"), /Expected sku or brand to be text/);
   }
-  await Deno.writeTextFile(
-    `${folder}/f.ndjson`,
-    lines('["a", 9007199254740993, 1.5, 12345678901234567890123]'),
-  );
-  const { manifest } = await prepareIn(
-    folder,
-    recipe(`${folder}/log.csv`, { features: `${folder}/f.ndjson`, tokens: ["brand"] }),
-  );
+  await write('["a", 9007199254740993, 1.5, 12345678901234567890123]');
+  const { manifest } = await prepareIn(folder, withFeatures("f.ndjson"));
   // Five values, and the token that rare and new ones share.
   assert.deepEqual(manifest.features.tokens.map(({ count }) => count), [6]);
 });

@@ -111,7 +111,7 @@ const ROWS: readonly Row[] = [
     "train/model",
     "train/adversarial",
   ],
-  [/^src\/train\/config/, "bad_inputs/train /^options/", "bad_inputs/fuzz_options"],
+  [/^src\/train\/config/, "bad_inputs/train /^options/", "bad_inputs/fuzz /^(no )?option/"],
   [/^src\/train\/(shards|training_log)/, "train/log_on_disk"],
   [/^src\/train\/iteration_work/, "drivers/driver_threads a step's work"],
   [/^src\/train\/best_text/, "cli/adversarial_command"],

@@ -11,8 +11,7 @@ import type { OpenedPolicy } from "../../src/policy/trained_policy.ts";
 import type { DataConfig } from "../../src/data/sets/dataset.ts";
 import { encodeSafetensors } from "../../src/run/snapshot/safetensors.ts";
 import { all } from "../bad_inputs/corpus.ts";
-import { paperRows, usersOf } from "../bad_inputs/good_data.ts";
-import { goodSnapshot, snapshot } from "../bad_inputs/good_runs.ts";
+import { goodSnapshot, paperRows, snapshot, usersOf } from "../bad_inputs/good_inputs.ts";
 import { withSmallLog } from "../command_check.ts";
 import { withFolder } from "../prepared_folder.ts";
 

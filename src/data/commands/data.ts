@@ -2,24 +2,19 @@
 
 import { Command } from "commander";
 import { version } from "../../version.ts";
-import { checkCommand } from "./check.ts";
-import { describeCommand } from "./describe.ts";
+import { checkCommand, describeCommand } from "./describe.ts";
 import { exampleCommand } from "./example.ts";
-import { impressionsCommand } from "./impressions.ts";
-import { logCommand } from "./log.ts";
 import { mergeCommand } from "./merge.ts";
-import { runPreparation } from "./options.ts";
-import { retailrocketCommand } from "./retailrocket.ts";
+import { preparations } from "./preparations.ts";
 import { runMain } from "../../cli/fail.ts";
 import { parseAndRun } from "../../cli/options.ts";
 
 async function main(): Promise<void> {
   const command = new Command("deno task data")
     .description("Makes a prepared data set of a raw log, for deno task train --data, or describes one.")
-    .version(version)
-    .addCommand(retailrocketCommand(runPreparation))
-    .addCommand(impressionsCommand(runPreparation))
-    .addCommand(logCommand(runPreparation))
+    .version(version);
+  for (const preparation of preparations()) command.addCommand(preparation);
+  command
     .addCommand(mergeCommand())
     .addCommand(describeCommand())
     .addCommand(checkCommand())

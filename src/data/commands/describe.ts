@@ -1,8 +1,10 @@
-/** `data describe`: what there is in a prepared data set. */
+/** `data describe` and `data check`: what there is in a prepared data set, and whether it is as training takes it. */
 
 import { Command } from "commander";
 import { baselineTitles } from "../../figures/baselines/baselines.ts";
+import { check } from "../prepare/check.ts";
 import { describe, type Description } from "../prepare/describe.ts";
+import { MEMORY, quoted } from "../../cli/arguments.ts";
 import { folder, memorySize } from "../../cli/options.ts";
 import { stepProgress } from "../../cli/progress.ts";
 import { table } from "../../cli/table.ts";
@@ -12,16 +14,11 @@ export function describeCommand(): Command {
   return new Command("describe")
     .description("Describes a prepared data set: sizes, baselines, and warnings.")
     .argument("<folder>", "a prepared data set", folder)
-    .option("--memory <size>", "memory of the data engine", memorySize, "2GB")
+    .option(MEMORY, "memory of the data engine", memorySize, "2GB")
     .option("--json", "print the figures as JSON", false)
     .action(async (path: string, { memory, json }: { memory: string; json: boolean }) => {
       const progress = stepProgress();
-      let description: Description;
-      try {
-        description = await describe(path, memory, progress.begin);
-      } finally {
-        progress.stop();
-      }
+      const description = await describe(path, memory, progress.begin).finally(progress.stop);
       console.log(json ? JSON.stringify(description, null, 2) : text(path, description));
     });
 }
@@ -106,4 +103,27 @@ function histogram(counts: readonly (readonly [number, number])[]): string {
   const most = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 10).sort((a, b) => a[0] - b[0]);
   const shown = most.map(([value, count]) => `${value}: ${(100 * count / total).toFixed(1)} %`).join(", ");
   return counts.length > most.length ? `${shown} (the ten most frequent of ${counts.length})` : shown;
+}
+
+export function checkCommand(): Command {
+  return new Command("check")
+    .description(
+      "Reads a prepared data set as training does, and says all that does not hold in it, and where. One that holds gets " +
+        "counts and checksums in its manifest, where it has none.",
+    )
+    .argument("<folder>", "a prepared data set, such as one that Spark wrote", folder)
+    .option(MEMORY, "memory of the data engine", memorySize, "2GB")
+    .action(async (path: string, { memory }: { memory: string }) => {
+      const progress = stepProgress();
+      const { manifest: { counts }, added } = await check(path, memory, progress.begin).finally(
+        progress.stop,
+      );
+      const n = (count = 0) => thousands(count);
+      const { users, items, pages, rows, clicks } = counts ?? {};
+      const parts = `${n(users?.train)} train, ${n(users?.validation)} validation, ${n(users?.test)} test`;
+      const shown = `${n(pages)} pages with ${n(rows)} displayed items of ${n(items)}`;
+      console.log(`${path}: ${shown}, ${n(clicks)} clicks; users: ${parts}.`);
+      console.log(`Counts and checksums ${added ? "were added to" : "are as they stand in"} its manifest.`);
+      console.log(`Train on it: deno task train --data ${quoted(path)}`);
+    });
 }

@@ -2,8 +2,8 @@
 
 import script from "../../../data/check.sql" with { type: "text" };
 import * as v from "../../schema.ts";
-import { splits } from "../click_log.ts";
-import type { StepStanding } from "../log_source.ts";
+import { splits, usersOf } from "../click_log.ts";
+import { outside, type StepStanding } from "../log_source.ts";
 import { MANIFEST, type Manifest, parseManifest } from "../manifest.ts";
 import type { PreparedSet } from "../prepared_set.ts";
 import { openPreparedSet, partFiles } from "../sets/prepared_folder.ts";
@@ -15,7 +15,6 @@ import { thousands } from "../../thousands.ts";
 import { Engine, stepsOf } from "./engine.ts";
 import { plainPath } from "./glob.ts";
 
-type OnStep = (standing: StepStanding) => void;
 const PARTS = ["users", "items", "pages"] as const;
 
 /**
@@ -26,10 +25,9 @@ const PARTS = ["users", "items", "pages"] as const;
 export async function check(
   folder: string,
   memory: string,
-  onStep: OnStep,
+  onStep: (standing: StepStanding) => void,
 ): Promise<{ manifest: Manifest; added: boolean }> {
-  const begin = (title: string) => onStep({ title, number: 0, of: 0, round: 0, rounds: 1 });
-  begin("Reading users, items and pages");
+  onStep(outside("Reading users, items and pages"));
   let set: PreparedSet;
   let counts: Manifest["counts"];
   try {
@@ -37,10 +35,10 @@ export async function check(
     counts = await countsOf(set);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    begin("What does not hold");
+    onStep(outside("What does not hold"));
     throw await explained(folder, memory, error);
   }
-  begin("Checksums");
+  onStep(outside("Checksums"));
   const { files, counts: known } = set.manifest;
   const rows = { users: set.userSplit.length, items: counts?.items ?? 0, pages: set.pages };
   const added = { ...files };
@@ -61,9 +59,7 @@ export async function check(
 async function countsOf(set: PreparedSet): Promise<Manifest["counts"]> {
   const items = await set.readItems(() => {});
   const { pages, rows, clicks, given, propensities } = await set.readClicks(items, () => {});
-  const [train = 0, validation = 0, test = 0] = splits.map((_, code) =>
-    set.userSplit.reduce((sum, own) => sum + (own === code ? 1 : 0), 0)
-  );
+  const [train = 0, validation = 0, test = 0] = splits.map((split) => usersOf(set, split).length);
   const users = { train, validation, test };
   return { users, items, pages, rows, clicks, given, ...propensities > 0 ? { propensities } : {} };
 }

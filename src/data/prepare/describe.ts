@@ -1,7 +1,7 @@
 /** What there is in a prepared data set, by `data/describe.sql`, and warnings of what fools people. */
 
 import { Engine, type Step, stepsOf } from "./engine.ts";
-import type { LogSource, StepStanding } from "../log_source.ts";
+import { type LogSource, outside, type StepStanding } from "../log_source.ts";
 import { type BaselineName, Baselines } from "../../figures/baselines/baselines.ts";
 import { type Split, splits, usersOf } from "../click_log.ts";
 import type { Manifest } from "../manifest.ts";
@@ -66,9 +66,9 @@ export async function describe(
   memory: string,
   onStep?: (standing: StepStanding) => void,
 ): Promise<Description> {
-  onStep?.({ title: "Checking users, items and pages", number: 0, of: 0, round: 0, rounds: 1 });
+  onStep?.(outside("Checking users, items and pages"));
   const { set: { manifest }, log } = await checked(folder);
-  onStep?.({ title: "Baselines", number: 0, of: 0, round: 0, rounds: 1 });
+  onStep?.(outside("Baselines"));
   const baselines = log ? baselinesOn(log, manifest) : [];
   const engine = await Engine.open({ workFolder: "", memory });
   try {

@@ -11,7 +11,7 @@ import { OwnedFolder, type Purpose } from "../../run/files/owned_folder.ts";
 import { PREPARED_FILES } from "../sets/prepared_writer.ts";
 import { warningsIn } from "./describe.ts";
 import { Engine, type Step, stepsOf, type Variable } from "./engine.ts";
-import type { StepStanding } from "../log_source.ts";
+import { outside, type StepStanding } from "../log_source.ts";
 import { featuresOf, sharesOf, VOCABULARY, writeVocabulary } from "./like.ts";
 import { MANIFEST, type Manifest, manifestSchema } from "../manifest.ts";
 import type { SourceFile } from "./sources.ts";
@@ -143,11 +143,6 @@ export async function prepare(
 /** A data set is called by its folder. */
 function nameOf(path: string): string {
   return basename(resolve(path)) || "prepared";
-}
-
-/** Work that is no step of a script. */
-function outside(title: string): StepStanding {
-  return { title, number: 0, of: 0, round: 0, rounds: 1 };
 }
 
 async function expectUsers(engine: Engine): Promise<void> {

@@ -107,7 +107,7 @@ const time = {
 };
 /** What the script says of rows that it cannot read. */
 const FAULTS: Readonly<Record<Kind, FaultSource>> = {
-  events: faultSource("event", ["timestamp", "visitorid", "event", "itemid"], HEADERS.events, {
+  events: faultSource("event", HEADERS.events, {
     time,
     visitor: exact("visitorid"),
     item: exact("itemid"),
@@ -117,7 +117,7 @@ const FAULTS: Readonly<Record<Kind, FaultSource>> = {
       value: "event",
     },
   }),
-  properties: faultSource("property", ["timestamp", "itemid", "property", "value"], HEADERS.properties, {
+  properties: faultSource("property", HEADERS.properties, {
     time,
     item: exact("itemid"),
     category: {
@@ -126,20 +126,18 @@ const FAULTS: Readonly<Record<Kind, FaultSource>> = {
       value: "value",
     },
   }),
-  tree: faultSource("category", ["categoryid", "parentid"], HEADERS.tree, {
+  tree: faultSource("category", HEADERS.tree, {
     category: exact("categoryid"),
     parent: exact("parentid"),
   }),
 };
 
-/** @param names columns of the file that the view has as text. */
-function faultSource(
-  name: string,
-  names: readonly string[],
-  header: readonly string[],
-  texts: FaultSource["texts"],
-): FaultSource {
-  const places = Object.fromEntries(names.map((column) => [column, header.indexOf(column)]));
+function faultSource(name: string, header: readonly string[], texts: FaultSource["texts"]): FaultSource {
+  // Of a transaction's id the view has nothing.
+  const columns = header.map((column, place) => [column, place]).filter(([column]) =>
+    column !== "transactionid"
+  );
+  const places = Object.fromEntries(columns);
   return { view: `checked_${name}`, counted: `${name}_read`, csv: { delimiter: ",", places }, texts };
 }
 
@@ -162,26 +160,23 @@ async function begin(
 ): Promise<Begun> {
   const { source } = options;
   const files: Record<Kind, SourceFile[]> = { events: [], properties: [], tree: [] };
+  const paths: Record<Kind, string[]> = { events: [], properties: [], tree: [] };
   for (const kind of kinds) {
     files[kind] = COMPRESSIONS.flatMap((ending) => findFilesIfAny(PATTERNS[kind] + ending, source));
     await checkCompressed(files[kind], signal);
     await expectHeader(engine, files[kind], HEADERS[kind]);
-  }
-  if (files.events.length === 0) {
-    throw new UserError(
-      `Expected Retailrocket's files in ${source} (${PATTERNS.events}, ${PATTERNS.properties}, ${PATTERNS.tree}; .gz or ` +
-        ".zst as well), found no events. Name the folder that holds them with --source.",
-    );
-  }
-  const paths: Record<Kind, string[]> = { events: [], properties: [], tree: [] };
-  for (const kind of kinds) {
     paths[kind] = files[kind].map(({ path }) => path);
-    if (paths[kind].length === 0) {
-      // Without properties or a tree there is less to know of the items, and that is all.
-      const empty = `${workFolder}/no_${kind}.csv`;
-      await Deno.writeTextFile(empty, HEADERS[kind].join(",") + "\n");
-      paths[kind] = [empty];
+    if (paths[kind].length > 0) continue;
+    if (kind === "events") {
+      throw new UserError(
+        `Expected Retailrocket's files in ${source} (${PATTERNS.events}, ${PATTERNS.properties}, ${PATTERNS.tree}; .gz or ` +
+          ".zst as well), found no events. Name the folder that holds them with --source.",
+      );
     }
+    // Without properties or a tree there is less to know of the items, and that is all.
+    const empty = `${workFolder}/no_${kind}.csv`;
+    await Deno.writeTextFile(empty, HEADERS[kind].join(",") + "\n");
+    paths[kind] = [empty];
   }
   const like = await openLike(engine, options);
   const { dense, tokens, numeric } = columnsOf(options.numeric, like);

@@ -1,9 +1,10 @@
 /** The data set of a run, from what its config says of it: in memory, or on disk if it is large. */
 
-import { type ClickLog, type Split, splits, usersOf } from "../click_log.ts";
+import { type ClickLog, splits, usersOf } from "../click_log.ts";
 import { makeShop } from "../demo_shop.ts";
 import { featureNames, shopNamed, shopNames, shops } from "../shops.ts";
-import { type LogSource, MemoryLog, type OnProgress } from "../log_source.ts";
+import { type LogSource, MemoryLog } from "../log_source.ts";
+import type { PreparedOptions } from "./packed_set.ts";
 import { readPaperFile } from "./paper_file.ts";
 import { randomStream } from "../random.ts";
 import { UserError } from "../../user_error.ts";
@@ -80,22 +81,14 @@ export interface Dataset {
   readonly truth: Float64Array | undefined;
 }
 
-/** How a data set is opened. */
-export interface OpenOptions {
-  /** Parts that must have users; all, by default. */
-  readonly needed?: readonly Split[];
-  /** A prepared data set of more displayed items than this stays on disk. */
-  readonly memoryRows?: number;
+/** How a data set is opened. All parts must have users, unless it says which. */
+export interface OpenOptions extends Partial<Omit<PreparedOptions, "onNote">> {
   /** Of a made-up shop: the seed of its items and users; without it, `seed`. */
   readonly dataSeed?: number;
   /** Of a made-up shop: the seed of its users alone, so that others visit the same items. */
   readonly usersSeed?: number;
   /** False: items are known by their features alone. */
   readonly itemIds?: boolean;
-  /** Where such a set is kept in the layout that training reads; undefined where the system names no place. */
-  readonly cache?: string;
-  /** Told which part of a prepared data set is being read, how much of it is done, and how much there is. */
-  readonly onProgress?: OnProgress;
 }
 
 /**

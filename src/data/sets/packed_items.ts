@@ -14,9 +14,9 @@ import { HEADER_WORDS, PackedFile, PackedFileWriter } from "./packed_file.ts";
 import { Growing } from "../growing.ts";
 import { UserError } from "../../user_error.ts";
 
-/** Magic, version and kinds of the file, which packed_items_writer.ts writes. */
-export const MAGIC = [0x63696c63, 0x6d657469]; // "clicitem"
-export const VERSION = 2;
+/** Magic, version and kinds of the file. */
+const MAGIC = [0x63696c63, 0x6d657469]; // "clicitem"
+const VERSION = 2;
 const KINDS = ["one-hot", "dense", "mixed"] as const;
 
 /** Words that are read at once: items of a batch are often close to each other. */

@@ -19,13 +19,13 @@ import { HEADER_WORDS, PackedFile, PackedFileWriter } from "./packed_file.ts";
 import { Growing } from "../growing.ts";
 import { UserError } from "../../user_error.ts";
 
-/** Magic and version of the file, which packed_log_writer.ts writes. */
-export const MAGIC = [0x63696c63, 0x676f6c6b]; // "clicklog"
-export const VERSION = 3;
+/** Magic and version of the file. */
+const MAGIC = [0x63696c63, 0x676f6c6b]; // "clicklog"
+const VERSION = 3;
 /** Set in the rows of a page whose event is given. */
-export const GIVEN_BIT = 0x80000000;
+const GIVEN_BIT = 0x80000000;
 /** Set in that of a further click, too. */
-export const FURTHER_BIT = 0x40000000;
+const FURTHER_BIT = 0x40000000;
 
 function positionOf(
   { userEvents, userRows }: Pick<UserIndex, "userEvents" | "userRows">,

@@ -21,8 +21,11 @@ import { removeTemporaries } from "../../run/files/temporary_file.ts";
 export interface PreparedOptions {
   /** Parts that must have users; none, by default. */
   readonly needed?: readonly Split[];
+  /** A set of more displayed items than this stays on disk. */
   readonly memoryRows: number;
+  /** Where such a set is kept in the layout that training reads; undefined where the system names no place. */
   readonly cache?: string;
+  /** Told which part is being read, how much of it is done, and how much there is. */
   readonly onProgress?: OnProgress;
   /** Told what is worth a line. */
   readonly onNote?: (text: string) => void;

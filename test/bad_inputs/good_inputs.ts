@@ -1,17 +1,97 @@
-/** Snapshots of a small model over the 30 items of the small log, and runs of it, good or with damage. */
+/** Logs in the paper's layout, prepared data sets, snapshots of a small model and runs of it, good or with damage. */
 
+import { writePaperFile } from "../command_check.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
+import { all, type Maker } from "./corpus.ts";
+import { alteredJson, type Contents, file, line } from "./files.ts";
+import { rewrite, writeSet } from "../foreign_set.ts";
+import { parquet } from "../prepared_folder.ts";
 import type { ItemsShape } from "../../src/data/item_catalogue.ts";
 import { defaultModel, type ModelConfig } from "../../src/model/config.ts";
 import { initialWeights } from "../../src/model/initial_weights.ts";
 import { modelParameters } from "../../src/model/user_model.ts";
 import { encodeSafetensors, type TensorData } from "../../src/run/snapshot/safetensors.ts";
-import { all, type Maker } from "./corpus.ts";
-import { alteredJson, type Contents, file } from "./files.ts";
 import { createHash } from "node:crypto";
 import * as v from "../../src/schema.ts";
 import { runConfigSchema } from "../../src/run/run_config.ts";
 import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
-import { paper } from "./good_data.ts";
+
+export const COLUMNS = ["session_new_index", "Time", "item_new_index", "is_click", "tr_val_tst"] as const;
+
+let text: string | undefined;
+
+/** 90 users, a third in each part, over 30 items. */
+export function paperText(): string {
+  if (text === undefined) {
+    const path = Deno.makeTempFileSync({ prefix: "clickgan-bad-" });
+    try {
+      writePaperFile(path, smallLog(31, { users: 90, items: 30, width: 0 }));
+      text = Deno.readTextFileSync(path);
+    } finally {
+      Deno.removeSync(path);
+    }
+  }
+  return text;
+}
+
+/** log.tsv; without a change it is a good one. */
+export function paper(change: (text: string) => Contents = (text) => text, name = "log.tsv"): Maker {
+  return (folder) => file(name, change(paperText()))(folder);
+}
+
+/** log.tsv with a value of one line, from 1, replaced. */
+export function paperCell(number: number, column: string, value: string): Maker {
+  const place = COLUMNS.findIndex((name) => name === column);
+  return paper(line(number, (line) => line.split("\t").with(place, value).join("\t")));
+}
+
+/** A log of these rows, in the order of the columns. */
+export function paperRows(rows: readonly (readonly (string | number)[])[]): Maker {
+  return file("log.tsv", [COLUMNS, ...rows].map((row) => row.join("\t")).join("\n") + "\n");
+}
+
+/** Rows of `users` users in a part, from user `first` on, with a page of `page` items each whose first is clicked. */
+export function usersOf(first: number, users: number, part: number, page = 3, clicks = true): (number)[][] {
+  const rows: number[][] = [];
+  for (let user = first; user < first + users; user++) {
+    for (let item = 0; item < page; item++) rows.push([user, 1, item, clicks && item === 0 ? 1 : 0, part]);
+  }
+  return rows;
+}
+
+/** SQL that makes a table anew, from its good rows t. */
+export interface Damage {
+  readonly users?: string;
+  readonly items?: string;
+  readonly pages?: string;
+  /** Of the manifest. */
+  readonly manifest?: string | Readonly<Record<string, unknown>>;
+}
+
+/** A set of 90 users over 30 items with two dense features, in the folder `set`. */
+export function prepared({ manifest = {}, ...tables }: Damage = {}): Maker {
+  return async (folder) => {
+    const set = `${folder}/set`;
+    Deno.mkdirSync(set);
+    await writeSet(set, smallLog(31, { users: 90, items: 30, width: 2 }));
+    for (const [part, sql] of Object.entries(tables)) await rewrite(set, part, sql);
+    const json = typeof manifest === "string" ? manifest : JSON.stringify({ ...goodManifest, ...manifest });
+    Deno.writeTextFileSync(`${set}/manifest.json`, json);
+  };
+}
+
+export const goodManifest = {
+  format: "clickgan-dataset",
+  version: 1,
+  features: { dense: [{ name: "price" }, { name: "age" }], tokens: [] },
+};
+
+/** One Parquet file of a query. */
+export function parquetFile(name: string, sql: string): Maker {
+  return (folder) => parquet(`${folder}/${name}`, sql);
+}
+
+// Snapshots of a small model over the 30 items of the small log, and runs of it.
 
 export const SMALL_MODEL: ModelConfig = { ...defaultModel, lstmUnits: 4, dims: [8] };
 const SMALL_ITEMS: ItemsShape = { kind: "one-hot", count: 30, width: 30 };
@@ -41,7 +121,7 @@ export function goodSnapshot(kind = "best-loss", iteration = 4, items = SMALL_IT
 }
 
 /** A snapshot; without a change it is a good one. */
-export function snapshot(change: (holds: Holds) => void = () => {}, name = "model.safetensors"): Maker {
+export function snapshot(change: (holds: Holds) => unknown = () => {}, name = "model.safetensors"): Maker {
   return (folder) => {
     const holds = goodSnapshot();
     change(holds);
@@ -49,14 +129,19 @@ export function snapshot(change: (holds: Holds) => void = () => {}, name = "mode
   };
 }
 
-/** A snapshot whose bytes are altered. */
-export function brokenSnapshot(
-  change: (bytes: Uint8Array<ArrayBuffer>) => Contents,
-  name = "model.safetensors",
-): Maker {
-  const { tensors, metadata } = goodSnapshot();
-  return (folder) => file(name, change(encodeSafetensors(tensors, metadata)))(folder);
-}
+/** A snapshot of the adversarial stage. */
+export const game = (change: object = {}): Maker =>
+  snapshot(({ metadata }) => {
+    const usual = {
+      generator: null,
+      eta: 1,
+      generatorEta: 1,
+      etaByPage: false,
+      utilityPenalty: 0,
+      skipNoClick: false,
+    };
+    metadata.game = JSON.stringify({ ...usual, ...change });
+  });
 
 /** A file with this header, and as many bytes of data. */
 export function safetensorsFile(header: string, data: number): Uint8Array {

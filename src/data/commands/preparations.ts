@@ -1,11 +1,15 @@
-/** What the preparations of `data` have in common: options, progress, and what is said in the end. */
+/** `data retailrocket`, `data impressions` and `data log`: from a raw log to a prepared data set. */
 
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { badRowsText } from "../prepare/bad_rows.ts";
 import { StoppedError } from "../prepare/engine.ts";
+import { impressions, impressionsOptions } from "../prepare/impressions.ts";
+import { logRecipe } from "../prepare/log.ts";
+import { logOptions } from "../prepare/log_options.ts";
 import { prepare, type PrepareOptions, type Recipe } from "../prepare/prepare.ts";
+import { retailrocket, retailrocketOptions } from "../prepare/retailrocket.ts";
 import { OUT_FOLDER, quoted } from "../../cli/arguments.ts";
-import { folder, memorySize, wholeNumber } from "../../cli/options.ts";
+import { addOptions, folder, memorySize, wholeNumber } from "../../cli/options.ts";
 import { preparedFolder } from "../../cli/permissions.ts";
 import { EXIT_INTERRUPTED, say } from "../../run/commands/run_stages.ts";
 import { stepProgress } from "../../cli/progress.ts";
@@ -13,11 +17,38 @@ import { stopOnSignals } from "../../cli/stop.ts";
 import { thousands } from "../../thousands.ts";
 
 /** Runs a recipe; ends the process with its exit code where it is stopped. */
-export type Prepare = (recipe: Recipe, options: PrepareOptions) => Promise<void>;
+type Prepare = (recipe: Recipe, options: PrepareOptions) => Promise<void>;
 
-/** Adds the options of every preparation. @param name of the subcommand. */
-export function withPrepareOptions(command: Command, name: string): Command {
-  return command
+/** A subcommand each. */
+export function preparations(run: Prepare = runPreparation): Command[] {
+  return [
+    preparation("retailrocket", retailrocketOptions, retailrocket, run).description(
+      "Prepares the Retailrocket e-commerce data set: events*.csv, item_properties*.csv and category_tree*.csv, plain or " +
+        "compressed (.gz, .zst). A page has the properties that its items had at that time.",
+    ),
+    preparation("impressions", impressionsOptions, impressions, run).description(
+      "Prepares a log of impressions. MIND's layout: each line of behaviors.tsv has a user's history of clicks, and " +
+        "impressions such as N1-0 N2-1. The long layout: a header user, time, page, item, position, clicked, and a row " +
+        "for each displayed item; it is read as by deno task data log.",
+    ),
+    preparation("log", logOptions, logRecipe, run).description(
+      "Prepares a log with a row for each displayed item, a row for each page, or a row for each click: CSV or TSV with a " +
+        "header, JSON lines (both plain, .gz or .zst) or Parquet. Ids are text, exactly as written. Times are seconds, " +
+        "milli-, micro- or nanoseconds since 1970, or ISO 8601: the kind that most rows have, or as --time-format says. Without " +
+        "a time zone they are UTC. A page may have several clicks. Columns within JSON objects and Parquet structs have " +
+        "dotted names, such as user.id.",
+    ),
+  ];
+}
+
+/** @param own its options, beside those of every preparation. */
+function preparation<Own>(
+  name: string,
+  own: Readonly<Record<string, Parameters<typeof addOptions>[1][number]>>,
+  recipe: (options: Own) => Recipe,
+  run: Prepare,
+): Command {
+  return addOptions(new Command(name), Object.values(own))
     .option(OUT_FOLDER, "the prepared data set, a new folder", folder, preparedFolder(name))
     .addOption(
       new Option(
@@ -42,7 +73,8 @@ export function withPrepareOptions(command: Command, name: string): Command {
       memorySize,
       "2GB",
     )
-    .option("--threads <n>", "threads of the data engine (default: one for each core)", wholeNumber(1, 1024));
+    .option("--threads <n>", "threads of the data engine (default: one for each core)", wholeNumber(1, 1024))
+    .action(async (options: PrepareOptions & Own) => await run(recipe(options), options));
 }
 
 /** Percentages such as 80-10-10. */
@@ -56,7 +88,7 @@ function shares(text: string): PrepareOptions["shares"] {
   );
 }
 
-export const runPreparation: Prepare = async (recipe, options) => {
+async function runPreparation(recipe: Recipe, options: PrepareOptions): Promise<void> {
   const stop = stopOnSignals(EXIT_INTERRUPTED);
   const progress = stepProgress();
   const began = performance.now();
@@ -88,4 +120,4 @@ export const runPreparation: Prepare = async (recipe, options) => {
     say("Stopped; the unfinished data set was removed.");
     Deno.exit(EXIT_INTERRUPTED);
   }
-};
+}
