@@ -7,8 +7,7 @@ import { Argument, type Command } from "commander";
 import { jobsOption } from "../src/cli/jobs.ts";
 import { folder } from "../src/cli/options.ts";
 import { Page } from "./output.ts";
-import { hashedTable } from "./results/hashed.ts";
-import { likelihoodTable, modelsTable, referenceTable } from "./results/models.ts";
+import { hashedTable, likelihoodTable, modelsTable, referenceTable } from "./results/models.ts";
 import {
   newUsersTable,
   roundsTable,

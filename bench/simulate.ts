@@ -13,8 +13,13 @@ import { version } from "../src/version.ts";
 import { measureAdapter } from "../src/selftest/profile/adapter_ceilings.ts";
 import { type Cells, markdown, onAdapter, Page, printTable, writeRecords } from "./output.ts";
 import { findTorches, NO_TORCH, pythonOption } from "./peers/roster.ts";
-import { measureSimulateGrowth, type SimulateGrowth } from "./simulate/growth.ts";
-import { measureSimulate, type PeerNote, type SimulateResult } from "./simulate/measure.ts";
+import {
+  measureSimulate,
+  measureSimulateGrowth,
+  type PeerNote,
+  type SimulateGrowth,
+  type SimulateResult,
+} from "./simulate/measure.ts";
 import type { Kind } from "./simulate/runners.ts";
 import { growthCells, kindCells, kindTitles, noteLines, returnCells, workCells } from "./simulate/tables.ts";
 import { inFolder, namesOf, readmeOption, Status, study, wholesOf } from "./study.ts";
@@ -103,7 +108,7 @@ async function simulate(options: SimulateOptions): Promise<void> {
   const on = onAdapter(adapter);
   console.log(on);
   const figures = await measureAdapter(gpu, Math.min(0.2, seconds), (name) => say(`adapter: ${name}`));
-  const plan = { kinds, items, slates, users, seconds, rounds, torches, profile: true, learnedPages };
+  const plan = { kinds, items, slates, users, seconds, rounds, torches, learnedPages };
   const measured = await inFolder("simulate", (folder) => measureSimulate(gpu, plan, folder, say));
   // Small sizes, of which eight times as much is measured.
   const base = { users: Math.ceil(users / 8), items: Math.min(...items), slate: Math.min(...slates) };

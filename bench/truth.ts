@@ -9,8 +9,12 @@ import { shopItems } from "../src/data/demo_shop.ts";
 import { meanAndSd } from "../src/data/mean_sd.ts";
 import { demo, restless, type ShopState, type ShopTruth } from "../src/data/shops.ts";
 import { optimumPolicy, ShopPlan, usualPoints } from "../src/simulate/host/exact_shop.ts";
-import { greedyPolicy, randomPolicy } from "../src/simulate/host/host_policies.ts";
-import { type HostPolicy, simulateOnHost } from "../src/simulate/host/host_simulator.ts";
+import {
+  greedyPolicy,
+  type HostPolicy,
+  randomPolicy,
+  simulateOnHost,
+} from "../src/simulate/host/host_simulator.ts";
 import { Page, printTable } from "./output.ts";
 import { matching, onlyOption, readmeOption, study } from "./study.ts";
 

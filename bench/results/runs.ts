@@ -66,17 +66,12 @@ export class KeptRuns implements Runs {
     this.#jobs = new Jobs(jobs, jobs);
   }
 
-  trained(
-    name: string,
-    command: string,
-    args: readonly string[],
-    option: "--save-dir" | "--out" = "--save-dir",
-  ): Promise<string> {
+  trained: Runs["trained"] = (name, command, args, option = "--save-dir") => {
     const key = JSON.stringify([name, command, ...args]);
     const known = this.#asked.get(key) ?? this.#jobs.inPlace(() => this.#train(name, command, args, option));
     this.#asked.set(key, known);
     return known;
-  }
+  };
 
   async #train(name: string, command: string, args: readonly string[], option: string): Promise<string> {
     const path = `${this.folder}/${name}`;

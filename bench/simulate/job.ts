@@ -35,6 +35,9 @@ export interface JobSizes extends Omit<PageSizes, "users"> {
   readonly users: Readonly<Record<ActingKind, number>>;
 }
 
+/** Notes a tensor of the file. */
+type Put = (name: string, shape: number[], data: TensorData["data"]) => void;
+
 /** Writes the file of a job. @returns what clickgan says of the lesson; nothing where none is compared. */
 export async function writeSimulateJob(
   file: string,
@@ -45,17 +48,17 @@ export async function writeSimulateJob(
 ): Promise<LessonFigures | undefined> {
   const { items, slate } = sizes;
   const tensors = new Map<string, TensorData>();
+  const put: Put = (name, shape, data) => tensors.set(name, { shape, data });
   const addAll = (
     prefix: string,
     specs: readonly ParameterSpec[],
     weights: ReadonlyMap<string, Float32Array>,
   ) => {
     for (const { name, rows, columns } of specs) {
-      const data = Float32Array.from(weights.get(name) ?? []);
-      tensors.set(prefix + name, { shape: [rows, columns], data });
+      put(prefix + name, [rows, columns], Float32Array.from(weights.get(name) ?? []));
     }
   };
-  tensors.set("features", { shape: [items, WIDTH], data: features(items) });
+  put("features", [items, WIDTH], features(items));
   addAll("weights/", model.parameters.specs, await model.weights());
   const { users, pages } = CHECKED;
   for (const kind of ["cdqn", "greedy"] satisfies ActingKind[]) {
@@ -63,20 +66,14 @@ export async function writeSimulateJob(
     const player = made.keep(await PagePlayer.create(gpu, model, kind, { items, slate, users }));
     const { slates, choices, probabilities } = await player.logOf(pages);
     const count = pages * users;
-    tensors.set(`check/${kind}/slates`, {
-      shape: [pages, users, slate],
-      data: slates.slice(0, count * slate),
-    });
-    tensors.set(`check/${kind}/choices`, { shape: [pages, users], data: choices.slice(0, count) });
-    tensors.set(`check/${kind}/probabilities`, {
-      shape: [pages, users],
-      data: probabilities.slice(0, count),
-    });
+    put(`check/${kind}/slates`, [pages, users, slate], slates.slice(0, count * slate));
+    put(`check/${kind}/choices`, [pages, users], choices.slice(0, count));
+    put(`check/${kind}/probabilities`, [pages, users], probabilities.slice(0, count));
     if (kind !== "cdqn") continue;
     const { specs, weights } = await player.policyWeights();
     addAll("policy/", specs, weights);
   }
-  const lesson = learns && items <= LESSON_ITEMS ? await addLesson(gpu, model, slate, tensors) : undefined;
+  const lesson = learns && items <= LESSON_ITEMS ? await addLesson(gpu, model, slate, put) : undefined;
   const { hidden: units, learningRate, clip, targetEvery, rows, replay, ...config } = trainingConfig(slate);
   const settings = {
     ...{ slate, units, learningRate, clip, targetEvery, rows, replay, pages: PAGES },
@@ -121,7 +118,7 @@ async function addLesson(
   gpu: Gpu,
   model: UserModel,
   slate: number,
-  tensors: Map<string, TensorData>,
+  put: Put,
 ): Promise<LessonFigures> {
   const { users, pages } = LESSON;
   using trainer = await PolicyTrainer.create(gpu, new LearnedSource(model), {
@@ -142,13 +139,10 @@ async function addLesson(
     const slot = ((happened[2 * at] ?? 0) & ~LEFT) >>> 0;
     return slot < slate ? shown[at * slate + slot] ?? NONE : NONE;
   });
-  tensors.set("replay/states", {
-    shape: [2, pages + 1, users, floats.length / (2 * (pages + 1) * users)],
-    data: floats,
-  });
-  tensors.set("replay/shown", { shape: [2, pages, users, slate], data: shown });
-  tensors.set("replay/items", { shape: [2, pages, users], data: items });
-  tensors.set("replay/drawn", { shape: [ROWS, 3], data: drawnPages(ROWS, LESSON, SEED) });
+  put("replay/states", [2, pages + 1, users, floats.length / (2 * (pages + 1) * users)], floats);
+  put("replay/shown", [2, pages, users, slate], shown);
+  put("replay/items", [2, pages, users], items);
+  put("replay/drawn", [ROWS, 3], drawnPages(ROWS, LESSON, SEED));
   if (!figures) throw new Error("expected a step of the optimiser after the first episode");
   return figures;
 }

@@ -1,4 +1,4 @@
-/** The measurements of `bench simulate`: all who play the same pages, in turn. */
+/** The measurements of `bench simulate`: all who play the same pages, in turn; and how the time of a page grows. */
 
 import type { Timing } from "../../src/selftest/profile/bench_report.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
@@ -14,6 +14,7 @@ import { Simulator } from "../../src/simulate/simulator.ts";
 import { type JobSizes, writeSimulateJob } from "./job.ts";
 import {
   type ActingKind,
+  PagePlayer,
   PAGES,
   type PageSizes,
   type PageWork,
@@ -31,6 +32,7 @@ import {
   PeerRunner,
   type Runner,
 } from "./runners.ts";
+import { fitLine, type Line } from "../growth.ts";
 
 /** What one policy brings. */
 export interface LearnedReturn {
@@ -85,7 +87,6 @@ export interface MeasurePlan {
   readonly rounds: number;
   /** Whose Pythons play, too; without one there are no peers. */
   readonly torches: readonly Torch[];
-  readonly profile: boolean;
   /** Pages after which it is looked at what was learned, for the first size; 0 for never. */
   readonly learnedPages: number;
 }
@@ -185,7 +186,7 @@ async function measureKind(
   model: UserModel,
   kind: Kind,
   sizes: PageSizes,
-  { seconds, rounds, profile, learnedPages }: MeasurePlan,
+  { seconds, rounds, learnedPages }: MeasurePlan,
   peers: readonly PeerRunner[],
   lost: (name: string, why: string) => void,
   say: (text: string) => void,
@@ -194,30 +195,25 @@ async function measureKind(
   using made = new Made();
   const runner = await ownRunner(gpu, model, kind, sizes, made);
   const turn = 1000 * seconds / rounds;
-  const runners: Runner[] = [];
-  const pages: number[] = [];
+  let playing: { readonly one: Runner; readonly pages: number; readonly samples: number[] }[] = [];
   for (const one of [runner, ...peers.flatMap((peer) => peer.runner(kind, runner.users) ?? [])]) {
     say(`${kind}, first pages of ${one.name}`);
-    const own = await orLost(one, () => pagesFor(one, turn), lost);
-    if (own === undefined) continue;
-    runners.push(one);
-    pages.push(own);
+    const pages = await orLost(one, () => pagesFor(one, turn), lost);
+    if (pages !== undefined) playing.push({ one, pages, samples: [] });
   }
-  const samples: number[][] = runners.map(() => []);
   // In turn, as a machine that others use is now slower, now faster.
   for (let round = 1; round <= rounds; round++) {
-    for (const [k, one] of runners.entries()) {
-      if (Number.isNaN(pages[k])) continue;
-      if (round > SLOW_ROUNDS && (samples[k] ?? []).every((time) => time > 1000 * SLOW * turn)) continue;
+    for (const player of playing) {
+      const { one, pages, samples } = player;
+      if (round > SLOW_ROUNDS && samples.every((time) => time > 1000 * SLOW * turn)) continue;
       say(`${kind}, round ${round} of ${rounds}, ${one.name}`);
-      const count = pages[k] ?? 1;
-      const ms = await orLost(one, () => one.play(count), lost);
-      if (ms === undefined) pages[k] = NaN;
-      else samples[k]?.push(1000 * ms / count);
+      const ms = await orLost(one, () => one.play(pages), lost);
+      if (ms === undefined) playing = playing.filter((other) => other !== player);
+      else samples.push(1000 * ms / pages);
     }
   }
   const own = await runner.work();
-  const taking = runners.filter((_, k) => !Number.isNaN(pages[k]));
+  const taking = playing.map(({ one }) => one);
   const returns = kind === "learn" && learnedPages > 0
     ? [
       { name: "random slates", pages: 0, clicks: await randomClicks(gpu, model, sizes) } as const,
@@ -227,10 +223,8 @@ async function measureKind(
   return {
     returns,
     ...{ ...sizes, users: runner.users, kind, flops: own.reduce((sum, { flops }) => sum + flops, 0) },
-    work: profile ? await profilePages(gpu, own, rounds) : [],
-    played: runners.flatMap(({ name, users }, k) =>
-      Number.isNaN(pages[k]) ? [] : [{ name, users, timing: timingOf(samples[k] ?? []) }]
-    ),
+    work: await profilePages(gpu, own, rounds),
+    played: playing.map(({ one: { name, users }, samples }) => ({ name, users, timing: timingOf(samples) })),
   };
 }
 
@@ -287,7 +281,7 @@ async function orLost<T>(
 }
 
 /** Pages that take about a turn; the first ones, which compile or try out, are done. @param turn milliseconds */
-export async function pagesFor({ play }: Runner, turn: number): Promise<number> {
+export async function pagesFor({ play }: Pick<Runner, "play">, turn: number): Promise<number> {
   let ms = await play(1);
   let pages = 1;
   if (ms > SLOW * turn) return pages;
@@ -302,3 +296,49 @@ export async function pagesFor({ play }: Runner, turn: number): Promise<number> 
 const SLOW = 10;
 const SLOW_ROUNDS = 3;
 const MOST_PAGES = 2 ** 16;
+
+/** One size after another, all others fixed, and the line through it. */
+export interface SimulateGrowth {
+  readonly axis: string;
+  readonly points: readonly { readonly x: number; readonly microseconds: number }[];
+  /** Microseconds a page by what is counted along the axis. */
+  readonly line: Line;
+}
+
+/** @param base the smallest sizes: each axis goes on from there. */
+export async function measureSimulateGrowth(
+  gpu: Gpu,
+  base: PageSizes,
+  seconds: number,
+  rounds: number,
+  say: (text: string) => void,
+): Promise<SimulateGrowth[]> {
+  const axes: [axis: keyof PageSizes, values: number[]][] = [
+    ["users", [1, 2, 4, 8].map((times) => times * base.users)],
+    ["items", [1, 2, 4, 8].map((times) => times * base.items)],
+    ["slate", [1, 2, 3, 4].map((times) => times * base.slate)],
+  ];
+  const growth: SimulateGrowth[] = [];
+  for (const [axis, values] of axes) {
+    using made = new Made();
+    const players: { play: PagePlayer["play"]; pages: number; samples: number[] }[] = [];
+    for (const value of values) {
+      say(`growth in ${axis}: ${value}`);
+      const sizes = { ...base, [axis]: value };
+      const model = made.keep(untrainedModel(gpu, sizes.items));
+      const player = made.keep(await PagePlayer.create(gpu, model, "cdqn", sizes));
+      const play = (pages: number) => player.play(pages);
+      const pages = await pagesFor({ play }, 1000 * seconds / rounds);
+      players.push({ play, pages, samples: [] });
+    }
+    for (let round = 1; round <= rounds; round++) {
+      for (const { play, pages, samples } of players) samples.push(1000 * await play(pages) / pages);
+    }
+    const points = players.map(({ samples }, k) => ({
+      x: values[k] ?? NaN,
+      microseconds: timingOf(samples).median,
+    }));
+    growth.push({ axis, points, line: fitLine(points.map(({ x, microseconds: y }) => ({ x, y }))) });
+  }
+  return growth;
+}

@@ -86,9 +86,7 @@ export async function profilePages(
     const times = await timePasses(gpu, work.map(({ encode }) => encode));
     if (round > 0) samples.push(times);
   }
-  const places = new Map<string, number[]>();
-  work.forEach(({ label }, k) => places.set(label, [...places.get(label) ?? [], k]));
-  return Array.from(places, ([label, own]) => {
+  return Array.from(Map.groupBy(work.keys(), (k) => work[k]!.label), ([label, own]) => {
     const sum = (of: (k: number) => number) => own.reduce((total, k) => total + of(k), 0);
     const timing = timingOf(samples.map((times) => sum((k) => times[k] ?? NaN)));
     const kernel = work[own[0] ?? 0]?.kernel ?? "";
@@ -123,16 +121,14 @@ export class PagePlayer {
       const environment = made.keep(source.users(page));
       const learner = kind === "cdqn"
         ? made.keep(
-          algorithms.cdqn({ gpu, config: trainingConfig(slate), source, observer: environment, items }),
+          algorithms.cdqn({ gpu, config: trainingConfig(slate), source, observer: environment }),
         )
         : undefined;
       const policy = learner?.policy ?? (kind === "greedy" ? greedyPolicy() : randomPolicy);
       const log = logViews(page);
       const starts = new Starts(page, "empty");
-      const { pool, repeats } = settings;
-      const episode = await Episode.create({
-        ...{ arena, page, environment, policy, starts, log, rules: settings, pool, repeats },
-      });
+      const parts = { arena, page, environment, policy, starts, log, rules: settings };
+      const episode = await Episode.create(parts);
       return new PagePlayer(sizes, made, page, episode, log, learner?.parameters);
     });
   }

@@ -1,8 +1,7 @@
 /** The figures of `bench simulate` as tables. */
 
 import { type Ceilings, standing } from "../../src/selftest/profile/roofline.ts";
-import type { SimulateGrowth } from "./growth.ts";
-import type { PeerNote, Played, SimulateResult } from "./measure.ts";
+import type { PeerNote, Played, SimulateGrowth, SimulateResult } from "./measure.ts";
 import type { PageWork } from "./pages.ts";
 import type { Kind } from "./runners.ts";
 import { type Cells, cellsOf, type Column, percent, short } from "../output.ts";

@@ -1,15 +1,77 @@
-/** The policies that have a name and are not trained. Another one is a function that makes a Policy, and a line below. */
+/** The policies that have a name and are not trained, and the slates that they show. Another one is a function that makes a Policy, and a line below. */
 
+import popularText from "../../kernels/simulate/popular_slate.wgsl" with { type: "text" };
+import randomText from "../../kernels/simulate/random_slate.wgsl" with { type: "text" };
+import topText from "../../kernels/simulate/top_slate.wgsl" with { type: "text" };
 import { clickDimensions, type ClickDispatch } from "../batch/click_sizes.ts";
 import type { View } from "../gpu/memory.ts";
 import type { ItemScores, PageContext, PageDispatch, Policy } from "../simulate/policy.ts";
-import { popularSlate, randomSlate, topSlate } from "../simulate/slates.ts";
 import type { Users, UsersSource } from "../simulate/users.ts";
 import { bestSlate } from "./network/slate_ratio.ts";
 import { countTrain } from "../counts/train_counts.ts";
 import type { ClickLog } from "../data/click_log.ts";
 import type { LogSource, OnProgress } from "../data/log_source.ts";
 import { UserError } from "../user_error.ts";
+import { purposes } from "../data/philox.ts";
+import { kernel } from "../gpu/kernel.ts";
+import type { Page } from "../simulate/page.ts";
+
+const randomKernel = kernel("random_slate", randomText);
+const popularKernel = kernel("popular_slate", popularText);
+const topKernel = kernel("top_slate", topText);
+
+/** Where slates are written, and what may not be shown. */
+type SlatePlace = Pick<Page, "users" | "slate" | "items" | "panels" | "slates" | "masked">;
+
+/**
+ * Every item that may be shown equally often in every slot.
+ * @param explore only for users that a draw picks with probability `step.epsilon`, in the place of the slate that is there.
+ */
+export function randomSlate(page: SlatePlace, explore = false): ClickDispatch {
+  const { users: USERS, slate: SLATE, items: ITEMS, panels: PANELS, masked, slates } = page;
+  return {
+    kernel: randomKernel,
+    label: explore ? "explore" : "random slate",
+    constants: {
+      SLATE,
+      USERS,
+      PANELS,
+      ITEMS,
+      EXPLORE: explore,
+      EXPLORE_PURPOSE: purposes.EXPLORE,
+      SLATE_PURPOSE: purposes.SLATE,
+    },
+    views: { masked, slate: slates },
+    invocations: ["users"],
+    cost: (s) => ({ flops: 0, bytes: 12 * s.users * SLATE }),
+  };
+}
+
+/** The first items of an order that may be shown. @param order [I] u32, all items. */
+export function popularSlate(page: SlatePlace, order: View): ClickDispatch {
+  const { users: USERS, slate: SLATE, items: ITEMS, masked, slates } = page;
+  return {
+    kernel: popularKernel,
+    label: "popular slate",
+    constants: { SLATE, USERS, ITEMS },
+    views: { order, masked, slate: slates },
+    invocations: ["users"],
+    cost: (s) => ({ flops: 0, bytes: 16 * s.users * SLATE }),
+  };
+}
+
+/** The items of the highest scores that may be shown, best first. @param score [users of a chunk, I] f32 */
+export function topSlate(page: SlatePlace, score: View): ClickDispatch {
+  const { users: USERS, slate: SLATE, items: ITEMS, masked, slates } = page;
+  return {
+    kernel: topKernel,
+    label: "top slate",
+    constants: { SLATE, USERS, ITEMS },
+    views: { score, masked, slate: slates },
+    invocations: ["users"],
+    cost: (s) => ({ flops: 0, bytes: 4 * s.rows + 4 * SLATE * s.users }),
+  };
+}
 
 /** The greedy policy. @param by the model whose utilities are believed; by default whoever clicks, so that it is greedy in truth. */
 export function greedyPolicy(by?: UsersSource): Policy {
@@ -34,8 +96,13 @@ export function greedyPolicy(by?: UsersSource): Policy {
 }
 
 /** Scores that are the same for all users. @param scores [I] */
-function sharedScores({ arena, users: chunk }: PageContext, scores: Float32Array<ArrayBuffer>): ItemScores {
-  return { chunk, dispatches: [], scores: arena.upload("scores of all users", scores), stride: 0 };
+function sharedScores({ arena, page }: PageContext, scores: Float32Array<ArrayBuffer>): ItemScores {
+  return {
+    chunk: page.users,
+    dispatches: [],
+    scores: arena.upload("scores of all users", scores),
+    stride: 0,
+  };
 }
 
 function ratioSlate({ page, arena }: PageContext, { eta }: Users, utilities: View): ClickDispatch {
@@ -99,7 +166,7 @@ export const randomPolicy: Policy = {
   name: "random",
   record: ({ page }: PageContext): readonly PageDispatch[] => [randomSlate(page)],
   prepare: () => [],
-  scores: (context) => sharedScores(context, new Float32Array(context.items)),
+  scores: (context) => sharedScores(context, new Float32Array(context.page.items)),
 };
 
 /** What such a policy may be made of. */

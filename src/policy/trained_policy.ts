@@ -117,7 +117,7 @@ export async function rank(
 }
 
 /** A policy that was trained: its settings, whom it was trained on, and its weights. */
-export class OpenedPolicy {
+export class OpenedPolicy implements TrainedPolicy {
   /** Use {@link OpenedPolicy.open}. */
   constructor(
     /** Its folder. */
@@ -131,17 +131,11 @@ export class OpenedPolicy {
     return new OpenedPolicy(path, await readPolicyConfig(path), await readPolicy(path));
   }
 
-  /** What it is called in tables: its algorithm. */
   get name(): string {
     return this.config.training.algorithm;
   }
 
-  /**
-   * The policy on simulated users. Free it by `destroy` when nothing runs any more.
-   * @param observes whom it was trained on: it sees users through them, whoever clicks. See
-   *   {@link import("./policy_config.ts").expectTrainedOn}.
-   * @throws UserError for another catalogue, and, when it is recorded, for slates or pages that it was not trained for.
-   */
+  /** @param observes see {@link import("./policy_config.ts").expectTrainedOn}. */
   policy(observes: UsersSource): Policy & { destroy(): void } {
     const { path, config: { items, training }, snapshot } = this;
     if (observes.itemCount !== items) {
@@ -150,34 +144,28 @@ export class OpenedPolicy {
       );
     }
     const learners: Learner[] = [];
-    const learnerOn = (page: PageContext) => {
+    const learnerOn = ({ page, observer }: PageContext) => {
       if (page.slate !== training.slate || page.pages !== training.pages) {
         throw new UserError(
           `Expected slates of ${training.slate} on ${training.pages} pages, for which the policy of ${path} was trained, ` +
             `got slates of ${page.slate} on ${page.pages}.`,
         );
       }
-      const { gpu, observer } = page;
-      const learner = algorithms[training.algorithm]({
-        gpu,
-        config: training,
-        observer,
-        source: observes,
-        items,
-      });
+      const subject = { gpu: page.gpu, config: training, observer, source: observes };
+      const learner = algorithms[training.algorithm](subject);
       learners.push(learner);
       learner.parameters.write(snapshot.weights(learner.parameters.specs));
       return learner.policy;
     };
-    const scores = (page: PageContext) => {
-      const policy = learnerOn(page);
+    const scores = (context: PageContext) => {
+      const policy = learnerOn(context);
       if (!hasScores(policy)) throw new UserError(noScores(policy.name));
-      return policy.scores(page);
+      return policy.scores(context);
     };
     return {
       name: this.name,
       observes,
-      record: (page) => learnerOn(page).record(page),
+      record: (context) => learnerOn(context).record(context),
       ...(training.algorithm === "gdqn" && { scores }),
       prepare: () => learners.at(-1)?.policy.prepare() ?? [],
       values: () => learners.at(-1)?.policy.values?.(),
@@ -187,10 +175,6 @@ export class OpenedPolicy {
     };
   }
 
-  /**
-   * As {@link import("./trained_policy.ts").TrainedPolicy.rank}.
-   * @throws UserError for items and pages that there are not, and too few items that are left to show.
-   */
   async rank(
     gpu: Gpu,
     users: UsersSource,
@@ -236,18 +220,11 @@ export function groupsOf(policies: readonly OpenedPolicy[]): PolicyGroup[] {
       own,
       ({ config: { training } }) => JSON.stringify({ ...training, seed: 0 }),
     );
-    const named = [...bySettings.values()].flatMap((trainings) => {
-      const [one] = trainings;
-      const { algorithm } = one?.config.training ?? {};
-      const path = one?.path ?? "";
-      const others = [...bySettings.values()].flatMap((rest) => {
-        const [other] = rest;
-        return other && rest !== trainings && other.config.training.algorithm === algorithm
-          ? [other.path]
-          : [];
-      });
+    const named = [...bySettings.values()].flatMap((trainings, k, all) => {
+      const { path, name: algorithm } = trainings[0]!;
+      const others = all.toSpliced(k, 1).flatMap(([other]) => other?.name === algorithm ? [other.path] : []);
       const folder = others.some((other) => basename(other) === basename(path)) ? path : basename(path);
-      const name = others.length > 0 ? `${algorithm} (${folder})` : String(algorithm);
+      const name = others.length > 0 ? `${algorithm} (${folder})` : algorithm;
       return trainings.map((policy) => ({ name, seed: policy.config.training.seed, policy }));
     });
     expectOnce(named);
@@ -262,14 +239,9 @@ function taskOf(
 }
 
 function expectOnce(policies: PolicyGroup["policies"]): void {
-  const seen = new Map<string, string>();
-  for (const { name, seed, policy: { path } } of policies) {
-    const before = seen.get(`${name} ${seed}`);
-    if (before !== undefined) {
-      throw new UserError(
-        `Expected trainings of other seeds, got ${before} and ${path}, both ${name} of --seed ${seed} with the same settings.`,
-      );
-    }
-    seen.set(`${name} ${seed}`, path);
+  for (const [one, other] of Map.groupBy(policies, ({ name, seed }) => `${name} ${seed}`).values()) {
+    if (!one || !other) continue;
+    const both = `${one.policy.path} and ${other.policy.path}, both ${one.name} of --seed ${one.seed}`;
+    throw new UserError(`Expected trainings of other seeds, got ${both} with the same settings.`);
   }
 }

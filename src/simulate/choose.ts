@@ -6,20 +6,14 @@ import { purposes } from "../data/philox.ts";
 import { kernel } from "../gpu/kernel.ts";
 import { bufferOf, type View } from "../gpu/memory.ts";
 import type { Tensor } from "../tape/tensor.ts";
+import type { SimulationSettings } from "./options.ts";
 import type { Page } from "./page.ts";
 import type { Users } from "./users.ts";
 
 const chooseKernel = kernel("choose", chooseText);
 
 /** What counts, and when users leave. */
-export interface Rules {
-  /** `click`: 1 a click. `utility`: the utility of the clicked item. */
-  readonly reward: "click" | "utility";
-  /** Probability, 0 to 1, that a user leaves after a page without a click. */
-  readonly leave: number;
-  /** A user leaves after so many pages in a row without a click; 0: never. */
-  readonly patience: number;
-}
+export type Rules = Pick<SimulationSettings, "reward" | "leave" | "patience">;
 
 /** The log of an episode on the device. */
 export interface LogViews {

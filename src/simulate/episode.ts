@@ -4,10 +4,11 @@ import type { Arena } from "../gpu/arena.ts";
 import type { Commands } from "../gpu/commands.ts";
 import { keyOf } from "../data/philox.ts";
 import { choose, type LogViews, type Rules } from "./choose.ts";
-import { fill, pageMask, type Pool } from "./pool.ts";
-import { type Page, PageBatch } from "./page.ts";
+import { fill, pageMask } from "./pool.ts";
+import type { SimulationSettings } from "./options.ts";
+import type { Page } from "./page.ts";
 import { type EpisodeKey, PageHeaders, PageProgram } from "./page_program.ts";
-import type { PageContext, PageDispatch, Policy } from "./policy.ts";
+import type { PageDispatch, Policy } from "./policy.ts";
 import type { Starts } from "./start.ts";
 import type { Users } from "./users.ts";
 
@@ -20,21 +21,19 @@ export interface EpisodeParts {
   readonly policy: Policy;
   /** How the policy sees the users; the environment itself by default. */
   readonly observer?: Users;
-  readonly rules: Rules;
-  readonly pool: Pool;
-  readonly repeats: boolean;
+  readonly rules: Rules & Pick<SimulationSettings, "pool" | "repeats">;
   readonly starts: Starts;
   readonly log: LogViews;
   /** What else runs on every page: before the policy, when states and masks are those it sees, and at the page's end. */
-  readonly before?: (context: PageContext) => readonly PageDispatch[];
-  readonly after?: (context: PageContext) => readonly PageDispatch[];
+  readonly before?: readonly PageDispatch[];
+  readonly after?: readonly PageDispatch[];
 }
 
 export class Episode {
   #prepared = false;
 
   private constructor(
-    readonly context: PageContext,
+    private readonly startClicks: number,
     private readonly starts: Starts,
     private readonly headers: PageHeaders,
     private readonly programs: Record<"prepare" | "begin" | "feed" | "page", PageProgram>,
@@ -42,27 +41,25 @@ export class Episode {
 
   /** Records everything. @throws Error that names the kernel that fails. */
   static async create(parts: EpisodeParts): Promise<Episode> {
-    const { arena, page, environment, policy, starts } = parts;
-    const { gpu } = page;
-    const observer = parts.observer ?? environment;
+    const { arena, page, environment, policy, starts, rules, observer = environment } = parts;
     const observers = observer === environment ? [environment] : [environment, observer];
-    const context = contextOf(parts, observer);
+    const context = { arena, page, environment, observer, rules };
     const slates = policy.record(context);
     const slate = environment.utilities();
     const step = observers.flatMap((one) => one.step());
     const dispatches: PageDispatch[] = [
-      pageMask(page, parts.pool, parts.repeats, arena),
-      ...parts.before?.(context) ?? [],
+      pageMask(page, rules.pool, rules.repeats, arena),
+      ...parts.before ?? [],
       ...slates,
       ...slate.dispatches,
-      choose(page, environment, slate.utilities, parts.log, parts.rules),
+      choose(page, environment, slate.utilities, parts.log, rules),
       ...observers.flatMap((one) => one.shown()),
       ...step,
-      ...parts.after?.(context) ?? [],
+      ...parts.after ?? [],
     ];
     const headers = new PageHeaders(arena, page, 1 + page.startClicks + page.pages, dispatches);
     const record = (name: string, own: readonly PageDispatch[]) =>
-      PageProgram.record(gpu, `${policy.name}: ${name}`, headers, own);
+      PageProgram.record(page.gpu, `${policy.name}: ${name}`, headers, own);
     const begin = [
       fill("no clicks yet", page.clicked, page.panels),
       fill("all are there", page.alive, 1, 1),
@@ -74,7 +71,7 @@ export class Episode {
       feed: await record("start", page.startClicks > 0 ? [starts.feed(), ...step] : []),
       page: await record("page", dispatches),
     };
-    return new Episode(context, starts, headers, programs);
+    return new Episode(page.startClicks, starts, headers, programs);
   }
 
   /** What a bench looks at. */
@@ -89,33 +86,18 @@ export class Episode {
 
   /** Appends what comes before the first page, and sends what its kernels read. Earlier episodes may still be in flight. */
   begin(commands: Commands, key: EpisodeKey): void {
-    const { starts, headers, programs, context: { page } } = this;
+    const { starts, headers, programs, startClicks } = this;
     starts.put(key.users, key.firstUser, key.episode, keyOf(key.seed));
     // The first place clears the buffers of all users, whoever takes part. The next feed what users start with.
-    headers.put(
-      key,
-      (place) => Math.max(0, place <= page.startClicks ? place - 1 : place - 1 - page.startClicks),
-    );
+    headers.put(key, (place) => Math.max(0, place - 1 - (place <= startClicks ? 0 : startClicks)));
     if (!this.#prepared) programs.prepare.encode(commands, 0);
     this.#prepared = true;
     programs.begin.encode(commands, 0);
-    for (let s = 0; s < page.startClicks; s++) programs.feed.encode(commands, 1 + s);
+    for (let s = 0; s < startClicks; s++) programs.feed.encode(commands, 1 + s);
   }
 
   /** Appends a page, 0 to T - 1, of the episode that was begun last. */
   page(commands: Commands, page: number): void {
-    this.programs.page.encode(commands, 1 + this.context.page.startClicks + page);
+    this.programs.page.encode(commands, 1 + this.startClicks + page);
   }
-}
-
-/** What policies are recorded on. @param observer how they see the users */
-export function contextOf(
-  { arena, page, environment, rules }: Pick<EpisodeParts, "arena" | "page" | "environment" | "rules">,
-  observer: Users,
-): PageContext {
-  const { gpu, users, slate, items, pages, slates, masked } = page;
-  const batch = new PageBatch(page, undefined);
-  const { itemVectors } = observer;
-  const sizes = { users, slate, items, pages };
-  return { gpu, arena, page, batch, ...sizes, slates, masked, observer, environment, itemVectors, rules };
 }

@@ -6,6 +6,7 @@ import { readViews } from "../gpu/readback.ts";
 import type { LogViews } from "./choose.ts";
 import type { View } from "../gpu/memory.ts";
 import type { Page } from "./page.ts";
+import type { PoolPage } from "./pool.ts";
 
 /** An episode of users who were stepped together, by pages. */
 export interface EpisodeLog {
@@ -31,6 +32,22 @@ export interface EpisodeLog {
   readonly present: Uint8Array<ArrayBuffer>;
   /** [T, U, k] logarithms of the chance of each item, given those before it; of policies that draw. */
   readonly chances?: Float32Array<ArrayBuffer>;
+}
+
+/**
+ * The pages that a user saw, in their order: where they stand in the arrays of the log, their slates, and the item that was clicked,
+ * undefined for none. @param user from the log's first on
+ */
+export function* pagesSeen(
+  { users, pages, slate: k, slates, choices, present }: EpisodeLog,
+  user: number,
+): Generator<{ page: number; at: number; slate: Uint32Array<ArrayBuffer>; clicked: number | undefined }> {
+  for (let page = 0; page < pages; page++) {
+    const at = page * users + user;
+    if (!present[at]) return; // who has left stays away
+    const slate = slates.subarray(at * k, (at + 1) * k);
+    yield { page, at, slate, clicked: slate[choices[at] ?? k] };
+  }
 }
 
 /** Room for what will happen. */
@@ -80,17 +97,6 @@ export async function readLog(
   return log;
 }
 
-/** A page of a simulated user, to tell what it was drawn from. */
-export interface PoolPage {
-  readonly user: number;
-  readonly episode: number;
-  readonly page: number;
-  /** k */
-  readonly slate: number;
-  /** What the user had clicked before it. */
-  readonly clicked: ReadonlySet<number>;
-}
-
 /** What a click log of episodes needs beside them. */
 export interface EpisodeLogOptions {
   /** Of the log. */
@@ -132,7 +138,7 @@ export function episodeLog(episodes: readonly EpisodeLog[], options: EpisodeLogO
     eventRows.push(rowItem.length);
   };
   for (const log of episodes) {
-    const { users, pages, slate: k } = log;
+    const { users, slate: k } = log;
     for (let u = 0; u < users; u++) {
       const start = startOf(log.firstUser + u, log.episode);
       const clicked = new Set(Array.from(start));
@@ -140,21 +146,18 @@ export function episodeLog(episodes: readonly EpisodeLog[], options: EpisodeLogO
         rowItem.push(start[s] ?? 0);
         event(rowItem.length - 1, 1);
       }
-      for (let t = 0; t < pages; t++) {
-        const at = t * users + u;
-        if (!log.present[at]) continue;
-        const [first, choice] = [rowItem.length, log.choices[at] ?? k];
-        for (let j = 0; j < k; j++) rowItem.push(log.slates[at * k + j] ?? 0);
-        const click = choice < k ? first + choice : NONE;
+      for (const { page, at, slate, clicked: item } of pagesSeen(log, u)) {
+        const click = item === undefined ? NONE : rowItem.length + log.choices[at]!;
+        rowItem.push(...slate);
         if (log.chances) {
           const chances = Array.from(
             log.chances.subarray(at * k, (at + 1) * k),
             (chance) => Math.min(1, Math.exp(chance)),
           );
-          const page = { user: log.firstUser + u, episode: log.episode, page: t, slate: k, clicked };
-          event(click, 0, chances, candidatesOf(page));
+          const own = { user: log.firstUser + u, episode: log.episode, page, slate: k, clicked };
+          event(click, 0, chances, candidatesOf(own));
         } else event(click, 0);
-        if (click !== NONE) clicked.add(rowItem[click] ?? 0);
+        if (item !== undefined) clicked.add(item);
       }
       userEvents.push(eventClick.length);
     }

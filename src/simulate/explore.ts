@@ -7,7 +7,7 @@ import { kernel } from "../gpu/kernel.ts";
 import type { View } from "../gpu/memory.ts";
 import { UserError } from "../user_error.ts";
 import type { ItemScores, Policy } from "./policy.ts";
-import type { SlatePlace } from "./slates.ts";
+import type { Page } from "./page.ts";
 
 const drawnKernel = kernel("plackett_luce", drawnText);
 
@@ -61,7 +61,7 @@ interface DrawnBy extends Pick<ItemScores, "scores" | "stride"> {
 
 /** Slates drawn by scores, one item after another. */
 export function plackettLuce(
-  page: SlatePlace,
+  page: Pick<Page, "users" | "slate" | "items" | "masked" | "slates">,
   { scores, stride, temperature, chances }: DrawnBy,
 ): ClickDispatch {
   const { users: USERS, slate: SLATE, items: ITEMS, masked, slates } = page;

@@ -57,7 +57,7 @@ export function clickRate({ byPage }: Pick<SimulationFigures, "byPage">): number
 
 /** Adds up episodes as they come. */
 export class FigureSums {
-  readonly #figures: SimulationFigures;
+  readonly figures: SimulationFigures;
   readonly #byPage: { shown: number; clicks: number; reward: number; predicted: number }[];
 
   constructor(
@@ -68,7 +68,7 @@ export class FigureSums {
     private readonly firstEpisode: number,
   ) {
     this.#byPage = Array.from({ length: pages }, () => ({ shown: 0, clicks: 0, reward: 0, predicted: 0 }));
-    this.#figures = {
+    this.figures = {
       users,
       episodes,
       pages,
@@ -82,15 +82,11 @@ export class FigureSums {
     };
   }
 
-  get figures(): SimulationFigures {
-    return this.#figures;
-  }
-
-  /** @param firstUser of all users that figures are taken over. @throws UserError for a probability that is no number. */
-  add(log: EpisodeLog, firstUser: number): void {
+  /** @throws UserError for a probability that is no number. */
+  add(log: EpisodeLog): void {
     const { users, pages, slate: k, present, choices, rewards, probabilities, slates } = log;
-    const { returns, clicks, seen, itemShown, itemClicked } = this.#figures;
-    const from = (log.episode - this.firstEpisode) * this.#figures.users + log.firstUser - firstUser;
+    const { returns, clicks, seen, itemShown, itemClicked } = this.figures;
+    const from = (log.episode - this.firstEpisode) * this.figures.users + log.firstUser;
     for (let t = 0; t < pages; t++) {
       const page = this.#byPage[t];
       if (!page) throw new Error(`expected ${this.#byPage.length} pages, got ${pages}`);

@@ -4,7 +4,7 @@ import { made } from "../ops/row_dot.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { UserModel } from "../model/user_model.ts";
 import { UserError } from "../user_error.ts";
-import { type ClickLists, type Page, PageBatch } from "./page.ts";
+import { type ClickLists, eventWords, type Page, PageBatch } from "./page.ts";
 import {
   type CatalogueUtilities,
   plain,
@@ -16,7 +16,6 @@ import type { ClickDispatch } from "../batch/click_sizes.ts";
 import { ClickTape } from "../batch/click_tape.ts";
 import { DeviceItems } from "../batch/device_items.ts";
 import { LAGS as COUNTED_LAGS } from "../counts/columns.ts";
-import { NONE } from "../data/click_log.ts";
 import type { Arena } from "../gpu/arena.ts";
 import { bufferOf, type View } from "../gpu/memory.ts";
 import type { ModelConfig } from "../model/config.ts";
@@ -291,13 +290,7 @@ export class LearnedUsers implements Users {
     const { items } = page;
     const users = Math.max(1, Math.min(page.users, Math.floor(CHUNK_ROWS[gpu.shapes.kind] / items)));
     const shown = {
-      event: arena.upload(
-        "events of all items",
-        Uint32Array.from({ length: 4 * users }, (_, k) => {
-          const user = Math.floor(k / 4);
-          return [user * items, (user + 1) * items, NONE, NONE][k % 4] ?? NONE;
-        }),
-      ),
+      event: arena.upload("events of all items", eventWords(users, items)),
       rowItem: arena.upload(
         "rows of all items",
         Uint32Array.from({ length: users * items }, (_, r) => r % items),

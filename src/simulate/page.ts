@@ -29,6 +29,13 @@ export function pageSizes({ slate, items }: Pick<PageRoom, "slate" | "items">, u
   return { users, events: users, rows: users * slate, items };
 }
 
+/** Events of users who have clicked nothing of their pages of so many rows; see {@link Page.event}. */
+export function eventWords(users: number, rows: number): Uint32Array<ArrayBuffer> {
+  return Uint32Array.from(
+    Array.from({ length: users }, (_, user) => [user * rows, (user + 1) * rows, NONE, NONE]).flat(),
+  );
+}
+
 /**
  * The buffers of a page, one set for all who work on it: the policy, whoever clicks, and observers.
  *
@@ -61,13 +68,7 @@ export class Page implements PageRoom {
     [this.users, this.slate, this.items, this.pages] = [users, slate, items, pages];
     this.startClicks = startClicks;
     this.panels = bitWords(items);
-    this.event = arena.upload(
-      "event",
-      Uint32Array.from({ length: 4 * users }, (_, k) => {
-        const user = Math.floor(k / 4);
-        return [user * slate, (user + 1) * slate, NONE, NONE][k % 4] ?? NONE;
-      }),
-    );
+    this.event = arena.upload("event", eventWords(users, slate));
     this.slates = arena.allocate("slates", 4 * users * slate);
     this.allItems = arena.upload("all items", Uint32Array.from({ length: items }, (_, item) => item));
     this.clicked = arena.allocate("clicked", 4 * this.panels * users);
@@ -100,13 +101,13 @@ export class PageBatch implements ClickBatch {
   readonly passed?: ClickBatch["passed"];
 
   /**
-   * @param deviceItems of the model whose ops read the page. @param more.lists where it looks back at clicks.
+   * @param items of the model whose ops read the page. @param more.lists where it looks back at clicks.
    * @param more.passed where it looks at what was passed over. @param more.all other events and rows than the page's: those of
    *   all items for some of its users, who see them on such pages.
    */
   constructor(
     readonly page: Page,
-    private readonly deviceItems: DeviceItems | undefined,
+    readonly items: DeviceItems,
     private readonly more: {
       readonly lists?: ClickLists | undefined;
       readonly passed?: View | undefined;
@@ -120,9 +121,6 @@ export class PageBatch implements ClickBatch {
     if (passed) this.passed = { view: passed, users: page.users };
   }
 
-  get items(): DeviceItems {
-    return this.deviceItems ?? missing("items");
-  }
   get history(): View {
     return this.more.lists?.history ?? missing("history");
   }

@@ -73,6 +73,7 @@ export class PageHeaders {
   put(key: EpisodeKey, pageOf: (place: number) => number): void {
     this.#users = key.users;
     const { episode, firstUser, seed: noise, epsilon = 0 } = key;
+    const chunks = this.#withUsers([...this.#chunks.values()].flat());
     for (let place = 0; place < this.places; place++) {
       const page = pageOf(place);
       const own = {
@@ -85,7 +86,7 @@ export class PageHeaders {
       const put = (header: number, sizes: ClickSizes, first: number) =>
         this.#headers.put(place * this.#each + header, { sizes, counted: key.users, first }, purpose);
       put(0, this.sizes(place), 0);
-      for (const { header, first, sizes } of this.#all()) put(header, sizes, first);
+      for (const { header, first, sizes } of chunks) put(header, sizes, first);
     }
     this.#headers.upload(0, this.places * this.#each);
   }
@@ -102,23 +103,18 @@ export class PageHeaders {
 
   /** The chunks that have users, and where their headers stand. */
   chunks(part: ChunkedDispatches, place: number): { readonly sizes: ClickSizes; readonly offset: number }[] {
-    return (this.#chunks.get(keyOf(part)) ?? []).filter(({ first }) => first < this.#users).map((chunk) => ({
-      sizes: this.#sizesOf(chunk),
-      offset: this.#headers.offset(place * this.#each + chunk.header),
+    return this.#withUsers(this.#chunks.get(keyOf(part)) ?? []).map(({ header, sizes }) => ({
+      sizes,
+      offset: this.#headers.offset(place * this.#each + header),
     }));
   }
 
-  #all(): { header: number; first: number; sizes: ClickSizes }[] {
-    return [...this.#chunks.values()].flat().filter(({ first }) => first < this.#users).map((chunk) => ({
-      header: chunk.header,
-      first: chunk.first,
-      sizes: this.#sizesOf(chunk),
-    }));
-  }
-
-  #sizesOf({ first, users: most, rows }: Chunk): ClickSizes {
-    const users = Math.min(most, this.#users - first);
-    return { users, events: users, rows: users * rows, items: this.room.items };
+  /** The chunks that have users, with their sizes. */
+  #withUsers(chunks: readonly Chunk[]) {
+    return chunks.filter(({ first }) => first < this.#users).map(({ header, first, users: most, rows }) => {
+      const users = Math.min(most, this.#users - first);
+      return { header, first, sizes: { users, events: users, rows: users * rows, items: this.room.items } };
+    });
   }
 }
 
@@ -151,7 +147,7 @@ export class PageProgram {
     dispatches: readonly PageDispatch[],
   ): Promise<PageProgram> {
     const parts: Part[] = [];
-    let plain: ClickDispatch[] = [];
+    const plain: ClickDispatch[] = [];
     const record = async (own: readonly ClickDispatch[], chunked?: ChunkedDispatches) => {
       if (own.length === 0) return;
       parts.push({ program: await Program.record(gpu, name, headers.buffer, own), chunked });
@@ -165,7 +161,6 @@ export class PageProgram {
       await record(dispatch.dispatches, dispatch);
     }
     await record(plain);
-    plain = [];
     return new PageProgram(headers, parts);
   }
 

@@ -2,11 +2,9 @@
 
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { Arena } from "../gpu/arena.ts";
-import type { Gpu } from "../gpu/device.ts";
 import type { View } from "../gpu/memory.ts";
-import type { Tensor } from "../tape/tensor.ts";
 import type { Rules } from "./choose.ts";
-import type { Page, PageBatch } from "./page.ts";
+import type { Page } from "./page.ts";
 import type { Users, UsersSource } from "./users.ts";
 
 /** Dispatches that run once for each chunk of the users, from `step.first_entry` on. */
@@ -23,27 +21,14 @@ export type PageDispatch = ClickDispatch | ChunkedDispatches;
 
 /** What a policy is recorded with. */
 export interface PageContext {
-  readonly gpu: Gpu;
   /** For the policy's own buffers; it lives as long as the page. */
   readonly arena: Arena;
+  /** The policy writes its `slates`, and sets the bits of what it picks in `masked`. The page's number is `step.page`. */
   readonly page: Page;
-  /** The page as ops read it. */
-  readonly batch: PageBatch;
-  /** U, k, I, T: users, slate, items, pages. The page's number is `step.page`. */
-  readonly users: number;
-  readonly slate: number;
-  readonly items: number;
-  readonly pages: number;
-  /** [U, k] u32: what the policy writes. */
-  readonly slates: View;
-  /** [panels, U] bits of what may not be shown; the policy sets the bits of what it picks. */
-  readonly masked: View;
   /** How the policy sees the users. */
   readonly observer: Users;
   /** Who clicks. */
   readonly environment: Users;
-  /** [I, G] the observer's. */
-  readonly itemVectors: Tensor;
   /** What a click counts, and when users leave. */
   readonly rules: Rules;
 }

@@ -9,7 +9,6 @@ import type { ClickDispatch } from "../batch/click_sizes.ts";
 import { kernel } from "../gpu/kernel.ts";
 import type { View } from "../gpu/memory.ts";
 import type { Page } from "./page.ts";
-import type { PoolPage } from "./episode_log.ts";
 
 /**
  * `all` items; a `random` pool of some n items a page, each in it with probability n / I; or the items of a list. A random
@@ -76,6 +75,17 @@ export function randomPool(
     });
   }
   return pool;
+}
+
+/** A page of a simulated user, to tell what it was drawn from. */
+export interface PoolPage {
+  readonly user: number;
+  readonly episode: number;
+  readonly page: number;
+  /** k */
+  readonly slate: number;
+  /** What the user had clicked before it. */
+  readonly clicked: ReadonlySet<number>;
 }
 
 /**

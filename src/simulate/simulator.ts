@@ -141,7 +141,7 @@ export class Simulator {
     const take = async (reading: Promise<EpisodeLog>, earlier: Promise<void> | undefined) => {
       const log = await reading;
       await earlier;
-      sums.add(log, 0);
+      sums.add(log);
       await onLog?.(log);
     };
     const made = new Made();
@@ -208,11 +208,10 @@ export class Simulator {
     const U = this.#page.users;
     const [logged, alive] = await readViews(this.gpu, [this.#log.outcomes, this.#page.alive]);
     const values = new Float32Array(logged?.buffer ?? new ArrayBuffer(0), 16 * standing.page * U, 4 * users);
-    const choice = Uint32Array.from({ length: users }, (_, u) => values[4 * u] ?? k);
-    const present = (u: number) => values[4 * u + 3] === 1;
+    const isThere = (u: number) => values[4 * u + 3] === 1;
+    const choice = Uint32Array.from({ length: users }, (_, u) => (isThere(u) ? values[4 * u] : k) ?? k);
     choice.forEach((slot, u) => {
-      if (present(u) && slot < k) this.#clicked[u]?.add(words[u * k + slot] ?? 0);
-      if (!present(u)) choice[u] = k;
+      if (slot < k) this.#clicked[u]?.add(words[u * k + slot] ?? 0);
     });
     const probability = Float32Array.from({ length: users }, (_, u) => values[4 * u + 2] ?? NaN);
     const broken = probability.findIndex((p) => !Number.isFinite(p));
@@ -278,7 +277,6 @@ export class Simulator {
 
   /** Records a policy, with an arena of its own. @param made gets what is freed in the end. */
   #record(policy: Policy, made: Made): Promise<Episode> {
-    const { repeats, pool } = this.settings;
     const { observes } = policy;
     if (observes && observes.itemCount !== this.source.itemCount) {
       throw new UserError(
@@ -291,14 +289,7 @@ export class Simulator {
       ? made.keep(observes.users(this.#page, arena))
       : undefined;
     const shared = { page: this.#page, starts: this.#starts, log: this.#log, rules: this.settings };
-    return Episode.create({
-      ...shared,
-      arena,
-      environment: this.#environment,
-      observer,
-      policy,
-      repeats,
-      pool,
-    });
+    const environment = this.#environment;
+    return Episode.create({ ...shared, arena, environment, observer, policy });
   }
 }

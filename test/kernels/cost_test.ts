@@ -24,7 +24,7 @@ import { fill } from "../../src/simulate/pool.ts";
 import { Page } from "../../src/simulate/page.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { plackettLuce } from "../../src/simulate/explore.ts";
-import { popularSlate, topSlate } from "../../src/simulate/slates.ts";
+import { popularSlate, topSlate } from "../../src/policy/named.ts";
 import { Starts } from "../../src/simulate/start.ts";
 import { ParameterArena, type ParameterSpec } from "../../src/tape/parameters.ts";
 import type { Tensor } from "../../src/tape/tensor.ts";

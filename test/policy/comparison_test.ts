@@ -14,10 +14,11 @@ import {
 } from "../../src/policy/comparison/comparison.ts";
 import { choleskyOf, LoggedStates, rareSlots, solveLower } from "../../src/policy/comparison/support.ts";
 import { consistencyOf, pageCalibrationOf } from "../../src/policy/comparison/calibration.ts";
-import { type Episodes, figuresOf, ratioOf } from "../../src/policy/comparison/figures.ts";
+import { figuresOf, ratioOf } from "../../src/policy/comparison/figures.ts";
 import { cellOf, type CellOptions } from "../../src/policy/comparison/compare.ts";
 import type { Trial } from "../../src/policy/comparison/trial.ts";
-import type { EpisodeLog } from "../../src/simulate/episode_log.ts";
+import { emptyLog, type EpisodeLog } from "../../src/simulate/episode_log.ts";
+import type { Claim } from "../../src/figures/told.ts";
 import { verdictsOn } from "../../src/policy/comparison/verdict.ts";
 
 const near = (a: number, b: number, tolerance = 1e-9) =>
@@ -153,7 +154,7 @@ function trialOf(states: readonly number[], values?: readonly number[]): Trial {
   return {
     log,
     witness: {
-      ...{ utilities: new Float32Array(12), predicted: new Float32Array(6).fill(0.5), width: 1 },
+      ...{ utilities: new Float32Array(12), predicted: new Float32Array(6).fill(0.5) },
       ...{ choice: { eta: 1, places: [] }, states: Float32Array.from(states) },
     },
     ...(values && { values: { count: values.length / 6, values: Float32Array.from(values) } }),
@@ -197,11 +198,8 @@ Deno.test("cells: what users who were there did, the states that they were in an
 
 Deno.test("cells: of many states each n-th is looked at", () => {
   const users = 100_000;
-  const log = {
-    ...{ episode: 0, firstUser: 0, users, pages: 1, slate: 1, slates: new Uint32Array(users) },
-    ...{ choices: new Uint32Array(users), rewards: new Float32Array(users) },
-    ...{ probabilities: new Float32Array(users), present: new Uint8Array(users).fill(1) },
-  };
+  const sizes = { episode: 0, firstUser: 0, users, pages: 1, slate: 1 };
+  const log = { ...emptyLog(sizes), present: new Uint8Array(users).fill(1) };
   const states = new LoggedStates(Float32Array.of(-1, 0, 1), 1);
   for (const [far, expected] of [[0, 1], [1, 0]]) {
     const own = Float32Array.from({ length: users }, (_, user) => user % 2 === far ? 9 : 0);
@@ -252,8 +250,8 @@ Deno.test("support: one state in a hundred of the log's own is far out; correlat
 /** Cells with returns around a mean, so that all users agree on the difference. */
 function cell(policy: string, seed: number | null, environment: string, mean: number): Cell {
   const users = 40;
-  const log: Episodes = {
-    ...{ users, pages: 1, slate: 1, slates: new Uint32Array(users), choices: new Uint32Array(users) },
+  const log = {
+    ...emptyLog({ episode: 0, firstUser: 0, users, pages: 1, slate: 1 }),
     rewards: Float32Array.from({ length: users }, (_, user) => mean + (user % 2 === 0 ? 0.5 : -0.5)),
     probabilities: new Float32Array(users).fill(0.5),
     present: new Uint8Array(users).fill(1),
@@ -285,57 +283,52 @@ const A = { name: "A", role: "trained on" } as const;
 const B = { name: "B", role: "second model" } as const;
 const restless = { name: "restless shop", role: "truth", optimum: 15.19 } as const;
 
+/** The only verdict of a comparison, which holds or not, and says this. */
+function verdict(comparison: Comparison, holds: Claim["holds"], ...says: RegExp[]): Claim {
+  const [found = assert.fail(), ...others] = verdictsOn(comparison);
+  assert.deepEqual([found.holds, others], [holds, []]);
+  for (const text of says) assert.match(found.text, text);
+  return found;
+}
+
 Deno.test("verdict: on the truth it holds, the opposite holds, or it is not decided, and the promise stands beside it", () => {
   const good = comparison([A, B, restless], { A: [11, 14.8], B: [11.5, 14.8], "restless shop": [9.2, 14.1] });
-  const [found, ...others] = verdictsOn(good);
-  assert.deepEqual(others, []);
-  assert.equal(found?.claim, "cdqn beats greedy on the truth (restless shop)");
-  assert.equal(found?.holds, "yes");
-  assert.match(
-    found?.text ?? "",
+  const { claim, text } = verdict(
+    good,
+    "yes",
     /^It holds: \+4\.9\d clicks a user \(\+53 %; 95 %: \+4\.\d+ to \+4\.\d+ over 2 training seeds, the wider interval\)\./,
-  );
-  assert.match(
-    found?.text ?? "",
     /best policy that is known is \+65 % above greedy; cdqn reaches 93 % of it\./,
-  );
-  assert.match(
-    found?.text ?? "",
     /Promised by A: 14\.8\d clicks a user; given by restless shop: 14\.1\d, so the promise is 5 % too high\./,
+    /By B, which never saw the policy: 14\.8\d \(\+5\.0 %\)\.$/,
   );
-  assert.match(found?.text ?? "", /By B, which never saw the policy: 14\.8\d \(\+5\.0 %\)\.$/);
-  assert.doesNotMatch(found?.text ?? "", /in the simulator only/);
+  assert.equal(claim, "cdqn beats greedy on the truth (restless shop)");
+  assert.doesNotMatch(text, /in the simulator only/);
   const exploits = comparison([A, B, restless], { A: [11, 14], B: [11, 14], "restless shop": [9, 8] });
-  assert.equal(verdictsOn(exploits)[0]?.holds, "no");
-  assert.match(
-    verdictsOn(exploits)[0]?.text ?? "",
-    /^The opposite holds: -0\.99 .*in the simulator only \(A, B\)\..*75 % too high/,
-  );
+  verdict(exploits, "no", /^The opposite holds: -0\.99 .*in the simulator only \(A, B\)\..*75 % too high/);
   const same = comparison([A, restless], { A: [11, 11], "restless shop": [9, 9 - 0.005] });
-  assert.equal(verdictsOn(same)[0]?.holds, "undecided");
-  assert.match(verdictsOn(same)[0]?.text ?? "", /^These users and trainings do not decide it/);
+  verdict(same, "undecided", /^These users and trainings do not decide it/);
 });
 
 Deno.test("verdict: where planning has nothing to gain it says so, and how far a policy stays behind", () => {
   const demo = { name: "demo shop", role: "truth", optimum: 19.653 } as const;
-  const found = verdictsOn(comparison([demo], { "demo shop": [19.645, 18.8] }))[0];
-  assert.match(
-    found?.text ?? "",
-    /Planning has nothing to gain in demo shop: the best policy that is known is \+0\.04 % above greedy\. cdqn stays 4\.3 % behind greedy\./,
+  const found = comparison([demo], { "demo shop": [19.645, 18.8] });
+  const known = "the best policy that is known is";
+  verdict(
+    found,
+    "no",
+    RegExp(
+      `Planning has nothing to gain in demo shop: ${known} \\+0\\.04 % above greedy\\. cdqn stays 4\\.3 % behind greedy\\.`,
+    ),
   );
-  const below = verdictsOn(comparison([{ ...demo, optimum: 19.5 }], { "demo shop": [19.645, 18.8] }))[0];
-  assert.match(below?.text ?? "", /the best policy that is known is 0\.7 % below greedy\./);
+  const below = { ...found, environments: [{ ...demo, optimum: 19.5 }] };
+  verdict(below, "no", RegExp(`${known} 0\\.7 % below greedy\\.`));
 });
 
 Deno.test("verdict: without a truth nothing is claimed beyond the simulators, each by its name", () => {
-  const found = verdictsOn(comparison([A, B], { A: [11, 14], B: [11, 10] }))[0];
-  assert.equal(found?.claim, "cdqn beats greedy in the simulator");
-  assert.equal(found?.holds, "undecided");
-  assert.match(
-    found?.text ?? "",
-    /^It beats greedy in A: \+3\.0.* greedy beats it in B: -0\.99.*Only users can tell\.$/,
-  );
-  assert.equal(verdictsOn(comparison([A], { A: [11, 14] }))[0]?.holds, "yes");
+  const both = comparison([A, B], { A: [11, 14], B: [11, 10] });
+  const says = /^It beats greedy in A: \+3\.0.* greedy beats it in B: -0\.99.*Only users can tell\.$/;
+  assert.equal(verdict(both, "undecided", says).claim, "cdqn beats greedy in the simulator");
+  verdict(comparison([A], { A: [11, 14] }), "yes");
 });
 
 Deno.test("comparison: learned policies first; a policy that was not tried somewhere has no difference there", () => {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { randomStream } from "../../src/data/random.ts";
 import { choleskyOf } from "../../src/policy/comparison/support.ts";
 import { LinUcb } from "../../src/policy/adaptation/lin_ucb.ts";
-import { LinUcbAgent } from "../../src/policy/adaptation/lin_ucb_play.ts";
+import { LinUcbPolicy } from "../../src/policy/adaptation/lin_ucb_play.ts";
 
 const near = (a: number, b: number, tolerance = 1e-9) =>
   assert.ok(Math.abs(a - b) <= tolerance * Math.max(1, Math.abs(b)), `${a} is not ${b}`);
@@ -120,9 +120,10 @@ Deno.test("LinUCB learns which of two kinds of items is clicked, and by whom", (
 
 Deno.test("LinUCB with users: each has a mean of its own clicks, which are not shown again; the absent teach nothing", () => {
   const vectors = Float32Array.of(1, 2, 4, 8);
-  const agent = new LinUcbAgent(new LinUcb(vectors, 1, 0), vectors, 1, 3, 2, false);
+  const agent = new LinUcbPolicy(new LinUcb(vectors, 1, 0), { values: vectors, width: 1 }, false, true);
+  agent.newUsers(3, 2);
   assert.deepEqual([...agent.slates()], [0, 1, 0, 1, 0, 1]);
-  agent.tell([0, 1, 2, 3, 2, 3], [1, 2, 0], (user) => user < 2, true);
+  agent.tell([0, 1, 2, 3, 2, 3], [1, 2, 0], (user) => user < 2);
   const alone = new LinUcb(vectors, 1, 0);
   for (const [item, reward] of [[0, 0], [1, 1], [2, 0], [3, 0]] as const) alone.learn([0], item, reward);
   agent.bandit.beta.forEach((value, k) => near(value, alone.beta[k]!));
@@ -132,7 +133,7 @@ Deno.test("LinUCB with users: each has a mean of its own clicks, which are not s
     ...alone.slate([0], 2, () => true),
     ...alone.slate([0], 2, () => true),
   ]);
-  agent.tell(agent.slates(), [0, 0, 0], (user) => user === 0, true); // the mean of two clicks
+  agent.tell(agent.slates(), [0, 0, 0], (user) => user === 0); // the mean of two clicks
   const [second = 0] = alone.slate([2], 2, allowed);
   for (const [j, item] of [...alone.slate([2], 2, allowed)].entries()) {
     alone.learn([2], item, j === 0 ? 1 : 0);
@@ -142,7 +143,7 @@ Deno.test("LinUCB with users: each has a mean of its own clicks, which are not s
     [...agent.slates().subarray(0, 2)],
     [...alone.slate([mean], 2, (item) => item !== 1 && item !== second)],
   );
-  agent.newUsers();
+  agent.newUsers(3, 2);
   assert.deepEqual([...agent.slates().subarray(0, 2)], [...alone.slate([0], 2, () => true)]);
 });
 

@@ -1,4 +1,7 @@
-/** `policy train` from the outside: what it leaves and says, Ctrl-C, and going on bit for bit. */
+/**
+ * `policy train` from the outside: what it leaves and says, Ctrl-C, and going on bit for bit; `policy compare`, `adapt` and `rank`: what
+ * they print, leave and refuse; and a shop's log that was drawn, from the table to what it says of other policies: `policy evaluate`.
+ */
 
 import assert from "node:assert/strict";
 import { shopItems } from "../../src/data/demo_shop.ts";
@@ -9,21 +12,21 @@ import { CURVE_EPISODE } from "../../src/policy/learning/policy_trainer.ts";
 import { meanReturn } from "../../src/simulate/figures.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
-import { filesIn, interrupt, runCommand } from "../command_check.ts";
+import { type CommandName, filesIn, interrupt, runOk, withSmallLog, words } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 import { withGpu } from "../op_check.ts";
+import { randomStream } from "../../src/data/random.ts";
+import { choose, slateLogits } from "../../src/simulate/host/dynamics.ts";
+import { PlackettLuce } from "../../src/simulate/host/plackett_luce.ts";
+import { withFolder } from "../prepared_folder.ts";
 
-const SMALL = ["policy", "train", "--shop", "restless", "--truth", "--algorithm", "gdqn"] as const;
-const SIZES =
-  "--slate 2 --pages 4 --users 64 --hidden 8 --trunk 8 --rows 64 --evaluation-users 50 --evaluate-every 2560";
-const sizes = SIZES.split(" ");
+const SIZES = "--slate 2 --pages 4 --users 64 --hidden 8 --trunk 8 --rows 64 --evaluation-users 50";
 
 Deno.test("policy train is stopped, goes on, and leaves what a training leaves that was not", async () => {
   const folder = await Deno.makeTempDir();
   const [straight, stopped] = [`${folder}/straight`, `${folder}/stopped`];
-  const args = [...SMALL.slice(1), ...sizes];
-  const first = await runCommand("policy", ...args, "--steps", "5120", "--save-dir", straight);
-  assert.equal(first.code, 0, first.stderr);
+  const args = words("train --shop restless --truth --algorithm gdqn", SIZES, "--evaluate-every 2560");
+  const first = await runOk("policy", ...args, "--steps", "5120", "--save-dir", straight);
   assert.match(first.stderr, /^users: the truth of the restless shop of --data-seed 1, 500 items/m);
   assert.match(first.stderr, /^2,560 pages of users: return \d\.\d{3} \+- 0\.\d{3}/m);
   assert.match(first.stderr, /5,120\/5,120 {2}loss \d/);
@@ -42,28 +45,23 @@ Deno.test("policy train is stopped, goes on, and leaves what a training leaves t
     [stopped, straight].map((path) => ["train", "--save-dir", path]),
   );
   await using simulations = new CommandSeries("simulate", [[]]);
-  const fewer = await policies.run(["train", "--resume", stopped, "--steps", `${done - 256}`]);
-  assert.match(fewer.stderr, new RegExp(`Expected --steps of at least ${done}, as so many are done`));
-  const again = await policies.run(["train", "--resume", stopped, "--steps", `${done + 512}`]);
-  assert.equal(again.code, 0, again.stderr);
+  const resumed = (steps: number) => ["train", "--resume", stopped, "--steps", `${steps}`];
+  const fewer = new RegExp(`Expected --steps of at least ${done}, as so many are done`);
+  await policies.refused(resumed(done - 256), fewer);
+  const again = await policies.ok(resumed(done + 512));
   assert.match(again.stderr, /^going on after [\d,]+ pages of users/m);
   assert.deepEqual(filesIn(stopped), files);
   // It shows users slates of the size that it was trained for, through those that it was trained on.
-  const shop = ["--shop", "restless", "--truth", "--users", "50", "--no-rivals"];
-  const shown = await simulations.run([...shop, "--policy", straight]);
-  assert.equal(shown.code, 0, shown.stderr);
+  const shop = words("--shop restless --truth --users 50 --no-rivals --policy", [straight]);
+  const shown = await simulations.ok(shop);
   assert.match(shown.stdout, /^50 users, 4 pages of 2 of 500 items; [^]*\ngdqn +\d\.\d\d /);
-  const wider = await simulations.run([...shop, "--policy", straight, "--slate", "3"]);
-  assert.match(
-    wider.stderr,
-    /^error: Expected slates of 2 on 4 pages, for which the policy of .* was trained/m,
-  );
-  const others = await simulations.run([...shop, "--policy", straight, "--data-seed", "2"]);
-  assert.match(others.stderr, /^error: Expected a policy over the items of restless, got .* with others\./m);
+  const wider = /^error: Expected slates of 2 on 4 pages, for which the policy of .* was trained/m;
+  await simulations.refused([...shop, "--slate", "3"], wider);
+  const others = /^error: Expected a policy over the items of restless, got .* with others\./m;
+  await simulations.refused([...shop, "--data-seed", "2"], others);
 
-  const taken = await policies.run([...args, "--steps", "5120", "--save-dir", straight]);
-  assert.equal(taken.code, 1);
-  assert.match(taken.stderr, /but .* holds one\. Continue it with --resume/);
+  const taken = [...args, "--steps", "5120", "--save-dir", straight];
+  await policies.refused(taken, /but .* holds one\. Continue it with --resume/);
   await opens(straight);
   await Deno.remove(folder, { recursive: true });
 });
@@ -89,3 +87,217 @@ async function opens(path: string): Promise<void> {
     assert.throws(() => opened.policy(other), /over its 500 items, got .* with 400/);
   });
 }
+
+const MODEL = words(
+  "--iterations 2 --validate-every 1 --batch-size 12 --resplit --no-report --dims 8 --lstm-units 4 --wide 3",
+);
+const TRAIN = words(SIZES, "--steps 1024");
+
+Deno.test("policies of a model: compared with a second one, ranked by ids, and refused where they do not belong", () =>
+  withSmallLog(async (folder, file) => {
+    const [a, b, policy, started] = [`${folder}/a`, `${folder}/b`, `${folder}/cdqn`, `${folder}/started`];
+    const [page, adapted] = [`${folder}/compared.html`, `${folder}/adapted.html`];
+    await using trainings = new CommandSeries("train", [a, b].map((path) => ["--save-dir", path]));
+    await using policies = new CommandSeries("policy", [
+      ["train", "--save-dir", policy],
+      ["train", "--save-dir", started],
+      ["compare", policy, "--out", page],
+      ["compare", started, "--out", page],
+      ["adapt", policy, "--out", adapted],
+      ["rank", policy],
+    ]);
+    const run = async (...args: string[]) => (await policies.ok(args)).stdout;
+    const refused = (message: RegExp, ...args: string[]) => policies.refused(args, message);
+    for (const [k, path] of [a, b].entries()) {
+      await trainings.ok(["--data", file, "--seed", String(k + 1), ...MODEL, "--save-dir", path]);
+    }
+    await run("train", "--model", a, "--algorithm", "cdqn", ...TRAIN, "--save-dir", policy);
+
+    const compare = ["compare", policy, "--users", "20"];
+    const text = await run(...compare, "--test-model", b, "--with", "greedy,random", "--out", page);
+    assert.match(text, /^In the model \S+\/a \(the policies' own model\):$/m);
+    assert.match(text, /^In the model \S+\/b \(second model\):$/m);
+    assert.match(text, /^cdqn +\d\.\d\d +0\.\d{3} +0\.\d{3} +\d+ % +\d\.\d\d +[-+]\d\.\d\d/m);
+    assert.match(
+      text,
+      /^cdqn beats greedy in the simulator: (holds|the opposite holds|not decided)\n.*Only users can tell\.$/ms,
+    );
+    const html = Deno.readTextFileSync(page);
+    assert.match(html, /Return while the policies were trained/);
+    const [head = "", ...users] = Deno.readTextFileSync(`${folder}/compared-returns.csv`).trim().split("\n");
+    const columns = head.split(",");
+    assert.equal(columns.length, 1 + 3 * 2, head);
+    const place = columns.findIndex((name) => /^"?cdqn; seed 1; the model .*\/b/.test(name));
+    const mean = users.reduce((sum, row) => sum + Number(row.split(",")[place]) / users.length, 0);
+    const told = /second model\):\n[^]*?\ncdqn +(\d\.\d\d)/.exec(text)?.[1];
+    assert.deepEqual([users.length, mean.toFixed(2)], [20, told]);
+    for (const model of ["a", "b"]) { // what the tests of the models said of them goes with it
+      const { verdict } = JSON.parse(Deno.readTextFileSync(`${folder}/${model}/result.json`));
+      assert.ok(verdict.length > 0);
+      for (const told of [text, html]) assert.match(told, new RegExp(`The test of \\S+/${model}: `));
+      assert.ok(text.includes(verdict.join(" ")), text);
+    }
+    assert.match(html, /Do the values of cdqn agree\?/);
+    assert.match(html, /states beyond the log/);
+    const ranked = JSON.parse(await run("rank", policy, "--history", "3,14", "--page", "3", "--json"));
+    assert.equal(ranked.clicks, 2);
+    assert.equal(ranked.items.length, 2);
+    assert.equal(ranked.value, ranked.items[1].value);
+    // Nobody has clicked twice before the second page: values of that were never learned.
+    const early = JSON.parse(await run("rank", policy, "--history", "3,14", "--page", "2", "--json"));
+    assert.deepEqual([early.value, early.items[1].value], [undefined, undefined]);
+    assert.doesNotMatch(await run("rank", policy, "--history", "3,14"), /The policy expects/);
+    await refused(/Expected a page of 1 to 4/, "rank", policy, "--page", "5");
+    const sum = ranked.items.reduce(
+      (sum: number, { probability }: { probability: number }) => sum + probability,
+      ranked.noClick,
+    );
+    assert.ok(Math.abs(sum - 1) < 1e-9);
+
+    // One that learns from users who have clicked before knows what to expect of them on its first page.
+    const more = ["--algorithm", "slateq", "--start", "test", ...TRAIN, "--save-dir", started];
+    await run("train", "--model", a, ...more);
+    assert.match(await run("rank", started, "--history", "3,14"), /The policy expects \d/);
+    assert.match(await run("compare", started, "--users", "20", "--out", page), /^slateq +\d/m);
+    await refused(/without --start/, "compare", started, "--with", "linucb", "--out", page);
+
+    const adapt = words("adapt --interactions 8 --users 10 --window 4 --no-linucb --test-model", [b, policy]);
+    const curve = await run(...adapt, "--runs", "2", "--out", adapted);
+    assert.match(curve, /^ +8 +0\.\d{3} \+- 0\.\d{3} +0\.\d{3} \+- 0\.\d{3}$/m);
+    assert.match(
+      curve,
+      /^cdqn, trained before less cdqn from scratch, over all interactions with the model \S+\/b: /m,
+    );
+    assert.match(Deno.readTextFileSync(adapted), /<canvas/);
+    const stopped = `${folder}/stopped.html`;
+    const many = [...adapt, "--runs", "1000", "--out", stopped];
+    const { code, stderr } = await interrupt(/run 2 of 1000/, "policy", ...many);
+    assert.match(stderr, /Stopped after [1-9]\d* of 1000 runs, which are told of\./);
+    assert.equal(code, 130);
+    assert.match(Deno.readTextFileSync(stopped), /<canvas/);
+
+    await refused(/Expected the id of an item .* got "no-item"/, "rank", policy, "--history", "3,no-item");
+    await refused(/Expected --slate 2, for which .* was trained, got 3/, "rank", policy, "--slate", "3");
+    await refused(/Expected --test-model to be another model/, ...compare, "--test-model", a);
+    await refused(/Expected a shop with the items of the model's log/, ...compare, "--shop", "restless");
+    await refused(/Expected trainings of other seeds/, ...compare, policy);
+    // Another model in the place of the one that the policy was trained on.
+    Deno.copyFileSync(`${b}/best-loss.safetensors`, `${a}/best-loss.safetensors`);
+    await refused(/has changed since its training began/, "rank", policy);
+  }));
+
+const [ITEMS, USERS, PAGES] = [8, 160, 6];
+/** What everybody thinks of the items. */
+const utilities = Array.from({ length: ITEMS }, (_, item) => 0.5 * item - 2.5);
+const pageOf = (slate: readonly number[], uniform = 0) =>
+  choose(slateLogits(slate.map((item) => utilities[item]!)), uniform);
+const sumOf = (numbers: readonly number[]) => numbers.reduce((sum, x) => sum + x, 0);
+
+/** A row for each displayed item; pages of two are drawn by a rule of their shop, which wrote down by which chance. */
+function shopLog(): string {
+  const random = randomStream(1, "shop");
+  const law = new PlackettLuce(utilities.map((u) => u / 3), 1);
+  const rows = ["uid,sku,ts,label,request,pos,mu"];
+  for (let user = 0; user < USERS; user++) {
+    for (let page = 0; page < PAGES; page++) {
+      const { places } = law.draw(2, () => random.uniform());
+      const { slot } = pageOf(places, random.uniform());
+      const [time, request, mu] = [1_600_000_000 + 60 * page, `${user}-${page}`, law.chance(places)];
+      places.forEach((item, pos) => {
+        rows.push([`u${user},i${item}`, time, slot === pos ? 1 : 0, request, pos, mu].join(","));
+      });
+    }
+  }
+  return rows.join("\n") + "\n";
+}
+
+/** Pages of one item, each as likely as any: nobody has to say in which order they were shown. */
+function banditLog(): string {
+  const random = randomStream(2, "bandit");
+  const rows = Array.from({ length: 50 * ITEMS }, (_, n) => {
+    const { slot } = pageOf([n % ITEMS], random.uniform());
+    return [`v${n % 40},i${n % ITEMS},${1_600_000_000 + n}`, slot === 0 ? 1 : 0, 1 / ITEMS].join(",");
+  });
+  return ["uid,sku,ts,label,mu", ...rows].join("\n") + "\n";
+}
+
+Deno.test("a shop's own log that was drawn says what other policies would have earned, by a model with counts", () =>
+  withFolder({ "log.csv": shopLog(), "bandit.csv": banditLog() }, async (folder) => {
+    const [set, run, policy, drawn] = ["set", "run", "gdqn", "drawn"].map((name) => `${folder}/${name}`);
+    assert.ok(set && run && policy && drawn);
+    const bandits = `${folder}/bandit`;
+    await using data = new CommandSeries("data", [set, bandits].map((path) => ["log", "--out", path]));
+    await using train = new CommandSeries("train", [["--save-dir", run]]);
+    await using simulate = new CommandSeries("simulate", [["--write-log", drawn]]);
+    const page = `${folder}/page.html`;
+    await using policies = new CommandSeries("policy", [
+      ["train", "--save-dir", policy],
+      ["compare", policy, "--out", page],
+    ]);
+    const series: Partial<Record<CommandName, CommandSeries>> = { data, train, simulate, policy: policies };
+    const ran = async (command: CommandName, ...args: string[]) =>
+      (await (series[command] ?? assert.fail(command)).ok(words(...args))).stdout;
+    const columns = "--user uid --item sku --time ts --clicked label --page request --position pos";
+    const log = `log --source ${folder}/log.csv`;
+    await ran("data", log, columns, "--propensity mu --shares 50-10-40 --out", set);
+    assert.match(await ran("data", "describe", set), /^propensities: of 960 pages/m);
+    const training =
+      "--iterations 150 --validate-every 50 --batch-size 40 --no-report --dims 8 --lstm-units 4";
+    await ran("train", "--data", set, training, "--save-dir", run);
+    const asked = ["evaluate --log", set, "--model", run];
+    const figures = async (...args: string[]) =>
+      JSON.parse(await ran("policy", ...asked, "--json --repeats", ...args));
+
+    const random = await figures("--policy random");
+    assert.ok(random.users > 40 && random.users < 120, "the model's train users are left out");
+    const slates = utilities.flatMap((_, a) => utilities.map((_, b) => [a, b])).filter(([a, b]) => a !== b);
+    const truth = sumOf(slates.map((slate) => pageOf(slate).clickChance / slates.length));
+    const greedy = await figures("--policy greedy --explore plackett-luce:1");
+    const law = new PlackettLuce(utilities, 1);
+    const best = sumOf(slates.map((slate) => pageOf(slate).clickChance * law.chance(slate)));
+    for (const [{ estimates }, value] of [[random, truth], [greedy, best]] as const) {
+      for (const name of ["ips", "snips", "dr"]) {
+        const { mean, interval: [low, high] } = estimates[name];
+        assert.ok(mean > low && mean < high && high - low < 0.3, `${name}: ${low} to ${high}`);
+        assert.ok(Math.abs(mean - value) < high - low, `${name} says ${mean}, the truth is ${value}`);
+      }
+      assert.equal(estimates.rips, undefined, "a page's propensity is none of its items'");
+    }
+    assert.ok(best > truth + 0.1, "the policies differ");
+    const text = await ran("policy", ...asked, "--repeats --policy greedy --explore plackett-luce:1");
+    assert.match(text, /^SNIPS +\.\d{4} +\.\d{4} to \.\d{4}$/m);
+    assert.match(text, /The log's train users, who the model was trained on, are left out/);
+
+    const refused = (says: RegExp, ...args: string[]) => policies.refused(words(...args), says);
+    await refused(/--repeats/, ...asked, "--policy greedy --explore plackett-luce:1");
+    await refused(/found none in the log/, ...asked, "--policy random --repeats --slate 3");
+    await refused(/Expected --model \(a run\) or --shop/, "evaluate --policy greedy --log", set);
+
+    const bandit =
+      `--source ${folder}/bandit.csv --user uid --item sku --time ts --clicked label --propensity mu`;
+    await ran("data", "log", bandit, "--pages as-is --like", set, "--out", bandits);
+    const single = await figures("--policy random --log", bandits);
+    assert.equal(single.pages, 400);
+    assert.ok(Math.abs(single.estimates.ips.mean - single.estimates.logged.mean) < 1e-6);
+
+    // What simulate draws from pools is a log like it, and weighs 1 for who drew it.
+    const draw =
+      "--policy greedy --explore plackett-luce:0.8 --pool random:5 --users 60 --pages 3 --slate 2 --no-rivals";
+    await ran("simulate", "--model", run, draw, "--write-log", drawn);
+    const own = `evaluate --log ${drawn} --model ${run} --json --policy greedy --explore plackett-luce:0.8`;
+    const { estimates, weight, pages } = JSON.parse(await ran("policy", own, "--logged-temperature 0.8"));
+    assert.equal(pages, 180);
+    assert.ok(Math.abs(weight.mean - 1) < 1e-3);
+    for (const name of ["ips", "snips", "iips", "rips"]) {
+      assert.ok(Math.abs(estimates[name].mean - estimates.logged.mean) < 1e-3, name);
+    }
+
+    const task =
+      "--slate 2 --pages 3 --users 64 --hidden 8 --trunk 8 --rows 64 --evaluation-users 50 --steps 512";
+    await ran("policy", "train --algorithm gdqn --model", run, task, "--save-dir", policy);
+    const compare = `compare ${policy} --users 20 --with greedy,random --out ${page} --log ${drawn}`;
+    const compared = await ran("policy", compare, "--explore plackett-luce:0.8");
+    assert.match(compared, /^Clicks on the next page of /m);
+    assert.match(compared, /^greedy +\.\d{4} +\.\d{4} to \.\d{4}/m);
+    assert.match(compared, /^greedy: The model and the log (dis)?agree/m);
+  }));

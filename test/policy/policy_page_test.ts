@@ -12,38 +12,31 @@ const ENVIRONMENTS = ["model A", "model B", "restless shop"];
 const parts = { style: "", script: "" };
 const [three, five] = [madeComparison(3), madeComparison(5)];
 
+/** The charts of a page, each of which has a figure of its own. */
+function chartsIn(page: string): ChartDefinition[] {
+  const json = page.match(/<script type="application\/json" id="chart-data">(.*?)<\/script>/)?.[1] ?? "";
+  const charts: ChartDefinition[] = JSON.parse(json);
+  assert.equal(new Set(charts.map(({ id }) => id)).size, charts.length);
+  for (const { id } of charts) assert.ok(page.includes(`<figure id="${id}">`), id);
+  return charts;
+}
+
 Deno.test("the page about policies: verdicts, tables and charts of every environment, by slate", () => {
   const points = [5, 7, 6].map((value, k) => ({ userSteps: 100 * k, return: value, standardError: 0.5 }));
   const curves = [{ name: "slateq, seed 1", points }];
-  const head = {
-    title: "Policies <compared>",
-    facts: [["users", "60"]] as const,
-    notes: ["Read this."],
-    curves,
-  };
+  const facts = [["users", "60"]] as const;
+  const head = { title: "Policies <compared>", facts, notes: ["Read this."], curves };
   const page = pageShell(policyPageOf(head, [three, five]), parts);
-  const json = page.match(/<script type="application\/json" id="chart-data">(.*?)<\/script>/)?.[1] ?? "";
-  const charts: ChartDefinition[] = JSON.parse(json);
-  const ids = charts.map(({ id }) => id);
-  assert.equal(new Set(ids).size, ids.length);
-  for (const id of ids) {
+  const charts = chartsIn(page);
+  for (const { id, title, note } of charts) {
     assert.match(id, /^[a-z0-9-]+$/);
-    assert.ok(page.includes(`<figure id="${id}">`), id);
-  }
-  for (const { title, note } of charts) {
     assert.ok(ENVIRONMENTS.some((name) => `${title} ${note}`.includes(name)), title);
   }
   const count = (kind: string, start: string) =>
     charts.filter((chart) => chart.kind === kind && chart.id.startsWith(start)).length;
-  assert.deepEqual(
-    [
-      count("bar", "return-3"),
-      count("line", "pages-3"),
-      count("line", "calibration-3"),
-      count("line", "users-3"),
-    ],
-    [3, 3, 2, 2], // users: both learned policies, in the truth
-  );
+  assert.equal(count("bar", "return-3"), 3);
+  const lines = ["pages-3", "calibration-3", "users-3"].map((start) => count("line", start));
+  assert.deepEqual(lines, [3, 2, 2]); // users: both learned policies, in the truth
   assert.equal(count("scatter", "consistency-3"), 1);
   const learning = charts.find(({ id }) => id === "learning");
   assert.ok(learning?.kind === "line");
@@ -78,9 +71,7 @@ Deno.test("slates of one size, other tasks: no id stands twice on the page, and 
   );
   const ids = [...page.matchAll(/ id="([^"]*)"/g)].map(([, id]) => id);
   assert.equal(new Set(ids).size, ids.length);
-  const charts: ChartDefinition[] = JSON.parse(page.match(/id="chart-data">(.*?)<\/script>/)?.[1] ?? "");
-  assert.equal(new Set(charts.map(({ id }) => id)).size, charts.length);
-  for (const { id } of charts) assert.ok(page.includes(`<figure id="${id}">`), id);
+  chartsIn(page);
   assert.deepEqual(
     [...page.matchAll(/<h2[^>]*>Verdict of (.*?)<\/h2>/g)].map(([, name]) => name),
     [

@@ -20,7 +20,7 @@ import {
   subjectText,
 } from "../../src/policy/policy_config.ts";
 import { PolicyFolder, runPolicy } from "../../src/policy/learning/policy_run.ts";
-import { policyFile, readPolicy } from "../../src/policy/learning/policy_snapshot.ts";
+import { policyFile, type PolicySnapshot, readPolicy } from "../../src/policy/learning/policy_snapshot.ts";
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
 import { readSafetensors, writeSafetensors } from "../../src/run/snapshot.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
@@ -138,7 +138,7 @@ Deno.test("policy run: stopped and gone on with, its files are those of a run th
     const [straight, stopped] = [await Deno.makeTempDir(), await Deno.makeTempDir()];
     using whole = await trainer(gpu);
     const config = configOf(gpu, whole);
-    const folder = await PolicyFolder.begin(straight, config);
+    const folder = await PolicyFolder.open(straight, config);
     const points: number[] = [];
     const result = await runPolicy(whole, folder, {
       onPoint: ({ userSteps }) => void points.push(userSteps),
@@ -152,14 +152,10 @@ Deno.test("policy run: stopped and gone on with, its files are those of a run th
     let done = 0;
     for (const stopAt of [9, 50, Infinity]) {
       using one = await trainer(gpu);
-      let files;
-      if (done === 0) files = await PolicyFolder.begin(stopped, config);
-      else {
-        const snapshot = await readPolicy(stopped);
-        assert.equal(snapshot.iteration, done);
-        one.restoreAll(snapshot.state(one.specs), stopped);
-        files = await PolicyFolder.resume(stopped, config, snapshot);
-      }
+      const snapshot = done === 0 ? undefined : await readPolicy(stopped);
+      assert.equal(snapshot?.iteration ?? 0, done);
+      if (snapshot) one.restoreAll(snapshot.state(one.specs), stopped);
+      const files = await PolicyFolder.open(stopped, config, snapshot);
       const stop = new AbortController();
       const onPage = ({ iteration }: { iteration: number }) => void (iteration >= stopAt && stop.abort());
       const { iteration, finished } = await runPolicy(one, files, { onPage }, stop.signal);
@@ -180,49 +176,35 @@ Deno.test("policy run: stopped and gone on with, its files are those of a run th
 async function refuses(gpu: Gpu, path: string): Promise<void> {
   using one = await trainer(gpu);
   const { tensors, metadata } = await readSafetensors(policyFile(path));
-  const damaged = async (name: string, change: (data: Uint32Array | Float32Array) => void) => {
-    const copy = new Map(tensors);
-    const { data, shape } = tensors.get(name) ?? assert.fail();
-    const own = data.slice();
-    change(own);
-    copy.set(name, { shape, data: own });
-    await writeSafetensors(policyFile(path), copy, metadata);
-    return async () => one.restoreAll((await readPolicy(path)).state(one.specs), path);
+  const reads = async (
+    says: RegExp,
+    use: (snapshot: PolicySnapshot) => unknown,
+    data = tensors,
+    more = {},
+  ) => {
+    await writeSafetensors(policyFile(path), data, { ...metadata, ...more });
+    await assert.rejects(async () => await use(await readPolicy(path)), says);
   };
-  await assert.rejects(
-    await damaged("older/value", (data) => data[1] = NaN),
-    /finite numbers, found NaN in older\/value/,
-  );
-  await assert.rejects(
-    await damaged("replay/shown", (data) => data[7] = 500),
-    /remembered pages are damaged.*found 500/,
-  );
-  await writeSafetensors(
-    policyFile(path),
-    new Map([...tensors].filter(([name]) => name !== "replay/lengths")),
-    metadata,
-  );
-  await assert.rejects(
-    async () => (await readPolicy(path)).state(one.specs),
-    /replay\/lengths, found none/,
-  );
-  for (const iteration of ["-4", "1e3", ""]) {
-    await writeSafetensors(policyFile(path), tensors, { ...metadata, iteration });
-    await assert.rejects(readPolicy(path), /Expected the snapshot of a policy/);
+  const restores = (snapshot: PolicySnapshot) => one.restoreAll(snapshot.state(one.specs), path);
+  const damaged = (name: string, at: number, value: number) => {
+    const { data, shape } = tensors.get(name) ?? assert.fail();
+    return new Map(tensors).set(name, { shape, data: data.with(at, value) });
+  };
+  const without = new Map([...tensors].filter(([name]) => name !== "replay/lengths"));
+  await reads(/finite numbers, found NaN in older\/value/, restores, damaged("older/value", 1, NaN));
+  await reads(/remembered pages are damaged.*found 500/, restores, damaged("replay/shown", 7, 500));
+  await reads(/replay\/lengths, found none/, restores, without);
+  for (
+    const other of [{ iteration: "-4" }, { iteration: "1e3" }, { iteration: "" }, { format: "clickgan-1" }]
+  ) {
+    await reads(/Expected the snapshot of a policy/, () => {}, tensors, other);
   }
-  await writeSafetensors(policyFile(path), tensors, { ...metadata, iteration: "119" });
-  await assert.rejects(
-    async () => await PolicyFolder.resume(path, await readPolicyConfig(path), await readPolicy(path)),
-    /Expected a snapshot of iteration 120, as .*train\.csv/,
-  );
-  await writeSafetensors(policyFile(path), tensors, { ...metadata, format: "clickgan-1" });
-  await assert.rejects(readPolicy(path), /Expected the snapshot of a policy/);
-  const other = [{ name: "value", rows: 1, columns: 5 }];
-  await writeSafetensors(policyFile(path), tensors, metadata);
-  await assert.rejects(
-    async () => (await readPolicy(path)).weights(other),
-    /value to be F32 \[1, 5\], found F32 \[1,4\]/,
-  );
+  const goesOn = async (snapshot: PolicySnapshot) =>
+    await PolicyFolder.open(path, await readPolicyConfig(path), snapshot);
+  const elsewhere = /Expected a snapshot of iteration 120, as .*train\.csv/;
+  await reads(elsewhere, goesOn, tensors, { iteration: "119" });
+  const specs = [{ name: "value", rows: 1, columns: 5 }];
+  await reads(/value to be F32 \[1, 5\], found F32 \[1,4\]/, (snapshot) => snapshot.weights(specs));
   await assert.rejects(readPolicyConfig(`${path}/nowhere`), /Expected the folder of a policy/);
 }
 
@@ -253,9 +235,7 @@ Deno.test("policy run: settings out of range are refused", () =>
       [{ pages: 0 }, /pages/],
       [{ rows: 65 }, /multiple of 64/],
     ] as const;
-    for (const [more, message] of cases) {
-      await assert.rejects(trainer(gpu, more), message);
-    }
+    for (const [more, message] of cases) await assert.rejects(trainer(gpu, more), message);
   }));
 
 Deno.test("where every page has a click nothing is planned, whatever the reward is", () => {

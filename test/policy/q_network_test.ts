@@ -1,6 +1,11 @@
-/** Q-networks: what they choose beside f64, position by position, and the gradients of what they learn. */
+/**
+ * Q-networks: what they choose beside f64, position by position, and the gradients of what they learn. Why a cascade may choose item
+ * by item: with values that are the best of all completions its slate is the best of all slates, and chained targets lead to these
+ * values whatever was shown; the common target does not.
+ */
 
 import assert from "node:assert/strict";
+import { meanAndSd } from "../../src/data/mean_sd.ts";
 import { randomStream } from "../../src/data/random.ts";
 import { readFloats } from "../../src/gpu/readback.ts";
 import { chooseByPosition } from "../../src/policy/network/choose_slates.ts";
@@ -19,7 +24,8 @@ import { checkTest, withGpu } from "../op_check.ts";
 import { slateBench } from "../../src/selftest/slates/slate_bench.ts";
 import { checkInput } from "../../src/selftest/slates/slate_cases.ts";
 import { Q64 } from "./q_reference.ts";
-import { floats, maskBits } from "../../src/selftest/harness.ts";
+import { floats, maskBits, range } from "../../src/selftest/harness.ts";
+import type { Gpu } from "../../src/gpu/device.ts";
 
 const shapeOf = (kind: QShape["kind"], slate: number): QShape => ({
   ...{ kind, slate, units: 8, trunk: 8, inputs: 3, itemColumns: 5 },
@@ -27,63 +33,60 @@ const shapeOf = (kind: QShape["kind"], slate: number): QShape => ({
 
 const shapes = [shapeOf("cascade", 3), shapeOf("shared", 3)];
 
+const [R, I] = [70, 37];
+
+/** Slates of 70 rows, of what of 37 items is not taken; or the values of what could follow the beginnings of given slates. */
+async function acted(
+  gpu: Gpu,
+  shape: QShape,
+  taken: (row: number, item: number) => boolean,
+  given?: readonly (readonly number[])[],
+) {
+  using bench = slateBench(gpu, { rows: R, items: I });
+  const made = madeNetwork(gpu, bench, shape, R, I);
+  const { itemVectors, input, x, rows, arena, weights, vectors } = made;
+  using network = made.network;
+  const bits = maskBits(R, I, taken);
+  const masked = { view: bench.upload("masked", bits), stride: R };
+  const slates = given
+    ? bench.upload("slates", Uint32Array.from(given.flat()))
+    : arena.allocate("slates", 4 * R * shape.slate);
+  const act = { copy: "online", input, slates, masked, given: given !== undefined } as const;
+  const { dispatches, q, stride } = chooseByPosition(network, rows, act);
+  const tables = network.makeTables(rows, "online", itemVectors);
+  const reset = () => gpu.queue.writeBuffer(masked.view.buffer, 0, bits);
+  const views = [slates, q, masked.view];
+  const [shown, values, after] = await bench.run([...tables, ...dispatches], views, { reset });
+  const found = floats(values);
+  return {
+    ...{ after, x, q64: new Q64(shape, weights, vectors) },
+    slate: (row: number) => Array.from(shown?.subarray(row * shape.slate, (row + 1) * shape.slate) ?? []),
+    value: (row: number, j: number) => found[row * stride + j] ?? NaN,
+  };
+}
+
+const all = range(I);
+
 for (const kind of ["cpu", "gpu"] as const) {
   for (const shape of shapes) {
     Deno.test(`act: the best item of each position, ${shape.kind}, kernels for a ${kind}`, () =>
       withGpu(kind, async (gpu) => {
-        const [R, items] = [70, 37];
-        using bench = slateBench(gpu, { rows: R, items });
-        const made = madeNetwork(gpu, bench, shape, R, items);
-        const { itemVectors, input, x, rows, arena } = made;
-        using network = made.network;
-        const q64 = new Q64(shape, made.weights, made.vectors);
         const taken = (row: number, item: number) => (item * 5 + row) % 3 === 0 || item === row % 7;
-        const bits = maskBits(R, items, taken);
-        const masked = { view: bench.upload("masked", bits), stride: R };
-        const slates = arena.allocate("slates", 4 * R * shape.slate);
-        const reset = () => gpu.queue.writeBuffer(masked.view.buffer, 0, bits);
-        const { dispatches, q, stride } = chooseByPosition(network, rows, {
-          copy: "online",
-          input,
-          slates,
-          masked,
-        });
-        const tables = network.makeTables(rows, "online", itemVectors);
-        const [shown, values, after] = await bench.run(
-          [...tables, ...dispatches],
-          [slates, q, masked.view],
-          { reset },
-        );
-        const found = floats(values);
-        for (let row = 0; row < R; row++) {
-          const slate = Array.from(shown?.subarray(row * shape.slate, (row + 1) * shape.slate) ?? []);
-          slate.forEach((item, j) => {
-            const before = slate.slice(0, j);
-            assert.ok(
-              item < items && !taken(row, item) && !before.includes(item),
-              `item ${item} of row ${row}`,
-            );
-            const value = q64.q(x(row), [...before, item]);
-            assert.ok(
-              Math.abs((found[row * stride + j] ?? NaN) - value) < 1e-5,
-              `Q of row ${row}, ${j}: ${value}`,
-            );
-            for (let other = 0; other < items; other++) {
-              if (taken(row, other) || before.includes(other)) continue;
-              assert.ok(
-                q64.q(x(row), [...before, other]) < value + 1e-5,
-                `${other} beats ${item} for row ${row}`,
-              );
+        const { x, q64, slate, value, after } = await acted(gpu, shape, taken);
+        for (const row of range(R)) {
+          slate(row).forEach((item, j, shown) => {
+            const before = shown.slice(0, j);
+            const free = all.filter((item) => !taken(row, item) && !before.includes(item));
+            assert.ok(free.includes(item), `item ${item} of row ${row}`);
+            const own = q64.q(x(row), [...before, item]);
+            assert.ok(Math.abs(value(row, j) - own) < 1e-5, `Q of row ${row}, ${j}: ${own}`);
+            for (const other of free) {
+              const worth = q64.q(x(row), [...before, other]);
+              assert.ok(worth < own + 1e-5, `${other} beats ${item} for row ${row}`);
             }
           });
         }
-        const expected = maskBits(
-          R,
-          items,
-          (row, item) =>
-            taken(row, item) ||
-            (shown ?? new Uint32Array()).slice(row * shape.slate, (row + 1) * shape.slate).includes(item),
-        );
+        const expected = maskBits(R, I, (row, item) => taken(row, item) || slate(row).includes(item));
         assert.deepEqual(after?.subarray(0, expected.length), expected);
       }));
   }
@@ -102,34 +105,17 @@ for (const kind of ["cpu", "gpu"] as const) {
 for (const shape of shapes) {
   Deno.test(`act: the best that could follow the beginning of a given slate, ${shape.kind}`, () =>
     withGpu("cpu", async (gpu) => {
-      const [R, items] = [70, 37];
-      using bench = slateBench(gpu, { rows: R, items });
-      const made = madeNetwork(gpu, bench, shape, R, items);
-      const { itemVectors, input, x, rows } = made;
-      using network = made.network;
-      const q64 = new Q64(shape, made.weights, made.vectors);
       const taken = (row: number, item: number) => (item + row) % 3 === 0;
-      const free = (row: number) => Array.from({ length: items }, (_, i) => i).filter((i) => !taken(row, i));
-      const given = Array.from({ length: R }, (_, row) => free(row).slice(row % 5, row % 5 + shape.slate));
-      const bits = maskBits(R, items, taken);
-      const masked = { view: bench.upload("masked", bits), stride: R };
-      const slates = bench.upload("slates", Uint32Array.from(given.flat()));
-      const act = { copy: "online", input, slates, masked, given: true } as const;
-      const { dispatches, q, stride } = chooseByPosition(network, rows, act);
-      const tables = network.makeTables(rows, "online", itemVectors);
-      const reset = () => gpu.queue.writeBuffer(masked.view.buffer, 0, bits);
-      const [values, after] = await bench.run([...tables, ...dispatches], [q, slates], { reset });
-      assert.deepEqual(
-        Array.from(after?.subarray(0, R * shape.slate) ?? []),
-        given.flat(),
-        "the slates stay",
-      );
-      given.forEach((slate, row) => {
+      const free = (row: number) => all.filter((item) => !taken(row, item));
+      const given = range(R).map((row) => free(row).slice(row % 5, row % 5 + shape.slate));
+      const { x, q64, slate, value } = await acted(gpu, shape, taken, given);
+      given.forEach((own, row) => {
+        assert.deepEqual(slate(row), own, "the slates stay");
         for (let j = 0; j < shape.slate; j++) {
-          const before = slate.slice(0, j);
+          const before = own.slice(0, j);
           const others = free(row).filter((item) => !before.includes(item));
           const best = Math.max(...others.map((item) => q64.q(x(row), [...before, item])));
-          const found = floats(values)[row * stride + j] ?? NaN;
+          const found = value(row, j);
           assert.ok(Math.abs(found - best) < 1e-5, `row ${row}, ${j}: ${found}, expected ${best}`);
         }
       });
@@ -226,3 +212,119 @@ function meanLoss(
   });
   return sum / slates.length;
 }
+
+const [states, items, k] = [4, 6, 3];
+
+/** All ordered beginnings of slates, of one item up to k. */
+function beginnings(): readonly number[][] {
+  const all: number[][] = [];
+  const grow = (slate: number[]) => {
+    for (let item = 0; item < items; item++) {
+      if (slate.includes(item)) continue;
+      const longer = [...slate, item];
+      all.push(longer);
+      if (longer.length < k) grow(longer);
+    }
+  };
+  grow([]);
+  return all;
+}
+const begun = beginnings();
+const whole = begun.filter((slate) => slate.length === k);
+const others = (slate: readonly number[]) => [0, 1, 2, 3, 4, 5].filter((item) => !slate.includes(item));
+
+type Values = Map<string, number>;
+const of = (values: Values, slate: readonly number[]) =>
+  values.get(slate.join()) ?? assert.fail(slate.join());
+
+/** The cascade's slate, item by item, and how many values it looked at. */
+function cascade(values: Values): { slate: number[]; looked: number } {
+  let looked = 0;
+  const slate: number[] = [];
+  while (slate.length < k) {
+    const next = others(slate);
+    looked += next.length;
+    slate.push(
+      next.reduce((best, item) => of(values, [...slate, item]) > of(values, [...slate, best]) ? item : best),
+    );
+  }
+  return { slate, looked };
+}
+
+/** For every beginning of a slate the best value of a whole slate that begins so. */
+function bestCompletions(q: Values): Values {
+  const values: Values = new Map(whole.map((slate) => [slate.join(), of(q, slate)]));
+  for (const slate of begun.toSorted((a, b) => b.length - a.length)) {
+    if (slate.length === k) continue;
+    values.set(slate.join(), Math.max(...others(slate).map((item) => of(values, [...slate, item]))));
+  }
+  return values;
+}
+
+Deno.test("cascade: the best first item, then the best second one, ... are the best slate of all", () => {
+  const random = randomStream(1, "cascade");
+  for (let draw = 0; draw < 1000; draw++) {
+    const q: Values = new Map(whole.map((slate) => [slate.join(), random.normal()]));
+    const { slate, looked } = cascade(bestCompletions(q));
+    assert.equal(of(q, slate), Math.max(...q.values()));
+    assert.equal(looked, k * items - k * (k - 1) / 2);
+  }
+});
+
+Deno.test("cascade: chained targets reach the best values under random slates, the common target does not", () => {
+  const random = randomStream(2, "cascade");
+  const gamma = 0.8;
+  const rewards = Array.from(
+    { length: states },
+    () => new Map(whole.map((s) => [s.join(), random.normal()])),
+  );
+  const next = Array.from(
+    { length: states },
+    () => new Map(whole.map((s) => [s.join(), random.integer(states)])),
+  );
+  const bestOf = (values: Values) => of(values, cascade(values).slate);
+
+  // What is best, by value iteration over whole slates.
+  let worth = new Array<number>(states).fill(0);
+  const q = (state: number, slate: readonly number[]) =>
+    of(rewards[state] ?? assert.fail(), slate) +
+    gamma * (worth[of(next[state] ?? assert.fail(), slate)] ?? NaN);
+  for (let round = 0; round < 100; round++) {
+    worth = worth.map((_, state) => Math.max(...whole.map((slate) => q(state, slate))));
+  }
+  const wanted = worth.map((_, state) => bestCompletions(new Map(whole.map((s) => [s.join(), q(state, s)]))));
+
+  // Tables that learn: every slate is shown equally often, so a table's entry is the mean of its targets.
+  const learn = (chained: boolean) => {
+    let tables = wanted.map((): Values => new Map(begun.map((slate) => [slate.join(), 0])));
+    for (let round = 0; round < 100; round++) {
+      const older = tables;
+      tables = older.map((own, state): Values => {
+        const target = (slate: readonly number[]) =>
+          of(rewards[state] ?? assert.fail(), slate) +
+          gamma * bestOf(older[of(next[state] ?? assert.fail(), slate)] ?? assert.fail());
+        const targets = whole.flatMap((slate) =>
+          range(k).map((j) => {
+            const first = slate.slice(0, j + 1);
+            const best = () => Math.max(...others(first).map((item) => of(own, [...first, item])));
+            return { first: first.join(), y: chained && j + 1 < k ? best() : target(slate) };
+          })
+        );
+        const bySlate = Map.groupBy(targets, ({ first }) => first);
+        return new Map(Array.from(bySlate, ([first, all]) => [first, meanAndSd(all.map(({ y }) => y)).mean]));
+      });
+    }
+    return tables;
+  };
+  const off = (tables: readonly Values[]) =>
+    Math.max(
+      ...tables.flatMap((table, state) =>
+        begun.map((s) => Math.abs(of(table, s) - of(wanted[state] ?? assert.fail(), s)))
+      ),
+    );
+  const [chained, common] = [learn(true), learn(false)];
+  assert.ok(off(chained) < 1e-3, `chained targets are off by ${off(chained)}`);
+  assert.ok(off(common) > 0.5, `the common target is off by no more than ${off(common)}`);
+  const lost = common.filter((table, state) => q(state, cascade(table).slate) < (worth[state] ?? NaN) - 0.1);
+  assert.ok(lost.length > 0, "the common target chooses the best slates all the same");
+});

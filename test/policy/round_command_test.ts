@@ -1,8 +1,9 @@
 /** `policy round`: with the users of a shop it plays by itself, stopped it goes on; with a log it learns from those pages. */
 
 import assert from "node:assert/strict";
+import { meanAndSd } from "../../src/data/mean_sd.ts";
 import { openDataset } from "../../src/data/sets/opened_dataset.ts";
-import { promisedClicks } from "../../src/policy/comparison/promise.ts";
+import { promisedClicks } from "../../src/policy/comparison/calibration.ts";
 import { readConfig } from "../../src/run/run_config.ts";
 import { emptyLog, type EpisodeLog } from "../../src/simulate/episode_log.ts";
 import { filesIn, interrupt, withSmallLog, words } from "../command_check.ts";
@@ -13,6 +14,8 @@ const MODEL = words("--iterations 20 --validate-every 10 --dims 8 --lstm-units 4
 const POLICY = words(
   "--algorithm cdqn --slate 2 --pages 4 --users 64 --hidden 8 --trunk 8 --rows 64 --evaluation-users 50 --steps 1024",
 );
+
+const meanOf = (values: Iterable<number>) => meanAndSd([...values]).mean;
 
 /** What a finished round has written. */
 function resultOf(folder: string) {
@@ -31,8 +34,8 @@ Deno.test("a promise is over as many pages as users saw, whoever has left among 
     logOf(0, [1, 1, 1, 0], [.5, .25, .5, 9]),
     logOf(2, [1, 1, 1, 0, 1, 1], [0, .5, 0, 9, .25, .75]),
   ];
-  const meanOf = (values: Float64Array) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  assert.equal(meanOf(promisedClicks(logs, Float64Array.of(20, 5))), 1.25 / 5 + 5 / 20 * 1.5 / 3);
+  const promised = promisedClicks(logs, Float64Array.of(20, 5));
+  assert.equal(meanOf(promised), 1.25 / 5 + 5 / 20 * 1.5 / 3);
   assert.deepEqual([...promisedClicks(logs)], [1, .25, 0, .75, .75]);
 });
 
@@ -59,15 +62,12 @@ Deno.test("policy round with a shop: stopped it goes on as if it had not, and a 
     assert.match(stdout, /^ +broken promise +[+-]\d\.\d\d +[+-]\d+\.\d % +[+-]\d\.\d\d to [+-]\d\.\d\d$/m);
     const [first, after] = resultOf(straight);
     // The model has learned nothing to speak of, so it is off; on the pages of the policy its successor is less so.
-    assert.ok(
-      Math.abs(first.refitted.mean) < Math.abs(first.error.mean),
-      JSON.stringify([first.refitted, first.error]),
-    );
+    const said = JSON.stringify([first.refitted, first.error]);
+    assert.ok(Math.abs(first.refitted.mean) < Math.abs(first.error.mean), said);
     assert.equal(first.clicks.length, 300);
-    const made = (clicks: number[]) => clicks.reduce((sum, own) => sum + own, 0) / clicks.length;
-    assert.ok(Math.abs(first.made.mean - made(first.clicks)) < 1e-12);
+    assert.ok(Math.abs(first.made.mean - meanOf(first.clicks)) < 1e-12);
     assert.ok(Math.abs(first.broken.mean - first.promised.mean + first.made.mean) < 1e-12);
-    assert.ok(Math.abs(after.gain.mean - made(after.clicks) + made(first.clicks)) < 1e-12);
+    assert.ok(Math.abs(after.gain.mean - meanOf(after.clicks) + meanOf(first.clicks)) < 1e-12);
     assert.equal(after.refitted, null);
 
     const { source } = await openDataset(`${straight}/round-1/data`);
@@ -118,9 +118,8 @@ Deno.test("policy round with a log: its users are merged with the model's, and i
     await using simulations = new CommandSeries("simulate", [["--write-log", shown]]);
     const simulated = ["--model", model, "--policy", policy, "--write-log", shown];
     await simulations.ok([...simulated, ...words("--users 40 --no-rivals")]);
-    const of = (
-      log: string,
-    ) => [...words("round --test-users 200 --policy"), policy, "--log", log, "--out", out];
+    const of = (log: string) =>
+      words("round --test-users 200 --policy", [policy, "--log", log, "--out", out]);
     const round = [...of(shown), "--model", model];
     // What is wrong with a log is said before anything is made.
     await policies.refused([...of("demo"), "--model", model], /to be known by the same features/);
@@ -142,10 +141,8 @@ Deno.test("policy round with a log: its users are merged with the model's, and i
     const base = await openDataset(file);
     assert.equal(source.userSplit.length, base.source.userSplit.length + 40);
     assert.equal(items.of(7), base.items.of(7));
-    assert.equal(
-      new Set(Array.from(source.userSplit, (_, user) => users.of(user))).size,
-      source.userSplit.length,
-    );
+    const ids = new Set(Array.from(source.userSplit, (_, user) => users.of(user)));
+    assert.equal(ids.size, source.userSplit.length);
     await policies.refused([...round, "--rounds", "2"], /Expected --rounds with --truth/);
     const foreign = [...of(shown).slice(0, -1), `${folder}/other`, "--model", `${out}/round-1/model`];
     await policies.refused(foreign, /but it was trained on the model/);

@@ -8,6 +8,7 @@ import { Commands } from "../../src/gpu/commands.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { Made } from "../../src/gpu/made.ts";
 import { Program } from "../../src/gpu/program.ts";
+import type { View } from "../../src/gpu/memory.ts";
 import { readFloats } from "../../src/gpu/readback.ts";
 import { StepHeaders } from "../../src/gpu/step.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
@@ -22,10 +23,11 @@ import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
 import { Recall } from "../../src/policy/learning/recall.ts";
 import { Replay } from "../../src/policy/learning/replay.ts";
 import { tryPolicy } from "../../src/policy/comparison/trial.ts";
-import { slateq } from "../../src/policy/learning/slateq.ts";
+import { SlateQLearner } from "../../src/policy/learning/slateq.ts";
 import { rank } from "../../src/policy/trained_policy.ts";
 import { Page } from "../../src/simulate/page.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
+import { pagesSeen } from "../../src/simulate/episode_log.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { withGpu } from "../op_check.ts";
 import { maskBits } from "../../src/selftest/harness.ts";
@@ -46,7 +48,7 @@ for (const kind of ["cpu", "gpu"] as const) {
       using made = new Made();
       const arena = made.keep(new Arena(gpu, "test"));
       const observer = made.keep(source.users(new Page(gpu, arena, { ...sizes, items, startClicks: 0 })));
-      const learner = made.keep(slateq({ gpu, config, observer, source, items }));
+      const learner = made.keep(new SlateQLearner({ gpu, config, observer, source }));
       const replay = new Replay(arena, { ...sizes, stateStride: 4, episodes: 2 });
       const recall = new Recall(arena, replay, { rows, items, stateColumns: 3, repeats: false });
       const [wanted, ring] = [arena.allocate("wanted", 4 * rows), arena.allocate("ring", 64)];
@@ -62,18 +64,17 @@ for (const kind of ["cpu", "gpu"] as const) {
       learner.parameters.write(older, learner.older.buffer);
       const x = normals(4 * rows, "states").map((value, i) => i % 4 === 3 ? 0.25 : value);
       const taken = (row: number, item: number) => (item * 7 + row) % 4 === 0;
-      const write = (
-        view: { buffer: GPUBuffer; offset: number },
-        data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>,
-      ) => gpu.queue.writeBuffer(view.buffer, view.offset, data);
+      const write = ({ buffer, offset }: View, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>) =>
+        gpu.queue.writeBuffer(buffer, offset, data);
       // Each row is the page of a user; the state after it stands behind that before it.
       write(recall.after, x);
+      const drawnRows = Uint32Array.from({ length: 4 * rows }, (_, k) => k % 4 === 2 ? Math.floor(k / 4) : 0);
+      write(recall.drawn, drawnRows);
+      const { states } = replay;
       write(
-        recall.drawn,
-        Uint32Array.from({ length: 4 * rows }, (_, k) => k % 4 === 2 ? Math.floor(k / 4) : 0),
+        { ...states, offset: states.offset + 4 * x.length },
+        x.map((value, i) => i % 4 === 3 ? 0 : value),
       );
-      const { buffer, offset } = replay.states;
-      write({ buffer, offset: offset + 4 * x.length }, x.map((value, i) => i % 4 === 3 ? 0 : value));
       write(recall.maskAfter, maskBits(rows, items, taken));
       const headers = new StepHeaders(arena, learnDimensions, 1);
       const batch = learnSizes(rows, slate, items);
@@ -87,15 +88,8 @@ for (const kind of ["cpu", "gpu"] as const) {
       });
       const worth = await readFloats(gpu, lesson.nextValue.view);
 
-      const shape = {
-        kind: "item",
-        zero: true,
-        slate,
-        units: 8,
-        trunk: 8,
-        inputs: 4,
-        itemColumns: demoFeatures,
-      } as const;
+      const layers = { units: 8, trunk: 8, inputs: 4, itemColumns: demoFeatures };
+      const shape = { kind: "item", zero: true, slate, ...layers } as const;
       const [q, q0] = [online, older].map((weights) => new Q64(shape, weights, source.values));
       assert.ok(q && q0);
       let moved = 0;
@@ -103,11 +97,9 @@ for (const kind of ["cpu", "gpu"] as const) {
         const own = Array.from(x.subarray(4 * row, 4 * row + 4));
         const [m1 = NaN, m2 = NaN, p = NaN] = own;
         const free = Array.from({ length: items }, (_, item) => item).filter((item) => !taken(row, item));
-        const v = new Map(
-          free.map((
-            item,
-          ) => [item, Math.exp(shopUtility(restless, { m1, m2, p }, featuresOf(source.values, item)))]),
-        );
+        const weightOf = (item: number) =>
+          Math.exp(shopUtility(restless, { m1, m2, p }, featuresOf(source.values, item)));
+        const v = new Map(free.map((item) => [item, weightOf(item)]));
         const worthBy = (q: Q64) => {
           const none = q.value(q.trunk(own), 1);
           const values = new Map(free.map((item) => [item, q.q(own, [item])]));
@@ -128,10 +120,8 @@ for (const kind of ["cpu", "gpu"] as const) {
           }
         }
         const expected = valued(best);
-        assert.ok(
-          Math.abs((worth[row] ?? NaN) - expected) < 1e-4,
-          `row ${row}: ${worth[row]}, expected ${expected}`,
-        );
+        const off = Math.abs((worth[row] ?? NaN) - expected);
+        assert.ok(off < 1e-4, `row ${row}: ${worth[row]}, expected ${expected}`);
         if (Math.abs(expected - chosen(best)) > 1e-3) moved++;
       }
       assert.ok(moved > rows / 2, "both sets of weights say the same: the case is weak");
@@ -187,18 +177,15 @@ Deno.test("a user is ranked as on the page of an episode that they are on, with 
     let [clicks, differing] = [0, 0];
     for (let user = 0; user < users; user++) {
       const history: number[] = [];
-      for (let page = 0; page < pages; page++) {
-        const at = page * users + user;
-        const shown = Array.from(log.slates.subarray(at * slate, (at + 1) * slate));
+      for (const { page, at, slate: shown, clicked } of pagesSeen(log, user)) {
         const found = await rank(gpu, source, policy, { history, slate, pages, page });
-        assert.deepEqual(found.items.map(({ item }) => item), shown, `user ${user}, page ${page}`);
+        assert.deepEqual(found.items.map(({ item }) => item), [...shown], `user ${user}, page ${page}`);
         assert.equal(found.value, values?.values[at]);
         if (page > 0) {
           const first = await rank(gpu, source, policy, { history, slate, pages });
           if (first.value !== found.value) differing++;
         }
-        const slot = log.choices[at] ?? slate;
-        if (slot < slate) history.push(shown[slot] ?? NaN);
+        if (clicked !== undefined) history.push(clicked);
       }
       clicks += history.length;
     }

@@ -11,20 +11,27 @@ import {
   shopUtility,
 } from "../../src/data/shops.ts";
 import { sourceOf } from "../../src/data/log_source.ts";
-import type { Gpu } from "../../src/gpu/device.ts";
+import { Arena } from "../../src/gpu/arena.ts";
 import type { View } from "../../src/gpu/memory.ts";
-import { cellOf, compare, loggedStates } from "../../src/policy/comparison/compare.ts";
 import { differenceIn } from "../../src/policy/comparison/comparison.ts";
 import { LoggedStates, trainHistories } from "../../src/policy/comparison/support.ts";
-import { itemVectorsOf, playLinUcb } from "../../src/policy/adaptation/lin_ucb_play.ts";
+import { itemVectorsOf, learnLinUcb, LinUcbPolicy } from "../../src/policy/adaptation/lin_ucb_play.ts";
 import { LinUcb } from "../../src/policy/adaptation/lin_ucb.ts";
-import { linUcb, onDevice, optimum, shownAgain } from "../../src/policy/comparison/contenders.ts";
-import { clickChances, EVALUATION_EPISODE, tryPolicy } from "../../src/policy/comparison/trial.ts";
+import {
+  cellOf,
+  compare,
+  linUcb,
+  loggedStates,
+  onDevice,
+  optimum,
+} from "../../src/policy/comparison/compare.ts";
+import { clickChances, tryPolicy } from "../../src/policy/comparison/trial.ts";
 import { greedyPolicy, randomPolicy } from "../../src/policy/named.ts";
 import { defaultPolicyTraining, type PolicyTrainingConfig } from "../../src/policy/learning/config.ts";
 import { groupsOf, OpenedPolicy, rank } from "../../src/policy/trained_policy.ts";
 import type { PolicyConfig } from "../../src/policy/policy_config.ts";
 import type { PolicySnapshot } from "../../src/policy/learning/policy_snapshot.ts";
+import { type EpisodeLog, pagesSeen } from "../../src/simulate/episode_log.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { withGpu } from "../op_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
@@ -58,19 +65,17 @@ Deno.test("a witness that is the truth agrees with it on every page, and has the
     assert.deepEqual(others, []);
     const { log, witness: said } = trial ?? assert.fail("no trial");
     assert.ok(said);
-    const { users, pages, slate } = options;
+    const { users, pages } = options;
     assert.equal(said.predicted.length, users * pages);
     said.predicted.forEach((chance, at) => near(chance, log.probabilities[at] ?? NaN, 1e-5));
-    assert.equal(said.width, 3);
+    assert.equal(said.states.length, 3 * users * pages);
     let clicks = 0;
     for (let user = 0; user < users; user++) {
       let state: ShopState = firstState;
-      for (let page = 0; page < pages; page++) {
-        const at = page * users + user;
-        const slot = log.choices[at] ?? slate;
-        if (slot < slate) {
+      for (const { at, clicked } of pagesSeen(log, user)) {
+        if (clicked !== undefined) {
           clicks++;
-          state = nextState(state, featuresOf(values, log.slates[at * slate + slot] ?? 0));
+          state = nextState(state, featuresOf(values, clicked));
         }
         const found = said.states.subarray(3 * at, 3 * at + 3);
         [state.m1, state.m2, state.p].forEach((value, k) => near(found[k] ?? NaN, value, 1e-6));
@@ -80,12 +85,8 @@ Deno.test("a witness that is the truth agrees with it on every page, and has the
     // Users who are stepped in groups are the same users.
     const groups = await tryPolicy(gpu, shop, witness, randomPolicy, { ...options, together: 5 });
     assert.deepEqual(groups.map(({ log }) => log.users), [5, 4]);
-    assert.deepEqual(
-      groups.flatMap((
-        { witness },
-      ) => [...witness?.predicted.subarray(0, witness.predicted.length / pages) ?? []]),
-      [...said.predicted.subarray(0, users)],
-    );
+    const first = groups.map(({ log, witness }) => [...witness?.predicted.subarray(0, log.users) ?? []]);
+    assert.deepEqual(first.flat(), [...said.predicted.subarray(0, users)]);
   }));
 
 Deno.test("a witness that is wrong is told from the truth by the calibration on the policy's pages", () =>
@@ -96,18 +97,11 @@ Deno.test("a witness that is wrong is told from the truth by the calibration on 
       told++;
       assert.deepEqual([done, of], [told, options.pages]);
     });
-    const cell = cellOf(
-      { policy: "random", seed: null },
-      "the restless shop",
-      trials,
-      {
-        ...{ items: ITEMS, learnedHere: false },
-        logged: {
-          states: new LoggedStates(Float32Array.of(0, 0, 0, 0.1, 0.1, 0.1), 3),
-          displays: new Uint32Array(ITEMS),
-        },
-      },
-    );
+    const states = new LoggedStates(Float32Array.of(0, 0, 0, 0.1, 0.1, 0.1), 3);
+    const logged = { states, displays: new Uint32Array(ITEMS) };
+    const cell = cellOf({ policy: "random", seed: null }, "the restless shop", trials, {
+      ...{ items: ITEMS, learnedHere: false, logged },
+    });
     assert.equal(told, options.pages);
     assert.ok((cell.calibration?.gap.mean ?? 0) > 0.5, "it predicts more clicks than there are");
     assert.equal(cell.support?.rareSlots, 1);
@@ -137,25 +131,21 @@ Deno.test("a slate for a history: what the policy shows next, what it is held fo
       near(probability, (weights[k] ?? NaN) / all, 1e-5);
     });
     near(best.noClick, 1 / all, 1e-5);
-    const view = valuesOf(gpu);
+    using arena = new Arena(gpu, "values");
+    const view = valuesOf(arena);
     const valued = { ...randomPolicy, values: () => ({ view: { ...view, size: 12 }, stride: 3, count: 2 }) };
     const { items, value } = await rank(gpu, shop, valued, { history: [], slate: 2, pages: 4 });
     assert.equal(value, 2, "that of the last slot");
     assert.deepEqual(items.map(({ value }) => value), [1, 2]);
     assert.equal(best.value, undefined);
-    gpu.destroyBuffer(view.buffer);
     // What is left need not last for all pages.
     const long = Array.from({ length: 38 }, (_, k) => k < 5 ? k : k + 1);
     const last = await rank(gpu, shop, randomPolicy, { history: long, slate: 2, pages: 4 });
     assert.deepEqual(last.items.map(({ item }) => item).sort((a, b) => a - b), [5, 39]);
-    await assert.rejects(
-      rank(gpu, shop, randomPolicy, { history: [ITEMS], slate: 2, pages: 4 }),
-      /items in 0\.\.39/,
-    );
-    await assert.rejects(
-      rank(gpu, shop, randomPolicy, { history: [], slate: 41, pages: 4 }),
-      /a pool of 41 items/,
-    );
+    const of = (history: number[], slate: number) =>
+      rank(gpu, shop, randomPolicy, { history, slate, pages: 4 });
+    await assert.rejects(of([ITEMS], 2), /items in 0\.\.39/);
+    await assert.rejects(of([], 41), /a pool of 41 items/);
   }));
 
 Deno.test("vectors of items, as policies see them", () =>
@@ -167,7 +157,7 @@ Deno.test("vectors of items, as policies see them", () =>
 
 Deno.test("states of a log: those that its histories lead to, none of them far out but one in a hundred", () =>
   withGpu(undefined, async (gpu) => {
-    const logged = await loggedStates(gpu, shop, [[], [3], [3, 14], [15, 9, 2]], 1);
+    const logged = await loggedStates(gpu, shop, [[], [3], [3, 14], [15, 9, 2]]);
     assert.equal(logged.width, 3);
     assert.equal(logged.beyond(Float32Array.of(0, 0, 0), () => true).beyond, 0);
     assert.equal(logged.beyond(Float32Array.of(2, -2, 1), () => true).beyond, 1);
@@ -175,7 +165,7 @@ Deno.test("states of a log: those that its histories lead to, none of them far o
 
 Deno.test("histories of a log: a page of a train user each, with the clicks up to it", () => {
   const log = smallLog(31, { users: 12, items: 30, width: 0 });
-  const all = trainHistories(sourceOf(log), 10_000, 1);
+  const all = trainHistories(sourceOf(log), 10_000);
   const events = Array.from(
     log.userSplit,
     (split, user) => split === 0 ? (log.userEvents[user + 1] ?? 0) - (log.userEvents[user] ?? 0) : 0,
@@ -192,14 +182,14 @@ Deno.test("histories of a log: a page of a train user each, with the clicks up t
         : 0,
   );
   assert.ok((further.eventGiven?.includes(2)) ?? false);
-  const ofPages = trainHistories(sourceOf(further), 10_000, 1);
+  const ofPages = trainHistories(sourceOf(further), 10_000);
   assert.equal(ofPages.length, pages.reduce((sum, count) => sum + count, 0));
-  const few = trainHistories(sourceOf(log), 5, 1);
+  const few = trainHistories(sourceOf(log), 5);
   assert.equal(few.length, 5);
   const texts = all.map((history) => history.join());
   for (const history of few) assert.ok(texts.includes(history.join()));
   assert.throws(
-    () => trainHistories(sourceOf({ ...log, userSplit: log.userSplit.map(() => 2) }), 5, 1),
+    () => trainHistories(sourceOf({ ...log, userSplit: log.userSplit.map(() => 2) }), 5),
     /train users/,
   );
 });
@@ -207,40 +197,45 @@ Deno.test("histories of a log: a page of a train user each, with the clicks up t
 Deno.test("LinUCB plays with simulated users: legal slates, one log an episode, and it learns only when told to", () =>
   withGpu(undefined, async (gpu) => {
     const bandit = new LinUcb(values, 16, 0.5);
-    const play = { ...options, leave: 0.5, episodes: 2, learns: false };
-    await playLinUcb(gpu, shop, bandit, { values, width: 16 }, play);
+    const [own, vectors] = [{ ...options, leave: 0.5 }, { values, width: 16 }];
+    const acting = new LinUcbPolicy(bandit, vectors, false, false);
+    const act = (more = {}) => {
+      const witness = new ShopSource(restless, values);
+      return tryPolicy(gpu, shop, witness, acting, { ...own, ...more }, (_, __, seen) => acting.look(seen));
+    };
+    await act();
     assert.ok(bandit.beta.every((value) => value === 0));
-    const logs = await playLinUcb(gpu, shop, bandit, { values, width: 16 }, { ...play, learns: true });
+    const logs = await learnLinUcb(gpu, shop, bandit, vectors, { ...own, episodes: 2 });
     assert.ok(bandit.beta.some((value) => value !== 0));
     assert.deepEqual(logs.map(({ episode }) => episode), [0, 1]);
-    const { users, pages, slate } = options;
     for (const log of logs) {
-      for (let user = 0; user < users; user++) {
-        const clicked = new Set<number>();
-        for (let page = 0; page < pages; page++) {
-          const at = page * users + user;
-          if (!log.present[at]) continue;
-          assert.ok(page === 0 || log.present[at - users], "who left stays away");
-          const shown = [...log.slates.subarray(at * slate, (at + 1) * slate)];
-          assert.equal(new Set(shown).size, slate);
-          assert.ok(!shown.some((item) => clicked.has(item)));
-          const slot = log.choices[at] ?? slate;
-          assert.equal(log.rewards[at], slot < slate ? 1 : 0);
-          if (slot < slate) clicked.add(shown[slot] ?? -1);
+      log.present.forEach((isThere, at) => {
+        assert.ok(!isThere || at < log.users || log.present[at - log.users], "who left stays away");
+      });
+      for (let user = 0; user < log.users; user++) {
+        const before = new Set<number>();
+        for (const { at, slate, clicked } of pagesSeen(log, user)) {
+          assert.equal(new Set(slate).size, options.slate);
+          assert.ok(!slate.some((item) => before.has(item)));
+          assert.equal(log.rewards[at], clicked === undefined ? 0 : 1);
+          if (clicked !== undefined) before.add(clicked);
         }
       }
     }
     assert.ok(logs.some(({ present }) => present.includes(0)));
-    // It lives on the host. Its slates are shown once more, so that a witness sees them.
-    const own = { ...options, leave: 0.5 };
-    const last = { ...own, episodes: 1, firstEpisode: EVALUATION_EPISODE, learns: false };
-    const [log = assert.fail()] = await playLinUcb(gpu, shop, bandit, { values, width: 16 }, last);
-    const { witness } = await shownAgain(gpu, shop, new ShopSource(restless, values), log, own);
+    // A witness sees its slates; in groups users see what they see together.
+    const [{ log, witness } = assert.fail()] = await act();
     log.probabilities.forEach((chance, at) => {
       if (log.present[at]) near(witness?.predicted[at] ?? NaN, chance, 1e-5);
     });
-    const others = { ...log, choices: log.choices.map((slot) => (slot + 1) % 3) };
-    await assert.rejects(shownAgain(gpu, shop, shop, others, own), /got others on page 0/);
+    const shownIn = (logs: readonly EpisodeLog[]) =>
+      logs.flatMap((log) =>
+        Array.from(
+          { length: log.users },
+          (_, user) => Array.from(pagesSeen(log, user), ({ slate }) => [...slate]),
+        )
+      );
+    assert.deepEqual(shownIn((await act({ together: 5 })).map(({ log }) => log)), shownIn([log]));
   }));
 
 Deno.test("a comparison has a cell for each policy in each environment, with the same users and random numbers", () =>
@@ -250,7 +245,8 @@ Deno.test("a comparison has a cell for each policy in each environment, with the
       { name: "A", role: "trained on", source: content },
       { name: "the restless shop", role: "truth", source: shop },
     ] as const;
-    const view = valuesOf(gpu);
+    using arena = new Arena(gpu, "values");
+    const view = valuesOf(arena);
     const valued = { ...randomPolicy, name: "valued", values: () => ({ view, stride: 2, count: 2 }) };
     const told = new Set<string>();
     const found = await compare(environments, [
@@ -269,9 +265,7 @@ Deno.test("a comparison has a cell for each policy in each environment, with the
     assert.ok((differenceIn(found, "optimum's policy", "random", "the restless shop")?.mean ?? 0) > 0.5);
     assert.deepEqual(found.cells.map(({ policy, environment }) => [policy, environment]), [
       ...["valued", "random", "LinUCB"].map((policy) => [policy, "A"]),
-      ...["valued", "random", "exact", "optimum's policy", "LinUCB"].map((
-        policy,
-      ) => [policy, "the restless shop"]),
+      ...["valued", "random", "exact", "optimum's policy", "LinUCB"].map((one) => [one, "the restless shop"]),
     ]);
     assert.ok(told.has("valued, seed 7 in A") && told.has("LinUCB in the restless shop"));
     const [valuedCell, randomCell] = found.cells;
@@ -286,32 +280,19 @@ Deno.test("a comparison has a cell for each policy in each environment, with the
       [1],
       ...Array.from({ length: 7 }, () => undefined),
     ]);
-    gpu.destroyBuffer(view.buffer);
   }));
 
 /** [U, k] the values 1, 2 of every slate. */
-function valuesOf(gpu: Gpu): View {
+function valuesOf(arena: Arena): View {
   const { users, slate } = options;
-  const data = Float32Array.from({ length: users * slate }, (_, k) => 1 + k % slate);
-  const buffer = gpu.createBuffer(
-    "values",
-    data.byteLength,
-    GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
-  );
-  gpu.queue.writeBuffer(buffer, 0, data);
-  return { buffer, offset: 0, size: data.byteLength };
+  return arena.upload("values", Float32Array.from({ length: users * slate }, (_, k) => 1 + k % slate));
 }
 
 /** A trained policy as its folder says it is; it is not opened. */
 function opened(path: string, training: Partial<PolicyTrainingConfig>, dataSeed = 1): OpenedPolicy {
-  const config = {
-    ...{ clickgan: "0", command: [], items: ITEMS, system: "", shapes: undefined },
-    adapter: { kind: "cpu", description: "", vendor: "", architecture: "", runtime: "", driver: "" },
-    trainedOn: { kind: "truth", shop: "restless", dataSeed },
-    training: { ...defaultPolicyTraining, ...training },
-  };
-  const snapshot = { iteration: 1 } as unknown as PolicySnapshot;
-  return new OpenedPolicy(path, config as unknown as PolicyConfig, snapshot);
+  const trainedOn = { kind: "truth", shop: "restless", dataSeed };
+  const config = { items: ITEMS, trainedOn, training: { ...defaultPolicyTraining, ...training } };
+  return new OpenedPolicy(path, config as unknown as PolicyConfig, {} as unknown as PolicySnapshot);
 }
 
 Deno.test("trainings that differ in their seed alone are one policy; slates of another size are another comparison", () => {

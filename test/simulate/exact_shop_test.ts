@@ -17,10 +17,14 @@ import {
   type ShopTruth,
   shopUtility,
 } from "../../src/data/shops.ts";
-import { optimumPolicy, ShopPlan } from "../../src/simulate/host/exact_shop.ts";
-import { Grid } from "../../src/simulate/host/grid.ts";
-import { greedyPolicy, randomPolicy } from "../../src/simulate/host/host_policies.ts";
-import { type HostOptions, type HostPolicy, simulateOnHost } from "../../src/simulate/host/host_simulator.ts";
+import { Grid, optimumPolicy, ShopPlan } from "../../src/simulate/host/exact_shop.ts";
+import {
+  greedyPolicy,
+  type HostOptions,
+  type HostPolicy,
+  randomPolicy,
+  simulateOnHost,
+} from "../../src/simulate/host/host_simulator.ts";
 import { runBench } from "../bench/run_bench.ts";
 import { withFolder } from "../prepared_folder.ts";
 
@@ -207,13 +211,18 @@ Deno.test("plan: users who leave, and random pools: its value is what its policy
   }
 });
 
+/** A page of a user who is in a state, and may be shown everything. */
+function pageOf({ dynamics, options: { pages, slate } }: ShopPlan, state: ShopState, page: number) {
+  const words = (): [number, number, number, number] => [0, 0, 0, 0];
+  const masked = new Uint8Array(dynamics.items);
+  return { dynamics, state, user: 0, page, pages, slate, masked, words };
+}
+
 Deno.test("plan: where users leave, its policy shows the best of all slates, as no click may be the end", () => {
   const items = 12;
   const values = shopItems(4, items);
   const plan = new ShopPlan(restless, values, { pages: 6, slate: 2, points: coarse, leave: 0.9 });
   const features = Array.from({ length: items }, (_, item) => featuresOf(values, item));
-  const masked = new Uint8Array(items);
-  const words = (): [number, number, number, number] => [0, 0, 0, 0];
   for (let k = 0; k < 30; k++) {
     const state = { m1: 1.5 * Math.sin(k), m2: 1.5 * Math.cos(2 * k), p: Math.sin(3 * k) / 2 };
     const v = features.map((one) => Math.exp(shopUtility(restless, state, one)));
@@ -221,8 +230,7 @@ Deno.test("plan: where users leave, its policy shows the best of all slates, as 
     const worth = ([a = 0, b = 0]: ArrayLike<number> & Iterable<number>) =>
       (0.1 * plan.value(state, 5) + v[a]! * gain[a]! + v[b]! * gain[b]!) / (1 + v[a]! + v[b]!);
     const pairs = v.flatMap((_, a) => v.flatMap((_, b) => (a < b ? [worth([a, b])] : [])));
-    const at = { dynamics: plan.dynamics, state, user: 0, page: 0, pages: 6, slate: 2, masked, words };
-    const found = worth(Array.from(optimumPolicy(plan).slate(at)));
+    const found = worth(Array.from(optimumPolicy(plan).slate(pageOf(plan, state, 0))));
     assert.ok(Math.max(...pairs) - found < 1e-9, `state ${k}: ${found} of ${Math.max(...pairs)}`);
   }
 });
@@ -236,13 +244,10 @@ Deno.test("plan: where later pages do not count, it shows the items of the highe
   assert.deepEqual(run(optimumPolicy(plan)), run(greedyPolicy()));
   // Nor do they on the last page. In restless it is on the page before that a narrow taste counts.
   const policy = optimumPolicy(new ShopPlan(restless, values, { ...asked, discount: 1 }));
-  const masked = new Uint8Array(50);
   const differ = (page: number) =>
     [0.4, 0.8, 1.2, 1.6].filter((m1) => {
-      const state = { m1, m2: -m1, p: 0 };
-      const at = { dynamics: plan.dynamics, state, user: 0, page, pages: 3, slate: 4, masked };
-      const words = (): [number, number, number, number] => [0, 0, 0, 0];
-      const [planned, greedy] = [policy, greedyPolicy<ShopState>()].map((one) => one.slate({ ...at, words }));
+      const at = pageOf(plan, { m1, m2: -m1, p: 0 }, page);
+      const [planned, greedy] = [policy, greedyPolicy<ShopState>()].map((one) => one.slate(at));
       return JSON.stringify(planned) !== JSON.stringify(greedy);
     }).length;
   assert.deepEqual([differ(2), differ(1) > 0], [0, true]);

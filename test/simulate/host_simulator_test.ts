@@ -6,8 +6,14 @@ import { keyOf, philox, purposes, uniform24 } from "../../src/data/philox.ts";
 import { randomStream } from "../../src/data/random.ts";
 import { restless } from "../../src/data/shops.ts";
 import { choiceWeights, choose, type HostDynamics, ShopDynamics } from "../../src/simulate/host/dynamics.ts";
-import { greedyPolicy, popularPolicy, randomPolicy } from "../../src/simulate/host/host_policies.ts";
-import { type HostPolicy, simulateOnHost } from "../../src/simulate/host/host_simulator.ts";
+import {
+  greedyPolicy,
+  type HostPolicy,
+  popularPolicy,
+  randomPolicy,
+  simulateOnHost,
+} from "../../src/simulate/host/host_simulator.ts";
+import { pagesSeen } from "../../src/simulate/episode_log.ts";
 import { poolOf, randomPool } from "../../src/simulate/pool.ts";
 import { chanceOf, chanceOfCounts } from "../chi_square.ts";
 
@@ -70,7 +76,7 @@ Deno.test("host simulator: a user does the same whoever else is simulated; anoth
   assert.deepEqual(some.returns, all.returns.slice(30, 50));
   assert.deepEqual(some.states, all.states.slice(30, 50));
   for (const other of [{ seed: 6 }, { episode: 1 }]) {
-    assert.notDeepEqual(simulateOnHost(shop, policy, { ...sizes, ...other }).outcomes, all.outcomes);
+    assert.notDeepEqual(simulateOnHost(shop, policy, { ...sizes, ...other }).choices, all.choices);
   }
   assert.deepEqual(simulateOnHost(shop, policy, { ...sizes, reward: "utility" }).slates, all.slates);
 });
@@ -78,17 +84,14 @@ Deno.test("host simulator: a user does the same whoever else is simulated; anoth
 Deno.test("host simulator: clicked items are not shown again, nor those of the history, unless repeats are allowed", () => {
   const options = { ...sizes, history: () => [4, 5], users: 40 };
   const seen = (repeats: boolean) => {
-    const { slates, outcomes } = simulateOnHost(shop, greedyPolicy(), { ...options, repeats });
+    const found = simulateOnHost(shop, greedyPolicy(), { ...options, repeats });
     let again = 0, clicks = 0;
     for (let u = 0; u < options.users; u++) {
-      const clicked = new Set([4, 5]);
-      for (let t = 0; t < options.pages; t++) {
-        const at = t * options.users + u;
-        const slate = slates.subarray(3 * at, 3 * at + 3);
-        again += slate.filter((item) => clicked.has(item)).length;
-        const item = slate[outcomes[4 * at]!];
-        if (item === undefined) continue;
-        clicked.add(item);
+      const before = new Set([4, 5]);
+      for (const { slate, clicked } of pagesSeen(found, u)) {
+        again += slate.filter((item) => before.has(item)).length;
+        if (clicked === undefined) continue;
+        before.add(clicked);
         clicks++;
       }
     }
@@ -109,26 +112,23 @@ Deno.test("host simulator: clicked items are not shown again, nor those of the h
 Deno.test("host simulator: a random pool is that of the device, and counts for nothing where it leaves too few", () => {
   const [users, pages, random] = [30, 5, 4];
   const asked = { ...sizes, users, pages, randomPool: random };
-  const { slates, outcomes } = simulateOnHost(shop, randomPolicy(), asked);
+  const found = simulateOnHost(shop, randomPolicy(), asked);
   const { threshold } = poolOf({ random }, 40);
   let [inside, outside, large] = [0, 0, 0];
   for (let user = 0; user < users; user++) {
-    const clicked = new Set<number>();
-    for (let page = 0; page < pages; page++) {
-      const at = page * users + user;
+    const before = new Set<number>();
+    for (const { page, slate, clicked } of pagesSeen(found, user)) {
       const words = (purpose: number) => philox([user, 0, page, purpose], keyOf(sizes.seed));
       const pool = randomPool(threshold, 40, words);
       const isIn = (item: number) => pool[item] === 1;
-      const free = Array.from({ length: 40 }, (_, item) => item).filter((item) => !clicked.has(item));
-      const slate = Array.from(slates.subarray(3 * at, 3 * at + 3));
+      const free = Array.from({ length: 40 }, (_, item) => item).filter((item) => !before.has(item));
       large += free.filter(isIn).length;
       if (free.filter(isIn).length < 3) outside++;
       else {
         inside++;
         assert.ok(slate.every(isIn), `user ${user}, page ${page}: ${slate.join(", ")}`);
       }
-      const item = slate[outcomes[4 * at]!];
-      if (item !== undefined) clicked.add(item);
+      if (clicked !== undefined) before.add(clicked);
     }
   }
   assert.ok(inside > 60 && outside > 10, `${inside} pools, ${outside} too small`);
@@ -149,7 +149,7 @@ Deno.test("random pools: each item is in as many as another", () => {
 });
 
 Deno.test("host simulator: the states are those of the clicks, and the reward is 1 or the utility", () => {
-  const { slates, outcomes, states, returns } = simulateOnHost(shop, randomPolicy(), {
+  const found = simulateOnHost(shop, randomPolicy(), {
     ...sizes,
     reward: "utility",
     discount: 0.9,
@@ -157,26 +157,20 @@ Deno.test("host simulator: the states are those of the clicks, and the reward is
   for (let u = 0; u < sizes.users; u++) {
     let state = shop.initial();
     let sum = 0;
-    for (let t = 0; t < sizes.pages; t++) {
-      const at = t * sizes.users + u;
-      const item = slates.subarray(3 * at, 3 * at + 3)[outcomes[4 * at]!];
-      if (item === undefined) {
-        assert.equal(outcomes[4 * at + 1], 0);
-        continue;
-      }
-      const [utility = NaN] = shop.utilities(state, [item]);
-      assert.equal(outcomes[4 * at + 1], Math.fround(utility));
-      sum += 0.9 ** t * utility;
-      state = shop.next(state, item);
+    for (const { page, at, clicked } of pagesSeen(found, u)) {
+      const [utility = 0] = clicked === undefined ? [] : shop.utilities(state, [clicked]);
+      assert.equal(found.rewards[at], Math.fround(utility));
+      sum += 0.9 ** page * utility;
+      if (clicked !== undefined) state = shop.next(state, clicked);
     }
-    assert.deepEqual(states[u], state);
-    assert.ok(Math.abs((returns[u] ?? NaN) - sum) < 1e-12);
+    assert.deepEqual(found.states[u], state);
+    assert.ok(Math.abs((found.returns[u] ?? NaN) - sum) < 1e-12);
   }
 });
 
 Deno.test("host simulator: the choice of another log can be followed", () => {
-  const { outcomes } = simulateOnHost(shop, randomPolicy(), { ...sizes, follow: ({ page }) => page % 4 });
-  for (let t = 0; t < sizes.pages; t++) assert.equal(outcomes[4 * t * sizes.users], t % 4);
+  const { choices } = simulateOnHost(shop, randomPolicy(), { ...sizes, follow: ({ page }) => page % 4 });
+  for (let t = 0; t < sizes.pages; t++) assert.equal(choices[t * sizes.users], t % 4);
 });
 
 /** Nobody clicks, or everybody does. */
@@ -195,11 +189,9 @@ Deno.test("host simulator: who leaves", () => {
     simulateOnHost(always(u), randomPolicy(), { users: 2000, pages: 10, slate: 2, seed: 1, ...options });
   const patient = run(-80, { patience: 4 });
   assert.ok(patient.length.every((pages) => pages === 4) && patient.terminated.every((left) => left === 1));
-  assert.deepEqual(
-    patient.outcomes.subarray(4 * 2000 * 4),
-    new Float32Array(4 * 2000 * 6),
-    "nobody is there",
-  );
+  for (const what of ["choices", "rewards", "probabilities", "present"] as const) {
+    assert.ok(patient[what].subarray(2000 * 4).every((value) => value === 0), "nobody is there");
+  }
   const clicking = run(80, { patience: 1, leave: 1 });
   assert.ok(
     clicking.length.every((pages) => pages === 10) && clicking.terminated.every((left) => left === 0),

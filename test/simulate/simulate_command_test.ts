@@ -1,13 +1,46 @@
-/** `simulate` as a user runs it: what it prints and writes, that it can be stopped, and that its logs are what they say. */
+/**
+ * `simulate` as a user runs it: what it prints and writes, that it can be stopped, and that its logs are what they say, of a shop and
+ * of a model; and whom the options of simulate and policy name, and that a policy finds again whom it was trained on.
+ */
 
 import assert from "node:assert/strict";
-import { makeShop } from "../../src/data/demo_shop.ts";
+import { makeShop, shopItems } from "../../src/data/demo_shop.ts";
 import { NONE, splits, usersOf } from "../../src/data/click_log.ts";
-import { featuresOf, firstState, nextState, restless, shopUtility } from "../../src/data/shops.ts";
+import {
+  demoFeatures,
+  featuresOf,
+  firstState,
+  nextState,
+  restless,
+  shopUtility,
+} from "../../src/data/shops.ts";
 import { choiceProbabilities } from "../../src/model/choice.ts";
 import { openDataset } from "../../src/data/sets/opened_dataset.ts";
-import { filesIn, interrupt, runOk } from "../command_check.ts";
+import { filesIn, interrupt, runOk, withSmallLog, words } from "../command_check.ts";
 import { withFolder } from "../prepared_folder.ts";
+import { findAgain, findUsers, sameItems, subjectOf } from "../../src/simulate/commands/found_users.ts";
+import { findEnvironments } from "../../src/policy/commands/environments.ts";
+import { seenBy } from "../../src/simulate/commands/policies.ts";
+import { itemsShape } from "../../src/data/item_catalogue.ts";
+import type { OpenedPolicy } from "../../src/policy/trained_policy.ts";
+import type { DataConfig } from "../../src/data/sets/dataset.ts";
+import { encodeSafetensors } from "../../src/run/snapshot/safetensors.ts";
+import { all } from "../bad_inputs/corpus.ts";
+import { goodSnapshot, paperRows, snapshot, usersOf as madeUsers } from "../bad_inputs/good_inputs.ts";
+import { writePrepared } from "../../src/data/sets/prepared_writer.ts";
+import { sinkOf } from "../../src/simulate/commands/files.ts";
+import { keyOf } from "../../src/data/philox.ts";
+import { defaultModel } from "../../src/model/config.ts";
+import { modelParameters, UserModel } from "../../src/model/user_model.ts";
+import { randomStream } from "../../src/data/random.ts";
+import { randomPolicy } from "../../src/policy/named.ts";
+import { episodeLog, pagesSeen } from "../../src/simulate/episode_log.ts";
+import { LearnedSource } from "../../src/simulate/learned_users.ts";
+import { startOf } from "../../src/simulate/start.ts";
+import { Simulator } from "../../src/simulate/simulator.ts";
+import { Evaluation } from "../../src/train/evaluation.ts";
+import { withCopy } from "../foreign_set.ts";
+import { withGpu } from "../op_check.ts";
 
 /** Rows of a CSV file without quotes, by the names of its columns. */
 async function rowsOf(path: string): Promise<Record<string, string>[]> {
@@ -24,9 +57,12 @@ Deno.test("a shop's own users: figures, episodes and log say the same, and the l
     const [run, log] = [`${folder}/run`, `${folder}/log`];
     const { stdout } = await runOk(
       "simulate",
-      ...["--shop", "restless", "--truth", "--data-seed", "3", "--policy", "popular", "--no-rivals"],
-      ...["--users", "300", "--pages", "8", "--slate", "4", "--leave", "0.1", "--start", "test"],
-      ...["--save-dir", run, "--episodes-file", "csv", "--write-log", log],
+      ...words("--shop restless --truth --data-seed 3 --policy popular --no-rivals --users 300 --pages 8"),
+      ...words("--slate 4 --leave 0.1 --start test --episodes-file csv --save-dir", [
+        run,
+        "--write-log",
+        log,
+      ]),
     );
     assert.match(stdout, /^300 users, 8 pages of 4 of 500 items; who clicks: the restless shop itself\n/);
     assert.match(stdout, /\nNothing stands beside popular/);
@@ -62,15 +98,11 @@ Deno.test("a shop's own users: figures, episodes and log say the same, and the l
           assert.equal(page.clicked, click === NONE ? "" : String(rowItem[click]));
           for (const item of items) assert.ok(!before.has(item) && seen.add(item), "clicked before");
           // Law: what they do is as likely as the truth says, of each page by itself.
-          const utilities = Array.from(
-            items,
-            (item) => shopUtility(restless, state, featuresOf(values, item)),
-          );
+          const utilityOf = (item: number) => shopUtility(restless, state, featuresOf(values, item));
+          const utilities = Array.from(items, utilityOf);
           const { items: p, noClick } = choiceProbabilities({ eta: 1 }, utilities);
-          assert.ok(
-            Math.abs(Number(page.click_chance) - (1 - noClick)) < 1e-4,
-            `${page.click_chance} ${noClick}`,
-          );
+          const said = `${page.click_chance} ${noClick}`;
+          assert.ok(Math.abs(Number(page.click_chance) - (1 - noClick)) < 1e-4, said);
           const all = [...p, noClick];
           const entropy = all.reduce((sum, q) => sum - q * Math.log(q), 0);
           surprise += -Math.log(all[click === NONE ? 4 : click - first]!) - entropy;
@@ -104,10 +136,173 @@ Deno.test("Ctrl-C ends a simulation: nothing is left of it", () =>
     const { code, stderr } = await interrupt(
       /\d+\/60,000/,
       "simulate",
-      ...["--shop", "demo", "--truth", "--users", "30000", "--save-dir", `${folder}/run`],
-      ...["--episodes-file", "parquet", "--write-log", `${folder}/log`],
+      ...words(`--shop demo --truth --users 30000 --save-dir ${folder}/run --episodes-file parquet`),
+      ...["--write-log", `${folder}/log`],
     );
     assert.equal(code, 130);
     assert.match(stderr, /Stopped; nothing was written\./);
     assert.deepEqual(filesIn(folder), []);
   }));
+
+const GIVEN = { truth: false, uncalibrated: false, memoryRows: 4_000_000, seed: 1, resplit: false };
+
+Deno.test("a model without its run is found again with the data that it was opened over, unless its file has changed", () =>
+  withSmallLog(async (folder, data) => {
+    await snapshot()(folder);
+    const model = `${folder}/model.safetensors`;
+    const found = await findUsers({ ...GIVEN, model, data });
+    const subject = subjectOf(found);
+    assert.equal(subject.kind, "model");
+    const again = await findAgain(subject, GIVEN); // nothing beside the snapshot says which data
+    assert.ok(sameItems(found.data, again.data));
+    assert.deepEqual(subjectOf(again), subject);
+    await assert.rejects(
+      () => findUsers({ ...GIVEN, model, data, truth: true }),
+      /of a log it is not known why/,
+    );
+    await snapshot(({ tensors }) => [...tensors.values()][0]?.data.fill(0))(folder);
+    await assert.rejects(() => findAgain(subject, GIVEN), /has changed since its training began/);
+  }));
+
+Deno.test("policies of a model whose log has a click on every page are not compared", () =>
+  withFolder({}, async (folder) => {
+    await all(paperRows(madeUsers(0, 3, 0)), snapshot())(folder);
+    const given = { model: `${folder}/model.safetensors`, data: `${folder}/log.tsv` };
+    const subject = subjectOf(await findUsers({ ...GIVEN, ...given }));
+    await assert.rejects(findEnvironments(subject, GIVEN), /pages without a click, to plan/);
+  }));
+
+Deno.test("a truth is found again by its shop and the seed of its items", async () => {
+  const found = await findUsers({ ...GIVEN, shop: "restless", truth: true, dataSeed: 3, dataUsersSeed: 4 });
+  const subject = subjectOf(found);
+  assert.deepEqual(subject, { kind: "truth", shop: "restless", dataSeed: 3 });
+  assert.ok(sameItems(found.data, (await findAgain(subject, GIVEN)).data));
+  assert.ok(!sameItems(found.data, (await findAgain({ ...subject, dataSeed: 4 }, GIVEN)).data));
+});
+
+/** A model of the items of a made-up shop, in a run that says so if there is one. */
+async function shopModel(folder: string, data?: DataConfig): Promise<string> {
+  const items = itemsShape({ kind: "dense", count: 500, width: demoFeatures, values: shopItems(1) });
+  const { tensors, metadata } = goodSnapshot("best-loss", 4, items);
+  await Deno.mkdir(folder);
+  await Deno.writeFile(`${folder}/best-loss.safetensors`, encodeSafetensors(tensors, metadata));
+  if (data) await Deno.writeTextFile(`${folder}/config.json`, JSON.stringify({ data }));
+  return `${folder}/best-loss.safetensors`;
+}
+
+Deno.test("the shop of a model is the one that it was trained in, whatever --seed is, and a policy knows its items", () =>
+  withFolder({}, async (folder) => {
+    const data = { kind: "demo", seed: 3, shop: "restless" } as const;
+    const model = await shopModel(`${folder}/run`, data);
+    const given = { ...GIVEN, model, seed: 2 };
+    const found = await findUsers({ ...given, shop: "restless", truth: true });
+    assert.deepEqual(found.truth, { kind: "truth", shop: "restless", dataSeed: 3 });
+    assert.deepEqual((await findUsers({ ...given, shop: "restless" })).data.dataset.config, data);
+    assert.equal((await findUsers({ ...given, data: "demo", truth: true })).truth?.dataSeed, 3);
+    for (const shop of ["restless", undefined]) {
+      await assert.rejects(
+        findUsers({ ...given, shop, truth: true, dataSeed: 2 }),
+        /with the items of the model/,
+      );
+    }
+    // Without its run nothing says which shop it was; one that is named is believed.
+    const alone = { ...given, model: await shopModel(`${folder}/alone`), shop: "restless", truth: true };
+    await assert.rejects(findUsers(alone), /Expected --data-seed/);
+    assert.equal((await findUsers({ ...alone, dataSeed: 5 })).truth?.dataSeed, 5);
+
+    const own = { ...found, truth: undefined };
+    const policy = { path: "runs/p", config: { trainedOn: subjectOf(own) } } as OpenedPolicy;
+    const other = await findUsers({ ...given, shop: "restless", dataSeed: 2 });
+    for (const [users, fits] of [[own, true], [other, false]] as const) {
+      const seen = { found: users, data: users.data, environment: users } as unknown as Parameters<
+        typeof seenBy
+      >[1];
+      const sight = seenBy(policy, seen, GIVEN);
+      if (fits) assert.equal(await sight, users);
+      else await assert.rejects(sight, /Expected a policy over the items of restless/);
+    }
+  }));
+
+const config = { ...defaultModel, lstmUnits: 5, dims: [7, 18, 5] };
+
+Deno.test("what a model's users did is as likely to the model as it says, pages of a log that it reads by itself", () =>
+  withCopy((folder) =>
+    withGpu(undefined, async (gpu) => {
+      const { source, items: itemIds } = await openDataset(folder);
+      const weights = new Map(
+        modelParameters(source.items.shape, config).map(({ name, rows, columns }) => {
+          const random = randomStream(8, "weights", name);
+          return [name, Float32Array.from({ length: rows * columns }, () => 0.7 * random.normal())];
+        }),
+      );
+      using model = new UserModel(gpu, source.items, config, { weights });
+      const start = [[3, 1], [], [5]]; // given events: they move users, and are not predicted
+      const options = { users: 600, slate: 3, pages: 6, seed: 4, leave: 0.1, start, repeats: true };
+      using simulator = await Simulator.create(gpu, new LearnedSource(model), options);
+      const startedWith = (user: number) => startOf(start, user, 0, keyOf(options.seed));
+      await Deno.mkdir(`${folder}/log`);
+      const contents = { name: "simulated", items: source.items, itemIds, notes: [], command: [] };
+      const pages = sinkOf((from: AsyncIterable<ReturnType<typeof episodeLog>>) =>
+        writePrepared(`${folder}/log`, contents, from)
+      );
+      const said: number[] = [];
+      await simulator.run(randomPolicy, {
+        onLog: async (log) => {
+          for (let u = 0; u < log.users; u++) {
+            for (const { at } of pagesSeen(log, u)) said.push(log.probabilities[at] ?? NaN);
+          }
+          const items = { kind: "one-hot", count: 12 } as const;
+          await pages.put(episodeLog([log], { name: "simulated", items, startOf: startedWith }));
+        },
+      });
+      await pages.finish();
+
+      const own = await openDataset(`${folder}/log`);
+      const { eventRows, eventClick, eventGiven } = own.source.log ?? assert.fail();
+      const users = Uint32Array.from({ length: 600 }, (_, user) => user);
+      using evaluation = await Evaluation.ofModel(model, undefined, own.source, users, 0);
+      const utilities = await evaluation.utilities();
+      let [events, surprise, variance] = [0, 0, 0];
+      eventClick.forEach((click, e) => {
+        if (eventGiven?.[e]) return;
+        const [first, end] = [eventRows[e]!, eventRows[e + 1]!];
+        const { items, noClick } = choiceProbabilities(model.config, utilities.subarray(first, end));
+        const all = [...items, noClick];
+        const entropy = all.reduce((sum, p) => sum - p * Math.log(p), 0);
+        surprise += -Math.log(all[click === NONE ? 3 : click - first]!) - entropy;
+        variance += all.reduce((sum, p) => sum + p * (-Math.log(p) - entropy) ** 2, 0);
+        const apart = Math.abs((said[events++] ?? NaN) - (1 - noClick));
+        assert.ok(apart < 1e-4, `P(any click) of event ${e}: ${apart} apart`);
+      });
+      assert.equal(events, said.length);
+      assert.ok(events > 2000 && events < 3600, String(events));
+      const [z, bits] = [surprise / Math.sqrt(variance), Math.sqrt(variance / events)];
+      assert.ok(Math.abs(z) < 3, `the loss is ${z} standard errors from the entropy`);
+      assert.ok(bits > 0.3, "clicks that are sure would show nothing");
+    })
+  ));
+
+Deno.test("a sink's pages arrive in order, one at a time; what ends the writing ends whoever puts, and the other way round", async () => {
+  const seen: number[] = [];
+  const sink = sinkOf<number>(async (from) => {
+    for await (const value of from) seen.push(value);
+  });
+  for (let k = 0; k < 5; k++) {
+    await sink.put(k);
+    assert.ok(seen.length >= k - 1); // no more than one is on the way
+  }
+  await sink.finish();
+  assert.deepEqual(seen, [0, 1, 2, 3, 4]);
+  const full = sinkOf<number>(async (from) => {
+    for await (const value of from) if (value === 1) throw new Error("the disk is full");
+  });
+  await full.put(0);
+  await full.put(1);
+  for (let k = 0; k < 2; k++) await assert.rejects(full.put(2), /the disk is full/);
+  await assert.rejects(full.finish(), /the disk is full/);
+  let why: unknown;
+  const stopped = sinkOf<number>((from) => Array.fromAsync(from).catch((error) => why = error));
+  await stopped.put(0);
+  await stopped.abandon(new Error("stopped"));
+  assert.match(String(why), /stopped/);
+});

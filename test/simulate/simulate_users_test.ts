@@ -1,4 +1,7 @@
-/** Trajectories of simulated users, of learned models and of made-up shops, beside the same in float64 on the host. */
+/**
+ * Trajectories of simulated users, of learned models and of made-up shops, beside the same in float64 on the host; and utilities that
+ * follow from a remembered state, as SlateQ learns by them, beside the model's own, which knows the clicks.
+ */
 
 import assert from "node:assert/strict";
 import { checkLog, type ClickLog, NONE } from "../../src/data/click_log.ts";
@@ -10,15 +13,16 @@ import type { AdapterKind } from "../../src/gpu/kernel_shapes.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
 import { modelParameters, UserModel } from "../../src/model/user_model.ts";
 import { greedyPolicy, popularPolicy, randomPolicy } from "../../src/policy/named.ts";
-import { episodeLog } from "../../src/simulate/episode_log.ts";
+import { episodeLog, pagesSeen } from "../../src/simulate/episode_log.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import { choose, type HostDynamics, ShopDynamics, slateLogits } from "../../src/simulate/host/dynamics.ts";
 import {
   greedyPolicy as greedyOnHost,
+  type HostPolicy,
   popularPolicy as popularByOrder,
   randomPolicy as randomOnHost,
-} from "../../src/simulate/host/host_policies.ts";
-import { type HostPolicy, simulateOnHost } from "../../src/simulate/host/host_simulator.ts";
+  simulateOnHost,
+} from "../../src/simulate/host/host_simulator.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
 import { modelDynamics, shownTo, type State64 } from "../f64_dynamics.ts";
@@ -41,6 +45,18 @@ import {
   tanh,
 } from "../simulated_models.ts";
 import { wide } from "../train/trainings.ts";
+import { Arena } from "../../src/gpu/arena.ts";
+import { Commands } from "../../src/gpu/commands.ts";
+import type { Gpu } from "../../src/gpu/device.ts";
+import { bufferOf } from "../../src/gpu/memory.ts";
+import { readFloats } from "../../src/gpu/readback.ts";
+import { Page } from "../../src/simulate/page.ts";
+import { PageHeaders, PageProgram } from "../../src/simulate/page_program.ts";
+import type { PageContext } from "../../src/simulate/policy.ts";
+import type { Users } from "../../src/simulate/users.ts";
+
+const close = (found = NaN, wanted = NaN, within: number, what: string) =>
+  assert.ok(Math.abs(found - wanted) < within, `${what}: ${found}, expected ${wanted}`);
 
 const cases: readonly (readonly [name: string, config: ModelConfig, kind: Kind, shapes?: AdapterKind])[] = [
   ["LSTM", lstm, "dense"],
@@ -127,32 +143,21 @@ for (const [name, config, kind, shapes = "cpu"] of cases) {
           const entropy = -logs.reduce((sum, x) => sum + Math.exp(x) * x, 0);
           surprise += -(logs[found] ?? NaN) - entropy;
           variance += logs.reduce((sum, x) => sum + Math.exp(x) * (x + entropy) ** 2, 0);
-          assert.ok(
-            Math.abs((episode.probabilities[own] ?? NaN) - chance) < 1e-4,
-            `P ${episode.probabilities[own]}, ${chance}`,
-          );
+          close(episode.probabilities[own], chance, 1e-4, "P");
           if (found < run.slate) {
             clicked++;
             seen.add(found);
-            assert.ok(
-              Math.abs((episode.rewards[own] ?? NaN) - (page[found] ?? NaN)) <
-                1e-4 * (1 + Math.abs(page[found] ?? 0)),
-            );
+            close(episode.rewards[own], page[found], 1e-4 * (1 + Math.abs(page[found] ?? 0)), "reward");
           }
         }
       }
       assert.equal(at, pages.length);
       if (config.encoder === "lstm") {
         walked.forEach(({ state }, user) =>
-          state.h.forEach((x, j) =>
-            assert.ok(Math.abs((states[user * config.lstmUnits + j] ?? NaN) - x) < 1e-4, `h of user ${user}`)
-          )
+          state.h.forEach((x, j) => close(states[user * config.lstmUnits + j], x, 1e-4, `h of user ${user}`))
         );
       }
-      assert.ok(
-        Math.abs(surprise) < 3.7 * Math.sqrt(variance),
-        `NLL is off by ${surprise}, se ${Math.sqrt(variance)}`,
-      );
+      close(surprise, 0, 3.7 * Math.sqrt(variance), "how far the NLL is off");
       assert.ok(near <= 3, `${near} draws near a bound`);
       assert.ok(clicked > 100 && seen.size === run.slate, "users click here and there");
     }));
@@ -207,7 +212,7 @@ for (
           const found = device.choices[at(user, page)] ?? NaN;
           if (margin < 1e-5) near++;
           else assert.equal(found, slot, `user ${user}, page ${page}`);
-          assert.ok(Math.abs((device.probabilities[at(user, page)] ?? NaN) - clickChance) < 1e-5);
+          close(device.probabilities[at(user, page)], clickChance, 1e-5, "P");
           return found;
         },
       });
@@ -215,5 +220,90 @@ for (
       assert.equal(pages, episodes.length.reduce((sum, own) => sum + own, 0));
       assert.ok(near <= 3 && nearTies <= 5, `${near} draws near a bound, ${nearTies} slates with near ties`);
       assert.ok(pages < 256 * 50);
+    }));
+}
+
+const [users, slate, pages] = [9, 3, 12];
+/** Some start with more clicks than are looked at. */
+const start = [[3, 17], [], Array.from({ length: 26 }, (_, k) => 7 * k % 41), [8]];
+const remembered: readonly (readonly [name: string, Kind, ModelConfig, AdapterKind?])[] = [
+  ["LSTM", "dense", lstm],
+  ["PW", "dense", pw],
+  ["PW", "one-hot", pw],
+  ["PW of more clicks", "dense", { ...pw, pwLags: 23 }],
+  ["wide LSTM", "mixed", { ...lstm, wide: 3 }],
+  ["counts, wide LSTM", "mixed", counted("mixed", { ...lstm, wide: 3 })],
+  ["counts, wide LSTM", "mixed", counted("mixed", { ...lstm, lstmUnits: 8, wide: 3 }), "gpu"],
+  ["counts, wide PW", "dense", counted("dense", { ...pw, wide: 3 })],
+  ["counts, PW with tanh", "one-hot", counted("one-hot", tanh)],
+  ["counts, wide, no history", "mixed", counted("mixed", { ...none, wide: 3 })],
+  ["counts alone", "dense", counted("dense", { ...none, dims: [] })],
+];
+
+/** Random slates, until the users have some history. @returns it, and the states that they are in. */
+async function lived(gpu: Gpu, source: LearnedSource) {
+  const options = { users, slate, pages, seed: 5, repeats: true, start } as const;
+  using simulator = await Simulator.create(gpu, source, options);
+  let context: PageContext | undefined;
+  const record = (page: PageContext) => randomPolicy.record(context = page);
+  const [log] = await played(simulator, { ...randomPolicy, record });
+  assert.ok(log && context);
+  const states = await readFloats(gpu, bufferOf(context.observer.state.view));
+  const histories = Array.from({ length: users }, (_, u) => {
+    const clicks = Array.from(pagesSeen(log, u), ({ clicked }) => clicked ?? []).flat();
+    return [...Array.from(startedWith(u, 0, start)), ...clicks];
+  });
+  return { states, histories };
+}
+
+/** Writes whole states, and reads what users think of all items in them. */
+async function utilitiesIn(
+  made: Users,
+  page: Page,
+  arena: Arena,
+  states: Float32Array<ArrayBuffer>,
+): Promise<Float32Array> {
+  const { gpu } = arena;
+  const { users: chunk, dispatches, utilities } = made.catalogue();
+  assert.ok(chunk >= users);
+  const program = [...made.fromState(), { chunk, rows: page.items, dispatches }];
+  const headers = new PageHeaders(arena, page, 1, program);
+  headers.put({ users, firstUser: 0, episode: 0, seed: 0 }, () => 0);
+  const tables = await PageProgram.record(gpu, "tables", headers, made.prepare());
+  const after = await PageProgram.record(gpu, "from states", headers, program);
+  const { buffer, offset } = bufferOf(made.state.view);
+  gpu.queue.writeBuffer(buffer, offset, states);
+  Commands.submit(gpu, "from states", (commands) => {
+    for (const one of [tables, after]) one.encode(commands, 0);
+  });
+  return await readFloats(gpu, utilities);
+}
+
+for (const [name, kind, config, shapes = "cpu"] of remembered) {
+  Deno.test(`utilities in a remembered state are those of the clicks that led to it: ${name}, ${kind} items, ${shapes}`, () =>
+    withGpu(shapes, async (gpu) => {
+      const log = logs[kind];
+      const items = log.items.count;
+      using model = new UserModel(gpu, log.items, config, { weights: someWeights(log, config) });
+      const source = new LearnedSource(model);
+      const { states, histories } = await lived(gpu, source);
+      const lengths = histories.map(({ length }) => length);
+      assert.ok(new Set(lengths).size > 2 && Math.max(...lengths) > 26, `users differ: ${lengths}`);
+      using arena = new Arena(gpu, "from states");
+      const page = new Page(gpu, arena, { users, slate, items, pages: 5, startClicks: 0 });
+      const made = source.users(page);
+      const found = await utilitiesIn(made, page, arena, states);
+      made.destroy();
+      // On pages of a slate's length, which counts know of.
+      const all = Array.from({ length: items }, (_, item) => item);
+      const wanted = await model.scoreAll(
+        histories.flatMap((history) =>
+          all.map((item) => ({ history, page: all.map((k) => (item + k) % items).slice(0, slate) }))
+        ),
+      );
+      wanted.forEach(([b = NaN], at) => {
+        const what = `user ${Math.floor(at / items)}, item ${at % items}`;
+        close(found[at], b, 1e-4 * (1 + Math.abs(b)), what);
+      });
     }));
 }

@@ -45,7 +45,7 @@ function figures(logs: readonly EpisodeLog[], users: number, sizes = SIZES) {
   const sums = new FigureSums({ ...sizes, users, episodes: 1 }, 0);
   for (const log of logs) {
     groups.add(log);
-    sums.add(log, 0);
+    sums.add(log);
   }
   return { figures: groups.figures(sums.figures), returns: sums.figures.returns };
 }

@@ -5,13 +5,14 @@
  */
 
 import type { Gpu } from "../../gpu/device.ts";
+import { FigureSums } from "../../simulate/figures.ts";
 import type { UsersSource } from "../../simulate/users.ts";
 import type { ParameterSpec, Weights } from "../../tape/parameters.ts";
 import { UserError } from "../../user_error.ts";
 import { goingOn, type PolicyTrainingConfig } from "../learning/config.ts";
 import type { MakeLearner } from "../learning/learner.ts";
 import { LinUcb } from "./lin_ucb.ts";
-import { type ItemVectors, playLinUcb } from "./lin_ucb_play.ts";
+import { type ItemVectors, learnLinUcb } from "./lin_ucb_play.ts";
 import { PolicyTrainer } from "../learning/policy_trainer.ts";
 import { pairedDifference } from "../../data/paired.ts";
 import { meanAndSd } from "../../data/mean_sd.ts";
@@ -81,22 +82,17 @@ export async function adaptLinUcb(
   { interactions, users: together, seed, onProgress }: AdaptOptions,
 ): Promise<Float64Array> {
   const { slate, pages, repeats, leave, patience } = config;
-  const logs = await playLinUcb(gpu, users, new LinUcb(vectors.values, vectors.width, alpha), vectors, {
-    ...{ slate, pages, repeats, leave, patience, seed, users: together, learns: true },
+  const logs = await learnLinUcb(gpu, users, new LinUcb(vectors.values, vectors.width, alpha), vectors, {
+    ...{ slate, pages, repeats, leave, patience, seed, users: together },
     episodes: Math.ceil(interactions / pages),
     onPage: (done) => onProgress?.(Math.min(interactions, done), interactions),
   });
-  return Float64Array.from({ length: interactions }, (_, t) => {
-    const log = logs[Math.floor(t / pages)];
-    const from = (t % pages) * together;
-    let [clicks, seen] = [0, 0];
-    for (let user = 0; log && user < together; user++) {
-      if (log.present[from + user] === 0) continue;
-      seen++;
-      if ((log.choices[from + user] ?? slate) < slate) clicks++;
-    }
-    return seen > 0 ? clicks / seen : 0;
+  const rates = logs.flatMap((log) => {
+    const sums = new FigureSums({ ...log, episodes: 1, items: users.itemCount }, log.episode);
+    sums.add(log);
+    return sums.figures.byPage.map(({ clicks, shown }) => shown > 0 ? clicks / shown : 0);
   });
+  return Float64Array.from(rates.slice(0, interactions));
 }
 
 /** One policy that adapts. */

@@ -10,7 +10,6 @@ import {
   type AdaptOptions,
   adaptPolicy,
 } from "../adaptation/adapt.ts";
-import type { PolicyTrainingConfig } from "../learning/config.ts";
 import { itemVectorsOf } from "../adaptation/lin_ucb_play.ts";
 import { OpenedPolicy } from "../trained_policy.ts";
 import { type PolicySubject, subjectText } from "../policy_config.ts";
@@ -21,7 +20,7 @@ import type { UsersSource } from "../../simulate/users.ts";
 import { withDevice } from "../../simulate/commands/found_users.ts";
 import { UserError } from "../../user_error.ts";
 import { OUT_FILE } from "../../cli/arguments.ts";
-import { addEnvironmentOptions, type EnvironmentOptions } from "../../simulate/commands/users_options.ts";
+import { addEnvironmentOptions, type EnvironmentOptions } from "../../simulate/commands/options.ts";
 import { folder, LARGEST_SEED, outputFile, wholeNumber } from "../../cli/options.ts";
 import { EXIT_INTERRUPTED, say } from "../../run/commands/run_stages.ts";
 import { stopOnSignals } from "../../cli/stop.ts";
@@ -82,15 +81,12 @@ async function run(folder: string, options: Options): Promise<number> {
     const settingOf: RunSetting = (what, k) => ({
       ...{ interactions: options.interactions, users: options.users, seed: options.seed + k },
       onProgress(round, rounds) {
-        if (stop.signal.aborted) throw new Stopped();
+        stop.signal.throwIfAborted();
         progress.begin({ title: `${what}, run ${k + 1} of ${runs}`, number: 0, of: 0, round, rounds });
       },
     });
-    const met: NewUsers = { gpu, users: environment.source, witness };
-    const adapted = await runsOf({
-      ...policyWays(met, policy, settingOf),
-      ...(options.linucb && await linUcbWay(met, policy.config.training, settingOf)),
-    }, runs);
+    const ways = await waysOf(gpu, environment.source, witness, policy, options.linucb, settingOf);
+    const adapted = await runsOf(ways, runs, stop.signal);
     progress.stop();
     gpu.check();
     const done = adapted[0]?.runs.length ?? 0;
@@ -116,52 +112,43 @@ async function findNewUsers(trainedOn: PolicySubject, options: Options): Promise
   return await findEnvironments(trainedOn, options);
 }
 
-/** Users on a device, whom the policy has never met. */
-interface NewUsers {
-  readonly gpu: Gpu;
-  readonly users: UsersSource;
-  /** Through whom policies see them. */
-  readonly witness: UsersSource;
-}
-
 /** The setting of run k, from 0 on. @param name whose run it is, to tell how it goes. */
 type RunSetting = (name: string, k: number) => AdaptOptions;
 
 /** How policies adapt, by their names. @returns [interactions] click rates of run k. */
 type Ways = Readonly<Record<string, (name: string, k: number) => Promise<Float64Array>>>;
 
-/** The policy goes on learning; beside it the same algorithm begins anew. */
-function policyWays({ gpu, users, witness }: NewUsers, policy: OpenedPolicy, settingOf: RunSetting): Ways {
-  const { training } = policy.config;
+/**
+ * The policy goes on learning; beside it the same algorithm begins anew, and LinUCB, which has the same pages.
+ * @param users whom the policy has never met. @param witness through whom policies see them.
+ */
+async function waysOf(
+  gpu: Gpu,
+  users: UsersSource,
+  witness: UsersSource,
+  policy: OpenedPolicy,
+  linucb: boolean,
+  settingOf: RunSetting,
+): Promise<Ways> {
+  const { config: { training }, name, snapshot } = policy;
   const learned = (trained: boolean) => (name: string, k: number) =>
     adaptPolicy(gpu, users, witness, {
       config: training,
-      ...(trained && { weights: (specs) => policy.snapshot.weights(specs) }),
+      ...(trained && { weights: (specs) => snapshot.weights(specs) }),
     }, settingOf(name, k));
+  const vectors = linucb ? await itemVectorsOf(gpu, witness) : undefined;
+  const bandit = { ...training, alpha: LINUCB_ALPHA };
   return {
-    [`${policy.name}, trained before`]: learned(true),
-    [`${policy.name} from scratch`]: learned(false),
+    [`${name}, trained before`]: learned(true),
+    [`${name} from scratch`]: learned(false),
+    ...(vectors && {
+      LinUCB: (name: string, k: number) => adaptLinUcb(gpu, users, vectors, bandit, settingOf(name, k)),
+    }),
   };
 }
-
-/** @param training of the policy: LinUCB has the same pages. */
-async function linUcbWay(
-  { gpu, users, witness }: NewUsers,
-  training: PolicyTrainingConfig,
-  settingOf: RunSetting,
-): Promise<Ways> {
-  const vectors = await itemVectorsOf(gpu, witness);
-  return {
-    LinUCB: (name, k) =>
-      adaptLinUcb(gpu, users, vectors, { ...training, alpha: LINUCB_ALPHA }, settingOf(name, k)),
-  };
-}
-
-/** Thrown where a run is stopped. */
-class Stopped extends Error {}
 
 /** Run after run, each with all policies: what is stopped leaves whole ones. */
-async function runsOf(ways: Ways, runs: number): Promise<AdaptingPolicy[]> {
+async function runsOf(ways: Ways, runs: number, signal: AbortSignal): Promise<AdaptingPolicy[]> {
   const names = Object.keys(ways);
   const whole: Float64Array[][] = [];
   try {
@@ -171,7 +158,7 @@ async function runsOf(ways: Ways, runs: number): Promise<AdaptingPolicy[]> {
       whole.push(run);
     }
   } catch (error) {
-    if (!(error instanceof Stopped)) throw error;
+    if (error !== signal.reason) throw error;
   }
   return names.map((name, place) => ({ name, runs: whole.map((run) => run[place] ?? new Float64Array()) }));
 }

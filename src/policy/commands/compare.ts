@@ -3,13 +3,19 @@
 import { Command, Option } from "commander";
 import type { Gpu } from "../../gpu/device.ts";
 import type { Made } from "../../gpu/made.ts";
-import { compare, type CompareOptions, type Contender } from "../comparison/compare.ts";
 import { type Comparison, differencesOf, taskNames } from "../comparison/comparison.ts";
 import { greedyPolicy, policyNamed, policyNames } from "../named.ts";
 import { itemVectorsOf } from "../adaptation/lin_ucb_play.ts";
 import { readCurve } from "../learning/policy_run.ts";
 import { groupsOf, OpenedPolicy, type PolicyGroup } from "../trained_policy.ts";
-import { linUcb, onDevice, optimum } from "../comparison/contenders.ts";
+import {
+  compare,
+  type CompareOptions,
+  type Contender,
+  linUcb,
+  onDevice,
+  optimum,
+} from "../comparison/compare.ts";
 import { subjectText } from "../policy_config.ts";
 import { HOLDS } from "../../figures/told.ts";
 import { verdictsOn } from "../comparison/verdict.ts";
@@ -22,8 +28,11 @@ import { withDevice } from "../../simulate/commands/found_users.ts";
 import { UserError } from "../../user_error.ts";
 import { OUT_FILE } from "../../cli/arguments.ts";
 import { startsOf } from "./episode_setting.ts";
-import { addEnvironmentOptions, type EnvironmentOptions } from "../../simulate/commands/users_options.ts";
-import { exploreOption } from "../../simulate/commands/options.ts";
+import {
+  addEnvironmentOptions,
+  type EnvironmentOptions,
+  exploreOption,
+} from "../../simulate/commands/options.ts";
 import type { Exploration } from "../../simulate/explore.ts";
 import type { Policy } from "../../simulate/policy.ts";
 import { folder, LARGEST_SEED, outputFile, path, wholeNumber } from "../../cli/options.ts";

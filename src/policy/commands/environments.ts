@@ -13,7 +13,7 @@ import type { OpenedDataset } from "../../data/sets/opened_dataset.ts";
 import { ShopSource } from "../../simulate/shop_users.ts";
 import type { UsersSource } from "../../simulate/users.ts";
 import { UserError } from "../../user_error.ts";
-import type { EnvironmentOptions } from "../../simulate/commands/users_options.ts";
+import type { EnvironmentOptions } from "../../simulate/commands/options.ts";
 import {
   findAgain,
   findUsers,
@@ -84,7 +84,7 @@ export async function findEnvironments(
         async logged() {
           if (subject.kind === "truth") return undefined; // it has learned nothing from a log, so nothing is beyond it
           return {
-            states: await loggedStates(gpu, witness, trainHistories(data.source, MOST_HISTORIES, 1), 1),
+            states: await loggedStates(gpu, witness, trainHistories(data.source, MOST_HISTORIES)),
             displays: countTrain(data.source).shown,
           };
         },

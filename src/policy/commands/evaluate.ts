@@ -8,9 +8,8 @@ import { table } from "../../cli/table.ts";
 import type { OpenedDataset } from "../../data/sets/opened_dataset.ts";
 import * as v from "../../schema.ts";
 import { findAgain, findUsers, type FoundUsers, withDevice } from "../../simulate/commands/found_users.ts";
-import { exploreOption } from "../../simulate/commands/options.ts";
 import { findPolicy, namedPolicy } from "../../simulate/commands/policies.ts";
-import { shopOption } from "../../simulate/commands/users_options.ts";
+import { exploreOption, shopOption, type UsersOptions } from "../../simulate/commands/options.ts";
 import { type Exploration, TEMPERATURES } from "../../simulate/explore.ts";
 import { thousands } from "../../thousands.ts";
 import { UserError } from "../../user_error.ts";
@@ -29,17 +28,13 @@ import {
   verdictsOf,
 } from "./logged.ts";
 
-interface Options {
+interface Options extends Pick<UsersOptions, "model" | "shop" | "dataSeed" | "memoryRows"> {
   log: string;
   policy: string;
   explore?: Exploration;
   loggedTemperature?: number;
   slate?: number;
   repeats: boolean;
-  model?: string;
-  shop?: string;
-  dataSeed?: number;
-  memoryRows: number;
   json: boolean;
 }
 

@@ -65,12 +65,9 @@ export function clicksOf(
 
 /** Items of most pages. */
 export function usualSlate({ eventRows, eventGiven, eventClick }: Clicks): number {
-  const counts = new Map<number, number>();
-  eventClick.forEach((_, e) => {
-    const size = eventRows[e + 1]! - eventRows[e]!;
-    if (!eventGiven?.[e]) counts.set(size, (counts.get(size) ?? 0) + 1);
-  });
-  const [usual] = [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0]);
+  const pages = eventClick.keys().filter((e) => !eventGiven?.[e]);
+  const bySize = [...Map.groupBy(pages, (e) => eventRows[e + 1]! - eventRows[e]!)];
+  const [usual] = bySize.sort(([a, own], [b, others]) => others.length - own.length || a - b);
   return usual?.[0] ?? 1;
 }
 

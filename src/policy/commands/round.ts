@@ -1,13 +1,16 @@
-/** `policy round`: a model, and a policy that plans with it, learn from what users did on the policy's pages. */
+/**
+ * `policy round`: a model, and a policy that plans with it, learn from what users did on the policy's pages; the log of the model and
+ * those pages are one data set.
+ */
 
 import * as v from "../../schema.ts";
 import type { Command } from "commander";
 import { dirname } from "node:path";
 import { splits } from "../../data/click_log.ts";
-import type { MergedPart } from "../../data/sets/merge.ts";
+import { expectSameFeatures, type MergedPart, mergeSets } from "../../data/sets/merge.ts";
 import { atomicWriteFile, makeFolder } from "../../run/files/atomic_write.ts";
 import { readJson } from "../../run/files/json_file.ts";
-import { OwnedFolder } from "../../run/files/owned_folder.ts";
+import { OwnedFolder, SIGN } from "../../run/files/owned_folder.ts";
 import type { LogSource } from "../../data/log_source.ts";
 import { refit } from "../../run/commands/refit.ts";
 import { EXIT_INTERRUPTED, say } from "../../run/commands/run_stages.ts";
@@ -16,7 +19,6 @@ import { type Stop, stopOnSignals } from "../../cli/stop.ts";
 import { goingOn, type PolicyTrainingConfig } from "../learning/config.ts";
 import { expectTrainedOn } from "../policy_config.ts";
 import { OpenedPolicy } from "../trained_policy.ts";
-import { knownUsers, openParts, roundData } from "./round_data.ts";
 import {
   errorOf,
   judged,
@@ -26,6 +28,7 @@ import {
   planSchema,
   roundsText,
   shopOf,
+  shown,
 } from "./round_judges.ts";
 import {
   checkRound,
@@ -36,6 +39,15 @@ import {
   writeRounds,
 } from "./round_options.ts";
 import { trainPolicy } from "./train.ts";
+import { itemIdsOf } from "../../data/item_ids.ts";
+import { MANIFEST } from "../../data/manifest.ts";
+import { type Dataset, withoutItemIds } from "../../data/sets/dataset.ts";
+import { OpenedDataset } from "../../data/sets/opened_dataset.ts";
+import { inNewSet } from "../../data/sets/prepared_writer.ts";
+import { exists } from "../../run/files/file_error.ts";
+import { writeShown } from "../../simulate/commands/files.ts";
+import { openData, reopenData, withProgress } from "../../cli/open_data.ts";
+import type { Judges } from "../comparison/calibration.ts";
 
 export function policyRoundCommand(): Command {
   return roundCommand().action(async (options: RoundOptions) => {
@@ -161,4 +173,92 @@ const TEST = splits.indexOf("test");
 /** How many users a model has learned from. */
 function learnedFrom({ userSplit }: LogSource): number {
   return userSplit.filter((split) => split === TRAIN).length;
+}
+
+/**
+ * A model's log and pages of its policy, in memory, where each page has all that its set says of it.
+ * @throws UserError for pages that cannot be read, and items that are known by something else.
+ */
+export async function openParts({ run }: FoundUsers, log: string, name?: string): Promise<MergedPart[]> {
+  const config = run?.trainedOn;
+  if (!config) throw new Error("expected a model in its run");
+  const all = await openData({ data: log, seed: 1, resplit: false, memoryRows: Infinity }, []);
+  const own = await reopenData(config.kind === "prepared" ? { ...config, memoryRows: Infinity } : config);
+  const withoutIds = config.kind === "prepared" && !config.itemIds && itemIdsOf(all.features);
+  const pages = withoutIds ? withoutItemIds(all) : all;
+  const first = { name: own.source.name, data: await OpenedDataset.of(own) };
+  const added = { name: name ?? pages.source.name, data: await OpenedDataset.of(pages) };
+  expectSameFeatures(first, added);
+  return [first, added];
+}
+
+/** A model's log and the pages of a policy, as one. */
+export interface RoundData {
+  readonly data: Dataset;
+  /** Who saw the policy's pages. */
+  readonly users: Uint32Array<ArrayBuffer>;
+}
+
+/**
+ * The data of a round, in its folder.
+ * @param parts as of {@link openParts}; without them the shop's users see pages, and those are kept beside.
+ */
+export async function roundData(
+  plan: Plan,
+  { path, round, parts }: { readonly path: string; readonly round: number; readonly parts?: MergedPart[] },
+  options: RoundOptions,
+  stop: Stop,
+): Promise<RoundData> {
+  const { data: { source } } = plan.found;
+  const folder = `${path}/data`;
+  await onceIn(folder, async () => {
+    const own = parts ??
+      await openParts(plan.found, await shopLog(plan, path, round, options, stop), `round-${round}`);
+    const about = { name: `${own[0]?.name}-${round}`, command: Deno.args };
+    await withProgress((onProgress) => mergeSets(folder, own, about, onProgress));
+  });
+  const { memoryRows } = options;
+  const data = await openData({ data: folder, seed: 1, resplit: false, memoryRows });
+  const [first, all] = [source.userSplit.length, data.source.userSplit.length];
+  return { data, users: Uint32Array.from({ length: all - first }, (_, k) => first + k) };
+}
+
+/** Pages of the shop's users under the policy, of whom a round learns. @returns their folder */
+async function shopLog(
+  plan: Plan,
+  path: string,
+  round: number,
+  options: RoundOptions,
+  stop: Stop,
+): Promise<string> {
+  const folder = `${path}/log`;
+  await onceIn(folder, async () => {
+    const shop = shopOf(plan.found, options);
+    if (!shop) throw new Error("expected a shop");
+    const { users, seed } = options;
+    const { logs, startOf } = await shown(plan, { source: shop, users, seed, episode: round }, stop);
+    const note = `pages of the policy ${plan.policy.path}; who clicks: ${shop.name} itself`;
+    await writeShown(folder, plan.found.data, { users, seed, note, startOf }, ReadableStream.from(logs));
+  });
+  return folder;
+}
+
+/** Has a set made in a folder, unless it is there as a whole. */
+async function onceIn(folder: string, write: () => Promise<void>): Promise<void> {
+  if (await exists(`${folder}/${MANIFEST}`) && !await exists(`${folder}/${SIGN}`)) return;
+  await inNewSet(folder, ROUNDS, write);
+}
+
+/** Those who saw items that the model knows, and nothing else. */
+export function knownUsers({ data: { source }, users }: RoundData, { items }: LogSource): Judges {
+  const known = users.filter((user) =>
+    source.read(Uint32Array.of(user)).rowItem.every((item) => item < items.shape.count)
+  );
+  const others = users.length - known.length;
+  if (others > 0) {
+    say(
+      `${others} users saw items that the model does not know: it is asked about the other ${known.length}.`,
+    );
+  }
+  return { source: source.with({ items }), users: known };
 }

@@ -23,7 +23,7 @@ import {
   type SeenPages,
   seenPages,
   unpaired,
-} from "../comparison/promise.ts";
+} from "../comparison/calibration.ts";
 import { EVALUATION_EPISODE } from "../comparison/trial.ts";
 import type { OpenedPolicy } from "../trained_policy.ts";
 import { truthOf } from "./environments.ts";
@@ -177,11 +177,8 @@ async function onDevice<T>(plan: Plan, stop: Stop, use: (on: OnDevice) => Promis
 
 /** How users see a policy's pages. */
 function simulationOf({ found, policy: { config: { training } } }: Plan, users: number, seed: number) {
-  const { slate, pages, reward, repeats, leave, patience, start } = training;
-  return {
-    ...{ users, seed, slate, pages, reward, repeats, leave, patience },
-    start: startsOf(found.data.source, start),
-  } satisfies SimulatorOptions;
+  const start = startsOf(found.data.source, training.start);
+  return { ...training, users, seed, start } satisfies SimulatorOptions;
 }
 
 /** Users of a shop under a policy, and the clicks that each begins with. */

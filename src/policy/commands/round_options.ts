@@ -4,7 +4,7 @@ import { Command } from "commander";
 import * as v from "../../schema.ts";
 import { readJson, writeJson } from "../../run/files/json_file.ts";
 import { expectEmpty } from "../../run/files/owned_folder.ts";
-import { ofThatShop, shopOption } from "../../simulate/commands/users_options.ts";
+import { ofThatShop, shopOption } from "../../simulate/commands/options.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import { OUT_FOLDER } from "../../cli/arguments.ts";

@@ -35,7 +35,7 @@ import { quoted, RESUME, SAVE_DIR } from "../../cli/arguments.ts";
 import { noteAtStop, type Stop, stopOnSignals } from "../../cli/stop.ts";
 import { thousands } from "../../thousands.ts";
 import { configOf } from "../../option.ts";
-import { addUsersOptions, checkUsers, type UsersOptions } from "../../simulate/commands/users_options.ts";
+import { addUsersOptions, checkUsers, type UsersOptions } from "../../simulate/commands/options.ts";
 
 /** A clip of 0 is none. */
 interface PolicyTrainOptions extends UsersOptions, PolicyTrainingConfig {
@@ -199,7 +199,7 @@ async function goOn(
   stop: Stop,
 ): Promise<PolicyResult> {
   if (!await PolicyFolder.hasState(path)) {
-    return await train(trainer, await PolicyFolder.begin(path, config), stop);
+    return await train(trainer, await PolicyFolder.open(path, config), stop);
   }
   const { users, steps } = config.training;
   const snapshot = await readPolicy(path);
@@ -209,7 +209,7 @@ async function goOn(
   }
   trainer.restoreAll(snapshot.state(trainer.specs), path);
   say(`going on after ${thousands(done)} pages of users`);
-  return await train(trainer, await PolicyFolder.resume(path, config, snapshot), stop);
+  return await train(trainer, await PolicyFolder.open(path, config, snapshot), stop);
 }
 
 /** @param saved of a training that has begun. */

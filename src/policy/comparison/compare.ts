@@ -1,4 +1,7 @@
-/** Tries policies in environments with the same users and random numbers, and makes a comparison of it. */
+/**
+ * Tries policies in environments with the same users and random numbers, and makes a comparison of it: policies on the device,
+ * LinUCB, and the best policy that is known of a made-up shop.
+ */
 
 import type { Gpu } from "../../gpu/device.ts";
 import { joined } from "../../gpu/readback.ts";
@@ -9,8 +12,15 @@ import type { Cell, Comparison, Environment, Support } from "./comparison.ts";
 import { consistencyOf, pageCalibrationOf } from "./calibration.ts";
 import { figuresOf } from "./figures.ts";
 import { LoggedStates, rareSlots } from "./support.ts";
-import type { Trial } from "./trial.ts";
+import { EVALUATION_EPISODE, type Trial, tryPolicy } from "./trial.ts";
 import type { SimulatorOptions } from "../../simulate/options.ts";
+import type { EpisodeLog } from "../../simulate/episode_log.ts";
+import { optimumPolicy, type PlanOptions, ShopPlan } from "../../simulate/host/exact_shop.ts";
+import { simulateOnHost } from "../../simulate/host/host_simulator.ts";
+import type { Policy } from "../../simulate/policy.ts";
+import type { ShopSource } from "../../simulate/shop_users.ts";
+import { LinUcb } from "../adaptation/lin_ucb.ts";
+import { type ItemVectors, learnLinUcb, LinUcbPolicy } from "../adaptation/lin_ucb_play.ts";
 
 /** What the log of the model that the policies learned on knows. */
 export interface Logged {
@@ -89,12 +99,10 @@ export async function loggedStates(
   gpu: Gpu,
   witness: UsersSource,
   histories: readonly ArrayLike<number>[],
-  seed: number,
 ): Promise<LoggedStates> {
   const users = Math.min(LOGGED_USERS, Math.max(2, histories.length));
-  using simulator = await Simulator.create(gpu, witness, {
-    ...{ users, slate: 1, pages: 1, seed, repeats: true, start: histories, together: users },
-  });
+  const options = { users, slate: 1, pages: 1, repeats: true, start: histories, together: users };
+  using simulator = await Simulator.create(gpu, witness, options);
   await simulator.reset();
   const states = await simulator.states();
   return new LoggedStates(states, states.length / users);
@@ -105,7 +113,7 @@ export interface TriedEnvironment extends Environment {
   readonly source: UsersSource;
 }
 
-export type OnPage = (done: number, of: number) => void | Promise<void>;
+type OnPage = (done: number, of: number) => void | Promise<void>;
 
 /** A policy that can be tried. */
 export interface Contender {
@@ -161,4 +169,91 @@ export async function compare(
   });
   const task = { slate, pages, reward, start, repeats, leave, patience };
   return { ...task, users, seed, environments: known, cells };
+}
+
+/** A policy that acts on the device. @param witness the model that the policies learned on. */
+export function onDevice(
+  gpu: Gpu,
+  about: Pick<Contender, "policy" | "seed" | "only">,
+  policy: Policy,
+  witness: UsersSource,
+  options: SimulatorOptions,
+): Contender {
+  return {
+    ...about,
+    try: (environment, onPage) => tryPolicy(gpu, environment, witness, policy, options, onPage),
+  };
+}
+
+/** How long LinUCB learns before it is compared. */
+export interface LinUcbTraining {
+  readonly alpha: number;
+  /** Episodes, each of other users. */
+  readonly episodes: number;
+  /** Users of an episode, who see their pages together. */
+  readonly users: number;
+}
+
+/** LinUCB, which learns on the first model, and then acts by what it holds best. */
+export function linUcb(
+  gpu: Gpu,
+  learnsOn: UsersSource,
+  vectors: ItemVectors,
+  { alpha, episodes, users }: LinUcbTraining,
+  options: SimulatorOptions,
+): Contender {
+  let learned: LinUcb | undefined;
+  return {
+    policy: "LinUCB",
+    seed: null,
+    async try(environment, onPage) {
+      const before = learned ? 0 : episodes * options.pages;
+      if (!learned) {
+        const bandit = new LinUcb(vectors.values, vectors.width, alpha);
+        const onLearned = (done: number) => onPage(done, before + options.pages);
+        const play = { ...options, users, episodes, onPage: onLearned };
+        await learnLinUcb(gpu, learnsOn, bandit, vectors, play);
+        bandit.stopExploring();
+        learned = bandit;
+      }
+      const policy = new LinUcbPolicy(learned, vectors, options.repeats ?? false, false);
+      const acting = { ...options, together: options.users };
+      return await tryPolicy(gpu, environment, learnsOn, policy, acting, async (done, of, seen) => {
+        await policy.look(seen);
+        await onPage(before + done, before + of);
+      });
+    },
+  };
+}
+
+/** Users that are simulated between two lines of progress. */
+const TOGETHER = 100;
+
+/**
+ * It looks one page ahead by the values of the shop's states. On the host, in float64, with the users and random numbers of
+ * all others.
+ * @param points of the grid that the values stand on.
+ */
+export function optimum(
+  { shop, values }: ShopSource,
+  options: SimulatorOptions,
+  points: PlanOptions["points"],
+): Contender {
+  const { users, slate, pages, reward, seed = 1, leave } = options;
+  return {
+    ...{ policy: "optimum's policy", seed: null, only: "truth", isOptimum: true },
+    async try(_, onPage) {
+      const windows = Math.ceil(users / TOGETHER);
+      await onPage(0, windows);
+      const plan = new ShopPlan(shop, values, { pages, slate, reward, leave, points });
+      const policy = optimumPolicy(plan);
+      const logs: EpisodeLog[] = [];
+      for (let firstUser = 0; firstUser < users; firstUser += TOGETHER) {
+        const own = { users: Math.min(TOGETHER, users - firstUser), firstUser, episode: EVALUATION_EPISODE };
+        logs.push(simulateOnHost(plan.dynamics, policy, { ...options, seed, ...own }));
+        await onPage(logs.length, windows);
+      }
+      return logs.map((log) => ({ log }));
+    },
+  };
 }

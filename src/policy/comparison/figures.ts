@@ -14,20 +14,24 @@ export interface MeanFigure {
   readonly interval: Interval | null;
 }
 
-/** The figures of a policy in an environment. */
-export interface EpisodeFigures {
-  /** [U] sum of the rewards of a user. */
-  readonly returns: Float64Array;
+/** Of whole episodes. */
+interface WholeFigures {
   /** Reward of a user over all pages. */
   readonly return: MeanFigure;
   /** Reward of a page that was seen. */
   readonly rewardAPage: MeanFigure;
   /** Clicks of a page that was seen. */
   readonly clickRate: MeanFigure;
+  /** Share of the catalogue that was shown at least once to somebody. */
+  readonly coverage: number;
+}
+
+/** The figures of a policy in an environment. */
+export interface EpisodeFigures extends WholeFigures {
+  /** [U] sum of the rewards of a user. */
+  readonly returns: Float64Array;
   /** By page, from the first. */
   readonly byPage: readonly PageFigures[];
-  /** Share of the catalogue that was displayed at least once. */
-  readonly coverage: number;
 }
 
 /** All users who saw the n-th page; NaN where nobody did. */
@@ -86,7 +90,7 @@ export function figuresOf(episodes: readonly Episodes[], items: number): Episode
   const sums = new FigureSums({ users, episodes: 1, pages, slate: episodes[0]?.slate ?? 0, items }, 0);
   let firstUser = 0;
   for (const log of episodes) {
-    sums.add({ ...log, episode: 0, firstUser }, 0);
+    sums.add({ ...log, episode: 0, firstUser });
     firstUser += log.users;
   }
   const { pages: _, ...whole } = wholeFigures(sums.figures);
@@ -140,19 +144,11 @@ export interface CurvePage {
   readonly reward: MeanFigure;
 }
 
-export interface PolicyFigures {
-  /** Rewards of a user, all pages together. */
-  readonly return: MeanFigure;
-  /** Clicks a page that was seen. */
-  readonly clickRate: MeanFigure;
-  /** Reward a page that was seen. */
-  readonly rewardAPage: MeanFigure;
+export interface PolicyFigures extends WholeFigures {
   /** Pages that a user saw until they left. */
   readonly pages: MeanFigure;
   /** From the first page. */
   readonly byPage: readonly CurvePage[];
-  /** Share of the catalogue that was shown at least once to somebody. */
-  readonly coverage: number;
   /** Share of the clicks whose reward was below 0; NaN without a click. */
   readonly negativeClicks: number;
 }

@@ -113,9 +113,9 @@ export function solveLower(l: Float64Array, n: number, b: Float64Array): Float64
  * The clicks of train users up to and with some of their pages, drawn evenly over all of them.
  * @param most how many, at most. @throws RangeError for a log without a page of a train user.
  */
-export function trainHistories(source: LogSource, most: number, seed: number): Uint32Array<ArrayBuffer>[] {
+export function trainHistories(source: LogSource, most: number): Uint32Array<ArrayBuffer>[] {
   const found: Uint32Array<ArrayBuffer>[] = [];
-  const random = randomStream(seed, "histories");
+  const random = randomStream(1, "histories");
   let pages = 0;
   for (const { log, users } of walk(source, usersOf(source, "train"))) {
     for (const user of users) {

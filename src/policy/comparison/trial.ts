@@ -48,8 +48,6 @@ export interface Testimony {
   readonly predicted: Float32Array<ArrayBuffer>;
   /** By which utilities and places become probabilities: {@link clickChances}. */
   readonly choice: ChoiceRule;
-  /** S, numbers of a state. */
-  readonly width: number;
   /** [T, U, S] the state in which each page left its user. */
   readonly states: Float32Array<ArrayBuffer>;
 }
@@ -57,7 +55,7 @@ export interface Testimony {
 /**
  * @param witness whose encoder the policy sees the users through; also when others click.
  * @param options.firstPage see {@link import("../../simulate/simulator.ts").RunOptions}: the witness tells of the pages from it on.
- * @param onPage told after each page.
+ * @param onPage told after each page, before the next is played.
  * @throws UserError for options that do not fit, and for utilities that are no numbers.
  */
 export async function tryPolicy(
@@ -66,7 +64,11 @@ export async function tryPolicy(
   witness: UsersSource,
   policy: Policy,
   { firstPage = 0, ...options }: SimulatorOptions & { readonly firstPage?: number },
-  onPage?: (done: number, of: number) => void | Promise<void>,
+  onPage?: (
+    done: number,
+    of: number,
+    seen: { readonly users: number; readonly page: number },
+  ) => void | Promise<void>,
 ): Promise<Trial[]> {
   using simulator = await Simulator.create(gpu, environment, options);
   const watched = new WatchedPolicy(policy, witness);
@@ -76,9 +78,9 @@ export async function tryPolicy(
   let done = 0;
   await simulator.run(watched, {
     ...{ firstEpisode: EVALUATION_EPISODE, firstPage },
-    onPage: async ({ users, page }) => {
-      await watched.look(gpu, users, page === firstPage);
-      await onPage?.(++done, all);
+    onPage: async (seen) => {
+      await watched.look(gpu, seen.users, seen.page === firstPage);
+      await onPage?.(++done, all, seen);
     },
     onLog: (log) => void trials.push(watched.trialOf(log)),
   });
@@ -92,7 +94,7 @@ class WatchedPolicy implements Policy {
   #recorded: { readonly slate: number; readonly utilities: Tensor; readonly witness: Users } | undefined;
   #choice: ChoiceRule | undefined;
   /** Pages by the users who were stepped together: their log may come when the next ones are under way. */
-  readonly #windows: (Omit<Testimony, "width" | "choice"> & { readonly values?: Float32Array })[][] = [];
+  readonly #windows: (Omit<Testimony, "choice"> & { readonly values?: Float32Array })[][] = [];
 
   constructor(private readonly policy: Policy, witness: UsersSource) {
     if (policy.observes !== undefined && policy.observes !== witness) {
@@ -101,13 +103,13 @@ class WatchedPolicy implements Policy {
     [this.name, this.observes] = [policy.name, witness];
   }
 
-  record(page: PageContext): readonly PageDispatch[] {
-    const chosen = this.policy.record(page);
-    const { observer: witness } = page;
+  record(context: PageContext): readonly PageDispatch[] {
+    const chosen = this.policy.record(context);
+    const { page: { slate }, observer: witness, environment } = context;
     const { dispatches, utilities } = witness.utilities();
-    this.#recorded = { slate: page.slate, utilities, witness };
+    this.#recorded = { slate, utilities, witness };
     // Where the witness is who clicks, its utilities are wanted there anyway.
-    return page.observer === page.environment ? chosen : [...chosen, ...dispatches];
+    return witness === environment ? chosen : [...chosen, ...dispatches];
   }
 
   prepare() {
@@ -140,12 +142,11 @@ class WatchedPolicy implements Policy {
     const pages = this.#windows.shift() ?? [];
     const values = pages.flatMap(({ values }) => values ?? []);
     const all = (name: "utilities" | "predicted" | "states") => joined(pages.map((page) => page[name]));
-    const width = this.#recorded?.witness.state.columns ?? 0;
     const choice = this.#choice ?? { eta: 1, places: [] };
     return {
       log,
       witness: {
-        ...{ choice, width, utilities: all("utilities") },
+        ...{ choice, utilities: all("utilities") },
         ...{ predicted: all("predicted"), states: all("states") },
       },
       ...(values.length > 0 &&

@@ -69,15 +69,10 @@ export function evaluate(evidence: Evidence, name: string, temperature?: number)
 
 /** A term's figure, resampled over users. @param user [n] whose each page is */
 export function figureOf(user: ArrayLike<number>, { values, over }: Terms): MeanFigure {
-  const places = new Map<number, number>();
-  const sums: [number[], number[]] = [[], []];
-  values.forEach((value, i) => {
-    const place = places.get(user[i]!) ?? places.size;
-    places.set(user[i]!, place);
-    sums[0][place] = (sums[0][place] ?? 0) + value;
-    sums[1][place] = (sums[1][place] ?? 0) + (over ? over[i]! : 1);
-  });
-  return ratioOf(Float64Array.from(sums[0]), Float64Array.from(sums[1]));
+  const terms = [...Map.groupBy(values.keys(), (i) => user[i]!).values()];
+  const sums = (of: (i: number) => number) =>
+    Float64Array.from(terms, (own) => own.reduce((sum, i) => sum + of(i), 0));
+  return ratioOf(sums((i) => values[i]!), sums((i) => over ? over[i]! : 1));
 }
 
 /** Of as many first pages as have enough of an effective sample, and of the users whose first pages are all there. */

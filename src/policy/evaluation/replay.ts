@@ -11,8 +11,7 @@ import { Made } from "../../gpu/made.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { readViews } from "../../gpu/readback.ts";
 import { bufferOf, type View } from "../../gpu/memory.ts";
-import { contextOf } from "../../simulate/episode.ts";
-import { Page } from "../../simulate/page.ts";
+import { eventWords, Page } from "../../simulate/page.ts";
 import { PageHeaders, PageProgram } from "../../simulate/page_program.ts";
 import type { PageContext, PageDispatch, Policy } from "../../simulate/policy.ts";
 import type { Users, UsersSource } from "../../simulate/users.ts";
@@ -137,7 +136,7 @@ class Replay {
     const all = [...new Set([environment, observer])];
     const { utilities, users: chunk, dispatches } = environment.catalogue();
     const rules = { reward: "click", leave: 0, patience: 0 } as const;
-    const asked = askedOf(policy, utilities, contextOf({ arena, page, environment, rules }, observer));
+    const asked = askedOf(policy, utilities, { arena, page, environment, observer, rules });
     const look: PageDispatch[] = [{ chunk, rows: page.items, dispatches }, ...asked.dispatches];
     if (chunk < users) throw new Error(`expected chunks of ${users} users, got ${chunk}`);
     const headers = new PageHeaders(arena, page, 1 + pages, look);
@@ -250,10 +249,11 @@ class Replay {
 
 /** @param known what is computed anyway */
 function askedOf(policy: Policy, known: View, context: PageContext): Asked {
-  if (!policy.scores) return { dispatches: policy.record(context), view: context.slates, stride: undefined };
+  const { users, items, slates } = context.page;
+  if (!policy.scores) return { dispatches: policy.record(context), view: slates, stride: undefined };
   const { before = [], chunk, dispatches, scores: view, stride } = policy.scores(context);
-  if (chunk < context.users) throw new Error(`expected chunks of ${context.users} users, got ${chunk}`);
-  const own = dispatches.length > 0 && view !== known ? [{ chunk, rows: context.items, dispatches }] : [];
+  if (chunk < users) throw new Error(`expected chunks of ${users} users, got ${chunk}`);
+  const own = dispatches.length > 0 && view !== known ? [{ chunk, rows: items, dispatches }] : [];
   return { dispatches: [...before, ...own], view, stride };
 }
 
@@ -268,10 +268,9 @@ function maskOf({ users, items }: Page, may: readonly (readonly number[])[]): Ui
 
 /** What users clicked, as kernels read it. */
 function eventsOf({ users, slate }: Page, clicks: readonly (Click | undefined)[]): Uint32Array<ArrayBuffer> {
-  const words = new Uint32Array(4 * users);
-  for (let u = 0; u < users; u++) {
-    const { item = NONE, slot } = clicks[u] ?? {};
-    words.set([u * slate, (u + 1) * slate, slot === undefined ? NONE : u * slate + slot, item], 4 * u);
-  }
+  const words = eventWords(users, slate);
+  clicks.forEach((click, u) => {
+    if (click) words.set([click.slot === undefined ? NONE : u * slate + click.slot, click.item], 4 * u + 2);
+  });
   return words;
 }

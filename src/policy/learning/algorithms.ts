@@ -31,7 +31,7 @@ import {
   type RecordedLesson,
 } from "./learner.ts";
 import { type QCounts, qLoss, type QLossBatch } from "./q_loss.ts";
-import { slateq } from "./slateq.ts";
+import { SlateQLearner } from "./slateq.ts";
 
 /** What an algorithm that learns the value of whole slates does in its own way. */
 interface Variant {
@@ -42,20 +42,20 @@ interface Variant {
   worth(slate: number): Pick<NextValue, "first" | "count">;
 }
 
-const variants = {
+const variants: Readonly<Record<"cdqn" | "gdqn", Variant>> = {
   cdqn: {
     kind: ({ sharePositions }) => sharePositions ? "shared" : "cascade",
     counts: "each",
     worth: (slate) => ({ first: slate - 1, count: 1 }),
   },
   gdqn: { kind: () => "item", counts: "sum", worth: (slate) => ({ first: 0, count: slate }) },
-} as const satisfies Record<string, Variant>;
+};
 
 /** What makes the learner of each. */
 export const algorithms: Readonly<Record<AlgorithmName, MakeLearner>> = {
   cdqn: (subject) => new QLearner(subject, "cdqn"),
   gdqn: (subject) => new QLearner(subject, "gdqn"),
-  slateq,
+  slateq: (subject) => new SlateQLearner(subject),
 };
 
 /** A network that is trained on the value of whole slates. */
@@ -63,9 +63,8 @@ class QLearner extends NetworkLearner {
   readonly #variant: Variant;
 
   constructor(subject: LearnerSubject, name: keyof typeof variants) {
-    const variant: Variant = variants[name];
-    super(name, { kind: variant.kind(subject.config) }, subject);
-    this.#variant = variant;
+    super(name, { kind: variants[name].kind(subject.config) }, subject);
+    this.#variant = variants[name];
   }
 
   protected best(_context: PageContext, rows: SlateRows<ClickSizes>, act: QAct): readonly PageDispatch[] {

@@ -16,11 +16,11 @@ import type { Recall } from "./recall.ts";
 import { clickDimensions, type ClickDispatch, type ClickSizes } from "../../batch/click_sizes.ts";
 import { Arena } from "../../gpu/arena.ts";
 import type { Page } from "../../simulate/page.ts";
-import { randomSlate } from "../../simulate/slates.ts";
+import { randomSlate } from "../named.ts";
 import type { Tensor } from "../../tape/tensor.ts";
 import { type QAct, scoreItems } from "../network/choose_slates.ts";
 import { QNetwork, type QShape } from "../network/q_network.ts";
-import { inputColumns, type SlateRows, stateInput } from "../network/slate_rows.ts";
+import { type SlateRows, stateInput } from "../network/slate_rows.ts";
 
 /**
  * Remembered pages that are learned from at once, rows of them, one a page, the rows' slots, and items of the catalogue: B, B,
@@ -83,8 +83,6 @@ export interface LearnerSubject {
   readonly observer: Users;
   /** Whom the observer sees users as. */
   readonly source: UsersSource;
-  /** I */
-  readonly items: number;
 }
 
 /** Makes the learner of an algorithm, with the weights that the config's seed draws. */
@@ -117,10 +115,10 @@ export abstract class NetworkLearner implements Learner {
   protected values: SlateValues | undefined;
 
   constructor(name: string, shape: LearnedShape, protected readonly subject: LearnerSubject) {
-    const { gpu, config, observer, items } = subject;
+    const { gpu, config, observer, source: { itemCount } } = subject;
     const { slate, hidden: units, trunk, seed } = config;
-    const [inputs, itemColumns] = [inputColumns(observer.state), observer.itemVectors.columns];
-    this.network = new QNetwork(gpu, { ...shape, slate, units, trunk, inputs, itemColumns }, items, seed);
+    const [inputs, itemColumns] = [observer.state.columns + 1, observer.itemVectors.columns];
+    this.network = new QNetwork(gpu, { ...shape, slate, units, trunk, inputs, itemColumns }, itemCount, seed);
     this.arena = new Arena(gpu, "lessons");
     this.policy = {
       name,
@@ -155,18 +153,19 @@ export abstract class NetworkLearner implements Learner {
 
   #scores(context: PageContext): ItemScores {
     const { rows, act, dispatch } = this.#seen(context);
-    const { users, items } = context;
+    const { users, items } = context.page;
     const chunk = Math.max(1, Math.min(users, Math.floor(CHUNK_SCORES / items)));
     const { before, scored, scores, stride } = scoreItems(this.network, rows, act, chunk);
     return { before: [dispatch, ...before], chunk, dispatches: [scored], scores, stride };
   }
 
   /** How the network sees a page. */
-  #seen({ page, pages, observer, slates, masked, users, arena, itemVectors }: PageContext) {
+  #seen({ page, observer, arena }: PageContext) {
+    const { slates, masked, users } = page;
     const rows = pageRows(arena, page);
-    const { input, dispatch } = stateInput(rows, observer.state, pages);
+    const { input, dispatch } = stateInput(rows, observer.state, page.pages);
     const act: QAct = { copy: "online", input, slates, masked: { view: masked, stride: users } };
-    this.#tables = this.network.makeTables(rows, "online", itemVectors);
+    this.#tables = this.network.makeTables(rows, "online", observer.itemVectors);
     return { rows, act, dispatch };
   }
 

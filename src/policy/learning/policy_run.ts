@@ -42,53 +42,31 @@ export class PolicyFolder {
     return exists(policyFile(path));
   }
 
-  /** Starts a training's files. @throws UserError when the folder cannot be written, or holds what would be lost. */
-  static async begin(path: string, config: PolicyConfig): Promise<PolicyFolder> {
-    await writePolicyConfig(path, config); // first: from now on --resume goes on
-    return PolicyFolder.#open(
-      path,
-      config,
-      undefined,
-      (name, columns) => CsvLog.begin(`${path}/${name}`, columns),
-    );
-  }
-
   /**
-   * Opens the files to go on with a training; logs are cut back to where they stood.
-   * @throws UserError when they are not what they were.
+   * Starts a training's files; or opens them to go on with it, and cuts logs back to where they stood.
+   * @param before what stands there, of a training that has begun.
+   * @throws UserError when the folder cannot be written, holds what would be lost, or files are not what they were.
    */
-  static async resume(
-    path: string,
-    config: PolicyConfig,
-    before: PolicySnapshot,
-  ): Promise<PolicyFolder> {
-    const { marks, iteration } = before;
-    CsvLog.expectMarked(`${path}/train.csv`, marks.train, iteration);
-    CsvLog.expectMarked(`${path}/curve.csv`, marks.curve);
-    const folder = PolicyFolder.#open(
-      path,
-      config,
-      before,
-      (name, columns) =>
-        CsvLog.resume(`${path}/${name}`, columns, name === "train.csv" ? marks.train : marks.curve),
-    );
-    await writePolicyConfig(path, config);
-    return folder;
-  }
-
-  static #open(
-    path: string,
-    config: PolicyConfig,
-    before: PolicySnapshot | undefined,
-    open: (name: string, columns: readonly string[]) => CsvLog,
-  ): PolicyFolder {
-    const train = open("train.csv", TRAIN);
+  static async open(path: string, config: PolicyConfig, before?: PolicySnapshot): Promise<PolicyFolder> {
+    const { marks, iteration } = before ?? {};
+    if (marks) {
+      CsvLog.expectMarked(`${path}/train.csv`, marks.train, iteration);
+      CsvLog.expectMarked(`${path}/curve.csv`, marks.curve);
+    } else await writePolicyConfig(path, config); // first: from now on --resume goes on
+    const open = (name: "train" | "curve", columns: readonly string[]) => {
+      const file = `${path}/${name}.csv`;
+      return marks ? CsvLog.resume(file, columns, marks[name]) : CsvLog.begin(file, columns);
+    };
+    const train = open("train", TRAIN);
+    let folder: PolicyFolder;
     try {
-      return new PolicyFolder(path, config, before, train, open("curve.csv", CURVE));
+      folder = new PolicyFolder(path, config, before, train, open("curve", CURVE));
     } catch (error) {
       train.close();
       throw error;
     }
+    if (marks) await writePolicyConfig(path, config);
+    return folder;
   }
 
   appendPage(row: Readonly<Record<"iteration" | "loss" | "q" | "reward" | "epsilon", number>>): void {
@@ -122,13 +100,10 @@ export class PolicyFolder {
 export async function readCurve(path: string): Promise<CurvePoint[]> {
   const text = await Deno.readTextFile(`${path}/curve.csv`).catch(() => "");
   return text.split("\n").slice(1).flatMap((line): CurvePoint[] => {
-    const [userSteps, mean, standardError, clickRate, coverage, ...more] = line.split(",").map(Number);
-    const known = [userSteps, mean, standardError, clickRate, coverage].every(Number.isFinite) &&
-      more.length === 0;
-    return known && userSteps !== undefined && mean !== undefined && standardError !== undefined &&
-        clickRate !== undefined && coverage !== undefined
-      ? [{ userSteps, return: mean, standardError, clickRate, coverage }]
-      : [];
+    const cells = line.split(",").map(Number);
+    if (cells.length !== CURVE.length || !cells.every(Number.isFinite)) return [];
+    const [userSteps = NaN, mean = NaN, standardError = NaN, clickRate = NaN, coverage = NaN] = cells;
+    return [{ userSteps, return: mean, standardError, clickRate, coverage }];
   });
 }
 

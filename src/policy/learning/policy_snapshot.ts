@@ -147,19 +147,12 @@ function weightsOf(
 }
 
 function replayOf(file: string, tensors: TensorFile["tensors"]): ReplayState {
-  const part = (name: typeof replayParts[number]) => {
+  const parts = replayParts.map((name) => {
     const data = tensors.get(REPLAY + name)?.data;
-    if (!(data instanceof Uint32Array)) {
-      throw new UserError(
-        `${file}: expected U32 values of ${REPLAY}${name}, found none. The training cannot go on.`,
-      );
-    }
-    return data;
-  };
-  return {
-    states: part("states"),
-    shown: part("shown"),
-    happened: part("happened"),
-    lengths: part("lengths"),
-  };
+    if (data instanceof Uint32Array) return [name, data] as const;
+    throw new UserError(
+      `${file}: expected U32 values of ${REPLAY}${name}, found none. The training cannot go on.`,
+    );
+  });
+  return Object.fromEntries(parts) as ReplayState;
 }

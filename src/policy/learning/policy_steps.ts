@@ -5,14 +5,12 @@ import type { PolicyTrainingConfig } from "./config.ts";
 import { keyOf } from "../../data/philox.ts";
 import type { Arena } from "../../gpu/arena.ts";
 import type { Commands } from "../../gpu/commands.ts";
-import type { Gpu } from "../../gpu/device.ts";
 import type { View } from "../../gpu/memory.ts";
 import { type DispatchSpec, Program } from "../../gpu/program.ts";
 import { shareLaunches } from "../../gpu/share_launch.ts";
 import { StepHeaders, type StepPurpose } from "../../gpu/step.ts";
 import { gradientClip } from "../../ops/gradient_clip.ts";
 import type { Episode } from "../../simulate/episode.ts";
-import type { PageCall } from "../../simulate/page_program.ts";
 import type { ResultRing } from "../../train/result_ring.ts";
 import type { Counted, Steps } from "../../train/steps.ts";
 import { learnDimensions, type Learner, type LearnSizes, learnSizes } from "./learner.ts";
@@ -83,7 +81,6 @@ interface PolicyBatch extends Counted {
 
 /** What the steps are made of. */
 export interface PolicyStepsParts {
-  readonly gpu: Gpu;
   readonly arena: Arena;
   readonly schedule: PolicySchedule;
   readonly ring: ResultRing;
@@ -100,19 +97,6 @@ export interface PolicyStepsParts {
 /** Parts of the ring that an iteration has: one for each step of the optimiser, and one for the page. */
 export function ringParts({ stepsPerPage }: Pick<PolicyTrainingConfig, "stepsPerPage">): number {
   return stepsPerPage + 1;
-}
-
-/** A program of a lesson, and what it runs on. */
-export interface LessonCall {
-  readonly program: Program<LearnSizes>;
-  readonly sizes: LearnSizes;
-  readonly offset: number;
-}
-
-/** What a page and its first lesson run, in order. */
-export interface PageCalls {
-  readonly page: readonly PageCall[];
-  readonly lesson: readonly LessonCall[];
 }
 
 interface Programs {
@@ -136,7 +120,8 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
   ) {}
 
   static async create(parts: PolicyStepsParts): Promise<PolicySteps> {
-    const { gpu, arena, schedule: { config }, ring, learner, adam, recall, outcomes } = parts;
+    const { arena, schedule: { config }, ring, learner, adam, recall, outcomes } = parts;
+    const { gpu } = arena;
     const { rows, clip } = config;
     const headers = new StepHeaders(arena, learnDimensions, ring.places, ringParts(config));
     const wanted = arena.allocate("wanted values", 4 * rows);
@@ -201,12 +186,12 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
   encodeLayout(): void {}
 
   /** What an iteration's page and its first lesson run, without what a learner puts between them. For benches. */
-  calls(iteration: number): PageCalls {
+  calls(iteration: number) {
     const { schedule: { config }, episode, items, ring } = this.parts;
     const sizes = learnSizes(config.rows, config.slate, items);
     const offset = this.headers.offset(iteration % ring.places);
     const { recall, learn } = this.programs;
-    const lesson: LessonCall[] = [recall, learn].map((program) => ({ program, sizes, offset }));
+    const lesson = [recall, learn].map((program) => ({ program, sizes, offset }));
     return { page: episode.pageProgram.calls(0), lesson };
   }
 

@@ -10,7 +10,7 @@ import { Episode } from "../../simulate/episode.ts";
 import type { SimulationFigures } from "../../simulate/figures.ts";
 import { settingsOf } from "../../simulate/options.ts";
 import { Page } from "../../simulate/page.ts";
-import type { PageContext, Policy } from "../../simulate/policy.ts";
+import type { Policy } from "../../simulate/policy.ts";
 import { Simulator } from "../../simulate/simulator.ts";
 import { startClicks, type StartOptions, Starts } from "../../simulate/start.ts";
 import type { UsersSource } from "../../simulate/users.ts";
@@ -23,7 +23,7 @@ import { parseConfig } from "../../model/config.ts";
 import { algorithms } from "./algorithms.ts";
 import { type PolicyTrainingConfig, policyTrainingSchema } from "./config.ts";
 import type { Learner, MakeLearner } from "./learner.ts";
-import { type PageCalls, PolicySchedule, PolicySteps, ringParts } from "./policy_steps.ts";
+import { PolicySchedule, PolicySteps, ringParts } from "./policy_steps.ts";
 import { Recall } from "./recall.ts";
 import { episodesFor, Replay, type ReplayState, type SeenPage } from "./replay.ts";
 
@@ -108,16 +108,15 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
       }
       const { users, slate, pages, rows, stepsPerPage, replay: remembered } = config;
       const items = source.itemCount;
-      const settings = settingsOf({ ...simulationOf(config, users), start }, items);
+      const settings = settingsOf({ ...config, start }, items);
       const schedule = new PolicySchedule(config);
       const arena = made.keep(new Arena(gpu, "policy training"));
       const page = new Page(gpu, arena, { users, slate, items, pages, startClicks: startClicks(start) });
-      const environment = source.users(page);
-      made.keep(environment);
+      const environment = made.keep(source.users(page));
       const observer = observes === source ? environment : made.keep(observes.users(page));
       const log = logViews(page);
       const starts = new Starts(page, start);
-      const learner = made.keep(makeLearner({ gpu, config, observer, source: observes, items }));
+      const learner = made.keep(makeLearner({ gpu, config, observer, source: observes }));
       const adam = made.keep(new AdamState(learner.parameters));
       const stateStride = observer.state.stride;
       const episodes = episodesFor(remembered, config);
@@ -127,16 +126,15 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
       const recalled = { rows, items, stateColumns, repeats: config.repeats, leftOut, start };
       const recall = new Recall(arena, replay, recalled);
       const ring = new ResultRing(arena, PLACES, policySummary.vectors, 0, ringParts({ stepsPerPage }));
-      const seen = ({ observer, slates }: PageContext): SeenPage => ({
-        ...{ state: observer.state, slates, outcomes: log.outcomes, alive: page.alive },
-      });
+      const seen: SeenPage = {
+        ...{ state: observer.state, slates: page.slates, outcomes: log.outcomes, alive: page.alive },
+      };
       const episode = await Episode.create({
-        ...{ arena, page, environment, policy: learner.policy, rules: settings, pool: settings.pool },
-        ...{ repeats: config.repeats, starts, log, observer },
-        before: (context) => replay.begin(seen(context)),
-        after: (context) => replay.remember(seen(context)),
+        ...{ arena, page, environment, policy: learner.policy, rules: settings, starts, log, observer },
+        before: replay.begin(seen),
+        after: replay.remember(seen),
       });
-      const shared = { gpu, arena, schedule, ring, learner, adam, recall, episode, items };
+      const shared = { arena, schedule, ring, learner, adam, recall, episode, items };
       const steps = await PolicySteps.create({ ...shared, outcomes: log.outcomes });
       return new PolicyTrainer({
         ...{ schedule, learner, replay, recall, start, episode, policySteps: steps, source, observes },
@@ -152,13 +150,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
 
   /** What chooses by the weights as they stand. */
   get policy(): Policy {
-    const { learner: { policy }, observes } = this.own;
-    return {
-      ...{ name: policy.name, observes },
-      record: (page) => policy.record(page),
-      prepare: () => policy.prepare(),
-      values: () => policy.values?.(),
-    };
+    return { ...this.own.learner.policy, observes: this.own.observes };
   }
 
   /** What the policy brings when it does not explore. Nothing may be in flight. @param episode its random numbers. */
@@ -167,15 +159,12 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
     episode = CURVE_EPISODE,
   ): Promise<SimulationFigures> {
     const { source, start, trainerParts: { gpu } } = this.own;
-    using simulator = await Simulator.create(gpu, source, {
-      ...simulationOf(this.config, users),
-      ...{ seed: this.config.seed, start },
-    });
+    using simulator = await Simulator.create(gpu, source, { ...this.config, users, start });
     return await simulator.run(this.policy, { firstEpisode: episode });
   }
 
   /** What the last iteration's page and its first lesson ran. For benches: it may be run again, and goes on learning. */
-  get calls(): PageCalls {
+  get calls() {
     return this.own.policySteps.calls(this.iteration);
   }
   get config(): PolicyTrainingConfig {
@@ -223,10 +212,3 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
 
 /** The number of the episode that curves are of: random numbers that no training reaches, and no comparison takes. */
 export const CURVE_EPISODE = 2 ** 31;
-
-function simulationOf(
-  { slate, pages, seed, reward, repeats, leave, patience }: PolicyTrainingConfig,
-  users: number,
-) {
-  return { users, slate, pages, seed, reward, repeats, leave, patience };
-}

@@ -125,10 +125,8 @@ export class Replay {
 
   /** Reads all of it. Waits; nothing may be in flight. */
   async state(): Promise<ReplayState> {
-    const { states, shown, happened, lengths } = this;
-    const [a, b, c, d] = await readViews(this.arena.gpu, [states, shown, happened, lengths]);
-    if (!a || !b || !c || !d) throw new Error("a part of the replay was not read");
-    return { states: a, shown: b, happened: c, lengths: d };
+    const words = await readViews(this.arena.gpu, replayParts.map((name) => this[name]));
+    return Object.fromEntries(replayParts.map((name, k) => [name, words[k]])) as ReplayState;
   }
 
   /**

@@ -20,7 +20,6 @@ import {
   learnRows,
   type LearnSizes,
   type Lesson,
-  type MakeLearner,
   NetworkLearner,
   pageRows,
   type RecordedLesson,
@@ -28,9 +27,7 @@ import {
 import { qLoss, type QLossBatch } from "./q_loss.ts";
 import type { Recall } from "./recall.ts";
 
-export const slateq: MakeLearner = (subject) => new SlateQLearner(subject);
-
-class SlateQLearner extends NetworkLearner {
+export class SlateQLearner extends NetworkLearner {
   /** Remembered states, as users who are in them. */
   #users: Users | undefined;
 
@@ -39,7 +36,7 @@ class SlateQLearner extends NetworkLearner {
   }
 
   protected best(
-    { observer, users, arena }: PageContext,
+    { observer, page: { users }, arena }: PageContext,
     rows: SlateRows<ClickSizes>,
     act: QAct,
   ): readonly PageDispatch[] {
@@ -70,10 +67,16 @@ class SlateQLearner extends NetworkLearner {
 
   /** What the best slates after remembered pages are worth, as users think of items in the states after them. */
   async #after(recall: Recall, worth: View): Promise<(commands: Commands) => void> {
-    const { gpu, source, items, config, observer: { itemVectors } } = this.subject;
+    const { gpu, source, config, observer: { itemVectors } } = this.subject;
     const { slate, doubleQ, rows: count, pages } = config;
     const { arena, network } = this;
-    const page = new Page(gpu, arena, { users: count, slate, items, pages, startClicks: 0 });
+    const page = new Page(gpu, arena, {
+      users: count,
+      slate,
+      items: source.itemCount,
+      pages,
+      startClicks: 0,
+    });
     const users = this.#users = source.users(page);
     const rows = pageRows(arena, page);
     const input = { ...inputOf(recall, "after"), rows: "events" } as const;

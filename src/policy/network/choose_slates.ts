@@ -2,18 +2,16 @@
 
 import type { ClickDispatch, ClickSizes } from "../../batch/click_sizes.ts";
 import { NONE } from "../../data/click_log.ts";
-import { inTextures } from "../../gpu/kernel_shapes.ts";
 import { bufferOf, type Memory, type View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import type { Sizes } from "../../gpu/sizes.ts";
-import { rowByRow } from "../../gpu/texture_layout.ts";
 import type { PageDispatch } from "../../simulate/policy.ts";
 import type { Users } from "../../simulate/users.ts";
 import type { Tensor } from "../../tape/tensor.ts";
 import { PANEL, panelsOf, type Place, slatePick, slateScore, uploadPlace } from "./slate_score.ts";
 import type { QCopy, QNetwork, QState } from "./q_network.ts";
 import { bestSlate, type Mask } from "./slate_ratio.ts";
-import { itemsOf, rowsOf, shapesOf, type SlateRows, tapeOf } from "./slate_rows.ts";
+import { itemsOf, rowMemory, rowsOf, type SlateRows, tapeOf } from "./slate_rows.ts";
 
 /** What slates are chosen by, and where they go. */
 export interface QAct {
@@ -133,7 +131,7 @@ function begin<S extends Sizes>(
   const state = network.state(tape, act.copy, act.input);
   tape.place();
   const { view, stride } = state.values;
-  const current = currentBase(rows, network.shape.units);
+  const current = rowMemory(rows, "current base", network.shape.units);
   return {
     forward: tape.forward(),
     choice: { ...act, network, rows, state, q: bufferOf(view), stride, current },
@@ -195,12 +193,4 @@ function placeOf<S extends Sizes>(
     nextBias4: kind === "shared" ? network.first4("position/bias") + (position + 1) * units4 : NONE,
     qStride: stride,
   };
-}
-
-/** [R, L]: what a score kernel reads. On llvmpipe a texture: numbers of a buffer take as long as their products. */
-function currentBase<S extends Sizes>(rows: SlateRows<S>, units: number): Memory {
-  const bytes = 4 * units * rowsOf(rows);
-  if (!inTextures(shapesOf(rows))) return rows.arena.allocate("current base", bytes);
-  const used = { of: rows.rows, times: 4 * units };
-  return rows.arena.allocateTexture("current base", bytes, used, rowByRow(bytes));
 }

@@ -42,19 +42,14 @@ export interface QShape {
   readonly zero?: boolean;
 }
 
-/** Bases of a row: one a position, or one for all. */
-export function basesOf({ kind, slate }: QShape): number {
+/** Nets, one a position or one for all: as many bases has a row, and as many different products an item. */
+export function netsOf({ kind, slate }: QShape): number {
   return kind === "cascade" ? slate : 1;
 }
 
 /** Columns that the product of an item in a slot has: its own part, and what it adds to later positions. */
 export function widthOf({ kind, slate, units }: QShape, slot: number): number {
   return units * (kind === "cascade" ? slate - slot : kind === "shared" ? 2 : 1);
-}
-
-/** Different products of items: one a slot, or one for all. */
-export function productsOf({ kind, slate }: QShape): number {
-  return kind === "cascade" ? slate : 1;
 }
 
 /** Columns of the part of the state alone: one a position, or one for all items, and that of no click. */
@@ -78,7 +73,7 @@ export function qParameters(shape: QShape): ModelParameter[] {
   expectUnits(units);
   if (zero && kind !== "item") throw new Error("only a network of single items has a value of no click");
   if (padded(trunk) !== trunk) throw new Error(`expected a multiple of 4 units of the trunk, got ${trunk}`);
-  const bases = basesOf(shape);
+  const nets = netsOf(shape);
   const drawn = (name: string, rows: number, columns: number, fanIn: number): ModelParameter => ({
     ...{ name, rows, columns },
     initial: (random) => (2 * random.uniform() - 1) / Math.sqrt(fanIn),
@@ -91,13 +86,13 @@ export function qParameters(shape: QShape): ModelParameter[] {
   const hidden = trunk + itemColumns;
   return [
     ...layer("trunk", inputs, trunk),
-    ...layer("state", trunk, bases * units, hidden),
+    ...layer("state", trunk, nets * units, hidden),
     ...Array.from(
-      { length: productsOf(shape) },
+      { length: nets },
       (_, m) => drawn(itemKernel(m), itemColumns, widthOf(shape, m), hidden),
     ),
     ...(kind === "shared" ? [drawn("position/bias", 1, slate * units, hidden)] : []),
-    drawn("output/kernel", 1, bases * units, units),
+    drawn("output/kernel", 1, nets * units, units),
     ...layer("value", trunk, valuesOf(shape)),
   ];
 }
@@ -131,7 +126,7 @@ export class QNetwork {
     this.older = this.#arena.allocate("older weights", 4 * this.parameters.length);
     const table = (copy: QCopy, slot: number) =>
       this.#arena.allocate(`${copy} table ${slot + 1}`, 4 * items * padded(widthOf(shape, slot)));
-    const tables = (copy: QCopy) => Array.from({ length: productsOf(shape) }, (_, slot) => table(copy, slot));
+    const tables = (copy: QCopy) => Array.from({ length: netsOf(shape) }, (_, slot) => table(copy, slot));
     this.tables = { online: tables("online"), older: tables("older") };
     const weights = initialWeights(declared, seed, "policy/");
     this.parameters.write(weights);

@@ -2,7 +2,7 @@
 
 import inputText from "../../../kernels/slates/state_input.wgsl" with { type: "text" };
 import type { Arena } from "../../gpu/arena.ts";
-import { inTextures, type KernelShapes } from "../../gpu/kernel_shapes.ts";
+import { inTextures } from "../../gpu/kernel_shapes.ts";
 import type { Memory, View } from "../../gpu/memory.ts";
 import { amountOf, type Dimensions, type DimName, extent, type Sizes } from "../../gpu/sizes.ts";
 import type { ParameterArena } from "../../tape/parameters.ts";
@@ -41,9 +41,16 @@ export function rowsIndex<S extends Sizes>({ dimensions, rows }: SlateRows<S>): 
   return dimensions.index(rows);
 }
 
-/** What kernels are shaped for. */
-export function shapesOf({ arena }: { readonly arena: Arena }): KernelShapes {
-  return arena.gpu.shapes;
+/** Floats of each row that kernels read. On llvmpipe a texture: numbers of a buffer take as long as their products. */
+export function rowMemory<S extends Sizes>(
+  { arena, rows, capacity }: SlateRows<S>,
+  name: string,
+  floats: number,
+): Memory {
+  const used = { of: rows, times: 4 * floats };
+  const bytes = amountOf(used, capacity);
+  if (!inTextures(arena.gpu.shapes)) return arena.allocate(name, bytes);
+  return arena.allocateTexture(name, bytes, used, rowByRow(bytes));
 }
 
 /** For a binding that a kernel writes only with other constants. */
@@ -59,24 +66,15 @@ export function tapeOf<S extends Sizes, R>(rows: SlateRows<S>, parameters: Param
 
 const inputKernel = kernel("state_input", inputText);
 
-/** Columns of what a network is told of a state. */
-export function inputColumns({ columns }: Pick<Tensor, "columns">): number {
-  return columns + 1;
-}
-
 /** [R, S + 1] the state, and behind it step.page / T. @param pages T */
 export function stateInput<S extends Sizes>(
   rows: SlateRows<S>,
   state: Tensor,
   pages: number,
 ): { input: Tensor; dispatch: DispatchSpec<S> } {
-  const columns = inputColumns(state);
+  const columns = state.columns + 1;
   const stride = padded(columns);
-  const bytes = { of: rows.rows, times: 4 * stride };
-  const most = amountOf(bytes, rows.capacity);
-  const view: Memory = inTextures(shapesOf(rows))
-    ? rows.arena.allocateTexture("state and time", most, bytes, rowByRow(most))
-    : rows.arena.allocate("state and time", most);
+  const view = rowMemory(rows, "state and time", stride);
   return {
     input: { name: "state and time", rows: rows.rows, columns, groups: 1, stride, view, trainable: false },
     dispatch: {
@@ -85,7 +83,7 @@ export function stateInput<S extends Sizes>(
       constants: { M: rowsIndex(rows), S4: state.stride / 4, X4: stride / 4, TIME: state.columns, T: pages },
       views: { state: state.view, input: view },
       invocations: [{ of: rows.rows, times: stride / 4 }],
-      cost: (sizes) => ({ flops: 0, bytes: 2 * amountOf(bytes, sizes) }),
+      cost: (sizes) => ({ flops: 0, bytes: 8 * stride * rowsOf(rows, sizes) }),
     },
   };
 }

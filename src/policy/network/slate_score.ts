@@ -10,7 +10,7 @@ import tiledText from "../../../kernels/slates/slate_score_tiled.wgsl" with { ty
 import { constantOf, kernel } from "../../gpu/kernel.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import type { Sizes } from "../../gpu/sizes.ts";
-import { rowsIndex, rowsOf, shapesOf, type SlateRows, unwritten } from "./slate_rows.ts";
+import { rowsIndex, rowsOf, type SlateRows, unwritten } from "./slate_rows.ts";
 import pickText from "../../../kernels/slates/slate_pick.wgsl" with { type: "text" };
 
 /** Items whose bits are a word, and of which a score kernel keeps the best. */
@@ -88,7 +88,7 @@ export interface SlateScore {
 export function slateScore<S extends Sizes>(rows: SlateRows<S>, score: SlateScore): DispatchSpec<S> {
   const { items, units, views, to, label } = score;
   expectUnits(units);
-  const { kind } = shapesOf(rows);
+  const { kind } = rows.arena.gpu.shapes;
   const own = kernels[kind];
   const panels = panelsOf(items);
   const workgroup = constantOf(own, "WORKGROUP");

@@ -15,10 +15,9 @@ import type { Tape } from "../../tape/tape.ts";
 import { padded } from "../../tape/layout.ts";
 import type { Tensor } from "../../tape/tensor.ts";
 import {
-  basesOf,
   columnsOf,
   itemKernel,
-  productsOf,
+  netsOf,
   type QCopy,
   type QNetwork,
   type QShape,
@@ -93,7 +92,7 @@ function parametersOf(network: QNetwork, copy: QCopy): ValueParameters {
   return {
     weights: of("output/kernel"),
     bias: shape.kind === "shared" ? of("position/bias") : undefined,
-    products: Array.from({ length: productsOf(shape) }, (_, m) => of(itemKernel(m))),
+    products: Array.from({ length: netsOf(shape) }, (_, m) => of(itemKernel(m))),
   };
 }
 
@@ -163,7 +162,7 @@ function slotOf(network: QNetwork, position: number, qStride: number): Slot {
   const units4 = units / 4;
   return {
     ...{ slate, position, qStride, tableAt4: 0, ...network.layout(position) },
-    baseStride4: basesOf(shape) * units4,
+    baseStride4: netsOf(shape) * units4,
     baseAt4: kind === "cascade" ? position * units4 : 0,
     bias4: kind === "shared" ? network.first4("position/bias") + position * units4 : NONE,
     valueStride: padded(valuesOf(shape)),
@@ -281,7 +280,7 @@ function productGradients<S extends Sizes>(
 function slateValueReference(shape: QShape): Reference<SlateBatch> {
   return ([bases, values, vectors, output, ...rest], { slates }) => {
     if (!bases || !values || !vectors || !output) throw new Error("slate_value: inputs are missing");
-    const products = rest.slice(0, productsOf(shape));
+    const products = rest.slice(0, netsOf(shape));
     const bias = rest[products.length];
     const given: Given64 = { shape, slates, bases, values, vectors, output, products, bias };
     return { output: values64(given), backward: (gradient) => gradients64(given, gradient) };

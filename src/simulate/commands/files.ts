@@ -1,9 +1,9 @@
 /** The files that `simulate` writes: figures and episodes in a folder, and the pages as a data set in another one. */
 
 import type { Ids } from "../../data/ids.ts";
-import { type RowColumn, type RowFormat, type RowsWritten, writeRows } from "../../run/files/row_file.ts";
-import { type EpisodeLog, episodeLog, type PoolPage } from "../episode_log.ts";
-import { candidatesOf } from "../pool.ts";
+import { type RowColumn, type RowsWritten, writeRows } from "../../run/files/row_file.ts";
+import { type EpisodeLog, episodeLog, pagesSeen } from "../episode_log.ts";
+import { candidatesOf, type PoolPage } from "../pool.ts";
 import { settingsOf } from "../options.ts";
 import { type Clicks, eventLists } from "../../data/click_log.ts";
 import { writePrepared } from "../../data/sets/prepared_writer.ts";
@@ -68,11 +68,6 @@ export interface EpisodeFileOptions {
   readonly startedAs?: (user: number) => string | null;
 }
 
-/** Where the episodes of a folder stand. */
-function episodeFile(folder: string, format: RowFormat): string {
-  return `${folder}/episodes.${format}`;
-}
-
 /** By user, then by page. @throws UserError when the file cannot be written. */
 export function writeEpisodes(
   path: string,
@@ -88,24 +83,16 @@ export function writeEpisodes(
 }
 
 function rowsOf(log: EpisodeLog, u: number, { items, startedAs }: EpisodeFileOptions): PageRow[] {
-  const { users, pages, slate: k, slates, choices, rewards, probabilities, present, firstUser } = log;
-  const user = firstUser + u;
-  const rows: PageRow[] = [];
-  for (let page = 0; page < pages; page++) {
-    const at = page * users + u;
-    if (!present[at]) break; // who has left stays away
-    const slot = choices[at] ?? k;
-    rows.push({
-      user,
-      startedAs: startedAs?.(user) ?? null,
-      page,
-      slate: Array.from(slates.subarray(at * k, (at + 1) * k), (item) => items.of(item)),
-      slot: slot < k ? slot : null,
-      reward: rewards[at] ?? NaN,
-      clickChance: probabilities[at] ?? NaN,
-    });
-  }
-  return rows;
+  const user = log.firstUser + u;
+  return Array.from(pagesSeen(log, u), ({ page, at, slate, clicked }): PageRow => ({
+    user,
+    startedAs: startedAs?.(user) ?? null,
+    page,
+    slate: Array.from(slate, (item) => items.of(item)),
+    slot: clicked === undefined ? null : log.choices[at]!,
+    reward: log.rewards[at] ?? NaN,
+    clickChance: log.probabilities[at] ?? NaN,
+  }));
 }
 
 /** Takes what is made, such as pages of users, as it comes, and writes it down. */
@@ -151,19 +138,14 @@ export interface SinkContext {
 
 /** Of the files that the options ask for, in folders that are there. */
 export function sinksOf(context: SinkContext): Sink[] {
-  const { options: { saveDir, episodesFile, writeLog } } = context;
+  const { options: { saveDir, episodesFile, writeLog, slate }, simulated: { data }, setting } = context;
+  const episodes = { slate, items: data.items, startedAs: setting.startedAs };
   return [
     ...(saveDir !== undefined && episodesFile
-      ? [sinkOf(episodeWriter(context, episodeFile(saveDir, episodesFile)))]
+      ? [sinkOf<EpisodeLog>((logs) => writeEpisodes(`${saveDir}/episodes.${episodesFile}`, episodes, logs))]
       : []),
     ...(writeLog !== undefined ? [sinkOf(logWriter(context, writeLog))] : []),
   ];
-}
-
-function episodeWriter({ options: { slate }, simulated: { data }, setting }: SinkContext, path: string) {
-  const { startedAs } = setting;
-  return (logs: AsyncIterable<EpisodeLog>) =>
-    writeEpisodes(path, { slate, items: data.items, startedAs }, logs);
 }
 
 /** Fewer users leave a part without any. */

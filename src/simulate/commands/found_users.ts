@@ -16,12 +16,11 @@ import type { UsersSource } from "../users.ts";
 import { UserError } from "../../user_error.ts";
 import { openData, reopenData } from "../../cli/open_data.ts";
 import { openModel } from "../../cli/open_model.ts";
-import type { UsersOptions } from "./users_options.ts";
+import type { SimulateOptions, UsersOptions } from "./options.ts";
 import type { ItemFeatures } from "../../data/click_log.ts";
 import type { DataConfig } from "../../data/sets/dataset.ts";
 import { hasPagesWithoutClick } from "../../data/log_source.ts";
 import { openGpu } from "../../gpu/host/open_gpu.ts";
-import type { SimulateOptions } from "./options.ts";
 
 /** A learned model, as a policy that is trained on it names it. */
 export type ModelSubject = Extract<PolicySubject, { kind: "model" }>;
@@ -58,7 +57,7 @@ export function subjectOf({ truth, model }: FoundUsers): PolicySubject {
 }
 
 /**
- * @param options checked by {@link import("./users_options.ts").checkUsers}; `seed` of a made-up shop without a seed of its own, and
+ * @param options checked by {@link import("./options.ts").checkUsers}; `seed` of a made-up shop without a seed of its own, and
  *   of `resplit`.
  * @throws UserError for a model that is not there or over other items, and a truth that is not known.
  */
@@ -204,17 +203,13 @@ export function sameNumbers(a: ArrayLike<number>, b: ArrayLike<number>): boolean
 }
 
 /** A command's users, opened. */
-export interface Simulated {
+export interface Simulated extends OpenedUsers {
   readonly gpu: Gpu;
   /** What is freed in the end, before the device is. */
   readonly made: Made;
   /** Whom the options name. */
   readonly found: FoundUsers;
   readonly data: OpenedDataset;
-  /** Who clicks. */
-  readonly environment: UsersSource;
-  /** What policies know of users, where it is not whoever clicks. */
-  readonly known: UsersSource | undefined;
   /** Who clicks, in words: "the users of runs/a/best-loss.safetensors". */
   readonly words: string;
   /** Why clicks say nothing here; undefined where they do. */

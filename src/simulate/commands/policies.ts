@@ -6,7 +6,6 @@ import { OpenedPolicy } from "../../policy/trained_policy.ts";
 import { hasPolicy, isSame, subjectText } from "../../policy/policy_config.ts";
 import type { Policy } from "../policy.ts";
 import { UserError } from "../../user_error.ts";
-import type { SimulateOptions } from "./options.ts";
 import { findAgain, sameCatalogue, sameItems, type Simulated } from "./found_users.ts";
 import type { EpisodeLog } from "../episode_log.ts";
 import type { Gpu } from "../../gpu/device.ts";
@@ -14,7 +13,7 @@ import { Simulator } from "../simulator.ts";
 import { FigureGroups, type PolicyFigures } from "../../policy/comparison/figures.ts";
 import type { EpisodeSetting } from "../../policy/commands/episode_setting.ts";
 import type { UsersSource } from "../users.ts";
-import type { UsersOptions } from "./users_options.ts";
+import type { SimulateOptions, UsersOptions } from "./options.ts";
 
 /** How many users are stepped together: the more an item costs them, the fewer, so that progress is seen. */
 export interface Pace {

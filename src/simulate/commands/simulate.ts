@@ -141,8 +141,9 @@ async function main(): Promise<number> {
     console.log(resultText(told, runs));
     if (options.saveDir !== undefined) {
       await writeReturns(`${options.saveDir}/returns.csv`, setting, runs);
-      await writeResult(options.saveDir, options, opened, simulated, told, runs);
-      await writeSimulationPage(reportFile(options.saveDir), { options, opened, simulated, told, runs });
+      const contents = { options, opened, simulated, told, runs };
+      await writeResult(options.saveDir, contents);
+      await writeSimulationPage(reportFile(options.saveDir), contents);
     }
     for (const folder of begun) folder.finish();
     for (const { path, purpose: { what } } of folders) {
@@ -210,13 +211,10 @@ async function chosen(
 
 async function writeResult(
   folder: string,
-  { users, pages, slate, start, repeats, pool, leave, patience = 0, reward, seed, policy, explore }:
-    SimulateOptions,
-  opened: OpenedPolicy | undefined,
-  { gpu, found: { model }, data: { dataset }, environment, known }: Simulated,
-  told: Told,
-  runs: readonly PolicyRun[],
+  { options, opened, simulated, told, runs }: Contents,
 ): Promise<void> {
+  const { users, pages, slate, start, repeats, pool, leave, patience = 0, reward, seed, explore } = options;
+  const { gpu, found: { model }, data: { dataset }, environment, known } = simulated;
   const result = {
     clickgan: version,
     command: Deno.args,
@@ -227,7 +225,7 @@ async function writeResult(
       ...(model ? { model: { path: model.path, sha256: model.sha256 } } : {}),
       data: dataset.config,
     },
-    policy: opened ? { path: opened.path, ...opened.config } : policy,
+    policy: opened ? { path: opened.path, ...opened.config } : options.policy,
     settings: { users, pages, slate, start, repeats, pool, leave, patience, reward, seed, explore },
     ...resultsOf(told, runs),
     ...await machine(gpu),

@@ -1,11 +1,24 @@
 /**
  * Simulated users on the host: in f64, one user after another, straight from the definition. It draws by the words that the
- * device draws by (data/philox.ts), so that both can be compared click by click.
+ * device draws by (data/philox.ts), so that both can be compared click by click. Its policies are random, popular, and greedy,
+ * which is exact for either reward.
  */
 
-import { type Key, keyOf, philox, purposes, uniform24, type Words } from "../../data/philox.ts";
-import { type Choice, choose, type HostDynamics, slateLogits } from "./dynamics.ts";
+import {
+  type Key,
+  keyOf,
+  mulhi,
+  philox,
+  purposes,
+  slotOf,
+  uniform24,
+  type Words,
+} from "../../data/philox.ts";
+import { type Choice, choiceWeights, choose, type HostDynamics, slateLogits } from "./dynamics.ts";
+import { emptyLog, type EpisodeLog } from "../episode_log.ts";
+import type { SimulatorOptions } from "../options.ts";
 import { poolOf, randomPool } from "../pool.ts";
+import { slateRatio, topSlate } from "./slate_ratio.ts";
 
 /** What a policy sees of a user before a page. */
 export interface HostPage<S> {
@@ -39,27 +52,13 @@ export interface Drawn extends Choice {
   readonly slate: ArrayLike<number>;
 }
 
-export interface HostOptions {
-  /** U, users that are simulated. */
-  readonly users: number;
-  /** T, the most pages of a user. */
-  readonly pages: number;
-  /** k, items of a slate. */
-  readonly slate: number;
+export interface HostOptions extends Omit<SimulatorOptions, "seed" | "pool" | "start" | "together"> {
   readonly seed: number;
   readonly episode?: number;
   /** Number of the first user: users have the same numbers, and so the same draws, whatever others are simulated. */
   readonly firstUser?: number;
-  /** "click": 1 a click. "utility": the utility of the clicked item, without the effect of its place. */
-  readonly reward?: "click" | "utility";
   /** What a reward counts that comes a page later. 1 by default. */
   readonly discount?: number;
-  /** Whether clicked items may be shown again. */
-  readonly repeats?: boolean;
-  /** The probability that a user leaves after a page without a click. */
-  readonly leave?: number;
-  /** Users leave after so many pages in a row without a click; 0: never. */
-  readonly patience?: number;
   /** n: some n items may be shown on a page, drawn anew for each; see {@link import("../pool.ts").PoolOptions}. */
   readonly randomPool?: number;
   /** Items that a user has clicked before, oldest first. */
@@ -69,16 +68,7 @@ export interface HostOptions {
 }
 
 /** What happened. */
-export interface HostEpisodes<S> {
-  readonly users: number;
-  readonly pages: number;
-  readonly slate: number;
-  /** [T, U, k] item numbers. */
-  readonly slates: Uint32Array<ArrayBuffer>;
-  /** [T, U, 4]: the slot that was clicked (k for none), the reward, P(any click), 1 where the user was there. */
-  readonly outcomes: Float32Array<ArrayBuffer>;
-  /** [T, U] see {@link Choice.margin}; 1 where the user was not there. */
-  readonly margins: Float64Array;
+export interface HostEpisodes<S> extends EpisodeLog {
   /** [U] sum of the discounted rewards. */
   readonly returns: Float64Array;
   /** [U] pages seen. */
@@ -95,12 +85,9 @@ export function simulateOnHost<S>(
   policy: HostPolicy<S>,
   options: HostOptions,
 ): HostEpisodes<S> {
-  const { users, pages, slate: k, firstUser = 0 } = options;
+  const { users, pages, slate: k, firstUser = 0, episode = 0 } = options;
   const found = {
-    ...{ users, pages, slate: k },
-    slates: new Uint32Array(pages * users * k),
-    outcomes: new Float32Array(pages * users * 4),
-    margins: new Float64Array(pages * users).fill(1),
+    ...emptyLog({ episode, firstUser, users, pages, slate: k }),
     returns: new Float64Array(users),
     length: new Uint32Array(users),
     terminated: new Uint8Array(users),
@@ -111,10 +98,12 @@ export function simulateOnHost<S>(
     const one = new OneUser(dynamics, options, key, firstUser + u);
     while (!one.left && one.page < pages) {
       const at = one.page * users + u;
-      const { slate, slot, reward, clickChance, margin } = one.step(policy);
+      const { slate, slot, reward, clickChance } = one.step(policy);
       found.slates.set(slate, at * k);
-      found.outcomes.set([slot, reward, clickChance, 1], at * 4);
-      found.margins[at] = margin;
+      found.choices[at] = slot;
+      found.rewards[at] = reward;
+      found.probabilities[at] = clickChance;
+      found.present[at] = 1;
     }
     found.returns[u] = one.sum;
     found.length[u] = one.page;
@@ -208,4 +197,81 @@ class OneUser<S> {
       `Expected of ${policy} a slate of ${k} different items that may be shown, got ${items.join(", ")}`,
     );
   }
+}
+
+/** Every item that may be shown equally often in every slot, by the draws of kernels/simulate/random_slate.wgsl. */
+export function randomPolicy<S>(): HostPolicy<S> {
+  return { name: "random", slate: drawSlate };
+}
+
+/** A slate of {@link randomPolicy}. */
+export function drawSlate(
+  { masked, slate, words }: Pick<HostPage<unknown>, "masked" | "slate" | "words">,
+): number[] {
+  const taken = masked.slice();
+  return Array.from({ length: slate }, (_, slot) => {
+    const item = drawItem(taken, words(slotOf(purposes.SLATE, slot)));
+    taken[item] = 1;
+    return item;
+  });
+}
+
+/** Three tries among all items, and then a rank among those that are free: each of them equally likely. */
+function drawItem(taken: Uint8Array, words: readonly number[]): number {
+  for (const word of words.slice(0, 3)) {
+    const item = mulhi(word, taken.length);
+    if (taken[item] === 0) return item;
+  }
+  const free = taken.reduce((count, one) => count + (one === 0 ? 1 : 0), 0);
+  let rank = mulhi(words[3] ?? 0, free);
+  const item = taken.findIndex((one) => one === 0 && rank-- === 0);
+  if (item >= 0) return item;
+  throw new RangeError("Expected an item that may be shown, found none");
+}
+
+/** The first items of an order that may be shown. @param order item numbers, best first */
+export function popularPolicy<S>(order: ArrayLike<number>): HostPolicy<S> {
+  const items = Array.from(order);
+  return {
+    name: "popular",
+    slate: ({ masked, slate }) => {
+      const shown: number[] = [];
+      for (let k = 0; k < items.length && shown.length < slate; k++) {
+        const item = items[k]!;
+        if (masked[item] === 0) shown.push(item);
+      }
+      return shown;
+    },
+  };
+}
+
+let all = new Uint32Array(0);
+
+/** 0, 1, ..., I - 1. */
+function allItems(count: number): Uint32Array {
+  if (all.length !== count) all = Uint32Array.from({ length: count }, (_, item) => item);
+  return all;
+}
+
+/** All items of a user's catalogue, with their utilities and the weights of the choice model. */
+export function catalogueOf<S>({ dynamics, state }: HostPage<S>): {
+  readonly utilities: Float64Array;
+  readonly noneWeight: number;
+  readonly weights: Float64Array;
+} {
+  const utilities = dynamics.utilities(state, allItems(dynamics.items));
+  const { none, slots } = choiceWeights(utilities.map((u) => (dynamics.eta ?? 1) * u));
+  return { utilities, noneWeight: none, weights: slots };
+}
+
+/** The slate that gains most on this page, whatever comes after. Of effects of places it knows nothing. */
+export function greedyPolicy<S>(reward: "click" | "utility" = "click"): HostPolicy<S> {
+  return {
+    name: "greedy",
+    slate: (page) => {
+      const { utilities: values, noneWeight, weights } = catalogueOf(page);
+      if (reward === "click") return topSlate(values, page.slate, page.masked);
+      return slateRatio({ weights, noneWeight, values, noneValue: 0 }, page.slate, page.masked).slate;
+    },
+  };
 }
