@@ -3,7 +3,7 @@
 import { UserError } from "../user_error.ts";
 import { DRIVER_VARIABLES } from "../gpu/host/driver_threads.ts";
 import { basename, dirname, isAbsolute, join } from "node:path";
-import { temporaryName } from "../run/files/temporary_file.ts";
+import { temporaryName } from "../run/files/atomic_write.ts";
 import { RANK_VARIABLES, rankPlace } from "../run/ranks/place.ts";
 import {
   DATA,

@@ -6,7 +6,7 @@ import type { ClickLog, Clicks } from "../data/click_log.ts";
 import { countedOf, logOf, type LogSource, readLog, rowsOf, sourceOf } from "../data/log_source.ts";
 import type { ChoiceFigures } from "../data/ranking.ts";
 import { UserError } from "../user_error.ts";
-import { inShards, sumOf } from "./shards.ts";
+import { inShards, sumOf } from "./fit.ts";
 import { Arena } from "../gpu/arena.ts";
 import { Commands } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";

@@ -3,8 +3,7 @@
  * commands that want the same folder at the same time one does its work, the other is told who does.
  */
 
-import { difference, inCopy, outcomeOf, type Scenario } from "./crash_points.ts";
-import { preparedOf } from "./points.ts";
+import { difference, inCopy, outcomeOf, preparedOf, type Scenario } from "./crash_points.ts";
 import { type Ended, ended, isMessage, launch } from "./process.ts";
 import { scenarios } from "./scenarios.ts";
 
