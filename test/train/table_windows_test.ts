@@ -68,7 +68,6 @@ Deno.test("kernels are calibrated for a model in windows", () =>
   withGpu(undefined, (gpu) => {
     using products = new StepProducts(narrow(gpu), log, smallLstm, 13);
     assert.ok(products.products().length > 0);
-    return Promise.resolve();
   }));
 
 Deno.test("what sees no windows refuses a large table: dense Adam, simulated users", () =>
@@ -199,5 +198,4 @@ Deno.test("a model beyond the adapter is refused: which limit, how much, what to
         /Use smaller batches, smaller layers or fewer items/,
       ),
     );
-    return Promise.resolve();
   }));

@@ -168,7 +168,10 @@ export interface OpBench {
 /** @param made is to free it. */
 export function opBench(
   gpu: Gpu,
-  { log, users, parameters, touchedOnly, counted }: OpCase,
+  { log, users, parameters, touchedOnly, counted }: Pick<
+    OpCase,
+    "log" | "users" | "parameters" | "touchedOnly" | "counted"
+  >,
   made: Made,
 ): OpBench {
   const capacity = batchCapacity(log, users, users.length);
