@@ -12,7 +12,7 @@ import { Evaluation } from "../../src/train/evaluation.ts";
 import { withGpu } from "../op_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
-import { game, shannon, SIZE } from "./trainings.ts";
+import { game, near, shannon, SIZE } from "./trainings.ts";
 
 const models: Record<string, ModelConfig> = {
   LSTM: smallLstm,
@@ -78,7 +78,7 @@ for (const [name, config] of Object.entries(models)) {
         expected += Math.log(u.reduce((sum, x) => sum + Math.exp(x), 1)) - (u[clicked] ?? 0);
       }
       const { nll, prec1 } = await own.trainer.step([2, 0, 3, 1]);
-      assert.ok(Math.abs(nll - expected / 4) < 1e-5, `${nll}, ${expected / 4} by scores`);
+      near("loss by scores", nll, expected / 4, 1e-5);
       assert.ok(Number.isInteger(3 * prec1), `${prec1} is no share of three clicks`);
     }));
 
@@ -92,8 +92,7 @@ for (const [name, config] of Object.entries(models)) {
       const figures = await evaluation.figures();
       const utilities = await evaluation.utilities();
       const expected = choiceFigures(given, users, utilities);
-      const near = (found: number, wanted: number) => assert.ok(Math.abs(found - wanted) < 1e-5);
-      for (const key of ["nll", "prec1", "prec2"] as const) near(figures[key], expected[key]);
+      for (const key of ["nll", "prec1", "prec2"] as const) near(key, figures[key], expected[key], 1e-5);
       const events = Array.from(users).flatMap((user) =>
         Array.from(given.eventGiven?.subarray(given.userEvents[user], given.userEvents[user + 1]) ?? [])
       );
@@ -102,7 +101,7 @@ for (const [name, config] of Object.entries(models)) {
       // The validations of a run take the same mean.
       const validations: number[] = [];
       await trainer.run(2, { onValidation: ({ nll }) => validations.push(nll) });
-      near(validations[0] ?? NaN, expected.nll);
+      near("validation", validations[0], expected.nll, 1e-5);
     }));
 }
 
@@ -126,7 +125,7 @@ Deno.test("a game's figures leave given events out", () =>
       );
       const { nll, lossMin, lossMax } = await evaluation.figures();
       const expected = choiceFigures(given, users, await evaluation.utilities());
-      assert.ok(Math.abs(nll - expected.nll) < 1e-5);
+      near("loss", nll, expected.nll, 1e-5);
       assert.ok(Number.isFinite(lossMin) && Number.isFinite(lossMax));
     }
   }));
@@ -151,7 +150,7 @@ Deno.test("users of whom nothing is to be predicted make no batch, and are passe
     assert.equal(evaluation.counted, 2);
     const before = await evaluation.figures();
     const { nll } = await trainer.step([0, 1, 2]);
-    assert.ok(Math.abs(nll - before.nll) < 1e-6, `${nll} ${before.nll}`);
+    near("loss", nll, before.nll, 1e-6);
     await assert.rejects(
       Evaluation.ofModel(model, trainer.deviceLog, log, [0], 0),
       /Expected users with events to predict, found none/,

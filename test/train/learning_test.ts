@@ -23,6 +23,7 @@ import { AS_USERS_HAVE_IT } from "../driver_settings.ts";
 import { withFolder } from "../prepared_folder.ts";
 import { realData } from "../real_data.ts";
 import { pagedShop } from "../../bench/paged_shop.ts";
+import { near, shannon } from "./trainings.ts";
 import { meanSpearman } from "../../src/data/ranking.ts";
 
 /** A training with the defaults, and games that start from what was the best by prec@1 after so many iterations. */
@@ -111,10 +112,10 @@ interface Ranking {
 async function rankings(gpu: Gpu, sizes: Sizes): Promise<Ranking> {
   const { log, truth } = pagedShop(3, sizes, { users: sizes[0] === 40 ? 100 : 300 });
   const users = usersOf(log, "validation");
-  using model = new UserModel(gpu, log.items, defaultModel, { seed: 1 });
-  const training = { ...defaultTraining, batchSize: 25, learningRate: 3e-3 };
-  using shannon = await Trainer.create(model, log, training, { validate: false });
-  await shannon.run(150);
+  const training = { batchSize: 25, learningRate: 3e-3 };
+  using begun = await shannon(gpu, log, defaultModel, training, { seed: 1, validate: false });
+  const { model } = begun;
+  await begun.trainer.run(150);
   const options = { seed: 1, evaluationShards: 0, validate: false };
   using trainer = await AdversarialTrainer.create(model, log, hurried, options);
   const ranking = async () => {
@@ -235,11 +236,9 @@ function agrees(
   { test, best, lastPrec1 }: Trained,
   { nll, prec1, prec2, best: range, last }: ReferenceFigures,
 ): void {
-  const near = (what: string, found: number, [expected, by]: readonly [number, number]) =>
-    assert.ok(Math.abs(found - expected) <= by, `${what}: expected ${expected} +- ${by}, got ${found}`);
-  near("loss", test.loss.nll, nll);
-  near("prec@1", test.prec1.prec1, prec1);
-  near("prec@2", test.prec2.prec2, prec2);
+  near("loss", test.loss.nll, ...nll);
+  near("prec@1", test.prec1.prec1, ...prec1);
+  near("prec@2", test.prec2.prec2, ...prec2);
   const { iteration } = best.loss;
   assert.ok(iteration >= range[0] && iteration <= range[1], `best loss at iteration ${iteration}`);
   if (last) {

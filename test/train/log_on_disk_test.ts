@@ -20,16 +20,15 @@ import { datasetOf } from "../../src/data/sets/dataset.ts";
 import { type RunConfig, runConfigSchema } from "../../src/run/run_config.ts";
 import { type Stage, stagesOf } from "../../src/run/stages.ts";
 import { type RunEvents, runStage } from "../../src/run/training_run.ts";
-import { AdversarialTrainer, evaluateGame, gameOptions } from "../../src/train/adversarial_trainer.ts";
+import { evaluateGame, gameOptions } from "../../src/train/adversarial_trainer.ts";
 import type { ClickTrainer } from "../../src/train/click_trainer.ts";
 import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
 import { Evaluation } from "../../src/train/evaluation.ts";
-import { Trainer } from "../../src/train/trainer.ts";
 import type { ChoiceFigures } from "../../src/data/ranking.ts";
 import { withGpu } from "../op_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { smallLstm, smallPw } from "../small_models.ts";
-import { over, shannon } from "./trainings.ts";
+import { game, shannon } from "./trainings.ts";
 
 const folder = Deno.makeTempDirSync();
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
@@ -122,10 +121,8 @@ async function shannonOn(
   windowBatches?: number,
   partRows: number | null = null,
 ) {
-  using own = await over(
-    beginning(gpu, clicks, config),
-    (model) => Trainer.create(model, clicks, { ...training, partRows }, { windowBatches }),
-  );
+  const begun = beginning(gpu, clicks, config);
+  using own = await shannon(gpu, clicks, begun, { ...training, partRows }, { windowBatches });
   const { model, trainer } = own;
   assert.equal(trainer.batchParts > 1, partRows !== null);
   const resident = "read" in clicks ? undefined : trainer.deviceLog;
@@ -142,13 +139,9 @@ async function gameOn(
   generator: "network" | "exact",
   windowBatches?: number,
 ) {
-  using own = await over(
-    beginning(gpu, clicks, config),
-    (model) =>
-      AdversarialTrainer.create(model, clicks, { ...adversarial, generator }, {
-        ...{ seed: 2, evaluationShards: 2, windowBatches },
-      }),
-  );
+  using own = await game(gpu, clicks, beginning(gpu, clicks, config), { ...adversarial, generator }, {
+    ...{ seed: 2, evaluationShards: 2, windowBatches },
+  });
   const { model, trainer } = own;
   const resident = "read" in clicks ? undefined : trainer.deviceLog;
   const options = gameOptions(model, trainer.config);

@@ -15,7 +15,7 @@ import { lossAndGradients64, type Parameters64, shape64, toParameters64 } from "
 import { withGpu } from "../op_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
-import { followTrajectory, logs, shannon, SIZE, withPositionWeights } from "./trainings.ts";
+import { followTrajectory, logs, near, shannon, SIZE, withPositionWeights } from "./trainings.ts";
 
 const withGiven: Record<string, ClickLog> = {
   "dense, events given": smallLog(23, { ...SIZE, width: WIDTH, given: 0.4 }),
@@ -94,10 +94,7 @@ Deno.test("the f64 model's gradients agree with finite differences", () => {
       };
       const slope = (at(w + 1e-5) - at(w - 1e-5)) / 2e-5;
       const gradient = gradients.get(name)?.[0]?.[0] ?? NaN;
-      assert.ok(
-        Math.abs(slope - gradient) < 1e-8,
-        `${name}: ${gradient} by formula, ${slope} by differences`,
-      );
+      near(`${name} by differences`, slope, gradient, 1e-8);
     }
   }
 });
@@ -130,7 +127,7 @@ Deno.test("score gives the utilities of the f64 model, for any history", () =>
         const { utilities } = lossAndGradients64(single, [0], parameters, shape64(smallLstm));
         const expected = utilities.slice(length);
         assert.equal(found.length, expected.length);
-        expected.forEach((u, k) => assert.ok(Math.abs(u - (found[k] ?? NaN)) < 1e-5, `${u} ${found[k]}`));
+        expected.forEach((u, k) => near(`utility ${k}`, found[k], u, 1e-5));
         assert.equal(found[0], found[3], "the same item twice on a page");
       }
       await assert.rejects(model.score({ history: [], page: [] }), UserError);
@@ -247,7 +244,7 @@ Deno.test("validation figures and snapshots are those of the weights at their it
       const parameters = await parametersOf(stopped.model, log);
       const users = usersOf(log, "validation");
       const { loss } = lossAndGradients64(log, users, parameters, shape64(smallLstm));
-      assert.ok(Math.abs(loss - best.loss.nll) < 1e-5, `${loss} ${best.loss.nll}`);
+      near("loss", best.loss.nll, loss, 1e-5);
     }
   }));
 
@@ -313,7 +310,7 @@ Deno.test("a step takes any users of the log; one that is refused leaves no trac
     const long = Array.from(usersOf(mixed, "validation").subarray(0, 4));
     const { nll } = await trainer.step(long);
     const expected = lossAndGradients64(mixed, long, parameters, shape64(smallLstm));
-    assert.ok(Math.abs(nll - expected.loss) < 1e-5, `${nll} ${expected.loss}`);
+    near("loss", nll, expected.loss, 1e-5);
     trainer.destroy();
     // A refused step does not swallow the validation before the first one.
     using fresh = await Trainer.create(model, mixed, { ...defaultTraining, batchSize: 4 });
