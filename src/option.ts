@@ -189,24 +189,25 @@ export function flagged(flags: string, about: string, otherwise?: string): Optio
 
 /** An option that names something. */
 export function named(flags: string, about: string): OptionOf<string> {
-  return valued(flags, about, { parse: nameIn });
+  return valued(flags, about, { parse: anyText("a name") });
 }
 
-/** @throws InvalidValue for no name. */
-function nameIn(text: string): string {
-  if (text.trim() !== "") return text;
-  throw new InvalidValue("Expected a name, got nothing.");
+/** Any text but none. @param expected what it is, in words */
+function anyText(expected: string): (text: string) => string {
+  return (text) => {
+    if (text.trim() !== "") return text;
+    throw new InvalidValue(`Expected ${expected}, got nothing.`);
+  };
 }
+
+/** A path, of a file or a folder. @throws InvalidValue for none, as {@link folder}. */
+export const path = anyText("a path");
+/** A folder's path. */
+export const folder = anyText("the path of a folder");
 
 /** An option that must be given. */
 export function required<T>(option: OptionOf<T>): RequiredOption<T> {
   return { ...option, required: true };
-}
-
-/** A folder's path. @throws InvalidValue for none. */
-export function folder(text: string): string {
-  if (text.trim() !== "") return text;
-  throw new InvalidValue("Expected the path of a folder, got nothing.");
 }
 
 /** The flag alone: "--lstm-units". */

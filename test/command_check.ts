@@ -7,6 +7,7 @@ import { cacheFolder, commandScript, permissionFlags } from "../src/cli/permissi
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { type ClickLog, NONE } from "../src/data/click_log.ts";
 import { smallLog } from "../src/selftest/small_logs.ts";
+import { withEmptyFolder } from "./run/folder_check.ts";
 
 export interface CommandResult {
   readonly code: number;
@@ -191,14 +192,11 @@ export async function printedBy(script: string, ...args: string[]): Promise<unkn
 
 /** A folder with a small log in it, which is removed afterwards. */
 export async function withSmallLog(use: (folder: string, file: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "clickgan-" });
-  try {
+  await withEmptyFolder(async (folder) => {
     const file = `${folder}/small.tsv`;
     writePaperFile(file, smallLog(31, { users: 90, items: 30, width: 0 }));
     await use(folder, file);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  });
 }
 
 /** Names of the files in a folder, sorted. */

@@ -12,6 +12,7 @@ import { brokenLinks, isNotRun, pages, type ShownCommand, shownCommands } from "
 import { fillSandbox, type MadeRuns, PageRunner } from "./sandbox.ts";
 import { commandScript } from "../../src/cli/permissions.ts";
 import { exercises } from "../../src/selftest/exercise/exercises.ts";
+import { withEmptyFolder } from "../run/folder_check.ts";
 
 const root = new URL("../../", import.meta.url);
 const { tasks }: { tasks: Record<string, { command: string }> } = JSON.parse(
@@ -65,16 +66,13 @@ for (const path of RUN) {
       .filter((command) => !isNotRun(command) && !isParsed(command))
       .flatMap((command) => [...neededBy(command), command]);
     assert.ok(shown.length > 0);
-    const folder = await Deno.makeTempDir({ prefix: "clickgan-docs-" });
-    try {
+    await withEmptyFolder(async (folder) => {
       await fillSandbox(folder, page);
       await using runner = new PageRunner(folder, shown, made);
       for (const command of shown) assert.notEqual(await runner.run(command), "", command.line);
       if (path === "README.md") await useFolders(folder);
       if (path === POLICIES) await usePolicy(folder);
-    } finally {
-      await Deno.remove(folder, { recursive: true });
-    }
+    });
   });
 }
 

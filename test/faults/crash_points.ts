@@ -8,6 +8,7 @@ import { basename } from "node:path";
 import { isOwnName, SIGN } from "../../src/run/files/owned_folder.ts";
 import type { CommandName, CommandResult } from "../command_check.ts";
 import { isMessage, run } from "./process.ts";
+import { withEmptyFolder } from "../run/folder_check.ts";
 
 export type How = "kill" | "ENOSPC" | "EIO";
 export const hows: readonly How[] = ["kill", "ENOSPC", "EIO"];
@@ -198,13 +199,10 @@ export function difference(
 
 /** Works in a copy of a folder, which is removed afterwards. */
 export async function inCopy<T>(base: string, work: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await Deno.makeTempDir({ prefix: "clickgan-fault-" });
-  try {
+  return await withEmptyFolder(async (folder) => {
     await copyInto(base, folder);
     return await work(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  });
 }
 
 async function copyInto(from: string, to: string): Promise<void> {

@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import { UserError } from "../../src/user_error.ts";
 
 /** An empty folder, which is removed afterwards. */
-export async function withEmptyFolder(body: (folder: string) => Promise<void> | void): Promise<void> {
+export async function withEmptyFolder<T>(body: (folder: string) => Promise<T> | T): Promise<T> {
   const folder = await Deno.makeTempDir({ prefix: "clickgan-" });
   try {
-    await body(folder);
+    return await body(folder);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

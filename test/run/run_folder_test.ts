@@ -15,7 +15,7 @@ import { defaultModel } from "../../src/model/config.ts";
 import { type RunConfig, runConfigSchema } from "../../src/run/run_config.ts";
 import { configOfSeed, folderOfSeed, readSeeds, writeSeeds } from "../../src/run/seeds_folder.ts";
 import { defaultTraining } from "../../src/train/config.ts";
-import { userError } from "./folder_check.ts";
+import { userError, withEmptyFolder } from "./folder_check.ts";
 
 const SMALL = "--batch-size 12 --dims 8 --lstm-units 4 --iterations 20 --no-report";
 
@@ -208,15 +208,11 @@ Deno.test("--seeds: every seed trains with itself, in a folder of its own", () =
   ]);
 });
 
-Deno.test("seeds.json: read as it was written; a seed that stands there twice is refused", async () => {
-  const folder = await Deno.makeTempDir({ prefix: "clickgan-" });
-  try {
+Deno.test("seeds.json: read as it was written; a seed that stands there twice is refused", () =>
+  withEmptyFolder(async (folder) => {
     assert.equal(await readSeeds(folder), undefined);
     await writeSeeds(folder, { seeds: [3, 1, 2], config });
     assert.deepEqual(await readSeeds(folder), { seeds: [3, 1, 2], config });
     await writeSeeds(folder, { seeds: [3, 1, 3], config });
     await assert.rejects(readSeeds(folder), /a seed stands there twice/);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
+  }));

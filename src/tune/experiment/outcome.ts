@@ -11,15 +11,11 @@ import { type PairedDifference, pairedDifference } from "../../data/paired.ts";
 import { type Claim, HELD, toldBy } from "../../figures/told.ts";
 
 /** Figures of one model with one seed, each from its own best-validation snapshot. */
-export interface SeedOutcome {
-  readonly validation: FigureSet;
-  readonly test: FigureSet;
+export interface SeedOutcome extends TestedFigures<FigureSet> {
   /** Half the range of 95 % of the resamples of the test users, of the test prec@1: the reward's, and the generator's. */
   readonly sampling: { readonly reward: number; readonly pi: number };
   /** Figures of the generator, where there is one. */
-  readonly pi:
-    | { readonly validation: Omit<FigureSet, "loss">; readonly test: Omit<FigureSet, "loss"> }
-    | undefined;
+  readonly pi: TestedFigures<Omit<FigureSet, "loss">> | undefined;
   /** The validation log of the model's own stage. */
   readonly log: RunLog;
 }
@@ -28,6 +24,12 @@ interface FigureSet {
   readonly loss: number;
   readonly prec1: number;
   readonly prec2: number;
+}
+
+/** Of a reward, or of a generator, which has no loss. */
+interface TestedFigures<F extends Partial<FigureSet> = Partial<FigureSet>> {
+  readonly validation: F;
+  readonly test: F;
 }
 
 /** A model and its outcomes, in the order of the seeds. */
@@ -126,33 +128,21 @@ export function outcomeRows(outcomes: readonly ModelOutcome[]): OutcomeRow[] {
     return `${fixed(mean)} +- ${Number.isNaN(sd) ? "-" : fixed(sd)}`;
   };
   return outcomes.flatMap(({ model, seeds }) => {
-    const of = (figure: (s: SeedOutcome) => number) => cell(seeds.map(figure));
-    const reward = [
-      of((s) => s.validation.loss),
-      of((s) => s.validation.prec1),
-      of((s) => s.validation.prec2),
-      of((s) => s.test.loss),
-      of((s) => s.test.prec1),
-      of((s) => s.test.prec2),
-      samplingOf(seeds.map(({ sampling }) => sampling.reward)),
-    ];
-    if (model.adversarialAfter === undefined) return [{ name: model.name, cells: reward }];
-    const ofPi = (figure: (s: NonNullable<SeedOutcome["pi"]>) => number) =>
-      cell(seeds.flatMap(({ pi }) => (pi ? [figure(pi)] : [])));
+    const row = (name: string, by: "reward" | "pi", of: readonly TestedFigures[]): OutcomeRow => ({
+      name,
+      cells: [
+        ...(["validation", "test"] as const).flatMap((set) =>
+          (["loss", "prec1", "prec2"] as const).map((figure) =>
+            by === "pi" && figure === "loss" ? "-" : cell(of.map((figures) => figures[set][figure] ?? NaN))
+          )
+        ),
+        samplingOf(seeds.map(({ sampling }) => sampling[by])),
+      ],
+    });
+    if (model.adversarialAfter === undefined) return [row(model.name, "reward", seeds)];
     return [
-      { name: `${model.name}: reward`, cells: reward },
-      {
-        name: `${model.name}: pi`,
-        cells: [
-          "-",
-          ofPi((s) => s.validation.prec1),
-          ofPi((s) => s.validation.prec2),
-          "-",
-          ofPi((s) => s.test.prec1),
-          ofPi((s) => s.test.prec2),
-          samplingOf(seeds.map(({ sampling }) => sampling.pi)),
-        ],
-      },
+      row(`${model.name}: reward`, "reward", seeds),
+      row(`${model.name}: pi`, "pi", seeds.flatMap(({ pi }) => pi ?? [])),
     ];
   });
 }
