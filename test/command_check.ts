@@ -199,6 +199,25 @@ export async function withSmallLog(use: (folder: string, file: string) => Promis
   });
 }
 
+/** What a stage of a run leaves in its folder. */
+export const STAGE_FILES = [
+  "best-loss.safetensors",
+  "best-prec1.safetensors",
+  "best-prec2.safetensors",
+  "config.json",
+  "last.safetensors",
+  "result.json",
+  "train.csv",
+  "validation.csv",
+];
+
+/** Snapshots and logs of two stages are equal, bit for bit. */
+export function assertSameStage(a: string, b: string): void {
+  for (const file of STAGE_FILES.filter((name) => !name.endsWith(".json"))) {
+    assert.deepEqual(Deno.readFileSync(`${a}/${file}`), Deno.readFileSync(`${b}/${file}`), file);
+  }
+}
+
 /** Names of the files in a folder, sorted. */
 export function filesIn(folder: string): string[] {
   return [...Deno.readDirSync(folder)].map((entry) => entry.name).sort();

@@ -4,7 +4,8 @@
  */
 
 import { createHash } from "node:crypto";
-import { basename } from "node:path";
+import { cp, readdir } from "node:fs/promises";
+import { basename, relative } from "node:path";
 import { isOwnName, SIGN } from "../../src/run/files/owned_folder.ts";
 import type { CommandName, CommandResult } from "../command_check.ts";
 import { isMessage, run } from "./process.ts";
@@ -126,19 +127,20 @@ async function startAgain(
 
 /** All that a second start can find: every folder and file, the cache too; of a lock that it is there, as its text is for people. */
 async function stateOf(folder: string): Promise<string> {
-  const lines: string[] = [];
-  const walk = async (path: string): Promise<void> => {
-    for await (const { name, isDirectory } of Deno.readDir(`${folder}/${path}`)) {
-      const place = `${path}/${name}`;
-      if (isDirectory) {
-        lines.push(`${place}/`);
-        await walk(place);
-      } else if (name.endsWith(".clickgan.lock")) lines.push(place);
-      else lines.push(`${place} ${timeless(name, await Deno.readFile(`${folder}/${place}`))}`);
-    }
-  };
-  await walk("");
-  return lines.sort().join("\n");
+  const lines = (await entriesOf(folder)).map(async ({ path, isDirectory }) => {
+    if (isDirectory) return `${path}/`;
+    return path.endsWith(".clickgan.lock") ? path : `${path} ${await timeless(`${folder}/${path}`)}`;
+  });
+  return (await Promise.all(lines)).sort().join("\n");
+}
+
+/** All that is below a folder, by its path from there. */
+async function entriesOf(folder: string): Promise<{ path: string; isDirectory: boolean }[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries.map((entry) => ({
+    path: relative(folder, `${entry.parentPath}/${entry.name}`),
+    isDirectory: entry.isDirectory(),
+  }));
 }
 
 function calm({ fastClock }: Scenario): string | undefined {
@@ -163,19 +165,18 @@ export async function outcomeOf(
 }
 
 /** Contents of all files by their path; without what tells the time, and without the cache. */
-export async function filesBelow(folder: string, path = ""): Promise<Map<string, string>> {
+export async function filesBelow(folder: string): Promise<Map<string, string>> {
   const files = new Map<string, string>();
-  for await (const { name, isDirectory } of Deno.readDir(`${folder}/${path}`)) {
-    const place = path === "" ? name : `${path}/${name}`;
-    if (place === "cache") continue;
-    if (!isDirectory) files.set(place, timeless(name, await Deno.readFile(`${folder}/${place}`)));
-    else for (const [below, contents] of await filesBelow(folder, place)) files.set(below, contents);
+  for (const { path, isDirectory } of await entriesOf(folder)) {
+    if (!isDirectory && !path.startsWith("cache/")) files.set(path, await timeless(`${folder}/${path}`));
   }
   return files;
 }
 
-function timeless(name: string, bytes: Uint8Array): string {
+async function timeless(path: string): Promise<string> {
+  const bytes = await Deno.readFile(path);
   const text = new TextDecoder().decode(bytes);
+  const name = basename(path);
   if (name === "result.json") {
     return text.replace(/"(finished|sessionSeconds|resumed)": ("[^"]*"|[\w.-]+)/g, '"$1": ""');
   }
@@ -200,18 +201,9 @@ export function difference(
 /** Works in a copy of a folder, which is removed afterwards. */
 export async function inCopy<T>(base: string, work: (folder: string) => Promise<T>): Promise<T> {
   return await withEmptyFolder(async (folder) => {
-    await copyInto(base, folder);
+    await cp(base, folder, { recursive: true });
     return await work(folder);
   });
-}
-
-async function copyInto(from: string, to: string): Promise<void> {
-  for await (const { name, isDirectory } of Deno.readDir(from)) {
-    if (isDirectory) {
-      await Deno.mkdir(`${to}/${name}`);
-      await copyInto(`${from}/${name}`, `${to}/${name}`);
-    } else await Deno.copyFile(`${from}/${name}`, `${to}/${name}`);
-  }
 }
 
 export interface Prepared {

@@ -4,6 +4,7 @@
  * stay small, and what grows is what is held. And what a process holds, as Linux tells it in /proc.
  */
 
+import { setTimeout as pause } from "node:timers/promises";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { OwnedFolder } from "../../src/run/files/owned_folder.ts";
 import { type Dataset, reopenDataset } from "../../src/data/sets/dataset.ts";
@@ -122,10 +123,6 @@ export class Sessions {
 }
 
 const RUN = { what: "a session's run", option: "folder" };
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
-}
 
 /** A command that trains until it is told to stop. */
 export class LongCommand {

@@ -2,7 +2,6 @@
 
 import assert from "node:assert/strict";
 import { isDeepStrictEqual } from "node:util";
-import * as v from "../../src/schema.ts";
 import { Baselines } from "../../src/figures/baselines/baselines.ts";
 import { type ClickLog, type Clicks, usersOf } from "../../src/data/click_log.ts";
 import { makeDemoShop } from "../../src/data/demo_shop.ts";
@@ -17,7 +16,6 @@ import { countedOn } from "../../src/model/counted.ts";
 import { StepProducts } from "../../src/selftest/calibration/step_products.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { datasetOf } from "../../src/data/sets/dataset.ts";
-import { type RunConfig, runConfigSchema } from "../../src/run/run_config.ts";
 import { type Stage, stagesOf } from "../../src/run/stages.ts";
 import { type RunEvents, runStage } from "../../src/run/training_run.ts";
 import { evaluateGame, gameOptions } from "../../src/train/adversarial_trainer.ts";
@@ -27,6 +25,7 @@ import { Evaluation } from "../../src/train/evaluation.ts";
 import type { ChoiceFigures } from "../../src/data/ranking.ts";
 import { withGpu } from "../op_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
+import { runConfigOf } from "../run/folder_check.ts";
 import { smallLstm, smallPw } from "../small_models.ts";
 import { game, shannon } from "./trainings.ts";
 
@@ -368,17 +367,10 @@ Deno.test("baselines and the products to be calibrated are those of the log in m
 /** A run of both stages in a folder of its own. @param stopAt iteration of each stage after which it is interrupted. */
 async function run(gpu: Gpu, source: LogSource, stopAt?: number): Promise<Map<string, unknown>> {
   const path = `${folder}/run-${crypto.randomUUID()}`;
-  const config: RunConfig = v.parse(runConfigSchema, {
-    pretrain: true,
-    clickgan: "0",
-    command: [],
-    data: { kind: "demo", seed: 1 },
+  const config = runConfigOf({
     model: smallLstm,
     training: { ...training, iterations: 20 },
     adversarial: { ...adversarial, iterations: 20 },
-    init: null,
-    adapter: { kind: "cpu", description: "", vendor: "", architecture: "", runtime: "", driver: "" },
-    system: "",
   });
   const data = datasetOf(source, config.data);
   const through = async (stage: Stage) => {

@@ -213,7 +213,7 @@ export function claimsOn(outcomes: readonly ModelOutcome[]): Claim[] {
 const testPrec1 = (s: SeedOutcome) => s.test.prec1;
 const piPrec1 = (s: SeedOutcome) => s.pi?.test.prec1 ?? NaN;
 const valLoss = (s: SeedOutcome) => s.validation.loss;
-const meanPiPrec1 = ({ log }: SeedOutcome) => mean(numbers(log.columns.get("pi_prec1")));
+const meanPiPrec1 = ({ log }: SeedOutcome) => meanAndSd(numbers(log.columns.get("pi_prec1"))).mean;
 
 /** What the second half of training adds to the best validation prec@1. */
 function lateGain({ log }: SeedOutcome): number {
@@ -224,9 +224,6 @@ function lateGain({ log }: SeedOutcome): number {
 
 function numbers(values: readonly (number | null)[] = []): number[] {
   return values.filter((value) => value !== null);
-}
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, x) => sum + x, 0) / values.length;
 }
 
 /** The difference in percentage points. */
