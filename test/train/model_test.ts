@@ -15,7 +15,16 @@ import { lossAndGradients64, type Parameters64, shape64, toParameters64 } from "
 import { withGpu } from "../op_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
-import { followTrajectory, logs, near, shannon, SIZE, withPositionWeights } from "./trainings.ts";
+import {
+  followTrajectory,
+  logOfPages,
+  logs,
+  near,
+  type Page,
+  shannon,
+  SIZE,
+  withPositionWeights,
+} from "./trainings.ts";
 
 const withGiven: Record<string, ClickLog> = {
   "dense, events given": smallLog(23, { ...SIZE, width: WIDTH, given: 0.4 }),
@@ -113,17 +122,7 @@ Deno.test("score gives the utilities of the f64 model, for any history", () =>
         const history = Array.from({ length }, (_, k) => (7 * k) % 41);
         const found = await model.score({ history, page });
         // The same as a log of one user who clicked the history on pages of one item.
-        const single: ClickLog = {
-          ...log,
-          userSplit: Uint8Array.of(0),
-          userEvents: Uint32Array.of(0, length + 1),
-          eventRows: Uint32Array.from(
-            { length: length + 2 },
-            (_, e) => (e <= length ? e : length + page.length),
-          ),
-          eventClick: Uint32Array.from({ length: length + 1 }, (_, e) => (e < length ? e : 0xffffffff)),
-          rowItem: Uint32Array.from([...history, ...page]),
-        };
+        const single = logOfPages(log.items, [[...history.map((item): Page => [[item], 0]), [page, -1]]]);
         const { utilities } = lossAndGradients64(single, [0], parameters, shape64(smallLstm));
         const expected = utilities.slice(length);
         assert.equal(found.length, expected.length);

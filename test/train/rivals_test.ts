@@ -1,6 +1,6 @@
 /** The simple models and losses on a log whose truth is known: pages are sorted by what users do not care for. */
 
-import { type ClickLog, NONE, usersOf } from "../../src/data/click_log.ts";
+import { type ClickLog, usersOf } from "../../src/data/click_log.ts";
 import { randomStream } from "../../src/data/random.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { defaultModel, type ModelConfig } from "../../src/model/config.ts";
@@ -13,7 +13,7 @@ import { stagesConfigOf } from "../../src/run/options/train.ts";
 import { tinyData } from "../small_models.ts";
 import { Collector } from "../../src/figures/collector.ts";
 import { printedBy } from "../command_check.ts";
-import { game, near, shannon } from "./trainings.ts";
+import { game, logOfPages, near, type Page, shannon } from "./trainings.ts";
 
 const PAGE = 5;
 const [EVENTS, USERS, ITEMS] = [6, 900, 40];
@@ -25,25 +25,16 @@ function sortedLog(): ClickLog {
   const random = randomStream(3, "sorted log");
   const values = Float32Array.from({ length: 2 * ITEMS }, () => random.normal());
   const of = (item: number, feature: number) => values[2 * item + feature] ?? 0;
-  const eventClick: number[] = [];
-  const rowItem: number[] = [];
-  for (let e = 0; e < USERS * EVENTS; e++) {
+  const pageOf = (): Page => {
     const page = Array.from(random.sampleWithoutReplacement(ITEMS, PAGE)).sort((a, b) => of(b, 0) - of(a, 0));
     const odds = page.map((item, k) => Math.exp(TRUTH.bias + of(item, 1) + (EFFECTS[k] ?? 0)));
     let draw = random.uniform() * odds.reduce((sum, x) => sum + x, 1);
     const place = odds.findIndex((x) => (draw -= x) < 0);
-    eventClick.push(place < 0 ? NONE : rowItem.length + place);
-    rowItem.push(...page);
-  }
-  return {
-    name: "sorted",
-    items: { kind: "dense", count: ITEMS, width: 2, values },
-    userSplit: Uint8Array.from({ length: USERS }, (_, u) => (u % 9 === 7 ? 1 : u % 9 === 8 ? 2 : 0)),
-    userEvents: Uint32Array.from({ length: USERS + 1 }, (_, u) => u * EVENTS),
-    eventRows: Uint32Array.from({ length: USERS * EVENTS + 1 }, (_, e) => e * PAGE),
-    eventClick: Uint32Array.from(eventClick),
-    rowItem: Uint32Array.from(rowItem),
+    return [page, place];
   };
+  const users = Array.from({ length: USERS }, () => Array.from({ length: EVENTS }, pageOf));
+  const items = { kind: "dense", count: ITEMS, width: 2, values } as const;
+  return logOfPages(items, users, (u) => (u % 9 === 7 ? 1 : u % 9 === 8 ? 2 : 0));
 }
 
 const log = sortedLog();

@@ -12,7 +12,16 @@ import { compareMoves, runMoves } from "../../src/selftest/optimiser_bench.ts";
 import { checkTest, withGpu } from "../op_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { smallLstm, smallPw } from "../small_models.ts";
-import { assertSame, assertSameState, game, near, resumedAlike, shannon } from "./trainings.ts";
+import {
+  assertSame,
+  assertSameState,
+  game,
+  logOfPages,
+  near,
+  type Page,
+  resumedAlike,
+  shannon,
+} from "./trainings.ts";
 
 const RATE = 0.01;
 
@@ -58,17 +67,12 @@ const training = {
 
 /** Every user is shown all of the 7 items and clicks them in turn. */
 function wholeLog(): ClickLog {
-  const [users, events, items] = [18, 9, 7];
-  const pages = users * events;
-  return {
-    name: "whole",
-    items: { kind: "one-hot", count: items },
-    userSplit: Uint8Array.from({ length: users }, (_, u) => (u < 12 ? 0 : 1 + u % 2)),
-    userEvents: Uint32Array.from({ length: users + 1 }, (_, u) => u * events),
-    eventRows: Uint32Array.from({ length: pages + 1 }, (_, e) => e * items),
-    eventClick: Uint32Array.from({ length: pages }, (_, e) => e * items + (e % items)),
-    rowItem: Uint32Array.from({ length: pages * items }, (_, r) => r % items),
-  };
+  const all = [0, 1, 2, 3, 4, 5, 6];
+  const users = Array.from(
+    { length: 18 },
+    (_, u) => Array.from({ length: 9 }, (_, e): Page => [all, (9 * u + e) % 7]),
+  );
+  return logOfPages({ kind: "one-hot", count: 7 }, users, (u) => (u < 12 ? 0 : 1 + u % 2));
 }
 
 for (const [name, config] of Object.entries(models)) {

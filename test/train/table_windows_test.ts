@@ -15,7 +15,7 @@ import { withGpu } from "../op_check.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
 import { smallLstm, smallPw } from "../small_models.ts";
-import { assertSameState, game, shannon } from "./trainings.ts";
+import { assertSameState, game, logOfPages, type Page, shannon } from "./trainings.ts";
 import { userError } from "../run/folder_check.ts";
 import { type ClickLog, NONE } from "../../src/data/click_log.ts";
 import { randomStream } from "../../src/data/random.ts";
@@ -105,26 +105,19 @@ function largeLog(): ClickLog {
  * validation and test.
  */
 function compact(log: ClickLog, users: number[]): { log: ClickLog; items: number[] } {
-  const events = 2 * users.length;
-  const rows = users.flatMap((u) => [0, 1, 2, 3].map((k) => log.rowItem[4 * u + k] ?? 0));
-  const items = [...new Set(rows)].sort((a, b) => a - b);
-  return {
-    items,
-    log: {
-      name: "compact",
-      items: { kind: "one-hot", count: items.length },
-      userSplit: Uint8Array.from([...users.map(() => 0), 1, 2]),
-      userEvents: Uint32Array.from([...users.map((_, k) => 2 * k), events, events + 1, events + 2]),
-      eventRows: Uint32Array.from({ length: events + 3 }, (_, e) => Math.min(2 * e, events + e)),
-      eventClick: Uint32Array.from({ length: events + 2 }, (_, e) => {
-        if (e >= events) return NONE;
-        const logged = 2 * (users[e >> 1] ?? 0) + (e & 1);
-        const click = log.eventClick[logged] ?? NONE;
-        return click === NONE ? NONE : click - 2 * logged + 2 * e;
-      }),
-      rowItem: Uint32Array.from([...rows.map((item) => items.indexOf(item)), 0, 0]),
-    },
-  };
+  const logged = users.map((u) =>
+    [2 * u, 2 * u + 1].map((e) => ({
+      shown: Array.from(log.rowItem.subarray(2 * e, 2 * e + 2)),
+      click: log.eventClick[e] === NONE ? -1 : (log.eventClick[e] ?? NaN) - 2 * e,
+    }))
+  );
+  const items = [...new Set(logged.flat().flatMap(({ shown }) => shown))].sort((a, b) => a - b);
+  const pages = logged.map((own) =>
+    own.map(({ shown, click }): Page => [shown.map((item) => items.indexOf(item)), click])
+  );
+  const split = (user: number) => Math.max(0, user - users.length + 1);
+  const one: Page[] = [[[0], -1]];
+  return { items, log: logOfPages({ kind: "one-hot", count: items.length }, [...pages, one, one], split) };
 }
 
 const large = largeLog();

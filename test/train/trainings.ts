@@ -1,7 +1,7 @@
-/** Small trainings: a model with what trains it, both freed where the test ends, and how near weights are to others. */
+/** Small trainings: logs, a model with what trains it, both freed where the test ends, and how near weights are to others. */
 
 import assert from "node:assert/strict";
-import type { ClickLog } from "../../src/data/click_log.ts";
+import { type ClickLog, NONE } from "../../src/data/click_log.ts";
 import { itemsShape } from "../../src/data/item_catalogue.ts";
 import type { LogSource } from "../../src/data/log_source.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
@@ -25,6 +25,36 @@ export const logs = {
   dense: smallLog(21, { ...SIZE, width: WIDTH }),
   "one-hot": smallLog(22, { ...SIZE, width: 0 }),
 } as const;
+
+/** What a user was shown, which of it they clicked (-1: nothing), and whether it is given: see {@link ClickLog}. */
+export type Page = readonly [items: readonly number[], click: number, given?: number];
+
+/** A log of the pages of each user. @param split of a user's number; all are to be trained on if absent */
+export function logOfPages(
+  items: ClickLog["items"],
+  users: readonly (readonly Page[])[],
+  split: (user: number) => number = () => 0,
+): ClickLog {
+  const pages = users.flat();
+  const eventRows = bordersOf(pages.map(([{ length }]) => length));
+  const eventGiven = Uint8Array.from(pages, ([, , given = 0]) => given);
+  return {
+    name: "pages",
+    items,
+    userSplit: Uint8Array.from(users, (_, user) => split(user)),
+    userEvents: bordersOf(users.map(({ length }) => length)),
+    eventRows,
+    eventClick: Uint32Array.from(pages, ([, click], e) => click < 0 ? NONE : (eventRows[e] ?? NaN) + click),
+    ...(eventGiven.some((given) => given > 0) ? { eventGiven } : {}),
+    rowItem: Uint32Array.from(pages.flatMap(([items]) => items)),
+  };
+}
+
+/** Where each of these begins, and where the last one ends. */
+function bordersOf(lengths: readonly number[]): Uint32Array<ArrayBuffer> {
+  let end = 0;
+  return Uint32Array.from([0, ...lengths], (length) => end += length);
+}
 
 /** What a training is to begin with, and what a trainer is made with. */
 type Options = Parameters<typeof Trainer.create>[3] & {
