@@ -72,10 +72,8 @@ async function lossOf(
   counted?: { latest?: number },
 ): Promise<number> {
   const users = usersOf(clicks, "train");
-  const evaluation = await Evaluation.ofModel(model, undefined, clicks, users, 1, counted && { counted });
-  const { nll } = await evaluation.figures();
-  evaluation.destroy();
-  return nll;
+  using evaluation = await Evaluation.ofModel(model, undefined, clicks, users, 1, counted && { counted });
+  return (await evaluation.figures()).nll;
 }
 
 Deno.test("a page longer than any that was counted is taken for the longest", () =>

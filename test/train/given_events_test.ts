@@ -100,17 +100,8 @@ Deno.test("a game's figures leave given events out", () =>
       const { model, trainer } = own;
       const users = usersOf(given, "test");
       const played = gameOptions(model, trainer.config);
-      using evaluation = await evaluateGame(
-        model,
-        trainer.generator,
-        played,
-        trainer.deviceLog,
-        given,
-        users,
-        {
-          shards: 0,
-        },
-      );
+      const { generator, deviceLog } = trainer;
+      using evaluation = await evaluateGame(model, generator, played, deviceLog, given, users, { shards: 0 });
       const { nll, lossMin, lossMax } = await evaluation.figures();
       const expected = choiceFigures(given, users, await evaluation.utilities());
       near("loss", nll, expected.nll, 1e-5);
@@ -184,20 +175,15 @@ Deno.test("where pages hold several clicks, P(no click) is that of pages as user
       }
       const users = Uint32Array.from(log.userSplit.keys());
       const collector = new Collector({ users: users.length, eta: 1 });
-      const evaluation = await Evaluation.ofModel(model, undefined, log, users, 0);
+      using evaluation = await Evaluation.ofModel(model, undefined, log, users, 0);
       await evaluation.figures(
         undefined,
         ({ log, places, utilities, outcomes, words }) =>
           collector.add({
-            log,
-            places,
-            scores: utilities,
-            compact: true,
-            outcomes: { values: outcomes, words },
+            ...{ log, places, scores: utilities, compact: true, outcomes: { values: outcomes, words } },
           }),
       );
       const { figures } = collector.tested().details;
-      evaluation.destroy();
       return (figures.pNoClick ?? NaN) - (figures.noClick ?? NaN);
     };
     const error = await errorOf(log);

@@ -107,10 +107,8 @@ async function outcome<F extends ChoiceFigures>(
   await trainer.run(STEPS, { onStep: (r) => seen.push(r), onValidation: (r) => seen.push(r) });
   assert.equal(seen.length, STEPS + 4);
   const state = await trainer.state();
-  const evaluation = await evaluate();
-  const test = await evaluation.figures();
-  evaluation.destroy();
-  return { seen, state, test };
+  using evaluation = await evaluate();
+  return { seen, state, test: await evaluation.figures() };
 }
 
 async function shannonOn(
@@ -355,10 +353,8 @@ Deno.test("baselines and the products to be calibrated are those of the log in m
       const tested = (clicks: ClickLog | LogSource) => [...Baselines.of(clicks).test(users)];
       assert.deepEqual(tested(disk), tested(log));
       const sizes = (clicks: ClickLog | LogSource) => {
-        const products = new StepProducts(gpu, clicks, smallLstm, 12);
-        const found = [products.sizes(), products.products()];
-        products.destroy();
-        return found;
+        using products = new StepProducts(gpu, clicks, smallLstm, 12);
+        return [products.sizes(), products.products()];
       };
       assert.deepEqual(sizes(disk), sizes(log));
     }

@@ -103,9 +103,8 @@ for (const [name, config] of Object.entries(models)) {
     withGpu(undefined, async (gpu) => {
       const own = { ...config, batchNorm: true };
       for (const log of Object.values(logs)) {
-        const model = await withPositionWeights(modelOf(gpu, log, own));
+        using model = await withPositionWeights(modelOf(gpu, log, own));
         const weights = await model.weights();
-        model.destroy();
         const more = { itemDropout: 0.3, weightDecay: 0.1, learningRate: 0.002 };
         const found = await train(gpu, log, own, weights, more);
         const expected = await train(gpu, widened(log), own, wide(weights), more);
@@ -126,9 +125,8 @@ for (const [name, config] of Object.entries(models)) {
         ...log,
         items: { kind: "mixed", count: SIZE.items, width: 0, values, tokens },
       };
-      const model = await withPositionWeights(modelOf(gpu, mixed, config));
+      using model = await withPositionWeights(modelOf(gpu, mixed, config));
       const weights = await model.weights();
-      model.destroy();
       const found = await train(gpu, mixed, config, weights);
       const expected = await train(gpu, log, config, wide(weights));
       allNear(found.losses, expected.losses, 1e-5);
@@ -282,13 +280,12 @@ Deno.test("what mixed features cannot do is refused", () =>
       () => new UserModel(gpu, both.items, tanh, { seed: 1 }),
       /Expected one-hot or dense features[^]*tanh, got mixed[^]*--encoder lstm/,
     );
-    const model = new UserModel(gpu, both.items, smallLstm, { seed: 1 });
+    using model = new UserModel(gpu, both.items, smallLstm, { seed: 1 });
     const other = logs["tokens alone"] ?? assert.fail();
     await assert.rejects(
       Trainer.create(model, other, training),
       /over 41 mixed items of 13 tokens and 7 features, but small shows 41 mixed items of 20 tokens\./,
     );
-    model.destroy();
     const { items } = both;
     assert.ok(items.kind === "mixed");
     for (const tokens of [{ ...items.tokens, count: 3 }, { ...items.tokens, first: Uint32Array.of(0, 1) }]) {

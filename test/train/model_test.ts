@@ -252,12 +252,11 @@ Deno.test("weights, users and logs that do not fit are refused", () =>
     const log = logs.dense;
     using model = new UserModel(gpu, log.items, smallLstm, { seed: 2 });
     const weights = await model.weights();
-    const other = new UserModel(gpu, log.items, { ...smallLstm, dims: [9] }, { seed: 2 });
+    using other = new UserModel(gpu, log.items, { ...smallLstm, dims: [9] }, { seed: 2 });
     assert.throws(
       () => other.setWeights(weights),
       /do not fit[^]*layer1\/bias: expected 9 values \[1, 9\], got 7/,
     );
-    other.destroy();
     const missing = new Map(weights);
     missing.delete("utility/output/bias");
     assert.throws(() => model.setWeights(missing), /utility\/output\/bias \[1, 1\] is missing/);
@@ -322,14 +321,13 @@ Deno.test("a step takes any users of the log; one that is refused leaves no trac
 Deno.test("scores asked for at once come one by one, and configs out of range are refused", () =>
   withGpu(undefined, async (gpu) => {
     const log = logs.dense;
-    const model = new UserModel(gpu, log.items, smallLstm, { seed: 2 });
+    using model = new UserModel(gpu, log.items, smallLstm, { seed: 2 });
     const pages = [[1, 2], [3], Array.from({ length: 30 }, (_, k) => k), [4, 5, 6]];
     const single: number[][] = [];
     for (const page of pages) single.push(await model.score({ history: [7], page }));
-    const other = new UserModel(gpu, log.items, smallLstm, { seed: 2 });
+    using other = new UserModel(gpu, log.items, smallLstm, { seed: 2 });
     const together = await Promise.all(pages.map((page) => other.score({ history: [7], page })));
     assert.deepEqual(together, single);
-    for (const part of [model, other]) part.destroy();
     assert.throws(() => new UserModel(gpu, log.items, { ...smallLstm, dims: [] }, { seed: 1 }), UserError);
     const short = { kind: "dense", count: 10, width: 4, values: new Float32Array(7) } as const;
     assert.throws(
