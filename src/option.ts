@@ -189,21 +189,24 @@ export function flagged(flags: string, about: string, otherwise?: string): Optio
 
 /** An option that names something. */
 export function named(flags: string, about: string): OptionOf<string> {
-  return valued(flags, about, { parse: anyText("a name") });
+  return valued(flags, about, { parse: (text) => anyText(text, "a name") });
 }
 
-/** Any text but none. @param expected what it is, in words */
-function anyText(expected: string): (text: string) => string {
-  return (text) => {
-    if (text.trim() !== "") return text;
-    throw new InvalidValue(`Expected ${expected}, got nothing.`);
-  };
+/** @param expected what it is, in words. @throws InvalidValue for none, as {@link path} and {@link folder}. */
+function anyText(text: string, expected: string): string {
+  if (text.trim() !== "") return text;
+  throw new InvalidValue(`Expected ${expected}, got nothing.`);
 }
 
-/** A path, of a file or a folder. @throws InvalidValue for none, as {@link folder}. */
-export const path = anyText("a path");
+/** A path, of a file or a folder. */
+export function path(text: string): string {
+  return anyText(text, "a path");
+}
+
 /** A folder's path. */
-export const folder = anyText("the path of a folder");
+export function folder(text: string): string {
+  return anyText(text, "the path of a folder");
+}
 
 /** An option that must be given. */
 export function required<T>(option: OptionOf<T>): RequiredOption<T> {

@@ -1,5 +1,7 @@
 /** The Markdown pages of the repository: their links, headings and commands. */
 
+import { words } from "../command_check.ts";
+
 const root = new URL("../../", import.meta.url);
 
 export interface Page {
@@ -68,16 +70,10 @@ export function shownCommands({ path, text }: Page): ShownCommand[] {
       const line = full.replace(/\s#.*$/, "").trim();
       const [, command] = line.match(/^(?:npx -y deno@[\d.]+|deno) task (.*)$/) ?? [];
       if (command === undefined) return [];
-      const [task = "", ...args] = shellWords(command);
+      const [task = "", ...args] = words(command);
       return [{ page: path, task, args, line }];
     })
   );
-}
-
-/** Words as a shell would read them; of quotes only simple ones. */
-function shellWords(line: string): string[] {
-  const words = line.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g);
-  return [...words].map(([, single, double, plain]) => single ?? double ?? plain ?? "");
 }
 
 /** By task, or by task and its first word: the test that runs it otherwise, or why none does. */
