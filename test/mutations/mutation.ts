@@ -21,15 +21,13 @@ export interface Mutation extends Change {
 /** Parts of src whose mutations are drawn, beside the kernels of the program. */
 const DRAWN = ["ops", "tape", "batch", "model", "train"];
 
-/** The files whose mutations are drawn. @param root of the project */
-export function drawnFiles(root = "."): string[] {
+/** The files whose mutations are drawn. */
+export function drawnFiles(): string[] {
   return [
     ...kernelFiles("shipped").map((name) => `kernels/${name}`),
     ...DRAWN.flatMap((part) =>
-      [...Deno.readDirSync(`${root}/src/${part}`)].map(({ name }) => name).filter((name) =>
-        name.endsWith(".ts")
-      )
-        .sort().map((name) => `src/${part}/${name}`)
+      [...Deno.readDirSync(`src/${part}`)].map(({ name }) => `src/${part}/${name}`)
+        .filter((path) => path.endsWith(".ts")).sort()
     ),
   ];
 }

@@ -39,6 +39,7 @@ import { countsConfigFor } from "../../src/counts/tables.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
 import { defaultModel } from "../../src/model/config.ts";
 import { countedStart } from "../../src/model/counted.ts";
+import { logOfPages, type Page } from "../train/trainings.ts";
 import { recentClicksOf, rowCountsOf } from "../../src/selftest/ops/encoder_recipes.ts";
 
 for (const [name, b] of Object.entries({ ...mixed, "many tokens": manyTokens })) {
@@ -222,18 +223,15 @@ Deno.test("recent_clicks: more clicks than are looked at, repeats, tokens", asyn
 });
 
 Deno.test("a count that is the same on all pages has no part in the utility, whatever a page is like later", () => {
-  const [users, pages, length, items] = [100, 1000, 12, 40];
-  const upTo = (count: number, of: (k: number) => number) =>
-    Uint32Array.from({ length: count }, (_, k) => of(k));
-  const source = new MemoryLog({
-    name: "pages of one length",
-    items: { kind: "one-hot", count: items },
-    userSplit: new Uint8Array(users),
-    userEvents: upTo(users + 1, (user) => pages / users * user),
-    eventRows: upTo(pages + 1, (event) => length * event),
-    eventClick: upTo(pages, (event) => length * event + event % length),
-    rowItem: upTo(length * pages, (row) => 7 * row % items),
-  });
+  const pageOf = (page: number): Page => [
+    Array.from({ length: 12 }, (_, k) => 7 * (12 * page + k) % 40),
+    page % 12,
+  ];
+  const users = Array.from(
+    { length: 100 },
+    (_, u) => Array.from({ length: 10 }, (_, k) => pageOf(10 * u + k)),
+  );
+  const source = new MemoryLog(logOfPages({ kind: "one-hot", count: 40 }, users));
   const counts = countsConfigFor(source, []);
   const scale = countedStart(source, { ...defaultModel, counts }, 1).get("counts/scale") ?? [];
   const C = scale.length / 3;

@@ -29,8 +29,8 @@ const BINDING = 2 ** 18;
 const log = smallLog(31, { users: 60, items: 20_000, width: 0, maxEvents: 6, maxPage: 7 });
 
 /** The same device, of which kernels see less at once. */
-function narrow({ device, shapes, maxGrid }: Gpu, bytes = BINDING): Gpu {
-  return new Gpu(device, device.adapterInfo, shapes, maxGrid, bytes);
+function narrow({ device, shapes, maxGrid }: Gpu): Gpu {
+  return new Gpu(device, device.adapterInfo, shapes, maxGrid, BINDING);
 }
 
 interface Trained extends Disposable {
