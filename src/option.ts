@@ -189,24 +189,28 @@ export function flagged(flags: string, about: string, otherwise?: string): Optio
 
 /** An option that names something. */
 export function named(flags: string, about: string): OptionOf<string> {
-  return valued(flags, about, { parse: nameIn });
+  return valued(flags, about, { parse: (text) => anyText(text, "a name") });
 }
 
-/** @throws InvalidValue for no name. */
-function nameIn(text: string): string {
+/** @param expected what it is, in words. @throws InvalidValue for none, as {@link path} and {@link folder}. */
+function anyText(text: string, expected: string): string {
   if (text.trim() !== "") return text;
-  throw new InvalidValue("Expected a name, got nothing.");
+  throw new InvalidValue(`Expected ${expected}, got nothing.`);
+}
+
+/** A path, of a file or a folder. */
+export function path(text: string): string {
+  return anyText(text, "a path");
+}
+
+/** A folder's path. */
+export function folder(text: string): string {
+  return anyText(text, "the path of a folder");
 }
 
 /** An option that must be given. */
 export function required<T>(option: OptionOf<T>): RequiredOption<T> {
   return { ...option, required: true };
-}
-
-/** A folder's path. @throws InvalidValue for none. */
-export function folder(text: string): string {
-  if (text.trim() !== "") return text;
-  throw new InvalidValue("Expected the path of a folder, got nothing.");
 }
 
 /** The flag alone: "--lstm-units". */

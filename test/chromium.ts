@@ -1,5 +1,6 @@
 /** The browser that pages are tried in, and that benches of the lab measure in. */
 
+import { existsSync } from "node:fs";
 import type { Browser } from "playwright-core";
 
 const PATH = "/usr/bin/chromium";
@@ -19,7 +20,7 @@ export async function openChromium(executablePath: string, webgpu: keyof typeof 
 }
 /** The path of Debian's Chromium, installed first where that can be done; else why there is none. */
 export async function findChromium(): Promise<string | { missing: string }> {
-  if (await exists(PATH)) return PATH;
+  if (existsSync(PATH)) return PATH;
   const release = await Deno.readTextFile("/etc/os-release").catch(() => "");
   const debian = /^ID(_LIKE)?="?[^"\n]*\b(debian|ubuntu)\b/m.test(release);
   if (!debian) return { missing: `expected ${PATH}, found none, and this is neither Debian nor Ubuntu.` };
@@ -29,7 +30,7 @@ export async function findChromium(): Promise<string | { missing: string }> {
   console.warn("installing chromium, to test the report's page in");
   await output("apt-get", "update");
   await output("apt-get", "install", "-y", "--no-install-recommends", "chromium");
-  return await exists(PATH) ? PATH : { missing: `apt-get install chromium left no ${PATH}.` };
+  return existsSync(PATH) ? PATH : { missing: `apt-get install chromium left no ${PATH}.` };
 }
 
 async function output(command: string, ...args: string[]): Promise<string> {
@@ -37,8 +38,4 @@ async function output(command: string, ...args: string[]): Promise<string> {
   const { stdout } = await new Deno.Command(command, { args, env, stdin: "null", stderr: "inherit" })
     .output();
   return new TextDecoder().decode(stdout);
-}
-
-function exists(path: string): Promise<boolean> {
-  return Deno.stat(path).then(() => true, () => false);
 }

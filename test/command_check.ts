@@ -7,6 +7,7 @@ import { cacheFolder, commandScript, permissionFlags } from "../src/cli/permissi
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { type ClickLog, NONE } from "../src/data/click_log.ts";
 import { smallLog } from "../src/selftest/small_logs.ts";
+import { withEmptyFolder } from "./run/folder_check.ts";
 
 export interface CommandResult {
   readonly code: number;
@@ -191,13 +192,29 @@ export async function printedBy(script: string, ...args: string[]): Promise<unkn
 
 /** A folder with a small log in it, which is removed afterwards. */
 export async function withSmallLog(use: (folder: string, file: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "clickgan-" });
-  try {
+  await withEmptyFolder(async (folder) => {
     const file = `${folder}/small.tsv`;
     writePaperFile(file, smallLog(31, { users: 90, items: 30, width: 0 }));
     await use(folder, file);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
+  });
+}
+
+/** What a stage of a run leaves in its folder. */
+export const STAGE_FILES = [
+  "best-loss.safetensors",
+  "best-prec1.safetensors",
+  "best-prec2.safetensors",
+  "config.json",
+  "last.safetensors",
+  "result.json",
+  "train.csv",
+  "validation.csv",
+];
+
+/** Snapshots and logs of two stages are equal, bit for bit. */
+export function assertSameStage(a: string, b: string): void {
+  for (const file of STAGE_FILES.filter((name) => !name.endsWith(".json"))) {
+    assert.deepEqual(Deno.readFileSync(`${a}/${file}`), Deno.readFileSync(`${b}/${file}`), file);
   }
 }
 

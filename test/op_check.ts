@@ -33,7 +33,7 @@ let opened: Opened | undefined;
  */
 export async function withGpu<T>(
   shapes: AdapterKind | KernelShapes | undefined,
-  run: (gpu: Gpu) => Promise<T>,
+  run: (gpu: Gpu) => Promise<T> | T,
   maxGrid?: number,
 ): Promise<T> {
   const own = opened ?? await open();

@@ -3,6 +3,7 @@
 import { dirname } from "node:path";
 import type { Json } from "@duckdb/node-api";
 import { refused } from "./case_table.ts";
+import { withEmptyFolder } from "./run/folder_check.ts";
 import { Engine, literal } from "../src/data/prepare/engine.ts";
 import { prepare, type Prepared, type PrepareOptions, type Recipe } from "../src/data/prepare/prepare.ts";
 import { type LogOptions, logRecipe } from "../src/data/prepare/log.ts";
@@ -17,31 +18,28 @@ export const defaults: Omit<PrepareOptions, "out"> = {
 
 export type Files = Readonly<Record<string, string | Uint8Array>>;
 
-async function filled(files: Files): Promise<string> {
-  const folder = await Deno.makeTempDir({ prefix: "clickgan-data-" });
+async function fill(folder: string, files: Files): Promise<void> {
   for (const [name, contents] of Object.entries(files)) {
     await Deno.mkdir(dirname(`${folder}/${name}`), { recursive: true });
     if (typeof contents === "string") await Deno.writeTextFile(`${folder}/${name}`, contents);
     else await Deno.writeFile(`${folder}/${name}`, contents);
   }
-  return folder;
 }
 
 /** A folder with these files in it, which is removed when all tests of the file have ended. */
 export async function folderWith(files: Files = {}): Promise<string> {
-  const folder = await filled(files);
+  const folder = await Deno.makeTempDir({ prefix: "clickgan-data-" });
+  await fill(folder, files);
   globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
   return folder;
 }
 
 /** The same, removed when it has been used. */
 export async function withFolder(files: Files, use: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await filled(files);
-  try {
+  await withEmptyFolder(async (folder) => {
+    await fill(folder, files);
     await use(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  });
 }
 
 /** Prepares into a folder of its own below `folder`. */

@@ -8,7 +8,7 @@ import { kernel } from "../gpu/kernel.ts";
 import type { View } from "../gpu/memory.ts";
 import type { ClickDispatch, ClickSizes } from "./click_sizes.ts";
 import { bitWords } from "./device_log.ts";
-import type { DeviceTokens } from "./device_tokens.ts";
+import type { DeviceTokens } from "./device_items.ts";
 
 const markKernel = kernel("token_mark", markText);
 const rankKernel = kernel("batch_rank", rankText);

@@ -13,7 +13,7 @@ import { DENO_FLAGS } from "../deno_flags.ts";
 import { type RankPlace, rankPlace, trainCommand } from "../run/ranks/place.ts";
 import { asksForHelp, permittedVariable, quoted } from "./arguments.ts";
 import { runMain } from "./fail.ts";
-import { LAUNCHER_VARIABLE, watchAncestors } from "./stop.ts";
+import { ASKED_FOR, ECHO_MS, LAUNCHER_VARIABLE, onSignals, watchAncestors } from "./stop.ts";
 import {
   cacheFolder,
   commandScript,
@@ -70,8 +70,6 @@ function resumeArguments(args: readonly string[]): string | undefined {
   return folder === undefined || folder === DEFAULT_RUN_FOLDER ? undefined : `--resume ${quoted(folder)}`;
 }
 
-/** A second signal within this time is the same one: it comes from the terminal and from the task. */
-const ECHO_MS = 1000;
 /** Time that a command has to end when it was told twice. */
 const GRACE_MS = 3000;
 
@@ -81,16 +79,13 @@ const GRACE_MS = 3000;
  * never ends or in a driver, hears nothing: told again, it is killed.
  */
 export function passSignalsTo(child: Deno.ChildProcess): void {
-  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM", "SIGHUP"];
   let first: number | undefined;
-  for (const signal of signals) {
-    Deno.addSignalListener(signal, () => {
-      const now = performance.now();
-      first ??= now;
-      send(child, signal);
-      if (now - first > ECHO_MS) Deno.unrefTimer(setTimeout(() => send(child, "SIGKILL"), GRACE_MS));
-    });
-  }
+  onSignals((signal) => {
+    const now = performance.now();
+    first ??= now;
+    send(child, signal);
+    if (now - first > ECHO_MS) Deno.unrefTimer(setTimeout(() => send(child, "SIGKILL"), GRACE_MS));
+  });
 }
 
 function send(child: Deno.ChildProcess, signal: Deno.Signal): void {
@@ -100,9 +95,6 @@ function send(child: Deno.ChildProcess, signal: Deno.Signal): void {
     // It has just ended: its status is on the way.
   }
 }
-
-/** Signals that somebody sent to end it. */
-const ASKED_FOR: readonly Deno.Signal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 
 const CAUSES: Partial<Record<Deno.Signal, string>> = {
   SIGKILL: "it was killed, by somebody or by the system when memory ran out",

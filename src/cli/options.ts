@@ -90,10 +90,7 @@ export function checkSeeds(first: number, count: number): void {
 }
 
 /** A path, of a file or a folder. */
-export function path(text: string): string {
-  if (text.trim() !== "") return text;
-  throw new InvalidArgumentError("Expected a path, got nothing.");
-}
+export const path = asArgument(values.path);
 
 /** A folder's path. */
 export const folder = asArgument(values.folder);

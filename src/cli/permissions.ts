@@ -3,7 +3,7 @@
 import { UserError } from "../user_error.ts";
 import { DRIVER_VARIABLES } from "../gpu/host/driver_threads.ts";
 import { basename, dirname, isAbsolute, join } from "node:path";
-import { temporaryName } from "../run/files/temporary_file.ts";
+import { temporaryName } from "../run/files/atomic_write.ts";
 import { RANK_VARIABLES, rankPlace } from "../run/ranks/place.ts";
 import {
   DATA,
@@ -72,28 +72,23 @@ export function reportFolders(args: readonly string[]): string[] {
   return file === undefined ? [] : [dirname(file)];
 }
 
-/** Where the experiments on a data set are written unless another folder is named. */
-export function reproduceFolder(data: string): string {
-  return join("runs", `reproduce-${basename(data).replace(/[^\w.-]+/g, "_")}`);
+/** Where a search or the experiments on a data set are written unless another folder is named. */
+export function folderOn(data: string, command: "reproduce" | "tune"): string {
+  return join("runs", `${command}-${basename(data).replace(/[^\w.-]+/g, "_")}`);
 }
 
 /** What `reproduce` with these arguments writes to: its folder, and the file that its table goes into. */
 function reproduceFolders(args: readonly string[]): string[] {
   const { values } = readArguments(args, [SAVE_DIR, DATA, README]);
   const readme = values.get(README);
-  const folder = values.get(SAVE_DIR) ?? reproduceFolder(values.get(DATA) ?? "demo");
+  const folder = values.get(SAVE_DIR) ?? folderOn(values.get(DATA) ?? "demo", "reproduce");
   return [folder, ...(readme ? [readme, temporaryName(readme)] : [])];
-}
-
-/** Where a search on a data set is written unless another folder is named. */
-export function tuneFolder(data: string): string {
-  return join("runs", `tune-${basename(data).replace(/[^\w.-]+/g, "_")}`);
 }
 
 /** What `tune` with these arguments writes to. */
 function tuneFolders(args: readonly string[]): string[] {
   const { values } = readArguments(args, [SAVE_DIR, DATA]);
-  return [values.get(SAVE_DIR) ?? tuneFolder(values.get(DATA) ?? "demo")];
+  return [values.get(SAVE_DIR) ?? folderOn(values.get(DATA) ?? "demo", "tune")];
 }
 
 /** Where `data NAME` writes unless another folder is named. */

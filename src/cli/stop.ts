@@ -15,7 +15,15 @@ export interface Stop {
 }
 
 /** A second signal within this time is the same one: it comes from the terminal, the task and the launcher. */
-const ECHO_MS = 1000;
+export const ECHO_MS = 1000;
+/** Signals that somebody sent to end it. SIGHUP: the terminal was closed. */
+export const ASKED_FOR: readonly Deno.Signal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
+
+/** Listens to them; Windows has the first alone. */
+export function onSignals(handle: (signal: Deno.Signal) => void): void {
+  const signals = Deno.build.os === "windows" ? ASKED_FOR.slice(0, 1) : ASKED_FOR;
+  for (const signal of signals) Deno.addSignalListener(signal, () => handle(signal));
+}
 
 /** @param exitCode of a process that is ended by a later signal. */
 export function stopOnSignals(exitCode: number): Stop {
@@ -29,9 +37,7 @@ export function stopOnSignals(exitCode: number): Stop {
       stop.onStop?.();
     } else if (performance.now() - first > ECHO_MS) Deno.exit(exitCode);
   };
-  // SIGHUP: the terminal was closed.
-  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM", "SIGHUP"];
-  for (const signal of signals) Deno.addSignalListener(signal, handle);
+  onSignals(handle);
   end = handle;
   return stop;
 }

@@ -9,7 +9,7 @@ import touchedText from "../../kernels/scatter/token_gradient_rows.wgsl" with { 
 import sumText from "../../kernels/scatter/token_sum.wgsl" with { type: "text" };
 import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
 import type { ClickCall, ClickTape } from "../batch/click_tape.ts";
-import type { DeviceTokens } from "../batch/device_tokens.ts";
+import type { DeviceTokens } from "../batch/device_items.ts";
 import type { ItemTokens } from "../data/click_log.ts";
 import { constantOf, kernel } from "../gpu/kernel.ts";
 import { bufferOf, type Memory, type View } from "../gpu/memory.ts";

@@ -5,8 +5,7 @@ import { dataConfigSchema } from "../data/sets/dataset.ts";
 import { exists } from "./files/file_error.ts";
 import { readJson, writeJson } from "./files/json_file.ts";
 import { kernelShapesSchema } from "../gpu/kernel_shapes.ts";
-import { modelConfigSchema } from "../model/config.ts";
-import { adversarialConfigSchema, trainingConfigSchema } from "../train/config.ts";
+import { stagesConfigSchema } from "../train/config.ts";
 import { UserError } from "../user_error.ts";
 
 export const runConfigSchema = v.pipe(
@@ -15,13 +14,7 @@ export const runConfigSchema = v.pipe(
     /** The arguments as given, for the reader. */
     command: v.array(v.string()),
     data: dataConfigSchema,
-    model: modelConfigSchema,
-    /** Of the Shannon stage; its seed is the run's. */
-    training: trainingConfigSchema,
-    /** Whether there is a Shannon stage. */
-    pretrain: v.boolean(),
-    /** The adversarial stage after it, or alone. */
-    adversarial: v.nullable(adversarialConfigSchema),
+    ...stagesConfigSchema.entries,
     /** File that the weights start from, or null for drawn ones. */
     init: v.nullable(v.strictObject({ path: v.string(), sha256: v.string() })),
     adapter: v.object({

@@ -7,29 +7,27 @@
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import type { Features } from "../data/manifest.ts";
 import { writeJson } from "./files/json_file.ts";
-import { makeFolder } from "./files/atomic_write.ts";
+import { makeFolder, removeTemporaries } from "./files/atomic_write.ts";
 import { exists, explainFileError } from "./files/file_error.ts";
 import { contentsOf } from "./files/owned_folder.ts";
-import { removeTemporaries } from "./files/temporary_file.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
-import type { LateState } from "./late_state.ts";
-import { bestText, criteria, type Criterion } from "../train/best_records.ts";
-import { UserError } from "../user_error.ts";
-import { CsvLog } from "./csv_log.ts";
-import { hasConfig, readConfig, type RunConfig, writeConfig } from "./run_config.ts";
-import { withMeanRows } from "./mean_rows.ts";
 import {
   asideFile,
   expectLogs,
   type LastState,
+  type LateState,
   logFile,
   LOGS,
   replaceFile,
   snapshotFile,
   type SnapshotName,
 } from "./run_state.ts";
+import { bestText, criteria, type Criterion } from "../train/best_records.ts";
+import { UserError } from "../user_error.ts";
+import { CsvLog } from "./csv_log.ts";
+import { hasConfig, readConfig, type RunConfig, writeConfig } from "./run_config.ts";
+import { MOMENT_PREFIXES, type SnapshotGame, type SnapshotInfo, withMeanRows } from "./snapshot/snapshot.ts";
 import { writeSnapshot } from "./snapshot.ts";
-import { MOMENT_PREFIXES, type SnapshotGame, type SnapshotInfo } from "./snapshot/snapshot.ts";
 
 /** What the files of a stage say beside its state. */
 export interface StageFiles {

@@ -1,6 +1,7 @@
 /**
  * What a stage goes on from: its last snapshot, the best ones that belong to it, and how long its logs were at that time;
- * and the names of these files.
+ * and the names of these files. It is read part by part: all of a million items' tables at once may be more than the host's
+ * memory.
  */
 
 import * as v from "../schema.ts";
@@ -8,12 +9,14 @@ import { exists, explainFileError } from "./files/file_error.ts";
 import { parseJson } from "./files/json_file.ts";
 import { checkWeights } from "../model/user_model.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
-import type { LateState } from "./late_state.ts";
 import { bestOf, type BestRecords, criteria, type Criterion } from "../train/best_records.ts";
 import { UserError } from "../user_error.ts";
 import { CsvLog, logMarkSchema } from "./csv_log.ts";
 import { type LateSnapshot, openSnapshot, readSnapshot } from "./snapshot.ts";
 import { MOMENT_PREFIXES, type SnapshotInfo, snapshotSpecs } from "./snapshot/snapshot.ts";
+import type { BatchTrainer } from "../train/batch_trainer.ts";
+import { readJoined, writeJoined } from "../train/networks.ts";
+import { BUFFERS, type TrainerState } from "../train/trainer_state.ts";
 
 export type SnapshotName = `best-${Criterion}` | "last";
 
@@ -137,4 +140,32 @@ export async function replaceFile(from: string, to: string): Promise<void> {
   } catch (error) {
     throw explainFileError(error, "write", to);
   }
+}
+
+/** A {@link TrainerState}, of which the large parts are read when they are asked for. */
+export interface LateState extends Pick<TrainerState, "iteration" | "best" | "snapshots"> {
+  part(name: keyof typeof BUFFERS): Promise<Weights>;
+}
+
+/** What of a trainer has a state. */
+type Trained = Pick<BatchTrainer<never, unknown>, "restore" | "holders" | "iteration" | "best">;
+
+/** What a training stands at. Nothing may run until its parts are read. */
+export async function lateState({ holders, iteration, best }: Trained): Promise<LateState> {
+  const { networks, keeper } = holders;
+  const snapshots: Partial<Record<Criterion, Weights>> = {};
+  for (const criterion of criteria) {
+    const weights = await keeper?.snapshot(criterion, true);
+    if (weights) snapshots[criterion] = weights;
+  }
+  return { iteration, best, snapshots, part: (name) => readJoined(networks, BUFFERS[name]) };
+}
+
+/** Puts a training where another one stood. Nothing may be in flight. */
+export async function restoreLate(trainer: Trained, state: LateState): Promise<void> {
+  for (const name of ["weights", "m", "v"] as const) {
+    writeJoined(trainer.holders.networks, await state.part(name), BUFFERS[name]);
+  }
+  const written: Weights = new Map();
+  trainer.restore({ ...state, weights: written, m: written, v: written });
 }

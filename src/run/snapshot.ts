@@ -9,6 +9,7 @@ import {
   snapshotSpecs,
 } from "./snapshot/snapshot.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
+import { Buffer } from "node:buffer";
 import { crc32 } from "node:zlib";
 import { atomicWrite, atomicWriteFile, runs } from "./files/atomic_write.ts";
 import { explainFileError } from "./files/file_error.ts";
@@ -147,10 +148,7 @@ async function checkBeginning(path: string): Promise<ReturnType<typeof readLayou
   using file = await Deno.open(path);
   const begin = await bytesOf(file, LENGTH_BYTES);
   const header = await bytesOf(file, headerEnd(begin, size, path) - LENGTH_BYTES);
-  const all = new Uint8Array(begin.length + header.length);
-  all.set(begin);
-  all.set(header, begin.length);
-  return readLayout(all, size, path);
+  return readLayout(Buffer.concat([begin, header]), size, path);
 }
 
 /** The next bytes of a file; fewer where it ends. */

@@ -12,7 +12,7 @@ import type { LogSource, OnProgress } from "../data/log_source.ts";
 import { meanSpearman, type RankingFigures } from "../data/ranking.ts";
 import { Collector } from "../figures/collector.ts";
 import { type Details, type Differences, differences, type Tested } from "../figures/tested.ts";
-import type { EvaluatedUsers, Evaluation, EvaluationFigures } from "../train/evaluation.ts";
+import { type Evaluation, type EvaluationFigures, spread } from "../train/evaluation.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { positionEffects } from "../model/position_effect.ts";
 import type { Weights } from "../tape/parameters.ts";
@@ -168,16 +168,6 @@ function resultOf({ details, setting }: TestedBaseline): BaselineResult {
     ...(setting === "" ? {} : { setting }),
     details,
   };
-}
-
-/** Puts the utilities of a part where its rows are in the whole log. */
-function spread(source: LogSource, { users, utilities }: EvaluatedUsers, into: Float32Array): void {
-  let row = 0;
-  for (const user of users) {
-    const [from, to] = [source.userRows[user] ?? 0, source.userRows[user + 1] ?? 0];
-    into.set(utilities.subarray(row, row + to - from), from);
-    row += to - from;
-  }
 }
 
 /** Test figures of one snapshot; those of a game only where there was one. */

@@ -16,19 +16,19 @@ import { GamePrograms } from "../model/game_programs.ts";
 import { createGenerator, generatorConfig } from "../model/generator.ts";
 import { countedFor } from "../model/counted.ts";
 import type { UserModel } from "../model/user_model.ts";
-import { AdamState } from "../ops/adam.ts";
+import { adamRate, AdamState } from "../ops/adam.ts";
 import type { GameOptions } from "../ops/minimax.ts";
 import type { Weights } from "../tape/parameters.ts";
 import { UserError } from "../user_error.ts";
 import { type ClickSetUp, ClickTrainer, partsOf, setUpClicks } from "./click_trainer.ts";
-import { type AdversarialConfig, adversarialConfigSchema } from "./config.ts";
+import { type AdversarialConfig, adversarialConfigSchema, learningRateAt } from "./config.ts";
 import { Evaluation, type EvaluationOptions } from "./evaluation.ts";
 import { fitting } from "./fit.ts";
-import { gameHeaders, gameSteps } from "./game_steps.ts";
 import { GENERATOR_PREFIX, type TrainedNetwork } from "./networks.ts";
 import { type GameFigures, gameSummary } from "./results.ts";
 import type { Together } from "./ranks_state.ts";
 import { trainingSource } from "./training_log.ts";
+import type { ClickPrograms, Move, Phase } from "./click_steps.ts";
 
 /** What the adversarial stage needs beside its config. */
 export interface AdversarialOptions {
@@ -178,5 +178,68 @@ function checkClicks(source: LogSource): void {
   if (hasClicks(source, "train")) return;
   throw new UserError(
     `Expected clicks among the train users of ${source.name}, found none: the adversarial stage has nothing to imitate.`,
+  );
+}
+
+/** Steps of the generator in an iteration: none of the exact one. */
+function generatorStepsOf({ generator, generatorSteps }: AdversarialConfig): number {
+  return generator === "exact" ? 0 : generatorSteps;
+}
+
+/** A header for each step of the generator, then for each of the reward (which also stands for the batch). */
+function gameHeaders(config: AdversarialConfig): number {
+  return generatorStepsOf(config) + Math.max(1, config.rewardSteps);
+}
+
+/** How the players' programs make an iteration, as often as the config says. */
+function gameSteps(config: AdversarialConfig, programs: GamePrograms): ClickPrograms {
+  const { rewardSteps } = config;
+  const generatorSteps = generatorStepsOf(config);
+  const { batch, utilities, generatorStep, rewardStep, rewardStepAgain } = programs;
+  return {
+    layout: programs.layout,
+    moves: (t) => gameMoves(config, t),
+    encode(commands, sizes, offset, slice) {
+      batch.encode(commands, sizes, offset(0), slice);
+      utilities.encode(commands, sizes, offset(0), slice);
+      for (let k = 0; k < generatorSteps; k++) generatorStep.encode(commands, sizes, offset(k), slice);
+      rewardStep.encode(commands, sizes, offset(generatorSteps), slice);
+      for (let k = 1; k < rewardSteps; k++) {
+        utilities.encode(commands, sizes, offset(generatorSteps), slice);
+        rewardStepAgain.encode(commands, sizes, offset(generatorSteps + k), slice);
+      }
+    },
+    phases: gamePhases(config, programs),
+  };
+}
+
+/** A phase for each step of a player, with a header each. */
+function gamePhases(config: AdversarialConfig, programs: GamePrograms): Phase[] {
+  const { parts, batch, utilities } = programs;
+  if (!parts) return [];
+  const generatorSteps = generatorStepsOf(config);
+  return Array.from({ length: gameHeaders(config) }, (_, header) => {
+    const player = header < generatorSteps ? parts.generator : parts.reward;
+    return { ...player, header, gradients: [batch, utilities, player.gradients] };
+  });
+}
+
+/** One for each header. The reward waits while the generator warms up. */
+function gameMoves(config: AdversarialConfig, t: number): Move[] {
+  const { rewardSteps, generatorWarmup, generatorLearningRate, rewardLearningRate, weightDecay } = config;
+  const generatorSteps = generatorStepsOf(config);
+  const move = (rate: number, steps: number, k: number, decay: number): Move => ({
+    learningRate: steps > 0 ? adamRate(rate, (t - 1) * steps + k + 1) : 0,
+    decay: rate * decay,
+  });
+  const generatorRate = learningRateAt(generatorLearningRate, t);
+  const waits = generatorSteps > 0 && t <= generatorWarmup;
+  const rewardRate = waits ? 0 : learningRateAt(rewardLearningRate, t);
+  return Array.from(
+    { length: gameHeaders(config) },
+    (_, header) =>
+      header < generatorSteps
+        ? move(generatorRate, generatorSteps, header, 0)
+        : move(rewardRate, rewardSteps, header - generatorSteps, weightDecay),
   );
 }

@@ -10,8 +10,8 @@ import type { Program, Slice } from "../gpu/program.ts";
 import type { StepPurpose } from "../gpu/step.ts";
 import type { GradientSum } from "../ops/gradient_sum.ts";
 import type { SharedGradient } from "../ops/shared_gradient.ts";
-import type { SharedStep, StepSums, Together } from "./ranks_state.ts";
-import type { Steps } from "./steps.ts";
+import type { Together } from "./ranks_state.ts";
+import type { SharedStep, Steps, StepSums } from "./steps.ts";
 import type { TrainingLog } from "./training_log.ts";
 
 /** How a step moves the weights. */

@@ -6,7 +6,7 @@ import type { ClickLog, Clicks } from "../data/click_log.ts";
 import { countedOf, logOf, type LogSource, readLog, rowsOf, sourceOf } from "../data/log_source.ts";
 import type { ChoiceFigures } from "../data/ranking.ts";
 import { UserError } from "../user_error.ts";
-import { inShards, sumOf } from "./shards.ts";
+import { inShards, sumOf } from "./fit.ts";
 import { Arena } from "../gpu/arena.ts";
 import { Commands } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -254,14 +254,7 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
   async utilities(): Promise<Float32Array> {
     const { source } = this.options;
     const all = new Float32Array(source.userRows.at(-1) ?? 0).fill(NaN);
-    for await (const { users, utilities } of this.scored()) {
-      let row = 0;
-      for (const user of users) {
-        const rows = rowsOf(source, user);
-        all.set(utilities.subarray(row, row + rows), source.userRows[user]);
-        row += rows;
-      }
-    }
+    for await (const part of this.scored()) spread(source, part, all);
     return all;
   }
 
@@ -293,6 +286,16 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
   /** As `destroy`, for blocks that hold it by `using`. */
   [Symbol.dispose](): void {
     this.destroy();
+  }
+}
+
+/** Puts the utilities of a part where its rows are in the whole log. */
+export function spread(source: LogSource, { users, utilities }: ScoredUsers, into: Float32Array): void {
+  let row = 0;
+  for (const user of users) {
+    const rows = rowsOf(source, user);
+    into.set(utilities.subarray(row, row + rows), source.userRows[user]);
+    row += rows;
   }
 }
 

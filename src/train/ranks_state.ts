@@ -14,6 +14,7 @@ import type { TrainedNetwork } from "./networks.ts";
 import { SharedGradient } from "../ops/shared_gradient.ts";
 import { expectShares, type Ranks, shareGradient, shareOf, write } from "./ranks.ts";
 import type { ResultRing } from "./result_ring.ts";
+import type { SharedStep, StepSums } from "./steps.ts";
 import type { TrainerState } from "./trainer_state.ts";
 
 /** Steps from one comparison of the weights to the next. */
@@ -119,22 +120,6 @@ function expectWhole(parts: number): void {
     `Expected each rank's share of a batch to fit the adapter, and --part-rows, as a whole, got one in up to ${parts} parts. ` +
       "Start more ranks, use a smaller batch, or --sync-every 2 or more.",
   );
-}
-
-/** What a step with other ranks takes: its number, the ring, numbers of this rank that travel along, and whether others may have much to do before. */
-export type SharedStep = [
-  t: number,
-  ranks: Ranks,
-  ring: ResultRing,
-  own: readonly number[],
-  patient: boolean,
-];
-
-/** Over all ranks: the sums of what travelled along, those of the step's loss, and what its means are taken over. */
-export interface StepSums {
-  readonly beside: Float32Array;
-  readonly sums: Float32Array;
-  readonly counted: number;
 }
 
 /** Of {@link import("./click_steps.ts").ClickSteps}. */

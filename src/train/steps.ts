@@ -12,6 +12,22 @@ export interface Counted {
   readonly parts?: number;
 }
 
+/** What a step with other ranks takes: its number, the ring, numbers of this rank that travel along, and whether others may have much to do before. */
+export type SharedStep = [
+  t: number,
+  ranks: Ranks,
+  ring: ResultRing,
+  own: readonly number[],
+  patient: boolean,
+];
+
+/** Over all ranks: the sums of what travelled along, those of the step's loss, and what its means are taken over. */
+export interface StepSums {
+  readonly beside: Float32Array;
+  readonly sums: Float32Array;
+  readonly counted: number;
+}
+
 /**
  * The steps of a training. This is the seam: {@link import("./batch_trainer.ts").BatchTrainer} knows iterations, places
  * of a ring, command buffers, sums, validations and snapshots, and nothing of what a batch is. That is known behind this
@@ -42,13 +58,6 @@ export interface Steps<C, B extends Counted = Counted> {
   /**
    * Of steps that ranks share: the whole step of iteration t, with the gradients of all between backward and update. Waits for
    * the device, and for the other ranks.
-   * @param own what this rank gives beside. @param patient see {@link Ranks.sum}. @returns the sums of that, and of the joined batch
    */
-  stepShared?(
-    t: number,
-    ranks: Ranks,
-    ring: ResultRing,
-    own: readonly number[],
-    patient: boolean,
-  ): Promise<{ readonly beside: Float32Array; readonly sums: Float32Array; readonly counted: number }>;
+  stepShared?(...step: SharedStep): Promise<StepSums>;
 }

@@ -1,7 +1,15 @@
 /** `train --adversarial` from the outside: both stages, stopping and going on, --init of a run, bad options. */
 
 import assert from "node:assert/strict";
-import { filesIn, interrupt, runOk, withSmallLog, words } from "../command_check.ts";
+import {
+  assertSameStage,
+  filesIn,
+  interrupt,
+  runOk,
+  STAGE_FILES,
+  withSmallLog,
+  words,
+} from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 
 const SMALL = words("--batch-size 12 --dims 8 --lstm-units 4 --validate-every 4");
@@ -9,26 +17,9 @@ const GAME = words(
   "--adversarial 20 --adversarial-batch-size 12 --adversarial-validate-every 5 --behaviour-dims 8-5 --generator-warmup 6",
 );
 const SHANNON = ["--iterations", "12", ...SMALL];
-const STAGE_FILES = [
-  "best-loss.safetensors",
-  "best-prec1.safetensors",
-  "best-prec2.safetensors",
-  "config.json",
-  "last.safetensors",
-  "result.json",
-  "train.csv",
-  "validation.csv",
-];
-
 /** The process for the trainings of a test. */
 function trainings(folder: string, names: readonly string[]): CommandSeries {
   return new CommandSeries("train", names.map((name) => ["--save-dir", `${folder}/${name}`]));
-}
-
-function assertSameStage(a: string, b: string): void {
-  for (const file of STAGE_FILES.filter((name) => /safetensors|csv/.test(name))) {
-    assert.deepEqual(Deno.readFileSync(`${a}/${file}`), Deno.readFileSync(`${b}/${file}`), file);
-  }
 }
 
 Deno.test("both stages in one folder, with their logs, snapshots and figures; evaluate agrees with them", () =>

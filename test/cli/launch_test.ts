@@ -337,3 +337,14 @@ Deno.test("endOfChild says nothing of a command that told its own end or was ask
   );
   assert.match(endOfChild("reproduce", "SIGABRT", undefined) ?? "", /Go on with the same command/);
 });
+
+Deno.test("a command may start processes only for jobs side by side", () => {
+  const mayRun = (...args: string[]) =>
+    permissionFlags("train", args).some((flag) => flag.startsWith("--allow-run"));
+  assert.deepEqual([mayRun("--seeds", "2"), mayRun("--jobs", "1"), mayRun("--seeds", "2", "--jobs=2")], [
+    false,
+    false,
+    true,
+  ]);
+  assert.ok(permissionFlags("tune", ["--jobs", "2"]).includes(`--allow-run=${Deno.execPath()}`));
+});

@@ -67,8 +67,8 @@ function rowsOf(text: string): Record<string, string[]> {
 
 const none = () => assert.fail("asks for nothing more");
 
-Deno.test("results: models of both data sets, mean and sd over seeds, each figure from its own snapshot", async () => {
-  await withFolder({}, async (folder) => {
+Deno.test("results: models of both data sets, mean and sd over seeds, each figure from its own snapshot", () =>
+  withFolder({}, async (folder) => {
     const runs = madeRuns(
       folder,
       (name, seed) => resultOf(name.startsWith("yelp") ? seed : 1.5, 0.5 + seed / 100),
@@ -81,11 +81,10 @@ Deno.test("results: models of both data sets, mean and sd over seeds, each figur
     assert.match(text, /by some \.020 on yelp/);
     assert.deepEqual([runs.asked.length, runs.names.size], [16, 16]);
     assert.ok(runs.asked.every((asked) => /^train --data (papers\/yelp\.txt|demo) --seeds 3 /.test(asked)));
-  });
-});
+  }));
 
-Deno.test("results: the likelihood with and without what there is against over-fitting, seed by seed", async () => {
-  await withFolder({}, async (folder) => {
+Deno.test("results: the likelihood with and without what there is against over-fitting, seed by seed", () =>
+  withFolder({}, async (folder) => {
     const runs = madeRuns(
       folder,
       (name, seed) => resultOf(name.includes("early-stopping") ? 0.9 + seed / 100 : 1 + seed / 100, 0.5),
@@ -95,11 +94,10 @@ Deno.test("results: the likelihood with and without what there is against over-f
     const [, , best, plain, difference] = rows["yelp"] ?? [];
     assert.deepEqual([best, plain], [".980 +- .045", "1.080 +- .045"]);
     assert.equal(difference, "-.100 (-.100 to -.100)");
-  });
-});
+  }));
 
-Deno.test("results: models beside another implementation's figures", async () => {
-  await withFolder({}, async (folder) => {
+Deno.test("results: models beside another implementation's figures", () =>
+  withFolder({}, async (folder) => {
     const runs = madeRuns(folder, (_, seed) => resultOf(seed / 10, 0.5), none);
     const text = await referenceTable.make(runs);
     const lines = text.split("\n").filter((line) => /^\| (yelp|rsc) /.test(line));
@@ -108,8 +106,7 @@ Deno.test("results: models beside another implementation's figures", async () =>
       lines[0],
       "| yelp | LSTM 64-64 | .875 +- .016 | .300 +- .158 | .733 +- .011 | .500 +- .000 | .871 +- .006 | .800 +- .000 |",
     );
-  });
-});
+  }));
 
 const OWN = "the model a";
 const SECOND = "the model b";
@@ -237,8 +234,8 @@ Deno.test("results: new users, a row for some of the points of the curves", asyn
   assert.match(text, /^- A less B, over all interactions: \.100 \(95 % over runs: \.050 to \.150\)\.$/m);
 });
 
-Deno.test("results: a training that is done is not done again, unless something else is asked of it", async () => {
-  await withFolder({}, async (folder) => {
+Deno.test("results: a training that is done is not done again, unless something else is asked of it", () =>
+  withFolder({}, async (folder) => {
     const data = `${folder}/log.txt`;
     writePaperFile(data, smallLog(3, { users: 30, items: 12, width: 4 }));
     const runs = new KeptRuns(`${folder}/runs`, folder);
@@ -262,5 +259,4 @@ Deno.test("results: a training that is done is not done again, unless something 
     await assert.rejects(Promise.all(both), /--iterations/);
     await beside.ended();
     assert.ok(await exists(`${folder}/runs/beside-1.done.json`), "the one beside it is kept");
-  });
-});
+  }));

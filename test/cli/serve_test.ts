@@ -50,6 +50,11 @@ function post(service: Service, path: string, body: unknown, headers = JSON_TYPE
   const text = typeof body === "string" ? body : JSON.stringify(body);
   return service.handle({ method: "POST", path, headers, body: new Blob([text]).stream() });
 }
+/** What a service answers, and whether that is well. */
+async function ask(service: Service, path: string, body: unknown, headers = JSON_TYPE) {
+  const answer = await post(service, path, body, headers);
+  return { status: answer.status, body: await answer.json() };
+}
 const get = (service: Service, path: string) =>
   service.handle({ method: "GET", path, headers: {}, body: new Blob([]).stream() });
 const settle = () => new Promise((resolve) => setTimeout(resolve, 0));
@@ -77,38 +82,38 @@ Deno.test("the service scores a page as the model does, by ids", () =>
     const utilities = await model.score({ history, page });
     const wanted = page.filter((item) => !history.includes(item))
       .sort((a, b) => (utilities[b] ?? 0) - (utilities[a] ?? 0)).slice(0, 4);
-    const answer = await post(service, "/recommend", { user: 3, top: 4, newOnly: true });
-    assert.deepEqual(
-      await answer.json(),
-      { items: wanted.map((item) => ({ item: String(item), utility: utilities[item] })) },
-    );
+    const answer = await ask(service, "/recommend", { user: 3, top: 4, newOnly: true });
+    const items = wanted.map((item) => ({ item: String(item), utility: utilities[item] }));
+    assert.deepEqual(answer.body, { items });
   }));
 
 Deno.test("environments: pages of the model's users are those of a simulator, in turn, and what cannot be shown changes nothing", () =>
   withGpu(undefined, async (gpu) => {
     const model = new UserModel(gpu, one.log.items, one.config, { weights: weightsOf(one) });
     const service = new Service(model, data, new FakeScorer(), defaultService);
-    const ask = async (path: string, body: unknown) => {
-      const answer = await post(service, path, body);
-      return { status: answer.status, body: await answer.json() };
+    const own = (path: string, body: unknown) => ask(service, path, body);
+    const refused = async (path: string, body: unknown, says: RegExp, by = service) => {
+      const answer = await ask(by, path, body);
+      assert.equal(answer.status, 400);
+      assert.match(answer.body.error, says);
     };
     const options = { users: 20, slate: 2, pages: 3, seed: 4, leave: 0.5 };
     const simulator = await Simulator.create(gpu, new LearnedSource(model), { ...options, together: 20 });
     try {
-      const begun = (await ask("/reset", options)).body;
+      const begun = (await own("/reset", options)).body;
       const { environment, items } = begun;
       assert.deepEqual([begun.users, begun.slate, begun.pages, items], [20, 2, 3, one.log.items.count]);
       for (const episode of [0, 5]) {
-        if (episode > 0) await ask("/reset", { environment, episode });
+        if (episode > 0) await own("/reset", { environment, episode });
         await simulator.reset(episode);
         for (let page = 0; page < 3; page++) {
           const slates = Array.from(
             { length: 20 },
             (_, u) => [2 * page, 2 * page + 1].map((k) => (k + u) % items),
           );
-          const odd = await ask("/step", { environment, slates: slates.map(([item]) => [item, item]) });
-          assert.deepEqual([odd.status, /Expected each item once/.test(odd.body.error)], [400, true]);
-          const { state, ...found } = (await ask("/step", { environment, slates })).body;
+          const twice = slates.map(([item]) => [item, item]);
+          await refused("/step", { environment, slates: twice }, /Expected each item once/);
+          const { state, ...found } = (await own("/step", { environment, slates })).body;
           const { probability: _, ...expected } = await simulator.step(slates.flat());
           assert.deepEqual(found, {
             ...expected,
@@ -117,26 +122,20 @@ Deno.test("environments: pages of the model's users are those of a simulator, in
           });
           assert.deepEqual(state.flat(), Array.from(await simulator.states()));
         }
-        assert.match((await ask("/step", { environment, slates: [[0, 1]] })).body.error, /at most 3 pages/);
+        await refused("/step", { environment, slates: [[0, 1]] }, /at most 3 pages/);
       }
       // Two that ask at once wait for each other.
       const both = await Promise.all([
-        ask("/reset", { environment }),
-        ask("/reset", { environment, episode: 5 }),
+        own("/reset", { environment }),
+        own("/reset", { environment, episode: 5 }),
       ]);
       assert.deepEqual(both.map(({ status }) => status), [200, 200]);
-      assert.match((await ask("/reset", { environment, users: 3 })).body.error, /with "episode" alone/);
-      assert.match(
-        (await ask("/step", { environment, slates: [[0]] })).body.error,
-        /slates\.0: expected 2 items, got 1/,
-      );
-      assert.match((await ask("/reset", { slate: items + 1 })).body.error, /Expected a pool of/);
-      assert.match(
-        (await ask("/reset", { users: 4096, pages: 1e5 })).body.error,
-        /users x pages x slate of at most/,
-      );
-      for (let k = 0; k < 8; k++) assert.equal((await ask("/reset", { pages: 1 })).status, 200);
-      assert.match((await ask("/reset", { environment })).body.error, /no environment "1" any more/);
+      await refused("/reset", { environment, users: 3 }, /with "episode" alone/);
+      await refused("/step", { environment, slates: [[0]] }, /slates\.0: expected 2 items, got 1/);
+      await refused("/reset", { slate: items + 1 }, /Expected a pool of/);
+      await refused("/reset", { users: 4096, pages: 1e5 }, /users x pages x slate of at most/);
+      for (let k = 0; k < 8; k++) assert.equal((await own("/reset", { pages: 1 })).status, 200);
+      await refused("/reset", { environment }, /no environment "1" any more/);
       const ids = await (await get(service, "/items")).json();
       assert.equal(ids.items[3], data.items.of(3));
       assert.equal((await (await get(service, "/health")).json()).status, "ok");
@@ -144,16 +143,17 @@ Deno.test("environments: pages of the model's users are those of a simulator, in
       const { config } = scoreCases["LSTM, one-hot"] ?? assert.fail();
       const many = new UserModel(gpu, { kind: "one-hot", count: 100 }, config, { seed: 1 });
       const wide = new Service(many, data, new FakeScorer(), defaultService);
-      const reset = async (asked: unknown) => await (await post(wide, "/reset", asked)).json();
-      for (let k = 0; k < 8; k++) await reset({ pages: 1 });
-      assert.match(
-        (await reset({ users: 4096, slate: 100, pages: 1 })).error,
+      for (let k = 0; k < 8; k++) await ask(wide, "/reset", { pages: 1 });
+      await refused(
+        "/reset",
+        { users: 4096, slate: 100, pages: 1 },
         /users: expected at most \d+ with/,
+        wide,
       );
-      assert.equal((await reset({ environment: "1" })).users, 1);
+      assert.equal((await ask(wide, "/reset", { environment: "1" })).body.users, 1);
       for (const part of [wide, many]) part.destroy();
       const game = new Service(model, data, new FakeScorer(), { ...defaultService, uncalibrated: true });
-      assert.match((await (await post(game, "/reset", {})).json()).error, /no log-odds/);
+      await refused("/reset", {}, /no log-odds/, game);
     } finally {
       for (const part of [service, simulator, model]) part.destroy();
     }
@@ -244,17 +244,16 @@ Deno.test("what the service cannot answer is refused with a reason", async () =>
     ["/health", {}, 405, /\/health takes GET, not POST/],
   ];
   for (const [path, body, status, says] of cases) {
-    const answer = await post(service, path, body);
-    const { error, ...rest } = await answer.json();
+    const { status: found, body: { error, ...rest } } = await ask(service, path, body);
     assert.deepEqual(rest, {});
     assert.match(error, says);
-    assert.equal(answer.status, status, error);
+    assert.equal(found, status, error);
   }
   // What a form or a script of another site may send without asking.
   for (const type of ["text/plain", "application/x-www-form-urlencoded", "text/plain; x=application/json"]) {
-    const answer = await post(service, "/recommend", { history: [], top: 1 }, { "content-type": type });
+    const answer = await ask(service, "/recommend", { history: [], top: 1 }, { "content-type": type });
     assert.equal(answer.status, 415, type);
-    assert.match((await answer.json()).error, /application\/json/);
+    assert.match(answer.body.error, /application\/json/);
   }
   const wrong = await get(service, "/score");
   assert.equal(wrong.status, 405);
@@ -275,25 +274,22 @@ Deno.test("what the service cannot answer is refused with a reason", async () =>
   assert.equal((await broken.json()).error, "the body broke off");
   assert.equal((await get(service, "/health")).status, 200);
   const long = { history: Array(4097).fill(7), page: [1] };
-  assert.match(
-    (await (await post(serviceOf(new FakeScorer()), "/score", long)).json()).error,
-    /at most 4096 ids/,
-  );
+  assert.match((await ask(serviceOf(new FakeScorer()), "/score", long)).body.error, /at most 4096 ids/);
 });
 
 Deno.test("ids that the data set does not have are left out where that is asked for", async () => {
   const service = serviceOf(new FakeScorer());
-  const known = await (await post(service, "/score", { history: [3, 4], page: [7, 5] })).json();
+  const { body: known } = await ask(service, "/score", { history: [3, 4], page: [7, 5] });
   const body = { history: [3, "new", 4], page: ["newer", 7, 5, "new"], skipUnknown: true };
-  const { utilities, probabilities, noClick } = await (await post(service, "/score", body)).json();
+  const { utilities, probabilities, noClick } = (await ask(service, "/score", body)).body;
   assert.deepEqual(utilities, [null, ...known.utilities, null]);
   assert.deepEqual(probabilities, [null, ...known.probabilities, null]);
   assert.equal(noClick, known.noClick);
-  const none = await post(service, "/score", { ...body, page: ["new"] });
+  const none = await ask(service, "/score", { ...body, page: ["new"] });
   assert.equal(none.status, 400);
-  assert.match((await none.json()).error, /^page: the data set has none of these items/);
-  const answer = await post(service, "/recommend", { history: ["new"], top: 2, skipUnknown: true });
-  assert.deepEqual((await answer.json()).items.map(({ item }: { item: string }) => item), ["40", "39"]);
+  assert.match(none.body.error, /^page: the data set has none of these items/);
+  const answer = await ask(service, "/recommend", { history: ["new"], top: 2, skipUnknown: true });
+  assert.deepEqual(answer.body.items.map(({ item }: { item: string }) => item), ["40", "39"]);
 });
 
 Deno.test("any body is answered, or refused as the client's fault", async () => {
@@ -320,13 +316,9 @@ Deno.test("any body is answered, or refused as the client's fault", async () => 
       } catch {
         text = String(value);
       }
-      const answer = await post(service, path, text ?? "");
-      const { error } = await answer.json();
-      assert.ok(
-        answer.status === 200 ? error === undefined : answer.status === 400,
-        `${answer.status} ${error}`,
-      );
-      seen.add(answer.status);
+      const { status, body: { error } } = await ask(service, path, text ?? "");
+      assert.ok(status === 200 ? error === undefined : status === 400, `${status} ${error}`);
+      seen.add(status);
     }),
     { numRuns: 2000, seed: 16 },
   );
@@ -391,9 +383,9 @@ Deno.test("when scoring fails, requests hear of it, and the service says that it
   };
   const model = { config: one.config } as UserModel;
   const service = new Service(model, data, broken, defaultService, (error) => failures.push(error));
-  const answer = await post(service, "/score", { history: [], page: [1] });
-  assert.equal(answer.status, 500);
-  assert.doesNotMatch((await answer.json()).error, /device/);
+  const { status, body } = await ask(service, "/score", { history: [], page: [1] });
+  assert.equal(status, 500);
+  assert.doesNotMatch(body.error, /device/);
   assert.match(String(failures[0]), /the device was lost/);
   assert.ok(service.failed);
   assert.equal((await (await get(service, "/health")).json()).status, "failed");

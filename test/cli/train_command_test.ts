@@ -5,11 +5,13 @@ import { defaultModel } from "../../src/model/config.ts";
 import { decodeSafetensors } from "../../src/run/snapshot/safetensors.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import {
+  assertSameStage,
   filesIn,
   interrupt,
   runCommand,
   runOk,
   signalled,
+  STAGE_FILES,
   startCommand,
   words,
   writePaperFile,
@@ -18,17 +20,7 @@ import { OwnedFolder } from "../../src/run/files/owned_folder.ts";
 import { exists } from "../../src/run/files/file_error.ts";
 import { CommandSeries } from "../command_series.ts";
 
-const RUN_FILES = [
-  "best-loss.safetensors",
-  "best-prec1.safetensors",
-  "best-prec2.safetensors",
-  "config.json",
-  "last.safetensors",
-  "report.html",
-  "result.json",
-  "train.csv",
-  "validation.csv",
-];
+const RUN_FILES = [...STAGE_FILES, "report.html"].sort();
 const SIZES = "--batch-size 12 --dims 8-5 --lstm-units 3";
 const SMALL = `${SIZES} --validate-every 4`;
 
@@ -65,9 +57,7 @@ const json = (path: string) => JSON.parse(Deno.readTextFileSync(path));
 
 /** All results of two runs are equal, bit for bit. */
 function assertSameRun(a: string, b: string): void {
-  for (const file of RUN_FILES.filter((name) => name.endsWith(".safetensors") || name.endsWith(".csv"))) {
-    assert.deepEqual(Deno.readFileSync(`${a}/${file}`), Deno.readFileSync(`${b}/${file}`), file);
-  }
+  assertSameStage(a, b);
   assert.deepEqual(json(`${a}/result.json`).test, json(`${b}/result.json`).test);
 }
 

@@ -200,6 +200,19 @@ async function searched(world: World, before?: { standing: Standing; spent: numb
   return { ...await searching, kept, trained, most };
 }
 
+/** No iteration is trained twice. */
+function assertOnce(trained: readonly { number: number; from: number; to: number }[]): void {
+  const reached = new Map<number, number>();
+  for (const { number, from, to } of trained) {
+    assert.equal(from, reached.get(number) ?? 0);
+    reached.set(number, to);
+  }
+}
+
+/** How many that may go on have come so far. */
+const farther = ({ candidates }: Standing, rung: number) =>
+  candidates.filter((one) => one.end === "open" && hasReached(one, rung)).length;
+
 const WORLDS: readonly World[] = [
   { secondsEach: 0.01, setUp: 0.3, budget: 600, iterations: 2000 },
   { secondsEach: 0.1, setUp: 2, budget: 600, iterations: 2000 },
@@ -222,16 +235,11 @@ for (const world of WORLDS) {
     assert.ok(
       hasReached(candidates[0] ?? assert.fail(), rungs.at(-1) ?? Infinity) || world.secondsEach === 5,
     );
-    // No iteration is trained twice.
-    const reached = new Map<number, number>();
-    for (const { number, from, to } of trained) {
-      assert.equal(from, reached.get(number) ?? 0);
-      reached.set(number, to);
-    }
+    assertOnce(trained);
     // About a third goes on.
-    const at = (rung: number) =>
-      candidates.filter((one) => one.end === "open" && hasReached(one, rung)).length;
-    for (const [k, rung] of rungs.slice(1).entries()) assert.ok(at(rung) <= 0.45 * at(rungs[k] ?? 0) + 2);
+    for (const [k, rung] of rungs.slice(1).entries()) {
+      assert.ok(farther(standing, rung) <= 0.45 * farther(standing, rungs[k] ?? 0) + 2);
+    }
   });
 }
 
@@ -243,20 +251,13 @@ Deno.test("tune: settings side by side are more in the same time, each trained o
   assert.equal(three.trained[1]?.number, 1, "the default is alone");
   assert.ok(three.standing.candidates.length > 2 * one.standing.candidates.length);
   assert.ok(three.spentSeconds <= world.budget + world.setUp, `${three.spentSeconds}`);
-  const reached = new Map<number, number>();
-  for (const { number, from, to } of three.trained) {
-    assert.equal(from, reached.get(number) ?? 0);
-    reached.set(number, to);
-  }
+  assertOnce(three.trained);
   const { candidates } = three.standing;
   candidates.forEach(({ setting }, k) =>
     assert.deepEqual(setting, settingOf(k, space, candidates.slice(0, k).map((c) => c.setting)))
   );
-  const far = candidates.filter((c) => c.end === "open" && hasReached(c, 2000)).length;
-  assert.ok(
-    far <= 0.45 * candidates.filter((c) => c.end === "open" && hasReached(c, 670)).length + 4,
-    `${far}`,
-  );
+  const far = farther(three.standing, 2000);
+  assert.ok(far <= 0.45 * farther(three.standing, 670) + 4, `${far}`);
 });
 
 Deno.test("tune: a search that is stopped at any moment goes on as if it had not been", async () => {

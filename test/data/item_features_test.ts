@@ -8,7 +8,7 @@ import { defaultModel } from "../../src/model/config.ts";
 import { initialWeights } from "../../src/model/initial_weights.ts";
 import { modelParameters } from "../../src/model/user_model.ts";
 import { fitDataset, type ModelItems, openDataset } from "../../src/data/sets/dataset.ts";
-import { withMeanRows } from "../../src/run/mean_rows.ts";
+import { withMeanRows } from "../../src/run/snapshot/snapshot.ts";
 import { readSnapshot, writeSnapshot } from "../../src/run/snapshot.ts";
 import { impressions } from "../../src/data/prepare/impressions.ts";
 import { describe } from "../../src/data/prepare/describe.ts";

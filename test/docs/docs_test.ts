@@ -1,15 +1,26 @@
-/** The pages hold what they say: links lead somewhere, commands run as they stand, the library's example too. */
+/**
+ * The pages hold what they say: links lead somewhere, commands run as they stand or have the options that are shown, the
+ * library's example and the scripts for many runs run, too.
+ */
 
 import assert from "node:assert/strict";
 import { bench } from "../../bench/main.ts";
 import { parseReproduceOptions } from "../../src/tune/commands/reproduce_options.ts";
 import { parseTuneOptions } from "../../src/tune/commands/tune_options.ts";
-import { runScript, withSmallLog } from "../command_check.ts";
-import { isNotRun } from "./not_run.ts";
-import { brokenLinks, pages, type ShownCommand, shownCommands } from "./pages.ts";
+import { runOk, runScript, withSmallLog, writePaperFile } from "../command_check.ts";
+import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
+import { exists } from "../../src/run/files/file_error.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
+import { brokenLinks, isNotRun, pages, type ShownCommand, shownCommands } from "./pages.ts";
 import { fillSandbox, type MadeRuns, PageRunner } from "./sandbox.ts";
+import { commandScript } from "../../src/cli/permissions.ts";
+import { exercises } from "../../src/selftest/exercise/exercises.ts";
+import { withEmptyFolder } from "../run/folder_check.ts";
 
 const root = new URL("../../", import.meta.url);
+const { tasks }: { tasks: Record<string, { command: string }> } = JSON.parse(
+  Deno.readTextFileSync(new URL("deno.json", root)),
+);
 
 /** Commands that differ from one that runs here by options that a short run takes no notice of: they are parsed. */
 const PARSED: Readonly<Record<string, string>> = {
@@ -44,7 +55,6 @@ Deno.test("pages: every link leads to a file that is there, and to a heading of 
 });
 
 Deno.test("pages: every command is a task, and is run by a test", () => {
-  const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", root)));
   const strange = pages().flatMap(shownCommands).filter((command) =>
     !Object.hasOwn(tasks, command.task) ||
     !(isNotRun(command) || [...RUN, GUIDE, SPARK].includes(command.page))
@@ -59,16 +69,13 @@ for (const path of RUN) {
       .filter((command) => !isNotRun(command) && !isParsed(command))
       .flatMap((command) => [...neededBy(command), command]);
     assert.ok(shown.length > 0);
-    const folder = await Deno.makeTempDir({ prefix: "clickgan-docs-" });
-    try {
+    await withEmptyFolder(async (folder) => {
       await fillSandbox(folder, page);
       await using runner = new PageRunner(folder, shown, made);
       for (const command of shown) assert.notEqual(await runner.run(command), "", command.line);
       if (path === "README.md") await useFolders(folder);
       if (path === POLICIES) await usePolicy(folder);
-    } finally {
-      await Deno.remove(folder, { recursive: true });
-    }
+    });
   });
 }
 
@@ -193,3 +200,112 @@ Deno.test("a kernel of one's own runs on one's own numbers", async () => {
   const stdout = await printed("kernel");
   assert.match(stdout, /\[ 1, 4, 9, 20\.25 \]/);
 });
+
+/** Commands of the pages that no test runs as they stand: their options and names are there. */
+const shown = pages().flatMap(shownCommands).filter(isNotRun);
+const optionsOf = ({ args }: ShownCommand) => args.filter((word) => word.startsWith("--"));
+
+/** Tasks that are Deno's own test runner. */
+const TESTS = ["test", "ok"];
+
+const said = new Map<string, Promise<string>>();
+
+/** What a script says of itself; several pages show the same. */
+function saidBy(script: string, ...args: string[]): Promise<string> {
+  const key = [script, ...args].join(" ");
+  const text = said.get(key) ??
+    runScript(new URL(script, root), ["--allow-all"], args).then(({ stdout }) => stdout);
+  said.set(key, text);
+  return text;
+}
+
+/** What a command says of itself, and what the commands of its lists do that are named first. */
+async function helpOf({ task, args }: ShownCommand): Promise<string> {
+  const [, file = "", own = ""] = tasks[task]?.command.match(/([\w/]+\.ts)(.*)$/) ?? [];
+  const script = file === "src/cli/launch.ts" ? commandScript(task) : file;
+  const fixed = file === "src/cli/launch.ts" ? [] : own.split(" ").filter((word) => word !== "");
+  const ending = args.findIndex((word) => word.startsWith("--"));
+  const names = args.slice(0, Math.min(2, ending < 0 ? args.length : ending));
+  const helps = [0, 1, 2].slice(0, names.length + 1).map((count) =>
+    saidBy(script, ...fixed, ...names.slice(0, count), "--help")
+  );
+  return (await Promise.all(helps)).join("\n");
+}
+
+Deno.test("pages: the options of commands that are not run are those that the commands have", async () => {
+  const withOptions = shown.filter((command) =>
+    !TESTS.includes(command.task) && optionsOf(command).length > 0
+  );
+  assert.ok(withOptions.length > 30, `${withOptions.length} commands`);
+  for (const command of withOptions) {
+    const help = await helpOf(command);
+    assert.match(help, /^Usage: /m, command.line);
+    const unknown = optionsOf(command).filter((option) => !new RegExp(`${option}(?![\\w-])`).test(help));
+    assert.deepEqual(unknown, [], `${command.page}: ${command.line}`);
+  }
+});
+
+Deno.test("pages: files of tests and exercises that commands name are there", () => {
+  for (const { page, line, task, args } of shown) {
+    if (task === "exercise" && args[0] !== undefined) {
+      assert.ok(exercises.some(({ name }) => name === args[0]), `${page}: ${line}`);
+    }
+    for (const file of TESTS.includes(task) ? args.filter((word) => word.endsWith(".ts")) : []) {
+      assert.ok(Deno.statSync(new URL(file, root)).isFile, `${page}: ${line}`);
+    }
+  }
+});
+
+/** The recipes for many runs. */
+const [, section = ""] = Deno.readTextFileSync(new URL("src/run/README.md", root)).split("\n## Many runs\n");
+const [slurm = "", parallel = ""] = [...section.matchAll(/```sh\n([^]*?)```/g)].map(([, script]) => script);
+const [launcher, config] = ["src/cli/launch.ts", "deno.json"].map((path) => new URL(path, root).pathname);
+
+/** Programs of these names, for Slurm, and for GNU parallel where it is not installed. A training is short, on the log beside it. */
+const STAND_INS = {
+  srun: 'while case "$1" in --*) true;; *) false;; esac; do shift; done\nexec "$@"',
+  parallel: 'shift 2; words=""; while [ "$1" != ::: ]; do words="$words $1"; shift; done; shift\n' +
+    'for one in "$@"; do $(echo "$words" | sed "s/{}/$one/g") & done; wait',
+  deno:
+    'shift; case "$*" in *--resume*) set -- "$@" --no-report;; *) set -- "$@" --no-calibration --iterations 4 ' +
+    "--batch-size 9 --validate-every 2 --dims 8 --lstm-units 4 --no-report;; esac\n" +
+    `exec '${Deno.execPath()}' run --no-check --quiet --frozen --node-modules-dir=none --config '${config}' -A '${launcher}' "$@"`,
+};
+
+Deno.test(
+  "many runs: the page's scripts for Slurm and GNU parallel train, go on, and are compared",
+  { ignore: Deno.build.os === "windows" },
+  () =>
+    withEmptyFolder(async (folder) => {
+      await Deno.mkdir(`${folder}/bin`);
+      await Deno.mkdir(`${folder}/runs/data`, { recursive: true });
+      const hasParallel =
+        (await new Deno.Command("sh", { args: ["-c", "parallel --version"], stdout: "null", stderr: "null" })
+          .output()).success;
+      for (const [name, script] of Object.entries(STAND_INS)) {
+        if (name === "parallel" && hasParallel) continue;
+        await Deno.writeTextFile(`${folder}/bin/${name}`, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+      }
+      writePaperFile(`${folder}/runs/data/mine`, smallLog(31, { users: 90, items: 30, width: 0 }));
+      const run = async (script: string, env: Record<string, string> = {}) => {
+        const { success, stderr } = await new Deno.Command("sh", {
+          args: ["-e", "-c", script],
+          cwd: folder,
+          env: { ...GPU_ENVIRONMENT, PATH: `${folder}/bin:${Deno.env.get("PATH")}`, ...env },
+          stdout: "null",
+          stderr: "piped",
+        }).output();
+        assert.ok(success, new TextDecoder().decode(stderr));
+        return new TextDecoder().decode(stderr);
+      };
+      const task = { SLURM_ARRAY_TASK_ID: "2" };
+      assert.match(await run(slurm, task), /4\/4/);
+      const before = Deno.readTextFileSync(`${folder}/runs/many/seed-2/config.json`);
+      assert.equal(JSON.parse(before).training.seed, 2);
+      assert.match(await run(slurm, task), /going on after iteration 4/);
+      await run(parallel);
+      const runs = ["seed-2", "rate-3e-4", "rate-1e-3"].map((name) => `${folder}/runs/many/${name}`);
+      for (const one of runs) assert.ok(await exists(`${one}/result.json`), one);
+      await runOk("report", ...runs, "--out", `${folder}/page.html`);
+    }),
+);

@@ -1,5 +1,6 @@
 /** The folders of src are layers: each uses itself and those below it, never one above. */
 
+import { readdirSync } from "node:fs";
 import assert from "node:assert/strict";
 
 /** The modules of commands, which stand with what they do. */
@@ -38,12 +39,10 @@ const LAYERS = [
 const SRC = new URL("../../src/", import.meta.url);
 
 /** Files of src by their paths in it, each with the files there that it imports. */
-function importsOf(folder = ""): Map<string, string[]> {
+function importsOf(): Map<string, string[]> {
   const found = new Map<string, string[]>();
-  for (const entry of Deno.readDirSync(new URL(folder, SRC))) {
-    const path = folder + entry.name;
-    if (entry.isDirectory) importsOf(`${path}/`).forEach((imports, file) => found.set(file, imports));
-    if (!entry.name.endsWith(".ts")) continue;
+  for (const path of readdirSync(SRC, { recursive: true, encoding: "utf8" })) {
+    if (!path.endsWith(".ts")) continue;
     const text = Deno.readTextFileSync(new URL(path, SRC));
     const names = [...text.matchAll(/\b(?:from |await import\()"(\.[^"]+)"/g)].map(([, name]) => name ?? "");
     const urls = names.map((name) => new URL(name, new URL(path, SRC)).href);

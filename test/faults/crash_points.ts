@@ -1,10 +1,15 @@
-/** One crash point: a command meets a fault at one of its file operations, and is started again. */
+/**
+ * Crash points: a command meets a fault at one of its file operations, and is started again; several at once, beside what comes
+ * of each scenario without a fault.
+ */
 
 import { createHash } from "node:crypto";
-import { basename } from "node:path";
+import { cp, readdir } from "node:fs/promises";
+import { basename, relative } from "node:path";
 import { isOwnName, SIGN } from "../../src/run/files/owned_folder.ts";
 import type { CommandName, CommandResult } from "../command_check.ts";
 import { isMessage, run } from "./process.ts";
+import { withEmptyFolder } from "../run/folder_check.ts";
 
 export type How = "kill" | "ENOSPC" | "EIO";
 export const hows: readonly How[] = ["kill", "ENOSPC", "EIO"];
@@ -122,19 +127,20 @@ async function startAgain(
 
 /** All that a second start can find: every folder and file, the cache too; of a lock that it is there, as its text is for people. */
 async function stateOf(folder: string): Promise<string> {
-  const lines: string[] = [];
-  const walk = async (path: string): Promise<void> => {
-    for await (const { name, isDirectory } of Deno.readDir(`${folder}/${path}`)) {
-      const place = `${path}/${name}`;
-      if (isDirectory) {
-        lines.push(`${place}/`);
-        await walk(place);
-      } else if (name.endsWith(".clickgan.lock")) lines.push(place);
-      else lines.push(`${place} ${timeless(name, await Deno.readFile(`${folder}/${place}`))}`);
-    }
-  };
-  await walk("");
-  return lines.sort().join("\n");
+  const lines = (await entriesOf(folder)).map(async ({ path, isDirectory }) => {
+    if (isDirectory) return `${path}/`;
+    return path.endsWith(".clickgan.lock") ? path : `${path} ${await timeless(`${folder}/${path}`)}`;
+  });
+  return (await Promise.all(lines)).sort().join("\n");
+}
+
+/** All that is below a folder, by its path from there. */
+async function entriesOf(folder: string): Promise<{ path: string; isDirectory: boolean }[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries.map((entry) => ({
+    path: relative(folder, `${entry.parentPath}/${entry.name}`),
+    isDirectory: entry.isDirectory(),
+  }));
 }
 
 function calm({ fastClock }: Scenario): string | undefined {
@@ -159,19 +165,18 @@ export async function outcomeOf(
 }
 
 /** Contents of all files by their path; without what tells the time, and without the cache. */
-export async function filesBelow(folder: string, path = ""): Promise<Map<string, string>> {
+export async function filesBelow(folder: string): Promise<Map<string, string>> {
   const files = new Map<string, string>();
-  for await (const { name, isDirectory } of Deno.readDir(`${folder}/${path}`)) {
-    const place = path === "" ? name : `${path}/${name}`;
-    if (place === "cache") continue;
-    if (!isDirectory) files.set(place, timeless(name, await Deno.readFile(`${folder}/${place}`)));
-    else for (const [below, contents] of await filesBelow(folder, place)) files.set(below, contents);
+  for (const { path, isDirectory } of await entriesOf(folder)) {
+    if (!isDirectory && !path.startsWith("cache/")) files.set(path, await timeless(`${folder}/${path}`));
   }
   return files;
 }
 
-function timeless(name: string, bytes: Uint8Array): string {
+async function timeless(path: string): Promise<string> {
+  const bytes = await Deno.readFile(path);
   const text = new TextDecoder().decode(bytes);
+  const name = basename(path);
   if (name === "result.json") {
     return text.replace(/"(finished|sessionSeconds|resumed)": ("[^"]*"|[\w.-]+)/g, '"$1": ""');
   }
@@ -195,20 +200,91 @@ export function difference(
 
 /** Works in a copy of a folder, which is removed afterwards. */
 export async function inCopy<T>(base: string, work: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await Deno.makeTempDir({ prefix: "clickgan-fault-" });
-  try {
-    await copyInto(base, folder);
+  return await withEmptyFolder(async (folder) => {
+    await cp(base, folder, { recursive: true });
     return await work(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  });
 }
 
-async function copyInto(from: string, to: string): Promise<void> {
-  for await (const { name, isDirectory } of Deno.readDir(from)) {
-    if (isDirectory) {
-      await Deno.mkdir(`${to}/${name}`);
-      await copyInto(`${from}/${name}`, `${to}/${name}`);
-    } else await Deno.copyFile(`${from}/${name}`, `${to}/${name}`);
+export interface Prepared {
+  /** What {@link Scenario.prepare} wrote. */
+  readonly base: string;
+  /** Operations that a fault of each kind can meet. */
+  readonly counts: Record<How, number>;
+  readonly expected: Map<string, string>;
+  /** Milliseconds that it takes. */
+  readonly usual: number;
+}
+
+const prepared = new Map<Scenario, Promise<Prepared>>();
+
+export function preparedOf(scenario: Scenario): Promise<Prepared> {
+  const found = prepared.get(scenario) ?? prepare(scenario);
+  prepared.set(scenario, found);
+  return found;
+}
+
+async function prepare(scenario: Scenario): Promise<Prepared> {
+  const base = await Deno.makeTempDir({ prefix: "clickgan-base-" });
+  await scenario.prepare(base);
+  const began = performance.now();
+  const found = await traced(scenario, base);
+  return { base, ...found, usual: performance.now() - began };
+}
+
+/** Removes what was prepared. */
+export async function removePrepared(): Promise<void> {
+  for (const one of prepared.values()) await Deno.remove((await one).base, { recursive: true });
+  prepared.clear();
+}
+
+export interface Tried {
+  readonly scenario: string;
+  readonly how: How;
+  readonly at: number;
+  readonly of: number;
+  readonly verdict: Verdict;
+}
+
+export interface PointOptions {
+  /** Of the points of a scenario and a kind of fault, one in so many. */
+  readonly every: number;
+  /** The first of them. */
+  readonly first: number;
+  /** Kinds of faults; all of them if absent. */
+  readonly how?: readonly How[];
+  /** How many at once. */
+  readonly jobs: number;
+  /** What starts a command the second time, if not a process for each. */
+  readonly again?: Start;
+  readonly onTried?: (tried: Tried) => void;
+}
+
+/** @returns all that was tried. */
+export async function tryPoints(
+  scenarios: readonly Scenario[],
+  { every, first, jobs, how: chosen = hows, again, onTried }: PointOptions,
+): Promise<Tried[]> {
+  const all: Tried[] = [];
+  for (const scenario of scenarios) {
+    const { base, counts, expected } = await preparedOf(scenario);
+    const points: { how: How; at: number; of: number }[] = [];
+    for (const [k, how] of hows.entries()) {
+      if (!chosen.includes(how)) continue;
+      const of = counts[how];
+      for (let at = 1 + (first + k * 7) % every; at <= of; at += every) points.push({ how, at, of });
+    }
+    const known = new Map<string, Verdict>();
+    const work = points[Symbol.iterator]();
+    const worker = async () => {
+      for (const point of work) {
+        const verdict = await tryPoint(scenario, base, expected, known, point.how, point.at, again);
+        const tried = { scenario: scenario.name, ...point, verdict };
+        all.push(tried);
+        onTried?.(tried);
+      }
+    };
+    await Promise.all(Array.from({ length: jobs }, worker));
   }
+  return all;
 }

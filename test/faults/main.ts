@@ -5,8 +5,7 @@ import { parseAndRun, wholeNumber } from "../../src/cli/options.ts";
 import { runMain } from "../../src/cli/fail.ts";
 import { table } from "../../src/cli/table.ts";
 import { randomStream } from "../../src/data/random.ts";
-import { type How, hows } from "./crash_points.ts";
-import { removePrepared, tryPoints } from "./points.ts";
+import { type How, hows, removePrepared, tryPoints } from "./crash_points.ts";
 import { killAtRandom, raceRounds, races } from "./races.ts";
 import { scenarios } from "./scenarios.ts";
 

@@ -3,8 +3,8 @@
  * commands that want the same folder at the same time one does its work, the other is told who does.
  */
 
-import { difference, inCopy, outcomeOf, type Scenario } from "./crash_points.ts";
-import { preparedOf } from "./points.ts";
+import { setTimeout as pause } from "node:timers/promises";
+import { difference, inCopy, outcomeOf, preparedOf, type Scenario } from "./crash_points.ts";
 import { type Ended, ended, isMessage, launch } from "./process.ts";
 import { scenarios } from "./scenarios.ts";
 
@@ -91,10 +91,6 @@ async function childrenOf(pid: number): Promise<number[]> {
     // It has ended, or this is no Linux.
   }
   return found.length > 0 ? found : [pid];
-}
-
-export function pause(ms: number): Promise<void> {
-  return new Promise((done) => setTimeout(done, ms));
 }
 
 export interface Race {

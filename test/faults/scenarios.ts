@@ -2,6 +2,7 @@
 
 import { words, writePaperFile } from "../command_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
+import { exists } from "../../src/run/files/file_error.ts";
 import { filesBelow, type Scenario } from "./crash_points.ts";
 import { run } from "./process.ts";
 
@@ -56,10 +57,6 @@ const ADVERSARIAL = words(
 async function paperLog(folder: string): Promise<void> {
   writePaperFile(`${folder}/log.tsv`, smallLog(31, { users: 90, items: 30, width: 0 }));
   await Promise.resolve();
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.lstat(path).then(() => true, () => false);
 }
 
 /** Goes on with a run that has begun, as its own message says; begins it otherwise. */

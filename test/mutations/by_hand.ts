@@ -78,11 +78,11 @@ const FAULTS: readonly Fault[] = [
   // Files, locks, and runs that go on.
   ["src/run/files/atomic_write.ts", "    discardTemporary(temporary);\n    throw error;", "    throw error;"],
   [
-    "src/run/files/temporary_file.ts",
+    "src/run/files/atomic_write.ts",
     "if (tryLock(file) && holdsPath(file, path)) Deno.removeSync(path);",
     "if (holdsPath(file, path)) Deno.removeSync(path);",
   ],
-  ["src/run/files/temporary_file.ts", "    file.truncateSync(0);\n", ""],
+  ["src/run/files/atomic_write.ts", "    file.truncateSync(0);\n", ""],
   ["src/run/files/lock.ts", "Deno.removeSync(this.path); // while", "// while"],
   ["src/run/files/owned_folder.ts", "      removeTemporaries(path);\n", ""],
   ["src/run/csv_log.ts", "found.length >= bytes &&", "found.length > bytes &&"],
@@ -132,7 +132,7 @@ const HARMLESS: readonly (readonly [file: string, part: string, reason: string])
   ["top_slate.wgsl", "last_score = 1.0", "the first item is taken without it"],
   ["top_slate.wgsl", "best_score = 1.0", "the first item is taken without it"],
   [
-    "src/batch/device_tokens.ts",
+    "src/batch/device_items.ts",
     "let id = 1; id < count; id++) tokenFirst",
     "nothing stands before the first",
   ],

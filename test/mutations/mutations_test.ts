@@ -2,9 +2,8 @@
 
 import assert from "node:assert/strict";
 import { byHand, misnamed } from "./by_hand.ts";
-import { drawn, drawnFiles, mutated, mutationText } from "./mutation.ts";
+import { drawn, drawnFiles, mutated, mutationText, operators } from "./mutation.ts";
 import { testsOf } from "./noticed_by.ts";
-import { operators } from "./operators.ts";
 
 /** What an operator makes of a source, each alone. */
 const madeOf = (name: string, source: string) =>

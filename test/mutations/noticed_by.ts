@@ -30,7 +30,7 @@ const ROWS: readonly Row[] = [
   ],
   [/^kernels\/(matmul_forward_panel|row_dot_sum)/, "ops/ops /made by a layer/"],
   [/^kernels\/item_term_/, "ops/ops /^item_term/"],
-  [/^kernels\/first_layer_/, "ops/ops /^first_layer/", "ops/row_counts"],
+  [/^kernels\/first_layer_/, "ops/ops /^(first_layer|row_counts)/"],
   [/^kernels\/row_dot_/, "ops/ops /^row_dot/"],
   [/^kernels\/batch_norm_/, "ops/batch_norm"],
   [/^kernels\/lstm_(for|back)ward/, "ops/lstm", "bench/ladder /^rungs/"],
@@ -43,7 +43,7 @@ const ROWS: readonly Row[] = [
   [/^kernels\/table_rows/, "ops/ops /^table_rows/"],
   [
     /^kernels\/(recent_clicks|row_counts)/,
-    "ops/row_counts",
+    "ops/ops /^(row_counts|recent_clicks)/",
     "simulate/simulate_users /counts/",
     "simulate/simulator",
   ],
@@ -62,13 +62,14 @@ const ROWS: readonly Row[] = [
     "simulate/simulate_users",
     "simulate/simulator /^greedy/",
   ],
-  [/^kernels\/pass_over/, "drivers/selftest /pages/", "ops/row_counts"],
+  [/^kernels\/pass_over/, "drivers/selftest /pages/", "ops/ops /^row_counts/"],
 
   // Turns of a loop that are written out are as they were generated.
   [/^kernels\/\w+_panel/, "kernels/kernel_headers written out"],
 
   // The core.
-  [/^src\/ops\/(adam|batch_norm|linear|lstm|minimax|row_counts)\.ts/, "ops/$1"],
+  [/^src\/ops\/(adam|batch_norm|linear|lstm|minimax)\.ts/, "ops/$1"],
+  [/^src\/ops\/row_counts/, "ops/ops /^(row_counts|recent_clicks|a count)/"],
   [/^src\/ops\/(pw_state|pw_table)\.ts/, "ops/pw /^$1/"],
   [/^src\/ops\/(choice_nll|first_layer|item_term|mixed_product|row_dot)\.ts/, "ops/ops /^$1/"],
   [/^src\/ops\/(click_gather|matmul_kernels)/, "ops/linear"],
@@ -111,7 +112,7 @@ const ROWS: readonly Row[] = [
     "train/adversarial",
   ],
   [/^src\/train\/config/, "bad_inputs/train /^options/", "bad_inputs/fuzz /^(no )?option/"],
-  [/^src\/train\/(shards|training_log)/, "train/log_on_disk"],
+  [/^src\/train\/(fit|training_log)/, "train/log_on_disk"],
   [/^src\/train\/iteration_work/, "drivers/driver_threads a step's work"],
   [/^src\/train\/best_text/, "cli/adversarial_command"],
 

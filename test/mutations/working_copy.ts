@@ -1,5 +1,7 @@
 /** A copy of the working tree in a temporary folder: faults are put there, never into the tree itself. */
 
+import { cpSync } from "node:fs";
+import { basename, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
@@ -38,7 +40,12 @@ export class WorkingCopy implements Disposable {
 
   static make(): WorkingCopy {
     const copy = new WorkingCopy(Deno.makeTempDirSync({ prefix: "clickgan-mutations-" }));
-    for (const name of COPIED) copyTree(projectFolder, copy.folder, name);
+    const isCopied = (path: string) =>
+      !basename(path).startsWith(".") && !LEFT_OUT.has(relative(projectFolder, path));
+    for (const name of COPIED) {
+      const to = `${copy.folder}/${name}`;
+      cpSync(`${projectFolder}/${name}`, to, { recursive: true, filter: isCopied });
+    }
     return copy;
   }
 
@@ -93,15 +100,4 @@ function outcomeOf(success: boolean, late: boolean, text: string): Outcome {
   if (NO_SHADER.test(text)) return "does not compile";
   if (success && /\b0 passed\b/.test(text)) return "no test";
   return success ? "passed" : "failed";
-}
-
-function copyTree(from: string, to: string, name: string): void {
-  if (LEFT_OUT.has(name)) return;
-  const { isDirectory, isFile } = Deno.lstatSync(`${from}/${name}`);
-  if (isFile) return Deno.copyFileSync(`${from}/${name}`, `${to}/${name}`);
-  if (!isDirectory) return;
-  Deno.mkdirSync(`${to}/${name}`);
-  for (const entry of Deno.readDirSync(`${from}/${name}`)) {
-    if (!entry.name.startsWith(".")) copyTree(from, to, `${name}/${entry.name}`);
-  }
 }

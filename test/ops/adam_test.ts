@@ -50,7 +50,6 @@ Deno.test("adam: the arena's order, and what of it decays", () =>
         /parameter s: expected a statistic to be no table and not to decay/,
       );
     }
-    return Promise.resolve();
   }));
 
 for (const decay of [0, 0.003]) {

@@ -9,7 +9,7 @@ import { randomStream } from "../../src/data/random.ts";
 import { Arena } from "../../src/gpu/arena.ts";
 import { Commands } from "../../src/gpu/commands.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
-import { fixedShapes } from "../../src/gpu/kernel_shapes.ts";
+import { Made } from "../../src/gpu/made.ts";
 import { writeMemory } from "../../src/gpu/memory.ts";
 import { Program } from "../../src/gpu/program.ts";
 import { readFloats } from "../../src/gpu/readback.ts";
@@ -20,6 +20,7 @@ import { ParameterArena, type Weights } from "../../src/tape/parameters.ts";
 import { at, type Matrix, matrix } from "../../src/tape/reference.ts";
 import { ClickTape } from "../../src/batch/click_tape.ts";
 import { padRows, unpadRows } from "../../src/tape/layout.ts";
+import { opBench } from "../../src/selftest/ops/op_bench.ts";
 import { batchNormOf, normOf, normParameters } from "../../src/selftest/ops/layer_recipes.ts";
 import { batchOf, few, many, one, U } from "../../src/selftest/ops/op_batches.ts";
 import { checkOp, withGpu } from "../op_check.ts";
@@ -73,47 +74,44 @@ async function withNorm(
 ): Promise<void> {
   const users = Math.max(...batches.map((b) => b.length));
   const capacity = batchCapacity(log, "all", users);
-  const arena = new Arena(gpu, "norm");
-  const deviceLog = new DeviceLog(gpu, log);
-  const plan = new Plan(gpu, log, capacity, batches.length);
-  const parameters = new ParameterArena(gpu, normParameters(N));
-  try {
-    const sizes = batches.map((b, k) => plan.put(k, b, { slot: 0, learningRate: 0, iteration: 0 }));
-    plan.upload(0, batches.length);
-    const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity);
-    const tape = new ClickTape(batch, { arena, parameters, capacity, shapes: gpu.shapes });
-    const input = tape.tensor("x", "rows", N);
-    const output = normOf(tape, input, training);
-    tape.place();
-    const specs = [...tape.forward(), ...(training ? tape.backward([output]) : [])];
-    const program = await Program.record(gpu, "norm", plan.steps, specs);
-    assert.equal(program.dispatches.length, training ? 4 : 1);
-    await use({
-      parameters,
-      rows: sizes.map((s) => s.rows),
-      run: async (place, x, dy = () => 0) => {
-        const size = sizes[place] ?? assert.fail();
-        assert.equal(x.rows, size.rows);
-        const gradient = matrix(x.rows, N, dy);
-        writeMemory(gpu.queue, input.view, padRows(x.data, x.rows, N, 1));
-        const dyView = tape.gradientOf(output);
-        writeMemory(gpu.queue, dyView, padRows(gradient.data, x.rows, N, 1));
-        Commands.submit(gpu, "test", (commands) => program.encode(commands, size, plan.offset(place)));
-        const [raw, dx] = await Promise.all([
-          readFloats(gpu, output.view),
-          readFloats(gpu, tape.gradientOf(input)),
-        ]);
-        const dense = (values: Float32Array) => ({
-          rows: x.rows,
-          columns: N,
-          data: Float64Array.from(unpadRows(values, x.rows, N, 1)),
-        });
-        return { y: dense(raw), dx: dense(dx), raw };
-      },
-    });
-  } finally {
-    for (const part of [arena, deviceLog, plan, parameters]) part.destroy();
-  }
+  using made = new Made();
+  const arena = made.keep(new Arena(gpu, "norm"));
+  const deviceLog = made.keep(new DeviceLog(gpu, log));
+  const plan = made.keep(new Plan(gpu, log, capacity, batches.length));
+  const parameters = made.keep(new ParameterArena(gpu, normParameters(N)));
+  const sizes = batches.map((b, k) => plan.put(k, b, { slot: 0, learningRate: 0, iteration: 0 }));
+  plan.upload(0, batches.length);
+  const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity);
+  const tape = new ClickTape(batch, { arena, parameters, capacity, shapes: gpu.shapes });
+  const input = tape.tensor("x", "rows", N);
+  const output = normOf(tape, input, training);
+  tape.place();
+  const specs = [...tape.forward(), ...(training ? tape.backward([output]) : [])];
+  const program = await Program.record(gpu, "norm", plan.steps, specs);
+  assert.equal(program.dispatches.length, training ? 4 : 1);
+  await use({
+    parameters,
+    rows: sizes.map((s) => s.rows),
+    run: async (place, x, dy = () => 0) => {
+      const size = sizes[place] ?? assert.fail();
+      assert.equal(x.rows, size.rows);
+      const gradient = matrix(x.rows, N, dy);
+      writeMemory(gpu.queue, input.view, padRows(x.data, x.rows, N, 1));
+      const dyView = tape.gradientOf(output);
+      writeMemory(gpu.queue, dyView, padRows(gradient.data, x.rows, N, 1));
+      Commands.submit(gpu, "test", (commands) => program.encode(commands, size, plan.offset(place)));
+      const [raw, dx] = await Promise.all([
+        readFloats(gpu, output.view),
+        readFloats(gpu, tape.gradientOf(input)),
+      ]);
+      const dense = (values: Float32Array) => ({
+        rows: x.rows,
+        columns: N,
+        data: Float64Array.from(unpadRows(values, x.rows, N, 1)),
+      });
+      return { y: dense(raw), dx: dense(dx), raw };
+    },
+  });
 }
 
 /** Mean and biased variance of each column in f64. */
@@ -295,42 +293,31 @@ Deno.test("batch_norm: a grid longer than an axis is folded", async () => {
 });
 
 Deno.test("batch_norm: wrong inputs are named; in evaluation there is no gradient", () =>
-  withGpu(undefined, (gpu) => {
-    const { log } = few;
-    const capacity = { users: 5, events: 20, rows: 100, items: 7 };
-    const arena = new Arena(gpu, "tape");
-    const deviceLog = new DeviceLog(gpu, log);
-    const plan = new Plan(gpu, log, capacity, 1);
-    const parameters = new ParameterArena(gpu, normParameters(5));
-    const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity);
-    const tape = new ClickTape(batch, { arena, parameters, capacity, shapes: fixedShapes("cpu") });
-    try {
-      const x = tape.tensor("x", "rows", 5);
-      assert.throws(
-        () => normOf(tape, tape.tensor("z", "rows", 6), true),
-        /batch_norm: expected scale to be \[1, 6\], but got scale \[1, 5\]/,
-      );
-      assert.throws(
-        () => normOf(tape, tape.tensor("z", 4, 5), true),
-        /expected z to have a row for each part of the batch/,
-      );
-      const [scale, shift, mean] = ["scale", "shift", "mean"].map((name) => tape.parameter(name));
-      if (!scale || !shift || !mean) assert.fail();
-      assert.throws(
-        () => batchNorm(tape, "y", { input: x, scale, shift, mean, variance: shift }, { training: true }),
-        /expected shift to be a statistic/,
-      );
-      const y = normOf(tape, x, false);
-      tape.place();
-      assert.throws(() => tape.backward([y]), /op batch_norm \(y\) has no gradient/);
-      const other = new ClickTape(batch, tape.options);
-      const wrong = batchNorm(other, "y", { input: x, scale: mean, shift, mean, variance: mean }, {
-        training: true,
-      });
-      other.place();
-      assert.throws(() => other.backward([wrong]), /mean is no parameter that is summed over the batch/);
-    } finally {
-      for (const part of [arena, deviceLog, plan, parameters]) part.destroy();
-    }
-    return Promise.resolve();
+  withGpu("cpu", (gpu) => {
+    using made = new Made();
+    const { tape, batch } = opBench(gpu, { ...few, parameters: normParameters(5) }, made);
+    const x = tape.tensor("x", "rows", 5);
+    assert.throws(
+      () => normOf(tape, tape.tensor("z", "rows", 6), true),
+      /batch_norm: expected scale to be \[1, 6\], but got scale \[1, 5\]/,
+    );
+    assert.throws(
+      () => normOf(tape, tape.tensor("z", 4, 5), true),
+      /expected z to have a row for each part of the batch/,
+    );
+    const [scale, shift, mean] = ["scale", "shift", "mean"].map((name) => tape.parameter(name));
+    if (!scale || !shift || !mean) assert.fail();
+    assert.throws(
+      () => batchNorm(tape, "y", { input: x, scale, shift, mean, variance: shift }, { training: true }),
+      /expected shift to be a statistic/,
+    );
+    const y = normOf(tape, x, false);
+    tape.place();
+    assert.throws(() => tape.backward([y]), /op batch_norm \(y\) has no gradient/);
+    const other = new ClickTape(batch, tape.options);
+    const wrong = batchNorm(other, "y", { input: x, scale: mean, shift, mean, variance: mean }, {
+      training: true,
+    });
+    other.place();
+    assert.throws(() => other.backward([wrong]), /mean is no parameter that is summed over the batch/);
   }));

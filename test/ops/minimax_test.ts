@@ -5,16 +5,14 @@ import { referenceBatch } from "../../src/batch/reference_batch.ts";
 import { isPredicted, NONE } from "../../src/data/click_log.ts";
 import { randomStream } from "../../src/data/random.ts";
 import { fixedShapes } from "../../src/gpu/kernel_shapes.ts";
-import { UserModel } from "../../src/model/user_model.ts";
 import { type GameOptions, gameReference, sparsemax } from "../../src/ops/minimax.ts";
 import { at, type Matrix, matrix } from "../../src/tape/reference.ts";
-import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
-import { type AdversarialConfig, defaultAdversarial } from "../../src/train/config.ts";
 import { checkOp, countedOf, meanOf, type OpCase, withGpu } from "../op_check.ts";
 import { batchOf, few, further, noClicks, one, U } from "../../src/selftest/ops/op_batches.ts";
 import { exactMinimaxOf, minimaxOf, minimaxOfLayer } from "../../src/selftest/ops/loss_recipes.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { smallLstm, WIDTH } from "../small_models.ts";
+import { game } from "../train/trainings.ts";
 
 const batches = {
   one,
@@ -79,16 +77,6 @@ for (const player of ["generator", "reward"] as const) {
   Deno.test(`minimax: ${player}, utilities and logits of 100 and more, which no exponential may meet`, () =>
     checkOp({ ...minimaxOf(player, plain)(few), scale: 100, tolerance: 4 * U * 100 * 50, once: true }));
 }
-
-const small: AdversarialConfig = {
-  ...defaultAdversarial,
-  iterations: 10,
-  batchSize: 12,
-  validateEvery: 5,
-  behaviourDims: [8, 5],
-  behaviourSd: 0.3,
-  generatorWarmup: 0,
-};
 
 Deno.test("sparsemax is the projection on the simplex: on a table of logits, and against random points", () => {
   const table: [number[], number[]][] = [
@@ -173,14 +161,14 @@ Deno.test("a generator step raises the objective, a reward step lowers it", () =
   withGpu(undefined, async (gpu) => {
     const log = smallLog(8, { users: 40, items: 12, width: WIDTH, maxPage: 7 });
     for (const moves of ["generator", "reward"] as const) {
-      using model = new UserModel(gpu, log.items, smallLstm, { seed: 3 });
       // A rate of 1e-9 leaves the other player where it is.
-      using trainer = await AdversarialTrainer.create(model, log, {
-        ...small,
+      using own = await game(gpu, log, smallLstm, {
+        ...{ batchSize: 12, behaviourSd: 0.3, generatorWarmup: 0 },
         utilityPenalty: 0,
         generatorLearningRate: moves === "generator" ? 1e-3 : 1e-9,
         rewardLearningRate: moves === "reward" ? 1e-3 : 1e-9,
-      }, { seed: 3, evaluationShards: 0, validate: false });
+      }, { seed: 3, validate: false });
+      const { trainer } = own;
       const users = trainer.batchOf(1);
       const first = await trainer.step(users);
       const second = await trainer.step(users);

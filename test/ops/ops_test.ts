@@ -1,4 +1,4 @@
-/** The other ops through {@link checkOp}: a line a case. Sizes 1, 3, 5, 17 and the tiles' edges. */
+/** The other ops through {@link checkOp}: a line a case. Sizes 1, 3, 5, 17 and the tiles' edges. Counts come last. */
 
 import { fixedShapes, type KernelShapes } from "../../src/gpu/kernel_shapes.ts";
 import { itemTerm } from "../../src/ops/item_term.ts";
@@ -15,6 +15,7 @@ import {
 } from "../../src/selftest/ops/layer_recipes.ts";
 import { choiceOf, choiceOfLayer } from "../../src/selftest/ops/loss_recipes.ts";
 import {
+  batchOf,
   chunks,
   few,
   further,
@@ -32,6 +33,14 @@ import {
 import { padded } from "../../src/tape/layout.ts";
 import { checkOp, checkTest } from "../op_check.ts";
 import { sumCases } from "../../src/selftest/cases.ts";
+import assert from "node:assert/strict";
+import type { CountedField } from "../../src/counts/columns.ts";
+import { countsConfigFor } from "../../src/counts/tables.ts";
+import { MemoryLog } from "../../src/data/log_source.ts";
+import { defaultModel } from "../../src/model/config.ts";
+import { countedStart } from "../../src/model/counted.ts";
+import { logOfPages, type Page } from "../train/trainings.ts";
+import { recentClicksOf, rowCountsOf } from "../../src/selftest/ops/encoder_recipes.ts";
 
 for (const [name, b] of Object.entries({ ...mixed, "many tokens": manyTokens })) {
   for (const rows of ["items", "events"] as const) {
@@ -186,3 +195,46 @@ for (
 for (const kind of ["cpu", "gpu"] as const) {
   for (const { name, check } of sumCases) checkTest(`${name}, ${kind} shapes`, kind, check);
 }
+
+const none: CountedField[] = [];
+const two: CountedField[] = [{ first: 0, count: 20, slots: 3 }, { first: 20, count: 43, slots: 2 }];
+const long = batchOf(8, { users: 9, items: 23, width: 0, maxEvents: 60, maxPage: 12 });
+
+Deno.test("row_counts: users whose own pages were counted", async () => {
+  for (const batch of [one, few, many, given, oneHot, long, noClicks]) {
+    await checkOp(rowCountsOf(batch, none, 8, 5));
+  }
+});
+
+Deno.test("row_counts: users who were not counted, more neighbours than items", async () => {
+  for (const batch of [few, many]) await checkOp(rowCountsOf(batch, none, 64, undefined));
+});
+
+Deno.test("row_counts: categories, several tokens of one, none", async () => {
+  await checkOp(rowCountsOf(mixed.few, [{ first: 0, count: 6, slots: 4 }], 8, 5));
+  for (const batch of [mixed.many, mixed["tokens alone"], mixed.noClicks]) {
+    await checkOp(rowCountsOf(batch, two, 10, 500));
+  }
+});
+
+Deno.test("recent_clicks: more clicks than are looked at, repeats, tokens", async () => {
+  await checkOp(recentClicksOf(long, none));
+  await checkOp(recentClicksOf(mixed.many, two));
+});
+
+Deno.test("a count that is the same on all pages has no part in the utility, whatever a page is like later", () => {
+  const pageOf = (page: number): Page => [
+    Array.from({ length: 12 }, (_, k) => 7 * (12 * page + k) % 40),
+    page % 12,
+  ];
+  const users = Array.from(
+    { length: 100 },
+    (_, u) => Array.from({ length: 10 }, (_, k) => pageOf(10 * u + k)),
+  );
+  const source = new MemoryLog(logOfPages({ kind: "one-hot", count: 40 }, users));
+  const counts = countsConfigFor(source, []);
+  const scale = countedStart(source, { ...defaultModel, counts }, 1).get("counts/scale") ?? [];
+  const C = scale.length / 3;
+  assert.equal(scale[2 * C - 1], 0, "1 / standard deviation of the page length");
+  assert.ok((scale[2 * C - 2] ?? NaN) > 0, "that of the clicks so far");
+});

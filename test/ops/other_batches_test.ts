@@ -9,6 +9,7 @@ import { Arena } from "../../src/gpu/arena.ts";
 import { Commands } from "../../src/gpu/commands.ts";
 import { kernel } from "../../src/gpu/kernel.ts";
 import { type View, writeMemory } from "../../src/gpu/memory.ts";
+import { Made } from "../../src/gpu/made.ts";
 import { Program } from "../../src/gpu/program.ts";
 import { readFloats } from "../../src/gpu/readback.ts";
 import { type Amount, amountOf, Dimensions, extent, type Sizes } from "../../src/gpu/sizes.ts";
@@ -99,28 +100,17 @@ const trained = specs.filter(({ statistic }) => !statistic);
 
 function network(tape: ReplayTape, features: Tensor): Tensor {
   const p = (name: string) => tape.parameter(name);
-  const first = linear(
-    tape,
-    "layer",
-    { input: features, weights: p("layer/kernel"), bias: p("layer/bias") },
-    {
-      activation: "elu",
-    },
-  );
+  const elu = { activation: "elu" } as const;
+  const layer = (name: string, input: Tensor) =>
+    linear(tape, name, { input, weights: p(`${name}/kernel`), bias: p(`${name}/bias`) }, elu);
   const normed = batchNorm(tape, "norm", {
-    input: first,
+    input: layer("layer", features),
     scale: p("norm/scale"),
     shift: p("norm/shift"),
     mean: p("norm/mean"),
     variance: p("norm/variance"),
   }, { training: true });
-  const second = linear(tape, "second", {
-    input: normed,
-    weights: p("second/kernel"),
-    bias: p("second/bias"),
-  }, {
-    activation: "elu",
-  });
+  const second = layer("second", normed);
   return rowDot(tape, "value", { input: second, weights: p("output/kernel"), bias: p("output/bias") });
 }
 
@@ -162,52 +152,49 @@ function train64(tape: ReplayTape): { weights: Map<string, Matrix>; losses: numb
 for (const kind of ["cpu", "gpu"] as const) {
   Deno.test(`other batches: a network over transitions trains as in f64, kernels for a ${kind}`, () =>
     withGpu(kind, async (gpu) => {
-      const arena = new Arena(gpu, "replay");
-      const parameters = new ParameterArena(gpu, specs);
-      const adam = new AdamState(parameters);
-      try {
-        const headers = new StepHeaders(arena, dimensions, 1);
-        const ring = arena.allocate("ring", 16 * steps.length);
-        const targets = arena.allocate("targets", 4 * capacity.transitions);
-        const tape: ReplayTape = new Tape({ arena, dimensions, parameters, capacity, shapes: gpu.shapes });
-        const features = tape.tensor("features", "transitions", F, { trainable: false, textured: true });
-        squaredErrorOf(tape, network(tape, features), targets, ring);
-        tape.place();
-        const step = [...tape.forward(), ...tape.backward(), ...adam.dispatches(tape)];
-        const program = await Program.record(gpu, "step", headers.buffer, step);
-        const weights: Weights = new Map(
-          [...start()].map(([name, { data }]) => [name, new Float32Array(data)]),
+      using made = new Made();
+      const arena = made.keep(new Arena(gpu, "replay"));
+      const parameters = made.keep(new ParameterArena(gpu, specs));
+      const adam = made.keep(new AdamState(parameters));
+      const headers = new StepHeaders(arena, dimensions, 1);
+      const ring = arena.allocate("ring", 16 * steps.length);
+      const targets = arena.allocate("targets", 4 * capacity.transitions);
+      const tape: ReplayTape = new Tape({ arena, dimensions, parameters, capacity, shapes: gpu.shapes });
+      const features = tape.tensor("features", "transitions", F, { trainable: false, textured: true });
+      squaredErrorOf(tape, network(tape, features), targets, ring);
+      tape.place();
+      const step = [...tape.forward(), ...tape.backward(), ...adam.dispatches(tape)];
+      const program = await Program.record(gpu, "step", headers.buffer, step);
+      const weights: Weights = new Map(
+        [...start()].map(([name, { data }]) => [name, new Float32Array(data)]),
+      );
+      parameters.write(weights);
+      for (const [k, rows] of steps.entries()) {
+        const batch = batchOf(k + 1, rows);
+        const sizes = { slates: 3, transitions: rows };
+        const purpose = { slot: k, learningRate: adamRate(RATE, k + 1), iteration: k };
+        headers.put(0, { sizes, counted: rows, first: 0 }, purpose);
+        headers.upload(0, 1);
+        writeMemory(gpu.queue, features.view, padRows(batch.features.data, rows, F, 1));
+        writeMemory(gpu.queue, targets, new Float32Array(batch.targets));
+        Commands.submit(gpu, "step", (commands) => program.encode(commands, sizes, headers.offset(0)));
+      }
+      const expected = train64(tape);
+      const sums = await readFloats(gpu, ring);
+      expected.losses.forEach((loss, k) => {
+        const found = sums[4 * k] ?? NaN;
+        assert.ok(
+          Math.abs(found - loss) < 1e-4 * loss,
+          `loss of step ${k}: expected ${loss}, got ${found}`,
         );
-        parameters.write(weights);
-        for (const [k, rows] of steps.entries()) {
-          const batch = batchOf(k + 1, rows);
-          const sizes = { slates: 3, transitions: rows };
-          const purpose = { slot: k, learningRate: adamRate(RATE, k + 1), iteration: k };
-          headers.put(0, { sizes, counted: rows, first: 0 }, purpose);
-          headers.upload(0, 1);
-          writeMemory(gpu.queue, features.view, padRows(batch.features.data, rows, F, 1));
-          writeMemory(gpu.queue, targets, new Float32Array(batch.targets));
-          Commands.submit(gpu, "step", (commands) => program.encode(commands, sizes, headers.offset(0)));
-        }
-        const expected = train64(tape);
-        const sums = await readFloats(gpu, ring);
-        expected.losses.forEach((loss, k) => {
-          const found = sums[4 * k] ?? NaN;
-          assert.ok(
-            Math.abs(found - loss) < 1e-4 * loss,
-            `loss of step ${k}: expected ${loss}, got ${found}`,
-          );
+      });
+      const found = await parameters.read();
+      for (const { name } of trained) {
+        const wanted = expected.weights.get(name) ?? assert.fail();
+        found.get(name)?.forEach((x, i) => {
+          const y = wanted.data[i] ?? NaN;
+          assert.ok(Math.abs(x - y) < 1e-4, `${name} ${i}: expected ${y}, got ${x}`);
         });
-        const found = await parameters.read();
-        for (const { name } of trained) {
-          const wanted = expected.weights.get(name) ?? assert.fail();
-          found.get(name)?.forEach((x, i) => {
-            const y = wanted.data[i] ?? NaN;
-            assert.ok(Math.abs(x - y) < 1e-4, `${name} ${i}: expected ${y}, got ${x}`);
-          });
-        }
-      } finally {
-        for (const part of [arena, parameters, adam]) part.destroy();
       }
     }));
 }

@@ -1,14 +1,11 @@
 /** The ops of the position-weights encoder: through {@link checkOp}, facts that hold exactly, and each beside the other. */
 
 import assert from "node:assert/strict";
-import { BatchBuffers } from "../../src/batch/batch_buffers.ts";
-import { DeviceLog } from "../../src/batch/device_log.ts";
-import { batchCapacity, Plan } from "../../src/batch/plan.ts";
 import { referenceBatch } from "../../src/batch/reference_batch.ts";
 import { randomStream } from "../../src/data/random.ts";
-import { Arena } from "../../src/gpu/arena.ts";
 import { Commands } from "../../src/gpu/commands.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
+import { Made } from "../../src/gpu/made.ts";
 import { writeMemory } from "../../src/gpu/memory.ts";
 import { Program } from "../../src/gpu/program.ts";
 import { readFloats } from "../../src/gpu/readback.ts";
@@ -17,8 +14,8 @@ import { linear } from "../../src/ops/linear.ts";
 import { lastClicks, pwState } from "../../src/ops/pw_state.ts";
 import { pwTable } from "../../src/ops/pw_table.ts";
 import { padRows, unpadRows } from "../../src/tape/layout.ts";
-import { ParameterArena, type ParameterSpec, type Weights } from "../../src/tape/parameters.ts";
-import { ClickTape } from "../../src/batch/click_tape.ts";
+import type { ParameterSpec, Weights } from "../../src/tape/parameters.ts";
+import type { ClickTape } from "../../src/batch/click_tape.ts";
 import type { Tensor } from "../../src/tape/tensor.ts";
 import {
   type PwSizes,
@@ -28,6 +25,8 @@ import {
   usualPw,
 } from "../../src/selftest/ops/encoder_recipes.ts";
 import type { Make } from "../../src/selftest/ops/layer_recipes.ts";
+import { CANARY } from "../../src/selftest/harness.ts";
+import { opBench } from "../../src/selftest/ops/op_bench.ts";
 import { type Batch, batchOf, clicks } from "../../src/selftest/ops/op_batches.ts";
 import { checkOp, withGpu } from "../op_check.ts";
 
@@ -92,48 +91,38 @@ async function evaluate(
   values: readonly Value[],
   build: (tape: ClickTape) => Tensor,
 ): Promise<{ output: Float32Array; gradients: Weights; products: Float32Array }> {
-  const capacity = batchCapacity(b.log, b.users, b.users.length);
-  const arena = new Arena(gpu, "test");
-  const log = new DeviceLog(gpu, b.log);
-  const plan = new Plan(gpu, b.log, capacity, 1);
-  const sizes = plan.put(0, b.users, { slot: 0, learningRate: 0, iteration: 0 });
-  plan.upload(0, 1);
-  const parameters = new ParameterArena(gpu, values);
-  const adam = new AdamState(parameters);
-  try {
-    parameters.write(
-      new Map(values.map(({ name, rows, columns, value }) => [
-        name,
-        Float32Array.from({ length: rows * columns }, (_, k) => value(Math.floor(k / columns), k % columns)),
-      ])),
-    );
-    const batch = new BatchBuffers(arena, plan.view, log, capacity);
-    const tape = new ClickTape(batch, { arena, parameters, capacity: sizes, shapes: gpu.shapes });
-    const output = build(tape);
-    tape.place();
-    const specs = [
-      ...batch.layout(),
-      ...batch.ownDispatches(),
-      ...tape.forward(),
-      ...tape.backward(),
-      ...adam.dispatches(tape).slice(0, 1),
-    ];
-    const program = await Program.record(gpu, "test", plan.steps, specs);
-    const random = randomStream(3, "gradient of the output");
-    const given = Float32Array.from({ length: sizes.events * output.columns }, () => random.normal());
-    const view = tape.gradientOf(output);
-    writeMemory(gpu.queue, view, padRows(given, sizes.events, output.columns, 1));
-    Commands.submit(gpu, "test", (commands) => program.encode(commands, sizes, plan.offset(0)));
-    const found = await readFloats(gpu, output.view);
-    const { products } = specs.find(({ views }) => "products" in views)?.views ?? {};
-    return {
-      products: await readFloats(gpu, products ?? assert.fail()),
-      output: unpadRows(found, sizes.events, output.columns, 1),
-      gradients: await parameters.read(parameters.gradient.buffer),
-    };
-  } finally {
-    for (const part of [arena, log, plan, parameters, adam]) part.destroy();
-  }
+  using made = new Made();
+  const { batch, plan, sizes, tape } = opBench(gpu, { ...b, parameters: values }, made);
+  const { parameters } = tape.options;
+  const adam = made.keep(new AdamState(parameters));
+  parameters.write(
+    new Map(values.map(({ name, rows, columns, value }) => [
+      name,
+      Float32Array.from({ length: rows * columns }, (_, k) => value(Math.floor(k / columns), k % columns)),
+    ])),
+  );
+  const output = build(tape);
+  tape.place();
+  const specs = [
+    ...batch.layout(),
+    ...batch.ownDispatches(),
+    ...tape.forward(),
+    ...tape.backward(),
+    ...adam.dispatches(tape).slice(0, 1),
+  ];
+  const program = await Program.record(gpu, "test", plan.steps, specs);
+  const random = randomStream(3, "gradient of the output");
+  const given = Float32Array.from({ length: sizes.events * output.columns }, () => random.normal());
+  const view = tape.gradientOf(output);
+  writeMemory(gpu.queue, view, padRows(given, sizes.events, output.columns, 1));
+  Commands.submit(gpu, "test", (commands) => program.encode(commands, sizes, plan.offset(0)));
+  const found = await readFloats(gpu, output.view);
+  const { products } = specs.find(({ views }) => "products" in views)?.views ?? {};
+  return {
+    products: await readFloats(gpu, products ?? assert.fail()),
+    output: unpadRows(found, sizes.events, output.columns, 1),
+    gradients: await parameters.read(parameters.gradient.buffer),
+  };
 }
 
 /** A constant [I, F] on the device. */
@@ -173,9 +162,10 @@ Deno.test("pw_state and pw_table: weights of 1 at the first lag, 0 elsewhere: th
     assert.deepEqual(Array.from(oneHot.output), expected);
     // A vector for each of five lags; those without a click are not written.
     for (const { products } of [dense, oneHot]) {
+      const bits = new Uint32Array(products.buffer, products.byteOffset, products.length);
       referenceBatch(long.log, long.users).history.forEach(({ clicks }, e) => {
-        const unwritten = products.subarray(20 * e + 4 * Math.min(clicks, 5), 20 * (e + 1));
-        assert.ok(unwritten.every((x) => x === 0), `event ${e}`);
+        const unwritten = bits.subarray(20 * e + 4 * Math.min(clicks, 5), 20 * (e + 1));
+        assert.ok(unwritten.every((x) => x === CANARY), `event ${e}`);
       });
     }
   }));

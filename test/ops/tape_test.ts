@@ -1,11 +1,7 @@
 /** The tape says what is wrong with a model: shapes, ops without a gradient, parameters and results without a use. */
 
 import assert from "node:assert/strict";
-import { BatchBuffers } from "../../src/batch/batch_buffers.ts";
-import { DeviceLog } from "../../src/batch/device_log.ts";
-import { Plan } from "../../src/batch/plan.ts";
-import { Arena } from "../../src/gpu/arena.ts";
-import { fixedShapes } from "../../src/gpu/kernel_shapes.ts";
+import { Made } from "../../src/gpu/made.ts";
 import { bufferOf } from "../../src/gpu/memory.ts";
 import { choiceNll } from "../../src/ops/choice_nll.ts";
 import { firstLayer } from "../../src/ops/first_layer.ts";
@@ -13,26 +9,17 @@ import { linear } from "../../src/ops/linear.ts";
 import { lstm } from "../../src/ops/lstm.ts";
 import { rowDot } from "../../src/ops/row_dot.ts";
 import { padRows, unpadRows } from "../../src/tape/layout.ts";
-import { ParameterArena, type ParameterSpec, windows } from "../../src/tape/parameters.ts";
+import { type ParameterSpec, windows } from "../../src/tape/parameters.ts";
 import { ClickTape } from "../../src/batch/click_tape.ts";
 import { withGpu } from "../op_check.ts";
+import { opBench } from "../../src/selftest/ops/op_bench.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 
 function withTape(specs: readonly ParameterSpec[], use: (tape: ClickTape) => void): Promise<void> {
-  return withGpu(undefined, (gpu) => {
+  return withGpu("cpu", (gpu) => {
+    using made = new Made();
     const log = smallLog(1, { users: 3, items: 5, width: 4 });
-    const arena = new Arena(gpu, "tape");
-    const deviceLog = new DeviceLog(gpu, log);
-    const capacity = { users: 3, events: 20, rows: 100, items: 5 };
-    const plan = new Plan(gpu, log, capacity, 1);
-    const parameters = new ParameterArena(gpu, specs);
-    const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity);
-    try {
-      use(new ClickTape(batch, { arena, parameters, capacity, shapes: fixedShapes("cpu") }));
-    } finally {
-      for (const part of [arena, deviceLog, plan, parameters]) part.destroy();
-    }
-    return Promise.resolve();
+    use(opBench(gpu, { log, users: [0, 1, 2], parameters: specs }, made).tape);
   });
 }
 

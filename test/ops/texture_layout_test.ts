@@ -60,8 +60,8 @@ fn negate(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gri
 `,
 );
 
-Deno.test("texture layout: kernels, copies and the host find the same numbers", async () => {
-  await withGpu("cpu", async (gpu) => {
+Deno.test("texture layout: kernels, copies and the host find the same numbers", () =>
+  withGpu("cpu", async (gpu) => {
     for (const [rows, vectors] of shapes) {
       for (const [name, layout] of layouts(rows, vectors)) {
         using arena = new Arena(gpu, "layouts");
@@ -98,5 +98,4 @@ Deno.test("texture layout: kernels, copies and the host find the same numbers", 
         }
       }
     }
-  });
-});
+  }));

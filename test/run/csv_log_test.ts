@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { CsvLog, type LogFile, type LogMark } from "../../src/run/csv_log.ts";
+import { CsvLog, type LogFile } from "../../src/run/csv_log.ts";
+import { markOf } from "../bad_inputs/good_inputs.ts";
 import { userError, withEmptyFolder } from "./folder_check.ts";
 
 /** Runs `body` with the path of a log in an empty folder. */
@@ -60,17 +61,6 @@ Deno.test("CsvLog quotes text", () =>
     log.close();
     assert.equal(Deno.readTextFileSync(path), 'i,note\n1,"a, ""b"""\n');
   }));
-
-/** What a log of this text is marked by. */
-function markOf(text: string): LogMark {
-  const file = {
-    writeSync: (bytes: Uint8Array) => bytes.length,
-    truncateSync() {},
-    syncSync() {},
-    close() {},
-  };
-  return new CsvLog(file, "", 1, new TextEncoder().encode(text)).mark();
-}
 
 const HEADER = "iteration,loss,prec@1\n";
 

@@ -5,6 +5,7 @@ import { explainFileError, shownPath } from "../../src/run/files/file_error.ts";
 import { UserError } from "../../src/user_error.ts";
 import { readFileSync } from "node:fs";
 import { explainFailure } from "../../src/cli/fail.ts";
+import { withEmptyFolder } from "./folder_check.ts";
 
 const coded = (code: string, message = `system: ${code}`) => Object.assign(new Error(message), { code });
 const cases: [error: Error, doing: string, path: string, says: RegExp][] = [
@@ -55,9 +56,8 @@ async function thrownBy(action: () => unknown): Promise<unknown> {
   return assert.fail("expected an error");
 }
 
-Deno.test("what the system says becomes a line with the path, the cause and the remedy", async () => {
-  const folder = await Deno.makeTempDir({ prefix: "clickgan-" });
-  try {
+Deno.test("what the system says becomes a line with the path, the cause and the remedy", () =>
+  withEmptyFolder(async (folder) => {
     Deno.symlinkSync(`${folder}/loop`, `${folder}/loop`);
     const long = `/${"n".repeat(5000)}`;
     const cases: [what: string, error: unknown, words: RegExp][] = [
@@ -110,10 +110,7 @@ Deno.test("what the system says becomes a line with the path, the cause and the 
       assert.match(found.message, words, what);
       assert.ok(found.message.length < 1000, what);
     }
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
+  }));
 
 Deno.test("a fault of the program is no failure of the system", () => {
   for (

@@ -1,16 +1,32 @@
-/** What tests of files share: a folder that goes again, and errors that are the user's to mend. */
+/** What tests of files share: a folder that goes again, a run's config, and errors that are the user's to mend. */
 
 import assert from "node:assert/strict";
+import { defaultModel } from "../../src/model/config.ts";
+import { type RunConfig, runConfigSchema } from "../../src/run/run_config.ts";
+import * as v from "../../src/schema.ts";
+import { defaultTraining } from "../../src/train/config.ts";
 import { UserError } from "../../src/user_error.ts";
 
 /** An empty folder, which is removed afterwards. */
-export async function withEmptyFolder(body: (folder: string) => Promise<void> | void): Promise<void> {
+export async function withEmptyFolder<T>(body: (folder: string) => Promise<T> | T): Promise<T> {
   const folder = await Deno.makeTempDir({ prefix: "clickgan-" });
   try {
-    await body(folder);
+    return await body(folder);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+/** The config of a run that no command began. @param more beside a Shannon stage on the demo data */
+export function runConfigOf(more: Partial<RunConfig>): RunConfig {
+  return v.parse(runConfigSchema, {
+    ...{ clickgan: "test", command: [], system: "test", init: null, pretrain: true, adversarial: null },
+    data: { kind: "demo", seed: 7 },
+    adapter: { kind: "cpu", description: "", vendor: "", architecture: "", runtime: "", driver: "" },
+    model: defaultModel,
+    training: defaultTraining,
+    ...more,
+  });
 }
 
 /** A check for assert.throws and assert.rejects: a UserError whose message matches all of these. */

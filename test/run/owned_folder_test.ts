@@ -1,8 +1,13 @@
 /** Files that are whole or not there, and folders that one process owns. */
 
 import assert from "node:assert/strict";
-import { atomicWriteFile, makeFolder } from "../../src/run/files/atomic_write.ts";
-import { isTemporaryName, openTemporary, temporaryName } from "../../src/run/files/temporary_file.ts";
+import {
+  atomicWriteFile,
+  isTemporaryName,
+  makeFolder,
+  openTemporary,
+  temporaryName,
+} from "../../src/run/files/atomic_write.ts";
 import { userError, withEmptyFolder } from "./folder_check.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { Lock } from "../../src/run/files/lock.ts";
@@ -92,7 +97,7 @@ async function otherProcess(script: string): Promise<Disposable> {
   const imports = `
     import { OwnedFolder } from ${JSON.stringify(import.meta.resolve("../../src/run/files/owned_folder.ts"))};
     import { openTemporary } from ${
-    JSON.stringify(import.meta.resolve("../../src/run/files/temporary_file.ts"))
+    JSON.stringify(import.meta.resolve("../../src/run/files/atomic_write.ts"))
   };`;
   const code = `${imports}\n${script}\nconsole.log("ready"); setInterval(() => {}, 1000);`;
   const child = new Deno.Command(Deno.execPath(), {

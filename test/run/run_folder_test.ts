@@ -1,7 +1,6 @@
 /** Folders of runs: what they may hold, and what becomes of it when a command is refused; which snapshot one stands for; seeds. */
 
 import assert from "node:assert/strict";
-import * as v from "../../src/schema.ts";
 import { filesIn, runCommand, withSmallLog } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 import { itemsShape } from "../../src/data/item_catalogue.ts";
@@ -10,25 +9,13 @@ import { modelParameters } from "../../src/model/user_model.ts";
 import { openRun } from "../../src/run/open_run.ts";
 import { writeSafetensors, writeSnapshot } from "../../src/run/snapshot.ts";
 import { withFolder } from "../prepared_folder.ts";
+import { treeOf } from "../bad_inputs/files.ts";
 import { scoreCases } from "../score_cases.ts";
-import { defaultModel } from "../../src/model/config.ts";
-import { type RunConfig, runConfigSchema } from "../../src/run/run_config.ts";
 import { configOfSeed, folderOfSeed, readSeeds, writeSeeds } from "../../src/run/seeds_folder.ts";
 import { defaultTraining } from "../../src/train/config.ts";
-import { userError } from "./folder_check.ts";
+import { runConfigOf, userError, withEmptyFolder } from "./folder_check.ts";
 
 const SMALL = "--batch-size 12 --dims 8 --lstm-units 4 --iterations 20 --no-report";
-
-/** All files below a folder with their bytes. */
-function contents(folder: string): Map<string, string> {
-  const found = new Map<string, string>();
-  for (const { name, isDirectory } of Deno.readDirSync(folder)) {
-    const path = `${folder}/${name}`;
-    if (isDirectory) { for (const [below, text] of contents(path)) found.set(`${name}/${below}`, text); }
-    else found.set(name, new TextDecoder("latin1").decode(Deno.readFileSync(path)));
-  }
-  return found;
-}
 
 /** What a test is given: a folder with a small log in it, and a process for the runs there. */
 interface Runs {
@@ -44,9 +31,9 @@ function withRuns(use: (runs: Runs) => Promise<void>): Promise<void> {
     const like = ["run", "seeds"].map((name) => ["--save-dir", `${folder}/${name}`]);
     await using train = new CommandSeries("train", like);
     const refused = async (line: string, says: RegExp) => {
-      const before = contents(folder);
+      const before = await treeOf(folder);
       await train.refused(line, says);
-      assert.deepEqual(contents(folder), before, `${line} changed something`);
+      assert.deepEqual(await treeOf(folder), before, `${line} changed something`);
     };
     await use({ folder, data, train, refused });
   });
@@ -179,18 +166,7 @@ Deno.test("a model's data are those that its run was trained on, unless others a
     assert.equal((await openRun(folder)).trainedOn, undefined);
   }));
 
-const config: RunConfig = v.parse(runConfigSchema, {
-  pretrain: true,
-  adversarial: null,
-  clickgan: "0.1.0",
-  command: [],
-  data: { kind: "demo", seed: 7 },
-  model: defaultModel,
-  training: { ...defaultTraining, seed: 7 },
-  init: null,
-  adapter: { kind: "cpu", description: "", vendor: "", architecture: "", runtime: "", driver: "" },
-  system: "",
-});
+const config = runConfigOf({ training: { ...defaultTraining, seed: 7 } });
 
 Deno.test("--seeds: every seed trains with itself, in a folder of its own", () => {
   const seeds = { seeds: [7, 8, 4294967295], config };
@@ -208,15 +184,11 @@ Deno.test("--seeds: every seed trains with itself, in a folder of its own", () =
   ]);
 });
 
-Deno.test("seeds.json: read as it was written; a seed that stands there twice is refused", async () => {
-  const folder = await Deno.makeTempDir({ prefix: "clickgan-" });
-  try {
+Deno.test("seeds.json: read as it was written; a seed that stands there twice is refused", () =>
+  withEmptyFolder(async (folder) => {
     assert.equal(await readSeeds(folder), undefined);
     await writeSeeds(folder, { seeds: [3, 1, 2], config });
     assert.deepEqual(await readSeeds(folder), { seeds: [3, 1, 2], config });
     await writeSeeds(folder, { seeds: [3, 1, 3], config });
     await assert.rejects(readSeeds(folder), /a seed stands there twice/);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
+  }));

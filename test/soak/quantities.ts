@@ -1,6 +1,6 @@
 /** What the soak watches, how much of it may grow, and whether a series of samples does. */
 
-import type { ProcessSample } from "./processes.ts";
+import type { ProcessSample } from "./sessions.ts";
 
 /** A moment of the soak. What is not known then is absent: a quantity of a process is only judged by what there is. */
 export interface Moment {

@@ -21,9 +21,8 @@ import { UserError } from "../../src/user_error.ts";
 import { runMain } from "../../src/cli/fail.ts";
 import { words, writePaperFile } from "../command_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
-import { LongCommand, sampleProcess } from "./processes.ts";
+import { LongCommand, sampleProcess, Sessions } from "./sessions.ts";
 import { CSV_HEADER, csvRow, type Moment, verdict } from "./quantities.ts";
-import { Sessions } from "./sessions.ts";
 
 interface Options {
   minutes: number;

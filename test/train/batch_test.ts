@@ -6,7 +6,7 @@ import { BatchBuffers } from "../../src/batch/batch_buffers.ts";
 import { DeviceLog } from "../../src/batch/device_log.ts";
 import { batchCapacity, largestOf, Plan } from "../../src/batch/plan.ts";
 import { type ReferenceBatch, referenceBatch } from "../../src/batch/reference_batch.ts";
-import { type ClickLog, isPredicted, NONE } from "../../src/data/click_log.ts";
+import { type ClickLog, isPredicted } from "../../src/data/click_log.ts";
 import { Arena } from "../../src/gpu/arena.ts";
 import { Commands } from "../../src/gpu/commands.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
@@ -16,6 +16,7 @@ import type { ClickSizes } from "../../src/batch/click_sizes.ts";
 import { compareBatch } from "../../src/selftest/batch_cases.ts";
 import { Checks, checkText } from "../../src/selftest/finding.ts";
 import { withGpu } from "../op_check.ts";
+import { logOfPages, type Page } from "./trainings.ts";
 import { shuffled, smallLog } from "../../src/selftest/small_logs.ts";
 
 /** Lays the batches out one after another in the same place, then side by side, and compares each with its twin. */
@@ -128,14 +129,7 @@ Deno.test("batch kernels: a log of thousands of rows", () =>
 
 Deno.test("batch kernels: users without events", () =>
   withGpu(undefined, (gpu) => {
-    const log: ClickLog = {
-      ...smallLog(1, { users: 1, items: 3, width: 0 }),
-      userSplit: new Uint8Array(5),
-      // Users 0, 2 and 4 have no events.
-      userEvents: Uint32Array.of(0, 0, 2, 2, 3, 3),
-      eventRows: Uint32Array.of(0, 2, 3, 6),
-      eventClick: Uint32Array.of(1, NONE, 3),
-      rowItem: Uint32Array.of(0, 1, 2, 2, 0, 1),
-    };
+    const own: Page[][] = [[], [[[0, 1], 1], [[2], -1]], [], [[[2, 0, 1], 0]], []];
+    const log = logOfPages({ kind: "one-hot", count: 3 }, own);
     return check(gpu, log, [[0, 1, 2, 3, 4], [4, 3, 0], [2, 1], [3]]);
   }));

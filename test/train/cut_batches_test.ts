@@ -22,7 +22,7 @@ import { lossAndGradients64, shape64, toParameters64 } from "../f64_model.ts";
 import { withGpu } from "../op_check.ts";
 import { shuffled, smallLog } from "../../src/selftest/small_logs.ts";
 import { smallLstm, WIDTH } from "../small_models.ts";
-import { assertNear, game, logs, shannon, SIZE, type Training } from "./trainings.ts";
+import { assertNear, game, logs, near, shannon, SIZE, type Training } from "./trainings.ts";
 
 const cutLogs: Record<string, ClickLog> = {
   ...logs,
@@ -130,7 +130,7 @@ for (const [name, data, stage] of cases) {
         for (const [figure, x] of Object.entries(own)) {
           if (figure === "lossMax") continue; // as above
           const y = found[k]?.[figure] ?? NaN;
-          assert.ok(Math.abs(x - y) < 2e-3, `${figure} of step ${k}: in one part ${x}, in several ${y}`);
+          near(`${figure} of step ${k} in several parts`, y, x, 2e-3);
         }
       }
       const [one, several] = [await whole.trainer.state(), await cut.trainer.state()];
@@ -155,7 +155,7 @@ Deno.test("in parts: gradients are those of f64, a batch of one part has the bit
     const users = cut.trainer.batchOf(1);
     const expected = lossAndGradients64(log, users, parameters, shape64(config));
     const { nll } = await cut.trainer.step(users);
-    assert.ok(Math.abs(nll - expected.loss) < 2e-5, `expected ${expected.loss}, got ${nll}`);
+    near("loss", nll, expected.loss, 2e-5);
     assertNear("gradient", await cut.model.gradients(), expected.gradients, 1e-5);
     const state = await cut.trainer.state();
     await cut.trainer.run(4);

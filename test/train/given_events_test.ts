@@ -1,7 +1,14 @@
 /** Events that are given as history move the state, and nothing else comes of them; further clicks are of the page before them. */
 
 import assert from "node:assert/strict";
-import { checkLog, type ClickLog, FURTHER_CLICK, NONE, usersOf } from "../../src/data/click_log.ts";
+import {
+  checkLog,
+  type ClickLog,
+  FURTHER_CLICK,
+  GIVEN_HISTORY,
+  NONE,
+  usersOf,
+} from "../../src/data/click_log.ts";
 import { MemoryLog, sizeOf } from "../../src/data/log_source.ts";
 import { randomStream } from "../../src/data/random.ts";
 import { choiceFigures } from "../../src/data/ranking.ts";
@@ -12,7 +19,7 @@ import { Evaluation } from "../../src/train/evaluation.ts";
 import { withGpu } from "../op_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
-import { game, shannon, SIZE } from "./trainings.ts";
+import { game, logOfPages, near, type Page, shannon, SIZE } from "./trainings.ts";
 
 const models: Record<string, ModelConfig> = {
   LSTM: smallLstm,
@@ -30,35 +37,16 @@ Deno.test("given events are no pages of a log's size", () => {
 
 /** Users with a history that is given, and one page. */
 function pagesAfterHistory(
-  log: ClickLog,
+  { items }: ClickLog,
   users: readonly { history: number[]; page: number[]; clicked: number }[],
 ): ClickLog {
-  const [userEvents, eventRows] = [[0], [0]];
-  const eventClick: number[] = [];
-  const eventGiven: number[] = [];
-  const rowItem: number[] = [];
-  for (const { history, page, clicked } of users) {
-    for (const item of history) {
-      eventClick.push(rowItem.length);
-      rowItem.push(item);
-      eventGiven.push(1);
-      eventRows.push(rowItem.length);
-    }
-    eventClick.push(clicked < 0 ? NONE : rowItem.length + clicked);
-    rowItem.push(...page);
-    eventGiven.push(0);
-    eventRows.push(rowItem.length);
-    userEvents.push(eventClick.length);
-  }
-  return {
-    ...log,
-    userSplit: new Uint8Array(users.length),
-    userEvents: Uint32Array.from(userEvents),
-    eventRows: Uint32Array.from(eventRows),
-    eventClick: Uint32Array.from(eventClick),
-    eventGiven: Uint8Array.from(eventGiven),
-    rowItem: Uint32Array.from(rowItem),
-  };
+  return logOfPages(
+    items,
+    users.map(({ history, page, clicked }) => [
+      ...history.map((item): Page => [[item], 0, GIVEN_HISTORY]),
+      [page, clicked],
+    ]),
+  );
 }
 
 for (const [name, config] of Object.entries(models)) {
@@ -78,7 +66,7 @@ for (const [name, config] of Object.entries(models)) {
         expected += Math.log(u.reduce((sum, x) => sum + Math.exp(x), 1)) - (u[clicked] ?? 0);
       }
       const { nll, prec1 } = await own.trainer.step([2, 0, 3, 1]);
-      assert.ok(Math.abs(nll - expected / 4) < 1e-5, `${nll}, ${expected / 4} by scores`);
+      near("loss by scores", nll, expected / 4, 1e-5);
       assert.ok(Number.isInteger(3 * prec1), `${prec1} is no share of three clicks`);
     }));
 
@@ -92,8 +80,7 @@ for (const [name, config] of Object.entries(models)) {
       const figures = await evaluation.figures();
       const utilities = await evaluation.utilities();
       const expected = choiceFigures(given, users, utilities);
-      const near = (found: number, wanted: number) => assert.ok(Math.abs(found - wanted) < 1e-5);
-      for (const key of ["nll", "prec1", "prec2"] as const) near(figures[key], expected[key]);
+      for (const key of ["nll", "prec1", "prec2"] as const) near(key, figures[key], expected[key], 1e-5);
       const events = Array.from(users).flatMap((user) =>
         Array.from(given.eventGiven?.subarray(given.userEvents[user], given.userEvents[user + 1]) ?? [])
       );
@@ -102,7 +89,7 @@ for (const [name, config] of Object.entries(models)) {
       // The validations of a run take the same mean.
       const validations: number[] = [];
       await trainer.run(2, { onValidation: ({ nll }) => validations.push(nll) });
-      near(validations[0] ?? NaN, expected.nll);
+      near("validation", validations[0], expected.nll, 1e-5);
     }));
 }
 
@@ -113,20 +100,11 @@ Deno.test("a game's figures leave given events out", () =>
       const { model, trainer } = own;
       const users = usersOf(given, "test");
       const played = gameOptions(model, trainer.config);
-      using evaluation = await evaluateGame(
-        model,
-        trainer.generator,
-        played,
-        trainer.deviceLog,
-        given,
-        users,
-        {
-          shards: 0,
-        },
-      );
+      const { generator, deviceLog } = trainer;
+      using evaluation = await evaluateGame(model, generator, played, deviceLog, given, users, { shards: 0 });
       const { nll, lossMin, lossMax } = await evaluation.figures();
       const expected = choiceFigures(given, users, await evaluation.utilities());
-      assert.ok(Math.abs(nll - expected.nll) < 1e-5);
+      near("loss", nll, expected.nll, 1e-5);
       assert.ok(Number.isFinite(lossMin) && Number.isFinite(lossMax));
     }
   }));
@@ -134,16 +112,12 @@ Deno.test("a game's figures leave given events out", () =>
 Deno.test("users of whom nothing is to be predicted make no batch, and are passed over in an evaluation", () =>
   withGpu(undefined, async (gpu) => {
     // User 0 has two given events and no other; users 1 and 2 end with one, and with a page.
-    const log: ClickLog = {
-      name: "given",
-      items: { kind: "one-hot", count: 5 },
-      userSplit: new Uint8Array(3),
-      userEvents: Uint32Array.of(0, 2, 4, 6),
-      eventRows: Uint32Array.of(0, 1, 2, 4, 5, 6, 8),
-      eventClick: Uint32Array.of(0, 1, 3, 4, 5, NONE),
-      eventGiven: Uint8Array.of(1, 1, 0, 1, 1, 0),
-      rowItem: Uint32Array.of(1, 2, 3, 4, 0, 1, 2, 3),
-    };
+    const past = (item: number): Page => [[item], 0, GIVEN_HISTORY];
+    const log = logOfPages({ kind: "one-hot", count: 5 }, [
+      [past(1), past(2)],
+      [[[3, 4], 1], past(0)],
+      [past(1), [[2, 3], -1]],
+    ]);
     using own = await shannon(gpu, log, smallLstm, { batchSize: 3 }, { validate: false });
     const { model, trainer } = own;
     await assert.rejects(trainer.step([0]), /all 2 events of its 1 users are given as history/);
@@ -151,13 +125,12 @@ Deno.test("users of whom nothing is to be predicted make no batch, and are passe
     assert.equal(evaluation.counted, 2);
     const before = await evaluation.figures();
     const { nll } = await trainer.step([0, 1, 2]);
-    assert.ok(Math.abs(nll - before.nll) < 1e-6, `${nll} ${before.nll}`);
+    near("loss", nll, before.nll, 1e-6);
     await assert.rejects(
       Evaluation.ofModel(model, trainer.deviceLog, log, [0], 0),
       /Expected users with events to predict, found none/,
     );
-    const none = { ...log, eventGiven: Uint8Array.of(1, 1, 0, 1, 1, 0), eventClick: log.eventClick.slice() };
-    none.eventClick[2] = NONE;
+    const none = { ...log, eventClick: log.eventClick.with(2, NONE) };
     await assert.rejects(
       game(gpu, none, smallLstm, { batchSize: 3 }, { validate: false }),
       /Expected clicks among the train users/,
@@ -167,16 +140,8 @@ Deno.test("users of whom nothing is to be predicted make no batch, and are passe
 /** Pages of four of nine items, clicked by strength one after another until the user has enough. @param copies as once: a page a click. */
 function severalClicks(users: number, copies = false): ClickLog {
   const random = randomStream(3, "several clicks");
-  const userEvents = [0], eventRows = [0];
-  const eventClick: number[] = [], eventGiven: number[] = [], rowItem: number[] = [];
-  const event = (items: readonly number[], click: number, given: number) => {
-    eventClick.push(click < 0 ? NONE : rowItem.length + click);
-    eventGiven.push(given);
-    rowItem.push(...items);
-    eventRows.push(rowItem.length);
-  };
-  for (let user = 0; user < users; user++) {
-    for (let k = 0; k < 10; k++) {
+  const pagesOf = () =>
+    Array.from({ length: 10 }, (): Page[] => {
       const page = Array.from(random.sampleWithoutReplacement(9, 4));
       const clicks: number[] = [];
       for (let going = true; going && clicks.length < 4; going = random.uniform() < 0.6) {
@@ -186,22 +151,15 @@ function severalClicks(users: number, copies = false): ClickLog {
         if (place < 0) break;
         clicks.push(place);
       }
-      if (copies && clicks.length > 0) clicks.forEach((place) => event(page, place, 0));
-      else event(page, clicks[0] ?? -1, 0);
-      if (!copies) { for (const place of clicks.slice(1)) event([page[place] ?? 0], 0, FURTHER_CLICK); }
-    }
-    userEvents.push(eventClick.length);
-  }
-  return {
-    name: "several",
-    items: { kind: "one-hot", count: 9 },
-    userSplit: Uint8Array.from({ length: users }, (_, user) => user % 2 === 0 ? 0 : 2),
-    userEvents: Uint32Array.from(userEvents),
-    eventRows: Uint32Array.from(eventRows),
-    eventClick: Uint32Array.from(eventClick),
-    ...(copies ? {} : { eventGiven: Uint8Array.from(eventGiven) }),
-    rowItem: Uint32Array.from(rowItem),
-  };
+      if (copies && clicks.length > 0) return clicks.map((place) => [page, place]);
+      const further = copies ? [] : clicks.slice(1);
+      return [
+        [page, clicks[0] ?? -1],
+        ...further.map((place): Page => [[page[place] ?? 0], 0, FURTHER_CLICK]),
+      ];
+    }).flat();
+  const own = Array.from({ length: users }, pagesOf);
+  return logOfPages({ kind: "one-hot", count: 9 }, own, (user) => user % 2 === 0 ? 0 : 2);
 }
 
 Deno.test("where pages hold several clicks, P(no click) is that of pages as users meet them; copies make it too small", () =>
@@ -217,20 +175,15 @@ Deno.test("where pages hold several clicks, P(no click) is that of pages as user
       }
       const users = Uint32Array.from(log.userSplit.keys());
       const collector = new Collector({ users: users.length, eta: 1 });
-      const evaluation = await Evaluation.ofModel(model, undefined, log, users, 0);
+      using evaluation = await Evaluation.ofModel(model, undefined, log, users, 0);
       await evaluation.figures(
         undefined,
         ({ log, places, utilities, outcomes, words }) =>
           collector.add({
-            log,
-            places,
-            scores: utilities,
-            compact: true,
-            outcomes: { values: outcomes, words },
+            ...{ log, places, scores: utilities, compact: true, outcomes: { values: outcomes, words } },
           }),
       );
       const { figures } = collector.tested().details;
-      evaluation.destroy();
       return (figures.pNoClick ?? NaN) - (figures.noClick ?? NaN);
     };
     const error = await errorOf(log);

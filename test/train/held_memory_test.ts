@@ -3,13 +3,12 @@
 import v8 from "node:v8";
 import vm from "node:vm";
 import assert from "node:assert/strict";
-import * as v from "../../src/schema.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { openGpu } from "../open_alone.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { openDataset } from "../../src/data/sets/dataset.ts";
 import { driverVersion } from "../../src/run/driver.ts";
-import { type RunConfig, runConfigSchema } from "../../src/run/run_config.ts";
+import type { RunConfig } from "../../src/run/run_config.ts";
 import { adversarialStage, shannonStage, type Stage } from "../../src/run/stages.ts";
 import { runStage } from "../../src/run/training_run.ts";
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
@@ -17,6 +16,7 @@ import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
 import type { ClickTrainer } from "../../src/train/click_trainer.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import type { ChoiceFigures } from "../../src/data/ranking.ts";
+import { runConfigOf } from "../run/folder_check.ts";
 import { withSmallLog } from "../command_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { smallLstm } from "../small_models.ts";
@@ -157,18 +157,7 @@ Deno.test("a run that is stopped and resumed leaves no buffer, open file or list
   withSmallLog((folder, file) =>
     withGpu(async (gpu) => {
       const data = await openDataset(file, 1, false);
-      const config = v.parse(runConfigSchema, {
-        clickgan: "test",
-        command: [],
-        data: data.config,
-        model: smallLstm,
-        training: TRAINING,
-        adversarial: GAME,
-        pretrain: false,
-        init: null,
-        adapter: { ...gpu.adapter, driver: "unknown" },
-        system: "test",
-      });
+      const about = { data: data.config, model: smallLstm, training: TRAINING };
       const stopAndGoOn = async (stage: Stage, config: RunConfig) => {
         const path = `${folder}/${stage.name}`;
         await Deno.mkdir(path);
@@ -191,8 +180,8 @@ Deno.test("a run that is stopped and resumed leaves no buffer, open file or list
         await session(false);
         for (let k = 0; k < 2; k++) await session(true);
       };
-      await stopAndGoOn(shannonStage, { ...config, adversarial: null, pretrain: true });
-      await stopAndGoOn(adversarialStage, config);
+      await stopAndGoOn(shannonStage, runConfigOf(about));
+      await stopAndGoOn(adversarialStage, runConfigOf({ ...about, adversarial: GAME, pretrain: false }));
     })
   ));
 

@@ -1,24 +1,20 @@
 /** What changes from one iteration to the next, and follows from the seed and its number alone: batch, noise, rate. */
 
 import assert from "node:assert/strict";
-import { BatchBuffers } from "../../src/batch/batch_buffers.ts";
-import { DeviceLog } from "../../src/batch/device_log.ts";
-import { batchCapacity, Plan } from "../../src/batch/plan.ts";
 import { usersOf } from "../../src/data/click_log.ts";
 import { sourceOf } from "../../src/data/log_source.ts";
 import { randomStream } from "../../src/data/random.ts";
-import { Arena } from "../../src/gpu/arena.ts";
 import { Commands } from "../../src/gpu/commands.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
+import { Made } from "../../src/gpu/made.ts";
 import { Program } from "../../src/gpu/program.ts";
 import { readFloats } from "../../src/gpu/readback.ts";
 import { defaultModel } from "../../src/model/config.ts";
 import { firstLayer } from "../../src/ops/first_layer.ts";
-import { ParameterArena } from "../../src/tape/parameters.ts";
-import { ClickTape } from "../../src/batch/click_tape.ts";
 import { learningRateAt, shannonRateAt } from "../../src/train/config.ts";
 import { GENERATOR_PREFIX } from "../../src/train/networks.ts";
 import { noiseOf } from "../../src/train/click_steps.ts";
+import { opBench } from "../../src/selftest/ops/op_bench.ts";
 import { chunks } from "../../src/selftest/ops/op_batches.ts";
 import { withGpu } from "../op_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
@@ -50,7 +46,7 @@ const stages: Record<string, (gpu: Gpu, seed: number, itemDropout: number) => Pr
 for (const [name, make] of Object.entries(stages)) {
   const withTrainer = (
     { seed = 8, itemDropout = 0 }: { seed?: number; itemDropout?: number },
-    use: (trainer: AnyTrainer) => Promise<void>,
+    use: (trainer: AnyTrainer) => Promise<void> | void,
   ) =>
     withGpu(undefined, async (gpu) => {
       using own = await make(gpu, seed, itemDropout);
@@ -72,7 +68,6 @@ for (const [name, make] of Object.entries(stages)) {
       }
       assert.equal(seen.size, 40);
       assert.deepEqual([...drawn].sort((a, b) => a - b), Array.from(users), "every train user has its turn");
-      return Promise.resolve();
     }));
 
   Deno.test(`batches: a run takes that of each iteration in turn: ${name}`, () =>
@@ -132,35 +127,23 @@ for (const rate of [0.1, 0.5, 0.9]) {
 
 /** Which rows hide their item: the layer over items of 1 and a state of 0 shows it. */
 async function maskOf(gpu: Gpu, itemDropout: number, noise: number): Promise<boolean[]> {
-  const { log, users } = chunks;
-  const capacity = batchCapacity(log, users, users.length);
-  const arena = new Arena(gpu, "mask");
-  const deviceLog = new DeviceLog(gpu, log);
-  const plan = new Plan(gpu, log, capacity, 1);
-  const parameters = new ParameterArena(gpu, []);
-  const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity);
-  const tape = new ClickTape(batch, { arena, parameters, capacity, shapes: gpu.shapes });
-  try {
-    const sizes = plan.put(0, users, { slot: 0, learningRate: 0, iteration: 0, noise });
-    plan.upload(0, 1);
-    const view = arena.allocate("items", 16 * capacity.items);
-    const item = tape.tensor("items", "items", 1, { view });
-    const state = tape.tensor("state", "events", 1, { view: arena.allocate("state", 16 * capacity.events) });
-    gpu.queue.writeBuffer(view.buffer, view.offset, new Float32Array(4 * capacity.items).fill(1));
-    const output = firstLayer(tape, "h", { item, state }, { itemDropout });
-    tape.place();
-    const program = await Program.record(gpu, "mask", plan.steps, [...batch.layout(), ...tape.forward()]);
-    Commands.submit(gpu, "mask", (commands) => program.encode(commands, sizes, plan.offset(0)));
-    const values = await readFloats(gpu, output.view);
-    const kept = Math.fround(1 / (1 - itemDropout));
-    return Array.from({ length: sizes.rows }, (_, r) => {
-      const value = values[4 * r] ?? NaN;
-      assert.ok(value === 0 || Math.abs(value - kept) < 1e-6 * kept, `row ${r}: ${value}, kept ${kept}`);
-      return value === 0;
-    });
-  } finally {
-    for (const part of [arena, deviceLog, plan, parameters]) part.destroy();
-  }
+  using made = new Made();
+  const { arena, plan, batch, tape, sizes } = opBench(gpu, { ...chunks, parameters: [] }, made);
+  plan.put(0, chunks.users, { slot: 0, learningRate: 0, iteration: 0, noise });
+  plan.upload(0, 1);
+  const of = (name: "items" | "events", value: number) =>
+    tape.tensor(name, name, 1, { view: arena.upload(name, new Float32Array(4 * sizes[name]).fill(value)) });
+  const output = firstLayer(tape, "h", { item: of("items", 1), state: of("events", 0) }, { itemDropout });
+  tape.place();
+  const program = await Program.record(gpu, "mask", plan.steps, [...batch.layout(), ...tape.forward()]);
+  Commands.submit(gpu, "mask", (commands) => program.encode(commands, sizes, plan.offset(0)));
+  const values = await readFloats(gpu, output.view);
+  const kept = Math.fround(1 / (1 - itemDropout));
+  return Array.from({ length: sizes.rows }, (_, r) => {
+    const value = values[4 * r] ?? NaN;
+    assert.ok(value === 0 || Math.abs(value - kept) < 1e-6 * kept, `row ${r}: ${value}, kept ${kept}`);
+    return value === 0;
+  });
 }
 
 Deno.test("learning rate: a staircase of 0.96 whose steps are 100,000 iterations", () => {

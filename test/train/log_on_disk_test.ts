@@ -2,7 +2,6 @@
 
 import assert from "node:assert/strict";
 import { isDeepStrictEqual } from "node:util";
-import * as v from "../../src/schema.ts";
 import { Baselines } from "../../src/figures/baselines/baselines.ts";
 import { type ClickLog, type Clicks, usersOf } from "../../src/data/click_log.ts";
 import { makeDemoShop } from "../../src/data/demo_shop.ts";
@@ -17,19 +16,18 @@ import { countedOn } from "../../src/model/counted.ts";
 import { StepProducts } from "../../src/selftest/calibration/step_products.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { datasetOf } from "../../src/data/sets/dataset.ts";
-import { type RunConfig, runConfigSchema } from "../../src/run/run_config.ts";
 import { type Stage, stagesOf } from "../../src/run/stages.ts";
 import { type RunEvents, runStage } from "../../src/run/training_run.ts";
-import { AdversarialTrainer, evaluateGame, gameOptions } from "../../src/train/adversarial_trainer.ts";
+import { evaluateGame, gameOptions } from "../../src/train/adversarial_trainer.ts";
 import type { ClickTrainer } from "../../src/train/click_trainer.ts";
 import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
 import { Evaluation } from "../../src/train/evaluation.ts";
-import { Trainer } from "../../src/train/trainer.ts";
 import type { ChoiceFigures } from "../../src/data/ranking.ts";
 import { withGpu } from "../op_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
+import { runConfigOf } from "../run/folder_check.ts";
 import { smallLstm, smallPw } from "../small_models.ts";
-import { over, shannon } from "./trainings.ts";
+import { game, shannon } from "./trainings.ts";
 
 const folder = Deno.makeTempDirSync();
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
@@ -109,10 +107,8 @@ async function outcome<F extends ChoiceFigures>(
   await trainer.run(STEPS, { onStep: (r) => seen.push(r), onValidation: (r) => seen.push(r) });
   assert.equal(seen.length, STEPS + 4);
   const state = await trainer.state();
-  const evaluation = await evaluate();
-  const test = await evaluation.figures();
-  evaluation.destroy();
-  return { seen, state, test };
+  using evaluation = await evaluate();
+  return { seen, state, test: await evaluation.figures() };
 }
 
 async function shannonOn(
@@ -122,10 +118,8 @@ async function shannonOn(
   windowBatches?: number,
   partRows: number | null = null,
 ) {
-  using own = await over(
-    beginning(gpu, clicks, config),
-    (model) => Trainer.create(model, clicks, { ...training, partRows }, { windowBatches }),
-  );
+  const begun = beginning(gpu, clicks, config);
+  using own = await shannon(gpu, clicks, begun, { ...training, partRows }, { windowBatches });
   const { model, trainer } = own;
   assert.equal(trainer.batchParts > 1, partRows !== null);
   const resident = "read" in clicks ? undefined : trainer.deviceLog;
@@ -142,13 +136,9 @@ async function gameOn(
   generator: "network" | "exact",
   windowBatches?: number,
 ) {
-  using own = await over(
-    beginning(gpu, clicks, config),
-    (model) =>
-      AdversarialTrainer.create(model, clicks, { ...adversarial, generator }, {
-        ...{ seed: 2, evaluationShards: 2, windowBatches },
-      }),
-  );
+  using own = await game(gpu, clicks, beginning(gpu, clicks, config), { ...adversarial, generator }, {
+    ...{ seed: 2, evaluationShards: 2, windowBatches },
+  });
   const { model, trainer } = own;
   const resident = "read" in clicks ? undefined : trainer.deviceLog;
   const options = gameOptions(model, trainer.config);
@@ -355,7 +345,7 @@ Deno.test("too many validation users of a log on disk are refused before anythin
   }));
 
 Deno.test("baselines and the products to be calibrated are those of the log in memory", () =>
-  withGpu(undefined, async (gpu) => {
+  withGpu(undefined, (gpu) => {
     for (const log of Object.values(logs)) {
       using files = packed(log);
       const disk = files.source;
@@ -363,30 +353,20 @@ Deno.test("baselines and the products to be calibrated are those of the log in m
       const tested = (clicks: ClickLog | LogSource) => [...Baselines.of(clicks).test(users)];
       assert.deepEqual(tested(disk), tested(log));
       const sizes = (clicks: ClickLog | LogSource) => {
-        const products = new StepProducts(gpu, clicks, smallLstm, 12);
-        const found = [products.sizes(), products.products()];
-        products.destroy();
-        return found;
+        using products = new StepProducts(gpu, clicks, smallLstm, 12);
+        return [products.sizes(), products.products()];
       };
       assert.deepEqual(sizes(disk), sizes(log));
     }
-    await Promise.resolve();
   }));
 
 /** A run of both stages in a folder of its own. @param stopAt iteration of each stage after which it is interrupted. */
 async function run(gpu: Gpu, source: LogSource, stopAt?: number): Promise<Map<string, unknown>> {
   const path = `${folder}/run-${crypto.randomUUID()}`;
-  const config: RunConfig = v.parse(runConfigSchema, {
-    pretrain: true,
-    clickgan: "0",
-    command: [],
-    data: { kind: "demo", seed: 1 },
+  const config = runConfigOf({
     model: smallLstm,
     training: { ...training, iterations: 20 },
     adversarial: { ...adversarial, iterations: 20 },
-    init: null,
-    adapter: { kind: "cpu", description: "", vendor: "", architecture: "", runtime: "", driver: "" },
-    system: "",
   });
   const data = datasetOf(source, config.data);
   const through = async (stage: Stage) => {

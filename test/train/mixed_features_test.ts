@@ -19,13 +19,22 @@ import { modelParameters, UserModel } from "../../src/model/user_model.ts";
 import { readSnapshot, writeSnapshot } from "../../src/run/snapshot.ts";
 import type { AdamKind } from "../../src/ops/adam.ts";
 import type { Weights } from "../../src/tape/parameters.ts";
-import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
-import { defaultAdversarial, defaultTraining, type TrainingConfig } from "../../src/train/config.ts";
+import type { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
+import { defaultTraining, type TrainingConfig } from "../../src/train/config.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { withGpu } from "../op_check.ts";
 import { smallLog, widened } from "../../src/selftest/small_logs.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
-import { followTrajectory, over, shannon, SIZE, wide, withPositionWeights } from "./trainings.ts";
+import {
+  followTrajectory,
+  game,
+  near,
+  shannon,
+  SIZE,
+  type Training,
+  wide,
+  withPositionWeights,
+} from "./trainings.ts";
 import { userError, withEmptyFolder } from "../run/folder_check.ts";
 
 const logs: Record<string, ClickLog> = {
@@ -84,11 +93,9 @@ async function train(gpu: Gpu, log: ClickLog, config: ModelConfig, weights: Weig
   return { losses, weights: state.weights, scores };
 }
 
-function near(found: readonly number[], expected: readonly number[], tolerance: number): void {
+function allNear(found: readonly number[], expected: readonly number[], within: number): void {
   assert.equal(found.length, expected.length);
-  expected.forEach((x, k) =>
-    assert.ok(Math.abs((found[k] ?? NaN) - x) < tolerance, `${k}: expected ${x}, got ${found[k]}`)
-  );
+  expected.forEach((x, k) => near(`${k}`, found[k], x, within));
 }
 
 for (const [name, config] of Object.entries(models)) {
@@ -96,14 +103,13 @@ for (const [name, config] of Object.entries(models)) {
     withGpu(undefined, async (gpu) => {
       const own = { ...config, batchNorm: true };
       for (const log of Object.values(logs)) {
-        const model = await withPositionWeights(modelOf(gpu, log, own));
+        using model = await withPositionWeights(modelOf(gpu, log, own));
         const weights = await model.weights();
-        model.destroy();
         const more = { itemDropout: 0.3, weightDecay: 0.1, learningRate: 0.002 };
         const found = await train(gpu, log, own, weights, more);
         const expected = await train(gpu, widened(log), own, wide(weights), more);
-        near(found.losses, expected.losses, 1e-4);
-        near(found.scores, expected.scores, 1e-3);
+        allNear(found.losses, expected.losses, 1e-4);
+        allNear(found.scores, expected.scores, 1e-3);
         assert.deepEqual(await train(gpu, log, own, weights, more), found, "two runs differ");
         assert.notDeepEqual(found.weights, weights);
       }
@@ -119,13 +125,12 @@ for (const [name, config] of Object.entries(models)) {
         ...log,
         items: { kind: "mixed", count: SIZE.items, width: 0, values, tokens },
       };
-      const model = await withPositionWeights(modelOf(gpu, mixed, config));
+      using model = await withPositionWeights(modelOf(gpu, mixed, config));
       const weights = await model.weights();
-      model.destroy();
       const found = await train(gpu, mixed, config, weights);
       const expected = await train(gpu, log, config, wide(weights));
-      near(found.losses, expected.losses, 1e-5);
-      near(found.scores, expected.scores, 1e-4);
+      allNear(found.losses, expected.losses, 1e-5);
+      allNear(found.scores, expected.scores, 1e-4);
     }));
 
   for (const generator of ["network", "exact"] as const) {
@@ -140,19 +145,7 @@ for (const [name, config] of Object.entries(models)) {
         };
         const run = async (log: ClickLog, weights?: Weights) => {
           const model = await withPositionWeights(new UserModel(gpu, log.items, config, { seed: 5 }));
-          using played = await over(
-            model,
-            (model) =>
-              AdversarialTrainer.create(model, log, {
-                ...defaultAdversarial,
-                batchSize: 13,
-                behaviourDims: [8, 5],
-                ...own,
-              }, {
-                seed: 5,
-                evaluationShards: 0,
-              }),
-          );
+          using played = await game(gpu, log, model, own);
           const { trainer } = played;
           if (weights) trainer.setWeights(weights);
           const start = await trainer.weights();
@@ -165,7 +158,7 @@ for (const [name, config] of Object.entries(models)) {
         };
         const found = await run(both);
         const expected = await run(widened(both), wide(found.start));
-        near(found.figures, expected.figures, 1e-3);
+        allNear(found.figures, expected.figures, 1e-3);
         assert.deepEqual(await run(both), found, "two runs differ");
         for (const [name, values] of found.start) {
           if (name.includes("token_table")) assert.notDeepEqual(found.end.get(name), values, name);
@@ -191,12 +184,12 @@ for (const [name, config] of Object.entries({ ...models, ...rivals })) {
   Deno.test(`row-sparse Adam moves the rows of a batch's tokens as dense Adam does, and no others: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
       // From the first step on, where moments are zero, dense Adam leaves what is not touched as it is, but for decay.
-      using model = await withPositionWeights(modelOf(gpu, rare, config));
+      const model = await withPositionWeights(modelOf(gpu, rare, config));
       const weights = await model.weights();
-      using twin = new UserModel(gpu, rare.items, config, { weights });
       const own = { ...training, batchSize: 6, weightDecay: 0.5 };
-      using sparse = await Trainer.create(model, rare, { ...own, adam: "row-sparse" }, { validate: false });
-      using dense = await Trainer.create(twin, rare, own, { validate: false });
+      using bySparse = await shannon(gpu, rare, model, { ...own, adam: "row-sparse" }, { validate: false });
+      using byDense = await shannon(gpu, rare, config, own, { weights, validate: false });
+      const [sparse, dense] = [bySparse.trainer, byDense.trainer];
       const users = sparse.batchOf(1);
       assert.equal((await sparse.step(users)).nll, (await dense.step(users)).nll);
       const [found, expected] = [await sparse.state(), await dense.state()];
@@ -240,17 +233,12 @@ for (const [name, config] of Object.entries({ ...models, ...rivals })) {
   Deno.test(`row-sparse Adam is dense Adam, bit for bit, where every step touches every token: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
       const log = smallLog(26, { ...SIZE, width: WIDTH, tokens: 4 });
-      const run = async (adam: AdamKind, game: boolean) => {
+      const run = async (adam: AdamKind, plays: boolean) => {
         const model = await withPositionWeights(new UserModel(gpu, log.items, config, { seed: 3 }));
-        const more = { adam, batchSize: 13, validateEvery: 5 };
-        const playing = { ...defaultAdversarial, ...more, behaviourDims: [8, 5], generatorWarmup: 0 };
-        using own = await over<Trainer | AdversarialTrainer>(
-          model,
-          (model) =>
-            game
-              ? AdversarialTrainer.create(model, log, playing, { seed: 5, evaluationShards: 0 })
-              : Trainer.create(model, log, { ...training, ...more }),
-        );
+        const more = { adam, validateEvery: 5 };
+        using own: Training<Trainer | AdversarialTrainer> = plays
+          ? await game(gpu, log, model, { ...more, generatorWarmup: 0 })
+          : await shannon(gpu, log, model, { ...training, ...more });
         const { trainer } = own;
         for (let t = 1; t <= 15; t++) {
           // The last token is no item's.
@@ -259,8 +247,8 @@ for (const [name, config] of Object.entries({ ...models, ...rivals })) {
         await trainer.run(15);
         return await trainer.state();
       };
-      for (const game of [false, true]) {
-        assert.deepEqual(await run("row-sparse", game), await run("dense", game));
+      for (const plays of [false, true]) {
+        assert.deepEqual(await run("row-sparse", plays), await run("dense", plays));
       }
     }));
 }
@@ -292,13 +280,12 @@ Deno.test("what mixed features cannot do is refused", () =>
       () => new UserModel(gpu, both.items, tanh, { seed: 1 }),
       /Expected one-hot or dense features[^]*tanh, got mixed[^]*--encoder lstm/,
     );
-    const model = new UserModel(gpu, both.items, smallLstm, { seed: 1 });
+    using model = new UserModel(gpu, both.items, smallLstm, { seed: 1 });
     const other = logs["tokens alone"] ?? assert.fail();
     await assert.rejects(
       Trainer.create(model, other, training),
       /over 41 mixed items of 13 tokens and 7 features, but small shows 41 mixed items of 20 tokens\./,
     );
-    model.destroy();
     const { items } = both;
     assert.ok(items.kind === "mixed");
     for (const tokens of [{ ...items.tokens, count: 3 }, { ...items.tokens, first: Uint32Array.of(0, 1) }]) {

@@ -15,7 +15,16 @@ import { lossAndGradients64, type Parameters64, shape64, toParameters64 } from "
 import { withGpu } from "../op_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
-import { followTrajectory, logs, shannon, SIZE, withPositionWeights } from "./trainings.ts";
+import {
+  followTrajectory,
+  logOfPages,
+  logs,
+  near,
+  type Page,
+  shannon,
+  SIZE,
+  withPositionWeights,
+} from "./trainings.ts";
 
 const withGiven: Record<string, ClickLog> = {
   "dense, events given": smallLog(23, { ...SIZE, width: WIDTH, given: 0.4 }),
@@ -94,10 +103,7 @@ Deno.test("the f64 model's gradients agree with finite differences", () => {
       };
       const slope = (at(w + 1e-5) - at(w - 1e-5)) / 2e-5;
       const gradient = gradients.get(name)?.[0]?.[0] ?? NaN;
-      assert.ok(
-        Math.abs(slope - gradient) < 1e-8,
-        `${name}: ${gradient} by formula, ${slope} by differences`,
-      );
+      near(`${name} by differences`, slope, gradient, 1e-8);
     }
   }
 });
@@ -116,21 +122,11 @@ Deno.test("score gives the utilities of the f64 model, for any history", () =>
         const history = Array.from({ length }, (_, k) => (7 * k) % 41);
         const found = await model.score({ history, page });
         // The same as a log of one user who clicked the history on pages of one item.
-        const single: ClickLog = {
-          ...log,
-          userSplit: Uint8Array.of(0),
-          userEvents: Uint32Array.of(0, length + 1),
-          eventRows: Uint32Array.from(
-            { length: length + 2 },
-            (_, e) => (e <= length ? e : length + page.length),
-          ),
-          eventClick: Uint32Array.from({ length: length + 1 }, (_, e) => (e < length ? e : 0xffffffff)),
-          rowItem: Uint32Array.from([...history, ...page]),
-        };
+        const single = logOfPages(log.items, [[...history.map((item): Page => [[item], 0]), [page, -1]]]);
         const { utilities } = lossAndGradients64(single, [0], parameters, shape64(smallLstm));
         const expected = utilities.slice(length);
         assert.equal(found.length, expected.length);
-        expected.forEach((u, k) => assert.ok(Math.abs(u - (found[k] ?? NaN)) < 1e-5, `${u} ${found[k]}`));
+        expected.forEach((u, k) => near(`utility ${k}`, found[k], u, 1e-5));
         assert.equal(found[0], found[3], "the same item twice on a page");
       }
       await assert.rejects(model.score({ history: [], page: [] }), UserError);
@@ -247,7 +243,7 @@ Deno.test("validation figures and snapshots are those of the weights at their it
       const parameters = await parametersOf(stopped.model, log);
       const users = usersOf(log, "validation");
       const { loss } = lossAndGradients64(log, users, parameters, shape64(smallLstm));
-      assert.ok(Math.abs(loss - best.loss.nll) < 1e-5, `${loss} ${best.loss.nll}`);
+      near("loss", best.loss.nll, loss, 1e-5);
     }
   }));
 
@@ -256,12 +252,11 @@ Deno.test("weights, users and logs that do not fit are refused", () =>
     const log = logs.dense;
     using model = new UserModel(gpu, log.items, smallLstm, { seed: 2 });
     const weights = await model.weights();
-    const other = new UserModel(gpu, log.items, { ...smallLstm, dims: [9] }, { seed: 2 });
+    using other = new UserModel(gpu, log.items, { ...smallLstm, dims: [9] }, { seed: 2 });
     assert.throws(
       () => other.setWeights(weights),
       /do not fit[^]*layer1\/bias: expected 9 values \[1, 9\], got 7/,
     );
-    other.destroy();
     const missing = new Map(weights);
     missing.delete("utility/output/bias");
     assert.throws(() => model.setWeights(missing), /utility\/output\/bias \[1, 1\] is missing/);
@@ -313,7 +308,7 @@ Deno.test("a step takes any users of the log; one that is refused leaves no trac
     const long = Array.from(usersOf(mixed, "validation").subarray(0, 4));
     const { nll } = await trainer.step(long);
     const expected = lossAndGradients64(mixed, long, parameters, shape64(smallLstm));
-    assert.ok(Math.abs(nll - expected.loss) < 1e-5, `${nll} ${expected.loss}`);
+    near("loss", nll, expected.loss, 1e-5);
     trainer.destroy();
     // A refused step does not swallow the validation before the first one.
     using fresh = await Trainer.create(model, mixed, { ...defaultTraining, batchSize: 4 });
@@ -326,14 +321,13 @@ Deno.test("a step takes any users of the log; one that is refused leaves no trac
 Deno.test("scores asked for at once come one by one, and configs out of range are refused", () =>
   withGpu(undefined, async (gpu) => {
     const log = logs.dense;
-    const model = new UserModel(gpu, log.items, smallLstm, { seed: 2 });
+    using model = new UserModel(gpu, log.items, smallLstm, { seed: 2 });
     const pages = [[1, 2], [3], Array.from({ length: 30 }, (_, k) => k), [4, 5, 6]];
     const single: number[][] = [];
     for (const page of pages) single.push(await model.score({ history: [7], page }));
-    const other = new UserModel(gpu, log.items, smallLstm, { seed: 2 });
+    using other = new UserModel(gpu, log.items, smallLstm, { seed: 2 });
     const together = await Promise.all(pages.map((page) => other.score({ history: [7], page })));
     assert.deepEqual(together, single);
-    for (const part of [model, other]) part.destroy();
     assert.throws(() => new UserModel(gpu, log.items, { ...smallLstm, dims: [] }, { seed: 1 }), UserError);
     const short = { kind: "dense", count: 10, width: 4, values: new Float32Array(7) } as const;
     assert.throws(

@@ -188,7 +188,7 @@ Deno.test("other training: the engine draws, trains, validates and keeps the bes
   withGpu(undefined, async (gpu) => {
     const losses: number[] = [];
     const validated: [number, number][] = [];
-    const whole = await replayTrainer(gpu);
+    using whole = await replayTrainer(gpu);
     await whole.run(END, {
       onStep: ({ iteration, loss }) => losses[iteration - 1] = loss,
       onValidation: ({ iteration, loss }) => validated.push([iteration, loss]),
@@ -200,24 +200,22 @@ Deno.test("other training: the engine draws, trains, validates and keeps the bes
     const value = (await whole.weights()).get("value") ?? assert.fail();
     [2, -1, 0.5, 3].forEach((w, k) => assert.ok(Math.abs((value[k] ?? NaN) - w) < 0.1, value.join()));
 
-    const stepped = await replayTrainer(gpu);
+    using stepped = await replayTrainer(gpu);
     for (const loss of losses) assert.equal((await stepped.step()).loss, loss);
     assert.deepEqual(await stepped.weights(), await whole.weights());
 
     const [best] = [...validated].sort(([, a], [, b]) => a - b);
     assert.equal(whole.best.loss.iteration, best?.[0]);
-    const upTo = await replayTrainer(gpu);
+    using upTo = await replayTrainer(gpu);
     await upTo.run(best?.[0] ?? NaN);
     assert.deepEqual(await whole.snapshot("loss"), await upTo.weights());
 
-    const part = await replayTrainer(gpu);
+    using part = await replayTrainer(gpu);
     await part.run(19);
-    const resumed = await replayTrainer(gpu);
+    using resumed = await replayTrainer(gpu);
     resumed.restore(await part.state());
     await resumed.run(END);
     assert.deepEqual(await resumed.state(), await whole.state());
-    for (const trainer of [whole, stepped, upTo, part, resumed]) trainer.destroy();
-    assert.deepEqual(gpu.liveBufferLabels, []);
   }));
 
 Deno.test("other training: what makes no batch is refused, and moves nothing", () =>

@@ -4,23 +4,24 @@ import assert from "node:assert/strict";
 import { referenceBatch } from "../../src/batch/reference_batch.ts";
 import { type ClickLog, NONE } from "../../src/data/click_log.ts";
 import { defaultModel, type ModelConfig } from "../../src/model/config.ts";
-import { UserModel } from "../../src/model/user_model.ts";
 import { type AdamKind, adamReference } from "../../src/ops/adam.ts";
 import type { ParameterArena, ParameterSpec, Weights } from "../../src/tape/parameters.ts";
-import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import { GENERATOR_PREFIX } from "../../src/train/networks.ts";
-import {
-  type AdversarialConfig,
-  defaultAdversarial,
-  defaultTraining,
-  type TrainingConfig,
-} from "../../src/train/config.ts";
-import { Trainer } from "../../src/train/trainer.ts";
+import type { AdversarialConfig, TrainingConfig } from "../../src/train/config.ts";
 import { compareMoves, runMoves } from "../../src/selftest/optimiser_bench.ts";
 import { checkTest, withGpu } from "../op_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { smallLstm, smallPw } from "../small_models.ts";
-import { assertSame, assertSameState } from "./trainings.ts";
+import {
+  assertSame,
+  assertSameState,
+  game,
+  logOfPages,
+  near,
+  type Page,
+  resumedAlike,
+  shannon,
+} from "./trainings.ts";
 
 const RATE = 0.01;
 
@@ -57,27 +58,21 @@ const models: Record<string, ModelConfig> = {
   PW: { ...smallPw, pwWeightings: 3 },
   "PW tanh": { ...smallPw, pwNonlinearity: "tanh", pwWeightings: 3 },
 };
-const training: TrainingConfig = {
-  ...defaultTraining,
+const training = {
   batchSize: 12,
   learningRate: RATE,
   weightDecay: 0.5,
   itemDropout: 0.2,
-};
+} satisfies Partial<TrainingConfig>;
 
 /** Every user is shown all of the 7 items and clicks them in turn. */
 function wholeLog(): ClickLog {
-  const [users, events, items] = [18, 9, 7];
-  const pages = users * events;
-  return {
-    name: "whole",
-    items: { kind: "one-hot", count: items },
-    userSplit: Uint8Array.from({ length: users }, (_, u) => (u < 12 ? 0 : 1 + u % 2)),
-    userEvents: Uint32Array.from({ length: users + 1 }, (_, u) => u * events),
-    eventRows: Uint32Array.from({ length: pages + 1 }, (_, e) => e * items),
-    eventClick: Uint32Array.from({ length: pages }, (_, e) => e * items + (e % items)),
-    rowItem: Uint32Array.from({ length: pages * items }, (_, r) => r % items),
-  };
+  const all = [0, 1, 2, 3, 4, 5, 6];
+  const users = Array.from(
+    { length: 18 },
+    (_, u) => Array.from({ length: 9 }, (_, e): Page => [all, (9 * u + e) % 7]),
+  );
+  return logOfPages({ kind: "one-hot", count: 7 }, users, (u) => (u < 12 ? 0 : 1 + u % 2));
 }
 
 for (const [name, config] of Object.entries(models)) {
@@ -85,12 +80,9 @@ for (const [name, config] of Object.entries(models)) {
     withGpu(undefined, async (gpu) => {
       const log = wholeLog();
       const run = async (adam: AdamKind) => {
-        const model = new UserModel(gpu, log.items, config, { seed: 3 });
-        const trainer = await Trainer.create(model, log, { ...training, adam });
-        await trainer.run(15);
-        const state = await trainer.state();
-        for (const part of [trainer, model]) part.destroy();
-        return state;
+        using own = await shannon(gpu, log, config, { ...training, adam }, { seed: 3 });
+        await own.trainer.run(15);
+        return await own.trainer.state();
       };
       assertSameState(await run("row-sparse"), await run("dense"));
     }));
@@ -114,10 +106,9 @@ for (const name of ["LSTM", "PW"]) {
   const config = models[name] ?? defaultModel;
   Deno.test(`row-sparse training follows f64 from dense gradients, step by step: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
-      using model = new UserModel(gpu, rare.items, config, { seed: 3 });
-      using twin = new UserModel(gpu, rare.items, config, { seed: 3 });
-      using trainer = await Trainer.create(model, rare, { ...training, adam: "row-sparse" });
-      using dense = await Trainer.create(twin, rare, training, { validate: false });
+      using own = await shannon(gpu, rare, config, { ...training, adam: "row-sparse" }, { seed: 3 });
+      using other = await shannon(gpu, rare, config, training, { seed: 3, validate: false });
+      const [{ model, trainer }, { model: twin, trainer: dense }] = [own, other];
       const plain = dense.program.program.dispatches.length;
       assert.equal(trainer.program.program.dispatches.length, plain + 2);
       let before = await trainer.state();
@@ -149,8 +140,7 @@ for (const name of ["LSTM", "PW"]) {
             const expected = [...own.w, ...own.m, ...own.v];
             // A gradient near epsilon says little about the step.
             expected.forEach((x, k) => {
-              const allowed = k === 0 ? 2e-6 : 1e-6 * Math.abs(x) + 1e-9;
-              assert.ok(Math.abs((found[k] ?? NaN) - x) <= allowed, `${name} ${i}: ${x}, got ${found[k]}`);
+              near(`${name} ${i}`, found[k], x, k === 0 ? 2e-6 : 1e-6 * Math.abs(x) + 1e-9);
             });
           });
         }
@@ -168,56 +158,34 @@ Deno.test("row-sparse training is resumed bit for bit, and keeps the best of a m
     // More parameters than the copy of a snapshot has invocations, times four.
     const log = { ...rare, items: { kind: "one-hot", count: 4000 } } as const;
     const config = { ...training, adam: "row-sparse", learningRate: 1e-3, validateEvery: 3 } as const;
-    const make = async () => {
-      const model = new UserModel(gpu, log.items, defaultModel, { seed: 6 });
-      return { model, trainer: await Trainer.create(model, log, config) };
-    };
-    const [whole, first, second] = [await make(), await make(), await make()];
+    const make = () => shannon(gpu, log, defaultModel, config, { seed: 6 });
+    using whole = await resumedAlike(make, 7, 15);
     assert.ok(whole.model.parameters.length > 2 * 4 * 2 ** 16);
-    await whole.trainer.run(15);
-    const expected = await whole.trainer.state();
-    await first.trainer.run(7);
-    second.trainer.restore(await first.trainer.state());
-    await second.trainer.run(15);
-    assertSameState(await second.trainer.state(), expected);
     // Another training that stops at the best iteration has the weights of the snapshot.
-    const third = await make();
+    using third = await make();
     await third.trainer.run(whole.trainer.best.loss.iteration);
     assert.ok(third.trainer.iteration > 0);
-    assertSame(await third.model.weights(), expected.snapshots.loss, "the best loss");
-    for (const { trainer, model } of [whole, first, second, third]) {
-      for (const part of [trainer, model]) part.destroy();
-    }
+    assertSame(await third.model.weights(), await whole.trainer.snapshot("loss"), "the best loss");
   }));
 
 for (const generator of ["network", "exact"] as const) {
   Deno.test(`both players move touched rows alone, and go on bit for bit: generator ${generator}`, () =>
     withGpu(undefined, async (gpu) => {
-      const config: AdversarialConfig = {
-        ...defaultAdversarial,
+      const config: Partial<AdversarialConfig> = {
         generator,
         batchSize: 8,
         validateEvery: 2,
-        behaviourDims: [8, 5],
         behaviourSd: 0.3,
         generatorSteps: 2,
         rewardSteps: 2,
         generatorWarmup: 0,
         adam: "row-sparse",
       };
-      const make = async () => {
-        const model = new UserModel(gpu, rare.items, { ...smallLstm, kernelSd: 0.3 }, { seed: 5 });
-        const options = { seed: 5, evaluationShards: 0 };
-        return { model, trainer: await AdversarialTrainer.create(model, rare, config, options) };
-      };
-      const [whole, first, second] = [await make(), await make(), await make()];
-      const before = await whole.trainer.weights();
-      await whole.trainer.run(4);
+      const make = () => game(gpu, rare, { ...smallLstm, kernelSd: 0.3 }, config);
+      using start = await make();
+      const before = await start.trainer.weights();
+      using whole = await resumedAlike(make, 2, 4);
       const state = await whole.trainer.state();
-      await first.trainer.run(2);
-      second.trainer.restore(await first.trainer.state());
-      await second.trainer.run(4);
-      assertSameState(await second.trainer.state(), state);
 
       const users = new Set([1, 2, 3, 4].flatMap((t) => Array.from(whole.trainer.batchOf(t))));
       const prefixes = generator === "network" ? ["", GENERATOR_PREFIX] : [""];
@@ -241,9 +209,6 @@ for (const generator of ["network", "exact"] as const) {
           // Not all: a page of one item, or an event without a click, has a gradient of zero.
           assert.ok(moved > touched.size / 2, `${moved} of ${touched.size}`);
         }
-      }
-      for (const { trainer, model } of [whole, first, second]) {
-        for (const part of [trainer, model]) part.destroy();
       }
     }));
 }

@@ -1,7 +1,7 @@
-/** Small trainings: a model with what trains it, both freed where the test ends, and how near weights are to others. */
+/** Small trainings: logs, a model with what trains it, both freed where the test ends, and how near weights are to others. */
 
 import assert from "node:assert/strict";
-import type { ClickLog } from "../../src/data/click_log.ts";
+import { type ClickLog, NONE } from "../../src/data/click_log.ts";
 import { itemsShape } from "../../src/data/item_catalogue.ts";
 import type { LogSource } from "../../src/data/log_source.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
@@ -26,6 +26,36 @@ export const logs = {
   "one-hot": smallLog(22, { ...SIZE, width: 0 }),
 } as const;
 
+/** What a user was shown, which of it they clicked (-1: nothing), and whether it is given: see {@link ClickLog}. */
+export type Page = readonly [items: readonly number[], click: number, given?: number];
+
+/** A log of the pages of each user. @param split of a user's number; all are to be trained on if absent */
+export function logOfPages(
+  items: ClickLog["items"],
+  users: readonly (readonly Page[])[],
+  split: (user: number) => number = () => 0,
+): ClickLog {
+  const pages = users.flat();
+  const eventRows = bordersOf(pages.map(([{ length }]) => length));
+  const eventGiven = Uint8Array.from(pages, ([, , given = 0]) => given);
+  return {
+    name: "pages",
+    items,
+    userSplit: Uint8Array.from(users, (_, user) => split(user)),
+    userEvents: bordersOf(users.map(({ length }) => length)),
+    eventRows,
+    eventClick: Uint32Array.from(pages, ([, click], e) => click < 0 ? NONE : (eventRows[e] ?? NaN) + click),
+    ...(eventGiven.some((given) => given > 0) ? { eventGiven } : {}),
+    rowItem: Uint32Array.from(pages.flatMap(([items]) => items)),
+  };
+}
+
+/** Where each of these begins, and where the last one ends. */
+function bordersOf(lengths: readonly number[]): Uint32Array<ArrayBuffer> {
+  let end = 0;
+  return Uint32Array.from([0, ...lengths], (length) => end += length);
+}
+
 /** What a training is to begin with, and what a trainer is made with. */
 type Options = Parameters<typeof Trainer.create>[3] & {
   /** Of the model's weights. */
@@ -43,18 +73,18 @@ export class Training<T extends { destroy(): void }> implements Disposable {
   }
 }
 
-/** A Shannon stage. @param more of the config, beside batches of 13 users. */
+/** A Shannon stage of a model, which is freed with it. @param more of the config, beside batches of 13 users. */
 export async function shannon(
   gpu: Gpu,
   clicks: ClickLog | LogSource,
-  config: ModelConfig,
+  of: ModelConfig | UserModel,
   more: Partial<TrainingConfig> = {},
   { seed = 5, weights, ...options }: Options = {},
 ): Promise<Training<Trainer>> {
-  const model = new UserModel(gpu, clicks.items, config, weights ? { weights } : { seed });
+  const training = { ...defaultTraining, batchSize: 13, ...more };
   return await over(
-    model,
-    (model) => Trainer.create(model, clicks, { ...defaultTraining, batchSize: 13, ...more }, options),
+    of instanceof UserModel ? of : new UserModel(gpu, clicks.items, of, weights ? { weights } : { seed }),
+    (model) => Trainer.create(model, clicks, training, options),
   );
 }
 
@@ -62,20 +92,20 @@ export async function shannon(
 export async function game(
   gpu: Gpu,
   clicks: ClickLog | LogSource,
-  config: ModelConfig,
+  of: ModelConfig | UserModel,
   more: Partial<AdversarialConfig> = {},
   options: Partial<AdversarialOptions> = {},
 ): Promise<Training<AdversarialTrainer>> {
   const playing = { ...defaultAdversarial, batchSize: 13, behaviourDims: [8, 5], ...more };
   return await over(
-    new UserModel(gpu, clicks.items, config, { seed: 5 }),
+    of instanceof UserModel ? of : new UserModel(gpu, clicks.items, of, { seed: 5 }),
     (model) =>
       AdversarialTrainer.create(model, clicks, playing, { seed: 5, evaluationShards: 0, ...options }),
   );
 }
 
 /** A training of a model, which is freed where it cannot be. */
-export async function over<T extends { destroy(): void }>(
+async function over<T extends { destroy(): void }>(
   model: UserModel,
   create: (model: UserModel) => Promise<T>,
 ): Promise<Training<T>> {
@@ -85,6 +115,31 @@ export async function over<T extends { destroy(): void }>(
     model.destroy();
     throw error;
   }
+}
+
+/**
+ * A training after `end` steps. One that stops after `part` of them, and another that goes on from its state, come to the same.
+ */
+export async function resumedAlike<T extends Trainer | AdversarialTrainer>(
+  make: () => Promise<Training<T>>,
+  part: number,
+  end: number,
+): Promise<Training<T>> {
+  const whole = await make();
+  await whole.trainer.run(end);
+  using first = await make();
+  await first.trainer.run(part);
+  using second = await make();
+  second.trainer.restore(await first.trainer.state());
+  await second.trainer.run(end);
+  assertSameState(await second.trainer.state(), await whole.trainer.state());
+  return whole;
+}
+
+/** @param within the largest gap that is allowed */
+export function near(what: string, found: number | undefined, expected: number, within: number): void {
+  const gap = Math.abs((found ?? NaN) - expected);
+  assert.ok(gap <= within, `${what}: expected ${expected} +- ${within}, got ${found}`);
 }
 
 /** @param tolerance of the largest value of each parameter, or of `least` where that is less. @param free names that are left out. */
@@ -143,8 +198,7 @@ export function wide(weights: Weights): Weights {
 /** Ten steps here and in f64, side by side: losses, gradients, and the weights in the end. Frees the model. */
 export async function followTrajectory(model: UserModel, log: ClickLog): Promise<void> {
   const learningRate = 0.01;
-  const training = { ...defaultTraining, batchSize: 13, learningRate };
-  using own = await over(model, (model) => Trainer.create(model, log, training, { validate: false }));
+  using own = await shannon(model.gpu, log, model, { learningRate }, { validate: false });
   const { trainer } = own;
   const dense = log.items.kind === "mixed" ? widened(log) : log;
   const specs = modelParameters(itemsShape(dense.items), model.config);
@@ -154,7 +208,7 @@ export async function followTrajectory(model: UserModel, log: ClickLog): Promise
   for (const [k, expected] of steps.entries()) {
     const t = k + 1;
     const { nll } = await trainer.step(batches[k]);
-    assert.ok(Math.abs(nll - expected.loss) < 2e-5, `loss ${t}: expected ${expected.loss}, got ${nll}`);
+    near(`loss ${t}`, nll, expected.loss, 2e-5);
     // Adam divides a gradient by its size, so noise in a tiny one moves a weight by as much as 0.01 % of a step;
     // from then on gradients differ by more than rounding.
     assertNear(`gradient ${t}`, wide(await model.gradients()), expected.gradients, t === 1 ? 1e-5 : 2e-3);

@@ -11,7 +11,7 @@ import { basename } from "node:path";
 import { crc32 } from "node:zlib";
 import { expectFile } from "../../run/files/local_file.ts";
 import { explainFileError } from "../../run/files/file_error.ts";
-import { discardTemporary, openTemporary, type TemporaryFile } from "../../run/files/temporary_file.ts";
+import { discardTemporary, openTemporary, type TemporaryFile } from "../../run/files/atomic_write.ts";
 import { UserError } from "../../user_error.ts";
 
 type Words = Uint32Array | Uint8Array | Float32Array;

@@ -12,11 +12,10 @@ import { type PreparedSet, readPreparedLog } from "../prepared_set.ts";
 import type { Part } from "../prepared_tables.ts";
 import { UserError } from "../../user_error.ts";
 import { thousands } from "../../thousands.ts";
-import { makeFolder } from "../../run/files/atomic_write.ts";
+import { makeFolder, removeTemporaries } from "../../run/files/atomic_write.ts";
 import { explainFileError } from "../../run/files/file_error.ts";
 import { Lock } from "../../run/files/lock.ts";
 import { lockBeside } from "../../run/files/owned_folder.ts";
-import { removeTemporaries } from "../../run/files/temporary_file.ts";
 
 export interface PreparedOptions {
   /** Parts that must have users; none, by default. */

@@ -1,5 +1,6 @@
 /** `train` where mpirun starts several of it: rank 0 writes and reports, the others follow, and one of them says why all end. */
 
+import { setTimeout as turn } from "node:timers/promises";
 import process from "node:process";
 import { permittedVariable } from "../../cli/arguments.ts";
 import { explainFailure } from "../../cli/fail.ts";
@@ -50,10 +51,6 @@ export async function withRanks(stop: Stop, main: (ranks?: MpiRanks) => Promise<
     const known = explainFailure(error);
     throw known ? new UserError(`rank ${place.rank}: ${known.message}`) : error;
   }
-}
-
-function turn(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** Nothing is printed any more. @returns what ends that */

@@ -1,8 +1,16 @@
-/** Files that are either whole or not there. */
+/**
+ * Files that are either whole or not there.
+ *
+ * Until the new contents of `train.csv` are whole they stand beside it in a temporary file, `.train.csv.clickgan-tmp`. Its
+ * writer holds the operating system's lock on it; one that nobody holds was left by a process that was killed. The next
+ * process that writes `train.csv` overwrites it, and the next one that owns the folder removes it.
+ */
 
 import { UserError } from "../../user_error.ts";
 import { explainFileError } from "./file_error.ts";
-import { discardTemporary, openTemporary, type TemporaryFile } from "./temporary_file.ts";
+import { Buffer } from "node:buffer";
+import { basename, dirname, join } from "node:path";
+import { holdsPath, openLocked, tryLock } from "./lock.ts";
 
 /** What a file holds: text (written as UTF-8), bytes, or several runs of bytes one after another. */
 export type FileContents = string | Uint8Array | readonly Uint8Array[];
@@ -114,7 +122,7 @@ export function* runs(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
   let length = 0;
   for (const piece of pieces) {
     if (length > 0 && length + piece.length > RUN_BYTES) {
-      yield joined(waiting, length);
+      yield Buffer.concat(waiting);
       [waiting, length] = [[], 0];
     }
     if (piece.length >= RUN_BYTES) yield piece;
@@ -123,20 +131,70 @@ export function* runs(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
       length += piece.length;
     }
   }
-  if (length > 0) yield joined(waiting, length);
-}
-
-function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
+  if (length > 0) yield Buffer.concat(waiting);
 }
 
 /** `write` may take only a part of a large piece. */
 async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
   for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
+}
+
+const ENDING = ".clickgan-tmp";
+
+/** The temporary name of a file that will be at `path`. */
+export function temporaryName(path: string): string {
+  return join(dirname(path), `.${basename(path)}${ENDING}`);
+}
+
+/** Whether a name is one that {@link temporaryName} gives. */
+export function isTemporaryName(name: string): boolean {
+  return name.startsWith(".") && name.endsWith(ENDING) && name.length > ENDING.length + 1;
+}
+
+/** An empty file that this process alone writes to. */
+export interface TemporaryFile {
+  readonly file: Deno.FsFile;
+  readonly path: string;
+}
+
+/**
+ * Opens the temporary file of the one that will be at `path`, empty.
+ * @returns undefined while another process writes it.
+ * @throws UserError when something else has its name; errors of the file system as they are.
+ */
+export function openTemporary(path: string): TemporaryFile | undefined {
+  const temporary = temporaryName(path);
+  const file = openLocked(temporary, "a temporary file");
+  if (!file) return undefined;
+  try {
+    file.truncateSync(0);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+  return { file, path: temporary };
+}
+
+/** Removes the temporary files of a folder whose writers are gone. Errors of the file system as they are. */
+export function removeTemporaries(folder: string): void {
+  for (const { name, isFile } of [...Deno.readDirSync(folder)]) {
+    if (!isFile || !isTemporaryName(name)) continue;
+    const path = join(folder, name);
+    try {
+      using file = Deno.openSync(path, { read: true, write: true });
+      if (tryLock(file) && holdsPath(file, path)) Deno.removeSync(path);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error; // its writer has just given it its name
+    }
+  }
+}
+
+/** For cleaning up behind an error: what cannot be removed now is removed by the next owner. */
+export function discardTemporary({ file, path }: TemporaryFile): void {
+  try {
+    Deno.removeSync(path);
+  } catch {
+    // Gone, or beyond our reach: the error that led here is the one to report.
+  }
+  file.close();
 }

@@ -10,10 +10,9 @@
 
 import { basename, dirname, join } from "node:path";
 import { UserError } from "../../user_error.ts";
-import { atomicWriteFile, makeFolder } from "./atomic_write.ts";
+import { atomicWriteFile, isTemporaryName, makeFolder, removeTemporaries } from "./atomic_write.ts";
 import { explainFileError } from "./file_error.ts";
 import { Lock } from "./lock.ts";
-import { isTemporaryName, removeTemporaries } from "./temporary_file.ts";
 
 const LOCK = ".clickgan.lock";
 /** Marks a folder that is not whole: it is the first file there, and the last one to go. */

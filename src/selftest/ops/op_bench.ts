@@ -154,7 +154,14 @@ const NOISE = 0x9e3779b9;
 export type OpBench = ReturnType<typeof opBench>;
 
 /** @param made is to free it. */
-export function opBench(gpu: Gpu, { log, users, parameters, touchedOnly, counted }: OpCase, made: Made) {
+export function opBench(
+  gpu: Gpu,
+  { log, users, parameters, touchedOnly, counted }: Pick<
+    OpCase,
+    "log" | "users" | "parameters" | "touchedOnly" | "counted"
+  >,
+  made: Made,
+) {
   const capacity = batchCapacity(log, users, users.length);
   const arena = made.keep(new CanaryArena(gpu, "test"));
   const deviceLog = made.keep(new DeviceLog(gpu, log, undefined, undefined, counted));

@@ -27,7 +27,7 @@ import {
 import { shapesFor } from "../../cli/calibration.ts";
 import { runMain } from "../../cli/fail.ts";
 import { openData } from "../../cli/open_data.ts";
-import { reproduceFolder } from "../../cli/permissions.ts";
+import { folderOn } from "../../cli/permissions.ts";
 import {
   batchOf,
   chosenModels,
@@ -52,7 +52,7 @@ const EXPERIMENTS = { what: "the experiments", option: "--save-dir" };
 async function main(): Promise<number> {
   const options = parseReproduceOptions(Deno.args);
   const stop = stopOnSignals(EXIT_INTERRUPTED);
-  const path = options.saveDir ?? reproduceFolder(options.data);
+  const path = options.saveDir ?? folderOn(options.data, "reproduce");
   if (options.readme !== undefined) await expectMarkers(options.readme, blockName(options.data));
   const before = await readExperiment(path);
   expectSameSettings(path, before, options);

@@ -12,7 +12,7 @@ import { expectPlaces } from "../../run/options/train.ts";
 import { runMain } from "../../cli/fail.ts";
 import { Jobs } from "../../cli/jobs.ts";
 import { openData } from "../../cli/open_data.ts";
-import { tuneFolder } from "../../cli/permissions.ts";
+import { folderOn } from "../../cli/permissions.ts";
 import { EXIT_INTERRUPTED, say, sayOfPages, withGpu } from "../../run/commands/run_stages.ts";
 import { noteAtStop, type Stop, stopOnSignals } from "../../cli/stop.ts";
 import { parseTuneOptions, trainedBy, type TuneOptions } from "./tune_options.ts";
@@ -26,7 +26,7 @@ type About = Pick<Tune, "clickgan" | "options" | "data" | "criterion">;
 async function main(): Promise<number> {
   const { options, trainArguments, given } = parseTuneOptions(Deno.args);
   const stop = stopOnSignals(EXIT_INTERRUPTED);
-  const path = options.saveDir ?? tuneFolder(options.data);
+  const path = options.saveDir ?? folderOn(options.data, "tune");
   const known = await readTune(path);
   if (!known) expectEmpty(path, PURPOSE);
   const data = await openData(options);

@@ -11,15 +11,11 @@ import { type PairedDifference, pairedDifference } from "../../data/paired.ts";
 import { type Claim, HELD, toldBy } from "../../figures/told.ts";
 
 /** Figures of one model with one seed, each from its own best-validation snapshot. */
-export interface SeedOutcome {
-  readonly validation: FigureSet;
-  readonly test: FigureSet;
+export interface SeedOutcome extends TestedFigures<FigureSet> {
   /** Half the range of 95 % of the resamples of the test users, of the test prec@1: the reward's, and the generator's. */
   readonly sampling: { readonly reward: number; readonly pi: number };
   /** Figures of the generator, where there is one. */
-  readonly pi:
-    | { readonly validation: Omit<FigureSet, "loss">; readonly test: Omit<FigureSet, "loss"> }
-    | undefined;
+  readonly pi: TestedFigures<Omit<FigureSet, "loss">> | undefined;
   /** The validation log of the model's own stage. */
   readonly log: RunLog;
 }
@@ -28,6 +24,12 @@ interface FigureSet {
   readonly loss: number;
   readonly prec1: number;
   readonly prec2: number;
+}
+
+/** Of a reward, or of a generator, which has no loss. */
+interface TestedFigures<F extends Partial<FigureSet> = Partial<FigureSet>> {
+  readonly validation: F;
+  readonly test: F;
 }
 
 /** A model and its outcomes, in the order of the seeds. */
@@ -126,33 +128,21 @@ export function outcomeRows(outcomes: readonly ModelOutcome[]): OutcomeRow[] {
     return `${fixed(mean)} +- ${Number.isNaN(sd) ? "-" : fixed(sd)}`;
   };
   return outcomes.flatMap(({ model, seeds }) => {
-    const of = (figure: (s: SeedOutcome) => number) => cell(seeds.map(figure));
-    const reward = [
-      of((s) => s.validation.loss),
-      of((s) => s.validation.prec1),
-      of((s) => s.validation.prec2),
-      of((s) => s.test.loss),
-      of((s) => s.test.prec1),
-      of((s) => s.test.prec2),
-      samplingOf(seeds.map(({ sampling }) => sampling.reward)),
-    ];
-    if (model.adversarialAfter === undefined) return [{ name: model.name, cells: reward }];
-    const ofPi = (figure: (s: NonNullable<SeedOutcome["pi"]>) => number) =>
-      cell(seeds.flatMap(({ pi }) => (pi ? [figure(pi)] : [])));
+    const row = (name: string, by: "reward" | "pi", of: readonly TestedFigures[]): OutcomeRow => ({
+      name,
+      cells: [
+        ...(["validation", "test"] as const).flatMap((set) =>
+          (["loss", "prec1", "prec2"] as const).map((figure) =>
+            by === "pi" && figure === "loss" ? "-" : cell(of.map((figures) => figures[set][figure] ?? NaN))
+          )
+        ),
+        samplingOf(seeds.map(({ sampling }) => sampling[by])),
+      ],
+    });
+    if (model.adversarialAfter === undefined) return [row(model.name, "reward", seeds)];
     return [
-      { name: `${model.name}: reward`, cells: reward },
-      {
-        name: `${model.name}: pi`,
-        cells: [
-          "-",
-          ofPi((s) => s.validation.prec1),
-          ofPi((s) => s.validation.prec2),
-          "-",
-          ofPi((s) => s.test.prec1),
-          ofPi((s) => s.test.prec2),
-          samplingOf(seeds.map(({ sampling }) => sampling.pi)),
-        ],
-      },
+      row(`${model.name}: reward`, "reward", seeds),
+      row(`${model.name}: pi`, "pi", seeds.flatMap(({ pi }) => pi ?? [])),
     ];
   });
 }
@@ -223,7 +213,7 @@ export function claimsOn(outcomes: readonly ModelOutcome[]): Claim[] {
 const testPrec1 = (s: SeedOutcome) => s.test.prec1;
 const piPrec1 = (s: SeedOutcome) => s.pi?.test.prec1 ?? NaN;
 const valLoss = (s: SeedOutcome) => s.validation.loss;
-const meanPiPrec1 = ({ log }: SeedOutcome) => mean(numbers(log.columns.get("pi_prec1")));
+const meanPiPrec1 = ({ log }: SeedOutcome) => meanAndSd(numbers(log.columns.get("pi_prec1"))).mean;
 
 /** What the second half of training adds to the best validation prec@1. */
 function lateGain({ log }: SeedOutcome): number {
@@ -234,9 +224,6 @@ function lateGain({ log }: SeedOutcome): number {
 
 function numbers(values: readonly (number | null)[] = []): number[] {
   return values.filter((value) => value !== null);
-}
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, x) => sum + x, 0) / values.length;
 }
 
 /** The difference in percentage points. */

@@ -1,8 +1,7 @@
 /** The snapshots of a training, of each stage that has begun, as files. */
 
 import type { Gpu } from "../../../gpu/device.ts";
-import { withMeanRows } from "../../../run/mean_rows.ts";
-import { encodeSnapshot } from "../../../run/snapshot/snapshot.ts";
+import { encodeSnapshot, withMeanRows } from "../../../run/snapshot/snapshot.ts";
 import { encodeTraining } from "../../../run/snapshot/training_file.ts";
 import type { Stage, StageName } from "../../../run/stages.ts";
 import type { ParameterSpec, Weights } from "../../../tape/parameters.ts";
