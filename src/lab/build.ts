@@ -74,7 +74,7 @@ export async function buildLab(): Promise<LabPage> {
   const define = { CLICKGAN_VERSION: JSON.stringify(version) };
   const screens = await bundle({ entry: entry("other_screens.ts"), format: "esm", define });
   const style = [
-    await packageText(entry("other_screens.ts"), "prism-code-editor/layout.css"),
+    await packageText(entry("other_screens.ts"), "prism-code-editor", "dist/layout.css"),
     await read("src/report/page.css"),
     await read("src/lab/client/lab.css"),
   ].join("\n");
