@@ -69,7 +69,11 @@ export async function buildLab(): Promise<LabPage> {
   const entry = (name: string) => fileURLToPath(new URL(`./client/${name}`, import.meta.url));
   const page = await bundle({ entry: entry("main.ts"), format: "iife" });
   const worker = await bundle({ entry: entry("worker.ts"), format: "iife", kernels: "from a table" });
-  const checks = await bundle({ entry: entry("kernel_services.ts"), format: "esm", kernels: "from a table" });
+  const checks = await bundle({
+    entry: entry("services/kernels.ts"),
+    format: "esm",
+    kernels: "from a table",
+  });
   const reader = await bundle({ entry: entry("reader.ts"), format: "esm", instead: INSTEAD });
   const define = { CLICKGAN_VERSION: JSON.stringify(version) };
   const screens = await bundle({ entry: entry("other_screens.ts"), format: "esm", define });

@@ -5,8 +5,7 @@ import { bench } from "../../bench/main.ts";
 import { parseReproduceOptions } from "../../src/tune/commands/reproduce_options.ts";
 import { parseTuneOptions } from "../../src/tune/commands/tune_options.ts";
 import { runScript, withSmallLog } from "../command_check.ts";
-import { isNotRun } from "./not_run.ts";
-import { brokenLinks, pages, type ShownCommand, shownCommands } from "./pages.ts";
+import { brokenLinks, isNotRun, pages, type ShownCommand, shownCommands } from "./pages.ts";
 import { fillSandbox, type MadeRuns, PageRunner } from "./sandbox.ts";
 
 const root = new URL("../../", import.meta.url);

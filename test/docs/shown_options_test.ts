@@ -3,8 +3,7 @@
 import { commandScript } from "../../src/cli/permissions.ts";
 import assert from "node:assert/strict";
 import { exercises } from "../../src/selftest/exercise/exercises.ts";
-import { isNotRun } from "./not_run.ts";
-import { pages, type ShownCommand, shownCommands } from "./pages.ts";
+import { isNotRun, pages, type ShownCommand, shownCommands } from "./pages.ts";
 import { runScript } from "../command_check.ts";
 
 const root = new URL("../../", import.meta.url);

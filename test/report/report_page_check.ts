@@ -3,8 +3,7 @@
 import assert from "node:assert/strict";
 import type { Browser, Page } from "playwright-core";
 import { type ReportChart, seriesName } from "../../src/report/chart_types.ts";
-import { CURVE, DATASETS_A_SERIES } from "../../src/report/client/options.ts";
-import { dark, light } from "../../src/report/client/theme.ts";
+import { CURVE, dark, DATASETS_A_SERIES, light } from "../../src/report/client/options.ts";
 import { openChromium } from "../chromium.ts";
 
 const [executablePath = "", run = "", experiment = "", policies = ""] = Deno.args;

@@ -13,7 +13,7 @@ import type {
 import { laterScript } from "./scripts.ts";
 import type { Services } from "./worker.ts";
 
-/** Those of kernel_services.ts. */
+/** Those of services/kernels.ts. */
 const KERNEL_SERVICES: ReadonlySet<keyof Services> = new Set(["exercises", "ladders", "selftest"] as const);
 
 const STOPPED: Failure = { kind: "stopped", message: "Stopped. What was under way ends by itself." };

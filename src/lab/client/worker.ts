@@ -19,7 +19,7 @@ function servicesOf(worker: LabWorker) {
 }
 
 /** What checks and races kernels: a script of its own, loaded when one of its services is asked for. */
-type KernelScript = typeof import("./kernel_services.ts");
+type KernelScript = typeof import("./services/kernels.ts");
 
 export type Services = ReturnType<typeof servicesOf> & ReturnType<KernelScript["kernelServices"]>;
 

@@ -2,8 +2,17 @@
 
 import type { Chart, ChartConfiguration, Plugin } from "chart.js";
 import { type BarChart, type StackChart, sumOf, whiskerOf } from "../chart_types.ts";
-import { axis, commonOptions, figure, FONT, shortNumber, tooltip } from "./options.ts";
-import { colourOf, faded, type Theme } from "./theme.ts";
+import {
+  axis,
+  colourOf,
+  commonOptions,
+  faded,
+  figure,
+  FONT,
+  shortNumber,
+  type Theme,
+  tooltip,
+} from "./options.ts";
 
 /** For horizontal bars: the pointer chooses a bar by its height alone. */
 function horizontalBarOptions(theme: Theme) {

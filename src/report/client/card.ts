@@ -6,8 +6,8 @@ import { barConfiguration, stackConfiguration } from "./bar_chart.ts";
 import { csvOf } from "./csv.ts";
 import { drawLegend, legendOf } from "./legend.ts";
 import { lineConfiguration } from "./line_chart.ts";
+import { colourOf, dashOf, light, type Theme } from "./options.ts";
 import { scatterConfiguration } from "./scatter_chart.ts";
-import { colourOf, dashOf, light, type Theme } from "./theme.ts";
 
 export class Card {
   readonly #definition: ChartDefinition;

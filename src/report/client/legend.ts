@@ -2,8 +2,7 @@
 
 import type { Chart } from "chart.js";
 import type { ChartDefinition } from "../chart_types.ts";
-import { DATASETS_A_SERIES } from "./options.ts";
-import { colourOf, dashOf, type Theme } from "./theme.ts";
+import { colourOf, dashOf, DATASETS_A_SERIES, type Theme } from "./options.ts";
 
 const SVG = "http://www.w3.org/2000/svg";
 

@@ -13,15 +13,18 @@ import {
 import { type Curve, type LineChart, type Series, seriesName } from "../chart_types.ts";
 import {
   axis,
+  colourOf,
   commonOptions,
   CURVE,
+  dashOf,
   DATASETS_A_SERIES,
+  faded,
   figure,
   FONT,
   logarithmicAxis,
+  type Theme,
   tooltip,
 } from "./options.ts";
-import { colourOf, dashOf, faded, type Theme } from "./theme.ts";
 
 type LineDataset = ChartDataset<"line">;
 

@@ -2,8 +2,18 @@
 
 import type { Chart, ChartConfiguration, Plugin } from "chart.js";
 import type { ScatterChart } from "../chart_types.ts";
-import { axis, commonOptions, FONT, logarithmicAxis, shortNumber, tooltip } from "./options.ts";
-import { colourOf, dashOf, faded, type Theme } from "./theme.ts";
+import {
+  axis,
+  colourOf,
+  commonOptions,
+  dashOf,
+  faded,
+  FONT,
+  logarithmicAxis,
+  shortNumber,
+  type Theme,
+  tooltip,
+} from "./options.ts";
 
 export function scatterConfiguration(chart: ScatterChart, theme: Theme): ChartConfiguration<"scatter"> {
   const scale = (name: "x" | "y", title: string) => {

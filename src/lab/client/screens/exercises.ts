@@ -1,13 +1,16 @@
 /** "Exercises": a kernel of the reader's, checked and raced beside its ladder on this adapter, at an address of its own. */
 
+import { createEditor } from "prism-code-editor";
+import { defaultCommands, setIgnoreTab } from "prism-code-editor/commands";
+import { insertText, setSelection } from "prism-code-editor/utils";
 import { markup } from "../../../report/html.ts";
 import { compareLadder, ladderTable } from "../../draw/ladder.ts";
 import { proseHtml } from "../../draw/text.ts";
-import { Editor } from "../editor.ts";
+import { WGSL } from "../../draw/wgsl.ts";
 import { button, element, fill, Notice, StopButton } from "../elements.ts";
 import type { Lab } from "../lab.ts";
 import { carried } from "../scripts.ts";
-import type { ExerciseFacts, Taken } from "../services/exercises.ts";
+import type { ExerciseFacts, Taken } from "../services/kernels.ts";
 
 /** How often the steps are timed in turn. */
 const ROUNDS = 3;
@@ -193,5 +196,54 @@ function keep(exercise: string, text: string | undefined): boolean {
     return true;
   } catch {
     return false; // it is full, or forbidden
+  }
+}
+
+setIgnoreTab(true); // a keyboard gets past the field; Ctrl+M has Tab indent
+
+/** A text of WGSL that can be changed: lines have numbers, parts are marked, lines with a fault stand out. */
+class Editor {
+  readonly element = element("div", { class: "wgsl" });
+  readonly #editor = createEditor(this.element, { language: WGSL, tabSize: 2 }, defaultCommands());
+
+  /** @param onInput told of each change that the reader makes */
+  constructor(label: string, onInput: () => void) {
+    const { textarea } = this.#editor;
+    textarea.setAttribute("aria-label", label);
+    textarea.addEventListener("input", () => {
+      this.mark([]); // lines have moved
+      onInput();
+    });
+  }
+
+  get text(): string {
+    return this.#editor.value;
+  }
+
+  /** Shows another text. */
+  show(value: string, readOnly: boolean): void {
+    this.#editor.setOptions({ value, readOnly });
+    this.#editor.textarea.readOnly = readOnly;
+    this.mark([]);
+  }
+
+  /** Puts another text in the place of the reader's, as if it was typed: it can be undone. */
+  replace(text: string): void {
+    this.#editor.textarea.focus({ preventScroll: true });
+    insertText(this.#editor, text, 0, this.text.length);
+  }
+
+  /** @param faulty numbers of lines, from 1 */
+  mark(faulty: readonly number[]): void {
+    const { lines } = this.#editor; // from 1
+    for (const [k, line] of [...lines].entries()) line.classList.toggle("fault", faulty.includes(k));
+  }
+
+  /** The cursor goes to a place, each from 1. */
+  goTo(line: number, column: number): void {
+    const before = this.text.split("\n").slice(0, line - 1).reduce((sum, { length }) => sum + length + 1, 0);
+    this.#editor.textarea.focus({ preventScroll: true });
+    setSelection(this.#editor, before + column - 1);
+    this.#editor.lines[line]?.scrollIntoView({ block: "center" });
   }
 }
