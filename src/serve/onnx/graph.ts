@@ -27,7 +27,6 @@ const root = protobuf.Root.fromJSON({
     Attribute: {
       fields: {
         name: field(1, "string"),
-        f: field(2, "float"),
         i: field(3, "int64"),
         s: field(4, "bytes"),
         ints: field(8, "int64", repeated),
@@ -77,7 +76,7 @@ export const FLOAT = 1;
 export const INT32 = 6;
 export const INT64 = 7;
 /** Types of attributes. */
-const ATTRIBUTE = { float: 1, int: 2, string: 3, ints: 7 } as const;
+const ATTRIBUTE = { int: 2, string: 3, ints: 7 } as const;
 
 interface Tensor {
   readonly name: string;
@@ -89,7 +88,6 @@ interface Tensor {
 interface Attribute {
   readonly name: string;
   readonly type: number;
-  readonly f?: number;
   readonly i?: number;
   readonly s?: Uint8Array;
   readonly ints?: readonly number[];
@@ -103,17 +101,7 @@ interface Node {
   readonly attribute: readonly Attribute[];
 }
 
-/** An input or output. */
-interface Value {
-  readonly name: string;
-  readonly docString: string;
-  readonly type: {
-    readonly tensorType: {
-      readonly elemType: number;
-      readonly shape: { readonly dim: readonly { readonly dimParam: string }[] };
-    };
-  };
-}
+type Value = ReturnType<typeof value>;
 
 interface Model {
   readonly irVersion: number;
@@ -142,14 +130,15 @@ export type Name = string;
 export class GraphBuilder {
   readonly nodes: Node[] = [];
   readonly initializers: Tensor[] = [];
-  readonly #kept = new Map<string, Name>();
 
-  /** Adds a node with one result. @param attributes whole numbers, texts, { float }, or lists of whole numbers. */
+  /**
+   * Adds a node with one result. @param input tensors; numbers, and lists of whole numbers, are constants.
+   * @param attributes whole numbers, texts, or lists of whole numbers.
+   */
   op(
     opType: string,
-    input: readonly Name[],
-    attributes: Readonly<Record<string, number | string | readonly number[] | { readonly float: number }>> =
-      {},
+    input: readonly (Name | number | readonly number[])[],
+    attributes: Readonly<Record<string, number | string | readonly number[]>> = {},
     output: readonly Name[] = [`${opType.toLowerCase()}_${this.nodes.length}`],
   ): Name {
     const attribute = Object.entries(attributes).map(([name, value]): Attribute => {
@@ -157,61 +146,43 @@ export class GraphBuilder {
       if (typeof value === "string") {
         return { name, type: ATTRIBUTE.string, s: new TextEncoder().encode(value) };
       }
-      if ("float" in value) return { name, type: ATTRIBUTE.float, f: value.float };
       return { name, type: ATTRIBUTE.ints, ints: value };
     });
-    this.nodes.push({ name: output.join("+"), opType, input, output, attribute });
+    const names = input.map((one) => typeof one === "string" ? one : this.#constant(one));
+    this.nodes.push({ name: output.join("+"), opType, input: names, output, attribute });
     return output.at(-1) ?? "";
   }
 
-  /** A tensor of the model. */
-  floats(name: Name, dims: readonly number[], values: Float32Array<ArrayBuffer>): Name {
-    return this.#tensor(name, dims, FLOAT, values);
-  }
-
-  /** A table of places in other tensors. */
-  places(name: Name, dims: readonly number[], values: Int32Array<ArrayBuffer>): Name {
-    return this.#tensor(name, dims, INT32, values);
-  }
-
-  #tensor(
+  /** A tensor of the model, or a table of places in other tensors. */
+  tensor(
     name: Name,
     dims: readonly number[],
-    dataType: number,
     values: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>,
   ): Name {
     const size = dims.reduce((product, d) => product * d, 1);
     if (size !== values.length) throw new Error(`${name}: ${values.length} values for [${dims.join(", ")}]`);
     const rawData = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    const dataType = values instanceof Float32Array ? FLOAT : INT32;
     this.initializers.push({ name, dims, dataType, rawData });
     return name;
   }
 
-  /** A list of whole numbers, kept once. */
-  ints(...values: number[]): Name {
-    return this.#once(`ints_${values.join("_").replaceAll("-", "m")}`, (name) => {
-      const rawData = new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
-      this.initializers.push({ name, dims: [values.length], dataType: INT64, rawData });
-    });
-  }
-
-  /** A number, kept once. */
-  float(value: number): Name {
-    const text = String(value).replace("-", "minus_").replace(".", "_");
-    return this.#once(`float_${text}`, (name) => this.floats(name, [], Float32Array.of(value)));
-  }
-
-  #once(name: Name, make: (name: Name) => void): Name {
-    if (!this.#kept.has(name)) {
-      make(name);
-      this.#kept.set(name, name);
-    }
+  /** Kept once. */
+  #constant(value: number | readonly number[]): Name {
+    const isFloat = typeof value === "number";
+    const name = isFloat
+      ? `float_${String(value).replace("-", "minus_").replace(".", "_")}`
+      : `ints_${value.join("_").replaceAll("-", "m")}`;
+    if (this.initializers.some((one) => one.name === name)) return name;
+    if (isFloat) return this.tensor(name, [], Float32Array.of(value));
+    const rawData = new Uint8Array(BigInt64Array.from(value, BigInt).buffer);
+    this.initializers.push({ name, dims: [value.length], dataType: INT64, rawData });
     return name;
   }
 }
 
 /** An input or output. @param dims names of its dimensions. */
-export function value(name: Name, elemType: number, dims: readonly string[], docString: string): Value {
+export function value(name: Name, elemType: number, dims: readonly string[], docString: string) {
   const dim = dims.map((dimParam) => ({ dimParam }));
   return { name, docString, type: { tensorType: { elemType, shape: { dim } } } };
 }
