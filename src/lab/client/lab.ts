@@ -2,7 +2,7 @@
 
 import { whole } from "../draw/text.ts";
 import { type CallWorker, Connection } from "./connection.ts";
-import { element, Notice } from "./elements.ts";
+import { dom, element, Notice } from "./elements.ts";
 import type { AdapterFacts, WorkerEvent } from "./protocol.ts";
 
 /** One idea of the lab, under a tab of its own. Another one is a file in screens/, and a line in main.ts and in other_screens.ts. */
@@ -59,17 +59,9 @@ export class Lab {
       this.#tabs.set(id, tab);
       return element("li", {}, tab);
     });
-    root.append(
-      element(
-        "header",
-        {},
-        element("h1", {}, "clickgan lab"),
-        deviceLine(this),
-        element("nav", { "aria-label": "Screens" }, element("ul", {}, ...tabs)),
-      ),
-      this.#notice.element,
-      this.#main,
-    );
+    const header = dom`<header><h1>clickgan lab</h1>${deviceLine(this)}
+<nav aria-label="Screens"><ul>${tabs}</ul></nav></header>`;
+    root.append(header, this.#notice.element, this.#main);
     addEventListener("hashchange", () => this.#turn());
     this.#watchHiding();
     this.#turn();

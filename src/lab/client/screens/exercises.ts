@@ -7,7 +7,7 @@ import { markup } from "../../../report/html.ts";
 import { compareLadder, ladderTable } from "../../draw/ladder.ts";
 import { proseHtml } from "../../draw/text.ts";
 import { WGSL } from "../../draw/wgsl.ts";
-import { button, element, fill, Notice, StopButton } from "../elements.ts";
+import { button, dom, element, fill, Notice, StopButton } from "../elements.ts";
 import type { Lab } from "../lab.ts";
 import { carried } from "../scripts.ts";
 import type { ExerciseFacts, Taken } from "../services/kernels.ts";
@@ -21,12 +21,8 @@ const MESSAGE = /^\w+\.wgsl:(\d+):(\d+) (.*)$/gm;
 export function exercise(root: HTMLElement, lab: Lab): void {
   const notice = new Notice();
   root.append(
-    element(
-      "p",
-      {},
-      "A kernel with a hole, which you fill. It is compared with float64 at odd sizes and hard cases, and then it may race " +
-        "beside its ladder. What you write stays in this browser. The address of an exercise leads back to it.",
-    ),
+    dom`<p>A kernel with a hole, which you fill. It is compared with float64 at odd sizes and hard cases, and then it may race
+beside its ladder. What you write stays in this browser. The address of an exercise leads back to it.</p>`,
     notice.element,
   );
   void lab.call("exercises", "list", undefined).then((all) => {
@@ -56,26 +52,14 @@ class ExerciseView {
     );
     this.#names.addEventListener("change", () => location.hash = `exercise=${this.#names.value}`);
     this.#shipped.addEventListener("change", () => this.#show());
-    this.element = element(
-      "div",
-      {},
-      element("div", { class: "buttons" }, element("label", {}, "Exercise", this.#names)),
-      this.#about,
-      this.#derived,
-      element(
-        "div",
-        { class: "buttons" },
-        button("Check", () => this.#take(0)),
-        button("Check and race", () => this.#take(ROUNDS)),
-        this.#stop.element,
-        element("label", {}, "Size", this.#size),
-        element("label", {}, this.#shipped, "Show the shipped kernel"),
-        element("button", { type: "button", onclick: () => this.#reset() }, "Reset"),
-      ),
-      this.#notice.element,
-      this.#results,
-      this.#editor.element,
-    );
+    const check = button("Check", () => this.#take(0));
+    const race = button("Check and race", () => this.#take(ROUNDS));
+    const reset = element("button", { type: "button", onclick: () => this.#reset() }, "Reset");
+    this.element = dom`<div>
+<div class="buttons"><label>Exercise${this.#names}</label></div>${this.#about}${this.#derived}
+<div class="buttons">${check}${race}${this.#stop.element}<label>Size${this.#size}</label>
+<label>${this.#shipped}Show the shipped kernel</label>${reset}</div>
+${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
   }
 
   /** @param name "" for the one that stands there, or the first. */
@@ -161,15 +145,11 @@ class ExerciseView {
     if (found.length === 0) return;
     this.#notice.say("It does not compile.", "error");
     this.#editor.mark(found.map(({ line }) => line));
-    const items = found.map(({ line, column, words }) =>
-      element(
-        "li",
-        {},
-        element("button", { type: "button", onclick: () => this.#editor.goTo(line, column) }, `Line ${line}`),
-        ` ${words}`,
-      )
-    );
-    this.#results.replaceChildren(element("ul", { class: "faults" }, ...items));
+    const items = found.map(({ line, column, words }) => {
+      const onclick = () => this.#editor.goTo(line, column);
+      return dom`<li>${element("button", { type: "button", onclick }, `Line ${line}`)} ${words}</li>`;
+    });
+    this.#results.replaceChildren(dom`<ul class="faults">${items}</ul>`);
   }
 }
 
