@@ -21,7 +21,7 @@ import {
   sumsOf,
 } from "./columns.ts";
 import { UsersHash } from "./paired.ts";
-import { type Figures, type Intervals, measure, type Slice, type Tested } from "./tested.ts";
+import { measure, type Slice, type Tested } from "./tested.ts";
 
 /** Slices have fewer events each: coarser groups, and fewer resamples, are enough for them. */
 const SLICE_GROUPS = 200;
@@ -203,7 +203,7 @@ export class Collector {
   /** The figures of all users that were added. */
   tested(): Tested {
     const names = this.#names();
-    const { figures, intervals, resampled } = measure(this.#all, columns, bootstrapOf(this.#groups), names);
+    const { figures, intervals, resampled } = measure(this.#all, bootstrapOf(this.#groups), names);
     const bootstrap = bootstrapOf(this.#sliceGroups, SLICE_RESAMPLES);
     const click = this.#clicks.calibration(bootstrap);
     const noClick = this.#noClicks.calibration(bootstrap);
@@ -240,8 +240,7 @@ export class Collector {
         return sum;
       };
       if (total(column.rows) === 0) return [];
-      const measured: { figures: Figures; intervals: Intervals } = measure(sums, columns, bootstrap, own);
-      const { figures, intervals } = measured;
+      const { figures, intervals } = measure(sums, bootstrap, own);
       const ece = this.#sliceClicks[slice]?.calibration()?.ece;
       const events = total(column.events);
       return [{ name, events, figures, intervals, ...(ece === undefined ? {} : { ece }) }];

@@ -2,7 +2,7 @@
 
 import { type Bootstrap, type Interval, intervalOf } from "./bootstrap.ts";
 import type { Calibration } from "./calibration.ts";
-import { type FigureName, figureNames, ratioOf, type SlicedBy } from "./columns.ts";
+import { columns, type FigureName, figureNames, ratioOf, type SlicedBy } from "./columns.ts";
 
 /** Figures that there are; a ranking has no loss and no probabilities. */
 export type Figures = Readonly<Partial<Record<FigureName, number>>>;
@@ -55,12 +55,7 @@ export interface Measured {
 }
 
 /** @param sums [groups, columns] @param names of the figures; those without a value are left out. */
-export function measure(
-  sums: Float64Array,
-  columns: number,
-  bootstrap: Bootstrap,
-  names: readonly FigureName[],
-): Measured {
+export function measure(sums: Float64Array, bootstrap: Bootstrap, names: readonly FigureName[]): Measured {
   const totals = new Float64Array(columns);
   sums.forEach((value, k) => totals[k % columns] = totals[k % columns]! + value);
   const drawn = bootstrap.totals(sums, columns);

@@ -37,9 +37,6 @@ export interface LabPage {
 const POLICY = "default-src 'none'; script-src 'self' 'unsafe-inline' blob:; worker-src 'self' blob:; " +
   "style-src 'self' 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'";
 
-/** The script of the worker, where the page carries it: see client/main.ts. */
-const WORKER_ID = "worker-script";
-
 /**
  * Of what decompresses Parquet. Snappy is WebAssembly there, which the page's policy does not allow: hyparquet has it in
  * JavaScript. Brotli comes with a dictionary, and is larger than all else that reads files.
@@ -85,21 +82,25 @@ export async function buildLab(): Promise<LabPage> {
   // As `deno task bench ladder` has written them.
   const ladders: ShippedLadder[] = JSON.parse(await read("bench/ladder.json"));
   const kernels = await kernelFiles(worker, checks);
-  const machineCode = `export const machineCode = ${
-    JSON.stringify(JSON.parse(await read("bench/compiled.json")))
-  };`;
+  const machineCode = JSON.stringify(JSON.parse(await read("bench/compiled.json")));
+  /** Files of the folder; in the single file they are text that does not run. */
+  const asked = {
+    worker: worker.text,
+    ...{ screens: screens.text, kernels: checks.text, reader: reader.text },
+    machine_code: `export const machineCode = ${machineCode};`,
+  };
   const data = markup`${jsonScript(KERNELS_ID, kernels)}
 ${jsonScript(DATA_ID, { texts: await kernelTexts(), ladders })}`;
   const single = pageOf(
     markup`<style>
 ${new Html(style)}</style>`,
     markup`${data}
-<script type="text/plain" id="${WORKER_ID}">${scriptText(worker.text)}</script>
-<script type="text/plain" id="screens-script">${scriptText(screens.text)}</script>
-<script type="text/plain" id="kernels-script">${scriptText(checks.text)}</script>
-<script type="text/plain" id="reader-script">${scriptText(reader.text)}</script>
-<script type="text/plain" id="machine_code-script">${scriptText(machineCode)}</script>
-${inlineScript(page.text)}`,
+${
+      Object.entries(asked).map(([name, text]) =>
+        markup`<script type="text/plain" id="${name}-script">${scriptText(text)}</script>
+`
+      )
+    }${inlineScript(page.text)}`,
   );
   const index = pageOf(
     markup`<link rel="stylesheet" href="lab.css">`,
@@ -110,11 +111,7 @@ ${inlineScript(page.text)}`,
     ["index.html", index],
     ["lab.css", style],
     ["lab.js", page.text],
-    ["worker.js", worker.text],
-    ["screens.js", screens.text],
-    ["kernels.js", checks.text],
-    ["reader.js", reader.text],
-    ["machine_code.js", machineCode],
+    ...Object.entries(asked).map(([name, text]) => [`${name}.js`, text] as const),
     ["lab.html", single],
   ]);
   const wholeWorker = tableScript(JSON.stringify(kernels)) + worker.text;

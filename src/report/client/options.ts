@@ -1,6 +1,6 @@
 /** What all charts have in common: their colours, axes, numbers and dashes. */
 
-import type { Scale } from "chart.js";
+import type { ChartType, Scale, TooltipCallbacks, TooltipOptions } from "chart.js";
 import { evenTicks, NEUTRAL } from "../chart_types.ts";
 
 /** Datasets of a learning curve: the band's upper and lower edge, the curve over them, and the circles. */
@@ -86,29 +86,33 @@ export function axis(title: string, theme: Theme) {
   };
 }
 
-/** Drawn at once: a page that moves is no help in reading numbers. */
-export function commonOptions(theme: Theme) {
-  return {
-    animation: false as const,
-    responsive: true,
-    maintainAspectRatio: false,
-    font: { family: FONT, size: 12 },
-    color: theme.text,
-    layout: { padding: { top: 6, right: 8 } },
-  };
+/** What is told on hover. */
+interface Told<T extends ChartType> {
+  /** Of which points nothing is. */
+  readonly filter?: TooltipOptions<T>["filter"];
+  readonly callbacks: Partial<TooltipCallbacks<T>>;
 }
 
-export function tooltip(theme: Theme) {
-  return {
+/** Drawn at once: a page that moves is no help in reading numbers. */
+export function commonOptions<T extends ChartType>(theme: Theme, told: Told<T>) {
+  const tooltip = {
     backgroundColor: theme.background,
     borderColor: theme.text,
     borderWidth: 1,
     titleColor: theme.text,
     bodyColor: theme.text,
     bodyFont: { family: FONT, size: 11 },
-    boxWidth: 8,
-    boxHeight: 8,
-    boxPadding: 4,
+    ...{ boxWidth: 8, boxHeight: 8, boxPadding: 4 },
+    ...told,
+  };
+  return {
+    plugins: { tooltip },
+    animation: false as const,
+    responsive: true,
+    maintainAspectRatio: false,
+    font: { family: FONT, size: 12 },
+    color: theme.text,
+    layout: { padding: { top: 6, right: 8 } },
   };
 }
 
