@@ -13,9 +13,9 @@ const MAX_POINTS = 150;
  *
  * @param iterations of the longest run
  */
-export function windowFor(iterations: number, most = MAX_POINTS): number {
+export function windowFor(iterations: number): number {
   for (let decade = 1;; decade *= 10) {
-    const found = [1, 2, 5].find((digit) => digit * decade * most >= iterations);
+    const found = [1, 2, 5].find((digit) => digit * decade * MAX_POINTS >= iterations);
     if (found !== undefined) return found * decade;
   }
 }

@@ -14,13 +14,6 @@ export interface CurrentModel {
   iteration(): number;
 }
 
-/** The device is gone. */
-export class DeviceLost extends Error {
-  constructor(reason: string, options?: ErrorOptions) {
-    super(`The GPU was lost (${reason}). Try again: the next step opens it anew.`, options);
-  }
-}
-
 /** What is thrown where a call has heard that it is cancelled. */
 export class Stopped extends UserError {
   constructor() {

@@ -11,7 +11,7 @@ import {
   leftOutText,
   verdictText,
 } from "../../../selftest/results.ts";
-import { headRow, scrollTable, whole } from "../../draw/text.ts";
+import { scrollTable, whole } from "../../draw/text.ts";
 import { button, dom, element, fill, Notice, StopButton } from "../elements.ts";
 import type { Lab } from "../lab.ts";
 import type { SelftestRequest } from "../services/kernels.ts";
@@ -33,12 +33,8 @@ const choices: Readonly<Record<string, readonly AdapterKind[]>> = {
 
 const NOTHING = { findings: [], seconds: 0 };
 
-const HEADS = headRow(
-  "Kernel",
-  "Off, of what is allowed (logarithmic, from 0.01 %)",
-  "Farthest off",
-  "Numbers compared",
-);
+const OFF = "Off, of what is allowed (logarithmic, from 0.01 %)";
+const HEADS = ["Kernel", OFF, "Farthest off", "Numbers compared"];
 
 class SelftestView {
   readonly element: HTMLElement;

@@ -137,9 +137,9 @@ function testView({ users, rows, verdict }: TestTable, heading: string): Html {
       const [low, high] = intervals[key] ?? [];
       const range = low !== undefined && high !== undefined &&
         markup`<small> ${low.toFixed(3)}-${high.toFixed(3)}</small>`;
-      return markup`<td>${figures[key]?.toFixed(4)}${range}</td>`;
+      return markup`${figures[key]?.toFixed(4)}${range}`;
     });
-    return markup`<tr><th scope="row">${snapshot}</th>${cells}</tr>`;
+    return [snapshot, ...cells] as const;
   });
   const caption = markup`<caption>Figures of ${
     whole(users)
