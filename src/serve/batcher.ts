@@ -1,14 +1,9 @@
 /** Requests that wait together are scored together, in one dispatch. */
 
-import type { PageRequest, ScorerRoom } from "../model/scorer.ts";
-import { roomOf } from "../model/scorer.ts";
+import { type PageRequest, roomOf, type Scorer, type ScorerRoom } from "../model/scorer.ts";
 
-/** What scores: {@link import("../model/scorer.ts").Scorer}. */
-export interface BatchScorer {
-  /** How much it takes at once. */
-  readonly room: ScorerRoom;
-  score(requests: readonly PageRequest[]): Promise<Float32Array<ArrayBuffer>[]>;
-}
+/** What scores, and how much it takes at once. */
+export type BatchScorer = Pick<Scorer, "room" | "score">;
 
 interface Waiting {
   readonly request: PageRequest;

@@ -3,7 +3,7 @@
 import { makeShop } from "../../../data/demo_shop.ts";
 import { differenceOf } from "../../../data/feature_meaning.ts";
 import type { ItemsShape } from "../../../data/item_catalogue.ts";
-import { dataSizes, type LogSource, MemoryLog } from "../../../data/log_source.ts";
+import { type DataSizes, dataSizes, type LogSource, MemoryLog } from "../../../data/log_source.ts";
 import { type Features, parseManifest, type Places } from "../../../data/manifest.ts";
 import { shopNamed, shopNames, type ShopTruth } from "../../../data/shops.ts";
 import { fitSource } from "../../../model/item_features.ts";
@@ -39,14 +39,8 @@ export interface LabData {
 }
 
 /** What is said of data. */
-export interface DataFacts {
+export interface DataFacts extends DataSizes {
   readonly name: string;
-  /** Train, validation, test. */
-  readonly users: readonly [number, number, number];
-  readonly pages: number;
-  /** Displayed items. */
-  readonly rows: number;
-  readonly items: number;
   /** What is known of an item, in words. */
   readonly features: string;
 }

@@ -3,7 +3,6 @@
  * worker loads when one of them is asked for.
  */
 
-import type { AdapterKind } from "../../../gpu/kernel_shapes.ts";
 import { stepOf } from "../../../selftest/exercise/answer.ts";
 import { type Exercise, solutionOf } from "../../../selftest/exercise/exercise.ts";
 import { exercises } from "../../../selftest/exercise/exercises.ts";
@@ -13,7 +12,7 @@ import type { Size } from "../../../selftest/ladder/problem.ts";
 import { ladderFigures, runLadder } from "../../../selftest/ladder/run.ts";
 import type { LadderFigures } from "../../../selftest/profile/bench_report.ts";
 import type { KindFinding, SelftestResult } from "../../../selftest/results.ts";
-import { type LeftOutChoice, runSelftest } from "../../../selftest/run.ts";
+import { runSelftest, type SelftestOptions } from "../../../selftest/run.ts";
 import { UserError } from "../../../user_error.ts";
 import { type LabWorker, tellIn } from "../lab_worker.ts";
 import type { Call } from "../protocol.ts";
@@ -27,12 +26,7 @@ export function kernelServices(worker: LabWorker) {
   };
 }
 
-export interface ExerciseFacts {
-  readonly name: string;
-  readonly what: string;
-  /** Of the course, in kernels/course. */
-  readonly chapter: string;
-  readonly starter: string;
+export interface ExerciseFacts extends Pick<Exercise, "name" | "what" | "chapter" | "starter"> {
   /** The text of the shipped kernel. */
   readonly solution: string;
   /** What it is timed beside, and at which size, "2560x10". */
@@ -135,14 +129,10 @@ function laddersService(worker: LabWorker) {
   };
 }
 
-export interface SelftestRequest {
-  /** Whose kernels. */
-  readonly kinds: readonly AdapterKind[];
-  /** Only cases with this in their names; "" for all. */
-  readonly only: string;
-  /** Of kernels that the adapter never takes; absent: they are named. */
-  readonly leftOut?: LeftOutChoice;
-}
+/** `only` is "" for all. */
+export type SelftestRequest =
+  & Required<Pick<SelftestOptions, "kinds" | "only">>
+  & Pick<SelftestOptions, "leftOut">;
 
 export type SelftestProgress =
   /** A case begins. */
