@@ -35,20 +35,16 @@ import {
   dataOption,
   memoryRowsOption,
   openData,
-  type ShopSeedOptions,
 } from "../../cli/open_data.ts";
+import type { ModelDataOptions } from "../../cli/open_model.ts";
 import { optionOf, parse, path } from "../../cli/options.ts";
 import { attainedText, differencesTable, resultTable, settingsText } from "../../report/command_table.ts";
 import { delayedProgress } from "../../cli/progress.ts";
 
-interface EvaluateOptions extends ShopSeedOptions {
-  model: string;
+interface EvaluateOptions extends ModelDataOptions {
   against?: string;
   data: string;
   split: Split | "all";
-  seed: number;
-  resplit: boolean;
-  memoryRows: number;
   evaluationShards: number;
   json: boolean;
 }

@@ -7,8 +7,8 @@ import { stepOf } from "../../../selftest/exercise/answer.ts";
 import { type Exercise, solutionOf } from "../../../selftest/exercise/exercise.ts";
 import { exercises } from "../../../selftest/exercise/exercises.ts";
 import { checkAll, race, sizeOf, startedText } from "../../../selftest/exercise/take.ts";
+import type { Ladder } from "../../../selftest/ladder/check.ts";
 import { ladders } from "../../../selftest/ladder/ladders.ts";
-import type { Size } from "../../../selftest/ladder/problem.ts";
 import { ladderFigures, runLadder } from "../../../selftest/ladder/run.ts";
 import type { LadderFigures } from "../../../selftest/profile/bench_report.ts";
 import type { KindFinding, SelftestResult } from "../../../selftest/results.ts";
@@ -99,10 +99,7 @@ function factsOf(exercise: Exercise): ExerciseFacts {
   };
 }
 
-export interface LadderFacts {
-  readonly name: string;
-  readonly title: string;
-  readonly size: Size;
+export interface LadderFacts extends Pick<Ladder, "name" | "title" | "size"> {
   readonly steps: number;
 }
 
