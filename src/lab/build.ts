@@ -2,7 +2,7 @@
 
 import type { ShippedLadder } from "../selftest/profile/bench_report.ts";
 import { fileURLToPath } from "node:url";
-import { Html, inlineScript, jsonScript, markup, scriptText } from "../report/html.ts";
+import { Html, htmlPage, inlineScript, jsonScript, markup, scriptText } from "../report/html.ts";
 import { type Bundle, bundle, packageText } from "../serve/bundle/bundle.ts";
 import { tableName, tableScript } from "../serve/bundle/kernel_table.ts";
 import { version } from "../version.ts";
@@ -122,24 +122,11 @@ ${
 export const TITLE = "<title>clickgan lab</title>";
 
 function pageOf(head: Html, scripts: Html): string {
-  return markup`<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="data:,">
-${new Html(TITLE)}
-${head}
-</head>
-<body>
-<div id="lab">
+  const body = markup`<div id="lab">
 <noscript><p>This page is made by a script, which is switched off here.</p></noscript>
 </div>
-${scripts}
-</body>
-</html>
-`.text;
+${scripts}`;
+  return htmlPage(POLICY, markup`${new Html(TITLE)}\n${head}`, body);
 }
 
 /** The files of the kernels that scripts use, by name. @throws Error for two of one name */

@@ -15,17 +15,6 @@ Deno.test("precisionAt: no ties", () => {
   }
 });
 
-Deno.test("precisionAt: ties count in expectation, whichever row is clicked", () => {
-  for (const clicked of [0, 1, 2, 3]) {
-    near(precisionAt([5, 5, 5, 5], 0, 4, [clicked], 1), 1 / 4);
-    near(precisionAt([5, 5, 5, 5], 0, 4, [clicked], 2), 1 / 2);
-  }
-  near(precisionAt([7, 5, 5, 5], 0, 4, [2], 1), 0);
-  near(precisionAt([7, 5, 5, 5], 0, 4, [2], 2), 1 / 3);
-  near(precisionAt([7], 0, 1, [0], 1), 1);
-  near(precisionAt([7], 0, 1, [0], 2), 1);
-});
-
 /** Every order of the rows. */
 function permutations(rows: number[]): number[][] {
   if (rows.length === 0) return [[]];
