@@ -68,8 +68,16 @@ for (const path of RUN) {
       await fillSandbox(folder, page);
       await using runner = new PageRunner(folder, shown, made);
       for (const command of shown) assert.notEqual(await runner.run(command), "", command.line);
-      if (path === "README.md") await useFolders(folder);
-      if (path === POLICIES) await usePolicy(folder);
+      // The scripts that use what the commands made: a data set and a run, and policies.
+      if (path === "README.md") {
+        assert.match(
+          await printed("src/README.md", folder, 1),
+          /^recommended \S+ -?\d\S*\nreward's loss -?\d/,
+        );
+      }
+      if (path !== POLICIES) return;
+      const said = await printed(POLICIES, folder);
+      assert.match(said, /^(show \d+ -?\d\S* 0\.\d+\n){3}no click 0\.\d+ expected of all pages -?\d/);
     });
   });
 }
@@ -83,18 +91,6 @@ Deno.test("pages: the commands that are not run, as another is all but the same,
   assert.equal(parsed.length, Object.keys(PARSED).length);
   for (const { task, args } of parsed) (PARSERS[task] ?? assert.fail(task))(args);
 });
-
-/** The library's second example, with the data set and the run that the README's commands made. */
-async function useFolders(folder: string): Promise<void> {
-  const stdout = await printed("src/README.md", folder, 1);
-  assert.match(stdout, /^recommended \S+ -?\d\S*\nreward's loss -?\d/);
-}
-
-/** The script of the page about policies, with what its commands made. */
-async function usePolicy(folder: string): Promise<void> {
-  const stdout = await printed(POLICIES, folder);
-  assert.match(stdout, /^(show \d+ -?\d\S* 0\.\d+\n){3}no click 0\.\d+ expected of all pages -?\d/);
-}
 
 /** What was trained already, for all pages. */
 const made: MadeRuns = new Map();

@@ -28,7 +28,10 @@ export class Card {
     this.#canvas = canvas;
     this.#legend = legend;
     this.#chart = this.#make(theme);
-    figure.querySelector("[data-save=csv]")?.addEventListener("click", () => saveCsv(definition));
+    figure.querySelector("[data-save=csv]")?.addEventListener(
+      "click",
+      () => save(new Blob([csvOf(definition)], { type: "text/csv" }), `${definition.id}.csv`),
+    );
     figure.querySelector("[data-save=png]")?.addEventListener(
       "click",
       () => savePng(definition, this.#chart, this.#off),
@@ -70,10 +73,6 @@ function configurationOf(definition: ChartDefinition, theme: Theme): ChartConfig
 /** CSS pixels of a saved picture; it has twice as many of its own. */
 const SIZE = { width: 960, height: 600 };
 const PIXEL_RATIO = 2;
-
-function saveCsv(definition: ChartDefinition): void {
-  save(new Blob([csvOf(definition)], { type: "text/csv" }), `${definition.id}.csv`);
-}
 
 /** Draws the chart anew, for paper: light, of one size wherever the page is read, with title and legend. */
 function savePng(definition: ChartDefinition, shown: Chart, off: ReadonlySet<number>): void {
