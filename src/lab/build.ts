@@ -19,13 +19,7 @@ export interface LabPage {
   /** Files of the folder, by name. */
   readonly files: ReadonlyMap<string, string>;
   /** JavaScript alone. The last three are loaded when they are wanted: see client/scripts.ts. */
-  readonly scripts: {
-    readonly page: Bundle;
-    readonly worker: Bundle;
-    readonly screens: Bundle;
-    readonly kernels: Bundle;
-    readonly reader: Bundle;
-  };
+  readonly scripts: Readonly<Record<"page" | "worker" | "screens" | "kernels" | "reader", Bundle>>;
   /** The worker with its kernels, for where there is no page that gives them to it. */
   readonly wholeWorker: string;
 }

@@ -3,73 +3,29 @@
  * what an exported model has: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3
  */
 
-import protobuf from "protobufjs/light.js";
+import protobuf from "protobufjs";
 
-const repeated = true;
-const field = (id: number, type: string, more = false) => ({
-  id,
-  type,
-  ...(more ? { rule: "repeated" } : {}),
-});
-
-const root = protobuf.Root.fromJSON({
-  nested: {
-    Entry: { fields: { key: field(1, "string"), value: field(2, "string") } },
-    OperatorSet: { fields: { domain: field(1, "string"), version: field(2, "int64") } },
-    Tensor: {
-      fields: {
-        dims: field(1, "int64", repeated),
-        dataType: field(2, "int32"),
-        name: field(8, "string"),
-        rawData: field(9, "bytes"),
-      },
-    },
-    Attribute: {
-      fields: {
-        name: field(1, "string"),
-        i: field(3, "int64"),
-        s: field(4, "bytes"),
-        ints: field(8, "int64", repeated),
-        type: field(20, "int32"),
-      },
-    },
-    Node: {
-      fields: {
-        input: field(1, "string", repeated),
-        output: field(2, "string", repeated),
-        name: field(3, "string"),
-        opType: field(4, "string"),
-        attribute: field(5, "Attribute", repeated),
-      },
-    },
-    Dimension: { fields: { dimValue: field(1, "int64"), dimParam: field(2, "string") } },
-    Shape: { fields: { dim: field(1, "Dimension", repeated) } },
-    TensorType: { fields: { elemType: field(1, "int32"), shape: field(2, "Shape") } },
-    Type: { fields: { tensorType: field(1, "TensorType") } },
-    Value: { fields: { name: field(1, "string"), type: field(2, "Type"), docString: field(3, "string") } },
-    Graph: {
-      fields: {
-        node: field(1, "Node", repeated),
-        name: field(2, "string"),
-        initializer: field(5, "Tensor", repeated),
-        input: field(11, "Value", repeated),
-        output: field(12, "Value", repeated),
-      },
-    },
-    Model: {
-      fields: {
-        irVersion: field(1, "int64"),
-        producerName: field(2, "string"),
-        producerVersion: field(3, "string"),
-        docString: field(6, "string"),
-        graph: field(7, "Graph"),
-        opsetImport: field(8, "OperatorSet", repeated),
-        metadataProps: field(14, "Entry", repeated),
-      },
-    },
-  },
-});
-const model = root.lookupType("Model");
+const SCHEMA = `syntax = "proto3";
+message Entry { string key = 1; string value = 2; }
+message OperatorSet { string domain = 1; int64 version = 2; }
+message Tensor { repeated int64 dims = 1; int32 dataType = 2; string name = 8; bytes rawData = 9; }
+message Attribute { string name = 1; int64 i = 3; bytes s = 4; repeated int64 ints = 8; int32 type = 20; }
+message Node {
+  repeated string input = 1; repeated string output = 2; string name = 3; string opType = 4; repeated Attribute attribute = 5;
+}
+message Dimension { int64 dimValue = 1; string dimParam = 2; }
+message Shape { repeated Dimension dim = 1; }
+message TensorType { int32 elemType = 1; Shape shape = 2; }
+message Type { TensorType tensorType = 1; }
+message Value { string name = 1; Type type = 2; string docString = 3; }
+message Graph {
+  repeated Node node = 1; string name = 2; repeated Tensor initializer = 5; repeated Value input = 11; repeated Value output = 12;
+}
+message Model {
+  int64 irVersion = 1; string producerName = 2; string producerVersion = 3; string docString = 6; Graph graph = 7;
+  repeated OperatorSet opsetImport = 8; repeated Entry metadataProps = 14;
+}`;
+const model = protobuf.parse(SCHEMA, { keepCase: true }).root.lookupType("Model");
 
 /** Types of tensors. */
 export const FLOAT = 1;
