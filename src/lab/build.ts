@@ -175,11 +175,8 @@ function stem(kernel: string): string {
 }
 
 async function namesOf(folder: string, ending: string): Promise<string[]> {
-  const names: string[] = [];
-  for await (const { name } of Deno.readDir(new URL(folder, ROOT))) {
-    if (name.endsWith(ending)) names.push(name);
-  }
-  return names.sort();
+  const entries = await Array.fromAsync(Deno.readDir(new URL(folder, ROOT)));
+  return entries.map(({ name }) => name).filter((name) => name.endsWith(ending)).sort();
 }
 
 /** @throws Error for a chapter without its section. */
