@@ -41,7 +41,6 @@ export class Lab {
   readonly kept = new Map<string, unknown>();
   /** Calls a service of the worker: `lab.call("train", "start", ..., { onProgress, signal })`. */
   readonly call: CallWorker;
-  readonly #screens: readonly Screen[];
   readonly #parts = new Map<string, HTMLElement>();
   readonly #tabs = new Map<string, HTMLAnchorElement>();
   readonly #main = element("main");
@@ -50,8 +49,7 @@ export class Lab {
   readonly #keptListeners: (() => void)[] = [];
   readonly #showListeners: { readonly id: string; readonly listener: () => void }[] = [];
 
-  constructor(worker: Worker, screens: readonly Screen[], root: HTMLElement) {
-    this.#screens = screens;
+  constructor(worker: Worker, private readonly screens: readonly Screen[], root: HTMLElement) {
     const line = new Connection(worker, (event) => this.#hear(event));
     this.call = (...call) => line.call(...call).catch((error: unknown) => this.#inShort(error));
     const tabs = screens.map(({ id, title }) => {
@@ -127,7 +125,7 @@ export class Lab {
   #turn(): void {
     const [, wanted, part = ""] = /^#(\w*)[=/]?([\w-]*)$/.exec(location.hash) ?? [];
     this.part = part;
-    const screen = this.#screens.find(({ id }) => id === wanted) ?? this.#screens[0];
+    const screen = this.screens.find(({ id }) => id === wanted) ?? this.screens[0];
     if (!screen) return;
     const mounted = this.#parts.has(screen.id);
     if (!mounted) void this.#mount(screen);

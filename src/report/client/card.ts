@@ -10,21 +10,19 @@ import { colourOf, dashOf, light, type Theme } from "./options.ts";
 import { scatterConfiguration } from "./scatter_chart.ts";
 
 export class Card {
-  readonly #definition: ChartDefinition;
   readonly #canvas: HTMLCanvasElement;
   readonly #legend: HTMLElement;
   /** Entries of the legend that are switched off. */
   readonly #off = new Set<number>();
   #chart: Chart;
 
-  constructor(definition: ChartDefinition, theme: Theme) {
+  constructor(private readonly definition: ChartDefinition, theme: Theme) {
     const figure = document.getElementById(definition.id);
     const canvas = figure?.querySelector("canvas");
     const legend = figure?.querySelector<HTMLElement>(".legend");
     if (!figure || !canvas || !legend) {
       throw new Error(`The page has no place for the chart ${definition.id}.`);
     }
-    this.#definition = definition;
     this.#canvas = canvas;
     this.#legend = legend;
     this.#chart = this.#make(theme);
@@ -51,8 +49,8 @@ export class Card {
   }
 
   #make(theme: Theme): Chart {
-    const chart = new Chart(this.#canvas, configurationOf(this.#definition, theme));
-    drawLegend(this.#legend, this.#definition, chart, theme, this.#off);
+    const chart = new Chart(this.#canvas, configurationOf(this.definition, theme));
+    drawLegend(this.#legend, this.definition, chart, theme, this.#off);
     return chart;
   }
 }
