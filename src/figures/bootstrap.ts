@@ -91,16 +91,8 @@ export class Bootstrap {
         s6 += n * block[at + 6]!;
         s7 += n * block[at + 7]!;
       }
-      const to = b * columns;
-      const width = own.length;
-      out[to + own[0]!] = s0;
-      if (width > 1) out[to + own[1]!] = s1;
-      if (width > 2) out[to + own[2]!] = s2;
-      if (width > 3) out[to + own[3]!] = s3;
-      if (width > 4) out[to + own[4]!] = s4;
-      if (width > 5) out[to + own[5]!] = s5;
-      if (width > 6) out[to + own[6]!] = s6;
-      if (width > 7) out[to + own[7]!] = s7;
+      const sums = [s0, s1, s2, s3, s4, s5, s6, s7];
+      own.forEach((column, k) => out[b * columns + column] = sums[k]!);
     }
   }
 }

@@ -1,5 +1,6 @@
 /** Whether what is said to happen with a probability of p happens in a share p of the cases. */
 
+import { meanAndSd } from "../data/mean_sd.ts";
 import { type Bootstrap, type Interval, intervalOf } from "./bootstrap.ts";
 
 /** Cells of the log-odds, from -8 to 8; what lies beyond is in the outermost. Narrow, as bins are made of whole cells. */
@@ -110,8 +111,6 @@ export class CalibrationSums {
 
 /** Standard deviation of the values that are numbers; 0 for fewer than two. */
 function deviation(values: Float64Array): number {
-  const present = values.filter((value) => !Number.isNaN(value));
-  if (present.length < 2) return 0;
-  const mean = present.reduce((sum, x) => sum + x, 0) / present.length;
-  return Math.sqrt(present.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (present.length - 1));
+  const { sd } = meanAndSd([...values.filter((value) => !Number.isNaN(value))]);
+  return Number.isNaN(sd) ? 0 : sd;
 }

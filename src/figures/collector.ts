@@ -21,7 +21,7 @@ import {
   sumsOf,
 } from "./columns.ts";
 import { UsersHash } from "./paired.ts";
-import { type Figures, type Intervals, measure, type Slice, type Tested } from "./tested.ts";
+import { measure, type Slice, type Tested } from "./tested.ts";
 
 /** Slices have fewer events each: coarser groups, and fewer resamples, are enough for them. */
 const SLICE_GROUPS = 200;
@@ -57,13 +57,6 @@ export interface CollectorOptions {
   readonly isSeen?: (item: number) => boolean;
 }
 
-/** Scores of rows, and how far a row's place is from its place in the log. */
-interface OfRows {
-  readonly scores: ArrayLike<number>;
-  readonly ranking: ArrayLike<number>;
-  readonly shift: number;
-}
-
 /** Adds up users; {@link Collector.tested} gives their figures. */
 export class Collector {
   readonly #groups: number;
@@ -90,30 +83,24 @@ export class Collector {
   }
 
   /** Adds users, after those that were added before. */
-  add({ log, places, scores, ranking = scores, compact, outcomes }: ScoredPart): void {
+  add(part: ScoredPart): void {
+    const { log, places, compact } = part;
     let [row, event] = [0, 0];
     for (const place of Array.from(places)) {
       const [first, end] = [log.userEvents[place]!, log.userEvents[place + 1]!];
       const rows = log.eventRows[first]!;
-      const shift = compact ? row - rows : 0;
+      this.#addUser(part, place, compact ? row - rows : 0, event - first);
       row += log.eventRows[end]! - rows;
-      const own = outcomes?.values.subarray(event * outcomes.words, (event + end - first) * outcomes.words);
       event += end - first;
-      this.#addUser(log, first, end, { scores, ranking, shift }, own, outcomes?.words ?? 0);
     }
   }
 
-  #addUser(
-    log: Clicks,
-    first: number,
-    end: number,
-    { scores, ranking, shift }: OfRows,
-    outcomes: Float32Array | undefined,
-    words: number,
-  ): void {
+  /** @param shift from a row's place in the log to that of its score. @param moved from an event's to that of its outcome */
+  #addUser(part: ScoredPart, place: number, shift: number, moved: number): void {
+    const { log, scores, ranking = scores, outcomes } = part;
     const { eta, placeEffects = [] } = this.options;
     let [history, counted] = [0, false];
-    for (let e = first; e < end; e++) {
+    for (let e = log.userEvents[place]!; e < log.userEvents[place + 1]!; e++) {
       const click = log.eventClick[e]!;
       if (!log.eventGiven?.[e]) {
         counted = true;
@@ -134,7 +121,8 @@ export class Collector {
           logits,
           ...chancesOf(logits, this.options),
         };
-        this.#addPage(page, outcomes?.subarray(words * (e - first), words * (e - first + 1)));
+        const at = (e + moved) * (outcomes?.words ?? 0);
+        this.#addPage(page, outcomes?.values.subarray(at, at + outcomes.words));
       }
       if (click !== NONE) history++;
     }
@@ -203,7 +191,7 @@ export class Collector {
   /** The figures of all users that were added. */
   tested(): Tested {
     const names = this.#names();
-    const { figures, intervals, resampled } = measure(this.#all, columns, bootstrapOf(this.#groups), names);
+    const { figures, intervals, resampled } = measure(this.#all, bootstrapOf(this.#groups), names);
     const bootstrap = bootstrapOf(this.#sliceGroups, SLICE_RESAMPLES);
     const click = this.#clicks.calibration(bootstrap);
     const noClick = this.#noClicks.calibration(bootstrap);
@@ -240,8 +228,7 @@ export class Collector {
         return sum;
       };
       if (total(column.rows) === 0) return [];
-      const measured: { figures: Figures; intervals: Intervals } = measure(sums, columns, bootstrap, own);
-      const { figures, intervals } = measured;
+      const { figures, intervals } = measure(sums, bootstrap, own);
       const ece = this.#sliceClicks[slice]?.calibration()?.ece;
       const events = total(column.events);
       return [{ name, events, figures, intervals, ...(ece === undefined ? {} : { ece }) }];

@@ -74,7 +74,7 @@ export function keptOf(scorings: readonly Paired[]): Kept | undefined {
       });
     }
   }
-  const { figures, resampled } = measure(all, columns, bootstrapOf(groups), FIGURES);
+  const { figures, resampled } = measure(all, bootstrapOf(groups), FIGURES);
   return { users, groups, details: { figures }, resampled };
 }
 

@@ -2,7 +2,7 @@
 
 import { type Bootstrap, type Interval, intervalOf } from "./bootstrap.ts";
 import type { Calibration } from "./calibration.ts";
-import { type FigureName, figureNames, ratioOf, type SlicedBy } from "./columns.ts";
+import { columns, type FigureName, figureNames, ratioOf, type SlicedBy } from "./columns.ts";
 
 /** Figures that there are; a ranking has no loss and no probabilities. */
 export type Figures = Readonly<Partial<Record<FigureName, number>>>;
@@ -10,26 +10,28 @@ export type Figures = Readonly<Partial<Record<FigureName, number>>>;
 /** Where 95 % of the resamples of users are; null where there are too few users to say. */
 export type Intervals = Readonly<Partial<Record<FigureName, Interval | null>>>;
 
+/** What the sums of groups of users give. */
+export interface Measured {
+  /** Of all their events. */
+  readonly figures: Figures;
+  /** Of the figures. */
+  readonly intervals: Intervals;
+  /** Values of each figure in the resamples. */
+  readonly resampled: ReadonlyMap<FigureName, Float64Array>;
+}
+
 /** Figures of a part of the events. */
-export interface Slice {
+export interface Slice extends Pick<Measured, "figures" | "intervals"> {
   /** Which part, such as "3-4" of the page lengths. */
   readonly name: string;
   /** How many events it has. */
   readonly events: number;
-  /** Of these events. */
-  readonly figures: Figures;
-  /** Of the figures. */
-  readonly intervals: Intervals;
   /** Of the probabilities of a click on a displayed item. */
   readonly ece?: number;
 }
 
 /** All figures of a scoring, as result.json has them beside the first few. */
-export interface Details {
-  /** Of all events. */
-  readonly figures: Figures;
-  /** Of the figures. */
-  readonly intervals: Intervals;
+export interface Details extends Pick<Measured, "figures" | "intervals"> {
   /** Of P(click on a displayed item) and P(no click); absent for a ranking. */
   readonly calibration?: { readonly click?: Calibration; readonly noClick?: Calibration };
   /** By what they are told apart, those that have events. */
@@ -46,21 +48,8 @@ export interface Difference {
 /** By figure; those that both scorings have. */
 export type Differences = Readonly<Partial<Record<FigureName, Difference>>>;
 
-/** What the sums of groups of users give. */
-export interface Measured {
-  readonly figures: Figures;
-  readonly intervals: Intervals;
-  /** Values of each figure in the resamples. */
-  readonly resampled: ReadonlyMap<FigureName, Float64Array>;
-}
-
 /** @param sums [groups, columns] @param names of the figures; those without a value are left out. */
-export function measure(
-  sums: Float64Array,
-  columns: number,
-  bootstrap: Bootstrap,
-  names: readonly FigureName[],
-): Measured {
+export function measure(sums: Float64Array, bootstrap: Bootstrap, names: readonly FigureName[]): Measured {
   const totals = new Float64Array(columns);
   sums.forEach((value, k) => totals[k % columns] = totals[k % columns]! + value);
   const drawn = bootstrap.totals(sums, columns);
@@ -79,11 +68,9 @@ export function measure(
 }
 
 /** What differences are made of. */
-export interface Comparable {
+export interface Comparable extends Pick<Measured, "resampled"> {
   /** Its figures. */
   readonly details: Pick<Details, "figures">;
-  /** Values of each figure in the resamples. */
-  readonly resampled: ReadonlyMap<FigureName, Float64Array>;
   /** Groups of users that are resampled. */
   readonly groups: number;
 }

@@ -2,7 +2,7 @@
 
 import type { ShippedLadder } from "../selftest/profile/bench_report.ts";
 import { fileURLToPath } from "node:url";
-import { Html, inlineScript, jsonScript, markup, scriptText } from "../report/html.ts";
+import { Html, htmlPage, inlineScript, jsonScript, markup, scriptText } from "../report/html.ts";
 import { type Bundle, bundle, packageText } from "../serve/bundle/bundle.ts";
 import { tableName, tableScript } from "../serve/bundle/kernel_table.ts";
 import { version } from "../version.ts";
@@ -19,13 +19,7 @@ export interface LabPage {
   /** Files of the folder, by name. */
   readonly files: ReadonlyMap<string, string>;
   /** JavaScript alone. The last three are loaded when they are wanted: see client/scripts.ts. */
-  readonly scripts: {
-    readonly page: Bundle;
-    readonly worker: Bundle;
-    readonly screens: Bundle;
-    readonly kernels: Bundle;
-    readonly reader: Bundle;
-  };
+  readonly scripts: Readonly<Record<"page" | "worker" | "screens" | "kernels" | "reader", Bundle>>;
   /** The worker with its kernels, for where there is no page that gives them to it. */
   readonly wholeWorker: string;
 }
@@ -36,9 +30,6 @@ export interface LabPage {
  */
 const POLICY = "default-src 'none'; script-src 'self' 'unsafe-inline' blob:; worker-src 'self' blob:; " +
   "style-src 'self' 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'";
-
-/** The script of the worker, where the page carries it: see client/main.ts. */
-const WORKER_ID = "worker-script";
 
 /**
  * Of what decompresses Parquet. Snappy is WebAssembly there, which the page's policy does not allow: hyparquet has it in
@@ -69,33 +60,41 @@ export async function buildLab(): Promise<LabPage> {
   const entry = (name: string) => fileURLToPath(new URL(`./client/${name}`, import.meta.url));
   const page = await bundle({ entry: entry("main.ts"), format: "iife" });
   const worker = await bundle({ entry: entry("worker.ts"), format: "iife", kernels: "from a table" });
-  const checks = await bundle({ entry: entry("kernel_services.ts"), format: "esm", kernels: "from a table" });
+  const checks = await bundle({
+    entry: entry("services/kernels.ts"),
+    format: "esm",
+    kernels: "from a table",
+  });
   const reader = await bundle({ entry: entry("reader.ts"), format: "esm", instead: INSTEAD });
   const define = { CLICKGAN_VERSION: JSON.stringify(version) };
   const screens = await bundle({ entry: entry("other_screens.ts"), format: "esm", define });
   const style = [
-    await packageText(entry("other_screens.ts"), "prism-code-editor/layout.css"),
+    await packageText(entry("other_screens.ts"), "prism-code-editor", "dist/layout.css"),
     await read("src/report/page.css"),
     await read("src/lab/client/lab.css"),
   ].join("\n");
   // As `deno task bench ladder` has written them.
   const ladders: ShippedLadder[] = JSON.parse(await read("bench/ladder.json"));
   const kernels = await kernelFiles(worker, checks);
-  const machineCode = `export const machineCode = ${
-    JSON.stringify(JSON.parse(await read("bench/compiled.json")))
-  };`;
+  const machineCode = JSON.stringify(JSON.parse(await read("bench/compiled.json")));
+  /** Files of the folder; in the single file they are text that does not run. */
+  const asked = {
+    worker: worker.text,
+    ...{ screens: screens.text, kernels: checks.text, reader: reader.text },
+    machine_code: `export const machineCode = ${machineCode};`,
+  };
   const data = markup`${jsonScript(KERNELS_ID, kernels)}
 ${jsonScript(DATA_ID, { texts: await kernelTexts(), ladders })}`;
   const single = pageOf(
     markup`<style>
 ${new Html(style)}</style>`,
     markup`${data}
-<script type="text/plain" id="${WORKER_ID}">${scriptText(worker.text)}</script>
-<script type="text/plain" id="screens-script">${scriptText(screens.text)}</script>
-<script type="text/plain" id="kernels-script">${scriptText(checks.text)}</script>
-<script type="text/plain" id="reader-script">${scriptText(reader.text)}</script>
-<script type="text/plain" id="machine_code-script">${scriptText(machineCode)}</script>
-${inlineScript(page.text)}`,
+${
+      Object.entries(asked).map(([name, text]) =>
+        markup`<script type="text/plain" id="${name}-script">${scriptText(text)}</script>
+`
+      )
+    }${inlineScript(page.text)}`,
   );
   const index = pageOf(
     markup`<link rel="stylesheet" href="lab.css">`,
@@ -106,11 +105,7 @@ ${inlineScript(page.text)}`,
     ["index.html", index],
     ["lab.css", style],
     ["lab.js", page.text],
-    ["worker.js", worker.text],
-    ["screens.js", screens.text],
-    ["kernels.js", checks.text],
-    ["reader.js", reader.text],
-    ["machine_code.js", machineCode],
+    ...Object.entries(asked).map(([name, text]) => [`${name}.js`, text] as const),
     ["lab.html", single],
   ]);
   const wholeWorker = tableScript(JSON.stringify(kernels)) + worker.text;
@@ -121,24 +116,11 @@ ${inlineScript(page.text)}`,
 export const TITLE = "<title>clickgan lab</title>";
 
 function pageOf(head: Html, scripts: Html): string {
-  return markup`<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="data:,">
-${new Html(TITLE)}
-${head}
-</head>
-<body>
-<div id="lab">
+  const body = markup`<div id="lab">
 <noscript><p>This page is made by a script, which is switched off here.</p></noscript>
 </div>
-${scripts}
-</body>
-</html>
-`.text;
+${scripts}`;
+  return htmlPage(POLICY, markup`${new Html(TITLE)}\n${head}`, body);
 }
 
 /** The files of the kernels that scripts use, by name. @throws Error for two of one name */
@@ -193,11 +175,8 @@ function stem(kernel: string): string {
 }
 
 async function namesOf(folder: string, ending: string): Promise<string[]> {
-  const names: string[] = [];
-  for await (const { name } of Deno.readDir(new URL(folder, ROOT))) {
-    if (name.endsWith(ending)) names.push(name);
-  }
-  return names.sort();
+  const entries = await Array.fromAsync(Deno.readDir(new URL(folder, ROOT)));
+  return entries.map(({ name }) => name).filter((name) => name.endsWith(ending)).sort();
 }
 
 /** @throws Error for a chapter without its section. */

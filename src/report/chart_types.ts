@@ -46,12 +46,16 @@ export interface Series extends Curve {
   readonly marks: readonly { readonly x: number; readonly y: number }[];
 }
 
-export interface LineChart {
-  readonly kind: "line";
+/** What all charts have. */
+interface Described<Kind extends string> {
+  readonly kind: Kind;
   /** Unique in the page; letters, digits and hyphens. */
   readonly id: string;
   readonly title: string;
   readonly note: string;
+}
+
+export interface LineChart extends Described<"line"> {
   readonly xTitle: string;
   readonly yTitle: string;
   /** Whether y is logarithmic: all values are above 0 and span a decade or more. */
@@ -78,11 +82,7 @@ export interface Bar {
   readonly snapshot: string;
 }
 
-export interface BarChart {
-  readonly kind: "bar";
-  readonly id: string;
-  readonly title: string;
-  readonly note: string;
+export interface BarChart extends Described<"bar"> {
   readonly xTitle: string;
   /** Never empty. Models first, then the baselines that they are compared with. */
   readonly bars: readonly Bar[];
@@ -105,11 +105,7 @@ export interface ScatterPoint {
 }
 
 /** Points in a plane, such as kernels under a roofline; either axis may be logarithmic. */
-export interface ScatterChart {
-  readonly kind: "scatter";
-  readonly id: string;
-  readonly title: string;
-  readonly note: string;
+export interface ScatterChart extends Described<"scatter"> {
   readonly xTitle: string;
   readonly yTitle: string;
   readonly logarithmic: readonly ("x" | "y")[];
@@ -122,11 +118,7 @@ export interface ScatterChart {
 }
 
 /** Horizontal bars, each cut into the same segments; all are of one length, and their sizes stand beside them. */
-export interface StackChart {
-  readonly kind: "stack";
-  readonly id: string;
-  readonly title: string;
-  readonly note: string;
+export interface StackChart extends Described<"stack"> {
   /** What the values are. */
   readonly unit: string;
   /** Names of the bars; never empty. */

@@ -13,9 +13,9 @@ const MAX_POINTS = 150;
  *
  * @param iterations of the longest run
  */
-export function windowFor(iterations: number, most = MAX_POINTS): number {
+export function windowFor(iterations: number): number {
   for (let decade = 1;; decade *= 10) {
-    const found = [1, 2, 5].find((digit) => digit * decade * most >= iterations);
+    const found = [1, 2, 5].find((digit) => digit * decade * MAX_POINTS >= iterations);
     if (found !== undefined) return found * decade;
   }
 }
@@ -37,7 +37,7 @@ export function curveOf(
   const runs = logs.map((log) => valuesOf(log, column));
   const iterations = [...new Set(runs.flatMap((values) => [...values.keys()]))].sort((a, b) => a - b);
   const points: CurvePoint[] = [];
-  for (const part of windowsOf(iterations, window)) {
+  for (const part of Map.groupBy(iterations, (iteration) => Math.ceil(iteration / window)).values()) {
     const means = runs.flatMap((values) => {
       const present = part.flatMap((iteration) => values.get(iteration) ?? []);
       return present.length > 0 ? [meanAndSd(present).mean] : [];
@@ -84,17 +84,6 @@ export function curveChart(
   const drawn = series.filter(({ mean }) => mean.some((value) => value !== null));
   if (drawn.length === 0) return [];
   return [{ kind: "line", ...words, logarithmic: false, dividers: [], levels: [], series: drawn }];
-}
-
-function windowsOf(iterations: readonly number[], window: number): number[][] {
-  const windows = new Map<number, number[]>();
-  for (const iteration of iterations) {
-    const key = Math.ceil(iteration / window);
-    const found = windows.get(key);
-    if (found) found.push(iteration);
-    else windows.set(key, [iteration]);
-  }
-  return [...windows.values()];
 }
 
 /** By iteration; an iteration whose value is no number is kept, so that it is a gap. */

@@ -85,10 +85,7 @@ ${
   }`;
 }
 
-interface Measured {
-  readonly figures: DetailFigures["figures"];
-  readonly intervals: DetailFigures["intervals"];
-}
+type Measured = Pick<DetailFigures, "figures" | "intervals">;
 
 function measured(found: Measured | undefined, name: string): Cell {
   return figure(found?.figures[name], 4, found?.intervals[name]);

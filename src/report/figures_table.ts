@@ -113,14 +113,12 @@ ${tableOf("Differences of models", ["minus", "prec@1", "verdict", "loss", "verdi
 }
 
 function comparedOf(part: Part): Compared | undefined {
-  const kept = (snapshot: string) => {
-    const found = testsWith(part, snapshot).map(({ paired }) => paired);
-    return keptOf(found.every((one) => one !== undefined) ? found : []);
-  };
+  const tests = testsWith(part, part.judged);
   const name = nameIn(part.ranking, "prec1");
-  const prec1 = spread(testsWith(part, part.judged).map((test) => figureOf(test, name)))?.mean;
+  const prec1 = spread(tests.map((test) => figureOf(test, name)))?.mean;
   if (prec1 === undefined) return undefined;
-  return { part, prec1, judged: kept(part.judged) };
+  const kept = tests.map(({ paired }) => paired);
+  return { part, prec1, judged: keptOf(kept.every((one) => one !== undefined) ? kept : []) };
 }
 
 function rowOf(best: Compared, other: Compared): Row | undefined {

@@ -8,7 +8,7 @@ import { type Html, markup } from "./html.ts";
 import { note } from "./page_shell.ts";
 import { figureOf, rankingParts, snapshotsOf, spread, stagesOf, testsWith } from "./parts.ts";
 import type { Model, ReportData, Run, StageResult } from "./report_data.ts";
-import { MISSING } from "./tables.ts";
+import { factsList, MISSING } from "./tables.ts";
 
 export function headerOf(data: ReportData): Html {
   const { title, models, notes } = data;
@@ -26,11 +26,8 @@ ${notes.map(note)}`;
 }
 
 function oneModel(model: Model): Html {
-  const facts = factsOf(model).map(([name, value]) =>
-    markup`<div><dt>${name}</dt><dd class="${classOf(name)}">${value}</dd></div>`
-  );
   return markup`${outcomeOf(model)}
-<dl class="facts">${facts}</dl>`;
+${factsList(factsOf(model), classOf)}`;
 }
 
 /** What train said of the figures and what to try, or of several runs how they stand. */
@@ -63,11 +60,7 @@ function severalModels(models: readonly Model[]): Html {
   const names = (facts[0] ?? []).map(([name]) => name);
   const values = (k: number) => facts.map((own) => own[k]?.[1] ?? "");
   const isShared = (k: number) => new Set(values(k)).size === 1 && classOf(names[k] ?? "") !== "time";
-  const shared = names.flatMap((name, k) =>
-    isShared(k)
-      ? [markup`<div><dt>${name}</dt><dd class="${classOf(name)}">${values(k)[0] ?? ""}</dd></div>`]
-      : []
-  );
+  const shared = names.flatMap((name, k) => isShared(k) ? [[name, values(k)[0] ?? ""] as const] : []);
   const own = names.flatMap((name, k) => isShared(k) ? [] : [{ name, k }]);
   const rows = models.map((model, row) =>
     markup`
@@ -80,7 +73,7 @@ function severalModels(models: readonly Model[]): Html {
     }</td>${own.map(({ name, k }) => markup`<td class="${classOf(name)}">${values(k)[row] ?? ""}</td>`)}</tr>`
   );
   const head = ["model", "verdict", ...own.map(({ name }) => name)];
-  return markup`<dl class="facts">${shared}</dl>
+  return markup`${factsList(shared, classOf)}
 <div class="scroll" tabindex="0" role="region" aria-label="The models">
 <table class="models"><thead><tr>${head.map((name) => markup`<th scope="col">${name}</th>`)}</tr></thead>
 <tbody>${rows}</tbody></table></div>

@@ -55,3 +55,21 @@ export function scriptText(script: string): Html {
 export function inlineScript(script: string): Html {
   return markup`<script>${scriptText(script)}</script>`;
 }
+
+/** A page that loads nothing but what its policy allows. */
+export function htmlPage(policy: string, head: Html, body: Html): string {
+  return markup`<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
+${head}
+</head>
+<body>
+${body}
+</body>
+</html>
+`.text;
+}

@@ -3,7 +3,7 @@
 import { dirname } from "node:path";
 import { atomicWriteFile, makeFolder } from "../run/files/atomic_write.ts";
 import { type ChartDefinition, type Curve, seriesName, sumOf } from "./chart_types.ts";
-import { Html, inlineScript, jsonScript, markup } from "./html.ts";
+import { Html, htmlPage, inlineScript, jsonScript, markup } from "./html.ts";
 import { type Facts, factsList } from "./tables.ts";
 
 /** What a page carries besides its data. */
@@ -51,30 +51,18 @@ export function pageShell(
   { title, header, main, rules = "" }: PageContent,
   { style, script }: PageParts,
 ): string {
-  const page = markup`<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="data:,">
-<title>${title}</title>
+  const head = markup`<title>${title}</title>
 <style>
-${new Html(style + rules)}</style>
-</head>
-<body>
-<header>
+${new Html(style + rules)}</style>`;
+  const body = markup`<header>
 ${header}
 </header>
 <main>
 ${main}
 </main>
 ${jsonScript(DATA_ID, main.charts)}
-${inlineScript(script)}
-</body>
-</html>
-`;
-  return page.text;
+${inlineScript(script)}`;
+  return htmlPage(POLICY, head, body);
 }
 
 /** Its title, what it is about, and what a reader must know before they believe a figure. */

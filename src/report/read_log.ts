@@ -12,15 +12,10 @@ import type { RunLog } from "./report_data.ts";
  * @throws UserError with file and line for a header without iterations and for a damaged row
  */
 export async function readLog(path: string, columns: readonly string[]): Promise<RunLog> {
-  let text: string;
-  try {
-    text = await Deno.readTextFile(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
-      return parseLog("", path, columns);
-    }
+  const text = await Deno.readTextFile(path).catch((error: unknown) => {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return "";
     throw explainFileError(error, "read the log", path);
-  }
+  });
   return parseLog(text, path, columns);
 }
 

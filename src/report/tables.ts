@@ -10,9 +10,11 @@ export const MISSING = "–";
 /** Names and values, e.g. the folders of the policies. */
 export type Facts = readonly (readonly [string, string])[];
 
-export function factsList(facts: Facts): Html {
+/** @param classOf of the value, by its name. */
+export function factsList(facts: Facts, classOf?: (name: string) => string): Html {
+  const look = (name: string) => classOf && markup` class="${classOf(name)}"`;
   return markup`<dl class="facts">${
-    facts.map(([name, value]) => markup`<div><dt>${name}</dt><dd>${value}</dd></div>`)
+    facts.map(([name, value]) => markup`<div><dt>${name}</dt><dd${look(name)}>${value}</dd></div>`)
   }</dl>`;
 }
 

@@ -1,14 +1,9 @@
 /** Requests that wait together are scored together, in one dispatch. */
 
-import type { PageRequest, ScorerRoom } from "../model/scorer.ts";
-import { roomOf } from "../model/scorer.ts";
+import { type PageRequest, roomOf, type Scorer, type ScorerRoom } from "../model/scorer.ts";
 
-/** What scores: {@link import("../model/scorer.ts").Scorer}. */
-export interface BatchScorer {
-  /** How much it takes at once. */
-  readonly room: ScorerRoom;
-  score(requests: readonly PageRequest[]): Promise<Float32Array<ArrayBuffer>[]>;
-}
+/** What scores, and how much it takes at once. */
+export type BatchScorer = Pick<Scorer, "room" | "score">;
 
 interface Waiting {
   readonly request: PageRequest;
@@ -63,21 +58,13 @@ export class Batcher {
 
   /** As many of the first that wait as fit. */
   #take(): Waiting[] {
+    const requests = this.#queue.map(({ request }) => request);
     let count = 0;
-    let room: ScorerRoom = { users: 0, events: 0, rows: 0 };
-    for (const { request } of this.#queue) {
-      room = sum(room, roomOf([request]));
-      if (!fits(room, this.scorer.room)) break;
-      count++;
-    }
+    while (count < requests.length && fits(roomOf(requests.slice(0, count + 1)), this.scorer.room)) count++;
     return this.#queue.splice(0, count);
   }
 }
 
 function fits(wanted: ScorerRoom, room: ScorerRoom): boolean {
   return wanted.users <= room.users && wanted.events <= room.events && wanted.rows <= room.rows;
-}
-
-function sum(a: ScorerRoom, b: ScorerRoom): ScorerRoom {
-  return { users: a.users + b.users, events: a.events + b.events, rows: a.rows + b.rows };
 }

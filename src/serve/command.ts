@@ -3,7 +3,7 @@
 import { Command } from "commander";
 import { Made } from "../gpu/made.ts";
 import { expectFinite } from "../model/choice.ts";
-import { defaultService, Service, serviceScorer } from "./service.ts";
+import { defaultService, Service, type ServiceOptions, serviceScorer } from "./service.ts";
 import { version } from "../version.ts";
 import { HOST, listen } from "./listen.ts";
 import { DEFAULT_PORT, PORT } from "../cli/arguments.ts";
@@ -23,12 +23,9 @@ const LOOK_MS = 100;
 /** In a row, so that the last answers have left. */
 const FREE_LOOKS = 5;
 
-interface ServeOptions extends ModelDataOptions {
+interface ServeOptions extends ModelDataOptions, Omit<ServiceOptions, "uncalibrated"> {
   port: number;
   allowHost: readonly string[];
-  maxRequests: number;
-  maxBody: number;
-  maxBatch: number;
 }
 
 function parseOptions(args: readonly string[]): ServeOptions {

@@ -1,21 +1,19 @@
-/**
- * The pages hold what they say: links lead somewhere, commands run as they stand or have the options that are shown, the
- * library's example and the scripts for many runs run, too.
- */
+/** The pages hold what they say: links lead somewhere, commands run as they stand or have their options, scripts run. */
 
 import assert from "node:assert/strict";
 import { bench } from "../../bench/main.ts";
+import { commandScript } from "../../src/cli/permissions.ts";
+import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
+import { DENO_FLAGS } from "../../src/deno_flags.ts";
+import { exists } from "../../src/run/files/file_error.ts";
+import { exercises } from "../../src/selftest/exercise/exercises.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
 import { parseReproduceOptions } from "../../src/tune/commands/reproduce_options.ts";
 import { parseTuneOptions } from "../../src/tune/commands/tune_options.ts";
-import { runOk, runScript, withSmallLog, writePaperFile } from "../command_check.ts";
-import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
-import { exists } from "../../src/run/files/file_error.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
-import { brokenLinks, isNotRun, pages, type ShownCommand, shownCommands } from "./pages.ts";
-import { fillSandbox, type MadeRuns, PageRunner } from "./sandbox.ts";
-import { commandScript } from "../../src/cli/permissions.ts";
-import { exercises } from "../../src/selftest/exercise/exercises.ts";
+import { outputOf, runOk, runScript, withSmallLog, writePaperFile } from "../command_check.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
+import { brokenLinks, isNotRun, type Page, pages, type ShownCommand, shownCommands } from "./pages.ts";
+import { fillSandbox, type MadeRuns, PageRunner } from "./sandbox.ts";
 
 const root = new URL("../../", import.meta.url);
 const { tasks }: { tasks: Record<string, { command: string }> } = JSON.parse(
@@ -73,8 +71,16 @@ for (const path of RUN) {
       await fillSandbox(folder, page);
       await using runner = new PageRunner(folder, shown, made);
       for (const command of shown) assert.notEqual(await runner.run(command), "", command.line);
-      if (path === "README.md") await useFolders(folder);
-      if (path === POLICIES) await usePolicy(folder);
+      // The scripts that use what the commands made: a data set and a run, and policies.
+      if (path === "README.md") {
+        assert.match(
+          await printed("src/README.md", folder, 1),
+          /^recommended \S+ -?\d\S*\nreward's loss -?\d/,
+        );
+      }
+      if (path !== POLICIES) return;
+      const said = await printed(POLICIES, folder);
+      assert.match(said, /^(show \d+ -?\d\S* 0\.\d+\n){3}no click 0\.\d+ expected of all pages -?\d/);
     });
   });
 }
@@ -88,18 +94,6 @@ Deno.test("pages: the commands that are not run, as another is all but the same,
   assert.equal(parsed.length, Object.keys(PARSED).length);
   for (const { task, args } of parsed) (PARSERS[task] ?? assert.fail(task))(args);
 });
-
-/** The library's second example, with the data set and the run that the README's commands made. */
-async function useFolders(folder: string): Promise<void> {
-  const stdout = await printed("recommend", folder);
-  assert.match(stdout, /^recommended \S+ -?\d\S*\nreward's loss -?\d/);
-}
-
-/** The script of the page about policies, with what its commands made. */
-async function usePolicy(folder: string): Promise<void> {
-  const stdout = await printed("policy", folder);
-  assert.match(stdout, /^(show \d+ -?\d\S* 0\.\d+\n){3}no click 0\.\d+ expected of all pages -?\d/);
-}
 
 /** What was trained already, for all pages. */
 const made: MadeRuns = new Map();
@@ -128,25 +122,34 @@ Deno.test("pages: the options of the studies that take minutes are understood", 
   });
 });
 
-/** The scripts of the pages, in order: files of docs/scripts, whose types `deno task check types` checks. */
-const SCRIPTS: Readonly<Record<string, readonly string[]>> = {
-  "kernels/README.md": ["kernel"],
-  "src/README.md": ["library", "recommend"],
-  "src/simulate/README.md": ["simulated_users"],
-  [POLICIES]: ["policy"],
-};
+/** How many scripts a page has. */
+const SCRIPTS = { "kernels/README.md": 1, "src/README.md": 2, "src/simulate/README.md": 1, [POLICIES]: 1 };
 
-const scriptFile = (name: string) => new URL(`scripts/${name}.ts`, import.meta.url);
+/** The scripts of a page, in order; they stand in the repository's folder. */
+function scriptsOf({ text }: Page): string[] {
+  const shown = [...text.matchAll(/```ts\n([^]*?)```/g)].map(([, script = ""]) => script);
+  return shown.filter((script) => script.includes('"./src/mod.ts"'))
+    .map((script) => script.replace("./src/mod.ts", new URL("src/mod.ts", root).href));
+}
 
-Deno.test("the scripts of the pages are the files that are run and whose types are checked", () => {
-  for (const page of pages()) {
-    const shown = [...page.text.matchAll(/```ts\n([^]*?)```/g)].map(([, script = ""]) => script).filter((
-      script,
-    ) => script.includes("./src/mod.ts"));
-    const files = SCRIPTS[page.path]?.map((name) => Deno.readTextFileSync(scriptFile(name))) ?? [];
-    assert.deepEqual(shown.map((text) => text.replace('"./src/', '"../../../src/')), files, page.path);
-  }
-});
+const CONFIG = ["--config", new URL("deno.json", root).pathname];
+
+Deno.test("the scripts of the pages have no fault in their types", () =>
+  withEmptyFolder(async (folder) => {
+    const found = pages().map((page) => [page.path, scriptsOf(page)] as const).filter(([, { length }]) =>
+      length
+    );
+    assert.deepEqual(Object.fromEntries(found.map(([path, { length }]) => [path, length])), SCRIPTS);
+    const files = found.flatMap(([, scripts]) => scripts).map((script, k) => {
+      Deno.writeTextFileSync(`${folder}/${k}.ts`, script);
+      return `${folder}/${k}.ts`;
+    });
+    const args = ["check", ...DENO_FLAGS, ...CONFIG, ...files];
+    const { code, stderr } = await outputOf(
+      new Deno.Command(Deno.execPath(), { args, env: { NO_COLOR: "1" } }),
+    );
+    assert.equal(code, 0, stderr);
+  }));
 
 Deno.test("code that a page shows of a file stands there, line by line", () => {
   let excerpts = 0;
@@ -171,16 +174,19 @@ Deno.test("code that a page shows of a file stands there, line by line", () => {
   assert.ok(excerpts > 0);
 });
 
-/** Runs a script of a page. @param cwd where its relative paths start. */
-async function printed(name: string, cwd?: string): Promise<string> {
-  const flags = ["--allow-read", "--config", new URL("deno.json", root).pathname];
-  const { code, stdout, stderr } = await runScript(scriptFile(name), flags, [], cwd ? { cwd } : {});
+/** Runs a script of a page, its first if not told otherwise. @param cwd where its relative paths start. */
+async function printed(path: keyof typeof SCRIPTS, cwd: string = root.pathname, place = 0): Promise<string> {
+  const page = pages().find((page) => page.path === path) ?? assert.fail(path);
+  const script = new URL(
+    `data:text/typescript,${encodeURIComponent(scriptsOf(page)[place] ?? assert.fail(path))}`,
+  );
+  const { code, stdout, stderr } = await runScript(script, ["--allow-read", ...CONFIG], [], { cwd });
   assert.equal(code, 0, stderr);
   return stdout;
 }
 
 Deno.test("the example of simulated users runs: to plan for this page beats chance", async () => {
-  const stdout = await printed("simulated_users");
+  const stdout = await printed("src/simulate/README.md");
   const [random = 0, greedy = 0] = ["random", "greedy"].map((name) =>
     Number(stdout.match(new RegExp(`^${name} clicks ([0-9.]+)`, "m"))?.[1])
   );
@@ -189,7 +195,7 @@ Deno.test("the example of simulated users runs: to plan for this page beats chan
 });
 
 Deno.test("the library's example runs", async () => {
-  const stdout = await printed("library");
+  const stdout = await printed("src/README.md");
   const losses = [...stdout.matchAll(/^step \d+: loss (\d+\.\d+)/gm)].map((m) => Number(m[1]));
   assert.equal(losses.length, 20);
   assert.ok((losses[19] ?? Infinity) < (losses[0] ?? 0), "the loss on the same users falls");
@@ -197,11 +203,11 @@ Deno.test("the library's example runs", async () => {
 });
 
 Deno.test("a kernel of one's own runs on one's own numbers", async () => {
-  const stdout = await printed("kernel");
+  const stdout = await printed("kernels/README.md");
   assert.match(stdout, /\[ 1, 4, 9, 20\.25 \]/);
 });
 
-/** Commands of the pages that no test runs as they stand: their options and names are there. */
+/** Commands that no test runs as they stand: their options and names are there. */
 const shown = pages().flatMap(shownCommands).filter(isNotRun);
 const optionsOf = ({ args }: ShownCommand) => args.filter((word) => word.startsWith("--"));
 

@@ -1,7 +1,7 @@
 /** The folders of src are layers: each uses itself and those below it, never one above. */
 
-import { readdirSync } from "node:fs";
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
 
 /** The modules of commands, which stand with what they do. */
 const COMMANDS = "commands";
@@ -40,15 +40,15 @@ const SRC = new URL("../../src/", import.meta.url);
 
 /** Files of src by their paths in it, each with the files there that it imports. */
 function importsOf(): Map<string, string[]> {
-  const found = new Map<string, string[]>();
-  for (const path of readdirSync(SRC, { recursive: true, encoding: "utf8" })) {
-    if (!path.endsWith(".ts")) continue;
+  const files = readdirSync(SRC, { recursive: true, encoding: "utf8" }).filter((path) =>
+    path.endsWith(".ts")
+  );
+  return new Map(files.map((path) => {
     const text = Deno.readTextFileSync(new URL(path, SRC));
     const names = [...text.matchAll(/\b(?:from |await import\()"(\.[^"]+)"/g)].map(([, name]) => name ?? "");
     const urls = names.map((name) => new URL(name, new URL(path, SRC)).href);
-    found.set(path, urls.filter((url) => url.startsWith(SRC.href)).map((url) => url.slice(SRC.href.length)));
-  }
-  return found;
+    return [path, urls.filter((url) => url.startsWith(SRC.href)).map((url) => url.slice(SRC.href.length))];
+  }));
 }
 
 function layerOf(file: string): number {

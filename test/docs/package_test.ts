@@ -1,6 +1,7 @@
 /** The library as a package: what JSR and npm ask of it, and that it runs from there. */
 
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import config from "../../deno.json" with { type: "json" };
@@ -83,9 +84,7 @@ Deno.test("the package passes what Deno checks before publishing, packs with typ
       "src/browser.js",
       "src/mod.d.ts",
       "kernels/adam/adam.wgsl.js",
-    ].filter((
-      file,
-    ) => !exists(`${folder}/package/${file}`));
+    ].filter((file) => !existsSync(`${folder}/package/${file}`));
     assert.deepEqual(lost, []);
     const { imports } = config;
     await Deno.writeTextFile(
@@ -110,7 +109,8 @@ console.log(items.every((probability) => probability === 0.25));`,
       await run(folder, Deno.execPath(), "run", "--quiet", "--allow-env", "use.ts"),
       "true\n",
     );
-    if (await hasNpm()) {
+    const npm = await new Deno.Command("npm", { args: ["--version"] }).output().catch(() => undefined);
+    if (npm?.success) {
       const [packed] = JSON.parse(await run(`${folder}/package`, "npm", "pack", "--dry-run", "--json"));
       assert.equal(packed.version, config.version);
     }
@@ -123,19 +123,4 @@ async function run(cwd: string, command: string, ...args: string[]): Promise<str
   const { code, stdout, stderr } = await outputOf(new Deno.Command(command, { args, cwd }));
   assert.equal(code, 0, `${command} ${args.join(" ")}: ${stderr}`);
   return stdout;
-}
-
-function exists(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
-}
-
-function hasNpm(): Promise<boolean> {
-  return new Deno.Command("npm", { args: ["--version"] }).output().then(
-    ({ success }) => success,
-    () => false,
-  );
 }

@@ -1,5 +1,8 @@
 /** The Markdown pages of the repository: their links, headings and commands. */
 
+import { globSync } from "node:fs";
+import { basename } from "node:path";
+import { fileURLToPath } from "node:url";
 import { words } from "../command_check.ts";
 
 const root = new URL("../../", import.meta.url);
@@ -20,24 +23,14 @@ export interface ShownCommand {
   readonly line: string;
 }
 
+/** Folders without pages of the repository. */
+const SKIPPED = /^(\..*|node_modules|runs|out)$/;
+
 /** All pages, sorted. */
 export function pages(): Page[] {
-  const found: Page[] = [];
-  const walk = (folder: string): void => {
-    for (const { name, isDirectory } of Deno.readDirSync(new URL(folder, root))) {
-      const hidden = name.startsWith(".") || ["node_modules", "runs", "out"].includes(name);
-      if (isDirectory && !hidden) walk(`${folder}${name}/`);
-      if (name.endsWith(".md")) found.push({ path: folder + name, text: read(folder + name) });
-    }
-  };
-  walk("./");
-  return found.map((page) => ({ ...page, path: page.path.slice(2) })).sort((a, b) =>
-    a.path < b.path ? -1 : 1
-  );
-}
-
-function read(path: string): string {
-  return Deno.readTextFileSync(new URL(path, root));
+  const exclude = (path: string) => SKIPPED.test(basename(path));
+  const paths = globSync("**/*.md", { cwd: fileURLToPath(root), exclude });
+  return paths.sort().map((path) => ({ path, text: Deno.readTextFileSync(new URL(path, root)) }));
 }
 
 /** Relative links that lead nowhere: to no file, or to no heading of it. */
@@ -76,7 +69,7 @@ export function shownCommands({ path, text }: Page): ShownCommand[] {
   );
 }
 
-/** By task, or by task and its first word: the test that runs it otherwise, or why none does. */
+/** Commands that are not run as they stand, by task, or by task and its first word: the test that runs it otherwise, or why none does. */
 const NOT_RUN: Readonly<Record<string, string>> = {
   ok: "it is what runs this test",
   test: "it is what runs this test",

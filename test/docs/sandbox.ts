@@ -80,37 +80,36 @@ export type MadeRuns = Map<string, ReadonlyMap<string, Uint8Array>>;
  * into another folder, is not run again: its folder is a copy.
  */
 export class PageRunner implements AsyncDisposable {
-  readonly #folder: string;
-  readonly #made: MadeRuns;
   readonly #series = new Map<string, CommandSeries>();
-  readonly #all: readonly ShownCommand[];
 
   /** @param all the commands that will be run. @param made what other pages trained. */
-  constructor(folder: string, all: readonly ShownCommand[], made: MadeRuns) {
-    [this.#folder, this.#all, this.#made] = [folder, all, made];
-  }
+  constructor(
+    private readonly folder: string,
+    private readonly all: readonly ShownCommand[],
+    private readonly made: MadeRuns,
+  ) {}
 
   /** @returns what it printed. @throws AssertionError when it fails. */
   async run(command: ShownCommand): Promise<string> {
     const { page, task, line } = command;
     const args = argumentsOf(command);
     const run = task === "train" && !args.includes("--resume") ? runOf(args) : undefined;
-    const earlier = this.#made.get(run?.trained ?? "");
+    const earlier = this.made.get(run?.trained ?? "");
     if (run && earlier) {
-      await Deno.mkdir(`${this.#folder}/${run.path}`, { recursive: true });
-      for (const [file, bytes] of earlier) await Deno.writeFile(`${this.#folder}/${run.path}/${file}`, bytes);
+      await Deno.mkdir(`${this.folder}/${run.path}`, { recursive: true });
+      for (const [file, bytes] of earlier) await Deno.writeFile(`${this.folder}/${run.path}/${file}`, bytes);
       return `a copy in ${run.path}`;
     }
     const { code, stdout, stderr } = await this.#seriesOf(task).run(args);
     assert.equal(code, 0, `${page}: ${line}\n${stderr}`);
-    if (run) this.#made.set(run.trained, await filesOf(`${this.#folder}/${run.path}`));
+    if (run) this.made.set(run.trained, await filesOf(`${this.folder}/${run.path}`));
     await this.#removeTimed();
     return stdout;
   }
 
   /** Folders that are named by the second: another run may come within it. */
   async #removeTimed(): Promise<void> {
-    const runs = `${this.#folder}/runs`;
+    const runs = `${this.folder}/runs`;
     for (const { name } of existsSync(runs) ? Deno.readDirSync(runs) : []) {
       if (/-\d{8}-\d{6}$/.test(name)) await Deno.remove(`${runs}/${name}`, { recursive: true });
     }
@@ -119,8 +118,8 @@ export class PageRunner implements AsyncDisposable {
   #seriesOf(task: string): CommandSeries {
     let series = this.#series.get(task);
     if (series === undefined) {
-      const like = this.#all.filter((other) => other.task === task).map(argumentsOf);
-      series = new CommandSeries(task as CommandName, like, { cwd: this.#folder });
+      const like = this.all.filter((other) => other.task === task).map(argumentsOf);
+      series = new CommandSeries(task as CommandName, like, { cwd: this.folder });
       this.#series.set(task, series);
     }
     return series;

@@ -1,7 +1,8 @@
 /** The library for browsers: it bundles, asks for nothing of a host, has a size that a page can bear, and trains. */
 
 import assert from "node:assert/strict";
-import { bundle, exportOf, sizeOf, withoutComments } from "../../src/serve/bundle/bundle.ts";
+import { dirname } from "node:path";
+import { bundle, sizeOf, withoutComments } from "../../src/serve/bundle/bundle.ts";
 import * as source from "../../src/browser.ts";
 import { kernel } from "../../src/gpu/kernel.ts";
 import { alone } from "../open_alone.ts";
@@ -93,13 +94,24 @@ Deno.test("which file of a package a path means: exact, by pattern, by condition
       "./c/*.js": { types: "./c/*.d.ts", default: "./src/*.js" },
       "./c/deep/*.js": "./deep/*.js",
     };
-    const write = (json: object) => Deno.writeTextFile(`${folder}/package.json`, JSON.stringify(json));
-    await write({ exports });
-    const found = await Promise.all(
-      ["./a", "./b", "./c/x.js", "./c/deep/y.js"].map((path) => exportOf(folder, path)),
-    );
-    assert.deepEqual(found, ["./a.js", "./b.browser.js", "./src/x.js", "./deep/y.js"]);
-    await assert.rejects(exportOf(folder, "./d"), /does not export \.\/d to browsers/);
-    await write({});
-    assert.equal(await exportOf(folder, "./d.js"), "./d.js");
+    const files = ["a.js", "b.browser.js", "src/x.js", "deep/y.js"];
+    for (const file of files) {
+      await Deno.mkdir(`${folder}/own/${dirname(file)}`, { recursive: true });
+      await Deno.writeTextFile(`${folder}/own/${file}`, `console.log("${file}");`);
+    }
+    const write = (json: object) => Deno.writeTextFile(`${folder}/own/package.json`, JSON.stringify(json));
+    const printedBy = async (...paths: string[]) => {
+      await Deno.writeTextFile(`${folder}/entry.js`, paths.map((path) => `import "own/${path}";`).join("\n"));
+      const options = {
+        entry: `${folder}/entry.js`,
+        format: "esm",
+        folders: { own: `${folder}/own` },
+      } as const;
+      return [...(await bundle(options)).text.matchAll(/"(.*?)"/g)].map(([, file]) => file);
+    };
+    await write({ name: "own", exports });
+    assert.deepEqual(await printedBy("a", "b", "c/x.js", "c/deep/y.js"), files);
+    await assert.rejects(printedBy("d"), /Could not resolve ".*own\/d"/);
+    await write({ name: "own" });
+    assert.deepEqual(await printedBy("src/x.js"), ["src/x.js"]);
   }));

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { type BaselineName, Baselines, type TestedBaseline } from "../../src/figures/baselines/baselines.ts";
-import { categoryRate } from "../../src/figures/baselines/category_rate.ts";
-import { itemKnn, lastClick } from "../../src/figures/baselines/scorers.ts";
+import { categoryRate, itemKnn, lastClick } from "../../src/figures/baselines/scorers.ts";
 import { fitLogOdds } from "../../src/figures/baselines/choice.ts";
 import { countPairs, PairCounts } from "../../src/counts/pairs.ts";
 import { countTrain, rateOf } from "../../src/counts/train_counts.ts";

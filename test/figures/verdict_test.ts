@@ -13,6 +13,7 @@ import { adversarialStage, shannonStage } from "../../src/run/stages.ts";
 import type { BaselineResult, BaselineResults, SnapshotResult } from "../../src/run/tested_users.ts";
 import { verdictOf } from "../../src/run/verdict.ts";
 import { defaultTraining, type TrainingConfig } from "../../src/train/config.ts";
+import { configOf } from "../report/report_folders.ts";
 
 const by = (value: number, half = 0.01): Difference => ({ value, interval: [value - half, value + half] });
 
@@ -56,14 +57,7 @@ const baselines: BaselineResults = {
 };
 
 function config(training: Partial<TrainingConfig> = {}): RunConfig {
-  return v.parse(runConfigSchema, {
-    pretrain: true,
-    adversarial: null,
-    ...{ clickgan: "0", command: [], data: { kind: "demo", seed: 1 }, model: defaultModel, init: null },
-    training: { ...defaultTraining, ...training },
-    adapter: { kind: "cpu", description: "", vendor: "", architecture: "", runtime: "", driver: "" },
-    system: "",
-  });
+  return v.parse(runConfigSchema, { ...configOf({}), training: { ...defaultTraining, ...training } });
 }
 
 function verdict(test: SnapshotResult[], training: Partial<TrainingConfig> = {}, iterations = 2000): string {

@@ -38,7 +38,7 @@ import {
 } from "../../src/lab/saved.ts";
 import { evenTicks } from "../../src/report/chart_types.ts";
 import * as v from "../../src/schema.ts";
-import { benchReport, type LadderFigures } from "../../src/selftest/profile/bench_report.ts";
+import { benchReport, type LadderFigures, type Timing } from "../../src/selftest/profile/bench_report.ts";
 import { forCpu, kernelFile, kernelFiles, kernelName } from "../kernel_files.ts";
 
 const timing = (median: number, spread = 0) => ({
@@ -50,6 +50,11 @@ const dispatch = (label: string, median: number, more: Partial<TimedDispatch> = 
   ...timing(median, 1),
   ...more,
 });
+/** What is written has all of this. */
+function assertHas(text: string, ...parts: readonly string[]): void {
+  for (const part of parts) assert.ok(text.includes(part), part);
+}
+
 const ceilings = { flops: 100, bandwidth: 10, floor: 5, busy: 128 };
 
 Deno.test("numbers: three figures, units that fit", () => {
@@ -105,10 +110,8 @@ Deno.test("ticks are round, and within the range", () => {
 });
 
 Deno.test("names of levels: above their lines, apart, and where no curve is", () => {
-  const levels = [{ name: "random", at: 40 }, { name: "last click", at: 105 }, {
-    name: "click rate",
-    at: 110,
-  }];
+  const heights = { random: 40, "last click": 105, "click rate": 110 };
+  const levels = Object.entries(heights).map(([name, at]) => ({ name, at }));
   const ends = [50, 400] as const;
   const right = [
     { name: "click rate", place: { x: 400, y: 102 }, end: "right" },
@@ -258,18 +261,8 @@ Deno.test("WGSL: its parts are marked, its text stays, specialised lines stand o
     html.replace(/<[^>]*>/g, "").replaceAll("&lt;", "<").replaceAll("&gt;", ">");
   const { text } = wgslListing(line, []);
   assert.equal(plain(text), `${line}\n`);
-  for (
-    const part of [
-      'keyword keyword-let">let',
-      'call">load_input',
-      'number">4u',
-      'type">vec4f',
-      'number">0.5',
-      'comment">// &lt;sum',
-    ]
-  ) {
-    assert.ok(text.includes(`<span class="token ${part}`), part);
-  }
+  const marked = ['keyword keyword-let">let', 'call">load_input', 'number">4u', 'type">vec4f', 'number">0.5'];
+  assertHas(text, ...[...marked, 'comment">// &lt;sum'].map((part) => `<span class="token ${part}`));
   assert.equal(wgslListing("a\nb\nc\n", [2]).text.match(/<mark>b<\/mark>/g)?.length, 1);
   const file = "// head\n\nconst N = 4u;  // so many\nlet x = 1;\n";
   assert.deepEqual(specialisedLines(file.replace("4u", "8u"), file), [3]);
@@ -295,35 +288,18 @@ Deno.test("prose: what the course's sections use of Markdown", () => {
 
 Deno.test("every kernel of a step that has a derivation in the course finds it, every op its reference", async () => {
   const texts = await kernelTexts();
-  for (
-    const kernel of kernelFiles("shipped").filter(forCpu).map(kernelName).filter((name) =>
-      !name.startsWith("slate_")
-    )
-  ) {
+  const kernels = kernelFiles("shipped").filter(forCpu).map(kernelName);
+  for (const kernel of kernels.filter((name) => !name.startsWith("slate_"))) {
     assert.ok(texts.chapterOf[kernel], kernel);
   }
   assert.equal(texts.chapterOf["matmul_forward_panel"], "2-matmul.md");
   assert.equal(texts.chapterOf["lstm_backward_panel"], "3-lstm.md");
   assert.equal(texts.chapterOf["row_dot_sum"], "1-softmax.md");
   assert.match(texts.chapters["2-matmul.md"]?.mathematics ?? "", /dX = dZ W\^T/);
-  for (
-    const op of [
-      "linear",
-      "lstm",
-      "choice_nll",
-      "row_dot",
-      "first_layer",
-      "pw_state",
-      "pw_table",
-      "batch_norm",
-      "item_term",
-      "mixed_product",
-      "minimax",
-      "exact_minimax",
-    ]
-  ) {
-    assert.match(texts.references[op] ?? "", /eference[^]*=> \{|return/, op);
-  }
+  const ops =
+    "linear lstm choice_nll row_dot first_layer pw_state pw_table batch_norm item_term mixed_product " +
+    "minimax exact_minimax";
+  for (const op of ops.split(" ")) assert.match(texts.references[op] ?? "", /eference[^]*=> \{|return/, op);
   const bytes = JSON.stringify(texts).length;
   assert.ok(bytes < 50_000, `expected at most 50 KB of texts, got ${bytes}`);
   assert.deepEqual(kernelsOf("# T\n\nKernels: [a](../x/a.wgsl),\n[b](../y/b.wgsl).\n\n[c](../x/c.wgsl)\n"), [
@@ -353,78 +329,46 @@ Deno.test("a dispatch's panel: figures, ownership, tape node, text, derivation a
     files: { k: "// k\n// Work split   all of one\nconst N = 1u;\n" },
   };
   const { text } = kernelPanel(facts, dispatch("d", 12), ceilings, texts);
-  for (
-    const part of [
-      "utility/layer1 forward",
-      "12 us ± 1 us",
-      "y [rows, 4]",
-      "2. Matmul",
-      "Z = X W",
-      "product(x, weights)",
-      "reads what it writes (acc)",
-      "N = 4",
-      "all of one",
-      "1 line is not as in the file",
-    ]
-  ) {
-    assert.ok(text.includes(part), part);
-  }
+  assertHas(text, "utility/layer1 forward", "12 us ± 1 us", "y [rows, 4]", "2. Matmul", "Z = X W");
+  assertHas(text, "product(x, weights)", "reads what it writes (acc)", "N = 4", "all of one");
+  assertHas(text, "1 line is not as in the file");
   const copy =
     kernelPanel({ label: "d, into a texture", kernel: "copy", phase: "forward" }, undefined, undefined, texts)
       .text;
   assert.match(copy, /A copy, and no kernel/);
 });
 
+/** A step of a ladder. @param changes the step that it changes. @param gain on that one */
+function rung(
+  number: number,
+  idea: string,
+  changes: number,
+  time: Timing,
+  gainOnFirst: number,
+  gain?: number,
+) {
+  const kernel = "abcde"[number - 1] ?? "";
+  return { number, kernel, idea, changes, time, gainOnFirst, ...(gain === undefined ? {} : { gain }) };
+}
+
 const own: LadderFigures = {
   ladder: "forward",
   size: [8, 8, 8],
   steps: [
-    { number: 1, kernel: "a", idea: "naive", changes: 1, time: timing(100, 1), gainOnFirst: 1 },
-    { number: 2, kernel: "b", idea: "tile", changes: 1, time: timing(50, 1), gainOnFirst: 2, gain: 2 },
-    {
-      number: 3,
-      kernel: "c",
-      idea: "texture",
-      changes: 2,
-      time: timing(80, 1),
-      gainOnFirst: 1.25,
-      gain: 0.6,
-    },
-    { number: 4, kernel: "d", idea: "panel", changes: 3, time: timing(81, 30), gainOnFirst: 1.2, gain: 0.7 },
+    rung(1, "naive", 1, timing(100, 1), 1),
+    rung(2, "tile", 1, timing(50, 1), 2, 2),
+    rung(3, "texture", 2, timing(80, 1), 1.25, 0.6),
+    rung(4, "panel", 3, timing(81, 30), 1.2, 0.7),
     { number: 5, kernel: "e", idea: "more", changes: 4, refusal: "too large" },
   ],
 };
 const shipped = {
   ...{ ladder: "forward", size: [8, 8, 8], adapter: "llvmpipe (LLVM)", cores: 2, runtime: "Deno/2" },
   steps: [
-    { number: 1, kernel: "a", idea: "naive", changes: 1, time: { median: 100, min: 100 }, gainOnFirst: 1 },
-    {
-      number: 2,
-      kernel: "b",
-      idea: "tile",
-      changes: 1,
-      time: { median: 130, min: 130 },
-      gainOnFirst: 0.77,
-      gain: 0.77,
-    },
-    {
-      number: 3,
-      kernel: "c",
-      idea: "texture",
-      changes: 2,
-      time: { median: 30, min: 30 },
-      gainOnFirst: 3,
-      gain: 4,
-    },
-    {
-      number: 4,
-      kernel: "d",
-      idea: "panel",
-      changes: 3,
-      time: { median: 20, min: 20 },
-      gainOnFirst: 5,
-      gain: 1.5,
-    },
+    rung(1, "naive", 1, timing(100), 1),
+    rung(2, "tile", 1, timing(130), 0.77, 0.77),
+    rung(3, "texture", 2, timing(30), 3, 4),
+    rung(4, "panel", 3, timing(20), 5, 1.5),
   ],
 };
 
@@ -575,11 +519,7 @@ Deno.test("machine code beside a kernel: its facts and its loop; what is not rec
     ],
   };
   const { text } = machineCodeHtml(recorded, "k");
-  for (
-    const part of ["Mesa 25 for navi31", "W1 LSTM", "<dt>VGPRs</dt><dd>72</dd>", "v_fma_f32", "7 lines more"]
-  ) {
-    assert.ok(text.includes(part), part);
-  }
+  assertHas(text, "Mesa 25 for navi31", "W1 LSTM", "<dt>VGPRs</dt><dd>72</dd>", "v_fma_f32", "7 lines more");
   assert.match(machineCodeHtml(recorded, "flat").text, /No loop is left/);
   assert.match(machineCodeHtml(recorded, "matmul_forward_panel").text, /Nothing is recorded/);
 });

@@ -1,8 +1,11 @@
-/** How the lab looks where a screenshot would have to be looked at: on paper, and to whoever goes through it by the keyboard. */
+/**
+ * How the lab looks where a screenshot would have to be looked at: on paper, to whoever goes through it by the keyboard, and
+ * where it lacks something: limits of its adapter, or a script on its host. Then the page says what, and what to do.
+ */
 
 import assert from "node:assert/strict";
-import type { Page } from "playwright-core";
-import type { Look } from "./lab_measure_check.ts";
+import { type Browser, errors, type Page } from "playwright-core";
+import { ALL, expectFine, goTo, picture, press, setOptions } from "./lab_window.ts";
 
 const SCREENS = ["train", "step", "ladders", "exercise", "selftest", "user", "save"];
 /** Pixels of a sheet of A4 between its margins. */
@@ -16,7 +19,7 @@ async function eachScreen(
   screens = SCREENS,
 ): Promise<void> {
   for (const screen of screens) {
-    await page.evaluate(`location.hash = "${screen}"`);
+    await goTo(page, screen);
     await page.locator(`#screen-${screen}`).waitFor();
     await look(screen);
   }
@@ -50,13 +53,12 @@ export async function checkPaper(page: Page, screens = SCREENS): Promise<void> {
 }
 
 /** While a model trains: nothing wrong on the screen or on paper; on a phone, what goes on comes into view. */
-export async function checkUnderWay(page: Page, { fine, picture, all }: Look): Promise<void> {
-  await page.evaluate(`location.hash = "train"`);
-  const options = { iterations: "100000", batchSize: "5", validateEvery: "1000" };
-  for (const [name, value] of Object.entries(options)) await page.fill(`#option-${name}`, value);
+export async function checkUnderWay(page: Page): Promise<void> {
+  await goTo(page, "train");
+  await setOptions(page, { iterations: "100000", batchSize: "5", validateEvery: "1000" });
   await page.setViewportSize({ width: 390, height: 800 });
   const train = page.locator("#screen-train");
-  await train.getByRole("button", { name: "Train", exact: true }).click();
+  await press(train, "Train");
   await train.locator(".numbers dd", { hasText: /^[1-9].* of 100,000$/ }).first().waitFor();
   const below = await page.evaluate<number>(
     `document.querySelector(".standing").getBoundingClientRect().bottom - innerHeight`,
@@ -70,14 +72,14 @@ export async function checkUnderWay(page: Page, { fine, picture, all }: Look): P
   assert.equal(hidden, 0, "names of levels in front of curves");
   const headings = await page.locator("main .group:visible").allInnerTexts();
   assert.ok(headings.every((heading) => !heading.startsWith("Adversarial")), "a heading over no options");
-  const screens = all ? SCREENS : ["train"]; // it takes a core while it trains
+  const screens = ALL ? SCREENS : ["train"]; // it takes a core while it trains
   await eachScreen(page, async (screen) => {
-    await fine(page, `${screen}, while a model trains`);
+    await expectFine(page, `${screen}, while a model trains`);
     await picture(page, `training-${screen}`);
   }, screens);
   await checkPaper(page, screens);
-  await page.evaluate(`location.hash = "train"`);
-  await train.getByRole("button", { name: "Stop" }).click();
+  await goTo(page, "train");
+  await press(train, "Stop");
   await page.locator("text=/^Stopped after [\\d,]+ of 100,000 iterations. It can go on.$/").waitFor();
 }
 
@@ -103,4 +105,100 @@ export async function checkKeyboard(page: Page): Promise<void> {
     }
     assert.ok(stops.size > SCREENS.length, `${screen}: the tab key stops at ${[...stops].join(", ")}`);
   });
+}
+
+const LESS = {
+  maxStorageBufferBindingSize: 32 * 2 ** 20,
+  maxComputeWorkgroupStorageSize: 8192,
+  maxComputeInvocationsPerWorkgroup: 128,
+};
+const EXPECTED = [
+  "google swiftshader, which has less: ",
+  "maxStorageBufferBindingSize of at least 134,217,728, found 33,554,432",
+  "maxComputeWorkgroupStorageSize of at least 16,384, found 8,192",
+  "maxComputeInvocationsPerWorkgroup of at least 256, found 128",
+  "Use another adapter or a newer driver",
+];
+/** What is pressed on each screen that computes. */
+const PRESSED = {
+  step: "Measure a step",
+  ladders: "Climb all ladders",
+  exercise: "Check",
+  selftest: "Run the self-test",
+};
+
+const SMALLER = `{
+  const request = GPU.prototype.requestAdapter;
+  const less = ${JSON.stringify(LESS)};
+  GPU.prototype.requestAdapter = async function (options) {
+    const adapter = await request.call(this, options);
+    const limits = new Proxy(adapter.limits, { get: (own, name) => less[name] ?? own[name] });
+    return new Proxy(adapter, {
+      get: (own, name) => {
+        if (name === "limits") return limits;
+        return typeof own[name] === "function" ? own[name].bind(own) : own[name];
+      },
+    });
+  };
+}
+`;
+
+/** Runs before the page's own scripts, and puts the same before those of its worker. */
+export const SMALLER_ADAPTER = `${SMALLER}
+globalThis.Blob = class extends Blob {
+  constructor(parts, options) {
+    super(options?.type === "text/javascript" ? [${JSON.stringify(SMALLER)}, ...parts] : parts, options);
+  }
+};`;
+
+/** The limits, what was found and what to do stand above every screen; whoever asks in vain is sent there. */
+export async function checkSmaller(page: Page): Promise<void> {
+  const above = page.locator("header + .notice.error");
+  await above.waitFor();
+  const said = await above.innerText();
+  for (const part of EXPECTED) assert.ok(said.includes(part), `${part}, in ${said}`);
+  assert.match(await page.locator(".device.none").innerText(), /^Without a GPU that it can use/);
+  assert.ok(await page.getByRole("button", { name: "Train", exact: true }).isDisabled());
+  for (const [screen, button] of Object.entries(PRESSED)) {
+    await goTo(page, screen);
+    await press(page.locator(`#screen-${screen}`), button);
+    const notice = page.locator(`#screen-${screen} .notice.error`);
+    await notice.waitFor();
+    assert.match(await notice.innerText(), /^This needs a GPU\. .* stands at its top\.$/);
+    assert.ok(await above.isVisible());
+    if (ALL || screen === "step") await expectFine(page, `${screen}, with smaller limits`);
+    await picture(page, `smaller-${screen}`);
+  }
+}
+
+/** Its pages may use WebGPU. Nothing is fetched. */
+const HOST = "http://localhost/lab/";
+const TYPES: Readonly<Record<string, string>> = { html: "text/html", css: "text/css", js: "text/javascript" };
+
+/** @param folder with the files that `buildLab` makes. */
+export async function checkHost(browser: Browser, folder: string): Promise<void> {
+  const needed = { "lab.js": "", "worker.js": "", "screens.js": "ladders", "kernels.js": "exercise=softmax" };
+  for (const [missing, screen] of Object.entries(needed)) {
+    const page = await browser.newPage();
+    try {
+      await page.route("**", async (route) => {
+        const name = route.request().url().replace(HOST, "") || "index.html";
+        if (name === missing) return await route.fulfill({ status: 404, body: "not found" });
+        const contentType = TYPES[name.split(".").at(-1) ?? ""] ?? "";
+        await route.fulfill({ contentType, body: await Deno.readTextFile(`${folder}/${name}`) });
+      });
+      await page.goto(HOST);
+      if (screen !== "") await goTo(page, screen);
+      const said =
+        `Expected the page's script ${HOST}${missing}, which could not be loaded. Copy all files of`;
+      const shown = page.locator("#lab", { hasText: said });
+      await shown.waitFor({ timeout: 20_000 }).catch(async (error: unknown) => {
+        if (!(error instanceof errors.TimeoutError)) throw error;
+        assert.fail(`without ${missing} the page says ${await page.locator("#lab").innerText()}`);
+      });
+      assert.doesNotMatch(await shown.innerText(), /fault in the program/);
+    } finally {
+      await page.close();
+    }
+  }
 }

@@ -1,46 +1,29 @@
-/** The lab's screens that measure, in a browser: the step of a model that was trained, a ladder, and the file of both. */
+/** The lab's screens that measure, in a browser: the step of a model that was trained, a ladder, exercises, and the file of what they found. */
 
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { readBench } from "../../bench/output.ts";
 import { compare } from "../../bench/compare.ts";
-
-/** What each screen is looked at by, when it shows something. */
-export interface Look {
-  /** No finding of axe, and nothing wider than a phone. */
-  fine(page: Page, what: string): Promise<void>;
-  picture(page: Page, name: string): Promise<void>;
-  /** Whether every screen is looked at, also where one tells nearly as much: as pictures are taken. */
-  readonly all: boolean;
-}
-
-/** Has the page measure for a hundredth of the time, and race a ladder in two rounds: what it shows is the same. */
-const HASTY = `globalThis.answer = lab.call;
-lab.call = (service, method, request, options) => {
-  const { seconds = 0, rounds = 0 } = request ?? {};
-  const less = { ...(seconds > 0 && { seconds: seconds / 100 }), ...(rounds > 0 && { rounds: 2 }) };
-  return answer(service, method, seconds + rounds > 0 ? { ...request, ...less } : request, options);
-};`;
+import { exercises } from "../../src/selftest/exercise/exercises.ts";
+import { filledStarter } from "../exercise_answers.ts";
+import { expectFine, goTo, HASTY, PATIENT, picture, press, saveBy, shows } from "./lab_window.ts";
 
 /** Measures a step of the model that the screen Train has, and opens a dispatch by the keyboard. */
-export async function checkStep(page: Page, { fine, picture }: Look): Promise<void> {
+export async function checkStep(page: Page): Promise<void> {
   await page.evaluate(HASTY);
   await page.click("nav >> text=Look inside a step");
   await page.locator("#step-workload option").first().waitFor({ state: "attached" });
   await page.selectOption("#step-workload", "trained");
-  await page.getByRole("button", { name: "Measure a step" }).click();
+  await press(page, "Measure a step");
   await page.locator("table.timeline").waitFor();
   const labels = await page.locator("table.timeline button").allInnerTexts();
-  for (
-    const part of [
-      "batch expand",
-      "encoder/lstm/state forward",
-      "utility/layer1/state_part gradient of weights",
-      "adam",
-    ]
-  ) {
-    assert.ok(labels.includes(part), `${part} is in the timeline`);
-  }
+  const some = [
+    "batch expand",
+    "encoder/lstm/state forward",
+    "utility/layer1/state_part gradient of weights",
+    "adam",
+  ];
+  assert.deepEqual(some.filter((part) => !labels.includes(part)), [], "what is not in the timeline");
   const bars = await page.locator(".strip rect").count();
   assert.equal(bars, labels.length);
   const times = await page.locator("table.timeline td:nth-of-type(2)").allInnerTexts();
@@ -48,18 +31,15 @@ export async function checkStep(page: Page, { fine, picture }: Look): Promise<vo
   await page.getByRole("button", { name: "encoder/lstm/state forward" }).focus();
   await page.keyboard.press("Enter");
   const panel = page.locator(".kernel");
-  await panel.getByRole("button", { name: "Back to the dispatches" }).click();
+  await press(panel, "Back to the dispatches");
   assert.equal(await page.evaluate("document.activeElement.textContent"), "encoder/lstm/state forward");
   await page.keyboard.press("Enter");
   assert.equal(await panel.locator("h3").innerText(), "encoder/lstm/state forward");
   assert.match(await panel.locator("pre.wgsl").innerText(), /@compute @workgroup_size\(WORKGROUP\)/);
   assert.ok(await panel.locator("mark").count() > 0, "specialised lines stand out");
   const text = await panel.innerText();
-  for (
-    const part of ["The tape's node lstm, forward", "workgroups of", "The derivation: 3. LSTM", "float64"]
-  ) {
-    assert.ok(text.includes(part), `${part} is in the panel`);
-  }
+  const parts = ["The tape's node lstm, forward", "workgroups of", "The derivation: 3. LSTM", "float64"];
+  assert.deepEqual(parts.filter((part) => !text.includes(part)), [], "what is not in the panel");
   // Who owns what: an invocation of the kernel walks along the events of its users, of which it may have several.
   const [, users = "1"] = /const USERS = (\d+)u/.exec(await panel.locator("pre.wgsl").innerText()) ?? [];
   await panel.locator("[data-owner=group]").fill("0");
@@ -74,56 +54,122 @@ export async function checkStep(page: Page, { fine, picture }: Look): Promise<vo
   await page.locator(".strip rect").last().click();
   assert.equal(await panel.locator("h3").innerText(), "adam");
   await panel.locator("summary", { hasText: "a GPU's compiler" }).click();
-  await panel.locator("details.machine", { hasText: "buffer_load" }).waitFor();
+  await shows(panel, "details.machine", "buffer_load");
   // An address leads to a kernel, and an opened one has it.
-  await page.evaluate(`location.hash = "step/choice_nll"`);
+  await goTo(page, "step/choice_nll");
   await panel.locator(".path", { hasText: "choice_nll.wgsl" }).first().waitFor();
   const asked = await panel.locator("tr", { hasText: "event" }).filter({ hasText: "not readable" }).count();
   assert.ok(asked > 0, "what follows from data is not readable");
-  await page.getByRole("button", { name: "adam", exact: true }).click();
+  await press(page, "adam");
   assert.equal(await page.evaluate("location.hash"), "#step/adam");
   assert.match(
     await panel.locator("tr", { hasText: "all buffers" }).innerText(),
     /^all buffers and textures\s+\d/,
   );
-  await fine(page, "Look inside a step");
+  await expectFine(page, "Look inside a step");
   await picture(page, "step");
 }
 
 /** Climbs the shortest ladder. */
-export async function checkLadder(page: Page, { fine, picture }: Look): Promise<void> {
+export async function checkLadder(page: Page): Promise<void> {
   await page.click("nav >> text=Ladders");
   const rung = page.locator(".rung", { hasText: "choice softmax" });
   await rung.getByRole("button").click();
   await rung.locator("table.ladder").waitFor();
   assert.equal(await rung.locator("tbody tr").count(), 4);
   assert.match(await rung.innerText(), /The fastest steps? here[^]*llvmpipe[^]*right at 4 sizes/);
-  await page.evaluate("lab.call = answer");
-  await fine(page, "Ladders");
+  await page.evaluate(PATIENT);
+  await expectFine(page, "Ladders");
   await picture(page, "ladders");
   await page.emulateMedia({ colorScheme: "dark" });
   await page.evaluate(
     `document.querySelectorAll("table.ladder tbody tr").forEach((row) => row.classList.add("turned"))`,
   );
-  await fine(page, "Ladders that turned, by night");
+  await expectFine(page, "Ladders that turned, by night");
   await page.emulateMedia({ colorScheme: "light" });
 }
 
-/** Saves both; the bench reads the file. */
-export async function checkSaved(page: Page, folder: string, { fine, picture }: Look): Promise<void> {
+/** What is right passes, what is wrong and what does not compile is told, and texts are kept. */
+export async function checkExercises(page: Page): Promise<void> {
+  const softmax = exercises.find(({ name }) => name === "softmax") ?? assert.fail();
+  await goTo(page, "exercise=softmax");
+  const screen = page.locator("#screen-exercise");
+  const text = screen.getByRole("textbox", { name: "The kernel" });
+  const said = (words: string | RegExp) => shows(screen, ".notice", words);
+  const check = () => press(screen, "Check");
+  await text.waitFor();
+  assert.equal(await text.inputValue(), softmax.starter);
+
+  const shipped = screen.getByLabel("Show the shipped kernel");
+  await shipped.check();
+  assert.ok(!await text.isEditable());
+  await page.evaluate(HASTY);
+  await press(screen, "Check and race");
+  await said("It is right.");
+  assert.match(
+    await screen.locator(".answered").innerText(),
+    /Right at 1 x 1; .*all utilities about -200.*2560 x 10/,
+  );
+  const rows = await screen.locator("table.ladder tbody tr").allInnerTexts();
+  assert.equal(rows.length, softmax.ladder.steps.length + 1);
+  assert.match(rows.at(-1) ?? "", /yours[^]*reads \d+(\.\d+)?, sectors a read \d/);
+  await page.evaluate(PATIENT);
+  await shipped.uncheck();
+
+  const right = filledStarter(softmax);
+  await text.fill(right.replace("var sum = exp(-most);", "var sum = 0.0;"));
+  await check();
+  await said(/is wrong at 13 x 3: outcome \[\d+, 0\] of \[13, 4\].*expected .*, got /);
+  const lines = right.split("\n");
+  const broken = lines.findIndex((line) => line.includes("var most = 0.0;")) + 1;
+  await text.fill(right.replace("var most = 0.0;", "var most = mosst;"));
+  await check();
+  await said("It does not compile.");
+  const fault = screen.locator(".faults li").first();
+  assert.match(await fault.innerText(), new RegExp(`^Line ${broken} .*mosst`));
+  assert.deepEqual(await screen.locator(".fault").allTextContents(), [
+    `${lines[broken - 1]?.replace("0.0", "mosst")}\n`,
+  ]);
+  await expectFine(page, "Exercises");
+  await picture(page, "exercise");
+  await fault.getByRole("button").click();
+  await page.keyboard.type("3 + ");
+  assert.ok(
+    (await text.inputValue()).includes("3 + mosst"),
+    "the cursor stands where the compiler points to",
+  );
+
+  await text.fill(right);
+  await screen.locator("#exercise-name").selectOption("adam");
+  assert.equal(await page.evaluate("location.hash"), "#exercise=adam");
+  await shows(screen, ".about", "7-adam.md");
+  await goTo(page, "exercise=softmax");
+  await shows(screen, ".about", "1-softmax.md");
+  assert.equal(await text.inputValue(), right, "it is kept");
+  await press(screen, "Reset");
+  assert.equal(await text.inputValue(), softmax.starter);
+  await page.keyboard.press("Control+z");
+  assert.equal(await text.inputValue(), right, "a reset can be undone");
+  await text.press("Control+End");
+  await page.keyboard.type("  //\nx");
+  assert.ok((await text.inputValue()).endsWith("  //\n  x"), "a line begins where the one before does");
+  await press(screen, "Reset");
+  await goTo(page, "exercise=stairs");
+  await said("There is no exercise stairs.");
+}
+
+/** Saves the step and the ladder; the bench reads the file. */
+export async function checkSaved(page: Page, folder: string): Promise<void> {
   await page.click("nav >> text=Save");
   await page.fill("#save-name", "a software adapter");
-  const download = page.waitForEvent("download");
-  await page.getByRole("button", { name: "Save as JSON" }).click();
-  const saved = await download;
-  assert.match(saved.suggestedFilename(), /^clickgan-a-software-adapter-\d{4}-\d\d-\d\d\.json$/);
-  await saved.saveAs(`${folder}/measured.json`);
+  const saved = await saveBy(page, "Save as JSON", `${folder}/measured.json`);
+  assert.match(saved, /^clickgan-a-software-adapter-\d{4}-\d\d-\d\d\.json$/);
   const report = await readBench(`${folder}/measured.json`);
   assert.deepEqual([report.adapter.kind, report.adapter.description], ["cpu", "a software adapter"]);
   assert.deepEqual(report.steps.map(({ model }) => model), ["own model"]);
   assert.deepEqual(report.ladders?.map(({ ladder, steps }) => [ladder, steps.length]), [["choice", 4]]);
   assert.ok((report.training?.iteration ?? 0) > 0);
   assert.ok(compare(report, report).every(({ verdict }) => verdict === "noise"));
-  await fine(page, "Save");
+  await expectFine(page, "Save");
   await picture(page, "save");
 }

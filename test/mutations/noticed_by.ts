@@ -95,7 +95,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     /^src\/model\//,
-    "figures/initial_weights",
+    "figures/random /[wW]eight|glorot|truncated|generator/",
     "train/scorer",
     "train/model",
     "train/counted",

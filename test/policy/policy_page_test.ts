@@ -1,11 +1,10 @@
 /** The page about policies: what stands on it, and that every figure has its environment beside it. In a browser: report_test.ts. */
 
 import assert from "node:assert/strict";
-import { adaptationChart, adaptationPageOf } from "../../src/report/adaptation_page.ts";
 import { bySlates, policiesOf, taskNames } from "../../src/policy/comparison/comparison.ts";
 import type { ChartDefinition } from "../../src/report/chart_types.ts";
 import { pageShell } from "../../src/report/page_shell.ts";
-import { policyPageOf } from "../../src/report/policy_page.ts";
+import { adaptationChart, adaptationPageOf, policyPageOf } from "../../src/report/policy_page.ts";
 import { madeComparison } from "../made_comparison.ts";
 
 const ENVIRONMENTS = ["model A", "model B", "restless shop"];

@@ -1,8 +1,9 @@
 /** Folders to report on, written by hand: runs, seeds and experiments, with or without an adversarial stage. */
 
-/** Rows of a log; text is written as it stands, e.g. "NaN". */
 import { defaultModel } from "../../src/model/config.ts";
 import { defaultTraining } from "../../src/train/config.ts";
+
+/** Rows of a log; text is written as it stands, e.g. "NaN". */
 export type Rows = readonly (readonly (number | string)[])[];
 
 export interface StageFiles {

@@ -1,11 +1,11 @@
 /** Opens reports in Chromium: `deno run ... report_page_check.ts CHROMIUM RUN EXPERIMENT POLICIES`, each with a report.html. */
 
 import assert from "node:assert/strict";
-import type { Browser, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { type ReportChart, seriesName } from "../../src/report/chart_types.ts";
-import { CURVE, DATASETS_A_SERIES } from "../../src/report/client/options.ts";
-import { dark, light } from "../../src/report/client/theme.ts";
+import { CURVE, dark, DATASETS_A_SERIES, light } from "../../src/report/client/options.ts";
 import { openChromium } from "../chromium.ts";
+import { expectFits, withPage } from "./offline_page.ts";
 
 const [executablePath = "", run = "", experiment = "", policies = ""] = Deno.args;
 
@@ -44,34 +44,6 @@ function csv(file: string): number[][] {
   return Deno.readTextFileSync(file).trim().split("\n").slice(1).map((row) => row.split(",").map(Number));
 }
 
-/** A window without a network; whatever goes wrong in it is an error at the end. */
-async function withWindow(
-  browser: Browser,
-  view: { width: number; colorScheme: "light" | "dark" },
-  use: (page: Page) => Promise<void>,
-): Promise<void> {
-  const { width, colorScheme } = view;
-  const context = await browser.newContext({
-    viewport: { width, height: 900 },
-    colorScheme,
-    acceptDownloads: true,
-  });
-  const problems: string[] = [];
-  try {
-    await context.setOffline(true);
-    const page = await context.newPage();
-    page.on("console", (message) => problems.push(message.text()));
-    page.on("pageerror", (error) => problems.push(String(error)));
-    page.on("request", (request) => {
-      if (!/^(file|data|blob):/.test(request.url())) problems.push(request.url());
-    });
-    await use(page);
-    assert.deepEqual(problems, []);
-  } finally {
-    await context.close();
-  }
-}
-
 /** What the charts show once they have the theme's colours, or a minute later: the page hears of a theme after us. */
 async function shownInTheme(page: Page, theme: typeof light): Promise<Shown[]> {
   const end = performance.now() + 60_000;
@@ -91,10 +63,7 @@ async function checkDrawn(page: Page, theme: typeof light): Promise<void> {
     assert.ok(coloured > 50, `${id}: ${coloured} coloured pixels`);
     assert.equal(colour, theme.text, id);
   }
-  const [scroll = 0, inner = 0] = await page.evaluate<number[]>(
-    "[document.documentElement.scrollWidth, innerWidth]",
-  );
-  assert.ok(scroll <= inner, `the page is ${scroll} wide in a window of ${inner}`);
+  const inner = await expectFits(page);
   const heads = await page.locator("thead th").allTextContents();
   assert.ok(heads.every((head) => head.trim() !== ""), `empty heads of columns: ${heads.join(", ")}`);
   const figures = page.getByRole("region", { name: "Table of test figures" });
@@ -226,12 +195,12 @@ async function checkTooltip(page: Page): Promise<void> {
 
 const browser = await openChromium(executablePath, "none");
 try {
-  for (const view of [{ width: 1280, colorScheme: "light" }, { width: 390, colorScheme: "dark" }] as const) {
-    const isFirst = view.colorScheme === "light";
-    await withWindow(browser, view, async (page) => {
+  for (const [width, colorScheme] of [[1280, "light"], [390, "dark"]] as const) {
+    const isFirst = colorScheme === "light";
+    await withPage(browser, { viewport: { width, height: 900 }, colorScheme }, async (page) => {
       const open = async (folder: string) => {
         await page.goto(`file://${folder}/report.html`);
-        await checkDrawn(page, { light, dark }[view.colorScheme]);
+        await checkDrawn(page, { light, dark }[colorScheme]);
       };
       await open(policies);
       await open(run);

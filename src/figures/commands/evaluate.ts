@@ -4,7 +4,7 @@ import { Command, Option } from "commander";
 import { DeviceLog } from "../../batch/device_log.ts";
 import { countedFor } from "../../model/counted.ts";
 import { type Split, splits, usersOf } from "../../data/click_log.ts";
-import type { LogSource, OnProgress } from "../../data/log_source.ts";
+import type { OnProgress } from "../../data/log_source.ts";
 import type { ChoiceFigures } from "../../data/ranking.ts";
 import { differences, type Tested } from "../tested.ts";
 import { UserError } from "../../user_error.ts";
@@ -35,20 +35,16 @@ import {
   dataOption,
   memoryRowsOption,
   openData,
-  type ShopSeedOptions,
 } from "../../cli/open_data.ts";
+import type { ModelDataOptions } from "../../cli/open_model.ts";
 import { optionOf, parse, path } from "../../cli/options.ts";
 import { attainedText, differencesTable, resultTable, settingsText } from "../../report/command_table.ts";
 import { delayedProgress } from "../../cli/progress.ts";
 
-interface EvaluateOptions extends ShopSeedOptions {
-  model: string;
+interface EvaluateOptions extends ModelDataOptions {
   against?: string;
   data: string;
   split: Split | "all";
-  seed: number;
-  resplit: boolean;
-  memoryRows: number;
   evaluationShards: number;
   json: boolean;
 }
@@ -187,43 +183,29 @@ async function score(
   gpu: Gpu,
   { weights, info, path }: OpenSnapshot,
   { source }: Dataset,
-  users: TestedUsers,
+  tested: TestedUsers,
   shards: number,
   onProgress: OnProgress,
 ): Promise<Scored> {
   gpu.useShapes(recordedShapes((await configBeside(path)).shapes, gpu.shapes));
-  const onShard = (done: number, all: number) => onProgress("Users", done, all);
+  const { model: config, game } = info;
+  const { users } = tested;
   using made = new Made();
-  const evaluation = await evaluationOf(gpu, made, source, users.users, weights, info, shards);
-  const found = await users.test(evaluation, choiceOf(info.model, weights), onShard);
-  const name = info.kind as SnapshotResult["snapshot"];
-  const isChoice = !info.game && info.model.loss === "choice";
-  return { isChoice, result: snapshotResult(name, info.iteration, found, users), tested: found.tested };
-}
-
-/** The reward, and the generator where the snapshot has one, on these users. @param made frees it */
-async function evaluationOf(
-  gpu: Gpu,
-  made: Made,
-  source: LogSource,
-  users: Uint32Array,
-  weights: Weights,
-  { model: config, game }: SnapshotInfo,
-  shards: number,
-): Promise<Evaluation<ChoiceFigures & Partial<GameFigures>>> {
   const model = made.keep(new UserModel(gpu, source.items, config, { weights: partOf(weights, "") }));
   const counted = countedFor(model, source, users);
-  const deviceLog = source.log &&
-    made.keep(new DeviceLog(gpu, source.log, undefined, undefined, counted));
-  if (!game) {
-    return made.keep(await Evaluation.ofModel(model, deviceLog, source, users, shards, { counted }));
-  }
+  const log = source.log && made.keep(new DeviceLog(gpu, source.log, undefined, undefined, counted));
+  // The generator where the snapshot has one.
   const own = { weights: partOf(weights, GENERATOR_PREFIX) };
-  const generator = game.generator
-    ? made.keep(createGenerator(gpu, source.items, game.generator, own))
-    : undefined;
-  const how = { shards, counted };
-  return made.keep(await evaluateGame(model, generator, game, deviceLog, source, users, how));
+  const generator = game?.generator && made.keep(createGenerator(gpu, source.items, game.generator, own));
+  const evaluation: Evaluation<ChoiceFigures & Partial<GameFigures>> = game
+    ? await evaluateGame(model, generator ?? undefined, game, log, source, users, { shards, counted })
+    : await Evaluation.ofModel(model, log, source, users, shards, { counted });
+  made.keep(evaluation);
+  const onShard = (done: number, all: number) => onProgress("Users", done, all);
+  const found = await tested.test(evaluation, choiceOf(config, weights), onShard);
+  const name = info.kind as SnapshotResult["snapshot"];
+  const isChoice = !game && config.loss === "choice";
+  return { isChoice, result: snapshotResult(name, info.iteration, found, tested), tested: found.tested };
 }
 
 await runMain(main);

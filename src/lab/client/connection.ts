@@ -13,7 +13,7 @@ import type {
 import { laterScript } from "./scripts.ts";
 import type { Services } from "./worker.ts";
 
-/** Those of kernel_services.ts. */
+/** Those of services/kernels.ts. */
 const KERNEL_SERVICES: ReadonlySet<keyof Services> = new Set(["exercises", "ladders", "selftest"] as const);
 
 const STOPPED: Failure = { kind: "stopped", message: "Stopped. What was under way ends by itself." };
@@ -54,14 +54,12 @@ interface Waiting {
 }
 
 export class Connection {
-  readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   readonly #ready = Promise.withResolvers<void>();
   #calls = 0;
   #kernels: Promise<void> | undefined;
 
-  constructor(worker: Worker, private readonly onEvent: (event: WorkerEvent) => void) {
-    this.#worker = worker;
+  constructor(private readonly worker: Worker, private readonly onEvent: (event: WorkerEvent) => void) {
     worker.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => this.#take(data));
     worker.addEventListener("error", (event) => {
       event.preventDefault();
@@ -105,7 +103,7 @@ export class Connection {
   }
 
   #post(message: ToWorker): void {
-    this.#worker.postMessage(message);
+    this.worker.postMessage(message);
   }
 
   #take(message: FromWorker): void {

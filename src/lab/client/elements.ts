@@ -1,6 +1,6 @@
 /** Makes elements in few words. Text is always text, and what comes from data is escaped in markup already. */
 
-import { Html } from "../../report/html.ts";
+import { Html, markup } from "../../report/html.ts";
 import { withOptions } from "../draw/text.ts";
 
 type Child = Node | Html | string | undefined | false;
@@ -28,6 +28,27 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   return made;
 }
 
+/**
+ * An element by a template, in which others may stand: `` dom`<p class="buttons">${button}</p>` ``. Not within a table or a list
+ * of options, where the browser takes nothing else.
+ */
+export function dom(
+  pieces: TemplateStringsArray,
+  ...values: readonly (Node | readonly Node[] | Html | string | undefined | false)[]
+): HTMLElement {
+  const nodes: Node[] = [];
+  const placeOf = (node: Node) => new Html(`<i data-node="${nodes.push(node) - 1}"></i>`);
+  const held = values.map((value) =>
+    typeof value !== "object" || value instanceof Html ? value : [value].flat().map(placeOf)
+  );
+  const template = element("template");
+  fill(template, markup(pieces, ...held));
+  for (const place of template.content.querySelectorAll<HTMLElement>("[data-node]")) {
+    place.replaceWith(nodes[Number(place.dataset.node)] ?? "");
+  }
+  return template.content.firstElementChild as HTMLElement;
+}
+
 /** A button that does one thing at a time: while it does it, it is out of use. */
 export function button(text: string, act: () => unknown, attributes: Attributes = {}): HTMLButtonElement {
   const made = element("button", { type: "button", ...attributes }, text);
@@ -50,9 +71,15 @@ export class StopButton {
   /** @param stopping told when it is pressed. */
   constructor(stopping: () => void = () => {}) {
     this.element.addEventListener("click", () => {
+      this.element.disabled = true;
       this.#running?.abort();
       stopping();
     });
+  }
+
+  /** Whether something is under way, stopped or not. */
+  get isNeeded(): boolean {
+    return this.#running !== undefined;
   }
 
   /** Does something that can be stopped. */
@@ -62,6 +89,7 @@ export class StopButton {
     try {
       await work(this.#running.signal);
     } finally {
+      this.#running = undefined;
       this.element.disabled = true;
     }
   }

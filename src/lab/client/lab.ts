@@ -2,7 +2,7 @@
 
 import { whole } from "../draw/text.ts";
 import { type CallWorker, Connection } from "./connection.ts";
-import { element, Notice } from "./elements.ts";
+import { dom, element, Notice } from "./elements.ts";
 import type { AdapterFacts, WorkerEvent } from "./protocol.ts";
 
 /** One idea of the lab, under a tab of its own. Another one is a file in screens/, and a line in main.ts and in other_screens.ts. */
@@ -41,7 +41,6 @@ export class Lab {
   readonly kept = new Map<string, unknown>();
   /** Calls a service of the worker: `lab.call("train", "start", ..., { onProgress, signal })`. */
   readonly call: CallWorker;
-  readonly #screens: readonly Screen[];
   readonly #parts = new Map<string, HTMLElement>();
   readonly #tabs = new Map<string, HTMLAnchorElement>();
   readonly #main = element("main");
@@ -50,8 +49,7 @@ export class Lab {
   readonly #keptListeners: (() => void)[] = [];
   readonly #showListeners: { readonly id: string; readonly listener: () => void }[] = [];
 
-  constructor(worker: Worker, screens: readonly Screen[], root: HTMLElement) {
-    this.#screens = screens;
+  constructor(worker: Worker, private readonly screens: readonly Screen[], root: HTMLElement) {
     const line = new Connection(worker, (event) => this.#hear(event));
     this.call = (...call) => line.call(...call).catch((error: unknown) => this.#inShort(error));
     const tabs = screens.map(({ id, title }) => {
@@ -59,17 +57,9 @@ export class Lab {
       this.#tabs.set(id, tab);
       return element("li", {}, tab);
     });
-    root.append(
-      element(
-        "header",
-        {},
-        element("h1", {}, "clickgan lab"),
-        deviceLine(this),
-        element("nav", { "aria-label": "Screens" }, element("ul", {}, ...tabs)),
-      ),
-      this.#notice.element,
-      this.#main,
-    );
+    const header = dom`<header><h1>clickgan lab</h1>${deviceLine(this)}
+<nav aria-label="Screens"><ul>${tabs}</ul></nav></header>`;
+    root.append(header, this.#notice.element, this.#main);
     addEventListener("hashchange", () => this.#turn());
     this.#watchHiding();
     this.#turn();
@@ -135,7 +125,7 @@ export class Lab {
   #turn(): void {
     const [, wanted, part = ""] = /^#(\w*)[=/]?([\w-]*)$/.exec(location.hash) ?? [];
     this.part = part;
-    const screen = this.#screens.find(({ id }) => id === wanted) ?? this.#screens[0];
+    const screen = this.screens.find(({ id }) => id === wanted) ?? this.screens[0];
     if (!screen) return;
     const mounted = this.#parts.has(screen.id);
     if (!mounted) void this.#mount(screen);

@@ -3,7 +3,7 @@
 import { type Gpu, type GpuOptions, openDevice } from "../../gpu/device.ts";
 import type { UserModel } from "../../model/user_model.ts";
 import { UserError } from "../../user_error.ts";
-import type { AdapterFacts, WorkerEvent } from "./protocol.ts";
+import type { AdapterFacts, Call, WorkerEvent } from "./protocol.ts";
 import type { LabData } from "./services/data.ts";
 
 /** A model that stands on the device, for screens other than the one that made it. */
@@ -12,13 +12,6 @@ export interface CurrentModel {
   readonly data: LabData;
   /** Steps that it was trained, as it stands. */
   iteration(): number;
-}
-
-/** The device is gone. */
-export class DeviceLost extends Error {
-  constructor(reason: string, options?: ErrorOptions) {
-    super(`The GPU was lost (${reason}). Try again: the next step opens it anew.`, options);
-  }
 }
 
 /** What is thrown where a call has heard that it is cancelled. */
@@ -31,6 +24,14 @@ export class Stopped extends UserError {
 /** @throws Stopped for a call that was cancelled. */
 export function expectWanted({ aborted }: AbortSignal): void {
   if (aborted) throw new Stopped();
+}
+
+/** Tells a call what is being done, until it is cancelled: then that throws {@link Stopped}. */
+export function tellIn<P>({ progress, signal }: Call<P>): (done: P) => void {
+  return (done) => {
+    expectWanted(signal);
+    progress(done);
+  };
 }
 
 const LIMITS = [

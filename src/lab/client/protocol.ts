@@ -3,6 +3,8 @@
  * progress, ends with a result or a failure, and may be cancelled. All of it is what structured cloning takes.
  */
 
+import type { AdapterDescription } from "../../gpu/device.ts";
+
 /** Calls a method. */
 export interface Request {
   /** Of this call, unlike that of any other. */
@@ -31,13 +33,7 @@ export interface Failure {
 }
 
 /** What the adapter is, and what it grants. */
-export interface AdapterFacts {
-  readonly kind: "cpu" | "gpu";
-  readonly description: string;
-  readonly vendor: string;
-  readonly architecture: string;
-  /** The browser, as it calls itself. */
-  readonly runtime: string;
+export interface AdapterFacts extends AdapterDescription {
   readonly hasTimestamps: boolean;
   /** Granted limits by WebGPU's names. */
   readonly limits: Readonly<Record<string, number>>;

@@ -1,7 +1,7 @@
 /// <reference types="@webgpu/types" />
 /** The worker: it owns the device, and answers the page. */
 
-import { DeviceLost, LabWorker, Stopped } from "./lab_worker.ts";
+import { LabWorker, Stopped } from "./lab_worker.ts";
 import type { Call, Failure, FromWorker, ToWorker } from "./protocol.ts";
 import { type LaterScript, loadScript } from "./later_script.ts";
 import { stepService } from "./services/step.ts";
@@ -19,7 +19,7 @@ function servicesOf(worker: LabWorker) {
 }
 
 /** What checks and races kernels: a script of its own, loaded when one of its services is asked for. */
-type KernelScript = typeof import("./kernel_services.ts");
+type KernelScript = typeof import("./services/kernels.ts");
 
 export type Services = ReturnType<typeof servicesOf> & ReturnType<KernelScript["kernelServices"]>;
 
@@ -89,8 +89,10 @@ function failureOf(error: unknown): Failure {
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof Stopped) return { kind: "stopped", message };
   if (isUserError(error)) return { kind: "user", message };
-  if (error instanceof DeviceLost) return { kind: "lost", message };
-  if (worker.lost !== undefined) return { kind: "lost", message: new DeviceLost(worker.lost).message };
+  if (worker.lost !== undefined) {
+    const lost = `The GPU was lost (${worker.lost}). Try again: the next step opens it anew.`;
+    return { kind: "lost", message: lost };
+  }
   return { kind: "fault", message, stack: error instanceof Error ? error.stack : undefined };
 }
 

@@ -3,11 +3,12 @@
 import type { DispatchResult } from "../../selftest/profile/bench_report.ts";
 import { accessCounts, type Asked, countText } from "../../gpu/access_analysis/access_counts.ts";
 import { type Html, markup } from "../../report/html.ts";
+import { factsList } from "../../report/tables.ts";
 import { type Ceilings, standing } from "../../selftest/profile/roofline.ts";
 import { sureness } from "../../selftest/profile/timing.ts";
 import type { DispatchFacts, KernelFacts } from "../client/services/step.ts";
 import { choices, launchedBy, middle, owned } from "./ownership.ts";
-import { bytesText, duration, headRow, percent, proseHtml, scrollTable, short, whole } from "./text.ts";
+import { bytesText, duration, percent, proseHtml, scrollTable, short, whole } from "./text.ts";
 import { headerPart, specialisedLines, wgslListing } from "./wgsl.ts";
 
 /** Texts of the repository that belong to kernels and ops. */
@@ -115,26 +116,20 @@ function figuresOf(timed: DispatchResult, ceilings: Ceilings | undefined): Html 
     if (intensity !== undefined) facts.push(["FLOPs a byte", short(intensity)]);
     facts.push(["of the roofline", percent(share)], ["bound by", bound]);
   }
-  return markup`<dl class="facts">${
-    facts.map(([name, value]) => markup`<div><dt>${name}</dt><dd>${value}</dd></div>`)
-  }</dl>`;
+  return factsList(facts);
 }
 
 /** Of a workgroup in the middle of the grid: see gpu/access_analysis/access_counts.ts. */
 function countsTable(code: KernelFacts): Html {
   const { variables, storage, workgroup } = accessCounts(code.text, code);
-  const row = (name: Html, { reads, readSectors, writes, writeSectors, conflicts }: Asked) =>
-    markup`<tr><th scope="row">${name}</th>${
-      [reads, readSectors, writes, writeSectors, conflicts].map((count) =>
-        markup`<td>${countText(count)}</td>`
-      )
-    }</tr>`;
+  const row = (name: string | Html, { reads, readSectors, writes, writeSectors, conflicts }: Asked) =>
+    [name, ...[reads, readSectors, writes, writeSectors, conflicts].map(countText)] as const;
   const all = [["all buffers and textures", storage], ["all workgroup memory", workgroup]] as const;
   const rows = [
     ...variables.map((own) => row(markup`<code>${own.name}</code>`, own)),
-    ...all.filter(([, { reads }]) => reads !== undefined).map(([name, own]) => row(markup`${name}`, own)),
+    ...all.filter(([, { reads }]) => reads !== undefined).map(([name, own]) => row(name, own)),
   ];
-  const head = headRow("memory", "reads", "sectors a read", "writes", "sectors a write", "conflicts");
+  const head = ["memory", "reads", "sectors a read", "writes", "sectors a write", "conflicts"];
   return markup`${scrollTable("What the kernel asks of memory", "figures", head, rows)}
 <p>Read from its text, without a clock: of an invocation, how often it reads and writes; of 32 that ask together, the sectors
 of 32 bytes that they touch, and in workgroup memory the turns that they wait as words stand in the same of its 32 banks. It
@@ -143,14 +138,12 @@ is what a GPU does with it, whatever runs here. What follows from data is not re
 
 function bindingsTable({ bindings, constants }: KernelFacts): Html {
   const rows = bindings.map(({ name, access, place, bytes }) =>
-    markup`<tr><th scope="row">${name}</th><td>${access}</td><td>${place}</td><td>${
-      bytesText(bytes)
-    }</td></tr>`
+    [name, access, place, bytesText(bytes)] as const
   );
   const own = constants.map(([name, value]) => `${name} = ${value}`).join(", ");
   const repeated = bindings.filter(({ access }) => access === "reads and writes").map(({ name }) => name)
     .join(", ");
-  const head = headRow("binding", "the kernel", "stands in", "capacity");
+  const head = ["binding", "the kernel", "stands in", "capacity"];
   return markup`${scrollTable("What the kernel binds", "", head, rows)}
 ${own !== "" && markup`<p>Its constants: ${own}.</p>`}
 ${

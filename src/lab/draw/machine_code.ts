@@ -1,6 +1,7 @@
 /** What a GPU's compiler made of a kernel, as `deno task bench compiled --readme bench/compiled.md` has recorded it. */
 
 import { type Html, markup } from "../../report/html.ts";
+import { factsList } from "../../report/tables.ts";
 
 /** A kernel's first text among those of the bench's workloads. */
 export interface RecordedKernel {
@@ -33,11 +34,11 @@ export function machineCodeHtml({ compiler, gpu, names, kernels }: MachineCode, 
   if (!found) {
     return markup`<p>Nothing is recorded of ${kernel}: only kernels in the shapes of a GPU are compiled for one.</p>`;
   }
-  const facts = found.facts.map((value, k) => markup`<div><dt>${names[k]}</dt><dd>${value}</dd></div>`);
+  const facts = found.facts.map((value, k) => [names[k] ?? "", value] as const);
   const more = found.lines - found.code.length;
   return markup`<p>By ${compiler} for ${gpu}, of the text of ${found.where}: constants may be others here, and nothing of it
 ran on a GPU. How to read it: bench/compiled.md.</p>
-<dl class="facts">${facts}</dl>
+${factsList(facts)}
 <p>${found.isLoop ? "Its innermost loop that does the most arithmetic:" : "No loop is left. All of it:"}</p>
 <pre tabindex="0" role="region" aria-label="Machine code"><code>${found.code.join("\n")}</code></pre>
 ${more > 0 && markup`<p>And ${more} lines more.</p>`}`;

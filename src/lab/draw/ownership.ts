@@ -7,7 +7,7 @@ import { type Html, markup } from "../../report/html.ts";
 import type { KernelFacts } from "../client/services/step.ts";
 import { type IndexValues, indexValues } from "../../gpu/access_analysis/index_values.ts";
 import type { Invocation } from "../../gpu/access_analysis/scope.ts";
-import { headRow, scrollTable, whole } from "./text.ts";
+import { scrollTable, whole } from "./text.ts";
 
 type Grid = Pick<KernelFacts, "invocations" | "workgroup" | "grid">;
 
@@ -184,15 +184,10 @@ function linesTable(own: IndexValues, all: readonly IndexValues[], { group, invo
   const busy = all.filter((one) => !one.idle);
   const rows = own.lines.map(({ name, from, value }) => {
     const values = busy.flatMap(({ lines }) => lines.find((line) => line.name === name)?.value ?? []);
-    return markup`<tr><th scope="row"><code>${name} = ${from}</code></th><td>${whole(value)}</td><td>${
-      valuesText(values)
-    }</td></tr>`;
+    return [markup`<code>${name} = ${from}</code>`, whole(value), valuesText(values)] as const;
   });
-  const head = headRow(
-    "from its number the kernel computes",
-    `invocation ${whole(invocation)}`,
-    `workgroup ${whole(group)}`,
-  );
+  const ofOne = [`invocation ${whole(invocation)}`, `workgroup ${whole(group)}`];
+  const head = ["from its number the kernel computes", ...ofOne];
   return markup`${ends}${
     scrollTable("What an invocation computes from its number", "figures owned-lines", head, rows)
   }`;
@@ -230,7 +225,7 @@ function accessTable({ text, bindings }: KernelFacts, own: IndexValues): Html {
     !/^steps?$/.test(name) && subscriptsOf(text, name).length === 0
   );
   const names = elsewhere.map(({ name }) => name).join(", ");
-  const head = headRow("in its body", ["the kernel"], "element of this invocation");
+  const head = ["in its body", ["the kernel"], "element of this invocation"] as const;
   return markup`${
     rows.length > 0 &&
     scrollTable("Where an invocation reads and writes", "figures owned-lines", head, rows)

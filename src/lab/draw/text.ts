@@ -1,6 +1,6 @@
 /** Numbers, names, tables and prose as the lab writes them. */
 
-import { type Html, markup } from "../../report/html.ts";
+import { Html, markup } from "../../report/html.ts";
 import { thousands } from "../../thousands.ts";
 
 /** Three figures of a number, more where it is large. */
@@ -30,21 +30,29 @@ export function percent(share: number | undefined): string {
   return share === undefined ? "-" : `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
 }
 
-/** A table that scrolls where it is too wide, a region of its own for whoever has no pointer. @param kinds classes */
+type Cell = string | Html;
+/** Heads of columns: those of numbers, or in an array one of text. */
+type Heads = readonly (string | readonly [string])[];
+
+/**
+ * A table that scrolls where it is too wide, a region of its own for whoever has no pointer.
+ * @param kinds classes @param rows each of a name and cells, or as they are
+ */
 export function scrollTable(
   label: string,
   kinds: string,
-  head: Html,
-  rows: readonly Html[],
+  head: Html | Heads,
+  rows: readonly (Html | readonly [name: Cell, ...cells: Cell[]])[],
   caption?: Html,
 ): Html {
+  const rowOf = ([name, ...cells]: readonly [Cell, ...Cell[]]) =>
+    markup`<tr><th scope="row">${name}</th>${cells.map((cell) => markup`<td>${cell}</td>`)}</tr>`;
   return markup`<div class="scroll" tabindex="0" role="region" aria-label="${label}"><table class="${kinds}">${caption}
-<thead>${head}</thead>
-<tbody>${rows}</tbody></table></div>`;
+<thead>${head instanceof Html ? head : headRow(...head)}</thead>
+<tbody>${rows.map((row) => row instanceof Html ? row : rowOf(row))}</tbody></table></div>`;
 }
 
-/** Heads of columns: those of numbers, or in an array one of text. */
-export function headRow(...names: readonly (string | readonly [string])[]): Html {
+export function headRow(...names: Heads): Html {
   return markup`<tr>${
     names.map((name) =>
       typeof name === "string"

@@ -6,7 +6,7 @@ import { type Html, markup } from "../../report/html.ts";
 import { type Ceilings, standing } from "../../selftest/profile/roofline.ts";
 import { sureness } from "../../selftest/profile/timing.ts";
 import type { DispatchFacts, Phase } from "../client/services/step.ts";
-import { breakable, duration, headRow, percent, scrollTable, short } from "./text.ts";
+import { breakable, duration, percent, scrollTable, short } from "./text.ts";
 
 export type TimedDispatch = Pick<DispatchFacts, "label" | "kernel" | "phase"> & DispatchResult;
 
@@ -109,6 +109,6 @@ export function timelineTable(dispatches: readonly TimedDispatch[], ceilings: Ce
 </tr>`;
   });
   const times = ["us", "± us", "of step", "MFLOP", "MB", "GFLOP/s", "GB/s", "roofline"];
-  const head = headRow("dispatch, kernel", ["when"], ...times, ["bound by"]);
+  const head = ["dispatch, kernel", ["when"], ...times, ["bound by"]] as const;
   return scrollTable("The dispatches of the step", "figures timeline", head, rows);
 }

@@ -14,7 +14,7 @@ import { itemVectorsOf } from "../adaptation/lin_ucb_play.ts";
 import { OpenedPolicy } from "../trained_policy.ts";
 import { type PolicySubject, subjectText } from "../policy_config.ts";
 import { signed, signedRange } from "../../figures/told.ts";
-import { adaptationPageOf } from "../../report/adaptation_page.ts";
+import { adaptationPageOf } from "../../report/policy_page.ts";
 import { writePage } from "../../report/page_shell.ts";
 import type { UsersSource } from "../../simulate/users.ts";
 import { withDevice } from "../../simulate/commands/found_users.ts";

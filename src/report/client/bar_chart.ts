@@ -1,14 +1,13 @@
 /** Horizontal bars, so that long names have room on a phone: test figures, and bars that are cut into segments. */
 
-import type { Chart, ChartConfiguration, Plugin } from "chart.js";
+import type { Chart, ChartConfiguration, Plugin, TooltipCallbacks } from "chart.js";
 import { type BarChart, type StackChart, sumOf, whiskerOf } from "../chart_types.ts";
-import { axis, commonOptions, figure, FONT, shortNumber, tooltip } from "./options.ts";
-import { colourOf, faded, type Theme } from "./theme.ts";
+import { axis, colourOf, commonOptions, faded, figure, FONT, shortNumber, type Theme } from "./options.ts";
 
 /** For horizontal bars: the pointer chooses a bar by its height alone. */
-function horizontalBarOptions(theme: Theme) {
+function horizontalBarOptions(theme: Theme, callbacks: Partial<TooltipCallbacks<"bar">>) {
   return {
-    ...commonOptions(theme),
+    ...commonOptions<"bar">(theme, { callbacks }),
     indexAxis: "y" as const,
     interaction: { mode: "index" as const, axis: "y" as const, intersect: false },
   };
@@ -44,29 +43,23 @@ export function barConfiguration(chart: BarChart, theme: Theme): ChartConfigurat
       }],
     },
     options: {
-      ...horizontalBarOptions(theme),
+      ...horizontalBarOptions(theme, {
+        label: ({ dataIndex }) => {
+          const bar = bars[dataIndex];
+          return bar ? ` ${figure(bar.mean, bar.sd)}` : "";
+        },
+        afterLabel: ({ dataIndex }) => {
+          const bar = bars[dataIndex];
+          if (!bar) return "";
+          const range = bar.range ? `, ${bar.range.map((end) => end.toFixed(4)).join(" to ")}` : "";
+          return ` ${bar.snapshot}${bar.runs > 1 ? `, ${bar.runs} seeds` : ""}${range}`;
+        },
+      }),
       scales: {
         x: { ...axis(chart.xTitle, theme), beginAtZero: true, suggestedMax: Math.max(...ends) },
         y: {
           ...names,
           ticks: { ...names.ticks, callback: (_, index) => wrapped(bars[index]?.name ?? "") },
-        },
-      },
-      plugins: {
-        tooltip: {
-          ...tooltip(theme),
-          callbacks: {
-            label: ({ dataIndex }) => {
-              const bar = bars[dataIndex];
-              return bar ? ` ${figure(bar.mean, bar.sd)}` : "";
-            },
-            afterLabel: ({ dataIndex }) => {
-              const bar = bars[dataIndex];
-              if (!bar) return "";
-              const range = bar.range ? `, ${bar.range.map((end) => end.toFixed(4)).join(" to ")}` : "";
-              return ` ${bar.snapshot}${bar.runs > 1 ? `, ${bar.runs} seeds` : ""}${range}`;
-            },
-          },
         },
       },
     },
@@ -164,7 +157,13 @@ export function stackConfiguration(chart: StackChart, theme: Theme): ChartConfig
       })),
     },
     options: {
-      ...horizontalBarOptions(theme),
+      ...horizontalBarOptions(theme, {
+        label: ({ datasetIndex, dataIndex, parsed }) => {
+          const { name, values } = chart.segments[datasetIndex] ?? { name: "", values: [] };
+          const share = `${(parsed.x ?? NaN).toFixed(1)} %`;
+          return ` ${name}: ${shortNumber(values[dataIndex] ?? NaN)} ${chart.unit}, ${share}`;
+        },
+      }),
       scales: {
         x: { ...axis(`% of the bar's ${chart.unit}`, theme), beginAtZero: true, max: 100, stacked: true },
         y: {
@@ -173,18 +172,6 @@ export function stackConfiguration(chart: StackChart, theme: Theme): ChartConfig
           ticks: {
             ...names.ticks,
             callback: (_, bar) => [chart.bars[bar] ?? "", `${shortNumber(sums[bar] ?? NaN)} ${chart.unit}`],
-          },
-        },
-      },
-      plugins: {
-        tooltip: {
-          ...tooltip(theme),
-          callbacks: {
-            label: ({ datasetIndex, dataIndex, parsed }) => {
-              const { name, values } = chart.segments[datasetIndex] ?? { name: "", values: [] };
-              return ` ${name}: ${shortNumber(values[dataIndex] ?? NaN)} ${chart.unit}, ` +
-                `${(parsed.x ?? NaN).toFixed(1)} %`;
-            },
           },
         },
       },

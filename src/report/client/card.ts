@@ -6,29 +6,30 @@ import { barConfiguration, stackConfiguration } from "./bar_chart.ts";
 import { csvOf } from "./csv.ts";
 import { drawLegend, legendOf } from "./legend.ts";
 import { lineConfiguration } from "./line_chart.ts";
+import { colourOf, dashOf, light, type Theme } from "./options.ts";
 import { scatterConfiguration } from "./scatter_chart.ts";
-import { colourOf, dashOf, light, type Theme } from "./theme.ts";
 
 export class Card {
-  readonly #definition: ChartDefinition;
   readonly #canvas: HTMLCanvasElement;
   readonly #legend: HTMLElement;
   /** Entries of the legend that are switched off. */
   readonly #off = new Set<number>();
   #chart: Chart;
 
-  constructor(definition: ChartDefinition, theme: Theme) {
+  constructor(private readonly definition: ChartDefinition, theme: Theme) {
     const figure = document.getElementById(definition.id);
     const canvas = figure?.querySelector("canvas");
     const legend = figure?.querySelector<HTMLElement>(".legend");
     if (!figure || !canvas || !legend) {
       throw new Error(`The page has no place for the chart ${definition.id}.`);
     }
-    this.#definition = definition;
     this.#canvas = canvas;
     this.#legend = legend;
     this.#chart = this.#make(theme);
-    figure.querySelector("[data-save=csv]")?.addEventListener("click", () => saveCsv(definition));
+    figure.querySelector("[data-save=csv]")?.addEventListener(
+      "click",
+      () => save(new Blob([csvOf(definition)], { type: "text/csv" }), `${definition.id}.csv`),
+    );
     figure.querySelector("[data-save=png]")?.addEventListener(
       "click",
       () => savePng(definition, this.#chart, this.#off),
@@ -48,8 +49,8 @@ export class Card {
   }
 
   #make(theme: Theme): Chart {
-    const chart = new Chart(this.#canvas, configurationOf(this.#definition, theme));
-    drawLegend(this.#legend, this.#definition, chart, theme, this.#off);
+    const chart = new Chart(this.#canvas, configurationOf(this.definition, theme));
+    drawLegend(this.#legend, this.definition, chart, theme, this.#off);
     return chart;
   }
 }
@@ -70,10 +71,6 @@ function configurationOf(definition: ChartDefinition, theme: Theme): ChartConfig
 /** CSS pixels of a saved picture; it has twice as many of its own. */
 const SIZE = { width: 960, height: 600 };
 const PIXEL_RATIO = 2;
-
-function saveCsv(definition: ChartDefinition): void {
-  save(new Blob([csvOf(definition)], { type: "text/csv" }), `${definition.id}.csv`);
-}
 
 /** Draws the chart anew, for paper: light, of one size wherever the page is read, with title and legend. */
 function savePng(definition: ChartDefinition, shown: Chart, off: ReadonlySet<number>): void {

@@ -2,10 +2,7 @@
 
 import type { Chart } from "chart.js";
 import type { ChartDefinition } from "../chart_types.ts";
-import { DATASETS_A_SERIES } from "./options.ts";
-import { colourOf, dashOf, type Theme } from "./theme.ts";
-
-const SVG = "http://www.w3.org/2000/svg";
+import { colourOf, dashOf, DATASETS_A_SERIES, type Theme } from "./options.ts";
 
 /** What is switched off and on together. */
 export interface LegendEntry {
@@ -70,7 +67,8 @@ export function drawLegend(
     const button = document.createElement("button");
     const tell = () => button.setAttribute("aria-pressed", String(!off.has(k)));
     button.type = "button";
-    button.append(...sampleOf(entry, theme));
+    button.innerHTML = sampleOf(entry, theme);
+    button.append(entry.name);
     button.addEventListener("click", () => {
       if (!off.delete(k)) off.add(k);
       tell();
@@ -88,18 +86,9 @@ function datasetsOf({ kind }: ChartDefinition, series: number): number[] {
   return Array.from({ length: DATASETS_A_SERIES }, (_, k) => DATASETS_A_SERIES * series + k);
 }
 
-function sampleOf({ name, colour, dash }: LegendEntry, theme: Theme): Element[] {
-  const sample = document.createElementNS(SVG, "svg");
-  const line = document.createElementNS(SVG, "line");
-  const set = (element: Element, attributes: Record<string, string | number>) => {
-    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
-  };
+/** A stroke as the series is drawn. */
+function sampleOf({ colour, dash }: LegendEntry, theme: Theme): string {
   const stroke = colour === undefined ? theme.text : colourOf(theme, colour);
-  set(sample, { width: 34, height: 10, "aria-hidden": "true" });
-  set(line, { x1: 1, x2: 33, y1: 5, y2: 5, stroke, "stroke-width": 2.5 });
-  set(line, { "stroke-dasharray": dashOf(dash).join(" ") });
-  sample.append(line);
-  const text = document.createElement("span");
-  text.textContent = name;
-  return [sample, text];
+  return `<svg width="34" height="10" aria-hidden="true"><line x1="1" x2="33" y1="5" y2="5" stroke="${stroke}" ` +
+    `stroke-width="2.5" stroke-dasharray="${dashOf(dash).join(" ")}"/></svg>`;
 }

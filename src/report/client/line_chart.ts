@@ -13,15 +13,17 @@ import {
 import { type Curve, type LineChart, type Series, seriesName } from "../chart_types.ts";
 import {
   axis,
+  colourOf,
   commonOptions,
   CURVE,
+  dashOf,
   DATASETS_A_SERIES,
+  faded,
   figure,
   FONT,
   logarithmicAxis,
-  tooltip,
+  type Theme,
 } from "./options.ts";
-import { colourOf, dashOf, faded, type Theme } from "./theme.ts";
 
 type LineDataset = ChartDataset<"line">;
 
@@ -35,24 +37,20 @@ export function lineConfiguration(chart: LineChart, theme: Theme): ChartConfigur
     type: "line",
     data: { datasets: chart.series.flatMap((series) => datasetsOf(series, theme)) },
     options: {
-      ...commonOptions(theme),
+      ...commonOptions<"line">(theme, {
+        filter: ({ datasetIndex }) => chart.series.length <= MANY || !seriesOf(datasetIndex)?.faint,
+        callbacks: {
+          title: (items) => `${chart.xTitle} ${items[0]?.parsed.x}`,
+          label: ({ datasetIndex, dataIndex, parsed }) => {
+            const series = seriesOf(datasetIndex);
+            return series ? label(chart, series, dataIndex, parsed.y ?? NaN) : "";
+          },
+        },
+      }),
       interaction: { mode: "nearestX", axis: "x", intersect: false },
       scales: {
         x: { type: "linear", ...axis(chart.xTitle, theme), bounds: "data", beginAtZero: true },
         y: chart.logarithmic ? logarithmicAxis(y) : { type: "linear", ...y, ...suggested(chart.levels) },
-      },
-      plugins: {
-        tooltip: {
-          ...tooltip(theme),
-          filter: ({ datasetIndex }) => chart.series.length <= MANY || !seriesOf(datasetIndex)?.faint,
-          callbacks: {
-            title: (items) => `${chart.xTitle} ${items[0]?.parsed.x}`,
-            label: ({ datasetIndex, dataIndex, parsed }) => {
-              const series = seriesOf(datasetIndex);
-              return series ? label(chart, series, dataIndex, parsed.y ?? NaN) : "";
-            },
-          },
-        },
       },
     },
     plugins: [dividers(chart, theme), levels(chart, theme)],

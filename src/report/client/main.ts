@@ -19,7 +19,7 @@ import {
 import type { ChartDefinition } from "../chart_types.ts";
 import { Card } from "./card.ts";
 import { registerNearestX } from "./line_chart.ts";
-import { dark, light, type Theme } from "./theme.ts";
+import { dark, light, type Theme } from "./options.ts";
 
 /** CSS pixels that a chart is given on paper. */
 const PAPER_WIDTH = 660;

@@ -2,8 +2,17 @@
 
 import type { Chart, ChartConfiguration, Plugin } from "chart.js";
 import type { ScatterChart } from "../chart_types.ts";
-import { axis, commonOptions, FONT, logarithmicAxis, shortNumber, tooltip } from "./options.ts";
-import { colourOf, dashOf, faded, type Theme } from "./theme.ts";
+import {
+  axis,
+  colourOf,
+  commonOptions,
+  dashOf,
+  faded,
+  FONT,
+  logarithmicAxis,
+  shortNumber,
+  type Theme,
+} from "./options.ts";
 
 export function scatterConfiguration(chart: ScatterChart, theme: Theme): ChartConfiguration<"scatter"> {
   const scale = (name: "x" | "y", title: string) => {
@@ -32,27 +41,22 @@ export function scatterConfiguration(chart: ScatterChart, theme: Theme): ChartCo
       })),
     },
     options: {
-      ...commonOptions(theme),
-      interaction: { mode: "nearest", intersect: true },
-      scales: { x: scale("x", chart.xTitle), y: scale("y", chart.yTitle) },
-      plugins: {
-        tooltip: {
-          ...tooltip(theme),
-          callbacks: {
-            title: ([item]) =>
-              item ? chart.series[item.datasetIndex]?.points[item.dataIndex]?.name ?? "" : "",
-            label: ({ datasetIndex, dataIndex, parsed }) => {
-              const series = chart.series[datasetIndex];
-              const { low, high } = series?.points[dataIndex] ?? {};
-              const quartiles = low === undefined || high === undefined
-                ? ""
-                : ` (${shortNumber(low)} to ${shortNumber(high)})`;
-              return ` ${series?.name}: ${shortNumber(parsed.x ?? NaN)}, ` +
-                `${shortNumber(parsed.y ?? NaN)}${quartiles}`;
-            },
+      ...commonOptions<"scatter">(theme, {
+        callbacks: {
+          title: ([item]) => item ? chart.series[item.datasetIndex]?.points[item.dataIndex]?.name ?? "" : "",
+          label: ({ datasetIndex, dataIndex, parsed }) => {
+            const series = chart.series[datasetIndex];
+            const { low, high } = series?.points[dataIndex] ?? {};
+            const quartiles = low === undefined || high === undefined
+              ? ""
+              : ` (${shortNumber(low)} to ${shortNumber(high)})`;
+            const place = `${shortNumber(parsed.x ?? NaN)}, ${shortNumber(parsed.y ?? NaN)}`;
+            return ` ${series?.name}: ${place}${quartiles}`;
           },
         },
-      },
+      }),
+      interaction: { mode: "nearest", intersect: true },
+      scales: { x: scale("x", chart.xTitle), y: scale("y", chart.yTitle) },
     },
     plugins: [pointMarks(chart, theme)],
   };

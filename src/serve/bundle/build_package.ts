@@ -5,7 +5,7 @@
  * as neither the registries nor other programs import WGSL as text.
  */
 
-import { dirname, relative } from "node:path";
+import { dirname, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import config from "../../../deno.json" with { type: "json" };
 import { runMain } from "../../cli/fail.ts";
@@ -41,13 +41,7 @@ export async function buildPackage(folder: string): Promise<StagedPackage> {
   await write(`${staged}/README.md`, await readme());
   for (const name of LICENCES) await write(`${staged}/${name}`, await Deno.readTextFile(ROOT + name));
   await deno(staged, "publish", "--dry-run", "--allow-dirty", "--no-check"); // pack checks the types
-  await deno(
-    staged,
-    "pack",
-    "--allow-dirty",
-    "--output",
-    await Deno.realPath(folder) + `/clickgan-${config.version}.tgz`,
-  );
+  await deno(staged, "pack", "--allow-dirty", "--output", resolve(tarball));
   return { folder: staged, tarball };
 }
 

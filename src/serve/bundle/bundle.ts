@@ -105,13 +105,18 @@ function standIns(texts: Readonly<Record<string, string>>): esbuild.Plugin {
   };
 }
 
+/** A package is found from within its own folder, by its own name; by its path, where it does not say what it exports. */
 function fromDenoCache(packages: ReadonlyMap<string, string>): esbuild.Plugin {
+  const found = "found"; // asks the bundler, and not this once more
   return {
     name: "deno-cache",
     setup(build) {
-      build.onResolve({ filter: /^[^./]/ }, async ({ path, kind, resolveDir }) => {
-        const file = await pathIn(packages, path);
-        return file === undefined ? undefined : build.resolve(file, { kind, resolveDir });
+      build.onResolve({ filter: /^[^./]/ }, async ({ path, kind, pluginData }) => {
+        const [, name = "", rest = ""] = /^(@[^/]+\/[^/]+|[^/]+)(\/.*)?$/.exec(path) ?? [];
+        const resolveDir = packages.get(name);
+        if (resolveDir === undefined || pluginData === found) return undefined;
+        const own = await build.resolve(path, { kind, resolveDir, pluginData: found });
+        return own.errors.length === 0 ? own : build.resolve(resolveDir + rest, { kind, resolveDir });
       });
     },
   };
@@ -130,64 +135,11 @@ async function packageFolders(entry: string): Promise<Map<string, string>> {
   return new Map(Object.values(npmPackages).map(({ name, localPath }) => [name, resolve(localPath)]));
 }
 
-/** @param file of a package that a module uses, as it is exported: "chart.js/helpers". @returns its text */
-export async function packageText(entry: string, file: string): Promise<string> {
-  const path = await pathIn(await packageFolders(entry), file);
-  if (path === undefined) throw new Error(`${entry} uses no package that has ${file}`);
-  return await Deno.readTextFile(path);
-}
-
-/** @param name as it is imported. @returns the package's folder, or the file in it; undefined where no package has that name */
-async function pathIn(packages: ReadonlyMap<string, string>, name: string): Promise<string | undefined> {
-  const [, start = "", rest = ""] = /^(@[^/]+\/[^/]+|[^/]+)(\/.*)?$/.exec(name) ?? [];
-  const folder = packages.get(start);
-  if (folder === undefined) return undefined;
-  return resolve(folder, rest === "" ? "" : await exportOf(folder, `.${rest}`));
-}
-
-/** Conditions that hold in a browser that imports modules. */
-const CONDITIONS: readonly string[] = ["browser", "import", "module", "default"];
-
-/**
- * Which file of a package a name with a path in it means: https://nodejs.org/api/packages.html#exports
- * @param folder of the package. @param path as it is exported, e.g. "./distribution/uniformInt".
- * @returns the file's path in the folder; `path` itself in a package that says nothing of its exports.
- * @throws Error for a path that the package does not export.
- */
-export async function exportOf(folder: string, path: string): Promise<string> {
-  const { exports }: { exports?: unknown } = JSON.parse(
-    await Deno.readTextFile(join(folder, "package.json")),
-  );
-  if (exports === undefined) return path;
-  const file = fileOf(entriesOf(exports), path);
-  if (file === undefined) throw new Error(`${folder} does not export ${path} to browsers`);
-  return file;
-}
-
-function entriesOf(exports: unknown): [name: string, target: unknown][] {
-  return typeof exports === "object" && exports !== null ? Object.entries(exports) : [[".", exports]];
-}
-
-function fileOf(entries: readonly [string, unknown][], path: string): string | undefined {
-  const exact = entries.find(([name]) => name === path);
-  if (exact) return targetOf(exact[1]);
-  // "./src/*.js": the longest beginning counts.
-  for (const [name, target] of entries.toSorted(([a], [b]) => b.indexOf("*") - a.indexOf("*"))) {
-    const [before, after] = name.split("*");
-    if (before === undefined || after === undefined) continue;
-    if (path.length < name.length || !path.startsWith(before) || !path.endsWith(after)) continue;
-    return targetOf(target)?.replaceAll("*", path.slice(before.length, path.length - after.length));
-  }
-}
-
-/** The first condition that holds. */
-function targetOf(target: unknown): string | undefined {
-  if (typeof target === "string") return target;
-  if (typeof target !== "object" || target === null) return undefined;
-  for (const [condition, inner] of Object.entries(target)) {
-    const file = CONDITIONS.includes(condition) ? targetOf(inner) : undefined;
-    if (file !== undefined) return file;
-  }
+/** The text of a file of a package that a module uses. */
+export async function packageText(entry: string, name: string, file: string): Promise<string> {
+  const folder = (await packageFolders(entry)).get(name);
+  if (folder === undefined) throw new Error(`${entry} uses no package ${name}`);
+  return await Deno.readTextFile(join(folder, file));
 }
 
 /**

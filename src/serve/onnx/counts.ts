@@ -49,18 +49,18 @@ export function displayedCounts(inputs: EncoderInputs, config: CountsConfig): Na
     config,
     items: catalogue.shape.count,
     at: (item, column) => table[item * width + column] ?? NaN,
-    page: graph.op("Max", ["page", graph.ints(0)]),
+    page: graph.op("Max", ["page", [0]]),
     recent: last.item,
-    there: graph.op("Squeeze", [last.there, graph.ints(2)]),
+    there: graph.op("Squeeze", [last.there, [2]]),
   };
   const clicked = summed(of, of.items, of.recent, of.there);
   const again = graph.op("GatherElements", [clicked, of.page], { axis: 1 });
   const rate = ofItems(of, "rate", (item) => rateOf(of, item, scale[2 * C] ?? NaN));
-  const passed = graph.op("Mul", [rate, graph.float(0)]);
+  const passed = graph.op("Mul", [rate, 0]);
   const columns = [
     rate,
     ofItems(of, "shown", (item) => Math.log(1 + of.at(item, 0))),
-    graph.op("Log", [graph.op("Add", [similarity(of, clicked), graph.float(SIMILARITY_FLOOR)])]),
+    graph.op("Log", [graph.op("Add", [similarity(of, clicked), SIMILARITY_FLOOR])]),
     column(graph, logOfNext(graph, again)),
     column(graph, wasLast(of, history, clicks)),
     passed,
@@ -69,26 +69,24 @@ export function displayedCounts(inputs: EncoderInputs, config: CountsConfig): Na
       logOfNext(graph, graph.op("Cast", [clicks], { to: FLOAT })),
       graph.op("Log", [pageLength(graph, scale[2 * C + 1] ?? NaN)]),
     ]
-      .map((user) => graph.op("Add", [passed, graph.op("Unsqueeze", [user, graph.ints(1, 2)])])),
+      .map((user) => graph.op("Add", [passed, graph.op("Unsqueeze", [user, [1, 2]])])),
   ];
   const centred = graph.op("Sub", [
     graph.op("Concat", columns, { axis: 2 }),
-    graph.floats("counts/mean", [C], scale.slice(0, C)),
+    graph.tensor("counts/mean", [C], scale.slice(0, C)),
   ]);
-  return graph.op("Mul", [centred, graph.floats("counts/scaled", [C], scale.slice(C, 2 * C))]);
+  return graph.op("Mul", [centred, graph.tensor("counts/scaled", [C], scale.slice(C, 2 * C))]);
 }
 
 /** [users, items, N] what the counts give the first layer. */
-export function countsLayer({ graph, weight }: EncoderInputs, counts: Name, N: number): Name {
-  const kernel = weight(FIRST_LAYER);
-  return graph.op("MatMul", [counts, graph.floats(FIRST_LAYER, [kernel.length / N, N], kernel)]);
+export function countsLayer({ graph, weight, tensor }: EncoderInputs, counts: Name, N: number): Name {
+  return graph.op("MatMul", [counts, tensor(FIRST_LAYER, weight(FIRST_LAYER).length / N, N)]);
 }
 
 /** [users, items, 1] */
-export function linearPart({ graph, weight }: EncoderInputs, counts: Name): Name {
-  const kernel = weight(KERNEL);
-  const product = graph.op("MatMul", [counts, graph.floats(KERNEL, [kernel.length, 1], kernel)]);
-  return graph.op("Add", [product, graph.floats(BIAS, [1], weight(BIAS))]);
+export function linearPart({ graph, weight, tensor }: EncoderInputs, counts: Name): Name {
+  const product = graph.op("MatMul", [counts, tensor(KERNEL, weight(KERNEL).length, 1)]);
+  return graph.op("Add", [product, tensor(BIAS, 1)]);
 }
 
 function rateOf({ at }: CountInputs, item: number, meanRate: number): number {
@@ -97,24 +95,24 @@ function rateOf({ at }: CountInputs, item: number, meanRate: number): number {
 
 /** [users, items, 1] from [users, items]. */
 function column(graph: GraphBuilder, name: Name): Name {
-  return graph.op("Unsqueeze", [name, graph.ints(2)]);
+  return graph.op("Unsqueeze", [name, [2]]);
 }
 
 function logOfNext(graph: GraphBuilder, name: Name): Name {
-  return graph.op("Log", [graph.op("Add", [name, graph.float(1)])]);
+  return graph.op("Log", [graph.op("Add", [name, 1])]);
 }
 
 /** [users, items, 1] a number of each displayed item. */
 function ofItems({ graph, items, page }: CountInputs, name: string, of: (item: number) => number): Name {
   const values = Float32Array.from({ length: items }, (_, item) => of(item));
-  return graph.op("Gather", [graph.floats(`${COUNTED}${name}`, [items, 1], values), page]);
+  return graph.op("Gather", [graph.tensor(`${COUNTED}${name}`, [items, 1], values), page]);
 }
 
 /** [users, size] the sums of what falls on each place. @param place [users, .] @param value [users, .] */
 function summed({ graph, page }: CountInputs, size: number, place: Name, value: Name): Name {
   const users = graph.op("Shape", [page], { start: 0, end: 1 });
-  const shape = graph.op("Concat", [users, graph.ints(size)], { axis: 0 });
-  const zeros = graph.op("Expand", [graph.float(0), shape]);
+  const shape = graph.op("Concat", [users, [size]], { axis: 0 });
+  const zeros = graph.op("Expand", [0, shape]);
   return graph.op("ScatterElements", [zeros, place, value], { axis: 1, reduction: "add" });
 }
 
@@ -126,12 +124,12 @@ function lookedUp(
   { places, factors }: { places: Int32Array<ArrayBuffer>; factors: Float32Array<ArrayBuffer> },
 ): Name {
   const K = places.length / items;
-  const own = graph.op("Gather", [graph.places(`${COUNTED}${name}/places`, [items, K], places), page]);
-  const flat = graph.op("Reshape", [own, graph.ints(0, -1)]);
+  const own = graph.op("Gather", [graph.tensor(`${COUNTED}${name}/places`, [items, K], places), page]);
+  const flat = graph.op("Reshape", [own, [0, -1]]);
   const found = graph.op("GatherElements", [from, flat], { axis: 1 });
-  const factor = graph.op("Gather", [graph.floats(`${COUNTED}${name}/factors`, [items, K], factors), page]);
+  const factor = graph.op("Gather", [graph.tensor(`${COUNTED}${name}/factors`, [items, K], factors), page]);
   const shaped = graph.op("Reshape", [found, graph.op("Shape", [factor])]);
-  return graph.op("ReduceSum", [graph.op("Mul", [shaped, factor]), graph.ints(2)], { keepdims: 1 });
+  return graph.op("ReduceSum", [graph.op("Mul", [shaped, factor]), [2]], { keepdims: 1 });
 }
 
 /** [users, items, 1] No item is a neighbour of its own, and each of the last clicks counts once. */
@@ -148,29 +146,26 @@ function similarity(of: CountInputs, clicked: Name): Name {
     places[k] = other;
     factors[k] = at(item, first + M + k % M) / Math.sqrt(users(item) * users(other));
   }
-  const different = graph.op("Min", [clicked, graph.float(1)]);
+  const different = graph.op("Min", [clicked, 1]);
   return lookedUp(of, "neighbours", different, { places, factors });
 }
 
 /** [users, items] 1 for the item clicked last. */
 function wasLast({ graph }: CountInputs, history: Name, clicks: Name): Name {
-  const place = graph.op("Max", [
-    graph.op("Sub", [graph.op("Unsqueeze", [clicks, graph.ints(1)]), graph.ints(1)]),
-    graph.ints(0),
-  ]);
+  const place = graph.op("Max", [graph.op("Sub", [graph.op("Unsqueeze", [clicks, [1]]), [1]]), [0]]);
   const last = graph.op("GatherElements", [history, place], { axis: 1 });
   const same = graph.op("And", [
     graph.op("Equal", ["page", last]),
-    graph.op("GreaterOrEqual", ["page", graph.ints(0)]),
+    graph.op("GreaterOrEqual", ["page", [0]]),
   ]);
   return graph.op("Cast", [same], { to: FLOAT });
 }
 
 /** [users] items displayed, of 1 to the longest page's. */
 function pageLength(graph: GraphBuilder, longest: number): Name {
-  const shown = graph.op("Cast", [graph.op("GreaterOrEqual", ["page", graph.ints(0)])], { to: FLOAT });
-  const length = graph.op("ReduceSum", [shown, graph.ints(1)], { keepdims: 0 });
-  return graph.op("Min", [graph.op("Max", [length, graph.float(1)]), graph.float(longest)]);
+  const shown = graph.op("Cast", [graph.op("GreaterOrEqual", ["page", [0]])], { to: FLOAT });
+  const length = graph.op("ReduceSum", [shown, [1]], { keepdims: 0 });
+  return graph.op("Min", [graph.op("Max", [length, 1]), longest]);
 }
 
 /**
@@ -197,18 +192,16 @@ function categories(of: CountInputs): Name[] {
     }
     const name = `category_${field + 1}`;
     const part = graph.op("Mul", [
-      graph.op("Gather", [graph.floats(`${COUNTED}${name}/parts`, [items, S], parts), recent]),
-      graph.op("Unsqueeze", [there, graph.ints(2)]),
+      graph.op("Gather", [graph.tensor(`${COUNTED}${name}/parts`, [items, S], parts), recent]),
+      graph.op("Unsqueeze", [there, [2]]),
     ]);
-    const place = graph.op("Gather", [graph.places(`${COUNTED}${name}/tokens`, [items, S], places), recent]);
-    const flat = [place, part].map((of) => graph.op("Reshape", [of, graph.ints(0, -1)])) as [Name, Name];
-    const clicks = graph.op("ReduceSum", [part, graph.ints(1, 2)], { keepdims: 1 });
+    const place = graph.op("Gather", [graph.tensor(`${COUNTED}${name}/tokens`, [items, S], places), recent]);
+    const flat = [place, part].map((of) => graph.op("Reshape", [of, [0, -1]])) as [Name, Name];
+    const clicks = graph.op("ReduceSum", [part, [1, 2]], { keepdims: 1 });
     const lifted = lookedUp(of, name, summed(of, count, ...flat), { places, factors });
     // Of an item without tokens nothing is known: 1.
     const missing = graph.op("Mul", [clicks, ofItems(of, `${name}/none`, (item) => none[item] ?? 0)]);
-    const [above, below] = [graph.op("Add", [lifted, missing]), clicks].map((sum) =>
-      graph.op("Add", [sum, graph.float(PRIOR)])
-    ) as [Name, Name];
-    return graph.op("Log", [graph.op("Div", [above, below])]);
+    const above = graph.op("Add", [graph.op("Add", [lifted, missing]), PRIOR]);
+    return graph.op("Log", [graph.op("Div", [above, graph.op("Add", [clicks, PRIOR])])]);
   });
 }

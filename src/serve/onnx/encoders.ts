@@ -14,6 +14,8 @@ export interface EncoderInputs {
   readonly catalogue: ItemCatalogue;
   /** A weight of the model. @throws Error where there is none. */
   readonly weight: (name: string) => Float32Array<ArrayBuffer>;
+  /** The same as a tensor of the file. */
+  readonly tensor: (name: string, ...dims: readonly number[]) => Name;
   readonly optional: (name: string) => Float32Array<ArrayBuffer> | undefined;
   /** [users, clicks + 1] the items clicked, oldest first, then -1. */
   readonly history: Name;
@@ -29,7 +31,7 @@ const GATES = [0, 3, 2, 1] as const;
  * adds zeros, which is exact.
  */
 export function lstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: LstmModelConfig): Name {
-  const { graph, catalogue, weight, optional, history, clicks } = inputs;
+  const { graph, catalogue, weight, tensor, optional, history, clicks } = inputs;
   const columns = 4 * H;
   const N = dims[0] ?? 0;
   const products = foldItems(catalogue, {
@@ -58,44 +60,35 @@ export function lstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: LstmMod
     (_, k) => k % (columns + 1) === 0 ? 1 : 0,
   );
   const fed = graph.op("Gather", [
-    graph.floats("encoder/lstm/click_table", [table.length / columns, columns], table),
-    graph.op("Max", [history, graph.ints(0)]),
+    graph.tensor("encoder/lstm/click_table", [table.length / columns, columns], table),
+    graph.op("Max", [history, [0]]),
   ]);
   const state = graph.op(
     "LSTM",
     [
       graph.op("Transpose", [fed], { perm: [1, 0, 2] }),
-      graph.floats("encoder/lstm/identity", [1, columns, columns], identity),
-      graph.floats("encoder/lstm/recurrent", [1, columns, H], R),
-      graph.floats("encoder/lstm/bias", [1, 2 * columns], B),
+      graph.tensor("encoder/lstm/identity", [1, columns, columns], identity),
+      graph.tensor("encoder/lstm/recurrent", [1, columns, H], R),
+      graph.tensor("encoder/lstm/bias", [1, 2 * columns], B),
       graph.op("Cast", [clicks], { to: INT32 }),
     ],
     { hidden_size: H },
     ["", "lstm_state"],
   );
   // A user without clicks has the state 0, whatever a runtime makes of a sequence of no steps.
-  const some = graph.op("Unsqueeze", [graph.op("Greater", [clicks, graph.ints(0)]), graph.ints(1)]);
-  const kept = graph.op("Where", [some, graph.op("Squeeze", [state, graph.ints(0)]), graph.float(0)]);
-  const product = graph.op("MatMul", [
-    kept,
-    graph.floats("utility/layer1/state_kernel", [H, N], weight("utility/layer1/state_kernel")),
-  ]);
-  return addBias(inputs, product, N);
+  const some = graph.op("Unsqueeze", [graph.op("Greater", [clicks, [0]]), [1]]);
+  const kept = graph.op("Where", [some, graph.op("Squeeze", [state, [0]]), 0]);
+  return addBias(inputs, graph.op("MatMul", [kept, tensor("utility/layer1/state_kernel", H, N)]), N);
 }
 
-function addBias(
-  { graph, weight }: EncoderInputs,
-  product: Name,
-  N: number,
-  bias: string = LAYER_BIAS,
-): Name {
-  return graph.op("Add", [product, graph.floats(bias, [N], weight(bias))]);
+function addBias({ graph, tensor }: EncoderInputs, product: Name, N: number, bias = LAYER_BIAS): Name {
+  return graph.op("Add", [product, tensor(bias, N)]);
 }
 const LAYER_BIAS = "utility/layer1/bias";
 
 /** No history: the bias alone, [1, N]. */
-export function noState({ graph, weight }: EncoderInputs, { dims }: ModelConfig): Name {
-  return graph.floats(LAYER_BIAS, [1, dims[0] ?? 0], weight(LAYER_BIAS));
+export function noState({ tensor }: EncoderInputs, { dims }: ModelConfig): Name {
+  return tensor(LAYER_BIAS, 1, dims[0] ?? 0);
 }
 
 /** Without a nonlinearity: [users, N] the weighted sum of the last clicks' products, and a bias. */
@@ -104,16 +97,16 @@ export function clickProduct(
   names: ClickProduct,
   { m, n, N }: { m: number; n: number; N: number },
 ): Name {
-  const { graph, catalogue, weight, optional } = inputs;
+  const { graph, catalogue, tensor, optional } = inputs;
   const last = lastClicks(inputs, m);
-  const weights = graph.op("Mul", [graph.floats(names.weights, [m, n], weight(names.weights)), last.there]);
+  const weights = graph.op("Mul", [tensor(names.weights, m, n), last.there]);
   // A kernel [F n, N] holds the same values in the same order as [F, n N].
   const table = foldItems(catalogue, {
     kernel: optional(names.kernel),
     tokens: optional(names.tokenTable),
     columns: n * N,
   });
-  const rows = graph.floats(names.clickPart, [catalogue.shape.count, n, N], table);
+  const rows = graph.tensor(names.clickPart, [catalogue.shape.count, n, N], table);
   return weightedRows(inputs, rows, last.item, weights, { N, bias: names.bias });
 }
 
@@ -122,34 +115,31 @@ export function lastClicks(
   { graph, history, clicks }: EncoderInputs,
   m: number,
 ): { item: Name; there: Name } {
-  const lags = graph.ints(...Array.from({ length: m }, (_, lag) => lag + 1));
-  const place = graph.op("Sub", [graph.op("Unsqueeze", [clicks, graph.ints(1)]), lags]);
-  const item = graph.op("GatherElements", [history, graph.op("Max", [place, graph.ints(0)])], { axis: 1 });
-  const there = graph.op("Cast", [graph.op("GreaterOrEqual", [place, graph.ints(0)])], { to: FLOAT });
+  const lags = Array.from({ length: m }, (_, lag) => lag + 1);
+  const place = graph.op("Sub", [graph.op("Unsqueeze", [clicks, [1]]), lags]);
+  const item = graph.op("GatherElements", [history, graph.op("Max", [place, [0]])], { axis: 1 });
+  const there = graph.op("Cast", [graph.op("GreaterOrEqual", [place, [0]])], { to: FLOAT });
   return {
-    item: graph.op("Max", [item, graph.ints(0)]),
-    there: graph.op("Unsqueeze", [there, graph.ints(2)]),
+    item: graph.op("Max", [item, [0]]),
+    there: graph.op("Unsqueeze", [there, [2]]),
   };
 }
 
 /** Position weights: a weighted sum of rows of a table [I, n N], or with tanh what the nonlinearity makes of it. */
 export function pwState(inputs: EncoderInputs, config: PwModelConfig): Name {
-  const { graph, catalogue, weight } = inputs;
+  const { graph, catalogue, weight, tensor } = inputs;
   const { pwLags: m, pwWeightings: n, pwNonlinearity } = config;
   const N = config.dims[0] ?? 0;
   const { kind } = catalogue.shape;
   if (pwNonlinearity === "none") return clickProduct(inputs, FIRST_LAYER, { m, n, N });
   const last = lastClicks(inputs, m);
-  const weights = graph.op("Mul", [
-    graph.floats("encoder/pw/weights", [m, n], weight("encoder/pw/weights")),
-    last.there,
-  ]);
+  const weights = graph.op("Mul", [tensor("encoder/pw/weights", m, n), last.there]);
   if (kind === "dense") return tanhOfDense(inputs, config, last.item, weights);
   const table = weight(FIRST_LAYER.kernel);
-  const rows = graph.floats("utility/layer1/click_table", [catalogue.shape.count, n, N], table);
+  const rows = graph.tensor("utility/layer1/click_table", [catalogue.shape.count, n, N], table);
   const { delta, base } = tanhOfOneHot(inputs, config, { ...last, weights, table });
   const product = weightedRows(inputs, rows, last.item, delta, { N });
-  return graph.op("Add", [product, graph.floats("encoder/pw/base", [N], base)]);
+  return graph.op("Add", [product, graph.tensor("encoder/pw/base", [N], base)]);
 }
 
 /** [users, N] sum over lags and weightings of weights [users, m, n] times rows [I, n, N] of the items, and the bias. */
@@ -162,32 +152,24 @@ function weightedRows(
 ): Name {
   const { graph } = inputs;
   const own = graph.op("Gather", [rows, item]);
-  const product = graph.op("Mul", [own, graph.op("Unsqueeze", [weights, graph.ints(3)])]);
-  return addBias(inputs, graph.op("ReduceSum", [product, graph.ints(1, 2)], { keepdims: 0 }), N, bias);
+  const product = graph.op("Mul", [own, graph.op("Unsqueeze", [weights, [3]])]);
+  return addBias(inputs, graph.op("ReduceSum", [product, [1, 2]], { keepdims: 0 }), N, bias);
 }
 
 /** tanh(sum over lags of W f + bias), [users, F n], times the kernel. */
 function tanhOfDense(inputs: EncoderInputs, config: PwModelConfig, item: Name, weights: Name): Name {
-  const { graph, catalogue, weight } = inputs;
+  const { graph, catalogue, tensor } = inputs;
   const { pwWeightings: n } = config;
   const { count, width: F } = catalogue.shape;
   const N = config.dims[0] ?? 0;
   const items = catalogue.read(Uint32Array.from({ length: count }, (_, k) => k));
   if (items.kind !== "dense") throw new Error("dense features in a catalogue of another kind");
-  const features = graph.op("Gather", [graph.floats("items/features", [count, F], items.values), item]);
+  const features = graph.op("Gather", [graph.tensor("items/features", [count, F], items.values), item]);
   const sums = graph.op("MatMul", [graph.op("Transpose", [features], { perm: [0, 2, 1] }), weights]);
   const state = graph.op("Tanh", [
-    graph.op("Add", [
-      graph.op("Reshape", [sums, graph.ints(-1, F * n)]),
-      graph.floats("encoder/pw/bias", [F * n], weight("encoder/pw/bias")),
-    ]),
+    graph.op("Add", [graph.op("Reshape", [sums, [-1, F * n]]), tensor("encoder/pw/bias", F * n)]),
   ]);
-  const kernel = graph.floats(
-    "utility/layer1/state_kernel",
-    [F * n, N],
-    weight("utility/layer1/state_kernel"),
-  );
-  return addBias(inputs, graph.op("MatMul", [state, kernel]), N);
+  return addBias(inputs, graph.op("MatMul", [state, tensor("utility/layer1/state_kernel", F * n, N)]), N);
 }
 
 /**
@@ -196,7 +178,7 @@ function tanhOfDense(inputs: EncoderInputs, config: PwModelConfig, item: Name, w
  * it stands at.
  */
 function tanhOfOneHot(
-  { graph, weight, catalogue }: EncoderInputs,
+  { graph, weight, tensor, catalogue }: EncoderInputs,
   { pwLags: m, pwWeightings: n, dims }: PwModelConfig,
   { item, there, weights, table }: { item: Name; there: Name; weights: Name; table: Float32Array },
 ): { delta: Name; base: Float32Array<ArrayBuffer> } {
@@ -206,21 +188,18 @@ function tanhOfOneHot(
   table.forEach((value, k) =>
     base[k % N] = (base[k % N] ?? 0) + Math.tanh(bias[Math.floor(k / N)] ?? 0) * value
   );
-  const alike = graph.op("Equal", [
-    graph.op("Unsqueeze", [item, graph.ints(2)]),
-    graph.op("Unsqueeze", [item, graph.ints(1)]),
-  ]);
+  const alike = graph.op("Equal", [graph.op("Unsqueeze", [item, [2]]), graph.op("Unsqueeze", [item, [1]])]);
   const same = graph.op("Mul", [
     graph.op("Cast", [alike], { to: FLOAT }),
     graph.op("Transpose", [there], { perm: [0, 2, 1] }),
   ]);
   const earlier = Float32Array.from({ length: m * m }, (_, k) => k % m < Math.floor(k / m) ? 1 : 0);
   const before = graph.op("ReduceSum", [
-    graph.op("Mul", [same, graph.floats("encoder/pw/earlier", [m, m], earlier)]),
-    graph.ints(2),
+    graph.op("Mul", [same, graph.tensor("encoder/pw/earlier", [m, m], earlier)]),
+    [2],
   ]);
-  const first = graph.op("Cast", [graph.op("Less", [before, graph.float(0.5)])], { to: FLOAT });
-  const own = graph.op("Gather", [graph.floats("encoder/pw/bias", [catalogue.shape.count, n], bias), item]);
+  const first = graph.op("Cast", [graph.op("Less", [before, 0.5])], { to: FLOAT });
+  const own = graph.op("Gather", [tensor("encoder/pw/bias", catalogue.shape.count, n), item]);
   const moved = graph.op("Tanh", [graph.op("Add", [graph.op("MatMul", [same, weights]), own])]);
   const change = graph.op("Sub", [moved, graph.op("Tanh", [own])]);
   return {

@@ -47,10 +47,11 @@ export function exportModel({ config, catalogue, weights, metadata }: ExportedMo
   };
   const history = paddedHistory(graph);
   const clicks = graph.op("ReduceSum", [
-    graph.op("Cast", [graph.op("GreaterOrEqual", ["history", graph.ints(0)])], { to: INT64 }),
-    graph.ints(1),
+    graph.op("Cast", [graph.op("GreaterOrEqual", ["history", [0]])], { to: INT64 }),
+    [1],
   ], { keepdims: 0 });
-  const inputs: EncoderInputs = { graph, catalogue, weight, optional, history, clicks };
+  const tensor = (name: string, ...dims: readonly number[]) => graph.tensor(name, dims, weight(name));
+  const inputs: EncoderInputs = { graph, catalogue, weight, tensor, optional, history, clicks };
   const utilities = utility(inputs, config);
   if (!(boundOf(graph) < LARGEST_FLOAT)) throw weightsTooLarge("some that may be none");
   outputs(graph, config, utilities);
@@ -106,14 +107,14 @@ function boundOf({ nodes, initializers }: GraphBuilder): number {
 /** [users, clicks + 1] with a column of -1 more, so that there is one at least. */
 function paddedHistory(graph: GraphBuilder): Name {
   const users = graph.op("Shape", ["history"], { start: 0, end: 1 });
-  const column = graph.op("Concat", [users, graph.ints(1)], { axis: 0 });
-  return graph.op("Concat", ["history", graph.op("Expand", [graph.ints(-1), column])], { axis: 1 });
+  const column = graph.op("Concat", [users, [1]], { axis: 0 });
+  return graph.op("Concat", ["history", graph.op("Expand", [[-1], column])], { axis: 1 });
 }
 
 /** [users, items, 1]; -1 on a page counts as item 0 here. */
 function utility(inputs: EncoderInputs, config: ModelConfig): Name {
-  const { graph, weight } = inputs;
-  const bias = graph.floats("utility/output/bias", [1], weight("utility/output/bias"));
+  const { graph, tensor } = inputs;
+  const bias = tensor("utility/output/bias", 1);
   const counts = config.counts ? displayedCounts(inputs, config.counts) : undefined;
   const parts = [
     ...(config.dims.length > 0 ? [hiddenLayers(inputs, config, state(inputs, config), counts)] : []),
@@ -144,8 +145,8 @@ function displayed(inputs: EncoderInputs, part: string, columns: number): Name {
     columns,
   });
   return graph.op("Gather", [
-    graph.floats(`${part}/item_table`, [catalogue.shape.count, columns], items),
-    graph.op("Max", ["page", graph.ints(0)]),
+    graph.tensor(`${part}/item_table`, [catalogue.shape.count, columns], items),
+    graph.op("Max", ["page", [0]]),
   ]);
 }
 
@@ -154,11 +155,8 @@ function widePart(inputs: EncoderInputs, { wide: K }: ModelConfig): Name {
   const { graph } = inputs;
   if (K === 0) return displayed(inputs, PART, 1);
   const clicked = clickProduct(inputs, HISTORY, { m: LAGS, n: 1, N: K });
-  const crossed = graph.op("Mul", [
-    displayed(inputs, PART, K),
-    graph.op("Unsqueeze", [clicked, graph.ints(1)]),
-  ]);
-  return graph.op("ReduceSum", [crossed, graph.ints(2)], { keepdims: 1 });
+  const crossed = graph.op("Mul", [displayed(inputs, PART, K), graph.op("Unsqueeze", [clicked, [1]])]);
+  return graph.op("ReduceSum", [crossed, [2]], { keepdims: 1 });
 }
 
 /** [users, items, 1], without the last bias */
@@ -168,21 +166,19 @@ function hiddenLayers(
   state: Name,
   counts: Name | undefined,
 ): Name {
-  const { graph, weight } = inputs;
+  const { graph, weight, tensor } = inputs;
   const { dims } = config;
   const item = displayed(inputs, "utility/layer1", dims[0] ?? 0);
-  let hidden = graph.op("Add", [item, graph.op("Unsqueeze", [state, graph.ints(1)])]);
+  let hidden = graph.op("Add", [item, graph.op("Unsqueeze", [state, [1]])]);
   if (counts) hidden = graph.op("Add", [hidden, countsLayer(inputs, counts, dims[0] ?? 0)]);
   hidden = normalised(graph, config, weight, graph.op("Elu", [hidden]), 1);
   for (let layer = 2; layer <= dims.length; layer++) {
     const [rows, columns] = [dims[layer - 2] ?? 0, dims[layer - 1] ?? 0];
-    const [kernel, bias] = [`utility/layer${layer}/kernel`, `utility/layer${layer}/bias`];
-    const product = graph.op("MatMul", [hidden, graph.floats(kernel, [rows, columns], weight(kernel))]);
-    const biased = graph.op("Add", [product, graph.floats(bias, [columns], weight(bias))]);
+    const product = graph.op("MatMul", [hidden, tensor(`utility/layer${layer}/kernel`, rows, columns)]);
+    const biased = graph.op("Add", [product, tensor(`utility/layer${layer}/bias`, columns)]);
     hidden = normalised(graph, config, weight, graph.op("Elu", [biased]), layer);
   }
-  const kernel = "utility/output/kernel";
-  return graph.op("MatMul", [hidden, graph.floats(kernel, [dims.at(-1) ?? 0, 1], weight(kernel))]);
+  return graph.op("MatMul", [hidden, tensor("utility/output/kernel", dims.at(-1) ?? 0, 1)]);
 }
 
 /** Batch normalisation by its running averages: a factor and a shift a column. */
@@ -204,38 +200,26 @@ function normalised(
     (_, c) => (scale?.[c] ?? NaN) / Math.sqrt((variance?.[c] ?? NaN) + batchNormConstants.EPSILON),
   );
   const shifts = factors.map((factor, c) => (shift?.[c] ?? NaN) - factor * (mean?.[c] ?? NaN));
-  const scaled = graph.op("Mul", [
-    input,
-    graph.floats(`${name}/factor`, [columns], Float32Array.from(factors)),
-  ]);
-  return graph.op("Add", [scaled, graph.floats(`${name}/shift`, [columns], Float32Array.from(shifts))]);
+  const factor = graph.tensor(`${name}/factor`, [columns], Float32Array.from(factors));
+  const scaled = graph.op("Mul", [input, factor]);
+  return graph.op("Add", [scaled, graph.tensor(`${name}/shift`, [columns], Float32Array.from(shifts))]);
 }
 
 /** A softmax over the page and no click, whose utility is 0. */
 function outputs(graph: GraphBuilder, { eta, loss }: ModelConfig, utility: Name): void {
-  const shown = graph.op("GreaterOrEqual", ["page", graph.ints(0)]);
-  const flat = graph.op("Squeeze", [utility, graph.ints(2)]);
-  const utilities = graph.op("Where", [shown, flat, graph.float(-Infinity)], {}, ["utilities"]);
-  const exponents = graph.op("Mul", [utilities, graph.float(eta)]);
+  const shown = graph.op("GreaterOrEqual", ["page", [0]]);
+  const flat = graph.op("Squeeze", [utility, [2]]);
+  const utilities = graph.op("Where", [shown, flat, -Infinity], {}, ["utilities"]);
+  const exponents = graph.op("Mul", [utilities, eta]);
   if (loss === "logistic") {
     const clicked = graph.op("Sigmoid", [exponents], {}, ["probabilities"]);
-    const none = graph.op("Sub", [graph.float(1), clicked]);
+    const none = graph.op("Sub", [1, clicked]);
     graph.op("ReduceProd", [none], { axes: [1], keepdims: 0 }, ["no_click"]);
     return;
   }
-  const users = graph.op("Concat", [graph.op("Shape", ["page"], { start: 0, end: 1 }), graph.ints(1)], {
-    axis: 0,
-  });
-  const zeros = graph.op("Expand", [graph.float(0), users]);
+  const users = graph.op("Concat", [graph.op("Shape", ["page"], { start: 0, end: 1 }), [1]], { axis: 0 });
+  const zeros = graph.op("Expand", [0, users]);
   const all = graph.op("Softmax", [graph.op("Concat", [zeros, exponents], { axis: 1 })], { axis: 1 });
-  graph.op("Slice", [all, graph.ints(1), graph.ints(2 ** 31), graph.ints(1)], {}, ["probabilities"]);
-  graph.op(
-    "Squeeze",
-    [
-      graph.op("Slice", [all, graph.ints(0), graph.ints(1), graph.ints(1)]),
-      graph.ints(1),
-    ],
-    {},
-    ["no_click"],
-  );
+  graph.op("Slice", [all, [1], [2 ** 31], [1]], {}, ["probabilities"]);
+  graph.op("Squeeze", [graph.op("Slice", [all, [0], [1], [1]]), [1]], {}, ["no_click"]);
 }

@@ -3,81 +3,36 @@
  * what an exported model has: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3
  */
 
-import protobuf from "protobufjs/light.js";
+import protobuf from "protobufjs";
 
-const repeated = true;
-const field = (id: number, type: string, more = false) => ({
-  id,
-  type,
-  ...(more ? { rule: "repeated" } : {}),
-});
-
-const root = protobuf.Root.fromJSON({
-  nested: {
-    Entry: { fields: { key: field(1, "string"), value: field(2, "string") } },
-    OperatorSet: { fields: { domain: field(1, "string"), version: field(2, "int64") } },
-    Tensor: {
-      fields: {
-        dims: field(1, "int64", repeated),
-        dataType: field(2, "int32"),
-        name: field(8, "string"),
-        rawData: field(9, "bytes"),
-      },
-    },
-    Attribute: {
-      fields: {
-        name: field(1, "string"),
-        f: field(2, "float"),
-        i: field(3, "int64"),
-        s: field(4, "bytes"),
-        ints: field(8, "int64", repeated),
-        type: field(20, "int32"),
-      },
-    },
-    Node: {
-      fields: {
-        input: field(1, "string", repeated),
-        output: field(2, "string", repeated),
-        name: field(3, "string"),
-        opType: field(4, "string"),
-        attribute: field(5, "Attribute", repeated),
-      },
-    },
-    Dimension: { fields: { dimValue: field(1, "int64"), dimParam: field(2, "string") } },
-    Shape: { fields: { dim: field(1, "Dimension", repeated) } },
-    TensorType: { fields: { elemType: field(1, "int32"), shape: field(2, "Shape") } },
-    Type: { fields: { tensorType: field(1, "TensorType") } },
-    Value: { fields: { name: field(1, "string"), type: field(2, "Type"), docString: field(3, "string") } },
-    Graph: {
-      fields: {
-        node: field(1, "Node", repeated),
-        name: field(2, "string"),
-        initializer: field(5, "Tensor", repeated),
-        input: field(11, "Value", repeated),
-        output: field(12, "Value", repeated),
-      },
-    },
-    Model: {
-      fields: {
-        irVersion: field(1, "int64"),
-        producerName: field(2, "string"),
-        producerVersion: field(3, "string"),
-        docString: field(6, "string"),
-        graph: field(7, "Graph"),
-        opsetImport: field(8, "OperatorSet", repeated),
-        metadataProps: field(14, "Entry", repeated),
-      },
-    },
-  },
-});
-const model = root.lookupType("Model");
+const SCHEMA = `syntax = "proto3";
+message Entry { string key = 1; string value = 2; }
+message OperatorSet { string domain = 1; int64 version = 2; }
+message Tensor { repeated int64 dims = 1; int32 dataType = 2; string name = 8; bytes rawData = 9; }
+message Attribute { string name = 1; int64 i = 3; bytes s = 4; repeated int64 ints = 8; int32 type = 20; }
+message Node {
+  repeated string input = 1; repeated string output = 2; string name = 3; string opType = 4; repeated Attribute attribute = 5;
+}
+message Dimension { int64 dimValue = 1; string dimParam = 2; }
+message Shape { repeated Dimension dim = 1; }
+message TensorType { int32 elemType = 1; Shape shape = 2; }
+message Type { TensorType tensorType = 1; }
+message Value { string name = 1; Type type = 2; string docString = 3; }
+message Graph {
+  repeated Node node = 1; string name = 2; repeated Tensor initializer = 5; repeated Value input = 11; repeated Value output = 12;
+}
+message Model {
+  int64 irVersion = 1; string producerName = 2; string producerVersion = 3; string docString = 6; Graph graph = 7;
+  repeated OperatorSet opsetImport = 8; repeated Entry metadataProps = 14;
+}`;
+const model = protobuf.parse(SCHEMA, { keepCase: true }).root.lookupType("Model");
 
 /** Types of tensors. */
 export const FLOAT = 1;
 export const INT32 = 6;
 export const INT64 = 7;
 /** Types of attributes. */
-const ATTRIBUTE = { float: 1, int: 2, string: 3, ints: 7 } as const;
+const ATTRIBUTE = { int: 2, string: 3, ints: 7 } as const;
 
 interface Tensor {
   readonly name: string;
@@ -89,7 +44,6 @@ interface Tensor {
 interface Attribute {
   readonly name: string;
   readonly type: number;
-  readonly f?: number;
   readonly i?: number;
   readonly s?: Uint8Array;
   readonly ints?: readonly number[];
@@ -103,17 +57,7 @@ interface Node {
   readonly attribute: readonly Attribute[];
 }
 
-/** An input or output. */
-interface Value {
-  readonly name: string;
-  readonly docString: string;
-  readonly type: {
-    readonly tensorType: {
-      readonly elemType: number;
-      readonly shape: { readonly dim: readonly { readonly dimParam: string }[] };
-    };
-  };
-}
+type Value = ReturnType<typeof value>;
 
 interface Model {
   readonly irVersion: number;
@@ -142,14 +86,15 @@ export type Name = string;
 export class GraphBuilder {
   readonly nodes: Node[] = [];
   readonly initializers: Tensor[] = [];
-  readonly #kept = new Map<string, Name>();
 
-  /** Adds a node with one result. @param attributes whole numbers, texts, { float }, or lists of whole numbers. */
+  /**
+   * Adds a node with one result. @param input tensors; numbers, and lists of whole numbers, are constants.
+   * @param attributes whole numbers, texts, or lists of whole numbers.
+   */
   op(
     opType: string,
-    input: readonly Name[],
-    attributes: Readonly<Record<string, number | string | readonly number[] | { readonly float: number }>> =
-      {},
+    input: readonly (Name | number | readonly number[])[],
+    attributes: Readonly<Record<string, number | string | readonly number[]>> = {},
     output: readonly Name[] = [`${opType.toLowerCase()}_${this.nodes.length}`],
   ): Name {
     const attribute = Object.entries(attributes).map(([name, value]): Attribute => {
@@ -157,61 +102,43 @@ export class GraphBuilder {
       if (typeof value === "string") {
         return { name, type: ATTRIBUTE.string, s: new TextEncoder().encode(value) };
       }
-      if ("float" in value) return { name, type: ATTRIBUTE.float, f: value.float };
       return { name, type: ATTRIBUTE.ints, ints: value };
     });
-    this.nodes.push({ name: output.join("+"), opType, input, output, attribute });
+    const names = input.map((one) => typeof one === "string" ? one : this.#constant(one));
+    this.nodes.push({ name: output.join("+"), opType, input: names, output, attribute });
     return output.at(-1) ?? "";
   }
 
-  /** A tensor of the model. */
-  floats(name: Name, dims: readonly number[], values: Float32Array<ArrayBuffer>): Name {
-    return this.#tensor(name, dims, FLOAT, values);
-  }
-
-  /** A table of places in other tensors. */
-  places(name: Name, dims: readonly number[], values: Int32Array<ArrayBuffer>): Name {
-    return this.#tensor(name, dims, INT32, values);
-  }
-
-  #tensor(
+  /** A tensor of the model, or a table of places in other tensors. */
+  tensor(
     name: Name,
     dims: readonly number[],
-    dataType: number,
     values: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>,
   ): Name {
     const size = dims.reduce((product, d) => product * d, 1);
     if (size !== values.length) throw new Error(`${name}: ${values.length} values for [${dims.join(", ")}]`);
     const rawData = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    const dataType = values instanceof Float32Array ? FLOAT : INT32;
     this.initializers.push({ name, dims, dataType, rawData });
     return name;
   }
 
-  /** A list of whole numbers, kept once. */
-  ints(...values: number[]): Name {
-    return this.#once(`ints_${values.join("_").replaceAll("-", "m")}`, (name) => {
-      const rawData = new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
-      this.initializers.push({ name, dims: [values.length], dataType: INT64, rawData });
-    });
-  }
-
-  /** A number, kept once. */
-  float(value: number): Name {
-    const text = String(value).replace("-", "minus_").replace(".", "_");
-    return this.#once(`float_${text}`, (name) => this.floats(name, [], Float32Array.of(value)));
-  }
-
-  #once(name: Name, make: (name: Name) => void): Name {
-    if (!this.#kept.has(name)) {
-      make(name);
-      this.#kept.set(name, name);
-    }
+  /** Kept once. */
+  #constant(value: number | readonly number[]): Name {
+    const isFloat = typeof value === "number";
+    const name = isFloat
+      ? `float_${String(value).replace("-", "minus_").replace(".", "_")}`
+      : `ints_${value.join("_").replaceAll("-", "m")}`;
+    if (this.initializers.some((one) => one.name === name)) return name;
+    if (isFloat) return this.tensor(name, [], Float32Array.of(value));
+    const rawData = new Uint8Array(BigInt64Array.from(value, BigInt).buffer);
+    this.initializers.push({ name, dims: [value.length], dataType: INT64, rawData });
     return name;
   }
 }
 
 /** An input or output. @param dims names of its dimensions. */
-export function value(name: Name, elemType: number, dims: readonly string[], docString: string): Value {
+export function value(name: Name, elemType: number, dims: readonly string[], docString: string) {
   const dim = dims.map((dimParam) => ({ dimParam }));
   return { name, docString, type: { tensorType: { elemType, shape: { dim } } } };
 }

@@ -1,13 +1,16 @@
 /** "Exercises": a kernel of the reader's, checked and raced beside its ladder on this adapter, at an address of its own. */
 
+import { createEditor } from "prism-code-editor";
+import { defaultCommands, setIgnoreTab } from "prism-code-editor/commands";
+import { insertText, setSelection } from "prism-code-editor/utils";
 import { markup } from "../../../report/html.ts";
 import { compareLadder, ladderTable } from "../../draw/ladder.ts";
 import { proseHtml } from "../../draw/text.ts";
-import { Editor } from "../editor.ts";
-import { button, element, fill, Notice, StopButton } from "../elements.ts";
+import { WGSL } from "../../draw/wgsl.ts";
+import { button, dom, element, fill, Notice, StopButton } from "../elements.ts";
 import type { Lab } from "../lab.ts";
 import { carried } from "../scripts.ts";
-import type { ExerciseFacts, Taken } from "../services/exercises.ts";
+import type { ExerciseFacts, Taken } from "../services/kernels.ts";
 
 /** How often the steps are timed in turn. */
 const ROUNDS = 3;
@@ -18,12 +21,8 @@ const MESSAGE = /^\w+\.wgsl:(\d+):(\d+) (.*)$/gm;
 export function exercise(root: HTMLElement, lab: Lab): void {
   const notice = new Notice();
   root.append(
-    element(
-      "p",
-      {},
-      "A kernel with a hole, which you fill. It is compared with float64 at odd sizes and hard cases, and then it may race " +
-        "beside its ladder. What you write stays in this browser. The address of an exercise leads back to it.",
-    ),
+    dom`<p>A kernel with a hole, which you fill. It is compared with float64 at odd sizes and hard cases, and then it may race
+beside its ladder. What you write stays in this browser. The address of an exercise leads back to it.</p>`,
     notice.element,
   );
   void lab.call("exercises", "list", undefined).then((all) => {
@@ -53,26 +52,14 @@ class ExerciseView {
     );
     this.#names.addEventListener("change", () => location.hash = `exercise=${this.#names.value}`);
     this.#shipped.addEventListener("change", () => this.#show());
-    this.element = element(
-      "div",
-      {},
-      element("div", { class: "buttons" }, element("label", {}, "Exercise", this.#names)),
-      this.#about,
-      this.#derived,
-      element(
-        "div",
-        { class: "buttons" },
-        button("Check", () => this.#take(0)),
-        button("Check and race", () => this.#take(ROUNDS)),
-        this.#stop.element,
-        element("label", {}, "Size", this.#size),
-        element("label", {}, this.#shipped, "Show the shipped kernel"),
-        element("button", { type: "button", onclick: () => this.#reset() }, "Reset"),
-      ),
-      this.#notice.element,
-      this.#results,
-      this.#editor.element,
-    );
+    const check = button("Check", () => this.#take(0));
+    const race = button("Check and race", () => this.#take(ROUNDS));
+    const reset = element("button", { type: "button", onclick: () => this.#reset() }, "Reset");
+    this.element = dom`<div>
+<div class="buttons"><label>Exercise${this.#names}</label></div>${this.#about}${this.#derived}
+<div class="buttons">${check}${race}${this.#stop.element}<label>Size${this.#size}</label>
+<label>${this.#shipped}Show the shipped kernel</label>${reset}</div>
+${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
   }
 
   /** @param name "" for the one that stands there, or the first. */
@@ -158,15 +145,11 @@ class ExerciseView {
     if (found.length === 0) return;
     this.#notice.say("It does not compile.", "error");
     this.#editor.mark(found.map(({ line }) => line));
-    const items = found.map(({ line, column, words }) =>
-      element(
-        "li",
-        {},
-        element("button", { type: "button", onclick: () => this.#editor.goTo(line, column) }, `Line ${line}`),
-        ` ${words}`,
-      )
-    );
-    this.#results.replaceChildren(element("ul", { class: "faults" }, ...items));
+    const items = found.map(({ line, column, words }) => {
+      const onclick = () => this.#editor.goTo(line, column);
+      return dom`<li>${element("button", { type: "button", onclick }, `Line ${line}`)} ${words}</li>`;
+    });
+    this.#results.replaceChildren(dom`<ul class="faults">${items}</ul>`);
   }
 }
 
@@ -193,5 +176,54 @@ function keep(exercise: string, text: string | undefined): boolean {
     return true;
   } catch {
     return false; // it is full, or forbidden
+  }
+}
+
+setIgnoreTab(true); // a keyboard gets past the field; Ctrl+M has Tab indent
+
+/** A text of WGSL that can be changed: lines have numbers, parts are marked, lines with a fault stand out. */
+class Editor {
+  readonly element = element("div", { class: "wgsl" });
+  readonly #editor = createEditor(this.element, { language: WGSL, tabSize: 2 }, defaultCommands());
+
+  /** @param onInput told of each change that the reader makes */
+  constructor(label: string, onInput: () => void) {
+    const { textarea } = this.#editor;
+    textarea.setAttribute("aria-label", label);
+    textarea.addEventListener("input", () => {
+      this.mark([]); // lines have moved
+      onInput();
+    });
+  }
+
+  get text(): string {
+    return this.#editor.value;
+  }
+
+  /** Shows another text. */
+  show(value: string, readOnly: boolean): void {
+    this.#editor.setOptions({ value, readOnly });
+    this.#editor.textarea.readOnly = readOnly;
+    this.mark([]);
+  }
+
+  /** Puts another text in the place of the reader's, as if it was typed: it can be undone. */
+  replace(text: string): void {
+    this.#editor.textarea.focus({ preventScroll: true });
+    insertText(this.#editor, text, 0, this.text.length);
+  }
+
+  /** @param faulty numbers of lines, from 1 */
+  mark(faulty: readonly number[]): void {
+    const { lines } = this.#editor; // from 1
+    for (const [k, line] of [...lines].entries()) line.classList.toggle("fault", faulty.includes(k));
+  }
+
+  /** The cursor goes to a place, each from 1. */
+  goTo(line: number, column: number): void {
+    const before = this.text.split("\n").slice(0, line - 1).reduce((sum, { length }) => sum + length + 1, 0);
+    this.#editor.textarea.focus({ preventScroll: true });
+    setSelection(this.#editor, before + column - 1);
+    this.#editor.lines[line]?.scrollIntoView({ block: "center" });
   }
 }

@@ -3,7 +3,7 @@
 import { markup } from "../../../report/html.ts";
 import { compareLadder, comparisonText, ladderTable } from "../../draw/ladder.ts";
 import { ladderName } from "../../saved.ts";
-import { button, element, fill, Notice, StopButton } from "../elements.ts";
+import { button, dom, element, fill, Notice, StopButton } from "../elements.ts";
 import type { Lab } from "../lab.ts";
 import { carried } from "../scripts.ts";
 import type { LadderFacts } from "../services/kernels.ts";
@@ -25,29 +25,21 @@ export function ladders(root: HTMLElement, lab: Lab): void {
       }
     });
   root.append(
-    element(
-      "p",
-      {},
-      "A ladder climbs from the kernel as one would first write it to the one that is shipped, one idea a step. Here every " +
-        "step is compared with the reference in float64, and then all of them race on your adapter. Beside them stand the " +
-        "figures of llvmpipe, a driver that runs shaders on a CPU: what wins there need not win on a GPU.",
-    ),
+    dom`<p>A ladder climbs from the kernel as one would first write it to the one that is shipped, one idea a step. Here every
+step is compared with the reference in float64, and then all of them race on your adapter. Beside them stand the
+figures of llvmpipe, a driver that runs shaders on a CPU: what wins there need not win on a GPU.</p>`,
     notice.element,
   );
   void lab.call("ladders", "list", undefined).then((known) => {
     const rungs = known.map((facts): Rung => ({ facts, results: element("div") }));
     const all = button("Climb all ladders", () => climb(rungs));
-    notice.element.before(element("div", { class: "buttons" }, all, stop.element));
+    notice.element.before(dom`<div class="buttons">${all}${stop.element}</div>`);
     root.append(list);
     list.append(...rungs.map((rung) => {
       const { name, title, size, steps } = rung.facts;
-      return element(
-        "div",
-        { class: "rung" },
-        markup`<h3 id="ladder-${name}">${title}</h3><p>${steps} steps, at ${size.join(" x ")}.</p>`,
-        button("Climb this one", () => climb([rung]), { "aria-describedby": `ladder-${name}` }),
-        rung.results,
-      );
+      const one = button("Climb this one", () => climb([rung]), { "aria-describedby": `ladder-${name}` });
+      return dom`<div class="rung"><h3 id="ladder-${name}">${title}</h3>
+<p>${String(steps)} steps, at ${size.join(" x ")}.</p>${one}${rung.results}</div>`;
     }));
   }, (error: unknown) => notice.fail(error));
 }

@@ -2,7 +2,7 @@
 
 import { markup } from "../../../report/html.ts";
 import { adapterName, contentsOf, fileName, measuredIn, savedReport } from "../../saved.ts";
-import { button, element, fill, saveFile } from "../elements.ts";
+import { button, dom, element, fill, saveFile } from "../elements.ts";
 import type { Lab } from "../lab.ts";
 
 /** The bundler puts it here, see build.ts. */
@@ -37,20 +37,11 @@ export function save(root: HTMLElement, lab: Lab): void {
     fill(list, markup`${lines.map((line) => markup`<li>${line}</li>`)}`);
   };
   root.append(
-    element(
-      "p",
-      {},
-      "What the other screens have measured on this adapter since the page was opened. It leaves the page only by this ",
-      markup`button, as a file that <code>deno task bench --compare FILE</code> reads.`,
-    ),
-    element(
-      "div",
-      { class: "card" },
-      element("h3", {}, "In the file"),
-      list,
-      element("div", { class: "buttons" }, element("label", {}, "Name of the adapter", name), away),
-      markup`<p class="about">Browsers often hide which model of GPU it is: write it there if you know it.</p>`,
-    ),
+    dom`<p>What the other screens have measured on this adapter since the page was opened. It leaves the page only by this
+button, as a file that <code>deno task bench --compare FILE</code> reads.</p>`,
+    dom`<div class="card"><h3>In the file</h3>${list}
+<div class="buttons"><label>Name of the adapter${name}</label>${away}</div>
+<p class="about">Browsers often hide which model of GPU it is: write it there if you know it.</p></div>`,
   );
   lab.onDevice((state) => {
     if (state.kind === "open") name.placeholder = adapterName(state.adapter);

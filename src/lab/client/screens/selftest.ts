@@ -11,19 +11,15 @@ import {
   leftOutText,
   verdictText,
 } from "../../../selftest/results.ts";
-import { headRow, scrollTable, whole } from "../../draw/text.ts";
-import { button, element, fill, Notice, StopButton } from "../elements.ts";
+import { scrollTable, whole } from "../../draw/text.ts";
+import { button, dom, element, fill, Notice, StopButton } from "../elements.ts";
 import type { Lab } from "../lab.ts";
 import type { SelftestRequest } from "../services/kernels.ts";
 
 export function selftest(root: HTMLElement, lab: Lab): void {
   root.append(
-    element(
-      "p",
-      { class: "lead" },
-      "Every kernel runs on your adapter, on small numbers whose results are known. Outputs and gradients are compared with the " +
-        "same in float64. How far off a number may be follows from the rounding of its sums.",
-    ),
+    dom`<p class="lead">Every kernel runs on your adapter, on small numbers whose results are known. Outputs and gradients are
+compared with the same in float64. How far off a number may be follows from the rounding of its sums.</p>`,
     new SelftestView(lab).element,
   );
 }
@@ -37,12 +33,8 @@ const choices: Readonly<Record<string, readonly AdapterKind[]>> = {
 
 const NOTHING = { findings: [], seconds: 0 };
 
-const HEADS = headRow(
-  "Kernel",
-  "Off, of what is allowed (logarithmic, from 0.01 %)",
-  "Farthest off",
-  "Numbers compared",
-);
+const OFF = "Off, of what is allowed (logarithmic, from 0.01 %)";
+const HEADS = ["Kernel", OFF, "Farthest off", "Numbers compared"];
 
 class SelftestView {
   readonly element: HTMLElement;
@@ -66,23 +58,11 @@ class SelftestView {
   #before: { readonly findings: readonly KindFinding[]; readonly seconds: number } = NOTHING;
 
   constructor(private readonly lab: Lab) {
-    const buttons = element(
-      "div",
-      { class: "buttons" },
-      element("label", { for: "selftest-kinds" }, "Kernels"),
-      this.#kinds,
-      element("label", { for: "selftest-only" }, "Cases with"),
-      this.#only,
-      this.#run,
-      this.#stop.element,
-    );
-    this.element = element(
-      "div",
-      {},
-      this.#notice.element,
-      element("div", { class: "card" }, buttons, this.#progress, this.#standing, this.#leftOut, this.#faults),
-      this.#table,
-    );
+    this.element = dom`<div>${this.#notice.element}
+<div class="card"><div class="buttons"><label for="selftest-kinds">Kernels</label>${this.#kinds}
+<label for="selftest-only">Cases with</label>${this.#only}${this.#run}${this.#stop.element}</div>
+${this.#progress}${this.#standing}${this.#leftOut}${this.#faults}</div>
+${this.#table}</div>`;
   }
 
   async #start(): Promise<void> {
@@ -140,7 +120,7 @@ class SelftestView {
 
   #tellLeftOut(request: SelftestRequest, kernels: readonly string[]): void {
     const too = button("Run these, too", () => this.#test({ ...request, leftOut: "alone" }));
-    const parts = [element("p", {}, leftOutText(kernels)), element("div", { class: "buttons" }, too)];
+    const parts = [dom`<p>${leftOutText(kernels)}</p>`, dom`<div class="buttons">${too}</div>`];
     this.#leftOut.replaceChildren(...kernels.length === 0 ? [] : parts);
   }
 

@@ -13,7 +13,7 @@ import {
   timelineTable,
 } from "../../draw/timeline.ts";
 import { stepName } from "../../saved.ts";
-import { button, element, fill, Notice, StopButton } from "../elements.ts";
+import { button, dom, element, fill, Notice, StopButton } from "../elements.ts";
 import type { Lab } from "../lab.ts";
 import { loadScript } from "../later_script.ts";
 import { carried, laterScript } from "../scripts.ts";
@@ -48,21 +48,11 @@ export function step(root: HTMLElement, lab: Lab): void {
       notice.fail(error);
     }
   };
+  const begin = button("Measure a step", () => stop.during(measure));
   root.append(
-    element(
-      "p",
-      {},
-      "A training step is a fixed sequence of dispatches: kernels that lay out the batch, compute the model forward, take " +
-        "the gradients back, and move the weights. Here each of them is timed on your adapter.",
-    ),
-    element(
-      "div",
-      { class: "buttons" },
-      element("label", {}, "Batch", workload),
-      element("label", {}, "Model", model),
-      button("Measure a step", () => stop.during(measure)),
-      stop.element,
-    ),
+    dom`<p>A training step is a fixed sequence of dispatches: kernels that lay out the batch, compute the model forward, take
+the gradients back, and move the weights. Here each of them is timed on your adapter.</p>`,
+    dom`<div class="buttons"><label>Batch${workload}</label><label>Model${model}</label>${begin}${stop.element}</div>`,
     notice.element,
     results,
   );
@@ -131,8 +121,8 @@ function showStep(
   strip.addEventListener("click", choose);
   table.addEventListener("click", choose);
   results.replaceChildren(
-    element("p", {}, stepText(result, dispatches)),
-    element("p", {}, clockText(clock)),
+    dom`<p>${stepText(result, dispatches)}</p>`,
+    dom`<p>${clockText(clock)}</p>`,
     strip,
     element("div", {}, phaseLegend(dispatches)),
     table,

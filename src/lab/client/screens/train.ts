@@ -2,14 +2,13 @@
 
 import { whole } from "../../draw/text.ts";
 import type { CallOptions } from "../connection.ts";
-import { element, Notice, saveFile } from "../elements.ts";
+import { dom, element, Notice, saveFile, StopButton } from "../elements.ts";
 import type { Lab } from "../lab.ts";
 import type { DataFacts, Level } from "../services/data.ts";
 import type { TrainEnd, TrainRequest } from "../services/train.ts";
 import type { ShownStage, TrainProgress } from "../services/train_progress.ts";
 import { TrainForm } from "./train/form.ts";
-import { Snapshots } from "./train/snapshots.ts";
-import { StageView, Standing } from "./train/stage.ts";
+import { Snapshots, StageView, Standing } from "./train/stage.ts";
 
 /** Milliseconds between two drawings of the charts. */
 const DRAW_MS = 250;
@@ -31,7 +30,9 @@ class TrainView {
   readonly #snapshots: Snapshots;
   readonly #places = element("div", { class: "results" });
   readonly #train = element("button", { type: "button", class: "main" }, "Train");
-  readonly #stop = element("button", { type: "button", disabled: true }, "Stop");
+  readonly #stop = new StopButton(() =>
+    this.#standing.say("Stopping: the steps that are under way are finished")
+  );
   readonly #goOn = element("button", { type: "button", disabled: true }, "Go on");
   /** Of the stages that have begun. */
   #stages: StageView[] = [];
@@ -39,15 +40,12 @@ class TrainView {
   #request: TrainRequest | undefined;
   /** Where the training stands that can go on. */
   #end: TrainEnd | undefined;
-  #running: AbortController | undefined;
   #drawn = 0;
   #drawing = false;
 
   constructor(private readonly lab: Lab) {
-    this.#form = new TrainForm(
-      lab.call,
-      element("div", { class: "buttons" }, this.#train, this.#stop, this.#goOn),
-    );
+    const buttons = dom`<div class="buttons">${this.#train}${this.#stop.element}${this.#goOn}</div>`;
+    this.#form = new TrainForm(lab.call, buttons);
     this.#snapshots = new Snapshots({
       fetch: ({ stage, kind }) => lab.call("train", "snapshot", { stage, kind }),
       bring: (file) => this.#bring(file),
@@ -60,25 +58,9 @@ class TrainView {
     });
     this.#train.addEventListener("click", () => void this.#begin());
     this.#goOn.addEventListener("click", () => void this.#resume());
-    this.#stop.addEventListener("click", () => {
-      this.#stop.disabled = true;
-      this.#standing.say("Stopping: the steps that are under way are finished");
-      this.#running?.abort();
-    });
-    this.element = element(
-      "div",
-      { class: "split" },
-      this.#form.element,
-      element(
-        "div",
-        { class: "results" },
-        this.#notice.element,
-        this.#facts,
-        this.#standing.element,
-        this.#places,
-        this.#snapshots.element,
-      ),
-    );
+    this.element = dom`<div class="split">${this.#form.element}
+<div class="results">${this.#notice.element}${this.#facts}${this.#standing.element}${this.#places}${this.#snapshots.element}
+</div></div>`;
     this.#clear();
     this.#takeDrops();
     lab.onDevice(() => this.#enable());
@@ -121,24 +103,24 @@ class TrainView {
 
   /** Stage after stage, until it is done or stopped. */
   async #run(request: TrainRequest, begin: StageCall): Promise<void> {
-    const { signal } = this.#running = new AbortController();
     this.#request = request;
-    this.#enable();
-    this.#form.makeWay();
-    bringIntoView(this.#standing.element);
     try {
-      await this.#runStage(begin, signal);
-      while (this.#end?.isDone) {
-        await this.#test();
-        if (!this.#end.hasNext || signal.aborted) break;
-        await this.#runStage((options) => this.lab.call("train", "goOn", request, options), signal);
-      }
+      await this.#stop.during(async (signal) => {
+        this.#enable();
+        this.#form.makeWay();
+        bringIntoView(this.#standing.element);
+        await this.#runStage(begin, signal);
+        while (this.#end?.isDone) {
+          await this.#test();
+          if (!this.#end.hasNext || signal.aborted) break;
+          await this.#runStage((options) => this.lab.call("train", "goOn", request, options), signal);
+        }
+      });
     } catch (error) {
       this.#standing.say("");
       this.#fail(error);
       void this.#askStanding();
     } finally {
-      this.#running = undefined;
       this.#enable();
       this.#draw();
       document.title = "Train - clickgan lab";
@@ -149,7 +131,7 @@ class TrainView {
   async #askStanding(): Promise<void> {
     this.#stand(undefined);
     const end = await this.lab.call("train", "standing", undefined).catch(() => undefined);
-    if (this.#running) return;
+    if (this.#stop.isNeeded) return;
     this.#stand(end);
     this.#enable();
   }
@@ -176,9 +158,8 @@ class TrainView {
   }
 
   #enable(): void {
-    const runs = this.#running !== undefined;
+    const runs = this.#stop.isNeeded;
     this.#train.disabled = runs || this.lab.device.kind === "none";
-    this.#stop.disabled = !runs;
     this.#goOn.disabled = runs || !this.#end;
   }
 
@@ -315,12 +296,8 @@ function factsText({ name, users, pages, rows, items, features }: DataFacts): st
 export function train(root: HTMLElement, lab: Lab): void {
   const view = new TrainView(lab);
   root.append(
-    element(
-      "p",
-      { class: "lead" },
-      "A model learns whom it is looking at from what they were shown and what they clicked. It is the trainer of this " +
-        "repository with its kernels, on your GPU. Nothing leaves this tab.",
-    ),
+    dom`<p class="lead">A model learns whom it is looking at from what they were shown and what they clicked. It is the trainer of
+this repository with its kernels, on your GPU. Nothing leaves this tab.</p>`,
     view.element,
   );
 }

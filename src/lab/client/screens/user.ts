@@ -3,7 +3,7 @@
 import type { ShopState } from "../../../data/shops.ts";
 import { type Html, markup } from "../../../report/html.ts";
 import { whole } from "../../draw/text.ts";
-import { button, element, fill, Notice } from "../elements.ts";
+import { button, dom, element, fill, Notice } from "../elements.ts";
 import type { Lab } from "../lab.ts";
 import type { Opinion, ScoredPage, ShopView } from "../services/user.ts";
 
@@ -14,12 +14,8 @@ const SMALLEST_CHANGE = 0.0005;
 
 export function user(root: HTMLElement, lab: Lab): void {
   root.append(
-    element(
-      "p",
-      { class: "lead" },
-      "You are in the shop that the model was trained on. Click what you like, or leave the page. All that the model knows of " +
-        "you is what you clicked before: watch how it changes what it expects.",
-    ),
+    dom`<p class="lead">You are in the shop that the model was trained on. Click what you like, or leave the page. All that the model
+knows of you is what you clicked before: watch how it changes what it expects.</p>`,
     new UserView(lab).element,
   );
 }
@@ -34,7 +30,7 @@ class UserView {
   readonly #list = element("ol", { class: "page", "aria-label": "The page" });
   readonly #map = element("figure", { class: "style-map" });
   readonly #body: HTMLElement;
-  readonly #way = element("p", { hidden: true }, element("a", { href: "#train" }, "Train a model"));
+  readonly #way = dom`<p hidden><a href="#train">Train a model</a></p>`;
   #shop: ShopView | undefined;
   #clicked: number[] = [];
   #page: number[] = [];
@@ -44,21 +40,13 @@ class UserView {
   #asked = 0;
 
   constructor(private readonly lab: Lab) {
-    const buttons = element(
-      "div",
-      { class: "buttons" },
-      button("Another page", () => this.#look(this.#newPage())),
-      button("Be somebody new", () => this.#look(this.#page, [])),
-      element("label", {}, this.#same, "show the same page again"),
-    );
-    const clicked = element("div", { class: "card" }, element("h3", {}, "What you clicked"), this.#history);
-    this.#body = element(
-      "div",
-      { class: "split wide-left", hidden: true },
-      element("div", { class: "card" }, buttons, this.#by, this.#list),
-      element("div", { class: "results" }, clicked, this.#map),
-    );
-    this.element = element("div", {}, this.#notice.element, this.#way, this.#body);
+    const another = button("Another page", () => this.#look(this.#newPage()));
+    const anew = button("Be somebody new", () => this.#look(this.#page, []));
+    this.#body = dom`<div class="split wide-left" hidden>
+<div class="card"><div class="buttons">${another}${anew}<label>${this.#same}show the same page again</label></div>
+${this.#by}${this.#list}</div>
+<div class="results"><div class="card"><h3>What you clicked</h3>${this.#history}</div>${this.#map}</div></div>`;
+    this.element = dom`<div>${this.#notice.element}${this.#way}${this.#body}</div>`;
     this.#list.addEventListener("click", ({ target }) => {
       const chosen = target instanceof Element ? target.closest("button") : null;
       if (chosen) void this.#click(this.#page[this.#buttons().indexOf(chosen)]);

@@ -3,8 +3,8 @@
 import { makeShop } from "../../../data/demo_shop.ts";
 import { differenceOf } from "../../../data/feature_meaning.ts";
 import type { ItemsShape } from "../../../data/item_catalogue.ts";
-import { dataSizes, type LogSource, MemoryLog } from "../../../data/log_source.ts";
-import { type Features, parseManifest, type Places } from "../../../data/manifest.ts";
+import { type DataSizes, dataSizes, type LogSource, MemoryLog } from "../../../data/log_source.ts";
+import { parseManifest } from "../../../data/manifest.ts";
 import { shopNamed, shopNames, type ShopTruth } from "../../../data/shops.ts";
 import { fitSource } from "../../../model/item_features.ts";
 import type { SnapshotInfo } from "../../../run/snapshot/snapshot.ts";
@@ -27,26 +27,15 @@ export type DataChoice =
 /** Told what is being done. */
 type Tell = (what: string) => void;
 
-export interface LabData {
+export interface LabData extends Omit<TestedData, "truth"> {
   readonly kind: "demo" | "paper" | "prepared";
-  readonly source: LogSource;
-  /** What the features of its items mean, where the data say it. */
-  readonly features: Features | undefined;
-  /** Whether the items of its pages are in the order in which they were shown, where that is known. */
-  readonly places: Places | undefined;
   /** [R] the true utility of every row, and why users click; of a made-up shop. */
   readonly truth: { readonly utility: Float64Array; readonly shop: ShopTruth } | undefined;
 }
 
 /** What is said of data. */
-export interface DataFacts {
+export interface DataFacts extends DataSizes {
   readonly name: string;
-  /** Train, validation, test. */
-  readonly users: readonly [number, number, number];
-  readonly pages: number;
-  /** Displayed items. */
-  readonly rows: number;
-  readonly items: number;
   /** What is known of an item, in words. */
   readonly features: string;
 }

@@ -1,20 +1,105 @@
-/** The services of the screens Ladders and Self-test: kernels are compared with float64 here, and those of a ladder race. */
+/**
+ * The services that check and race kernels, of the screens Exercises, Ladders and Self-test: a script of its own, which the
+ * worker loads when one of them is asked for.
+ */
 
-import type { AdapterKind } from "../../../gpu/kernel_shapes.ts";
+import { stepOf } from "../../../selftest/exercise/answer.ts";
+import { type Exercise, solutionOf } from "../../../selftest/exercise/exercise.ts";
+import { exercises } from "../../../selftest/exercise/exercises.ts";
+import { checkAll, race, sizeOf, startedText } from "../../../selftest/exercise/check.ts";
+import type { Ladder } from "../../../selftest/ladder/check.ts";
 import { ladders } from "../../../selftest/ladder/ladders.ts";
-import type { Size } from "../../../selftest/ladder/problem.ts";
 import { ladderFigures, runLadder } from "../../../selftest/ladder/run.ts";
 import type { LadderFigures } from "../../../selftest/profile/bench_report.ts";
 import type { KindFinding, SelftestResult } from "../../../selftest/results.ts";
-import { type LeftOutChoice, runSelftest } from "../../../selftest/run.ts";
+import { runSelftest, type SelftestOptions } from "../../../selftest/run.ts";
 import { UserError } from "../../../user_error.ts";
-import { expectWanted, type LabWorker } from "../lab_worker.ts";
+import { type LabWorker, tellIn } from "../lab_worker.ts";
 import type { Call } from "../protocol.ts";
 
-export interface LadderFacts {
-  readonly name: string;
+/** By name. Another one is a function here and a line. */
+export function kernelServices(worker: LabWorker) {
+  return {
+    exercises: exercisesService(worker),
+    ladders: laddersService(worker),
+    selftest: selftestService(worker),
+  };
+}
+
+export interface ExerciseFacts extends Pick<Exercise, "name" | "what" | "chapter" | "starter"> {
+  /** The text of the shipped kernel. */
+  readonly solution: string;
+  /** What it is timed beside, and at which size, "2560x10". */
   readonly title: string;
-  readonly size: Size;
+  readonly size: string;
+}
+
+export interface TakeRequest {
+  readonly exercise: string;
+  readonly text: string;
+  /** As `--size` takes it. */
+  readonly size: string;
+  /** How often it is timed beside its ladder; 0 to check it alone. */
+  readonly rounds: number;
+}
+
+/** Of an answer that is right. */
+export interface Taken {
+  /** What it is right at. */
+  readonly cases: readonly string[];
+  /** How much it starts, in words. */
+  readonly started: string;
+  /** Absent where it was checked alone. */
+  readonly figures?: LadderFigures;
+}
+
+/** The checker and the race of `deno task exercise`, for a text that the page has. */
+function exercisesService(worker: LabWorker) {
+  return {
+    list: (): readonly ExerciseFacts[] => exercises.map(factsOf),
+
+    /** @throws UserError that says what is wrong with the answer. */
+    take(
+      { exercise: name, text, size: asked, rounds }: TakeRequest,
+      call: Call<string>,
+    ): Promise<Taken> {
+      return worker.alone("An exercise is being checked", call.signal, async () => {
+        const exercise = exercises.find((one) => one.name === name);
+        if (!exercise) throw new UserError(`There is no exercise ${name}.`);
+        const size = sizeOf(exercise, asked);
+        const file = fileOf(name);
+        const step = stepOf(exercise, file, text);
+        const onProgress = tellIn(call);
+        const gpu = await worker.gpu();
+        const cases = await checkAll(gpu, exercise, step, file, { size, onProgress });
+        const started = startedText(exercise, step, size);
+        if (rounds === 0) return { cases, started };
+        const results = await race(gpu, exercise, step, { size, onProgress, rounds });
+        return { cases, started, figures: ladderFigures(exercise.ladder, size, results) };
+      });
+    },
+  };
+}
+
+/** What an answer is called: messages of the compiler begin with it. */
+function fileOf(exercise: string): string {
+  return `${exercise.replaceAll("-", "_")}.wgsl`;
+}
+
+function factsOf(exercise: Exercise): ExerciseFacts {
+  const { name, what, chapter, starter, ladder: { title, size } } = exercise;
+  return {
+    name,
+    what,
+    chapter,
+    starter,
+    solution: solutionOf(exercise).kernel.source,
+    title,
+    size: size.join("x"),
+  };
+}
+
+export interface LadderFacts extends Pick<Ladder, "name" | "title" | "size"> {
   readonly steps: number;
 }
 
@@ -23,20 +108,17 @@ export interface RaceRequest {
   readonly rounds: number;
 }
 
-export function laddersService(worker: LabWorker) {
+function laddersService(worker: LabWorker) {
   return {
     list: (): readonly LadderFacts[] =>
       ladders.map(({ name, title, size, steps }) => ({ name, title, size, steps: steps.length })),
 
     /** Checks the steps of a ladder, and times those that are right in turn. */
-    race({ ladder: name, rounds }: RaceRequest, { progress, signal }: Call<string>): Promise<LadderFigures> {
-      return worker.alone("A ladder is being climbed", signal, async () => {
+    race({ ladder: name, rounds }: RaceRequest, call: Call<string>): Promise<LadderFigures> {
+      return worker.alone("A ladder is being climbed", call.signal, async () => {
         const ladder = ladders.find((ladder) => ladder.name === name);
         if (!ladder) throw new UserError(`There is no ladder ${name}.`);
-        const onProgress = (text: string) => {
-          expectWanted(signal);
-          progress(text);
-        };
+        const onProgress = tellIn(call);
         const results = await runLadder(await worker.gpu(), ladder, { rounds, onProgress });
         return ladderFigures(ladder, ladder.size, results);
       });
@@ -44,14 +126,10 @@ export function laddersService(worker: LabWorker) {
   };
 }
 
-export interface SelftestRequest {
-  /** Whose kernels. */
-  readonly kinds: readonly AdapterKind[];
-  /** Only cases with this in their names; "" for all. */
-  readonly only: string;
-  /** Of kernels that the adapter never takes; absent: they are named. */
-  readonly leftOut?: LeftOutChoice;
-}
+/** `only` is "" for all. */
+export type SelftestRequest =
+  & Required<Pick<SelftestOptions, "kinds" | "only">>
+  & Pick<SelftestOptions, "leftOut">;
 
 export type SelftestProgress =
   /** A case begins. */
@@ -59,7 +137,7 @@ export type SelftestProgress =
   /** What came of one. */
   | { readonly kind: "finding"; readonly finding: KindFinding };
 
-export function selftestService(worker: LabWorker) {
+function selftestService(worker: LabWorker) {
   return {
     /** Runs all cases on devices of its own. A cancelled run ends after the case that is under way. */
     run(

@@ -24,7 +24,7 @@ import { type BenchLog, benchLog, workloads } from "../../../selftest/profile/wo
 import { defaultTraining } from "../../../train/config.ts";
 import { UserError } from "../../../user_error.ts";
 import { whole } from "../../draw/text.ts";
-import { expectWanted, type LabWorker } from "../lab_worker.ts";
+import { type LabWorker, tellIn } from "../lab_worker.ts";
 import type { Call } from "../protocol.ts";
 
 /** What can be chosen. */
@@ -114,13 +114,10 @@ function trained({ current }: LabWorker): Chosen {
 export function stepService(worker: LabWorker) {
   const measured = new WeakMap<Gpu, readonly AdapterFigure[]>();
 
-  const profile = (request: StepRequest, { progress, signal }: Call<string>): Promise<StepProfile> =>
-    worker.alone("A step is being measured", signal, async () => {
+  const profile = (request: StepRequest, call: Call<string>): Promise<StepProfile> =>
+    worker.alone("A step is being measured", call.signal, async () => {
       const { log, model } = request.workload === TRAINED ? trained(worker) : offered(request);
-      const onProgress = (text: string) => {
-        expectWanted(signal);
-        progress(text);
-      };
+      const onProgress = tellIn(call);
       const gpu = await worker.gpu();
       const probes = (name: string) => onProgress(`The adapter: ${name}`);
       const figures = measured.get(gpu) ?? await measureAdapter(gpu, request.seconds / 20, probes);

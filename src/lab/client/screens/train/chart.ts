@@ -10,7 +10,7 @@ import { type Html, markup } from "../../../../report/html.ts";
 import type { Criterion } from "../../../../train/best_records.ts";
 import { placeNames, rangeOf, Scale } from "../../../draw/axes.ts";
 import { whole } from "../../../draw/text.ts";
-import { element, fill } from "../../elements.ts";
+import { dom, element, fill } from "../../elements.ts";
 import type { Level } from "../../services/data.ts";
 import type { ShownStage, TrainProgress, ValidationRow } from "../../services/train_progress.ts";
 
@@ -140,18 +140,11 @@ export class LiveChart {
 
   constructor(readonly figure: ChartFigure) {
     const sample = (kind: string, text: string) => markup`<span class="sample ${kind}">${text}</span>`;
-    this.element = element(
-      "figure",
-      {},
-      element("h3", {}, figure.title),
-      this.#box,
-      this.#read,
-      markup`<p class="legend" aria-hidden="true">${sample("train", "train")}${
-        sample("validation", "validation")
-      }${figure.best && sample("best", "best validation")}${
-        figure.level && sample("level", "without learning, and the best attainable")
-      }</p>`,
-    );
+    const samples = markup`${sample("train", "train")}${sample("validation", "validation")}${
+      figure.best && sample("best", "best validation")
+    }${figure.level && sample("level", "without learning, and the best attainable")}`;
+    this.element = dom`<figure><h3>${figure.title}</h3>${this.#box}${this.#read}
+<p class="legend" aria-hidden="true">${samples}</p></figure>`;
     new ResizeObserver(() => this.#drawn && this.draw(this.#drawn.curves, this.#drawn.levels)).observe(
       this.#box,
     );

@@ -3,7 +3,7 @@
 import { shops } from "../../../../data/shops.ts";
 import { type Html, markup } from "../../../../report/html.ts";
 import { whole } from "../../../draw/text.ts";
-import { element, fill } from "../../elements.ts";
+import { dom, element, fill } from "../../elements.ts";
 import { loadScript } from "../../later_script.ts";
 import type { OwnFile } from "../../reader.ts";
 import { laterScript } from "../../scripts.ts";
@@ -37,23 +37,12 @@ export class DataField {
   #looked: Promise<void> = Promise.resolve();
 
   constructor(private readonly changed: () => void) {
-    this.#drop = element(
-      "div",
-      { class: "drop", hidden: true },
-      element("label", { for: "data-file" }, "Drop the files here, or choose them:"),
-      this.#picker,
-      this.#name,
-      this.#place,
-      markup`<p class="about">All files of the folder that deno task data has made, or a file in the paper's layout. They
-stay in this tab. Of any other log the page shows the command that makes such a folder.</p>`,
-    );
-    this.element = element(
-      "div",
-      { class: "field data" },
-      element("label", { for: "data" }, "--data"),
-      this.#select,
-      this.#drop,
-    );
+    this.#drop =
+      dom`<div class="drop" hidden><label for="data-file">Drop the files here, or choose them:</label>
+${this.#picker}${this.#name}${this.#place}<p class="about">All files of the folder that deno task data has made, or a file in the
+paper's layout. They stay in this tab. Of any other log the page shows the command that makes such a folder.</p></div>`;
+    this.element =
+      dom`<div class="field data"><label for="data">--data</label>${this.#select}${this.#drop}</div>`;
     this.#select.addEventListener("change", () => this.#turn());
     this.#picker.addEventListener("change", () => this.take(pickedFiles(this.#picker.files ?? [])));
   }

@@ -2,7 +2,7 @@
 
 import { flagOf, textOf } from "../../../../option.ts";
 import type { CallWorker } from "../../connection.ts";
-import { element } from "../../elements.ts";
+import { dom, element } from "../../elements.ts";
 import type { TrainRequest } from "../../services/train.ts";
 import type { OptionTexts, ShownGroup, ShownOption } from "../../services/train_options.ts";
 import { DataField } from "./data_field.ts";
@@ -35,9 +35,9 @@ export class TrainForm {
   readonly #fold = element(
     "details",
     { open: true },
-    element("summary", {}, "Options"),
+    dom`<summary>Options</summary>`,
     this.#options,
-    element("p", { class: "about" }, "The same in a terminal:"),
+    dom`<p class="about">The same in a terminal:</p>`,
     this.#command,
   );
 
@@ -92,15 +92,17 @@ export class TrainForm {
       const inView = own.filter(({ definition }) => IN_VIEW.includes(definition.name));
       const folded = own.filter((field) => !inView.includes(field)).map(({ element }) => element);
       this.#options.append(...inView.map(({ element }) => element));
-      const title = element("h3", { class: "group" }, heading.replace(/:$/, ""));
-      if (folded.length > 0) folds.push(element("div", { class: "fold" }, title, ...folded));
+      const title = heading.replace(/:$/, "");
+      if (folded.length > 0) {
+        folds.push(dom`<div class="fold"><h3 class="group">${title}</h3>${folded}</div>`);
+      }
       if (options.some(({ name }) => name === "adversarial")) {
         this.#ofStage = new Set(options.map(({ name }) => name));
       }
       fields.push(...own);
     }
     this.#fields = fields;
-    this.#options.append(element("details", {}, element("summary", {}, "More options"), ...folds));
+    this.#options.append(dom`<details><summary>More options</summary>${folds}</details>`);
     this.#showUsed();
     this.#tellCommand();
   }
@@ -166,14 +168,9 @@ class Field {
     this.input.id = id;
     this.input.setAttribute("aria-describedby", `${id}-about ${this.#fault.id}`);
     this.input.addEventListener("input", changed);
-    this.element = element(
-      "div",
-      { class: `field ${definition.kind}` },
-      element("label", { for: id }, flagOf(definition)),
-      this.input,
-      element("p", { class: "about", id: `${id}-about` }, sentence(definition.about)),
-      this.#fault,
-    );
+    this.element = dom`<div class="field ${definition.kind}">
+<label for="${id}">${flagOf(definition)}</label>${this.input}
+<p class="about" id="${id}-about">${sentence(definition.about)}</p>${this.#fault}</div>`;
   }
 
   /** What was chosen; empty for the default. A switch that was turned is "yes". */

@@ -1,11 +1,12 @@
-/** A stage of a training: how far it is, its curves, and below them what the test users say. */
+/** A stage of a training: how far it is, its curves, what the test users say, and its snapshots. */
 
 import { titleOf } from "../../../../figures/columns.ts";
 import { type Html, markup } from "../../../../report/html.ts";
 import type { StageName } from "../../../../run/stages.ts";
 import { scrollTable, whole, withOptions } from "../../../draw/text.ts";
-import { element, fill } from "../../elements.ts";
+import { button, dom, element, fill, saveFile } from "../../elements.ts";
 import type { Level } from "../../services/data.ts";
+import type { SnapshotOffer } from "../../services/snapshots.ts";
 import type { TrainEnd } from "../../services/train.ts";
 import type { ShownStage, TestTable } from "../../services/train_progress.ts";
 import { type ChartFigure, Curves, LiveChart } from "./chart.ts";
@@ -107,12 +108,9 @@ export class StageView {
   constructor(stage: ShownStage) {
     this.curves = new Curves(stage);
     this.#charts = CHARTS[stage.name].map((figure) => new LiveChart(figure));
-    this.element = element(
-      "div",
-      { id: `stage-${stage.name}`, class: "results" },
-      element("div", { class: "charts" }, ...this.#charts.map((chart) => chart.element)),
-      this.#tested,
-    );
+    const charts = this.#charts.map((chart) => chart.element);
+    this.element =
+      dom`<div id="stage-${stage.name}" class="results"><div class="charts">${charts}</div>${this.#tested}</div>`;
   }
 
   draw(levels: readonly Level[]): void {
@@ -139,9 +137,9 @@ function testView({ users, rows, verdict }: TestTable, heading: string): Html {
       const [low, high] = intervals[key] ?? [];
       const range = low !== undefined && high !== undefined &&
         markup`<small> ${low.toFixed(3)}-${high.toFixed(3)}</small>`;
-      return markup`<td>${figures[key]?.toFixed(4)}${range}</td>`;
+      return markup`${figures[key]?.toFixed(4)}${range}`;
     });
-    return markup`<tr><th scope="row">${snapshot}</th>${cells}</tr>`;
+    return [snapshot, ...cells] as const;
   });
   const caption = markup`<caption>Figures of ${
     whole(users)
@@ -150,4 +148,74 @@ Behind a snapshot's name: its iteration.</caption>`;
   return markup`<div class="tested"><h3>${heading}</h3>
 ${verdict.map((text) => markup`<p>${withOptions(text)}</p>`)}
 ${scrollTable(heading, "figures", head, body, caption)}</div>`;
+}
+
+export interface SnapshotActions {
+  fetch(offer: SnapshotOffer): Promise<Uint8Array<ArrayBuffer>>;
+  /** @returns whether the file was taken. */
+  bring(file: File): Promise<boolean>;
+  /** Saves the curves. */
+  csv(): void;
+  /** Asks the test users. */
+  test(): Promise<void>;
+  onError(error: unknown): void;
+}
+
+/** Takes snapshots away as files, and brings one back. */
+export class Snapshots {
+  readonly element: HTMLElement;
+  readonly #away = element("div", { class: "buttons" });
+  readonly #picker = element("input", { type: "file", id: "snapshot-file", accept: ".safetensors" });
+  readonly #forget = element("button", { type: "button", hidden: true }, "Start from random weights again");
+  /** Whether a training starts from what was brought. */
+  isUsed = false;
+
+  constructor(private readonly actions: SnapshotActions) {
+    this.#picker.addEventListener("change", () => {
+      const [file] = this.#picker.files ?? [];
+      if (file) void this.take(file);
+    });
+    this.#forget.addEventListener("click", () => this.#use(false));
+    this.offer([]);
+    const about =
+      "The weights as a safetensors file. In a terminal: deno task evaluate --model best-loss.safetensors " +
+      '--data demo. "As it stands" holds the optimiser\'s state, too: brought back, the training goes on.';
+    this.element = dom`<section class="card snapshots" aria-labelledby="snapshots-title">
+<h3 id="snapshots-title">Snapshots</h3><p class="about">${withOptions(about)}</p>${this.#away}
+<div class="field"><label for="snapshot-file">Bring one back, to look at it, to start or to resume from it:</label>
+${this.#picker}${this.#forget}</div></section>`;
+  }
+
+  /** Shows a button for each of them. */
+  offer(offers: readonly SnapshotOffer[]): void {
+    const { actions } = this;
+    if (offers.length === 0) {
+      return this.#away.replaceChildren(
+        "Nothing to save yet: it stands here when a training has ended or was stopped.",
+      );
+    }
+    this.#away.replaceChildren(
+      ...offers.map((offer) =>
+        button(`Save ${offer.title}`, async () => {
+          try {
+            saveFile(offer.file, await actions.fetch(offer), "application/octet-stream");
+          } catch (error) {
+            actions.onError(error);
+          }
+        })
+      ),
+      button("Save the curves as CSV", () => actions.csv()),
+      button("Ask the test users", () => actions.test()),
+    );
+  }
+
+  async take(file: File): Promise<void> {
+    this.#use(await this.actions.bring(file));
+  }
+
+  #use(used: boolean): void {
+    this.isUsed = used;
+    this.#forget.hidden = !used;
+    if (!used) this.#picker.value = "";
+  }
 }

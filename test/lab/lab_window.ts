@@ -1,0 +1,119 @@
+/** The lab in a window of Chromium, and what all that is tried there does with it. */
+
+import axe from "axe-core";
+import assert from "node:assert/strict";
+import type { Browser, Locator, Page } from "playwright-core";
+import { expectFits, withPage } from "../report/offline_page.ts";
+
+/** A folder for screenshots, to look at; none are taken without it. */
+const pictures = Deno.env.get("CLICKGAN_PICTURES");
+/** Whether every screen is looked at, also where one tells nearly as much: as pictures are taken. */
+export const ALL = pictures !== undefined;
+
+/** Software, on a machine that does other things. */
+const PATIENCE_MS = 120_000;
+const DESK = { width: 1280, height: 900 };
+
+/** @param before a script that runs before the page's own. */
+export function withLab(
+  browser: Browser,
+  folder: string,
+  use: (page: Page) => Promise<void>,
+  before = "",
+): Promise<void> {
+  return withPage(browser, { viewport: DESK }, async (page) => {
+    page.setDefaultTimeout(PATIENCE_MS);
+    await page.addInitScript(before);
+    // The page of Be the user is drawn anew each time: here always the same one.
+    await page.addInitScript(
+      "let drawn = 0; Math.random = () => (drawn = (drawn * 16807 + 12345) % 2147483647) / 2147483647;",
+    );
+    await page.goto(`file://${folder}/lab.html`);
+    await use(page);
+  });
+}
+
+/** Waits for an expression of the page to be true; the page's policy keeps others from doing it inside of the page. */
+export async function until(page: Page, expression: string): Promise<void> {
+  const end = performance.now() + PATIENCE_MS;
+  while (!await page.evaluate<boolean>(expression)) {
+    assert.ok(performance.now() < end, `waited in vain for ${expression}`);
+    await page.waitForTimeout(50);
+  }
+}
+
+/** Waits for an element with this text. */
+export function shows(page: Page | Locator, element: string, hasText: string | RegExp): Promise<void> {
+  return page.locator(element, { hasText }).waitFor();
+}
+
+/** Waits for this text: `/.../` for a regular expression. */
+export function says(page: Page, text: string): Promise<void> {
+  return page.locator(`text=${text}`).waitFor();
+}
+
+export function press(page: Page | Locator, name: string): Promise<void> {
+  return page.getByRole("button", { name, exact: true }).click();
+}
+
+/** Presses a button that saves a file. */
+export async function saveBy(page: Page, name: string, path: string): Promise<string> {
+  const download = page.waitForEvent("download");
+  await press(page, name);
+  const saved = await download;
+  await saved.saveAs(path);
+  return saved.suggestedFilename();
+}
+
+/** By the page's address: "step" or "step/adam". */
+export function goTo(page: Page, screen: string): Promise<void> {
+  return page.evaluate(`location.hash = "${screen}"`);
+}
+
+export async function setOptions(page: Page, options: Readonly<Record<string, string>>): Promise<void> {
+  for (const [name, value] of Object.entries(options)) await page.fill(`#option-${name}`, value);
+}
+
+/** By axe. */
+export async function expectNoFaults(page: Page, what: string): Promise<void> {
+  const found = await page.evaluate<string[]>(
+    `(async () => {
+      if (!globalThis.axe) { ${axe.source} }
+      const { violations } = await globalThis.axe.run();
+      return violations.map(({ id, nodes }) => id + ": " + nodes.map((node) => node.html).join(" "));
+    })()`,
+  );
+  assert.deepEqual(found, [], what);
+}
+
+/** No fault, and nothing wider than a phone. */
+export async function expectFine(page: Page, what: string): Promise<void> {
+  await expectNoFaults(page, what);
+  await page.setViewportSize({ ...DESK, width: 390 });
+  await expectFits(page);
+  await page.setViewportSize(DESK);
+}
+
+export async function picture(page: Page, name: string): Promise<void> {
+  if (pictures === undefined) return;
+  for (const width of [1280, 390]) {
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.setViewportSize({ ...DESK, width });
+      await page.emulateMedia({ colorScheme });
+      await page.waitForTimeout(400);
+      await page.screenshot({ path: `${pictures}/${name}-${width}-${colorScheme}.png`, fullPage: true });
+    }
+  }
+  await page.setViewportSize(DESK);
+  await page.emulateMedia({ colorScheme: "light" });
+}
+
+/** Has the page measure for a hundredth of the time, and race in two rounds: what it shows is the same. */
+export const HASTY = `globalThis.answer = lab.call;
+lab.call = (service, method, request, options) => {
+  const { seconds = 0, rounds = 0 } = request ?? {};
+  const less = { ...(seconds > 0 && { seconds: seconds / 100 }), ...(rounds > 0 && { rounds: 2 }) };
+  return answer(service, method, seconds + rounds > 0 ? { ...request, ...less } : request, options);
+};`;
+/** Takes its time again. */
+export const PATIENT = "lab.call = answer";
