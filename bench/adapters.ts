@@ -3,9 +3,10 @@
  * Adapters that nobody has measured are not in it.
  */
 
+import { short } from "../src/number_text.ts";
 import { Argument, type Command } from "commander";
 import type { BenchReport, LadderFigures } from "../src/selftest/profile/bench_report.ts";
-import { type Cells, cellsOf, type Column, Page, printTable, readBench, short } from "./output.ts";
+import { type Cells, cellsOf, type Column, Page, printTable, readBench } from "./output.ts";
 import { readmeOption, study } from "./study.ts";
 
 const MARKERS = "adapters";

@@ -12,7 +12,7 @@ import { defaultModel } from "../src/model/config.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { LearnedSource } from "../src/simulate/learned_users.ts";
 import { Simulator } from "../src/simulate/simulator.ts";
-import { thousands } from "../src/thousands.ts";
+import { thousands } from "../src/number_text.ts";
 import { UserError } from "../src/user_error.ts";
 import { cellsOf, type Column, onDeno, Page, printTable } from "./output.ts";
 import { start, writeModel } from "./serve.ts";

@@ -3,6 +3,7 @@
  * wins or loses, is in bench/ladder.md.
  */
 
+import { short } from "../src/number_text.ts";
 import { Argument, type Command, InvalidArgumentError, Option } from "commander";
 import { wholeNumber } from "../src/cli/options.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
@@ -21,7 +22,7 @@ import { readJson } from "../src/run/files/json_file.ts";
 import * as v from "../src/schema.ts";
 import { ladders } from "../src/selftest/ladder/ladders.ts";
 import { UserError } from "../src/user_error.ts";
-import { type Cells, onAdapter, Page, printTable, short, writeRecords } from "./output.ts";
+import { type Cells, onAdapter, Page, printTable, writeRecords } from "./output.ts";
 import { readmeOption, Status, study } from "./study.ts";
 
 interface LadderCommandOptions {

@@ -1,5 +1,6 @@
 /** Where the figures of a study go: to the terminal, between the markers of pages, and into files of JSON; reading such a file. */
 
+import { percent as percentText } from "../src/number_text.ts";
 import { cpus } from "node:os";
 import { dirname } from "node:path";
 import { table } from "../src/cli/table.ts";
@@ -24,15 +25,9 @@ export function cellsOf<T>(rows: readonly T[], columns: readonly Column<T>[]): C
   };
 }
 
-/** Three figures of a number, more where it is large. */
-export function short(value: number): string {
-  if (!Number.isFinite(value)) return "-";
-  return Math.abs(value) >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
-}
-
 /** A share with a digit behind the point: "12.5 %". */
 export function percent(share: number | undefined): string {
-  return share === undefined ? "-" : `${(100 * share).toFixed(1)} %`;
+  return percentText(share, 1);
 }
 
 export function printTable({ head, rows }: Cells, title?: string): void {

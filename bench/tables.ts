@@ -1,5 +1,6 @@
 /** The figures of a bench as tables, for the terminal, the report and the Markdown pages. */
 
+import { short } from "../src/number_text.ts";
 import type { Change } from "./compare.ts";
 import type {
   AdapterFigure,
@@ -10,7 +11,7 @@ import type {
 } from "../src/selftest/profile/bench_report.ts";
 import { fitLine, growthAxes } from "./growth.ts";
 import { type Ceilings, standing } from "../src/selftest/profile/roofline.ts";
-import { type Cells, cellsOf, percent, short } from "./output.ts";
+import { type Cells, cellsOf, percent } from "./output.ts";
 import { dispatchTime, hostTime } from "../src/selftest/profile/step_profile.ts";
 
 const some = (value: number) => value > 0 ? short(value) : "-";

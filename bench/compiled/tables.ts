@@ -1,7 +1,8 @@
 /** What was compiled as tables. */
 
+import { short } from "../../src/number_text.ts";
 import { uniqueLabel } from "../kernel_cases.ts";
-import { type Cells, cellsOf, type Column, short } from "../output.ts";
+import { type Cells, cellsOf, type Column } from "../output.ts";
 import type { ByWidth } from "./assembly.ts";
 import { cardOf, LAUNCH_US } from "./cards.ts";
 import type { Compiled, CompiledStep, CompiledText, Facts } from "./report.ts";

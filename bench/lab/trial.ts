@@ -1,9 +1,10 @@
 /** What trainings of the bench of the lab tell, their figures in tables, and whether all were the same training. */
 
+import { short } from "../../src/number_text.ts";
 import type { Timing } from "../../src/selftest/profile/bench_report.ts";
 import * as v from "../../src/schema.ts";
 import { timingOf } from "../../src/selftest/profile/timing.ts";
-import { type Cells, short } from "../output.ts";
+import type { Cells } from "../output.ts";
 
 /** The worker as Deno runs it, without a page; beside the page's files. */
 export const WHOLE_WORKER = "whole_worker.js";

@@ -10,7 +10,7 @@ import { fixed, meanWithSd, type ResultTable, type Runs } from "./runs.ts";
 import { Engine, literal } from "../../src/data/prepare/engine.ts";
 import { exists } from "../../src/run/files/file_error.ts";
 import { makeFolder } from "../../src/run/files/atomic_write.ts";
-import { thousands } from "../../src/thousands.ts";
+import { thousands } from "../../src/number_text.ts";
 
 const figureSchema = { nll: v.finiteNumber(), prec1: v.finiteNumber(), prec2: v.finiteNumber() };
 const resultSchema = v.looseObject({

@@ -4,7 +4,7 @@ import * as v from "../../src/schema.ts";
 import { meanAndSd } from "../../src/data/mean_sd.ts";
 import { signed, signedRange } from "../../src/figures/told.ts";
 import { markdownTable } from "../../src/run/markers.ts";
-import { thousands } from "../../src/thousands.ts";
+import { thousands } from "../../src/number_text.ts";
 import {
   cellsOf,
   clicksOf,

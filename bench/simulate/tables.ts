@@ -1,10 +1,11 @@
 /** The figures of `bench simulate` as tables. */
 
+import { short } from "../../src/number_text.ts";
 import { type Ceilings, standing } from "../../src/selftest/profile/roofline.ts";
 import type { PeerNote, Played, SimulateGrowth, SimulateResult } from "./measure.ts";
 import type { PageWork } from "./pages.ts";
 import type { Kind } from "./runners.ts";
-import { type Cells, cellsOf, type Column, percent, short } from "../output.ts";
+import { type Cells, cellsOf, type Column, percent } from "../output.ts";
 
 /** What is timed, in words. */
 export const kindTitles: Readonly<Record<Kind, string>> = {

@@ -1,7 +1,7 @@
 /** How a command goes: training on one line of the terminal, or on a line for every tenth of it elsewhere; other work likewise. */
 
 import process from "node:process";
-import { thousands } from "../thousands.ts";
+import { thousands } from "../number_text.ts";
 import type { OnProgress, StepStanding } from "../data/log_source.ts";
 
 /** Figures to show; those that are not known yet are left out. */

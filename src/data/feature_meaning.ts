@@ -1,6 +1,6 @@
 /** Whether the features of two sets mean the same: names, order, scales and vocabularies, as their manifests say. */
 
-import { thousands } from "../thousands.ts";
+import { thousands } from "../number_text.ts";
 import type { Features, Transform } from "./manifest.ts";
 
 type Dense = Features["dense"][number];

@@ -2,7 +2,7 @@
 
 import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
-import { thousands } from "../thousands.ts";
+import { thousands } from "../number_text.ts";
 
 const count = v.whole(0);
 

@@ -5,7 +5,7 @@ import { ENABLE_SUBGROUPS } from "./kernel.ts";
 import { type AdapterKind, areFor, fixedShapes, type KernelShapes } from "./kernel_shapes.ts";
 import { askedLimits } from "./limits.ts";
 import { BYTES_PER_TEXEL, TEXTURE_FORMAT } from "./texture_layout.ts";
-import { thousands } from "../thousands.ts";
+import { thousands } from "../number_text.ts";
 
 /** More than the adapter can hold, or see at once. */
 export class LimitError extends UserError {

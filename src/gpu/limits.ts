@@ -1,7 +1,7 @@
 /** What the kernels ask of an adapter. It is no more than WebGPU promises everywhere, where its defaults are kept. */
 
 import { UserError } from "../user_error.ts";
-import { thousands } from "../thousands.ts";
+import { thousands } from "../number_text.ts";
 
 const NAMES = [
   "maxStorageBuffersPerShaderStage",

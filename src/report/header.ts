@@ -1,7 +1,7 @@
 /** The head of a report: what came of the runs, on which data, when, and how long it took. */
 
 import type { DataSizes } from "../data/log_source.ts";
-import { thousands } from "../thousands.ts";
+import { thousands } from "../number_text.ts";
 import type { Told } from "../figures/told.ts";
 import { rankedOf, type Rival, rivalsOf, standingOf, standingWords } from "../run/verdict.ts";
 import { type Html, markup } from "./html.ts";

@@ -3,6 +3,7 @@
  * those that adapt.
  */
 
+import { percent } from "../number_text.ts";
 import { adaptationCurve, adaptationDifferences, type AdaptingPolicy } from "../policy/adaptation/adapt.ts";
 import type { ChartDefinition, LineChart } from "./chart_types.ts";
 import { curveChart, seriesThrough } from "./curve.ts";
@@ -27,7 +28,6 @@ import {
   figure,
   MISSING,
   type Row,
-  shareText,
   tableOf,
 } from "./tables.ts";
 import {
@@ -175,7 +175,7 @@ function policiesTable(comparison: Comparison): Html {
           estimate(cells, (figures) => figures.return, 2),
           estimate(cells, (figures) => figures.rewardAPage, 3),
           estimate(cells, (figures) => figures.clickRate, 3),
-          shareText(overTrainings(cells, (figures) => figures.coverage).mean),
+          percent(overTrainings(cells, (figures) => figures.coverage).mean),
         ]];
       }),
   );
@@ -219,7 +219,7 @@ function differenceRow(
   { mean, interval, wider, trainings, lose, gain }: PolicyDifference,
 ): Row {
   const over = wider === "users" ? "users" : wider ? `${trainings} trainings` : MISSING;
-  return [name, difference(mean, 2, interval), over, shareText(lose), shareText(gain), toldBy(interval)];
+  return [name, difference(mean, 2, interval), over, percent(lose), percent(gain), toldBy(interval)];
 }
 
 /** Calibration and support. */
@@ -250,8 +250,8 @@ function trustTable(comparison: Comparison): Html {
           figure(mean(calibrations, (one) => one.predicted), 2),
           figure(mean(calibrations, (one) => one.realised), 2),
           figure(mean(calibrations, (one) => one.gap.mean), 2, range),
-          shareText(mean(supports, (one) => one.statesBeyond)),
-          shareText(mean(supports, (one) => one.rareSlots)),
+          percent(mean(supports, (one) => one.statesBeyond)),
+          percent(mean(supports, (one) => one.rareSlots)),
         ]];
       }),
   );

@@ -1,5 +1,6 @@
 /** The page about simulated users: what came of each policy, how it went page by page, and how far the policies differ. */
 
+import { percent } from "../number_text.ts";
 import type { Interval } from "../figures/bootstrap.ts";
 import { toldBy } from "../figures/told.ts";
 import { differenceOf } from "../policy/comparison/comparison.ts";
@@ -8,7 +9,7 @@ import type { Bar, BarChart, LineChart } from "./chart_types.ts";
 import { curveChart, type CurvePoint, finite, seriesThrough, windowFor } from "./curve.ts";
 import { type Html, markup } from "./html.ts";
 import { chartsHtml, type PageContent, pageHeader, section } from "./page_shell.ts";
-import { type Cell, difference, type Facts, figure, type Row, shareText, tableOf } from "./tables.ts";
+import { type Cell, difference, type Facts, figure, type Row, tableOf } from "./tables.ts";
 
 /** What a page about simulated users is of. */
 export interface Simulation extends SimulationScope {
@@ -43,8 +44,8 @@ function usersTable(simulation: Simulation): Html {
     [utility, "reward a page", ({ rewardAPage }) => of(rewardAPage, 3)],
     [clickRates, "click rate", ({ clickRate }) => of(clickRate, 3)],
     [leaves, "pages a user", ({ pages }) => of(pages, 2)],
-    [true, "coverage", ({ coverage }) => shareText(coverage)],
-    [utility, "clicks below 0", ({ negativeClicks }) => shareText(negativeClicks)],
+    [true, "coverage", ({ coverage }) => percent(coverage)],
+    [utility, "clicks below 0", ({ negativeClicks }) => percent(negativeClicks)],
   ];
   const shown = columns.filter(([isShown]) => isShown);
   const head = ["policy", ...shown.map(([, name]) => name)];
@@ -62,7 +63,7 @@ function differencesTable(simulation: Simulation): Html {
   const rows = rivals.map((rival): Row => {
     const { mean, interval, lose, gain } = differenceOf([first.returns], [rival.returns]);
     const name = `${first.name} less ${rival.name}`;
-    return [name, difference(mean, 2, interval), shareText(lose), shareText(gain), toldBy(interval)];
+    return [name, difference(mean, 2, interval), percent(lose), percent(gain), toldBy(interval)];
   });
   const head = ["policy less rival", "difference", "lose", "gain", "verdict"];
   return markup`<p>Differences in ${

@@ -5,7 +5,7 @@ import { type Claim, HOLDS, signed, signedRange } from "../figures/told.ts";
 import { type Html, markup } from "./html.ts";
 
 /** Stands where there is no figure. */
-export const MISSING = "–";
+export const MISSING = "-";
 
 /** Names and values, e.g. the folders of the policies. */
 export type Facts = readonly (readonly [string, string])[];
@@ -85,13 +85,6 @@ export function difference(value: number | undefined, digits: number, interval?:
 /** Where a range ends is known no better. */
 function rangeDigits(digits: number): number {
   return Math.min(digits, 3);
-}
-
-/** A share of 1 as percent. */
-export function shareText(value: number): string {
-  if (Number.isNaN(value)) return MISSING;
-  const percent = 100 * value;
-  return `${percent.toFixed(percent > 0 && percent < 10 ? 1 : 0)} %`;
 }
 
 const SIGNS = { yes: "\u2713", no: "\u2717", undecided: "?" } as const;

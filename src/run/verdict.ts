@@ -9,7 +9,7 @@ import type { StagesConfig } from "../train/config.ts";
 import { type ItemData, unusedOf } from "../data/item_ids.ts";
 import type { Stage } from "./stages.ts";
 import type { SnapshotResult } from "./tested_users.ts";
-import { thousands } from "../thousands.ts";
+import { thousands } from "../number_text.ts";
 
 /** Of the iterations that were done, the share in which a best validation is early. */
 const EARLY = 0.05;

@@ -19,7 +19,7 @@ import { EXIT_USER_ERROR, runMain } from "../cli/fail.ts";
 import { parse } from "../cli/options.ts";
 import { stepProgress } from "../cli/progress.ts";
 import { table } from "../cli/table.ts";
-import { thousands } from "../thousands.ts";
+import { thousands } from "../number_text.ts";
 
 interface SelftestOptions {
   shapes: AdapterKind | "both";

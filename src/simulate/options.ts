@@ -3,7 +3,7 @@
 import { UserError } from "../user_error.ts";
 import { type Pool, poolOf, type PoolOptions } from "./pool.ts";
 import { startClicks, type StartOptions } from "./start.ts";
-import { thousands } from "../thousands.ts";
+import { thousands } from "../number_text.ts";
 import type { PageRoom } from "./page.ts";
 
 /** How users are simulated. */

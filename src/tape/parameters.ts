@@ -8,7 +8,7 @@ import { MAX_CHUNKS } from "../gpu/sizes.ts";
 import { UserError } from "../user_error.ts";
 import { padded, padRows, parameterBytes, unpadRows } from "./layout.ts";
 import type { Tensor } from "./tensor.ts";
-import { thousands } from "../thousands.ts";
+import { thousands } from "../number_text.ts";
 
 /** A parameter of a model: a matrix [rows, columns]. */
 export interface ParameterSpec {

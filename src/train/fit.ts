@@ -7,7 +7,7 @@ import type { Cut } from "../batch/cut.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
 import { LimitError } from "../gpu/device.ts";
 import { UserError } from "../user_error.ts";
-import { thousands } from "../thousands.ts";
+import { thousands } from "../number_text.ts";
 import { batchCapacity } from "../batch/plan.ts";
 import { type LogSource, rowsOf } from "../data/log_source.ts";
 

@@ -14,7 +14,7 @@ import { type Gpu, LimitError } from "../gpu/device.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
 import { fitSource } from "../model/item_features.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
-import { thousands } from "../thousands.ts";
+import { thousands } from "../number_text.ts";
 
 /** Batches of mean size that a window holds, if it does not become too large. */
 const WINDOW_BATCHES = 64;

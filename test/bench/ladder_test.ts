@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { jsonBeside, ladderCells, readLadders } from "../../bench/ladder.ts";
-import { short } from "../../bench/output.ts";
+import { short } from "../../src/number_text.ts";
 import { faultsAt, gpuWay } from "../../src/selftest/ladder/check.ts";
 import { runLadder } from "../../src/selftest/ladder/run.ts";
 import { ladderNamed, ladders } from "../../src/selftest/ladder/ladders.ts";

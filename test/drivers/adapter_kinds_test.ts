@@ -26,7 +26,7 @@ import { withGpu } from "../op_check.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
 import { MAX_CHUNKS } from "../../src/gpu/sizes.ts";
-import { thousands } from "../../src/thousands.ts";
+import { thousands } from "../../src/number_text.ts";
 import { UserError } from "../../src/user_error.ts";
 import { alone, openGpu } from "../open_alone.ts";
 import { defaultModel } from "../../src/model/config.ts";

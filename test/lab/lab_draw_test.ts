@@ -18,7 +18,8 @@ import {
   subscriptsOf,
   valuesText,
 } from "../../src/lab/draw/ownership.ts";
-import { bytesText, duration, percent, proseHtml } from "../../src/lab/draw/text.ts";
+import { bytesText, duration, proseHtml } from "../../src/lab/draw/text.ts";
+import { percent } from "../../src/number_text.ts";
 import {
   spansOf,
   stripSummary,
@@ -66,7 +67,7 @@ Deno.test("numbers: three figures, units that fit", () => {
     "56.8 ms",
   ]);
   assert.deepEqual([12, 2048, 3.5 * 2 ** 20].map(bytesText), ["12 B", "2 KiB", "3.5 MiB"]);
-  assert.deepEqual([undefined, 0.0312, 0.5].map(percent), ["-", "3.1 %", "50 %"]);
+  assert.deepEqual([undefined, 0.0312, 0.5].map((share) => percent(share)), ["-", "3.1 %", "50 %"]);
 });
 
 Deno.test("timeline: dispatches follow each other, as wide as they are long, and what is named <x> is escaped", () => {

@@ -8,7 +8,7 @@ import { MEMORY, quoted } from "../../cli/arguments.ts";
 import { folder, memorySize } from "../../cli/options.ts";
 import { stepProgress } from "../../cli/progress.ts";
 import { table } from "../../cli/table.ts";
-import { thousands } from "../../thousands.ts";
+import { thousands } from "../../number_text.ts";
 
 export function describeCommand(): Command {
   return new Command("describe")

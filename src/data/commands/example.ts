@@ -5,7 +5,7 @@ import { demo, demoItem, shopNamed, shops, type ShopTruth } from "../shops.ts";
 import { OUT_FOLDER, quoted } from "../../cli/arguments.ts";
 import { folder, LARGEST_SEED, wholeNumber } from "../../cli/options.ts";
 import { EXAMPLE_FOLDER } from "../../cli/permissions.ts";
-import { thousands } from "../../thousands.ts";
+import { thousands } from "../../number_text.ts";
 import { NONE } from "../click_log.ts";
 import { makeShop } from "../demo_shop.ts";
 import { atomicWriteFile } from "../../run/files/atomic_write.ts";

@@ -6,7 +6,7 @@ import { OUT_FOLDER, quoted } from "../../cli/arguments.ts";
 import { openData, withProgress } from "../../cli/open_data.ts";
 import { folder } from "../../cli/options.ts";
 import { preparedFolder } from "../../cli/permissions.ts";
-import { thousands } from "../../thousands.ts";
+import { thousands } from "../../number_text.ts";
 import { UserError } from "../../user_error.ts";
 import { type MergedPart, mergeSets } from "../sets/merge.ts";
 import { OpenedDataset } from "../sets/opened_dataset.ts";

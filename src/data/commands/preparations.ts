@@ -14,7 +14,7 @@ import { preparedFolder } from "../../cli/permissions.ts";
 import { EXIT_INTERRUPTED, say } from "../../run/commands/run_stages.ts";
 import { stepProgress } from "../../cli/progress.ts";
 import { stopOnSignals } from "../../cli/stop.ts";
-import { thousands } from "../../thousands.ts";
+import { thousands } from "../../number_text.ts";
 
 /** Runs a recipe; ends the process with its exit code where it is stopped. */
 type Prepare = (recipe: Recipe, options: PrepareOptions) => Promise<void>;

@@ -1,7 +1,7 @@
 /** Rows of a source that cannot be read. They are counted and shown by file and line; too many of them are an error. */
 
 import { UserError } from "../../user_error.ts";
-import { thousands } from "../../thousands.ts";
+import { thousands } from "../../number_text.ts";
 import type { Json } from "@duckdb/node-api";
 import type { Engine } from "./engine.ts";
 import { linesOf, recordsOf } from "./sources.ts";

@@ -11,7 +11,7 @@ import { expectChecksum } from "../sets/packed_set.ts";
 import { OwnedFolder } from "../../run/files/owned_folder.ts";
 import { parseJson, writeJson } from "../../run/files/json_file.ts";
 import { UserError } from "../../user_error.ts";
-import { thousands } from "../../thousands.ts";
+import { thousands } from "../../number_text.ts";
 import { Engine, stepsOf } from "./engine.ts";
 import { plainPath } from "./glob.ts";
 

@@ -13,7 +13,7 @@ import { plainPath } from "./glob.ts";
 import { type PlaceEffect, placeEffect } from "./place_effect.ts";
 import script from "../../../data/describe.sql" with { type: "text" };
 import placesScript from "../../../data/describe_places.sql" with { type: "text" };
-import { thousands } from "../../thousands.ts";
+import { thousands } from "../../number_text.ts";
 
 /** Figures of the users of one part; NaN where there is nothing to take a mean of. */
 export interface PartFigures {

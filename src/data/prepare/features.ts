@@ -10,7 +10,7 @@ import { formats, selectOf, type TableSource } from "./table_select.ts";
 import { openTable, type Wanted } from "./table_source.ts";
 import timesScript from "../../../data/times.sql" with { type: "text" };
 import featuresScript from "../../../data/item_features.sql" with { type: "text" };
-import { thousands } from "../../thousands.ts";
+import { thousands } from "../../number_text.ts";
 
 /** As many gradients as an embedding row needs to be more than its random start. */
 const RARE_BELOW = 10;

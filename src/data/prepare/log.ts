@@ -29,7 +29,7 @@ import {
 import { clicksColumnsOf, openLog, rowsOf, rowsOfLog } from "./log_source.ts";
 import type { Begun, Recipe } from "./prepare.ts";
 import { UserError } from "../../user_error.ts";
-import { thousands } from "../../thousands.ts";
+import { thousands } from "../../number_text.ts";
 
 /** @throws UserError for options that do not fit together. */
 export function logRecipe(options: LogOptions): Recipe {

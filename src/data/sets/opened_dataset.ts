@@ -5,7 +5,7 @@ import { type Ids, NumberIds, TextIds, TextList } from "../ids.ts";
 import { NONE } from "../click_log.ts";
 import { UserError } from "../../user_error.ts";
 import { type Dataset, openDataset as openAny } from "./dataset.ts";
-import { thousands } from "../../thousands.ts";
+import { thousands } from "../../number_text.ts";
 import { readPaperUsers } from "./paper_file.ts";
 import { readIds } from "../prepared_tables.ts";
 import { readManifest, setFiles } from "./prepared_folder.ts";

@@ -11,7 +11,7 @@ import type { Manifest } from "../manifest.ts";
 import { type PreparedSet, readPreparedLog } from "../prepared_set.ts";
 import type { Part } from "../prepared_tables.ts";
 import { UserError } from "../../user_error.ts";
-import { thousands } from "../../thousands.ts";
+import { thousands } from "../../number_text.ts";
 import { makeFolder, removeTemporaries } from "../../run/files/atomic_write.ts";
 import { explainFileError } from "../../run/files/file_error.ts";
 import { Lock } from "../../run/files/lock.ts";

@@ -5,7 +5,7 @@ import { MOST_PAPER_BYTES, parsePaperLog, parsePaperUsers } from "../paper_log.t
 import { explainFileError, shownPath } from "../../run/files/file_error.ts";
 import { UserError } from "../../user_error.ts";
 import { expectFile, expectLocal } from "../../run/files/local_file.ts";
-import { thousands } from "../../thousands.ts";
+import { thousands } from "../../number_text.ts";
 
 /**
  * Reads a file of the paper's layout into a log with one-hot items (ids 0 to the largest in the file).

@@ -8,7 +8,7 @@ import type { Part, SetFiles } from "../prepared_tables.ts";
 import type { OpenBytes, TableFile } from "../parquet.ts";
 import { UserError } from "../../user_error.ts";
 import { checksum, expectFile, expectLocal, explainMissing, kindOf } from "../../run/files/local_file.ts";
-import { thousands } from "../../thousands.ts";
+import { thousands } from "../../number_text.ts";
 
 /** A larger one is no list of what there is. */
 const MOST_BYTES = 2 ** 26;

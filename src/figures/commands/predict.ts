@@ -13,7 +13,7 @@ import { expectApart } from "../../cli/outputs.ts";
 import { EXIT_INTERRUPTED, say } from "../../run/commands/run_stages.ts";
 import { delayedProgress } from "../../cli/progress.ts";
 import { stopOnSignals } from "../../cli/stop.ts";
-import { thousands } from "../../thousands.ts";
+import { thousands } from "../../number_text.ts";
 
 interface PredictOptions extends ModelDataOptions {
   out: string;

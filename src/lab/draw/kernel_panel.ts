@@ -8,7 +8,8 @@ import { type Ceilings, standing } from "../../selftest/profile/roofline.ts";
 import { sureness } from "../../selftest/profile/timing.ts";
 import type { DispatchFacts, KernelFacts } from "../client/services/step.ts";
 import { choices, launchedBy, middle, owned } from "./ownership.ts";
-import { bytesText, duration, percent, proseHtml, scrollTable, short, whole } from "./text.ts";
+import { percent, short } from "../../number_text.ts";
+import { bytesText, duration, proseHtml, scrollTable, whole } from "./text.ts";
 import { headerPart, specialisedLines, wgslListing } from "./wgsl.ts";
 
 /** Texts of the repository that belong to kernels and ops. */

@@ -9,7 +9,8 @@ import type {
   Timing,
 } from "../../selftest/profile/bench_report.ts";
 import { sureness } from "../../selftest/profile/timing.ts";
-import { breakable, headRow, scrollTable, short } from "./text.ts";
+import { short } from "../../number_text.ts";
+import { breakable, headRow, scrollTable } from "./text.ts";
 
 export type Outcome = "wins" | "loses" | "alike";
 

@@ -1,13 +1,7 @@
 /** Numbers, names, tables and prose as the lab writes them. */
 
 import { Html, markup } from "../../report/html.ts";
-import { thousands } from "../../thousands.ts";
-
-/** Three figures of a number, more where it is large. */
-export function short(value: number): string {
-  if (!Number.isFinite(value)) return "-";
-  return Math.abs(value) >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
-}
+import { short, thousands } from "../../number_text.ts";
 
 /** "12.3 us", "4.56 ms". */
 export function duration(microseconds: number): string {
@@ -23,11 +17,6 @@ export function bytesText(bytes: number): string {
 /** A count: "1,234,567". */
 export function whole(value: number): string {
   return thousands(Math.round(value));
-}
-
-/** "6.7 %", "67 %". @param share of 1; "-" where there is none. */
-export function percent(share: number | undefined): string {
-  return share === undefined ? "-" : `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
 }
 
 type Cell = string | Html;

@@ -6,7 +6,8 @@ import { type Html, markup } from "../../report/html.ts";
 import { type Ceilings, standing } from "../../selftest/profile/roofline.ts";
 import { sureness } from "../../selftest/profile/timing.ts";
 import type { DispatchFacts, Phase } from "../client/services/step.ts";
-import { breakable, duration, percent, scrollTable, short } from "./text.ts";
+import { percent, short } from "../../number_text.ts";
+import { breakable, duration, scrollTable } from "./text.ts";
 
 export type TimedDispatch = Pick<DispatchFacts, "label" | "kernel" | "phase"> & DispatchResult;
 

@@ -27,7 +27,7 @@ import { stopOnSignals } from "../../cli/stop.ts";
 import { findEnvironments, type FoundEnvironments } from "./environments.ts";
 import { stepProgress } from "../../cli/progress.ts";
 import { table } from "../../cli/table.ts";
-import { thousands } from "../../thousands.ts";
+import { thousands } from "../../number_text.ts";
 
 const DEFAULT_PAGE = "runs/adapted.html";
 const LINUCB_ALPHA = 0.5;

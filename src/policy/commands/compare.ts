@@ -47,7 +47,7 @@ import {
   openLogged,
 } from "./logged.ts";
 import { stepProgress } from "../../cli/progress.ts";
-import { thousands } from "../../thousands.ts";
+import { thousands } from "../../number_text.ts";
 
 /** What policies are compared with. */
 const RIVALS = [...policyNames, "linucb"] as const;

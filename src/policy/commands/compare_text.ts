@@ -13,7 +13,7 @@ import { signed, signedRange } from "../../figures/told.ts";
 import { RIVAL } from "../comparison/verdict.ts";
 import { environmentWords } from "../../report/policy_charts.ts";
 import { table } from "../../cli/table.ts";
-import { thousands } from "../../thousands.ts";
+import { thousands } from "../../number_text.ts";
 
 /** @param task what tells it from others beside it, see {@link import("../comparison/comparison.ts").taskNames}; empty for one alone. */
 export function figuresText(comparison: Comparison, task = ""): string {

@@ -22,7 +22,7 @@ import {
   sameNumbers,
   subjectOf,
 } from "../../simulate/commands/found_users.ts";
-import { thousands } from "../../thousands.ts";
+import { thousands } from "../../number_text.ts";
 
 /** Environments before there is a device. */
 export interface FoundEnvironments {

@@ -11,7 +11,7 @@ import { findAgain, findUsers, type FoundUsers, withDevice } from "../../simulat
 import { findPolicy, namedPolicy } from "../../simulate/commands/policies.ts";
 import { exploreOption, shopOption, type UsersOptions } from "../../simulate/commands/options.ts";
 import { type Exploration, TEMPERATURES } from "../../simulate/explore.ts";
-import { thousands } from "../../thousands.ts";
+import { thousands } from "../../number_text.ts";
 import { UserError } from "../../user_error.ts";
 import { type EstimatorName, estimators } from "../evaluation/estimators.ts";
 import { evaluate, type Evaluation } from "../evaluation/evaluate.ts";

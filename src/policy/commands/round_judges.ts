@@ -32,7 +32,7 @@ import type { RoundOptions } from "./round_options.ts";
 import { signed, signedRange, type Told, toldBy } from "../../figures/told.ts";
 import type { Interval } from "../../figures/bootstrap.ts";
 import { table } from "../../cli/table.ts";
-import { thousands } from "../../thousands.ts";
+import { thousands } from "../../number_text.ts";
 
 const figureSchema = v.object({
   mean: v.finiteNumber(),

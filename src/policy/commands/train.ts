@@ -33,7 +33,7 @@ import { compareMachine, EXIT_INTERRUPTED, machine, say, timestamp } from "../..
 import { trainingProgress } from "../../cli/progress.ts";
 import { quoted, RESUME, SAVE_DIR } from "../../cli/arguments.ts";
 import { noteAtStop, type Stop, stopOnSignals } from "../../cli/stop.ts";
-import { thousands } from "../../thousands.ts";
+import { thousands } from "../../number_text.ts";
 import { configOf } from "../../option.ts";
 import { addUsersOptions, checkUsers, type UsersOptions } from "../../simulate/commands/options.ts";
 

@@ -1,7 +1,7 @@
 /** What a policy would have earned on the next page of each logged state, by all estimators, with intervals over users. */
 
 import { randomStream } from "../../data/random.ts";
-import { thousands } from "../../thousands.ts";
+import { thousands } from "../../number_text.ts";
 import { PlackettLuce } from "../../simulate/host/plackett_luce.ts";
 import { UserError } from "../../user_error.ts";
 import { type MeanFigure, ratioOf } from "../comparison/figures.ts";

@@ -14,7 +14,7 @@ import {
 } from "../../cli/jobs.ts";
 import { cacheFolder } from "../../cli/permissions.ts";
 import { RESUME } from "../../cli/arguments.ts";
-import { thousands } from "../../thousands.ts";
+import { thousands } from "../../number_text.ts";
 import { DivergedError, type StepResult, type ValidationResult } from "../../train/results.ts";
 import { makeFolder } from "../files/atomic_write.ts";
 import { type RunConfig, runConfigSchema } from "../run_config.ts";

@@ -20,7 +20,7 @@ import { iterationFlops, type Trained } from "../../train/iteration_work.ts";
 import { RewardWatch } from "../../train/reward_watch.ts";
 import { delayedProgress, trainingProgress } from "../../cli/progress.ts";
 import { noteAtStop, type Stop } from "../../cli/stop.ts";
-import { thousands } from "../../thousands.ts";
+import { thousands } from "../../number_text.ts";
 import { type AdapterShapes, areFor, type KernelShapes } from "../../gpu/kernel_shapes.ts";
 import { version } from "../../version.ts";
 import type { ModelConfig } from "../../model/config.ts";

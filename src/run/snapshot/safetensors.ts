@@ -13,7 +13,7 @@
 
 import * as v from "../../schema.ts";
 import { UserError } from "../../user_error.ts";
-import { thousands } from "../../thousands.ts";
+import { thousands } from "../../number_text.ts";
 
 /** A tensor: its shape, and its values in row-major order, as many as the shape says. */
 export interface TensorData {

@@ -19,7 +19,7 @@ import {
 import { type Check, checkText } from "../finding.ts";
 import { bitsOf, CANARY, type CanaryArena } from "../harness.ts";
 import type { Problem, Size } from "../ladder/problem.ts";
-import { thousands } from "../../thousands.ts";
+import { thousands } from "../../number_text.ts";
 import { UserError } from "../../user_error.ts";
 import { constantsOf, HOLE } from "./answer.ts";
 import { type Case, casesOf, type Exercise, floatsOf } from "./exercise.ts";

@@ -6,7 +6,7 @@ import { runMain } from "../../cli/fail.ts";
 import { type ModelDataOptions, openModel, withModelAndData } from "../../cli/open_model.ts";
 import { outputFile, parse } from "../../cli/options.ts";
 import { atomicWriteFile } from "../../run/files/atomic_write.ts";
-import { thousands } from "../../thousands.ts";
+import { thousands } from "../../number_text.ts";
 import { version } from "../../version.ts";
 import { exportModel } from "./export_model.ts";
 

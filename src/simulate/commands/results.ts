@@ -6,7 +6,7 @@ import { signed, signedRange, toldBy } from "../../figures/told.ts";
 import type { SimulateOptions } from "./options.ts";
 import { type PolicyRun, RIVALS } from "./policies.ts";
 import { type Column, fits, fittedTable, outputWidth, table, WIDEST } from "../../cli/table.ts";
-import { thousands } from "../../thousands.ts";
+import { percent as percentText, thousands } from "../../number_text.ts";
 
 /** What the figures are of. */
 export interface Told {
@@ -22,7 +22,7 @@ export interface Told {
 }
 
 const RANGE = "95 %";
-const percent = (share: number) => Number.isNaN(share) ? "-" : `${(100 * share).toFixed(1)} %`;
+const percent = (share: number) => percentText(share, 1);
 /** A share that may be tiny. */
 const small = (share: number) =>
   share > 0 && share < 0.001 ? `${(100 * share).toPrecision(1)} %` : percent(share);

@@ -16,7 +16,7 @@ import {
   trainedPolicy,
 } from "./policies.ts";
 import { type Simulated, withSimulated } from "./found_users.ts";
-import { thousands } from "../../thousands.ts";
+import { thousands } from "../../number_text.ts";
 import process from "node:process";
 import { expectEmpty, OwnedFolder, type Purpose } from "../../run/files/owned_folder.ts";
 import { version } from "../../version.ts";
