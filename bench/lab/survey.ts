@@ -14,7 +14,7 @@ export interface Survey {
   readonly seconds: number;
   /** Of the adapter, in the file; "" for what it calls itself. */
   readonly name: string;
-  /** Of the lab: see trial_files.ts. */
+  /** With the page's files: see sides.ts. */
   readonly folder: string;
   /** The file that is made. */
   readonly file: string;

@@ -42,7 +42,7 @@ export const firstState: ShopState = { m1: 0, m2: 0, p: 0 };
 const categoryAppeal = [-0.3, -0.1, 0.1, 0.3];
 const brandAppeal = [-0.5, -0.3, -0.1, 0.1, 0.3, 0.5];
 
-/** The utility of an item. @param f [F] its features, see items.ts */
+/** The utility of an item. @param f [F] its features, where {@link places} says */
 export function shopUtility({ constant, fatigue }: ShopTruth, state: ShopState, f: Float32Array): number {
   const { m1, m2, p } = state;
   const { categories, style, price, quality, novelty, sale, brand, brands } = places;

@@ -49,6 +49,8 @@ const VALIDATE_EVERY = "40";
 const LONG_ROWS = 2_000_000;
 /** Iterations of the adversarial stage. */
 const GAMES = 40;
+/** A batch of the demo shop: so many that no training is over before its Stop is heard. */
+const USERS = 50;
 /** Of a loss in the browser from the same in Deno: sums are added up in another order by neither, but exp and tanh differ. */
 const TOLERANCE = 1e-5;
 
@@ -110,7 +112,7 @@ async function checkDemo(page: Page): Promise<readonly number[]> {
     lstmUnits: "3",
     dims: "7-5",
     iterations: "10",
-    batchSize: "5",
+    batchSize: String(USERS),
     validateEvery: VALIDATE_EVERY,
   };
   await page.click("#screen-train summary >> text=More options");
@@ -131,6 +133,7 @@ async function checkDemo(page: Page): Promise<readonly number[]> {
     [7, 5],
     ITERATIONS,
     GAMES,
+    USERS,
   );
   expectNear("losses", (await keptIn(page)).losses, expected.shannon);
   await expectFine(page, "Train, after");
@@ -147,7 +150,11 @@ async function checkAdversarial(page: Page, expected: readonly number[]): Promis
     page,
     `Expected --adversarial-validate-every of at most the ${GAMES} iterations of --adversarial, got 100`,
   );
-  await setOptions(page, { adversarialValidateEvery: "10", adversarialBatchSize: "5", learningRate: "0.1" });
+  await setOptions(page, {
+    adversarialValidateEvery: "10",
+    adversarialBatchSize: String(USERS),
+    learningRate: "0.1",
+  });
   await setOptions(page, { behaviourDims: "6-4", generatorWarmup: "2" });
   await press(page, "Go on");
   await says(page, "begun with, got --learning-rate changed");
@@ -194,13 +201,14 @@ async function denoLosses(
   dims: readonly number[],
   iterations: number,
   games = 0,
+  batchSize = 5,
 ): Promise<{ shannon: number[]; adversarial: number[] }> {
   const gpu = await openGpu();
   const { source, source: { log } } = data;
   const small = {
     lstmUnits: "3",
     dims: dims.join("-"),
-    batchSize: "5",
+    batchSize: String(batchSize),
     validateEvery: VALIDATE_EVERY,
     validationUsers: "20",
   };
@@ -212,7 +220,7 @@ async function denoLosses(
   await trainer.run(iterations, { onStep: ({ nll }) => shannon.push(nll) });
   if (games > 0) {
     model.setWeights(await trainer.snapshot("prec1"));
-    const config = { ...defaultAdversarial, batchSize: 5, behaviourDims: [6, 4], generatorWarmup: 2 };
+    const config = { ...defaultAdversarial, batchSize, behaviourDims: [6, 4], generatorWarmup: 2 };
     const options = { seed: 1, evaluationShards: 0, validate: false };
     const players = await AdversarialTrainer.create(model, log, config, options);
     await players.run(games, { onStep: ({ lossMin }) => adversarial.push(lossMin) });
@@ -299,7 +307,7 @@ async function checkOwnData(page: Page): Promise<void> {
   await page.click("nav >> text=Train");
   await page.selectOption("#data", "own");
   // A layer less than the demo's: its kernels are compiled anew for each size of data and each device.
-  await setOptions(page, { dims: "7", iterations: "4", validateEvery: "2" });
+  await setOptions(page, { dims: "7", iterations: "4", batchSize: "5", validateEvery: "2" });
   const train = () => pressTrain(page);
   const refused = async (files: string[], message: string) => {
     await page.setInputFiles("#data-file", files);
