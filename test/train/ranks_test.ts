@@ -7,7 +7,7 @@ import type { ModelConfig } from "../../src/model/config.ts";
 import type { ClickTrainer } from "../../src/train/click_trainer.ts";
 import type { ChoiceFigures } from "../../src/data/ranking.ts";
 import { shareOf } from "../../src/train/ranks.ts";
-import { type Together, together } from "../../src/train/ranks_state.ts";
+import { firstState, type Together, together } from "../../src/train/ranks_state.ts";
 import type { StepResult, ValidationResult } from "../../src/train/results.ts";
 import type { TrainerState } from "../../src/train/trainer_state.ts";
 import { UserError } from "../../src/user_error.ts";
@@ -160,6 +160,42 @@ Deno.test("ranks: all begin where rank 0 stands, and stop at the same step when 
   assert.equal(ends[0], ends[1]);
   assert.ok((ends[0] ?? 0) >= 8 && (ends[0] ?? 1000) < 1000, ends.join());
   assert.deepEqual(stopped[0]?.state.weights, stopped[1]?.state.weights);
+});
+
+Deno.test("ranks: a state is that of rank 0, its best validations included", async () => {
+  const stateOf = (rank: number): TrainerState => {
+    const at = (k: number) => ({ value: 10 * rank + k / 8, iteration: 100 * rank + k });
+    const values = () => new Map([["w", Float32Array.of(rank + 1, rank - 2)]]);
+    return {
+      ...{ iteration: 7 + rank, weights: values(), m: values(), v: values() },
+      ...{ best: { loss: at(1), prec1: at(2), prec2: at(3) }, snapshots: {} },
+    };
+  };
+  const states = await Promise.all(ranksInMemory(3).map((ranks) => firstState(ranks, stateOf(ranks.rank))));
+  for (const state of states) assert.deepEqual(state, stateOf(0));
+});
+
+Deno.test("ranks: they pause where one of them wants to, and not where none does", async () => {
+  using gpu = await openGpu();
+  const make: Make = (gpu, together) => shannon(gpu, oneHot, small, every, { together });
+  /** The second rank is not asked whether it wants to. @returns where the first one has paused */
+  const pausesOf = async (wanted: number) => {
+    const pauses: number[] = [];
+    let steps = 0;
+    await withRanks(gpu, make, [2], async ([first, second]) => {
+      await Promise.all([
+        first?.trainer.run(6, {
+          onStep: ({ iteration }) => void (steps = iteration),
+          wantsPause: () => steps === wanted,
+          onPause: (iteration) => void pauses.push(iteration),
+        }),
+        second?.trainer.run(6),
+      ]);
+    });
+    return pauses;
+  };
+  assert.deepEqual(await pausesOf(100), []);
+  assert.deepEqual(await pausesOf(3), [4]);
 });
 
 Deno.test("ranks: weights that differ on one of them are found, by all", async () => {
