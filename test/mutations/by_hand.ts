@@ -123,6 +123,7 @@ const HARMLESS: readonly (readonly [file: string, part: string, reason: string])
   ["src/train/evaluation.ts", "[event + 1] ?? 1", "each event has an end"],
   ["src/ops/item_term.ts", "batch.rowSlot[r]) ?? 1", "each row has an item"],
   ["src/batch/device_log.ts", "rows = next[id] ?? 1", "each item has a count"],
+  ["src/batch/reference_batch.ts", "slotOf.get(r.item) ?? 1", "each row's item has a slot"],
   ["slate_ratio.wgsl", "walk(at, row, 1.0", "by chances alone it is not read"],
   ["src/ops/lstm.ts", "[, , , o = 1]", "each unit has four gates"],
   ["src/ops/lstm.ts", "(tanhCell[j] ?? 1", "each unit has a cell"],

@@ -49,6 +49,12 @@ Deno.test("probabilities of a page and of no click add up to 1, for utilities of
   }
 });
 
+Deno.test("with the logistic loss each item of a page is clicked or not by itself", () => {
+  const { items, noClick } = choiceProbabilities({ eta: 2, loss: "logistic" }, [0, Math.log(3) / 2]);
+  assert.ok(Math.abs((items[0] ?? 0) - 0.5) < 1e-15 && Math.abs((items[1] ?? 0) - 0.75) < 1e-15);
+  assert.ok(Math.abs(noClick - 0.125) < 1e-15);
+});
+
 Deno.test("recommend ranks the whole catalogue, page by page", async () => {
   const count = 10_000;
   let steps = 2 ** 24;
