@@ -119,6 +119,7 @@ const HARMLESS: readonly (readonly [file: string, part: string, reason: string])
   ["src/batch/batch_buffers.ts", "SLICE_BYTES = 8 * 2 ** 21", "other memory"],
   ["src/ops/gradient_clip.ts", "5 * PARTS", "more room than is used"],
   ["src/batch/plan.ts", "count >= this.#itemStamps", "a new list has no stamps either"],
+  ["src/batch/plan.ts", "length >= this.#userStamps", "a new list has no stamps either"],
   ["src/tape/parameters.ts", ">= gpu.bindingBytes", "what just fits is read in windows as well as at once"],
   ["lstm_forward.wgsl", "NONE) { continue; }  ->  (nothing)", "who clicked nothing stays as they are anyway"],
   ["slate_value_backward.wgsl", "step.chunks + 1u) /", "other rows together, and the same sum"],

@@ -133,3 +133,18 @@ Deno.test("batch kernels: users without events", () =>
     const log = logOfPages({ kind: "one-hot", count: 3 }, own);
     return check(gpu, log, [[0, 1, 2, 3, 4], [4, 3, 0], [2, 1], [3]]);
   }));
+
+Deno.test("a log has to fit the room that it was given: events, rows and items", () =>
+  withGpu(undefined, (gpu) => {
+    const log = smallLog(7, { users: 12, items: 30, width: 0 });
+    const room = {
+      events: log.eventClick.length,
+      rows: log.rowItem.length,
+      items: new Set(log.rowItem).size,
+    };
+    new DeviceLog(gpu, log, room).destroy();
+    for (const what of ["events", "rows", "items"] as const) {
+      const less = { ...room, [what]: room[what] - 1 };
+      assert.throws(() => new DeviceLog(gpu, log, less), /exceeds the device's/, what);
+    }
+  }));
