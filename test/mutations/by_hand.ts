@@ -159,6 +159,7 @@ const HARMLESS: readonly (readonly [file: string, part: string, reason: string])
   // Written where nobody reads, or behind the binding, where it is dropped.
   ["lstm_forward_group.wgsl", "k <= USERS", "turns behind the longest history write nothing"],
   ["first_layer_forward.wgsl", "|| column + 2u < N4) { z2 +=", "what is read too much is not stored"],
+  ["embedding_gradient.wgsl", "column + 1u <= N4) { s1 +=", "what is read too much is not stored"],
   ["pw_table_backward.wgsl", "e - 1u < end && lag1", "behind the end stands the last event again"],
   ["token_gradient.wgsl", "i > TOKENS", "what is written behind the binding is dropped"],
   ["matmul_input_gradient_rows.wgsl", "m > step.size[M]", "nobody reads behind the last row"],
