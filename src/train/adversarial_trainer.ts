@@ -7,7 +7,6 @@
  * `bench/stability.md`.
  */
 
-import type { DeviceLog } from "../batch/device_log.ts";
 import type { ClickLog } from "../data/click_log.ts";
 import { hasClicks, type LogSource, sourceOf } from "../data/log_source.ts";
 import { type Made, making } from "../gpu/made.ts";
@@ -22,7 +21,7 @@ import type { Weights } from "../tape/parameters.ts";
 import { UserError } from "../user_error.ts";
 import { type ClickSetUp, ClickTrainer, partsOf, setUpClicks } from "./click_trainer.ts";
 import { type AdversarialConfig, adversarialConfigSchema, learningRateAt } from "./config.ts";
-import { Evaluation, type EvaluationOptions } from "./evaluation.ts";
+import { type EvaluatedHow, Evaluation } from "./evaluation.ts";
 import { fitting } from "./fit.ts";
 import { GENERATOR_PREFIX, type TrainedNetwork } from "./networks.ts";
 import { type GameFigures, gameSummary } from "./results.ts";
@@ -108,8 +107,8 @@ export class AdversarialTrainer extends ClickTrainer<GameFigures> {
           networks,
           counted: model.counted,
           summary: gameSummary(config.skipNoClick),
-          evaluate: ({ log, deviceLog, users, ...on }) =>
-            evaluateGame(model, generator, game, deviceLog, log, users, { ...on, counted: model.counted }),
+          evaluate: ({ log, users, ...how }) =>
+            evaluateGame(model, generator, game, log, users, { ...how, counted: model.counted }),
         }, made);
         const { plan, training: { deviceLog: log }, ring: { view: ring } } = setUp;
         const training = { ...adam, itemDropout: config.itemDropout, ...partsOf(setUp) };
@@ -142,25 +141,23 @@ function playersOf(
   return { networks, generator, adam: { reward, generator: adam } };
 }
 
-/** Both players on a fixed set of users; see {@link EvaluationOptions}. */
+/** Both players on a fixed set of users; see {@link EvaluatedHow}. */
 export function evaluateGame(
   model: UserModel,
   generator: UserModel | undefined,
   game: GameOptions,
-  deviceLog: DeviceLog | undefined,
   log: ClickLog | LogSource,
   users: ArrayLike<number>,
-  options: Pick<EvaluationOptions<GameFigures>, "shards" | "makeRing" | "counted">,
+  how: EvaluatedHow<GameFigures> = {},
 ): Promise<Evaluation<GameFigures>> {
   const source = sourceOf(log);
   return Evaluation.create({
     gpu: model.gpu,
     source,
-    deviceLog,
     users,
     summary: gameSummary(game.skipNoClick),
-    ...options,
-    counted: options.counted ?? countedFor(model, source, users),
+    ...how,
+    counted: how.counted ?? countedFor(model, source, users),
     record: (plan, ring, log) =>
       GamePrograms.evaluation({
         name: "evaluation",

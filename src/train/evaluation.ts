@@ -41,11 +41,11 @@ export interface EvaluationOptions<F extends ChoiceFigures> {
   readonly gpu: Gpu;
   readonly source: LogSource;
   /** Where the whole log stands. If undefined, each shard is read from the source when it is evaluated. */
-  readonly deviceLog: DeviceLog | undefined;
+  readonly deviceLog?: DeviceLog;
   /** They have at least one event that is not given. */
   readonly users: ArrayLike<number>;
-  /** 0 for as few as fit. */
-  readonly shards: number;
+  /** As few as fit, by default and for 0. */
+  readonly shards?: number;
   readonly summary: Summary<F>;
   record(plan: Plan, ring: View, log: DeviceLog): Promise<EvaluationProgram>;
   /** Where the shards' sums go, from `firstSlot` on; a ring of its own if not given. */
@@ -53,6 +53,12 @@ export interface EvaluationOptions<F extends ChoiceFigures> {
   /** For a reward with counts, where shards are read one by one. */
   readonly counted?: CountedLog;
 }
+
+/** Of a model: how it is evaluated. */
+export type EvaluatedHow<F extends ChoiceFigures = ChoiceFigures> = Pick<
+  EvaluationOptions<F>,
+  "deviceLog" | "shards" | "makeRing" | "counted"
+>;
 
 /** Users that are evaluated at once. */
 interface Shard {
@@ -109,26 +115,22 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
     return this.parts.length;
   }
 
-  /** Of the reward model alone. @param deviceLog undefined to read each shard from the log when it is evaluated. */
+  /** Of the reward model alone. */
   static ofModel(
     model: RecordableModel,
-    deviceLog: DeviceLog | undefined,
     log: ClickLog | LogSource,
     users: ArrayLike<number>,
-    shards: number,
-    more: Pick<EvaluationOptions<ChoiceFigures>, "makeRing" | "counted"> = {},
+    how: EvaluatedHow = {},
   ): Promise<Evaluation> {
     const source = sourceOf(log);
     return Evaluation.create({
       gpu: model.gpu,
       source,
-      deviceLog,
       users,
-      shards,
       summary: choiceSummary,
       record: (plan, ring, log) => ModelProgram.create(model, { name: "evaluation", log, plan, ring }),
-      makeRing: more.makeRing,
-      counted: more.counted ?? countedFor(model, source, users),
+      ...how,
+      counted: how.counted ?? countedFor(model, source, users),
     });
   }
 
@@ -138,7 +140,7 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
    * @internal
    */
   static async create<F extends ChoiceFigures>(options: EvaluationOptions<F>): Promise<Evaluation<F>> {
-    const { source, shards } = options;
+    const { source, shards = 0 } = options;
     const users = Uint32Array.from(options.users).filter((user) => countedOf(source, user) > 0);
     if (users.length === 0) throw new UserError("Expected users with events to predict, found none.");
     return await inShards(source, users, shards, (parts) => Evaluation.#ofShards(options, parts));

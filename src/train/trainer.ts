@@ -75,8 +75,8 @@ export class Trainer extends ClickTrainer<ChoiceFigures> {
           counted: model.counted,
           networks: [{ prefix: "", parameters: model.parameters, adam }],
           summary: choiceSummary,
-          evaluate: ({ log, deviceLog, users, shards, makeRing }) =>
-            Evaluation.ofModel(model, deviceLog, log, users, shards, { makeRing, counted: model.counted }),
+          evaluate: ({ log, users, ...how }) =>
+            Evaluation.ofModel(model, log, users, { ...how, counted: model.counted }),
         }, made);
         const { plan, training: { deviceLog: log }, ring: { view: ring } } = setUp;
         const training = { adam, itemDropout: config.itemDropout, ...partsOf(setUp) };

@@ -93,7 +93,7 @@ Deno.test("the figures of longer pages leave out pages of one item, and no other
     const lengths = [1, 2, 3].map((least) => [...longEvents(log, least)].length);
     assert.ok((lengths[0] ?? 0) > (lengths[1] ?? 0) && (lengths[1] ?? 0) > (lengths[2] ?? 0), `${lengths}`);
     using model = new UserModel(gpu, log.items, { ...smallLstm, dims: [6], kernelSd: 1 }, { seed: 1 });
-    using evaluation = await Evaluation.ofModel(model, undefined, log, users, 3);
+    using evaluation = await Evaluation.ofModel(model, log, users, { shards: 3 });
     const utility = await evaluation.utilities();
     const { longerPages, ...all } = await evaluation.figures();
     const whole = over(longEvents(log, 1), utility);
@@ -118,7 +118,7 @@ Deno.test("prec@1 and prec@2 of the exact generator are those of sparsemax, the 
       utilityPenalty: 0,
       skipNoClick: true,
     };
-    using evaluation = await evaluateGame(model, undefined, game, undefined, log, users, { shards: 2 });
+    using evaluation = await evaluateGame(model, undefined, game, log, users, { shards: 2 });
     const utility = await evaluation.utilities();
     const { longerPages, ...all } = await evaluation.figures();
     const policy = new Float64Array(utility.length);

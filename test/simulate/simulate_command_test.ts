@@ -260,7 +260,7 @@ Deno.test("what a model's users did is as likely to the model as it says, pages 
       const own = await openDataset(`${folder}/log`);
       const { eventRows, eventClick, eventGiven } = own.source.log ?? assert.fail();
       const users = Uint32Array.from({ length: 600 }, (_, user) => user);
-      using evaluation = await Evaluation.ofModel(model, undefined, own.source, users, 0);
+      using evaluation = await Evaluation.ofModel(model, own.source, users);
       const utilities = await evaluation.utilities();
       let [events, surprise, variance] = [0, 0, 0];
       eventClick.forEach((click, e) => {

@@ -135,7 +135,7 @@ async function scoresBefore(
   const log = episodeLog([episode], {
     ...{ name: "what if", items, split: () => 2, startOf: (user: number) => startedWith(own(user), 2) },
   });
-  using evaluation = await Evaluation.ofModel(model, undefined, log, usersOf(log, "test"), 0);
+  using evaluation = await Evaluation.ofModel(model, log, usersOf(log, "test"));
   const utilities = await evaluation.utilities();
   return Float32Array.from(
     { length: users },

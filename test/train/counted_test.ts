@@ -72,7 +72,7 @@ async function lossOf(
   counted?: { latest?: number },
 ): Promise<number> {
   const users = usersOf(clicks, "train");
-  using evaluation = await Evaluation.ofModel(model, undefined, clicks, users, 1, counted && { counted });
+  using evaluation = await Evaluation.ofModel(model, clicks, users, { shards: 1, counted });
   return (await evaluation.figures()).nll;
 }
 

@@ -76,7 +76,10 @@ for (const [name, config] of Object.entries(models)) {
       using own = await shannon(gpu, given, config, sizes);
       const { model, trainer } = own;
       const users = usersOf(given, "validation");
-      using evaluation = await Evaluation.ofModel(model, trainer.deviceLog, given, users, 2);
+      using evaluation = await Evaluation.ofModel(model, given, users, {
+        deviceLog: trainer.deviceLog,
+        shards: 2,
+      });
       const figures = await evaluation.figures();
       const utilities = await evaluation.utilities();
       const expected = choiceFigures(given, users, utilities);
@@ -101,7 +104,7 @@ Deno.test("a game's figures leave given events out", () =>
       const users = usersOf(given, "test");
       const played = gameOptions(model, trainer.config);
       const { generator, deviceLog } = trainer;
-      using evaluation = await evaluateGame(model, generator, played, deviceLog, given, users, { shards: 0 });
+      using evaluation = await evaluateGame(model, generator, played, given, users, { deviceLog });
       const { nll, lossMin, lossMax } = await evaluation.figures();
       const expected = choiceFigures(given, users, await evaluation.utilities());
       near("loss", nll, expected.nll, 1e-5);
@@ -121,13 +124,13 @@ Deno.test("users of whom nothing is to be predicted make no batch, and are passe
     using own = await shannon(gpu, log, smallLstm, { batchSize: 3 }, { validate: false });
     const { model, trainer } = own;
     await assert.rejects(trainer.step([0]), /all 2 events of its 1 users are given as history/);
-    using evaluation = await Evaluation.ofModel(model, trainer.deviceLog, log, [0, 1, 2], 0);
+    using evaluation = await Evaluation.ofModel(model, log, [0, 1, 2], { deviceLog: trainer.deviceLog });
     assert.equal(evaluation.counted, 2);
     const before = await evaluation.figures();
     const { nll } = await trainer.step([0, 1, 2]);
     near("loss", nll, before.nll, 1e-6);
     await assert.rejects(
-      Evaluation.ofModel(model, trainer.deviceLog, log, [0], 0),
+      Evaluation.ofModel(model, log, [0], { deviceLog: trainer.deviceLog }),
       /Expected users with events to predict, found none/,
     );
     const none = { ...log, eventClick: log.eventClick.with(2, NONE) };
@@ -175,7 +178,7 @@ Deno.test("where pages hold several clicks, P(no click) is that of pages as user
       }
       const users = Uint32Array.from(log.userSplit.keys());
       const collector = new Collector({ users: users.length, eta: 1 });
-      using evaluation = await Evaluation.ofModel(model, undefined, log, users, 0);
+      using evaluation = await Evaluation.ofModel(model, log, users);
       await evaluation.figures(
         undefined,
         ({ log, places, utilities, outcomes, words }) =>

@@ -64,7 +64,9 @@ async function train(
   await run(games?.after ?? 0);
   const start = games && await trainer.snapshot("prec1");
   await run(iterations - (games?.after ?? 0));
-  const evaluation = await Evaluation.ofModel(model, trainer.deviceLog, log, usersOf(log, "test"), 0);
+  const evaluation = await Evaluation.ofModel(model, log, usersOf(log, "test"), {
+    deviceLog: trainer.deviceLog,
+  });
   const test: Partial<Record<Criterion, EvaluationFigures>> = {};
   for (const criterion of criteria) {
     model.setWeights(await trainer.snapshot(criterion));

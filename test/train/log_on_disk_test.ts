@@ -125,7 +125,7 @@ async function shannonOn(
   const resident = "read" in clicks ? undefined : trainer.deviceLog;
   return await outcome(
     trainer,
-    () => Evaluation.ofModel(model, resident, clicks, usersOf(clicks, "test"), 3),
+    () => Evaluation.ofModel(model, clicks, usersOf(clicks, "test"), { deviceLog: resident, shards: 3 }),
   );
 }
 
@@ -145,7 +145,7 @@ async function gameOn(
   const users = usersOf(clicks, "test");
   return await outcome(
     trainer,
-    () => evaluateGame(model, trainer.generator, options, resident, clicks, users, { shards: 3 }),
+    () => evaluateGame(model, trainer.generator, options, clicks, users, { deviceLog: resident, shards: 3 }),
   );
 }
 
@@ -272,7 +272,7 @@ const followsBatches = (growing: boolean) =>
       assert.ok(groups >= 200 / 9, `${groups} groups`);
       const read = source.reads.reduce((sum, { users }) => sum + users, 0);
       assert.ok(read <= 200 * 5, `${read} users were read for 200 batches of 5`);
-      using test = await Evaluation.ofModel(model, undefined, source, usersOf(source, "test"), 4);
+      using test = await Evaluation.ofModel(model, source, usersOf(source, "test"), { shards: 4 });
       source.reads.length = 0;
       const { events } = await test.figures();
       assert.equal(events, 20);

@@ -49,7 +49,7 @@ async function fitted(gpu: Gpu, more: Partial<ModelConfig>) {
   const { model, trainer } = own;
   await trainer.run(150);
   const weights = await model.weights();
-  using test = await Evaluation.ofModel(model, trainer.deviceLog, log, usersOf(log, "test"), 0);
+  using test = await Evaluation.ofModel(model, log, usersOf(log, "test"), { deviceLog: trainer.deviceLog });
   const figures = await test.figures();
   const utilities = await test.utilities();
   const scores = await model.score({ history: [3], page: [7, 0, 21] });

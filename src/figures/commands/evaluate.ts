@@ -193,13 +193,14 @@ async function score(
   using made = new Made();
   const model = made.keep(new UserModel(gpu, source.items, config, { weights: partOf(weights, "") }));
   const counted = countedFor(model, source, users);
-  const log = source.log && made.keep(new DeviceLog(gpu, source.log, undefined, undefined, counted));
+  const deviceLog = source.log && made.keep(new DeviceLog(gpu, source.log, undefined, undefined, counted));
+  const how = { deviceLog, shards, counted };
   // The generator where the snapshot has one.
   const own = { weights: partOf(weights, GENERATOR_PREFIX) };
   const generator = game?.generator && made.keep(createGenerator(gpu, source.items, game.generator, own));
   const evaluation: Evaluation<ChoiceFigures & Partial<GameFigures>> = game
-    ? await evaluateGame(model, generator ?? undefined, game, log, source, users, { shards, counted })
-    : await Evaluation.ofModel(model, log, source, users, shards, { counted });
+    ? await evaluateGame(model, generator ?? undefined, game, source, users, how)
+    : await Evaluation.ofModel(model, source, users, how);
   made.keep(evaluation);
   const onShard = (done: number, all: number) => onProgress("Users", done, all);
   const found = await tested.test(evaluation, choiceOf(config, weights), onShard);

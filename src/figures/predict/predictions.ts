@@ -45,7 +45,7 @@ export async function* predictions(
 ): AsyncGenerator<Prediction[]> {
   const { source, users: userIds, items } = data;
   const rowsOf = rowsWith(model.config, items);
-  using evaluation = await Evaluation.ofModel(model, undefined, source, users, shards);
+  using evaluation = await Evaluation.ofModel(model, source, users, { shards });
   for await (const { users: own, log, utilities } of evaluation.scored(onShard)) {
     signal.throwIfAborted();
     for (const [k, user] of own.entries()) yield rowsOf(k, userIds.of(user), log, utilities);

@@ -147,7 +147,7 @@ export async function seenPages(
 ): Promise<SeenPages> {
   const seen = new Float64Array(pages);
   const [predicted, made] = [new Float64Array(users.length), new Float64Array(users.length)];
-  using evaluation = await Evaluation.ofModel(model, undefined, source, users, 0);
+  using evaluation = await Evaluation.ofModel(model, source, users);
   let own = 0;
   for await (const { log, places, utilities } of evaluation.scored(onShard)) {
     let row = 0;
