@@ -149,6 +149,7 @@ const HARMLESS: readonly (readonly [file: string, part: string, reason: string])
   ["lstm_backward.wgsl", "user + 4u), USERS >= 3u", "it has one user or four"],
   // The same result.
   ["recent_clicks.wgsl", "v2 = vec4f(-(2.0 * 1.0))", "any number below 0 is no item"],
+  ["slate_score_tiled.wgsl", "v <= L4; v += 4u", "a turn without units adds nothing"],
   ["lstm_forward.wgsl", "vec4f((2.0 * 30.0))", "as near to 0 as float32 has it beside 1"],
   ["matmul_input_gradient_panel.wgsl", "vec4f((2.0 * 1.0)), load_input", "whether it is above 0 counts"],
   ["matmul_input_gradient_panel.wgsl", "entry(p + 9u)", "entries are vectors of four"],
