@@ -101,6 +101,7 @@ const ROWS: readonly Row[] = [
     "train/counted",
     "train/adversarial",
   ],
+  [/^src\/(model|train)\/config/, "train/rivals /^options/"],
   [/^src\/model\/user_model/, "bad_inputs/train /^snapshots/"],
   [/^src\/model\/(item_features|wide|counted)/, "train/mixed_features"],
   [

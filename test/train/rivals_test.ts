@@ -5,11 +5,12 @@ import { randomStream } from "../../src/data/random.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { defaultModel, type ModelConfig } from "../../src/model/config.ts";
 import { positionEffects } from "../../src/model/position_effect.ts";
+import { defaultTraining } from "../../src/train/config.ts";
 import { Evaluation } from "../../src/train/evaluation.ts";
 import { withGpu } from "../op_check.ts";
 import assert from "node:assert/strict";
 import { parseTrainOptions } from "../../src/run/commands/train_options.ts";
-import { stagesConfigOf } from "../../src/run/options/train.ts";
+import { type ModelData, stagesConfigOf } from "../../src/run/options/train.ts";
 import { tinyData } from "../small_models.ts";
 import { Collector } from "../../src/figures/collector.ts";
 import { printedBy } from "../command_check.ts";
@@ -178,4 +179,18 @@ Deno.test("options of the simple models", () => {
     () => model("--position-effect", "--adversarial", "200"),
     /Expected either --position-effect or --adversarial, got both/,
   );
+});
+
+Deno.test("options: what is not given follows from the log; the paper's model has the paper's", () => {
+  const given = (data: ModelData, ...args: string[]) => {
+    const { model, training } = stagesConfigOf(parseTrainOptions(args).options, data);
+    return [model.wide, model.positions, training.learningRate, training.weightDecay];
+  };
+  const { learningRate, weightDecay } = defaultTraining;
+  assert.deepEqual(given(tinyData), [8, 20, 1e-3, 0.1]);
+  assert.deepEqual(given({ ...tinyData, places: "arbitrary" }), [8, 0, 1e-3, 0.1]);
+  assert.deepEqual(given(tinyData, "--adversarial", "200"), [8, 0, 1e-3, 0.1]);
+  assert.deepEqual(given(tinyData, "--loss", "logistic"), [8, 0, 1e-3, 0.1]);
+  assert.deepEqual(given(tinyData, "--counts", "none"), [0, 0, learningRate, weightDecay]);
+  assert.deepEqual(given(tinyData, "--wide", "0", "--position-effect", "4"), [0, 4, 1e-3, 0.1]);
 });
