@@ -29,7 +29,13 @@ import { Starts } from "../../src/simulate/start.ts";
 import { ParameterArena, type ParameterSpec } from "../../src/tape/parameters.ts";
 import type { Tensor } from "../../src/tape/tensor.ts";
 import { Made } from "../../src/gpu/made.ts";
-import { lstmOf, lstmOfTable, pwStateOf, pwTableOf } from "../../src/selftest/ops/encoder_recipes.ts";
+import {
+  lstmOf,
+  lstmOfTable,
+  pwStateOf,
+  pwTableOf,
+  rowCountsOf,
+} from "../../src/selftest/ops/encoder_recipes.ts";
 import {
   batchNormOf,
   firstLayerOf,
@@ -58,6 +64,7 @@ import {
   widthOf,
 } from "../../src/selftest/ops/op_batches.ts";
 import { drawInputs, opBench, type OpCase, recordOp } from "../../src/selftest/ops/op_bench.ts";
+import { countWidth } from "../../src/counts/columns.ts";
 import { withGpu } from "../op_check.ts";
 
 /** FLOPs and bytes. */
@@ -330,23 +337,45 @@ costCase("mixed_product: touched rows", mixedProductOf("items", 17, { touchedOnl
   },
 });
 
-Deno.test("cost: laying out a batch", () =>
-  withGpu("cpu", (gpu) => {
-    const { log } = oneHot;
-    const capacity = batchCapacity(log, "all", log.userSplit.length);
-    const arena = new Arena(gpu, "cost");
-    const deviceLog = new DeviceLog(gpu, log);
-    const plan = new Plan(gpu, log, capacity, 1);
-    const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity);
-    const words = bitWords(deviceLog.itemBits) + bitWords(log.rowItem.length);
-    assertCosts(batch.layout(), {
-      "batch expand": ({ events, rows }) => [0, 52 * events + 36 * rows],
-      "batch rank": () => [0, 20 * words],
-      "batch group": ({ rows }) => [0, 48 * rows],
-    });
-    for (const part of [arena, deviceLog, plan]) part.destroy();
-    return Promise.resolve();
-  }));
+// Of 20 clicks back two words each, behind two; each item is looked for among 8 neighbours by bisection.
+costCase("counts", rowCountsOf(few, [], 8, 5), {
+  "recent forward": ({ events }) => [0, 8 * events * 42],
+  "counts forward": ({ events, rows }) => {
+    const C = p(countWidth({ fields: [], neighbours: 8, latest: 5 }));
+    return [4 * 20 * 3 * rows, rows * (4 * 20 * 3 + 4 * C) + 4 * p(42) * events];
+  },
+});
+
+for (const { log } of [oneHot, rareTokens]) {
+  Deno.test(`cost: laying out a batch of ${log.items.kind} items`, () =>
+    withGpu("cpu", (gpu) => {
+      const capacity = batchCapacity(log, "all", log.userSplit.length);
+      const arena = new Arena(gpu, "cost");
+      const deviceLog = new DeviceLog(gpu, log);
+      const plan = new Plan(gpu, log, capacity, 1);
+      const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity);
+      const words = bitWords(deviceLog.itemBits) + bitWords(log.rowItem.length);
+      assertCosts(batch.layout(), {
+        "batch expand": ({ events, rows }) => [0, 52 * events + 36 * rows],
+        "batch rank": () => [0, 20 * words],
+        "batch group": ({ rows }) => [0, 48 * rows],
+      });
+      if (log.items.kind === "mixed") {
+        // Of displayed items and of clicked ones.
+        const pairs = ({ items, events }: Counts) =>
+          mostTokens(log, items) + mostTokens(log, Math.min(items, events));
+        const all = 2 * bitWords(mostTokens(log, Infinity)) + 1;
+        assert.ok(batch.tokenPairs);
+        assertCosts(batch.ownDispatches(), {
+          "batch tokens": (s) => [0, 20 * s.rows + 8 * pairs(s)],
+          "batch rank of tokens": () => [0, 20 * all],
+          "batch group of tokens": (s) => [0, 24 * pairs(s)],
+        });
+      }
+      for (const part of [arena, deviceLog, plan]) part.destroy();
+      return Promise.resolve();
+    }));
+}
 
 Deno.test("cost: adam, a parameter and a partial sum at a time", () =>
   withGpu("cpu", (gpu) => {

@@ -130,6 +130,7 @@ const HARMLESS: readonly (readonly [file: string, part: string, reason: string])
   ["src/train/evaluation.ts", "[event + 1] ?? 1", "each event has an end"],
   ["src/ops/item_term.ts", "batch.rowSlot[r]) ?? 1", "each row has an item"],
   ["src/batch/device_log.ts", "rows = next[id] ?? 1", "each item has a count"],
+  ["src/model/config.ts", "count: v.whole(2)", "a field of one token is none that is counted"],
   ["src/batch/reference_batch.ts", "slotOf.get(r.item) ?? 1", "each row's item has a slot"],
   ["slate_ratio.wgsl", "walk(at, row, 1.0", "by chances alone it is not read"],
   ["src/ops/lstm.ts", "[, , , o = 1]", "each unit has four gates"],
@@ -151,6 +152,8 @@ const HARMLESS: readonly (readonly [file: string, part: string, reason: string])
   // The same result.
   ["recent_clicks.wgsl", "v2 = vec4f(-(2.0 * 1.0))", "any number below 0 is no item"],
   ["slate_score_tiled.wgsl", "v <= L4; v += 4u", "a turn without units adds nothing"],
+  ["matmul_input_gradient_panel.wgsl", "vec4f(1.0), x >= vec4f(0.0)), ELU", "at 0 both slopes are 1"],
+  ["src/train/click_steps.ts", "parts.length >= 1 ? countedIn", "the same number, counted again"],
   ["lstm_forward.wgsl", "vec4f((2.0 * 30.0))", "as near to 0 as float32 has it beside 1"],
   ["matmul_input_gradient_panel.wgsl", "vec4f((2.0 * 1.0)), load_input", "whether it is above 0 counts"],
   ["matmul_input_gradient_panel.wgsl", "entry(p + 9u)", "entries are vectors of four"],

@@ -82,8 +82,9 @@ const ROWS: readonly Row[] = [
   [/^src\/ops\/table_rows/, "ops/ops /^table_rows/", "train/table_windows"],
   [/^src\/(ops\/shared_gradient|train\/ranks)/, "train/ranks"],
   [/^src\/ops\//, "kernels/cost", "drivers/adapter_kinds /buffers/", "ops/other_batches"],
-  [/^src\/tape\/parameters/, "train/table_windows"],
+  [/^src\/(tape\/parameters|train\/best_keeper)/, "train/table_windows"],
   [/^src\/tape\//, "ops/tape", "ops/adam", "kernels/cost", "ops/linear /^linear 3 -> /", "train/model"],
+  [/^src\/batch\/token_pairs/, "kernels/cost /batch/"],
   [
     /^src\/batch\//,
     "train/batch",
