@@ -20,7 +20,11 @@ const ROWS: readonly Row[] = [
   [/^kernels\/adam\./, "ops/adam"],
   [/^kernels\/adam_rows/, "train/row_sparse_adam"],
   [/^kernels\/gradient_(rows_)?add/, "train/cut_batches"],
-  [/^kernels\/(best_compare|keep_best)/, "train/model validation figures and snapshots"],
+  [
+    /^kernels\/(best_compare|keep_best)/,
+    "train/model validation figures and snapshots",
+    "train/adversarial best weights of a stage",
+  ],
   [
     /^kernels\/matmul_/,
     "ops/linear",
@@ -62,7 +66,7 @@ const ROWS: readonly Row[] = [
     "simulate/simulate_users",
     "simulate/simulator /^greedy/",
   ],
-  [/^kernels\/pass_over/, "drivers/selftest /pages/", "ops/ops /^row_counts/"],
+  [/^kernels\/pass_over/, "drivers/selftest /pages/", "ops/ops /^row_counts/", "simulate/simulate_users"],
 
   // Turns of a loop that are written out are as they were generated.
   [/^kernels\/\w+_panel/, "kernels/kernel_headers written out"],
@@ -80,7 +84,9 @@ const ROWS: readonly Row[] = [
   [/^src\/ops\/gradient_sum/, "train/cut_batches"],
   [/^src\/ops\/token_sum/, "ops/ops /^mixed_product/"],
   [/^src\/ops\/table_rows/, "ops/ops /^table_rows/", "train/table_windows"],
-  [/^src\/(ops\/shared_gradient|train\/ranks)/, "train/ranks"],
+  [/^src\/ops\/token_sum/, "ops/lstm"],
+  [/^src\/(ops\/shared_gradient|train\/(ranks|batch_trainer|result_ring))/, "train/ranks"],
+  [/^src\/model\/position_effect/, "train/rivals"],
   [/^src\/ops\//, "kernels/cost", "drivers/adapter_kinds /buffers/", "ops/other_batches"],
   [/^src\/(tape\/parameters|train\/best_keeper)/, "train/table_windows"],
   [/^src\/tape\//, "ops/tape", "ops/adam", "kernels/cost", "ops/linear /^linear 3 -> /", "train/model"],

@@ -7,6 +7,7 @@ import { generatorConfig } from "../../src/model/generator.ts";
 import { itemsShape } from "../../src/data/item_catalogue.ts";
 import { modelParameters } from "../../src/model/user_model.ts";
 import { etaOnPage, sparsemax } from "../../src/ops/minimax.ts";
+import { criteria } from "../../src/train/best_records.ts";
 import type { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import { type AdversarialConfig, defaultAdversarial } from "../../src/train/config.ts";
 import { GENERATOR_PREFIX, partOf } from "../../src/train/networks.ts";
@@ -193,6 +194,22 @@ Deno.test("a stage that is resumed is the stage that never stopped; the state ho
     using whole = await resumedAlike(() => game(gpu, logs.dense, smallLstm, config), 9, 20);
     const state = await whole.trainer.state();
     assert.ok([...state.weights.keys()].some((name) => name.startsWith(GENERATOR_PREFIX)));
+  }));
+
+Deno.test("the best weights of a stage are those of the iteration that validated best", () =>
+  withGpu(undefined, async (gpu) => {
+    using training = await game(gpu, logs.dense, smallLstm, { rewardLearningRate: 0.02, validateEvery: 2 });
+    const { trainer } = training;
+    const after = new Map([[0, await trainer.weights()]]);
+    for (let iteration = 2; iteration <= 16; iteration += 2) {
+      await trainer.run(iteration);
+      after.set(iteration, await trainer.weights());
+    }
+    for (const criterion of criteria) {
+      const { iteration } = trainer.best[criterion];
+      assert.deepEqual(await trainer.snapshot(criterion), after.get(iteration), `${criterion}, ${iteration}`);
+    }
+    assert.ok(criteria.some((criterion) => trainer.best[criterion].iteration > 2), "none stays the first");
   }));
 
 Deno.test("warm-up and --reward-steps 0 leave the reward as it is", () =>
