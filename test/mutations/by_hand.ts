@@ -157,6 +157,8 @@ const HARMLESS: readonly (readonly [file: string, part: string, reason: string])
   ["recent_clicks.wgsl", "v2 = vec4f(-(2.0 * 1.0))", "any number below 0 is no item"],
   ["slate_score_tiled.wgsl", "v <= L4; v += 4u", "a turn without units adds nothing"],
   ["matmul_input_gradient_panel.wgsl", "vec4f(1.0), x >= vec4f(0.0)), ELU", "at 0 both slopes are 1"],
+  ["matmul_forward_rows.wgsl", "- 1.0, y, (y >= vec4f(0.0))", "ELU of 0 is 0 either way"],
+  ["minimax.wgsl", "var clicked_logit = 1.0", "without a click nobody asks where it stands"],
   ["src/train/click_steps.ts", "parts.length >= 1 ? countedIn", "the same number, counted again"],
   ["lstm_forward.wgsl", "vec4f((2.0 * 30.0))", "as near to 0 as float32 has it beside 1"],
   ["matmul_input_gradient_panel.wgsl", "vec4f((2.0 * 1.0)), load_input", "whether it is above 0 counts"],
@@ -175,6 +177,7 @@ const HARMLESS: readonly (readonly [file: string, part: string, reason: string])
   ["token_gradient.wgsl", "i > TOKENS", "what is written behind the binding is dropped"],
   ["matmul_input_gradient_rows.wgsl", "m > step.size[M]", "nobody reads behind the last row"],
   ["pw_window.wgsl", "LAGS * BLOCKS) { return; }  ->  (nothing)", "nobody reads behind the last event"],
+  ["item_term_forward.wgsl", "e > step.size.y", "nobody reads behind the last event"],
   ["lstm_step.wgsl", "H4) { return; }  ->  (nothing)", "nobody reads behind the last user"],
 ];
 
