@@ -122,6 +122,7 @@ const HARMLESS: readonly (readonly [file: string, part: string, reason: string])
   ["src/batch/device_log.ts", `"items", 9 * items`, "more room than is used"],
   ["slate_score_panel.wgsl", "33u * L4", "more room than is used"],
   ["src/ops/pw_table.ts", "CHUNKS = Math.max(64", "other rows together, and the same sum"],
+  ["pw_base.wgsl", "STRETCH = (ITEMS + CHUNKS + 1u)", "other rows together, and the same sum"],
   ["src/batch/plan.ts", "count >= this.#itemStamps", "a new list has no stamps either"],
   ["src/batch/plan.ts", "length >= this.#userStamps", "a new list has no stamps either"],
   ["src/tape/parameters.ts", ">= gpu.bindingBytes", "what just fits is read in windows as well as at once"],

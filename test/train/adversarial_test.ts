@@ -274,6 +274,17 @@ Deno.test("early stopping ends at the same iteration whatever the pace, and item
 
 const after = (counted: number) => (prec1: number, k: number) => ({ iteration: 100 * k, prec1, counted });
 
+Deno.test("early stopping lets a training go on as long as each validation is better than all before", () =>
+  withGpu(undefined, async (gpu) => {
+    const config = { learningRate: 0.02, validateEvery: 2, patience: 2, earlyStopping: "loss" } as const;
+    using training = await shannon(gpu, logs.dense, smallLstm, config);
+    const losses: number[] = [];
+    await training.trainer.run(200, { onValidation: ({ nll }) => void losses.push(nll) });
+    const worse = losses.findIndex((loss, k) => k > 0 && loss >= Math.min(...losses.slice(0, k)));
+    assert.ok(worse > 3, losses.join());
+    assert.deepEqual([losses.length, training.trainer.iteration], [worse + 1, 2 * worse]);
+  }));
+
 Deno.test("a reward that falls is told once on the way and once at the end; a small fall and few events are not", () => {
   const told = (counted: number, ...figures: number[]) => {
     const watch = new RewardWatch();
