@@ -123,6 +123,8 @@ const HARMLESS: readonly (readonly [file: string, part: string, reason: string])
   ["slate_score_panel.wgsl", "33u * L4", "more room than is used"],
   ["src/ops/pw_table.ts", "CHUNKS = Math.max(64", "other rows together, and the same sum"],
   ["pw_base.wgsl", "STRETCH = (ITEMS + CHUNKS + 1u)", "other rows together, and the same sum"],
+  ["pw_base.wgsl", "j + 1u <= WEIGHTINGS", "what pads the coefficients is 0"],
+  ["batch_rank.wgsl", "- 1u) * WORKGROUP", "one invocation does it all"],
   ["src/batch/plan.ts", "count >= this.#itemStamps", "a new list has no stamps either"],
   ["src/batch/plan.ts", "length >= this.#userStamps", "a new list has no stamps either"],
   ["src/tape/parameters.ts", ">= gpu.bindingBytes", "what just fits is read in windows as well as at once"],
@@ -169,6 +171,11 @@ const HARMLESS: readonly (readonly [file: string, part: string, reason: string])
   ["first_layer_backward.wgsl", "if (ITEMS > 1u)", "a batch shows the one item that there is"],
   ["pw_table_gradient.wgsl", "abs(x) <= vec4f(0.625)", "at the border one way is as good as the other"],
   ["src/model/choice.ts", "let most = 1", "what is taken out of a sum of exponentials is put back"],
+  [
+    "src/ops/choice_nll.ts",
+    "const most = Math.min(",
+    "what is taken out of a sum of exponentials is put back",
+  ],
   // Written where nobody reads, or behind the binding, where it is dropped.
   ["lstm_forward_group.wgsl", "k <= USERS", "turns behind the longest history write nothing"],
   ["first_layer_forward.wgsl", "|| column + 2u < N4) { z2 +=", "what is read too much is not stored"],

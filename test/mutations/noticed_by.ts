@@ -88,7 +88,10 @@ const ROWS: readonly Row[] = [
   [/^src\/(ops\/shared_gradient|train\/(ranks|batch_trainer|result_ring))/, "train/ranks"],
   [/^src\/model\/position_effect/, "train/rivals"],
   [/^src\/ops\//, "kernels/cost", "drivers/adapter_kinds /buffers/", "ops/other_batches"],
-  [/^src\/(tape\/parameters|model\/item_features|train\/(best_keeper|batch_trainer))/, "train/table_windows"],
+  [
+    /^src\/(tape\/parameters|model\/(item_features|user_model)|train\/(best_keeper|batch_trainer))/,
+    "train/table_windows",
+  ],
   [/^src\/tape\//, "ops/tape", "ops/adam", "kernels/cost", "ops/linear /^linear 3 -> /", "train/model"],
   [/^src\/batch\/(token_pairs|batch_buffers)/, "kernels/cost /batch/"],
   [
