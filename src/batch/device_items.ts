@@ -89,6 +89,7 @@ interface TokenCapacity {
   readonly pairs: number;
 }
 
+/** The tokens of a catalogue with mixed features on the GPU, and the fixed order of its (item, token) pairs by token. */
 export class DeviceTokens {
   /** V */
   readonly count: number;

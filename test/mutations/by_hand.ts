@@ -181,6 +181,8 @@ const HARMLESS: readonly (readonly [file: string, part: string, reason: string])
   ["lstm_forward_group.wgsl", "k <= USERS", "turns behind the longest history write nothing"],
   ["first_layer_forward.wgsl", "|| column + 2u < N4) { z2 +=", "what is read too much is not stored"],
   ["embedding_gradient.wgsl", "column + 1u <= N4) { s1 +=", "what is read too much is not stored"],
+  ["pw_table_gradient.wgsl", "j + 2u <= WEIGHTINGS) { s2 +=", "what is read too much is not stored"],
+  ["pw_table_backward.wgsl", "min(e + 2u, end + 1u)", "behind the end nothing is stored"],
   ["first_layer_forward.wgsl", "column + 1u <= N4) { z1 += KEPT", "what is read too much is not stored"],
   ["pw_table_backward.wgsl", "e - 1u < end && lag1", "behind the end stands the last event again"],
   ["token_gradient.wgsl", "i > TOKENS", "what is written behind the binding is dropped"],
