@@ -6,7 +6,7 @@
 import { type Command, Option } from "commander";
 import { wholeNumber } from "../src/cli/options.ts";
 import { Engine, stepsOf } from "../src/data/prepare/engine.ts";
-import { exists } from "../src/run/files/file_error.ts";
+import { exists } from "../src/files/file_error.ts";
 import { UserError } from "../src/user_error.ts";
 import { onDeno, Page, printTable } from "./output.ts";
 import sourceFiles from "./retailrocket_files.sql" with { type: "text" };

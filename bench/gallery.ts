@@ -6,7 +6,7 @@
 import type { Command } from "commander";
 import type { Page } from "playwright-core";
 import { runMain } from "../src/cli/fail.ts";
-import { atomicWriteFile, makeFolder } from "../src/run/files/atomic_write.ts";
+import { atomicWriteFile, makeFolder } from "../src/files/atomic_write.ts";
 import { UserError } from "../src/user_error.ts";
 import { withLab } from "./lab/browser.ts";
 import { chromiumOr, runScript, writeLab } from "./lab/sides.ts";

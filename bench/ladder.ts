@@ -18,7 +18,7 @@ import {
   shippedLadder,
   shippedLadders,
 } from "../src/selftest/profile/bench_report.ts";
-import { readJson } from "../src/run/files/json_file.ts";
+import { readJson } from "../src/files/json_file.ts";
 import * as v from "../src/schema.ts";
 import { ladders } from "../src/selftest/ladder/ladders.ts";
 import { UserError } from "../src/user_error.ts";

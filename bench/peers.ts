@@ -10,7 +10,7 @@ import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { endProcess } from "../src/cli/fail.ts";
 import { fetchPackages } from "../src/cli/launch.ts";
 import { wholeNumber } from "../src/cli/options.ts";
-import { EXIT_INTERRUPTED } from "../src/run/commands/run_stages.ts";
+import { EXIT_INTERRUPTED } from "../src/commands/train/run_stages.ts";
 import { CHILD_ENVIRONMENT, GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { type Stop, stopOnSignals } from "../src/cli/stop.ts";
 import { UserError } from "../src/user_error.ts";

@@ -67,7 +67,13 @@ export function awayParts({ folder, python, short }: PartOptions): Part[] {
       about: `every kernel for a ${shapes.toUpperCase()}, and its gradients, beside float64`,
       minutes: 4,
       command: {
-        ...run("src/selftest/command.ts", "--json", "--shapes", shapes, ...(short ? ["--only", "lstm"] : [])),
+        ...run(
+          "src/commands/selftest.ts",
+          "--json",
+          "--shapes",
+          shapes,
+          ...(short ? ["--only", "lstm"] : []),
+        ),
         output: json(`selftest-${shapes}`),
       },
       ...written(`selftest-${shapes}`),

@@ -3,13 +3,13 @@
 import * as v from "../../src/schema.ts";
 import { meanAndSd } from "../../src/data/mean_sd.ts";
 import { pairedDifference } from "../../src/data/paired.ts";
-import { readJson } from "../../src/run/files/json_file.ts";
+import { readJson } from "../../src/files/json_file.ts";
 import { markdownTable } from "../../src/run/markers.ts";
 import { folderOfSeed } from "../../src/run/seeds_folder.ts";
 import { fixed, meanWithSd, type ResultTable, type Runs } from "./runs.ts";
 import { Engine, literal } from "../../src/data/prepare/engine.ts";
-import { exists } from "../../src/run/files/file_error.ts";
-import { makeFolder } from "../../src/run/files/atomic_write.ts";
+import { exists } from "../../src/files/file_error.ts";
+import { makeFolder } from "../../src/files/atomic_write.ts";
 import { thousands } from "../../src/number_text.ts";
 
 const figureSchema = { nll: v.finiteNumber(), prec1: v.finiteNumber(), prec2: v.finiteNumber() };

@@ -12,7 +12,7 @@ import type { MeanFigure } from "../../src/policy/comparison/figures.ts";
 import { type EstimatorName, estimators } from "../../src/policy/evaluation/estimators.ts";
 import { evaluate } from "../../src/policy/evaluation/evaluate.ts";
 import { evidenceOf } from "../../src/policy/evaluation/evidence.ts";
-import { digits } from "../../src/policy/commands/logged.ts";
+import { digits } from "../../src/commands/policy/logged.ts";
 import { greedyPolicy } from "../../src/policy/named.ts";
 import { episodeLog } from "../../src/simulate/episode_log.ts";
 import { exploring } from "../../src/simulate/explore.ts";

@@ -1,8 +1,8 @@
 /** Tables of results, and the trainings that they are made of. Each is kept under a name, so that the program may be stopped and begun again. */
 
 import * as v from "../../src/schema.ts";
-import { atomicWriteFile, makeFolder } from "../../src/run/files/atomic_write.ts";
-import { readJson } from "../../src/run/files/json_file.ts";
+import { atomicWriteFile, makeFolder } from "../../src/files/atomic_write.ts";
+import { readJson } from "../../src/files/json_file.ts";
 import { Jobs } from "../../src/cli/jobs.ts";
 import { runCommand } from "../study.ts";
 

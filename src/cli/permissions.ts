@@ -3,7 +3,7 @@
 import { UserError } from "../user_error.ts";
 import { DRIVER_VARIABLES } from "../gpu/host/driver_threads.ts";
 import { basename, dirname, isAbsolute, join } from "node:path";
-import { temporaryName } from "../run/files/atomic_write.ts";
+import { temporaryName } from "../files/atomic_write.ts";
 import { RANK_VARIABLES, rankPlace } from "../run/ranks/place.ts";
 import {
   DATA,
@@ -137,29 +137,34 @@ interface CommandNeeds {
 
 /** Each is started by the name of its task. */
 const COMMANDS: Readonly<Record<string, CommandNeeds>> = {
-  train: { module: "run/commands/train.ts", writes: runFolders, adapter: true, caches: true, ranks: true },
-  data: { module: "data/commands/data.ts", writes: dataFolders, adapter: false, native: true },
-  evaluate: { module: "figures/commands/evaluate.ts", writes: () => [], adapter: true, caches: true },
+  train: { module: "commands/train/train.ts", writes: runFolders, adapter: true, caches: true, ranks: true },
+  data: { module: "commands/data/data.ts", writes: dataFolders, adapter: false, native: true },
+  evaluate: { module: "commands/evaluate.ts", writes: () => [], adapter: true, caches: true },
   predict: {
-    module: "figures/commands/predict.ts",
+    module: "commands/predict.ts",
     writes: (args) => singleFile(OUT_FILE, args),
     adapter: true,
     caches: true,
   },
-  recommend: { module: "figures/commands/recommend.ts", writes: () => [], adapter: true, caches: true },
-  serve: { module: "serve/command.ts", writes: () => [], adapter: true, caches: true, listens: true },
+  recommend: { module: "commands/recommend.ts", writes: () => [], adapter: true, caches: true },
+  serve: { module: "commands/serve.ts", writes: () => [], adapter: true, caches: true, listens: true },
   export: {
-    module: "serve/onnx/command.ts",
+    module: "commands/export.ts",
     writes: (args) => singleFile(ONNX, args),
     adapter: false,
     caches: true,
   },
-  report: { module: "report/command.ts", writes: reportFolders, adapter: false },
-  policy: { module: "policy/commands/policy.ts", writes: policyFolders, adapter: true, caches: true },
-  reproduce: { module: "tune/commands/reproduce.ts", writes: reproduceFolders, adapter: true, caches: true },
-  tune: { module: "tune/commands/tune.ts", writes: tuneFolders, adapter: true, caches: true },
-  simulate: { module: "simulate/commands/simulate.ts", writes: simulateFolders, adapter: true, caches: true },
-  selftest: { module: "selftest/command.ts", writes: () => [], adapter: true },
+  report: { module: "commands/report.ts", writes: reportFolders, adapter: false },
+  policy: { module: "commands/policy/policy.ts", writes: policyFolders, adapter: true, caches: true },
+  reproduce: {
+    module: "commands/reproduce/reproduce.ts",
+    writes: reproduceFolders,
+    adapter: true,
+    caches: true,
+  },
+  tune: { module: "commands/tune/tune.ts", writes: tuneFolders, adapter: true, caches: true },
+  simulate: { module: "commands/simulate/simulate.ts", writes: simulateFolders, adapter: true, caches: true },
+  selftest: { module: "commands/selftest.ts", writes: () => [], adapter: true },
 };
 
 /**

@@ -5,7 +5,7 @@
 
 import { fileURLToPath } from "node:url";
 import { bundle } from "../serve/bundle/bundle.ts";
-import { atomicWriteFile } from "../run/files/atomic_write.ts";
+import { atomicWriteFile } from "../files/atomic_write.ts";
 
 const ENTRY = fileURLToPath(new URL("./client/main.ts", import.meta.url));
 export const BUNDLE = fileURLToPath(new URL("./client_bundle.js", import.meta.url));

@@ -3,8 +3,8 @@
 import { basename, resolve } from "node:path";
 import type { Claim } from "../figures/told.ts";
 import { UserError } from "../user_error.ts";
-import { explainFileError } from "../run/files/file_error.ts";
-import { readJson } from "../run/files/json_file.ts";
+import { explainFileError } from "../files/file_error.ts";
+import { readJson } from "../files/json_file.ts";
 import { hasConfig, readConfig, type RunConfig } from "../run/run_config.ts";
 import { folderOfSeed, readSeeds } from "../run/seeds_folder.ts";
 import { type Stage as TrainedStage, stages as trainedStages } from "../run/stages.ts";

@@ -1,7 +1,7 @@
 /** What every page of charts is made of: one HTML file that needs nothing beside it. */
 
 import { dirname } from "node:path";
-import { atomicWriteFile, makeFolder } from "../run/files/atomic_write.ts";
+import { atomicWriteFile, makeFolder } from "../files/atomic_write.ts";
 import { type ChartDefinition, type Curve, seriesName, sumOf } from "./chart_types.ts";
 import { Html, htmlPage, inlineScript, jsonScript, markup } from "./html.ts";
 import { type Facts, factsList } from "./tables.ts";

@@ -1,7 +1,7 @@
 /** Reads a run's CSV log by the names of its columns. */
 
 import { UserError } from "../user_error.ts";
-import { explainFileError } from "../run/files/file_error.ts";
+import { explainFileError } from "../files/file_error.ts";
 import type { RunLog } from "./report_data.ts";
 
 /**

@@ -1,8 +1,8 @@
 /** Text that a command keeps up to date in a file that is written by hand. */
 
 import { UserError } from "../user_error.ts";
-import { atomicWriteFile } from "./files/atomic_write.ts";
-import { explainFileError } from "./files/file_error.ts";
+import { atomicWriteFile } from "../files/atomic_write.ts";
+import { explainFileError } from "../files/file_error.ts";
 
 /**
  * Replaces what stands between the lines `<!-- NAME -->` and `<!-- end of NAME -->`, as a whole or not at all.

@@ -2,8 +2,8 @@
 
 import { dirname, join } from "node:path";
 import * as v from "../schema.ts";
-import { exists } from "./files/file_error.ts";
-import { readJson } from "./files/json_file.ts";
+import { exists } from "../files/file_error.ts";
+import { readJson } from "../files/json_file.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { type KernelShapes, kernelShapesSchema, recordedShapes } from "../gpu/kernel_shapes.ts";
 import { UserModel } from "../model/user_model.ts";

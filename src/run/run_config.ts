@@ -2,8 +2,8 @@
 
 import * as v from "../schema.ts";
 import { dataConfigSchema } from "../data/sets/dataset.ts";
-import { exists } from "./files/file_error.ts";
-import { readJson, writeJson } from "./files/json_file.ts";
+import { exists } from "../files/file_error.ts";
+import { readJson, writeJson } from "../files/json_file.ts";
 import { kernelShapesSchema } from "../gpu/kernel_shapes.ts";
 import { stagesConfigSchema } from "../train/config.ts";
 import { UserError } from "../user_error.ts";

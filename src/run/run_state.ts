@@ -5,8 +5,8 @@
  */
 
 import * as v from "../schema.ts";
-import { exists, explainFileError } from "./files/file_error.ts";
-import { parseJson } from "./files/json_file.ts";
+import { exists, explainFileError } from "../files/file_error.ts";
+import { parseJson } from "../files/json_file.ts";
 import { checkWeights } from "../model/user_model.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import { bestOf, type BestRecords, criteria, type Criterion } from "../train/best_records.ts";

@@ -2,7 +2,7 @@
 
 import * as v from "../schema.ts";
 import { type RunConfig, runConfigSchema } from "./run_config.ts";
-import { readJson, writeJson } from "./files/json_file.ts";
+import { readJson, writeJson } from "../files/json_file.ts";
 import type { RunResult } from "./training_run.ts";
 
 const seedsSchema = v.strictObject({

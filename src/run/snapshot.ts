@@ -11,9 +11,9 @@ import {
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import { Buffer } from "node:buffer";
 import { crc32 } from "node:zlib";
-import { atomicWrite, atomicWriteFile, runs } from "./files/atomic_write.ts";
-import { explainFileError } from "./files/file_error.ts";
-import { expectFile } from "./files/local_file.ts";
+import { atomicWrite, atomicWriteFile, runs } from "../files/atomic_write.ts";
+import { explainFileError } from "../files/file_error.ts";
+import { expectFile } from "../files/local_file.ts";
 import {
   bytesOf as dataBytes,
   decodeSafetensors,

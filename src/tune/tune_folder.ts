@@ -4,7 +4,7 @@
  */
 
 import * as v from "../schema.ts";
-import { readJson, writeJson } from "../run/files/json_file.ts";
+import { readJson, writeJson } from "../files/json_file.ts";
 import { readLog } from "../report/read_log.ts";
 import { runConfigSchema } from "../run/run_config.ts";
 import { criteria, type Criterion } from "../train/best_records.ts";

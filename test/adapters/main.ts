@@ -31,7 +31,7 @@ const implementations: readonly {
 }[] = [
   {
     name: "wgpu in Deno",
-    script: here("../../src/selftest/command.ts"),
+    script: here("../../src/commands/selftest.ts"),
     args: (only, every) =>
       Promise.resolve(["--json", ...(only === "" ? [] : ["--only", only]), ...(every ? ["--every"] : [])]),
   },

@@ -24,13 +24,13 @@ import { COLUMNS, goodManifest, goodSnapshot, markOf, paperText, run } from "./g
 import * as v from "../../src/schema.ts";
 import { Command, type Option } from "commander";
 import { parse } from "../../src/cli/options.ts";
-import { parseReproduceOptions } from "../../src/tune/commands/reproduce_options.ts";
-import { addTrainOptions, parseTrainOptions } from "../../src/run/commands/train_options.ts";
+import { parseReproduceOptions } from "../../src/commands/reproduce/reproduce_options.ts";
+import { addTrainOptions, parseTrainOptions } from "../../src/commands/train/train_options.ts";
 import { stagesConfigOf } from "../../src/run/options/train.ts";
 import { tinyData } from "../small_models.ts";
 import { modelConfigSchema } from "../../src/model/config.ts";
 import { adversarialConfigSchema, trainingConfigSchema, trainingFields } from "../../src/train/config.ts";
-import { addPolicyTrainOptions, policyTrainingOf } from "../../src/policy/commands/train.ts";
+import { addPolicyTrainOptions, policyTrainingOf } from "../../src/commands/policy/train.ts";
 
 /** @param what is read, for messages. @returns undefined where it is refused as it should be. */
 async function outcome<T>(read: () => T | Promise<T>, what = ""): Promise<T | undefined> {

@@ -100,7 +100,7 @@ Deno.test("the launcher and the set-up use no package: they say what is fetched 
 });
 
 Deno.test("of what is large, the data commands use the engine alone", async () => {
-  const found = heavy(await packagesOf("src/data/commands/data.ts"));
+  const found = heavy(await packagesOf("src/commands/data/data.ts"));
   assert.ok(found.length > 0);
   for (const name of found) assert.match(name, /^@duckdb\//);
 });
@@ -130,7 +130,7 @@ Deno.test("packages that cannot be fetched are a message; those that are there n
   const said: string[] = [];
   const fetching = {
     command: "train",
-    script: new URL("src/run/commands/train.ts", root).href,
+    script: new URL("src/commands/train/train.ts", root).href,
     megabytes: 20,
     say: (text: string) => said.push(text),
   };

@@ -10,7 +10,7 @@ import {
   runFolders,
 } from "../../src/cli/permissions.ts";
 import { EXIT_FAULT, EXIT_USER_ERROR, exitCodeOf } from "../../src/cli/fail.ts";
-import { parseTrainOptions, type TrainOptions } from "../../src/run/commands/train_options.ts";
+import { parseTrainOptions, type TrainOptions } from "../../src/commands/train/train_options.ts";
 import { type AdapterSummary, CHILD_ENVIRONMENT, ensureAdapter, type Host } from "../../src/cli/setup.ts";
 import { UserError } from "../../src/user_error.ts";
 import { DRIVER_VARIABLES } from "../../src/gpu/host/driver_threads.ts";

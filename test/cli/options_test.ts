@@ -1,10 +1,10 @@
 /** Options that are not understood, or make no sense together, are refused in words; and what no command may write to. */
 
 import assert from "node:assert/strict";
-import { parseTrainOptions } from "../../src/run/commands/train_options.ts";
+import { parseTrainOptions } from "../../src/commands/train/train_options.ts";
 import { stagesConfigOf } from "../../src/run/options/train.ts";
-import { parseReproduceOptions } from "../../src/tune/commands/reproduce_options.ts";
-import { parseTuneOptions } from "../../src/tune/commands/tune_options.ts";
+import { parseReproduceOptions } from "../../src/commands/reproduce/reproduce_options.ts";
+import { parseTuneOptions } from "../../src/commands/tune/tune_options.ts";
 import { runScript, words } from "../command_check.ts";
 import { userError, withEmptyFolder } from "../run/folder_check.ts";
 import { tinyData } from "../small_models.ts";
@@ -133,7 +133,7 @@ Deno.test("no output is, or lies within, what a command reads or what another on
 
 Deno.test("lab --build writes over its own page alone", () =>
   withEmptyFolder(async (dir) => {
-    const script = new URL("../../src/lab/command.ts", import.meta.url);
+    const script = new URL("../../src/commands/lab.ts", import.meta.url);
     const build = (name: string) => runScript(script, ["--allow-all"], ["--build", `${dir}/${name}`]);
     assert.equal((await build("site")).code, 0);
     await Deno.writeTextFile(`${dir}/site/notes.txt`, "x");

@@ -16,8 +16,8 @@ import {
   words,
   writePaperFile,
 } from "../command_check.ts";
-import { OwnedFolder } from "../../src/run/files/owned_folder.ts";
-import { exists } from "../../src/run/files/file_error.ts";
+import { OwnedFolder } from "../../src/files/owned_folder.ts";
+import { exists } from "../../src/files/file_error.ts";
 import { CommandSeries } from "../command_series.ts";
 
 const RUN_FILES = [...STAGE_FILES, "report.html"].sort();

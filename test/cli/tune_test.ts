@@ -1,14 +1,14 @@
 /** The search of `tune` without a device: what it tries, in which order, in how much time, and what it says at the end. */
 
 import assert from "node:assert/strict";
-import { parseTuneOptions, trainedBy } from "../../src/tune/commands/tune_options.ts";
+import { parseTuneOptions, trainedBy } from "../../src/commands/tune/tune_options.ts";
 import {
   budgetText,
   cautions,
   type Finalists,
   verdictOn,
   verdictText,
-} from "../../src/tune/commands/tune_words.ts";
+} from "../../src/commands/tune/tune_words.ts";
 import { randomStream } from "../../src/data/random.ts";
 import { column, columns } from "../../src/figures/columns.ts";
 import { type Paired, pairedOf } from "../../src/figures/paired.ts";

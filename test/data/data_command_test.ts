@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { dataFolders, permissionFlags } from "../../src/cli/permissions.ts";
 import { stepLine, stepProgress } from "../../src/cli/progress.ts";
 import { describe, warningsOf } from "../../src/data/prepare/describe.ts";
-import { SIGN } from "../../src/run/files/owned_folder.ts";
+import { SIGN } from "../../src/files/owned_folder.ts";
 import { filesIn, interrupt, runCommand, runOk, signalled, withSmallDisk, words } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 import { defaults, folderWith, prepareIn, recipe as logRecipeOf, withFolder } from "../prepared_folder.ts";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { Command } from "commander";
-import { preparations } from "../../src/data/commands/preparations.ts";
+import { preparations } from "../../src/commands/data/preparations.ts";
 import { parseAndRun } from "../../src/cli/options.ts";
 import type { Prepared } from "../../src/data/prepare/prepare.ts";
 import { fieldsOfType, pathsOf } from "../../src/data/prepare/nested_names.ts";

@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 
-/** The modules of commands, which stand with what they do. */
+/** Commands may use everything; nothing uses a command. */
 const COMMANDS = "commands";
-const COMMAND = /\/commands\/|\/command(_table)?\.ts$|\/build_package\.ts$/;
+const COMMAND = /^commands\/|\/build_package\.ts$/;
 
 /** From the lowest to the highest; those of one line may use each other. A folder in a folder has a line of its own or none. */
 const LAYERS = [
@@ -25,7 +25,7 @@ const LAYERS = [
   ["run/options"],
   ["simulate"],
   ["gpu/host"],
-  ["run/files"],
+  ["files"],
   ["serve/bundle"],
   ["data/sets"],
   ["run", "data/prepare"],

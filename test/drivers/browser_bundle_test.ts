@@ -14,8 +14,8 @@ import { withEmptyFolder } from "../run/folder_check.ts";
 /** Folders of src with what needs Deno or files. */
 const HOST = [
   "gpu/host",
-  "run/files",
-  "run/commands",
+  "files",
+  "commands",
   "serve",
   "data/sets",
   "data/prepare",

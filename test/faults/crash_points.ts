@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import { cp, readdir } from "node:fs/promises";
 import { basename, relative } from "node:path";
-import { isOwnName, SIGN } from "../../src/run/files/owned_folder.ts";
+import { isOwnName, SIGN } from "../../src/files/owned_folder.ts";
 import type { CommandName, CommandResult } from "../command_check.ts";
 import { isMessage, run } from "./process.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import * as v from "../../src/schema.ts";
 import type { BaselineName } from "../../src/figures/baselines/baselines.ts";
-import { differencesTable, resultTable, seedsTable, settingsText } from "../../src/report/command_table.ts";
+import { differencesTable, resultTable, seedsTable, settingsText } from "../../src/commands/test_table.ts";
 import type { Features } from "../../src/data/manifest.ts";
 import type { Interval } from "../../src/figures/bootstrap.ts";
 import type { Details, Difference } from "../../src/figures/tested.ts";

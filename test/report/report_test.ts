@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
-import { makeFolder } from "../../src/run/files/atomic_write.ts";
+import { makeFolder } from "../../src/files/atomic_write.ts";
 import { BUNDLE, bundleClient } from "../../src/report/build_client.ts";
 import {
   type BarChart,

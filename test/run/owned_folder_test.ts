@@ -7,12 +7,12 @@ import {
   makeFolder,
   openTemporary,
   temporaryName,
-} from "../../src/run/files/atomic_write.ts";
+} from "../../src/files/atomic_write.ts";
 import { userError, withEmptyFolder } from "./folder_check.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
-import { Lock } from "../../src/run/files/lock.ts";
-import { contentsOf, expectEmpty, OwnedFolder, SIGN } from "../../src/run/files/owned_folder.ts";
-import { exists } from "../../src/run/files/file_error.ts";
+import { Lock } from "../../src/files/lock.ts";
+import { contentsOf, expectEmpty, OwnedFolder, SIGN } from "../../src/files/owned_folder.ts";
+import { exists } from "../../src/files/file_error.ts";
 import { filesIn, words } from "../command_check.ts";
 
 Deno.test("atomicWriteFile writes text, bytes and pieces, and leaves nothing else", () =>
@@ -95,10 +95,8 @@ const RUN = { what: "it", option: "--there" };
 /** A process that runs a script of two imports, and then waits to be killed. */
 async function otherProcess(script: string): Promise<Disposable> {
   const imports = `
-    import { OwnedFolder } from ${JSON.stringify(import.meta.resolve("../../src/run/files/owned_folder.ts"))};
-    import { openTemporary } from ${
-    JSON.stringify(import.meta.resolve("../../src/run/files/atomic_write.ts"))
-  };`;
+    import { OwnedFolder } from ${JSON.stringify(import.meta.resolve("../../src/files/owned_folder.ts"))};
+    import { openTemporary } from ${JSON.stringify(import.meta.resolve("../../src/files/atomic_write.ts"))};`;
   const code = `${imports}\n${script}\nconsole.log("ready"); setInterval(() => {}, 1000);`;
   const child = new Deno.Command(Deno.execPath(), {
     args: [

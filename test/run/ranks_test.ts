@@ -6,7 +6,7 @@ import { defaultModel } from "../../src/model/config.ts";
 import { expectAgreement, expectAsMany, expectTrainable } from "../../src/run/ranks/agree.ts";
 import { MpiRanks, textsOf } from "../../src/run/ranks/mpi.ts";
 import { rankPlace, trainCommand } from "../../src/run/ranks/place.ts";
-import { exists } from "../../src/run/files/file_error.ts";
+import { exists } from "../../src/files/file_error.ts";
 import { readLast } from "../../src/run/run_state.ts";
 import { sourceOf } from "../../src/data/log_source.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";

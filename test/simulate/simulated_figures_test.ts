@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { asyncBufferFromFile, parquetReadObjects } from "hyparquet";
-import type { EpisodeSetting } from "../../src/policy/commands/episode_setting.ts";
-import { writeEpisodes, writeReturns } from "../../src/simulate/commands/files.ts";
-import { resultsOf, resultText, type Told } from "../../src/simulate/commands/results.ts";
+import type { EpisodeSetting } from "../../src/commands/policy/episode_setting.ts";
+import { writeEpisodes, writeReturns } from "../../src/commands/simulate/files.ts";
+import { resultsOf, resultText, type Told } from "../../src/commands/simulate/results.ts";
 import { NumberIds, TextIds, TextList } from "../../src/data/ids.ts";
 import { randomStream } from "../../src/data/random.ts";
 import { FigureGroups, figuresOf } from "../../src/policy/comparison/figures.ts";

@@ -6,7 +6,7 @@
 
 import { setTimeout as pause } from "node:timers/promises";
 import type { Gpu } from "../../src/gpu/device.ts";
-import { OwnedFolder } from "../../src/run/files/owned_folder.ts";
+import { OwnedFolder } from "../../src/files/owned_folder.ts";
 import { type Dataset, reopenDataset } from "../../src/data/sets/dataset.ts";
 import { readConfig, type RunConfig } from "../../src/run/run_config.ts";
 import { adversarialStage, shannonStage, type Stage } from "../../src/run/stages.ts";

@@ -9,7 +9,7 @@ import { defaultTraining } from "../../src/train/config.ts";
 import { Evaluation } from "../../src/train/evaluation.ts";
 import { withGpu } from "../op_check.ts";
 import assert from "node:assert/strict";
-import { parseTrainOptions } from "../../src/run/commands/train_options.ts";
+import { parseTrainOptions } from "../../src/commands/train/train_options.ts";
 import { type ModelData, stagesConfigOf } from "../../src/run/options/train.ts";
 import { tinyData } from "../small_models.ts";
 import { Collector } from "../../src/figures/collector.ts";

@@ -3,9 +3,9 @@
  * be opened, and read the name of a folder as a pattern. Here nothing is left out in silence.
  */
 
-import { expectFile } from "../../run/files/local_file.ts";
-import { explainFileError } from "../../run/files/file_error.ts";
-import { isOwnName } from "../../run/files/owned_folder.ts";
+import { expectFile } from "../../files/local_file.ts";
+import { explainFileError } from "../../files/file_error.ts";
+import { isOwnName } from "../../files/owned_folder.ts";
 
 const MAGIC = /[*?[]/;
 /** A pattern with .. behind it: such a path is made shorter before it is looked for, and the pattern with it. */

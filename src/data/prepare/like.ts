@@ -1,7 +1,7 @@
 /** `--like`: what another prepared set has made of its columns, so that a new log is prepared in the same way. */
 
 import { basename } from "node:path";
-import { checksum } from "../../run/files/local_file.ts";
+import { checksum } from "../../files/local_file.ts";
 import { hashedIdsOf } from "../item_ids.ts";
 import type { ColumnShares, Features, Manifest, Transform } from "../manifest.ts";
 import { partFiles, readManifest } from "../sets/prepared_folder.ts";

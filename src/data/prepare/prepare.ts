@@ -3,11 +3,11 @@
 import { basename, resolve } from "node:path";
 import * as v from "../../schema.ts";
 import { UserError } from "../../user_error.ts";
-import { writeJson } from "../../run/files/json_file.ts";
+import { writeJson } from "../../files/json_file.ts";
 import { version } from "../../version.ts";
 import { type BadRows, joined, judge, noBadRows, takeRejects } from "./bad_rows.ts";
-import { checksum } from "../../run/files/local_file.ts";
-import { OwnedFolder, type Purpose } from "../../run/files/owned_folder.ts";
+import { checksum } from "../../files/local_file.ts";
+import { OwnedFolder, type Purpose } from "../../files/owned_folder.ts";
 import { PREPARED_FILES } from "../sets/prepared_writer.ts";
 import { warningsIn } from "./describe.ts";
 import { Engine, type Step, stepsOf, type Variable } from "./engine.ts";

@@ -12,7 +12,7 @@ import { fitSource } from "../../model/item_features.ts";
 import { differenceOf, unknownOf } from "../feature_meaning.ts";
 import type { ItemsShape } from "../item_catalogue.ts";
 import type { Features, Places } from "../manifest.ts";
-import { checksum } from "../../run/files/local_file.ts";
+import { checksum } from "../../files/local_file.ts";
 import { itemIdsOf, withoutTokens } from "../item_ids.ts";
 import * as v from "../../schema.ts";
 

@@ -9,9 +9,9 @@
 
 import { basename } from "node:path";
 import { crc32 } from "node:zlib";
-import { expectFile } from "../../run/files/local_file.ts";
-import { explainFileError } from "../../run/files/file_error.ts";
-import { discardTemporary, openTemporary, type TemporaryFile } from "../../run/files/atomic_write.ts";
+import { expectFile } from "../../files/local_file.ts";
+import { explainFileError } from "../../files/file_error.ts";
+import { discardTemporary, openTemporary, type TemporaryFile } from "../../files/atomic_write.ts";
 import { UserError } from "../../user_error.ts";
 
 type Words = Uint32Array | Uint8Array | Float32Array;

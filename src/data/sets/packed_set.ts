@@ -12,10 +12,10 @@ import { type PreparedSet, readPreparedLog } from "../prepared_set.ts";
 import type { Part } from "../prepared_tables.ts";
 import { UserError } from "../../user_error.ts";
 import { thousands } from "../../number_text.ts";
-import { makeFolder, removeTemporaries } from "../../run/files/atomic_write.ts";
-import { explainFileError } from "../../run/files/file_error.ts";
-import { Lock } from "../../run/files/lock.ts";
-import { lockBeside } from "../../run/files/owned_folder.ts";
+import { makeFolder, removeTemporaries } from "../../files/atomic_write.ts";
+import { explainFileError } from "../../files/file_error.ts";
+import { Lock } from "../../files/lock.ts";
+import { lockBeside } from "../../files/owned_folder.ts";
 
 export interface PreparedOptions {
   /** Parts that must have users; none, by default. */

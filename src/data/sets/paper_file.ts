@@ -2,9 +2,9 @@
 
 import type { ClickLog, Split } from "../click_log.ts";
 import { MOST_PAPER_BYTES, parsePaperLog, parsePaperUsers } from "../paper_log.ts";
-import { explainFileError, shownPath } from "../../run/files/file_error.ts";
+import { explainFileError, shownPath } from "../../files/file_error.ts";
 import { UserError } from "../../user_error.ts";
-import { expectFile, expectLocal } from "../../run/files/local_file.ts";
+import { expectFile, expectLocal } from "../../files/local_file.ts";
 import { thousands } from "../../number_text.ts";
 
 /**

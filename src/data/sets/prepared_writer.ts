@@ -3,9 +3,9 @@
 import * as v from "../../schema.ts";
 import { createHash } from "node:crypto";
 import type { ParquetWriter } from "hyparquet-writer";
-import { writeJson } from "../../run/files/json_file.ts";
-import { atomicWrite } from "../../run/files/atomic_write.ts";
-import { checksum } from "../../run/files/local_file.ts";
+import { writeJson } from "../../files/json_file.ts";
+import { atomicWrite } from "../../files/atomic_write.ts";
+import { checksum } from "../../files/local_file.ts";
 import { version } from "../../version.ts";
 import {
   clickedRows,
@@ -20,8 +20,8 @@ import { Growing } from "../growing.ts";
 import type { Ids } from "../ids.ts";
 import type { ItemCatalogue } from "../item_catalogue.ts";
 import { type Features, MANIFEST, type Manifest, manifestSchema, type Places } from "../manifest.ts";
-import { OwnedFolder, type Purpose } from "../../run/files/owned_folder.ts";
-import { writeParquetGroups } from "../../run/files/row_file.ts";
+import { OwnedFolder, type Purpose } from "../../files/owned_folder.ts";
+import { writeParquetGroups } from "../../files/row_file.ts";
 
 /** What of a data set is known before its clicks. */
 export interface PreparedContents {

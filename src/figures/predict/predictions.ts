@@ -7,7 +7,7 @@ import type { ModelConfig } from "../../model/config.ts";
 import type { UserModel } from "../../model/user_model.ts";
 import type { OpenedDataset } from "../../data/sets/opened_dataset.ts";
 import { Evaluation } from "../../train/evaluation.ts";
-import { type RowColumn, type RowsWritten, writeRows } from "../../run/files/row_file.ts";
+import { type RowColumn, type RowsWritten, writeRows } from "../../files/row_file.ts";
 
 /** A row for each displayed item. */
 export interface Prediction {

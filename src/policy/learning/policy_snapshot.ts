@@ -1,7 +1,7 @@
 /** A policy's snapshot: weights, and all that its training goes on from, as a safetensors file. */
 
 import * as v from "../../schema.ts";
-import { parseJson } from "../../run/files/json_file.ts";
+import { parseJson } from "../../files/json_file.ts";
 import { logMarkSchema } from "../../run/csv_log.ts";
 import { readSafetensors, writeSafetensors } from "../../run/snapshot.ts";
 import { iterationSchema } from "../../run/snapshot/snapshot.ts";

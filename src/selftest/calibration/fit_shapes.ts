@@ -20,10 +20,10 @@ import { calibrate, type Calibration, type Meter, type Product } from "./calibra
 import { StepProducts } from "./step_products.ts";
 import { join } from "node:path";
 import * as v from "../../schema.ts";
-import { makeFolder } from "../../run/files/atomic_write.ts";
-import { Lock } from "../../run/files/lock.ts";
-import { lockBeside } from "../../run/files/owned_folder.ts";
-import { readJson, writeJson } from "../../run/files/json_file.ts";
+import { makeFolder } from "../../files/atomic_write.ts";
+import { Lock } from "../../files/lock.ts";
+import { lockBeside } from "../../files/owned_folder.ts";
+import { readJson, writeJson } from "../../files/json_file.ts";
 
 /** What shapes depend on. Where any of it differs, they are calibrated again. */
 const keySchema = v.strictObject({

@@ -6,7 +6,7 @@
 import * as v from "../../schema.ts";
 import type { ItemFeatures } from "../../data/click_log.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../../model/config.ts";
-import { readJson, writeJson } from "../../run/files/json_file.ts";
+import { readJson, writeJson } from "../../files/json_file.ts";
 
 /** A model of the experiments. */
 export interface ExperimentModel {

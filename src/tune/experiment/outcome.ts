@@ -3,7 +3,7 @@
 import { meanAndSd } from "../../data/mean_sd.ts";
 import { resultSchema, type RunLog } from "../../report/report_data.ts";
 import { readLog } from "../../report/read_log.ts";
-import { readJson } from "../../run/files/json_file.ts";
+import { readJson } from "../../files/json_file.ts";
 import { folderOfSeed } from "../../run/seeds_folder.ts";
 import { UserError } from "../../user_error.ts";
 import type { ExperimentModel } from "./models.ts";

@@ -1,0 +1,129 @@
+/** `data describe` and `data check`: what there is in a prepared data set, and whether it is as training takes it. */
+
+import { Command } from "commander";
+import { baselineTitles } from "../../figures/baselines/baselines.ts";
+import { check } from "../../data/prepare/check.ts";
+import { describe, type Description } from "../../data/prepare/describe.ts";
+import { MEMORY, quoted } from "../../cli/arguments.ts";
+import { folder, memorySize } from "../../cli/options.ts";
+import { stepProgress } from "../../cli/progress.ts";
+import { table } from "../../cli/table.ts";
+import { thousands } from "../../number_text.ts";
+
+export function describeCommand(): Command {
+  return new Command("describe")
+    .description("Describes a prepared data set: sizes, baselines, and warnings.")
+    .argument("<folder>", "a prepared data set", folder)
+    .option(MEMORY, "memory of the data engine", memorySize, "2GB")
+    .option("--json", "print the figures as JSON", false)
+    .action(async (path: string, { memory, json }: { memory: string; json: boolean }) => {
+      const progress = stepProgress();
+      const description = await describe(path, memory, progress.begin).finally(progress.stop);
+      console.log(json ? JSON.stringify(description, null, 2) : text(path, description));
+    });
+}
+
+/** Baselines that are counted beside the click rate. */
+const COUNTED = ["lastClick", "categoryRate", "itemKnn"] as const;
+
+function text(path: string, d: Description): string {
+  const f = (value: number, digits = 3) => Number.isNaN(value) ? "-" : value.toFixed(digits);
+  const p = (value: number) => Number.isNaN(value) ? "-" : `${(100 * value).toFixed(1)} %`;
+  const head = ["", "users", "events", "items a page", "no click", "unseen shown", "unseen clicked"];
+  const rows = d.parts.map((part) => [
+    part.split,
+    thousands(part.users),
+    thousands(part.events),
+    f(part.rows / part.events, 2),
+    p(1 - part.clicks / part.events),
+    part.split === "train" ? "-" : p(part.unseenShown),
+    part.split === "train" ? "-" : p(part.unseenClicked),
+  ]);
+  const baselines = d.parts.map((part) => [
+    part.split,
+    f(part.uniformLoss),
+    ...part.chance.map((x) => f(x)),
+    ...part.clickRate.map((x) => f(x)),
+    ...COUNTED.map((name) => f(d.baselines.find(({ split }) => split === part.split)?.prec1[name] ?? NaN)),
+  ]);
+  const { dense, tokens } = d.manifest.features;
+  const features = [
+    ...(dense.length > 0 ? [`${dense.length} numbers (${dense.map(({ name }) => name).join(", ")})`] : []),
+    ...tokens.map(({ name, count, hashed }) =>
+      `${name} (${thousands(count)} rows of an embedding${
+        hashed === undefined ? "" : ", by two hashes of its id"
+      })`
+    ),
+  ];
+  return [
+    `${path}: ${d.manifest.name}`,
+    `items: ${thousands(d.ids)}${d.items === d.ids ? "" : `, in ${thousands(d.items)} versions`}; ` +
+    `features: ${features.length > 0 ? features.join("; ") : "none but the item itself (one-hot)"}`,
+    ...(d.given > 0 ? [`given as history, not predicted: ${thousands(d.given)} clicks`] : []),
+    ...(d.propensities.pages > 0
+      ? [
+        `propensities: of ${thousands(d.propensities.pages)} pages; the least is ${
+          d.propensities.least.toPrecision(3)
+        }, ` +
+        `the median ${d.propensities.median.toPrecision(3)}`,
+      ]
+      : []),
+    `events a user: ${d.eventsPerUser.map(thousands).join(" / ")} (least, quartiles, most)`,
+    "",
+    table(head, rows),
+    "",
+    "Without learning: the loss of a uniform guess, prec@1 and prec@2 by chance and by click rate, prec@1 of other baselines",
+    table(
+      ["", "loss", "chance @1", "@2", "click rate @1", "@2", ...COUNTED.map((name) => baselineTitles[name])],
+      baselines,
+    ),
+    "",
+    `items of a page:    ${histogram(d.pageSizes.map(({ size, pages }) => [size, pages]))}`,
+    `place of the click: ${histogram(d.clickPlaces.map(({ place, clicks }) => [place, clicks]))}`,
+    ...placeLines(d.placeEffect),
+    ...(d.warnings.length > 0 ? ["", "Beware:"] : []),
+    ...d.warnings.map((warning) => `- ${warning}`),
+  ].join("\n");
+}
+
+/** Whether the place matters, and at each place how often items are clicked beside the same items at all places. */
+function placeLines({ text, places }: Description["placeEffect"]): string[] {
+  const shown = places.filter(({ error }) => error > 0).map(({ place, ratio, error }) =>
+    `${place}: ${ratio.toFixed(2)} ± ${error.toFixed(2)}`
+  );
+  return [
+    ...shown.length > 0 ? [`the same items:     ${shown.join(", ")} (1: as at all places; 95 %)`] : [],
+    text,
+  ];
+}
+
+/** The ten most frequent values by size, with their shares. */
+function histogram(counts: readonly (readonly [number, number])[]): string {
+  const total = counts.reduce((sum, [, count]) => sum + count, 0);
+  const most = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 10).sort((a, b) => a[0] - b[0]);
+  const shown = most.map(([value, count]) => `${value}: ${(100 * count / total).toFixed(1)} %`).join(", ");
+  return counts.length > most.length ? `${shown} (the ten most frequent of ${counts.length})` : shown;
+}
+
+export function checkCommand(): Command {
+  return new Command("check")
+    .description(
+      "Reads a prepared data set as training does, and says all that does not hold in it, and where. One that holds gets " +
+        "counts and checksums in its manifest, where it has none.",
+    )
+    .argument("<folder>", "a prepared data set, such as one that Spark wrote", folder)
+    .option(MEMORY, "memory of the data engine", memorySize, "2GB")
+    .action(async (path: string, { memory }: { memory: string }) => {
+      const progress = stepProgress();
+      const { manifest: { counts }, added } = await check(path, memory, progress.begin).finally(
+        progress.stop,
+      );
+      const n = (count = 0) => thousands(count);
+      const { users, items, pages, rows, clicks } = counts ?? {};
+      const parts = `${n(users?.train)} train, ${n(users?.validation)} validation, ${n(users?.test)} test`;
+      const shown = `${n(pages)} pages with ${n(rows)} displayed items of ${n(items)}`;
+      console.log(`${path}: ${shown}, ${n(clicks)} clicks; users: ${parts}.`);
+      console.log(`Counts and checksums ${added ? "were added to" : "are as they stand in"} its manifest.`);
+      console.log(`Train on it: deno task train --data ${quoted(path)}`);
+    });
+}

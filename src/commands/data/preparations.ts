@@ -1,0 +1,123 @@
+/** `data retailrocket`, `data impressions` and `data log`: from a raw log to a prepared data set. */
+
+import { Command, InvalidArgumentError, Option } from "commander";
+import { badRowsText } from "../../data/prepare/bad_rows.ts";
+import { StoppedError } from "../../data/prepare/engine.ts";
+import { impressions, impressionsOptions } from "../../data/prepare/impressions.ts";
+import { logRecipe } from "../../data/prepare/log.ts";
+import { logOptions } from "../../data/prepare/log_options.ts";
+import { prepare, type PrepareOptions, type Recipe } from "../../data/prepare/prepare.ts";
+import { retailrocket, retailrocketOptions } from "../../data/prepare/retailrocket.ts";
+import { OUT_FOLDER, quoted } from "../../cli/arguments.ts";
+import { addOptions, folder, memorySize, wholeNumber } from "../../cli/options.ts";
+import { preparedFolder } from "../../cli/permissions.ts";
+import { EXIT_INTERRUPTED, say } from "../train/run_stages.ts";
+import { stepProgress } from "../../cli/progress.ts";
+import { stopOnSignals } from "../../cli/stop.ts";
+import { thousands } from "../../number_text.ts";
+
+/** Runs a recipe; ends the process with its exit code where it is stopped. */
+type Prepare = (recipe: Recipe, options: PrepareOptions) => Promise<void>;
+
+/** A subcommand each. */
+export function preparations(run: Prepare = runPreparation): Command[] {
+  return [
+    preparation("retailrocket", retailrocketOptions, retailrocket, run).description(
+      "Prepares the Retailrocket e-commerce data set: events*.csv, item_properties*.csv and category_tree*.csv, plain or " +
+        "compressed (.gz, .zst). A page has the properties that its items had at that time.",
+    ),
+    preparation("impressions", impressionsOptions, impressions, run).description(
+      "Prepares a log of impressions. MIND's layout: each line of behaviors.tsv has a user's history of clicks, and " +
+        "impressions such as N1-0 N2-1. The long layout: a header user, time, page, item, position, clicked, and a row " +
+        "for each displayed item; it is read as by deno task data log.",
+    ),
+    preparation("log", logOptions, logRecipe, run).description(
+      "Prepares a log with a row for each displayed item, a row for each page, or a row for each click: CSV or TSV with a " +
+        "header, JSON lines (both plain, .gz or .zst) or Parquet. Ids are text, exactly as written. Times are seconds, " +
+        "milli-, micro- or nanoseconds since 1970, or ISO 8601: the kind that most rows have, or as --time-format says. Without " +
+        "a time zone they are UTC. A page may have several clicks. Columns within JSON objects and Parquet structs have " +
+        "dotted names, such as user.id.",
+    ),
+  ];
+}
+
+/** @param own its options, beside those of every preparation. */
+function preparation<Own>(
+  name: string,
+  own: Readonly<Record<string, Parameters<typeof addOptions>[1][number]>>,
+  recipe: (options: Own) => Recipe,
+  run: Prepare,
+): Command {
+  return addOptions(new Command(name), Object.values(own))
+    .option(OUT_FOLDER, "the prepared data set, a new folder", folder, preparedFolder(name))
+    .addOption(
+      new Option(
+        "--split <by>",
+        "how the users are split into parts: by a hash of their id, or by the time of their last page",
+      )
+        .choices(["hash", "time"]).default("hash"),
+    )
+    .addOption(
+      new Option("--shares <train-validation-test>", "percent of the users in each part")
+        .argParser(shares).default({ train: 0.8, validation: 0.1 }, "80-10-10"),
+    )
+    .option("--max-events <n>", "keep the last n events of a user with more", wholeNumber(1))
+    .option(
+      "--strict",
+      "stop at the first row that cannot be read, not only when more than 1 % cannot",
+      false,
+    )
+    .option(
+      "--memory <size>",
+      "memory of the data engine; what does not fit goes to disk",
+      memorySize,
+      "2GB",
+    )
+    .option("--threads <n>", "threads of the data engine (default: one for each core)", wholeNumber(1, 1024))
+    .action(async (options: PrepareOptions & Own) => await run(recipe(options), options));
+}
+
+/** Percentages such as 80-10-10. */
+function shares(text: string): PrepareOptions["shares"] {
+  const [train = NaN, validation = NaN, test = NaN] = text.split("-").map(Number);
+  if (/^\d+-\d+-\d+$/.test(text) && train + validation + test === 100 && train > 0) {
+    return { train: train / 100, validation: validation / 100 };
+  }
+  throw new InvalidArgumentError(
+    `Expected three percentages that add up to 100, such as 80-10-10, got "${text}".`,
+  );
+}
+
+async function runPreparation(recipe: Recipe, options: PrepareOptions): Promise<void> {
+  const stop = stopOnSignals(EXIT_INTERRUPTED);
+  const progress = stepProgress();
+  const began = performance.now();
+  try {
+    const { manifest, bad, folder } = await prepare(recipe, options, Deno.args, {
+      signal: stop.signal,
+      onStep: progress.begin,
+    });
+    progress.stop();
+    const { counts, skipped } = manifest;
+    const n = (count: number | undefined) => thousands(count ?? 0);
+    if (bad.total > 0) say(`${n(bad.total)} rows could not be read and are left out:\n${badRowsText(bad)}`);
+    for (const note of manifest.notes) say(note);
+    for (const [kind, count] of Object.entries(skipped)) say(`left out or changed: ${n(count)} ${kind}`);
+    const { users, given = 0, pages = 0, rows = 0 } = counts ?? {};
+    console.log(
+      `${n(pages - given)} pages with ${n(rows - given)} displayed items of ${n(counts?.items)}, ` +
+        `${n(counts?.clicks)} clicks${given > 0 ? `, and ${n(given)} clicks given as history` : ""}; users: ${
+          n(users?.train)
+        } train, ${n(users?.validation)} validation, ` +
+        `${n(users?.test)} test. ${((performance.now() - began) / 1000).toFixed(1)} s.`,
+    );
+    console.log(`The prepared data set is ${folder}`);
+    console.log(`Look at it:  deno task data describe ${quoted(folder)}`);
+    console.log(`Train on it: deno task train --data ${quoted(folder)}`);
+  } catch (error) {
+    progress.stop();
+    if (!(error instanceof StoppedError)) throw error;
+    say("Stopped; the unfinished data set was removed.");
+    Deno.exit(EXIT_INTERRUPTED);
+  }
+}

@@ -1,0 +1,206 @@
+/** `evaluate`: scores a snapshot on a click log. */
+
+import { Command, Option } from "commander";
+import { DeviceLog } from "../batch/device_log.ts";
+import { countedFor } from "../model/counted.ts";
+import { type Split, splits, usersOf } from "../data/click_log.ts";
+import type { OnProgress } from "../data/log_source.ts";
+import type { ChoiceFigures } from "../data/ranking.ts";
+import { differences, type Tested } from "../figures/tested.ts";
+import { UserError } from "../user_error.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { openGpu } from "../gpu/host/open_gpu.ts";
+import { recordedShapes } from "../gpu/kernel_shapes.ts";
+import { Made } from "../gpu/made.ts";
+import { createGenerator } from "../model/generator.ts";
+import { UserModel } from "../model/user_model.ts";
+import { type Dataset, fitDataset } from "../data/sets/dataset.ts";
+import { configBeside } from "../run/open_run.ts";
+import { readSnapshot } from "../run/snapshot.ts";
+import type { SnapshotInfo } from "../run/snapshot/snapshot.ts";
+import { choiceOf, type SnapshotResult, snapshotResult, TestedUsers } from "../run/tested_users.ts";
+import { baselineWords, lossWords } from "../run/verdict.ts";
+import type { Weights } from "../tape/parameters.ts";
+import { trainingFields } from "../train/config.ts";
+import { evaluateGame } from "../train/adversarial_trainer.ts";
+import { Evaluation } from "../train/evaluation.ts";
+import { GENERATOR_PREFIX, partOf } from "../train/networks.ts";
+import type { GameFigures } from "../train/results.ts";
+import { version } from "../version.ts";
+import { runMain } from "../cli/fail.ts";
+import { modelNotes } from "./train/run_stages.ts";
+import { addShopSeeds, addSplitOptions, dataOption, memoryRowsOption, openData } from "../cli/open_data.ts";
+import type { ModelDataOptions } from "../cli/open_model.ts";
+import { optionOf, parse, path } from "../cli/options.ts";
+import { attainedText, differencesTable, resultTable, settingsText } from "./test_table.ts";
+import { delayedProgress } from "../cli/progress.ts";
+
+interface EvaluateOptions extends ModelDataOptions {
+  against?: string;
+  data: string;
+  split: Split | "all";
+  evaluationShards: number;
+  json: boolean;
+}
+
+function parseOptions(args: readonly string[]): EvaluateOptions {
+  const command = new Command("deno task evaluate")
+    .description(
+      "Scores a snapshot of a user model on a click log, beside the baselines: loss, precision, NDCG and AUC within the " +
+        "page, with the range in which 95 % of the resamples of the users are.",
+    )
+    .version(version)
+    .requiredOption("--model <file>", "a snapshot (.safetensors) of a run", path)
+    .option(
+      "--against <file>",
+      "another snapshot, to say how far the first is above it on the same users",
+      path,
+    )
+    .addOption(dataOption())
+    .addOption(memoryRowsOption())
+    .addOption(
+      new Option("--split <users>", "users to score on").choices([...splits, "all"]).default("test"),
+    );
+  addSplitOptions(addShopSeeds(command))
+    .addOption(optionOf(trainingFields.evaluationShards.option!))
+    .option(
+      "--json",
+      "print all figures as JSON: also calibration, and by page length, history, position and item",
+      false,
+    )
+    .addHelpText(
+      "after",
+      "\nExamples:\n  deno task evaluate --model runs/yelp/best-loss.safetensors --data yelp.txt\n" +
+        "  deno task evaluate --model runs/b/best-prec1.safetensors --against runs/a/best-prec1.safetensors --data yelp.txt",
+    );
+  return parse<EvaluateOptions>(command, args);
+}
+
+/** A snapshot that says what model it is. */
+interface OpenSnapshot {
+  readonly path: string;
+  readonly weights: Weights;
+  readonly info: SnapshotInfo;
+}
+
+async function openSnapshot(path: string): Promise<OpenSnapshot> {
+  const { weights, info } = await readSnapshot(path);
+  if (info) return { path, weights, info };
+  throw new UserError(
+    `Expected a snapshot written by train, got ${path}, which does not say what model it is.`,
+  );
+}
+
+async function main(): Promise<void> {
+  const options = parseOptions(Deno.args);
+  const snapshot = await openSnapshot(options.model);
+  const other = options.against === undefined ? undefined : await openSnapshot(options.against);
+  const needed = options.split === "all" ? [] : [options.split];
+  const opened = await openData(options, needed);
+  const data = fit(opened, snapshot);
+  if (other) fit(opened, other);
+  const users = options.split === "all"
+    ? Uint32Array.from(data.source.userSplit, (_, user) => user)
+    : usersOf(data.source, options.split);
+  using gpu = await openGpu();
+  using progress = delayedProgress();
+  const tested = TestedUsers.of(data, users, progress.onProgress);
+  const test = async (snapshot: OpenSnapshot) =>
+    await score(
+      gpu,
+      snapshot,
+      fit(opened, snapshot),
+      tested,
+      options.evaluationShards,
+      progress.onProgress,
+    );
+  const found = await test(snapshot);
+  const against = other && await test(other);
+  progress.stop();
+  tell(options, data, tested, found, against);
+  if (!options.json) {
+    for (const note of modelNotes(snapshot.info.model, snapshot.weights)) console.log(note);
+  }
+}
+
+function fit(data: Dataset, { info, path }: OpenSnapshot): Dataset {
+  return fitDataset(data, info, `The model of ${path}`);
+}
+
+/** A snapshot's figures, as they are told and as they are compared. */
+interface Scored {
+  /** Whether its utilities are the log-odds of a choice. */
+  readonly isChoice: boolean;
+  readonly result: SnapshotResult;
+  readonly tested: Tested;
+}
+
+function tell(
+  { json, split, against: path, model }: EvaluateOptions,
+  data: Dataset,
+  users: TestedUsers,
+  { result, tested, isChoice }: Scored,
+  other: Scored | undefined,
+): void {
+  const baselines = users.results();
+  const minus = other && { model: path, ...other.result, differences: differences(tested, other.tested) };
+  const verdict = [
+    ...baselineWords([result], data),
+    ...(isChoice ? lossWords([result]) : []),
+  ];
+  if (json) {
+    const all = { data: data.config, split, ...result, baselines, verdict, ...(minus ? { minus } : {}) };
+    return console.log(JSON.stringify(all, null, 2));
+  }
+  console.log(`${split === "all" ? "All" : split} users of ${data.source.name}:`);
+  const named = other && `${other.result.snapshot} (against)` as SnapshotResult["snapshot"];
+  console.log(
+    resultTable([result, ...(other && named ? [{ ...other.result, snapshot: named }] : [])], baselines),
+  );
+  const texts = [
+    settingsText(baselines),
+    attainedText([result], baselines),
+    ...(split === "train" || split === "all"
+      ? [
+        "Train users are among these: the baselines are counted on them, so their figures are too good here.",
+      ]
+      : []),
+    ...verdict,
+  ];
+  for (const text of texts) if (text) console.log(text);
+  if (minus) {
+    console.log(`\n${model} minus ${path}, on the same users:\n${differencesTable(minus.differences)}`);
+  }
+}
+
+async function score(
+  gpu: Gpu,
+  { weights, info, path }: OpenSnapshot,
+  { source }: Dataset,
+  tested: TestedUsers,
+  shards: number,
+  onProgress: OnProgress,
+): Promise<Scored> {
+  gpu.useShapes(recordedShapes((await configBeside(path)).shapes, gpu.shapes));
+  const { model: config, game } = info;
+  const { users } = tested;
+  using made = new Made();
+  const model = made.keep(new UserModel(gpu, source.items, config, { weights: partOf(weights, "") }));
+  const counted = countedFor(model, source, users);
+  const deviceLog = source.log && made.keep(new DeviceLog(gpu, source.log, undefined, undefined, counted));
+  const how = { deviceLog, shards, counted };
+  // The generator where the snapshot has one.
+  const own = { weights: partOf(weights, GENERATOR_PREFIX) };
+  const generator = game?.generator && made.keep(createGenerator(gpu, source.items, game.generator, own));
+  const evaluation: Evaluation<ChoiceFigures & Partial<GameFigures>> = game
+    ? await evaluateGame(model, generator ?? undefined, game, source, users, how)
+    : await Evaluation.ofModel(model, source, users, how);
+  made.keep(evaluation);
+  const onShard = (done: number, all: number) => onProgress("Users", done, all);
+  const found = await tested.test(evaluation, choiceOf(config, weights), onShard);
+  const name = info.kind as SnapshotResult["snapshot"];
+  const isChoice = !game && config.loss === "choice";
+  return { isChoice, result: snapshotResult(name, info.iteration, found, tested), tested: found.tested };
+}
+
+await runMain(main);

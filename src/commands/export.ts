@@ -1,0 +1,68 @@
+/** `export`: a trained model as a file that other programs run. */
+
+import { Command } from "commander";
+import { ONNX } from "../cli/arguments.ts";
+import { runMain } from "../cli/fail.ts";
+import { type ModelDataOptions, openModel, withModelAndData } from "../cli/open_model.ts";
+import { outputFile, parse } from "../cli/options.ts";
+import { atomicWriteFile } from "../files/atomic_write.ts";
+import { thousands } from "../number_text.ts";
+import { version } from "../version.ts";
+import { exportModel } from "../serve/onnx/export_model.ts";
+
+interface ExportOptions extends ModelDataOptions {
+  onnx: string;
+}
+
+function parseOptions(args: readonly string[]): ExportOptions {
+  const command = withModelAndData(
+    new Command("deno task export")
+      .description(
+        "Writes a trained model with the items of a data set as ONNX, for onnxruntime and its like.",
+      )
+      .version(version)
+      .requiredOption(ONNX, "the file to write, such as model.onnx", outputFile(".onnx")),
+  ).addHelpText(
+    "after",
+    `
+Inputs, 64-bit integers, numbers of items in the data set:
+  history [users, clicks]        items clicked, oldest first, then -1
+  page [users, items]            items displayed, -1 for none
+Outputs, 32-bit floats:
+  utilities [users, items]       -infinity for no item
+  probabilities [users, items]   of a click on each item
+  no_click [users]               the probability of no click
+Metadata:
+  items                          the ids of the items by their numbers, a JSON list
+
+Example:
+  deno task export --model runs/mine --data runs/data/mine --onnx model.onnx`,
+  );
+  return parse<ExportOptions>(command, args);
+}
+
+async function main(): Promise<void> {
+  const options = parseOptions(Deno.args);
+  const { run, data: { source, items } } = await openModel(options);
+  const { model: config, iteration, kind } = run.info;
+  const { count } = source.items.shape;
+  const bytes = exportModel({
+    config,
+    catalogue: source.items,
+    weights: run.weights,
+    metadata: {
+      model: JSON.stringify(config),
+      snapshot: kind,
+      iteration: String(iteration),
+      data: source.name,
+      items: JSON.stringify(Array.from({ length: count }, (_, item) => items.of(item))),
+    },
+  });
+  await atomicWriteFile(options.onnx, bytes);
+  console.log(
+    `${run.path} over the ${thousands(count)} items of ${source.name}: ${options.onnx} ` +
+      `(${(bytes.length / 1e6).toFixed(1)} MB)`,
+  );
+}
+
+await runMain(main);

@@ -1,0 +1,109 @@
+/** `lab`: the page that trains and measures in a browser, served on this machine, or written as files. */
+
+import { Command } from "commander";
+import { join } from "node:path";
+import { BUILD, PORT } from "../cli/arguments.ts";
+import { runMain } from "../cli/fail.ts";
+import { ALLOW_HOST, folder, parse, wholeNumber } from "../cli/options.ts";
+import { stopOnSignals } from "../cli/stop.ts";
+import { EXIT_INTERRUPTED, say } from "./train/run_stages.ts";
+import { atomicWriteFile, makeFolder } from "../files/atomic_write.ts";
+import { contentsOf } from "../files/owned_folder.ts";
+import { type Asked, HOST, listen } from "../serve/listen.ts";
+import { UserError } from "../user_error.ts";
+import { version } from "../version.ts";
+import { buildLab, LAB_FILES, type LabPage, TITLE } from "../lab/build.ts";
+
+const LAB_PORT = 8751;
+const CONNECTIONS = 64;
+
+interface LabOptions {
+  port: number;
+  allowHost: readonly string[];
+  open: boolean;
+  build?: string;
+}
+
+function parseOptions(args: readonly string[]): LabOptions {
+  const command = new Command("deno task lab")
+    .description(
+      "The lab: a page that trains models and measures kernels in your browser, on your GPU. It is served on " +
+        `${HOST} and opened; nothing leaves this machine.`,
+    )
+    .version(version)
+    .option(PORT, "port to listen on; 0 for any that is free", wholeNumber(0, 65535), LAB_PORT)
+    .option(...ALLOW_HOST)
+    .option("--no-open", "do not open a browser")
+    .option(
+      BUILD,
+      "write the page as files instead: lab.html, which works from the disk, and index.html for any static host",
+      folder,
+    )
+    .addHelpText("after", "\nExamples:\n  deno task lab\n  deno task lab --build site");
+  return parse<LabOptions>(command, args);
+}
+
+async function main(): Promise<number> {
+  const { port, allowHost, open, build } = parseOptions(Deno.args);
+  if (build !== undefined) await expectOwnPages(build);
+  const page = await buildLab();
+  if (build !== undefined) {
+    await writePage(build, page);
+    return 0;
+  }
+  const stop = stopOnSignals(EXIT_INTERRUPTED);
+  const server = listen({ port, allowHost, connections: CONNECTIONS }, (asked) => answer(page, asked));
+  const address = `http://${HOST}:${server.port}/`;
+  console.log(`The lab is at ${address}`);
+  say("Ctrl-C ends it.");
+  if (open) openBrowser(address);
+  await new Promise<void>((resolve) => {
+    stop.onStop = resolve;
+    if (stop.signal.aborted) resolve();
+  });
+  return 0; // nothing is under way that should be waited for
+}
+
+function answer({ single }: LabPage, { path }: Asked): Response {
+  if (path !== "/") return new Response("There is one page here: /\n", { status: 404 });
+  const headers = { "content-type": "text/html; charset=utf-8", "cache-control": "no-store" };
+  return new Response(single, { headers });
+}
+
+async function writePage(path: string, { files }: LabPage): Promise<void> {
+  await makeFolder(path);
+  for (const [name, text] of files) await atomicWriteFile(join(path, name), text);
+  console.log(
+    `The lab is in ${path}: lab.html opens from the disk; index.html with the files beside it is for a static host.`,
+  );
+}
+
+/** @throws UserError where a file of the page has the name of another's: index.html, which is written first, says whose they are. */
+async function expectOwnPages(path: string): Promise<void> {
+  const isLab = async (name: string) => (await Deno.readTextFile(join(path, name))).includes(TITLE);
+  const found = LAB_FILES.filter((name) => contentsOf(path)?.includes(name));
+  const pages = found.filter((name) => name.endsWith(".html"));
+  const foreign = (await Promise.all(pages.map(isLab))).indexOf(false);
+  if (foreign < 0 && (found.length === 0 || pages.includes("index.html"))) return;
+  throw new UserError(
+    `Expected a new folder for the lab, or one that it was written to, but ${path} has another ${
+      pages[foreign] ?? found[0]
+    }. Choose another --build; nothing was changed.`,
+  );
+}
+
+/** Where it cannot be opened, the address that was printed is enough. */
+function openBrowser(address: string): void {
+  const [command, ...args] = Deno.build.os === "windows"
+    ? ["cmd", "/c", "start", address]
+    : [Deno.build.os === "darwin" ? "open" : "xdg-open", address];
+  try {
+    const child = new Deno.Command(command ?? "", { args, stdin: "null", stdout: "null", stderr: "null" })
+      .spawn();
+    child.unref();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+await runMain(main);

@@ -1,0 +1,307 @@
+/** `policy compare`: policies with users that they learned on, with others, and with those of the truth. */
+
+import { Command, Option } from "commander";
+import type { Gpu } from "../../gpu/device.ts";
+import type { Made } from "../../gpu/made.ts";
+import { type Comparison, differencesOf, taskNames } from "../../policy/comparison/comparison.ts";
+import { greedyPolicy, policyNamed, policyNames } from "../../policy/named.ts";
+import { itemVectorsOf } from "../../policy/adaptation/lin_ucb_play.ts";
+import { readCurve } from "../../policy/learning/policy_run.ts";
+import { groupsOf, OpenedPolicy, type PolicyGroup } from "../../policy/trained_policy.ts";
+import {
+  compare,
+  type CompareOptions,
+  type Contender,
+  linUcb,
+  onDevice,
+  optimum,
+} from "../../policy/comparison/compare.ts";
+import { subjectText } from "../../policy/policy_config.ts";
+import { HOLDS } from "../../figures/told.ts";
+import { verdictsOn } from "../../policy/comparison/verdict.ts";
+import { writePage } from "../../report/page_shell.ts";
+import { policyPageOf } from "../../report/policy_page.ts";
+import { usualPoints } from "../../simulate/host/exact_shop.ts";
+import { ShopSource } from "../../simulate/shop_users.ts";
+import { writeReturns } from "../simulate/files.ts";
+import { withDevice } from "../simulate/found_users.ts";
+import { UserError } from "../../user_error.ts";
+import { OUT_FILE } from "../../cli/arguments.ts";
+import { startsOf } from "./episode_setting.ts";
+import { addEnvironmentOptions, type EnvironmentOptions, exploreOption } from "../simulate/options.ts";
+import type { Exploration } from "../../simulate/explore.ts";
+import type { Policy } from "../../simulate/policy.ts";
+import { folder, LARGEST_SEED, outputFile, path, wholeNumber } from "../../cli/options.ts";
+import { figuresText, slatesText } from "./compare_text.ts";
+import { findEnvironments, type OpenedEnvironments } from "./environments.ts";
+import {
+  clicksOf,
+  type LoggedContext,
+  loggedPolicies,
+  type LoggedPolicy,
+  loggedText,
+  openLogged,
+} from "./logged.ts";
+import { stepProgress } from "../../cli/progress.ts";
+import { thousands } from "../../number_text.ts";
+
+/** What policies are compared with. */
+const RIVALS = [...policyNames, "linucb"] as const;
+type Rival = typeof RIVALS[number];
+
+/** How LinUCB learns on the first model before it is compared. */
+const LINUCB = { alpha: 0.5, episodes: 10, users: 100 } as const;
+/** Points of (m1, m2, p): 10 s of CPU for 20 pages of a shop of 500 items, or one. */
+const GRIDS = { fine: usualPoints, coarse: [17, 17, 7], none: undefined } as const;
+const DEFAULT_PAGE = "runs/compared.html";
+
+interface Options extends EnvironmentOptions {
+  with: readonly Rival[];
+  users: number;
+  optimum: keyof typeof GRIDS;
+  log?: string;
+  explore?: Exploration;
+  seed: number;
+  out: string;
+  json: boolean;
+}
+
+export function policyCompareCommand(): Command {
+  const command = new Command("compare")
+    .description(
+      "Compares policies with each other and with simple ones: on the model that they learned on, on a second one, and on the " +
+        "truth of a made-up shop; everywhere with the same users and the same random numbers.",
+    )
+    .argument(
+      "<policy...>",
+      "folders that policy train wrote; several seeds of a training count as one policy",
+      eachFolder,
+    )
+    .option(
+      "--with <names>",
+      `rivals, of ${RIVALS.join(", ")}: greedy shows what the model holds best for this page alone; ` +
+        "linucb learns on the host, slowly where the catalogue is large",
+      rivals,
+      ["greedy", "popular", "random"] as const,
+    )
+    .option("--users <n>", "users of each policy in each environment", wholeNumber(2, 2 ** 24), 10_000)
+    .addOption(
+      new Option(
+        "--optimum <grid>",
+        "with a shop: the grid that the values of its states stand on, to compute the best policy",
+      )
+        .choices(["fine", "coarse", "none"]).default("fine"),
+    )
+    .option(
+      "--log <folder>",
+      "a log with propensities: what it says of the next page under each policy, as policy evaluate, beside the simulators' figures",
+      path,
+    )
+    .addOption(exploreOption("with --log: slates of policies with a score an item are drawn by these there"))
+    .option("--seed <n>", "of the users and what they draw", wholeNumber(0, LARGEST_SEED), 1)
+    .option(OUT_FILE, "the page to write", outputFile(".html", ".htm"), DEFAULT_PAGE)
+    .option("--json", "print all figures as JSON", false)
+    .addHelpText(
+      "after",
+      "\nExample:\n  deno task policy compare runs/slateq runs/cdqn --test-model runs/b --shop restless --out compared.html",
+    );
+  addEnvironmentOptions(command, {
+    testModel: "a second model over the same items, of other users",
+    shop: "the truth of the made-up shop that the model's log is of",
+  });
+  return command.action(run);
+}
+
+function eachFolder(text: string, before: readonly string[] = []): string[] {
+  return [...before, folder(text)];
+}
+
+function rivals(text: string): Rival[] {
+  const names = text.split(",").map((name) => name.trim()).filter((name) => name !== "");
+  return names.map((name) => {
+    const known = RIVALS.find((rival) => rival === name);
+    if (known) return known;
+    throw new UserError(
+      `Expected --with of ${RIVALS.join(", ")}, joined by commas, got ${JSON.stringify(name)}.`,
+    );
+  });
+}
+
+async function run(folders: readonly string[], options: Options): Promise<void> {
+  const { log, explore } = options;
+  if (explore && log === undefined) {
+    throw new UserError(
+      "Expected --explore with --log: in simulators policies show the best slate. Leave it out.",
+    );
+  }
+  const opened = await Promise.all(folders.map((path) => OpenedPolicy.open(path)));
+  const groups = groupsOf(opened);
+  const [first] = opened;
+  if (!first) throw new Error("expected a policy");
+  const subject = first.config.trainedOn;
+  const found = await findEnvironments(subject, options);
+  const onLog = log === undefined ? undefined : clicksOf(
+    await openLogged(log, found.own, options.memoryRows),
+    found.own,
+  );
+  using progress = stepProgress();
+  await withDevice(async (gpu, made) => {
+    const tried = found.open(gpu, made);
+    const logged = await tried.logged();
+    const comparisons: Comparison[] = [];
+    const said: LoggedPolicy[][] = [];
+    const notes = [...found.verdicts];
+    const names = taskNames(groups.map(({ task }) => task));
+    for (const [k, group] of groups.entries()) {
+      const { start: startAs, ...task } = group.task;
+      const own: CompareOptions = {
+        ...{ ...task, startAs, start: startsOf(tried.log, startAs) },
+        ...{ users: options.users, seed: options.seed, logged },
+        onProgress: (title, round, rounds) =>
+          progress.begin({
+            ...{ title: names[k] ? `${names[k]}: ${title}` : title, number: 0, of: 0 },
+            ...{ round, rounds },
+          }),
+      };
+      const contenders = await contendersOf(gpu, made, group, tried, options, own);
+      const comparison = await compare(tried.environments, contenders, own);
+      comparisons.push(comparison);
+      if (log === undefined || !onLog) continue;
+      const context: LoggedContext = {
+        ...{ clicks: onLog.clicks, model: tried.witness, explore },
+        onProgress: (name, round, rounds) =>
+          progress.begin({ title: `the log under ${name}`, number: 0, of: 0, round, rounds }),
+      };
+      const policies = evaluatedOf(made, group, tried, options);
+      const told = await loggedPolicies(gpu, context, group.task, policies);
+      said.push(told);
+      notes.push(loggedText(log, comparison, told), ...onLog.notes);
+    }
+    progress.stop();
+    gpu.check();
+    await tell(comparisons, opened, { notes, said }, options);
+  });
+}
+
+async function contendersOf(
+  gpu: Gpu,
+  made: Made,
+  { policies, task }: PolicyGroup,
+  { witness, log, environments }: OpenedEnvironments,
+  options: Options,
+  simulated: CompareOptions,
+): Promise<Contender[]> {
+  const device = (policy: string, chooses: Parameters<typeof onDevice>[2], only?: "truth") =>
+    onDevice(gpu, { policy, seed: null, ...(only && { only }) }, chooses, witness, simulated);
+  const learned = policies.map(({ name, seed, policy }) =>
+    onDevice(gpu, { policy: name, seed }, made.keep(policy.policy(witness)), witness, simulated)
+  );
+  const others: Contender[] = [];
+  for (const rival of options.with) {
+    if (rival !== "linucb") {
+      others.push(device(rival, policyNamed(rival).make({ log, known: witness })));
+      if (
+        rival === "greedy" && environments.some(({ role, source }) => role === "truth" && source !== witness)
+      ) {
+        others.push(device("greedy on the truth", greedyPolicy(), "truth"));
+      }
+    } else {
+      if (task.reward !== "click" || task.start !== "empty") {
+        throw new UserError(
+          "Expected --with linucb among policies trained with --reward click and without --start: it learns from clicks, of users " +
+            "who begin without one.",
+        );
+      }
+      others.push(linUcb(gpu, witness, await itemVectorsOf(gpu, witness), LINUCB, simulated));
+    }
+  }
+  const truth = environments.find(({ role }) => role === "truth")?.source;
+  const points = GRIDS[options.optimum];
+  // The best plan is one for users who begin without a click.
+  if (truth instanceof ShopSource && points && task.start === "empty") {
+    others.push(optimum(truth, simulated, points));
+  }
+  return [...learned, ...others];
+}
+
+/** The policies that a log is asked about: one training of each, and rivals that need no host. */
+function evaluatedOf(
+  made: Made,
+  { policies }: PolicyGroup,
+  { witness, log }: OpenedEnvironments,
+  options: Options,
+): { name: string; policy: Policy }[] {
+  const first = policies.filter(({ name }, k) => policies.findIndex((other) => other.name === name) === k);
+  return [
+    ...first.map(({ name, policy }) => ({ name, policy: made.keep(policy.policy(witness)) })),
+    ...options.with.flatMap((name) =>
+      name === "linucb" ? [] : [{ name, policy: policyNamed(name).make({ log, known: witness }) }]
+    ),
+  ];
+}
+
+async function tell(
+  comparisons: readonly Comparison[],
+  policies: readonly OpenedPolicy[],
+  { notes, said }: { readonly notes: readonly string[]; readonly said: readonly (readonly LoggedPolicy[])[] },
+  { out, json, users, seed }: Options,
+): Promise<void> {
+  const [first] = policies;
+  const head = {
+    title: "Policies compared",
+    facts: [
+      ["policies", policies.map(({ path }) => path).join(", ")],
+      ["trained on", first ? subjectText(first.config.trainedOn) : ""],
+      ["users", thousands(users)],
+      ["seed", String(seed)],
+    ] as const,
+    notes,
+    curves: await Promise.all(policies.map(async ({ path, name, config: { training: { seed } } }) => ({
+      name: `${name} (${path}), seed ${seed}`,
+      points: await readCurve(path),
+    }))),
+  };
+  await writePage(out, policyPageOf(head, comparisons));
+  const returns = out.replace(/\.html?$/i, "-returns.csv");
+  await writeReturns(returns, { startedAs: undefined }, returnsOf(comparisons));
+  const verdicts = comparisons.map((comparison) => verdictsOn(comparison));
+  if (json) {
+    const all = comparisons.map((comparison, k) => ({
+      ...comparison,
+      differences: differencesOf(comparison),
+      verdicts: verdicts[k],
+      ...(said[k] && { logged: said[k] }),
+    }));
+    console.log(JSON.stringify(all, plain, 2));
+    return;
+  }
+  const names = taskNames(comparisons);
+  comparisons.forEach((comparison, k) => {
+    if (k > 0) console.log("");
+    console.log(figuresText(comparison, names[k]));
+    for (const { claim, holds, text } of verdicts[k] ?? []) {
+      console.log(`\n${claim}: ${HOLDS[holds]}\n    ${text}`);
+    }
+  });
+  for (const note of notes) console.log(`\n${note}`);
+  const beside = slatesText(comparisons);
+  if (beside !== undefined) console.log(`\n${beside}`);
+  console.log(`\nThe page is ${out}, and the return of each user ${returns}`);
+}
+
+/** A column for each policy, training and environment, the same users in all. */
+function returnsOf(comparisons: readonly Comparison[]): { name: string; returns: Float64Array }[] {
+  const tasks = taskNames(comparisons);
+  return comparisons.flatMap(({ cells }, k) =>
+    cells.map(({ policy, seed, environment, figures: { returns } }) => ({
+      name: [policy, ...(seed === null ? [] : [`seed ${seed}`]), environment, ...(tasks[k] ? [tasks[k]] : [])]
+        .join("; "),
+      returns,
+    }))
+  );
+}
+
+/** Without what is of every user. */
+function plain(key: string, value: unknown): unknown {
+  return ["returns", "points", "sorted"].includes(key) ? undefined : value;
+}

@@ -1,0 +1,111 @@
+/** What the options of an episode come to over a data set: the items of a pool, and whose clicks users start with. */
+
+import { expectFile, expectLocal } from "../../files/local_file.ts";
+import { NONE, type Split, usersOf } from "../../data/click_log.ts";
+import { type LogSource, walk } from "../../data/log_source.ts";
+import { idsIn } from "../../data/ids.ts";
+import { keyOf } from "../../data/philox.ts";
+import { explainFileError } from "../../files/file_error.ts";
+import type { OpenedDataset } from "../../data/sets/opened_dataset.ts";
+import type { SimulatorOptions } from "../../simulate/options.ts";
+import type { PoolOptions } from "../../simulate/pool.ts";
+import { startOf, type StartOptions } from "../../simulate/start.ts";
+import { UserError } from "../../user_error.ts";
+import type { EpisodeOptions, PoolArgument } from "../simulate/options.ts";
+
+export interface EpisodeSetting {
+  readonly options: SimulatorOptions;
+  /** The clicks that a simulated user starts with. */
+  startOf(user: number): ArrayLike<number>;
+  /** The id of the logged user whose clicks these are; undefined where all start with nothing. */
+  readonly startedAs: ((user: number) => string | null) | undefined;
+}
+
+/** @throws UserError for a part of the log without users, and for a pool of items that the data do not have. */
+export function settingOf(
+  { users, pages, slate, start, repeats, pool, leave, patience = 0, reward, seed }: EpisodeOptions,
+  data: OpenedDataset,
+): EpisodeSetting {
+  const options = { users, pages, slate, seed, reward, repeats, leave, patience, pool: poolOf(pool, data) };
+  if (start === "empty") return { options, startOf: () => [], startedAs: undefined };
+  const { histories, users: logged } = historiesOf(data.source, start);
+  const whose = new Map(histories.map((history, place) => [history as ArrayLike<number>, place]));
+  const key = keyOf(seed);
+  const own = (user: number) => startOf(histories, user, 0, key);
+  return {
+    options: { ...options, start: histories },
+    startOf: own,
+    startedAs: (user) => {
+      const number = logged[whose.get(own(user)) ?? -1];
+      return number === undefined ? null : data.users.of(number);
+    },
+  };
+}
+
+/** What users start with: nothing, or the clicks of users of a part. @throws UserError for a part without users. */
+export function startsOf(source: LogSource, start: "empty" | Split): StartOptions {
+  return start === "empty" ? "empty" : historiesOf(source, start).histories;
+}
+
+/** What users of a part have clicked, oldest first, each in an array of its own. */
+function historiesOf(
+  source: LogSource,
+  part: Split,
+): { histories: Uint32Array[]; users: Uint32Array } {
+  const users = usersOf(source, part);
+  if (users.length === 0) {
+    throw new UserError(
+      `Expected ${part} users in ${source.name} to start as, found none. Use another --start.`,
+    );
+  }
+  const histories: Uint32Array[] = [];
+  for (const { log, users: places } of walk(source, users)) {
+    for (const user of places) {
+      const clicks = log.eventClick.subarray(log.userEvents[user], log.userEvents[user + 1]);
+      histories.push(
+        Uint32Array.from(clicks.filter((row) => row !== NONE), (row) => log.rowItem[row] ?? 0),
+      );
+    }
+  }
+  return { histories, users };
+}
+
+function poolOf(pool: PoolArgument, data: OpenedDataset): PoolOptions {
+  if (pool === "all" || "random" in pool) return pool;
+  const path = pool.file;
+  const places = new Map<number, number>();
+  for (const { id, place } of idsOfFile(path)) {
+    const item = data.items.numberOf(id);
+    if (item === undefined) {
+      throw new UserError(
+        `${path}:${place}: expected the id of an item of ${data.source.name}, got ${JSON.stringify(id)}, ` +
+          `which it does not have. Its first item is ${JSON.stringify(data.items.of(0))}.`,
+      );
+    }
+    const before = places.get(item);
+    if (before !== undefined) {
+      throw new UserError(
+        `${path}:${place}: expected each item once, got ${JSON.stringify(id)}, which stands at ${before} ` +
+          "already.",
+      );
+    }
+    places.set(item, place);
+  }
+  return { items: [...places.keys()] };
+}
+
+/** The ids of a file, a line each or a JSON list; their places from 1. Empty lines are none. */
+function idsOfFile(path: string): { id: string; place: number }[] {
+  expectLocal(path);
+  expectFile(path);
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(path);
+  } catch (error) {
+    throw explainFileError(error, "read", path);
+  }
+  const found = idsIn(text.replace(/^\ufeff/, ""), /\r?\n/)
+    .map((id, k) => ({ id, place: k + 1 })).filter(({ id }) => id !== "");
+  if (found.length > 0) return found;
+  throw new UserError(`${path}: expected the ids of the items that may be shown, one a line, found none.`);
+}

@@ -1,0 +1,210 @@
+/** Logs that policies are held against: opened over the items of those who say what is clicked, and what is said of a policy by them. */
+
+import { openData } from "../../cli/open_data.ts";
+import { table } from "../../cli/table.ts";
+import { type Clicks, usersOf } from "../../data/click_log.ts";
+import { OpenedDataset } from "../../data/sets/opened_dataset.ts";
+import { signed, signedRange, toldBy } from "../../figures/told.ts";
+import type { Gpu } from "../../gpu/device.ts";
+import { type FoundUsers, sameCatalogue, sameItems } from "../simulate/found_users.ts";
+import type { Exploration } from "../../simulate/explore.ts";
+import type { Policy } from "../../simulate/policy.ts";
+import type { UsersSource } from "../../simulate/users.ts";
+import { UserError } from "../../user_error.ts";
+import { type Comparison, differenceIn, trainingsOf } from "../../policy/comparison/comparison.ts";
+import type { MeanFigure } from "../../policy/comparison/figures.ts";
+import { RIVAL } from "../../policy/comparison/verdict.ts";
+import { estimators } from "../../policy/evaluation/estimators.ts";
+import { evaluate, type Evaluation, figureOf } from "../../policy/evaluation/evaluate.ts";
+import { evidenceOf } from "../../policy/evaluation/evidence.ts";
+import type { PolicyTask } from "../../policy/learning/config.ts";
+
+/** A log over the items of some users. @throws UserError for one over others. */
+export async function openLogged(
+  log: string,
+  { data }: FoundUsers,
+  memoryRows: number,
+): Promise<OpenedDataset> {
+  const opened = await OpenedDataset.of(
+    await openData({ data: log, memoryRows, seed: 1, resplit: false }, []),
+  );
+  if (sameItems(data, opened)) return opened;
+  throw new UserError(
+    `Expected a log over the items of ${data.source.name}, got ${log} with others. Prepare it with --like and the set that the ` +
+      "model was trained on; of a made-up shop simulate it with the same --data-seed.",
+  );
+}
+
+/**
+ * The pages that a policy is evaluated on: of all users, but for those that the model, or the policy, was made of.
+ * @param counted whether the policy is made of the log's train users
+ * @throws UserError for a log that stays on disk, or whose pages are in no order.
+ */
+export function clicksOf(
+  { dataset, source }: OpenedDataset,
+  { run }: FoundUsers,
+  counted = false,
+): { clicks: Clicks; notes: string[] } {
+  if (!source.log) {
+    throw new UserError(
+      `Expected a log that is read into memory, got ${source.name}, which stays on disk. Raise --memory-rows.`,
+    );
+  }
+  if (dataset.places === "arbitrary" && source.log.rowItem.length > source.log.eventClick.length) {
+    throw new UserError(
+      `Expected a log whose pages have the order in which they were shown, got ${source.name}, where nobody said it: a slate's ` +
+        "chance depends on it. Name it: data log --position.",
+    );
+  }
+  const learned = run?.trainedOn && sameCatalogue(run.trainedOn, dataset.config);
+  if (!learned && !counted) return { clicks: source.log, notes: [] };
+  const users = Uint32Array.from([...usersOf(source, "validation"), ...usersOf(source, "test")]).sort();
+  const what = learned ? "the model was trained on" : "say what is popular";
+  return { clicks: source.read(users), notes: [`The log's train users, who ${what}, are left out.`] };
+}
+
+/** Items of most pages. */
+export function usualSlate({ eventRows, eventGiven, eventClick }: Clicks): number {
+  const pages = eventClick.keys().filter((e) => !eventGiven?.[e]);
+  const bySize = [...Map.groupBy(pages, (e) => eventRows[e + 1]! - eventRows[e]!)];
+  const [usual] = bySize.sort(([a, own], [b, others]) => others.length - own.length || a - b);
+  return usual?.[0] ?? 1;
+}
+
+/** Pages of the user who has the most. */
+export function mostPages({ userEvents }: Clicks): number {
+  return userEvents.reduce((most, first, user) => Math.max(most, (userEvents[user + 1] ?? first) - first), 1);
+}
+
+/** ".4756" */
+export const digits = (x: number) => x.toFixed(4).replace(/^(-?)0\./, "$1.");
+export const range = ({ interval }: MeanFigure) =>
+  interval ? `${digits(interval[0])} to ${digits(interval[1])}` : "-";
+
+/** Whether the log bears out the model, and whether its propensities can be right. */
+export function verdictsOf({ estimates: { model, dr }, gap, weight, off }: Evaluation): string[] {
+  const told = toldBy(gap.interval);
+  const both = `${digits(model?.mean ?? NaN)} a page, the log (DR) says ${digits(dr?.mean ?? NaN)}`;
+  const by = `off by ${signed(gap.mean, 4)}, 95 %: ${gap.interval ? signedRange(gap.interval, 4) : "-"}`;
+  const [low, high] = weight.interval ?? [1, 1];
+  return [
+    told === "not told apart"
+      ? `The model and the log agree: the model says ${both} (${by}).`
+      : `The model and the log disagree: the model promises ${both} (${by}). Believe the log.`,
+    ...(low > 1 + WEIGHT_ROUNDING || high < 1 - WEIGHT_ROUNDING
+      ? [
+        "The mean weight is not 1: either the propensities are not what was drawn by, or the policy shows what the log never could " +
+        "(another pool, or items after their click: --repeats). Then no estimate holds but that of the model.",
+      ]
+      : []),
+    ...(off !== undefined && Math.abs(off - 1) > OFF
+      ? [
+        "The log was not drawn by these scores at that temperature: a propensity is " +
+        `${off.toPrecision(3)} times theirs. Then IIPS means nothing.`,
+      ]
+      : []),
+  ];
+}
+
+/** What float32 makes of propensities. */
+const WEIGHT_ROUNDING = 1e-4;
+const OFF = 1e-2;
+
+/** A log, and who says what is clicked on it. */
+export interface LoggedContext {
+  readonly clicks: Clicks;
+  readonly model: UsersSource;
+  readonly explore: Exploration | undefined;
+  readonly onProgress: (policy: string, done: number, of: number) => void;
+}
+
+/** What a log says of a policy: figures, or why it says nothing. */
+export interface LoggedPolicy {
+  readonly policy: string;
+  readonly evaluation?: Evaluation;
+  readonly refused?: string;
+  /** Of the next page, DR: this policy less greedy, on the same pages. */
+  readonly lessRival?: MeanFigure;
+}
+
+/** At which a policy draws; undefined where it always shows its best slate. Random slates are drawn whatever is said. */
+export function temperatureOf(name: string, explore: Exploration | undefined): number | undefined {
+  return explore?.temperature ?? (name === "random" ? 1 : undefined);
+}
+
+/** What the log says of each policy, in their order. @param repeats of the task: whether items are shown again after their click */
+export async function loggedPolicies(
+  gpu: Gpu,
+  { clicks, model, explore, onProgress }: LoggedContext,
+  { slate, pages, repeats }: PolicyTask,
+  policies: readonly { readonly name: string; readonly policy: Policy }[],
+): Promise<LoggedPolicy[]> {
+  const found: (LoggedPolicy & { user?: Float64Array; own?: Float64Array })[] = [];
+  for (const { name, policy } of policies) {
+    const temperature = policy.scores && temperatureOf(name, explore);
+    const called = temperature === undefined ? name : `${name} at ${temperature}`;
+    try {
+      const evidence = await evidenceOf(gpu, {
+        ...{ log: clicks, model, policy, slate, pages, repeats, temperature },
+        onProgress: (done, of) => onProgress(called, done, of),
+      });
+      const own = estimators.dr.terms(evidence).values;
+      found.push({
+        policy: name,
+        evaluation: evaluate(evidence, called, temperature),
+        user: evidence.user,
+        own,
+      });
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      found.push({ policy: name, refused: error.message });
+    }
+  }
+  const rival = found.find(({ policy }) => policy === RIVAL)?.own;
+  return found.map(({ user, own, ...told }): LoggedPolicy => {
+    if (!user || !own || !rival || told.policy === RIVAL) return told;
+    return { ...told, lessRival: figureOf(user, { values: own.map((x, i) => x - rival[i]!) }) };
+  });
+}
+
+/** The same beside the simulators' figures, and where they disagree. */
+export function loggedText(log: string, comparison: Comparison, policies: readonly LoggedPolicy[]): string {
+  const [own] = comparison.environments;
+  const rows = policies.map(({ policy, evaluation }) => {
+    const { dr, snips, model } = evaluation?.estimates ?? {};
+    const rates = trainingsOf(comparison, policy, own?.name ?? "").map(({ figures }) =>
+      figures.clickRate.mean
+    );
+    const simulated = rates.reduce((sum, rate) => sum + rate, 0) / rates.length;
+    const of = (figure: MeanFigure | undefined) => figure ? [digits(figure.mean), range(figure)] : ["-", "-"];
+    return [
+      policy,
+      ...of(dr),
+      ...of(snips),
+      model ? digits(model.mean) : "-",
+      Number.isNaN(simulated) ? "-" : digits(simulated),
+    ];
+  });
+  const words = policies.flatMap(({ policy, evaluation, refused, lessRival }) => {
+    if (!evaluation) return [`${policy}: ${refused}`];
+    const simulated = differenceIn(comparison, policy, RIVAL, own?.name ?? "")?.interval;
+    const [here, there] = [toldBy(simulated), toldBy(lessRival?.interval)];
+    const apart = lessRival && here !== there && here !== "not told apart" && there !== "not told apart";
+    return [
+      ...verdictsOf(evaluation).map((text) => `${policy}: ${text}`),
+      ...(apart
+        ? [
+          `${policy}: over a life in ${own?.name} it is ${here} than ${RIVAL}, on the next page of the ` +
+          `log ${there} (${signed(lessRival.mean, 4)}, 95 %: ` +
+          `${lessRival.interval ? signedRange(lessRival.interval, 4) : "-"}). A policy that plans may ` +
+          "give up clicks now for later ones, which the log does not show; one that is misled, too.",
+        ]
+        : []),
+    ];
+  });
+  return [
+    `Clicks on the next page of ${log}'s users, where the log has them; 95 % over users:`,
+    table(["", "DR", "95 %", "SNIPS", "95 %", "the model there", `a page, ${own?.name}`], rows),
+    ...words,
+  ].join("\n");
+}

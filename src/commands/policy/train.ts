@@ -1,0 +1,297 @@
+/** `policy train`: a policy from simulated users; its options, and its folder. */
+
+import process from "node:process";
+import * as v from "../../schema.ts";
+import { Command } from "commander";
+import { expectPagesWithoutClick } from "../../data/log_source.ts";
+import { contentsOf, expectEmpty, OwnedFolder } from "../../files/owned_folder.ts";
+import { recordedShapes } from "../../gpu/kernel_shapes.ts";
+import {
+  hasPolicy,
+  type PolicyConfig,
+  policyConfigSchema,
+  readPolicyConfig,
+  subjectText,
+} from "../../policy/policy_config.ts";
+import {
+  type CurvePoint,
+  PolicyFolder,
+  type PolicyResult,
+  runPolicy,
+} from "../../policy/learning/policy_run.ts";
+import { readPolicy } from "../../policy/learning/policy_snapshot.ts";
+import { PolicyTrainer } from "../../policy/learning/policy_trainer.ts";
+import {
+  type PolicyTrainingConfig,
+  policyTrainingFields,
+  policyTrainingSchema,
+} from "../../policy/learning/config.ts";
+import { UserError } from "../../user_error.ts";
+import { version } from "../../version.ts";
+import type { OpenedPolicy } from "../../policy/trained_policy.ts";
+import { startsOf } from "./episode_setting.ts";
+import { findAgain, findUsers, type FoundUsers, subjectOf, withDevice } from "../simulate/found_users.ts";
+import { folder, type GivenOptions, givenOptions, optionOf } from "../../cli/options.ts";
+import { compareMachine, EXIT_INTERRUPTED, machine, say, timestamp } from "../train/run_stages.ts";
+import { trainingProgress } from "../../cli/progress.ts";
+import { quoted, RESUME, SAVE_DIR } from "../../cli/arguments.ts";
+import { noteAtStop, type Stop, stopOnSignals } from "../../cli/stop.ts";
+import { thousands } from "../../number_text.ts";
+import { configOf } from "../../option.ts";
+import { addUsersOptions, checkUsers, type UsersOptions } from "../simulate/options.ts";
+
+/** A clip of 0 is none. */
+interface PolicyTrainOptions extends UsersOptions, PolicyTrainingConfig {
+  saveDir?: string;
+  resume?: string;
+}
+
+type Names = readonly (keyof PolicyTrainingConfig)[];
+
+/** Groups stand in the help in this order, behind what is learned, and from whom. */
+const GROUPS: Readonly<Record<string, Names>> = {
+  Pages: ["slate", "pages", "users", "reward", "start", "repeats", "leave", "patience"],
+  Network: ["hidden", "trunk", "sharePositions"],
+  Learning: [
+    ...["target", "doubleQ", "targetEvery", "discount", "bootstrapAtEnd"] as const,
+    ...["learningRate", "rows", "stepsPerPage", "clip", "huber", "replay"] as const,
+    ...["epsilonStart", "epsilonEnd", "epsilonShare"] as const,
+  ],
+  Evaluation: ["evaluateEvery", "evaluationUsers"],
+};
+
+export function addPolicyTrainOptions(command: Command): Command {
+  const add = (names: Names) => {
+    for (const name of names) {
+      const { option } = policyTrainingFields[name];
+      if (option) command.addOption(optionOf(option));
+    }
+  };
+  add(["algorithm", "steps", "seed"]);
+  command.option(SAVE_DIR, "new or empty folder for the policy", folder)
+    .option(RESUME, "go on with the training in this folder, bit for bit; --steps may ask for more", folder);
+  addUsersOptions(command, { seed: "the model's, else 1" });
+  for (const [heading, names] of Object.entries(GROUPS)) {
+    command.optionsGroup(`${heading}:`);
+    add(names);
+  }
+  return command;
+}
+
+/** @throws UserError where it is not said whose clicks to learn from, or begin with, or it is said twice. */
+function checkTrainedOn(options: UsersOptions & Pick<PolicyTrainOptions, "start">): void {
+  checkUsers(options);
+  if (options.truth && options.start !== "empty" && options.dataUsersSeed !== undefined) {
+    throw new UserError(
+      "Expected --start without --data-users-seed: a policy that is trained on the truth of a shop begins with the clicks of " +
+        "the shop's own users. Leave it out.",
+    );
+  }
+  if (!options.truth || options.model === undefined) return;
+  throw new UserError("Expected --model or --truth, got both. A policy is trained on one kind of users.");
+}
+
+/** The training that the options ask for. @throws UserError for options that make no sense together. */
+export function policyTrainingOf(options: PolicyTrainOptions): PolicyTrainingConfig {
+  const config = configOf(policyTrainingFields, { ...options });
+  const training = v.parse(policyTrainingSchema, { ...config, clip: config.clip === 0 ? null : config.clip });
+  if (training.algorithm !== "cdqn" && (training.target !== "common" || training.sharePositions)) {
+    throw new UserError(
+      `Expected --target and --share-positions with --algorithm cdqn, got them with ${training.algorithm}, which has no ` +
+        "positions.",
+    );
+  }
+  return training;
+}
+
+/** @throws UserError for other options beside --resume. */
+function checkPolicyResume(given: GivenOptions): void {
+  const allowed = ["resume", "steps", "memoryRows"];
+  const extra = [...given].filter(([name]) => !allowed.includes(name)).map(([, flag]) => flag);
+  if (extra.length === 0) return;
+  throw new UserError(
+    `Expected --resume alone or with --steps, got ${extra.join(", ")} too: a resumed training keeps its ` +
+      "settings.",
+  );
+}
+
+export function policyTrainCommand(): Command {
+  const command = new Command("train").description(
+    "Trains a policy on simulated users: those of a learned model, or the truth of a made-up shop. Users, what is " +
+      "remembered of them and the networks stand on the device.",
+  );
+  addPolicyTrainOptions(command);
+  return command.action(async (options: PolicyTrainOptions) => {
+    const stop = stopOnSignals(EXIT_INTERRUPTED);
+    const given = givenOptions(command);
+    if (options.resume !== undefined) checkPolicyResume(given);
+    Deno.exitCode = options.resume === undefined
+      ? await begin(options, stop)
+      : await resume(options.resume, options, given.has("steps"), stop);
+  }).addHelpText(
+    "after",
+    "\nExamples:\n" +
+      "  deno task policy train --shop restless --truth --algorithm gdqn --save-dir runs/gdqn\n" +
+      "  deno task policy train --model runs/a --algorithm cdqn --slate 5 --steps 1000000\n" +
+      "  deno task policy train --resume runs/gdqn        after Ctrl-C\n" +
+      "\nThe folder holds policy.json, curve.csv with what the policy brought whenever it was evaluated, train.csv with the " +
+      "figures of\nevery page, and last.safetensors. Training is saved between two episodes, at every point of the curve.",
+  );
+}
+
+const NEW_POLICY = { what: "the policy", option: "--save-dir" };
+
+/** @throws UserError for a folder that holds something. */
+function expectNewPolicy(path: string): void {
+  if (!contentsOf(path)?.includes("policy.json")) return expectEmpty(path, NEW_POLICY);
+  throw new UserError(
+    `Expected a new or empty folder for the policy, but ${path} holds one. Continue it with --resume ` +
+      `${quoted(path)}, or choose another --save-dir.`,
+  );
+}
+
+async function begin(options: PolicyTrainOptions, stop: Stop): Promise<number> {
+  const training = policyTrainingOf(options);
+  checkTrainedOn(options);
+  if (options.saveDir !== undefined) expectNewPolicy(options.saveDir);
+  const found = await findUsers({ ...options, seed: 1, resplit: false }); // --seed is the training's alone
+  const path = options.saveDir ?? `runs/policy-${training.algorithm}-${timestamp()}`;
+  return await withTrainer(found, training, undefined, async (trainer, config) => {
+    expectNewPolicy(path);
+    using folder = await OwnedFolder.begin(path, NEW_POLICY);
+    say(`policy: ${folder.path}`);
+    return tell(path, training, await goOn(trainer, path, config, stop));
+  });
+}
+
+async function resume(
+  path: string,
+  options: PolicyTrainOptions,
+  stepsGiven: boolean,
+  stop: Stop,
+): Promise<number> {
+  if (!await hasPolicy(path)) await readPolicyConfig(path); // says so
+  using _folder = OwnedFolder.open(path);
+  const { trainedOn, training } = await readPolicyConfig(path);
+  const wanted = stepsGiven ? { ...training, steps: options.steps } : training;
+  return tell(path, wanted, await trainPolicy(path, await findAgain(trainedOn, options), wanted, stop));
+}
+
+/**
+ * Trains a policy in a folder that the caller owns, or goes on with the one that is there.
+ * @param from whose weights it begins with; drawn ones by default.
+ */
+export async function trainPolicy(
+  path: string,
+  found: FoundUsers,
+  training: PolicyTrainingConfig,
+  stop: Stop,
+  from?: OpenedPolicy,
+): Promise<PolicyResult> {
+  const saved = await hasPolicy(path) ? await readPolicyConfig(path) : undefined;
+  return await withTrainer(found, training, saved, (trainer, config) => {
+    if (from) trainer.setWeights(from.snapshot.weights(trainer.specs));
+    return goOn(trainer, path, from ? { ...config, from: from.path } : config, stop);
+  });
+}
+
+async function goOn(
+  trainer: PolicyTrainer,
+  path: string,
+  config: PolicyConfig,
+  stop: Stop,
+): Promise<PolicyResult> {
+  if (!await PolicyFolder.hasState(path)) {
+    return await train(trainer, await PolicyFolder.open(path, config), stop);
+  }
+  const { users, steps } = config.training;
+  const snapshot = await readPolicy(path);
+  const done = snapshot.iteration * users;
+  if (snapshot.iteration > trainer.schedule.iterations) {
+    throw new UserError(`Expected --steps of at least ${done}, as so many are done, got ${steps}.`);
+  }
+  trainer.restoreAll(snapshot.state(trainer.specs), path);
+  say(`going on after ${thousands(done)} pages of users`);
+  return await train(trainer, await PolicyFolder.open(path, config, snapshot), stop);
+}
+
+/** @param saved of a training that has begun. */
+async function withTrainer<T>(
+  found: FoundUsers,
+  training: PolicyTrainingConfig,
+  saved: PolicyConfig | undefined,
+  use: (trainer: PolicyTrainer, config: PolicyConfig) => Promise<T>,
+): Promise<T> {
+  expectPagesWithoutClick(found.data.source);
+  return await withDevice(async (gpu, made) => {
+    const source = found.open(gpu, made).environment;
+    if (saved) {
+      await compareMachine(gpu, saved);
+      // The kernel shapes that the training began with, so that it goes on bit for bit.
+      gpu.useShapes(recordedShapes(saved.shapes, gpu.shapes));
+    }
+    const config = saved ? { ...saved, training } : v.parse(policyConfigSchema, {
+      ...{
+        clickgan: version,
+        command: Deno.args,
+        trainedOn: subjectOf(found),
+        items: source.itemCount,
+        training,
+      },
+      ...{ ...await machine(gpu), shapes: gpu.shapes },
+    });
+    const { kind, description } = gpu.adapter;
+    say(`adapter: ${description}${kind === "cpu" ? " (software: it computes on the CPU)" : ""}`);
+    say(`users: ${subjectText(subjectOf(found))}, ${thousands(source.itemCount)} items`);
+    if (found.verdict !== undefined) say(found.verdict);
+    const start = startsOf(found.data.source, training.start);
+    const trainer = made.keep(await PolicyTrainer.create(gpu, source, training, { start }));
+    const result = await use(trainer, config);
+    gpu.check();
+    return result;
+  });
+}
+
+async function train(trainer: PolicyTrainer, folder: PolicyFolder, stop: Stop): Promise<PolicyResult> {
+  const { schedule: { iterations }, config: { users } } = trainer;
+  const names = { loss: "loss", prec1: "return" };
+  const start = trainer.iteration * users;
+  using files = folder;
+  using progress = trainingProgress(iterations * users, start, process.stderr, names);
+  const ending = "stopping: the episode that is under way is finished and saved (Ctrl-C again to drop it)";
+  using _told = noteAtStop(stop, progress.note, ending);
+  return await runPolicy(trainer, files, {
+    onPage: ({ iteration, loss }) => progress.update(iteration * users, { loss }),
+    onPoint: (point) => {
+      progress.update(point.userSteps, { prec1: point.return });
+      progress.note(`${thousands(point.userSteps)} pages of users: return ${returnText(point)}`);
+    },
+  }, stop.signal);
+}
+
+function returnText(point: CurvePoint): string {
+  return `${point.return.toFixed(3)} +- ${point.standardError.toFixed(3)}`;
+}
+
+/** @returns the exit code. */
+function tell(
+  path: string,
+  { users, pages, evaluationUsers }: PolicyTrainingConfig,
+  { iteration, finished, chosen }: PolicyResult,
+): number {
+  if (!finished) {
+    say(`Stopped after ${iteration * users} pages of users; everything is saved in ${path}.`);
+    say(`Go on with: deno task policy train --resume ${quoted(path)}`);
+    return EXIT_INTERRUPTED;
+  }
+  if (chosen) {
+    const { userSteps, clickRate, coverage } = chosen;
+    console.log(
+      `Return ${returnText(chosen)} of ${evaluationUsers} other users over ${pages} pages, by the ` +
+        `weights after ${thousands(userSteps)} pages, the curve's best; click rate ` +
+        `${clickRate.toFixed(3)}, ${(100 * coverage).toFixed(0)} % of the catalogue shown.`,
+    );
+  }
+  console.log(`The policy is in ${path}`);
+  return 0;
+}

@@ -1,0 +1,93 @@
+/** `predict`: utilities and probabilities of every page of a log, in a file. */
+
+import { Command, Option } from "commander";
+import { type Split, splits, usersOf } from "../data/click_log.ts";
+import { predictions, writePredictions } from "../figures/predict/predictions.ts";
+import { trainingFields } from "../train/config.ts";
+import { version } from "../version.ts";
+import { OUT_FILE } from "../cli/arguments.ts";
+import { runMain } from "../cli/fail.ts";
+import { type ModelDataOptions, withModel, withModelAndData } from "../cli/open_model.ts";
+import { optionOf, outputFile, parse } from "../cli/options.ts";
+import { expectApart } from "../cli/outputs.ts";
+import { EXIT_INTERRUPTED, say } from "./train/run_stages.ts";
+import { delayedProgress } from "../cli/progress.ts";
+import { stopOnSignals } from "../cli/stop.ts";
+import { thousands } from "../number_text.ts";
+
+interface PredictOptions extends ModelDataOptions {
+  out: string;
+  split: Split | "all";
+  evaluationShards: number;
+}
+
+function parseOptions(args: readonly string[]): PredictOptions {
+  const command = withModelAndData(
+    new Command("deno task predict")
+      .description(
+        "Writes what a model says of every page of a log: a row for each displayed item, by the ids of the log.",
+      )
+      .version(version)
+      .requiredOption(OUT_FILE, "the file to write, .parquet or .csv", outputFile(".parquet", ".csv")),
+  )
+    .addOption(new Option("--split <users>", "users to predict").choices([...splits, "all"]).default("all"))
+    .addOption(optionOf(trainingFields.evaluationShards.option!))
+    .addHelpText(
+      "after",
+      `
+Columns:
+  user, item   ids of the log
+  page, place  numbers from 0: of the page among the user's, of the item on the page
+  utility      what the model learned; it ranks the items of a page
+  probability  of a click on this item, of all on the page
+  no_click     the probability that nothing on the page is clicked
+  clicked      what happened
+
+Example:
+  deno task predict --model runs/mine --data runs/data/mine --out predictions.parquet`,
+    );
+  return parse<PredictOptions>(command, args);
+}
+
+async function main(): Promise<number> {
+  const options = parseOptions(Deno.args);
+  const stop = stopOnSignals(EXIT_INTERRUPTED);
+  return await withModel(options, async ({ run, data, model }) => {
+    const { source, dataset: { config } } = data;
+    if ("path" in config) {
+      expectApart({ by: "--out", path: options.out }, [{ by: "the model's run", path: config.path }]);
+    }
+    const users = options.split === "all"
+      ? Uint32Array.from(source.userSplit, (_, user) => user)
+      : usersOf(source, options.split);
+    using progress = delayedProgress();
+    try {
+      const { rows, formulas } = await writePredictions(
+        options.out,
+        predictions(model, data, users, {
+          shards: options.evaluationShards,
+          signal: stop.signal,
+          onShard: (done, all) => progress.onProgress("Users", done, all),
+        }),
+      );
+      progress.stop();
+      if (formulas > 0) {
+        say(
+          `${thousands(formulas)} cells of ${options.out} begin as formulas do, and stand as the log has ` +
+            "them: a spreadsheet may run them. Import its columns as text, or write .parquet.",
+        );
+      }
+      console.log(
+        `${thousands(rows)} displayed items of ${source.name} by ${run.path}: ${options.out}`,
+      );
+      return 0;
+    } catch (error) {
+      if (!stop.signal.aborted) throw error;
+      progress.stop();
+      say("Stopped; nothing was written.");
+      return EXIT_INTERRUPTED;
+    }
+  });
+}
+
+await runMain(main);

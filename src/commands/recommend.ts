@@ -1,0 +1,94 @@
+/** `recommend`: the best items of the catalogue for a user, or for a list of clicks. */
+
+import { Command } from "commander";
+import { idsIn } from "../data/ids.ts";
+import { choiceProbabilities } from "../model/choice.ts";
+import { recommend } from "../figures/predict/recommend.ts";
+import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
+import { UserError } from "../user_error.ts";
+import { version } from "../version.ts";
+import { runMain } from "../cli/fail.ts";
+import { type ModelDataOptions, withModel, withModelAndData } from "../cli/open_model.ts";
+import { withProgress } from "../cli/open_data.ts";
+import { IDS, parse, wholeNumber } from "../cli/options.ts";
+import { table } from "../cli/table.ts";
+
+interface RecommendOptions extends ModelDataOptions {
+  user?: string;
+  history?: string;
+  top: number;
+  newOnly: boolean;
+  json: boolean;
+}
+
+function parseOptions(args: readonly string[]): RecommendOptions {
+  const command = withModelAndData(
+    new Command("deno task recommend")
+      .description("Prints the items of a data set with the largest utilities for a user.")
+      .version(version)
+      .option("--user <id>", "a user of the data set: their clicks there are the history")
+      .option("--history <ids>", `the items clicked, oldest first, ${IDS}`)
+      .option("--top <n>", "how many items", wholeNumber(1, 10_000), 10)
+      .option("--new-only", "leave out what was clicked already", false),
+  )
+    .option("--json", "print JSON", false)
+    .addHelpText(
+      "after",
+      "\nExample:\n  deno task recommend --model runs/mine --data runs/data/mine --history B07,B11 --top 10",
+    );
+  return parse<RecommendOptions>(command, args);
+}
+
+/** The clicks that are asked about. */
+function historyOf(data: OpenedDataset, { user, history }: RecommendOptions): Uint32Array {
+  if (user !== undefined) return data.historyOf(data.user(user));
+  return Uint32Array.from(idsIn(history ?? "", ","), (id) => data.item(id));
+}
+
+async function main(): Promise<void> {
+  const options = parseOptions(Deno.args);
+  if ((options.user === undefined) === (options.history === undefined)) {
+    throw new UserError(
+      "Expected either --user (the id of a user of the data set) or --history (ids of items), " +
+        `got ${options.user === undefined ? "neither" : "both"}.`,
+    );
+  }
+  await withModel(options, async ({ data, model }) => {
+    const history = historyOf(data, options);
+    const { top, newOnly } = options;
+    const best = await withProgress((told) =>
+      recommend((pages) => model.scoreAll(pages), {
+        history,
+        candidates: data.items.latest(),
+        top,
+        newOnly,
+        onItems: (done, all) => told("Scoring items", done, all),
+      })
+    );
+    const { items: chances, noClick } = choiceProbabilities(model.config, best.map(({ utility }) => utility));
+    const found = best.map(({ item, utility }, k) => ({
+      item: data.items.of(item),
+      utility,
+      probability: chances[k] ?? NaN,
+    }));
+    if (options.json) {
+      console.log(JSON.stringify({ clicks: history.length, items: found, noClick }, null, 2));
+      return;
+    }
+    console.log(`After ${history.length} clicks${newOnly ? ", items not clicked before" : ""}:`);
+    console.log(
+      table(
+        ["", "item", "utility", "P(click)"],
+        found.map(({ item, utility, probability }, k) => [
+          String(k + 1),
+          item,
+          utility.toFixed(4),
+          probability.toFixed(4),
+        ]),
+      ),
+    );
+    console.log(`P(click) is that of a page of these ${found.length}; no click: ${noClick.toFixed(4)}.`);
+  });
+}
+
+await runMain(main);

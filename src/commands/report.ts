@@ -1,0 +1,42 @@
+/** `report`: one HTML page about runs, to read, keep or send. */
+
+import { Command } from "commander";
+import { writeReport } from "../report/page.ts";
+import { version } from "../version.ts";
+import { OUT_FILE } from "../cli/arguments.ts";
+import { runMain } from "../cli/fail.ts";
+import { folder, outputFile, parse } from "../cli/options.ts";
+import { reportFile } from "../cli/permissions.ts";
+
+async function main(): Promise<void> {
+  const command = new Command("deno task report")
+    .description(
+      "Writes one HTML page about runs: learning curves, test figures, configuration. Nothing else is needed to open it.",
+    )
+    .version(version)
+    .argument(
+      "<run...>",
+      "folders of runs, of --seeds runs, or of experiments, which are compared",
+      eachFolder,
+    )
+    .option(
+      OUT_FILE,
+      "the page to write (default: report.html in the first folder)",
+      outputFile(".html", ".htm"),
+    )
+    .addHelpText(
+      "after",
+      "\nExample:\n  deno task report runs/lstm runs/wide --out compared.html",
+    );
+  const { out } = parse<{ out?: string }>(command, Deno.args);
+  const folders = command.processedArgs[0] as string[];
+  const file = out ?? reportFile(folders[0] ?? "");
+  await writeReport(folders, file);
+  console.log(`The report is ${file}`);
+}
+
+function eachFolder(text: string, before: string[] = []): string[] {
+  return [...before, folder(text)];
+}
+
+await runMain(main);

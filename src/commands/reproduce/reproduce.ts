@@ -1,0 +1,240 @@
+/** `reproduce`: the published experiments on any data set, and whether their claims hold there. */
+
+import { UserError } from "../../user_error.ts";
+import {
+  type Experiment,
+  type ExperimentModel,
+  experimentModels,
+  readExperiment,
+  writeExperiment,
+} from "../../tune/experiment/models.ts";
+import { readOutcome } from "../../tune/experiment/outcome.ts";
+import { blockName, tellResults } from "./reproduce_results.ts";
+import type { Gpu } from "../../gpu/device.ts";
+import { makeFolder } from "../../files/atomic_write.ts";
+import { expectEmpty, OwnedFolder } from "../../files/owned_folder.ts";
+import type { Dataset } from "../../data/sets/dataset.ts";
+import { expectMarkers } from "../../run/markers.ts";
+import type { RunConfig } from "../../run/run_config.ts";
+import { configOfSeed, folderOfSeed, readSeeds, type Seeds, writeSeeds } from "../../run/seeds_folder.ts";
+import { readSnapshot } from "../../run/snapshot.ts";
+import {
+  type AdversarialConfig,
+  defaultTraining,
+  paperAdversarial,
+  type StagesConfig,
+} from "../../train/config.ts";
+import { shapesFor } from "../../cli/calibration.ts";
+import { runMain } from "../../cli/fail.ts";
+import { openData } from "../../cli/open_data.ts";
+import { folderOn } from "../../cli/permissions.ts";
+import {
+  batchOf,
+  chosenModels,
+  expectTrainUsers,
+  parseReproduceOptions,
+  type ReproduceOptions,
+} from "./reproduce_options.ts";
+import { EXIT_INTERRUPTED, goOn, initOf, isFinished, newConfig, say, withGpu } from "../train/run_stages.ts";
+import { runInJobs, type RunOfMany } from "../train/run_jobs.ts";
+import { type Stop, stopOnSignals } from "../../cli/stop.ts";
+
+const EXPERIMENTS = { what: "the experiments", option: "--save-dir" };
+
+async function main(): Promise<number> {
+  const options = parseReproduceOptions(Deno.args);
+  const stop = stopOnSignals(EXIT_INTERRUPTED);
+  const path = options.saveDir ?? folderOn(options.data, "reproduce");
+  if (options.readme !== undefined) await expectMarkers(options.readme, blockName(options.data));
+  const before = await readExperiment(path);
+  expectSameSettings(path, before, options);
+  const data = await openData(options);
+  const models = chosenModels(options.models, data.source.items.shape.kind);
+  expectTrainUsers(data, models);
+  const trained = models.map((model) => trainedAs(model, options));
+  return await withGpu(data, trained, async (gpu) => {
+    using _folder = before ? OwnedFolder.open(path) : await OwnedFolder.begin(path, EXPERIMENTS);
+    const experiment = await openExperiment(path, options, models);
+    const work: Work = { gpu, data, path, experiment, calibration: options.calibration, stop };
+    const isDone = options.jobs > 1
+      ? await trainInJobs(work, models, options.jobs)
+      : await trainInTurn(work, models);
+    if (!isDone) {
+      say(`Stopped; everything is saved in ${path}. Go on with the same command.`);
+      return EXIT_INTERRUPTED;
+    }
+    await tellResults(path, experiment, models, options.readme);
+    return 0;
+  });
+}
+
+/** What all trainings have in common. */
+interface Work {
+  readonly gpu: Gpu;
+  readonly data: Dataset;
+  /** The folder of the experiments. */
+  readonly path: string;
+  readonly experiment: Experiment;
+  readonly calibration: boolean | undefined;
+  readonly stop: Stop;
+}
+
+/** @returns whether all have come to their end */
+async function trainInTurn(work: Work, models: readonly ExperimentModel[]): Promise<boolean> {
+  for (const [k, model] of models.entries()) {
+    for (const seed of work.experiment.seeds) {
+      if (await isTrained(work, model, seed)) continue;
+      say(`${model.name} (${k + 1} of ${models.length}), seed ${seed}`);
+      if (!await train(work, model, seed)) return false;
+    }
+  }
+  return true;
+}
+
+/** The same side by side. */
+async function trainInJobs(work: Work, models: readonly ExperimentModel[], jobs: number): Promise<boolean> {
+  const { path, experiment, stop } = work;
+  const nameOf = (folder: string | undefined, seed: number) => `${folder} seed ${seed}`;
+  const runs: RunOfMany[] = [];
+  for (const model of models) {
+    const seeds = await seedsOf(work, model);
+    for (const seed of experiment.seeds) {
+      if (await isTrained(work, model, seed)) continue;
+      runs.push({
+        name: nameOf(model.folder, seed),
+        path: folderOfSeed(`${path}/${model.folder}`, seed),
+        config: () => configOf(seeds, model, path, seed),
+        after: nameOf(model.adversarialAfter, seed),
+      });
+    }
+  }
+  if (runs.length > 0) await runInJobs(runs, jobs, stop, "Go on with the same command.");
+  return !stop.signal.aborted;
+}
+
+async function isTrained({ path }: Work, model: ExperimentModel, seed: number): Promise<boolean> {
+  if (!await readOutcome(model, path, seed)) return false;
+  // Clears what a command left that was killed behind its last word.
+  OwnedFolder.open(folderOfSeed(`${path}/${model.folder}`, seed))[Symbol.dispose]();
+  return true;
+}
+
+/** Trains a model with one seed, or goes on with it. @returns whether it has come to its end. */
+async function train(work: Work, model: ExperimentModel, seed: number): Promise<boolean> {
+  const { gpu, data, path, stop } = work;
+  const config = await configOf(await seedsOf(work, model), model, path, seed);
+  const init = config.init ? (await readSnapshot(config.init.path)).weights : undefined;
+  const folder = folderOfSeed(`${path}/${model.folder}`, seed);
+  await makeFolder(folder);
+  using _folder = OwnedFolder.open(folder);
+  const run = { gpu, data, init, path: folder, config, signal: stop.signal };
+  return isFinished(config, await goOn(run, stop));
+}
+
+/** What the experiments in a folder must have in common, whenever they were begun. */
+function settingsOf(options: ReproduceOptions) {
+  const { data, dataSeed, dataUsersSeed, resplit, iterations, adversarial } = options;
+  return { data, dataSeed, dataUsersSeed, resplit, iterations, adversarial };
+}
+
+/** @throws UserError for a folder of other settings. */
+function expectSameSettings(path: string, before: Experiment | undefined, options: ReproduceOptions): void {
+  if (!before) return expectEmpty(path, EXPERIMENTS);
+  const settings = settingsOf(options);
+  for (const [name, value] of Object.entries(settings)) {
+    const found = before[name as keyof typeof settings];
+    if (found === value) continue;
+    throw new UserError(
+      `Expected the same settings as those of the experiments in ${path}, but ${name} is ` +
+        `${found ?? "not given"} there and ${value ?? "not given"} here. Choose another --save-dir.`,
+    );
+  }
+}
+
+/** Begins the experiments, or goes on with those in the folder. */
+async function openExperiment(
+  path: string,
+  options: ReproduceOptions,
+  models: readonly ExperimentModel[],
+): Promise<Experiment> {
+  const seeds = Array.from({ length: options.seeds }, (_, k) => options.seed + k);
+  const before = await readExperiment(path);
+  expectSameSettings(path, before, options); // another process may have begun them since the first look
+  const names = new Set([...(before?.models ?? []), ...models].map(({ folder }) => folder));
+  const all = experimentModels.filter(({ folder }) => names.has(folder));
+  const experiment = {
+    ...settingsOf(options),
+    seeds,
+    models: all.map(({ name, folder }) => ({ name, folder })),
+  };
+  await writeExperiment(path, experiment);
+  return experiment;
+}
+
+/** The seeds.json of a model, which is written before its first run. */
+async function seedsOf(work: Work, model: ExperimentModel): Promise<Seeds> {
+  const { path, data, experiment } = work;
+  const seeds = [...experiment.seeds];
+  const own = `${path}/${model.folder}`;
+  const before = await readSeeds(own);
+  if (!before) {
+    await makeFolder(own);
+    expectEmpty(own, EXPERIMENTS);
+  } else if (JSON.stringify(before.config.data) !== JSON.stringify(data.config)) {
+    throw new UserError(
+      `${own} was trained on other data: the file has changed since. Put the old one back, or choose another --save-dir.`,
+    );
+  }
+  const all = { seeds, config: before?.config ?? await configFor(work, model) };
+  await writeSeeds(own, all);
+  return all;
+}
+
+/** The config of a model's first seed. */
+async function configFor(
+  { gpu, data, experiment, calibration }: Work,
+  model: ExperimentModel,
+): Promise<RunConfig> {
+  const sizes = { model: model.model, users: batchOf(model) };
+  const shapes = await shapesFor(calibration, gpu, data.source, sizes, say);
+  return await newConfig(gpu, data, trainedAs(model, experiment, experiment.seeds[0]), { shapes });
+}
+
+/** What a model is trained by. */
+function trainedAs(
+  { model, adversarialAfter }: ExperimentModel,
+  { iterations, adversarial }: Pick<Experiment, "iterations" | "adversarial">,
+  seed = 1,
+): StagesConfig {
+  const game = adversarialAfter !== undefined;
+  return {
+    model,
+    training: { ...defaultTraining, seed, iterations },
+    pretrain: !game,
+    adversarial: game ? gameOf(adversarial) : null,
+  };
+}
+
+/** The game of the paper. One that is shorter than its interval of validations is validated at its end. */
+function gameOf(iterations: number): AdversarialConfig {
+  return {
+    ...paperAdversarial,
+    iterations,
+    validateEvery: Math.min(paperAdversarial.validateEvery, iterations),
+  };
+}
+
+/** A fine-tuned model starts from the best prec@1 of the same seed of the model that it follows. */
+async function configOf(
+  seeds: Seeds,
+  model: ExperimentModel,
+  path: string,
+  seed: number,
+): Promise<RunConfig> {
+  const config = configOfSeed(seeds, seed);
+  if (model.adversarialAfter === undefined || model.adversarialAfter === "none") return config;
+  const from = folderOfSeed(`${path}/${model.adversarialAfter}`, seed);
+  return { ...config, init: await initOf(`${from}/best-prec1.safetensors`) };
+}
+
+await runMain(main);

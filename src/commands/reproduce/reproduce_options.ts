@@ -1,0 +1,142 @@
+/** The options of `reproduce`, and the models that they choose. */
+
+import { Command } from "commander";
+import { type ItemFeatures, usersOf } from "../../data/click_log.ts";
+import { type ExperimentModel, experimentModels, worksOver } from "../../tune/experiment/models.ts";
+import type { Dataset } from "../../data/sets/dataset.ts";
+import { defaultTraining, paperAdversarial } from "../../train/config.ts";
+import { UserError } from "../../user_error.ts";
+import { version } from "../../version.ts";
+import { README, SAVE_DIR } from "../../cli/arguments.ts";
+import { jobsOption } from "../../cli/jobs.ts";
+import { calibration } from "../../cli/calibration.ts";
+import { addShopSeeds, dataOption, RESPLIT, type ShopSeedOptions } from "../../cli/open_data.ts";
+import { addOptions, checkSeeds, folder, LARGEST_SEED, parse, path, wholeNumber } from "../../cli/options.ts";
+import { say } from "../train/run_stages.ts";
+
+export interface ReproduceOptions extends ShopSeedOptions {
+  data: string;
+  resplit: boolean;
+  seeds: number;
+  seed: number;
+  /** Trainings side by side. */
+  jobs: number;
+  saveDir?: string;
+  iterations: number;
+  adversarial: number;
+  models?: string[];
+  readme?: string;
+  /** No default: it depends on the adapter. */
+  calibration?: boolean;
+}
+
+/** @throws {UserError} for anything that is not understood */
+export function parseReproduceOptions(args: readonly string[]): ReproduceOptions {
+  const command = new Command("deno task reproduce")
+    .description(
+      "Trains the models of the published experiments on a data set, each with several seeds. It says for each " +
+        "published claim whether it holds there, by a paired test over the seeds. It may be stopped and started " +
+        "again with the same command: finished runs stay, and an unfinished one goes on.",
+    )
+    .version(version)
+    .addOption(dataOption());
+  addShopSeeds(command)
+    .option(...RESPLIT)
+    .option(
+      "--seeds <n>",
+      "train every model with this many seeds: --seed and those after it",
+      wholeNumber(1, 1000),
+      5,
+    )
+    .option("--seed <n>", "the first seed", wholeNumber(0, LARGEST_SEED), 1)
+    .addOption(jobsOption("trainings"))
+    .option(SAVE_DIR, "where everything is written (default: runs/reproduce-<data>)", folder)
+    .option(
+      "--iterations <n>",
+      "iterations of the Shannon stage",
+      wholeNumber(10, 2 ** 31),
+      defaultTraining.iterations,
+    )
+    .option(
+      "--adversarial <n>",
+      "iterations of the adversarial stage",
+      wholeNumber(10, 2 ** 31),
+      paperAdversarial.iterations,
+    )
+    .option(
+      "--models <names>",
+      "train only these models and those that they start from, joined by commas: " +
+        experimentModels.map((m) => m.folder).join(", "),
+      modelNames,
+    )
+    .option(
+      README,
+      "also write the table into this file, between its markers for this data",
+      path,
+    )
+    .addHelpText(
+      "after",
+      "\nExamples:\n  deno task reproduce --data yelp.txt\n" +
+        "  deno task reproduce --data yelp.txt --seeds 2 --models baseline-64-64,fine-tuned-64-64",
+    );
+  addOptions(command, [calibration]);
+  const options = parse<ReproduceOptions>(command, args);
+  checkSeeds(options.seed, options.seeds);
+  return options;
+}
+
+function modelNames(text: string): string[] {
+  const names = text.split(",").map((name) => name.trim()).filter((name) => name !== "");
+  const known = experimentModels.map(({ folder }) => folder).join(", ");
+  if (names.length === 0) throw new UserError(`Expected --models among ${known}, got none.`);
+  for (const name of names) {
+    if (experimentModels.some(({ folder }) => folder === name)) continue;
+    throw new UserError(`Expected --models among ${known}, got "${name}".`);
+  }
+  return names;
+}
+
+/**
+ * The models that were asked for and those they start from, in the order of training.
+ * @throws UserError for one that was asked for by name and cannot be made over these items.
+ */
+export function chosenModels(
+  names: readonly string[] | undefined,
+  items: ItemFeatures["kind"],
+): ExperimentModel[] {
+  const refused = experimentModels.filter((model) => !worksOver(model, items));
+  if (!names) {
+    for (const { name } of refused) say(`${name} is left out: with tanh, items must be one-hot or dense`);
+    return experimentModels.filter((model) => worksOver(model, items));
+  }
+  const [wrong] = refused.filter(({ folder }) => names.includes(folder));
+  if (wrong) {
+    throw new UserError(
+      `Expected --models that can be trained on this data, got ${wrong.folder}: with tanh, items must be one-hot or dense, ` +
+        "and these have mixed features. Leave it out.",
+    );
+  }
+  const needed = new Set(names);
+  for (const model of experimentModels) {
+    if (needed.has(model.folder) && model.adversarialAfter) needed.add(model.adversarialAfter);
+  }
+  return experimentModels.filter(({ folder }) => needed.has(folder));
+}
+
+/** @throws UserError for a data set with fewer train users than the batch of a published model takes. */
+export function expectTrainUsers(data: Dataset, models: readonly ExperimentModel[]): void {
+  const found = usersOf(data.source, "train").length;
+  for (const model of models) {
+    const users = batchOf(model);
+    if (found >= users) continue;
+    throw new UserError(
+      `Expected at least ${users} train users, as many as the published batch of ${model.name} takes, found ${found} in ` +
+        `${data.source.name}. Use data with more users, or leave models out with --models.`,
+    );
+  }
+}
+
+/** Users of a batch of a model, as published. */
+export function batchOf({ adversarialAfter }: ExperimentModel): number {
+  return (adversarialAfter === undefined ? defaultTraining : paperAdversarial).batchSize;
+}

@@ -1,0 +1,114 @@
+/** `serve`: a model behind HTTP, on this machine alone. */
+
+import { Command } from "commander";
+import { Made } from "../gpu/made.ts";
+import { expectFinite } from "../model/choice.ts";
+import { defaultService, Service, type ServiceOptions, serviceScorer } from "../serve/service.ts";
+import { version } from "../version.ts";
+import { HOST, listen } from "../serve/listen.ts";
+import { DEFAULT_PORT, PORT } from "../cli/arguments.ts";
+import { EXIT_FAULT, runMain } from "../cli/fail.ts";
+import { type ModelDataOptions, type OpenedModel, withModel, withModelAndData } from "../cli/open_model.ts";
+import { ALLOW_HOST, parse, wholeNumber } from "../cli/options.ts";
+import { EXIT_INTERRUPTED, say } from "./train/run_stages.ts";
+import { type Stop, stopOnSignals } from "../cli/stop.ts";
+
+/** How long requests that are under way are waited for at the end. */
+const GRACE_MS = 10_000;
+
+/** Connections besides those of {@link ServeOptions.maxRequests}: kept open, and asking for nothing now. */
+const IDLE_CONNECTIONS = 256;
+
+const LOOK_MS = 100;
+/** In a row, so that the last answers have left. */
+const FREE_LOOKS = 5;
+
+interface ServeOptions extends ModelDataOptions, Omit<ServiceOptions, "uncalibrated"> {
+  port: number;
+  allowHost: readonly string[];
+}
+
+function parseOptions(args: readonly string[]): ServeOptions {
+  const { maxRequests, maxBody, maxBatch } = defaultService;
+  const command = withModelAndData(
+    new Command("deno task serve")
+      .description(
+        `Answers requests over HTTP on ${HOST}: scores pages and recommends items, by the data set's ids; and lets the model's ` +
+          "users be shown pages, as an environment that a program in any language steps through.",
+      )
+      .version(version),
+  )
+    .option(PORT, "port to listen on; 0 for any that is free", wholeNumber(0, 65535), DEFAULT_PORT)
+    .option(...ALLOW_HOST)
+    .option("--max-requests <n>", "requests that are answered at once", wholeNumber(1, 100_000), maxRequests)
+    .option("--max-body <bytes>", "the largest body", wholeNumber(64, 2 ** 26), maxBody)
+    .option("--max-batch <n>", "requests that are scored in one dispatch", wholeNumber(1, 4096), maxBatch)
+    .addHelpText(
+      "after",
+      `
+Addresses:
+  POST /score      {"history": ["B07", "B11"], "page": ["B02", "B03"]}   or "user": "u17" in place of the history
+  POST /recommend  {"user": "u17", "top": 10, "newOnly": true}
+                   "skipUnknown": true leaves out ids that the data set lacks, in place of a refusal
+  POST /reset      {"users": 64, "slate": 3, "pages": 20, "seed": 1}   users who begin: an environment, and their states
+  POST /step       {"environment": "1", "slates": [[3, 14, 15], ...]}   a page of each, by the numbers of items
+  GET  /items      the ids of the items, by their numbers
+  GET  /health     200 as long as it can answer
+  GET  /metrics    counts and times, in Prometheus' text form
+
+Ctrl-C or SIGTERM: what is under way is answered, then the command ends.
+
+Example:
+  deno task serve --model runs/mine --data runs/data/mine
+  curl http://${HOST}:${DEFAULT_PORT}/recommend --json '{"history": [], "top": 3}'`,
+    );
+  return parse<ServeOptions>(command, args);
+}
+
+async function main(): Promise<number> {
+  const options = parseOptions(Deno.args);
+  const stop = stopOnSignals(EXIT_INTERRUPTED);
+  return await withModel(options, (opened) => serve(opened, options, stop));
+}
+
+async function serve({ data, model, run }: OpenedModel, options: ServeOptions, stop: Stop): Promise<number> {
+  using made = new Made();
+  const scorer = made.keep(await serviceScorer(model, options));
+  // The first request is not to wait for what is set up once.
+  const [utilities = []] = await scorer.score([{ history: [], page: [0] }]);
+  expectFinite(utilities);
+  const failed = Promise.withResolvers<void>();
+  const service = made.keep(
+    new Service(model, data, scorer, { ...options, uncalibrated: run.info.game !== undefined }, (error) => {
+      say(error instanceof Error ? error.stack ?? error.message : String(error));
+      if (service.failed) failed.resolve();
+    }),
+  );
+  if (stop.signal.aborted) return 0;
+  const connections = options.maxRequests + IDLE_CONNECTIONS;
+  const server = listen({ ...options, connections }, service.handle);
+  console.log(`${run.path} answers on http://${HOST}:${server.port}`);
+  const stopped = new Promise<void>((resolve) => stop.onStop = resolve);
+  await Promise.race([failed.promise, stopped]);
+  service.close();
+  server.close();
+  await answered(service);
+  if (service.failed) return EXIT_FAULT;
+  const left = service.underWay;
+  say(
+    left === 0 ? "Ended." : `Ended; ${left} requests were not answered within ${GRACE_MS / 1000} seconds.`,
+  );
+  return 0;
+}
+
+/** When nothing is under way any more; a client that keeps its connection open is not waited for. */
+async function answered(service: Service): Promise<void> {
+  const began = performance.now();
+  let free = 0;
+  while (free < FREE_LOOKS && performance.now() - began < GRACE_MS) {
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    free = service.underWay === 0 ? free + 1 : 0;
+  }
+}
+
+await runMain(main);

@@ -1,0 +1,236 @@
+/** `simulate`: slates for simulated users, and what came of them. */
+
+import { writeJson } from "../../files/json_file.ts";
+import type { OpenedPolicy } from "../../policy/trained_policy.ts";
+import { writePage } from "../../report/page_shell.ts";
+import { simulationPageOf } from "../../report/simulation_page.ts";
+import { parseSimulateOptions, type PoolArgument, type SimulateOptions } from "./options.ts";
+import { resultsOf, resultText, type Told } from "./results.ts";
+import {
+  type ChosenPolicy,
+  findPolicy,
+  namedPolicy,
+  type PolicyRun,
+  RIVALS,
+  runPolicies,
+  trainedPolicy,
+} from "./policies.ts";
+import { type Simulated, withSimulated } from "./found_users.ts";
+import { thousands } from "../../number_text.ts";
+import process from "node:process";
+import { expectEmpty, OwnedFolder, type Purpose } from "../../files/owned_folder.ts";
+import { version } from "../../version.ts";
+import type { GivenOptions } from "../../cli/options.ts";
+import { settingOf } from "../policy/episode_setting.ts";
+import { runMain } from "../../cli/fail.ts";
+import { reportFile } from "../../cli/permissions.ts";
+import { delayedProgress, trainingProgress } from "../../cli/progress.ts";
+import { EXIT_INTERRUPTED, machine, say } from "../train/run_stages.ts";
+import { exploring } from "../../simulate/explore.ts";
+import { quoted } from "../../cli/arguments.ts";
+import { expectEnoughUsers, sinksOf, writeReturns } from "./files.ts";
+import { noteAtStop, stopOnSignals } from "../../cli/stop.ts";
+import { PREPARED_FILES } from "../../data/sets/prepared_writer.ts";
+import { UserError } from "../../user_error.ts";
+
+interface Contents {
+  readonly options: SimulateOptions;
+  readonly opened: OpenedPolicy | undefined;
+  readonly simulated: Simulated;
+  readonly told: Told;
+  readonly runs: readonly PolicyRun[];
+}
+
+async function writeSimulationPage(
+  path: string,
+  { options, opened, simulated: { gpu }, told, runs }: Contents,
+): Promise<void> {
+  const { users, pages, slate, start, repeats, pool, leave, patience, reward, seed, policy } = options;
+  const usual: readonly (readonly [string, string, boolean])[] = [
+    ["start", `all clicks of a ${start} user`, start === "empty"],
+    ["clicked items", "are shown again", !repeats],
+    ["pool", poolWords(pool), pool === "all"],
+    ["leave", `with probability ${leave} after a page without a click`, leave === 0],
+    ["patience", `${patience} pages without a click`, patience === undefined],
+    ["reward", "utility of the clicked item", reward === "click"],
+  ];
+  await writePage(
+    path,
+    simulationPageOf({
+      ...{ pages, reward, clickRates: told.noClickRate === undefined, policies: runs },
+      leaves: leave > 0 || patience !== undefined,
+      facts: [
+        ["who clicks", told.words],
+        ["policy", opened?.path ?? policy],
+        ...(options.explore
+          ? [["temperature of its slates", String(options.explore.temperature)] as const]
+          : []),
+        ["users", thousands(users)],
+        ["pages", `${thousands(pages)} of ${slate} of ${thousands(told.items)} items`],
+        ...usual.flatMap(([name, value, isUsual]) => isUsual ? [] : [[name, value] as const]),
+        ["seed", String(seed)],
+        ["adapter", gpu.adapter.description],
+      ],
+      notes: [...(told.noClickRate === undefined ? [] : [told.noClickRate]), ...told.notes],
+    }),
+  );
+}
+
+function poolWords(pool: PoolArgument): string {
+  if (pool === "all") return "all items";
+  return "random" in pool ? `some ${pool.random} items, drawn for each page` : pool.file;
+}
+
+const FOLDERS = {
+  saveDir: {
+    what: "the figures",
+    option: "--save-dir",
+    own: ["episodes.csv", "episodes.parquet", "returns.csv", "result.json", "report.html"],
+  },
+  writeLog: { what: "the simulated log", option: "--write-log", own: PREPARED_FILES },
+} as const satisfies Record<string, Purpose>;
+
+/** What is done sooner is not worth a line in a pipe. */
+const SILENT_MS = 2000;
+
+async function main(): Promise<number> {
+  const { options: asked, given } = parseSimulateOptions(Deno.args);
+  const opened = await findPolicy(asked.policy);
+  const options = opened ? asTrained(asked, given, opened) : asked;
+  expectEnoughUsers(options);
+  const folders = Object.entries(FOLDERS).flatMap(([name, purpose]) => {
+    const path = options[name as keyof typeof FOLDERS];
+    return path === undefined ? [] : [{ path, purpose }];
+  });
+  for (const { path, purpose } of folders) expectEmpty(path, purpose);
+  const stop = stopOnSignals(EXIT_INTERRUPTED);
+  return await withSimulated(options, async (simulated) => {
+    const setting = settingOf(options, simulated.data);
+    const { policies, notes } = await chosen(options, opened, simulated);
+    using owned = new DisposableStack();
+    const begun: OwnedFolder[] = [];
+    for (const { path, purpose } of folders) begun.push(owned.use(await OwnedFolder.begin(path, purpose)));
+    const sinks = sinksOf({ options, simulated, setting });
+    using progress = trainingProgress(options.users * policies.length, 0, process.stderr);
+    const began = performance.now();
+    const ending = "stopping: the pages that are under way are finished (Ctrl-C again to drop them)";
+    using _told = noteAtStop(stop, progress.note, ending);
+    let runs: PolicyRun[];
+    try {
+      runs = await runPolicies(simulated, setting, policies, {
+        signal: stop.signal,
+        onUsers: (done) => {
+          if (process.stderr.isTTY || performance.now() - began > SILENT_MS) progress.update(done);
+        },
+        onLog: async (log) => {
+          for (const sink of sinks) await sink.put(log);
+        },
+      });
+      simulated.gpu.check();
+      for (const sink of sinks) await sink.finish();
+    } catch (error) {
+      for (const sink of sinks) await sink.abandon(error);
+      if (!stop.signal.aborted) throw error;
+      progress.stop();
+      say("Stopped; nothing was written.");
+      return EXIT_INTERRUPTED;
+    }
+    progress.stop();
+    const { words, noClickRate, environment: { itemCount: items } } = simulated;
+    const told: Told = { options, words, items, noClickRate, notes };
+    console.log(resultText(told, runs));
+    if (options.saveDir !== undefined) {
+      await writeReturns(`${options.saveDir}/returns.csv`, setting, runs);
+      const contents = { options, opened, simulated, told, runs };
+      await writeResult(options.saveDir, contents);
+      await writeSimulationPage(reportFile(options.saveDir), contents);
+    }
+    for (const folder of begun) folder.finish();
+    for (const { path, purpose: { what } } of folders) {
+      console.log(`${what[0]?.toUpperCase()}${what.slice(1)}: ${quoted(path)}`);
+    }
+    return 0;
+  });
+}
+
+/** A trained policy shows slates, and as many pages, as it was trained for, to users who start so, unless others are asked for. */
+function asTrained(
+  options: SimulateOptions,
+  given: GivenOptions,
+  { config: { training } }: OpenedPolicy,
+): SimulateOptions {
+  const { slate, pages, start } = training;
+  return {
+    ...options,
+    ...(given.has("slate") ? {} : { slate }),
+    ...(given.has("pages") ? {} : { pages }),
+    ...(given.has("start") ? {} : { start }),
+  };
+}
+
+/** The policy that is asked for, and its rivals. A rival that the data say too little for is left out. */
+async function chosen(
+  options: SimulateOptions,
+  opened: OpenedPolicy | undefined,
+  simulated: Simulated,
+): Promise<{ policies: ChosenPolicy[]; notes: string[] }> {
+  const { policy, rivals, explore } = options;
+  using progress = delayedProgress();
+  const notes: string[] = [];
+  const first = opened
+    ? await trainedPolicy(opened, simulated, options)
+    : namedPolicy(policy, simulated, progress.onProgress);
+  const policies = [
+    explore
+      ? {
+        ...first,
+        name: `${first.name} at ${explore.temperature}`,
+        policy: exploring(first.policy, explore),
+      }
+      : first,
+  ];
+  for (const name of rivals ? RIVALS : []) {
+    if (name === policy && !explore) continue;
+    try {
+      policies.push(namedPolicy(name, simulated, progress.onProgress));
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      notes.push(`Without ${name} slates: ${error.message}`);
+    }
+  }
+  if (simulated.found.run?.info.game) {
+    notes.push(
+      "These utilities are those of the adversarial stage, and no log-odds (--uncalibrated): levels of returns and click " +
+        "rates mean nothing.",
+    );
+  }
+  const { verdict } = simulated.found;
+  if (verdict !== undefined) notes.push(verdict);
+  return { policies, notes };
+}
+
+async function writeResult(
+  folder: string,
+  { options, opened, simulated, told, runs }: Contents,
+): Promise<void> {
+  const { users, pages, slate, start, repeats, pool, leave, patience = 0, reward, seed, explore } = options;
+  const { gpu, found: { model }, data: { dataset }, environment, known } = simulated;
+  const result = {
+    clickgan: version,
+    command: Deno.args,
+    finished: new Date().toISOString(),
+    users: {
+      clicks: environment.name,
+      ...(known ? { knownBy: known.name } : {}),
+      ...(model ? { model: { path: model.path, sha256: model.sha256 } } : {}),
+      data: dataset.config,
+    },
+    policy: opened ? { path: opened.path, ...opened.config } : options.policy,
+    settings: { users, pages, slate, start, repeats, pool, leave, patience, reward, seed, explore },
+    ...resultsOf(told, runs),
+    ...await machine(gpu),
+  };
+  await writeJson(`${folder}/result.json`, result);
+}
+
+await runMain(main);

@@ -1,0 +1,173 @@
+/** The table of test figures that a command ends with. */
+
+import { type FigureName, titleOf } from "../figures/columns.ts";
+import type { Differences } from "../figures/tested.ts";
+import { signed, signedRange, toldBy } from "../figures/told.ts";
+import { type BaselineResults, shownBaselines, type SnapshotResult } from "../run/tested_users.ts";
+import { type Column, fittedTable, outputWidth, table } from "../cli/table.ts";
+import { figureOf, nameIn, type Part, type Scoring, spread } from "../report/parts.ts";
+
+/** A ranking: the reward's, in a game the generator's, or a baseline's. */
+interface Player {
+  readonly name: string;
+  readonly ranking: Part["ranking"];
+  /** Undefined for a baseline that the data do not give. */
+  readonly scoring: Scoring | undefined;
+}
+
+function figure({ scoring, ranking }: Player, name: FigureName): number | undefined {
+  return (scoring && figureOf(scoring, nameIn(ranking, name))) ?? undefined;
+}
+
+const digits = (value: number | undefined) =>
+  value === undefined || Number.isNaN(value) ? "-" : value.toFixed(4);
+
+function column(name: FigureName, goes = 0): Column<Player> {
+  return { head: titleOf(name), goes, cell: (player) => digits(figure(player, name)) };
+}
+
+/** ".554-.596" */
+function rangeColumn(of: FigureName, goes: number): Column<Player> {
+  const cell = ({ scoring, ranking }: Player) => {
+    const interval = scoring?.details?.intervals[nameIn(ranking, of) ?? ""];
+    return interval ? interval.map((x) => x.toFixed(3).replace(/^0/, "")).join("-") : "-";
+  };
+  return { head: RANGE, goes, cell };
+}
+
+const RANGE = "95 %";
+const LONGER = titleOf("longerPrec1");
+const COLUMNS: readonly Column<Player>[] = [
+  { head: "", goes: 0, cell: ({ name }) => name },
+  {
+    head: "iteration",
+    goes: 0,
+    cell: ({ scoring }) => String(scoring?.iteration ?? ""),
+  },
+  column("nll"),
+  column("prec1"),
+  rangeColumn("prec1", 1),
+  column("prec2"),
+  rangeColumn("prec2", 4),
+  column("longerPrec1", 3),
+  column("ndcg", 5),
+  column("auc", 2),
+];
+
+/**
+ * Figures of snapshots beside those of the baselines.
+ * @param width characters of a line; columns go where they do not fit.
+ */
+export function resultTable(
+  results: readonly SnapshotResult[],
+  baselines: BaselineResults,
+  width: number = outputWidth(),
+): string {
+  const players = [...results.flatMap(playersOf), ...baselinePlayers(baselines)];
+  // Sums of another order differ in the last digits.
+  const hasPagesOfOne = players.some((player) =>
+    Math.abs((figure(player, "prec1") ?? NaN) - (figure(player, "longerPrec1") ?? NaN)) > 1e-6
+  );
+  const columns = COLUMNS.filter(({ head }) => head !== LONGER || hasPagesOfOne);
+  const { text, shown } = fittedTable(columns, players, width);
+  const heads = shown.map(({ head }) => head);
+  return [
+    text,
+    ...(heads.includes(RANGE) ? [`${RANGE}: bootstrap interval over test users`] : []),
+    ...(heads.includes(LONGER) ? ["* without pages of one item, which are always ranked right"] : []),
+  ].join("\n");
+}
+
+/** Figures that are compared. */
+const COMPARED: readonly FigureName[] = [
+  ...["nll", "prec1", "prec2", "longerPrec1", "mrr", "ndcg", "auc", "piPrec1", "piPrec2"] as const,
+];
+
+/** How far one model is above another, on the same users. */
+export function differencesTable(differences: Differences): string {
+  const rows = COMPARED.flatMap((name) => {
+    const found = differences[name];
+    if (!found) return [];
+    const { value, interval } = found;
+    const range = interval ? signedRange(interval, 4) : "-";
+    return [[titleOf(name), signed(value, 4), range, toldBy(interval, name === "nll")]];
+  });
+  return table(["", "difference", "95 %", ""], rows);
+}
+
+/** How near a model comes to the truth, on data whose truth is known. */
+export function attainedText(
+  results: readonly SnapshotResult[],
+  { attainable }: BaselineResults,
+): string | undefined {
+  const best = results.find(({ snapshot }) => snapshot === "best-loss");
+  if (attainable?.nll === undefined || !best) return undefined;
+  const share = (x: number) => `${(100 * x).toFixed(1)} %`;
+  const above = best.nll / attainable.nll - 1;
+  return `best-loss beside the best possible model: ${share(best.prec1 / attainable.prec1)} of its prec@1, ` +
+    `a loss that is ${share(Math.abs(above))} ${above >= 0 ? "higher" : "lower"}.`;
+}
+
+/** Whether the reward ranks as the truth does, on data whose truth is known. */
+export function spearmanText(results: readonly SnapshotResult[]): string | undefined {
+  const known = results.flatMap(({ snapshot, spearman }) =>
+    spearman === undefined ? [] : [{ snapshot, spearman }]
+  );
+  if (known.length === 0) return undefined;
+  const list = known.map(({ snapshot, spearman }) => `${spearman.toFixed(3)} (${snapshot})`).join(", ");
+  return `Rank correlation of reward and truth within a page (mean Spearman): ${list}.`;
+}
+
+/** Mean and sample standard deviation of each figure over runs, beside the baselines. */
+export function seedsTable(
+  runs: readonly (readonly SnapshotResult[])[],
+  baselines: BaselineResults | undefined,
+): string {
+  const players = runs.map((run) => run.flatMap(playersOf));
+  const names = ["nll", "prec1", "prec2"] as const;
+  const rows = (players[0] ?? []).map(({ name }) => {
+    const own = players.flatMap((run) => run.filter((player) => player.name === name));
+    const iterations = own.flatMap(({ scoring }) => scoring?.iteration ?? []);
+    const cells = names.map((figureName) => {
+      const found = spread(own.map((player) => figure(player, figureName)));
+      return found ? `${digits(found.mean)} +- ${digits(found.sd ?? NaN)}` : "-";
+    });
+    return [name, `${Math.min(...iterations)}..${Math.max(...iterations)}`, ...cells];
+  });
+  const beside = baselines
+    ? baselinePlayers(baselines).map((player) => [
+      player.name,
+      "",
+      ...names.map((name) => digits(figure(player, name))),
+    ])
+    : [];
+  return table(["", "iteration", "loss", "prec@1", "prec@2"], [...rows, ...beside]);
+}
+
+function playersOf(scoring: SnapshotResult): Player[] {
+  const { snapshot, piPrec1 } = scoring;
+  return [
+    { name: snapshot, ranking: "reward", scoring },
+    ...(piPrec1 === undefined ? [] : [{ name: `${snapshot}, pi`, ranking: "generator", scoring } as const]),
+  ];
+}
+
+function baselinePlayers(baselines: BaselineResults): Player[] {
+  return shownBaselines.flatMap(([key, name]): Player[] => {
+    const found = baselines[key];
+    // A dash says that the data do not give it; where nothing could be counted, all of them would be dashes.
+    if (!found && !(key === "categoryRate" && baselines.clickRate)) return [];
+    return [{ name, ranking: "reward", scoring: found ? { nll: null, ...found } : undefined }];
+  });
+}
+
+/** Which setting each baseline has. */
+export function settingsText(baselines: BaselineResults): string | undefined {
+  const set = shownBaselines.flatMap(([key, name]) => {
+    const setting = baselines[key]?.setting;
+    return setting ? [`${name}: ${setting}`] : [];
+  });
+  return set.length > 0
+    ? `Settings of the baselines, chosen on validation users: ${set.join("; ")}.`
+    : undefined;
+}

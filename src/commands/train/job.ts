@@ -1,0 +1,61 @@
+/** A run that a command of many has begun in this process, beside others. No task starts it: see `run_jobs.ts`. */
+
+import { openGpu } from "../../gpu/host/open_gpu.ts";
+import * as v from "../../schema.ts";
+import { runMain } from "../../cli/fail.ts";
+import { reopenData } from "../../cli/open_data.ts";
+import { stopOnSignals } from "../../cli/stop.ts";
+import { iterationFlops } from "../../train/iteration_work.ts";
+import { DivergedError } from "../../train/results.ts";
+import { OwnedFolder } from "../../files/owned_folder.ts";
+import { RunFolder } from "../../run/run_folder.ts";
+import { type Stage, stages } from "../../run/stages.ts";
+import { type JobMessage, messageLine, requestSchema } from "./run_jobs.ts";
+import { EXIT_INTERRUPTED, goOn, reopenInit, say, type Shown } from "./run_stages.ts";
+
+/** Steps are told no more often than they are shown. */
+const TELL_MS = 200;
+
+async function main(): Promise<void> {
+  const { signal } = stopOnSignals(EXIT_INTERRUPTED);
+  const { path, config, untested } = v.parse(requestSchema, await new Response(Deno.stdin.readable).json());
+  using _folder = OwnedFolder.open(path);
+  const begun = await Promise.all(stages.map((stage) => RunFolder.hasState(stage.folder(path))));
+  const opened = await reopenData(config.data);
+  const { data, init } = begun.includes(true)
+    ? { data: opened, init: undefined }
+    : await reopenInit(config, opened);
+  using gpu = await openGpu({ stepFlops: iterationFlops(data.source, config) });
+  try {
+    const run = { gpu, data, init, path, config, untested, signal };
+    tell({ kind: "ended", results: await goOn(run, { signal, onStop: undefined }, () => {}, told) });
+    gpu.check();
+  } catch (error) {
+    if (error instanceof DivergedError) {
+      tell({ kind: "diverged", iteration: error.iteration, message: error.message });
+    }
+    throw error;
+  }
+}
+
+function tell(message: JobMessage): void {
+  console.log(messageLine(message));
+}
+
+function told({ name: stage }: Stage): Shown {
+  let last = -Infinity;
+  return {
+    events: {
+      onStep(figures) {
+        if (performance.now() - last < TELL_MS) return;
+        last = performance.now();
+        tell({ kind: "step", stage, figures });
+      },
+      onValidation: (figures) => tell({ kind: "validation", stage, figures }),
+    },
+    note: say,
+    stop: () => {},
+  };
+}
+
+await runMain(main);

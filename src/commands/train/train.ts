@@ -1,0 +1,256 @@
+/** `train`: from a click log to a trained user model. */
+
+import { modelParameters } from "../../model/user_model.ts";
+import { expectPlaces, modelGroup, stagesConfigOf } from "../../run/options/train.ts";
+import { type Dataset, fitDataset } from "../../data/sets/dataset.ts";
+import { contentsOf, expectEmpty, OwnedFolder } from "../../files/owned_folder.ts";
+import { hasConfig, readConfig, type RunConfig } from "../../run/run_config.ts";
+import { configOfSeed, folderOfSeed, readSeeds, writeSeeds } from "../../run/seeds_folder.ts";
+import type { RunContext } from "../../run/training_run.ts";
+import type { StagesConfig } from "../../train/config.ts";
+import { UserError } from "../../user_error.ts";
+import { shapesFor } from "../../cli/calibration.ts";
+import { runMain } from "../../cli/fail.ts";
+import { openData, reopenData } from "../../cli/open_data.ts";
+import {
+  compareMachine,
+  EXIT_INTERRUPTED,
+  expectToGoOn,
+  newConfig,
+  reopenInit,
+  say,
+  sayOfPages,
+  timestamp,
+  withGpu,
+} from "./run_stages.ts";
+import { quoted } from "../../cli/arguments.ts";
+import { type Stop, stopOnSignals } from "../../cli/stop.ts";
+import { expectOneJob, parseTrainOptions, type TrainOptions } from "./train_options.ts";
+import { expectSame, follow, ranksOf, tellConfigs, toldConfigs, withRanks } from "./train_ranks.ts";
+import { expectAsMany, expectTrainable } from "../../run/ranks/agree.ts";
+import type { MpiRanks } from "../../run/ranks/mpi.ts";
+import { runOne, runSeeds } from "./train_runs.ts";
+import { exists } from "../../files/file_error.ts";
+import { readSnapshot } from "../../run/snapshot.ts";
+import type { Snapshot } from "../../run/snapshot/snapshot.ts";
+import { stages, stagesOf } from "../../run/stages.ts";
+import { RunFolder } from "../../run/run_folder.ts";
+
+async function main(): Promise<number> {
+  const { options, given } = parseTrainOptions(Deno.args);
+  const stop = stopOnSignals(EXIT_INTERRUPTED);
+  return await withRanks(stop, (ranks) => {
+    if (ranks && options.jobs > 1) {
+      throw new UserError(
+        "Expected --jobs of 1 under mpirun, as its ranks share each training. Leave it out.",
+      );
+    }
+    const asked = { options, given, stop, ranks };
+    if (options.resume === undefined) return begin(asked);
+    return isFollower(ranks) ? followResumed(ranks, stop) : resume(options.resume, asked);
+  });
+}
+
+/** What the command was asked for, and by whom. */
+interface Asked {
+  readonly options: TrainOptions;
+  /** The options that were given. */
+  readonly given: ReadonlySet<string>;
+  readonly stop: Stop;
+  /** Where mpirun has started several. */
+  readonly ranks: MpiRanks | undefined;
+}
+
+async function begin({ options, given, stop, ranks }: Asked): Promise<number> {
+  const own = ranksOf(ranks, options.syncEvery);
+  const follows = isFollower(ranks);
+  if (options.saveDir !== undefined && !follows) expectNewRun(options.saveDir); // now, not when the data are read
+  let data = await openData(options);
+  sayOfPages(options.data, data.source);
+  const init = options.init === undefined ? undefined : await openInit(options.init, data);
+  if (init?.snapshot.info) {
+    data = fitDataset(data, init.snapshot.info, `The model of ${init.path}`);
+  }
+  const trained = trainedOf(options, given, data, init);
+  expectPlaces(options.data, { ...data, kind: data.config.kind }, trained.model);
+  init?.snapshot.checkShapes(modelParameters(data.source.items.shape, trained.model));
+  if (own) expectTrainable(own, trained, data.source);
+  return await withGpu(data, [trained], async (gpu) => {
+    await expectSame(ranks, gpu, data.config, { ...trained, ranks: own });
+    const shared = { gpu, data, ranks, signal: stop.signal };
+    if (follows) return await follow({ ...shared, init: undefined }, ranks, await toldConfigs(ranks));
+    const sizes = { model: trained.model, users: trained.training.batchSize };
+    const shapes = await shapesFor(options.calibration, gpu, data.source, sizes, say);
+    const config = { ...await newConfig(gpu, data, trained, { shapes, init: init?.path }), ranks: own };
+    const context: RunContext = { ...shared, init: init?.snapshot.weights };
+    const path = options.saveDir ?? `runs/${data.source.name.replace(/[^\w.-]+/g, "_")}-${timestamp()}`;
+    expectNewRun(path);
+    using _folder = await OwnedFolder.begin(path, NEW_RUN);
+    say(`run: ${path}`);
+    const seeds = { seeds: Array.from({ length: options.seeds }, (_, k) => options.seed + k), config };
+    await tellConfigs(ranks, seeds.seeds.map((seed) => configOfSeed(seeds, seed)));
+    if (options.seeds === 1) return await runOne({ ...context, path, config }, options.report, stop);
+    await writeSeeds(path, seeds);
+    return await runSeeds(context, path, seeds, options, stop);
+  });
+}
+
+const NEW_RUN = { what: "the run", option: "--save-dir" };
+
+/** @throws UserError for a folder that holds something: it says how to go on with what this program wrote there. */
+function expectNewRun(path: string): void {
+  const holdsRun = contentsOf(path)?.some((name) => name === "config.json" || name === "seeds.json");
+  if (!holdsRun) return expectEmpty(path, NEW_RUN);
+  throw new UserError(
+    `Expected a new or empty folder for the run, but ${path} holds one. ` +
+      `Continue it with --resume ${quoted(path)}, or choose another --save-dir.`,
+  );
+}
+
+/** What the options say is to be trained. */
+function trainedOf(
+  options: TrainOptions,
+  given: ReadonlySet<string>,
+  data: Dataset,
+  init: Init | undefined,
+): StagesConfig {
+  const config = stagesConfigOf(options, data, init?.snapshot.info?.model);
+  const own = modelGroup.options.some(({ name }) => given.has(name));
+  if (!init?.snapshot.info || own) return config;
+  const { model } = init.snapshot.info;
+  return { ...config, model: config.adversarial ? { ...model, positions: 0 } : model };
+}
+
+/** A snapshot to start from. */
+interface Init {
+  readonly path: string;
+  readonly snapshot: Snapshot;
+}
+
+/**
+ * @param source a snapshot, or a run, whose best prec@1 is taken: of the Shannon stage if it has one.
+ * @throws UserError for a run on other data, as its train users may be this one's test users.
+ */
+async function openInit(source: string, data: Dataset): Promise<Init> {
+  const config = await hasConfig(source) ? await readConfig(source) : undefined;
+  if (!config) {
+    if (await exists(`${source}/seeds.json`)) {
+      throw new UserError(
+        `Expected one run for --init, got ${source}, which holds several: name one of its seeds.`,
+      );
+    }
+    return { path: source, snapshot: await readSnapshot(source) };
+  }
+  const { path: _, ...own } = { path: "", ...data.config };
+  const { path: __, ...theirs } = { path: "", ...config.data };
+  if (JSON.stringify(own) !== JSON.stringify(theirs)) {
+    throw new UserError(
+      `Expected --init of a run on the same data, but ${source} was trained on other data or another split ` +
+        `(${JSON.stringify(theirs)}, here ${JSON.stringify(own)}): its train users may be test users here. ` +
+        `To use its weights all the same, name a snapshot in it.`,
+    );
+  }
+  const folder = stagesOf(config)[0]?.folder(source) ?? source;
+  const path = `${folder}/best-prec1.safetensors`;
+  if (!await exists(path)) {
+    throw new UserError(`Expected a run with a best-prec1 snapshot for --init, found none in ${folder}.`);
+  }
+  return { path, snapshot: await readSnapshot(path) };
+}
+
+function isFollower(ranks: MpiRanks | undefined): ranks is MpiRanks {
+  return ranks !== undefined && ranks.rank > 0;
+}
+
+/** A run that goes on, on another rank than the first: it is told all but the data. */
+async function followResumed(ranks: MpiRanks, stop: Stop): Promise<number> {
+  const configs = await toldConfigs(ranks);
+  const [config] = configs;
+  if (!config) throw new Error("no config was told");
+  const data = await reopenData(config.data);
+  return await withGpu(data, [config], async (gpu) => {
+    await expectSame(ranks, gpu, data.config, config);
+    return await follow({ gpu, data, ranks, init: undefined, signal: stop.signal }, ranks, configs);
+  });
+}
+
+/** @returns the exit code. @throws UserError for a run that cannot go on. */
+async function resume(path: string, { options, given, stop, ranks }: Asked): Promise<number> {
+  const isRun = await hasConfig(path) || await readSeeds(path) !== undefined;
+  if (!isRun) await readConfig(path); // says so
+  using _folder = OwnedFolder.open(path);
+  const seeds = await readSeeds(path);
+  if (seeds) {
+    const extended = { ...seeds, config: extend(seeds.config, options, given) };
+    for (const seed of seeds.seeds) {
+      await expectToGoOn(folderOfSeed(path, seed), configOfSeed(extended, seed));
+    }
+    expectAsMany(seeds.config.ranks, ranks, path);
+    await tellConfigs(ranks, seeds.seeds.map((seed) => configOfSeed(extended, seed)));
+    const begun = await Promise.all(seeds.seeds.map((seed) => hasBegun(folderOfSeed(path, seed))));
+    const { data, init } = await reopen(seeds.config, begun.includes(false));
+    return await withGpu(data, [seeds.config], async (gpu) => {
+      await expectSame(ranks, gpu, data.config, extended.config);
+      await compareMachine(gpu, seeds.config);
+      if (extended.config !== seeds.config) await writeSeeds(path, extended);
+      const context = { gpu, data, ranks, init, signal: stop.signal };
+      return await runSeeds(context, path, extended, options, stop);
+    });
+  }
+  expectOneJob(options.jobs);
+  const saved = await readConfig(path);
+  const config = extend(saved, options, given);
+  await expectExtensible(path, saved, config);
+  await expectToGoOn(path, config);
+  expectAsMany(config.ranks, ranks, path);
+  await tellConfigs(ranks, [config]);
+  const { data, init } = await reopen(config, !await hasBegun(path));
+  if (config.ranks) expectTrainable(config.ranks, config, data.source);
+  return await withGpu(data, [config], async (gpu) => {
+    await expectSame(ranks, gpu, data.config, config);
+    await compareMachine(gpu, config);
+    const run = { gpu, data, ranks, init, path, config, signal: stop.signal };
+    return await runOne(run, options.report, stop);
+  });
+}
+
+/** Whether a run has saved anything that it goes on from. */
+async function hasBegun(path: string): Promise<boolean> {
+  const begun = await Promise.all(stages.map((stage) => RunFolder.hasState(stage.folder(path))));
+  return begun.includes(true);
+}
+
+/** @throws UserError where a stage is to be extended from which a later one has begun. */
+async function expectExtensible(path: string, saved: RunConfig, wanted: RunConfig): Promise<void> {
+  const all = stagesOf(saved);
+  for (const [k, stage] of all.entries()) {
+    const next = all[k + 1];
+    if (!next || stage.iterations(saved) === stage.iterations(wanted)) continue;
+    if (!await RunFolder.hasState(next.folder(path))) continue;
+    throw new UserError(
+      `The ${next.title} of ${path} has begun from its ${stage.title}, which can no longer be extended. ` +
+        `Start a new run with --init ${quoted(`${stage.folder(path)}/last.safetensors`)}.`,
+    );
+  }
+}
+
+/** The config with the iterations that were given. @throws UserError for a stage that the run does not have. */
+function extend(config: RunConfig, options: TrainOptions, given: ReadonlySet<string>): RunConfig {
+  let extended = config;
+  for (const stage of stages.filter(({ option }) => given.has(option))) {
+    if (!stage.isPartOf(config)) throw new UserError(stage.absent);
+    extended = stage.withIterations(extended, options[stage.option]);
+  }
+  return extended;
+}
+
+/** Opens what a run was begun with. @param fresh whether the weights it starts from are still needed. */
+async function reopen(
+  config: RunConfig,
+  fresh: boolean,
+): Promise<{ data: Dataset; init: Snapshot["weights"] | undefined }> {
+  const data = await reopenData(config.data);
+  return fresh ? await reopenInit(config, data) : { data, init: undefined };
+}
+
+await runMain(main);

@@ -1,0 +1,142 @@
+/** The options of `train`, all groups together. */
+
+import { Command } from "commander";
+import { checkTogether, seedOption, stagesGroups, type StagesOptions } from "../../run/options/train.ts";
+import { UserError } from "../../user_error.ts";
+import { version } from "../../version.ts";
+import { quoted, RESUME, SAVE_DIR } from "../../cli/arguments.ts";
+import { jobsOption } from "../../cli/jobs.ts";
+import { calibration } from "../../cli/calibration.ts";
+import { addDataOptions, type ShopSeedOptions } from "../../cli/open_data.ts";
+import {
+  addGroup,
+  addOptions,
+  checkSeeds,
+  folder,
+  type GivenOptions,
+  givenOptions,
+  optionOf,
+  parse,
+  wholeNumber,
+} from "../../cli/options.ts";
+
+/** What is trained on, and where a run is written. */
+interface RunOptions extends ShopSeedOptions {
+  data: string;
+  saveDir?: string;
+  resplit: boolean;
+  memoryRows: number;
+  itemIds: boolean;
+  seed: number;
+  seeds: number;
+  /** Seeds side by side. */
+  jobs: number;
+  init?: string;
+  resume?: string;
+  report: boolean;
+  syncEvery: number;
+  /** No default: it depends on the adapter. */
+  calibration?: boolean;
+}
+
+export type TrainOptions = RunOptions & StagesOptions;
+
+const HELP = `
+Examples:
+  deno task train                                     the demo shop
+  deno task train --data yelp.txt --seeds 5           five seeds, mean and sd
+  deno task train --data log.txt --dims 32-64-32 --iterations 500
+  deno task train --resume runs/demo-20260101-120000  after Ctrl-C
+  deno task train --data yelp.txt --encoder pw --pw-nonlinearity tanh --early-stopping loss
+  deno task train --data yelp.txt --encoder none --dims none    the conditional logit
+  deno task train --data yelp.txt --encoder pw --wide --loss logistic
+  deno task train --data yelp.txt --adversarial 5000  both stages
+  deno task train --data yelp.txt --init runs/yelp --adversarial 5000 --generator exact
+
+A run's folder holds config.json, train.csv, validation.csv, the snapshots best-loss,
+best-prec1, best-prec2 and last (.safetensors), result.json with the test figures, and
+report.html; those of the adversarial stage are in its subfolder adversarial.`;
+
+/** The options, and which of them were given, by name. @throws {UserError} for anything that is not understood */
+export function parseTrainOptions(
+  args: readonly string[],
+): { options: TrainOptions; given: ReadonlySet<string> } {
+  const command = new Command("deno task train")
+    .description(
+      "Trains a user model on a click log: what users would click, and the reward behind it.\n" +
+        "Without options it trains on the built-in demo shop, whose truth is known.",
+    )
+    .version(version);
+  addTrainOptions(command);
+  command.addHelpText("after", HELP);
+  const options = parse<TrainOptions>(command, args);
+  const given = givenOptions(command);
+  if (options.resume !== undefined) checkResume(options.resume, given);
+  else {
+    checkSeeds(options.seed, options.seeds);
+    checkTogether(options, given);
+    if (options.seeds === 1) expectOneJob(options.jobs);
+  }
+  return { options, given: new Set(given.keys()) };
+}
+
+/** All of them, in the order of the help. */
+export function addTrainOptions(command: Command): Command {
+  addDataOptions(command)
+    .optionsGroup("Run:")
+    .option(SAVE_DIR, "where the run is written (default: runs/<data>-<time>)", folder)
+    .addOption(optionOf(seedOption))
+    .option(
+      "--seeds <n>",
+      "train this many models, with --seed and the seeds after it, and report mean and sd",
+      wholeNumber(1, 1000),
+      1,
+    )
+    .addOption(jobsOption("seeds"))
+    .option(
+      "--init <run or file>",
+      "start from the weights of a snapshot (.safetensors), or of a run's best prec@1; with --adversarial they take " +
+        "the place of the Shannon stage",
+      folder,
+    )
+    .option(
+      RESUME,
+      "go on with an interrupted run (or --seeds folder), with the same result to the bit; --iterations or " +
+        "--adversarial may extend it",
+      folder,
+    )
+    .option("--no-report", "do not write report.html at the end")
+    .option(
+      "--sync-every <n>",
+      "of several ranks (mpirun): steps that each takes alone before weights become their mean; 1: gradients are summed in " +
+        "every step, as if one process had the whole batch",
+      wholeNumber(1, 2 ** 20),
+      1,
+    );
+  addOptions(command, [calibration]);
+  for (const group of stagesGroups) addGroup(command, group);
+  return command;
+}
+
+/** The only options that may stand beside --resume: everything else is in the run's config. */
+const RESUME_OPTIONS = ["resume", "iterations", "adversarial", "report", "jobs"];
+
+/** @throws UserError for jobs of which one alone has something to do */
+export function expectOneJob(jobs: number): void {
+  if (jobs === 1) return;
+  throw new UserError(
+    `Expected --jobs with --seeds of at least 2, as one model is trained by one process; got ${jobs}.`,
+  );
+}
+
+/** @throws {UserError} for other options beside --resume */
+function checkResume(resume: string, given: GivenOptions): void {
+  const extra = [...given].filter(([name]) => !RESUME_OPTIONS.includes(name)).map(([, flag]) => flag);
+  if (extra.length === 0) return;
+  const last = quoted(`${resume}/last.safetensors`);
+  throw new UserError(
+    `Expected --resume alone or with --iterations or --adversarial, got ${extra.join(", ")} too: ` +
+      "a resumed run keeps its settings. " +
+      `To train further under other settings, start a new run with --init ${last}.`,
+  );
+}

@@ -1,0 +1,140 @@
+/** `tune`: which options of `train` fit a data set, by its validation users and within a budget of time. */
+
+import { expectEmpty, OwnedFolder } from "../../files/owned_folder.ts";
+import { search, type Standing } from "../../tune/search.ts";
+import { meaninglessOn, settingOf, type Space } from "../../tune/space.ts";
+import { expectRun, trainCandidate, TuneRuns } from "./tune_runs.ts";
+import { folderOfSetting, readTune, standingOf, type Tune, writeTune } from "../../tune/tune_folder.ts";
+import type { TrainingConfig } from "../../train/config.ts";
+import { UserError } from "../../user_error.ts";
+import { version } from "../../version.ts";
+import { expectPlaces } from "../../run/options/train.ts";
+import { runMain } from "../../cli/fail.ts";
+import { Jobs } from "../../cli/jobs.ts";
+import { openData } from "../../cli/open_data.ts";
+import { folderOn } from "../../cli/permissions.ts";
+import { EXIT_INTERRUPTED, say, sayOfPages, withGpu } from "../train/run_stages.ts";
+import { noteAtStop, type Stop, stopOnSignals } from "../../cli/stop.ts";
+import { parseTuneOptions, trainedBy, type TuneOptions } from "./tune_options.ts";
+import { searchProgress } from "./tune_progress.ts";
+import { tellTune } from "./tune_results.ts";
+
+const PURPOSE = { what: "the search", option: "--save-dir" };
+
+type About = Pick<Tune, "clickgan" | "options" | "data" | "criterion">;
+
+async function main(): Promise<number> {
+  const { options, trainArguments, given } = parseTuneOptions(Deno.args);
+  const stop = stopOnSignals(EXIT_INTERRUPTED);
+  const path = options.saveDir ?? folderOn(options.data, "tune");
+  const known = await readTune(path);
+  if (!known) expectEmpty(path, PURPOSE);
+  const data = await openData(options);
+  const about = {
+    clickgan: version,
+    options: trainArguments,
+    data: data.config,
+    criterion: options.criterion,
+  };
+  if (known) expectSame(path, known, about);
+  const base = trainedBy(trainArguments, data);
+  sayOfPages(options.data, data.source);
+  expectPlaces(options.data, { ...data, kind: data.config.kind }, base.model);
+  return await withGpu(data, [base], async (gpu) => {
+    using _folder = known ? OwnedFolder.open(path) : await OwnedFolder.begin(path, PURPOSE);
+    const before = await readTune(path); // another process may have gone on with it since the first look
+    if (before) expectSame(path, before, about);
+    const standing = before
+      ? await standingOf(path, before)
+      : { criterion: options.criterion, rungs: [], candidates: [] };
+    if (!before) await writeTune(path, about, standing, 0); // so that the folder says what it is, whenever this ends
+    for (const [number, candidate] of standing.candidates.entries()) {
+      await expectRun(folderOfSetting(path, number), candidate);
+    }
+    const runs = new TuneRuns(gpu, data, trainArguments, options.calibration, stop.signal);
+    const space: Space = {
+      seed: options.seed,
+      fixed: given.union(meaninglessOn(data)),
+      encoder: base.model.encoder,
+      learningRate: base.training.learningRate,
+      accepts: (setting) => runs.accepts(setting),
+      stopping: options.criterion,
+    };
+    const work: Work = { runs, path, options, training: base.training, about, space, stop };
+    const found = await searchOn(work, standing, before?.spentSeconds ?? 0);
+    if (stop.signal.aborted) {
+      say(`Stopped; everything is saved in ${path}. Go on with the same command.`);
+      return EXIT_INTERRUPTED;
+    }
+    await tellTune({ path, options, trainArguments, iterations: base.training.iterations, runs }, found);
+    return 0;
+  });
+}
+
+/** What all of a search has in common. */
+interface Work {
+  readonly runs: TuneRuns;
+  readonly path: string;
+  readonly options: TuneOptions;
+  readonly training: TrainingConfig;
+  readonly about: About;
+  readonly space: Space;
+  readonly stop: Stop;
+}
+
+/** @throws UserError for a folder of another search. */
+function expectSame(path: string, before: Tune, now: About): void {
+  const refuse = (what: string) =>
+    new UserError(
+      `Expected the search in ${path} to be the same one, but ${what}. Choose another --save-dir; nothing was changed.`,
+    );
+  const { data, criterion, options } = before;
+  if (data.kind !== now.data.kind || ("path" in data && "path" in now.data && data.path !== now.data.path)) {
+    throw refuse("it is on other data");
+  }
+  if (JSON.stringify(data) !== JSON.stringify(now.data)) {
+    throw refuse("its data have changed since it began, or are split or read in another way");
+  }
+  if (criterion !== now.criterion) throw refuse(`its --criterion is ${criterion}`);
+  if (JSON.stringify(options) !== JSON.stringify(now.options)) {
+    throw refuse(`its options of train are "${options.join(" ")}" instead of "${now.options.join(" ")}"`);
+  }
+}
+
+/** Goes on with the search until its budget is spent, or it is stopped. */
+async function searchOn(
+  work: Work,
+  standing: Standing,
+  spent: number,
+): Promise<{ readonly standing: Standing; readonly spentSeconds: number }> {
+  const { runs, path, options, training, space, stop, about } = work;
+  using progress = searchProgress(standing, 60 * options.budget, spent);
+  const jobs = options.jobs > 1 ? new Jobs(options.jobs, options.jobs) : undefined;
+  using _told = noteAtStop(stop, progress.note);
+  return await search(standing, spent, {
+    budgetSeconds: 60 * options.budget,
+    iterations: training.iterations,
+    validateEvery: training.validateEvery,
+    jobs: options.jobs,
+    draw: (number, before) => settingOf(number, space, before),
+    async train(number, candidate, iterations, seconds) {
+      const run = await runs.runOf(candidate.setting, folderOfSetting(path, number), iterations);
+      const events = progress.begin(number, candidate, iterations);
+      const name = `setting ${number}`;
+      const inJob = jobs && { name, jobs, note: progress.note, alone: number === 0 };
+      try {
+        return await trainCandidate(run, seconds, candidate, options.criterion, events, inJob);
+      } finally {
+        progress.ended(number);
+      }
+    },
+    async keep(now, spentSeconds) {
+      await writeTune(path, about, now, spentSeconds);
+      progress.done(now);
+    },
+    now: () => performance.now() / 1000,
+    signal: stop.signal,
+  });
+}
+
+await runMain(main);

@@ -1,0 +1,137 @@
+/** What `tune` ends with: the settings, test figures of the best and the default beside the baselines, and a command. */
+
+import { writeJson } from "../../files/json_file.ts";
+import { atomicWriteFile } from "../../files/atomic_write.ts";
+import { writeReport } from "../../report/page.ts";
+import { unusedOf } from "../../data/item_ids.ts";
+import type { SnapshotResult } from "../../run/tested_users.ts";
+import type { RunResult } from "../../run/training_run.ts";
+import { defaultTraining } from "../../train/config.ts";
+import { type SettingRow, settingRows, tableCsv, trainArguments } from "../../tune/tune_folder.ts";
+import { type Standing, winnerOf } from "../../tune/search.ts";
+import { testCandidate, type TuneRuns } from "./tune_runs.ts";
+import { UserError } from "../../user_error.ts";
+import { quoted, shellWord, withoutOptions } from "../../cli/arguments.ts";
+import { reportFile } from "../../cli/permissions.ts";
+import { attainedText, resultTable, settingsText } from "../test_table.ts";
+import { delayedProgress } from "../../cli/progress.ts";
+import { table } from "../../cli/table.ts";
+import { parseTrainOptions } from "../train/train_options.ts";
+import type { TuneOptions } from "./tune_options.ts";
+import { budgetText, cautions, verdictOn, verdictText } from "./tune_words.ts";
+
+/** What the results are made of. */
+interface Results {
+  readonly path: string;
+  readonly options: TuneOptions;
+  /** Options of train that hold for all settings. */
+  readonly trainArguments: readonly string[];
+  /** Iterations of a setting that is trained to its end. */
+  readonly iterations: number;
+  readonly runs: TuneRuns;
+}
+
+type Tested = Required<Pick<RunResult, "test" | "baselines">>;
+
+/** Rows of the table in the terminal; table.csv has all. */
+const SHOWN = 10;
+
+/**
+ * Looks at the test users, and prints and writes what came of the search.
+ * @throws UserError when no setting could be trained.
+ */
+export async function tellTune(
+  results: Results,
+  { standing, spentSeconds }: { readonly standing: Standing; readonly spentSeconds: number },
+): Promise<void> {
+  const { path, options } = results;
+  const rows = await settingRows(path, standing);
+  await atomicWriteFile(`${path}/table.csv`, tableCsv(rows));
+  const winner = rows.find(({ number }) => number === winnerOf(standing));
+  if (!winner) throw noWinner(standing);
+  console.log(
+    "\n" +
+      `Validation users, each figure at its best (${rows.length} setting${rows.length === 1 ? "" : "s"}, ` +
+      `all in ${quoted(`${path}/table.csv`)}):`,
+  );
+  console.log(settingsTable(rows));
+  const usual = rows.find(({ number }) => number === 0);
+  const tested = await testOf(results, winner);
+  const own = usual && usual !== winner && usual.end !== "diverged"
+    ? await testOf(results, usual)
+    : undefined;
+  console.log("\nTest users:");
+  const shown = [...named("best", tested, options), ...(own ? named("default", own, options) : [])];
+  console.log(resultTable(shown, tested.baselines));
+  const isChoice = parseTrainOptions(results.trainArguments).options.loss === "choice";
+  const verdict = verdictOn(tested.test, { criterion: options.criterion, isChoice, usual: own?.test });
+  const args = trainArguments(withoutIterations(results.trainArguments), winner, defaultTraining.iterations);
+  const command = ["deno task train", ...args.map(shellWord)].join(" ");
+  const known = [settingsText(tested.baselines), attainedText(tested.test, tested.baselines)];
+  const finalists = {
+    ...{ rows, winner, criterion: options.criterion, iterations: results.iterations },
+    unused: unusedOf(results.runs.dataOf({})),
+  };
+  const words = [
+    ...known.filter((text) => text !== undefined),
+    ...verdictText(verdict, finalists),
+    ...cautions(finalists),
+    budgetText(spentSeconds, 60 * options.budget),
+  ];
+  for (const line of words) console.log(line);
+  const report = reportFile(path);
+  await writeReport([winner, ...(own && usual ? [usual] : [])].map(({ folder }) => folder), report);
+  const settings = rows.map(({ text: _, ...row }) => row);
+  const result = { winner: winner.number, command, verdict, words, spentSeconds, settings, test: shown };
+  await writeJson(`${path}/result.json`, { ...result, baselines: tested.baselines });
+  console.log(`\nThe best setting: ${winner.text}`);
+  console.log(`  its run    ${quoted(winner.folder)}`);
+  console.log(`  by itself  ${command}`);
+  console.log(`Results are in ${quoted(path)}, the report is ${quoted(report)}`);
+}
+
+function noWinner({ candidates }: Standing): UserError {
+  const why = candidates.some(({ end }) => end === "diverged")
+    ? "training diverged with each: use a smaller --learning-rate"
+    : "there was no time for a validation, or there is no click among the validation users: use a larger --budget, or " +
+      "--criterion loss";
+  return new UserError(`Expected a setting with a validation figure, found none: ${why}.`);
+}
+
+async function testOf(
+  { runs }: Results,
+  { setting, iterations, folder }: SettingRow,
+): Promise<Tested> {
+  using progress = delayedProgress();
+  const run = await runs.runOf(setting, folder, Math.max(1, iterations));
+  return await testCandidate(run, { onProgress: progress.onProgress });
+}
+
+/** The snapshots that a choice can be made among, under the setting's name. */
+function named(name: string, { test }: Tested, { criterion }: TuneOptions): SnapshotResult[] {
+  const shown = ["best-loss", "best-prec1", `best-${criterion}`];
+  return test.filter(({ snapshot }) => shown.includes(snapshot)).map(({ paired: _, ...result }) => ({
+    ...result,
+    snapshot: `${name}: ${result.snapshot}` as SnapshotResult["snapshot"],
+  }));
+}
+
+function withoutIterations(args: readonly string[]): string[] {
+  return withoutOptions(args, ["--iterations <n>"]);
+}
+
+function settingsTable(rows: readonly SettingRow[]): string {
+  const shown = rows.filter(({ number }, k) => k < SHOWN || number === 0);
+  const digits = (value: number | null) => value === null ? "-" : value.toFixed(4);
+  return table(
+    ["", "loss", "prec@1", "prec@2", "iterations", "setting"],
+    shown.map(({ number, validation: { loss, prec1, prec2 }, iterations, text, end }) => [
+      String(number),
+      digits(loss),
+      digits(prec1),
+      digits(prec2),
+      String(iterations),
+      end === "diverged" ? `${text} (diverged)` : text,
+    ]),
+  );
+}

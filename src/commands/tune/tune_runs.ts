@@ -1,0 +1,190 @@
+/** The runs of a search: ordinary ones, which are not tested. Which config a setting gives, on which data, and how far it is trained. */
+
+import type { Gpu } from "../../gpu/device.ts";
+import type { KernelShapes } from "../../gpu/kernel_shapes.ts";
+import { modelParameters } from "../../model/user_model.ts";
+import { type Dataset, withoutItemIds } from "../../data/sets/dataset.ts";
+import { itemIdsOf } from "../../data/item_ids.ts";
+import type { RunConfig } from "../../run/run_config.ts";
+import {
+  iterationsDone,
+  type Run,
+  type RunEvents,
+  type RunResult,
+  runStage,
+} from "../../run/training_run.ts";
+import { argumentsOf, NO_ITEM_IDS, type Setting } from "../../tune/space.ts";
+import { UserError } from "../../user_error.ts";
+import { shapesFor } from "../../cli/calibration.ts";
+import { type Followed, runInJob } from "../train/run_jobs.ts";
+import { newConfig } from "../train/run_stages.ts";
+import { trainedBy } from "./tune_options.ts";
+import { makeFolder } from "../../files/atomic_write.ts";
+import { OwnedFolder } from "../../files/owned_folder.ts";
+import { RunFolder } from "../../run/run_folder.ts";
+import { shannonStage } from "../../run/stages.ts";
+import type { Criterion } from "../../train/best_records.ts";
+import { DivergedError } from "../../train/results.ts";
+import type { Candidate } from "../../tune/search.ts";
+import { readCurve } from "../../tune/tune_folder.ts";
+
+export class TuneRuns {
+  /** The data without item ids, where there are some that can be left out. */
+  readonly #withoutIds: Dataset | undefined;
+  /** By the sizes that they depend on: a search asks again and again. */
+  readonly #shapes = new Map<string, KernelShapes>();
+
+  /** @param options of train that hold for all settings, as typed. @param calibration what the option says, if it is given. */
+  constructor(
+    private readonly gpu: Gpu,
+    private readonly data: Dataset,
+    private readonly options: readonly string[],
+    private readonly calibration: boolean | undefined,
+    private readonly signal: AbortSignal,
+  ) {
+    if (itemIdsOf(data.features)) this.#withoutIds = withoutItemIds(data);
+  }
+
+  /** Whether `train` takes a setting for a model of these items on this adapter. */
+  accepts(setting: Setting): boolean {
+    const most = this.gpu.device.limits.maxStorageBufferBindingSize;
+    const data = this.dataOf(setting);
+    const { shape } = data.source.items;
+    try {
+      const { model } = trainedBy(this.#arguments(setting), data);
+      return modelParameters(shape, model).every(({ rows, columns }) => 4 * rows * columns <= most);
+    } catch (error) {
+      if (error instanceof UserError) return false;
+      throw error;
+    }
+  }
+
+  /** The run of a setting. @param path its folder. @param iterations of it */
+  async runOf(setting: Setting, path: string, iterations: number): Promise<Run> {
+    const data = this.dataOf(setting);
+    const config = await this.#configOf(setting, iterations);
+    return { gpu: this.gpu, data, config, path, init: undefined, signal: this.signal };
+  }
+
+  async #configOf(setting: Setting, iterations: number): Promise<RunConfig> {
+    const command = this.#arguments(setting);
+    const data = this.dataOf(setting);
+    const { model, training } = trainedBy(command, data);
+    const shapes = await this.#shapesOf(data.source, { model, users: training.batchSize });
+    const trained = { model, training: { ...training, iterations }, pretrain: true, adversarial: null };
+    return await newConfig(this.gpu, data, trained, { shapes, command });
+  }
+
+  #arguments(setting: Setting): string[] {
+    return [...this.options, ...argumentsOf(setting)];
+  }
+
+  /** What a setting is trained on. */
+  dataOf(setting: Setting): Dataset {
+    return setting[NO_ITEM_IDS] === undefined ? this.data : this.#withoutIds ?? this.data;
+  }
+
+  async #shapesOf(
+    source: Dataset["source"],
+    sizes: Parameters<typeof shapesFor>[3],
+  ): Promise<KernelShapes> {
+    const key = JSON.stringify([source.items.shape, sizes]);
+    const known = this.#shapes.get(key);
+    if (known) return known;
+    const found = await shapesFor(this.calibration, this.gpu, source, sizes, () => {});
+    this.#shapes.set(key, found);
+    return found;
+  }
+}
+
+/**
+ * Trains a setting further.
+ * @param common its signal ends the run as well; its path is the run's folder, which begins where nothing was saved in it.
+ * @param inJob whether in a process of its own, which takes the folder's lock itself
+ * @param limit seconds after which it is cut short, but not before its first validation.
+ * @throws UserError for files that are not what they were, or cannot be written.
+ */
+export async function trainCandidate(
+  common: Run,
+  limit: number,
+  candidate: Candidate,
+  criterion: Criterion,
+  told: RunEvents,
+  inJob?: Omit<Followed, "events">,
+): Promise<Candidate> {
+  const { path, config } = common;
+  await makeFolder(path);
+  using _run = inJob ? undefined : OwnedFolder.open(path);
+  const timeUp = AbortSignal.timeout(Math.ceil(1000 * limit));
+  const enough = new AbortController();
+  let hasShown = false;
+  const endIfLate = () => hasShown && timeUp.aborted && enough.abort();
+  timeUp.addEventListener("abort", endIfLate);
+  const signal = AbortSignal.any([common.signal, enough.signal]);
+  const events: RunEvents = {
+    ...told,
+    onValidation(result) {
+      hasShown ||= result.iteration > 0;
+      endIfLate();
+      told.onValidation?.(result);
+    },
+  };
+  const began = performance.now();
+  const seconds = () => (performance.now() - began) / 1000;
+  try {
+    const result = await goOn({ ...common, signal, untested: true }, events, inJob);
+    if (!result) return candidate;
+    const { iteration, sessionSeconds } = result;
+    return {
+      ...candidate,
+      iterations: iteration,
+      seconds: candidate.seconds + sessionSeconds,
+      setUpSeconds: seconds() - sessionSeconds,
+      curve: await readCurve(path, criterion),
+      end: iteration < config.training.iterations && !signal.aborted ? "stopped" : "open",
+    };
+  } catch (error) {
+    if (!(error instanceof DivergedError)) throw error;
+    return {
+      ...candidate,
+      iterations: Math.max(candidate.iterations, error.iteration),
+      seconds: candidate.seconds + seconds(),
+      curve: await readCurve(path, criterion),
+      end: "diverged",
+    };
+  }
+}
+
+/** The test figures of a setting that is trained no further. @param run its config has the iterations that are done. */
+export async function testCandidate(
+  run: Run,
+  events: RunEvents,
+): Promise<Required<Pick<RunResult, "test" | "baselines">>> {
+  using _run = OwnedFolder.open(run.path);
+  const { test, baselines } = await goOn(run, events) ?? {};
+  if (!test || !baselines) throw new Error(`${run.path}: a run that had ended was not tested`);
+  return { test, baselines };
+}
+
+/** Begins the run, or goes on with it. @returns undefined where it was stopped before it had begun */
+async function goOn(
+  run: Run,
+  events: RunEvents,
+  inJob?: Omit<Followed, "events">,
+): Promise<RunResult | undefined> {
+  const { path, config } = run;
+  // A search that was killed may have left a run that is ahead of what was written down.
+  const iterations = Math.max(await iterationsDone(shannonStage, path) ?? 0, config.training.iterations);
+  const extended = { ...run, config: shannonStage.withIterations(config, iterations) };
+  if (!inJob) return await runStage(shannonStage, extended, events);
+  const [result] = await runInJob(extended, { ...inJob, events });
+  return result;
+}
+
+/** @throws UserError where the run of a setting is gone. @param path its folder. */
+export async function expectRun(path: string, { iterations }: Candidate): Promise<void> {
+  if (iterations === 0 || await RunFolder.hasState(path)) return;
+  throw new UserError(
+    `Expected the run of a setting in ${path}, found none. Put the folder back, or choose another --save-dir.`,
+  );
+}

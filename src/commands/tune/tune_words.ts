@@ -1,0 +1,216 @@
+/** What `tune` says of its best setting: whether the model is worth its use, and how far its figures may be trusted. */
+
+import { titleOf } from "../../figures/columns.ts";
+import type { Criterion } from "../../train/best_records.ts";
+import { keptDifference, keptOf, type Paired } from "../../figures/paired.ts";
+import type { SnapshotResult } from "../../run/tested_users.ts";
+import {
+  type Against,
+  type Beside,
+  besideBy,
+  differenceWords,
+  type Rival,
+  rivalsOf,
+  standingOf,
+  standingWords,
+} from "../../run/verdict.ts";
+import type { SettingRow } from "../../tune/tune_folder.ts";
+import { duration } from "../../cli/progress.ts";
+import { quoted } from "../../cli/arguments.ts";
+import { CRITERION_NAMES } from "./tune_progress.ts";
+
+/** By what two are compared; of the loss less is better. */
+type ComparedBy = "nll" | "prec1" | "prec2";
+
+/** A model beside the baselines. */
+interface Comparison {
+  readonly figure: ComparedBy;
+  readonly snapshot: SnapshotResult["snapshot"];
+  readonly value: number;
+  /** With their own values; the strongest first. */
+  readonly rivals: readonly (Rival & { readonly value: number })[];
+}
+
+/** A model beside what it has to beat, by a precision on the test users. */
+export interface Verdict extends Comparison {
+  /** By the loss, where its utilities are the log-odds of a choice, as those of baselines are. */
+  readonly loss?: Comparison;
+  /** Beside the default, by figures of the same two snapshots. */
+  readonly usual?: Readonly<Partial<Record<ComparedBy, Beside>>>;
+}
+
+type Tested = Pick<SnapshotResult, "snapshot" | "nll" | "prec1" | "prec2"> & {
+  readonly against: Against;
+  readonly paired?: Paired;
+};
+
+/** What a verdict is about, beside the snapshots of the best setting. */
+export interface VerdictOptions {
+  readonly criterion: Criterion;
+  /** Whether the utilities are the log-odds of a choice. */
+  readonly isChoice: boolean;
+  /** The snapshots of the default, where that is another setting. */
+  readonly usual?: readonly Tested[];
+}
+
+/** @returns undefined on test users without a click. */
+export function verdictOn(
+  test: readonly Tested[],
+  { criterion, isChoice, usual }: VerdictOptions,
+): Verdict | undefined {
+  const figure = criterion === "prec2" ? "prec2" : "prec1";
+  const ranking = comparisonOf(test, `best-${criterion}`, figure);
+  if (!ranking) return undefined;
+  const loss = isChoice ? comparisonOf(test, "best-loss", "nll") : undefined;
+  return {
+    ...ranking,
+    ...(loss ? { loss } : {}),
+    ...(usual
+      ? {
+        usual: {
+          ...besideOf(test, usual, `best-${criterion}`, figure),
+          ...besideOf(test, usual, "best-loss", "nll"),
+        },
+      }
+      : {}),
+  };
+}
+
+function comparisonOf(
+  test: readonly Tested[],
+  snapshot: SnapshotResult["snapshot"],
+  figure: ComparedBy,
+): Comparison | undefined {
+  const own = test.find((result) => result.snapshot === snapshot);
+  if (!own || Number.isNaN(own[figure])) return undefined;
+  const value = own[figure];
+  const rivals = rivalsOf([own.against], figure);
+  return {
+    ...{ figure, snapshot, value },
+    rivals: rivals.map((rival) => ({ ...rival, value: value - rival.difference })),
+  };
+}
+
+/** Nothing where the two cannot be compared. */
+function besideOf(
+  test: readonly Tested[],
+  usual: readonly Tested[],
+  snapshot: SnapshotResult["snapshot"],
+  figure: ComparedBy,
+): Partial<Record<ComparedBy, Beside>> {
+  const of = (all: readonly Tested[]) => all.find((result) => result.snapshot === snapshot)?.paired;
+  const [best, other] = [of(test), of(usual)];
+  const found = best && other && keptDifference(keptOf([best]), figure, keptOf([other]));
+  return found ? { [figure]: besideBy(figure, found) } : {};
+}
+
+/** What the words are about, beside the figures. */
+export interface Finalists {
+  /** Of all settings. */
+  readonly rows: readonly SettingRow[];
+  readonly winner: SettingRow;
+  readonly criterion: Criterion;
+  /** Of a setting that is trained to its end. */
+  readonly iterations: number;
+  /** What the data may lack. */
+  readonly unused: string;
+}
+
+/** Whether the model is worth its use. */
+export function verdictText(verdict: Verdict | undefined, finalists: Finalists): string[] {
+  if (!verdict) return [];
+  return [
+    ...rankingText(verdict, finalists.unused),
+    ...lossText(verdict),
+    ...usualText(verdict, finalists),
+  ];
+}
+
+function rankingText({ figure, rivals }: Verdict, unused: string): string[] {
+  const simple = rivals.find(({ is }) => is !== "better");
+  if (!simple) return standingWords("The best setting ranks", rivals, titleOf(figure));
+  return [
+    "NO SETTING BEATS EVERY BASELINE on the test users.",
+    ...standingWords("The best one ranks", rivals, titleOf(figure)),
+    `Until a model beats it, rank by the ${simple.name}: it is simpler. Try ${unused}, or more ` +
+    "users; deno task data describe says what the log lacks.",
+  ];
+}
+
+/** Whether its probabilities are worth anything. */
+function lossText({ loss }: Verdict): string[] {
+  if (!loss) return [];
+  const words = standingWords(`Its loss (${loss.value.toFixed(4)}) is`, loss.rivals, titleOf("nll"));
+  if (standingOf(loss.rivals) === "better") return words;
+  return ["By its probabilities NO SETTING BEATS EVERY BASELINE.", ...words];
+}
+
+/** What the search was worth. */
+function usualText({ usual = {} }: Verdict, finalists: Finalists): string[] {
+  const parts = (["prec1", "prec2", "nll"] as const).flatMap((figure) => {
+    const found = usual[figure];
+    return found ? [`${titleOf(figure)} ${differenceWords(found)}: ${found.is}`] : [];
+  });
+  if (parts.length === 0) return [];
+  const short = cutShort(finalists).length > 0 ? ", each as far as it was trained" : "";
+  const isBetter = Object.values(usual).some((found) => found?.is === "better");
+  return [
+    `The best setting minus the default${short}, on the same test users: ${parts.join("; ")}.`,
+    ...(isBetter ? [] : [
+      "So the search has found nothing better than the default, whose options follow from the log: it is the simpler choice. " +
+      "What may help more is in the log: features of items, places, more users.",
+    ]),
+  ];
+}
+
+/** Of the best setting and the default, those that the budget has cut short, with how far they came. */
+function cutShort({ rows, winner, iterations }: Finalists): string[] {
+  return rows.filter((row) => row.number === 0 || row === winner)
+    .filter((row) => row.end === "open" && row.iterations < iterations)
+    .map((row) => `The ${row.number === 0 ? "default" : "best setting"} came to ${row.iterations}`);
+}
+
+/** A best figure so near to the end says that training was not at its end. */
+const STILL_IMPROVING = 0.9;
+
+/** How far the figures may be trusted, and what a longer search would do. */
+export function cautions(finalists: Finalists): string[] {
+  const { rows, winner, criterion, iterations } = finalists;
+  const lines: string[] = [];
+  const usual = rows.find(({ number }) => number === 0);
+  const figure = `validation ${CRITERION_NAMES[criterion]}`;
+  if (rows.length > 1 && winner.number === 0) {
+    lines.push(`None of ${rows.length - 1} other settings has a better ${figure} than the default.`);
+  } else if (rows.length > 1) {
+    lines.push(
+      `The best of ${rows.length} settings was chosen by its ${figure}, which flatters it for that reason. The test ` +
+        "figures do not.",
+    );
+  }
+  for (const text of cutShort(finalists)) {
+    lines.push(
+      `${text} of ${iterations} iterations: the budget allows no more. With a larger one the figures can be better.`,
+    );
+  }
+  if (usual?.end === "diverged") {
+    lines.push("The default diverged: its learning rate is too large for this log.");
+  }
+  if (winner.bestIteration === 0) {
+    lines.push(
+      `Training made the ${figure} of the best setting no better than chance had it: nothing was learned.`,
+    );
+  } else if (winner.end === "open" && winner.bestIteration > STILL_IMPROVING * winner.iterations) {
+    lines.push(
+      `The best setting was still improving at its end. It goes on with: deno task train --resume ` +
+        `${quoted(winner.folder)} --iterations ${2 * winner.iterations}`,
+    );
+  }
+  return lines;
+}
+
+/** Whether the budget was held. */
+export function budgetText(spentSeconds: number, budgetSeconds: number): string {
+  const over = spentSeconds - budgetSeconds;
+  const took = `The search took ${duration(spentSeconds)} of ${duration(budgetSeconds)}`;
+  return over > 0 ? `${took}, ${over.toFixed(1)} s more than its budget.` : `${took}.`;
+}

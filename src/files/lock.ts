@@ -1,0 +1,142 @@
+/**
+ * Locks that the operating system holds for a process (flock), so that a crash frees them. A lock is a file of its own;
+ * in it stands who holds it.
+ */
+
+import { UserError } from "../user_error.ts";
+import { explainFileError } from "./file_error.ts";
+
+/** How often a waiting process looks again. */
+const LOOK_MS = 100;
+
+/** A holder may remove its file as often as we look. */
+const MOST_TRIES = 100;
+
+/** What a file system without locks answers. */
+const WITHOUT_LOCKS = ["ENOTSUP", "EOPNOTSUPP", "ENOLCK", "ENOSYS"];
+
+/** Whether the lock was free and is ours now; a file system without locks has all of them free. */
+export function tryLock(file: Deno.FsFile): boolean {
+  try {
+    return file.tryLockSync(true);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && WITHOUT_LOCKS.includes(String(error.code))) return true;
+    throw error;
+  }
+}
+
+/** Whether an open file still stands at `path`: another process may have removed or replaced it. */
+export function holdsPath(file: Deno.FsFile, path: string): boolean {
+  const own = file.statSync();
+  try {
+    const found = Deno.lstatSync(path);
+    return found.ino === own.ino && found.dev === own.dev;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/**
+ * Opens a file that this process alone writes to, with what stands in it.
+ * @param purpose of the file, for the message: "a lock"
+ * @returns undefined while another process holds it.
+ * @throws UserError when something else has its name; errors of the file system as they are.
+ */
+export function openLocked(path: string, purpose: string): Deno.FsFile | undefined {
+  for (let tries = 0; tries < MOST_TRIES; tries++) {
+    expectPlainFile(path, purpose);
+    const file = Deno.openSync(path, { read: true, write: true, create: true });
+    let kept = false;
+    try {
+      if (!tryLock(file)) return undefined;
+      kept = holdsPath(file, path); // not when its holder has removed or renamed it while we looked
+      if (kept) return file;
+    } finally {
+      if (!kept) file.close();
+    }
+  }
+  return undefined;
+}
+
+function expectPlainFile(path: string, purpose: string): void {
+  try {
+    if (Deno.lstatSync(path).isFile) return;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    throw error;
+  }
+  throw new UserError(`Expected ${path} to be free for ${purpose}, found something else. Move it away.`);
+}
+
+export class Lock implements Disposable {
+  private constructor(private readonly file: Deno.FsFile, readonly path: string) {
+    try {
+      file.truncateSync(0);
+      file.writeSync(new TextEncoder().encode(`${ourselves()}\n`));
+    } catch {
+      // A full disk: it is locked all the same, by "another process".
+    }
+  }
+
+  /**
+   * Takes a lock.
+   * @param path of its file, which stands there as long as the lock is held.
+   * @param what is locked, for the message: "runs/x".
+   * @throws UserError that says who holds it, when another process does.
+   */
+  static take(path: string, what: string): Lock {
+    const taken = Lock.#try(path, what);
+    if (taken instanceof Lock) return taken;
+    throw new UserError(
+      `${what} is being written by ${taken.holder}. Wait until it has ended, or stop it; nothing was changed.`,
+    );
+  }
+
+  /**
+   * Waits for a lock.
+   * @param onWait told who holds it, once, when there is something to wait for.
+   */
+  static async wait(path: string, what: string, onWait: (holder: string) => void): Promise<Lock> {
+    for (let told = false;; told = true) {
+      const taken = Lock.#try(path, what);
+      if (taken instanceof Lock) return taken;
+      if (!told) onWait(taken.holder);
+      await new Promise((done) => setTimeout(done, LOOK_MS));
+    }
+  }
+
+  static #try(path: string, what: string): Lock | { readonly holder: string } {
+    try {
+      const file = openLocked(path, "a lock");
+      return file ? new Lock(file, path) : { holder: holderAt(path) };
+    } catch (error) {
+      throw explainFileError(error, "write to", what);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    try {
+      Deno.removeSync(this.path); // while it is held: nobody else's is removed
+    } catch {
+      // It is gone with its folder, or beyond our reach: a lock file that nobody holds is free.
+    }
+    this.file.close();
+  }
+}
+
+function ourselves(): string {
+  const [, command = "this program"] = /([^/\\]+)\.[tj]s$/.exec(Deno.mainModule) ?? [];
+  const words = [command, ...Deno.args].join(" ").replace(/\p{Cc}+/gu, " ").slice(0, 200);
+  const since = new Date().toISOString().slice(0, 19).replace("T", " ");
+  return `process ${Deno.pid} (${words}, since ${since} UTC)`;
+}
+
+function holderAt(path: string): string {
+  const unnamed = "another process";
+  try {
+    return Deno.readTextFileSync(path).trim().split("\n", 1)[0] || unnamed;
+  } catch {
+    return unnamed; // it has just ended, or the system lets nobody read what is locked
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * A folder that this process alone writes to: what locks it, what in it may be removed, and when it counts as new. The
+ * commands that write a run, several runs or a data set own their folder as long as they work.
+ *
+ * In an owned folder only two things are ever removed: the lock's file, and temporary files whose writers were killed.
+ * All else is written under names of its own, and replaced as a whole. What is made in one go and cannot be gone on with has
+ * a sign in it until it is whole: it is taken back where it does not get so far, and the next command that begins there
+ * removes what a killed one wrote.
+ */
+
+import { basename, dirname, join } from "node:path";
+import { UserError } from "../user_error.ts";
+import { atomicWriteFile, isTemporaryName, makeFolder, removeTemporaries } from "./atomic_write.ts";
+import { explainFileError } from "./file_error.ts";
+import { Lock } from "./lock.ts";
+
+const LOCK = ".clickgan.lock";
+/** Marks a folder that is not whole: it is the first file there, and the last one to go. */
+export const SIGN = ".clickgan-partial";
+const SIGN_TEXT = "A command is making this, or did not finish: the next one removes it.\n";
+
+/** The lock of something that is not a folder yet, beside it. */
+export function lockBeside(path: string): string {
+  return join(dirname(path), `.${basename(path)}${LOCK}`);
+}
+
+/** Whether a name is one that this program gives a lock or a temporary file: it is nobody's data. */
+export function isOwnName(name: string): boolean {
+  return (name.startsWith(".") && name.endsWith(LOCK)) || isTemporaryName(name);
+}
+
+/** What a folder is for, and the option that names it, for messages: "the run", "--save-dir". */
+export interface Purpose {
+  readonly what: string;
+  readonly option: string;
+  /** All files that are made there, where they are made in one go, with a {@link SIGN}. */
+  readonly own?: readonly string[];
+  /** Names of what is worked with until then. */
+  readonly work?: RegExp;
+}
+
+export class OwnedFolder implements Disposable {
+  private constructor(
+    readonly path: string,
+    private readonly lock: Lock,
+    /** Whether the folder was made for this; it is removed again if nothing was written to it. */
+    private readonly made: boolean,
+  ) {}
+
+  /** Of what is made in one go, as long as it is not whole. */
+  #unfinished: Purpose | undefined;
+
+  /**
+   * Makes a new folder, or takes an empty one.
+   * @throws UserError when there is something in it, another process writes to it, or it cannot be written to.
+   */
+  static async begin(path: string, purpose: Purpose): Promise<OwnedFolder> {
+    const made = contentsOf(path) === undefined;
+    expectEmpty(path, purpose);
+    await makeFolder(path);
+    const owned = OwnedFolder.#own(path, made);
+    try {
+      expectEmpty(path, purpose); // another process may have begun, and ended, in between
+      if (purpose.own) {
+        owned.#unfinished = purpose;
+        await atomicWriteFile(join(path, SIGN), SIGN_TEXT);
+        removeFiles(path, (name) => isOf(purpose, name));
+      }
+      return owned;
+    } catch (error) {
+      owned[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Takes a folder that is there. @throws UserError when it is not, or another process writes to it. */
+  static open(path: string): OwnedFolder {
+    if (contentsOf(path) === undefined) {
+      throw new UserError(`Expected a folder at ${path}, found nothing. Check the path.`);
+    }
+    return OwnedFolder.#own(path, false);
+  }
+
+  static #own(path: string, made: boolean): OwnedFolder {
+    const lock = Lock.take(join(path, LOCK), path);
+    try {
+      removeTemporaries(path);
+      return new OwnedFolder(path, lock, made);
+    } catch (error) {
+      lock[Symbol.dispose]();
+      throw explainFileError(error, "write", path);
+    }
+  }
+
+  /** Says that all is there that was to be made. @throws UserError when the folder cannot be written to. */
+  finish(): void {
+    removeFiles(this.path, (name) => this.#unfinished?.work?.test(name) === true);
+    removeFiles(this.path, (name) => name === SIGN);
+    this.#unfinished = undefined;
+  }
+
+  /** Gives the folder back; what was made in it goes where it is not whole. */
+  [Symbol.dispose](): void {
+    try {
+      const unfinished = this.#unfinished;
+      if (unfinished) removeFiles(this.path, (name) => isOf(unfinished, name));
+      if (unfinished) this.finish();
+    } catch {
+      // The next one removes it.
+    }
+    this.lock[Symbol.dispose]();
+    if (!this.made) return;
+    try {
+      removeTemporaries(this.path);
+      Deno.removeSync(this.path); // does nothing to a folder that holds something
+    } catch {
+      // It holds what was written.
+    }
+  }
+}
+
+function removeFiles(folder: string, isMeant: (name: string) => boolean): void {
+  for (const name of (contentsOf(folder) ?? []).filter(isMeant)) {
+    try {
+      Deno.removeSync(join(folder, name));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw explainFileError(error, "write", folder);
+    }
+  }
+}
+
+/** Whether a name is one of what is made in one go, or is worked with. */
+function isOf({ own = [], work }: Purpose, name: string): boolean {
+  return own.includes(name) || work?.test(name) === true;
+}
+
+/**
+ * Looks whether a folder could be begun; what this program leaves when it is killed early does not count.
+ * @throws UserError when it holds something, or is no folder.
+ */
+export function expectEmpty(path: string, purpose: Purpose): void {
+  const names = contentsOf(path) ?? [];
+  const isUnfinished = purpose.own !== undefined && names.includes(SIGN);
+  const first = names.find((name) => !isUnfinished || !(name === SIGN || isOf(purpose, name)));
+  if (first === undefined) return;
+  const { what, option } = purpose;
+  throw new UserError(
+    `Expected a new or empty folder for ${what}, but ${path} holds ${first}. Choose another ${option}; nothing was changed.`,
+  );
+}
+
+/**
+ * The names in a folder, sorted, without a lock and temporary files of this program; undefined where nothing is.
+ * @throws UserError when it is no folder, or cannot be read.
+ */
+export function contentsOf(path: string): string[] | undefined {
+  try {
+    const names = [...Deno.readDirSync(path)].map(({ name }) => name);
+    return names.filter((name) => !isOwnName(name)).sort();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw explainFileError(error, "read the folder", path);
+  }
+}

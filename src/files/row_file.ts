@@ -1,0 +1,157 @@
+/** Files of rows that are made one after another: CSV, or Parquet in row groups. They appear whole, or not at all. */
+
+import { ByteWriter, type ColumnSource, ParquetWriter, schemaFromColumnData } from "hyparquet-writer";
+import { atomicWrite } from "./atomic_write.ts";
+import { UserError } from "../user_error.ts";
+
+/** What stands in a cell; null for nothing, in columns that may have it. */
+export type Cell = string | number | boolean | null;
+
+/** A column of a file, made of rows of a kind. */
+export interface RowColumn<Row> {
+  /** In the file. */
+  readonly name: string;
+  /** In Parquet. */
+  readonly type: "STRING" | "INT32" | "FLOAT" | "BOOLEAN";
+  /** Whether some rows have nothing there. */
+  readonly nullable?: boolean;
+  of(row: Row): Cell;
+}
+
+/** Rows that are written at once, and those of the last list. */
+const ROWS = 2 ** 16;
+
+/** What was written: rows, and the cells of a CSV file that a spreadsheet may take for formulas. */
+export interface RowsWritten {
+  readonly rows: number;
+  readonly formulas: number;
+}
+
+type Write = (bytes: Uint8Array) => Promise<void>;
+type Groups<Row> = AsyncIterable<readonly Row[]>;
+
+/** Endings of files that can be written. */
+export const ROW_FORMATS = ["csv", "parquet"] as const;
+export type RowFormat = (typeof ROW_FORMATS)[number];
+
+/** The format that a file's name says. @param what the file is for, in messages. @throws UserError for another ending. */
+function rowFormatOf(path: string, what: string): RowFormat {
+  const ending = path.replace(/^.*\./, "").toLowerCase();
+  const format = ROW_FORMATS.find((name) => name === ending);
+  if (format !== undefined && path.includes(".")) return format;
+  throw new UserError(
+    `Expected a file that ends in .parquet or .csv for the ${what}, got ${path}. Give it one of these endings.`,
+  );
+}
+
+/**
+ * Writes lists of rows one after another, in the format that the file's name says.
+ * @param what the file is for, in messages.
+ * @throws UserError when the file cannot be written.
+ */
+export async function writeRows<Row>(
+  path: string,
+  what: string,
+  columns: readonly RowColumn<Row>[],
+  lists: AsyncIterable<readonly Row[]>,
+): Promise<RowsWritten> {
+  const format = rowFormatOf(path, what);
+  let count = 0;
+  async function* groups(): AsyncGenerator<Row[]> {
+    let group: Row[] = [];
+    for await (const rows of lists) {
+      for (const row of rows) group.push(row);
+      count += rows.length;
+      if (group.length < ROWS) continue;
+      yield group;
+      group = [];
+    }
+    if (group.length > 0) yield group;
+  }
+  const writer = format === "csv" ? writeCsv : writeParquet;
+  let formulas = 0;
+  await atomicWrite(path, async (write) => {
+    formulas = await writer(columns, groups(), write);
+  });
+  return { rows: count, formulas };
+}
+
+/** Cells stand as they are, so that ids stay those of the log. @returns how many begin as formulas do. */
+async function writeCsv<Row>(
+  columns: readonly RowColumn<Row>[],
+  groups: Groups<Row>,
+  write: Write,
+): Promise<number> {
+  let formulas = 0;
+  const field = (cell: Cell) => {
+    if (isFormula(cell)) formulas++;
+    return csvField(cell);
+  };
+  const encoder = new TextEncoder();
+  await write(encoder.encode(columns.map(({ name }) => csvField(name)).join(",") + "\n"));
+  for await (const rows of groups) {
+    const lines = rows.map((row) => columns.map((column) => field(column.of(row))).join(",") + "\n");
+    await write(encoder.encode(lines.join("")));
+  }
+  return formulas;
+}
+
+/** Whether a spreadsheet may run a cell. A number with a sign is only a number. */
+function isFormula(cell: Cell): boolean {
+  return typeof cell === "string" && /^[=+\-@\t\r]/.test(cell) && !Number.isFinite(Number(cell));
+}
+
+/** Nine digits tell all 32-bit floats apart. */
+function csvField(value: Cell): string {
+  if (value === null) return "";
+  if (typeof value === "number") return String(Number(value.toPrecision(9)));
+  if (typeof value === "boolean") return value ? "1" : "0";
+  return /[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
+}
+
+async function writeParquet<Row>(
+  columns: readonly RowColumn<Row>[],
+  groups: Groups<Row>,
+  write: Write,
+): Promise<number> {
+  const columnsOf = (rows: readonly Row[]) =>
+    columns.map(({ name, type, nullable = false, of }) => ({
+      name,
+      data: rows.map((row) => of(row)),
+      type,
+      nullable,
+    }));
+  async function* data(): AsyncGenerator<ColumnSource[]> {
+    for await (const rows of groups) yield columnsOf(rows);
+  }
+  await writeParquetGroups(schemaFromColumnData({ columnData: columnsOf([]) }), data(), write);
+  return 0;
+}
+
+/** Writes a Parquet file, each group of its rows as soon as it is there. */
+export async function writeParquetGroups(
+  schema: ParquetWriter["schema"],
+  groups: AsyncIterable<ColumnSource[]>,
+  write: Write,
+): Promise<void> {
+  const file = new ParquetWriter({ writer: new FlushingWriter(write), schema, createdBy: "clickgan" });
+  for await (const columnData of groups) {
+    await file.write({ columnData, rowGroupSize: columnData[0]?.data.length ?? 0 });
+  }
+  await file.finish();
+}
+
+/** Hands over what is written after each row group. */
+class FlushingWriter extends ByteWriter {
+  constructor(private readonly write: Write) {
+    super();
+  }
+  async flush(): Promise<void> {
+    const bytes = this.getBytes().slice();
+    this.index = 0;
+    await this.write(bytes);
+  }
+  override finish(): Promise<void> {
+    return this.flush();
+  }
+}
