@@ -76,8 +76,6 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   "test:special corpus": "bad_inputs: the same files, every third case",
   "test:special faults": "faults_test.ts: the same functions, fewer points",
   "test:special soak": "soak_trend_test.ts, held_memory_test.ts: its parts",
-  "test:special mutations":
-    "mutations_test.ts: its operators and its draws; each mutation runs tests of its own",
   bench: "bench_test.ts, bench_studies_test.ts, ladder_test.ts",
   "bench peers": "peers_test.ts",
   "bench pack": "pack_test.ts: what it packs, and how the parts are run",

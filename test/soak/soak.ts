@@ -1,239 +1,184 @@
 /**
- * `deno task test:special soak`: does anything grow while this program trains for an hour? Two processes train at once: the command
- * without a break, model after model, and this one in sessions that are stopped and resumed. Both are sampled. With
- * `--policy` there is one, which trains a policy.
- *
- * V8's garbage is not to be taken for a leak. It makes its young generation larger in steps, up to 48 MiB, some of which a
- * slow run comes to late; and the WebGPU objects of a step (a pass is 5 KiB, and a step has several) wait for its full
- * collections, whose memory is kept, and used again. So the task puts flags into the environment of both processes by which
- * every collection is a full one and the young generation stays small: what is resident then is what is held.
- *
- * Deno wants all permissions of a program that looks into /proc.
+ * `deno task test:special soak` asks whether a process grows while it trains, serves or simulates for an hour. Three commands
+ * run at once, each in a process of its own: `train` makes model after model, `serve` answers requests without a pause, and
+ * `policy train` simulates users. Linux tells in /proc what each of them holds.
+ * V8's garbage is not a leak, so the task sets flags: every collection is a full one, and the young generation stays small.
+ * Deno needs all permissions to read /proc.
  */
 
 import { Command } from "commander";
-import { dirname } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import * as v from "../../src/schema.ts";
-import { openGpu } from "../../src/gpu/host/open_gpu.ts";
 import { numberOf } from "../../src/cli/options.ts";
-import { readConfig } from "../../src/run/run_config.ts";
 import { UserError } from "../../src/user_error.ts";
 import { runMain } from "../../src/cli/fail.ts";
-import { words, writePaperFile } from "../command_check.ts";
+import { type CommandName, runOk, startCommand, words, writePaperFile } from "../command_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
-import { LongCommand, sampleProcess, Sessions } from "./sessions.ts";
-import { CSV_HEADER, csvRow, type Moment, verdict } from "./quantities.ts";
+import { isFlat, medianOf, slopeOf } from "./trend.ts";
 
-interface Options {
-  minutes: number;
-  warmUp?: number;
-  every: number;
-  session: number;
-  policy: boolean;
-  csv: string;
+/** So small that a second has hundreds of steps: what a step leaves behind adds up sooner. */
+const SMALL = "--batch-size 12 --dims 16-8 --lstm-units 6 --no-report";
+const GAME = "--adversarial 20000 --behaviour-dims 8 --adversarial-batch-size 12";
+
+/** Returns the commands that run. @param folder has log.tsv, and the run that `serve`, the first, takes. */
+const commandsIn = (folder: string): readonly (readonly [CommandName, string])[] => [
+  ["serve", `--model ${folder}/run --data ${folder}/log.tsv --port 0`],
+  ["train", `--data ${folder}/log.tsv --save-dir ${folder}/models --seeds 1000 ${GAME} ${SMALL}`],
+  // Short episodes, so that the memory of pages is full after a minute.
+  [
+    "policy",
+    `train --shop restless --truth --save-dir ${folder}/policy --steps 1000000000 --users 32 --rows 64 ` +
+    "--replay 20000 --evaluate-every 100000 --evaluation-users 100",
+  ],
+];
+
+/** What a process holds at one moment; memory in MiB. */
+interface Sample {
+  /** Its own memory, without mapped files: what a leak makes larger. */
+  readonly memory: number;
+  /** Of that, what is shared between processes by name: the driver llvmpipe keeps the GPU's memory there. */
+  readonly gpu: number;
+  readonly threads: number;
+  readonly handles: number;
 }
 
-/** So small that a second holds hundreds of steps: what a step leaves behind adds up sooner. */
-const SMALL = words(
-  "--batch-size 12 --dims 16-8 --lstm-units 6 --learning-rate 0.0001",
-  "--behaviour-dims 8 --adversarial-batch-size 12 --adversarial-validate-every 20",
-);
-/** FLOPs of such a step, roughly: the driver takes its threads by it. */
-const STEP_FLOPS = 1e6;
-/** Of a model that is trained without a break: a minute or so. */
-const MODEL = ["--iterations", "40000", "--adversarial", "20000"];
-/** A policy of short episodes, so that they are many: its memory of pages is full after a minute. */
-const POLICY = [
-  ...["train", "--shop", "restless", "--truth", "--steps", "1000000000", "--users", "32"],
-  ...["--rows", "64", "--replay", "20000", "--evaluate-every", "100000", "--evaluation-users", "100"],
-];
-/** More than there is time for. */
-const ENDLESS = ["--iterations", "100000000", "--adversarial", "100000000"];
-/** Seconds between lines where there is no terminal to redraw a line of. */
-const TELL_SECONDS = 60;
+/** Allowed rise per hour. A step that keeps 40 bytes, or a request that keeps 100, exceeds that of the memory. */
+const ALLOWED: Readonly<Record<keyof Sample, number>> = { memory: 20, gpu: 4, threads: 6, handles: 6 };
 
-function parse(args: readonly string[]): Options {
-  const positive = numberOf(v.positive(), "a number above 0");
-  return new Command("deno task test:special soak")
-    .description(
-      "Trains for a long time and looks whether memory, handles, threads or buffers grow. Linux only.",
-    )
-    .option("--minutes <n>", "how long", positive, 60)
-    .option("--warm-up <minutes>", "that do not count (default: 10, or half of a shorter soak)", positive)
-    .option("--every <seconds>", "between samples", positive, 5)
-    .option("--session <seconds>", "of training before it is stopped and resumed", positive, 40)
-    .option("--policy", "train a policy without a break, and nothing else", false)
-    .option("--csv <file>", "where the samples go", "runs/soak.csv")
-    .parse([...args], { from: "user" })
-    .opts<Options>();
+/** Returns undefined for a process that has ended. */
+function sampleProcess(pid: number): Sample | undefined {
+  try {
+    const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+    const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)![1]);
+    const [gpu, handles] = [field("RssShmem") / 1024, [...Deno.readDirSync(`/proc/${pid}/fd`)].length];
+    return { memory: field("RssAnon") / 1024 + gpu, gpu, threads: field("Threads"), handles };
+  } catch {
+    return undefined;
+  }
+}
+
+/** A command that runs until it is stopped. */
+class LongCommand {
+  readonly name: string;
+  readonly samples: { readonly hours: number; readonly sample: Sample }[] = [];
+  readonly #child: Deno.ChildProcess;
+  readonly #outputs: Promise<unknown>;
+  /** The end of what it has printed. */
+  last = "";
+  running = true;
+
+  constructor(command: CommandName, args: string) {
+    this.name = command;
+    this.#child = startCommand(command, ...words(args));
+    this.#outputs = Promise.all([this.#read(this.#child.stdout), this.#read(this.#child.stderr)]);
+    this.#child.status.then(() => this.running = false);
+  }
+
+  /** Keeps the end of what the process prints: an hour's output is long. */
+  async #read(stream: ReadableStream<Uint8Array>): Promise<void> {
+    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+      this.last = (this.last + text).slice(-2000);
+    }
+  }
+
+  sample(hours: number): void {
+    const sample = sampleProcess(this.#child.pid);
+    if (sample) this.samples.push({ hours, sample });
+  }
+
+  /** Stops it as Ctrl-C does. @returns what went wrong. */
+  async stop(): Promise<string[]> {
+    const early = !this.running;
+    if (!early) this.#child.kill("SIGINT");
+    const { code } = await this.#child.status;
+    await this.#outputs;
+    if (early) return [`${this.name} ended by itself with exit code ${code}\n${this.last}`];
+    return [0, 130].includes(code) ? [] : [`${this.name}: exit code ${code} after Ctrl-C\n${this.last}`];
+  }
+}
+
+/** Asks the service for utilities until the signal. @returns how often it answered, and what went wrong. */
+async function askService(service: LongCommand, signal: AbortSignal) {
+  let [answers, url]: [number, string | undefined] = [0, undefined];
+  while (!signal.aborted && service.running) {
+    url ??= /answers on (\S+)\n/.exec(service.last)?.[1];
+    if (url === undefined) await pause(100);
+    else {
+      const history = Array.from({ length: answers % 7 }, (_, k) => String((answers + k) % 30));
+      const body = JSON.stringify({ history, page: ["1", "2", "3"] });
+      const headers = { "content-type": "application/json" };
+      const response = await fetch(`${url}/score`, { method: "POST", headers, body });
+      const text = await response.text();
+      if (!response.ok) return { answers, failed: [`serve answered ${response.status}: ${text}`] };
+      answers++;
+    }
+  }
+  return { answers, failed: [] };
+}
+
+/** Returns a line for each quantity of a command, and whether none of them rises. */
+function judge({ name, samples }: LongCommand, warmUpHours: number): { lines: string[]; passes: boolean } {
+  const counted = samples.filter(({ hours }) => hours >= warmUpHours);
+  const quantities = Object.entries(ALLOWED) as [keyof Sample, number][];
+  let passes = true;
+  const lines = quantities.map(([quantity, allowed]) => {
+    const points = counted.map(({ hours, sample }) => ({ hours, value: sample[quantity] }));
+    const [level = NaN, slope] = [medianOf(points.map(({ value }) => value)), slopeOf(points)];
+    const flat = isFlat(points, allowed);
+    passes &&= flat;
+    const rise = `${slope.toFixed(2)} per hour (at most ${allowed})`;
+    return `${flat ? "flat " : "RISES"} ${name} ${quantity}: ${level.toFixed(1)}, ${rise}`;
+  });
+  return { lines, passes };
+}
+
+async function soak(minutes: number, folder: string): Promise<number> {
+  writePaperFile(`${folder}/log.tsv`, smallLog(31, { users: 90, items: 30, width: 0 }));
+  const first =
+    `--data ${folder}/log.tsv --save-dir ${folder}/run --iterations 20 --validate-every 10 ${SMALL}`;
+  await runOk("train", ...words(first));
+  const end = new AbortController();
+  Deno.addSignalListener("SIGINT", () => end.abort());
+  const commands = commandsIn(folder).map(([command, args]) => new LongCommand(command, args));
+  const asked = askService(commands[0]!, end.signal);
+  const began = performance.now();
+  const hours = () => (performance.now() - began) / 3_600_000;
+  while (!end.signal.aborted && hours() < minutes / 60 && commands.every(({ running }) => running)) {
+    await pause(5000, undefined, { signal: end.signal }).catch(() => {});
+    for (const command of commands) command.sample(hours());
+  }
+  end.abort();
+  const { answers, failed } = await asked;
+  const faults = [...failed, ...(await Promise.all(commands.map((command) => command.stop()))).flat()];
+  const warmUp = Math.min(10, minutes / 2);
+  const judged = commands.map((command) => judge(command, warmUp / 60));
+  const passes = faults.length === 0 && judged.every(({ passes }) => passes);
+  console.log(
+    `${(60 * hours()).toFixed(1)} minutes, ${answers} requests. Memory in MiB, from minute ${warmUp} on:`,
+  );
+  for (const line of judged.flatMap(({ lines }) => lines)) console.log(line);
+  for (const fault of faults) console.log(`FAULT ${fault}`);
+  console.log(passes ? "The soak passes: nothing grows." : "The soak does not pass.");
+  return passes ? 0 : 1;
 }
 
 async function main(): Promise<number> {
-  const options = parse(Deno.args);
+  const positive = numberOf(v.positive(), "a number above 0");
+  const { minutes } = new Command("deno task test:special soak")
+    .description(
+      "Trains, serves and simulates for a long time and looks whether memory, handles or threads grow.",
+    )
+    .option("--minutes <n>", "how long; the first ten, or half of them, do not count", positive, 60)
+    .parse(Deno.args, { from: "user" })
+    .opts<{ minutes: number }>();
   if (Deno.build.os !== "linux") {
     throw new UserError("The soak reads /proc, which Linux alone has. Run it on Linux, or in a container.");
   }
   const folder = await Deno.makeTempDir({ prefix: "clickgan-soak-" });
   try {
-    return await soak(options, folder);
+    return await soak(minutes, folder);
   } finally {
     await Deno.remove(folder, { recursive: true });
-  }
-}
-
-async function soak(options: Options, folder: string): Promise<number> {
-  const data = `${folder}/small.tsv`;
-  writePaperFile(data, smallLog(31, { users: 90, items: 30, width: 0 }));
-  const end = new AbortController();
-  const faults: string[] = [];
-  const onFault = (text: string) => {
-    console.error(`\n${text}`);
-    if (faults.length < 20) faults.push(text);
-  };
-  let stopped = false;
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    Deno.addSignalListener(signal, () => {
-      stopped = true;
-      end.abort();
-    });
-  }
-  const gpu = await openGpu({ stepFlops: STEP_FLOPS });
-  const models = `${folder}/models`;
-  let command: LongCommand | undefined;
-  try {
-    console.error(
-      `adapter: ${gpu.adapter.description}; ${options.minutes} minutes, samples in ${options.csv}`,
-    );
-    const sessions = options.policy ? undefined : new Sessions(await templateConfig(data, folder), {
-      gpu,
-      folder,
-      seconds: options.session,
-      signal: end.signal,
-      onFault,
-    });
-    command = options.policy
-      ? new LongCommand("policy", ...POLICY, "--save-dir", `${folder}/policy`)
-      : new LongCommand(
-        "train",
-        ...words(`--data ${data} --save-dir ${models} --seeds 1000 --no-report`, SMALL, MODEL),
-      );
-    const watch = watcher(options, sessions, command, gpu);
-    const timer = setInterval(() => {
-      watch.sample();
-      removeFinished(models);
-      const code = command?.code;
-      if (code !== undefined) onFault(`train ended by itself, with exit code ${code}`);
-      if (code !== undefined || watch.seconds() > 60 * options.minutes) end.abort();
-    }, 1000 * options.every);
-    try {
-      if (sessions) await sessions.run();
-      else await new Promise((resolve) => end.signal.addEventListener("abort", resolve));
-    } finally {
-      clearInterval(timer);
-    }
-    const { code, output } = await command.stop();
-    if (code !== 130) onFault(`train: exit code ${code} after Ctrl-C\n${output}`);
-    gpu.check();
-    const warmUp = 60 * (options.warmUp ?? Math.min(10, options.minutes / 2));
-    const counted = watch.moments.filter(({ seconds }) => seconds >= warmUp);
-    const { text, passes } = verdict(counted, faults, !options.policy);
-    console.log(
-      `\n${stopped ? "Stopped early. " : ""}${
-        sessions
-          ? `${sessions.done} sessions, ${
-            sessions.iterations.toLocaleString("en")
-          } iterations in those of this process. `
-          : ""
-      }` +
-        `Slopes from minute ${+(warmUp / 60).toFixed(1)} on, ${counted.length} samples:\n${text}`,
-    );
-    return stopped ? 130 : passes ? 0 : 1;
-  } finally {
-    await command?.stop();
-    gpu.close();
-  }
-}
-
-/** Of a run of both stages, as the command writes it. */
-async function templateConfig(data: string, folder: string) {
-  const path = `${folder}/template`;
-  const command = new LongCommand(
-    "train",
-    ...words(`--data ${data} --save-dir ${path} --no-report`, SMALL, ENDLESS),
-  );
-  // Its first snapshot is there as soon as it can be stopped.
-  while (command.code === undefined && !isThere(`${path}/last.safetensors`)) {
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  const { code, output } = await command.stop();
-  if (code !== 130) throw new Error(`train: exit code ${code}\n${output}`);
-  return await readConfig(path);
-}
-
-function isThere(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
-}
-
-function watcher(
-  options: Options,
-  sessions: Sessions | undefined,
-  command: LongCommand,
-  gpu: { readonly liveBytes: number; readonly liveBuffers: number },
-) {
-  const began = performance.now();
-  const moments: Moment[] = [];
-  const seconds = () => (performance.now() - began) / 1000;
-  Deno.mkdirSync(dirname(options.csv), { recursive: true });
-  Deno.writeTextFileSync(options.csv, CSV_HEADER);
-  let told = -Infinity;
-  const sample = () => {
-    const moment: Moment = {
-      seconds: seconds(),
-      phase: sessions?.phase ?? "policy",
-      command: sampleProcess(command.pid),
-      here: sampleProcess(Deno.pid),
-      gpu: { bytes: gpu.liveBytes / 2 ** 20, buffers: gpu.liveBuffers },
-      heap: sessions?.heap,
-    };
-    moments.push(moment);
-    Deno.writeTextFileSync(options.csv, csvRow(moment), { append: true });
-    const terminal = Deno.stderr.isTerminal();
-    if (!terminal && moment.seconds - told < TELL_SECONDS) return;
-    told = moment.seconds;
-    const mib = (value: number | undefined) => value === undefined ? "?" : value.toFixed(0);
-    const { command: c, here: h } = moment;
-    const line = `${(moment.seconds / 60).toFixed(1)} of ${options.minutes} min` +
-      `  command ${mib(c?.resident)} MiB, ${mib(c?.handles)} handles` +
-      (sessions
-        ? `  sessions ${mib(h?.resident)} MiB, ${mib(h?.handles)} handles, ${moment.gpu.buffers} buffers` +
-          `  ${sessions.done} done: ${moment.phase}`
-        : "");
-    const text = terminal ? `\r\x1b[K${line.slice(0, Deno.consoleSize().columns - 1)}` : `${line}\n`;
-    Deno.stderr.writeSync(new TextEncoder().encode(text));
-  };
-  return { sample, seconds, moments };
-}
-
-/** Models that are done would fill the disk; the newest one is still written to. */
-function removeFinished(models: string): void {
-  const seeds: number[] = [];
-  try {
-    for (const { name } of Deno.readDirSync(models)) {
-      const seed = /^seed-(\d+)$/.exec(name)?.[1];
-      if (seed !== undefined) seeds.push(Number(seed));
-    }
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return; // it has not begun
-    throw error;
-  }
-  const newest = Math.max(...seeds);
-  // The one before may still be at its last words.
-  for (const seed of seeds) {
-    if (seed < newest - 1) Deno.removeSync(`${models}/seed-${seed}`, { recursive: true });
   }
 }
 
