@@ -9,7 +9,6 @@ import { folder } from "../src/cli/options.ts";
 import { Page } from "./output.ts";
 import { hashedTable, likelihoodTable, modelsTable, referenceTable } from "./results/models.ts";
 import {
-  newUsersTable,
   roundsTable,
   secondModelTable,
   simulatedTable,
@@ -23,7 +22,7 @@ import { readmeOption, study } from "./study.ts";
 
 const tables = [
   ...[modelsTable, referenceTable, likelihoodTable, simulatedTable, truthTable],
-  ...[slatesTable, newUsersTable, secondModelTable, roundsTable, offPolicyTable, trialsTable, hashedTable],
+  ...[slatesTable, secondModelTable, roundsTable, offPolicyTable, trialsTable, hashedTable],
 ];
 
 interface Options {

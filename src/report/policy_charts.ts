@@ -25,8 +25,7 @@ import { meanAndSd } from "../data/mean_sd.ts";
 /** Dashes of the curves here. */
 const REALISED = 0;
 const PREDICTED = 2;
-const spreadOf = (what: string, over: string) =>
-  `${what} are one standard deviation over ${over} to each side.`;
+const spreadOf = (what: string) => `${what} are one standard deviation over trainings to each side.`;
 
 /** Letters, digits and hyphens. */
 function chartId(...names: readonly (string | number)[]): string {
@@ -53,7 +52,7 @@ export function returnCharts(comparison: Comparison): BarChart[] {
       id: chartId("return", comparison.slate, environment.name),
       title: `Return in ${environmentWords(environment)}`,
       note: `Mean ${unitOf(comparison)} a user over ${comparison.pages} pages of ${comparison.slate}. ${
-        bars.some(({ sd }) => sd !== null) ? spreadOf("Whiskers", "trainings") : ""
+        bars.some(({ sd }) => sd !== null) ? spreadOf("Whiskers") : ""
       }`.trim(),
       xTitle: `${unitOf(comparison)} a user`,
       bars,
@@ -246,11 +245,11 @@ function lineChart(
   yTitle: string,
   series: readonly Series[],
 ): LineChart[] {
-  return curveChart({ id, title, note: bandsNote(note, series, "trainings"), xTitle, yTitle }, series);
+  return curveChart({ id, title, note: bandsNote(note, series), xTitle, yTitle }, series);
 }
 
 /** A chart's note, with what its bands are where it has some. */
-export function bandsNote(note: string, series: readonly Series[], over: "trainings" | "runs"): string {
+function bandsNote(note: string, series: readonly Series[]): string {
   const hasBands = series.some(({ sd }) => sd.some((value) => value !== null));
-  return [note, hasBands ? spreadOf("Bands", over) : ""].join(" ").trim();
+  return [note, hasBands ? spreadOf("Bands") : ""].join(" ").trim();
 }

@@ -1,16 +1,10 @@
-/**
- * The pages about policies: a comparison of them, with verdicts, tables and charts, each figure with its environment's name, and
- * those that adapt.
- */
+/** The page about policies: a comparison of them, with verdicts, tables and charts, each figure with its environment's name. */
 
 import { percent } from "../number_text.ts";
-import { adaptationCurve, adaptationDifferences, type AdaptingPolicy } from "../policy/adaptation/adapt.ts";
-import type { ChartDefinition, LineChart } from "./chart_types.ts";
-import { curveChart, seriesThrough } from "./curve.ts";
+import type { ChartDefinition } from "./chart_types.ts";
 import { type Html, markup } from "./html.ts";
 import { chartsHtml, type PageContent, pageHeader, section } from "./page_shell.ts";
 import {
-  bandsNote,
   calibrationCharts,
   consistencyCharts,
   environmentWords,
@@ -261,58 +255,4 @@ those that were made. A state is beyond the log where it is farther out than 99 
 hardly logged with fewer than 20 displays: there the model has guessed. A second model is made of the same kind of log, and
 often guesses alike: it may not reveal a policy that exploits the first.</p>
 ${table}`;
-}
-
-/** The page about policies that adapt to users whom they have never met. @param environment whose users they are. @param size users of an interaction, and interactions of a point. */
-export function adaptationPageOf(
-  facts: Facts,
-  environment: string,
-  policies: readonly AdaptingPolicy[],
-  size: { readonly users: number; readonly window: number },
-): PageContent {
-  const title = "Policies that adapt";
-  const charts = chartsHtml(adaptationChart(environment, policies, size.users, size.window));
-  const content = markup`${charts}
-${adaptationTable(environment, policies)}`;
-  return {
-    title: `${title} - clickgan report`,
-    header: pageHeader(title, facts),
-    main: section("adaptation-curves", "Click rate by interactions", content),
-  };
-}
-
-/** Click rate against interactions with users that nobody has met. @param window interactions of a point. */
-export function adaptationChart(
-  environment: string,
-  policies: readonly AdaptingPolicy[],
-  users: number,
-  window: number,
-): LineChart[] {
-  const note =
-    `An interaction is one page of each of ${users} users; a point is the click rate of ${window} of them.`;
-  const series = policies.map((policy, colour) =>
-    seriesThrough(
-      { model: policy.name, colour, part: "click rate" },
-      adaptationCurve(policy, window).map(({ interactions, ...point }) => ({ x: interactions, ...point })),
-    )
-  );
-  return curveChart({
-    id: "adaptation",
-    title: `Click rate while a policy adapts, in ${environment}`,
-    note: bandsNote(note, series, "runs"),
-    xTitle: "interactions",
-    yTitle: "click rate",
-  }, series);
-}
-
-function adaptationTable(environment: string, policies: readonly AdaptingPolicy[]): Html {
-  const rows = adaptationDifferences(policies).map(({ policy, rival, mean, interval }): Row => [
-    `${policy} less ${rival}`,
-    difference(mean, 3, interval),
-    toldBy(interval),
-  ]);
-  const head = ["policy less rival", "difference", "verdict"];
-  return markup`<p>Differences in click rate over all interactions with ${environment}; ranges are of Student's t over runs,
-paired by their users.</p>
-${tableOf("Differences of policies that adapt", head, [["", rows]])}`;
 }

@@ -165,7 +165,6 @@ export const policies: readonly BadInput[] = [
     evaluate: no temperature | policy evaluate --log demo --policy greedy --explore plackett-luce:0 | of 0.001 to 1000000
     evaluate: a seed of no shop | policy evaluate --log demo --policy greedy --model DIR/a --data-seed 2 | Expected --data-seed with --shop
     compare: nothing | policy compare | missing required argument 'policy'
-    adapt: no interactions | policy adapt DIR/policy --interactions 0 | in 1..1000000
     rank: an empty slate | policy rank DIR/policy --slate 0 | in 1..1024
     round: no policy | policy round --model DIR/a | required option '--policy <folder>' not specified
     an unknown subcommand | policy play | unknown command 'play'
@@ -205,7 +204,7 @@ export const policies: readonly BadInput[] = [
     "round.json is damaged",
   ),
   bad("a damaged policy.json", RESUME, file("policy/policy.json", "{}"), "policy.json is damaged"),
-  ...["compare", "adapt", "rank"].map((name) =>
+  ...["compare", "rank"].map((name) =>
     bad(`${name}: no policy`, `policy ${name} DIR/policy`, nothing, "Expected the folder of a policy")
   ),
 ];

@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import { likelihoodTable, modelsTable, referenceTable, testFigures } from "../../bench/results/models.ts";
 import {
-  newUsersTable,
   roundsTable,
   secondModelTable,
   simulatedTable,
@@ -216,22 +215,6 @@ Deno.test("results: rounds, shares of the clicks made, and their means over seed
   assert.deepEqual(rowsOf(counted)["2"], ["after round 1", "20.00", "+1.0 %", "", "+10.0 %"]);
   assert.equal(runs.names.size, 3 * (5 + 2));
   assert.ok(runs.asked.some((line) => /^train .*--counts none.*--data-users-seed 5 --seed 5$/.test(line)));
-});
-
-Deno.test("results: new users, a row for some of the points of the curves", async () => {
-  const points = Array.from(
-    { length: 19 },
-    (_, k) => ({ interactions: 100 * (k + 1), mean: k / 100, sd: 0.01 }),
-  );
-  const curves = [{ name: "CDQN, trained before", points }, { name: "LinUCB", points }];
-  const differences = [{ policy: "A", rival: "B", mean: 0.1, interval: [0.05, 0.15] }];
-  const runs = madeRuns("", none, () => ({ users: 100, window: 100, curves, differences }));
-  const text = await newUsersTable.make(runs);
-  const rows = rowsOf(text);
-  const first = [...text.matchAll(/^\| ([\d,]+) /gm)].map(([, interactions]) => interactions);
-  assert.deepEqual(first, ["100", "400", "700", "1,000", "1,300", "1,600", "1,900"]);
-  assert.deepEqual(rows["400"], [".030 +- .010", ".030 +- .010"]);
-  assert.match(text, /^- A less B, over all interactions: \.100 \(95 % over runs: \.050 to \.150\)\.$/m);
 });
 
 Deno.test("results: a training that is done is not done again, unless something else is asked of it", () =>

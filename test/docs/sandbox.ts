@@ -19,7 +19,6 @@ const SHORTER: Readonly<Record<string, readonly string[]>> = {
     "--steps 384 --users 64 --pages 3 --rows 64 --hidden 8 --trunk 8 --evaluation-users 30",
   ),
   "policy compare": ["--users", "30", "--optimum", "coarse"],
-  "policy adapt": ["--interactions", "6", "--users", "10", "--window", "3", "--runs", "2", "--no-linucb"],
   "policy rank": [],
   "policy round": ["--test-users", "30"],
   tune: ["--iterations", "20", "--batch-size", "12", "--budget", "0.02", "--no-calibration"],

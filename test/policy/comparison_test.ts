@@ -2,7 +2,6 @@
 
 import assert from "node:assert/strict";
 import { randomStream } from "../../src/data/random.ts";
-import { adaptationCurve, adaptationDifferences } from "../../src/policy/adaptation/adapt.ts";
 import {
   type Cell,
   type Comparison,
@@ -338,26 +337,5 @@ Deno.test("comparison: learned policies first; a policy that was not tried somew
   assert.deepEqual(
     differencesOf(found).map(({ environment, policy, rival }) => [environment, policy, rival]),
     [["A", "cdqn", "greedy"]],
-  );
-});
-
-Deno.test("adaptation: click rates of each window, their spread over runs, and differences paired by run", () => {
-  const run = (...values: number[]) => Float64Array.from(values);
-  const learns = { name: "cdqn", runs: [run(0, 0.2, 0.4, 0.6, 1), run(0.2, 0.4, 0.6, 0.8, 1)] };
-  const curve = adaptationCurve(learns, 2); // the last interaction fills no window
-  assert.deepEqual(curve.map(({ interactions, runs }) => [interactions, runs]), [[2, 2], [4, 2]]);
-  near(curve[0]?.mean ?? NaN, 0.2);
-  near(curve[1]?.mean ?? NaN, 0.6);
-  near(curve[1]?.sd ?? NaN, 0.2 / Math.SQRT2);
-  const [difference] = adaptationDifferences([learns, {
-    name: "random",
-    runs: learns.runs.map((r) => r.map((x) => x - 0.1)),
-  }]);
-  near(difference?.mean ?? NaN, 0.1);
-  near(difference?.interval?.[0] ?? NaN, 0.1, 1e-6);
-  assert.equal(adaptationCurve({ name: "one", runs: [run(1)] }, 100)[0]?.sd, null);
-  assert.throws(
-    () => adaptationCurve({ name: "odd", runs: [run(1), run(1, 2)] }, 1),
-    /same number of interactions/,
   );
 });

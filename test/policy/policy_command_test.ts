@@ -1,5 +1,5 @@
 /**
- * `policy train` from the outside: what it leaves and says, Ctrl-C, and going on bit for bit; `policy compare`, `adapt` and `rank`: what
+ * `policy train` from the outside: what it leaves and says, Ctrl-C, and going on bit for bit; `policy compare` and `rank`: what
  * they print, leave and refuse; and a shop's log that was drawn, from the table to what it says of other policies: `policy evaluate`.
  */
 
@@ -96,14 +96,13 @@ const TRAIN = words(SIZES, "--steps 1024");
 Deno.test("policies of a model: compared with a second one, ranked by ids, and refused where they do not belong", () =>
   withSmallLog(async (folder, file) => {
     const [a, b, policy, started] = [`${folder}/a`, `${folder}/b`, `${folder}/cdqn`, `${folder}/started`];
-    const [page, adapted] = [`${folder}/compared.html`, `${folder}/adapted.html`];
+    const page = `${folder}/compared.html`;
     await using trainings = new CommandSeries("train", [a, b].map((path) => ["--save-dir", path]));
     await using policies = new CommandSeries("policy", [
       ["train", "--save-dir", policy],
       ["train", "--save-dir", started],
       ["compare", policy, "--out", page],
       ["compare", started, "--out", page],
-      ["adapt", policy, "--out", adapted],
       ["rank", policy],
     ]);
     const run = async (...args: string[]) => (await policies.ok(args)).stdout;
@@ -159,23 +158,6 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
     await run("train", "--model", a, ...more);
     assert.match(await run("rank", started, "--history", "3,14"), /The policy expects \d/);
     assert.match(await run("compare", started, "--users", "20", "--out", page), /^slateq +\d/m);
-    await refused(/without --start/, "compare", started, "--with", "linucb", "--out", page);
-
-    const adapt = words("adapt --interactions 8 --users 10 --window 4 --no-linucb --test-model", [b, policy]);
-    const curve = await run(...adapt, "--runs", "2", "--out", adapted);
-    assert.match(curve, /^ +8 +0\.\d{3} \+- 0\.\d{3} +0\.\d{3} \+- 0\.\d{3}$/m);
-    assert.match(
-      curve,
-      /^cdqn, trained before less cdqn from scratch, over all interactions with the model \S+\/b: /m,
-    );
-    assert.match(Deno.readTextFileSync(adapted), /<canvas/);
-    const stopped = `${folder}/stopped.html`;
-    const many = [...adapt, "--runs", "1000", "--out", stopped];
-    const { code, stderr } = await interrupt(/run 2 of 1000/, "policy", ...many);
-    assert.match(stderr, /Stopped after [1-9]\d* of 1000 runs, which are told of\./);
-    assert.equal(code, 130);
-    assert.match(Deno.readTextFileSync(stopped), /<canvas/);
-
     await refused(/Expected the id of an item .* got "no-item"/, "rank", policy, "--history", "3,no-item");
     await refused(/Expected --slate 2, for which .* was trained, got 3/, "rank", policy, "--slate", "3");
     await refused(/Expected --test-model to be another model/, ...compare, "--test-model", a);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { bySlates, policiesOf, taskNames } from "../../src/policy/comparison/comparison.ts";
 import type { ChartDefinition } from "../../src/report/chart_types.ts";
 import { pageShell } from "../../src/report/page_shell.ts";
-import { adaptationChart, adaptationPageOf, policyPageOf } from "../../src/report/policy_page.ts";
+import { policyPageOf } from "../../src/report/policy_page.ts";
 import { madeComparison } from "../made_comparison.ts";
 
 const ENVIRONMENTS = ["model A", "model B", "restless shop"];
@@ -107,31 +107,4 @@ Deno.test("slates of several sizes: each has its own cells, and other tasks are 
   assert.equal(bySlates([three, { ...five, pages: 9 }]), undefined);
   assert.equal(bySlates([three, { ...five, reward: "utility" }]), undefined);
   assert.equal(bySlates([three, { ...five, leave: 0.1 }]), undefined);
-});
-
-Deno.test("the chart of adaptation has its environment in the title and says what an interaction is", () => {
-  const runs = [new Float64Array(200).fill(0.5), new Float64Array(200).fill(0.6)];
-  const [chart] = adaptationChart("restless shop (the truth)", [{ name: "LinUCB", runs }], 100, 100);
-  assert.match(chart?.title ?? "", /restless shop \(the truth\)$/);
-  assert.match(chart?.note ?? "", /one page of each of 100 users.*over runs/);
-  assert.deepEqual(chart?.series[0]?.x, [100, 200]);
-});
-
-Deno.test("the page about adaptation: the curve, and differences with the environment's name", () => {
-  const rising = (from: number) => Float64Array.from({ length: 200 }, (_, k) => from + k / 1000);
-  const policies = [
-    { name: "cdqn, trained before", runs: [rising(0.5), rising(0.51)] },
-    { name: "LinUCB", runs: [rising(0.2), rising(0.21)] },
-  ];
-  const facts = [["new users", "the restless shop"]] as const;
-  const page = pageShell(
-    adaptationPageOf(facts, "the restless shop", policies, { users: 100, window: 50 }),
-    parts,
-  );
-  assert.match(page, /<figure id="adaptation">/);
-  assert.match(page, /over all interactions with the restless shop/);
-  assert.match(
-    page,
-    /cdqn, trained before less LinUCB<\/th><td>\+0\.300<br><small>\+0\.300 to \+0\.300.*better/,
-  );
 });

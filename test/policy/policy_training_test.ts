@@ -1,13 +1,13 @@
 /**
- * The training of policies by a learner that can be checked: resuming, the schedule, values, and going on with other users; and
- * the folder of a training, what it leaves, goes on from, and refuses.
+ * The training of policies by a learner that can be checked: resuming, the schedule and values; and the folder of a training: what
+ * it leaves, goes on from, and refuses.
  */
 
 import assert from "node:assert/strict";
 import { PolicySchedule } from "../../src/policy/learning/policy_steps.ts";
 import { DivergedError } from "../../src/train/results.ts";
 import { withGpu } from "../op_check.ts";
-import { config, makeValueLearner, source, trainer } from "./value_learner.ts";
+import { config, trainer } from "./value_learner.ts";
 import * as v from "../../src/schema.ts";
 import { NONE } from "../../src/data/click_log.ts";
 import { expectPagesWithoutClick, sourceOf } from "../../src/data/log_source.ts";
@@ -21,12 +21,9 @@ import {
 } from "../../src/policy/policy_config.ts";
 import { PolicyFolder, runPolicy } from "../../src/policy/learning/policy_run.ts";
 import { policyFile, type PolicySnapshot, readPolicy } from "../../src/policy/learning/policy_snapshot.ts";
-import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
+import type { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
 import { readSafetensors, writeSafetensors } from "../../src/run/snapshot.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
-import { restless } from "../../src/data/shops.ts";
-import { adaptLinUcb, adaptPolicy } from "../../src/policy/adaptation/adapt.ts";
-import { ShopSource } from "../../src/simulate/shop_users.ts";
 
 Deno.test("policy training: resumed between two episodes it gives the same bits, however its pages are submitted", () =>
   withGpu(undefined, async (gpu) => {
@@ -248,62 +245,3 @@ Deno.test("where every page has a click nothing is planned, whatever the reward 
   expectPagesWithoutClick(sourceOf(log));
   assert.throws(() => expectPagesWithoutClick(sourceOf(clicked)), /to plan, got/);
 });
-
-Deno.test("adaptation of a policy: click rates of all interactions, repeated by the seed, seen through another encoder", () =>
-  withGpu(undefined, async (gpu) => {
-    const observes = new ShopSource({ ...restless, fatigue: 0 }, source.values);
-    const asked: string[] = [];
-    const trained = {
-      config,
-      makeLearner: makeValueLearner,
-      weights: (specs: readonly { readonly name: string }[]) => {
-        asked.push(...specs.map(({ name }) => name));
-        return new Map([["value", Float32Array.of(4, 3, 2, 1)]]);
-      },
-    };
-    const options = { interactions: 10, users: 64, seed: 5 };
-    const told: number[] = [];
-    const rates = await adaptPolicy(gpu, source, observes, trained, {
-      ...options,
-      onProgress: (done) => void told.push(done),
-    });
-    assert.equal(rates.length, 10);
-    assert.ok(rates.every((rate) => rate > 0 && rate < 1), rates.join());
-    assert.deepEqual(told, [4, 8, 10]);
-    assert.deepEqual(asked, ["value"], "it begins with its weights");
-    assert.deepEqual(await adaptPolicy(gpu, source, observes, trained, options), rates);
-    assert.notDeepEqual(await adaptPolicy(gpu, source, observes, trained, { ...options, seed: 6 }), rates);
-    // The slates of this learner are random whatever it has learned: from scratch they are the same.
-    const { weights: _, ...scratch } = trained;
-    assert.deepEqual(await adaptPolicy(gpu, source, observes, scratch, options), rates);
-    const other = { ...trained, config: { ...config, reward: "utility" as const } };
-    await assert.rejects(adaptPolicy(gpu, source, observes, other, options), /--reward click/);
-  }));
-
-Deno.test("a policy that goes on with other users starts with its weights, and learns more slowly", () =>
-  withGpu(undefined, async (gpu) => {
-    const observes = new ShopSource({ ...restless, fatigue: 0 }, source.values);
-    using trainer = await PolicyTrainer.create(gpu, source, config, {
-      makeLearner: makeValueLearner,
-      observes,
-    });
-    assert.equal(trainer.policy.observes, observes);
-    trainer.setWeights(new Map([["value", Float32Array.of(4, 3, 2, 1)]]));
-    await trainer.run(4); // nothing is learned in the first episode
-    assert.deepEqual([...(await trainer.weights()).get("value") ?? []], [4, 3, 2, 1]);
-    await trainer.run(8);
-    assert.notDeepEqual([...(await trainer.weights()).get("value") ?? []], [4, 3, 2, 1]);
-    const { returns } = await trainer.evaluate(50);
-    assert.equal(returns.length, 50);
-  }));
-
-Deno.test("adaptation of LinUCB: it gets better with the users that it meets", () =>
-  withGpu(undefined, async (gpu) => {
-    const vectors = { values: source.values, width: 16 };
-    const options = { interactions: 30, users: 20, seed: 5 };
-    const rates = await adaptLinUcb(gpu, source, vectors, { ...config, alpha: 0.3 }, options);
-    assert.equal(rates.length, 30);
-    const mean = (from: number, to: number) =>
-      rates.subarray(from, to).reduce((sum, rate) => sum + rate, 0) / (to - from);
-    assert.ok(mean(20, 30) > mean(0, 10) + 0.05, `${mean(0, 10)} to ${mean(20, 30)}`);
-  }));

@@ -107,7 +107,7 @@ class ValueLearner implements Learner {
 }
 
 const restless = shopNamed("restless") ?? assert.fail();
-export const source = new ShopSource(restless, shopItems(1));
+const source = new ShopSource(restless, shopItems(1));
 
 export const config: PolicyTrainingConfig = {
   ...defaultPolicyTraining,
@@ -115,7 +115,7 @@ export const config: PolicyTrainingConfig = {
   ...{ targetEvery: 10, learningRate: 0.05, evaluationUsers: 100, evaluateEvery: 64 * 4 * 10 },
 };
 
-export const makeValueLearner = (subject: LearnerSubject): Learner => new ValueLearner(subject);
+const makeValueLearner = (subject: LearnerSubject): Learner => new ValueLearner(subject);
 
 export function trainer(gpu: Gpu, more: Partial<PolicyTrainingConfig> = {}): Promise<PolicyTrainer> {
   return PolicyTrainer.create(gpu, source, { ...config, ...more }, { makeLearner: makeValueLearner });

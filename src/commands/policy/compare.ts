@@ -4,15 +4,13 @@ import { Command, Option } from "commander";
 import type { Gpu } from "../../gpu/device.ts";
 import type { Made } from "../../gpu/made.ts";
 import { type Comparison, differencesOf, taskNames } from "../../policy/comparison/comparison.ts";
-import { greedyPolicy, policyNamed, policyNames } from "../../policy/named.ts";
-import { itemVectorsOf } from "../../policy/adaptation/lin_ucb_play.ts";
+import { greedyPolicy, type PolicyName, policyNamed, policyNames } from "../../policy/named.ts";
 import { readCurve } from "../../policy/learning/policy_run.ts";
 import { groupsOf, OpenedPolicy, type PolicyGroup } from "../../policy/trained_policy.ts";
 import {
   compare,
   type CompareOptions,
   type Contender,
-  linUcb,
   onDevice,
   optimum,
 } from "../../policy/comparison/compare.ts";
@@ -45,18 +43,12 @@ import {
 import { stepProgress } from "../../cli/progress.ts";
 import { thousands } from "../../number_text.ts";
 
-/** What policies are compared with. */
-const RIVALS = [...policyNames, "linucb"] as const;
-type Rival = typeof RIVALS[number];
-
-/** How LinUCB learns on the first model before it is compared. */
-const LINUCB = { alpha: 0.5, episodes: 10, users: 100 } as const;
 /** Points of (m1, m2, p): 10 s of CPU for 20 pages of a shop of 500 items, or one. */
 const GRIDS = { fine: usualPoints, coarse: [17, 17, 7], none: undefined } as const;
 const DEFAULT_PAGE = "runs/compared.html";
 
 interface Options extends EnvironmentOptions {
-  with: readonly Rival[];
+  with: readonly PolicyName[];
   users: number;
   optimum: keyof typeof GRIDS;
   log?: string;
@@ -79,8 +71,7 @@ export function policyCompareCommand(): Command {
     )
     .option(
       "--with <names>",
-      `rivals, of ${RIVALS.join(", ")}: greedy shows what the model holds best for this page alone; ` +
-        "linucb learns on the host, slowly where the catalogue is large",
+      `rivals, of ${policyNames.join(", ")}: greedy shows what the model holds best for this page alone`,
       rivals,
       ["greedy", "popular", "random"] as const,
     )
@@ -116,13 +107,13 @@ function eachFolder(text: string, before: readonly string[] = []): string[] {
   return [...before, folder(text)];
 }
 
-function rivals(text: string): Rival[] {
+function rivals(text: string): PolicyName[] {
   const names = text.split(",").map((name) => name.trim()).filter((name) => name !== "");
   return names.map((name) => {
-    const known = RIVALS.find((rival) => rival === name);
+    const known = policyNames.find((rival) => rival === name);
     if (known) return known;
     throw new UserError(
-      `Expected --with of ${RIVALS.join(", ")}, joined by commas, got ${JSON.stringify(name)}.`,
+      `Expected --with of ${policyNames.join(", ")}, joined by commas, got ${JSON.stringify(name)}.`,
     );
   });
 }
@@ -163,7 +154,7 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
             ...{ round, rounds },
           }),
       };
-      const contenders = await contendersOf(gpu, made, group, tried, options, own);
+      const contenders = contendersOf(gpu, made, group, tried, options, own);
       const comparison = await compare(tried.environments, contenders, own);
       comparisons.push(comparison);
       if (log === undefined || !onLog) continue;
@@ -183,14 +174,14 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
   });
 }
 
-async function contendersOf(
+function contendersOf(
   gpu: Gpu,
   made: Made,
   { policies, task }: PolicyGroup,
   { witness, log, environments }: OpenedEnvironments,
   options: Options,
   simulated: CompareOptions,
-): Promise<Contender[]> {
+): Contender[] {
   const device = (policy: string, chooses: Parameters<typeof onDevice>[2], only?: "truth") =>
     onDevice(gpu, { policy, seed: null, ...(only && { only }) }, chooses, witness, simulated);
   const learned = policies.map(({ name, seed, policy }) =>
@@ -198,21 +189,11 @@ async function contendersOf(
   );
   const others: Contender[] = [];
   for (const rival of options.with) {
-    if (rival !== "linucb") {
-      others.push(device(rival, policyNamed(rival).make({ log, known: witness })));
-      if (
-        rival === "greedy" && environments.some(({ role, source }) => role === "truth" && source !== witness)
-      ) {
-        others.push(device("greedy on the truth", greedyPolicy(), "truth"));
-      }
-    } else {
-      if (task.reward !== "click" || task.start !== "empty") {
-        throw new UserError(
-          "Expected --with linucb among policies trained with --reward click and without --start: it learns from clicks, of users " +
-            "who begin without one.",
-        );
-      }
-      others.push(linUcb(gpu, witness, await itemVectorsOf(gpu, witness), LINUCB, simulated));
+    others.push(device(rival, policyNamed(rival).make({ log, known: witness })));
+    if (
+      rival === "greedy" && environments.some(({ role, source }) => role === "truth" && source !== witness)
+    ) {
+      others.push(device("greedy on the truth", greedyPolicy(), "truth"));
     }
   }
   const truth = environments.find(({ role }) => role === "truth")?.source;
@@ -224,7 +205,7 @@ async function contendersOf(
   return [...learned, ...others];
 }
 
-/** The policies that a log is asked about: one training of each, and rivals that need no host. */
+/** The policies that a log is asked about: one training of each, and the rivals. */
 function evaluatedOf(
   made: Made,
   { policies }: PolicyGroup,
@@ -234,9 +215,7 @@ function evaluatedOf(
   const first = policies.filter(({ name }, k) => policies.findIndex((other) => other.name === name) === k);
   return [
     ...first.map(({ name, policy }) => ({ name, policy: made.keep(policy.policy(witness)) })),
-    ...options.with.flatMap((name) =>
-      name === "linucb" ? [] : [{ name, policy: policyNamed(name).make({ log, known: witness }) }]
-    ),
+    ...options.with.map((name) => ({ name, policy: policyNamed(name).make({ log, known: witness }) })),
   ];
 }
 

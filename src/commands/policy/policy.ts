@@ -4,7 +4,6 @@ import { Command } from "commander";
 import { version } from "../../version.ts";
 import { runMain } from "../../cli/fail.ts";
 import { parseAndRun } from "../../cli/options.ts";
-import { policyAdaptCommand } from "./adapt.ts";
 import { policyCompareCommand } from "./compare.ts";
 import { policyEvaluateCommand } from "./evaluate.ts";
 import { policyRankCommand } from "./rank.ts";
@@ -21,7 +20,6 @@ async function main(): Promise<number> {
     .addCommand(policyTrainCommand())
     .addCommand(policyCompareCommand())
     .addCommand(policyEvaluateCommand())
-    .addCommand(policyAdaptCommand())
     .addCommand(policyRoundCommand())
     .addCommand(policyRankCommand())
     .addHelpText(

@@ -1,6 +1,6 @@
 /**
  * Tries policies in environments with the same users and random numbers, and makes a comparison of it: policies on the device,
- * LinUCB, and the best policy that is known of a made-up shop.
+ * and the best policy that is known of a made-up shop.
  */
 
 import type { Gpu } from "../../gpu/device.ts";
@@ -19,8 +19,6 @@ import { optimumPolicy, type PlanOptions, ShopPlan } from "../../simulate/host/e
 import { simulateOnHost } from "../../simulate/host/host_simulator.ts";
 import type { Policy } from "../../simulate/policy.ts";
 import type { ShopSource } from "../../simulate/shop_users.ts";
-import { LinUcb } from "../adaptation/lin_ucb.ts";
-import { type ItemVectors, learnLinUcb, LinUcbPolicy } from "../adaptation/lin_ucb_play.ts";
 
 /** What the log of the model that the policies learned on knows. */
 export interface Logged {
@@ -182,47 +180,6 @@ export function onDevice(
   return {
     ...about,
     try: (environment, onPage) => tryPolicy(gpu, environment, witness, policy, options, onPage),
-  };
-}
-
-/** How long LinUCB learns before it is compared. */
-export interface LinUcbTraining {
-  readonly alpha: number;
-  /** Episodes, each of other users. */
-  readonly episodes: number;
-  /** Users of an episode, who see their pages together. */
-  readonly users: number;
-}
-
-/** LinUCB, which learns on the first model, and then acts by what it holds best. */
-export function linUcb(
-  gpu: Gpu,
-  learnsOn: UsersSource,
-  vectors: ItemVectors,
-  { alpha, episodes, users }: LinUcbTraining,
-  options: SimulatorOptions,
-): Contender {
-  let learned: LinUcb | undefined;
-  return {
-    policy: "LinUCB",
-    seed: null,
-    async try(environment, onPage) {
-      const before = learned ? 0 : episodes * options.pages;
-      if (!learned) {
-        const bandit = new LinUcb(vectors.values, vectors.width, alpha);
-        const onLearned = (done: number) => onPage(done, before + options.pages);
-        const play = { ...options, users, episodes, onPage: onLearned };
-        await learnLinUcb(gpu, learnsOn, bandit, vectors, play);
-        bandit.stopExploring();
-        learned = bandit;
-      }
-      const policy = new LinUcbPolicy(learned, vectors, options.repeats ?? false, false);
-      const acting = { ...options, together: options.users };
-      return await tryPolicy(gpu, environment, learnsOn, policy, acting, async (done, of, seen) => {
-        await policy.look(seen);
-        await onPage(before + done, before + of);
-      });
-    },
   };
 }
 

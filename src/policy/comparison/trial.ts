@@ -64,11 +64,7 @@ export async function tryPolicy(
   witness: UsersSource,
   policy: Policy,
   { firstPage = 0, ...options }: SimulatorOptions & { readonly firstPage?: number },
-  onPage?: (
-    done: number,
-    of: number,
-    seen: { readonly users: number; readonly page: number },
-  ) => void | Promise<void>,
+  onPage?: (done: number, of: number) => void | Promise<void>,
 ): Promise<Trial[]> {
   using simulator = await Simulator.create(gpu, environment, options);
   const watched = new WatchedPolicy(policy, witness);
@@ -80,7 +76,7 @@ export async function tryPolicy(
     ...{ firstEpisode: EVALUATION_EPISODE, firstPage },
     onPage: async (seen) => {
       await watched.look(gpu, seen.users, seen.page === firstPage);
-      await onPage?.(++done, all, seen);
+      await onPage?.(++done, all);
     },
     onLog: (log) => void trials.push(watched.trialOf(log)),
   });

@@ -61,8 +61,6 @@ export interface PolicyState {
 
 /** What a training may be told beside its config. */
 export interface TrainerOptions {
-  /** Through whom the policy sees users, who are learned from by default; it goes on with other users as it saw those before. */
-  readonly observes?: UsersSource;
   /** What users start with, as the config has it. */
   readonly start?: StartOptions;
   /** What learns; by default what the config names. */
@@ -78,7 +76,6 @@ interface Parts {
   readonly episode: Episode;
   readonly policySteps: PolicySteps;
   readonly source: UsersSource;
-  readonly observes: UsersSource;
   readonly trainerParts: TrainerParts<number, PolicyFigures>;
 }
 
@@ -99,7 +96,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
     gpu: Gpu,
     source: UsersSource,
     config: PolicyTrainingConfig,
-    { observes = source, start = "empty", makeLearner = algorithms[config.algorithm] }: TrainerOptions = {},
+    { start = "empty", makeLearner = algorithms[config.algorithm] }: TrainerOptions = {},
   ): Promise<PolicyTrainer> {
     return making(async (made) => {
       parseConfig(policyTrainingSchema, config, "policy training");
@@ -113,31 +110,28 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
       const arena = made.keep(new Arena(gpu, "policy training"));
       const page = new Page(gpu, arena, { users, slate, items, pages, startClicks: startClicks(start) });
       const environment = made.keep(source.users(page));
-      const observer = observes === source ? environment : made.keep(observes.users(page));
       const log = logViews(page);
       const starts = new Starts(page, start);
-      const learner = made.keep(makeLearner({ gpu, config, observer, source: observes }));
+      const learner = made.keep(makeLearner({ gpu, config, observer: environment, source }));
       const adam = made.keep(new AdamState(learner.parameters));
-      const stateStride = observer.state.stride;
+      const { stride: stateStride, columns: stateColumns } = environment.state;
       const episodes = episodesFor(remembered, config);
       const replay = new Replay(arena, { users, pages, slate, stateStride, episodes });
-      const stateColumns = observer.state.columns;
       const { excluded: leftOut } = settings.pool;
       const recalled = { rows, items, stateColumns, repeats: config.repeats, leftOut, start };
       const recall = new Recall(arena, replay, recalled);
       const ring = new ResultRing(arena, PLACES, policySummary.vectors, 0, ringParts({ stepsPerPage }));
-      const seen: SeenPage = {
-        ...{ state: observer.state, slates: page.slates, outcomes: log.outcomes, alive: page.alive },
-      };
+      const { slates, alive } = page;
+      const seen: SeenPage = { state: environment.state, slates, outcomes: log.outcomes, alive };
       const episode = await Episode.create({
-        ...{ arena, page, environment, policy: learner.policy, rules: settings, starts, log, observer },
+        ...{ arena, page, environment, policy: learner.policy, rules: settings, starts, log },
         before: replay.begin(seen),
         after: replay.remember(seen),
       });
       const shared = { arena, schedule, ring, learner, adam, recall, episode, items };
       const steps = await PolicySteps.create({ ...shared, outcomes: log.outcomes });
       return new PolicyTrainer({
-        ...{ schedule, learner, replay, recall, start, episode, policySteps: steps, source, observes },
+        ...{ schedule, learner, replay, recall, start, episode, policySteps: steps, source },
         trainerParts: {
           ...{ gpu, steps, ring, made, validation: undefined, summary: policySummary },
           networks: [{ prefix: "", parameters: learner.parameters, adam }],
@@ -148,9 +142,9 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
     });
   }
 
-  /** What chooses by the weights as they stand. */
+  /** Chooses slates by the current weights. */
   get policy(): Policy {
-    return { ...this.own.learner.policy, observes: this.own.observes };
+    return this.own.learner.policy;
   }
 
   /** What the policy brings when it does not explore. Nothing may be in flight. @param episode its random numbers. */
