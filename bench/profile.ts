@@ -219,14 +219,12 @@ async function kernelResults(
   const own = { seconds, only, onProgress, onFound };
   const compiled = new Map<string, number>();
   using other = shapes !== undefined && shapes !== gpu.shapes.kind
-    ? await openGpu({ shapesFor: shapes, apart: true })
+    ? await openGpu({ shapesFor: shapes })
     : undefined;
-  /** Kernels are timed one by one. */
-  using apart = gpu.shapes.kind === "gpu" ? await openGpu({ apart: true }) : undefined;
   const otherCompiled = new Map<string, number>();
   for (const log of logs) {
     const workload = log();
-    const found = await benchKernels(apart ?? gpu, workload, models, { ...own, compiled });
+    const found = await benchKernels(gpu, workload, models, { ...own, compiled });
     results.push(...found.values());
     if (!other) continue;
     const more = await benchKernels(other, workload, models, {

@@ -159,7 +159,7 @@ export async function gather(options: GatherOptions): Promise<Gathered> {
           const { label, flops, bytes } = one;
           const { program, slice } = parts[one.part] ?? {};
           const count = program?.dispatches[one.dispatch]?.manySteps ? slice?.count ?? 1 : 1;
-          const workgroups = Math.ceil(x / sizeX) * Math.ceil(y / sizeY) * (one.spec.shares ?? 1);
+          const workgroups = Math.ceil(x / sizeX) * Math.ceil(y / sizeY);
           if (workgroups === 0) return [];
           return [{ label, text, flops, bytes, workgroups, steps: count }];
         });

@@ -50,8 +50,6 @@ export interface GpuOptions {
    * @internal
    */
   readonly shapes?: KernelShapes;
-  /** Each kernel is launched by itself on a GPU, too: to look at kernels one by one. */
-  readonly apart?: boolean;
   /** The most workgroups along an axis, instead of the adapter's own limit. For tests of long grids. */
   readonly maxGrid?: number;
   /** The most workgroup memory, instead of 32 KiB. For tests of an adapter that grants no more than WebGPU promises. */
@@ -85,14 +83,13 @@ export class Gpu {
   #shapes: KernelShapes;
   #closed = false;
 
-  /** Of a device that is open: {@link openDevice} makes one. @param maxGrid workgroups along an axis, at most. @param bindingBytes that a kernel sees at once. @param apart as in {@link GpuOptions}. */
+  /** Of a device that is open: {@link openDevice} makes one. @param maxGrid workgroups along an axis, at most. @param bindingBytes that a kernel sees at once. */
   constructor(
     readonly device: GPUDevice,
     info: GPUAdapterInfo,
     shapes: KernelShapes,
     readonly maxGrid: number,
     readonly bindingBytes: number = device.limits.maxStorageBufferBindingSize,
-    readonly apart = false,
   ) {
     this.#shapes = shapes;
     this.adapter = {
@@ -307,7 +304,7 @@ export async function openDevice(options: GpuOptions = {}, gpu: GPU | undefined 
   const device = await open([...timed, SUBGROUPS]).catch(() => open(timed));
   const maxGrid = options.maxGrid ?? device.limits.maxComputeWorkgroupsPerDimension;
   const shapes = options.shapes ?? shapesOf(info, options.shapesFor);
-  return new Gpu(device, info, shapes, maxGrid, options.bindingBytes, options.apart);
+  return new Gpu(device, info, shapes, maxGrid, options.bindingBytes);
 }
 
 /** Undefined in a browser that has none, or on a page that may not have it. */

@@ -72,8 +72,6 @@ export interface DispatchSpec<S extends Sizes = Sizes> extends KernelUse {
   readonly cost: (sizes: S) => Cost;
   /** What the dispatch is for, e.g. "utility/layer2 forward". */
   readonly label: string;
-  /** How many dispatches it is that share a launch, a slice of the grid (z) each; see share_launch.ts. */
-  readonly shares?: number;
   /** Only for a matrix product, and on a GPU for an LSTM and for a sum that a subgroup may do. */
   readonly choice?: KernelChoice<S>;
   /** Absent for what no node asked for: the batch, the optimiser. */
@@ -200,7 +198,7 @@ export function gridOf<S extends Sizes>(
         `axis. Use smaller batches, and more shards to evaluate.`,
     );
   }
-  return [gridX, gridY, manySteps ? slice.count : spec.shares ?? 1];
+  return [gridX, gridY, manySteps ? slice.count : 1];
 }
 
 async function recordDispatch<S extends Sizes>(

@@ -12,7 +12,6 @@ import { UserError } from "../user_error.ts";
 import { Arena } from "../gpu/arena.ts";
 import { making } from "../gpu/made.ts";
 import { Program } from "../gpu/program.ts";
-import { shareLaunches } from "../gpu/share_launch.ts";
 import type { View } from "../gpu/memory.ts";
 import type { AdamState } from "../ops/adam.ts";
 import { exactMinimax, type GameOptions, minimax } from "../ops/minimax.ts";
@@ -101,7 +100,7 @@ export class GamePrograms {
       const arena = made.keep(new Arena(plan.gpu, name));
       const specs = gameSpecs(options, arena);
       const record = (part: string, dispatches: ClickDispatch[]) =>
-        Program.record(plan.gpu, `${name} ${part}`, plan.steps, shareLaunches(plan.gpu, dispatches));
+        Program.record(plan.gpu, `${name} ${part}`, plan.steps, dispatches);
       return new GamePrograms(
         await record("layout", specs.layout),
         await record("batch", specs.batch),
@@ -126,7 +125,7 @@ export class GamePrograms {
     return making(async (made) => {
       const arena = made.keep(new Arena(plan.gpu, name));
       const { layout, batch, utilities, rewardStep, outcomes, u } = gameSpecs(options, arena);
-      const dispatches = shareLaunches(plan.gpu, [...layout, ...batch, ...utilities, ...rewardStep]);
+      const dispatches = [...layout, ...batch, ...utilities, ...rewardStep];
       const program = await Program.record(plan.gpu, name, plan.steps, dispatches);
       return { program, outcomes, utilities: u, destroy: () => arena.destroy() };
     });

@@ -9,7 +9,6 @@ import { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { making } from "../gpu/made.ts";
 import { Program } from "../gpu/program.ts";
-import { shareLaunches } from "../gpu/share_launch.ts";
 import type { View } from "../gpu/memory.ts";
 import type { AdamState } from "../ops/adam.ts";
 import { choiceNll } from "../ops/choice_nll.ts";
@@ -139,7 +138,7 @@ export class ModelProgram {
       const { layout, gradients, update, utilities, outcomes, tape } = modelSpecs(model, options, arena);
       const step = [...gradients, ...update];
       const record = (part: string, dispatches: readonly ClickDispatch[]) =>
-        Program.record(model.gpu, part, plan.steps, shareLaunches(model.gpu, dispatches));
+        Program.record(model.gpu, part, plan.steps, dispatches);
       const { training } = options;
       const apart = training !== undefined;
       const parts = training?.inParts || training?.shared

@@ -60,8 +60,7 @@ export class ShaderTexts {
   watch(gpu: Gpu, workgroupBytes = 0): void {
     const compile = gpu.pipeline.bind(gpu);
     gpu.pipeline = async (kernel, source, layout) => {
-      // Several that share a launch are one text.
-      for (const one of kernel.split(" + ")) this.#kernels.add(one);
+      this.#kernels.add(kernel);
       try {
         const pipeline = await compile(kernel, source, layout);
         this.#faults.set(source, undefined);

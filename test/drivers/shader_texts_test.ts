@@ -260,7 +260,6 @@ Deno.test("every shader text passes Tint, and every call Dawn, within the limits
       }
       await learnFromUsers(gpu, kind);
       if (kind === "gpu") {
-        // By themselves and in shared launches.
         gpu.useShapes({ ...gpu.shapes, sum: { outcome_sum: "subgroups" } });
         for (const game of [undefined, {}]) await train(gpu, { log: logs.dense, model: lstm, game }, 3);
       }

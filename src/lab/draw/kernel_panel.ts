@@ -45,8 +45,7 @@ ${figures}`;
   }
   const specialised = specialisedLines(code.text, texts.files[kernel] ?? code.text);
   const split = splitText(code.text, code);
-  // Of those that share a launch the first.
-  const chapter = texts.chapterOf[kernel.split(" + ")[0] ?? ""] ?? "";
+  const chapter = texts.chapterOf[kernel] ?? "";
   const derived = texts.chapters[chapter];
   const reference = node && texts.references[node.op];
   return markup`<h3 tabindex="-1">${label}</h3>

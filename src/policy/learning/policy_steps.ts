@@ -7,7 +7,6 @@ import type { Arena } from "../../gpu/arena.ts";
 import type { Commands } from "../../gpu/commands.ts";
 import type { View } from "../../gpu/memory.ts";
 import { type DispatchSpec, Program } from "../../gpu/program.ts";
-import { shareLaunches } from "../../gpu/share_launch.ts";
 import { StepHeaders, type StepPurpose } from "../../gpu/step.ts";
 import { gradientClip } from "../../ops/gradient_clip.ts";
 import type { Episode } from "../../simulate/episode.ts";
@@ -127,7 +126,7 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
     const wanted = arena.allocate("wanted values", 4 * rows);
     const lesson = learner.record({ recall, wanted, ring: ring.view });
     const record = (name: string, specs: readonly DispatchSpec<LearnSizes>[]) =>
-      Program.record(gpu, name, headers.buffer, shareLaunches(gpu, specs));
+      Program.record(gpu, name, headers.buffer, specs);
     const update = [
       ...(clip === null ? [] : gradientClip(learner.parameters, learnDimensions, clip, arena)),
       ...adam.dispatches({ dimensions: learnDimensions, touched: new Map() }),

@@ -6,7 +6,6 @@
 import type { Gpu } from "../../gpu/device.ts";
 import { Made } from "../../gpu/made.ts";
 import { type DispatchSpec, Program } from "../../gpu/program.ts";
-import { shareLaunches } from "../../gpu/share_launch.ts";
 import { readFloats, readViews } from "../../gpu/readback.ts";
 import { amountOf, extent, MAX_CHUNKS } from "../../gpu/sizes.ts";
 import type { Checks } from "../finding.ts";
@@ -85,7 +84,7 @@ async function run(
   checks: Checks,
 ): Promise<readonly Float32Array<ArrayBuffer>[]> {
   const { gpu } = arena;
-  const program = await Program.record(gpu, "op", plan.steps, shareLaunches(gpu, all));
+  const program = await Program.record(gpu, "op", plan.steps, all);
   return await twice(arena, checks, all, {
     encode: (commands) => program.encode(commands, sizes, plan.offset(0)),
     read: () =>

@@ -111,7 +111,7 @@ function showStep(
     if (!fact) return;
     markOpened(results, k);
     panel.show(fact, dispatches[k]);
-    if (focus && fact.code) history.replaceState(null, "", `#step/${kernelsOf(fact)[0]}`);
+    if (focus && fact.code) history.replaceState(null, "", `#step/${fact.kernel}`);
     if (focus) panel.focus();
   };
   const choose = (event: Event) => {
@@ -131,14 +131,11 @@ function showStep(
   // The longest one is what one wants to see first.
   open(longestOf(dispatches), false);
   return (kernel) => {
-    const wanted = facts.findIndex((one) => kernelsOf(one).includes(kernel));
+    const wanted = facts.findIndex((one) => one.kernel === kernel);
     if (wanted >= 0) open(wanted, true);
     return wanted >= 0;
   };
 }
-
-/** Several, where they share a launch. */
-const kernelsOf = ({ kernel }: DispatchFacts) => kernel.split(" + ");
 
 /** All that is said of the dispatch that is opened. */
 class DispatchPanel {
