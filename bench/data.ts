@@ -10,7 +10,7 @@ import { exists } from "../src/files/file_error.ts";
 import { UserError } from "../src/user_error.ts";
 import { onDeno, Page, printTable } from "./output.ts";
 import sourceFiles from "./retailrocket_files.sql" with { type: "text" };
-import { processOf } from "../src/cli/jobs.ts";
+import { describeProcess, type TaskName } from "../src/cli/tasks.ts";
 import { numbersOf, readmeOption, study } from "./study.ts";
 
 interface Options {
@@ -140,7 +140,7 @@ async function train(
 /** Runs a command of this program in a process of its own. @throws UserError with its errors when it fails. */
 async function run(name: string, args: string[], cache?: string): Promise<Taken> {
   const began = performance.now();
-  const { args: all, env } = processOf(name, args, cache && `${cache}/clickgan`);
+  const { args: all, env } = describeProcess(name as TaskName, args);
   const child = new Deno.Command(Deno.execPath(), {
     args: all,
     env: { ...env, ...(cache ? { XDG_CACHE_HOME: cache, DENO_DIR: await denoDir() } : {}) },

@@ -8,10 +8,10 @@ import { type Command, Option } from "commander";
 import { driverThreads } from "../src/gpu/host/driver_threads.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { endProcess } from "../src/cli/fail.ts";
-import { fetchPackages } from "../src/cli/launch.ts";
 import { wholeNumber } from "../src/cli/options.ts";
 import { EXIT_INTERRUPTED } from "../src/commands/train/run_stages.ts";
 import { CHILD_ENVIRONMENT, GPU_ENVIRONMENT } from "../src/cli/setup.ts";
+import { readTask } from "../src/cli/tasks.ts";
 import { type Stop, stopOnSignals } from "../src/cli/stop.ts";
 import { UserError } from "../src/user_error.ts";
 import { type Cells, machineText, markdown, Page, printTable, writeRecords } from "./output.ts";
@@ -142,13 +142,7 @@ async function peers(options: Options, { signal }: Stop): Promise<void> {
     }
     return;
   }
-  await fetchPackages({
-    command: "bench peers",
-    script: new URL("./peers/child.ts", import.meta.url).href,
-    megabytes: 340,
-    environment: CHILD_ENVIRONMENT,
-    say,
-  });
+  await fetchPackages(script("./peers/child.ts"));
   const measured = await inFolder("peers", (folder) => measureAll(options, torches, folder, signal));
   const { model, seconds, rounds } = options;
   const machine = machineText();
@@ -245,6 +239,21 @@ function blockOf(title: string, figures: readonly Figures[]): string {
   return [`**${title}**`, markdown(tableCells(figures)), ...problems ? [problems] : []].join("\n\n");
 }
 
+/** Fetches the packages of a module before anything is timed (340 MB, once), with Deno's own progress. */
+async function fetchPackages(module: string): Promise<void> {
+  const flags = DENO_FLAGS.filter((flag) => flag !== "--quiet");
+  const fetching = new Deno.Command(Deno.execPath(), {
+    args: ["cache", ...flags, module],
+    env: CHILD_ENVIRONMENT,
+    stdin: "null",
+    stdout: "null",
+  });
+  if ((await fetching.spawn().status).success) return;
+  throw new UserError(
+    "the packages of the peers could not be fetched: see above. Check the network and start again.",
+  );
+}
+
 /**
  * A whole training from the start of the process to the test table, by clickgan's command and the same in PyTorch: seconds that
  * each took in each round. What each ended with is said after its first.
@@ -262,7 +271,7 @@ async function wholeRun(
     const train = (round: number): ProcessCommand => ({
       program: Deno.execPath(),
       args: [
-        ...["run", ...DENO_FLAGS, "--allow-run", "--allow-sys=uid", script("../src/cli/launch.ts"), "train"],
+        ...["run", ...DENO_FLAGS, "-A", readTask("train").module],
         ...["--data", data, "--counts", "none", "--seed", "1", "--no-report", "--no-calibration"],
         ...["--save-dir", `${folder}/${round}`],
       ],

@@ -18,7 +18,7 @@ import type { Weights } from "../src/tape/parameters.ts";
 import { UserError } from "../src/user_error.ts";
 import { cellsOf, type Column, onDeno, Page, printTable } from "./output.ts";
 import { type Call, load, type LoadResult } from "./serve_load.ts";
-import { processOf } from "../src/cli/jobs.ts";
+import { describeProcess } from "../src/cli/tasks.ts";
 import { inFolder, readmeOption, study, wholesOf } from "./study.ts";
 
 const MARKERS = "bench serve";
@@ -172,7 +172,7 @@ async function prepare(path: string): Promise<{ mixed: Call[]; adapter: string }
 export async function start(model: string): Promise<{ url: string; stop: () => Promise<void> }> {
   const args = ["--model", model, "--data", "demo", "--port", "0"];
   const child = new Deno.Command(Deno.execPath(), {
-    ...processOf("serve", args),
+    ...describeProcess("serve", args),
     stdout: "piped",
     stderr: "inherit",
   }).spawn();

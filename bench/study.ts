@@ -3,7 +3,8 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import process from "node:process";
 import { path } from "../src/cli/options.ts";
-import { FailedJob, processOf, runChild } from "../src/cli/jobs.ts";
+import { FailedJob, runChild } from "../src/cli/jobs.ts";
+import { describeProcess, type TaskName } from "../src/cli/tasks.ts";
 import { UserError } from "../src/user_error.ts";
 
 /** A study by its name, with what it does in a sentence or two. */
@@ -80,11 +81,12 @@ export function wholesOf(what: string, least: number, most: number): (text: stri
  * @returns what it prints. Alone, its progress is shown. @throws UserError where it does not end well.
  */
 export async function runCommand(
-  command: string,
+  command: TaskName,
   args: readonly string[],
   beside?: { readonly cores: Record<string, string>; readonly note: (line: string) => void },
 ): Promise<string> {
-  const started = processOf(command, args);
+  const { args: all, env } = describeProcess(command, args);
+  const started = { args: all, env: { ...env, XDG_CACHE_HOME: "", HOME: "", LOCALAPPDATA: "" } };
   let said = "";
   if (!beside) {
     const { code, stdout } = await new Deno.Command(Deno.execPath(), { ...started, stderr: "inherit" })
@@ -94,7 +96,7 @@ export async function runCommand(
   } else {
     try {
       await runChild({
-        ...{ name: command, process: { ...started, env: { ...started.env, ...beside.cores } } },
+        process: { ...started, env: { ...started.env, ...beside.cores } },
         ...{ onOutput: (line) => said += `${line}\n`, onNote: beside.note },
       });
       return said;

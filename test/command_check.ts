@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { AS_USERS_HAVE_IT } from "./driver_settings.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
-import { cacheFolder, commandScript, permissionFlags } from "../src/cli/permissions.ts";
+import { describeProcess } from "../src/cli/tasks.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { type ClickLog, NONE } from "../src/data/click_log.ts";
 import { smallLog } from "../src/selftest/small_logs.ts";
@@ -60,13 +60,8 @@ export function invocation(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): { readonly args: string[]; readonly env: Record<string, string> } {
-  const script = commandScript(command);
-  const cache = cacheFolder((name) => env[name]);
-  const flags = permissionFlags(command, args, cache);
-  return {
-    args: ["run", ...DENO_FLAGS, ...flags, script, ...givenArguments(command, args)],
-    env: { ...GPU_ENVIRONMENT, NO_COLOR: "1", ...env },
-  };
+  const started = describeProcess(command, givenArguments(command, args));
+  return { args: started.args, env: { ...started.env, ...env } };
 }
 
 /** What a command is given. */

@@ -1,18 +1,16 @@
 /**
  * A command that a test starts many times, in one process: to start one, and to load the program, takes .15 to .2 s of CPU,
- * and what is refused takes nothing else. The process has the permissions that the launcher gives, to write to the folders
- * of all the starts. What a process is asked for, such as signals, its end, or the device for itself, takes one of its own:
+ * and what is refused takes nothing else. The process has the permissions of the command's task. What a process is asked for, such as signals, its end, or the device for itself, takes one of its own:
  * `command_check.ts`.
  */
 
 import assert from "node:assert/strict";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
-import { cacheFolder, permissionFlags } from "../src/cli/permissions.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
+import { LAUNCHER_VARIABLE } from "../src/cli/stop.ts";
+import { readTask } from "../src/cli/tasks.ts";
 import { type CommandName, type CommandResult, givenArguments, words } from "./command_check.ts";
 import type { Request } from "./series_host.ts";
-
-const WRITE = "--allow-write=";
 
 export interface SeriesOptions {
   /** Where relative paths start; the folder of this name may be another one at each start. */
@@ -24,32 +22,24 @@ export interface SeriesOptions {
 
 export class CommandSeries implements AsyncDisposable {
   readonly #command: CommandName;
-  readonly #flags: ReadonlySet<string>;
-  readonly #folders: ReadonlySet<string>;
   readonly #options: SeriesOptions;
   #started: Started | undefined;
   #rest = "";
 
-  /**
-   * The process starts with the first command.
-   * @param like the arguments of the starts, as far as they name what is written to.
-   */
-  constructor(command: CommandName, like: readonly (readonly string[])[], options: SeriesOptions = {}) {
+  /** The process starts with the first command. */
+  constructor(command: CommandName, _like?: readonly (readonly string[])[], options: SeriesOptions = {}) {
     this.#command = command;
     this.#options = options;
-    const needs = like.map((args) => this.#needsOf(args));
-    this.#folders = new Set(needs.flatMap(({ folders }) => folders));
-    this.#flags = new Set(needs.flatMap(({ flags }) => flags));
   }
 
   #start(): Started {
-    const writes = this.#folders.size === 0 ? [] : [WRITE + [...this.#folders].join(",")];
     const config = new URL("../deno.json", import.meta.url).pathname;
     const host = new URL("series_host.ts", import.meta.url).href;
+    const { permissions } = readTask(this.#command);
     const process = new Deno.Command(Deno.execPath(), {
-      args: ["run", ...DENO_FLAGS, "--config", config, ...this.#flags, ...writes, host, this.#command],
+      args: ["run", ...DENO_FLAGS, "--no-prompt", "--config", config, ...permissions, host, this.#command],
       cwd: this.#options.cwd,
-      env: { ...GPU_ENVIRONMENT, NO_COLOR: "1", ...this.#options.env },
+      env: { ...GPU_ENVIRONMENT, NO_COLOR: "1", [LAUNCHER_VARIABLE]: String(Deno.pid), ...this.#options.env },
       stdin: "piped",
       stdout: "piped",
       stderr: "inherit",
@@ -60,10 +50,6 @@ export class CommandSeries implements AsyncDisposable {
 
   /** Starts the command. @param limitMs longer is a failure, and the end of the series. */
   async run(args: readonly string[], limitMs = 90_000): Promise<CommandResult> {
-    const { flags, folders } = this.#needsOf(args);
-    if (!flags.every((flag) => this.#flags.has(flag)) || !folders.every((one) => this.#folders.has(one))) {
-      throw new Error(`the series was not told of what is written to by: ${args.join(" ")}`);
-    }
     const { process, requests, replies } = this.#started ??= this.#start();
     const limit = setTimeout(() => process.kill("SIGKILL"), limitMs);
     try {
@@ -92,15 +78,6 @@ export class CommandSeries implements AsyncDisposable {
     assert.doesNotMatch(stderr, /^ {4}at /m);
     assert.match(stderr, says);
     return stderr;
-  }
-
-  /** What the launcher permits a start: the folders that it may write to, and the rest. */
-  #needsOf(args: readonly string[]) {
-    const { env } = this.#options;
-    const all = permissionFlags(this.#command, args, cacheFolder((name) => env?.[name]));
-    const flags = all.filter((flag) => !flag.startsWith(WRITE));
-    const folders = all.flatMap((flag) => flag.startsWith(WRITE) ? flag.slice(WRITE.length).split(",") : []);
-    return { flags, folders };
   }
 
   async #reply(replies: Started["replies"]): Promise<string> {

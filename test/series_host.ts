@@ -7,9 +7,9 @@
  */
 
 import process from "node:process";
-import { commandScript } from "../src/cli/permissions.ts";
+import { readTask, type TaskName } from "../src/cli/tasks.ts";
 
-const [command = ""] = Deno.args;
+const { module } = readTask(Deno.args[0] as TaskName);
 const [exit, log, error] = [Deno.exit, console.log, console.error];
 const [writeOut, writeError] = [process.stdout.write, process.stderr.write];
 
@@ -49,7 +49,7 @@ async function run(number: number, { args, cwd }: Request) {
     ended.resolve(code);
     throw new Exit();
   };
-  import(`${commandScript(command)}?series=${number}`).catch((failure) => {
+  import(`${module}?series=${number}`).catch((failure) => {
     if (failure instanceof Exit) return;
     said.stderr += `Uncaught ${failure instanceof Error ? failure.stack : failure}\n`;
     ended.resolve(1);

@@ -1,5 +1,6 @@
 /** Tables of results, and the trainings that they are made of. Each is kept under a name, so that the program may be stopped and begun again. */
 
+import type { TaskName } from "../../src/cli/tasks.ts";
 import * as v from "../../src/schema.ts";
 import { atomicWriteFile, makeFolder } from "../../src/files/atomic_write.ts";
 import { readJson } from "../../src/files/json_file.ts";
@@ -106,7 +107,7 @@ export class KeptRuns implements Runs {
     const [first = "", ...words] = command.split(" ");
     const note = (line: string) => console.error(`${name}: ${line}`);
     const beside = this.#jobs.count > 1 ? { cores: this.#jobs.cores(), note } : undefined;
-    return runCommand(first, [...words, ...args], beside);
+    return runCommand(first as TaskName, [...words, ...args], beside);
   }
 }
 

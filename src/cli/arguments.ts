@@ -1,7 +1,4 @@
-/**
- * The words of a command line, without a package. Some options must be known before a command starts: what it writes to, and
- * what that is named after. The command defines them with commander by these texts; the launcher reads them here.
- */
+/** Options that several commands share, by their definitions for commander, and words of a shell's command line. */
 
 export const DATA = "--data <path>";
 export const SAVE_DIR = "--save-dir <folder>";
@@ -27,34 +24,6 @@ export const BUILD = "--build <folder>";
 export const PORT = "--port <n>";
 export const DEFAULT_PORT = 8750;
 
-/** The values of some options, by their definitions, and the arguments that belong to none of them. */
-interface ReadArguments {
-  readonly values: ReadonlyMap<string, string>;
-  readonly operands: readonly string[];
-}
-
-/**
- * Reads options as commander does: `--out x` or `--out=x`, the last of each counts, `--` ends them. What is wrong (a
- * value that is missing or empty, an unknown option) is left out: the command says so when it starts.
- */
-export function readArguments(args: readonly string[], options: readonly string[]): ReadArguments {
-  const values = new Map<string, string>();
-  const operands: string[] = [];
-  for (let k = 0; k < args.length; k++) {
-    const arg = args[k] ?? "";
-    if (arg === "--") {
-      operands.push(...args.slice(k + 1));
-      break;
-    }
-    const option = options.find((option) => arg === flagOf(option) || arg.startsWith(`${flagOf(option)}=`));
-    if (option !== undefined) {
-      const value = arg === flagOf(option) ? args[++k] : arg.slice(flagOf(option).length + 1);
-      if (value) values.set(option, value);
-    } else if (!arg.startsWith("-")) operands.push(arg);
-  }
-  return { values, operands };
-}
-
 function flagOf(option: string): string {
   return option.replace(/ .*/, "");
 }
@@ -68,11 +37,6 @@ export function withoutOptions(args: readonly string[], options: readonly string
     else if (!options.some((option) => arg.startsWith(`${flagOf(option)}=`))) rest.push(arg);
   }
   return rest;
-}
-
-/** Whether a command would only print how it is used. */
-export function asksForHelp(args: readonly string[]): boolean {
-  return args.includes("--help") || args.includes("-h");
 }
 
 /** What no POSIX shell gives a meaning to, anywhere in a word. */

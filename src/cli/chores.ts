@@ -6,7 +6,7 @@
 import { DENO_FLAGS } from "../deno_flags.ts";
 import { UserError } from "../user_error.ts";
 import { runMain } from "./fail.ts";
-import { passSignalsTo } from "./launch.ts";
+import { forwardSignals } from "./launch.ts";
 
 interface Chore {
   readonly about: string;
@@ -90,7 +90,7 @@ async function main(task: string, args: readonly string[]): Promise<number> {
       env: chore.env,
       stdin: "inherit",
     }).spawn();
-    passSignalsTo(child);
+    forwardSignals(child);
     const { code } = await child.status;
     if (code !== 0) return code;
   }

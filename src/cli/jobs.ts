@@ -8,15 +8,12 @@ import { deserialize } from "node:v8";
 import process from "node:process";
 import { Option } from "commander";
 import { CORES_VARIABLE } from "../gpu/host/driver_threads.ts";
-import { DENO_FLAGS } from "../deno_flags.ts";
 import { UserError } from "../user_error.ts";
 import { JOBS } from "./arguments.ts";
-import { endOfChild } from "./launch.ts";
+import { describeSignal } from "./launch.ts";
 import { wholeNumber } from "./options.ts";
-import { commandScript, permissionFlags } from "./permissions.ts";
 import { duration, liveLine, type Output } from "./progress.ts";
-import { CHILD_ENVIRONMENT, GPU_ENVIRONMENT } from "./setup.ts";
-import { LAUNCHER_VARIABLE } from "./stop.ts";
+import type { ProcessOptions } from "./tasks.ts";
 
 /** @param what is done side by side, such as "seeds" */
 export function jobsOption(what: string): Option {
@@ -27,24 +24,9 @@ export function jobsOption(what: string): Option {
     .argParser(wholeNumber(1, 256)).default(1);
 }
 
-/** How a command's process is started, with the launcher's permissions. @param cache the user's @param script its module */
-export function processOf(
-  command: string,
-  args: readonly string[],
-  cache?: string,
-  script: string = commandScript(command),
-): { readonly args: string[]; readonly env: Record<string, string> } {
-  return {
-    args: ["run", ...DENO_FLAGS, ...permissionFlags(command, args, cache), script, ...args],
-    env: { ...GPU_ENVIRONMENT, ...CHILD_ENVIRONMENT, NO_COLOR: "1", [LAUNCHER_VARIABLE]: String(Deno.pid) },
-  };
-}
-
 /** What a child is given and told, and who hears of it. */
 interface Child {
-  /** For messages: "seed 3". */
-  readonly name: string;
-  readonly process: ReturnType<typeof processOf>;
+  readonly process: ProcessOptions;
   /** What it reads on its standard input. */
   readonly input?: string;
   /** Ends it as Ctrl-C does. */
@@ -101,7 +83,7 @@ export class Jobs {
 }
 
 /** Runs a child to its end. @throws FailedJob unless it ends well */
-export async function runChild({ name, process, input, signal, onOutput, onNote }: Child): Promise<void> {
+export async function runChild({ process, input, signal, onOutput, onNote }: Child): Promise<void> {
   const child = new Deno.Command(Deno.execPath(), {
     ...process,
     stdin: input === undefined ? "null" : "piped",
@@ -129,7 +111,8 @@ export async function runChild({ name, process, input, signal, onOutput, onNote 
     ]);
     const { code, signal: by } = await child.status;
     if (code === 0 || signal?.aborted) return;
-    throw new FailedJob(endOfChild(name, by, undefined) ?? (last || `it ended with exit code ${code}`));
+    const cause = describeSignal(by);
+    throw new FailedJob(cause ? `it ${cause}` : last || `it ended with exit code ${code}`);
   } finally {
     signal?.removeEventListener("abort", end);
   }

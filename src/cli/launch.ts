@@ -1,84 +1,56 @@
 /**
- * Starts a command of this program: `deno task train --save-dir x`.
+ * Runs a command in a child process and reports how it ended: `launch.ts --allow-read ... src/commands/train/train.ts ARGS`.
+ * The permissions of each command are in deno.json, in front of its module.
  *
- * The launcher may start processes, which amounts to any permission, but it does three things only: it fetches the
- * packages of the command, it makes sure of an adapter for one that computes, and it runs the command in a process that
- * may read files and write to its own folder and to this program's cache, or listen on a port of this machine, and nothing
- * else. It uses no package itself, so
- * that it can say what is being fetched.
+ * A command needs a parent because nothing else can report that it crashed in the graphics driver or was killed for lack of
+ * memory. The launcher reads none of the command's arguments. It uses no package, so a command starts 0.05 s later with it.
  */
 
-import { UserError } from "../user_error.ts";
+import { basename } from "node:path";
 import { DENO_FLAGS } from "../deno_flags.ts";
-import { type RankPlace, rankPlace, trainCommand } from "../run/ranks/place.ts";
-import { asksForHelp, permittedVariable, quoted } from "./arguments.ts";
 import { runMain } from "./fail.ts";
-import { ASKED_FOR, ECHO_MS, LAUNCHER_VARIABLE, onSignals, watchAncestors } from "./stop.ts";
-import {
-  cacheFolder,
-  commandScript,
-  DEFAULT_RUN_FOLDER,
-  needsOf,
-  permissionFlags,
-  runFolders,
-} from "./permissions.ts";
-import { CHILD_ENVIRONMENT, ensureAdapter, GPU_ENVIRONMENT } from "./setup.ts";
+import { CHILD_ENVIRONMENT, ensureAdapter, GPU_ENVIRONMENT, hasDriver } from "./setup.ts";
+import { ECHO_MS, LAUNCHER_VARIABLE, onSignals, REQUESTED_SIGNALS, watchAncestors } from "./stop.ts";
 
-/** Size of its packages; most of it is the data engine. */
-function megabytesOf(command: string): number {
-  return needsOf(command).native ? 160 : 20;
-}
+/** Flags of Deno for a command: packages that are missing are fetched with Deno's own progress. */
+const FLAGS = DENO_FLAGS.filter((flag) => flag !== "--quiet");
 
-/** Runs the command to its end. @returns its exit code; 128 + n when signal n ended it */
-async function launch(command: string, args: readonly string[]): Promise<number> {
-  const permissions = permissionFlags(command, args, cacheFolder());
-  const needsAdapter = needsOf(command).adapter && !asksForHelp(args);
-  const script = commandScript(command);
-  await fetchPackages({
-    command,
-    script,
-    megabytes: megabytesOf(command),
-    environment: CHILD_ENVIRONMENT,
-    say: (text) => console.error(text),
-  });
-  if (needsAdapter) await ensureAdapter();
+/** Runs a command to its end. @returns its exit code; 128 + n when signal n ended it */
+async function launch(args: readonly string[]): Promise<number> {
+  const at = args.findIndex((arg) => !arg.startsWith("--"));
+  const [permissions, module = "", rest] = [args.slice(0, at), args[at], args.slice(at + 1)];
+  const given = rest[0] === "--" ? rest.slice(1) : rest; // as typed for npm: `task train -- --save-dir x`
+  if (!hasDriver()) await ensureAdapter();
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", ...DENO_FLAGS, ...permissions, script, ...args],
+    args: ["run", ...FLAGS, "--no-prompt", ...permissions, module, ...given],
     env: { ...GPU_ENVIRONMENT, ...CHILD_ENVIRONMENT, [LAUNCHER_VARIABLE]: String(Deno.pid) },
     stdin: "inherit",
     stdout: "inherit",
     stderr: "inherit",
   }).spawn();
-  passSignalsTo(child);
+  forwardSignals(child);
   await watchAncestors(() => send(child, "SIGTERM"));
   const { code, signal } = await child.status;
-  const name = command === "policy" ? `policy ${args[0] ?? ""}` : command;
-  const resumed = resumes(command, args) ? resumeArguments(args) : undefined;
-  const end = endOfChild(name, signal, resumed, rankPlace(permittedVariable));
-  if (end !== undefined) console.error(end);
+  const cause = describeSignal(signal);
+  if (cause !== undefined) {
+    console.error(
+      `error: ${
+        basename(module, ".ts")
+      } ${cause}. Files that it had saved are complete. Continue train and policy train ` +
+        "with --resume FOLDER; start any other command again.",
+    );
+  }
   return code;
 }
 
-/** Whether what it does can be gone on with. */
-function resumes(command: string, [subcommand]: readonly string[]): boolean {
-  return command === "train" || (command === "policy" && subcommand === "train");
-}
-
-/** How a training with these arguments is gone on with, where they name its folder. */
-function resumeArguments(args: readonly string[]): string | undefined {
-  const folder = runFolders(args).at(-1);
-  return folder === undefined || folder === DEFAULT_RUN_FOLDER ? undefined : `--resume ${quoted(folder)}`;
-}
-
-/** Time that a command has to end when it was told twice. */
+/** Time that a command has to end when it was asked twice. */
 const GRACE_MS = 3000;
 
 /**
- * The command decides what a signal means; the launcher passes it on and stays until the command has ended. From a
- * terminal, Ctrl-C reaches the command twice, directly and from here, within moments. One that hangs, in a read that
- * never ends or in a driver, hears nothing: told again, it is killed.
+ * Passes signals on to a child process, which decides what they mean. From a terminal, Ctrl-C reaches the child twice,
+ * directly and from here, within moments. A child that hangs in a read or in a driver is killed after a second Ctrl-C.
  */
-export function passSignalsTo(child: Deno.ChildProcess): void {
+export function forwardSignals(child: Deno.ChildProcess): void {
   let first: number | undefined;
   onSignals((signal) => {
     const now = performance.now();
@@ -97,7 +69,7 @@ function send(child: Deno.ChildProcess, signal: Deno.Signal): void {
 }
 
 const CAUSES: Partial<Record<Deno.Signal, string>> = {
-  SIGKILL: "it was killed, by somebody or by the system when memory ran out",
+  SIGKILL: "it was killed, by a user or by the system when memory ran out",
   SIGABRT: "it aborted: memory ran out, or the graphics driver found a fault",
   SIGTRAP: "it aborted, most likely because its memory ran out",
   SIGSEGV: "it crashed, most likely in the graphics driver",
@@ -108,90 +80,12 @@ const CAUSES: Partial<Record<Deno.Signal, string>> = {
 };
 
 /**
- * What is said of a command that did not end by itself: killed, or fallen with the graphics driver.
- * @param resumed the arguments that go on with what was begun, quoted; undefined where they are not known.
- * @param ranks which of several it was.
- * @returns undefined when there is nothing to say: it told its own end, or was asked to end.
+ * Describes why a signal ended a process: "was ended by SIGSEGV: it crashed, most likely in the graphics driver".
+ * @returns undefined when there is nothing to report: the process exited by itself, or was asked to end.
  */
-export function endOfChild(
-  command: string,
-  signal: Deno.Signal | null,
-  resumed: string | undefined,
-  ranks?: RankPlace,
-): string | undefined {
-  if (signal === null || ASKED_FOR.includes(signal)) return undefined;
-  const cause = CAUSES[signal] ?? "the system ended it";
-  const name = ranks && command === "train" ? `rank ${ranks.rank} of train` : command;
-  return `error: ${name} was ended by ${signal}: ${cause}. ${remedy(command, resumed, ranks)}`;
+export function describeSignal(signal: Deno.Signal | null): string | undefined {
+  if (signal === null || REQUESTED_SIGNALS.includes(signal)) return undefined;
+  return `was ended by ${signal}: ${CAUSES[signal] ?? "the system ended it"}`;
 }
 
-function remedy(command: string, resumed: string | undefined, ranks: RankPlace | undefined): string {
-  switch (command) {
-    case "train":
-    case "policy train":
-      return "What was saved is whole. Go on with: " +
-        `${command === "train" ? trainCommand(ranks) : `deno task ${command}`} ` +
-        (resumed ?? "--resume and the folder that it named above");
-    case "policy round":
-    case "reproduce":
-    case "tune":
-      return "What was saved is whole. Go on with the same command.";
-    case "data":
-      return "No data set was written. Start it again, with a smaller --memory if memory ran out.";
-    default:
-      return "Nothing was changed. Start it again.";
-  }
-}
-
-/** As Deno says it of each file that it fetches, where it is not told to be quiet. */
-const DOWNLOAD = /^Download .*\n?/gm;
-
-export interface Fetching {
-  /** Its name, such as "train". */
-  readonly command: string;
-  /** The URL of its module. */
-  readonly script: string;
-  /** How much it is where nothing is there yet. */
-  readonly megabytes: number;
-  readonly environment: Readonly<Record<string, string>>;
-  readonly say: (text: string) => void;
-}
-
-/**
- * Fetches the packages of a command before it runs. It is needed once on a machine; one line says so where anything is
- * fetched. @throws {UserError} when a package cannot be fetched
- */
-export async function fetchPackages(
-  { command, script, megabytes, environment, say }: Fetching,
-): Promise<void> {
-  const deno = new Deno.Command(Deno.execPath(), {
-    args: ["cache", ...DENO_FLAGS.filter((flag) => flag !== "--quiet"), script],
-    env: { ...environment, NO_COLOR: "1" },
-    stdin: "null",
-    stdout: "null",
-    stderr: "piped",
-  }).spawn();
-  let [said, told] = ["", false];
-  for await (const text of deno.stderr.pipeThrough(new TextDecoderStream())) {
-    said += text;
-    if (told || said.search(DOWNLOAD) < 0) continue;
-    told = true;
-    say(`Fetching what ${command} needs, once (up to ${megabytes} MB) ...`);
-  }
-  if ((await deno.status).success) return;
-  throw new UserError(
-    `the packages of ${command} could not be fetched. Check the network, then start it again: what has arrived ` +
-      `is kept. Deno said:\n${reasonOf(said)}`,
-  );
-}
-
-/** What Deno said, without its downloads and the places in its own code. */
-function reasonOf(text: string): string {
-  return (text.replace(DOWNLOAD, "").split("\nStack backtrace:")[0] ?? "").trim();
-}
-
-if (import.meta.main) {
-  const [command = "", ...rest] = Deno.args;
-  const args = rest[0] === "--" ? rest.slice(1) : rest; // as typed for npm: `task train -- --save-dir x`
-  await runMain(() => launch(command, args));
-}
+if (import.meta.main) await runMain(() => launch(Deno.args));

@@ -13,7 +13,7 @@ import {
 } from "../data/sets/dataset.ts";
 import { DATA } from "./arguments.ts";
 import { LARGEST_SEED, path, wholeNumber } from "./options.ts";
-import { cacheFolder } from "./permissions.ts";
+import { cacheFolder } from "./default_paths.ts";
 import { delayedProgress } from "./progress.ts";
 
 export function dataOption(): Option {

@@ -1,9 +1,22 @@
-/** No command writes over, or into, what it reads or what another command made. */
+/** No command writes over, or into, what it reads or what another command made, and it writes to nothing else than its outputs. */
 
 import type { Command } from "commander";
-import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
+import { dirname, join, resolve, sep } from "node:path";
+import { confineWrites, isWithin } from "../files/write_scope.ts";
 import { UserError } from "../user_error.ts";
-import { BUILD, ONNX, OUT_FILE, OUT_FOLDER, RESUME, SAVE_DIR, WRITE_LOG } from "./arguments.ts";
+import {
+  BUILD,
+  ONNX,
+  OUT_FILE,
+  OUT_FOLDER,
+  permittedVariable,
+  README,
+  RESUME,
+  SAVE_DIR,
+  WRITE_LOG,
+} from "./arguments.ts";
+import { cacheFolder, DEFAULT_RUN_FOLDER } from "./default_paths.ts";
+import { LAUNCHER_VARIABLE } from "./stop.ts";
 
 /** The options that name what is written. A run that goes on, and the text between the markers of a page, are their own. */
 const OUTPUTS: readonly string[] = [OUT_FILE, OUT_FOLDER, SAVE_DIR, WRITE_LOG, ONNX, BUILD];
@@ -22,8 +35,12 @@ export interface Named {
 export function expectOutputsApart(command: Command): void {
   const outputs: Named[] = [];
   const inputs: Named[] = command.args.map((path) => ({ by: "an argument", path }));
+  const resumed: string[] = [];
   for (const { flags, long, attributeName } of command.options.map(optionOf)) {
-    if (flags === RESUME) continue;
+    if (flags === RESUME || flags === README) {
+      resumed.push(...textsOf(command.getOptionValue(attributeName)));
+      continue;
+    }
     const isOutput = OUTPUTS.includes(flags);
     for (const path of textsOf(command.getOptionValue(attributeName))) {
       (isOutput ? outputs : inputs).push({ by: long, path });
@@ -35,6 +52,9 @@ export function expectOutputsApart(command: Command): void {
       ...outputs.toSpliced(k, 1),
     ]);
   }
+  if (permittedVariable(LAUNCHER_VARIABLE) === undefined) return; // not a command's process
+  const paths = [...outputs.map(({ path }) => path), ...resumed, DEFAULT_RUN_FOLDER];
+  confineWrites([...paths, ...[cacheFolder()].filter((path) => path !== undefined)]);
 }
 
 function optionOf(option: Command["options"][number]) {
@@ -93,9 +113,4 @@ function realPathOf(path: string): string | undefined {
   } catch {
     return undefined; // nothing is there, or nothing that can be looked at
   }
-}
-
-function isWithin(place: string, folder: string): boolean {
-  const way = relative(folder, place);
-  return way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }

@@ -62,6 +62,29 @@ export async function ensureAdapter(host: Host = THIS_HOST): Promise<AdapterSumm
   );
 }
 
+/** Folders in which the Vulkan loader looks for drivers on Linux. */
+const DRIVER_FOLDERS = ["/usr/share", "/usr/local/share", "/etc", "/usr/local/etc"].map((folder) =>
+  `${folder}/vulkan/icd.d`
+);
+
+/**
+ * Checks in under a millisecond whether WebGPU probably has a driver: on Linux, one that is registered with Vulkan or named
+ * by VK_DRIVER_FILES. A command whose driver does not work says to run `deno task setup`.
+ */
+export function hasDriver(): boolean {
+  if (Deno.build.os !== "linux") return true;
+  if (["VK_DRIVER_FILES", "VK_ICD_FILENAMES", "VK_ADD_DRIVER_FILES"].some((name) => Deno.env.get(name))) {
+    return true;
+  }
+  return DRIVER_FOLDERS.some((folder) => {
+    try {
+      return Deno.readDirSync(folder).some(({ name }) => name.endsWith(".json"));
+    } catch {
+      return false; // there is no such folder
+    }
+  });
+}
+
 async function install(host: Host): Promise<void> {
   host.say(`No Vulkan driver found: installing ${PACKAGES.join(" and ")} with apt-get (about a minute) ...`);
   const steps = [["update"], ["install", "-y", "--no-install-recommends", ...PACKAGES]];

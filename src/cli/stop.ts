@@ -17,11 +17,11 @@ export interface Stop {
 /** A second signal within this time is the same one: it comes from the terminal, the task and the launcher. */
 export const ECHO_MS = 1000;
 /** Signals that somebody sent to end it. SIGHUP: the terminal was closed. */
-export const ASKED_FOR: readonly Deno.Signal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
+export const REQUESTED_SIGNALS: readonly Deno.Signal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 
 /** Listens to them; Windows has the first alone. */
 export function onSignals(handle: (signal: Deno.Signal) => void): void {
-  const signals = Deno.build.os === "windows" ? ASKED_FOR.slice(0, 1) : ASKED_FOR;
+  const signals = Deno.build.os === "windows" ? REQUESTED_SIGNALS.slice(0, 1) : REQUESTED_SIGNALS;
   for (const signal of signals) Deno.addSignalListener(signal, () => handle(signal));
 }
 

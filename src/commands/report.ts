@@ -2,11 +2,12 @@
 
 import { Command } from "commander";
 import { writeReport } from "../report/page.ts";
+import { allowWrites } from "../files/write_scope.ts";
 import { version } from "../version.ts";
 import { OUT_FILE } from "../cli/arguments.ts";
 import { runMain } from "../cli/fail.ts";
 import { folder, outputFile, parse } from "../cli/options.ts";
-import { reportFile } from "../cli/permissions.ts";
+import { reportFile } from "../cli/default_paths.ts";
 
 async function main(): Promise<void> {
   const command = new Command("deno task report")
@@ -31,6 +32,7 @@ async function main(): Promise<void> {
   const { out } = parse<{ out?: string }>(command, Deno.args);
   const folders = command.processedArgs[0] as string[];
   const file = out ?? reportFile(folders[0] ?? "");
+  allowWrites(file);
   await writeReport(folders, file);
   console.log(`The report is ${file}`);
 }

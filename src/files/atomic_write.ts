@@ -11,6 +11,7 @@ import { explainFileError } from "./file_error.ts";
 import { Buffer } from "node:buffer";
 import { basename, dirname, join } from "node:path";
 import { holdsPath, openLocked, tryLock } from "./lock.ts";
+import { makeable, writable } from "./write_scope.ts";
 
 /** What a file holds: text (written as UTF-8), bytes, or several runs of bytes one after another. */
 export type FileContents = string | Uint8Array | readonly Uint8Array[];
@@ -57,7 +58,7 @@ export async function atomicWrite(
     await orExplained(path, async () => {
       if (mode !== undefined) Deno.chmodSync(temporary.path, mode);
       await temporary.file.sync(); // otherwise a power cut could leave the new name with old or empty blocks
-      await Deno.rename(temporary.path, target);
+      await Deno.rename(temporary.path, writable(target));
     });
   } catch (error) {
     discardTemporary(temporary);
@@ -105,7 +106,7 @@ async function waitForTemporary(path: string): Promise<TemporaryFile> {
  */
 export async function makeFolder(path: string): Promise<void> {
   try {
-    await Deno.mkdir(path, { recursive: true });
+    await Deno.mkdir(makeable(path), { recursive: true });
   } catch (error) {
     throw explainFileError(error, "make the folder", path);
   }
@@ -182,7 +183,7 @@ export function removeTemporaries(folder: string): void {
     const path = join(folder, name);
     try {
       using file = Deno.openSync(path, { read: true, write: true });
-      if (tryLock(file) && holdsPath(file, path)) Deno.removeSync(path);
+      if (tryLock(file) && holdsPath(file, path)) Deno.removeSync(writable(path));
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error; // its writer has just given it its name
     }

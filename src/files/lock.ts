@@ -5,6 +5,7 @@
 
 import { UserError } from "../user_error.ts";
 import { explainFileError } from "./file_error.ts";
+import { writable } from "./write_scope.ts";
 
 /** How often a waiting process looks again. */
 const LOOK_MS = 100;
@@ -46,7 +47,7 @@ export function holdsPath(file: Deno.FsFile, path: string): boolean {
 export function openLocked(path: string, purpose: string): Deno.FsFile | undefined {
   for (let tries = 0; tries < MOST_TRIES; tries++) {
     expectPlainFile(path, purpose);
-    const file = Deno.openSync(path, { read: true, write: true, create: true });
+    const file = Deno.openSync(writable(path), { read: true, write: true, create: true });
     let kept = false;
     try {
       if (!tryLock(file)) return undefined;

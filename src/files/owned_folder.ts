@@ -13,6 +13,7 @@ import { UserError } from "../user_error.ts";
 import { atomicWriteFile, isTemporaryName, makeFolder, removeTemporaries } from "./atomic_write.ts";
 import { explainFileError } from "./file_error.ts";
 import { Lock } from "./lock.ts";
+import { writable } from "./write_scope.ts";
 
 const LOCK = ".clickgan.lock";
 /** Marks a folder that is not whole: it is the first file there, and the last one to go. */
@@ -122,7 +123,7 @@ export class OwnedFolder implements Disposable {
 function removeFiles(folder: string, isMeant: (name: string) => boolean): void {
   for (const name of (contentsOf(folder) ?? []).filter(isMeant)) {
     try {
-      Deno.removeSync(join(folder, name));
+      Deno.removeSync(writable(join(folder, name)));
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw explainFileError(error, "write", folder);
     }

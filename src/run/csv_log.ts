@@ -3,6 +3,7 @@
  * be marked, and a log that goes on from a mark is checked to be the same up to there.
  */
 
+import { writable } from "../files/write_scope.ts";
 import { createHash } from "node:crypto";
 import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
@@ -44,7 +45,7 @@ export class CsvLog {
   static begin(path: string, columns: readonly string[]): CsvLog {
     CsvLog.expectUnbegun(path, columns);
     try {
-      const file = Deno.openSync(path, { append: true, create: true });
+      const file = Deno.openSync(writable(path), { append: true, create: true });
       try {
         file.truncateSync(0);
         const log = new CsvLog(file, path, columns.length);
@@ -112,7 +113,7 @@ export class CsvLog {
   static resume(path: string, columns: readonly string[], mark: LogMark): CsvLog {
     CsvLog.expectMarked(path, mark);
     try {
-      const file = Deno.openSync(path, { read: true, append: true });
+      const file = Deno.openSync(writable(path), { read: true, append: true });
       try {
         file.truncateSync(mark.bytes);
         return new CsvLog(file, path, columns.length, Deno.readFileSync(path));

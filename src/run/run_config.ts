@@ -1,5 +1,6 @@
 /** config.json of a run: all that is needed to repeat it. */
 
+import { writable } from "../files/write_scope.ts";
 import * as v from "../schema.ts";
 import { dataConfigSchema } from "../data/sets/dataset.ts";
 import { exists } from "../files/file_error.ts";
@@ -60,7 +61,7 @@ function configFile(path: string): string {
 /** Takes a config back that was just written, of a run in which nothing could be saved. */
 export async function removeConfig(path: string): Promise<void> {
   try {
-    await Deno.remove(configFile(path));
+    await Deno.remove(writable(configFile(path)));
   } catch {
     // The error that led here is the one to report; --resume begins such a run again.
   }

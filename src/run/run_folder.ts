@@ -4,6 +4,7 @@
  * stage's is the run's own folder, the adversarial stage's is `adversarial` in it.
  */
 
+import { writable } from "../files/write_scope.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import type { Features } from "../data/manifest.ts";
 import { writeJson } from "../files/json_file.ts";
@@ -224,10 +225,10 @@ async function takeBack(path: string, before: readonly string[] | undefined): Pr
   try {
     for (const name of ["config.json", "train.csv", "validation.csv"]) {
       const file = `${path}/${name}`;
-      if (!before?.includes(name) && await exists(file)) await Deno.remove(file);
+      if (!before?.includes(name) && await exists(file)) await Deno.remove(writable(file));
     }
     removeTemporaries(path);
-    if (before === undefined) await Deno.remove(path);
+    if (before === undefined) await Deno.remove(writable(path));
   } catch {
     // The error that led here is the one to report; --resume begins such a folder again.
   }

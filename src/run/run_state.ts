@@ -4,6 +4,7 @@
  * memory.
  */
 
+import { writable } from "../files/write_scope.ts";
 import * as v from "../schema.ts";
 import { exists, explainFileError } from "../files/file_error.ts";
 import { parseJson } from "../files/json_file.ts";
@@ -136,7 +137,7 @@ async function readBest(
 
 export async function replaceFile(from: string, to: string): Promise<void> {
   try {
-    await Deno.rename(from, to);
+    await Deno.rename(writable(from), writable(to));
   } catch (error) {
     throw explainFileError(error, "write", to);
   }

@@ -9,7 +9,6 @@
 
 import assert from "node:assert/strict";
 import { UserError } from "../../src/user_error.ts";
-import { permissionFlags } from "../../src/cli/permissions.ts";
 import { cacheEnvironment, type CommandName, invocation, words } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 import { treeOf } from "./files.ts";
@@ -182,15 +181,9 @@ class Shared {
   }
 }
 
-/** All do but those that say how their process starts, those that succeed, and those that the launcher refuses. */
+/** All do but those that say how their process starts, and those that succeed. */
 function sharesProcess(one: BadInput): boolean {
-  if (WHOLE || one.code !== 1 || one.shell !== undefined || one.env !== undefined) return false;
-  try {
-    permissionFlags(commandOf(one), argumentsOf(one, "DIR"));
-    return true;
-  } catch {
-    return false;
-  }
+  return !WHOLE && one.code === 1 && one.shell === undefined && one.env === undefined;
 }
 
 async function check(one: BadInput, shared: Shared): Promise<void> {

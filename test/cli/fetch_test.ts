@@ -1,13 +1,10 @@
 /** What a command fetches on a fresh machine: the packages that it uses, and nothing by `deno task` itself. */
 
-import { commandScript } from "../../src/cli/permissions.ts";
-import { fetchPackages } from "../../src/cli/launch.ts";
+import { describeProcess, readTask } from "../../src/cli/tasks.ts";
 import assert from "node:assert/strict";
 import * as v from "../../src/schema.ts";
 import { CHILD_ENVIRONMENT } from "../../src/cli/setup.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
-import { words } from "../command_check.ts";
-import { refused } from "../case_table.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
 
 const root = new URL("../../", import.meta.url);
@@ -86,16 +83,29 @@ const HEAVY =
 const heavy = (packages: readonly string[]) => packages.filter((name) => HEAVY.test(name));
 
 Deno.test("training, evaluation, reports and experiments use small packages, and few", async () => {
-  const commands = words("train evaluate predict recommend serve export report reproduce tune selftest");
+  const commands = [
+    ...[
+      "train",
+      "evaluate",
+      "predict",
+      "recommend",
+      "serve",
+      "export",
+      "report",
+      "reproduce",
+      "tune",
+    ] as const,
+    ...["selftest", "simulate", "policy"] as const,
+  ];
   for (const name of commands) {
-    const packages = await packagesOf(commandScript(name));
+    const packages = await packagesOf(readTask(name).module);
     assert.deepEqual(heavy(packages), [], name);
     assert.ok(packages.includes("valibot"));
     assert.ok(packages.length <= 20, `${name}: ${packages.length} packages`);
   }
 });
 
-Deno.test("the launcher and the set-up use no package: they say what is fetched before anything is", async () => {
+Deno.test("the launcher and the set-up use no package: they start at once", async () => {
   assert.deepEqual(await packagesOf("src/cli/launch.ts", "src/cli/setup.ts"), []);
 });
 
@@ -105,7 +115,7 @@ Deno.test("of what is large, the data commands use the engine alone", async () =
   for (const name of found) assert.match(name, /^@duckdb\//);
 });
 
-Deno.test("deno task fetches nothing, and its commands their own packages, in silence", async () => {
+Deno.test("deno task fetches nothing, and its commands their own packages", async () => {
   const { nodeModulesDir, unstable, tasks } = await readJson("deno.json", configSchema);
   assert.equal(nodeModulesDir, "manual");
   // Without it Deno fetches the whole lock file for any module.
@@ -126,22 +136,13 @@ Deno.test("deno task fetches nothing, and its commands their own packages, in si
   });
 });
 
-Deno.test("packages that cannot be fetched are a message; those that are there need no network", async () => {
-  const said: string[] = [];
-  const fetching = {
-    command: "train",
-    script: new URL("src/commands/train/train.ts", root).href,
-    megabytes: 20,
-    say: (text: string) => said.push(text),
-  };
-  await fetchPackages({ ...fetching, environment: NO_NETWORK });
-  assert.deepEqual(said, [], "nothing is fetched");
-  await withEmptyFolder(async (DENO_DIR) => {
-    const message = await refused(
-      () => fetchPackages({ ...fetching, environment: { ...NO_NETWORK, DENO_DIR } }),
-      /^the packages of train could not be fetched. Check the network[^]*error: Failed caching npm package/,
-    );
-    assert.doesNotMatch(message, /Stack backtrace|Download/);
-  });
-  assert.deepEqual(said, ["Fetching what train needs, once (up to 20 MB) ..."]);
-});
+Deno.test("packages that cannot be fetched end a command with Deno's message and a failure", () =>
+  withEmptyFolder(async (DENO_DIR) => {
+    const { args, env } = describeProcess("train", ["--help"]);
+    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+      args,
+      env: { ...env, ...NO_NETWORK, DENO_DIR },
+    }).output();
+    assert.ok(!success);
+    assert.match(new TextDecoder().decode(stderr), /error: .*npm package/);
+  }));

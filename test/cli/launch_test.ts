@@ -1,115 +1,85 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
-import { endOfChild } from "../../src/cli/launch.ts";
-import {
-  cacheFolder,
-  DEFAULT_RUN_FOLDER,
-  permissionFlags,
-  reportFolders,
-  runFolders,
-} from "../../src/cli/permissions.ts";
+import { describeSignal } from "../../src/cli/launch.ts";
+import { cacheFolder } from "../../src/cli/default_paths.ts";
+import { describeProcess, readTask, type TaskName } from "../../src/cli/tasks.ts";
+import { allowWrites, confineWrites, writable } from "../../src/files/write_scope.ts";
 import { EXIT_FAULT, EXIT_USER_ERROR, exitCodeOf } from "../../src/cli/fail.ts";
-import { parseTrainOptions, type TrainOptions } from "../../src/commands/train/train_options.ts";
 import { type AdapterSummary, CHILD_ENVIRONMENT, ensureAdapter, type Host } from "../../src/cli/setup.ts";
 import { UserError } from "../../src/user_error.ts";
-import { DRIVER_VARIABLES } from "../../src/gpu/host/driver_threads.ts";
-import { filesIn, runCommand, withSmallLog, words } from "../command_check.ts";
-import { userError } from "../run/folder_check.ts";
+import { filesIn, runCommand, withSmallLog } from "../command_check.ts";
+import { userError, withEmptyFolder } from "../run/folder_check.ts";
+import config from "../../deno.json" with { type: "json" };
 
-/** Arguments, and the folders that a command with them writes to. */
-const FOLDERS: [of: typeof runFolders, ...cases: [args: string, folders: string][]][] = [
-  [
-    runFolders,
-    ["", "runs"],
-    ["--save-dir a_b", "a_b"],
-    ["--seed 1 --save-dir=x/y", "x/y"],
-    ["--save-dir=a --save-dir=b", "b"],
-    ["--resume old", "old"],
-    ["--resume=old --save-dir new", "old new"],
-    ["--resume=old --save-dir old", "old"],
-    ["--save-dir", "runs"],
-    ["--save-dir=", "runs"],
-    ["--save-directory x", "runs"],
-    ["-- --save-dir x", "runs"],
-  ],
-  [
-    reportFolders,
-    ["", ""],
-    ["a", "a"],
-    ["a/ b", "a"],
-    ["/", "/"],
-    ["a --out b/c.html", "b"],
-    ["--out=c.html a", "."],
-    ["--out b/c.html a", "b"],
-    ["-- --out", "--out"],
-    ["a --out", "a"],
-    ["--help", ""],
-  ],
-];
+const TASKS = Object.keys(config.tasks) as TaskName[];
 
-Deno.test("the folders that a run or a report is written to are found in the arguments", () => {
-  const split = (line: string) => line === "" ? [] : words(line);
-  for (const [foldersOf, ...cases] of FOLDERS) {
-    for (const [args, folders] of cases) assert.deepEqual(foldersOf(split(args)), split(folders), args);
-  }
+Deno.test("a command may use the network only if it serves, and run native code or processes only if it needs them", () => {
+  const names = [...TASKS].filter((name) => /launch\.ts/.test(config.tasks[name].command));
+  assert.equal(names.length, 13);
+  const having = (flag: string) =>
+    names.filter((name) => readTask(name).permissions.some((own) => own.startsWith(flag))).sort();
+  assert.deepEqual(having("--allow-net"), ["serve"]);
+  assert.deepEqual(having("--allow-net=127.0.0.1"), ["serve"]);
+  assert.deepEqual(having("--allow-ffi"), ["data", "train"]);
+  assert.deepEqual(having("--allow-run"), ["reproduce", "train", "tune"]);
+  assert.deepEqual(having("-A").concat(having("--allow-all"), having("--allow-sys")), []);
 });
 
-Deno.test("the launcher and train read the same folders", () => {
-  const words = ["--save-dir", "--save-dir=a", "--save-dir=", "--resume", "--resume=b", "--", "c", "", "-1"];
-  const word = fc.constantFrom(...words, "--seed=3", "--no-report", "--adversarial", "9");
-  fc.assert(
-    fc.property(fc.array(word, { maxLength: 6 }), (args) => {
-      let options: TrainOptions;
-      try {
-        options = parseTrainOptions(args).options;
-      } catch (error) {
-        assert.ok(error instanceof UserError, String(error));
-        return;
+Deno.test("no task asks whether there is a newer Deno", () => {
+  for (const [name, { command }] of Object.entries(config.tasks)) {
+    if (/deno (run|test) /.test(command)) assert.match(command, /^DENO_NO_UPDATE_CHECK=1 /, name);
+  }
+  assert.equal(CHILD_ENVIRONMENT.DENO_NO_UPDATE_CHECK, "1");
+});
+
+Deno.test("a process writes to its outputs, within them and beside them, and nowhere else", () =>
+  withEmptyFolder((folder) => {
+    Deno.mkdirSync(`${folder}/real`);
+    Deno.symlinkSync(`${folder}/real`, `${folder}/link`);
+    confineWrites([`${folder}/run`, `${folder}/page.html`, `${folder}/link`]);
+    try {
+      const may = [
+        "run",
+        "run/a/b.csv",
+        "page.html",
+        ".page.html.clickgan-tmp",
+        "page-returns.csv",
+        ".run.clickgan.lock",
+      ];
+      for (const path of [...may, "real/x", "link/x"]) {
+        assert.equal(writable(`${folder}/${path}`), `${folder}/${path}`);
       }
-      const folder = options.resume ?? options.saveDir ?? DEFAULT_RUN_FOLDER;
-      assert.deepEqual(runFolders(args), [folder], args.join(" "));
-    }),
-    { numRuns: 2000, seed: 15 },
-  );
-});
+      for (const path of ["", "other", "other/run", "run/../x", "a/page.html"]) {
+        assert.throws(() => writable(`${folder}/${path}`), /about to write to/);
+      }
+      allowWrites(`${folder}/other`);
+      assert.ok(writable(`${folder}/other/run`));
+    } finally {
+      confineWrites(undefined);
+    }
+    return Promise.resolve();
+  }));
 
-Deno.test("a command may write to what its arguments name, and nowhere else", () => {
-  const cases: [command: string, args: string, writes: string, cache?: string][] = [
-    ["train", "--save-dir x", "x"],
-    ["train", "--seed 1", "runs"],
-    ["train", "--resume a --save-dir b", "a,b"],
-    ["train", "--save-dir x", "x,/c", "/c"],
-    ["train", "--save-dir x", "x", "/a,b"], // no flag can name it
-    ["report", "x", "x", "/c"],
-    ["report", "x/run", "x/run"],
-    ["evaluate", "--save-dir x", ""],
-    ["predict", "--out a/b.csv", "a/b.csv,a/.b.csv.clickgan-tmp"],
-    ["predict", "--model x", ""],
-    ["export", "--onnx=m.onnx", "m.onnx,.m.onnx.clickgan-tmp"],
-  ];
-  for (const [command, args, writes, cache] of cases) {
-    const flags = permissionFlags(command, words(args), cache);
-    const found = flags.filter((flag) => flag.startsWith("--allow-write"));
-    assert.deepEqual(found, writes === "" ? [] : [`--allow-write=${writes}`], `${command} ${args}`);
-  }
-  assert.throws(
-    () => permissionFlags("train", ["--save-dir", "a,b"]),
-    /without a comma in its path, found a,b\./,
-  );
-  for (const flag of permissionFlags("train", [])) {
-    assert.ok(!/^(-A|--allow-(all|run|net|ffi|sys))/.test(flag) && flag !== "--allow-env", flag);
-  }
-});
-
-Deno.test("a command that computes may set how many threads llvmpipe has, and the user's own setting comes first", () => {
-  const variables = (command: string) =>
-    permissionFlags(command, []).find((flag) => flag.startsWith("--allow-env="))?.slice(12).split(",") ?? [];
-  for (const name of DRIVER_VARIABLES) {
-    assert.ok(variables("train").includes(name), name);
-    assert.ok(!variables("report").includes(name), name);
-  }
-});
+Deno.test("a command that would write elsewhere than its arguments name is stopped", () =>
+  withSmallLog(async (folder, data) => {
+    // The model's folder is no output of predict: a fault that writes there is found.
+    const fault = `${folder}/fault.ts`;
+    const scope = import.meta.resolve("../../src/files/atomic_write.ts");
+    await Deno.writeTextFile(
+      fault,
+      `import { atomicWriteFile } from "${scope}"; import { parseTrainOptions } from "${
+        import.meta.resolve("../../src/commands/train/train_options.ts")
+      }";
+parseTrainOptions(Deno.args); await atomicWriteFile("${data}", "");`,
+    );
+    const before = await Deno.readTextFile(data);
+    const { args, env } = describeProcess("train", ["--save-dir", `${folder}/run`], fault);
+    args.splice(1, 0, "--config", new URL("../../deno.json", import.meta.url).pathname);
+    const { success, stderr } = await new Deno.Command(Deno.execPath(), { args, env }).output();
+    assert.ok(!success);
+    assert.match(new TextDecoder().decode(stderr), /about to write to/);
+    assert.equal(await Deno.readTextFile(data), before);
+  }));
 
 Deno.test("cacheFolder finds the user's cache", () => {
   const folder = (variables: Record<string, string>, os: typeof Deno.build.os) =>
@@ -119,27 +89,6 @@ Deno.test("cacheFolder finds the user's cache", () => {
   assert.equal(folder({ HOME: "/home/ada", XDG_CACHE_HOME: "c" }, "linux"), "/home/ada/.cache/clickgan");
   assert.equal(folder({ HOME: "/home/ada", LOCALAPPDATA: "/local" }, "windows"), "/local/clickgan");
   assert.equal(folder({}, "linux"), undefined);
-});
-
-Deno.test("permissionFlags knows its commands", () => {
-  for (const command of ["", "launch", "constructor"]) {
-    assert.throws(
-      () => permissionFlags(command, []),
-      /expected a command \(train or .* or serve or .* or reproduce or tune or simulate or selftest\), found/,
-    );
-  }
-});
-
-Deno.test("the launcher ends with a message and exit code 1 when it does not know the command", async () => {
-  const script = new URL("../../src/cli/launch.ts", import.meta.url).href;
-  const args = ["run", ...DENO_FLAGS, "--no-prompt", "--allow-run", "--allow-sys=uid", script, "trian"];
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
-  assert.equal(code, EXIT_USER_ERROR);
-  assert.equal(new TextDecoder().decode(stdout), "");
-  assert.match(
-    new TextDecoder().decode(stderr),
-    /error: expected a command \(train or .* or serve or .* or reproduce or tune or simulate or selftest\), found "trian"\n$/,
-  );
 });
 
 /** A machine whose probes answer `answers` in turn. */
@@ -231,8 +180,16 @@ async function launchTraining(folder: string, data: string) {
   const args = ["--data", data, "--save-dir", run, ...sizes, "--no-calibration"];
   const child = new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", ...DENO_FLAGS, "--no-prompt", "--allow-run", "--allow-sys=uid", "--allow-env=npm_command"],
-      ...[script, "train", ...args, "--iterations", "1000000", "--no-report"],
+      ...[
+        "run",
+        ...DENO_FLAGS,
+        "--no-prompt",
+        "-A",
+        script,
+        ...readTask("train").permissions,
+        readTask("train").module,
+      ],
+      ...[...args, "--iterations", "1000000", "--no-report"],
     ],
     env: { NO_COLOR: "1", HOME: "" }, // no cache: what is begun here is not to stay
     clearEnv: false,
@@ -263,8 +220,7 @@ Deno.test("a command that is killed is told of, with the way to go on", () =>
     Deno.kill(trainer, "SIGKILL");
     const said = await rest();
     assert.equal((await child.status).code, 137, said);
-    assert.match(said, /error: train was ended by SIGKILL: it was killed, by somebody or by the system/);
-    assert.ok(said.includes(`Go on with: deno task train --resume ${run}`), said);
+    assert.match(said, /error: train was ended by SIGKILL: it was killed, .* --resume FOLDER/);
     const { code, stderr } = await runCommand("train", "--resume", run, "--iterations", "1");
     assert.equal(code, 0, stderr); // the folder is free, and what was saved is whole
   }));
@@ -297,54 +253,10 @@ Deno.test(
     }),
 );
 
-Deno.test("serve may listen on its port of this machine alone", () => {
-  const net = (...args: string[]) =>
-    permissionFlags("serve", args).filter((flag) => /^--allow-(net|all|run|sys)/.test(flag));
-  assert.deepEqual(net(), ["--allow-net=127.0.0.1:8750"]);
-  assert.deepEqual(net("--port", "0"), ["--allow-net=127.0.0.1:0"]);
-  assert.deepEqual(net("--port=9,example.org"), ["--allow-net=127.0.0.1:8750"]);
-  assert.deepEqual(net("--port", "70000"), ["--allow-net=127.0.0.1:8750"]);
-});
-
-Deno.test("no other command may use the network, and no task asks for updates", async () => {
-  const commands = words("train evaluate predict recommend export data report reproduce tune selftest");
-  for (const command of commands) {
-    const flags = permissionFlags(command, ["log", "--save-dir", "x", "--out", "y", "z"], "/cache");
-    assert.ok(!flags.some((flag) => /allow-(net|all|run|sys)|^-[AN]$/.test(flag)), flags.join(" "));
+Deno.test("a signal that ended a process is described, unless a user asked for the end", () => {
+  for (const signal of [null, "SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    assert.equal(describeSignal(signal), undefined);
   }
-  const { tasks } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
-  for (const [name, { command }] of Object.entries<{ command: string }>(tasks)) {
-    if (/deno (run|test) /.test(command)) assert.match(command, /^DENO_NO_UPDATE_CHECK=1 /, name);
-  }
-  assert.equal(CHILD_ENVIRONMENT.DENO_NO_UPDATE_CHECK, "1");
-});
-
-Deno.test("endOfChild says how a policy's training, and rounds, are gone on with", () => {
-  const of = (command: string, resumed?: string) => endOfChild(command, "SIGKILL", resumed) ?? "";
-  assert.match(of("policy train", "--resume runs/p"), /Go on with: deno task policy train --resume runs\/p$/);
-  assert.match(of("policy round"), /What was saved is whole\. Go on with the same command\.$/);
-  assert.match(of("policy compare"), /Nothing was changed/);
-});
-
-Deno.test("endOfChild says nothing of a command that told its own end or was asked to end", () => {
-  assert.equal(endOfChild("train", null, undefined), undefined);
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    assert.equal(endOfChild("train", signal, undefined), undefined);
-  }
-  assert.match(
-    endOfChild("evaluate", "SIGSEGV", undefined) ?? "",
-    /crashed, most likely in the graphics driver/,
-  );
-  assert.match(endOfChild("reproduce", "SIGABRT", undefined) ?? "", /Go on with the same command/);
-});
-
-Deno.test("a command may start processes only for jobs side by side", () => {
-  const mayRun = (...args: string[]) =>
-    permissionFlags("train", args).some((flag) => flag.startsWith("--allow-run"));
-  assert.deepEqual([mayRun("--seeds", "2"), mayRun("--jobs", "1"), mayRun("--seeds", "2", "--jobs=2")], [
-    false,
-    false,
-    true,
-  ]);
-  assert.ok(permissionFlags("tune", ["--jobs", "2"]).includes(`--allow-run=${Deno.execPath()}`));
+  assert.match(describeSignal("SIGSEGV") ?? "", /SIGSEGV: it crashed, most likely in the graphics driver/);
+  assert.match(describeSignal("SIGQUIT") ?? "", /SIGQUIT/);
 });

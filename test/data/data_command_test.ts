@@ -1,7 +1,6 @@
 /** `data` from the outside: what it says, what it leaves behind, how it stops, the guide's commands, and what is learned from what it makes. */
 
 import assert from "node:assert/strict";
-import { dataFolders, permissionFlags } from "../../src/cli/permissions.ts";
 import { stepLine, stepProgress } from "../../src/cli/progress.ts";
 import { describe, warningsOf } from "../../src/data/prepare/describe.ts";
 import { SIGN } from "../../src/files/owned_folder.ts";
@@ -245,19 +244,6 @@ Deno.test("progress of steps fits a terminal's line, and is a line a step elsewh
   progress.begin({ ...standing, number: 11, title: "Numbers of items", rounds: 1 });
   progress.stop();
   assert.equal(written, "10/17 Pages drawn for views\n11/17 Numbers of items\n");
-});
-
-Deno.test("dataFolders finds what data writes to, and only data may run native code", () => {
-  assert.deepEqual(dataFolders(["log", "--out=x/y"]), ["x/y"]);
-  assert.deepEqual(dataFolders(["retailrocket"]).map((path) => path.replaceAll("\\", "/")), [
-    "runs/data/retailrocket",
-  ]);
-  for (const args of [[], ["--help"], ["describe", "x"]]) assert.deepEqual(dataFolders(args), []);
-  assert.deepEqual(dataFolders(["check", "--memory", "1GB", "x"]), ["x"]);
-  assert.ok(permissionFlags("data", ["describe", "x"]).includes("--allow-ffi"));
-  for (const command of ["train", "evaluate", "report", "reproduce"]) {
-    assert.ok(!permissionFlags(command, ["--data", "x"]).includes("--allow-ffi"), command);
-  }
 });
 
 Deno.test("the guide's commands run as they stand", async () => {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { bench } from "../../bench/main.ts";
-import { commandScript } from "../../src/cli/permissions.ts";
+import { readTask, type TaskName } from "../../src/cli/tasks.ts";
 import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { exists } from "../../src/files/file_error.ts";
@@ -228,7 +228,7 @@ function saidBy(script: string, ...args: string[]): Promise<string> {
 /** What a command says of itself, and what the commands of its lists do that are named first. */
 async function helpOf({ task, args }: ShownCommand): Promise<string> {
   const [, file = "", own = ""] = tasks[task]?.command.match(/([\w/]+\.ts)(.*)$/) ?? [];
-  const script = file === "src/cli/launch.ts" ? commandScript(task) : file;
+  const script = file === "src/cli/launch.ts" ? readTask(task as TaskName).module : file;
   const fixed = file === "src/cli/launch.ts" ? [] : own.split(" ").filter((word) => word !== "");
   const ending = args.findIndex((word) => word.startsWith("--"));
   const names = args.slice(0, Math.min(2, ending < 0 ? args.length : ending));
@@ -267,15 +267,17 @@ const [, section = ""] = Deno.readTextFileSync(new URL("src/run/README.md", root
 const [slurm = "", parallel = ""] = [...section.matchAll(/```sh\n([^]*?)```/g)].map(([, script]) => script);
 const [launcher, config] = ["src/cli/launch.ts", "deno.json"].map((path) => new URL(path, root).pathname);
 
+const trainModule = readTask("train").module;
+
 /** Programs of these names, for Slurm, and for GNU parallel where it is not installed. A training is short, on the log beside it. */
 const STAND_INS = {
   srun: 'while case "$1" in --*) true;; *) false;; esac; do shift; done\nexec "$@"',
   parallel: 'shift 2; words=""; while [ "$1" != ::: ]; do words="$words $1"; shift; done; shift\n' +
     'for one in "$@"; do $(echo "$words" | sed "s/{}/$one/g") & done; wait',
   deno:
-    'shift; case "$*" in *--resume*) set -- "$@" --no-report;; *) set -- "$@" --no-calibration --iterations 4 ' +
+    'shift 2; case "$*" in *--resume*) set -- "$@" --no-report;; *) set -- "$@" --no-calibration --iterations 4 ' +
     "--batch-size 9 --validate-every 2 --dims 8 --lstm-units 4 --no-report;; esac\n" +
-    `exec '${Deno.execPath()}' run --no-check --quiet --frozen --node-modules-dir=none --config '${config}' -A '${launcher}' "$@"`,
+    `exec '${Deno.execPath()}' run --no-check --quiet --frozen --node-modules-dir=none --config '${config}' -A '${launcher}' -A '${trainModule}' "$@"`,
 };
 
 Deno.test(

@@ -1,7 +1,8 @@
 /** Commands in a folder of their own, with a cache of their own, directly or by the launcher. */
 
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
-import { cacheFolder, commandScript, permissionFlags } from "../../src/cli/permissions.ts";
+import { readTask } from "../../src/cli/tasks.ts";
+import { LAUNCHER_VARIABLE } from "../../src/cli/stop.ts";
 import { CHILD_ENVIRONMENT, GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 import { cacheEnvironment, type CommandName, type CommandResult } from "../command_check.ts";
 
@@ -21,10 +22,10 @@ export async function run(
   fault?: string,
 ): Promise<Ended> {
   const env = await environment(folder);
-  const permissions = permissionFlags(command, args, cacheFolder((name) => env[name]));
+  const { permissions, module } = readTask(command);
   const preload = fault === undefined ? [] : ["--allow-run", `--preload=${INJECT}?${fault}`];
-  const script = commandScript(command);
-  return await ended(start(folder, [...permissions, ...preload, script, ...args], env));
+  const own = { ...env, [LAUNCHER_VARIABLE]: String(Deno.pid) };
+  return await ended(start(folder, ["--no-prompt", ...permissions, ...preload, module, ...args], own));
 }
 
 /** Starts a command as its task does, by the launcher. */
@@ -33,14 +34,9 @@ export async function launch(
   command: CommandName,
   args: readonly string[],
 ): Promise<Deno.ChildProcess> {
-  const env = await environment(folder);
-  const variables = "--allow-env=XDG_CACHE_HOME,HOME,LOCALAPPDATA,npm_command";
+  const { permissions, module } = readTask(command);
   const script = new URL("src/cli/launch.ts", ROOT).href;
-  return start(
-    folder,
-    ["--no-prompt", "--allow-run", "--allow-sys=uid", variables, script, command, ...args],
-    env,
-  );
+  return start(folder, ["-A", script, ...permissions, module, ...args], await environment(folder));
 }
 
 function start(folder: string, args: readonly string[], env: Record<string, string>): Deno.ChildProcess {

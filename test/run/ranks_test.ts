@@ -1,7 +1,6 @@
 /** Training by several ranks that mpirun starts; and what can be known of them without it. */
 
 import assert from "node:assert/strict";
-import { permissionFlags } from "../../src/cli/permissions.ts";
 import { defaultModel } from "../../src/model/config.ts";
 import { expectAgreement, expectAsMany, expectTrainable } from "../../src/run/ranks/agree.ts";
 import { MpiRanks, textsOf } from "../../src/run/ranks/mpi.ts";
@@ -15,17 +14,13 @@ import { invocation, outputOf, runCommand, withSmallLog, words } from "../comman
 import { ranksInMemory } from "../ranks_in_memory.ts";
 import { userError } from "./folder_check.ts";
 
-Deno.test("ranks are known by Open MPI's environment and by Slurm's, and only train may then call MPI", () => {
+Deno.test("ranks are known by Open MPI's environment and by Slurm's", () => {
   const of = (variables: Record<string, string>) => rankPlace((name) => variables[name]);
   assert.deepEqual(of({ OMPI_COMM_WORLD_RANK: "1", OMPI_COMM_WORLD_SIZE: "4" }), { rank: 1, size: 4 });
   assert.deepEqual(of({ PMIX_RANK: "0", SLURM_NTASKS: "2" }), { rank: 0, size: 2 });
   assert.equal(of({ SLURM_NTASKS: "2" }), undefined);
   assert.equal(of({ PMIX_RANK: "0", SLURM_NTASKS: "1" }), undefined);
   assert.equal(of({ PMIX_RANK: "x", SLURM_NTASKS: "2" }), undefined);
-  const two: Record<string, string> = { OMPI_COMM_WORLD_RANK: "0", OMPI_COMM_WORLD_SIZE: "2" };
-  const calls = (command: string, variables: Record<string, string>) =>
-    permissionFlags(command, [], undefined, (name) => variables[name]).includes("--allow-ffi");
-  assert.deepEqual([calls("train", two), calls("train", {}), calls("evaluate", two)], [true, false, false]);
   assert.match(trainCommand({ size: 3 }), /^mpirun -n 3 deno task train$/);
 });
 

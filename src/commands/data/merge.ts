@@ -5,7 +5,7 @@ import { Command } from "commander";
 import { OUT_FOLDER, quoted } from "../../cli/arguments.ts";
 import { openData, withProgress } from "../../cli/open_data.ts";
 import { folder } from "../../cli/options.ts";
-import { preparedFolder } from "../../cli/permissions.ts";
+import { preparedFolder } from "../../cli/default_paths.ts";
 import { thousands } from "../../number_text.ts";
 import { UserError } from "../../user_error.ts";
 import { type MergedPart, mergeSets } from "../../data/sets/merge.ts";

@@ -10,7 +10,7 @@ import { prepare, type PrepareOptions, type Recipe } from "../../data/prepare/pr
 import { retailrocket, retailrocketOptions } from "../../data/prepare/retailrocket.ts";
 import { OUT_FOLDER, quoted } from "../../cli/arguments.ts";
 import { addOptions, folder, memorySize, wholeNumber } from "../../cli/options.ts";
-import { preparedFolder } from "../../cli/permissions.ts";
+import { preparedFolder } from "../../cli/default_paths.ts";
 import { EXIT_INTERRUPTED, say } from "../train/run_stages.ts";
 import { stepProgress } from "../../cli/progress.ts";
 import { stopOnSignals } from "../../cli/stop.ts";

@@ -10,7 +10,7 @@ import { version } from "../../version.ts";
 import { OUT_FOLDER } from "../../cli/arguments.ts";
 import { memoryRowsOption } from "../../cli/open_data.ts";
 import { folder, LARGEST_SEED, path, wholeNumber } from "../../cli/options.ts";
-import { ROUND_FOLDER } from "../../cli/permissions.ts";
+import { ROUND_FOLDER } from "../../cli/default_paths.ts";
 
 /** What all rounds in a folder have in common. */
 const settingsSchema = v.object({

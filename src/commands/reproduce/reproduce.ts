@@ -27,7 +27,7 @@ import {
 import { shapesFor } from "../../cli/calibration.ts";
 import { runMain } from "../../cli/fail.ts";
 import { openData } from "../../cli/open_data.ts";
-import { folderOn } from "../../cli/permissions.ts";
+import { folderOn } from "../../cli/default_paths.ts";
 import {
   batchOf,
   chosenModels,

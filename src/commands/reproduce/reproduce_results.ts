@@ -14,7 +14,7 @@ import type { Experiment, ExperimentModel } from "../../tune/experiment/models.t
 import { writeJson } from "../../files/json_file.ts";
 import { writeReport } from "../../report/page.ts";
 import { markdownTable, writeBetweenMarkers } from "../../run/markers.ts";
-import { reportFile } from "../../cli/permissions.ts";
+import { reportFile } from "../../cli/default_paths.ts";
 import { quoted } from "../../cli/arguments.ts";
 import { fits, outputWidth, table } from "../../cli/table.ts";
 import { basename } from "node:path";

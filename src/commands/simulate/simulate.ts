@@ -23,7 +23,7 @@ import { version } from "../../version.ts";
 import type { GivenOptions } from "../../cli/options.ts";
 import { settingOf } from "../policy/episode_setting.ts";
 import { runMain } from "../../cli/fail.ts";
-import { reportFile } from "../../cli/permissions.ts";
+import { reportFile } from "../../cli/default_paths.ts";
 import { delayedProgress, trainingProgress } from "../../cli/progress.ts";
 import { EXIT_INTERRUPTED, machine, say } from "../train/run_stages.ts";
 import { exploring } from "../../simulate/explore.ts";

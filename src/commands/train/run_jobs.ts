@@ -7,12 +7,11 @@ import {
   Jobs,
   type JobsProgress,
   jobsProgress,
-  processOf,
   runChild,
   settled,
   valueOf,
 } from "../../cli/jobs.ts";
-import { cacheFolder } from "../../cli/permissions.ts";
+import { describeProcess } from "../../cli/tasks.ts";
 import { RESUME } from "../../cli/arguments.ts";
 import { thousands } from "../../number_text.ts";
 import { DivergedError, type StepResult, type ValidationResult } from "../../train/results.ts";
@@ -68,7 +67,7 @@ export function runInJob(
     if (signal.aborted) return [];
     await makeFolder(path);
     const flags = RESUME.replace(/ .*/, "");
-    const { args, env } = processOf("train", [flags, path], cacheFolder(), import.meta.resolve("./job.ts"));
+    const { args, env } = describeProcess("train", [flags, path], import.meta.resolve("./job.ts"));
     let results: RunResult[] = [];
     let diverged: DivergedError | undefined;
     const stages = stagesOf(config);
@@ -92,7 +91,6 @@ export function runInJob(
     };
     try {
       await runChild({
-        name,
         process: { args, env: { ...env, ...jobs.cores(alone) } },
         input: JSON.stringify({ path, config, untested }),
         signal,

@@ -11,7 +11,7 @@ import { trainCommand } from "../../run/ranks/place.ts";
 import type { Run, RunContext, RunResult } from "../../run/training_run.ts";
 import type { ModelConfig } from "../../model/config.ts";
 import { EXIT_INTERRUPTED, goOn, isFinished, modelNotes, say } from "./run_stages.ts";
-import { reportFile } from "../../cli/permissions.ts";
+import { reportFile } from "../../cli/default_paths.ts";
 import { attainedText, resultTable, seedsTable, settingsText, spearmanText } from "../test_table.ts";
 import { quoted } from "../../cli/arguments.ts";
 import type { Stop } from "../../cli/stop.ts";

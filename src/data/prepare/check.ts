@@ -9,6 +9,7 @@ import type { PreparedSet } from "../prepared_set.ts";
 import { openPreparedSet, partFiles } from "../sets/prepared_folder.ts";
 import { expectChecksum } from "../sets/packed_set.ts";
 import { OwnedFolder } from "../../files/owned_folder.ts";
+import { allowWrites } from "../../files/write_scope.ts";
 import { parseJson, writeJson } from "../../files/json_file.ts";
 import { UserError } from "../../user_error.ts";
 import { thousands } from "../../number_text.ts";
@@ -47,6 +48,7 @@ export async function check(
     added[part] = { rows: rows[part], bytes, sha256 };
   }
   if (known && PARTS.every((part) => files[part])) return { manifest: set.manifest, added: false };
+  allowWrites(folder);
   using _owned = OwnedFolder.open(folder);
   const path = `${folder}/${MANIFEST}`;
   const text = await Deno.readTextFile(path);

@@ -7,6 +7,7 @@
  * it. What is read later is only checked for numbers that do not fit together.
  */
 
+import { writable } from "../../files/write_scope.ts";
 import { basename } from "node:path";
 import { crc32 } from "node:zlib";
 import { expectFile } from "../../files/local_file.ts";
@@ -159,7 +160,7 @@ export class PackedFileWriter implements Disposable {
       file.seekSync(0, Deno.SeekMode.Start);
       writeAll(file, header);
       file.syncSync(); // otherwise a power cut could leave the name with empty blocks
-      Deno.renameSync(path, this.path);
+      Deno.renameSync(path, writable(this.path));
       file.close(); // only now: until it has its name, it is locked
       this.#open = false;
     });

@@ -1,0 +1,55 @@
+/**
+ * Confines a command to its own outputs. Deno's permissions let it write anywhere, as its arguments are not known when it
+ * starts; once they are parsed, every write of this program is checked against what they name. (Native code, such as the
+ * data engine, is not confined.)
+ */
+
+import { basename, dirname, extname, isAbsolute, relative, resolve, sep } from "node:path";
+
+let outputs: string[] | undefined;
+
+/** Confines all writes of this process to these files and folders, and those of earlier calls; undefined lifts it. */
+export function confineWrites(paths: readonly string[] | undefined): void {
+  if (paths === undefined) outputs = undefined;
+  else outputs ??= [];
+  paths?.forEach(allowWrites);
+}
+
+/** Adds an output that follows from other arguments, such as a report in the folder of its run. */
+export function allowWrites(path: string): void {
+  outputs?.push(resolve(path));
+  try {
+    outputs?.push(Deno.realPathSync(path)); // what a link leads to is written in its place
+  } catch {
+    // Nothing is there yet.
+  }
+}
+
+/**
+ * Returns the path if this command may write, rename or remove it: it is an output or within one, or stands beside an output
+ * with a name made of the output's, such as a lock, a temporary file or "page-returns.csv" beside "page.html".
+ * @throws Error otherwise, as that is a fault of the program
+ */
+export function writable(path: string): string {
+  if (outputs === undefined) return path;
+  const place = resolve(path);
+  if (outputs.some((output) => isWithin(place, output) || isBeside(place, output))) return path;
+  throw new Error(`expected to write to ${outputs.join(", ")} alone, was about to write to ${place}`);
+}
+
+/** Returns the path of a folder that may be made: as for {@link writable}, or an output lies within it. */
+export function makeable(path: string): string {
+  const place = resolve(path);
+  return outputs?.some((output) => isWithin(output, place)) ? path : writable(path);
+}
+
+/** True if a path is a folder or lies within it. Both are absolute. */
+export function isWithin(path: string, folder: string): boolean {
+  const way = relative(folder, path);
+  return way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
+}
+
+function isBeside(path: string, output: string): boolean {
+  const stem = basename(output, extname(output));
+  return dirname(path) === dirname(output) && basename(path).replace(/^\./, "").startsWith(stem);
+}
