@@ -68,7 +68,6 @@ export const dataLogFiles: readonly BadInput[] = [
     a folder that holds something | --out DIR | holds log.csv
     a file for a folder | --out DIR/log.csv | log.csv
     below a file | --out DIR/log.csv/out | log.csv
-    a comma in the folder's name | --out DIR/a,b | without a comma in its path
   `,
   ...table({})`
     no options | data log | required option '--source <files>' not specified

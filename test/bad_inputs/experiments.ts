@@ -156,7 +156,6 @@ export const reports: readonly BadInput[] = [
     a page that is a folder | --out DIR/p.html | p.html
     a page below a file | --out DIR/log.tsv/p.html | log.tsv
     a page of a name too long | --out DIR/${"p".repeat(300)}.html | the name is too long
-    a comma in the page's folder | --out DIR/a,b/p.html | without a comma
   `,
   ...table({ run: "report DIR/old", files: run() }, { only: Deno.build.os === "linux" })`
     a page in /proc | --out /proc/p.html | /proc

@@ -53,7 +53,6 @@ export const simulations: readonly BadInput[] = [
     one folder for both | --save-dir DIR/x --write-log DIR/x
       | Expected --save-dir apart from what --write-log names
     a log of too few users | --write-log DIR/log --users 6 | Expected --users of at least 7
-    a comma in the folder's path | --save-dir DIR/a,b | without a comma in its path
   `,
   ...table({ run: MODEL, files: all(paper(), snapshot()), named: "simulate: " })`
     a truth that the data do not have | --truth | Expected a made-up shop (--shop demo or restless)

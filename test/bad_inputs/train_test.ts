@@ -88,7 +88,6 @@ const together: readonly BadInput[] = [
     jobs of one model | train --jobs 2 | Expected --jobs with --seeds of at least 2
     many seeds beyond the largest | train --seed 4294966500 --seeds 1000
       | Expected seeds of at most 4294967295
-    a folder to write to with a comma | train --save-dir DIR/a,b | without a comma
   `,
   bad(
     "--resume of a name with a quote, whose hint must not run",

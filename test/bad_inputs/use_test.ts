@@ -14,7 +14,6 @@ export const uses: readonly BadInput[] = [
     no file |  | required option '--out <file>' not specified
     a file of another kind | --out DIR/p.xlsx | ends in .parquet or .csv
     a folder that is not there | --out DIR/x/p.csv | no such file or folder
-    a comma in the file's path | --out DIR/a,b.csv | without a comma in its path
   `,
   ...table({ run: `recommend ${GIVEN}`, files: all(paper(), snapshot()), named: "recommend: " })`
     nobody |  | Expected either --user (the id of a user of the data set) or --history
