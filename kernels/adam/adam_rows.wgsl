@@ -2,8 +2,7 @@
 //
 //   touched [T]   a row of the table, each at most once, or NONE      T = the batch's events or distinct items; or PLACES
 //                 at most: token_gradient_rows.wgsl has written all places that are reached here
-//   gradient [T, N] of these rows      weights, m, v [I, N]; of a table larger than a binding a window, its rows from FIRST on:
-//                touched rows outside of it are another dispatch's
+//   gradient [T, N] of these rows      weights, m, v [I, N]
 //
 // For a touched row the result is that of adam.wgsl, to the bit. A row that is not touched keeps its weights and moments: this
 // is TensorFlow Addons' LazyAdam and, but for the place of epsilon, torch.optim.SparseAdam. It is another optimiser than
@@ -17,9 +16,8 @@
 // moves by up to (1 - b1) / sqrt(1 - b2) = 3.2 rates. The same holds for dense Adam.
 //
 // For          both kinds of adapter
-// Grid         T N / 4 invocations in workgroups of 64; of a table in windows, on a CPU adapter, T for each window.
-// Work split   one invocation owns four parameters of one touched row; there the row, as a loop that does not turn costs a CPU
-//              driver nothing, and what an early return leaves out as much as what is done.
+// Grid         T N / 4 invocations in workgroups of 64.
+// Work split   one invocation owns four parameters of one touched row.
 // On a GPU     (reasoned, not measured) neighbours own neighbouring vectors of one row: coalesced within the row. Rows are far
 //              apart, so narrow ones waste a part of each memory transaction. Places with NONE end at once. Workgroups of 64 fill
 //              subgroups: with 64 columns or more a subgroup of 32 has at most two rows.
@@ -33,12 +31,10 @@ const BETA1 = 0.9;
 const BETA2 = 0.999;
 const EPSILON = 1e-8;
 const N4 = 16u;        // columns / 4
-const VECTORS = 1u;    // of four columns, that an invocation owns: N4 of a table in windows on a CPU adapter
 const T = 3u;          // step.size[T] is the list's length
 const PLACES = 0u;     // the list's length where it is none of these, else 0
 const DECAYS = false;
-const FIRST = 0u;      // of the window
-const ROWS = 0xffffffffu;  // of the window, so that NONE is outside of each
+const NONE = 0xffffffffu;
 
 struct Step {
   size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
@@ -59,20 +55,12 @@ struct Step {
 
 @compute @workgroup_size(WORKGROUP)
 fn adam_rows(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
-  let own = id.x + id.y * (grid.x * WORKGROUP);
-  let k = own * VECTORS;
+  let k = id.x + id.y * (grid.x * WORKGROUP);
   if (k >= select(step.size[T], PLACES, PLACES > 0u) * N4) { return; }
-  let row = touched[k / N4] - FIRST;
-  if (VECTORS > 1u) {
-    let end = select(0u, VECTORS, row < ROWS);
-    for (var c = 0u; c < end; c++) { move_vector(row * N4 + c, gradient[k + c]); }
-    return;
-  }
-  if (row >= ROWS) { return; }
-  move_vector(row * N4 + k % N4, gradient[k]);
-}
-
-fn move_vector(i: u32, g: vec4f) {
+  let row = touched[k / N4];
+  if (row == NONE) { return; }
+  let i = row * N4 + k % N4;
+  let g = gradient[k];
   let m1 = BETA1 * m[i] + (1.0 - BETA1) * g;
   let v1 = BETA2 * v[i] + (1.0 - BETA2) * g * g;
   m[i] = m1;

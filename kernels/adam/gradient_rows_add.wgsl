@@ -3,7 +3,7 @@
 //   touched [T]   a row of the table, each at most once, or NONE      T = the part's events or distinct items; or PLACES
 //   gradient [T, N] of these rows
 //   mark [I]      the row itself where a part has touched it, otherwise NONE; all NONE before the first part
-//   total [I, N]  the sum of the gradients of a row that is marked; or a window of it, as in adam_rows.wgsl
+//   total [I, N]  the sum of the gradients of a row that is marked
 //
 // Parts touch rows in common, and Adam must move each row once. So mark is the list of touched rows that adam_rows.wgsl walks
 // along after the last part, and total the gradients of its places.
@@ -21,8 +21,7 @@ const WORKGROUP = 64;
 const N4 = 16u;        // columns / 4
 const T = 3u;          // step.size[T] is the list's length
 const PLACES = 0u;     // the list's length where it is none of these, else 0
-const FIRST = 0u;      // of the window
-const ROWS = 0xffffffffu;  // of the window, so that NONE is outside of each
+const NONE = 0xffffffffu;
 
 struct Step {
   size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
@@ -39,14 +38,13 @@ fn gradient_rows_add(@builtin(global_invocation_id) id: vec3u, @builtin(num_work
   let i = id.x + id.y * (grid.x * WORKGROUP);
   if (i % N4 != 0u || i >= select(step.size[T], PLACES, PLACES > 0u) * N4) { return; }
   let k = i / N4;
-  let touched_row = touched[k];
-  let row = touched_row - FIRST;
-  if (row >= ROWS) { return; }
-  let before = mark[touched_row] == touched_row;
+  let row = touched[k];
+  if (row == NONE) { return; }
+  let before = mark[row] == row;
   for (var c = 0u; c < N4; c++) {
     var sum = gradient[k * N4 + c];
     if (before) { sum += total[row * N4 + c]; }
     total[row * N4 + c] = sum;
   }
-  mark[touched_row] = touched_row;
+  mark[row] = row;
 }

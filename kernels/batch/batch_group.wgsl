@@ -3,7 +3,7 @@
 //   row        [R]    from batch_expand.wgsl            ranked [W]  from batch_rank.wgsl
 //   log_row    [., 3]  bit, shown, order: see batch_expand.wgsl
 //   log_item   [.]    of the items that the log shows: (item, place of its first row among all rows sorted by item)
-//   row_item   [R]    where the row's item stands in the table of item projections: its slot, or with BY_ID its id
+//   row_item   [R]    where the row's item stands in the table of item projections: its slot, or with ONE_HOT its id
 //   slot_item  [D]    the distinct items of the batch, ascending
 //   slot_first [D+1]  where a slot's rows start in sorted
 //   sorted     [R]    rows by item: a gradient that is summed over the rows of an item walks along it
@@ -19,7 +19,6 @@
 const WORKGROUP = 64;
 const ITEM_WORDS = 1u;
 const ONE_HOT = false;
-const BY_ID = false;      // one-hot items whose tables are seen whole
 const HEADERS = 1u;       // headers from one step's to the next step's
 const HEADERS_SEEN = 1u;  // headers of all slices
 const ROWS = 0u;          // places from a slice to the next, in arrays by row
@@ -64,6 +63,6 @@ fn batch_group(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups
   sorted[own + rank(slice, ITEM_WORDS + (order >> 5u), order & 31u) - items] = r;
   slot_item[slice * SLOTS + slot] = item;
   slot_first[slice * SLOTS + slot] = rank(slice, ITEM_WORDS + (first >> 5u), first & 31u) - items;
-  row_item[own + r] = select(slot, item, BY_ID);
+  row_item[own + r] = select(slot, item, ONE_HOT);
   if (r == 0u) { slot_first[slice * SLOTS + items] = rows; }
 }

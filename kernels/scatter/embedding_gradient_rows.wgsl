@@ -17,7 +17,7 @@
 // On llvmpipe  with 250,000 items embedding_gradient.wgsl takes almost thirty times as long for a batch
 // Cost         4 bytes an element of source read, 4 an element of a touched row's gradient written. The rows that show the item
 //              are walked once for each four columns.
-// Forward      a look-up: lstm_forward.wgsl with TABLE, table_rows.wgsl      Next   adam_rows.wgsl
+// Forward      a look-up: lstm_forward.wgsl with TABLE      Next   adam_rows.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;     // columns / 4

@@ -50,8 +50,6 @@ export class BatchBuffers implements ClickBatch {
     readonly log: DeviceLog,
     private readonly capacity: ClickSizes,
     steps: { readonly slices: number; readonly headersEach: number } = { slices: 1, headersEach: 1 },
-    /** Rows of one-hot items name their item by its place among the distinct ones: see {@link ClickBatch.bySlot}. */
-    readonly bySlot = false,
   ) {
     this.#steps = steps;
     this.#itemWords = bitWords(log.itemBits);
@@ -129,7 +127,6 @@ export class BatchBuffers implements ClickBatch {
     const ROWS = apart(this.capacity.rows);
     const SLOTS = apart(this.capacity.items + 1);
     const WORDS = apart(this.#words);
-    const ONE_HOT = this.items.kind === "one-hot";
     return [
       {
         kernel: expandKernel,
@@ -157,8 +154,7 @@ export class BatchBuffers implements ClickBatch {
         label: "batch group",
         constants: {
           ITEM_WORDS,
-          ONE_HOT,
-          BY_ID: ONE_HOT && !this.bySlot,
+          ONE_HOT: this.items.kind === "one-hot",
           HEADERS,
           HEADERS_SEEN,
           ROWS,

@@ -40,10 +40,8 @@ export interface ClickBatch {
   readonly passed?: { readonly view: View; readonly users: number };
   /** Items of a page, where the rows of an event are not those of one page. */
   readonly pageLength?: number;
-  /** Where a row's item stands among the batch's distinct items; of one-hot items its number, unless {@link bySlot}. */
+  /** Where a row's item stands among the batch's distinct items; of one-hot items its number. */
   readonly rowItem: View;
-  /** No op sees a table of one-hot items whole: each reads the rows that table_rows gathers, by their place. */
-  readonly bySlot?: boolean;
   readonly slotItem: View;
   readonly slotFirst: View;
   readonly sorted: View;

@@ -37,24 +37,18 @@ export function atomicWriteFile(path: string, contents: FileContents): Promise<v
 
 /**
  * The same for contents that are made piece by piece, as they may be larger than memory.
- * @param make hands over the pieces in order, or what stands `at` another place than the end; what it throws takes the file back.
+ * @param make hands over the pieces in order; what it throws takes the file back.
  */
 export async function atomicWrite(
   path: string,
-  make: (write: (bytes: Uint8Array, at?: number) => Promise<void>) => Promise<void>,
+  make: (write: (bytes: Uint8Array) => Promise<void>) => Promise<void>,
 ): Promise<void> {
   const { target, mode, temporary } = await orExplained(path, async () => {
     const found = replaced(path);
     return { ...found, temporary: await waitForTemporary(found.target) };
   });
   try {
-    await make((bytes, at) =>
-      orExplained(path, async () => {
-        if (at !== undefined) await temporary.file.seek(at, Deno.SeekMode.Start);
-        await writeAll(temporary.file, bytes);
-        if (at !== undefined) await temporary.file.seek(0, Deno.SeekMode.End);
-      })
-    );
+    await make((bytes) => orExplained(path, () => writeAll(temporary.file, bytes)));
     await orExplained(path, async () => {
       if (mode !== undefined) Deno.chmodSync(temporary.path, mode);
       await temporary.file.sync(); // otherwise a power cut could leave the new name with old or empty blocks
@@ -118,7 +112,7 @@ function pieces(contents: FileContents): readonly Uint8Array[] {
 }
 
 /** The same bytes in fewer runs: a snapshot has dozens of small tensors, and each write is a call of the system. */
-export function* runs(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
+function* runs(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
   let waiting: Uint8Array[] = [];
   let length = 0;
   for (const piece of pieces) {

@@ -1,4 +1,4 @@
-/** What the kernels ask of an adapter. It is no more than WebGPU promises everywhere, where its defaults are kept. */
+/** The limits that the kernels ask of an adapter: WebGPU's defaults, and more room where an adapter has it. */
 
 import { UserError } from "../user_error.ts";
 import { thousands } from "../number_text.ts";
@@ -35,13 +35,15 @@ export const LEAST: Readonly<Record<LimitName, number>> = {
 /**
  * Up to where more is asked for, where an adapter has it:
  *
- * - the size of a buffer. A model over many items needs arenas of more than the default 256 MiB. Kernels see them through
- *   windows of maxStorageBufferBindingSize (128 MiB).
+ * - the size of a buffer. A model over many items needs arenas of more than the default 256 MiB.
+ * - the size of a binding, which is what a kernel sees of a buffer. A table of items or tokens must fit into one; its default is
+ *   128 MiB, and many cards bind 2 GiB or more. An arena of several tables may be larger: kernels see it through windows.
  * - workgroup memory. A panel of 256 inputs takes 16,512 bytes. Where there is less, another kernel does the product (see
  *   kernel_shapes.ts).
  */
 const MOST: Readonly<Partial<Record<LimitName, number>>> = {
   maxBufferSize: Infinity,
+  maxStorageBufferBindingSize: Infinity,
   maxComputeWorkgroupStorageSize: 32768,
 };
 

@@ -168,8 +168,7 @@ function gameSpecs(options: GameProgramOptions, arena: Arena): GameSpecs {
         `one with ${found}. Leave that or the stage out.`,
     );
   }
-  const bySlot = reward.parameters.inWindows || (generator?.parameters.inWindows ?? false);
-  const batch = new BatchBuffers(arena, plan.view, log, capacity, plan, bySlot);
+  const batch = new BatchBuffers(arena, plan.view, log, capacity, plan);
   const tapeOf = ({ parameters, gpu }: RecordableModel, adam: AdamState | undefined) => {
     const touchedOnly = adam?.kind === "row-sparse";
     return new ClickTape(batch, { arena, parameters, capacity, shapes: gpu.shapes, touchedOnly });

@@ -7,7 +7,6 @@ import { UserError } from "../user_error.ts";
 import { distinctItems } from "../ops/click_gather.ts";
 import { linear } from "../ops/linear.ts";
 import { mixedProduct } from "../ops/mixed_product.ts";
-import { tableRows } from "../ops/table_rows.ts";
 import type { TokenRows } from "../ops/token_sum.ts";
 import type { ClickTape } from "../batch/click_tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
@@ -115,15 +114,5 @@ export function itemProduct(
   const features = itemFeatures(tape, items);
   return features
     ? linear(tape, name, { input: features, weights }, { gather: distinctItems(tape.batch) })
-    : oneHotRows(tape, name, weights, "items");
-}
-
-/**
- * The table of one-hot items, or where a batch's tables are larger than a kernel sees, the rows of it that the batch needs.
- * @throws UserError where the table is larger than that, and the ops of the batch read it whole.
- */
-export function oneHotRows(tape: ClickTape, name: string, table: Tensor, rows: TokenRows): Tensor {
-  if (tape.batch.bySlot) return tableRows(tape, name, table, rows);
-  tape.options.parameters.requireWhole("");
-  return table;
+    : weights;
 }

@@ -184,7 +184,7 @@ export function modelSpecs(
 ): ModelSpecs {
   const { capacity } = plan;
   const { parameters } = model;
-  const batch = new BatchBuffers(arena, plan.view, log, capacity, plan, parameters.inWindows);
+  const batch = new BatchBuffers(arena, plan.view, log, capacity, plan);
   const { shapes } = model.gpu;
   const touchedOnly = training?.adam.kind === "row-sparse";
   const tape = new ClickTape(batch, { arena, parameters, capacity, shapes, touchedOnly });

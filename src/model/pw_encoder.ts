@@ -10,7 +10,7 @@ import type { Tensor } from "../tape/tensor.ts";
 import type { PwModelConfig } from "./config.ts";
 import { type ModelParameter, truncatedNormal, zeros } from "./initial_weights.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
-import { itemFeatures, mixedPart, oneHotRows, tokenCount } from "./item_features.ts";
+import { itemFeatures, mixedPart, tokenCount } from "./item_features.ts";
 
 /** As the released code draws them. */
 const INITIAL_WEIGHT = 0.0001;
@@ -102,11 +102,7 @@ export function clickProduct(
   const mixed = mixedPart(tape, names.clickPart, items, tables, rows);
   if (mixed) return pwTable(tape, name, { table: mixed, weights, layerBias });
   const kernel = tape.parameter(names.kernel);
-  if (!features) {
-    if (itemBias) tape.options.parameters.requireWhole("Take --pw-nonlinearity none. ");
-    const table = itemBias ? kernel : oneHotRows(tape, names.clickPart, kernel, "events");
-    return pwTable(tape, name, { table, weights, layerBias, itemBias });
-  }
+  if (!features) return pwTable(tape, name, { table: kernel, weights, layerBias, itemBias });
   const state = pwState(tape, names.state, { features, weights, bias: itemBias });
   return linear(tape, name, { input: state, weights: kernel, bias: layerBias });
 }

@@ -97,7 +97,7 @@ export class UserModel {
     this.items = catalogueOf(items);
     const specs = modelParameters(this.shape, this.config);
     if ("weights" in initial) checkWeights(specs, initial.weights);
-    this.parameters = new ParameterArena(gpu, specs, { windows: this.shape.kind === "one-hot" });
+    this.parameters = new ParameterArena(gpu, specs);
     this.parameters.write(weightsOf(specs, initial));
   }
 

@@ -3,11 +3,11 @@
 import adamText from "../../kernels/adam/adam.wgsl" with { type: "text" };
 import rowsText from "../../kernels/adam/adam_rows.wgsl" with { type: "text" };
 import { Arena } from "../gpu/arena.ts";
-import { type Constants, kernel } from "../gpu/kernel.ts";
-import type { View } from "../gpu/memory.ts";
+import { kernel } from "../gpu/kernel.ts";
+import { bufferOf, type View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import { amountOf, type Dimensions, type Sizes } from "../gpu/sizes.ts";
-import { type ParameterArena, type TableWindow, tableWindows, windows } from "../tape/parameters.ts";
+import { type ParameterArena, windows } from "../tape/parameters.ts";
 import { timesPlaces } from "./op.ts";
 import type { TouchedRows } from "../tape/node.ts";
 import type { Tensor } from "../tape/tensor.ts";
@@ -38,11 +38,7 @@ export class AdamState {
   readonly m: View;
   readonly v: View;
 
-  /** @throws UserError for dense Adam where a table is larger than a kernel sees at once. */
   constructor(readonly parameters: ParameterArena, readonly kind: AdamKind = "dense") {
-    if (kind === "dense") {
-      parameters.requireWhole("Take --adam row-sparse, which moves a large table in windows. ");
-    }
     this.#arena = new Arena(parameters.gpu, "Adam");
     this.m = this.#arena.allocateUnbound("m", 4 * parameters.length);
     this.v = this.#arena.allocateUnbound("v", 4 * parameters.length);
@@ -60,7 +56,7 @@ export class AdamState {
     return [
       ...this.parameters.rangesWithout(touched.keys()).flatMap((range) => windows(range, most))
         .map((window) => this.#denseDispatch(dimensions, window)),
-      ...[...touched].flatMap(([table, rows]) => this.#rowsDispatches(dimensions, table, rows, most)),
+      ...[...touched].map(([table, rows]) => this.#rowsDispatch(dimensions, table, rows)),
     ];
   }
 
@@ -102,74 +98,41 @@ export class AdamState {
     };
   }
 
-  /** One for each window of the table. */
-  #rowsDispatches<S extends Sizes>(
+  #rowsDispatch<S extends Sizes>(
     dimensions: Dimensions<S>,
     table: Tensor,
-    touched: TouchedRows<S>,
-    most: number,
-  ): DispatchSpec<S>[] {
+    { count, list, gradient }: TouchedRows<S>,
+  ): DispatchSpec<S> {
     const { parameters } = this;
     const at = table.parameter?.offset ?? NaN;
-    const parts = tableWindows(table, most);
-    const N4 = table.stride / 4;
-    const VECTORS = parts.length > 1 && parameters.gpu.shapes.kind === "cpu" ? N4 : 1;
-    return parts.map((window): DispatchSpec<S> => {
-      const { count, list, gradient, constants } = touchedIn(window, table, touched, parts.length);
-      const of = ({ buffer }: View): View => ({ ...window.view, buffer });
-      return {
-        kernel: rowsKernel,
-        label: `adam of touched rows of ${table.name}`,
-        constants: {
-          ...adamConstants,
-          N4,
-          ...(VECTORS > 1 && { VECTORS }),
-          ...(typeof count === "object" ? { PLACES: count.most } : { T: dimensions.index(count) }),
-          DECAYS: parameters.decaying.some(({ start, end }) => start <= at && at < end),
-          ...constants,
-        },
-        views: {
-          touched: list,
-          gradient,
-          weights: of(parameters.weights),
-          m: of(this.m),
-          v: of(this.v),
-        },
-        invocations: [timesPlaces(N4 / VECTORS, count)],
-        cost: (s) => ({
-          flops: 10 * amountOf(count, s) * table.stride / parts.length,
-          bytes: 28 * amountOf(count, s) * table.stride / parts.length,
-        }),
-      };
-    });
+    const of = ({ buffer }: View): View => ({ ...bufferOf(table.view), buffer });
+    return {
+      kernel: rowsKernel,
+      label: `adam of touched rows of ${table.name}`,
+      constants: {
+        ...adamConstants,
+        N4: table.stride / 4,
+        ...(typeof count === "object" ? { PLACES: count.most } : { T: dimensions.index(count) }),
+        DECAYS: parameters.decaying.some(({ start, end }) => start <= at && at < end),
+      },
+      views: {
+        touched: list,
+        gradient,
+        weights: of(parameters.weights),
+        m: of(this.m),
+        v: of(this.v),
+      },
+      invocations: [timesPlaces(table.stride / 4, count)],
+      cost: (s) => ({
+        flops: 10 * amountOf(count, s) * table.stride,
+        bytes: 28 * amountOf(count, s) * table.stride,
+      }),
+    };
   }
 
   destroy(): void {
     this.#arena.destroy();
   }
-}
-
-/** What of the touched rows a kernel sees that sees a window of their table. @param windows how many there are */
-export function touchedIn<S extends Sizes>(
-  { first, rows }: TableWindow,
-  { stride }: Tensor,
-  touched: TouchedRows<S>,
-  windows: number,
-): TouchedRows<S> & { readonly constants: Constants } {
-  if (windows === 1) return { ...touched, constants: {} };
-  const constants = { FIRST: first, ROWS: rows };
-  if (!touched.byRow) return { ...touched, constants };
-  const part = (view: View, bytes: number): View => ({
-    ...view,
-    offset: view.offset + bytes * first,
-    size: bytes * rows,
-  });
-  return {
-    count: { of: () => rows, most: rows },
-    list: part(touched.list, 4),
-    gradient: part(touched.gradient, 4 * stride),
-    constants,
-  };
 }
 
 /** The rate of iteration t = 1, 2, ...: lr sqrt(1 - b2^t) / (1 - b1^t), as TensorFlow folds the bias correction in. */

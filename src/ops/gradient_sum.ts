@@ -14,9 +14,9 @@ import { type DispatchSpec, Program } from "../gpu/program.ts";
 import { amountOf, type Dimensions, type Sizes } from "../gpu/sizes.ts";
 import { timesPlaces } from "./op.ts";
 import type { TouchedRows } from "../tape/node.ts";
-import { tableWindows, windows } from "../tape/parameters.ts";
+import { windows } from "../tape/parameters.ts";
 import type { Tensor } from "../tape/tensor.ts";
-import { type AdamState, type Gradients, touchedIn } from "./adam.ts";
+import type { AdamState, Gradients } from "./adam.ts";
 
 const addKernel = kernel("gradient_add", addText);
 const rowsKernel = kernel("gradient_rows_add", rowsText);
@@ -55,8 +55,8 @@ export class GradientSum<S extends Sizes> {
     const adding = (part: Part) =>
       record("gradients of a part", [
         ...dense.map((window) => addDispatch(adam, dimensions, total, window, part)),
-        ...tables.flatMap(({ table, rows, marks }) =>
-          rowsDispatches(dimensions, table, rows, marks.mark, parameters.gradientView(table), most)
+        ...tables.map(({ table, rows, marks }) =>
+          rowsDispatch(dimensions, table, rows, marks.mark, parameters.gradientView(table))
         ),
       ]);
     const sums = new Map(tables.map(({ table, marks }) => [table, summedRows<S>(adam, table, marks.mark)]));
@@ -108,41 +108,33 @@ export function addDispatch<S extends Sizes>(
   };
 }
 
-/** One for each window of the table. */
-function rowsDispatches<S extends Sizes>(
+function rowsDispatch<S extends Sizes>(
   dimensions: Dimensions<S>,
   table: Tensor,
-  touched: TouchedRows<S>,
+  { count, list, gradient }: TouchedRows<S>,
   mark: View,
   total: View,
-  most: number,
-): DispatchSpec<S>[] {
-  const parts = tableWindows(table, most);
-  return parts.map((window) => {
-    const { count, list, gradient, constants } = touchedIn(window, table, touched, parts.length);
-    return {
-      kernel: rowsKernel,
-      label: `add gradients of touched rows of ${table.name}`,
-      constants: {
-        N4: table.stride / 4,
-        ...(typeof count === "object" ? { PLACES: count.most } : { T: dimensions.index(count) }),
-        ...constants,
-      },
-      views: { touched: list, gradient, mark, total: { ...window.view, buffer: total.buffer } },
-      invocations: [timesPlaces(table.stride / 4, count)],
-      cost: (s) => ({
-        flops: amountOf(count, s) * table.stride / parts.length,
-        bytes: 12 * amountOf(count, s) * table.stride / parts.length,
-      }),
-    };
-  });
+): DispatchSpec<S> {
+  return {
+    kernel: rowsKernel,
+    label: `add gradients of touched rows of ${table.name}`,
+    constants: {
+      N4: table.stride / 4,
+      ...(typeof count === "object" ? { PLACES: count.most } : { T: dimensions.index(count) }),
+    },
+    views: { touched: list, gradient, mark, total },
+    invocations: [timesPlaces(table.stride / 4, count)],
+    cost: (s) => ({
+      flops: amountOf(count, s) * table.stride,
+      bytes: 12 * amountOf(count, s) * table.stride,
+    }),
+  };
 }
 
 /** The rows that any part has touched: each stands at its own place of the list. */
 function summedRows<S extends Sizes>({ parameters }: AdamState, table: Tensor, mark: View): TouchedRows<S> {
   const rows = Number(table.rows);
-  const gradient = parameters.gradientView(table);
-  return { count: { of: () => rows, most: rows }, list: mark, gradient, byRow: true };
+  return { count: { of: () => rows, most: rows }, list: mark, gradient: parameters.gradientView(table) };
 }
 
 function marksOf(table: Tensor, arena: Arena): { blank: View; mark: View } {

@@ -21,7 +21,6 @@ import { fedItems } from "./click_gather.ts";
 import { embeddingGradient } from "./embedding.ts";
 import { isTable } from "./first_layer.ts";
 import { forwardProduct, weightGradient } from "./linear.ts";
-import { gatherRows } from "./table_rows.ts";
 import { lstmDispatch, lstmKernels } from "./lstm_kernels.ts";
 import { above, beside, multiHot, rowsOf, tokenGradient, tokensOf, tokenSum } from "./token_sum.ts";
 
@@ -100,10 +99,8 @@ function cellOf(tape: ClickTape, name: string, inputs: LstmInputs): Cell {
   const output = tape.tensor(name, "events", H);
   const cells = tape.saved(`${name} cell`, "events", output.stride);
   const gates = tape.saved(`${name} gates`, "events", 4 * output.stride);
-  const made = dense || tokenTable || tape.batch.bySlot
-    ? tape.saved(`${name} input`, "events", 4 * output.stride)
-    : undefined;
-  const input = made ?? lookedUp?.view;
+  const made = dense || tokenTable ? tape.saved(`${name} input`, "events", 4 * output.stride) : undefined;
+  const input = lookedUp?.view ?? made;
   if (!input) {
     throw new Error("lstm: expected features with input weights, a table of them, or a token table");
   }
@@ -127,7 +124,7 @@ function forward(lstm: Cell, call: ClickCall): ClickDispatch[] {
     lstmDispatch("forward", { h4: H4, units: H }, tape.choice, (shape): ClickDispatch => ({
       kernel: shape.kernel,
       label: `${name} forward`,
-      constants: { ...shape.constants, TABLE: made === undefined },
+      constants: { ...shape.constants, TABLE: lookedUp !== undefined },
       views: {
         plan: tape.batch.plan,
         event: tape.batch.event,
@@ -152,7 +149,6 @@ function forward(lstm: Cell, call: ClickCall): ClickDispatch[] {
     parts.push(forwardProduct(own, { ...fed(tape), ...dense, bias: undefined, output: made }));
   }
   if (tokenTable) parts.push(tokenSum(tape, own, tokenTable, made, "events", dense !== undefined));
-  if (lookedUp) parts.push(...gatherRows(tape, own.label, lookedUp, made, "events"));
   return [...parts, ...specs];
 }
 

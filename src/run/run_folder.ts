@@ -16,7 +16,6 @@ import {
   asideFile,
   expectLogs,
   type LastState,
-  type LateState,
   logFile,
   LOGS,
   replaceFile,
@@ -24,6 +23,7 @@ import {
   type SnapshotName,
 } from "./run_state.ts";
 import { bestText, criteria, type Criterion } from "../train/best_records.ts";
+import type { TrainerState } from "../train/trainer_state.ts";
 import { UserError } from "../user_error.ts";
 import { CsvLog } from "./csv_log.ts";
 import { hasConfig, readConfig, type RunConfig, writeConfig } from "./run_config.ts";
@@ -123,17 +123,14 @@ export class RunFolder {
    * Writes all snapshots and logs. `last` says which best snapshots belong to it, so new ones stand beside the old under
    * another name until it is written: a crash at any point leaves a `last` with its own best snapshots.
    */
-  async save(specs: readonly ParameterSpec[], items: ItemsShape, state: LateState): Promise<void> {
+  async save(specs: readonly ParameterSpec[], items: ItemsShape, state: TrainerState): Promise<void> {
     this.flush();
     const fresh = criteria.filter((criterion) => this.#saved[criterion] !== state.best[criterion].iteration);
     for (const criterion of fresh) {
       await this.#saveBest(specs, items, state, criterion, asideFile(this.path, criterion));
     }
-    const weights = async () => this.#filled(specs, items, await state.part("weights"));
-    const moments = new Map([
-      [MOMENT_PREFIXES.m, () => state.part("m")],
-      [MOMENT_PREFIXES.v, () => state.part("v")],
-    ]);
+    const weights = this.#filled(specs, items, state.weights);
+    const moments = new Map([[MOMENT_PREFIXES.m, state.m], [MOMENT_PREFIXES.v, state.v]]);
     const info = this.#info(items, state.iteration, "last");
     await writeSnapshot(this.file("last"), specs, weights, info, moments, {
       best: bestText(state.best),
@@ -147,7 +144,7 @@ export class RunFolder {
   }
 
   /** Writes the best snapshots alone, for a training that cannot go on; those of `last` are put aside. */
-  async saveBest(specs: readonly ParameterSpec[], items: ItemsShape, state: LateState): Promise<void> {
+  async saveBest(specs: readonly ParameterSpec[], items: ItemsShape, state: TrainerState): Promise<void> {
     for (const criterion of criteria) {
       if (this.#saved[criterion] === state.best[criterion].iteration) continue;
       const file = this.file(`best-${criterion}`);
@@ -159,7 +156,7 @@ export class RunFolder {
   async #saveBest(
     specs: readonly ParameterSpec[],
     items: ItemsShape,
-    { best, snapshots }: LateState,
+    { best, snapshots }: TrainerState,
     criterion: Criterion,
     path: string,
   ): Promise<void> {

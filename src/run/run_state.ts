@@ -1,7 +1,6 @@
 /**
  * What a stage goes on from: its last snapshot, the best ones that belong to it, and how long its logs were at that time;
- * and the names of these files. It is read part by part: all of a million items' tables at once may be more than the host's
- * memory.
+ * and the names of these files.
  */
 
 import { writable } from "../files/write_scope.ts";
@@ -13,11 +12,9 @@ import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import { bestOf, type BestRecords, criteria, type Criterion } from "../train/best_records.ts";
 import { UserError } from "../user_error.ts";
 import { CsvLog, logMarkSchema } from "./csv_log.ts";
-import { type LateSnapshot, openSnapshot, readSnapshot } from "./snapshot.ts";
-import { MOMENT_PREFIXES, type SnapshotInfo, snapshotSpecs } from "./snapshot/snapshot.ts";
-import type { BatchTrainer } from "../train/batch_trainer.ts";
-import { readJoined, writeJoined } from "../train/networks.ts";
-import { BUFFERS, type TrainerState } from "../train/trainer_state.ts";
+import { readSnapshot } from "./snapshot.ts";
+import { MOMENT_PREFIXES, type Snapshot, type SnapshotInfo, snapshotSpecs } from "./snapshot/snapshot.ts";
+import type { TrainerState } from "../train/trainer_state.ts";
 
 export type SnapshotName = `best-${Criterion}` | "last";
 
@@ -27,7 +24,7 @@ export const LOGS = ["train", "validation"] as const;
 
 /** What `last` says beside its tensors. */
 export interface LastState {
-  readonly snapshot: LateSnapshot;
+  readonly snapshot: Snapshot;
   readonly info: SnapshotInfo;
   readonly iteration: number;
   readonly best: BestRecords;
@@ -67,7 +64,7 @@ export function expectLogs(path: string, { iteration, logs }: Pick<LastState, "i
 /** What `last` holds. @throws UserError for a snapshot that is damaged, or does not say what a run needs to go on. */
 export async function readLast(path: string): Promise<LastState> {
   const file = snapshotFile(path, "last");
-  const snapshot = await openSnapshot(file);
+  const snapshot = await readSnapshot(file);
   const best = bestOf(snapshot.metadata.best);
   const logs = v.safeParse(logsSchema, parseJson(snapshot.metadata.logs));
   if (!snapshot.info || !best || !logs.success) {
@@ -81,36 +78,29 @@ export async function readLast(path: string): Promise<LastState> {
 }
 
 /**
- * What a stage goes on from, checked against the model that the config describes; a part when it is read.
+ * What a stage goes on from, checked against the model that the config describes.
  * @param last what {@link readLast} found. @throws UserError when a snapshot is missing, damaged or of another shape.
  */
 export async function runStateOf(
   path: string,
   { snapshot: last, iteration, best }: LastState,
   specs: readonly ParameterSpec[],
-): Promise<LateState> {
+): Promise<TrainerState> {
   const file = snapshotFile(path, "last");
-  const part: LateState["part"] = async (name) => {
-    const prefix = name === "weights" ? "" : MOMENT_PREFIXES[name];
-    const values = await last.part(prefix);
-    checkWeights(
-      snapshotSpecs(specs, prefix),
-      values,
-      name === "weights" ? file : `Adam's ${name} in ${file}`,
-    );
+  checkWeights(specs, last.weights, file);
+  const moments = (name: "m" | "v") => {
+    const prefix = MOMENT_PREFIXES[name];
+    const values = last.part(prefix);
+    checkWeights(snapshotSpecs(specs, prefix), values, `Adam's ${name} in ${file}`);
     return values;
   };
-  /** What was best by several is kept once. */
-  const known = new Map<number, Weights>();
   const snapshots: Partial<Record<Criterion, Weights>> = {};
   for (const criterion of criteria) {
     const { value, iteration } = best[criterion];
     if (!Number.isFinite(value)) continue;
-    const weights = await readBest(path, specs, criterion, iteration);
-    snapshots[criterion] = known.get(iteration) ?? weights;
-    known.set(iteration, snapshots[criterion]);
+    snapshots[criterion] = await readBest(path, specs, criterion, iteration);
   }
-  return { iteration, best, snapshots, part };
+  return { iteration, best, snapshots, weights: last.weights, m: moments("m"), v: moments("v") };
 }
 
 /** The best snapshot of an iteration, which may stand aside after a crash or a divergence. */
@@ -141,32 +131,4 @@ export async function replaceFile(from: string, to: string): Promise<void> {
   } catch (error) {
     throw explainFileError(error, "write", to);
   }
-}
-
-/** A {@link TrainerState}, of which the large parts are read when they are asked for. */
-export interface LateState extends Pick<TrainerState, "iteration" | "best" | "snapshots"> {
-  part(name: keyof typeof BUFFERS): Promise<Weights>;
-}
-
-/** What of a trainer has a state. */
-type Trained = Pick<BatchTrainer<never, unknown>, "restore" | "holders" | "iteration" | "best">;
-
-/** What a training stands at. Nothing may run until its parts are read. */
-export async function lateState({ holders, iteration, best }: Trained): Promise<LateState> {
-  const { networks, keeper } = holders;
-  const snapshots: Partial<Record<Criterion, Weights>> = {};
-  for (const criterion of criteria) {
-    const weights = await keeper?.snapshot(criterion, true);
-    if (weights) snapshots[criterion] = weights;
-  }
-  return { iteration, best, snapshots, part: (name) => readJoined(networks, BUFFERS[name]) };
-}
-
-/** Puts a training where another one stood. Nothing may be in flight. */
-export async function restoreLate(trainer: Trained, state: LateState): Promise<void> {
-  for (const name of ["weights", "m", "v"] as const) {
-    writeJoined(trainer.holders.networks, await state.part(name), BUFFERS[name]);
-  }
-  const written: Weights = new Map();
-  trainer.restore({ ...state, weights: written, m: written, v: written });
 }

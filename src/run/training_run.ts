@@ -8,7 +8,7 @@ import { recordedShapes } from "../gpu/kernel_shapes.ts";
 import { countedOn, type Initial } from "../model/counted.ts";
 import { fitSource } from "../model/item_features.ts";
 import { modelParameters, UserModel, weightsOf } from "../model/user_model.ts";
-import { expectResumable, lateState, readLast, restoreLate, runStateOf } from "./run_state.ts";
+import { expectResumable, readLast, runStateOf } from "./run_state.ts";
 import type { Weights } from "../tape/parameters.ts";
 import type { ClickTrainer } from "../train/click_trainer.ts";
 import { together } from "../train/ranks_state.ts";
@@ -142,7 +142,7 @@ async function resumeStage(stage: Stage, run: Run, events: RunEvents): Promise<R
   const start = { init: undefined, begins: false };
   await tellItems(run, source);
   return await withTrainer(stage, { ...run, data }, events, start, async (training) => {
-    await restoreLate(training.trainer, await runStateOf(folder, last, training.trainer.specs));
+    training.trainer.restore(await runStateOf(folder, last, training.trainer.specs));
     const files = RunFolder.resume(folder, aboutOf(training), last);
     // Only now, as nothing can be refused any more: the new config may ask for more iterations.
     for (const place of new Set([run.path, folder])) await writeConfig(place, run.config);
@@ -206,9 +206,9 @@ function fittedStart({ model: { shape, config }, run, events, begun }: Training)
 }
 
 async function save({ trainer, model }: Training, folder: RunFolder): Promise<void> {
-  const state = await lateState(trainer);
+  const state = await trainer.state();
   // The last step may have broken the weights, which only the next loss would show: broken weights are never written.
-  for (const values of (await state.part("weights")).values()) {
+  for (const values of state.weights.values()) {
     if (!values.every(Number.isFinite)) throw trainer.diverged(state.iteration + 1);
   }
   await folder.save(trainer.specs, model.shape, state);
@@ -270,7 +270,7 @@ async function train(training: Training, folder: RunFolder): Promise<RunResult> 
     return result;
   } catch (error) {
     if (error instanceof DivergedError) {
-      await folder.saveBest(trainer.specs, model.shape, await lateState(trainer));
+      await folder.saveBest(trainer.specs, model.shape, await trainer.state());
     }
     throw error;
   } finally {

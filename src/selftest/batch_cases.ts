@@ -58,7 +58,7 @@ export async function compareBatch(
     ]),
     4,
   );
-  const byId = log.items.kind === "one-hot" && !batch.bySlot;
+  const byId = log.items.kind === "one-hot";
   same("items of rows", GROUP, rowItems, byId ? expected.rows.map((row) => row.item) : expected.rowSlot);
   same("distinct items", GROUP, slotItems, expected.slotItem);
   // Rows by item: each row once, and each segment holds the rows of its item.
@@ -94,7 +94,7 @@ async function compareTokens(
   checks.same(found, expected, { kernels, what: "pairs of items and tokens", columns: 2 });
 }
 
-async function checkBatch(gpu: Gpu, { log, users }: Batch, checks: Checks, bySlot = false): Promise<void> {
+async function checkBatch(gpu: Gpu, { log, users }: Batch, checks: Checks): Promise<void> {
   using made = new Made();
   const arena = made.keep(new CanaryArena(gpu, "batch"));
   const deviceLog = made.keep(new DeviceLog(gpu, log));
@@ -102,7 +102,7 @@ async function checkBatch(gpu: Gpu, { log, users }: Batch, checks: Checks, bySlo
   const plan = made.keep(new Plan(gpu, log, capacity, 1));
   const sizes = plan.put(0, users, { slot: 0, learningRate: 0, iteration: 0 });
   plan.upload(0, 1);
-  const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity, undefined, bySlot);
+  const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity);
   const tokens = log.items.kind === "mixed" ? log.items.tokens : undefined;
   const pairs = tokens && batch.tokenPairs;
   const specs = [...batch.layout(), ...batch.ownDispatches()];
@@ -117,8 +117,8 @@ async function checkBatch(gpu: Gpu, { log, users }: Batch, checks: Checks, bySlo
   await arena.check(checks, kernelsOf(specs));
 }
 
-function caseOf(name: string, batch: Batch, bySlot = false): Checking {
-  return { name: `batch, ${name}`, check: (gpu, checks) => checkBatch(gpu, batch, checks, bySlot) };
+function caseOf(name: string, batch: Batch): Checking {
+  return { name: `batch, ${name}`, check: (gpu, checks) => checkBatch(gpu, batch, checks) };
 }
 
 /** Batches of few and of many rows, with given events and pages of several clicks, over items of all kinds. */
@@ -128,6 +128,5 @@ export const batchCases: readonly Checking[] = [
   caseOf("given events", given),
   caseOf("several clicks a page", further),
   caseOf("one-hot items", oneHot),
-  caseOf("one-hot items by their place", oneHot, true),
   caseOf("items with tokens", mixed.many),
 ];

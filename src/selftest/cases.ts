@@ -43,7 +43,6 @@ import {
   mixedProductOf,
   rowDotOf,
   rowDotOfLayer,
-  tableRowsOf,
 } from "./ops/layer_recipes.ts";
 import { choiceOf, choiceOfLayer, exactMinimaxOf, minimaxOf } from "./ops/loss_recipes.ts";
 import {
@@ -161,8 +160,6 @@ function opCases(kind: AdapterKind): Checking[] {
     opCase("mixed_product", mixedProductOf("items", 12), [mixed.few, mixed.many]),
     opCase("mixed_product, of fed items", mixedProductOf("events", 12), [mixed.few, mixed.many]),
     opCase("mixed_product, touched rows", mixedProductOf("items", 12, { touchedOnly: true }), [rareTokens]),
-    opCase("table_rows", tableRowsOf("items", 17), [rareItems]),
-    opCase("table_rows, of fed items", tableRowsOf("events", 17), [rareItems]),
     opCase("first_layer", firstLayerOf(17), on),
     opCase("first_layer, rows that hide their items", firstLayerOf(17, 0.2), [chunks]),
     opCase("first_layer, with counts", firstLayerOfCounts(17, 9), on),

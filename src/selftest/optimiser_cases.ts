@@ -134,15 +134,8 @@ export const optimiserCases: readonly Checking[] = [
     check: moving({ touched: { table: "items" } }, { all: "adam", rows: "adam_rows" }),
   },
   {
-    name: "gradients of a batch in parts",
+    name: "gradients of a batch in parts, in windows of the arena",
     // Two steps: what one batch leaves must not count in the next.
-    check: moving({ touched: { table: "items" }, steps: 2, parts: 3 }, {
-      all: "gradient_add adam",
-      rows: "gradient_rows_add adam_rows",
-    }),
-  },
-  {
-    name: "rows of a table in windows, of a batch in parts",
     check: moving({ touched: { table: "items" }, steps: 2, parts: 3, most: 2048 }, {
       all: "gradient_add adam",
       rows: "gradient_rows_add adam_rows",

@@ -23,9 +23,9 @@ export interface Call<S extends Sizes> extends ShapeChoice {
   partials(parameter: Tensor): PartialTarget;
   /**
    * Where to write the gradient of a table by touched row instead: for an op of which a batch touches only some rows.
-   * Undefined when the whole gradient is wanted. @param list see {@link TouchedRows} @param gradient where it is there already
+   * Undefined when the whole gradient is wanted. @param list see {@link TouchedRows}
    */
-  touches(table: Tensor, count: Places<S>, list: View, gradient?: View): TouchedRows<S> | undefined;
+  touches(table: Tensor, count: Places<S>, list: View): TouchedRows<S> | undefined;
   /** A small buffer that kernels read, and nothing writes after. */
   upload(name: string, data: Uint32Array<ArrayBuffer>): View;
   /**
@@ -52,8 +52,6 @@ export interface TouchedRows<S extends Sizes> {
   readonly list: View;
   /** [count, N] */
   readonly gradient: View;
-  /** A place for each row of the table, in their order. */
-  readonly byRow?: true;
 }
 
 export interface GradientTarget {

@@ -45,9 +45,6 @@ export interface ArenaRange {
 /** Values of parameters by name, [rows, columns] without padding. */
 export type Weights = Map<string, Float32Array<ArrayBuffer>>;
 
-/** A large table goes to the device, and comes from it, in pieces of so many bytes: the buffers on the way are then few, and kept. */
-const PIECE_BYTES = 2 ** 20;
-
 /**
  * Weights and gradients of a model, in this order:
  *
@@ -73,14 +70,8 @@ export class ParameterArena {
   #gradient: View | undefined;
   #partials: View | undefined;
 
-  /** Whether a table is larger than a kernel sees at once: it is read and moved in windows (see {@link tableWindows}). */
-  readonly inWindows: boolean;
-
-  /**
-   * @param windows whether tables may be larger than a binding, as what reads them sees to that.
-   * @throws UserError when the adapter cannot hold or bind them; it names the parameter and the limit.
-   */
-  constructor(readonly gpu: Gpu, readonly specs: readonly ParameterSpec[], { windows = false } = {}) {
+  /** @throws UserError when the adapter cannot hold or bind them; it names the parameter and the limit. */
+  constructor(readonly gpu: Gpu, readonly specs: readonly ParameterSpec[]) {
     const places = new Map<string, number>();
     let offset = 0;
     const place = (belongs: (spec: ParameterSpec) => boolean): ArenaRange => {
@@ -103,9 +94,7 @@ export class ParameterArena {
     this.decaying = [summedDecaying, place((spec) => (spec.table && spec.decays) ?? false)];
     this.length = place((spec) => (spec.table && !spec.decays) ?? false).end;
     this.#arena = new Arena(gpu, "parameters");
-    const tables = specs.filter(({ table }) => windows && table);
-    this.inWindows = tables.some((spec) => bytesOf(spec) > gpu.bindingBytes);
-    for (const spec of specs) if (!tables.includes(spec)) requireParameter(gpu, spec);
+    for (const spec of specs) requireParameter(gpu, spec);
     this.weights = this.#allocateWeights();
     for (const spec of specs) {
       const { name, rows, columns, groups = 1, table = false, statistic = false, constant = false } = spec;
@@ -124,11 +113,6 @@ export class ParameterArena {
         trainable: !statistic,
       });
     }
-  }
-
-  /** @param otherwise what helps, too. @throws UserError where a table is larger than a kernel sees at once. */
-  requireWhole(otherwise: string): void {
-    for (const spec of this.specs) requireParameter(this.gpu, spec, otherwise);
   }
 
   /** Laid out like the weights. Made when first asked for: a model that only scores needs none. */
@@ -197,12 +181,9 @@ export class ParameterArena {
       const constant = this.#constants.has(name);
       if (constant && buffer !== this.weights.buffer) continue;
       if (constant) this.#constants.set(name, values);
-      for (const { first, rows, view } of tableWindows(t, PIECE_BYTES)) {
-        const piece = values.subarray(first * t.columns, (first + rows) * t.columns);
-        const target = constant ? view.buffer : buffer;
-        this.gpu.queue.writeBuffer(target, view.offset, padRows(piece, rows, t.columns, t.groups));
-        if (first > 0) this.gpu.queue.submit([]); // WebGPU keeps what is written until then
-      }
+      const view = bufferOf(t.view);
+      const target = constant ? view.buffer : buffer;
+      this.gpu.queue.writeBuffer(target, view.offset, padRows(values, rows, t.columns, t.groups));
     }
   }
 
@@ -221,46 +202,20 @@ export class ParameterArena {
 
   /**
    * Reads an arena of this layout (weights by default; gradients, moments, a snapshot) by name, and beside it the constants as
-   * they were written. One wait, unless it is large.
-   * @param into where values of a large one go, by name, if that is there already.
+   * they were written. One wait.
    */
-  async read(
-    buffer: GPUBuffer = this.weights.buffer,
-    into?: (name: string) => Float32Array<ArrayBuffer> | undefined,
-  ): Promise<Weights> {
+  async read(buffer: GPUBuffer = this.weights.buffer): Promise<Weights> {
     const weights: Weights = new Map();
-    const all = this.inWindows
-      ? undefined
-      : await readFloats(this.gpu, { buffer, offset: 0, size: 4 * this.length });
+    const all = await readFloats(this.gpu, { buffer, offset: 0, size: 4 * this.length });
     for (const t of this.#byName.values()) {
       const constant = this.#constants.get(t.name);
       if (constant) weights.set(t.name, constant);
       if (constant) continue;
       const start = bufferOf(t.view).offset / 4;
       const rows = Number(t.rows);
-      const values = all
-        ? unpadRows(all.subarray(start, start + rows * t.stride), rows, t.columns, t.groups)
-        : await this.#readOne(t, buffer, into?.(t.name) ?? new Float32Array(rows * t.columns));
-      weights.set(t.name, values);
+      weights.set(t.name, unpadRows(all.subarray(start, start + rows * t.stride), rows, t.columns, t.groups));
     }
     return weights;
-  }
-
-  /** In pieces. @param values where they go. */
-  async #readOne(
-    t: Tensor,
-    buffer: GPUBuffer,
-    values: Float32Array<ArrayBuffer>,
-  ): Promise<Float32Array<ArrayBuffer>> {
-    const { columns, groups, stride } = t;
-    for (const { first, rows, view } of tableWindows(t, PIECE_BYTES)) {
-      const piece = await readFloats(this.gpu, { ...view, buffer });
-      const dense = stride === columns
-        ? piece.subarray(0, rows * columns)
-        : unpadRows(piece, rows, columns, groups);
-      values.set(dense, first * columns);
-    }
-    return values;
   }
 
   destroy(): void {
@@ -278,20 +233,20 @@ function orRefused<T>(make: () => T, refusal: (error: LimitError) => UserError):
 }
 
 /** @throws UserError for a parameter that no kernel can see at once. */
-function requireParameter(gpu: Gpu, spec: ParameterSpec, otherwise = ""): void {
+function requireParameter(gpu: Gpu, spec: ParameterSpec): void {
   const what = `parameter ${spec.name} [${spec.rows}, ${spec.columns}]`;
-  orRefused(() => gpu.requireBindable(bytesOf(spec), what), (error) => tooLarge(error, spec, otherwise));
+  orRefused(() => gpu.requireBindable(bytesOf(spec), what), (error) => tooLarge(error, spec));
 }
 
 /** @returns the error with how large the parameter may be, and what makes it smaller. */
-function tooLarge(error: LimitError, spec: ParameterSpec, otherwise = ""): UserError {
+function tooLarge(error: LimitError, spec: ParameterSpec): UserError {
   const { rows, columns, table, constant } = spec;
   if (constant) {
     return new UserError(`${error.message} Train without what is counted of items: --counts none`);
   }
   if (!table) return ofLayers(error, columns, "columns");
   return new UserError(
-    `${error.message} ${otherwise}At this width at most ${
+    `${error.message} At this width at most ${
       fitting(error, rows)
     } items or tokens fit; --dims and --lstm-units set ` +
       "the width. Or prepare the log with features of the items (--features), or with hashes of their ids (--hash-items).",
@@ -309,34 +264,6 @@ const fitting = ({ share }: LimitError, count: number) => thousands(Math.floor(s
 
 function bytesOf(spec: ParameterSpec): number {
   return parameterBytes(spec.rows, padded(spec.columns, spec.groups));
-}
-
-/** Rows of a table that a kernel sees at once. */
-export interface TableWindow {
-  readonly first: number;
-  readonly rows: number;
-  /** Of the weights. What is laid out like them has the same place. */
-  readonly view: View;
-}
-
-/** Rows of a window are a multiple of this, so that each begins where a binding may. */
-const WINDOW_ROWS = 64;
-
-/** Cuts a table into windows of at most `most` bytes: one where it fits. */
-export function tableWindows({ view, rows, stride }: Tensor, most: number): TableWindow[] {
-  const { buffer, offset, size } = bufferOf(view);
-  const count = Number(rows);
-  if (size <= most) return [{ first: 0, rows: count, view: { buffer, offset, size } }];
-  const step = WINDOW_ROWS * Math.max(1, Math.floor(most / (4 * stride * WINDOW_ROWS)));
-  return Array.from({ length: Math.ceil(count / step) }, (_, k) => {
-    const first = k * step;
-    const at = 4 * stride * first;
-    return {
-      first,
-      rows: Math.min(step, count - first),
-      view: { buffer, offset: offset + at, size: Math.min(4 * stride * step, size - at) },
-    };
-  });
 }
 
 /**

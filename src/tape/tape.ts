@@ -227,14 +227,14 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
         const accumulate = claim(parameter);
         return { view: parameters.partials, stride: parameters.summed, at: place.offset, accumulate };
       },
-      touches: (table, count, list, gradient) => {
+      touches: (table, count, list) => {
         if (!this.options.touchedOnly) return undefined;
         // Two ops may touch different rows; each row must be moved once.
         if (this.touched.has(table)) {
           throw new Error(`${table.name} is used twice: expected one op that says which rows are touched`);
         }
         const places = typeof count === "object" ? count.most : count;
-        gradient ??= this.saved(`gradient of touched rows of ${table.name}`, places, table.stride);
+        const gradient = this.saved(`gradient of touched rows of ${table.name}`, places, table.stride);
         const rows = { count, list, gradient };
         this.touched.set(table, rows);
         parameters.touchedOnly.add(table.name);

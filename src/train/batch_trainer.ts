@@ -125,18 +125,11 @@ export class BatchTrainer<C, F> {
    */
   async step(batch?: C): Promise<StepResult<F>> {
     const { gpu, ring } = this.parts;
-    for (;;) {
-      const group = this.#encode(this.#iteration, 1, batch);
-      gpu.queue.submit([group.commands]);
-      const [result] = this.#take(group, await readFloats(gpu, ring.view), {});
-      await this.#keep();
-      if (result) return result;
-    }
-  }
-
-  /** After a validation, with nothing in flight. */
-  async #keep(): Promise<void> {
-    await this.parts.validation?.keeper.take(this.#best, this.#iteration);
+    const group = this.#encode(this.#iteration, 1, batch);
+    gpu.queue.submit([group.commands]);
+    const [result] = this.#take(group, await readFloats(gpu, ring.view), {});
+    if (!result) throw new Error("a step gave no result");
+    return result;
   }
 
   /**
@@ -158,7 +151,7 @@ export class BatchTrainer<C, F> {
       if (!group) return;
       const now = performance.now();
       // Sizes do not touch results, only how often the host looks.
-      const stepMs = (now - last) / Math.max(1, group.batches.length);
+      const stepMs = (now - last) / group.batches.length;
       last = now;
       size = Math.max(1, Math.min(2 * size, this.places, Math.round(GROUP_MS / Math.max(stepMs, 1e-3))));
       this.#groupSize = size;
@@ -184,9 +177,7 @@ export class BatchTrainer<C, F> {
         groups.push(group);
         await reads.submit(group.commands);
         submitted += group.batches.length;
-        const most = this.parts.validation?.keeper.onHost && group.validations.length > 0 ? 0 : IN_FLIGHT - 1;
-        while (reads.length > most) await takeOne();
-        if (most === 0) await this.#keep();
+        while (reads.length >= IN_FLIGHT) await takeOne();
       }
       while (reads.length > 0) await takeOne();
     } finally {
@@ -212,7 +203,6 @@ export class BatchTrainer<C, F> {
         const at = { n: before / validateEvery, iteration: before, patient };
         const sums = await how.validateShared(gpu, ranks, ring, validation, at);
         this.#tellValidation(before, sums, callbacks);
-        await this.#keep();
       }
       if (standing.pauses && callbacks.wantsPause) await callbacks.onPause?.(before);
       const end = Math.min(to, this.#earlyEnd());
@@ -287,12 +277,7 @@ export class BatchTrainer<C, F> {
     callbacks.onValidation?.({ iteration, ...figures, best: this.#best, counted });
   }
 
-  #encode(after: number, steps: number, own?: C): Group {
-    const { validation, schedule: { validateEvery } } = this.parts;
-    const past = after % validateEvery;
-    // Where the host keeps the best weights, no step follows a validation before they are read, not even the first.
-    const free = past > 0 || after <= this.#validated ? validateEvery - past : 0;
-    const most = validation?.keeper.onHost ? Math.min(steps, free) : steps;
+  #encode(after: number, most: number, own?: C): Group {
     const group = encodeGroup(this.parts, { after, most, validated: this.#validated, own });
     this.#validated = group.validations.at(-1) ?? this.#validated;
     return group;
@@ -352,21 +337,18 @@ export class BatchTrainer<C, F> {
 
   /** Reads everything that {@link restore} takes. Nothing may be in flight. */
   state(): Promise<TrainerState> {
-    return readState(this.holders, { iteration: this.#iteration, best: this.#best });
+    return readState(this.#holders, { iteration: this.#iteration, best: this.#best });
   }
 
-  /**
-   * What its state stands in.
-   * @internal
-   */
-  get holders(): Holders {
+  /** What its state stands in. */
+  get #holders(): Holders {
     const { networks, validation } = this.parts;
     return { networks, keeper: validation?.keeper };
   }
 
   /** Puts the training where another one, or this one, stood. Nothing may be in flight. */
   restore(state: TrainerState): void {
-    writeState(this.holders, state);
+    writeState(this.#holders, state);
     this.#iteration = state.iteration;
     this.#best = state.best;
     // The validation of this iteration belongs to the earlier session, but for that before the first step.

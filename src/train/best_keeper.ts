@@ -1,7 +1,6 @@
 /**
  * Keeps the weights of the best validations on the device. The device decides which are the best; the host learns it many
- * steps later. Where tables are larger than a kernel sees, three copies of them are too much for the device: there the host
- * keeps the weights, and steps wait until it has read them.
+ * steps later.
  */
 
 import compareText from "../../kernels/adam/best_compare.wgsl" with { type: "text" };
@@ -34,11 +33,6 @@ const noBatch = new Dimensions<Record<"none", number>>(["none"], "none");
 const nothing = { sizes: { none: 0 }, counted: 0, first: 0 };
 
 export class BestKeeper {
-  /** By what they were the best, where the host keeps them. One validation's are there once. */
-  readonly #host: Partial<Record<Criterion, Weights>> = {};
-  /** Those that others have, too: nothing is to be written there. */
-  readonly #shared = new WeakSet<Weights>();
-
   private constructor(
     private readonly networks: readonly TrainedNetwork[],
     private readonly ring: ResultRing,
@@ -46,7 +40,7 @@ export class BestKeeper {
     /** Compares the sums of a validation with the best, and copies all weights where they are better. */
     readonly program: Program,
     private readonly record: View,
-    private readonly snapshots: Readonly<Record<Criterion, Copies>> | undefined,
+    private readonly snapshots: Readonly<Record<Criterion, Copies>>,
     private readonly arena: Arena,
   ) {}
 
@@ -66,38 +60,15 @@ export class BestKeeper {
         const name = `${network.prefix}${criterion}`;
         return [network, arena.allocateUnbound(name, 4 * network.parameters.length)];
       }));
-    const onHost = networks.some(({ parameters }) => parameters.inWindows);
-    const snapshots = onHost
-      ? undefined
-      : { loss: copies("loss"), prec1: copies("prec1"), prec2: copies("prec2") };
+    const snapshots = { loss: copies("loss"), prec1: copies("prec1"), prec2: copies("prec2") };
     const limit = gpu.bindingBytes;
     const program = await Program.record(gpu, "best", headers.buffer, [
       compare(ring.view, record, shards, summary),
-      ...(snapshots ? networks.flatMap((network) => keep(network, record, snapshots, limit)) : []),
+      ...networks.flatMap((network) => keep(network, record, snapshots, limit)),
     ]);
     const keeper = new BestKeeper(networks, ring, headers, program, record, snapshots, arena);
     keeper.restore(noBest, {});
     return keeper;
-  }
-
-  /** Whether {@link take} is to be called after a validation, before the next step. */
-  get onHost(): boolean {
-    return this.snapshots === undefined;
-  }
-
-  /** Reads the weights as they stand if the validation of this iteration is the best by anything. Nothing may be in flight. */
-  async take(best: BestRecords, iteration: number): Promise<void> {
-    const { networks } = this;
-    const beaten = criteria.filter((criterion) =>
-      Number.isFinite(best[criterion].value) && best[criterion].iteration === iteration
-    );
-    if (!this.onHost || beaten.length === 0) return;
-    const old = beaten.map((criterion) => this.#host[criterion]);
-    for (const criterion of beaten) delete this.#host[criterion];
-    const kept = Object.values(this.#host);
-    const free = old.find((weights) => weights && !kept.includes(weights) && !this.#shared.has(weights));
-    const weights = await readJoined(networks, ({ parameters }) => parameters.weights.buffer, free);
-    for (const criterion of beaten) this.#host[criterion] = weights;
   }
 
   /** Appends what follows the shards of validation number n, after `iteration` steps. */
@@ -108,16 +79,9 @@ export class BestKeeper {
     this.program.encode(commands, nothing.sizes, this.headers.offset(place));
   }
 
-  /**
-   * The weights that were best by a criterion; undefined where the host keeps them, and there are none.
-   * @param brief whether they are of no use after the next step, whose validation may be written over them.
-   */
-  async snapshot(criterion: Criterion, brief = false): Promise<Weights | undefined> {
-    const { networks, snapshots } = this;
-    const own = this.#host[criterion];
-    if (own && !brief) this.#shared.add(own);
-    if (!snapshots) return own;
-    return await readJoined(networks, (network) => snapshots[criterion].get(network)?.buffer);
+  /** Reads the weights that were best by a criterion. */
+  snapshot(criterion: Criterion): Promise<Weights> {
+    return readJoined(this.networks, (network) => this.snapshots[criterion].get(network)?.buffer);
   }
 
   /** Puts back what an earlier session had reached. */
@@ -130,11 +94,7 @@ export class BestKeeper {
     for (const criterion of criteria) {
       const values = weights[criterion];
       if (!values) continue;
-      const { snapshots } = this;
-      if (snapshots) {
-        writeJoined(this.networks, values, (network) => snapshots[criterion].get(network)?.buffer);
-      } else this.#host[criterion] = values;
-      this.#shared.add(values);
+      writeJoined(this.networks, values, (network) => this.snapshots[criterion].get(network)?.buffer);
     }
   }
 

@@ -23,12 +23,8 @@ export function joinedSpecs(networks: readonly TrainedNetwork[]): ParameterSpec[
   );
 }
 
-/** One wait a network. Networks without that buffer count as zeros. @param into weights of these networks to put the values of large ones in */
-export async function readJoined(
-  networks: readonly TrainedNetwork[],
-  of: BufferOf,
-  into?: Weights,
-): Promise<Weights> {
+/** One wait a network. Networks without that buffer count as zeros. */
+export async function readJoined(networks: readonly TrainedNetwork[], of: BufferOf): Promise<Weights> {
   const joined: Weights = new Map();
   for (const network of networks) {
     const buffer = of(network);
@@ -38,8 +34,7 @@ export async function readJoined(
       }
       continue;
     }
-    const own = (name: string) => into?.get(network.prefix + name);
-    for (const [name, values] of await network.parameters.read(buffer, own)) {
+    for (const [name, values] of await network.parameters.read(buffer)) {
       joined.set(network.prefix + name, values);
     }
   }

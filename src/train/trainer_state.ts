@@ -47,12 +47,11 @@ export async function readState(
   };
 }
 
-/** Where each part of a network's state stands. */
-export const BUFFERS: Readonly<Record<"weights" | "m" | "v", BufferOf>> = {
+const BUFFERS = {
   weights: ({ parameters }) => parameters.weights.buffer,
   m: ({ adam }) => adam?.m.buffer,
   v: ({ adam }) => adam?.v.buffer,
-};
+} satisfies Record<string, BufferOf>;
 
 /** Puts a state back. @throws Error for a name or length that no network has. */
 export function writeState({ networks, keeper }: Holders, state: TrainerState): void {

@@ -30,7 +30,6 @@ const NOT_TIMED = [
     "gradient_clip",
     "gradient_norm",
     "outcome_sum_subgroups",
-    "table_rows",
   ],
 ];
 

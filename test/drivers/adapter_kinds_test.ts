@@ -202,7 +202,8 @@ const names = Object.keys(LEAST) as LimitName[];
 Deno.test("WebGPU's defaults are enough, and no more is asked for than the kernels use", () => {
   assert.deepEqual(askedLimits(LEAST, "x"), LEAST);
   const large = Object.fromEntries(names.map((name) => [name, 2 ** 31])) as Record<LimitName, number>;
-  const more = { maxBufferSize: 2 ** 31, maxComputeWorkgroupStorageSize: 32768 };
+  const room = { maxBufferSize: 2 ** 31, maxStorageBufferBindingSize: 2 ** 31 };
+  const more = { ...room, maxComputeWorkgroupStorageSize: 32768 };
   assert.deepEqual(askedLimits(large, "x"), { ...LEAST, ...more });
   assert.equal(
     askedLimits(large, "x", { maxComputeWorkgroupStorageSize: 16384 }).maxComputeWorkgroupStorageSize,

@@ -17,7 +17,7 @@ import { shopItems } from "../../src/data/demo_shop.ts";
 import { restless } from "../../src/data/shops.ts";
 import { Arena } from "../../src/gpu/arena.ts";
 import { Commands } from "../../src/gpu/commands.ts";
-import { Gpu } from "../../src/gpu/device.ts";
+import type { Gpu } from "../../src/gpu/device.ts";
 import { kernel } from "../../src/gpu/kernel.ts";
 import { type AdapterKind, fixedShapes } from "../../src/gpu/kernel_shapes.ts";
 import { Program } from "../../src/gpu/program.ts";
@@ -60,7 +60,6 @@ const logs = {
   mixed: smallLog(5, { ...size, width: 5, tokens: 12 }),
   tokens: smallLog(6, { ...size, width: 0, tokens: 12 }),
 };
-const manyItems = smallLog(7, { ...size, items: 1000, width: 0 });
 const lstm = { ...defaultModel, dims: [8, 8] };
 const { lstmUnits: _, ...noHistory } = lstm;
 const pw = { ...defaultPwModel, dims: [8, 8] };
@@ -73,8 +72,6 @@ interface Case {
   readonly training?: Partial<TrainingConfig>;
   /** Plays the game of the adversarial stage instead. */
   readonly game?: Partial<AdversarialConfig> | undefined;
-  /** Bytes that a kernel sees at once, if not all that the adapter lets it see. */
-  readonly binding?: number;
 }
 
 /**
@@ -110,13 +107,6 @@ const cases: Case[] = [
   // Batches that are cut into parts.
   { log: logs.dense, model: lstm, training: { partRows: 12 } },
   { log: logs.oneHot, model: lstm, training: { partRows: 12, adam: "row-sparse" } },
-  // Tables in windows.
-  {
-    log: manyItems,
-    model: { ...lstm, wide: 3 },
-    training: { partRows: 12, adam: "row-sparse" },
-    binding: 2 ** 18,
-  },
   ...[logs.dense, logs.oneHot, logs.mixed].flatMap((log): Case[] => [
     { log, model: none, training: { itemDropout: 0.2 } },
     { log, model: { ...none, wide: 0 }, training: { adam: "row-sparse" } },
@@ -136,12 +126,10 @@ const cases: Case[] = [
 
 /** Records a case with all that training, validation and scoring compile, and runs a few steps. */
 async function train(
-  all: Gpu,
-  { log, model: config, training, game, binding }: Case,
+  gpu: Gpu,
+  { log, model: config, training, game }: Case,
   steps: number,
 ): Promise<void> {
-  const gpu = binding ? new Gpu(all.device, all.device.adapterInfo, all.shapes, all.maxGrid, binding) : all;
-  gpu.pipeline = all.pipeline;
   using model = new UserModel(gpu, log.items, config, { seed: 1 });
   const schedule = { batchSize: 5, validateEvery: 2 };
   const shannon = () => Trainer.create(model, log, { ...defaultTraining, ...schedule, ...training });

@@ -11,7 +11,6 @@ import {
   mixedProductOf,
   rowDotOf,
   rowDotOfLayer,
-  tableRowsOf,
 } from "../../src/selftest/ops/layer_recipes.ts";
 import { choiceOf, choiceOfLayer } from "../../src/selftest/ops/loss_recipes.ts";
 import {
@@ -58,12 +57,6 @@ for (const [name, b] of Object.entries({ ...mixed, "many tokens": manyTokens }))
 for (const rows of ["items", "events"] as const) {
   Deno.test(`mixed_product: ${rows}, touched rows`, () =>
     checkOp(mixedProductOf(rows, 17, { touchedOnly: true })(rareTokens)));
-}
-
-for (const rows of ["items", "events"] as const) {
-  for (const N of [1, 5, 17]) {
-    Deno.test(`table_rows: ${rows}, ${N} columns`, () => checkOp(tableRowsOf(rows, N)(rareItems)));
-  }
 }
 
 for (const [name, b] of Object.entries({ one, few, many, chunks, noClicks })) {

@@ -2,8 +2,7 @@ import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import assert from "node:assert/strict";
 import { UserError } from "../../src/user_error.ts";
-import { openSnapshot, readSafetensors, writeSafetensors, writeSnapshot } from "../../src/run/snapshot.ts";
-import { snapshotTensors } from "../../src/run/snapshot/snapshot.ts";
+import { readSafetensors, readSnapshot, writeSafetensors, writeSnapshot } from "../../src/run/snapshot.ts";
 import { defaultModel } from "../../src/model/config.ts";
 import { decodeSafetensors, encodeSafetensors, type TensorData } from "../../src/run/snapshot/safetensors.ts";
 import { userError, withEmptyFolder } from "./folder_check.ts";
@@ -169,7 +168,7 @@ Deno.test("a shape that does not fit its data is not written", () => {
   assert.throws(() => encodeSafetensors(new Map([["__metadata__", { shape: [3], data }]])), RangeError);
 });
 
-Deno.test("a snapshot that is written and read part by part is the file that it was at once", () =>
+Deno.test("a snapshot has constants among its weights, and none among the moments", () =>
   withEmptyFolder(async (folder) => {
     const specs = [{ name: "a", rows: 1, columns: 3 }, { name: "c", rows: 2, columns: 1, constant: true }];
     const info = {
@@ -178,22 +177,13 @@ Deno.test("a snapshot that is written and read part by part is the file that it 
       iteration: 3,
       kind: "last",
     } as const;
-    const weights = new Map([["a", Float32Array.of(1, 2, 3)], ["c", Float32Array.of(5, NaN)]]);
-    const m = new Map([["a", Float32Array.of(7, 8, 9)]]);
-    const { tensors, metadata } = snapshotTensors(specs, weights, info, new Map([["adam.m/", m]]));
-    const [one, other] = [`${folder}/one.safetensors`, `${folder}/other.safetensors`];
-    await writeSafetensors(one, tensors, metadata);
-    const late = (values: typeof weights) => () => Promise.resolve(values);
-    await writeSnapshot(other, specs, late(weights), info, new Map([["adam.m/", late(m)]]));
-    const bytes = await Deno.readFile(one);
-    assert.deepEqual(await Deno.readFile(other), bytes);
-
-    const read = await openSnapshot(other);
-    assert.deepEqual(read.metadata, metadata);
-    assert.deepEqual(await read.part("adam.m/"), m);
-    await assert.rejects(read.part(""), /expected finite numbers, found NaN in c, element 1/);
-    await Deno.writeFile(other, bytes.fill(7, -12, -11));
-    await assert.rejects(openSnapshot(other), /expected the checksum/);
+    const weights = new Map([["a", Float32Array.of(1, 2, 3)], ["c", Float32Array.of(5, 6)]]);
+    const m = new Map([["a", Float32Array.of(7, 8, 9)], ["c", Float32Array.of(5, 6)]]);
+    const path = `${folder}/last.safetensors`;
+    await writeSnapshot(path, specs, weights, info, new Map([["adam.m/", m]]));
+    const read = await readSnapshot(path);
+    assert.deepEqual(read.weights, weights);
+    assert.deepEqual(read.part("adam.m/"), new Map([...m].slice(0, 1)));
   }));
 
 Deno.test("readSafetensors and writeSafetensors name the path", () =>

@@ -65,39 +65,32 @@ export function safetensorsPieces(
   metadata: Readonly<Record<string, string>>,
   crc = crc32,
 ): Uint8Array[] {
-  const shapes = new Map([...tensors].map(([name, { shape, data }]): [string, TensorShape] => {
-    if (bytesOfShape(shape) !== data.byteLength) {
-      throw new RangeError(`tensor "${name}": shape [${shape}] does not fit ${data.length} values`);
-    }
-    return [name, { dtype: data instanceof Float32Array ? "F32" : "U32", shape }];
-  }));
-  const header = safetensorsHeader(shapes, metadata, checksumOf(tensors, metadata, crc));
+  for (const [name, { shape, data }] of tensors) {
+    if (bytesOfShape(shape) === data.byteLength) continue;
+    throw new RangeError(`tensor "${name}": shape [${shape}] does not fit ${data.length} values`);
+  }
+  const header = encodeHeader(tensors, metadata, checksumOf(tensors, metadata, crc));
   return [header, ...[...tensors.values()].map(({ data }) => bytesOf(data))];
 }
 
-export function bytesOf({ buffer, byteOffset, byteLength }: TensorData["data"]): Uint8Array<ArrayBuffer> {
+function bytesOf({ buffer, byteOffset, byteLength }: TensorData["data"]): Uint8Array<ArrayBuffer> {
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
-/** What a file says of a tensor, but for where it stands. */
-export type TensorShape = Pick<Entry, "dtype"> & { readonly shape: readonly number[] };
-
-/** What stands before the data, as long whatever the checksum. */
-export function safetensorsHeader(
-  tensors: ReadonlyMap<string, TensorShape>,
+function encodeHeader(
+  tensors: ReadonlyMap<string, TensorData>,
   metadata: Readonly<Record<string, string>>,
-  checksum: number,
+  checksum: string,
 ): Uint8Array<ArrayBuffer> {
   const entries: string[] = []; // joined by hand: JSON.stringify of an object would reorder names like "1"
   let at = 0;
-  const summed = { ...metadata, [CHECKSUM]: checksumText(checksum) };
-  entries.push(`"${METADATA}":${JSON.stringify(summed)}`);
-  for (const [name, { dtype, shape }] of tensors) {
+  entries.push(`"${METADATA}":${JSON.stringify({ ...metadata, [CHECKSUM]: checksum })}`);
+  for (const [name, { shape, data }] of tensors) {
     if (name === METADATA) throw new RangeError(`a tensor cannot be named ${METADATA}`);
-    const bytes = bytesOfShape(shape);
-    const entry = { dtype, shape, data_offsets: [at, at + bytes] };
+    const dtype = data instanceof Float32Array ? "F32" : "U32";
+    const entry = { dtype, shape, data_offsets: [at, at + data.byteLength] };
     entries.push(`${JSON.stringify(name)}:${JSON.stringify(entry)}`);
-    at += bytes;
+    at += data.byteLength;
   }
   const json = new TextEncoder().encode(`{${entries.join(",")}}`);
   const length = Math.ceil((LENGTH_BYTES + json.length) / ALIGNMENT) * ALIGNMENT - LENGTH_BYTES;
@@ -120,8 +113,11 @@ export function decodeSafetensors(bytes: Uint8Array<ArrayBuffer>, what: string, 
   for (const { name, dtype, shape, begin, end } of entries) {
     tensors.set(name, { shape, data: values(bytes, dtype, dataStart + begin, dataStart + end) });
   }
-  const { metadata, expectSum } = readMetadata(rawMetadata, what);
-  expectSum?.(checksumOf(tensors, metadata, crc));
+  const { metadata, checksum } = readMetadata(rawMetadata, what);
+  const found = checksumOf(tensors, metadata, crc);
+  if (checksum !== undefined && checksum !== found) {
+    throw damaged(what, `expected the checksum ${checksum}, found ${found}`);
+  }
   return { tensors, metadata };
 }
 
@@ -130,18 +126,9 @@ function checksumOf(
   tensors: ReadonlyMap<string, TensorData>,
   metadata: Readonly<Record<string, string>>,
   crc: typeof crc32,
-): number {
-  let sum = metadataSum(metadata, crc);
+): string {
+  let sum = crc(new TextEncoder().encode(JSON.stringify(metadata)));
   for (const { data } of tensors.values()) sum = crc(bytesOf(data), sum);
-  return sum;
-}
-
-/** The checksum of a file without tensors; each tensor's bytes go on from there. */
-export function metadataSum(metadata: Readonly<Record<string, string>>, crc = crc32): number {
-  return crc(new TextEncoder().encode(JSON.stringify(metadata)));
-}
-
-function checksumText(sum: number): string {
   return sum.toString(16).padStart(8, "0");
 }
 
@@ -163,7 +150,7 @@ export function readLayout(
 }
 
 /** What the header says of a tensor. */
-export interface Entry {
+interface Entry {
   name: string;
   dtype: "F32" | "U32";
   shape: number[];
@@ -247,15 +234,15 @@ function readEntry(name: string, raw: unknown, what: string): Entry {
   return { name, dtype, shape, begin, end };
 }
 
-/** @returns without the checksum, and what compares it with what was found, where there is one. */
-export function readMetadata(raw: unknown, what: string): {
+/** The metadata without the checksum, and the checksum where there is one. */
+function readMetadata(raw: unknown, what: string): {
   metadata: Record<string, string>;
-  expectSum: ((found: number) => void) | undefined;
+  checksum: string | undefined;
 } {
-  if (raw === undefined) return { metadata: {}, expectSum: undefined };
+  if (raw === undefined) return { metadata: {}, checksum: undefined };
   if (!isObject(raw)) throw damaged(what, `${METADATA} should be an object of strings`);
   // Entry by entry, as a schema's record drops the key "__proto__".
-  const { [CHECKSUM]: written, ...metadata } = Object.fromEntries(
+  const { [CHECKSUM]: checksum, ...metadata } = Object.fromEntries(
     Object.entries(raw).map(([key, value]) => {
       if (typeof value !== "string") {
         throw damaged(what, `${METADATA}.${key} should be a string, found ${typeof value}`);
@@ -263,11 +250,7 @@ export function readMetadata(raw: unknown, what: string): {
       return [key, value];
     }),
   );
-  const expectSum = (found: number) => {
-    if (checksumText(found) === written) return;
-    throw damaged(what, `expected the checksum ${written}, found ${checksumText(found)}`);
-  };
-  return { metadata, expectSum: written === undefined ? undefined : expectSum };
+  return { metadata, checksum };
 }
 
 /** The data must be covered once and wholly; this also uncovers a name that the header holds twice. */

@@ -121,7 +121,7 @@ export function snapshotSpecs(specs: readonly ParameterSpec[], prefix: string): 
   return prefix === "" ? specs : specs.filter(({ constant }) => !constant);
 }
 
-export function snapshotMetadata(
+function snapshotMetadata(
   info: SnapshotInfo,
   extra: Readonly<Record<string, string>> = {},
 ): Record<string, string> {
@@ -173,7 +173,7 @@ export const BEST_PREFIXES: Readonly<Record<Criterion, string>> = {
   prec2: "best-prec2/",
 };
 /** What is not the weights as they stand. */
-export const OTHER_PREFIXES = [...Object.values(MOMENT_PREFIXES), ...Object.values(BEST_PREFIXES)];
+const OTHER_PREFIXES = [...Object.values(MOMENT_PREFIXES), ...Object.values(BEST_PREFIXES)];
 
 /**
  * A snapshot from the bytes of its file, or of a safetensors file of another program.

@@ -73,12 +73,10 @@ export class StepProducts implements Meter<PreparedProduct> {
       this.#plan = this.#made.keep(new Plan(gpu, log, capacity, 1));
       this.#sizes = this.#plan.put(0, batch, { slot: 0, learningRate: 0, iteration: 0 });
       this.#plan.upload(0, 1);
-      const { shape } = source.items;
-      const windows = shape.kind === "one-hot";
       const parameters = this.#made.keep(
-        new ParameterArena(gpu, modelParameters(shape, config), { windows }),
+        new ParameterArena(gpu, modelParameters(source.items.shape, config)),
       );
-      const adam = this.#made.keep(new AdamState(parameters, parameters.inWindows ? "row-sparse" : "dense"));
+      const adam = this.#made.keep(new AdamState(parameters));
       const arena = this.#made.keep(new Arena(gpu, "calibration"));
       const model = { gpu, config, parameters };
       const ring = arena.allocate("ring", 16);

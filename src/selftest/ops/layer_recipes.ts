@@ -7,8 +7,6 @@ import { itemTerm } from "../../ops/item_term.ts";
 import { linear } from "../../ops/linear.ts";
 import { mixedProduct } from "../../ops/mixed_product.ts";
 import { rowDot } from "../../ops/row_dot.ts";
-import { tableRows } from "../../ops/table_rows.ts";
-import { padded } from "../../tape/layout.ts";
 import { at, type Matrix, matrix } from "../../tape/reference.ts";
 import type { Activation, Tensor } from "../../tape/tensor.ts";
 import { type Batch, tokensOf, U, widthOf } from "./op_batches.ts";
@@ -107,18 +105,6 @@ export function mixedProductOf(
       tolerance: 4 * U * 300,
     };
   };
-}
-
-/** Over one-hot items, in windows of 128 rows: of touched rows alone, as all that goes in windows. */
-export function tableRowsOf(rows: "items" | "events", columns: number): Make {
-  return (b) => ({
-    ...b,
-    leaves: [],
-    parameters: [{ name: "t", rows: b.log.items.count, columns, table: true }],
-    build: (tape, t) => tableRows(tape, "y", t("t"), rows, 128 * 4 * padded(columns)),
-    touchedOnly: true,
-    tolerance: 4 * U * 64,
-  });
 }
 
 export function firstLayerOf(columns: number, itemDropout?: number): Make {
