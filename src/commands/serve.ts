@@ -52,6 +52,7 @@ Addresses:
                    "skipUnknown": true leaves out ids that the data set lacks, in place of a refusal
   POST /reset      {"users": 64, "slate": 3, "pages": 20, "seed": 1}   users who begin: an environment, and their states
   POST /step       {"environment": "1", "slates": [[3, 14, 15], ...]}   a page of each, by the numbers of items
+  POST /close      {"environment": "1"}   ends it, and frees its memory
   GET  /items      the ids of the items, by their numbers
   GET  /health     200 as long as it can answer
   GET  /metrics    counts and times, in Prometheus' text form
@@ -90,7 +91,7 @@ async function serve({ data, model, run }: OpenedModel, options: ServeOptions, s
   console.log(`${run.path} answers on http://${HOST}:${server.port}`);
   const stopped = new Promise<void>((resolve) => stop.onStop = resolve);
   await Promise.race([failed.promise, stopped]);
-  service.close();
+  service.shutDown();
   server.close();
   await answered(service);
   if (service.failed) return EXIT_FAULT;

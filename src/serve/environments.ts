@@ -6,28 +6,54 @@ import type { UserModel } from "../model/user_model.ts";
 import { LearnedSource } from "../simulate/learned_users.ts";
 import { Simulator } from "../simulate/simulator.ts";
 import { UserError } from "../user_error.ts";
-import type { ResetRequest, StepRequest } from "./requests.ts";
+import type { CloseRequest, ResetRequest, StepRequest } from "./requests.ts";
 
-/** Environments that are kept; beyond them the one that was not asked for longest is dropped. */
-const MOST = 8;
+/** Environments at a time. */
+const MOST = 64;
+/** An environment that nobody asked for so long makes room for a new one. */
+const IDLE_MS = 600_000;
 
 /** An environment's users, and what comes after what is under way for them. */
 interface Kept {
   readonly simulator: Simulator;
+  /** When it was asked for last, in the clock of `performance.now()`. */
+  lastUse: number;
   turn: Promise<unknown>;
 }
+
+/** No further environment can be made now. */
+export class TooManyEnvironments extends UserError {}
 
 export class Environments {
   /** By their names, the last asked for at the end. */
   readonly #kept = new Map<string, Kept>();
   #made = 0;
+  /** Environments that are being made. */
+  #making = 0;
 
-  constructor(private readonly model: UserModel, private readonly data: OpenedDataset) {}
+  constructor(
+    private readonly model: UserModel,
+    private readonly data: OpenedDataset,
+    private readonly now: () => number = () => performance.now(),
+  ) {}
 
   /** Users without a click, of a new environment or of one that is there. @throws UserError for options that do not fit. */
   async reset({ environment, episode, ...options }: ResetRequest) {
-    const name = environment ?? await this.#make(options);
-    return await this.#inTurn(name, async ({ simulator }) => {
+    let name = environment;
+    if (name === undefined) {
+      this.#making++;
+      try {
+        await this.#makeRoom();
+        name = await this.#make(options);
+      } finally {
+        this.#making--;
+      }
+    }
+    return await this.#begin(name, episode);
+  }
+
+  #begin(name: string, episode: number) {
+    return this.#inTurn(name, async ({ simulator }) => {
       await simulator.reset(episode);
       const { users, slate, pages } = simulator.settings;
       const sizes = { users, slate, pages, items: simulator.source.itemCount };
@@ -52,6 +78,15 @@ export class Environments {
     });
   }
 
+  /** Ends an environment, after what is under way for it. @throws UserError for one that is not there. */
+  async close({ environment }: CloseRequest): Promise<void> {
+    await this.#inTurn(environment, ({ simulator }) => {
+      this.#kept.delete(environment);
+      simulator.destroy();
+      return Promise.resolve();
+    });
+  }
+
   /** Frees the GPU. */
   destroy(): void {
     for (const { simulator } of this.#kept.values()) simulator.destroy();
@@ -70,13 +105,22 @@ export class Environments {
       );
     }
     const name = String(++this.#made);
-    this.#kept.set(name, { simulator, turn: Promise.resolve() });
-    const [oldest] = this.#kept;
-    if (oldest && this.#kept.size > MOST) {
-      this.#kept.delete(oldest[0]);
-      void oldest[1].turn.finally(() => oldest[1].simulator.destroy());
-    }
+    this.#kept.set(name, { simulator, lastUse: this.now(), turn: Promise.resolve() });
     return name;
+  }
+
+  /** Ends the environment that was idle longest, if there are as many as there may be. @throws TooManyEnvironments */
+  async #makeRoom(): Promise<void> {
+    const [oldest] = this.#kept;
+    if (this.#kept.size + this.#making <= MOST) return;
+    const [environment, { lastUse }] = oldest ?? ["", { lastUse: Infinity }];
+    if (this.now() - lastUse < IDLE_MS) {
+      throw new TooManyEnvironments(
+        `${MOST} environments are in use, which is the most: end one with POST /close, or wait until one was idle for ` +
+          `${IDLE_MS / 60_000} minutes`,
+      );
+    }
+    await this.close({ environment });
   }
 
   /** What is asked of an environment is done one after another. */
@@ -84,12 +128,15 @@ export class Environments {
     const kept = this.#kept.get(name);
     if (!kept) {
       throw new UserError(
-        `there is no environment ${JSON.stringify(name)} any more: POST /reset makes one, and the last ` +
-          `${MOST} are kept`,
+        `there is no environment ${JSON.stringify(name)}: it was ended, or idle for ${
+          IDLE_MS / 60_000
+        } minutes when room was needed. ` +
+          "POST /reset makes one",
       );
     }
     this.#kept.delete(name);
     this.#kept.set(name, kept);
+    kept.lastUse = this.now();
     const before = kept.turn;
     const own = before.then(() => work(kept));
     kept.turn = own.catch(() => {}); // whoever asked is told

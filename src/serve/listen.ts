@@ -51,7 +51,7 @@ export function listen(
 ): Listening {
   const listener = listenerOn(port);
   const server = new InjectedServer(async (request, response) => {
-    const answer = refusalOf(request.headers, allowHost) ?? await handle(askedOf(request, response));
+    const answer = findRefusal(request, allowHost) ?? await handle(askedOf(request, response));
     await send(answer, response);
   });
   const ended = new AbortController();
@@ -162,19 +162,28 @@ class InjectedSocket extends Duplex {
 }
 
 /**
- * A page of the web may have its own name point here and so read what this machine answers (DNS rebinding), or send
- * requests from elsewhere. The first is known by Host, the second by Origin.
+ * Returns the refusal of a request that a page of another site may have sent. Such a page can have its own name point here
+ * and so read what this machine answers (DNS rebinding): Host shows it. Or it sends requests from elsewhere: Origin shows
+ * it, and where a browser sends no Origin, Sec-Fetch-Site does. A link that a user follows is answered: no page reads that.
  */
-function refusalOf(
-  { host = "", origin }: IncomingHttpHeaders,
+function findRefusal(
+  { rawHeaders, headers }: IncomingMessage,
   allowHost: readonly string[],
 ): Response | undefined {
+  const { host = "", origin } = headers;
+  const hosts = rawHeaders.filter((name, k) => k % 2 === 0 && name.toLowerCase() === "host").length;
+  if (hosts > 1) return refuse("expected one Host", `${hosts} of them`);
   const [asked, allowed] = [host.toLowerCase(), allowHost.map((name) => name.toLowerCase())];
   const named = asked.replace(/:\d*$/, "");
   if (![...LOOPBACK, ...allowed].includes(named)) {
     return refuse(`expected a Host that is ${LOOPBACK.join(", ")} or named by --allow-host`, host);
   }
-  if (origin === undefined) return undefined;
+  if (origin === undefined) {
+    const site = headers["sec-fetch-site"];
+    const isLink = headers["sec-fetch-mode"] === "navigate" && headers["sec-fetch-dest"] === "document";
+    if (site !== "cross-site" || isLink) return undefined;
+    return refuse("expected a request of this site or of no page", site);
+  }
   const from = URL.parse(origin);
   if (from && (from.host === asked || allowed.includes(from.hostname))) return undefined;
   return refuse(`expected the Origin ${asked}, or one with a name of --allow-host`, origin);

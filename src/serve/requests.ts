@@ -77,6 +77,10 @@ const stepSchema = v.strictObject({
   slates: v.array(v.array(v.whole(0, 2 ** 32 - 1))),
 });
 
+const closeSchema = v.strictObject({ environment: v.string() });
+
+/** The environment that ends. */
+export type CloseRequest = v.InferOutput<typeof closeSchema>;
 /** Whose pages begin. */
 export type ResetRequest = v.InferOutput<typeof resetSchema>;
 /** What is shown to them next. */
@@ -90,6 +94,11 @@ export function readReset(body: string): ResetRequest {
 /** @throws UserError for a body that is none. */
 export function readStep(body: string): StepRequest {
   return parse(stepSchema, body);
+}
+
+/** @throws UserError for a body that is none. */
+export function readClose(body: string): CloseRequest {
+  return parse(closeSchema, body);
 }
 
 /** A body as JSON of a form. @throws UserError that says what is wrong where. */

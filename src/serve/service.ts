@@ -10,8 +10,8 @@ import { version } from "../version.ts";
 import { Batcher, type BatchScorer } from "./batcher.ts";
 import type { Asked } from "./listen.ts";
 import { Metrics } from "./metrics.ts";
-import { Environments } from "./environments.ts";
-import { LIMITS, readRecommend, readReset, readScore, readStep } from "./requests.ts";
+import { Environments, TooManyEnvironments } from "./environments.ts";
+import { LIMITS, readClose, readRecommend, readReset, readScore, readStep } from "./requests.ts";
 
 export interface ServiceOptions {
   /** Requests that are answered at once; more are turned away. */
@@ -87,7 +87,7 @@ export class Service {
   }
 
   /** From now on new requests are turned away; those that are under way are answered. */
-  close(): void {
+  shutDown(): void {
     this.#closing = true;
   }
 
@@ -114,6 +114,9 @@ export class Service {
       return await this.#admitted(async () => await route.answer(this, await this.#bodyOf(asked), asked));
     } catch (error) {
       if (error instanceof Refusal) return json({ error: error.message }, error.status, error.headers);
+      if (error instanceof TooManyEnvironments) {
+        return json({ error: error.message }, 503, { "Retry-After": "60" });
+      }
       if (error instanceof UserError) return json({ error: error.message }, 400);
       this.onFault(error);
       return json({ error: "the service failed; its own output says why" }, 500);
@@ -183,6 +186,12 @@ export class Service {
     }
     const request = readReset(body);
     return json(await this.#onDevice(() => this.#environments.reset(request)));
+  }
+
+  async close(body: string): Promise<Response> {
+    const request = readClose(body);
+    await this.#onDevice(() => this.#environments.close(request));
+    return json({ closed: request.environment });
   }
 
   async step(body: string): Promise<Response> {
@@ -265,6 +274,7 @@ const ROUTES: Readonly<Record<string, Route>> = Object.assign(
     "/recommend": { method: "POST", answer: (service, body, asked) => service.recommend(body, asked) },
     "/reset": { method: "POST", answer: (service, body) => service.reset(body) },
     "/step": { method: "POST", answer: (service, body) => service.step(body) },
+    "/close": { method: "POST", answer: (service, body) => service.close(body) },
     "/items": { method: "GET", answer: (service) => service.items() },
     "/health": { method: "GET", answer: (service) => service.health() },
     "/metrics": { method: "GET", answer: (service) => service.metricsPage() },

@@ -79,6 +79,13 @@ try {
     [403, "Host: a b"],
     [403, own, "Origin: http://evil.example"],
     [403, own, "Origin: null"],
+    [403, own, "Host: evil.example"],
+    [403, own, own],
+    [403, own, "Sec-Fetch-Site: cross-site"],
+    [403, own, "Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: no-cors"],
+    [200, own, "Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"],
+    [200, own, "Sec-Fetch-Site: same-origin"],
+    [200, own, "Sec-Fetch-Site: none"],
     [403, own, "Origin: http://127.0.0.1:1"],
     [400, "X: no Host"],
   ];

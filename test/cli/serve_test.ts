@@ -9,6 +9,7 @@ import { type PageRequest, roomOf, Scorer } from "../../src/model/scorer.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { datasetOf } from "../../src/data/sets/dataset.ts";
 import { OpenedDataset } from "../../src/data/sets/opened_dataset.ts";
+import { Environments, TooManyEnvironments } from "../../src/serve/environments.ts";
 import { Batcher, type BatchScorer } from "../../src/serve/batcher.ts";
 import { defaultService, Service, type ServiceOptions } from "../../src/serve/service.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
@@ -134,8 +135,9 @@ Deno.test("environments: pages of the model's users are those of a simulator, in
       await refused("/step", { environment, slates: [[0]] }, /slates\.0: expected 2 items, got 1/);
       await refused("/reset", { slate: items + 1 }, /Expected a pool of/);
       await refused("/reset", { users: 4096, pages: 1e5 }, /users x pages x slate of at most/);
-      for (let k = 0; k < 8; k++) assert.equal((await own("/reset", { pages: 1 })).status, 200);
-      await refused("/reset", { environment }, /no environment "1" any more/);
+      assert.equal((await own("/close", { environment })).status, 200);
+      await refused("/reset", { environment }, /there is no environment "1"/);
+      await refused("/close", { environment }, /there is no environment "1"/);
       const ids = await (await get(service, "/items")).json();
       assert.equal(ids.items[3], data.items.of(3));
       assert.equal((await (await get(service, "/health")).json()).status, "ok");
@@ -143,7 +145,7 @@ Deno.test("environments: pages of the model's users are those of a simulator, in
       const { config } = scoreCases["LSTM, one-hot"] ?? assert.fail();
       const many = new UserModel(gpu, { kind: "one-hot", count: 100 }, config, { seed: 1 });
       const wide = new Service(many, data, new FakeScorer(), defaultService);
-      for (let k = 0; k < 8; k++) await ask(wide, "/reset", { pages: 1 });
+      await ask(wide, "/reset", { pages: 1 });
       await refused(
         "/reset",
         { users: 4096, slate: 100, pages: 1 },
@@ -157,6 +159,27 @@ Deno.test("environments: pages of the model's users are those of a simulator, in
     } finally {
       for (const part of [service, simulator, model]) part.destroy();
     }
+  }));
+
+Deno.test("as many environments as may be are kept; a further one is refused until one ends or was idle for long", () =>
+  withGpu(undefined, async (gpu) => {
+    const { config } = scoreCases["LSTM, one-hot"] ?? assert.fail();
+    using model = new UserModel(gpu, { kind: "one-hot", count: 100 }, config, { seed: 1 });
+    let now = 0;
+    const environments = new Environments(model, data, () => now);
+    const options = { users: 1, slate: 1, pages: 1, episode: 0 };
+    const began = await Promise.allSettled(Array.from({ length: 70 }, () => environments.reset(options)));
+    assert.equal(began.filter(({ status }) => status === "fulfilled").length, 64);
+    await assert.rejects(environments.reset(options), TooManyEnvironments);
+    await environments.reset({ ...options, environment: "1" });
+    await environments.close({ environment: "2" });
+    const { environment } = await environments.reset(options);
+    await assert.rejects(environments.reset(options), TooManyEnvironments);
+    now = 600_001;
+    await environments.reset({ ...options, environment });
+    await environments.reset(options); // in the place of one that was idle
+    await environments.reset({ ...options, environment });
+    environments.destroy();
   }));
 
 Deno.test("a large catalogue: all of its ids, and an end of what is recommended where nobody waits for it", async () => {
@@ -336,7 +359,7 @@ Deno.test("requests beyond the limit are turned away at once; those under way ar
   assert.equal(turnedAway.headers.get("retry-after"), "1");
   assert.match((await turnedAway.json()).error, /^3 requests are under way, which is the most; try again/);
   assert.equal((await get(service, "/health")).status, 200);
-  service.close();
+  service.shutDown();
   const health = await get(service, "/health");
   assert.equal(health.status, 503);
   assert.equal((await health.json()).status, "ending");
