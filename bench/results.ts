@@ -8,13 +8,7 @@ import { jobsOption } from "../src/cli/jobs.ts";
 import { folder } from "../src/cli/options.ts";
 import { Page } from "./output.ts";
 import { hashedTable, likelihoodTable, modelsTable, referenceTable } from "./results/models.ts";
-import {
-  roundsTable,
-  secondModelTable,
-  simulatedTable,
-  slatesTable,
-  truthTable,
-} from "./results/policy_tables.ts";
+import { secondModelTable, simulatedTable, slatesTable, truthTable } from "./results/policy_tables.ts";
 import { offPolicyTable } from "./results/off_policy.ts";
 import { KeptRuns } from "./results/runs.ts";
 import { trialsTable } from "./results/trials.ts";
@@ -22,7 +16,7 @@ import { readmeOption, study } from "./study.ts";
 
 const tables = [
   ...[modelsTable, referenceTable, likelihoodTable, simulatedTable, truthTable],
-  ...[slatesTable, secondModelTable, roundsTable, offPolicyTable, trialsTable, hashedTable],
+  ...[slatesTable, secondModelTable, offPolicyTable, trialsTable, hashedTable],
 ];
 
 interface Options {

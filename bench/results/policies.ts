@@ -9,7 +9,7 @@ import type { Runs } from "./runs.ts";
 export const PAGES = 400_000;
 
 /** The paper's model: what it knows of a user is its state. */
-export const RESTLESS = ["--data", "restless", "--counts", "none", "--no-report"];
+const RESTLESS = ["--data", "restless", "--counts", "none", "--no-report"];
 
 /** The model of the restless shop's users that policies learn on. */
 export function firstModel(runs: Runs): Promise<string> {

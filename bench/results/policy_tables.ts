@@ -1,6 +1,5 @@
 /** Tables of policies for the restless shop. */
 
-import * as v from "../../src/schema.ts";
 import { meanAndSd } from "../../src/data/mean_sd.ts";
 import { signed, signedRange } from "../../src/figures/told.ts";
 import { markdownTable } from "../../src/run/markers.ts";
@@ -14,11 +13,10 @@ import {
   firstModel,
   PAGES,
   policiesIn,
-  RESTLESS,
   secondModel,
   trainedOnModel,
 } from "./policies.ts";
-import { fixed, type ResultTable, type Runs } from "./runs.ts";
+import { fixed, type ResultTable } from "./runs.ts";
 
 /** What `simulate` prints of a model's users. */
 export const simulatedTable: ResultTable = {
@@ -144,109 +142,6 @@ export const slatesTable: ResultTable = {
       ...markdownTable(
         ["policy", ...columns.map(({ name, one: { slate } }) => `${name}, k = ${slate}`)],
         names.map((name) => [name, ...columns.map((column) => rate(name, column))]),
-      ),
-    ].join("\n");
-  },
-};
-
-/** What a round is worth: a policy's pages are learned from, and it is planned anew. */
-const ROUND_SEEDS = [1, 2, 3, 4, 5];
-/** Of the models that users get by default. */
-const COUNTED_SEEDS = [1, 2];
-const COUNTED_ROUNDS = 3;
-
-const gapSchema = v.looseObject({ mean: v.finiteNumber() });
-const roundsSchema = v.looseObject({
-  policies: v.array(v.looseObject({
-    ...{ promised: gapSchema, made: gapSchema, broken: gapSchema, error: gapSchema },
-    ...{ refitted: v.nullable(gapSchema), gain: v.nullable(gapSchema) },
-  })),
-});
-type Rounds = v.InferOutput<typeof roundsSchema>["policies"];
-
-/** Of a log, a model and a CDQN of a seed. @param kind before the folders' names */
-async function roundsOf(
-  runs: Runs,
-  kind: string,
-  seed: number,
-  model: readonly string[],
-  more: readonly string[],
-): Promise<Rounds> {
-  const own = ["--seed", String(seed)];
-  const users = await runs.trained(`${kind}-users-${seed}`, "train", [
-    ...[...model, "--data-seed", "1", "--data-users-seed", String(seed), ...own],
-  ]);
-  const policy = await runs.trained(`${kind}-cdqn-${seed}`, "policy train", [
-    ...["--model", users, "--algorithm", "cdqn", "--steps", String(PAGES), ...own],
-  ]);
-  const asked = ["--model", users, "--policy", policy, "--shop", "restless", "--truth", ...own, ...more];
-  const rounds = await runs.trained(`${kind}-${seed}`, "policy round", asked, "--out");
-  const printed = await runs.printed("policy round", [...asked, "--out", rounds, "--json"]);
-  return v.parse(roundsSchema, JSON.parse(printed)).policies;
-}
-
-const inPercent = (value: number) => `${signed(value, 1)} %`;
-/** Of the clicks made. */
-const shareOf = (gap: { mean: number } | null, made: { mean: number }) =>
-  gap ? 100 * gap.mean / made.mean : NaN;
-
-export const roundsTable: ResultTable = {
-  name: "rounds",
-  about: "what rounds of 500 users' pages do to a model's error and to its promises",
-  async make(runs) {
-    const found = await Promise.all(ROUND_SEEDS.map(async (seed) => {
-      const [first, after] = await roundsOf(runs, "rounds", seed, RESTLESS, []);
-      if (!first || !after) throw new Error("expected a round, and what became of the policy after it");
-      const { made } = first;
-      return [
-        ...[first.error, first.refitted, first.broken].map((gap) => shareOf(gap, made)),
-        ...[after.broken, after.error].map((gap) => shareOf(gap, after.made)),
-        ...[made.mean, after.made.mean, after.gain?.mean ?? NaN],
-      ];
-    }));
-    const column = (k: number) => (value: number) =>
-      k < 5 ? inPercent(value) : k < 7 ? value.toFixed(2) : signed(value);
-    const spreads = (found[0] ?? []).map((_, k) => {
-      const { mean, sd } = meanAndSd(found.map((row) => row[k]!));
-      return `${column(k)(mean)} +- ${sd.toFixed(k < 5 ? 1 : 2)}`;
-    });
-    const counted: string[][] = [];
-    for (const seed of COUNTED_SEEDS) {
-      const rounds = ["--rounds", String(COUNTED_ROUNDS)];
-      const model = ["--data", "restless", "--no-report"];
-      for (
-        const [round, { made, ...gaps }] of (await roundsOf(runs, "rounds-counts", seed, model, rounds))
-          .entries()
-      ) {
-        const shares = [gaps.error, gaps.refitted, gaps.broken].map((gap) =>
-          gap ? inPercent(shareOf(gap, made)) : ""
-        );
-        const name = round === 0 ? "the first" : `after round ${round}`;
-        counted.push([String(seed), name, made.mean.toFixed(2), ...shares]);
-      }
-    }
-    return [
-      `The paper's model of five logs of the shop, and a CDQN of ${thousands(PAGES)} pages on each: 3 ` +
-      "items on 20 pages. The round learns from 500 users of the policy; 10,000 others judge. Shares " +
-      "of the clicks made.",
-      "",
-      ...markdownTable(
-        [
-          ...["seed", "model's error on the policy's pages", "after the refit, on users it has not seen"],
-          ...["broken promise", "of the new plan", "new model's error on the new plan's pages"],
-          ...["clicks", "of the new plan", "gain"],
-        ],
-        [
-          ...found.map((row, k) => [String(ROUND_SEEDS[k]), ...row.map((value, k) => column(k)(value))]),
-          ["mean +- sd", ...spreads],
-        ],
-      ),
-      "",
-      "The same with models that have counts as inputs, round after round:",
-      "",
-      ...markdownTable(
-        ["seed", "policy", "clicks", "model's error on its pages", "after the refit", "broken promise"],
-        counted,
       ),
     ].join("\n");
   },

@@ -21,9 +21,6 @@ export function cacheFolder(
 /** Folder of runs unless `--save-dir` or `--resume` names another one; relative to the working folder. */
 export const DEFAULT_RUN_FOLDER = "runs";
 
-/** Where `policy round` writes unless another folder is named. */
-export const ROUND_FOLDER = join("runs", "round");
-
 /** The page about runs of which `run` is the first, unless another file is named. */
 export function reportFile(run: string): string {
   return join(run, "report.html");

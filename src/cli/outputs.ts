@@ -22,7 +22,7 @@ import { LAUNCHER_VARIABLE } from "./stop.ts";
 const OUTPUTS: readonly string[] = [OUT_FILE, OUT_FOLDER, SAVE_DIR, WRITE_LOG, ONNX, BUILD];
 
 /** What commands leave in a folder that is theirs, and a word that stands in it. */
-const SIGNS = ["config", "seeds", "experiment", "tune", "policy", "round", "manifest", "result"];
+const SIGNS = ["config", "seeds", "experiment", "tune", "policy", "manifest", "result"];
 const SIGN_WORDS = /"(clickgan|clickgan-dataset|adversarial)"/;
 
 /** A path, and what names it, in words. */

@@ -39,8 +39,6 @@ export const policyConfigSchema = v.object({
   adapter: runConfigSchema.entries.adapter,
   system: v.string(),
   shapes: runConfigSchema.entries.shapes,
-  /** The folder of the policy whose weights it began with; undefined for drawn ones. */
-  from: v.optional(v.string()),
 });
 export type PolicyConfig = v.InferOutput<typeof policyConfigSchema>;
 

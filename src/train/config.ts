@@ -50,8 +50,6 @@ export interface TrainingConfig extends StageConfig {
   seed: number;
   /** Of Adam; times 0.96 after every 100,000 iterations. */
   learningRate: number;
-  /** The last iterations, at a tenth of the learning rate. */
-  settleIterations: number;
   /** Parts in which validation and test users are evaluated; more parts need less memory. 0: as few as fit. */
   evaluationShards: number;
   /** At most so many validation users, drawn once by the seed; null: all. It holds for both stages. */
@@ -125,12 +123,6 @@ export const shannonFields: Fields<
     learningRate,
     5e-4,
     { depends: true },
-  ),
-  settleIterations: field(
-    "--settle-iterations <n>",
-    "so many of the iterations, the last, go at a tenth of the learning rate",
-    whole(0, 2 ** 31),
-    0,
   ),
   validateEvery: field("--validate-every <n>", "iterations between validations", whole(1), 10),
   evaluationShards: field(
@@ -295,18 +287,6 @@ export const paperAdversarial: AdversarialConfig = {
 /** The rate of iteration t = 1, 2, ...: the released code's staircase. */
 export function learningRateAt(learningRate: number, t: number): number {
   return learningRate * 0.96 ** Math.floor((t - 1) / 100000);
-}
-
-/** The rate of iteration t = 1, 2, ... of the Shannon stage. */
-export function shannonRateAt(
-  { learningRate, iterations, settleIterations }: Pick<
-    TrainingConfig,
-    "learningRate" | "iterations" | "settleIterations"
-  >,
-  t: number,
-): number {
-  const settles = settleIterations > 0 && t > iterations - settleIterations;
-  return learningRateAt(learningRate, t) * (settles ? 0.1 : 1);
 }
 
 export const stagesConfigSchema = v.strictObject({

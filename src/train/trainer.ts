@@ -10,7 +10,7 @@ import type { UserModel } from "../model/user_model.ts";
 import { adamRate, AdamState } from "../ops/adam.ts";
 import type { ClickPrograms } from "./click_steps.ts";
 import { type ClickSetUp, ClickTrainer, partsOf, setUpClicks } from "./click_trainer.ts";
-import { shannonRateAt, type TrainingConfig, trainingConfigSchema } from "./config.ts";
+import { learningRateAt, type TrainingConfig, trainingConfigSchema } from "./config.ts";
 import { Evaluation } from "./evaluation.ts";
 import { fitting } from "./fit.ts";
 import { choiceSummary } from "./results.ts";
@@ -95,7 +95,7 @@ function stepsOf(
   return {
     layout,
     moves(t) {
-      const rate = shannonRateAt(config, t);
+      const rate = learningRateAt(config.learningRate, t);
       return [{ learningRate: adamRate(rate, t), decay: rate * config.weightDecay }];
     },
     encode: (commands, sizes, offset, slice) => program.encode(commands, sizes, offset(0), slice),

@@ -124,7 +124,6 @@ const TRUTH = "--shop restless --truth";
 
 const TRAIN = "policy train --save-dir DIR/policy";
 const RESUME = "policy train --resume DIR/policy";
-const ROUND = "policy round --model DIR/a --policy DIR/policy --out DIR/round";
 
 export const policies: readonly BadInput[] = [
   ...table({ run: TRAIN })`
@@ -165,7 +164,6 @@ export const policies: readonly BadInput[] = [
     evaluate: a seed of no shop | policy evaluate --log demo --policy greedy --model DIR/a --data-seed 2 | Expected --data-seed with --shop
     compare: nothing | policy compare | missing required argument 'policy'
     rank: an empty slate | policy rank DIR/policy --slate 0 | in 1..1024
-    round: no policy | policy round --model DIR/a | required option '--policy <folder>' not specified
     an unknown subcommand | policy play | unknown command 'play'
   `,
   ...table({ run: "policy compare DIR/policy", named: "compare: " })`
@@ -181,27 +179,7 @@ export const policies: readonly BadInput[] = [
     all(paperRows(usersOf(0, 3, 0)), snapshot()),
     "Expected a log that has pages without a click, to plan, got log.tsv",
   ),
-  ...table({ run: ROUND, named: "round: " })`
-    nobody who saw the pages |  | Expected --log, pages that the policy showed, or --shop and --truth
-    two kinds of users | --log DIR/log.tsv ${TRUTH} | Expected --log, pages that the policy showed, or --shop
-    a shop without its truth | --shop restless | Expected --log, pages that the policy showed, or --shop
-    several rounds of one log | --log DIR/log.tsv --rounds 2 | Expected --rounds with --truth
-    too few users for three parts | ${TRUTH} --users 6 | Expected a whole number in 7..
-    a model that is not there | ${TRUTH} | a
-  `,
   bad("a folder that holds something", `${TRAIN} ${TRUTH}`, file("policy/notes.txt", "x"), "holds notes.txt"),
-  bad(
-    "round: a folder that holds something",
-    `${ROUND} ${TRUTH}`,
-    file("round/notes.txt", "x"),
-    "round holds notes.txt",
-  ),
-  bad(
-    "round: damaged settings",
-    `${ROUND} ${TRUTH}`,
-    file("round/round.json", "{}"),
-    "round.json is damaged",
-  ),
   bad("a damaged policy.json", RESUME, file("policy/policy.json", "{}"), "policy.json is damaged"),
   ...["compare", "rank"].map((name) =>
     bad(`${name}: no policy`, `policy ${name} DIR/policy`, nothing, "Expected the folder of a policy")

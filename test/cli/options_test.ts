@@ -28,7 +28,6 @@ const TRAIN: Cases = [
   ["yelp.txt", /too many arguments/],
   ["--data", /argument missing/],
   ["--iterations 5 --validate-every 6", /--validate-every of at most the 5/],
-  ["--iterations 20 --settle-iterations 21", /--settle-iterations of at most the 20/],
   ["--no-pretrain", /Expected --adversarial <n> with --no-pretrain, got none/],
   ["--reward-steps 0", /Expected --adversarial <n> with --reward-steps, got none/],
   ["--adversarial 10", /Expected --adversarial-validate-every of at most the 10 iterations/],

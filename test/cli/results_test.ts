@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import { likelihoodTable, modelsTable, referenceTable, testFigures } from "../../bench/results/models.ts";
 import {
-  roundsTable,
   secondModelTable,
   simulatedTable,
   slatesTable,
@@ -182,39 +181,6 @@ Deno.test("results: what models promise of policies, and what the shop gives", a
     ...["12.00", "11.00", "10.00", "+2.00 (+1.00 to +3.00)", "20 %", "10 %", "10.50"],
   ]);
   assert.equal(rows["greedy"]?.[3], "");
-});
-
-Deno.test("results: rounds, shares of the clicks made, and their means over seeds", async () => {
-  const runs = madeRuns("", none, (_, args) => {
-    const seed = Number(args[args.indexOf("--seed") + 1]);
-    const plan = (made: number, broken: number, more: object) => ({
-      ...{ promised: { mean: made + broken }, made: { mean: made }, broken: { mean: broken } },
-      ...{ refitted: null, gain: null, ...more },
-    });
-    return JSON.stringify({
-      policies: [
-        plan(10, seed, { error: { mean: 2 * seed }, refitted: { mean: -0.1, users: 9 } }),
-        plan(20, seed, { error: { mean: 0.2 }, gain: { mean: 10 } }),
-      ],
-    });
-  });
-  const text = await roundsTable.make(runs);
-  const [paper = "", counted = ""] = text.split("The same with models");
-  const rows = rowsOf(paper);
-  assert.deepEqual(rows["2"], [
-    "+40.0 %",
-    "-1.0 %",
-    "+20.0 %",
-    "+10.0 %",
-    "+1.0 %",
-    "10.00",
-    "20.00",
-    "+10.00",
-  ]);
-  assert.deepEqual(rows["mean +- sd"]?.slice(0, 3), ["+60.0 % +- 31.6", "-1.0 % +- 0.0", "+30.0 % +- 15.8"]);
-  assert.deepEqual(rowsOf(counted)["2"], ["after round 1", "20.00", "+1.0 %", "", "+10.0 %"]);
-  assert.equal(runs.names.size, 3 * (5 + 2));
-  assert.ok(runs.asked.some((line) => /^train .*--counts none.*--data-users-seed 5 --seed 5$/.test(line)));
 });
 
 Deno.test("results: a training that is done is not done again, unless something else is asked of it", () =>

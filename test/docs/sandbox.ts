@@ -20,7 +20,6 @@ const SHORTER: Readonly<Record<string, readonly string[]>> = {
   ),
   "policy compare": ["--users", "30", "--optimum", "coarse"],
   "policy rank": [],
-  "policy round": ["--test-users", "30"],
   tune: ["--iterations", "20", "--batch-size", "12", "--budget", "0.02", "--no-calibration"],
   reproduce: ["--seeds", "1", "--iterations", "10", "--adversarial", "10", "--models", "fine-tuned-64-64"],
 };

@@ -20,7 +20,6 @@ const QUICK: Readonly<Record<string, readonly [every: number, first: number]>> =
   "data example": [40, 4],
   "data merge": [40, 4],
   "policy train": [100, 29],
-  "policy round": [700, 130],
   "simulate": [200, 10],
 };
 

@@ -200,21 +200,6 @@ export const scenarios: readonly Scenario[] = [
     refusal: /holds /,
   },
   {
-    name: "policy round",
-    command: "policy",
-    args: words(`round --model a --policy plan --log shown --test-users 10 --out ${OUT}`),
-    prepare: async (folder) => {
-      await paperLog(folder);
-      await made(folder, "train", ["--data", "log.tsv", "--save-dir", "a", ...SHANNON]);
-      await made(folder, "policy", [...policy.slice(0, 1), "--model", "a", ...policy.slice(4, -1), "plan"]);
-      await made(
-        folder,
-        "simulate",
-        words("--model a --policy plan --users 20 --no-rivals --write-log shown"),
-      );
-    },
-  },
-  {
     name: "simulate",
     command: "simulate",
     args: words(

@@ -11,7 +11,7 @@ import { Program } from "../../src/gpu/program.ts";
 import { readFloats } from "../../src/gpu/readback.ts";
 import { defaultModel } from "../../src/model/config.ts";
 import { firstLayer } from "../../src/ops/first_layer.ts";
-import { learningRateAt, shannonRateAt } from "../../src/train/config.ts";
+import { learningRateAt } from "../../src/train/config.ts";
 import { GENERATOR_PREFIX } from "../../src/train/networks.ts";
 import { noiseOf } from "../../src/train/click_steps.ts";
 import { opBench } from "../../src/selftest/ops/op_bench.ts";
@@ -152,12 +152,6 @@ Deno.test("learning rate: a staircase of 0.96 whose steps are 100,000 iterations
   ) {
     assert.equal(learningRateAt(0.5, t ?? NaN), 0.5 * 0.96 ** (steps ?? NaN), `${t}`);
   }
-});
-
-Deno.test("learning rate: the last iterations, which settle the weights, have a tenth of it", () => {
-  const config = { learningRate: 0.5, iterations: 10, settleIterations: 3 };
-  const rates = Array.from({ length: 10 }, (_, k) => shannonRateAt(config, k + 1));
-  assert.deepEqual(rates, [...Array(7).fill(0.5), ...Array(3).fill(0.5 * 0.1)]);
 });
 
 Deno.test("learning rate: both stages take the staircase down where it has a border", () =>

@@ -114,7 +114,7 @@ async function secondModel(
 }
 
 /** @throws UserError for a shop whose items are not those of the model's log. */
-export function truthOf(
+function truthOf(
   subject: PolicySubject,
   { data }: FoundUsers,
   { shop: name, dataSeed }: Pick<EnvironmentOptions, "shop" | "dataSeed">,

@@ -7,7 +7,6 @@ import { parseAndRun } from "../../cli/options.ts";
 import { policyCompareCommand } from "./compare.ts";
 import { policyEvaluateCommand } from "./evaluate.ts";
 import { policyRankCommand } from "./rank.ts";
-import { policyRoundCommand } from "./round.ts";
 import { policyTrainCommand } from "./train.ts";
 
 /** @returns the exit code that a subcommand has set. */
@@ -20,7 +19,6 @@ async function main(): Promise<number> {
     .addCommand(policyTrainCommand())
     .addCommand(policyCompareCommand())
     .addCommand(policyEvaluateCommand())
-    .addCommand(policyRoundCommand())
     .addCommand(policyRankCommand())
     .addHelpText(
       "after",
@@ -31,7 +29,6 @@ async function main(): Promise<number> {
         "  deno task policy compare runs/cdqn runs/gdqn --test-model runs/b --out compared.html\n" +
         "  deno task policy evaluate --log runs/data/drawn --policy runs/gdqn --explore plackett-luce:0.5\n" +
         "  deno task policy rank runs/cdqn --history 3,141,59\n" +
-        "  deno task policy round --model runs/a --policy runs/cdqn --log runs/data/shown\n" +
         "\nA subcommand's options: deno task policy train --help. The guide is src/policy/README.md.",
     );
   Deno.exitCode = 0; // a process may run several commands

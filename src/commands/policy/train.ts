@@ -28,7 +28,6 @@ import {
 } from "../../policy/learning/config.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
-import type { OpenedPolicy } from "../../policy/trained_policy.ts";
 import { startsOf } from "./episode_setting.ts";
 import { findAgain, findUsers, type FoundUsers, subjectOf, withDevice } from "../simulate/found_users.ts";
 import { folder, type GivenOptions, givenOptions, optionOf } from "../../cli/options.ts";
@@ -172,26 +171,11 @@ async function resume(
 ): Promise<number> {
   if (!await hasPolicy(path)) await readPolicyConfig(path); // says so
   using _folder = OwnedFolder.open(path);
-  const { trainedOn, training } = await readPolicyConfig(path);
-  const wanted = stepsGiven ? { ...training, steps: options.steps } : training;
-  return tell(path, wanted, await trainPolicy(path, await findAgain(trainedOn, options), wanted, stop));
-}
-
-/**
- * Trains a policy in a folder that the caller owns, or goes on with the one that is there.
- * @param from whose weights it begins with; drawn ones by default.
- */
-export async function trainPolicy(
-  path: string,
-  found: FoundUsers,
-  training: PolicyTrainingConfig,
-  stop: Stop,
-  from?: OpenedPolicy,
-): Promise<PolicyResult> {
-  const saved = await hasPolicy(path) ? await readPolicyConfig(path) : undefined;
-  return await withTrainer(found, training, saved, (trainer, config) => {
-    if (from) trainer.setWeights(from.snapshot.weights(trainer.specs));
-    return goOn(trainer, path, from ? { ...config, from: from.path } : config, stop);
+  const saved = await readPolicyConfig(path);
+  const training = stepsGiven ? { ...saved.training, steps: options.steps } : saved.training;
+  const found = await findAgain(saved.trainedOn, options);
+  return await withTrainer(found, training, saved, async (trainer, config) => {
+    return tell(path, training, await goOn(trainer, path, config, stop));
   });
 }
 

@@ -8,8 +8,6 @@ import { settingsOf } from "../../simulate/options.ts";
 import { type Clicks, eventLists } from "../../data/click_log.ts";
 import { writePrepared } from "../../data/sets/prepared_writer.ts";
 import { featuresOf } from "../../data/sets/dataset.ts";
-import type { Manifest } from "../../data/manifest.ts";
-import type { OpenedDataset } from "../../data/sets/opened_dataset.ts";
 import { randomStream } from "../../data/random.ts";
 import { UserError } from "../../user_error.ts";
 import type { EpisodeSetting } from "../policy/episode_setting.ts";
@@ -168,46 +166,21 @@ function partsOf(users: number, seed: number): Uint8Array {
   return parts;
 }
 
-function logWriter({ options, simulated: { data, words }, setting }: SinkContext, folder: string) {
-  const { policy, slate, explore } = options;
+/** What writes the pages that users were shown as a prepared data set over the items of the data. */
+function logWriter(
+  { options, simulated: { data: { dataset, items: itemIds }, words }, setting }: SinkContext,
+  folder: string,
+) {
+  const { policy, slate, explore, users, seed } = options;
   const drawn = explore ? `, drawn by its scores (Plackett-Luce) at temperature ${explore.temperature}` : "";
   const note = `simulated: pages of ${slate} items by the policy ${policy}${drawn}; who clicks: ${words}`;
-  const { count } = data.source.items.shape;
+  const { source } = dataset;
+  const { count } = source.items.shape;
   const settings = settingsOf(setting.options, count);
   const from = explore && { candidatesOf: (page: PoolPage) => candidatesOf(settings, count, page) };
-  return (logs: AsyncIterable<EpisodeLog>) =>
-    writeShown(folder, data, { ...options, ...setting, note, ...from }, logs);
-}
-
-/** Pages that users were shown, as a prepared data set over the items of the data. */
-export function writeShown(
-  folder: string,
-  { dataset, items: itemIds }: Pick<OpenedDataset, "dataset" | "items">,
-  { users, seed, startOf, note, candidatesOf }:
-    & Pick<SimulateOptions, "users" | "seed">
-    & Pick<EpisodeSetting, "startOf">
-    & {
-      /** How they came about. */
-      readonly note: string;
-      /** What they were drawn from, of policies that draw. */
-      readonly candidatesOf?: (page: PoolPage) => readonly number[];
-    },
-  logs: AsyncIterable<EpisodeLog>,
-): Promise<Manifest> {
-  const { source } = dataset;
   const features = featuresOf(dataset);
   const parts = partsOf(users, seed);
   const own = { name: source.name, items: { kind: "one-hot", count: 0 } } as const; // of clicks alone
-  async function* clicks(): AsyncGenerator<Clicks> {
-    for await (const log of logs) {
-      yield episodeLog([log], {
-        ...own,
-        split: (place) => parts[log.firstUser + place] ?? 0,
-        startOf,
-        ...(candidatesOf && { candidatesOf }),
-      });
-    }
-  }
   const contents = {
     name: `simulated-${source.name}`,
     items: source.items,
@@ -215,10 +188,18 @@ export function writeShown(
     ...(features && { features }),
     places: "shown",
     notes: [note],
-    ...(candidatesOf && { lists: eventLists }),
+    ...(from && { lists: eventLists }),
     command: Deno.args,
   } as const;
-  return writePrepared(folder, contents, clicks());
+  return (logs: AsyncIterable<EpisodeLog>) => {
+    async function* clicks(): AsyncGenerator<Clicks> {
+      for await (const log of logs) {
+        const split = (place: number) => parts[log.firstUser + place] ?? 0;
+        yield episodeLog([log], { ...own, split, startOf: setting.startOf, ...from });
+      }
+    }
+    return writePrepared(folder, contents, clicks());
+  };
 }
 
 /** returns.csv: a row a user, a column a policy. */

@@ -185,7 +185,7 @@ export function shopOption(about: string): Option {
 }
 
 /** Its seed. */
-export function ofThatShop(): Option {
+function ofThatShop(): Option {
   const about = "seed of that shop, where the model does not say it";
   return new Option("--data-seed <n>", about).argParser(wholeNumber(0, LARGEST_SEED));
 }

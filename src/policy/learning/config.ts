@@ -91,16 +91,6 @@ export interface PolicyTrainingConfig {
   evaluationUsers: number;
 }
 
-/** Of a policy that goes on from its weights: it explores less, and learns slower. */
-const GOING_ON = { epsilonStart: 0.1, epsilonEnd: 0.02, rate: 0.2 } as const;
-
-/** How a policy is trained further, among other users or on another model; one that goes on already stays as it is. */
-export function goingOn(config: PolicyTrainingConfig): PolicyTrainingConfig {
-  const { epsilonStart, epsilonEnd, rate } = GOING_ON;
-  if (config.epsilonStart <= epsilonStart) return config;
-  return { ...config, epsilonStart, epsilonEnd, learningRate: rate * config.learningRate };
-}
-
 /** What a policy is for, as far as users see it. */
 export type PolicyTask = Pick<
   PolicyTrainingConfig,

@@ -122,12 +122,7 @@ export const stagesGroups: readonly OptionGroup[] = [modelGroup, ...trainingGrou
 
 /** @throws {UserError} for options that make no sense together */
 export function checkTogether(options: StagesOptions, given: GivenOptions): void {
-  const { iterations, settleIterations, validateEvery } = options;
-  if (settleIterations > iterations) {
-    throw new UserError(
-      `Expected --settle-iterations of at most the ${iterations} of --iterations, whose last they are, got ${settleIterations}.`,
-    );
-  }
+  const { iterations, validateEvery } = options;
   if (hasShannonStage(options) && validateEvery > iterations) {
     throw new UserError(
       `Expected --validate-every of at most the ${iterations} iterations, got ${validateEvery}: ` +
