@@ -31,6 +31,6 @@ export async function refused(work: () => unknown, says: RegExp | string, what?:
     ({ message } = error);
     assert.match(message, typeof says === "string" ? saying(says) : says, what);
     return true;
-  });
+  }, what);
   return message;
 }

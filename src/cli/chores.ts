@@ -45,11 +45,6 @@ const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
     types: { about: "the types; the first time it fetches all packages", args: ["check", ...DENO_FLAGS] },
   },
   "test:special": {
-    corpus: {
-      about: "gives all commands all bad inputs of the corpus; deno task test has every third",
-      args: ["task", "test", "test/bad_inputs"],
-      env: { CLICKGAN_CORPUS: "all" },
-    },
     faults: {
       about: "kills commands at every file operation, at random, and in races",
       args: run("test/faults/main.ts", "all"),

@@ -1,16 +1,15 @@
 /**
- * A corpus of bad inputs as data: what is given, and how it must end. A line in one of the files of cases adds one. Each
- * runs as a user would start it, with the permissions that the launcher gives it: in `deno task test:special corpus` in a process
- * of its own, with the other tests in one for all that are given to a command.
+ * A corpus of bad inputs: the files, the command, and how it must end. A case runs with the permissions of the
+ * command's task. The cases of one command share a process, unless a case says how its process starts.
  *
- * Beside what a case says, every one of them must hold: it ends in time, without a stack trace, with a message; nothing
- * that was there is altered or gone, and nothing is left behind but what the case names.
+ * Every case must also hold what follows: the command ends in time, with a message and without a stack trace; nothing that was
+ * there is altered or gone, and nothing is left behind but what the case names.
  */
 
 import assert from "node:assert/strict";
-import { UserError } from "../../src/user_error.ts";
 import { cacheEnvironment, type CommandName, invocation, words } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
+import { rowsOf, saying } from "../case_table.ts";
 import { treeOf } from "./files.ts";
 
 /** Makes files in the case's folder. */
@@ -23,7 +22,7 @@ export interface BadInput {
   /** What is in the folder before. */
   readonly files: Maker;
   /** What must be said; of a command that succeeds, on either output. */
-  readonly says: Words;
+  readonly says: readonly RegExp[];
   /** 1 unless given: a mistake of the user. */
   readonly code: number;
   /** What may be there afterwards that was not before: paths in the folder, or the beginning of them ("run/"). */
@@ -35,58 +34,26 @@ export interface BadInput {
   readonly only?: boolean;
 }
 
-export type Words = string | RegExp | readonly (string | RegExp)[];
 export type More = Partial<Omit<BadInput, "name" | "run" | "files">>;
 
-/** A case. @param run the command and its arguments, a text of {@link words} */
+/** A case. @param run the command and its arguments, a text of {@link words}. @param says a text of {@link saying}, or several. */
 export function bad(
   name: string,
   run: string | readonly string[],
   files: Maker,
-  says: Words,
+  says: string | readonly string[],
   more: More = {},
 ): BadInput {
   const split = typeof run === "string" ? words(run) : run;
-  return { name, run: split, files, says, code: 1, leaves: [], ...more };
+  return { name, run: split, files, says: [says].flat().map(saying), code: 1, leaves: [], ...more };
 }
 
-/** A case of a line of a table: its name, what its second cell says of it, and what must be said. */
-export type Make = (name: string, cell: string, says: Words) => BadInput;
-
-/**
- * Cases that differ in one thing alone, a line each: a name, that thing, and what must be said, in no or more columns; between
- * slashes stands a pattern. A line that begins with a bar goes on with the one above.
- *
- * @param of what makes a case; or what all run and have, and what stands before their names: their arguments differ
- * @param more of each, such as what all must say
- */
-export function table(
-  of: Make | { readonly run?: string; readonly files?: Maker; readonly named?: string },
-  more: More = {},
-): (text: TemplateStringsArray, ...values: readonly string[]) => BadInput[] {
-  const make: Make = typeof of === "function" ? of : (name, args, says) => {
-    const { run = "", files = nothing, named = "" } = of;
-    return bad(named + name, `${run} ${args}`, files, says);
-  };
-  return (text, ...values) => {
-    const lines = String.raw(text, ...values).replaceAll(/\n *\| /g, " | ").split("\n").filter((line) =>
-      line.trim()
+/** Cases that have the same files, a line of a table each ({@link rowsOf}): a name, the arguments behind `run`, and what must be said. */
+export function cases(files: Maker, run: string, more: More = {}) {
+  return (text: TemplateStringsArray, ...values: readonly string[]): BadInput[] =>
+    rowsOf(String.raw(text, ...values)).map(([name = "", args = "", ...says]) =>
+      bad(name, `${run} ${args}`, files, says, more)
     );
-    return lines.map((line) => {
-      const [name = "", cell = "", ...said] = line.split(/ \|(?= |$)/).map((cell) => cell.trim());
-      const says = said.map((text) => /^\/.*\/$/.test(text) ? new RegExp(text.slice(1, -1)) : text);
-      return { ...make(name, cell, says), ...more };
-    });
-  };
-}
-
-/** Cases that must say the same, by name with what makes each. */
-export function same<T>(
-  make: (name: string, of: T, says: Words) => BadInput,
-  says: Words,
-  cases: Readonly<Record<string, T>>,
-): BadInput[] {
-  return Object.entries(cases).map(([name, of]) => make(name, of, says));
 }
 
 /** No files. */
@@ -110,62 +77,26 @@ const OUTPUTS: Partial<Record<CommandName, readonly [option: string, folder: str
   data: ["--out", "DIR/out"],
 };
 
-/** One case in so many is run with the other tests; `deno task test:special corpus`, which sets CLICKGAN_CORPUS, runs all. */
-const QUICK = 3;
-const WHOLE = Deno.env.has("CLICKGAN_CORPUS");
-
-/** Runs the cases of each theme as tests of their own. One call a file of tests: its cases share their processes. */
+/** Runs each case as a test. One call per file of tests: its cases share their processes. */
 export function assertRefused(themes: Readonly<Record<string, readonly BadInput[]>>): void {
-  const chosen = Object.entries(themes).flatMap(([theme, cases]) => {
-    expectNames(theme, cases);
-    return cases.filter((_, k) => WHOLE || k % QUICK === 0).map((one) => ({ theme, one }));
-  });
-  const shared = new Shared(chosen.map(({ one }) => one));
-  for (const { theme, one } of chosen) {
-    Deno.test({
-      name: `${theme}: ${one.name}`,
-      ignore: one.only === false,
-      fn: () => check(one, shared),
-    });
+  const shared = new Shared();
+  for (const [theme, cases] of Object.entries(themes)) {
+    for (const one of cases) {
+      Deno.test({ name: `${theme}: ${one.name}`, ignore: one.only === false, fn: () => check(one, shared) });
+    }
   }
   Deno.test.afterAll(() => shared.close());
 }
 
-/** @throws Error for two cases of one name. */
-function expectNames(theme: string, cases: readonly BadInput[]): void {
-  const names = cases.map(({ name }) => name);
-  const twice = names.find((name, k) => names.indexOf(name) !== k);
-  if (twice !== undefined) throw new Error(`${theme}: two cases are called ${twice}`);
-}
-
 /** Processes that cases share, one for each command. */
 class Shared {
-  readonly #cases: readonly BadInput[];
   readonly #open = new Map<CommandName, CommandSeries>();
-  /** Has a folder for each case, by its number: what the cases may write to is said when a process starts. */
-  #parent: string | undefined;
-
-  constructor(cases: readonly BadInput[]) {
-    this.#cases = cases;
-  }
-
-  async folderOf(one: BadInput): Promise<string> {
-    this.#parent ??= await Deno.makeTempDir({ prefix: "clickgan-bad-" });
-    const folder = `${this.#parent}/${this.#cases.indexOf(one)}`;
-    await Deno.mkdir(folder);
-    return folder;
-  }
 
   /** Runs a case in the process of its command. */
   async run(one: BadInput, folder: string): Promise<Ended> {
     const command = commandOf(one);
-    let series = this.#open.get(command);
-    if (series === undefined) {
-      const same = this.#cases.filter((other) => sharesProcess(other) && commandOf(other) === command);
-      const folders = same.map((other) => `${this.#parent}/${this.#cases.indexOf(other)}`);
-      series = new CommandSeries(command, same.map((other, k) => argumentsOf(other, folders[k] ?? "")));
-      this.#open.set(command, series);
-    }
+    const series = this.#open.get(command) ?? new CommandSeries(command);
+    this.#open.set(command, series);
     try {
       return { ...await series.run(argumentsOf(one, folder), LIMIT_MS), late: false };
     } catch (error) {
@@ -177,17 +108,16 @@ class Shared {
 
   async close(): Promise<void> {
     for (const series of this.#open.values()) await series[Symbol.asyncDispose]();
-    if (this.#parent !== undefined) await Deno.remove(this.#parent, { recursive: true });
   }
 }
 
-/** All do but those that say how their process starts, and those that succeed. */
+/** All cases do but those that say how their process starts. */
 function sharesProcess(one: BadInput): boolean {
-  return !WHOLE && one.code === 1 && one.shell === undefined && one.env === undefined;
+  return one.shell === undefined && one.env === undefined;
 }
 
 async function check(one: BadInput, shared: Shared): Promise<void> {
-  const folder = await shared.folderOf(one);
+  const folder = await Deno.makeTempDir({ prefix: "clickgan-bad-" });
   try {
     await one.files(folder);
     const before = await treeOf(folder);
@@ -199,11 +129,8 @@ async function check(one: BadInput, shared: Shared): Promise<void> {
     assert.equal(code, one.code, told);
     assert.doesNotMatch(stderr, /^\s+at \S/m, `a stack trace\n${told}`);
     assert.doesNotMatch(stdout + stderr, /This is a fault in the program|\[object Object\]|Uncaught/);
-    if (one.code === 0) expectWords(one.says, stdout + stderr);
-    else {
-      assert.match(stderr, /^error: \S/m, told);
-      expectWords(one.says, stderr);
-    }
+    if (one.code !== 0) assert.match(stderr, /^error: \S/m, told);
+    for (const text of one.says) assert.match(one.code === 0 ? stdout + stderr : stderr, text);
     const after = await treeOf(folder);
     for (const [path, entry] of before) {
       assert.ok(after.has(path), `${path} is gone`);
@@ -218,16 +145,6 @@ async function check(one: BadInput, shared: Shared): Promise<void> {
 
 function mayStay(path: string, leaves: readonly string[]): boolean {
   return leaves.some((name) => path === name || (name.endsWith("/") && `${path}/`.startsWith(name)));
-}
-
-function expectWords(words: Words, text: string): void {
-  const list: readonly (string | RegExp)[] = typeof words === "string" || words instanceof RegExp
-    ? [words]
-    : words;
-  for (const word of list) {
-    if (typeof word === "string") assert.ok(text.includes(word), `expected "${word}" in\n${text}`);
-    else assert.match(text, word);
-  }
 }
 
 interface Ended {
@@ -250,14 +167,7 @@ async function start(one: BadInput, folder: string): Promise<Ended> {
   const given = argumentsOf(one, folder);
   const own = Object.fromEntries(Object.entries(env ?? {}).map(([name, value]) => [name, within(value)]));
   if (own.XDG_CACHE_HOME !== undefined) Object.assign(own, await cacheEnvironment(own.XDG_CACHE_HOME));
-  let started: ReturnType<typeof invocation>;
-  try {
-    started = invocation(commandOf(one), given, own);
-  } catch (error) {
-    // The launcher's own words.
-    if (!(error instanceof UserError)) throw error;
-    return { code: 1, stdout: "", stderr: `error: ${error.message}\n`, late: false };
-  }
+  const started = invocation(commandOf(one), given, own);
   const [program, ...rest] = shell === undefined
     ? [Deno.execPath(), ...started.args]
     : ["sh", "-c", within(shell), "sh", Deno.execPath(), ...started.args];

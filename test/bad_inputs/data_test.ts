@@ -1,138 +1,169 @@
-/** What `data` is given: logs, and the other sources. */
+/**
+ * What `data` refuses, one example per source and kind of input, and what it leaves behind. What readers refuse value by value
+ * is tested in test/data.
+ */
 
-import { dataLogFiles, dataLogRows } from "./data_log.ts";
-import { all, assertRefused, bad, type BadInput, table, type Words } from "./corpus.ts";
-import { aroundWith, file, gz, made, unescaped } from "./files.ts";
-import { paper } from "./good_inputs.ts";
+import { all, assertRefused, bad, type BadInput, cases, type Maker, nothing } from "./corpus.ts";
+import { cut, fifo, file, folder, gz, link } from "./files.ts";
+import { paper, prepared } from "./good_inputs.ts";
 
 const ENGINE = "--memory 500MB --threads 1";
+const LOG = `data log --user uid --item sku --time ts --clicked label ${ENGINE}`;
+const HEAD = "uid,sku,ts,label\n";
+/** A page of two items for each of so many users, the first clicked. */
+const rows = (users: number) =>
+  Array.from({ length: users }, (_, k) => `u${k},a,${1600000000 + k},1\nu${k},b,${1600000000 + k},0\n`).join(
+    "",
+  );
+const good = HEAD + rows(20);
+
+const log = (name: string, source: string, files: Maker, says: string | string[], more = {}) =>
+  bad(name, `${LOG} --source '${source}'`, files, says, more);
+const csv = (name: string, text: string | Uint8Array, says: string | string[], more = {}) =>
+  log(name, "DIR/log.csv", file("log.csv", text), says, more);
+const of = (name: string, path: string, contents: string | Uint8Array, says: string) =>
+  log(name, `DIR/${path}`, file(path, contents), says);
+/** It is prepared. */
+const fine = { code: 0, leaves: ["out/"] };
+
+const logs: readonly BadInput[] = [
+  ...cases(file("log.csv", good), `${LOG} --source DIR/log.csv`)`
+    an empty --out | --out '' | Expected the path of a folder, got nothing
+    shares that do not add up | --shares 80-10-20 | Expected three percentages that add up to 100
+    a memory that is none | --memory much | Expected a size such as 2GB or 800MB
+    no hashes | --hash-items 0 | Expected a whole number in 1..10000000
+    hashes of ids that are left out | --hash-items 9 --no-item-ids | Expected --hash-items or --no-item-ids, got both
+    --dense without --features | --dense x | Expected --features with --dense
+    a folder that holds something | --out DIR | holds log.csv
+    below a file | --out DIR/log.csv/out | log.csv
+    a name too long | --out DIR/${"n".repeat(300)} | the name is too long
+  `,
+  ...cases(nothing, "data")`
+    no options | log | required option '--source <files>' not specified
+    no subcommand |  | Usage
+    an unknown subcommand | prepare | unknown command 'prepare'
+    an empty column | log --source x --user '' | Expected a name, got nothing
+  `,
+  log("no file", "DIR/none.csv", nothing, "found no such file"),
+  log("a folder", "DIR/logs", file("logs/log.csv", good), "found a folder. Name the files in it"),
+  log("a dangling link", "DIR/log.csv", link("log.csv", "DIR/gone"), "log.csv"),
+  log("a FIFO", "DIR/log.csv", fifo("log.csv"), "log.csv"),
+  log("an address of the web", "http://localhost:1/x.csv", nothing, "//localhost:1/x.csv"),
+  log(
+    "files of two formats",
+    "DIR/logs/*",
+    all(file("logs/a.csv", good), file("logs/b.json", "{}")),
+    "files of one format",
+  ),
+  of("an ending that is not known", "log.xlsx", good, "expected a file whose name ends in .csv"),
+  of("gzip that is cut", "log.csv.gz", gz(good).slice(0, 60), "the compressed file is cut off or damaged"),
+  of("Parquet that is text", "log.parquet", good, "log.parquet"),
+  of(
+    "JSON nested 10,000 deep",
+    "log.json",
+    `{"uid":${"[".repeat(10_000)}${"]".repeat(10_000)}}\n`,
+    "log.json",
+  ),
+  csv("an empty file", "", "log.csv is empty"),
+  csv("a header alone", HEAD, "Nothing is left of the source"),
+  csv("NUL bytes", new Uint8Array(2000), "log.csv"),
+  csv("a missing column", "uid,sku,ts\na,x,1600000000\n", 'expected a column "label" (--clicked)'),
+  csv("a bad row alone", `${HEAD}a,x,NaN,1\n`, 'found "NaN"'),
+  csv("one bad row of 201", `${HEAD}${rows(100)},x,1600000000,1\n`, [
+    "1 rows could not be read and are left out",
+    "log.csv:202: expected uid to be an id, found nothing",
+  ], fine),
+  log(
+    "a pattern that all files match, with the new folder among them",
+    "DIR/*",
+    file("log.csv", good),
+    "20 pages",
+    fine,
+  ),
+  csv(
+    "ids of any text",
+    HEAD + '"$(touch x)","\'; DROP TABLE users; --",1600000000,1\n' + rows(1),
+    "2 pages",
+    fine,
+  ),
+  bad(
+    "features that are not there",
+    `${LOG} --source DIR/log.csv --features DIR/f.csv`,
+    file("log.csv", good),
+    "f.csv",
+  ),
+  bad(
+    "a quoted name",
+    `${LOG} --source DIR/log.csv --out "DIR/it's"`,
+    file("log.csv", good),
+    "--data '…it'\\''s'",
+    {
+      code: 0,
+      leaves: ["it's/"],
+    },
+  ),
+];
+
 const IMPRESSIONS = `data impressions --source DIR/mind ${ENGINE}`;
-const TIME = "11/11/2019 9:05:58 AM";
-const lines = Array.from({ length: 40 }, (_, k) => `${k}\tU${k}\t${TIME}\t\tN3-1 N4-0\n`).join("");
-/** Fields of a line, with commas for tabs; TIME and LINES for what they stand for. */
-const behaviors = (name: string, text: string, says: Words) => {
-  const written = unescaped(text).replaceAll(",", "\t").replaceAll("TIME", TIME).replaceAll("LINES", lines);
-  return bad(`impressions: ${name}`, IMPRESSIONS, file("mind/behaviors.tsv", written), says);
-};
-/** @param cell makers, and further arguments behind " with " */
-const impressions = (name: string, cell: string, says: Words) => {
-  const [changes, args] = aroundWith(cell);
-  return bad(`impressions: ${name}`, `${IMPRESSIONS} ${args}`, made(changes), says);
-};
-
 const ROCKET = `data retailrocket --source DIR/rr ${ENGINE}`;
-const EVENTS = "timestamp,visitorid,event,itemid,transactionid\n";
-const events = EVENTS +
-  Array.from(
-    { length: 30 },
-    (_, k) => `${1433000000000 + k},${k},view,10,\n${1433000001000 + k},${k},addtocart,10,\n`,
-  ).join("");
-const withEvents = (text: string) => file("rr/events.csv", text);
-const rocket = (name: string, text: string, says: Words) =>
-  bad(`retailrocket: ${name}`, ROCKET, withEvents(unescaped(text).replace("EVENTS\n", EVENTS)), says);
 
-export const otherSources: readonly BadInput[] = [
-  ...table({})`
-    example: an empty folder's name | data example --out '' | Expected the path of a folder, got nothing
+const others: readonly BadInput[] = [
+  ...cases(nothing, "")`
     example: a seed that is none | data example --seed one | Expected a whole number in 0..4294967295
     example: a shop that there is not | data example --shop corner | Allowed choices are demo, restless
     merge: one set | data merge demo | Expected two data sets or more to merge, got 1
     merge: a set that is not there | data merge demo DIR/none | none
     impressions: no folder | ${IMPRESSIONS} | mind
     retailrocket: no folder | ${ROCKET} | found no events
-    retailrocket: an empty source | ${ROCKET} --source '' | Expected the path of a folder, got nothing
+    describe: no name | data describe | missing required argument
+    describe: no folder | data describe DIR/none | Expected a prepared data set
+    check: no folder | data check DIR/none | Expected a prepared data set
   `,
   bad(
-    "merge: items known by other features",
+    "merge: items of other features",
     "data merge demo DIR/log.tsv",
     paper(),
     "same features as those of demo",
   ),
-  ...table(impressions)`
-    an empty folder | folder mind | Expected behaviors.tsv (plain, .gz or .zst) in the folder
-    a FIFO | fifo mind | /mind/
-    a dangling link | folder mind; link mind/behaviors.tsv DIR/gone | /behaviors\.tsv/
-    a layout that is none | folder mind with --layout wide | Allowed choices are mind, long
-    news in the long layout | folder mind with --layout long --news x | --news
-    the long layout of a folder | folder mind with --layout long | found a folder
-    features in MIND's layout | file mind/behaviors.tsv 1\tU1\t${TIME}\t\tN3-1\n with --features DIR/x.csv | --features
-    news that are no news | file mind/behaviors.tsv 1\tU1\t${TIME}\t\tN3-1\n; file mind/news.tsv N3\n | news.tsv
-  `,
-  ...table(behaviors)`
-    an empty file |  | behaviors.tsv is empty
-    four columns | 1,U1,TIME,N1\n | expected 5 columns separated by tabs
-    no time | 1,U1,,N1 N2,N3-1 N4-0\n | expected a time such as
-    a time of another country | 1,U1,25/12/2019 9:05:58,N1 N2,N3-1 N4-0\n | expected a time such as
-    no user | 1,,TIME,N1 N2,N3-1 N4-0\n | a user
-    impressions without clicks | 1,U1,TIME,N1 N2,N3 N4\n | /N3/
-    impressions of 2 | 1,U1,TIME,N1 N2,N3-2 N4-0\n | /N3-2/
-    no impressions | 1,U1,TIME,N1 N2,\n | /impression/
-  `,
-  ...table(behaviors, { code: 0, leaves: ["out/"] })`
-    a bad line of 121 | LINESLINESLINES1,U1,never,N1 N2,N3-1 N4-0\n | 1 rows could not be read and are left out
-      | behaviors.tsv:121: 
-  `,
+  bad("impressions: a FIFO", IMPRESSIONS, fifo("mind"), "mind"),
+  bad(
+    "impressions: an empty folder",
+    IMPRESSIONS,
+    folder("mind"),
+    "Expected behaviors.tsv (plain, .gz or .zst)",
+  ),
   bad(
     "impressions: commas",
     IMPRESSIONS,
     file("mind/behaviors.tsv", "1,U1,t,N1,N2-1\n"),
     "separated by tabs",
   ),
+  bad("retailrocket: an empty file", ROCKET, file("rr/events.csv", ""), "events.csv is empty"),
   bad(
-    "impressions: a history is no page",
-    IMPRESSIONS,
-    file("mind/behaviors.tsv", lines.replaceAll("\t\t", "\tN1 N2\t")),
-    "40 pages with 80 displayed items of 4, 40 clicks, and 80 clicks given as history",
-    { code: 0, leaves: ["out/"] },
-  ),
-  bad(
-    "impressions: compressed behaviors that are cut",
-    IMPRESSIONS,
-    file("mind/behaviors.tsv.gz", gz(lines).slice(0, 50)),
-    "the compressed file is cut off or damaged",
-  ),
-  bad("retailrocket: an empty folder", ROCKET, made("folder rr"), "found no events"),
-  ...table({ run: ROCKET, files: withEvents(events), named: "retailrocket: " })`
-    pages that are none | --pages all | Allowed choices are session, sampled
-    a gap of 0 | --session-gap 0 | Expected a whole number of at least 1
-    a page of 1,001 | --page-size 1001 | Expected a whole number in 1..1000
-    a property that is no number | --numeric x | different numbers of properties
-    a seed of -1 | --seed -1 | Expected a whole number in 0..4294967295
-    more visitors than there may be events of | --min-events 1000 | Nothing is left of the source
-  `,
-  ...table(rocket)`
-    events that are empty |  | events.csv is empty
-    a header alone | EVENTS\n | Nothing is left of the source
-    columns in another order | visitorid,timestamp,event,itemid,transactionid\n
-      | events.csv:1: expected the columns | Put them in this order
-    semicolons | timestamp;visitorid;event;itemid;transactionid\n | separate them by commas
-    times that are dates | EVENTS\n2015-05-30,1,view,10,\n | /events\.csv:2/
-    times below 0 | EVENTS\n-1,1,view,10,\n | /events\.csv:2|Nothing is left/
-    an event that is none | EVENTS\n1433000000000,1,look,10,\n | /events\.csv:2/
-    visitors that are text | EVENTS\n1433000000000,me,view,10,\n | /events\.csv:2/
-  `,
-  bad(
-    "retailrocket: a cycle of categories",
+    "retailrocket: semicolons",
     ROCKET,
-    all(
-      withEvents(events),
-      file("rr/category_tree.csv", "categoryid,parentid\n1,2\n2,1\n"),
-      file(
-        "rr/item_properties_part1.csv",
-        "timestamp,itemid,property,value\n1432000000000,10,categoryid,1\n",
-      ),
-    ),
-    "30 pages with 30 displayed items",
-    { code: 0, leaves: ["out/"] },
+    file("rr/events.csv", "timestamp;visitorid;event;itemid;transactionid\n"),
+    "separate them by commas",
   ),
-  ...table((name, changes, says) => bad(`example: ${name}`, "data example --out DIR/x", made(changes), says))`
-    a folder that is a file | file x mine | x
-    files of the user's | file x/log.csv mine | /log\.csv|holds/
-  `,
+  bad("example: files of the user's", "data example --out DIR/x", file("x/log.csv", "mine"), "log.csv"),
+  bad(
+    "describe: a table that is cut",
+    "data describe DIR/set",
+    all(prepared(), cut("set/pages.parquet", 300)),
+    "pages.parquet",
+  ),
+  bad(
+    "check: a table that is cut",
+    "data check DIR/set",
+    all(prepared(), cut("set/pages.parquet", 300)),
+    "pages.parquet",
+  ),
+  bad(
+    "check: items counted from 1",
+    "data check DIR/set",
+    prepared({ pages: "SELECT * REPLACE (list_transform(items, lambda i: i + 1) AS items) FROM t" }),
+    "pages.parquet:#: expected items of the table of items, found 30",
+  ),
 ];
 
-assertRefused({
-  "data log": dataLogFiles,
-  "rows of a log": dataLogRows,
-  "other sources": otherSources,
-});
+assertRefused({ "data log": logs, "data": others });

@@ -1,8 +1,8 @@
 /** Files, links and folders of a case, texts with damage, and what is in a folder. */
 
 import { createHash } from "node:crypto";
-import { gzipSync, zstdCompressSync } from "node:zlib";
-import { all, type Maker } from "./corpus.ts";
+import { gzipSync } from "node:zlib";
+import type { Maker } from "./corpus.ts";
 
 export type Contents = string | Uint8Array;
 
@@ -81,66 +81,7 @@ export function cut(name: string, bytes: number): Maker {
   return altered(name, (all) => all.slice(0, bytes < 0 ? all.length + bytes : bytes));
 }
 
-/** A text with its escapes, such as \n, read; quotes stand for themselves. */
-export const unescaped = (text: string): string => JSON.parse(`"${text.replaceAll('"', '\\"')}"`);
-
-/** What stands before the word "with" of a cell, and behind it. */
-export function aroundWith(cell: string): readonly [before: string, behind: string] {
-  const [before = "", behind = ""] = ` ${cell}`.split(" with ");
-  return [before.trim(), behind];
-}
-
-/** What words make of a path and what stands behind it. */
-const VERBS: Readonly<Record<string, (path: string, rest: string) => Maker>> = {
-  file: (path, text) => file(path, unescaped(text)),
-  folder,
-  fifo,
-  link,
-  without,
-  cut: (path, bytes) => cut(path, Number(bytes)),
-  /** The text `old => new`, where it stands first. */
-  swap: (path, change) => {
-    const [old = "", text = ""] = change.split("=>").map((side) => unescaped(side.trim()));
-    return alteredText(path, (all) => all.replace(old, () => text));
-  },
-  /** Values by their paths, such as training.seed=-1; without one it is taken out. */
-  json: (path, values) =>
-    alteredJson(
-      path,
-      Object.fromEntries(
-        values.split(" ").map((one) => {
-          const [name = "", value = ""] = one.split(/=(.*)/);
-          return [name, value === "" ? undefined : JSON.parse(value)];
-        }),
-      ),
-    ),
-};
-
-/** Makers in words, with "; " between them: `without old/train.csv; folder old/train.csv`. */
-export function made(words: string): Maker {
-  return all(
-    ...words.split("; ").filter((one) => one !== "").map((one) => {
-      const [, verb = "", path = "", rest = ""] = /^(\w+) (\S+) ?([^]*)$/.exec(one) ?? [];
-      return VERBS[verb]?.(path, rest) ?? (() => {
-        throw new Error(`no maker is called ${verb}: ${one}`);
-      })();
-    }),
-  );
-}
-
-export const utf16 = (text: string): Uint8Array => {
-  const out = new Uint8Array(2 + 2 * text.length);
-  out.set([0xff, 0xfe]);
-  for (let k = 0; k < text.length; k++) {
-    out[2 + 2 * k] = text.charCodeAt(k) & 255;
-    out[3 + 2 * k] = text.charCodeAt(k) >> 8;
-  }
-  return out;
-};
-export const latin1 = (text: string): Uint8Array => Uint8Array.from(text, (letter) => letter.charCodeAt(0));
 export const gz = (text: string): Uint8Array => new Uint8Array(gzipSync(text));
-export const zst = (text: string): Uint8Array => new Uint8Array(zstdCompressSync(text));
-
 /** A line of a text, from 1, changed. */
 export function line(number: number, change: (line: string) => string): (text: string) => string {
   return (text) => text.split("\n").map((own, k) => (k + 1 === number ? change(own) : own)).join("\n");

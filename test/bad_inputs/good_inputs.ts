@@ -3,9 +3,8 @@
 import { writePaperFile } from "../command_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { all, type Maker } from "./corpus.ts";
-import { alteredJson, type Contents, file, line } from "./files.ts";
+import { alteredJson, type Contents, file } from "./files.ts";
 import { rewrite, writeSet } from "../foreign_set.ts";
-import { parquet } from "../prepared_folder.ts";
 import type { ItemsShape } from "../../src/data/item_catalogue.ts";
 import { defaultModel, type ModelConfig } from "../../src/model/config.ts";
 import { initialWeights } from "../../src/model/initial_weights.ts";
@@ -37,12 +36,6 @@ export function paperText(): string {
 /** log.tsv; without a change it is a good one. */
 export function paper(change: (text: string) => Contents = (text) => text, name = "log.tsv"): Maker {
   return (folder) => file(name, change(paperText()))(folder);
-}
-
-/** log.tsv with a value of one line, from 1, replaced. */
-export function paperCell(number: number, column: string, value: string): Maker {
-  const place = COLUMNS.findIndex((name) => name === column);
-  return paper(line(number, (line) => line.split("\t").with(place, value).join("\t")));
 }
 
 /** A log of these rows, in the order of the columns. */
@@ -85,11 +78,6 @@ export const goodManifest = {
   version: 1,
   features: { dense: [{ name: "price" }, { name: "age" }], tokens: [] },
 };
-
-/** One Parquet file of a query. */
-export function parquetFile(name: string, sql: string): Maker {
-  return (folder) => parquet(`${folder}/${name}`, sql);
-}
 
 // Snapshots of a small model over the 30 items of the small log, and runs of it.
 
@@ -142,15 +130,6 @@ export const game = (change: object = {}): Maker =>
     };
     metadata.game = JSON.stringify({ ...usual, ...change });
   });
-
-/** A file with this header, and as many bytes of data. */
-export function safetensorsFile(header: string, data: number): Uint8Array {
-  const json = new TextEncoder().encode(header);
-  const bytes = new Uint8Array(8 + json.length + data);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(json.length), true);
-  bytes.set(json, 8);
-  return bytes;
-}
 
 /** Gives a tensor another shape, the values staying as they are. */
 export function reshaped(name: string, shape: (old: readonly number[]) => number[]): (holds: Holds) => void {

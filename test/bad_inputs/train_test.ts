@@ -1,134 +1,328 @@
-/** What `train` is given: data, options, stages, and the runs and snapshots that it goes on with. */
+/**
+ * What `train` refuses, or leaves as it is: data, and the runs and snapshots that it goes on with or starts from. What readers
+ * refuse value by value is tested beside them: options_test.ts, paper_file_test.ts, foreign_set_test.ts, snapshot_refusals_test.ts,
+ * csv_log_test.ts.
+ */
 
-import { assertRefused, bad, type BadInput, nothing, table } from "./corpus.ts";
-import { rowsOf } from "../case_table.ts";
-import { runFolders, stages } from "./run_folders.ts";
-import { snapshotCases } from "./snapshot_cases.ts";
-import { paper } from "./good_inputs.ts";
-import { paperFiles, preparedSets } from "./data_sets.ts";
+import { all, assertRefused, bad, type BadInput, cases, type Maker, nothing } from "./corpus.ts";
+import { altered, alteredJson, cut, fifo, file, folder, gz, line, link, sparse, without } from "./files.ts";
+import {
+  beforeAdversarial,
+  goodSnapshot,
+  paper,
+  paperRows,
+  prepared,
+  reshaped,
+  run,
+  seeds,
+  snapshot,
+  usersOf,
+  valued,
+} from "./good_inputs.ts";
+import { decodeSafetensors, encodeSafetensors } from "../../src/run/snapshot/safetensors.ts";
 
-/** Options of `train` with values that it cannot take, as JSON, and what it must say of each. */
-const values = rowsOf(`
-  --seed | Expected a whole number in 0..4294967295
-    | ["", " ", "-1", "4294967296", "1.5", "1e3", "0x10", "NaN", "Infinity", "-0", "1,000", "\u0661", "+1",
-      "99999999999999999999", "1\\n2", "$(id)"]
-  --seeds | Expected a whole number in 1..1000 | ["", "0", "1001"]
-  --jobs | Expected a whole number in 1..256 | ["", "0", "257"]
-  --data-seed | Expected a whole number in 0..4294967295 | [""]
-  --data-users-seed | Expected a whole number in 0..4294967295 | ["-1"]
-  --memory-rows | Expected a whole number of at least 0 | ["", "-1", "9007199254740993"]
-  --iterations | Expected a whole number in 1..2147483648 | ["", "0", "2147483649"]
-  --batch-size | Expected a whole number of at least 1 | ["", "0"]
-  --validate-every | Expected a whole number of at least 1 | ["", "0"]
-  --evaluation-shards | Expected a whole number of at least 0 | [""]
-  --validation-users | Expected a whole number of at least 1 | ["", "all"]
-  --patience | Expected a whole number of at least 1 | [""]
-  --part-rows | Expected a whole number of at least 1 | ["0"]
-  --lstm-units | Expected a whole number in 1..1024 | ["", "1025"]
-  --pw-lags | Expected a whole number in 1..64 | ["", "65"]
-  --pw-weightings | Expected a whole number in 1..16 | ["17"]
-  --learning-rate | Expected a number above 0 and at most 10
-    | ["", "0", "-0", "-1e-3", "11", "NaN", "Infinity", "1e-400", "1e-3 1e-4", "0,001"]
-  --kernel-sd | Expected a number above 0 and at most 10 | ["", "1e9"]
-  --eta | Expected a number above 0 and at most 1000 | ["", "1001"]
-  --weight-decay | Expected a number from 0 to 1000 | ["", "-0.1"]
-  --item-dropout | Expected a number from 0 to 0.99 | ["", "1"]
-  --generator-learning-rate | Expected a number above 0 and at most 10 | [""]
-  --utility-penalty | Expected a number from 0 to 1000 | [""]
-  --reward-steps | Expected a whole number in 0..32 | ["33"]
-  --dims | Expected 1 to 8 sizes of 1..4096 joined by hyphens
-    | ["", "0", "64-", "-64", "64,64", "4097", "1-1-1-1-1-1-1-1-1", "\uff16\uff14"]
-  --behaviour-dims | Expected 1 to 8 sizes of 1..4096 | [""]
-  --encoder | Allowed choices are lstm, pw | ["", "LSTM"]
-  --adam | Allowed choices are dense, row-sparse | [""]
-  --early-stopping | Allowed choices are loss, prec1, prec2 | [""]
-  --generator | Allowed choices are network, exact | [""]
-  --pw-nonlinearity | Allowed choices are none, tanh | [""]
-  --data | Expected a path, got nothing | ["", " "]
-  --save-dir | Expected the path of a folder, got nothing | ["", "  "]
-  --init | Expected the path of a folder, got nothing | [""]
-  --resume | Expected the path of a folder, got nothing | [""]
-`);
+/** Settings of a run that ends at once. */
+const QUICK = "--batch-size 5 --iterations 2 --validate-every 1 --dims 4 --lstm-units 4";
+const train = (name: string, files: Maker, says: string) =>
+  bad(name, `train --data DIR/log.tsv ${QUICK}`, files, says);
+const onSet = (name: string, files: Maker, says: string) =>
+  bad(name, `train --data DIR/set ${QUICK}`, files, says);
 
-const together: readonly BadInput[] = [
-  ...table({})`
-    an unknown option | train --epochs 3 | unknown option '--epochs'
-    an encoder called a model | train --model pw | Expected --encoder pw, got --model pw
-    an optimiser called so | train --optimiser=row-sparse | Expected --adam row-sparse
-    an option of evaluate | train --split test | unknown option '--split'
-    data without item ids | train --data demo --no-item-ids
-      | Expected a data set with item ids and other features
-    a shop's seed with a file | train --data log.tsv --data-seed 2
-      | Expected --data-seed with the data of a made-up shop
-    an option of reproduce | train --readme x | unknown option '--readme'
-    a stray word | train log.tsv | too many arguments
-    a stray empty word | train '' | too many arguments
-    words behind -- | train -- --data x | too many arguments
-    a flag with a value | train --resplit=yes | /--resplit|too many/
-    an option at the end without its value | train --save-dir DIR/run --seed | argument missing
-    a short option | train -d demo | unknown option '-d'
-    an abbreviated option | train --iter 5 | unknown option '--iter'
-    a typographic dash | train –-data demo | too many arguments
-    an option twice, the second one wrong | train --seed 1 --seed x | got "x"
-    an option twice, the first one wrong | train --seed x --seed 1 | got "x"
-    validations that never come | train --iterations 5 --validate-every 6
-      | Expected --validate-every of at most the 5 iterations, got 6
-    adversarial validations that never come | train --adversarial 5
-      | Expected --adversarial-validate-every of at most the 5 iterations
-    --no-pretrain alone | train --no-pretrain | Expected --adversarial <n> with --no-pretrain
-    --no-pretrain with --init | train --no-pretrain --adversarial 500 --init DIR/x
-      | Expected either --no-pretrain (a random reward) or --init
-    options of a stage that is not trained | train --generator exact --reward-steps 2
-      | Expected --adversarial <n> with --generator, --reward-steps
-    --resume with settings | train --resume DIR --dims 8 --seed 2 --data x
-      | Expected --resume alone or with --iterations or --adversarial, got --data, --seed, --dims
-    --resume with --save-dir | train --resume DIR/a --save-dir DIR/b | got --save-dir
-    seeds beyond the largest | train --seed 4294967295 --seeds 2
-      | Expected seeds of at most 4294967295, got --seed 4294967295 and --seeds 2
-    jobs of one model | train --jobs 2 | Expected --jobs with --seeds of at least 2
-    many seeds beyond the largest | train --seed 4294966500 --seeds 1000
-      | Expected seeds of at most 4294967295
+/** Users of pages of so many items, in all three parts. @param clicks whether the first item of each is clicked */
+const allParts = (page: number, clicks = true) => [
+  ...usersOf(0, 8, 0, page, clicks),
+  ...usersOf(8, 2, 1, page, clicks),
+  ...usersOf(10, 2, 2, page, clicks),
+];
+
+const data: readonly BadInput[] = [
+  ...cases(nothing, "train")`
+    an unknown option | --epochs 3 | unknown option '--epochs'
+    a seed that is none | --seed -1 | Expected a whole number in 0..4294967295
+    a made-up shop without item ids | --data demo --no-item-ids | Expected a data set with item ids and other features
+    the seed of a shop with a file | --data log.tsv --data-seed 2 | Expected --data-seed with the data of a made-up shop
   `,
   bad(
-    "--resume of a name with a quote, whose hint must not run",
+    "a name with a quote, whose hint must not run",
     ["train", "--resume", "DIR/it's $(touch x)", "--dims", "8"],
     nothing,
-    /--init '.*it'\\''s \$\(touch x\)\/last\.safetensors'/,
+    "--init '…it'\\''s $(touch x)/last.safetensors'",
   ),
-  bad("more users a batch than there are", "train --data DIR/log.tsv --batch-size 31", paper(), [
-    "Expected a batch of at most 30 users",
-    "--batch-size 31",
-  ]),
-  bad(
-    "a batch of more users than any number of bytes",
-    "train --data DIR/log.tsv --batch-size 9007199254740991",
-    paper(),
-    "Expected a batch of at most 30 users",
-  ),
+  ...cases(paper(), "train --data DIR/log.tsv")`
+    more users a batch than there are | --batch-size 31 | Expected a batch of at most 30 users | --batch-size 31
+    a batch of more users than any number of bytes | --batch-size 9007199254740991
+      | Expected a batch of at most 30 users
+  `,
   bad(
     "an adversarial batch of more users than there are",
-    "train --data DIR/log.tsv --batch-size 12 --iterations 4 --validate-every 2 --adversarial 4 --adversarial-validate-every 2",
+    `train --data DIR/log.tsv ${QUICK} --adversarial 4 --adversarial-validate-every 2`,
     paper(),
     ["Expected a batch of at most 30 users", "--adversarial-batch-size 100"],
     { leaves: ["run/"] },
   ),
-];
-
-export const options: readonly BadInput[] = [
-  ...values.flatMap(([option, expected = "", texts = ""]) =>
-    (JSON.parse(texts) as string[]).map((text) =>
-      // With "=", so that a value that begins with a hyphen is one.
-      bad(`${option}=${JSON.stringify(text)}`, ["train", `${option}=${text}`], nothing, expected)
-    )
+  train("a row that is cut", paper((text) => text.slice(0, -12)), "log.tsv:#: expected"),
+  train(
+    "a NUL byte",
+    paper(line(5, (l) => l.replace("\t", "\0\t"))),
+    "log.tsv:5: expected session_new_index",
   ),
-  ...together,
+  train("a log that is compressed", paper(gz), "log.tsv"),
+  train("an empty log", file("log.tsv", ""), "the file is empty"),
+  train("only pages of one item, each clicked", paperRows(allParts(1)), "--pages sampled"),
+  {
+    ...train("users who never click have no precision", paperRows(allParts(3, false)), "prec@1 -"),
+    ...{ code: 0, leaves: ["run/"] },
+  },
+  onSet(
+    "a folder without a manifest",
+    folder("set"),
+    "Expected a prepared data set, a folder with a manifest.json",
+  ),
+  onSet("a manifest that is none", prepared({ manifest: "[]" }), "is not a manifest of a prepared data set"),
+  onSet("a table of pages that is cut", all(prepared(), cut("set/pages.parquet", 300)), "pages.parquet"),
+  onSet("a set that is a loop of links", link("set", "DIR/set"), "set"),
+  onSet(
+    "a displayed item that there is not",
+    prepared({ pages: "SELECT * REPLACE ([30]::UINTEGER[] AS items) FROM t" }),
+    "set/pages.parquet",
+  ),
+  onSet(
+    "no train users",
+    prepared({ users: "SELECT * REPLACE ('test' AS split) FROM t" }),
+    "has no train users",
+  ),
+  onSet(
+    "a dangling link in the place of a table",
+    all(prepared(), without("set/pages.parquet"), link("set/pages.parquet", "DIR/gone")),
+    "pages",
+  ),
+  bad(
+    "positions where the order of a page is none",
+    "train --data DIR/set --position-effect",
+    prepared({ manifest: { places: "arbitrary" } }),
+    "the items of its pages stand in no order that was shown",
+  ),
 ];
 
-assertRefused({
-  "paper files": paperFiles,
-  "prepared sets": preparedSets,
-  options,
-  stages,
-  "run folders": runFolders,
-  snapshots: snapshotCases,
+const saveDir = (name: string, path: string, files: Maker, says: string | string[]) =>
+  bad(name, `train --data DIR/log.tsv --batch-size 12 --save-dir "${path}"`, all(paper(), files), says);
+
+const saveDirs: readonly BadInput[] = [
+  saveDir("a folder that holds other files", "DIR/mine", file("mine/.keep", "dear diary"), [
+    "holds .keep",
+    "Choose another --save-dir",
+  ]),
+  saveDir(
+    "a config.json of another program",
+    "DIR/mine",
+    file("mine/config.json", "{}"),
+    "Continue it with --resume",
+  ),
+  saveDir("a quoted name", "DIR/it's", file("it's/config.json", "{}"), "--resume '…it'\\''s'"),
+  saveDir("below a file", "DIR/log.tsv/run", nothing, "log.tsv"),
+  saveDir("a link to nothing", "DIR/gone", link("gone", "DIR/nowhere/deep"), "gone"),
+  saveDir("a loop of links", "DIR/loop", link("loop", "DIR/loop"), "loop"),
+  saveDir("a name too long", `DIR/${"n".repeat(300)}`, nothing, "the name is too long"),
+];
+
+const resume = (name: string, files: Maker, says: string | string[]) =>
+  bad(name, "train --resume DIR/old", files, says);
+const OLD = ["config.json", "train.csv", "validation.csv", "last.safetensors"].map((name) => `old/${name}`);
+/** It goes on, and writes to these. */
+const goesOn = {
+  code: 0,
+  leaves: ["old/", ...OLD, ...["loss", "prec1", "prec2"].map((name) => `old/best-${name}.safetensors`)],
+};
+/** Metadata of the last snapshot, changed. */
+const last = (change: (metadata: Record<string, string>) => void) =>
+  run(altered("old/last.safetensors", (bytes) => {
+    const { tensors, metadata } = decodeSafetensors(bytes, "last");
+    change(metadata);
+    return encodeSafetensors(tensors, metadata);
+  }));
+const config = (values: Readonly<Record<string, unknown>>) => run(alteredJson("old/config.json", values));
+const DAMAGED = "config.json is damaged";
+
+const resumed: readonly BadInput[] = [
+  ...cases(run(), "train --resume")`
+    no such folder | DIR/none | Expected a run folder with a config.json, found none at
+    a file | DIR/log.tsv | log.tsv
+    --adversarial of a run without that stage | DIR/old --adversarial 500 | This run has no adversarial stage
+    fewer iterations than are done | DIR/old --iterations 2 | Expected --iterations of at least 4, as so many are done, got 2
+  `,
+  resume("a config that is cut", run(cut("old/config.json", 200)), DAMAGED),
+  resume("a config without a model", config({ model: undefined }), DAMAGED),
+  resume("a config of 1.5 iterations", config({ "training.iterations": 1.5 }), DAMAGED),
+  resume("a config with a setting more", config({ "training.momentum": 0.9 }), DAMAGED),
+  resume("a config of data of no kind", config({ "data.kind": "csv" }), DAMAGED),
+  resume("a config nested 100,000 deep", run(file("old/config.json", "[".repeat(100_000))), DAMAGED),
+  resume(
+    "a config that is a folder",
+    run(without("old/config.json"), folder("old/config.json")),
+    "config.json",
+  ),
+  resume("a path with NUL", config({ "data.path": "a\0b" }), "error: "),
+  resume("data that are gone", config({ "data.path": "/nowhere/log.tsv" }), "/nowhere/log.tsv"),
+  resume(
+    "data that have changed",
+    run(altered("log.tsv", (log) => Uint8Array.of(...log, 10))),
+    "has changed since",
+  ),
+  resume("more users a batch", config({ "training.batchSize": 31 }), "Expected a batch of at most 30 users"),
+  resume("other layers than the snapshot", config({ "model.dims": [9] }), "utility/layer1/bias"),
+  {
+    ...resume(
+      "what it started from is gone",
+      config({ init: { path: "/nowhere/x", sha256: "0" } }),
+      "going on",
+    ),
+    ...goesOn,
+  },
+  resume("no last snapshot", run(without("old/last.safetensors")), "last.safetensors"),
+  resume("a last snapshot that is cut", run(cut("old/last.safetensors", -1)), "last.safetensors…truncated"),
+  resume(
+    "a last snapshot that says nothing of its logs",
+    last((m) => void delete m.logs),
+    "does not hold the state",
+  ),
+  resume(
+    "a last snapshot of another iteration",
+    last((m) => void (m.iteration = "3")),
+    "a snapshot of iteration 4",
+  ),
+  resume("no best snapshot", run(without("old/best-prec1.safetensors")), "best-prec1.safetensors"),
+  resume(
+    "a best snapshot of another iteration",
+    run(snapshot(({ metadata }) => void (metadata.iteration = "2"), "old/best-loss.safetensors")),
+    "old/best-loss.safetensors to be the snapshot of iteration 4",
+  ),
+  resume(
+    "a log with a row less",
+    run(altered("old/train.csv", (log) => log.slice(0, -9))),
+    "is not the log that the run wrote",
+  ),
+  resume("a log that is a folder", run(without("old/train.csv"), folder("old/train.csv")), "train.csv"),
+  bad(
+    "an extension that fails leaves the config",
+    "train --resume DIR/old --iterations 9",
+    run(cut("old/best-loss.safetensors", 100)),
+    "best-loss.safetensors",
+  ),
+];
+
+const init = (name: string, from: string, files: Maker, says: string | string[], more = {}) =>
+  bad(`--init: ${name}`, `train --data DIR/log.tsv --init ${from} --batch-size 12`, files, says, more);
+const KERNEL = "utility/layer1/item_kernel";
+const huge = snapshot((holds) => {
+  for (const name of goodSnapshot().tensors.keys()) valued(name, 3e38)(holds);
 });
+
+const starts: readonly BadInput[] = [
+  init(
+    "a transposed kernel",
+    "DIR/model.safetensors",
+    all(
+      paper(),
+      snapshot(reshaped(KERNEL, ([rows = 0, columns = 0]) => [columns, rows])),
+    ),
+    `${KERNEL}: expected the shape`,
+  ),
+  init(
+    "another model than the options say",
+    "DIR/model.safetensors --dims 9 --lstm-units 4",
+    all(paper(), snapshot()),
+    "utility/layer1/bias: expected 9 values [1, 9], got 8",
+  ),
+  init("weights whose loss is not finite", "DIR/model.safetensors", all(paper(), huge), [
+    "is not a finite number",
+    "smaller weights to start from",
+  ], { leaves: ["run/"] }),
+  init("a folder of seeds", "DIR/s", all(paper(), file("s/seeds.json", "{}")), "name one of its seeds"),
+  init(
+    "a run without its best snapshot",
+    "DIR/old",
+    run(without("old/best-prec1.safetensors")),
+    "a best-prec1 snapshot",
+  ),
+  init(
+    "a run on other data",
+    "DIR/old",
+    all(run(), paper((text) => text + "\n")),
+    "of a run on the same data",
+  ),
+];
+
+const seed = (name: string, change: Maker, says: string, more = {}) =>
+  bad(`seeds: ${name}`, "train --resume DIR/s", seeds([1], change), says, more);
+/** The Shannon stage has its test figures before the other one is begun. */
+const stage = (name: string, change: Maker, says: string, more = {}) =>
+  bad(`adversarial: ${name}`, "train --resume DIR/old", beforeAdversarial(change), says, {
+    leaves: ["old/result.json"],
+    ...more,
+  });
+
+const stages: readonly BadInput[] = [
+  seed("a list of text", alteredJson("s/seeds.json", { seeds: ["1"] }), "seeds.json is damaged"),
+  seed("no seeds", alteredJson("s/seeds.json", { seeds: [] }), "seeds.json is damaged"),
+  seed("data that are gone", without("log.tsv"), "log.tsv"),
+  seed("a snapshot that is cut", cut("s/seed-1/last.safetensors", 99), "last.safetensors"),
+  seed("a folder that is a file", all(without("s/seed-1"), file("s/seed-1", "mine")), "seed-1"),
+  seed(
+    "a folder that holds something else, which stays as it is",
+    all(without("s/seed-1"), file("s/seed-1/notes.txt", "mine")),
+    "Results are in",
+    { code: 0, leaves: ["s/"] },
+  ),
+  stage("its folder is a file", file("old/adversarial", "mine"), "adversarial"),
+  stage("its folder holds the user's train.csv", file("old/adversarial/train.csv", "mine"), "train.csv"),
+  stage(
+    "its folder holds the user's notes, which stay",
+    file("old/adversarial/notes.txt", "mine"),
+    "after the adversarial stage",
+    {
+      code: 0,
+      leaves: ["old/", ...OLD],
+    },
+  ),
+  stage("a snapshot to start from is gone", without("old/best-prec1.safetensors"), "best-prec1.safetensors"),
+  stage(
+    "a snapshot of the other stage",
+    snapshot(undefined, "old/adversarial/last.safetensors"),
+    "adversarial/last.safetensors",
+  ),
+  stage(
+    "a config without a generator",
+    alteredJson("old/config.json", { "adversarial.generator": undefined }),
+    DAMAGED,
+  ),
+];
+
+const LINUX = { only: Deno.build.os === "linux" };
+
+/** Paths that are no log. */
+const paths: readonly BadInput[] = [
+  ...cases(nothing, "train --data")`
+    demo in capitals | DEMO | DEMO
+    no file | DIR/none.tsv | none.tsv
+    a path of 5,000 characters | DIR/${"p".repeat(5000)} | too long
+    a name that a shell would run | 'DIR/$(touch x);\`id\`' | no such file
+    the address of a file | file://DIR/log.tsv | Name it without file://
+    a name of a hyphen | - | -
+  `,
+  ...cases(nothing, "train --data", LINUX)`
+    a device | /dev/zero | /dev/zero
+    a file of /proc that says it is empty | /proc/self/status | /proc/self/status
+    a file of /proc that cannot be read | /proc/self/mem | /proc/self/mem
+  `,
+  bad("a name on two lines", ["train", "--data", "DIR/a\nb.tsv"], nothing, "no such file"),
+  train("a dangling link", link("log.tsv", "DIR/gone"), "log.tsv"),
+  train("a FIFO", fifo("log.tsv"), "FIFO"),
+  train("a file of 100 GB", sparse("log.tsv", 1e11), "100,000,000,000 bytes…expected at most 500,000,000"),
+  ...cases(paper(), `train --data DIR/log.tsv ${QUICK} --save-dir`, LINUX)`
+    a run in /proc | /proc/clickgan | /proc/clickgan
+    a run below a device | /dev/null/run | /dev/null
+    a run in the place of a device | /dev/full | /dev/full
+  `,
+];
+
+assertRefused({ data, "--save-dir": saveDirs, "--resume": resumed, "--init": starts, stages, paths });

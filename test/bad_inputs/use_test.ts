@@ -1,147 +1,399 @@
-/** What the commands that use, compare or search models are given, and reports. */
+/** What the commands refuse that use, compare, search or simulate models, and those about reports and policies. */
 
-import { all, assertRefused, bad, type BadInput, type Maker, table, type Words } from "./corpus.ts";
-import { file, folder, link } from "./files.ts";
-import { reports, reproductions, searches } from "./experiments.ts";
-import { policies, simulations } from "./simulations.ts";
-import { paper, paperRows, prepared, snapshot, usersOf } from "./good_inputs.ts";
-
-const GIVEN = "--model DIR/model.safetensors --data DIR/log.tsv";
-const OTHER_ITEMS = paperRows([[0, 1, 30, 1, 2]]);
-
-export const uses: readonly BadInput[] = [
-  ...table({ run: `predict ${GIVEN}`, files: all(paper(), snapshot()), named: "predict: " })`
-    no file |  | required option '--out <file>' not specified
-    a file of another kind | --out DIR/p.xlsx | ends in .parquet or .csv
-    a folder that is not there | --out DIR/x/p.csv | no such file or folder
-  `,
-  ...table({ run: `recommend ${GIVEN}`, files: all(paper(), snapshot()), named: "recommend: " })`
-    nobody |  | Expected either --user (the id of a user of the data set) or --history
-    a user and a history | --user 0 --history 1 | got both
-    a user that is not there | --user u1 | Expected the id of a user of log.tsv, got "u1"
-    an item that is not there | --history 1,30 | Expected the id of an item of log.tsv, got "30"
-    a space before an item | --history '1, 3' | got " 3"
-    a JSON list of items | --history '[1, "3,4"]' | got "3,4"
-    a JSON list of no ids | --history '[1, null]' | Expected a JSON list of ids: 1: 
-    no item at all | --history 1 --top 0 | Expected a whole number in 1..10000
-  `,
-  ...table({})`
-    serve: a folder without a run | serve --model DIR | a folder without them
-  `,
-  ...table({ run: `serve ${GIVEN}`, files: all(paper(), snapshot()), named: "serve: " })`
-    a port that is none | --port 65536 | Expected a whole number in 0..65535
-    a port that is words | --port http | Expected a whole number in 0..65535
-    an address as a host | --allow-host http://shop.example | Expected a host's name
-    a batch of nobody | --max-batch 0 | Expected a whole number in 1..4096
-  `,
-  ...table({ run: `export ${GIVEN}`, files: all(paper(), snapshot()), named: "export: " })`
-    no file |  | required option '--onnx <file>' not specified
-    the model in the file's place | --onnx DIR/model.safetensors | ends in .onnx
-    an option of predict | --onnx DIR/m.onnx --out DIR/p.csv | unknown option '--out'
-  `,
-  bad(
-    "predict: no model",
-    "predict --out DIR/p.csv",
-    paper(),
-    "required option '--model <run>' not specified",
-  ),
-  bad(
-    "predict: the log as the file",
-    "predict --model DIR/model.safetensors --data DIR/log.csv --out DIR/p.csv",
-    all(paper(), snapshot(), link("log.csv", "DIR/log.tsv"), link("p.csv", "DIR/log.tsv")),
-    "Expected --out apart from what --data names",
-  ),
-  bad(
-    "predict: a file of a data set",
-    `predict ${GIVEN} --out DIR/set/pages.parquet`,
-    all(paper(), prepared(), snapshot()),
-    "Expected --out apart from what another command made",
-  ),
-  ...Object.entries<[args: string, says: string, log: Maker]>({
-    "users without a page of the part": [
-      "--split validation ",
-      "Expected users with events to predict, found none",
-      paperRows(usersOf(0, 3, 2)),
-    ],
-    "a log of other items": ["", "is over 30 one-hot items, but log.tsv shows 31", OTHER_ITEMS],
-    "a log that is empty": ["", "the file is empty", file("log.tsv", "")],
-  }).map(([name, [args, says, log]]) =>
-    bad(`predict: ${name}`, `predict ${GIVEN} ${args}--out DIR/p.csv`, all(log, snapshot()), says)
-  ),
-  bad(
-    "recommend: a snapshot without its run, and no data",
-    "recommend --model DIR/model.safetensors --history 1",
-    snapshot(),
-    "Expected --data, or a model",
-  ),
-  bad(
-    "export: a folder in the file's place",
-    `export ${GIVEN} --onnx DIR/m.onnx`,
-    all(paper(), snapshot(), folder("m.onnx")),
-    "is a folder",
-  ),
-];
+import { all, assertRefused, bad, type BadInput, cases, type Maker, nothing } from "./corpus.ts";
+import { alteredText, cut, fifo, file, folder, link, without } from "./files.ts";
+import {
+  game,
+  paper,
+  paperRows,
+  prepared,
+  run,
+  seeds,
+  SMALL_MODEL,
+  snapshot,
+  usersOf,
+  valued,
+} from "./good_inputs.ts";
 
 const MODEL = "--model DIR/model.safetensors";
-const EVALUATE = `evaluate ${MODEL} --data DIR/log.tsv`;
-const evaluate = (name: string, args: string, says: Words, files: Maker = paper()) =>
-  bad(name, `${EVALUATE} ${args}`, all(files, snapshot()), says);
+const GIVEN = `${MODEL} --data DIR/log.tsv`;
+const given = all(paper(), snapshot());
+const OTHER_ITEMS = all(paperRows([[0, 1, 30, 1, 2]]), snapshot());
+const NO_VALIDATION = all(paperRows(usersOf(0, 3, 2)), snapshot());
 
-export const evaluations: readonly BadInput[] = [
-  ...table({ run: EVALUATE, files: all(paper(), snapshot()) })`
-    an option of train | --iterations 5 | unknown option '--iterations'
-    a part that is none | --split dev | Allowed choices are train, validation, test, all
-    an empty part | --split '' | Allowed choices are train, validation, test, all
-    nothing to compare with | --against '' | Expected a path, got nothing
-    a seed of -1 | --seed -1 | Expected a whole number in 0..4294967295
-    a log in the place of another snapshot | --against DIR/log.tsv | /log\.tsv is not a whole safetensors file/
-    half a shard | --evaluation-shards 0.5 | Expected a whole number of at least 0
-    an empty --data | --data '' | Expected a path, got nothing
+const models: readonly BadInput[] = [
+  ...cases(nothing, "")`
+    evaluate: no model | evaluate | required option '--model <file>' not specified
+    predict: no model | predict --out DIR/p.csv | required option '--model <run>' not specified
+    recommend: no model | recommend --history 1 | required option '--model <run>' not specified
+    serve: no model | serve --port 0 | required option '--model <run>' not specified
+    export: no file | export --model DIR/run | required option '--onnx <file>' not specified
+    selftest: an unknown option | selftest --fast | unknown option '--fast'
+    serve: a folder without a run | serve --model DIR | a folder without them
+    evaluate: no file | evaluate --model DIR/none --data DIR/log.tsv | none
   `,
-  bad("no model", "evaluate", paper(), "required option '--model <file>' not specified"),
-  bad("an empty model", "evaluate --model ''", paper(), "Expected a path, got nothing"),
+  ...cases(given, `evaluate ${GIVEN}`)`
+    evaluate: an option of train | --iterations 5 | unknown option '--iterations'
+    evaluate: a part that is none | --split '' | Allowed choices are train, validation, test, all
+    evaluate: a log in the place of another snapshot | --against DIR/log.tsv | log.tsv is not a whole safetensors file
+  `,
+  ...cases(given, `evaluate ${GIVEN}`, { code: 0 })`
+    evaluate: a snapshot and itself have no difference | --against DIR/model.safetensors | prec@1 …+0.0000 …not told apart
+    evaluate: more shards than users | --evaluation-shards 100000 | best-loss …4
+  `,
+  ...cases(all(paperRows(usersOf(0, 1, 2, 3, false)), snapshot()), `evaluate ${GIVEN}`, { code: 0 })`
+    evaluate: a user who never clicks has a loss and no precision | --json | "prec1": null | "nll": 1.386
+  `,
+  ...cases(OTHER_ITEMS, "")`
+    evaluate: items that the model does not know | evaluate ${GIVEN} | is over 30 one-hot items, but log.tsv shows 31
+    predict: items that the model does not know | predict ${GIVEN} --out DIR/p.csv | is over 30 one-hot items
+    simulate: items that the model does not know | simulate ${GIVEN} | is over 30 one-hot items
+  `,
+  ...cases(NO_VALIDATION, "")`
+    evaluate: no users of the part | evaluate ${GIVEN} --split validation | no validation users
+    predict: no users of the part | predict ${GIVEN} --split validation --out DIR/p.csv | users with events to predict, found none
+    simulate: no users of the part | simulate ${GIVEN} --start validation | Expected validation users in log.tsv to start as
+  `,
   bad(
-    "a model on the demo shop, which has other items",
-    `evaluate ${MODEL}`,
-    snapshot(),
-    "is over 30 one-hot items, but demo shows",
+    "evaluate: dense items",
+    `evaluate ${MODEL} --data DIR/set`,
+    all(prepared(), snapshot()),
+    "is over 30 one-hot items, but prepared shows 30 dense items of 2 features",
   ),
-  evaluate(
-    "a log of items that the model does not know",
-    "",
-    "is over 30 one-hot items, but log.tsv shows 31",
-    OTHER_ITEMS,
+  bad(
+    "evaluate: a generator that is not there",
+    `evaluate ${GIVEN}`,
+    all(paper(), game({ generator: SMALL_MODEL })),
+    "is missing",
   ),
-  evaluate("no users of the part", "--split validation", "no validation users", paperRows(usersOf(0, 3, 2))),
-  evaluate("a log that is empty", "", "the file is empty", file("log.tsv", "")),
-  ...[
-    evaluate(
-      "a snapshot beside itself: no difference",
-      "--against DIR/model.safetensors",
-      /prec@1 +\+0\.0000 .*not told apart/,
+  bad(
+    "evaluate: weights whose utilities overflow",
+    `evaluate ${GIVEN}`,
+    all(
+      paper(),
+      snapshot((holds) => {
+        valued("utility/output/kernel", 3e38, 0)(holds);
+        valued("utility/layer1/bias", 3e38, 0)(holds);
+      }),
     ),
-    evaluate("more shards than users", "--evaluation-shards 100000", /best-loss +4/),
-    evaluate(
-      "one user who never clicks: no precision, and no figure in its place",
-      "",
-      [/best-loss +4 +\d\.\d+ +- +-/, /random +1\.3863 +- +-/],
-      paperRows(usersOf(0, 1, 2, 3, false)),
-    ),
-    evaluate(
-      "one user of one page of one item",
-      "--json",
-      ['"events": 1', '"prec1": 1'],
-      paperRows(usersOf(0, 1, 2, 1)),
-    ),
-  ].map((one) => ({ ...one, code: 0 })),
+    "Expected utilities and losses that are finite numbers",
+  ),
+  bad(
+    "evaluate: a snapshot that is a folder",
+    `evaluate ${GIVEN}`,
+    all(paper(), folder("model.safetensors")),
+    "it is a folder",
+  ),
+  bad(
+    "evaluate: a snapshot that is a FIFO",
+    `evaluate ${GIVEN}`,
+    all(paper(), fifo("model.safetensors")),
+    "a regular file",
+  ),
+  ...cases(given, `predict ${GIVEN} --out`)`
+    predict: a file of another kind | DIR/p.xlsx | ends in .parquet or .csv
+    predict: a folder that is not there | DIR/x/p.csv | no such file or folder
+  `,
+  bad(
+    "predict: a link to the log",
+    `predict ${GIVEN} --out DIR/p.csv`,
+    all(given, link("p.csv", "DIR/log.tsv")),
+    "Expected --out apart from what --data names",
+  ),
+  ...cases(given, `recommend ${GIVEN}`)`
+    recommend: nobody |  | Expected either --user (the id of a user of the data set) or --history
+    recommend: a user and a history | --user 0 --history 1 | got both
+    recommend: a user that is not there | --user u1 | Expected the id of a user of log.tsv, got "u1"
+    recommend: an item that is not there | --history 1,30 | Expected the id of an item of log.tsv, got "30"
+    recommend: a space before an item | --history '1, 3' | got " 3"
+    recommend: a JSON list of items | --history '[1, "3,4"]' | got "3,4"
+    recommend: a JSON list of no ids | --history '[1, null]' | Expected a JSON list of ids: 1:
+    recommend: no item at all | --history 1 --top 0 | Expected a whole number in 1..10000
+  `,
+  ...cases(given, `serve ${GIVEN}`)`
+    serve: a port that is words | --port http | Expected a whole number in 0..65535
+    serve: an address as a host | --allow-host http://shop.example | Expected a host's name
+    serve: a batch of nobody | --max-batch 0 | Expected a whole number in 1..4096
+  `,
+  ...cases(all(given, folder("m.onnx")), `export ${GIVEN} --onnx`)`
+    export: the model in the file's place | DIR/model.safetensors | ends in .onnx
+    export: a folder in the file's place | DIR/m.onnx | is a folder
+  `,
 ];
 
-assertRefused({
-  evaluate: evaluations,
-  uses: uses,
-  reports: reports,
-  policy: policies,
-  simulate: simulations,
-  tune: searches,
-  reproduce: reproductions,
-});
+/** A log of so many train users. */
+const log = (users: number) =>
+  paperRows([...usersOf(0, users, 0), ...usersOf(users, 9, 1), ...usersOf(users + 9, 9, 2)]);
+const tune = (name: string, files: Maker, says: string) =>
+  bad(`tune: ${name}`, "tune --data DIR/log.tsv", all(log(60), files), says);
+const SEARCH = {
+  clickgan: "0.1.0",
+  options: ["--data", "DIR/log.tsv"],
+  data: { kind: "paper", path: "other.tsv", sha256: "0", resplit: null },
+  criterion: "loss",
+  spentSeconds: 0,
+  rungs: [],
+  settings: [],
+};
+/** A tune.json in the folder of a search. */
+const search = (json: unknown): Maker => (path) =>
+  file("tune/tune.json", JSON.stringify(json).replaceAll("DIR", path))(path);
+
+const FEW = "--seeds 1 --models baseline-64-64 --iterations 10";
+const reproduce = (name: string, args: string, files: Maker, says: string) =>
+  bad(`reproduce: ${name}`, `reproduce --data DIR/log.tsv ${args}`, files, says);
+const experiment = (change: object) => {
+  const models = [{ name: "Baseline 64-64", folder: "baseline-64-64" }];
+  const good = {
+    data: "DIR/log.tsv",
+    resplit: false,
+    seeds: [1],
+    iterations: 2000,
+    adversarial: 5000,
+    models,
+  };
+  return all(log(120), file("experiments/experiment.json", JSON.stringify({ ...good, ...change })));
+};
+
+const searches: readonly BadInput[] = [
+  ...cases(nothing, "")`
+    tune: a budget in words | tune --budget ten | Expected a number of minutes above 0
+    tune: no file | tune --data DIR/log.tsv | log.tsv
+    reproduce: an unknown model | reproduce --models baseline | Expected --models among baseline-64-64,
+    reproduce: no file | reproduce --data DIR/log.tsv | log.tsv
+  `,
+  tune("a folder that holds something else", file("tune/notes.txt", "x"), "holds notes.txt"),
+  tune("a search that is a folder", folder("tune/tune.json"), "tune.json"),
+  tune("a search that is an array", search([]), "tune.json is damaged"),
+  tune("a search of an iteration below 0", search({ ...SEARCH, rungs: [-10] }), "tune.json is damaged"),
+  tune("a search of other data", search(SEARCH), "it is on other data. Choose another --save-dir"),
+  tune(
+    "a search whose data have changed",
+    search({ ...SEARCH, data: { ...SEARCH.data, path: "DIR/log.tsv" } }),
+    "its data have changed since it began",
+  ),
+  reproduce("40 train users", FEW, log(40), "Expected at least 50 train users"),
+  reproduce(
+    "99 train users, too few for the adversarial models",
+    "--seeds 1 --models l2-nopretrain-64-64",
+    log(99),
+    "Expected at least 100 train users",
+  ),
+  reproduce(
+    "a README without its markers",
+    `--readme DIR/README.md ${FEW}`,
+    all(log(120), file("README.md", "# Mine\n")),
+    "README.md to have the lines <!-- reproduce log -->",
+  ),
+  reproduce("a README that is not there", `--readme DIR/README.md ${FEW}`, log(120), "README.md"),
+  reproduce(
+    "a folder that holds something else",
+    "",
+    all(log(120), file("experiments/n.txt", "x")),
+    "holds n.txt",
+  ),
+  reproduce(
+    "an experiment of other data",
+    "",
+    experiment({ data: "other.tsv" }),
+    "but data is other.tsv there",
+  ),
+  reproduce("an experiment of no seeds", "", experiment({ seeds: [] }), "experiment.json is damaged"),
+  reproduce("a model that is none", "", experiment({ models: [{ name: 1 }] }), "experiment.json is damaged"),
+];
+
+const report = (name: string, files: Maker, says: string, more = {}) =>
+  bad(name, "report DIR/old", files, says, more);
+const result = (text: string) => run(file("old/result.json", text));
+const NO_LOGS = all(without("old/train.csv"), without("old/validation.csv"));
+
+const reports: readonly BadInput[] = [
+  ...cases(nothing, "report")`
+    no folder is named |  | missing required argument 'run'
+    an empty name | '' | Expected the path of a folder, got nothing
+    no such folder | DIR/none | no such file or folder
+  `,
+  report("a file", file("old", "x"), "is a file"),
+  report("a folder of other things", file("old/notes.txt", "x"), "found none of these files"),
+  report("a loop of links", link("old", "DIR/old"), "old"),
+  report("a FIFO", fifo("old"), "old"),
+  report("a seeds.json of no seeds", file("old/seeds.json", '{"seeds":[]}'), "seeds.json is damaged"),
+  bad("seeds that have not begun", "report DIR/s", seeds([1], without("s/seed-1")), "found none yet"),
+  ...cases(run(folder("none"), folder("p.html")), "report DIR/old")`
+    a good run and one that is none | DIR/none | found none of these files
+    a page of another ending | --out DIR/config.json | Expected a file that ends in .html
+    a page without a name | --out DIR/.html | Expected a file that ends in .html
+    a page that is a folder | --out DIR/p.html | p.html
+    a page below a file | --out DIR/log.tsv/p.html | log.tsv
+    a page of a name too long | --out DIR/${"p".repeat(300)}.html | the name is too long
+  `,
+  report("a config that is cut", run(cut("old/config.json", 99)), "config.json is damaged"),
+  report("neither rows nor logs", run(NO_LOGS), "found none yet"),
+  report(
+    "a result without rows",
+    run(NO_LOGS, file("old/result.json", '{"iteration":4,"test":[]}')),
+    "found no row",
+  ),
+  report("a result that is an array", result("[]"), "result.json is damaged"),
+  report("a result whose iteration is text", result('{"iteration": "4"}'), "result.json is damaged"),
+  report(
+    "a result whose test is an object",
+    result('{"iteration": 4, "test": {}}'),
+    "result.json is damaged",
+  ),
+  report("a log that is a folder", run(without("old/train.csv"), folder("old/train.csv")), "train.csv"),
+  report(
+    "a log that is binary",
+    run(file("old/train.csv", "\0\n\0\n")),
+    "train.csv:1: expected a header",
+  ),
+  report("an experiment that is empty", file("old/experiment.json", ""), "experiment.json is damaged"),
+  report(
+    "an experiment whose folder leads out",
+    file("old/experiment.json", '{"models":[{"name":"a","folder":"../../../../etc"}]}'),
+    "found none with a row",
+  ),
+  report(
+    "losses of NaN, infinity and 1e300 are not drawn",
+    run(
+      alteredText(
+        "old/train.csv",
+        (text) => text.replace("2,1.5", "2,NaN").replace("3,1.5", "3,inf").replace("4,1.5", "4,1e300"),
+      ),
+    ),
+    "The report is",
+    { code: 0, leaves: ["old/report.html"] },
+  ),
+  report(
+    "a config nested 2,000 deep",
+    run(
+      alteredText(
+        "old/config.json",
+        (text) => text.replace("{", `{"deep": ${"[".repeat(2000)}${"]".repeat(2000)},`),
+      ),
+    ),
+    "The report is",
+    { code: 0, leaves: ["old/report.html"] },
+  ),
+];
+
+const SHOP = "simulate --shop demo --truth --users 10 --pages 2";
+const pool = (name: string, text: string, says: string) =>
+  bad(`a pool ${name}`, `${SHOP} --pool DIR/pool.txt`, file("pool.txt", text), says);
+
+const simulations: readonly BadInput[] = [
+  ...cases(nothing, "simulate")`
+    nobody |  | Expected to be told who clicks: --model (a run)
+  `,
+  ...cases(nothing, SHOP)`
+    more items than there are | --slate 501 | Expected a pool of 502 items or more, got 500
+    more pages than items last for | --pages 600 | fewer pages, or let items repeat
+    a pool smaller than a slate | --pool random:2 | Expected a random pool of 3 items or more, got 2
+    a pool larger than the catalogue | --pool random:501 | 1 to 500 items, got 501
+    a pool that is not there | --pool DIR/pool.txt | pool.txt
+    a policy that there is not | --policy best | Expected a policy
+    a folder without a policy | --policy DIR | or the folder of a trained one
+    a log of too few users | --write-log DIR/log --users 6 | Expected --users of at least 7
+  `,
+  pool("of nothing", "\n\n", "expected the ids of the items"),
+  pool(
+    "with an item that is not there",
+    "1\n2\n500\n",
+    'pool.txt:3: expected the id of an item of demo, got "500"',
+  ),
+  pool(
+    "with a space before an item",
+    "1\n 2\n3\n",
+    'pool.txt:2: expected the id of an item of demo, got " 2"',
+  ),
+  pool(
+    "with an item twice",
+    "1\n2\n3\n1\n",
+    'pool.txt:4: expected each item once, got "1", which stands at 1 already',
+  ),
+  pool("that runs out", "1\n2\n3\n", "Expected a pool of 4 items or more, got 3"),
+  pool(
+    "as a JSON list",
+    '[1, "2",\n3, "5\\n"]\n',
+    'pool.txt:4: expected the id of an item of demo, got "5\\n"',
+  ),
+  ...cases(all(paperRows(usersOf(0, 3, 0)), snapshot()), "")`
+    utilities of users who always click | simulate ${GIVEN} --reward utility | Expected --reward click: every page of log.tsv
+    a plan for users who always click | policy train --save-dir DIR/policy ${GIVEN} --reward utility
+      | Expected a log that has pages without a click
+  `,
+  bad("weights of the adversarial stage", `simulate ${GIVEN}`, all(paper(), game()), [
+    "adversarial stage",
+    "--uncalibrated",
+  ]),
+  bad(
+    "a model that is cut",
+    `simulate ${GIVEN}`,
+    all(given, cut("model.safetensors", -9)),
+    "model.safetensors",
+  ),
+  bad(
+    "a policy that is damaged",
+    `${SHOP} --policy DIR/p`,
+    file("p/policy.json", '{"clickgan": 1'),
+    "policy.json",
+  ),
+  bad("a folder that holds something", `${SHOP} --save-dir DIR/run`, file("run/a.txt", "a"), [
+    "Expected a new or empty folder for the figures",
+    "run holds a.txt",
+  ]),
+  bad(
+    "a log where something is",
+    `${SHOP} --write-log DIR/log`,
+    file("log/a.txt", "a"),
+    "Expected a new or empty folder for the simulated log",
+  ),
+];
+
+const TRUTH = "--shop restless --truth";
+const EVALUATE = "evaluate --log demo --policy greedy";
+
+const policies: readonly BadInput[] = [
+  ...cases(nothing, "policy")`
+    an unknown subcommand | play | unknown command 'play'
+    train: nobody to learn from | train --save-dir DIR/policy | Expected to be told who clicks: --model (a run)
+    train: a slate larger than the pool | train --save-dir DIR/policy ${TRUTH} --slate 490 | Expected a pool of 509 items or more
+    train: two kinds of users | train --save-dir DIR/policy ${TRUTH} --model DIR/a | Expected --model or --truth, got both
+    train: a shop without its truth | train --save-dir DIR/policy --shop demo | deno task train --data demo --save-dir runs/a
+    train: a start that a truth does not name | train --save-dir DIR/policy ${TRUTH} --start test --data-users-seed 2
+      | Expected --start without --data-users-seed
+    train: a model that is not there | train --save-dir DIR/policy --model DIR/a | a
+    train: no policy to resume | train --resume DIR/policy | Expected the folder of a policy, with a policy.json
+    train: other settings | train --resume DIR/policy --slate 5 | Expected --resume alone or with --steps, got --slate
+    evaluate: no log | evaluate --policy greedy | required option '--log <folder>' not specified
+    evaluate: two who click | ${EVALUATE} --model DIR/a --shop demo | got both
+    evaluate: a policy that there is not | evaluate --log demo --policy best --shop demo | Expected a policy, greedy, popular
+    evaluate: a log without propensities | ${EVALUATE} --shop demo | one without propensities
+    evaluate: a log of other items | ${EVALUATE} --shop demo --data-seed 2 | over the items of demo
+    evaluate: no temperature | ${EVALUATE} --explore plackett-luce:0 | of 0.001 to 1000000
+    evaluate: a seed of no shop | ${EVALUATE} --model DIR/a --data-seed 2 | Expected --data-seed with --shop
+    compare: nothing | compare | missing required argument 'policy'
+    compare: no policy | compare DIR/policy | Expected the folder of a policy
+    compare: a rival that there is not | compare DIR/policy --with greedy,best | Expected --with of greedy, popular
+    compare: a shop that there is not | compare DIR/policy --shop x | Allowed choices are demo, restless
+    compare: no page | compare DIR/policy --out DIR/x.txt | Expected a file that ends in .html
+    compare: one user | compare DIR/policy --users 1 | Expected a whole number in 2..
+    compare: slates drawn on no log | compare DIR/policy --explore plackett-luce:1 | Expected --explore with --log
+    rank: an empty slate | rank DIR/policy --slate 0 | in 1..1024
+    rank: no policy | rank DIR/policy | Expected the folder of a policy
+  `,
+  bad(
+    "a damaged policy.json",
+    "policy train --resume DIR/policy",
+    file("policy/policy.json", "{}"),
+    "policy.json is damaged",
+  ),
+  bad(
+    "train: a folder that holds something",
+    `policy train --save-dir DIR/policy ${TRUTH}`,
+    file("policy/notes.txt", "x"),
+    "holds notes.txt",
+  ),
+];
+
+assertRefused({ models, searches, reports, simulate: simulations, policy: policies });

@@ -5,6 +5,9 @@ import { parseTrainOptions } from "../../src/commands/train/train_options.ts";
 import { stagesConfigOf } from "../../src/run/options/train.ts";
 import { parseReproduceOptions } from "../../src/commands/reproduce/reproduce_options.ts";
 import { parseTuneOptions } from "../../src/commands/tune/tune_options.ts";
+import { parseSimulateOptions } from "../../src/commands/simulate/options.ts";
+import { addPolicyTrainOptions, policyTrainingOf } from "../../src/commands/policy/train.ts";
+import { refused, rowsOf } from "../case_table.ts";
 import { runScript, words } from "../command_check.ts";
 import { userError, withEmptyFolder } from "../run/folder_check.ts";
 import { tinyData } from "../small_models.ts";
@@ -14,63 +17,167 @@ import { folder, parse, path } from "../../src/cli/options.ts";
 import { expectApart } from "../../src/cli/outputs.ts";
 import { file, treeOf } from "../bad_inputs/files.ts";
 
-type Cases = readonly [line: string, says: RegExp][];
+/** Options with values that they do not take, as JSON, and what is said of each. */
+const VALUES = rowsOf(`
+  --seed | Expected a whole number in 0..4294967295
+    | ["", " ", "-1", "4294967296", "1.5", "1e3", "0x10", "NaN", "Infinity", "-0", "1,000", "\u0661", "+1",
+      "99999999999999999999", "1\\n2", "$(id)"]
+  --seeds | Expected a whole number in 1..1000 | ["0", "1001"]
+  --jobs | Expected a whole number in 1..256 | ["0", "257"]
+  --data-users-seed | Expected a whole number in 0..4294967295 | ["-1"]
+  --memory-rows | Expected a whole number of at least 0 | ["-1", "9007199254740993"]
+  --iterations | Expected a whole number in 1..2147483648 | ["0", "2147483649"]
+  --batch-size | Expected a whole number of at least 1 | ["0"]
+  --validate-every | Expected a whole number of at least 1 | ["0"]
+  --evaluation-shards | Expected a whole number of at least 0 | ["0.5"]
+  --validation-users | Expected a whole number of at least 1 | ["all"]
+  --patience | Expected a whole number of at least 1 | ["0"]
+  --part-rows | Expected a whole number of at least 1 | ["0"]
+  --lstm-units | Expected a whole number in 1..1024 | ["1025"]
+  --pw-lags | Expected a whole number in 1..64 | ["65"]
+  --pw-weightings | Expected a whole number in 1..16 | ["17"]
+  --learning-rate | Expected a number above 0 and at most 10
+    | ["", "0", "-0", "-1e-3", "11", "NaN", "Infinity", "1e-400", "1e-3 1e-4", "0,001", "fast"]
+  --kernel-sd | Expected a number above 0 and at most 10 | ["1e9"]
+  --eta | Expected a number above 0 and at most 1000 | ["0", "1001"]
+  --weight-decay | Expected a number from 0 to 1000 | ["-0.1"]
+  --item-dropout | Expected a number from 0 to 0.99 | ["1"]
+  --generator-learning-rate | Expected a number above 0 and at most 10 | ["0"]
+  --generator-steps | Expected a whole number in 1..32 | ["0"]
+  --utility-penalty | Expected a number from 0 to 1000 | ["-1"]
+  --reward-steps | Expected a whole number in 0..32 | ["33"]
+  --dims | Expected 1 to 8 sizes of 1..4096 joined by hyphens
+    | ["", "0", "64-", "-64", "64,64", "64-x", "4097", "1-1-1-1-1-1-1-1-1", "\uff16\uff14"]
+  --behaviour-dims | such as 64-64 or 32-64-32 | ["8x8"]
+  --encoder | Allowed choices are lstm, pw | ["", "LSTM"]
+  --adam | Allowed choices are dense, row-sparse | ["sparse"]
+  --early-stopping | Allowed choices are loss, prec1, prec2 | ["accuracy"]
+  --generator | Allowed choices are network, exact | ["best"]
+  --pw-nonlinearity | Allowed choices are none, tanh | ["relu"]
+  --data | Expected a path, got nothing | ["", " "]
+  --save-dir | Expected the path of a folder, got nothing | ["", "  "]
+  --init | Expected the path of a folder, got nothing | [""]
+  --resume | Expected the path of a folder, got nothing | [""]
+`);
 
-const TRAIN: Cases = [
-  ["--dims 64-0", /Expected 1 to 8 sizes of 1\.\.4096[^]*got "64-0"/],
-  ["--dims 64-x", /got "64-x"/],
-  ["--dims=", /got ""/],
-  ["--batch-size 0", /whole number of at least 1, got "0"/],
-  ["--iterations 1.5", /whole number.*got "1\.5"/],
-  ["--learning-rate -1", /a number above 0/],
-  ["--learning-rate fast", /got "fast"/],
-  ["--seed -1", /whole number/],
-  ["yelp.txt", /too many arguments/],
-  ["--data", /argument missing/],
-  ["--iterations 5 --validate-every 6", /--validate-every of at most the 5/],
-  ["--no-pretrain", /Expected --adversarial <n> with --no-pretrain, got none/],
-  ["--reward-steps 0", /Expected --adversarial <n> with --reward-steps, got none/],
-  ["--adversarial 10", /Expected --adversarial-validate-every of at most the 10 iterations/],
-  ["--adversarial 200 --reward-steps -1", /Expected a whole number in 0\.\.32, got "-1"/],
-  ["--adversarial 200 --generator-steps 0", /Expected a whole number in 1\.\.32, got "0"/],
-  ["--adversarial 200 --behaviour-dims 8x8", /such as 64-64 or 32-64-32, got "8x8"/],
-  ["--adversarial 200 --generator best", /Allowed choices are network, exact/],
-  ["--encoder gru", /Allowed choices are lstm, pw/],
-  ["--eta 0", /Expected a number above 0 and at most 1000, got "0"/],
-  ["--item-dropout 1", /Expected a number from 0 to 0\.99, got "1"/],
-  ["--weight-decay -1", /Expected a number from 0 to 1000, got "-1"/],
-  ["--adam sparse", /Allowed choices are dense, row-sparse/],
-  ["--early-stopping accuracy", /Allowed choices are loss, prec1, prec2/],
-  ["--pw-lags 65", /Expected a whole number in 1\.\.64, got "65"/],
-];
+const TRAIN = `
+  --epochs 3 | unknown option '--epochs'
+  --model pw | Expected --encoder pw, got --model pw
+  --optimiser=row-sparse | Expected --adam row-sparse
+  --split test | unknown option '--split'
+  -d demo | unknown option '-d'
+  --iter 5 | unknown option '--iter'
+  yelp.txt | too many arguments
+  '' | too many arguments
+  -- --data x | too many arguments
+  \u2013-data demo | too many arguments
+  --resplit=yes | --resplit
+  --data | argument missing
+  --seed 1 --seed x | got "x"
+  --seed x --seed 1 | got "x"
+  --iterations 5 --validate-every 6 | Expected --validate-every of at most the 5 iterations, got 6
+  --adversarial 5 | Expected --adversarial-validate-every of at most the 5 iterations
+  --no-pretrain | Expected --adversarial <n> with --no-pretrain
+  --no-pretrain --adversarial 500 --init x | Expected either --no-pretrain (a random reward) or --init
+  --generator exact --reward-steps 2 | Expected --adversarial <n> with --generator, --reward-steps
+  --resume x --dims 8 --seed 2 --data x | Expected --resume alone or with --iterations or --adversarial, got --data, --seed, --dims
+  --resume x --save-dir y | got --save-dir
+  --seed 4294967295 --seeds 2 | Expected seeds of at most 4294967295, got --seed 4294967295 and --seeds 2
+  --jobs 2 | Expected --jobs with --seeds of at least 2
+`;
 
-const TUNE: Cases = [
-  ["--budget 0", /a number of minutes above 0/],
-  ["--budget soon", /a number of minutes above 0/],
-  ["--budget=", /a number of minutes above 0/],
-  ["--criterion auc", /Allowed choices are loss, prec1, prec2/],
-  ["--resume x", /unknown option '--resume'/],
-  ["--adversarial 5", /unknown option '--adversarial'/],
-  ["--iterations 5", /--validate-every of at most the 5 iterations/],
-  ["runs/x", /too many arguments/],
-];
+const TUNE = `
+  --budget 0 | a number of minutes above 0
+  --budget soon | a number of minutes above 0
+  --budget=-1 | a number of minutes above 0
+  --budget Infinity | a number of minutes above 0
+  --budget= | a number of minutes above 0
+  --criterion auc | Allowed choices are loss, prec1, prec2
+  --model none | Expected --encoder none, got --model none
+  --resume x | unknown option '--resume'
+  --adversarial 5 | unknown option '--adversarial'
+  --iterations 5 | --validate-every of at most the 5 iterations
+  runs/x | too many arguments
+`;
 
-const REPRODUCE: Cases = [
-  ["--models baseline", /Expected --models among baseline-64-64, .*, got "baseline"/],
-  ["--seeds 0", /Expected a whole number in 1\.\.1000, got "0"/],
-];
+const REPRODUCE = `
+  --dims 8 | unknown option '--dims'
+  --models baseline | Expected --models among baseline-64-64, …, got "baseline"
+  --models '' | Expected --models among
+  --models ,, | Expected --models among
+  --seeds 0 | Expected a whole number in 1..1000
+  --seeds 1001 | Expected a whole number in 1..1000
+  --seed 4294967295 | Expected seeds of at most 4294967295
+  --iterations 9 | Expected a whole number in 10..
+  --adversarial 1 | Expected a whole number in 10..
+  --save-dir '' | Expected the path of a folder, got nothing
+  --readme '' | Expected a path, got nothing
+`;
 
-const COMMANDS: Readonly<Record<string, [read: (args: string[]) => unknown, cases: Cases]>> = {
-  train: [(args) => stagesConfigOf(parseTrainOptions(args).options, tinyData), TRAIN],
+const SIMULATE = `
+  --shop demo | got --shop alone
+  --truth | Expected --shop with --truth: demo or restless, got none
+  --shop demo --truth --data log.tsv | Expected either --shop or --data, got both
+  --shop bazaar --truth | Allowed choices are demo, restless
+  --shop demo --truth --uncalibrated | --uncalibrated with --model alone
+  --shop demo --truth --explore boltzmann:1 | Expected plackett-luce:<temperature>
+  --shop demo --truth --explore plackett-luce:-1 | with a temperature of 0.001 to 1000000
+  --shop demo --truth --policy greedy --explore plackett-luce:1 --reward utility | --reward click with --explore
+  --shop demo --truth --pages 0 | Expected a whole number in 1..100000
+  --shop demo --truth --users 0 | Expected a whole number in 1..10000000
+  --shop demo --truth --slate 0 | Expected a whole number in 1..1024
+  --shop demo --truth --leave 1.5 | Expected a number from 0 to 1
+  --shop demo --truth --leave=-0.1 | Expected a number from 0 to 1
+  --shop demo --truth --leave often | Expected a number from 0 to 1
+  --shop demo --truth --patience 0 | Expected a whole number in 1..
+  --shop demo --truth --reward money | Allowed choices are click, utility
+  --shop demo --truth --start all | Allowed choices are empty, train, validation, test
+  --shop demo --truth --pool random:few | Expected random:<n> with a whole number
+  --shop demo --truth --episodes-file csv | Expected --save-dir with --episodes-file
+  --shop demo --truth --episodes-file json | Allowed choices are csv, parquet
+  --shop demo --truth --save-dir x --write-log x | Expected --save-dir apart from what --write-log names
+  --model x --data log.tsv --truth | Expected a made-up shop (--shop demo or restless)
+  --truth --data log.tsv | of a log it is not known why
+`;
+
+const POLICY_TRAIN = `
+  --pages 0 | Expected a whole number in 1..100000
+  --shop x --truth | Allowed choices are demo, restless
+  --leave NaN | Expected a number from 0 to 1
+  --algorithm ppo | Allowed choices are cdqn
+  --rows 100 | Expected a multiple of 64
+  --start all | Allowed choices are empty, train
+  --hidden 65 | Expected 4, 8, 12, ... or 64 units
+  --algorithm gdqn --target chained | Expected --target and --share-positions with --algorithm cdqn
+`;
+
+const train = (args: string[]) => stagesConfigOf(parseTrainOptions(args).options, tinyData);
+const COMMANDS: Readonly<Record<string, [read: (args: string[]) => unknown, cases: string]>> = {
+  train: [train, TRAIN],
   tune: [parseTuneOptions, TUNE],
   reproduce: [parseReproduceOptions, REPRODUCE],
+  simulate: [parseSimulateOptions, SIMULATE],
+  "policy train": [
+    (args) => policyTrainingOf(parse(addPolicyTrainOptions(new Command()), args)),
+    POLICY_TRAIN,
+  ],
 };
 
 for (const [command, [read, cases]] of Object.entries(COMMANDS)) {
-  Deno.test(`${command} refuses options that it does not understand, or that make no sense together`, () => {
-    for (const [line, says] of cases) assert.throws(() => read(words(line)), userError(says), line);
+  Deno.test(`${command} refuses options that it does not understand, or that make no sense together`, async () => {
+    for (const [line = "", says = ""] of rowsOf(cases)) await refused(() => read(words(line)), says, line);
   });
 }
+
+Deno.test("an option refuses values out of its range, with the range", async () => {
+  for (const [option, says = "", values = ""] of VALUES) {
+    const stage = /generator|reward|utility|behaviour/.test(option ?? "") ? ["--adversarial", "200"] : [];
+    for (const value of JSON.parse(values)) {
+      // With "=", so that a value that begins with a hyphen is one.
+      await refused(() => train([`${option}=${value}`, ...stage]), says, `${option}=${value}`);
+    }
+  }
+});
 
 const files = {
   "log.csv": "user,item",
@@ -98,7 +205,7 @@ Deno.test("no output is, or lies within, what a command reads or what another on
     Deno.symlinkSync(`${dir}/log.csv`, `${dir}/link.csv`);
     Deno.symlinkSync(`${dir}/run`, `${dir}/way`);
     const at = (line: string) => line.split(" ").map((word) => word.replace("DIR", dir));
-    const refused = [
+    const overlapping = [
       "--data DIR/log.csv --out DIR/log.csv",
       "--data DIR/log.csv --out=DIR/mine/../log.csv",
       "--data DIR/log.csv --out DIR/link.csv",
@@ -113,7 +220,7 @@ Deno.test("no output is, or lies within, what a command reads or what another on
       "--save-dir DIR/x --write-log DIR/x/y",
       "--save-dir DIR/x --write-log DIR/x",
     ];
-    for (const line of refused) assert.throws(() => given(at(line)), userError(/apart from/), line);
+    for (const line of overlapping) assert.throws(() => given(at(line)), userError(/apart from/), line);
     const taken = [
       "--data DIR/log.csv --out DIR/log.csv.csv",
       "--data DIR/run --save-dir DIR/runs",

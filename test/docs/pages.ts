@@ -73,7 +73,6 @@ export function shownCommands({ path, text }: Page): ShownCommand[] {
 const NOT_RUN: Readonly<Record<string, string>> = {
   ok: "it is what runs this test",
   test: "it is what runs this test",
-  "test:special corpus": "bad_inputs: the same files, every third case",
   "test:special faults": "faults_test.ts: the same functions, fewer points",
   "test:special soak": "soak_trend_test.ts, held_memory_test.ts: its parts",
   bench: "bench_test.ts, bench_studies_test.ts, ladder_test.ts",
