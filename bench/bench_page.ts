@@ -1,9 +1,10 @@
 /** A bench as one HTML page with charts, which needs nothing beside it. */
 
-import { NEUTRAL, type ScatterChart, type StackChart } from "../src/report/chart_types.ts";
+import { buildScatterChart, buildStackChart, type ChartDefinition } from "../src/report/chart.ts";
 import { type Html, markup } from "../src/report/html.ts";
 import { chartsHtml, noScript, note, section, writePage } from "../src/report/page_shell.ts";
 import { type Row, tableOf } from "../src/report/tables.ts";
+import { NEUTRAL } from "../src/report/theme.ts";
 import type { BenchReport, KernelResult, StepResult } from "../src/selftest/profile/bench_report.ts";
 import type { Change } from "./compare.ts";
 import { growthCharts } from "./growth.ts";
@@ -73,7 +74,7 @@ export function cellsTable({ head, rows }: Cells, what: string): Html {
 const NAMED = 12;
 
 /** Kernels under the adapter's ceilings; one that does no arithmetic or moves nothing has no place. */
-function rooflineChart(kernels: readonly KernelResult[], ceilings: Ceilings): ScatterChart[] {
+function rooflineChart(kernels: readonly KernelResult[], ceilings: Ceilings): ChartDefinition[] {
   const placed = kernels.flatMap((kernel) => {
     const { gflops, intensity } = standing(kernel, kernel.median, ceilings);
     return intensity !== undefined && intensity > 0 ? [{ kernel, x: intensity, y: gflops }] : [];
@@ -96,8 +97,7 @@ function rooflineChart(kernels: readonly KernelResult[], ceilings: Ceilings): Sc
   }));
   const named = namedIn(placed.map(({ kernel }) => kernel));
   const workloads = [...new Set(kernels.map(({ workload }) => workload))];
-  return [{
-    kind: "scatter",
+  return [buildScatterChart({
     id: "roofline",
     title: "Roofline",
     note:
@@ -107,17 +107,17 @@ function rooflineChart(kernels: readonly KernelResult[], ceilings: Ceilings): Sc
     yTitle: "GFLOP/s",
     logarithmic: ["x", "y"],
     series: [
-      { name: "ceiling", colour: NEUTRAL, dash: 0, joined: true, points: roof },
+      { name: "ceiling", colour: NEUTRAL, joined: true, points: roof },
       ...workloads.flatMap((workload, k) => {
         const points = placed.filter(({ kernel }) => kernel.workload === workload)
           .map(({ kernel, x, y }) => {
             const name = `${kernel.id} (${kernel.kernel})`;
             return { x, y, name, label: named.has(kernel) ? kernel.kernel : undefined };
           });
-        return points.length === 0 ? [] : [{ name: workload, colour: k, dash: 0, joined: false, points }];
+        return points.length === 0 ? [] : [{ name: workload, colour: k, joined: false, points }];
       }),
     ],
-  }];
+  })];
 }
 
 /** The slowest dispatches, one of each kernel. */
@@ -132,7 +132,7 @@ function namedIn(kernels: readonly KernelResult[]): Set<KernelResult> {
 /** Kernels that have a colour of their own. */
 const COLOURED = 5;
 
-function stackChart(steps: readonly StepResult[]): StackChart {
+function stackChart(steps: readonly StepResult[]): ChartDefinition {
   const totals = new Map<string, number>();
   for (const step of steps) {
     // Of each step's share, so that small steps have their say.
@@ -146,10 +146,9 @@ function stackChart(steps: readonly StepResult[]): StackChart {
     step.dispatches.filter(({ kernel }) => belongs(kernel)).reduce((sum, { median }) => sum + median, 0) /
     1000;
   const segment = (name: string, colour: number, of: (step: StepResult) => number) => ({
-    ...{ name, colour, dash: 0, values: steps.map(of) },
+    ...{ name, colour, values: steps.map(of) },
   });
-  return {
-    kind: "stack",
+  return buildStackChart({
     id: "steps-stack",
     title: "Where a step's time goes",
     note:
@@ -164,5 +163,5 @@ function stackChart(steps: readonly StepResult[]): StackChart {
       segment("other kernels", COLOURED, (step) => milliseconds(step, (kernel) => !largest.includes(kernel))),
       segment("rest", NEUTRAL, (step) => Math.max(0, step.wall.median - dispatchTime(step)) / 1000),
     ],
-  };
+  });
 }

@@ -4,7 +4,13 @@ import { UserError } from "../src/user_error.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { defaultModel } from "../src/model/config.ts";
 import type { GrowthPoint } from "../src/selftest/profile/bench_report.ts";
-import { type ScatterChart, type ScatterPoint, spansDecade } from "../src/report/chart_types.ts";
+import {
+  buildScatterChart,
+  type ChartDefinition,
+  type ScatterChart,
+  type ScatterPoint,
+  spansDecade,
+} from "../src/report/chart.ts";
 import { timingOf } from "../src/selftest/profile/timing.ts";
 import { shannon } from "../src/selftest/profile/recordings.ts";
 import { timeSteps } from "../src/selftest/profile/step_profile.ts";
@@ -163,7 +169,7 @@ const quantities: readonly Quantity[] = [
 ];
 
 /** Time and memory: of the axes that add rows in one chart each, of the others in their own. */
-export function growthCharts(points: readonly GrowthPoint[]): ScatterChart[] {
+export function growthCharts(points: readonly GrowthPoint[]): ChartDefinition[] {
   const rowAxes = growthAxes.filter(({ unit }) => unit === "row").map(({ name }) => name);
   const others = growthAxes.filter(({ unit }) => unit !== "row");
   const groups = [
@@ -171,10 +177,10 @@ export function growthCharts(points: readonly GrowthPoint[]): ScatterChart[] {
     ...others.map(({ name }) => ({ id: name.replace(/\W+/g, "-"), title: name, axes: [name] })),
   ];
   return groups.flatMap(({ id, title, axes }) =>
-    quantities.flatMap((quantity): ScatterChart[] => {
+    quantities.flatMap((quantity): ChartDefinition[] => {
       const series = axes.flatMap((name, colour) => {
         const own = pointsOf(points.filter(({ axis }) => axis === name), quantity);
-        return own.length === 0 ? [] : [{ name, colour, dash: 0, joined: true, points: own }];
+        return own.length === 0 ? [] : [{ name, colour, joined: true, points: own }];
       });
       if (series.length === 0) return [];
       const all = series.flatMap((one) => one.points);
@@ -182,8 +188,7 @@ export function growthCharts(points: readonly GrowthPoint[]): ScatterChart[] {
       const logarithmic: ScatterChart["logarithmic"] = !wide ? [] : grows(all.map(({ y }) => y))
         ? ["x", "y"] // what is proportional is a straight line
         : ["x"];
-      return [{
-        kind: "scatter",
+      return [buildScatterChart({
         id: `growth-${quantity.id}-${id}`,
         title: `${quantity.title} by ${title}`,
         note: quantity.note,
@@ -191,7 +196,7 @@ export function growthCharts(points: readonly GrowthPoint[]): ScatterChart[] {
         yTitle: quantity.yTitle,
         logarithmic,
         series,
-      }];
+      })];
     })
   );
 }

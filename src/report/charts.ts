@@ -1,16 +1,16 @@
 /** From runs to charts, as plain data: test figures as bars, then the learning curves. A chart that nothing is known for is left out. */
 
+import type { FigureName } from "../figures/columns.ts";
 import {
   type Bar,
-  type BarChart,
+  buildBarChart,
+  buildLineChart,
+  type ChartDefinition,
   dashes,
   type LineChart,
-  NEUTRAL,
-  type ReportChart,
   type Series,
   spansDecade,
-} from "./chart_types.ts";
-import type { FigureName } from "../figures/columns.ts";
+} from "./chart.ts";
 import { curveOf, windowFor } from "./curve.ts";
 import {
   baselineGroups,
@@ -25,33 +25,43 @@ import {
   testsWith,
 } from "./parts.ts";
 import type { BaselineFigures, Model, ReportData } from "./report_data.ts";
+import { NEUTRAL } from "./theme.ts";
 
 /** Models whose adversarial stage starts from random weights; far worse, they squeeze the others' curves. */
 const NO_PRETRAINING = /no[^a-z]?pre-?train/i;
 
 /** First the test figures, then the learning curves. */
-export function chartsOf({ models }: ReportData): ReportChart[] {
+export function chartsOf({ models }: ReportData): ChartDefinition[] {
   const window = windowFor(Math.max(...models.map(lengthOf)));
   const losses = lossParts(models);
   const adversarial = losses.filter(({ stage }) => stage === "adversarial");
   const levels = levelsOf(models);
   const lines = [
-    lineChart("loss", "Loss", "loss", losses.flatMap((part) => curves(part, "loss", window)), levels("nll")),
+    ...lineChart(
+      "loss",
+      "Loss",
+      "loss",
+      window,
+      losses.flatMap((part) => curves(part, "loss", window)),
+      levels("nll"),
+    ),
     ...precisionCharts(rankingParts(models), window, levels),
-    lineChart(
+    ...lineChart(
       "adversarial-losses",
       "Losses of the adversarial stage",
       "loss_min of u, loss_max of \u03c0",
+      window,
       adversarial.flatMap((part) => [
         ...curves(part, "loss_min", window, 0),
         ...curves({ ...part, ranking: "generator" }, "loss_max", window, 0),
       ]),
     ),
   ];
-  return [...barCharts(models), ...lines.flatMap((chart) => chart ?? [])];
+  return [...barCharts(models), ...lines];
 }
 
-type Levels = (figure: FigureName) => LineChart["levels"];
+type Level = NonNullable<LineChart["levels"]>[number];
+type Levels = (figure: FigureName) => Level[];
 
 /** The baselines of the test users, where all models have the same. */
 function levelsOf(models: readonly Model[]): Levels {
@@ -68,14 +78,15 @@ function precisionCharts(
   parts: readonly Part[],
   window: number,
   levels: Levels,
-): (LineChart | undefined)[] {
+): ChartDefinition[] {
   const pretrained = parts.filter(({ model }) => !NO_PRETRAINING.test(model.name));
   const charts = (chosen: readonly Part[], id: string, title: string) =>
-    (["1", "2"] as const).map((k) =>
+    (["1", "2"] as const).flatMap((k) =>
       lineChart(
         `prec${k}${id}`,
         `prec@${k}${title}`,
         `prec@${k}`,
+        window,
         chosen.flatMap((part) =>
           curves(part, part.ranking === "generator" ? `pi_prec${k}` : `prec${k}`, window)
         ),
@@ -86,24 +97,22 @@ function precisionCharts(
   return [...charts(parts, "", ""), ...charts(pretrained, "-pretrained", ", pre-trained models")];
 }
 
-interface Drawn extends Series {
-  readonly stage: Part["stage"];
-  readonly window: number;
-}
+/** Each means the same in every chart. */
+const DASHES = {
+  reward: { validation: dashes.solid, train: dashes.dotted },
+  generator: { validation: dashes.dashed, train: dashes.dashDotted },
+} as const;
 
 /** A part's curve on the validation users, and that of its batches. */
-function curves(part: Part, column: string, window: number, offset = offsetOf(part)): Drawn[] {
-  const { model, colour, stage, ranking } = part;
+function curves(part: Part, column: string, window: number, offset = offsetOf(part)): Series[] {
+  const { model, colour, ranking } = part;
   return (["validation", "train"] as const).flatMap((log) => {
-    const curve = curveOf(stageRuns(part).map((run) => run[log]), column, window, offset);
-    if (!curve) return [];
+    const points = curveOf(stageRuns(part).map((run) => run[log]), column, window, offset);
+    if (points.length === 0) return [];
     const faint = log === "train";
-    const dash = ranking === "generator"
-      ? (faint ? dashes.generatorTrain : dashes.generator)
-      : (faint ? dashes.rewardTrain : dashes.reward);
+    const dash = DASHES[ranking][log];
     const marks = faint ? [] : marksOf(part, column).map(({ x, y }) => ({ x: x + offset, y }));
-    const look = { model: model.name, colour, part: log, dash, faint, offset, marks };
-    return [{ ...curve, ...look, stage, window }];
+    return [{ points, model: model.name, colour, part: log, dash, faint, offset, marks }];
   });
 }
 
@@ -123,33 +132,29 @@ function lineChart(
   id: string,
   title: string,
   yTitle: string,
-  drawn: readonly Drawn[],
-  levels: LineChart["levels"] = [],
-): LineChart | undefined {
-  if (drawn.length === 0) return undefined;
+  window: number,
+  drawn: readonly Series[],
+  levels: readonly Level[] = [],
+): ChartDefinition[] {
   // Where there is a generator, it is said whose curve is whose.
-  const generator = drawn.some(({ dash }) => dash === dashes.generator || dash === dashes.generatorTrain);
-  const series = drawn.map(({ stage: _, window: __, part, dash, ...series }): Series => {
-    const who = dash === dashes.generator || dash === dashes.generatorTrain ? "generator \u03c0" : "reward u";
-    return { ...series, dash, part: generator ? `${who}, ${part}` : part };
+  const isGenerator = ({ dash }: Series) => dash === dashes.dashed || dash === dashes.dashDotted;
+  const series = !drawn.some(isGenerator) ? drawn : drawn.map((one): Series => ({
+    ...one,
+    part: `${isGenerator(one) ? "generator \u03c0" : "reward u"}, ${one.part}`,
+  }));
+  const note = [
+    noteOn(drawn, window),
+    levels.length > 0 ? "Lines across are baselines, on the test users." : "",
+  ];
+  return buildLineChart({
+    ...{ id, title, note: note.join(" ").trim(), xTitle: "iteration", yTitle },
+    logarithmic: spansDecade(drawn.flatMap(({ points }) => points.flatMap(({ y }) => y ?? []))),
+    ...{ dividers: dividersOf(drawn), levels, series },
   });
-  return {
-    kind: "line",
-    id,
-    title,
-    note: [noteOn(drawn), levels.length > 0 ? "Lines across are baselines, on the test users." : ""].join(" ")
-      .trim(),
-    xTitle: "iteration",
-    yTitle,
-    logarithmic: spansDecade(drawn.flatMap(({ mean }) => mean.flatMap((value) => value ?? []))),
-    dividers: dividersOf(drawn),
-    levels,
-    series,
-  };
 }
 
-function dividersOf(drawn: readonly Drawn[]): LineChart["dividers"] {
-  const behind = drawn.filter(({ offset }) => offset > 0);
+function dividersOf(drawn: readonly Series[]): LineChart["dividers"] {
+  const behind = drawn.flatMap(({ offset = 0, colour }) => offset > 0 ? [{ offset, colour }] : []);
   const name = "adversarial stage";
   const places = new Set(behind.map(({ offset }) => offset));
   if (places.size <= 1) return [...places].map((x) => ({ x, colour: NEUTRAL, name }));
@@ -157,23 +162,22 @@ function dividersOf(drawn: readonly Drawn[]): LineChart["dividers"] {
   return [...byColour].map(([colour, x]) => ({ x, colour, name }));
 }
 
-function noteOn(drawn: readonly Drawn[]): string {
-  const window = Math.max(...drawn.map((curve) => curve.window));
-  const several = drawn.some(({ runs }) => Math.max(...runs) > 1);
+function noteOn(drawn: readonly Series[], window: number): string {
+  const several = drawn.some(({ points }) => points.some(({ runs = 1 }) => runs > 1));
   return [
     several ? "Lines are means over seeds, bands one standard deviation to each side." : "",
-    drawn.some(({ marks }) => marks.length > 0) ? "Circles are the best snapshots." : "",
+    drawn.some(({ marks = [] }) => marks.length > 0) ? "Circles are the best snapshots." : "",
     window > 1 ? `A point is the mean of ${window} iterations, in all charts.` : "",
-    drawn.some(({ offset }) => offset > 0) ? "Right of the divider is the adversarial stage." : "",
+    drawn.some(({ offset = 0 }) => offset > 0) ? "Right of the divider is the adversarial stage." : "",
   ].filter((sentence) => sentence !== "").join(" ");
 }
 
-function barCharts(models: readonly Model[]): BarChart[] {
+function barCharts(models: readonly Model[]): ChartDefinition[] {
   return [
-    barChart(models, lossParts(models), "nll", "loss"),
-    barChart(models, rankingParts(models), "prec1", "prec@1"),
-    barChart(models, rankingParts(models), "prec2", "prec@2"),
-  ].flatMap((chart) => chart ?? []);
+    ...barChart(models, lossParts(models), "nll", "loss"),
+    ...barChart(models, rankingParts(models), "prec1", "prec@1"),
+    ...barChart(models, rankingParts(models), "prec2", "prec@2"),
+  ];
 }
 
 function barChart(
@@ -181,9 +185,9 @@ function barChart(
   parts: readonly Part[],
   figure: FigureName,
   label: string,
-): BarChart | undefined {
+): ChartDefinition[] {
   const bars = parts.flatMap((part) => barOf(part, figure) ?? []);
-  if (bars.length === 0) return undefined;
+  if (bars.length === 0) return [];
   const groups = baselineGroups(models);
   const snapshots = [...new Set(bars.map(({ snapshot }) => snapshot))];
   const note = [
@@ -197,7 +201,7 @@ function barChart(
   ].filter((sentence) => sentence !== "").join(" ");
   const baselines = groups.length === 1 ? baselineBars(groups[0]?.baselines ?? [], figure) : [];
   const title = `Test ${label}`;
-  return { kind: "bar", id: `test-${figure}`, title, note, xTitle: label, bars: [...bars, ...baselines] };
+  return [buildBarChart({ id: `test-${figure}`, title, note, xTitle: label, bars: [...bars, ...baselines] })];
 }
 
 function baselineBars(baselines: readonly BaselineFigures[], figure: FigureName): Bar[] {

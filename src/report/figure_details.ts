@@ -2,11 +2,12 @@
 
 import { type FigureName, titleOf } from "../figures/columns.ts";
 import { shownBaselines } from "../run/tested_users.ts";
-import { type Look, NEUTRAL, type ScatterChart, type ScatterPoint } from "./chart_types.ts";
+import { buildScatterChart, type ChartDefinition, type ScatterPoint } from "./chart.ts";
 import { type Html, markup } from "./html.ts";
 import { lossParts, type Part, stageRuns } from "./parts.ts";
 import type { DetailFigures, FigureDifferences, Model, SnapshotFigures, StageResult } from "./report_data.ts";
 import { type Cell, difference, figure, type Row, tableOf } from "./tables.ts";
+import { NEUTRAL } from "./theme.ts";
 
 const FIGURES: readonly FigureName[] = ["nll", "prec1", "prec2", "mrr", "ndcg", "auc"];
 const PI: readonly FigureName[] = ["piPrec1", "piPrec2"];
@@ -145,10 +146,10 @@ ${tableOf(`${what}, ${part.name}, ${name}`, ["cases", "predicted", "observed"], 
 
 /** The snapshot that is to be used for its probabilities. */
 const SNAPSHOT = "best-loss";
-const DIAGONAL: Look = { name: "as often as predicted", colour: NEUTRAL, dash: 0 };
+const DIAGONAL = { name: "as often as predicted", colour: NEUTRAL };
 
 /** Of the Shannon stage: the utilities of the other are no log-odds. */
-export function reliabilityCharts(models: readonly Model[]): ScatterChart[] {
+export function reliabilityCharts(models: readonly Model[]): ChartDefinition[] {
   const parts = lossParts(models).filter(({ stage }) => stage === "shannon");
   const chart = (key: "click" | "noClick", id: string, title: string) => {
     const shares: number[] = [];
@@ -165,13 +166,12 @@ export function reliabilityCharts(models: readonly Model[]): ScatterChart[] {
         ...(interval ? { low: interval[0], high: interval[1] } : {}),
       }));
       const { name, colour } = part;
-      return points.length === 0 ? [] : [{ name, colour, dash: 0, joined: true, points }];
+      return points.length === 0 ? [] : [{ name, colour, joined: true, points }];
     });
     if (drawn.length === 0) return [];
     const end = Math.max(...drawn.flatMap(({ points }) => points.flatMap(({ x, y }) => [x, y])));
     const diagonal = [0, end].map((x) => ({ x, y: x, name: DIAGONAL.name }));
-    return [{
-      kind: "scatter" as const,
+    return [buildScatterChart({
       id,
       title,
       note: `Of the ${SNAPSHOT} snapshot; each point is a bin with ${sharesText(shares)} % of the cases, ` +
@@ -180,7 +180,7 @@ export function reliabilityCharts(models: readonly Model[]): ScatterChart[] {
       yTitle: "share that came about",
       logarithmic: [],
       series: [{ ...DIAGONAL, joined: true, points: diagonal }, ...drawn],
-    }];
+    })];
   };
   return [
     ...chart("click", "reliability-click", "Reliability of P(click)"),

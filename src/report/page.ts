@@ -1,6 +1,6 @@
 /** The report on runs: from their folders to one HTML page that needs nothing beside it. */
 
-import type { ReportChart } from "./chart_types.ts";
+import type { ChartDefinition } from "./chart.ts";
 import { chartsOf } from "./charts.ts";
 import { collect } from "./collect.ts";
 import { figureDetails, reliabilityCharts } from "./figure_details.ts";
@@ -23,7 +23,7 @@ export async function writeReport(folders: readonly string[], out: string): Prom
   await writePage(out, pageOf(data, chartsOf(data)));
 }
 
-export function pageOf(data: ReportData, charts: readonly ReportChart[]): PageContent {
+export function pageOf(data: ReportData, charts: readonly ChartDefinition[]): PageContent {
   const { models, claims, title } = data;
   const configuration = settingsTables(models, ({ settings }) => settings, "configuration");
   const main = markup`${claims.length > 0 && section("claims", "Claims", claimsList(claims))}
@@ -42,10 +42,10 @@ ${chartsHtml(reliabilityCharts(models))}
 ${figureDetails(models)}`;
 }
 
-function chartFigures(charts: readonly ReportChart[]): Html {
+function chartFigures(charts: readonly ChartDefinition[]): Html {
   return markup`${noScript}
-${chartsHtml(charts.filter(({ kind }) => kind === "bar"), "charts bars")}
-${chartsHtml(charts.filter(({ kind }) => kind === "line"))}`;
+${chartsHtml(charts.filter(({ config }) => config.type === "bar"), "charts bars")}
+${chartsHtml(charts.filter(({ config }) => config.type === "line"))}`;
 }
 
 /** What the models were made with, and on: first what they share, then what they differ in. @param what names the tables. */

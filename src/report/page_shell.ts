@@ -2,9 +2,10 @@
 
 import { dirname } from "node:path";
 import { atomicWriteFile, makeFolder } from "../files/atomic_write.ts";
-import { type ChartDefinition, type Curve, seriesName, sumOf } from "./chart_types.ts";
+import type { ChartDefinition, LegendEntry } from "./chart.ts";
 import { Html, htmlPage, inlineScript, jsonScript, markup } from "./html.ts";
 import { type Facts, factsList } from "./tables.ts";
+import { cssColour } from "./theme.ts";
 
 /** What a page carries besides its data. */
 export interface PageParts {
@@ -96,48 +97,28 @@ export function chartsHtml(charts: readonly ChartDefinition[], look = "charts"):
 
 /** The place of a chart, which the script finds by its id. */
 function chartFigure(chart: ChartDefinition): Html {
-  const bars = chart.kind === "bar" || chart.kind === "stack" ? chart.bars.length : 0;
+  const { id, title, note, summary, legend, config } = chart;
+  const bars = config.data.labels?.length;
+  // Bars lie one below the other and need their height; other charts have theirs by page.css.
+  const style = bars === undefined ? "" : `height: ${AXIS_HEIGHT + BAR_HEIGHT * bars}px`;
   const figure = markup`
-<figure id="${chart.id}">
-<h3>${chart.title}</h3>
-${chart.note === "" ? markup`` : markup`<figcaption>${chart.note}</figcaption>`}
-<div class="plot" style="${plotStyle(bars)}"><canvas role="img" aria-label="${
-    chartSummary(chart)
-  }"></canvas></div>
-<div class="legend"></div>
+<figure id="${id}">
+<h3>${title}</h3>
+${note !== "" && markup`<figcaption>${note}</figcaption>`}
+<div class="plot" style="${style}"><canvas role="img" aria-label="${summary}"></canvas></div>
+<div class="legend">${legend.map(legendButton)}</div>
 <div class="downloads">
-<button type="button" data-save="csv" aria-label="Save ${chart.title} as CSV">CSV</button>
-<button type="button" data-save="png" aria-label="Save ${chart.title} as PNG">PNG</button>
+<button type="button" data-save="csv" aria-label="Save ${title} as CSV">CSV</button>
+<button type="button" data-save="png" aria-label="Save ${title} as PNG">PNG</button>
 </div>
 </figure>`;
   return new Html(figure.text, [chart]);
 }
 
-/** Bars lie one below the other and need their height; other charts have theirs by page.css. */
-function plotStyle(bars: number): string {
-  return bars === 0 ? "" : `height: ${AXIS_HEIGHT + BAR_HEIGHT * bars}px`;
-}
-
-function chartSummary(chart: ChartDefinition): string {
-  switch (chart.kind) {
-    case "line":
-      return `${chart.title} over ${chart.xTitle}: ` +
-        chart.series.map((series) => `${seriesName(chart, series)} ends at ${endOf(series)}`).join("; ");
-    case "bar":
-      return `${chart.title}: ` +
-        chart.bars.map(({ name, mean, sd }) =>
-          `${name} ${mean.toFixed(4)}${sd === null ? "" : ` plus or minus ${sd.toFixed(4)}`}`
-        ).join("; ");
-    case "scatter":
-      return `${chart.title}: ${chart.yTitle} over ${chart.xTitle}; ` +
-        chart.series.map(({ name, points }) => `${name}, ${points.length} points`).join("; ");
-    case "stack":
-      return `${chart.title}: ` +
-        `${chart.bars.map((bar, k) => `${bar} ${sumOf(chart, k).toFixed(2)} ${chart.unit}`).join("; ")}`;
-  }
-}
-
-function endOf({ x, mean }: Curve): string {
-  const last = mean.findLastIndex((value) => value !== null);
-  return `${mean[last]?.toFixed(4)} at ${x[last]}`;
+/** Switches curves off and on, with the keyboard too; it has a stroke as they are drawn. */
+function legendButton({ text, colour, dash }: LegendEntry): Html {
+  return markup`<button type="button" aria-pressed="true"><svg width="34" height="10" aria-hidden="true"><line x1="1" x2="33"
+ y1="5" y2="5" style="stroke: ${cssColour(colour)}" stroke-width="2.5" stroke-dasharray="${
+    dash.join(" ")
+  }"/></svg>${text}</button>`;
 }

@@ -4,7 +4,7 @@ import { type Stage as TrainedStage, type StageName, stages as trainedStages } f
 import type { BaselineFigures, Figures, Model, SnapshotFigures, Stage } from "./report_data.ts";
 import { meanAndSd } from "../data/mean_sd.ts";
 import type { FigureName } from "../figures/columns.ts";
-import { finite } from "./curve.ts";
+import { finite } from "./chart.ts";
 
 export interface Part {
   readonly name: string;

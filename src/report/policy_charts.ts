@@ -2,13 +2,14 @@
 
 import {
   type Bar,
-  type BarChart,
-  type LineChart,
-  NEUTRAL,
-  type ScatterChart,
+  buildBarChart,
+  buildLineChart,
+  buildScatterChart,
+  type ChartDefinition,
+  dashes,
   type Series,
-} from "./chart_types.ts";
-import { curveChart, seriesThrough } from "./curve.ts";
+} from "./chart.ts";
+import { NEUTRAL } from "./theme.ts";
 import {
   type Cell,
   type Comparison,
@@ -22,9 +23,6 @@ import {
 import type { CurvePoint } from "../policy/learning/policy_run.ts";
 import { meanAndSd } from "../data/mean_sd.ts";
 
-/** Dashes of the curves here. */
-const REALISED = 0;
-const PREDICTED = 2;
 const spreadOf = (what: string) => `${what} are one standard deviation over trainings to each side.`;
 
 /** Letters, digits and hyphens. */
@@ -39,7 +37,7 @@ export function environmentWords({ name, role }: Environment): string {
 }
 
 /** Return and click rate of all policies, a chart for each environment. */
-export function returnCharts(comparison: Comparison): BarChart[] {
+export function returnCharts(comparison: Comparison): ChartDefinition[] {
   return comparison.environments.map((environment) => {
     const bars = policiesOf(comparison).flatMap(({ name }, colour): Bar[] => {
       const cells = trainingsOf(comparison, name, environment.name);
@@ -47,8 +45,7 @@ export function returnCharts(comparison: Comparison): BarChart[] {
       const { mean, sd } = overTrainings(cells, (figures) => figures.return.mean);
       return [{ name, colour, mean, sd, runs: cells.length, snapshot: environment.name }];
     });
-    return {
-      kind: "bar",
+    return buildBarChart({
       id: chartId("return", comparison.slate, environment.name),
       title: `Return in ${environmentWords(environment)}`,
       note: `Mean ${unitOf(comparison)} a user over ${comparison.pages} pages of ${comparison.slate}. ${
@@ -56,17 +53,17 @@ export function returnCharts(comparison: Comparison): BarChart[] {
       }`.trim(),
       xTitle: `${unitOf(comparison)} a user`,
       bars,
-    };
+    });
   });
 }
 
 /** Click rate by page, a chart for each environment. */
-export function pageCharts(comparison: Comparison): LineChart[] {
+export function pageCharts(comparison: Comparison): ChartDefinition[] {
   const what = "click rate";
   return comparison.environments.flatMap((environment) => {
     const series = policiesOf(comparison).map(({ name }, colour) =>
       seriesOf(
-        { model: name, colour, part: what, dash: REALISED },
+        { model: name, colour, part: what },
         trainingsOf(comparison, name, environment.name).map(({ figures }) =>
           figures.byPage.map(({ clickRate }) => clickRate)
         ),
@@ -84,7 +81,7 @@ export function pageCharts(comparison: Comparison): LineChart[] {
 }
 
 /** What the policy's own model said of its pages, beside what the users did; where the model is itself who clicks, they agree. */
-export function calibrationCharts(comparison: Comparison): LineChart[] {
+export function calibrationCharts(comparison: Comparison): ChartDefinition[] {
   return comparison.environments.filter(({ role }) => role !== "trained on").flatMap((environment) => {
     const series = policiesOf(comparison).flatMap(({ name }, colour) => {
       const found = trainingsOf(comparison, name, environment.name).flatMap(({ calibration }) =>
@@ -94,11 +91,11 @@ export function calibrationCharts(comparison: Comparison): LineChart[] {
       const look = { model: name, colour };
       return [
         seriesOf(
-          { ...look, part: "predicted", dash: PREDICTED },
+          { ...look, part: "predicted", dash: dashes.dotted },
           found.map(({ pages }) => pages.map(({ predicted }) => predicted)),
         ),
         seriesOf(
-          { ...look, part: "realised", dash: REALISED },
+          { ...look, part: "realised" },
           found.map(({ pages }) => pages.map(({ realised }) => realised)),
         ),
       ];
@@ -115,7 +112,7 @@ export function calibrationCharts(comparison: Comparison): LineChart[] {
 }
 
 /** Differences of users, sorted: a learned policy less each of its rivals, in the truth, or without one in the first model. */
-export function userCharts(comparison: Comparison): LineChart[] {
+export function userCharts(comparison: Comparison): ChartDefinition[] {
   const policies = policiesOf(comparison);
   const truth = comparison.environments.filter(({ role }) => role === "truth");
   return policies.filter(({ learned }) => learned).flatMap(({ name: policy }) =>
@@ -136,12 +133,10 @@ export function userCharts(comparison: Comparison): LineChart[] {
         }.`,
         "% of the users",
         `difference in ${unitOf(comparison)} a user`,
-        found.map(({ name, colour, difference: { sorted } }) =>
-          seriesThrough(
-            { model: `less ${name}`, colour, part: "difference" },
-            Array.from(sorted, (mean, k) => ({ x: 100 * k / Math.max(1, sorted.length - 1), mean })),
-          )
-        ),
+        found.map(({ name, colour, difference: { sorted } }) => ({
+          ...{ model: `less ${name}`, colour, part: "difference" },
+          points: Array.from(sorted, (y, k) => ({ x: 100 * k / Math.max(1, sorted.length - 1), y })),
+        })),
       );
     })
   );
@@ -158,25 +153,23 @@ export function learningCharts(
   curves: readonly LearningCurve[],
   environment: string,
   unit: string,
-): LineChart[] {
+): ChartDefinition[] {
   const series = curves.map(({ name, points }, colour): Series => {
     const best = points.reduce(
       (a, b) => b.return > a.return ? b : a,
       points[0] ?? { userSteps: NaN, return: NaN },
     );
     return {
-      ...seriesThrough(
-        { model: name, colour, part: "return" },
-        points.map(({ userSteps, standardError, ...point }) => ({
-          x: userSteps,
-          mean: point.return,
-          sd: 1.96 * standardError,
-        })),
-      ),
+      ...{ model: name, colour, part: "return" },
+      points: points.map(({ userSteps, standardError, ...point }) => ({
+        x: userSteps,
+        y: point.return,
+        sd: 1.96 * standardError,
+      })),
       marks: points.length > 0 ? [{ x: best.userSteps, y: best.return }] : [],
     };
   });
-  return curveChart({
+  return buildLineChart({
     id: "learning",
     title: `Return while the policies were trained, in ${environment}`,
     note:
@@ -184,21 +177,21 @@ export function learningCharts(
       "Circles: the weights that a policy acts by.",
     xTitle: "pages of users",
     yTitle: `${unit} a user`,
-  }, series);
+    series,
+  });
 }
 
 /** Q^1, Q^2, ... over Q^k in the states that the policy visited; of the first training. */
-export function consistencyCharts(comparison: Comparison): ScatterChart[] {
+export function consistencyCharts(comparison: Comparison): ChartDefinition[] {
   const seen = new Set<string>();
-  return comparison.cells.flatMap((cell: Cell): ScatterChart[] => {
+  return comparison.cells.flatMap((cell: Cell): ChartDefinition[] => {
     const found = cell.consistency ?? [];
     if (found.length === 0 || seen.has(cell.policy)) return [];
     seen.add(cell.policy);
     const ends = found.flatMap(({ points }) => points.flat());
     const diagonal = [Math.min(0, ...ends), Math.max(0, ...ends)];
     const k = comparison.slate;
-    return [{
-      kind: "scatter",
+    return [buildScatterChart({
       id: chartId("consistency", k, cell.policy),
       title: `Do the values of ${cell.policy} agree?`,
       note:
@@ -210,15 +203,15 @@ export function consistencyCharts(comparison: Comparison): ScatterChart[] {
       logarithmic: [],
       series: [
         {
-          ...{ name: "in agreement", colour: NEUTRAL, dash: 0, joined: true },
+          ...{ name: "in agreement", colour: NEUTRAL, joined: true },
           points: diagonal.map((x) => ({ x, y: x, name: "in agreement" })),
         },
         ...found.map(({ position, points }, colour) => ({
-          ...{ name: `Q${position}`, colour, dash: 0, joined: false },
+          ...{ name: `Q${position}`, colour, joined: false },
           points: points.map(([x, y]) => ({ x, y, name: `Q${position}` })),
         })),
       ],
-    }];
+    })];
   });
 }
 
@@ -228,13 +221,12 @@ function seriesOf(
   curves: readonly (readonly number[])[],
 ): Series {
   const pages = Array.from({ length: curves[0]?.length ?? 0 }, (_, page) => page);
-  return seriesThrough(
-    look,
-    pages.map((page) => {
-      const present = curves.map((curve) => curve[page] ?? NaN).filter((value) => !Number.isNaN(value));
-      return { x: page + 1, ...meanAndSd(present), runs: curves.length };
-    }),
-  );
+  const points = pages.map((page) => {
+    const present = curves.map((curve) => curve[page] ?? NaN).filter((value) => !Number.isNaN(value));
+    const { mean, sd } = meanAndSd(present);
+    return { x: page + 1, y: mean, sd, runs: curves.length };
+  });
+  return { ...look, points };
 }
 
 function lineChart(
@@ -244,12 +236,8 @@ function lineChart(
   xTitle: string,
   yTitle: string,
   series: readonly Series[],
-): LineChart[] {
-  return curveChart({ id, title, note: bandsNote(note, series), xTitle, yTitle }, series);
-}
-
-/** A chart's note, with what its bands are where it has some. */
-function bandsNote(note: string, series: readonly Series[]): string {
-  const hasBands = series.some(({ sd }) => sd.some((value) => value !== null));
-  return [note, hasBands ? spreadOf("Bands") : ""].join(" ").trim();
+): ChartDefinition[] {
+  const hasBands = series.some(({ points }) => points.some(({ sd = null }) => Number.isFinite(sd)));
+  const whole = [note, hasBands ? spreadOf("Bands") : ""].join(" ").trim();
+  return buildLineChart({ id, title, note: whole, xTitle, yTitle, series });
 }

@@ -1,7 +1,7 @@
 /** The page about policies: a comparison of them, with verdicts, tables and charts, each figure with its environment's name. */
 
 import { percent } from "../number_text.ts";
-import type { ChartDefinition } from "./chart_types.ts";
+import type { ChartDefinition } from "./chart.ts";
 import { type Html, markup } from "./html.ts";
 import { chartsHtml, type PageContent, pageHeader, section } from "./page_shell.ts";
 import {

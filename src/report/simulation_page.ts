@@ -5,8 +5,15 @@ import type { Interval } from "../figures/bootstrap.ts";
 import { toldBy } from "../figures/told.ts";
 import { differenceOf } from "../policy/comparison/comparison.ts";
 import type { CurvePage, MeanFigure, PolicyFigures } from "../policy/comparison/figures.ts";
-import type { Bar, BarChart, LineChart } from "./chart_types.ts";
-import { curveChart, type CurvePoint, finite, seriesThrough, windowFor } from "./curve.ts";
+import {
+  type Bar,
+  buildBarChart,
+  buildLineChart,
+  type ChartDefinition,
+  type CurvePoint,
+  finite,
+} from "./chart.ts";
+import { windowFor } from "./curve.ts";
 import { type Html, markup } from "./html.ts";
 import { chartsHtml, type PageContent, pageHeader, section } from "./page_shell.ts";
 import { type Cell, difference, type Facts, figure, type Row, tableOf } from "./tables.ts";
@@ -109,39 +116,37 @@ function returnUnit({ reward }: SimulationScope): string {
 }
 
 /** Returns and coverage. */
-function returnBars(scope: SimulationScope, policies: readonly SimulatedPolicy[]): BarChart[] {
+function returnBars(scope: SimulationScope, policies: readonly SimulatedPolicy[]): ChartDefinition[] {
   const bars = (of: (figures: PolicyFigures) => { mean: number; sd: number | null }): Bar[] =>
     policies.map(({ name, figures }, colour) => ({ name, colour, ...of(figures), runs: 1, snapshot: name }));
-  const returns: BarChart = {
-    kind: "bar",
+  const returns = buildBarChart({
     id: "return",
     title: "Return",
     note: `Whiskers are ${DEVIATION}.`,
     xTitle: returnUnit(scope),
     bars: bars(({ return: { mean, interval } }) => ({ mean, sd: deviation(interval) })),
-  };
-  const coverage: BarChart = {
-    kind: "bar",
+  });
+  const coverage = buildBarChart({
     id: "coverage",
     title: "Coverage",
     note: "Items that were shown to anybody.",
     xTitle: "% of the catalogue",
     bars: bars(({ coverage }) => ({ mean: 100 * coverage, sd: null })),
-  };
+  });
   return [...(hasReturns(scope) ? [returns] : []), coverage];
 }
 
 /** Curves by page: click rates, rewards where they are no clicks, and how many users are still there. */
-function pageLines(scope: SimulationScope, policies: readonly SimulatedPolicy[]): LineChart[] {
+function pageLines(scope: SimulationScope, policies: readonly SimulatedPolicy[]): ChartDefinition[] {
   const window = windowFor(scope.pages);
   const wide = window > 1 ? ` A point is the mean of ${window} pages.` : "";
   const chart = (id: string, title: string, note: string, of: (page: CurvePage) => MeanFigure) =>
-    curveChart(
-      { id, title, note: `${note}${wide}`.trim(), xTitle: "page", yTitle: title.toLowerCase() },
-      policies.map(({ name, figures: { byPage } }, colour) =>
-        seriesThrough({ model: name, colour, part: title }, pointsOf(byPage, window, of))
-      ),
-    );
+    buildLineChart({
+      ...{ id, title, note: `${note}${wide}`.trim(), xTitle: "page", yTitle: title.toLowerCase() },
+      series: policies.map(({ name, figures: { byPage } }, colour) => ({
+        ...{ model: name, colour, part: title, points: pointsOf(byPage, window, of) },
+      })),
+    });
   const bands = scope.pages > 1 && policies.some(({ figures }) => figures.byPage[0]?.reward.interval)
     ? `Bands are ${DEVIATION}.`
     : "";
@@ -154,23 +159,21 @@ function pageLines(scope: SimulationScope, policies: readonly SimulatedPolicy[])
 }
 
 /** The returns of all users of each policy, ascending. */
-function userLines(scope: SimulationScope, policies: readonly SimulatedPolicy[]): LineChart[] {
+function userLines(scope: SimulationScope, policies: readonly SimulatedPolicy[]): ChartDefinition[] {
   if (!hasReturns(scope)) return [];
-  return curveChart(
-    {
-      ...{ id: "returns", title: "Returns of users, ascending", note: "" },
-      ...{ xTitle: "% of the users", yTitle: returnUnit(scope) },
-    },
-    policies.map(({ name, returns }, colour) => {
+  return buildLineChart({
+    ...{ id: "returns", title: "Returns of users, ascending", note: "" },
+    ...{ xTitle: "% of the users", yTitle: returnUnit(scope) },
+    series: policies.map(({ name, returns }, colour) => {
       const sorted = returns.toSorted();
       const last = Math.min(PLACES, sorted.length) - 1;
       const points = Array.from({ length: last + 1 }, (_, k) => {
         const x = 100 * k / Math.max(1, last);
-        return { x, mean: sorted[Math.round(x / 100 * (sorted.length - 1))] ?? NaN };
+        return { x, y: sorted[Math.round(x / 100 * (sorted.length - 1))] ?? NaN };
       });
-      return seriesThrough({ model: name, colour, part: "return" }, points);
+      return { model: name, colour, part: "return", points };
     }),
-  );
+  });
 }
 
 /** What one standard deviation is where so wide a range has 95 %. */
@@ -189,11 +192,11 @@ function pointsOf(
     const [only] = pages;
     if (only && pages.length === 1) {
       const { mean, interval } = of(only);
-      return { x: k * window + 1, mean, sd: deviation(interval) };
+      return { x: k * window + 1, y: mean, sd: deviation(interval) };
     }
     const seen = pages.filter(({ users }) => users > 0);
     const users = seen.reduce((sum, page) => sum + page.users, 0);
     const sum = seen.reduce((sum, page) => sum + of(page).mean * page.users, 0);
-    return { x: k * window + (pages.length + 1) / 2, mean: sum / users };
+    return { x: k * window + (pages.length + 1) / 2, y: sum / users };
   });
 }

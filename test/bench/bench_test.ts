@@ -169,13 +169,16 @@ Deno.test("charts of growth: whiskers of the times, and logarithmic axes where s
     point("hidden units", 64, 64, 6000),
     { axis: "items, one-hot", value: 1e6, x: 1e6, refusal: { limit: "maxBufferSize", message: "too large" } },
   ]);
-  assert.deepEqual(charts.map(({ id, logarithmic }) => [id, logarithmic.join("")]), [
-    ["growth-time-rows", "xy"],
-    ["growth-memory-rows", "x"],
-    ["growth-time-hidden-units", ""],
-    ["growth-memory-hidden-units", ""],
+  const axes = charts.map((
+    { id, config: { options: { scales } } },
+  ) => [id, scales?.x?.type, scales?.y?.type]);
+  assert.deepEqual(axes, [
+    ["growth-time-rows", "logarithmic", "logarithmic"],
+    ["growth-memory-rows", "logarithmic", "linear"],
+    ["growth-time-hidden-units", "linear", "linear"],
+    ["growth-memory-hidden-units", "linear", "linear"],
   ]);
-  const [first] = charts[0]?.series[0]?.points ?? [];
+  const { text: _, ...first } = charts[0]?.config.data.datasets[0]?.data[0] ?? assert.fail();
   assert.deepEqual(first, { x: 1600, name: "users a batch 32", y: 5, low: 4.75, high: 5.25 });
 });
 
@@ -301,7 +304,7 @@ Deno.test("the command prints tables and changes, and writes figures, page and a
     assert.deepEqual(growth, []);
     const page = await Deno.readTextFile(`${folder}/bench.html`);
     assert.match(page, /W0 PW: batch rank/);
-    assert.match(page, /"kind":"stack"/);
+    assert.match(page, /"id":"steps-stack"/);
     assert.match(page, /Changes/);
     assert.doesNotMatch(page.split("<script")[0] ?? "", /NaN|undefined/);
     assert.match(

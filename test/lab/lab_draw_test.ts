@@ -37,7 +37,7 @@ import {
   savedReport,
   selftestFigures,
 } from "../../src/lab/saved.ts";
-import { evenTicks } from "../../src/report/chart_types.ts";
+import { evenTicks } from "../../src/lab/draw/ticks.ts";
 import * as v from "../../src/schema.ts";
 import { benchReport, type LadderFigures, type Timing } from "../../src/selftest/profile/bench_report.ts";
 import { forCpu, kernelFile, kernelFiles, kernelName } from "../kernel_files.ts";

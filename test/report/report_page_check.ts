@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
-import { type ReportChart, seriesName } from "../../src/report/chart_types.ts";
-import { CURVE, dark, DATASETS_A_SERIES, light } from "../../src/report/client/options.ts";
+import type { ChartDefinition } from "../../src/report/chart.ts";
+import { csvOf } from "../../src/report/client/csv.ts";
+import { dark, light, resolveColour, type Theme } from "../../src/report/theme.ts";
 import { openChromium } from "../chromium.ts";
 import { expectFits, withPage } from "./offline_page.ts";
 
@@ -12,16 +13,15 @@ const [executablePath = "", run = "", experiment = "", policies = ""] = Deno.arg
 /** What the page's charts hold; the library's own objects do not leave the browser. */
 interface Shown {
   readonly id: string;
+  /** Of its first curve or bar. */
   readonly colour: string;
-  readonly labels: readonly string[];
-  readonly datasets: readonly { readonly label: string; readonly data: readonly unknown[] }[];
+  readonly curves: readonly { readonly label: string; readonly points: readonly unknown[] }[];
   /** Pixels that are neither grey nor empty. */
   readonly coloured: number;
-  readonly width: number;
 }
 
 const SHOWN = `Object.values(Chart.instances).map((chart) => {
-  const { canvas, data, options } = chart;
+  const { canvas, data } = chart;
   const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
   copy.drawImage(canvas, 0, 0);
   const pixels = copy.getImageData(0, 0, canvas.width, canvas.height).data;
@@ -30,13 +30,13 @@ const SHOWN = `Object.values(Chart.instances).map((chart) => {
     const [r, g, b] = [pixels[k], pixels[k + 1], pixels[k + 2]];
     if (pixels[k + 3] > 0 && Math.max(r, g, b) - Math.min(r, g, b) > 40) coloured++;
   }
-  const datasets = data.datasets.map(({ label = "", data }) => ({ label, data }));
-  const id = canvas.closest("figure").id;
-  return { id, colour: options.color, labels: data.labels ?? [], datasets, coloured, width: canvas.clientWidth };
+  const own = data.datasets.filter(({ isDecoration }) => !isDecoration);
+  const curves = own.map(({ label, data }) => ({ label, points: data.map(({ x, y }) => ({ x, y })) }));
+  return { id: canvas.closest("figure").id, colour: [own[0].borderColor].flat()[0], curves, coloured };
 })`;
 
 const definitionsIn = (page: Page) =>
-  page.evaluate<ReportChart[]>(`JSON.parse(document.getElementById("chart-data").textContent)`);
+  page.evaluate<ChartDefinition[]>(`JSON.parse(document.getElementById("chart-data").textContent)`);
 const shownIn = (page: Page) => page.evaluate<Shown[]>(SHOWN);
 
 /** Rows of a CSV file, as numbers. */
@@ -44,24 +44,32 @@ function csv(file: string): number[][] {
   return Deno.readTextFileSync(file).trim().split("\n").slice(1).map((row) => row.split(",").map(Number));
 }
 
-/** What the charts show once they have the theme's colours, or a minute later: the page hears of a theme after us. */
-async function shownInTheme(page: Page, theme: typeof light): Promise<Shown[]> {
+/** The colour of a chart's first curve or bar in a theme. */
+function colourIn(theme: Theme, { config: { data } }: ChartDefinition): string {
+  const { borderColor = "" } = data.datasets.find(({ isDecoration }) => !isDecoration) ?? {};
+  return resolveColour(theme, typeof borderColor === "string" ? borderColor : borderColor[0] ?? "");
+}
+
+/** What the charts show once they have these colours, or a minute later: the page hears of a theme after us. */
+async function shownInColours(page: Page, colours: ReadonlyMap<string, string>): Promise<Shown[]> {
   const end = performance.now() + 60_000;
   for (;;) {
     const shown = await shownIn(page);
-    if (shown.every(({ colour }) => colour === theme.text) || performance.now() > end) return shown;
+    if (shown.every(({ id, colour }) => colour === colours.get(id)) || performance.now() > end) return shown;
     await page.waitForTimeout(20);
   }
 }
 
 /** All charts are there, drawn, in the theme's colours, and nothing is wider than the window. */
-async function checkDrawn(page: Page, theme: typeof light): Promise<void> {
-  const [definitions, shown] = [await definitionsIn(page), await shownInTheme(page, theme)];
+async function checkDrawn(page: Page, theme: Theme): Promise<void> {
+  const definitions = await definitionsIn(page);
+  const colours = new Map(definitions.map((definition) => [definition.id, colourIn(theme, definition)]));
+  const shown = await shownInColours(page, colours);
   assert.deepEqual(shown.map(({ id }) => id).sort(), definitions.map(({ id }) => id).sort());
   assert.equal(await page.locator("canvas").count(), definitions.length);
   for (const { id, colour, coloured } of shown) {
     assert.ok(coloured > 50, `${id}: ${coloured} coloured pixels`);
-    assert.equal(colour, theme.text, id);
+    assert.equal(colour, colours.get(id), id);
   }
   const inner = await expectFits(page);
   const heads = await page.locator("thead th").allTextContents();
@@ -91,8 +99,8 @@ async function checkPaper(page: Page): Promise<void> {
 async function checkValues(page: Page): Promise<void> {
   const shown = await shownIn(page);
   const curve = (id: string, label: string, stage = 0) => {
-    const sets = shown.find((chart) => chart.id === id)?.datasets.filter((set) => set.label === label) ?? [];
-    return sets[DATASETS_A_SERIES * stage + CURVE]?.data ?? assert.fail(`no curve ${label} in ${id}`);
+    const curves = shown.find((chart) => chart.id === id)?.curves.filter((one) => one.label === label) ?? [];
+    return curves[stage]?.points ?? assert.fail(`no curve ${label} in ${id}`);
   };
   const points = (file: string, column: number, offset = 0) =>
     csv(`${run}/${file}`).map((row) => ({
@@ -127,27 +135,10 @@ async function saved(page: Page, id: string, kind: "csv" | "png"): Promise<Uint8
   return await Deno.readFile(await file.path());
 }
 
-/** As CSV has a text with a comma. */
-function quoted(text: string): string {
-  return text.includes(",") ? `"${text}"` : text;
-}
-
 async function checkDownloads(page: Page): Promise<void> {
   for (const chart of await definitionsIn(page)) {
     const text = new TextDecoder().decode(await saved(page, chart.id, "csv"));
-    const rows = text.trimEnd().split("\n").map((row) => row.split(","));
-    const cell = (value: unknown) => value === null ? "" : String(value);
-    const expected = chart.kind === "line"
-      ? chart.series.flatMap((series) =>
-        series.x.map((at, k) => {
-          const { mean, sd, runs, offset } = series;
-          return [quoted(seriesName(chart, series)), at, mean[k], sd[k], runs[k], offset].map(cell);
-        })
-      )
-      : chart.bars.map(({ name, snapshot, mean, sd, runs, range = [null, null] }) =>
-        [name, snapshot, mean, sd, runs, ...range].map(cell)
-      );
-    assert.deepEqual(rows.slice(1), expected.map((row) => row.join(",").split(",")), chart.id);
+    assert.equal(text, csvOf(chart));
     if (chart.id !== "test-prec1" && chart.id !== "prec1") continue; // each takes a second
     const png = await saved(page, chart.id, "png");
     assert.deepEqual([...png.subarray(0, 8)], [137, 80, 78, 71, 13, 10, 26, 10]);

@@ -11,7 +11,7 @@ import { FigureGroups, figuresOf } from "../../src/policy/comparison/figures.ts"
 import type { EpisodeLog } from "../../src/simulate/episode_log.ts";
 import { FigureSums } from "../../src/simulate/figures.ts";
 import { withFolder } from "../prepared_folder.ts";
-import type { ChartDefinition, LineChart } from "../../src/report/chart_types.ts";
+import type { ChartDefinition } from "../../src/report/chart.ts";
 import { pageShell } from "../../src/report/page_shell.ts";
 import { type Simulation, simulationPageOf } from "../../src/report/simulation_page.ts";
 
@@ -244,6 +244,12 @@ function chartsIn(simulation: Simulation): { page: string; charts: ChartDefiniti
   return { page, charts };
 }
 
+/** Of the first curve, or of the bars. */
+function pointsIn(charts: readonly ChartDefinition[], id: string) {
+  const { datasets = [] } = charts.find((chart) => chart.id === id)?.config.data ?? {};
+  return datasets.find(({ isDecoration }) => !isDecoration)?.data ?? assert.fail(`no chart ${id}`);
+}
+
 const onPage: Omit<Simulation, "policies"> = {
   ...{ pages: 6, reward: "click", clickRates: true, leaves: true },
   ...{ facts: [["who clicks", "<nobody>"]], notes: ["Read this."] },
@@ -262,17 +268,15 @@ Deno.test("the page about simulated users: figures with their ranges, curves, an
     page.includes(`<th scope="row">greedy</th><td>${mean.toFixed(2)}<br><small>${range}</small></td>`),
   );
   assert.match(page, /greedy less random<\/th><td>\+\d\.\d\d<br>.*better/);
-  const line = (id: string) => charts.find((chart): chart is LineChart => chart.id === id) ?? assert.fail();
-  const [curve] = line("click-rate").series;
-  assert.deepEqual(curve?.x, [1, 2, 3, 4, 5, 6]);
-  assert.deepEqual(curve?.mean, greedy?.figures.byPage.map(({ clickRate }) => clickRate.mean));
-  assert.ok(curve?.sd.every((sd) => sd === null || (sd > 0 && sd < 0.2)));
-  assert.deepEqual(line("users").series[0]?.mean, [40, 39, 39, 39, 39, 39]);
-  const [returns] = line("returns").series;
-  assert.deepEqual([returns?.x.at(0), returns?.x.at(-1)], [0, 100]);
-  assert.deepEqual(returns?.mean, Array.from(greedy?.returns.toSorted() ?? []));
-  const [bar] = charts.flatMap((chart) => chart.kind === "bar" && chart.id === "coverage" ? chart.bars : []);
-  assert.equal(bar?.mean, 25);
+  const curve = pointsIn(charts, "click-rate");
+  assert.deepEqual(curve.map(({ x }) => x), [1, 2, 3, 4, 5, 6]);
+  assert.deepEqual(curve.map(({ y }) => y), greedy?.figures.byPage.map(({ clickRate }) => clickRate.mean));
+  assert.ok(curve.every(({ sd = null }) => sd === null || (sd > 0 && sd < 0.2)));
+  assert.deepEqual(pointsIn(charts, "users").map(({ y }) => y), [40, 39, 39, 39, 39, 39]);
+  const returns = pointsIn(charts, "returns");
+  assert.deepEqual([returns.at(0)?.x, returns.at(-1)?.x], [0, 100]);
+  assert.deepEqual(returns.map(({ y }) => y), Array.from(greedy?.returns.toSorted() ?? []));
+  assert.equal(pointsIn(charts, "coverage")[0]?.x, 25);
 });
 
 Deno.test("the page about simulated users: no clicks where none can be counted; pages of long episodes in windows", () => {
@@ -286,9 +290,9 @@ Deno.test("the page about simulated users: no clicks where none can be counted; 
   ]);
   assert.match(utility.page, /Nothing stands beside random\./);
   assert.match(utility.page, /A point is the mean of 2 pages\./);
-  const rewards = utility.charts.find((chart): chart is LineChart => chart.id === "reward");
-  assert.deepEqual([rewards?.series[0]?.x.length, rewards?.series[0]?.x[0]], [150, 1.5]);
+  const rewards = pointsIn(utility.charts, "reward");
+  assert.deepEqual([rewards.length, rewards[0]?.x], [150, 1.5]);
   const { byPage } = policies[0]?.figures ?? assert.fail();
   const [one, two] = byPage.map(({ users, reward }) => users * reward.mean);
-  assert.ok(Math.abs((rewards?.series[0]?.mean[0] ?? NaN) - ((one ?? NaN) + (two ?? NaN)) / 79) < 1e-12);
+  assert.ok(Math.abs((rewards[0]?.y ?? NaN) - ((one ?? NaN) + (two ?? NaN)) / 79) < 1e-12);
 });

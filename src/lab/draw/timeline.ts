@@ -1,8 +1,8 @@
 /** A step as the sequence of its dispatches: a strip of all of them, and a table with a bar each. */
 
 import type { DispatchResult } from "../../selftest/profile/bench_report.ts";
-import { evenTicks } from "../../report/chart_types.ts";
 import { type Html, markup } from "../../report/html.ts";
+import { evenTicks } from "./ticks.ts";
 import { type Ceilings, standing } from "../../selftest/profile/roofline.ts";
 import { sureness } from "../../selftest/profile/timing.ts";
 import type { DispatchFacts, Phase } from "../client/services/step.ts";

@@ -16,10 +16,13 @@ import {
   Title,
   Tooltip,
 } from "chart.js";
-import type { ChartDefinition } from "../chart_types.ts";
+import annotation from "chartjs-plugin-annotation";
+import type { ChartDefinition } from "../chart.ts";
+import { dark, light } from "../theme.ts";
 import { Card } from "./card.ts";
-import { registerNearestX } from "./line_chart.ts";
-import { dark, light, type Theme } from "./options.ts";
+import { registerNearestX } from "./hover.ts";
+import { marks } from "./marks.ts";
+import { setDefaults } from "./defaults.ts";
 
 /** CSS pixels that a chart is given on paper. */
 const PAPER_WIDTH = 660;
@@ -30,25 +33,19 @@ const paper = matchMedia("print");
 function main(): void {
   Chart.register(BarController, BarElement, CategoryScale, Filler, Legend, LinearScale, LineController);
   Chart.register(LineElement, LogarithmicScale, PointElement, ScatterController, Title, Tooltip);
+  Chart.register(annotation, marks);
   registerNearestX();
-  // A chart draws its legend only when it is saved: in the page it is HTML.
-  Object.assign(Chart.defaults.plugins.legend, { display: false });
-  const data: ChartDefinition[] = JSON.parse(document.getElementById("chart-data")?.textContent ?? "[]");
+  setDefaults();
   Object.assign(globalThis, { Chart }); // for the browser's console
+  const data: ChartDefinition[] = JSON.parse(document.getElementById("chart-data")?.textContent ?? "[]");
   const cards = data.map((definition) => new Card(definition, themeNow()));
-  const dress = (theme: Theme) => cards.forEach((card) => card.redraw(theme));
-  for (const media of [night, paper]) media.addEventListener("change", () => dress(themeNow()));
-  addEventListener("beforeprint", () => {
-    dress(light);
-    cards.forEach((card) => card.resize(PAPER_WIDTH));
-  });
-  addEventListener("afterprint", () => {
-    dress(themeNow());
-    cards.forEach((card) => card.resize());
-  });
+  const draw = (theme = themeNow(), width?: number) => cards.forEach((card) => card.draw(theme, width));
+  for (const media of [night, paper]) media.addEventListener("change", () => draw());
+  addEventListener("beforeprint", () => draw(light, PAPER_WIDTH));
+  addEventListener("afterprint", () => draw());
 }
 
-function themeNow(): Theme {
+function themeNow() {
   return night.matches && !paper.matches ? dark : light;
 }
 

@@ -4,7 +4,7 @@
  * page's scripts may have.
  */
 
-import { evenTicks } from "../../../../report/chart_types.ts";
+import { evenTicks } from "../../../draw/ticks.ts";
 import { windowFor } from "../../../../report/curve.ts";
 import { type Html, markup } from "../../../../report/html.ts";
 import type { Criterion } from "../../../../train/best_records.ts";

@@ -1,0 +1,582 @@
+/**
+ * Charts of a page: configurations of Chart.js without functions. The page carries them as JSON, and the script in it, client/,
+ * draws them.
+ */
+
+import type { Chart, ChartEvent, ChartOptions, InteractionItem } from "chart.js";
+import type { AnnotationOptions } from "chartjs-plugin-annotation";
+import { nameColour, NEUTRAL } from "./theme.ts";
+
+declare module "chart.js" {
+  interface InteractionModeMap {
+    /** Of each curve the point that is nearest in x: their x differ. See client/hover.ts. */
+    nearestX: (chart: Chart, event: ChartEvent) => InteractionItem[];
+  }
+}
+
+/** A point of a chart, or the end of a horizontal bar. */
+export interface Point {
+  readonly x: number;
+  /** Null is a gap. Of a bar its place from the top. */
+  readonly y: number | null;
+  /** Sample standard deviation over the runs; null for fewer than two. */
+  readonly sd?: number | null;
+  /** Number of runs that have a value here. */
+  readonly runs?: number;
+  /** Interval of the value, which a whisker shows: of 95 % of the resamples, or quartiles. */
+  readonly low?: number;
+  readonly high?: number;
+  /** Title of its tooltip. */
+  readonly name?: string;
+  /** Lines of its tooltip, where they are not made of the mean and its sd. */
+  readonly text?: readonly string[];
+  /** Text that is drawn next to it where there is room. */
+  readonly label?: string;
+  /** Snapshot that a bar is of; "baseline" for what is no model. */
+  readonly snapshot?: string;
+  /** Value of a segment of a bar, whose x is its share. */
+  readonly value?: number;
+}
+
+/** A dataset of Chart.js: its options that we use, and what our own script and files need. */
+export interface Dataset {
+  readonly label: string;
+  readonly data: readonly Point[];
+  /** Colours are names; see {@link nameColour}. */
+  readonly borderColor?: string | readonly string[];
+  readonly backgroundColor?: string | readonly string[];
+  readonly borderDash?: readonly number[];
+  readonly borderWidth: number;
+  readonly fill?: string | false;
+  readonly showLine?: boolean;
+  readonly pointRadius?: number | readonly number[];
+  readonly pointHoverRadius?: number;
+  readonly pointBorderWidth?: number;
+  readonly pointBorderColor?: string;
+  readonly pointBackgroundColor?: string;
+  readonly maxBarThickness?: number;
+  /** The edge of a band, or marks on a curve: neither in tooltips nor in files. */
+  readonly isDecoration?: boolean;
+  /** A curve that the tooltips of a crowded chart leave out. */
+  readonly isQuiet?: boolean;
+  /** x at which the stage of a curve begins, where it stands behind another one. */
+  readonly offset?: number;
+}
+
+/** What is switched off and on together. */
+export interface LegendEntry {
+  readonly text: string;
+  /** Name of a colour. */
+  readonly colour: string;
+  readonly dash: readonly number[];
+  /** Places of its datasets. A dataset is shown while all entries that it belongs to are switched on. */
+  readonly datasets: readonly number[];
+}
+
+/** What a reader sees above a chart. */
+export interface ChartHead {
+  /** Unique in the page; letters, digits and hyphens. */
+  readonly id: string;
+  readonly title: string;
+  readonly note: string;
+}
+
+export interface ChartDefinition extends ChartHead {
+  /** Describes the chart to those who do not see it. */
+  readonly summary: string;
+  readonly legend: readonly LegendEntry[];
+  /** Columns of the file with the chart's data: titles, and names of fields of a point or its dataset. */
+  readonly columns: readonly (readonly [title: string, field: keyof Point | keyof Dataset])[];
+  readonly config: {
+    readonly type: "line" | "bar" | "scatter";
+    readonly data: {
+      readonly labels?: readonly (readonly string[])[];
+      readonly datasets: readonly Dataset[];
+    };
+    readonly options: ChartOptions;
+  };
+}
+
+/** A point of a curve over runs that differ in their seed. NaN is a gap too. */
+export type CurvePoint = Pick<Point, "x" | "y" | "sd" | "runs">;
+
+/** Strokes and gaps of lines in pixels. */
+export const dashes = { solid: [], dashed: [9, 4], dotted: [2, 3], dashDotted: [9, 3, 2, 3] } as const;
+
+/** A curve of a model. Its name in the chart is made of both. */
+export interface Series {
+  /** By rising x: iterations, or the middles of windows of iterations. */
+  readonly points: readonly CurvePoint[];
+  /** The model, which has the colour. */
+  readonly model: string;
+  readonly colour: number;
+  /** What of the model it is, such as "train"; it has the dash. */
+  readonly part: string;
+  /** Solid by default. */
+  readonly dash?: readonly number[];
+  /** A curve that stays in the background: thin and pale. */
+  readonly faint?: boolean;
+  /** x at which its stage begins, where it stands behind another one. */
+  readonly offset?: number;
+  /** Best snapshots, one for each run. */
+  readonly marks?: readonly { readonly x: number; readonly y: number }[];
+}
+
+export interface LineChart extends ChartHead {
+  readonly xTitle: string;
+  readonly yTitle: string;
+  /** True if y is logarithmic: all values are above 0. */
+  readonly logarithmic?: boolean;
+  /** Where the adversarial stage begins: one for all models, or one each, in its colour. */
+  readonly dividers?: readonly { readonly x: number; readonly colour: number; readonly name: string }[];
+  /** Heights of what does not learn, each a line across. */
+  readonly levels?: readonly { readonly name: string; readonly y: number }[];
+  readonly series: readonly Series[];
+}
+
+/** Of more curves than this, tooltips leave out the faint ones. */
+const MANY = 8;
+
+/** A chart of curves; none where no curve has a point. */
+export function buildLineChart(chart: LineChart): ChartDefinition[] {
+  const series = chart.series.map((one) => ({ ...one, points: one.points.map(withoutNaN) }))
+    .filter(({ points }) => points.some(({ y }) => y !== null));
+  if (series.length === 0) return [];
+  const { xTitle, yTitle, logarithmic } = chart;
+  const datasets = series.map((one) => buildCurve(one, nameIn(series, one), series.length > MANY));
+  const ends = series.map((one) => `${nameIn(series, one)} ends at ${describeEnd(one)}`);
+  return [{
+    ...headOf(chart),
+    summary: `${chart.title} over ${xTitle}: ${ends.join("; ")}`,
+    legend: buildCurveLegend(series, datasets),
+    columns: [
+      ["series", "label"],
+      [xTitle, "x"],
+      ["mean", "y"],
+      ["sd", "sd"],
+      ["runs", "runs"],
+      ["stage begins at", "offset"],
+    ],
+    config: {
+      type: "line",
+      data: { datasets: datasets.flat() },
+      options: {
+        interaction: { mode: "nearestX", axis: "x", intersect: false },
+        scales: {
+          x: { ...axis(xTitle), bounds: "data", beginAtZero: true },
+          y: axis(yTitle, logarithmic),
+        },
+        plugins: {
+          annotation: { annotations: buildReferenceLines(chart, series.flatMap(({ points }) => points)) },
+        },
+      },
+    },
+  }];
+}
+
+function headOf({ id, title, note }: ChartHead): ChartHead {
+  return { id, title, note };
+}
+
+/** A curve's name: its part alone where the chart has one model, its model alone where all are the same part. */
+function nameIn(series: readonly Series[], { model, part }: Series): string {
+  if (series.every((one) => one.model === model)) return part;
+  return series.every((one) => one.part === part) ? model : `${model}: ${part}`;
+}
+
+function describeEnd({ points }: Series): string {
+  const last = points.findLast(({ y }) => y !== null);
+  return `${last?.y?.toFixed(4)} at ${last?.x}`;
+}
+
+/** JSON has no NaN. */
+function withoutNaN({ x, y, sd = null, runs = 1 }: CurvePoint): Required<CurvePoint> {
+  return { x, y: finite(y), sd: finite(sd), runs };
+}
+
+/** Null for NaN. */
+export function finite(value: number | null): number | null {
+  return Number.isFinite(value) ? value : null;
+}
+
+/** The edges of its band where it has one, the curve, and its marks. */
+function buildCurve(series: Series, label: string, crowded: boolean): Dataset[] {
+  const { points, colour, dash = dashes.solid, faint = false, offset = 0, marks = [] } = series;
+  const most = Math.max(...points.map(({ runs = 1 }) => runs));
+  const decoration = { label, borderWidth: 0, pointRadius: 0, pointHoverRadius: 0, isDecoration: true };
+  const edge = (sign: 1 | -1, look: Partial<Dataset>): Dataset => ({
+    ...decoration,
+    ...look,
+    data: points.map(({ x, y, sd = null }) => ({
+      x,
+      y: y === null || sd === null ? null : round(y + sign * sd),
+    })),
+  });
+  // The bands of faint curves would hide the others.
+  const hasBand = !faint && points.some(({ sd }) => typeof sd === "number");
+  const band = hasBand
+    ? [edge(1, { fill: "+1", backgroundColor: nameColour(colour, 0.18) }), edge(-1, { fill: false })]
+    : [];
+  const isAlone = points.map((_, k) => isGap(points[k - 1]) && isGap(points[k + 1]));
+  const curve: Dataset = {
+    label,
+    data: points.map((point): Point => {
+      const { x, y, sd, runs = 1 } = point;
+      const fewer = runs < most ? ` (${runs} of the seeds)` : "";
+      const behind = offset > 0 ? `, ${x - offset} of its stage` : "";
+      if (y === null || fewer + behind === "") return point;
+      return { ...point, text: [`${label}: ${formatMean(y, sd)}${fewer}${behind}`] };
+    }),
+    borderColor: nameColour(colour, faint ? 0.7 : 1),
+    backgroundColor: nameColour(colour),
+    borderDash: dash,
+    borderWidth: faint ? 1.25 : 2,
+    // A point without neighbours is no line: it would not be seen.
+    pointRadius: isAlone.includes(true) ? isAlone.map((alone) => alone ? 3 : 0) : 0,
+    pointHoverRadius: 4,
+    fill: false,
+    offset,
+    ...(crowded && faint && { isQuiet: true }),
+  };
+  const circles: Dataset = {
+    ...decoration,
+    data: marks,
+    showLine: false,
+    fill: false,
+    pointRadius: 5,
+    pointHoverRadius: 5,
+    pointBorderWidth: 2,
+    pointBorderColor: nameColour(colour),
+    pointBackgroundColor: nameColour("background"),
+  };
+  return [...band, curve, ...(marks.length > 0 ? [circles] : [])];
+}
+
+function isGap(point: CurvePoint | undefined): boolean {
+  return (point?.y ?? null) === null;
+}
+
+/** A pixel needs no more digits, and a page has many points. */
+function round(value: number): number {
+  return Number(value.toPrecision(6));
+}
+
+/**
+ * The models, by their colours, and then the parts, by their dashes; one of them where the other has one member only.
+ * @param datasets of each series
+ */
+function buildCurveLegend(series: readonly Series[], datasets: readonly Dataset[][]): LegendEntry[] {
+  const owners = datasets.flatMap((own, k) => own.map(() => k));
+  const entries = (key: "model" | "part", look: (first: Series) => Pick<LegendEntry, "colour" | "dash">) =>
+    [...Map.groupBy(series.keys(), (k) => series[k]![key])].map(([text, members]): LegendEntry => ({
+      text,
+      ...look(series[members[0]!]!),
+      datasets: owners.flatMap((owner, place) => members.includes(owner) ? [place] : []),
+    }));
+  const models = entries("model", ({ colour }) => ({ colour: nameColour(colour), dash: dashes.solid }));
+  const colour = models.length === 1 ? models[0]!.colour : nameColour("text");
+  const parts = entries("part", ({ dash = dashes.solid }) => ({ colour, dash }));
+  if (models.length === 1) return parts;
+  return parts.length === 1 ? models : [...models, ...parts];
+}
+
+/** A line across or upright, under the curves. @param name is written on it */
+function buildLine(
+  scaleID: "x" | "y",
+  value: number,
+  look: Partial<AnnotationOptions<"line">>,
+  name: { readonly content: string; readonly position: string; readonly xAdjust?: number } | undefined,
+): AnnotationOptions<"line"> {
+  const [text, backgroundColor] = [nameColour("text"), nameColour("background")];
+  const label = {
+    ...name,
+    display: true,
+    color: text,
+    backgroundColor,
+    padding: 2,
+    font: { size: 11, weight: "normal" },
+  };
+  return {
+    ...{ type: "line", scaleID, value, drawTime: "beforeDatasetsDraw", ...look },
+    ...(name && { label: label as AnnotationOptions<"line">["label"] }),
+  };
+}
+
+/** Pixels that half a character of a name takes. */
+const HALF_CHARACTER = 2.8;
+/** Share of the height of a chart that a line of text takes. */
+const LINE = 0.07;
+
+/** Dividers and levels, with their names where these do not cover each other. */
+function buildReferenceLines(
+  { dividers = [], levels = [], logarithmic = false }: LineChart,
+  points: readonly CurvePoint[],
+): AnnotationOptions<"line">[] {
+  const heightOf = (y: number) => logarithmic ? Math.log(y) : y;
+  const heights = [...points.flatMap(({ y }) => y ?? []), ...levels.map(({ y }) => y)].map(heightOf);
+  const top = heights.reduce((a, b) => Math.max(a, b));
+  const span = top - heights.reduce((a, b) => Math.min(a, b));
+  const end = points.reduce((most, { x }) => Math.max(most, x), 0);
+  const named: { height: number; position: string }[] = [];
+  const upright = dividers.map(({ x, colour, name }, k) => {
+    const look = { borderColor: nameColour(colour), borderWidth: 1.5 };
+    if (k > 0) return buildLine("x", x, look, undefined); // one name is enough
+    // At the top, on the side that has more room.
+    const isRight = x < 0.4 * end;
+    for (const position of x > 0.7 * end ? ["center", "end"] : ["center"]) {
+      named.push({ height: top, position });
+    }
+    const xAdjust = (isRight ? 1 : -1) * (HALF_CHARACTER * name.length + 6);
+    return buildLine("x", x, look, { content: name, position: "start", xAdjust });
+  });
+  const across = levels.map(({ name, y }) => {
+    const height = heightOf(y);
+    const position = ["end", "center", "start"].find((place) =>
+      named.every((other) => other.position !== place || Math.abs(other.height - height) > LINE * span)
+    );
+    if (position) named.push({ height, position });
+    const look = { borderColor: nameColour(NEUTRAL), borderWidth: 1, borderDash: [4, 4] };
+    return buildLine("y", y, look, position === undefined ? undefined : { content: name, position });
+  });
+  return [...upright, ...across];
+}
+
+function axis(title: string, logarithmic = false) {
+  return {
+    type: logarithmic ? "logarithmic" as const : "linear" as const,
+    title: { display: true, text: title },
+    ticks: logarithmic ? { format: COMPACT } : {},
+  };
+}
+
+/** At most four figures, and thousands as K, millions as M. */
+const COMPACT = { notation: "compact", maximumSignificantDigits: 4 } as const;
+const compact = new Intl.NumberFormat("en-US", COMPACT);
+
+export interface Bar {
+  readonly name: string;
+  readonly colour: number;
+  /** Mean over runs. */
+  readonly mean: number;
+  /** Null for fewer than two runs. */
+  readonly sd: number | null;
+  /** Where 95 % of the resamples of the test users are, of a single run. */
+  readonly range?: readonly [low: number, high: number];
+  readonly runs: number;
+  /** Snapshot that the figure is of; "baseline" for what is no model. */
+  readonly snapshot: string;
+}
+
+/** Horizontal bars, so that long names have room on a phone; each has its value, and a whisker to its interval or sd. */
+export function buildBarChart(
+  chart: ChartHead & { readonly xTitle: string; readonly bars: readonly Bar[] },
+): ChartDefinition {
+  const points = chart.bars.map(({ name, mean, sd, range, runs, snapshot }, y): Point => {
+    const text = formatMean(mean, sd);
+    const interval = range ? `, ${range.map((end) => end.toFixed(4)).join(" to ")}` : "";
+    return {
+      ...{ x: mean, y, sd, runs, snapshot, name, label: text },
+      text: [text, `${snapshot}${runs > 1 ? `, ${runs} seeds` : ""}${interval}`],
+      ...(range && { low: range[0], high: range[1] }),
+    };
+  });
+  const ends = points.map((point) => whiskerOf(point)?.[1] ?? point.x);
+  return {
+    ...headOf(chart),
+    summary: `${chart.title}: ` + points.map(({ name, label }) => `${name} ${label}`).join("; "),
+    legend: [],
+    columns: [
+      ["series", "name"],
+      ["snapshot", "snapshot"],
+      ["mean", "x"],
+      ["sd", "sd"],
+      ["runs", "runs"],
+      ["95 % from", "low"],
+      ["to", "high"],
+    ],
+    config: {
+      type: "bar",
+      data: {
+        labels: chart.bars.map(({ name }) => wrap(name)),
+        datasets: [{
+          ...BAR,
+          label: chart.title,
+          data: points,
+          backgroundColor: chart.bars.map(({ colour }) => nameColour(colour, 0.4)),
+          borderColor: chart.bars.map(({ colour }) => nameColour(colour)),
+        }],
+      },
+      options: barOptions(
+        { ...axis(chart.xTitle), beginAtZero: true, suggestedMax: Math.max(...ends) },
+        false,
+      ),
+    },
+  };
+}
+
+const BAR = { borderWidth: 1, maxBarThickness: 26 } as const;
+
+/** The pointer chooses a bar by its height alone. */
+function barOptions(x: object, stacked: boolean): ChartOptions {
+  return {
+    indexAxis: "y",
+    interaction: { mode: "index", axis: "y", intersect: false },
+    scales: { x: { ...x, stacked }, y: { stacked, grid: { display: false }, ticks: { autoSkip: false } } },
+  };
+}
+
+/** Characters of a line of a name beside its bar. */
+const NAME_WIDTH = 20;
+
+/** A name in lines, cut at blanks. */
+function wrap(name: string): string[] {
+  const lines: string[] = [];
+  for (const word of name.split(" ")) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + word.length < NAME_WIDTH) {
+      lines[lines.length - 1] = `${last} ${word}`;
+    } else lines.push(word.length > NAME_WIDTH ? `${word.slice(0, NAME_WIDTH - 1)}\u2026` : word);
+  }
+  return lines;
+}
+
+/** A metric with its spread, e.g. "0.8737 \u00b1 0.0190". */
+export function formatMean(mean: number, sd: number | null | undefined): string {
+  return typeof sd === "number" ? `${mean.toFixed(4)} \u00b1 ${sd.toFixed(4)}` : mean.toFixed(4);
+}
+
+/** The ends of a point's whisker: of its interval, or one standard deviation to each side. */
+export function whiskerOf({ x, sd, low, high }: Point): readonly [number, number] | undefined {
+  if (low !== undefined && high !== undefined) return [low, high];
+  return typeof sd === "number" ? [x - sd, x + sd] : undefined;
+}
+
+/** Horizontal bars, each cut into the same segments; all are of one length, and their sizes are written next to their names. */
+export interface StackChart extends ChartHead {
+  /** Unit of the values. */
+  readonly unit: string;
+  /** Names of the bars; never empty. */
+  readonly bars: readonly string[];
+  /** Their values, one for each bar; drawn as shares of the bar's sum, as sizes may span decades. */
+  readonly segments: readonly {
+    readonly name: string;
+    readonly colour: number;
+    readonly values: readonly number[];
+  }[];
+}
+
+export function buildStackChart(chart: StackChart): ChartDefinition {
+  const { bars, segments, unit } = chart;
+  const sums = bars.map((_, k) => segments.reduce((sum, { values }) => sum + (values[k] ?? 0), 0));
+  return {
+    ...headOf(chart),
+    summary: `${chart.title}: ${bars.map((bar, k) => `${bar} ${sums[k]!.toFixed(2)} ${unit}`).join("; ")}`,
+    legend: segments.map(({ name, colour }, k) => soloEntry(name, colour, k)),
+    columns: [["bar", "name"], ["segment", "label"], [unit, "value"]],
+    config: {
+      type: "bar",
+      data: {
+        labels: bars.map((bar, k) => [bar, `${compact.format(sums[k]!)} ${unit}`]),
+        datasets: segments.map(({ name, colour, values }): Dataset => ({
+          ...BAR,
+          label: name,
+          data: values.map((value, y): Point => {
+            const x = 100 * value / sums[y]!;
+            const text = [`${name}: ${compact.format(value)} ${unit}, ${x.toFixed(1)} %`];
+            return { x, y, name: bars[y]!, text, value };
+          }),
+          backgroundColor: nameColour(colour, 0.7),
+          borderColor: nameColour(colour),
+        })),
+      },
+      options: barOptions({ ...axis(`% of the bar's ${unit}`), beginAtZero: true, max: 100 }, true),
+    },
+  };
+}
+
+/** An entry of a legend for one dataset. */
+function soloEntry(text: string, colour: number, dataset: number): LegendEntry {
+  return { text, colour: nameColour(colour), dash: dashes.solid, datasets: [dataset] };
+}
+
+export interface ScatterPoint extends Pick<Point, "low" | "high" | "label"> {
+  readonly x: number;
+  readonly y: number;
+  readonly name: string;
+}
+
+/** Points in a plane, such as kernels under a roofline; either axis may be logarithmic. */
+export interface ScatterChart extends ChartHead {
+  readonly xTitle: string;
+  readonly yTitle: string;
+  readonly logarithmic: readonly ("x" | "y")[];
+  /** Never empty, each with a point. */
+  readonly series: readonly {
+    readonly name: string;
+    readonly colour: number;
+    /** True if a line joins the points, in their order. */
+    readonly joined: boolean;
+    readonly points: readonly ScatterPoint[];
+  }[];
+}
+
+/** A chart of points, with whiskers between their quartiles. */
+export function buildScatterChart(chart: ScatterChart): ChartDefinition {
+  const { xTitle, yTitle, logarithmic, series } = chart;
+  const ends = series.flatMap(({ points }) => points.flatMap(({ y, low = y, high = y }) => [low, high]));
+  const scale = (name: "x" | "y", title: string) => ({
+    ...axis(title, logarithmic.includes(name)),
+    beginAtZero: !logarithmic.includes(name),
+  });
+  return {
+    ...headOf(chart),
+    summary: `${chart.title}: ${yTitle} over ${xTitle}; ` +
+      series.map(({ name, points }) => `${name}, ${points.length} points`).join("; "),
+    legend: series.map(({ name, colour }, k) => soloEntry(name, colour, k)),
+    columns: [
+      ["series", "label"],
+      ["point", "name"],
+      [xTitle, "x"],
+      [yTitle, "y"],
+      ["lower quartile", "low"],
+      ["upper quartile", "high"],
+    ],
+    config: {
+      type: "scatter",
+      data: {
+        datasets: series.map(({ name, colour, joined, points }): Dataset => ({
+          label: name,
+          data: points.map((point): Point => {
+            const { x, y, low, high } = point;
+            const range = low === undefined || high === undefined
+              ? ""
+              : ` (${compact.format(low)} to ${compact.format(high)})`;
+            return { ...point, text: [`${name}: ${compact.format(x)}, ${compact.format(y)}${range}`] };
+          }),
+          showLine: joined,
+          borderColor: nameColour(colour),
+          backgroundColor: nameColour(colour, 0.6),
+          borderWidth: joined ? 2 : 1,
+          pointRadius: 4,
+          pointHoverRadius: 6,
+        })),
+      },
+      options: {
+        interaction: { mode: "nearest", intersect: true },
+        scales: {
+          x: scale("x", xTitle),
+          y: { ...scale("y", yTitle), suggestedMin: Math.min(...ends), suggestedMax: Math.max(...ends) },
+        },
+      },
+    },
+  };
+}
+
+/** Values that differ by a decade are hard to see beside each other on a linear axis. */
+const DECADE = 10;
+
+/** Whether an axis of these values should be logarithmic. */
+export function spansDecade(values: readonly number[]): boolean {
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  return values.length > 1 && least > 0 && most >= DECADE * least;
+}

@@ -1,0 +1,58 @@
+/** What all charts have in common, as defaults of Chart.js. */
+
+import { Chart, type ChartConfiguration, defaults, type TooltipItem } from "chart.js";
+import { type ChartDefinition, formatMean, type Point } from "../chart.ts";
+import { resolveColour, type Theme } from "../theme.ts";
+
+export const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
+
+/** Sets what no theme changes. */
+export function setDefaults(): void {
+  // Drawn at once: a page that moves is no help in reading numbers.
+  defaults.set({ animation: false, maintainAspectRatio: false, layout: { padding: { top: 6, right: 8 } } });
+  defaults.set("font", { family: FONT, size: 12 });
+  defaults.set("scale", { ticks: { maxRotation: 0, includeBounds: false } });
+  defaults.set("elements.line", { borderJoinStyle: "round" });
+  // A chart draws its legend only when it is saved: in the page it is HTML.
+  Object.assign(defaults.plugins.legend, { display: false });
+  const box = { borderWidth: 1, boxWidth: 8, boxHeight: 8, boxPadding: 4, bodyFont: { size: 11 } };
+  Object.assign(defaults.plugins.tooltip, box);
+  Object.assign(defaults.plugins.tooltip.callbacks, {
+    title: ([item]: TooltipItem<"line">[]) => item ? titleOf(item) : "",
+    label: linesOf,
+  });
+}
+
+function titleOf({ raw, chart }: TooltipItem<"line">): string {
+  const { name, x } = raw as Point;
+  const axis = chart.options.scales?.x as { title?: { text?: string } };
+  return name ?? `${axis.title?.text} ${x}`;
+}
+
+function linesOf({ raw, dataset }: TooltipItem<"line">): string | string[] {
+  const { text, y, sd } = raw as Point;
+  return (text ?? [`${dataset.label}: ${formatMean(y ?? NaN, sd)}`]).map((line) => ` ${line}`);
+}
+
+/** Makes a chart in the colours of a theme. */
+export function makeChart(
+  canvas: HTMLCanvasElement,
+  { config }: ChartDefinition,
+  theme: Theme,
+  change: (configuration: ChartConfiguration) => ChartConfiguration = (same) => same,
+): Chart {
+  Object.assign(defaults, { color: theme.text, borderColor: theme.grid });
+  Object.assign(defaults.plugins.tooltip, {
+    ...{ backgroundColor: theme.background, borderColor: theme.text },
+    ...{ titleColor: theme.text, bodyColor: theme.text },
+  });
+  return new Chart(canvas, change(inTheme(config, theme) as ChartConfiguration));
+}
+
+/** A copy in which names of colours are colours. */
+function inTheme(value: unknown, theme: Theme, key = ""): unknown {
+  if (typeof value === "string") return /color$/i.test(key) ? resolveColour(theme, value) : value;
+  if (Array.isArray(value)) return value.map((one) => inTheme(one, theme, key));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, inTheme(one, theme, name)]));
+}

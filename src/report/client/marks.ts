@@ -1,0 +1,123 @@
+/** Draws what the library has not: whiskers of bars and points, values on bars, and names next to points. */
+
+import type { Chart, Plugin } from "chart.js";
+import { type Dataset, type Point, whiskerOf } from "../chart.ts";
+import { FONT } from "./defaults.ts";
+
+/** Pixels from a whisker's middle to the ends of its strokes. */
+const CAP = 4;
+/** Pixels between a mark and its text. */
+const GAP = 6;
+/** Pixels of a line of text, and half of a point's width. */
+const LINE = 12;
+const POINT = 4;
+
+/** A point with its place in pixels. */
+interface Mark {
+  readonly x: number;
+  readonly y: number;
+  readonly point: Point;
+  readonly dataset: Dataset;
+}
+
+export const marks: Plugin = {
+  id: "marks",
+  afterDatasetsDraw(chart) {
+    const { ctx } = chart;
+    const isBars = chart.options.indexAxis === "y";
+    const drawn = chart.getSortedVisibleDatasetMetas().filter(({ type }) => type !== "line")
+      .flatMap(({ index, data }) => {
+        const dataset = chart.data.datasets[index] as unknown as Dataset;
+        return data.map(({ x, y }, k): Mark => ({ x, y, point: dataset.data[k]!, dataset }));
+      });
+    const text = String(chart.options.color);
+    ctx.save();
+    ctx.fillStyle = text;
+    ctx.lineWidth = 1.5;
+    ctx.font = `${isBars ? 12 : 11}px ${FONT}`;
+    ctx.textBaseline = "middle";
+    // A name stands on no point and on no other name.
+    const taken = drawn.map(({ x, y }) => boxAround(x - POINT, x + POINT, y, 2 * POINT));
+    for (const mark of drawn) {
+      ctx.strokeStyle = isBars ? text : String(mark.dataset.borderColor);
+      const end = drawWhisker(chart, mark, isBars);
+      if (mark.point.label === undefined) continue;
+      if (isBars) drawValue(chart, mark.point.label, mark, end);
+      else drawName(chart, mark.point.label, mark, taken);
+    }
+    ctx.restore();
+  },
+};
+
+/** @returns where it begins and ends in pixels; without a whisker, where the bar ends */
+function drawWhisker(
+  { ctx, scales }: Chart,
+  { x, y, point }: Mark,
+  isBars: boolean,
+): readonly [number, number] {
+  const scale = isBars ? scales.x : scales.y;
+  const [from = x, to = x] = whiskerOf(point)?.map((end) => scale?.getPixelForValue(end) ?? NaN) ?? [];
+  if (from === to) return [from, to];
+  ctx.beginPath();
+  // Along the bar, or upright, as if along a bar that is turned.
+  const line = (a: number, b: number, c: number, d: number) => {
+    ctx.moveTo(...isBars ? [a, y + b] as const : [x + b, a] as const);
+    ctx.lineTo(...isBars ? [c, y + d] as const : [x + d, c] as const);
+  };
+  line(from, 0, to, 0);
+  for (const end of [from, to]) line(end, -CAP, end, CAP);
+  ctx.stroke();
+  return [from, to];
+}
+
+/** In its bar where it has room there, else behind it. @param ends of what stands at the bar's end */
+function drawValue(
+  { ctx, chartArea, scales }: Chart,
+  text: string,
+  { y }: Mark,
+  ends: readonly [number, number],
+): void {
+  const { width } = ctx.measureText(text);
+  const start = Math.max(chartArea.left, scales.x?.getPixelForValue(0) ?? 0);
+  const isInside = ends[0] - start > width + 2 * GAP;
+  ctx.fillText(text, isInside ? start + GAP : Math.min(ends[1] + GAP, chartArea.right - width), y);
+}
+
+interface Box {
+  readonly left: number;
+  readonly right: number;
+  readonly top: number;
+  readonly bottom: number;
+}
+
+function boxAround(left: number, right: number, y: number, height: number): Box {
+  return { left, right, top: y - height / 2, bottom: y + height / 2 };
+}
+
+/** Right of the point, left, above or below, where there is room; below or above a line, moved into the chart. */
+function drawName(
+  { ctx, chartArea: area }: Chart,
+  name: string,
+  { x, y, dataset }: Mark,
+  taken: Box[],
+): void {
+  const { width } = ctx.measureText(name);
+  const middle = x - width / 2;
+  const inside = Math.min(Math.max(middle, area.left + GAP), area.right - width);
+  const places = dataset.showLine
+    ? [[inside, y + LINE], [inside, y - LINE]] as const
+    : [[x + GAP, y], [x - GAP - width, y], [middle, y - LINE], [middle, y + LINE]] as const;
+  for (const [left, centre] of places) {
+    const box = boxAround(left, left + width, centre, LINE);
+    const fits = box.left >= area.left && box.right <= area.right && box.top >= area.top &&
+      box.bottom <= area.bottom;
+    if (!fits || taken.some((other) => overlap(box, other))) continue;
+    taken.push(box);
+    ctx.fillText(name, left, centre);
+    return;
+  }
+}
+
+function overlap(a: Box, b: Box): boolean {
+  return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+}
