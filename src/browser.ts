@@ -30,7 +30,7 @@ export { type LogSource, MemoryLog, type OnProgress, type UserIndex } from "./da
 export type { ChoiceFigures, RankingFigures } from "./data/ranking.ts";
 export { restless as restlessShop, type ShopTruth } from "./data/shops.ts";
 export { type AdapterDescription, type Gpu, type GpuOptions, openDevice } from "./gpu/device.ts";
-export { type KernelRun, runKernel } from "./gpu/run_kernel.ts";
+export { type KernelArray, type KernelOutputs, type KernelRun, runKernel } from "./gpu/run_kernel.ts";
 export { type ChoiceProbabilities, choiceProbabilities } from "./model/choice.ts";
 export {
   type CommonModelConfig,

@@ -3,55 +3,113 @@
 import { Arena } from "./arena.ts";
 import { Commands } from "./commands.ts";
 import type { Gpu } from "./device.ts";
-import { kernel } from "./kernel.ts";
+import { constantOf, type Constants, type Kernel, kernel } from "./kernel.ts";
 import { Program } from "./program.ts";
 import { readFloats } from "./readback.ts";
 import { STEP_STRIDE } from "./step.ts";
 
-/** What a kernel is run on. */
-export interface KernelRun {
-  /** By the names of its bindings. */
-  readonly inputs: Readonly<Record<string, Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>>>;
-  /** Floats of each. They hold zeros before. */
-  readonly outputs: Readonly<Record<string, number>>;
-  /** In the place of those in its text. */
+/** Numbers of a binding: array<f32>, array<u32> or array<i32>, or vectors, matrices and atomics of these. */
+export type KernelArray = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
+
+/** Inputs and outputs of {@link runKernel}, by the names of the kernel's bindings. */
+export interface KernelRun<O extends Readonly<Record<string, number | KernelArray>>> {
+  /** By the names of the bindings. */
+  readonly inputs: Readonly<Record<string, KernelArray>>;
+  /** How many floats an output has, which are 0 before; or an array whose type, length and values it has before. */
+  readonly outputs: O;
+  /** Values in the place of those in the text. */
   readonly constants?: Readonly<Record<string, number | boolean>>;
   /** Along x and y. They are rounded up to workgroups, and the kernel finds them in `step.x` and `step.y`. */
   readonly invocations: readonly [x: number, y?: number];
 }
 
+/** Outputs of a kernel: an array of the type that was passed for it, of floats where that was a number. */
+export type KernelOutputs<O> = {
+  [Name in keyof O]: O[Name] extends KernelArray ? O[Name] : Float32Array<ArrayBuffer>;
+};
+
 /**
  * Runs a kernel once.
- * @param text WGSL; its last binding is `var<uniform> step: vec4u`, its workgroups have `WORKGROUP` invocations along x
- * @returns the floats of its outputs; a view of `.buffer` gives their words
- * @throws Error that says what the driver, or its interface, has against it.
+ * @param text WGSL; its last binding is `var<uniform> step: vec4u`, and its workgroups have `WORKGROUP` invocations along x
+ *   and, if it declares that constant, `WORKGROUP_Y` along y
+ * @throws Error for arrays of another type than the text declares, for a workgroup of another size than the constants, and
+ *   for what the driver, or its interface, has against the text.
  */
-export async function runKernel<O extends string>(
+export async function runKernel<const O extends Readonly<Record<string, number | KernelArray>>>(
   gpu: Gpu,
   text: string,
-  { inputs, outputs, constants, invocations: [x, y = 1] }: KernelRun & {
-    readonly outputs: Record<O, number>;
-  },
-): Promise<Record<O, Float32Array<ArrayBuffer>>> {
+  { inputs, outputs, constants, invocations: [x, y = 1] }: KernelRun<O>,
+): Promise<KernelOutputs<O>> {
   const [, name = "kernel"] = /@compute[^{]*?\bfn\s+(\w+)/.exec(text) ?? [];
+  const parsed = kernel(name, text);
+  expectWorkgroup(parsed, constants);
   using arena = new Arena(gpu, name);
   const step = new Uint32Array(STEP_STRIDE / 4);
   step.set([x, y]);
-  const written = Object.fromEntries(
-    Object.entries<number>(outputs).map(([name, floats]) => [name, arena.allocate(name, 4 * floats)]),
+  const before = Object.entries(outputs).map(([name, given]) =>
+    [name, typeof given === "number" ? new Float32Array(given) : given] as const
   );
-  const given = Object.entries(inputs).map(([name, data]) => [name, arena.upload(name, data)]);
+  for (const [name, data] of [...Object.entries(inputs), ...before]) expectArray(text, name, data);
+  const written = before.map(([name, data]) => [name, arena.upload(name, wordsOf(data))] as const);
+  const given = Object.entries(inputs).map(([name, data]) => [name, arena.upload(name, wordsOf(data))]);
   const program = await Program.record(gpu, name, arena.upload("step", step).buffer, [{
-    ...{ kernel: kernel(name, text), label: name, constants, invocations: [x, y] },
-    views: { ...Object.fromEntries(given), ...written },
+    ...{ kernel: parsed, label: name, constants, invocations: [x, y] },
+    views: { ...Object.fromEntries(given), ...Object.fromEntries(written) },
     cost: () => ({ flops: 0, bytes: 0 }),
   }]);
   Commands.submit(gpu, name, (commands) => program.encode(commands, {}, 0));
-  const found: Partial<Record<O, Float32Array<ArrayBuffer>>> = {};
-  for (const name of Object.keys(outputs) as O[]) {
-    const view = written[name];
-    if (view) found[name] = await readFloats(gpu, view);
+  const found: Record<string, KernelArray> = {};
+  for (const [k, [name, view]] of written.entries()) {
+    const floats = await readFloats(gpu, view);
+    const like = before[k]?.[1];
+    found[name] = like instanceof Uint32Array
+      ? new Uint32Array(floats.buffer)
+      : like instanceof Int32Array
+      ? new Int32Array(floats.buffer)
+      : floats;
   }
   gpu.check();
-  return found as Record<O, Float32Array<ArrayBuffer>>;
+  return found as KernelOutputs<O>;
+}
+
+/** The host starts as many workgroups as the constants say, so the attribute must say the same. */
+function expectWorkgroup(kernel: Kernel, constants: Constants | undefined): void {
+  const [, sizes = ""] = /@workgroup_size\(([^)]*)\)/.exec(kernel.source) ?? [];
+  const [found = 1, foundY = 1] = sizes.split(",").map((size) => size.trim()).filter((size) => size !== "")
+    .map((size) => /^\d/.test(size) ? parseInt(size) : constantOf(kernel, size, constants));
+  const own = constantOf(kernel, "WORKGROUP", constants);
+  const ownY = kernel.constants.has("WORKGROUP_Y") ? constantOf(kernel, "WORKGROUP_Y", constants) : 1;
+  if (found === own && foundY === ownY) return;
+  throw new Error(
+    `kernel ${kernel.name}: expected a workgroup of WORKGROUP${
+      ownY > 1 ? " x WORKGROUP_Y" : ""
+    } = ${own} x ${ownY} ` +
+      `invocations, found @workgroup_size(${sizes}). Write @workgroup_size(WORKGROUP${
+        ownY > 1 ? ", WORKGROUP_Y" : ""
+      }).`,
+  );
+}
+
+const ARRAYS = { f32: "Float32Array", u32: "Uint32Array", i32: "Int32Array" } as const;
+
+/** @throws Error for no array of numbers, or one of another type than the binding's elements. */
+function expectArray(text: string, name: string, data: unknown): void {
+  const [, type = ""] = new RegExp(`var<[^>]+>\\s*${name}\\s*:\\s*([^;]+);`).exec(text) ?? [];
+  const element = /\b(f32|u32|i32)\b/.exec(type)?.[1] ??
+    { f: "f32", u: "u32", i: "i32" }[/x?[234]([fui])/.exec(type)?.[1] ?? ""];
+  const expected = Object.entries(ARRAYS).filter(([own]) => element === undefined || own === element).map((
+    [, array],
+  ) => array);
+  const found = Object.prototype.toString.call(data).slice(8, -1);
+  if (expected.some((array) => array === found)) return;
+  const declared = type === "" ? "" : `, as the kernel declares ${type}`;
+  throw new Error(
+    `binding ${name}: expected a ${expected.join(" or ")}${declared}, got ${
+      found === "Array" ? "a plain array" : found
+    }`,
+  );
+}
+
+function wordsOf(data: KernelArray): Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> {
+  return data instanceof Int32Array ? new Uint32Array(data.buffer, data.byteOffset, data.length) : data;
 }

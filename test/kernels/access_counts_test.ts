@@ -235,12 +235,11 @@ Deno.test("access counts: the kernels themselves note the same reads and sectors
         ) => [name, new Float32Array(M * 32)]),
       );
       const [, written = ""] = /var<storage, read_write> (\w+)/.exec(text) ?? [];
-      const { notes = [] } = await runKernel(gpu, middle + noting(text, lanes, header), {
+      const { notes: words } = await runKernel(gpu, middle + noting(text, lanes, header), {
         inputs,
-        outputs: { [written]: 64 * 32, notes: lanes * NOTES },
+        outputs: { ...{ [written]: 64 * 32 }, notes: new Uint32Array(lanes * NOTES) },
         invocations,
       });
-      const words = new Uint32Array(new Float32Array(notes).buffer);
       const ofLane = Array.from(
         { length: lanes },
         (_, lane) => words.subarray(lane * NOTES, (lane + 1) * NOTES).filter((word) => word > 0),

@@ -1,0 +1,92 @@
+/** One kernel on numbers of one's own: what it computes, and what is refused before it could compute something else. */
+
+import assert from "node:assert/strict";
+import { runKernel } from "../../src/gpu/run_kernel.ts";
+import { withGpu } from "../op_check.ts";
+
+/** y = f(x) for each invocation. */
+function kernelText(
+  { type = "f32", size = "WORKGROUP", workgroup = 64, value = "x[id.x] + x[id.x]", head = "" } = {},
+): string {
+  return `
+const WORKGROUP = ${workgroup};
+${head}
+@group(0) @binding(0) var<storage, read> x: array<${type}>;
+@group(0) @binding(1) var<storage, read_write> y: array<${type}>;
+@group(0) @binding(2) var<uniform> step: vec4u;
+@compute @workgroup_size(${size})
+fn twice(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x >= step.x) { return; }
+  y[id.x] = ${value};
+}`;
+}
+
+Deno.test("outputs have the types of the arrays that are passed for them, and their values before", () =>
+  withGpu(undefined, async (gpu) => {
+    const run = { invocations: [3] } as const;
+    const floats = await runKernel(gpu, kernelText(), {
+      inputs: { x: Float32Array.of(1, 2, 0.5) },
+      outputs: { y: 3 },
+      ...run,
+    });
+    assert.deepEqual(floats, { y: Float32Array.of(2, 4, 1) });
+    const unsigned = await runKernel(gpu, kernelText({ type: "u32" }), {
+      ...{
+        inputs: { x: Uint32Array.of(1, 2, 2 ** 31 + 3) },
+        outputs: { y: Uint32Array.of(0, 0, 0, 7) },
+        ...run,
+      },
+    });
+    assert.deepEqual(unsigned, { y: Uint32Array.of(2, 4, 6, 7) });
+    const signed = await runKernel(gpu, kernelText({ type: "i32", value: "-x[id.x]" }), {
+      ...{ inputs: { x: Int32Array.of(1, -2, 3) }, outputs: { y: new Int32Array(3) }, ...run },
+    });
+    assert.deepEqual(signed, { y: Int32Array.of(-1, 2, -3) });
+    const vectors = await runKernel(gpu, kernelText({ type: "vec2u" }), {
+      ...{ inputs: { x: Uint32Array.of(1, 2, 3, 4, 5, 6) }, outputs: { y: new Uint32Array(6) }, ...run },
+    });
+    assert.deepEqual(vectors, { y: Uint32Array.of(2, 4, 6, 8, 10, 12) });
+  }));
+
+Deno.test("all invocations run, whatever the size of the workgroup, also one that constants set", () =>
+  withGpu(undefined, async (gpu) => {
+    const x = Float32Array.from({ length: 100 }, (_, k) => k);
+    const expected = { y: x.map((value) => 2 * value) };
+    const run = { inputs: { x }, outputs: { y: 100 }, invocations: [100] } as const;
+    for (
+      const text of [
+        kernelText(),
+        kernelText({ size: "64" }),
+        kernelText({ size: "64, 1, 1" }),
+        kernelText({ workgroup: 7 }),
+      ]
+    ) {
+      assert.deepEqual(await runKernel(gpu, text, run), expected);
+    }
+    assert.deepEqual(await runKernel(gpu, kernelText(), { ...run, constants: { WORKGROUP: 16 } }), expected);
+    for (const size of ["16", "WORKGROUP, 2", "1"]) {
+      await assert.rejects(runKernel(gpu, kernelText({ size }), run), /found @workgroup_size\(/);
+    }
+    const fixed = { ...run, constants: { WORKGROUP: 16 } };
+    await assert.rejects(runKernel(gpu, kernelText({ size: "64" }), fixed), /found @workgroup_size\(64\)/);
+  }));
+
+Deno.test("arrays of another type than the kernel declares are refused", () =>
+  withGpu(undefined, async (gpu) => {
+    const x = Float32Array.of(1);
+    const run = (type: string, x: unknown, y: number | Uint32Array<ArrayBuffer> = 1) =>
+      runKernel(gpu, kernelText({ type }), {
+        inputs: { x: x as Float32Array<ArrayBuffer> },
+        outputs: { y },
+        invocations: [1],
+      });
+    await assert.rejects(run("f32", [1]), /binding x: expected a Float32Array.*got a plain array/);
+    await assert.rejects(run("f32", Float64Array.of(1)), /got Float64Array/);
+    await assert.rejects(
+      run("u32", x),
+      /binding x: expected a Uint32Array, as the kernel declares array<u32>/,
+    );
+    await assert.rejects(run("u32", Uint32Array.of(1)), /binding y: expected a Uint32Array/);
+    await assert.rejects(run("vec4f", Uint32Array.of(1)), /binding x: expected a Float32Array/);
+    assert.deepEqual(await run("f32", x), { y: Float32Array.of(2) });
+  }));
