@@ -1,18 +1,24 @@
 // row_dot_backward_group.wgsl - row_dot_backward.wgsl with the rows of a chunk spread over a workgroup
 //
-//   What it computes and writes: see row_dot_backward.wgsl.
+//   What it computes and writes: see row_dot_backward.wgsl. With VECTORS also what outcome_sum.wgsl does, on the way of a loss:
+//
+//   outcome [E, VECTORS]   from choice_nll.wgsl, minimax.wgsl, exact_minimax.wgsl
+//   ring [., VECTORS]      sums over the batch; the host divides
 //
 // For          a GPU
 // On a CPU adapter  row_dot_backward.wgsl
-// Grid         256 (K / 64) chunks invocations in workgroups of 256.
+// Grid         256 (VECTORS + (K / 64) chunks) invocations in workgroups of 256.
 // Work split   a workgroup owns 64 columns of one chunk: sixteen invocations a row, four columns each, sixteen rows side by side.
 //              An invocation has the loads of four such rows in flight. Sixteen sums a column meet in workgroup memory, and
-//              are added up in order: the same bits every time.
+//              are added up in order: the same bits every time. With VECTORS the first workgroups own a vector of the outcomes each;
+//              invocation i adds up events i, i + 256, ..., sixteen invocations sixteen of these sums each, and one the sixteen.
 // On a GPU     (reasoned, not measured) a row's sixteen loads are coalesced. With an invocation for four columns of a whole chunk
 //              each of 1,600 rows waits for memory by itself; here each waits with 63 others.
+//   Sums       nothing that follows in a step reads them. A dispatch of their own is a launch for one workgroup; here it is one
+//              workgroup more, beside those of the gradients, and which it is diverges no subgroup.
 //   compiled: navi31 48 VGPRs, 32 subgroups a SIMD, inverse throughput 360 (row_dot_backward.wgsl: 48, 16, 1,555); mi200 48, 5,
 //              1,025 (28, 9, 6,594)
-// Cost         5 K flops, 8 K bytes a row.
+// Cost         5 K flops, 8 K bytes a row; with VECTORS 16 bytes a vector of an event.
 // Forward      row_dot_forward.wgsl, row_dot_sum.wgsl      Next   adam.wgsl
 
 const WORKGROUP = 256;
@@ -23,6 +29,8 @@ const ELU = true;
 const RELU = false;  // with ELU: ReLU takes its place, and its slope is 0 where the output is
 const ACCUMULATE = false;         // input gradient
 const ACCUMULATE_WEIGHTS = false;
+const VECTORS = 0u;  // vectors of four sums that an event has; 0 where nothing is added up here
+const EVENTS = 1u;   // step.size[EVENTS] is the number of events
 const BLOCKS = (K4 + 15u) / 16u;
 
 struct Step {
@@ -46,7 +54,9 @@ struct Places {
 @group(0) @binding(3) var<storage, read_write> input_gradient: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> partials: array<f32>;
 @group(0) @binding(5) var<uniform> places: Places;
-@group(0) @binding(6) var<uniform> step: Step;
+@group(0) @binding(6) var<storage, read> outcome: array<vec4f>;
+@group(0) @binding(7) var<storage, read_write> ring: array<vec4f>;
+@group(0) @binding(8) var<uniform> step: Step;
 
 var<workgroup> sums: array<vec4f, 256>;
 var<workgroup> bias_sums: array<f32, 16>;
@@ -55,12 +65,33 @@ fn put(at: u32, value: f32) {
   if (ACCUMULATE_WEIGHTS) { partials[at] += value; } else { partials[at] = value; }
 }
 
+fn add_up(vector: u32, local: u32) {
+  var sum = vec4f(0.0);
+  for (var e = local; e < step.size[EVENTS]; e += WORKGROUP) { sum += outcome[e * VECTORS + vector]; }
+  sums[local] = sum;
+  workgroupBarrier();
+  if (local < 16u) {
+    for (var i = 1u; i < 16u; i++) { sum += sums[16u * i + local]; }
+    sums[local] = sum;
+  }
+  workgroupBarrier();
+  if (local == 0u) {
+    for (var i = 1u; i < 16u; i++) { sum += sums[i]; }
+    ring[step.slot * VECTORS + vector] = sum;
+  }
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn row_dot_backward_group(@builtin(local_invocation_index) local: u32, @builtin(workgroup_id) group: vec3u) {
-  let chunk = group.x / BLOCKS;
+  if (group.x < VECTORS) {
+    add_up(group.x, local);
+    return;
+  }
+  let block = group.x - VECTORS;
+  let chunk = block / BLOCKS;
   if (chunk >= step.chunks) { return; }
   let lane = local / 16u;
-  let k = (group.x % BLOCKS) * 16u + local % 16u;
+  let k = (block % BLOCKS) * 16u + local % 16u;
   let column = min(k, K4 - 1u);
   let rows = step.size[M];
   let stretch = (rows + step.chunks - 1u) / step.chunks;

@@ -24,7 +24,7 @@
 //              256 multiply-adds (flat tiles: 885, 368; workgroups that do not end early: 72, 20); mi200 64, 4, 2,670 (3,010)
 // On llvmpipe  barriers are dear, and a tile that is read in a loop gains nothing: bench/ladder.md
 // Cost         2 M K N flops, 4 (M K + K N + M N) bytes.     Accuracy   K roundings of the running sum
-// Backward     matmul_input_gradient_tiled.wgsl, matmul_weight_gradient_tiled.wgsl
+// Backward     matmul_gradients_tiled.wgsl, matmul_input_gradient_tiled.wgsl, matmul_weight_gradient_tiled.wgsl
 
 const WORKGROUP = 16;
 const WORKGROUP_Y = 16;

@@ -7,7 +7,7 @@
 // the gradient of z, which went into the activation, and the layer below needs no pass of its own.
 //
 // For          a CPU adapter but SwiftShader, up to 256 outputs. Otherwise   matmul_input_gradient_rows.wgsl
-// On a GPU     matmul_input_gradient_tiled.wgsl
+// On a GPU     matmul_input_gradient_tiled.wgsl, matmul_gradients_tiled.wgsl
 // Grid         256 (K / 16) x M / 256 invocations in workgroups of 256.
 // Work split   as in matmul_forward_panel.wgsl, which says why: a workgroup owns WORKGROUP rows x 16 columns of the
 //              result. It copies its panel of W, transposed to [N, 16], into workgroup memory. An invocation owns one row, in

@@ -7,7 +7,7 @@
 // the gradient of z, which went into the activation, and the layer below needs no pass of its own.
 //
 // For          a CPU adapter: SwiftShader, and others beyond 256 outputs. Otherwise   matmul_input_gradient_panel.wgsl
-// On a GPU     matmul_input_gradient_tiled.wgsl
+// On a GPU     matmul_input_gradient_tiled.wgsl, matmul_gradients_tiled.wgsl
 // Grid         M / 8 x K / 16 invocations in workgroups of 8.
 // Work split   one invocation owns 8 rows x 16 columns, as in matmul_forward_rows.wgsl. No transposed copy of W is made:
 //              a 4 x 4 block of W is read as it stands and transposed in registers.

@@ -7,6 +7,7 @@
 // the gradient of z, which went into the activation, and the layer below needs no pass of its own.
 //
 // For          a GPU
+// Used where   where calibration chooses another kernel for the weights' gradient. Otherwise   matmul_gradients_tiled.wgsl
 // On a CPU adapter  matmul_input_gradient_panel.wgsl, matmul_input_gradient_rows.wgsl (more than 256
 //              outputs, SwiftShader)
 // Grid         16 (K / 64) x M / 4 invocations in workgroups of 16 x 16.

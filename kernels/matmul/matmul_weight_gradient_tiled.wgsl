@@ -6,6 +6,7 @@
 //   with SECOND_K4, the input is [input_m ; second_m]: an LSTM's product and its recurrent product have one output gradient
 //
 // For          a GPU
+// Used where   where the input has no gradient, or two inputs have one output gradient (an LSTM). Otherwise   matmul_gradients_tiled.wgsl
 // On a CPU adapter  matmul_weight_gradient_rows.wgsl
 // Grid         16 (K / 64) (N / 64) x 16 chunks invocations in workgroups of 16 x 16.
 // Work split   a workgroup of 16 x 16 owns 64 x 64 weights and one chunk of the rows; an invocation owns 4 x 4 weights, in

@@ -21,8 +21,6 @@ export interface View {
   readonly offset: number;
   /** Bytes. */
   readonly size: number;
-  /** No kernel that binds it uses what it sees. */
-  readonly unused?: true;
   /** The view is the first of several: batches are laid out side by side. */
   readonly slices?: { readonly count: number; /** Bytes from one to the next. */ readonly stride: number };
 }
@@ -62,11 +60,6 @@ export function uniformIfSmall(view: View): View {
 
 export function isUniform(memory: Memory): memory is UniformView {
   return "uniform" in memory && memory.uniform === true;
-}
-
-/** For a binding that a kernel does not use with the constants at hand: it has to see something. */
-export function unused<M extends Memory>(memory: M): M {
-  return { ...memory, unused: true };
 }
 
 /** @throws Error for a texture, where only a buffer can be used. */

@@ -33,7 +33,7 @@ export interface Cost {
   readonly bytes: number;
 }
 
-/** Which other kernels can do a dispatch. */
+/** Which other kernels can do a dispatch, or a part of it. */
 export interface KernelChoice<S extends Sizes = Sizes> {
   /** See matmulKey and lstmKey, and a sum's kernel, of {@link import("./kernel_shapes.ts")}. */
   readonly key: string;
@@ -41,7 +41,7 @@ export interface KernelChoice<S extends Sizes = Sizes> {
   readonly variants: readonly KernelVariant[];
   /** It takes as long as its longest chain of steps, however few its FLOPs. */
   readonly serial?: boolean;
-  /** The dispatch by one of them. */
+  /** The dispatch by one of them, alone. */
   by(variant: KernelVariant): DispatchSpec<S>;
 }
 
@@ -72,8 +72,8 @@ export interface DispatchSpec<S extends Sizes = Sizes> extends KernelUse {
   readonly cost: (sizes: S) => Cost;
   /** What the dispatch is for, e.g. "utility/layer2 forward". */
   readonly label: string;
-  /** Only for a matrix product, and on a GPU for an LSTM and for a sum that a subgroup may do. */
-  readonly choice?: KernelChoice<S>;
+  /** Of a matrix product, and on a GPU of an LSTM and of a sum that a subgroup may do: other kernels for it, or for each of its parts. */
+  readonly choices?: readonly KernelChoice<S>[];
   /** Absent for what no node asked for: the batch, the optimiser. */
   readonly node?: DispatchNode;
 }

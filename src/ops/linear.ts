@@ -1,7 +1,7 @@
 /** linear: output = act(input W + b), a dense layer. */
 
 import type { Cost, DispatchSpec } from "../gpu/program.ts";
-import { bufferOf, type Memory, unused, type View } from "../gpu/memory.ts";
+import { bufferOf, type Memory, type View } from "../gpu/memory.ts";
 import { type DimName, distinctRows, extent, type Sizes } from "../gpu/sizes.ts";
 import { activated, at, columnSums, matrix, product, type Reference, through } from "../tape/reference.ts";
 import { activationConstants, countedRows, expectShape, partialViews, slopeConstants } from "./op.ts";
@@ -10,10 +10,13 @@ import type { Tape } from "../tape/tape.ts";
 import { type Activation, type RowDots, shapeText, type Tensor } from "../tape/tensor.ts";
 import {
   dotParts,
+  gradientsInvocations,
+  gradientsKernel,
   matmulDispatch,
   matmulInvocations,
   type MatmulKernel,
   matmulKernel,
+  matmulKernels,
   matmulWeights,
   weightGradientInvocations,
 } from "./matmul_kernels.ts";
@@ -91,10 +94,12 @@ export function linear<S extends Sizes, R>(
     left ? [] : [forwardProduct(call, { ...product, activation, output: output.view, dot })];
   const backward = (call: Call<S>) => {
     const outputGradient = call.outputGradient();
-    return [
-      weightGradient(call, { ...product, outputGradient }),
-      ...inputGradient(call, product, outputGradient),
-    ];
+    const ofWeights = weightGradient(call, { ...product, outputGradient });
+    const ofInput = inputGradient(call, product, outputGradient);
+    const { weight, input } = matmulKernels;
+    return ofWeights.kernel === weight.tiled && ofInput?.kernel === input.tiled
+      ? [bothGradients(call, product, ofWeights, ofInput)]
+      : [ofWeights, ...(ofInput ? [ofInput] : [])];
   };
 
   const inputs = bias ? [input, weights, bias] : [input, weights];
@@ -126,17 +131,44 @@ function productCost<S extends Sizes>(s: S, { input, weights, rows }: Product<S>
   };
 }
 
+/** Both gradients of tiles in one dispatch. */
+function bothGradients<S extends Sizes>(
+  { label, dimensions }: Call<S>,
+  { input, weights, rows }: Product<S>,
+  ofWeights: DispatchSpec<S>,
+  ofInput: DispatchSpec<S>,
+): DispatchSpec<S> {
+  const [K4, N4] = [input.stride / 4, weights.stride / 4];
+  const { index: _index, second: _second, ...views } = ofWeights.views;
+  const { BIAS = false, ACCUMULATE: ACCUMULATE_WEIGHTS = false } = ofWeights.constants ?? {};
+  return {
+    kernel: gradientsKernel,
+    label: `${label} gradients`,
+    constants: { ...ofInput.constants, BIAS, ACCUMULATE_WEIGHTS },
+    views: { ...views, ...ofInput.views },
+    invocations: gradientsInvocations(rows, K4, N4, dimensions),
+    cost: (s) => {
+      const m = extent(rows, s);
+      return {
+        flops: 4 * m * input.columns * weights.columns,
+        bytes: 16 * (2 * m * K4 + m * N4 + (1 + dimensions.chunks(s)) * 4 * K4 * N4),
+      };
+    },
+    choices: [...ofWeights.choices ?? [], ...ofInput.choices ?? []],
+  };
+}
+
 /** The dispatch for the gradient of the input; none where nothing below it is trainable. */
 function inputGradient<S extends Sizes>(
   call: Call<S>,
   product: Product<S>,
   outputGradient: Memory,
-): DispatchSpec<S>[] {
+): DispatchSpec<S> | undefined {
   const { input, weights, rows } = product;
   const target = call.gradient(input);
-  if (!target) return [];
+  if (!target) return undefined;
   const [K4, N4] = [input.stride / 4, weights.stride / 4];
-  return [matmulDispatch("input", K4, N4, extent(rows, call.capacity), call, (kernel) => ({
+  return matmulDispatch("input", K4, N4, extent(rows, call.capacity), call, (kernel) => ({
     kernel,
     label: `${call.label} gradient of input`,
     constants: {
@@ -158,7 +190,7 @@ function inputGradient<S extends Sizes>(
       // The slope of the input's activation follows from the input.
       return { flops, bytes: bytes + (target.activation ? 16 * K4 * extent(rows, s) : 0) };
     },
-  }))];
+  }));
 }
 
 /** A vector that each row of the output is multiplied by. */
@@ -189,12 +221,12 @@ export function forwardProduct<S extends Sizes>(
     },
     views: {
       input: p.input.view,
-      index: p.gather?.index ?? unused(bufferOf(p.weights.view)),
+      index: p.gather?.index ?? bufferOf(p.weights.view),
       weights: matmulWeights(kernel, bufferOf(p.weights.view)),
-      bias: p.bias?.view ?? unused(bufferOf(p.weights.view)),
+      bias: p.bias?.view ?? bufferOf(p.weights.view),
       output: p.output,
       ...(kernel.shape !== "rows" && {
-        dot_weights: p.dot ? bufferOf(p.dot.weights.view) : unused(bufferOf(p.weights.view)),
+        dot_weights: bufferOf((p.dot ?? p).weights.view),
         dots: p.dot?.view ?? call.unwritten,
       }),
     },
@@ -243,8 +275,8 @@ export function weightGradient<S extends Sizes>(
     },
     views: {
       input: g.input.view,
-      index: g.gather?.index ?? unused(bufferOf(g.weights.view)),
-      second: g.second?.input.view ?? unused(g.input.view),
+      index: g.gather?.index ?? bufferOf(g.weights.view),
+      second: g.second?.input.view ?? g.input.view,
       output_gradient: g.outputGradient,
       ...partialViews(call, weights, { second, bias }),
     },

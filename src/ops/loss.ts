@@ -14,7 +14,7 @@ import { extent, type Sizes } from "../gpu/sizes.ts";
 import type { Reference } from "../tape/reference.ts";
 import type { Call } from "../tape/node.ts";
 import type { Tape } from "../tape/tape.ts";
-import type { Tensor } from "../tape/tensor.ts";
+import type { OutcomeSums, Tensor } from "../tape/tensor.ts";
 
 const sumKernel = kernel("outcome_sum", sumText);
 const subgroupsKernel = kernel("outcome_sum_subgroups", subgroupsText);
@@ -46,7 +46,8 @@ export function recordLoss<S extends Sizes, R>(tape: Tape<S, R>, loss: Loss<S, R
     const target = moved && call.gradient(moved);
     if (target?.accumulate) throw new Error(`${op}: expected ${moved?.name} to have no other use`);
     const dispatch = loss.dispatch(call, target?.view ?? unused);
-    return ring ? [dispatch, outcomeSum(tape, output, ring)] : [dispatch];
+    if (!ring || moved?.addsUp?.({ outcome: output, ring })) return [dispatch];
+    return [dispatch, outcomeSum(tape, { outcome: output, ring })];
   };
   return tape.record({ op, inputs, output, forward, backward, reference });
 }
@@ -54,8 +55,7 @@ export function recordLoss<S extends Sizes, R>(tape: Tape<S, R>, loss: Loss<S, R
 /** The batch's sums of a loss's output, by the kernel that the shapes choose. */
 export function outcomeSum<S extends Sizes>(
   { dimensions, choice }: Pick<Tape<S>, "dimensions" | "choice">,
-  outcome: Pick<Tensor, "name" | "rows" | "columns" | "view">,
-  ring: View,
+  { outcome, ring }: OutcomeSums,
 ): DispatchSpec<S> {
   const vectors = outcome.columns / 4;
   const rows = dimensions.named(outcome.rows);
@@ -71,5 +71,5 @@ export function outcomeSum<S extends Sizes>(
   const key = sumKernel.name;
   const variants = sumVariantsFor(choice);
   const chosen = by(sumVariantOf(choice, key));
-  return variants.length > 1 ? { ...chosen, choice: { key, variants, serial: true, by } } : chosen;
+  return variants.length > 1 ? { ...chosen, choices: [{ key, variants, serial: true, by }] } : chosen;
 }

@@ -141,6 +141,6 @@ export function lstmDispatch<S extends Sizes>(
   const by = (variant: KernelVariant) => make(shapeOf(direction, h4, variant, choice.workgroupBytes));
   return {
     ...by(lstmVariantOf(choice, direction, h4)),
-    choice: { key: lstmKey(direction, h4), variants: lstmVariantsFor(h4), serial: true, by },
+    choices: [{ key: lstmKey(direction, h4), variants: lstmVariantsFor(h4), serial: true, by }],
   };
 }

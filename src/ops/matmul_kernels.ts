@@ -6,6 +6,7 @@ import forwardTiledText from "../../kernels/matmul/matmul_forward_tiled.wgsl" wi
 import inputPanelText from "../../kernels/matmul/matmul_input_gradient_panel.wgsl" with { type: "text" };
 import inputRowsText from "../../kernels/matmul/matmul_input_gradient_rows.wgsl" with { type: "text" };
 import inputTiledText from "../../kernels/matmul/matmul_input_gradient_tiled.wgsl" with { type: "text" };
+import gradientsTiledText from "../../kernels/matmul/matmul_gradients_tiled.wgsl" with { type: "text" };
 import weightRowsText from "../../kernels/matmul/matmul_weight_gradient_rows.wgsl" with { type: "text" };
 import weightTiledText from "../../kernels/matmul/matmul_weight_gradient_tiled.wgsl" with { type: "text" };
 import { constantOf, type Constants, type Kernel, kernel } from "../gpu/kernel.ts";
@@ -20,7 +21,7 @@ import {
 } from "../gpu/kernel_shapes.ts";
 import { uniformIfSmall, type View } from "../gpu/memory.ts";
 import type { DispatchSpec, Invocations } from "../gpu/program.ts";
-import type { Dim, Dimensions, Sizes } from "../gpu/sizes.ts";
+import { type Dim, type Dimensions, extent, type Sizes } from "../gpu/sizes.ts";
 
 /**
  * What a matmul kernel does: an invocation has a row of a panel of sixteen columns, a block of rows, or a part of a tile
@@ -50,6 +51,9 @@ export const matmulKernels = {
     tiled: matmul("tiled", "matmul_weight_gradient_tiled", weightTiledText),
   },
 } as const;
+
+/** Both gradients of a dense layer that a GPU makes in tiles, in one dispatch. */
+export const gradientsKernel = kernel("matmul_gradients_tiled", gradientsTiledText);
 
 function matmul(shape: MatmulShape, name: string, text: string): MatmulKernel {
   return { ...kernel(name, text), shape, own: {} };
@@ -108,11 +112,11 @@ export function matmulDispatch<S extends Sizes>(
   };
   return {
     ...by(matmulKernel(direction, k4, n4, rows, choice)),
-    choice: {
+    choices: [{
       key: matmulKey(direction, k4, n4),
       variants: variantsFor(choice, direction, k4, n4, rows),
       by: (variant) => by(kernelOf(direction, variant)),
-    },
+    }],
   };
 }
 
@@ -156,6 +160,17 @@ export function weightGradientInvocations<S extends Sizes>(
   return kernel.shape === "tiled"
     ? [16 * Math.ceil(k4 / 16) * Math.ceil(n4 / 16), dimensions.inChunks(16)]
     : [dimensions.inChunks(Math.ceil(k4 / 2) * Math.ceil(n4 / 4))];
+}
+
+/** Of {@link gradientsKernel}: along y first the chunks of each block of columns, then the blocks of rows. */
+export function gradientsInvocations<S extends Sizes>(
+  rows: Dim<S>,
+  k4: number,
+  n4: number,
+  dimensions: Dimensions<S>,
+): Invocations<S> {
+  const groups = (s: S) => Math.ceil(n4 / 16) * dimensions.chunks(s) + Math.ceil(extent(rows, s) / 64);
+  return [16 * Math.ceil(k4 / 16), { of: groups, times: 16 }];
 }
 
 /** Where a matmul kernel's weights stand: in a uniform for kernels of a CPU adapter that walk along k. Panels copy them. */

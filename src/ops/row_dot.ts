@@ -14,7 +14,8 @@ import { type Dimensions, extent, type Sizes } from "../gpu/sizes.ts";
 import { at, columnSums, matrix, product, type Reference } from "../tape/reference.ts";
 import type { Call } from "../tape/node.ts";
 import type { Tape } from "../tape/tape.ts";
-import type { RowDots, Tensor } from "../tape/tensor.ts";
+import type { OutcomeSums, RowDots, Tensor } from "../tape/tensor.ts";
+import { outcomeSum } from "./loss.ts";
 
 const forwardKernel = kernel("row_dot_forward", forwardText);
 const sumKernel = kernel("row_dot_sum", sumText);
@@ -128,7 +129,13 @@ function recordRowDot<S extends Sizes, R>(
   { by, dots }: { readonly by: "made" | "sums" | "factors"; readonly dots: RowDots | undefined },
 ): Tensor {
   const rows = countedRows("row_dot", tape, input);
-  const output = tape.tensor(name, rows, 1, { stride: 1 });
+  let sums: OutcomeSums | undefined;
+  const addsUp = (asked: OutcomeSums) => {
+    if (sums || tape.options.shapes.kind !== "gpu") return false;
+    sums = asked;
+    return true;
+  };
+  const output = tape.tensor(name, rows, 1, { stride: 1, addsUp });
   const K = input.columns;
   const K4 = input.stride / 4;
 
@@ -141,10 +148,8 @@ function recordRowDot<S extends Sizes, R>(
     const target = call.gradient(input);
     if (base) call.passGradient(base);
     const toWeights = call.partials(weights);
-    const { kind } = call.shapes;
-    const workgroup = constantOf(backwardKernels.gpu, "WORKGROUP");
-    return [{
-      kernel: backwardKernels[kind],
+    const both: DispatchSpec<S> = {
+      kernel: backwardKernels.cpu,
       label: `${name} gradients`,
       constants: {
         M,
@@ -161,15 +166,49 @@ function recordRowDot<S extends Sizes, R>(
         input_gradient: target?.view ?? call.unwritten,
         ...partialViews(call, toWeights, { bias: call.partials(bias) }),
       },
-      invocations: [
-        dimensions.inChunks(kind === "gpu" ? workgroup * Math.ceil(K4 / GROUP_COLUMNS) : K4),
-      ],
+      invocations: [dimensions.inChunks(K4)],
       cost: (s) => ({ flops: 5 * extent(rows, s) * K, bytes: extent(rows, s) * (32 * K4 + 4) }),
-    }];
+    };
+    return [call.shapes.kind === "gpu" ? byGroups(tape, both, input, sums) : both];
   };
 
   const inputs = base ? [input, weights, bias, base] : [input, weights, bias];
   return tape.record({ op: "row_dot", inputs, output, forward, backward, reference });
+}
+
+/** The gradients as a GPU makes them, by a workgroup for each chunk of rows and {@link GROUP_COLUMNS}, and with them the sums of a loss. */
+function byGroups<S extends Sizes, R>(
+  tape: Tape<S, R>,
+  both: DispatchSpec<S>,
+  input: Tensor,
+  sums: OutcomeSums | undefined,
+): DispatchSpec<S> {
+  const { dimensions } = tape;
+  const own = sums && outcomeSum(tape, sums);
+  const VECTORS = sums ? sums.outcome.columns / 4 : 0;
+  const blocks = Math.ceil(input.stride / 4 / GROUP_COLUMNS);
+  const groups = (s: S) => VECTORS + blocks * dimensions.chunks(s);
+  return {
+    ...both,
+    kernel: backwardKernels.gpu,
+    label: own ? `${both.label}, ${own.label}` : both.label,
+    constants: { ...both.constants, VECTORS, ...(own && { EVENTS: own.constants?.M }) },
+    views: {
+      ...both.views,
+      outcome: (sums?.outcome ?? input).view,
+      // Two bindings that may be written must not see one buffer.
+      ring: sums?.ring ?? tape.saved(`${both.label}: no ring`, 4, 4),
+    },
+    invocations: [{ of: groups, times: constantOf(backwardKernels.gpu, "WORKGROUP") }],
+    cost: (s) => {
+      const [gradients, added] = [both.cost(s), own?.cost(s)];
+      return {
+        flops: gradients.flops + (added?.flops ?? 0),
+        bytes: gradients.bytes + (added?.bytes ?? 0),
+      };
+    },
+    choices: own?.choices,
+  };
 }
 
 /** The dispatch forward. @param dots of the input's rows with the weights, where the input's op makes them */

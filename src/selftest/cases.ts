@@ -43,6 +43,7 @@ import {
   mixedProductOf,
   rowDotOf,
   rowDotOfLayer,
+  rowDotWithSums,
 } from "./ops/layer_recipes.ts";
 import { choiceOf, choiceOfLayer, exactMinimaxOf, minimaxOf } from "./ops/loss_recipes.ts";
 import {
@@ -75,7 +76,7 @@ async function checkSums(gpu: Gpu, checks: Checks, columns: number): Promise<voi
       const sizes = { rows: 1, events, items: 1 };
       const shapes = { ...gpu.shapes, sum: { outcome_sum: variant } };
       const outcome = { name: "outcome", rows: "events" as const, columns, view };
-      const specs = [outcomeSum({ dimensions, choice: { ...choice, shapes } }, outcome, ring)];
+      const specs = [outcomeSum({ dimensions, choice: { ...choice, shapes } }, { outcome, ring })];
       const encode = await recordStep(arena, dimensions, specs, { sizes, counted: 1 }, { slot: SLOT });
       const before = normals(columns * (SLOT + 2), "ring", events);
       const [found] = await twice(arena, checks, specs, {
@@ -110,6 +111,11 @@ type Chosen = Partial<Pick<KernelShapes, "matmul" | "lstm">>;
 /** Of forward and of the gradient of the input, instead of the fixed table's. */
 function products(forward: MatmulVariant, input: MatmulVariant): Chosen {
   return { matmul: { "forward 20x20": forward, "input 20x20": input, "weight 20x20": "rows" } };
+}
+
+/** Of the gradient of the weights. */
+function ofWeights(variant: MatmulVariant): Chosen {
+  return { matmul: { "weight 20x20": variant } };
 }
 
 /** Of 8 units, padded. */
@@ -156,6 +162,12 @@ function opCases(kind: AdapterKind): Checking[] {
       : []),
     opCase("row_dot", rowDotOf(17, "elu"), on),
     opCase("row_dot, ReLU", rowDotOf(17, "relu"), [few]),
+    ...(kind === "gpu"
+      ? [
+        opCase("linear, gradients by themselves", linearOf(20, 17), [few], ofWeights("rows")),
+        opCase("row_dot, with the sums of a loss", rowDotWithSums(17, 2, "elu"), on),
+      ]
+      : []),
     opCase("row_dot, made by a layer", rowDotOfLayer(12, 84), [chunks]),
     opCase("mixed_product", mixedProductOf("items", 12), [mixed.few, mixed.many]),
     opCase("mixed_product, of fed items", mixedProductOf("events", 12), [mixed.few, mixed.many]),

@@ -206,7 +206,7 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
       capacity,
       ...this.choice,
       upload: (name, data) => arena.upload(`${node.output.name}: ${name}`, data),
-      unwritten: this.#unwritten ??= { ...arena.allocate("unwritten", 16), unused: true },
+      unwritten: this.#unwritten ??= arena.allocate("unwritten", 16),
       outputGradient: () => this.gradientOf(node.output),
       passGradient: (input) => {
         if (!input.trainable) return;

@@ -41,6 +41,19 @@ export interface Tensor {
    * does not do that.
    */
   readonly factors?: (most: number) => Factors | undefined;
+  /**
+   * Asks the op that makes it to add up the outcomes of the loss that reads it, in the dispatch of its gradients. Absent, or false,
+   * where it does not do that.
+   */
+  readonly addsUp?: (sums: OutcomeSums) => boolean;
+}
+
+/** Sums over a batch for the host. */
+export interface OutcomeSums {
+  /** [events, 4 v]: v vectors of four for each event */
+  readonly outcome: Pick<Tensor, "name" | "rows" | "columns" | "view">;
+  /** [., v] vec4f: they go to the step's slot. */
+  readonly ring: View;
 }
 
 /** A dense layer that its one reader makes on its way: input weights + bias. */

@@ -29,6 +29,7 @@ const NOT_TIMED = [
     "gradient_rows_add",
     "gradient_clip",
     "gradient_norm",
+    "matmul_input_gradient_tiled",
     "outcome_sum_subgroups",
   ],
 ];

@@ -144,8 +144,8 @@ async function train(
   const step = trainer instanceof Trainer
     ? [trainer.program.program]
     : [trainer.programs.generatorStep, trainer.programs.rewardStep];
-  for (const { spec: { choice } } of step.flatMap(({ dispatches }) => dispatches)) {
-    const specs = choice?.variants.map((variant) => choice.by(variant)) ?? [];
+  for (const { spec: { choices = [] } } of step.flatMap(({ dispatches }) => dispatches)) {
+    const specs = choices.flatMap(({ variants, by }) => variants.map(by));
     await Program.record(gpu, "variants", trainer.plan.steps, specs);
   }
   // Of zeros some figures are no numbers.

@@ -46,6 +46,7 @@ import {
   mixedProductOf,
   rowDotOf,
   rowDotOfLayer,
+  rowDotWithSums,
 } from "../../src/selftest/ops/layer_recipes.ts";
 import {
   choiceOf,
@@ -110,6 +111,12 @@ const product = (m: number, K: number, N: number, copies = 1): Pair => [
   4 * (m * (p(K) + p(N)) + copies * p(K) * p(N)),
 ];
 
+/** Both in one dispatch: the output's gradient is read once, and so is the input, whose gradient is written. */
+const gradients = (m: number, K: number, N: number, chunks: number): Pair => [
+  4 * m * K * N,
+  4 * (m * (2 * p(K) + p(N)) + (1 + chunks) * p(K) * p(N)),
+];
+
 const plus = ([flops, bytes]: Pair, more: number): Pair => [flops, bytes + more];
 /** A product whose input's rows are picked from a matrix of `from`. */
 const gathered = (m: number, from: number, K: number, N: number, copies = 1): Pair =>
@@ -119,9 +126,11 @@ for (const kind of ["cpu", "gpu"] as const) {
   for (const [K, N, input] of [[1, 1, "none"], [5, 17, "elu"], [64, 32, "elu"]] as const) {
     costCase(`linear ${K} -> ${N}, ${kind} shapes`, linearOf(K, N, { input })(few), {
       "y forward": ({ rows }) => product(rows, K, N),
-      "y gradient of weights": ({ rows, chunks }) => product(rows, K, N, chunks),
-      // The slope of the input's own activation follows from the input: it is read, too.
-      "y gradient of input": ({ rows }) => plus(product(rows, K, N), input === "elu" ? 4 * rows * p(K) : 0),
+      ...(kind === "gpu" ? { "y gradients": ({ rows, chunks }) => gradients(rows, K, N, chunks) } : {
+        "y gradient of weights": ({ rows, chunks }) => product(rows, K, N, chunks),
+        // The slope of the input's own activation follows from the input: it is read, too.
+        "y gradient of input": ({ rows }) => plus(product(rows, K, N), input === "elu" ? 4 * rows * p(K) : 0),
+      }),
     }, kind);
   }
 }
@@ -150,6 +159,13 @@ for (const K of [1, 6, 64]) {
 const choice = ({ rows, events }: Counts): Pair => [20 * rows, 8 * rows + 32 * events];
 const choiceSum = ({ events }: Counts): Pair => [4 * events, 16 * events];
 costCase("choice_nll", choiceOf({})(few), { "loss forward and gradient": choice, "loss sum": choiceSum });
+costCase("row_dot with the sums of a loss", rowDotWithSums(17, 2)(few), {
+  "u forward": ({ rows }) => [2 * rows * 17, 4 * rows * (20 + 1)],
+  "u gradients, o sum": ({ rows, events }) => [
+    5 * rows * 17 + 8 * events,
+    4 * (rows * (2 * 20 + 1) + 8 * events),
+  ],
+}, "gpu");
 costCase("choice_nll of dots in two panels", choiceOfLayer(7, 21)(few), {
   "h forward": dotsForward,
   "loss forward and gradient": (s) => plus([22 * s.rows, choice(s)[1]], 8 * s.rows),
@@ -233,8 +249,7 @@ costCase("first_layer over a state that it makes", firstLayerOfState(5, 3)(few),
     4 * (p(5) * (items + rows) + p(3) * (events + p(5))),
   ],
   "h gradients of both parts": ({ rows, events, items }) => [2 * rows * 5, 4 * 8 * (rows + events + items)],
-  "state gradient of weights": ({ events, chunks }) => product(events, 3, 5, chunks),
-  "state gradient of input": ({ events }) => product(events, 3, 5),
+  "state gradients": ({ events, chunks }) => gradients(events, 3, 5, chunks),
 }, "gpu");
 costCase("first_layer over a table", firstLayerOfTable(5, false)(oneHot), {
   "h forward": ({ rows, events, items }) => [3 * rows * 5, 4 * 8 * (items + events + rows)],

@@ -75,15 +75,20 @@ Deno.test("linear: ReLU", () => {
   return linearCase(noClicks, 18, 7, { input: "relu", output: "relu", once: true, shapes });
 });
 Deno.test("linear: the variants that the fixed table does not choose", () => {
-  const of = (kind: AdapterKind, forward: MatmulVariant, input: MatmulVariant): KernelShapes => ({
-    kind,
-    matmul: { "forward 8x8": forward, "input 8x8": input, "weight 8x8": "rows" },
-  });
+  const of = (
+    kind: AdapterKind,
+    forward: MatmulVariant,
+    input: MatmulVariant,
+    weight: MatmulVariant = "rows",
+  ): KernelShapes => ({ kind, matmul: { "forward 8x8": forward, "input 8x8": input, "weight 8x8": weight } });
   const shapes = [
     of("cpu", "panel 64", "panel 256"),
     of("cpu", "panel 256", "panel 64"),
     of("gpu", "panel 128", "rows"),
     of("gpu", "rows", "panel 128"),
+    // Each of the two gradients in tiles, without the other.
+    of("gpu", "tiled", "tiled"),
+    of("gpu", "tiled", "rows", "tiled"),
     fixedShapes("cpu", "buffers"),
   ];
   return linearCase(many, 5, 7, { shapes });

@@ -11,6 +11,7 @@ import {
   mixedProductOf,
   rowDotOf,
   rowDotOfLayer,
+  rowDotWithSums,
 } from "../../src/selftest/ops/layer_recipes.ts";
 import { choiceOf, choiceOfLayer } from "../../src/selftest/ops/loss_recipes.ts";
 import {
@@ -100,6 +101,14 @@ for (const [name, b] of Object.entries({ one, few, many, chunks })) {
   for (const K of [1, 3, 17, 32, 64]) {
     const activation = K % 2 ? undefined : K === 32 ? "relu" : "elu";
     Deno.test(`row_dot: ${K} columns, ${name}`, () => checkOp(rowDotOf(K, activation)(b)));
+  }
+}
+
+// What adds up the outcomes of a loss on the way back: fewer events than a workgroup has invocations, and more.
+for (const [name, b] of Object.entries({ one, few, many, chunks })) {
+  for (const [K, vectors] of b === few ? [[3, 1], [64, 2], [80, 3]] as const : [[17, 2]] as const) {
+    Deno.test(`row_dot: ${K} columns, with sums of ${vectors} vectors, ${name}`, () =>
+      checkOp(rowDotWithSums(K, vectors, "elu")(b), [fixedShapes("gpu")]));
   }
 }
 

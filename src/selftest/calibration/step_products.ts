@@ -11,7 +11,7 @@ import { Made } from "../../gpu/made.ts";
 import type { KernelVariant } from "../../gpu/kernel_shapes.ts";
 import type { EncodePass } from "../../gpu/profiler.ts";
 import { type KernelChoice, Program } from "../../gpu/program.ts";
-import type { ClickDispatch, ClickSizes } from "../../batch/click_sizes.ts";
+import type { ClickSizes } from "../../batch/click_sizes.ts";
 import { AdamState } from "../../ops/adam.ts";
 import { type Clock, clockOf, repeated, timeBy } from "../profile/measure.ts";
 import { ParameterArena } from "../../tape/parameters.ts";
@@ -85,7 +85,7 @@ export class StepProducts implements Meter<PreparedProduct> {
         { name: "calibration", log: deviceLog, plan: this.#plan, ring, training: { adam, itemDropout: 0 } },
         arena,
       );
-      for (const spec of gradients) this.#add(spec);
+      for (const choice of gradients.flatMap(({ choices = [] }) => choices)) this.#add(choice);
     } catch (error) {
       this.destroy();
       throw error;
@@ -93,9 +93,9 @@ export class StepProducts implements Meter<PreparedProduct> {
   }
 
   /** Of products of the same sizes the one with the most rows stands for all. */
-  #add({ choice, cost }: ClickDispatch): void {
-    if (!choice) return;
-    const { flops } = cost(this.#sizes);
+  #add(choice: KernelChoice<ClickSizes>): void {
+    const [fixed] = choice.variants;
+    const flops = fixed ? choice.by(fixed).cost(this.#sizes).flops : 0;
     if (flops > (this.#choices.get(choice.key)?.flops ?? 0)) this.#choices.set(choice.key, { choice, flops });
   }
 

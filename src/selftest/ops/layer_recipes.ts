@@ -54,6 +54,23 @@ export function rowDotOf(K: number, activation?: Activation): Make {
   });
 }
 
+/** The same, with what adds up the outcomes of a loss on the way back, on a GPU. @param vectors of four that an event has */
+export function rowDotWithSums(K: number, vectors: number, activation?: Activation): Make {
+  return (b) => {
+    const own = rowDotOf(K, activation)(b);
+    return {
+      ...own,
+      leaves: [...own.leaves, { name: "o", rows: "events", columns: 4 * vectors, trainable: false }],
+      build: (tape, t) => {
+        const u = own.build(tape, t);
+        u.addsUp?.({ outcome: t("o"), ring: tape.options.arena.allocate("ring", 16 * vectors) });
+        return u;
+      },
+      sumsOf: "o",
+    };
+  };
+}
+
 /** What a hidden layer [K, N] and the products of its output with one vector are made of. */
 export function layered(K: number, N: number): Pick<OpCase, "leaves" | "parameters"> {
   return {

@@ -55,6 +55,8 @@ export interface OpCase {
   readonly once?: boolean;
   /** The op is a loss: what is differentiated, of its output and its inputs. */
   readonly loss?: (output: Matrix, inputs: readonly Matrix[]) => number;
+  /** A leaf whose sums the op makes, in the only slot of a ring; of a loss it is the output. */
+  readonly sumsOf?: string;
   /** The op has no gradient. */
   readonly forwardOnly?: boolean;
   /** Parameters that the op itself moves, and what they are after so many runs. */

@@ -70,6 +70,8 @@ export async function runOp(
   const by = { sizes, checks, tolerance: c.tolerance };
   compare(by, `${name} output`, writersOf(own, output.view), output, value, reference.output);
   if (c.loss && value) await checkSums(arena, all, value, output, by);
+  const summed = inputs.values.get(c.sumsOf ?? "");
+  if (summed) await checkSums(arena, all, summed.data, summed, by);
   compareGradients(by, tape, op, gradients, reference);
   if (c.moves) await compareMoved(by, tape.options.parameters, op, c.moves(inputs.values, RUNS * uses));
   const kernels = kernelsOf(all);
@@ -180,8 +182,8 @@ async function compareMoved(
 async function checkSums(
   arena: CanaryArena,
   specs: readonly DispatchSpec<ClickSizes>[],
-  outcomes: Float32Array,
-  { rows, columns }: Tensor,
+  outcomes: ArrayLike<number>,
+  { rows, columns }: Pick<Tensor, "rows" | "columns">,
   { sizes, checks }: By,
 ): Promise<void> {
   const ring = arena.views.find(({ name }) => name === "ring");

@@ -1,0 +1,155 @@
+// matmul_gradients_tiled.wgsl - all gradients of a dense layer in one dispatch
+//
+//   input [M, K]   output_gradient [M, N]   weights [K, N]   input_gradient [M, K]
+//   partials[chunk] = sum over the rows m of a chunk of input_m^T output_gradient_m, and of output_gradient_m (bias)
+//   input_gradient  = output_gradient W^T      (times ELU'(input) with ELU)
+//
+// The two products do not depend on each other. A small step takes as long as its launches, and this saves one for each layer.
+// With ELU, input = ELU(z), and ELU'(z) follows from the input: see matmul_input_gradient_tiled.wgsl.
+//
+// For          a GPU
+// On a CPU adapter  two dispatches: matmul_weight_gradient_rows.wgsl, and matmul_input_gradient_panel.wgsl or
+//              matmul_input_gradient_rows.wgsl
+// Otherwise    where calibration chooses another kernel for one of the two, each is a dispatch of its own
+// Grid         16 (K / 64) x 16 ((N / 64) chunks + M / 64) invocations in workgroups of 16 x 16.
+// Work split   a workgroup makes one of the two gradients. The first (N / 64) chunks along y own 64 x 64 weights and one chunk of
+//              the rows, as in matmul_weight_gradient_tiled.wgsl; the others own 64 rows x 64 columns of the input, as in
+//              matmul_input_gradient_tiled.wgsl. An invocation owns 4 x 4 of either, in registers.
+// On a GPU     (reasoned, not measured) the tiles, their coalescing and their banks are those of the two kernels.
+//   Order      a chunk is a sum over up to M / 16 rows, a block of the input one over N columns only. The long ones come first, so
+//              that the short ones fill the GPU while the last long ones end.
+//   Branch     which gradient it is follows from the workgroup alone: no subgroup diverges, and both may have barriers. The
+//              registers are those of the part that needs more.
+// Cost         4 M K N flops, 4 (2 M K + M N + (1 + chunks) K N) bytes.     Accuracy   as the two kernels
+// Forward      matmul_forward_tiled.wgsl      Next   adam.wgsl
+
+const WORKGROUP = 16;
+const WORKGROUP_Y = 16;
+const M = 2u;    // step.size[M] is the number of rows
+const K4 = 16u;  // columns of the input / 4
+const N4 = 16u;  // columns of the output / 4
+const BIAS = true;
+const ELU = true;
+const RELU = false;  // with ELU: ReLU takes its place, and its slope is 0 where the output is
+const ACCUMULATE = false;  // input gradient
+const ACCUMULATE_WEIGHTS = false;
+
+struct Step {
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  first_entry: u32,    // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+}
+
+// In floats of the partial sums.
+struct Places {
+  chunk: u32,    // from one chunk's sums to the next
+  weights: u32,  // where those of the weights stand among a chunk's
+  second: u32,   // not used here
+  bias: u32,
+}
+
+@group(0) @binding(0) var<storage, read> input: array<vec4f>;
+@group(0) @binding(1) var<storage, read> output_gradient: array<vec4f>;
+@group(0) @binding(2) var<storage, read> weights: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> input_gradient: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> partials: array<vec4f>;
+@group(0) @binding(5) var<uniform> places: Places;
+@group(0) @binding(6) var<uniform> step: Step;
+
+const COLUMN_BLOCKS = (N4 + 15u) / 16u;
+
+var<workgroup> tile: array<array<vec4f, 16>, 16>;           // of the input, 16 rows x 64 k; or of the weights, 64 k x 16 n
+var<workgroup> gradient_tile: array<array<vec4f, 16>, 16>;  // 16 rows x 64 columns; or 64 rows x 16 n, four rows in one
+
+fn put(at: u32, value: vec4f) {
+  if (ACCUMULATE_WEIGHTS) { partials[at] += value; } else { partials[at] = value; }
+}
+
+// Blocks are in units of four, and so are k and column.
+fn weight_gradient(block_k: u32, block_column: u32, chunk: u32, local: vec3u) {
+  let k = block_k + local.y;
+  let column = block_column + local.x;
+  let rows = step.size[M];
+  let stretch = (rows + step.chunks - 1u) / step.chunks;
+  let first = min(chunk * stretch, rows);
+  let end = min(first + stretch, rows);
+  var c = mat4x4f();  // each column is one of the invocation's 4 k
+  var b = vec4f(0.0);
+  for (var base = first; base < end; base += 16u) {
+    let m = base + local.y;
+    let load_k = block_k + local.x;
+    var x = vec4f(0.0);
+    var d = vec4f(0.0);
+    if (m < end && load_k < K4) { x = input[m * K4 + load_k]; }
+    if (m < end && column < N4) { d = output_gradient[m * N4 + column]; }
+    tile[local.y][local.x] = x;
+    gradient_tile[local.y][local.x] = d;
+    workgroupBarrier();
+    for (var q = 0u; q < 16u; q++) {
+      let a = tile[q][local.y];
+      let g = gradient_tile[q][local.x];
+      c += mat4x4f(g * a.x, g * a.y, g * a.z, g * a.w);
+      b += g;
+    }
+    workgroupBarrier();
+  }
+  if (column >= N4) { return; }
+  let at = chunk * (places.chunk / 4u) + column;
+  if (k < K4) {
+    for (var i = 0u; i < 4u; i++) { put(at + places.weights / 4u + (4u * k + i) * N4, c[i]); }
+  }
+  if (BIAS && k == 0u) { put(at + places.bias / 4u, b); }
+}
+
+fn gradient_of_input(block_k: u32, first_row: u32, local: vec3u) {
+  let rows = step.size[M];
+  let lane = local.y * 16u + local.x;
+  let load_n = lane % 4u;
+  let source = min(first_row + lane / 4u, rows - 1u);
+  let weight_row = 4u * block_k + lane / 4u;
+  var c = mat4x4f();  // each column is one of the invocation's 4 rows
+  for (var n = 0u; n < N4; n += 4u) {
+    let inside = n + load_n < N4;
+    let at = min(n + load_n, N4 - 1u);
+    gradient_tile[local.y][local.x] = select(vec4f(0.0), output_gradient[source * N4 + at], inside);
+    tile[local.y][local.x] =
+      select(vec4f(0.0), weights[min(weight_row, 4u * K4 - 1u) * N4 + at], inside && weight_row < 4u * K4);
+    workgroupBarrier();
+    for (var q = 0u; q < 4u; q++) {
+      let w = mat4x4f(tile[local.x][q], tile[local.x][4u + q], tile[local.x][8u + q], tile[local.x][12u + q]);
+      c += transpose(w) * mat4x4f(
+        gradient_tile[local.y][q],
+        gradient_tile[local.y][4u + q],
+        gradient_tile[local.y][8u + q],
+        gradient_tile[local.y][12u + q],
+      );
+    }
+    workgroupBarrier();
+  }
+  let column = block_k + local.x;
+  if (column >= K4) { return; }
+  for (var i = 0u; i < 4u; i++) {
+    let m = first_row + 4u * local.y + i;
+    if (m >= rows) { return; }
+    let at = m * K4 + column;
+    var d = c[i];
+    if (ELU) {
+      let x = input[at];
+      if (RELU) { d *= select(vec4f(0.0), vec4f(1.0), x > vec4f(0.0)); }
+      d *= select(x + 1.0, vec4f(1.0), x > vec4f(0.0));
+    }
+    if (ACCUMULATE) { d += input_gradient[at]; }
+    input_gradient[at] = d;
+  }
+}
+
+@compute @workgroup_size(WORKGROUP, WORKGROUP_Y)
+fn matmul_gradients_tiled(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group: vec3u) {
+  let sums = COLUMN_BLOCKS * step.chunks;
+  if (group.y < sums) {
+    weight_gradient(16u * group.x, 16u * (group.y % COLUMN_BLOCKS), group.y / COLUMN_BLOCKS, local);
+  } else {
+    gradient_of_input(16u * group.x, 64u * (group.y - sums), local);
+  }
+}
