@@ -10,6 +10,7 @@ import type { Gpu } from "../../src/gpu/device.ts";
 import { openGpu } from "../../src/gpu/host/open_gpu.ts";
 import { kernelText } from "../../src/gpu/kernel.ts";
 import type { AdapterKind } from "../../src/gpu/kernel_shapes.ts";
+import { Program } from "../../src/gpu/program.ts";
 import { defaultModel, defaultPwModel } from "../../src/model/config.ts";
 import { countedStart } from "../../src/model/counted.ts";
 import { UserModel } from "../../src/model/user_model.ts";
@@ -163,6 +164,11 @@ export async function gather(options: GatherOptions): Promise<Gathered> {
           if (workgroups === 0) return [];
           return [{ label, text, flops, bytes, workgroups, steps: count }];
         });
+        const alone = parts.flatMap(({ program }) => program.dispatches).flatMap(({ spec }) =>
+          (spec.choices ?? []).flatMap(({ variants, by }) => variants.slice(0, 1).map(by))
+        );
+        // What makes two products in one dispatch has a kernel for each of them, too.
+        await Program.record(watcher.gpu, "alone", recording.trainer.plan.steps, alone);
         if (model.step) steps.push({ workload: of.name, model: model.name, dispatches });
       }
     }
