@@ -54,6 +54,14 @@ const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
       args: run("test/soak/soak.ts", "all"),
       env: { DENO_V8_FLAGS: "--gc-global,--max-semi-space-size=1" },
     },
+    external: {
+      about: "compares with Spark, Open MPI, Gymnasium and Open Bandit Pipeline, where they are installed",
+      args: [
+        "task",
+        "test",
+        ...["spark", "mpirun", "gymnasium", "open_bandit"].map((name) => `test/external/${name}.ts`),
+      ],
+    },
     adapters: {
       about: "runs the self-test by Deno's WebGPU, by Dawn and in Chromium",
       args: run("test/adapters/main.ts", "all"),

@@ -44,7 +44,7 @@ const RUN = [
 ];
 /** Its commands train as long as they say: data_command_test.ts. */
 const GUIDE = "data/README.md";
-/** Its commands are what the job prints: spark_test.ts. */
+/** Its commands are what the job prints: test/external/spark.ts. */
 const SPARK = "data/spark/README.md";
 
 Deno.test("pages: every link leads to a file that is there, and to a heading of it", () => {

@@ -74,6 +74,7 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   ok: "it is what runs this test",
   test: "it is what runs this test",
   "test:special faults": "faults_test.ts: the same functions, fewer points",
+  "test:special external": "it needs Spark, Open MPI, Gymnasium and Open Bandit Pipeline",
   "test:special soak": "soak_trend_test.ts, held_memory_test.ts: its parts",
   bench: "bench_test.ts, bench_studies_test.ts, ladder_test.ts",
   "bench peers": "peers_test.ts",

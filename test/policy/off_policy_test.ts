@@ -1,4 +1,4 @@
-/** What a log says of a policy: estimators by hand and beside Open Bandit Pipeline, weights of logs that were drawn, and what is refused. */
+/** What a log says of a policy: estimators by hand, weights of logs that were drawn, and what is refused. */
 
 import assert from "node:assert/strict";
 import { shopItems } from "../../src/data/demo_shop.ts";
@@ -8,12 +8,10 @@ import type { Gpu } from "../../src/gpu/device.ts";
 import { Made } from "../../src/gpu/made.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import {
-  type Columns,
   effectiveShare,
   estimators,
   largestShare,
   perDecisionDoublyRobust,
-  type Terms,
 } from "../../src/policy/evaluation/estimators.ts";
 import { evaluate, figureOf } from "../../src/policy/evaluation/evaluate.ts";
 import { type Evidence, evidenceOf, type EvidenceOptions } from "../../src/policy/evaluation/evidence.ts";
@@ -34,28 +32,16 @@ import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
 import type { UsersSource } from "../../src/simulate/users.ts";
 import { refused } from "../case_table.ts";
+import { columnsOf, estimateOf, near, numbers, range, sumOf } from "./estimates.ts";
 import { chanceOfCounts } from "../chi_square.ts";
 import { withGpu } from "../op_check.ts";
 import { counted, logs, lstm, none, played, pw, someWeights } from "../simulated_models.ts";
 
-const numbers = (...values: number[]) => Float64Array.from(values);
-const near = (a: number, b: number, tolerance = 1e-12) =>
-  assert.ok(Math.abs(a - b) <= tolerance, `${a} is not ${b}`);
-const range = (count: number) => Array.from({ length: count }, (_, k) => k);
-const estimateOf = (terms: Terms) => figureOf(range(terms.values.length), terms).mean;
 /** All slates of 3 of so many items, and the chance of each. */
 const slatesBy = (law: PlackettLuce, items: number) =>
   range(items ** 3).map((n) => [n % items, Math.floor(n / items) % items, Math.floor(n / items ** 2)])
     .filter((slate) => new Set(slate).size === 3)
     .map((slate) => ({ slate, chance: law.chance(slate) }));
-const sumOf = (numbers: readonly number[]) => numbers.reduce((sum, x) => sum + x, 0);
-
-/** Of a slate of k, where nothing else is said. */
-const columnsOf = (given: Partial<Columns>, slate = 1): Columns => {
-  const no = numbers();
-  const pages = { weight: no, reward: no, q: no, v: no };
-  return { slate, ...pages, slotReward: no, prefix: no, own: no, slotQ: no, slotV: no, ...given };
-};
 
 Deno.test("estimators: by hand", () => {
   const [weight, reward] = [numbers(2, 0.5, 0, 1), numbers(1, 0, 1, 1)];
@@ -94,85 +80,6 @@ Deno.test("estimators: weights of 1 give the plain mean, whatever the model", ()
     near(estimateOf(estimators[name].terms(all)), 3 * mean);
   }
   near(effectiveShare(ones), 1);
-});
-
-/** A Python with obp, for whoever has one. */
-const PYTHON = Deno.env.get("OBP_PYTHON") ?? "python3";
-
-async function obp(input: unknown): Promise<Record<string, number> | undefined> {
-  const file = await Deno.makeTempFile();
-  try {
-    await Deno.writeTextFile(file, JSON.stringify(input));
-    const script = new URL("obp_check.py", import.meta.url).pathname;
-    const shell = ["-c", '"$0" -B "$1" < "$2"', PYTHON, script, file];
-    const { code, stdout, stderr } = await new Deno.Command("sh", { args: shell }).output();
-    if (code === 3 || code === 127) return undefined;
-    assert.equal(code, 0, new TextDecoder().decode(stderr));
-    return JSON.parse(new TextDecoder().decode(stdout));
-  } finally {
-    await Deno.remove(file);
-  }
-}
-
-Deno.test("estimators: as Open Bandit Pipeline has them, of the same arrays", async () => {
-  const [n, k, items] = [40, 3, 6];
-  const random = randomStream(2, "obp");
-  const pages = range(n).map(() => {
-    const [mu, pi] = [1.5, 0.6].map((t) => new PlackettLuce(range(items).map(() => random.normal()), t));
-    assert.ok(mu && pi);
-    const action = mu.draw(k, () => random.uniform()).places;
-    const exps = (law: PlackettLuce) => law.chances(action).map(Math.exp);
-    const running = (own: number[]) =>
-      own.map((_, j) => own.slice(0, j + 1).reduce((product, x) => product * x, 1));
-    const click = random.integer(k + 2);
-    const qHat = range(k).map(() => range(items).map(() => random.uniform()));
-    const dist = range(k).map((j) => [...pi.next(action.slice(0, j))]);
-    return {
-      ...{ action, qHat, dist, muPrefix: running(exps(mu)), piPrefix: running(exps(pi)) },
-      slotReward: range(k).map((j) => j === click ? 1 : 0),
-      muOwn: action.map(() => 0.1 + 0.8 * random.uniform()),
-      piOwn: action.map(() => 0.1 + 0.8 * random.uniform()),
-      ...{ q: random.uniform(), v: random.uniform() },
-    };
-  });
-  const flat = (of: (page: typeof pages[number]) => readonly number[]) =>
-    Float64Array.from(pages.flatMap(of));
-  const arrays = {
-    mu: flat(({ muPrefix }) => muPrefix.slice(-1)),
-    pi: flat(({ piPrefix }) => piPrefix.slice(-1)),
-    mu_prefix: flat(({ muPrefix }) => muPrefix),
-    pi_prefix: flat(({ piPrefix }) => piPrefix),
-    mu_own: flat(({ muOwn }) => muOwn),
-    pi_own: flat(({ piOwn }) => piOwn),
-    q: flat(({ q }) => [q]),
-    v: flat(({ v }) => [v]),
-    reward: flat(({ slotReward }) => [sumOf(slotReward)]),
-    slot_reward: flat(({ slotReward }) => slotReward),
-    action: flat(({ action }) => action),
-    q_hat: flat(({ qHat }) => qHat.flat()),
-    dist: flat(({ dist }) => dist.flat()),
-  };
-  const lists = Object.entries(arrays).map(([name, array]) => [name, [...array]]);
-  const theirs = await obp({ n, k, items, ...Object.fromEntries(lists) });
-  if (!theirs) {
-    console.log(
-      `no obp in ${PYTHON}: not compared with Open Bandit Pipeline (pip install obp, and OBP_PYTHON)`,
-    );
-    return;
-  }
-  const ratio = (a: Float64Array, b: Float64Array) => a.map((x, i) => x / b[i]!);
-  const { q, v, reward, slot_reward: clicks } = arrays;
-  const [weight, prefix] = [ratio(arrays.pi, arrays.mu), ratio(arrays.pi_prefix, arrays.mu_prefix)];
-  const slotQ = flat(({ qHat, action }) => action.map((item, j) => qHat[j]![item]!));
-  const slotV = flat(({ qHat, dist }) => qHat.map((own, j) => sumOf(own.map((x, i) => x * dist[j]![i]!))));
-  const own = ratio(arrays.pi_own, arrays.mu_own);
-  const columns = columnsOf({ weight, prefix, own, q, v, reward, slotReward: clicks, slotQ, slotV }, k);
-  const { logged: _, ...compared } = estimators;
-  const ours = { ...compared, sips: estimators.ips };
-  assert.deepEqual(Object.keys(theirs).sort(), Object.keys(ours).sort());
-  for (const [name, { terms }] of Object.entries(ours)) {
-    near(estimateOf(terms(columns)), theirs[name] ?? NaN, 1e-9);
-  }
 });
 
 Deno.test("Plackett-Luce: the chances of all slates of 3 of 8 items sum to 1, and slates come as often as they say", () => {

@@ -8,7 +8,7 @@ import { literal } from "../../src/data/prepare/engine.ts";
 import { type LogOptions, logRecipe } from "../../src/data/prepare/log.ts";
 import { openPrepared } from "../../src/data/sets/packed_set.ts";
 import { folderWith, oneEngine, parquet, prepareIn } from "../prepared_folder.ts";
-import { csvOf, madeShop } from "./made_logs.ts";
+import { csvOf, madeShop } from "../data/made_logs.ts";
 
 /** A Python with pyspark, for whoever has one. */
 const PYTHON = Deno.env.get("SPARK_PYTHON") ?? "python3";
@@ -21,7 +21,7 @@ async function spark(cases: readonly (readonly string[])[]) {
   const input = await Deno.makeTempFile();
   try {
     await Deno.writeTextFile(input, JSON.stringify(cases));
-    const files = [pathOf("spark_cases.py"), pathOf("../../data/spark/shown.py"), input];
+    const files = [pathOf("spark.py"), pathOf("../../data/spark/shown.py"), input];
     const args = ["-c", 'exec "$0" -B "$1" "$2" < "$3"', PYTHON, ...files];
     const { code, stdout, stderr } = await new Deno.Command("sh", { args }).output();
     if (code === 3 || code === 127) return undefined;
