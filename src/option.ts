@@ -198,14 +198,22 @@ function anyText(text: string, expected: string): string {
   throw new InvalidValue(`Expected ${expected}, got nothing.`);
 }
 
-/** A path, of a file or a folder. */
+/** Parses the path of a file or a folder. @throws InvalidValue for none, and for bytes that are no UTF-8. */
 export function path(text: string): string {
-  return anyText(text, "a path");
+  return utf8Path(text, "a path");
 }
 
-/** A folder's path. */
+/** Names that are no UTF-8 arrive with U+FFFD in the place of their bytes, so they would name another file. */
+function utf8Path(text: string, expected: string): string {
+  if (!text.includes("\uFFFD")) return anyText(text, expected);
+  throw new InvalidValue(
+    `Expected ${expected} in UTF-8, got ${JSON.stringify(text)}. Rename it, or name a link to it.`,
+  );
+}
+
+/** Parses the path of a folder. @throws InvalidValue as {@link path}. */
 export function folder(text: string): string {
-  return anyText(text, "the path of a folder");
+  return utf8Path(text, "the path of a folder");
 }
 
 /** An option that must be given. */

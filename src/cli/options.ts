@@ -109,7 +109,7 @@ export const ALLOW_HOST = [
 ] as const;
 /** A file that is written, by its name: it has one of some endings, so that it takes no other kind of file's place. */
 export const outputFile = (...endings: readonly string[]) => (text: string): string => {
-  const name = text.replace(/^.*[/\\]/, "").toLowerCase();
+  const name = path(text).replace(/^.*[/\\]/, "").toLowerCase();
   if (endings.some((ending) => name.endsWith(ending) && name !== ending)) return text;
   throw new InvalidArgumentError(`Expected a file that ends in ${endings.join(" or ")}, got "${text}".`);
 };

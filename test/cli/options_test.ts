@@ -55,6 +55,8 @@ const VALUES = rowsOf(`
   --generator | Allowed choices are network, exact | ["best"]
   --pw-nonlinearity | Allowed choices are none, tanh | ["relu"]
   --data | Expected a path, got nothing | ["", " "]
+  --data | Expected a path in UTF-8 | ["a\uFFFDb"]
+  --save-dir | Expected the path of a folder in UTF-8 | ["\uFFFD"]
   --save-dir | Expected the path of a folder, got nothing | ["", "  "]
   --init | Expected the path of a folder, got nothing | [""]
   --resume | Expected the path of a folder, got nothing | [""]

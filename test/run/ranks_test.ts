@@ -17,7 +17,15 @@ Deno.test("ranks are known by Open MPI's environment and by Slurm's", () => {
   assert.deepEqual(of({ PMIX_RANK: "0", SLURM_NTASKS: "2" }), { rank: 0, size: 2 });
   assert.equal(of({ SLURM_NTASKS: "2" }), undefined);
   assert.equal(of({ PMIX_RANK: "0", SLURM_NTASKS: "1" }), undefined);
-  assert.equal(of({ PMIX_RANK: "x", SLURM_NTASKS: "2" }), undefined);
+  const junk: Record<string, string>[] = [
+    { PMIX_RANK: "x", SLURM_NTASKS: "2" },
+    { OMPI_COMM_WORLD_RANK: "2", OMPI_COMM_WORLD_SIZE: "2" },
+    { OMPI_COMM_WORLD_RANK: "0", OMPI_COMM_WORLD_SIZE: "-1" },
+    { OMPI_COMM_WORLD_RANK: "0" },
+  ];
+  for (const variables of junk) {
+    assert.throws(() => of(variables), userError(/to be a rank below/));
+  }
   assert.match(trainCommand({ size: 3 }), /^mpirun -n 3 deno task train$/);
 });
 

@@ -1,5 +1,7 @@
 /** Which of several ranks this process is, as its environment says it. */
 
+import { UserError } from "../../user_error.ts";
+
 /** Number `rank`, from 0 on, of `size`. */
 export interface RankPlace {
   readonly rank: number;
@@ -14,14 +16,24 @@ const ENVIRONMENTS = [
 
 export const RANK_VARIABLES: readonly string[] = ENVIRONMENTS.flatMap(({ rank, size }) => [rank, size]);
 
-/** Undefined for a process that is alone, also where mpirun started it. */
+/**
+ * Returns undefined for a process that is alone, also where mpirun started it.
+ * @throws UserError for variables that are no rank of a size: the process would train alone, next to others that wait for it
+ */
 export function rankPlace(variable: (name: string) => string | undefined): RankPlace | undefined {
   for (const names of ENVIRONMENTS) {
-    const [rank = NaN, size = NaN] = [names.rank, names.size].map((name) => {
-      const text = variable(name);
-      return text !== undefined && /^\d+$/.test(text) ? Number(text) : NaN;
-    });
-    if (size > 1 && rank < size) return { rank, size };
+    const texts = [variable(names.rank), variable(names.size)];
+    if (texts[0] === undefined) continue; // Slurm sets the number of tasks for programs without MPI, too
+    const [rank = NaN, size = NaN] = texts.map((text = "") => /^\d+$/.test(text) ? Number(text) : NaN);
+    if (!(rank < size)) {
+      throw new UserError(
+        `Expected ${names.rank} to be a rank below ${names.size}, found ${
+          texts.map((text) => JSON.stringify(text) ?? "nothing").join(" and ")
+        }. ` +
+          "Unset both to train alone, or start train with mpirun.",
+      );
+    }
+    if (size > 1) return { rank, size };
   }
   return undefined;
 }
