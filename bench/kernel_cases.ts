@@ -37,8 +37,6 @@ export interface KernelOptions {
   /** Stands in the ids behind the model's name. */
   readonly suffix?: string;
   onProgress?(text: string): void;
-  /** Is given what was timed so far, after each case. */
-  onFound?(results: readonly KernelResult[]): Promise<void>;
 }
 
 /** All parts of a recording: the step, and from there on what else the model does. */
@@ -99,8 +97,6 @@ export async function benchKernels(
   const { known = new Set<string>(), only, compiled, suffix = "" } = options;
   const found = new Map<string, KernelResult>();
   const counts = new Map<string, number>();
-  const counted = () =>
-    new Map([...found].map(([key, result]) => [key, { ...result, dispatches: counts.get(key) ?? 0 }]));
   for (const model of modelsFor(workload.log, models)) {
     const where = `${workload.name} ${model.name}${suffix}`;
     options.onProgress?.(`${where}: recording and compiling`);
@@ -132,10 +128,9 @@ export async function benchKernels(
         ...await timeRepeated(gpu, encode, options),
         compileMs: compiled.get(kernelText(spec)) ?? 0,
       });
-      await options.onFound?.([...counted().values()]);
     }
   }
-  return counted();
+  return new Map([...found].map(([key, result]) => [key, { ...result, dispatches: counts.get(key) ?? 0 }]));
 }
 
 /** Runs everything before a dispatch, so that it finds what it does in a step, however often others were repeated. */

@@ -24,22 +24,11 @@ export const studies: Readonly<Record<string, Study>> = {
   compiled: { ...cold, about: "what a GPU's compiler makes of every kernel, without a GPU" },
   peers: { ...warm, about: "a training step beside other libraries on this machine" },
   simulate: { ...cold, about: "pages of simulated users, beside PyTorch and NumPy" },
-  stability: { ...warm, about: "what keeps the adversarial stage stable" },
-  data: { ...warm, about: "how preparing a large log, and training on it, grow" },
   serve: { ...warm, about: "the service under load, and that each request gets its own answer" },
-  environment: {
-    ...warm,
-    about: "steps of simulated users over HTTP, from Deno and from Python, beside a loop in one process",
-  },
   results: { ...warm, about: "trains what a table of results is about, and makes the table" },
   demo: { ...cold, about: "what deno task train prints in the end, kept on a page" },
   logs: { ...none, about: "makes logs with a planted truth, and says what can be attained" },
   truth: { ...none, about: "what can be gained in the made-up shops" },
-  lab: { ...cold, about: "the lab's page in Chromium beside its worker in Deno" },
-  "lab-survey": { ...cold, about: "measures an adapter by the lab's screens" },
-  gallery: { ...none, about: "makes the pictures of the lab's gallery anew" },
-  adapters: { ...none, about: "what was measured on different adapters, side by side" },
-  pack: { ...none, about: "packs what measures on a Linux machine without a network" },
 };
 
 /** What `deno task bench` does without the name of a study. */
@@ -47,7 +36,7 @@ const USUAL = "profile";
 
 /** The command of a study, or the usual one. */
 export async function commandOf(name: string): Promise<Command> {
-  const file = Object.hasOwn(studies, name) ? name.replace("-", "_") : USUAL;
+  const file = Object.hasOwn(studies, name) ? name : USUAL;
   const { command }: { command(): Command } = await import(new URL(`${file}.ts`, import.meta.url).href);
   return command();
 }

@@ -3,7 +3,6 @@
  * machine: `deno task bench peers`. What is compared, and how each peer is written, is in peers.md.
  */
 
-import { basename } from "node:path";
 import { type Command, Option } from "commander";
 import { driverThreads } from "../src/gpu/host/driver_threads.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
@@ -11,10 +10,9 @@ import { endProcess } from "../src/cli/fail.ts";
 import { wholeNumber } from "../src/cli/options.ts";
 import { EXIT_INTERRUPTED } from "../src/commands/train/run_stages.ts";
 import { CHILD_ENVIRONMENT, GPU_ENVIRONMENT } from "../src/cli/setup.ts";
-import { readTask } from "../src/cli/tasks.ts";
 import { type Stop, stopOnSignals } from "../src/cli/stop.ts";
 import { UserError } from "../src/user_error.ts";
-import { type Cells, machineText, markdown, Page, printTable, writeRecords } from "./output.ts";
+import { machineText, markdown, Page, printTable, writeRecords } from "./output.ts";
 import {
   type Job,
   type Model,
@@ -27,7 +25,7 @@ import {
   writeJob,
 } from "./peers/job.ts";
 import { measure } from "./peers/measure.ts";
-import { CannotError, type Command as ProcessCommand, peerEnvironment } from "./peers/peer.ts";
+import { CannotError, type Command as ProcessCommand } from "./peers/peer.ts";
 import {
   findTorches,
   NO_CARD,
@@ -36,7 +34,6 @@ import {
   pythonOption,
   roster,
   type Torch,
-  torchVariants,
   type Variant,
   withTorches,
 } from "./peers/roster.ts";
@@ -44,7 +41,6 @@ import { type Figures, figuresOf, notesOf, problemLines, summaryCells, tableCell
 import { inFolder, namesOf, readmeOption, study } from "./study.ts";
 
 const MARKERS = "bench peers";
-const WHOLE_RUN_MARKERS = "bench peers whole run";
 const SUMMARY_MARKERS = "bench peers summary";
 
 interface Options {
@@ -57,9 +53,8 @@ interface Options {
   python: string[];
   json?: string;
   readme?: string;
-  marker?: string;
+  marker: string;
   summary?: string;
-  wholeRun: boolean;
 }
 
 const keys = roster.map(({ key }) => key);
@@ -85,16 +80,12 @@ export function command(): Command {
     .option(...readmeOption(MARKERS, "the tables"))
     .option(
       "--marker <words>",
-      `other words than these in the lines, where a page has several (default: "${MARKERS}", with --whole-run "${WHOLE_RUN_MARKERS}")`,
+      "other words than these in the lines, where a page has several",
+      MARKERS,
     )
     .option(
       "--summary <file>",
       `a page that gets each peer's times of clickgan's step, at <!-- ${SUMMARY_MARKERS} -->`,
-    )
-    .option(
-      "--whole-run",
-      "instead of a step: 2,000 iterations with validations and test figures, by clickgan and by PyTorch; takes --data",
-      false,
     );
   return own.action(async () => {
     const stop = stopOnSignals(EXIT_INTERRUPTED);
@@ -128,20 +119,10 @@ const say = (text: string) => console.error(text);
 const script = (path: string) => new URL(path, import.meta.url).pathname;
 
 async function peers(options: Options, { signal }: Stop): Promise<void> {
-  const marker = options.marker ?? (options.wholeRun ? WHOLE_RUN_MARKERS : MARKERS);
+  const { marker } = options;
   const page = await Page.open(options.readme, marker);
   const summary = await Page.open(options.summary, SUMMARY_MARKERS);
   const torches = await findTorches(options.python);
-  if (options.wholeRun) {
-    const cells = await wholeRun(options, torches, signal);
-    printTable(cells);
-    const by = torches.length === 0 ? "" : ` By ${torches.map(({ made }) => made).join("; ")}.`;
-    // What was stopped has rounds without all of them.
-    if (!signal.aborted) {
-      await page.write(marker, `${machineText()}, ${basename(options.data ?? "")}.${by}`, cells);
-    }
-    return;
-  }
   await fetchPackages(script("./peers/child.ts"));
   const measured = await inFolder("peers", (folder) => measureAll(options, torches, folder, signal));
   const { model, seconds, rounds } = options;
@@ -252,67 +233,4 @@ async function fetchPackages(module: string): Promise<void> {
   throw new UserError(
     "the packages of the peers could not be fetched: see above. Check the network and start again.",
   );
-}
-
-/**
- * A whole training from the start of the process to the test table, by clickgan's command and the same in PyTorch: seconds that
- * each took in each round. What each ended with is said after its first.
- */
-async function wholeRun(
-  { data, rounds }: Options,
-  torches: readonly Torch[],
-  signal: AbortSignal,
-): Promise<Cells> {
-  if (data === undefined) {
-    throw new UserError("Expected --data with --whole-run: a click log in the paper's layout.");
-  }
-  if (torches.length === 0) say(NO_TORCH);
-  return await inFolder("peers", async (folder) => {
-    const train = (round: number): ProcessCommand => ({
-      program: Deno.execPath(),
-      args: [
-        ...["run", ...DENO_FLAGS, "-A", readTask("train").module],
-        ...["--data", data, "--counts", "none", "--seed", "1", "--no-report", "--no-calibration"],
-        ...["--save-dir", `${folder}/${round}`],
-      ],
-      environment: GPU_ENVIRONMENT,
-    });
-    const others = torches.flatMap(({ python, name }) =>
-      torchVariants().map(({ settings, threads, environment }) => {
-        const args = [script("./peers/torch_whole_run.py"), data, String(threads)];
-        return {
-          name: `${name}, best (${settings})`,
-          command: () => ({ program: python, args, environment }),
-        };
-      })
-    );
-    const seconds = new Map<string, number[]>();
-    for (let round = 1; round <= rounds; round++) {
-      for (const { name, command } of [{ name: "clickgan", command: train }, ...others]) {
-        if (signal.aborted) break;
-        say(`round ${round} of ${rounds}: ${name}`);
-        const { took, text } = await runToEnd(command(round));
-        if (round === 1) say(text);
-        seconds.set(name, [...seconds.get(name) ?? [], took]);
-      }
-    }
-    return {
-      head: ["seconds", ...Array.from({ length: rounds }, (_, k) => `round ${k + 1}`)],
-      rows: Array.from(seconds, ([name, took]) => [name, ...took.map((s) => s.toFixed(1))]),
-    };
-  });
-}
-
-/** @returns seconds that it took, and what it printed. @throws UserError when it fails. */
-async function runToEnd(
-  { program, args, environment }: ProcessCommand,
-): Promise<{ took: number; text: string }> {
-  const began = performance.now();
-  const env = peerEnvironment(environment);
-  const command = new Deno.Command(program, { args: [...args], env, clearEnv: true, stdin: "null" });
-  const { code, stdout, stderr } = await command.output();
-  const took = (performance.now() - began) / 1000;
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trim();
-  if (code !== 0) throw new UserError(`${program} ended with exit code ${code}: ${text(stderr)}`);
-  return { took, text: text(stdout) };
 }

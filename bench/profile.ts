@@ -71,7 +71,6 @@ interface BenchOptions {
   seconds: number;
   shapes?: AdapterKind;
   json: string;
-  keep: boolean;
   html?: string;
   compare?: string;
   readme?: string;
@@ -113,7 +112,6 @@ export function command(): Command {
         .choices(["cpu", "gpu"]),
     )
     .option("--json <file>", "where the figures go", "bench/out/bench.json")
-    .option("--keep", "write the figures as they come, so that an end by force loses none", false)
     .option("--html <file>", "where the page goes (default: beside the figures)")
     .option("--compare <file>", "the figures of an earlier bench, to compare with")
     .option(...readmeOption(TABLES, `the tables, and of growth at <!-- ${GROWTH} -->`))
@@ -143,51 +141,38 @@ async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<v
   const named = data || options.workload.length > 0 ? logs([]).map((log) => stepFlops(log())) : [];
   using gpu = await openGpu({ stepFlops: named.length > 0 ? Math.max(...named) : undefined });
   const { seconds } = options;
-  let measured: Measured = { figures: [], kernels: [], steps: [], growth: [] };
-  let kept = performance.now();
-  const keep = async (more: Partial<Measured>) => {
-    measured = { ...measured, ...more };
-    if (!options.keep || performance.now() - kept < KEEP_MS) return;
-    kept = performance.now();
-    await writeRecords(options.json, reportOf(gpu, measured));
-  };
-  if (ofAdapter) {
-    const onProgress = (name: string) => status.show(`adapter: ${name}`);
-    await keep({ figures: await measureAdapter(gpu, seconds, onProgress) });
-  }
-  if (parts.has("kernels")) {
-    const onFound = (kernels: readonly KernelResult[]) => keep({ kernels });
-    const own = { ...options, onFound, onProgress: (text: string) => status.show(text) };
-    await keep({ kernels: await kernelResults(gpu, logs(KERNEL_WORKLOADS), models, own) });
-  }
+  const onProgress = (text: string) => status.show(text);
+  const figures = ofAdapter
+    ? await measureAdapter(gpu, seconds, (name) => onProgress(`adapter: ${name}`))
+    : [];
+  const kernels = parts.has("kernels")
+    ? await kernelResults(gpu, logs(KERNEL_WORKLOADS), models, { ...options, onProgress })
+    : [];
+  const steps: StepResult[] = [];
   for (const log of parts.has("steps") ? logs(STEP_WORKLOADS) : []) {
     const made = log();
     for (const model of modelsFor(made.log, models).filter(({ step }) => step)) {
       status.show(`step of ${made.name} ${model.name}`);
-      const step = await profileStep(gpu, made, model, { seconds: Math.max(seconds, STEP_SECONDS) });
-      await keep({ steps: [...measured.steps, step] });
+      steps.push(await profileStep(gpu, made, model, { seconds: Math.max(seconds, STEP_SECONDS) }));
     }
   }
-  if (parts.has("growth")) {
-    await keep({ growth: await measureGrowth(gpu, growthAxes, seconds, (text) => status.show(text)) });
-  }
+  const growth = parts.has("growth") ? await measureGrowth(gpu, growthAxes, seconds, onProgress) : [];
   status.clear();
   gpu.check();
-  await deliver(reportOf(gpu, measured), before, page, options);
+  await deliver(reportOf(gpu, { figures, kernels, steps, growth }), before, page, options);
   const card = knownCard(gpu.adapter.description);
-  if (card && measured.steps.length > 0) {
+  if (card && steps.length > 0) {
     const missing = missingCompiler();
-    const tables = missing === undefined
-      ? await besideMeasured(card, measured.steps, logs(STEP_WORKLOADS))
-      : [];
+    const tables = missing === undefined ? await besideMeasured(card, steps, logs(STEP_WORKLOADS)) : [];
     for (const { title, cells } of tables) printTable(cells, title);
     if (missing !== undefined) console.log(`No time is reckoned, as ${missing}`);
   }
 }
 
-type Measured = Pick<BenchReport, "figures" | "kernels" | "steps" | "growth">;
-
-function reportOf(gpu: Gpu, measured: Measured): BenchReport {
+function reportOf(
+  gpu: Gpu,
+  measured: Pick<BenchReport, "figures" | "kernels" | "steps" | "growth">,
+): BenchReport {
   return {
     format: 1,
     date: new Date().toISOString(),
@@ -202,8 +187,6 @@ function reportOf(gpu: Gpu, measured: Measured): BenchReport {
   };
 }
 
-/** Milliseconds from one writing of what there is to the next. */
-const KEEP_MS = 5000;
 /** A step needs some runs to have a spread. */
 const STEP_SECONDS = 1.5;
 
@@ -211,12 +194,11 @@ async function kernelResults(
   gpu: Gpu,
   logs: readonly (() => BenchLog)[],
   models: readonly BenchModel[],
-  options: Pick<BenchOptions, "seconds" | "only" | "shapes"> & Pick<KernelOptions, "onProgress" | "onFound">,
+  options: Pick<BenchOptions, "seconds" | "only" | "shapes"> & Pick<KernelOptions, "onProgress">,
 ): Promise<KernelResult[]> {
   const { seconds, only, shapes, onProgress } = options;
   const results: KernelResult[] = [];
-  const onFound = async (found: readonly KernelResult[]) => await options.onFound?.([...results, ...found]);
-  const own = { seconds, only, onProgress, onFound };
+  const own = { seconds, only, onProgress };
   const compiled = new Map<string, number>();
   using other = shapes !== undefined && shapes !== gpu.shapes.kind
     ? await openGpu({ shapesFor: shapes })

@@ -17,8 +17,6 @@ async function peerOf(name: string, backend: string, file: string): Promise<Peer
       return await (await import("./tensorflow_js.ts")).tensorflowPeer(job, backend);
     case "jax_js":
       return await (await import("./jax_js.ts")).jaxPeer(job, backend);
-    case "plain_typescript":
-      return await (await import("./plain_typescript.ts")).plainPeer(job);
     default:
       throw new Error(`no peer is called ${name}`);
   }

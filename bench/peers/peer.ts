@@ -52,7 +52,7 @@ export interface Command {
 const LEFT_OUT = ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"];
 
 /** The environment of a peer: this one's, without what would slow it. @param own variables of the peer, which count. It is the whole environment: start the process with `clearEnv`. */
-export function peerEnvironment(own: Readonly<Record<string, string>>): Record<string, string> {
+function peerEnvironment(own: Readonly<Record<string, string>>): Record<string, string> {
   const around = Object.entries(Deno.env.toObject()).filter(([name]) =>
     !LEFT_OUT.includes(name.toUpperCase())
   );

@@ -98,7 +98,6 @@ export const roster: readonly PeerEntry[] = [
   deno("jax-wasm", "jax-js wasm", ["jax_js", "wasm"]),
   deno("tfjs-webgpu", "TensorFlow.js webgpu", ["tensorflow_js", "webgpu"]),
   deno("tfjs-wasm", "TensorFlow.js wasm", ["tensorflow_js", "wasm"]),
-  deno("typescript", "plain TypeScript", ["plain_typescript", "-"]),
 ];
 
 /**

@@ -62,6 +62,10 @@ const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
         ...["spark", "mpirun", "gymnasium", "open_bandit"].map((name) => `test/external/${name}.ts`),
       ],
     },
+    gallery: {
+      about: "takes the pictures of the lab's gallery again, in Chromium",
+      args: run("test/lab/gallery.ts", "all"),
+    },
     adapters: {
       about: "runs the self-test by Deno's WebGPU, by Dawn and in Chromium",
       args: run("test/adapters/main.ts", "all"),

@@ -4,7 +4,7 @@ import type { ShippedLadder } from "../selftest/profile/bench_report.ts";
 import { fileURLToPath } from "node:url";
 import { Html, htmlPage, inlineScript, jsonScript, markup, scriptText } from "../report/html.ts";
 import { type Bundle, bundle, packageText } from "../serve/bundle/bundle.ts";
-import { tableName, tableScript } from "../serve/bundle/kernel_table.ts";
+import { tableName } from "../serve/bundle/kernel_table.ts";
 import { version } from "../version.ts";
 import { MISSING } from "./client/later_script.ts";
 import type { KernelTexts } from "./draw/kernel_panel.ts";
@@ -20,8 +20,6 @@ export interface LabPage {
   readonly files: ReadonlyMap<string, string>;
   /** JavaScript alone. The last three are loaded when they are wanted: see client/scripts.ts. */
   readonly scripts: Readonly<Record<"page" | "worker" | "screens" | "kernels" | "reader", Bundle>>;
-  /** The worker with its kernels, for where there is no page that gives them to it. */
-  readonly wholeWorker: string;
 }
 
 /**
@@ -108,8 +106,7 @@ ${
     ...Object.entries(asked).map(([name, text]) => [`${name}.js`, text] as const),
     ["lab.html", single],
   ]);
-  const wholeWorker = tableScript(JSON.stringify(kernels)) + worker.text;
-  return { single, files, scripts: { page, worker, screens, kernels: checks, reader }, wholeWorker };
+  return { single, files, scripts: { page, worker, screens, kernels: checks, reader } };
 }
 
 /** Stands in both pages, and tells that they are the lab's. */

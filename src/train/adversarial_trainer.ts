@@ -4,7 +4,7 @@
  *
  * An iteration takes one batch. The generator steps on it (as often as the config says) against the reward as it stands,
  * then the reward against the generator as it has become. What each measure for its stability does is in
- * `bench/stability.md`.
+ * src/model/README.md.
  */
 
 import type { ClickLog } from "../data/click_log.ts";

@@ -183,7 +183,7 @@ export interface AdversarialConfig extends StageConfig {
   skipNoClick: boolean;
 }
 
-/** Fields of the adversarial stage alone: one that stays stable. bench/stability.md says by what. */
+/** Fields of the adversarial stage alone: one that stays stable. src/model/README.md says by what. */
 export const gameFields: Fields<
   Omit<AdversarialConfig, keyof typeof optimiserFields | keyof typeof overFittingFields>
 > = {
@@ -273,10 +273,10 @@ export const adversarialFields: Fields<AdversarialConfig> = {
  * @internal
  */
 export const adversarialConfigSchema = v.strictObject(entriesOf(adversarialFields));
-/** An adversarial stage that stays stable: bench/stability.md says by what. */
+/** An adversarial stage that stays stable: src/model/README.md says by what. */
 export const defaultAdversarial: AdversarialConfig = defaultsOf(adversarialFields);
 
-/** The game of the paper, whose regulariser is 1/2 sum pi^2: what `reproduce` plays. bench/stability.md compares them. */
+/** The game of the paper, whose regulariser is 1/2 sum pi^2: what `reproduce` plays. src/model/README.md compares them. */
 export const paperAdversarial: AdversarialConfig = {
   ...defaultAdversarial,
   generatorEta: 1,

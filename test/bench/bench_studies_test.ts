@@ -12,18 +12,6 @@ import { growthCells, kindCells, noteLines, timesOf, workCells } from "../../ben
 import { withEmptyFolder } from "../run/folder_check.ts";
 import { runBench } from "./run_bench.ts";
 import { kinds } from "../../bench/logs/make.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
-import { writePaperFile } from "../command_check.ts";
-import { Recorder } from "../../bench/lab/recorder.ts";
-import { surveyAll } from "../../bench/lab/survey.ts";
-import {
-  agreement,
-  frameCells,
-  spreadText,
-  type Trial,
-  trialCells,
-  trialFigures,
-} from "../../bench/lab/trial.ts";
 
 const played = (name: SimulateResult["played"][number]["name"], users: number, microseconds: number) => ({
   ...{ name, users, timing: timingOf([microseconds]) },
@@ -157,50 +145,6 @@ Deno.test("bench simulate: the command measures all kinds, and writes its tables
     assert.doesNotMatch(text, /NaN|undefined/);
   }));
 
-/** @returns the rows of the table that a study writes, as cells. */
-async function written(
-  folder: string,
-  markers: string,
-  args: readonly string[],
-  env?: Readonly<Record<string, string>>,
-) {
-  const page = `${folder}/page.md`;
-  await Deno.writeTextFile(page, `<!-- ${markers} -->\n<!-- end of ${markers} -->\n`);
-  const { code, stderr } = await runBench([...args, "--readme", page], { cwd: folder, env });
-  assert.equal(code, 0, stderr);
-  const rows = (await Deno.readTextFile(page)).split("\n").filter((line) => line.startsWith("| "));
-  return rows.map((row) => row.split("|").slice(1, -1).map((cell) => cell.trim()));
-}
-
-Deno.test("bench stability plays a setting and writes its row", () =>
-  withEmptyFolder(async (folder) => {
-    const size = { users: 160, items: 30, width: 0, maxEvents: 3, maxPage: 4 };
-    writePaperFile(`${folder}/small.tsv`, smallLog(31, size));
-    const short = ["--pretrain", "20", "--iterations", "1000", "--batch-size", "2", "--only", "^defaults$"];
-    const args = ["stability", "--data", "small.tsv", ...short];
-    const rows = await written(folder, "stability small", args);
-    const [name, ...figures] = rows.at(-1) ?? [];
-    assert.equal(name, "defaults");
-    assert.ok(
-      figures.length >= 10 && figures.every((figure) => figure !== "" && Number.isFinite(Number(figure))),
-    );
-  }));
-
-Deno.test("bench data writes files in Retailrocket's layout, prepares them and trains on them", () =>
-  withEmptyFolder(async (folder) => {
-    const scale = ["data", "--scales", "0.0005", "--iterations", "2"];
-    const PATH = `${folder}/bin`; // what a machine with little more than Node.js has: no ps
-    await Deno.mkdir(PATH);
-    await Deno.symlink("/bin/cat", `${PATH}/cat`);
-    const bare: Record<string, string> = Deno.build.os === "linux" ? { PATH } : {};
-    const rows = await written(folder, "bench data sampled", scale, bare);
-    const [share, sourceRows, pages, , , , , mebibytes] = rows.at(-1) ?? [];
-    assert.ok(Number(mebibytes) > 50, mebibytes);
-    assert.equal(share, "0.0005");
-    assert.match(sourceRows ?? "", /^1\d,\d{3}$/);
-    assert.match(pages ?? "", /^1,\d{3}$/);
-  }));
-
 Deno.test("bench logs: each made-up log is prepared whole, and nobody predicts it better than who knows its truth", () =>
   withEmptyFolder(async (folder) => {
     const { code, stderr } = await runBench(["logs", "made", "--users", "100"], { cwd: folder });
@@ -221,103 +165,3 @@ Deno.test("bench logs: each made-up log is prepared whole, and nobody predicts i
       assert.ok(noClick > 0.05 && noClick < 0.6, `${name}: ${noClick}`);
     }
   }));
-
-/** Ten groups of two steps, 100 ms each, the first after 500 ms; frames of 16 ms, one of 40 in it and one of 90 before. */
-const trial: Trial = {
-  ...{ adapter: "an adapter", runtime: "Deno/1", openMs: 30, request: {}, began: 1000, ended: 2500 },
-  steps: Array.from({ length: 10 }, (_, k) => [1500 + 100 * k, 2 * k + 2]),
-  losses: Array.from({ length: 20 }, (_, k) => 2 - k / 100),
-  counts: { dispatches: 500, submits: 12, maps: 10 },
-  waits: [9, 0.1, 0.1, 0.2, 0.2, 0.1, 0, 0],
-  frames: [[1100, 90], [1400, 16], [1600, 16], [1700, 40], [1800, 16], [2600, 900]],
-};
-
-Deno.test("a training's figures: second half, middle half, frames of the training alone", () => {
-  const { frames, waitMs, ...figures } = trialFigures(trial);
-  assert.deepEqual(figures, {
-    ...{ openMs: 30, firstStepMs: 500, stepsPerSecond: 20, dispatchesPerStep: 25, worstFrameBefore: 90 },
-  });
-  assert.ok(Math.abs(waitMs - 0.125) < 1e-12, `${waitMs}`);
-  assert.deepEqual(frames, { median: 16, worst: 40, late: 1, count: 3 });
-  assert.throws(() => trialFigures({ ...trial, steps: trial.steps.slice(0, 1) }), /several groups of steps/);
-  assert.equal(trialFigures({ ...trial, frames: [] }).frames, undefined);
-});
-
-Deno.test("the tables: a row a side, medians and spreads; frames only of what has a page", () => {
-  const slower = { ...trial, began: 700 };
-  const sides = [{ name: "the page", trials: [trial, slower, trial] }, {
-    name: "its worker",
-    trials: [{ ...trial, frames: [] }],
-  }];
-  const { head, rows } = trialCells(sides);
-  assert.ok(rows.every(({ length }) => length === head.length));
-  assert.deepEqual(rows.map((row) => row.slice(0, 5)), [
-    ["the page, Deno/1", "an adapter", "20", "30", "500 (500..800)"],
-    ["its worker, Deno/1", "an adapter", "20", "30", "500"],
-  ]);
-  assert.deepEqual(frameCells(sides).rows, [["the page", "16", "40", "3 of 9", "90"]]);
-  assert.equal(spreadText([3, 1, 2]), "2 (1..3)");
-});
-
-Deno.test("sides whose losses differ are told of, as are those that have none in common", () => {
-  const with_ = (losses: number[]) => ({ name: "", trials: [{ ...trial, losses }] });
-  assert.deepEqual(agreement([with_([2, 1]), with_([2, 1.00001, 0.5])]).wrong, false);
-  assert.equal(agreement([with_([2, 1]), with_([2, 1.01])]).wrong, true);
-  assert.equal(agreement([with_([2, 1]), with_([2, NaN])]).wrong, true);
-  assert.equal(agreement([with_([2, 1]), with_([])]).wrong, true);
-});
-
-/** A worker that answers nothing by itself. */
-class Silent extends EventTarget {
-  readonly posted: unknown[] = [];
-  postMessage(message: unknown): void {
-    this.posted.push(message);
-  }
-  say(data: unknown): void {
-    this.dispatchEvent(new MessageEvent("message", { data }));
-  }
-}
-
-Deno.test("what is heard of a worker: the call of the training, its steps and losses, what it counted meanwhile", async () => {
-  const worker = new Silent();
-  const recorder = new Recorder(worker);
-  worker.say({ event: { name: "device", adapter: { description: "an adapter" } } });
-  const stopped = Promise.withResolvers<void>();
-  const begun = recorder.begin(0.01, stopped.resolve);
-  assert.deepEqual(worker.posted, [{ bench: "counts" }]);
-  worker.say({ bench: "counts", answer: { dispatches: 7, submits: 2, maps: 1 } });
-  await begun;
-  worker.postMessage({ id: 3, service: "train", method: "start", argument: { iterations: 4 } });
-  worker.say({ id: 2, result: null });
-  worker.say({ id: 3, progress: { kind: "doing", what: "Compiling" } });
-  worker.say({ id: 3, progress: { kind: "steps", first: 1, rows: [[2, 0.1], [1.5, 0.2]] } });
-  await stopped.promise;
-  worker.say({ id: 3, progress: { kind: "steps", first: 3, rows: [[1, 0.3], [0.5, 0.4]] } });
-  worker.say({ id: 3, result: {} });
-  const recorded = recorder.recorded();
-  await Promise.resolve();
-  worker.say({ bench: "counts", answer: { dispatches: 107, submits: 4, maps: 3 } });
-  const { adapter, request, steps, losses, counts, began, ended } = await recorded;
-  assert.deepEqual([adapter, request, losses], ["an adapter", { iterations: 4 }, [2, 1.5, 1, 0.5]]);
-  assert.deepEqual(steps.map(([, iteration]) => iteration), [2, 4]);
-  assert.deepEqual(counts, { dispatches: 100, submits: 2, maps: 2 });
-  assert.ok(ended >= began);
-  const failing = new Silent();
-  const failed = new Recorder(failing);
-  failing.postMessage({ id: 1, service: "train", method: "start", argument: {} });
-  failing.say({ id: 1, error: { message: "no such shop" } });
-  await assert.rejects(failed.recorded(), /no such shop/);
-});
-
-Deno.test("a survey: whatever becomes of a part, the others follow, and what went wrong is told", async () => {
-  const parts = ["training", "ladders", "selftest"] as const;
-  const done: string[] = [];
-  const faults = await surveyAll({ parts }, {
-    training: () => Promise.reject(new Error("no device")),
-    step: () => assert.fail("not asked for"),
-    ladders: () => Promise.resolve(["lstm: wrong", "choice: wrong"]),
-    selftest: () => Promise.resolve(done.push("selftest")).then(() => []),
-  });
-  assert.deepEqual(faults, { training: ["no device"], ladders: ["lstm: wrong", "choice: wrong"] });
-  assert.deepEqual(done, ["selftest"]);
-});

@@ -2,11 +2,10 @@
 
 import assert from "node:assert/strict";
 import { clickganPeer } from "../../bench/peers/clickgan.ts";
-import { type ClickganJob, makeJob, readJob, writeJob } from "../../bench/peers/job.ts";
+import { type ClickganJob, type Job, makeJob, readJob, writeJob } from "../../bench/peers/job.ts";
 import { jaxPeer } from "../../bench/peers/jax_js.ts";
 import { COMPARED_STEPS, disagreement, measure, type Result, TOLERANCE } from "../../bench/peers/measure.ts";
 import { CannotError, type Peer, PeerProcess } from "../../bench/peers/peer.ts";
-import { plainPeer } from "../../bench/peers/plain_typescript.ts";
 import { findTorches, type PeerEntry, roster, type Torch, withTorches } from "../../bench/peers/roster.ts";
 import { figuresOf, notesOf, problemLines, summaryCells, tableCells } from "../../bench/peers/summary.ts";
 import { tensorflowPeer } from "../../bench/peers/tensorflow_js.ts";
@@ -36,7 +35,7 @@ async function lossesOf(peer: Peer): Promise<number[]> {
 const gpuTest = { sanitizeOps: false, sanitizeResources: false };
 for (const [name, own] of Object.entries(jobs)) {
   Deno.test({
-    name: `plain TypeScript, TensorFlow.js and jax-js take clickgan's steps: ${name}`,
+    name: `TensorFlow.js and jax-js take clickgan's steps: ${name}`,
     ...gpuTest,
     async fn() {
       const expected = await lossesOf(await clickganPeer(own, "dense"));
@@ -45,7 +44,6 @@ for (const [name, own] of Object.entries(jobs)) {
         "the steps change the loss",
       );
       const peers = {
-        plain: () => plainPeer(own.job),
         tensorflow: () => tensorflowPeer(own.job, "wasm"),
         jax: () => jaxPeer(own.job, "wasm"),
       };
@@ -58,14 +56,15 @@ for (const [name, own] of Object.entries(jobs)) {
 
 Deno.test("steps at another rate, on other batches, or left out are a disagreement", async () => {
   const { job } = jobs["even"] ?? assert.fail();
-  const expected = await lossesOf(await plainPeer(job));
+  const losses = async (job: Job) => await lossesOf(await tensorflowPeer(job, "wasm"));
+  const expected = await losses(job);
   const changed = {
     rate: { ...job, learningRate: 2 * job.learningRate },
     still: { ...job, learningRate: 0 },
     batches: { ...job, batches: job.batches.toReversed() },
   };
   for (const [name, other] of Object.entries(changed)) {
-    assert.ok(disagreement(expected, await lossesOf(await plainPeer(other))), name);
+    assert.ok(disagreement(expected, await losses(other)), name);
   }
   assert.equal(disagreement(expected, expected), undefined);
   assert.match(disagreement(expected, expected.slice(1)) ?? "", /^9 losses, expected 10$/);
@@ -116,7 +115,7 @@ Deno.test("a wrong loss and a failure are told in the table, and do not end the 
     fakePeer("clickgan", right),
     fakePeer("torch", right.with(6, 2)),
     fakePeer("jax-wasm", right, `say({ failed: "does not fit", cannot: true }); Deno.exit(1);`),
-    fakePeer("typescript", right),
+    fakePeer("tfjs-wasm", right),
   ];
   const results = await measured(entries, 2, 1);
   const figures = figuresOf(results);
@@ -124,7 +123,7 @@ Deno.test("a wrong loss and a failure are told in the table, and do not end the 
     ["clickgan", false],
     ["torch", true],
     ["jax-wasm", false],
-    ["typescript", false],
+    ["tfjs-wasm", false],
   ]);
   const cells = tableCells(figures).rows;
   assert.equal(cells[1]?.[1], "WRONG");
@@ -136,7 +135,7 @@ Deno.test("a wrong loss and a failure are told in the table, and do not end the 
   assert.equal(failure, "jax-wasm: does not fit");
   assert.deepEqual(summaryCells([{ workload: "W1", figures }, { workload: "W2", figures: [] }]), {
     head: ["", "W1", "W2"],
-    rows: [["torch", "WRONG", "-"], ["jax-wasm", "-", "-"], ["typescript", "1.00", "-"]],
+    rows: [["torch", "WRONG", "-"], ["jax-wasm", "-", "-"], ["tfjs-wasm", "1.00", "-"]],
   });
 });
 
@@ -171,7 +170,7 @@ Deno.test("PyTorch takes clickgan's steps as a graph of a card would; without a 
   withEmptyFolder(async (folder) => {
     const [torch] = await findTorches([]);
     if (torch === undefined) return; // no PyTorch: no peer of it either
-    const { job } = jobs["even"] ?? assert.fail();
+    const own = jobs["even"] ?? assert.fail();
     const file = `${folder}/job.safetensors`;
     const script = new URL("../../bench/peers/torch_peer.py", import.meta.url).pathname;
     const start = (...where: string[]) =>
@@ -179,8 +178,8 @@ Deno.test("PyTorch takes clickgan's steps as a graph of a card would; without a 
         { program: torch.python, args: ["-B", script, "best", "1", ...where, file], environment: {} },
         120,
       );
-    await writeJob(file, job);
-    const expected = await lossesOf(await plainPeer(job));
+    await writeJob(file, own.job);
+    const expected = await lossesOf(await clickganPeer(own, "dense"));
     const onCpu = await start("cpu", "graphs");
     const found: number[] = [];
     while (found.length < COMPARED_STEPS) found.push((await onCpu.run(1, 60)).loss);

@@ -1,7 +1,6 @@
 /** What the lab draws and says, from plain data: no browser. */
 
 import assert from "node:assert/strict";
-import { adapterCells, ladderCells, runtimeName } from "../../bench/adapters.ts";
 import { kernelsOf, kernelTexts, referencesOf } from "../../src/lab/build.ts";
 import type { DispatchFacts, KernelFacts } from "../../src/lab/client/services/step.ts";
 import { placeNames } from "../../src/lab/draw/axes.ts";
@@ -465,22 +464,6 @@ Deno.test("what is saved is what the bench reads; the last of the same measureme
   assert.deepEqual(contentsOf({ ...measuredIn(new Map()), selftest: without }), [
     "self-test of the cpu shapes: 1 case, 0 differing, without 2 kernels",
   ]);
-  const { head, rows } = adapterCells([report]);
-  assert.equal(rows[0]?.length, head.length);
-  assert.deepEqual([rows[0]?.[0], rows[0]?.[4], rows[0]?.at(-1)], ["RTX 3060", "-", "all 3"]);
-  const ladder = ladderCells([report]);
-  assert.equal(ladder.rows.length, 5);
-  assert.ok(ladder.rows.every((row) => row.length === ladder.head.length));
-  assert.deepEqual(ladder.rows.map(([key, number]) => [key, number]).slice(0, 2), [[
-    "forward, 8 x 8 x 8",
-    "1",
-  ], ["", "2"]]);
-  const gains = ladder.rows.map((row) => row.at(-1));
-  assert.deepEqual([gains[0], gains[1]], ["1x", "**2x**"]);
-  assert.equal(
-    runtimeName("Mozilla/5.0 (X11) AppleWebKit/537.36 (KHTML) Chrome/142.0.0.0 Safari/537.36"),
-    "Chrome/142.0.0.0",
-  );
 });
 
 Deno.test("the gallery has a picture of each screen, with words for who does not see it, and they are small", () => {

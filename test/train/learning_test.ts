@@ -22,7 +22,7 @@ import { printedBy } from "../command_check.ts";
 import { AS_USERS_HAVE_IT } from "../driver_settings.ts";
 import { withFolder } from "../prepared_folder.ts";
 import { realData } from "../real_data.ts";
-import { pagedShop } from "../../bench/paged_shop.ts";
+import { pagedShop } from "./paged_shop.ts";
 import { near, shannon } from "./trainings.ts";
 import { meanSpearman } from "../../src/data/ranking.ts";
 
@@ -112,7 +112,7 @@ interface Ranking {
 }
 
 async function rankings(gpu: Gpu, sizes: Sizes): Promise<Ranking> {
-  const { log, truth } = pagedShop(3, sizes, { users: sizes[0] === 40 ? 100 : 300 });
+  const { log, truth } = pagedShop(3, sizes, sizes[0] === 40 ? 100 : 300);
   const users = usersOf(log, "validation");
   const training = { batchSize: 25, learningRate: 3e-3 };
   using begun = await shannon(gpu, log, defaultModel, training, { seed: 1, validate: false });

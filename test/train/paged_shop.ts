@@ -1,26 +1,15 @@
 /** The demo shop with pages of other lengths: what holds on ten items a page may not hold on two or forty. */
 
-import { type ClickLog, NONE } from "../src/data/click_log.ts";
-import { type DemoShop, makeDemoShop } from "../src/data/demo_shop.ts";
+import { type ClickLog, NONE } from "../../src/data/click_log.ts";
+import { type DemoShop, makeDemoShop } from "../../src/data/demo_shop.ts";
 
-/** Users and events are few where pages are long, so that no shop takes much longer than another. */
-const ROWS = 90_000;
 const EVENTS = { minEvents: 4, maxEvents: 10 };
-
-function usersFor(pageSizes: readonly number[]): number {
-  const meanPage = pageSizes.reduce((sum, size) => sum + size, 0) / pageSizes.length;
-  return Math.max(600, Math.min(3000, Math.round(ROWS / (7 * meanPage))));
-}
 
 /**
  * A log of users of several shops over the same items.
- * @param pageSizes items on the pages of each shop; all shops have as many users. @param options.users of all of them.
+ * @param pageSizes items on the pages of each shop; all shops have as many users. @param users of all of them.
  */
-export function pagedShop(
-  seed: number,
-  pageSizes: readonly number[],
-  { users = usersFor(pageSizes) }: { users?: number } = {},
-): DemoShop {
+export function pagedShop(seed: number, pageSizes: readonly number[], users: number): DemoShop {
   const shops = pageSizes.map((pageSize) =>
     makeDemoShop(seed, { users: Math.round(users / pageSizes.length), pageSize, ...EVENTS })
   );

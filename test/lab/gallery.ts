@@ -1,28 +1,23 @@
 /**
- * The pictures of src/lab/gallery.md, made anew: `deno task bench gallery`. The lab is opened in Chromium, on its software adapter,
- * and used as a reader would use it.
+ * `deno task test:special gallery` takes the pictures of src/lab/gallery.md again. It opens the lab in Chromium, on its software
+ * adapter, and uses it as a reader would.
  */
 
-import type { Command } from "commander";
 import type { Page } from "playwright-core";
-import { runMain } from "../src/cli/fail.ts";
-import { atomicWriteFile, makeFolder } from "../src/files/atomic_write.ts";
-import { UserError } from "../src/user_error.ts";
-import { withLab } from "./lab/browser.ts";
-import { chromiumOr, runScript, writeLab } from "./lab/sides.ts";
-import { inFolder, study } from "./study.ts";
+import { runMain } from "../../src/cli/fail.ts";
+import { atomicWriteFile } from "../../src/files/atomic_write.ts";
+import { buildLab } from "../../src/lab/build.ts";
+import { UserError } from "../../src/user_error.ts";
+import { findChromium, openChromium } from "../chromium.ts";
+import { withFolder } from "../prepared_folder.ts";
+import { goTo, press, setOptions, withLab } from "./lab_window.ts";
 
-const FOLDER = new URL("../src/lab/gallery/", import.meta.url);
-/** Of all pictures together, in bytes. */
-const MOST_BYTES = 500_000;
+const FOLDER = new URL("../../src/lab/gallery/", import.meta.url);
 const WIDTH = 1280;
 /** Software, on a machine that may do other things. */
 const PATIENCE = { timeout: 240_000 };
 /** A model that a software adapter trains in half a minute, and that has learned something then. */
 const MODEL = { lstmUnits: "8", dims: "16-16", batchSize: "20", learningRate: "0.01", iterations: "400" };
-/** The page of Be the user is drawn at random: here always the same one. */
-const SAME_DRAWS =
-  "let drawn = 0; Math.random = () => (drawn = (drawn * 16807 + 12345) % 2147483647) / 2147483647;";
 
 /** What a picture shows of the page: from its top, or from an element of it, so many pixels down. */
 interface View {
@@ -30,77 +25,65 @@ interface View {
   readonly height: number;
 }
 
-export function command(): Command {
-  return study(
-    "gallery",
-    "Makes the pictures of the lab's gallery anew, in Chromium on its software adapter.",
-  )
-    .action(async () =>
-      console.log((await runScript("../gallery.ts", [], {}, undefined, console.error)).trimEnd())
-    );
-}
-
 async function main(): Promise<void> {
-  const executablePath = await chromiumOr(undefined);
-  await makeFolder(FOLDER.pathname);
-  await inFolder("gallery", async (folder) => {
-    await writeLab(folder);
-    const bytes = await withLab({ executablePath, software: true, folder, before: SAME_DRAWS }, pictures);
-    console.log(`${Math.round(bytes / 1000)} KB in all`);
-    if (bytes > MOST_BYTES) throw new UserError(`Expected at most ${MOST_BYTES} bytes, got ${bytes}.`);
+  const executablePath = await findChromium();
+  if (typeof executablePath !== "string") throw new UserError(`Expected Chromium: ${executablePath.missing}`);
+  const { single } = await buildLab();
+  await withFolder({ "lab.html": single }, async (folder) => {
+    const browser = await openChromium(executablePath, "software");
+    try {
+      await withLab(browser, folder, pictures);
+    } finally {
+      await browser.close();
+    }
   });
 }
 
-/** @returns their bytes */
-async function pictures(page: Page): Promise<number> {
-  let bytes = 0;
+async function pictures(page: Page): Promise<void> {
   const take = async (name: string, view: View) => {
     const picture = await pictureOf(page, view);
     await atomicWriteFile(new URL(`${name}.webp`, FOLDER).pathname, picture);
     console.log(`${name}.webp: ${Math.round(picture.length / 1000)} KB`);
-    bytes += picture.length;
   };
-  const open = (id: string) => page.click(`nav a[href="#${id}"]`);
-
   await page.locator("#option-iterations").waitFor(PATIENCE);
-  for (const [name, value] of Object.entries(MODEL)) await page.fill(`#option-${name}`, value);
-  await page.getByRole("button", { name: "Train", exact: true }).click();
+  await setOptions(page, MODEL);
+  await press(page, "Train");
   await page.locator(".tested table").waitFor(PATIENCE);
   await take("train", { height: 1100 });
 
-  await open("step");
+  await goTo(page, "step");
   await page.locator('#step-workload option[value="trained"]').waitFor({ state: "attached", ...PATIENCE });
   await page.selectOption("#step-workload", "trained");
-  await page.getByRole("button", { name: "Measure a step" }).click();
+  await press(page, "Measure a step");
   await page.locator("table.timeline").waitFor(PATIENCE);
   await take("step", { height: 900 });
   await page.getByRole("button", { name: "choice forward and gradient" }).click();
   await take("kernel", { from: ".kernel", height: 960 });
 
-  await open("ladders");
+  await goTo(page, "ladders");
   const ladder = page.locator(".rung", { hasText: "choice softmax" });
   await ladder.getByRole("button").click();
   await ladder.locator("table").waitFor(PATIENCE);
   await take("ladders", { height: 1440 });
 
-  await open("exercise");
+  await goTo(page, "exercise");
   const text = page.getByRole("textbox", { name: "The kernel" });
   await text.waitFor(PATIENCE);
   // Without its header, so that the line comes into the picture.
   const own = (await text.inputValue()).replace(/^\/\/(?! grid).*\n/gm, "");
   await text.fill(own.replace("let most = 0.0;", "let most = largest;"));
-  await page.getByRole("button", { name: "Check", exact: true }).click();
+  await press(page, "Check");
   await page.locator("#screen-exercise .faults").waitFor(PATIENCE);
   await take("exercise", { from: ".answered", height: 800 });
 
-  await open("selftest");
+  await goTo(page, "selftest");
   await page.selectOption("#selftest-kinds", "both");
   await page.fill("#selftest-only", "page:");
-  await page.getByRole("button", { name: "Run the self-test" }).click();
+  await press(page, "Run the self-test");
   await page.locator("#screen-selftest >> text=/All agree/").waitFor(PATIENCE);
   await take("selftest", { height: 800 });
 
-  await open("user");
+  await goTo(page, "user");
   for (const item of [3, 5, 1]) {
     await page.locator(".page .item").nth(item).click(PATIENCE);
     await page.waitForTimeout(1000);
@@ -110,9 +93,8 @@ async function pictures(page: Page): Promise<number> {
   await page.locator(".percent small").first().waitFor(PATIENCE);
   await take("user", { height: 1080 });
 
-  await open("save");
+  await goTo(page, "save");
   await take("save", { height: 560 });
-  return bytes;
 }
 
 /** @returns WebP: a third of what the same takes as PNG. */
