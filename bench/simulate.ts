@@ -1,174 +1,207 @@
 /**
- * `deno task bench simulate`: pages of simulated users, and what policies cost on them, beside others who do the same. What is
- * compared is in bench/simulate.md.
+ * `deno task bench simulate`: pages of simulated users, and what policies cost on them, compared with PyTorch. What is compared is in
+ * bench/simulate.md.
  */
 
-import * as v from "../src/schema.ts";
-import type { AdapterFigure } from "../src/selftest/profile/bench_report.ts";
 import type { Command } from "commander";
 import { numberOf, wholeNumber } from "../src/cli/options.ts";
+import type { Gpu } from "../src/gpu/device.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
-import { UserError } from "../src/user_error.ts";
-import { version } from "../src/version.ts";
-import { measureAdapter } from "../src/selftest/profile/adapter_ceilings.ts";
-import { type Cells, markdown, onAdapter, Page, printTable, writeRecords } from "./output.ts";
-import { findTorches, NO_TORCH, pythonOption } from "./peers/roster.ts";
-import {
-  measureSimulate,
-  measureSimulateGrowth,
-  type PeerNote,
-  type SimulateGrowth,
-  type SimulateResult,
-} from "./simulate/measure.ts";
-import type { Kind } from "./simulate/runners.ts";
-import { growthCells, kindCells, kindTitles, noteLines, returnCells, workCells } from "./simulate/tables.ts";
-import { inFolder, namesOf, readmeOption, Status, study, wholesOf } from "./study.ts";
-import { ceilingsOf } from "../src/selftest/profile/roofline.ts";
+import { median } from "../src/gpu/profiler.ts";
+import type { UserModel } from "../src/model/user_model.ts";
+import { short } from "../src/number_text.ts";
+import { PolicyTrainer } from "../src/policy/learning/policy_trainer.ts";
+import * as v from "../src/schema.ts";
+import { LearnedSource } from "../src/simulate/learned_users.ts";
+import { type Cells, cellsOf, type Column, onAdapter, Page, printTable } from "./output.ts";
+import { findTorches, NO_TORCH, pythonOption, type Torch } from "./peers/roster.ts";
+import { writeSimulateJob } from "./simulate/job.ts";
+import { OWN, PagePlayer, PAGES, trainingConfig, untrainedModel } from "./simulate/pages.ts";
+import { type Kind, type Player, SimulatePeer } from "./simulate/peer.ts";
+import { inFolder, readmeOption, Status, study, wholesOf } from "./study.ts";
 
-/** A part of the page: what one run measures anew. */
-const GROWTH = "bench simulate growth";
-/** What peers say of themselves. */
-const PEERS = "bench simulate peers";
-const markersOf = (kind: Kind) => `bench simulate ${kind}`;
-
-const kinds: readonly Kind[] = ["random", "cdqn", "greedy", "learn"];
+const MARKERS = "bench simulate";
+/** Turns of each who plays. */
+const ROUNDS = 5;
 
 interface SimulateOptions {
   readonly items: number[];
-  readonly slates: number[];
   readonly users: number;
-  readonly kinds: Kind[];
   readonly seconds: number;
-  readonly rounds: number;
-  readonly learnedPages: number;
   readonly peers: boolean;
-  readonly growth: boolean;
   readonly python: string[];
-  readonly json?: string;
   readonly readme?: string;
 }
 
 export function command(): Command {
   const own = study(
     "simulate",
-    "Measures pages of simulated users: random, by CDQN, greedy, and learned from; beside PyTorch and NumPy that do the same.",
+    "Measures pages of simulated users: random, greedy, by CDQN, and learned from; compared with PyTorch that does the same.",
   )
-    .option("--items <n,...>", "sizes of the catalogue", wholesOf("items", 64, 2 ** 22), [500, 5000, 50_000])
-    .option("--slates <k,...>", "items a page", wholesOf("items a page", 1, 64), [3, 5, 10])
+    .option("--items <n,...>", "sizes of the catalogue", wholesOf("items", 64, 2 ** 22), [500, 5000])
     .option(
       "--users <n>",
       "users that are stepped together, at most; with many items fewer are",
       wholeNumber(1, 2 ** 17),
       4096,
     )
-    .option("--kinds <names>", `of ${kinds.join(", ")}`, namesOf(kinds), [...kinds])
     .option(
       "--seconds <n>",
       "for each who plays, size and kind",
       numberOf(v.positive(600), "a number of seconds above 0, at most 600"),
       2,
     )
-    .option("--rounds <n>", "turns that each has of them", wholeNumber(1, 100), 5)
-    .option(
-      "--learned-pages <n>",
-      "pages of all users after which it is looked at what was learned, for the first size; 0 for never",
-      wholeNumber(0, 2 ** 24),
-      2000,
-    )
     .option("--no-peers", "clickgan alone")
-    .option("--no-growth", "without how a page's time grows with users, items and slate")
     .addOption(pythonOption())
-    .option("--json <file>", "where all figures go")
-    .option(...readmeOption("bench simulate KIND", "the tables of what was measured"))
-    .addHelpText(
-      "after",
-      "\nExample, about a minute:\n  deno task bench simulate --items 500 --slates 3 --users 1024 --seconds 1 --no-growth",
-    );
+    .option(...readmeOption(MARKERS));
   return own.action(() => simulate(own.opts<SimulateOptions>()));
 }
 
-/** All that was measured. */
-interface SimulateReport {
-  readonly figures: readonly AdapterFigure[];
-  readonly results: readonly SimulateResult[];
-  readonly notes: readonly PeerNote[];
-  readonly growth: readonly SimulateGrowth[];
-}
-
 async function simulate(options: SimulateOptions): Promise<void> {
-  const { items, slates, users, seconds, rounds, learnedPages, json, kinds } = options;
-  const { peers } = options;
-  const sections = [...kinds.map(markersOf), ...(options.growth ? [GROWTH] : []), ...(peers ? [PEERS] : [])];
-  const page = await Page.open(options.readme, ...sections);
+  const page = await Page.open(options.readme, MARKERS);
   const torches = options.peers ? await findTorches(options.python) : [];
+  if (options.peers && torches.length === 0) console.error(NO_TORCH);
   using status = new Status();
-  const say = (text: string) => status.show(text);
   using gpu = await openGpu();
-  const { adapter } = gpu;
-  const on = onAdapter(adapter);
-  console.log(on);
-  const figures = await measureAdapter(gpu, Math.min(0.2, seconds), (name) => say(`adapter: ${name}`));
-  const plan = { kinds, items, slates, users, seconds, rounds, torches, learnedPages };
-  const measured = await inFolder("simulate", (folder) => measureSimulate(gpu, plan, folder, say));
-  // Small sizes, of which eight times as much is measured.
-  const base = { users: Math.ceil(users / 8), items: Math.min(...items), slate: Math.min(...slates) };
-  const growth = options.growth ? await measureSimulateGrowth(gpu, base, seconds, rounds, say) : [];
+  const rows: SimulateRow[] = [];
+  for (const items of options.items) {
+    const say = (text: string) => status.show(`${items} items: ${text}`);
+    rows.push(...await measureSize(gpu, items, options, torches, say));
+  }
   status.clear();
-  gpu.check();
-  const report: SimulateReport = { figures, ...measured, growth };
-  const parts = partsOf(report, kinds);
-  for (const { title, cells } of parts.flatMap(({ tables }) => tables)) printTable(cells, title);
-  const noPeers = options.peers && torches.length === 0 ? [`No peers: ${NO_TORCH}`] : [];
-  const notes = [...noteLines(report.notes), ...noPeers];
-  for (const line of notes) console.log(line);
-  if (json !== undefined) {
-    await writeRecords(json, {
-      date: new Date().toISOString(),
-      version,
-      adapter,
-      seconds,
-      rounds,
-      ...report,
-    });
-  }
-  for (const { section, tables } of parts) {
-    const own = tables.map(({ title, cells }) => `**${title}**\n\n${markdown(cells)}`);
-    await page.write(section, `${on}:`, ...own);
-  }
-  if (peers) await page.write(PEERS, notes.map((line) => `- ${line}`).join("\n"));
-  const wrong = report.notes.filter(({ wrong }) => wrong);
-  if (wrong.length > 0) {
-    throw new UserError(`Expected peers that compute what clickgan does:\n${noteLines(wrong).join("\n")}`);
-  }
+  const by = torches.length === 0 ? "" : `; by ${torches.map(({ made }) => made).join("; ")}`;
+  const on = `${onAdapter(gpu.adapter)}${by}:`;
+  const cells = rowCells(rows);
+  printTable(cells, on);
+  await page.write(MARKERS, on, cells);
 }
 
-/** The tables, by the part of the page that they go into: a kind with the dispatches of its first size, or growth. */
-function partsOf(
-  { figures, results, growth }: SimulateReport,
-  kinds: readonly Kind[],
-): { section: string; tables: { title: string; cells: Cells }[] }[] {
-  const ceilings = ceilingsOf(figures);
-  const parts = kinds.map((kind) => {
-    const title = kindTitles[kind];
-    const first = results.find((result) => result.kind === kind && result.work.length > 0);
-    const tables = [{ title, cells: kindCells(kind, results, ceilings) }];
-    const learned = results.find((result) => result.kind === kind && result.returns.length > 0);
-    if (learned) {
-      tables.push({ title: `What was learned, ${sizeText(learned)}`, cells: returnCells(learned) });
+/** Pages of one kind and size. */
+export interface SimulateRow {
+  readonly kind: Kind;
+  readonly items: number;
+  /** That are stepped together. */
+  readonly users: number;
+  /** Milliseconds a page of all users, by who played. */
+  readonly played: ReadonlyMap<string, number>;
+}
+
+/** What is timed, in words. */
+const kindTitles: Readonly<Record<Kind, string>> = {
+  random: "random slates",
+  greedy: "greedy slates",
+  cdqn: "acting by CDQN",
+  learn: "learning by CDQN",
+};
+const kinds = ["random", "greedy", "cdqn", "learn"] as const satisfies Kind[];
+
+/** Users x items of a page, at most. */
+const MOST_PAIRS = 6e6;
+
+/** Users that are stepped together: where all items are scored, a page of many takes long enough with fewer. */
+export function usersFor(most: number, items: number, kind: Kind): number {
+  if (kind === "learn") return trainingConfig.users;
+  return kind === "random" ? most : Math.min(most, 2 ** Math.floor(Math.log2(Math.max(1, MOST_PAIRS / items))));
+}
+
+/** All kinds. @throws UserError where a peer computes something else */
+async function measureSize(
+  gpu: Gpu,
+  items: number,
+  { users: most, seconds }: SimulateOptions,
+  torches: readonly Torch[],
+  say: (text: string) => void,
+): Promise<SimulateRow[]> {
+  using stack = new DisposableStack();
+  const model = stack.adopt(untrainedModel(gpu, items), (model) => model.destroy());
+  const peers: SimulatePeer[] = [];
+  await inFolder("simulate", async (folder) => {
+    const file = `${folder}/job.safetensors`;
+    if (torches.length > 0) await writeSimulateJob(file, gpu, model, items);
+    for (const torch of torches) {
+      say(`${torch.name} starts`);
+      peers.push(stack.use(await SimulatePeer.start(torch, file)));
     }
-    if (first) {
-      tables.push({
-        title: `A page by dispatch: ${title.toLowerCase()}, ${sizeText(first)}`,
-        cells: workCells(first, ceilings),
-      });
-    }
-    return { section: markersOf(kind), tables };
   });
-  if (growth.length === 0) return parts;
-  const tables = [{ title: "Growth of a page, acting by CDQN", cells: growthCells(growth) }];
-  return [...parts, { section: GROWTH, tables }];
+  const rows: SimulateRow[] = [];
+  for (const kind of kinds) {
+    const users = usersFor(most, items, kind);
+    using own = await ownPlayer(gpu, model, kind, { users, items });
+    const players = [own, ...peers.map((peer) => peer.player(kind, users))];
+    const played = await playInTurn(players, 1000 * seconds / ROUNDS, (text) => say(`${kind}, ${text}`));
+    rows.push({ kind, items, users, played });
+  }
+  return rows;
 }
 
-function sizeText({ users, items, slate }: SimulateResult): string {
-  return `${users} users, ${items} items, slates of ${slate}`;
+async function ownPlayer(
+  gpu: Gpu,
+  model: UserModel,
+  kind: Kind,
+  sizes: { readonly users: number; readonly items: number },
+): Promise<Player & Disposable> {
+  if (kind !== "learn") return await PagePlayer.create(gpu, model, kind, sizes);
+  const trainer = await PolicyTrainer.create(gpu, new LearnedSource(model), trainingConfig);
+  // Of the first episode nothing is learned.
+  await trainer.run(PAGES);
+  const play = async (pages: number) => {
+    const began = performance.now();
+    await trainer.run(trainer.iteration + pages);
+    return performance.now() - began;
+  };
+  return { name: OWN, play, [Symbol.dispose]: () => trainer.destroy() };
+}
+
+/**
+ * All in turn, as the machine is now slower, now faster. @param turn milliseconds
+ * @returns milliseconds a page by who played: medians of the turns
+ */
+async function playInTurn(
+  players: readonly Player[],
+  turn: number,
+  say: (text: string) => void,
+): Promise<Map<string, number>> {
+  const playing: { readonly player: Player; readonly pages: number; readonly samples: number[] }[] = [];
+  for (const player of players) {
+    say(`first pages of ${player.name}`);
+    playing.push({ player, pages: await pagesFor(player, turn), samples: [] });
+  }
+  for (let round = 1; round <= ROUNDS; round++) {
+    for (const { player, pages, samples } of playing) {
+      say(`round ${round} of ${ROUNDS}, ${player.name}`);
+      samples.push(await player.play(pages) / pages);
+    }
+  }
+  return new Map(playing.map(({ player, samples }) => [player.name, median(samples)]));
+}
+
+/** Pages that take about a turn; the first one compiles and tries out. @param turn milliseconds */
+export async function pagesFor(player: Pick<Player, "play">, turn: number): Promise<number> {
+  await player.play(1);
+  let pages = 1;
+  let ms = await player.play(pages);
+  while (ms < turn / 3) {
+    pages = Math.max(2 * pages, Math.ceil(Math.min(8 * pages, pages * turn / ms)));
+    ms = await player.play(pages);
+  }
+  return Math.max(1, Math.round(pages * turn / ms));
+}
+
+/** A row a kind and size: pages of a user a second, and the peers' next to it. */
+export function rowCells(rows: readonly SimulateRow[]): Cells {
+  const sorted = rows.toSorted((a, b) => kinds.indexOf(a.kind) - kinds.indexOf(b.kind));
+  const peers = [...rows[0]?.played.keys() ?? []].filter((name) => name !== OWN);
+  const count = (value: number) => Number(value.toPrecision(3)).toLocaleString("en-US");
+  const rate = ({ users, played }: SimulateRow, name: string) => 1000 * users / (played.get(name) ?? NaN);
+  return cellsOf(sorted, [
+    ["", ({ kind }) => kindTitles[kind]],
+    ["items", ({ items }) => count(items)],
+    ["users", ({ users }) => users.toLocaleString("en-US")],
+    ["ms a page", ({ played }) => short(played.get(OWN) ?? NaN)],
+    ["user-steps/s", (row) => count(rate(row, OWN))],
+    ...peers.flatMap((name): Column<SimulateRow>[] => [
+      [`${name}, user-steps/s`, (row) => count(rate(row, name))],
+      ["times", (row) => `${short(rate(row, OWN) / rate(row, name))}x`],
+    ]),
+  ]);
 }

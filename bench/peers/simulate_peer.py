@@ -1,12 +1,7 @@
-"""Simulated users and a CDQN as PyTorch or NumPy have them: simulate_peer.py plain|tuned|loop JOB. See protocol.py.
+"""Simulated users and a CDQN in PyTorch, as fast as PyTorch was found to go: simulate_peer.py JOB. See protocol.py.
 
-plain  a batch of users as one first writes it: inputs joined, masks copied, large temporaries.
-tuned  as fast as PyTorch was found to go: parts of items made once, buffers reused, tiles and threads by trial.
-loop   one user at a time in NumPy, with the same parts of items made once.
-
-A line "N KIND" asks for N pages: random, cdqn, greedy, learn (a page of all users, and a step
-of the optimiser), or return (pages by what was learned; the value is the clicks of a user).
-Before anything is timed the pages of clickgan in the job are gone through: `ready` says how far this is from them.
+A line "N KIND USERS" asks for N pages of so many users: random, cdqn, greedy, or learn (a page of all users, and a step of the optimiser).
+Before anything is timed the peer goes through clickgan's pages of the job: `ready` says how far it is from them.
 """
 
 import json
@@ -15,158 +10,345 @@ import sys
 import time
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 
 from protocol import part_of, read_job, run, say
 
-
-# One user at a time, in NumPy.
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
+# Units of the LSTM.
+H = 20
+CORES = torch.get_num_threads()
 
 
-def elu(x):
-    return np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
+def tensor(array):
+    return torch.from_numpy(np.array(array, np.float32))
 
 
-class Loop:
+class Users:
+    """A batch of users who see pages. What items give to first layers is made once, and buffers are reused."""
+
     def __init__(self, settings, tensors, users):
-        w, q = part_of(tensors, "weights/"), part_of(tensors, "policy/")
-        self.k, self.pages, self.units = settings["slate"], settings["pages"], settings["units"]
-        features = tensors["features"]
-        self.items = len(features)
-        self.w, self.q = w, q
-        self.gates = features @ w["encoder/lstm/input_kernel"] + w["encoder/lstm/bias"]
-        self.first = features @ w["utility/layer1/item_kernel"] + w["utility/layer1/bias"]
-        self.tables = [features @ q[f"item{m + 1}/kernel"] for m in range(self.k)]
-        self.own = [np.ascontiguousarray(table[:, : self.units]) for table in self.tables]
-        self.random = np.random.default_rng(1)
-        self.note = f"NumPy {np.__version__}"
+        self.settings = settings
+        self.w = {n: tensor(v) for n, v in part_of(tensors, "weights/").items()}
+        self.q = {n: tensor(v) for n, v in part_of(tensors, "policy/").items()}
+        self.k, self.pages, self.units = settings["slate"], settings["pages"], settings["hidden"]
+        self.features = tensor(tensors["features"])
+        self.items = len(self.features)
+        w = self.w
+        self.gates = self.features @ w["encoder/lstm/input_kernel"] + w["encoder/lstm/bias"]
+        self.gates[:, 2 * H : 3 * H] += 1
+        self.first = self.features @ w["utility/layer1/item_kernel"] + w["utility/layer1/bias"]
+        self.learner = None
+        # What tune() tries: users of a chunk of the catalogue, and how scores are made.
+        self.chunk = max(1, 2**20 // (64 * self.items))
+        self.tile = ("rows", 1)
+        self.threads = {}
+        self.make_tables()
         self.take(users)
 
     def take(self, users):
-        """A loop has one user at a time; a check has some."""
-        self.users = users
+        self.users, self.rows, self.buffers = users, torch.arange(users), {}
         self.reset()
 
     def reset(self):
-        self.h = np.zeros((self.users, 20), np.float32)
-        self.c = np.zeros((self.users, 20), np.float32)
-        self.clicked = [[] for _ in range(self.users)]
+        self.h = torch.zeros(self.users, H)
+        self.c = torch.zeros(self.users, H)
+        self.clicked = torch.zeros(self.users, self.items, dtype=torch.bool)
 
-    def utilities(self, u, items):
+    def buffer(self, name, *shape):
+        """The same memory each time."""
+        if (name, shape) not in self.buffers:
+            self.buffers[name, shape] = torch.empty(shape)
+        return self.buffers[name, shape]
+
+    def make_tables(self):
+        with torch.no_grad():
+            self.tables = [self.features @ self.q[f"item{m + 1}/kernel"] for m in range(self.k)]
+            self.own = [table[:, : self.units].contiguous() for table in self.tables]
+            self.columns = [own.t().contiguous() for own in self.own]
+
+    def above(self, x):
+        """@param x [rows, 64] activated; is overwritten"""
         w = self.w
-        x = elu(self.first[items] + self.h[u] @ w["utility/layer1/state_kernel"])
-        x = elu(x @ w["utility/layer2/kernel"] + w["utility/layer2/bias"])
-        return (x @ w["utility/output/kernel"].ravel() + w["utility/output/bias"]).ravel()
+        y = torch.addmm(w["utility/layer2/bias"], x, w["utility/layer2/kernel"], out=self.buffer("layer2", *x.shape))
+        F.elu_(y)
+        return y.mv(w["utility/output/kernel"].view(-1)).add_(w["utility/output/bias"].view(()))
 
-    def slate(self, u, kind, t):
-        if kind == "greedy":
-            scores = self.utilities(u, slice(None))
-            scores[self.clicked[u]] = -np.inf
-            best = np.argpartition(-scores, self.k - 1)[: self.k]
-            return best[np.argsort(-scores[best], kind="stable")]
-        if kind == "random":
-            slate = []
-            while len(slate) < self.k:
-                item = int(self.random.integers(self.items))
-                if item not in slate and item not in self.clicked[u]:
-                    slate.append(item)
-            return np.array(slate)
-        q, units = self.q, self.units
-        x = np.append(self.h[u], np.float32(t / self.pages))
-        z = np.maximum(x @ q["trunk/kernel"] + q["trunk/bias"][0], 0)
-        base = z @ q["state/kernel"] + q["state/bias"][0]
-        slate = []
+    def utilities(self, slates):
+        state = self.h @ self.w["utility/layer1/state_kernel"]
+        x = self.buffer("layer1", self.users * self.k, 64)
+        torch.index_select(self.first, 0, slates.view(-1), out=x)
+        x.view(self.users, self.k, 64).add_(state.unsqueeze(1))
+        return self.above(F.elu_(x)).view(self.users, self.k)
+
+    def catalogue(self, users=None):
+        """Slates of the highest utilities of all items. @param users only so many of the first"""
+        state = (self.h @ self.w["utility/layer1/state_kernel"])[:users]
+        slates = torch.empty(len(state), self.k, dtype=torch.int64)
+        for first in range(0, len(state), self.chunk):
+            own = state[first : first + self.chunk]
+            x = self.buffer("all", len(own), self.items, 64)
+            torch.add(own.unsqueeze(1), self.first, out=x)
+            u = self.above(F.elu_(x.view(-1, 64))).view(len(own), self.items)
+            u.masked_fill_(self.clicked[first : first + len(own)], -torch.inf)
+            slates[first : first + len(own)] = u.topk(self.k, 1).indices
+        return slates
+
+    def move(self, slates, slot):
+        """The states of users after a click. @param slot -1 or k for none"""
+        rows = ((slot >= 0) & (slot < self.k)).nonzero().squeeze(1)
+        items = slates[rows, slot[rows]]
+        z = torch.addmm(self.gates[items], self.h[rows], self.w["encoder/lstm/recurrent_kernel"])
+        z[:, :H].sigmoid_()
+        z[:, H : 2 * H].tanh_()
+        z[:, 2 * H :].sigmoid_()
+        c = self.c[rows].mul_(z[:, 2 * H : 3 * H]).addcmul_(z[:, :H], z[:, H : 2 * H])
+        self.c[rows] = c
+        self.h[rows] = c.tanh_().mul_(z[:, 3 * H :])
+        self.clicked[rows, items] = True
+
+    def random_slates(self):
+        slates = torch.randint(self.items, (self.users, self.k))
+        while True:
+            bad = self.clicked.gather(1, slates).any(1)
+            ordered = slates.sort(1).values
+            bad |= (ordered[:, 1:] == ordered[:, :-1]).any(1)
+            if not bad.any():
+                return slates
+            slates[bad] = torch.randint(self.items, (int(bad.sum()), self.k))
+
+    def best(self, base, j, mask):
+        """The item of the highest score for each row."""
+        form, rows = self.tile
+        q = self.q["output/kernel"][0, j * self.units : (j + 1) * self.units]
+        result = torch.empty(len(base), dtype=torch.int64)
+        for first in range(0, len(base), rows):
+            own = base[first : first + rows]
+            scores = self.buffer("scores", len(own), self.items)
+            if form == "rows":
+                x = self.buffer("hidden", len(own), self.items, self.units)
+                torch.add(own.unsqueeze(1), self.own[j], out=x).relu_()
+                torch.mv(x.view(-1, self.units), q, out=scores.view(-1))
+            else:
+                x = self.buffer("unit", len(own), self.items)
+                scores.zero_()
+                for n, weight in enumerate(q.tolist()):
+                    torch.add(own[:, n : n + 1], self.columns[j][n], out=x).relu_()
+                    scores.add_(x, alpha=weight)
+            scores.masked_fill_(mask[first : first + rows], -torch.inf)
+            torch.argmax(scores, 1, out=result[first : first + rows])
+        return result
+
+    def cascade(self, x, mask):
+        """CDQN's slates. @param mask is changed"""
+        q, L = self.q, self.units
+        z = torch.relu(x @ q["trunk/kernel"] + q["trunk/bias"])
+        base = z @ q["state/kernel"] + q["state/bias"]
+        rows = torch.arange(len(x))
+        slates = []
         for j in range(self.k):
-            own = slice(j * units, (j + 1) * units)
-            hidden = self.own[j] + base[own]
-            np.maximum(hidden, 0, out=hidden)
-            scores = hidden @ q["output/kernel"][0, own]
-            scores[self.clicked[u]] = -np.inf
-            scores[slate] = -np.inf
-            item = int(scores.argmax())
-            slate.append(item)
-            base[(j + 1) * units :] += self.tables[j][item, units:]
-        return np.array(slate)
+            item = self.best(base[:, j * L : (j + 1) * L].contiguous(), j, mask)
+            mask[rows, item] = True
+            slates.append(item)
+            base[:, (j + 1) * L :] += self.tables[j][item, L:]
+        return torch.stack(slates, 1)
 
-    def move(self, u, item):
-        H = 20
-        z = self.gates[item] + self.h[u] @ self.w["encoder/lstm/recurrent_kernel"]
-        c = sigmoid(z[2 * H : 3 * H] + 1) * self.c[u] + sigmoid(z[:H]) * np.tanh(z[H : 2 * H])
-        self.c[u] = c
-        self.h[u] = sigmoid(z[3 * H :]) * np.tanh(c)
-        self.clicked[u].append(int(item))
-
-    def play(self, count, kind):
-        self.users = 1
-        clicks = 0
-        for n in range(count):
-            t = n % self.pages
-            if t == 0:
-                self.reset()
-            slate = self.slate(0, kind, t)
-            v = np.exp(self.utilities(0, slate))
-            slot = np.searchsorted(np.cumsum(np.append(1, v)), self.random.random() * (1 + v.sum()), "right") - 1
-            if slot >= 0:
-                self.move(0, slate[min(slot, self.k - 1)])
-                clicks += 1
-        return clicks / count
-
-    # What the check asks for.
-
+    @torch.no_grad()
     def slates(self, kind, t):
-        return np.array([self.slate(u, kind, t) for u in range(self.users)])
+        if kind == "random":
+            return self.random_slates()
+        if kind == "greedy":
+            return self.catalogue()
+        # Bits of the slate are taken back: no copy of the mask.
+        x = torch.cat([self.h, torch.full((self.users, 1), t / self.pages)], 1)
+        slates = self.cascade(x, self.clicked)
+        self.clicked.scatter_(1, slates, False)
+        return slates
 
-    def chances(self, shown):
-        sums = [np.exp(self.utilities(u, shown[u])).sum() for u in range(self.users)]
-        return np.array([s / (1 + s) for s in sums])
+    @torch.no_grad()
+    def page(self, slates):
+        """Users click, and move on. Returns the slot of each, -1 for none."""
+        v = torch.exp(self.utilities(slates))
+        ends = torch.cumsum(F.pad(v, (1, 0), value=1.0), 1)
+        draw = torch.rand(self.users, 1) * ends[:, -1:]
+        slot = ((draw >= ends).sum(1) - 1).clamp_(max=self.k - 1)
+        self.move(slates, slot)
+        return slot
 
-    def follow(self, shown, choices):
-        for u, slot in enumerate(choices):
-            if slot < self.k:
-                self.move(u, shown[u, slot])
+    def play(self, count, kind, users):
+        if self.users != users:
+            self.take(users)
+        if kind not in self.threads:
+            self.tune(kind)
+        torch.set_num_threads(self.threads[kind])
+        if kind != "learn":
+            return self.pages_of(count, kind)
+        if self.learner is None:
+            episodes = -(-self.settings["replay"] // (users * self.pages)) + 1
+            self.learner = Learner(self, episodes, self.pages, users)
+            self.learner.play(self.pages)
+        self.learner.play(count)
+
+    def pages_of(self, count, kind):
+        for n in range(count):
+            if n % self.pages == 0:
+                self.reset()
+            self.page(self.slates(kind, n % self.pages))
+
+    def tune(self, kind):
+        """Threads, and the size of what is done at once, by the time that a page takes."""
+        tiles = [{"tile": (form, rows)} for form in ("rows", "columns") for rows in (1, 4, 16, 64)]
+        chunks = [{"chunk": c} for c in sorted({max(1, n // (64 * self.items)) for n in (2**18, 2**20, 2**22)})]
+        rows = max(8, min(64, 2**18 // self.items))
+        base, mask = torch.randn(rows, self.units), torch.zeros(rows, self.items, dtype=torch.bool)
+
+        @torch.no_grad()
+        def trial():
+            if kind == "random":
+                return self.pages_of(1, kind)
+            return self.catalogue(8) if kind == "greedy" else self.best(base, 0, mask)
+
+        found = []
+        for threads in sorted({1, CORES}):
+            torch.set_num_threads(threads)
+            for choice in {"cdqn": tiles, "learn": tiles, "greedy": chunks}.get(kind, [{}]):
+                self.__dict__.update(choice)
+                trial()
+                began = time.perf_counter()
+                trial()
+                trial()
+                found.append((time.perf_counter() - began, threads, choice))
+        _, self.threads[kind], choice = min(found, key=lambda one: one[0])
+        self.__dict__.update(choice)
+
+    @torch.no_grad()
+    def compared(self, logs):
+        """Goes through clickgan's pages. How far P(any click) is off at most, and the share of slates that differ."""
+        worst, differ, count = 0.0, 0, 0
+        for kind in ("cdqn", "greedy"):
+            log = part_of(logs, kind + "/")
+            self.reset()
+            for t in range(len(log["slates"])):
+                shown = torch.from_numpy(log["slates"][t].astype(np.int64))
+                differ += int((self.slates(kind, t) != shown).any(1).sum())
+                count += len(shown)
+                s = torch.exp(self.utilities(shown)).sum(1)
+                worst = max(worst, float((s / (1 + s) - tensor(log["probabilities"][t])).abs().max()))
+                self.move(shown, torch.from_numpy(log["choices"][t].astype(np.int64)))
+        return {"probability": worst, "slates": differ / count}
 
 
-def checked(users, logs, slate):
-    """Goes through clickgan's pages. How far P(any click) is off at most, and the share of slates that differ."""
-    worst, differ, count = 0.0, 0, 0
-    for kind in sorted({name.split("/")[0] for name in logs}):
-        log = part_of(logs, kind + "/")
-        users.reset()
-        for t in range(len(log["slates"])):
-            shown = log["slates"][t].astype(np.int64)
-            own = users.slates(kind, t)
-            differ += int((own != shown).any(1).sum())
-            count += len(shown)
-            worst = max(worst, float(np.abs(users.chances(shown) - log["probabilities"][t]).max()))
-            users.follow(shown, log["choices"][t].astype(np.int64))
-    return {"probability": worst, "slates": differ / max(1, count)}
+class Learner:
+    """CDQN with older weights, double Q-learning and a ring of episodes, by autograd."""
+
+    def __init__(self, peer, episodes, T, users):
+        self.peer, self.T, self.size = peer, T, (episodes, users)
+        self.states = torch.zeros(episodes, T + 1, users, H)
+        self.shown = torch.zeros(episodes, T, users, peer.k, dtype=torch.int64)
+        self.clicks = torch.full((episodes, T, users), -1)
+        self.steps, self.page = 0, 0
+        self.q = {name: value.clone().requires_grad_() for name, value in peer.q.items()}
+        self.older = {name: value.clone() for name, value in peer.q.items()}
+        self.adam = torch.optim.Adam(list(self.q.values()), lr=peer.settings["learningRate"], fused=True)
+
+    def values(self, q, x, slates):
+        """[B, k] Q^j of slates."""
+        L, k = self.peer.units, self.peer.k
+        z = torch.relu(x @ q["trunk/kernel"] + q["trunk/bias"])
+        base = (z @ q["state/kernel"] + q["state/bias"]).split(L, 1)
+        parts = [self.peer.features[slates[:, m]] @ q[f"item{m + 1}/kernel"] for m in range(k)]
+        hidden = [
+            torch.relu(base[j] + sum(parts[m][:, (j - m) * L : (j - m + 1) * L] for m in range(j + 1)))
+            for j in range(k)
+        ]
+        out = (torch.cat(hidden, 1) * q["output/kernel"]).view(len(x), k, L).sum(2)
+        return out + z @ q["value/kernel"] + q["value/bias"]
+
+    def loss(self, e, t, u):
+        """Of remembered pages: episode, page and user of each."""
+        peer, T = self.peer, self.T
+        time = torch.stack([t, t + 1]).float().unsqueeze(2) / T
+        before = torch.cat([self.states[e, t, u], time[0]], 1)
+        after = torch.cat([self.states[e, t + 1, u], time[1]], 1)
+        click = self.clicks[e, t, u]
+        with torch.no_grad():
+            past = self.clicks[e, :, u].masked_fill(torch.arange(T) > t.unsqueeze(1), -1)
+            mask = torch.zeros(len(e), peer.items + 1, dtype=torch.bool)
+            mask.scatter_(1, torch.where(past < 0, peer.items, past), True)
+            best = peer.cascade(after, mask[:, : peer.items])
+            later = self.values(self.older, after, best)[:, -1]
+            wanted = (click >= 0).float() + torch.where(t + 1 < T, later, 0.0)
+        q = self.values(self.q, before, self.shown[e, t, u])
+        return (q - wanted.unsqueeze(1)).square().sum(1), q[:, -1]
+
+    def play(self, count):
+        peer = self.peer
+        for _ in range(count):
+            t = self.page % self.T
+            if t == 0:
+                peer.reset()
+            # Of the first episode nothing is learned.
+            explore = torch.rand(peer.users) < (1 if self.page < self.T else peer.settings["epsilonEnd"])
+            self.remember(t, torch.where(explore.unsqueeze(1), peer.random_slates(), peer.slates("cdqn", t)))
+            if self.page > self.T:
+                self.learn(peer.settings["rows"])
+
+    def remember(self, t, slates):
+        """A page of all users."""
+        peer, place = self.peer, self.page // self.T % self.size[0]
+        self.states[place, t] = peer.h
+        slot = peer.page(slates)
+        self.shown[place, t] = slates
+        item = slates.gather(1, slot.clamp(min=0).unsqueeze(1)).squeeze(1)
+        self.clicks[place, t] = torch.where(slot >= 0, item, -1)
+        self.states[place, t + 1] = peer.h
+        self.page += 1
+
+    def learn(self, rows):
+        """A step of the optimiser on remembered pages: of whole episodes, and those of this one so far."""
+        T, (episodes, users) = self.T, self.size
+        count = min(self.page, (episodes - 1) * T + (self.page - 1) % T + 1)
+        page = self.page - 1 - torch.randint(count, (rows,))
+        e, t = page // T % episodes, page % T
+        u = torch.randint(users, (rows,))
+        loss = self.loss(e, t, u)[0].mean()
+        self.adam.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(list(self.q.values()), self.peer.settings["clip"])
+        self.adam.step()
+        self.steps += 1
+        with torch.no_grad():
+            for name, value in self.q.items():
+                self.peer.q[name].copy_(value)
+                if self.steps % self.peer.settings["targetEvery"] == 0:
+                    self.older[name].copy_(value)
+        self.peer.make_tables()
+
+    def drawn(self, replay):
+        """Loss and value of the pages that clickgan's first step draws of its two episodes: means, by the first weights."""
+        self.states.copy_(tensor(replay["states"]))
+        self.shown.copy_(torch.from_numpy(replay["shown"].astype(np.int64)))
+        items = replay["items"].astype(np.int64)
+        self.clicks.copy_(torch.from_numpy(np.where(items >= self.peer.items, -1, items)))
+        loss, q = self.loss(*torch.from_numpy(replay["drawn"].astype(np.int64)).unbind(1))
+        return {"loss": float(loss.mean()), "q": float(q.mean())}
 
 
 def main():
-    variant, path = sys.argv[1:]
-    settings, tensors = read_job(path)
-    if variant == "loop":
-        Peer = Loop
-    else:
-        from simulate_torch import Plain, Tuned
-
-        Peer = Plain if variant == "plain" else Tuned
+    settings, tensors = read_job(sys.argv[1])
     logs = part_of(tensors, "check/")
-    peer = Peer(settings, tensors, len(next(iter(logs.values()))[0]))
-    agreement = checked(peer, logs, settings["slate"])
+    peer = Users(settings, tensors, len(logs["cdqn/slates"][0]))
+    differences = peer.compared(logs)
     replay = part_of(tensors, "replay/")
-    if replay and variant != "loop":
-        agreement["lesson"] = peer.lesson_of(replay)
-    peer.take(settings["users"]["cdqn"])
-    say(ready=json.dumps({"note": peer.note, "agreement": agreement}))
+    if replay:
+        for name, value in Learner(peer, *replay["items"].shape).drawn(replay).items():
+            differences[name] = abs(value - settings[name]) / max(1, abs(settings[name]))
+    say(ready=json.dumps({name: value if math.isfinite(value) else None for name, value in differences.items()}))
     for line in sys.stdin:
-        count, kind = line.split()
+        count, kind, users = line.split()
         began = time.perf_counter()
-        value = peer.play(int(count), kind)
-        say(ms=1000 * (time.perf_counter() - began), loss=value if math.isfinite(value) else None)
+        peer.play(int(count), kind, int(users))
+        say(ms=1000 * (time.perf_counter() - began), loss=None)
 
 
 if __name__ == "__main__":
