@@ -31,7 +31,7 @@ import { Html, markup } from "../src/report/html.ts";
 import { note, section, writePage } from "../src/report/page_shell.ts";
 import { cellsTable } from "./bench_page.ts";
 
-const MARKERS = { kernels: "bench compiled", gpus: "bench compiled gpus", steps: "bench compiled steps" };
+const MARKERS = { gpus: "bench compiled gpus", steps: "bench compiled steps" };
 /** The first is the one that most tables are of. */
 const FAMILIES = cards.map(({ family }) => family);
 const { W0, W1, W2, W4 } = workloads;
@@ -145,10 +145,9 @@ async function gathering(options: CompiledOptions, onProgress: (text: string) =>
 /** Prints everything, and writes what is to be written. */
 async function deliver(compiled: Compiled, page: Page, options: CompiledOptions): Promise<void> {
   const { compiler, gpus, texts, steps } = compiled;
-  const [main = ""] = gpus;
   const shown = steps.length > 0 ? firstTexts(texts) : texts;
   console.log(`${compiler}. ${texts.length} texts of ${firstTexts(texts).length} kernels.`);
-  for (const gpu of options.file === undefined ? gpus : []) printTable(textCells(shown, gpu, false), gpu);
+  for (const gpu of options.file === undefined ? gpus : []) printTable(textCells(shown, gpu), gpu);
   for (const { kernel, facts } of options.file === undefined ? [] : texts) {
     printTable(besideCells(Object.values(facts).map((own) => ({ name: own.gpu, facts: own }))), kernel);
   }
@@ -163,7 +162,6 @@ async function deliver(compiled: Compiled, page: Page, options: CompiledOptions)
   await writeCompiledPage(html, compiled, shown);
   console.log(`\nThe figures are in ${options.json}, the code is in ${html}`);
   const on = `${compiler}, Deno ${Deno.version.deno}`;
-  await page.write(MARKERS.kernels, `${on}, ${main}:`, textCells(shown, main, true));
   await page.write(MARKERS.gpus, `${on}:`, gpuCells(compiled, shown));
   await page.write(MARKERS.steps, cardCells(gpus), stepCells(steps, gpus));
   if (options.readme !== undefined) await writeRecords(jsonBeside(options.readme), recordingOf(compiled));

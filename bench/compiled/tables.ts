@@ -45,12 +45,12 @@ const factColumns: readonly Column<Facts>[] = [
 /** What a line of a terminal has room for. */
 const SHORT = ["workgroup", "lanes", "VGPRs", "spilled", "subgroups", "limited by", "FMAs of vector"];
 
-/** A row a text, on one GPU. @param all facts, or those for a terminal */
-export function textCells(texts: readonly CompiledText[], gpu: string, all: boolean): Cells {
+/** A row a text, on one GPU. */
+export function textCells(texts: readonly CompiledText[], gpu: string): Cells {
   const rows = texts.flatMap(({ kernel, facts: { [gpu]: own } }) => own ? [{ kernel, own }] : []);
   return cellsOf(rows, [
     ["kernel", ({ kernel }) => kernel],
-    ...factColumns.filter(([head]) => all || SHORT.includes(head)).map((
+    ...factColumns.filter(([head]) => SHORT.includes(head)).map((
       [head, of],
     ): Column<typeof rows[number]> => [head, ({ own }, k) => of(own, k)]),
   ]);
@@ -76,10 +76,15 @@ export function besideCells(
   return cellsOf(rows, marked ? columns : columns.slice(0, -1));
 }
 
-/** Registers, subgroups and what limits them, of all GPUs side by side: of texts of which something does on one of them. */
+/** Whether a SIMD holds less than half of the subgroups that it can hold: 32 on RDNA, 16 where they have 32 lanes, 10 on CDNA. */
+function isLow({ gpu, subgroup, subgroups }: Facts): boolean {
+  return subgroups < (cardOf(gpu).architecture.startsWith("CDNA") ? 5 : subgroup === 32 ? 8 : 16);
+}
+
+/** Registers, subgroups and what limits them, of all GPUs side by side: of texts that leave one of them half empty. */
 export function gpuCells({ gpus }: Compiled, texts: readonly CompiledText[]): Cells {
-  const limited = texts.filter(({ facts }) => Object.values(facts).some(({ limit }) => limit !== "none"));
-  return cellsOf(limited, [
+  const low = texts.filter(({ facts }) => Object.values(facts).some(isLow));
+  return cellsOf(low, [
     ["kernel", ({ kernel }) => kernel],
     ...gpus.map((
       gpu,
@@ -98,6 +103,7 @@ export function firstTexts(texts: readonly CompiledText[]): CompiledText[] {
   return [...first.values()].sort((a, b) => a.kernel < b.kernel ? -1 : 1);
 }
 
+const bounds = ["launch", "latency", "memory", "vector"] as const;
 const boundsText: Readonly<Record<Bound, string>> = {
   launch: "launches",
   latency: "latency",
@@ -105,26 +111,27 @@ const boundsText: Readonly<Record<Bound, string>> = {
   vector: "vector instructions",
 };
 
-/** Steps as they are reckoned for a card each: the time, and what bounds how much of it. */
+/** Steps as they are reckoned for each card, and what bounds most of the time on the first. */
 export function stepCells(steps: readonly CompiledStep[], gpus: readonly string[]): Cells {
-  const rows = steps.flatMap(({ workload, model, dispatches }) =>
-    gpus.map((gpu) => {
-      const own = dispatches.flatMap(({ steps, reckoned: { [gpu]: reckoning } }) =>
-        reckoning ? [{ steps, reckoning }] : []
-      );
-      return { workload, model, gpu, dispatches: dispatches.length, ...sumOf(own) };
-    })
-  );
-  return cellsOf(rows, [
+  const reckonedFor = ({ dispatches }: CompiledStep, gpu: string) =>
+    sumOf(dispatches.flatMap(({ steps, reckoned: { [gpu]: reckoning } }) =>
+      reckoning ? [{ steps, reckoning }] : []
+    ));
+  const [first = ""] = gpus;
+  return cellsOf(steps, [
     ["", ({ workload }) => workload],
     ["model", ({ model }) => model],
-    ["card", ({ gpu }) => cardOf(gpu).name],
-    ["dispatches", ({ dispatches }) => String(dispatches)],
-    ["us, reckoned", ({ us }) => short(us)],
-    ...(["launch", "latency", "memory", "vector"] as const).map((bound): Column<typeof rows[number]> => [
-      `by ${boundsText[bound]}`,
-      ({ by, us }) => `${(100 * by[bound] / us).toFixed(0)} %`,
+    ["dispatches", ({ dispatches }) => String(dispatches.length)],
+    ...gpus.map((gpu): Column<CompiledStep> => [
+      `us, ${cardOf(gpu).name}`,
+      (step) => short(reckonedFor(step, gpu).us),
     ]),
+    [`bounds, ${cardOf(first).name}`, (step) => {
+      const { us, by } = reckonedFor(step, first);
+      const shares = bounds.map((bound) => ({ bound, share: by[bound] / us }))
+        .filter(({ share }) => share >= 0.1).sort((a, b) => b.share - a.share);
+      return shares.map(({ bound, share }) => `${(100 * share).toFixed(0)} % ${boundsText[bound]}`).join(", ");
+    }],
   ]);
 }
 
