@@ -101,7 +101,9 @@ const MOST_PAIRS = 6e6;
 /** Users that are stepped together: where all items are scored, a page of many takes long enough with fewer. */
 export function usersFor(most: number, items: number, kind: Kind): number {
   if (kind === "learn") return trainingConfig.users;
-  return kind === "random" ? most : Math.min(most, 2 ** Math.floor(Math.log2(Math.max(1, MOST_PAIRS / items))));
+  return kind === "random"
+    ? most
+    : Math.min(most, 2 ** Math.floor(Math.log2(Math.max(1, MOST_PAIRS / items))));
 }
 
 /** All kinds. @throws UserError where a peer computes something else */

@@ -114,9 +114,11 @@ const boundsText: Readonly<Record<Bound, string>> = {
 /** Steps as they are reckoned for each card, and what bounds most of the time on the first. */
 export function stepCells(steps: readonly CompiledStep[], gpus: readonly string[]): Cells {
   const reckonedFor = ({ dispatches }: CompiledStep, gpu: string) =>
-    sumOf(dispatches.flatMap(({ steps, reckoned: { [gpu]: reckoning } }) =>
-      reckoning ? [{ steps, reckoning }] : []
-    ));
+    sumOf(
+      dispatches.flatMap(({ steps, reckoned: { [gpu]: reckoning } }) =>
+        reckoning ? [{ steps, reckoning }] : []
+      ),
+    );
   const [first = ""] = gpus;
   return cellsOf(steps, [
     ["", ({ workload }) => workload],
@@ -130,7 +132,9 @@ export function stepCells(steps: readonly CompiledStep[], gpus: readonly string[
       const { us, by } = reckonedFor(step, first);
       const shares = bounds.map((bound) => ({ bound, share: by[bound] / us }))
         .filter(({ share }) => share >= 0.1).sort((a, b) => b.share - a.share);
-      return shares.map(({ bound, share }) => `${(100 * share).toFixed(0)} % ${boundsText[bound]}`).join(", ");
+      return shares.map(({ bound, share }) => `${(100 * share).toFixed(0)} % ${boundsText[bound]}`).join(
+        ", ",
+      );
     }],
   ]);
 }

@@ -28,7 +28,9 @@ const TOLERANCE = { probability: 1e-4, slates: 0.01, loss: 1e-4, q: 1e-4 };
 
 /** Why a peer does not compute what clickgan does; nothing if it does. @param found null for what is no number */
 export function disagreement(found: Readonly<Record<string, number | null>>): string | undefined {
-  const wrong = Object.entries(TOLERANCE).find(([name, most]) => name in found && !((found[name] ?? NaN) <= most));
+  const wrong = Object.entries(TOLERANCE).find(([name, most]) =>
+    name in found && !((found[name] ?? NaN) <= most)
+  );
   return wrong && `${wrong[0]} is off by ${found[wrong[0]]}, expected at most ${wrong[1]}`;
 }
 
@@ -41,7 +43,9 @@ export class SimulatePeer {
     const script = new URL("../peers/simulate_peer.py", import.meta.url).pathname;
     const [{ environment = {} } = {}] = torchVariants();
     const process = await PeerProcess.start({ program: python, args: [script, file], environment }, PATIENCE);
-    const wrong = disagreement(v.parse(v.record(v.string(), v.nullable(v.finiteNumber())), JSON.parse(process.note)));
+    const wrong = disagreement(
+      v.parse(v.record(v.string(), v.nullable(v.finiteNumber())), JSON.parse(process.note)),
+    );
     if (wrong === undefined) return new SimulatePeer(name, process);
     process.stop();
     throw new UserError(`Expected ${name} to compute what clickgan does: ${wrong}.`);
