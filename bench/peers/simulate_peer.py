@@ -208,10 +208,10 @@ class Users:
                 return self.pages_of(1, kind)
             return self.catalogue(8) if kind == "greedy" else self.best(base, 0, mask)
 
-        found = []
+        found, choices = [], {"random": [{}], "greedy": chunks}.get(kind, tiles)
         for threads in sorted({1, CORES}):
             torch.set_num_threads(threads)
-            for choice in {"cdqn": tiles, "learn": tiles, "greedy": chunks}.get(kind, [{}]):
+            for choice in choices:
                 self.__dict__.update(choice)
                 trial()
                 began = time.perf_counter()
@@ -257,11 +257,8 @@ class Learner:
         z = torch.relu(x @ q["trunk/kernel"] + q["trunk/bias"])
         base = (z @ q["state/kernel"] + q["state/bias"]).split(L, 1)
         parts = [self.peer.features[slates[:, m]] @ q[f"item{m + 1}/kernel"] for m in range(k)]
-        hidden = [
-            torch.relu(base[j] + sum(parts[m][:, (j - m) * L : (j - m + 1) * L] for m in range(j + 1)))
-            for j in range(k)
-        ]
-        out = (torch.cat(hidden, 1) * q["output/kernel"]).view(len(x), k, L).sum(2)
+        sums = [base[j] + sum(parts[m][:, (j - m) * L : (j - m + 1) * L] for m in range(j + 1)) for j in range(k)]
+        out = (torch.relu(torch.cat(sums, 1)) * q["output/kernel"]).view(len(x), k, L).sum(2)
         return out + z @ q["value/kernel"] + q["value/bias"]
 
     def loss(self, e, t, u):

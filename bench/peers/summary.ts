@@ -1,7 +1,6 @@
 /** From samples to the figures of the table. */
 
 import { median } from "../../src/gpu/profiler.ts";
-import { timingOf } from "../../src/selftest/profile/timing.ts";
 import type { Cells } from "../output.ts";
 import type { Result } from "./measure.ts";
 
@@ -11,10 +10,8 @@ export interface Figures {
   readonly settings: string;
   /** What that variant said that it runs on: versions, threads, the kernels of its BLAS. */
   readonly note?: string;
-  /** ms a step; all undefined for a peer without a result. */
+  /** ms a step; undefined for a peer without a result. */
   readonly median?: number;
-  readonly min?: number;
-  readonly quartiles?: readonly [number, number];
   readonly samples: number;
   /** Its time over clickgan's: by the medians over all blocks; the least and most of its turns. */
   readonly ratio?: number;
@@ -42,15 +39,12 @@ function figuresOfPeer(variants: readonly Result[], reference: Result | undefine
   if (!best) {
     return { peer: name, settings: "", samples: 0, problem: problem ?? "stopped before its turn", wrong };
   }
-  const timing = timingOf(best.turns.flat());
   return {
     peer: name,
     settings: best.variant.settings,
     note: best.note,
-    median: timing.median,
-    min: timing.min,
-    quartiles: [timing.lower, timing.upper],
-    samples: timing.samples,
+    median: medianOf(best),
+    samples: best.turns.flat().length,
     ...(reference && reference.turns.length > 0 ? ratiosOf(best, reference) : {}),
     problem,
     wrong,
@@ -73,20 +67,16 @@ function ratiosOf(result: Result, reference: Result): Pick<Figures, "ratio" | "r
 
 /** A row for each peer. */
 export function tableCells(figures: readonly Figures[]): Cells {
-  return { head: ["", "ms a step", "quartiles", "min", "x clickgan", "by turn"], rows: figures.map(rowOf) };
+  return { head: ["", "ms a step", "x clickgan", "by turn"], rows: figures.map(rowOf) };
 }
 
 function rowOf(figures: Figures): string[] {
   const name = figures.settings ? `${figures.peer} (${figures.settings})` : figures.peer;
-  const { median, min, quartiles, ratio, ratios, wrong } = figures;
-  if (median === undefined || min === undefined || !quartiles) {
-    return [name, wrong ? "WRONG" : "-", "-", "-", "-", "-"];
-  }
+  const { median, ratio, ratios, wrong } = figures;
+  if (median === undefined) return [name, wrong ? "WRONG" : "-", "-", "-"];
   return [
     wrong ? `${name}: a variant is WRONG` : name,
     digits(median),
-    `${digits(quartiles[0])}..${digits(quartiles[1])}`,
-    digits(min),
     ratio === undefined ? "-" : ratio.toFixed(2),
     ratios ? `${ratios[0].toFixed(2)}..${ratios[1].toFixed(2)}` : "-",
   ];

@@ -20,7 +20,6 @@ const CHECKED = { users: 64, pages: 3 };
 /** Items up to which a lesson is compared: the draws above choose among all of them. */
 const LESSON_ITEMS = 1000;
 
-/** Notes a tensor of the file. */
 type Put = (name: string, shape: number[], data: TensorData["data"]) => void;
 
 /** Writes the file of a job. */
@@ -91,11 +90,7 @@ async function addLesson(gpu: Gpu, model: UserModel, put: Put): Promise<{ loss: 
   await trainer.run(pages);
   let figures: { loss: number; q: number } | undefined;
   // The rest of the second episode changes nothing of the pages that the first step drew.
-  await trainer.run(2 * pages, {
-    onStep: ({ loss, q }) => {
-      figures ??= { loss, q };
-    },
-  });
+  await trainer.run(2 * pages, { onStep: ({ loss, q }) => void (figures ??= { loss, q }) });
   const { states, shown, happened } = (await trainer.stateOfAll()).replay;
   const floats = new Float32Array(states.buffer, states.byteOffset, states.length);
   const items = Uint32Array.from({ length: happened.length / 2 }, (_, at) => {

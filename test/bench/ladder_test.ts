@@ -183,12 +183,8 @@ Deno.test("the JSON beside the ladders' page has its numbers, of the ladders as 
       const row = part.match(new RegExp(`^\\| ${number} +\\|.*`, "m"))?.[0].split("|").map((cell) =>
         cell.trim()
       );
-      assert.deepEqual(
-        [row?.[4], row?.[5]],
-        [short(time?.median ?? NaN), short(time?.min ?? NaN)],
-        `${ladder} ${number}`,
-      );
-      assert.equal(row?.[9], gain === undefined ? "-" : `${gain.toFixed(2)}x`, `${ladder} ${number}`);
+      assert.equal(row?.[4], short(time?.median ?? NaN), `${ladder} ${number}`);
+      assert.equal(row?.[6], gain === undefined ? "-" : `${gain.toFixed(2)}x`, `${ladder} ${number}`);
     }
   }
 });

@@ -128,7 +128,7 @@ Deno.test("a wrong loss and a failure are told in the table, and do not end the 
   const cells = tableCells(figures).rows;
   assert.equal(cells[1]?.[1], "WRONG");
   assert.equal(cells[2]?.[1], "-");
-  assert.equal(cells[3]?.[4], "1.00");
+  assert.equal(cells[3]?.[2], "1.00");
   assert.equal(figures[3]?.samples, 4);
   const [wrong, failure] = problemLines(figures);
   assert.match(wrong ?? "", /^torch: the loss of step 7 is 2\.000000, clickgan's is 1\.940000/);
