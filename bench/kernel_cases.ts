@@ -15,7 +15,7 @@ import { timeRepeated } from "../src/selftest/profile/measure.ts";
 import { type BenchModel, modelsFor, type Part, type Recording } from "../src/selftest/profile/recordings.ts";
 
 /** A dispatch of a recording. */
-export interface KernelCase extends Cost {
+interface KernelCase extends Cost {
   /** Of the model: "utility/layer2 forward", each once in a recording. */
   readonly label: string;
   readonly spec: ClickDispatch;

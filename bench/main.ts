@@ -23,7 +23,7 @@ export const studies: Readonly<Record<string, Study>> = {
   ladder: { ...cold, about: "from a naive kernel to the shipped one, an idea a step" },
   compiled: { ...cold, about: "what a GPU's compiler makes of every kernel, without a GPU" },
   peers: { ...warm, about: "a training step beside other libraries on this machine" },
-  simulate: { ...cold, about: "pages of simulated users, beside PyTorch and NumPy" },
+  simulate: { ...warm, about: "pages of simulated users, compared with PyTorch" },
   serve: { ...warm, about: "the service under load, and that each request gets its own answer" },
   results: { ...warm, about: "trains what a table of results is about, and makes the table" },
   demo: { ...cold, about: "what deno task train prints in the end, kept on a page" },

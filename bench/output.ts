@@ -98,11 +98,6 @@ export function onAdapter({ description, runtime }: { description: string; runti
   return `${description}, ${navigator.hardwareConcurrency} cores, ${runtime}`;
 }
 
-/** What other figures are measured on. */
-export function onDeno(): string {
-  return `${navigator.hardwareConcurrency} cores, Deno ${Deno.version.deno}`;
-}
-
 /** The machine with its processor. Takes --allow-sys=cpus. */
 export function machineText(): string {
   const cores = cpus();

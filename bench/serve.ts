@@ -16,7 +16,7 @@ import { modelParameters, UserModel } from "../src/model/user_model.ts";
 import { writeSnapshot } from "../src/run/snapshot.ts";
 import type { Weights } from "../src/tape/parameters.ts";
 import { UserError } from "../src/user_error.ts";
-import { cellsOf, type Column, onDeno, Page, printTable } from "./output.ts";
+import { cellsOf, type Column, onAdapter, Page, printTable } from "./output.ts";
 import { type Call, load, type LoadResult } from "./serve_load.ts";
 import { describeProcess } from "../src/cli/tasks.ts";
 import { inFolder, readmeOption, study, wholesOf } from "./study.ts";
@@ -64,7 +64,7 @@ async function serve({ requests, clients, check, readme }: Options): Promise<voi
   const page = await Page.open(readme, MARKERS);
   await inFolder("bench-serve", async (folder) => {
     const model = `${folder}/model.safetensors`;
-    const { mixed, adapter } = await prepare(model);
+    const { mixed, on } = await prepare(model);
     const service = await start(model);
     const most = Math.max(...clients);
     const rows: Asked[] = [];
@@ -88,7 +88,7 @@ async function serve({ requests, clients, check, readme }: Options): Promise<voi
     console.log(found);
     await page.write(
       MARKERS,
-      `${adapter}, ${onDeno()}; clients on the same machine:`,
+      `${on}; clients on the same machine:`,
       cells,
       found,
     );
@@ -146,7 +146,7 @@ function sizes(): { name: string; calls: Call[] }[] {
 }
 
 /** Writes a model of default size over the demo shop, which has learned nothing. @returns its weights */
-export async function writeModel(path: string): Promise<Weights> {
+async function writeModel(path: string): Promise<Weights> {
   const items = itemsShape(log.items);
   const specs = modelParameters(items, defaultModel);
   const weights = initialWeights(specs, 3);
@@ -155,7 +155,7 @@ export async function writeModel(path: string): Promise<Weights> {
 }
 
 /** Writes a model, and computes requests of mixed sizes alone. */
-async function prepare(path: string): Promise<{ mixed: Call[]; adapter: string }> {
+async function prepare(path: string): Promise<{ mixed: Call[]; on: string }> {
   const weights = await writeModel(path);
   const random = randomStream(1, "bench serve");
   using gpu = await openGpu();
@@ -165,11 +165,11 @@ async function prepare(path: string): Promise<{ mixed: Call[]; adapter: string }
     const one = request(random, random.integer(60), 1 + random.integer(40));
     mixed.push({ path: "/score", body: JSON.stringify(one), utilities: await model.score(one) });
   }
-  return { mixed, adapter: gpu.adapter.description };
+  return { mixed, on: onAdapter(gpu.adapter) };
 }
 
 /** Starts the service as a user does. */
-export async function start(model: string): Promise<{ url: string; stop: () => Promise<void> }> {
+async function start(model: string): Promise<{ url: string; stop: () => Promise<void> }> {
   const args = ["--model", model, "--data", "demo", "--port", "0"];
   const child = new Deno.Command(Deno.execPath(), {
     ...describeProcess("serve", args),

@@ -77,7 +77,7 @@ async function simulate(options: SimulateOptions): Promise<void> {
 }
 
 /** Pages of one kind and size. */
-export interface SimulateRow {
+interface SimulateRow {
   readonly kind: Kind;
   readonly items: number;
   /** That are stepped together. */
@@ -178,7 +178,7 @@ async function playInTurn(
 }
 
 /** Pages that take about a turn; the first one compiles and tries out. @param turn milliseconds */
-export async function pagesFor(player: Pick<Player, "play">, turn: number): Promise<number> {
+async function pagesFor(player: Pick<Player, "play">, turn: number): Promise<number> {
   await player.play(1);
   let pages = 1;
   let ms = await player.play(pages);

@@ -60,19 +60,14 @@ export function namesOf<T extends string>(known: readonly T[]): (text: string) =
   };
 }
 
-/** Numbers joined by commas. @param expected of them, in words */
-export function numbersOf(expected: string, fits: (value: number) => boolean): (text: string) => number[] {
-  return (text) => {
-    const values = text.split(",").map(Number);
-    if (values.every(fits)) return values;
-    throw new InvalidArgumentError(`Expected ${expected} joined by commas, got "${text}".`);
-  };
-}
-
 /** Whole numbers of a range, joined by commas. */
 export function wholesOf(what: string, least: number, most: number): (text: string) => number[] {
   const fits = (value: number) => Number.isInteger(value) && value >= least && value <= most;
-  return numbersOf(`${what} of ${least}..${most}`, fits);
+  return (text) => {
+    const values = text.split(",").map(Number);
+    if (values.every(fits)) return values;
+    throw new InvalidArgumentError(`Expected ${what} of ${least}..${most} joined by commas, got "${text}".`);
+  };
 }
 
 /**

@@ -79,7 +79,7 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   bench: "bench_test.ts, bench_studies_test.ts, ladder_test.ts",
   "bench peers": "peers_test.ts",
   "bench compiled": "compiled_test.ts: all of it, for all GPUs",
-  "bench logs": "bench_studies_test.ts: all logs, with fewer users",
+  "bench logs": "bench_studies_test.ts: two logs, with fewer users",
   "bench serve": "serve_command_test.ts: its load, with fewer requests",
   "bench results": "results_test.ts: the tables, of made-up outcomes; the trainings take hours",
   "bench truth": "exact_shop_test.ts: a row, with fewer users",
