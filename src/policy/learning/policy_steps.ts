@@ -184,6 +184,16 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
 
   encodeLayout(): void {}
 
+  /** What an iteration's page and its first lesson run, without what a learner puts between them. */
+  calls(iteration: number) {
+    const { schedule: { config }, episode, items, ring } = this.parts;
+    const sizes = learnSizes(config.rows, config.slate, items);
+    const offset = this.headers.offset(iteration % ring.places);
+    const { recall, learn } = this.programs;
+    const lesson = [recall, learn].map((program) => ({ program, sizes, offset }));
+    return { page: episode.pageProgram.calls(0), lesson };
+  }
+
   encode(commands: Commands, { iteration }: PolicyBatch, place: number): void {
     const { schedule, episode, recall, learner: { parameters, older }, items } = this.parts;
     const { config } = schedule;
