@@ -26,51 +26,59 @@ import {
   withPositionWeights,
 } from "./trainings.ts";
 
-const withGiven: Record<string, ClickLog> = {
+const withGiven = {
   "dense, events given": smallLog(23, { ...SIZE, width: WIDTH, given: 0.4 }),
   "one-hot, events given": smallLog(24, { ...SIZE, width: 0, given: 0.4 }),
 };
-const shapes: Record<string, ModelConfig> = {
+const models = {
   "3 units, 6": { ...smallLstm, dims: [6] },
+  "3 units, 7-5-6": { ...defaultModel, lstmUnits: 3, dims: [7, 5, 6] },
+  "20 units, 64-64": { ...defaultModel, lstmUnits: 20, dims: [64, 64] },
   "position weights, 7-5": smallPw,
   "position weights with tanh, 7-5": { ...smallPw, pwNonlinearity: "tanh", pwWeightings: 3 },
-};
-/** Not tried with given events, which have nothing to do with sizes; for a GPU they take seconds to compile. */
-const large = { "20 units, 64-64": { ...defaultModel, lstmUnits: 20, dims: [64, 64] } };
-/** Three layers of sizes that the others have, too: kernels are tried on other sizes in linear_test.ts and lstm_test.ts. */
-const larger: Record<string, ModelConfig> = {
-  ...large,
-  "3 units, 7-5-6": { ...defaultModel, lstmUnits: 3, dims: [7, 5, 6] },
-};
-
-/** What does not depend on given events. */
-const rivals: Record<string, ModelConfig> = {
   "conditional logit with places": { ...noHistory, dims: [], positions: 4 },
   "wide alone, logistic": { ...noHistory, dims: [], wide: 6, loss: "logistic" },
   "wide & deep with places": { ...noHistory, dims: [7, 5], wide: 1, positions: 3 },
-};
+} satisfies Record<string, ModelConfig>;
 
-/** CPU adapters have two places for matrices; what is special about the second is in adapter_kinds_test.ts. */
-const kinds = ["cpu", "gpu", "cpu, buffers"] as const;
+/**
+ * Which models follow which log on which kernels: each model with each kind of items, each kernel of both kinds of adapters. Ops of
+ * other sizes are tested in test/ops. CPU adapters have two places for matrices; what is special about the second is in
+ * adapter_kinds_test.ts.
+ */
+const followed: readonly [
+  kind: "cpu" | "gpu" | "cpu, buffers",
+  log: keyof typeof logs | keyof typeof withGiven,
+  models: readonly (keyof typeof models)[],
+][] = [
+  ["cpu", "dense", Object.keys(models) as (keyof typeof models)[]],
+  [
+    "cpu",
+    "one-hot",
+    [
+      ...["3 units, 6", "position weights, 7-5", "position weights with tanh, 7-5"] as const,
+      ...["conditional logit with places", "wide & deep with places"] as const,
+    ],
+  ],
+  ["cpu", "dense, events given", ["position weights, 7-5", "position weights with tanh, 7-5"]],
+  ["cpu", "one-hot, events given", ["3 units, 6"]],
+  ["cpu, buffers", "dense", ["3 units, 6"]],
+  ["gpu", "dense", ["20 units, 64-64", "position weights with tanh, 7-5", "wide & deep with places"]],
+  ["gpu", "one-hot", ["3 units, 6", "position weights, 7-5", "wide alone, logistic"]],
+  ["gpu", "dense, events given", ["3 units, 6"]],
+];
 
-function shapesFor(name: string, kind: typeof kinds[number]): Record<string, ModelConfig> {
-  const { "3 units, 6": least = smallLstm } = shapes;
-  if (kind === "cpu, buffers") return name === "dense" ? { "3 units, 6": least } : {};
-  if (name in withGiven) return shapes;
-  return { ...(kind === "cpu" ? larger : name === "dense" ? large : {}), ...shapes, ...rivals };
-}
-
-for (const kind of kinds) {
-  for (const [name, log] of Object.entries({ ...logs, ...withGiven })) {
-    for (const [shape, config] of Object.entries(shapesFor(name, kind))) {
-      Deno.test(`ten training steps follow the f64 trajectory: ${name}, ${shape}, ${kind} shapes`, () =>
-        withGpu(kind === "cpu, buffers" ? fixedShapes("cpu", "buffers") : kind, async (gpu) => {
-          const model = new UserModel(gpu, log.items, config, { seed: 5 });
-          // With tanh they stay at their start of 0.0001: near 0 it has to be exact, too.
-          const moved = config.encoder === "pw" && config.pwNonlinearity === "none";
-          await followTrajectory(moved ? await withPositionWeights(model) : model, log);
-        }));
-    }
+for (const [kind, name, shapes] of followed) {
+  const log = { ...logs, ...withGiven }[name];
+  for (const shape of shapes) {
+    const config: ModelConfig = models[shape];
+    Deno.test(`ten training steps follow the f64 trajectory: ${name}, ${shape}, ${kind} shapes`, () =>
+      withGpu(kind === "cpu, buffers" ? fixedShapes("cpu", "buffers") : kind, async (gpu) => {
+        const model = new UserModel(gpu, log.items, config, { seed: 5 });
+        // With tanh they stay at their start of 0.0001: near 0 it has to be exact, too.
+        const moved = config.encoder === "pw" && config.pwNonlinearity === "none";
+        await followTrajectory(moved ? await withPositionWeights(model) : model, log);
+      }));
   }
 }
 
