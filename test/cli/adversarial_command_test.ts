@@ -64,8 +64,8 @@ Deno.test("both stages in one folder, with their logs, snapshots and figures; ev
 
 Deno.test("an adversarial stage that is interrupted goes on bit for bit, alone and after the Shannon stage", () =>
   withSmallLog(async (folder, data) => {
-    const game = GAME.with(GAME.indexOf("--adversarial-validate-every") + 1, "50");
-    const long = game.with(1, "300");
+    const game = GAME.with(GAME.indexOf("--adversarial-validate-every") + 1, "20");
+    const long = game.with(1, "200");
     const names = ["both", "alone"].flatMap((name) => [`${name}-whole`, `${name}-part`]);
     await using series = trainings(folder, names);
     for (const [name, options] of [["both", SHANNON], ["alone", [...SMALL, "--no-pretrain"]]] as const) {
@@ -73,11 +73,11 @@ Deno.test("an adversarial stage that is interrupted goes on bit for bit, alone a
         ...words(`--data ${data} --save-dir ${folder}/${run} --no-report`),
         ...options,
       ];
-      await series.ok([...args(`${name}-whole`), ...game.with(1, "350")]);
-      const stopped = await interrupt(/\d\/300/, "train", ...args(`${name}-part`), ...long);
+      await series.ok([...args(`${name}-whole`), ...game.with(1, "220")]);
+      const stopped = await interrupt(/\d\/200/, "train", ...args(`${name}-part`), ...long);
       assert.equal(stopped.code, 130, stopped.stderr);
       const part = `${folder}/${name}-part`;
-      await series.ok(`--resume ${part} --adversarial 350 --no-report`);
+      await series.ok(`--resume ${part} --adversarial 220 --no-report`);
       assertSameStage(`${folder}/${name}-whole/adversarial`, `${part}/adversarial`);
     }
     const late = `--resume ${folder}/both-part --iterations 20`;

@@ -167,9 +167,6 @@ Deno.test("a run that is extended or interrupted and resumed is the run that nev
   assert.ok(at > 0 && at < 400, `stopped at ${at}`);
   await train(`--resume ${stopped}`);
   assertSameRun(whole, stopped);
-
-  await train(`--resume ${stopped}`);
-  assertSameRun(whole, stopped);
 });
 
 Deno.test("--adam row-sparse and --validation-users stand in the run's config, and such a run is resumed bit for bit", async () => {
@@ -177,10 +174,8 @@ Deno.test("--adam row-sparse and --validation-users stand in the run's config, a
   const few = `${common} --validation-users 5`;
   const game = "--adversarial-batch-size 12 --adversarial-validate-every 5 --behaviour-dims 8";
   const sparse = `${few} ${game} --adam row-sparse --iterations 40`;
-  const [whole, part, dense, again, all] = ["sparse", "sparse-part", "dense", "again", "all"].map((name) =>
-    `${folder}/${name}`
-  );
-  assert.ok(whole && part && dense && again && all);
+  const [whole, part, all] = ["sparse", "sparse-part", "all"].map((name) => `${folder}/${name}`);
+  assert.ok(whole && part && all);
   await train(`${sparse} --adversarial 15 --save-dir ${whole}`);
   await train(`${sparse} --adversarial 5 --save-dir ${part}`);
   await train(`--resume ${part} --adversarial 15 --no-report`);
@@ -190,20 +185,11 @@ Deno.test("--adam row-sparse and --validation-users stand in the run's config, a
   assert.deepEqual([training.adam, adversarial.adam], ["row-sparse", "row-sparse"]);
   assert.equal(training.validationUsers, 5);
 
-  await train(`${few} --save-dir ${dense} --iterations 20`);
-  assert.equal(json(`${dense}/config.json`).training.adam, "dense");
-  assert.notEqual(rows(`${dense}/train.csv`)[20], rows(`${whole}/train.csv`)[20]);
-  const changed = `--resume ${dense} --adam row-sparse`;
-  await trainings.refused(changed, /got --adam too: a resumed run keeps its settings/);
-  await train(`--resume ${dense} --iterations 40 --no-report`);
-  await train(`${few} --save-dir ${again} --iterations 40`);
-  assertSameRun(again, dense);
-
   // Whom a run is validated on does not change what it is trained on.
-  await train(`${common} --save-dir ${all} --iterations 12`);
+  await train(`${common} --adam row-sparse --save-dir ${all} --iterations 12`);
   assert.equal(json(`${all}/config.json`).training.validationUsers, null);
-  assert.notEqual(rows(`${all}/validation.csv`)[1], rows(`${again}/validation.csv`)[1]);
-  assert.deepEqual(rows(`${all}/train.csv`), rows(`${again}/train.csv`).slice(0, 13));
+  assert.notEqual(rows(`${all}/validation.csv`)[1], rows(`${whole}/validation.csv`)[1]);
+  assert.deepEqual(rows(`${all}/train.csv`), rows(`${whole}/train.csv`).slice(0, 13));
 });
 
 Deno.test("--seeds trains each seed and reports mean and sd; --init starts from a snapshot", async () => {

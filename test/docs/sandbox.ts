@@ -13,19 +13,19 @@ const root = new URL("../../", import.meta.url);
 
 /** What is added to a command, so that it ends soon. The last value of an option counts. */
 const SHORTER: Readonly<Record<string, readonly string[]>> = {
-  train: words("--iterations 20 --validate-every 10 --batch-size 12 --no-calibration --no-report"),
+  train: words("--iterations 4 --validate-every 2 --batch-size 12 --no-calibration --no-report"),
   simulate: ["--users", "30", "--pages", "3"],
   "policy train": words(
     "--steps 384 --users 64 --pages 3 --rows 64 --hidden 8 --trunk 8 --evaluation-users 30",
   ),
   "policy compare": ["--users", "30", "--optimum", "coarse"],
   "policy rank": [],
-  tune: ["--iterations", "20", "--batch-size", "12", "--budget", "0.02", "--no-calibration"],
+  tune: ["--iterations", "20", "--batch-size", "12", "--budget", "0.01", "--no-calibration"],
   reproduce: ["--seeds", "1", "--iterations", "10", "--adversarial", "10", "--models", "fine-tuned-64-64"],
 };
 const SHORTER_ADVERSARIAL = words(
-  "--adversarial 10 --adversarial-validate-every 5 --adversarial-batch-size 12",
-  "--generator-warmup 3 --behaviour-dims 8",
+  "--adversarial 4 --adversarial-validate-every 2 --adversarial-batch-size 12",
+  "--generator-warmup 1 --behaviour-dims 8",
 );
 
 /** What gives a model the size of the other tests' models, so that their shaders do. */

@@ -97,7 +97,6 @@ const gameInParts = (more: Partial<AdversarialConfig> = {}): Stage => (gpu, log,
   });
 
 const cases: [name: string, log: string, Stage][] = [
-  ["dense", "dense", inParts()],
   ["one-hot", "one-hot", inParts({ weightDecay: 1 })],
   ["one-hot, row-sparse", "one-hot", inParts({ adam: "row-sparse" })],
   ["mixed, row-sparse", "mixed", inParts({ adam: "row-sparse" })],

@@ -155,7 +155,6 @@ const cases: readonly (readonly [data: string, config: ModelConfig, generator: "
   ["one-hot", smallPw, "network"],
   ["mixed", counted, "network"],
   ["events given", smallLstm, "exact"],
-  ["events given", smallPw, "network"],
 ];
 for (const [data, config, generator] of cases) {
   Deno.test(`from disk as from memory, bit for bit, whatever fits at once: ${data}, ${config.encoder}, and a game`, () =>
