@@ -20,10 +20,10 @@ import type { Tensor } from "../tape/tensor.ts";
 import {
   evaluating,
   type MakeShared,
-  type PartPrograms,
-  partSums,
   type RecordableModel,
   type RecordOptions,
+  recordUpdate,
+  type Update,
 } from "./model_program.ts";
 import type { UserModel } from "./user_model.ts";
 
@@ -58,16 +58,12 @@ interface GameSpecs {
   readonly batch: ClickDispatch[];
   /** Utilities of the reward as it stands. */
   readonly utilities: ClickDispatch[];
-  /** The generator's whole step, from its own forward on. */
-  readonly generatorStep: ClickDispatch[];
-  /** Losses, and the reward's step where it has one, from the generator's forward on. */
-  readonly rewardStep: ClickDispatch[];
-  /** The same where the generator is as in the reward's step before. */
-  readonly rewardStepAgain: ClickDispatch[];
-  /** The generator's gradients alone, from its own forward on; of a part of a batch. */
-  readonly generatorGradients: ClickDispatch[];
-  /** Losses, and the reward's gradients alone, from the generator's forward on; of a part of a batch. */
-  readonly rewardGradients: ClickDispatch[];
+  /** The generator's logits as it stands. */
+  readonly acting: ClickDispatch[];
+  /** The generator's gradients, behind the utilities and its logits. */
+  readonly generator: ClickDispatch[];
+  /** Losses, and the reward's gradients where it is trained, behind the utilities and the generator's logits. */
+  readonly reward: ClickDispatch[];
   readonly generatorTape: ClickTape | undefined;
   readonly rewardTape: ClickTape;
   readonly outcomes: Tensor;
@@ -75,19 +71,21 @@ interface GameSpecs {
   readonly u: Tensor;
 }
 
-/** What one player does on a batch in several parts. */
-export type PlayerParts = PartPrograms;
+/** A player's part of a step. */
+export interface PlayerPrograms extends Update {
+  /** Its losses and gradients, behind the utilities and the generator's logits. */
+  readonly gradients: Program<ClickSizes>;
+}
 
 export class GamePrograms {
   private constructor(
     readonly layout: Program<ClickSizes>,
     readonly batch: Program<ClickSizes>,
     readonly utilities: Program<ClickSizes>,
-    readonly generatorStep: Program<ClickSizes>,
-    readonly rewardStep: Program<ClickSizes>,
-    readonly rewardStepAgain: Program<ClickSizes>,
-    /** Of a training with batches in several parts. */
-    readonly parts: { readonly generator: PlayerParts; readonly reward: PlayerParts } | undefined,
+    /** The generator's logits; nothing of the exact one. */
+    readonly acting: Program<ClickSizes>,
+    readonly generator: PlayerPrograms,
+    readonly reward: PlayerPrograms,
     /** [events, 8]; see {@link minimax} */
     readonly outcomes: Tensor,
     readonly arena: Arena,
@@ -95,22 +93,23 @@ export class GamePrograms {
 
   /** @throws UserError when the batch exceeds what the adapter can hold. */
   static create(options: GameProgramOptions): Promise<GamePrograms> {
-    const { plan, name } = options;
+    const { plan, name, training = {} } = options;
     return making(async (made) => {
       const arena = made.keep(new Arena(plan.gpu, name));
       const specs = gameSpecs(options, arena);
       const record = (part: string, dispatches: ClickDispatch[]) =>
         Program.record(plan.gpu, `${name} ${part}`, plan.steps, dispatches);
+      const player = async (name: "generator" | "reward", tape: ClickTape | undefined) => ({
+        gradients: await record(name, specs[name]),
+        ...await recordUpdate(options.training?.[name], tape, training, plan.steps, arena),
+      });
       return new GamePrograms(
         await record("layout", specs.layout),
         await record("batch", specs.batch),
         await record("utilities", specs.utilities),
-        await record("generator step", specs.generatorStep),
-        await record("reward step", specs.rewardStep),
-        await record("another reward step", specs.rewardStepAgain),
-        options.training?.inParts || options.training?.shared
-          ? await partsOf(options, specs, arena, record)
-          : undefined,
+        await record("acting", specs.acting),
+        await player("generator", specs.generatorTape),
+        await player("reward", specs.rewardTape),
         specs.outcomes,
         arena,
       );
@@ -124,8 +123,8 @@ export class GamePrograms {
     const { plan, name } = options;
     return making(async (made) => {
       const arena = made.keep(new Arena(plan.gpu, name));
-      const { layout, batch, utilities, rewardStep, outcomes, u } = gameSpecs(options, arena);
-      const dispatches = [...layout, ...batch, ...utilities, ...rewardStep];
+      const { layout, batch, utilities, acting, reward, outcomes, u } = gameSpecs(options, arena);
+      const dispatches = [...layout, ...batch, ...utilities, ...acting, ...reward];
       const program = await Program.record(plan.gpu, name, plan.steps, dispatches);
       return { program, outcomes, utilities: u, destroy: () => arena.destroy() };
     });
@@ -134,26 +133,6 @@ export class GamePrograms {
   destroy(): void {
     this.arena.destroy();
   }
-}
-
-async function partsOf(
-  { plan, training }: GameProgramOptions,
-  { generatorGradients, rewardGradients, generatorTape, rewardTape }: GameSpecs,
-  arena: Arena,
-  record: (part: string, dispatches: ClickDispatch[]) => Promise<Program<ClickSizes>>,
-): Promise<GamePrograms["parts"]> {
-  const sumsOf = (adam: AdamState | undefined, tape: ClickTape | undefined) =>
-    partSums(adam, tape, training?.shared, plan.steps, arena);
-  return {
-    generator: {
-      gradients: await record("generator, a part", generatorGradients),
-      ...await sumsOf(training?.generator, generatorTape),
-    },
-    reward: {
-      gradients: await record("reward, a part", rewardGradients),
-      ...await sumsOf(training?.reward, rewardTape),
-    },
-  };
 }
 
 /** @throws UserError for a reward that the game is not defined for. */
@@ -193,20 +172,16 @@ function gameSpecs(options: GameProgramOptions, arena: Arena): GameSpecs {
   const last = logits && outputOf(logits);
   const acting = generatorTape?.forward({ upTo: last }) ?? [];
   const generatorGradients = generatorTape && training?.generator
-    ? [...acting, ...generatorTape.forward({ after: last }), ...generatorTape.backward()]
+    ? [...generatorTape.forward({ after: last }), ...generatorTape.backward()]
     : [];
-  const generatorUpdate = generatorTape ? training?.generator?.dispatches(generatorTape) ?? [] : [];
   const losses = [...rewardTape.forward({ after: u }), ...(moves ? rewardTape.backward() : [])];
-  const rewardUpdate = moves?.dispatches(rewardTape) ?? [];
   return {
     layout: batch.layout(),
     batch: batch.ownDispatches(),
     utilities,
-    generatorStep: [...generatorGradients, ...generatorUpdate],
-    rewardStep: [...acting, ...losses, ...rewardUpdate],
-    rewardStepAgain: [...losses, ...rewardUpdate],
-    generatorGradients,
-    rewardGradients: [...acting, ...losses],
+    acting,
+    generator: generatorGradients,
+    reward: losses,
     generatorTape,
     rewardTape,
     outcomes,

@@ -93,36 +93,36 @@ export type MakeShared = (
   arena: Arena,
 ) => Promise<SharedGradient<ClickSizes>>;
 
-/** A step by parts of its batch: the gradients of a part, and what adds them up and moves the weights. */
-export interface PartPrograms {
-  readonly gradients: Program<ClickSizes>;
-  /** Both undefined of a network that stays as it is. */
+/** What follows a network's gradients in a step; both undefined of a network that stays as it is. */
+export interface Update {
+  /** Moves the weights by the gradients of all parts of the batch. */
   readonly sum: GradientSum<ClickSizes> | undefined;
   /** In the place of the sum, where several processes share a batch. */
   readonly shared: SharedGradient<ClickSizes> | undefined;
 }
 
-/** What adds up the gradients of a network's parts; its tape's backward is recorded. */
-export async function partSums(
+/** @param tape of the network; its backward is recorded. */
+export async function recordUpdate(
   adam: AdamState | undefined,
   tape: ClickTape | undefined,
-  makeShared: MakeShared | undefined,
+  { inParts = false, shared }: Pick<ModelTraining, "inParts" | "shared">,
   steps: GPUBuffer,
   arena: Arena,
-): Promise<Pick<PartPrograms, "sum" | "shared">> {
+): Promise<Update> {
   if (!adam || !tape) return { sum: undefined, shared: undefined };
-  return makeShared
-    ? { sum: undefined, shared: await makeShared(adam, tape, steps, arena) }
-    : { sum: await GradientSum.create(adam, tape, steps, arena), shared: undefined };
+  return shared
+    ? { sum: undefined, shared: await shared(adam, tape, steps, arena) }
+    : { sum: await GradientSum.create(adam, tape, steps, arena, { inParts }), shared: undefined };
 }
 
 export class ModelProgram {
   private constructor(
     /** Lays out the batches of as many steps as the plan has slices; empty in an evaluation, whose program does that itself. */
     readonly layout: Program<ClickSizes>,
+    /** Forward, and in training the gradients. */
     readonly program: Program<ClickSizes>,
-    /** Of a training with batches in several parts, or shared ones. */
-    readonly parts: PartPrograms | undefined,
+    /** What follows it in training. */
+    readonly update: Update,
     /** [rows, 1] */
     readonly utilities: Tensor,
     /** [events, 4] loss, prec@1, prec@2, clicked */
@@ -135,22 +135,15 @@ export class ModelProgram {
     const { plan, name } = options;
     return making(async (made) => {
       const arena = made.keep(new Arena(model.gpu, name));
-      const { layout, gradients, update, utilities, outcomes, tape } = modelSpecs(model, options, arena);
-      const step = [...gradients, ...update];
+      const { layout, gradients, utilities, outcomes, tape } = modelSpecs(model, options, arena);
       const record = (part: string, dispatches: readonly ClickDispatch[]) =>
         Program.record(model.gpu, part, plan.steps, dispatches);
-      const { training } = options;
-      const apart = training !== undefined;
-      const parts = training?.inParts || training?.shared
-        ? {
-          gradients: await record(`${name} of a part`, gradients),
-          ...await partSums(training.adam, tape, training.shared, plan.steps, arena),
-        }
-        : undefined;
+      const { training = {} } = options;
+      const apart = options.training !== undefined;
       return new ModelProgram(
         await record(`${name} layout`, apart ? layout : []),
-        await record(name, apart ? step : [...layout, ...step]),
-        parts,
+        await record(name, apart ? gradients : [...layout, ...gradients]),
+        await recordUpdate(options.training?.adam, tape, training, plan.steps, arena),
         utilities,
         outcomes,
         arena,
@@ -169,8 +162,6 @@ export interface ModelSpecs {
   readonly layout: readonly ClickDispatch[];
   /** Forward, and in training the gradients, partial sums of them as a rule. */
   readonly gradients: readonly ClickDispatch[];
-  /** The optimiser: what moves the parameters by the gradients. Between the two, gradients can be added to. */
-  readonly update: readonly ClickDispatch[];
   readonly utilities: Tensor;
   readonly outcomes: Tensor;
   readonly tape: ClickTape;
@@ -202,7 +193,6 @@ export function modelSpecs(
   return {
     layout: batch.layout(),
     gradients: [...own, ...forward, ...backward],
-    update: training ? training.adam.dispatches(tape) : [],
     utilities: outputOf(scores),
     outcomes,
     tape,

@@ -1,6 +1,6 @@
 /**
- * The gradient of a batch that is cut into parts: the sum over the parts, and Adam by it. A part leaves its gradients where
- * the next part writes its own, so they are added up after each.
+ * What follows the gradients of a step. A batch is one or more parts, computed one after another. The gradients of the only part
+ * move the weights at once; those of several are added up first, as each part leaves its gradients where the next writes its own.
  */
 
 import addText from "../../kernels/adam/gradient_add.wgsl" with { type: "text" };
@@ -10,7 +10,7 @@ import type { Arena } from "../gpu/arena.ts";
 import type { Commands } from "../gpu/commands.ts";
 import { kernel } from "../gpu/kernel.ts";
 import type { View } from "../gpu/memory.ts";
-import { type DispatchSpec, Program } from "../gpu/program.ts";
+import { type DispatchSpec, Program, type Slice } from "../gpu/program.ts";
 import { amountOf, type Dimensions, type Sizes } from "../gpu/sizes.ts";
 import { timesPlaces } from "./op.ts";
 import type { TouchedRows } from "../tape/node.ts";
@@ -27,31 +27,41 @@ export interface Part {
   readonly last: boolean;
 }
 
-/** What adds up the gradients of a batch's parts, and moves the weights by the sum. */
+/** The programs for batches of several parts. */
+interface PartSums<S extends Sizes> {
+  readonly programs: Readonly<Record<"first" | "inner" | "last" | "update", Program<S>>>;
+  readonly marks: readonly { readonly blank: View; readonly mark: View }[];
+}
+
+/** Moves the weights by the sum of the gradients of a batch's parts. */
 export class GradientSum<S extends Sizes> {
   private constructor(
-    private readonly programs: Readonly<Record<"first" | "inner" | "last" | "update", Program<S>>>,
-    private readonly marks: readonly { readonly blank: View; readonly mark: View }[],
+    /** Moves the weights by the gradients of a batch of one part. */
+    readonly update: Program<S>,
+    private readonly sums: PartSums<S> | undefined,
   ) {}
 
   /**
-   * @param gradients the tape whose backward it follows. @param steps the buffer of step headers.
-   * @param arena for the sums. @param most bytes of a window; as many as can be bound, but for tests.
+   * @param gradients the tape whose backward it follows. @param steps the buffer of step headers. @param arena for the sums.
+   * @param options.inParts whether there are batches of several parts.
+   * @param options.most bytes of a window; as many as can be bound, but for tests.
    */
   static async create<S extends Sizes>(
     adam: AdamState,
     gradients: Gradients<S>,
     steps: GPUBuffer,
     arena: Arena,
-    most: number = arena.gpu.bindingBytes,
+    { inParts, most = arena.gpu.bindingBytes }: { readonly inParts: boolean; readonly most?: number },
   ): Promise<GradientSum<S>> {
+    const record = (name: string, specs: readonly DispatchSpec<S>[]) =>
+      Program.record(arena.gpu, name, steps, specs);
+    const update = await record("update", adam.dispatches(gradients, most));
+    if (!inParts) return new GradientSum(update, undefined);
     const { parameters } = adam;
     const { dimensions, touched } = gradients;
     const total = arena.allocateUnbound("gradient of the parts before", 4 * parameters.length);
     const tables = [...touched].map(([table, rows]) => ({ table, rows, marks: marksOf(table, arena) }));
     const dense = parameters.rangesWithout(touched.keys()).flatMap((range) => windows(range, most));
-    const record = (name: string, specs: readonly DispatchSpec<S>[]) =>
-      Program.record(arena.gpu, name, steps, specs);
     const adding = (part: Part) =>
       record("gradients of a part", [
         ...dense.map((window) => addDispatch(adam, dimensions, total, window, part)),
@@ -60,21 +70,25 @@ export class GradientSum<S extends Sizes> {
         ),
       ]);
     const sums = new Map(tables.map(({ table, marks }) => [table, summedRows<S>(adam, table, marks.mark)]));
-    return new GradientSum(
-      {
-        first: await adding({ first: true, last: false }),
-        inner: await adding({ first: false, last: false }),
-        last: await adding({ first: false, last: true }),
-        update: await record("update", adam.dispatches({ dimensions, touched: sums }, most)),
-      },
-      tables.map(({ marks }) => marks),
-    );
+    const programs = {
+      first: await adding({ first: true, last: false }),
+      inner: await adding({ first: false, last: false }),
+      last: await adding({ first: false, last: true }),
+      update: await record("update", adam.dispatches({ dimensions, touched: sums }, most)),
+    };
+    return new GradientSum(update, { programs, marks: tables.map(({ marks }) => marks) });
   }
 
-  /** Appends what follows the gradients of a part; behind the last one the weights are moved. */
-  encode(commands: Commands, sizes: S, offset: number, { first, last }: Part): void {
-    const { programs } = this;
-    if (first) { for (const { blank, mark } of this.marks) commands.copy(blank, mark); }
+  /**
+   * Appends what follows the gradients of a part; behind the last one the weights are moved.
+   * @param slice that the only part of a batch is laid out in.
+   * @throws Error for one of several parts, where batches have one.
+   */
+  encode(commands: Commands, sizes: S, offset: number, { first, last }: Part, slice?: Slice): void {
+    if (first && last) return this.update.encode(commands, sizes, offset, slice);
+    if (!this.sums) throw new Error("expected a batch of one part");
+    const { programs, marks } = this.sums;
+    if (first) { for (const { blank, mark } of marks) commands.copy(blank, mark); }
     programs[first ? "first" : last ? "last" : "inner"].encode(commands, sizes, offset);
     if (last) programs.update.encode(commands, sizes, offset);
   }

@@ -190,34 +190,27 @@ function gameHeaders(config: AdversarialConfig): number {
 
 /** How the players' programs make an iteration, as often as the config says. */
 function gameSteps(config: AdversarialConfig, programs: GamePrograms): ClickPrograms {
-  const { rewardSteps } = config;
-  const generatorSteps = generatorStepsOf(config);
-  const { batch, utilities, generatorStep, rewardStep, rewardStepAgain } = programs;
   return {
     layout: programs.layout,
     moves: (t) => gameMoves(config, t),
-    encode(commands, sizes, offset, slice) {
-      batch.encode(commands, sizes, offset(0), slice);
-      utilities.encode(commands, sizes, offset(0), slice);
-      for (let k = 0; k < generatorSteps; k++) generatorStep.encode(commands, sizes, offset(k), slice);
-      rewardStep.encode(commands, sizes, offset(generatorSteps), slice);
-      for (let k = 1; k < rewardSteps; k++) {
-        utilities.encode(commands, sizes, offset(generatorSteps), slice);
-        rewardStepAgain.encode(commands, sizes, offset(generatorSteps + k), slice);
-      }
-    },
     phases: gamePhases(config, programs),
   };
 }
 
 /** A phase for each step of a player, with a header each. */
 function gamePhases(config: AdversarialConfig, programs: GamePrograms): Phase[] {
-  const { parts, batch, utilities } = programs;
-  if (!parts) return [];
+  const { batch, utilities, acting, generator, reward } = programs;
   const generatorSteps = generatorStepsOf(config);
   return Array.from({ length: gameHeaders(config) }, (_, header) => {
-    const player = header < generatorSteps ? parts.generator : parts.reward;
-    return { ...player, header, gradients: [batch, utilities, player.gradients] };
+    const player = header < generatorSteps ? generator : reward;
+    // What the player before has moved is computed again.
+    const moved = header > generatorSteps ? utilities : acting;
+    return {
+      ...player,
+      header,
+      gradients: [batch, utilities, acting, player.gradients],
+      again: [moved, player.gradients],
+    };
   });
 }
 

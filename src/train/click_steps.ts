@@ -6,10 +6,9 @@ import { largestOf, type PlacedBatch, type Plan } from "../batch/plan.ts";
 import type { ClickLog } from "../data/click_log.ts";
 import { randomStream } from "../data/random.ts";
 import type { Commands } from "../gpu/commands.ts";
-import type { Program, Slice } from "../gpu/program.ts";
+import { onlySlice, type Program } from "../gpu/program.ts";
 import type { StepPurpose } from "../gpu/step.ts";
-import type { GradientSum } from "../ops/gradient_sum.ts";
-import type { SharedGradient } from "../ops/shared_gradient.ts";
+import type { Update } from "../model/model_program.ts";
 import type { Together } from "./ranks_state.ts";
 import type { SharedStep, Steps, StepSums } from "./steps.ts";
 import type { TrainingLog } from "./training_log.ts";
@@ -23,22 +22,18 @@ export interface ClickPrograms {
   readonly layout: Program<ClickSizes>;
   /** How iteration t moves the weights: one for each header of its place. */
   moves(t: number): readonly Move[];
-  /** Appends an iteration. @param offset in the plan's headers, of each header of its place. */
-  encode(commands: Commands, sizes: ClickSizes, offset: (header: number) => number, slice: Slice): void;
-  /** An iteration on a batch in several parts; each phase goes through all of them. */
+  /** An iteration; each phase goes through all parts of the batch. */
   readonly phases: readonly Phase[];
 }
 
 /** What an iteration does to one network. */
-export interface Phase {
+export interface Phase extends Update {
   /** Of its place: says how the weights move. */
   readonly header: number;
-  /** Forward, and the gradients of a part. */
+  /** Forward, and the gradients of a part that has just been laid out. */
   readonly gradients: readonly Program<ClickSizes>[];
-  /** Moves the weights; undefined of a network that stays as it is. */
-  readonly sum: GradientSum<ClickSizes> | undefined;
-  /** The same where ranks share the step. */
-  readonly shared: SharedGradient<ClickSizes> | undefined;
+  /** The same of the only part, which stands as the phase before has left it. */
+  readonly again: readonly Program<ClickSizes>[];
 }
 
 /** Where the batches come from, and where they go. */
@@ -122,20 +117,27 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlacedStep> {
     this.programs.layout.encode(commands, largestOf(batches), plan.offset(place * cut.parts), slices);
   }
 
-  encode(commands: Commands, { batches }: PlacedStep, place: number, slice: number): void {
+  /** The programs of an iteration on a batch of one part that is laid out, in order. @returns each with the header of its place */
+  get programsOfOne(): { readonly program: Program<ClickSizes>; readonly header: number }[] {
+    return this.programs.phases.flatMap(({ header, gradients, again, sum }, phase) => {
+      const programs = [...phase > 0 ? again : gradients, ...sum ? [sum.update] : []];
+      return programs.map((program) => ({ program, header }));
+    });
+  }
+
+  encode(commands: Commands, { batches }: PlacedStep, place: number, index: number): void {
     const { plan, cut } = this.batches;
     const first = place * cut.parts;
-    const [only] = batches;
-    if (only && batches.length === 1) {
-      const offset = (header: number) => plan.offset(first, header);
-      return this.programs.encode(commands, only, offset, { index: slice, count: 1 });
-    }
-    for (const { header, gradients, sum } of this.programs.phases) {
+    const isWhole = batches.length === 1;
+    const slice = isWhole ? { index, count: 1 } : onlySlice;
+    for (const [phase, { header, gradients, again, sum }] of this.programs.phases.entries()) {
       batches.forEach((part, k) => {
         const offset = plan.offset(first + k, header);
-        this.programs.layout.encode(commands, part, plan.offset(first + k));
-        for (const program of gradients) program.encode(commands, part, offset);
-        sum?.encode(commands, part, offset, { first: k === 0, last: k === batches.length - 1 });
+        if (!isWhole) this.programs.layout.encode(commands, part, plan.offset(first + k));
+        for (const program of isWhole && phase > 0 ? again : gradients) {
+          program.encode(commands, part, offset, slice);
+        }
+        sum?.encode(commands, part, offset, { first: k === 0, last: k === batches.length - 1 }, slice);
       });
     }
   }

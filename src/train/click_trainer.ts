@@ -202,6 +202,14 @@ export class ClickTrainer<F extends ChoiceFigures> extends BatchTrainer<ArrayLik
     return this.#clicks.training.deviceLog;
   }
 
+  /**
+   * The programs of an iteration on a batch of one part that is laid out, in order, each with the header of its place.
+   * @internal
+   */
+  get stepPrograms(): ClickSteps["programsOfOne"] {
+    return this.#steps.programsOfOne;
+  }
+
   /** The train users of iteration t. */
   batchOf(t: number): Uint32Array {
     return this.#steps.draw(t);

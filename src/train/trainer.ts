@@ -90,7 +90,7 @@ export class Trainer extends ClickTrainer<ChoiceFigures> {
 
 function stepsOf(
   config: TrainingConfig,
-  { layout, program, parts }: ModelProgram,
+  { layout, program, update }: ModelProgram,
 ): ClickPrograms {
   return {
     layout,
@@ -98,7 +98,6 @@ function stepsOf(
       const rate = learningRateAt(config.learningRate, t);
       return [{ learningRate: adamRate(rate, t), decay: rate * config.weightDecay }];
     },
-    encode: (commands, sizes, offset, slice) => program.encode(commands, sizes, offset(0), slice),
-    phases: parts ? [{ ...parts, header: 0, gradients: [parts.gradients] }] : [],
+    phases: [{ ...update, header: 0, gradients: [program], again: [] }],
   };
 }

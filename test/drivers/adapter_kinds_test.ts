@@ -131,7 +131,9 @@ Deno.test("a step from buffers binds no texture and no panel", () =>
     using trainer = await Trainer.create(trained, log, { ...defaultTraining, batchSize: 13 }, {
       validate: false,
     });
-    for (const { spec: { kernel, views } } of trainer.program.program.dispatches) {
+    for (
+      const { spec: { kernel, views } } of trainer.stepPrograms.flatMap(({ program }) => program.dispatches)
+    ) {
       assert.doesNotMatch(kernel.name, /panel|tiled|group$/);
       for (const [name, memory] of Object.entries(views)) assert.ok(!isTexture(memory), name);
     }
@@ -248,7 +250,9 @@ Deno.test("16 KiB of workgroup memory: another kernel takes what a panel is too 
     });
     const training = { ...defaultTraining, batchSize: 5 };
     using trainer = await Trainer.create(model, log, training, { validate: false });
-    const kernels = trainer.program.program.dispatches.map(({ spec }) => spec.kernel.name);
+    const kernels = trainer.stepPrograms.flatMap(({ program }) =>
+      program.dispatches.map(({ spec }) => spec.kernel.name)
+    );
     const losses: number[] = [];
     await trainer.run(3, { onStep: ({ nll }) => losses.push(nll) });
     const granted = gpu.device.limits.maxComputeWorkgroupStorageSize;

@@ -141,10 +141,9 @@ async function train(
       { seed: 1, evaluationShards: 0 },
     );
   const trainer = game ? await adversarial() : await shannon();
-  const step = trainer instanceof Trainer
-    ? [trainer.program.program]
-    : [trainer.programs.generatorStep, trainer.programs.rewardStep];
-  for (const { spec: { choices = [] } } of step.flatMap(({ dispatches }) => dispatches)) {
+  for (
+    const { spec: { choices = [] } } of trainer.stepPrograms.flatMap(({ program }) => program.dispatches)
+  ) {
     const specs = choices.flatMap(({ variants, by }) => variants.map(by));
     await Program.record(gpu, "variants", trainer.plan.steps, specs);
   }

@@ -202,9 +202,8 @@ const models: ModelConfig[] = [{ ...defaultModel, dims: [64, 32], batchNorm: tru
 async function dispatchesOf(gpu: Gpu, config: ModelConfig): Promise<ClickDispatch[]> {
   using model = new UserModel(gpu, log.items, config, { seed: 1 });
   using trainer = await Trainer.create(model, log, { ...defaultTraining, batchSize: 5 }, { validate: false });
-  const { layout, program } = trainer.program;
-  const specs = [...layout.dispatches, ...program.dispatches].map(({ spec }) => spec);
-  return specs;
+  const programs = [trainer.program.layout, ...trainer.stepPrograms.map(({ program }) => program)];
+  return programs.flatMap(({ dispatches }) => dispatches.map(({ spec }) => spec));
 }
 
 /** What a changed line of the file is, of a dispatch. */

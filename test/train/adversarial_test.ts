@@ -175,8 +175,8 @@ Deno.test("a minimax pair takes at most 45 dispatches with the default layers", 
           validate: false,
         });
         const { trainer } = own;
-        const { layout, batch, utilities, generatorStep, rewardStep } = trainer.programs;
-        const parts = [layout, batch, utilities, generatorStep, rewardStep].map((p) => p.dispatches.length);
+        const programs = [trainer.programs.layout, ...trainer.stepPrograms.map(({ program }) => program)];
+        const parts = programs.map(({ dispatches }) => dispatches.length);
         const count = parts.reduce((a, b) => a + b, 0);
         assert.ok(count <= 45, `${log.items.kind}, ${config.encoder}: ${parts.join(" + ")} = ${count}`);
       }

@@ -262,8 +262,8 @@ Deno.test("a step over mixed features sorts its tokens once, an evaluation never
   withGpu(undefined, async (gpu) => {
     using model = modelOf(gpu, both, defaultModel);
     using trainer = await Trainer.create(model, both, training, { validate: false });
-    const { layout, program } = trainer.program;
-    const labels = [...layout.dispatches, ...program.dispatches].map(({ spec }) => spec.label);
+    const programs = [trainer.program.layout, ...trainer.stepPrograms.map(({ program }) => program)];
+    const labels = programs.flatMap(({ dispatches }) => dispatches.map(({ spec }) => spec.label));
     assert.equal(labels.length, 31, labels.join("\n"));
     assert.equal(labels.filter((label) => label === "batch group of tokens").length, 1);
     using arena = new Arena(gpu, "test");

@@ -45,9 +45,11 @@ export interface Recording extends Disposable {
 }
 
 /** What both stages' trainers have, whatever their figures. */
-export type Steppable = Pick<ClickTrainer<never>, "iteration" | "places" | "plan" | "batchOf"> & {
-  run(to: number): Promise<void>;
-};
+export type Steppable =
+  & Pick<ClickTrainer<never>, "iteration" | "places" | "plan" | "batchOf" | "stepPrograms">
+  & {
+    run(to: number): Promise<void>;
+  };
 
 export interface BenchModel {
   readonly name: string;
@@ -116,7 +118,7 @@ export function shannon(
       };
       return {
         sizes: put(),
-        step: () => [layout(), part(trainer.program.program)],
+        step: () => [layout(), ...stepParts(trainer, put())],
         others,
         trainer,
         [Symbol.dispose]: () => made.destroy(),
@@ -124,6 +126,11 @@ export function shannon(
     });
   const tanh = config.encoder === "pw" && config.pwNonlinearity === "tanh";
   return { name, step, mixed: !tanh, record };
+}
+
+/** What follows the layout in a step on the batch at the first place. */
+function stepParts({ plan, stepPrograms }: Steppable, sizes: ClickSizes): Part[] {
+  return stepPrograms.map(({ program, header }) => ({ program, sizes, offset: plan.offset(0, header) }));
 }
 
 /** The batches of the first steps, in the first places: as many as are laid out at once in a run of many steps. */
@@ -175,19 +182,13 @@ function game(
         );
         return [{ program: evaluation.program, sizes: put(), offset: plan.offset(0) }];
       };
-      const stepParts = () => {
-        const sizes = put();
-        const generators = generator === "exact" ? 0 : 1;
-        const { batch, utilities, generatorStep, rewardStep } = programs;
-        return [
-          layout(),
-          { program: batch, sizes, offset: plan.offset(0) },
-          { program: utilities, sizes, offset: plan.offset(0) },
-          { program: generatorStep, sizes, offset: plan.offset(0) },
-          { program: rewardStep, sizes, offset: plan.offset(0, generators) },
-        ];
+      return {
+        sizes: put(),
+        step: () => [layout(), ...stepParts(trainer, put())],
+        others,
+        trainer,
+        [Symbol.dispose]: () => made.destroy(),
       };
-      return { sizes: put(), step: stepParts, others, trainer, [Symbol.dispose]: () => made.destroy() };
     });
   return { name, step, mixed: true, record };
 }
