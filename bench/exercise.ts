@@ -13,9 +13,9 @@ import { version } from "../src/version.ts";
 import { HOLE, stepOf } from "../src/selftest/exercise/answer.ts";
 import type { Exercise } from "../src/selftest/exercise/exercise.ts";
 import { exercises } from "../src/selftest/exercise/exercises.ts";
-import { checkAll, race, sizeOf, startedText } from "../src/selftest/exercise/check.ts";
+import { checkAll, race, sizeOf } from "../src/selftest/exercise/check.ts";
 import { ladderCells } from "./ladder.ts";
-import { bindSteps, gpuWay, type Ladder, type Step } from "../src/selftest/ladder/check.ts";
+import { BoundLadder, gpuWay, type Ladder, type Step } from "../src/selftest/ladder/check.ts";
 import { cards } from "./compiled/cards.ts";
 import { watching } from "./compiled/gather.ts";
 import { compileAll } from "./compiled/report.ts";
@@ -94,10 +94,10 @@ async function take(exercise: Exercise, options: ExerciseOptions): Promise<void>
   using gpu = await openGpu();
   console.log(`${gpu.adapter.description} (${gpu.adapter.kind}), ${gpu.adapter.runtime}`);
   const taking = { size, onProgress: (text: string) => status.show(text) };
-  const cases = await checkAll(gpu, exercise, step, file, taking);
+  const { cases, started } = await checkAll(gpu, exercise, step, file, taking);
   status.clear();
   console.log([`${file} is right at`, ...cases.map((name) => `  ${name}`)].join("\n"));
-  console.log(startedText(exercise, step, size));
+  console.log(started);
   if (options.time) {
     const results = await race(gpu, exercise, step, { ...taking, rounds: options.rounds });
     status.clear();
@@ -111,12 +111,14 @@ async function take(exercise: Exercise, options: ExerciseOptions): Promise<void>
 
 async function readText(file: string): Promise<string | undefined> {
   try {
+    const { isFile, isDirectory } = await Deno.stat(file);
+    if (!isFile) {
+      const what = isDirectory ? "the folder" : "what is no file,";
+      throw new UserError(`Expected --file to be a kernel's file, got ${what} ${file}.`);
+    }
     return await Deno.readTextFile(file);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    if (error instanceof Deno.errors.IsADirectory) {
-      throw new UserError(`Expected --file to be a kernel's file, got the folder ${file}.`);
-    }
     throw error;
   }
 }
@@ -142,11 +144,14 @@ async function showCompiled(
   file: string,
   gpus: readonly string[],
 ): Promise<void> {
-  const shipped = gpuWay(ladder).steps.filter(({ refuses }) => !refuses?.(ladder.size, Infinity)).at(-1);
+  const [shipped] = gpuWay(ladder).steps.filter(({ idea, refuses }) =>
+    idea.includes("shipped") && !refuses?.(ladder.size, Infinity)
+  );
+  const steps = [...(shipped ? [shipped] : []), step];
+  const names = steps.map(({ kernel }) => kernel.name);
   const texts = await watching("gpu", async ({ gpu, texts }) => {
-    const steps = [...(shipped ? [shipped] : []), step];
-    (await bindSteps(gpu, { ...ladder, steps }, ladder.size)).arena.destroy();
-    return [...texts.values()];
+    (await BoundLadder.open(gpu, { ...ladder, steps }, ladder.size))[Symbol.dispose]();
+    return [...texts.values()].filter(({ kernel }) => names.includes(kernel));
   });
   const compiled = compileAll({ texts, steps: [] }, { gpus });
   for (const gpu of gpus) {

@@ -9,8 +9,7 @@ import { wholeNumber } from "../src/cli/options.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
 import { countText } from "../src/gpu/access_analysis/access_counts.ts";
 import type { AdapterKind } from "../src/gpu/kernel_shapes.ts";
-import type { Size } from "../src/selftest/ladder/problem.ts";
-import { gpuWay, type Ladder } from "../src/selftest/ladder/check.ts";
+import { gpuWay, type Ladder, type Size } from "../src/selftest/ladder/check.ts";
 import { ladderFigures, runLadder, type StepResult } from "../src/selftest/ladder/run.ts";
 import {
   type LadderFigures,

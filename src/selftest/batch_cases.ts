@@ -7,13 +7,11 @@ import { batchCapacity, Plan } from "../batch/plan.ts";
 import { type ReferenceBatch, referenceBatch } from "../batch/reference_batch.ts";
 import type { TokenPairs } from "../batch/token_pairs.ts";
 import { type ClickLog, type ItemTokens, NONE } from "../data/click_log.ts";
-import { Commands } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { Made } from "../gpu/made.ts";
-import { Program } from "../gpu/program.ts";
 import { readViews } from "../gpu/readback.ts";
 import type { Checking, Checks } from "./finding.ts";
-import { CanaryArena, kernelsOf, sumsBefore } from "./harness.ts";
+import { CanaryArena, runTrial, sumsBefore, type Trial } from "./harness.ts";
 import { type Batch, chunks, few, further, given, mixed, oneHot } from "./ops/op_batches.ts";
 
 const EXPAND = ["batch_expand"];
@@ -94,27 +92,40 @@ async function compareTokens(
   checks.same(found, expected, { kernels, what: "pairs of items and tokens", columns: 2 });
 }
 
-async function checkBatch(gpu: Gpu, { log, users }: Batch, checks: Checks): Promise<void> {
-  using made = new Made();
-  const arena = made.keep(new CanaryArena(gpu, "batch"));
-  const deviceLog = made.keep(new DeviceLog(gpu, log));
-  const capacity = batchCapacity(log, users, users.length);
-  const plan = made.keep(new Plan(gpu, log, capacity, 1));
-  const sizes = plan.put(0, users, { slot: 0, learningRate: 0, iteration: 0 });
-  plan.upload(0, 1);
-  const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity);
-  const tokens = log.items.kind === "mixed" ? log.items.tokens : undefined;
-  const pairs = tokens && batch.tokenPairs;
-  const specs = [...batch.layout(), ...batch.ownDispatches()];
-  const program = await Program.record(gpu, "batch", plan.steps, specs);
+/** The batch of some users in memory. */
+export function batchTrial(gpu: Gpu, { log, users }: Batch): Trial<ClickSizes> {
+  const made = new Made();
+  try {
+    const arena = made.keep(new CanaryArena(gpu, "batch"));
+    const deviceLog = made.keep(new DeviceLog(gpu, log));
+    const capacity = batchCapacity(log, users, users.length);
+    const plan = made.keep(new Plan(gpu, log, capacity, 1));
+    const sizes = plan.put(0, users, { slot: 0, learningRate: 0, iteration: 0 });
+    plan.upload(0, 1);
+    const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity);
+    const tokens = log.items.kind === "mixed" ? log.items.tokens : undefined;
+    const pairs = tokens && batch.tokenPairs;
+    const expected = referenceBatch(log, users);
+    return {
+      ...{ arena, sizes, headers: plan.steps, offsets: [plan.offset(0)] },
+      views: [batch.event, batch.row, batch.rowItem, batch.slotItem, batch.slotFirst, batch.sorted],
+      specs: [...batch.layout(), ...batch.ownDispatches()],
+      async compare(_words, _specs, checks) {
+        await compareBatch(gpu, log, batch, 0, expected, sizes, checks);
+        if (tokens && pairs) await compareTokens(gpu, tokens, pairs, expected, checks);
+      },
+      [Symbol.dispose]: () => made.destroy(),
+    };
+  } catch (error) {
+    made.destroy();
+    throw error;
+  }
+}
+
+async function checkBatch(gpu: Gpu, batch: Batch, checks: Checks): Promise<void> {
+  using trial = batchTrial(gpu, batch);
   // Twice: the bits of one batch must not stay for the next.
-  Commands.submit(gpu, "batch", (commands) => {
-    for (let run = 0; run < 2; run++) program.encode(commands, sizes, plan.offset(0));
-  });
-  const expected = referenceBatch(log, users);
-  await compareBatch(gpu, log, batch, 0, expected, sizes, checks);
-  if (tokens && pairs) await compareTokens(gpu, tokens, pairs, expected, checks);
-  await arena.check(checks, kernelsOf(specs));
+  await runTrial(trial, checks);
 }
 
 function caseOf(name: string, batch: Batch): Checking {

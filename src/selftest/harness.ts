@@ -61,6 +61,11 @@ export class CanaryArena extends Arena {
     this.views.push({ name, view, bytes });
     return view;
   }
+  /** Whether a view has canaries behind it. */
+  owns(view: Memory): boolean {
+    return this.views.some((own) => own.view === view);
+  }
+
   /** The buffers behind which something was written, each with the number of the first such word. */
   async #strayWrites(): Promise<{ name: string; view: Memory; words: number; at: number }[]> {
     const all = await readViews(this.gpu, this.views.map(({ view }) => view));
@@ -124,6 +129,65 @@ export async function twice<T extends Words>(
   return first;
 }
 
+/** Dispatches in memory, and what they must give: what a check runs, and where another text of one of them is tried. */
+export interface Trial<S extends Sizes = Sizes> extends Disposable {
+  readonly arena: CanaryArena;
+  readonly specs: readonly DispatchSpec<S>[];
+  readonly sizes: S;
+  /** Step headers, and the byte offset of each that the dispatches run with, one after another. */
+  readonly headers: GPUBuffer;
+  readonly offsets: readonly number[];
+  /** Puts back what a run changes. */
+  readonly start?: () => void;
+  /** What is read after a run; it must be the same bits after the second one. */
+  readonly views: readonly Memory[];
+  /** What is compared, by where it stands: its name in the checks. */
+  readonly named?: ReadonlyMap<Memory, string>;
+  /** Compares the words of the views, without the canaries behind them. @param specs that ran */
+  readonly compare: (
+    words: WordsOf,
+    specs: readonly DispatchSpec<S>[],
+    checks: Checks,
+  ) => void | Promise<void>;
+}
+
+/** The words of a view that was read. */
+export type WordsOf = (view: Memory) => Uint32Array<ArrayBuffer>;
+
+/** Runs a trial's dispatches twice, and compares what they give. @param specs others in the place of its own */
+export async function runTrial<S extends Sizes>(
+  trial: Trial<S>,
+  checks: Checks,
+  { specs = trial.specs, start = trial.start }: Partial<Pick<Trial<S>, "specs" | "start">> = {},
+): Promise<void> {
+  const { arena, sizes, headers, offsets, views } = trial;
+  const program = await Program.record(arena.gpu, "trial", headers, specs);
+  const found = await twice(arena, checks, specs, {
+    start,
+    encode: (commands) => offsets.forEach((offset) => program.encode(commands, sizes, offset)),
+    read: () => readViews(arena.gpu, views),
+  });
+  const words: WordsOf = (view) => {
+    const own = found[views.indexOf(view)];
+    if (!own) throw new Error("expected a view that the trial reads");
+    return arena.owns(view) ? own.subarray(0, own.length - arena.canaries) : own;
+  };
+  await trial.compare(words, specs, checks);
+}
+
+/** The header of one batch. */
+export function stepOf<S extends Sizes>(
+  arena: Arena,
+  dimensions: Dimensions<S>,
+  batch: Omit<StepBatch<S>, "first">,
+  purpose: Partial<StepPurpose> = {},
+): Pick<Trial<S>, "sizes" | "headers" | "offsets"> {
+  const headers = new StepHeaders(arena, dimensions, 1);
+  headers.put(0, { ...batch, first: 0 }, { slot: 0, learningRate: 0, iteration: 0, ...purpose });
+  headers.upload(0, 1);
+  return { sizes: batch.sizes, headers: headers.buffer, offsets: [0] };
+}
+
 /** Records dispatches for one batch. @returns what encodes them */
 export async function recordStep<S extends Sizes>(
   arena: Arena,
@@ -132,10 +196,8 @@ export async function recordStep<S extends Sizes>(
   batch: Omit<StepBatch<S>, "first">,
   purpose: Partial<StepPurpose> = {},
 ): Promise<(commands: Commands) => void> {
-  const headers = new StepHeaders(arena, dimensions, 1);
-  headers.put(0, { ...batch, first: 0 }, { slot: 0, learningRate: 0, iteration: 0, ...purpose });
-  headers.upload(0, 1);
-  const program = await Program.record(arena.gpu, "step", headers.buffer, specs);
+  const { headers } = stepOf(arena, dimensions, batch, purpose);
+  const program = await Program.record(arena.gpu, "step", headers, specs);
   return (commands) => program.encode(commands, batch.sizes, 0);
 }
 
@@ -190,7 +252,8 @@ function boundTo({ kernel, views }: KernelUse, how: "read" | "read_write"): Memo
   });
 }
 
-function overlap(one: Memory, other: Memory): boolean {
+/** Whether two see some of the same bytes. */
+export function overlap(one: Memory, other: Memory): boolean {
   const [a, b] = [writtenPart(one), writtenPart(other)];
   if (!a || !b || a.buffer !== b.buffer) return false;
   return a.offset < b.offset + b.size && b.offset < a.offset + a.size;
@@ -213,7 +276,7 @@ export function sumsBefore(lengths: readonly number[]): number[] {
 
 /** The same words, as f32; none where nothing was read. */
 export const floats = (words: Uint32Array<ArrayBuffer> | undefined): Float32Array<ArrayBuffer> =>
-  new Float32Array(words?.buffer ?? new ArrayBuffer(0));
+  words ? new Float32Array(words.buffer, words.byteOffset, words.length) : new Float32Array();
 
 /** The same bits as whole numbers. */
 export function bitsOf({ buffer, byteOffset, length }: Words): Uint32Array<ArrayBuffer> {

@@ -68,6 +68,68 @@ export function smallLog(seed: number, options: SmallLogOptions): ClickLog {
   };
 }
 
+/** What an event shows, and which of it is clicked. */
+export interface Shown {
+  readonly items: readonly number[];
+  /** The place on the page; absent where nothing is clicked. */
+  readonly click?: number | undefined;
+}
+
+/** A log of such events, by user. */
+export function logOf(users: readonly (readonly Shown[])[], items: ItemFeatures): ClickLog {
+  const events = users.flat();
+  const before = (lengths: readonly number[]) => {
+    let sum = 0;
+    return Uint32Array.from([0, ...lengths.map((length) => sum += length)]);
+  };
+  const eventRows = before(events.map(({ items }) => items.length));
+  return {
+    name: "small",
+    items,
+    userSplit: new Uint8Array(users.length),
+    userEvents: before(users.map(({ length }) => length)),
+    eventRows,
+    eventClick: Uint32Array.from(
+      events,
+      ({ click }, e) => click === undefined ? NONE : (eventRows[e] ?? NaN) + click,
+    ),
+    rowItem: Uint32Array.from(events.flatMap(({ items }) => items)),
+  };
+}
+
+/** Items of {@link historyLog}. */
+const HISTORY_ITEMS = 50;
+
+/** Users with events of one row each. @param clicks whether the e-th event of all is a click */
+export function historyLog(
+  users: number,
+  { events, clicks, width }: {
+    readonly events: (user: number) => number;
+    readonly clicks: (e: number, user: number) => boolean;
+    readonly width: number;
+  },
+): ClickLog {
+  let e = 0;
+  const all = Array.from({ length: users }, (_, user) =>
+    Array.from({ length: events(user) }, (): Shown => {
+      const click = clicks(e, user) ? 0 : undefined;
+      return { items: [(e++ * 13) % HISTORY_ITEMS], click };
+    }));
+  const values = new Float32Array(HISTORY_ITEMS * width);
+  return logOf(all, { kind: "dense", count: HISTORY_ITEMS, width, values });
+}
+
+/** A batch of so many rows, whatever they are. */
+export function rowsBatch(rows: number): { log: ClickLog; users: number[] } {
+  const pages = Array.from({ length: Math.ceil(rows / 10) }, (_, e): Shown => ({
+    items: new Array<number>(Math.min(10, rows - 10 * e)).fill(0),
+  }));
+  return { log: logOf([pages], oneHotItems(1)), users: [0] };
+}
+
+/** One-hot items. */
+export const oneHotItems = (count: number): ItemFeatures => ({ kind: "one-hot", count });
+
 function smallTokens(items: number, count: number, random: Random): ItemTokens {
   const first = [0];
   const token: number[] = [];

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { exercises } from "../../src/selftest/exercise/exercises.ts";
 import { runScript } from "../command_check.ts";
+import { filledStarter } from "../exercise_answers.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
 
 const root = new URL("../../", import.meta.url);
@@ -60,6 +61,14 @@ Deno.test("deno task exercise: lists, writes a file once, refuses it as it was w
     assert.doesNotMatch(await printed("softmax", "--file", "mine.wgsl", "--no-time"), /yours/);
     const long = await printed("softmax", "--file", "mine.wgsl", "--no-time", "--size", "3x10000");
     assert.match(long, /\n +3 x 10000\n/);
+    const rank = exercises.find(({ name }) => name === "rank") ?? assert.fail();
+    await Deno.writeTextFile(`${folder}/rank.wgsl`, filledStarter(rank));
+    const ranked = await printed("rank", "--file", "rank.wgsl", "--rounds", "1", "--size", "37");
+    assert.match(ranked, /2 +yours +rank /);
+    if (Deno.build.os !== "windows") {
+      const { success } = await new Deno.Command("mkfifo", { args: [`${folder}/pipe`] }).output();
+      if (success) await refused(/got what is no file, pipe/, "rank", "--file", "pipe");
+    }
     await refused(/Expected --size of numbers in .* such as 2560x10, got "3"/, "softmax", "--size", "3");
     await refused(
       /Expected another --size than 100x128x32: the exercise sums over more than 64/,

@@ -4,11 +4,10 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { jsonBeside, ladderCells, readLadders } from "../../bench/ladder.ts";
 import { short } from "../../src/number_text.ts";
-import { faultsAt, gpuWay } from "../../src/selftest/ladder/check.ts";
+import { faultsAt, gpuWay, type Ladder, type Size } from "../../src/selftest/ladder/check.ts";
 import { runLadder } from "../../src/selftest/ladder/run.ts";
 import { ladderNamed, ladders } from "../../src/selftest/ladder/ladders.ts";
-import type { Size } from "../../src/selftest/ladder/problem.ts";
-import { lstmBackwardProblem, lstmProblem } from "../../src/selftest/ladder/lstm.ts";
+import { lstmTrial } from "../../src/selftest/ladder/lstm.ts";
 import { kernel } from "../../src/gpu/kernel.ts";
 import { kernelFile, kernelNames, kernelPath } from "../kernel_files.ts";
 import { withGpu } from "../op_check.ts";
@@ -55,14 +54,14 @@ function expectRight(faults: ReadonlyMap<number, string | undefined>): void {
   for (const [number, fault] of faults) assert.equal(fault, undefined, `step ${number}`);
 }
 
-for (const [name, problem] of [["lstm", lstmProblem], ["lstm-backward", lstmBackwardProblem]] as const) {
+for (const name of ["lstm", "lstm-backward"]) {
   Deno.test(`ladder ${name}, a unit an invocation: gates of up to 100, and users without events`, () =>
     withGpu(undefined, async (gpu) => {
       const ladder = gpuWay(ladderNamed(name));
       const steps = ladder.steps.filter(({ kernel }) => kernel.name.endsWith("_group"));
       assert.equal(steps.length, 4);
       // The texts of the odd size below, so that nothing more is compiled.
-      const rare = { ...ladder, steps, problem: (size: Size) => problem(size, true) };
+      const rare: Ladder = { ...ladder, steps, open: (gpu, size) => lstmTrial(gpu, size, true) };
       expectRight(await faultsAt(gpu, rare, [11, 5, 6]));
     }));
 }

@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { stepOf } from "../../src/selftest/exercise/answer.ts";
 import { exercises } from "../../src/selftest/exercise/exercises.ts";
 import { measureAdapter } from "../../src/selftest/profile/adapter_ceilings.ts";
-import { bindSteps } from "../../src/selftest/ladder/check.ts";
+import { BoundLadder } from "../../src/selftest/ladder/check.ts";
 import { ladders } from "../../src/selftest/ladder/ladders.ts";
 import { countsConfigFor } from "../../src/counts/tables.ts";
 import type { ClickLog } from "../../src/data/click_log.ts";
@@ -157,9 +157,8 @@ async function climb(gpu: Gpu): Promise<void> {
   for (const ladder of ladders) {
     const few = ladder.size.map((n, k) => (k === 0 ? 3 : n));
     for (const own of [few, ...ladder.oddSizes]) {
-      const { arena, steps } = await bindSteps(gpu, ladder, own);
-      for (const { encode } of steps) Commands.submit(gpu, "a step", ({ pass }) => encode(pass));
-      arena.destroy();
+      using bound = await BoundLadder.open(gpu, ladder, own);
+      for (const { encode } of bound.steps) Commands.submit(gpu, "a step", ({ pass }) => encode(pass));
     }
   }
 }
@@ -288,8 +287,8 @@ Deno.test(
         const { ladder, name, starter } = exercise;
         for (const text of [starter, filledStarter(exercise)]) {
           const steps = [stepOf(exercise, `${name}.wgsl`, text)];
-          const { arena } = await bindSteps(gpu, { ...ladder, steps }, ladder.oddSizes[0] ?? ladder.size);
-          arena.destroy();
+          const bound = await BoundLadder.open(gpu, { ...ladder, steps }, ladder.oddSizes[0] ?? ladder.size);
+          bound[Symbol.dispose]();
         }
       }
       assert.deepEqual(texts.faults, []);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { runKernel } from "../../src/gpu/run_kernel.ts";
 import { type AccessCounts, accessCounts } from "../../src/gpu/access_analysis/access_counts.ts";
 import type { IndexScope } from "../../src/gpu/access_analysis/scope.ts";
-import { bindSteps } from "../../src/selftest/ladder/check.ts";
+import { BoundLadder } from "../../src/selftest/ladder/check.ts";
 import { ladderNamed } from "../../src/selftest/ladder/ladders.ts";
 import { kernelFile, kernelFiles, kernelPath } from "../kernel_files.ts";
 import { withGpu } from "../op_check.ts";
@@ -275,8 +275,7 @@ Deno.test("access counts: an uncoalesced product shows its sectors, and a tile i
     const ladder = ladderNamed("forward");
     const steps = ladder.steps.map((step, k) => ({ ...step, number: k + 1, changes: 1 }))
       .filter(({ idea }) => /no tile|lanes over rows|shipped for GPUs/.test(idea));
-    const bound = await bindSteps(gpu, { ...ladder, steps }, [256, 64, 64]);
-    using _arena = bound.arena;
+    using bound = await BoundLadder.open(gpu, { ...ladder, steps }, [256, 64, 64]);
     const [tiled, registers, overRows] = bound.steps.map(({ counts }) => counts());
     const sectors = (counts: AccessCounts | undefined) => Number(counts?.storage.readSectors);
     // 16 invocations ask for 16 vectors of a row of W, and the same element of the input; 8 for the same vector, and 8 rows.

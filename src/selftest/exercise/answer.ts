@@ -1,8 +1,7 @@
 /** A reader's kernel as the step of a ladder: what its text says, how many invocations it wants, and what cannot be run. */
 
 import { type Constants, type Kernel, kernel, STEP, STEPS } from "../../gpu/kernel.ts";
-import type { Step } from "../ladder/check.ts";
-import type { Problem, Size } from "../ladder/problem.ts";
+import type { Size, Step } from "../ladder/check.ts";
 import { UserError } from "../../user_error.ts";
 import { type Exercise, type Letters, solutionOf } from "./exercise.ts";
 
@@ -65,11 +64,10 @@ export function stepOf(exercise: Exercise, file: string, text: string): Step {
   }
   try {
     const own = kernel(name, text);
-    const problem = exercise.ladder.problem(exercise.ladder.oddSizes[0] ?? exercise.ladder.size);
-    checkBindings(exercise, problem, own);
+    checkBindings(exercise, own);
     checkWorkgroup(own);
     const { invocations, constants } = gridOf(exercise, text);
-    const where = whereOf(problem, lineOf(text, "where"));
+    const where = whereOf(shipped.kernel, lineOf(text, "where"));
     return {
       kernel: own,
       idea: "yours",
@@ -89,21 +87,24 @@ export function constantsOf({ name, starter }: Exercise): ReadonlySet<string> {
   return new Set(kernel(name, starter).constants.keys());
 }
 
-/** @throws UserError for a binding that the exercise does not have, and for an output that is not bound. */
-function checkBindings(
-  { name: exercise, starter }: Exercise,
-  { inputs, outputs }: Problem,
-  { bindings, constants }: Kernel,
-): void {
-  const names = kernel(exercise, starter).bindings.map(({ name }) => name);
-  for (const { name } of bindings) {
-    if (name === STEP || Object.hasOwn(inputs, name) || Object.hasOwn(outputs, name)) continue;
-    if (name === STEPS && constants.has("HEADERS_SEEN")) continue;
-    throw new UserError(`expected bindings of ${names.join(", ")}, got "${name}".`);
+/** @throws UserError for a binding that the op's own kernel does not have, for an input that may be written, and for a result that is not bound. */
+function checkBindings(exercise: Exercise, { bindings, constants }: Kernel): void {
+  const wanted = kernel(exercise.name, exercise.starter).bindings;
+  const known = solutionOf(exercise).kernel.bindings;
+  for (const { name, kind } of bindings) {
+    if (name === STEP || (name === STEPS && constants.has("HEADERS_SEEN"))) continue;
+    const own = known.find((binding) => binding.name === name);
+    if (!own) {
+      throw new UserError(
+        `expected bindings of ${wanted.map(({ name }) => name).join(", ")}, got "${name}".`,
+      );
+    }
+    if (kind === "read_write" && (own.kind === "read" || exercise.ladder.given?.includes(name))) {
+      throw new UserError(`expected a binding var<storage, read> ${name}: it is an input.`);
+    }
   }
-  for (const [name, { optional }] of Object.entries(outputs)) {
-    const kind = bindings.find((binding) => binding.name === name)?.kind;
-    if (optional || kind === "read_write") continue;
+  for (const { name, kind } of wanted) {
+    if (kind !== "read_write" || bindings.some((own) => own.name === name && own.kind === kind)) continue;
     throw new UserError(`expected a binding var<storage, read_write> ${name}: it is what is asked for.`);
   }
 }
@@ -153,15 +154,16 @@ function gridOf(exercise: Exercise, text: string): Pick<Step, "invocations" | "c
   };
 }
 
-/** Where inputs are to stand. @param text such as "input texture, weights uniform" */
-function whereOf({ inputs, outputs, constants }: Problem, text = ""): Step["where"] {
-  const places = ["texture", "uniform", ...("K4" in constants ? ["panels"] as const : [])] as const;
+/** Where inputs are to stand. @param own the op's own kernel @param text such as "input texture, weights uniform" */
+function whereOf({ bindings, constants }: Kernel, text = ""): Step["where"] {
+  const places = ["texture", "uniform", ...(constants.has("K4") ? ["panels"] as const : [])] as const;
+  const kindOf = (name: string) => bindings.find((binding) => binding.name === name)?.kind;
   const where: Record<string, typeof places[number]> = {};
   for (const part of text.split(",").map((part) => part.trim()).filter((part) => part !== "")) {
     const [name = "", word, ...rest] = part.split(/\s+/);
     const place = places.find((one) => one === word);
-    if (Object.hasOwn(outputs, name)) throw new UserError(`expected ${name} to stay in a storage buffer.`);
-    if (place === undefined || rest.length > 0 || !Object.hasOwn(inputs, name)) {
+    if (kindOf(name) === "read_write") throw new UserError(`expected ${name} to stay in a storage buffer.`);
+    if (place === undefined || rest.length > 0 || kindOf(name) !== "read") {
       throw new UserError(
         `expected "where" to name an input and its place, one of ${places.join(", ")}, got "${part}".`,
       );

@@ -3,28 +3,19 @@
  * starts, and the race beside the ladder.
  */
 
-import { clickDimensions } from "../../batch/click_sizes.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { constantOf, type Kernel } from "../../gpu/kernel.ts";
 import { isTexture, isUniform, UNIFORM_BYTES } from "../../gpu/memory.ts";
-import { readFloats } from "../../gpu/readback.ts";
-import {
-  bindSteps,
-  type BoundStep,
-  compareStep,
-  type Found,
-  type Ladder,
-  type Step,
-} from "../ladder/check.ts";
-import { type Check, checkText } from "../finding.ts";
-import { bitsOf, CANARY, type CanaryArena } from "../harness.ts";
-import type { Problem, Size } from "../ladder/problem.ts";
+import { invocationsOf } from "../../gpu/program.ts";
+import { readViews } from "../../gpu/readback.ts";
 import { thousands } from "../../number_text.ts";
 import { UserError } from "../../user_error.ts";
-import { constantsOf, HOLE } from "./answer.ts";
-import { type Case, casesOf, type Exercise, floatsOf } from "./exercise.ts";
-import { invocationsOf } from "../../gpu/program.ts";
+import { type Check, checkText } from "../finding.ts";
+import { CANARY } from "../harness.ts";
+import { BoundLadder, type BoundStep, type Ladder, type Size, type Step } from "../ladder/check.ts";
 import { runLadder, type StepResult } from "../ladder/run.ts";
+import { constantsOf, HOLE } from "./answer.ts";
+import { type Case, casesOf, type Exercise } from "./exercise.ts";
 
 /** @throws UserError for another count of numbers than the exercise has, or for one that is out of range. */
 export function sizeOf({ ladder, refuses }: Exercise, text = ladder.size.join("x")): Size {
@@ -45,20 +36,24 @@ interface Taking {
   onProgress(text: string): void;
 }
 
-/** @param file what the answer is called. @returns what it is right at. @throws UserError for an answer that is wrong. */
+/**
+ * @param file what the answer is called. @throws UserError for an answer that is wrong.
+ * @returns what it is right at, and how much it starts at the last of these sizes: too large a grid costs time alone
+ */
 export async function checkAll(
   gpu: Gpu,
   exercise: Exercise,
   step: Step,
   file: string,
   { size, onProgress }: Taking,
-): Promise<string[]> {
+): Promise<{ cases: string[]; started: string }> {
   const cases = casesOf(exercise, size);
+  let started = "";
   for (const one of cases) {
     onProgress(`${exercise.name}: checking at ${one.name}`);
-    await checkAnswer(gpu, exercise, step, one, file);
+    started = await checkAnswer(gpu, exercise, step, one, file);
   }
-  return cases.map(({ name }) => name);
+  return { cases: cases.map(({ name }) => name), started };
 }
 
 /** The ladder with the answer as its last step. */
@@ -73,18 +68,10 @@ export async function race(
   return await runLadder(gpu, raced, { rounds, onProgress });
 }
 
-/** How much is started, as too large a grid costs time alone. */
-export function startedText(
-  { ladder }: Exercise,
-  { kernel, invocations, constants }: Step,
-  size: Size,
-): string {
-  const wanted = invocations(size);
-  const [x, y] = wanted.every((one) => typeof one === "number")
-    ? [wanted[0], wanted[1] ?? 1] as [number, number]
-    : invocationsOf(wanted, ladder.problem(size).sizes);
-  const own = constants?.(size) ?? {};
-  const along = [constantOf(kernel, "WORKGROUP", own), sizeAlongY(kernel)];
+function startedText(bound: BoundLadder, { spec }: BoundStep, { size }: Case): string {
+  const { kernel, constants } = spec;
+  const [x, y] = invocationsOf(spec.invocations, bound.trial.sizes);
+  const along = [constantOf(kernel, "WORKGROUP", constants), sizeAlongY(kernel)];
   const groups = [Math.ceil(x / (along[0] ?? 1)), Math.ceil(y / (along[1] ?? 1))];
   return `It starts ${thousands(x)} x ${thousands(y)} invocations at ${size.join(" x ")}: ` +
     `${groups.map(thousands).join(" x ")} workgroups of ${along.join(" x ")}.`;
@@ -142,13 +129,10 @@ function otherOrders(own: Kernel): Kernel[] {
   }));
 }
 
-/** Floats behind each output that nobody may write: a few rows. */
-const SPARE = 1024;
-
 /**
  * Runs a step twice on a case: its results are the reference's, and the same bits twice, and nothing else is written. Then its
  * invocations and workgroups in other orders, which are to give the reference's results, too.
- * @throws UserError that says what is wrong, with the worst number.
+ * @returns how much it starts. @throws UserError that says what is wrong, with the worst number.
  */
 export async function checkAnswer(
   gpu: Gpu,
@@ -156,20 +140,20 @@ export async function checkAnswer(
   step: Step,
   one: Case,
   file: string,
-): Promise<void> {
-  const { arena: own, problem, steps } = await bindAnswer(gpu, exercise, step, one, file);
-  using arena = own;
-  const [bound, ...others] = steps;
-  if (!bound) throw new Error(`exercise ${exercise.name}: nothing was bound`);
-  checkUniforms(bound, one, file);
-  const fault = await faultOf(arena, problem, bound).catch((error) => {
+): Promise<string> {
+  using bound = await bindAnswer(gpu, exercise, step, one, file);
+  const [own, ...others] = bound.steps;
+  if (!own) throw new Error(`exercise ${exercise.name}: nothing was bound`);
+  checkUniforms(own, one, file);
+  await bound.prepare();
+  const fault = await faultOf(bound, own).catch((error) => {
     throw gridFault(error, one, file) ?? error;
   });
   if (fault) {
-    throw new UserError(`${file} is wrong at ${one.name}: ${fault}${hints(exercise, step, problem)}`);
+    throw new UserError(`${file} is wrong at ${one.name}: ${fault}${hints(exercise, step, bound)}`);
   }
   for (const other of others) {
-    const fault = await faultOf(arena, problem, other);
+    const fault = await faultOf(bound, other);
     if (fault) {
       throw new UserError(
         `${file} is wrong at ${one.name} when its invocations run in another order: ${fault}\n` +
@@ -177,30 +161,29 @@ export async function checkAnswer(
       );
     }
   }
+  return startedText(bound, own, one);
 }
 
 /** @throws UserError: all that fails here, but for the size, is what the reader's text brings with it. */
 async function bindAnswer(gpu: Gpu, exercise: Exercise, step: Step, one: Case, file: string) {
-  const problem = (size: Size) => {
+  const open = (gpu: Gpu, size: Size) => {
     try {
-      return one.problem(size);
+      return one.open(gpu, size);
     } catch (error) {
       const noMemory = error instanceof RangeError && !/call stack/i.test(error.message);
-      if (noMemory || error instanceof UserError) throw new TooLarge(`${one.name}: ${error.message}`);
-      throw error;
+      if (!(error instanceof Error) || !(noMemory || "share" in error || error instanceof UserError)) {
+        throw error;
+      }
+      const [first = ""] = error.message.split("\n");
+      throw new TooLarge(`${one.name}: ${first.replace(/ Use smaller.*$/, "")} Take a smaller --size.`);
     }
   };
   try {
     const orders = otherOrders(step.kernel).map((kernel) => ({ ...step, kernel }));
-    const ladder = { ...exercise.ladder, problem, steps: [step, ...orders] };
-    return await bindSteps(gpu, ladder, one.size, SPARE);
+    return await BoundLadder.open(gpu, { ...exercise.ladder, open, steps: [step, ...orders] }, one.size);
   } catch (error) {
     if (error instanceof TooLarge || error instanceof RangeError) throw error;
     const [first = "", ...rest] = (error instanceof Error ? error.message : String(error)).split("\n");
-    // Also of a device that another script has opened, which has a class of its own for it.
-    if (error instanceof Error && "share" in error) {
-      throw new TooLarge(`${one.name}: ${first.replace(/ Use smaller.*$/, "")} Take a smaller --size.`);
-    }
     const placed = Object.entries(step.where ?? {}).filter(([, place]) => place !== "uniform");
     const read = placed.map(([name]) => `${name} stands in a texture: only the line load_${name} reads it.`);
     throw new UserError([`${file}: ${first}`, ...rest, ...read].join("\n"));
@@ -220,7 +203,7 @@ function gridFault(error: unknown, { name: size }: Case, file: string): UserErro
 class TooLarge extends UserError {}
 
 /** @throws UserError for an input that is too large for the uniform that it is to stand in. */
-function checkUniforms({ step, views }: BoundStep, { name: size }: Case, file: string): void {
+function checkUniforms({ step, spec: { views } }: BoundStep, { name: size }: Case, file: string): void {
   for (const [name, place] of Object.entries(step.where ?? {})) {
     const view = views[name];
     if (place !== "uniform" || !view || isTexture(view) || isUniform(view)) continue;
@@ -232,10 +215,10 @@ function checkUniforms({ step, views }: BoundStep, { name: size }: Case, file: s
 }
 
 /** What in the text may be the reason. */
-function hints(exercise: Exercise, { kernel: { source, constants } }: Step, problem: Problem): string {
+function hints(exercise: Exercise, { kernel: { source, constants } }: Step, { target }: BoundLadder): string {
   const hole = source.split("\n").findIndex((text) => text.includes(HOLE));
   const missing = [...constantsOf(exercise)].filter((name) =>
-    name in problem.constants && !constants.has(name)
+    name in (target.constants ?? {}) && !constants.has(name)
   );
   return [
     hole < 0 ? "" : `\nLine ${hole + 1} still says ${HOLE}.`,
@@ -244,59 +227,42 @@ function hints(exercise: Exercise, { kernel: { source, constants } }: Step, prob
 }
 
 /** What is wrong with an answer, if anything is: its numbers, what it writes beside them, or that two runs differ. */
-async function faultOf(arena: CanaryArena, problem: Problem, bound: BoundStep): Promise<string | undefined> {
-  const { faults: [first], found } = await compareStep(arena, problem, bound);
-  if (first?.what === "stray writes") {
-    return `${checkText(first)}. Leave early in invocations that own nothing; arrayLength counts words ` +
+async function faultOf(bound: BoundLadder, step: BoundStep): Promise<string | undefined> {
+  const [fault] = await bound.faultsOf(step);
+  if (!fault) return undefined;
+  if (fault.what === "stray writes") {
+    return `${checkText(fault)}. Leave early in invocations that own nothing; arrayLength counts words ` +
       "behind an output, too.";
   }
-  if (first && first.what !== "two runs") return wrongText(first, problem, found);
-  const padding = writtenPadding(problem, found);
-  if (padding) return padding;
-  const changed = await changedInput(arena.gpu, problem, bound);
-  if (changed !== undefined) return `it writes the input ${changed}.`;
-  return first &&
-    `${checkText(first)}. Do invocations write the same place, or read what others write without a barrier?`;
-}
-
-function wrongText(check: Check, problem: Problem, found: Found): string {
-  const { worst, wrong, values } = check;
-  if (!worst) return check.fault ?? checkText(check);
-  return `${checkText(check)}. ${wrong} of the ${values} numbers are wrong.${ofNaN(problem, check, found)}`;
+  if (fault.what === "two runs") {
+    return `${
+      checkText(fault)
+    }. Do invocations write the same place, or read what others write without a barrier?`;
+  }
+  const { worst, wrong, values } = fault;
+  if (!worst) return checkText(fault);
+  return `${checkText(fault)}. ${wrong} of the ${values} numbers are wrong.${await ofNaN(
+    bound,
+    step,
+    fault,
+  )}`;
 }
 
 /** Where a number is none: whether nothing was written there. */
-function ofNaN({ outputs, sizes }: Problem, { what: output, worst }: Check, found: Found): string {
-  const floats = found[output];
-  if (!Number.isNaN(worst?.got) || !floats) return "";
-  // Nothing but what was not written stays no number.
-  const unwritten = bitsOf(floats).map((bits) => bits === CANARY ? bits : 0);
-  const numbers = Array.from(
-    outputs[output]?.dense(floatsOf(unwritten), clickDimensions.chunks(sizes)) ?? [],
-  );
-  const count = numbers.filter((x) => Number.isNaN(x)).length;
-  return count === 0
-    ? "\nNaN was computed."
-    : `\nNothing was written to ${count} of its ${numbers.length} places, or it was read first: is the grid large enough?`;
-}
-
-function writtenPadding({ outputs }: Problem, found: Found): string | undefined {
-  for (const [name, { length, pads }] of Object.entries(outputs)) {
-    const floats = found[name]?.subarray(0, length) ?? new Float32Array();
-    const at = bitsOf(floats).findIndex((bits, float) =>
-      bits !== CANARY && floats[float] !== 0 && (pads?.(float) ?? false)
-    );
-    if (at >= 0) return `${name}: float ${at} is ${floats[at]}, and it pads a row. Padding has to stay 0.`;
-  }
-}
-
-/** The name of an input that a kernel binds to write and has changed. */
-async function changedInput(gpu: Gpu, problem: Problem, bound: BoundStep): Promise<string | undefined> {
-  for (const { name, kind } of bound.step.kernel.bindings) {
-    const [given, view] = [problem.inputs[name], bound.views[name]];
-    if (kind !== "read_write" || !given || !view || isTexture(view)) continue;
-    const before = new Uint32Array(given.buffer);
-    const after = bitsOf(await readFloats(gpu, view));
-    if (before.some((word, k) => word !== after[k])) return name;
-  }
+async function ofNaN(
+  { trial, outputs }: BoundLadder,
+  { spec }: BoundStep,
+  { worst, what }: Check,
+): Promise<string> {
+  if (!Number.isNaN(worst?.got)) return "";
+  const view = spec.views[what];
+  const views = view ? [view] : [...outputs.values()];
+  const words = await readViews(trial.arena.gpu, views);
+  const unwritten = words.some((own, k) => {
+    const canaries = views[k] && trial.arena.owns(views[k]) ? trial.arena.canaries : 0;
+    return own.subarray(0, own.length - canaries).includes(CANARY);
+  });
+  return unwritten
+    ? "\nNothing was written to some of its places, or they were read first: is the grid large enough?"
+    : "\nNaN was computed.";
 }

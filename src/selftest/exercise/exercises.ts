@@ -1,5 +1,38 @@
-/** The exercises of the course, in its order; here those whose shipped kernel has a ladder, and that of the projection. */
+/** The exercises of the course, in its order. */
 
+import adamText from "../../../kernels/adam/adam.wgsl" with { type: "text" };
+import rankText from "../../../kernels/batch/batch_rank.wgsl" with { type: "text" };
+import normText from "../../../kernels/batch_norm/batch_norm_input_gradient.wgsl" with { type: "text" };
+import adamStarter from "../../../kernels/exercises/adam.wgsl" with { type: "text" };
+import normStarter from "../../../kernels/exercises/batch_norm.wgsl" with { type: "text" };
+import drawStarter from "../../../kernels/exercises/draw.wgsl" with { type: "text" };
+import inputStarter from "../../../kernels/exercises/input_gradient.wgsl" with { type: "text" };
+import clicksStarter from "../../../kernels/exercises/last_clicks.wgsl" with { type: "text" };
+import lstmStarter from "../../../kernels/exercises/lstm.wgsl" with { type: "text" };
+import lstmBackwardStarter from "../../../kernels/exercises/lstm_backward.wgsl" with { type: "text" };
+import matmulStarter from "../../../kernels/exercises/matmul.wgsl" with { type: "text" };
+import panelStarter from "../../../kernels/exercises/panel.wgsl" with { type: "text" };
+import rankStarter from "../../../kernels/exercises/rank.wgsl" with { type: "text" };
+import registersStarter from "../../../kernels/exercises/registers.wgsl" with { type: "text" };
+import slateStarter from "../../../kernels/exercises/slate_score.wgsl" with { type: "text" };
+import softmaxStarter from "../../../kernels/exercises/softmax.wgsl" with { type: "text" };
+import sparsemaxStarter from "../../../kernels/exercises/sparsemax.wgsl" with { type: "text" };
+import tableStarter from "../../../kernels/exercises/table_gradient.wgsl" with { type: "text" };
+import weightStarter from "../../../kernels/exercises/weight_gradient.wgsl" with { type: "text" };
+import sparsemaxText from "../../../kernels/minimax/exact_minimax.wgsl" with { type: "text" };
+import clicksText from "../../../kernels/pw/pw_state_forward.wgsl" with { type: "text" };
+import tableText from "../../../kernels/scatter/embedding_gradient.wgsl" with { type: "text" };
+import chooseText from "../../../kernels/simulate/choose.wgsl" with { type: "text" };
+import slatePanelText from "../../../kernels/slates/slate_score_panel.wgsl" with { type: "text" };
+import slateTiledText from "../../../kernels/slates/slate_score_tiled.wgsl" with { type: "text" };
+import { constantOf, kernel } from "../../gpu/kernel.ts";
+import { MOST_UNITS, PANEL as ITEM_PANEL, panelsOf } from "../../policy/network/slate_score.ts";
+import type { Ladder, Size } from "../ladder/check.ts";
+import { choiceTrial } from "../ladder/choice.ts";
+import { ladderNamed } from "../ladder/ladders.ts";
+import { lstmTrial } from "../ladder/lstm.ts";
+import { forwardTrial } from "../ladder/matmul_trials.ts";
+import { PANEL, panelRefuses } from "../ladder/matmul_steps.ts";
 import {
   chunksOf,
   type Exercise,
@@ -12,31 +45,18 @@ import {
   pages,
   shipped,
 } from "./exercise.ts";
-import { adam, batchNorm } from "./problems/training.ts";
-import { draw, slateScore } from "./problems/simulated_users.ts";
-import { lastClicks } from "./problems/last_clicks.ts";
-import { rank, tableGradient } from "./problems/batch.ts";
-import inputStarter from "../../../kernels/exercises/input_gradient.wgsl" with { type: "text" };
-import lstmStarter from "../../../kernels/exercises/lstm.wgsl" with { type: "text" };
-import lstmBackwardStarter from "../../../kernels/exercises/lstm_backward.wgsl" with { type: "text" };
-import matmulStarter from "../../../kernels/exercises/matmul.wgsl" with { type: "text" };
-import panelStarter from "../../../kernels/exercises/panel.wgsl" with { type: "text" };
-import registersStarter from "../../../kernels/exercises/registers.wgsl" with { type: "text" };
-import softmaxStarter from "../../../kernels/exercises/softmax.wgsl" with { type: "text" };
-import weightStarter from "../../../kernels/exercises/weight_gradient.wgsl" with { type: "text" };
-import { output, type Problem, type Size, uploadEvents } from "../ladder/problem.ts";
-import { choicePages, choiceProblem, pageText, rowOutput, type Utility } from "../ladder/choice.ts";
-import { ladderNamed } from "../ladder/ladders.ts";
-import { lstmBackwardProblem, lstmProblem } from "../ladder/lstm.ts";
-import { matmulForwardProblem } from "../ladder/matmul_problems.ts";
-import { PANEL, panelRefuses } from "../ladder/matmul_steps.ts";
-import sparsemaxStarter from "../../../kernels/exercises/sparsemax.wgsl" with { type: "text" };
-import sparsemaxText from "../../../kernels/minimax/exact_minimax.wgsl" with { type: "text" };
-import { NONE } from "../../data/click_log.ts";
-import { kernel } from "../../gpu/kernel.ts";
-import { choiceOutcome, topShares } from "../../ops/choice_nll.ts";
-import { sparsemax as projection } from "../../ops/minimax.ts";
-import { matrix } from "../../tape/reference.ts";
+import {
+  adamParameters,
+  adamTrial,
+  drawTrial,
+  eventsOf,
+  lastClicksTrial,
+  normTrial,
+  rankTrial,
+  slateTrial,
+  sparsemaxTrial,
+  tableTrial,
+} from "./trials.ts";
 
 const softmax: Exercise = {
   name: "softmax",
@@ -46,20 +66,20 @@ const softmax: Exercise = {
   ladder: ladderNamed("choice"),
   solution: "choice_nll",
   hard: [
-    pages(choiceProblem, [7, 3], "all utilities about -200", (k) => -200 - k / 4),
+    pages(choiceTrial, [7, 3], "all utilities about -200", (k) => -200 - k / 4),
     pages(
-      choiceProblem,
+      choiceTrial,
       [8, 3],
       "one page of about -200 among others",
       (k, e) => e === 1 ? -200 - k / 4 : ordinary(k, e, 3),
     ),
     pages(
-      choiceProblem,
+      choiceTrial,
       [8, 3],
       "the last row of each page far above the others",
       (k, e, length) => k === length - 1 ? 100 + e / 4 : ordinary(k, e, length),
     ),
-    longPages(choiceProblem),
+    longPages(choiceTrial),
   ],
   letters: pageLetters,
 };
@@ -71,7 +91,7 @@ function letters([M = 1, K, N]: Size): Letters {
 const largeSums: HardCase = {
   what: "sums of several hundred, whose exp is infinite",
   size: [37, 19, 21],
-  problem: (size) => matmulForwardProblem(size, 200),
+  open: (gpu, size) => forwardTrial(gpu, size, 200),
 };
 
 /** What the exercises of the dense layer share. */
@@ -131,13 +151,11 @@ function lstmLetters([B = 1, , H]: Size): Letters {
   return { B, H4: fours(H) };
 }
 
-function gatesOf100(problem: (size: Size, hard: boolean) => Problem): HardCase {
-  return {
-    what: "gates of up to 100, and users without events",
-    size: [11, 5, 6],
-    problem: (size) => problem(size, true),
-  };
-}
+const gatesOf100: HardCase = {
+  what: "gates of up to 100, and users without events",
+  size: [11, 5, 6],
+  open: (gpu, size) => lstmTrial(gpu, size, true),
+};
 
 const lstm: Exercise = {
   name: "lstm",
@@ -146,7 +164,7 @@ const lstm: Exercise = {
   starter: lstmStarter,
   ladder: ladderNamed("lstm"),
   solution: "lstm_forward_group",
-  hard: [gatesOf100(lstmProblem)],
+  hard: [gatesOf100],
   letters: lstmLetters,
 };
 
@@ -157,8 +175,129 @@ const lstmBackward: Exercise = {
   starter: lstmBackwardStarter,
   ladder: ladderNamed("lstm-backward"),
   solution: "lstm_backward_group",
-  hard: [gatesOf100(lstmBackwardProblem)],
+  hard: [gatesOf100],
   letters: lstmLetters,
+};
+
+const rank: Exercise = {
+  name: "rank",
+  what: "how many bits are set before each word: places in sorted order",
+  chapter: "4-batch.md",
+  starter: rankStarter,
+  ladder: shipped({ kernel: kernel("batch_rank", rankText) }, {
+    title: "the bits before each of W words",
+    size: [8192],
+    oddSizes: [[2], [37], [1029]],
+    open: (gpu, size) => rankTrial(gpu, size),
+    dispatch: "batch_rank",
+  }),
+  solution: "batch_rank",
+  hard: [
+    {
+      what: "every bit set",
+      size: [130],
+      open: (gpu, size) => rankTrial(gpu, size, () => 0xffffffff),
+    },
+    {
+      what: "the first or the last bit of some words alone",
+      size: [130],
+      open: (gpu, size) => rankTrial(gpu, size, (w) => [1, 0, 0, 2 ** 31][w % 4] ?? NaN),
+    },
+  ],
+  letters: ([W = 1]) => ({ W }),
+  refuses: ([W = 1]) => W >= 2 ? undefined : "has a word of items and one of rows at least",
+};
+
+const tableGradient: Exercise = {
+  name: "table-gradient",
+  what: "the gradient of a table, gathered by item",
+  chapter: "5-scatter.md",
+  starter: tableStarter,
+  ladder: shipped({ kernel: kernel("embedding_gradient", tableText) }, {
+    title: "gradient of a table, E events, D items x N columns",
+    size: [2560, 500, 64],
+    oddSizes: [[2, 1, 5], [37, 11, 19], [301, 67, 12]],
+    open: (gpu, size) => tableTrial(gpu, size),
+    dispatch: "embedding_gradient",
+  }),
+  solution: "embedding_gradient",
+  hard: [
+    {
+      what: "nearly all rows of one item",
+      size: [600, 5, 9],
+      open: (gpu, size) => tableTrial(gpu, size, { itemOf: () => 2 }),
+    },
+    {
+      what: "no click fed anything",
+      size: [37, 11, 5],
+      open: (gpu, size) => tableTrial(gpu, size, { clicks: () => false }),
+    },
+  ],
+  letters: ([E = 1, D = 1, N]) => ({ E, D, N4: fours(N) }),
+};
+
+const batchNorm: Exercise = {
+  name: "batch-norm",
+  what: "the gradient of batch norm's input",
+  chapter: "6-batch-norm.md",
+  starter: normStarter,
+  ladder: shipped({ kernel: kernel("batch_norm_input_gradient", normText) }, {
+    title: "batch norm, gradient of the input, R rows x N columns",
+    size: [12_800, 64],
+    oddSizes: [[3, 5], [37, 19], [1301, 68]],
+    open: (gpu, size) => normTrial(gpu, size),
+    dispatch: "batch_norm_input_gradient",
+  }),
+  solution: "batch_norm_input_gradient",
+  hard: [{
+    what: "constant columns, and columns of 1,000 that vary little",
+    size: [39, 19],
+    open: (gpu, size) => normTrial(gpu, size, true),
+  }],
+  letters: ([R = 1, N]) => ({ R, N4: fours(N), C: chunksOf(R) }),
+};
+
+const adam: Exercise = {
+  name: "adam",
+  what: "a step of Adam, of a gradient in partial sums",
+  chapter: "7-adam.md",
+  starter: adamStarter,
+  ladder: shipped({ kernel: kernel("adam", adamText) }, {
+    title: "Adam, one step of P parameters, rounded up to 64",
+    size: [262_144],
+    oddSizes: [[1], [137], [4099]],
+    open: (gpu, size) => adamTrial(gpu, size),
+    dispatch: "adam",
+  }),
+  solution: "adam",
+  hard: [{
+    what: "gradients of 0 and of about epsilon",
+    size: [37],
+    open: (gpu, size) => adamTrial(gpu, size, true),
+  }],
+  letters: (size) => ({ P4: adamParameters(size) / 4 }),
+};
+
+const lastClicks: Exercise = {
+  name: "last-clicks",
+  what: "the last clicks before every event, under learned weights",
+  chapter: "8-position-weights.md",
+  starter: clicksStarter,
+  ladder: shipped({ kernel: kernel("pw_state_forward", clicksText) }, {
+    title: "position weights, B users x T events, F features under four weightings",
+    size: [128, 20, 64],
+    oddSizes: [[1, 1, 5], [11, 5, 7], [3, 9, 20]],
+    open: (gpu, size) => lastClicksTrial(gpu, size),
+    dispatch: "pw_state_forward",
+    constants: ([, , F = 1]) => ({ F }),
+  }),
+  solution: "pw_state_forward",
+  hard: [{
+    what: "more clicks than the window has lags, and users without clicks",
+    size: [5, 40, 6],
+    open: (gpu, size) => lastClicksTrial(gpu, size, true),
+  }],
+  letters: (size) => ({ E: eventsOf(size), F: size[2] ?? 1, F4: fours(size[2]) }),
 };
 
 /** The projection on the simplex: the exact generator of the game, and the reward's gradient against it. */
@@ -167,66 +306,113 @@ const sparsemax: Exercise = {
   what: "the projection on the simplex: the exact generator",
   chapter: "9-minimax.md",
   starter: sparsemaxStarter,
-  ladder: shipped({
-    kernel: kernel("exact_minimax", sparsemaxText),
-    invocations: ([E = 1]) => [E],
-  }, {
+  ladder: shipped({ kernel: kernel("exact_minimax", sparsemaxText) }, {
     title: "sparsemax and the reward's gradient, E events x K rows",
     size: [2560, 10],
     oddSizes: [[1, 1], [13, 3], [67, 41]],
-    problem: (size) => sparsemaxProblem(size),
+    open: (gpu, size) => sparsemaxTrial(gpu, size),
+    dispatch: "exact_minimax",
   }),
   solution: "exact_minimax",
   hard: [
-    pages(sparsemaxProblem, [7, 3], "all rows of a page equal", (_, e) => e - 3),
+    pages(sparsemaxTrial, [7, 3], "all rows of a page equal", (_, e) => e - 3),
     pages(
-      sparsemaxProblem,
+      sparsemaxTrial,
       [8, 3],
       "utilities about 10,000 and -10,000",
       (k, e) => (e % 2 === 0 ? 10_000 : -10_000) + (37 * k * k + e) % 64 / 64,
     ),
-    longPages(sparsemaxProblem),
+    longPages(sparsemaxTrial),
   ],
   letters: pageLetters,
 };
 
-const GENERATOR_ETA = 0.5;
+const draw: Exercise = {
+  name: "draw",
+  what: "a click or none, drawn for every simulated user",
+  chapter: "10-simulated-users.md",
+  starter: drawStarter,
+  ladder: shipped({ kernel: kernel("choose", chooseText) }, {
+    title: "a click or none, U users x k items",
+    size: [4096, 10],
+    oddSizes: [[1, 1], [37, 3], [301, 7]],
+    open: (gpu, size) => drawTrial(gpu, size),
+    dispatch: "choose",
+  }),
+  solution: "choose",
+  hard: ([
+    ["utilities of 90 and -90", (z) => z > 0 ? 90 + z : z - 90],
+    ["all utilities about -200", (z) => z - 200],
+    ["all utilities about 30: nobody clicks nothing", (z) => z + 30],
+  ] as const satisfies [string, (normal: number) => number][]).map(([what, utility]) => ({
+    ...{ what, size: [130, 3] },
+    open: (gpu, size) => drawTrial(gpu, size, utility),
+  })),
+  letters: ([U = 1, k = 1]) => ({ U, K: k }),
+};
 
-/** @param size [events, rows of a page] */
-function sparsemaxProblem(size: Size, utility?: Utility): Problem {
-  const [E = 1, page = 1] = size;
-  const pages = choicePages(size, utility);
-  const { events, u } = pages;
-  const R = u.rows;
-  const [policy, gradient, outcome] = [matrix(R, 1), matrix(R, 1), matrix(E, 8)];
-  events.forEach(({ first, end, click }, e) => {
-    const own = Array.from(u.data.subarray(first, end));
-    const pi = projection(own.map((x) => GENERATOR_ETA * x));
-    policy.data.set(pi, first);
-    const clicked = click === NONE ? undefined : click - first;
-    const value = own.reduce((sum, x, k) => {
-      const p = pi[k] ?? NaN;
-      return sum + p * (x - p / (2 * GENERATOR_ETA));
-    }, 0);
-    const losses = clicked === undefined ? [0, 0] : [value, value - (own[clicked] ?? NaN)];
-    const [lossMax = 0, lossMin = 0] = losses;
-    const clicks = clicked === undefined ? [] : [clicked];
-    outcome.data.set([...choiceOutcome(own, clicks, 1), lossMin, ...topShares(pi, clicks), lossMax], 8 * e);
-    if (clicked === undefined) return;
-    pi.forEach((p, k) => gradient.data[first + k] = (p - (k === clicked ? 1 : 0)) / E);
-  });
-  return {
-    inputs: { u: new Float32Array(u.data), event: uploadEvents(events) },
-    outputs: {
-      policy: rowOutput(pages, policy, page + 16),
-      gradient: rowOutput(pages, gradient, page + 16),
-      outcome: { ...output(outcome, page + 16), optional: true, named: (e) => pageText(pages, e) },
+const slateTiled = kernel("slate_score_tiled", slateTiledText);
+const slatePanel = kernel("slate_score_panel", slatePanelText);
+const tooManyUnits = ([, , L = 1]: Size) =>
+  L % 4 === 0 && L <= MOST_UNITS ? undefined : `has 4, 8, ... or ${MOST_UNITS} hidden units`;
+
+const slateLadder: Ladder = {
+  name: "slate-score",
+  title: "the best of every 32 items, U users x I items, L hidden units",
+  size: [256, 1000, 64],
+  oddSizes: [[1, 1, 4], [37, 33, 12], [67, 130, 64]],
+  open: (gpu, size) => slateTrial(gpu, size),
+  dispatch: "slate_score",
+  constants: ([, I = 1]) => ({ ITEMS: I }),
+  steps: [
+    {
+      kernel: slateTiled,
+      idea: "shipped for GPUs",
+      invocations: ([U = 1, I = 1]) => [16 * Math.ceil(panelsOf(I) / 2), Math.ceil(U / 4)],
     },
-    constants: { ETA: 1, GENERATOR_ETA },
-    sizes: { users: 1, events: E, rows: R, items: 1 },
-    cost: { flops: (4 * page + 40) * R, bytes: 12 * R + 48 * E },
-  };
-}
+    {
+      kernel: slatePanel,
+      idea: "shipped for CPU adapters",
+      invocations: ([U = 1, I = 1]) => {
+        const workgroup = constantOf(slatePanel, "WORKGROUP");
+        return [workgroup * panelsOf(I), Math.ceil(U / workgroup)];
+      },
+    },
+  ],
+};
+
+const slateScore: Exercise = {
+  name: "slate-score",
+  what: "the best of every 32 items for each user, by a network of one hidden layer",
+  chapter: "11-slates.md",
+  starter: slateStarter,
+  ladder: slateLadder,
+  solution: "slate_score_tiled",
+  hard: [
+    {
+      what: "all scores below -1,000",
+      size: [37, 70, 8],
+      open: (gpu, size) =>
+        slateTrial(gpu, size, {
+          weights: (n) => -1000 - n,
+          table: (i, n) => 2 + (7 * i + n) % 5 / 4,
+        }),
+    },
+    {
+      what: "equal items: the first of them",
+      size: [37, 70, 8],
+      open: (gpu, size) =>
+        slateTrial(gpu, size, { table: (i, n) => (7 * (i % 5) + 3 * n) % 11 / 8, equal: (i) => i % 5 }),
+    },
+    {
+      what: "nothing but one item left in a panel",
+      size: [37, 70, 8],
+      open: (gpu, size) => slateTrial(gpu, size, { taken: (u, i) => i % ITEM_PANEL !== u % ITEM_PANEL }),
+    },
+  ],
+  letters: ([U = 1, I = 1, L]) => ({ U, P: panelsOf(I), L4: fours(L) }),
+  refuses: tooManyUnits,
+};
 
 export const exercises: readonly Exercise[] = [
   softmax,

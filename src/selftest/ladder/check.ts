@@ -1,19 +1,19 @@
-/** A ladder's steps on the device: what they are bound to, one run of them, and whether it gave what the reference gives. */
+/**
+ * The steps of a ladder are other texts of one dispatch of an op: what they read was made on the device, and what they write is
+ * what the op is checked by.
+ */
 
+import { indexScopeOf } from "../../batch/index_scope.ts";
+import type { ClickDispatch, ClickSizes } from "../../batch/click_sizes.ts";
+import { type AccessCounts, accessCounts } from "../../gpu/access_analysis/access_counts.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { type Constants, type Kernel, kernelText, STEP, STEPS } from "../../gpu/kernel.ts";
-import { type Memory, uniformIfSmall, type View, writeMemory } from "../../gpu/memory.ts";
+import { bufferOf, type Memory, uniformIfSmall, type View, writeMemory } from "../../gpu/memory.ts";
 import { type Invocations, Program } from "../../gpu/program.ts";
-import { type AccessCounts, accessCounts } from "../../gpu/access_analysis/access_counts.ts";
 import { readViews } from "../../gpu/readback.ts";
-import { clickDimensions, type ClickSizes } from "../../batch/click_sizes.ts";
-import { indexScopeOf } from "../../batch/index_scope.ts";
-import { STEP_STRIDE, writeStepHeader } from "../../gpu/step.ts";
 import { inPanels, rowByRow } from "../../gpu/texture_layout.ts";
 import { type Check, Checks, checkText } from "../finding.ts";
-import { making } from "../../gpu/made.ts";
-import { CanaryArena, floats, twice } from "../harness.ts";
-import type { Problem, Size } from "./problem.ts";
+import { CANARY, overlap, runTrial, type Trial } from "../harness.ts";
 
 /** "panels": a texture with the input's rows in panels of sixteen columns, see texture_layout.ts. */
 export type Place = "texture" | "panels" | "uniform";
@@ -29,14 +29,18 @@ export interface Step {
   /** Inputs that stand elsewhere than in a storage buffer. */
   readonly where?: Readonly<Record<string, Place>>;
   readonly constants?: (size: Size) => Constants;
-  /** The problem's constants that it is given; all that its kernel has, where it is not said. */
+  /** The dispatch's constants that it is given; all that its kernel has, where it is not said. */
   readonly takes?: ReadonlySet<string>;
-  readonly invocations: (size: Size) => Invocations<ClickSizes>;
+  /** Those of the dispatch, where it is not said. */
+  readonly invocations?: (size: Size) => Invocations<ClickSizes>;
   /** Of a kernel that does not split its sums: it writes the first chunk alone. */
   readonly oneChunk?: boolean;
   /** Why the kernel cannot do a size; undefined where it can. @param workgroupBytes of memory that the adapter grants. */
   readonly refuses?: (size: Size, workgroupBytes: number) => string | undefined;
 }
+
+/** What is as large as an op is wanted: see its ladder's title. */
+export type Size = readonly number[];
 
 export interface Ladder {
   readonly name: string;
@@ -45,7 +49,14 @@ export interface Ladder {
   readonly size: Size;
   /** Small ones at which every step has to be right too. */
   readonly oddSizes: readonly Size[];
-  readonly problem: (size: Size) => Problem;
+  /** Records the op at a size, with nothing in textures. @throws UserError for one that it cannot have. */
+  readonly open: (gpu: Gpu, size: Size) => Trial<ClickSizes>;
+  /** What the name of the kernel begins with whose dispatch the steps are other texts of. */
+  readonly dispatch: string;
+  /** Bindings that the op's kernel may write, and does not here: inputs. */
+  readonly given?: readonly string[];
+  /** Constants that texts may have, and the dispatch has not. */
+  readonly constants?: (size: Size) => Constants;
   readonly steps: readonly Step[];
   /** Numbers of the steps that lead to the kernel for a GPU; of all, where it is not said. */
   readonly forGpus?: readonly number[];
@@ -71,188 +82,185 @@ export function changedBy({ changes }: Step, k: number): number {
   return changes ?? Math.max(1, k);
 }
 
+/** A step as a dispatch in the place of the op's own. */
 export interface BoundStep {
   readonly number: number;
   readonly step: Step;
+  readonly spec: ClickDispatch;
   readonly encode: (pass: GPUComputePassEncoder) => void;
-  /** All that its kernel binds but the step's header. */
-  readonly views: Readonly<Record<string, Memory>>;
-  readonly outputs: Readonly<Record<string, View>>;
-  /** What it asks of memory, at this size and of this problem's whole numbers. */
+  /** What it asks of memory, at this size and by the whole numbers that it reads. */
   readonly counts: () => AccessCounts;
   /** Milliseconds that recording took. */
   readonly hostMs: number;
 }
 
-/**
- * Uploads a problem and records every step that can do it.
- * @param spare floats behind each output that no step may write.
- */
-export function bindSteps(
-  gpu: Gpu,
-  ladder: Ladder,
-  size: Size,
-  spare = 0,
-): Promise<{ arena: CanaryArena; problem: Problem; steps: BoundStep[] }> {
-  const problem = ladder.problem(size);
-  return making(async (made) => {
-    const arena = made.keep(new CanaryArena(gpu, `ladder ${ladder.name}`, spare, BEHIND));
-    const header = new DataView(new ArrayBuffer(STEP_STRIDE));
-    const { sizes } = problem;
-    const batch = { sizes, counted: sizes.events, first: 0 };
-    const purpose = { slot: 0, learningRate: 0, iteration: 0, ...problem.header };
-    writeStepHeader(header, 0, clickDimensions, batch, purpose);
-    const headers = arena.upload("step", new Uint32Array(header.buffer));
-    const outputs = Object.fromEntries(
-      Object.entries(problem.outputs).map((
-        [name, { length }],
-      ) => [name, arena.allocate(name, 4 * length)]),
-    );
-    const place = placing(arena, problem);
-    const data = Object.fromEntries(
-      Object.entries(problem.inputs).flatMap(([name, words]) =>
-        words instanceof Uint32Array ? [[name, words]] : []
-      ),
-    );
-    const steps: BoundStep[] = [];
-    for (const [k, step] of ladder.steps.entries()) {
-      if (step.refuses?.(size, gpu.workgroupBytes) !== undefined) continue;
-      const { kernel, where = {}, takes = kernel.constants } = step;
-      const known = Object.entries(problem.constants).filter(([name]) =>
-        kernel.constants.has(name) && takes.has(name)
-      );
-      const bindings = kernel.bindings.filter(({ name }) => name !== STEP && name !== STEPS);
-      const views = Object.fromEntries(
-        bindings.map(({ name }) => [name, outputs[name] ?? place(name, where[name])]),
-      );
-      const began = performance.now();
-      const spec = {
-        kernel,
-        label: `ladder ${ladder.name}, step ${numberOf(step, k)}`,
-        constants: { ...Object.fromEntries(known), ...step.constants?.(size) },
-        views,
-        invocations: step.invocations(size),
-        cost: () => problem.cost,
-      };
-      const program = await Program.record(gpu, ladder.name, headers.buffer, [spec]);
-      steps.push({
-        number: numberOf(step, k),
-        step,
-        encode: (pass) => program.encodeOne(pass, 0, problem.sizes, 0),
-        views,
-        outputs,
-        counts: () => {
-          const scope = indexScopeOf(program, 0, sizes);
-          return accessCounts(kernelText(spec), {
-            ...scope,
-            header: { first_entry: 0, counted: batch.counted },
-            data,
-          });
-        },
-        hostMs: performance.now() - began,
-      });
+/** An op in memory, and the steps that can do its size. */
+export class BoundLadder implements Disposable {
+  readonly steps: BoundStep[] = [];
+  /** The op's own dispatch. */
+  readonly target: ClickDispatch;
+  /** Inputs that stand elsewhere for some step, by their name and where; what is copied there once it is made. */
+  readonly #placed = new Map<string, { readonly from: Memory; readonly to: Memory }>();
+  /** Whole numbers that the dispatch reads, by binding. */
+  #data: Record<string, Uint32Array<ArrayBuffer>> = {};
+
+  /** What its dispatch writes, by binding. */
+  readonly outputs: ReadonlyMap<string, View>;
+
+  private constructor(readonly trial: Trial<ClickSizes>, { name, dispatch, given = [] }: Ladder) {
+    const target = trial.specs.find(({ kernel }) => kernel.name.startsWith(dispatch));
+    if (!target) throw new Error(`ladder ${name}: expected a dispatch of ${dispatch}`);
+    this.target = target;
+    this.outputs = new Map(target.kernel.bindings.flatMap(({ name, kind }) => {
+      const view = target.views[name];
+      return kind === "read_write" && view && !given.includes(name) ? [[name, bufferOf(view)]] : [];
+    }));
+  }
+
+  /** Records an op, and every step that can do it. Nothing runs before {@link prepare}. */
+  static async open(gpu: Gpu, ladder: Ladder, size: Size): Promise<BoundLadder> {
+    const bound = new BoundLadder(ladder.open(gpu, size), ladder);
+    try {
+      for (const [k, step] of ladder.steps.entries()) {
+        if (step.refuses?.(size, gpu.workgroupBytes) === undefined) await bound.#bind(ladder, size, step, k);
+      }
+      return bound;
+    } catch (error) {
+      bound[Symbol.dispose]();
+      throw error;
     }
-    return { arena, problem, steps };
-  });
-}
+  }
 
-/** Where a problem's inputs stand: each is uploaded once for each kind of place. */
-function placing(
-  arena: CanaryArena,
-  { inputs, constants }: Problem,
-): (name: string, where?: Place) => Memory {
-  const placed = new Map<string, Memory>();
-  const inTexture = (name: string, data: Problem["inputs"][string], where: Place) => {
-    const bytes = data.byteLength;
-    const layout = where === "panels" ? inPanels(bytes, Number(constants.K4)) : rowByRow(bytes);
-    const memory = arena.allocateTexture(name, bytes, undefined, layout);
-    writeMemory(arena.gpu.queue, memory, data);
-    return memory;
-  };
-  // Nothing stands behind what is read.
-  const uploaded = (name: string, data: Problem["inputs"][string]) => ({
-    ...arena.upload(name, data),
-    size: data.byteLength,
-  });
-  return (name, where) => {
-    const data = inputs[name];
-    if (!data) throw new Error(`${arena.purpose}: nothing is known of binding ${name}`);
-    const textured = where === "texture" || where === "panels";
-    const key = textured ? `${name}, ${where}` : name;
-    const memory = placed.get(key) ?? (textured ? inTexture(name, data, where) : uploaded(name, data));
-    placed.set(key, memory);
-    return where === "uniform" && !("texture" in memory) ? uniformIfSmall(memory) : memory;
-  };
-}
+  async #bind({ name, constants = () => ({}) }: Ladder, size: Size, step: Step, k: number): Promise<void> {
+    const { trial: { arena: { gpu }, headers, sizes, offsets }, target } = this;
+    const { kernel, where = {}, takes = kernel.constants } = step;
+    const known = Object.entries({ ...target.constants, ...constants(size) }).filter(([name]) =>
+      kernel.constants.has(name) && takes.has(name)
+    );
+    const bindings = kernel.bindings.filter(({ name }) => name !== STEP && name !== STEPS);
+    const began = performance.now();
+    const spec: ClickDispatch = {
+      kernel,
+      label: `ladder ${name}, step ${numberOf(step, k)}`,
+      constants: { ...Object.fromEntries(known), ...step.constants?.(size) },
+      views: Object.fromEntries(bindings.map(({ name }) => [name, this.#place(name, where[name])])),
+      invocations: step.invocations?.(size) ?? target.invocations,
+      cost: target.cost,
+    };
+    const program = await Program.record(gpu, name, headers, [spec]);
+    this.steps.push({
+      number: numberOf(step, k),
+      step,
+      spec,
+      encode: (pass) => program.encodeOne(pass, 0, sizes, offsets.at(-1) ?? 0),
+      counts: () => {
+        const header = { first_entry: 0, counted: sizes.events };
+        return accessCounts(kernelText(spec), {
+          ...indexScopeOf(program, 0, sizes),
+          header,
+          data: this.#data,
+        });
+      },
+      hostMs: performance.now() - began,
+    });
+  }
 
-/** What stands behind an output, the bits of a number: what a kernel makes of it there is seen. */
-const BEHIND = 0x449a5000;
+  /** Where a binding's data stand: outputs and buffers where the op has them, others in a copy. */
+  #place(name: string, where?: Place): Memory {
+    const { trial: { arena }, target } = this;
+    const from = target.views[name];
+    if (!from) throw new Error(`${target.label}: nothing is known of binding ${name}`);
+    // A copy has canaries behind it: who reads past the end of a parameter gets no zero, which would be right by chance.
+    if (this.outputs.has(name) || (where === undefined && arena.owns(from))) return from;
+    const buffer = bufferOf(from);
+    const bytes = buffer.size - (arena.owns(from) ? 4 * arena.canaries : 0);
+    if (where === "uniform" && !arena.owns(from)) return uniformIfSmall(buffer);
+    if (where === "uniform") return uniformIfSmall({ ...buffer, size: bytes });
+    const key = `${name}, ${where}`;
+    const known = this.#placed.get(key);
+    if (known) return known.to;
+    const layout = where === "panels" ? inPanels(bytes, Number(target.constants?.K4)) : rowByRow(bytes);
+    const to = where === undefined
+      ? arena.allocate(name, bytes)
+      : arena.allocateTexture(name, bytes, undefined, layout);
+    this.#placed.set(key, { from: { ...buffer, size: bytes }, to });
+    return to;
+  }
 
-/** Floats of each output. */
-export type Found = Readonly<Record<string, Float32Array<ArrayBuffer>>>;
+  /** Runs the op once, so that all that its dispatch reads is there. @throws what the device says of it. */
+  async prepare(): Promise<void> {
+    const { trial, target } = this;
+    const { gpu } = trial.arena;
+    await runTrial(trial, new Checks());
+    gpu.check();
+    const moves = [...this.#placed.values()];
+    const whole = target.kernel.bindings.filter(({ name, kind }) =>
+      kind === "read" && isWhole(target.kernel, name)
+    );
+    const views = whole.flatMap(({ name }) => target.views[name] ?? []);
+    const words = await readViews(gpu, [...moves.map(({ from }) => from), ...views]);
+    moves.forEach(({ to }, k) => writeMemory(gpu.queue, to, words[k] ?? new Uint32Array()));
+    this.#data = Object.fromEntries(
+      whole.map(({ name }, k) => [name, words[moves.length + k] ?? new Uint32Array()]),
+    );
+  }
 
-/** What came of two runs of a step. */
-export interface Compared {
-  /** What differs, that of its numbers first. */
-  readonly faults: readonly Check[];
-  /** Of the first run. */
-  readonly found: Found;
-}
-
-/** Runs a step twice, on outputs that hold what their problem says, or canaries: see {@link twice}. */
-export async function compareStep(
-  arena: CanaryArena,
-  problem: Problem,
-  { step, encode, outputs }: BoundStep,
-): Promise<Compared> {
-  const names = Object.keys(outputs);
-  const kernels = [step.kernel.name];
-  const [numbers, runs] = [new Checks(), new Checks()];
-  const all = await twice(arena, runs, kernels, {
-    start: () =>
-      Object.entries(outputs).forEach(([name, view]) => arena.begin(view, 0, problem.outputs[name]?.initial)),
-    encode: ({ pass }) => encode(pass),
-    read: async () => (await readViews(arena.gpu, Object.values(outputs))).map(floats),
-  });
-  arena.gpu.check();
-  const found = Object.fromEntries(names.map((name, k) => [name, all[k] ?? floats(undefined)]));
-  compareOutputs(numbers, problem, step, found);
-  return { found, faults: [...numbers.all, ...runs.all].filter(({ differs }) => differs) };
-}
-
-function compareOutputs(checks: Checks, problem: Problem, { kernel, oneChunk }: Step, found: Found): void {
-  const chunks = oneChunk ? 1 : clickDimensions.chunks(problem.sizes);
-  const bound = (name: string) => kernel.bindings.some((binding) => binding.name === name);
-  const kernels = [kernel.name];
-  for (
-    const [what, { expected, dense, tolerance, optional, named, fault }] of Object.entries(problem.outputs)
-  ) {
-    const floats = found[what];
-    if (!floats || (optional && !bound(what))) continue;
-    const words = fault?.(floats);
-    if (words) {
-      checks.holds(false, kernels, what, words);
-      continue;
-    }
-    const { data, rows, columns } = expected;
-    checks.numbers(dense(floats, chunks), data, {
-      ...{ kernels, what, columns },
-      tolerance: tolerance * data.reduce((most, x) => Math.max(most, Math.abs(x)), 1e-3),
-      named: (k) => {
-        const place = named?.(Math.floor(k / columns), k % columns);
-        return ` of [${rows}, ${columns}]${place ? ` (${place})` : ""}`;
+  /** Runs the op twice with a step in the place of its dispatch. @returns what differs, that of its numbers first */
+  async faultsOf({ spec, step }: BoundStep): Promise<Check[]> {
+    const { trial, target } = this;
+    const checks = new Checks();
+    await runTrial(trial, checks, {
+      specs: trial.specs.map((own) => own === target ? spec : own),
+      start: () => {
+        for (const view of this.outputs.values()) this.#clear(view, step.oneChunk);
+        trial.start?.();
       },
     });
+    trial.arena.gpu.check();
+    const faults = checks.all.filter(({ differs }) => differs).map((check) => this.#named(check));
+    const isRun = ({ what }: Check) => what === "two runs" || what === "stray writes";
+    return [...faults.filter((fault) => !isRun(fault)), ...faults.filter(isRun)];
+  }
+
+  /** Puts canaries where a step is to write. @param zero zeros, for one that leaves some of it out */
+  #clear(view: View, zero = false): void {
+    const { arena } = this.trial;
+    const fill = (bytes: number) => new Uint32Array(bytes / 4).fill(zero ? 0 : CANARY);
+    if (arena.owns(view)) {
+      const words = fill(view.size - 4 * arena.canaries);
+      return arena.begin(view, 0, new Float32Array(words.buffer));
+    }
+    arena.gpu.queue.writeBuffer(view.buffer, view.offset, fill(view.size));
+  }
+
+  /** A check by the names of the dispatch's bindings. */
+  #named(check: Check): Check {
+    if (check.what === "stray writes") {
+      const fault = [...this.outputs].reduce((text, [name, output]) => {
+        const own = this.trial.arena.views.find(({ view }) => view === output);
+        return own ? text.replace(` words of ${own.name},`, ` words of ${name},`) : text;
+      }, check.fault ?? "");
+      return { ...check, fault };
+    }
+    const [memory] = [...this.trial.named ?? []].find(([, what]) => what === check.what) ?? [];
+    if (!memory) return check;
+    const [name] = [...this.outputs].find(([, view]) => overlap(view, memory)) ?? [];
+    return { ...check, what: name ?? `${check.what}, which is made of its results,` };
+  }
+
+  [Symbol.dispose](): void {
+    this.trial[Symbol.dispose]();
   }
 }
 
+/** Whether a binding holds whole numbers. */
+function isWhole({ source }: Kernel, name: string): boolean {
+  return new RegExp(`> ${name}: array<(u32|vec[234]u)>`).test(source);
+}
+
 /** What is wrong with a step, in words; undefined where it gives what the reference gives. */
-export async function faultOf(
-  arena: CanaryArena,
-  problem: Problem,
-  bound: BoundStep,
-): Promise<string | undefined> {
-  const [fault] = (await compareStep(arena, problem, bound)).faults;
+export async function faultOf(bound: BoundLadder, step: BoundStep): Promise<string | undefined> {
+  const [fault] = await bound.faultsOf(step);
   return fault && `wrong, and not timed: ${checkText(fault)}`;
 }
 
@@ -262,9 +270,9 @@ export async function faultsAt(
   ladder: Ladder,
   size: Size,
 ): Promise<Map<number, string | undefined>> {
-  const { arena: own, problem, steps } = await bindSteps(gpu, ladder, size);
-  using arena = own;
+  using bound = await BoundLadder.open(gpu, ladder, size);
+  await bound.prepare();
   const found = new Map<number, string | undefined>();
-  for (const step of steps) found.set(step.number, await faultOf(arena, problem, step));
+  for (const step of bound.steps) found.set(step.number, await faultOf(bound, step));
   return found;
 }

@@ -1,85 +1,56 @@
-/** The choice softmax with its loss and gradient: the problem of a ladder, and its steps. */
+/** The choice softmax with its loss and gradient: what a ladder records, and its steps. */
 
 import choiceText from "../../../kernels/choice/choice_nll.wgsl" with { type: "text" };
 import choiceNaive from "../../../kernels/choice/choice_nll_1_naive.wgsl" with { type: "text" };
 import choiceWorkgroup from "../../../kernels/choice/choice_nll_2_workgroup.wgsl" with { type: "text" };
 import choiceOnline from "../../../kernels/choice/choice_nll_3_online.wgsl" with { type: "text" };
-import type { ReferenceBatch } from "../../batch/reference_batch.ts";
-import { NONE } from "../../data/click_log.ts";
 import { randomStream } from "../../data/random.ts";
+import type { Gpu } from "../../gpu/device.ts";
 import { kernel } from "../../gpu/kernel.ts";
-import { reference as choiceReference } from "../../ops/choice_nll.ts";
-import { type Matrix, matrix } from "../../tape/reference.ts";
-import type { Step } from "./check.ts";
-import { noBatch, type Output, output, type Problem, ROUNDING, type Size, uploadEvents } from "./problem.ts";
+import { choiceOf } from "../ops/loss_recipes.ts";
+import type { OpCase } from "../ops/op_bench.ts";
+import { forGpu, opTrial } from "../ops/op_run.ts";
+import { logOf, oneHotItems } from "../small_logs.ts";
+import type { Size, Step } from "./check.ts";
 
 /** The utility of row k of page e, which has `length` rows; an f32. */
 export type Utility = (k: number, e: number, length: number) => number;
 
 /**
- * `events` pages of about `page` rows, some without a click.
+ * `events` pages of about `page` rows, some without a click: a user for each.
  * @param utility without one: some with ties, one of 90.
- * @returns u [R, 1]
  */
-export function choicePages(size: Size, utility?: Utility): { events: ReferenceBatch["events"]; u: Matrix } {
+export function choicePages(
+  size: Size,
+  utility?: Utility,
+): Pick<OpCase, "log" | "users" | "values" | "named"> {
   const [E = 1, page = 1] = size;
   const random = randomStream(3, "ladder", ...size);
   const drawn: Utility = (k, e) => k === 0 && e === 0 ? 90 : Math.round(8 * random.normal()) / 4;
-  const events: ReferenceBatch["events"] = [];
-  const u: number[] = [];
-  for (let e = 0; e < E; e++) {
-    const [first, length] = [u.length, Math.max(1, page + e % 3 - 1)];
-    for (let k = 0; k < length; k++) u.push((utility ?? drawn)(k, e, length));
-    events.push({ first, end: u.length, click: e % 5 === 4 ? NONE : first + (e * 7) % length, fed: NONE });
-  }
-  return { events, u: matrix(u.length, 1, (r) => u[r] ?? NaN) };
-}
-
-/** A page in words: its utilities, the first twelve of many, and the click. */
-export function pageText({ events, u }: ReturnType<typeof choicePages>, e: number): string {
-  const { first = 0, end = 0, click = NONE } = events[e] ?? {};
-  const own = Array.from(u.data.subarray(first, Math.min(end, first + 12)), (x) => Number(x.toPrecision(6)));
-  const clicked = click === NONE ? "no click" : `a click on row ${click}`;
-  return `page ${e}, rows ${first} to ${end - 1}: u = ` +
-    `${own.join(", ")}${end > first + 12 ? ", ..." : ""}; ${clicked}`;
-}
-
-/** A number a row. @param terms of the longest sum */
-export function rowOutput(pages: ReturnType<typeof choicePages>, expected: Matrix, terms: number): Output {
+  const pages = Array.from({ length: E }, (_, e) => {
+    const length = Math.max(1, page + e % 3 - 1);
+    const u = Array.from({ length }, (_, k) => (utility ?? drawn)(k, e, length));
+    return { u, items: u.map(() => 0), click: e % 5 === 4 ? undefined : (e * 7) % length };
+  });
+  const ofRow = pages.flatMap(({ u }, e) => u.map(() => e));
   return {
-    length: pages.u.rows,
-    expected,
-    dense: (found) => found,
-    tolerance: 4 * ROUNDING * terms,
-    named: (row) => pageText(pages, pages.events.findIndex(({ end }) => row < end)),
+    log: logOf(pages.map((page) => [page]), oneHotItems(1)),
+    users: pages.map((_, e) => e),
+    values: new Map([["u", Float32Array.from(pages.flatMap(({ u }) => u))]]),
+    named: (rows, row) => {
+      const e = rows === "events" ? row : ofRow[row] ?? NaN;
+      const { u = [], click } = pages[e] ?? {};
+      const own = u.slice(0, 12).map((x) => Number(x.toPrecision(6)));
+      const clicked = click === undefined ? "no click" : `a click on its row ${click}`;
+      return ` (page ${e}: u = ${own.join(", ")}${u.length > 12 ? ", ..." : ""}; ${clicked})`;
+    },
   };
 }
 
 /** The choice on {@link choicePages}. */
-export function choiceProblem(size: Size, utility?: Utility): Problem {
-  const [E = 1, page = 1] = size;
+export function choiceTrial(gpu: Gpu, size: Size, utility?: Utility) {
   const pages = choicePages(size, utility);
-  const { events, u } = pages;
-  const R = u.rows;
-  const result = choiceReference(1)([u], { ...noBatch, events });
-  const [gradient = matrix(0, 0)] = result.backward(matrix(E, 4));
-  return {
-    inputs: {
-      u: new Float32Array(u.data),
-      // Utilities are there, and places have no effect: nothing is made of these.
-      dots: new Float32Array(4),
-      bias: new Float32Array(1),
-      place: new Float32Array(1),
-      event: uploadEvents(events),
-    },
-    outputs: {
-      outcome: { ...output(result.output, page + 16), named: (e) => pageText(pages, e) },
-      u_gradient: rowOutput(pages, gradient, page + 16),
-    },
-    constants: { ETA: 1 },
-    sizes: { users: 1, events: E, rows: R, items: 1 },
-    cost: { flops: 20 * R, bytes: 8 * R + 32 * E },
-  };
+  return opTrial(gpu, { ...choiceOf({ eta: 1 })(pages), ...pages }, forGpu);
 }
 
 export function choiceSteps(): Step[] {

@@ -1,14 +1,12 @@
 /**
  * The ladders: from the kernel as one would write it down to the shipped one, one idea a step. Steps that are a file of
  * their own have its number; the others are shipped kernels, or the same file with an input that stands elsewhere.
- * The steps of each family are in steps/.
  */
 
-import type { Ladder } from "./check.ts";
-import type { Size } from "./problem.ts";
-import { choiceProblem, choiceSteps } from "./choice.ts";
-import { lstmBackwardProblem, lstmProblem, lstmSteps } from "./lstm.ts";
-import { matmulForwardProblem, matmulInputProblem, matmulWeightProblem } from "./matmul_problems.ts";
+import type { Ladder, Size } from "./check.ts";
+import { choiceSteps, choiceTrial } from "./choice.ts";
+import { lstmSteps, lstmTrial } from "./lstm.ts";
+import { forwardTrial, inputTrial, weightTrial } from "./matmul_trials.ts";
 import { forwardSteps, inputSteps, weightSteps } from "./matmul_steps.ts";
 
 const lstmForGpus = [1, 2, 8, 9, 10, 11];
@@ -22,7 +20,8 @@ export const ladders: readonly Ladder[] = [
     title: "matmul forward, ELU(X W + b), [M, K] x [K, N]",
     size: [12_800, 64, 64],
     oddSizes: oddMatmuls,
-    problem: (size) => matmulForwardProblem(size),
+    open: (gpu, size) => forwardTrial(gpu, size),
+    dispatch: "matmul_forward",
     steps: forwardSteps(),
     forGpus: [1, 2, 3, 4],
   },
@@ -31,7 +30,8 @@ export const ladders: readonly Ladder[] = [
     title: "matmul, gradient of the input, [M, N] x [K, N]^T",
     size: [12_800, 64, 64],
     oddSizes: oddMatmuls.map(([M = 1, K = 1, N = 1]) => [M, N, K]),
-    problem: matmulInputProblem,
+    open: inputTrial,
+    dispatch: "matmul_input_gradient",
     steps: inputSteps(),
     forGpus: [1, 2, 3],
   },
@@ -40,7 +40,8 @@ export const ladders: readonly Ladder[] = [
     title: "matmul, gradient of the weights, [M, K]^T x [M, N]",
     size: [12_800, 64, 64],
     oddSizes: [...oddMatmuls, [1027, 12, 9]],
-    problem: matmulWeightProblem,
+    open: weightTrial,
+    dispatch: "matmul_weight_gradient",
     steps: weightSteps(),
     forGpus: [1, 2, 3, 4],
   },
@@ -49,7 +50,8 @@ export const ladders: readonly Ladder[] = [
     title: "LSTM forward, B users x T events, H units",
     size: [128, 20, 20],
     oddSizes: [[1, 1, 7], [11, 5, 6], [3, 9, 21]],
-    problem: (size) => lstmProblem(size),
+    open: (gpu, size) => lstmTrial(gpu, size),
+    dispatch: "lstm_forward",
     steps: lstmSteps("forward"),
     forGpus: lstmForGpus,
   },
@@ -58,7 +60,8 @@ export const ladders: readonly Ladder[] = [
     title: "LSTM backward, B users x T events, H units",
     size: [128, 20, 20],
     oddSizes: [[1, 1, 7], [11, 5, 6], [3, 9, 21]],
-    problem: (size) => lstmBackwardProblem(size),
+    open: (gpu, size) => lstmTrial(gpu, size),
+    dispatch: "lstm_backward",
     steps: lstmSteps("backward"),
     forGpus: lstmForGpus,
   },
@@ -67,7 +70,9 @@ export const ladders: readonly Ladder[] = [
     title: "choice softmax, loss and gradient, E events x K rows",
     size: [2560, 10],
     oddSizes: [[1, 1], [13, 3], [67, 41]],
-    problem: (size) => choiceProblem(size),
+    open: (gpu, size) => choiceTrial(gpu, size),
+    dispatch: "choice_nll",
+    given: ["u"],
     steps: choiceSteps(),
   },
 ];

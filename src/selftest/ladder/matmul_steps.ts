@@ -39,10 +39,9 @@ import {
   weightGradientInvocations,
 } from "../../ops/matmul_kernels.ts";
 import { padded } from "../../tape/layout.ts";
-import type { Step } from "./check.ts";
-import type { Size } from "./problem.ts";
+import type { Size, Step } from "./check.ts";
 
-export type Invocations = Step["invocations"];
+export type Invocations = NonNullable<Step["invocations"]>;
 
 /** [M, K4, N4] of a matmul's size. */
 export function inFours([M = 1, K = 1, N = 1]: Size): [M: number, K4: number, N4: number] {

@@ -2,8 +2,16 @@
 
 import type { Gpu } from "../../gpu/device.ts";
 import { median, timePasses } from "../../gpu/profiler.ts";
-import { bindSteps, type BoundStep, changedBy, faultOf, faultsAt, type Ladder, numberOf } from "./check.ts";
-import type { Size } from "./problem.ts";
+import {
+  BoundLadder,
+  type BoundStep,
+  changedBy,
+  faultOf,
+  faultsAt,
+  type Ladder,
+  numberOf,
+  type Size,
+} from "./check.ts";
 import type { LadderFigures, LadderStepFigure } from "../profile/bench_report.ts";
 import { timeRepeated } from "../profile/measure.ts";
 import { timingOf } from "../profile/timing.ts";
@@ -26,8 +34,9 @@ export interface LadderOptions {
 export async function runLadder(gpu: Gpu, ladder: Ladder, options: LadderOptions): Promise<StepResult[]> {
   const { size = ladder.size, onProgress = () => {} } = options;
   onProgress(`${ladder.name}: compiling, and checking at ${size.join(" x ")}`);
-  const { arena: own, problem, steps } = await bindSteps(gpu, ladder, size);
-  using arena = own;
+  using bound = await BoundLadder.open(gpu, ladder, size);
+  const { steps, target, trial: { sizes } } = bound;
+  await bound.prepare();
   const known = new Map<number, Known>();
   /** Notes what a comparison with the reference came to. */
   const note = (number: number, fault: string | undefined, more: Partial<Known> = {}) => {
@@ -38,7 +47,7 @@ export async function runLadder(gpu: Gpu, ladder: Ladder, options: LadderOptions
     onProgress(`${ladder.name}: checking at ${size.join(" x ")}, step ${step.number}`);
     const compileMs = step.hostMs + await firstRun(gpu, step);
     const began = performance.now();
-    const fault = await faultOf(arena, problem, step);
+    const fault = await faultOf(bound, step);
     const runMs = performance.now() - began;
     const { storage: { reads, readSectors: sectors }, workgroup: { conflicts } } = step.counts();
     note(step.number, fault, { compileMs, runMs, counts: { reads, sectors, conflicts } });
@@ -66,7 +75,7 @@ export async function runLadder(gpu: Gpu, ladder: Ladder, options: LadderOptions
       kernel: kernel.name,
       idea,
       changes: before,
-      ...problem.cost,
+      ...target.cost(sizes),
       ...(own && { time: { ...timingOf(own.medians), min: own.min, ...own.error } }),
       gainOnFirst: ratio(1, number),
       ...(number > 1 && { gain: ratio(before, number) }),

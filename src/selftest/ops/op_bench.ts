@@ -9,6 +9,7 @@ import { type ReferenceBatch, referenceBatch } from "../../batch/reference_batch
 import type { ClickLog } from "../../data/click_log.ts";
 import { randomStream } from "../../data/random.ts";
 import type { Gpu } from "../../gpu/device.ts";
+import type { KernelShapes } from "../../gpu/kernel_shapes.ts";
 import type { Made } from "../../gpu/made.ts";
 import { type Memory, writeMemory } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
@@ -43,7 +44,7 @@ export interface OpCase {
   readonly build: (tape: ClickTape, tensor: (name: string) => Tensor) => Tensor;
   /** Of an op that reads counts: whether the log's train users were counted. */
   readonly counted?: CountedLog;
-  /** Values of parameters that are not drawn, by name. */
+  /** Values of leaves and parameters that are not drawn, by name. */
   readonly values?: Weights;
   /** Standard deviation of the random values. */
   readonly scale?: number;
@@ -57,7 +58,9 @@ export interface OpCase {
   readonly loss?: (output: Matrix, inputs: readonly Matrix[]) => number;
   /** A leaf whose sums the op makes, in the only slot of a ring; of a loss it is the output. */
   readonly sumsOf?: string;
-  /** The op has no gradient. */
+  /** What is said of the place of a row that is wrong, such as " (page 3)". */
+  readonly named?: (rows: Tensor["rows"], row: number) => string;
+  /** The op has no gradient, or none that is looked at. */
   readonly forwardOnly?: boolean;
   /** Parameters that the op itself moves, and what they are after so many runs. */
   readonly moves?: (values: ReadonlyMap<string, Matrix>, runs: number) => ReadonlyMap<string, Matrix>;
@@ -100,6 +103,8 @@ function makeLeaves(tape: ClickTape, c: OpCase, values: Matrices, draw: Draw): M
       ...(leaf.packed ? { stride: 1 } : {}),
     });
     const value = draw(extent(leaf.rows, tape.options.capacity), leaf.columns, leaf.activation);
+    const given = c.values?.get(leaf.name);
+    if (given) value.data.set(given);
     if (leaf.whole) value.data.forEach((x, k) => value.data[k] = Math.round(x));
     values.set(leaf.name, value);
     leaves.set(leaf.name, tensor);
@@ -163,6 +168,7 @@ export function opBench(
     "log" | "users" | "parameters" | "touchedOnly" | "counted"
   >,
   made: Made,
+  shapes: KernelShapes = gpu.shapes,
 ) {
   const capacity = batchCapacity(log, users, users.length);
   const arena = made.keep(new CanaryArena(gpu, "test"));
@@ -175,7 +181,7 @@ export function opBench(
     arena,
     parameters: made.keep(new ParameterArena(gpu, parameters)),
     capacity: sizes,
-    shapes: gpu.shapes,
+    shapes,
     touchedOnly,
   });
   /** The same batch as references read it. */

@@ -4,14 +4,16 @@
  */
 
 import type { Gpu } from "../../gpu/device.ts";
+import { fixedShapes, type KernelShapes } from "../../gpu/kernel_shapes.ts";
 import { Made } from "../../gpu/made.ts";
-import { type DispatchSpec, Program } from "../../gpu/program.ts";
+import type { DispatchSpec } from "../../gpu/program.ts";
 import { readFloats, readViews } from "../../gpu/readback.ts";
 import { amountOf, extent, MAX_CHUNKS } from "../../gpu/sizes.ts";
 import type { Checks } from "../finding.ts";
-import { CANARY, type CanaryArena, kernelsOf, twice, writersOf } from "../harness.ts";
+import { CANARY, floats, kernelsOf, runTrial, type Trial, type WordsOf, writersOf } from "../harness.ts";
 import {
   drawInputs,
+  type Matrices,
   type OpBench,
   opBench,
   type OpCase,
@@ -23,7 +25,6 @@ import {
   uploadOutputGradient,
 } from "./op_bench.ts";
 import { clickDimensions, type ClickSizes } from "../../batch/click_sizes.ts";
-import type { ClickTape } from "../../batch/click_tape.ts";
 import { NONE } from "../../data/click_log.ts";
 import { bufferOf, type Memory } from "../../gpu/memory.ts";
 import { padRows, unpadRows } from "../../tape/layout.ts";
@@ -35,7 +36,12 @@ export interface RunOptions {
   /** How often the op is recorded on the same inputs: gradients are then added to what is there. */
   readonly uses?: 1 | 2;
   readonly inspect?: (run: ReferenceRun) => void;
+  /** Instead of the device's own. */
+  readonly shapes?: KernelShapes;
 }
+
+/** What ladders and exercises record is for a GPU: their texts find everything in buffers, and say what they want elsewhere. */
+export const forGpu: RunOptions = { shapes: fixedShapes("gpu") };
 
 const RUNS = 2;
 
@@ -43,64 +49,110 @@ const RUNS = 2;
  * Runs an op twice and compares what it computed.
  * @returns the names of the kernels that ran. @throws Error for a case that is no test.
  */
-export async function runOp(
-  gpu: Gpu,
-  c: OpCase,
-  checks: Checks,
-  { uses = 1, inspect }: RunOptions = {},
-): Promise<string[]> {
-  using made = new Made();
-  const bench = opBench(gpu, c, made);
-  const { arena, tape, sizes } = bench;
-  const inputs = drawInputs(tape, c);
-  const op = recordOp(bench, c, inputs.leaves, uses);
-  uploadLeaves(tape, inputs);
-  const { node: { op: name, output }, outputs, own, all } = op;
-
-  const outputGradient = c.loss || c.forwardOnly
-    ? undefined
-    : inputs.draw(extent(output.rows, sizes), output.columns);
-  const reference = runReference(c, bench, op, inputs.values, outputGradient);
-  inspect?.(reference);
-  if (outputGradient) {
-    for (const tensor of outputs) uploadOutputGradient(tape, tensor, outputGradient, reference.output);
-  }
-
-  const [value, ...gradients] = await run(bench, op, checks);
-  const by = { sizes, checks, tolerance: c.tolerance };
-  compare(by, `${name} output`, writersOf(own, output.view), output, value, reference.output);
-  if (c.loss && value) await checkSums(arena, all, value, output, by);
-  const summed = inputs.values.get(c.sumsOf ?? "");
-  if (summed) await checkSums(arena, all, summed.data, summed, by);
-  compareGradients(by, tape, op, gradients, reference);
-  if (c.moves) await compareMoved(by, tape.options.parameters, op, c.moves(inputs.values, RUNS * uses));
-  const kernels = kernelsOf(all);
-  await checkParameters(tape.options.parameters, all, checks);
-  return kernels;
+export async function runOp(gpu: Gpu, c: OpCase, checks: Checks, options?: RunOptions): Promise<string[]> {
+  using trial = opTrial(gpu, c, options);
+  await runTrial(trial, checks);
+  return kernelsOf(trial.specs);
 }
 
-/** The output and all gradients of two runs, which must be the same. */
-async function run(
-  { arena, plan, tape, sizes }: OpBench,
-  { node, trainable, own, all }: RecordedOp,
-  checks: Checks,
-): Promise<readonly Float32Array<ArrayBuffer>[]> {
-  const { gpu } = arena;
-  const program = await Program.record(gpu, "op", plan.steps, all);
-  return await twice(arena, checks, all, {
-    encode: (commands) => program.encode(commands, sizes, plan.offset(0)),
-    read: () =>
-      Promise.all([
-        readFloats(gpu, node.output.view),
-        ...trainable.map((t) => gradientOf(tape, t, sizes, checks, own)),
+/** An op in memory with its inputs, and what its reference gives. */
+export interface OpTrial extends Trial<ClickSizes> {
+  readonly reference: ReferenceRun;
+}
+
+/** @throws Error for a case that is no test. */
+export function opTrial(gpu: Gpu, c: OpCase, { uses = 1, inspect, shapes }: RunOptions = {}): OpTrial {
+  const made = new Made();
+  try {
+    const bench = opBench(gpu, c, made, shapes);
+    const { arena, plan, tape, sizes } = bench;
+    const inputs = drawInputs(tape, c);
+    const op = recordOp(bench, c, inputs.leaves, uses);
+    uploadLeaves(tape, inputs);
+    const { node: { output }, outputs, trainable, all } = op;
+    const outputGradient = c.loss || c.forwardOnly
+      ? undefined
+      : inputs.draw(extent(output.rows, sizes), output.columns);
+    const reference = runReference(c, bench, op, inputs.values, outputGradient);
+    inspect?.(reference);
+    if (outputGradient) {
+      for (const tensor of outputs) uploadOutputGradient(tape, tensor, outputGradient, reference.output);
+    }
+    const gradients = trainable.map((tensor) => gradientIn(bench, tensor));
+    const ring = arena.views.find(({ name }) => name === "ring")?.view;
+    if (c.loss && !ring) throw new Error("the loss has no ring");
+    const views = [output.view, ...(ring ? [ring] : []), ...gradients.flatMap(({ views }) => views)];
+    const own: OpRun = { bench, op, reference, gradients, ring, c, uses, values: inputs.values };
+    return {
+      ...{ arena, sizes, reference, specs: all, headers: plan.steps, offsets: [plan.offset(0)], views },
+      named: new Map([
+        [output.view, `${op.node.op} output`],
+        ...gradients.map(({ tensor, memory }) =>
+          [memory, `${op.node.op} gradient of ${tensor.name}`] as const
+        ),
       ]),
-  });
+      compare: (words, specs, checks) => compareRun(own, words, specs.slice(-op.own.length), checks),
+      [Symbol.dispose]: () => made.destroy(),
+    };
+  } catch (error) {
+    made.destroy();
+    throw error;
+  }
+}
+
+/** What a run of an op is compared by. */
+interface OpRun {
+  readonly bench: OpBench;
+  readonly op: RecordedOp;
+  readonly reference: ReferenceRun;
+  readonly gradients: readonly GradientIn[];
+  readonly ring: Memory | undefined;
+  readonly c: OpCase;
+  readonly uses: number;
+  /** Of leaves and parameters, before the first run. */
+  readonly values: Matrices;
+}
+
+/** @param specs that ran, without those that lay out the batch */
+async function compareRun(
+  { bench: { tape, sizes }, op, reference, gradients, ring, c, uses, values }: OpRun,
+  words: WordsOf,
+  specs: readonly DispatchSpec<ClickSizes>[],
+  checks: Checks,
+): Promise<void> {
+  const { node, outputs } = op;
+  const { parameters } = tape.options;
+  const by = { sizes, checks, tolerance: c.tolerance, named: c.named };
+  const writers = writersOf(specs, node.output.view);
+  // A reader's kernel may leave out what it is not asked for.
+  if (writers.length > 0) {
+    const found = floats(words(node.output.view));
+    compare(by, `${node.op} output`, writers, node.output, found, reference.output);
+    if (ring && c.loss) checkSums(specs, ring, floats(words(ring)), found, node.output, by);
+  }
+  const summed = values.get(c.sumsOf ?? "");
+  if (ring && summed) checkSums(specs, ring, floats(words(ring)), summed.data, summed, by);
+  for (const gradient of gradients) {
+    const { tensor, memory } = gradient;
+    const index = node.inputs.indexOf(tensor);
+    const [input, own] = [reference.inputs[index], reference.gradients[index]];
+    if (!input || !own) throw new Error(`expected a gradient of ${tensor.name}`);
+    // Each use of the op adds the same.
+    const slope = (i: number, j: number) => slopeOf(tensor.activation, at(input, i, j));
+    const wanted = matrix(own.rows, own.columns, (i, j) => outputs.length * at(own, i, j) * slope(i, j));
+    const kernels = writersOf(specs, memory, [node.output.view]);
+    const found = gradient.read(words, checks, specs);
+    compare(by, `${node.op} gradient of ${tensor.name}`, kernels, tensor, found, wanted);
+  }
+  if (c.moves) await compareMoved(by, parameters, node.op, specs, c.moves(values, RUNS * uses));
+  await checkParameters(parameters, specs, checks);
 }
 
 interface By {
   readonly sizes: ClickSizes;
   readonly checks: Checks;
   readonly tolerance: number;
+  readonly named?: OpCase["named"];
 }
 
 /** The largest size of a number, or 1e-3: below it differences do not count. */
@@ -109,7 +161,7 @@ function largest(values: Float64Array): number {
 }
 
 function compare(
-  { sizes, checks, tolerance }: By,
+  { sizes, checks, tolerance, named }: By,
   what: string,
   kernels: readonly string[],
   tensor: Tensor,
@@ -125,7 +177,11 @@ function compare(
     ? found.subarray(0, rows)
     : unpadRows(found, rows, tensor.columns, tensor.groups);
   const { data, columns } = expected;
-  checks.numbers(dense, data, { kernels, what, tolerance: tolerance * largest(data), columns });
+  const place = (k: number) => named?.(tensor.rows, Math.floor(k / columns)) ?? "";
+  checks.numbers(dense, data, {
+    ...{ kernels, what, tolerance: tolerance * largest(data), columns },
+    named: (k) => ` of [${rows}, ${columns}]${place(k)}`,
+  });
   if (tensor.stride === 1) return;
   // Padding is zero: nothing else may ever be added to it. That of a parameter's gradient may stand as it was.
   const isParameter = typeof tensor.rows === "number";
@@ -137,41 +193,19 @@ function compare(
   if (at >= 0) checks.holds(false, kernels, what, `padding is not zero: ${whole[at]} at ${at}`);
 }
 
-/** @param found beside the inputs that are trainable */
-function compareGradients(
-  by: By,
-  tape: ClickTape,
-  { node, outputs, trainable, own }: RecordedOp,
-  found: readonly Float32Array[],
-  { inputs, gradients }: ReferenceRun,
-): void {
-  trainable.forEach((t, k) => {
-    const index = node.inputs.indexOf(t);
-    const [input, gradient] = [inputs[index], gradients[index]];
-    if (!input || !gradient) throw new Error(`expected a gradient of ${t.name}`);
-    // Each use of the op adds the same.
-    const wanted = matrix(
-      gradient.rows,
-      gradient.columns,
-      (i, j) => outputs.length * at(gradient, i, j) * slopeOf(t.activation, at(input, i, j)),
-    );
-    const writers = writersOf(own, gradientMemory(tape, t), [node.output.view]);
-    compare(by, `${node.op} gradient of ${t.name}`, writers, t, found[k], wanted);
-  });
-}
-
 /** @param expected what parameters that the op itself moves are after all runs */
 async function compareMoved(
   { checks, tolerance }: By,
   parameters: ParameterArena,
-  { node, own }: RecordedOp,
+  op: string,
+  specs: readonly DispatchSpec<ClickSizes>[],
   expected: ReadonlyMap<string, Matrix>,
 ): Promise<void> {
   const moved = await parameters.read();
   for (const [name, { data, columns }] of expected) {
     checks.numbers(moved.get(name), data, {
-      kernels: writersOf(own, parameters.get(name).view),
-      what: `${node.op} ${name}`,
+      kernels: writersOf(specs, parameters.get(name).view),
+      what: `${op} ${name}`,
       tolerance: tolerance * largest(data),
       columns,
     });
@@ -179,16 +213,14 @@ async function compareMoved(
 }
 
 /** What a loss adds up for the host, in a ring whose only slot it has, are the sums of its output. */
-async function checkSums(
-  arena: CanaryArena,
+function checkSums(
   specs: readonly DispatchSpec<ClickSizes>[],
+  ring: Memory,
+  sums: Float32Array,
   outcomes: ArrayLike<number>,
   { rows, columns }: Pick<Tensor, "rows" | "columns">,
   { sizes, checks }: By,
-): Promise<void> {
-  const ring = arena.views.find(({ name }) => name === "ring");
-  if (!ring) throw new Error("the loss has no ring");
-  const sums = await readFloats(arena.gpu, ring.view);
+): void {
   const [expected, most] = [new Float64Array(columns), new Float64Array(columns)];
   for (let row = 0; row < extent(rows, sizes); row++) {
     for (let column = 0; column < columns; column++) {
@@ -199,7 +231,7 @@ async function checkSums(
   }
   const tolerance = (column: number) => 2 ** -18 * (most[column] ?? NaN);
   checks.numbers(sums, expected, {
-    kernels: writersOf(specs, ring.view),
+    kernels: writersOf(specs, ring),
     what: "sums of the loss",
     tolerance,
   });
@@ -234,74 +266,89 @@ async function checkParameters(
   });
 }
 
-/** Where the gradient of a tensor is written: of what is summed, among the partial sums. */
-function gradientMemory(tape: ClickTape, tensor: Tensor): Memory {
-  const touched = tape.touched.get(tensor);
-  if (touched) return touched.gradient;
-  const place = tensor.parameter;
-  return place && !place.table ? tape.options.parameters.partials : tape.gradientOf(tensor);
+/** Where the gradient of a tensor stands, and how it is made of what is read there. */
+interface GradientIn {
+  readonly tensor: Tensor;
+  /** Where it is written: of what is summed, among the partial sums. */
+  readonly memory: Memory;
+  readonly views: readonly Memory[];
+  /** Of a table that is touched by row with zeros elsewhere; partial sums are added up. */
+  read(words: WordsOf, checks: Checks, specs: readonly DispatchSpec<ClickSizes>[]): Float32Array<ArrayBuffer>;
 }
 
-/** The gradient of a tensor, its partial sums added up; of a table that is touched by row with zeros elsewhere. */
-async function gradientOf(
-  tape: ClickTape,
-  tensor: Tensor,
-  sizes: ClickSizes,
-  checks: Checks,
-  specs: readonly DispatchSpec<ClickSizes>[],
-): Promise<Float32Array<ArrayBuffer>> {
-  const { arena: { gpu }, parameters } = tape.options;
+function gradientIn({ tape, sizes }: OpBench, tensor: Tensor): GradientIn {
+  const { parameters } = tape.options;
   const touched = tape.touched.get(tensor);
   const place = tensor.parameter;
-  if (!touched && place && !place.table) return await summedPartials(tape, tensor, sizes);
-  if (!touched) return await readFloats(gpu, tape.gradientOf(tensor));
-  const none = new Uint32Array(0);
-  const [whole = none, list = none, rows = none] = await readViews(
-    gpu,
-    [parameters.gradientView(tensor), touched.list, touched.gradient],
-  );
-  const kernels = writersOf(specs, touched.gradient);
+  if (touched) {
+    const whole = parameters.gradientView(tensor);
+    return {
+      ...{ tensor, memory: touched.gradient, views: [whole, touched.list, touched.gradient] },
+      read(words, checks, specs) {
+        const [list, rows] = [words(touched.list), words(touched.gradient)];
+        const { scattered, faults } = byRow(tensor, words(whole), list, rows, amountOf(touched.count, sizes));
+        const kernels = writersOf(specs, touched.gradient);
+        checks.holds(faults.length === 0, kernels, `touched rows of ${tensor.name}`, faults.join(", "));
+        return scattered;
+      },
+    };
+  }
+  const memory = place && !place.table ? parameters.partials : tape.gradientOf(tensor);
+  const own = { tensor, memory, views: [memory] };
+  if (!place || place.table) return { ...own, read: (words) => floats(words(memory)) };
+  const { summed } = parameters;
+  const length = bufferOf(tensor.view).size / 4;
+  const chunks = clickDimensions.chunks(sizes);
+  return {
+    ...own,
+    read: (words) =>
+      summedPartials(floats(words(memory)), { from: place.offset, length, stride: summed, chunks }),
+  };
+}
+
+/** The gradients of touched rows in their places, zeros elsewhere; and what is wrong with the list of them. */
+function byRow(
+  { rows: most, stride }: Tensor,
+  whole: Uint32Array,
+  list: Uint32Array,
+  rows: Uint32Array<ArrayBuffer>,
+  count: number,
+) {
   const isCanary = (word: number) => word === CANARY;
   const faults: string[] = [];
   if (!whole.every(isCanary)) faults.push("a stray write into the gradient");
-  const gradients = new Float32Array(rows.buffer);
+  const gradients = floats(rows);
   const scattered = new Float32Array(whole.length);
   const seen = new Set<number>();
-  for (let k = 0; k < amountOf(touched.count, sizes); k++) {
+  for (let k = 0; k < count; k++) {
     const row = list[k] ?? NONE;
-    const [from, to] = [k * tensor.stride, (k + 1) * tensor.stride];
+    const [from, to] = [k * stride, (k + 1) * stride];
     if (row === NONE) {
       if (!rows.subarray(from, to).every(isCanary)) {
         faults.push(`a stray write into the gradient of no row, ${k}`);
       }
       continue;
     }
-    if (row >= Number(tensor.rows)) {
-      faults.push(`row ${row} of ${tensor.rows} is touched`);
+    if (row >= Number(most)) {
+      faults.push(`row ${row} of ${most} is touched`);
       continue;
     }
     if (seen.has(row)) faults.push(`row ${row} is touched twice`);
     seen.add(row);
-    scattered.set(gradients.subarray(from, to), row * tensor.stride);
+    scattered.set(gradients.subarray(from, to), row * stride);
   }
-  if (seen.size === 0 || seen.size >= Number(tensor.rows)) faults.push(`${seen.size} rows touched`);
-  checks.holds(faults.length === 0, kernels, `touched rows of ${tensor.name}`, faults.join(", "));
-  return scattered;
+  if (seen.size === 0 || seen.size >= Number(most)) faults.push(`${seen.size} rows touched`);
+  return { scattered, faults };
 }
 
 /** The partial sums of a parameter's gradient, added up in f64. */
-async function summedPartials(
-  tape: ClickTape,
-  tensor: Tensor,
-  sizes: ClickSizes,
-): Promise<Float32Array<ArrayBuffer>> {
-  const { arena: { gpu }, parameters } = tape.options;
-  const partials = await readFloats(gpu, parameters.partials);
-  const from = tensor.parameter?.offset ?? 0;
-  const length = bufferOf(tensor.view).size / 4;
+export function summedPartials(
+  partials: Float32Array,
+  { from, length, stride, chunks }: Readonly<Record<"from" | "length" | "stride" | "chunks", number>>,
+): Float32Array<ArrayBuffer> {
   const sum = new Float64Array(length);
-  for (let chunk = 0; chunk < clickDimensions.chunks(sizes); chunk++) {
-    const start = chunk * parameters.summed + from;
+  for (let chunk = 0; chunk < chunks; chunk++) {
+    const start = chunk * stride + from;
     for (let k = 0; k < length; k++) sum[k] = (sum[k] ?? NaN) + (partials[start + k] ?? NaN);
   }
   return Float32Array.from(sum);

@@ -1,62 +1,73 @@
 /** Kernels of simulated pages: what may be shown, what is shown, who clicks, and how users move on. */
 
+import type { ClickSizes } from "../../batch/click_sizes.ts";
 import { NONE } from "../../data/click_log.ts";
 import { philox, purposes, slotOf, uniform24 } from "../../data/philox.ts";
 import { randomStream } from "../../data/random.ts";
+import type { View } from "../../gpu/memory.ts";
 import { choose, logViews, type Rules } from "../../simulate/choose.ts";
 import { choose as chooseOnHost, slateLogits } from "../../simulate/host/dynamics.ts";
 import { drawSlate } from "../../simulate/host/host_simulator.ts";
 import { PlackettLuce } from "../../simulate/host/plackett_luce.ts";
 import { topSlate as topOnHost } from "../../simulate/host/slate_ratio.ts";
 import type { Page } from "../../simulate/page.ts";
+import { PageHeaders } from "../../simulate/page_program.ts";
 import { fill, pageMask, poolOf, type PoolOptions, randomPool } from "../../simulate/pool.ts";
 import { plackettLuce } from "../../simulate/explore.ts";
 import { popularSlate, randomSlate, topSlate } from "../../policy/named.ts";
 import { plain } from "../../simulate/users.ts";
 import type { PageDispatch } from "../../simulate/policy.ts";
 import type { Checking, Checks } from "../finding.ts";
-import { bitOf, floats, maskBits, range } from "../harness.ts";
+import {
+  bitOf,
+  type CanaryArena,
+  floats,
+  maskBits,
+  range,
+  runTrial,
+  type Trial,
+  writersOf,
+} from "../harness.ts";
 import { moveCases } from "./move_cases.ts";
 import { bitsOf, type Check, type CheckedPage, key, pageCase, randomBits } from "./page_bench.ts";
 
-/** Logits whose draws lie far from a bound: nearer ones fall on either side by rounding. */
+/** Draws nearer to a bound fall on either side by rounding. */
 const NEAR = 1e-5;
-const ETA = 1.5;
 /** Of the second slot, and of those behind it. */
 const EFFECTS = Float32Array.of(0.7, -0.4);
-const RULES: Rules = { reward: "utility", leave: 0.3, patience: 3 };
 const EPISODE = { firstUser: 100, episode: 2 };
 
-/** What users see, the same on every page: [U, k] utilities, and the items shown. */
-type Offer = ReturnType<typeof offerOn>;
+/** Users who are shown slates, the same on every page. */
+export interface Offer {
+  readonly eta: number;
+  /** Of places; absent where they have none. */
+  readonly effects?: Float32Array<ArrayBuffer>;
+  readonly rules: Rules;
+  /** [U, k] */
+  readonly utilities: Float32Array<ArrayBuffer>;
+  readonly shown: Uint32Array<ArrayBuffer>;
+}
 
-function offerOn({ users, slate, items }: Page) {
-  const random = randomStream(5, "choose");
-  // Some far from zero, so that one of the exponentials would overflow.
-  const scaleOf = (user: number) => (user % 7 === 0 ? 60 : 2);
-  const length = users * slate;
-  return {
-    utilities: Float32Array.from({ length }, (_, r) => scaleOf(Math.floor(r / slate)) * random.normal()),
-    shown: Uint32Array.from({ length }, (_, r) => (Math.floor(r / slate) + 11 * (r % slate)) % items),
-  };
+/** Slates whose items differ from user to user. */
+export function shownOn({ users, slate, items }: Page): Uint32Array<ArrayBuffer> {
+  return Uint32Array.from(
+    { length: users * slate },
+    (_, r) => (Math.floor(r / slate) + 11 * (r % slate)) % items,
+  );
 }
 
 /** What a user chooses on a page, by a random number. */
-function choiceOf({ utilities }: Offer, slate: number, user: number, uniform: number) {
+function choiceOf({ utilities, eta, effects }: Offer, slate: number, user: number, uniform: number) {
   const own = utilities.subarray(user * slate, (user + 1) * slate);
-  return chooseOnHost(slateLogits(own, ETA, EFFECTS), uniform);
+  return chooseOnHost(slateLogits(own, eta, effects), uniform);
 }
 
 /**
  * The episode on the host.
  * @param found the device's outcomes, which the host follows near a bound
  */
-function episodeOnHost(
-  { users, slate, pages }: Page,
-  offer: Offer,
-  { reward, leave, patience }: Rules,
-  found: Float32Array,
-) {
+function episodeOnHost({ users, slate, pages }: Page, offer: Offer, found: Float32Array) {
+  const { rules: { reward, leave, patience } } = offer;
   const outcomes: number[] = [];
   const states = new Array<number>(users).fill(1);
   const clicks = range(users).map(() => new Set<number>());
@@ -89,34 +100,65 @@ function episodeOnHost(
   return { outcomes, states, clicks, events };
 }
 
-/** What users choose, and who leaves. */
-export const checkChoose = (rules: Rules): Check => async (checked, checks) => {
-  const { page, arena } = checked;
-  const offer = offerOn(page);
-  checked.write(page.slates, offer.shown);
+/** What users choose on the pages of an episode, and who leaves. */
+export function chooseTrial(page: Page, arena: CanaryArena, offer: Offer): Trial<ClickSizes> {
+  const { users, slate, panels, pages, alive, clicked, event } = page;
+  const { eta, effects, rules } = offer;
+  const write = ({ buffer }: View, data: Uint32Array<ArrayBuffer>) =>
+    arena.gpu.queue.writeBuffer(buffer, 0, data);
+  write(page.slates, offer.shown);
   const u = plain("u", "rows", 1, 1, arena.upload("utilities", offer.utilities));
-  const placeEffects = plain("place", 1, 2, 4, arena.upload("place", EFFECTS));
+  const placeEffects = effects && plain("place", 1, effects.length, 4, arena.upload("place", effects));
   const log = logViews(page);
-  const set = () => {
-    checked.write(page.alive, new Uint32Array(page.users).fill(1));
-    checked.write(page.clicked, new Uint32Array(page.panels * page.users));
-  };
-  const dispatch = choose(page, { eta: ETA, placeEffects }, u, log, rules);
-  const views = [log.outcomes, page.alive, page.clicked, log.slates, page.event];
-  const [words, alive, clicked, logged, event] = await checked.run([dispatch], views, { set, ...EPISODE });
-  const found = floats(words);
-  const { outcomes, states, clicks, events } = episodeOnHost(page, offer, rules, found);
-  const kernels = ["choose"];
-  // Slots and rewards are exact; chances are near 1 at most, of exponentials of up to 100.
-  const tolerance = (k: number) => (k % 4 === 2 ? 2e-5 : 0);
+  const headers = new PageHeaders(arena, page, 1 + pages, []);
+  headers.put({ users, seed: 1, ...EPISODE }, (place) => Math.max(0, place - 1));
   const what = "outcomes (slot, reward, P(click), there)";
-  checks.numbers(found, outcomes, { kernels, what, tolerance, columns: 4 });
-  checks.same(alive, states, { kernels, what: "who is there" });
-  const bits = bitsOf(page, (user, item) => clicks[user]?.has(item) ?? false);
-  checks.same(clicked, bits, { kernels, what: "clicked" });
-  const slates = range(page.pages).flatMap(() => Array.from(offer.shown));
-  checks.same(logged, slates, { kernels, what: "log of slates" });
-  checks.same(event, events, { kernels, what: "events of the last page", columns: 4 });
+  return {
+    ...{ arena, sizes: headers.sizes(1), headers: headers.buffer },
+    offsets: range(pages).map((t) => headers.offset(1 + t)),
+    specs: [choose(page, { eta, placeEffects }, u, log, rules)],
+    start() {
+      write(alive, new Uint32Array(users).fill(1));
+      write(clicked, new Uint32Array(panels * users));
+    },
+    views: [log.outcomes, alive, clicked, log.slates, event],
+    named: new Map([[log.outcomes, what]]),
+    compare(words, specs, checks) {
+      const found = floats(words(log.outcomes));
+      const { outcomes, states, clicks, events } = episodeOnHost(page, offer, found);
+      const kernels = ["choose"];
+      checks.numbers(found, outcomes, {
+        ...{ kernels, what, columns: 4 },
+        // Slots and rewards are exact; chances are near 1 at most, of exponentials of up to 100.
+        tolerance: (k) => (k % 4 === 2 ? 2e-5 : 0),
+        named: (k) => ` (page ${Math.floor(k / 4 / users)}, user ${Math.floor(k / 4) % users})`,
+      });
+      const same = (what: string, view: View, expected: ArrayLike<number>, columns?: number) => {
+        // A reader's kernel may leave out what it is not asked for.
+        if (writersOf(specs, view).length > 0) checks.same(words(view), expected, { kernels, what, columns });
+      };
+      same("who is there", alive, states);
+      same("clicked", clicked, bitsOf(page, (user, item) => clicks[user]?.has(item) ?? false));
+      const slates = range(pages).flatMap(() => Array.from(offer.shown));
+      same("log of slates", log.slates, slates, slate);
+      same("events of the last page", event, events, 4);
+    },
+    [Symbol.dispose]: () => arena.destroy(),
+  };
+}
+
+/** What users choose on pages of their own. */
+export const checkChoose = (rules: Rules): Check => async ({ page, arena }, checks) => {
+  const { users, slate } = page;
+  const random = randomStream(5, "choose");
+  // Some far from zero, so that one of the exponentials would overflow.
+  const scaleOf = (user: number) => (user % 7 === 0 ? 60 : 2);
+  const utilities = Float32Array.from(
+    { length: users * slate },
+    (_, r) => scaleOf(Math.floor(r / slate)) * random.normal(),
+  );
+  const offer = { eta: 1.5, effects: EFFECTS, rules, utilities, shown: shownOn(page) };
+  await runTrial(chooseTrial(page, arena, offer), checks);
 };
 
 /** What of a pool may be shown. @param repeats whether clicked items may be shown again */
@@ -304,7 +346,7 @@ export const checkDrawn =
 export const pageCases: readonly Checking[] = [
   pageCase("what may be shown", checkMask({ random: 9 })),
   pageCase("fill", checkFill),
-  pageCase("choose", checkChoose(RULES), { pages: 6 }),
+  pageCase("choose", checkChoose({ reward: "utility", leave: 0.3, patience: 3 }), { pages: 6 }),
   pageCase("random slates", checkRandom(0.6)),
   pageCase("best and popular slates", checkTop()),
   pageCase("drawn slates", checkDrawn(0.6, 0.7)),

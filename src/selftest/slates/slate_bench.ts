@@ -10,7 +10,7 @@ import { Dimensions } from "../../gpu/sizes.ts";
 import type { StepPurpose } from "../../gpu/step.ts";
 import type { SlateRows } from "../../policy/network/slate_rows.ts";
 import type { Checks } from "../finding.ts";
-import { CanaryArena, checked, recordStep, twice } from "../harness.ts";
+import { CanaryArena, checked, recordStep, stepOf, type Trial, twice } from "../harness.ts";
 
 /** The rows are counted where the users of a page are, so that all share shaders. */
 export type TestSizes = Readonly<Record<"users" | "rows" | "slots" | "items", number>>;
@@ -21,6 +21,8 @@ export interface Bench extends Disposable {
   readonly arena: CanaryArena;
   readonly rows: SlateRows<TestSizes>;
   readonly sizes: TestSizes;
+  /** The header of a step that its dispatches run with. */
+  step(purpose?: Partial<StepPurpose>): Pick<Trial<TestSizes>, "sizes" | "headers" | "offsets">;
   /** Uploads, with canaries behind. */
   upload(name: string, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): View;
   /** The same where the products of a CPU adapter read it: a texture there. [., columns] */
@@ -67,6 +69,7 @@ export function slateBench(
       writeMemory(gpu.queue, memory, data);
       return memory;
     },
+    step: (purpose) => stepOf(arena, testDimensions, { sizes, counted: count }, purpose),
     run: async (specs, views, { reset, purpose } = {}) => {
       const encode = await recordStep(arena, testDimensions, specs, { sizes, counted: count }, purpose);
       return await checked(

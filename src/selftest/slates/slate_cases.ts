@@ -2,14 +2,15 @@
 
 import { NONE } from "../../data/click_log.ts";
 import type { Gpu } from "../../gpu/device.ts";
+import type { Sizes } from "../../gpu/sizes.ts";
 import { PANEL, panelsOf, slatePick, slateScore, uploadPlace } from "../../policy/network/slate_score.ts";
-import { stateInput } from "../../policy/network/slate_rows.ts";
+import { type SlateRows, stateInput } from "../../policy/network/slate_rows.ts";
 import { plain } from "../../simulate/users.ts";
 import { padRows } from "../../tape/layout.ts";
 import type { Checking, Checks } from "../finding.ts";
 import { type Bench, normals, slateBench } from "./slate_bench.ts";
 import { checkRatio } from "./slate_ratio_check.ts";
-import { floats, maskBits, range } from "../harness.ts";
+import { CANARY, floats, maskBits, range, runTrial, type Trial } from "../harness.ts";
 
 /** Score of an item for a row in f64, and a bound of the kernel's rounding. */
 function score64(base: ArrayLike<number>, table: ArrayLike<number>, weights: ArrayLike<number>) {
@@ -42,79 +43,120 @@ function withNoise(words: Uint32Array<ArrayBuffer>, rows: number, items: number)
   );
 }
 
-export async function checkScore(gpu: Gpu, checks: Checks, sizes: ScoreSizes): Promise<void> {
-  const { rows: R, items, units, exact = false } = sizes;
-  const kernels = [gpu.shapes.kind === "cpu" ? "slate_score_panel" : "slate_score_tiled"];
-  // Of some rows all items but one are masked, of others some, none, all, or all but the last.
-  const taken = (row: number, item: number) =>
+/** What is scored, and for whom. */
+export interface Scored {
+  readonly base: Float32Array<ArrayBuffer>;
+  readonly table: Float32Array<ArrayBuffer>;
+  readonly weights: Float32Array<ArrayBuffer>;
+  /** Items that a row may not take. */
+  readonly taken: (row: number, item: number) => boolean;
+  /** The same for items that are equal: of these the first one wins. */
+  readonly equal: (item: number) => number;
+}
+
+/** Of some rows all items but one are masked, of others some, none, all, or all but the last. */
+function takenOf(items: number) {
+  return (row: number, item: number): boolean =>
     [item !== (7 * row) % items, (item * 7 + row) % 3 === 0, false, true, item < items - 1][row % 5] ?? false;
-  // Items 0, 1, 4 and 5 of every eight are equal, and so are the other four: the lowest one wins.
-  const firstEqual = (item: number) => item & ~5;
-  using bench = slateBench(gpu, { rows: R, items }, checks);
-  const { rows, upload, textured, arena, run } = bench;
-  const [base, table] = [normals(R * units, "base", units), normals(items * units, "table", units)];
-  const weights = normals(units, "weights", units);
+}
+
+/** Items 0, 1, 4 and 5 of every eight are equal, and so are the other four. */
+export function usualScored({ rows, items, units }: ScoreSizes): Scored {
+  const [base, table] = [normals(rows * units, "base", units), normals(items * units, "table", units)];
+  const equal = (item: number) => item & ~5;
   for (let item = 0; item < items; item++) {
-    const same = firstEqual(item) * units;
-    table.copyWithin(item * units, same, same + units);
+    table.copyWithin(item * units, equal(item) * units, (equal(item) + 1) * units);
   }
+  return { base, table, weights: normals(units, "weights", units), taken: takenOf(items), equal };
+}
+
+/**
+ * Scores of all items, and the best of each panel.
+ * @param rows of a batch of some kind, in an arena with canaries. @param more.plain the table stands alone: not among others
+ */
+export function scoreTrial<S extends Sizes>(
+  { gpu, arena, rows, textured }: Pick<Bench, "gpu" | "arena" | "textured"> & { rows: SlateRows<S> },
+  step: Pick<Trial<S>, "sizes" | "headers" | "offsets">,
+  { rows: R, items, units, exact = false }: ScoreSizes,
+  { scored, plain = false }: { readonly scored: Scored; readonly plain?: boolean },
+): Trial<S> {
+  const { base, table, weights, taken, equal } = scored;
+  const kernels = [gpu.shapes.kind === "cpu" ? "slate_score_panel" : "slate_score_tiled"];
   const panels = panelsOf(items);
   const best = arena.allocate("best", 8 * panels * R);
   const scores = arena.allocate("scores", 4 * PANEL * panels * R);
-  const place = uploadPlace(arena, "score", {
-    ...{ items, maskStride: R, tableStride4: units / 4 + 1, tableAt4: 1, scoresStride4: 8 * panels },
-  });
   const views = {
     base: textured("base", base),
-    table: upload("table", behindOthers(table, units)),
-    weights: upload("weights", weights),
-    place,
+    table: arena.upload("table", plain ? table : behindOthers(table, units)),
+    weights: arena.upload("weights", weights),
+    place: uploadPlace(arena, "score", {
+      ...{ items, maskStride: R, tableStride4: units / 4 + (plain ? 0 : 1), tableAt4: plain ? 0 : 1 },
+      scoresStride4: 8 * panels,
+    }),
   };
-  const masked = upload("masked", withNoise(maskBits(R, items, taken), R, items));
+  const masked = arena.upload("masked", withNoise(maskBits(R, items, taken), R, items));
   const own = { label: "score", items, units, views };
-  const specs = [
-    slateScore(rows, { ...own, to: { best, masked } }),
-    slateScore(rows, { ...own, to: { scores } }),
-  ];
-  const [found, stored] = await run(specs, [best, scores]);
-  const of = score64(base, table, weights);
-  const all = floats(stored);
-  const storedOf = (row: number, item: number) => all[row * PANEL * panels + item] ?? NaN;
-  const at = (k: number): [row: number, item: number] => [Math.floor(k / items), k % items];
-  checks.numbers(
-    Float32Array.from({ length: R * items }, (_, k) => storedOf(...at(k))),
-    Float64Array.from({ length: R * items }, (_, k) => of(...at(k)).score),
-    { kernels, what: "scores of all items", tolerance: (k) => of(...at(k)).bound, columns: items },
-  );
-  // The best of a panel: as good as any other, within the rounding; the first of equal ones; and its value.
-  const values = floats(found);
-  const winners = range(panels * R).map((k) => {
-    const [panel, row] = [Math.floor(k / R), k % R];
-    const free = range(items).filter((item) => Math.floor(item / PANEL) === panel && !taken(row, item));
-    const winner = found?.[2 * k + 1] ?? NaN;
-    if (free.length === 0) {
-      return { most: NONE, score: winner, bound: 0, value: 0, stored: 0, first: 0, is: 0 };
-    }
-    return {
-      most: Math.max(...free.map((item) => of(row, item).score)),
-      score: free.includes(winner) ? of(row, winner).score : NaN,
-      bound: 2 * Math.max(...free.map((item) => of(row, item).bound)),
-      value: values[2 * k] ?? NaN,
-      stored: storedOf(row, winner),
-      first: free.find((item) => firstEqual(item) === firstEqual(winner)) ?? NaN,
-      is: winner,
-    };
-  });
-  const column = (name: keyof typeof winners[number]) => winners.map((winner) => winner[name]);
-  const tolerance = (k: number) => winners[k]?.bound ?? NaN;
-  const by = { kernels, tolerance, columns: R };
-  checks.numbers(column("score"), column("most"), { ...by, what: "scores of each panel's best item" });
-  checks.numbers(column("value"), column("stored"), {
-    ...by,
-    ...(exact && { tolerance: 0 }),
-    what: "values of each panel's best",
-  });
-  checks.same(column("is"), column("first"), { ...by, what: "the first of equal items" });
+  const [what, which] = ["scores of each panel's best item", "the first of equal items"];
+  return {
+    ...{ arena, ...step, views: [best, scores], named: new Map([[best, what]]) },
+    specs: [
+      slateScore(rows, { ...own, to: { best, masked } }),
+      slateScore(rows, { ...own, to: { scores } }),
+    ],
+    compare(words, _specs, checks) {
+      const of = score64(base, table, weights);
+      const all = floats(words(scores));
+      const storedOf = (row: number, item: number) => all[row * PANEL * panels + item] ?? NaN;
+      const at = (k: number): [row: number, item: number] => [Math.floor(k / items), k % items];
+      checks.numbers(
+        Float32Array.from({ length: R * items }, (_, k) => storedOf(...at(k))),
+        Float64Array.from({ length: R * items }, (_, k) => of(...at(k)).score),
+        { kernels, what: "scores of all items", tolerance: (k) => of(...at(k)).bound, columns: items },
+      );
+      // The best of a panel: as good as any other, within the rounding; the first of equal ones; and its value.
+      const values = floats(words(best));
+      const winners = range(panels * R).map((k) => {
+        const [panel, row] = [Math.floor(k / R), k % R];
+        const free = range(items).filter((item) => Math.floor(item / PANEL) === panel && !taken(row, item));
+        const winner = words(best)[2 * k + 1] ?? NaN;
+        if (free.length === 0) {
+          return { most: NONE, score: winner, bound: 0, value: 0, stored: 0, first: 0, is: 0, winner };
+        }
+        return {
+          most: Math.max(...free.map((item) => of(row, item).score)),
+          // An item that may not be taken is worse than all others.
+          score: free.includes(winner) ? of(row, winner).score : winner === CANARY ? NaN : -Infinity,
+          bound: 2 * Math.max(...free.map((item) => of(row, item).bound)),
+          value: values[2 * k] ?? NaN,
+          stored: storedOf(row, winner),
+          first: free.find((item) => equal(item) === equal(winner)) ?? NaN,
+          is: winner,
+          winner,
+        };
+      });
+      const column = (name: keyof typeof winners[number]) => winners.map((winner) => winner[name]);
+      const tolerance = (k: number) => winners[k]?.bound ?? NaN;
+      const named = (k: number) => {
+        const { winner = NONE } = winners[k] ?? {};
+        const item = winner === NONE ? "NONE" : `item ${winner}`;
+        return ` (of panel ${Math.floor(k / R)} and user ${k % R}: ${item})`;
+      };
+      const by = { kernels, tolerance, columns: R, named };
+      checks.numbers(column("score"), column("most"), { ...by, what });
+      checks.numbers(column("value"), column("stored"), {
+        ...by,
+        ...(exact && { tolerance: 0 }),
+        what: "values of each panel's best",
+      });
+      checks.same(column("is"), column("first"), { ...by, what: which });
+    },
+    [Symbol.dispose]: () => arena.destroy(),
+  };
+}
+
+export async function checkScore(gpu: Gpu, checks: Checks, sizes: ScoreSizes): Promise<void> {
+  using bench = slateBench(gpu, { rows: sizes.rows, items: sizes.items }, checks);
+  await runTrial(scoreTrial(bench, bench.step(), sizes, { scored: usualScored(sizes) }), checks);
 }
 
 /** @param columns of the state */

@@ -6,7 +6,7 @@
 import { stepOf } from "../../../selftest/exercise/answer.ts";
 import { type Exercise, solutionOf } from "../../../selftest/exercise/exercise.ts";
 import { exercises } from "../../../selftest/exercise/exercises.ts";
-import { checkAll, race, sizeOf, startedText } from "../../../selftest/exercise/check.ts";
+import { checkAll, race, sizeOf } from "../../../selftest/exercise/check.ts";
 import type { Ladder } from "../../../selftest/ladder/check.ts";
 import { ladders } from "../../../selftest/ladder/ladders.ts";
 import { ladderFigures, runLadder } from "../../../selftest/ladder/run.ts";
@@ -71,8 +71,7 @@ function exercisesService(worker: LabWorker) {
         const step = stepOf(exercise, file, text);
         const onProgress = tellIn(call);
         const gpu = await worker.gpu();
-        const cases = await checkAll(gpu, exercise, step, file, { size, onProgress });
-        const started = startedText(exercise, step, size);
+        const { cases, started } = await checkAll(gpu, exercise, step, file, { size, onProgress });
         if (rounds === 0) return { cases, started };
         const results = await race(gpu, exercise, step, { size, onProgress, rounds });
         return { cases, started, figures: ladderFigures(exercise.ladder, size, results) };
