@@ -12,7 +12,7 @@ import { stepProgress } from "../../src/cli/progress.ts";
 import { table } from "../../src/cli/table.ts";
 import { expectMarkers, markdownTable, writeBetweenMarkers } from "../../src/run/markers.ts";
 import { findChromium } from "../chromium.ts";
-import { HEAD, type Outcome, outcomeOf, rowsOf, valuesOf } from "./outcome.ts";
+import { HEAD, type Outcome, outcomeOf, rowsOf } from "./outcome.ts";
 
 interface Options {
   readme?: string;
@@ -98,8 +98,7 @@ async function main({ readme, only, every }: Options): Promise<number> {
     if (faults.length > 0) console.log([`\n${name}:`, ...faults.map((text) => `  ${text}`)].join("\n"));
   }
   if (readme !== undefined) {
-    const lines = [...markdownTable(HEAD, rowsOf(outcomes)), "", ...valuesOf(outcomes)];
-    await writeBetweenMarkers(readme, MARKERS, lines.join("\n"));
+    await writeBetweenMarkers(readme, MARKERS, markdownTable(HEAD, rowsOf(outcomes)).join("\n"));
   }
   return outcomes.some(({ faults }) => faults.length > 0) ? 1 : 0;
 }

@@ -1,6 +1,5 @@
 /** What an implementation of WebGPU said, in a row. */
 
-import { markdownTable } from "../../src/run/markers.ts";
 import { faultsOf } from "../../src/selftest/finding.ts";
 import type { KernelResult, SelftestResult } from "../../src/selftest/results.ts";
 import { UserError } from "../../src/user_error.ts";
@@ -43,20 +42,4 @@ export function rowsOf(outcomes: readonly Outcome[]): string[][] {
     ),
     String(findings.filter((finding) => faultsOf(finding).length > 0).length),
   ]);
-}
-
-/** How far off each kernel is at most, as a share of what is allowed, by each implementation. */
-export function valuesOf(outcomes: readonly Outcome[]): string[] {
-  const all = new Map<string, string[]>();
-  outcomes.forEach(({ result }, k) => {
-    for (const { kernel, kind, worst } of result.kernels) {
-      const key = `\`${kernel}\` | ${kind}`;
-      const row = all.get(key) ?? outcomes.map(() => "");
-      const exact = worst?.element.tolerance === 0;
-      row[k] = !worst ? "-" : exact ? (worst.share === 0 ? "exact" : "differs") : worst.share.toPrecision(2);
-      all.set(key, row);
-    }
-  });
-  const rows = [...all].map(([key, cells]) => [...key.split(" | "), ...cells]);
-  return markdownTable(["kernel", "shapes", ...outcomes.map(({ name }) => name)], rows);
 }

@@ -186,7 +186,7 @@ const wrong: readonly Wrong[] = [
     ["(sqrt(v[i]) + EPSILON)", "(sqrt(own) + EPSILON)"],
   ]],
   // What a CPU driver forgives.
-  ["table-gradient", /: output \[0, \d\] of \[1, 5\]/, [["if (e != NONE) { sum", "if (true) { sum"]]],
+  ["table-gradient", /gradient of t, .*\[0, \d\] of \[1, 5\]/, [["if (e != NONE) { sum", "if (true) { sum"]]],
   ["draw", /log_outcome \[\d+, \d\] .*\(page 0, user \d+\).*got 0/, [
     ["  let first = u * SLATE;", "  log_outcome[u] = vec4f(0.0);\n  let first = u * SLATE;"],
   ]],

@@ -19,8 +19,6 @@ const page = await buildLab();
 
 /** Of the scripts of the page and of its worker together, before compression. */
 const MOST_BYTES = 425_000;
-/** By which the sizes in src/lab/README.md may be off, in KB. */
-const ROUNDED = 5;
 const bytesOf = (text = "") => new TextEncoder().encode(text).length;
 
 /** What the single file has as data, by the element's id. */
@@ -32,26 +30,6 @@ Deno.test("the scripts are as large as they may be, have nothing of Deno or Node
   const { scripts, single, files } = page;
   const script = bytesOf(scripts.page.text + scripts.worker.text);
   assert.ok(script <= MOST_BYTES, `${script} bytes of script, expected at most ${MOST_BYTES}`);
-  const readme = Deno.readTextFileSync(new URL("../../src/lab/README.md", import.meta.url));
-  const sizes = {
-    "The scripts that run at once": script,
-    "the page's": bytesOf(scripts.page.text),
-    "the worker's": bytesOf(scripts.worker.text),
-    "The other screens": bytesOf(scripts.screens.text),
-    "What checks kernels": bytesOf(scripts.kernels.text),
-    "What reads files": bytesOf(scripts.reader.text),
-    "The kernels' files": bytesOf(dataOf("lab-kernels")),
-    "Machine code": bytesOf(files.get("machine_code.js")),
-    "The rest": bytesOf(dataOf("lab-data")),
-    "The single file": bytesOf(single),
-  };
-  for (const [what, bytes] of Object.entries(sizes)) {
-    const said = Number(new RegExp(`^\\| ${what}[^|]*\\| +(\\d+) KB`, "m").exec(readme)?.[1]);
-    assert.ok(
-      Math.abs(said - bytes / 1000) <= ROUNDED,
-      `${what}: ${bytes / 1000} KB, and the lab's README says ${said}`,
-    );
-  }
   for (const { text, inputs } of Object.values(scripts)) {
     assert.doesNotMatch(text, /\bDeno\.|["']node:/);
     const hosts = [...inputs.keys()].filter((path) =>
