@@ -16,6 +16,8 @@ export interface HardCase {
   readonly open: Ladder["open"];
 }
 
+export const hardCase = (what: string, size: Size, open: Ladder["open"]): HardCase => ({ what, size, open });
+
 export interface Exercise {
   readonly name: string;
   readonly what: string;

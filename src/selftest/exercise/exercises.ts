@@ -38,6 +38,7 @@ import {
   type Exercise,
   fours,
   type HardCase,
+  hardCase,
   type Letters,
   longPages,
   ordinary,
@@ -193,16 +194,12 @@ const rank: Exercise = {
   }),
   solution: "batch_rank",
   hard: [
-    {
-      what: "every bit set",
-      size: [130],
-      open: (gpu, size) => rankTrial(gpu, size, () => 0xffffffff),
-    },
-    {
-      what: "the first or the last bit of some words alone",
-      size: [130],
-      open: (gpu, size) => rankTrial(gpu, size, (w) => [1, 0, 0, 2 ** 31][w % 4] ?? NaN),
-    },
+    hardCase("every bit set", [130], (gpu, size) => rankTrial(gpu, size, () => 0xffffffff)),
+    hardCase(
+      "the first or the last bit of some words alone",
+      [130],
+      (gpu, size) => rankTrial(gpu, size, (w) => [1, 0, 0, 2 ** 31][w % 4] ?? NaN),
+    ),
   ],
   letters: ([W = 1]) => ({ W }),
   refuses: ([W = 1]) => W >= 2 ? undefined : "has a word of items and one of rows at least",
@@ -222,16 +219,16 @@ const tableGradient: Exercise = {
   }),
   solution: "embedding_gradient",
   hard: [
-    {
-      what: "nearly all rows of one item",
-      size: [600, 5, 9],
-      open: (gpu, size) => tableTrial(gpu, size, { itemOf: () => 2 }),
-    },
-    {
-      what: "no click fed anything",
-      size: [37, 11, 5],
-      open: (gpu, size) => tableTrial(gpu, size, { clicks: () => false }),
-    },
+    hardCase(
+      "nearly all rows of one item",
+      [600, 5, 9],
+      (gpu, size) => tableTrial(gpu, size, { itemOf: () => 2 }),
+    ),
+    hardCase(
+      "no click fed anything",
+      [37, 11, 5],
+      (gpu, size) => tableTrial(gpu, size, { clicks: () => false }),
+    ),
   ],
   letters: ([E = 1, D = 1, N]) => ({ E, D, N4: fours(N) }),
 };
@@ -249,11 +246,13 @@ const batchNorm: Exercise = {
     dispatch: "batch_norm_input_gradient",
   }),
   solution: "batch_norm_input_gradient",
-  hard: [{
-    what: "constant columns, and columns of 1,000 that vary little",
-    size: [39, 19],
-    open: (gpu, size) => normTrial(gpu, size, true),
-  }],
+  hard: [
+    hardCase(
+      "constant columns, and columns of 1,000 that vary little",
+      [39, 19],
+      (gpu, size) => normTrial(gpu, size, true),
+    ),
+  ],
   letters: ([R = 1, N]) => ({ R, N4: fours(N), C: chunksOf(R) }),
 };
 
@@ -270,11 +269,7 @@ const adam: Exercise = {
     dispatch: "adam",
   }),
   solution: "adam",
-  hard: [{
-    what: "gradients of 0 and of about epsilon",
-    size: [37],
-    open: (gpu, size) => adamTrial(gpu, size, true),
-  }],
+  hard: [hardCase("gradients of 0 and of about epsilon", [37], (gpu, size) => adamTrial(gpu, size, true))],
   letters: (size) => ({ P4: adamParameters(size) / 4 }),
 };
 
@@ -292,11 +287,13 @@ const lastClicks: Exercise = {
     constants: ([, , F = 1]) => ({ F }),
   }),
   solution: "pw_state_forward",
-  hard: [{
-    what: "more clicks than the window has lags, and users without clicks",
-    size: [5, 40, 6],
-    open: (gpu, size) => lastClicksTrial(gpu, size, true),
-  }],
+  hard: [
+    hardCase(
+      "more clicks than the window has lags, and users without clicks",
+      [5, 40, 6],
+      (gpu, size) => lastClicksTrial(gpu, size, true),
+    ),
+  ],
   letters: (size) => ({ E: eventsOf(size), F: size[2] ?? 1, F4: fours(size[2]) }),
 };
 
@@ -344,10 +341,9 @@ const draw: Exercise = {
     ["utilities of 90 and -90", (z) => z > 0 ? 90 + z : z - 90],
     ["all utilities about -200", (z) => z - 200],
     ["all utilities about 30: nobody clicks nothing", (z) => z + 30],
-  ] as const satisfies [string, (normal: number) => number][]).map(([what, utility]) => ({
-    ...{ what, size: [130, 3] },
-    open: (gpu, size) => drawTrial(gpu, size, utility),
-  })),
+  ] as const satisfies [string, (normal: number) => number][]).map(([what, utility]) =>
+    hardCase(what, [130, 3], (gpu, size) => drawTrial(gpu, size, utility))
+  ),
   letters: ([U = 1, k = 1]) => ({ U, K: k }),
 };
 
@@ -389,26 +385,22 @@ const slateScore: Exercise = {
   ladder: slateLadder,
   solution: "slate_score_tiled",
   hard: [
-    {
-      what: "all scores below -1,000",
-      size: [37, 70, 8],
-      open: (gpu, size) =>
-        slateTrial(gpu, size, {
-          weights: (n) => -1000 - n,
-          table: (i, n) => 2 + (7 * i + n) % 5 / 4,
-        }),
-    },
-    {
-      what: "equal items: the first of them",
-      size: [37, 70, 8],
-      open: (gpu, size) =>
+    hardCase("all scores below -1,000", [37, 70, 8], (gpu, size) =>
+      slateTrial(gpu, size, {
+        weights: (n) => -1000 - n,
+        table: (i, n) => 2 + (7 * i + n) % 5 / 4,
+      })),
+    hardCase(
+      "equal items: the first of them",
+      [37, 70, 8],
+      (gpu, size) =>
         slateTrial(gpu, size, { table: (i, n) => (7 * (i % 5) + 3 * n) % 11 / 8, equal: (i) => i % 5 }),
-    },
-    {
-      what: "nothing but one item left in a panel",
-      size: [37, 70, 8],
-      open: (gpu, size) => slateTrial(gpu, size, { taken: (u, i) => i % ITEM_PANEL !== u % ITEM_PANEL }),
-    },
+    ),
+    hardCase(
+      "nothing but one item left in a panel",
+      [37, 70, 8],
+      (gpu, size) => slateTrial(gpu, size, { taken: (u, i) => i % ITEM_PANEL !== u % ITEM_PANEL }),
+    ),
   ],
   letters: ([U = 1, I = 1, L]) => ({ U, P: panelsOf(I), L4: fours(L) }),
   refuses: tooManyUnits,
