@@ -3,7 +3,7 @@
 import * as v from "../../src/schema.ts";
 import { baselineNames, baselineTitles } from "../../src/figures/baselines/baselines.ts";
 import { meanAndSd } from "../../src/data/mean_sd.ts";
-import { toldBy } from "../../src/figures/told.ts";
+import { classifyDifference } from "../../src/figures/verdict.ts";
 import { exists } from "../../src/files/file_error.ts";
 import { readJson } from "../../src/files/json_file.ts";
 import { markdownTable } from "../../src/run/markers.ts";
@@ -120,7 +120,9 @@ function cells(results: readonly Result[], of: "nll" | "prec1"): string[] {
   const baselines = results[0]?.baselines ?? {};
   const best = baselineNames.filter((name) => baselines[name]?.[of] !== undefined)
     .reduce((a, b) => sign * (baselines[b]?.[of] ?? NaN) > sign * (baselines[a]?.[of] ?? NaN) ? b : a);
-  const told = own.map((one) => toldBy(one?.against[best]?.[of]?.interval, of === "nll"));
+  const told = own.map((one) =>
+    classifyDifference(one?.against[best]?.[of]?.interval, { lowerIsBetter: of === "nll" })
+  );
   const count = (wanted: string) => String(told.filter((one) => one === wanted).length);
   const value = baselines[best]?.[of] ?? NaN;
   return [

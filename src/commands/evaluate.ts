@@ -19,7 +19,7 @@ import { configBeside } from "../run/open_run.ts";
 import { readSnapshot } from "../run/snapshot.ts";
 import type { SnapshotInfo } from "../run/snapshot/snapshot.ts";
 import { choiceOf, type SnapshotResult, snapshotResult, TestedUsers } from "../run/tested_users.ts";
-import { baselineWords, lossWords } from "../run/verdict.ts";
+import { describeLoss, describeRanking } from "../run/advice.ts";
 import type { Weights } from "../tape/parameters.ts";
 import { trainingFields } from "../train/config.ts";
 import { evaluateGame } from "../train/adversarial_trainer.ts";
@@ -144,9 +144,10 @@ function tell(
 ): void {
   const baselines = users.results();
   const minus = other && { model: path, ...other.result, differences: differences(tested, other.tested) };
+  const part = split === "all" ? "evaluated" : split;
   const verdict = [
-    ...baselineWords([result], data),
-    ...(isChoice ? lossWords([result]) : []),
+    ...describeRanking([result], data, undefined, part),
+    ...(isChoice ? describeLoss([result], part) : []),
   ];
   if (json) {
     const all = { data: data.config, split, ...result, baselines, verdict, ...(minus ? { minus } : {}) };

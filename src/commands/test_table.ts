@@ -2,7 +2,7 @@
 
 import { type FigureName, titleOf } from "../figures/columns.ts";
 import type { Differences } from "../figures/tested.ts";
-import { signed, signedRange, toldBy } from "../figures/told.ts";
+import { classifyDifference, signed, signedRange } from "../figures/verdict.ts";
 import { type BaselineResults, shownBaselines, type SnapshotResult } from "../run/tested_users.ts";
 import { type Column, fittedTable, outputWidth, table } from "../cli/table.ts";
 import { figureOf, nameIn, type Part, type Scoring, spread } from "../report/parts.ts";
@@ -90,7 +90,12 @@ export function differencesTable(differences: Differences): string {
     if (!found) return [];
     const { value, interval } = found;
     const range = interval ? signedRange(interval, 4) : "-";
-    return [[titleOf(name), signed(value, 4), range, toldBy(interval, name === "nll")]];
+    return [[
+      titleOf(name),
+      signed(value, 4),
+      range,
+      classifyDifference(interval, { lowerIsBetter: name === "nll" }),
+    ]];
   });
   return table(["", "difference", "95 %", ""], rows);
 }

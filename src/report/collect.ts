@@ -1,7 +1,7 @@
 /** Reads the folders that a report is about, finished or not: runs, seeds of a run, and experiments. */
 
 import { basename, resolve } from "node:path";
-import type { Claim } from "../figures/told.ts";
+import type { Claim } from "../figures/verdict.ts";
 import { UserError } from "../user_error.ts";
 import { explainFileError } from "../files/file_error.ts";
 import { readJson } from "../files/json_file.ts";

@@ -2,7 +2,7 @@
 
 import { type FigureName, titleOf } from "../figures/columns.ts";
 import { type Kept, keptDifference, keptOf } from "../figures/paired.ts";
-import { toldBy } from "../figures/told.ts";
+import { classifyDifference } from "../figures/verdict.ts";
 import { type Html, markup } from "./html.ts";
 import {
   baselineGroups,
@@ -131,8 +131,10 @@ function rowOf(best: Compared, other: Compared): Row | undefined {
     : undefined;
   return [
     other.part.name,
-    ...[difference(prec1.value, 4, prec1.interval), toldBy(prec1.interval)],
-    ...(loss ? [difference(loss.value, 4, loss.interval), toldBy(loss.interval, true)] : [MISSING, ""]),
+    ...[difference(prec1.value, 4, prec1.interval), classifyDifference(prec1.interval)],
+    ...(loss
+      ? [difference(loss.value, 4, loss.interval), classifyDifference(loss.interval, { lowerIsBetter: true })]
+      : [MISSING, ""]),
   ];
 }
 

@@ -2,8 +2,15 @@
 
 import type { DataSizes } from "../data/log_source.ts";
 import { thousands } from "../number_text.ts";
-import type { Told } from "../figures/told.ts";
-import { rankedOf, type Rival, rivalsOf, standingOf, standingWords } from "../run/verdict.ts";
+import {
+  type BaselineVerdict,
+  classifyAgainstBaselines,
+  compareRanking,
+  compareWithBaselines,
+  describeUsers,
+  describeVerdict,
+  type Significance,
+} from "../figures/verdict.ts";
 import { type Html, markup } from "./html.ts";
 import { note } from "./page_shell.ts";
 import { figureOf, rankingParts, snapshotsOf, spread, stagesOf, testsWith } from "./parts.ts";
@@ -39,14 +46,13 @@ function outcomeOf(model: Model): readonly Html[] {
     return verdict.length > 0 ? [{ name, judged, test, verdict }] : [];
   });
   if (said.length === 0) {
-    return verdictsOn(model).map(({ told, name, snapshot, rivals }) => {
-      const words = standingWords(`${snapshot} ranks`, rivals, "prec@1").join(" ");
-      return markup`<p class="outcome">${signOf(told)} ${name}${words}</p>`;
-    });
+    return verdictsOn(model).map(({ name, ...verdict }) =>
+      markup`<p class="outcome">${signOf(verdict)} ${name}${describeVerdict(verdict).join(" ")}</p>`
+    );
   }
   const heads = said.map(({ name, judged, test, verdict: [first = ""] }) => {
-    const { rivals = [] } = rankedOf(test, judged) ?? {};
-    const sign = rivals.length > 0 ? markup`${signOf(standingOf(rivals))} ` : "";
+    const own = compareRanking(test, judged);
+    const sign = own && own.comparisons.length > 0 ? markup`${signOf(own)} ` : "";
     const who = stages.length > 1 ? `${name === "shannon" ? "pre-training" : name}: ` : "";
     return markup`<p class="outcome">${sign}${who}${first}</p>`;
   });
@@ -65,11 +71,12 @@ function severalModels(models: readonly Model[]): Html {
   const rows = models.map((model, row) =>
     markup`
 <tr><th scope="row">${model.name}</th><td class="verdicts">${
-      verdictsOn(model).map(({ told, name, prec1, rivals: [rival] }) =>
-        markup`<div>${signOf(told)} ${name}prec@1 ${prec1.toFixed(4)} against ${
-          rival ? `${(prec1 - rival.difference).toFixed(4)} (${rival.name})` : MISSING
-        }</div>`
-      )
+      verdictsOn(model).map(({ name, prec1, ...verdict }) => {
+        const [best] = verdict.comparisons;
+        return markup`<div>${signOf(verdict)} ${name}prec@1 ${prec1.toFixed(4)} against ${
+          best ? `${(prec1 - best.difference).toFixed(4)} (${best.name})` : MISSING
+        }</div>`;
+      })
     }</td>${own.map(({ name, k }) => markup`<td class="${classOf(name)}">${values(k)[row] ?? ""}</td>`)}</tr>`
   );
   const head = ["model", "verdict", ...own.map(({ name }) => name)];
@@ -77,15 +84,19 @@ function severalModels(models: readonly Model[]): Html {
 <div class="scroll" tabindex="0" role="region" aria-label="The models">
 <table class="models"><thead><tr>${head.map((name) => markup`<th scope="col">${name}</th>`)}</tr></thead>
 <tbody>${rows}</tbody></table></div>
-<p>${SIGNS.better} better than every baseline, ${SIGNS["not told apart"]} not told apart from the best ones,
+<p>${SIGNS.better} better than every baseline, ${
+    SIGNS[NONE]
+  } no significant difference from the best baseline,
 ${SIGNS.worse} worse than a baseline</p>`;
 }
 
-const SIGNS = { better: "\u2713", "not told apart": "=", worse: "\u2717" } as const;
-const CLASSES = { better: "better", "not told apart": "alike", worse: "worse" } as const;
+const NONE: Significance = "no significant difference";
+const SIGNS = { better: "\u2713", [NONE]: "=", worse: "\u2717" } as const;
+const CLASSES = { better: "better", [NONE]: "alike", worse: "worse" } as const;
 
-function signOf(told: Told): Html {
-  return markup`<span class="${CLASSES[told]}">${SIGNS[told]}</span>`;
+function signOf({ comparisons }: BaselineVerdict): Html {
+  const is = classifyAgainstBaselines(comparisons);
+  return markup`<span class="${CLASSES[is]}">${SIGNS[is]}</span>`;
 }
 
 /** What tells the time is marked, for those who compare pages. */
@@ -168,30 +179,26 @@ function unfinished({ stages }: Run): string[] {
   });
 }
 
-/** A part of a model beside the baselines. */
-interface Verdict {
-  readonly told: Told;
+/** A part of a model compared with the baselines, of which there is one at least. */
+interface PartVerdict extends BaselineVerdict {
   /** What of the model it is, where that has several parts. */
   readonly name: Html;
-  readonly snapshot: string;
   /** Mean over the runs. */
   readonly prec1: number;
-  /** The strongest first; never empty. */
-  readonly rivals: readonly Rival[];
 }
 
-/** Of each part that is finished. */
-function verdictsOn(model: Model): Verdict[] {
+/** Compares each part that is finished. */
+function verdictsOn(model: Model): PartVerdict[] {
   const parts = rankingParts([model]);
   return parts.flatMap((part) => {
     const snapshots = snapshotsOf(part);
-    const snapshot = snapshots.find((name) => name === part.judged) ?? snapshots.at(-1) ?? "";
-    const tests = testsWith(part, snapshot);
-    const figure = part.ranking === "generator" ? "piPrec1" : "prec1";
-    const prec1 = spread(tests.map((test) => figureOf(test, figure)))?.mean;
-    const rivals = rivalsOf(tests.map(({ against }) => against), figure);
-    if (prec1 === undefined || rivals.length === 0) return [];
+    const subject = snapshots.find((name) => name === part.judged) ?? snapshots.at(-1) ?? "";
+    const tests = testsWith(part, subject);
+    const metric = part.ranking === "generator" ? "piPrec1" : "prec1";
+    const prec1 = spread(tests.map((test) => figureOf(test, metric)))?.mean;
+    const comparisons = compareWithBaselines(tests.map(({ against }) => against), metric);
+    if (prec1 === undefined || comparisons.length === 0) return [];
     const name = parts.length > 1 ? markup`<b>${part.name.slice(model.name.length + 2)}</b>: ` : markup``;
-    return [{ told: standingOf(rivals), name, snapshot, prec1, rivals }];
+    return [{ subject, metric, comparisons, users: describeUsers(tests[0]?.users), name, prec1 }];
   });
 }

@@ -16,10 +16,10 @@ import {
 } from "./policy_charts.ts";
 import {
   type Cell as TableCell,
-  claimsList,
   difference,
   type Facts,
   figure,
+  findingsList,
   MISSING,
   type Row,
   tableOf,
@@ -39,7 +39,7 @@ import {
   unitOf,
 } from "../policy/comparison/comparison.ts";
 import type { EpisodeFigures, MeanFigure } from "../policy/comparison/figures.ts";
-import { toldBy } from "../figures/told.ts";
+import { classifyDifference } from "../figures/verdict.ts";
 import { verdictsOn } from "../policy/comparison/verdict.ts";
 import { meanAndSd } from "../data/mean_sd.ts";
 
@@ -114,7 +114,7 @@ function uniqueIds(): (id: string) => string {
 
 function verdicts(comparison: Comparison): Html {
   const found = verdictsOn(comparison);
-  return found.length > 0 ? claimsList(found) : markup`<p>No policy here has learned anything.</p>`;
+  return found.length > 0 ? findingsList(found) : markup`<p>No policy here has learned anything.</p>`;
 }
 
 /** A table with the rows of each environment that has some. */
@@ -213,7 +213,14 @@ function differenceRow(
   { mean, interval, wider, trainings, lose, gain }: PolicyDifference,
 ): Row {
   const over = wider === "users" ? "users" : wider ? `${trainings} trainings` : MISSING;
-  return [name, difference(mean, 2, interval), over, percent(lose), percent(gain), toldBy(interval)];
+  return [
+    name,
+    difference(mean, 2, interval),
+    over,
+    percent(lose),
+    percent(gain),
+    classifyDifference(interval),
+  ];
 }
 
 /** Calibration and support. */

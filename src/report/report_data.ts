@@ -1,7 +1,7 @@
 /** What a report is made from: runs as they stand in their folders, and the JSON files in them as far as a report needs them. */
 
 import { MOST_GROUPS } from "../figures/bootstrap.ts";
-import type { Claim } from "../figures/told.ts";
+import type { Claim } from "../figures/verdict.ts";
 import type { StageName } from "../run/stages.ts";
 import * as v from "../schema.ts";
 
@@ -74,6 +74,8 @@ const baselineSchema = v.object({
 const snapshotSchema = v.looseObject({
   snapshot: v.string(),
   iteration: v.wholeNumber(),
+  /** Number of users that it was tested on. */
+  users: v.optional(v.wholeNumber()),
   ...figuresSchema.entries,
   /** The same without pages of one item. */
   longerPages: v.optional(

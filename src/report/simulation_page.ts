@@ -2,7 +2,7 @@
 
 import { percent } from "../number_text.ts";
 import type { Interval } from "../figures/bootstrap.ts";
-import { toldBy } from "../figures/told.ts";
+import { classifyDifference } from "../figures/verdict.ts";
 import { differenceOf } from "../policy/comparison/comparison.ts";
 import type { CurvePage, MeanFigure, PolicyFigures } from "../policy/comparison/figures.ts";
 import {
@@ -70,7 +70,7 @@ function differencesTable(simulation: Simulation): Html {
   const rows = rivals.map((rival): Row => {
     const { mean, interval, lose, gain } = differenceOf([first.returns], [rival.returns]);
     const name = `${first.name} less ${rival.name}`;
-    return [name, difference(mean, 2, interval), percent(lose), percent(gain), toldBy(interval)];
+    return [name, difference(mean, 2, interval), percent(lose), percent(gain), classifyDifference(interval)];
   });
   const head = ["policy less rival", "difference", "lose", "gain", "verdict"];
   return markup`<p>Differences in ${

@@ -1,7 +1,7 @@
 /** The tables of all pages: rows in groups, figures with their ranges, and claims with what became of them. */
 
 import type { Interval } from "../figures/bootstrap.ts";
-import { type Claim, HOLDS, signed, signedRange } from "../figures/told.ts";
+import { type Claim, claimOutcomes, signed, signedRange } from "../figures/verdict.ts";
 import { type Html, markup } from "./html.ts";
 
 /** Stands where there is no figure. */
@@ -89,10 +89,18 @@ function rangeDigits(digits: number): number {
 
 const SIGNS = { yes: "\u2713", no: "\u2717", undecided: "?" } as const;
 
-/** Claims, each with what became of it. */
+/** Claims of others, each with its outcome. */
 export function claimsList(claims: readonly Claim[]): Html {
   const items = claims.map(({ claim, holds, text }) =>
-    markup`<li><b>${claim}</b> <span class="verdict">${SIGNS[holds]} ${HOLDS[holds]}</span><br>${text}</li>`
+    markup`<li><b>${claim}</b> <span class="verdict">${SIGNS[holds]} ${
+      claimOutcomes[holds]
+    }</span><br>${text}</li>`
   );
+  return markup`<ul class="claims">${items}</ul>`;
+}
+
+/** What was found of claims of our own. */
+export function findingsList(claims: readonly Claim[]): Html {
+  const items = claims.map(({ holds, text }) => markup`<li><b>${SIGNS[holds]}</b> ${text}</li>`);
   return markup`<ul class="claims">${items}</ul>`;
 }

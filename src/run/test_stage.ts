@@ -22,7 +22,7 @@ import {
   TestedUsers,
 } from "./tested_users.ts";
 import type { Stage, StageFigures } from "./stages.ts";
-import { verdictOf } from "./verdict.ts";
+import { describeTest } from "./advice.ts";
 import type { Evaluation } from "../train/evaluation.ts";
 
 /** What the test users say of a stage that is finished. */
@@ -77,7 +77,7 @@ export async function testStage(
     }))
   );
   const found = { test, baselines: tested.results(), snapshots };
-  return { ...found, verdict: verdictOf(test, stage, config, data, trainer.iteration) };
+  return { ...found, verdict: describeTest(test, stage, config, data, trainer.iteration) };
 }
 
 /** Standard errors of a gain. One gain in ten is above them where there is none. */

@@ -178,6 +178,8 @@ export type SnapshotResult =
     readonly snapshot: SnapshotName;
     /** Iteration that the snapshot is from. */
     readonly iteration: number;
+    /** Number of users that it was tested on. */
+    readonly users?: number;
     /** How alike the reward and the truth rank a page's items, where the truth is known: {@link meanSpearman}. */
     readonly spearman?: number;
     /** All figures with their intervals. */
@@ -205,6 +207,7 @@ export function snapshotResult(
   return {
     snapshot,
     iteration,
+    users: users.users.length,
     ...figures,
     ...(spearman === undefined ? {} : { spearman }),
     details: tested.details,

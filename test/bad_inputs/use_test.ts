@@ -38,7 +38,7 @@ const models: readonly BadInput[] = [
     evaluate: a log in the place of another snapshot | --against DIR/log.tsv | log.tsv is not a whole safetensors file
   `,
   ...cases(given, `evaluate ${GIVEN}`, { code: 0 })`
-    evaluate: a snapshot and itself have no difference | --against DIR/model.safetensors | prec@1 …+0.0000 …not told apart
+    evaluate: a snapshot and itself have no difference | --against DIR/model.safetensors | prec@1 …+0.0000 …no significant difference
     evaluate: more shards than users | --evaluation-shards 100000 | best-loss …4
   `,
   ...cases(all(paperRows(usersOf(0, 1, 2, 3, false)), snapshot()), `evaluate ${GIVEN}`, { code: 0 })`

@@ -72,7 +72,7 @@ Deno.test("a finished run that lacks a figure is refused, with the file and what
     );
   }));
 
-Deno.test("claims: what holds, what does not, what is not decided, in plain words", () => {
+Deno.test("claims are supported, contradicted or inconclusive, in plain words", () => {
   const baseline = model("baseline-64-64", [
     outcome({ prec1: 0.7, loss: 1, curve: [0.7, 0.7] }),
     outcome({ prec1: 0.72, loss: 1.1, curve: [0.71, 0.72] }),
@@ -103,9 +103,9 @@ Deno.test("claims: what holds, what does not, what is not decided, in plain word
   ]);
   assert.match(
     claims[0]?.text ?? "",
-    /^It holds on this data: .* is \+5\.2 points \(95 % interval \+4\.4 to \+5\.9 over 3 seeds\)\.$/,
+    /^Supported: .* is \+5\.2 points \(95 % CI \+4\.4 to \+5\.9 over 3 seeds\)\.$/,
   );
-  assert.match(claims[3]?.text ?? "", /^This data does not decide it: .* is \+0\.033 \(95 % interval -/);
+  assert.match(claims[3]?.text ?? "", /^Inconclusive: .* is \+0\.033 \(95 % CI -/);
   assert.deepEqual(claimsOn([baseline]), [], "claims about models that were not trained are left out");
 });
 

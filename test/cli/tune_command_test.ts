@@ -53,7 +53,7 @@ function expectVerdict({ verdict, test, baselines }: {
         Math.abs(difference - (value - rival.value)) < 1e-5 && low <= difference && difference <= high,
       );
       const [above, below] = figure === "nll" ? [high < 0, low > 0] : [low > 0, high < 0];
-      assert.equal(is, above ? "better" : below ? "worse" : "not told apart");
+      assert.equal(is, above ? "better" : below ? "worse" : "no significant difference");
     }
   }
 }
@@ -89,7 +89,9 @@ Deno.test("tune: stopped and killed, it goes on as if it had not been; its words
     assert.equal(result.verdict.rivals.length, 5);
     assert.match(
       at.stdout,
-      beatsAll ? /ranks better than every baseline/ : /NO SETTING BEATS EVERY BASELINE/,
+      beatsAll
+        ? /The best setting is better than every baseline/
+        : /NO SETTING IS BETTER THAN EVERY BASELINE/,
     );
     expectVerdict(result);
     assert.equal(Deno.readTextFileSync(`${whole}/table.csv`).trimEnd().split("\n").length, 6);

@@ -366,15 +366,19 @@ Deno.test("tune: says whether the best setting beats the baselines, and by how m
   const all = text([0.05, 0.15], [0.01, 0.09]);
   assert.match(
     all,
-    /better than every baseline\. .*category rate \(prec@1 \+0\.050, 95 %: \+0\.010 to \+0\.090\)/,
+    /better than every baseline; .*category rate: prec@1 \+0\.050, 95 % CI \+0\.010 to \+0\.090/,
   );
   assert.doesNotMatch(all, /loss/, "the logistic loss is no loss of a choice");
   const near = text([0.05, 0.15], [-0.01, 0.09]);
-  assert.match(near, /NO SETTING BEATS EVERY BASELINE[^]*neither better nor worse than category rate/);
+  assert.match(near, /NO SETTING IS BETTER THAN EVERY BASELINE[^]*No significant difference .*category rate/);
   assert.match(near, /rank by the category rate: it is simpler/);
-  assert.doesNotMatch(near, /WORSE/);
-  assert.match(text([-0.15, -0.05], [0.01, 0.09]), /WORSE than click rate/);
-  assert.match(text(null, [0.01, 0.09]), /neither better nor worse than click rate/, "too few users to say");
+  assert.doesNotMatch(near, /worse/);
+  assert.match(text([-0.15, -0.05], [0.01, 0.09]), /worse than .*click rate/);
+  assert.match(
+    text(null, [0.01, 0.09]),
+    /No significant difference between the best setting and .*click rate/,
+    "too few users to say",
+  );
   const none = tested(null, [0, 1]).map((result) => ({ ...result, prec1: NaN }));
   assert.deepEqual(verdictText(verdictOn(none, CHOICE), FINALISTS), []);
 });
@@ -385,13 +389,13 @@ Deno.test("tune: says the same of the probabilities, by the loss", () => {
   const better = text([-0.4, -0.2]);
   assert.match(
     better,
-    /loss \(1\.5000\) is better than every baseline.*\(loss -0\.300, 95 %: -0\.400 to -0\.200\)/,
+    /loss of the best setting \(1\.5000\) is better than every baseline.*: loss -0\.300, 95 % CI -0\.400 to -0\.200/,
   );
   assert.match(
     text([-0.6, 0.1]),
-    /By its probabilities NO SETTING BEATS EVERY BASELINE[^]*neither better nor worse/,
+    /By its probabilities NO SETTING IS BETTER THAN EVERY BASELINE[^]*No significant difference between the loss/,
   );
-  assert.match(text([0.1, 0.3]), /loss .* WORSE than/);
+  assert.match(text([0.1, 0.3]), /loss .* worse than/);
 });
 
 /** Sums of users with four pages each, of which some are ranked right. */
@@ -425,12 +429,12 @@ Deno.test("tune: says how far the best setting is from the default, on the same 
   const better = text(paired((user) => user % 4 + (user % 3 === 0 ? 1 : 0)), usual);
   assert.match(
     better,
-    /minus the default, on the same test users: prec@1 \+0\.084 \(95 %: \+0\.0\d+ to \+0\.1\d+\): better; loss -0\.084/,
+    /minus the default, on the same test users: prec@1 \+0\.084, 95 % CI \+0\.0\d+ to \+0\.1\d+: better; loss -0\.084/,
   );
   assert.doesNotMatch(better, /nothing better than the default/);
   assert.match(text(usual, usual), /nothing better than the default/);
   const shifted = text(paired((user) => user % 4 + (user % 2 === 0 ? 1 : user % 4 > 0 ? -1 : 0)), usual);
-  assert.match(shifted, /prec@1 [-+]0\.000 \([^)]*\): not told apart/);
+  assert.match(shifted, /prec@1 [-+]0\.000, [^:]*: no significant difference/);
   assert.match(text(usual, paired(() => 4)), /: worse; loss \+[^]*: worse\./);
   const short = { ...FINALISTS, rows: [BEST, row({ number: 0, iterations: 140 })] };
   assert.match(text(usual, usual, short), /minus the default, each as far as it was trained, on the same/);

@@ -15,7 +15,7 @@ const LAYERS = [
   ["data"],
   ["figures"],
   ["counts"],
-  ["figures/baselines"],
+  ["figures/baselines", "figures/verdict.ts"],
   ["batch"],
   ["ops"],
   ["model"],

@@ -11,7 +11,7 @@ import { defaultModel } from "../../src/model/config.ts";
 import { type RunConfig, runConfigSchema } from "../../src/run/run_config.ts";
 import { adversarialStage, shannonStage } from "../../src/run/stages.ts";
 import type { BaselineResult, BaselineResults, SnapshotResult } from "../../src/run/tested_users.ts";
-import { verdictOf } from "../../src/run/verdict.ts";
+import { describeTest } from "../../src/run/advice.ts";
 import { defaultTraining, type TrainingConfig } from "../../src/train/config.ts";
 import { configOf } from "../report/report_folders.ts";
 
@@ -37,7 +37,7 @@ function snapshot(
   );
   const figures = { nll: 1.4, prec1: 0.5, prec2: 0.7 };
   return {
-    ...{ snapshot: name, iteration, ...figures, longerPages: figures, events: 100 },
+    ...{ snapshot: name, iteration, users: 270, ...figures, longerPages: figures, events: 100 },
     ...{ details: details(0.5), against, ...more },
   };
 }
@@ -61,7 +61,7 @@ function config(training: Partial<TrainingConfig> = {}): RunConfig {
 }
 
 function verdict(test: SnapshotResult[], training: Partial<TrainingConfig> = {}, iterations = 2000): string {
-  return verdictOf(test, shannonStage, config(training), ITEMS, iterations).join("\n");
+  return describeTest(test, shannonStage, config(training), ITEMS, iterations).join("\n");
 }
 
 const ITEMS = {
@@ -75,21 +75,21 @@ Deno.test("a model that beats all baselines says which is the nearest", () => {
   const found = verdict([snapshot("best-loss", 900, ALL), snapshot("best-prec1", 1000, worse)]);
   assert.equal(
     found,
-    "best-loss ranks better than every baseline. The nearest is item-kNN (prec@1 +0.150, 95 %: +0.140 to +0.160).",
+    "best-loss is better than every baseline; the best of them is item-kNN: prec@1 +0.150, 95 % CI +0.140 to +0.160, 270 test users.",
   );
 });
 
-Deno.test("a model that is worse than a baseline, or not told apart from one, says so and what to try", () => {
+Deno.test("a model that is not better than every baseline says so and what to try", () => {
   const found = verdict([snapshot("best-loss", 1000, { ...ALL, itemKnn: -0.02, lastClick: -0.003 })]);
   assert.match(
     found,
-    /^best-loss ranks WORSE than item-kNN \(prec@1 -0\.020, 95 %: -0\.030 to -0\.010\)\.$/m,
+    /^best-loss is worse than the best baseline \(item-kNN\): prec@1 -0\.020, 95 % CI -0\.030 to -0\.010, 270/m,
   );
-  assert.match(found, /^best-loss ranks neither better nor worse than last click/m);
+  assert.match(found, /^No significant difference between best-loss and last click: prec@1 -0\.003/m);
   assert.match(found, /^Try more features of the items.*data describe/m);
-  assert.doesNotMatch(found, /click rate|better than every/);
+  assert.doesNotMatch(found, /click rate|is better than every/);
   const worst = verdict([snapshot("best-loss", 1000, { random: -0.1, clickRate: -0.2, itemKnn: -0.3 })]);
-  assert.match(worst, /WORSE than item-kNN \(prec@1 -0\.300[^)]*\), click rate, random\.$/m);
+  assert.match(worst, /item-kNN\): prec@1 -0\.300, .*\. The same holds for click rate, random\.$/m);
   const few = snapshot("last", 1000, {});
   const against = { clickRate: { prec1: { value: 1, interval: null } } };
   assert.match(verdict([{ ...few, against }]), /too few users/);
@@ -101,11 +101,11 @@ Deno.test("the generator is judged where it ranks better than the reward", () =>
     Object.entries(reward.against).map(([name, found]) => [name, { ...found, piPrec1: by(-0.1) }]),
   );
   const game = { ...reward, details: details(0.5, { piPrec1: 0.6 }), piPrec1: 0.6, piPrec2: 0.8, against };
-  const found = verdictOf([game], adversarialStage, config(), ITEMS, 5000);
-  assert.match(found.join("\n"), /^The generator of best-prec1 ranks WORSE than \w+/);
+  const found = describeTest([game], adversarialStage, config(), ITEMS, 5000);
+  assert.match(found.join("\n"), /^The generator of best-prec1 is worse than /);
   const worse = { ...game, details: details(0.5, { piPrec1: 0.4 }) };
   assert.match(
-    verdictOf([worse], adversarialStage, config(), ITEMS, 5000)[0] ?? "",
+    describeTest([worse], adversarialStage, config(), ITEMS, 5000)[0] ?? "",
     /^best-prec1/,
   );
 });
@@ -129,7 +129,7 @@ Deno.test("a best validation at the end or at the beginning is told with what to
     ...config(),
     model: { ...defaultModel, counts: { fields: [], neighbours: 0, latest: 1 } },
   };
-  const kept = verdictOf(best(0), shannonStage, counted, ITEMS, 2000).join("\n");
+  const kept = describeTest(best(0), shannonStage, counted, ITEMS, 2000).join("\n");
   assert.match(kept, /best-loss is the logit on counts/);
   assert.doesNotMatch(kept, /over-fits/);
   // Too few validations to say anything.
@@ -142,7 +142,7 @@ Deno.test("item ids are not advised where the set has them", () => {
   const advice = (...tokens: Features["tokens"]) => {
     const data = { source: { items: { shape } }, features: { dense: [], tokens } };
     const test = [snapshot("best-loss", 1000, { ...ALL, itemKnn: -0.02 })];
-    return verdictOf(test, shannonStage, config(), data, 2000).join("\n");
+    return describeTest(test, shannonStage, config(), data, 2000).join("\n");
   };
   assert.match(advice(brand), /^Try item ids beside the features/m);
   assert.doesNotMatch(advice(brand, { ...brand, name: "item", first: 4, column: null }), /item ids/);
@@ -155,9 +155,12 @@ Deno.test("probabilities that are worse than those of a baseline are called so, 
     verdict([{ ...best, against: { ...best.against, random: { prec1: by(0.4), nll: loss } } }]);
   assert.match(
     words(by(0.0765)),
-    /loss of best-loss \(1\.4000\) is WORSE than random \(loss \+0\.07\d, 95 %: \+0\.067 to \+0\.08\d\)\.$/,
+    /loss of best-loss \(1\.4000\) is worse than the best baseline \(random\): loss \+0\.07\d, 95 % CI \+0\.067 to/,
   );
-  assert.match(words(by(0.005)), /loss of best-loss \(1\.4000\) is neither better nor worse than random/);
+  assert.match(
+    words(by(0.005)),
+    /^No significant difference between the loss of best-loss \(1\.4000\) and the best baseline \(random\): /m,
+  );
   assert.doesNotMatch(words(by(-0.02)), /loss of/);
   assert.doesNotMatch(words({ value: 1, interval: null }), /loss of/, "too few users to say");
 });
@@ -196,6 +199,6 @@ Deno.test("differences of two snapshots say which is better, a lower loss being 
   });
   assert.match(text, /^loss +-0\.1000 +-0\.1100 to -0\.0900 +better$/m);
   assert.match(text, /^prec@1 +-0\.1000 .* worse$/m);
-  assert.match(text, /^prec@2 +\+0\.0010 .* not told apart$/m);
-  assert.match(text, /^AUC +\+1\.0000 +- +not told apart$/m);
+  assert.match(text, /^prec@2 +\+0\.0010 .* no significant difference$/m);
+  assert.match(text, /^AUC +\+1\.0000 +- +no significant difference$/m);
 });

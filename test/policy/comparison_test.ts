@@ -17,7 +17,7 @@ import { figuresOf, ratioOf } from "../../src/policy/comparison/figures.ts";
 import { cellOf, type CellOptions } from "../../src/policy/comparison/compare.ts";
 import type { Trial } from "../../src/policy/comparison/trial.ts";
 import { emptyLog, type EpisodeLog } from "../../src/simulate/episode_log.ts";
-import type { Claim } from "../../src/figures/told.ts";
+import type { Claim } from "../../src/figures/verdict.ts";
 import { verdictsOn } from "../../src/policy/comparison/verdict.ts";
 
 const near = (a: number, b: number, tolerance = 1e-9) =>
@@ -290,22 +290,30 @@ function verdict(comparison: Comparison, holds: Claim["holds"], ...says: RegExp[
   return found;
 }
 
-Deno.test("verdict: on the truth it holds, the opposite holds, or it is not decided, and the promise stands beside it", () => {
+Deno.test("a verdict on the truth says whether a policy is better than greedy, and what the model promised", () => {
   const good = comparison([A, B, restless], { A: [11, 14.8], B: [11.5, 14.8], "restless shop": [9.2, 14.1] });
   const { claim, text } = verdict(
     good,
     "yes",
-    /^It holds: \+4\.9\d clicks a user \(\+53 %; 95 %: \+4\.\d+ to \+4\.\d+ over 2 training seeds, the wider interval\)\./,
+    /^On the truth \(restless shop\) cdqn is better than greedy: \+4\.9\d clicks per user \(\+53 %; 95 % CI \+4\.\d+ to/,
     /best policy that is known is \+65 % above greedy; cdqn reaches 93 % of it\./,
-    /Promised by A: 14\.8\d clicks a user; given by restless shop: 14\.1\d, so the promise is 5 % too high\./,
+    /Promised by A: 14\.8\d clicks per user; given by restless shop: 14\.1\d, so the promise is 5 % too high\./,
     /By B, which never saw the policy: 14\.8\d \(\+5\.0 %\)\.$/,
   );
-  assert.equal(claim, "cdqn beats greedy on the truth (restless shop)");
+  assert.equal(claim, "cdqn is better than greedy on the truth (restless shop)");
   assert.doesNotMatch(text, /in the simulator only/);
   const exploits = comparison([A, B, restless], { A: [11, 14], B: [11, 14], "restless shop": [9, 8] });
-  verdict(exploits, "no", /^The opposite holds: -0\.99 .*in the simulator only \(A, B\)\..*75 % too high/);
+  verdict(
+    exploits,
+    "no",
+    /cdqn is worse than greedy: -0\.99 .*in the simulator only \(A, B\)\..*75 % too high/,
+  );
   const same = comparison([A, restless], { A: [11, 11], "restless shop": [9, 9 - 0.005] });
-  verdict(same, "undecided", /^These users and trainings do not decide it/);
+  verdict(
+    same,
+    "undecided",
+    /^On the truth \(restless shop\) there is no significant difference between cdqn and greedy/,
+  );
 });
 
 Deno.test("verdict: where planning has nothing to gain it says so, and how far a policy stays behind", () => {
@@ -325,8 +333,9 @@ Deno.test("verdict: where planning has nothing to gain it says so, and how far a
 
 Deno.test("verdict: without a truth nothing is claimed beyond the simulators, each by its name", () => {
   const both = comparison([A, B], { A: [11, 14], B: [11, 10] });
-  const says = /^It beats greedy in A: \+3\.0.* greedy beats it in B: -0\.99.*Only users can tell\.$/;
-  assert.equal(verdict(both, "undecided", says).claim, "cdqn beats greedy in the simulator");
+  const says =
+    /^In the simulator \(A\) cdqn is better than greedy: \+3\.0.*\(B\) cdqn is worse than greedy: -0\.99.*Only users can tell\.$/;
+  assert.equal(verdict(both, "undecided", says).claim, "cdqn is better than greedy in the simulator");
   verdict(comparison([A], { A: [11, 14] }), "yes");
 });
 

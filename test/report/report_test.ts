@@ -237,7 +237,7 @@ Deno.test("a finished run has its curves, bars and baselines", () =>
       "Deno/2.9.6",
       "x86_64",
       "training.batchSize",
-      "best-loss ranks neither better nor worse than click rate",
+      "No significant difference between best-loss and the best baseline (click rate): prec@1 +0.000",
       "the demo shop, seed 1",
       "2026-11-26 10:03 UTC",
       "1 min 31 s<",
@@ -361,10 +361,13 @@ Deno.test("the page has the sign and the words of one verdict: beside the baseli
     };
     assert.match(
       await outcome(0.35, 0.02),
-      /class="better".*better than every baseline.*click rate \(prec@1 \+0\.050/,
+      /class="better".*better than every baseline.*click rate: prec@1 \+0\.050/,
     );
-    assert.match(await outcome(0.35, 0.06), /class="alike".*neither better nor worse than click rate/);
-    assert.match(await outcome(0.25, 0.02), /class="worse".*WORSE than click rate/);
+    assert.match(
+      await outcome(0.35, 0.06),
+      /class="alike".*No significant difference between best-loss and .*click rate/,
+    );
+    assert.match(await outcome(0.25, 0.02), /class="worse".*worse than the best baseline \(click rate\)/);
     // What train said stands there in its words, each sentence once.
     const said = await outcome(0.25, 0.02, ["It ranks badly.", "Try <this>.", "Try <this>."]);
     assert.match(

@@ -165,7 +165,7 @@ Deno.test("the table has what fits the line, and says what stands beside it", ()
     wide,
     /^23 users, 5 pages of 2 of 30 items; who clicks: the shop itself\npolicy +return +95 % +click rate/,
   );
-  assert.match(wide, /\ngreedy minus random, user by user: \+\d\.\d\d \(.*\), better\./);
+  assert.match(wide, /\ngreedy is better than random, user by user: \+\d\.\d\d, 95 % CI .*\./);
   assert.match(wide, /\nClick rate by page:\npage +1 +2 +3 +4 +5\n/);
   assert.match(wide, /\nA note\.$/);
   for (const width of [100, 60, 40, 30]) {

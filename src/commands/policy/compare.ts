@@ -15,7 +15,6 @@ import {
   optimum,
 } from "../../policy/comparison/compare.ts";
 import { subjectText } from "../../policy/policy_config.ts";
-import { HOLDS } from "../../figures/told.ts";
 import { verdictsOn } from "../../policy/comparison/verdict.ts";
 import { writePage } from "../../report/page_shell.ts";
 import { policyPageOf } from "../../report/policy_page.ts";
@@ -258,9 +257,7 @@ async function tell(
   comparisons.forEach((comparison, k) => {
     if (k > 0) console.log("");
     console.log(figuresText(comparison, names[k]));
-    for (const { claim, holds, text } of verdicts[k] ?? []) {
-      console.log(`\n${claim}: ${HOLDS[holds]}\n    ${text}`);
-    }
+    for (const { text } of verdicts[k] ?? []) console.log(`\n${text}`);
   });
   for (const note of notes) console.log(`\n${note}`);
   const beside = slatesText(comparisons);

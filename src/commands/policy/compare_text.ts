@@ -9,7 +9,7 @@ import {
   trainingsOf,
   unitOf,
 } from "../../policy/comparison/comparison.ts";
-import { signed, signedRange } from "../../figures/told.ts";
+import { signed, signedRange } from "../../figures/verdict.ts";
 import { RIVAL } from "../../policy/comparison/verdict.ts";
 import { environmentWords } from "../../report/policy_charts.ts";
 import { table } from "../../cli/table.ts";

@@ -4,7 +4,7 @@ import { openData } from "../../cli/open_data.ts";
 import { table } from "../../cli/table.ts";
 import { type Clicks, usersOf } from "../../data/click_log.ts";
 import { OpenedDataset } from "../../data/sets/opened_dataset.ts";
-import { signed, signedRange, toldBy } from "../../figures/told.ts";
+import { classifyDifference, signed, signedRange } from "../../figures/verdict.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { type FoundUsers, sameCatalogue, sameItems } from "../simulate/found_users.ts";
 import type { Exploration } from "../../simulate/explore.ts";
@@ -83,12 +83,12 @@ export const range = ({ interval }: MeanFigure) =>
 
 /** Whether the log bears out the model, and whether its propensities can be right. */
 export function verdictsOf({ estimates: { model, dr }, gap, weight, off }: Evaluation): string[] {
-  const told = toldBy(gap.interval);
+  const told = classifyDifference(gap.interval);
   const both = `${digits(model?.mean ?? NaN)} a page, the log (DR) says ${digits(dr?.mean ?? NaN)}`;
   const by = `off by ${signed(gap.mean, 4)}, 95 %: ${gap.interval ? signedRange(gap.interval, 4) : "-"}`;
   const [low, high] = weight.interval ?? [1, 1];
   return [
-    told === "not told apart"
+    told === "no significant difference"
       ? `The model and the log agree: the model says ${both} (${by}).`
       : `The model and the log disagree: the model promises ${both} (${by}). Believe the log.`,
     ...(low > 1 + WEIGHT_ROUNDING || high < 1 - WEIGHT_ROUNDING
@@ -188,8 +188,9 @@ export function loggedText(log: string, comparison: Comparison, policies: readon
   const words = policies.flatMap(({ policy, evaluation, refused, lessRival }) => {
     if (!evaluation) return [`${policy}: ${refused}`];
     const simulated = differenceIn(comparison, policy, RIVAL, own?.name ?? "")?.interval;
-    const [here, there] = [toldBy(simulated), toldBy(lessRival?.interval)];
-    const apart = lessRival && here !== there && here !== "not told apart" && there !== "not told apart";
+    const [here, there] = [classifyDifference(simulated), classifyDifference(lessRival?.interval)];
+    const apart = lessRival && here !== there && here !== "no significant difference" &&
+      there !== "no significant difference";
     return [
       ...verdictsOf(evaluation).map((text) => `${policy}: ${text}`),
       ...(apart

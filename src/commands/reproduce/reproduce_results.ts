@@ -9,7 +9,7 @@ import {
   readOutcome,
   SAMPLING_NOTE,
 } from "../../tune/experiment/outcome.ts";
-import type { Claim } from "../../figures/told.ts";
+import type { Claim } from "../../figures/verdict.ts";
 import type { Experiment, ExperimentModel } from "../../tune/experiment/models.ts";
 import { writeJson } from "../../files/json_file.ts";
 import { writeReport } from "../../report/page.ts";

@@ -2,7 +2,12 @@
 
 import { differenceOf } from "../../policy/comparison/comparison.ts";
 import type { CurvePage, MeanFigure } from "../../policy/comparison/figures.ts";
-import { signed, signedRange, toldBy } from "../../figures/told.ts";
+import {
+  classifyDifference,
+  describeDifference,
+  describeSignificance,
+  signed,
+} from "../../figures/verdict.ts";
 import type { SimulateOptions } from "./options.ts";
 import { type PolicyRun, RIVALS } from "./policies.ts";
 import { type Column, fits, fittedTable, outputWidth, table, WIDEST } from "../../cli/table.ts";
@@ -137,8 +142,8 @@ function differenceWords(told: Told, runs: readonly PolicyRun[]): string[] {
     const difference = differenceOf([first.returns], [rival.returns]);
     const { mean, interval } = difference;
     if (!interval) return `${first.name} minus ${rival.name}: ${signed(mean)}, of one user.`;
-    return `${first.name} minus ${rival.name}, user by user: ${signed(mean)} (${signedRange(interval)}), ` +
-      `${toldBy(interval)}.`;
+    const finding = describeSignificance(classifyDifference(interval), first.name, rival.name);
+    return `${finding}, user by user: ${describeDifference({ difference: mean, interval }, 2)}.`;
   });
 }
 

@@ -5,15 +5,16 @@ import type { Criterion } from "../../train/best_records.ts";
 import { keptDifference, keptOf, type Paired } from "../../figures/paired.ts";
 import type { SnapshotResult } from "../../run/tested_users.ts";
 import {
-  type Against,
-  type Beside,
-  besideBy,
-  differenceWords,
-  type Rival,
-  rivalsOf,
-  standingOf,
-  standingWords,
-} from "../../run/verdict.ts";
+  type BaselineComparison,
+  type BaselineDifferences,
+  classifyAgainstBaselines,
+  compareByMetric,
+  compareWithBaselines,
+  describeDifference,
+  describeUsers,
+  describeVerdict,
+  type MetricDifference,
+} from "../../figures/verdict.ts";
 import type { SettingRow } from "../../tune/tune_folder.ts";
 import { duration } from "../../cli/progress.ts";
 import { quoted } from "../../cli/arguments.ts";
@@ -22,13 +23,14 @@ import { CRITERION_NAMES } from "./tune_progress.ts";
 /** By what two are compared; of the loss less is better. */
 type ComparedBy = "nll" | "prec1" | "prec2";
 
-/** A model beside the baselines. */
+/** A model compared with the baselines. */
 interface Comparison {
   readonly figure: ComparedBy;
   readonly snapshot: SnapshotResult["snapshot"];
   readonly value: number;
   /** With their own values; the strongest first. */
-  readonly rivals: readonly (Rival & { readonly value: number })[];
+  readonly rivals: readonly (BaselineComparison & { readonly value: number })[];
+  readonly users?: number;
 }
 
 /** A model beside what it has to beat, by a precision on the test users. */
@@ -36,11 +38,11 @@ export interface Verdict extends Comparison {
   /** By the loss, where its utilities are the log-odds of a choice, as those of baselines are. */
   readonly loss?: Comparison;
   /** Beside the default, by figures of the same two snapshots. */
-  readonly usual?: Readonly<Partial<Record<ComparedBy, Beside>>>;
+  readonly usual?: Readonly<Partial<Record<ComparedBy, MetricDifference>>>;
 }
 
-type Tested = Pick<SnapshotResult, "snapshot" | "nll" | "prec1" | "prec2"> & {
-  readonly against: Against;
+type Tested = Pick<SnapshotResult, "snapshot" | "users" | "nll" | "prec1" | "prec2"> & {
+  readonly against: BaselineDifferences;
   readonly paired?: Paired;
 };
 
@@ -84,9 +86,9 @@ function comparisonOf(
   const own = test.find((result) => result.snapshot === snapshot);
   if (!own || Number.isNaN(own[figure])) return undefined;
   const value = own[figure];
-  const rivals = rivalsOf([own.against], figure);
+  const rivals = compareWithBaselines([own.against], figure);
   return {
-    ...{ figure, snapshot, value },
+    ...{ figure, snapshot, value, users: own.users },
     rivals: rivals.map((rival) => ({ ...rival, value: value - rival.difference })),
   };
 }
@@ -97,11 +99,11 @@ function besideOf(
   usual: readonly Tested[],
   snapshot: SnapshotResult["snapshot"],
   figure: ComparedBy,
-): Partial<Record<ComparedBy, Beside>> {
+): Partial<Record<ComparedBy, MetricDifference>> {
   const of = (all: readonly Tested[]) => all.find((result) => result.snapshot === snapshot)?.paired;
   const [best, other] = [of(test), of(usual)];
   const found = best && other && keptDifference(keptOf([best]), figure, keptOf([other]));
-  return found ? { [figure]: besideBy(figure, found) } : {};
+  return found ? { [figure]: compareByMetric(figure, found) } : {};
 }
 
 /** What the words are about, beside the figures. */
@@ -126,30 +128,40 @@ export function verdictText(verdict: Verdict | undefined, finalists: Finalists):
   ];
 }
 
-function rankingText({ figure, rivals }: Verdict, unused: string): string[] {
-  const simple = rivals.find(({ is }) => is !== "better");
-  if (!simple) return standingWords("The best setting ranks", rivals, titleOf(figure));
+function rankingText({ figure: metric, rivals: comparisons, users }: Verdict, unused: string): string[] {
+  const words = describeVerdict({
+    subject: "the best setting",
+    metric,
+    comparisons,
+    users: describeUsers(users),
+  });
+  const simple = comparisons.find(({ is }) => is !== "better");
+  if (!simple) return words;
   return [
-    "NO SETTING BEATS EVERY BASELINE on the test users.",
-    ...standingWords("The best one ranks", rivals, titleOf(figure)),
-    `Until a model beats it, rank by the ${simple.name}: it is simpler. Try ${unused}, or more ` +
+    NONE_IS_BETTER,
+    ...words,
+    `Until a model is better, rank by the ${simple.name}: it is simpler. Try ${unused}, or more ` +
     "users; deno task data describe says what the log lacks.",
   ];
 }
 
+const NONE_IS_BETTER = "NO SETTING IS BETTER THAN EVERY BASELINE on the test users.";
+
 /** Whether its probabilities are worth anything. */
 function lossText({ loss }: Verdict): string[] {
   if (!loss) return [];
-  const words = standingWords(`Its loss (${loss.value.toFixed(4)}) is`, loss.rivals, titleOf("nll"));
-  if (standingOf(loss.rivals) === "better") return words;
-  return ["By its probabilities NO SETTING BEATS EVERY BASELINE.", ...words];
+  const { rivals: comparisons, users } = loss;
+  const subject = `the loss of the best setting (${loss.value.toFixed(4)})`;
+  const words = describeVerdict({ subject, metric: "nll", comparisons, users: describeUsers(users) });
+  if (classifyAgainstBaselines(comparisons) === "better") return words;
+  return [`By its probabilities ${NONE_IS_BETTER}`, ...words];
 }
 
 /** What the search was worth. */
 function usualText({ usual = {} }: Verdict, finalists: Finalists): string[] {
   const parts = (["prec1", "prec2", "nll"] as const).flatMap((figure) => {
     const found = usual[figure];
-    return found ? [`${titleOf(figure)} ${differenceWords(found)}: ${found.is}`] : [];
+    return found ? [`${titleOf(figure)} ${describeDifference(found)}: ${found.is}`] : [];
   });
   if (parts.length === 0) return [];
   const short = cutShort(finalists).length > 0 ? ", each as far as it was trained" : "";

@@ -1,4 +1,4 @@
-/** What a comparison says, in words. No figure stands without the name of its environment. */
+/** Verdicts on the policies of a comparison. Each names its environment. */
 
 import {
   type Comparison,
@@ -10,14 +10,21 @@ import {
   trainingsOf,
   unitOf,
 } from "./comparison.ts";
-import { type Claim, HELD, signed, signedRange, toldBy } from "../../figures/told.ts";
+import {
+  type Claim,
+  classifyDifference,
+  describeInterval,
+  describeSignificance,
+  judgeClaim,
+  signed,
+} from "../../figures/verdict.ts";
 
-/** The policy that plans nothing: who does not beat it has gained nothing by planning. */
+/** The policy that plans nothing: who is not better than it has gained nothing by planning. */
 export const RIVAL = "greedy";
 /** Where the optimum is less than this share above greedy, planning has nothing to gain. */
 const NOTHING = 0.02;
 
-/** One a learned policy. */
+/** Judges of each learned policy the claim that it is better than greedy. */
 export function verdictsOn(comparison: Comparison): Claim[] {
   const truth = comparison.environments.find(({ role }) => role === "truth");
   return policiesOf(comparison).filter(({ learned }) => learned).map(({ name }) =>
@@ -27,59 +34,51 @@ export function verdictsOn(comparison: Comparison): Claim[] {
 
 function onTruth(comparison: Comparison, policy: string, truth: Environment): Claim {
   const difference = differenceIn(comparison, policy, RIVAL, truth.name);
-  const claim = `${policy} beats ${RIVAL} on the truth (${truth.name})`;
+  const place = `on the truth (${truth.name})`;
+  const claim = `${policy} is better than ${RIVAL} ${place}`;
   if (!difference) {
-    return { claim, holds: "undecided", text: `Nothing is said: ${RIVAL} was not tried there.` };
+    return {
+      claim,
+      holds: "undecided",
+      text: `${RIVAL} was not tried ${place}, so ${policy} has no verdict.`,
+    };
   }
-  const holds = HELD[toldBy(difference.interval)];
-  const words = {
-    yes: "It holds",
-    no: "The opposite holds",
-    undecided: "These users and trainings do not decide it",
-  }[holds];
-  return {
-    claim,
-    holds,
-    text: [
-      `${words}: ${differenceWords(comparison, difference)}.`,
-      ...(holds === "yes" ? [] : simulatorOnly(comparison, policy)),
-      ...headroomWords(truth, policy, difference),
-      ...promiseWords(comparison, policy, truth),
-    ].join(" "),
-  };
+  const holds = judgeClaim(difference.interval);
+  const words = [
+    describeFinding(comparison, policy, difference, `On the truth (${truth.name})`),
+    ...(holds === "yes" ? [] : simulatorOnly(comparison, policy)),
+    ...headroomWords(truth, policy, difference),
+    ...promiseWords(comparison, policy, truth),
+  ];
+  return { claim, holds, text: words.join(" ") };
 }
 
-/** Where the truth does not bear out what a simulator shows. */
+/** Says where a simulator shows what the truth does not bear out. */
 function simulatorOnly(comparison: Comparison, policy: string): string[] {
   const names = comparison.environments.filter(({ role, name }) => {
     const difference = differenceIn(comparison, policy, RIVAL, name);
-    return role !== "truth" && difference !== undefined && toldBy(difference.interval) === "better";
+    return role !== "truth" && classifyDifference(difference?.interval) === "better";
   }).map(({ name }) => name);
-  return names.length === 0 ? [] : [`It beats ${RIVAL} in the simulator only (${names.join(", ")}).`];
+  return names.length === 0
+    ? []
+    : [`It is better than ${RIVAL} in the simulator only (${names.join(", ")}).`];
 }
 
 /** Without a truth nothing holds: the best that can be said is what the simulators say. */
 function inSimulators(comparison: Comparison, policy: string): Claim {
   const found = comparison.environments.flatMap(({ name }) => {
     const difference = differenceIn(comparison, policy, RIVAL, name);
-    return difference ? [{ name, difference, holds: HELD[toldBy(difference.interval)] }] : [];
+    return difference ? [{ name, difference, holds: judgeClaim(difference.interval) }] : [];
   });
-  const sentences = found.map(({ name, difference, holds }) =>
-    `${
-      {
-        yes: `It beats ${RIVAL} in ${name}`,
-        no: `${RIVAL} beats it in ${name}`,
-        undecided: `In ${name} the two are not told apart`,
-      }[holds]
-    }: ${differenceWords(comparison, difference)}.`
-  );
-  const all = found.map(({ holds }) => holds);
-  const holds = all.length > 0 && all.every((one) => one === all[0]) ? all[0]! : "undecided";
+  const [first] = found;
+  const holds = first && found.every((one) => one.holds === first.holds) ? first.holds : "undecided";
   return {
-    claim: `${policy} beats ${RIVAL} in the simulator`,
+    claim: `${policy} is better than ${RIVAL} in the simulator`,
     holds,
     text: [
-      ...sentences,
+      ...found.map(({ name, difference }) =>
+        describeFinding(comparison, policy, difference, `In the simulator (${name})`)
+      ),
       found.length > 1
         ? "Both are models of the same kind of log: where the log is silent they guess alike, so the second may not reveal " +
           "a policy that exploits the first. Only users can tell."
@@ -88,16 +87,21 @@ function inSimulators(comparison: Comparison, policy: string): Claim {
   };
 }
 
-/** "+4.21 clicks a user (+40.8 %; 95 %: +4.10 to +4.32 over training seeds, the wider interval)". */
-function differenceWords(comparison: Comparison, difference: PolicyDifference): string {
-  const { mean, rival, interval, wider, trainings, overSeeds } = difference;
+/** "In the simulator (A) slateq is worse than greedy: -2.42 clicks per user (-7.5 %; 95 % CI -2.51 to -2.33 over users)." */
+function describeFinding(
+  comparison: Comparison,
+  policy: string,
+  { mean, rival, interval, wider, trainings, overSeeds }: PolicyDifference,
+  place: string,
+): string {
+  const finding = describeSignificance(classifyDifference(interval), policy, RIVAL, place);
   const share = comparison.reward === "click" && rival > 0 ? `${percent(mean / rival)}; ` : "";
   const range = interval && wider
-    ? `95 %: ${signedRange(interval)} over ${wider === "users" ? "users" : `${trainings} training seeds`}${
+    ? `${describeInterval(interval)} over ${wider === "users" ? "users" : `${trainings} training seeds`}${
       overSeeds ? ", the wider interval" : ", of one training"
     }`
     : "no interval";
-  return `${signed(mean)} ${unitOf(comparison)} a user (${share}${range})`;
+  return `${finding}: ${signed(mean)} ${unitOf(comparison)} per user (${share}${range}).`;
 }
 
 function headroomWords(
@@ -143,7 +147,7 @@ function promiseWords(comparison: Comparison, policy: string, truth: Environment
     ` By ${name}, which never saw the policy: ${value.toFixed(2)} (${percent(value / real - 1)}).`
   );
   return [
-    `Promised by ${promised.name}: ${promised.value.toFixed(2)} ${unit} a user; given by ${truth.name}: ` +
+    `Promised by ${promised.name}: ${promised.value.toFixed(2)} ${unit} per user; given by ${truth.name}: ` +
     `${real.toFixed(2)}, so the promise is ${Math.abs(100 * gap).toFixed(0)} % too ` +
     `${gap >= 0 ? "high" : "low"}.${second.join("")}`,
   ];

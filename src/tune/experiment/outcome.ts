@@ -8,7 +8,7 @@ import { folderOfSeed } from "../../run/seeds_folder.ts";
 import { UserError } from "../../user_error.ts";
 import type { ExperimentModel } from "./models.ts";
 import { type PairedDifference, pairedDifference } from "../../data/paired.ts";
-import { type Claim, HELD, toldBy } from "../../figures/told.ts";
+import { type Claim, claimOutcomes, describeInterval, judgeClaim, signed } from "../../figures/verdict.ts";
 
 /** Figures of one model with one seed, each from its own best-validation snapshot. */
 export interface SeedOutcome extends TestedFigures<FigureSet> {
@@ -231,19 +231,16 @@ function points(a: readonly number[], b: readonly number[]): PairedDifference & 
   return { ...pairedDifference(a.map((x) => 100 * x), b.map((x) => 100 * x)), points: true };
 }
 
-/** A claim says that a difference is above 0. */
+/** Judges a claim, which says that a difference is above 0. */
 function claim(name: string, d: PairedDifference & { points?: true }, what: string): Claim {
-  const holds = HELD[toldBy([d.low, d.high])];
+  const interval = [d.low, d.high] as const;
+  const holds = judgeClaim(interval);
   const digits = d.points ? 1 : 3;
-  const n = (x: number) => `${x > 0 ? "+" : ""}${x.toFixed(digits)}`;
   const unit = d.points ? " points" : "";
-  const interval = Number.isFinite(d.low)
-    ? `95 % interval ${n(d.low)} to ${n(d.high)} over ${d.count} seeds`
+  const range = Number.isFinite(d.low)
+    ? `${describeInterval(interval, digits)} over ${d.count} seeds`
     : "one seed has no interval";
-  const verdict = {
-    yes: "It holds on this data",
-    no: "The opposite holds on this data",
-    undecided: "This data does not decide it",
-  }[holds];
-  return { claim: name, holds, text: `${verdict}: ${what} is ${n(d.mean)}${unit} (${interval}).` };
+  const outcome = claimOutcomes[holds];
+  const start = outcome.slice(0, 1).toUpperCase() + outcome.slice(1);
+  return { claim: name, holds, text: `${start}: ${what} is ${signed(d.mean, digits)}${unit} (${range}).` };
 }
