@@ -106,16 +106,6 @@ Deno.test("integer: every value equally often", () => {
   assert.throws(() => random.integer(1.5), RangeError);
 });
 
-Deno.test("normal: moments, and neighbours uncorrelated", () => {
-  const random = randomStream(1, "normal");
-  const values = draw(() => random.normal());
-  closeMean(values, 0, 1);
-  closeMean(values.map((x) => x ** 2), 1, Math.sqrt(2));
-  closeMean(values.map((x) => x ** 4), 3, Math.sqrt(96));
-  closeMean(values.slice(1).map((x, i) => x * values[i]!), 0, 1);
-  closeMean(values.map((x) => x > 1.96 ? 1 : 0), 0.025, Math.sqrt(0.025 * 0.975));
-});
-
 Deno.test("normal: the polar method's numbers, one for one", () => {
   const [random, uniform] = [randomStream(2, "polar"), randomStream(2, "polar")];
   for (let pair = 0; pair < 5000; pair++) {
@@ -227,16 +217,6 @@ const catalogues: Record<string, ItemsShape> = {
 };
 const lstm: ModelConfig = { ...defaultModel, lstmUnits: 6, dims: [9, 4], kernelSd: 0.25, batchNorm: true };
 const pw: ModelConfig = { ...defaultPwModel, pwLags: 3, pwWeightings: 2, dims: [9, 4], kernelSd: 0.125 };
-
-Deno.test("truncatedNormal: none beyond two standard deviations", () => {
-  const [random, unit] = [randomStream(4), randomStream(4)];
-  const initial = truncatedNormal(0.5);
-  for (let k = 0; k < 2000; k++) {
-    const value = initial(random);
-    assert.equal(value, 0.5 * unit.truncatedNormal());
-    assert.ok(Math.abs(value) <= 1);
-  }
-});
 
 Deno.test("glorotUniform: in +- sqrt(6 / (fan in + fan out)), its ends included", () => {
   for (const [fanIn, fanOut] of [[1, 5], [5, 1], [20, 80], [300, 64]] as const) {

@@ -61,39 +61,6 @@ Deno.test("a folder that is not ours is refused as it stands, whatever its files
     }
   }));
 
-Deno.test("logs that were changed, and a state that is gone: --resume is refused, with a way out", () =>
-  withRuns(async ({ folder, data, train, refused }) => {
-    const run = `${folder}/run`;
-    await train.ok(`--data ${data} --save-dir ${run} ${SMALL}`);
-    const more = `--resume ${run} --iterations 30 --no-report`;
-    const rows = Deno.readTextFileSync(`${run}/train.csv`);
-    const lines = rows.trimEnd().split("\n");
-    const changes = [
-      lines.slice(0, 10).join("\n") + "\n",
-      "",
-      [...lines, ...lines.slice(1)].join("\n").replace("1,", "2,") + "\n",
-      rows.replace("5,", "6,"),
-      [...lines.slice(0, 4), ...lines.slice(5)].join("\n") + "\n",
-      undefined,
-    ];
-    for (const log of ["train.csv", "validation.csv"]) {
-      const whole = Deno.readTextFileSync(`${run}/${log}`);
-      for (const text of changes) {
-        if (text === undefined) Deno.removeSync(`${run}/${log}`);
-        else Deno.writeTextFileSync(`${run}/${log}`, text);
-        await refused(more, new RegExp(`${log} is not the log that the run wrote.*--init`));
-      }
-      Deno.writeTextFileSync(`${run}/${log}`, whole);
-    }
-    Deno.renameSync(`${run}/last.safetensors`, `${folder}/aside`);
-    await refused(more, /Expected .*last\.safetensors, from which the run goes on, found none/);
-    Deno.renameSync(`${folder}/aside`, `${run}/last.safetensors`);
-    // Rows behind the last snapshot are those of a crash: they come again.
-    Deno.writeTextFileSync(`${run}/train.csv`, `${rows}21,1,1`);
-    await train.ok(more);
-    assert.equal(Deno.readTextFileSync(`${run}/train.csv`).trimEnd().split("\n").length, 31);
-  }));
-
 Deno.test("a refused --resume changes nothing, in a run, an adversarial stage, or a seed", () =>
   withRuns(async ({ folder, data, train, refused }) => {
     const [run, seeds] = [`${folder}/run`, `${folder}/seeds`];
