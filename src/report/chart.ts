@@ -28,8 +28,9 @@ export interface Point {
   readonly high?: number;
   /** Title of its tooltip. */
   readonly name?: string;
-  /** Lines of its tooltip, where they are not made of the mean and its sd. */
+  /** Lines of its tooltip; by default the name of the dataset, y, sd and the remark. */
   readonly text?: readonly string[];
+  readonly remark?: string;
   /** Text that is drawn next to it where there is room. */
   readonly label?: string;
   /** Snapshot that a bar is of; "baseline" for what is no model. */
@@ -221,11 +222,10 @@ function buildCurve(series: Series, label: string, crowded: boolean): Dataset[] 
   const curve: Dataset = {
     label,
     data: points.map((point): Point => {
-      const { x, y, sd, runs = 1 } = point;
+      const { x, runs = 1 } = point;
       const fewer = runs < most ? ` (${runs} of the seeds)` : "";
       const behind = offset > 0 ? `, ${x - offset} of its stage` : "";
-      if (y === null || fewer + behind === "") return point;
-      return { ...point, text: [`${label}: ${formatMean(y, sd)}${fewer}${behind}`] };
+      return { ...point, ...(fewer + behind !== "" && { remark: fewer + behind }) };
     }),
     borderColor: nameColour(colour, faint ? 0.7 : 1),
     backgroundColor: nameColour(colour),

@@ -30,8 +30,8 @@ function titleOf({ raw, chart }: TooltipItem<"line">): string {
 }
 
 function linesOf({ raw, dataset }: TooltipItem<"line">): string | string[] {
-  const { text, y, sd } = raw as Point;
-  return (text ?? [`${dataset.label}: ${formatMean(y ?? NaN, sd)}`]).map((line) => ` ${line}`);
+  const { text, y, sd, remark = "" } = raw as Point;
+  return (text ?? [`${dataset.label}: ${formatMean(y ?? NaN, sd)}${remark}`]).map((line) => ` ${line}`);
 }
 
 /** Makes a chart in the colours of a theme. */
