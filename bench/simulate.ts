@@ -115,7 +115,7 @@ async function measureSize(
   say: (text: string) => void,
 ): Promise<SimulateRow[]> {
   using stack = new DisposableStack();
-  const model = stack.adopt(untrainedModel(gpu, items), (model) => model.destroy());
+  const model = stack.use(untrainedModel(gpu, items));
   const peers: SimulatePeer[] = [];
   await inFolder("simulate", async (folder) => {
     const file = `${folder}/job.safetensors`;

@@ -76,13 +76,12 @@ export class PagePlayer {
     { users, items }: { readonly users: number; readonly items: number },
   ): Promise<PagePlayer> {
     using stack = new DisposableStack();
-    const own = <T extends { destroy(): void }>(one: T): T => stack.adopt(one, (one) => one.destroy());
-    const arena = own(new Arena(gpu, kind));
+    const arena = stack.use(new Arena(gpu, kind));
     const page = new Page(gpu, arena, { users, slate: SLATE, items, pages: PAGES, startClicks: 0 });
     const source = new LearnedSource(model);
-    const environment = own(source.users(page));
+    const environment = stack.use(source.users(page));
     const learner = kind === "cdqn"
-      ? own(algorithms.cdqn({ gpu, config: trainingConfig, source, observer: environment }))
+      ? stack.use(algorithms.cdqn({ gpu, config: trainingConfig, source, observer: environment }))
       : undefined;
     const policy = learner?.policy ?? (kind === "greedy" ? greedyPolicy() : randomPolicy);
     const log = logViews(page);

@@ -112,7 +112,7 @@ export class DeviceLog {
       };
       this.write(log);
     } catch (error) {
-      this.destroy();
+      this[Symbol.dispose]();
       throw error instanceof LimitError && !capacity ? tooLargeLog(error, rows) : error;
     }
   }
@@ -172,7 +172,7 @@ export class DeviceLog {
   }
 
   /** Frees the GPU. */
-  destroy(): void {
+  [Symbol.dispose](): void {
     this.items.destroy();
     this.#arena.destroy();
   }

@@ -165,7 +165,7 @@ export class Plan {
     if (count > straight) this.upload(0, count - straight);
   }
 
-  destroy(): void {
+  [Symbol.dispose](): void {
     this.#arena.destroy();
   }
 }

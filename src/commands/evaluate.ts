@@ -11,7 +11,6 @@ import { UserError } from "../user_error.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { openGpu } from "../gpu/host/open_gpu.ts";
 import { recordedShapes } from "../gpu/kernel_shapes.ts";
-import { Made } from "../gpu/made.ts";
 import { createGenerator } from "../model/generator.ts";
 import { UserModel } from "../model/user_model.ts";
 import { type Dataset, fitDataset } from "../data/sets/dataset.ts";
@@ -185,18 +184,18 @@ async function score(
   gpu.useShapes(recordedShapes((await configBeside(path)).shapes, gpu.shapes));
   const { model: config, game } = info;
   const { users } = tested;
-  using made = new Made();
-  const model = made.keep(new UserModel(gpu, source.items, config, { weights: partOf(weights, "") }));
+  using stack = new DisposableStack();
+  const model = stack.use(new UserModel(gpu, source.items, config, { weights: partOf(weights, "") }));
   const counted = countedFor(model, source, users);
-  const deviceLog = source.log && made.keep(new DeviceLog(gpu, source.log, undefined, undefined, counted));
+  const deviceLog = source.log && stack.use(new DeviceLog(gpu, source.log, undefined, undefined, counted));
   const how = { deviceLog, shards, counted };
   // The generator where the snapshot has one.
   const own = { weights: partOf(weights, GENERATOR_PREFIX) };
-  const generator = game?.generator && made.keep(createGenerator(gpu, source.items, game.generator, own));
+  const generator = game?.generator && stack.use(createGenerator(gpu, source.items, game.generator, own));
   const evaluation: Evaluation<ChoiceFigures & Partial<GameFigures>> = game
     ? await evaluateGame(model, generator ?? undefined, game, source, users, how)
     : await Evaluation.ofModel(model, source, users, how);
-  made.keep(evaluation);
+  stack.use(evaluation);
   const onShard = (done: number, all: number) => onProgress("Users", done, all);
   const found = await tested.test(evaluation, choiceOf(config, weights), onShard);
   const name = info.kind as SnapshotResult["snapshot"];

@@ -1,7 +1,6 @@
 /** `serve`: a model behind HTTP, on this machine alone. */
 
 import { Command } from "commander";
-import { Made } from "../gpu/made.ts";
 import { expectFinite } from "../model/choice.ts";
 import { defaultService, Service, type ServiceOptions, serviceScorer } from "../serve/service.ts";
 import { version } from "../version.ts";
@@ -73,13 +72,13 @@ async function main(): Promise<number> {
 }
 
 async function serve({ data, model, run }: OpenedModel, options: ServeOptions, stop: Stop): Promise<number> {
-  using made = new Made();
-  const scorer = made.keep(await serviceScorer(model, options));
+  using stack = new DisposableStack();
+  const scorer = stack.use(await serviceScorer(model, options));
   // The first request is not to wait for what is set up once.
   const [utilities = []] = await scorer.score([{ history: [], page: [0] }]);
   expectFinite(utilities);
   const failed = Promise.withResolvers<void>();
-  const service = made.keep(
+  const service = stack.use(
     new Service(model, data, scorer, { ...options, uncalibrated: run.info.game !== undefined }, (error) => {
       say(error instanceof Error ? error.stack ?? error.message : String(error));
       if (service.failed) failed.resolve();

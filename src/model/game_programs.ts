@@ -10,7 +10,6 @@ import type { DeviceLog } from "../batch/device_log.ts";
 import type { Plan } from "../batch/plan.ts";
 import { UserError } from "../user_error.ts";
 import { Arena } from "../gpu/arena.ts";
-import { making } from "../gpu/made.ts";
 import { Program } from "../gpu/program.ts";
 import type { View } from "../gpu/memory.ts";
 import type { AdamState } from "../ops/adam.ts";
@@ -92,45 +91,46 @@ export class GamePrograms {
   ) {}
 
   /** @throws UserError when the batch exceeds what the adapter can hold. */
-  static create(options: GameProgramOptions): Promise<GamePrograms> {
+  static async create(options: GameProgramOptions): Promise<GamePrograms> {
     const { plan, name, training = {} } = options;
-    return making(async (made) => {
-      const arena = made.keep(new Arena(plan.gpu, name));
-      const specs = gameSpecs(options, arena);
-      const record = (part: string, dispatches: ClickDispatch[]) =>
-        Program.record(plan.gpu, `${name} ${part}`, plan.steps, dispatches);
-      const player = async (name: "generator" | "reward", tape: ClickTape | undefined) => ({
-        gradients: await record(name, specs[name]),
-        ...await recordUpdate(options.training?.[name], tape, training, plan.steps, arena),
-      });
-      return new GamePrograms(
-        await record("layout", specs.layout),
-        await record("batch", specs.batch),
-        await record("utilities", specs.utilities),
-        await record("acting", specs.acting),
-        await player("generator", specs.generatorTape),
-        await player("reward", specs.rewardTape),
-        specs.outcomes,
-        arena,
-      );
+    using stack = new DisposableStack();
+    const arena = stack.use(new Arena(plan.gpu, name));
+    const specs = gameSpecs(options, arena);
+    const record = (part: string, dispatches: ClickDispatch[]) =>
+      Program.record(plan.gpu, `${name} ${part}`, plan.steps, dispatches);
+    const player = async (name: "generator" | "reward", tape: ClickTape | undefined) => ({
+      gradients: await record(name, specs[name]),
+      ...await recordUpdate(options.training?.[name], tape, training, plan.steps, arena),
     });
+    const programs = new GamePrograms(
+      await record("layout", specs.layout),
+      await record("batch", specs.batch),
+      await record("utilities", specs.utilities),
+      await record("acting", specs.acting),
+      await player("generator", specs.generatorTape),
+      await player("reward", specs.rewardTape),
+      specs.outcomes,
+      arena,
+    );
+    stack.move();
+    return programs;
   }
 
   /** One program that evaluates both players as they stand. */
-  static evaluation(
+  static async evaluation(
     options: Omit<GameProgramOptions, "training">,
-  ): Promise<{ program: Program<ClickSizes>; outcomes: Tensor; utilities: Tensor; destroy(): void }> {
+  ): Promise<{ program: Program<ClickSizes>; outcomes: Tensor; utilities: Tensor } & Disposable> {
     const { plan, name } = options;
-    return making(async (made) => {
-      const arena = made.keep(new Arena(plan.gpu, name));
-      const { layout, batch, utilities, acting, reward, outcomes, u } = gameSpecs(options, arena);
-      const dispatches = [...layout, ...batch, ...utilities, ...acting, ...reward];
-      const program = await Program.record(plan.gpu, name, plan.steps, dispatches);
-      return { program, outcomes, utilities: u, destroy: () => arena.destroy() };
-    });
+    using stack = new DisposableStack();
+    const arena = stack.use(new Arena(plan.gpu, name));
+    const { layout, batch, utilities, acting, reward, outcomes, u } = gameSpecs(options, arena);
+    const dispatches = [...layout, ...batch, ...utilities, ...acting, ...reward];
+    const program = await Program.record(plan.gpu, name, plan.steps, dispatches);
+    const kept = stack.move();
+    return { program, outcomes, utilities: u, [Symbol.dispose]: () => kept.dispose() };
   }
 
-  destroy(): void {
+  [Symbol.dispose](): void {
     this.arena.destroy();
   }
 }

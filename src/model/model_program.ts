@@ -7,7 +7,6 @@ import type { CountedLog, DeviceLog } from "../batch/device_log.ts";
 import type { Plan } from "../batch/plan.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { making } from "../gpu/made.ts";
 import { Program } from "../gpu/program.ts";
 import type { View } from "../gpu/memory.ts";
 import type { AdamState } from "../ops/adam.ts";
@@ -131,27 +130,28 @@ export class ModelProgram {
   ) {}
 
   /** @throws UserError when the batch exceeds what the adapter can hold. */
-  static create(model: RecordableModel, options: ModelProgramOptions): Promise<ModelProgram> {
+  static async create(model: RecordableModel, options: ModelProgramOptions): Promise<ModelProgram> {
     const { plan, name } = options;
-    return making(async (made) => {
-      const arena = made.keep(new Arena(model.gpu, name));
-      const { layout, gradients, utilities, outcomes, tape } = modelSpecs(model, options, arena);
-      const record = (part: string, dispatches: readonly ClickDispatch[]) =>
-        Program.record(model.gpu, part, plan.steps, dispatches);
-      const { training = {} } = options;
-      const apart = options.training !== undefined;
-      return new ModelProgram(
-        await record(`${name} layout`, apart ? layout : []),
-        await record(name, apart ? gradients : [...layout, ...gradients]),
-        await recordUpdate(options.training?.adam, tape, training, plan.steps, arena),
-        utilities,
-        outcomes,
-        arena,
-      );
-    });
+    using stack = new DisposableStack();
+    const arena = stack.use(new Arena(model.gpu, name));
+    const { layout, gradients, utilities, outcomes, tape } = modelSpecs(model, options, arena);
+    const record = (part: string, dispatches: readonly ClickDispatch[]) =>
+      Program.record(model.gpu, part, plan.steps, dispatches);
+    const { training = {} } = options;
+    const apart = options.training !== undefined;
+    const programs = new ModelProgram(
+      await record(`${name} layout`, apart ? layout : []),
+      await record(name, apart ? gradients : [...layout, ...gradients]),
+      await recordUpdate(options.training?.adam, tape, training, plan.steps, arena),
+      utilities,
+      outcomes,
+      arena,
+    );
+    stack.move();
+    return programs;
   }
 
-  destroy(): void {
+  [Symbol.dispose](): void {
     this.arena.destroy();
   }
 }

@@ -7,7 +7,6 @@ import { type ItemCatalogue, overOwnItems } from "../data/item_catalogue.ts";
 import { UserError } from "../user_error.ts";
 import { Arena } from "../gpu/arena.ts";
 import { Commands } from "../gpu/commands.ts";
-import { making } from "../gpu/made.ts";
 import { isTexture } from "../gpu/memory.ts";
 import { readFloats } from "../gpu/readback.ts";
 import { ModelProgram, ofOthers, type RecordableModel } from "./model_program.ts";
@@ -64,12 +63,12 @@ export class Scorer {
   }
 
   /** @throws UserError for more room than the adapter has. */
-  static create(model: ScorableModel, room: ScorerRoom): Promise<Scorer> {
-    return making(async (made) => {
-      const scorer = made.keep(new Scorer(model, room));
-      await scorer.#prepare();
-      return scorer;
-    });
+  static async create(model: ScorableModel, room: ScorerRoom): Promise<Scorer> {
+    using stack = new DisposableStack();
+    const scorer = stack.use(new Scorer(model, room));
+    await scorer.#prepare();
+    stack.move();
+    return scorer;
   }
 
   holds({ users, events, rows }: ScorerRoom): boolean {
@@ -114,10 +113,10 @@ export class Scorer {
     });
   }
 
-  destroy(): void {
-    this.#program?.destroy();
-    this.#plan?.destroy();
-    this.#log?.destroy();
+  [Symbol.dispose](): void {
+    this.#program?.[Symbol.dispose]();
+    this.#plan?.[Symbol.dispose]();
+    this.#log?.[Symbol.dispose]();
     this.#arena.destroy();
   }
 }

@@ -164,7 +164,7 @@ export class UserModel {
       const old = this.#scorer;
       if (old && !old.holds(room)) {
         this.#scorer = undefined;
-        old.destroy();
+        old[Symbol.dispose]();
       }
       this.#scorer ??= await Scorer.create(this, rounded(room, old?.room));
       return await this.#scorer.score(requests);
@@ -175,8 +175,8 @@ export class UserModel {
 
   /** Frees the GPU. No {@link score} may be under way. */
   destroy(): void {
-    this.#scorer?.destroy();
-    this.parameters.destroy();
+    this.#scorer?.[Symbol.dispose]();
+    this.parameters[Symbol.dispose]();
   }
   /** As `destroy`, for blocks that hold it by `using`. */
   [Symbol.dispose](): void {

@@ -130,7 +130,7 @@ export class AdamState {
     };
   }
 
-  destroy(): void {
+  [Symbol.dispose](): void {
     this.#arena.destroy();
   }
 }

@@ -1,7 +1,6 @@
 /** A trained policy, from its folder, as whoever uses it needs it; what a policy shows a user next; and which trainings belong together. */
 
 import type { Gpu } from "../gpu/device.ts";
-import { Made } from "../gpu/made.ts";
 import { hasScores, noScores } from "../simulate/explore.ts";
 import type { PageContext, Policy } from "../simulate/policy.ts";
 import type { UsersSource } from "../simulate/users.ts";
@@ -25,7 +24,7 @@ export interface TrainedPolicy {
    * @param observes whom it was trained on: it sees users through them, whoever clicks.
    * @throws UserError for another catalogue, and, when it is recorded, for slates or pages that it was not trained for.
    */
-  policy(observes: UsersSource): Policy & { destroy(): void };
+  policy(observes: UsersSource): Policy & Disposable & { destroy(): void };
   /**
    * The slate that it shows a user next. It has values only for users as it was trained on: those who began with clicks where
    * it was trained with `--start`, otherwise those who clicked on pages before this one.
@@ -136,7 +135,7 @@ export class OpenedPolicy implements TrainedPolicy {
   }
 
   /** @param observes see {@link import("./policy_config.ts").expectTrainedOn}. */
-  policy(observes: UsersSource): Policy & { destroy(): void } {
+  policy(observes: UsersSource): Policy & Disposable & { destroy(): void } {
     const { path, config: { items, training }, snapshot } = this;
     if (observes.itemCount !== items) {
       throw new UserError(
@@ -162,6 +161,7 @@ export class OpenedPolicy implements TrainedPolicy {
       if (!hasScores(policy)) throw new UserError(noScores(policy.name));
       return policy.scores(context);
     };
+    const destroy = () => learners.splice(0).forEach((learner) => learner[Symbol.dispose]());
     return {
       name: this.name,
       observes,
@@ -169,9 +169,8 @@ export class OpenedPolicy implements TrainedPolicy {
       ...(training.algorithm === "gdqn" && { scores }),
       prepare: () => learners.at(-1)?.policy.prepare() ?? [],
       values: () => learners.at(-1)?.policy.values?.(),
-      destroy() {
-        for (const learner of learners.splice(0)) learner.destroy();
-      },
+      destroy,
+      [Symbol.dispose]: destroy,
     };
   }
 
@@ -187,8 +186,8 @@ export class OpenedPolicy implements TrainedPolicy {
         `Expected a page of 1 to ${pages}, for which the policy of ${this.path} was trained, got ${page}.`,
       );
     }
-    using made = new Made();
-    const policy = made.keep(this.policy(users));
+    using stack = new DisposableStack();
+    const policy = stack.use(this.policy(users));
     const found = await rank(gpu, users, policy, { history, slate, pages, page: page - 1 });
     // Nobody has clicked more often than they were shown a page, unless they began with clicks: such values were not learned.
     if (start !== "empty" || history.length < page) return found;

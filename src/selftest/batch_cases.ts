@@ -8,7 +8,6 @@ import { type ReferenceBatch, referenceBatch } from "../batch/reference_batch.ts
 import type { TokenPairs } from "../batch/token_pairs.ts";
 import { type ClickLog, type ItemTokens, NONE } from "../data/click_log.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { Made } from "../gpu/made.ts";
 import { readViews } from "../gpu/readback.ts";
 import type { Checking, Checks } from "./finding.ts";
 import { CanaryArena, runTrial, sumsBefore, type Trial } from "./harness.ts";
@@ -94,32 +93,28 @@ async function compareTokens(
 
 /** The batch of some users in memory. */
 export function batchTrial(gpu: Gpu, { log, users }: Batch): Trial<ClickSizes> {
-  const made = new Made();
-  try {
-    const arena = made.keep(new CanaryArena(gpu, "batch"));
-    const deviceLog = made.keep(new DeviceLog(gpu, log));
-    const capacity = batchCapacity(log, users, users.length);
-    const plan = made.keep(new Plan(gpu, log, capacity, 1));
-    const sizes = plan.put(0, users, { slot: 0, learningRate: 0, iteration: 0 });
-    plan.upload(0, 1);
-    const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity);
-    const tokens = log.items.kind === "mixed" ? log.items.tokens : undefined;
-    const pairs = tokens && batch.tokenPairs;
-    const expected = referenceBatch(log, users);
-    return {
-      ...{ arena, sizes, headers: plan.steps, offsets: [plan.offset(0)] },
-      views: [batch.event, batch.row, batch.rowItem, batch.slotItem, batch.slotFirst, batch.sorted],
-      specs: [...batch.layout(), ...batch.ownDispatches()],
-      async compare(_words, _specs, checks) {
-        await compareBatch(gpu, log, batch, 0, expected, sizes, checks);
-        if (tokens && pairs) await compareTokens(gpu, tokens, pairs, expected, checks);
-      },
-      [Symbol.dispose]: () => made.destroy(),
-    };
-  } catch (error) {
-    made.destroy();
-    throw error;
-  }
+  using stack = new DisposableStack();
+  const arena = stack.use(new CanaryArena(gpu, "batch"));
+  const deviceLog = stack.use(new DeviceLog(gpu, log));
+  const capacity = batchCapacity(log, users, users.length);
+  const plan = stack.use(new Plan(gpu, log, capacity, 1));
+  const sizes = plan.put(0, users, { slot: 0, learningRate: 0, iteration: 0 });
+  plan.upload(0, 1);
+  const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity);
+  const tokens = log.items.kind === "mixed" ? log.items.tokens : undefined;
+  const pairs = tokens && batch.tokenPairs;
+  const expected = referenceBatch(log, users);
+  const kept = stack.move();
+  return {
+    ...{ arena, sizes, headers: plan.steps, offsets: [plan.offset(0)] },
+    views: [batch.event, batch.row, batch.rowItem, batch.slotItem, batch.slotFirst, batch.sorted],
+    specs: [...batch.layout(), ...batch.ownDispatches()],
+    async compare(_words, _specs, checks) {
+      await compareBatch(gpu, log, batch, 0, expected, sizes, checks);
+      if (tokens && pairs) await compareTokens(gpu, tokens, pairs, expected, checks);
+    },
+    [Symbol.dispose]: () => kept.dispose(),
+  };
 }
 
 async function checkBatch(gpu: Gpu, batch: Batch, checks: Checks): Promise<void> {

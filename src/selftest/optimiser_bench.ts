@@ -7,7 +7,6 @@ import { NONE } from "../data/click_log.ts";
 import { randomStream } from "../data/random.ts";
 import type { Commands } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { Made } from "../gpu/made.ts";
 import { bufferOf } from "../gpu/memory.ts";
 import { Program } from "../gpu/program.ts";
 import { readFloats } from "../gpu/readback.ts";
@@ -83,11 +82,11 @@ export type MovedArenas = Awaited<ReturnType<typeof runMoves>>;
 /** Runs all steps, twice. */
 export async function runMoves(gpu: Gpu, checks: Checks, moves: Moves) {
   const { specs, touched = {}, steps = 3, parts, decay = DECAY, most } = moves;
-  using made = new Made();
-  const parameters = made.keep(new ParameterArena(gpu, specs));
+  using stack = new DisposableStack();
+  const parameters = stack.use(new ParameterArena(gpu, specs));
   const sparse = Object.keys(touched).length > 0;
-  const adam = made.keep(new AdamState(parameters, sparse ? "row-sparse" : "dense"));
-  const arena = made.keep(new CanaryArena(gpu, "optimiser"));
+  const adam = stack.use(new AdamState(parameters, sparse ? "row-sparse" : "dense"));
+  const arena = stack.use(new CanaryArena(gpu, "optimiser"));
   const headers = new StepHeaders(arena, dimensions, 1);
   const lists = new Map<Tensor, TouchedRows<Sizes>>(
     Object.entries(touched).map(([name, count]) => {

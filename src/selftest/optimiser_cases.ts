@@ -2,7 +2,6 @@
 
 import { Commands } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { Made } from "../gpu/made.ts";
 import { readFloats } from "../gpu/readback.ts";
 import { gradientClip } from "../ops/gradient_clip.ts";
 import { ParameterArena, type ParameterSpec } from "../tape/parameters.ts";
@@ -48,9 +47,9 @@ export async function checkClip(
   checks: Checks,
   { specs, rows, scale, most }: Clipped,
 ): Promise<void> {
-  using made = new Made();
-  const parameters = made.keep(new ParameterArena(gpu, specs));
-  const arena = made.keep(new CanaryArena(gpu, "clip"));
+  using stack = new DisposableStack();
+  const parameters = stack.use(new ParameterArena(gpu, specs));
+  const arena = stack.use(new CanaryArena(gpu, "clip"));
   const { summed, length, partials, gradient } = parameters;
   const sizes = { rows, events: 1, items: 1 };
   const chunks = dimensions.chunks(sizes);
@@ -94,14 +93,14 @@ const validations = [
 
 async function checkBest(gpu: Gpu, checks: Checks): Promise<void> {
   const kernels = ["keep_best", "best_compare"];
-  using made = new Made();
-  const parameters = made.keep(new ParameterArena(gpu, specs));
-  const arena = made.keep(new CanaryArena(gpu, "best"));
+  using stack = new DisposableStack();
+  const parameters = stack.use(new ParameterArena(gpu, specs));
+  const arena = stack.use(new CanaryArena(gpu, "best"));
   const [places, shards] = [4, 2];
   const ring = new ResultRing(arena, places, 1, shards);
   const networks = [{ prefix: "", parameters, adam: undefined }];
   const at = { firstSlot: ring.firstShard, shards };
-  const keeper = made.keep(await BestKeeper.create(networks, gpu, ring, at, choiceSummary));
+  const keeper = stack.use(await BestKeeper.create(networks, gpu, ring, at, choiceSummary));
   let wanted = new Map(criteria.map((criterion) => [criterion, startOf(specs)]));
   for (const [n, { sums, better }] of validations.entries()) {
     const weights = new Map(

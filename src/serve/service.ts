@@ -215,7 +215,7 @@ export class Service {
   }
 
   /** Frees what it made on the device. Nothing may be under way. */
-  destroy(): void {
+  [Symbol.dispose](): void {
     this.#environments.destroy();
   }
 

@@ -217,7 +217,7 @@ export class LearnedUsers implements Users {
     return (this.#catalogue ??= this.#makeCatalogue()).utilities;
   }
 
-  destroy(): void {
+  [Symbol.dispose](): void {
     this.#items.destroy();
   }
 

@@ -148,5 +148,5 @@ class ShopUsers implements Users {
     };
   }
 
-  destroy(): void {}
+  [Symbol.dispose](): void {}
 }

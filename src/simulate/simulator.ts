@@ -4,7 +4,6 @@ import { keyOf } from "../data/philox.ts";
 import { Arena } from "../gpu/arena.ts";
 import { Commands } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { Made, making } from "../gpu/made.ts";
 import { readFloats, readViews } from "../gpu/readback.ts";
 import { bufferOf } from "../gpu/memory.ts";
 import { unpadRows } from "../tape/layout.ts";
@@ -78,6 +77,7 @@ export class Simulator {
   /** Of {@link step}. */
   #standing: { readonly episode: number; page: number } | undefined;
   #clicked: Set<number>[] = [];
+  readonly #stack: DisposableStack;
 
   private constructor(
     /** @internal */
@@ -89,9 +89,9 @@ export class Simulator {
      * @internal
      */
     readonly settings: SimulationSettings,
-    private readonly made: Made,
   ) {
-    const arena = made.keep(new Arena(gpu, "simulator"));
+    using stack = new DisposableStack();
+    const arena = stack.use(new Arena(gpu, "simulator"));
     const { users, together, slate, pages, start } = settings;
     const items = source.itemCount;
     const byItems = Math.floor(PASSED_BYTES / 4 / passedWords({ items }));
@@ -100,7 +100,8 @@ export class Simulator {
     this.#page = new Page(gpu, arena, { ...room, startClicks: startClicks(start) });
     this.#log = logViews(this.#page);
     this.#starts = new Starts(this.#page, start);
-    this.#environment = made.keep(source.users(this.#page));
+    this.#environment = stack.use(source.users(this.#page));
+    this.#stack = stack.move();
   }
 
   /**
@@ -108,8 +109,8 @@ export class Simulator {
    * @throws UserError for options that do not fit the catalogue or each other, and for more than the adapter holds.
    */
   static create(gpu: Gpu, source: UsersSource, options: SimulatorOptions): Promise<Simulator> {
-    return making((made) =>
-      Promise.resolve(new Simulator(gpu, source, settingsOf(options, source.itemCount), made))
+    return new Promise((resolve) =>
+      resolve(new Simulator(gpu, source, settingsOf(options, source.itemCount)))
     );
   }
 
@@ -144,9 +145,9 @@ export class Simulator {
       sums.add(log);
       await onLog?.(log);
     };
-    const made = new Made();
+    using stack = new DisposableStack();
     try {
-      const episode = await this.#record(policy, made);
+      const episode = await this.#record(policy, stack);
       for (let e = 0; e < episodes; e++) {
         for (let firstUser = 0; firstUser < users; firstUser += this.together) {
           const own = Math.min(this.together, users - firstUser);
@@ -164,7 +165,6 @@ export class Simulator {
       await before;
     } finally {
       await before?.catch(() => {});
-      made.destroy();
     }
     return sums.figures;
   }
@@ -178,7 +178,7 @@ export class Simulator {
       );
     }
     const none: Policy = { name: "given slates", record: () => [], prepare: () => [] };
-    const given = this.#given ??= await this.#record(none, this.made);
+    const given = this.#given ??= await this.#record(none, this.#stack);
     const key = { users, firstUser: 0, episode, seed };
     Commands.submit(this.gpu, "reset", (commands) => given.begin(commands, key));
     this.#standing = { episode, page: 0 };
@@ -238,7 +238,7 @@ export class Simulator {
 
   /** Frees the GPU. Nothing may be under way. */
   destroy(): void {
-    this.made.destroy();
+    this.#stack.dispose();
   }
   /** As `destroy`, for blocks that hold it by `using`. */
   [Symbol.dispose](): void {
@@ -275,8 +275,8 @@ export class Simulator {
     await readViews(this.gpu, [{ ...this.#page.alive, size: 4 }]);
   }
 
-  /** Records a policy, with an arena of its own. @param made gets what is freed in the end. */
-  #record(policy: Policy, made: Made): Promise<Episode> {
+  /** Records a policy, with an arena of its own. @param stack gets what is freed in the end. */
+  #record(policy: Policy, stack: DisposableStack): Promise<Episode> {
     const { observes } = policy;
     if (observes && observes.itemCount !== this.source.itemCount) {
       throw new UserError(
@@ -284,9 +284,9 @@ export class Simulator {
           `${observes.itemCount}.`,
       );
     }
-    const arena = made.keep(new Arena(this.gpu, policy.name));
+    const arena = stack.use(new Arena(this.gpu, policy.name));
     const observer = observes && observes !== this.source
-      ? made.keep(observes.users(this.#page, arena))
+      ? stack.use(observes.users(this.#page, arena))
       : undefined;
     const shared = { page: this.#page, starts: this.#starts, log: this.#log, rules: this.settings };
     const environment = this.#environment;

@@ -30,7 +30,7 @@ export interface CatalogueUtilities {
  * Users of a page, a row a user: a learned model's, or those of a made-up shop. They click, or a policy sees those who do through
  * them. They live as long as the page that they were made for.
  */
-export interface Users {
+export interface Users extends Disposable {
   readonly name: string;
   /**
    * [events, S]: before the page is shown; what policies see. Rows may be longer than S + 1: behind it stands what else is
@@ -48,7 +48,7 @@ export interface Users {
   /** A page was shown to them. The first clicks that users are fed are not: they stand on no page. */
   shown(): ClickDispatch[];
   /** Frees what does not stand in the arena that it was made with. */
-  destroy(): void;
+  [Symbol.dispose](): void;
   /** P(item) is proportional to exp(eta (u + effect of its place)), P(no click) to 1. */
   readonly eta: number;
   /** [P - 1] what the second place, the third, ... add to a utility; undefined where places do not count. */

@@ -218,7 +218,7 @@ export class ParameterArena {
     return weights;
   }
 
-  destroy(): void {
+  [Symbol.dispose](): void {
     this.#arena.destroy();
   }
 }

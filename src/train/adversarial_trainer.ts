@@ -9,7 +9,6 @@
 
 import type { ClickLog } from "../data/click_log.ts";
 import { hasClicks, type LogSource, sourceOf } from "../data/log_source.ts";
-import { type Made, making } from "../gpu/made.ts";
 import { parseConfig } from "../model/config.ts";
 import { GamePrograms } from "../model/game_programs.ts";
 import { createGenerator, generatorConfig } from "../model/generator.ts";
@@ -67,8 +66,9 @@ export class AdversarialTrainer extends ClickTrainer<GameFigures> {
      */
     readonly programs: GamePrograms,
     clicks: ClickSetUp<GameFigures>,
+    stack: DisposableStack,
   ) {
-    super(clicks, gameSteps(config, programs));
+    super(clicks, gameSteps(config, programs), stack);
   }
 
   /**
@@ -88,34 +88,34 @@ export class AdversarialTrainer extends ClickTrainer<GameFigures> {
       options;
     const source = trainingSource(clicks, model.shape, validate);
     checkClicks(source);
-    const make = (partRows: number) =>
-      making(async (made) => {
-        const { networks, generator, adam } = playersOf(model, config, options, made);
-        const game = gameOptions(model, config);
-        const setUp = await setUpClicks({
-          name: "adversarial trainer",
-          gpu: model.gpu,
-          source,
-          schedule: { ...config, seed },
-          partRows,
-          batchOption: "--adversarial-batch-size",
-          rates: "--reward-learning-rate or --generator-learning-rate",
-          headers: gameHeaders(config),
-          windowBatches,
-          together,
-          validation: validate ? { shards: evaluationShards, users: validationUsers } : undefined,
-          networks,
-          counted: model.counted,
-          summary: gameSummary(config.skipNoClick),
-          evaluate: ({ log, users, ...how }) =>
-            evaluateGame(model, generator, game, log, users, { ...how, counted: model.counted }),
-        }, made);
-        const { plan, training: { deviceLog: log }, ring: { view: ring } } = setUp;
-        const training = { ...adam, itemDropout: config.itemDropout, ...partsOf(setUp) };
-        const recording = { name: "game", log, plan, ring, game, generator, reward: model, training };
-        const programs = made.keep(await setUp.record(() => GamePrograms.create(recording)));
-        return new AdversarialTrainer(model, generator, config, programs, setUp);
-      });
+    const make = async (partRows: number) => {
+      using stack = new DisposableStack();
+      const { networks, generator, adam } = playersOf(model, config, options, stack);
+      const game = gameOptions(model, config);
+      const setUp = await setUpClicks({
+        name: "adversarial trainer",
+        gpu: model.gpu,
+        source,
+        schedule: { ...config, seed },
+        partRows,
+        batchOption: "--adversarial-batch-size",
+        rates: "--reward-learning-rate or --generator-learning-rate",
+        headers: gameHeaders(config),
+        windowBatches,
+        together,
+        validation: validate ? { shards: evaluationShards, users: validationUsers } : undefined,
+        networks,
+        counted: model.counted,
+        summary: gameSummary(config.skipNoClick),
+        evaluate: ({ log, users, ...how }) =>
+          evaluateGame(model, generator, game, log, users, { ...how, counted: model.counted }),
+      }, stack);
+      const { plan, training: { deviceLog: log }, ring: { view: ring } } = setUp;
+      const training = { ...adam, itemDropout: config.itemDropout, ...partsOf(setUp) };
+      const recording = { name: "game", log, plan, ring, game, generator, reward: model, training };
+      const programs = stack.use(await setUp.record(() => GamePrograms.create(recording)));
+      return new AdversarialTrainer(model, generator, config, programs, setUp, stack.move());
+    };
     return await fitting(config.partRows, make);
   }
 }
@@ -125,18 +125,18 @@ function playersOf(
   model: UserModel,
   config: AdversarialConfig,
   { seed, generatorWeights }: AdversarialOptions,
-  made: Made,
+  stack: DisposableStack,
 ) {
   const { gpu, parameters } = model;
-  const reward = config.rewardSteps > 0 ? made.keep(new AdamState(parameters, config.adam)) : undefined;
+  const reward = config.rewardSteps > 0 ? stack.use(new AdamState(parameters, config.adam)) : undefined;
   const networks: TrainedNetwork[] = [{ prefix: "", parameters, adam: reward }];
   if (config.generator === "exact") {
     return { networks, generator: undefined, adam: { reward, generator: undefined } };
   }
   const initial = generatorWeights ? { weights: generatorWeights } : { seed };
   const own = generatorConfig(model.config, config);
-  const generator = made.keep(createGenerator(gpu, model.items, own, initial));
-  const adam = made.keep(new AdamState(generator.parameters, config.adam));
+  const generator = stack.use(createGenerator(gpu, model.items, own, initial));
+  const adam = stack.use(new AdamState(generator.parameters, config.adam));
   networks.push({ prefix: GENERATOR_PREFIX, parameters: generator.parameters, adam });
   return { networks, generator, adam: { reward, generator: adam } };
 }

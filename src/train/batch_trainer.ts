@@ -6,7 +6,6 @@
  */
 
 import { ReadbackQueue, readFloats } from "../gpu/readback.ts";
-import type { Made } from "../gpu/made.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import { type BestRecord, type BestRecords, betterRecords, type Criterion, noBest } from "./best_records.ts";
 import { encodeGroup, type Group, type GroupParts, resultsOf } from "./group.ts";
@@ -60,7 +59,7 @@ export interface TrainerParts<C, F> extends GroupParts<C> {
   /** Of a training that several processes share. */
   readonly together?: Together;
   /** Everything to be freed in the end. */
-  readonly made: Made;
+  readonly stack: DisposableStack;
 }
 
 /** Trains networks: step by step, or many steps at once. C: what an iteration takes. F: the figures of a batch. */
@@ -357,7 +356,7 @@ export class BatchTrainer<C, F> {
 
   /** Frees what it made; the model that it trains stays. */
   destroy(): void {
-    this.parts.made.destroy();
+    this.parts.stack.dispose();
   }
   /** As `destroy`, for blocks that hold it by `using`. */
   [Symbol.dispose](): void {

@@ -98,7 +98,7 @@ export class BestKeeper {
     }
   }
 
-  destroy(): void {
+  [Symbol.dispose](): void {
     this.arena.destroy();
   }
 }

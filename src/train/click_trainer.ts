@@ -9,7 +9,6 @@ import type { LogSource } from "../data/log_source.ts";
 import type { ChoiceFigures } from "../data/ranking.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
-import type { Made } from "../gpu/made.ts";
 import { UserError } from "../user_error.ts";
 import type { MakeShared } from "../model/model_program.ts";
 import { BatchTrainer, type TrainerParts, type ValidationSchedule } from "./batch_trainer.ts";
@@ -88,7 +87,7 @@ interface ClickValidation<F extends ChoiceFigures> {
 
 /** A stage with all that it needs but its programs, which are recorded over the plan, the log and the ring. */
 export interface ClickSetUp<F extends ChoiceFigures>
-  extends ClickBatches, Omit<TrainerParts<never, F>, "steps" | "validation"> {
+  extends ClickBatches, Omit<TrainerParts<never, F>, "steps" | "validation" | "stack"> {
   readonly validation: ClickValidation<F> | undefined;
   readonly schedule: ClickSchedule;
   readonly evaluate: ClickStage<F>["evaluate"];
@@ -96,15 +95,15 @@ export interface ClickSetUp<F extends ChoiceFigures>
   record<T>(make: () => Promise<T>): Promise<T>;
 }
 
-/** @param made takes what is made. @throws UserError for fewer train users than a batch takes, or sizes beyond the adapter. */
+/** @param stack takes what is made. @throws UserError for fewer train users than a batch takes, or sizes beyond the adapter. */
 export async function setUpClicks<F extends ChoiceFigures>(
   stage: ClickStage<F>,
-  made: Made,
+  stack: DisposableStack,
 ): Promise<ClickSetUp<F>> {
   const { gpu, source, schedule: { seed, batchSize }, networks, summary, partRows, together } = stage;
   const trainUsers = usersOf(source, "train");
   checkBatchSize(batchSize, trainUsers, stage.batchOption);
-  const arena = made.keep(new Arena(gpu, stage.name));
+  const arena = stack.use(new Arena(gpu, stage.name));
   // Any user may be stepped on by hand, so all of them count.
   const { ranks, how } = together ?? {};
   if (ranks) how?.expectShares(ranks, batchSize, `users in a batch (${stage.batchOption})`);
@@ -112,21 +111,21 @@ export async function setUpClicks<F extends ChoiceFigures>(
   const single = batchCapacity(source, "all", 1);
   const cut = cutFor(whole, single, partRows);
   const { capacity, parts } = cut;
-  const training = made.keep(
+  const training = stack.use(
     new TrainingLog(gpu, source, whole, stage.batchOption, stage.windowBatches, stage.counted),
   );
   const places = placesFor(batchSize, parts);
   // Parts of one batch are laid out one by one, as each is added to what came before.
   const slices = parts > 1 ? 1 : BatchBuffers.slicesFor(training.deviceLog, capacity, stage.headers);
-  const plan = made.keep(new Plan(gpu, training.log, capacity, places * parts, stage.headers, slices));
+  const plan = stack.use(new Plan(gpu, training.log, capacity, places * parts, stage.headers, slices));
   const record = <T>(make: () => Promise<T>) => forParts(cut, single, make);
-  const common = { ...stage, made, training, plan, cut, trainUsers, record };
+  const common = { ...stage, training, plan, cut, trainUsers, record };
   if (!stage.validation) {
     const ring = new ResultRing(arena, places, summary.vectors, 0, parts);
     return { ...common, ring, validation: undefined };
   }
   const { shards, users: most } = stage.validation;
-  const validating = validationLog(gpu, training, { seed, most }, (log) => made.keep(log));
+  const validating = validationLog(gpu, training, { seed, most }, (log) => stack.use(log));
   let ring: ResultRing | undefined;
   const makeRing = (shards: number) => {
     ring = new ResultRing(arena, places, summary.vectors, shards, parts);
@@ -135,9 +134,9 @@ export async function setUpClicks<F extends ChoiceFigures>(
   const present = validating.users.filter((user) => countedIn(validating.log, [user]) > 0);
   if (ranks) how?.expectShares(ranks, present.length, "validation users with pages");
   const users = ranks && how ? how.shareOf(ranks, present) : validating.users;
-  const evaluation = made.keep(await stage.evaluate({ ...validating, users, shards, makeRing }));
+  const evaluation = stack.use(await stage.evaluate({ ...validating, users, shards, makeRing }));
   if (!ring) throw new Error("the validation has made no ring");
-  const keeper = made.keep(await BestKeeper.create(networks, gpu, ring, evaluation, summary));
+  const keeper = stack.use(await BestKeeper.create(networks, gpu, ring, evaluation, summary));
   const counted = ranks ? countedIn(validating.log, present) : evaluation.counted;
   const wholeOf = ranks && (() => stage.evaluate({ ...validating, shards }));
   return { ...common, ring, validation: { counted, evaluation, keeper, whole: wholeOf } };
@@ -176,9 +175,9 @@ export class ClickTrainer<F extends ChoiceFigures> extends BatchTrainer<ArrayLik
   readonly #steps: ClickSteps;
 
   /** @internal */
-  protected constructor(clicks: ClickSetUp<F>, programs: ClickPrograms) {
+  protected constructor(clicks: ClickSetUp<F>, programs: ClickPrograms, stack: DisposableStack) {
     const steps = new ClickSteps(clicks, programs);
-    super({ ...clicks, steps });
+    super({ ...clicks, steps, stack });
     this.#clicks = clicks;
     this.#steps = steps;
   }

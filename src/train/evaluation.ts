@@ -10,7 +10,6 @@ import { inShards, sumOf } from "./fit.ts";
 import { Arena } from "../gpu/arena.ts";
 import { Commands } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { type Made, making } from "../gpu/made.ts";
 import type { Program } from "../gpu/program.ts";
 import type { View } from "../gpu/memory.ts";
 import { readFloats } from "../gpu/readback.ts";
@@ -28,13 +27,12 @@ export type EvaluationFigures<F extends ChoiceFigures = ChoiceFigures> = F & {
 };
 
 /** A program that evaluates the batch in a place of its plan. */
-export interface EvaluationProgram {
+export interface EvaluationProgram extends Disposable {
   readonly program: Program<ClickSizes>;
   /** [events, 4 vectors] what each event adds to the sums */
   readonly outcomes: Tensor;
   /** [rows, 1] the reward's utilities */
   readonly utilities: Tensor;
-  destroy(): void;
 }
 
 export interface EvaluationOptions<F extends ChoiceFigures> {
@@ -107,7 +105,7 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
     private readonly plan: Plan,
     /** Holds one shard at a time, where the whole log is not on the device. */
     private readonly window: DeviceLog | undefined,
-    private readonly made: Made,
+    private readonly stack: DisposableStack,
   ) {}
 
   /** Ring slots of the shards' sums. */
@@ -153,31 +151,30 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
     const { gpu, source, deviceLog, summary } = options;
     const capacities = shardUsers.map((part) => batchCapacity(source, part, part.length));
     const capacity = largestOf(capacities);
-    return await making(async (made) => {
-      const arena = made.keep(new Arena(gpu, "evaluation"));
-      const resident = deviceLog && source.log;
-      const log = resident ?? readLog(source, new Uint32Array());
-      const window = resident
-        ? undefined
-        : made.keep(new DeviceLog(gpu, log, capacity, source.items.tokenCounts, options.counted));
-      const standing = window ?? deviceLog;
-      if (!standing) throw new Error("an evaluation without a log");
-      const places = resident ? shardUsers.length : 1;
-      const plan = made.keep(new Plan(gpu, log, capacity, places));
-      const { view, firstSlot } = options.makeRing?.(places) ??
-        { view: arena.allocate("ring", 16 * summary.vectors * places), firstSlot: 0 };
-      const parts = shardUsers.map((users, k): Shard => ({
-        users,
-        sizes: resident && plan.put(k, users, { slot: firstSlot + k, learningRate: 0, iteration: 0 }),
-      }));
-      if (resident) plan.upload(0, places);
-      const program = made.keep(await options.record(plan, view, standing));
-      const counted = shardUsers.reduce(
-        (sum, part) => sum + sumOf(part, (user) => countedOf(source, user)),
-        0,
-      );
-      return new Evaluation(options, counted, firstSlot, program, parts, plan, window, made);
-    });
+    using stack = new DisposableStack();
+    const arena = stack.use(new Arena(gpu, "evaluation"));
+    const resident = deviceLog && source.log;
+    const log = resident ?? readLog(source, new Uint32Array());
+    const window = resident
+      ? undefined
+      : stack.use(new DeviceLog(gpu, log, capacity, source.items.tokenCounts, options.counted));
+    const standing = window ?? deviceLog;
+    if (!standing) throw new Error("an evaluation without a log");
+    const places = resident ? shardUsers.length : 1;
+    const plan = stack.use(new Plan(gpu, log, capacity, places));
+    const { view, firstSlot } = options.makeRing?.(places) ??
+      { view: arena.allocate("ring", 16 * summary.vectors * places), firstSlot: 0 };
+    const parts = shardUsers.map((users, k): Shard => ({
+      users,
+      sizes: resident && plan.put(k, users, { slot: firstSlot + k, learningRate: 0, iteration: 0 }),
+    }));
+    if (resident) plan.upload(0, places);
+    const program = stack.use(await options.record(plan, view, standing));
+    const counted = shardUsers.reduce(
+      (sum, part) => sum + sumOf(part, (user) => countedOf(source, user)),
+      0,
+    );
+    return new Evaluation(options, counted, firstSlot, program, parts, plan, window, stack.move());
   }
 
   /**
@@ -283,7 +280,7 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
 
   /** Frees what it made; the log and the networks stay. */
   destroy(): void {
-    this.made.destroy();
+    this.stack.dispose();
   }
   /** As `destroy`, for blocks that hold it by `using`. */
   [Symbol.dispose](): void {

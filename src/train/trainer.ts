@@ -3,7 +3,6 @@
 import type { ClickLog } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";
 import type { ChoiceFigures } from "../data/ranking.ts";
-import { making } from "../gpu/made.ts";
 import { parseConfig } from "../model/config.ts";
 import { ModelProgram } from "../model/model_program.ts";
 import type { UserModel } from "../model/user_model.ts";
@@ -30,8 +29,9 @@ export class Trainer extends ClickTrainer<ChoiceFigures> {
      */
     readonly program: ModelProgram,
     clicks: ClickSetUp<ChoiceFigures>,
+    stack: DisposableStack,
   ) {
-    super(clicks, stepsOf(config, program));
+    super(clicks, stepsOf(config, program), stack);
   }
 
   /**
@@ -55,35 +55,33 @@ export class Trainer extends ClickTrainer<ChoiceFigures> {
   ): Promise<Trainer> {
     parseConfig(trainingConfigSchema, config, "training");
     const source = trainingSource(clicks, model.shape, validate);
-    const make = (partRows: number) =>
-      making(async (made) => {
-        const adam = made.keep(new AdamState(model.parameters, config.adam));
-        const setUp = await setUpClicks({
-          name: "trainer",
-          gpu: model.gpu,
-          source,
-          schedule: config,
-          partRows,
-          batchOption: "--batch-size",
-          rates: "--learning-rate",
-          headers: 1,
-          windowBatches,
-          together,
-          validation: validate
-            ? { shards: config.evaluationShards, users: config.validationUsers }
-            : undefined,
-          counted: model.counted,
-          networks: [{ prefix: "", parameters: model.parameters, adam }],
-          summary: choiceSummary,
-          evaluate: ({ log, users, ...how }) =>
-            Evaluation.ofModel(model, log, users, { ...how, counted: model.counted }),
-        }, made);
-        const { plan, training: { deviceLog: log }, ring: { view: ring } } = setUp;
-        const training = { adam, itemDropout: config.itemDropout, ...partsOf(setUp) };
-        const options = { name: "training", log, plan, ring, training };
-        const program = made.keep(await setUp.record(() => ModelProgram.create(model, options)));
-        return new Trainer(model, config, program, setUp);
-      });
+    const make = async (partRows: number) => {
+      using stack = new DisposableStack();
+      const adam = stack.use(new AdamState(model.parameters, config.adam));
+      const setUp = await setUpClicks({
+        name: "trainer",
+        gpu: model.gpu,
+        source,
+        schedule: config,
+        partRows,
+        batchOption: "--batch-size",
+        rates: "--learning-rate",
+        headers: 1,
+        windowBatches,
+        together,
+        validation: validate ? { shards: config.evaluationShards, users: config.validationUsers } : undefined,
+        counted: model.counted,
+        networks: [{ prefix: "", parameters: model.parameters, adam }],
+        summary: choiceSummary,
+        evaluate: ({ log, users, ...how }) =>
+          Evaluation.ofModel(model, log, users, { ...how, counted: model.counted }),
+      }, stack);
+      const { plan, training: { deviceLog: log }, ring: { view: ring } } = setUp;
+      const training = { adam, itemDropout: config.itemDropout, ...partsOf(setUp) };
+      const options = { name: "training", log, plan, ring, training };
+      const program = stack.use(await setUp.record(() => ModelProgram.create(model, options)));
+      return new Trainer(model, config, program, setUp, stack.move());
+    };
     return await fitting(config.partRows, make);
   }
 }

@@ -119,8 +119,8 @@ export class TrainingLog {
     return [...seen];
   }
 
-  destroy(): void {
-    this.deviceLog.destroy();
+  [Symbol.dispose](): void {
+    this.deviceLog[Symbol.dispose]();
   }
 }
 

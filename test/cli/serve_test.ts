@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { MemoryLog } from "../../src/data/log_source.ts";
-import { Made } from "../../src/gpu/made.ts";
 import { choiceProbabilities } from "../../src/model/choice.ts";
 import { type PageRequest, roomOf, Scorer } from "../../src/model/scorer.ts";
 import { UserModel } from "../../src/model/user_model.ts";
@@ -63,8 +62,8 @@ const settle = () => new Promise((resolve) => setTimeout(resolve, 0));
 Deno.test("the service scores a page as the model does, by ids", () =>
   withGpu(undefined, async (gpu) => {
     using model = new UserModel(gpu, one.log.items, one.config, { weights: weightsOf(one) });
-    using made = new Made();
-    const scorer = made.keep(await Scorer.create(model, { users: 8, events: 128, rows: 512 }));
+    using stack = new DisposableStack();
+    const scorer = stack.use(await Scorer.create(model, { users: 8, events: 128, rows: 512 }));
     const service = new Service(model, data, scorer, defaultService);
     const requests = requestsOf(one);
     const answers = await Promise.all(
@@ -153,11 +152,11 @@ Deno.test("environments: pages of the model's users are those of a simulator, in
         wide,
       );
       assert.equal((await ask(wide, "/reset", { environment: "1" })).body.users, 1);
-      for (const part of [wide, many]) part.destroy();
+      for (const part of [wide, many]) part[Symbol.dispose]();
       const game = new Service(model, data, new FakeScorer(), { ...defaultService, uncalibrated: true });
       await refused("/reset", {}, /no log-odds/, game);
     } finally {
-      for (const part of [service, simulator, model]) part.destroy();
+      for (const part of [service, simulator, model]) part[Symbol.dispose]();
     }
   }));
 

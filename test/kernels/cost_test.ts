@@ -28,7 +28,6 @@ import { popularSlate, topSlate } from "../../src/policy/named.ts";
 import { Starts } from "../../src/simulate/start.ts";
 import { ParameterArena, type ParameterSpec } from "../../src/tape/parameters.ts";
 import type { Tensor } from "../../src/tape/tensor.ts";
-import { Made } from "../../src/gpu/made.ts";
 import {
   lstmOf,
   lstmOfTable,
@@ -98,8 +97,8 @@ function assertCosts(specs: readonly DispatchSpec[], expected: Expected): void {
 function costCase(name: string, own: OpCase, expected: Expected, kind: AdapterKind = "cpu"): void {
   Deno.test(`cost: ${name}`, () =>
     withGpu(kind, (gpu) => {
-      using made = new Made();
-      const bench = opBench(gpu, own, made);
+      using stack = new DisposableStack();
+      const bench = opBench(gpu, own, stack);
       const op = recordOp(bench, own, drawInputs(bench.tape, own).leaves, 1);
       assertCosts(op.own.slice(bench.batch.ownDispatches().length), expected);
       return Promise.resolve();
@@ -398,7 +397,7 @@ for (const { log } of [oneHot, rareTokens]) {
           "batch group of tokens": (s) => [0, 24 * pairs(s)],
         });
       }
-      for (const part of [arena, deviceLog, plan]) part.destroy();
+      for (const part of [arena, deviceLog, plan]) part[Symbol.dispose]();
       return Promise.resolve();
     }));
 }
@@ -432,7 +431,7 @@ Deno.test("cost: adam, a parameter and a partial sum at a time", () =>
       adam: ({ chunks }) => [10 * summed + summed * chunks, 28 * summed + 4 * summed * chunks],
       "adam of touched rows of table": ({ items }) => [10 * items * 8, 28 * items * 8],
     });
-    for (const part of [arena, adam, parameters]) part.destroy();
+    for (const part of [arena, adam, parameters]) part[Symbol.dispose]();
     return Promise.resolve();
   }));
 

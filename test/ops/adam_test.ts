@@ -43,7 +43,7 @@ Deno.test("adam: the arena's order, and what of it decays", () =>
     assert.deepEqual(parameters.decaying, [{ start: 0, end: 320 }, { start: 512, end: 832 }]);
     assert.deepEqual(parameters.names(), names);
     assert.equal(parameters.get("running").trainable, false);
-    parameters.destroy();
+    parameters[Symbol.dispose]();
     for (const wrong of [{ table: true }, { decays: true }]) {
       assert.throws(
         () => new ParameterArena(gpu, [{ name: "s", rows: 1, columns: 1, statistic: true, ...wrong }]),
@@ -84,6 +84,6 @@ Deno.test("adam: tables alone have no partial sums", () =>
     const tables = specs.filter((spec) => spec.table);
     const parameters = new ParameterArena(gpu, tables);
     assert.equal(parameters.summed, 0);
-    parameters.destroy();
+    parameters[Symbol.dispose]();
     await run(gpu, { specs: tables });
   }));

@@ -9,7 +9,6 @@ import { randomStream } from "../../src/data/random.ts";
 import { Arena } from "../../src/gpu/arena.ts";
 import { Commands } from "../../src/gpu/commands.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
-import { Made } from "../../src/gpu/made.ts";
 import { writeMemory } from "../../src/gpu/memory.ts";
 import { Program } from "../../src/gpu/program.ts";
 import { readFloats } from "../../src/gpu/readback.ts";
@@ -74,11 +73,11 @@ async function withNorm(
 ): Promise<void> {
   const users = Math.max(...batches.map((b) => b.length));
   const capacity = batchCapacity(log, "all", users);
-  using made = new Made();
-  const arena = made.keep(new Arena(gpu, "norm"));
-  const deviceLog = made.keep(new DeviceLog(gpu, log));
-  const plan = made.keep(new Plan(gpu, log, capacity, batches.length));
-  const parameters = made.keep(new ParameterArena(gpu, normParameters(N)));
+  using stack = new DisposableStack();
+  const arena = stack.use(new Arena(gpu, "norm"));
+  const deviceLog = stack.use(new DeviceLog(gpu, log));
+  const plan = stack.use(new Plan(gpu, log, capacity, batches.length));
+  const parameters = stack.use(new ParameterArena(gpu, normParameters(N)));
   const sizes = batches.map((b, k) => plan.put(k, b, { slot: 0, learningRate: 0, iteration: 0 }));
   plan.upload(0, batches.length);
   const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity);
@@ -294,8 +293,8 @@ Deno.test("batch_norm: a grid longer than an axis is folded", async () => {
 
 Deno.test("batch_norm: wrong inputs are named; in evaluation there is no gradient", () =>
   withGpu("cpu", (gpu) => {
-    using made = new Made();
-    const { tape, batch } = opBench(gpu, { ...few, parameters: normParameters(5) }, made);
+    using stack = new DisposableStack();
+    const { tape, batch } = opBench(gpu, { ...few, parameters: normParameters(5) }, stack);
     const x = tape.tensor("x", "rows", 5);
     assert.throws(
       () => normOf(tape, tape.tensor("z", "rows", 6), true),

@@ -9,7 +9,6 @@ import { Arena } from "../../src/gpu/arena.ts";
 import { Commands } from "../../src/gpu/commands.ts";
 import { kernel } from "../../src/gpu/kernel.ts";
 import { type View, writeMemory } from "../../src/gpu/memory.ts";
-import { Made } from "../../src/gpu/made.ts";
 import { Program } from "../../src/gpu/program.ts";
 import { readFloats } from "../../src/gpu/readback.ts";
 import { type Amount, amountOf, Dimensions, extent, type Sizes } from "../../src/gpu/sizes.ts";
@@ -152,10 +151,10 @@ function train64(tape: ReplayTape): { weights: Map<string, Matrix>; losses: numb
 for (const kind of ["cpu", "gpu"] as const) {
   Deno.test(`other batches: a network over transitions trains as in f64, kernels for a ${kind}`, () =>
     withGpu(kind, async (gpu) => {
-      using made = new Made();
-      const arena = made.keep(new Arena(gpu, "replay"));
-      const parameters = made.keep(new ParameterArena(gpu, specs));
-      const adam = made.keep(new AdamState(parameters));
+      using stack = new DisposableStack();
+      const arena = stack.use(new Arena(gpu, "replay"));
+      const parameters = stack.use(new ParameterArena(gpu, specs));
+      const adam = stack.use(new AdamState(parameters));
       const headers = new StepHeaders(arena, dimensions, 1);
       const ring = arena.allocate("ring", 16 * steps.length);
       const targets = arena.allocate("targets", 4 * capacity.transitions);

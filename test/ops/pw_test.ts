@@ -5,7 +5,6 @@ import { referenceBatch } from "../../src/batch/reference_batch.ts";
 import { randomStream } from "../../src/data/random.ts";
 import { Commands } from "../../src/gpu/commands.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
-import { Made } from "../../src/gpu/made.ts";
 import { writeMemory } from "../../src/gpu/memory.ts";
 import { Program } from "../../src/gpu/program.ts";
 import { readFloats } from "../../src/gpu/readback.ts";
@@ -91,10 +90,10 @@ async function evaluate(
   values: readonly Value[],
   build: (tape: ClickTape) => Tensor,
 ): Promise<{ output: Float32Array; gradients: Weights; products: Float32Array }> {
-  using made = new Made();
-  const { batch, plan, sizes, tape } = opBench(gpu, { ...b, parameters: values }, made);
+  using stack = new DisposableStack();
+  const { batch, plan, sizes, tape } = opBench(gpu, { ...b, parameters: values }, stack);
   const { parameters } = tape.options;
-  const adam = made.keep(new AdamState(parameters));
+  const adam = stack.use(new AdamState(parameters));
   parameters.write(
     new Map(values.map(({ name, rows, columns, value }) => [
       name,

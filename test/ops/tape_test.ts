@@ -1,7 +1,6 @@
 /** The tape says what is wrong with a model: shapes, ops without a gradient, parameters and results without a use. */
 
 import assert from "node:assert/strict";
-import { Made } from "../../src/gpu/made.ts";
 import { bufferOf } from "../../src/gpu/memory.ts";
 import { choiceNll } from "../../src/ops/choice_nll.ts";
 import { firstLayer } from "../../src/ops/first_layer.ts";
@@ -17,9 +16,9 @@ import { smallLog } from "../../src/selftest/small_logs.ts";
 
 function withTape(specs: readonly ParameterSpec[], use: (tape: ClickTape) => void): Promise<void> {
   return withGpu("cpu", (gpu) => {
-    using made = new Made();
+    using stack = new DisposableStack();
     const log = smallLog(1, { users: 3, items: 5, width: 4 });
-    use(opBench(gpu, { log, users: [0, 1, 2], parameters: specs }, made).tape);
+    use(opBench(gpu, { log, users: [0, 1, 2], parameters: specs }, stack).tape);
   });
 }
 

@@ -5,7 +5,6 @@ import { shopItems } from "../../src/data/demo_shop.ts";
 import { randomStream } from "../../src/data/random.ts";
 import { restless } from "../../src/data/shops.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
-import { Made } from "../../src/gpu/made.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import {
   effectiveShare,
@@ -213,15 +212,15 @@ Deno.test("a trained gdqn draws by its values, and its log weighs 1 for it; othe
       );
       return policy.policy(shop);
     };
-    using made = new Made();
-    const gdqn = made.keep(trained("gdqn"));
+    using stack = new DisposableStack();
+    const gdqn = stack.use(trained("gdqn"));
     const evidence = await drawn(gpu, shop, gdqn, { ...options, pool: { random: 15 } }, {
       loggedTemperature: 1.5,
     });
     expectOnes(evidence, 350);
     assert.ok(new Set(evidence.mu).size > 300, "slates of all kinds");
     for (const name of ["cdqn", "slateq"] as const) {
-      const policy = made.keep(trained(name));
+      const policy = stack.use(trained(name));
       await refused(() => exploring(policy, { temperature: 1 }), /scores each item by itself/);
       // As it is, it shows one slate of the pool.
       const pages = { ...options, users: 300, pool: { random: 4 } };

@@ -6,7 +6,6 @@
 import assert from "node:assert/strict";
 import { shopItems } from "../../src/data/demo_shop.ts";
 import { shopNamed } from "../../src/data/shops.ts";
-import { Made } from "../../src/gpu/made.ts";
 import { openPolicy } from "../../src/policy/trained_policy.ts";
 import { CURVE_EPISODE } from "../../src/policy/learning/policy_trainer.ts";
 import { meanReturn } from "../../src/simulate/figures.ts";
@@ -71,8 +70,8 @@ async function opens(path: string): Promise<void> {
   await withGpu(undefined, async (gpu) => {
     const opened = await openPolicy(path);
     const shop = shopNamed("restless") ?? assert.fail();
-    using made = new Made();
-    const policy = made.keep(opened.policy(new ShopSource(shop, shopItems(1))));
+    using stack = new DisposableStack();
+    const policy = stack.use(opened.policy(new ShopSource(shop, shopItems(1))));
     const simulated = { users: 50, slate: 2, pages: 4, seed: 1 };
     const judge = new ShopSource(shop, shopItems(1));
     using simulator = await Simulator.create(gpu, judge, simulated);

@@ -6,7 +6,6 @@ import { demoFeatures, featuresOf, shopNamed, shopUtility } from "../../src/data
 import { Arena } from "../../src/gpu/arena.ts";
 import { Commands } from "../../src/gpu/commands.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
-import { Made } from "../../src/gpu/made.ts";
 import { Program } from "../../src/gpu/program.ts";
 import type { View } from "../../src/gpu/memory.ts";
 import { readFloats } from "../../src/gpu/readback.ts";
@@ -45,10 +44,10 @@ for (const kind of ["cpu", "gpu"] as const) {
     withGpu(kind, async (gpu) => {
       const config: PolicyTrainingConfig = { ...defaultPolicyTraining, ...sizes, algorithm: "slateq" };
       const { rows, slate } = config;
-      using made = new Made();
-      const arena = made.keep(new Arena(gpu, "test"));
-      const observer = made.keep(source.users(new Page(gpu, arena, { ...sizes, items, startClicks: 0 })));
-      const learner = made.keep(new SlateQLearner({ gpu, config, observer, source }));
+      using stack = new DisposableStack();
+      const arena = stack.use(new Arena(gpu, "test"));
+      const observer = stack.use(source.users(new Page(gpu, arena, { ...sizes, items, startClicks: 0 })));
+      const learner = stack.use(new SlateQLearner({ gpu, config, observer, source }));
       const replay = new Replay(arena, { ...sizes, stateStride: 4, episodes: 2 });
       const recall = new Recall(arena, replay, { rows, items, stateColumns: 3, repeats: false });
       const [wanted, ring] = [arena.allocate("wanted", 4 * rows), arena.allocate("ring", 64)];

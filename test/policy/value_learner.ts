@@ -100,9 +100,9 @@ class ValueLearner implements Learner {
     };
   }
 
-  destroy(): void {
+  [Symbol.dispose](): void {
     this.#arena.destroy();
-    this.parameters.destroy();
+    this.parameters[Symbol.dispose]();
   }
 }
 

@@ -289,7 +289,7 @@ for (const [name, kind, config, shapes = "cpu"] of remembered) {
       const page = new Page(gpu, arena, { users, slate, items, pages: 5, startClicks: 0 });
       const made = source.users(page);
       const found = await utilitiesIn(made, page, arena, states);
-      made.destroy();
+      made[Symbol.dispose]();
       // On pages of a slate's length, which counts know of.
       const all = Array.from({ length: items }, (_, item) => item);
       const wanted = await model.scoreAll(

@@ -10,7 +10,6 @@ import { type ClickLog, isPredicted } from "../../src/data/click_log.ts";
 import { Arena } from "../../src/gpu/arena.ts";
 import { Commands } from "../../src/gpu/commands.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
-import { Made } from "../../src/gpu/made.ts";
 import { Program } from "../../src/gpu/program.ts";
 import type { ClickSizes } from "../../src/batch/click_sizes.ts";
 import { compareBatch } from "../../src/selftest/batch_cases.ts";
@@ -24,8 +23,8 @@ async function check(gpu: Gpu, log: ClickLog, batches: readonly (readonly number
   const most = Math.max(...batches.map((users) => users.length));
   const users = batches.flat();
   const capacity = { ...batchCapacity(log, users, users.length), users: most };
-  using made = new Made();
-  const deviceLog = made.keep(new DeviceLog(gpu, log));
+  using stack = new DisposableStack();
+  const deviceLog = stack.use(new DeviceLog(gpu, log));
   for (const headersEach of [1, 3]) {
     const slices = headersEach === 1 ? 1 : batches.length;
     const arena = new Arena(gpu, "batch");
@@ -73,7 +72,7 @@ async function check(gpu: Gpu, log: ClickLog, batches: readonly (readonly number
         await compare(gpu, log, batch, slice, referenceBatch(log, users), sizes);
       }
     } finally {
-      for (const part of [arena, plan]) part.destroy();
+      for (const part of [arena, plan]) part[Symbol.dispose]();
     }
   }
 }
@@ -142,7 +141,7 @@ Deno.test("a log has to fit the room that it was given: events, rows and items",
       rows: log.rowItem.length,
       items: new Set(log.rowItem).size,
     };
-    new DeviceLog(gpu, log, room).destroy();
+    new DeviceLog(gpu, log, room)[Symbol.dispose]();
     for (const what of ["events", "rows", "items"] as const) {
       const less = { ...room, [what]: room[what] - 1 };
       assert.throws(() => new DeviceLog(gpu, log, less), /exceeds the device's/, what);

@@ -6,7 +6,6 @@ import { sourceOf } from "../../src/data/log_source.ts";
 import { randomStream } from "../../src/data/random.ts";
 import { Commands } from "../../src/gpu/commands.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
-import { Made } from "../../src/gpu/made.ts";
 import { Program } from "../../src/gpu/program.ts";
 import { readFloats } from "../../src/gpu/readback.ts";
 import { defaultModel } from "../../src/model/config.ts";
@@ -127,8 +126,8 @@ for (const rate of [0.1, 0.5, 0.9]) {
 
 /** Which rows hide their item: the layer over items of 1 and a state of 0 shows it. */
 async function maskOf(gpu: Gpu, itemDropout: number, noise: number): Promise<boolean[]> {
-  using made = new Made();
-  const { arena, plan, batch, tape, sizes } = opBench(gpu, { ...chunks, parameters: [] }, made);
+  using stack = new DisposableStack();
+  const { arena, plan, batch, tape, sizes } = opBench(gpu, { ...chunks, parameters: [] }, stack);
   plan.put(0, chunks.users, { slot: 0, learningRate: 0, iteration: 0, noise });
   plan.upload(0, 1);
   const of = (name: "items" | "events", value: number) =>

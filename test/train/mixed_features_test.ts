@@ -273,7 +273,7 @@ Deno.test("a step over mixed features sorts its tokens once, an evaluation never
     const evaluated = evaluation.program.dispatches.map(({ spec }) => spec.label);
     assert.ok(evaluated.includes("utility/layer1/item_part tokens"), evaluated.join("\n"));
     assert.ok(!evaluated.some((label) => label.startsWith("batch") && label.includes("tokens")));
-    evaluation.destroy();
+    evaluation[Symbol.dispose]();
     using products = new StepProducts(gpu, both, defaultModel, 13);
     assert.ok(products.products().some(({ key }) => key.startsWith("weight")));
   }));

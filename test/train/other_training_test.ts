@@ -9,7 +9,6 @@ import { Arena } from "../../src/gpu/arena.ts";
 import type { Commands } from "../../src/gpu/commands.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { kernel } from "../../src/gpu/kernel.ts";
-import { Made } from "../../src/gpu/made.ts";
 import type { View } from "../../src/gpu/memory.ts";
 import { Program } from "../../src/gpu/program.ts";
 import { Dimensions } from "../../src/gpu/sizes.ts";
@@ -148,9 +147,9 @@ function replayBuffer(): Float32Array<ArrayBuffer> {
 }
 
 async function replayTrainer(gpu: Gpu): Promise<ReplayTrainer> {
-  const made = new Made();
-  const arena = made.keep(new Arena(gpu, "replay"));
-  const parameters = made.keep(new ParameterArena(gpu, [{ name: "value", rows: 1, columns: 4 }]));
+  const stack = new DisposableStack();
+  const arena = stack.use(new Arena(gpu, "replay"));
+  const parameters = stack.use(new ParameterArena(gpu, [{ name: "value", rows: 1, columns: 4 }]));
   parameters.write(new Map([["value", new Float32Array(4)]]));
   const networks = [{ prefix: "", parameters, adam: undefined }];
   const ring = new ResultRing(arena, PLACES, summary.vectors, 1);
@@ -174,9 +173,9 @@ async function replayTrainer(gpu: Gpu): Promise<ReplayTrainer> {
   const evaluation = {
     encode: (commands: Commands) => all.encode(commands, sizes, headers.offset(0)),
   };
-  const keeper = made.keep(await BestKeeper.create(networks, gpu, ring, shards, summary));
+  const keeper = stack.use(await BestKeeper.create(networks, gpu, ring, shards, summary));
   return new ReplayTrainer({
-    ...{ gpu, steps, ring, summary, networks, made, validation: { counted: REPLAY, evaluation, keeper } },
+    ...{ gpu, steps, ring, summary, networks, stack, validation: { counted: REPLAY, evaluation, keeper } },
     schedule: { validateEvery: 8, earlyStopping: null, patience: 1 },
     rates: "rate",
   });

@@ -2,7 +2,6 @@
 
 import { Command, Option } from "commander";
 import type { Gpu } from "../../gpu/device.ts";
-import type { Made } from "../../gpu/made.ts";
 import { type Comparison, differencesOf, taskNames } from "../../policy/comparison/comparison.ts";
 import { greedyPolicy, type PolicyName, policyNamed, policyNames } from "../../policy/named.ts";
 import { readCurve } from "../../policy/learning/policy_run.ts";
@@ -135,8 +134,8 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
     found.own,
   );
   using progress = stepProgress();
-  await withDevice(async (gpu, made) => {
-    const tried = found.open(gpu, made);
+  await withDevice(async (gpu, stack) => {
+    const tried = found.open(gpu, stack);
     const logged = await tried.logged();
     const comparisons: Comparison[] = [];
     const said: LoggedPolicy[][] = [];
@@ -153,7 +152,7 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
             ...{ round, rounds },
           }),
       };
-      const contenders = contendersOf(gpu, made, group, tried, options, own);
+      const contenders = contendersOf(gpu, stack, group, tried, options, own);
       const comparison = await compare(tried.environments, contenders, own);
       comparisons.push(comparison);
       if (log === undefined || !onLog) continue;
@@ -162,7 +161,7 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
         onProgress: (name, round, rounds) =>
           progress.begin({ title: `the log under ${name}`, number: 0, of: 0, round, rounds }),
       };
-      const policies = evaluatedOf(made, group, tried, options);
+      const policies = evaluatedOf(stack, group, tried, options);
       const told = await loggedPolicies(gpu, context, group.task, policies);
       said.push(told);
       notes.push(loggedText(log, comparison, told), ...onLog.notes);
@@ -175,7 +174,7 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
 
 function contendersOf(
   gpu: Gpu,
-  made: Made,
+  stack: DisposableStack,
   { policies, task }: PolicyGroup,
   { witness, log, environments }: OpenedEnvironments,
   options: Options,
@@ -184,7 +183,7 @@ function contendersOf(
   const device = (policy: string, chooses: Parameters<typeof onDevice>[2], only?: "truth") =>
     onDevice(gpu, { policy, seed: null, ...(only && { only }) }, chooses, witness, simulated);
   const learned = policies.map(({ name, seed, policy }) =>
-    onDevice(gpu, { policy: name, seed }, made.keep(policy.policy(witness)), witness, simulated)
+    onDevice(gpu, { policy: name, seed }, stack.use(policy.policy(witness)), witness, simulated)
   );
   const others: Contender[] = [];
   for (const rival of options.with) {
@@ -206,14 +205,14 @@ function contendersOf(
 
 /** The policies that a log is asked about: one training of each, and the rivals. */
 function evaluatedOf(
-  made: Made,
+  stack: DisposableStack,
   { policies }: PolicyGroup,
   { witness, log }: OpenedEnvironments,
   options: Options,
 ): { name: string; policy: Policy }[] {
   const first = policies.filter(({ name }, k) => policies.findIndex((other) => other.name === name) === k);
   return [
-    ...first.map(({ name, policy }) => ({ name, policy: made.keep(policy.policy(witness)) })),
+    ...first.map(({ name, policy }) => ({ name, policy: stack.use(policy.policy(witness)) })),
     ...options.with.map((name) => ({ name, policy: policyNamed(name).make({ log, known: witness }) })),
   ];
 }

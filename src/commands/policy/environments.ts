@@ -5,7 +5,6 @@ import { shopItems } from "../../data/demo_shop.ts";
 import { expectPagesWithoutClick, type LogSource } from "../../data/log_source.ts";
 import { shopNamed } from "../../data/shops.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import type { Made } from "../../gpu/made.ts";
 import { type Logged, loggedStates, type TriedEnvironment } from "../../policy/comparison/compare.ts";
 import { trainHistories } from "../../policy/comparison/support.ts";
 import { isSame, type PolicySubject } from "../../policy/policy_config.ts";
@@ -30,7 +29,7 @@ export interface FoundEnvironments {
   readonly own: FoundUsers;
   /** What the tests of the models said of them. */
   readonly verdicts: readonly string[];
-  open(gpu: Gpu, made: Made): OpenedEnvironments;
+  open(gpu: Gpu, stack: DisposableStack): OpenedEnvironments;
 }
 
 export interface OpenedEnvironments {
@@ -67,15 +66,15 @@ export async function findEnvironments(
   return {
     own,
     verdicts: [own.verdict, second?.verdict].filter((verdict) => verdict !== undefined),
-    open(gpu, made) {
-      const witness = own.open(gpu, made).environment;
+    open(gpu, stack) {
+      const witness = own.open(gpu, stack).environment;
       const environments: TriedEnvironment[] = [{
         name: nameOf(subject),
         role: subject.kind === "truth" ? "truth" : "trained on",
         source: witness,
       }];
       if (second) {
-        const source = second.open(gpu, made).environment;
+        const source = second.open(gpu, stack).environment;
         environments.push({ name: nameOf(subjectOf(second)), role: "second model", source });
       }
       if (truth) environments.push({ name: `the ${truth.shop.name} shop`, role: "truth", source: truth });

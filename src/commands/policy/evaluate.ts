@@ -82,11 +82,11 @@ async function run(options: Options): Promise<void> {
   const { found, logged } = await usersAndLog(options, opened);
   const { clicks, notes } = clicksOf(logged, found, options.policy === "popular");
   using progress = delayedProgress();
-  await withDevice(async (gpu, made) => {
-    const { environment: model } = found.open(gpu, made);
+  await withDevice(async (gpu, stack) => {
+    const { environment: model } = found.open(gpu, stack);
     // The log's train users say what is popular.
     const policy = opened
-      ? made.keep(opened.policy(model))
+      ? stack.use(opened.policy(model))
       : namedPolicy(options.policy, { data: logged, known: undefined }).policy;
     const temperature = temperatureOf(options.policy, options.explore);
     const training = opened?.config.training;

@@ -207,8 +207,8 @@ async function withTrainer<T>(
   use: (trainer: PolicyTrainer, config: PolicyConfig) => Promise<T>,
 ): Promise<T> {
   expectPagesWithoutClick(found.data.source);
-  return await withDevice(async (gpu, made) => {
-    const source = found.open(gpu, made).environment;
+  return await withDevice(async (gpu, stack) => {
+    const source = found.open(gpu, stack).environment;
     if (saved) {
       await compareMachine(gpu, saved);
       // The kernel shapes that the training began with, so that it goes on bit for bit.
@@ -229,7 +229,7 @@ async function withTrainer<T>(
     say(`users: ${subjectText(subjectOf(found))}, ${thousands(source.itemCount)} items`);
     if (found.verdict !== undefined) say(found.verdict);
     const start = startsOf(found.data.source, training.start);
-    const trainer = made.keep(await PolicyTrainer.create(gpu, source, training, { start }));
+    const trainer = stack.use(await PolicyTrainer.create(gpu, source, training, { start }));
     const result = await use(trainer, config);
     gpu.check();
     return result;

@@ -4,7 +4,6 @@ import { dirname, join } from "node:path";
 import { shopNamed, shopNames } from "../../data/shops.ts";
 import { checksum } from "../../files/local_file.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import { Made } from "../../gpu/made.ts";
 import type { PolicySubject } from "../../policy/policy_config.ts";
 import { readJson } from "../../files/json_file.ts";
 import * as v from "../../schema.ts";
@@ -37,8 +36,8 @@ export interface FoundUsers {
   readonly run: OpenedRun | undefined;
   /** What its test said of the model, and by how much its log's click rates are too high, in words; undefined for a truth. */
   readonly verdict: string | undefined;
-  /** On the device, over the catalogue. @param made gets what is freed in the end. */
-  open(gpu: Gpu, made: Made): OpenedUsers;
+  /** On the device, over the catalogue. @param stack gets what is freed in the end. */
+  open(gpu: Gpu, stack: DisposableStack): OpenedUsers;
 }
 
 /** The same on a device. */
@@ -131,11 +130,11 @@ async function foundModel(
     verdict,
     model: { kind: "model", path: run.path, sha256, data: data.dataset.config },
     truth: shop?.truth,
-    open(gpu, made) {
+    open(gpu, stack) {
       const learned = LearnedSource.ofRun(gpu, run, data, { uncalibrated });
-      made.keep(learned.model);
+      stack.use(learned.model);
       return shop
-        ? { environment: shop.open(gpu, made).environment, known: learned }
+        ? { environment: shop.open(gpu, stack).environment, known: learned }
         : { environment: learned, known: undefined };
     },
   };
@@ -206,7 +205,7 @@ export function sameNumbers(a: ArrayLike<number>, b: ArrayLike<number>): boolean
 export interface Simulated extends OpenedUsers {
   readonly gpu: Gpu;
   /** What is freed in the end, before the device is. */
-  readonly made: Made;
+  readonly stack: DisposableStack;
   /** Whom the options name. */
   readonly found: FoundUsers;
   readonly data: OpenedDataset;
@@ -230,20 +229,20 @@ export async function withSimulated<T>(
         "seen, and sums of them say nothing. Leave --reward out; slates are ranked all the same.",
     );
   }
-  return await withDevice(async (gpu, made) => {
-    const { environment, known } = found.open(gpu, made);
+  return await withDevice(async (gpu, stack) => {
+    const { environment, known } = found.open(gpu, stack);
     const words = truth
       ? `${environment.name} itself${known ? `, whose users policies know through ${known.name}` : ""}`
       : `the users of ${run?.path}`;
-    return await use({ gpu, made, found, data, environment, known, words, noClickRate });
+    return await use({ gpu, stack, found, data, environment, known, words, noClickRate });
   });
 }
 
 /** A device, and what is made on it, for as long as they are used. */
-export async function withDevice<T>(use: (gpu: Gpu, made: Made) => Promise<T>): Promise<T> {
+export async function withDevice<T>(use: (gpu: Gpu, stack: DisposableStack) => Promise<T>): Promise<T> {
   using gpu = await openGpu();
-  using made = new Made();
-  return await use(gpu, made);
+  using stack = new DisposableStack();
+  return await use(gpu, stack);
 }
 
 function noClickWords(name: string): string {

@@ -72,7 +72,7 @@ export async function trainedPolicy(
   options: Pick<SimulateOptions, "memoryRows">,
 ): Promise<ChosenPolicy> {
   const policy = opened.policy(await seenBy(opened, simulated, options));
-  simulated.made.keep(policy);
+  simulated.stack.use(policy);
   const byUtility = opened.config.training.algorithm === "slateq"; // beside the values
   return { name: opened.name, policy, pace: byUtility ? BY_UTILITY : BY_VALUES };
 }
@@ -136,7 +136,7 @@ export async function runPolicies(
 /** @throws UserError where they have changed since, or have other items than those who click. */
 export async function seenBy(
   { path, config: { trainedOn } }: OpenedPolicy,
-  { gpu, made, found: { truth, model }, environment, known, data }: Simulated,
+  { gpu, stack, found: { truth, model }, environment, known, data }: Simulated,
   options: Pick<UsersOptions, "memoryRows">,
 ): Promise<UsersSource> {
   if (truth && isSame(trainedOn, truth)) return environment;
@@ -144,7 +144,7 @@ export async function seenBy(
     sameCatalogue(trainedOn.data, model.data);
   if (own) return known ?? environment;
   const found = await findAgain(trainedOn, options);
-  if (sameItems(found.data, data)) return found.open(gpu, made).environment;
+  if (sameItems(found.data, data)) return found.open(gpu, stack).environment;
   throw new UserError(
     `Expected a policy over the items of ${data.source.name}, got ${path}, which was trained on ` +
       `${subjectText(trainedOn)} with others. Simulate users of the same items; of a made-up shop those ` +

@@ -7,7 +7,6 @@ import { bitWords } from "../../batch/device_log.ts";
 import { clickedRows, type Clicks, GIVEN_HISTORY, NONE } from "../../data/click_log.ts";
 import { Arena } from "../../gpu/arena.ts";
 import { Commands } from "../../gpu/commands.ts";
-import { Made } from "../../gpu/made.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { readViews } from "../../gpu/readback.ts";
 import { bufferOf, type View } from "../../gpu/memory.ts";
@@ -92,8 +91,8 @@ export async function replayPages(
   const { log, model, onProgress } = options;
   const all = log.userSplit.length;
   const together = Math.max(1, Math.min(all, Math.floor(TOGETHER_ITEMS / model.itemCount)));
-  using made = new Made();
-  const replay = await Replay.create(gpu, options, together, made);
+  using stack = new DisposableStack();
+  const replay = await Replay.create(gpu, options, together, stack);
   for (let first = 0; first < all; first += together) {
     const users = Array.from({ length: Math.min(together, all - first) }, (_, k) => userOf(log, first + k));
     await replay.run(users, take);
@@ -125,14 +124,19 @@ class Replay {
     private readonly programs: Record<"prepare" | "begin" | "look" | "shown" | "step", PageProgram>,
   ) {}
 
-  /** @param made gets what is freed in the end. */
-  static async create(gpu: Gpu, options: ReplayOptions, users: number, made: Made): Promise<Replay> {
+  /** @param stack gets what is freed in the end. */
+  static async create(
+    gpu: Gpu,
+    options: ReplayOptions,
+    users: number,
+    stack: DisposableStack,
+  ): Promise<Replay> {
     const { model, policy, slate, pages } = options;
-    const arena = made.keep(new Arena(gpu, "replay"));
+    const arena = stack.use(new Arena(gpu, "replay"));
     const page = new Page(gpu, arena, { users, slate, items: model.itemCount, pages, startClicks: 0 });
-    const environment = made.keep(model.users(page, arena));
+    const environment = stack.use(model.users(page, arena));
     const other = policy.observes !== undefined && policy.observes !== model;
-    const observer = other ? made.keep(policy.observes.users(page, arena)) : environment;
+    const observer = other ? stack.use(policy.observes.users(page, arena)) : environment;
     const all = [...new Set([environment, observer])];
     const { utilities, users: chunk, dispatches } = environment.catalogue();
     const rules = { reward: "click", leave: 0, patience: 0 } as const;

@@ -89,7 +89,7 @@ export interface LearnerSubject {
 export type MakeLearner = (subject: LearnerSubject) => Learner;
 
 /** A network that acts and learns. */
-export interface Learner {
+export interface Learner extends Disposable {
   /** Chooses slates by the weights as they are; explores with `step.epsilon`. */
   readonly policy: Policy;
   readonly parameters: ParameterArena;
@@ -97,7 +97,6 @@ export interface Learner {
   readonly older: View;
   /** Records how it learns; once. */
   record(lesson: Lesson): RecordedLesson;
-  destroy(): void;
 }
 
 /** How an algorithm's values are laid out: what of the network's shape is its own. */
@@ -169,7 +168,7 @@ export abstract class NetworkLearner implements Learner {
     return { rows, act, dispatch };
   }
 
-  destroy(): void {
+  [Symbol.dispose](): void {
     this.network.destroy();
     this.arena.destroy();
   }

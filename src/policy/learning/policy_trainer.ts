@@ -3,7 +3,6 @@
 import { keyOf } from "../../data/philox.ts";
 import { Arena } from "../../gpu/arena.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import { making } from "../../gpu/made.ts";
 import { AdamState } from "../../ops/adam.ts";
 import { logViews } from "../../simulate/choose.ts";
 import { Episode } from "../../simulate/episode.ts";
@@ -92,53 +91,52 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
    * @param source who is learned from.
    * @throws UserError for a config out of range, options that do not fit the catalogue, or sizes beyond the adapter.
    */
-  static create(
+  static async create(
     gpu: Gpu,
     source: UsersSource,
     config: PolicyTrainingConfig,
     { start = "empty", makeLearner = algorithms[config.algorithm] }: TrainerOptions = {},
   ): Promise<PolicyTrainer> {
-    return making(async (made) => {
-      parseConfig(policyTrainingSchema, config, "policy training");
-      if ((config.start === "empty") !== (start === "empty")) {
-        throw new Error("expected the start of the config");
-      }
-      const { users, slate, pages, rows, stepsPerPage, replay: remembered } = config;
-      const items = source.itemCount;
-      const settings = settingsOf({ ...config, start }, items);
-      const schedule = new PolicySchedule(config);
-      const arena = made.keep(new Arena(gpu, "policy training"));
-      const page = new Page(gpu, arena, { users, slate, items, pages, startClicks: startClicks(start) });
-      const environment = made.keep(source.users(page));
-      const log = logViews(page);
-      const starts = new Starts(page, start);
-      const learner = made.keep(makeLearner({ gpu, config, observer: environment, source }));
-      const adam = made.keep(new AdamState(learner.parameters));
-      const { stride: stateStride, columns: stateColumns } = environment.state;
-      const episodes = episodesFor(remembered, config);
-      const replay = new Replay(arena, { users, pages, slate, stateStride, episodes });
-      const { excluded: leftOut } = settings.pool;
-      const recalled = { rows, items, stateColumns, repeats: config.repeats, leftOut, start };
-      const recall = new Recall(arena, replay, recalled);
-      const ring = new ResultRing(arena, PLACES, policySummary.vectors, 0, ringParts({ stepsPerPage }));
-      const { slates, alive } = page;
-      const seen: SeenPage = { state: environment.state, slates, outcomes: log.outcomes, alive };
-      const episode = await Episode.create({
-        ...{ arena, page, environment, policy: learner.policy, rules: settings, starts, log },
-        before: replay.begin(seen),
-        after: replay.remember(seen),
-      });
-      const shared = { arena, schedule, ring, learner, adam, recall, episode, items };
-      const steps = await PolicySteps.create({ ...shared, outcomes: log.outcomes });
-      return new PolicyTrainer({
-        ...{ schedule, learner, replay, recall, start, episode, policySteps: steps, source },
-        trainerParts: {
-          ...{ gpu, steps, ring, made, validation: undefined, summary: policySummary },
-          networks: [{ prefix: "", parameters: learner.parameters, adam }],
-          schedule: { validateEvery: 1, earlyStopping: null, patience: 1 },
-          rates: "--learning-rate",
-        },
-      });
+    using stack = new DisposableStack();
+    parseConfig(policyTrainingSchema, config, "policy training");
+    if ((config.start === "empty") !== (start === "empty")) {
+      throw new Error("expected the start of the config");
+    }
+    const { users, slate, pages, rows, stepsPerPage, replay: remembered } = config;
+    const items = source.itemCount;
+    const settings = settingsOf({ ...config, start }, items);
+    const schedule = new PolicySchedule(config);
+    const arena = stack.use(new Arena(gpu, "policy training"));
+    const page = new Page(gpu, arena, { users, slate, items, pages, startClicks: startClicks(start) });
+    const environment = stack.use(source.users(page));
+    const log = logViews(page);
+    const starts = new Starts(page, start);
+    const learner = stack.use(makeLearner({ gpu, config, observer: environment, source }));
+    const adam = stack.use(new AdamState(learner.parameters));
+    const { stride: stateStride, columns: stateColumns } = environment.state;
+    const episodes = episodesFor(remembered, config);
+    const replay = new Replay(arena, { users, pages, slate, stateStride, episodes });
+    const { excluded: leftOut } = settings.pool;
+    const recalled = { rows, items, stateColumns, repeats: config.repeats, leftOut, start };
+    const recall = new Recall(arena, replay, recalled);
+    const ring = new ResultRing(arena, PLACES, policySummary.vectors, 0, ringParts({ stepsPerPage }));
+    const { slates, alive } = page;
+    const seen: SeenPage = { state: environment.state, slates, outcomes: log.outcomes, alive };
+    const episode = await Episode.create({
+      ...{ arena, page, environment, policy: learner.policy, rules: settings, starts, log },
+      before: replay.begin(seen),
+      after: replay.remember(seen),
+    });
+    const shared = { arena, schedule, ring, learner, adam, recall, episode, items };
+    const steps = await PolicySteps.create({ ...shared, outcomes: log.outcomes });
+    return new PolicyTrainer({
+      ...{ schedule, learner, replay, recall, start, episode, policySteps: steps, source },
+      trainerParts: {
+        ...{ gpu, steps, ring, stack: stack.move(), validation: undefined, summary: policySummary },
+        networks: [{ prefix: "", parameters: learner.parameters, adam }],
+        schedule: { validateEvery: 1, earlyStopping: null, patience: 1 },
+        rates: "--learning-rate",
+      },
     });
   }
 

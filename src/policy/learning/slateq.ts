@@ -109,8 +109,8 @@ export class SlateQLearner extends NetworkLearner {
     return (commands) => after.encode(commands, 0);
   }
 
-  override destroy(): void {
-    this.#users?.destroy();
-    super.destroy();
+  override [Symbol.dispose](): void {
+    this.#users?.[Symbol.dispose]();
+    super[Symbol.dispose]();
   }
 }

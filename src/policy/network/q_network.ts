@@ -232,7 +232,7 @@ export class QNetwork {
   }
 
   destroy(): void {
-    this.parameters.destroy();
+    this.parameters[Symbol.dispose]();
     this.#arena.destroy();
   }
   [Symbol.dispose](): void {

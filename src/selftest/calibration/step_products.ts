@@ -7,7 +7,6 @@ import { type LogSource, readLog, rowsOf, sourceOf } from "../../data/log_source
 import { Arena } from "../../gpu/arena.ts";
 import type { Meter, Product } from "./calibrate.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import { Made } from "../../gpu/made.ts";
 import type { KernelVariant } from "../../gpu/kernel_shapes.ts";
 import type { EncodePass } from "../../gpu/profiler.ts";
 import { type KernelChoice, Program } from "../../gpu/program.ts";
@@ -47,7 +46,7 @@ export interface PassClock extends Pick<Clock, "step"> {
 
 /** Values are zeros: they do not matter for time. */
 export class StepProducts implements Meter<PreparedProduct> {
-  readonly #made = new Made();
+  readonly #stack: DisposableStack;
   readonly #choices = new Map<string, { choice: KernelChoice<ClickSizes>; flops: number }>();
   readonly #plan: Plan;
   readonly #sizes: ClickSizes;
@@ -63,33 +62,30 @@ export class StepProducts implements Meter<PreparedProduct> {
     users: number,
     private readonly clock?: PassClock,
   ) {
-    try {
-      const source = sourceOf(clicks);
-      const chosen = typicalBatch(source, users);
-      const log = source.log ?? readLog(source, Uint32Array.from(chosen));
-      const batch = source.log ? chosen : [...chosen.keys()];
-      const capacity = batchCapacity(log, batch, batch.length);
-      const deviceLog = this.#made.keep(new DeviceLog(gpu, log, undefined, undefined, ofOthers({ config })));
-      this.#plan = this.#made.keep(new Plan(gpu, log, capacity, 1));
-      this.#sizes = this.#plan.put(0, batch, { slot: 0, learningRate: 0, iteration: 0 });
-      this.#plan.upload(0, 1);
-      const parameters = this.#made.keep(
-        new ParameterArena(gpu, modelParameters(source.items.shape, config)),
-      );
-      const adam = this.#made.keep(new AdamState(parameters));
-      const arena = this.#made.keep(new Arena(gpu, "calibration"));
-      const model = { gpu, config, parameters };
-      const ring = arena.allocate("ring", 16);
-      const { gradients } = modelSpecs(
-        { ...model, record: (tape, options) => recordModel(tape, config, options) },
-        { name: "calibration", log: deviceLog, plan: this.#plan, ring, training: { adam, itemDropout: 0 } },
-        arena,
-      );
-      for (const choice of gradients.flatMap(({ choices = [] }) => choices)) this.#add(choice);
-    } catch (error) {
-      this.destroy();
-      throw error;
-    }
+    using stack = new DisposableStack();
+    const source = sourceOf(clicks);
+    const chosen = typicalBatch(source, users);
+    const log = source.log ?? readLog(source, Uint32Array.from(chosen));
+    const batch = source.log ? chosen : [...chosen.keys()];
+    const capacity = batchCapacity(log, batch, batch.length);
+    const deviceLog = stack.use(new DeviceLog(gpu, log, undefined, undefined, ofOthers({ config })));
+    this.#plan = stack.use(new Plan(gpu, log, capacity, 1));
+    this.#sizes = this.#plan.put(0, batch, { slot: 0, learningRate: 0, iteration: 0 });
+    this.#plan.upload(0, 1);
+    const parameters = stack.use(
+      new ParameterArena(gpu, modelParameters(source.items.shape, config)),
+    );
+    const adam = stack.use(new AdamState(parameters));
+    const arena = stack.use(new Arena(gpu, "calibration"));
+    const model = { gpu, config, parameters };
+    const ring = arena.allocate("ring", 16);
+    const { gradients } = modelSpecs(
+      { ...model, record: (tape, options) => recordModel(tape, config, options) },
+      { name: "calibration", log: deviceLog, plan: this.#plan, ring, training: { adam, itemDropout: 0 } },
+      arena,
+    );
+    for (const choice of gradients.flatMap(({ choices = [] }) => choices)) this.#add(choice);
+    this.#stack = stack.move();
   }
 
   /** Of products of the same sizes the one with the most rows stands for all. */
@@ -149,11 +145,8 @@ export class StepProducts implements Meter<PreparedProduct> {
     return { step: clock.step, time: (passes) => timeBy(this.gpu, clock, passes) };
   }
 
-  destroy(): void {
-    this.#made.destroy();
-  }
   [Symbol.dispose](): void {
-    this.destroy();
+    this.#stack.dispose();
   }
 }
 

@@ -6,7 +6,6 @@ import type { ItemFeatures } from "../../data/click_log.ts";
 import { randomStream } from "../../data/random.ts";
 import { alignBinding } from "../../gpu/arena.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import { Made } from "../../gpu/made.ts";
 import { bufferOf, type View } from "../../gpu/memory.ts";
 import { adamRate, adamReference, AdamState } from "../../ops/adam.ts";
 import { sparsemax } from "../../ops/minimax.ts";
@@ -154,9 +153,9 @@ export function adamTrial(gpu: Gpu, size: Size, hard = false): Trial<ClickSizes>
   );
   const after = { w: Float64Array.from(w), m: Float64Array.from(m), v: Float64Array.from(v) };
   adamReference(after, gradient, { t: ADAM.iteration, learningRate: 0.001 });
-  using made = new Made();
-  const adam = made.keep(
-    new AdamState(made.keep(new ParameterArena(gpu, [{ name: "p", rows: 4, columns: P / 4 }]))),
+  using stack = new DisposableStack();
+  const adam = stack.use(
+    new AdamState(stack.use(new ParameterArena(gpu, [{ name: "p", rows: 4, columns: P / 4 }]))),
   );
   const [spec] = adam.dispatches({ dimensions: clickDimensions, touched: new Map() });
   if (!spec) throw new Error("expected a dispatch of Adam");

@@ -10,7 +10,6 @@ import type { ClickLog } from "../../data/click_log.ts";
 import { randomStream } from "../../data/random.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import type { KernelShapes } from "../../gpu/kernel_shapes.ts";
-import type { Made } from "../../gpu/made.ts";
 import { type Memory, writeMemory } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import { extent, type Sizes } from "../../gpu/sizes.ts";
@@ -160,26 +159,26 @@ const NOISE = 0x9e3779b9;
 
 export type OpBench = ReturnType<typeof opBench>;
 
-/** @param made is to free it. */
+/** @param stack is to free it. */
 export function opBench(
   gpu: Gpu,
   { log, users, parameters, touchedOnly, counted }: Pick<
     OpCase,
     "log" | "users" | "parameters" | "touchedOnly" | "counted"
   >,
-  made: Made,
+  stack: DisposableStack,
   shapes: KernelShapes = gpu.shapes,
 ) {
   const capacity = batchCapacity(log, users, users.length);
-  const arena = made.keep(new CanaryArena(gpu, "test"));
-  const deviceLog = made.keep(new DeviceLog(gpu, log, undefined, undefined, counted));
-  const plan = made.keep(new Plan(gpu, log, capacity, 1));
+  const arena = stack.use(new CanaryArena(gpu, "test"));
+  const deviceLog = stack.use(new DeviceLog(gpu, log, undefined, undefined, counted));
+  const plan = stack.use(new Plan(gpu, log, capacity, 1));
   const sizes = plan.put(0, users, { slot: 0, learningRate: 0, iteration: 0, noise: NOISE });
   plan.upload(0, 1);
   const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity);
   const tape = new ClickTape(batch, {
     arena,
-    parameters: made.keep(new ParameterArena(gpu, parameters)),
+    parameters: stack.use(new ParameterArena(gpu, parameters)),
     capacity: sizes,
     shapes,
     touchedOnly,

@@ -5,7 +5,6 @@
 
 import type { Gpu } from "../../gpu/device.ts";
 import { fixedShapes, type KernelShapes } from "../../gpu/kernel_shapes.ts";
-import { Made } from "../../gpu/made.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import { readFloats, readViews } from "../../gpu/readback.ts";
 import { amountOf, extent, MAX_CHUNKS } from "../../gpu/sizes.ts";
@@ -62,42 +61,36 @@ export interface OpTrial extends Trial<ClickSizes> {
 
 /** @throws Error for a case that is no test. */
 export function opTrial(gpu: Gpu, c: OpCase, { uses = 1, inspect, shapes }: RunOptions = {}): OpTrial {
-  const made = new Made();
-  try {
-    const bench = opBench(gpu, c, made, shapes);
-    const { arena, plan, tape, sizes } = bench;
-    const inputs = drawInputs(tape, c);
-    const op = recordOp(bench, c, inputs.leaves, uses);
-    uploadLeaves(tape, inputs);
-    const { node: { output }, outputs, trainable, all } = op;
-    const outputGradient = c.loss || c.forwardOnly
-      ? undefined
-      : inputs.draw(extent(output.rows, sizes), output.columns);
-    const reference = runReference(c, bench, op, inputs.values, outputGradient);
-    inspect?.(reference);
-    if (outputGradient) {
-      for (const tensor of outputs) uploadOutputGradient(tape, tensor, outputGradient, reference.output);
-    }
-    const gradients = trainable.map((tensor) => gradientIn(bench, tensor));
-    const ring = arena.views.find(({ name }) => name === "ring")?.view;
-    if (c.loss && !ring) throw new Error("the loss has no ring");
-    const views = [output.view, ...(ring ? [ring] : []), ...gradients.flatMap(({ views }) => views)];
-    const own: OpRun = { bench, op, reference, gradients, ring, c, uses, values: inputs.values };
-    return {
-      ...{ arena, sizes, reference, specs: all, headers: plan.steps, offsets: [plan.offset(0)], views },
-      named: new Map([
-        [output.view, `${op.node.op} output`],
-        ...gradients.map(({ tensor, memory }) =>
-          [memory, `${op.node.op} gradient of ${tensor.name}`] as const
-        ),
-      ]),
-      compare: (words, specs, checks) => compareRun(own, words, specs.slice(-op.own.length), checks),
-      [Symbol.dispose]: () => made.destroy(),
-    };
-  } catch (error) {
-    made.destroy();
-    throw error;
+  using stack = new DisposableStack();
+  const bench = opBench(gpu, c, stack, shapes);
+  const { arena, plan, tape, sizes } = bench;
+  const inputs = drawInputs(tape, c);
+  const op = recordOp(bench, c, inputs.leaves, uses);
+  uploadLeaves(tape, inputs);
+  const { node: { output }, outputs, trainable, all } = op;
+  const outputGradient = c.loss || c.forwardOnly
+    ? undefined
+    : inputs.draw(extent(output.rows, sizes), output.columns);
+  const reference = runReference(c, bench, op, inputs.values, outputGradient);
+  inspect?.(reference);
+  if (outputGradient) {
+    for (const tensor of outputs) uploadOutputGradient(tape, tensor, outputGradient, reference.output);
   }
+  const gradients = trainable.map((tensor) => gradientIn(bench, tensor));
+  const ring = arena.views.find(({ name }) => name === "ring")?.view;
+  if (c.loss && !ring) throw new Error("the loss has no ring");
+  const views = [output.view, ...(ring ? [ring] : []), ...gradients.flatMap(({ views }) => views)];
+  const own: OpRun = { bench, op, reference, gradients, ring, c, uses, values: inputs.values };
+  const kept = stack.move();
+  return {
+    ...{ arena, sizes, reference, specs: all, headers: plan.steps, offsets: [plan.offset(0)], views },
+    named: new Map([
+      [output.view, `${op.node.op} output`],
+      ...gradients.map(({ tensor, memory }) => [memory, `${op.node.op} gradient of ${tensor.name}`] as const),
+    ]),
+    compare: (words, specs, checks) => compareRun(own, words, specs.slice(-op.own.length), checks),
+    [Symbol.dispose]: () => kept.dispose(),
+  };
 }
 
 /** What a run of an op is compared by. */

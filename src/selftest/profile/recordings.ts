@@ -15,7 +15,6 @@ import { ModelProgram } from "../../model/model_program.ts";
 import { UserModel } from "../../model/user_model.ts";
 import { AdversarialTrainer, gameOptions } from "../../train/adversarial_trainer.ts";
 import type { ClickTrainer } from "../../train/click_trainer.ts";
-import { making } from "../../gpu/made.ts";
 import { ResultRing } from "../../train/result_ring.ts";
 import { BestKeeper } from "../../train/best_keeper.ts";
 import { defaultAdversarial, defaultTraining } from "../../train/config.ts";
@@ -90,40 +89,42 @@ export function shannon(
     adam?: AdamKind;
   } = {},
 ): BenchModel {
-  const record = (gpu: Gpu, log: ClickLog, users: number): Promise<Recording> =>
-    making(async (made) => {
-      const source = new MemoryLog(log);
-      const own = counts ? { ...config, counts: countsConfigFor(source, []) } : config;
-      const initial = { seed: 1, start: countedStart(source, own, 1) };
-      const model = made.keep(new UserModel(gpu, log.items, own, initial));
-      const training = { ...defaultTraining, batchSize: users, itemDropout, adam };
-      const trainer = made.keep(await Trainer.create(model, log, training, { validate: false }));
-      const { plan } = trainer;
-      const { put, layout } = batches(trainer, trainer.program.layout);
-      const part = (program: Program<ClickSizes>): Part => ({
-        program,
-        sizes: put(),
-        offset: plan.offset(0),
-      });
-      const others = async () => {
-        const arena = made.keep(new Arena(gpu, "bench"));
-        const ring = new ResultRing(arena, 1, choiceSummary.vectors, 1);
-        const options = { name: "evaluation", log: trainer.deviceLog, plan, ring: ring.view };
-        const evaluation = made.keep(await ModelProgram.create(model, options));
-        const network: TrainedNetwork = { prefix: "", parameters: model.parameters, adam: undefined };
-        const keeper = made.keep(
-          await BestKeeper.create([network], gpu, ring, { firstSlot: 0, shards: 1 }, choiceSummary),
-        );
-        return [part(evaluation.program), part(keeper.program)];
-      };
-      return {
-        sizes: put(),
-        step: () => [layout(), ...stepParts(trainer, put())],
-        others,
-        trainer,
-        [Symbol.dispose]: () => made.destroy(),
-      };
+  const record = async (gpu: Gpu, log: ClickLog, users: number): Promise<Recording> => {
+    using stack = new DisposableStack();
+    const source = new MemoryLog(log);
+    const own = counts ? { ...config, counts: countsConfigFor(source, []) } : config;
+    const initial = { seed: 1, start: countedStart(source, own, 1) };
+    const model = stack.use(new UserModel(gpu, log.items, own, initial));
+    const training = { ...defaultTraining, batchSize: users, itemDropout, adam };
+    const trainer = stack.use(await Trainer.create(model, log, training, { validate: false }));
+    const { plan } = trainer;
+    const { put, layout } = batches(trainer, trainer.program.layout);
+    const part = (program: Program<ClickSizes>): Part => ({
+      program,
+      sizes: put(),
+      offset: plan.offset(0),
     });
+    const others = async () => {
+      const arena = kept.use(new Arena(gpu, "bench"));
+      const ring = new ResultRing(arena, 1, choiceSummary.vectors, 1);
+      const options = { name: "evaluation", log: trainer.deviceLog, plan, ring: ring.view };
+      const evaluation = kept.use(await ModelProgram.create(model, options));
+      const network: TrainedNetwork = { prefix: "", parameters: model.parameters, adam: undefined };
+      const keeper = kept.use(
+        await BestKeeper.create([network], gpu, ring, { firstSlot: 0, shards: 1 }, choiceSummary),
+      );
+      return [part(evaluation.program), part(keeper.program)];
+    };
+    const sizes = put();
+    const kept = stack.move();
+    return {
+      sizes,
+      step: () => [layout(), ...stepParts(trainer, put())],
+      others,
+      trainer,
+      [Symbol.dispose]: () => kept.dispose(),
+    };
+  };
   const tanh = config.encoder === "pw" && config.pwNonlinearity === "tanh";
   return { name, step, mixed: !tanh, record };
 }
@@ -158,38 +159,40 @@ function game(
   generator: "network" | "exact",
   { step = false }: { step?: boolean } = {},
 ): BenchModel {
-  const record = (gpu: Gpu, log: ClickLog, users: number): Promise<Recording> =>
-    making(async (made) => {
-      const model = made.keep(new UserModel(gpu, log.items, defaultModel, { seed: 1 }));
-      const config = { ...defaultAdversarial, generator, batchSize: users };
-      const options = { seed: 1, evaluationShards: 0, validate: false };
-      const trainer = made.keep(await AdversarialTrainer.create(model, log, config, options));
-      const { plan, programs } = trainer;
-      const { put, layout } = batches(trainer, programs.layout);
-      const others = async () => {
-        const arena = made.keep(new Arena(gpu, "bench"));
-        const ring = arena.allocate("ring", 32 * 2);
-        const evaluation = made.keep(
-          await GamePrograms.evaluation({
-            name: "evaluation",
-            log: trainer.deviceLog,
-            plan,
-            ring,
-            game: gameOptions(model, config),
-            reward: model,
-            generator: trainer.generator,
-          }),
-        );
-        return [{ program: evaluation.program, sizes: put(), offset: plan.offset(0) }];
-      };
-      return {
-        sizes: put(),
-        step: () => [layout(), ...stepParts(trainer, put())],
-        others,
-        trainer,
-        [Symbol.dispose]: () => made.destroy(),
-      };
-    });
+  const record = async (gpu: Gpu, log: ClickLog, users: number): Promise<Recording> => {
+    using stack = new DisposableStack();
+    const model = stack.use(new UserModel(gpu, log.items, defaultModel, { seed: 1 }));
+    const config = { ...defaultAdversarial, generator, batchSize: users };
+    const options = { seed: 1, evaluationShards: 0, validate: false };
+    const trainer = stack.use(await AdversarialTrainer.create(model, log, config, options));
+    const { plan, programs } = trainer;
+    const { put, layout } = batches(trainer, programs.layout);
+    const others = async () => {
+      const arena = kept.use(new Arena(gpu, "bench"));
+      const ring = arena.allocate("ring", 32 * 2);
+      const evaluation = kept.use(
+        await GamePrograms.evaluation({
+          name: "evaluation",
+          log: trainer.deviceLog,
+          plan,
+          ring,
+          game: gameOptions(model, config),
+          reward: model,
+          generator: trainer.generator,
+        }),
+      );
+      return [{ program: evaluation.program, sizes: put(), offset: plan.offset(0) }];
+    };
+    const sizes = put();
+    const kept = stack.move();
+    return {
+      sizes,
+      step: () => [layout(), ...stepParts(trainer, put())],
+      others,
+      trainer,
+      [Symbol.dispose]: () => kept.dispose(),
+    };
+  };
   return { name, step, mixed: true, record };
 }
 

@@ -1,7 +1,6 @@
 /** Networks that learn the values of slates, on the device and by the references of their nodes in f64: forward and gradients. */
 
 import type { Gpu } from "../../gpu/device.ts";
-import { Made, making } from "../../gpu/made.ts";
 import { initialWeights } from "../../model/initial_weights.ts";
 import { AdamState } from "../../ops/adam.ts";
 import { type QCounts, qLoss, type QLossBatch } from "../../policy/learning/q_loss.ts";
@@ -120,34 +119,34 @@ function leaves64({ network, weights, vectors, x }: MadeNetwork, { shape, count 
 }
 
 /** Runs values of slates, their loss, and all gradients. */
-export function runLearning(gpu: Gpu, bench: Bench, own: Learned) {
-  return making(async (parts) => {
-    const made = madeNetwork(gpu, bench, own.shape, own.count, LEARNED_ITEMS);
-    const { network, weights, vectors, x } = made;
-    const { parameters } = parts.keep(network);
-    using passing = new Made();
-    const adam = passing.keep(new AdamState(parameters));
-    const batch = learnedBatch(own);
-    const { tape, specs, q, loss, ring } = recordLearning(bench, made, own, batch);
-    const read = [q.view, loss.view, ring];
-    const [qs, losses, sums] = await bench.run([...specs, ...adam.dispatches(tape)], read);
-    const found = {
-      q: floats(qs),
-      loss: floats(losses),
-      sums: floats(sums),
-      gradients: await parameters.read(parameters.gradient.buffer),
-    };
-    const values = leaves64(made, own);
-    const gradients = gradients64(tape.nodes, values, batch);
-    const expected = { q: valueOf(values, q), loss: valueOf(values, loss), gradients };
-    const kernels = {
-      q: writersOf(specs, q.view),
-      loss: writersOf(specs, loss.view, [q.view]),
-      gradients: writersOf(specs, parameters.partials, [q.view]),
-    };
-    const columns = columnsOf(own.shape);
-    return { network, weights, vectors, x, batch, columns, found, q, expected, kernels };
-  });
+export async function runLearning(gpu: Gpu, bench: Bench, own: Learned) {
+  using stack = new DisposableStack();
+  const made = madeNetwork(gpu, bench, own.shape, own.count, LEARNED_ITEMS);
+  const { network, weights, vectors, x } = made;
+  const { parameters } = stack.use(network);
+  using passing = new DisposableStack();
+  const adam = passing.use(new AdamState(parameters));
+  const batch = learnedBatch(own);
+  const { tape, specs, q, loss, ring } = recordLearning(bench, made, own, batch);
+  const read = [q.view, loss.view, ring];
+  const [qs, losses, sums] = await bench.run([...specs, ...adam.dispatches(tape)], read);
+  const found = {
+    q: floats(qs),
+    loss: floats(losses),
+    sums: floats(sums),
+    gradients: await parameters.read(parameters.gradient.buffer),
+  };
+  const values = leaves64(made, own);
+  const gradients = gradients64(tape.nodes, values, batch);
+  const expected = { q: valueOf(values, q), loss: valueOf(values, loss), gradients };
+  const kernels = {
+    q: writersOf(specs, q.view),
+    loss: writersOf(specs, loss.view, [q.view]),
+    gradients: writersOf(specs, parameters.partials, [q.view]),
+  };
+  const columns = columnsOf(own.shape);
+  stack.move();
+  return { network, weights, vectors, x, batch, columns, found, q, expected, kernels };
 }
 
 const shapeOf = (kind: QShape["kind"], slate: number): QShape => ({
