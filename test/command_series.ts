@@ -1,7 +1,7 @@
 /**
  * A command that a test starts many times, in one process: to start one, and to load the program, takes .15 to .2 s of CPU,
- * and what is refused takes nothing else. The process has the permissions of the command's task. What a process is asked for, such as signals, its end, or the device for itself, takes one of its own:
- * `command_check.ts`.
+ * and what is refused takes nothing else. The process has the permissions of the command's task. What a process is asked for,
+ * such as signals, its end, or the device for itself, takes one of its own: `command_check.ts`.
  */
 
 import assert from "node:assert/strict";
@@ -27,7 +27,7 @@ export class CommandSeries implements AsyncDisposable {
   #rest = "";
 
   /** The process starts with the first command. */
-  constructor(command: CommandName, _like?: readonly (readonly string[])[], options: SeriesOptions = {}) {
+  constructor(command: CommandName, options: SeriesOptions = {}) {
     this.#command = command;
     this.#options = options;
   }

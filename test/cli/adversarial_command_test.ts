@@ -17,11 +17,6 @@ const GAME = words(
   "--adversarial 20 --adversarial-batch-size 12 --adversarial-validate-every 5 --behaviour-dims 8-5 --generator-warmup 6",
 );
 const SHANNON = ["--iterations", "12", ...SMALL];
-/** The process for the trainings of a test. */
-function trainings(folder: string, names: readonly string[]): CommandSeries {
-  return new CommandSeries("train", names.map((name) => ["--save-dir", `${folder}/${name}`]));
-}
-
 Deno.test("both stages in one folder, with their logs, snapshots and figures; evaluate agrees with them", () =>
   withSmallLog(async (folder, data) => {
     const run = `${folder}/run`;
@@ -44,7 +39,7 @@ Deno.test("both stages in one folder, with their logs, snapshots and figures; ev
       assert.ok(Math.abs(figures[name] - own[name]) < 1e-6, `${name}: ${figures[name]} ${own[name]}`);
     }
 
-    await using series = trainings(folder, ["tuned", "again"]);
+    await using series = new CommandSeries("train");
     const train = (
       name: string,
       more: string,
@@ -66,8 +61,7 @@ Deno.test("an adversarial stage that is interrupted goes on bit for bit, alone a
   withSmallLog(async (folder, data) => {
     const game = GAME.with(GAME.indexOf("--adversarial-validate-every") + 1, "20");
     const long = game.with(1, "200");
-    const names = ["both", "alone"].flatMap((name) => [`${name}-whole`, `${name}-part`]);
-    await using series = trainings(folder, names);
+    await using series = new CommandSeries("train");
     for (const [name, options] of [["both", SHANNON], ["alone", [...SMALL, "--no-pretrain"]]] as const) {
       const args = (run: string) => [
         ...words(`--data ${data} --save-dir ${folder}/${run} --no-report`),

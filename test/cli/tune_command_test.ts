@@ -62,7 +62,7 @@ Deno.test("tune: stopped and killed, it goes on as if it had not been; its words
   withSmallLog(async (folder, data) => {
     const args = (path: string) => ["--data", data, "--save-dir", path, ...FEW];
     const [whole, parts] = [`${folder}/whole`, `${folder}/parts`];
-    await using searches = new CommandSeries("tune", [args(whole), args(parts)]);
+    await using searches = new CommandSeries("tune");
     const at = await searches.ok(args(whole));
     const killed = startCommand("tune", ...args(parts)); // in its first setting
     while (!await exists(`${parts}/setting-000/last.safetensors`)) {

@@ -37,8 +37,8 @@ Deno.test("data retailrocket prepares, describe describes, train trains on it, i
   const folder = await folderWith({ "raw/events.csv": eventsOf(200) });
   const out = `${folder}/prepared`;
   const memory = ["--save-dir", `${folder}/memory`];
-  await using data = new CommandSeries("data", [["retailrocket", "--out", out]]);
-  await using train = new CommandSeries("train", [memory, ["--resume", `${folder}/memory`]]);
+  await using data = new CommandSeries("data");
+  await using train = new CommandSeries("train");
   const prepared = await data.ok(
     words("retailrocket --shares 60-20-20 --source", `${folder}/raw --out`, out),
   );
@@ -126,7 +126,7 @@ Deno.test("a page of several clicks is one page: of the log, to describe, to a t
     }
     assert.equal(parts.reduce((sum, { users }) => sum + users, 0), 60);
     const run = `${folder}/run`;
-    await using train = new CommandSeries("train", [["--save-dir", run]]);
+    await using train = new CommandSeries("train");
     const options = "--iterations 60 --learning-rate 0.05 --batch-size 12 --encoder none --no-report";
     const trained = await train.ok(["--data", set, "--save-dir", run, ...options.split(" ")]);
     assert.match(trained.stderr, /^data: .*, 60 users, 180 events, 540 displayed items/m);
@@ -146,7 +146,7 @@ Deno.test("what a killed preparation leaves is removed by the next one", async (
   await Deno.writeTextFile(`${folder}/out/pages.parquet`, "half a file");
   // What this program did not write stays, and so does all else.
   await Deno.writeTextFile(`${folder}/out/notes.txt`, "mine");
-  await using data = new CommandSeries("data", [args]);
+  await using data = new CommandSeries("data");
   const refused = await data.run(args);
   assert.equal(refused.code, 1);
   assert.match(
@@ -253,10 +253,9 @@ Deno.test("the guide's commands run as they stand", async () => {
     .map((line) => line.replace(/^deno task /, "").split(" "));
   assert.ok(commands.length >= 7);
   const folder = await folderWith();
-  const of = (task: string) => commands.filter(([name]) => name === task).map(([, ...args]) => args);
-  await using data = new CommandSeries("data", of("data"), { cwd: folder });
-  await using train = new CommandSeries("train", of("train"), { cwd: folder });
-  await using evaluate = new CommandSeries("evaluate", of("evaluate"), { cwd: folder });
+  await using data = new CommandSeries("data", { cwd: folder });
+  await using train = new CommandSeries("train", { cwd: folder });
+  await using evaluate = new CommandSeries("evaluate", { cwd: folder });
   const series = new Map(Object.entries({ data, train, evaluate }));
   // Larger steps, fewer, and of the 2,000 users 600.
   const shorter = "--iterations 20 --learning-rate 0.02 --validate-every 10 --dims 8 --lstm-units 4".split(
@@ -295,7 +294,7 @@ const logs: readonly [name: string, log: MadeLog][] = [
 ];
 
 const runs = await folderWith();
-const trainings = new CommandSeries("train", logs.map(([name]) => ["--save-dir", `${runs}/${name}`]));
+const trainings = new CommandSeries("train");
 Deno.test.afterAll(() => trainings[Symbol.asyncDispose]());
 
 for (const [name, log] of logs) {

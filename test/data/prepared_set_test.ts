@@ -284,7 +284,7 @@ Deno.test("data merge: a set with itself; what does not fit is refused and leave
     await written(`${folder}/b`, later, all, { features: turned });
     await written(`${folder}/c`, smallLog(4, { users: 10, items: 6, width: 0 }), all.slice(0, 6));
     const out = `${folder}/out`;
-    await using data = new CommandSeries("data", [["merge", "--out", out]]);
+    await using data = new CommandSeries("data");
     const { stdout } = await data.ok(["merge", `${folder}/a`, `${folder}/a`, "--out", out]);
     assert.match(stdout, /12 items, 0 of which a does not have/);
     const { source } = await openDataset(out);

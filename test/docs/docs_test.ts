@@ -69,7 +69,7 @@ for (const path of RUN) {
     assert.ok(shown.length > 0);
     await withEmptyFolder(async (folder) => {
       await fillSandbox(folder, page);
-      await using runner = new PageRunner(folder, shown, made);
+      await using runner = new PageRunner(folder, made);
       for (const command of shown) assert.notEqual(await runner.run(command), "", command.line);
       // The scripts that use what the commands made: a data set and a run, and policies.
       if (path === "README.md") {

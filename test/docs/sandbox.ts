@@ -80,10 +80,9 @@ export type MadeRuns = Map<string, ReadonlyMap<string, Uint8Array>>;
 export class PageRunner implements AsyncDisposable {
   readonly #series = new Map<string, CommandSeries>();
 
-  /** @param all the commands that will be run. @param made what other pages trained. */
+  /** @param made what other pages trained. */
   constructor(
     private readonly folder: string,
-    private readonly all: readonly ShownCommand[],
     private readonly made: MadeRuns,
   ) {}
 
@@ -116,8 +115,7 @@ export class PageRunner implements AsyncDisposable {
   #seriesOf(task: string): CommandSeries {
     let series = this.#series.get(task);
     if (series === undefined) {
-      const like = this.all.filter((other) => other.task === task).map(argumentsOf);
-      series = new CommandSeries(task as CommandName, like, { cwd: this.folder });
+      series = new CommandSeries(task as CommandName, { cwd: this.folder });
       this.#series.set(task, series);
     }
     return series;

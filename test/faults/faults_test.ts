@@ -45,8 +45,7 @@ class SecondStarts implements AsyncDisposable {
     try {
       let series = this.#series.get(command);
       if (series === undefined) {
-        const like = scenarios.filter((one) => one.command === command).map((one) => one.args);
-        series = new CommandSeries(command, like, {
+        series = new CommandSeries(command, {
           cwd: place,
           env: await environment(place),
           asGiven: true,

@@ -39,11 +39,8 @@ Deno.test("policy train is stopped, goes on, and leaves what a training leaves t
   assert.match(halted.stderr, /everything is saved in .*\nGo on with: deno task policy train --resume/);
   // A row of train.csv is a page of 64 users. Two more episodes of 4 pages follow.
   const done = 64 * (Deno.readTextFileSync(`${stopped}/train.csv`).trim().split("\n").length - 1);
-  await using policies = new CommandSeries(
-    "policy",
-    [stopped, straight].map((path) => ["train", "--save-dir", path]),
-  );
-  await using simulations = new CommandSeries("simulate", [[]]);
+  await using policies = new CommandSeries("policy");
+  await using simulations = new CommandSeries("simulate");
   const resumed = (steps: number) => ["train", "--resume", stopped, "--steps", `${steps}`];
   const fewer = new RegExp(`Expected --steps of at least ${done}, as so many are done`);
   await policies.refused(resumed(done - 256), fewer);
@@ -96,14 +93,8 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
   withSmallLog(async (folder, file) => {
     const [a, b, policy, started] = [`${folder}/a`, `${folder}/b`, `${folder}/cdqn`, `${folder}/started`];
     const page = `${folder}/compared.html`;
-    await using trainings = new CommandSeries("train", [a, b].map((path) => ["--save-dir", path]));
-    await using policies = new CommandSeries("policy", [
-      ["train", "--save-dir", policy],
-      ["train", "--save-dir", started],
-      ["compare", policy, "--out", page],
-      ["compare", started, "--out", page],
-      ["rank", policy],
-    ]);
+    await using trainings = new CommandSeries("train");
+    await using policies = new CommandSeries("policy");
     const run = async (...args: string[]) => (await policies.ok(args)).stdout;
     const refused = (message: RegExp, ...args: string[]) => policies.refused(args, message);
     for (const [k, path] of [a, b].entries()) {
@@ -207,14 +198,11 @@ Deno.test("a shop's own log that was drawn says what other policies would have e
     const [set, run, policy, drawn] = ["set", "run", "gdqn", "drawn"].map((name) => `${folder}/${name}`);
     assert.ok(set && run && policy && drawn);
     const bandits = `${folder}/bandit`;
-    await using data = new CommandSeries("data", [set, bandits].map((path) => ["log", "--out", path]));
-    await using train = new CommandSeries("train", [["--save-dir", run]]);
-    await using simulate = new CommandSeries("simulate", [["--write-log", drawn]]);
+    await using data = new CommandSeries("data");
+    await using train = new CommandSeries("train");
+    await using simulate = new CommandSeries("simulate");
     const page = `${folder}/page.html`;
-    await using policies = new CommandSeries("policy", [
-      ["train", "--save-dir", policy],
-      ["compare", policy, "--out", page],
-    ]);
+    await using policies = new CommandSeries("policy");
     const series: Partial<Record<CommandName, CommandSeries>> = { data, train, simulate, policy: policies };
     const ran = async (command: CommandName, ...args: string[]) =>
       (await (series[command] ?? assert.fail(command)).ok(words(...args))).stdout;

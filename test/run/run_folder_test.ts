@@ -28,8 +28,7 @@ interface Runs {
 
 function withRuns(use: (runs: Runs) => Promise<void>): Promise<void> {
   return withSmallLog(async (folder, data) => {
-    const like = ["run", "seeds"].map((name) => ["--save-dir", `${folder}/${name}`]);
-    await using train = new CommandSeries("train", like);
+    await using train = new CommandSeries("train");
     const refused = async (line: string, says: RegExp) => {
       const before = await treeOf(folder);
       await train.refused(line, says);
