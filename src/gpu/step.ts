@@ -49,29 +49,6 @@ export const STEP_STRIDE = 256;
 /** Bytes of a header that kernels see. */
 export const STEP_BYTES = 64;
 
-/** Writes a header in the layout of the kernels' `struct Step`. */
-export function writeStepHeader<S extends Sizes>(
-  target: DataView,
-  offset: number,
-  dimensions: Dimensions<S>,
-  { sizes, counted, first }: StepBatch<S>,
-  purpose: StepPurpose,
-): void {
-  dimensions.names.forEach((name, k) => target.setUint32(offset + 4 * k, extent(name, sizes), true));
-  target.setUint32(offset + 16, first, true);
-  target.setUint32(offset + 20, purpose.slot, true);
-  target.setUint32(offset + 24, dimensions.chunks(sizes), true);
-  target.setFloat32(offset + 28, purpose.learningRate, true);
-  target.setUint32(offset + 32, purpose.iteration, true);
-  target.setFloat32(offset + 36, purpose.decay ?? 0, true);
-  target.setUint32(offset + 40, purpose.noise ?? 0, true);
-  target.setUint32(offset + 44, counted, true);
-  target.setUint32(offset + 48, purpose.page?.page ?? 0, true);
-  target.setUint32(offset + 52, purpose.page?.episode ?? 0, true);
-  target.setUint32(offset + 56, purpose.page?.firstUser ?? 0, true);
-  target.setFloat32(offset + 60, purpose.page?.epsilon ?? 0, true);
-}
-
 /**
  * The headers of steps, in places that are used again. Writes are ordered with submitted work, so a place may be set
  * anew while earlier steps are still in flight.
@@ -119,4 +96,27 @@ export class StepHeaders<S extends Sizes> {
     const [from, to] = [this.offset(first), this.offset(first + count)];
     this.arena.gpu.queue.writeBuffer(this.buffer, from, new Uint8Array(this.#values.buffer, from, to - from));
   }
+}
+
+/** Writes a header in the layout of the kernels' `struct Step`. */
+function writeStepHeader<S extends Sizes>(
+  target: DataView,
+  offset: number,
+  dimensions: Dimensions<S>,
+  { sizes, counted, first }: StepBatch<S>,
+  purpose: StepPurpose,
+): void {
+  dimensions.names.forEach((name, k) => target.setUint32(offset + 4 * k, extent(name, sizes), true));
+  target.setUint32(offset + 16, first, true);
+  target.setUint32(offset + 20, purpose.slot, true);
+  target.setUint32(offset + 24, dimensions.chunks(sizes), true);
+  target.setFloat32(offset + 28, purpose.learningRate, true);
+  target.setUint32(offset + 32, purpose.iteration, true);
+  target.setFloat32(offset + 36, purpose.decay ?? 0, true);
+  target.setUint32(offset + 40, purpose.noise ?? 0, true);
+  target.setUint32(offset + 44, counted, true);
+  target.setUint32(offset + 48, purpose.page?.page ?? 0, true);
+  target.setUint32(offset + 52, purpose.page?.episode ?? 0, true);
+  target.setUint32(offset + 56, purpose.page?.firstUser ?? 0, true);
+  target.setFloat32(offset + 60, purpose.page?.epsilon ?? 0, true);
 }
