@@ -345,6 +345,15 @@ Deno.test("exercises: ops of large sizes are recorded", () =>
     return Promise.resolve();
   }));
 
+Deno.test("exercises: the size of a workgroup is the answer's own", () =>
+  withGpu(undefined, async (gpu) => {
+    const lstm = named("lstm");
+    const [, one] = casesOf(lstm);
+    assert.ok(one);
+    const step = stepOf(lstm, "mine.wgsl", filled("lstm"));
+    assert.match(await checkAnswer(gpu, lstm, step, one, "mine.wgsl"), /: 1 x 1 workgroups of 64 x 1\.$/);
+  }));
+
 Deno.test("exercises: constants are the answer's own, but for those of the starter", () =>
   withGpu(undefined, async (gpu) => {
     // The shipped kernels have constants of these names.

@@ -19,7 +19,7 @@ import { pwStateOf } from "../ops/encoder_recipes.ts";
 import { batchNormOf, mixedProductOf } from "../ops/layer_recipes.ts";
 import { exactMinimaxOf } from "../ops/loss_recipes.ts";
 import { U } from "../ops/op_batches.ts";
-import { forGpu, opTrial } from "../ops/op_run.ts";
+import { inBuffers, opTrial } from "../ops/op_run.ts";
 import { normals } from "../optimiser_bench.ts";
 import { chooseTrial, shownOn } from "../pages/page_cases.ts";
 import { type Scored, scoreTrial, usualScored } from "../slates/slate_cases.ts";
@@ -97,7 +97,11 @@ export function tableTrial(
   const tokens = { count: D, first: own, token: own.slice(0, D) };
   const items: ItemFeatures = { kind: "mixed", count: D, width: 0, values: new Float32Array(), tokens };
   const batch = { log: logOf([events], items), users: [0] };
-  const trial = opTrial(gpu, { ...mixedProductOf("events", N)(batch), tolerance: 4 * U * (E + 8) }, forGpu);
+  const trial = opTrial(
+    gpu,
+    { ...mixedProductOf("events", N)(batch), tolerance: 4 * U * (E + 8) },
+    inBuffers(gpu),
+  );
   // A row that fed nothing names the row behind the source, where canaries stand: who adds it up is seen.
   const fed = referenceBatch(batch.log, batch.users).rows.flatMap((
     { fedEvent },
@@ -124,7 +128,11 @@ export function normTrial(gpu: Gpu, [R = 1, N = 1]: Size, hard = false): Trial<C
     (_, k) => kinds[hard ? k % N % 3 : 2]?.(Math.floor(k / N)) ?? 2 * random.uniform() - 1,
   );
   // What it moves goes on from run to run.
-  return opTrial(gpu, { ...c, moves: undefined, values: new Map([["x", x]]), tolerance: 4 * U * 64 }, forGpu);
+  return opTrial(
+    gpu,
+    { ...c, moves: undefined, values: new Map([["x", x]]), tolerance: 4 * U * 64 },
+    inBuffers(gpu),
+  );
 }
 
 /** A batch whose gradient comes in several partial sums, and the iteration of the step. */
@@ -223,7 +231,7 @@ export function lastClicksTrial(
     log,
     users: range(users),
   });
-  return opTrial(gpu, { ...c, forwardOnly: true }, forGpu);
+  return opTrial(gpu, { ...c, forwardOnly: true }, inBuffers(gpu));
 }
 
 const GENERATOR_ETA = 0.5;
@@ -238,7 +246,7 @@ export function sparsemaxTrial(gpu: Gpu, size: Size, utility?: Utility): Trial<C
     utilityPenalty: 0,
     skipNoClick: true,
   };
-  const trial = opTrial(gpu, { ...exactMinimaxOf(game)(pages), ...pages }, forGpu);
+  const trial = opTrial(gpu, { ...exactMinimaxOf(game)(pages), ...pages }, inBuffers(gpu));
   const { views: { policy } = {} } = trial.specs.find(({ kernel }) => kernel.name === "exact_minimax") ?? {};
   if (!policy) throw new Error("expected the generator's policy");
   const u = pages.values?.get("u") ?? [];

@@ -134,8 +134,9 @@ export class BoundLadder implements Disposable {
   async #bind({ name, constants = () => ({}) }: Ladder, size: Size, step: Step, k: number): Promise<void> {
     const { trial: { arena: { gpu }, headers, sizes, offsets }, target } = this;
     const { kernel, where = {}, takes = kernel.constants } = step;
+    // The size of a workgroup is the text's own.
     const known = Object.entries({ ...target.constants, ...constants(size) }).filter(([name]) =>
-      kernel.constants.has(name) && takes.has(name)
+      name !== "WORKGROUP" && kernel.constants.has(name) && takes.has(name)
     );
     const bindings = kernel.bindings.filter(({ name }) => name !== STEP && name !== STEPS);
     const began = performance.now();

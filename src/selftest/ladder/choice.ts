@@ -9,7 +9,7 @@ import type { Gpu } from "../../gpu/device.ts";
 import { kernel } from "../../gpu/kernel.ts";
 import { choiceOf } from "../ops/loss_recipes.ts";
 import type { OpCase } from "../ops/op_bench.ts";
-import { forGpu, opTrial } from "../ops/op_run.ts";
+import { inBuffers, opTrial } from "../ops/op_run.ts";
 import { logOf, oneHotItems } from "../small_logs.ts";
 import type { Size, Step } from "./check.ts";
 
@@ -50,7 +50,7 @@ export function choicePages(
 /** The choice on {@link choicePages}. */
 export function choiceTrial(gpu: Gpu, size: Size, utility?: Utility) {
   const pages = choicePages(size, utility);
-  return opTrial(gpu, { ...choiceOf({ eta: 1 })(pages), ...pages }, forGpu);
+  return opTrial(gpu, { ...choiceOf({ eta: 1 })(pages), ...pages }, inBuffers(gpu));
 }
 
 export function choiceSteps(): Step[] {

@@ -39,8 +39,13 @@ export interface RunOptions {
   readonly shapes?: KernelShapes;
 }
 
-/** What ladders and exercises record is for a GPU: their texts find everything in buffers, and say what they want elsewhere. */
+/** Matrix products and LSTMs as a GPU has them: one kernel binds all that any text of theirs reads, in buffers. */
 export const forGpu: RunOptions = { shapes: fixedShapes("gpu") };
+
+/** Other ops as the adapter has them, but with everything in buffers: a text says what it wants elsewhere. */
+export function inBuffers({ shapes: { kind } }: Gpu): RunOptions {
+  return { shapes: fixedShapes(kind, kind === "cpu" ? "buffers" : undefined) };
+}
 
 const RUNS = 2;
 
