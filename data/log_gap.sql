@@ -3,13 +3,13 @@
 -- Takes row_read of log.sql, and replaces its pages. Option by getvariable(): page_gap_ms, the shortest pause.
 
 -- step: Rows without a pause between them | for round in (FROM rounds())
-CREATE TABLE IF NOT EXISTS row_of_gap AS FROM row_read WHERE kind <> 'shown';
+CREATE TABLE IF NOT EXISTS row_of_gap AS FROM row_read WHERE false;
 INSERT INTO row_of_gap BY NAME
 SELECT * EXCLUDE (begins), sum(begins) OVER (PARTITION BY user_id ORDER BY time, item_id ROWS UNBOUNDED PRECEDING)::VARCHAR AS page
 FROM (
   SELECT * EXCLUDE (page), (time - lag(time) OVER (PARTITION BY user_id ORDER BY time, item_id) < getvariable('page_gap_ms') IS NOT TRUE)::INTEGER AS begins
   FROM row_read
-  WHERE kind = 'shown' AND in_round(bucket)
+  WHERE in_round(bucket)
 );
 
 -- step: Pages of rows without a pause

@@ -3,7 +3,6 @@
 -- Takes   row_read   of log.sql
 --
 -- Ends with   displayed (bucket, user_id, page, time, place, item_id, clicked, click_time, propensity)   each item of a page once; what is not known: NULL
---             history (user_id, place, item_id)                                      what was clicked before the log: nothing
 -- which item_features.sql and page_rows.sql take.
 
 -- step: Items of pages | for round in (FROM rounds())
@@ -15,11 +14,10 @@ CREATE TABLE IF NOT EXISTS displayed (
 INSERT INTO displayed
 SELECT bucket, user_id, page, item_id, min(time), min(place), bool_or(clicked), min(click_time), min(propensity)
 FROM row_read
-WHERE kind = 'shown' AND in_round(bucket)
+WHERE in_round(bucket)
 GROUP BY ALL;
 
 -- step: Items that are on their page already
 INSERT INTO skipped
 SELECT 'rows of an item that is on its page already',
-  (SELECT count(*) FROM row_read WHERE kind = 'shown') - (SELECT count(*) FROM displayed);
-CREATE TABLE history (user_id VARCHAR, place BIGINT, item_id VARCHAR);
+  (SELECT count(*) FROM row_read) - (SELECT count(*) FROM displayed);

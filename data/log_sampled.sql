@@ -4,25 +4,25 @@
 --
 -- Options by getvariable(): page_size, window_ms, seed.
 --
--- Ends with displayed and history, as log_pages.sql does.
+-- Ends with displayed, as log_pages.sql does.
 
 -- step: Who competes for a click
 -- The items beside a click are drawn from the clicks of the same window of time: an item comes in that list as often as it was
 -- clicked, so drawing a place draws by popularity. All orders are by content: rows of the source can be in any order.
 CREATE TABLE click_item AS
 SELECT item_id, row_number() OVER (ORDER BY item_id) AS item
-FROM (SELECT DISTINCT item_id FROM row_read WHERE kind = 'click' OR clicked);
+FROM (SELECT DISTINCT item_id FROM row_read WHERE clicked);
 CREATE TABLE click_row AS
 SELECT
   row_number() OVER (ORDER BY user_id, time, page, item) AS click,
   user_id, page, time, item, dense_rank() OVER (ORDER BY time // getvariable('window_ms')) AS part,
   ('0x' || substr(md5(concat_ws(',', getvariable('seed'), user_id, time, item_id)), 1, 7))::BIGINT AS x
-FROM (SELECT DISTINCT user_id, page, time, item_id FROM row_read WHERE kind = 'click' OR clicked) JOIN click_item USING (item_id);
+FROM (SELECT DISTINCT user_id, page, time, item_id FROM row_read WHERE clicked) JOIN click_item USING (item_id);
 INSERT INTO skipped
-SELECT 'rows that are no click', (SELECT count(*) FROM row_read WHERE kind = 'shown' AND NOT clicked);
+SELECT 'rows that are no click', (SELECT count(*) FROM row_read WHERE NOT clicked);
 INSERT INTO skipped
 SELECT 'rows of a click that is there already',
-  (SELECT count(*) FROM row_read WHERE kind = 'click' OR clicked) - (SELECT count(*) FROM click_row);
+  (SELECT count(*) FROM row_read WHERE clicked) - (SELECT count(*) FROM click_row);
 INSERT INTO note
 SELECT 'pages are made up: each shows what was clicked and items drawn by popularity. Nobody passed these over';
 -- Pages are drawn for so many clicks at once as fit in memory.
@@ -93,5 +93,4 @@ FROM (
 JOIN click_row c USING (click)
 JOIN click_item i ON i.item = r.item;
 SET VARIABLE rows_of_log = (SELECT count(*) FROM displayed);
-CREATE TABLE history (user_id VARCHAR, place BIGINT, item_id VARCHAR);
 DROP TABLE drawn_item; DROP TABLE to_draw; DROP TABLE competitor; DROP TABLE part_size; DROP TABLE click_row; DROP TABLE click_item;

@@ -1,11 +1,12 @@
 -- From the items of pages to their numbers and features, and to the rows of pages that prepared.sql takes.
 --
--- Takes   displayed (bucket, user_id, page, time, place, item_id, clicked, click_time, propensity), history (user_id, place, item_id)
+-- Takes   displayed (bucket, user_id, page, time, place, item_id, clicked, click_time, propensity), history (user_id, place, item_id),
+--         page_candidates (user_id, page, candidates)
 --         feature_source       a view of the features: item_id, dense (list of numbers), tokens (for each field a list of text);
 --                              empty where there are none
 --         like_item            item and item_id of a set whose numbers are kept; empty where there is none
 --
--- Ends with number_of (item, item_id, valid_from), feature_read (item, dense, tokens).
+-- Ends with candidate (user_id, tie, items) as prepared.sql takes it, number_of (item, item_id, valid_from), feature_read (item, dense, tokens).
 --
 -- The clicks of a page are told in the order of their times. Where the log has none, they are in an order that is drawn: that of
 -- the places would make the places look as if they mattered, that of the items the items.
@@ -25,7 +26,7 @@ GROUP BY ALL;
 CREATE TABLE number_of AS
 SELECT
   (row_number() OVER (ORDER BY item, item_id) - 1)::UINTEGER AS item, item_id, NULL::TIMESTAMP AS valid_from
-FROM (SELECT item_id FROM displayed UNION SELECT item_id FROM history UNION SELECT item_id FROM like_item)
+FROM (SELECT item_id FROM displayed UNION SELECT item_id FROM history UNION SELECT unnest(candidates) FROM page_candidates UNION SELECT item_id FROM like_item)
 LEFT JOIN like_item USING (item_id);
 
 -- step: Reading item features
@@ -67,4 +68,8 @@ SELECT
 FROM history
 JOIN number_of USING (item_id)
 JOIN (SELECT user_id, min(time) AS first_time FROM page_of GROUP BY user_id) USING (user_id);
-DROP TABLE displayed; DROP TABLE history; DROP TABLE page_of;
+CREATE TABLE candidate AS
+SELECT user_id, page AS tie, list(item ORDER BY item) AS items
+FROM (SELECT user_id, page, unnest(candidates) AS item_id FROM page_candidates) JOIN number_of USING (item_id)
+GROUP BY user_id, page;
+DROP TABLE displayed; DROP TABLE history; DROP TABLE page_of; DROP TABLE page_candidates;

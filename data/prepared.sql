@@ -4,9 +4,10 @@
 --         user_id, given, time and tie; places order its items; clicked (moment, draw) orders the clicks of a page, and is NULL for
 --         what was not clicked
 --         users (bucket, user, id, split)   of users.sql
+--         candidate (user_id, tie, items)   what pages were drawn from, where that is known
 --         item (item, id, valid_from, dense, tokens)   items are numbered 0, 1, 2, ...
 --
--- Options by getvariable(): max_events (NULL: all); out (folder); propensity_of (page or item; NULL: none are known).
+-- Options by getvariable(): max_events (NULL: all); out (folder); propensity_of (page or item; NULL: none are known); with_candidates.
 
 -- step: Pages | for round in (FROM rounds())
 CREATE TABLE IF NOT EXISTS page (
@@ -65,13 +66,15 @@ COPY (
   ORDER BY item
 ) TO (getvariable('out') || '/items.parquet') (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 8192);
 COPY (
-  SELECT COLUMNS(lambda c: c <> 'propensities' OR getvariable('propensity_of') IS NOT NULL)
+  SELECT COLUMNS(lambda c: (c <> 'propensities' OR getvariable('propensity_of') IS NOT NULL)
+    AND (c <> 'candidates' OR getvariable('with_candidates')))
   FROM (
     SELECT
       user,
       (row_number() OVER (PARTITION BY user ORDER BY given DESC, time, tie) - 1)::UINTEGER AS page,
-      epoch_ms(time) AS time, items, clicked, also, given, propensities
-    FROM page
+      epoch_ms(time) AS time, page.items, clicked, also, given, propensities,
+      coalesce(c.items, []) AS candidates
+    FROM page LEFT JOIN (SELECT user, tie, c.items FROM candidate c JOIN users ON id = user_id) c USING (user, tie)
   )
   ORDER BY user, page
 ) TO (getvariable('out') || '/pages.parquet') (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 8192);

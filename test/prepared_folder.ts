@@ -160,16 +160,3 @@ export async function rejects(
 /** Rows that are right, so that a few bad ones are less than 1 %. */
 export const good = (n: number) =>
   Array.from({ length: n }, (_, k) => `u${k},i${k % 7},${1_600_000_000 + k},1\n`).join("");
-
-/** How tests of sources read Retailrocket's files, but for the source. */
-export const rawRetailrocket = {
-  pages: "session",
-  sessionGap: 30,
-  pageSize: 50,
-  keepNoClick: true,
-  numeric: [],
-  itemIds: false,
-  seed: 1,
-  minEvents: 1,
-  maxUsers: undefined,
-} as const;

@@ -9,7 +9,7 @@ import { folderOfSeed } from "../../src/run/seeds_folder.ts";
 import { fixed, meanWithSd, type ResultTable, type Runs } from "./runs.ts";
 import { Engine, literal } from "../../src/data/prepare/engine.ts";
 import { exists } from "../../src/files/file_error.ts";
-import { makeFolder } from "../../src/files/atomic_write.ts";
+import { atomicWriteFile, makeFolder } from "../../src/files/atomic_write.ts";
 import { thousands } from "../../src/number_text.ts";
 
 const figureSchema = { nll: v.finiteNumber(), prec1: v.finiteNumber(), prec2: v.finiteNumber() };
@@ -248,17 +248,12 @@ const BUCKETS = [1_000, 10_000, 100_000, 1_000_000];
 const MODEL =
   "--adam row-sparse --lstm-units 4 --dims 16 --counts none --learning-rate 0.005 --validate-every 100";
 
-const PAGES = "--user user --item item --time time --clicked clicked --page page";
-/** How `data log` reads each. */
+const PAGES = "--user user --item item --time time --clicked clicked --page page --source";
+/** How `data log` reads each, and the file. */
 const LOGS = [
   { name: "demo", title: "demo shop, 500 items", log: PAGES, source: demoLog },
   { name: "shop", title: "a shop of 100,000 items", log: PAGES, source: largeShop },
-  {
-    ...{ name: "yelp", title: "yelp, 804 items" },
-    log:
-      "--user session_new_index --item item_new_index --time Time --time-format seconds --clicked is_click --format csv",
-    source: ({ papers }: Runs) => Promise.resolve(`${papers}/yelp.txt`),
-  },
+  { name: "yelp", title: "yelp, 804 items", log: "--query", source: yelpLog },
 ];
 
 export const hashedTable: ResultTable = {
@@ -283,7 +278,7 @@ async function columnOf(runs: Runs, { name, log, source }: typeof LOGS[number]):
   const path = await source(runs);
   return await Promise.all([undefined, ...BUCKETS].map(async (buckets) => {
     const words = buckets === undefined ? ["--no-item-ids"] : ["--hash-items", String(buckets)];
-    const prepare = ["--source", path, ...log.split(" "), "--shares", "60-20-20", ...words];
+    const prepare = [...log.split(" "), path, "--shares", "60-20-20", ...words];
     const of = `${name}-${buckets ?? "ids"}`;
     const data = await runs.trained(`hashed-data-${of}`, "data log", prepare, "--out");
     const args = ["--data", data, "--no-report", ...MODEL.split(" ")];
@@ -294,6 +289,16 @@ async function columnOf(runs: Runs, { name, log, source }: typeof LOGS[number]):
 
 async function demoLog(runs: Runs): Promise<string> {
   return `${await runs.trained("hashed-log-demo", "data example", [], "--out")}/log.csv`;
+}
+
+/** The SELECT of the file: tabs between columns, and times that only count. */
+async function yelpLog({ folder, papers }: Runs): Promise<string> {
+  await makeFolder(folder);
+  const select =
+    "SELECT session_new_index AS user, item_new_index AS item, to_timestamp(Time) AS time, is_click AS clicked\n" +
+    `FROM read_csv(${literal(`${papers}/yelp.txt`)}, header = true, delim = '\\t')\n`;
+  await atomicWriteFile(`${folder}/hashed-yelp.sql`, select);
+  return `${folder}/hashed-yelp.sql`;
 }
 
 /**

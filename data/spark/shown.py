@@ -260,7 +260,7 @@ def run(spark: SparkSession, args: argparse.Namespace) -> None:
     shown_of(values, usual_kind(values, args), args).write.parquet(args.out)
     columns = "".join(f" --{name} {name}" for name in ("position", "propensity") if getattr(args, name))
     print(f"deno task data log --source '{args.out}/part-*.parquet' --user user_id --item item_id "
-          f"--page page_id --time time --time-format milliseconds --clicked clicked{columns}")
+          f"--page page_id --time time --clicked clicked{columns}")
     if args.set:
         write_set(spark, args)
         print(f"deno task data check {args.set}")

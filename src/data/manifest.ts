@@ -177,6 +177,8 @@ export const manifestSchema = v.object({
   /** The exact arguments. */
   command: v.optional(v.array(v.string()), []),
   sources: v.optional(v.array(v.object({ path: v.string(), bytes: count })), []),
+  /** The SELECT that read them, where there was one. */
+  query: v.optional(v.string()),
   clickgan: v.optional(v.string()),
   duckdb: v.optional(v.string()),
 });

@@ -4,7 +4,7 @@
  */
 
 import { all, assertRefused, bad, type BadInput, cases, type Maker, nothing } from "./corpus.ts";
-import { cut, fifo, file, folder, gz, link } from "./files.ts";
+import { cut, fifo, file, gz, link } from "./files.ts";
 import { paper, prepared } from "./good_inputs.ts";
 
 const ENGINE = "--memory 500MB --threads 1";
@@ -39,7 +39,7 @@ const logs: readonly BadInput[] = [
     a name too long | --out DIR/${"n".repeat(300)} | the name is too long
   `,
   ...cases(nothing, "data")`
-    no options | log | required option '--source <files>' not specified
+    no options | log | Expected --query (a SELECT) or --source (files); found none
     no subcommand |  | Usage
     an unknown subcommand | prepare | unknown command 'prepare'
     an empty column | log --source x --user '' | Expected a name, got nothing
@@ -71,7 +71,7 @@ const logs: readonly BadInput[] = [
   csv("a bad row alone", `${HEAD}a,x,NaN,1\n`, 'found "NaN"'),
   csv("one bad row of 201", `${HEAD}${rows(100)},x,1600000000,1\n`, [
     "1 rows could not be read and are left out",
-    "log.csv:202: expected uid to be an id, found nothing",
+    'log.csv, item "x": expected uid to be an id, found nothing',
   ], fine),
   log(
     "a pattern that all files match, with the new folder among them",
@@ -86,6 +86,10 @@ const logs: readonly BadInput[] = [
     "2 pages",
     fine,
   ),
+  ...["SELECT 1; COPY (SELECT 1) TO 'DIR/x.csv'", "SELECT 1 FROM missing"].map((text) =>
+    bad(`the text ${text}`, `data log --query DIR/log.sql ${ENGINE}`, file("log.sql", text), "log.sql")
+  ),
+  bad("a SELECT that is not there", `data log --query DIR/log.sql ${ENGINE}`, nothing, "found no such file"),
   bad(
     "features that are not there",
     `${LOG} --source DIR/log.csv --features DIR/f.csv`,
@@ -104,17 +108,13 @@ const logs: readonly BadInput[] = [
   ),
 ];
 
-const IMPRESSIONS = `data impressions --source DIR/mind ${ENGINE}`;
-const ROCKET = `data retailrocket --source DIR/rr ${ENGINE}`;
-
 const others: readonly BadInput[] = [
   ...cases(nothing, "")`
     example: a seed that is none | data example --seed one | Expected a whole number in 0..4294967295
     example: a shop that there is not | data example --shop corner | Allowed choices are demo, restless
     merge: one set | data merge demo | Expected two data sets or more to merge, got 1
     merge: a set that is not there | data merge demo DIR/none | none
-    impressions: no folder | ${IMPRESSIONS} | mind
-    retailrocket: no folder | ${ROCKET} | found no events
+    a command that was removed | data retailrocket --source DIR/rr | See data/recipes/retailrocket.sql
     describe: no name | data describe | missing required argument
     describe: no folder | data describe DIR/none | Expected a prepared data set
     check: no folder | data check DIR/none | Expected a prepared data set
@@ -124,26 +124,6 @@ const others: readonly BadInput[] = [
     "data merge demo DIR/log.tsv",
     paper(),
     "same features as those of demo",
-  ),
-  bad("impressions: a FIFO", IMPRESSIONS, fifo("mind"), "mind"),
-  bad(
-    "impressions: an empty folder",
-    IMPRESSIONS,
-    folder("mind"),
-    "Expected behaviors.tsv (plain, .gz or .zst)",
-  ),
-  bad(
-    "impressions: commas",
-    IMPRESSIONS,
-    file("mind/behaviors.tsv", "1,U1,t,N1,N2-1\n"),
-    "separated by tabs",
-  ),
-  bad("retailrocket: an empty file", ROCKET, file("rr/events.csv", ""), "events.csv is empty"),
-  bad(
-    "retailrocket: semicolons",
-    ROCKET,
-    file("rr/events.csv", "timestamp;visitorid;event;itemid;transactionid\n"),
-    "separate them by commas",
   ),
   bad("example: files of the user's", "data example --out DIR/x", file("x/log.csv", "mine"), "log.csv"),
   bad(

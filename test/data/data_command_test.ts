@@ -6,9 +6,8 @@ import { describe, warningsOf } from "../../src/data/prepare/describe.ts";
 import { SIGN } from "../../src/files/owned_folder.ts";
 import { filesIn, interrupt, runCommand, runOk, signalled, withSmallDisk, words } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
-import { defaults, folderWith, prepareIn, recipe as logRecipeOf, withFolder } from "../prepared_folder.ts";
+import { folderWith, prepareIn, recipe as logRecipeOf, withFolder } from "../prepared_folder.ts";
 import * as v from "../../src/schema.ts";
-import { impressions } from "../../src/data/prepare/impressions.ts";
 import { logRecipe } from "../../src/data/prepare/log.ts";
 import {
   bestFigures,
@@ -18,44 +17,47 @@ import {
   madeNews,
   madeShop,
   mindFiles,
+  mindRecipe,
 } from "./made_logs.ts";
 
 const START = 1_433_000_000_000;
 
-/** Visitors who each view three items and put the second in the cart. */
-function eventsOf(visitors: number): string {
-  const lines = ["timestamp,visitorid,event,itemid,transactionid"];
-  for (let v = 0; v < visitors; v++) {
-    const at = START + v * 1000;
-    for (let k = 0; k < 3; k++) lines.push(`${at + k},${v},view,${(v + 5 * k) % 20},`);
-    lines.push(`${at + 3},${v},addtocart,${(v + 5) % 20},`);
+/** Users who each see a page of three items and click the second; the names of the columns are those of the options. */
+function logOf(users: number): string {
+  const lines = ["user,time,item,position,clicked"];
+  for (let u = 0; u < users; u++) {
+    for (let k = 0; k < 3; k++) lines.push(`${u},${START + 1000 * u},${(u + 5 * k) % 20},${k},${k % 2}`);
   }
   return lines.join("\n") + "\n";
 }
+const LOG = "log --user user --time time --item item --position position --clicked clicked --source";
+/** Of clicks alone, which takes longer. */
+const SAMPLED = "log --user user --time time --item item --pages sampled --source";
+/** What is known of the items: a category. */
+const items = "item,category,price\n" +
+  Array.from({ length: 20 }, (_, k) => `${k},c${k % 3},${k}\n`).join("");
 
-Deno.test("data retailrocket prepares, describe describes, train trains on it, in memory and on disk", async () => {
-  const folder = await folderWith({ "raw/events.csv": eventsOf(200) });
+Deno.test("data log prepares, describe describes, train trains on it, in memory and on disk", async () => {
+  const folder = await folderWith({ "log.csv": logOf(200), "items.csv": items });
   const out = `${folder}/prepared`;
   const memory = ["--save-dir", `${folder}/memory`];
   await using data = new CommandSeries("data");
   await using train = new CommandSeries("train");
   const prepared = await data.ok(
-    words("retailrocket --shares 60-20-20 --source", `${folder}/raw --out`, out),
+    words(LOG, `${folder}/log.csv --shares 60-20-20 --features ${folder}/items.csv --out`, out),
   );
-  assert.match(prepared.stderr, /^1\/\d+ Reading events$/m);
+  assert.match(prepared.stderr, /^2\/\d+ Reading the log$/m);
   assert.match(
     prepared.stdout,
     /^200 pages with 600 displayed items of \d+, 200 clicks; users: \d+ train/m,
   );
   assert.match(prepared.stdout, new RegExp(`Train on it: deno task train --data ${out}`));
-  assert.deepEqual(filesIn(out), ["items.parquet", "manifest.json", "pages.parquet", "users.parquet"]);
+  const made = ["items.parquet", "manifest.json", "pages.parquet", "users.parquet", "vocabulary.parquet"];
+  assert.deepEqual(filesIn(out), made);
   const manifest = JSON.parse(await Deno.readTextFile(`${out}/manifest.json`));
-  assert.deepEqual(
-    manifest.command.slice(0, 5),
-    words("retailrocket --shares 60-20-20 --source", `${folder}/raw`),
-  );
+  assert.deepEqual(manifest.command.slice(0, 13), words(LOG, `${folder}/log.csv`));
   assert.match(manifest.duckdb, /^v\d/);
-  assert.equal(manifest.sources[0].bytes, (await Deno.stat(`${folder}/raw/events.csv`)).size);
+  assert.equal(manifest.sources[0].bytes, (await Deno.stat(`${folder}/log.csv`)).size);
 
   const described = await data.ok(["describe", out]);
   assert.match(described.stdout, /^train +\d+ +\d+ +3\.00 +0\.0 % +- +-$/m);
@@ -90,11 +92,10 @@ Deno.test("data retailrocket prepares, describe describes, train trains on it, i
   assert.match(other.stderr, /has changed since the run began/);
 });
 
-const sampled = (folder: string) =>
-  `retailrocket --source ${folder}/raw --pages sampled --out ${folder}/out`.split(" ");
+const sampled = (folder: string) => words(SAMPLED, `${folder}/raw/log.csv --out ${folder}/out`);
 
 Deno.test("a preparation that is stopped leaves nothing behind", async () => {
-  const folder = await folderWith({ "raw/events.csv": eventsOf(60_000) });
+  const folder = await folderWith({ "raw/log.csv": logOf(60_000) });
   const args = sampled(folder);
   const { code, stderr } = await interrupt(/Who competes|Pages drawn/, "data", ...args);
   assert.equal(code, 130, stderr);
@@ -138,7 +139,7 @@ Deno.test("a page of several clicks is one page: of the log, to describe, to a t
   }));
 
 Deno.test("what a killed preparation leaves is removed by the next one", async () => {
-  const folder = await folderWith({ "raw/events.csv": eventsOf(60_000) });
+  const folder = await folderWith({ "raw/log.csv": logOf(60_000) });
   const args = sampled(folder);
   const killed = await signalled("SIGKILL", /Who competes|Pages drawn/, "data", ...args);
   assert.notEqual(killed.code, 0);
@@ -155,7 +156,7 @@ Deno.test("what a killed preparation leaves is removed by the next one", async (
   );
   assert.ok(filesIn(`${folder}/out`).includes("pages.parquet"));
   await Deno.remove(`${folder}/out/notes.txt`);
-  await Deno.writeTextFile(`${folder}/raw/events.csv`, eventsOf(200)); // it is soon done
+  await Deno.writeTextFile(`${folder}/raw/log.csv`, logOf(200)); // it is soon done
   const { code, stderr } = await data.run(args);
   assert.equal(code, 0, stderr);
   assert.deepEqual(filesIn(folder), ["out", "raw"]);
@@ -164,17 +165,18 @@ Deno.test("what a killed preparation leaves is removed by the next one", async (
     "manifest.json",
     "pages.parquet",
     "users.parquet",
+    "vocabulary.parquet",
   ]);
   assert.equal((await describe(`${folder}/out`, "500MB")).parts.length, 3);
 });
 
 Deno.test("data on a full disk says so and leaves nothing", async () => {
-  const folder = await folderWith({ "raw/events.csv": eventsOf(3000) });
+  const folder = await folderWith({ "raw/log.csv": logOf(3000) });
   const disk = `${folder}/disk`;
   // Full when the engine makes its file, and when the pages are written.
   for (const [size, says] of [["8k", /work\.duckdb/], ["50k", /pages\.parquet/]] as const) {
     await withSmallDisk(disk, size, async () => {
-      const args = ["retailrocket", "--source", `${folder}/raw`, "--out", `${disk}/out`];
+      const args = words(LOG, `${folder}/raw/log.csv --out ${disk}/out`);
       const { code, stderr } = await runCommand("data", ...args);
       assert.equal(code, 1, stderr);
       assert.match(stderr, says);
@@ -233,9 +235,9 @@ Deno.test("warnings come for what they name and for nothing else", () => {
 });
 
 Deno.test("progress of steps fits a terminal's line, and is a line a step elsewhere", () => {
-  const standing = { title: "Pages drawn for views", number: 10, of: 17, round: 2, rounds: 19 };
-  assert.equal(stepLine(standing, 12.7, 80), "[10/17] Pages drawn for views  2/19  12s");
-  assert.equal(stepLine({ ...standing, rounds: 1 }, 0, 80), "[10/17] Pages drawn for views  0s");
+  const standing = { title: "Pages drawn for clicks", number: 10, of: 17, round: 2, rounds: 19 };
+  assert.equal(stepLine(standing, 12.7, 80), "[10/17] Pages drawn for clicks  2/19  12s");
+  assert.equal(stepLine({ ...standing, rounds: 1 }, 0, 80), "[10/17] Pages drawn for clicks  0s");
   assert.equal(stepLine(standing, 12.7, 20).length, 20);
   let written = "";
   const progress = stepProgress({ write: (text) => written += text });
@@ -243,7 +245,7 @@ Deno.test("progress of steps fits a terminal's line, and is a line a step elsewh
   progress.begin({ ...standing, round: 3 });
   progress.begin({ ...standing, number: 11, title: "Numbers of items", rounds: 1 });
   progress.stop();
-  assert.equal(written, "10/17 Pages drawn for views\n11/17 Numbers of items\n");
+  assert.equal(written, "10/17 Pages drawn for clicks\n11/17 Numbers of items\n");
 });
 
 Deno.test("the guide's commands run as they stand", async () => {
@@ -302,7 +304,7 @@ for (const [name, log] of logs) {
     const folder = await folderWith(name === "news" ? mindFiles(log) : logFiles(log));
     const columns = { user: "user", item: "item", time: "time", clicked: "clicked", page: "page" };
     const recipe = name === "news"
-      ? impressions({ ...defaults, layout: "mind", source: folder })
+      ? await mindRecipe(folder)
       : logRecipe({ ...columns, source: `${folder}/log.csv`, features: `${folder}/items.csv` });
     const shares = { train: 0.7, validation: 0.15 };
     const { folder: set } = await prepareIn(folder, recipe, { shares });

@@ -51,30 +51,14 @@ a,i3,1600000000,TRUE
   ]);
 });
 
-Deno.test("log: clicks of a page are in the order of their times, where the log has these", async () => {
-  const shown = { x: "1600000900", y: "", z: "1600000100", w: "1599999999" };
-  const lines = Object.entries(shown).map(([sku, at]) => `a,${sku},1600000000,${at}\n`).join("");
-  const files = {
-    "times.csv": `uid,sku,ts,label\n${lines}`,
-    "shown.csv": `uid,sku,ts,clicked_at\n${lines}`,
-    "clicks.csv": "uid,sku,ts\na,x,1600000900\na,z,1600000100\na,x,1600000050\na,w,1600000060\n",
-  };
-  const folder = await folderWith(files);
-  const any = await prepareIn(folder, recipe(`${folder}/times.csv`, { clickedAny: true }));
-  assert.deepEqual((await pagesOf(any.folder)).map(({ clicked }) => clicked), ["w z x"]);
-  const apart = { clicked: undefined, clicks: `${folder}/clicks.csv` };
-  const later = await prepareIn(folder, recipe(`${folder}/shown.csv`, apart));
-  assert.deepEqual((await pagesOf(later.folder)).map(({ clicked }) => clicked), ["x w z"]);
-});
-
 Deno.test("log: pages by page id, at the time of their first row; places by position", async () => {
-  const log = `uid;sku;ts;label;request;pos
-a;x;1600000002;0;p2;1
-a;y;1600000001;1;p2;10
-a;z;1600000009;0;p2;2
-a;w;1600000009;0;p2;2
-a;x;1600000001;1;p10;5
-b;x;1600000001;1;p2;0.5
+  const log = `uid,sku,ts,label,request,pos
+a,x,1600000002,0,p2,1
+a,y,1600000001,1,p2,10
+a,z,1600000009,0,p2,2
+a,w,1600000009,0,p2,2
+a,x,1600000001,1,p10,5
+b,x,1600000001,1,p2,0.5
 `;
   const more = { page: "request", position: "pos" };
   const { folder } = await preparedOf({ "log.txt": log }, "log.txt", more);
@@ -131,7 +115,7 @@ Deno.test("log: ids beyond 2^53 stay exact in CSV, JSON lines and Parquet", asyn
     { "log.json": '{"uid": 9.1e20, "sku": 1, "ts": 1600000000, "label": 1}\n' },
     "log.json",
     {},
-    /floating point numbers .*\n .*log\.json:1: expected uid or sku to be text or a whole number, exactly, found "910000000000000000000\.0"/,
+    /floating point numbers .*\n .*log\.json.*: expected uid or sku to be text or a whole number, exactly, found "910000000000000000000\.0"/,
   );
 });
 
@@ -343,7 +327,7 @@ Deno.test("log: pages are what a plain reading of the rows says, with all clicks
   await fc.assert(
     fc.asyncProperty(fc.oneof(...LOGS), fc.boolean(), async (rows, page) => {
       const more = page ? { page: "page" } : {};
-      const { folder } = await preparedOf({ "log.csv": csvOf(rows, ";") }, "log.csv", more);
+      const { folder } = await preparedOf({ "log.csv": csvOf(rows, ",") }, "log.csv", more);
       const pages = await pagesOf(folder);
       const groups = Map.groupBy(rows, ({ uid, ts, page: id }) => JSON.stringify([uid, page ? id : ts]));
       const expected = [...groups.values()].map((group) => {

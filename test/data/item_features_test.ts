@@ -10,13 +10,21 @@ import { modelParameters } from "../../src/model/user_model.ts";
 import { fitDataset, type ModelItems, openDataset } from "../../src/data/sets/dataset.ts";
 import { withMeanRows } from "../../src/run/snapshot/snapshot.ts";
 import { readSnapshot, writeSnapshot } from "../../src/run/snapshot.ts";
-import { impressions } from "../../src/data/prepare/impressions.ts";
 import { describe } from "../../src/data/prepare/describe.ts";
 import { logRecipe } from "../../src/data/prepare/log.ts";
 import type { Prepared } from "../../src/data/prepare/prepare.ts";
 import type { FeatureOptions } from "../../src/data/prepare/features.ts";
-import { csvOf, logFiles, madeFilms, type MadeLog, madeNews, madeShop, mindFiles } from "./made_logs.ts";
-import { defaults, folderWith, prepareIn, query, refuses } from "../prepared_folder.ts";
+import {
+  csvOf,
+  logFiles,
+  madeFilms,
+  type MadeLog,
+  madeNews,
+  madeShop,
+  mindFiles,
+  mindRecipe,
+} from "./made_logs.ts";
+import { folderWith, prepareIn, query, refuses } from "../prepared_folder.ts";
 
 const columns = { user: "user", item: "item", time: "time", clicked: "clicked", page: "page" };
 const recipe = (folder: string, more: FeatureOptions = {}, log = "log.csv") =>
@@ -143,9 +151,8 @@ Deno.test("items: values between | are tokens of their own, if they come again; 
 
 Deno.test("items: most without features have a token each by default, with one for new and rare ones", async () => {
   const news = madeNews(2, { users: 80, items: 60, events: 4 });
-  const folder = await folderWith(mindFiles(news));
-  const prepare = (more: { itemIds?: boolean; like?: string } = {}) =>
-    prepareIn(folder, impressions({ ...defaults, layout: "mind", source: folder, ...more }));
+  const folder = await folderWith(logFiles(news));
+  const prepare = (more: FeatureOptions = {}) => prepareIn(folder, recipe(folder, more));
   const { manifest: { features, notes } } = await prepare();
   assert.deepEqual(features.tokens.map(({ name, column }) => [name, column]), [
     ["category", "category"],
@@ -158,10 +165,9 @@ Deno.test("items: most without features have a token each by default, with one f
   );
   const without = await prepare({ itemIds: false });
   assert.deepEqual(without.manifest.features.tokens.map(({ name }) => name), ["category", "subcategory"]);
-  await Deno.remove(`${folder}/news.tsv`);
-  const alone = await prepare();
+  const alone = await prepare({ features: undefined });
   assert.deepEqual(alone.manifest.features.tokens.map(({ name }) => name), ["item"]);
-  const oneHot = await prepare({ itemIds: false });
+  const oneHot = await prepare({ features: undefined, itemIds: false });
   assert.deepEqual(oneHot.manifest.features.tokens, []);
   assert.match(oneHot.manifest.features.idsSha256 ?? "", /^[0-9a-f]{64}$/);
 });
@@ -169,8 +175,7 @@ Deno.test("items: most without features have a token each by default, with one f
 Deno.test("describe: who comes with a history does not begin with nothing", async () => {
   const warned = async (log: MadeLog) => {
     const folder = await folderWith(mindFiles(log));
-    const recipe = impressions({ ...defaults, layout: "mind", source: folder });
-    const { folder: set } = await prepareIn(folder, recipe);
+    const { folder: set } = await prepareIn(folder, await mindRecipe(folder));
     return (await describe(set, "500MB")).warnings.some((text) =>
       text.includes("have one event and no history before it")
     );

@@ -1,4 +1,4 @@
-/** One small log in every shape that `data log` reads: the same pages, written in other ways. */
+/** One small log in the shapes of data/recipes: the same pages, written in other ways. */
 
 import { csvOf } from "./made_logs.ts";
 
@@ -60,22 +60,20 @@ const onDay = (row: (typeof rows)[number]) => {
   return { ...rest, day, clock: clock.replace(/^0/, "") };
 };
 
-/** Files of each shape by their names. Those of Parquet are made of the JSON lines of the same name. */
+/** Files of each shape by their names. */
 export const shapeFiles: Readonly<Record<string, string>> = {
   "log.csv": csvOf(rows.map((row) => ({ ...shown(row), label: row.clicked ? 1 : 0 }))),
   "days.csv": csvOf(rows.map((row) => ({ ...onDay(row), label: row.clicked ? 1 : 0 }))),
-  "answers.csv": csvOf(rows.map((row) => ({ ...shown(row), label: row.clicked ? "Yes" : "No" }))),
+  "slashes.csv": csvOf(rows.map((row) => {
+    const [, year, month, day, clock = ""] = /^(\d+)-(\d+)-(\d+)T([\d:]{5})/.exec(iso(row.time)) ?? [];
+    return { ...shown(row), ts: `${day}/${month}/${year} ${clock}`, label: row.clicked };
+  })),
+  "log.dat": csvOf(rows.map((row) => ({ ...shown(row), label: row.clicked ? "yes" : "no" }))).replaceAll(
+    ",",
+    ";",
+  ),
   "ratings.csv": csvOf(rows.map((row) => ({ ...shown(row), stars: row.clicked ? 4.5 : row.place })))
     .replaceAll(/,3\.?0?$/gm, ",3.5"),
-  "actions.csv": csvOf(
-    rows.map((row) => ({
-      ...shown(row),
-      action: row.clicked ? ["buy", "open"][row.place % 2] ?? "" : "skip",
-    })),
-  ),
-  "times.csv": csvOf(
-    rows.map((row) => ({ ...shown(row), clicked_at: row.clicked ? iso(row.time + 9) : "" })),
-  ),
   "products.csv": csvOf(
     Array.from({ length: 7 }, (_, k) => ({ product_id: `i${k}`, price: 10 + 3 * k, brand: `b${k % 2}` })),
   ),
@@ -87,7 +85,7 @@ export const shapeFiles: Readonly<Record<string, string>> = {
   "pages.jsonl": json(shownPages.map((page) => ({ ...who(page), shown: page.items, clicked: page.clicked }))),
   "index.csv": csvOf(shownPages.map((page) => ({
     ...who(page),
-    shown: `[${page.items.join(", ")}]`,
+    shown: page.items.join(" "),
     clicked: page.clicked === null ? -1 : page.items.indexOf(page.clicked),
   }))),
   "marks.csv": csvOf(shownPages.map((page) => ({
@@ -127,12 +125,16 @@ export const shapeFiles: Readonly<Record<string, string>> = {
     })),
     { uid: "u1", at: 1_600_000_000_000_000, name: "scroll" },
   ]),
-  // A beacon each, with a time of its own.
-  "beacons.csv": csvOf(rows.map((row) => ({
-    ...shown(row),
-    ts: row.time + row.place,
-    label: row.clicked ? "t" : "f",
+  "drawn.jsonl": json(shownPages.map(({ items, clicked, ...page }) => ({
+    ...who(page),
+    shown: items,
+    hit: clicked,
+    chance: 0.25,
+    pool: items.length === 3 ? [...items, "i8", "i9"] : [],
   }))),
+  "month.csv": csvOf(rows.map((row) => ({ ...shown(row), uid: `v${row.user}`, label: row.clicked }))),
+  "visitors.csv":
+    "uid,account,agreed\nvu0,u0,yes\nvu1,u1,no\nvu2,u2,yes\nvu3,u3,no\nvu4,u4,yes\nvu5,u5,yes\n",
 };
 
 /** A log of clicks: 40 users with 10 clicks each over three weeks, of items whose popularity falls. */

@@ -11,6 +11,8 @@
  */
 
 import { type Random, randomStream } from "../../src/data/random.ts";
+import { logRecipe } from "../../src/data/prepare/log.ts";
+import type { Recipe } from "../../src/data/prepare/prepare.ts";
 
 export interface MadeRow {
   readonly user: string;
@@ -267,4 +269,13 @@ export function mindFiles({ rows, items, history }: MadeLog): Record<"behaviors.
   );
   const text = (lines: readonly string[]) => lines.map((line) => line + "\n").join("");
   return { "behaviors.tsv": text(lines), "news.tsv": text(news) };
+}
+
+/** How `data log` reads a folder with these files. */
+export async function mindRecipe(folder: string): Promise<Recipe> {
+  for (const name of ["mind.sql", "mind_news.sql"]) {
+    const text = await Deno.readTextFile(new URL(`../../data/recipes/${name}`, import.meta.url));
+    await Deno.writeTextFile(`${folder}/${name}`, text.replaceAll(/'(\w+\.tsv)'/g, `'${folder}/$1'`));
+  }
+  return logRecipe({ query: `${folder}/mind.sql`, features: `${folder}/mind_news.sql` });
 }

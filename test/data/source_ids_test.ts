@@ -1,7 +1,6 @@
 /** Ids and times of sources: what cannot be told apart any more, or is none, is refused. */
 
 import assert from "node:assert/strict";
-import { retailrocket } from "../../src/data/prepare/retailrocket.ts";
 import { rowsOf } from "../case_table.ts";
 import {
   folderWith,
@@ -9,7 +8,6 @@ import {
   pagesOf,
   parquet,
   prepareIn,
-  rawRetailrocket as raw,
   recipe,
   refuses,
   rejects,
@@ -18,7 +16,7 @@ import {
 const csv = "uid,sku,ts,label\n" + good(9);
 /** A value of a row of JSON that may have been another one, and what is said of it. */
 const lost = rowsOf(`
-  uid | 9007199254740993.0 | found floating point numbers … in 1 rows…log.ndjson:2: expected uid or sku
+  uid | 9007199254740993.0 | found floating point numbers … in 1 rows…log.ndjson…: expected uid or sku
   sku | 9007199254740992.0
     | expected uid or sku or page to be text or a whole number, exactly, found "9007199254740992.0"
   sku | 1e17 | exactly, found "100000000000000000.0"
@@ -72,50 +70,6 @@ Deno.test("keys and tokens of features that floats do not hold are refused, howe
   assert.deepEqual(manifest.features.tokens.map(({ count }) => count), [6]);
 });
 
-Deno.test("Retailrocket's ids are whole numbers, exactly: nothing is rounded to one", async () => {
-  const rows = Array.from({ length: 1000 }, (_, k) => `143300000${1000 + k},${k},view,${k % 5},`).join("\n");
-  const head = "timestamp,visitorid,event,itemid,transactionid\n";
-  const bad: [row: string, says: RegExp][] = [
-    ["1433000000000,3.5,view,5,", /expected visitorid to be a whole number below 2\^63, found "3\.5"/],
-    ["1433000000000,1e3,view,5,", /expected visitorid to be a whole number below 2\^63, found "1e3"/],
-    ["1433000000000,1,view,0x10,", /expected itemid to be a whole number below 2\^63, found "0x10"/],
-    ["1433000000000,1,view,1_000,", /expected itemid to be a whole number below 2\^63, found "1_000"/],
-    ["1433000000000,\\N,view,5,", /expected visitorid to be a whole number below 2\^63, found nothing/],
-    ["1433000000000,9223372036854775808,view,5,", /expected visitorid to be a whole number below 2\^63/],
-    ["1433000000000.5,1,view,5,", /expected timestamp to be milliseconds since 1970/],
-    ["9000000000000000000,1,view,5,", /expected timestamp to be milliseconds since 1970/],
-    ["1433000000000,1,\\N,5,", /expected event to be one of view, addtocart, transaction/],
-  ];
-  const folder = await folderWith();
-  const prepared = () =>
-    prepareIn(folder, retailrocket({ ...raw, source: folder, pages: "sampled", pageSize: 3 }));
-  const lines = bad.map(([row]) => `${row}\n`).join("");
-  await Deno.writeTextFile(`${folder}/events.csv`, `${head}${rows}\n${lines}`);
-  const { bad: told } = await prepared();
-  assert.equal(told.total, bad.length);
-  assert.deepEqual(told.examples.map(({ line }) => line), bad.map((_, k) => 1002 + k));
-  for (const [k, [, says]] of bad.entries()) assert.match(told.examples[k]?.fault ?? "", says);
-  await Deno.writeTextFile(`${folder}/events.csv`, `${head}${rows}\n 1433000000000 , 7 ,view,5,\n`);
-  await Deno.writeTextFile(
-    `${folder}/item_properties.csv`,
-    "timestamp,itemid,property,value\n" +
-      Array.from({ length: 400 }, (_, k) => `${k},${k % 5},categoryid,7\n`).join("") +
-      "1,1,categoryid,9007199254740993\n1,1.5,available,1\n1,1,790,ninf\n1,2,categoryid,2.5\n",
-  );
-  await Deno.writeTextFile(
-    `${folder}/category_tree.csv`,
-    "categoryid,parentid\n" + Array.from({ length: 400 }, (_, k) => `${k},\n`).join("") + "2.5,1\n7,1.5\n",
-  );
-  const { bad: found, manifest } = await prepared();
-  assert.deepEqual(Object.fromEntries(found.counts), {
-    "a categoryid is not an exact whole number": 1,
-    "itemid cannot be read": 1,
-    "categoryid cannot be read": 1,
-    "parentid cannot be read": 1,
-  });
-  assert.equal(manifest.skipped["categories of an item that are no whole number"], 1);
-});
-
 Deno.test("time zones beyond 18 hours, and what is on no calendar, are no times", async () => {
   const bad = ["+99:99", "+18:01", "+19", "-2400", "+05:60", "+0575", "+1", "Z+01"].map((zone) =>
     `2020-01-01T00:00:00${zone}`
@@ -136,8 +90,7 @@ Deno.test("time zones beyond 18 hours, and what is on no calendar, are no times"
   const many = Array.from({ length: 2000 }, (_, k) => `m${k},x,2020-02-29T00:00:00+01:00,1\n`).join("");
   const folder = await folderWith({ "log.csv": `uid,sku,ts,label\n${lines}${many}` });
   const { bad: found } = await prepareIn(folder, recipe(`${folder}/log.csv`));
-  assert.deepEqual(found.examples.map(({ line }) => line), bad.map((_, k) => k + 2));
-  assert.deepEqual([...found.counts.keys()], ["ts cannot be read"]);
+  assert.deepEqual([...found.counts], [["ts cannot be read", bad.length]]);
 });
 
 Deno.test("without page ids, times that differ below a millisecond are pages of their own", async () => {

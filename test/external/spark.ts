@@ -119,7 +119,11 @@ const namesOf = (log: Log) => ({
   ...{ user: log.sql ? "user.id" : "user", item: "item", time: "time", clicked: "clicked" },
   ...Object.fromEntries(log.columns.map((name) => [name, name])),
 });
-const shownNames = { user: "user_id", item: "item_id", page: "page_id", timeFormat: "milliseconds" };
+/** What the parts have, with times that may be of any year. */
+const shownSelect = (files: string, { columns }: Log) =>
+  "SELECT user_id AS user, item_id AS item, page_id AS page, epoch_ms(time) AS time, clicked" +
+  columns.filter((name) => name !== "page").map((name) => `, ${name}`).join("") +
+  ` FROM read_parquet(${literal(files)})`;
 
 /** What a foreign set has of the tables. */
 const OF_SET = {
@@ -172,21 +176,31 @@ Deno.test("spark: a log that the job has cleaned makes the set that data log mak
     ends[0]?.said,
     commands?.map((line) => `${line.replace("clean", runs[0]?.out ?? "")}\n`).join(""),
   );
-  const prepared = (path: string, log: Log, columns: Partial<LogOptions> & Pick<LogOptions, "user">) => {
-    const recipe = logRecipe({ ...columns, source: path, pages: log.pages ?? "as-is", itemIds: false });
+  const prepared = (log: Log, read: Partial<LogOptions>) => {
+    const recipe = logRecipe({ ...read, pages: log.pages ?? "as-is", itemIds: false });
     return prepareIn(folder, recipe, { shares: { train: 0.8, validation: 0.1 } });
+  };
+  /** The log itself; of a struct, by a SELECT. */
+  const itself = async (log: Log) => {
+    const { user, ...names } = namesOf(log);
+    if (!log.sql) return { source: source(log), user, ...names };
+    const columns = Object.entries(names).map(([name, column]) => `${column} AS ${name}`);
+    const select = `SELECT ${user} AS user, ${columns.join(", ")} FROM read_parquet(${literal(source(log))})`;
+    await Deno.writeTextFile(`${folder}/${log.name}.sql`, select);
+    return { query: `${folder}/${log.name}.sql` };
   };
   for (const [k, { log, parts, out }] of runs.entries()) {
     const what = `${log.name}, ${parts} parts`;
-    const names = namesOf(log);
+    const own = await itself(log);
     if (log.refused) {
       assert.notEqual(ends[k]?.refused, "", what);
-      await assert.rejects(() => prepared(source(log), log, names), what);
+      await assert.rejects(() => prepared(log, own), what);
       continue;
     }
     assert.equal(ends[k]?.refused, "", what);
-    const ours = await prepared(source(log), log, names);
-    const theirs = await prepared(`${out}/part-*.parquet`, log, { ...names, ...shownNames });
+    const ours = await prepared(log, own);
+    await Deno.writeTextFile(`${out}.sql`, shownSelect(`${out}/part-*.parquet`, log));
+    const theirs = await prepared(log, { query: `${out}.sql` });
     for (const part of Object.keys(OF_SET)) {
       await same(
         `${ours.folder}/${part}.parquet`,

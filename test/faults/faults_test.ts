@@ -15,7 +15,6 @@ const QUICK: Readonly<Record<string, readonly [every: number, first: number]>> =
   "train --seeds": [399, 4],
   "train, a log on disk": [600, 4],
   "reproduce": [450, 82],
-  "data retailrocket": [80, 4],
   "data log": [70, 4],
   "data example": [40, 4],
   "data merge": [40, 4],

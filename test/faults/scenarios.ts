@@ -169,13 +169,6 @@ export const scenarios: readonly Scenario[] = [
       );
     },
   },
-  prepared("data retailrocket", words(`retailrocket --source raw --out ${OUT}`), async (folder) => {
-    await Deno.mkdir(`${folder}/raw`);
-    await Deno.writeTextFile(`${folder}/raw/events.csv`, events(60));
-  }),
-  prepared("data impressions", words(`impressions --source behaviors.tsv --out ${OUT}`), async (folder) => {
-    await Deno.writeTextFile(`${folder}/behaviors.tsv`, behaviors(60));
-  }),
   prepared("data log", [...LONG_SOURCE, ...LONG, "--out", OUT], longLog),
   {
     name: "data example",

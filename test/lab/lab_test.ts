@@ -138,7 +138,7 @@ Deno.test("data are taken; of any other log the command is shown, with its colum
   );
   assert.equal(
     await looked("log.jsonl", '{"user":{"id":1},"at":2,"shown":{"sku":"a","x7":1}}\n'),
-    "deno task data log --source log.jsonl --user user.id --time at --item shown.sku --clicked COLUMN --out runs/data/mine",
+    "deno task data log --query log.sql --out runs/data/mine # with a SELECT as in data/recipes/nested_names.sql",
   );
   assert.match(await looked("log.csv.gz", "?") ?? "", /--source log\.csv\.gz --user COLUMN --time COLUMN/);
   assert.match(commandOf("it's.csv", "a,b"), /--source 'it'\\''s\.csv'/);

@@ -13,7 +13,9 @@ async function main(): Promise<void> {
   const command = new Command("deno task data")
     .description("Makes a prepared data set of a raw log, for deno task train --data, or describes one.")
     .version(version);
-  for (const preparation of preparations()) command.addCommand(preparation);
+  for (const preparation of preparations()) {
+    command.addCommand(preparation, { hidden: preparation.name() !== "log" });
+  }
   command
     .addCommand(mergeCommand())
     .addCommand(describeCommand())
@@ -22,12 +24,11 @@ async function main(): Promise<void> {
     .addHelpText(
       "after",
       "\nExamples:\n" +
-        "  deno task data retailrocket --source retailrocket --pages sampled --out runs/data/rr\n" +
-        "  deno task data impressions --source MINDsmall_train --out runs/data/mind\n" +
         "  deno task data log --source 'logs/*.parquet' --user uid --item sku --time ts --clicked label\n" +
+        "  deno task data log --query data/recipes/mind.sql --out runs/data/mind\n" +
         "  deno task data merge runs/data/mine runs/data/shown --out runs/data/both\n" +
-        "  deno task data describe runs/data/rr\n" +
-        "\nA subcommand's options: deno task data retailrocket --help. The guide is data/README.md.",
+        "  deno task data describe runs/data/mind\n" +
+        "\nA subcommand's options: deno task data log --help. The guide is data/README.md.",
     );
   await parseAndRun(command, Deno.args);
 }

@@ -1,13 +1,11 @@
-/** `data retailrocket`, `data impressions` and `data log`: from a raw log to a prepared data set. */
+/** `data log`: from a raw log to a prepared data set. */
 
 import { Command, InvalidArgumentError, Option } from "commander";
 import { badRowsText } from "../../data/prepare/bad_rows.ts";
 import { StoppedError } from "../../data/prepare/engine.ts";
-import { impressions, impressionsOptions } from "../../data/prepare/impressions.ts";
-import { logRecipe } from "../../data/prepare/log.ts";
-import { logOptions } from "../../data/prepare/log_options.ts";
+import { type LogOptions, logRecipe } from "../../data/prepare/log.ts";
+import { logOptions, REMOVED_COMMANDS, REMOVED_OPTIONS } from "../../data/prepare/log_options.ts";
 import { prepare, type PrepareOptions, type Recipe } from "../../data/prepare/prepare.ts";
-import { retailrocket, retailrocketOptions } from "../../data/prepare/retailrocket.ts";
 import { OUT_FOLDER, quoted } from "../../cli/arguments.ts";
 import { addOptions, folder, memorySize, wholeNumber } from "../../cli/options.ts";
 import { preparedFolder } from "../../cli/default_paths.ts";
@@ -15,41 +13,31 @@ import { EXIT_INTERRUPTED, say } from "../train/run_stages.ts";
 import { stepProgress } from "../../cli/progress.ts";
 import { stopOnSignals } from "../../cli/stop.ts";
 import { thousands } from "../../number_text.ts";
+import { UserError } from "../../user_error.ts";
 
 /** Runs a recipe; ends the process with its exit code where it is stopped. */
 type Prepare = (recipe: Recipe, options: PrepareOptions) => Promise<void>;
 
-/** A subcommand each. */
+/** `data log`, and what is said of the options and commands that it took the place of. */
 export function preparations(run: Prepare = runPreparation): Command[] {
   return [
-    preparation("retailrocket", retailrocketOptions, retailrocket, run).description(
-      "Prepares the Retailrocket e-commerce data set: events*.csv, item_properties*.csv and category_tree*.csv, plain or " +
-        "compressed (.gz, .zst). A page has the properties that its items had at that time.",
-    ),
-    preparation("impressions", impressionsOptions, impressions, run).description(
-      "Prepares a log of impressions. MIND's layout: each line of behaviors.tsv has a user's history of clicks, and " +
-        "impressions such as N1-0 N2-1. The long layout: a header user, time, page, item, position, clicked, and a row " +
-        "for each displayed item; it is read as by deno task data log.",
-    ),
-    preparation("log", logOptions, logRecipe, run).description(
-      "Prepares a log with a row for each displayed item, a row for each page, or a row for each click: CSV or TSV with a " +
-        "header, JSON lines (both plain, .gz or .zst) or Parquet. Ids are text, exactly as written. Times are seconds, " +
-        "milli-, micro- or nanoseconds since 1970, or ISO 8601: the kind that most rows have, or as --time-format says. Without " +
-        "a time zone they are UTC. A page may have several clicks. Columns within JSON objects and Parquet structs have " +
-        "dotted names, such as user.id.",
-    ),
+    logCommand(run),
+    ...Object.entries(REMOVED_COMMANDS).map(([name, recipe]) => removed(name, recipe)),
   ];
 }
 
-/** @param own its options, beside those of every preparation. */
-function preparation<Own>(
-  name: string,
-  own: Readonly<Record<string, Parameters<typeof addOptions>[1][number]>>,
-  recipe: (options: Own) => Recipe,
-  run: Prepare,
-): Command {
-  return addOptions(new Command(name), Object.values(own))
-    .option(OUT_FOLDER, "the prepared data set, a new folder", folder, preparedFolder(name))
+function logCommand(run: Prepare): Command {
+  const command = addOptions(new Command("log"), Object.values(logOptions)).description(
+    "Prepares a log of a usual shape: a row for each displayed item, a row for each page, or a row for each click, in CSV or " +
+      "TSV with a header, JSON lines (both plain, .gz or .zst) or Parquet. Any other log is read by a SELECT (--query): " +
+      "data/recipes has them for many. Ids are text, exactly as written. Times are seconds, milli-, micro- or nanoseconds " +
+      "since 1970, or ISO 8601: the kind that most rows have. Without a time zone they are UTC. A page may have several clicks.",
+  );
+  for (const name of Object.keys(REMOVED_OPTIONS)) {
+    command.addOption(new Option(`--${name} [value]`).hideHelp());
+  }
+  return command
+    .option(OUT_FOLDER, "the prepared data set, a new folder", folder, preparedFolder("log"))
     .addOption(
       new Option(
         "--split <by>",
@@ -74,8 +62,25 @@ function preparation<Own>(
       "2GB",
     )
     .option("--threads <n>", "threads of the data engine (default: one for each core)", wholeNumber(1, 1024))
-    .action(async (options: PrepareOptions & Own) => await run(recipe(options), options));
+    .action(async (options: PrepareOptions & LogOptions) => {
+      const given = Object.entries(REMOVED_OPTIONS).find(([name]) =>
+        command.getOptionValueSource(name.replace(/-(.)/g, (_, letter) => letter.toUpperCase())) === "cli"
+      );
+      if (given) throw new UserError(removedText(`--${given[0]}`, given[1]));
+      await run(logRecipe(options), options);
+    });
 }
+
+/** A command that says what took its place. */
+function removed(name: string, recipe: string): Command {
+  return new Command(name).helpOption(false).allowUnknownOption().argument("[rest...]").action(() => {
+    throw new UserError(removedText(`data ${name}`, recipe));
+  });
+}
+
+const removedText = (what: string, recipe: string) =>
+  `${what} was removed: a log of this kind is read by a SELECT, with deno task data log --query. ` +
+  `See data/recipes/${recipe}.sql.`;
 
 /** Percentages such as 80-10-10. */
 function shares(text: string): PrepareOptions["shares"] {

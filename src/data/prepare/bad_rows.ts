@@ -1,21 +1,18 @@
-/** Rows of a source that cannot be read. They are counted and shown by file and line; too many of them are an error. */
+/** Rows of a source that cannot be read. They are counted and shown by what is in them; too many of them are an error. */
 
 import { UserError } from "../../user_error.ts";
 import { thousands } from "../../number_text.ts";
 import type { Json } from "@duckdb/node-api";
 import type { Engine } from "./engine.ts";
-import { linesOf, recordsOf } from "./sources.ts";
 
 /** A larger share of bad rows is refused. */
 const MOST_BAD = 0.01;
-/** Bad rows that are looked at, and of those that differ in what was found alone, shown. */
-const MOST_EXAMPLES = 20;
-const MOST_ALIKE = 3;
+/** Bad rows of a kind that are shown. */
+const MOST_EXAMPLES = 3;
 
 export interface BadRow {
-  readonly file: string;
-  /** Number of the line, from 1 with the header; in a Parquet file, of the row. */
-  readonly line: number;
+  /** Its file, with the row of Parquet from 1; else its user and item. */
+  readonly place: string;
   /** What was expected and found. */
   readonly fault: string;
 }
@@ -25,38 +22,30 @@ export interface BadRows {
   readonly total: number;
   /** How many there are, by kind. */
   readonly counts: ReadonlyMap<string, number>;
-  /** The first ones by file and line. */
+  /** The first ones of each kind. */
   readonly examples: readonly BadRow[];
 }
 
 export const noBadRows: BadRows = { total: 0, counts: new Map(), examples: [] };
 
 /** The sum of several readings. */
-export function joined(parts: readonly BadRows[], examples: readonly BadRow[] = []): BadRows {
+export function joined(parts: readonly BadRows[]): BadRows {
   const counts = new Map<string, number>();
-  for (const part of parts) {
-    for (const [kind, n] of part.counts) counts.set(kind, (counts.get(kind) ?? 0) + n);
+  for (const [kind, n] of parts.flatMap((part) => [...part.counts])) {
+    counts.set(kind, (counts.get(kind) ?? 0) + n);
   }
   return {
     total: parts.reduce((sum, { total }) => sum + total, 0),
     counts,
-    examples: [...examples, ...parts.flatMap((part) => part.examples)].sort(byPlace).slice(0, MOST_EXAMPLES),
+    examples: parts.flatMap(({ examples }) => examples),
   };
 }
 
-export function byPlace(a: BadRow, b: BadRow): number {
-  return a.file < b.file ? -1 : a.file > b.file ? 1 : a.line - b.line;
-}
-
 /** Counts by kind and the first examples of each, a line each. */
-export function badRowsText(bad: BadRows): string {
-  const alike = Map.groupBy(bad.examples, ({ fault }) => fault.split(", found ")[0]);
-  const few = new Set([...alike.values()].flatMap((rows) => rows.slice(0, MOST_ALIKE)));
+export function badRowsText({ counts, examples }: BadRows): string {
   return [
-    ...[...bad.counts].map(([kind, n]) => `  ${thousands(n)} x ${kind}`),
-    ...bad.examples.filter((row) => few.has(row)).map(({ file, line, fault }) =>
-      `  ${file}:${line}: ${fault}`
-    ),
+    ...[...counts].map(([kind, n]) => `  ${thousands(n)} x ${kind}`),
+    ...examples.map(({ place, fault }) => `  ${place}: ${fault}`),
   ].join("\n");
 }
 
@@ -67,12 +56,12 @@ export function shown(text: string): string {
 }
 
 /** Blank lines hold no row; those before a row come with it. */
-const FAULTS = `
+const REJECTS = `
   SELECT DISTINCT ON (file_path, line_byte_position)
-    file_path, ltrim(csv_line, E'\\r\\n') AS csv_line, column_name, error_type, error_message
+    file_path, ltrim(csv_line, E'\\r\\n') AS csv_line, error_type, error_message
   FROM reject_errors JOIN reject_scans USING (scan_id, file_id)
   WHERE trim(coalesce(csv_line, ''), E' \\r\\n\\t') <> ''
-  ORDER BY file_path, line_byte_position, error_type, column_name`;
+  ORDER BY file_path, line_byte_position, error_type, column_idx`;
 
 /**
  * What the readers of CSV put aside since the last call (store_rejects).
@@ -83,46 +72,25 @@ export async function takeRejects(engine: Engine): Promise<BadRows> {
     "SELECT count(*) FROM duckdb_tables() WHERE table_name IN ('reject_errors', 'reject_scans')",
   );
   if (tables < 2) return noBadRows;
-  if (await engine.number("SELECT count(*) FROM reject_errors") === 0) {
-    await forgetRejects(engine);
-    return noBadRows;
-  }
-  const open = await engine.rows(`SELECT * FROM (${FAULTS}) WHERE error_type = 'UNQUOTED VALUE' LIMIT 1`);
-  if (open[0]) {
-    const [line] = await linesIn([open[0]]);
+  const counts = await engine.rows(
+    `SELECT error_type, count(*) AS n FROM (${REJECTS}) GROUP BY ALL ORDER BY ALL`,
+  );
+  const first = await engine.rows(
+    `SELECT * FROM (${REJECTS}) QUALIFY row_number() OVER (PARTITION BY error_type) <= ${MOST_EXAMPLES}`,
+  );
+  await forgetRejects(engine);
+  const open = first.find(({ error_type }) => error_type === "UNQUOTED VALUE");
+  if (open) {
     throw new UserError(
-      `${open[0].file_path}:${line}: the quote of a value that begins here is never closed: ` +
-        `${shown(String(open[0].csv_line))}. Close the quote, or double it if it is a part of the value.`,
+      `${open.file_path}: the quote of a value is never closed in the row that begins with ` +
+        `${shown(String(open.csv_line))}. Close the quote, or double it if it is a part of the value.`,
     );
   }
-  const kinds = await engine.rows(
-    `SELECT column_name, error_type, count(*) AS n FROM (${FAULTS}) GROUP BY ALL ORDER BY ALL`,
-  );
-  const first = await engine.rows(`SELECT * FROM (${FAULTS}) LIMIT ${MOST_EXAMPLES}`);
-  await forgetRejects(engine);
-  const lines = await linesIn(first);
-  return joined(
-    kinds.map((row) => ({
-      total: Number(row.n),
-      counts: new Map([[kindOf(String(row.error_type), String(row.column_name)), Number(row.n)]]),
-      examples: [],
-    })),
-    first.map((row, k) => ({
-      file: String(row.file_path),
-      line: lines[k] ?? 0,
-      fault: faultOf(row),
-    })),
-  );
-}
-
-/** By their text: the engine's own line numbers count wrong behind a rejected row. */
-async function linesIn(rows: readonly Record<string, Json>[]): Promise<number[]> {
-  const found: Found[] = rows.map((row) => ({ row }));
-  for (const path of new Set(rows.map((row) => String(row.file_path)))) {
-    const own = found.filter(({ row }) => row.file_path === path);
-    await locate(path, own, ({ csv_line: text }) => String(text).split(/\r?\n|\r$/, 1)[0] ?? "");
-  }
-  return found.map(({ line }) => line ?? 0);
+  return {
+    total: counts.reduce((sum, { n }) => sum + Number(n), 0),
+    counts: new Map(counts.map(({ error_type, n }) => [kindOf(String(error_type)), Number(n)])),
+    examples: first.map((row) => ({ place: String(row.file_path), fault: rejectText(row) })),
+  };
 }
 
 /** Before rows are read again that were read before: the bad ones among them would be counted twice. */
@@ -139,7 +107,7 @@ export async function judge(bad: BadRows, rows: () => Promise<number>, strict: b
   if (bad.total === 0) return;
   if (strict) {
     throw new UserError(
-      first ? `${first.file}:${first.line}: ${first.fault}. Correct or remove the row.` : badRowsText(bad),
+      first ? `${first.place}: ${first.fault}. Correct or remove the row.` : badRowsText(bad),
     );
   }
   const all = await rows();
@@ -150,10 +118,8 @@ export async function judge(bad: BadRows, rows: () => Promise<number>, strict: b
   );
 }
 
-function kindOf(type: string, column: string): string {
+function kindOf(type: string): string {
   switch (type) {
-    case "CAST":
-      return `${column} cannot be read`;
     case "MISSING COLUMNS":
       return "a column is missing";
     case "TOO MANY COLUMNS":
@@ -163,25 +129,11 @@ function kindOf(type: string, column: string): string {
   }
 }
 
-function faultOf(row: Readonly<Record<string, Json>>): string {
-  const [type, column, message, line] = [row.error_type, row.column_name, row.error_message, row.csv_line]
-    .map(
-      String,
-    ) as [string, string, string, string];
-  const cast = /Could not convert string "(.*)" to '(.*)'$/s.exec(message);
-  if (type === "CAST" && cast) {
-    return `expected ${column} to be ${typeText(cast[2] ?? "")}, found "${shown(cast[1] ?? "")}"`;
-  }
+function rejectText({ error_message, csv_line }: Readonly<Record<string, Json>>): string {
+  const [message, line] = [String(error_message), shown(String(csv_line))];
   const columns = /Expected Number of Columns: (\d+) Found: (\d+)/.exec(message);
-  if (columns) return `expected ${columns[1]} values as in the header, found ${columns[2]}: ${shown(line)}`;
-  return `${message.split("\n")[0]}: ${shown(line)}`;
-}
-
-function typeText(type: string): string {
-  if (type === "BIGINT") return "a whole number below 2^63";
-  if (type.startsWith("ENUM")) return `one of ${type.slice(5, -1).replaceAll("'", "")}`;
-  if (type.startsWith("TIMESTAMP")) return "a time";
-  return type.toLowerCase();
+  if (columns) return `expected ${columns[1]} values as in the header, found ${columns[2]}: ${line}`;
+  return `${message.split("\n")[0]}: ${line}`;
 }
 
 /** What is said of a fault. */
@@ -189,99 +141,53 @@ export interface FaultText {
   /** As in "3 x price cannot be read". */
   readonly kind: string;
   readonly expected: string;
-  /** Column of the view that holds the value at fault; none where the line itself is. */
-  readonly value?: string;
-}
-
-/** Of a CSV file: what separates values, and which column of it holds which value of the view. */
-export interface CsvPlaces {
-  readonly delimiter: string;
-  readonly places: Readonly<Record<string, number>>;
+  /** Column of the view that holds the value at fault. */
+  readonly value: string;
 }
 
 export interface FaultSource {
-  /** A view with the columns file, row (from 1) or line (its text) or neither, fault (NULL for a good row), and values. */
+  /** A view with the columns file, row (from 1, or NULL), fault (NULL for a good row), and values. */
   readonly view: string;
   /** A table or view of the same rows with the column fault. */
   readonly counted: string;
-  /** For CSV; a function of the path where a view has files of several kinds. */
-  readonly csv?: CsvPlaces | ((path: string) => CsvPlaces | undefined);
   readonly texts: Readonly<Record<string, FaultText>>;
 }
 
-/** The counts by kind, and the first rows with their places. */
-export async function faultsOf(engine: Engine, source: FaultSource): Promise<BadRows> {
+/** The counts by kind, and the first rows of each with their places. */
+export async function faultsOf(engine: Engine, { view, counted, texts }: FaultSource): Promise<BadRows> {
   const counts = await engine.rows(
-    `SELECT fault, count(*) AS n FROM ${source.counted} WHERE fault IS NOT NULL GROUP BY fault ORDER BY fault`,
+    `SELECT fault, count(*) AS n FROM ${counted} WHERE fault IS NOT NULL GROUP BY fault ORDER BY fault`,
   );
-  const bad = {
-    total: counts.reduce((sum, { n }) => sum + Number(n), 0),
-    counts: new Map(counts.map(({ fault, n }) => [textOf(source, String(fault)).kind, Number(n)])),
-    examples: counts.length > 0 ? await examplesOf(engine, source) : [],
+  if (counts.length === 0) return noBadRows;
+  const textOf = (fault: Json | undefined) => {
+    const text = texts[String(fault)];
+    if (!text) throw new Error(`no text for the fault "${fault}"`);
+    return text;
   };
-  await forgetRejects(engine);
-  return bad;
-}
-
-function textOf({ texts }: FaultSource, fault: string): FaultText {
-  const text = texts[fault];
-  if (!text) throw new Error(`no text for the fault "${fault}"`);
-  return text;
-}
-
-interface Found {
-  readonly row: Readonly<Record<string, unknown>>;
-  line?: number;
-}
-
-async function examplesOf(engine: Engine, source: FaultSource): Promise<BadRow[]> {
   const rows = await engine.rows(
-    `SELECT * FROM ${source.view} WHERE fault IS NOT NULL LIMIT ${MOST_EXAMPLES}`,
+    `SELECT * FROM ${view} WHERE fault IS NOT NULL QUALIFY row_number() OVER (PARTITION BY fault) <= ${MOST_EXAMPLES} ` +
+      "ORDER BY fault",
   );
-  const found: Found[] = rows.map((row) => ({
-    row,
-    line: typeof row.row === "string" || typeof row.row === "number" ? Number(row.row) : undefined,
-  }));
-  for (const path of new Set(rows.map(({ file }) => String(file)))) {
-    const csv = typeof source.csv === "function" ? source.csv(path) : source.csv;
-    const missing = found.filter(({ row, line }) => row.file === path && line === undefined);
-    if (!csv) await locate(path, missing, ({ line }) => String(line));
-    else {await locate(path, missing, (row) =>
-        keyOf(
-          Object.keys(csv.places).map((name) => row[name] ?? null),
-        ), csv);}
-  }
-  return found.map(({ row, line }) => {
-    const text = textOf(source, String(row.fault));
-    const value = text.value === undefined ? row.line : row[text.value];
-    const what = value === null || value === undefined || value === ""
-      ? "nothing"
-      : `"${shown(String(value))}"`;
-    return { file: String(row.file), line: line ?? 0, fault: `expected ${text.expected}, found ${what}` };
-  }).sort(byPlace);
+  await forgetRejects(engine);
+  return {
+    total: counts.reduce((sum, { n }) => sum + Number(n), 0),
+    counts: new Map(counts.map(({ fault, n }) => [textOf(fault).kind, Number(n)])),
+    examples: rows.map((row) => {
+      const { expected, value } = textOf(row.fault);
+      return { place: placeOf(row), fault: `expected ${expected}, found ${quotedValue(row[value])}` };
+    }),
+  };
 }
 
-/** Finds the lines of rows by their text, or with `csv` by the values of the columns that were read. */
-async function locate(
-  path: string,
-  missing: readonly Found[],
-  keyOfRow: (row: Found["row"]) => string,
-  csv?: CsvPlaces,
-): Promise<void> {
-  const wanted = Map.groupBy(missing, ({ row }) => keyOfRow(row));
-  const places = Object.values(csv?.places ?? {});
-  let left = missing.length;
-  if (left === 0) return;
-  for await (const { line, ...at } of csv ? recordsOf(path, csv.delimiter) : linesOf(path)) {
-    const key = "text" in at ? at.text : keyOf(places.map((place) => at.fields[place] ?? null));
-    const found = wanted.get(key)?.shift();
-    if (!found) continue;
-    found.line = line;
-    if (--left === 0) return;
-  }
+/** Its row where the reader says it; else whose it is, to look for. */
+function placeOf(row: Readonly<Record<string, Json>>): string {
+  if (row.row !== null && row.row !== undefined) return `${row.file}:${row.row}`;
+  const who = ["user", "item"].flatMap((name) =>
+    row[`${name}_id`] ? [`${name} ${quotedValue(row[`${name}_id`])}`] : []
+  );
+  return [String(row.file), ...who].join(", ");
 }
 
-/** A value that is not there reads \N. */
-function keyOf(values: readonly unknown[]): string {
-  return JSON.stringify(values.map((value) => value === "\\N" ? null : value));
+function quotedValue(value: Json | undefined): string {
+  return value === null || value === undefined || value === "" ? "nothing" : `"${shown(String(value))}"`;
 }

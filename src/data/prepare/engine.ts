@@ -46,8 +46,9 @@ export class Engine {
         `SET memory_limit = ${literal(memory)}`,
         ...threads === undefined ? [] : [`SET threads = ${threads}`],
         ...workFolder === "" && Deno.build.os === "windows" ? [] : [`SET temp_directory = ${literal(spill)}`],
-        // Nothing is fetched: what is not built in is not there.
+        // Nothing is fetched, nor taken from the user's folder: what is not built in is not there.
         "SET autoinstall_known_extensions = false",
+        "SET autoload_known_extensions = false",
         "SET TimeZone = 'UTC'",
         // The file is for what does not fit in memory. Nothing is read from it later, so a log of changes, forced to
         // the disk at every statement, would be for nothing.
@@ -166,6 +167,10 @@ const REMEDIES: readonly [RegExp, string][] = [
     /permission denied|read-only file system/i,
     "Change the permissions, or choose a path that this user may use.",
   ],
+  [
+    /conversion error|out of range error/i,
+    "Correct the value, or read it by TRY_CAST in the SELECT: what is none is then counted as a bad row.",
+  ],
   [/no files found/i, "Check the path; a glob must be quoted, so that the shell leaves it alone."],
   [
     /not a parquet file|no magic bytes|thrift|TProtocol/i,
@@ -182,7 +187,10 @@ const REMEDIES: readonly [RegExp, string][] = [
     "Correct the file, or describe it by the options that --help lists.",
   ],
   [/parquet/i, "The file is damaged, or not a Parquet file: write it again."],
-  [/malformed json|json/i, "Expected one JSON object a line (or one array of them)."],
+  [
+    /malformed json|json/i,
+    "Expected one JSON object a line; an array of them is read by a SELECT (data/recipes) with read_json.",
+  ],
   [/gzip|zstd|decompress/i, "The compressed file is damaged: fetch or write it again."],
   [
     /parser error.*memory_limit|unknown unit for memory/i,

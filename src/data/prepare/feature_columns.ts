@@ -3,7 +3,7 @@
 import { UserError } from "../../user_error.ts";
 import { forgetRejects, shown } from "./bad_rows.ts";
 import { type Engine, identifier, literal } from "./engine.ts";
-import { selectOf, type TableSource } from "./table_select.ts";
+import { type Relation, selectOf } from "./relation.ts";
 
 /** The columns that are features. */
 export interface FeatureColumns {
@@ -37,7 +37,7 @@ const theItem: ColumnKind = { kind: "other", example: "the items themselves (the
 /** @throws UserError for a column that was named and cannot be what it should. */
 export async function chooseColumns(
   engine: Engine,
-  source: TableSource,
+  source: Relation,
   item: string,
   { dense, tokens, options }: NamedColumns,
 ): Promise<FeatureColumns> {
@@ -47,7 +47,7 @@ export async function chooseColumns(
   }
   const kinds = await kindsOf(engine, source, item);
   const kindOf = (name: string) => kinds.get(name) ?? theItem;
-  const path = source.files[0]?.path ?? "";
+  const { path } = source;
   for (const name of dense ?? []) {
     const { kind, example } = kindOf(name);
     if (kind === "token" || kind === "date" || kind === "other") {
@@ -108,7 +108,7 @@ interface ColumnKind {
 }
 
 /** What is in each column but the item's, of the whole file. */
-async function kindsOf(engine: Engine, source: TableSource, item: string): Promise<Map<string, ColumnKind>> {
+async function kindsOf(engine: Engine, source: Relation, item: string): Promise<Map<string, ColumnKind>> {
   const columns = source.columns.filter(({ name }) => name !== item);
   const kinds = new Map<string, ColumnKind>();
   if (columns.length === 0) return kinds;
@@ -128,7 +128,7 @@ async function kindsOf(engine: Engine, source: TableSource, item: string): Promi
     const isDate = dates + Number(of("days")) > n / 2;
     const isTime = n > 0 &&
       (dates === n || (isWhole && isEpoch(Number(of("low")), Number(of("high")))));
-    if (source.format === "parquet") {
+    if (type !== "JSON" && !source.sql.startsWith("read_csv")) {
       const kind = TIME.test(type) || (isTime && (NUMBER.test(type) || type === "VARCHAR"))
         ? "time"
         : NUMBER.test(type)
@@ -139,7 +139,7 @@ async function kindsOf(engine: Engine, source: TableSource, item: string): Promi
       kinds.set(name, { kind, isWhole, example: `the type ${type}` });
       continue;
     }
-    const kind = source.format === "json" && Number(of("objects")) > 0
+    const kind = type === "JSON" && Number(of("objects")) > 0
       ? "other"
       : n === 0
       ? "empty"
@@ -150,7 +150,7 @@ async function kindsOf(engine: Engine, source: TableSource, item: string): Promi
       : isDate
       ? "date"
       : "token";
-    const isSplit = kind === "token" && source.format === "csv" && Number(of("bars")) > 0 &&
+    const isSplit = kind === "token" && type !== "JSON" && Number(of("bars")) > 0 &&
       await hasFewerParts(engine, select, `x${k}`);
     kinds.set(name, {
       kind,

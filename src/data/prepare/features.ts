@@ -1,13 +1,13 @@
 /** What is known of items: a table's columns as a view for item_features.sql, or what another set has made of such columns. */
 
-import { flagged, folder, InvalidValue, named, oneOf, valued, type ValuesOf, whole } from "../../option.ts";
+import { flagged, folder, InvalidValue, named, valued, type ValuesOf, whole } from "../../option.ts";
 import { UserError } from "../../user_error.ts";
 import { type Engine, literal, type Step, stepsOf, type Variable } from "./engine.ts";
 import { chooseColumns, type FeatureColumns, NO_COLUMNS } from "./feature_columns.ts";
 import { expectKnownItems, expectLike, type Like, openLike } from "./like.ts";
 import { type BadRows, faultsOf, type FaultSource, noBadRows } from "./bad_rows.ts";
-import { formats, selectOf, type TableSource } from "./table_select.ts";
-import { openTable, type Wanted } from "./table_source.ts";
+import { expectColumns, expectIds, openFiles, type Relation, selectOf } from "./relation.ts";
+import { openSelect } from "./select.ts";
 import timesScript from "../../../data/times.sql" with { type: "text" };
 import featuresScript from "../../../data/item_features.sql" with { type: "text" };
 import { thousands } from "../../number_text.ts";
@@ -50,12 +50,10 @@ export const itemOptions = {
 export type ItemOptions = ValuesOf<typeof itemOptions>;
 /** What those have that read a table of items. @param item whose name the column with its id has. */
 export const featureOptions = (item: string) => ({
-  format: valued(
-    "--format <name>",
-    "what is in files whose names do not end in .csv, .jsonl, .parquet or the like",
-    oneOf(formats),
+  features: named(
+    "--features <files>",
+    "a table with a row for each item, or a .sql file with a SELECT of one",
   ),
-  features: named("--features <files>", "a table with a row for each item"),
   featuresKey: named("--features-key <column>", `its column with the item's id (default: ${item})`),
   dense: valued(
     "--dense <columns>",
@@ -79,7 +77,7 @@ export function columnNames(text: string): string[] {
 }
 
 export interface Features {
-  readonly source: TableSource | undefined;
+  readonly source: Relation | undefined;
   readonly columns: FeatureColumns;
   readonly faults: FaultSource | undefined;
   /** The columns whose values must be exact, in words. */
@@ -117,28 +115,46 @@ export async function checkItems(
 export async function openFeatures(
   engine: Engine,
   options: FeatureOptions,
-  item: string,
+  log: { readonly item: string | undefined; readonly own: Relation | undefined; readonly work: string },
   signal?: AbortSignal,
 ): Promise<Features> {
   await engine.run(timesScript);
   const like = await openLike(engine, options);
   const named = namedColumns(options, like);
-  const { features, format } = options;
-  if (features === undefined) return await withoutFeatures(engine, options, like);
+  const source = await openSource(engine, options, log, signal);
+  if (source === undefined) return await withoutFeatures(engine, options, like);
+  const item = options.featuresKey ?? log.item ?? "item";
   const wanted = [
     { column: item, option: "--features-key" },
     ...(named.dense ?? []).map((column) => ({ column, option: named.options.dense })),
     ...(named.tokens ?? []).map((column) => ({ column, option: named.options.tokens })),
   ];
-  const source = await openTable(engine, features, "features of items", wanted, { format, signal });
-  expectIds(source, [{ column: item, option: "--features-key" }]);
+  expectColumns(source.path, source.columns, wanted, source.sql.startsWith("read_csv"));
+  expectIds(source, wanted.slice(0, 1));
   const chosen = await chooseColumns(engine, source, item, named);
   const columns = like?.columns ?? chosen;
   const ids = [item, ...columns.tokens].join(" or ");
   await makeViews(engine, source, item, columns);
   const variables = itemVariables(columns, true, options, like);
-  const faults = featureFaults(source, item, ids);
+  const faults = featureFaults(item, ids);
   return { source, columns, ids, like, variables, faults, areTokensNamed: options.tokens !== undefined };
+}
+
+/** The table of items: in files, of a SELECT, or in a column of the log. */
+async function openSource(
+  engine: Engine,
+  { features }: FeatureOptions,
+  { own, work }: { readonly own: Relation | undefined; readonly work: string },
+  signal?: AbortSignal,
+): Promise<Relation | undefined> {
+  if (features !== undefined && own !== undefined) {
+    throw new UserError(
+      `Expected --features or a column features in ${own.path}, found both. Leave one of them out.`,
+    );
+  }
+  if (features === undefined) return own;
+  if (!features.endsWith(".sql")) return await openFiles(engine, features, "features of items", [], signal);
+  return await openSelect(engine, features, { view: "features", option: "--features", work, signal });
 }
 
 /** The columns that options name. @throws UserError for options that name them where another set does. */
@@ -214,13 +230,13 @@ async function withoutFeatures(
 }
 
 /** The view feature_source where there is no table of items. */
-export const NO_FEATURES = "CREATE VIEW feature_source AS " +
+const NO_FEATURES = "CREATE VIEW feature_source AS " +
   "SELECT ''::VARCHAR AS item_id, []::DOUBLE[] AS dense, []::VARCHAR[][] AS tokens WHERE false";
 
 /** The views feature_row, with the fault of each row, and feature_source of the rows without one. */
 async function makeViews(
   engine: Engine,
-  source: TableSource,
+  source: Relation,
   item: string,
   { dense, times, tokens, splits }: FeatureColumns,
 ): Promise<void> {
@@ -236,7 +252,7 @@ async function makeViews(
     splits[k] ? `flatten(list_transform(t${k}, lambda x: string_split(x, '|')))` : `t${k}`
   ).join(", ");
   await engine.run(
-    `CREATE VIEW feature_row AS SELECT *, CASE WHEN broken THEN 'broken' WHEN inexact IS NOT NULL THEN 'inexact' ` +
+    `CREATE VIEW feature_row AS SELECT *, CASE WHEN inexact IS NOT NULL THEN 'inexact' ` +
       `WHEN coalesce(item_id, '') = '' THEN 'item' END AS fault FROM (${select});` +
       `CREATE VIEW feature_source AS SELECT item_id, [${numbers}]::DOUBLE[] AS dense, ` +
       `[${lists}]::VARCHAR[][] AS tokens FROM feature_row WHERE fault IS NULL`,
@@ -244,18 +260,11 @@ async function makeViews(
 }
 
 /** @param ids see {@link Features} */
-function featureFaults(source: TableSource, item: string, ids: string): FaultSource {
+function featureFaults(item: string, ids: string): FaultSource {
   return {
     view: "feature_row",
     counted: "feature_row",
-    csv: source.format === "csv"
-      ? {
-        delimiter: source.delimiter,
-        places: { item_id: source.columns.findIndex(({ name }) => name === item) },
-      }
-      : undefined,
     texts: {
-      broken: { kind: "not a JSON object", expected: "a JSON object" },
       inexact: inexactText(ids),
       item: { kind: `${item} is empty`, expected: `${item} to be an id`, value: "item_id" },
     },
@@ -283,23 +292,12 @@ export function expectExact({ counts, examples }: BadRows, ids: string): void {
     `Expected ${ids} to be text or whole numbers, found floating point numbers that are not whole, or too large to ` +
       `be exact (2^53; 2^24 with 32 bits), in ${thousands(lost)} rows: ` +
       "different ids may have become one. Write the ids as text or integers." +
-      (example ? `\n  ${example.file}:${example.line}: ${example.fault}` : ""),
+      (example ? `\n  ${example.place}: ${example.fault}` : ""),
   );
 }
 
-/** @throws UserError for a column of ids that are lists, structs or the like. */
-export function expectIds({ files, columns }: TableSource, ids: readonly Wanted[]): void {
-  for (const { column, option } of ids) {
-    const found = columns.find(({ name }) => name === column);
-    if (!found || !/\[\d*\]|^(STRUCT|MAP|UNION|BLOB|INTERVAL)/.test(found.type)) continue;
-    throw new UserError(
-      `${files[0]?.path}: expected ${column} (${option}) to be text or whole numbers, found ${found.type}.`,
-    );
-  }
-}
-
 /** The first item of which several rows with different values were read. */
-export async function itemTwice(engine: Engine): Promise<string | undefined> {
+async function itemTwice(engine: Engine): Promise<string | undefined> {
   const [twice] = await engine.rows(
     "SELECT item_id FROM feature_read JOIN number_of USING (item) GROUP BY item_id HAVING count(*) > 1 ORDER BY item_id LIMIT 1",
   );
@@ -314,7 +312,7 @@ export async function checkFeatures(
   if (!source || !faults) return noBadRows;
   const bad = await faultsOf(engine, faults);
   expectExact(bad, ids);
-  const path = source.files[0]?.path ?? "";
+  const { path } = source;
   const twice = await itemTwice(engine);
   if (twice !== undefined) {
     throw new UserError(

@@ -17,19 +17,17 @@ export function plainPath(path: string): string {
 }
 
 /**
- * The files that a pattern stands for, in the order of their names: of the folder, if one is given, which stands for
- * itself. A path that is there as it stands is no pattern. ** is any folders, also none.
+ * The files that a pattern stands for, in the order of their names. A path that is there as it stands is no pattern. ** is any
+ * folders, also none.
  * @throws UserError for a match that cannot be opened, such as a link into nowhere, and for a folder that cannot be read.
  */
-export function filesOf(pattern: string, folder?: string): string[] {
-  const whole = folder === undefined ? pattern : `${folder}/${pattern}`;
-  if (!CLIMBS.test(pattern) && isThere(whole)) return [whole];
+export function filesOf(pattern: string): string[] {
+  if (!CLIMBS.test(pattern) && isThere(pattern)) return [pattern];
   if (!MAGIC.test(pattern)) return [];
   const separator = Deno.build.os === "windows" ? /[/\\]+/ : /\/+/;
   const parts = pattern.split(separator);
   const found = new Set<string>();
-  if (folder !== undefined) walk(`${folder}/`, parts, found);
-  else if (parts[0] === "") walk("/", parts.slice(1), found);
+  if (parts[0] === "") walk("/", parts.slice(1), found);
   else walk("", parts, found);
   return [...found].filter((path) => !isFolder(path)).sort();
 }

@@ -1,286 +1,264 @@
-/** The rows of a log as the view `source` of data/log.sql, from one table or two; and what is said of bad ones. */
+/** The rows of a log as the view `source` of data/log.sql: of files with columns that options name, or of a SELECT. */
 
 import { UserError } from "../../user_error.ts";
-import { type Engine, literal } from "./engine.ts";
-import { expectIds, inexactText } from "./features.ts";
-import { type ClicksColumn, flag, type LogOptions, timeUnits } from "./log_options.ts";
-import type { CsvPlaces, FaultSource, FaultText } from "./bad_rows.ts";
-import { rowsOfCsv } from "./sources.ts";
-import { type ReadAs, selectOf, type TableSource } from "./table_select.ts";
-import { openTable, type Wanted } from "./table_source.ts";
+import { type Engine, identifier } from "./engine.ts";
+import { inexactText } from "./features.ts";
+import { flag, type LogOptions } from "./log_options.ts";
+import type { FaultSource } from "./bad_rows.ts";
+import {
+  type Column,
+  columnsOf,
+  expectColumns,
+  expectIds,
+  nearest,
+  openFiles,
+  PLACE,
+  type Relation,
+  selectOf,
+  type Wanted,
+} from "./relation.ts";
+import { openSelect } from "./select.ts";
+import type { SourceFile } from "./sources.ts";
+
+/** What a log has, by the columns that a SELECT gives; options name those of files by the same words. */
+export type LogColumn = "user" | "item" | "time" | "clicked" | "page" | "position" | "propensity";
+const LOG_COLUMNS: readonly LogColumn[] = [
+  ...["user", "item", "time", "clicked", "page", "position", "propensity"] as const,
+];
 
 export interface LogSource {
-  readonly log: TableSource;
-  readonly clicks?: TableSource;
+  readonly files: readonly SourceFile[];
+  /** The text of a SELECT. */
+  readonly query?: string;
+  /** What each value of a row is called, for messages; undefined where the log does not have it. */
+  readonly names: Readonly<Partial<Record<LogColumn | "given" | "candidates", string>>>;
+  /** The features of the items in a column of a SELECT. */
+  readonly features?: Relation;
   /** The columns with ids, in words. */
   readonly ids: string;
   readonly faults: FaultSource;
 }
 
-/** A column of the view: the option that names its column of the log, and how it is read. */
-interface Value {
-  readonly option: keyof LogOptions;
-  /** Which of its columns, where it names several. */
-  readonly place?: number;
-  readonly as: ReadAs;
-  /** The column of `checked` that has it as it is written. */
-  readonly read: string;
-}
-
-/** Of a log with a row for each displayed item. */
-const ROWS: Readonly<Record<string, Value>> = {
-  user_id: { option: "user", as: "id", read: "user_id" },
-  item_id: { option: "item", as: "id", read: "item_id" },
-  page_id: { option: "page", as: "id", read: "page_id" },
-  time: { option: "time", as: "text", read: "time_text" },
-  date: { option: "date", place: 0, as: "text", read: "date" },
-  month: { option: "date", place: 1, as: "text", read: "month" },
-  day: { option: "date", place: 2, as: "text", read: "day" },
-  clicked: { option: "clicked", as: "text", read: "clicked_text" },
-  position: { option: "position", as: "text", read: "position_text" },
-  propensity: { option: "propensity", as: "text", read: "propensity_text" },
-  event: { option: "event", as: "text", read: "event" },
-};
-/** Of one with a list of items a page: the lists, and the same as text to find the line of a bad one by. */
-const LISTS: Readonly<Record<string, Value>> = {
-  item_list: { option: "items", as: "items", read: "items_text" },
-  clicked_list: { option: "clicked", as: "items", read: "clicked_text" },
-  position_list: { option: "position", as: "items", read: "position_text" },
-  propensity_list: { option: "propensity", as: "items", read: "propensity_text" },
-  items_text: { option: "items", as: "text", read: "items_text" },
-};
-/** The columns of a table of clicks, as the view calls them. */
-type ClicksNames = Partial<Readonly<Record<ClicksColumn, string>>>;
-const CLICKS: Readonly<Partial<Record<string, keyof ClicksNames>>> = {
-  user_id: "user",
-  item_id: "item",
-  page_id: "page",
-  time: "time",
-  date: "date",
-  month: "month",
-  day: "day",
-};
-const ID_OPTIONS = ["user", "item", "page"] as const;
-
-/** Makes the view. @throws UserError for files that are not what they should be. */
-export async function openLog(engine: Engine, options: LogOptions, signal?: AbortSignal): Promise<LogSource> {
-  await expectTimeFormat(engine, options);
-  const { format } = options;
-  const values = { ...ROWS, ...LISTS };
-  const wanted = wantedOf(options, Object.values(values));
-  const log = await openTable(engine, options.source, "a log", wanted, { format, signal });
-  expectIds(log, wanted.filter(({ option }) => ID_OPTIONS.some((name) => option === flag(name))));
-  const read = columnsOf(values, (value) => column(options, value));
-  const selects = [`SELECT *, false AS is_clicks FROM (${joined(selectOf(log, read), read)})`];
-  let clicks: TableSource | undefined;
-  if (options.clicks !== undefined) {
-    const named = clicksColumnsOf(options);
-    const wanted = Object.entries(named).map(([name, column]) => ({
-      column,
-      option: `--clicks-columns ${name}=`,
-    }));
-    clicks = await openTable(engine, options.clicks, "a table of clicks", wanted, { format, signal });
-    const ids = ID_OPTIONS.map((name) => `--clicks-columns ${name}=`);
-    expectIds(clicks, wanted.filter(({ option }) => ids.includes(option)));
-    const read = columnsOf(values, (_, name) => ofClicksTable(named, name));
-    selects.push(`SELECT *, true AS is_clicks FROM (${joined(selectOf(clicks, read), read)})`);
-  }
-  await engine.run(`CREATE VIEW source AS ${selects.join(" UNION ALL ")}`);
-  const ids = [...new Set([...ID_OPTIONS, "items" as const].flatMap((name) => options[name] ?? []))].join(
-    " or ",
+/** Makes the view. @throws UserError for files or a SELECT that are not what they should be. */
+export async function openLog(
+  engine: Engine,
+  options: LogOptions,
+  work: string,
+  signal?: AbortSignal,
+): Promise<LogSource> {
+  const { query, items } = options;
+  const log = query === undefined ? await ofFiles(engine, options, signal) : await openSelect(
+    engine,
+    query,
+    { view: "log", option: "--query", work, signal },
   );
-  return { log, clicks, ids, faults: faultsOfLog(options, values, log, clicks, ids) };
+  const ofQuery = query === undefined ? undefined : log;
+  const names = ofQuery ? namesOf(ofQuery.path, ofQuery.columns, options) : options;
+  const item = items ?? names.item;
+  expectIds(log, (["user", "item", "page"] as const).flatMap((name) => wantedOf(names, name, ofQuery)));
+  await engine.run(
+    `CREATE VIEW source AS ${items === undefined ? rowsOf(log, names) : listsOf(log, options)}`,
+  );
+  const ids = [names.user, item, names.page].filter((name) => name !== undefined).join(" or ");
+  return {
+    files: log.files,
+    ...("text" in log && typeof log.text === "string" ? { query: log.text } : {}),
+    names: { ...names, item },
+    features: ofQuery && await featuresOf(engine, ofQuery),
+    ids,
+    faults: { view: "checked", counted: "log_read", texts: textsOf({ ...names, item }, ids) },
+  };
 }
 
-/** The column of a table of clicks that a value of the view is read from. */
-function ofClicksTable(named: ClicksNames, value: string): string | undefined {
-  const name = CLICKS[value];
-  return name && named[name];
+function wantedOf(
+  names: Readonly<Partial<Record<LogColumn, string>>>,
+  name: LogColumn,
+  ofQuery: unknown,
+): Wanted[] {
+  const column = names[name];
+  return column === undefined ? [] : [{ column, option: ofQuery ? "--query" : flag(name) }];
 }
 
-/** @throws UserError for a format that is none. */
-async function expectTimeFormat(engine: Engine, { timeFormat }: LogOptions): Promise<void> {
-  if (timeFormat === undefined || timeUnits.some((unit) => unit === timeFormat)) return;
-  try {
-    await engine.run(`SELECT try_strptime('', ${literal(timeFormat)})`);
-  } catch {
+async function ofFiles(engine: Engine, options: LogOptions, signal?: AbortSignal): Promise<Relation> {
+  const wanted = [
+    ...LOG_COLUMNS.flatMap((name) => wantedOf(options, name, undefined)),
+    ...options.items === undefined ? [] : [{ column: options.items, option: "--items" }],
+  ];
+  const log = await openFiles(engine, options.source ?? "", "a log", wanted, signal);
+  const items = log.columns.find(({ name }) => name === options.items);
+  if (items && items.type !== "JSON" && !items.type.endsWith("]")) {
     throw new UserError(
-      `Expected --time-format to be ${
-        timeUnits.join(", ")
-      }, or a format of strptime such as %d/%m/%Y %H:%M, got ` +
-        `${JSON.stringify(timeFormat)}.`,
+      `${log.path}: expected ${items.name} (--items) to be a list of JSON or Parquet, found ${items.type}. A list that is ` +
+        "written as text is read by a SELECT: see data/recipes/text_lists.sql.",
     );
   }
+  return log;
 }
 
-type ReadColumns = Readonly<Record<string, { readonly column: string | undefined; readonly as: ReadAs }>>;
-
-/** Puts date and time of day together; what the time was written like goes on as time_of_day. */
-function joined(select: string, { date, month, time }: ReadColumns): string {
-  if (date?.column === undefined) return `SELECT *, time AS time_of_day FROM (${select})`;
-  const twoDigits = (text: string) => `regexp_replace(trim(${text}), '^(\\d)$', '0\\1')`;
-  const day = month?.column === undefined
-    ? "regexp_replace(trim(date), '[T ]00:00:00(\\.0+)?$', '')" // a timestamp may stand for a date
-    : `trim(date) || '-' || ${twoDigits("month")} || '-' || ${twoDigits("day")}`;
-  const clock = time?.column === undefined ? "" : " || ' ' || regexp_replace(trim(time), '^(\\d:)', '0\\1')";
-  return `SELECT * REPLACE (${day}${clock} AS time), time AS time_of_day FROM (${select})`;
-}
-
-/** The column of the log that a value of the view is read from. */
-function column(options: LogOptions, { option, place = 0 }: Value): string | undefined {
-  const named: unknown = [options[option]].flat()[place];
-  return typeof named === "string" ? named : undefined;
-}
-
-function columnsOf(
-  values: Readonly<Record<string, Value>>,
-  of: (value: Value, name: string) => string | undefined,
-): ReadColumns {
-  return Object.fromEntries(
-    Object.entries(values).map(([name, value]) => [name, { column: of(value, name), as: value.as }]),
+/** A row for each displayed item. */
+function rowsOf(
+  log: Relation,
+  names: Readonly<Partial<Record<LogColumn | "given" | "candidates", string>>>,
+): string {
+  // The time of a click says that there was one, and which of a page came first.
+  const clickedAt = log.columns.find(({ name, type }) =>
+    name === names.clicked && /^(DATE|TIMESTAMP)/.test(type)
   );
-}
-
-/** The columns that the log must have. With a table of clicks, the item may be a column of that table alone. */
-function wantedOf(options: LogOptions, values: readonly Value[]): Wanted[] {
-  const ofClicks = options.clicks !== undefined && options.items !== undefined;
-  return values.filter(({ option }) => option !== "item" || !ofClicks).flatMap((value) => {
-    const named = column(options, value);
-    return named === undefined ? [] : [{ column: named, option: flag(value.option) }];
+  const at = clickedAt && identifier(clickedAt.name);
+  const sql = at === undefined
+    ? log.sql
+    : `(SELECT * REPLACE (${at} IS NOT NULL AS ${at}), epoch_us(${at})::DOUBLE AS "click time" FROM ${log.sql})`;
+  const columns: Column[] = [
+    ...log.columns.map((column) => column === clickedAt ? { ...column, type: "BOOLEAN" } : column),
+    ...clickedAt ? [{ name: "click time", type: "DOUBLE" }] : [],
+  ];
+  const select = selectOf({ ...log, sql, columns }, {
+    user_id: { column: names.user, as: "id" },
+    item_id: { column: names.item, as: "id" },
+    page_id: { column: names.page, as: "id" },
+    time: { column: names.time, as: "text" },
+    clicked: { column: names.clicked, as: "text" },
+    position: { column: names.position, as: "text" },
+    propensity: { column: names.propensity, as: "text" },
+    candidates: { column: names.candidates, as: "items" },
+    given_text: { column: names.given, as: "text" },
+    click_time: { column: clickedAt && "click time", as: "number" },
   });
+  return `SELECT * EXCLUDE (given_text), NULL::VARCHAR AS part, coalesce(given_text = 'true', false) AS given FROM (${select})`;
 }
 
-/** The columns that the table of clicks must have: with pages' ids, user and time only where they are named for it. */
-export function clicksColumnsOf(options: LogOptions): ClicksNames {
-  const { user, time, item, page, date = [], clicksColumns = {} } = options;
-  // A time that has a name of its own there is a whole one, unless its date is named as well.
-  const [year, month, day] = clicksColumns.time === undefined ? date : [];
-  const dates = clicksColumns.date === undefined ? { date: year, month, day } : {};
-  if ((clicksColumns.month === undefined) !== (clicksColumns.day === undefined)) {
+/** The same of a log with a row for each page: its items in their order, and the ids of those that were clicked. */
+function listsOf(
+  log: Relation,
+  { user, items, page, time, clicked, propensity, propensityOf }: LogOptions,
+): string {
+  const select = selectOf(log, {
+    user_id: { column: user, as: "id" },
+    page_id: { column: page, as: "id" },
+    time: { column: time, as: "text" },
+    list: { column: items, as: "items" },
+    clicks: { column: clicked, as: "ids" },
+    chances: { column: propensity, as: "list" },
+  });
+  return [
+    "SELECT * EXCLUDE (list, clicks, chances, k), list[k] AS item_id, (k - 1)::VARCHAR AS position,",
+    "  CASE WHEN list_has_all(list, clicks) THEN list_contains(clicks, list[k])::VARCHAR END AS clicked,",
+    "  CASE",
+    "    WHEN len(chances) IS NULL OR (len(chances) = 1 AND chances[1] IS NULL) THEN NULL",
+    "    WHEN len(chances) = len(list) THEN coalesce(chances[k], 'none')",
+    `    WHEN len(chances) = 1 AND ${propensityOf !== "item"} THEN chances[1]`,
+    "    ELSE 'as many as there are items: ' || chances::VARCHAR",
+    "  END AS propensity,",
+    // Without ids, pages of a user at one time are pages of their own where they show other items.
+    "  chr(31) || md5(list::VARCHAR) AS part,",
+    "  false AS given, NULL::VARCHAR[] AS candidates, NULL::DOUBLE AS click_time",
+    "FROM (",
+    "  SELECT *, unnest(range(1, 1 + greatest(1, coalesce(len(list), 0)))) AS k",
+    `  FROM (SELECT * REPLACE (list_filter(coalesce(clicks, []), lambda x: x <> '') AS clicks) FROM (${select}))`,
+    ")",
+  ].join("\n");
+}
+
+// The columns of a SELECT.
+
+/** What each column may be: a type as the engine writes it, in words, and whether it must be there. */
+const QUERY_COLUMNS: Readonly<
+  Record<LogColumn | "candidates" | "features" | "given", readonly [RegExp, string, boolean?]>
+> = {
+  user: [/./, "an id", true],
+  item: [/./, "an id", true],
+  time: [/^(U?\w*INT\w*|DECIMAL.*|DOUBLE|FLOAT|VARCHAR|JSON|DATE|TIMESTAMP.*)$/, "a time", true],
+  clicked: [
+    /^(BOOLEAN|U?\w*INT\w*|DECIMAL.*|DOUBLE|FLOAT|VARCHAR|JSON|DATE|TIMESTAMP.*)$/,
+    "true or false, 1 or 0, or the time of the click",
+    true,
+  ],
+  page: [/./, "an id"],
+  position: [/^(U?\w*INT\w*|DECIMAL.*|DOUBLE|FLOAT|VARCHAR|JSON)$/, "a number"],
+  propensity: [/^(U?\w*INT\w*|DECIMAL.*|DOUBLE|FLOAT|VARCHAR|JSON)$/, "a number"],
+  candidates: [/\[\d*\]$/, "a list of ids"],
+  features: [/^STRUCT/, "a struct such as {price: price, brand: brand}"],
+  given: [/^BOOLEAN$/, "true for what was clicked before the log"],
+};
+
+/** What there is of a SELECT. @throws UserError for columns that are missing, unknown or of another type. */
+function namesOf(path: string, columns: readonly Column[], { pages }: LogOptions): LogSource["names"] {
+  const known = Object.keys(QUERY_COLUMNS);
+  const optional = pages === "sampled" ? ["clicked"] : [];
+  const wanted = Object.entries(QUERY_COLUMNS)
+    .filter(([name, [, , needed]]) => needed === true && !optional.includes(name))
+    .map(([column]) => ({ column, option: "--query" }));
+  expectColumns(path, columns, wanted);
+  for (const { name, type } of columns) {
+    if (PLACE.some((own) => own === name)) continue;
+    const near = nearest(name, known.filter((other) => !columns.some((column) => column.name === other)));
+    const [types, expected] = Object.entries(QUERY_COLUMNS).find(([own]) => own === name)?.[1] ?? [];
+    if (types === undefined) {
+      throw new UserError(
+        `${path}: expected the columns ${known.join(", ")} (and ${
+          PLACE.join(" and ")
+        }, to name bad rows by), found ${name}. ` +
+          (near === undefined ? "Leave it out." : `Is it "${near}"?`),
+      );
+    }
+    if (types.test(type)) continue;
     throw new UserError(
-      "Expected year, month and day of the clicks together: --clicks-columns date=year,month=month,day=day.",
+      `${path}: expected the column ${name} to be ${expected}, found ${type}. Cast it in the SELECT.`,
     );
   }
-  const own = page === undefined ? { user, item, time, ...dates } : { item, page };
-  return Object.fromEntries(
-    Object.entries({ ...own, ...clicksColumns }).filter(([, column]) => column !== undefined),
+  const names = Object.fromEntries(columns.map(({ name }) => [name, name]));
+  const drawn = ["position", "propensity", "candidates", "given"].find((name) => name in names);
+  if (pages === "sampled" && drawn !== undefined) {
+    throw new UserError(
+      `${path}: expected no ${drawn} with --pages sampled, which makes the pages up. Leave it out.`,
+    );
+  }
+  return names;
+}
+
+/** A row for each item and what is known of it, as a table: the SELECT may take long. */
+async function featuresOf(engine: Engine, { path, columns }: Relation): Promise<Relation | undefined> {
+  if (!columns.some(({ name }) => name === "features")) return undefined;
+  await engine.run(
+    "CREATE TABLE log_features AS SELECT DISTINCT * FROM (SELECT item, unnest(features) FROM log)",
   );
+  return { path, files: [], sql: '"log_features"', columns: await columnsOf(engine, '"log_features"') };
 }
 
-function faultsOfLog(
-  options: LogOptions,
-  values: Readonly<Record<string, Value>>,
-  log: TableSource,
-  clicks: TableSource | undefined,
-  ids: string,
-): FaultSource {
-  const named = options.clicks === undefined ? {} : clicksColumnsOf(options);
-  const ofLog = placesOf(values, log, (value) => column(options, value));
-  const ofClicks = clicks && placesOf(ROWS, clicks, (_, name) => ofClicksTable(named, name));
-  return {
-    view: "checked",
-    counted: "log_read",
-    csv: (path) => clicks?.files.some((file) => file.path === path) ? ofClicks : ofLog,
-    texts: textsOf(options, named, ids),
-  };
-}
-
-/** Which column of a CSV file holds which one of `checked`. */
-function placesOf(
-  values: Readonly<Record<string, Value>>,
-  { format, columns, delimiter }: TableSource,
-  of: (value: Value, name: string) => string | undefined,
-): CsvPlaces | undefined {
-  if (format !== "csv") return undefined;
-  const places = Object.entries(values).map(([own, value]): [string, number] => [
-    value.option === "time" ? "time_of_day" : value.read,
-    columns.findIndex(({ name }) => name === of(value, own)),
-  ]);
-  return { delimiter, places: Object.fromEntries(places.filter(([, place]) => place >= 0)) };
-}
-
-/** What a click looks like, for a message. */
-function clickText({ clickedFrom, clickedAs }: LogOptions): { expected: string; remedy: string } {
-  if (clickedFrom !== undefined) return { expected: "a number", remedy: "" };
-  return {
-    expected: "0, 1, true, false, yes or no",
-    remedy: clickedAs === undefined
-      ? " (other words: --clicked-values; ratings: --clicked-from; any value: --clicked-any)"
-      : "",
-  };
-}
-
-function textsOf(
-  options: LogOptions,
-  named: ClicksNames,
-  ids: string,
-): Record<string, FaultText> {
-  const { items = "items", clicked = "clicked", position = "position", propensity = "propensity" } = options;
-  const chance = "a number above 0 and up to 1, or nothing where it is not known";
-  const click = clickText(options);
-  const either = (name: "user" | "item" | "page" | "time" | "date") => {
-    const own = [options[name] ?? name].flat().join(", ");
-    const other = name === "date" && named.month !== undefined ? own : named[name] ?? own;
-    return own === other ? own : `${own} (of clicks: ${other})`;
-  };
-  const empty = (name: "user" | "item" | "page", value: string) => ({
-    kind: `${either(name)} is empty`,
-    expected: `${either(name)} to be an id`,
-    value,
+function textsOf(names: LogSource["names"], ids: string): FaultSource["texts"] {
+  const empty = (name: "user" | "item" | "page") => ({
+    kind: `${names[name]} is empty`,
+    expected: `${names[name]} to be an id`,
+    value: `${name}_id`,
   });
-  const unreadable = (column: string, expected: string, value: string) => ({
-    kind: `${column} cannot be read`,
-    expected: `${column} to be ${expected}`,
-    value,
+  const unreadable = (name: LogColumn, expected: string) => ({
+    kind: `${names[name]} cannot be read`,
+    expected: `${names[name]} to be ${expected}`,
+    value: `${name}_text`,
   });
-  const { date, time, timeFormat } = options;
-  const times = [...date ? [either("date")] : [], ...time === undefined ? [] : [either("time")]].join(
-    " and ",
-  );
-  const kinds = timeFormat ??
-    (date
-      ? `a date such as 2024-03-01${time === undefined ? "" : ", and a time of day such as 09:05:58"}`
-      : "a number since 1970, or ISO 8601; say another way by --time-format; name a date that stands apart with --date");
   return {
-    broken: { kind: "not a JSON object", expected: "a JSON object" },
     inexact: inexactText(ids),
-    user: empty("user", "user_id"),
-    item: empty("item", "item_id"),
-    page: empty("page", "page_id"),
-    items: unreadable(items, "a list of ids, at least one", "items_text"),
-    time: unreadable(times, `a time (${kinds})`, "time_text"),
+    user: empty("user"),
+    item: empty("item"),
+    page: empty("page"),
+    time: unreadable(
+      "time",
+      "a time: a number since 1970, or ISO 8601 (other ways: data/recipes/time_format.sql)",
+    ),
     "kind of time": {
-      kind: `${times} is another kind of time than in most rows`,
-      expected: `${times} to be a time of the kind that most rows have`,
+      kind: `${names.time} is another kind of time than in most rows`,
+      expected: `${names.time} to be a time of the kind that most rows have`,
       value: "time_text",
     },
-    clicked: {
-      kind: `${clicked} cannot be read${click.remedy}`,
-      expected: `${clicked} to be ${click.expected}`,
-      value: "clicked_text",
+    clicked: unreadable("clicked", CLICKED),
+    position: unreadable("position", "a number"),
+    propensity: unreadable("propensity", "a number above 0 and up to 1, or nothing where it is not known"),
+    candidates: {
+      kind: "an item is none of the candidates of its page",
+      expected: "item to be one of the candidates",
+      value: "item_id",
     },
-    marks: unreadable(clicked, `the click of the list in ${items}, written as in most rows`, "clicked_text"),
-    position: unreadable(position, "a number", "position_text"),
-    propensity: unreadable(propensity, chance, "propensity_text"),
-    propensities: unreadable(
-      propensity,
-      options.propensityOf === "item"
-        ? `a list of such numbers, one for each of ${items}: ${chance}`
-        : chance,
-      "propensity_text",
-    ),
-    positions: unreadable(position, `a list of numbers, one for each of ${items}`, "position_text"),
   };
 }
 
-/** Rows of the log and the clicks, the bad ones among them. */
-export async function rowsOfLog(engine: Engine, { log, clicks }: LogSource): Promise<number> {
-  return await rowsOf(engine, log, "log_read WHERE NOT is_clicks") +
-    (clicks ? await rowsOf(engine, clicks, "log_read WHERE is_clicks") : 0);
-}
-
-/** @param rows a table, and which of its rows are of the source. */
-export async function rowsOf(engine: Engine, { format, files }: TableSource, rows: string): Promise<number> {
-  if (format === "csv") return await rowsOfCsv(engine, files.map(({ path }) => path));
-  return await engine.number(`SELECT count(*) FROM ${rows}`);
-}
+const CLICKED = "0, 1, true, false, yes or no (ratings, other words, times: data/recipes/ratings.sql)";

@@ -42,12 +42,14 @@ export type Recipe = (engine: Engine, workFolder: string, signal?: AbortSignal) 
 
 export interface Begun {
   readonly sources: readonly SourceFile[];
+  /** The SELECT that read it, where there is one. */
+  readonly query?: string;
   readonly variables: Readonly<Record<string, Variable>>;
   /** Ends with the pages that `data/users.sql` takes. */
   readonly steps: readonly Step[];
   /** Run when the parts of the users are known; ends with the tables of items that `data/prepared.sql` takes. */
   readonly itemSteps?: readonly Step[];
-  /** Rows of the source that a step read, the bad ones among them; asked for only where there are bad ones. */
+  /** Rows that a step read, but for those that the reader put aside; asked for only where there are bad ones. */
   rowsRead(engine: Engine, step: Step): Promise<number>;
   /** Bad rows that a step's own SQL found. */
   badRows?(engine: Engine, step: Step): Promise<BadRows>;
@@ -72,7 +74,7 @@ export interface Prepared {
 const OUT: Purpose = {
   ...{ what: "the prepared data", option: "--out" },
   own: [...PREPARED_FILES, `${VOCABULARY}.parquet`],
-  work: /^(work\.duckdb.*|duckdb_temp.*|no_\w+\.csv)$/,
+  work: /^(work\.duckdb.*|duckdb_temp.*)$/,
 };
 
 /**
@@ -118,8 +120,10 @@ export async function prepare(
       onStep,
       after: async (step) => {
         if (step.title.startsWith("Reading")) {
-          const found = joined([await takeRejects(own), await begun.badRows?.(own, step) ?? noBadRows]);
-          await judge(found, () => begun.rowsRead(own, step), options.strict);
+          const aside = await takeRejects(own);
+          const found = joined([aside, await begun.badRows?.(own, step) ?? noBadRows]);
+          const rows = async () => await begun.rowsRead(own, step) + aside.total;
+          await judge(found, rows, options.strict);
           bad = joined([bad, found]);
         }
         await begun.after?.(own, step);
@@ -157,7 +161,7 @@ async function expectUsers(engine: Engine): Promise<void> {
 async function manifestOf(
   engine: Engine,
   name: string,
-  { sources, places, variables }: Begun,
+  { sources, query, places, variables }: Begun,
   folder: string,
   command: readonly string[],
   bad: BadRows,
@@ -204,6 +208,7 @@ async function manifestOf(
     notes: (await engine.rows("SELECT text FROM note ORDER BY text")).map(({ text }) => String(text)),
     command,
     sources: sources.map(({ path, bytes }) => ({ path, bytes })),
+    ...(query === undefined ? {} : { query }),
     clickgan: version,
     duckdb: await engine.version(),
   });

@@ -1,7 +1,7 @@
 /** The files of a source: which there are, whether they are whole, and what columns they have. */
 
 import { createReadStream } from "node:fs";
-import { pipeline, type Transform, Writable } from "node:stream";
+import { type Transform, Writable } from "node:stream";
 import { pipeline as piped } from "node:stream/promises";
 import { UserError } from "../../user_error.ts";
 import { expectFile, expectLocal } from "../../files/local_file.ts";
@@ -20,7 +20,8 @@ export interface SourceFile {
  * @throws UserError when there are none, or one of them is no file that can be read.
  */
 export function findFiles(pattern: string, what: string): SourceFile[] {
-  const files = findFilesIfAny(pattern);
+  expectLocal(pattern);
+  const files = filesOf(pattern).map((path) => ({ path, bytes: expectFile(path).size }));
   if (files.length > 0) return files;
   throw new UserError(
     `Expected ${what} at ${shownPath(pattern)}, found no such file. ` +
@@ -28,15 +29,6 @@ export function findFiles(pattern: string, what: string): SourceFile[] {
       "quote a glob, so that the shell leaves it alone.",
   );
 }
-
-/** @param folder that the pattern is within; its name is no pattern. */
-export function findFilesIfAny(pattern: string, folder?: string): SourceFile[] {
-  expectLocal(folder ?? pattern);
-  return filesOf(pattern, folder).map((path) => ({ path, bytes: expectFile(path).size }));
-}
-
-/** How the name of a plain file goes on, and of a compressed one. */
-export const COMPRESSIONS = ["", ".gz", ".zst"];
 
 /**
  * Reads compressed files to their end: the engine reads one that was cut off as if it were a shorter one.
@@ -63,87 +55,41 @@ export async function checkCompressed(files: readonly SourceFile[], signal?: Abo
 }
 
 /**
- * Lines of text files as one column, and the file's path; chr(1) is in no sane text. Lines may end in either way (not
- * strict); where they end in both there are more blank ones.
+ * Lines of a text file as one column; chr(1) is in no sane text. Lines may end in either way (not strict); where they end in both
+ * there are more blank ones.
  */
-export function linesSql(paths: readonly string[]): string {
-  const files = literal(paths.map(plainPath));
-  return `read_csv(${files}, header = false, delim = chr(1), quote = '', escape = '', ` +
-    "columns = {'line': 'VARCHAR'}, auto_detect = false, strict_mode = false, filename = 'clickgan file')";
+function linesSql(path: string): string {
+  return `read_csv(${literal(plainPath(path))}, header = false, delim = chr(1), quote = '', escape = '', ` +
+    "columns = {'line': 'VARCHAR'}, auto_detect = false, strict_mode = false)";
 }
 
-/** How many rows there are below the headers, the bad ones among them. */
-export async function rowsOfCsv(engine: Engine, paths: readonly string[]): Promise<number> {
-  return await engine.number(`SELECT count(*) FROM ${linesSql(paths)}`) - paths.length;
-}
-
-/** The first line of a text file, whatever it is compressed with. @throws UserError for an empty file. */
-export async function firstLine(engine: Engine, path: string): Promise<string> {
-  const line = await engine.value(`SELECT line FROM ${linesSql([path])} LIMIT 1`);
+/** The names in the header of a CSV file. @throws UserError for an empty file, and for a quote that is not closed. */
+export async function firstFields(engine: Engine, path: string, delimiter: string): Promise<string[]> {
+  const line = await engine.value(`SELECT line FROM ${linesSql(path)} LIMIT 1`);
   if (line === null) throw new UserError(`${path} is empty. Expected a header line and rows.`);
-  return String(line).replace(/^\ufeff/, "").replace(/\r$/, "");
+  const header = String(line).replace(/^\ufeff/, "").replace(/\r$/, "");
+  const { fields, open } = fieldsOf(header, delimiter);
+  if (!open) return fields;
+  throw new UserError(
+    `${path}:1: the quote of a name in the header is never closed: ${header.slice(0, 200)}`,
+  );
 }
 
-/** @throws UserError for a file whose header lacks a column or has them in another order than expected. */
-export async function expectHeader(
-  engine: Engine,
-  files: readonly SourceFile[],
-  columns: readonly string[],
-): Promise<void> {
-  for (const { path } of files) {
-    const header = await firstLine(engine, path);
-    const found = header.split(",").map((name) => name.trim().replace(/^"(.*)"$/, "$1"));
-    if (found.length === columns.length && found.every((name, k) => name === columns[k])) continue;
-    const missing = columns.filter((name) => !found.includes(name));
-    const other = [";", "\t", "|"].find((delimiter) => header.split(delimiter).length === columns.length);
-    const hint = other
-      ? `The columns seem to be separated by ${other === "\t" ? "tabs" : other}: separate them by commas.`
-      : missing.length > 0
-      ? `Missing: ${missing.join(", ")}.`
-      : "Put them in this order.";
-    throw new UserError(
-      `${path}:1: expected the columns ${columns.join(",")}, found ${header.slice(0, 200)}. ${hint}`,
-    );
-  }
-}
+/** How many JSON lines of a file are looked at for the keys that there are. */
+const JSON_SAMPLE = 10_000;
 
-export interface TextLine {
-  readonly text: string;
-  /** Number of the line, from 1. */
-  readonly line: number;
-}
-
-export interface TextRecord {
-  readonly fields: readonly string[];
-  /** Number of its first line, from 1. */
-  readonly line: number;
-}
-
-/** Lines of a plain or compressed file, without what ends them. */
-export async function* linesOf(path: string): AsyncGenerator<TextLine> {
-  let rest = "";
-  let line = 1;
-  for await (const chunk of chunksOf(path)) {
-    const lines = (rest + chunk).split("\n");
-    rest = lines.pop() ?? "";
-    for (const text of lines) yield { text: text.replace(/\r$/, ""), line: line++ };
-  }
-  if (rest !== "") yield { text: rest, line };
-}
-
-/** Records of CSV: a quoted value may go over several lines. */
-export async function* recordsOf(path: string, delimiter: string): AsyncGenerator<TextRecord> {
-  let begun: TextLine | undefined;
-  for await (const { text, line } of linesOf(path)) {
-    const record: TextLine = begun ? { text: `${begun.text}\n${text}`, line: begun.line } : { text, line };
-    const { fields, open } = fieldsOf(record.text, delimiter);
-    begun = open ? record : undefined;
-    if (!open) yield { fields, line: record.line };
-  }
+/** The keys in the first lines of a file of JSON lines, in the order of the alphabet. */
+export async function jsonKeys(engine: Engine, path: string): Promise<string[]> {
+  const objects = `SELECT line FROM ${linesSql(path)} ` +
+    `WHERE json_valid(line) AND json_type(line) = 'OBJECT' LIMIT ${JSON_SAMPLE}`;
+  const rows = await engine.rows(
+    `SELECT DISTINCT unnest(json_keys(line)) AS name FROM (${objects}) ORDER BY name`,
+  );
+  return rows.map(({ name }) => String(name));
 }
 
 /** @returns the values of a record of CSV, and whether the last one's quote is still open. */
-export function fieldsOf(text: string, delimiter: string): { fields: string[]; open: boolean } {
+function fieldsOf(text: string, delimiter: string): { fields: string[]; open: boolean } {
   const fields: string[] = [];
   for (let at = 0;;) {
     let value = "";
@@ -163,15 +109,6 @@ export function fieldsOf(text: string, delimiter: string): { fields: string[]; o
     if (end < 0) return { fields, open: false };
     at = end + delimiter.length;
   }
-}
-
-async function* chunksOf(path: string): AsyncGenerator<string> {
-  const file = createReadStream(path);
-  const decoder = decoderOf(path);
-  // Whoever reads stops when everything is found; that the rest is not read is no error.
-  const bytes = decoder ? pipeline(file, decoder, () => {}) : file;
-  const utf8 = new TextDecoder();
-  for await (const chunk of bytes) yield utf8.decode(chunk, { stream: true });
 }
 
 /** What decompresses a file (.gz or .zst); undefined for a plain one. */

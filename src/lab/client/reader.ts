@@ -191,6 +191,9 @@ const OPTIONAL: readonly Option[] = ["page", "position"];
 export function commandOf(path: string, head: string): string {
   const names = namesOf(head);
   const found = guessColumns(names);
+  if (Object.values(found).some((column) => column.includes("."))) {
+    return "deno task data log --query log.sql --out runs/data/mine # with a SELECT as in data/recipes/nested_names.sql";
+  }
   const words = OPTIONS.flatMap((option) => {
     const column = found[option] ?? (OPTIONAL.includes(option) ? undefined : "COLUMN");
     return column === undefined ? [] : [`--${option}`, column];

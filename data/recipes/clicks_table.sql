@@ -1,0 +1,11 @@
+-- A table of what was displayed, and one of clicks with the id of the page and of the item.
+--
+--   deno task data log --query clicks_table.sql
+--
+-- Change: the names. clicked is the time of the click, so that the clicks of a page are in their order; where the clicks have none:
+-- clicks.sku IS NOT NULL.
+SELECT
+  shown.uid AS user, shown.sku AS item, shown.ts AS time, shown.request AS page, shown.pos AS position,
+  to_timestamp(clicks.ts::BIGINT) AS clicked
+FROM read_csv('impressions.csv', header = true, all_varchar = true) AS shown
+LEFT JOIN read_csv('clicks.csv', header = true, all_varchar = true) AS clicks ON clicks.request = shown.request AND clicks.sku = shown.sku

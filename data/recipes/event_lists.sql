@@ -1,0 +1,20 @@
+-- One table of events in JSON lines: {"name": "view_list", "shown": [{"id": "i1"}, ...]} displays a list, {"name": "select", "shown":
+-- [{"id": "i7"}]} is a click. A click is of the latest list of the user that has the item, at most 30 minutes before.
+--
+--   deno task data log --query event_lists.sql
+--
+-- Change: the names, the values of the column name, and how times are written: here in microseconds.
+WITH event AS (
+  SELECT uid, make_timestamp("at") AS time, name, unnest(shown).id AS sku, unnest(range(len(shown))) AS place
+  FROM read_json('lists.jsonl', format = 'newline_delimited', sample_size = -1)
+),
+shown AS (FROM event WHERE name = 'view_list'),
+found AS (
+  SELECT shown.uid, shown.sku, shown.time, min(click.time) AS clicked
+  FROM (FROM event WHERE name = 'select') AS click
+  ASOF JOIN shown ON click.uid = shown.uid AND click.sku = shown.sku AND click.time >= shown.time
+  WHERE click.time - shown.time <= INTERVAL 30 MINUTES
+  GROUP BY ALL
+)
+SELECT uid AS user, sku AS item, time, place AS position, clicked
+FROM shown LEFT JOIN found USING (uid, sku, time)

@@ -1,0 +1,8 @@
+-- Parquet files of several months, and a table of visitors: only those who agreed, and the id of the account in place of the cookie's.
+--
+--   deno task data log --query joined.sql
+--
+-- Change: the names. Any SELECT of DuckDB is taken, as long as it reads files.
+SELECT account AS user, sku AS item, ts AS time, label AS clicked, request AS page, pos AS position
+FROM read_parquet('month-*.parquet', union_by_name = true) JOIN read_csv('visitors.csv', header = true, all_varchar = true) USING (uid)
+WHERE agreed = 'yes'

@@ -1,0 +1,13 @@
+-- The news.tsv of MIND: id, category and subcategory of each item, which become tokens. News of both parts are there once.
+--
+--   deno task data log --query mind.sql --features mind_news.sql --out runs/data/mind
+--
+-- Change: the path of the file.
+SELECT DISTINCT item, category, subcategory
+FROM read_csv(
+  'news.tsv', header = false, delim = '\t', quote = '', escape = '', auto_detect = false,
+  columns = {
+    'item': 'VARCHAR', 'category': 'VARCHAR', 'subcategory': 'VARCHAR', 'title': 'VARCHAR', 'abstract': 'VARCHAR', 'url': 'VARCHAR',
+    'title_entities': 'VARCHAR', 'abstract_entities': 'VARCHAR'
+  }
+)

@@ -1,0 +1,78 @@
+-- Retailrocket's events.csv, item_properties_part1.csv and _part2.csv, and category_tree.csv. A page is what a visitor viewed in the
+-- session so far, at most 50 items; the click is what they put in the cart or bought, once an item and session. Nothing is made up.
+--
+--   deno task data log --query retailrocket.sql --out runs/data/rr
+--
+-- An item is taken as it was at the time of the page: its category and all above it, whether it was available, its price (790), and
+-- floor(log2(1 + n)) of the n views, carts and purchases before. Each of its versions is an item, called ITEM@MILLISECONDS.
+-- Change: the paths, the gap between sessions (30 minutes), the most items of a page, the properties. Views as clicks among drawn items
+-- are in retailrocket_views.sql.
+WITH RECURSIVE event AS (
+  SELECT DISTINCT timestamp AS time, visitorid AS visitor, itemid AS item, event AS kind, list_position(['view', 'addtocart', 'transaction'], event) AS rank
+  FROM read_csv('events.csv', header = true, types = {'timestamp': 'BIGINT', 'visitorid': 'BIGINT', 'itemid': 'BIGINT', 'event': 'VARCHAR'})
+),
+-- Sessions, and in each what was viewed and what went into the cart, the first time.
+in_session AS (
+  SELECT *, sum(begins) OVER (PARTITION BY visitor ORDER BY time, rank, item ROWS UNBOUNDED PRECEDING) AS session
+  FROM (
+    SELECT *, (time - lag(time) OVER (PARTITION BY visitor ORDER BY time, rank, item) <= 30 * 60000 IS NOT TRUE)::INTEGER AS begins
+    FROM event
+  )
+),
+act AS (SELECT visitor, session, item, min(time) AS time FROM in_session WHERE kind <> 'view' GROUP BY ALL),
+seen AS (SELECT visitor, session, item, min(time) AS time FROM in_session WHERE kind = 'view' GROUP BY ALL),
+shown AS (
+  SELECT visitor, a.time, a.item AS clicked, s.item, s.time AS viewed
+  FROM act a JOIN seen s USING (visitor, session)
+  WHERE s.time <= a.time
+  QUALIFY row_number() OVER (PARTITION BY visitor, a.time, a.item ORDER BY s.item = a.item DESC, s.time DESC, s.item) <= 50
+    AND bool_or(s.item = a.item) OVER (PARTITION BY visitor, a.time, a.item)
+),
+-- What is known of an item from when on; counts change at n = 1, 3, 7, ..., from the next millisecond on.
+known AS (
+  SELECT itemid AS item, property AS feature, timestamp AS valid_from, max(TRY_CAST(ltrim(value, 'n') AS DOUBLE)) AS value
+  FROM read_csv('item_properties*.csv', header = true, types = {'timestamp': 'BIGINT', 'itemid': 'BIGINT', 'property': 'VARCHAR', 'value': 'VARCHAR'})
+  WHERE property IN ('categoryid', 'available', '790')
+  GROUP BY ALL
+  UNION ALL
+  SELECT item, kind, valid_from, max(log2(n + 1))
+  FROM (SELECT item, kind, time + 1 AS valid_from, row_number() OVER (PARTITION BY item, kind ORDER BY time, visitor) AS n FROM event)
+  WHERE n & (n + 1) = 0
+  GROUP BY ALL
+),
+change AS (
+  SELECT item, feature, valid_from, value
+  FROM (SELECT *, lag(value) OVER (PARTITION BY item, feature ORDER BY valid_from) AS before FROM known)
+  WHERE value IS DISTINCT FROM before
+),
+version AS (
+  SELECT item, valid_from, last_value(COLUMNS(* EXCLUDE (item, valid_from)) IGNORE NULLS) OVER so_far
+  FROM (PIVOT change ON feature IN ('categoryid', 'available', '790', 'view', 'addtocart', 'transaction') USING max(value) GROUP BY item, valid_from)
+  WINDOW so_far AS (PARTITION BY item ORDER BY valid_from)
+  UNION ALL BY NAME
+  SELECT DISTINCT item, 0 AS valid_from FROM event
+),
+-- Categories up to the root.
+parent AS (
+  SELECT categoryid AS category, min(parentid) AS parent
+  FROM read_csv('category_tree.csv', header = true, types = {'categoryid': 'BIGINT', 'parentid': 'BIGINT'})
+  GROUP BY categoryid
+),
+path AS (
+  SELECT category, [category] AS path FROM (SELECT category FROM parent UNION SELECT value::BIGINT FROM change WHERE feature = 'categoryid')
+  UNION ALL
+  SELECT p.category, list_append(p.path, k.parent)
+  FROM path p JOIN parent k ON k.category = p.path[-1]
+  WHERE k.parent IS NOT NULL AND NOT list_contains(p.path, k.parent)
+),
+branch AS (SELECT category, arg_max(path, len(path))::VARCHAR[] AS path FROM path GROUP BY category)
+SELECT
+  visitor AS user, r.item || '@' || v.valid_from AS item, epoch_ms(r.time) AS time, r.item = r.clicked AS clicked,
+  r.time || '-' || r.clicked AS page,
+  row_number() OVER (PARTITION BY visitor, r.time, r.clicked ORDER BY r.viewed, r.item) AS position,
+  {
+    available: available, log_views: coalesce("view", 0), log_carts: coalesce(addtocart, 0), log_buys: coalesce("transaction", 0),
+    price: "790", category: coalesce(branch.path, [])
+  } AS features
+FROM shown r ASOF JOIN version v ON r.item = v.item AND r.time >= v.valid_from
+LEFT JOIN branch ON branch.category = v.categoryid

@@ -1,0 +1,327 @@
+/** Rows that users bring, in files or by a SELECT of theirs: which columns there are, and how their values are read. */
+
+import { expectParquet } from "../parquet.ts";
+import { parquetFile } from "../sets/prepared_folder.ts";
+import { UserError } from "../../user_error.ts";
+import { type Engine, identifier, literal } from "./engine.ts";
+import { plainPath } from "./glob.ts";
+import { checkCompressed, findFiles, firstFields, jsonKeys, type SourceFile } from "./sources.ts";
+
+export interface Column {
+  readonly name: string;
+  /** As the engine writes it; VARCHAR for CSV, JSON for JSON lines. */
+  readonly type: string;
+}
+
+export interface Relation {
+  /** What it is called in messages: its first file, or that of the SELECT. */
+  readonly path: string;
+  /** What stands behind FROM. */
+  readonly sql: string;
+  readonly columns: readonly Column[];
+  readonly files: readonly SourceFile[];
+}
+
+/** Columns that say where a row stands: as the engine calls them. */
+export const PLACE = ["filename", "file_row_number"] as const;
+
+/** A column that the user named by an option. */
+export interface Wanted {
+  readonly column: string;
+  readonly option: string;
+}
+
+type Format = "csv" | "tsv" | "json" | "parquet";
+const ENDINGS: Readonly<Record<string, Format>> = {
+  ...{ csv: "csv", tsv: "tsv", tab: "tsv", txt: "csv", json: "json", jsonl: "json", ndjson: "json" },
+  ...{ parquet: "parquet", pq: "parquet" },
+};
+
+/**
+ * The rows of files of one format with the same columns: CSV with a header, TSV, JSON lines or Parquet.
+ * @param pattern a path or a glob. @param what for messages, such as "a log".
+ * @throws UserError for files that are not there, damaged, of several kinds, or without a wanted column.
+ */
+export async function openFiles(
+  engine: Engine,
+  pattern: string,
+  what: string,
+  wanted: readonly Wanted[],
+  signal?: AbortSignal,
+): Promise<Relation> {
+  const stat = await Deno.stat(pattern).catch(() => undefined);
+  if (stat?.isDirectory) {
+    throw new UserError(
+      `Expected ${what} at ${pattern}, found a folder. Name the files in it, such as '${pattern}/*.parquet'.`,
+    );
+  }
+  const files = findFiles(pattern, what);
+  const [path = "", ...others] = files.map((file) => file.path);
+  const format = formatOf(path);
+  const other = others.find((other) => formatOf(other) !== format);
+  if (other !== undefined) {
+    throw new UserError(
+      `Expected files of one format at ${pattern}, found ${path} and ${other}. Name one kind of file.`,
+    );
+  }
+  if (format === "parquet") {
+    for (const { path } of files) await expectParquet(parquetFile(path), "Fetch or write it again.");
+  }
+  await checkCompressed(files, signal);
+  const columns = await columnsIn(engine, path, format);
+  expectColumns(path, columns, wanted, format === "csv");
+  for (const other of others) {
+    const own = await columnsIn(engine, other, format);
+    // Keys of JSON may be left out where there is nothing to say.
+    if (format === "json") expectColumns(other, own, wanted, false);
+    else expectSame(path, columns, other, own);
+  }
+  const read = format === "json" ? columns.filter(isOf(wanted)) : columns;
+  return { path, columns, files, sql: readerOf([path, ...others], format, read.length > 0 ? read : columns) };
+}
+
+const isOf = (wanted: readonly Wanted[]) => ({ name }: Column) =>
+  wanted.length === 0 || wanted.some(({ column }) => column === name);
+
+function formatOf(path: string): Format {
+  const [, ending = "", compression] = /\.([a-z0-9]+?)(\.gz|\.zst)?$/i.exec(path) ?? [];
+  const format = ENDINGS[ending.toLowerCase()];
+  if (format && !(format === "parquet" && compression)) return format;
+  throw new UserError(
+    `${path}: expected a file whose name ends in .csv, .tsv, .txt, .json, .jsonl or .ndjson (and then in .gz or .zst if ` +
+      "it is compressed), or in .parquet. Rename or convert the file, or read it by a SELECT (data/recipes).",
+  );
+}
+
+function readerOf(paths: readonly string[], format: Format, columns: readonly Column[]): string {
+  const files = literal(paths.map(plainPath));
+  const types = columns.map(({ name, type }) => `${literal(name)}: ${literal(type)}`).join(", ");
+  switch (format) {
+    case "parquet":
+      return `read_parquet(${files}, filename = true, file_row_number = true, binary_as_string = true, hive_partitioning = false)`;
+    case "json":
+      return `read_json(${files}, format = 'newline_delimited', columns = {${types}}, ignore_errors = true, filename = true)`;
+    default:
+      return `read_csv(${files}, header = true, delim = ${
+        format === "tsv" ? "'\t'" : "','"
+      }, quote = '"', escape = '"', ` +
+        `auto_detect = false, columns = {${types}}, nullstr = '\\N', store_rejects = true, filename = true)`;
+  }
+}
+
+async function columnsIn(engine: Engine, path: string, format: Format): Promise<Column[]> {
+  if (format === "parquet") {
+    const columns = await columnsOf(engine, readerOf([path], format, []));
+    return columns.filter(({ name }) => !PLACE.some((own) => own === name));
+  }
+  if (format === "json") return (await jsonKeys(engine, path)).map((name) => ({ name, type: "JSON" }));
+  const names = await firstFields(engine, path, format === "tsv" ? "\t" : ",");
+  const twice = names.find((name, k) => names.indexOf(name) < k);
+  if (twice !== undefined) {
+    throw new UserError(
+      `${path}:1: expected one column "${twice}", found two. Rename one of them in the header.`,
+    );
+  }
+  return names.map((name) => ({ name, type: "VARCHAR" }));
+}
+
+/** The columns of what stands behind FROM. */
+export async function columnsOf(engine: Engine, sql: string): Promise<Column[]> {
+  const rows = await engine.rows(`DESCRIBE FROM ${sql}`);
+  return rows.map((row) => ({ name: String(row.column_name), type: String(row.column_type) }));
+}
+
+/** @throws UserError for a wanted column that is not there. */
+export function expectColumns(
+  path: string,
+  columns: readonly Column[],
+  wanted: readonly Wanted[],
+  isCsv = false,
+): void {
+  const names = columns.map(({ name }) => name);
+  const missing = wanted.find(({ column }) => !names.includes(column));
+  if (missing === undefined) return;
+  const { column, option } = missing;
+  const there = names.length === 0
+    ? "no columns"
+    : names.length === 1 && isCsv
+    ? `one column, ${names[0]?.slice(0, 200)}`
+    : `${names.slice(0, 40).join(", ")}${names.length > 40 ? ", ..." : ""}`;
+  const near = nearest(column, names);
+  const hint = near !== undefined
+    ? `Is it "${near}"?`
+    : isCsv && isNoHeader(names)
+    ? "Is the header missing? Write a line with the columns' names above the first one."
+    : isCsv && names.length === 1
+    ? "Separate the columns by commas, or see data/recipes/delimiter.sql."
+    : columns.some(({ name, type }) => column.startsWith(`${name}.`) && /^(JSON|STRUCT)/.test(type))
+    ? "What is within a column is read by a SELECT: see data/recipes/nested_names.sql."
+    : option === "--like"
+    ? "The set of --like is made of it: add it to the features."
+    : `Name the column with ${option}.`;
+  throw new UserError(
+    `${path}${isCsv ? ":1" : ""}: expected a column "${column}" (${option}), found ${there}. ${hint}`,
+  );
+}
+
+/** Whether one of these is called as values are: where the first line of a file is no header. */
+function isNoHeader(names: readonly string[]): boolean {
+  return names.some((name) => /^-?\d+(\.\d+)?$/.test(name) || /^\d{4}-\d\d-\d\d([T ][\d:.,]+)?/.test(name));
+}
+
+function expectSame(
+  first: string,
+  columns: readonly Column[],
+  path: string,
+  others: readonly Column[],
+): void {
+  const text = (list: readonly Column[]) => list.map(({ name, type }) => `${name} ${type}`).join(", ");
+  const [here, there] = [text(columns), text(others)];
+  if (here === there) return;
+  throw new UserError(
+    `Expected the same columns in all files, found ${here} in ${first}, and ${there} in ${path}. Give all files the same ` +
+      "columns, name files of one kind, or read them by a SELECT (data/recipes).",
+  );
+}
+
+/** The name that was probably meant. */
+export function nearest(name: string, names: readonly string[]): string | undefined {
+  const plain = (text: string) => text.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
+  return names.find((other) => plain(other) === plain(name)) ??
+    names.find((other) =>
+      name.length > 2 && (plain(other).includes(plain(name)) || plain(name).includes(plain(other)))
+    );
+}
+
+/** @throws UserError for a column of ids that are lists, structs or the like. */
+export function expectIds({ path, columns }: Relation, ids: readonly Wanted[]): void {
+  for (const { column, option } of ids) {
+    const type = columns.find(({ name }) => name === column)?.type ?? "";
+    if (!/\[\d*\]|^(STRUCT|MAP|UNION|BLOB|INTERVAL)/.test(type)) continue;
+    throw new UserError(
+      `${path}: expected ${column} (${option}) to be text or whole numbers, found ${type}.`,
+    );
+  }
+}
+
+// Values come as text, as they are written.
+
+/**
+ * What a value is read as: an id must be exact, items are a list of ids, ids one or a list of them, a list one text or several,
+ * numbers and times are text to be cast.
+ */
+export type ReadAs = "id" | "text" | "list" | "items" | "ids" | "number";
+
+/** A value, and what of it a floating point number may have lost; "" where it cannot. */
+interface Read {
+  readonly value: string;
+  readonly inexact: string;
+}
+
+const NONE: Readonly<Record<ReadAs, string>> = {
+  ...{ id: "NULL::VARCHAR", text: "NULL::VARCHAR", number: "NULL::DOUBLE" },
+  ...{ list: "NULL::VARCHAR[]", items: "NULL::VARCHAR[]", ids: "NULL::VARCHAR[]" },
+};
+
+/**
+ * A query with a row for each row of a relation:
+ *
+ *     file, row           where it is, where that is known: of Parquet the row from 1
+ *     inexact             an id that is a floating point number and no exact whole one, or a value of a list that is one
+ *                         beyond those that are exact, as text: others may have become the same number
+ *     and a column for each of `values`, NULL where there is no value or none is wanted: text, lists of text, numbers
+ */
+export function selectOf(
+  { sql, columns, path }: Relation,
+  values: Readonly<Record<string, { readonly column: string | undefined; readonly as: ReadAs }>>,
+): string {
+  const typeOf = (name: string | undefined) => columns.find((one) => one.name === name)?.type;
+  const read = Object.entries(values).map(([name, { column, as }]) => {
+    const type = typeOf(column);
+    const found = column === undefined || type === undefined
+      ? { value: NONE[as], inexact: "" }
+      : valueOf(identifier(column), type, as);
+    return { name, ...found };
+  });
+  const inexact = read.map((one) => one.inexact).filter((text) => text !== "");
+  const [file, row] = PLACE.map((name) =>
+    typeOf(name) !== undefined || sql.includes(`${name} = true`) ? name : undefined
+  );
+  return [
+    `SELECT ${file ?? literal(path)} AS file, ${row === undefined ? "NULL::BIGINT" : `${row} + 1`} AS "row",`,
+    `  ${inexact.length > 0 ? `coalesce(${inexact.join(", ")})` : "NULL::VARCHAR"} AS inexact,`,
+    read.map(({ name, value }) => `  ${value} AS ${identifier(name)}`).join(",\n"),
+    `FROM ${sql}`,
+  ].join("\n");
+}
+
+function valueOf(column: string, type: string, as: ReadAs): Read {
+  if (type === "JSON") return jsonValue(column, as);
+  const isList = type.endsWith("]");
+  const text = `CAST(${column} AS VARCHAR)`;
+  if (as === "number") {
+    return { value: `${type === "VARCHAR" ? "TRY_" : ""}CAST(${column} AS DOUBLE)`, inexact: "" };
+  }
+  if (isList && (as === "items" || as === "ids")) {
+    const { value, inexact } = valueOf("x", type.replace(/\[\d*\]$/, ""), "id");
+    const each = (x: string) => `list_transform(${column}, lambda x: ${x})`;
+    return {
+      value: each(value),
+      inexact: inexact === "" ? "" : `list_filter(${each(inexact)}, lambda x: x IS NOT NULL)[1]`,
+    };
+  }
+  if (as === "items") return { value: NONE.items, inexact: "" };
+  if (as === "ids") {
+    const { value, inexact } = valueOf(column, type, "id");
+    return { value: `[${value}]`, inexact };
+  }
+  const float = type === "DOUBLE" || type === "FLOAT";
+  // Behind the last exact one, the next number is the same.
+  const small = `abs(${column}) < ${type === "FLOAT" ? 2 ** 24 : 2 ** 53}`;
+  if (as === "list") {
+    return {
+      value: isList ? `CAST(${column} AS VARCHAR[])` : `[${text}]`,
+      inexact: float ? `CASE WHEN NOT isnan(${column}) AND NOT (${small}) THEN ${text} END` : "",
+    };
+  }
+  if (!float) return { value: text, inexact: "" };
+  const whole = `${column} = floor(${column}) AND ${small}`;
+  const value = `CASE WHEN ${whole} THEN CAST(CAST(${column} AS BIGINT) AS VARCHAR) `;
+  // What has no value is NaN in a column of floats.
+  return as === "id"
+    ? { value: `${value}END`, inexact: `CASE WHEN NOT isnan(${column}) AND NOT (${whole}) THEN ${text} END` }
+    : { value: `${value}ELSE ${text} END`, inexact: "" };
+}
+
+/** Whole numbers of any length come as they are written, and those of programs that know floats only are whole. */
+function jsonValue(column: string, as: ReadAs): Read {
+  const kind = (x: string) => `json_type(${x})`;
+  const text = (x: string) => `json_extract_string(${x}, '$')`;
+  const isFloat = (x: string) => `(${kind(x)} = 'DOUBLE' AND NOT regexp_full_match(${text(x)}, '-?[0-9]+'))`;
+  const number = (x: string) => `TRY_CAST(${text(x)} AS DOUBLE)`;
+  const isSmall = (x: string) => `coalesce(abs(${number(x)}) < ${2 ** 53}, false)`;
+  const exact = (x: string) => `(${number(x)} = floor(${number(x)}) AND ${isSmall(x)})`;
+  const id = (x: string) =>
+    `CASE WHEN ${kind(x)} IN ('ARRAY', 'OBJECT') THEN NULL WHEN ${isFloat(x)} ` +
+    `THEN CASE WHEN ${exact(x)} THEN CAST(CAST(${number(x)} AS BIGINT) AS VARCHAR) END ELSE ${text(x)} END`;
+  const lost = (x: string) => `CASE WHEN ${isFloat(x)} AND NOT ${exact(x)} THEN ${text(x)} END`;
+  const large = (x: string) => `CASE WHEN ${isFloat(x)} AND NOT ${isSmall(x)} THEN ${text(x)} END`;
+  if (as === "number") {
+    return {
+      value: `CASE WHEN ${kind(column)} NOT IN ('ARRAY', 'OBJECT') THEN ${number(column)} END`,
+      inexact: "",
+    };
+  }
+  if (as === "text") return { value: text(column), inexact: "" };
+  if (as === "id") return { value: id(column), inexact: lost(column) };
+  const [one, fault] = as === "list" ? [text, large] : [id, lost];
+  const each = (of: (x: string) => string) =>
+    `list_transform(json_extract(${column}, '$[*]'), lambda x: ${of("x")})`;
+  const isList = `${kind(column)} = 'ARRAY'`;
+  return {
+    value: `CASE WHEN ${isList} THEN ${each(one)} ELSE ${as === "items" ? "NULL" : `[${one(column)}]`} END`,
+    inexact: `CASE WHEN ${isList} THEN list_filter(${each(fault)}, lambda x: x IS NOT NULL)[1] ELSE ${
+      fault(column)
+    } END`,
+  };
+}

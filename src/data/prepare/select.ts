@@ -1,0 +1,127 @@
+/**
+ * A SELECT that a user wrote in a file, as a view: over the readers of the data engine, such as read_csv and read_parquet. The
+ * engine itself says what it reads; what writes, attaches or sets something is no SELECT, and no function that does so is let in.
+ */
+
+import { resolve } from "node:path";
+import * as v from "../../schema.ts";
+import { UserError } from "../../user_error.ts";
+import { type Engine, identifier, literal } from "./engine.ts";
+import { checkCompressed, findFiles } from "./sources.ts";
+import { columnsOf, type Relation } from "./relation.ts";
+
+/** Functions that a FROM may have; the readers first. */
+const READERS =
+  /^(read_(csv|json|ndjson|json_objects|ndjson_objects)(_auto)?|read_(parquet|text|blob)|parquet_scan)$/;
+const OTHERS = /^(range|generate_series|unnest|repeat)$/;
+
+/** What the engine makes of a text that it parses. */
+const parsedSchema = v.looseObject({
+  error: v.boolean(),
+  error_type: v.optional(v.string(), ""),
+  error_message: v.optional(v.string(), ""),
+  position: v.optional(v.string()),
+  statements: v.optional(v.array(v.unknown()), []),
+});
+
+/**
+ * Makes a view of the only SELECT in a file.
+ * @param work the folder that is made, which nothing is read from.
+ * @throws UserError for what is no SELECT, or reads what is no file of this machine.
+ */
+export async function openSelect(
+  engine: Engine,
+  path: string,
+  { view, option, work, signal }: {
+    readonly view: string;
+    readonly option: string;
+    readonly work: string;
+    readonly signal?: AbortSignal;
+  },
+): Promise<Relation & { readonly text: string }> {
+  const [own] = findFiles(path, `the SELECT of ${option}`);
+  if (!own) throw new Error("a path without a file");
+  const text = await Deno.readTextFile(own.path);
+  const patterns = await patternsOf(engine, own.path, text);
+  const files = patterns.flatMap((pattern) => findFiles(pattern, `a file that ${own.path} reads`));
+  const inside = files.find((file) => resolve(file.path).startsWith(resolve(work) + "/"));
+  if (inside !== undefined) {
+    throw new UserError(
+      `${own.path}: expected to read nothing of the folder that is made, found ${inside.path}. Choose another --out.`,
+    );
+  }
+  await checkCompressed(files, signal);
+  try {
+    await engine.run(`CREATE VIEW ${identifier(view)} AS ${text}`);
+  } catch (error) {
+    throw explain(own.path, error);
+  }
+  const sql = identifier(view);
+  return { path: own.path, text, sql, files: [own, ...files], columns: await columnsOf(engine, sql) };
+}
+
+/** What the engine says of a SELECT, with the line of the file. */
+function explain(path: string, error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof UserError) return error;
+  const [what = "", line] = error.message.split(/\s+LINE (\d+):/);
+  return new UserError(`${path}${line === undefined ? "" : `:${line}`}: ${what.trim()}`, { cause: error });
+}
+
+/** The paths and globs that a text reads. @throws UserError for a text that is not one SELECT over readers. */
+async function patternsOf(engine: Engine, path: string, text: string): Promise<string[]> {
+  const json = String(await engine.value(`SELECT json_serialize_sql(${literal(text)})`));
+  const { error, error_type, error_message, position, statements } = v.parse(parsedSchema, JSON.parse(json));
+  if (error && error_type === "parser") {
+    const line = position === undefined ? "" : `:${text.slice(0, Number(position)).split("\n").length}`;
+    throw new UserError(`${path}${line}: ${error_message}. Expected one SELECT, as DuckDB has it.`);
+  }
+  if (error || statements.length !== 1) {
+    throw new UserError(
+      `${path}: expected one SELECT, found ${
+        error ? "another statement" : `${statements.length} statements`
+      }. What is to be read ` +
+        "goes into its FROM, such as read_csv('log.csv') or read_parquet('logs/*.parquet').",
+    );
+  }
+  return readBy(path, statements[0]);
+}
+
+const functionSchema = v.looseObject({
+  type: v.literal("TABLE_FUNCTION"),
+  function: v.looseObject({ function_name: v.string(), children: v.array(v.unknown()) }),
+});
+const tableSchema = v.looseObject({ type: v.literal("BASE_TABLE"), table_name: v.string() });
+const constantSchema = v.looseObject({
+  class: v.literal("CONSTANT"),
+  value: v.looseObject({ value: v.string() }),
+});
+const listSchema = v.looseObject({ function_name: v.literal("list_value"), children: v.array(v.unknown()) });
+
+/** The paths and globs below a node of a parsed SELECT. */
+function readBy(path: string, node: unknown): string[] {
+  if (typeof node !== "object" || node === null) return [];
+  const table = v.safeParse(tableSchema, node);
+  // A name with a dot or a slash is that of a file: a table of the SELECT's own has none.
+  if (table.success && /[./\\]/.test(table.output.table_name)) return [table.output.table_name];
+  const called = v.safeParse(functionSchema, node);
+  const below = Object.values(node).flatMap((child) => readBy(path, child));
+  if (!called.success) return below;
+  const { function_name: name, children } = called.output.function;
+  if (OTHERS.test(name)) return below;
+  if (READERS.test(name)) return [...namesIn(path, name, children[0]), ...below];
+  throw new UserError(
+    `${path}: expected a FROM of files and their readers (read_csv, read_parquet, read_json, ...), found ${name}(). ` +
+      "Read files, and join or unnest what is in them.",
+  );
+}
+
+/** The texts of a constant, or of a list of constants. */
+function namesIn(path: string, reader: string, node: unknown): string[] {
+  const constant = v.safeParse(constantSchema, node);
+  if (constant.success) return [constant.output.value.value];
+  const list = v.safeParse(listSchema, node);
+  if (list.success) return list.output.children.flatMap((child) => namesIn(path, reader, child));
+  throw new UserError(
+    `${path}: expected ${reader}() to name its files as text, such as ${reader}('log.csv') or ${reader}(['a', 'b']).`,
+  );
+}
