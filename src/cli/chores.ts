@@ -55,11 +55,14 @@ const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
       env: { DENO_V8_FLAGS: "--gc-global,--max-semi-space-size=1" },
     },
     external: {
-      about: "compares with Spark, Open MPI, Gymnasium and Open Bandit Pipeline, where they are installed",
+      about:
+        "tries Spark, Open MPI, Gymnasium, Open Bandit Pipeline and a GPU's compiler, where they are installed",
       args: [
         "task",
         "test",
-        ...["spark", "mpirun", "gymnasium", "open_bandit"].map((name) => `test/external/${name}.ts`),
+        ...["spark", "mpirun", "gymnasium", "open_bandit", "compiled"].map((name) =>
+          `test/external/${name}.ts`
+        ),
       ],
     },
     gallery: {

@@ -1,4 +1,4 @@
-/** What GPUs' compilers make of the kernels in the shapes of a GPU: nothing that would slow every GPU down, or a reason for it. */
+/** `deno task bench compiled`, with two kernels; all of them are in test/external/compiled.ts. */
 
 import assert from "node:assert/strict";
 import { readAssembly } from "../../bench/compiled/assembly.ts";
@@ -7,128 +7,22 @@ import type { Facts } from "../../bench/compiled/report.ts";
 import { reckon, sumOf } from "../../bench/compiled/time_model.ts";
 import { besideMeasuredCells } from "../../bench/compiled/tables.ts";
 import { missingCompiler } from "../../bench/compiled/vulkan.ts";
-import * as v from "../../src/schema.ts";
-import { forCpu, header, kernelFile, kernelNames, kernelPath } from "../kernel_files.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
+import { compiled, faultsOf, ignore } from "./compiled_checks.ts";
 import { runBench } from "./run_bench.ts";
 
-const missing = missingCompiler();
-if (missing !== undefined) console.log(`Skipped: kernels compiled for GPUs, as ${missing}`);
-const ignore = missing !== undefined;
-
-const widths = v.record(v.string(), v.number());
-const reportSchema = v.object({
-  compiler: v.string(),
-  texts: v.array(v.object({
-    kernel: v.string(),
-    uses: v.array(v.string()),
-    facts: v.array(v.object({
-      gpu: v.string(),
-      lanes: v.tuple([v.number(), v.number()]),
-      vgprs: v.number(),
-      subgroups: v.number(),
-      spills: v.number(),
-      loads: widths,
-      instructions: v.number(),
-    })),
-  })),
-  steps: v.array(v.object({ workload: v.string(), model: v.string() })),
-});
-type Report = v.InferOutput<typeof reportSchema>;
-
-async function compiled(folder: string, ...args: string[]): Promise<{ report: Report; stdout: string }> {
-  const json = `${folder}/compiled.json`;
-  const { code, stdout, stderr } = await runBench(["compiled", "--json", json, ...args], { cwd: folder });
-  assert.equal(code, 0, stderr);
-  assert.match(await Deno.readTextFile(`${folder}/compiled.html`), /<pre>/);
-  return { report: v.parse(reportSchema, JSON.parse(await Deno.readTextFile(json))), stdout };
-}
-
-/** What a kernel's header says behind "compiled:". */
-function compiledPart(kernel: string): string {
-  const [, said = ""] = /compiled:((?:.*\n\/\/ {3})*.*)/.exec(header(kernelPath(kernel))) ?? [];
-  return said.replaceAll(/\n\/\/\s*/g, " ");
-}
-
-/** The number that it gives a reason for: "lanes 20, because ...". */
-function excused(kernel: string, what: "lanes" | "subgroups" | "loads"): number | undefined {
-  const found = compiledPart(kernel).match(new RegExp(`\\b${what} (\\d+), because \\w`))?.[1];
-  return found === undefined ? undefined : Number(found);
-}
-
-/** Whether the figures that a header has of navi31 are those of one of its texts. */
-function isCurrent(kernel: string, facts: Report["texts"][number]["facts"]): boolean {
-  const [, vgprs, subgroups] = compiledPart(kernel).match(/navi31 (\d+) VGPRs, (\d+) subgroups/) ?? [];
-  return vgprs === undefined ||
-    facts.some((one) =>
-      one.gpu === "navi31" && one.vgprs === Number(vgprs) && one.subgroups === Number(subgroups)
-    );
-}
-
-/**
- * GPUs that everything is compiled for: what headers have figures of, what holds the fewest subgroups of all RDNA, and CDNA.
- * navi21, which has as many registers as gfx1201, compiles a text below.
- */
-const WHOLE = ["navi31", "gfx1201", "mi200"];
-
 Deno.test(
-  "in the shapes of a GPU no kernel spills; lanes, subgroups and loads are as they should, or have a reason",
-  {
-    ignore,
-  },
+  "two kernels of a step spill nothing, and are as their headers say",
+  { ignore },
   () =>
     withEmptyFolder(async (folder) => {
-      const { report: { texts, steps, compiler } } = await compiled(folder, "--gpu", WHOLE.join(","));
-      const sameCompiler = isOf(compiler);
-      const kernels = [...new Set(texts.map(({ kernel }) => kernel))];
-      const absent = kernelNames("shipped").filter((name) =>
-        !kernels.includes(name) && !forCpu(kernelPath(name))
-      );
-      assert.deepEqual(
-        absent.sort(),
-        ["lstm_backward", "lstm_forward"],
-        "an invocation a user, which spills",
-      );
-      assert.ok(steps.length > 10, `${steps.length} steps`);
-      const faults = kernels.flatMap((kernel) => {
-        const facts = texts.filter((text) => text.kernel === kernel).flatMap((text) => text.facts);
-        assert.deepEqual([...new Set(facts.map(({ gpu }) => gpu))], WHOLE);
-        const least = (of: (one: typeof facts[number]) => number) => Math.min(...facts.map(of));
-        const few = facts.filter(areFew);
-        const found = {
-          lanes: least(({ lanes: [working] }) => working) < 32 ? least(({ lanes }) => lanes[0]) : undefined,
-          subgroups: few.length > 0 ? Math.min(...few.map(({ subgroups }) => subgroups)) : undefined,
-          loads: readsVectors(kernel) && least(({ loads }) => loads["128"] ?? loads["96"] ?? 0) === 0
-            ? 32
-            : undefined,
-        };
-        const spilled = facts.filter(({ spills }) => spills > 0);
-        return [
-          ...(sameCompiler && !isCurrent(kernel, facts) ? [`${kernel}: other figures in its header`] : []),
-          ...spilled.map(({ gpu, spills }) => `${kernel} spills ${spills} registers on ${gpu}`),
-          ...(["lanes", "subgroups", "loads"] as const).filter((what) =>
-            found[what] !== excused(kernel, what)
-          )
-            .map((what) =>
-              `${kernel}: ${what} ${found[what] ?? "enough"}, its header: ${excused(kernel, what)}`
-            ),
-        ];
-      });
-      assert.deepEqual(faults, []);
+      const kernels = ["adam", "matmul_forward_tiled"];
+      const only = ["--model", "^LSTM$", "--workload", "W0", "--only", `^(${kernels.join("|")})$`];
+      const { report } = await compiled(folder, "--gpu", "navi31", ...only);
+      assert.deepEqual([...new Set(report.texts.map(({ kernel }) => kernel))].sort(), kernels);
+      assert.deepEqual(faultsOf(report, ["navi31"]), []);
     }),
 );
-
-/** Whether a SIMD holds fewer than the eight subgroups that a kernel should leave room for, or on CDNA four. */
-function areFew({ gpu, subgroups }: { gpu: string; subgroups: number }): boolean {
-  return subgroups < (gpu === "mi200" ? 4 : 8);
-}
-
-/** Whether a kernel reads vectors of four floats as a whole. */
-function readsVectors(kernel: string): boolean {
-  const text = kernelFile(kernelPath(kernel));
-  const names = [...text.matchAll(/var<storage, read> (\w+): array<vec4f>/g)].map(([, name]) => name);
-  return names.some((name) => new RegExp(`\\b${name}\\[(?:[^[\\]]|\\[[^\\]]*\\])*\\](?!\\.)`).test(text));
-}
 
 const listing = `BB0:
 	s_mov_b32 s0, 0                        ; be800080
@@ -270,59 +164,3 @@ Deno.test("reckoned times stand beside what the same dispatch took", () => {
     ["all", "15", "10", "1.5"],
   ]);
 });
-
-/** What is shown in the chapter about machine code: its excerpts, and its table. */
-const chapter = Deno.readTextFileSync(new URL("../../kernels/course/13-machine-code.md", import.meta.url));
-
-/** Whether what is shown is of this compiler. */
-function isOf(compiler: string): boolean {
-  return chapter.replaceAll(/\s+/g, " ").includes(`of ${compiler}.`);
-}
-
-Deno.test("the chapter's machine code and figures are what the compiler gives, where it is the same", {
-  ignore,
-}, () =>
-  withEmptyFolder(async (folder) => {
-    const known = new Map<string, { text: Report["texts"][number]; stdout: string; compiler: string }>();
-    const compile = async (file: string, subgroup?: string) => {
-      const own = subgroup === undefined ? [] : ["--subgroup", subgroup];
-      const path = new URL(`../../${file}`, import.meta.url).pathname;
-      const key = `${file} ${subgroup}`;
-      if (!known.has(key)) {
-        const args = ["--file", path, "--gpu", "navi31", "--code", ...own];
-        const { report: { texts: [text], compiler }, stdout } = await compiled(folder, ...args);
-        known.set(key, { text: text ?? assert.fail(file), stdout, compiler });
-      }
-      return known.get(key) ?? assert.fail(key);
-    };
-    const excerpts = [...chapter.matchAll(/```asm\n; (\S+\.wgsl)(?:, subgroup (\d+))?\n([^]*?)```/g)];
-    assert.ok(excerpts.length >= 5);
-    for (const [, file = "", subgroup, code = ""] of excerpts) {
-      const { stdout, compiler } = await compile(file, subgroup);
-      if (!isOf(compiler)) {
-        return console.log(`Skipped: the chapter's code, which is not of ${compiler}`);
-      }
-      const lines = stdout.split("\n");
-      let at = 0;
-      for (const line of code.split("\n").filter((line) => line !== "" && line !== "  ...")) {
-        at = lines.indexOf(line, at) + 1;
-        assert.ok(at > 0, `${file}: expected the line "${line}" behind those before it`);
-      }
-    }
-    let file = "";
-    let rows = 0;
-    for (const [, name = "", lanes = "", ...figures] of chapter.matchAll(ROW)) {
-      file = name.match(/\(\.\.\/(.*)\)/)?.[1] ?? file;
-      const { text: { facts: [own] } } = await compile(`kernels/${file}`, lanes);
-      assert.deepEqual(
-        figures.map(Number),
-        [own?.vgprs, own?.spills, own?.subgroups, own?.instructions],
-        file,
-      );
-      rows++;
-    }
-    assert.ok(rows >= 6);
-  }));
-
-/** A row of the chapter's table: a kernel, lanes, VGPRs, spilled ones, subgroups, instructions. */
-const ROW = /^\| (\[.*\)|the same) +\| (32|64) +\| (\d+) +\| (\d+) +\| (\d+) +\| (\d+) +\|$/gm;

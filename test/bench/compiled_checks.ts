@@ -1,0 +1,114 @@
+/** What is asked of the figures that the compiler gives of a kernel. */
+
+import assert from "node:assert/strict";
+import { missingCompiler } from "../../bench/compiled/vulkan.ts";
+import * as v from "../../src/schema.ts";
+import { header, kernelFile, kernelPath } from "../kernel_files.ts";
+import { runBench } from "./run_bench.ts";
+
+const missing = missingCompiler();
+if (missing !== undefined) console.log(`Skipped: kernels compiled for GPUs, as ${missing}`);
+/** Whether there is no compiler to test. */
+export const ignore = missing !== undefined;
+
+const widths = v.record(v.string(), v.number());
+const reportSchema = v.object({
+  compiler: v.string(),
+  texts: v.array(v.object({
+    kernel: v.string(),
+    uses: v.array(v.string()),
+    facts: v.array(v.object({
+      gpu: v.string(),
+      lanes: v.tuple([v.number(), v.number()]),
+      vgprs: v.number(),
+      subgroups: v.number(),
+      spills: v.number(),
+      loads: widths,
+      instructions: v.number(),
+    })),
+  })),
+  steps: v.array(v.object({ workload: v.string(), model: v.string() })),
+});
+export type Report = v.InferOutput<typeof reportSchema>;
+
+export async function compiled(
+  folder: string,
+  ...args: string[]
+): Promise<{ report: Report; stdout: string }> {
+  const json = `${folder}/compiled.json`;
+  const { code, stdout, stderr } = await runBench(["compiled", "--json", json, ...args], { cwd: folder });
+  assert.equal(code, 0, stderr);
+  assert.match(await Deno.readTextFile(`${folder}/compiled.html`), /<pre>/);
+  return { report: v.parse(reportSchema, JSON.parse(await Deno.readTextFile(json))), stdout };
+}
+
+/** What a kernel's header says behind "compiled:". */
+function compiledPart(kernel: string): string {
+  const [, said = ""] = /compiled:((?:.*\n\/\/ {3})*.*)/.exec(header(kernelPath(kernel))) ?? [];
+  return said.replaceAll(/\n\/\/\s*/g, " ");
+}
+
+/** The number that it gives a reason for: "lanes 20, because ...". */
+function excused(kernel: string, what: "lanes" | "subgroups" | "loads"): number | undefined {
+  const found = compiledPart(kernel).match(new RegExp(`\\b${what} (\\d+), because \\w`))?.[1];
+  return found === undefined ? undefined : Number(found);
+}
+
+/** Whether the figures that a header has of navi31 are those of one of its texts. */
+function isCurrent(kernel: string, facts: Report["texts"][number]["facts"]): boolean {
+  const [, vgprs, subgroups] = compiledPart(kernel).match(/navi31 (\d+) VGPRs, (\d+) subgroups/) ?? [];
+  return vgprs === undefined ||
+    facts.some((one) =>
+      one.gpu === "navi31" && one.vgprs === Number(vgprs) && one.subgroups === Number(subgroups)
+    );
+}
+
+/**
+ * Where a kernel spills, and where its lanes, subgroups or loads are few without a reason in its header, or enough with one.
+ * @param gpus that everything was compiled for.
+ */
+export function faultsOf({ texts, compiler }: Report, gpus: readonly string[]): string[] {
+  const sameCompiler = isOf(compiler);
+  return [...new Set(texts.map(({ kernel }) => kernel))].flatMap((kernel) => {
+    const facts = texts.filter((text) => text.kernel === kernel).flatMap((text) => text.facts);
+    assert.deepEqual([...new Set(facts.map(({ gpu }) => gpu))], gpus);
+    const least = (of: (one: typeof facts[number]) => number) => Math.min(...facts.map(of));
+    const few = facts.filter(areFew);
+    const found = {
+      lanes: least(({ lanes: [working] }) => working) < 32 ? least(({ lanes }) => lanes[0]) : undefined,
+      subgroups: few.length > 0 ? Math.min(...few.map(({ subgroups }) => subgroups)) : undefined,
+      loads: readsVectors(kernel) && least(({ loads }) => loads["128"] ?? loads["96"] ?? 0) === 0
+        ? 32
+        : undefined,
+    };
+    const spilled = facts.filter(({ spills }) => spills > 0);
+    return [
+      ...(sameCompiler && !isCurrent(kernel, facts) ? [`${kernel}: other figures in its header`] : []),
+      ...spilled.map(({ gpu, spills }) => `${kernel} spills ${spills} registers on ${gpu}`),
+      ...(["lanes", "subgroups", "loads"] as const).filter((what) => found[what] !== excused(kernel, what))
+        .map((what) => `${kernel}: ${what} ${found[what] ?? "enough"}, its header: ${excused(kernel, what)}`),
+    ];
+  });
+}
+
+/** Whether a SIMD holds fewer than the eight subgroups that a kernel should leave room for, or on CDNA four. */
+function areFew({ gpu, subgroups }: { gpu: string; subgroups: number }): boolean {
+  return subgroups < (gpu === "mi200" ? 4 : 8);
+}
+
+/** Whether a kernel reads vectors of four floats as a whole. */
+function readsVectors(kernel: string): boolean {
+  const text = kernelFile(kernelPath(kernel));
+  const names = [...text.matchAll(/var<storage, read> (\w+): array<vec4f>/g)].map(([, name]) => name);
+  return names.some((name) => new RegExp(`\\b${name}\\[(?:[^[\\]]|\\[[^\\]]*\\])*\\](?!\\.)`).test(text));
+}
+
+/** What is shown in the chapter about machine code: its excerpts, and its table. */
+export const chapter = Deno.readTextFileSync(
+  new URL("../../kernels/course/13-machine-code.md", import.meta.url),
+);
+
+/** Whether what is shown is of this compiler. */
+export function isOf(compiler: string): boolean {
+  return chapter.replaceAll(/\s+/g, " ").includes(`of ${compiler}.`);
+}

@@ -1,0 +1,83 @@
+/** What GPUs' compilers make of all kernels in the shapes of a GPU: nothing that would slow every GPU down, or a reason for it. */
+
+import assert from "node:assert/strict";
+import { chapter, compiled, faultsOf, ignore, isOf, type Report } from "../bench/compiled_checks.ts";
+import { forCpu, kernelNames, kernelPath } from "../kernel_files.ts";
+import { withEmptyFolder } from "../run/folder_check.ts";
+
+/**
+ * GPUs that everything is compiled for: what headers have figures of, what holds the fewest subgroups of all RDNA, and CDNA.
+ * navi21 has as many registers as gfx1201.
+ */
+const WHOLE = ["navi31", "gfx1201", "mi200"];
+
+Deno.test(
+  "in the shapes of a GPU no kernel spills; lanes, subgroups and loads are as they should, or have a reason",
+  {
+    ignore,
+  },
+  () =>
+    withEmptyFolder(async (folder) => {
+      const { report } = await compiled(folder, "--gpu", WHOLE.join(","));
+      const { texts, steps } = report;
+      const kernels = [...new Set(texts.map(({ kernel }) => kernel))];
+      const absent = kernelNames("shipped").filter((name) =>
+        !kernels.includes(name) && !forCpu(kernelPath(name))
+      );
+      assert.deepEqual(
+        absent.sort(),
+        ["lstm_backward", "lstm_forward"],
+        "an invocation a user, which spills",
+      );
+      assert.ok(steps.length > 10, `${steps.length} steps`);
+      assert.deepEqual(faultsOf(report, WHOLE), []);
+    }),
+);
+
+Deno.test("the chapter's machine code and figures are what the compiler gives, where it is the same", {
+  ignore,
+}, () =>
+  withEmptyFolder(async (folder) => {
+    const known = new Map<string, { text: Report["texts"][number]; stdout: string; compiler: string }>();
+    const compile = async (file: string, subgroup?: string) => {
+      const own = subgroup === undefined ? [] : ["--subgroup", subgroup];
+      const path = new URL(`../../${file}`, import.meta.url).pathname;
+      const key = `${file} ${subgroup}`;
+      if (!known.has(key)) {
+        const args = ["--file", path, "--gpu", "navi31", "--code", ...own];
+        const { report: { texts: [text], compiler }, stdout } = await compiled(folder, ...args);
+        known.set(key, { text: text ?? assert.fail(file), stdout, compiler });
+      }
+      return known.get(key) ?? assert.fail(key);
+    };
+    const excerpts = [...chapter.matchAll(/```asm\n; (\S+\.wgsl)(?:, subgroup (\d+))?\n([^]*?)```/g)];
+    assert.ok(excerpts.length >= 5);
+    for (const [, file = "", subgroup, code = ""] of excerpts) {
+      const { stdout, compiler } = await compile(file, subgroup);
+      if (!isOf(compiler)) {
+        return console.log(`Skipped: the chapter's code, which is not of ${compiler}`);
+      }
+      const lines = stdout.split("\n");
+      let at = 0;
+      for (const line of code.split("\n").filter((line) => line !== "" && line !== "  ...")) {
+        at = lines.indexOf(line, at) + 1;
+        assert.ok(at > 0, `${file}: expected the line "${line}" behind those before it`);
+      }
+    }
+    let file = "";
+    let rows = 0;
+    for (const [, name = "", lanes = "", ...figures] of chapter.matchAll(ROW)) {
+      file = name.match(/\(\.\.\/(.*)\)/)?.[1] ?? file;
+      const { text: { facts: [own] } } = await compile(`kernels/${file}`, lanes);
+      assert.deepEqual(
+        figures.map(Number),
+        [own?.vgprs, own?.spills, own?.subgroups, own?.instructions],
+        file,
+      );
+      rows++;
+    }
+    assert.ok(rows >= 6);
+  }));
+
+/** A row of the chapter's table: a kernel, lanes, VGPRs, spilled ones, subgroups, instructions. */
+const ROW = /^\| (\[.*\)|the same) +\| (32|64) +\| (\d+) +\| (\d+) +\| (\d+) +\| (\d+) +\|$/gm;
