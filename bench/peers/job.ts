@@ -9,7 +9,7 @@ import { randomStream } from "../../src/data/random.ts";
 import { readPaperFile } from "../../src/data/sets/paper_file.ts";
 import { UserError } from "../../src/user_error.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/config.ts";
-import { generatorConfig } from "../../src/model/generator.ts";
+import { generatorConfig } from "../../src/model/game_programs.ts";
 import { initialWeights } from "../../src/model/initial_weights.ts";
 import { itemsShape } from "../../src/data/item_catalogue.ts";
 import { modelParameters } from "../../src/model/user_model.ts";

@@ -21,7 +21,7 @@
 //   One axis   an invocation finds its row by local_invocation_id.x. local_invocation_index, or a second axis, costs 16 more
 //              integer divisions for eight invocations.
 //   256 rows   copy the panel half as often as 128 would. With the one axis that saves a fifth of the time.
-//   Panels     the input, too, stands in panels of 16 columns (src/gpu/texture_layout.ts). That is for the gradients, which
+//   Panels     the input, too, stands in panels of 16 columns (src/gpu/memory.ts). That is for the gradients, which
 //              read 16 columns of every row. Here it makes little difference.
 // Cost         2 M K N flops, 4 (M K + K N + M N) bytes.     Accuracy   K roundings of the running sum
 // Backward     matmul_input_gradient_panel.wgsl, matmul_weight_gradient_rows.wgsl

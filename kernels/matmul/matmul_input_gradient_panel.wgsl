@@ -13,7 +13,7 @@
 //              result. It copies its panel of W, transposed to [N, 16], into workgroup memory. An invocation owns one row, in
 //              code without loops or branches.
 // On llvmpipe  ELU' needs 16 columns of the input, 64 bytes of each row. Row by row they are one cache line in four, and every
-//              eight rows wait for memory. So the input stands in panels of 16 columns (src/gpu/texture_layout.ts).
+//              eight rows wait for memory. So the input stands in panels of 16 columns (src/gpu/memory.ts).
 //              output_gradient is read by whole rows and stands row by row; panels of it are slower. Figures:
 //              bench/ladder.md
 // Cost         2 M K N flops, 4 (2 M K + K N + M N) bytes.     Accuracy   N roundings of the running sum

@@ -1,7 +1,8 @@
-/** What a batch of clicks counts. */
+/** What a batch of clicks counts, and what a kernel knows of itself at these sizes. */
 
-import type { DispatchSpec } from "../gpu/program.ts";
+import { type DispatchSpec, gridOf, onlySlice, type Program } from "../gpu/program.ts";
 import { Dimensions } from "../gpu/sizes.ts";
+import type { IndexScope } from "../gpu/access_analysis/values.ts";
 
 /** Users, their events, the rows of these (displayed items), and the distinct items of the rows: B, E, R, D. */
 export type ClickSizes = Readonly<Record<"users" | "events" | "rows" | "items", number>>;
@@ -9,3 +10,21 @@ export type ClickSizes = Readonly<Record<"users" | "events" | "rows" | "items", 
 export type ClickDispatch = DispatchSpec<ClickSizes>;
 
 export const clickDimensions = new Dimensions<ClickSizes>(["users", "events", "rows", "items"], "rows");
+
+/** What a kernel of a recorded program may know of itself. @throws UserError for a grid that the adapter does not take. */
+export function indexScopeOf(
+  { gpu, dispatches }: Program<ClickSizes>,
+  dispatch: number,
+  sizes: ClickSizes,
+  slice = onlySlice,
+): IndexScope {
+  const own = dispatches[dispatch];
+  if (!own) throw new Error(`there is no dispatch ${dispatch}`);
+  return {
+    workgroup: own.workgroup,
+    grid: gridOf(own, sizes, slice, gpu.maxGrid),
+    sizes: clickDimensions.names.map((name) => sizes[name]),
+    chunks: clickDimensions.chunks(sizes),
+    bytes: Object.fromEntries(Object.entries(own.spec.views).map(([name, { size }]) => [name, size])),
+  };
+}

@@ -5,9 +5,8 @@ import { tokensAtMost } from "../data/item_catalogue.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { inTextures } from "../gpu/kernel_shapes.ts";
-import { type Memory, type View, writeMemory } from "../gpu/memory.ts";
-import { forProducts } from "../gpu/texture_layout.ts";
-import { padded, padRows } from "../tape/layout.ts";
+import { forProducts, type Memory, type View, writeMemory } from "../gpu/memory.ts";
+import { padded, padRows } from "../tape/tensor.ts";
 
 /** One-hot features need no memory here: their embedding rows are parameters. */
 export class DeviceItems {

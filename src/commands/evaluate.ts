@@ -11,7 +11,7 @@ import { UserError } from "../user_error.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { openGpu } from "../gpu/host/open_gpu.ts";
 import { recordedShapes } from "../gpu/kernel_shapes.ts";
-import { createGenerator } from "../model/generator.ts";
+import { createGenerator } from "../model/game_programs.ts";
 import { UserModel } from "../model/user_model.ts";
 import { type Dataset, fitDataset } from "../data/sets/dataset.ts";
 import { configBeside } from "../run/open_run.ts";

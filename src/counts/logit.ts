@@ -1,6 +1,15 @@
-/** The conditional logit of econometrics: a choice whose utilities are linear in what is known of each item. */
+/**
+ * The conditional logit of econometrics: a choice whose utilities are linear in what is known of each item. It is fitted to
+ * any choices, or to train users by the counts and the numbers that are known of items.
+ */
 
 import { logSumExp } from "../data/ranking.ts";
+import { clickedRows, type Clicks, usersOf } from "../data/click_log.ts";
+import { type LogSource, walk } from "../data/log_source.ts";
+import { randomStream } from "../data/random.ts";
+import { countWidth } from "./columns.ts";
+import { countsIn, type CountTables } from "./page_counts.ts";
+import { itemsIn } from "./train_counts.ts";
 
 /**
  * Choices with what is known of what they are among, one after the other: of a page its first click, or none, and each further
@@ -120,4 +129,181 @@ function solve(lower: Float64Array, x: Float64Array): Float64Array {
     x[k]! /= lower[k * D + k]!;
   }
   return x;
+}
+
+/** What else than counts a logit knows. */
+export interface LogitOptions {
+  /** Whether it knows the dense features of items. */
+  readonly dense: boolean;
+  /** Places of the page with an effect of their own, the last for all behind it; 0 for none. */
+  readonly places: number;
+  /** Which pages are drawn where there are many. */
+  readonly seed: number;
+}
+
+/** u = bias + sum_k (c_k - mean_k) scaled_k counts_k + dense . f + effect of the place */
+export interface CountsLogit {
+  /** [C] means of the counts over the pages of the fit, and 1 / their standard deviations. */
+  readonly mean: Float64Array;
+  readonly scaled: Float64Array;
+  /** [C], of standardised counts. */
+  readonly counts: Float64Array;
+  readonly bias: number;
+  /** [F], none without dense features. */
+  readonly dense: Float64Array;
+  /** [places - 1], that of the first being 0. */
+  readonly places: Float64Array;
+}
+
+/** Multiply-adds of a fit's second derivatives, at most: a second or two. */
+const FIT_WORK = 4e8;
+const FIT_PAGES = 20_000;
+/** Penalty on w^2, of a page; on the bias of all. */
+const RIDGE = 1e-3;
+const BIAS_RIDGE = 1e-3;
+/** Numbers of an item, at most: the work goes by their square. */
+const MOST_DENSE = 64;
+
+/** Fits it, each train user taken without their own pages. */
+export function fitCounts(source: LogSource, tables: CountTables, options: LogitOptions): CountsLogit {
+  const C = countWidth(tables.config);
+  const F = options.dense ? denseWidth(source) : 0;
+  const P = Math.max(0, options.places - 1);
+  const columns = C + F + 1 + P;
+  const pages = sampleOf(source, tables, options.seed, { C, F, P, columns });
+  const { mean, scaled } = standardise(pages, C + F);
+  const penalty = RIDGE * pages.chosen.length;
+  const w = fitLogit(
+    pages,
+    Array.from({ length: columns }, (_, k) => k === C + F ? BIAS_RIDGE : penalty),
+  );
+  const dense = w.slice(C, C + F).map((weight, k) => weight * scaled[C + k]!);
+  const bias = w[C + F]! - dense.reduce((sum, weight, k) => sum + weight * mean[C + k]!, 0);
+  return {
+    mean: mean.slice(0, C),
+    scaled: scaled.slice(0, C),
+    counts: w.slice(0, C),
+    bias,
+    dense,
+    places: w.slice(C + F + 1),
+  };
+}
+
+/** [rows] utilities of the rows of these users, who were not counted, with the effects of their places on the page. */
+export function logitUtilities(
+  { mean, scaled, counts, bias, dense, places }: CountsLogit,
+  source: LogSource,
+  log: Clicks,
+  users: ArrayLike<number>,
+  tables: CountTables,
+): Float64Array {
+  const C = counts.length;
+  const x = countsIn(log, users, tables, undefined);
+  const values = dense.length > 0 ? denseReader(source, log) : undefined;
+  const utilities = new Float64Array(x.length / C);
+  let row = 0;
+  for (const user of Array.from(users)) {
+    for (let e = log.userEvents[user]!; e < log.userEvents[user + 1]!; e++) {
+      const [first, end] = [log.eventRows[e]!, log.eventRows[e + 1]!];
+      for (let r = first; r < end; r++, row++) {
+        let u = bias + (places[Math.min(r - first, places.length) - 1] ?? 0);
+        for (let k = 0; k < C; k++) u += (x[row * C + k]! - mean[k]!) * scaled[k]! * counts[k]!;
+        values?.(log.rowItem[r]!).forEach((value, k) => u += value * dense[k]!);
+        utilities[row] = u;
+      }
+    }
+  }
+  return utilities;
+}
+
+function denseWidth({ items: { shape } }: LogSource): number {
+  return shape.kind !== "one-hot" && shape.width <= MOST_DENSE ? shape.width : 0;
+}
+
+/** Looks up the dense features of items of a log. */
+function denseReader(source: LogSource, log: Clicks): (item: number) => Float32Array {
+  const { items, placeOf } = itemsIn(source.items, log);
+  if (items.kind === "one-hot") throw new Error("expected items with dense features");
+  const { width, values } = items;
+  return (item) => values.subarray(placeOf(item) * width, (placeOf(item) + 1) * width);
+}
+
+/**
+ * Choices of train users, drawn by the seed: as many as a fit takes in its time. A row has C counts, F dense features, 1 for the
+ * bias, and P for its place on the page.
+ */
+function sampleOf(
+  source: LogSource,
+  tables: CountTables,
+  seed: number,
+  { C, F, P, columns }: { C: number; F: number; P: number; columns: number },
+): LogitChoices {
+  const [x, start, chosen, hasNone]: [number[], number[], number[], boolean[]] = [[], [0], [], []];
+  const placed = Array.from({ length: P + 1 }, (_, place) => {
+    return Array.from({ length: P + 1 }, (_, k) => k === 0 || k === place ? 1 : 0);
+  });
+  for (const { log, users } of walk(source, usersOfSample(source, columns, seed))) {
+    const counts = countsIn(log, users, tables, tables.config.latest);
+    const dense = F > 0 ? denseReader(source, log) : undefined;
+    let row = 0;
+    for (const user of users) {
+      for (let e = log.userEvents[user]!; e < log.userEvents[user + 1]!; e++) {
+        const [first, end] = [log.eventRows[e]!, log.eventRows[e + 1]!];
+        const clicks = clickedRows(log, e);
+        const choices = log.eventGiven?.[e] ? 0 : Math.max(1, clicks.length);
+        for (let j = 0; j < choices; j++) {
+          chosen.push(-1);
+          hasNone.push(j === 0);
+          for (let r = first; r < end; r++) {
+            if (clicks.indexOf(r) >= 0 && clicks.indexOf(r) < j) continue; // clicked before
+            if (r === clicks[j]) chosen[chosen.length - 1] = x.length / columns;
+            const at = C * (row + r - first);
+            const known = dense?.(log.rowItem[r]!) ?? [];
+            x.push(...counts.subarray(at, at + C), ...known, ...placed[Math.min(r - first, P)]!);
+          }
+          start.push(x.length / columns);
+        }
+        row += end - first;
+      }
+    }
+  }
+  return { x: new Float64Array(x), columns, start, chosen, hasNone };
+}
+
+function usersOfSample(source: LogSource, columns: number, seed: number): number[] {
+  const train = usersOf(source, "train");
+  const order = randomStream(seed, "pages of the logit").sampleWithoutReplacement(train.length, train.length);
+  const mostRows = FIT_WORK / columns ** 2;
+  let [rows, pages] = [0, 0];
+  const users: number[] = [];
+  for (const place of order) {
+    const user = train[place]!;
+    rows += source.userRows[user + 1]! - source.userRows[user]!;
+    pages += source.userCounted[user + 1]! - source.userCounted[user]!;
+    if (users.length > 0 && (rows > mostRows || pages > FIT_PAGES)) break;
+    users.push(user);
+  }
+  return users.sort((a, b) => a - b);
+}
+
+/** Standardises the first columns of the pages. @returns their means, and 1 / their standard deviations. */
+function standardise({ x, columns }: LogitChoices, count: number) {
+  const rows = Math.max(1, x.length / columns);
+  const [mean, variance] = [new Float64Array(count), new Float64Array(count)];
+  for (let at = 0; at < x.length; at += columns) {
+    for (let k = 0; k < count; k++) mean[k]! += x[at + k]! / rows;
+  }
+  // About the mean: the mean square less its square would leave rounding alone where all are the same, 1e-6 and more.
+  for (let at = 0; at < x.length; at += columns) {
+    for (let k = 0; k < count; k++) {
+      x[at + k]! -= mean[k]!;
+      variance[k]! += x[at + k]! ** 2 / rows;
+    }
+  }
+  // A column that is the same everywhere says nothing.
+  const scaled = variance.map((variance) => variance > 1e-12 ? 1 / Math.sqrt(variance) : 0);
+  for (let at = 0; at < x.length; at += columns) {
+    for (let k = 0; k < count; k++) x[at + k]! *= scaled[k]!;
+  }
+  return { mean, scaled };
 }

@@ -16,7 +16,7 @@ import {
   unpackOwn,
 } from "./columns.ts";
 import { clickedRows, type Clicks, NONE, splits } from "../data/click_log.ts";
-import { latestClicks } from "./pairs.ts";
+import { latestClicks } from "./train_counts.ts";
 
 /** The counts of a set of train users: a row of each item, see columns.ts, and clicks a display of all. */
 export interface CountTables {

@@ -13,13 +13,15 @@ import {
   tableWidth,
 } from "./columns.ts";
 import { type CountTables, nearnessOf } from "./page_counts.ts";
-import { type ClickPairs, countPairs, latestFor } from "./pairs.ts";
 import {
+  type ClickPairs,
   clickShares,
+  countPairs,
   countTrain,
   eachTokens,
   isCategory,
   isIn,
+  latestFor,
   type TokenField,
   type TrainCounts,
 } from "./train_counts.ts";

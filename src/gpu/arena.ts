@@ -1,9 +1,8 @@
 /** Arenas: buffers that live and die together. */
 
 import type { Gpu } from "./device.ts";
-import type { TextureView, View } from "./memory.ts";
+import { BYTES_PER_TEXEL, rowByRow, type TextureLayout, type TextureView, type View } from "./memory.ts";
 import type { Amount } from "./sizes.ts";
-import { BYTES_PER_TEXEL, rowByRow, type TextureLayout } from "./texture_layout.ts";
 
 /** Offsets of bindings must be multiples of this on every adapter. */
 const BINDING_ALIGNMENT = 256;

@@ -1,9 +1,8 @@
 /** The commands of a submission: compute passes, and copies between them. */
 
 import type { Gpu } from "./device.ts";
-import type { TextureView, View } from "./memory.ts";
+import { BYTES_PER_TEXEL, regionsOf, type TextureView, type View } from "./memory.ts";
 import { amountOf, type Sizes } from "./sizes.ts";
-import { BYTES_PER_TEXEL, regionsOf } from "./texture_layout.ts";
 
 export class Commands {
   readonly #encoder: GPUCommandEncoder;

@@ -4,7 +4,7 @@ import { UserError } from "../user_error.ts";
 import { ENABLE_SUBGROUPS } from "./kernel.ts";
 import { type AdapterKind, areFor, fixedShapes, type KernelShapes } from "./kernel_shapes.ts";
 import { askedLimits } from "./limits.ts";
-import { BYTES_PER_TEXEL, TEXTURE_FORMAT } from "./texture_layout.ts";
+import { BYTES_PER_TEXEL, TEXTURE_FORMAT } from "./memory.ts";
 import { thousands } from "../number_text.ts";
 
 /** More than the adapter can hold, or see at once. */

@@ -1,8 +1,16 @@
 /** A hand-written kernel: its WGSL text, what is read out of it, so that it is written once, and the text that the driver gets. */
 
 import type { AdapterKind } from "./kernel_shapes.ts";
-import { isTexture, isUniform, type Memory, type TextureView, type UniformView } from "./memory.ts";
-import { placeText, texelText, TEXTURE_FORMAT } from "./texture_layout.ts";
+import {
+  isTexture,
+  isUniform,
+  type Memory,
+  placeText,
+  texelText,
+  TEXTURE_FORMAT,
+  type TextureView,
+  type UniformView,
+} from "./memory.ts";
 
 export type BindingKind = "read" | "read_write" | "uniform";
 export interface KernelBinding {

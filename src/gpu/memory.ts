@@ -9,10 +9,19 @@
  * On such an adapter the matrices that products read again and again stand in textures, and nothing else does. What
  * this changes in a kernel's text is said in kernel.ts. SwiftShader, another CPU that poses as a GPU, reads a texture
  * no faster than a buffer: there all matrices stand in buffers (kernel_shapes.ts).
+ *
+ * Vectors of four f32 stand in a texture one a texel, row by row, or in panels of sixteen columns.
+ *
+ * In panels, the sixteen numbers that one row has in a panel, 64 bytes, are followed by those of the next row, not by the
+ * row's next panel.
+ *
+ * Why panels: some kernels read a panel's part of every row. Row by row, that is one cache line in four, or in a wide layer
+ * one in sixteen. No prefetcher of a CPU follows such a pattern, so every eight rows wait for main memory once. Side by side
+ * the lines arrive in time; what the gradients gain is in bench/ladder.md. Blocks of 512 rows in panels gain half of that,
+ * blocks of 2,048 rows all of it. A matrix that is read by whole rows, as gradients are, stands row by row.
  */
 
 import type { Amount } from "./sizes.ts";
-import { BYTES_PER_TEXEL, laidOut, regionsOf, type TextureLayout } from "./texture_layout.ts";
 
 /** A range of a buffer that a kernel sees. */
 export interface View {
@@ -90,4 +99,145 @@ export function writeMemory(
       queue.writeBuffer(buffer, offset + bytesPerRow * (region.line + k), line);
     }
   }
+}
+
+/** Texels of a line; the largest that every adapter has. */
+const TEXTURE_WIDTH = 8192;
+export const TEXTURE_FORMAT = "rgba32float";
+export const BYTES_PER_TEXEL = 16;
+
+/** Vectors that a row has in a panel: 64 bytes. */
+const PANEL_VECTORS = 4;
+/** So many texels are 256 bytes: a copy of several lines takes only multiples of that. */
+const WIDTH_STEP = 16;
+
+export interface TextureLayout {
+  readonly width: number;
+  readonly height: number;
+  /** Vectors of a row: columns / 4. Row by row it is 1: each vector counts as a row. */
+  readonly rowVectors: number;
+  /** Vectors of a row that stand side by side. */
+  readonly panelVectors: number;
+  /** Panels of a row. The last may be narrower; its place is as wide. */
+  readonly panels: number;
+  /** Rows of a panel in one line. The panels of these rows are lines that follow one another. */
+  readonly lineRows: number;
+}
+
+/** @param bytes of the matrix. */
+export function rowByRow(bytes: number): TextureLayout {
+  return layoutOf(bytes, 1, 1);
+}
+
+/** @param bytes of the matrix. @param rowVectors its columns / 4. */
+export function inPanels(bytes: number, rowVectors: number): TextureLayout {
+  return layoutOf(bytes, rowVectors, PANEL_VECTORS);
+}
+
+/** For a matrix that products read: in panels, unless a row is shorter than two cache lines. As {@link inPanels}. */
+export function forProducts(bytes: number, rowVectors: number): TextureLayout {
+  return rowVectors >= 2 * PANEL_VECTORS ? inPanels(bytes, rowVectors) : rowByRow(bytes);
+}
+
+function layoutOf(bytes: number, rowVectors: number, panelVectors: number): TextureLayout {
+  const rows = Math.max(1, Math.ceil(bytes / BYTES_PER_TEXEL / rowVectors));
+  const panels = Math.ceil(rowVectors / panelVectors);
+  const lineRows = TEXTURE_WIDTH / panelVectors;
+  const texels = panelVectors * Math.min(rows, lineRows);
+  return {
+    width: WIDTH_STEP * Math.ceil(texels / WIDTH_STEP),
+    height: panels * Math.ceil(rows / lineRows),
+    rowVectors,
+    panelVectors,
+    panels,
+    lineRows,
+  };
+}
+
+/** The place of vector i of the matrix, row by row, among the texture's texels, line by line. */
+export function placeOf(layout: TextureLayout, i: number): number {
+  const { width, rowVectors, panelVectors, panels, lineRows } = layout;
+  const row = Math.floor(i / rowVectors);
+  const column = i % rowVectors;
+  const line = Math.floor(row / lineRows) * panels + Math.floor(column / panelVectors);
+  return line * width + (row % lineRows) * panelVectors + column % panelVectors;
+}
+
+/** The texel of vector `i` in WGSL. */
+export function texelText(layout: TextureLayout): string {
+  const { x, y } = texelTexts(layout);
+  return `vec2u(${x}, ${y})`;
+}
+
+/** {@link placeOf} in WGSL. */
+export function placeText(layout: TextureLayout): string {
+  const { x, y } = texelTexts(layout);
+  return `(${y}) * ${layout.width}u + ${x}`;
+}
+
+function texelTexts(layout: TextureLayout): { x: string; y: string } {
+  const { rowVectors, panelVectors, panels, lineRows } = layout;
+  const [row, column] = [quotient("i", rowVectors), rest("i", rowVectors)];
+  return {
+    x: `${rest(row, lineRows)} * ${panelVectors}u + ${rest(column, panelVectors)}`,
+    y: `${quotient(row, lineRows)} * ${panels}u + ${quotient(column, panelVectors)}`,
+  };
+}
+
+/** A division in WGSL. By a power of two it is a shift, as WGSL guards every division against zero. */
+function quotient(a: string, by: number): string {
+  if (by === 1) return a;
+  return Number.isInteger(Math.log2(by)) ? `(${a} >> ${Math.log2(by)}u)` : `(${a} / ${by}u)`;
+}
+function rest(a: string, by: number): string {
+  if (by === 1) return "0u";
+  return Number.isInteger(Math.log2(by)) ? `(${a} & ${by - 1}u)` : `(${a} % ${by}u)`;
+}
+
+/** Lines of a texture, each of which begins with so many texels of the matrix. */
+export interface Region {
+  readonly line: number;
+  readonly lines: number;
+  readonly texels: number;
+}
+
+/** The regions that the first `bytes` of the matrix take. */
+export function regionsOf(layout: TextureLayout, bytes: number): Region[] {
+  const { width, rowVectors, panelVectors, panels, lineRows } = layout;
+  const rows = Math.ceil(bytes / BYTES_PER_TEXEL / rowVectors);
+  const whole = { line: 0, lines: panels * Math.floor(rows / lineRows), texels: width };
+  const begun = { line: whole.lines, lines: panels, texels: panelVectors * (rows % lineRows) };
+  return [whole, begun].filter(({ lines, texels }) => lines * texels > 0);
+}
+
+/** The texels of a matrix, line by line. Where it has nothing there are zeros. */
+function laidOut<Words extends Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>>(
+  layout: TextureLayout,
+  matrix: Words,
+): Words {
+  // Moved as integers: moved as a float, a NaN may change its bits.
+  const texels = new Uint32Array(4 * layout.width * layout.height);
+  const given = new Uint32Array(matrix.buffer, matrix.byteOffset, matrix.length);
+  eachVector(layout, given.length, (at, place) => {
+    for (let k = 0; k < 4; k++) texels[place + k] = given[at + k] ?? 0;
+  });
+  return (matrix instanceof Float32Array ? new Float32Array(texels.buffer) : texels) as Words;
+}
+
+/** The inverse of {@link laidOut}. @param length of the matrix, in words. */
+export function takenOut(
+  layout: TextureLayout,
+  texels: Uint32Array<ArrayBuffer>,
+  length: number,
+): Uint32Array<ArrayBuffer> {
+  const matrix = new Uint32Array(length);
+  eachVector(layout, length, (at, place) => {
+    for (let k = 0; k < 4; k++) matrix[at + k] = texels[place + k] ?? 0;
+  });
+  return matrix;
+}
+
+/** Visits each vector: its first word in the matrix, and its first word among the texels. */
+function eachVector(layout: TextureLayout, words: number, visit: (at: number, place: number) => void): void {
+  for (let i = 0; 4 * i < words; i++) visit(4 * i, 4 * placeOf(layout, i));
 }

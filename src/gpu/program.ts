@@ -18,10 +18,9 @@ import {
   STEPS,
 } from "./kernel.ts";
 import type { KernelVariant } from "./kernel_shapes.ts";
-import { isTexture, isUniform, type Memory, type TextureView } from "./memory.ts";
+import { isTexture, isUniform, type Memory, TEXTURE_FORMAT, type TextureView } from "./memory.ts";
 import { type Amount, amountOf, type Sizes } from "./sizes.ts";
 import { STEP_BYTES, STEP_STRIDE } from "./step.ts";
-import { TEXTURE_FORMAT } from "./texture_layout.ts";
 
 /**
  * Work of one dispatch: floating-point operations, and bytes that have to move at least once. A number counts once where it is

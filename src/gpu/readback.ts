@@ -1,8 +1,7 @@
 /** Reading results. A wait may cost 10 ms or more whatever its size (see {@link Staging}), so nothing here is called inside a training step. */
 
 import type { Gpu } from "./device.ts";
-import { isTexture, type Memory, type View } from "./memory.ts";
-import { BYTES_PER_TEXEL, takenOut } from "./texture_layout.ts";
+import { BYTES_PER_TEXEL, isTexture, type Memory, takenOut, type View } from "./memory.ts";
 
 /** Where a texture may be copied to. */
 const ALIGNMENT = 256;

@@ -8,7 +8,7 @@
 
 import type { ClickTape } from "../batch/click_tape.ts";
 import { countWidth, tableWidth } from "../counts/columns.ts";
-import { fitCounts } from "../counts/fit.ts";
+import { fitCounts } from "../counts/logit.ts";
 import { countTables } from "../counts/tables.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import type { LogSource, OnProgress } from "../data/log_source.ts";
@@ -24,7 +24,7 @@ import type { ModelConfig } from "./config.ts";
 import type { RecordableModel } from "./model_program.ts";
 import { type ModelParameter, truncatedNormal, zeros } from "./initial_weights.ts";
 import { POSITION_EFFECT } from "./position_effect.ts";
-import { PART } from "./wide.ts";
+import { PART } from "./utility.ts";
 
 /** The names of its weights: [I, .] what is counted of each item; [3, C] means, 1 / sd, (mean rate, longest page, least users); the linear part. */
 export const TABLE = "counts/table";

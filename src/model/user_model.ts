@@ -11,14 +11,12 @@ import type { ClickTape } from "../batch/click_tape.ts";
 import type { CountedLog } from "../batch/device_log.ts";
 import { addLinearPart, countParameters, countsPart, FIRST_LAYER, type Initial } from "./counted.ts";
 import { type ModelConfig, modelConfigSchema, parseConfig } from "./config.ts";
-import { lstmParameters, lstmStatePart } from "./lstm_encoder.ts";
+import { lstmParameters, lstmStatePart, pwParameters, pwStatePart } from "./encoders.ts";
 import { positionParameters } from "./position_effect.ts";
-import { pwParameters, pwStatePart } from "./pw_encoder.ts";
 import { initialWeights, type ModelParameter } from "./initial_weights.ts";
 import type { RecordOptions } from "./model_program.ts";
 import { checkPage, type PageRequest, roomOf, rounded, Scorer } from "./scorer.ts";
-import { utility, utilityParameters } from "./utility.ts";
-import { isWide, wideParameters, wideUtility } from "./wide.ts";
+import { isWide, utility, utilityParameters, wideParameters, wideUtility } from "./utility.ts";
 import { linear } from "../ops/linear.ts";
 import { bufferOf } from "../gpu/memory.ts";
 

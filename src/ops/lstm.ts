@@ -22,7 +22,7 @@ import { embeddingGradient } from "./embedding.ts";
 import { isTable } from "./first_layer.ts";
 import { forwardProduct, weightGradient } from "./linear.ts";
 import { lstmDispatch, lstmKernels } from "./lstm_kernels.ts";
-import { above, beside, multiHot, rowsOf, tokenGradient, tokensOf, tokenSum } from "./token_sum.ts";
+import { above, beside, multiHot, rowsOf, tokenGradient, tokensOf, tokenSum } from "./mixed_product.ts";
 
 export interface LstmInputs {
   /** constant [I, F]; absent with one-hot features, whose product is a row of `inputWeights` */

@@ -1,16 +1,28 @@
-/** mixed_product: W f of items with mixed features, f = tokens beside dense features. */
+/**
+ * mixed_product: W f of items with mixed features, f = tokens beside dense features.
+ *
+ * Ops over mixed features share the tokens' part of a product, its gradient, and both in f64. A token is a feature
+ * that is 1 for the items that have it and 0 for the others, so W f is a sum of the rows of W of an item's tokens.
+ */
 
-import type { ClickDispatch } from "../batch/click_sizes.ts";
+import chunksText from "../../kernels/scatter/token_gradient_chunks.wgsl" with { type: "text" };
+import gradientText from "../../kernels/scatter/token_gradient.wgsl" with { type: "text" };
+import touchedText from "../../kernels/scatter/token_gradient_rows.wgsl" with { type: "text" };
+import sumText from "../../kernels/scatter/token_sum.wgsl" with { type: "text" };
+import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
 import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
 import { type ItemTokens, NONE } from "../data/click_log.ts";
-import { bufferOf } from "../gpu/memory.ts";
-import { at, matrix, product } from "../tape/reference.ts";
+import { bufferOf, type Memory, type View } from "../gpu/memory.ts";
+import { add, at, type Matrix, matrix, product } from "../tape/reference.ts";
 import { expectShape } from "./op.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { distinctItems, fedItems } from "./click_gather.ts";
 import { isTable } from "./first_layer.ts";
 import { forwardProduct, weightGradient } from "./linear.ts";
-import { above, multiHot, rowsOf, tokenGradient, type TokenRows, tokensOf, tokenSum } from "./token_sum.ts";
+import type { DeviceTokens } from "../batch/device_items.ts";
+import { constantOf, kernel } from "../gpu/kernel.ts";
+import { distinctRows } from "../gpu/sizes.ts";
+import { fedGradient } from "./embedding.ts";
 
 export interface MixedProductInputs {
   /** table parameter [V, N] */
@@ -97,4 +109,146 @@ function reference(tokens: ItemTokens, rows: TokenRows): ClickReference {
       },
     };
   };
+}
+
+const sumKernel = kernel("token_sum", sumText);
+const chunksKernel = kernel("token_gradient_chunks", chunksText);
+const touchedKernel = kernel("token_gradient_rows", touchedText);
+const gradientKernel = kernel("token_gradient", gradientText);
+
+/** Pairs of a chunk, whose sum is made apart. */
+const CHUNK = constantOf(gradientKernel, "CHUNK");
+
+/** A row for each distinct item of the batch, or for each event, of the item that it feeds. */
+export type TokenRows = "items" | "events";
+
+/** @throws Error for a batch whose items have no tokens. */
+export function tokensOf({ batch }: ClickTape): DeviceTokens {
+  const { tokens, kind } = batch.items;
+  if (!tokens) throw new Error(`expected items with tokens, got ${kind} ones`);
+  return tokens;
+}
+
+/**
+ * The dispatch for the sum of the table's rows of each item's tokens.
+ * @param table [V, N] @param output [rows, N] @param add to what is there: the product of dense features.
+ */
+export function tokenSum(
+  tape: ClickTape,
+  call: ClickCall,
+  table: Tensor,
+  output: View,
+  rows: TokenRows,
+  add: boolean,
+): ClickDispatch {
+  const { slotItem, event, items: { tokens } } = tape.batch;
+  if (!tokens) throw new Error(`${call.label}: expected items with tokens`);
+  const N4 = table.stride / 4;
+  const sums = (s: ClickSizes) => tokens.pairsAtMost(s[rows]);
+  return {
+    kernel: sumKernel,
+    label: `${call.label} tokens`,
+    constants: { N4, BY_EVENT: rows === "events", ADD: add },
+    views: {
+      table: bufferOf(table.view),
+      item_first: tokens.itemFirst,
+      token: tokens.token,
+      slot_item: slotItem,
+      event,
+      output,
+    },
+    invocations: [{ of: rows, times: N4 }],
+    cost: (s) => ({
+      flops: sums(s) * table.columns,
+      bytes: 16 * (distinctRows(sums(s), table.rows, s) + (add ? 2 : 1) * s[rows]) * N4,
+    }),
+  };
+}
+
+/**
+ * The dispatches for the gradient of the table, all rows of it or those of the batch's tokens.
+ * @param source [rows, N] the gradient of what {@link tokenSum} gave.
+ */
+export function tokenGradient(
+  tape: ClickTape,
+  call: ClickCall,
+  table: Tensor,
+  source: Memory,
+  rows: TokenRows,
+): ClickDispatch[] {
+  const target = call.gradient(table);
+  if (!target) return [];
+  const pairs = tape.batch.tokenPairs;
+  const { tokens, pair, ranked } = pairs;
+  const FED = rows === "events";
+  const byItem = FED ? tape.saved(`${call.label} gradient by fed item`, "items", table.stride) : undefined;
+  const V = tokens.count;
+  const N4 = table.stride / 4;
+  const chunksAtMost = (s: ClickSizes) => Math.floor(pairs.atMost(s) / CHUNK);
+  const sums = (s: ClickSizes) => tokens.pairsAtMost(Math.min(s.items, s[rows]));
+  /** Of the source: a row for each distinct item. */
+  const read = (s: ClickSizes) => Math.min(sums(s), s.items, s[rows]);
+  const { capacity } = tape.options;
+  const most = Math.max(1, chunksAtMost(capacity));
+  const chunk = tape.saved(`${call.label} stretches of tokens`, most, table.stride);
+  const constants = { N4, TOKENS: V, LIST_WORDS: pairs.words, FED, CHUNK };
+  const views = { source: byItem ?? source, pair, ranked, chunk };
+  const specs: ClickDispatch[] = [{
+    kernel: chunksKernel,
+    label: `${call.label} stretches of ${table.name}`,
+    constants,
+    views,
+    invocations: [{ of: chunksAtMost, times: N4 }],
+    cost: (s) => ({ flops: sums(s) * table.columns, bytes: 16 * read(s) * N4 }),
+  }];
+  if (byItem) specs.unshift(fedGradient(tape, call, source, table.stride, byItem));
+  const label = `${call.label} gradient of ${table.name}`;
+  const places = { of: sums, most: Math.max(1, sums(capacity)) };
+  const touched = tape.options.touchedOnly
+    ? call.touches(table, places, tape.saved(`${table.name} touched`, places.most, 1))
+    : undefined;
+  if (touched) {
+    const { list, gradient } = touched;
+    specs.push({
+      kernel: touchedKernel,
+      label,
+      constants: { ...constants, PLACES: places.most },
+      views: { ...views, token_first: tokens.tokenFirst, touched: list, output: gradient },
+      invocations: [{ of: sums, times: N4 }],
+      cost: (s) => ({ flops: sums(s) * table.columns, bytes: 16 * (read(s) + Math.min(sums(s), V)) * N4 }),
+    });
+    return specs;
+  }
+  specs.push({
+    kernel: gradientKernel,
+    label,
+    constants: { ...constants, ACCUMULATE: target.accumulate },
+    views: { ...views, token_first: tokens.tokenFirst, output: target.view },
+    invocations: [V * N4],
+    cost: (s) => ({ flops: sums(s) * table.columns, bytes: 16 * (read(s) + V) * N4 }),
+  });
+  return specs;
+}
+
+/** [I, V]: 1 for the tokens that an item has. */
+export function multiHot({ count, first, token }: ItemTokens): Matrix {
+  const hot = matrix(first.length - 1, count);
+  for (let item = 0; item < hot.rows; item++) {
+    for (const id of token.subarray(first[item], first[item + 1])) add(hot, item, id, 1);
+  }
+  return hot;
+}
+
+export function beside(a: Matrix, b: Matrix): Matrix {
+  const of = (i: number, j: number) => (j < a.columns ? at(a, i, j) : at(b, i, j - a.columns));
+  return matrix(a.rows, a.columns + b.columns, of);
+}
+
+export function above(a: Matrix, b: Matrix): Matrix {
+  const of = (i: number, j: number) => (i < a.rows ? at(a, i, j) : at(b, i - a.rows, j));
+  return matrix(a.rows + b.rows, a.columns, of);
+}
+
+export function rowsOf(a: Matrix, from: number, to: number): Matrix {
+  return matrix(to - from, a.columns, (i, j) => at(a, from + i, j));
 }

@@ -3,7 +3,7 @@
 import type { ChoiceFigures } from "../data/ranking.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { Initial } from "../model/counted.ts";
-import { generatorConfig } from "../model/generator.ts";
+import { generatorConfig } from "../model/game_programs.ts";
 import { POSITION_EFFECT } from "../model/position_effect.ts";
 import type { UserModel } from "../model/user_model.ts";
 import type { Weights } from "../tape/parameters.ts";

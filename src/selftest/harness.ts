@@ -7,12 +7,19 @@ import { Arena } from "../gpu/arena.ts";
 import { Commands } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { KernelUse } from "../gpu/kernel.ts";
-import { isTexture, type Memory, type TextureView, type View, writeMemory } from "../gpu/memory.ts";
+import {
+  inPanels,
+  isTexture,
+  type Memory,
+  type TextureLayout,
+  type TextureView,
+  type View,
+  writeMemory,
+} from "../gpu/memory.ts";
 import { type DispatchSpec, Program } from "../gpu/program.ts";
 import { readViews } from "../gpu/readback.ts";
 import type { Amount, Dimensions, Sizes } from "../gpu/sizes.ts";
 import { type StepBatch, StepHeaders, type StepPurpose } from "../gpu/step.ts";
-import { inPanels, type TextureLayout } from "../gpu/texture_layout.ts";
 import { Checks, expectAll } from "./finding.ts";
 
 /**

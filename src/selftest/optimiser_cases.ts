@@ -3,12 +3,11 @@
 import { Commands } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { readFloats } from "../gpu/readback.ts";
-import { gradientClip } from "../ops/gradient_clip.ts";
+import { gradientClip } from "../ops/step_gradient.ts";
 import { ParameterArena, type ParameterSpec } from "../tape/parameters.ts";
 import { BestKeeper } from "../train/best_keeper.ts";
 import { criteria, type Criterion } from "../train/best_records.ts";
-import { ResultRing } from "../train/result_ring.ts";
-import { choiceSummary } from "../train/results.ts";
+import { choiceSummary, ResultRing } from "../train/results.ts";
 import type { Checking, Checks } from "./finding.ts";
 import { CanaryArena, recordStep, twice } from "./harness.ts";
 import { compareMoves, dimensions, type Moves, normals, runMoves, startOf } from "./optimiser_bench.ts";

@@ -10,8 +10,7 @@ import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { Arena } from "../gpu/arena.ts";
 import { kernel } from "../gpu/kernel.ts";
 import { bufferOf, type View } from "../gpu/memory.ts";
-import { padded } from "../tape/layout.ts";
-import type { Tensor } from "../tape/tensor.ts";
+import { padded, type Tensor } from "../tape/tensor.ts";
 import type { ClickLists, Page } from "./page.ts";
 import { plain } from "./users.ts";
 

@@ -21,13 +21,12 @@ import { bufferOf, type View } from "../gpu/memory.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { RECENT } from "../model/counted.ts";
 import { itemFeatures, itemProduct } from "../model/item_features.ts";
-import { LSTM } from "../model/lstm_encoder.ts";
+import { LSTM } from "../model/encoders.ts";
 import { evaluating, type GivenState } from "../model/model_program.ts";
 import { positionEffect } from "../model/position_effect.ts";
-import { LAGS as WIDE_LAGS } from "../model/wide.ts";
+import { LAGS as WIDE_LAGS } from "../model/utility.ts";
 import { linear } from "../ops/linear.ts";
-import { padded } from "../tape/layout.ts";
-import type { Tensor } from "../tape/tensor.ts";
+import { padded, type Tensor } from "../tape/tensor.ts";
 import {
   clickLists,
   keepState,

@@ -14,8 +14,7 @@ import {
   type Users,
   type UsersSource,
 } from "./users.ts";
-import { padRows } from "../tape/layout.ts";
-import type { Tensor } from "../tape/tensor.ts";
+import { padRows, type Tensor } from "../tape/tensor.ts";
 import { fill } from "./pool.ts";
 import type { Page } from "./page.ts";
 

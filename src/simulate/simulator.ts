@@ -6,7 +6,7 @@ import { Commands } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { readFloats, readViews } from "../gpu/readback.ts";
 import { bufferOf } from "../gpu/memory.ts";
-import { unpadRows } from "../tape/layout.ts";
+import { unpadRows } from "../tape/tensor.ts";
 import { UserError } from "../user_error.ts";
 import { passedWords } from "./carried.ts";
 import { type LogViews, logViews } from "./choose.ts";

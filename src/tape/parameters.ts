@@ -6,8 +6,7 @@ import { bufferOf, type View } from "../gpu/memory.ts";
 import { readFloats } from "../gpu/readback.ts";
 import { MAX_CHUNKS } from "../gpu/sizes.ts";
 import { UserError } from "../user_error.ts";
-import { padded, padRows, parameterBytes, unpadRows } from "./layout.ts";
-import type { Tensor } from "./tensor.ts";
+import { padded, padRows, parameterBytes, type Tensor, unpadRows } from "./tensor.ts";
 import { thousands } from "../number_text.ts";
 
 /** A parameter of a model: a matrix [rows, columns]. */

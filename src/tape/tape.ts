@@ -11,13 +11,11 @@
 import type { Arena } from "../gpu/arena.ts";
 import { inTextures, type KernelShapes, type ShapeChoice } from "../gpu/kernel_shapes.ts";
 import type { DispatchNode, DispatchSpec } from "../gpu/program.ts";
-import type { Memory, View } from "../gpu/memory.ts";
+import { forProducts, type Memory, rowByRow, type View } from "../gpu/memory.ts";
 import { amountOf, type Dim, type Dimensions, type Sizes } from "../gpu/sizes.ts";
-import { forProducts, rowByRow } from "../gpu/texture_layout.ts";
 import type { Call, Node, TouchedRows } from "./node.ts";
 import type { ParameterArena } from "./parameters.ts";
-import { bytesOf, padded } from "./layout.ts";
-import { shapeText, type Tensor } from "./tensor.ts";
+import { bytesOf, padded, shapeText, type Tensor } from "./tensor.ts";
 
 export interface TapeOptions<S extends Sizes> {
   readonly arena: Arena;

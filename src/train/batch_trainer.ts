@@ -8,7 +8,7 @@
 import { ReadbackQueue, readFloats } from "../gpu/readback.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import { type BestRecord, type BestRecords, betterRecords, type Criterion, noBest } from "./best_records.ts";
-import { encodeGroup, type Group, type GroupParts, resultsOf } from "./group.ts";
+import { encodeGroup, type Group, type GroupParts, resultsOf } from "./steps.ts";
 import { DivergedError, type StepResult, type Summary, type ValidationResult } from "./results.ts";
 import { joinedSpecs, type TrainedNetwork } from "./networks.ts";
 import type { Together } from "./ranks_state.ts";

@@ -16,8 +16,7 @@ import { StepHeaders } from "../gpu/step.ts";
 import { type Weights, windows } from "../tape/parameters.ts";
 import { type BestRecords, criteria, type Criterion, noBest } from "./best_records.ts";
 import { readJoined, type TrainedNetwork, writeJoined } from "./networks.ts";
-import type { ResultRing } from "./result_ring.ts";
-import type { Summary } from "./results.ts";
+import type { ResultRing, Summary } from "./results.ts";
 
 const compareKernel = kernel("best_compare", compareText);
 const keepKernel = kernel("keep_best", keepText);

@@ -1,8 +1,7 @@
 /** Steps on batches of clicks: users are drawn, put into the plan, and laid out before a stage's programs run on them. */
 
 import type { ClickSizes } from "../batch/click_sizes.ts";
-import { countedIn, type Cut, cutUsers } from "../batch/cut.ts";
-import { largestOf, type PlacedBatch, type Plan } from "../batch/plan.ts";
+import { countedIn, type Cut, cutUsers, largestOf, type PlacedBatch, type Plan } from "../batch/plan.ts";
 import type { ClickLog } from "../data/click_log.ts";
 import { randomStream } from "../data/random.ts";
 import type { Commands } from "../gpu/commands.ts";

@@ -2,8 +2,7 @@
 
 import { BatchBuffers } from "../batch/batch_buffers.ts";
 import type { CountedLog, DeviceLog } from "../batch/device_log.ts";
-import { countedIn, cutFor } from "../batch/cut.ts";
-import { batchCapacity, Plan } from "../batch/plan.ts";
+import { batchCapacity, countedIn, cutFor, Plan } from "../batch/plan.ts";
 import { type ClickLog, usersOf } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";
 import type { ChoiceFigures } from "../data/ranking.ts";
@@ -18,8 +17,7 @@ import type { Evaluation, EvaluationOptions } from "./evaluation.ts";
 import { forParts } from "./fit.ts";
 import type { TrainedNetwork } from "./networks.ts";
 import type { Together } from "./ranks_state.ts";
-import { ResultRing } from "./result_ring.ts";
-import type { Summary } from "./results.ts";
+import { ResultRing, type Summary } from "./results.ts";
 import { TrainingLog, validationLog } from "./training_log.ts";
 
 /** Steps that the ring holds at most, and as many validations; fewer for batches of very many users. */

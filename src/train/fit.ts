@@ -3,12 +3,11 @@
  * into smaller shards, until they fit.
  */
 
-import type { Cut } from "../batch/cut.ts";
+import { batchCapacity, type Cut } from "../batch/plan.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
 import { LimitError } from "../gpu/device.ts";
 import { UserError } from "../user_error.ts";
 import { thousands } from "../number_text.ts";
-import { batchCapacity } from "../batch/plan.ts";
 import { type LogSource, rowsOf } from "../data/log_source.ts";
 
 /** Rows of a part, of a batch that does not fit as a whole: 32 MiB for each hidden layer of 64. */

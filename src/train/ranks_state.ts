@@ -9,12 +9,11 @@ import { joined, readFloats, readViews } from "../gpu/readback.ts";
 import { countedOf, eventsOf, type LogSource } from "../data/log_source.ts";
 import { UserError } from "../user_error.ts";
 import { criteria } from "./best_records.ts";
-import type { Validation } from "./group.ts";
+import type { SharedStep, StepSums, Validation } from "./steps.ts";
 import type { TrainedNetwork } from "./networks.ts";
-import { SharedGradient } from "../ops/shared_gradient.ts";
+import { SharedGradient } from "../ops/step_gradient.ts";
 import { expectShares, type Ranks, shareGradient, shareOf, write } from "./ranks.ts";
-import type { ResultRing } from "./result_ring.ts";
-import type { SharedStep, StepSums } from "./steps.ts";
+import type { ResultRing } from "./results.ts";
 import type { TrainerState } from "./trainer_state.ts";
 
 /** Steps from one comparison of the weights to the next. */

@@ -6,10 +6,10 @@ import jstat from "jstat";
 import type { ItemsShape } from "../../src/data/item_catalogue.ts";
 import { randomStream } from "../../src/data/random.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/config.ts";
-import { generatorConfig } from "../../src/model/generator.ts";
+import { generatorConfig } from "../../src/model/game_programs.ts";
 import { glorotUniform, initialWeights, truncatedNormal } from "../../src/model/initial_weights.ts";
 import { modelParameters } from "../../src/model/user_model.ts";
-import { HISTORY } from "../../src/model/wide.ts";
+import { HISTORY } from "../../src/model/utility.ts";
 
 const draws = 40_000;
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { runKernel } from "../../src/gpu/run_kernel.ts";
 import { type AccessCounts, accessCounts } from "../../src/gpu/access_analysis/access_counts.ts";
-import type { IndexScope } from "../../src/gpu/access_analysis/scope.ts";
+import type { IndexScope } from "../../src/gpu/access_analysis/values.ts";
 import { BoundLadder } from "../../src/selftest/ladder/check.ts";
 import { ladderNamed } from "../../src/selftest/ladder/ladders.ts";
 import { kernelFile, kernelFiles, kernelPath } from "../kernel_files.ts";

@@ -15,7 +15,7 @@ import { Arena } from "../../src/gpu/arena.ts";
 import type { AdapterKind } from "../../src/gpu/kernel_shapes.ts";
 import type { Cost, DispatchSpec } from "../../src/gpu/program.ts";
 import { AdamState } from "../../src/ops/adam.ts";
-import { addDispatch } from "../../src/ops/gradient_sum.ts";
+import { addDispatch } from "../../src/ops/step_gradient.ts";
 import { defaultPolicyTraining } from "../../src/policy/learning/config.ts";
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
 import { pageReward } from "../../src/policy/learning/q_loss.ts";

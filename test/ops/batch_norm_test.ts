@@ -18,7 +18,7 @@ import { batchNorm } from "../../src/ops/batch_norm.ts";
 import { ParameterArena, type Weights } from "../../src/tape/parameters.ts";
 import { at, type Matrix, matrix } from "../../src/tape/reference.ts";
 import { ClickTape } from "../../src/batch/click_tape.ts";
-import { padRows, unpadRows } from "../../src/tape/layout.ts";
+import { padRows, unpadRows } from "../../src/tape/tensor.ts";
 import { opBench } from "../../src/selftest/ops/op_bench.ts";
 import { batchNormOf, normOf, normParameters } from "../../src/selftest/ops/layer_recipes.ts";
 import { batchOf, few, many, one, U } from "../../src/selftest/ops/op_batches.ts";

@@ -10,7 +10,7 @@ import {
   type LstmVariant,
   lstmVariantsFor,
 } from "../../src/gpu/kernel_shapes.ts";
-import { padded } from "../../src/tape/layout.ts";
+import { padded } from "../../src/tape/tensor.ts";
 import { lstm } from "../../src/ops/lstm.ts";
 import {
   batchOf,

@@ -30,7 +30,7 @@ import {
   rareTokens,
   U,
 } from "../../src/selftest/ops/op_batches.ts";
-import { padded } from "../../src/tape/layout.ts";
+import { padded } from "../../src/tape/tensor.ts";
 import { checkOp, checkTest } from "../op_check.ts";
 import { sumCases } from "../../src/selftest/cases.ts";
 import assert from "node:assert/strict";

@@ -18,11 +18,10 @@ import { batchNorm } from "../../src/ops/batch_norm.ts";
 import { linear } from "../../src/ops/linear.ts";
 import { recordLoss } from "../../src/ops/loss.ts";
 import { rowDot } from "../../src/ops/row_dot.ts";
-import { padRows } from "../../src/tape/layout.ts";
+import { padRows, type Tensor } from "../../src/tape/tensor.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../../src/tape/parameters.ts";
 import { at, type Matrix, matrix, type Reference } from "../../src/tape/reference.ts";
 import { Tape } from "../../src/tape/tape.ts";
-import type { Tensor } from "../../src/tape/tensor.ts";
 import { gradients64, valueOf } from "../../src/selftest/ops/op_bench.ts";
 import { withGpu } from "../op_check.ts";
 

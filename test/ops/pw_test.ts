@@ -12,10 +12,9 @@ import { AdamState } from "../../src/ops/adam.ts";
 import { linear } from "../../src/ops/linear.ts";
 import { lastClicks, pwState } from "../../src/ops/pw_state.ts";
 import { pwTable } from "../../src/ops/pw_table.ts";
-import { padRows, unpadRows } from "../../src/tape/layout.ts";
+import { padRows, type Tensor, unpadRows } from "../../src/tape/tensor.ts";
 import type { ParameterSpec, Weights } from "../../src/tape/parameters.ts";
 import type { ClickTape } from "../../src/batch/click_tape.ts";
-import type { Tensor } from "../../src/tape/tensor.ts";
 import {
   type PwSizes,
   pwStateOf,

@@ -7,7 +7,7 @@ import { firstLayer } from "../../src/ops/first_layer.ts";
 import { linear } from "../../src/ops/linear.ts";
 import { lstm } from "../../src/ops/lstm.ts";
 import { rowDot } from "../../src/ops/row_dot.ts";
-import { padRows, unpadRows } from "../../src/tape/layout.ts";
+import { padRows, unpadRows } from "../../src/tape/tensor.ts";
 import { type ParameterSpec, windows } from "../../src/tape/parameters.ts";
 import { ClickTape } from "../../src/batch/click_tape.ts";
 import { withGpu } from "../op_check.ts";

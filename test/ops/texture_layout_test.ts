@@ -6,8 +6,14 @@ import { Commands } from "../../src/gpu/commands.ts";
 import { kernel } from "../../src/gpu/kernel.ts";
 import { Program } from "../../src/gpu/program.ts";
 import { readFloats } from "../../src/gpu/readback.ts";
-import { writeMemory } from "../../src/gpu/memory.ts";
-import { inPanels, placeOf, regionsOf, rowByRow, type TextureLayout } from "../../src/gpu/texture_layout.ts";
+import {
+  inPanels,
+  placeOf,
+  regionsOf,
+  rowByRow,
+  type TextureLayout,
+  writeMemory,
+} from "../../src/gpu/memory.ts";
 import { withGpu } from "../op_check.ts";
 
 /** Rows x vectors a row; a line has 2,048 rows of a panel. */

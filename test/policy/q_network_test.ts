@@ -19,7 +19,7 @@ import {
   runLearning,
 } from "../../src/selftest/slates/network_cases.ts";
 import { at } from "../../src/tape/reference.ts";
-import { padRows } from "../../src/tape/layout.ts";
+import { padRows } from "../../src/tape/tensor.ts";
 import { checkTest, withGpu } from "../op_check.ts";
 import { slateBench } from "../../src/selftest/slates/slate_bench.ts";
 import { checkInput } from "../../src/selftest/slates/slate_cases.ts";

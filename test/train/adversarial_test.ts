@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { type ClickLog, NONE } from "../../src/data/click_log.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/config.ts";
-import { generatorConfig } from "../../src/model/generator.ts";
+import { generatorConfig } from "../../src/model/game_programs.ts";
 import { itemsShape } from "../../src/data/item_catalogue.ts";
 import { modelParameters } from "../../src/model/user_model.ts";
 import { etaOnPage, sparsemax } from "../../src/ops/minimax.ts";
 import { criteria } from "../../src/train/best_records.ts";
-import type { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
+import { type AdversarialTrainer, RewardWatch } from "../../src/train/adversarial_trainer.ts";
 import { type AdversarialConfig, defaultAdversarial } from "../../src/train/config.ts";
 import { GENERATOR_PREFIX, partOf } from "../../src/train/networks.ts";
 import { Adam64, network64, type Page64, type Parameters64, shape64, toParameters64 } from "../f64_model.ts";
@@ -16,7 +16,6 @@ import { countedOf, withGpu } from "../op_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { smallLstm, smallPw, WIDTH } from "../small_models.ts";
 import { assertNear, game, logs, near, resumedAlike, shannon, SIZE, type Training } from "./trainings.ts";
-import { RewardWatch } from "../../src/train/reward_watch.ts";
 
 const small: AdversarialConfig = {
   ...defaultAdversarial,

@@ -2,9 +2,8 @@
 
 import assert from "node:assert/strict";
 import type { ClickSizes } from "../../src/batch/click_sizes.ts";
-import { countedIn, cutFor, cutUsers } from "../../src/batch/cut.ts";
+import { batchCapacity, countedIn, cutFor, cutUsers } from "../../src/batch/plan.ts";
 import { DeviceLog } from "../../src/batch/device_log.ts";
-import { batchCapacity } from "../../src/batch/plan.ts";
 import type { ClickLog } from "../../src/data/click_log.ts";
 import { itemsShape } from "../../src/data/item_catalogue.ts";
 import { randomStream } from "../../src/data/random.ts";

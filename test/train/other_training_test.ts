@@ -16,9 +16,8 @@ import { StepHeaders } from "../../src/gpu/step.ts";
 import { ParameterArena } from "../../src/tape/parameters.ts";
 import { BatchTrainer, type TrainerParts } from "../../src/train/batch_trainer.ts";
 import { BestKeeper } from "../../src/train/best_keeper.ts";
-import { ResultRing } from "../../src/train/result_ring.ts";
+import { ResultRing, type Summary } from "../../src/train/results.ts";
 import type { Counted, Steps } from "../../src/train/steps.ts";
-import type { Summary } from "../../src/train/results.ts";
 import { UserError } from "../../src/user_error.ts";
 import { withGpu } from "../op_check.ts";
 

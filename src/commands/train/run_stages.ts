@@ -23,7 +23,7 @@ import {
   runStage,
 } from "../../run/training_run.ts";
 import { iterationFlops, type Trained } from "../../train/iteration_work.ts";
-import { RewardWatch } from "../../train/reward_watch.ts";
+import { RewardWatch } from "../../train/adversarial_trainer.ts";
 import { delayedProgress, trainingProgress } from "../../cli/progress.ts";
 import { noteAtStop, type Stop } from "../../cli/stop.ts";
 import { thousands } from "../../number_text.ts";

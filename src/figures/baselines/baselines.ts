@@ -5,10 +5,17 @@ import type { Places } from "../../data/manifest.ts";
 import { countedOf, type LogSource, type OnProgress, sourceOf, walk } from "../../data/log_source.ts";
 import { Collector, type CollectorOptions } from "../collector.ts";
 import type { Tested } from "../tested.ts";
-import { countTrain, type TokenField, told, type TrainCounts } from "../../counts/train_counts.ts";
+import {
+  type ClickPairs,
+  countPairs,
+  countTrain,
+  latestFor,
+  type TokenField,
+  told,
+  type TrainCounts,
+} from "../../counts/train_counts.ts";
 import { type Choice, choose, utilityOf } from "./choice.ts";
 import { categoryRate, chance, clickRate, itemKnn, lastClick, logit, type Scorer } from "./scorers.ts";
-import { type ClickPairs, countPairs, latestFor } from "../../counts/pairs.ts";
 
 /** What scorers are made of: a log, and what is counted of its train users. */
 interface Known {

@@ -3,6 +3,7 @@
 import { type Clicks, NONE } from "../../data/click_log.ts";
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
 import {
+  type ClickPairs,
   clickShares,
   isCategory,
   isIn,
@@ -11,8 +12,7 @@ import {
   type TokenField,
   type TrainCounts,
 } from "../../counts/train_counts.ts";
-import type { ClickPairs } from "../../counts/pairs.ts";
-import { fitCounts, logitUtilities } from "../../counts/fit.ts";
+import { fitCounts, logitUtilities } from "../../counts/logit.ts";
 import { type Counted, countsConfigFor, countTables } from "../../counts/tables.ts";
 import type { LogSource, OnProgress } from "../../data/log_source.ts";
 

@@ -8,7 +8,7 @@
  */
 
 import { parseModule } from "./parse.ts";
-import { type IndexScope, type Invocation, SUBGROUP } from "./scope.ts";
+import { type IndexScope, type Invocation, SUBGROUP } from "./values.ts";
 import { type Mask, OFF, ON, PERHAPS, type Place, type Space, Walk } from "./walk.ts";
 import { ifReadable } from "./tokens.ts";
 

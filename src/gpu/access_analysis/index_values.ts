@@ -5,8 +5,7 @@
  */
 
 import { parseExpression, parseModule } from "./parse.ts";
-import type { IndexScope, Invocation } from "./scope.ts";
-import type { Value } from "./values.ts";
+import type { IndexScope, Invocation, Value } from "./values.ts";
 import { type IndexLine, type Module, Walk } from "./walk.ts";
 import { ifReadable } from "./tokens.ts";
 

@@ -5,9 +5,16 @@
  * perhaps, and what is done there counts for nothing but as unknown.
  */
 
-import { builtinOf, type IndexScope, type Invocation } from "./scope.ts";
+import {
+  builtinOf,
+  type Fields,
+  type IndexScope,
+  type Invocation,
+  type Type,
+  type Value,
+  vectorOf,
+} from "./values.ts";
 import { NotReadable } from "./tokens.ts";
-import { type Fields, type Type, type Value, vectorOf } from "./values.ts";
 
 /** An invocation is not there, is perhaps, or is. */
 export const [OFF, PERHAPS, ON] = [0, 1, 2] as const;

@@ -6,7 +6,7 @@
 import { type Html, markup } from "../../report/html.ts";
 import type { KernelFacts } from "../client/services/step.ts";
 import { type IndexValues, indexValues } from "../../gpu/access_analysis/index_values.ts";
-import type { Invocation } from "../../gpu/access_analysis/scope.ts";
+import type { Invocation } from "../../gpu/access_analysis/values.ts";
 import { scrollTable, whole } from "./text.ts";
 
 type Grid = Pick<KernelFacts, "invocations" | "workgroup" | "grid">;

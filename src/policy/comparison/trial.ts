@@ -11,8 +11,7 @@ import type { SimulatorOptions } from "../../simulate/options.ts";
 import type { PageContext, PageDispatch, Policy } from "../../simulate/policy.ts";
 import { Simulator } from "../../simulate/simulator.ts";
 import type { Users, UsersSource } from "../../simulate/users.ts";
-import { unpadRows } from "../../tape/layout.ts";
-import type { Tensor } from "../../tape/tensor.ts";
+import { type Tensor, unpadRows } from "../../tape/tensor.ts";
 
 /** The episode that policies are tried in: its random numbers are those of no training. */
 export const EVALUATION_EPISODE = 2 ** 30;

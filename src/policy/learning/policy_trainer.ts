@@ -15,8 +15,7 @@ import { startClicks, type StartOptions, Starts } from "../../simulate/start.ts"
 import type { UsersSource } from "../../simulate/users.ts";
 import type { Weights } from "../../tape/parameters.ts";
 import { BatchTrainer, type TrainerParts } from "../../train/batch_trainer.ts";
-import { ResultRing } from "../../train/result_ring.ts";
-import type { Summary } from "../../train/results.ts";
+import { ResultRing, type Summary } from "../../train/results.ts";
 import type { TrainerState } from "../../train/trainer_state.ts";
 import { parseConfig } from "../../model/config.ts";
 import { algorithms } from "./algorithms.ts";

@@ -12,8 +12,7 @@ import type { Sizes } from "../../gpu/sizes.ts";
 import { recordLoss } from "../../ops/loss.ts";
 import { at, matrix, type Reference } from "../../tape/reference.ts";
 import type { Tape } from "../../tape/tape.ts";
-import { padded } from "../../tape/layout.ts";
-import type { Tensor } from "../../tape/tensor.ts";
+import { padded, type Tensor } from "../../tape/tensor.ts";
 import type { SlateBatch } from "../network/slate_value.ts";
 import { rowsIndex, rowsOf, type SlateRows } from "../network/slate_rows.ts";
 

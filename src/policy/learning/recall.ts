@@ -11,8 +11,7 @@ import type { View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import { poolOf } from "../../simulate/pool.ts";
 import { startOf, type StartOptions } from "../../simulate/start.ts";
-import { padded } from "../../tape/layout.ts";
-import type { Tensor } from "../../tape/tensor.ts";
+import { padded, type Tensor } from "../../tape/tensor.ts";
 import { panelsOf } from "../network/slate_score.ts";
 import type { Replay } from "./replay.ts";
 

@@ -1,8 +1,7 @@
 /** A Q-network: its parts and parameters; on the device its weights, an older copy of them, and what both make of the catalogue. */
 
 import { initialWeights, type ModelParameter } from "../../model/initial_weights.ts";
-import { padded } from "../../tape/layout.ts";
-import type { Tensor } from "../../tape/tensor.ts";
+import { padded, type Tensor } from "../../tape/tensor.ts";
 import { expectUnits } from "./slate_score.ts";
 import { forwardProduct, linear } from "../../ops/linear.ts";
 import { Arena } from "../../gpu/arena.ts";

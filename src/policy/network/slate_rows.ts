@@ -3,15 +3,13 @@
 import inputText from "../../../kernels/slates/state_input.wgsl" with { type: "text" };
 import type { Arena } from "../../gpu/arena.ts";
 import { inTextures } from "../../gpu/kernel_shapes.ts";
-import type { Memory, View } from "../../gpu/memory.ts";
+import { type Memory, rowByRow, type View } from "../../gpu/memory.ts";
 import { amountOf, type Dimensions, type DimName, extent, type Sizes } from "../../gpu/sizes.ts";
 import type { ParameterArena } from "../../tape/parameters.ts";
 import { Tape } from "../../tape/tape.ts";
 import { kernel } from "../../gpu/kernel.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
-import { rowByRow } from "../../gpu/texture_layout.ts";
-import { padded } from "../../tape/layout.ts";
-import type { Tensor } from "../../tape/tensor.ts";
+import { padded, type Tensor } from "../../tape/tensor.ts";
 
 /**
  * Which of a batch's sizes count rows and items, and where their buffers are made. Batches that count both at the same

@@ -12,8 +12,7 @@ import { partialViews } from "../../ops/op.ts";
 import type { Call } from "../../tape/node.ts";
 import { add, at, type Matrix, matrix, type Reference } from "../../tape/reference.ts";
 import type { Tape } from "../../tape/tape.ts";
-import { padded } from "../../tape/layout.ts";
-import type { Tensor } from "../../tape/tensor.ts";
+import { padded, type Tensor } from "../../tape/tensor.ts";
 import {
   columnsOf,
   itemKernel,

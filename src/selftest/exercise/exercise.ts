@@ -2,7 +2,7 @@
 
 import type { Gpu } from "../../gpu/device.ts";
 import { clickDimensions } from "../../batch/click_sizes.ts";
-import { padded } from "../../tape/layout.ts";
+import { padded } from "../../tape/tensor.ts";
 import type { Ladder, Size, Step } from "../ladder/check.ts";
 import type { Utility } from "../ladder/choice.ts";
 

@@ -3,19 +3,25 @@
  * what the op is checked by.
  */
 
-import { indexScopeOf } from "../../batch/index_scope.ts";
-import type { ClickDispatch, ClickSizes } from "../../batch/click_sizes.ts";
+import { type ClickDispatch, type ClickSizes, indexScopeOf } from "../../batch/click_sizes.ts";
 import { type AccessCounts, accessCounts } from "../../gpu/access_analysis/access_counts.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { type Constants, type Kernel, kernelText, STEP, STEPS } from "../../gpu/kernel.ts";
-import { bufferOf, type Memory, uniformIfSmall, type View, writeMemory } from "../../gpu/memory.ts";
+import {
+  bufferOf,
+  inPanels,
+  type Memory,
+  rowByRow,
+  uniformIfSmall,
+  type View,
+  writeMemory,
+} from "../../gpu/memory.ts";
 import { type Invocations, Program } from "../../gpu/program.ts";
 import { readViews } from "../../gpu/readback.ts";
-import { inPanels, rowByRow } from "../../gpu/texture_layout.ts";
 import { type Check, Checks, checkText } from "../finding.ts";
 import { CANARY, overlap, runTrial, type Trial } from "../harness.ts";
 
-/** "panels": a texture with the input's rows in panels of sixteen columns, see texture_layout.ts. */
+/** "panels": a texture with the input's rows in panels of sixteen columns, see memory.ts. */
 export type Place = "texture" | "panels" | "uniform";
 
 export interface Step {

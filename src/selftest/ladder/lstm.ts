@@ -10,7 +10,7 @@ import type { Gpu } from "../../gpu/device.ts";
 import { kernel } from "../../gpu/kernel.ts";
 import { keptBytes, type LstmDirection, usersOf } from "../../gpu/kernel_shapes.ts";
 import { groupShape, lstmKernels, type WeightsIn } from "../../ops/lstm_kernels.ts";
-import { padded } from "../../tape/layout.ts";
+import { padded } from "../../tape/tensor.ts";
 import { lstmOf } from "../ops/encoder_recipes.ts";
 import { forGpu, opTrial } from "../ops/op_run.ts";
 import { historyLog } from "../small_logs.ts";

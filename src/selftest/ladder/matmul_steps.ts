@@ -38,7 +38,7 @@ import {
   matmulKernels,
   weightGradientInvocations,
 } from "../../ops/matmul_kernels.ts";
-import { padded } from "../../tape/layout.ts";
+import { padded } from "../../tape/tensor.ts";
 import type { Size, Step } from "./check.ts";
 
 export type Invocations = NonNullable<Step["invocations"]>;

@@ -3,7 +3,7 @@
 import { clickDimensions, type ClickSizes } from "../../batch/click_sizes.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { fixedShapes, matmulKey } from "../../gpu/kernel_shapes.ts";
-import { padded, unpadRows } from "../../tape/layout.ts";
+import { padded, unpadRows } from "../../tape/tensor.ts";
 import { floats, type Trial, writersOf } from "../harness.ts";
 import { linearOf } from "../ops/layer_recipes.ts";
 import type { OpCase } from "../ops/op_bench.ts";

@@ -13,11 +13,10 @@ import type { KernelShapes } from "../../gpu/kernel_shapes.ts";
 import { type Memory, writeMemory } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import { extent, type Sizes } from "../../gpu/sizes.ts";
-import { padRows } from "../../tape/layout.ts";
+import { type Activation, padRows, type Tensor } from "../../tape/tensor.ts";
 import type { Node } from "../../tape/node.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../../tape/parameters.ts";
 import { activated, at, type Matrix, matrix, slopeOf } from "../../tape/reference.ts";
-import type { Activation, Tensor } from "../../tape/tensor.ts";
 import { CANARY, CanaryArena } from "../harness.ts";
 
 /** A leaf that an op is tried on: a value with a gradient, but no parameter. */

@@ -26,10 +26,9 @@ import {
 import { clickDimensions, type ClickSizes } from "../../batch/click_sizes.ts";
 import { NONE } from "../../data/click_log.ts";
 import { bufferOf, type Memory } from "../../gpu/memory.ts";
-import { padRows, unpadRows } from "../../tape/layout.ts";
+import { padRows, type Tensor, unpadRows } from "../../tape/tensor.ts";
 import type { ParameterArena } from "../../tape/parameters.ts";
 import { at, type Matrix, matrix, slopeOf } from "../../tape/reference.ts";
-import type { Tensor } from "../../tape/tensor.ts";
 
 export interface RunOptions {
   /** How often the op is recorded on the same inputs: gradients are then added to what is there. */

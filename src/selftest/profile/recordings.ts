@@ -15,11 +15,10 @@ import { ModelProgram } from "../../model/model_program.ts";
 import { UserModel } from "../../model/user_model.ts";
 import { AdversarialTrainer, gameOptions } from "../../train/adversarial_trainer.ts";
 import type { ClickTrainer } from "../../train/click_trainer.ts";
-import { ResultRing } from "../../train/result_ring.ts";
+import { choiceSummary, ResultRing } from "../../train/results.ts";
 import { BestKeeper } from "../../train/best_keeper.ts";
 import { defaultAdversarial, defaultTraining } from "../../train/config.ts";
 import type { TrainedNetwork } from "../../train/networks.ts";
-import { choiceSummary } from "../../train/results.ts";
 import { Trainer } from "../../train/trainer.ts";
 import type { AdamKind } from "../../ops/adam.ts";
 

@@ -7,9 +7,8 @@ import { type QCounts, qLoss, type QLossBatch } from "../../policy/learning/q_lo
 import { columnsOf, QNetwork, qParameters, type QShape } from "../../policy/network/q_network.ts";
 import { tapeOf } from "../../policy/network/slate_rows.ts";
 import { slateValue } from "../../policy/network/slate_value.ts";
-import { padRows } from "../../tape/layout.ts";
+import { padRows, type Tensor } from "../../tape/tensor.ts";
 import { at, matrix } from "../../tape/reference.ts";
-import type { Tensor } from "../../tape/tensor.ts";
 import type { Checking, Checks } from "../finding.ts";
 import { floats, writersOf } from "../harness.ts";
 import { gradients64, type Matrices, valueOf } from "../ops/op_bench.ts";

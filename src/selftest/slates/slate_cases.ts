@@ -6,7 +6,7 @@ import type { Sizes } from "../../gpu/sizes.ts";
 import { PANEL, panelsOf, slatePick, slateScore, uploadPlace } from "../../policy/network/slate_score.ts";
 import { type SlateRows, stateInput } from "../../policy/network/slate_rows.ts";
 import { plain } from "../../simulate/users.ts";
-import { padRows } from "../../tape/layout.ts";
+import { padRows } from "../../tape/tensor.ts";
 import type { Checking, Checks } from "../finding.ts";
 import { type Bench, normals, slateBench } from "./slate_bench.ts";
 import { checkRatio } from "./slate_ratio_check.ts";

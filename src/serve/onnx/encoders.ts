@@ -2,7 +2,7 @@
 
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
 import type { LstmModelConfig, ModelConfig, PwModelConfig } from "../../model/config.ts";
-import { type ClickProduct, FIRST_LAYER } from "../../model/pw_encoder.ts";
+import { type ClickProduct, FIRST_LAYER } from "../../model/encoders.ts";
 import { thousands } from "../../number_text.ts";
 import { UserError } from "../../user_error.ts";
 import { FLOAT, type GraphBuilder, INT32, type Name } from "./graph.ts";

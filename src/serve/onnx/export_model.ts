@@ -3,7 +3,7 @@
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
 import { weightsTooLarge } from "../../model/choice.ts";
 import type { ModelConfig } from "../../model/config.ts";
-import { HISTORY, isWide, LAGS, PART } from "../../model/wide.ts";
+import { HISTORY, isWide, LAGS, PART } from "../../model/utility.ts";
 import { batchNormConstants } from "../../ops/batch_norm.ts";
 import type { Weights } from "../../tape/parameters.ts";
 import { version } from "../../version.ts";

@@ -1,6 +1,6 @@
 /** The service of the screen "Look inside a step": what a training step is made of, and how long each part takes here. */
 
-import { indexScopeOf } from "../../../batch/index_scope.ts";
+import { indexScopeOf } from "../../../batch/click_sizes.ts";
 import type { AdapterFigure, StepResult } from "../../../selftest/profile/bench_report.ts";
 import { usersOf } from "../../../data/click_log.ts";
 import { makeDemoShop } from "../../../data/demo_shop.ts";
@@ -9,7 +9,7 @@ import { type KernelBinding, kernelText, STEP, STEPS } from "../../../gpu/kernel
 import { isTexture, isUniform, type Memory } from "../../../gpu/memory.ts";
 import { workOf } from "../../../gpu/profiler.ts";
 import { type DispatchNode, invocationsOf, onlySlice } from "../../../gpu/program.ts";
-import type { IndexScope } from "../../../gpu/access_analysis/scope.ts";
+import type { IndexScope } from "../../../gpu/access_analysis/values.ts";
 import { STEP_BYTES } from "../../../gpu/step.ts";
 import { measureAdapter } from "../../../selftest/profile/adapter_ceilings.ts";
 import { type Clock, clockOf } from "../../../selftest/profile/measure.ts";

@@ -5,7 +5,7 @@ import { expectPlaces, notePages, stagesConfigOf, type StagesOptions } from "../
 import { decodeSnapshot, type SnapshotInfo } from "../../../run/snapshot/snapshot.ts";
 import type { Weights } from "../../../tape/parameters.ts";
 import { partOf } from "../../../train/networks.ts";
-import { RewardWatch } from "../../../train/reward_watch.ts";
+import { RewardWatch } from "../../../train/adversarial_trainer.ts";
 import { UserError } from "../../../user_error.ts";
 import { expectWanted, type LabWorker } from "../lab_worker.ts";
 import type { Call } from "../protocol.ts";

@@ -1,16 +1,74 @@
-/** The position-weights encoder: the last clicks under learned weightings. See kernels/course/8-position-weights.md. */
+/**
+ * The encoders, which make the state before each event from the items clicked so far. The LSTM: see
+ * kernels/course/3-lstm.md. Position weights, the last clicks under learned weightings: see
+ * kernels/course/8-position-weights.md.
+ */
 
 import type { DeviceItems } from "../batch/device_items.ts";
-import { UserError } from "../user_error.ts";
 import { linear } from "../ops/linear.ts";
-import { pwState } from "../ops/pw_state.ts";
-import { pwTable } from "../ops/pw_table.ts";
+import { lstm } from "../ops/lstm.ts";
 import type { ClickTape } from "../batch/click_tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
-import type { PwModelConfig } from "./config.ts";
-import { type ModelParameter, truncatedNormal, zeros } from "./initial_weights.ts";
+import type { LstmModelConfig, PwModelConfig } from "./config.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import { itemFeatures, mixedPart, tokenCount } from "./item_features.ts";
+import { glorotUniform, type ModelParameter, truncatedNormal, zeros } from "./initial_weights.ts";
+import { UserError } from "../user_error.ts";
+import { pwState } from "../ops/pw_state.ts";
+import { pwTable } from "../ops/pw_table.ts";
+
+/**
+ * TensorFlow's BasicLSTMCell: one Glorot-uniform kernel [F + H, 4H], here in two parts, gates i, g, f, o; bias 0. With
+ * mixed features [V + F + H, 4H] in three, the first a table of the tokens; the second is left out when F = 0.
+ */
+export function lstmParameters(
+  items: ItemsShape,
+  { lstmUnits: H, dims, kernelSd }: LstmModelConfig,
+): ModelParameter[] {
+  const F = items.width;
+  const V = tokenCount(items);
+  const initial = glorotUniform((V ?? 0) + F + H, 4 * H);
+  const input = { columns: 4 * H, groups: 4, decays: true, initial };
+  const oneHot = items.kind === "one-hot";
+  return [
+    ...(F > 0 ? [{ name: LSTM.input, rows: F, table: oneHot, ...input }] : []),
+    ...(V === undefined ? [] : [{ name: LSTM.tokens, rows: V, table: true, ...input }]),
+    { name: LSTM.recurrent, rows: H, columns: 4 * H, groups: 4, decays: true, initial },
+    { name: LSTM.bias, rows: 1, columns: 4 * H, groups: 4, initial: zeros },
+    {
+      name: "utility/layer1/state_kernel",
+      rows: H,
+      columns: dims[0] ?? 0,
+      decays: true,
+      initial: truncatedNormal(kernelSd),
+    },
+  ];
+}
+
+/** The names of the encoder's parameters. */
+export const LSTM = {
+  input: "encoder/lstm/input_kernel",
+  tokens: "encoder/lstm/token_table",
+  recurrent: "encoder/lstm/recurrent_kernel",
+  bias: "encoder/lstm/bias",
+} as const;
+
+/** [events, N]: the state's part of the first layer, with its bias. @param carried [events, H] a state that is there. */
+export function lstmStatePart(tape: ClickTape, items: DeviceItems, carried?: Tensor): Tensor {
+  const features = itemFeatures(tape, items);
+  const state = carried ?? lstm(tape, "encoder/lstm/state", {
+    features,
+    inputWeights: features || !items.tokens ? tape.parameter(LSTM.input) : undefined,
+    tokenTable: items.tokens && tape.parameter(LSTM.tokens),
+    weights: tape.parameter(LSTM.recurrent),
+    bias: tape.parameter(LSTM.bias),
+  });
+  return linear(tape, "utility/layer1/state_part", {
+    input: state,
+    weights: tape.parameter("utility/layer1/state_kernel"),
+    bias: tape.parameter("utility/layer1/bias"),
+  });
+}
 
 /** As the released code draws them. */
 const INITIAL_WEIGHT = 0.0001;

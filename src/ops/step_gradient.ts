@@ -1,20 +1,29 @@
 /**
- * What follows the gradients of a step. A batch is one or more parts, computed one after another. The gradients of the only part
- * move the weights at once; those of several are added up first, as each part leaves its gradients where the next writes its own.
+ * What follows the gradients of a step before Adam.
+ *
+ * A batch is one or more parts, computed one after another. The gradients of the only part move the weights at once; those of
+ * several are added up first, as each part leaves its gradients where the next writes its own.
+ *
+ * Of a batch that several processes share each has a part of its users. The gradient is read, and the sum over all takes its
+ * place. Of tables with row-sparse Adam only the rows travel that a batch touches.
+ *
+ * A bound on the length of the whole gradient takes two dispatches.
  */
 
 import addText from "../../kernels/adam/gradient_add.wgsl" with { type: "text" };
 import rowsText from "../../kernels/adam/gradient_rows_add.wgsl" with { type: "text" };
+import clipText from "../../kernels/adam/gradient_clip.wgsl" with { type: "text" };
+import normText from "../../kernels/adam/gradient_norm.wgsl" with { type: "text" };
 import { NONE } from "../data/click_log.ts";
 import type { Arena } from "../gpu/arena.ts";
 import type { Commands } from "../gpu/commands.ts";
-import { kernel } from "../gpu/kernel.ts";
+import { constantOf, kernel } from "../gpu/kernel.ts";
 import type { View } from "../gpu/memory.ts";
 import { type DispatchSpec, Program, type Slice } from "../gpu/program.ts";
 import { amountOf, type Dimensions, type Sizes } from "../gpu/sizes.ts";
 import { timesPlaces } from "./op.ts";
 import type { TouchedRows } from "../tape/node.ts";
-import { windows } from "../tape/parameters.ts";
+import { type ParameterArena, windows } from "../tape/parameters.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { AdamState, Gradients } from "./adam.ts";
 
@@ -157,4 +166,121 @@ function marksOf(table: Tensor, arena: Arena): { blank: View; mark: View } {
     blank: arena.upload(`no touched rows of ${table.name}`, none),
     mark: arena.upload(`touched rows of ${table.name}`, none),
   };
+}
+
+/** A table of which only touched rows travel. */
+export interface SharedTable {
+  readonly table: Tensor;
+  /** Rows that one process touches in a batch, at most. */
+  readonly places: number;
+  /** Where the rows that any process touches are to be written, then NONE, and their gradients. */
+  readonly list: View;
+  readonly gradient: View;
+}
+
+export class SharedGradient<S extends Sizes> {
+  private constructor(
+    /** Adds up partial sums, after backward. */
+    readonly sum: Program<S>,
+    /** Moves the weights by the sum over the ranks. */
+    readonly update: Program<S>,
+    private readonly touched: readonly TouchedRows<S>[],
+    /** What travels whole. */
+    readonly dense: readonly View[],
+    readonly tables: readonly SharedTable[],
+  ) {}
+
+  /**
+   * @param gradients the tape whose backward it follows. @param steps the buffer of step headers. @param arena for the sums.
+   * @param ranks how many share a batch.
+   */
+  static async create<S extends Sizes>(
+    adam: AdamState,
+    { dimensions, touched }: Gradients<S>,
+    steps: GPUBuffer,
+    arena: Arena,
+    ranks: number,
+  ): Promise<SharedGradient<S>> {
+    const { parameters } = adam;
+    const { gpu, gradient, partials, summed } = parameters;
+    const most = gpu.bindingBytes;
+    const tables = [...touched].map(([table, { list }]): SharedTable => {
+      const places = list.size / 4;
+      const union = Math.min(Number(table.rows), ranks * places);
+      return {
+        ...{ table, places },
+        list: arena.allocate(`rows of ${table.name} of all ranks`, 4 * union),
+        gradient: arena.allocate(`gradient of these rows of ${table.name}`, 4 * union * table.stride),
+      };
+    });
+    const sums = new Map(tables.map(({ table, list, gradient }) => {
+      const places = list.size / 4;
+      return [table, { count: { of: () => places, most: places }, list, gradient }];
+    }));
+    const unused = arena.allocateUnbound("sums of chunks", Math.max(16, 4 * summed));
+    const adding = windows(summed, most)
+      .map((window) => addDispatch(adam, dimensions, unused, window, { first: true, last: true }));
+    const whole = parameters.rangesWithout(touched.keys()).map(({ start, end }) => {
+      const from = Math.max(start, summed);
+      return { buffer: gradient.buffer, offset: 4 * from, size: 4 * Math.max(0, end - from) };
+    });
+    const dense = [{ ...partials, size: 4 * summed }, ...whole].filter(({ size }) => size > 0);
+    return new SharedGradient(
+      await Program.record(gpu, "sums of chunks", steps, adding),
+      await Program.record(gpu, "update", steps, adam.dispatches({ dimensions, touched: sums })),
+      [...touched.values()],
+      dense,
+      tables,
+    );
+  }
+
+  /** Where the touched rows stand: of each table its list, and its gradient. */
+  rowsOf(sizes: S): View[] {
+    return this.touched.flatMap(({ count, list, gradient }, k) => {
+      const bytes = 4 * amountOf(count, sizes);
+      return [{ ...list, size: bytes }, { ...gradient, size: bytes * (this.tables[k]?.table.stride ?? 0) }];
+    });
+  }
+}
+
+const normKernel = kernel("gradient_norm", normText);
+const clipKernel = kernel("gradient_clip", clipText);
+
+/** Workgroups that add up squares. */
+const PARTS = 16;
+
+/**
+ * What makes a gradient that is longer than `most` as short as that.
+ * @param arena for the sums of squares. @throws UserError for more parameters than a kernel sees at once.
+ */
+export function gradientClip<S extends Sizes>(
+  parameters: ParameterArena,
+  dimensions: Dimensions<S>,
+  most: number,
+  arena: Arena,
+): DispatchSpec<S>[] {
+  const { partials, gradient, length, summed } = parameters;
+  parameters.gpu.requireBindable(4 * length, "a gradient whose length is bounded");
+  const squares = arena.allocate("squares of the gradient", 4 * PARTS);
+  const all = { buffer: gradient.buffer, offset: 0, size: 4 * length };
+  const constants = { P4: summed / 4, ALL4: length / 4 };
+  const numbers = (s: S) => length + summed * dimensions.chunks(s);
+  return [
+    {
+      kernel: normKernel,
+      label: "length of the gradient",
+      constants: { ...constants, PARTS },
+      views: { partials, gradient: all, squares },
+      invocations: [PARTS * constantOf(normKernel, "WORKGROUP")],
+      cost: (s) => ({ flops: 2 * numbers(s), bytes: 4 * numbers(s) }),
+    },
+    {
+      kernel: clipKernel,
+      label: "bound the gradient",
+      constants: { ...constants, PARTS, MOST: most },
+      views: { squares, partials, gradient: all },
+      invocations: [length / 4],
+      cost: (s) => ({ flops: numbers(s), bytes: 8 * numbers(s) }),
+    },
+  ];
 }
