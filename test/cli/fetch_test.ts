@@ -18,8 +18,13 @@ const NO_NETWORK = {
   NO_COLOR: "1",
 };
 
+/** A dependency of types alone has no code, and is not fetched. */
+const dependencySchema = v.object({ code: v.optional(v.object({ specifier: v.optional(v.string(), "") })) });
 const graphSchema = v.object({
-  modules: v.array(v.object({ specifier: v.string(), error: v.optional(v.string()) })),
+  modules: v.array(v.object({
+    ...{ specifier: v.string(), error: v.optional(v.string()) },
+    dependencies: v.optional(v.array(dependencySchema), []),
+  })),
 });
 const lockSchema = v.object({
   specifiers: v.record(v.string(), v.string()),
@@ -64,10 +69,12 @@ async function packagesOf(...modules: string[]): Promise<string[]> {
     }).output();
     assert.ok(success, new TextDecoder().decode(stderr));
     const graph = v.parse(graphSchema, JSON.parse(new TextDecoder().decode(stdout)));
-    for (const { specifier, error } of graph.modules) {
+    for (const { specifier, error, dependencies } of graph.modules) {
       assert.equal(error, undefined, specifier);
-      const [, spec] = /^npm:\/?((?:@[^/]+\/)?[^/]+)/.exec(specifier) ?? [];
-      if (spec !== undefined) add(spec);
+      for (const { code } of dependencies) {
+        const [, spec] = /^npm:\/?((?:@[^/]+\/)?[^/]+)/.exec(code?.specifier ?? "") ?? [];
+        if (spec !== undefined) add(spec);
+      }
     }
   }
   return [...new Set([...found].map(nameOf))];
